@@ -1,0 +1,14 @@
+/** One configuration, one project per kind of test: `npm test` runs all, `npm run test:unit` and so on run one. */
+const project = (name, more = {}) => ({
+  displayName: name,
+  testEnvironment: 'node',
+  testMatch: [`<rootDir>/test/${name}/**/*.test.ts`],
+  extensionsToTreatAsEsm: ['.ts'],
+  transform: { '^.+\\.ts$': ['@swc/jest', { jsc: { parser: { syntax: 'typescript' }, target: 'es2023' }, module: { type: 'es6' } }] },
+  ...more,
+})
+
+// biome-ignore lint/style/noDefaultExport: Jest reads its configuration from the default export
+export default {
+  projects: [project('unit'), project('contract'), project('acceptance'), project('workflows'), project('lab')],
+}

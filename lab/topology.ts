@@ -1,0 +1,54 @@
+import { homedir } from 'node:os'
+import { join } from 'node:path'
+
+/** The two data centres; also the names of their Kubernetes node and cluster. */
+export type SiteName = 'dc-a' | 'dc-b'
+export const siteNames: readonly SiteName[] = ['dc-a', 'dc-b']
+
+export type LoadBalancerName = 'lb-1' | 'lb-2'
+export const loadBalancerNames: readonly LoadBalancerName[] = ['lb-1', 'lb-2']
+
+/** Everything with a network namespace of its own. */
+export type HostName = SiteName | LoadBalancerName | 's3' | 'github'
+export const hostNames: readonly HostName[] = [...siteNames, ...loadBalancerNames, 's3', 'github']
+
+export const bridge = { name: 'standby0', address: '10.77.0.1', prefixLength: 24, network: '10.77.0.0/24' } as const
+
+export const addressOf: Readonly<Record<HostName, string>> = {
+  'dc-a': '10.77.0.11',
+  'dc-b': '10.77.0.12',
+  'lb-1': '10.77.0.21',
+  'lb-2': '10.77.0.22',
+  s3: '10.77.0.31',
+  github: '10.77.0.41',
+}
+
+export const s3Port = 9000
+export const githubPort = 8080
+export const volumesPerSite = 16
+
+const siteNumber: Readonly<Record<SiteName, number>> = { 'dc-a': 1, 'dc-b': 2 }
+
+/** The pod and service ranges of a site and the two service addresses that its parts must agree on. */
+export function rangesOf(site: SiteName) {
+  const n = siteNumber[site]
+  return { pods: `10.78.${n}.0/24`, services: `10.79.${n}.0/24`, apiService: `10.79.${n}.1`, dnsService: `10.79.${n}.10` }
+}
+
+export const apiServerOf = (site: SiteName) => `https://${addressOf[site]}:6443`
+
+/** Namespaces, links and cgroups carry this prefix, so that nothing of the machine's own can be meant by mistake. */
+export const namespaceOf = (host: HostName) => `standby-${host}`
+
+/** Host side of a link: at most 15 characters (IFNAMSIZ). */
+export const linkOf = (host: HostName) => `sb-${host}`
+
+/** What survives `down`: binaries, images, learned durations. */
+export const cacheDirectory = () => process.env['STANDBY_LAB_CACHE'] ?? join(homedir(), '.cache', 'standby-lab')
+export const cached = (...parts: string[]) => join(cacheDirectory(), ...parts)
+
+/** What `down` removes. */
+export const stateDirectory = '/var/lib/standby-lab'
+export const runDirectory = '/run/standby-lab'
+export const stateOf = (host: HostName, ...parts: string[]) => join(stateDirectory, host, ...parts)
+export const runOf = (host: HostName, ...parts: string[]) => join(runDirectory, host, ...parts)

@@ -1,0 +1,55 @@
+import type { Milliseconds } from '../duration.ts'
+import type { CredentialReference } from '../stack/stack.ts'
+
+/** Where objects are kept: declared, without a secret in it. */
+export interface ObjectStoreLocation {
+  readonly endpoint: string
+  readonly region: string
+  readonly bucket: string
+  /** Ends with `/`, or is empty. */
+  readonly prefix: string
+  /** Of the site that writes here. */
+  readonly credentials: KeyPairReference
+  /** Of those who only read: other sites and restore tests. */
+  readonly readCredentials: KeyPairReference
+}
+export interface KeyPairReference {
+  readonly accessKeyId: CredentialReference
+  readonly secretAccessKey: CredentialReference
+}
+
+/** A thin S3 client with preconditions. Keys are relative to the location's prefix. */
+export interface ObjectStoreClient {
+  get(key: string, options?: StoreCallOptions): Promise<StoredObject | null>
+  head(key: string, options?: StoreCallOptions): Promise<ObjectInfo | null>
+  /** With a condition that does not hold, fails with code `object-store-precondition`. Returns the new version tag (ETag). */
+  put(
+    key: string,
+    body: string | Uint8Array,
+    options?: StoreCallOptions & {
+      readonly condition?: PutCondition
+      readonly contentType?: string
+      readonly metadata?: Readonly<Record<string, string>>
+    },
+  ): Promise<string>
+  /** All keys below a prefix, in order; pages are followed. */
+  list(prefix: string, options?: StoreCallOptions & { readonly startAfter?: string; readonly limit?: number }): Promise<ObjectInfo[]>
+  remove(key: string, options?: StoreCallOptions): Promise<void>
+  versioning(options?: StoreCallOptions): Promise<'enabled' | 'suspended' | 'off' | 'unknown'>
+}
+export type PutCondition = { readonly ifAbsent: true } | { readonly ifVersion: string }
+export interface StoredObject {
+  readonly body: string
+  readonly version: string
+}
+export interface ObjectInfo {
+  readonly key: string
+  readonly bytes: number
+  readonly version: string
+  readonly modified: string
+  readonly metadata?: Readonly<Record<string, string>>
+}
+export interface StoreCallOptions {
+  readonly deadline?: Milliseconds
+  readonly signal?: AbortSignal
+}

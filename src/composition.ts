@@ -1,0 +1,122 @@
+import { setTimeout as pause } from 'node:timers/promises'
+import { openKubernetes } from './clients/kubernetes.ts'
+import type { KubernetesClient } from './clients/kubernetes-client.ts'
+import { openObjectStore } from './clients/object-store.ts'
+import type { ObjectStoreClient } from './clients/object-store-client.ts'
+import { runProcess } from './clients/process.ts'
+import { type CredentialSources, contentOrPath, localCredential, secretCredential } from './credentials.ts'
+import { conditionalStores, drivers } from './drivers/registry.ts'
+import { inputError } from './errors.ts'
+import type { ConditionalStore } from './execution/conditional-store.ts'
+import { recordsIn } from './execution/records.ts'
+import type { Observation } from './observation/observation.ts'
+import { observe } from './observation/observe.ts'
+import type { ProgressEvent } from './operations/reports.ts'
+import type { Clock, Driver, DriverContext, Log } from './planning/driver.ts'
+import { findingsOf } from './planning/findings.ts'
+import type { Finding, Intent } from './planning/plan.ts'
+import { loadStack } from './stack/load-stack.ts'
+import { componentOf, type SiteName, type Stack } from './stack/stack.ts'
+
+/** All that an operation works with: the declared stack, and the clients to what is real. */
+export interface World {
+  readonly stack: Stack
+  readonly drivers: Readonly<Record<string, Driver>>
+  readonly context: DriverContext
+  readonly store: ConditionalStore
+  readonly clock: Clock
+  readonly log: Log
+  readonly signal: AbortSignal
+  /** Hears every change of state of a run. */
+  readonly listener: (event: ProgressEvent) => void
+  observe(): Promise<Observation>
+  findings(observation: Observation, intent: Intent | null): Finding[]
+}
+
+export interface WorldOptions {
+  readonly stackPath: string
+  readonly signal: AbortSignal
+  readonly log: Log
+  readonly env: Readonly<Record<string, string | undefined>>
+  readonly mask: (secret: string) => void
+  readonly listener?: (event: ProgressEvent) => void
+}
+
+export const systemClock: Clock = {
+  now: () => new Date(),
+  sleep: (ms, signal) => pause(ms, undefined, { signal }),
+}
+
+/** Loads the stack file and prepares the clients; nothing is contacted yet. Throws what is wrong with file, credentials or kubeconfigs. */
+export async function connect(options: WorldOptions): Promise<World> {
+  const stack = await loadStack(options.stackPath, drivers)
+  const sources: CredentialSources = { env: options.env, directory: stack.source.directory, mask: options.mask }
+  const clients = openSites(stack, sources, options.signal)
+  const kubernetes = (site: SiteName): KubernetesClient => {
+    const client = clients.get(site)
+    if (client === undefined) throw inputError('unknown-site', `${stack.name} has no site ${site}`)
+    return client
+  }
+  const openStore = conditionalStores[stack.witness.driver]
+  if (openStore === undefined)
+    throw inputError('unknown-witness', `${stack.witness.driver} is no witness`, {
+      next: `Use one of ${Object.keys(conditionalStores).join(', ')}.`,
+    })
+  const credential: DriverContext['credential'] = async (reference, site) =>
+    'secret' in reference ? secretCredential(reference, kubernetes, site, sources) : localCredential(reference, sources)
+  const store = await openStore(stack.witness.spec, { credential, signal: options.signal, clock: systemClock })
+  const context: DriverContext = {
+    stack,
+    signal: options.signal,
+    clock: systemClock,
+    log: options.log,
+    kubernetes,
+    credential,
+    records: recordsIn(store),
+    run: (command, args, run) => runProcess(command, args, { signal: options.signal, ...run }),
+    sql(component, site, query) {
+      const declared = componentOf(stack, component)
+      const sql = drivers[declared.driver]?.sql
+      if (sql === undefined) throw inputError('not-a-database', `${component} (${declared.driver}) answers no SQL`)
+      return sql(declared, site, query, context)
+    },
+    objectStore(component, site) {
+      const declared = componentOf(stack, component)
+      const location = drivers[declared.driver]?.objectStore?.(declared, site)
+      if (location === undefined) throw inputError('not-an-object-store', `${component} (${declared.driver}) is no object store`)
+      const open = async (access: 'read' | 'write' = 'read'): Promise<ObjectStoreClient> => {
+        const keys = access === 'read' ? location.readCredentials : location.credentials
+        return openObjectStore({
+          endpoint: location.endpoint,
+          region: location.region,
+          bucket: location.bucket,
+          prefix: location.prefix,
+          accessKeyId: await credential(keys.accessKeyId, site),
+          secretAccessKey: await credential(keys.secretAccessKey, site),
+        })
+      }
+      return { location, open }
+    },
+  }
+  return {
+    stack,
+    drivers,
+    context,
+    store,
+    clock: systemClock,
+    log: options.log,
+    signal: options.signal,
+    listener: options.listener ?? (() => undefined),
+    observe: () => observe(context, store, drivers),
+    findings: (observation, intent) => findingsOf(stack, observation, intent, drivers),
+  }
+}
+
+function openSites(stack: Stack, sources: CredentialSources, signal: AbortSignal): Map<SiteName, KubernetesClient> {
+  return new Map(
+    stack.sites.map((site) => {
+      const kubeconfig = contentOrPath(localCredential(site.kubernetes.kubeconfig, sources))
+      return [site.name, openKubernetes({ site: site.name, kubeconfig, context: site.kubernetes.context, signal })] as const
+    }),
+  )
+}

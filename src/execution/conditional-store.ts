@@ -1,0 +1,21 @@
+import type { JsonObject } from '../json.ts'
+
+/**
+ * The little that a witness needs of a storage outside both sites: reads, and writes with a precondition.
+ * Every call has a deadline. Errors: `witness-conflict` (somebody else was first), `witness-unreachable`,
+ * `witness-weak` (the store ignores preconditions and cannot be a witness).
+ */
+export interface ConditionalStore {
+  get(key: string): Promise<VersionedDocument | null>
+  /** Writes a document that must not exist yet; returns its version. */
+  create(key: string, body: JsonObject): Promise<string>
+  /** Compare-and-set: writes only over the version that was read. */
+  replace(key: string, body: JsonObject, expectedVersion: string): Promise<string>
+  /** Keys below a prefix, in ascending order. */
+  list(prefix: string): Promise<string[]>
+}
+
+export interface VersionedDocument {
+  readonly body: JsonObject
+  readonly version: string
+}

@@ -1,0 +1,32 @@
+import { type Milliseconds, readableDuration } from '../duration.ts'
+import type { ProgressEvent, StepReport } from '../operations/reports.ts'
+import type { Clock, Log } from '../planning/driver.ts'
+import type { PlannedStep } from '../planning/plan.ts'
+
+/** Tells people and programs what is happening: one line per change of state, never one per poll. */
+export interface Progress {
+  begun(step: PlannedStep, at: string): void
+  waiting(step: PlannedStep, what: string): void
+  ended(step: PlannedStep, outcome: StepReport['outcome'], duration: Milliseconds): void
+}
+
+export function progressTo(log: Log, clock: Clock, listener: (event: ProgressEvent) => void): Progress {
+  let phase = ''
+  const at = (): string => clock.now().toISOString()
+  return {
+    begun(step, begunAt) {
+      if (step.phase !== phase) listener({ kind: 'phase', at: begunAt, phase: step.phase })
+      phase = step.phase
+      listener({ kind: 'step-begun', at: begunAt, id: step.id, title: step.title, expected: step.expected })
+      log.info(`${step.phase.padEnd(11)} ${step.id}: ${step.title}`)
+    },
+    waiting(step, what) {
+      listener({ kind: 'step-waiting', at: at(), id: step.id, waitingFor: what })
+      log.info(`${step.phase.padEnd(11)} ${step.id}: waiting for ${what}`)
+    },
+    ended(step, outcome, duration) {
+      listener({ kind: 'step-ended', at: at(), id: step.id, outcome, duration })
+      log.info(`${step.phase.padEnd(11)} ${step.id}: ${outcome} (${readableDuration(duration)})`)
+    },
+  }
+}

@@ -1,0 +1,141 @@
+import type { Milliseconds } from '../duration.ts'
+import { asStandbyError, StandbyError } from '../errors.ts'
+import type { JsonObject } from '../json.ts'
+import type { ActiveRecord, LockRecord, WitnessView } from '../observation/observation.ts'
+import type { ConditionalStore } from './conditional-store.ts'
+
+const ACTIVE = 'active.json'
+const LOCK = 'lock.json'
+
+/** How long a lock lives without being renewed: longer than any pause of a healthy runner, shorter than a human's patience. */
+export const LOCK_LIFETIME: Milliseconds = 120_000
+
+/** What the witness says now; a silent one is a value. */
+export async function readWitness(store: ConditionalStore): Promise<WitnessView> {
+  try {
+    const [active, lock] = await Promise.all([readActive(store), readLock(store)])
+    return { kind: 'answering', active: active?.record ?? null, lock: lock?.record ?? null }
+  } catch (error) {
+    return { kind: 'silent', why: asStandbyError(error).message }
+  }
+}
+
+export interface Versioned<Record> {
+  readonly record: Record
+  readonly version: string
+}
+
+export async function readActive(store: ConditionalStore): Promise<Versioned<ActiveRecord> | null> {
+  return versioned<ActiveRecord>(await store.get(ACTIVE))
+}
+
+export async function readLock(store: ConditionalStore): Promise<Versioned<LockRecord> | null> {
+  return versioned<LockRecord>(await store.get(LOCK))
+}
+
+/** Names the first active site of a stack that was never deployed. Fails with `witness-conflict` when there is one already. */
+export async function createActive(store: ConditionalStore, record: ActiveRecord): Promise<void> {
+  await store.create(ACTIVE, asDocument(record))
+}
+
+/** Changes the active record, if it is still the version that was read. */
+export async function replaceActive(store: ConditionalStore, record: ActiveRecord, expected: Versioned<ActiveRecord>): Promise<void> {
+  if (record.epoch < expected.record.epoch)
+    throw new StandbyError({ code: 'epoch-would-shrink', mustAct: 'defect', what: `epoch ${record.epoch} after ${expected.record.epoch}` })
+  await store.replace(ACTIVE, asDocument(record), expected.version)
+}
+
+export interface LockRequest {
+  readonly stack: string
+  readonly holder: string
+  readonly purpose: string
+  readonly epoch: number
+  readonly now: Date
+}
+
+/**
+ * Takes the lock, if nobody holds it: at most one of any number of runs gets it.
+ * Throws `lock-held` with holder, purpose and expiry when somebody else does.
+ */
+export async function takeLock(store: ConditionalStore, request: LockRequest): Promise<void> {
+  const current = await readLock(store)
+  if (current !== null && isHeld(current.record, request.now) && current.record.holder !== request.holder) throw lockHeld(current.record)
+  const record: LockRecord = {
+    schemaVersion: 1,
+    stack: request.stack,
+    epoch: request.epoch,
+    holder: request.holder,
+    purpose: request.purpose,
+    takenAt: request.now.toISOString(),
+    expiresAt: new Date(request.now.getTime() + LOCK_LIFETIME).toISOString(),
+    released: false,
+  }
+  try {
+    if (current === null) await store.create(LOCK, asDocument(record))
+    else await store.replace(LOCK, asDocument(record), current.version)
+  } catch (error) {
+    const winner = asStandbyError(error).code === 'witness-conflict' ? await readLock(store) : null
+    throw winner === null ? error : lockHeld(winner.record)
+  }
+}
+
+/** Extends our lock; throws `lock-lost` when it is not ours any more. */
+export async function renewLock(store: ConditionalStore, holder: string, now: Date): Promise<void> {
+  const current = await ownLock(store, holder)
+  const expiresAt = new Date(now.getTime() + LOCK_LIFETIME).toISOString()
+  try {
+    await store.replace(LOCK, asDocument({ ...current.record, expiresAt }), current.version)
+  } catch (error) {
+    throw asStandbyError(error).code === 'witness-conflict' ? lockLost(holder, 'somebody else changed it') : error
+  }
+}
+
+/** Gives our lock back; nothing happens when it is not ours any more. */
+export async function releaseLock(store: ConditionalStore, holder: string): Promise<void> {
+  const current = await readLock(store)
+  if (current === null || current.record.holder !== holder || current.record.released) return
+  await store.replace(LOCK, asDocument({ ...current.record, released: true }), current.version)
+}
+
+/** Asserts, in front of an irreversible effect, that this run still holds the lock and that no later epoch has begun. */
+export async function assertStillOurs(store: ConditionalStore, holder: string, epoch: number, now: Date): Promise<void> {
+  const [lock, active] = await Promise.all([ownLock(store, holder), readActive(store)])
+  if (Date.parse(lock.record.expiresAt) <= now.getTime()) throw lockLost(holder, `it expired at ${lock.record.expiresAt}`)
+  if (active !== null && active.record.epoch > epoch)
+    throw lockLost(holder, `epoch ${active.record.epoch} has begun, this run belongs to epoch ${epoch}`)
+}
+
+export const isHeld = (lock: LockRecord, now: Date): boolean => !lock.released && Date.parse(lock.expiresAt) > now.getTime()
+
+async function ownLock(store: ConditionalStore, holder: string): Promise<Versioned<LockRecord>> {
+  const current = await readLock(store)
+  if (current === null || current.record.released) throw lockLost(holder, 'it was released')
+  if (current.record.holder !== holder) throw lockLost(holder, `${current.record.holder} holds it now`)
+  return current
+}
+
+function lockHeld(lock: LockRecord): StandbyError {
+  return new StandbyError({
+    code: 'lock-held',
+    mustAct: 'approval',
+    what: `${lock.holder} holds the lock of ${lock.stack} since ${lock.takenAt}, for: ${lock.purpose}`,
+    where: 'witness lock.json',
+    next: `Wait for that run to end. If its runner is dead, the lock ends by itself at ${lock.expiresAt}.`,
+  })
+}
+
+function lockLost(holder: string, why: string): StandbyError {
+  return new StandbyError({
+    code: 'lock-lost',
+    mustAct: 'site',
+    what: `${holder} does not hold the lock any more: ${why}`,
+    where: 'witness lock.json',
+    next: 'Look at what the other run did before anything else is started.',
+  })
+}
+
+const asDocument = (record: object): JsonObject => record as JsonObject
+
+function versioned<Record>(document: { readonly body: JsonObject; readonly version: string } | null): Versioned<Record> | null {
+  return document === null ? null : { record: document.body as unknown as Record, version: document.version }
+}

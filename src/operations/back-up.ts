@@ -1,0 +1,56 @@
+import type { World } from '../composition.ts'
+import { asStandbyError, inputError } from '../errors.ts'
+import { progressTo } from '../execution/progress.ts'
+import { runSteps } from '../execution/run-steps.ts'
+import type { Behaviour } from '../planning/driver.ts'
+import type { PlannedStep } from '../planning/plan.ts'
+import { componentOf } from '../stack/stack.ts'
+import { refuseStrangers } from './refuse.ts'
+import { type BackupReport, failureOf } from './reports.ts'
+
+/** Takes a backup of every component of the active site now, each with the manifest that a restore test is judged against. */
+export async function backUp(world: World): Promise<BackupReport> {
+  const begun = world.clock.now().getTime()
+  const observation = await world.observe()
+  refuseStrangers(observation)
+  const active = observation.witness.kind === 'answering' ? observation.witness.active?.activeSite : undefined
+  const site = world.stack.sites.find((candidate) => candidate.name === active)?.name
+  if (site === undefined)
+    throw inputError('never-deployed', `nobody knows the active site of ${world.stack.name}`, {
+      next: 'Run the first deploy, or look at the witness.',
+    })
+  const steps = world.stack.components.flatMap(
+    (component) =>
+      world.drivers[component.driver]?.backup?.(component, observation.components[component.name] ?? {}, site, world.stack) ?? [],
+  )
+  const outcome = await runSteps({
+    steps,
+    intent: null,
+    context: world.context,
+    clock: world.clock,
+    behaviourOf: (step) => behaviourOf(world, step),
+    proofs: new Map(),
+    recorder: {
+      intent: async () => undefined,
+      result: async () => undefined,
+      failed: async (step, _at, error) => world.log.warning(`${step.id}: ${error.message}`),
+    },
+    progress: progressTo(world.log, world.clock, world.listener),
+    beforeIrreversible: async () => undefined,
+    signal: world.signal,
+  })
+  return {
+    schemaVersion: 1,
+    stack: world.stack.name,
+    site,
+    steps: outcome.reports,
+    failure: outcome.failure === null ? null : failureOf(asStandbyError(outcome.failure)),
+    duration: world.clock.now().getTime() - begun,
+  }
+}
+
+function behaviourOf(world: World, step: PlannedStep): Behaviour {
+  const behaviour = world.drivers[componentOf(world.stack, step.component).driver]?.behaviours[step.action]
+  if (behaviour === undefined) throw new Error(`no driver performs ${step.action} of ${step.id}`)
+  return behaviour
+}

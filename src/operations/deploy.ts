@@ -1,0 +1,197 @@
+import { randomBytes } from 'node:crypto'
+import type { World } from '../composition.ts'
+import { asStandbyError, inputError, StandbyError } from '../errors.ts'
+import { deadlineAfter, settle } from '../execution/settle.ts'
+import { createActive, LOCK_LIFETIME, releaseLock, renewLock, takeLock } from '../execution/witness.ts'
+import type { Observation } from '../observation/observation.ts'
+import type { Change, Deployment } from '../planning/driver.ts'
+import { type PlacedUnit, unitNeeds } from '../planning/order-units.ts'
+import { componentOf, type SiteName } from '../stack/stack.ts'
+import { refuseStrangers } from './refuse.ts'
+import { type DeployedUnit, type DeployReport, failureOf } from './reports.ts'
+
+export interface DeployRequest {
+  readonly dryRun: boolean
+  /** Only these components; all when empty. */
+  readonly only: readonly string[]
+}
+
+/** Brings every site to its declared state in its role, passive sites first, and touches only what differs. */
+export async function deploy(world: World, request: DeployRequest): Promise<DeployReport> {
+  const begun = world.clock.now().getTime()
+  const observation = await world.observe()
+  refuseStrangers(observation)
+  refuseSilence(world, observation)
+  const activeSite = activeSiteOf(world, observation)
+  const placed = await unitsOf(world, observation, activeSite, request.only)
+  const changes = new Map(await Promise.all(placed.map(async ({ unit }) => [unit.id, await unit.diff(world.signal)] as const)))
+  const differing = [...changes.values()].some((list) => list.length > 0)
+  const firstDeploy = observation.witness.kind === 'answering' && observation.witness.active === null
+
+  let units: DeployedUnit[]
+  let failure: StandbyError | null = null
+  if (request.dryRun || (!differing && !firstDeploy)) {
+    units = placed.map(({ unit }) =>
+      deployedUnit(unit, changes.get(unit.id) ?? [], (changes.get(unit.id) ?? []).length > 0 ? 'would-change' : 'unchanged'),
+    )
+  } else {
+    const run = `deploy-${world.clock
+      .now()
+      .toISOString()
+      .replaceAll(/[-:]|\.\d+/g, '')}-${randomBytes(4).toString('hex')}`
+    const outcome = await withLock(world, observation, activeSite, run, firstDeploy, () => applyUnits(world, placed, changes, activeSite))
+    units = outcome.units
+    failure = outcome.failure
+  }
+  const changed = units.some((unit) => unit.outcome === 'applied')
+  return {
+    schemaVersion: 1,
+    stack: world.stack.name,
+    dryRun: request.dryRun,
+    verdict: failure !== null ? 'failed' : request.dryRun && differing ? 'would-change' : changed ? 'changed' : 'unchanged',
+    units,
+    findings: world.findings(failure === null && changed ? await world.observe() : observation, null),
+    duration: world.clock.now().getTime() - begun,
+    failure: failure === null ? null : failureOf(failure),
+  }
+}
+
+/** A deploy needs to see all that it may touch. */
+function refuseSilence(world: World, observation: Observation): void {
+  if (observation.witness.kind === 'silent')
+    throw new StandbyError({
+      code: 'witness-silent',
+      mustAct: 'site',
+      what: `the witness does not answer: ${observation.witness.why}`,
+      next: 'Nothing was changed.',
+    })
+  for (const site of world.stack.sites) {
+    const view = observation.sites[site.name]
+    if (view?.kind === 'silent')
+      throw new StandbyError({
+        code: 'site-silent',
+        mustAct: 'site',
+        what: `${site.name} does not answer: ${view.why}`,
+        where: site.name,
+        next: 'Nothing was changed.',
+      })
+  }
+}
+
+function activeSiteOf(world: World, observation: Observation): SiteName {
+  const named = observation.witness.kind === 'answering' ? observation.witness.active?.activeSite : undefined
+  const site = world.stack.sites.find((candidate) => candidate.name === (named ?? world.stack.initialActive))
+  if (site === undefined)
+    throw inputError('active-site-undeclared', `the witness says that ${named} is active, and the stack file does not declare it`)
+  return site.name
+}
+
+async function unitsOf(world: World, observation: Observation, activeSite: SiteName, only: readonly string[]): Promise<PlacedUnit[]> {
+  for (const name of only)
+    if (!world.stack.components.some((component) => component.name === name))
+      throw inputError('unknown-component', `${world.stack.name} has no component ${name}`, {
+        next: `Name some of ${world.stack.components.map((component) => component.name).join(', ')}.`,
+      })
+  const chosen = world.stack.components.filter((component) => only.length === 0 || only.includes(component.name))
+  const perComponent = await Promise.all(
+    chosen.map(async (component) => {
+      const driver = world.drivers[component.driver]
+      const deployment: Deployment = {
+        activeSite,
+        roleOf: (site) => (site === activeSite ? 'active' : 'passive'),
+        observed: observation.components[component.name] ?? {},
+      }
+      const places = driver?.scope === 'stack' ? [null] : world.stack.sites.map((site) => site.name)
+      const units = await Promise.all(places.map((site) => driver?.deploy?.(component, site, deployment, world.context) ?? []))
+      return units.flat().map((unit) => ({ component: component.name, unit }))
+    }),
+  )
+  return perComponent.flat()
+}
+
+/** Deploys and moves exclude each other; the first deploy names the first active site. */
+async function withLock<T>(
+  world: World,
+  observation: Observation,
+  activeSite: SiteName,
+  run: string,
+  firstDeploy: boolean,
+  work: () => Promise<T>,
+): Promise<T> {
+  const now = world.clock.now()
+  const epoch = observation.witness.kind === 'answering' ? (observation.witness.active?.epoch ?? 1) : 1
+  await takeLock(world.store, { stack: world.stack.name, holder: run, purpose: 'deploy', epoch, now })
+  const renewing = setInterval(() => {
+    renewLock(world.store, run, world.clock.now()).catch((error: unknown) => world.log.warning(asStandbyError(error).message))
+  }, LOCK_LIFETIME / 4)
+  try {
+    if (firstDeploy)
+      await createActive(world.store, { schemaVersion: 1, stack: world.stack.name, epoch: 1, activeSite, since: now.toISOString(), run })
+    return await work()
+  } finally {
+    clearInterval(renewing)
+    await releaseLock(world.store, run)
+  }
+}
+
+/** Each unit as soon as what it needs is ready; after the first failure nothing new begins. */
+async function applyUnits(
+  world: World,
+  placed: readonly PlacedUnit[],
+  first: ReadonlyMap<string, readonly Change[]>,
+  activeSite: SiteName,
+): Promise<{ units: DeployedUnit[]; failure: StandbyError | null }> {
+  const needs = unitNeeds(placed, (component) => componentOf(world.stack, component).needs, activeSite)
+  const done = new Set<string>()
+  const running = new Map<string, Promise<void>>()
+  const results = new Map(placed.map(({ unit }) => [unit.id, deployedUnit(unit, first.get(unit.id) ?? [], 'not-reached')]))
+  let failure: StandbyError | null = null
+
+  const bring = async ({ unit }: PlacedUnit): Promise<void> => {
+    const begun = world.clock.now().getTime()
+    let changes: readonly Change[] = []
+    try {
+      // Compared again: what an earlier unit changed may be all that was missing here.
+      changes = await unit.diff(world.signal)
+      if (changes.length > 0) {
+        world.log.info(`${unit.id}: ${unit.title}`)
+        await unit.apply(world.signal)
+      }
+      if (changes.length > 0 || (first.get(unit.id) ?? []).length > 0)
+        await settle(() => unit.ready(world.signal), {
+          what: unit.id,
+          where: unit.site ?? undefined,
+          clock: world.clock,
+          signal: world.signal,
+          deadline: deadlineAfter(unit.deadline),
+          waiting: (what) => world.log.info(`${unit.id}: waiting for ${what}`),
+        })
+      const outcome = changes.length > 0 ? 'applied' : 'unchanged'
+      results.set(unit.id, { ...deployedUnit(unit, changes, outcome), duration: world.clock.now().getTime() - begun })
+      done.add(unit.id)
+    } catch (error) {
+      failure ??= asStandbyError(error)
+      world.log.warning(`${unit.id}: ${asStandbyError(error).message}`)
+      results.set(unit.id, { ...deployedUnit(unit, changes, 'failed'), duration: world.clock.now().getTime() - begun })
+    }
+  }
+
+  for (;;) {
+    if (failure === null)
+      for (const item of placed) {
+        const id = item.unit.id
+        if (done.has(id) || running.has(id) || ![...(needs.get(id) ?? [])].every((need) => done.has(need))) continue
+        running.set(
+          id,
+          bring(item).finally(() => running.delete(id)),
+        )
+      }
+    if (running.size === 0) break
+    await Promise.race(running.values())
+  }
+  return { units: [...results.values()], failure }
+}
+
+function deployedUnit(unit: PlacedUnit['unit'], changes: readonly Change[], outcome: DeployedUnit['outcome']): DeployedUnit {
+  return { id: unit.id, title: unit.title, site: unit.site, outcome, changes, duration: 0 }
+}

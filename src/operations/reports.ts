@@ -1,0 +1,174 @@
+import type { Milliseconds } from '../duration.ts'
+import type { StandbyError } from '../errors.ts'
+import type { JsonObject } from '../json.ts'
+import type { Gap, Observation } from '../observation/observation.ts'
+import type { Change } from '../planning/driver.ts'
+import type { Finding, Phase, Plan, StepId } from '../planning/plan.ts'
+import type { ComponentName, SiteName } from '../stack/stack.ts'
+import type { Check, Verdict } from '../verification/restore-test.ts'
+
+/** What the operations return: values for outputs, summaries and exit codes; no text that only a terminal understands. */
+
+export interface StatusReport {
+  readonly schemaVersion: 1
+  readonly stack: string
+  readonly at: string
+  readonly epoch: number | null
+  readonly activeSite: string | null
+  readonly sites: readonly SiteStatus[]
+  /** Components of no single site, such as a global load balancer. */
+  readonly everywhere: readonly ComponentStatus[]
+  readonly findings: readonly Finding[]
+  /** green: no warning and no blocker. */
+  readonly verdict: 'green' | 'degraded' | 'broken'
+  readonly observation: Observation
+}
+export interface SiteStatus {
+  readonly name: string
+  readonly role: 'active' | 'passive' | 'unknown'
+  readonly reachable: boolean
+  /** Why it is silent, or how long it took to answer. */
+  readonly text: string
+  readonly components: readonly ComponentStatus[]
+  readonly lastRestoreTest: RestoreTestRecord | null
+}
+export interface ComponentStatus {
+  readonly name: ComponentName
+  readonly driver: string
+  readonly role: 'active' | 'passive' | 'split' | 'unknown'
+  readonly health: 'healthy' | 'degraded' | 'down' | 'absent' | 'silent'
+  readonly text: string
+  readonly gap: Gap | null
+  readonly lastBackup: string | null
+}
+export interface RestoreTestRecord {
+  readonly at: string
+  readonly verdict: Verdict
+  readonly provenRpo: Milliseconds | null
+  readonly provenRto: Milliseconds | null
+}
+
+export interface DeployReport {
+  readonly schemaVersion: 1
+  readonly stack: string
+  readonly dryRun: boolean
+  readonly verdict: 'unchanged' | 'changed' | 'would-change' | 'failed'
+  readonly units: readonly DeployedUnit[]
+  readonly findings: readonly Finding[]
+  readonly duration: Milliseconds
+  readonly failure: Failure | null
+}
+export interface DeployedUnit {
+  readonly id: string
+  readonly title: string
+  readonly site: string | null
+  readonly outcome: 'unchanged' | 'applied' | 'would-change' | 'failed' | 'not-reached'
+  readonly changes: readonly Change[]
+  readonly duration: Milliseconds
+}
+export interface Failure {
+  readonly code: string
+  readonly what: string
+  readonly where: string | null
+  readonly next: string | null
+}
+export function failureOf(error: StandbyError): Failure {
+  return { code: error.code, what: error.message, where: error.where ?? null, next: error.next ?? null }
+}
+
+export interface PlanReport {
+  readonly schemaVersion: 1
+  readonly plan: Plan
+  /** SHA-256, 64 hex digits, of the plan's canonical JSON: what a reviewer approves. */
+  readonly digest: string
+  readonly status: StatusReport
+  /** False when a finding blocks the move. */
+  readonly executable: boolean
+}
+
+/** Who allowed a move, and how that was proven; recorded in the evidence. */
+export interface Approval {
+  readonly kind: 'github-environment' | 'local'
+  readonly digest: string
+  readonly approvers: readonly { readonly id: string; readonly name: string }[]
+  readonly requestedBy: string
+  readonly reason: string | null
+  readonly proof: JsonObject
+}
+
+export interface MoveReport {
+  readonly schemaVersion: 1
+  readonly stack: string
+  /** The id of the run: where its journal and evidence lie in the witness. */
+  readonly run: string
+  readonly mode: 'switchover'
+  readonly from: string
+  readonly to: string
+  readonly planId: string
+  readonly digest: string
+  readonly epoch: { readonly before: number; readonly after: number }
+  /** moved: all green on the new site. refused: nothing was changed. stopped: begun and not finished. */
+  readonly verdict: 'moved' | 'refused' | 'stopped'
+  readonly phases: readonly { readonly phase: Phase; readonly begunAt: string; readonly endedAt: string }[]
+  readonly steps: readonly StepReport[]
+  readonly failure: Failure | null
+  /** From the approved start to all green. */
+  readonly duration: Milliseconds
+  /** From the first closed door to the opened traffic, as the steps saw it; the client's own gap is measured outside. */
+  readonly writeGap: Milliseconds | null
+  /** Name of the evidence record in the witness. */
+  readonly evidence: string | null
+}
+export interface StepReport {
+  readonly id: StepId
+  readonly title: string
+  readonly phase: Phase
+  readonly site: SiteName | null
+  readonly outcome: 'done' | 'was-done' | 'failed' | 'not-reached' | 'undone'
+  readonly begunAt: string | null
+  readonly endedAt: string | null
+  readonly proof: JsonObject | null
+}
+
+export interface BackupReport {
+  readonly schemaVersion: 1
+  readonly stack: string
+  readonly site: string
+  readonly steps: readonly StepReport[]
+  readonly failure: Failure | null
+  readonly duration: Milliseconds
+}
+
+export interface RestoreTestOutcome {
+  readonly schemaVersion: 1
+  readonly stack: string
+  readonly id: string
+  readonly source: string
+  readonly sandbox: { readonly site: string; readonly namespace: string; readonly removed: boolean }
+  readonly verdict: Verdict
+  readonly checks: readonly Check[]
+  readonly components: readonly {
+    readonly component: ComponentName
+    readonly backup: { readonly id: string; readonly takenAt: string; readonly bytes: number | null } | null
+    readonly restoreDuration: Milliseconds | null
+  }[]
+  /** Age of the restored data at the start of the test. */
+  readonly provenRpo: Milliseconds | null
+  /** From the first restore to the last check. */
+  readonly provenRto: Milliseconds | null
+  readonly failure: Failure | null
+  readonly duration: Milliseconds
+}
+
+/** What an operation tells while it runs: for log groups, the live view and the report's timeline. */
+export type ProgressEvent =
+  | { readonly kind: 'phase'; readonly at: string; readonly phase: string }
+  | { readonly kind: 'step-begun'; readonly at: string; readonly id: StepId; readonly title: string; readonly expected: Milliseconds }
+  | { readonly kind: 'step-waiting'; readonly at: string; readonly id: StepId; readonly waitingFor: string }
+  | {
+      readonly kind: 'step-ended'
+      readonly at: string
+      readonly id: StepId
+      readonly outcome: StepReport['outcome']
+      readonly duration: Milliseconds
+    }

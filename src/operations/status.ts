@@ -1,0 +1,74 @@
+import type { World } from '../composition.ts'
+import { EVERYWHERE, type Observation, type Observed } from '../observation/observation.ts'
+import type { Finding } from '../planning/plan.ts'
+import type { Component } from '../stack/stack.ts'
+import type { ComponentStatus, RestoreTestRecord, SiteStatus, StatusReport } from './reports.ts'
+
+/** Both sites side by side. Read-only, and never hangs: what does not answer is a value in the report. */
+export async function status(world: World): Promise<StatusReport> {
+  const [observation, restoreTests] = await Promise.all([world.observe(), lastRestoreTests(world)])
+  return statusOf(world, observation, world.findings(observation, null), restoreTests)
+}
+
+/** The report of what was observed. Pure. */
+export function statusOf(
+  world: Pick<World, 'stack' | 'drivers'>,
+  observation: Observation,
+  findings: readonly Finding[],
+  restoreTests: ReadonlyMap<string, RestoreTestRecord>,
+): StatusReport {
+  const active = observation.witness.kind === 'answering' ? observation.witness.active : null
+  const scopeOf = (component: Component): 'site' | 'stack' => world.drivers[component.driver]?.scope ?? 'site'
+  const see = (component: Component, where: string): ComponentStatus =>
+    componentStatus(component, observation.components[component.name]?.[where] ?? { kind: 'silent', why: 'it was not observed' })
+  const sites = world.stack.sites.map((site): SiteStatus => {
+    const view = observation.sites[site.name]
+    return {
+      name: site.name,
+      role: active === null ? 'unknown' : active.activeSite === site.name ? 'active' : 'passive',
+      reachable: view?.kind === 'answering',
+      text:
+        view?.kind === 'answering'
+          ? `Kubernetes ${view.version}, ${view.latency} ms`
+          : view?.kind === 'silent'
+            ? view.why
+            : 'another cluster than declared',
+      components: world.stack.components.filter((component) => scopeOf(component) === 'site').map((component) => see(component, site.name)),
+      lastRestoreTest: restoreTests.get(site.name) ?? null,
+    }
+  })
+  const worst = findings.some((finding) => finding.severity === 'blocker')
+    ? 'broken'
+    : findings.some((finding) => finding.severity === 'warning')
+      ? 'degraded'
+      : 'green'
+  return {
+    schemaVersion: 1,
+    stack: world.stack.name,
+    at: observation.at,
+    epoch: active?.epoch ?? null,
+    activeSite: active?.activeSite ?? null,
+    sites,
+    everywhere: world.stack.components.filter((component) => scopeOf(component) === 'stack').map((component) => see(component, EVERYWHERE)),
+    findings,
+    verdict: worst,
+    observation,
+  }
+}
+
+function componentStatus(component: Component, seen: Observed): ComponentStatus {
+  const common = { name: component.name, driver: component.driver }
+  if (seen.kind !== 'answering') return { ...common, role: 'unknown', health: seen.kind, text: seen.why, gap: null, lastBackup: null }
+  return { ...common, role: seen.role, health: seen.health, text: seen.text, gap: seen.gap ?? null, lastBackup: seen.lastBackup ?? null }
+}
+
+/** The newest restore test of each site's backups; a silent witness is told by the observation, not here. */
+async function lastRestoreTests(world: World): Promise<Map<string, RestoreTestRecord>> {
+  const found = await Promise.all(
+    world.stack.sites.map(async (site) => {
+      const newest = await world.context.records.newest('restore-tests', `${site.name}/`).catch(() => null)
+      return newest === null ? [] : [[site.name, newest.record as unknown as RestoreTestRecord] as const]
+    }),
+  )
+  return new Map(found.flat())
+}

@@ -1,0 +1,145 @@
+import { randomBytes } from 'node:crypto'
+import type { World } from '../composition.ts'
+import { minutes } from '../duration.ts'
+import { asStandbyError, inputError, type StandbyError } from '../errors.ts'
+import type { Json, JsonObject } from '../json.ts'
+import type { RestoreTestReport } from '../planning/driver.ts'
+import type { Component, ComponentName, SiteName } from '../stack/stack.ts'
+import { verdictOf } from '../verification/judge-restore.ts'
+import type { Check, Sandbox } from '../verification/restore-test.ts'
+import { emptySandbox, sandboxNamespace } from '../verification/sandbox.ts'
+import { refuseStrangers } from './refuse.ts'
+import { failureOf, type RestoreTestOutcome } from './reports.ts'
+
+export interface RestoreTestRequest {
+  /** Where the sandbox is; a passive site when not named. */
+  readonly site?: string
+}
+
+/** Restores the newest backups of the active site into a sandbox of a passive one and judges the data. The sandbox is always emptied. */
+export async function verifyBackup(world: World, request: RestoreTestRequest): Promise<RestoreTestOutcome> {
+  const begun = world.clock.now()
+  const { source, target } = await sitesOf(world, request)
+  const id = `${begun.toISOString().replaceAll(/[-:]|\.\d+/g, '')}-${randomBytes(2).toString('hex')}`
+  const namespace = sandboxNamespace(world.stack.name)
+  const kubernetes = world.context.kubernetes(target)
+  const around = { clock: world.clock, log: world.log, deadline: minutes(3) }
+
+  const leftovers = await emptySandbox(kubernetes, namespace, { ...around, signal: world.signal })
+  if (leftovers > 0) world.log.warning(`${leftovers} objects of an earlier restore test were removed from ${namespace}`)
+  const tested = await restoreAll(world, source, target, namespace, id)
+  let failure = tested.failure
+  let removed = false
+  try {
+    // A cancelled test cleans up too: with its own deadline, not with the signal that ended it.
+    await emptySandbox(kubernetes, namespace, { ...around, signal: AbortSignal.timeout(around.deadline) })
+    removed = true
+  } catch (error) {
+    failure ??= asStandbyError(error)
+  }
+  const checks = [...tested.reports.values()].flatMap((report) => report.checks)
+  const outcome: RestoreTestOutcome = {
+    schemaVersion: 1,
+    stack: world.stack.name,
+    id,
+    source,
+    sandbox: { site: target, namespace, removed },
+    verdict: failure === null ? verdictOf(checks) : verdictOf(checks) === 'not-restorable' ? 'not-restorable' : 'inconclusive',
+    checks,
+    components: [...tested.reports].map(([component, report]) => ({
+      component,
+      backup: report.backup,
+      restoreDuration: report.restoreDuration,
+    })),
+    provenRpo: oldest(begun, tested.reports),
+    provenRto: failure === null ? tested.endedAt - begun.getTime() : null,
+    failure: failure === null ? null : failureOf(failure),
+    duration: world.clock.now().getTime() - begun.getTime(),
+  }
+  await keepRecord(world, outcome, begun)
+  return outcome
+}
+
+async function sitesOf(world: World, request: RestoreTestRequest): Promise<{ source: SiteName; target: SiteName }> {
+  const observation = await world.observe()
+  refuseStrangers(observation)
+  const active = observation.witness.kind === 'answering' ? observation.witness.active?.activeSite : undefined
+  const source = world.stack.sites.find((site) => site.name === active)?.name
+  if (source === undefined)
+    throw inputError('never-deployed', `nobody knows the active site of ${world.stack.name}`, {
+      next: 'Run the first deploy, or look at the witness.',
+    })
+  const passive = world.stack.sites.filter((site) => site.name !== source && observation.sites[site.name]?.kind === 'answering')
+  const target = request.site === undefined ? passive[0]?.name : world.stack.sites.find((site) => site.name === request.site)?.name
+  if (target === undefined)
+    throw inputError('no-site-for-sandbox', `${request.site ?? 'no passive site'} can carry the sandbox`, {
+      next: `Name one of ${passive.map((site) => site.name).join(', ') || '(no passive site answers)'}.`,
+    })
+  return { source, target }
+}
+
+interface Tested {
+  readonly reports: ReadonlyMap<ComponentName, RestoreTestReport>
+  readonly failure: StandbyError | null
+  readonly endedAt: number
+}
+
+/** Each component as soon as what it needs is restored; a component whose ground is missing is not judged. */
+async function restoreAll(world: World, source: SiteName, target: SiteName, namespace: string, id: string): Promise<Tested> {
+  const reports = new Map<ComponentName, RestoreTestReport>()
+  let failure: StandbyError | null = null
+  const sandbox: Sandbox = {
+    id,
+    site: target,
+    namespace,
+    labels: {
+      'app.kubernetes.io/managed-by': 'standby',
+      'standby.dev/stack': world.stack.name,
+      'standby.dev/restore-test': id.toLowerCase(),
+    },
+    deadline: world.stack.objectives.restoreTime * 2,
+    endpointOf: (component): JsonObject | null => reports.get(component)?.endpoint ?? null,
+  }
+  const testable = world.stack.components.filter((component) => world.drivers[component.driver]?.restoreTest !== undefined)
+  const tests = new Map<ComponentName, Promise<void>>()
+  const test = async (component: Component): Promise<void> => {
+    await Promise.all(component.needs.map((need) => tests.get(need) ?? Promise.resolve()))
+    const grounds = component.needs.filter((need) => tests.has(need) && reports.get(need)?.endpoint === undefined)
+    if (grounds.length > 0) {
+      world.log.warning(`${component.name} is not tested: ${grounds.join(', ')} could not be restored`)
+      return
+    }
+    world.log.info(`${component.name}: restoring the newest backup of ${source} into ${target} ${namespace}`)
+    try {
+      const report = await world.drivers[component.driver]?.restoreTest?.(component, source, sandbox, world.context)
+      if (report === undefined) return
+      reports.set(component.name, report)
+      for (const check of report.checks) tell(world, check)
+    } catch (error) {
+      failure ??= asStandbyError(error)
+      world.log.warning(`${component.name}: ${asStandbyError(error).message}`)
+    }
+  }
+  for (const component of testable) tests.set(component.name, test(component))
+  await Promise.all(tests.values())
+  return { reports, failure, endedAt: world.clock.now().getTime() }
+}
+
+function tell(world: World, check: Check): void {
+  const line = `${check.component} ${check.id}: ${check.outcome} (expected ${check.expected}, found ${check.found})`
+  if (check.outcome === 'pass') world.log.info(line)
+  else world.log.warning(line)
+}
+
+/** The age of the oldest part of what was restored: what a disaster at the start of the test would have cost. */
+function oldest(begun: Date, reports: ReadonlyMap<ComponentName, RestoreTestReport>): number | null {
+  const ages = [...reports.values()]
+    .map((report) => begun.getTime() - Date.parse(report.backup.takenAt))
+    .filter((age) => Number.isFinite(age))
+  return ages.length === 0 ? null : Math.max(...ages)
+}
+
+async function keepRecord(world: World, outcome: RestoreTestOutcome, begun: Date): Promise<void> {
+  const record = { at: begun.toISOString(), ...outcome } as unknown as { readonly [key: string]: Json }
+  await world.context.records.write('restore-tests', `${outcome.source}/${outcome.id}`, record)
+}

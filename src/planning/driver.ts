@@ -1,0 +1,229 @@
+import type { KubernetesClient } from '../clients/kubernetes-client.ts'
+import type { ObjectStoreClient, ObjectStoreLocation } from '../clients/object-store-client.ts'
+import type { Milliseconds } from '../duration.ts'
+import type { Json, JsonObject } from '../json.ts'
+import type { BySite, Observed } from '../observation/observation.ts'
+import type { Component, ComponentName, CredentialReference, Objectives, SiteName, Stack } from '../stack/stack.ts'
+import type { Check, Sandbox } from '../verification/restore-test.ts'
+import type { Finding, Intent, PlannedStep, StepId } from './plan.ts'
+
+/**
+ * The code that knows one kind of component. The core asks for nothing else and imports no driver by name:
+ * a system is added by one folder under `drivers/` and one line in `drivers/registry.ts`.
+ */
+export interface Driver<Spec = JsonObject, State = unknown> {
+  /** As in `driver:` of the stack file. */
+  readonly kind: string
+  /** Whether the component exists once per site, or once for the whole stack. */
+  readonly scope: 'site' | 'stack'
+  /** JSON Schema (2020-12) of the component's mapping in the stack file, without `driver` and `needs`. */
+  readonly schema: JsonObject
+
+  /** What this component holds alone: two claims with one key are an error of the stack file. Pure. */
+  claims(component: Component<Spec>, stack: Stack): Claim[]
+  /** What the schema cannot say: references to other components or sites that do not exist. Pure. */
+  validate?(component: Component<Spec>, stack: Stack): SpecProblem[]
+  /** The rights that each identity needs, per site. Pure. */
+  access(component: Component<Spec>, stack: Stack): AccessRule[]
+
+  /** Read-only; answers within the context's deadline; a silent site is a value. */
+  observe(component: Component<Spec>, site: SiteName | null, context: DriverContext): Promise<Observed<State>>
+  /** Blockers and warnings, for an intent or (null) for `status`. Pure. */
+  assess(component: Component<Spec>, states: BySite<State>, intent: Intent | null, assessment: Assessment): Finding[]
+
+  /** The declared state of one site in its role, as units that are compared, applied and waited for. */
+  deploy?(component: Component<Spec>, site: SiteName | null, deployment: Deployment, context: DriverContext): Promise<DeployUnit[]>
+  /** This component's steps of a move. Pure. */
+  move?(component: Component<Spec>, states: BySite<State>, intent: Intent, stack: Stack): PlannedStep[]
+  /** The steps that take a backup now, with its manifest. Pure. */
+  backup?(component: Component<Spec>, states: BySite<State>, site: SiteName, stack: Stack): PlannedStep[]
+  /** What performs the planned steps, by `action`. */
+  readonly behaviours: Readonly<Record<string, Behaviour<Spec>>>
+
+  /** Restores the newest backup of `source` into the sandbox and judges it; throws only what it cannot judge. */
+  restoreTest?(component: Component<Spec>, source: SiteName, sandbox: Sandbox, context: DriverContext): Promise<RestoreTestReport>
+  /** Read-only SQL on a site's copy of the database, as rows of text; for checks of identity by components that need it. */
+  sql?(component: Component<Spec>, site: SiteName, query: string, context: DriverContext): Promise<readonly (readonly string[])[]>
+  /** Where an object-store component keeps its objects for a site. Pure. */
+  objectStore?(component: Component<Spec>, site: SiteName): ObjectStoreLocation
+}
+
+export interface Claim {
+  /** `kubernetes dc-a infisical/Cluster/pg-dc-a`, `archive s3://bucket/prefix/pg-dc-a-g1`. */
+  readonly key: string
+  /** Where in the component it is declared: ['sites', 'dc-a', 'cluster']. */
+  readonly path: readonly string[]
+}
+
+export interface SpecProblem {
+  readonly path: readonly string[]
+  readonly what: string
+  readonly candidates?: readonly string[]
+}
+
+/** What surrounds an assessment: values only. */
+export interface Assessment {
+  /** ISO 8601: time comes in as a value. */
+  readonly now: string
+  readonly objectives: Objectives
+  /** Which site the witness calls active; null when nobody knows. */
+  readonly activeSite: string | null
+  readonly stack: Stack
+}
+
+export type Identity = 'observer' | 'deployer' | 'mover' | 'restore-tester'
+
+export type AccessRule =
+  | {
+      readonly kind: 'kubernetes'
+      readonly identity: Identity
+      readonly site: SiteName
+      /** null: a ClusterRole. `@sandbox` stands for the namespaces of restore tests. */
+      readonly namespace: string | null
+      readonly apiGroups: readonly string[]
+      readonly resources: readonly string[]
+      readonly verbs: readonly string[]
+      readonly resourceNames?: readonly string[]
+      /** Why it is needed: printed beside the rule. */
+      readonly because: string
+    }
+  | {
+      readonly kind: 'object-store'
+      readonly identity: Identity
+      readonly bucket: string
+      readonly prefix: string
+      readonly actions: readonly ('list' | 'get' | 'put' | 'delete')[]
+      readonly because: string
+    }
+
+/** All that a driver may reach. Values and clients come in; nothing is global. */
+export interface DriverContext {
+  readonly stack: Stack
+  readonly signal: AbortSignal
+  readonly clock: Clock
+  readonly log: Log
+  kubernetes(site: SiteName): KubernetesClient
+  /** The value behind a reference, masked in every output from then on. */
+  credential(reference: CredentialReference, site?: SiteName): Promise<string>
+  /** The object store that a component of the stack declares for a site; opened to read, unless `write` is asked for. */
+  objectStore(
+    component: ComponentName,
+    site: SiteName,
+  ): { readonly location: ObjectStoreLocation; open(access?: 'read' | 'write'): Promise<ObjectStoreClient> }
+  /** Read-only SQL through the driver of a database component. */
+  sql(component: ComponentName, site: SiteName, query: string): Promise<readonly (readonly string[])[]>
+  /** Runs a program to its end or to its deadline; never through a shell. */
+  run(command: string, args: readonly string[], options: RunOptions): Promise<RunResult>
+  /** The newest proof that a step of this or an earlier run left, such as a backup's manifest. */
+  readonly records: Records
+}
+
+export interface RunOptions {
+  readonly deadline: Milliseconds
+  readonly input?: string | Uint8Array
+  readonly env?: Readonly<Record<string, string>>
+  readonly cwd?: string
+  readonly signal?: AbortSignal
+}
+export interface RunResult {
+  readonly code: number
+  readonly stdout: string
+  readonly stderr: string
+}
+
+/** Small JSON records in the witness, outside both sites: backup manifests, results of restore tests. */
+export interface Records {
+  write(kind: RecordKind, name: string, record: JsonObject): Promise<void>
+  /** The newest record whose name starts with `prefix`; names sort by time. */
+  newest(kind: RecordKind, prefix: string): Promise<{ readonly name: string; readonly record: JsonObject } | null>
+}
+export type RecordKind = 'backups' | 'restore-tests'
+
+export interface Clock {
+  now(): Date
+  /** Resolves after the time, or rejects at once when the signal is aborted. */
+  sleep(ms: Milliseconds, signal: AbortSignal): Promise<void>
+}
+
+export interface Log {
+  /** A change of state that a person wants to see. */
+  info(line: string): void
+  warning(line: string): void
+  debug(line: string): void
+}
+
+/** How far a step is. Waiting cannot help once it is `failed`. */
+export type Progress =
+  | { readonly is: 'done'; readonly proof: JsonObject }
+  | { readonly is: 'pending'; readonly waitingFor: string }
+  | { readonly is: 'failed'; readonly code: string; readonly why: string; readonly next?: string }
+  /** It could not be observed: an effect may have happened. */
+  | { readonly is: 'unknown'; readonly why: string }
+
+/** What a step does. Each method may run twice, and after a crash of another process. */
+export interface Behaviour<Spec = JsonObject> {
+  /** Observes whether the post-condition holds; read-only. */
+  done(run: StepRun<Spec>): Promise<Progress>
+  /** The effect: idempotent. Absent for steps that only wait or check. */
+  apply?(run: StepRun<Spec>): Promise<void>
+  /** Yields whenever `done` is worth asking again, so that waits end early; the engine asks now and then all the same. */
+  changes?(run: StepRun<Spec>): AsyncIterable<unknown>
+  /** Takes the effect back, before PROMOTE. */
+  undo?(run: StepRun<Spec>): Promise<void>
+}
+
+export interface StepRun<Spec = JsonObject> {
+  readonly step: PlannedStep
+  readonly component: Component<Spec>
+  /** null outside moves. */
+  readonly intent: Intent | null
+  readonly context: DriverContext
+  /** Aborted at the step's deadline and on cancellation. */
+  readonly signal: AbortSignal
+  /** When this step began, ISO 8601; also after a resume. */
+  readonly begunAt: string
+  /** What an earlier step of this run proved. */
+  proofOf(step: StepId): JsonObject | null
+}
+
+export type Role = 'active' | 'passive'
+
+/** The whole picture that a deploy brings about. */
+export interface Deployment {
+  readonly activeSite: SiteName
+  roleOf(site: SiteName): Role
+  readonly observed: BySite
+}
+
+/** One unit of declared state: compared first, applied only when it differs, then waited for. */
+export interface DeployUnit {
+  /** `database.cluster@dc-a`: stable. */
+  readonly id: string
+  readonly site: SiteName | null
+  /** Units that must be ready first; where none is named, passive sites come before the active one. */
+  readonly needs: readonly string[]
+  readonly title: string
+  readonly deadline: Milliseconds
+  /** Empty: nothing differs, and nothing will be done. */
+  diff(signal: AbortSignal): Promise<Change[]>
+  apply(signal: AbortSignal): Promise<void>
+  ready(signal: AbortSignal): Promise<Progress>
+}
+
+export interface Change {
+  readonly kind: 'create' | 'update' | 'delete'
+  /** `infisical/Cluster/pg-dc-a`. */
+  readonly object: string
+  /** `spec.instances`; absent for whole objects. Secret values never appear: their hashes do. */
+  readonly path?: string
+  readonly from?: Json
+  readonly to?: Json
+}
+
+export interface RestoreTestReport {
+  readonly backup: { readonly id: string; readonly takenAt: string; readonly bytes: number | null }
+  readonly checks: readonly Check[]
+  readonly restoreDuration: Milliseconds
+  /** How components that need this one reach the restored copy, inside the sandbox. */
+  readonly endpoint?: JsonObject
+}

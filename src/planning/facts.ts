@@ -1,0 +1,42 @@
+import { canonicalJson } from '../json.ts'
+import type { Observation } from '../observation/observation.ts'
+import type { NamedFact } from './plan.ts'
+
+/** The facts that a plan rests on, in a fixed order. */
+export function factsOf(observation: Observation): NamedFact[] {
+  return Object.entries(observation.components)
+    .flatMap(([component, bySite]) =>
+      Object.entries(bySite).flatMap(([site, seen]): NamedFact[] =>
+        seen.kind === 'answering' ? seen.facts.map((fact) => ({ ...fact, component, site })) : [],
+      ),
+    )
+    .sort((a, b) => (nameOf(a) < nameOf(b) ? -1 : 1))
+}
+
+export interface StaleFact {
+  readonly fact: string
+  readonly planned: string
+  readonly now: string
+}
+
+/** What moved since the plan was made, beyond its tolerance. Empty: the plan still holds. */
+export function staleFacts(planned: readonly NamedFact[], now: readonly NamedFact[]): StaleFact[] {
+  const current = new Map(now.map((fact) => [nameOf(fact), fact]))
+  const known = new Set(planned.map(nameOf))
+  const changed = planned.flatMap((fact): StaleFact[] => {
+    const seen = current.get(nameOf(fact))
+    if (seen === undefined) return [{ fact: nameOf(fact), planned: shown(fact), now: 'not to be seen' }]
+    if (fact.binds === 'at-most') {
+      const moved = typeof seen.value === 'number' ? seen.value : Number.POSITIVE_INFINITY
+      return moved <= fact.limit ? [] : [{ fact: nameOf(fact), planned: `at most ${fact.limit} ${fact.unit}`, now: shown(seen) }]
+    }
+    return canonicalJson(seen.value) === canonicalJson(fact.value) ? [] : [{ fact: nameOf(fact), planned: shown(fact), now: shown(seen) }]
+  })
+  const appeared = now
+    .filter((fact) => fact.binds === 'exactly' && !known.has(nameOf(fact)))
+    .map((fact) => ({ fact: nameOf(fact), planned: 'not there', now: shown(fact) }))
+  return [...changed, ...appeared]
+}
+
+const nameOf = (fact: NamedFact): string => `${fact.component}@${fact.site} ${fact.name}`
+const shown = (fact: NamedFact): string => (typeof fact.value === 'string' ? fact.value : canonicalJson(fact.value))

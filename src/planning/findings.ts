@@ -1,0 +1,111 @@
+import type { Observation } from '../observation/observation.ts'
+import type { Stack } from '../stack/stack.ts'
+import type { Assessment, Driver } from './driver.ts'
+import type { Finding, Intent } from './plan.ts'
+
+/** All that a person should know before anything is changed: of sites and witness, then of each component. Pure. */
+export function findingsOf(
+  stack: Stack,
+  observation: Observation,
+  intent: Intent | null,
+  drivers: Readonly<Record<string, Driver>>,
+): Finding[] {
+  const activeSite = observation.witness.kind === 'answering' ? (observation.witness.active?.activeSite ?? null) : null
+  const assessment: Assessment = { now: observation.at, objectives: stack.objectives, activeSite, stack }
+  const ofComponents = stack.components.flatMap(
+    (component) => drivers[component.driver]?.assess(component, observation.components[component.name] ?? {}, intent, assessment) ?? [],
+  )
+  return [
+    ...ofSites(observation),
+    ...ofWitness(stack, observation, intent),
+    ...rolesDisagree(stack, observation, activeSite),
+    ...ofComponents,
+  ]
+}
+
+export const blockers = (findings: readonly Finding[]): Finding[] => findings.filter((finding) => finding.severity === 'blocker')
+
+function ofSites(observation: Observation): Finding[] {
+  return Object.entries(observation.sites).flatMap(([site, view]): Finding[] => {
+    if (view.kind === 'answering') return []
+    if (view.kind === 'silent')
+      return [
+        {
+          code: 'site-silent',
+          severity: 'blocker',
+          site,
+          what: `${site} does not answer (${view.why})`,
+          next: `Look at the API server of ${site} and at the network to it.`,
+        },
+      ]
+    return [
+      {
+        code: 'wrong-cluster',
+        severity: 'blocker',
+        site,
+        what: `the kubeconfig of ${site} leads to another cluster: its kube-system has the UID ${view.clusterId}`,
+        next: 'Compare clusterId in the stack file with the kubeconfig; nothing is done until they agree.',
+      },
+    ]
+  })
+}
+
+function ofWitness(stack: Stack, observation: Observation, intent: Intent | null): Finding[] {
+  const witness = observation.witness
+  if (witness.kind === 'silent')
+    return [
+      {
+        code: 'witness-silent',
+        severity: 'blocker',
+        what: `the witness does not answer (${witness.why}): nobody knows which site is active`,
+        next: 'Restore access to the witness bucket before any move.',
+      },
+    ]
+  if (witness.active === null)
+    return [
+      {
+        code: 'never-deployed',
+        severity: intent === null ? 'warning' : 'blocker',
+        what: `the witness knows no active site of ${stack.name}: it was never deployed`,
+        next: 'Run the first deploy.',
+      },
+    ]
+  const found: Finding[] = []
+  if (!stack.sites.some((site) => site.name === witness.active?.activeSite))
+    found.push({
+      code: 'active-site-undeclared',
+      severity: 'blocker',
+      what: `the witness says that ${witness.active.activeSite} is active, and the stack file does not declare it`,
+      next: 'Use the stack file that this stack was deployed with.',
+    })
+  if (intent !== null && witness.active.activeSite !== intent.from)
+    found.push({
+      code: 'not-the-active-site',
+      severity: 'blocker',
+      what: `the plan moves away from ${intent.from}, and the witness says that ${witness.active.activeSite} is active`,
+      next: witness.active.activeSite === intent.to ? `${intent.to} is active already.` : 'Make a plan from the active site.',
+    })
+  return found
+}
+
+/** Reality against witness: a disagreement has a name and is never silently resolved. */
+function rolesDisagree(stack: Stack, observation: Observation, activeSite: string | null): Finding[] {
+  if (activeSite === null) return []
+  return stack.components.flatMap((component) =>
+    Object.entries(observation.components[component.name] ?? {}).flatMap(([site, seen]): Finding[] => {
+      if (seen.kind !== 'answering' || !stack.sites.some((known) => known.name === site)) return []
+      const expected = site === activeSite ? 'active' : 'passive'
+      if (seen.role === expected || seen.role === 'unknown') return []
+      return [
+        {
+          code: seen.role === 'active' ? 'active-on-passive-site' : 'passive-on-active-site',
+          severity: 'blocker',
+          component: component.name,
+          site,
+          what: `${component.name} on ${site} is ${seen.role}, and the witness says that ${activeSite} is the active site`,
+          next: 'Find out who changed it before anything else is changed; no command of Standby resolves this by itself.',
+        },
+      ]
+    }),
+  )
+}

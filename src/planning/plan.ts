@@ -1,0 +1,92 @@
+import type { Milliseconds } from '../duration.ts'
+import type { JsonObject } from '../json.ts'
+import type { Fact } from '../observation/observation.ts'
+import type { ComponentName, SiteName } from '../stack/stack.ts'
+
+/** The phases of a move, in order. Up to PROMOTE a run may be aborted; from there it only goes forward. */
+export const PHASES = [
+  'PREFLIGHT',
+  'LOCK',
+  'DRAIN',
+  'FENCE',
+  'FINAL_SYNC',
+  'PROMOTE',
+  'RESTORE_AUX',
+  'START',
+  'SMOKE',
+  'TRAFFIC',
+  'GREEN',
+  'PROTECT',
+  'CLOSED',
+] as const
+export type Phase = (typeof PHASES)[number]
+
+/** What is asked for. */
+export interface Intent {
+  readonly mode: 'switchover'
+  readonly from: SiteName
+  readonly to: SiteName
+}
+
+export type StepId = string
+
+/** One step, as data: a plan can be stored, reviewed, hashed and continued by another process. */
+export interface PlannedStep {
+  /** `database.promote@dc-b`: component, action, site. Stable. */
+  readonly id: StepId
+  readonly component: ComponentName
+  /** Which behaviour of the component's driver performs it. */
+  readonly action: string
+  readonly site: SiteName | null
+  readonly phase: Phase
+  /** Steps of the same or an earlier phase that must be done first. Steps of earlier phases are always done first, unless `mayBeginIn` says otherwise. */
+  readonly needs: readonly StepId[]
+  /** An earlier phase from which on this step may run beside others; only for steps that hurt nobody when the move is aborted. */
+  readonly mayBeginIn?: Phase
+  readonly irreversible: boolean
+  readonly deadline: Milliseconds
+  /** What it usually takes: for the prediction and the live view. */
+  readonly expected: Milliseconds
+  /** One sentence for the reviewer: what it does and what it guarantees. */
+  readonly title: string
+  readonly parameters: JsonObject
+}
+
+export interface Finding {
+  /** Stable, kebab-case. */
+  readonly code: string
+  readonly severity: 'blocker' | 'warning' | 'info'
+  readonly component?: ComponentName
+  readonly site?: string
+  readonly what: string
+  readonly next?: string
+}
+
+/** What a reviewer approves: its digest covers all of it. */
+export interface Plan {
+  readonly schemaVersion: 1
+  readonly id: string
+  readonly stack: { readonly name: string; readonly digest: string }
+  readonly tool: { readonly name: 'standby'; readonly version: string }
+  readonly intent: Intent
+  /** The epoch in which it was made; the move begins the next one. */
+  readonly epoch: number
+  readonly madeAt: string
+  readonly expiresAt: string
+  /** Burnt at LOCK: a plan is executed once. */
+  readonly nonce: string
+  readonly facts: readonly NamedFact[]
+  readonly findings: readonly Finding[]
+  readonly steps: readonly PlannedStep[]
+  readonly predictions: Predictions
+}
+
+/** A fact with the component and site it was seen at. */
+export type NamedFact = Fact & { readonly component: ComponentName; readonly site: string }
+
+export interface Predictions {
+  readonly duration: Milliseconds
+  /** From the first refused write to the first accepted one. */
+  readonly writeGap: Milliseconds
+  readonly loss: { readonly bytes: readonly [number, number]; readonly seconds: readonly [number, number]; readonly why: string }
+}

@@ -1,0 +1,44 @@
+import { minutes, seconds } from '../duration.ts'
+import type { Intent, PlannedStep } from './plan.ts'
+
+/** The name under which the core's own steps stand in a plan; no component may have it. */
+export const WITNESS = 'witness'
+
+/** The id of the point of no return. */
+export const activateStep = (intent: Intent): string => `${WITNESS}.activate@${intent.to}`
+
+/** The steps that the core itself performs: the lock, the point of no return, and the end. */
+export function witnessSteps(intent: Intent): PlannedStep[] {
+  const common = { component: WITNESS, site: null, parameters: {}, deadline: minutes(1), expected: seconds(0.1) }
+  return [
+    {
+      ...common,
+      id: 'witness.lock',
+      action: 'lock',
+      phase: 'LOCK',
+      needs: [],
+      irreversible: false,
+      title: 'Burns the nonce of this plan, takes the lock and begins the next epoch: no other run can begin',
+    },
+    {
+      ...common,
+      id: activateStep(intent),
+      action: 'activate',
+      site: intent.to,
+      phase: 'PROMOTE',
+      needs: [],
+      irreversible: true,
+      parameters: { site: intent.to },
+      title: `Point of no return: the witness names ${intent.to} as the active site, if nobody else changed it since the lock`,
+    },
+    {
+      ...common,
+      id: 'witness.close',
+      action: 'close',
+      phase: 'CLOSED',
+      needs: [],
+      irreversible: false,
+      title: 'Releases the lock',
+    },
+  ]
+}

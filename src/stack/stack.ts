@@ -1,0 +1,86 @@
+import type { Milliseconds } from '../duration.ts'
+import type { JsonObject } from '../json.ts'
+
+/** What the user declares in `standby.yaml`, validated and frozen. The active site is not in it: the witness knows that. */
+export interface Stack {
+  readonly name: string
+  readonly sites: readonly Site[]
+  /** For the first deploy only; later the witness says which site is active. */
+  readonly initialActive: SiteName
+  readonly witness: WitnessDeclaration
+  readonly approval: ApprovalDeclaration
+  readonly objectives: Objectives
+  /** In an order in which each stands behind what it needs. */
+  readonly components: readonly Component[]
+  readonly source: StackSource
+}
+
+declare const siteName: unique symbol
+/** The name of a declared site: only the loader makes one. */
+export type SiteName = string & { readonly [siteName]: true }
+export type ComponentName = string
+
+export interface Site {
+  readonly name: SiteName
+  readonly kubernetes: KubernetesAccess
+}
+
+export interface KubernetesAccess {
+  /** Content of a kubeconfig, or the path of one. */
+  readonly kubeconfig: CredentialReference
+  readonly context?: string
+  /** UID of the namespace kube-system: the guard against the wrong cluster. */
+  readonly clusterId: string
+}
+
+/** Where a credential is found; never its value. */
+export type CredentialReference =
+  | { readonly env: string }
+  | { readonly file: string }
+  /** A key of a Kubernetes Secret; without `site`, of the site that is being worked on. */
+  | { readonly secret: { readonly namespace: string; readonly name: string; readonly key: string; readonly site?: string } }
+
+/** One part of the stack. `spec` is the driver's part, as its schema allows it; `sites` holds what differs per site. */
+export interface Component<Spec = JsonObject> {
+  readonly name: ComponentName
+  readonly driver: string
+  readonly needs: readonly ComponentName[]
+  readonly spec: Spec
+}
+
+export interface WitnessDeclaration {
+  readonly driver: string
+  readonly spec: JsonObject
+}
+
+export interface ApprovalDeclaration {
+  readonly github?: { readonly environment: string; readonly branch: string }
+  /** How long a plan may wait for its reviewer. */
+  readonly expiry: Milliseconds
+}
+
+/** What restore tests and predictions are judged against. */
+export interface Objectives {
+  readonly backupAge: Milliseconds
+  readonly restoreTime: Milliseconds
+}
+
+export interface StackSource {
+  readonly path: string
+  /** Values files and charts are found relative to this folder. */
+  readonly directory: string
+  /** SHA-256 of the stack file and of the files that it names. */
+  readonly digest: string
+}
+
+export function siteOf(stack: Stack, name: string): Site {
+  const site = stack.sites.find((candidate) => candidate.name === name)
+  if (site === undefined) throw new Error(`unknown site ${name}`)
+  return site
+}
+
+export function componentOf(stack: Stack, name: ComponentName): Component {
+  const component = stack.components.find((candidate) => candidate.name === name)
+  if (component === undefined) throw new Error(`unknown component ${name}`)
+  return component
+}
