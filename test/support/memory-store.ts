@@ -1,0 +1,27 @@
+import { StandbyError } from '../../src/errors.ts'
+import type { ConditionalStore, VersionedDocument } from '../../src/execution/conditional-store.ts'
+
+/** A ConditionalStore in memory with the semantics of a real one: for tests that run thousands of worlds. */
+export function memoryStore(): ConditionalStore & { readonly documents: Map<string, VersionedDocument> } {
+  const documents = new Map<string, VersionedDocument>()
+  let version = 0
+  const conflict = (key: string): StandbyError => new StandbyError({ code: 'witness-conflict', mustAct: 'site', what: `${key} was written by somebody else` })
+  const write = (key: string, body: VersionedDocument['body']): string => {
+    version += 1
+    documents.set(key, { body: structuredClone(body), version: String(version) })
+    return String(version)
+  }
+  return {
+    documents,
+    get: async (key) => documents.get(key) ?? null,
+    create: async (key, body) => {
+      if (documents.has(key)) throw conflict(key)
+      return write(key, body)
+    },
+    replace: async (key, body, expected) => {
+      if (documents.get(key)?.version !== expected) throw conflict(key)
+      return write(key, body)
+    },
+    list: async (prefix) => [...documents.keys()].filter((key) => key.startsWith(prefix)).sort(),
+  }
+}

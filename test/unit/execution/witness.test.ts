@@ -1,0 +1,58 @@
+import { describe, expect, test } from '@jest/globals'
+import fc from 'fast-check'
+import type { ConditionalStore } from '../../../src/execution/conditional-store.ts'
+import { assertStillOurs, createActive, LOCK_LIFETIME, releaseLock, renewLock, takeLock } from '../../../src/execution/witness.ts'
+import { memoryStore } from '../../support/memory-store.ts'
+
+const now = new Date('2026-11-21T03:00:00Z')
+const request = (holder: string, at = now) => ({ stack: 'toy', holder, purpose: 'test', epoch: 2, now: at })
+const later = (ms: number): Date => new Date(now.getTime() + ms)
+
+/** The store, with each call held back until the schedule lets it go on. */
+function interleaved(store: ConditionalStore, scheduler: fc.Scheduler): ConditionalStore {
+  return {
+    get: (key) => scheduler.schedule(Promise.resolve(), `get ${key}`).then(() => store.get(key)),
+    create: (key, body) => scheduler.schedule(Promise.resolve(), `create ${key}`).then(() => store.create(key, body)),
+    replace: (key, body, version) => scheduler.schedule(Promise.resolve(), `replace ${key}`).then(() => store.replace(key, body, version)),
+    list: (prefix) => scheduler.schedule(Promise.resolve(), `list ${prefix}`).then(() => store.list(prefix)),
+  }
+}
+
+describe('the lock', () => {
+  test('at most one of any number of runs takes it, in whatever order their requests arrive', async () => {
+    await fc.assert(
+      fc.asyncProperty(fc.scheduler(), fc.integer({ min: 2, max: 6 }), fc.boolean(), async (scheduler, runs, heldBefore) => {
+        const store = memoryStore()
+        if (heldBefore) {
+          await takeLock(store, request('before'))
+          await releaseLock(store, 'before')
+        }
+        const taken = Array.from({ length: runs }, (_, index) => takeLock(interleaved(store, scheduler), request(`run-${index}`)))
+        const settled = Promise.allSettled(taken)
+        await scheduler.waitFor(settled)
+        const results = await settled
+        expect(results.filter((result) => result.status === 'fulfilled')).toHaveLength(1)
+        for (const result of results) if (result.status === 'rejected') expect(result.reason).toMatchObject({ code: 'lock-held' })
+      }),
+    )
+  })
+
+  test('is refused while somebody holds it, with holder and expiry, and free again after its lifetime', async () => {
+    const store = memoryStore()
+    await takeLock(store, request('first'))
+    await expect(takeLock(store, request('second', later(LOCK_LIFETIME - 1)))).rejects.toMatchObject({ code: 'lock-held', message: expect.stringContaining('first') })
+    await takeLock(store, request('second', later(LOCK_LIFETIME)))
+    await expect(renewLock(store, 'first', later(LOCK_LIFETIME))).rejects.toMatchObject({ code: 'lock-lost' })
+  })
+
+  test('an irreversible effect is refused once the lock expired, was taken over, or a later epoch began', async () => {
+    const store = memoryStore()
+    await takeLock(store, request('ours'))
+    await assertStillOurs(store, 'ours', 2, now)
+    await expect(assertStillOurs(store, 'ours', 2, later(LOCK_LIFETIME))).rejects.toMatchObject({ code: 'lock-lost' })
+    await createActive(store, { schemaVersion: 1, stack: 'toy', epoch: 3, activeSite: 'dc-a', since: '', run: 'other' })
+    await expect(assertStillOurs(store, 'ours', 2, now)).rejects.toMatchObject({ code: 'lock-lost', message: expect.stringContaining('epoch 3') })
+    await releaseLock(store, 'ours')
+    await expect(assertStillOurs(store, 'ours', 3, now)).rejects.toMatchObject({ code: 'lock-lost' })
+  })
+})
