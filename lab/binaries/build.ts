@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs'
-import { mkdir, readFile, rename } from 'node:fs/promises'
+import { copyFile, mkdir, readFile, rename } from 'node:fs/promises'
 import { join } from 'node:path'
 import { execute } from '../execute.ts'
 import { keyOf } from '../images/layer.ts'
@@ -12,8 +12,13 @@ interface GoModule {
   readonly name: string
   readonly packages: Readonly<Record<string, string>>
   readonly ldflags: string
+  /** The files that decide what is built. */
+  readonly sources: readonly string[]
+  /** The release manifest that the module carries beside its code. */
+  readonly manifest?: string
 }
 
+const pinned = ['go.mod', 'go.sum', 'tools.go']
 const versionPackage = 'k8s.io/component-base/version'
 const kubernetesParts = ['kube-apiserver', 'kube-controller-manager', 'kube-scheduler', 'kubelet', 'kube-proxy', 'kubectl'] as const
 
@@ -24,20 +29,23 @@ const goModules = [
     ldflags:
       `-s -w -X ${versionPackage}.gitVersion=${kubernetesVersion.full}` +
       ` -X ${versionPackage}.gitMajor=${kubernetesVersion.major} -X ${versionPackage}.gitMinor=${kubernetesVersion.minor}`,
+    sources: pinned,
   },
+  { name: 'pause', packages: { pause: 'standby/lab/pause' }, ldflags: '-s -w', sources: ['go.mod', 'main.go'] },
   goModule('etcd', 'etcd', 'go.etcd.io/etcd/server/v3'),
-  goModule('cloudnative-pg', 'cnpg-manager', 'github.com/cloudnative-pg/cloudnative-pg/cmd/manager'),
-  goModule('plugin-barman-cloud', 'plugin-barman-cloud', 'github.com/cloudnative-pg/plugin-barman-cloud/cmd/manager'),
+  goModule('cloudnative-pg', 'cnpg-manager', 'github.com/cloudnative-pg/cloudnative-pg/cmd/manager', 'releases/cnpg-1.30.0.yaml'),
+  goModule('plugin-barman-cloud', 'plugin-barman-cloud', 'github.com/cloudnative-pg/plugin-barman-cloud/cmd/manager', 'manifest.yaml'),
   goModule('versitygw', 'versitygw', 'github.com/versity/versitygw/cmd/versitygw'),
   goModule('coredns', 'coredns', 'github.com/coredns/coredns'),
   goModule('helm', 'helm', 'helm.sh/helm/v3/cmd/helm'),
   goModule('act', 'act', 'github.com/nektos/act'),
-] as const satisfies readonly GoModule[]
+] satisfies readonly GoModule[]
 
-export type BinaryName = (typeof kubernetesParts)[number] | 'etcd' | 'cnpg-manager' | 'plugin-barman-cloud' | 'versitygw' | 'coredns' | 'helm' | 'act'
+type Program = (typeof kubernetesParts)[number] | 'pause' | 'etcd' | 'cnpg-manager' | 'plugin-barman-cloud' | 'versitygw' | 'coredns' | 'helm' | 'act'
+type Manifest = 'cloudnative-pg.yaml' | 'plugin-barman-cloud.yaml'
 
-/** Where each binary of the lab lies in the cache. */
-export type Binaries = Readonly<Record<BinaryName, string>>
+/** Where each program of the lab, and each release manifest, lies in the cache. */
+export type Binaries = Readonly<Record<Program | Manifest, string>>
 
 const goEnvironment = { GOTOOLCHAIN: 'local', CGO_ENABLED: '0', GOFLAGS: '-mod=readonly -buildvcs=false -trimpath' }
 
@@ -51,7 +59,7 @@ export async function ensureBinaries(onBuild: (binary: string) => void, signal: 
 
 async function ensureModule(goModule: GoModule, goVersion: string, onBuild: (binary: string) => void, signal: AbortSignal) {
   const source = join(import.meta.dirname, goModule.name)
-  const ingredients = await Promise.all(['go.mod', 'go.sum', 'tools.go'].map((file) => readFile(join(source, file), 'utf8')))
+  const ingredients = await Promise.all(goModule.sources.map((file) => readFile(join(source, file), 'utf8')))
   const key = keyOf(goVersion, goModule.ldflags, JSON.stringify(goEnvironment), JSON.stringify(goModule.packages), ...ingredients)
   const home = cached('binaries', `${goModule.name}-${key}`)
   await mkdir(home, { recursive: true })
@@ -67,17 +75,23 @@ async function ensureModule(goModule: GoModule, goVersion: string, onBuild: (bin
     }
     paths[binary] = target
   }
+  const manifest = await ensureManifest(source, home, goModule, signal)
+  if (manifest !== undefined) paths[`${goModule.name}.yaml`] = manifest
   return paths
 }
 
-/** The unpacked source of a pinned module, for the manifests that a release carries beside its code. */
-export async function sourceOf(name: 'cloudnative-pg' | 'plugin-barman-cloud', signal: AbortSignal): Promise<string> {
-  const path = goModules.find((goModule) => goModule.name === name)?.packages
-  const importPath = Object.values(path ?? {})[0] ?? ''
+/** Copied out of the module, because Go's module cache may be emptied at any time. */
+async function ensureManifest(source: string, home: string, goModule: GoModule, signal: AbortSignal): Promise<string | undefined> {
+  if (goModule.manifest === undefined) return undefined
+  const target = join(home, 'manifest.yaml')
+  if (existsSync(target)) return target
+  const importPath = Object.values(goModule.packages)[0] ?? ''
   const args = ['list', '-f', '{{.Module.Dir}}', importPath]
-  return (await execute('go', args, { cwd: join(import.meta.dirname, name), env: goEnvironment, deadline: 120_000, signal })).trim()
+  const directory = (await execute('go', args, { cwd: source, env: goEnvironment, deadline: 120_000, signal })).trim()
+  await copyFile(join(directory, goModule.manifest), target)
+  return target
 }
 
-function goModule(name: string, binary: string, path: string): GoModule {
-  return { name, packages: { [binary]: path }, ldflags: '-s -w' }
+function goModule(name: string, binary: string, path: string, manifest?: string): GoModule {
+  return { name, packages: { [binary]: path }, ldflags: '-s -w', sources: pinned, ...(manifest === undefined ? {} : { manifest }) }
 }

@@ -113,6 +113,8 @@ async function removeWhatNobodyReads(root: string): Promise<void> {
 }
 
 function inside(root: string, command: readonly string[], signal: AbortSignal, onLine?: (line: string) => void): Promise<string> {
-  const env = { PATH: '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin', PIP_FIND_LINKS: '', PIP_CERT: '/tmp/ca.crt' }
+  const PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'
+  // requests prefers these variables over pip's --cert, and the machine may set them to a file that the tree does not have.
+  const env = { PATH, PIP_FIND_LINKS: '', PIP_CERT: '/tmp/ca.crt', REQUESTS_CA_BUNDLE: '/tmp/ca.crt', CURL_CA_BUNDLE: '/tmp/ca.crt' }
   return execute('chroot', [root, ...command], { deadline: 600_000, env, signal, ...(onLine === undefined ? {} : { onLine }) })
 }

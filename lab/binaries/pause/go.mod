@@ -1,0 +1,3 @@
+module standby/lab/pause
+
+go 1.26.0
