@@ -5,7 +5,8 @@ import type { ConditionalStore, VersionedDocument } from '../../src/execution/co
 export function memoryStore(): ConditionalStore & { readonly documents: Map<string, VersionedDocument> } {
   const documents = new Map<string, VersionedDocument>()
   let version = 0
-  const conflict = (key: string): StandbyError => new StandbyError({ code: 'witness-conflict', mustAct: 'site', what: `${key} was written by somebody else` })
+  const conflict = (key: string): StandbyError =>
+    new StandbyError({ code: 'witness-conflict', mustAct: 'site', what: `${key} was written by somebody else` })
   const write = (key: string, body: VersionedDocument['body']): string => {
     version += 1
     documents.set(key, { body: structuredClone(body), version: String(version) })

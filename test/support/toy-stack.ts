@@ -111,18 +111,34 @@ export function toyDriver(toy: ToyWorld, broken: Partial<Record<string, () => Pr
           toy.writer = 'dc-b'
         },
       ),
-      start: effect('start', () => started.has('start'), () => started.add('start')),
-      note: effect('note', () => started.has('note'), () => started.add('note')),
+      start: effect(
+        'start',
+        () => started.has('start'),
+        () => started.add('start'),
+      ),
+      note: effect(
+        'note',
+        () => started.has('note'),
+        () => started.add('note'),
+      ),
     },
   }
 }
 
 /** A world around the toy driver and a store: what operations work with, without a network. */
-export function toyWorld(toy: ToyWorld, store: ConditionalStore, more: { readonly driver?: Driver; readonly signal?: AbortSignal } = {}): World {
+export function toyWorld(
+  toy: ToyWorld,
+  store: ConditionalStore,
+  more: { readonly driver?: Driver; readonly signal?: AbortSignal } = {},
+): World {
   const drivers = { toy: more.driver ?? toyDriver(toy) }
   const signal = more.signal ?? new AbortController().signal
   const silent = { info: () => undefined, warning: () => undefined, debug: () => undefined }
-  const clock = { now: () => new Date(), sleep: async (_ms: number, until: AbortSignal) => new Promise<void>((resolve) => setImmediate(resolve)).then(() => until.throwIfAborted()) }
+  const clock = {
+    now: () => new Date(),
+    sleep: async (_ms: number, until: AbortSignal) =>
+      new Promise<void>((resolve) => setImmediate(resolve)).then(() => until.throwIfAborted()),
+  }
   const kubernetes = (name: SiteName) => ({ clusterId: async () => `uid-${name}`, version: async () => 'v1.34' })
   const context = { stack: toyStack, signal, clock, log: silent, kubernetes, records: recordsIn(store) } as unknown as DriverContext
   return {

@@ -40,7 +40,10 @@ describe('the lock', () => {
   test('is refused while somebody holds it, with holder and expiry, and free again after its lifetime', async () => {
     const store = memoryStore()
     await takeLock(store, request('first'))
-    await expect(takeLock(store, request('second', later(LOCK_LIFETIME - 1)))).rejects.toMatchObject({ code: 'lock-held', message: expect.stringContaining('first') })
+    await expect(takeLock(store, request('second', later(LOCK_LIFETIME - 1)))).rejects.toMatchObject({
+      code: 'lock-held',
+      message: expect.stringContaining('first'),
+    })
     await takeLock(store, request('second', later(LOCK_LIFETIME)))
     await expect(renewLock(store, 'first', later(LOCK_LIFETIME))).rejects.toMatchObject({ code: 'lock-lost' })
   })
@@ -51,7 +54,10 @@ describe('the lock', () => {
     await assertStillOurs(store, 'ours', 2, now)
     await expect(assertStillOurs(store, 'ours', 2, later(LOCK_LIFETIME))).rejects.toMatchObject({ code: 'lock-lost' })
     await createActive(store, { schemaVersion: 1, stack: 'toy', epoch: 3, activeSite: 'dc-a', since: '', run: 'other' })
-    await expect(assertStillOurs(store, 'ours', 2, now)).rejects.toMatchObject({ code: 'lock-lost', message: expect.stringContaining('epoch 3') })
+    await expect(assertStillOurs(store, 'ours', 2, now)).rejects.toMatchObject({
+      code: 'lock-lost',
+      message: expect.stringContaining('epoch 3'),
+    })
     await releaseLock(store, 'ours')
     await expect(assertStillOurs(store, 'ours', 3, now)).rejects.toMatchObject({ code: 'lock-lost' })
   })

@@ -3,7 +3,15 @@ import { staleFacts } from '../../../src/planning/facts.ts'
 import type { NamedFact } from '../../../src/planning/plan.ts'
 
 const timeline = (value: number): NamedFact => ({ component: 'database', site: 'dc-a', name: 'timeline', value, binds: 'exactly' })
-const lag = (value: number): NamedFact => ({ component: 'database', site: 'dc-b', name: 'gap', value, binds: 'at-most', limit: 2, unit: 'segments' })
+const lag = (value: number): NamedFact => ({
+  component: 'database',
+  site: 'dc-b',
+  name: 'gap',
+  value,
+  binds: 'at-most',
+  limit: 2,
+  unit: 'segments',
+})
 
 describe('a plan rests on facts', () => {
   test('a decision fact that changed is stale, with both values', () => {

@@ -8,10 +8,17 @@ const rank = (step: PlannedStep): number => PHASES.indexOf(step.phase)
 
 /** Any set of steps whose needs point to steps before them. */
 const anySteps = fc
-  .array(fc.record({ phase: fc.nat(PHASES.length - 1), early: fc.option(fc.nat(PHASES.length - 1)), needs: fc.array(fc.nat(8), { maxLength: 3 }) }), {
-    minLength: 1,
-    maxLength: 9,
-  })
+  .array(
+    fc.record({
+      phase: fc.nat(PHASES.length - 1),
+      early: fc.option(fc.nat(PHASES.length - 1)),
+      needs: fc.array(fc.nat(8), { maxLength: 3 }),
+    }),
+    {
+      minLength: 1,
+      maxLength: 9,
+    },
+  )
   .map((drafts) => {
     const steps: PlannedStep[] = []
     drafts.forEach((draft, index) => {
@@ -43,7 +50,11 @@ describe('the order of steps', () => {
   })
 
   test('a step that may begin early runs beside the earlier phase, and does not hold it up', () => {
-    const steps = [toyStep('a.sync', 'FINAL_SYNC'), toyStep('a.restore', 'RESTORE_AUX', { mayBeginIn: 'FINAL_SYNC' }), toyStep('a.promote', 'PROMOTE')]
+    const steps = [
+      toyStep('a.sync', 'FINAL_SYNC'),
+      toyStep('a.restore', 'RESTORE_AUX', { mayBeginIn: 'FINAL_SYNC' }),
+      toyStep('a.promote', 'PROMOTE'),
+    ]
     expect(readySteps(steps, new Set(), new Set()).map((step) => step.id)).toEqual(['a.sync', 'a.restore'])
     expect(readySteps(steps, new Set(['a.sync']), new Set(['a.restore'])).map((step) => step.id)).toEqual(['a.promote'])
   })

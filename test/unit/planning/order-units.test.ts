@@ -25,7 +25,11 @@ test('passive sites come before the active one', () => {
 
 test('a first replica, which can only be cloned from the active site, comes after it and holds nothing up', () => {
   const needs = unitNeeds(
-    [place('database', 'cluster', 'dc-a'), place('database', 'cluster', 'dc-b', ['database.cluster@dc-a']), place('application', 'release', 'dc-b')],
+    [
+      place('database', 'cluster', 'dc-a'),
+      place('database', 'cluster', 'dc-b', ['database.cluster@dc-a']),
+      place('application', 'release', 'dc-b'),
+    ],
     needsOf,
     'dc-a',
   )
@@ -39,5 +43,7 @@ test('a component comes after what it needs on its own site', () => {
 })
 
 test('units that wait for each other are a defect, not a hang', () => {
-  expect(() => unitNeeds([place('x', 'a', 'dc-b', ['x.b@dc-b']), place('x', 'b', 'dc-b', ['x.a@dc-b'])], needsOf, 'dc-a')).toThrow(/wait for each other/)
+  expect(() => unitNeeds([place('x', 'a', 'dc-b', ['x.b@dc-b']), place('x', 'b', 'dc-b', ['x.a@dc-b'])], needsOf, 'dc-a')).toThrow(
+    /wait for each other/,
+  )
 })

@@ -1,0 +1,110 @@
+import { readdirSync, readFileSync } from 'node:fs'
+import { dirname, join, relative, resolve } from 'node:path'
+import { describe, expect, test } from '@jest/globals'
+
+const root = resolve(import.meta.dirname, '../..')
+
+interface Import {
+  readonly from: string
+  readonly to: string
+  /** Types vanish at run time and bind nothing. */
+  readonly typeOnly: boolean
+}
+
+const sources = readdirSync(join(root, 'src'), { recursive: true, encoding: 'utf8' })
+  .filter((name) => name.endsWith('.ts'))
+  .map((name) => join('src', name))
+
+const imports: Import[] = sources.flatMap((from) =>
+  [
+    ...readFileSync(join(root, from), 'utf8').matchAll(
+      /^(?:import|export)\s+(type\s+)?(?:[\s\S]*?from\s+)?'([^']+)'|\bimport\('([^']+)'\)/gm,
+    ),
+  ].map((match) => {
+    const target = match[2] ?? match[3] ?? ''
+    return {
+      from,
+      to: target.startsWith('.') ? relative(root, resolve(root, dirname(from), target)) : target,
+      typeOnly: match[1] !== undefined,
+    }
+  }),
+)
+
+const under =
+  (folder: string) =>
+  (name: string): boolean =>
+    name.startsWith(`src/${folder}/`)
+const offenders = (rule: (one: Import) => boolean): string[] => imports.filter(rule).map((one) => `${one.from} imports ${one.to}`)
+
+/** The one place that names drivers. */
+const REGISTRY = 'src/drivers/registry.ts'
+const CORE = ['stack', 'observation', 'planning', 'approval', 'execution', 'verification', 'evidence', 'operations']
+
+describe('the arrows of the architecture', () => {
+  test('the core imports no driver', () => {
+    expect(offenders((one) => CORE.some((folder) => under(folder)(one.from)) && under('drivers')(one.to))).toEqual([])
+  })
+
+  test('drivers import no other driver and no entry point', () => {
+    const driverOf = (name: string): string | undefined => /^src\/drivers\/([^/]+)\//.exec(name)?.[1]
+    expect(
+      offenders((one) => {
+        const mine = driverOf(one.from)
+        const theirs = driverOf(one.to)
+        return (
+          one.from !== REGISTRY &&
+          mine !== undefined &&
+          ((theirs !== undefined && theirs !== mine) || under('actions')(one.to) || under('cli')(one.to))
+        )
+      }),
+    ).toEqual([])
+  })
+
+  test('planning does no I/O: it imports no client, no driver, no execution and no Node module but crypto, for digests', () => {
+    expect(
+      offenders(
+        (one) =>
+          under('planning')(one.from) &&
+          !one.typeOnly &&
+          (under('clients')(one.to) || under('execution')(one.to) || (one.to.startsWith('node:') && one.to !== 'node:crypto')),
+      ),
+    ).toEqual([])
+    const clocks = sources
+      .filter(under('planning'))
+      .filter((name) => /Date\.now\(|new Date\(\)|Math\.random|await /.test(readFileSync(join(root, name), 'utf8')))
+    expect(clocks).toEqual([])
+  })
+
+  test('only one module imports the Kubernetes client library', () => {
+    expect([
+      ...new Set(imports.filter((one) => one.to.startsWith('@kubernetes/client-node') && !one.typeOnly).map((one) => one.from)),
+    ]).toEqual(['src/clients/kubernetes.ts'])
+  })
+
+  test('only entry points know GitHub Actions', () => {
+    expect(offenders((one) => one.to.startsWith('@actions/core') && !under('actions')(one.from))).toEqual([])
+  })
+
+  test('no module imports itself through others', () => {
+    const next = new Map<string, string[]>()
+    for (const one of imports) if (!one.typeOnly && one.to.startsWith('src/')) next.set(one.from, [...(next.get(one.from) ?? []), one.to])
+    const cycles: string[] = []
+    const visit = (name: string, path: readonly string[], finished: Set<string>): void => {
+      if (path.includes(name)) cycles.push([...path.slice(path.indexOf(name)), name].join(' → '))
+      else if (!finished.has(name)) {
+        for (const target of next.get(name) ?? []) visit(target, [...path, name], finished)
+        finished.add(name)
+      }
+    }
+    const finished = new Set<string>()
+    for (const name of sources) visit(name, [], finished)
+    expect(cycles).toEqual([])
+  })
+
+  test('files stay under 300 lines', () => {
+    const long = [...sources]
+      .map((name) => ({ name, lines: readFileSync(join(root, name), 'utf8').split('\n').length }))
+      .filter(({ lines }) => lines > 301)
+    expect(long).toEqual([])
+  })
+})

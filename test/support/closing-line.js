@@ -1,0 +1,11 @@
+/** Ends every run with one line that people and CI read at a glance. */
+// biome-ignore lint/style/noDefaultExport: Jest takes a reporter from the default export
+export default class ClosingLine {
+  onRunComplete(_contexts, results) {
+    // A suite that could not even be loaded has no failed test, and is a failure all the same.
+    const failed =
+      results.numFailedTests +
+      results.testResults.filter((suite) => suite.testExecError !== undefined && suite.numFailingTests === 0).length
+    process.stdout.write(`${results.numPassedTests} passed, ${failed} failed\n`)
+  }
+}

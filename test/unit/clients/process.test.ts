@@ -1,0 +1,94 @@
+import { describe, expect, test } from '@jest/globals'
+import { maskSecrets, runProcess } from '../../../src/clients/process.ts'
+
+const node = process.execPath
+const isAlive = (pid: number): boolean => {
+  try {
+    process.kill(pid, 0)
+    return true
+  } catch {
+    return false
+  }
+}
+const untilGone = async (pid: number): Promise<boolean> => {
+  for (let tries = 0; tries < 40 && isAlive(pid); tries++) await new Promise((resolve) => setTimeout(resolve, 50))
+  return !isAlive(pid)
+}
+
+describe('a program that is run', () => {
+  test('returns exit code, output and errors; input arrives; nothing is interpreted by a shell', async () => {
+    const script =
+      'process.stdin.on("data", d => process.stdout.write(d)).on("end", () => { console.error(process.argv[1]); process.exitCode = 3 })'
+    const result = await runProcess(node, ['-e', script, '--', '$(id); *'], { deadline: 10_000, input: 'héllo' })
+    expect(result).toEqual({ code: 3, stdout: 'héllo', stderr: '$(id); *\n', truncated: false })
+  })
+
+  test('gets the environment on top of our own', async () => {
+    const { stdout } = await runProcess(node, ['-p', 'process.env.EXTRA + Boolean(process.env.PATH)'], {
+      deadline: 10_000,
+      env: { EXTRA: 'x' },
+    })
+    expect(stdout).toBe('xtrue\n')
+  })
+
+  test('is ended at its deadline with everything that it started, even when it ignores SIGTERM', async () => {
+    const script = 'trap "" TERM; sleep 60 & echo $! >&2; echo working on it >&2; while :; do sleep 0.1; done'
+    const began = performance.now()
+    const error = await runProcess('bash', ['-c', script, 's3cr3t'], { deadline: 300, secrets: ['s3cr3t'] }).catch(
+      (thrown: unknown) => thrown,
+    )
+    expect(error).toMatchObject({ code: 'process-timeout', mustAct: 'timeout' })
+    expect(String(error)).toMatch(/bash -c .* \*\*\* did not end within 300 ms; its last words: working on it/s)
+    expect(performance.now() - began).toBeLessThan(4_000)
+  })
+
+  test('leaves no child of its own behind when it is cancelled', async () => {
+    const cancel = new AbortController()
+    let child = 0
+    const run = runProcess('bash', ['-c', 'sleep 61 & echo $!; wait'], { deadline: 20_000, signal: cancel.signal })
+    setTimeout(() => cancel.abort(new Error('SIGINT came')), 300)
+    await expect(run).rejects.toThrow('SIGINT came')
+    const { stdout } = await runProcess('pgrep', ['-f', 'sleep 61'], { deadline: 5_000 })
+    child = Number(stdout.trim().split('\n')[0])
+    expect(child === 0 || (await untilGone(child))).toBe(true)
+  })
+
+  test('does not hold us up when a daemon that it left keeps its pipes open', async () => {
+    const began = performance.now()
+    const { code, stdout } = await runProcess('bash', ['-c', 'setsid sleep 5 & echo $!'], { deadline: 10_000 })
+    expect(code).toBe(0)
+    expect(performance.now() - began).toBeLessThan(2_000)
+    process.kill(Number(stdout), 'SIGTERM')
+  })
+
+  test('keeps the tail of an output that is too long, and says that it dropped the head', async () => {
+    const { stdout, truncated } = await runProcess(node, ['-e', 'for (let i = 0; i < 100000; i++) console.log(i)'], {
+      deadline: 10_000,
+      maxOutput: 1_000,
+    })
+    expect(stdout).toHaveLength(1_000)
+    expect(stdout.endsWith('99999\n')).toBe(true)
+    expect(truncated).toBe(true)
+  })
+
+  test('that is not installed is named, with what to do', async () => {
+    await expect(runProcess('no-such-program', [], { deadline: 1_000 })).rejects.toMatchObject({
+      code: 'process-not-found',
+      message: 'no-such-program was not found',
+    })
+  })
+
+  test('that does not read its input is judged by its exit code alone', async () => {
+    const { code } = await runProcess('true', [], { deadline: 5_000, input: 'x'.repeat(1_000_000) })
+    expect(code).toBe(0)
+  })
+
+  test('that was killed by a signal counts as a shell counts', async () => {
+    const { code } = await runProcess('bash', ['-c', 'kill -KILL $$'], { deadline: 5_000 })
+    expect(code).toBe(137)
+  })
+})
+
+test('each line of a secret is masked, the longest first', () => {
+  expect(maskSecrets('key=abcd-1234 part=abcd x=line-two', ['abcd', 'abcd-1234', 'line-one\nline-two'])).toBe('key=*** part=*** x=***')
+})
