@@ -1,3 +1,6 @@
+import { mkdtempSync, readFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { describe, expect, test } from '@jest/globals'
 import { maskSecrets, runProcess } from '../../../src/clients/process.ts'
 
@@ -44,13 +47,11 @@ describe('a program that is run', () => {
 
   test('leaves no child of its own behind when it is cancelled', async () => {
     const cancel = new AbortController()
-    let child = 0
-    const run = runProcess('bash', ['-c', 'sleep 61 & echo $!; wait'], { deadline: 20_000, signal: cancel.signal })
-    setTimeout(() => cancel.abort(new Error('SIGINT came')), 300)
+    const pidFile = join(mkdtempSync(join(tmpdir(), 'standby-process-')), 'pid')
+    const run = runProcess('bash', ['-c', 'sleep 61 & echo $! > "$0"; wait', pidFile], { deadline: 20_000, signal: cancel.signal })
+    setTimeout(() => cancel.abort(new Error('SIGINT came')), 400)
     await expect(run).rejects.toThrow('SIGINT came')
-    const { stdout } = await runProcess('pgrep', ['-f', 'sleep 61'], { deadline: 5_000 })
-    child = Number(stdout.trim().split('\n')[0])
-    expect(child === 0 || (await untilGone(child))).toBe(true)
+    expect(await untilGone(Number(readFileSync(pidFile, 'utf8')))).toBe(true)
   })
 
   test('does not hold us up when a daemon that it left keeps its pipes open', async () => {
