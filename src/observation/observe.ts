@@ -21,8 +21,7 @@ export async function observe(
 ): Promise<Observation> {
   const at = context.clock.now().toISOString()
   const bounded: DriverContext = { ...context, signal: AbortSignal.any([context.signal, AbortSignal.timeout(deadline)]) }
-  const within = <T>(answer: Promise<T>, silent: (why: string) => T): Promise<T> =>
-    answerWithin(answer, silent, bounded.signal, context.signal, deadline)
+  const within = <T>(answer: Promise<T>, silent: (why: string) => T): Promise<T> => answerWithin(answer, silent, bounded.signal, deadline)
 
   const sites = new Map(context.stack.sites.map((site) => [site.name, within(seeSite(bounded, site), silentSite)] as const))
   const components = context.stack.components.map(async (component) => {
@@ -30,12 +29,15 @@ export async function observe(
     return [component.name, driver === undefined ? {} : await seeComponent(bounded, driver, component, sites, within)] as const
   })
   const witness = within(readWitness(store), (why): WitnessView => ({ kind: 'silent', why }))
-  return {
+  const observation: Observation = {
     at,
     witness: await witness,
     sites: Object.fromEntries(await Promise.all([...sites].map(async ([name, view]) => [name, await view] as const))),
     components: Object.fromEntries(await Promise.all(components)),
   }
+  // A cancellation by a person is not silence.
+  context.signal.throwIfAborted()
+  return observation
 }
 
 type Within = <T>(answer: Promise<T>, silent: (why: string) => T) => Promise<T>
@@ -67,21 +69,13 @@ async function seeSite(context: DriverContext, site: Site): Promise<SiteView> {
 
 const silentSite = (why: string): SiteView => ({ kind: 'silent', why, triedFrom: [VANTAGE_POINT] })
 
-/** The answer, or silence when it does not come in time; only a cancellation by a person is thrown. */
-async function answerWithin<T>(
-  answer: Promise<T>,
-  silent: (why: string) => T,
-  bounded: AbortSignal,
-  cancelled: AbortSignal,
-  deadline: Milliseconds,
-): Promise<T> {
+/** The answer, or silence when it does not come in time. */
+async function answerWithin<T>(answer: Promise<T>, silent: (why: string) => T, bounded: AbortSignal, deadline: Milliseconds): Promise<T> {
   const late = new Promise<T>((resolve) => {
     const end = (): void => resolve(silent(`no answer within ${readableDuration(deadline)}`))
     if (bounded.aborted) end()
     else bounded.addEventListener('abort', end, { once: true })
   })
   const caught = answer.catch((error: unknown) => silent(asStandbyError(error).message))
-  const value = await Promise.race([caught, late])
-  cancelled.throwIfAborted()
-  return value
+  return Promise.race([caught, late])
 }

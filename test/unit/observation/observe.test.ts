@@ -31,7 +31,10 @@ describe('an observation', () => {
     const asked: (string | null)[] = []
     const driver = {
       ...toyDriver(toy),
-      observe: async (_: unknown, site: string | null) => (asked.push(site), { kind: 'absent' as const, why: '' }),
+      observe: async (_: unknown, site: string | null) => {
+        asked.push(site)
+        return { kind: 'absent' as const, why: '' }
+      },
     }
     const seen = await observe(contextWith({ 'dc-b': async () => 'uid-of-another' }), memoryStore(), { toy: driver })
     expect(seen.sites['dc-b']).toEqual({ kind: 'stranger', clusterId: 'uid-of-another' })
