@@ -49,7 +49,8 @@ export async function execute(command: string, args: readonly string[], options:
     })
     await fed
     const shown = [command, ...args].join(' ').slice(0, 200)
-    if (deadline.aborted) throw new CommandFailed(shown, exitCode, `no end within ${(options.deadline ?? 60_000) / 1000} s`, stdout.text + stderr.text)
+    if (deadline.aborted)
+      throw new CommandFailed(shown, exitCode, `no end within ${(options.deadline ?? 60_000) / 1000} s`, stdout.text + stderr.text)
     if (signal.aborted) throw new CommandFailed(shown, exitCode, 'interrupted', '')
     if (exitCode !== 0) throw new CommandFailed(shown, exitCode, `exit code ${exitCode}`, stdout.text + stderr.text)
     return stdout.text

@@ -44,7 +44,7 @@ export const namespaceOf = (host: HostName) => `standby-${host}`
 export const linkOf = (host: HostName) => `sb-${host}`
 
 /** What survives `down`: binaries, images, learned durations. */
-export const cacheDirectory = () => process.env['STANDBY_LAB_CACHE'] ?? join(homedir(), '.cache', 'standby-lab')
+export const cacheDirectory = () => process.env.STANDBY_LAB_CACHE ?? join(homedir(), '.cache', 'standby-lab')
 export const cached = (...parts: string[]) => join(cacheDirectory(), ...parts)
 
 /** What `down` removes. */

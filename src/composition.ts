@@ -5,7 +5,7 @@ import { openObjectStore } from './clients/object-store.ts'
 import type { ObjectStoreClient } from './clients/object-store-client.ts'
 import { runProcess } from './clients/process.ts'
 import { type CredentialSources, contentOrPath, localCredential, secretCredential } from './credentials.ts'
-import { conditionalStores, drivers } from './drivers/registry.ts'
+import { conditionalStores, drivers, witnesses } from './drivers/registry.ts'
 import { inputError } from './errors.ts'
 import type { ConditionalStore } from './execution/conditional-store.ts'
 import { recordsIn } from './execution/records.ts'
@@ -49,7 +49,7 @@ export const systemClock: Clock = {
 
 /** Loads the stack file and prepares the clients; nothing is contacted yet. Throws what is wrong with file, credentials or kubeconfigs. */
 export async function connect(options: WorldOptions): Promise<World> {
-  const stack = await loadStack(options.stackPath, drivers)
+  const stack = await loadStack(options.stackPath, { drivers, witnesses })
   const sources: CredentialSources = { env: options.env, directory: stack.source.directory, mask: options.mask }
   const clients = openSites(stack, sources, options.signal)
   const kubernetes = (site: SiteName): KubernetesClient => {
@@ -64,7 +64,7 @@ export async function connect(options: WorldOptions): Promise<World> {
     })
   const credential: DriverContext['credential'] = async (reference, site) =>
     'secret' in reference ? secretCredential(reference, kubernetes, site, sources) : localCredential(reference, sources)
-  const store = await openStore(stack.witness.spec, { credential, signal: options.signal, clock: systemClock })
+  const store = await openStore(stack.witness.spec, { credential, signal: options.signal })
   const context: DriverContext = {
     stack,
     signal: options.signal,
@@ -74,11 +74,11 @@ export async function connect(options: WorldOptions): Promise<World> {
     credential,
     records: recordsIn(store),
     run: (command, args, run) => runProcess(command, args, { signal: options.signal, ...run }),
-    sql(component, site, query) {
+    sql(component, at, query) {
       const declared = componentOf(stack, component)
       const sql = drivers[declared.driver]?.sql
       if (sql === undefined) throw inputError('not-a-database', `${component} (${declared.driver}) answers no SQL`)
-      return sql(declared, site, query, context)
+      return sql(declared, at, query, context)
     },
     objectStore(component, site) {
       const declared = componentOf(stack, component)

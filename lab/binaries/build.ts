@@ -41,7 +41,16 @@ const goModules = [
   goModule('act', 'act', 'github.com/nektos/act'),
 ] satisfies readonly GoModule[]
 
-type Program = (typeof kubernetesParts)[number] | 'pause' | 'etcd' | 'cnpg-manager' | 'plugin-barman-cloud' | 'versitygw' | 'coredns' | 'helm' | 'act'
+type Program =
+  | (typeof kubernetesParts)[number]
+  | 'pause'
+  | 'etcd'
+  | 'cnpg-manager'
+  | 'plugin-barman-cloud'
+  | 'versitygw'
+  | 'coredns'
+  | 'helm'
+  | 'act'
 type Manifest = 'cloudnative-pg.yaml' | 'plugin-barman-cloud.yaml'
 
 /** Where each program of the lab, and each release manifest, lies in the cache. */

@@ -27,8 +27,12 @@ export interface Catalogue {
   readonly nodeLayers: readonly Layer[]
 }
 
-/** The application images that the charts name; both carry the same program. */
-export const applicationImageNames = ['docker.io/lab/infisical:v0.165.16', 'docker.io/lab/hanzo-kms:v0.151.0'] as const
+/** The application images that the charts name; both carry the same program, under the versions of the real ones. */
+export const applicationImageNames = {
+  infisical: 'docker.io/lab/infisical:v0.165.16',
+  hanzoKms: 'docker.io/lab/hanzo-kms:v0.151.0',
+} as const
+export type ApplicationImageNames = Readonly<Record<keyof typeof applicationImageNames, string>>
 
 const postgresqlPath = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin:/usr/lib/postgresql/15/bin'
 

@@ -30,8 +30,19 @@ const packages = [
   'socat',
 ]
 
-// Debian's barman 3.4 is too old for CloudNativePG 1.26 and later; psycopg2-binary, because psycopg2 wants a compiler.
-const wheels = ['barman[cloud]==3.19.1', 'psycopg2-binary==2.9.11']
+// Debian's barman 3.4 is too old for CloudNativePG 1.26 and later. All dependencies are pinned and none resolved, because barman asks
+// for psycopg2, which wants a compiler; psycopg2-binary is the same module compiled.
+const wheels = [
+  'barman==3.19.1',
+  'boto3==1.44.5',
+  'botocore==1.44.5',
+  'jmespath==1.1.0',
+  'psycopg2-binary==2.9.13',
+  'python-dateutil==2.9.0.post0',
+  's3transfer==0.19.3',
+  'six==1.17.0',
+  'urllib3==2.8.0',
+]
 
 /** Raise it when a function below changes what ends up in the tree. */
 const recipe = '1'
@@ -69,7 +80,18 @@ async function installBarman(root: string, onLine: (line: string) => void, signa
   await copyFile('/etc/resolv.conf', join(root, 'etc/resolv.conf'))
   // The machine's own bundle, for networks whose proxy signs with its own authority.
   await copyFile('/etc/ssl/certs/ca-certificates.crt', join(root, 'tmp/ca.crt'))
-  const install = ['install', '--quiet', '--cert', '/tmp/ca.crt', '--only-binary', ':all:', '--target', '/opt/barman', ...wheels]
+  const install = [
+    'install',
+    '--quiet',
+    '--cert',
+    '/tmp/ca.crt',
+    '--no-deps',
+    '--only-binary',
+    ':all:',
+    '--target',
+    '/opt/barman',
+    ...wheels,
+  ]
   await inside(root, ['python3', `/usr/share/python-wheels/${pip}/pip`, ...install], signal, onLine)
   for (const name of await readdir(join(root, 'opt/barman/bin'))) {
     if (!name.startsWith('barman-cloud-')) continue
@@ -88,7 +110,8 @@ async function numberPostgresAsOperatorExpects(root: string, signal: AbortSignal
   await inside(root, ['usermod', '-u', '26', 'postgres'], signal)
   await inside(root, ['groupmod', '-g', '126', 'tape'], signal)
   await inside(root, ['groupmod', '-g', '26', 'postgres'], signal)
-  await inside(root, ['chown', '-R', '26:26', '/var/lib/postgresql', '/run/postgresql'], signal)
+  await inside(root, ['chown', '-R', '26:26', '/var/lib/postgresql'], signal)
+  await inside(root, ['install', '-d', '-m', '2775', '-o', '26', '-g', '26', '/run/postgresql'], signal)
 }
 
 /** A person of the group that may talk to HAProxy's runtime socket, as on a host run by others. */

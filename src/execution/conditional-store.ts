@@ -1,4 +1,5 @@
 import type { JsonObject } from '../json.ts'
+import type { CredentialReference } from '../stack/stack.ts'
 
 /**
  * The little that a witness needs of a storage outside both sites: reads, and writes with a precondition.
@@ -18,4 +19,10 @@ export interface ConditionalStore {
 export interface VersionedDocument {
   readonly body: JsonObject
   readonly version: string
+}
+
+/** What opening a store needs: credentials by reference, and the signal that ends its calls. */
+export interface ConditionalStoreContext {
+  readonly signal: AbortSignal
+  credential(reference: CredentialReference): Promise<string>
 }

@@ -138,6 +138,7 @@ async function undo(
         context: { ...move.context, signal },
         signal,
         begunAt: move.clock.now().toISOString(),
+        applied: true,
         proofOf: (id) => proofs.get(id) ?? null,
       })
       await journal.append({ kind: 'undone', at: move.clock.now().toISOString(), step: step.id })

@@ -31,7 +31,8 @@ export async function performStep(behaviour: Behaviour, run: StepRun, around: Pe
       await effect(behaviour.apply.bind(behaviour), run, around)
     }
     const settling: Settling = { ...what, clock: around.clock, signal: around.signal, deadline: around.deadline, waiting: around.waiting }
-    const proof = await settle(() => behaviour.done(run), watching === null ? settling : { ...settling, changed: watching.changed })
+    const after: StepRun = { ...run, applied: behaviour.apply !== undefined }
+    const proof = await settle(() => behaviour.done(after), watching === null ? settling : { ...settling, changed: watching.changed })
     return { outcome: 'done', proof }
   } finally {
     watching?.stop()

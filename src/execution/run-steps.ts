@@ -102,6 +102,7 @@ async function performOne(run: StepsRun, step: PlannedStep, begunAt: string, sig
     context: { ...run.context, signal: bounded },
     signal: bounded,
     begunAt,
+    applied: false,
     proofOf: (id) => run.proofs.get(id) ?? null,
   }
   const performed = await performStep(run.behaviourOf(step), stepRun, {

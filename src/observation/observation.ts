@@ -62,7 +62,6 @@ export interface Summary {
   readonly health: 'healthy' | 'degraded' | 'down'
   /** One line for a table: `primary, timeline 4, 1/1 ready`. */
   readonly text: string
-  readonly gap?: Gap
   /** ISO 8601 end of the last good backup. */
   readonly lastBackup?: string
   readonly facts: readonly Fact[]

@@ -1,5 +1,5 @@
 import type { World } from '../composition.ts'
-import { EVERYWHERE, type Observation, type Observed } from '../observation/observation.ts'
+import { EVERYWHERE, type Gap, type Observation, type Observed } from '../observation/observation.ts'
 import type { Finding } from '../planning/plan.ts'
 import type { Component } from '../stack/stack.ts'
 import type { ComponentStatus, RestoreTestRecord, SiteStatus, StatusReport } from './reports.ts'
@@ -19,8 +19,12 @@ export function statusOf(
 ): StatusReport {
   const active = observation.witness.kind === 'answering' ? observation.witness.active : null
   const scopeOf = (component: Component): 'site' | 'stack' => world.drivers[component.driver]?.scope ?? 'site'
-  const see = (component: Component, where: string): ComponentStatus =>
-    componentStatus(component, observation.components[component.name]?.[where] ?? { kind: 'silent', why: 'it was not observed' })
+  const activeSite = world.stack.sites.find((site) => site.name === active?.activeSite)?.name
+  const see = (component: Component, where: string): ComponentStatus => {
+    const states = observation.components[component.name] ?? {}
+    const gaps = activeSite === undefined ? {} : (world.drivers[component.driver]?.gaps?.(component, states, activeSite, observation.at) ?? {})
+    return componentStatus(component, states[where] ?? { kind: 'silent', why: 'it was not observed' }, gaps[where] ?? null)
+  }
   const sites = world.stack.sites.map((site): SiteStatus => {
     const view = observation.sites[site.name]
     return {
@@ -56,10 +60,10 @@ export function statusOf(
   }
 }
 
-function componentStatus(component: Component, seen: Observed): ComponentStatus {
+function componentStatus(component: Component, seen: Observed, gap: Gap | null): ComponentStatus {
   const common = { name: component.name, driver: component.driver }
   if (seen.kind !== 'answering') return { ...common, role: 'unknown', health: seen.kind, text: seen.why, gap: null, lastBackup: null }
-  return { ...common, role: seen.role, health: seen.health, text: seen.text, gap: seen.gap ?? null, lastBackup: seen.lastBackup ?? null }
+  return { ...common, role: seen.role, health: seen.health, text: seen.text, gap, lastBackup: seen.lastBackup ?? null }
 }
 
 /** The newest restore test of each site's backups; a silent witness is told by the observation, not here. */

@@ -2,7 +2,7 @@ import type { KubernetesClient } from '../clients/kubernetes-client.ts'
 import type { ObjectStoreClient, ObjectStoreLocation } from '../clients/object-store-client.ts'
 import type { Milliseconds } from '../duration.ts'
 import type { Json, JsonObject } from '../json.ts'
-import type { BySite, Observed } from '../observation/observation.ts'
+import type { BySite, Gap, Observed } from '../observation/observation.ts'
 import type { Component, ComponentName, CredentialReference, Objectives, SiteName, Stack } from '../stack/stack.ts'
 import type { Check, Sandbox } from '../verification/restore-test.ts'
 import type { Finding, Intent, PlannedStep, StepId } from './plan.ts'
@@ -21,6 +21,8 @@ export interface Driver<Spec = JsonObject, State = unknown> {
 
   /** What this component holds alone: two claims with one key are an error of the stack file. Pure. */
   claims(component: Component<Spec>, stack: Stack): Claim[]
+  /** Files of the user that the component reads, relative to the stack file; they are part of the stack's digest. Pure. */
+  files?(component: Component<Spec>): readonly string[]
   /** What the schema cannot say: references to other components or sites that do not exist. Pure. */
   validate?(component: Component<Spec>, stack: Stack): SpecProblem[]
   /** The rights that each identity needs, per site. Pure. */
@@ -31,6 +33,8 @@ export interface Driver<Spec = JsonObject, State = unknown> {
   /** Blockers and warnings, for an intent or (null) for `status`. Pure. */
   assess(component: Component<Spec>, states: BySite<State>, intent: Intent | null, assessment: Assessment): Finding[]
 
+  /** How far each passive site is behind the active one. Pure. */
+  gaps?(component: Component<Spec>, states: BySite<State>, activeSite: SiteName, now: string): Readonly<Record<string, Gap>>
   /** The declared state of one site in its role, as units that are compared, applied and waited for. */
   deploy?(component: Component<Spec>, site: SiteName | null, deployment: Deployment, context: DriverContext): Promise<DeployUnit[]>
   /** This component's steps of a move. Pure. */
@@ -42,8 +46,8 @@ export interface Driver<Spec = JsonObject, State = unknown> {
 
   /** Restores the newest backup of `source` into the sandbox and judges it; throws only what it cannot judge. */
   restoreTest?(component: Component<Spec>, source: SiteName, sandbox: Sandbox, context: DriverContext): Promise<RestoreTestReport>
-  /** Read-only SQL on a site's copy of the database, as rows of text; for checks of identity by components that need it. */
-  sql?(component: Component<Spec>, site: SiteName, query: string, context: DriverContext): Promise<readonly (readonly string[])[]>
+  /** Read-only SQL on a site's database, or on its restored copy, as rows of text; for checks of identity by components that need it. */
+  sql?(component: Component<Spec>, at: SiteName | Sandbox, query: string, context: DriverContext): Promise<SqlRows>
   /** Where an object-store component keeps its objects for a site. Pure. */
   objectStore?(component: Component<Spec>, site: SiteName): ObjectStoreLocation
 }
@@ -111,12 +115,14 @@ export interface DriverContext {
     site: SiteName,
   ): { readonly location: ObjectStoreLocation; open(access?: 'read' | 'write'): Promise<ObjectStoreClient> }
   /** Read-only SQL through the driver of a database component. */
-  sql(component: ComponentName, site: SiteName, query: string): Promise<readonly (readonly string[])[]>
+  sql(component: ComponentName, at: SiteName | Sandbox, query: string): Promise<SqlRows>
   /** Runs a program to its end or to its deadline; never through a shell. */
   run(command: string, args: readonly string[], options: RunOptions): Promise<RunResult>
   /** The newest proof that a step of this or an earlier run left, such as a backup's manifest. */
   readonly records: Records
 }
+
+export type SqlRows = readonly (readonly string[])[]
 
 export interface RunOptions {
   readonly deadline: Milliseconds
@@ -182,6 +188,8 @@ export interface StepRun<Spec = JsonObject> {
   readonly signal: AbortSignal
   /** When this step began, ISO 8601; also after a resume. */
   readonly begunAt: string
+  /** Whether this process has performed the effect: for effects that leave no trace to be observed, such as a checkpoint. */
+  readonly applied: boolean
   /** What an earlier step of this run proved. */
   proofOf(step: StepId): JsonObject | null
 }

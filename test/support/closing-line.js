@@ -1,4 +1,4 @@
-/** Ends every run with one line that people and CI read at a glance. */
+/** Ends every run with one line that people and CI read at a glance; on stderr, where Jest writes, so that it comes last. */
 // biome-ignore lint/style/noDefaultExport: Jest takes a reporter from the default export
 export default class ClosingLine {
   onRunComplete(_contexts, results) {
@@ -6,6 +6,6 @@ export default class ClosingLine {
     const failed =
       results.numFailedTests +
       results.testResults.filter((suite) => suite.testExecError !== undefined && suite.numFailingTests === 0).length
-    process.stdout.write(`${results.numPassedTests} passed, ${failed} failed\n`)
+    process.stderr.write(`${results.numPassedTests} passed, ${failed} failed\n`)
   }
 }

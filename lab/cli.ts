@@ -1,0 +1,104 @@
+import { existsSync } from 'node:fs'
+import { Argument, Command, Option } from 'commander'
+import { withCommandLock } from './command-lock.ts'
+import { bringDown } from './down.ts'
+import { environmentPath } from './environment.ts'
+import { storeIsCached } from './images/store.ts'
+import { heal, type OutageKind, outageKinds, strike } from './outage.ts'
+import { type Occasion, type Progress, seconds, startProgress } from './progress.ts'
+import { installMissing, missingPrograms, readMachineFacts, unmetRequirements } from './requirements.ts'
+import { openShell } from './shell.ts'
+import { readStatus, statusTable } from './status.ts'
+import { type HostName, hostNames } from './topology.ts'
+import { bringUp } from './up.ts'
+
+class Unmet extends Error {}
+
+const interrupted = new AbortController()
+for (const name of ['SIGINT', 'SIGTERM'] as const)
+  process.once(name, () => interrupted.abort(new Error(`lab-interrupted: ${name}; the same command continues where it was`)))
+
+async function up(): Promise<void> {
+  const unmet = unmetRequirements(await readMachineFacts())
+  if (unmet.length > 0) throw new Unmet(unmet.join('\n'))
+  await command('lab up', async (progress) => {
+    const missing = missingPrograms()
+    if (missing.length > 0) {
+      const onLine = (line: string) => progress.detail('apt packages', line)
+      await progress.step('apt packages', () => installMissing(missing, onLine, interrupted.signal))
+    }
+    await bringUp(progress, interrupted.signal)
+  })
+  process.stdout.write(`${statusTable(await readStatus())}\n`)
+}
+
+/** Runs under the command lock with live progress, and says how long the whole took. */
+async function command(name: string, run: (progress: Progress) => Promise<void>): Promise<void> {
+  needsRoot()
+  await withCommandLock(async () => {
+    const progress = startProgress(occasion())
+    try {
+      await progress.step(name, () => run(progress))
+    } finally {
+      progress.end()
+    }
+  })
+}
+
+function occasion(): Occasion {
+  if (existsSync(environmentPath)) return 'running'
+  return storeIsCached() ? 'warm' : 'cold'
+}
+
+function needsRoot(): void {
+  if (process.getuid?.() !== 0) throw new Unmet('The lab creates network namespaces and mounts: run it as root.')
+}
+
+async function status(options: { json?: true }): Promise<void> {
+  const hosts = await readStatus()
+  process.stdout.write(options.json === true ? `${JSON.stringify(hosts, null, 2)}\n` : `${statusTable(hosts)}\n`)
+  if (hosts.some((host) => host.state !== 'up' && !(host.host === 'github' && host.state === 'down'))) process.exitCode = 1
+}
+
+async function outage(host: HostName, { how }: { how: OutageKind }): Promise<void> {
+  needsRoot()
+  const since = Date.now()
+  await withCommandLock(() => strike(host, how))
+  process.stdout.write(`${host}: ${how} after ${seconds(Date.now() - since)}. Give it back:  npm run lab -- heal ${host}\n`)
+}
+
+const host = () => new Argument('<host>', 'a site, or another host of the lab').choices(hostNames)
+const program = new Command('lab').description('Two real data centres on one machine.')
+program.command('up').description('start everything, or what is missing; builds it first if need be').action(up)
+program
+  .command('down')
+  .description('remove everything but the cache')
+  .action(() => command('lab down', bringDown))
+program.command('status').description('what runs; exit code 1 unless all is up').option('--json').action(status)
+program
+  .command('outage')
+  .description('take a site away')
+  .addArgument(host())
+  .addOption(new Option('--how <kind>', 'lose its packets, stop its processes, or kill them').choices(outageKinds).default('cut'))
+  .action(outage)
+program
+  .command('heal')
+  .description('give it back, whatever was done to it')
+  .addArgument(host())
+  .action((name: HostName) => command(`lab heal ${name}`, (progress) => heal(name, progress, interrupted.signal)))
+program
+  .command('shell')
+  .description('a shell inside, with kubectl for a site')
+  .addArgument(host())
+  .action(async (name: HostName) => {
+    process.exitCode = await openShell(name)
+  })
+
+try {
+  await program.parseAsync()
+} catch (error) {
+  const reason: unknown = interrupted.signal.aborted ? interrupted.signal.reason : error
+  process.stderr.write(`${reason instanceof Error ? reason.message : reason}\n`)
+  // 2: nothing was changed, the machine must change first.
+  process.exitCode = error instanceof Unmet ? 2 : 1
+}

@@ -1,0 +1,77 @@
+import { existsSync } from 'node:fs'
+import { readdir } from 'node:fs/promises'
+import { execute, succeeds } from '../execute.ts'
+import { addressOf, bridge, type HostName, linkOf, namespaceOf } from '../topology.ts'
+
+/** The file that names a host's network namespace. */
+export const namespacePath = (host: HostName) => `/run/netns/${namespaceOf(host)}`
+
+/** Creates the bridge between the hosts, the lab's wide area network. */
+export async function ensureBridge(): Promise<void> {
+  if (!existsSync(`/sys/class/net/${bridge.name}`)) await ip('link', 'add', bridge.name, 'type', 'bridge')
+  await ip('addr', 'replace', `${bridge.address}/${bridge.prefixLength}`, 'dev', bridge.name)
+  await ip('link', 'set', bridge.name, 'up')
+  await letBridgedPacketsPass()
+}
+
+/** Creates a host's namespace with one link to the bridge; a half-made one is completed. */
+export async function ensureNamespace(host: HostName): Promise<void> {
+  const name = namespaceOf(host)
+  const link = linkOf(host)
+  if (!existsSync(namespacePath(host))) await ip('netns', 'add', name)
+  if (!existsSync(`/sys/class/net/${link}`)) await ip('link', 'add', link, 'type', 'veth', 'peer', 'name', 'eth0', 'netns', name)
+  await ip('link', 'set', link, 'master', bridge.name, 'up')
+  await ip('-n', name, 'link', 'set', 'lo', 'up')
+  await ip('-n', name, 'addr', 'replace', `${addressOf[host]}/${bridge.prefixLength}`, 'dev', 'eth0')
+  await ip('-n', name, 'link', 'set', 'eth0', 'up')
+  await ip('-n', name, 'route', 'replace', 'default', 'via', bridge.address)
+}
+
+/** What kube-proxy and the pod bridge need inside a site. */
+export async function letSiteForward(host: HostName): Promise<void> {
+  const settings = ['net.ipv4.ip_forward=1', 'net.ipv4.conf.all.route_localnet=1']
+  await execute('nsenter', [`--net=${namespacePath(host)}`, 'sysctl', '-qw', ...settings])
+  // Only where the bridge netfilter exists; without it a pod that reaches itself through its Service fails, nothing else.
+  if (existsSync('/proc/sys/net/bridge')) {
+    await execute('nsenter', [`--net=${namespacePath(host)}`, 'sysctl', '-qw', 'net.bridge.bridge-nf-call-iptables=1'])
+  }
+}
+
+/** Packets to and from the host vanish; nothing inside notices. */
+export const cutLink = (host: HostName) => ip('link', 'set', linkOf(host), 'down')
+export const joinLink = (host: HostName) => ip('link', 'set', linkOf(host), 'up')
+
+/** True when the host's side of the link is administratively up. */
+export async function linkIsUp(host: HostName): Promise<boolean> {
+  const text = await ip('-json', 'link', 'show', 'dev', linkOf(host))
+  const links: { flags: string[] }[] = JSON.parse(text)
+  return links[0]?.flags.includes('UP') ?? false
+}
+
+/** Removes every namespace and link that carries the lab's names, also those of a lab that crashed. */
+export async function removeNetwork(): Promise<void> {
+  const namespaces = await readdir('/run/netns').catch(() => [])
+  await Promise.all(namespaces.filter((name) => name.startsWith('standby-')).map((name) => ip('netns', 'del', name)))
+  for (const link of await readdir('/sys/class/net')) {
+    if (link.startsWith('sb-')) await ip('link', 'del', link).catch(() => '')
+  }
+  await execute('iptables', ['-D', ...passRule]).catch(() => '')
+  if (existsSync(`/sys/class/net/${bridge.name}`)) await ip('link', 'del', bridge.name)
+}
+
+const passRule = ['FORWARD', '-i', bridge.name, '-o', bridge.name, '-m', 'comment', '--comment', 'standby-lab', '-j', 'ACCEPT']
+
+/** On machines with Docker, bridged packets run through a FORWARD chain that drops them. */
+async function letBridgedPacketsPass(): Promise<void> {
+  if (!existsSync('/proc/sys/net/bridge')) return
+  const rules = await execute('iptables', ['-S', 'FORWARD']).catch(() => '')
+  if (!rules.includes('-P FORWARD DROP') || rules.includes('standby-lab')) return
+  await execute('iptables', ['-I', ...passRule])
+}
+
+function ip(...args: string[]): Promise<string> {
+  return execute('ip', args, { deadline: 10_000 })
+}
+
+/** The lab's own range counts as free; any other route into it does not. */
+export const rangeIsOurs = () => succeeds('ip', ['addr', 'show', 'dev', bridge.name])

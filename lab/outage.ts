@@ -1,0 +1,48 @@
+import { ensureCachedParts } from './cached-parts.ts'
+import { killGroup, setFrozen } from './cgroup.ts'
+import { cutLink, joinLink } from './network/host-namespace.ts'
+import type { Progress } from './progress.ts'
+import { startDaemons, untilSiteWorks } from './site/start.ts'
+import { startRecycler } from './site/volumes.ts'
+import { type HostName, type LoadBalancerName, loadBalancerNames, type SiteName, siteNames } from './topology.ts'
+import { startGithub } from './wan/github.ts'
+import { startLoadBalancer } from './wan/load-balancer.ts'
+import { startS3 } from './wan/s3.ts'
+
+export const outageKinds = ['cut', 'freeze', 'kill'] as const
+export type OutageKind = (typeof outageKinds)[number]
+
+/** Takes a host away: `cut` loses its packets, `freeze` stops its processes with sockets open, `kill` ends them all, containers included. */
+export async function strike(host: HostName, how: OutageKind): Promise<void> {
+  switch (how) {
+    case 'cut':
+      await cutLink(host)
+      return
+    case 'freeze':
+      return setFrozen(host, true)
+    case 'kill':
+      return killGroup(host)
+    default:
+      how satisfies never
+  }
+}
+
+/** Gives a host back: link up, processes running, killed ones started again from what is on its disk; returns when it works. */
+export async function heal(host: HostName, progress: Progress, signal: AbortSignal): Promise<void> {
+  const parts = await ensureCachedParts(progress, signal)
+  await joinLink(host)
+  await setFrozen(host, false)
+  await progress.step(`${host} healed`, async () => {
+    if (isSite(host)) {
+      const since = new Date()
+      const killed = await startDaemons(host, { ...parts, images: parts.catalogue.names }, progress, signal)
+      await startRecycler(host)
+      await untilSiteWorks(host, parts.binaries, killed ? since : undefined, signal)
+    } else if (isLoadBalancer(host)) await startLoadBalancer(host, parts.catalogue.debian.tree, signal)
+    else if (host === 's3') await startS3(parts.binaries, signal)
+    else await startGithub()
+  })
+}
+
+const isSite = (host: HostName): host is SiteName => (siteNames as readonly HostName[]).includes(host)
+const isLoadBalancer = (host: HostName): host is LoadBalancerName => (loadBalancerNames as readonly HostName[]).includes(host)

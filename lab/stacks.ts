@@ -1,0 +1,243 @@
+import { randomBytes } from 'node:crypto'
+import { existsSync } from 'node:fs'
+import { cp, mkdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { join, resolve } from 'node:path'
+import { parseDocument, stringify } from 'yaml'
+import { openKubernetes } from '../src/clients/kubernetes.ts'
+import type { KubernetesClient, KubernetesObject } from '../src/clients/kubernetes-client.ts'
+import { drivers, witnesses } from '../src/drivers/registry.ts'
+import { accessObjects } from '../src/operations/access.ts'
+import type { Identity } from '../src/planning/driver.ts'
+import { loadStack } from '../src/stack/load-stack.ts'
+import { type LabEnvironment, mintKubeconfig } from './environment.ts'
+import { runDirectory, type SiteName } from './topology.ts'
+
+/** The published stacks, and what of the lab each of them gets. */
+export const labStacks = {
+  'infisical-kubernetes': {
+    namespace: 'infisical',
+    chart: 'infisical-standalone',
+    values: 'infisical',
+    appSecret: 'infisical-secrets',
+    image: 'infisical',
+    database: 'infisical',
+    buckets: { 'dc-a': 'infisical-dc-a', 'dc-b': 'infisical-dc-b' },
+    postgresPort: 30432,
+    applicationPort: 30080,
+    frontendPort: 80,
+    mapKey: 'active',
+  },
+  'hanzo-kms': {
+    namespace: 'hanzo-kms',
+    chart: 'hanzo-kms-standalone',
+    values: 'kms',
+    appSecret: 'kms-secrets',
+    image: 'hanzoKms',
+    database: 'kms',
+    buckets: { 'dc-a': 'hanzo-dc-a', 'dc-b': 'hanzo-dc-b' },
+    postgresPort: 30433,
+    applicationPort: 30081,
+    frontendPort: 81,
+    mapKey: 'active-hanzo',
+  },
+} as const
+export type LabStackName = keyof typeof labStacks
+
+/** A published stack file, adapted to the lab as a user would adapt it, and all that its operations need. */
+export interface LabStack {
+  readonly name: LabStackName
+  readonly path: string
+  /** Addresses of the application through each load balancer. */
+  readonly addresses: readonly string[]
+  /** The environment of an operation that runs with one identity; never the cluster administrator's. */
+  environmentOf(identity: Identity): Promise<Record<string, string>>
+  readonly admin: Readonly<Record<SiteName, KubernetesClient>>
+}
+
+const repository = resolve(import.meta.dirname, '..')
+
+/** Adapts a published stack to the running lab; a second call finds everything as it left it. */
+export async function prepareStack(name: LabStackName, lab: LabEnvironment, signal: AbortSignal): Promise<LabStack> {
+  const directory = join(runDirectory, 'stacks', name)
+  const path = await adaptFiles(name, lab, directory)
+  const admin = Object.fromEntries(
+    await Promise.all(
+      lab.sites.map(async (site) => [
+        site.name,
+        openKubernetes({ site: site.name, kubeconfig: await readFile(site.kubeconfig, 'utf8'), context: undefined, signal }),
+      ]),
+    ),
+  ) as Record<SiteName, KubernetesClient>
+  const secrets = await secretsOf(name, directory)
+  const stack = await loadStack(path, { drivers, witnesses })
+  for (const site of lab.sites) {
+    await createPrerequisites(name, admin[site.name], site.name, secrets)
+    for (const object of accessObjects(stack, drivers, site.name)) await admin[site.name].apply(object, { force: true })
+  }
+  const kubeconfigs = new Map<Identity, Promise<Record<string, string>>>()
+  return {
+    name,
+    path,
+    addresses: lab.loadBalancers.map((balancer) => `http://${balancer.host}:${labStacks[name].frontendPort}`),
+    admin,
+    async environmentOf(identity) {
+      const minted = kubeconfigs.get(identity) ?? mintAll(lab, stack.name, identity)
+      kubeconfigs.set(identity, minted)
+      return { ...(await minted), ...credentialsOf(lab, identity, directory) }
+    },
+  }
+}
+
+/** What a user does by hand: copy the folder, replace what is marked "yours". */
+async function adaptFiles(name: LabStackName, lab: LabEnvironment, directory: string): Promise<string> {
+  const facts = labStacks[name]
+  await rm(join(directory, 'values'), { recursive: true, force: true })
+  await mkdir(directory, { recursive: true })
+  await cp(join(repository, 'stacks', name), directory, { recursive: true })
+  const path = join(directory, 'standby.yaml')
+  const document = parseDocument(await readFile(path, 'utf8'))
+  const set = (where: string, value: unknown): void => document.setIn(where.split('.'), value)
+  for (const site of lab.sites) {
+    set(`sites.${site.name}.kubernetes.clusterId`, site.clusterId)
+    set(`components.archive.sites.${site.name}.endpoint`, lab.s3.endpoint)
+    set(`components.archive.sites.${site.name}.region`, lab.s3.region)
+    set(`components.archive.sites.${site.name}.bucket`, facts.buckets[site.name])
+    set(`components.database.sites.${site.name}.streaming`, { host: site.address, nodePort: facts.postgresPort })
+  }
+  set('witness.endpoint', lab.s3.endpoint)
+  set('witness.region', lab.s3.region)
+  set('components.cache.image', lab.images.tools)
+  set('components.cache.storage', '1Gi')
+  set('components.cache.backup.images', { dump: lab.images.tools, upload: lab.images.tools })
+  set('components.application.chart', { path: join(repository, 'lab', 'charts', facts.chart) })
+  set('components.application.values.all', ['values/application.yaml', 'values/lab.yaml'])
+  set('components.traffic.key', facts.mapKey)
+  set(
+    'components.traffic.instances',
+    lab.loadBalancers.map((balancer) => ({ host: balancer.host, url: `http://${balancer.host}:${facts.frontendPort}/api/status` })),
+  )
+  set('components.traffic.ssh.user', lab.loadBalancers[0]?.user)
+  await writeFile(path, document.toString({ lineWidth: 0 }))
+  await writeFile(join(directory, 'values', 'database.yaml'), stringify(databaseValues(lab)))
+  await writeFile(join(directory, 'values', 'lab.yaml'), stringify(applicationValues(name, lab)))
+  return path
+}
+
+/** Small enough for two sites on two cores; the durability settings are those of production. */
+function databaseValues(lab: LabEnvironment): object {
+  return {
+    instances: 1,
+    imageName: lab.images.postgresql,
+    imagePullPolicy: 'IfNotPresent',
+    primaryUpdateMethod: 'restart',
+    smartShutdownTimeout: 1,
+    enablePDB: false,
+    storage: { size: '2Gi' },
+    postgresql: { parameters: { shared_buffers: '32MB', max_connections: '50', archive_timeout: '10s' } },
+  }
+}
+
+function applicationValues(name: LabStackName, lab: LabEnvironment): object {
+  const facts = labStacks[name]
+  const [repositoryName, tag] = splitImage(lab.images[facts.image])
+  return {
+    [facts.values]: {
+      replicaCount: 1,
+      image: { repository: repositoryName, tag, pullPolicy: 'IfNotPresent' },
+      service: { type: 'NodePort', nodePort: facts.applicationPort },
+      resources: { requests: { cpu: '50m', memory: '96Mi' }, limits: { memory: '300Mi' } },
+      readinessProbe: { initialDelaySeconds: 0, periodSeconds: 1 },
+    },
+  }
+}
+
+function splitImage(image: string): [string, string] {
+  const at = image.lastIndexOf(':')
+  return [image.slice(0, at), image.slice(at + 1)]
+}
+
+interface StackSecrets {
+  readonly encryptionKey: string
+  readonly authSecret: string
+  readonly organizationKey: string
+  readonly superuser: string
+  readonly owner: string
+  readonly redis: string
+}
+
+/** Generated once per lab, so that both sites and every later run have the same. */
+async function secretsOf(name: LabStackName, directory: string): Promise<StackSecrets> {
+  const path = join(directory, 'secrets.json')
+  if (existsSync(path)) return JSON.parse(await readFile(path, 'utf8')) as StackSecrets
+  const secrets: StackSecrets = {
+    encryptionKey: randomBytes(name === 'hanzo-kms' ? 32 : 16).toString(name === 'hanzo-kms' ? 'base64' : 'hex'),
+    authSecret: randomBytes(32).toString('base64'),
+    organizationKey: randomBytes(32).toString('base64'),
+    superuser: randomBytes(16).toString('hex'),
+    owner: randomBytes(16).toString('hex'),
+    redis: randomBytes(16).toString('hex'),
+  }
+  await writeFile(path, JSON.stringify(secrets), { mode: 0o600 })
+  return secrets
+}
+
+/** What the README of the stack asks for before the first deploy: namespace and Secrets, equal on both sites. */
+async function createPrerequisites(name: LabStackName, kubernetes: KubernetesClient, site: SiteName, secrets: StackSecrets): Promise<void> {
+  const { namespace, appSecret, database } = labStacks[name]
+  const secret = (secretName: string, stringData: Record<string, string>, type = 'Opaque'): KubernetesObject => ({
+    apiVersion: 'v1',
+    kind: 'Secret',
+    metadata: { name: secretName, namespace },
+    type,
+    stringData,
+  })
+  const application: Record<string, string> = {
+    AUTH_SECRET: secrets.authSecret,
+    SITE_URL: 'http://standby.lab',
+    DB_CONNECTION_URI: `postgresql://${database}:${secrets.owner}@pg-${site}-rw.${namespace}.svc:5432/${database}`,
+    REDIS_URL: `redis://:${secrets.redis}@redis.${namespace}.svc:6379`,
+    ...(name === 'hanzo-kms'
+      ? { ROOT_ENCRYPTION_KEY: secrets.encryptionKey, ORG_ENCRYPTION_KEYS: JSON.stringify({ standby: secrets.organizationKey }) }
+      : { ENCRYPTION_KEY: secrets.encryptionKey }),
+  }
+  const objects: KubernetesObject[] = [
+    { apiVersion: 'v1', kind: 'Namespace', metadata: { name: namespace } },
+    secret('pg-superuser', { username: 'postgres', password: secrets.superuser }, 'kubernetes.io/basic-auth'),
+    secret(`pg-${database}`, { username: database, password: secrets.owner }, 'kubernetes.io/basic-auth'),
+    secret('redis', { password: secrets.redis }),
+    secret(appSecret, application),
+  ]
+  for (const object of objects) await kubernetes.apply(object, { force: true, fieldManager: 'lab' })
+}
+
+async function mintAll(lab: LabEnvironment, stack: string, identity: Identity): Promise<Record<string, string>> {
+  const entries = await Promise.all(
+    lab.sites.map(async (site) => [
+      `STANDBY_KUBECONFIG_${site.name.toUpperCase().replaceAll('-', '_')}`,
+      await mintKubeconfig(site.name, `standby-${identity}`, `standby-${stack}`),
+    ]),
+  )
+  return Object.fromEntries(entries) as Record<string, string>
+}
+
+/** S3 keys per identity, ssh only for those who move traffic. */
+function credentialsOf(lab: LabEnvironment, identity: Identity, directory: string): Record<string, string> {
+  const witness = lab.s3.accounts[identity]
+  const reader = lab.s3.accounts.reader
+  const env: Record<string, string> = {
+    STANDBY_WITNESS_ACCESS_KEY_ID: witness.accessKeyId,
+    STANDBY_WITNESS_SECRET_ACCESS_KEY: witness.secretAccessKey,
+    ARCHIVE_READER_ACCESS_KEY_ID: reader.accessKeyId,
+    ARCHIVE_READER_SECRET_ACCESS_KEY: reader.secretAccessKey,
+    STANDBY_SSH_PRIVATE_KEY: lab.loadBalancers[0]?.privateKey ?? '',
+    STANDBY_SSH_KNOWN_HOSTS: lab.loadBalancers[0]?.knownHosts ?? '',
+  }
+  for (const site of ['dc-a', 'dc-b'] as const) {
+    const keys = identity === 'deployer' || identity === 'mover' ? lab.s3.accounts[`archive-${site}`] : reader
+    const prefix = `ARCHIVE_${site.toUpperCase().replaceAll('-', '_')}`
+    env[`${prefix}_ACCESS_KEY_ID`] = keys.accessKeyId
+    env[`${prefix}_SECRET_ACCESS_KEY`] = keys.secretAccessKey
+  }
+  const canary = join(directory, 'canary.json')
+  return existsSync(canary) ? { ...env, CANARY_FILE: canary } : env
+}

@@ -1,0 +1,35 @@
+import { mkdir } from 'node:fs/promises'
+import { provideApplication } from './application-image.ts'
+import { ensureCachedParts } from './cached-parts.ts'
+import { ensureCoveredDirectories } from './covered-directories.ts'
+import { writeLabEnvironment } from './environment.ts'
+import { describeLab } from './facts.ts'
+import { prepareKernelSettings } from './kernel-settings.ts'
+import { ensureBridge, ensureNamespace } from './network/host-namespace.ts'
+import type { Progress } from './progress.ts'
+import { startSite } from './site/start.ts'
+import { hostNames, runDirectory, siteNames } from './topology.ts'
+import { startGithub } from './wan/github.ts'
+import { startLoadBalancers } from './wan/load-balancer.ts'
+import { startS3 } from './wan/s3.ts'
+
+/** Brings the whole lab up; each step finds out what is there already, so an interrupted `up` continues where it was. */
+export async function bringUp(progress: Progress, signal: AbortSignal): Promise<void> {
+  const { binaries, catalogue, store } = await ensureCachedParts(progress, signal)
+  await mkdir(runDirectory, { recursive: true, mode: 0o700 })
+  await prepareKernelSettings()
+  await ensureCoveredDirectories()
+  await progress.step('network', async () => {
+    await ensureBridge()
+    await Promise.all(hostNames.map(ensureNamespace))
+  })
+  const parts = { binaries, images: catalogue.names, store }
+  const [s3Keys, githubUrl] = await Promise.all([
+    progress.step('S3', () => startS3(binaries, signal)),
+    startGithub(),
+    progress.step('load balancers', () => startLoadBalancers(catalogue.debian.tree, signal)),
+    ...siteNames.map((site) => startSite(site, parts, progress, signal)),
+  ])
+  await progress.step('application image', () => provideApplication(catalogue, signal))
+  await writeLabEnvironment(await describeLab({ binaries, catalogue, s3Keys, githubUrl }, signal))
+}

@@ -1,0 +1,65 @@
+import { addressOf, type SiteName, siteNames } from '../topology.ts'
+
+export const mapFile = '/etc/haproxy/maps/standby.map'
+export const runtimeSocket = '/run/haproxy/admin.sock'
+export const masterSocket = '/run/haproxy/master.sock'
+
+interface Frontend {
+  readonly name: string
+  readonly port: number
+  readonly mapKey: string
+  readonly nodePort: number
+  readonly backends: Readonly<Record<SiteName, string>>
+}
+
+/** One frontend for each stack that the lab carries, so that two can live side by side. */
+export const frontends: readonly Frontend[] = [
+  { name: 'application', port: 80, mapKey: 'active', nodePort: 30080, backends: { 'dc-a': 'dc-a', 'dc-b': 'dc-b' } },
+  { name: 'hanzo', port: 81, mapKey: 'active-hanzo', nodePort: 30081, backends: { 'dc-a': 'hanzo-dc-a', 'dc-b': 'hanzo-dc-b' } },
+]
+
+/** HAProxy as a team that follows docs/drivers/haproxy.md would write it: the map decides, the file keeps the decision across reloads. */
+export function haproxyConfiguration(): string {
+  return [
+    globals,
+    ...frontends.map(frontendOf),
+    ...frontends.flatMap((frontend) => siteNames.map((site) => backendOf(frontend, site))),
+    none,
+  ].join('\n')
+}
+
+const globals = `global
+  user haproxy
+  group haproxy
+  maxconn 4000
+  log stdout format raw local0 info
+  stats socket ${runtimeSocket} mode 660 group haproxy level admin
+
+defaults
+  mode http
+  log global
+  option httplog
+  option dontlog-normal
+  retries 1
+  timeout connect 1s
+  timeout client 60s
+  timeout server 30s
+  timeout check 1s
+`
+
+const frontendOf = ({ name, port, mapKey }: Frontend) => `frontend ${name}
+  bind :${port}
+  use_backend %[str(${mapKey}),map(${mapFile},be_none)]
+`
+
+const backendOf = ({ backends, nodePort }: Frontend, site: SiteName) => `backend ${backends[site]}
+  option httpchk GET /api/status
+  default-server check inter 500ms fastinter 200ms fall 2 rise 1
+  http-response set-header X-Standby-Site ${site}
+  server ${site} ${addressOf[site]}:${nodePort}
+`
+
+/** Where every key points while no site may serve. */
+const none = `backend be_none
+  http-request return status 503 content-type text/plain string "no active site"
+`

@@ -1,0 +1,97 @@
+import { readdir, readFile } from 'node:fs/promises'
+import { join, relative } from 'node:path'
+import ncc from '@vercel/ncc'
+import { build, type Plugin } from 'esbuild'
+
+/** Name in `dist/` → content. */
+export type Files = ReadonlyMap<string, string>
+
+const root = join(import.meta.dirname, '..')
+const actions = ['status', 'deploy', 'failover', 'verify-backup'] as const
+
+/**
+ * One bundle for all entry points, a stub for each, and the licences of what is in it.
+ *
+ * esbuild joins the modules and ncc minifies them and writes the module that a runner loads. ncc alone made 5.7 MB of the same sources: webpack
+ * keeps every class that assigns to itself, as the 900 generated API classes of `@kubernetes/client-node` do, and ncc can not be told that nobody
+ * needs them. As ncc then sees one file only, the licences are collected here.
+ */
+export async function bundle(entry = join(root, 'src', 'entry.ts')): Promise<Files> {
+  const joined = join(root, 'build', 'standby.mjs')
+  const { metafile } = await build({
+    entryPoints: [entry],
+    outfile: joined,
+    absWorkingDir: root,
+    bundle: true,
+    platform: 'node',
+    format: 'esm',
+    target: 'node24',
+    // ES modules where a package has both: only they can be shaken.
+    mainFields: ['module', 'main'],
+    // Optional accelerators of `ws`, which it looks for at run time and does without.
+    external: ['bufferutil', 'utf-8-validate'],
+    // CommonJS packages ask for Node's own modules by `require`.
+    banner: { js: "import { createRequire as requireFrom } from 'node:module'\nconst require = requireFrom(import.meta.url)" },
+    plugins: [withoutGeneratedApi, withoutUndici],
+    legalComments: 'none',
+    metafile: true,
+    logLevel: 'error',
+  })
+  const { code, assets } = await ncc(joined, { minify: true, target: 'es2022', quiet: true, cache: false })
+  const unexpected = Object.keys(assets).filter((name) => name !== 'package.json')
+  if (unexpected.length > 0) throw new Error(`the bundle would need more files: ${unexpected.join(', ')}`)
+  return new Map([
+    ['standby.js', code],
+    ...actions.map((action) => [`${action}.js`, `import { runAction } from './standby.js'\n\nawait runAction('${action}')\n`] as const),
+    ['cli.js', "#!/usr/bin/env node\nimport { runCli } from './standby.js'\n\nawait runCli()\n"],
+    // The stubs stay modules wherever this folder is copied to.
+    ['package.json', '{ "type": "module" }\n'],
+    ['licenses.txt', await licensesOf(Object.keys(metafile.inputs))],
+  ])
+}
+
+/** KubeConfig imports the generated API only to make API clients, which we have no use for: marked as free of side effects, it is shaken out. */
+const withoutGeneratedApi: Plugin = {
+  name: 'without-generated-api',
+  setup({ onResolve, resolve }) {
+    onResolve({ filter: /^\./ }, async ({ path, pluginData, importer, ...at }) => {
+      if (pluginData === 'asked' || !importer.includes('@kubernetes/client-node')) return
+      const resolved = await resolve(path, { ...at, importer, pluginData: 'asked' })
+      return resolved.path.includes('client-node/dist/gen/') ? { ...resolved, sideEffects: false } : resolved
+    })
+  },
+}
+
+/**
+ * Two versions of undici would be two thirds of the bundle. KubeConfig makes its agents for the generated API, @actions/http-client its proxies for
+ * OIDC tokens; we go through `node:https` and Node's own `fetch`. Whoever does need them gets this error in the acceptance tests.
+ */
+const withoutUndici: Plugin = {
+  name: 'without-undici',
+  setup({ onResolve, onLoad }) {
+    onResolve({ filter: /^undici$/ }, () => ({ path: 'undici', namespace: 'left-out' }))
+    const contents = `const leftOut = () => { throw new Error('undici was left out of this bundle, see scripts/bundle.ts') }
+export class Agent { constructor() { leftOut() } }
+export class ProxyAgent { constructor() { leftOut() } }
+export const fetch = leftOut
+`
+    onLoad({ filter: /.*/, namespace: 'left-out' }, () => ({ contents }))
+  },
+}
+
+/** The licence of each package that a module of the bundle comes from. */
+async function licensesOf(modules: readonly string[]): Promise<string> {
+  const folders = new Set(modules.flatMap((path) => /^(.*node_modules\/(?:@[^/]+\/)?[^/]+)\//.exec(path)?.[1] ?? []))
+  const texts = await Promise.all(Array.from(folders, licenseOf))
+  return texts.toSorted((a, b) => (a < b ? -1 : 1)).join('\n')
+}
+
+async function licenseOf(folder: string): Promise<string> {
+  const path = join(root, folder)
+  const { name, version, license } = JSON.parse(await readFile(join(path, 'package.json'), 'utf8')) as Record<string, string>
+  const file = (await readdir(path)).toSorted().find((entry) => /^(licen[cs]e|copying)/i.test(entry))
+  const text =
+    file === undefined ? `The package names the licence ${license} and brings no text of it.` : await readFile(join(path, file), 'utf8')
+  if (license === undefined && file === undefined) throw new Error(`${relative(root, path)} says nothing about its licence`)
+  return `${name} ${version}\n${license ?? ''}\n\n${text.trim()}\n`
+}

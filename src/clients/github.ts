@@ -1,0 +1,259 @@
+import { setTimeout as pause } from 'node:timers/promises'
+import { type Milliseconds, readableDuration, seconds } from '../duration.ts'
+import { type StandbyError, siteError } from '../errors.ts'
+import { reasonOf, wasLost } from './fetch-failure.ts'
+import { withinDeadline } from './within-deadline.ts'
+
+/**
+ * What the approval read-back asks GitHub. Answers are passed on as they came; the fields that are declared here were found in them,
+ * with the right type, and the optional ones may really be missing: the caller must refuse then, never assume.
+ * Over `fetch` and not Octokit: five GETs need none of its 150 KB.
+ */
+export interface GitHubClient {
+  /** Throws `github-not-found` when there is no such environment, or when the token may not see it. */
+  environment(name: string): Promise<GitHubEnvironment>
+  /** The patterns of branches and tags that may use the environment; all pages. */
+  branchPolicies(environment: string): Promise<readonly GitHubBranchPolicy[]>
+  run(id: number): Promise<GitHubRun>
+  /** Empty when nobody had to approve. */
+  approvals(runId: number): Promise<readonly GitHubApproval[]>
+  /** SHA of the newest commit of a branch. */
+  branchTip(name: string): Promise<string>
+}
+
+export interface GitHubUser {
+  /** Compare this: a login can be renamed and taken over. */
+  readonly id: number
+  readonly login: string
+}
+export interface GitHubEnvironment {
+  readonly id: number
+  readonly name: string
+  /** GitHub sends it; its published description does not have it. */
+  readonly can_admins_bypass?: boolean
+  readonly protection_rules: readonly GitHubProtectionRule[]
+  readonly deployment_branch_policy: { readonly protected_branches: boolean; readonly custom_branch_policies: boolean } | null
+}
+export interface GitHubProtectionRule {
+  /** `required_reviewers`, `wait_timer`, `branch_policy`, or a custom one. */
+  readonly type: string
+  readonly prevent_self_review?: boolean
+  readonly reviewers?: readonly {
+    readonly type: string
+    readonly reviewer: { readonly id: number; readonly login?: string; readonly name?: string }
+  }[]
+}
+export interface GitHubBranchPolicy {
+  readonly name: string
+  /** `branch` or `tag`; absent on older servers. */
+  readonly type?: string
+}
+export interface GitHubRun {
+  readonly id: number
+  readonly run_attempt: number
+  readonly event: string
+  readonly head_sha: string
+  readonly head_branch: string | null
+  readonly path: string
+  readonly actor: GitHubUser
+  readonly triggering_actor: GitHubUser
+}
+export interface GitHubApproval {
+  /** `approved`, `rejected`, `pending`. */
+  readonly state: string
+  readonly user: GitHubUser
+  readonly comment: string
+  readonly environments: readonly { readonly id: number; readonly name: string }[]
+}
+
+export interface GitHubAccess {
+  /** `GITHUB_API_URL`, so that GitHub Enterprise Server works. */
+  readonly apiUrl?: string | undefined
+  readonly token: string
+  /** `owner/name`. */
+  readonly repository: string
+  /** Of one call with its retries. */
+  readonly deadline?: Milliseconds
+  readonly signal?: AbortSignal
+}
+
+const DEADLINE: Milliseconds = seconds(15)
+const MAX_TRIES = 4
+const API_VERSION = '2022-11-28'
+const PAGE = 100
+
+/** A client of one repository's API. Contacts nothing yet. Throws `github-unreachable`, `github-denied`, `github-not-found`, `github-unreadable`. */
+export function openGitHub(access: GitHubAccess): GitHubClient {
+  const apiUrl = (access.apiUrl ?? 'https://api.github.com').replace(/\/$/, '')
+  const deadline = access.deadline ?? DEADLINE
+
+  const once = (path: string, signal: AbortSignal): Promise<Response> =>
+    fetch(`${apiUrl}/repos/${access.repository}${path}`, {
+      headers: {
+        accept: 'application/vnd.github+json',
+        authorization: `Bearer ${access.token}`,
+        'user-agent': 'standby',
+        'x-github-api-version': API_VERSION,
+      },
+      signal,
+    })
+
+  const repeated = async (path: string, signal: AbortSignal): Promise<unknown> => {
+    for (let tries = 1; ; tries++) {
+      let wait = 250 * 2 ** tries
+      try {
+        const response = await once(path, signal)
+        const body = await response.text()
+        if (response.ok) return parsed(body, path)
+        const limited = isRateLimited(response)
+        if (!(limited || response.status >= 500) || tries === MAX_TRIES) throw refusal(apiUrl, path, response, body)
+        wait = limited ? seconds(Number(response.headers.get('retry-after') ?? 1)) : wait
+      } catch (error) {
+        signal.throwIfAborted()
+        if ((error as Error).name === 'StandbyError') throw error
+        if (!wasLost(error) || tries === MAX_TRIES) throw unreachable(apiUrl, path, reasonOf(error), error)
+      }
+      await pause(wait, undefined, { signal })
+    }
+  }
+
+  const get = (path: string): Promise<unknown> =>
+    withinDeadline(
+      deadline,
+      [access.signal],
+      (signal) => repeated(path, signal),
+      () => unreachable(apiUrl, path, `no answer within ${readableDuration(deadline)}`),
+    )
+
+  return {
+    async environment(name) {
+      const path = `/environments/${encodeURIComponent(name)}`
+      const found = await get(path)
+      const sound =
+        isObject(found) &&
+        isNumber(found.id) &&
+        isText(found.name) &&
+        isList(found.protection_rules, isRule) &&
+        'deployment_branch_policy' in found
+      return sound && isOptional(found.can_admins_bypass, isBoolean) && isBranchPolicyKind(found.deployment_branch_policy)
+        ? (found as unknown as GitHubEnvironment)
+        : unreadable(path)
+    },
+
+    async branchPolicies(environment) {
+      const policies: GitHubBranchPolicy[] = []
+      for (let page = 1; ; page++) {
+        const path = `/environments/${encodeURIComponent(environment)}/deployment-branch-policies?per_page=${PAGE}&page=${page}`
+        const found = await get(path)
+        if (!isObject(found) || !isNumber(found.total_count) || !isList(found.branch_policies, (policy) => isText(policy.name)))
+          return unreadable(path)
+        policies.push(...(found.branch_policies as unknown as GitHubBranchPolicy[]))
+        if (policies.length >= found.total_count) return policies
+        if (found.branch_policies.length === 0) return unreadable(path)
+      }
+    },
+
+    async run(id) {
+      const path = `/actions/runs/${id}`
+      const found = await get(path)
+      const sound =
+        isObject(found) &&
+        [found.id, found.run_attempt].every(isNumber) &&
+        [found.event, found.head_sha, found.path].every(isText) &&
+        (found.head_branch === null || isText(found.head_branch)) &&
+        [found.actor, found.triggering_actor].every(isUser)
+      return sound ? (found as unknown as GitHubRun) : unreadable(path)
+    },
+
+    async approvals(runId) {
+      const path = `/actions/runs/${runId}/approvals`
+      const found = await get(path)
+      const sound = isList(
+        found,
+        (approval) =>
+          isText(approval.state) &&
+          isUser(approval.user) &&
+          typeof approval.comment === 'string' &&
+          isList(approval.environments, (environment) => isNumber(environment.id) && isText(environment.name)),
+      )
+      return sound ? (found as unknown as GitHubApproval[]) : unreadable(path)
+    },
+
+    async branchTip(name) {
+      const path = `/branches/${encodeURIComponent(name)}`
+      const found = await get(path)
+      const commit = isObject(found) ? found.commit : undefined
+      return isObject(commit) && isText(commit.sha) ? commit.sha : unreadable(path)
+    },
+  }
+}
+
+type Fields = Readonly<Record<string, unknown>>
+const isObject = (value: unknown): value is Fields => typeof value === 'object' && value !== null && !Array.isArray(value)
+const isList = (value: unknown, holds: (item: Fields) => boolean): value is readonly Fields[] =>
+  Array.isArray(value) && value.every((item) => isObject(item) && holds(item))
+const isNumber = (value: unknown): value is number => typeof value === 'number'
+const isText = (value: unknown): value is string => typeof value === 'string' && value !== ''
+const isBoolean = (value: unknown): boolean => typeof value === 'boolean'
+const isOptional = (value: unknown, holds: (value: unknown) => boolean): boolean => value === undefined || holds(value)
+const isUser = (value: unknown): boolean => isObject(value) && isNumber(value.id) && isText(value.login)
+const isBranchPolicyKind = (value: unknown): boolean =>
+  value === null || (isObject(value) && isBoolean(value.protected_branches) && isBoolean(value.custom_branch_policies))
+const isRule = (rule: Fields): boolean =>
+  isText(rule.type) &&
+  isOptional(rule.prevent_self_review, isBoolean) &&
+  isOptional(rule.reviewers, (reviewers) =>
+    isList(reviewers, ({ type, reviewer }) => isText(type) && isObject(reviewer) && isNumber(reviewer.id)),
+  )
+
+/** GitHub answers 403 or 429 when too much was asked; only with these headers is it not about rights. */
+const isRateLimited = (response: Response): boolean =>
+  response.status === 429 ||
+  (response.status === 403 && (response.headers.has('retry-after') || response.headers.get('x-ratelimit-remaining') === '0'))
+
+function parsed(body: string, path: string): unknown {
+  try {
+    return JSON.parse(body)
+  } catch {
+    return unreadable(path)
+  }
+}
+
+function unreadable(path: string): never {
+  throw siteError('github-unreadable', `GitHub's answer to GET ${path} lacks what must be in it`, {
+    where: path,
+    next: 'What can not be read does not allow anything. Check that the API URL leads to GitHub itself.',
+  })
+}
+
+const unreachable = (apiUrl: string, path: string, why: string, cause?: unknown): StandbyError =>
+  siteError('github-unreachable', `GitHub does not answer: ${why}`, {
+    where: `${apiUrl} ${path}`,
+    next: 'Look at githubstatus.com. When GitHub is down, the command line does the same with signatures.',
+    cause,
+  })
+
+function refusal(apiUrl: string, path: string, response: Response, body: string): StandbyError {
+  const { status } = response
+  const said = saidBy(body, status)
+  const where = `${apiUrl} ${path}`
+  if (isRateLimited(response) || status >= 500) return unreachable(apiUrl, path, said)
+  if (status === 404)
+    return siteError('github-not-found', `GitHub has no ${path}, or does not show it to this token`, {
+      where,
+      next: 'Create it, or give the job `permissions: { actions: read, contents: read }`.',
+    })
+  return siteError('github-denied', `GitHub refuses GET ${path}: ${said}`, {
+    where,
+    next: 'Give the job `permissions: { actions: read, contents: read }`.',
+  })
+}
+
+function saidBy(body: string, status: number): string {
+  try {
+    const { message } = JSON.parse(body) as { readonly message?: unknown }
+    return typeof message === 'string' ? message : `HTTP ${status}`
+  } catch {
+    return `HTTP ${status}`
+  }
+}

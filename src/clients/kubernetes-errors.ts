@@ -1,0 +1,119 @@
+import { inputError, type StandbyError, siteError, timeoutError } from '../errors.ts'
+import { type ResourceRequest, whereOf } from './kubernetes-paths.ts'
+
+/** The API server's own words for a failure (`kind: Status`). */
+export interface ApiStatus {
+  readonly kind: 'Status'
+  readonly status?: string
+  readonly reason?: string
+  readonly message?: string
+  readonly details?: {
+    readonly causes?: readonly { readonly reason?: string; readonly message?: string; readonly field?: string }[]
+    readonly retryAfterSeconds?: number
+  }
+}
+
+export interface Asked {
+  readonly site: string
+  readonly request: ResourceRequest
+  readonly kind?: string | undefined
+}
+
+/** The Status in a body, or null when something else answered: a proxy, a pod. */
+export function statusIn(body: string): ApiStatus | null {
+  try {
+    const parsed = JSON.parse(body) as { readonly kind?: unknown }
+    return parsed?.kind === 'Status' ? (parsed as ApiStatus) : null
+  } catch {
+    return null
+  }
+}
+
+/** What a refusal of the API server means, and what to do about it. */
+export function refusal(asked: Asked, httpStatus: number, body: string): StandbyError {
+  const status = statusIn(body)
+  const said = saidBy(status, body, httpStatus)
+  const where = whereOf(asked.site, asked.request, asked.kind)
+  switch (httpStatus) {
+    case 401:
+      return siteError('kubernetes-unauthorized', `${asked.site} does not know who we are: ${said}`, {
+        where,
+        next: 'Renew the token or certificate in the kubeconfig of this site.',
+      })
+    case 403:
+      return forbidden(asked, said, status)
+    case 404:
+      return siteError('kubernetes-not-found', said, {
+        where,
+        next: 'Create its namespace, or install what serves this kind, with `standby deploy` or by hand.',
+      })
+    case 409:
+      return siteError('kubernetes-conflict', said, { where, next: 'Read the object again; somebody else has changed it.' })
+    case 410:
+      return siteError('kubernetes-gone', said, { where, next: 'Read the object again; this version of it is too old.' })
+    case 400:
+    case 405:
+    case 413:
+    case 415:
+    case 422:
+      return siteError('kubernetes-invalid', said, { where, next: 'Correct the fields that the API server names.' })
+    case 504:
+      return timeoutError('kubernetes-timeout', said, { where, next: 'Look at the API server and its etcd.' })
+    default:
+      return siteError('site-unreachable', `the API server of ${asked.site} answers ${httpStatus}: ${said}`, {
+        where,
+        next: `Look at the API server of ${asked.site}.`,
+      })
+  }
+}
+
+/** A right is lacking, or something that guards the cluster said no: only the first is cured by a role. */
+function forbidden(asked: Asked, said: string, status: ApiStatus | null): StandbyError {
+  const { request, site } = asked
+  const where = whereOf(site, request, asked.kind)
+  const rule = lackingRule(said) ?? (status === null ? ruleOf(request) : null)
+  if (rule === null)
+    return siteError('kubernetes-invalid', said, {
+      where,
+      next: 'An admission rule or a quota of the cluster refuses this; change it or the object.',
+    })
+  return siteError('kubernetes-forbidden', `a right is lacking on ${site}: ${rule} (${said})`, {
+    where,
+    next: 'Grant it: `standby rbac` prints the roles that this stack needs.',
+  })
+}
+
+/** The rule as a role would hold it. The server's sentence is read first: for exec it asks for `create`, though the request is a GET. */
+export function lackingRule(said: string): string | null {
+  const resource = /cannot (\w+) resource "([^"]+)" in API group "([^"]*)"(?: in the namespace "([^"]+)")?/.exec(said)
+  if (resource !== null) {
+    const [, verb = '', plural = '', apiGroup = '', namespace] = resource
+    return ruleOf({ verb, resource: plural, apiGroup, namespace: namespace ?? null, path: '' })
+  }
+  const path = /cannot (\w+) path "([^"]+)"/.exec(said)
+  return path === null ? null : ruleOf({ verb: path[1] ?? '', resource: '', apiGroup: '', namespace: null, path: path[2] ?? '' })
+}
+
+function ruleOf(request: Omit<ResourceRequest, 'name'>): string {
+  if (request.resource === '') return `verbs: [${request.verb}], nonResourceURLs: [${request.path}]`
+  const scope = request.namespace === null ? 'cluster-wide' : `in namespace ${request.namespace}`
+  return `verbs: [${request.verb}], resources: [${request.resource}], apiGroups: ["${request.apiGroup}"], ${scope}`
+}
+
+/** Nobody answered. */
+export function unreachable(site: string, server: string, why: string, cause?: unknown): StandbyError {
+  return siteError('site-unreachable', `${site} does not answer: ${why}`, {
+    where: `${site} ${server}`,
+    next: `Check that ${server} is reachable from here, and that the cluster runs.`,
+    cause,
+  })
+}
+
+export const badKubeconfig = (site: string, why: string): StandbyError =>
+  inputError('kubeconfig-invalid', `the kubeconfig of ${site} can not be used: ${why}`, { where: `sites.${site}.kubernetes.kubeconfig` })
+
+function saidBy(status: ApiStatus | null, body: string, httpStatus: number): string {
+  if (status?.message !== undefined && status.message !== '') return status.message
+  const text = body.trim().split('\n')[0] ?? ''
+  return text === '' ? `HTTP ${httpStatus}` : text.slice(0, 300)
+}

@@ -1,0 +1,96 @@
+import WebSocket from 'ws'
+import { StandbyError, siteError } from '../errors.ts'
+import type { ExecResult } from './kubernetes-client.ts'
+import type { ApiStatus } from './kubernetes-errors.ts'
+import { asUnreachable, bodyOf, type Link, limitConnecting, pathAt } from './kubernetes-http.ts'
+
+/** First byte of each message (remotecommand over WebSocket, KEP-4006). */
+const STDIN = 0
+const STDOUT = 1
+const STDERR = 2
+const STATUS = 3
+const CLOSE = 255
+
+/** Only v5 can say that the input has ended; without it a program that reads to the end would wait for ever. */
+const WITH_INPUT = ['v5.channel.k8s.io']
+const WITHOUT_INPUT = ['v5.channel.k8s.io', 'v4.channel.k8s.io']
+
+export interface ExecCall {
+  /** With its query. */
+  readonly path: string
+  readonly stdin: string | undefined
+  /** What a refused upgrade means. */
+  readonly refused: (status: number, body: string) => StandbyError
+  readonly where: string
+}
+
+/** Runs one command in a container. Any exit code is a result; throws when the command could not be started or its end is not known. */
+export async function execOverWebSocket(link: Link, call: ExecCall, signal: AbortSignal): Promise<ExecResult> {
+  const { tls, headers, proxy } = await link.credentials()
+  signal.throwIfAborted()
+  const url = new URL(link.server)
+  const [path = '', query = ''] = call.path.split('?', 2)
+  url.protocol = link.server.protocol === 'https:' ? 'wss:' : 'ws:'
+  url.pathname = pathAt(link.server, path)
+  url.search = query
+  const socket = new WebSocket(url, call.stdin === undefined ? WITHOUT_INPUT : WITH_INPUT, {
+    ...tls,
+    headers: { ...headers, 'user-agent': 'standby' },
+    perMessageDeflate: false,
+    agent: proxy ?? link.agent,
+    finishRequest: (request) => {
+      request.once('socket', (connection) => limitConnecting(connection, (error) => request.destroy(error)))
+      request.end()
+    },
+  })
+  const abort = (): void => socket.terminate()
+  signal.addEventListener('abort', abort, { once: true })
+  try {
+    return await resultOf(socket, call)
+  } catch (error) {
+    signal.throwIfAborted()
+    throw asUnreachable(link, error)
+  } finally {
+    signal.removeEventListener('abort', abort)
+    socket.terminate()
+  }
+}
+
+function resultOf(socket: WebSocket, call: ExecCall): Promise<ExecResult> {
+  const stdout: Buffer[] = []
+  const stderr: Buffer[] = []
+  return new Promise((resolve, reject) => {
+    socket.on('open', () => {
+      if (call.stdin === undefined) return
+      socket.send(Buffer.concat([Buffer.of(STDIN), Buffer.from(call.stdin)]))
+      socket.send(Buffer.of(CLOSE, STDIN))
+    })
+    socket.on('message', (data: Buffer) => {
+      const channel = data[0]
+      const rest = data.subarray(1)
+      if (channel === STDOUT) stdout.push(rest)
+      else if (channel === STDERR) stderr.push(rest)
+      else if (channel === STATUS) {
+        const code = exitCodeOf(JSON.parse(rest.toString('utf8')) as ApiStatus, call)
+        if (code instanceof StandbyError) reject(code)
+        else resolve({ code, stdout: Buffer.concat(stdout).toString('utf8'), stderr: Buffer.concat(stderr).toString('utf8') })
+      }
+    })
+    socket.on('unexpected-response', (_request, response) => {
+      bodyOf(response).then((body) => reject(call.refused(response.statusCode ?? 0, body)), reject)
+    })
+    socket.on('error', reject)
+    socket.on('close', (code) => reject(new Error(`the connection closed (${code}) before the command's end was known`)))
+  })
+}
+
+/** 0, the program's own exit code, or the reason why it never ran. */
+export function exitCodeOf(status: ApiStatus, call: Pick<ExecCall, 'where'>): number | StandbyError {
+  if (status.status === 'Success') return 0
+  const code = status.details?.causes?.find((cause) => cause.reason === 'ExitCode')?.message
+  if (status.reason === 'NonZeroExitCode' && code !== undefined) return Number(code)
+  return siteError('kubernetes-exec-failed', `the command could not be run: ${status.message ?? status.reason ?? 'no reason given'}`, {
+    where: call.where,
+    next: 'Look at the pod: its container may be starting, or the program is not in its image.',
+  })
+}

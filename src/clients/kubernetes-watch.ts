@@ -1,0 +1,113 @@
+import { setTimeout as pause } from 'node:timers/promises'
+import { type Milliseconds, seconds } from '../duration.ts'
+import type { StandbyError } from '../errors.ts'
+import type { KubernetesObject, ObjectReference } from './kubernetes-client.ts'
+import { asUnreachable, bodyOf, type HttpAnswer, type Link, send } from './kubernetes-http.ts'
+import { collectionPath, withQuery } from './kubernetes-paths.ts'
+
+/** The server ends each watch after this; silence for longer is a dead connection, which no packet would tell us of. */
+const WATCH_SPAN: Milliseconds = seconds(60)
+const SILENCE: Milliseconds = WATCH_SPAN + seconds(5)
+/** Between the ends of two watches: a server that hangs up at once is not asked in a loop. */
+const SHORTEST_PAUSE: Milliseconds = 500
+const LONGEST_PAUSE: Milliseconds = seconds(5)
+
+export interface Watched {
+  readonly ref: ObjectReference
+  readonly link: Link
+  /** A request with deadline and retries. */
+  get(path: string, signal: AbortSignal): Promise<HttpAnswer>
+  refused(path: string, status: number, body: string): StandbyError
+}
+
+interface ListAnswer {
+  readonly metadata: { readonly resourceVersion: string }
+  readonly items: readonly KubernetesObject[]
+}
+interface WatchEvent {
+  readonly type: 'ADDED' | 'MODIFIED' | 'DELETED' | 'BOOKMARK' | 'ERROR'
+  readonly object: KubernetesObject & { readonly code?: number }
+}
+
+/**
+ * The object as it is (null when it does not exist), and again at each change; null when it is deleted.
+ * Lost connections and expired versions are mended without a word; ends when the signal is aborted; throws what waiting cannot mend.
+ */
+export async function* watchObject(watched: Watched, signal: AbortSignal): AsyncGenerator<KubernetesObject | null> {
+  const { ref } = watched
+  const path = collectionPath(ref, ref.namespace)
+  const fieldSelector = `metadata.name=${ref.name}`
+  const complete = (object: KubernetesObject): KubernetesObject => ({ ...object, apiVersion: ref.apiVersion, kind: ref.kind })
+  let last: string | null = null
+  let version: string | null = null
+  let wait = SHORTEST_PAUSE
+  while (!signal.aborted) {
+    const begun = performance.now()
+    try {
+      if (version === null) {
+        const listPath = withQuery(path, { fieldSelector })
+        const answer = await watched.get(listPath, signal)
+        if (answer.status !== 200) throw watched.refused(listPath, answer.status, answer.body)
+        const list = JSON.parse(answer.body) as ListAnswer
+        version = list.metadata.resourceVersion
+        const found = list.items[0]
+        const state: string = found?.metadata.resourceVersion ?? 'absent'
+        if (state !== last) yield found === undefined ? null : complete(found)
+        last = state
+      }
+      const watchPath = withQuery(path, {
+        fieldSelector,
+        watch: 'true',
+        allowWatchBookmarks: 'true',
+        resourceVersion: version,
+        timeoutSeconds: String(WATCH_SPAN / 1_000),
+      })
+      for await (const event of events(watched, watchPath, signal)) {
+        wait = SHORTEST_PAUSE
+        if (event.type === 'ERROR') {
+          // 410: the version is too old to go on from. Anything else is mended by a fresh look as well.
+          version = null
+          break
+        }
+        version = event.object.metadata.resourceVersion ?? version
+        if (event.type === 'BOOKMARK') continue
+        last = event.type === 'DELETED' ? 'absent' : version
+        yield event.type === 'DELETED' ? null : complete(event.object)
+      }
+    } catch (error) {
+      if (signal.aborted) return
+      if ((error as StandbyError).code === 'kubernetes-gone') version = null
+      else if (!PASSING.has((error as StandbyError).code)) throw error
+      wait = Math.min(LONGEST_PAUSE, wait * 2)
+    }
+    const rest = wait - (performance.now() - begun)
+    if (rest > 0) await pause(rest, undefined, { signal }).catch(() => undefined)
+  }
+}
+
+const PASSING: ReadonlySet<string> = new Set(['site-unreachable', 'kubernetes-timeout'])
+
+/** The events of one watch, until the server ends it. Throws `site-unreachable` when the connection breaks or falls silent. */
+async function* events(watched: Watched, path: string, signal: AbortSignal): AsyncGenerator<WatchEvent> {
+  const silent = new AbortController()
+  const either = AbortSignal.any([signal, silent.signal])
+  let timer = setTimeout(() => silent.abort(), SILENCE)
+  try {
+    const response = await send(watched.link, { method: 'GET', path }, either)
+    if (response.statusCode !== 200) throw watched.refused(path, response.statusCode ?? 0, await bodyOf(response))
+    let rest = ''
+    for await (const chunk of response.setEncoding('utf8')) {
+      clearTimeout(timer)
+      timer = setTimeout(() => silent.abort(), SILENCE)
+      const lines = (rest + (chunk as string)).split('\n')
+      rest = lines.pop() ?? ''
+      for (const line of lines) if (line.trim() !== '') yield JSON.parse(line) as WatchEvent
+    }
+  } catch (error) {
+    throw asUnreachable(watched.link, error)
+  } finally {
+    clearTimeout(timer)
+    // Ends the response when the reader stops early.
+    silent.abort()
+  }
+}

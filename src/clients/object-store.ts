@@ -1,0 +1,194 @@
+import { createHash } from 'node:crypto'
+import { setTimeout as pause } from 'node:timers/promises'
+import { AwsV4Signer } from 'aws4fetch'
+import { type Milliseconds, readableDuration, seconds } from '../duration.ts'
+import { reasonOf, wasLost } from './fetch-failure.ts'
+import type { ObjectInfo, ObjectStoreClient, StoreCallOptions } from './object-store-client.ts'
+import { type Attempt, objectStoreRefusal, objectStoreUnreachable } from './object-store-errors.ts'
+import { contentOf, textOf } from './s3-xml.ts'
+import { withinDeadline } from './within-deadline.ts'
+
+export interface ObjectStoreAccess {
+  readonly endpoint: string
+  readonly region: string
+  readonly bucket: string
+  /** Ends with `/`, or is empty. */
+  readonly prefix: string
+  readonly accessKeyId: string
+  readonly secretAccessKey: string
+  /** Ends all calls. */
+  readonly signal?: AbortSignal
+}
+
+const DEADLINE: Milliseconds = seconds(10)
+const PAGE = 1_000
+const MAX_TRIES = 4
+
+interface StoreRequest {
+  readonly method: 'GET' | 'HEAD' | 'PUT' | 'DELETE'
+  /** Relative to the location's prefix; null for the bucket. */
+  readonly key: string | null
+  readonly action: string
+  readonly query?: Readonly<Record<string, string | undefined>>
+  readonly headers?: Readonly<Record<string, string>>
+  readonly body?: Uint8Array
+}
+interface StoreAnswer {
+  readonly status: number
+  readonly headers: Headers
+  readonly text: string
+}
+
+/** A client of one place in a bucket: path-style, signed payloads, none of the SDK's checksums that older stores refuse. Contacts nothing yet. */
+export function openObjectStore(access: ObjectStoreAccess): ObjectStoreClient {
+  const url = (request: StoreRequest): URL => {
+    const key = request.key === null ? '' : `/${encodeKey(access.prefix + request.key)}`
+    const at = new URL(`${access.endpoint.replace(/\/$/, '')}/${encodeKey(access.bucket)}${key}`)
+    for (const [name, value] of Object.entries(request.query ?? {})) if (value !== undefined) at.searchParams.set(name, value)
+    return at
+  }
+  const attempt = (request: StoreRequest): Attempt => ({
+    endpoint: access.endpoint,
+    bucket: access.bucket,
+    key: request.key === null ? null : access.prefix + request.key,
+    action: request.action,
+  })
+
+  const once = async (request: StoreRequest, signal: AbortSignal): Promise<StoreAnswer> => {
+    const body = request.body ?? new Uint8Array()
+    const signed = await new AwsV4Signer({
+      method: request.method,
+      url: url(request).href,
+      headers: { ...request.headers, 'x-amz-content-sha256': createHash('sha256').update(body).digest('hex') },
+      service: 's3',
+      region: access.region,
+      accessKeyId: access.accessKeyId,
+      secretAccessKey: access.secretAccessKey,
+    }).sign()
+    const response = await fetch(signed.url, {
+      method: request.method,
+      headers: signed.headers,
+      redirect: 'manual',
+      signal,
+      ...(request.body === undefined ? {} : { body: request.body as Uint8Array<ArrayBuffer> }),
+    })
+    return { status: response.status, headers: response.headers, text: await response.text() }
+  }
+
+  /** Reads are tried again whatever happened; writes only when the store says that it did nothing. */
+  const repeated = async (request: StoreRequest, signal: AbortSignal): Promise<StoreAnswer> => {
+    const reads = request.method === 'GET' || request.method === 'HEAD'
+    for (let tries = 1; ; tries++) {
+      try {
+        const answer = await once(request, signal)
+        const passing = answer.status === 503 || answer.status === 429 || (reads && answer.status >= 500 && answer.status !== 501)
+        if (!passing || tries === MAX_TRIES) return answer
+      } catch (error) {
+        signal.throwIfAborted()
+        if (!reads || tries === MAX_TRIES || !wasLost(error)) throw objectStoreUnreachable(attempt(request), reasonOf(error), error)
+      }
+      await pause(100 * 2 ** tries * (0.5 + Math.random() / 2), undefined, { signal })
+    }
+  }
+
+  /** An answer in the 2xx, or one of the statuses that the caller expects; everything else is thrown. */
+  const send = async (request: StoreRequest, options?: StoreCallOptions, ...expected: number[]): Promise<StoreAnswer> => {
+    const deadline = options?.deadline ?? DEADLINE
+    const late = (): Error => objectStoreUnreachable(attempt(request), `no answer within ${readableDuration(deadline)}`)
+    const answer = await withinDeadline(deadline, [access.signal, options?.signal], (signal) => repeated(request, signal), late)
+    if ((answer.status >= 200 && answer.status < 300) || expected.includes(answer.status)) return answer
+    throw objectStoreRefusal(attempt(request), answer.status, answer.text)
+  }
+
+  return {
+    async get(key, options) {
+      const request: StoreRequest = { method: 'GET', key, action: 's3:GetObject' }
+      const answer = await send(request, options, 404)
+      if (answer.status === 200) return { body: answer.text, version: answer.headers.get('etag') ?? '' }
+      // The bucket itself may be what is missing.
+      if (textOf(answer.text, 'Code') === 'NoSuchBucket') throw objectStoreRefusal(attempt(request), 404, answer.text)
+      return null
+    },
+
+    async head(key, options) {
+      const answer = await send({ method: 'HEAD', key, action: 's3:GetObject' }, options, 404)
+      return answer.status === 404 ? null : infoOf(key, answer.headers)
+    },
+
+    async put(key, body, options = {}) {
+      const { condition } = options
+      const headers: Record<string, string> = { 'content-type': options.contentType ?? 'application/octet-stream' }
+      for (const [name, value] of Object.entries(options.metadata ?? {})) headers[`x-amz-meta-${name}`] = value
+      if (condition !== undefined && 'ifAbsent' in condition) headers['if-none-match'] = '*'
+      if (condition !== undefined && 'ifVersion' in condition) headers['if-match'] = condition.ifVersion
+      const bytes = typeof body === 'string' ? new TextEncoder().encode(body) : body
+      const request: StoreRequest = { method: 'PUT', key, action: 's3:PutObject', headers, body: bytes }
+      const answer = await send(request, options, 404)
+      if (answer.status !== 404) return answer.headers.get('etag') ?? ''
+      // Replacing what somebody has removed meanwhile: the condition does not hold.
+      const overtaken = condition !== undefined && textOf(answer.text, 'Code') !== 'NoSuchBucket'
+      throw objectStoreRefusal(attempt(request), overtaken ? 412 : 404, answer.text)
+    },
+
+    async list(prefix, options = {}) {
+      const limit = options.limit ?? Number.POSITIVE_INFINITY
+      const found: ObjectInfo[] = []
+      let token: string | undefined
+      do {
+        const query = {
+          'list-type': '2',
+          prefix: access.prefix + prefix,
+          'max-keys': String(Math.min(PAGE, limit - found.length)),
+          'continuation-token': token,
+          'start-after': token === undefined && options.startAfter !== undefined ? access.prefix + options.startAfter : undefined,
+        }
+        const { text } = await send({ method: 'GET', key: null, action: 's3:ListBucket', query }, options)
+        for (const content of contentOf(text, 'Contents')) found.push(listedInfo(content, access.prefix))
+        token = textOf(text, 'IsTruncated') === 'true' ? (textOf(text, 'NextContinuationToken') ?? undefined) : undefined
+      } while (token !== undefined && found.length < limit)
+      return found.sort((a, b) => (a.key < b.key ? -1 : 1))
+    },
+
+    async remove(key, options) {
+      const request: StoreRequest = { method: 'DELETE', key, action: 's3:DeleteObject' }
+      const answer = await send(request, options, 404)
+      if (textOf(answer.text, 'Code') === 'NoSuchBucket') throw objectStoreRefusal(attempt(request), 404, answer.text)
+    },
+
+    async versioning(options) {
+      const request: StoreRequest = { method: 'GET', key: null, action: 's3:GetBucketVersioning', query: { versioning: '' } }
+      // Stores without versions, and keys that may not ask, say so with one of these.
+      const answer = await send(request, options, 400, 403, 405, 501)
+      if (answer.status !== 200) return 'unknown'
+      const status = textOf(answer.text, 'Status')
+      return status === 'Enabled' ? 'enabled' : status === 'Suspended' ? 'suspended' : 'off'
+    },
+  }
+}
+
+/** `encodeURIComponent` leaves five characters that S3 signs in their encoded form; slashes stay. */
+const encodeKey = (key: string): string =>
+  key
+    .split('/')
+    .map((part) => encodeURIComponent(part).replace(/[!'()*]/g, (char) => `%${char.charCodeAt(0).toString(16).toUpperCase()}`))
+    .join('/')
+
+function infoOf(key: string, headers: Headers): ObjectInfo {
+  const metadata = Array.from(headers).filter(([name]) => name.startsWith('x-amz-meta-'))
+  return {
+    key,
+    bytes: Number(headers.get('content-length') ?? 0),
+    version: headers.get('etag') ?? '',
+    modified: new Date(headers.get('last-modified') ?? 0).toISOString(),
+    metadata: Object.fromEntries(metadata.map(([name, value]) => [name.slice('x-amz-meta-'.length), value])),
+  }
+}
+
+function listedInfo(content: string, prefix: string): ObjectInfo {
+  return {
+    key: (textOf(content, 'Key') ?? '').slice(prefix.length),
+    bytes: Number(textOf(content, 'Size')),
+    version: textOf(content, 'ETag') ?? '',
+    modified: new Date(textOf(content, 'LastModified') ?? 0).toISOString(),
+  }
+}

@@ -1,0 +1,132 @@
+import { mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { type Milliseconds, readableDuration, seconds } from '../duration.ts'
+import { inputError, StandbyError, siteError } from '../errors.ts'
+import { maskSecrets, type ProcessResult, runProcess } from './process.ts'
+
+export interface SshAccess {
+  readonly host: string
+  readonly port?: number | undefined
+  readonly user: string
+  /** Content of a private key without passphrase, or the path of one. */
+  readonly privateKey: string
+  /** Content of a known_hosts file, or the path of one: the only keys that the host may have. */
+  readonly knownHosts: string
+  readonly connectTimeout?: Milliseconds
+  /** Ends all calls. */
+  readonly signal?: AbortSignal
+}
+
+export interface SshRunner {
+  /**
+   * Runs a command line in the remote user's shell; any exit code but 255 is a result. Throws `ssh-unreachable`, `ssh-denied`,
+   * `ssh-host-key-mismatch`, or `process-timeout`: then the remote command may go on.
+   */
+  run(command: string, stdin?: string, deadline?: Milliseconds): Promise<SshResult>
+  /** Ends the shared connection and removes what was written to disk. */
+  close(): Promise<void>
+}
+export type SshResult = Pick<ProcessResult, 'code' | 'stdout' | 'stderr'>
+
+const DEADLINE: Milliseconds = seconds(10)
+const CONNECT_TIMEOUT: Milliseconds = seconds(3)
+/** The shared connection ends by itself when we die without `close`. */
+const IDLE = 30
+
+/** Runs commands on one host over one shared, authenticated connection. Reads no configuration, agent or key of the machine. Contacts nothing yet. */
+export function sshRunner(access: SshAccess): SshRunner {
+  const home = mkdtempSync(join(tmpdir(), 'standby-ssh-'))
+  const removeFiles = (): void => rmSync(home, { recursive: true, force: true })
+  process.once('exit', removeFiles)
+  const identity = fileOf(access.privateKey, 'the private key', home, 'key')
+  const knownHosts = fileOf(access.knownHosts, 'known_hosts', home, 'known_hosts')
+  // After a deadline the shared connection may be dead without knowing it: the next command gets a new one.
+  let generation = 0
+  const control = (): string => join(home, `c${generation}`)
+  const port = access.port ?? 22
+  const where = `${access.user}@${access.host}:${port}`
+  const options = {
+    BatchMode: 'yes',
+    StrictHostKeyChecking: 'yes',
+    UserKnownHostsFile: knownHosts,
+    GlobalKnownHostsFile: '/dev/null',
+    UpdateHostKeys: 'no',
+    IdentityFile: identity,
+    IdentitiesOnly: 'yes',
+    IdentityAgent: 'none',
+    PreferredAuthentications: 'publickey',
+    ConnectTimeout: String(Math.ceil((access.connectTimeout ?? CONNECT_TIMEOUT) / 1_000)),
+    ServerAliveInterval: '5',
+    ServerAliveCountMax: '2',
+    ControlMaster: 'auto',
+    ControlPersist: String(IDLE),
+    LogLevel: 'ERROR',
+  }
+  const argv = (): string[] => [
+    ...['-F', 'none', '-T', '-p', String(port), '-l', access.user, '-S', control()],
+    ...Object.entries(options).flatMap(([name, value]) => ['-o', `${name}=${value}`]),
+  ]
+
+  return {
+    async run(command, stdin = '', deadline = DEADLINE) {
+      const limits = {
+        deadline,
+        input: stdin,
+        secrets: [access.privateKey],
+        ...(access.signal === undefined ? {} : { signal: access.signal }),
+      }
+      try {
+        const result = await runProcess('ssh', [...argv(), '--', access.host, command], limits)
+        if (result.code === 255) throw refusal(result.stderr, where, access)
+        return { code: result.code, stdout: result.stdout, stderr: result.stderr }
+      } catch (error) {
+        if (!(error instanceof StandbyError) || error.code !== 'process-timeout') throw error
+        generation++
+        const what = `a command on ${access.host} did not end within ${readableDuration(deadline)}; it may go on`
+        throw new StandbyError({ code: 'process-timeout', mustAct: 'timeout', what, where, cause: error })
+      }
+    },
+
+    async close() {
+      process.off('exit', removeFiles)
+      for (; generation >= 0; generation--)
+        await runProcess('ssh', [...argv(), '-O', 'exit', '--', access.host], { deadline: seconds(2) }).catch(() => undefined)
+      removeFiles()
+    },
+  }
+}
+
+/** What ssh says when it ends with 255: it has no other way to tell its own failures apart. */
+function refusal(stderr: string, where: string, access: SshAccess): StandbyError {
+  const said = maskSecrets(stderr, [access.privateKey])
+    .trim()
+    .split('\n')
+    .filter((line) => !/^@+$|^Warning: Permanently/.test(line))
+    .slice(-3)
+    .join(' ')
+  if (/host key verification failed|host identification has changed|no .* host key is known/i.test(stderr))
+    return siteError('ssh-host-key-mismatch', `${access.host} does not show a key that known_hosts has for it (${said})`, {
+      where,
+      next: 'If the host was set up anew, get its key from its console and correct known_hosts. If not, somebody stands in between.',
+    })
+  if (/permission denied|too many authentication failures|invalid format|error in libcrypto|unprotected private key/i.test(stderr))
+    return siteError('ssh-denied', `${access.host} does not let ${access.user} in (${said})`, {
+      where,
+      next: `Add the public key to ~/.ssh/authorized_keys of ${access.user}; a key with a passphrase can not be used.`,
+    })
+  return siteError('ssh-unreachable', `${access.host} does not answer: ${said === '' ? 'ssh gives no reason' : said}`, {
+    where,
+    next: `Check that ${where} is reachable from here.`,
+  })
+}
+
+/** The path that was given, or of a file with the content that was given. */
+function fileOf(contentOrPath: string, what: string, home: string, name: string): string {
+  if (!contentOrPath.includes('\n') && statSync(contentOrPath, { throwIfNoEntry: false })?.isFile()) return contentOrPath
+  if (contentOrPath.trim() === '') throw inputError('ssh-credentials-missing', `${what} is empty`)
+  const path = join(home, name)
+  // ssh refuses a key whose last line has no end, which is how most secret stores hand it over.
+  writeFileSync(path, `${contentOrPath.trimEnd()}\n`, { mode: 0o600 })
+  return path
+}

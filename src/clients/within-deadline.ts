@@ -1,0 +1,32 @@
+import type { Milliseconds } from '../duration.ts'
+
+/**
+ * Runs work that must end: its signal is aborted at the deadline or with one of the outer signals, and nobody waits for work that ignores it.
+ * Throws the reason of the outer signal, or what `late` makes of the deadline.
+ */
+export async function withinDeadline<T>(
+  deadline: Milliseconds,
+  signals: readonly (AbortSignal | undefined)[],
+  work: (signal: AbortSignal) => Promise<T>,
+  late: () => Error,
+): Promise<T> {
+  const ending = new AbortController()
+  const listened = signals.filter((signal) => signal !== undefined)
+  for (const signal of listened) signal.throwIfAborted()
+  let end = (_: unknown): void => undefined
+  const ended = new Promise<never>((_, reject) => {
+    end = (reason) => {
+      reject(reason)
+      ending.abort(reason)
+    }
+  })
+  const onAbort = (event: Event): void => end((event.target as AbortSignal).reason)
+  for (const signal of listened) signal.addEventListener('abort', onAbort, { once: true })
+  const timer = setTimeout(() => end(late()), deadline)
+  try {
+    return await Promise.race([work(ending.signal), ended])
+  } finally {
+    clearTimeout(timer)
+    for (const signal of listened) signal.removeEventListener('abort', onAbort)
+  }
+}

@@ -1,0 +1,110 @@
+import type { AccessRule, Claim, Identity, SpecProblem } from '../../planning/driver.ts'
+import type { Stack } from '../../stack/stack.ts'
+import { archiveMethod, clusterOf, type Database, firstServerName, follows, siteSpecOf } from './spec.ts'
+
+/** What each cluster holds alone: its object, and the prefix that it archives under. */
+export function claimsOf(component: Database): Claim[] {
+  return Object.entries(component.spec.sites).flatMap(([site, { name }]) => [
+    { key: `kubernetes ${site} ${component.spec.namespace}/Cluster/${name}`, path: ['sites', site, 'name'] },
+    {
+      key: `archive ${component.spec.archive.store}/${component.spec.archive.prefix ?? ''}/${firstServerName(name)}`,
+      path: ['sites', site, 'name'],
+    },
+  ])
+}
+
+export function problemsOf(component: Database, stack: Stack): SpecProblem[] {
+  const store = stack.components.find((candidate) => candidate.name === component.spec.archive.store)
+  const problems: SpecProblem[] = []
+  if (store === undefined)
+    problems.push({
+      path: ['archive', 'store'],
+      what: `no component ${component.spec.archive.store} is declared`,
+      candidates: stack.components.map((one) => one.name),
+    })
+  for (const site of stack.sites)
+    if (
+      follows(component) === 'archive-and-streaming' &&
+      component.spec.sites[site.name] !== undefined &&
+      siteSpecOf(component, site.name).streaming === undefined
+    )
+      problems.push({
+        path: ['sites', site.name],
+        what: 'streaming is declared, and this site does not say how the other one reaches it: streaming: { host, nodePort }',
+      })
+  return problems
+}
+
+/** The rights that the four identities need, and why. */
+export function accessOf(component: Database, stack: Stack): AccessRule[] {
+  const { namespace } = component.spec
+  return stack.sites.flatMap((site): AccessRule[] => {
+    const rule = (
+      identity: Identity,
+      apiGroups: string[],
+      resources: string[],
+      verbs: string[],
+      because: string,
+      resourceNames?: string[],
+    ): AccessRule => ({
+      kind: 'kubernetes',
+      identity,
+      site: site.name,
+      namespace,
+      apiGroups,
+      resources,
+      verbs,
+      because,
+      ...(resourceNames === undefined ? {} : { resourceNames }),
+    })
+    const all: Identity[] = ['observer', 'deployer', 'mover', 'restore-tester']
+    const seeing = all.flatMap((identity) => [
+      rule(
+        identity,
+        ['postgresql.cnpg.io'],
+        ['clusters', 'backups', 'scheduledbackups'],
+        ['get', 'list', 'watch'],
+        'to see roles, phases and backups',
+      ),
+      rule(identity, [''], ['pods'], ['get', 'list'], 'to see instances'),
+      rule(identity, [''], ['pods/proxy'], ['get'], 'to ask the instance manager for positions (/pg/status)'),
+    ])
+    const plugin = archiveMethod(component) === 'plugin'
+    return [
+      ...seeing,
+      rule(
+        'deployer',
+        ['postgresql.cnpg.io'],
+        ['clusters', 'scheduledbackups'],
+        ['create', 'patch'],
+        'to keep clusters and schedules as declared',
+      ),
+      rule(
+        'deployer',
+        ['postgresql.cnpg.io'],
+        ['backups'],
+        ['create', 'delete'],
+        'to take the first base backup, from which a passive site is cloned',
+      ),
+      rule('deployer', [''], ['secrets'], ['get', 'create', 'patch'], 'to keep archive keys and copied streaming certificates fresh'),
+      ...(plugin
+        ? [rule('deployer', ['barmancloud.cnpg.io'], ['objectstores'], ['get', 'create', 'patch'], 'to keep archives as declared')]
+        : []),
+      rule('mover', ['postgresql.cnpg.io'], ['clusters'], ['patch'], 'to demote and to promote', [clusterOf(component, site.name)]),
+      rule('mover', ['postgresql.cnpg.io'], ['scheduledbackups'], ['patch'], 'to turn the schedules round'),
+      rule('mover', ['postgresql.cnpg.io'], ['backups'], ['create'], 'to take a base backup on the new side'),
+      rule('mover', [''], ['pods/exec'], ['create', 'get'], 'to ask PostgreSQL for its last checkpoint, and to send one'),
+      rule('restore-tester', [''], ['secrets'], ['get'], "to restore with the passive site's own password", [component.spec.secrets.owner]),
+      {
+        kind: 'kubernetes',
+        identity: 'restore-tester',
+        site: site.name,
+        namespace: '@sandbox',
+        apiGroups: ['*'],
+        resources: ['*'],
+        verbs: ['*'],
+        because: 'to build a restored copy in the sandbox, and to remove all of it',
+      },
+    ]
+  })
+}

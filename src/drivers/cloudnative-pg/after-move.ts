@@ -1,0 +1,130 @@
+import { minutes, seconds } from '../../duration.ts'
+import type { Behaviour } from '../../planning/driver.ts'
+import type { Intent, PlannedStep } from '../../planning/plan.ts'
+import { clusterRef, HEALTHY, readCluster, readInstance, SCHEDULED_BACKUP } from './objects.ts'
+import { type CloudNativePgSpec, clusterOf, type Database } from './spec.ts'
+import { parameter, plannedStep } from './steps.ts'
+import { parseLsn } from './wal.ts'
+import { clusterOfRun, instanceOf, kubernetesOf, namespaceOf, type Run, sqlOf } from './where.ts'
+
+/** What is still to do once users are served: wake the archiver, let the old side follow, clear the token, turn the schedules round. */
+export function afterMoveSteps(component: Database, intent: Intent): PlannedStep[] {
+  const [from, to] = [clusterOf(component, intent.from), clusterOf(component, intent.to)]
+  return [
+    plannedStep(component, 'settle', intent.to, {
+      phase: 'GREEN',
+      title: `Sends a checkpoint to ${to}: until its first one a restarted PostgreSQL does not look at archive_timeout`,
+      deadline: minutes(2),
+      expected: seconds(3),
+      parameters: { cluster: to },
+    }),
+    plannedStep(component, 'follow', intent.from, {
+      phase: 'PROTECT',
+      title: `Waits until ${from} follows ${to} on its new timeline, with nothing missing`,
+      deadline: minutes(10),
+      expected: seconds(8),
+      parameters: { cluster: from, primary: to, primarySite: intent.to },
+    }),
+    plannedStep(component, 'clear-token', intent.to, {
+      phase: 'PROTECT',
+      title: `Clears the used token of ${to}: left on a live primary it stops the operator`,
+      deadline: minutes(2),
+      expected: seconds(1),
+      parameters: { cluster: to },
+    }),
+    ...(component.spec.schedule === undefined
+      ? []
+      : (
+          [
+            [intent.to, to, false],
+            [intent.from, from, true],
+          ] as const
+        ).map(([site, cluster, suspend]) =>
+          plannedStep(component, 'schedule', site, {
+            phase: 'PROTECT',
+            title: `${suspend ? 'Suspends' : 'Resumes'} the scheduled backups of ${cluster}`,
+            deadline: minutes(1),
+            expected: seconds(0.2),
+            parameters: { cluster, suspend },
+          }),
+        )),
+  ]
+}
+
+export const settle: Behaviour<CloudNativePgSpec> = {
+  async done(run) {
+    if (!run.applied) return { is: 'pending', waitingFor: 'a checkpoint after the promotion' }
+    const instance = await instanceOf(run, await clusterOfRun(run))
+    return instance?.lastArchivedWAL === undefined || instance.lastArchivedWAL === ''
+      ? { is: 'pending', waitingFor: 'the first WAL of the new timeline in the archive' }
+      : { is: 'done', proof: { lastArchivedWal: instance.lastArchivedWAL } }
+  },
+  async apply(run) {
+    await sqlOf(run, 'CHECKPOINT; SELECT pg_switch_wal();')
+  },
+}
+
+export const follow: Behaviour<CloudNativePgSpec> = {
+  async done(run) {
+    const primarySite = run.context.stack.sites.find((site) => site.name === parameter(run.step, 'primarySite'))?.name
+    if (primarySite === undefined) throw new Error(`${run.step.id} names no primary site`)
+    const there = run.context.kubernetes(primarySite)
+    const source = await readCluster(there, namespaceOf(run), parameter(run.step, 'primary'), run.signal)
+    const pod = source?.status?.currentPrimary
+    const primary = pod === undefined ? null : await readInstance(there, namespaceOf(run), pod, run.signal).catch(() => null)
+    const cluster = await clusterOfRun(run)
+    const replica = await instanceOf(run, cluster)
+    const name = cluster.metadata.name
+    if (primary === null || replica === null || replica.isPrimary) return { is: 'pending', waitingFor: `${name} to come back as a replica` }
+    const [ahead, replayed] = [parseLsn(primary.currentLsn), parseLsn(replica.replayLsn)]
+    if (replica.timeLineID !== primary.timeLineID && !(await replaysTimeline(run, primary.timeLineID)))
+      return { is: 'pending', waitingFor: `${name} to reach timeline ${primary.timeLineID} (is on ${replica.timeLineID})` }
+    if (ahead === null || replayed === null || ahead - replayed >= CLOSE)
+      return { is: 'pending', waitingFor: `${name} to replay up to ${primary.currentLsn}` }
+    if (cluster.status?.phase !== HEALTHY) return { is: 'pending', waitingFor: `${name} to be healthy (${cluster.status?.phase})` }
+    return { is: 'done', proof: { timeline: primary.timeLineID, replayed: replica.replayLsn ?? '', primaryAt: primary.currentLsn ?? '' } }
+  },
+}
+
+/** One segment: an archive-fed replica can not be nearer to a primary that writes. */
+const CLOSE = 16n * 1024n * 1024n
+
+/** The timeline of a replica is only written down at its next restartpoint: ask for one. */
+async function replaysTimeline(run: Run, timeline: number): Promise<boolean> {
+  const [row] = await sqlOf(run, 'CHECKPOINT; SELECT timeline_id FROM pg_control_checkpoint();')
+  return Number(row?.[0]) === timeline
+}
+
+export const clearToken: Behaviour<CloudNativePgSpec> = {
+  async done(run) {
+    const cluster = await clusterOfRun(run)
+    if (cluster.spec.replica?.promotionToken) return { is: 'pending', waitingFor: `the token of ${cluster.metadata.name} to be cleared` }
+    return cluster.status?.phase === HEALTHY
+      ? { is: 'done', proof: { promotionToken: null, phase: HEALTHY } }
+      : { is: 'pending', waitingFor: `${cluster.metadata.name} to be healthy (${cluster.status?.phase ?? 'no phase'})` }
+  },
+  async apply(run) {
+    await kubernetesOf(run).patch(
+      clusterRef(namespaceOf(run), parameter(run.step, 'cluster')),
+      { spec: { replica: { promotionToken: null } } },
+      { signal: run.signal },
+    )
+  },
+}
+
+/** Base backups are taken of the active site: a passive one can not be asked for the manifest that restores are judged against. */
+export const schedule: Behaviour<CloudNativePgSpec> = {
+  async done(run) {
+    const found = await kubernetesOf(run).get(scheduleRef(run), { signal: run.signal })
+    if (found === null) return { is: 'done', proof: { schedule: null } }
+    const suspended = (found.spec as { suspend?: boolean }).suspend ?? false
+    return suspended === run.step.parameters.suspend
+      ? { is: 'done', proof: { suspended } }
+      : { is: 'pending', waitingFor: `the schedule of ${parameter(run.step, 'cluster')}` }
+  },
+  async apply(run) {
+    await kubernetesOf(run).patch(scheduleRef(run), { spec: { suspend: run.step.parameters.suspend === true } }, { signal: run.signal })
+  },
+}
+
+const scheduleRef = (run: Run) => ({ ...SCHEDULED_BACKUP, namespace: namespaceOf(run), name: parameter(run.step, 'cluster') })

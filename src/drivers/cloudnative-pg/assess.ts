@@ -1,0 +1,219 @@
+import type { BySite } from '../../observation/observation.ts'
+import type { Assessment } from '../../planning/driver.ts'
+import type { Finding, Intent } from '../../planning/plan.ts'
+import type { SiteName } from '../../stack/stack.ts'
+import { HEALTHY } from './objects.ts'
+import { type CloudNativePgState, gapBetween } from './observe.ts'
+import { clusterOf, type Database, follows } from './spec.ts'
+
+/** A passive site further behind than this can not catch up within a switchover's patience. */
+const FARTHEST_SEGMENTS = 16
+/** The restart after a promotion locks new sessions out for as long as an old one stays (measured: 179 s with the default of 180). */
+const LONGEST_SMART_SHUTDOWN = 5
+/** The plugin restored WAL from the wrong store while promoting (plugin-barman-cloud #966). */
+const OLDEST_PLUGIN = [0, 14] as const
+
+/** What stands against a move, or should be known anyway. */
+export function assessClusters(
+  component: Database,
+  states: BySite<CloudNativePgState>,
+  intent: Intent | null,
+  assessment: Assessment,
+): Finding[] {
+  const sites = assessment.stack.sites.map((site) => site.name)
+  return [...sites.flatMap((site) => ofSite(component, site, states, intent, assessment)), ...ofPair(component, states, intent, assessment)]
+}
+
+function ofSite(
+  component: Database,
+  site: SiteName,
+  states: BySite<CloudNativePgState>,
+  intent: Intent | null,
+  assessment: Assessment,
+): Finding[] {
+  const seen = states[site]
+  if (seen === undefined) return []
+  const say = sayAt(component, site)
+  // A move needs all; a status only tells.
+  const severity = intent === null ? 'warning' : 'blocker'
+  const name = clusterOf(component, site)
+  if (seen.kind !== 'answering')
+    return [
+      say('database-silent', severity, `${name} on ${site} can not be read: ${seen.why}`, 'Deploy it, or look at its Kubernetes cluster.'),
+    ]
+  const state = seen.state
+  const found: Finding[] = []
+  if (state.fenced)
+    found.push(
+      say(
+        'database-fenced',
+        severity,
+        `${name} is fenced`,
+        'Remove the annotation cnpg.io/fencedInstances if the fence is no longer wanted.',
+      ),
+    )
+  if (state.hibernated)
+    found.push(say('database-hibernated', severity, `${name} is hibernated`, 'Wake it: annotation cnpg.io/hibernation: off.'))
+  // Phase and Ready say "healthy" for a cluster that was cut off, fenced, or holds a used token: the instance itself is asked too.
+  if (state.instance === null)
+    found.push(say('database-not-answering', severity, `the primary instance of ${name} does not answer`, `kubectl cnpg status ${name}`))
+  else if (state.phase !== HEALTHY && !usedToken(state))
+    found.push(
+      say(
+        'database-not-healthy',
+        severity,
+        `${name} says: ${state.phase}${state.phaseReason === '' ? '' : ` (${state.phaseReason})`}`,
+        `kubectl cnpg status ${name}`,
+      ),
+    )
+  if (state.readyInstances < state.instances)
+    found.push(say('database-not-ready', severity, `${state.readyInstances} of ${state.instances} instances of ${name} are ready`))
+  if (usedToken(state))
+    found.push(
+      say(
+        'promotion-token-left',
+        severity,
+        `${name} is a primary and still has the token that promoted it: the operator stops reconciling it`,
+        `kubectl patch cluster ${name} --type merge -p '{"spec":{"replica":{"promotionToken":null}}}'`,
+      ),
+    )
+  if (state.inProgress)
+    found.push(
+      say('database-switching', severity, `${name} is in the middle of a demotion`, 'Wait for it, or resume the run that began it.'),
+    )
+  if (state.currentPrimary !== state.targetPrimary)
+    found.push(say('local-switchover', severity, `${name} is switching over inside ${site}`, 'Wait until it is done.'))
+  if (state.archiving === 'failing')
+    found.push(
+      say(
+        'archiving-failing',
+        severity,
+        `${name} can not archive its WAL`,
+        'Look at the object store and its credentials: a demotion waits for the archive.',
+      ),
+    )
+  if (state.minApplyDelay)
+    found.push(
+      say('delayed-replica', severity, `${name} has minApplyDelay, which excludes a promotion token`, 'Remove spec.replica.minApplyDelay.'),
+    )
+  if (state.smartShutdownTimeout > LONGEST_SMART_SHUTDOWN)
+    found.push(
+      say(
+        'smart-shutdown-slow',
+        'warning',
+        `smartShutdownTimeout of ${name} is ${state.smartShutdownTimeout} s: after a promotion one open session locks all new ones out for so long`,
+        'Set smartShutdownTimeout: 1 in the cluster file and deploy.',
+      ),
+    )
+  if (state.plugin !== null && isOlder(state.plugin))
+    found.push(
+      say(
+        'plugin-old',
+        'warning',
+        `plugin-barman-cloud ${state.plugin} on ${site} may restore WAL from the wrong store while promoting`,
+        'Update it to 0.14.0 or newer.',
+      ),
+    )
+  if (state.unfinishedBackup !== null)
+    found.push(
+      say(
+        'backup-running',
+        intent === null ? 'info' : 'blocker',
+        `the backup ${state.unfinishedBackup} of ${name} is not finished`,
+        'Wait for it, or delete it if it hangs.',
+      ),
+    )
+  return [...found, ...ofBackups(component, site, state, assessment)]
+}
+
+function ofBackups(component: Database, site: SiteName, state: CloudNativePgState, assessment: Assessment): Finding[] {
+  if (site !== assessment.activeSite) return []
+  const say = sayAt(component, site)
+  if (state.lastBackup === null) return [say('no-backup', 'warning', `${state.cluster} has no completed backup`, 'Run: standby backup')]
+  const age = Date.parse(assessment.now) - Date.parse(state.lastBackup.at)
+  return age > assessment.objectives.backupAge
+    ? [
+        say(
+          'backup-old',
+          'warning',
+          `the last backup of ${state.cluster} ended at ${state.lastBackup.at}`,
+          'Look at its ScheduledBackup, or run: standby backup',
+        ),
+      ]
+    : []
+}
+
+function ofPair(component: Database, states: BySite<CloudNativePgState>, intent: Intent | null, assessment: Assessment): Finding[] {
+  const active = assessment.stack.sites.find((site) => site.name === assessment.activeSite)?.name
+  const source = active === undefined ? undefined : states[active]
+  if (active === undefined || source?.kind !== 'answering') return []
+  const severity = intent === null ? 'warning' : 'blocker'
+  return assessment.stack.sites.flatMap((site): Finding[] => {
+    const seen = states[site.name]
+    if (site.name === active || seen?.kind !== 'answering' || (intent !== null && intent.to !== site.name)) return []
+    const say = sayAt(component, site.name)
+    const [from, to] = [source.state, seen.state]
+    const found: Finding[] = []
+    if (from.systemId !== null && to.systemId !== null && from.systemId !== to.systemId)
+      found.push(
+        say(
+          'another-database',
+          severity,
+          `${to.cluster} has the system id ${to.systemId}, ${from.cluster} has ${from.systemId}: it is no copy`,
+          'Clone it again.',
+        ),
+      )
+    if (to.replica !== null && to.replica.primary !== from.cluster && to.isReplica)
+      found.push(
+        say(
+          'follows-another',
+          severity,
+          `${to.cluster} follows ${to.replica.primary}, not ${from.cluster}`,
+          'Find out who changed spec.replica.',
+        ),
+      )
+    if (from.instance !== null && to.instance !== null && from.instance.timeLineID !== to.instance.timeLineID)
+      found.push(
+        say(
+          'timelines-differ',
+          severity,
+          `${to.cluster} is on timeline ${to.instance.timeLineID}, ${from.cluster} on ${from.instance.timeLineID}`,
+          'Wait until it has followed; if it does not, clone it again.',
+        ),
+      )
+    if (to.instance?.replayPaused === true)
+      found.push(say('replay-paused', severity, `${to.cluster} does not replay: it is paused`, 'SELECT pg_wal_replay_resume();'))
+    if (follows(component) === 'archive-and-streaming' && to.instance?.isWalReceiverActive === false)
+      found.push(
+        say(
+          'not-streaming',
+          'warning',
+          `${to.cluster} follows by the archive only; streaming is declared`,
+          `Look at the copied Secrets and at the way from ${site.name} to ${active}.`,
+        ),
+      )
+    const gap = gapBetween(from.instance, to.instance, assessment.now)
+    if (gap.segments !== null && gap.segments > FARTHEST_SEGMENTS)
+      found.push(say('too-far-behind', severity, `${to.cluster} is ${gap.segments} segments behind`, 'Wait until it has caught up.'))
+    return found
+  })
+}
+
+/** A token on a running primary is judged again and again, and refused: PostgreSQL stays writable, the operator stops. */
+const usedToken = (state: CloudNativePgState): boolean => state.promotionToken !== null && state.instance?.isPrimary === true
+
+const sayAt =
+  (component: Database, site: SiteName) =>
+  (code: string, severity: Finding['severity'], what: string, next?: string): Finding => ({
+    code,
+    severity,
+    component: component.name,
+    site,
+    what,
+    ...(next === undefined ? {} : { next }),
+  })
+
+function isOlder(version: string): boolean {
+  const [major = 0, minor = 0] = version.replace(/^v/, '').split('.').map(Number)
+  return major < OLDEST_PLUGIN[0] || (major === OLDEST_PLUGIN[0] && minor < OLDEST_PLUGIN[1])
+}

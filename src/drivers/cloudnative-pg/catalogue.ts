@@ -1,0 +1,55 @@
+import type { ObjectStoreClient } from '../../clients/object-store-client.ts'
+import { holesIn, parseSegment } from './wal.ts'
+
+/** A base backup as it lies in the bucket. */
+export interface CataloguedBackup {
+  readonly id: string
+  readonly beginWal: string
+  readonly endWal: string
+  readonly endedAt: string
+  readonly bytes: number
+}
+
+/** The newest backup that calls itself done; barman's own word (`backup.info`), which nobody re-reads against the data. */
+export async function newestBackup(store: ObjectStoreClient, folder: string, signal: AbortSignal): Promise<CataloguedBackup | null> {
+  const objects = await store.list(`${folder}base/`, { signal })
+  const ids = [...new Set(objects.map((object) => object.key.slice(`${folder}base/`.length).split('/')[0] ?? ''))].sort().reverse()
+  for (const id of ids) {
+    const info = await store.get(`${folder}base/${id}/backup.info`, { signal })
+    const fields = info === null ? null : parseBackupInfo(info.body)
+    if (fields === null || fields.status !== 'DONE') continue
+    const bytes = objects.filter((object) => object.key.startsWith(`${folder}base/${id}/`)).reduce((sum, object) => sum + object.bytes, 0)
+    return { id, beginWal: fields.begin_wal ?? '', endWal: fields.end_wal ?? '', endedAt: asInstant(fields.end_time ?? ''), bytes }
+  }
+  return null
+}
+
+/** `key=value` lines. */
+export function parseBackupInfo(text: string): Record<string, string> {
+  return Object.fromEntries(
+    text.split('\n').flatMap((line) => {
+      const at = line.indexOf('=')
+      return at < 0 ? [] : [[line.slice(0, at).trim(), line.slice(at + 1).trim()] as const]
+    }),
+  )
+}
+
+/** barman writes `2026-11-21 03:20:29.123456+00:00`. */
+const asInstant = (text: string): string => {
+  const parsed = new Date(text.replace(' ', 'T'))
+  return Number.isNaN(parsed.getTime()) ? text : parsed.toISOString()
+}
+
+/** Segments that a restore of this backup would not find; a hole behind the backup's end restores "successfully", with rows missing. */
+export async function walProblems(
+  store: ObjectStoreClient,
+  folder: string,
+  backup: CataloguedBackup,
+  signal: AbortSignal,
+): Promise<string[]> {
+  const objects = await store.list(`${folder}wals/`, { signal })
+  const names = objects
+    .map((object) => (object.key.split('/').at(-1) ?? '').replace(/\.(gz|bz2|xz|zst|lz4|snappy)$/, ''))
+    .filter((name) => parseSegment(name) !== null && !name.endsWith('.backup'))
+  return holesIn(names, backup.beginWal)
+}

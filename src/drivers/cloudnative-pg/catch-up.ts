@@ -1,0 +1,70 @@
+import { minutes, seconds } from '../../duration.ts'
+import type { Behaviour } from '../../planning/driver.ts'
+import type { Intent, PlannedStep } from '../../planning/plan.ts'
+import { type CloudNativePgSpec, clusterOf, type Database } from './spec.ts'
+import { parameter, plannedStep, stepId } from './steps.ts'
+import { type DemotionToken, decodeToken } from './token.ts'
+import { parseLsn } from './wal.ts'
+import { clusterOfRun, instanceOf, type Run, sqlOf } from './where.ts'
+
+/** Nothing is promoted before it has replayed the old primary's very last write. */
+export function catchUpStep(component: Database, intent: Intent): PlannedStep {
+  const to = clusterOf(component, intent.to)
+  return plannedStep(component, 'catch-up', intent.to, {
+    phase: 'FINAL_SYNC',
+    needs: [stepId(component, 'demote', intent.from)],
+    title: `Waits until ${to} has replayed the last write of ${clusterOf(component, intent.from)}, exactly to the byte that its token names`,
+    deadline: minutes(5),
+    expected: seconds(2),
+    parameters: { cluster: to, demotion: stepId(component, 'demote', intent.from) },
+  })
+}
+
+/** The token that the demotion of this run left. */
+export function tokenOf(run: Run): { readonly text: string; readonly token: DemotionToken } {
+  const text = run.proofOf(parameter(run.step, 'demotion'))?.token
+  const token = typeof text === 'string' ? decodeToken(text) : null
+  if (typeof text !== 'string' || token === null) throw new Error(`${run.step.id}: the demotion left no token`)
+  return { text, token }
+}
+
+export const catchUp: Behaviour<CloudNativePgSpec> = {
+  async done(run) {
+    const { token } = tokenOf(run)
+    const cluster = await clusterOfRun(run)
+    const replayed = parseLsn((await instanceOf(run, cluster))?.replayLsn)
+    // Cheap question first: each SQL costs a process on the site that is to be promoted.
+    if (replayed === null || replayed <= token.redo)
+      return { is: 'pending', waitingFor: `${cluster.metadata.name} to replay up to ${token.redoText}` }
+    // The operator compares with the last restartpoint, after a forced checkpoint; so do we, before anything is patched.
+    const [row] = await sqlOf(
+      run,
+      'CHECKPOINT; SELECT redo_lsn, timeline_id, (SELECT system_identifier FROM pg_control_system()) FROM pg_control_checkpoint();',
+    )
+    return compare(token, { redo: row?.[0] ?? '', timeline: Number(row?.[1]), systemId: row?.[2] ?? '' }, cluster.metadata.name)
+  },
+}
+
+export function compare(
+  token: DemotionToken,
+  now: { readonly redo: string; readonly timeline: number; readonly systemId: string },
+  cluster: string,
+) {
+  const redo = parseLsn(now.redo)
+  if (now.systemId !== token.systemId)
+    return {
+      is: 'failed',
+      code: 'another-database',
+      why: `${cluster} has the system id ${now.systemId}, the token is of ${token.systemId}`,
+    } as const
+  if (redo === null || redo < token.redo || now.timeline < token.timeline)
+    return { is: 'pending', waitingFor: `${cluster} to checkpoint at ${token.redoText} (is at ${now.redo})` } as const
+  if (redo > token.redo || now.timeline > token.timeline)
+    return {
+      is: 'failed',
+      code: 'replica-ahead-of-token',
+      why: `${cluster} is at ${now.redo} on timeline ${now.timeline}, beyond the token's ${token.redoText} on timeline ${token.timeline}: a promotion would be refused for good`,
+      next: 'The old primary is started again. Find out what wrote to the replica.',
+    } as const
+  return { is: 'done', proof: { redo: now.redo, timeline: now.timeline, systemId: now.systemId } } as const
+}

@@ -1,0 +1,154 @@
+import type { KubernetesClient, KubernetesObject, ObjectReference, PodReference } from '../../clients/kubernetes-client.ts'
+import { siteError } from '../../errors.ts'
+import type { SqlRows } from '../../planning/driver.ts'
+
+/** The kinds that CloudNativePG and its archive plugin add to Kubernetes. */
+export const CLUSTER = { apiVersion: 'postgresql.cnpg.io/v1', kind: 'Cluster', plural: 'clusters' } as const
+export const BACKUP = { apiVersion: 'postgresql.cnpg.io/v1', kind: 'Backup', plural: 'backups' } as const
+export const SCHEDULED_BACKUP = { apiVersion: 'postgresql.cnpg.io/v1', kind: 'ScheduledBackup', plural: 'scheduledbackups' } as const
+export const OBJECT_STORE = { apiVersion: 'barmancloud.cnpg.io/v1', kind: 'ObjectStore', plural: 'objectstores' } as const
+export const SECRET = { apiVersion: 'v1', kind: 'Secret', plural: 'secrets' } as const
+export const POD = { apiVersion: 'v1', kind: 'Pod', plural: 'pods' } as const
+
+export const PLUGIN = 'barman-cloud.cloudnative-pg.io'
+export const HEALTHY = 'Cluster in healthy state'
+/** Container of every instance pod. */
+const POSTGRES = 'postgres'
+
+export const clusterRef = (namespace: string, name: string): ObjectReference => ({ ...CLUSTER, namespace, name })
+
+/** The fields of a Cluster that this driver reads (cluster_types.go of 1.30). */
+export interface ClusterObject extends KubernetesObject {
+  readonly spec: {
+    readonly instances?: number
+    readonly imageName?: string
+    readonly smartShutdownTimeout?: number
+    readonly bootstrap?: object
+    readonly replica?: {
+      readonly self?: string
+      readonly primary?: string
+      readonly source?: string
+      readonly promotionToken?: string
+      readonly minApplyDelay?: string
+      readonly enabled?: boolean
+    }
+    readonly plugins?: readonly { readonly name: string; readonly parameters?: Readonly<Record<string, string>> }[]
+    readonly backup?: { readonly barmanObjectStore?: { readonly serverName?: string } }
+    readonly externalClusters?: readonly { readonly name: string; readonly connectionParameters?: object }[]
+  }
+  readonly status?: {
+    readonly phase?: string
+    readonly phaseReason?: string
+    readonly readyInstances?: number
+    readonly currentPrimary?: string
+    readonly targetPrimary?: string
+    readonly demotionToken?: string
+    readonly lastPromotionToken?: string
+    readonly systemID?: string
+    readonly switchReplicaClusterStatus?: { readonly inProgress?: boolean }
+    readonly conditions?: readonly Condition[]
+    readonly pluginStatus?: readonly { readonly name: string; readonly version: string }[]
+  }
+}
+export interface Condition {
+  readonly type: string
+  readonly status: 'True' | 'False' | 'Unknown'
+  readonly reason?: string
+  readonly message?: string
+  readonly lastTransitionTime?: string
+}
+
+export async function readCluster(
+  kubernetes: KubernetesClient,
+  namespace: string,
+  name: string,
+  signal?: AbortSignal,
+): Promise<ClusterObject | null> {
+  return (await kubernetes.get(clusterRef(namespace, name), signal === undefined ? {} : { signal })) as ClusterObject | null
+}
+
+export const conditionOf = (cluster: ClusterObject, type: string): Condition | undefined =>
+  cluster.status?.conditions?.find((condition) => condition.type === type)
+
+/** Under which name this incarnation archives. The plugin would default to the local cluster's name, even for an external one. */
+export function serverNameOf(cluster: ClusterObject): string | null {
+  return (
+    cluster.spec.plugins?.find((plugin) => plugin.name === PLUGIN)?.parameters?.serverName ??
+    cluster.spec.backup?.barmanObjectStore?.serverName ??
+    null
+  )
+}
+
+/** What the instance manager says of its PostgreSQL (`/pg/status`, reached through the API server's pod proxy on a kept-alive connection). */
+export interface InstanceStatus {
+  readonly isPrimary: boolean
+  readonly timeLineID: number
+  readonly currentLsn?: string
+  readonly receivedLsn?: string
+  readonly replayLsn?: string
+  readonly systemID?: string
+  readonly replayPaused?: boolean
+  readonly pendingRestart?: boolean
+  readonly isWalReceiverActive?: boolean
+  readonly lastArchivedWAL?: string
+  readonly lastArchivedWALTime?: string
+  readonly lastFailedWAL?: string
+  readonly lastFailedWALTime?: string
+  readonly readyWalFiles?: number
+  readonly mightBeUnavailable?: boolean
+}
+
+/** null while the instance does not answer, as during its restarts. */
+export async function readInstance(
+  kubernetes: KubernetesClient,
+  namespace: string,
+  pod: string,
+  signal?: AbortSignal,
+): Promise<InstanceStatus | null> {
+  const options = signal === undefined ? {} : { signal }
+  const answer = await kubernetes.proxyGet({ namespace, pod, scheme: 'https', port: 8000, path: '/pg/status' }, options)
+  if (answer.status !== 200) return null
+  try {
+    return JSON.parse(answer.body) as InstanceStatus
+  } catch {
+    return null
+  }
+}
+
+const SEPARATOR = '\u001f'
+
+/** Rows of one SQL command, run as postgres inside the pod (peer authentication: no password travels). */
+export async function runSql(
+  kubernetes: KubernetesClient,
+  pod: PodReference,
+  database: string,
+  sql: string,
+  signal?: AbortSignal,
+): Promise<SqlRows> {
+  const argv = ['psql', '-XAtq', '-v', 'ON_ERROR_STOP=1', '-F', SEPARATOR, '-U', 'postgres', '-d', database, '-f', '-']
+  const answer = await kubernetes.exec(pod, argv, { stdin: sql, deadline: 60_000, ...(signal === undefined ? {} : { signal }) })
+  if (answer.code !== 0)
+    throw siteError('sql-failed', `psql: ${answer.stderr.trim().split('\n').slice(-3).join(' ')}`, {
+      where: `${kubernetes.site} ${pod.namespace}/Pod/${pod.name}`,
+    })
+  return answer.stdout
+    .split('\n')
+    .filter((line) => line !== '')
+    .map((line) => line.split(SEPARATOR))
+}
+
+/** The pod of the (designated) primary of a cluster. */
+export async function primaryPod(
+  kubernetes: KubernetesClient,
+  namespace: string,
+  cluster: string,
+  signal?: AbortSignal,
+): Promise<PodReference> {
+  const found = await readCluster(kubernetes, namespace, cluster, signal)
+  const name = found?.status?.currentPrimary
+  if (name === undefined)
+    throw siteError('no-primary', `the cluster ${cluster} ${found === null ? 'does not exist' : 'has no primary instance'}`, {
+      where: `${kubernetes.site} ${namespace}/Cluster/${cluster}`,
+    })
+  return { namespace, name, container: POSTGRES }
+}

@@ -1,0 +1,177 @@
+import type { KubernetesObject } from '../../clients/kubernetes-client.ts'
+import type { BySite, Fact, Gap, Observed } from '../../observation/observation.ts'
+import type { DriverContext } from '../../planning/driver.ts'
+import type { SiteName } from '../../stack/stack.ts'
+import {
+  BACKUP,
+  type ClusterObject,
+  conditionOf,
+  HEALTHY,
+  type InstanceStatus,
+  readCluster,
+  readInstance,
+  serverNameOf,
+} from './objects.ts'
+import { clusterOf, type Database } from './spec.ts'
+import { parseLsn, parseSegment, SEGMENT_BYTES, segmentsBetween } from './wal.ts'
+
+/** What is true of one site's cluster, from its own words and its instance's. */
+export interface CloudNativePgState {
+  readonly cluster: string
+  readonly uid: string
+  readonly serverName: string | null
+  readonly phase: string
+  readonly phaseReason: string
+  readonly replica: { readonly self: string; readonly primary: string } | null
+  /** By specification; what PostgreSQL does is `instance.isPrimary`. */
+  readonly isReplica: boolean
+  readonly promotionToken: string | null
+  readonly inProgress: boolean
+  readonly instances: number
+  readonly readyInstances: number
+  readonly currentPrimary: string | null
+  readonly targetPrimary: string | null
+  readonly systemId: string | null
+  readonly archiving: 'working' | 'failing' | 'never'
+  readonly fenced: boolean
+  readonly hibernated: boolean
+  readonly smartShutdownTimeout: number
+  readonly minApplyDelay: boolean
+  readonly image: string
+  readonly plugin: string | null
+  readonly instance: InstanceStatus | null
+  readonly lastBackup: { readonly id: string; readonly at: string } | null
+  readonly unfinishedBackup: string | null
+}
+
+/** Reads cluster, instance and backups of one site. */
+export async function observeCluster(
+  component: Database,
+  site: SiteName | null,
+  context: DriverContext,
+): Promise<Observed<CloudNativePgState>> {
+  if (site === null) return { kind: 'absent', why: 'a database belongs to a site' }
+  const kubernetes = context.kubernetes(site)
+  const { namespace } = component.spec
+  const name = clusterOf(component, site)
+  const [cluster, backups] = await Promise.all([
+    readCluster(kubernetes, namespace, name, context.signal),
+    kubernetes.list(BACKUP, { namespace }, { signal: context.signal }).catch((): KubernetesObject[] => []),
+  ])
+  if (cluster === null) return { kind: 'absent', why: `there is no Cluster ${namespace}/${name}` }
+  const pod = cluster.status?.currentPrimary
+  const instance = pod === undefined ? null : await readInstance(kubernetes, namespace, pod, context.signal).catch(() => null)
+  return summarized(stateOf(cluster, instance, backups as unknown as BackupObject[]))
+}
+
+interface BackupObject extends KubernetesObject {
+  readonly spec: { readonly cluster: { readonly name: string } }
+  readonly status?: { readonly phase?: string; readonly backupId?: string; readonly serverName?: string; readonly stoppedAt?: string }
+}
+
+export function stateOf(cluster: ClusterObject, instance: InstanceStatus | null, backups: readonly BackupObject[]): CloudNativePgState {
+  const { spec, status } = cluster
+  const replica =
+    spec.replica?.primary === undefined ? null : { self: spec.replica.self ?? cluster.metadata.name, primary: spec.replica.primary }
+  const serverName = serverNameOf(cluster)
+  const own = backups.filter((backup) => backup.spec.cluster.name === cluster.metadata.name)
+  const good = own
+    .filter((backup) => backup.status?.phase === 'completed' && (backup.status.serverName ?? serverName) === serverName)
+    .sort((a, b) => ((a.status?.stoppedAt ?? '') < (b.status?.stoppedAt ?? '') ? -1 : 1))
+    .at(-1)
+  const archiving = conditionOf(cluster, 'ContinuousArchiving')
+  return {
+    cluster: cluster.metadata.name,
+    uid: cluster.metadata.uid ?? '',
+    serverName,
+    phase: status?.phase ?? '',
+    phaseReason: status?.phaseReason ?? '',
+    replica,
+    isReplica: spec.replica?.enabled ?? (replica !== null && replica.self !== replica.primary),
+    promotionToken: spec.replica?.promotionToken || null,
+    inProgress: status?.switchReplicaClusterStatus?.inProgress ?? false,
+    instances: spec.instances ?? 1,
+    readyInstances: status?.readyInstances ?? 0,
+    currentPrimary: status?.currentPrimary ?? null,
+    targetPrimary: status?.targetPrimary ?? null,
+    systemId: status?.systemID ?? instance?.systemID ?? null,
+    archiving: archiving === undefined ? 'never' : archiving.status === 'True' ? 'working' : 'failing',
+    fenced: fencedInstances(cluster).length > 0,
+    hibernated: cluster.metadata.annotations?.['cnpg.io/hibernation'] === 'on',
+    smartShutdownTimeout: spec.smartShutdownTimeout ?? 180,
+    minApplyDelay: spec.replica?.minApplyDelay !== undefined,
+    image: spec.imageName ?? '',
+    plugin: status?.pluginStatus?.find((plugin) => plugin.name.startsWith('barman-cloud'))?.version ?? null,
+    instance,
+    lastBackup: good?.status?.backupId === undefined ? null : { id: good.status.backupId, at: good.status.stoppedAt ?? '' },
+    unfinishedBackup: own.find((backup) => !['completed', 'failed'].includes(backup.status?.phase ?? 'pending'))?.metadata.name ?? null,
+  }
+}
+
+function fencedInstances(cluster: ClusterObject): string[] {
+  try {
+    return JSON.parse(cluster.metadata.annotations?.['cnpg.io/fencedInstances'] ?? '[]') as string[]
+  } catch {
+    return ['unreadable']
+  }
+}
+
+function summarized(state: CloudNativePgState): Observed<CloudNativePgState> {
+  const writable = state.instance?.isPrimary === true
+  const settled = state.phase === HEALTHY && state.readyInstances === state.instances && state.instance !== null && !state.fenced
+  // The specification and PostgreSQL may disagree for the length of a promotion; any longer is split.
+  const role = state.instance === null ? 'unknown' : writable === !state.isReplica ? (writable ? 'active' : 'passive') : 'split'
+  const timeline = state.instance?.timeLineID ?? 0
+  return {
+    kind: 'answering',
+    state,
+    role,
+    health: settled ? 'healthy' : state.instance === null ? 'down' : 'degraded',
+    text: `${writable ? 'primary' : 'replica'}, timeline ${timeline}, ${state.readyInstances}/${state.instances} ready${state.phase === HEALTHY ? '' : `, ${state.phase}`}`,
+    ...(state.lastBackup === null ? {} : { lastBackup: state.lastBackup.at }),
+    facts: factsOf(state, timeline),
+  }
+}
+
+/** Who is primary on which timeline of which history: when one of them changes, the plan is about another world. */
+function factsOf(state: CloudNativePgState, timeline: number): Fact[] {
+  return [
+    { name: 'cluster', value: state.uid, binds: 'exactly' },
+    { name: 'primary', value: state.replica?.primary ?? state.cluster, binds: 'exactly' },
+    { name: 'timeline', value: timeline, binds: 'exactly' },
+    { name: 'system id', value: state.systemId, binds: 'exactly' },
+    { name: 'archive', value: state.serverName, binds: 'exactly' },
+    { name: 'image', value: state.image, binds: 'exactly' },
+  ]
+}
+
+/** How far passive clusters are behind, by positions and segments: the operator's lag metric is 0 on an idle archive (CNPG #1814). */
+export function gapsOf(states: BySite<CloudNativePgState>, activeSite: SiteName, now: string): Record<string, Gap> {
+  const active = states[activeSite]
+  const source = active?.kind === 'answering' ? active.state.instance : null
+  return Object.fromEntries(
+    Object.entries(states).flatMap(([site, seen]) =>
+      site === activeSite || seen.kind !== 'answering' ? [] : [[site, gapBetween(source, seen.state.instance, now)]],
+    ),
+  )
+}
+
+export function gapBetween(source: InstanceStatus | null, target: InstanceStatus | null, now: string): Gap {
+  const ahead = parseLsn(source?.currentLsn)
+  const replayed = parseLsn(target?.replayLsn)
+  if (ahead === null || replayed === null) return { segments: null, bytes: null, seconds: null }
+  const bytes = ahead > replayed ? Number(ahead - replayed) : 0
+  return { segments: wholeSegmentsBehind(source, replayed), bytes, seconds: bytes === 0 ? 0 : secondsSinceShipped(source, now) }
+}
+
+/** Shipped segments that are not replayed yet: 0 means that all that the archive holds has arrived. */
+function wholeSegmentsBehind(source: InstanceStatus | null, replayed: bigint): number {
+  const shipped = parseSegment(source?.lastArchivedWAL ?? '')
+  return shipped === null ? 0 : segmentsBetween(replayed, shipped.end, SEGMENT_BYTES)
+}
+
+/** An upper bound: what was written since the last segment was shipped may be missing. */
+function secondsSinceShipped(source: InstanceStatus | null, now: string): number | null {
+  const shippedAt = Date.parse(source?.lastArchivedWALTime ?? '')
+  return Number.isNaN(shippedAt) ? null : Math.max(0, Math.round((Date.parse(now) - shippedAt) / 1000))
+}

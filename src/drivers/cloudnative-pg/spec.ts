@@ -1,0 +1,120 @@
+import type { JsonObject } from '../../json.ts'
+import { kubernetesName, siteMap, text } from '../../stack/schema-parts.ts'
+import type { Component, SiteName, Stack } from '../../stack/stack.ts'
+
+/** A PostgreSQL cluster per site, run by CloudNativePG; the passive one follows the active one. */
+export interface CloudNativePgSpec {
+  readonly namespace: string
+  readonly database: string
+  readonly owner: string
+  readonly archive: { readonly method: 'plugin' | 'in-tree'; readonly store: string; readonly prefix?: string }
+  readonly follow: 'archive' | 'archive-and-streaming'
+  readonly schedule?: string
+  readonly retention?: string
+  readonly secrets: { readonly superuser: string; readonly owner: string }
+  readonly cluster?: { readonly file: string }
+  readonly manifest?: { readonly tables: readonly string[] }
+  readonly sites: Readonly<Record<string, CloudNativePgSite>>
+}
+export interface CloudNativePgSite {
+  readonly name: string
+  readonly streaming?: { readonly host: string; readonly nodePort: number }
+}
+export type Database = Component<CloudNativePgSpec>
+
+export const cloudNativePgSchema: JsonObject = {
+  description:
+    'PostgreSQL on every site, run by CloudNativePG (1.26 or newer): a primary on the active site, a replica cluster on the passive one.',
+  required: ['namespace', 'database', 'owner', 'archive', 'secrets', 'sites'],
+  properties: {
+    namespace: kubernetesName('The namespace of the Cluster objects, on every site.'),
+    database: text("The application's database."),
+    owner: text('The role that owns it.'),
+    archive: {
+      description: 'Where WAL and base backups go.',
+      type: 'object',
+      required: ['store'],
+      additionalProperties: false,
+      properties: {
+        method: {
+          description: 'plugin: plugin-barman-cloud (0.14 or newer). in-tree: the older barmanObjectStore of CloudNativePG up to 1.30.',
+          enum: ['plugin', 'in-tree'],
+        },
+        store: text('The object-store component of this stack.'),
+        prefix: text('Folder below the bucket.'),
+      },
+    },
+    follow: {
+      description: 'How the passive site follows: by the archive alone, or by streaming with the archive as its fallback.',
+      enum: ['archive', 'archive-and-streaming'],
+    },
+    schedule: text('When base backups are taken: six fields, seconds first.', { examples: ['0 15 2 * * *'] }),
+    retention: text(
+      'How long backups are kept, as CloudNativePG writes it. Must exceed the longest time that a passive site may be away.',
+      {
+        pattern: '^[1-9][0-9]*[dwm]$',
+        examples: ['30d'],
+      },
+    ),
+    secrets: {
+      description: 'Secrets that exist with the same content on every site: after a move roles and passwords come from the new site.',
+      type: 'object',
+      required: ['superuser', 'owner'],
+      additionalProperties: false,
+      properties: {
+        superuser: kubernetesName('kubernetes.io/basic-auth of the superuser postgres.'),
+        owner: kubernetesName('kubernetes.io/basic-auth of the owner.'),
+      },
+    },
+    cluster: {
+      description: 'Your own Cluster spec, merged under what a move needs.',
+      type: 'object',
+      required: ['file'],
+      additionalProperties: false,
+      properties: { file: text('A YAML file with the fields of spec, relative to the stack file.') },
+    },
+    manifest: {
+      description: 'What is counted at backup time and again after each restore.',
+      type: 'object',
+      required: ['tables'],
+      additionalProperties: false,
+      properties: {
+        tables: {
+          type: 'array',
+          minItems: 1,
+          uniqueItems: true,
+          items: text('Name of a table.', { pattern: '^[A-Za-z_][A-Za-z0-9_.]*$' }),
+        },
+      },
+    },
+    sites: siteMap('The cluster of each site.', {
+      type: 'object',
+      required: ['name'],
+      additionalProperties: false,
+      properties: {
+        name: kubernetesName('metadata.name of the Cluster.'),
+        streaming: {
+          description: 'How the other site reaches this one.',
+          type: 'object',
+          required: ['host', 'nodePort'],
+          additionalProperties: false,
+          properties: { host: text('Address or name.'), nodePort: { type: 'integer', minimum: 1, maximum: 65535 } },
+        },
+      },
+    }),
+  },
+}
+
+export const siteSpecOf = (component: Database, site: SiteName): CloudNativePgSite => {
+  const declared = component.spec.sites[site]
+  if (declared === undefined) throw new Error(`${component.name} declares no cluster for ${site}`)
+  return declared
+}
+export const clusterOf = (component: Database, site: SiteName): string => siteSpecOf(component, site).name
+export const follows = (component: Database): 'archive' | 'archive-and-streaming' => component.spec.follow ?? 'archive'
+export const archiveMethod = (component: Database): 'plugin' | 'in-tree' => component.spec.archive.method ?? 'plugin'
+
+/** The first incarnation; a re-cloned cluster archives under the next number, so that two histories never mix. */
+export const firstServerName = (cluster: string): string => `${cluster}-g1`
+
+export const otherSites = (stack: Stack, site: SiteName): SiteName[] => stack.sites.map((one) => one.name).filter((name) => name !== site)

@@ -1,0 +1,42 @@
+import type { KubernetesClient } from '../../clients/kubernetes-client.ts'
+import type { SqlRows, StepRun } from '../../planning/driver.ts'
+import type { SiteName } from '../../stack/stack.ts'
+import { type ClusterObject, type InstanceStatus, primaryPod, readCluster, readInstance, runSql } from './objects.ts'
+import type { CloudNativePgSpec } from './spec.ts'
+import { parameter } from './steps.ts'
+
+export type Run = StepRun<CloudNativePgSpec>
+
+/** The site at which a step of a database acts. */
+export function siteOf(run: Run): SiteName {
+  if (run.step.site === null) throw new Error(`${run.step.id} names no site`)
+  return run.step.site
+}
+export const kubernetesOf = (run: Run): KubernetesClient => run.context.kubernetes(siteOf(run))
+export const namespaceOf = (run: Run): string => run.component.spec.namespace
+
+/** The cluster that the step is about; throws when it is gone. */
+export async function clusterOfRun(run: Run): Promise<ClusterObject> {
+  const name = parameter(run.step, 'cluster')
+  const cluster = await readCluster(kubernetesOf(run), namespaceOf(run), name, run.signal)
+  if (cluster === null) throw new Error(`there is no Cluster ${namespaceOf(run)}/${name} on ${siteOf(run)} any more`)
+  return cluster
+}
+
+/** What the primary instance of that cluster says; null while it does not answer. */
+export async function instanceOf(run: Run, cluster: ClusterObject): Promise<InstanceStatus | null> {
+  const pod = cluster.status?.currentPrimary
+  return pod === undefined ? null : readInstance(kubernetesOf(run), namespaceOf(run), pod, run.signal).catch(() => null)
+}
+
+/** SQL as superuser on the (designated) primary of that cluster. */
+export async function sqlOf(run: Run, sql: string): Promise<SqlRows> {
+  const kubernetes = kubernetesOf(run)
+  return runSql(
+    kubernetes,
+    await primaryPod(kubernetes, namespaceOf(run), parameter(run.step, 'cluster'), run.signal),
+    'postgres',
+    sql,
+    run.signal,
+  )
+}

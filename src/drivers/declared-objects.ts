@@ -1,0 +1,91 @@
+import { createHash } from 'node:crypto'
+import type { KubernetesClient, KubernetesObject, ObjectReference } from '../clients/kubernetes-client.ts'
+import type { Json } from '../json.ts'
+import type { Change, DeployUnit, Progress } from '../planning/driver.ts'
+
+/** A Kubernetes object as it is declared, with the plural that its URL needs. */
+export interface DeclaredObject {
+  readonly plural: string
+  readonly object: KubernetesObject
+}
+
+export const referenceOf = ({ plural, object }: DeclaredObject): ObjectReference => ({
+  apiVersion: object.apiVersion,
+  kind: object.kind,
+  plural,
+  namespace: object.metadata.namespace ?? null,
+  name: object.metadata.name,
+})
+
+/** Labels of every object that a stack owns. */
+export const ownedBy = (stack: string, component: string): Record<string, string> => ({
+  'app.kubernetes.io/managed-by': 'standby',
+  'standby.dev/stack': stack,
+  'standby.dev/component': component,
+})
+
+/** A unit that keeps some objects in their declared state; `declare` is asked anew each time, so that it may read what is there. */
+export function objectsUnit(
+  unit: Pick<DeployUnit, 'id' | 'site' | 'needs' | 'title' | 'deadline'> & {
+    readonly kubernetes: KubernetesClient
+    readonly declare: (signal: AbortSignal) => Promise<readonly DeclaredObject[]>
+    readonly ready?: (signal: AbortSignal) => Promise<Progress>
+  },
+): DeployUnit {
+  const { kubernetes, declare } = unit
+  return {
+    id: unit.id,
+    site: unit.site,
+    needs: unit.needs,
+    title: unit.title,
+    deadline: unit.deadline,
+    async diff(signal) {
+      const declared = await declare(signal)
+      return (await Promise.all(declared.map((one) => diffObject(kubernetes, one, signal)))).flat()
+    },
+    async apply(signal) {
+      for (const one of await declare(signal)) await kubernetes.apply(one.object, { force: true, signal })
+    },
+    ready: unit.ready ?? (async () => ({ is: 'done', proof: {} })),
+  }
+}
+
+/** What the API server would change; defaults and webhooks included, because it is asked to try. */
+export async function diffObject(kubernetes: KubernetesClient, declared: DeclaredObject, signal: AbortSignal): Promise<Change[]> {
+  const name = `${declared.object.metadata.namespace ?? ''}/${declared.object.kind}/${declared.object.metadata.name}`
+  const live = await kubernetes.get(referenceOf(declared), { signal })
+  if (live === null) return [{ kind: 'create', object: name }]
+  const wanted = await kubernetes.apply(declared.object, { force: true, dryRun: true, signal })
+  const secret = declared.object.kind === 'Secret'
+  return differences(compared(live), compared(wanted), []).map(({ path, from, to }) => ({
+    kind: 'update',
+    object: name,
+    path: path.join('.'),
+    ...(from === undefined ? {} : { from: secret ? hashed(from) : from }),
+    ...(to === undefined ? {} : { to: secret ? hashed(to) : to }),
+  }))
+}
+
+/** What people declare of an object: not what the server counts and stamps. */
+function compared(object: KubernetesObject): Json {
+  const { metadata, status: _status, ...rest } = object
+  return { ...rest, metadata: { labels: metadata.labels ?? {}, annotations: metadata.annotations ?? {} } } as unknown as Json
+}
+
+interface Difference {
+  readonly path: readonly string[]
+  readonly from: Json | undefined
+  readonly to: Json | undefined
+}
+
+function differences(from: Json | undefined, to: Json | undefined, path: readonly string[]): Difference[] {
+  if (JSON.stringify(from) === JSON.stringify(to)) return []
+  if (isMapping(from) && isMapping(to))
+    return [...new Set([...Object.keys(from), ...Object.keys(to)])].flatMap((key) => differences(from[key], to[key], [...path, key]))
+  return [{ path, from, to }]
+}
+
+const isMapping = (value: Json | undefined): value is { readonly [key: string]: Json } =>
+  typeof value === 'object' && value !== null && !Array.isArray(value)
+
+const hashed = (value: Json): string => `sha256:${createHash('sha256').update(JSON.stringify(value)).digest('hex').slice(0, 12)}`

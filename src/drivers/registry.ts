@@ -1,0 +1,21 @@
+import type { ConditionalStore, ConditionalStoreContext } from '../execution/conditional-store.ts'
+import type { JsonObject } from '../json.ts'
+import type { Driver } from '../planning/driver.ts'
+import type { WitnessSchemas } from '../stack/schema.ts'
+import { cloudNativePg } from './cloudnative-pg/driver.ts'
+import { openS3Store } from './s3/conditional-store.ts'
+import { s3 } from './s3/driver.ts'
+import { s3WitnessSchema } from './s3/spec.ts'
+
+/** The one place that names drivers. Each was checked against its own schema before its `spec` reaches it. */
+export const drivers: Readonly<Record<string, Driver>> = Object.fromEntries(
+  ([cloudNativePg, s3] as unknown as Driver[]).map((driver) => [driver.kind, driver]),
+)
+
+/** The storages that can be a witness. */
+export const conditionalStores: Readonly<
+  Record<string, (spec: JsonObject, context: ConditionalStoreContext) => Promise<ConditionalStore>>
+> = {
+  s3: (spec, context) => openS3Store(spec as unknown as Parameters<typeof openS3Store>[0], context),
+}
+export const witnesses: WitnessSchemas = { s3: s3WitnessSchema }

@@ -1,0 +1,116 @@
+import { randomUUID } from 'node:crypto'
+import { openObjectStore } from '../../clients/object-store.ts'
+import type { ObjectStoreClient, PutCondition } from '../../clients/object-store-client.ts'
+import { seconds } from '../../duration.ts'
+import { asStandbyError, StandbyError, siteError } from '../../errors.ts'
+import type { ConditionalStore, ConditionalStoreContext } from '../../execution/conditional-store.ts'
+import type { JsonObject } from '../../json.ts'
+import { refusesSecond } from './driver.ts'
+import type { S3WitnessSpec } from './spec.ts'
+
+const CALL_DEADLINE = seconds(5)
+
+/** The witness's storage on S3. Nothing is contacted before the first call. */
+export async function openS3Store(spec: S3WitnessSpec, context: ConditionalStoreContext): Promise<ConditionalStore> {
+  const store = openObjectStore({
+    endpoint: spec.endpoint,
+    region: spec.region,
+    bucket: spec.bucket,
+    prefix: spec.prefix ?? '',
+    accessKeyId: await context.credential(spec.credentials.accessKeyId),
+    secretAccessKey: await context.credential(spec.credentials.secretAccessKey),
+  })
+  return conditionalStore(store, context.signal)
+}
+
+/** A ConditionalStore over any S3 client. */
+export function conditionalStore(store: ObjectStoreClient, signal: AbortSignal): ConditionalStore {
+  const options = { deadline: CALL_DEADLINE, signal }
+  let honest: Promise<void> | null = null
+  /** Once per process, before the first write: a store that ignores preconditions would let two runs in. */
+  const assertHonest = (): Promise<void> => {
+    honest ??= probe(store, options).catch((error: unknown) => {
+      honest = null
+      throw error
+    })
+    return honest
+  }
+  const write = async (key: string, body: JsonObject, condition: PutCondition): Promise<string> => {
+    await assertHonest()
+    // Every document carries an id of its write: after a lost answer its content says whether it was ours that arrived.
+    const writeId = randomUUID()
+    const text = JSON.stringify({ ...body, writeId })
+    for (let tries = 1; ; tries++) {
+      try {
+        return await store.put(key, text, { ...options, condition, contentType: 'application/json' })
+      } catch (error) {
+        const reason = asStandbyError(error)
+        if (reason.code !== 'object-store-precondition' && reason.code !== 'object-store-unreachable') throw witnessError(reason)
+        const found = await readable(store.get(key, options))
+        if (found !== null && (JSON.parse(found.body) as JsonObject).writeId === writeId) return found.version
+        if (reason.code === 'object-store-precondition')
+          throw new StandbyError({
+            code: 'witness-conflict',
+            mustAct: 'approval',
+            what: `${key} was written by somebody else in the meantime`,
+            where: `witness ${key}`,
+            cause: reason,
+          })
+        if (tries === 3) throw witnessError(reason)
+      }
+    }
+  }
+  return {
+    async get(key) {
+      const found = await readable(store.get(key, options))
+      return found === null ? null : { body: JSON.parse(found.body) as JsonObject, version: found.version }
+    },
+    create: (key, body) => write(key, body, { ifAbsent: true }),
+    replace: (key, body, expectedVersion) => write(key, body, { ifVersion: expectedVersion }),
+    list: async (prefix) => (await readable(store.list(prefix, options))).map((object) => object.key),
+  }
+}
+
+async function probe(store: ObjectStoreClient, options: { readonly deadline: number; readonly signal: AbortSignal }): Promise<void> {
+  const key = 'probe.json'
+  const found = await readable(store.get(key, options))
+  try {
+    if (found === null) await store.put(key, '{}', { ...options, condition: { ifAbsent: true } })
+  } catch (error) {
+    // Another process probes at the same time: its object is as good.
+    if (asStandbyError(error).code !== 'object-store-precondition') throw witnessError(asStandbyError(error))
+  }
+  const refuses = await refusesSecond(() => store.put(key, '{}', { ...options, condition: { ifAbsent: true } })).catch((error: unknown) => {
+    throw witnessError(asStandbyError(error))
+  })
+  if (!refuses)
+    throw siteError('witness-weak', 'the witness ignores preconditions: two runs could both take the lock', {
+      where: 'witness',
+      next: 'Use an S3 service with conditional writes (If-None-Match, If-Match).',
+    })
+}
+
+async function readable<T>(answer: Promise<T>): Promise<T> {
+  try {
+    return await answer
+  } catch (error) {
+    throw witnessError(asStandbyError(error))
+  }
+}
+
+function witnessError(reason: StandbyError): StandbyError {
+  const code =
+    reason.code === 'object-store-unreachable'
+      ? 'witness-unreachable'
+      : reason.code === 'object-store-denied'
+        ? 'witness-denied'
+        : reason.code
+  return new StandbyError({
+    code,
+    mustAct: reason.mustAct,
+    what: `witness: ${reason.message}`,
+    where: 'witness',
+    next: reason.next ?? 'Restore access to the witness; nothing is changed without it.',
+    cause: reason,
+  })
+}

@@ -1,0 +1,147 @@
+import { minutes } from '../../duration.ts'
+import { asStandbyError, StandbyError } from '../../errors.ts'
+import type { Observed } from '../../observation/observation.ts'
+import type { AccessRule, Change, DeployUnit, Driver, DriverContext } from '../../planning/driver.ts'
+import type { Finding } from '../../planning/plan.ts'
+import type { Component, SiteName } from '../../stack/stack.ts'
+import { locationOf, type S3Spec, s3Schema } from './spec.ts'
+
+export interface S3State {
+  readonly bucket: string
+  readonly versioning: 'enabled' | 'suspended' | 'off' | 'unknown'
+  /** From the record of the last deploy's probe; null when it was never probed. */
+  readonly conditionalWrites: boolean | null
+}
+
+/** Object storage of the sites: reachable, versioned, and honest about preconditions. */
+export const s3: Driver<S3Spec, S3State> = {
+  kind: 's3',
+  scope: 'site',
+  schema: s3Schema,
+  behaviours: {},
+
+  claims: (component) =>
+    Object.entries(component.spec.sites).map(([site, declared]) => ({
+      key: `s3 ${declared.endpoint}/${declared.bucket}/${declared.prefix ?? ''}`,
+      path: ['sites', site, 'bucket'],
+    })),
+
+  access: (component) =>
+    Object.values(component.spec.sites).flatMap((declared): AccessRule[] => {
+      const common = { kind: 'object-store' as const, bucket: declared.bucket }
+      const prefix = declared.prefix ?? ''
+      return [
+        { ...common, identity: 'observer', prefix, actions: ['list', 'get'], because: 'to see the newest backups' },
+        { ...common, identity: 'restore-tester', prefix, actions: ['list', 'get'], because: 'to restore backups' },
+        { ...common, identity: 'mover', prefix, actions: ['list', 'get', 'put'], because: 'to hand over the last state' },
+        {
+          ...common,
+          identity: 'deployer',
+          prefix: `${prefix}${PROBE}`,
+          actions: ['list', 'get', 'put', 'delete'],
+          because: 'to probe preconditions',
+        },
+      ]
+    }),
+
+  objectStore: locationOf,
+
+  async observe(component, site, context): Promise<Observed<S3State>> {
+    if (site === null) return { kind: 'absent', why: 'object storage belongs to a site' }
+    const { location, open } = context.objectStore(component.name, site)
+    try {
+      const store = await open('read')
+      const [versioning, probe] = await Promise.all([
+        store.versioning({ signal: context.signal }),
+        store.get(PROBE_RESULT, { signal: context.signal }),
+      ])
+      const conditionalWrites = probe === null ? null : (JSON.parse(probe.body) as { conditionalWrites: boolean }).conditionalWrites
+      return {
+        kind: 'answering',
+        state: { bucket: location.bucket, versioning, conditionalWrites },
+        role: 'unknown',
+        health: 'healthy',
+        text: `${location.bucket} answers, versioning ${versioning}`,
+        facts: [],
+      }
+    } catch (error) {
+      return { kind: 'silent', why: asStandbyError(error).message }
+    }
+  },
+
+  assess: (component, states, _intent, assessment) =>
+    assessment.stack.sites.flatMap((site): Finding[] => {
+      const seen = states[site.name]
+      if (seen === undefined) return []
+      const at = { component: component.name, site: site.name }
+      if (seen.kind !== 'answering')
+        return [
+          {
+            ...at,
+            code: 'object-store-silent',
+            severity: 'blocker',
+            what: `the object store of ${site.name} does not answer: ${seen.why}`,
+            next: 'A demotion waits for the archive: no move before it answers.',
+          },
+        ]
+      const { versioning } = seen.state as S3State
+      return versioning === 'enabled' || versioning === 'unknown'
+        ? []
+        : [
+            {
+              ...at,
+              code: 'object-store-unversioned',
+              severity: 'info',
+              what: `the bucket of ${site.name} keeps no versions: what is overwritten or deleted is gone`,
+              next: 'Enable versioning on the bucket.',
+            },
+          ]
+    }),
+
+  deploy: async (component, site, _deployment, context) => (site === null ? [] : [probeUnit(component, site, context)]),
+}
+
+const PROBE = 'standby-probe/'
+const PROBE_RESULT = `${PROBE}result.json`
+
+/** Proves once, with real writes, that the bucket takes objects and whether it honours preconditions. */
+function probeUnit(component: Component<S3Spec>, site: SiteName, context: DriverContext): DeployUnit {
+  const { location, open } = context.objectStore(component.name, site)
+  const object = `${location.endpoint}/${location.bucket}/${location.prefix}${PROBE_RESULT}`
+  return {
+    id: `${component.name}.probe@${site}`,
+    site,
+    needs: [],
+    title: `Proves that ${location.bucket} takes objects and whether it honours preconditions`,
+    deadline: minutes(1),
+    async diff(signal): Promise<Change[]> {
+      const found = await (await open('read')).get(PROBE_RESULT, { signal })
+      return found === null ? [{ kind: 'create', object }] : []
+    },
+    async apply(signal) {
+      const store = await open('write')
+      const key = `${PROBE}${context.clock.now().toISOString()}`
+      await store.put(key, 'probe', { signal, condition: { ifAbsent: true } })
+      const conditionalWrites = await refusesSecond(() => store.put(key, 'again', { signal, condition: { ifAbsent: true } }))
+      await store.remove(key, { signal })
+      await store.put(PROBE_RESULT, JSON.stringify({ schemaVersion: 1, conditionalWrites }), { signal, contentType: 'application/json' })
+    },
+    async ready(signal) {
+      const found = await (await open('read')).get(PROBE_RESULT, { signal })
+      return found === null
+        ? { is: 'pending', waitingFor: 'the probe to be readable' }
+        : { is: 'done', proof: JSON.parse(found.body) as { conditionalWrites: boolean } }
+    },
+  }
+}
+
+/** True when a write over an existing object is refused as its precondition asks. */
+export async function refusesSecond(write: () => Promise<unknown>): Promise<boolean> {
+  try {
+    await write()
+    return false
+  } catch (error) {
+    if (error instanceof StandbyError && error.code === 'object-store-precondition') return true
+    throw error
+  }
+}

@@ -1,0 +1,73 @@
+import type { KeyPairReference, ObjectStoreLocation } from '../../clients/object-store-client.ts'
+import type { JsonObject } from '../../json.ts'
+import { keyPair, siteMap, text } from '../../stack/schema-parts.ts'
+import type { Component, CredentialReference, SiteName } from '../../stack/stack.ts'
+
+/** One bucket per site, in which its databases and caches keep their backups. */
+export interface S3Spec {
+  readonly sites: Readonly<Record<string, S3Site>>
+}
+export interface S3Site {
+  readonly endpoint: string
+  readonly region: string
+  readonly bucket: string
+  readonly prefix?: string
+  readonly credentials: KeyPairReference
+  readonly readCredentials?: KeyPairReference
+}
+
+/** The witness: a bucket outside both sites. */
+export interface S3WitnessSpec {
+  readonly endpoint: string
+  readonly region: string
+  readonly bucket: string
+  readonly prefix?: string
+  readonly credentials: { readonly accessKeyId: CredentialReference; readonly secretAccessKey: CredentialReference }
+}
+
+const place: JsonObject = {
+  endpoint: text('URL of the S3 service, as sites and runners reach it.', {
+    pattern: '^https?://',
+    examples: ['https://s3.dc-a.example.com'],
+  }),
+  region: text('Region for signatures; us-east-1 where the service has none.'),
+  bucket: text('Name of the bucket; it must exist.'),
+  prefix: text('Everything is kept below this; ends with "/".', { pattern: '/$' }),
+}
+
+export const s3Schema: JsonObject = {
+  description: 'Object storage for backups and archives, one bucket per site.',
+  required: ['sites'],
+  properties: {
+    sites: siteMap('The bucket that a site writes to.', {
+      type: 'object',
+      required: ['endpoint', 'region', 'bucket', 'credentials'],
+      additionalProperties: false,
+      properties: {
+        ...place,
+        credentials: { ...keyPair, description: 'Write access, used inside the site.' },
+        readCredentials: { ...keyPair, description: 'Read-only access, used by other sites and restore tests; `credentials` when absent.' },
+      },
+    }),
+  },
+}
+
+export const s3WitnessSchema: JsonObject = {
+  description: 'S3 with conditional writes, outside both sites.',
+  required: ['endpoint', 'region', 'bucket', 'credentials'],
+  properties: { ...place, credentials: keyPair },
+}
+
+/** The declared bucket of a site. */
+export function locationOf(component: Component<S3Spec>, site: SiteName): ObjectStoreLocation {
+  const declared = component.spec.sites[site]
+  if (declared === undefined) throw new Error(`${component.name} declares no bucket for ${site}`)
+  return {
+    endpoint: declared.endpoint,
+    region: declared.region,
+    bucket: declared.bucket,
+    prefix: declared.prefix ?? '',
+    credentials: declared.credentials,
+    readCredentials: declared.readCredentials ?? declared.credentials,
+  }
+}

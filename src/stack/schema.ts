@@ -1,0 +1,146 @@
+import type { JsonObject } from '../json.ts'
+import type { Driver } from '../planning/driver.ts'
+import { credentialReference, duration, kubernetesName, text } from './schema-parts.ts'
+
+/** Where the published schema is found; editors read it through the header comment of a stack file. */
+export const SCHEMA_ID = 'https://standby.dev/schema/stack.schema.json'
+
+/** Schemas of the storages that can be a witness, by driver name. */
+export type WitnessSchemas = Readonly<Record<string, JsonObject>>
+
+/** The part of the stack file that no driver owns; `components` and `witness` are checked by the schema of their driver. */
+export const frameSchema: JsonObject = {
+  type: 'object',
+  required: ['standby', 'name', 'sites', 'initialActive', 'witness', 'components'],
+  additionalProperties: false,
+  properties: {
+    standby: { description: 'Version of this file format.', const: 1 },
+    name: kubernetesName('The name of the stack: Infisical, Hanzo KMS, …'),
+    sites: {
+      description: 'The data centres, regions or clusters that can carry the whole stack; at least two.',
+      type: 'object',
+      minProperties: 2,
+      propertyNames: { pattern: '^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$' },
+      additionalProperties: {
+        type: 'object',
+        required: ['kubernetes'],
+        additionalProperties: false,
+        properties: {
+          kubernetes: {
+            type: 'object',
+            required: ['kubeconfig', 'clusterId'],
+            additionalProperties: false,
+            properties: {
+              kubeconfig: credentialReference,
+              context: text('The context of the kubeconfig; its current one when absent.'),
+              clusterId: text(
+                'UID of the namespace kube-system: kubectl get namespace kube-system -o jsonpath={.metadata.uid}. Guards against the wrong cluster.',
+                {
+                  pattern: '^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$',
+                },
+              ),
+            },
+          },
+        },
+      },
+    },
+    initialActive: text('The active site of the first deploy. Later the witness knows which site is active.'),
+    objectives: {
+      description: 'What restore tests are judged against.',
+      type: 'object',
+      additionalProperties: false,
+      properties: {
+        backupAge: duration('A backup that is older is a finding. Default 26h.'),
+        restoreTime: duration('A restore test that takes longer is degraded. Default 1h.'),
+      },
+    },
+    witness: {
+      description: 'Storage outside both sites that holds epoch, lock, journal and evidence.',
+      type: 'object',
+      required: ['driver'],
+      properties: { driver: text('The kind of storage.') },
+    },
+    approval: {
+      description: 'Who may allow a move.',
+      type: 'object',
+      additionalProperties: false,
+      properties: {
+        github: {
+          description: 'The protected environment whose reviewers allow a move.',
+          type: 'object',
+          required: ['environment', 'branch'],
+          additionalProperties: false,
+          properties: { environment: text('Name of the environment.'), branch: text('The only branch that may be deployed from.') },
+        },
+        expiry: duration('How long a plan waits for its reviewer. Default 2h.'),
+      },
+    },
+    components: {
+      description: 'The parts of the stack: database, cache, object store, application, traffic.',
+      type: 'object',
+      minProperties: 1,
+      propertyNames: { pattern: '^[a-z][-a-z0-9]{0,30}$', not: { const: 'witness' } },
+      additionalProperties: {
+        type: 'object',
+        required: ['driver'],
+        properties: {
+          driver: text('The kind of component.'),
+          needs: {
+            description: 'Components that must stand before this one.',
+            type: 'array',
+            items: { type: 'string' },
+            uniqueItems: true,
+          },
+        },
+      },
+    },
+  },
+}
+
+/** A driver's own schema with the keys that every component has. */
+export function componentSchema(driver: Driver): JsonObject {
+  return withKeys(driver.schema, driver.kind, { needs: { type: 'array', items: { type: 'string' }, uniqueItems: true } })
+}
+
+export const witnessSchema = (kind: string, own: JsonObject): JsonObject => withKeys(own, kind, {})
+
+function withKeys(own: JsonObject, kind: string, more: JsonObject): JsonObject {
+  const required = Array.isArray(own.required) ? (own.required as string[]) : []
+  return {
+    ...own,
+    type: 'object',
+    required: ['driver', ...required],
+    additionalProperties: false,
+    properties: { driver: { const: kind }, ...more, ...(own.properties as JsonObject) },
+  }
+}
+
+/** The whole published schema: the frame, with each component and the witness chosen by its driver. */
+export function publishedSchema(drivers: Readonly<Record<string, Driver>>, witnesses: WitnessSchemas): JsonObject {
+  const frame = frameSchema.properties as JsonObject
+  const choose = (schemas: readonly (readonly [string, JsonObject])[]): JsonObject => ({
+    type: 'object',
+    required: ['driver'],
+    properties: { driver: { enum: schemas.map(([kind]) => kind) } },
+    // biome-ignore lint/suspicious/noThenProperty: a keyword of JSON Schema
+    allOf: schemas.map(([kind, schema]) => ({ if: { properties: { driver: { const: kind } } }, then: schema })),
+  })
+  return {
+    $schema: 'https://json-schema.org/draft/2020-12/schema',
+    $id: SCHEMA_ID,
+    title: 'Standby stack file',
+    description: 'One application with all that it needs, and the sites that can carry it.',
+    ...frameSchema,
+    properties: {
+      ...frame,
+      witness: {
+        ...(frame.witness as JsonObject),
+        ...choose(Object.entries(witnesses).map(([kind, own]) => [kind, witnessSchema(kind, own)] as const)),
+      },
+      components: {
+        ...(frame.components as JsonObject),
+        additionalProperties: choose(Object.values(drivers).map((driver) => [driver.kind, componentSchema(driver)] as const)),
+      },
+    },
+  }
+}

@@ -1,0 +1,49 @@
+import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import type { ObjectStoreAccess } from '../../src/clients/object-store.ts'
+import { binary } from './binaries.ts'
+import { freePorts, startServer } from './server-process.ts'
+
+export interface ObjectStoreServer {
+  readonly endpoint: string
+  readonly pid: number
+  /** Root access to a place in the bucket `bucket`. */
+  access(prefix?: string): ObjectStoreAccess
+  /** Access of a user of its own, who may do nothing yet. */
+  readonly stranger: Pick<ObjectStoreAccess, 'accessKeyId' | 'secretAccessKey'>
+  stop(): Promise<void>
+}
+
+/** A real S3 server (versitygw) with one empty, versioned bucket, in a temporary folder and on a free port; about 100 ms. */
+export async function startObjectStore(): Promise<ObjectStoreServer> {
+  const home = mkdtempSync(join(tmpdir(), 'standby-s3-'))
+  const folder = (name: string): string => {
+    mkdirSync(join(home, name), { recursive: true })
+    return join(home, name)
+  }
+  folder('data/bucket')
+  const [port = 0] = await freePorts(1)
+  const endpoint = `http://127.0.0.1:${port}`
+  const command = await binary('versitygw')
+  const root = { accessKeyId: 'root', secretAccessKey: 'root-secret' }
+  const stranger = { accessKeyId: 'stranger', secretAccessKey: 'stranger-secret' }
+  const server = await startServer(
+    command,
+    [
+      ...['--port', `127.0.0.1:${port}`, '--access', root.accessKeyId, '--secret', root.secretAccessKey, '--region', 'us-east-1'],
+      ...['--iam-dir', folder('iam'), '--quiet', '--keep-alive', 'posix', '--versioning-dir', folder('versions'), folder('data')],
+    ],
+    { answers: async () => (await fetch(endpoint)).status > 0 },
+  )
+  return {
+    endpoint,
+    pid: server.pid,
+    access: (prefix = '') => ({ endpoint, region: 'us-east-1', bucket: 'bucket', prefix, ...root }),
+    stranger,
+    stop: async () => {
+      await server.stop()
+      rmSync(home, { recursive: true, force: true })
+    },
+  }
+}

@@ -1,0 +1,174 @@
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { afterEach, describe, expect, test } from '@jest/globals'
+import type { components } from '@octokit/openapi-types'
+import {
+  type GitHubApproval,
+  type GitHubBranchPolicy,
+  type GitHubClient,
+  type GitHubEnvironment,
+  type GitHubRun,
+  openGitHub,
+} from '../../../src/clients/github.ts'
+
+type Described = components['schemas']
+/** Fields of ours that GitHub's published description does not have: a typo or a removed field fails to compile here. */
+type Undescribed =
+  | Exclude<keyof GitHubRun, keyof Described['workflow-run']>
+  | Exclude<keyof GitHubApproval, keyof Described['environment-approvals']>
+  | Exclude<keyof GitHubBranchPolicy, keyof Described['deployment-branch-policy']>
+  | Exclude<keyof GitHubEnvironment, keyof Described['environment'] | 'can_admins_bypass'>
+const _undescribed: [Undescribed] extends [never] ? true : Undescribed = true
+
+const closing: (() => void)[] = []
+afterEach(() => {
+  for (const close of closing.splice(0)) close()
+})
+
+type Answer = (request: IncomingMessage, response: ServerResponse) => void
+async function gitHub(answer: Answer, more: { readonly deadline?: number } = {}): Promise<GitHubClient> {
+  const server = createServer(answer)
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  closing.push(() => {
+    server.closeAllConnections()
+    server.close()
+  })
+  const apiUrl = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
+  return openGitHub({ apiUrl, token: 'ghs_x', repository: 'acme/secrets', ...more })
+}
+const json =
+  (body: unknown, status = 200): Answer =>
+  (_, response) =>
+    response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(body))
+
+const environment = {
+  id: 7,
+  name: 'production-failover',
+  can_admins_bypass: false,
+  protection_rules: [
+    { id: 1, type: 'required_reviewers', prevent_self_review: true, reviewers: [{ type: 'User', reviewer: { id: 42, login: 'rita' } }] },
+    { id: 2, type: 'branch_policy' },
+  ],
+  deployment_branch_policy: { protected_branches: false, custom_branch_policies: true },
+  an_unknown_field: 'kept',
+}
+const run = {
+  id: 9,
+  run_attempt: 1,
+  event: 'workflow_dispatch',
+  head_sha: 'a'.repeat(40),
+  head_branch: 'main',
+  path: '.github/workflows/failover.yml',
+  actor: { id: 1, login: 'sam' },
+  triggering_actor: { id: 1, login: 'sam' },
+}
+
+describe('what GitHub says about an approval', () => {
+  test('is passed on as it came, asked with the token and at the API of this server', async () => {
+    let asked: IncomingMessage | null = null
+    const client = await gitHub((request, response) => {
+      asked = request
+      json(environment)(request, response)
+    })
+    expect(await client.environment('prod/eu west')).toEqual(environment)
+    expect(asked).toMatchObject({
+      url: '/repos/acme/secrets/environments/prod%2Feu%20west',
+      headers: { authorization: 'Bearer ghs_x', 'x-github-api-version': '2022-11-28' },
+    })
+  })
+
+  test('about runs, approvals and branches is read too', async () => {
+    const approval = {
+      state: 'approved',
+      user: { id: 42, login: 'rita' },
+      comment: '',
+      environments: [{ id: 7, name: 'production-failover' }],
+    }
+    expect(await (await gitHub(json(run))).run(9)).toEqual(run)
+    expect(await (await gitHub(json([approval]))).approvals(9)).toEqual([approval])
+    expect(await (await gitHub(json([]))).approvals(9)).toEqual([])
+    expect(await (await gitHub(json({ name: 'main', commit: { sha: 'abc' } }))).branchTip('main')).toBe('abc')
+  })
+
+  test('about branch policies is read over all pages', async () => {
+    const client = await gitHub((request, response) => {
+      const page = Number(new URL(request.url ?? '', 'http://x').searchParams.get('page'))
+      const names = page === 1 ? Array.from({ length: 100 }, (_, n) => `release/${n}`) : ['main']
+      json({ total_count: 101, branch_policies: names.map((name) => ({ name })) })(request, response)
+    })
+    const policies = await client.branchPolicies('production-failover')
+    expect(policies).toHaveLength(101)
+    expect(policies.at(-1)).toEqual({ name: 'main' })
+  })
+})
+
+describe('an answer that can not be read', () => {
+  const { can_admins_bypass: _bypass, ...withoutBypass } = environment
+  test('keeps a missing protection missing, for the caller to refuse', async () => {
+    expect((await (await gitHub(json(withoutBypass))).environment('e')).can_admins_bypass).toBeUndefined()
+  })
+
+  test.each([
+    ['no object', []],
+    ['no id', { ...environment, id: undefined }],
+    ['no rules', { ...environment, protection_rules: null }],
+    ['a text in place of a switch', { ...environment, can_admins_bypass: 'false' }],
+    ['no branch policy', { ...environment, deployment_branch_policy: undefined }],
+    [
+      'a reviewer without id',
+      { ...environment, protection_rules: [{ type: 'required_reviewers', reviewers: [{ type: 'User', reviewer: {} }] }] },
+    ],
+  ])('is an error and never a default: %s', async (_, body) => {
+    await expect((await gitHub(json(body))).environment('e')).rejects.toMatchObject({ code: 'github-unreadable' })
+  })
+
+  test('is an error for runs without people, approvals without environments, and pages that never end', async () => {
+    await expect((await gitHub(json({ ...run, triggering_actor: null }))).run(9)).rejects.toMatchObject({ code: 'github-unreadable' })
+    await expect(
+      (await gitHub(json([{ state: 'approved', user: { id: 1, login: 'x' }, comment: '' }]))).approvals(9),
+    ).rejects.toMatchObject({
+      code: 'github-unreadable',
+    })
+    await expect((await gitHub(json({ total_count: 5, branch_policies: [] }))).branchPolicies('e')).rejects.toMatchObject({
+      code: 'github-unreadable',
+    })
+    await expect((await gitHub((_, response) => response.end('<html>a login page</html>'))).run(9)).rejects.toMatchObject({
+      code: 'github-unreadable',
+    })
+  })
+})
+
+describe('a GitHub that does not serve', () => {
+  test.each([
+    [401, 'github-denied'],
+    [403, 'github-denied'],
+    [404, 'github-not-found'],
+  ])('%i is %s, with the permission that is needed', async (status, code) => {
+    await expect((await gitHub(json({ message: 'no' }, status))).run(9)).rejects.toMatchObject({
+      code,
+      next: expect.stringContaining('actions: read'),
+    })
+  })
+
+  test('is asked again after an error of its own or a rate limit, a few times', async () => {
+    let asked = 0
+    const client = await gitHub((request, response) => {
+      asked++
+      if (asked === 1) response.writeHead(502).end()
+      else if (asked === 2) response.writeHead(403, { 'retry-after': '0', 'x-ratelimit-remaining': '0' }).end()
+      else json(run)(request, response)
+    })
+    expect((await client.run(9)).id).toBe(9)
+    expect(asked).toBe(3)
+  })
+
+  test('is unreachable when it refuses, and at the deadline when it is silent', async () => {
+    const closed = openGitHub({ apiUrl: 'http://127.0.0.1:2', token: 't', repository: 'a/b' })
+    await expect(closed.run(9)).rejects.toMatchObject({ code: 'github-unreachable' })
+    const silent = await gitHub(() => undefined, { deadline: 200 })
+    await expect(silent.run(9)).rejects.toMatchObject({
+      code: 'github-unreachable',
+      message: 'GitHub does not answer: no answer within 200 ms',
+    })
+  })
+})
