@@ -3,7 +3,7 @@ import { mkdir } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { execute } from './execute.ts'
 import { applicationImage, applicationImageNames, type Catalogue } from './images/catalogue.ts'
-import { importIfMissing } from './images/import.ts'
+import { importMissing } from './images/import.ts'
 import { cached, siteNames } from './topology.ts'
 
 /** Builds the lab's application from the checkout and gives it to both sites; a site that has just this build is left alone. */
@@ -14,5 +14,5 @@ export async function provideApplication(catalogue: Catalogue, signal: AbortSign
   await mkdir(dirname(bundle), { recursive: true })
   await execute(process.execPath, [build, bundle], { deadline: 60_000, signal })
   const image = await applicationImage(Object.values(applicationImageNames), bundle, catalogue)
-  await Promise.all(siteNames.map((site) => importIfMissing(site, image, signal)))
+  await Promise.all(siteNames.map((site) => importMissing(site, [image], signal)))
 }

@@ -22,6 +22,8 @@ async function up(): Promise<void> {
   const unmet = unmetRequirements(await readMachineFacts())
   if (unmet.length > 0) throw new Unmet(unmet.join('\n'))
   await command('lab up', async (progress) => {
+    if (occasion() === 'cold')
+      progress.note('First start: builds Kubernetes, CloudNativePG and the rest once, about 20 minutes on two cores.')
     const missing = missingPrograms()
     if (missing.length > 0) {
       const onLine = (line: string) => progress.detail('apt packages', line)

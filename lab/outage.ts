@@ -35,7 +35,7 @@ export async function heal(host: HostName, progress: Progress, signal: AbortSign
   await progress.step(`${host} healed`, async () => {
     if (isSite(host)) {
       const since = new Date()
-      const killed = await startDaemons(host, { ...parts, images: parts.catalogue.names }, progress, signal)
+      const killed = await startDaemons(host, parts, progress, signal)
       await startRecycler(host)
       await untilSiteWorks(host, parts.binaries, killed ? since : undefined, signal)
     } else if (isLoadBalancer(host)) await startLoadBalancer(host, parts.catalogue.debian.tree, signal)

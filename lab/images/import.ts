@@ -4,14 +4,13 @@ import type { SiteName } from '../topology.ts'
 import { digestOfImage, type Image } from './image.ts'
 import { importImages } from './store.ts'
 
-/** Gives a running site an image under its names, unless it has just this one; only layers that the site lacks are sent. */
-export async function importIfMissing(site: SiteName, image: Image, signal: AbortSignal): Promise<void> {
+/** Gives a running site images under their names, unless it has just these; only layers that the site lacks are sent. */
+export async function importMissing(site: SiteName, images: readonly Image[], signal: AbortSignal): Promise<void> {
   const ctr = ['ctr', '-a', socketOf(site)]
   const known = await namesAndDigests(ctr, signal)
-  const digest = digestOfImage(image)
-  if (image.names.every((name) => known.get(name) === digest)) return
-  const content = await contentOf(ctr, signal)
-  await importImages(ctr, [image], new Set(image.layers.map((layer) => layer.digest).filter((layer) => content.has(layer))), signal)
+  const missing = images.filter((image) => image.names.some((name) => known.get(name) !== digestOfImage(image)))
+  if (missing.length === 0) return
+  await importImages(ctr, missing, await contentOf(ctr, signal), signal)
 }
 
 async function namesAndDigests([program = '', ...args]: readonly string[], signal: AbortSignal): Promise<Map<string, string>> {

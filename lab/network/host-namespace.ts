@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs'
 import { readdir } from 'node:fs/promises'
-import { execute, succeeds } from '../execute.ts'
+import { execute } from '../execute.ts'
 import { addressOf, bridge, type HostName, linkOf, namespaceOf } from '../topology.ts'
 
 /** The file that names a host's network namespace. */
@@ -50,14 +50,26 @@ export async function linkIsUp(host: HostName): Promise<boolean> {
 
 /** Removes every namespace and link that carries the lab's names, also those of a lab that crashed. */
 export async function removeNetwork(): Promise<void> {
-  const namespaces = await readdir('/run/netns').catch(() => [])
-  await Promise.all(namespaces.filter((name) => name.startsWith('standby-')).map((name) => ip('netns', 'del', name)))
-  for (const link of await readdir('/sys/class/net')) {
-    if (link.startsWith('sb-')) await ip('link', 'del', link).catch(() => '')
-  }
+  await Promise.all((await ownNamespaces()).map((name) => ip('netns', 'del', name)))
+  // A link usually went with its namespace.
+  for (const link of await ownLinks()) await ip('link', 'del', link).catch(() => '')
   await execute('iptables', ['-D', ...passRule]).catch(() => '')
   if (existsSync(`/sys/class/net/${bridge.name}`)) await ip('link', 'del', bridge.name)
 }
+
+/** What of the lab's network the machine still has. */
+export async function networkLeftovers(): Promise<string[]> {
+  const rules = await execute('iptables', ['-S', 'FORWARD']).catch(() => '')
+  return [
+    ...(await ownNamespaces()).map((name) => `network namespace ${name}`),
+    ...(await ownLinks()).map((name) => `link ${name}`),
+    ...(existsSync(`/sys/class/net/${bridge.name}`) ? [`link ${bridge.name}`] : []),
+    ...(rules.includes('standby-lab') ? ['iptables rule standby-lab'] : []),
+  ]
+}
+
+const ownNamespaces = async () => (await readdir('/run/netns').catch(() => [])).filter((name) => name.startsWith('standby-'))
+const ownLinks = async () => (await readdir('/sys/class/net')).filter((name) => name.startsWith('sb-'))
 
 const passRule = ['FORWARD', '-i', bridge.name, '-o', bridge.name, '-m', 'comment', '--comment', 'standby-lab', '-j', 'ACCEPT']
 
@@ -72,6 +84,3 @@ async function letBridgedPacketsPass(): Promise<void> {
 function ip(...args: string[]): Promise<string> {
   return execute('ip', args, { deadline: 10_000 })
 }
-
-/** The lab's own range counts as free; any other route into it does not. */
-export const rangeIsOurs = () => succeeds('ip', ['addr', 'show', 'dev', bridge.name])

@@ -1,7 +1,8 @@
 import { rm } from 'node:fs/promises'
 import type { Binaries } from '../binaries/build.ts'
 import { coveredDirectories } from '../covered-directories.ts'
-import type { ImageNames } from '../images/catalogue.ts'
+import type { Catalogue } from '../images/catalogue.ts'
+import { importMissing } from '../images/import.ts'
 import { ensureMountNamespace } from '../inside.ts'
 import { letSiteForward } from '../network/host-namespace.ts'
 import type { Progress } from '../progress.ts'
@@ -19,7 +20,7 @@ import { provideVolumes } from './volumes.ts'
 
 export interface SiteParts {
   readonly binaries: Binaries
-  readonly images: ImageNames
+  readonly catalogue: Catalogue
   /** Directory of the prepared containerd root that the site clones. */
   readonly store: string
 }
@@ -30,8 +31,8 @@ export async function startSite(site: SiteName, parts: SiteParts, progress: Prog
   await startDaemons(site, parts, progress, signal)
   await progress.step(`${site}: objects`, async () => {
     await Promise.all([
-      installOperators(kubectl, parts.binaries, parts.images),
-      provideDns(site, parts.images, kubectl),
+      installOperators(kubectl, parts.binaries, parts.catalogue.names),
+      provideDns(site, parts.catalogue.names, kubectl),
       provideVolumes(site, kubectl),
     ])
   })
@@ -43,12 +44,18 @@ export async function startDaemons(site: SiteName, parts: SiteParts, progress: P
   const booted = await progress.step(`${site}: API server`, async () => {
     await ensurePki(site)
     const fresh = await boot(site, signal)
-    await Promise.all([startApiServer(site, parts.binaries, signal), startContainerd(site, parts.store, signal)])
+    await Promise.all([startApiServer(site, parts.binaries, signal), startImages(site, parts, signal)])
     return fresh
   })
   await startControllers(site, parts.binaries)
   await startNode(site, parts.binaries)
   return booted
+}
+
+async function startImages(site: SiteName, { store, catalogue }: SiteParts, signal: AbortSignal): Promise<void> {
+  await startContainerd(site, store, signal)
+  // A site that was cloned from an older store gets what has been built since.
+  await importMissing(site, catalogue.images, signal)
 }
 
 /** Returns when node, operators and DNS work; with `since`, when they were all started after that instant, for a past that the API server still believes in. */

@@ -87,7 +87,8 @@ export async function send(link: Link, request: HttpRequest, signal: AbortSignal
   return new Promise((resolve, reject) => {
     const sent = (link.server.protocol === 'https:' ? httpsRequest : httpRequest)(options)
     sent.once('response', resolve)
-    sent.once('error', (error) => {
+    // `on`: a connection that breaks in the middle of an answer is reported here once more.
+    sent.on('error', (error) => {
       // A connection that died in silence is seldom alone: the next request must not wait for its neighbours.
       if (signal.aborted && sent.reusedSocket) dropIdle(link.agent)
       reject(error)

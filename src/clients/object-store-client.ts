@@ -35,6 +35,8 @@ export interface ObjectStoreClient {
   /** All keys below a prefix, in order; pages are followed. */
   list(prefix: string, options?: StoreCallOptions & { readonly startAfter?: string; readonly limit?: number }): Promise<ObjectInfo[]>
   remove(key: string, options?: StoreCallOptions): Promise<void>
+  /** A URL that reads one object for a while without further credentials: for a pod that needs just this object. */
+  presignedGet(key: string, lifetime: Milliseconds): Promise<string>
   versioning(options?: StoreCallOptions): Promise<'enabled' | 'suspended' | 'off' | 'unknown'>
 }
 export type PutCondition = { readonly ifAbsent: true } | { readonly ifVersion: string }

@@ -155,6 +155,21 @@ export function openObjectStore(access: ObjectStoreAccess): ObjectStoreClient {
       if (textOf(answer.text, 'Code') === 'NoSuchBucket') throw objectStoreRefusal(attempt(request), 404, answer.text)
     },
 
+    async presignedGet(key, lifetime) {
+      const at = url({ method: 'GET', key, action: 's3:GetObject' })
+      at.searchParams.set('X-Amz-Expires', String(Math.ceil(lifetime / 1_000)))
+      const signed = await new AwsV4Signer({
+        method: 'GET',
+        url: at.href,
+        signQuery: true,
+        service: 's3',
+        region: access.region,
+        accessKeyId: access.accessKeyId,
+        secretAccessKey: access.secretAccessKey,
+      }).sign()
+      return signed.url.href
+    },
+
     async versioning(options) {
       const request: StoreRequest = { method: 'GET', key: null, action: 's3:GetBucketVersioning', query: { versioning: '' } }
       // Stores without versions, and keys that may not ask, say so with one of these.

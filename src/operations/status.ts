@@ -22,7 +22,8 @@ export function statusOf(
   const activeSite = world.stack.sites.find((site) => site.name === active?.activeSite)?.name
   const see = (component: Component, where: string): ComponentStatus => {
     const states = observation.components[component.name] ?? {}
-    const gaps = activeSite === undefined ? {} : (world.drivers[component.driver]?.gaps?.(component, states, activeSite, observation.at) ?? {})
+    const gaps =
+      activeSite === undefined ? {} : (world.drivers[component.driver]?.gaps?.(component, states, activeSite, observation.at) ?? {})
     return componentStatus(component, states[where] ?? { kind: 'silent', why: 'it was not observed' }, gaps[where] ?? null)
   }
   const sites = world.stack.sites.map((site): SiteStatus => {

@@ -1,5 +1,6 @@
 import type { KubernetesClient } from '../clients/kubernetes-client.ts'
 import type { ObjectStoreClient, ObjectStoreLocation } from '../clients/object-store-client.ts'
+import type { SshAccess, SshRunner } from '../clients/ssh.ts'
 import type { Milliseconds } from '../duration.ts'
 import type { Json, JsonObject } from '../json.ts'
 import type { BySite, Gap, Observed } from '../observation/observation.ts'
@@ -118,6 +119,8 @@ export interface DriverContext {
   sql(component: ComponentName, at: SiteName | Sandbox, query: string): Promise<SqlRows>
   /** Runs a program to its end or to its deadline; never through a shell. */
   run(command: string, args: readonly string[], options: RunOptions): Promise<RunResult>
+  /** A shared, authenticated connection to a host; closed with the operation. */
+  ssh(access: SshAccess): SshRunner
   /** The newest proof that a step of this or an earlier run left, such as a backup's manifest. */
   readonly records: Records
 }

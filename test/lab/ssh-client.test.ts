@@ -1,10 +1,11 @@
-import { existsSync, mkdtempSync, readdirSync, writeFileSync } from 'node:fs'
+import { existsSync, readdirSync, writeFileSync } from 'node:fs'
 import { createServer, type Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, afterEach, beforeAll, expect, test } from '@jest/globals'
 import { type SshAccess, type SshRunner, sshRunner } from '../../src/clients/ssh.ts'
 import { type SshServer, startSshServer } from '../support/ssh-server.ts'
+import { temporaryFolder } from '../support/temporary-folder.ts'
 
 let server: SshServer
 const opened: SshRunner[] = []
@@ -34,7 +35,7 @@ test('commands share one connection; input, outputs and exit codes are those of 
 })
 
 test('a key may be given as a path, and without its last line end', async () => {
-  const folder = mkdtempSync(join(tmpdir(), 'standby-key-'))
+  const folder = temporaryFolder()
   writeFileSync(join(folder, 'key'), server.privateKey, { mode: 0o600 })
   writeFileSync(join(folder, 'known'), server.knownHosts)
   expect((await open({ privateKey: join(folder, 'key'), knownHosts: join(folder, 'known') }).run('true')).code).toBe(0)

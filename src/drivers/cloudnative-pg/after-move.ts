@@ -1,11 +1,11 @@
 import { minutes, seconds } from '../../duration.ts'
 import type { Behaviour } from '../../planning/driver.ts'
 import type { Intent, PlannedStep } from '../../planning/plan.ts'
-import { clusterRef, HEALTHY, readCluster, readInstance, SCHEDULED_BACKUP } from './objects.ts'
+import { clusterRef, HEALTHY, SCHEDULED_BACKUP } from './objects.ts'
 import { type CloudNativePgSpec, clusterOf, type Database } from './spec.ts'
-import { parameter, plannedStep } from './steps.ts'
-import { parseLsn } from './wal.ts'
-import { clusterOfRun, instanceOf, kubernetesOf, namespaceOf, type Run, sqlOf } from './where.ts'
+import { parameter, plannedStep, stepId } from './steps.ts'
+import { parseLsn, parseSegment } from './wal.ts'
+import { askSql, clusterOfRun, instanceOf, kubernetesOf, namespaceOf, peerOf, type Run, sqlOf } from './where.ts'
 
 /** What is still to do once users are served: wake the archiver, let the old side follow, clear the token, turn the schedules round. */
 export function afterMoveSteps(component: Database, intent: Intent): PlannedStep[] {
@@ -16,14 +16,14 @@ export function afterMoveSteps(component: Database, intent: Intent): PlannedStep
       title: `Sends a checkpoint to ${to}: until its first one a restarted PostgreSQL does not look at archive_timeout`,
       deadline: minutes(2),
       expected: seconds(3),
-      parameters: { cluster: to },
+      parameters: { cluster: to, promotion: stepId(component, 'promote', intent.to) },
     }),
     plannedStep(component, 'follow', intent.from, {
       phase: 'PROTECT',
       title: `Waits until ${from} follows ${to} on its new timeline, with nothing missing`,
       deadline: minutes(10),
       expected: seconds(8),
-      parameters: { cluster: from, primary: to, primarySite: intent.to },
+      parameters: { cluster: from, primary: to, primarySite: intent.to, settled: stepId(component, 'settle', intent.to) },
     }),
     plannedStep(component, 'clear-token', intent.to, {
       phase: 'PROTECT',
@@ -54,10 +54,12 @@ export function afterMoveSteps(component: Database, intent: Intent): PlannedStep
 export const settle: Behaviour<CloudNativePgSpec> = {
   async done(run) {
     if (!run.applied) return { is: 'pending', waitingFor: 'a checkpoint after the promotion' }
+    const timeline = Number(run.proofOf(parameter(run.step, 'promotion'))?.timeline ?? 0)
     const instance = await instanceOf(run, await clusterOfRun(run))
-    return instance?.lastArchivedWAL === undefined || instance.lastArchivedWAL === ''
-      ? { is: 'pending', waitingFor: 'the first WAL of the new timeline in the archive' }
-      : { is: 'done', proof: { lastArchivedWal: instance.lastArchivedWAL } }
+    const archived = parseSegment(instance?.lastArchivedWAL ?? '')
+    return archived === null || archived.timeline < timeline || (instance?.readyWalFiles ?? 0) > 0
+      ? { is: 'pending', waitingFor: `the first WAL of timeline ${timeline} in the archive` }
+      : { is: 'done', proof: { lastArchivedWal: instance?.lastArchivedWAL ?? null } }
   },
   async apply(run) {
     await sqlOf(run, 'CHECKPOINT; SELECT pg_switch_wal();')
@@ -66,17 +68,16 @@ export const settle: Behaviour<CloudNativePgSpec> = {
 
 export const follow: Behaviour<CloudNativePgSpec> = {
   async done(run) {
-    const primarySite = run.context.stack.sites.find((site) => site.name === parameter(run.step, 'primarySite'))?.name
-    if (primarySite === undefined) throw new Error(`${run.step.id} names no primary site`)
-    const there = run.context.kubernetes(primarySite)
-    const source = await readCluster(there, namespaceOf(run), parameter(run.step, 'primary'), run.signal)
-    const pod = source?.status?.currentPrimary
-    const primary = pod === undefined ? null : await readInstance(there, namespaceOf(run), pod, run.signal).catch(() => null)
+    const primary = await peerOf(run, parameter(run.step, 'primarySite'), parameter(run.step, 'primary'))
     const cluster = await clusterOfRun(run)
     const replica = await instanceOf(run, cluster)
     const name = cluster.metadata.name
     if (primary === null || replica === null || replica.isPrimary) return { is: 'pending', waitingFor: `${name} to come back as a replica` }
     const [ahead, replayed] = [parseLsn(primary.currentLsn), parseLsn(replica.replayLsn)]
+    const settled = parseSegment(String(run.proofOf(parameter(run.step, 'settled'))?.lastArchivedWal ?? ''))
+    // Cheap questions first: each SQL costs a process.
+    if (settled !== null && (replayed === null || replayed < settled.end))
+      return { is: 'pending', waitingFor: `${name} to replay what ${parameter(run.step, 'primary')} wrote since it was promoted` }
     if (replica.timeLineID !== primary.timeLineID && !(await replaysTimeline(run, primary.timeLineID)))
       return { is: 'pending', waitingFor: `${name} to reach timeline ${primary.timeLineID} (is on ${replica.timeLineID})` }
     if (ahead === null || replayed === null || ahead - replayed >= CLOSE)
@@ -91,7 +92,7 @@ const CLOSE = 16n * 1024n * 1024n
 
 /** The timeline of a replica is only written down at its next restartpoint: ask for one. */
 async function replaysTimeline(run: Run, timeline: number): Promise<boolean> {
-  const [row] = await sqlOf(run, 'CHECKPOINT; SELECT timeline_id FROM pg_control_checkpoint();')
+  const [row] = (await askSql(run, 'CHECKPOINT; SELECT timeline_id FROM pg_control_checkpoint();')) ?? []
   return Number(row?.[0]) === timeline
 }
 

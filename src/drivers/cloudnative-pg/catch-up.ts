@@ -5,7 +5,7 @@ import { type CloudNativePgSpec, clusterOf, type Database } from './spec.ts'
 import { parameter, plannedStep, stepId } from './steps.ts'
 import { type DemotionToken, decodeToken } from './token.ts'
 import { parseLsn } from './wal.ts'
-import { clusterOfRun, instanceOf, type Run, sqlOf } from './where.ts'
+import { askSql, clusterOfRun, instanceOf, type Run } from './where.ts'
 
 /** Nothing is promoted before it has replayed the old primary's very last write. */
 export function catchUpStep(component: Database, intent: Intent): PlannedStep {
@@ -37,10 +37,12 @@ export const catchUp: Behaviour<CloudNativePgSpec> = {
     if (replayed === null || replayed <= token.redo)
       return { is: 'pending', waitingFor: `${cluster.metadata.name} to replay up to ${token.redoText}` }
     // The operator compares with the last restartpoint, after a forced checkpoint; so do we, before anything is patched.
-    const [row] = await sqlOf(
+    const rows = await askSql(
       run,
       'CHECKPOINT; SELECT redo_lsn, timeline_id, (SELECT system_identifier FROM pg_control_system()) FROM pg_control_checkpoint();',
     )
+    if (rows === null) return { is: 'pending', waitingFor: `${cluster.metadata.name} to answer` }
+    const [row] = rows
     return compare(token, { redo: row?.[0] ?? '', timeline: Number(row?.[1]), systemId: row?.[2] ?? '' }, cluster.metadata.name)
   },
 }

@@ -1,11 +1,11 @@
 import { minutes, seconds } from '../../duration.ts'
 import type { Behaviour, Progress } from '../../planning/driver.ts'
 import type { Intent, PlannedStep } from '../../planning/plan.ts'
-import { type ClusterObject, clusterRef, conditionOf } from './objects.ts'
+import { type ClusterObject, clusterRef, conditionOf, HEALTHY } from './objects.ts'
 import { type CloudNativePgSpec, clusterOf, type Database } from './spec.ts'
 import { parameter, plannedStep } from './steps.ts'
 import { decodeToken } from './token.ts'
-import { clusterOfRun, instanceOf, kubernetesOf, namespaceOf, type Run } from './where.ts'
+import { askSql, clusterOfRun, instanceOf, kubernetesOf, namespaceOf, type Run } from './where.ts'
 
 /** The old primary is shut down cleanly, ships its last WAL, and leaves a token that says exactly where it ended. */
 export function demoteStep(component: Database, intent: Intent): PlannedStep {
@@ -73,12 +73,17 @@ async function takeBack(run: Run): Promise<void> {
         { spec: { replica: { primary: name, source: successor, promotionToken: token } } },
         { signal: run.signal },
       )
-    else if (cluster.spec.replica?.primary === name) {
-      if ((await instanceOf(run, cluster))?.isPrimary === true) {
+    else if (cluster.spec.replica?.primary === name && (await instanceOf(run, cluster))?.isPrimary === true) {
+      // Taken back is what serves again: the token is cleared, and the restart that turns archiving on is over.
+      if (cluster.spec.replica.promotionToken)
         await kubernetes.patch(ref, { spec: { replica: { promotionToken: null } } }, { signal: run.signal })
-        return
-      }
+      else if (cluster.status?.phase === HEALTHY && (await archivesAgain(run))) return
     }
     await run.context.clock.sleep(500, run.signal)
   }
+}
+
+async function archivesAgain(run: Run): Promise<boolean> {
+  const [row] = (await askSql(run, "SELECT current_setting('archive_mode');")) ?? []
+  return row?.[0] === 'on'
 }

@@ -1,5 +1,6 @@
 import type { KubernetesClient, KubernetesObject, ObjectReference, PodReference } from '../../clients/kubernetes-client.ts'
-import { siteError } from '../../errors.ts'
+import { asStandbyError, siteError } from '../../errors.ts'
+import { isPassing } from '../../execution/passing.ts'
 import type { SqlRows } from '../../planning/driver.ts'
 
 /** The kinds that CloudNativePG and its archive plugin add to Kubernetes. */
@@ -98,7 +99,7 @@ export interface InstanceStatus {
   readonly mightBeUnavailable?: boolean
 }
 
-/** null while the instance does not answer, as during its restarts. */
+/** null while the instance does not answer, as during its restarts. A right that is lacking is no silence: it throws. */
 export async function readInstance(
   kubernetes: KubernetesClient,
   namespace: string,
@@ -106,8 +107,12 @@ export async function readInstance(
   signal?: AbortSignal,
 ): Promise<InstanceStatus | null> {
   const options = signal === undefined ? {} : { signal }
-  const answer = await kubernetes.proxyGet({ namespace, pod, scheme: 'https', port: 8000, path: '/pg/status' }, options)
-  if (answer.status !== 200) return null
+  const target = { namespace, pod, scheme: 'https', port: 8000, path: '/pg/status' } as const
+  const answer = await kubernetes.proxyGet(target, options).catch((error: unknown) => {
+    if (isPassing(asStandbyError(error).code)) return null
+    throw error
+  })
+  if (answer === null || answer.status !== 200) return null
   try {
     return JSON.parse(answer.body) as InstanceStatus
   } catch {
@@ -117,7 +122,13 @@ export async function readInstance(
 
 const SEPARATOR = '\u001f'
 
-/** Rows of one SQL command, run as postgres inside the pod (peer authentication: no password travels). */
+/** psql's exit code when there is no connection, or none any more; 3 is an error of the SQL itself. */
+const NO_CONNECTION = 2
+
+/**
+ * Rows of one SQL command, run as postgres inside the pod (peer authentication: no password travels).
+ * Throws `database-not-answering` while PostgreSQL restarts, `sql-failed` when the SQL is wrong.
+ */
 export async function runSql(
   kubernetes: KubernetesClient,
   pod: PodReference,
@@ -128,9 +139,13 @@ export async function runSql(
   const argv = ['psql', '-XAtq', '-v', 'ON_ERROR_STOP=1', '-F', SEPARATOR, '-U', 'postgres', '-d', database, '-f', '-']
   const answer = await kubernetes.exec(pod, argv, { stdin: sql, deadline: 60_000, ...(signal === undefined ? {} : { signal }) })
   if (answer.code !== 0)
-    throw siteError('sql-failed', `psql: ${answer.stderr.trim().split('\n').slice(-3).join(' ')}`, {
-      where: `${kubernetes.site} ${pod.namespace}/Pod/${pod.name}`,
-    })
+    throw siteError(
+      answer.code === NO_CONNECTION ? 'database-not-answering' : 'sql-failed',
+      `psql: ${answer.stderr.trim().split('\n').slice(-3).join(' ')}`,
+      {
+        where: `${kubernetes.site} ${pod.namespace}/Pod/${pod.name}`,
+      },
+    )
   return answer.stdout
     .split('\n')
     .filter((line) => line !== '')

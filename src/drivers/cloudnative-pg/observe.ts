@@ -56,11 +56,11 @@ export async function observeCluster(
   const name = clusterOf(component, site)
   const [cluster, backups] = await Promise.all([
     readCluster(kubernetes, namespace, name, context.signal),
-    kubernetes.list(BACKUP, { namespace }, { signal: context.signal }).catch((): KubernetesObject[] => []),
+    kubernetes.list(BACKUP, { namespace }, { signal: context.signal }),
   ])
   if (cluster === null) return { kind: 'absent', why: `there is no Cluster ${namespace}/${name}` }
   const pod = cluster.status?.currentPrimary
-  const instance = pod === undefined ? null : await readInstance(kubernetes, namespace, pod, context.signal).catch(() => null)
+  const instance = pod === undefined ? null : await readInstance(kubernetes, namespace, pod, context.signal)
   return summarized(stateOf(cluster, instance, backups as unknown as BackupObject[]))
 }
 

@@ -1,32 +1,45 @@
 import { minutes, seconds } from '../../duration.ts'
 import type { Behaviour } from '../../planning/driver.ts'
 import type { Intent, PlannedStep } from '../../planning/plan.ts'
+import type { InstanceStatus } from './objects.ts'
 import { type CloudNativePgSpec, clusterOf, type Database } from './spec.ts'
-import { plannedStep } from './steps.ts'
-import { clusterOfRun, instanceOf, sqlOf } from './where.ts'
+import { parameter, plannedStep } from './steps.ts'
+import { parseLsn, parseSegment } from './wal.ts'
+import { clusterOfRun, instanceOf, peerOf, type Run, sqlOf } from './where.ts'
 
 /** What can be written out before users notice anything is written out now: the shutdown has less to ship. */
 export function checkpointStep(component: Database, intent: Intent): PlannedStep {
-  const from = clusterOf(component, intent.from)
+  const [from, to] = [clusterOf(component, intent.from), clusterOf(component, intent.to)]
   return plannedStep(component, 'checkpoint', intent.from, {
     phase: 'PREFLIGHT',
-    title: `Writes out and ships what ${from} holds in memory, so that its shutdown is short`,
+    title: `Writes out and ships what ${from} holds in memory, and waits until ${to} has replayed it: its shutdown is short, and the way to ${to} is proven`,
     deadline: minutes(5),
     expected: seconds(3),
-    parameters: { cluster: from },
+    parameters: { cluster: from, follower: to, followerSite: intent.to },
   })
 }
 
 export const checkpoint: Behaviour<CloudNativePgSpec> = {
   async done(run) {
     if (!run.applied) return { is: 'pending', waitingFor: 'a checkpoint' }
-    const instance = await instanceOf(run, await clusterOfRun(run))
-    const ready = instance?.readyWalFiles ?? 0
-    return ready > 0
-      ? { is: 'pending', waitingFor: `${ready} WAL files to be archived` }
-      : { is: 'done', proof: { lastArchivedWal: instance?.lastArchivedWAL ?? null } }
+    const follower = parameter(run.step, 'follower')
+    const [instance, other] = await Promise.all([instanceOf(run, await clusterOfRun(run)), followerOf(run)])
+    const shipped = parseSegment(instance?.lastArchivedWAL ?? '')
+    if (instance === null || shipped === null || (instance.readyWalFiles ?? 0) > 0)
+      return { is: 'pending', waitingFor: `${instance?.readyWalFiles ?? 'some'} WAL files to be archived` }
+    const replayed = parseLsn(other?.replayLsn)
+    return replayed === null || replayed < shipped.end
+      ? {
+          is: 'pending',
+          waitingFor: `${follower} to replay ${instance.lastArchivedWAL} (is at ${other?.replayLsn ?? 'an unknown position'})`,
+        }
+      : { is: 'done', proof: { lastArchivedWal: instance.lastArchivedWAL ?? null, replayed: other?.replayLsn ?? null } }
   },
   async apply(run) {
     await sqlOf(run, 'CHECKPOINT; SELECT pg_switch_wal();')
   },
+}
+
+async function followerOf(run: Run): Promise<InstanceStatus | null> {
+  return peerOf(run, parameter(run.step, 'followerSite'), parameter(run.step, 'follower'))
 }

@@ -6,7 +6,7 @@ import { tokenOf } from './catch-up.ts'
 import { type ClusterObject, clusterRef, POD } from './objects.ts'
 import { type CloudNativePgSpec, clusterOf, type Database } from './spec.ts'
 import { parameter, plannedStep, stepId } from './steps.ts'
-import { clusterOfRun, instanceOf, kubernetesOf, namespaceOf, type Run, sqlOf } from './where.ts'
+import { askSql, clusterOfRun, instanceOf, kubernetesOf, namespaceOf, type Run } from './where.ts'
 
 /** The replica becomes the primary, and is ready for clients when this step ends. */
 export function promoteStep(component: Database, intent: Intent): PlannedStep {
@@ -36,8 +36,9 @@ export const promote: Behaviour<CloudNativePgSpec> = {
     if (instance?.isPrimary !== true || instance.timeLineID <= token.timeline)
       return { is: 'pending', waitingFor: `${name} to leave recovery` }
     // Clients that are let in before the restart of archive_mode keep everybody else out until they leave (smart shutdown).
-    if (!(await podIsReady(run, cluster))) return { is: 'pending', waitingFor: `${name} to restart with archive_mode on` }
-    const [row] = await sqlOf(run, "SELECT pg_is_in_recovery(), current_setting('archive_mode');")
+    if (instance.pendingRestart === true || !(await podIsReady(run, cluster)))
+      return { is: 'pending', waitingFor: `${name} to restart with archive_mode on` }
+    const [row] = (await askSql(run, "SELECT pg_is_in_recovery(), current_setting('archive_mode');")) ?? []
     if (row?.[0] !== 'f' || row[1] !== 'on') return { is: 'pending', waitingFor: `${name} to restart with archive_mode on` }
     return {
       is: 'done',

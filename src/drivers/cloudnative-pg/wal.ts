@@ -9,6 +9,11 @@ export function parseLsn(text: string | null | undefined): bigint | null {
   return match === null ? null : (BigInt(`0x${match[1]}`) << 32n) + BigInt(`0x${match[2]}`)
 }
 
+/** The inverse of {@link parseLsn}, as PostgreSQL writes it. */
+export function formatLsn(position: bigint): string {
+  return `${(position >> 32n).toString(16).toUpperCase()}/${(position & 0xffff_ffffn).toString(16).toUpperCase()}`
+}
+
 export interface Segment {
   readonly timeline: number
   /** Position of its first byte. */
@@ -42,20 +47,43 @@ export function segmentsBetween(behind: bigint, ahead: bigint, segmentBytes: big
   return ahead <= behind ? 0 : Number((ahead + segmentBytes - 1n) / segmentBytes - behind / segmentBytes)
 }
 
-/** Names of segments that are missing between the first needed one and the newest one of its timeline chain. */
+/**
+ * Names of the whole segments that are missing between the first needed one and the newest one. A timeline owns every position from
+ * its first archived segment on, so a segment of an older timeline never hides a hole in a newer one.
+ */
 export function holesIn(names: readonly string[], from: string, segmentBytes: bigint = SEGMENT_BYTES): string[] {
-  const segments = names.map((name) => parseSegment(name, segmentBytes)).filter((segment) => segment !== null)
   const first = parseSegment(from, segmentBytes)
   if (first === null) return [from]
-  const present = new Set(segments.map((segment) => segment.start))
-  const newest = segments.reduce((end, segment) => (segment.end > end ? segment.end : end), first.end)
+  const whole = names.filter((name) => name.length === 24).flatMap((name) => parseSegment(name, segmentBytes) ?? [])
+  const needed = whole.filter((segment) => segment.timeline >= first.timeline && segment.start >= first.start)
+  const present = new Set(needed.map(keyOf))
+  const begins = new Map<number, bigint>([[first.timeline, first.start]])
+  for (const { timeline, start } of needed) {
+    const known = begins.get(timeline)
+    if (known === undefined || start < known) begins.set(timeline, start)
+  }
+  const owners = [...begins].sort(([a], [b]) => b - a)
+  const newest = newestSegment(
+    needed.map((segment) => segmentName(segment.timeline, segment.start, segmentBytes)),
+    segmentBytes,
+  )
+  const end = newest === null ? first.end : newest.end
   const holes: string[] = []
-  for (let start = first.start; start < newest; start += segmentBytes) {
-    if (present.has(start)) continue
-    const timeline = segments
-      .filter((segment) => segment.start <= start)
-      .reduce((highest, segment) => Math.max(highest, segment.timeline), first.timeline)
-    holes.push(segmentName(timeline, start, segmentBytes))
+  for (let start = first.start; start < end; start += segmentBytes) {
+    const timeline = owners.find(([, begin]) => begin <= start)?.[0] ?? first.timeline
+    if (!present.has(keyOf({ timeline, start }))) holes.push(segmentName(timeline, start, segmentBytes))
   }
   return holes
+}
+
+const keyOf = (segment: Pick<Segment, 'timeline' | 'start'>): string => `${segment.timeline}:${segment.start}`
+
+/** The newest segment of the newest timeline; null when there is none. */
+export function newestSegment(names: readonly string[], segmentBytes: bigint = SEGMENT_BYTES): Segment | null {
+  const whole = names.filter((name) => name.length === 24).flatMap((name) => parseSegment(name, segmentBytes) ?? [])
+  return whole.reduce<Segment | null>(
+    (newest, one) =>
+      newest === null || one.timeline > newest.timeline || (one.timeline === newest.timeline && one.start > newest.start) ? one : newest,
+    null,
+  )
 }

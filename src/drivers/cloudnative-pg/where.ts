@@ -1,4 +1,5 @@
 import type { KubernetesClient } from '../../clients/kubernetes-client.ts'
+import { asStandbyError } from '../../errors.ts'
 import type { SqlRows, StepRun } from '../../planning/driver.ts'
 import type { SiteName } from '../../stack/stack.ts'
 import { type ClusterObject, type InstanceStatus, primaryPod, readCluster, readInstance, runSql } from './objects.ts'
@@ -26,7 +27,16 @@ export async function clusterOfRun(run: Run): Promise<ClusterObject> {
 /** What the primary instance of that cluster says; null while it does not answer. */
 export async function instanceOf(run: Run, cluster: ClusterObject): Promise<InstanceStatus | null> {
   const pod = cluster.status?.currentPrimary
-  return pod === undefined ? null : readInstance(kubernetesOf(run), namespaceOf(run), pod, run.signal).catch(() => null)
+  return pod === undefined ? null : readInstance(kubernetesOf(run), namespaceOf(run), pod, run.signal)
+}
+
+/** What the primary instance of the cluster on another site says; null while it does not answer. */
+export async function peerOf(run: Run, siteName: string, name: string): Promise<InstanceStatus | null> {
+  const site = run.context.stack.sites.find((candidate) => candidate.name === siteName)?.name
+  if (site === undefined) throw new Error(`${run.step.id} names no site of the stack: ${siteName}`)
+  const kubernetes = run.context.kubernetes(site)
+  const pod = (await readCluster(kubernetes, namespaceOf(run), name, run.signal))?.status?.currentPrimary
+  return pod === undefined ? null : readInstance(kubernetes, namespaceOf(run), pod, run.signal)
 }
 
 /** SQL as superuser on the (designated) primary of that cluster. */
@@ -40,3 +50,14 @@ export async function sqlOf(run: Run, sql: string): Promise<SqlRows> {
     run.signal,
   )
 }
+
+/** Like {@link sqlOf}; null while PostgreSQL does not answer: a question that comes amid a restart is asked again, not failed. */
+export async function askSql(run: Run, sql: string): Promise<SqlRows | null> {
+  try {
+    return await sqlOf(run, sql)
+  } catch (error) {
+    if (UNANSWERED.has(asStandbyError(error).code)) return null
+    throw error
+  }
+}
+const UNANSWERED = new Set(['database-not-answering', 'no-primary', 'kubernetes-not-found'])

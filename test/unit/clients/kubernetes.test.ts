@@ -1,9 +1,8 @@
 import { spawn } from 'node:child_process'
-import { chmodSync, mkdtempSync, writeFileSync } from 'node:fs'
+import { chmodSync, writeFileSync } from 'node:fs'
 import { createServer as createHttpServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import { createServer as createHttpsServer } from 'node:https'
 import { type AddressInfo, connect, createServer as createTcpServer, type Socket } from 'node:net'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import { afterEach, describe, expect, test } from '@jest/globals'
@@ -12,6 +11,7 @@ import { openKubernetes } from '../../../src/clients/kubernetes.ts'
 import type { KubernetesClient, ObjectReference } from '../../../src/clients/kubernetes-client.ts'
 import { selfSigned } from '../../support/certificate.ts'
 import { kubeconfigOf } from '../../support/kubeconfig.ts'
+import { temporaryFolder } from '../../support/temporary-folder.ts'
 
 const signal = new AbortController().signal
 const closing: (() => void)[] = []
@@ -160,6 +160,29 @@ describe('requests', () => {
     const target = { namespace: 'db', pod: 'pg-1', scheme: 'https', port: 8000, path: '/pg/status' } as const
     expect(await client.proxyGet(target)).toEqual({ status: 503, body: 'starting' })
     expect(paths).toEqual(['/api/v1/namespaces/db/pods/https%3Apg-1%3A8000/proxy/pg/status'])
+  })
+
+  test('go through the proxy that the kubeconfig names', async () => {
+    const { key, cert } = selfSigned()
+    const api = await listen(createHttpsServer({ key, cert }, (_, response) => response.end('{"gitVersion":"v1.34.4"}')))
+    const tunnels: (string | undefined)[] = []
+    const proxy = createHttpServer().on('connect', (request: IncomingMessage, socket: Socket) => {
+      tunnels.push(request.url)
+      const onward = connect(api.port, '127.0.0.1', () => {
+        socket.write('HTTP/1.1 200 Connection established\r\n\r\n')
+        onward.pipe(socket).pipe(onward)
+      })
+      onward.on('error', () => socket.destroy())
+      socket.on('error', () => onward.destroy())
+    })
+    const { port } = await listen(proxy)
+    const kubeconfig = kubeconfigOf({
+      url: `https://127.0.0.1:${api.port}`,
+      caData: Buffer.from(cert).toString('base64'),
+      cluster: `proxy-url: http://127.0.0.1:${port}`,
+    })
+    expect(await openKubernetes({ site: 'dc-a', kubeconfig, signal }).version()).toBe('v1.34.4')
+    expect(tunnels).toEqual([`127.0.0.1:${api.port}`])
   })
 
   test('are sent below the path of the server, as gateways to many clusters need it', async () => {
@@ -339,7 +362,7 @@ users:
   })
 
   test('may be given as a path', async () => {
-    const path = join(mkdtempSync(join(tmpdir(), 'standby-kubeconfig-')), 'config')
+    const path = join(temporaryFolder(), 'config')
     writeFileSync(path, shared)
     expect(await failure(opened(path)().version())).toMatchObject({ where: 'dc-a http://127.0.0.1:1' })
   })
@@ -365,7 +388,7 @@ users:
   })
 
   test('may name a program that gives the token', async () => {
-    const program = join(mkdtempSync(join(tmpdir(), 'standby-exec-')), 'login')
+    const program = join(temporaryFolder(), 'login')
     writeFileSync(program, `#!/bin/sh\necho '{"kind":"ExecCredential","status":{"token":"from-program"}}'\n`)
     chmodSync(program, 0o755)
     let authorization: string | undefined

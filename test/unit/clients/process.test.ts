@@ -1,8 +1,8 @@
-import { mkdtempSync, readFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, test } from '@jest/globals'
 import { maskSecrets, runProcess } from '../../../src/clients/process.ts'
+import { temporaryFolder } from '../../support/temporary-folder.ts'
 
 const node = process.execPath
 const isAlive = (pid: number): boolean => {
@@ -47,7 +47,7 @@ describe('a program that is run', () => {
 
   test('leaves no child of its own behind when it is cancelled', async () => {
     const cancel = new AbortController()
-    const pidFile = join(mkdtempSync(join(tmpdir(), 'standby-process-')), 'pid')
+    const pidFile = join(temporaryFolder(), 'pid')
     const run = runProcess('bash', ['-c', 'sleep 61 & echo $! > "$0"; wait', pidFile], { deadline: 20_000, signal: cancel.signal })
     setTimeout(() => cancel.abort(new Error('SIGINT came')), 400)
     await expect(run).rejects.toThrow('SIGINT came')

@@ -1,0 +1,125 @@
+import { type LedgerEntry, runPrefixOf } from './ledger-entry.ts'
+
+export interface Gap {
+  /** When the last write before was acknowledged; of an open beginning: when the first write started. */
+  readonly from: number
+  /** When the first write after was acknowledged; of an open end: when the last write ended. */
+  readonly to: number
+  readonly durationMs: number
+  readonly lastBefore: string | null
+  readonly firstAfter: string | null
+  readonly siteBefore: string | null
+  readonly siteAfter: string | null
+  /** Writes were tried outside of the acknowledged ones: the true gap may be longer. */
+  readonly open: boolean
+}
+
+/** What lies between each two acknowledged writes in the order of their acknowledgement, and what is open at both ends. */
+export function gapsOf(entries: readonly LedgerEntry[]): Gap[] {
+  const acknowledged = entries.filter(({ outcome }) => outcome === 'acknowledged').sort((a, b) => a.endedAt - b.endedAt)
+  const firstStart = Math.min(...entries.map(({ startedAt }) => startedAt))
+  const lastEnd = Math.max(...entries.map(({ endedAt }) => endedAt))
+  if (entries.length === 0) return []
+  const first = acknowledged[0]
+  const last = acknowledged.at(-1)
+  if (first === undefined || last === undefined) return [gap(null, null, firstStart, lastEnd)]
+  const between = acknowledged
+    .slice(1)
+    .map((after, at) => gap(acknowledged[at] ?? null, after, acknowledged[at]?.endedAt ?? 0, after.endedAt))
+  return [
+    ...(firstStart < first.startedAt ? [gap(null, first, firstStart, first.endedAt)] : []),
+    ...between,
+    ...(lastEnd > last.endedAt ? [gap(last, null, last.endedAt, lastEnd)] : []),
+  ]
+}
+
+const gap = (before: LedgerEntry | null, after: LedgerEntry | null, from: number, to: number): Gap => ({
+  from,
+  to,
+  durationMs: to - from,
+  lastBefore: before?.id ?? null,
+  firstAfter: after?.id ?? null,
+  siteBefore: before?.site ?? null,
+  siteAfter: after?.site ?? null,
+  open: before === null || after === null,
+})
+
+/** The longest gap that touches the window, whole, also where it reaches beyond the window; null when nothing was tried then. */
+export function longestGap(
+  entries: readonly LedgerEntry[],
+  window: { readonly from: number; readonly to: number } | null = null,
+): Gap | null {
+  const touching = gapsOf(entries).filter(({ from, to }) => window === null || (to >= window.from && from <= window.to))
+  return touching.reduce<Gap | null>((longest, one) => (longest === null || one.durationMs > longest.durationMs ? one : longest), null)
+}
+
+export interface LedgerVerdict {
+  readonly acknowledged: number
+  readonly failed: number
+  readonly unknown: number
+  /** Acknowledged, and not in the database: data loss. */
+  readonly lostAcknowledged: readonly string[]
+  /** Said to be refused, and in the database: an answer that lied. */
+  readonly ghosts: readonly string[]
+  /** In the database under the name of this run, and never written by it. */
+  readonly unexpected: readonly string[]
+  /** Fate unknown to the client, and in the database. */
+  readonly recovered: readonly string[]
+}
+
+/** Compares what a client was told with what is there, as sets; ids of other runs and other secrets are nobody's concern. */
+export function judgeLedger(entries: readonly LedgerEntry[], idsInDatabase: readonly string[]): LedgerVerdict {
+  const there = new Set(idsInDatabase)
+  const tried = new Set(entries.map(({ id }) => id))
+  const runs = new Set(entries.map(({ id }) => runPrefixOf(id)))
+  const idsWith = (outcome: LedgerEntry['outcome']): string[] => entries.filter((entry) => entry.outcome === outcome).map(({ id }) => id)
+  const acknowledged = idsWith('acknowledged')
+  const failed = idsWith('failed')
+  const unknown = idsWith('unknown')
+  return {
+    acknowledged: acknowledged.length,
+    failed: failed.length,
+    unknown: unknown.length,
+    lostAcknowledged: acknowledged.filter((id) => !there.has(id)),
+    ghosts: failed.filter((id) => there.has(id)),
+    unexpected: [...there].filter((id) => !tried.has(id) && runPrefixOf(id) !== null && runs.has(runPrefixOf(id))),
+    recovered: unknown.filter((id) => there.has(id)),
+  }
+}
+
+export interface LedgerSummary {
+  readonly run: string
+  readonly file: string
+  readonly acknowledged: number
+  readonly failed: number
+  readonly unknown: number
+  readonly from: number | null
+  readonly to: number | null
+  readonly longestGap: Gap | null
+  /** Acknowledged writes by answering site. */
+  readonly bySite: Readonly<Record<string, number>>
+  /** How often each reason stands beside a write that was not acknowledged. */
+  readonly reasons: Readonly<Record<string, number>>
+}
+
+export function summarize(run: string, file: string, entries: readonly LedgerEntry[]): LedgerSummary {
+  const { acknowledged, failed, unknown } = judgeLedger(entries, [])
+  return {
+    run,
+    file,
+    acknowledged,
+    failed,
+    unknown,
+    from: entries.length === 0 ? null : Math.min(...entries.map(({ startedAt }) => startedAt)),
+    to: entries.length === 0 ? null : Math.max(...entries.map(({ endedAt }) => endedAt)),
+    longestGap: longestGap(entries),
+    bySite: count(entries.filter(({ outcome }) => outcome === 'acknowledged').map(({ site }) => site ?? 'direct')),
+    reasons: count(entries.flatMap(({ reason }) => (reason === null ? [] : [reason]))),
+  }
+}
+
+function count(values: readonly string[]): Record<string, number> {
+  const counts: Record<string, number> = {}
+  for (const value of values) counts[value] = (counts[value] ?? 0) + 1
+  return counts
+}

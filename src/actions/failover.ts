@@ -1,0 +1,59 @@
+import { writeFile } from 'node:fs/promises'
+import { readGitHubApproval } from '../approval/read-approval.ts'
+import { openGitHub } from '../clients/github.ts'
+import { connect, type World } from '../composition.ts'
+import { moveSummary, planSummary } from '../evidence/summary.ts'
+import { executeFailover } from '../operations/execute-failover.ts'
+import { planFailover } from '../operations/plan-failover.ts'
+import { readPlan } from '../operations/read-plan.ts'
+import { type FailoverInputs, mask, readFailoverInputs, setOutput } from './inputs.ts'
+import { actionLog, finish, type Outcome } from './outcome.ts'
+
+/** The reviewed move: one job plans, a protected environment waits for its reviewer, another job executes. */
+export const main = (): Promise<void> =>
+  finish(async (signal) => {
+    const inputs = readFailoverInputs()
+    const world = await connect({ stackPath: inputs.stack, signal, log: actionLog, env: process.env, mask })
+    try {
+      return inputs.operation === 'plan' ? await plan(world, inputs) : await execute(world, inputs)
+    } finally {
+      await world.close()
+    }
+  })
+
+async function plan(world: World, inputs: Extract<FailoverInputs, { operation: 'plan' }>): Promise<Outcome> {
+  const report = await planFailover(world, { to: inputs.to, ...(inputs.from === null ? {} : { from: inputs.from }) })
+  await writeFile(inputs.planPath, `${JSON.stringify(report.plan, null, 2)}\n`)
+  setOutput('plan', inputs.planPath)
+  setOutput('digest', report.digest)
+  const blocking = report.plan.findings.filter((finding) => finding.severity === 'blocker')
+  return {
+    decision: report.executable ? 'continue' : 'stop',
+    reasonCode: blocking[0]?.code ?? 'plan-ready',
+    result: { plan: report.plan, digest: report.digest, executable: report.executable },
+    summary: planSummary(report),
+    failure: report.executable ? null : `this move is refused: ${blocking.map((finding) => `${finding.code}: ${finding.what}`).join('; ')}`,
+  }
+}
+
+async function execute(world: World, inputs: Extract<FailoverInputs, { operation: 'execute' }>): Promise<Outcome> {
+  const approved = await readPlan(inputs.planPath, inputs.to)
+  const github = openGitHub({
+    token: inputs.token,
+    repository: process.env.GITHUB_REPOSITORY ?? '',
+    signal: world.signal,
+    ...(process.env.GITHUB_API_URL === undefined ? {} : { apiUrl: process.env.GITHUB_API_URL }),
+  })
+  const approval = await readGitHubApproval({ github, stack: world.stack, plan: approved, digest: inputs.digest, env: process.env })
+  const report = await executeFailover(world, approved, approval)
+  setOutput('run', report.run)
+  setOutput('digest', report.digest)
+  const moved = report.verdict === 'moved'
+  return {
+    decision: moved ? 'complete' : report.verdict === 'refused' ? 'stop' : 'failure',
+    reasonCode: report.failure?.code ?? 'moved',
+    result: report,
+    summary: moveSummary(report),
+    failure: moved ? null : `failover ${report.verdict}: ${report.failure?.code ?? ''} ${report.failure?.what ?? ''}`,
+  }
+}

@@ -1,0 +1,130 @@
+import * as core from '@actions/core'
+import { inputError } from '../errors.ts'
+import { nearest } from '../stack/nearest.ts'
+
+/** Every input of every action, as its action.yml has it. The only module that reads inputs and writes outputs. */
+export const INPUTS = {
+  status: ['stack', 'fail-on'],
+  deploy: ['stack', 'dry-run', 'only'],
+  'verify-backup': ['stack', 'site', 'fresh'],
+  failover: ['stack', 'github-token', 'operation', 'mode', 'to', 'from', 'plan', 'digest', 'confirm'],
+} as const
+export type ActionName = keyof typeof INPUTS
+
+/** What every exit sets, and what single actions add. */
+export const OUTPUTS = {
+  status: ['decision', 'reason-code', 'result', 'active-site', 'epoch'],
+  deploy: ['decision', 'reason-code', 'result'],
+  'verify-backup': ['decision', 'reason-code', 'result', 'verdict'],
+  failover: ['decision', 'reason-code', 'result', 'digest', 'plan', 'run'],
+} as const
+export type OutputName = (typeof OUTPUTS)[ActionName][number]
+
+export const setOutput = (name: OutputName, value: string): void => core.setOutput(name, value)
+
+/** Refuses inputs that no action.yml has: a typo in `with:` would otherwise be silently ignored. */
+function refuseUnknown(action: ActionName, env: Readonly<Record<string, string | undefined>>): void {
+  const known = INPUTS[action].map((name) => `INPUT_${name.toUpperCase()}`)
+  for (const name of Object.keys(env)) {
+    if (!name.startsWith('INPUT_') || known.includes(name)) continue
+    const given = name.slice('INPUT_'.length).toLowerCase()
+    const meant = nearest(given, INPUTS[action])
+    // Composite actions and runners hand down inputs of others: only a near miss is surely meant for us.
+    if (meant !== null) throw inputError('unknown-input', `there is no input ${given}`, { next: `Did you mean ${meant}?` })
+  }
+}
+
+const text = (name: string): string => core.getInput(name)
+
+function required(name: string): string {
+  const value = text(name)
+  if (value === '')
+    throw inputError('input-missing', `the input ${name} is missing`, { next: `Add it under with:, for example ${name}: dc-b` })
+  return value
+}
+
+function choice<T extends string>(name: string, allowed: readonly T[], otherwise: T): T {
+  const value = text(name) || otherwise
+  const found = allowed.find((candidate) => candidate === value)
+  if (found !== undefined) return found
+  const meant = nearest(value, allowed)
+  throw inputError(
+    'input-invalid',
+    `${name} is ${value}, and must be one of ${allowed.join(', ')}`,
+    meant === null ? {} : { next: `Did you mean ${meant}?` },
+  )
+}
+
+function yesNo(name: string, otherwise: boolean): boolean {
+  return choice(name, ['true', 'false'], otherwise ? 'true' : 'false') === 'true'
+}
+
+const lines = (name: string): string[] =>
+  text(name)
+    .split(/[\n,]/)
+    .map((line) => line.trim())
+    .filter((line) => line !== '')
+
+export interface StatusInputs {
+  readonly stack: string
+  readonly failOn: 'never' | 'broken' | 'degraded'
+}
+export interface DeployInputs {
+  readonly stack: string
+  readonly dryRun: boolean
+  readonly only: readonly string[]
+}
+export interface VerifyBackupInputs {
+  readonly stack: string
+  readonly site: string | null
+  readonly fresh: boolean
+}
+export type FailoverInputs =
+  | { readonly operation: 'plan'; readonly stack: string; readonly to: string; readonly from: string | null; readonly planPath: string }
+  | {
+      readonly operation: 'execute'
+      readonly stack: string
+      readonly to: string
+      readonly planPath: string
+      readonly digest: string
+      readonly token: string
+    }
+
+const stackPath = (): string => text('stack') || 'standby.yaml'
+
+export function readStatusInputs(): StatusInputs {
+  refuseUnknown('status', process.env)
+  return Object.freeze({ stack: stackPath(), failOn: choice('fail-on', ['never', 'broken', 'degraded'], 'broken') })
+}
+
+export function readDeployInputs(): DeployInputs {
+  refuseUnknown('deploy', process.env)
+  return Object.freeze({ stack: stackPath(), dryRun: yesNo('dry-run', false), only: lines('only') })
+}
+
+export function readVerifyBackupInputs(): VerifyBackupInputs {
+  refuseUnknown('verify-backup', process.env)
+  return Object.freeze({ stack: stackPath(), site: text('site') || null, fresh: yesNo('fresh', true) })
+}
+
+export function readFailoverInputs(): FailoverInputs {
+  refuseUnknown('failover', process.env)
+  choice('mode', ['switchover'], 'switchover')
+  const operation = choice('operation', ['plan', 'execute'], 'plan')
+  const common = { stack: stackPath(), to: required('to'), planPath: text('plan') || 'standby-plan.json' }
+  if (operation === 'plan') return Object.freeze({ operation, ...common, from: text('from') || null })
+  const digest = required('digest')
+  if (!/^[0-9a-f]{64}$/.test(digest))
+    throw inputError('input-invalid', 'digest is not the SHA-256 of a plan: 64 hex digits', {
+      next: 'Take it from the output digest of the plan job.',
+    })
+  if (required('confirm') !== common.to)
+    throw inputError('not-confirmed', `confirm is ${text('confirm')}, the target is ${common.to}`, {
+      next: `To move to ${common.to}, set confirm: ${common.to}. Nothing was changed.`,
+    })
+  const token = required('github-token')
+  return Object.freeze({ operation, ...common, digest, token })
+}
+
+/** Masks line by line: GitHub compares line by line. */
+export const mask = (secret: string): void => core.setSecret(secret)

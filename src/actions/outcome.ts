@@ -1,0 +1,86 @@
+import * as core from '@actions/core'
+import { asStandbyError, StandbyError } from '../errors.ts'
+import type { Log } from '../planning/driver.ts'
+import { setOutput } from './inputs.ts'
+
+/** What an action ends with; every exit of every action goes through {@link finish}. */
+export interface Outcome {
+  /** continue: go on. complete: nothing to do. stop: somebody must decide first. failure: it went wrong. */
+  readonly decision: 'continue' | 'complete' | 'stop' | 'failure'
+  readonly reasonCode: string
+  readonly result: object
+  /** Markdown, verdict first. */
+  readonly summary: string
+  /** One sentence for the annotation of a failed job; null when the job is green. */
+  readonly failure: string | null
+}
+
+/** GitHub allows 7.5 s between the first and the second signal. */
+const PATIENCE = 7_000
+
+export const actionLog: Log = {
+  info: (line) => core.info(line),
+  warning: (line) => core.warning(line),
+  debug: (line) => core.debug(line),
+}
+
+/** Runs an action to its end: catches, writes outputs and summary, sets the exit code. Nobody else calls setFailed. */
+export async function finish(run: (signal: AbortSignal) => Promise<Outcome>): Promise<void> {
+  const stopping = new AbortController()
+  const stop = (signal: NodeJS.Signals): void => {
+    if (stopping.signal.aborted) return
+    core.info(`${signal}: stopping`)
+    stopping.abort(
+      new StandbyError({
+        code: 'cancelled',
+        mustAct: 'cancelled',
+        what: 'the run was cancelled',
+        next: 'Look at the last step in the journal before anything is started again.',
+      }),
+    )
+    setTimeout(() => process.exit(1), PATIENCE).unref()
+  }
+  process.once('SIGINT', stop)
+  process.once('SIGTERM', stop)
+  const outcome = await run(stopping.signal).catch((error: unknown) => failedOutcome(asStandbyError(error)))
+  await publish(outcome)
+  process.exitCode = outcome.failure === null ? 0 : 1
+  // Kept-alive connections must not hold the job open.
+  setTimeout(() => process.exit(), 500).unref()
+}
+
+async function publish(outcome: Outcome): Promise<void> {
+  setOutput('decision', outcome.decision)
+  setOutput('reason-code', outcome.reasonCode)
+  setOutput('result', JSON.stringify({ schemaVersion: 1, ...outcome.result }))
+  if (process.env.GITHUB_STEP_SUMMARY !== undefined && outcome.summary !== '')
+    await core.summary
+      .addRaw(outcome.summary, true)
+      .write()
+      .catch((error: unknown) => core.warning(`the summary could not be written: ${String(error)}`))
+  if (outcome.failure !== null) core.setFailed(outcome.failure)
+}
+
+/** The error as its reader needs it: code first, then what, where, what next. */
+export function rendered(error: StandbyError): string {
+  const lines = [`${error.code}: ${error.message}`]
+  if (error.where !== undefined) lines.push(`  where: ${error.where}`)
+  if (error.next !== undefined) lines.push(`  next:  ${error.next}`)
+  return lines.join('\n')
+}
+
+function failedOutcome(error: StandbyError): Outcome {
+  if (error.mustAct === 'defect') core.debug(String(error.cause instanceof Error ? error.cause.stack : (error.stack ?? '')))
+  const decision = error.mustAct === 'approval' || error.mustAct === 'input' ? 'stop' : 'failure'
+  return {
+    decision,
+    reasonCode: error.code,
+    result: {
+      error: { code: error.code, mustAct: error.mustAct, what: error.message, where: error.where ?? null, next: error.next ?? null },
+    },
+    summary: `## ❌ ${error.code}\n\n${fenced(rendered(error))}\n`,
+    failure: rendered(error),
+  }
+}
+
+const fenced = (text: string): string => `\`\`\`text\n${text.replaceAll('```', "'''")}\n\`\`\``

@@ -1,0 +1,42 @@
+import { connect } from '../composition.ts'
+import { StandbyError } from '../errors.ts'
+import { restoreTestSummary } from '../evidence/summary.ts'
+import { backUp } from '../operations/back-up.ts'
+import { verifyBackup } from '../operations/verify-backup.ts'
+import { mask, readVerifyBackupInputs, setOutput } from './inputs.ts'
+import { actionLog, finish } from './outcome.ts'
+
+/** The nightly question: could this stack be restored from its backups? */
+export const main = (): Promise<void> =>
+  finish(async (signal) => {
+    const inputs = readVerifyBackupInputs()
+    const world = await connect({ stackPath: inputs.stack, signal, log: actionLog, env: process.env, mask })
+    try {
+      if (inputs.fresh) {
+        const taken = await backUp(world)
+        if (taken.failure !== null)
+          throw new StandbyError({
+            code: taken.failure.code,
+            mustAct: 'site',
+            what: taken.failure.what,
+            where: taken.failure.where ?? undefined,
+            next: taken.failure.next ?? undefined,
+          })
+      }
+      const outcome = await verifyBackup(world, inputs.site === null ? {} : { site: inputs.site })
+      setOutput('verdict', outcome.verdict)
+      const good = outcome.verdict === 'restorable' || outcome.verdict === 'degraded'
+      return {
+        decision: good ? 'continue' : 'failure',
+        reasonCode: outcome.failure?.code ?? `backup-${outcome.verdict}`,
+        result: outcome,
+        summary: restoreTestSummary(outcome),
+        failure:
+          good && outcome.sandbox.removed
+            ? null
+            : `the backups of ${outcome.source} are ${outcome.verdict}${outcome.failure === null ? '' : `: ${outcome.failure.what}`}`,
+      }
+    } finally {
+      await world.close()
+    }
+  })

@@ -1,0 +1,33 @@
+import type { StandbyError } from '../errors.ts'
+import type { Log } from '../planning/driver.ts'
+
+/** Progress goes to stderr, so that stdout holds the result alone. */
+export function terminalLog(options: { readonly quiet: boolean; readonly mask: (text: string) => string }): Log {
+  const begun = performance.now()
+  const write = (line: string): void => {
+    const elapsed = ((performance.now() - begun) / 1000).toFixed(1).padStart(7)
+    process.stderr.write(`${elapsed} s  ${options.mask(line)}\n`)
+  }
+  return {
+    info: (line) => (options.quiet ? undefined : write(line)),
+    warning: (line) => write(`! ${line}`),
+    debug: (line) => (process.env.STANDBY_DEBUG === undefined ? undefined : write(`. ${line}`)),
+  }
+}
+
+/** What GitHub's runner does for actions: known secrets never reach the screen. */
+export function secretMask(): { readonly add: (secret: string) => void; readonly masked: (text: string) => string } {
+  const secrets = new Set<string>()
+  return {
+    add: (secret) => secrets.add(secret),
+    masked: (text) => [...secrets].reduce((shown, secret) => shown.replaceAll(secret, '***'), text),
+  }
+}
+
+/** Code first, then what, where, and the next command. */
+export function errorText(error: StandbyError): string {
+  const lines = [`standby: ${error.code}`, ...error.message.split('\n').map((line) => `  ${line}`)]
+  if (error.where !== undefined) lines.push(`  where: ${error.where}`)
+  if (error.next !== undefined) lines.push(`  next:  ${error.next}`)
+  return lines.join('\n')
+}

@@ -1,0 +1,60 @@
+import type { AccessRule, Claim, Identity, SpecProblem } from '../../planning/driver.ts'
+import type { Stack } from '../../stack/stack.ts'
+import { backupJob, type Cache, podOf, restoreRequest } from './spec.ts'
+
+export function claimsOf(component: Cache, stack: Stack): Claim[] {
+  const { namespace, name, backup } = component.spec
+  return [
+    ...stack.sites.map((site) => ({ key: `kubernetes ${site.name} ${namespace}/StatefulSet/${name}`, path: ['name'] })),
+    { key: `archive ${backup.store}/${backup.prefix ?? component.name}/`, path: ['backup', 'prefix'] },
+  ]
+}
+
+export function problemsOf(component: Cache, stack: Stack): SpecProblem[] {
+  const { store } = component.spec.backup
+  return stack.components.some((candidate) => candidate.name === store)
+    ? []
+    : [{ path: ['backup', 'store'], what: `no component ${store} is declared`, candidates: stack.components.map((one) => one.name) }]
+}
+
+export function accessOf(component: Cache, stack: Stack): AccessRule[] {
+  const { namespace, name, password } = component.spec
+  return stack.sites.flatMap((site): AccessRule[] => {
+    const rule = (
+      identity: Identity,
+      apiGroups: string[],
+      resources: string[],
+      verbs: string[],
+      because: string,
+      resourceNames?: string[],
+    ): AccessRule => ({
+      kind: 'kubernetes',
+      identity,
+      site: site.name,
+      namespace,
+      apiGroups,
+      resources,
+      verbs,
+      because,
+      ...(resourceNames === undefined ? {} : { resourceNames }),
+    })
+    const all: Identity[] = ['observer', 'deployer', 'mover', 'restore-tester']
+    return [
+      ...all.flatMap((identity) => [
+        rule(identity, ['apps'], ['statefulsets'], ['get', 'list', 'watch'], `to see ${name}`),
+        rule(identity, [''], ['pods'], ['get', 'list', 'watch'], `to see ${name}`),
+      ]),
+      rule('deployer', ['apps'], ['statefulsets'], ['create', 'patch'], 'to keep the server as declared'),
+      rule('deployer', [''], ['services', 'secrets'], ['get', 'create', 'patch'], 'to keep its Service and the keys of its backups'),
+      rule('deployer', ['batch'], ['cronjobs'], ['get', 'create', 'patch'], 'to keep its schedule as declared'),
+      rule('mover', ['batch'], ['cronjobs'], ['get', 'patch'], 'to turn the schedule round', [backupJob(component)]),
+      rule('mover', ['batch'], ['jobs'], ['get', 'list', 'watch', 'create'], 'to take the last dump'),
+      rule('mover', [''], ['pods/log'], ['get'], 'to tell why a dump failed'),
+      rule('mover', [''], ['secrets'], ['create'], 'to ask the new site to load a dump'),
+      rule('mover', [''], ['secrets'], ['get', 'patch'], 'to ask the new site to load a dump', [restoreRequest(component)]),
+      rule('mover', [''], ['pods'], ['delete'], 'to start it again with the dump', [podOf(component)]),
+      rule('mover', [''], ['pods/exec'], ['create', 'get'], 'to count its keys'),
+      rule('restore-tester', [''], ['secrets'], ['get'], "to use the passive site's own password", [password.secret]),
+    ]
+  })
+}

@@ -1,0 +1,112 @@
+import type { KubernetesObject } from '../../clients/kubernetes-client.ts'
+import { minutes, seconds } from '../../duration.ts'
+import type { JsonObject } from '../../json.ts'
+import type { Behaviour, Progress, StepRun } from '../../planning/driver.ts'
+import type { Phase, PlannedStep } from '../../planning/plan.ts'
+import type { SiteName } from '../../stack/stack.ts'
+import { ownedBy } from '../declared-objects.ts'
+import { newestDump } from './catalogue.ts'
+import { backupFolder, backupJob, type Cache, type RedisSpec } from './spec.ts'
+
+type Run = StepRun<RedisSpec>
+
+/** A dump now, by the same job that takes the hourly ones. */
+export function dumpStep(component: Cache, site: SiteName, phase: Phase, title: string): PlannedStep {
+  return {
+    id: `${component.name}.dump@${site}`,
+    component: component.name,
+    action: 'dump',
+    site,
+    phase,
+    needs: [],
+    irreversible: false,
+    deadline: minutes(30),
+    expected: seconds(5),
+    title,
+    parameters: { job: backupJob(component) },
+  }
+}
+
+export const dump: Behaviour<RedisSpec> = {
+  async done(run) {
+    const job = await kubernetesOf(run).get(jobRef(run), { signal: run.signal })
+    if (job === null) return { is: 'pending', waitingFor: 'the dump to begin' }
+    const ended = await jobProgress(run, job)
+    if (ended !== null) return ended
+    const site = siteOf(run)
+    const store = await run.context.objectStore(run.component.spec.backup.store, site).open('read')
+    // Seconds: the job writes its time without fractions.
+    const found = await newestDump(store, backupFolder(run.component), run.signal, `${run.begunAt.slice(0, 19)}Z`)
+    return found === null
+      ? {
+          is: 'failed',
+          code: 'dump-missing',
+          why: 'the backup job ended well and left no dump in the object store',
+          next: 'Compare the clocks of site and runner.',
+        }
+      : { is: 'done', proof: { ...found } as unknown as JsonObject }
+  },
+  async apply(run) {
+    if ((await kubernetesOf(run).get(jobRef(run), { signal: run.signal })) !== null) return
+    const { namespace } = run.component.spec
+    const cron = await kubernetesOf(run).get(
+      { apiVersion: 'batch/v1', kind: 'CronJob', plural: 'cronjobs', namespace, name: backupJob(run.component) },
+      { signal: run.signal },
+    )
+    if (cron === null) throw new Error(`there is no CronJob ${namespace}/${backupJob(run.component)}: run a deploy`)
+    const { spec } = (cron.spec as { jobTemplate: { spec: JsonObject } }).jobTemplate
+    const labels = ownedBy(run.context.stack.name, run.component.name)
+    await kubernetesOf(run).create(
+      { apiVersion: 'batch/v1', kind: 'Job', metadata: { name: jobName(run), namespace, labels }, spec },
+      { signal: run.signal },
+    )
+  },
+  changes: (run) => kubernetesOf(run).watch(jobRef(run), run.signal),
+}
+
+/** null: it ended well. A failed pod is told at once, with its last words; the job itself would try for minutes. */
+async function jobProgress(run: Run, job: KubernetesObject): Promise<Progress | null> {
+  const status = (job.status ?? {}) as { succeeded?: number; failed?: number; conditions?: readonly { type: string; status: string }[] }
+  if ((status.succeeded ?? 0) > 0) return null
+  if ((status.failed ?? 0) > 0 && status.conditions?.some((condition) => condition.type === 'Failed' && condition.status === 'True'))
+    return {
+      is: 'failed',
+      code: 'dump-failed',
+      why: await lastWords(run),
+      next: `kubectl -n ${run.component.spec.namespace} logs job/${jobName(run)} --all-containers`,
+    }
+  return { is: 'pending', waitingFor: `the job ${jobName(run)}` }
+}
+
+async function lastWords(run: Run): Promise<string> {
+  const { namespace } = run.component.spec
+  const pods = await kubernetesOf(run).list(
+    { apiVersion: 'v1', kind: 'Pod', plural: 'pods' },
+    { namespace, labelSelector: `batch.kubernetes.io/job-name=${jobName(run)}` },
+    { signal: run.signal },
+  )
+  const pod = pods.at(-1)
+  if (pod === undefined) return 'the backup job failed without a pod'
+  const logs = await Promise.all(
+    ['dump', 'upload'].map((container) =>
+      kubernetesOf(run)
+        .logs({ namespace, name: pod.metadata.name, container }, { tailLines: 5, signal: run.signal })
+        .catch(() => ''),
+    ),
+  )
+  return `the backup job failed: ${logs.join(' ').trim() || 'no log'}`
+}
+
+const jobName = (run: Run): string => `${String(run.step.parameters.job)}-${run.begunAt.replaceAll(/[-:TZ]|\.\d+/g, '')}`
+const jobRef = (run: Run) => ({
+  apiVersion: 'batch/v1',
+  kind: 'Job',
+  plural: 'jobs',
+  namespace: run.component.spec.namespace,
+  name: jobName(run),
+})
+export function siteOf(run: Run): SiteName {
+  if (run.step.site === null) throw new Error(`${run.step.id} names no site`)
+  return run.step.site
+}
+export const kubernetesOf = (run: Run) => run.context.kubernetes(siteOf(run))

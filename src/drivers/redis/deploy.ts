@@ -1,0 +1,58 @@
+import { minutes } from '../../duration.ts'
+import type { Deployment, DeployUnit, DriverContext, Progress } from '../../planning/driver.ts'
+import type { SiteName } from '../../stack/stack.ts'
+import { objectsUnit } from '../declared-objects.ts'
+import { backupManifest, serverManifests, storeSecretManifest } from './manifests.ts'
+import type { Cache } from './spec.ts'
+
+/** The server, and its hourly backup: both on every site, the backup awake on the active one. */
+export async function deployCache(
+  component: Cache,
+  site: SiteName | null,
+  deployment: Deployment,
+  context: DriverContext,
+): Promise<DeployUnit[]> {
+  if (site === null) return []
+  const kubernetes = context.kubernetes(site)
+  const { location } = context.objectStore(component.spec.backup.store, site)
+  const common = { site, deadline: minutes(10), kubernetes }
+  const server = `${component.name}.server@${site}`
+  return [
+    objectsUnit({
+      ...common,
+      id: server,
+      needs: [],
+      title: `${component.spec.name}: StatefulSet and Service`,
+      declare: async () => serverManifests(component, context.stack),
+      ready: (signal) => serverIsReady(component, site, context, signal),
+    }),
+    objectsUnit({
+      ...common,
+      id: `${component.name}.backup@${site}`,
+      needs: [server],
+      title: `${component.spec.name}: scheduled dumps${deployment.roleOf(site) === 'passive' ? ', suspended while it is passive' : ''}`,
+      async declare() {
+        const keys = {
+          id: await context.credential(location.credentials.accessKeyId, site),
+          secret: await context.credential(location.credentials.secretAccessKey, site),
+        }
+        return [
+          storeSecretManifest(component, context.stack, keys),
+          backupManifest(component, context.stack, site, location, deployment.roleOf(site) === 'passive'),
+        ]
+      },
+    }),
+  ]
+}
+
+async function serverIsReady(component: Cache, site: SiteName, context: DriverContext, signal: AbortSignal): Promise<Progress> {
+  const { namespace, name } = component.spec
+  const set = await context
+    .kubernetes(site)
+    .get({ apiVersion: 'apps/v1', kind: 'StatefulSet', plural: 'statefulsets', namespace, name }, { signal })
+  const status = (set?.status ?? {}) as { readyReplicas?: number; observedGeneration?: number; updatedReplicas?: number }
+  const current = status.observedGeneration === set?.metadata.generation && (status.updatedReplicas ?? 0) >= 1
+  return current && (status.readyReplicas ?? 0) >= 1
+    ? { is: 'done', proof: { readyReplicas: 1 } }
+    : { is: 'pending', waitingFor: `${name} on ${site} to be ready` }
+}

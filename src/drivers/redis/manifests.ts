@@ -1,0 +1,187 @@
+import type { ObjectStoreLocation } from '../../clients/object-store-client.ts'
+import { hours, parseDuration } from '../../duration.ts'
+import type { JsonObject } from '../../json.ts'
+import type { SiteName, Stack } from '../../stack/stack.ts'
+import { type DeclaredObject, ownedBy } from '../declared-objects.ts'
+import { DUMP, FETCH, LOAD, SERVE, UPLOAD } from './scripts.ts'
+import { backupFolder, backupJob, type Cache, podOf, restoreRequest, storeSecret } from './spec.ts'
+
+const shell = (script: string): string[] => ['sh', '-c', script]
+const passwordOf = (component: Cache): JsonObject => ({
+  secretKeyRef: { name: component.spec.password.secret, key: component.spec.password.key },
+})
+const pull = { imagePullPolicy: 'IfNotPresent' }
+
+/** StatefulSet and Service of one site. The restore request is optional: without it Redis starts with what it has. */
+export function serverManifests(component: Cache, stack: Stack): DeclaredObject[] {
+  const { name, namespace, image } = component.spec
+  const labels = ownedBy(stack.name, component.name)
+  const selector = { 'app.kubernetes.io/name': name, 'standby.dev/component': component.name }
+  const data = { name: 'data', mountPath: '/data' }
+  const request = { name: 'request', mountPath: '/request' }
+  return [
+    {
+      plural: 'services',
+      object: {
+        apiVersion: 'v1',
+        kind: 'Service',
+        metadata: { name, namespace, labels },
+        spec: { selector, ports: [{ name: 'redis', port: 6379, targetPort: 6379, protocol: 'TCP' }] },
+      },
+    },
+    {
+      plural: 'statefulsets',
+      object: {
+        apiVersion: 'apps/v1',
+        kind: 'StatefulSet',
+        metadata: { name, namespace, labels },
+        spec: {
+          serviceName: name,
+          replicas: 1,
+          selector: { matchLabels: selector },
+          template: {
+            metadata: { labels: { ...labels, ...selector } },
+            spec: {
+              terminationGracePeriodSeconds: 10,
+              initContainers: [
+                {
+                  name: 'fetch',
+                  image: component.spec.backup.images.upload,
+                  ...pull,
+                  command: shell(FETCH),
+                  volumeMounts: [data, request],
+                },
+                { name: 'load', image, ...pull, command: shell(LOAD), volumeMounts: [data, request] },
+              ],
+              containers: [
+                {
+                  name: 'redis',
+                  image,
+                  ...pull,
+                  command: shell(SERVE),
+                  env: [
+                    { name: 'REDIS_PASSWORD', valueFrom: passwordOf(component) },
+                    { name: 'REDISCLI_AUTH', valueFrom: passwordOf(component) },
+                  ],
+                  ports: [{ name: 'redis', containerPort: 6379, protocol: 'TCP' }],
+                  readinessProbe: { exec: { command: shell('[ "$(redis-cli ping)" = PONG ]') }, periodSeconds: 1, timeoutSeconds: 2 },
+                  volumeMounts: [data, { name: 'run', mountPath: '/run/redis' }],
+                },
+              ],
+              volumes: [
+                { name: 'run', emptyDir: { medium: 'Memory' } },
+                { name: 'request', secret: { secretName: restoreRequest(component), optional: true } },
+              ],
+            },
+          },
+          volumeClaimTemplates: [
+            {
+              metadata: { name: 'data' },
+              spec: { accessModes: ['ReadWriteOnce'], resources: { requests: { storage: component.spec.storage ?? '2Gi' } } },
+            },
+          ],
+        },
+      },
+    },
+  ]
+}
+
+/** The keys with which the backup job writes to its own site's store. */
+export function storeSecretManifest(
+  component: Cache,
+  stack: Stack,
+  keys: { readonly id: string; readonly secret: string },
+): DeclaredObject {
+  const base64 = (text: string): string => Buffer.from(text, 'utf8').toString('base64')
+  return {
+    plural: 'secrets',
+    object: {
+      apiVersion: 'v1',
+      kind: 'Secret',
+      metadata: { name: storeSecret(component), namespace: component.spec.namespace, labels: ownedBy(stack.name, component.name) },
+      type: 'Opaque',
+      data: { ACCESS_KEY_ID: base64(keys.id), SECRET_ACCESS_KEY: base64(keys.secret) },
+    },
+  }
+}
+
+/** The hourly backup: never two at once, suspended on the passive site, whose Redis holds nothing worth keeping. */
+export function backupManifest(
+  component: Cache,
+  stack: Stack,
+  site: SiteName,
+  location: ObjectStoreLocation,
+  suspend: boolean,
+): DeclaredObject {
+  const { namespace, backup } = component.spec
+  return {
+    plural: 'cronjobs',
+    object: {
+      apiVersion: 'batch/v1',
+      kind: 'CronJob',
+      metadata: { name: backupJob(component), namespace, labels: ownedBy(stack.name, component.name) },
+      spec: {
+        schedule: backup.schedule ?? '0 * * * *',
+        suspend,
+        concurrencyPolicy: 'Forbid',
+        startingDeadlineSeconds: 600,
+        successfulJobsHistoryLimit: 2,
+        failedJobsHistoryLimit: 3,
+        jobTemplate: { metadata: { labels: ownedBy(stack.name, component.name) }, spec: jobSpec(component, site, location) },
+      },
+    },
+  }
+}
+
+function jobSpec(component: Cache, site: SiteName, location: ObjectStoreLocation): JsonObject {
+  const { backup, name } = component.spec
+  const work = { name: 'work', mountPath: '/work' }
+  const keys = (key: string): JsonObject => ({ secretKeyRef: { name: storeSecret(component), key } })
+  const retention = parseDuration(backup.retention ?? '7d') ?? hours(168)
+  return {
+    backoffLimit: 2,
+    activeDeadlineSeconds: 1800,
+    ttlSecondsAfterFinished: 86_400,
+    template: {
+      metadata: { labels: { 'standby.dev/component': component.name } },
+      spec: {
+        restartPolicy: 'Never',
+        terminationGracePeriodSeconds: 5,
+        initContainers: [
+          {
+            name: 'dump',
+            image: backup.images.dump,
+            ...pull,
+            command: shell(DUMP),
+            env: [
+              { name: 'REDIS_HOST', value: name },
+              { name: 'SITE', value: site },
+              { name: 'REDISCLI_AUTH', valueFrom: passwordOf(component) },
+            ],
+            volumeMounts: [work],
+          },
+        ],
+        containers: [
+          {
+            name: 'upload',
+            image: backup.images.upload,
+            ...pull,
+            command: shell(UPLOAD),
+            env: [
+              { name: 'ACCESS_KEY_ID', valueFrom: keys('ACCESS_KEY_ID') },
+              { name: 'SECRET_ACCESS_KEY', valueFrom: keys('SECRET_ACCESS_KEY') },
+              { name: 'REGION', value: location.region },
+              { name: 'BUCKET_URL', value: `${location.endpoint.replace(/\/$/, '')}/${location.bucket}` },
+              { name: 'PREFIX', value: `${location.prefix}${backupFolder(component)}` },
+              { name: 'RETENTION_SECONDS', value: String(Math.floor(retention / 1000)) },
+            ],
+            volumeMounts: [work],
+          },
+        ],
+        volumes: [{ name: 'work', emptyDir: {} }],
+      },
+    },
+  }
+}
+
+export const podReference = (component: Cache) => ({ namespace: component.spec.namespace, name: podOf(component), container: 'redis' })

@@ -1,0 +1,201 @@
+import type { KubernetesObject, PodReference } from '../../clients/kubernetes-client.ts'
+import { readableDuration } from '../../duration.ts'
+import { asStandbyError } from '../../errors.ts'
+import { deadlineAfter, settle } from '../../execution/settle.ts'
+import type { DriverContext, Progress, RestoreTestReport } from '../../planning/driver.ts'
+import type { SiteName } from '../../stack/stack.ts'
+import type { Check, Sandbox } from '../../verification/restore-test.ts'
+import { type CataloguedDump, newestDump } from './catalogue.ts'
+import { FETCH, LOAD, SERVE } from './scripts.ts'
+import { askServer, type ServerFacts } from './server.ts'
+import { backupFolder, type Cache } from './spec.ts'
+
+/** Loads the newest dump into a scratch Redis, the same way as a move does, and counts. */
+export async function testRestore(
+  component: Cache,
+  source: SiteName,
+  sandbox: Sandbox,
+  context: DriverContext,
+): Promise<RestoreTestReport> {
+  const store = await context.objectStore(component.spec.backup.store, source).open('read')
+  const dump = await newestDump(store, backupFolder(component), context.signal)
+  if (dump === null) {
+    const check: Check = { id: 'has-backup', component: component.name, outcome: 'fail', expected: 'a complete dump', found: 'none' }
+    return { backup: { id: '', takenAt: context.clock.now().toISOString(), bytes: null }, checks: [check], restoreDuration: 0 }
+  }
+  const begun = context.clock.now().getTime()
+  const pod: PodReference = { namespace: sandbox.namespace, name: `${component.name}-restored`, container: 'redis' }
+  const kubernetes = context.kubernetes(sandbox.site)
+  const url = await store.presignedGet(`${dump.name}.rdb`, sandbox.deadline)
+  for (const object of scratch(
+    component,
+    sandbox,
+    pod,
+    { id: dump.name.split('/').at(-1) ?? '', url, sha256: dump.sha256 },
+    await passwordOf(component, sandbox, context),
+  ))
+    await kubernetes.apply(object, { force: true, signal: context.signal })
+  let failure: string | null = null
+  try {
+    await settle(() => podProgress(kubernetes, pod, context.signal), {
+      what: 'the restored cache',
+      clock: context.clock,
+      signal: context.signal,
+      deadline: deadlineAfter(sandbox.deadline),
+      waiting: (what) => context.log.info(`${component.name}: waiting for ${what}`),
+    })
+  } catch (error) {
+    context.signal.throwIfAborted()
+    const reason = asStandbyError(error)
+    if (reason.mustAct === 'defect') throw reason
+    failure = reason.message
+  }
+  const restoreDuration = context.clock.now().getTime() - begun
+  const facts = failure === null ? await askServer(kubernetes, pod, context.signal) : null
+  return {
+    backup: { id: dump.name, takenAt: dump.takenAt, bytes: dump.bytes },
+    checks: judge(component, dump, facts, failure, context),
+    restoreDuration,
+    ...(facts === null
+      ? {}
+      : {
+          endpoint: {
+            host: `${pod.name}.${sandbox.namespace}.svc`,
+            port: 6379,
+            passwordSecret: `${pod.name}-request`,
+            passwordKey: 'password',
+          },
+        }),
+  }
+}
+
+/** Pure. */
+export function judge(
+  component: Cache,
+  dump: CataloguedDump,
+  facts: ServerFacts | null,
+  failure: string | null,
+  context: Pick<DriverContext, 'clock' | 'stack'>,
+): Check[] {
+  const check = (id: string, good: boolean, expected: string, found: string): Check => ({
+    id,
+    component: component.name,
+    outcome: good ? 'pass' : 'fail',
+    expected,
+    found,
+  })
+  const age = context.clock.now().getTime() - Date.parse(dump.takenAt)
+  const limit = context.stack.objectives.backupAge
+  const checks: Check[] = [
+    check(
+      'dump-size',
+      dump.storedBytes === dump.bytes,
+      `${dump.bytes} bytes`,
+      dump.storedBytes === null ? 'no dump beside its description' : `${dump.storedBytes} bytes`,
+    ),
+    check('restores', failure === null, 'the dump to load', failure ?? 'loaded'),
+    {
+      ...check('backup-age', age <= limit, `at most ${readableDuration(limit)}`, readableDuration(Math.max(0, age))),
+      outcome: age <= limit ? 'pass' : 'objective-missed',
+    },
+  ]
+  if (facts === null) return checks
+  const least = dump.keys - dump.expired
+  return [
+    ...checks,
+    // Keys that expire between dump and test are gone rightly; a whole empty server never is, unless the dump was empty.
+    check(
+      'key-count',
+      facts.keys >= Math.floor(least * 0.9) && (least === 0 || facts.keys > 0),
+      `about ${least} keys`,
+      `${facts.keys} keys`,
+    ),
+    check('eviction', facts.policy === 'noeviction', 'maxmemory-policy noeviction', facts.policy),
+  ]
+}
+
+async function passwordOf(component: Cache, sandbox: Sandbox, context: DriverContext): Promise<string> {
+  const { namespace, password } = component.spec
+  return context.credential({ secret: { namespace, name: password.secret, key: password.key } }, sandbox.site)
+}
+
+/** A pod without a volume that outlives it, and a Secret with the request; nothing here can write to the store. */
+function scratch(
+  component: Cache,
+  sandbox: Sandbox,
+  pod: PodReference,
+  request: { readonly id: string; readonly url: string; readonly sha256: string },
+  password: string,
+): KubernetesObject[] {
+  const base64 = (text: string): string => Buffer.from(text).toString('base64')
+  const metadata = (name: string) => ({
+    name,
+    namespace: sandbox.namespace,
+    labels: { ...sandbox.labels, 'standby.dev/restored': component.name },
+  })
+  const data = { name: 'data', mountPath: '/data' }
+  const asked = { name: 'request', mountPath: '/request' }
+  const pull = { imagePullPolicy: 'IfNotPresent' }
+  const secret = `${pod.name}-request`
+  const env = (name: string) => ({ name, valueFrom: { secretKeyRef: { name: secret, key: 'password' } } })
+  return [
+    {
+      apiVersion: 'v1',
+      kind: 'Secret',
+      metadata: metadata(secret),
+      type: 'Opaque',
+      data: { ...Object.fromEntries(Object.entries(request).map(([key, value]) => [key, base64(value)])), password: base64(password) },
+    },
+    {
+      apiVersion: 'v1',
+      kind: 'Service',
+      metadata: metadata(pod.name),
+      spec: { selector: { 'standby.dev/restored': component.name }, ports: [{ name: 'redis', port: 6379, targetPort: 6379 }] },
+    },
+    {
+      apiVersion: 'v1',
+      kind: 'Pod',
+      metadata: metadata(pod.name),
+      spec: {
+        restartPolicy: 'Never',
+        terminationGracePeriodSeconds: 1,
+        initContainers: [
+          { name: 'fetch', image: component.spec.backup.images.upload, ...pull, command: ['sh', '-c', FETCH], volumeMounts: [data, asked] },
+          { name: 'load', image: component.spec.image, ...pull, command: ['sh', '-c', LOAD], volumeMounts: [data, asked] },
+        ],
+        containers: [
+          {
+            name: 'redis',
+            image: component.spec.image,
+            ...pull,
+            command: ['sh', '-c', SERVE],
+            env: [env('REDIS_PASSWORD'), env('REDISCLI_AUTH')],
+            readinessProbe: { exec: { command: ['sh', '-c', '[ "$(redis-cli ping)" = PONG ]'] }, periodSeconds: 1 },
+            volumeMounts: [data, { name: 'run', mountPath: '/run/redis' }],
+          },
+        ],
+        volumes: [
+          { name: 'data', emptyDir: {} },
+          { name: 'run', emptyDir: { medium: 'Memory' } },
+          { name: 'request', secret: { secretName: secret } },
+        ],
+      },
+    },
+  ]
+}
+
+async function podProgress(kubernetes: ReturnType<DriverContext['kubernetes']>, pod: PodReference, signal: AbortSignal): Promise<Progress> {
+  const found = await kubernetes.get(
+    { apiVersion: 'v1', kind: 'Pod', plural: 'pods', namespace: pod.namespace, name: pod.name },
+    { signal },
+  )
+  const status = (found?.status ?? {}) as { phase?: string; conditions?: readonly { type: string; status: string }[] }
+  if (status.phase === 'Failed') {
+    const logs = await Promise.all(
+      ['fetch', 'load', 'redis'].map((container) => kubernetes.logs({ ...pod, container }, { tailLines: 4, signal }).catch(() => '')),
+    )
+    return { is: 'failed', code: 'restore-failed', why: logs.join(' ').replaceAll(/\s+/g, ' ').trim().slice(0, 600) || 'the pod failed' }
+  }
+  const ready = (status.conditions ?? []).some((condition) => condition.type === 'Ready' && condition.status === 'True')
+  return ready ? { is: 'done', proof: {} } : { is: 'pending', waitingFor: `the pod ${pod.name} (${status.phase ?? 'not begun'})` }
+}

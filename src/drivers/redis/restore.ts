@@ -1,0 +1,186 @@
+import type { KubernetesObject } from '../../clients/kubernetes-client.ts'
+import { minutes, seconds } from '../../duration.ts'
+import type { Behaviour, StepRun } from '../../planning/driver.ts'
+import type { Intent, PlannedStep } from '../../planning/plan.ts'
+import { ownedBy } from '../declared-objects.ts'
+import { kubernetesOf, siteOf } from './backup.ts'
+import { podReference } from './manifests.ts'
+import { askServer } from './server.ts'
+import { backupJob, type Cache, type RedisSpec, restoreRequest } from './spec.ts'
+
+type Run = StepRun<RedisSpec>
+
+/** The new site's Redis starts again with the last dump of the old one, or empty when that is declared. */
+export function restoreStep(component: Cache, intent: Intent): PlannedStep {
+  const fresh = component.spec.move === 'fresh'
+  return {
+    id: `${component.name}.restore@${intent.to}`,
+    component: component.name,
+    action: 'restore',
+    site: intent.to,
+    phase: 'RESTORE_AUX',
+    // A passive Redis holds nothing that anybody needs: it may be filled while the database is still on its way.
+    mayBeginIn: 'FINAL_SYNC',
+    needs: fresh ? [] : [`${component.name}.dump@${intent.from}`],
+    irreversible: false,
+    deadline: minutes(20),
+    expected: seconds(6),
+    title: fresh
+      ? `Starts ${component.spec.name} on ${intent.to} empty, as declared`
+      : `Loads the last dump of ${intent.from} into ${component.spec.name} on ${intent.to}, and counts its keys`,
+    parameters: { source: intent.from, dump: fresh ? '' : `${component.name}.dump@${intent.from}` },
+  }
+}
+
+/** On the new side dumps are taken again, on the old side not. */
+export function scheduleSteps(component: Cache, intent: Intent): PlannedStep[] {
+  return (
+    [
+      [intent.to, false],
+      [intent.from, true],
+    ] as const
+  ).map(([site, suspend]) => ({
+    id: `${component.name}.schedule@${site}`,
+    component: component.name,
+    action: 'schedule',
+    site,
+    phase: 'PROTECT',
+    needs: [],
+    irreversible: false,
+    deadline: minutes(1),
+    expected: seconds(0.2),
+    title: `${suspend ? 'Suspends' : 'Resumes'} the backups of ${component.spec.name} on ${site}`,
+    parameters: { suspend },
+  }))
+}
+
+export const restore: Behaviour<RedisSpec> = {
+  async done(run) {
+    const { namespace, name } = run.component.spec
+    const dump = dumpOf(run)
+    const pod = await kubernetesOf(run).get(
+      { apiVersion: 'v1', kind: 'Pod', plural: 'pods', namespace, name: podReference(run.component).name },
+      { signal: run.signal },
+    )
+    if (pod === null || pod.metadata.deletionTimestamp !== undefined) return { is: 'pending', waitingFor: `${name} to start again` }
+    const broken = initFailure(pod)
+    if (broken !== null)
+      return {
+        is: 'failed',
+        code: 'cache-restore-failed',
+        why: `${name}: ${broken}`,
+        next: `kubectl -n ${namespace} logs ${podReference(run.component).name} --all-containers`,
+      }
+    if (!isReady(pod)) return { is: 'pending', waitingFor: `${name} to load the dump` }
+    const facts = await askServer(kubernetesOf(run), podReference(run.component), run.signal)
+    if (facts.restored !== requestId(run)) return { is: 'pending', waitingFor: `${name} to take up the request ${requestId(run)}` }
+    // A dump beside append-only persistence is ignored without a word: only the count tells.
+    const least = dump === null ? 0 : dump.keys - dump.expired
+    if (facts.keys < least)
+      return {
+        is: 'failed',
+        code: 'cache-keys-missing',
+        why: `${name} has ${facts.keys} keys, the dump has ${least}`,
+        next: "The old site's dump is kept; look at the log of the container load.",
+      }
+    return {
+      is: 'done',
+      proof: {
+        keys: facts.keys,
+        keysInDump: dump?.keys ?? 0,
+        takenAt: dump?.takenAt ?? null,
+        appendOnly: facts.appendOnly,
+        version: facts.version,
+      },
+    }
+  },
+  async apply(run) {
+    const { namespace } = run.component.spec
+    const dump = dumpOf(run)
+    const source = run.context.stack.sites.find((site) => site.name === run.step.parameters.source)?.name ?? siteOf(run)
+    const url =
+      dump === null
+        ? ''
+        : await (await run.context.objectStore(run.component.spec.backup.store, source).open('read')).presignedGet(
+            `${dump.name}.rdb`,
+            minutes(60),
+          )
+    const data = { id: requestId(run), url, sha256: dump?.sha256 ?? '' }
+    const encoded = Object.fromEntries(Object.entries(data).map(([key, value]) => [key, Buffer.from(value).toString('base64')]))
+    await kubernetesOf(run).apply(
+      {
+        apiVersion: 'v1',
+        kind: 'Secret',
+        metadata: { name: restoreRequest(run.component), namespace, labels: ownedBy(run.context.stack.name, run.component.name) },
+        type: 'Opaque',
+        data: encoded,
+      },
+      { force: true, signal: run.signal },
+    )
+    // Only a starting Redis reads a dump (a running one can not: redis #10641).
+    const pod = podReference(run.component)
+    await kubernetesOf(run).remove({ apiVersion: 'v1', kind: 'Pod', plural: 'pods', namespace, name: pod.name }, { signal: run.signal })
+  },
+  changes: (run) =>
+    kubernetesOf(run).watch(
+      { apiVersion: 'v1', kind: 'Pod', plural: 'pods', namespace: run.component.spec.namespace, name: podReference(run.component).name },
+      run.signal,
+    ),
+}
+
+interface DumpProof {
+  readonly name: string
+  readonly keys: number
+  readonly expired: number
+  readonly sha256: string
+  readonly takenAt: string
+}
+function dumpOf(run: Run): DumpProof | null {
+  const step = run.step.parameters.dump
+  if (typeof step !== 'string' || step === '') return null
+  const proof = run.proofOf(step)
+  if (proof === null) throw new Error(`${run.step.id}: ${step} left no dump`)
+  return proof as unknown as DumpProof
+}
+
+/** One request per dump, so that a repeated step does not load twice. */
+const requestId = (run: Run): string => dumpOf(run)?.name.split('/').at(-1) ?? `fresh-${run.begunAt}`
+
+interface PodStatus {
+  readonly conditions?: readonly { readonly type: string; readonly status: string }[]
+  readonly initContainerStatuses?: readonly {
+    readonly name: string
+    readonly state?: { readonly waiting?: { readonly reason?: string } }
+    readonly lastState?: { readonly terminated?: { readonly exitCode: number } }
+  }[]
+}
+const isReady = (pod: KubernetesObject): boolean =>
+  ((pod.status as PodStatus | undefined)?.conditions ?? []).some((condition) => condition.type === 'Ready' && condition.status === 'True')
+
+function initFailure(pod: KubernetesObject): string | null {
+  const failed = ((pod.status as PodStatus | undefined)?.initContainerStatuses ?? []).find(
+    (status) => status.state?.waiting?.reason === 'CrashLoopBackOff',
+  )
+  return failed === undefined
+    ? null
+    : `its container ${failed.name} fails again and again (exit code ${failed.lastState?.terminated?.exitCode ?? '?'})`
+}
+
+export const schedule: Behaviour<RedisSpec> = {
+  async done(run) {
+    const found = await kubernetesOf(run).get(cronRef(run), { signal: run.signal })
+    if (found === null) return { is: 'done', proof: { schedule: null } }
+    const suspended = (found.spec as { suspend?: boolean }).suspend ?? false
+    return suspended === run.step.parameters.suspend ? { is: 'done', proof: { suspended } } : { is: 'pending', waitingFor: 'the schedule' }
+  },
+  async apply(run) {
+    await kubernetesOf(run).patch(cronRef(run), { spec: { suspend: run.step.parameters.suspend === true } }, { signal: run.signal })
+  },
+}
+const cronRef = (run: Run) => ({
+  apiVersion: 'batch/v1',
+  kind: 'CronJob',
+  plural: 'cronjobs',
+  namespace: run.component.spec.namespace,
+  name: backupJob(run.component),
+})

@@ -1,0 +1,128 @@
+/**
+ * What runs inside the pods: POSIX sh, so that the official images carry all that is needed.
+ * No password is ever an argument: redis-cli reads REDISCLI_AUTH, redis-server a file in memory, curl its standard input.
+ */
+
+/** Where things are in the pods; tests say otherwise. */
+const PLACES = `
+: "\${DATA:=/data}" "\${WORK:=/work}" "\${REQUEST:=/request}" "\${RUN:=/run/redis}" "\${PORT:=6379}"
+`
+
+/** Reads `$1`, an RDB file, with redis-check-rdb; leaves its figures in shell variables. Fails when the file is not whole. */
+const CHECK = `
+check() {
+  redis-check-rdb "$1" > "$2" 2>&1 || { echo "redis-check-rdb: $(grep -a -v 'AUX FIELD' "$2" | tail -n 3 | tr '\\n' ' ')" >&2; return 1; }
+  keys=$(sed -n 's/^\\[info\\] \\([0-9][0-9]*\\) keys read$/\\1/p' "$2" | tail -n 1)
+  expired=$(sed -n 's/^\\[info\\] \\([0-9][0-9]*\\) already expired$/\\1/p' "$2" | tail -n 1)
+  [ -n "$keys" ] || { echo 'redis-check-rdb did not say how many keys it read' >&2; return 1; }
+}
+`
+
+/** Redis with append-only persistence. The password is written to memory, never to an argument or to the volume. */
+export const SERVE = `${PLACES}
+set -eu
+umask 077
+quoted=$(printf '%s' "$REDIS_PASSWORD" | sed 's/[\\\\"]/\\\\&/g')
+cat > "$RUN/redis.conf" <<END
+dir $DATA
+port $PORT
+protected-mode no
+appendonly yes
+appendfsync everysec
+save ""
+maxmemory-policy noeviction
+repl-diskless-sync-delay 0
+requirepass "$quoted"
+END
+exec redis-server "$RUN/redis.conf"
+`
+
+/** First half of a dump: over the network, so that no volume is touched and Redis goes on serving. */
+export const DUMP = `${PLACES}${CHECK}
+set -eu
+id=$(date -u +%Y%m%dT%H%M%SZ)
+at=$(date -u +%Y-%m-%dT%H:%M:%SZ)
+redis-cli -h "$REDIS_HOST" -p "$PORT" --rdb "$WORK/dump.rdb" > "$WORK/log.txt" 2>&1 || { tail -n 3 "$WORK/log.txt" >&2; exit 1; }
+check "$WORK/dump.rdb" "$WORK/check.txt"
+info=$(redis-cli -h "$REDIS_HOST" -p "$PORT" INFO | tr -d '\\r')
+field() { printf '%s\\n' "$info" | sed -n "s/^$1://p"; }
+printf '{"schemaVersion":1,"takenAt":"%s","site":"%s","keys":%s,"expired":%s,"bytes":%s,"sha256":"%s","redisVersion":"%s","rdbVersion":"%s","runId":"%s","offset":%s}' \\
+  "$at" "$SITE" "$keys" "\${expired:-0}" "$(wc -c < "$WORK/dump.rdb" | tr -d ' ')" "$(sha256sum "$WORK/dump.rdb" | cut -d ' ' -f 1)" \\
+  "$(field redis_version)" "$(head -c 9 "$WORK/dump.rdb" | tail -c 4 | sed 's/^0*//')" "$(field run_id)" "$(field master_repl_offset)" > "$WORK/dump.json"
+printf '%s' "$id" > "$WORK/id"
+`
+
+/**
+ * Second half: the dump under a key that no other dump has, then its description, whose presence means "complete";
+ * then what is older than the retention goes, descriptions first, so that none is left without its dump.
+ */
+export const UPLOAD = `${PLACES}
+set -eu
+id=$(cat "$WORK/id")
+empty=e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855
+request() {
+  printf 'user = "%s:%s"\\naws-sigv4 = "aws:amz:%s:s3"\\n' "$ACCESS_KEY_ID" "$SECRET_ACCESS_KEY" "$REGION" \\
+    | curl --config - --silent --show-error --fail-with-body --connect-timeout 10 --max-time 900 "$@"
+}
+store() {
+  sum=$(sha256sum "$1" | cut -d ' ' -f 1)
+  request --output "$WORK/answer" --upload-file "$1" --header "x-amz-content-sha256: $sum" --header 'If-None-Match: *' "$BUCKET_URL/$PREFIX$2" \\
+    || { echo "storing $PREFIX$2: $(head -c 300 "$WORK/answer" 2>/dev/null)" >&2; exit 1; }
+}
+store "$WORK/dump.rdb" "$id.rdb"
+store "$WORK/dump.json" "$id.json"
+echo "stored $PREFIX$id.rdb"
+oldest=$(date -u -d "@$(($(date +%s) - RETENTION_SECONDS))" +%Y%m%d%H%M%S)
+folder=$(printf '%s' "$PREFIX" | sed 's,/,%2F,g')
+request --header "x-amz-content-sha256: $empty" "$BUCKET_URL?list-type=2&max-keys=1000&prefix=$folder" > "$WORK/list.xml" || { echo 'what is too old could not be listed' >&2; exit 0; }
+tr '<' '\\n' < "$WORK/list.xml" | sed -n 's,^Key>,,p' > "$WORK/keys"
+for ending in json rdb; do
+  while read -r key; do
+    name=\${key##*/}
+    stamp=$(printf '%s' "$name" | sed -n "s/^\\([0-9]\\{8\\}\\)T\\([0-9]\\{6\\}\\)Z[.]$ending$/\\1\\2/p")
+    if [ -n "$stamp" ] && [ "$stamp" -lt "$oldest" ]; then
+      request --request DELETE --header "x-amz-content-sha256: $empty" "$BUCKET_URL/$key" > /dev/null || echo "$key could not be removed" >&2
+    fi
+  done < "$WORK/keys"
+done
+`
+
+/** Before a start: fetches the dump that is asked for, once. Without a request, or with one that is loaded already, nothing happens. */
+export const FETCH = `${PLACES}
+set -eu
+[ -f "$REQUEST/id" ] || exit 0
+if [ -f "$DATA/.standby-restored" ] && [ "$(cat "$DATA/.standby-restored")" = "$(cat "$REQUEST/id")" ]; then exit 0; fi
+rm -f "$DATA/.standby-dump.rdb"
+[ -s "$REQUEST/url" ] || exit 0
+# The address holds a signature: it is no argument either.
+printf 'url = "%s"\\n' "$(cat "$REQUEST/url")" \\
+  | curl --config - --silent --show-error --fail --connect-timeout 10 --max-time 900 --retry 3 --output "$DATA/.standby-dump.rdb"
+`
+
+/**
+ * Checks the fetched dump and lays it out as the base of a new append-only set: beside append-only persistence a dump.rdb is
+ * ignored without a word (redis 7.0 and newer). What was there before is kept aside. A crash in the middle is done again.
+ */
+export const LOAD = `${PLACES}${CHECK}
+set -eu
+cd "$DATA"
+[ -f "$REQUEST/id" ] || exit 0
+id=$(cat "$REQUEST/id")
+if [ -f .standby-restored ] && [ "$(cat .standby-restored)" = "$id" ]; then exit 0; fi
+rm -rf .standby-new
+if [ -s "$REQUEST/url" ]; then
+  found=$(sha256sum .standby-dump.rdb | cut -d ' ' -f 1)
+  [ "$found" = "$(cat "$REQUEST/sha256")" ] || { echo "the dump has the checksum $found, not $(cat "$REQUEST/sha256")" >&2; exit 1; }
+  check .standby-dump.rdb .standby-check.txt
+  mkdir .standby-new
+  mv .standby-dump.rdb .standby-new/appendonly.aof.1.base.rdb
+  printf 'file appendonly.aof.1.base.rdb seq 1 type b\\n' > .standby-new/appendonly.aof.manifest
+  rm -f .standby-check.txt
+fi
+if [ -d appendonlydir ]; then rm -rf before-restore; mv appendonlydir before-restore; fi
+rm -f dump.rdb
+if [ -d .standby-new ]; then mv .standby-new appendonlydir; fi
+printf '%s' "$id" > .standby-restored.new
+sync
+mv .standby-restored.new .standby-restored
+`

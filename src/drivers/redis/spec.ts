@@ -1,0 +1,77 @@
+import type { JsonObject } from '../../json.ts'
+import { duration, kubernetesName, text } from '../../stack/schema-parts.ts'
+import type { Component } from '../../stack/stack.ts'
+
+/** One Redis per site, without replication between sites: what it holds is handed over in a move. */
+export interface RedisSpec {
+  readonly namespace: string
+  readonly name: string
+  readonly image: string
+  readonly password: { readonly secret: string; readonly key: string }
+  readonly storage?: string
+  readonly move?: 'restore' | 'fresh'
+  readonly backup: RedisBackup
+}
+export interface RedisBackup {
+  readonly store: string
+  readonly prefix?: string
+  readonly schedule?: string
+  readonly retention?: string
+  readonly images: { readonly dump: string; readonly upload: string }
+}
+export type Cache = Component<RedisSpec>
+
+export const redisSchema: JsonObject = {
+  description: 'One Redis (7.0 or newer) per site with append-only persistence, and its working backup.',
+  required: ['namespace', 'name', 'image', 'password', 'backup'],
+  properties: {
+    namespace: kubernetesName('The namespace, on every site.'),
+    name: kubernetesName('Name of the StatefulSet and of the Service that the application uses.'),
+    image: text('The official redis image, or one with the same programs.', { examples: ['docker.io/library/redis:7.4.6'] }),
+    password: {
+      description: 'The Secret with the password. It must exist on each site before the first deploy.',
+      type: 'object',
+      required: ['secret', 'key'],
+      additionalProperties: false,
+      properties: { secret: kubernetesName('Name of the Secret.'), key: text('Key in the Secret.') },
+    },
+    storage: text('Size of the volume, three times the data: a restore keeps what was there before. Default 2Gi.', {
+      pattern: '^[1-9][0-9]*(Mi|Gi|Ti)$',
+      examples: ['2Gi'],
+    }),
+    move: {
+      description:
+        'restore (default): in a move the new site gets all keys of the old one. fresh: it begins empty; queued jobs, sessions and caches are lost.',
+      enum: ['restore', 'fresh'],
+    },
+    backup: {
+      description: 'A consistent RDB file, checked and stored with its checksum and key count; only on the active site.',
+      type: 'object',
+      required: ['store', 'images'],
+      additionalProperties: false,
+      properties: {
+        store: text('The object-store component of this stack.'),
+        prefix: text("Folder below the bucket; the component's name when absent.", { pattern: '^[A-Za-z0-9][-A-Za-z0-9_./]*[A-Za-z0-9]$' }),
+        schedule: text('When backups are taken: five fields, as in a CronJob. Default: each hour.', { examples: ['0 * * * *'] }),
+        retention: duration('How long backups are kept. Default 7d.'),
+        images: {
+          description:
+            'Images of the backup: one with redis-cli and redis-check-rdb, one with curl 7.88 or newer. Both need a POSIX shell.',
+          type: 'object',
+          required: ['dump', 'upload'],
+          additionalProperties: false,
+          properties: { dump: text('Reads and checks.'), upload: text('Stores.') },
+        },
+      },
+    },
+  },
+}
+
+export const podOf = (component: Cache): string => `${component.spec.name}-0`
+export const backupJob = (component: Cache): string => `${component.spec.name}-backup`
+/** The Secret with the keys that the backup job writes with. */
+export const storeSecret = (component: Cache): string => `${component.spec.name}-backup-store`
+/** The Secret that asks a starting Redis to load a dump. */
+export const restoreRequest = (component: Cache): string => `${component.spec.name}-restore-request`
+/** Below the store's own prefix; every site has a store of its own. */
+export const backupFolder = (component: Cache): string => `${component.spec.backup.prefix ?? component.name}/`

@@ -1,0 +1,146 @@
+import type { KubernetesObject } from '../clients/kubernetes-client.ts'
+import type { AccessRule, Driver, Identity } from '../planning/driver.ts'
+import type { SiteName, Stack } from '../stack/stack.ts'
+import { KEEP_LABEL, SANDBOX_LABEL, sandboxNamespace } from '../verification/sandbox.ts'
+
+export const IDENTITIES: readonly Identity[] = ['observer', 'deployer', 'mover', 'restore-tester']
+
+/** Stands for the sandbox namespace in the rules of drivers. */
+const SANDBOX = '@sandbox'
+
+/** The namespace of the four ServiceAccounts of a stack. */
+export const identityNamespace = (stack: string): string => `standby-${stack}`
+export const accountOf = (identity: Identity): string => `standby-${identity}`
+
+/** All rights that a stack needs: what its drivers ask for, and what the core itself reads. */
+export function accessRulesOf(stack: Stack, drivers: Readonly<Record<string, Driver>>): AccessRule[] {
+  const ofDrivers = stack.components.flatMap((component) => drivers[component.driver]?.access(component, stack) ?? [])
+  const ofCore = stack.sites.flatMap((site) =>
+    IDENTITIES.flatMap((identity): AccessRule[] => [
+      rule(identity, site.name, null, ['namespaces'], ['get'], 'to prove that this is the declared cluster', ['kube-system']),
+      ...(identity === 'restore-tester'
+        ? [rule(identity, site.name, null, ['namespaces'], ['get'], 'to prove that the sandbox is one', [sandboxNamespace(stack.name)])]
+        : []),
+    ]),
+  )
+  return [...ofCore, ...ofDrivers]
+}
+
+function rule(
+  identity: Identity,
+  site: SiteName,
+  namespace: string | null,
+  resources: string[],
+  verbs: string[],
+  because: string,
+  resourceNames: string[],
+): AccessRule {
+  return { kind: 'kubernetes', identity, site, namespace, apiGroups: [''], resources, verbs, resourceNames, because }
+}
+
+/** The objects that give a site's four identities their rights, the sandbox namespace included; made by an administrator, once. */
+export function accessObjects(stack: Stack, drivers: Readonly<Record<string, Driver>>, site: SiteName): KubernetesObject[] {
+  const rules = accessRulesOf(stack, drivers).filter((one) => one.kind === 'kubernetes' && one.site === site)
+  const labels = { 'app.kubernetes.io/managed-by': 'standby', 'standby.dev/stack': stack.name, [KEEP_LABEL]: 'true' }
+  const home = identityNamespace(stack.name)
+  const sandbox = sandboxNamespace(stack.name)
+  return [
+    namespace(home, labels),
+    namespace(sandbox, { ...labels, [SANDBOX_LABEL]: 'true', 'pod-security.kubernetes.io/enforce': 'baseline' }),
+    ...IDENTITIES.flatMap((identity): KubernetesObject[] => {
+      const own = rules.filter((one) => one.identity === identity)
+      const spaces = [...new Set(own.map((one) => (one.kind === 'kubernetes' ? one.namespace : null)))]
+      return [
+        { apiVersion: 'v1', kind: 'ServiceAccount', metadata: { name: accountOf(identity), namespace: home, labels } },
+        ...spaces.flatMap((space) =>
+          roleWithBinding(
+            identity,
+            space === SANDBOX ? sandbox : space,
+            own.filter((one) => one.kind === 'kubernetes' && one.namespace === space),
+            { stack: stack.name, home, labels },
+          ),
+        ),
+      ]
+    }),
+  ]
+}
+
+const namespace = (name: string, labels: Record<string, string>): KubernetesObject => ({
+  apiVersion: 'v1',
+  kind: 'Namespace',
+  metadata: { name, labels },
+})
+
+function roleWithBinding(
+  identity: Identity,
+  space: string | null,
+  rules: readonly AccessRule[],
+  around: { readonly stack: string; readonly home: string; readonly labels: Record<string, string> },
+): KubernetesObject[] {
+  const group = 'rbac.authorization.k8s.io'
+  const name = space === null ? `standby-${around.stack}-${identity}` : accountOf(identity)
+  const kind = space === null ? 'ClusterRole' : 'Role'
+  const metadata = { name, labels: around.labels, ...(space === null ? {} : { namespace: space }) }
+  return [
+    {
+      apiVersion: `${group}/v1`,
+      kind,
+      metadata: { ...metadata, annotations: { 'standby.dev/because': reasons(rules) } },
+      rules: merged(rules),
+    },
+    {
+      apiVersion: `${group}/v1`,
+      kind: `${kind}Binding`,
+      metadata,
+      roleRef: { apiGroup: group, kind, name },
+      subjects: [{ kind: 'ServiceAccount', name: accountOf(identity), namespace: around.home }],
+    },
+  ]
+}
+
+/** Equal rules once, in a fixed order. */
+function merged(rules: readonly AccessRule[]): object[] {
+  const unique = new Map<string, object>()
+  for (const one of rules) {
+    if (one.kind !== 'kubernetes') continue
+    const { apiGroups, resources, verbs, resourceNames } = one
+    const entry = { apiGroups, resources, verbs, ...(resourceNames === undefined ? {} : { resourceNames }) }
+    unique.set(JSON.stringify(entry), entry)
+  }
+  return [...unique.entries()].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, entry]) => entry)
+}
+
+const reasons = (rules: readonly AccessRule[]): string => [...new Set(rules.map((one) => one.because))].join('; ')
+
+/** S3 policies per identity and bucket, in the language that S3 services share. */
+export function bucketPolicies(stack: Stack, drivers: Readonly<Record<string, Driver>>): Record<string, object[]> {
+  const verbs = { list: 's3:ListBucket', get: 's3:GetObject', put: 's3:PutObject', delete: 's3:DeleteObject' } as const
+  const witness = stack.witness.spec as { readonly bucket?: string; readonly prefix?: string }
+  const rules = [
+    ...accessRulesOf(stack, drivers).filter((one) => one.kind === 'object-store'),
+    ...witnessRules(witness.bucket ?? '', witness.prefix ?? ''),
+  ]
+  return Object.fromEntries(
+    IDENTITIES.map((identity) => [
+      identity,
+      rules
+        .filter((one) => one.identity === identity)
+        .map((one) => ({
+          Effect: 'Allow',
+          Action: one.actions.map((action) => verbs[action]),
+          Resource: [...(one.actions.includes('list') ? [`arn:aws:s3:::${one.bucket}`] : []), `arn:aws:s3:::${one.bucket}/${one.prefix}*`],
+        })),
+    ]),
+  )
+}
+
+function witnessRules(bucket: string, prefix: string): Extract<AccessRule, { kind: 'object-store' }>[] {
+  return IDENTITIES.map((identity) => ({
+    kind: 'object-store',
+    identity,
+    bucket,
+    prefix,
+    actions: identity === 'observer' ? ['list', 'get'] : ['list', 'get', 'put'],
+    because: identity === 'observer' ? 'to see which site is active' : 'to lock, to write the journal and to keep records',
+  }))
+}

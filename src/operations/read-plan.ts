@@ -1,0 +1,34 @@
+import { readFile } from 'node:fs/promises'
+import { inputError } from '../errors.ts'
+import type { Plan } from '../planning/plan.ts'
+
+/** The plan in a file, if it is one of ours for this target. Whether it is the approved one, its digest decides. */
+export async function readPlan(path: string, to: string | null): Promise<Plan> {
+  const text = await readFile(path, 'utf8').catch((error: NodeJS.ErrnoException) => {
+    throw inputError('plan-not-found', `the plan ${path} can not be read (${error.code ?? error.message})`, {
+      next: 'Hand over the file that the plan job wrote.',
+    })
+  })
+  const plan = parse(text, path)
+  if (
+    plan.schemaVersion !== 1 ||
+    plan.tool?.name !== 'standby' ||
+    !Array.isArray(plan.steps) ||
+    !Array.isArray(plan.facts) ||
+    plan.intent === undefined
+  )
+    throw inputError('plan-invalid', `${path} is no plan of this tool`, { next: 'Make a new plan: standby failover plan' })
+  if (to !== null && plan.intent.to !== to)
+    throw inputError('plan-for-another-site', `the plan moves to ${plan.intent.to}, and ${to} was asked for`, {
+      next: 'Nothing was changed.',
+    })
+  return plan
+}
+
+function parse(text: string, path: string): Plan {
+  try {
+    return JSON.parse(text) as Plan
+  } catch (error) {
+    throw inputError('plan-invalid', `${path} is not JSON: ${(error as Error).message}`, { next: 'Make a new plan: standby failover plan' })
+  }
+}

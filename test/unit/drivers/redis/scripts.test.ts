@@ -1,0 +1,251 @@
+import { execFile } from 'node:child_process'
+import { createHash } from 'node:crypto'
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals'
+import { openObjectStore } from '../../../../src/clients/object-store.ts'
+import type { ObjectStoreClient } from '../../../../src/clients/object-store-client.ts'
+import { newestDump } from '../../../../src/drivers/redis/catalogue.ts'
+import { DUMP, FETCH, LOAD, SERVE, UPLOAD } from '../../../../src/drivers/redis/scripts.ts'
+import { type ObjectStoreServer, startObjectStore } from '../../../support/object-store.ts'
+import { freePorts, type ServerProcess, startServer } from '../../../support/server-process.ts'
+
+const PASSWORD = 'pa$$ "quoted" \\ back'
+const signal = new AbortController().signal
+let s3: ObjectStoreServer
+let home: string
+let servers: ServerProcess[]
+beforeAll(async () => {
+  s3 = await startObjectStore()
+}, 60_000)
+afterAll(() => s3.stop())
+beforeEach(() => {
+  home = mkdtempSync(join(tmpdir(), 'standby-redis-'))
+  servers = []
+})
+afterEach(async () => {
+  await Promise.all(servers.map((server) => server.stop()))
+  rmSync(home, { recursive: true, force: true })
+})
+
+interface Ended {
+  readonly code: number
+  readonly stdout: string
+  readonly stderr: string
+}
+const run = (command: string, args: readonly string[], env: Record<string, string> = {}): Promise<Ended> =>
+  new Promise((resolve) =>
+    execFile(command, args, { env: { ...process.env, ...env }, timeout: 20_000 }, (error, stdout, stderr) =>
+      resolve({ code: error === null ? 0 : Number(error.code ?? 1), stdout, stderr }),
+    ),
+  )
+const script = (text: string, env: Record<string, string>): Promise<Ended> => run('sh', ['-c', text], env)
+
+interface Redis {
+  readonly port: number
+  readonly data: string
+  cli(...args: string[]): Promise<string>
+  stop(): Promise<void>
+}
+
+/** Redis as the pod starts it, on a folder of its own. */
+async function serve(name: string): Promise<Redis> {
+  const data = folder(name, 'data')
+  const [port = 0] = await freePorts(1)
+  const cli = async (...args: string[]): Promise<string> =>
+    (await run('redis-cli', ['-p', String(port), ...args], { REDISCLI_AUTH: PASSWORD })).stdout.trim()
+  const server = await startServer('sh', ['-c', SERVE], {
+    env: { DATA: data, RUN: folder(name, 'run'), PORT: String(port), REDIS_PASSWORD: PASSWORD },
+    answers: async () => (await cli('PING')) === 'PONG',
+  })
+  servers.push(server)
+  const stop = async (): Promise<void> => {
+    servers = servers.filter((one) => one !== server)
+    await server.stop()
+  }
+  return { port, data, cli, stop }
+}
+const folder = (...parts: string[]): string => {
+  const path = join(home, ...parts)
+  mkdirSync(path, { recursive: true })
+  return path
+}
+
+async function dumpOf(redis: Redis): Promise<string> {
+  const work = folder('work')
+  const ended = await script(DUMP, { WORK: work, REDIS_HOST: '127.0.0.1', PORT: String(redis.port), SITE: 'dc-a', REDISCLI_AUTH: PASSWORD })
+  expect(ended).toMatchObject({ code: 0 })
+  return work
+}
+const upload = (work: string, prefix: string, more: Record<string, string> = {}): Promise<Ended> =>
+  script(UPLOAD, {
+    WORK: work,
+    ACCESS_KEY_ID: 'root',
+    SECRET_ACCESS_KEY: 'root-secret',
+    REGION: 'us-east-1',
+    BUCKET_URL: `${s3.endpoint}/bucket`,
+    PREFIX: prefix,
+    RETENTION_SECONDS: '604800',
+    ...more,
+  })
+const store = (): ObjectStoreClient => openObjectStore(s3.access())
+
+async function request(name: string, id: string, url: string, sha256: string): Promise<{ REQUEST: string; DATA: string }> {
+  const place = folder(name, 'request')
+  for (const [key, value] of Object.entries({ id, url, sha256 })) writeFileSync(join(place, key), value)
+  return { REQUEST: place, DATA: folder(name, 'data') }
+}
+const sha256 = (path: string): string => createHash('sha256').update(readFileSync(path)).digest('hex')
+
+describe('a dump of Redis', () => {
+  test('is whole, described and found again as the newest, with the key count of the server', async () => {
+    const redis = await serve('a')
+    for (let n = 0; n < 25; n++) await redis.cli('SET', `key-${n}`, 'x'.repeat(n))
+    const work = await dumpOf(redis)
+    expect(await upload(work, 'redis/')).toMatchObject({ code: 0 })
+    const found = await newestDump(store(), 'redis/', signal)
+    expect(found).toMatchObject({ site: 'dc-a', keys: 25, expired: 0, redisVersion: expect.stringMatching(/^\d+\./), rdbVersion: '10' })
+    expect(found?.storedBytes).toBe(found?.bytes)
+    expect(found?.sha256).toBe(sha256(join(work, 'dump.rdb')))
+  })
+
+  test('that was not described is not complete, and is not found', async () => {
+    const redis = await serve('a')
+    await upload(await dumpOf(redis), 'half/')
+    for (const object of await store().list('half/')) if (object.key.endsWith('.json')) await store().remove(object.key)
+    expect(await newestDump(store(), 'half/', signal)).toBeNull()
+  })
+
+  test('never takes the place of another: a second upload under the same time is refused', async () => {
+    const work = await dumpOf(await serve('a'))
+    expect(await upload(work, 'once/')).toMatchObject({ code: 0 })
+    const again = await upload(work, 'once/')
+    expect(again.code).not.toBe(0)
+    expect(again.stderr).toContain('storing once/')
+  })
+
+  test('that fails to be stored says what the object store answered, and nothing of the secret', async () => {
+    const ended = await upload(await dumpOf(await serve('a')), 'denied/', { SECRET_ACCESS_KEY: 'wrong-secret-of-mine' })
+    expect(ended.code).not.toBe(0)
+    expect(ended.stderr).toContain('SignatureDoesNotMatch')
+    expect(ended.stderr + ended.stdout).not.toContain('wrong-secret-of-mine')
+  })
+
+  test('with a wrong password, or of a server that is away, fails with the reason', async () => {
+    const redis = await serve('a')
+    const env = { WORK: folder('work'), REDIS_HOST: '127.0.0.1', SITE: 'dc-a' }
+    const refused = await script(DUMP, { ...env, PORT: String(redis.port), REDISCLI_AUTH: 'wrong' })
+    expect(refused.code).not.toBe(0)
+    expect(refused.stderr).toMatch(/WRONGPASS|NOAUTH/)
+    await redis.stop()
+    const away = await script(DUMP, { ...env, PORT: String(redis.port), REDISCLI_AUTH: PASSWORD })
+    expect(away.code).not.toBe(0)
+    expect(away.stderr).toContain('Connection refused')
+  })
+
+  test('goes when it is older than the retention, and only then; what is no dump stays', async () => {
+    const old = ['20200101T000000Z.rdb', '20200101T000000Z.json', '20200102T000000Z.rdb']
+    for (const name of [...old, 'notes.txt', '20200101T000000Z.txt']) await store().put(`old/${name}`, 'x')
+    expect(await upload(await dumpOf(await serve('a')), 'old/')).toMatchObject({ code: 0 })
+    const left = (await store().list('old/')).map((object) => object.key)
+    expect(left).toHaveLength(4)
+    expect(left).toEqual(expect.arrayContaining(['old/notes.txt', 'old/20200101T000000Z.txt']))
+  })
+})
+
+describe('a restore into Redis with append-only persistence', () => {
+  async function dumped(keys: number): Promise<{ path: string; url: string }> {
+    const redis = await serve('source')
+    for (let n = 0; n < keys; n++) await redis.cli('SET', `key-${n}`, String(n))
+    const work = await dumpOf(redis)
+    await redis.stop()
+    await upload(work, `${home.split('/').at(-1)}/`)
+    const found = await newestDump(store(), `${home.split('/').at(-1)}/`, signal)
+    return { path: join(work, 'dump.rdb'), url: await store().presignedGet(`${found?.name}.rdb`, 60_000) }
+  }
+  const start = async (env: { REQUEST: string; DATA: string }): Promise<Ended[]> => [await script(FETCH, env), await script(LOAD, env)]
+
+  test('brings every key back, keeps them over a restart, and keeps aside what was there before', async () => {
+    const dump = await dumped(12)
+    const before = await serve('target')
+    await before.cli('SET', 'of-before', '1')
+    await before.stop()
+    const env = await request('target', 'dump-1', dump.url, sha256(dump.path))
+    expect((await start(env)).map((ended) => ended.code)).toEqual([0, 0])
+    const after = await serve('target')
+    expect(await after.cli('DBSIZE')).toBe('12')
+    expect(await after.cli('GET', 'key-7')).toBe('7')
+    await after.cli('SET', 'written-later', '1')
+    await after.stop()
+    expect(await (await serve('target')).cli('DBSIZE')).toBe('13')
+    expect(existsSync(join(env.DATA, 'before-restore'))).toBe(true)
+    expect(readFileSync(join(env.DATA, '.standby-restored'), 'utf8')).toBe('dump-1')
+  })
+
+  test('is done once: a later restart of the pod loads nothing again and needs no object store', async () => {
+    const dump = await dumped(2)
+    const env = await request('target', 'dump-1', dump.url, sha256(dump.path))
+    await start(env)
+    const redis = await serve('target')
+    await redis.cli('SET', 'written-later', '1')
+    await redis.stop()
+    await request('target', 'dump-1', 'http://127.0.0.1:1/gone', sha256(dump.path))
+    expect((await start(env)).map((ended) => ended.code)).toEqual([0, 0])
+    expect(await (await serve('target')).cli('DBSIZE')).toBe('3')
+  })
+
+  test('starts with what is there when nothing is asked for', async () => {
+    const redis = await serve('target')
+    await redis.cli('SET', 'mine', '1')
+    await redis.stop()
+    const env = { REQUEST: join(home, 'nothing'), DATA: redis.data }
+    expect((await start(env)).map((ended) => ended.code)).toEqual([0, 0])
+    expect(await (await serve('target')).cli('DBSIZE')).toBe('1')
+  })
+
+  test('begins empty when fresh is asked for, and still keeps aside what was there', async () => {
+    const redis = await serve('target')
+    await redis.cli('SET', 'old', '1')
+    await redis.stop()
+    const env = await request('target', 'fresh-1', '', '')
+    expect((await start(env)).map((ended) => ended.code)).toEqual([0, 0])
+    expect(await (await serve('target')).cli('DBSIZE')).toBe('0')
+    expect(existsSync(join(env.DATA, 'before-restore'))).toBe(true)
+  })
+
+  test('refuses a dump that was cut in half, and leaves what was there untouched', async () => {
+    const dump = await dumped(500)
+    const redis = await serve('target')
+    await redis.cli('SET', 'old', '1')
+    await redis.stop()
+    const env = await request('target', 'dump-1', dump.url, sha256(dump.path))
+    truncateSync(dump.path, Math.floor(readFileSync(dump.path).length / 2))
+    writeFileSync(join(env.DATA, '.standby-dump.rdb'), readFileSync(dump.path))
+    const byChecksum = await script(LOAD, env)
+    expect(byChecksum.code).not.toBe(0)
+    expect(byChecksum.stderr).toContain('the dump has the checksum')
+    // Even with a description that was made of the cut file, redis-check-rdb finds it.
+    await request('target', 'dump-1', dump.url, sha256(dump.path))
+    const byContent = await script(LOAD, env)
+    expect(byContent.code).not.toBe(0)
+    expect(byContent.stderr).toContain('redis-check-rdb')
+    expect(await (await serve('target')).cli('DBSIZE')).toBe('1')
+  })
+
+  test('does not fall into the trap of a dump.rdb beside append-only persistence, which Redis ignores', async () => {
+    const dump = await dumped(4)
+    writeFileSync(join(folder('trap', 'data'), 'dump.rdb'), readFileSync(dump.path))
+    expect(await (await serve('trap')).cli('DBSIZE')).toBe('0')
+  })
+})
+
+describe('the server', () => {
+  test('runs with append-only persistence, without eviction, and lets nobody in without the password', async () => {
+    const redis = await serve('a')
+    expect(await redis.cli('CONFIG', 'GET', 'maxmemory-policy')).toContain('noeviction')
+    expect(await redis.cli('CONFIG', 'GET', 'appendonly')).toContain('yes')
+    expect(await redis.cli('CONFIG', 'GET', 'appendfsync')).toContain('everysec')
+    expect((await run('redis-cli', ['-p', String(redis.port), 'PING'])).stdout).toContain('NOAUTH')
+  })
+})
