@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import { existsSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
 import { cp, mkdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { parseDocument, stringify } from 'yaml'
@@ -9,7 +9,9 @@ import { drivers, witnesses } from '../src/drivers/registry.ts'
 import { accessObjects } from '../src/operations/access.ts'
 import type { Identity } from '../src/planning/driver.ts'
 import { loadStack } from '../src/stack/load-stack.ts'
+import { canaryEnvironment } from './canary.ts'
 import { type LabEnvironment, mintKubeconfig } from './environment.ts'
+import type { Credentials } from './ledger/application-client.ts'
 import { runDirectory, type SiteName } from './topology.ts'
 
 /** The published stacks, and what of the lab each of them gets. */
@@ -47,6 +49,7 @@ export type LabStackName = keyof typeof labStacks
 export interface LabStack {
   readonly name: LabStackName
   readonly path: string
+  readonly directory: string
   /** Addresses of the application through each load balancer. */
   readonly addresses: readonly string[]
   /** The environment of an operation that runs with one identity; never the cluster administrator's. */
@@ -70,14 +73,16 @@ export async function prepareStack(name: LabStackName, lab: LabEnvironment, sign
   ) as Record<SiteName, KubernetesClient>
   const secrets = await secretsOf(name, directory)
   const stack = await loadStack(path, { drivers, witnesses })
-  for (const site of lab.sites) {
-    await createPrerequisites(name, admin[site.name], site.name, secrets)
-    for (const object of accessObjects(stack, drivers, site.name)) await admin[site.name].apply(object, { force: true })
+  for (const site of stack.sites) {
+    const labSite = site.name as string as SiteName
+    await createPrerequisites(name, admin[labSite], labSite, secrets)
+    for (const object of accessObjects(stack, drivers, site.name)) await admin[labSite].apply(object, { force: true })
   }
   const kubeconfigs = new Map<Identity, Promise<Record<string, string>>>()
   return {
     name,
     path,
+    directory,
     addresses: lab.loadBalancers.map((balancer) => `http://${balancer.host}:${labStacks[name].frontendPort}`),
     admin,
     async environmentOf(identity) {
@@ -239,5 +244,5 @@ function credentialsOf(lab: LabEnvironment, identity: Identity, directory: strin
     env[`${prefix}_SECRET_ACCESS_KEY`] = keys.secretAccessKey
   }
   const canary = join(directory, 'canary.json')
-  return existsSync(canary) ? { ...env, CANARY_FILE: canary } : env
+  return existsSync(canary) ? { ...env, ...canaryEnvironment(JSON.parse(readFileSync(canary, 'utf8')) as Credentials) } : env
 }

@@ -17,7 +17,7 @@ import type { Clock, Driver, DriverContext, Log } from './planning/driver.ts'
 import { findingsOf } from './planning/findings.ts'
 import type { Finding, Intent } from './planning/plan.ts'
 import { loadStack } from './stack/load-stack.ts'
-import { componentOf, type SiteName, type Stack } from './stack/stack.ts'
+import { componentOf, type Site, type SiteName, type Stack, siteOf } from './stack/stack.ts'
 
 /** All that an operation works with: the declared stack, and the clients to what is real. */
 export interface World {
@@ -75,6 +75,7 @@ export async function connect(options: WorldOptions): Promise<World> {
     clock: systemClock,
     log: options.log,
     kubernetes,
+    kubeconfig: (site) => kubeconfigOf(siteOf(stack, site), sources),
     credential,
     records: recordsIn(store),
     ssh: connections.ssh,
@@ -118,10 +119,13 @@ export async function connect(options: WorldOptions): Promise<World> {
   }
 }
 
+/** Programs are handed content; our own client takes content or path, and finds relative certificates beside the path. */
+const kubeconfigOf = (site: Site, sources: CredentialSources): string => contentOrPath(localCredential(site.kubernetes.kubeconfig, sources))
+
 function openSites(stack: Stack, sources: CredentialSources, signal: AbortSignal): Map<SiteName, KubernetesClient> {
   return new Map(
     stack.sites.map((site) => {
-      const kubeconfig = contentOrPath(localCredential(site.kubernetes.kubeconfig, sources))
+      const kubeconfig = localCredential(site.kubernetes.kubeconfig, sources)
       return [site.name, openKubernetes({ site: site.name, kubeconfig, context: site.kubernetes.context, signal })] as const
     }),
   )

@@ -1,4 +1,4 @@
-import { type Answer, type HttpConnection, NoAnswer, openConnection, type Question } from './http-connection.ts'
+import { type Answer, type HttpConnection, openConnection, type Question } from './http-connection.ts'
 
 /** A machine identity and the folder that it may write. */
 export interface Credentials {
@@ -19,7 +19,7 @@ export class Refused extends Error {
   }
 }
 
-const LOGIN_MS = 5_000
+const LOGIN_MS = 3_000
 const LIST_MS = 60_000
 const PROVISION_MS = 15_000
 
@@ -123,6 +123,3 @@ async function connected<T>(address: string, work: (connection: HttpConnection) 
     connection.close()
   }
 }
-
-/** True when nothing of a failed question can have been written. */
-export const certainlyNotWritten = (error: unknown): boolean => error instanceof NoAnswer && !error.sent

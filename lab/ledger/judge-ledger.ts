@@ -10,27 +10,38 @@ export interface Gap {
   readonly firstAfter: string | null
   readonly siteBefore: string | null
   readonly siteAfter: string | null
-  /** Writes were tried outside of the acknowledged ones: the true gap may be longer. */
+  /** Without an acknowledged write on one side: the true gap may be longer. */
   readonly open: boolean
 }
 
-/** What lies between each two acknowledged writes in the order of their acknowledgement, and what is open at both ends. */
+/**
+ * What lies between each two acknowledged writes in the order of their acknowledgement, and what is open at both ends: together the whole
+ * time from the first try to the end of the last.
+ */
 export function gapsOf(entries: readonly LedgerEntry[]): Gap[] {
   const acknowledged = entries.filter(({ outcome }) => outcome === 'acknowledged').sort((a, b) => a.endedAt - b.endedAt)
-  const firstStart = Math.min(...entries.map(({ startedAt }) => startedAt))
-  const lastEnd = Math.max(...entries.map(({ endedAt }) => endedAt))
-  if (entries.length === 0) return []
+  const span = spanOf(entries)
+  if (span === null) return []
   const first = acknowledged[0]
   const last = acknowledged.at(-1)
-  if (first === undefined || last === undefined) return [gap(null, null, firstStart, lastEnd)]
+  if (first === undefined || last === undefined) return [gap(null, null, span.from, span.to)]
   const between = acknowledged
     .slice(1)
     .map((after, at) => gap(acknowledged[at] ?? null, after, acknowledged[at]?.endedAt ?? 0, after.endedAt))
   return [
-    ...(firstStart < first.startedAt ? [gap(null, first, firstStart, first.endedAt)] : []),
+    ...(first.endedAt > span.from ? [gap(null, first, span.from, first.endedAt)] : []),
     ...between,
-    ...(lastEnd > last.endedAt ? [gap(last, null, last.endedAt, lastEnd)] : []),
+    ...(span.to > last.endedAt ? [gap(last, null, last.endedAt, span.to)] : []),
   ]
+}
+
+/** No spread into Math.min: a soak has more entries than a call takes arguments. */
+function spanOf(entries: readonly LedgerEntry[]): { readonly from: number; readonly to: number } | null {
+  if (entries.length === 0) return null
+  return entries.reduce(({ from, to }, { startedAt, endedAt }) => ({ from: Math.min(from, startedAt), to: Math.max(to, endedAt) }), {
+    from: Number.POSITIVE_INFINITY,
+    to: Number.NEGATIVE_INFINITY,
+  })
 }
 
 const gap = (before: LedgerEntry | null, after: LedgerEntry | null, from: number, to: number): Gap => ({
@@ -104,14 +115,15 @@ export interface LedgerSummary {
 
 export function summarize(run: string, file: string, entries: readonly LedgerEntry[]): LedgerSummary {
   const { acknowledged, failed, unknown } = judgeLedger(entries, [])
+  const span = spanOf(entries)
   return {
     run,
     file,
     acknowledged,
     failed,
     unknown,
-    from: entries.length === 0 ? null : Math.min(...entries.map(({ startedAt }) => startedAt)),
-    to: entries.length === 0 ? null : Math.max(...entries.map(({ endedAt }) => endedAt)),
+    from: span?.from ?? null,
+    to: span?.to ?? null,
     longestGap: longestGap(entries),
     bySite: count(entries.filter(({ outcome }) => outcome === 'acknowledged').map(({ site }) => site ?? 'direct')),
     reasons: count(entries.flatMap(({ reason }) => (reason === null ? [] : [reason]))),

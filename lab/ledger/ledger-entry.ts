@@ -33,18 +33,18 @@ export const idOf = (run: string, sequence: number): string => `${PREFIX}_${run}
 export const runPrefixOf = (id: string): string | null => /^LEDGER_[^_]+_(?=\d+$)/.exec(id)?.[0] ?? null
 
 /**
- * The entries of a ledger file in the order of their sequence. An intent without a result is unknown, and so is a last line that was cut
+ * The entries of a ledger file in the order in which they started. An intent without a result is unknown, and so is a last line that was cut
  * in the middle by a crash: its intent stands before it.
  */
 export function parseLedger(text: string): LedgerEntry[] {
-  const entries = new Map<number, LedgerEntry>()
+  const entries = new Map<string, LedgerEntry>()
   for (const line of text.split('\n')) {
     const record = parseLine(line)
     if (record === null) continue
-    if ('outcome' in record) entries.set(record.sequence, record)
-    else if (!entries.has(record.sequence)) entries.set(record.sequence, unfinished(record))
+    if ('outcome' in record) entries.set(record.id, record)
+    else if (!entries.has(record.id)) entries.set(record.id, unfinished(record))
   }
-  return [...entries.values()].sort((a, b) => a.sequence - b.sequence)
+  return [...entries.values()].sort((a, b) => a.startedAt - b.startedAt || a.sequence - b.sequence)
 }
 
 function parseLine(line: string): LedgerEntry | LedgerIntent | null {

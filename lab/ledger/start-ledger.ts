@@ -140,7 +140,8 @@ class LoginFailed extends Error {}
 function outcomeOfError(error: unknown): { outcome: Outcome; reason: string } {
   if (error instanceof LoginFailed) return { outcome: 'failed', reason: error.message }
   if (error instanceof NoAnswer) return { outcome: error.sent ? 'unknown' : 'failed', reason: error.reasonCode }
-  throw error
+  // Our own defect; what it has cost is open.
+  return { outcome: 'unknown', reason: `ledger-defect: ${error instanceof Error ? error.message : String(error)}` }
 }
 
 interface Sessions {

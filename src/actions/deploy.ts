@@ -2,7 +2,8 @@ import { connect } from '../composition.ts'
 import { deploySummary } from '../evidence/summary.ts'
 import { deploy } from '../operations/deploy.ts'
 import { mask, readDeployInputs } from './inputs.ts'
-import { actionLog, finish } from './outcome.ts'
+import { actionLog } from './log.ts'
+import { finish } from './outcome.ts'
 
 /** Every site in its declared state, passive sites first. */
 export const main = (): Promise<void> =>

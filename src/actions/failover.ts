@@ -7,16 +7,26 @@ import { executeFailover } from '../operations/execute-failover.ts'
 import { planFailover } from '../operations/plan-failover.ts'
 import { readPlan } from '../operations/read-plan.ts'
 import { type FailoverInputs, mask, readFailoverInputs, setOutput } from './inputs.ts'
-import { actionLog, finish, type Outcome } from './outcome.ts'
+import { actionLog, phaseGroups } from './log.ts'
+import { finish, type Outcome } from './outcome.ts'
 
 /** The reviewed move: one job plans, a protected environment waits for its reviewer, another job executes. */
 export const main = (): Promise<void> =>
   finish(async (signal) => {
     const inputs = readFailoverInputs()
-    const world = await connect({ stackPath: inputs.stack, signal, log: actionLog, env: process.env, mask })
+    const groups = phaseGroups()
+    const world = await connect({
+      stackPath: inputs.stack,
+      signal,
+      log: actionLog,
+      env: process.env,
+      mask,
+      listener: groups.listener,
+    })
     try {
       return inputs.operation === 'plan' ? await plan(world, inputs) : await execute(world, inputs)
     } finally {
+      groups.end()
       await world.close()
     }
   })

@@ -123,6 +123,7 @@ export function readFailoverInputs(): FailoverInputs {
       next: `To move to ${common.to}, set confirm: ${common.to}. Nothing was changed.`,
     })
   const token = required('github-token')
+  mask(token)
   return Object.freeze({ operation, ...common, digest, token })
 }
 

@@ -1,7 +1,8 @@
 import * as core from '@actions/core'
+import { type Milliseconds, seconds } from '../duration.ts'
 import { asStandbyError, StandbyError } from '../errors.ts'
-import type { Log } from '../planning/driver.ts'
 import { setOutput } from './inputs.ts'
+import { harmless } from './log.ts'
 
 /** What an action ends with; every exit of every action goes through {@link finish}. */
 export interface Outcome {
@@ -15,34 +16,35 @@ export interface Outcome {
   readonly failure: string | null
 }
 
-/** GitHub allows 7.5 s between the first and the second signal. */
-const PATIENCE = 7_000
-
-export const actionLog: Log = {
-  info: (line) => core.info(line),
-  warning: (line) => core.warning(line),
-  debug: (line) => core.debug(line),
-}
+/** A runner sends its second signal after 7.5 s and kills after 10: outputs and summary are written before. */
+const PATIENCE: Milliseconds = seconds(6.5)
+/** All outputs of a job share 1 MB, counted as UTF-16; over it GitHub drops them. */
+const LARGEST_RESULT = 400_000
 
 /** Runs an action to its end: catches, writes outputs and summary, sets the exit code. Nobody else calls setFailed. */
 export async function finish(run: (signal: AbortSignal) => Promise<Outcome>): Promise<void> {
   const stopping = new AbortController()
+  const impatient = Promise.withResolvers<Outcome>()
   const stop = (signal: NodeJS.Signals): void => {
     if (stopping.signal.aborted) return
     core.info(`${signal}: stopping`)
-    stopping.abort(
-      new StandbyError({
-        code: 'cancelled',
-        mustAct: 'cancelled',
-        what: 'the run was cancelled',
-        next: 'Look at the last step in the journal before anything is started again.',
-      }),
-    )
-    setTimeout(() => process.exit(1), PATIENCE).unref()
+    const error = new StandbyError({
+      code: 'cancelled',
+      mustAct: 'cancelled',
+      what: 'the run was cancelled',
+      next: 'Look at the last step in the journal before anything is started again.',
+    })
+    stopping.abort(error)
+    setTimeout(() => impatient.resolve(failedOutcome(error)), PATIENCE).unref()
   }
-  process.once('SIGINT', stop)
-  process.once('SIGTERM', stop)
-  const outcome = await run(stopping.signal).catch((error: unknown) => failedOutcome(asStandbyError(error)))
+  process.on('SIGINT', stop)
+  process.on('SIGTERM', stop)
+  // A forgotten promise is a defect of ours, and no reason to leave a move half done.
+  process.on('unhandledRejection', (error) => core.info(`! internal-error: ${harmless(asStandbyError(error).message)}`))
+  const outcome = await Promise.race([
+    run(stopping.signal).catch((error: unknown) => failedOutcome(asStandbyError(error))),
+    impatient.promise,
+  ])
   await publish(outcome)
   process.exitCode = outcome.failure === null ? 0 : 1
   // Kept-alive connections must not hold the job open.
@@ -52,13 +54,21 @@ export async function finish(run: (signal: AbortSignal) => Promise<Outcome>): Pr
 async function publish(outcome: Outcome): Promise<void> {
   setOutput('decision', outcome.decision)
   setOutput('reason-code', outcome.reasonCode)
-  setOutput('result', JSON.stringify({ schemaVersion: 1, ...outcome.result }))
+  setOutput('result', resultText(outcome.result))
   if (process.env.GITHUB_STEP_SUMMARY !== undefined && outcome.summary !== '')
     await core.summary
       .addRaw(outcome.summary, true)
       .write()
-      .catch((error: unknown) => core.warning(`the summary could not be written: ${String(error)}`))
+      .catch((error: unknown) => core.info(`! the summary could not be written: ${String(error)}`))
   if (outcome.failure !== null) core.setFailed(outcome.failure)
+}
+
+/** The result as JSON; one that GitHub would drop says so instead of being lost together with the other outputs. */
+export function resultText(result: object): string {
+  const text = JSON.stringify({ schemaVersion: 1, ...result })
+  return text.length <= LARGEST_RESULT
+    ? text
+    : JSON.stringify({ schemaVersion: 1, tooLarge: { characters: text.length, limit: LARGEST_RESULT } })
 }
 
 /** The error as its reader needs it: code first, then what, where, what next. */

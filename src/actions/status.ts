@@ -2,7 +2,8 @@ import { connect } from '../composition.ts'
 import { statusSummary } from '../evidence/summary.ts'
 import { status } from '../operations/status.ts'
 import { mask, readStatusInputs, setOutput } from './inputs.ts'
-import { actionLog, finish } from './outcome.ts'
+import { actionLog } from './log.ts'
+import { finish } from './outcome.ts'
 
 /** The root action: both sites side by side, read-only. */
 export const main = (): Promise<void> =>

@@ -1,10 +1,10 @@
 import { connect } from '../composition.ts'
-import { StandbyError } from '../errors.ts'
 import { restoreTestSummary } from '../evidence/summary.ts'
-import { backUp } from '../operations/back-up.ts'
+import { freshBackup } from '../operations/back-up.ts'
 import { verifyBackup } from '../operations/verify-backup.ts'
 import { mask, readVerifyBackupInputs, setOutput } from './inputs.ts'
-import { actionLog, finish } from './outcome.ts'
+import { actionLog } from './log.ts'
+import { finish } from './outcome.ts'
 
 /** The nightly question: could this stack be restored from its backups? */
 export const main = (): Promise<void> =>
@@ -12,17 +12,7 @@ export const main = (): Promise<void> =>
     const inputs = readVerifyBackupInputs()
     const world = await connect({ stackPath: inputs.stack, signal, log: actionLog, env: process.env, mask })
     try {
-      if (inputs.fresh) {
-        const taken = await backUp(world)
-        if (taken.failure !== null)
-          throw new StandbyError({
-            code: taken.failure.code,
-            mustAct: 'site',
-            what: taken.failure.what,
-            where: taken.failure.where ?? undefined,
-            next: taken.failure.next ?? undefined,
-          })
-      }
+      if (inputs.fresh) await freshBackup(world)
       const outcome = await verifyBackup(world, inputs.site === null ? {} : { site: inputs.site })
       setOutput('verdict', outcome.verdict)
       const good = outcome.verdict === 'restorable' || outcome.verdict === 'degraded'

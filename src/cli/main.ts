@@ -6,7 +6,7 @@ import { drivers, witnesses } from '../drivers/registry.ts'
 import { asStandbyError, inputError, StandbyError } from '../errors.ts'
 import { backupText, deployText, moveText, planText, restoreTestText, statusText } from '../evidence/terminal.ts'
 import { accessObjects, bucketPolicies } from '../operations/access.ts'
-import { backUp } from '../operations/back-up.ts'
+import { backUp, freshBackup } from '../operations/back-up.ts'
 import { deploy } from '../operations/deploy.ts'
 import { executeFailover } from '../operations/execute-failover.ts'
 import { planFailover } from '../operations/plan-failover.ts'
@@ -130,9 +130,11 @@ function addChanging(program: Command): void {
     .command('verify-backup')
     .description('restore the newest backups of the active site into a sandbox and judge the data')
     .option('--site <site>', 'the passive site that carries the sandbox')
-    .action((options: { site?: string }) =>
+    .option('--fresh', 'take a new backup first', false)
+    .action((options: { site?: string; fresh: boolean }) =>
       operate(program, async (world) => {
-        const outcome = await verifyBackup(world, options)
+        if (options.fresh) await freshBackup(world)
+        const outcome = await verifyBackup(world, options.site === undefined ? {} : { site: options.site })
         const exit = outcome.verdict === 'restorable' ? EXIT.ok : outcome.verdict === 'degraded' ? EXIT.degraded : EXIT.failed
         return { result: outcome, text: restoreTestText(outcome, style()), exit }
       }),

@@ -4,6 +4,7 @@ import type { Driver } from '../planning/driver.ts'
 import type { WitnessSchemas } from '../stack/schema.ts'
 import { cloudNativePg } from './cloudnative-pg/driver.ts'
 import { haproxy } from './haproxy/driver.ts'
+import { helmRelease } from './helm-release/driver.ts'
 import { redis } from './redis/driver.ts'
 import { openS3Store } from './s3/conditional-store.ts'
 import { s3 } from './s3/driver.ts'
@@ -11,7 +12,7 @@ import { s3WitnessSchema } from './s3/spec.ts'
 
 /** The one place that names drivers. Each was checked against its own schema before its `spec` reaches it. */
 export const drivers: Readonly<Record<string, Driver>> = Object.fromEntries(
-  ([cloudNativePg, haproxy, redis, s3] as unknown as Driver[]).map((driver) => [driver.kind, driver]),
+  ([cloudNativePg, haproxy, helmRelease, redis, s3] as unknown as Driver[]).map((driver) => [driver.kind, driver]),
 )
 
 /** The storages that can be a witness. */

@@ -1,5 +1,5 @@
 import type { World } from '../composition.ts'
-import { asStandbyError, inputError } from '../errors.ts'
+import { asStandbyError, inputError, StandbyError } from '../errors.ts'
 import { progressTo } from '../execution/progress.ts'
 import { runSteps } from '../execution/run-steps.ts'
 import type { Behaviour } from '../planning/driver.ts'
@@ -47,6 +47,14 @@ export async function backUp(world: World): Promise<BackupReport> {
     failure: outcome.failure === null ? null : failureOf(asStandbyError(outcome.failure)),
     duration: world.clock.now().getTime() - begun,
   }
+}
+
+/** A backup that a restore test can rest on: throws what failed. */
+export async function freshBackup(world: World): Promise<BackupReport> {
+  const report = await backUp(world)
+  if (report.failure === null) return report
+  const { code, what, where, next } = report.failure
+  throw new StandbyError({ code, mustAct: 'site', what, where: where ?? undefined, next: next ?? undefined })
 }
 
 function behaviourOf(world: World, step: PlannedStep): Behaviour {

@@ -1,138 +1,132 @@
-import type { JsonObject } from '../json.ts'
+import type { Json, JsonObject } from '../json.ts'
 import type { Driver } from '../planning/driver.ts'
-import type { PlacedProblem } from './check-schema.ts'
+import { isMapping, type Meant } from './check-schema.ts'
 import { nearest } from './nearest.ts'
+import type { PlacedProblem } from './problems.ts'
 import type { Component, Stack } from './stack.ts'
 
-/** What no schema can say: names that nothing has, needs that go in circles, two owners of one thing. */
-export function checkMeaning(stack: Stack, value: JsonObject, drivers: Readonly<Record<string, Driver>>): PlacedProblem[] {
-  return [
-    ...unknownSites(stack, value),
-    ...unknownNeeds(stack),
-    ...circles(stack),
-    ...driverProblems(stack, drivers),
-    ...sharedClaims(stack, drivers),
-  ]
+/** What no schema can say of names: sites and components that nobody declares, needs that go in circles. Any shape of file is bearable. */
+export function nameProblems(value: JsonObject, meanings: readonly Meant[]): PlacedProblem[] {
+  const sites = isMapping(value.sites) ? Object.keys(value.sites) : []
+  const needs = needsOf(value)
+  return [...meanings.flatMap((meant) => siteProblems(meant, sites)), ...unknownNeeds(needs), ...circles(needs)]
+}
+
+function siteProblems({ meaning, path, value }: Meant, sites: readonly string[]): PlacedProblem[] {
+  // Of a file that declares no site, the missing declaration is the problem, not each mention.
+  if (sites.length === 0) return []
+  const unknown = (name: string, among: readonly string[]): Pick<PlacedProblem, 'what' | 'suggestion'> => ({
+    what: `no site ${name} is declared; there are ${sites.join(', ')}`,
+    suggestion: nearest(name, among) ?? nearest(name, sites),
+  })
+  if (meaning === 'site') return typeof value !== 'string' || sites.includes(value) ? [] : [{ path, ...unknown(value, sites) }]
+  if (meaning !== 'by-site' || !isMapping(value)) return []
+  const missing = new Set(sites.filter((site) => !Object.hasOwn(value, site)))
+  const strangers = Object.keys(value)
+    .filter((name) => !sites.includes(name))
+    .map((name): PlacedProblem => {
+      const problem = unknown(name, [...missing])
+      missing.delete(problem.suggestion ?? '')
+      return { path: [...path, name], ...problem, atKey: true }
+    })
+  return [...strangers, ...[...missing].map((site): PlacedProblem => ({ path, what: `says nothing of the site ${site}`, atKey: true }))]
+}
+
+type Needs = ReadonlyMap<string, readonly string[]>
+
+function needsOf(value: JsonObject): Needs {
+  const components = isMapping(value.components) ? Object.entries(value.components) : []
+  return new Map(components.map(([name, declared]) => [name, isMapping(declared) ? textsOf(declared.needs) : []]))
+}
+const textsOf = (value: Json | undefined): string[] =>
+  Array.isArray(value) ? value.filter((item: Json): item is string => typeof item === 'string') : []
+
+function unknownNeeds(needs: Needs): PlacedProblem[] {
+  return [...needs].flatMap(([name, needed]) =>
+    needed.flatMap((need, index): PlacedProblem[] => {
+      if (needs.has(need)) return []
+      const others = [...needs.keys()].filter((other) => other !== name)
+      return [{ path: ['components', name, 'needs', index], what: `no component ${need} is declared`, suggestion: nearest(need, others) }]
+    }),
+  )
+}
+
+/** Each circle once, told from the component that stands first in the file. */
+function circles(needs: Needs): PlacedProblem[] {
+  const finished = new Set<string>()
+  const found: PlacedProblem[] = []
+  const visit = (name: string, path: readonly string[]): void => {
+    if (path.includes(name)) {
+      const circle = path.slice(path.indexOf(name))
+      found.push({ path: ['components', circle[0] ?? name, 'needs'], what: `needs itself: ${[...circle, name].join(' → ')}`, atKey: true })
+    } else if (!finished.has(name)) {
+      for (const need of needs.get(name) ?? []) visit(need, [...path, name])
+      finished.add(name)
+    }
+  }
+  for (const name of needs.keys()) visit(name, [])
+  return found
+}
+
+/** A credential that was pasted where an address or a name belongs: files of a repository are read by many. */
+export function pastedCredentials(value: Json, path: readonly (string | number)[] = []): PlacedProblem[] {
+  if (Array.isArray(value)) return value.flatMap((item: Json, index) => pastedCredentials(item, [...path, index]))
+  if (isMapping(value)) return Object.entries(value).flatMap(([key, part]) => pastedCredentials(part, [...path, key]))
+  if (typeof value !== 'string') return []
+  const pasted = PASTED.find(({ pattern }) => pattern.test(value))
+  return pasted === undefined
+    ? []
+    : [{ path, what: `holds ${pasted.name}: credentials are references, such as { env: NAME }, never values`, concealed: true }]
+}
+const PASTED = [
+  { name: 'a password in a URL', pattern: /^[a-z][a-z0-9+.-]*:\/\/[^/?#@]*:(?!\$\{[^}]*\}@)[^/?#@]+@/i },
+  { name: 'a private key', pattern: /-----BEGIN [A-Z ]*PRIVATE KEY-----/ },
+  { name: 'an AWS access key', pattern: /^(AKIA|ASIA)[A-Z0-9]{16}$/ },
+  { name: 'a GitHub token', pattern: /^(gh[pousr]_[A-Za-z0-9]{20,}|github_pat_\w{20,})$/ },
+]
+
+/** What only drivers can judge; for a stack whose shape and names are right. */
+export function driverProblems(stack: Stack, drivers: Readonly<Record<string, Driver>>): PlacedProblem[] {
+  const invalid = stack.components.map((component) => ({ component, problems: invalidSpecs(component, stack, drivers) }))
+  const sound = invalid.filter(({ problems }) => problems.length === 0).map(({ component }) => component)
+  return [...invalid.flatMap(({ problems }) => problems), ...sharedClaims(sound, stack, drivers)]
+}
+
+function invalidSpecs(component: Component, stack: Stack, drivers: Readonly<Record<string, Driver>>): PlacedProblem[] {
+  const problems = drivers[component.driver]?.validate?.(component, stack) ?? []
+  return problems.map(({ path, what, candidates }) => {
+    const value = path.reduce<Json | undefined>((part, key) => (isMapping(part) ? part[key] : undefined), component.spec)
+    const suggestion = candidates === undefined ? null : nearest(typeof value === 'string' ? value : (path.at(-1) ?? ''), candidates)
+    return { path: ['components', component.name, ...path], what, suggestion }
+  })
+}
+
+/** Two owners of one Kubernetes object would undo each other's work; two writers of one archive prefix would mix two histories. */
+function sharedClaims(components: readonly Component[], stack: Stack, drivers: Readonly<Record<string, Driver>>): PlacedProblem[] {
+  const owners = new Map<string, string>()
+  return components.flatMap((component) =>
+    (drivers[component.driver]?.claims(component, stack) ?? []).flatMap((claim): PlacedProblem[] => {
+      const path = ['components', component.name, ...claim.path]
+      const owner = owners.get(claim.key)
+      if (owner !== undefined) return [{ path, what: `${claim.key} belongs to ${owner} already` }]
+      owners.set(claim.key, path.join('.'))
+      return []
+    }),
+  )
 }
 
 /** Components in an order in which each stands behind what it needs; the file's order otherwise. */
 export function sortedByNeeds(components: readonly Component[]): Component[] {
-  const sorted: Component[] = []
+  const byName = new Map(components.map((component) => [component.name, component]))
+  const sorted = new Set<Component>()
   const place = (component: Component): void => {
-    if (sorted.includes(component)) return
+    if (sorted.has(component)) return
     for (const need of component.needs) {
-      const needed = components.find((candidate) => candidate.name === need)
+      const needed = byName.get(need)
       if (needed !== undefined) place(needed)
     }
-    sorted.push(component)
+    sorted.add(component)
   }
   for (const component of components) place(component)
-  return sorted
-}
-
-function unknownSites(stack: Stack, value: JsonObject): PlacedProblem[] {
-  const known = stack.sites.map((site) => site.name as string)
-  const problem = (path: string[], name: string, atKey: boolean): PlacedProblem[] =>
-    known.includes(name)
-      ? []
-      : [{ path, what: `no site ${name} is declared; there are ${known.join(', ')}`, suggestion: nearest(name, known), atKey }]
-  const ofComponents = Object.entries(value.components as Record<string, JsonObject>).flatMap(([component, declared]) =>
-    ['sites', 'backends'].flatMap((key) => {
-      const bySite = declared[key]
-      if (typeof bySite !== 'object' || bySite === null || Array.isArray(bySite)) return []
-      const names = Object.keys(bySite)
-      const missing = known.filter((site) => !names.includes(site))
-      return [
-        ...names.flatMap((name) => problem(['components', component, key, name], name, true)),
-        ...missing.map(
-          (site): PlacedProblem => ({
-            path: ['components', component, key],
-            what: `says nothing of the site ${site}`,
-            suggestion: null,
-            atKey: true,
-          }),
-        ),
-      ]
-    }),
-  )
-  return [...problem(['initialActive'], stack.initialActive, false), ...ofComponents]
-}
-
-function unknownNeeds(stack: Stack): PlacedProblem[] {
-  const known = stack.components.map((component) => component.name)
-  return stack.components.flatMap((component) =>
-    component.needs.flatMap((need, index): PlacedProblem[] =>
-      known.includes(need)
-        ? []
-        : [
-            {
-              path: ['components', component.name, 'needs', index],
-              what: `no component ${need} is declared`,
-              suggestion: nearest(
-                need,
-                known.filter((name) => name !== component.name),
-              ),
-              atKey: false,
-            },
-          ],
-    ),
-  )
-}
-
-function circles(stack: Stack): PlacedProblem[] {
-  const byName = new Map(stack.components.map((component) => [component.name, component]))
-  const reported = new Set<string>()
-  const find = (name: string, path: readonly string[]): string[] | null => {
-    if (path.includes(name)) return [...path.slice(path.indexOf(name)), name]
-    for (const need of byName.get(name)?.needs ?? []) {
-      const circle = find(need, [...path, name])
-      if (circle !== null) return circle
-    }
-    return null
-  }
-  return stack.components.flatMap((component): PlacedProblem[] => {
-    const circle = find(component.name, [])
-    if (circle === null) return []
-    const key = [...new Set(circle)].sort().join()
-    if (reported.has(key)) return []
-    reported.add(key)
-    return [
-      {
-        path: ['components', circle[0] ?? component.name, 'needs'],
-        what: `needs itself: ${circle.join(' → ')}`,
-        suggestion: null,
-        atKey: true,
-      },
-    ]
-  })
-}
-
-function driverProblems(stack: Stack, drivers: Readonly<Record<string, Driver>>): PlacedProblem[] {
-  return stack.components.flatMap((component) =>
-    (drivers[component.driver]?.validate?.(component, stack) ?? []).map((problem) => {
-      const last = problem.path.at(-1) ?? ''
-      return {
-        path: ['components', component.name, ...problem.path],
-        what: problem.what,
-        suggestion: problem.candidates === undefined ? null : nearest(last, problem.candidates),
-        atKey: false,
-      }
-    }),
-  )
-}
-
-/** Two owners of one Kubernetes object would undo each other's work; two writers of one archive prefix would mix two histories. */
-function sharedClaims(stack: Stack, drivers: Readonly<Record<string, Driver>>): PlacedProblem[] {
-  const owners = new Map<string, string>()
-  return stack.components.flatMap((component) =>
-    (drivers[component.driver]?.claims(component, stack) ?? []).flatMap((claim): PlacedProblem[] => {
-      const place = ['components', component.name, ...claim.path]
-      const owner = owners.get(claim.key)
-      if (owner === undefined) {
-        owners.set(claim.key, place.join('.'))
-        return []
-      }
-      return [{ path: place, what: `${claim.key} belongs to ${owner} already`, suggestion: null, atKey: false }]
-    }),
-  )
+  return [...sorted]
 }

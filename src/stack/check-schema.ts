@@ -1,105 +1,226 @@
-import { Ajv2020, type ErrorObject, type ValidateFunction } from 'ajv/dist/2020.js'
 import type { Json, JsonObject } from '../json.ts'
 import { nearest } from './nearest.ts'
+import type { PlacedProblem } from './problems.ts'
+import { MEANS, type Meaning } from './schema-parts.ts'
 
-/** A problem with its place as a path; the loader finds line and column. */
-export interface PlacedProblem {
-  readonly path: readonly (string | number)[]
-  readonly what: string
-  readonly suggestion: string | null
-  /** Points at the key instead of its value. */
-  readonly atKey: boolean
+/** What a value is against its schema: what is wrong with it, and which of its parts mean more than their shape. */
+export interface Judgement {
+  readonly problems: readonly PlacedProblem[]
+  readonly meanings: readonly Meant[]
+}
+export interface Meant {
+  readonly meaning: Meaning
+  readonly path: Path
+  readonly value: Json
+}
+type Path = readonly (string | number)[]
+
+interface Place {
+  readonly path: Path
+  /** Keys of the mapping around: where a key belongs that was moved by an indentation. */
+  readonly around: readonly string[]
+  /** Inside a reference to a credential: somebody may have written the credential itself. */
+  readonly concealed: boolean
 }
 
-const ajv = new Ajv2020({ allErrors: true, strict: false, verbose: true })
-const compiled = new WeakMap<JsonObject, ValidateFunction>()
-
-/** What a value lacks against a schema, in words for the person who wrote it. */
-export function schemaProblems(schema: JsonObject, value: Json, at: readonly (string | number)[]): PlacedProblem[] {
-  const validate = compiled.get(schema) ?? ajv.compile(schema)
-  compiled.set(schema, validate)
-  if (validate(value)) return []
-  const errors = validate.errors ?? []
-  // The branches of a oneOf and of propertyNames repeat what their parent says better.
-  const parents = errors.filter((error) => error.keyword === 'oneOf' || error.keyword === 'anyOf').map((error) => error.schemaPath)
-  const own = errors.filter(
-    (error) =>
-      !parents.some((parent) => error.schemaPath.startsWith(`${parent}/`)) &&
-      !(error.propertyName !== undefined && error.keyword !== 'propertyNames'),
-  )
-  return dedupe(own.filter((error) => error.keyword !== 'if').map((error) => problemOf(error, at)))
+/**
+ * Judges a value by a schema, in words for the person who wrote it.
+ *
+ * We read the schema ourselves because a validator for all of JSON Schema says `must match exactly one schema in oneOf` where a person wants to
+ * hear `did you mean env`; because it prints values that may be credentials; and because ajv was 130 kB of the bundle and 60 ms of each start.
+ * The keywords below are all that our schemas use: another one throws, and a test compares every verdict with ajv's.
+ */
+export function judge(schema: JsonObject, value: Json, path: Path): Judgement {
+  return judgeAt(schema, value, { path, around: [], concealed: false })
 }
 
-function problemOf(error: ErrorObject, at: readonly (string | number)[]): PlacedProblem {
-  const path = [...at, ...segments(error.instancePath)]
-  const say = (what: string, more: Partial<PlacedProblem> = {}): PlacedProblem => ({ path, what, suggestion: null, atKey: false, ...more })
-  const parameters = error.params as Record<string, unknown>
-  switch (error.keyword) {
-    case 'additionalProperties':
-    case 'unevaluatedProperties': {
-      const key = String(parameters.additionalProperty ?? parameters.unevaluatedProperty)
-      const known = Object.keys((error.parentSchema?.properties ?? {}) as object)
-      return say('unknown key', { path: [...path, key], suggestion: nearest(key, known), atKey: true })
+const NOTHING: Judgement = { problems: [], meanings: [] }
+const all = (judgements: readonly Judgement[]): Judgement => ({
+  problems: judgements.flatMap((one) => one.problems),
+  meanings: judgements.flatMap((one) => one.meanings),
+})
+
+function judgeAt(schema: JsonObject, value: Json, at: Place): Judgement {
+  refuseUnknownKeywords(schema)
+  const meaning = schema[MEANS] as Meaning | undefined
+  const place = meaning === 'reference' ? { ...at, concealed: true } : at
+  const wrong = wrongType(schema, value, place) ?? wrongValue(schema, value, place)
+  if (wrong !== null) return { problems: [problem(place, wrong)], meanings: [] }
+  const meant = meaning === undefined ? [] : [{ meaning, path: place.path, value }]
+  return all([{ problems: [], meanings: meant }, isMapping(value) ? judgeMapping(schema, value, place) : judgeItems(schema, value, place)])
+}
+
+const KEYWORDS = new Set(
+  `type const enum pattern minLength minimum maximum minItems uniqueItems items minProperties maxProperties propertyNames
+  required properties additionalProperties oneOf title description examples default ${MEANS}`.split(/\s+/),
+)
+function refuseUnknownKeywords(schema: JsonObject): void {
+  for (const keyword of Object.keys(schema))
+    if (!KEYWORDS.has(keyword)) throw new Error(`src/stack/check-schema.ts does not know the schema keyword ${keyword}`)
+}
+
+type Problem = Omit<PlacedProblem, 'path'>
+const problem = (place: Place, found: Problem): PlacedProblem => ({
+  path: place.path,
+  ...found,
+  ...(place.concealed ? { concealed: true } : {}),
+})
+
+const TYPES: Readonly<Record<string, { readonly name: string; readonly fits: (value: Json) => boolean }>> = {
+  object: { name: 'a mapping', fits: (value) => isMapping(value) },
+  array: { name: 'a list', fits: (value) => Array.isArray(value) },
+  string: { name: 'text', fits: (value) => typeof value === 'string' },
+  integer: { name: 'a whole number', fits: (value) => Number.isInteger(value) },
+  number: { name: 'a number', fits: (value) => typeof value === 'number' },
+  boolean: { name: 'true or false', fits: (value) => typeof value === 'boolean' },
+}
+
+function wrongType(schema: JsonObject, value: Json, place: Place): Problem | null {
+  const type = typeof schema.type === 'string' ? TYPES[schema.type] : undefined
+  if (type === undefined || type.fits(value)) return null
+  if (place.concealed && !isMapping(value))
+    return { what: value === null ? `is empty${hintOf(schema)}` : `must be a reference, never the value itself${hintOf(schema)}` }
+  if (value === null) return { what: `is empty, must be ${type.name}${hintOf(schema)}` }
+  const quoted = schema.type === 'string' && typeof value !== 'object' ? `: write it in quotes, "${String(value)}"` : hintOf(schema)
+  return { what: `must be ${type.name}, is ${shown(value, place)}${quoted}` }
+}
+
+function wrongValue(schema: JsonObject, value: Json, place: Place): Problem | null {
+  const allowed = schema.const === undefined ? (schema.enum as readonly Json[] | undefined) : [schema.const]
+  if (allowed !== undefined && !allowed.includes(value)) {
+    const names = allowed.map(String)
+    return {
+      what: `${shown(value, place)} is not ${names.length === 1 ? names[0] : `one of ${names.join(', ')}`}${hintOf(schema)}`,
+      suggestion: nearest(String(value), names),
     }
-    case 'required':
-      return say(`the key ${String(parameters.missingProperty)} is missing`, { atKey: true })
-    case 'enum':
-    case 'const': {
-      const allowed = (error.keyword === 'enum' ? (parameters.allowedValues as unknown[]) : [parameters.allowedValue]).map(String)
-      return say(`${shown(error.data)} is not ${allowed.length === 1 ? allowed[0] : `one of ${allowed.join(', ')}`}`, {
-        suggestion: nearest(String(error.data), allowed),
-      })
-    }
-    case 'oneOf':
-      return say(referenceHint(error))
-    case 'propertyNames':
-      return say(`${String(parameters.propertyName)} is no valid name here: lower case letters, digits and "-"`, {
-        path: [...path, String(parameters.propertyName)],
-        atKey: true,
-      })
-    case 'type':
-      return say(`must be ${article(String(parameters.type))}, is ${shown(error.data)}`)
-    case 'pattern':
-      return say(`${shown(error.data)} does not have the right form${hintOf(error)}`)
-    case 'minProperties':
-      return say(`needs at least ${String(parameters.limit)} entries`)
-    default:
-      return say(`${error.message ?? 'is not valid'}${hintOf(error)}`)
   }
+  if (typeof value === 'string') {
+    if (value.length < Number(schema.minLength ?? 0)) return { what: `must not be empty${hintOf(schema)}` }
+    if (typeof schema.pattern === 'string' && !new RegExp(schema.pattern, 'u').test(value))
+      return { what: `${shown(value, place)} does not have the right form${hintOf(schema)}` }
+  }
+  if (typeof value === 'number') {
+    const [low, high] = [schema.minimum ?? Number.NEGATIVE_INFINITY, schema.maximum ?? Number.POSITIVE_INFINITY].map(Number)
+    if (value < (low ?? 0) || value > (high ?? 0)) return { what: `${value} is not between ${low} and ${high}${hintOf(schema)}` }
+  }
+  const [fewest, most, size, entries] = Array.isArray(value)
+    ? [schema.minItems, undefined, value.length, 'items']
+    : [schema.minProperties, schema.maxProperties, isMapping(value) ? Object.keys(value).length : 0, 'entries']
+  if (size < Number(fewest ?? 0)) return { what: `has ${size} of at least ${fewest} ${entries}${hintOf(schema)}` }
+  if (size > Number(most ?? Number.POSITIVE_INFINITY)) return { what: `has ${size} ${entries}, more than ${most}` }
+  return null
 }
 
-function referenceHint(error: ErrorObject): string {
-  const isText = typeof error.data === 'string'
-  const description = (error.parentSchema?.description as string | undefined) ?? ''
-  return isText ? `must be a reference, not a value. ${description}` : `has not one of the allowed forms. ${description}`
+function judgeItems(schema: JsonObject, value: Json, place: Place): Judgement {
+  if (!Array.isArray(value)) return NOTHING
+  const seen = new Set<string>()
+  return all(
+    value.map((item: Json, index): Judgement => {
+      const at = { ...place, path: [...place.path, index], around: [] }
+      const text = JSON.stringify(item)
+      if (schema.uniqueItems === true && seen.has(text))
+        return { problems: [problem(at, { what: `${shown(item, at)} stands here a second time` })], meanings: [] }
+      seen.add(text)
+      return isMapping(schema.items) ? judgeAt(schema.items, item, at) : NOTHING
+    }),
+  )
 }
 
-const hintOf = (error: ErrorObject): string => {
-  const description = error.parentSchema?.description as string | undefined
-  const examples = error.parentSchema?.examples as string[] | undefined
-  return `${description === undefined ? '' : `: ${description}`}${examples === undefined ? '' : ` Examples: ${examples.join(', ')}.`}`
+function judgeMapping(schema: JsonObject, value: JsonObject, place: Place): Judgement {
+  const properties = isMapping(schema.properties) ? schema.properties : {}
+  const others = schema.additionalProperties
+  const entries = Object.entries(value).map(([key, part]): Judgement => {
+    const own = Object.hasOwn(properties, key) ? properties[key] : others
+    const at = { ...place, path: [...place.path, key], around: Object.keys(properties) }
+    const name = wrongName(schema, key)
+    if (name !== null) return { problems: [problem(at, { what: name, atKey: true })], meanings: [] }
+    return isMapping(own) ? judgeAt(own, part, at) : NOTHING
+  })
+  const branches = schema.oneOf as readonly JsonObject[] | undefined
+  const choice = branches === undefined ? NOTHING : judgeChoice(branches, value, place, hintOf(schema))
+  return all([{ problems: wrongKeys(schema, value, place), meanings: [] }, ...entries, choice])
 }
 
-const segments = (pointer: string): (string | number)[] =>
-  pointer
-    .split('/')
-    .slice(1)
-    .map((part) => part.replaceAll('~1', '/').replaceAll('~0', '~'))
-    .map((part) => (/^\d+$/.test(part) ? Number(part) : part))
+function wrongName(schema: JsonObject, key: string): string | null {
+  if (!isMapping(schema.propertyNames)) return null
+  const pattern = schema.propertyNames.pattern
+  return typeof pattern !== 'string' || new RegExp(pattern, 'u').test(key) ? null : `is no valid name here${hintOf(schema.propertyNames)}`
+}
 
-const shown = (value: unknown): string => {
-  const text = JSON.stringify(value) ?? 'nothing'
+/** Keys that nobody reads and keys that are missing; one that was mistyped is both, and is told once. */
+function wrongKeys(schema: JsonObject, value: JsonObject, place: Place): PlacedProblem[] {
+  const properties = isMapping(schema.properties) ? schema.properties : {}
+  const known = Object.keys(properties)
+  const required = (schema.required ?? []) as readonly string[]
+  const missing = new Set(required.filter((key) => !Object.hasOwn(value, key)))
+  const absent = known.filter((key) => !Object.hasOwn(value, key) && !missing.has(key))
+  const unknown = Object.keys(value).filter((key) => !Object.hasOwn(properties, key))
+  const closed = schema.additionalProperties === false
+  const strangers = unknown.flatMap((key): PlacedProblem[] => {
+    const meant = nearest(key, closed ? [...missing, ...absent] : [...missing])
+    if (meant !== null) missing.delete(meant)
+    else if (!closed) return []
+    const at = { ...place, path: [...place.path, key] }
+    return [problem(at, { what: meant === null ? strangerText(key, known, place) : 'unknown key', suggestion: meant, atKey: true })]
+  })
+  const gaps = [...missing].map((key) => {
+    const part = properties[key]
+    return problem(place, { what: `the key ${key} is missing${isMapping(part) ? hintOf(part) : ''}`, atKey: true })
+  })
+  return [...strangers, ...gaps]
+}
+
+function strangerText(key: string, known: readonly string[], place: Place): string {
+  const present = nearest(key, known)
+  if (present !== null) return `unknown key, and ${present} is here already`
+  if (place.around.includes(key)) return `unknown key: ${key} belongs one level up, less indented`
+  return `unknown key; there may be ${known.join(', ')}`
+}
+
+/** Of several forms the one that was meant is judged: by the keys that it shares with the value. */
+function judgeChoice(branches: readonly JsonObject[], value: JsonObject, place: Place, hint: string): Judgement {
+  const judged = branches.map((branch) => ({ branch, ...judgeAt(branch, value, place) }))
+  const fitting = judged.filter((one) => one.problems.length === 0)
+  if (fitting.length === 1) return fitting[0] ?? NOTHING
+  const requiredOf = (branch: JsonObject): readonly string[] => (branch.required ?? []) as readonly string[]
+  const begun = branches.filter((branch) => requiredOf(branch).some((key) => Object.hasOwn(value, key) && !sharedKey(branches, key)))
+  const names = branches.map((branch) => `{ ${requiredOf(branch).join(', ')} }`).join(' or ')
+  if (fitting.length > 1 || begun.length > 1)
+    return { problems: [problem(place, { what: `mixes several forms; it must be ${names}`, atKey: true })], meanings: [] }
+  const meant = judged.find(({ branch }) => begun.includes(branch) || hasKeyLike(branches, branch, value))
+  if (meant !== undefined) return { problems: meant.problems, meanings: meant.meanings }
+  return { problems: [problem(place, { what: `must be ${names}${hint}`, atKey: true })], meanings: [] }
+}
+
+const sharedKey = (branches: readonly JsonObject[], key: string): boolean =>
+  branches.filter((branch) => keysOf(branch).includes(key)).length > 1
+const keysOf = (branch: JsonObject): string[] => (isMapping(branch.properties) ? Object.keys(branch.properties) : [])
+const hasKeyLike = (branches: readonly JsonObject[], branch: JsonObject, value: JsonObject): boolean =>
+  Object.keys(value).some((key) => {
+    const meant = nearest(key, branches.flatMap(keysOf))
+    return meant !== null && keysOf(branch).includes(meant)
+  })
+
+function hintOf(schema: JsonObject): string {
+  const examples = Array.isArray(schema.examples) ? ` For example ${schema.examples.map(flow).join(', ')}.` : ''
+  return `${typeof schema.description === 'string' ? `: ${schema.description}` : examples === '' ? '' : '.'}${examples}`
+}
+
+/** As a person writes it in YAML. */
+const flow = (value: Json): string =>
+  isMapping(value)
+    ? `{ ${Object.entries(value)
+        .map(([key, part]) => `${key}: ${flow(part)}`)
+        .join(', ')} }`
+    : typeof value === 'string'
+      ? value
+      : JSON.stringify(value)
+
+function shown(value: Json, place: Place): string {
+  if (place.concealed) return 'the value'
+  const text = JSON.stringify(value)
   return text.length > 60 ? `${text.slice(0, 60)}…` : text
 }
-const article = (type: string): string =>
-  type === 'object' ? 'a mapping' : type === 'array' ? 'a list' : type === 'integer' ? 'a whole number' : `a ${type}`
 
-function dedupe(problems: readonly PlacedProblem[]): PlacedProblem[] {
-  const seen = new Set<string>()
-  return problems.filter((problem) => {
-    const key = `${problem.path.join('/')} ${problem.what}`
-    if (seen.has(key)) return false
-    seen.add(key)
-    return true
-  })
-}
+export const isMapping = (value: Json | undefined): value is JsonObject =>
+  typeof value === 'object' && value !== null && !Array.isArray(value)

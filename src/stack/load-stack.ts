@@ -1,15 +1,15 @@
-import { createHash } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
 import { dirname, resolve } from 'node:path'
 import { hours, parseDuration } from '../duration.ts'
 import { inputError } from '../errors.ts'
-import { canonicalJson, type Json, type JsonObject } from '../json.ts'
+import type { Json, JsonObject } from '../json.ts'
 import type { Driver } from '../planning/driver.ts'
-import { checkMeaning, sortedByNeeds } from './check-meaning.ts'
-import { type PlacedProblem, schemaProblems } from './check-schema.ts'
+import { driverProblems, nameProblems, pastedCredentials, sortedByNeeds } from './check-meaning.ts'
+import { isMapping, type Judgement, judge } from './check-schema.ts'
+import { digestOfStack, type NamedFile, readNamed } from './named-files.ts'
 import { nearest } from './nearest.ts'
 import { parseYaml, type YamlText } from './parse-yaml.ts'
-import { type Problem, StackInvalid } from './problems.ts'
+import { type PlacedProblem, type Problem, StackInvalid } from './problems.ts'
 import { componentSchema, frameSchema, type WitnessSchemas, witnessSchema } from './schema.ts'
 import type { ApprovalDeclaration, Component, Objectives, SiteName, Stack } from './stack.ts'
 
@@ -27,50 +27,57 @@ export async function loadStack(path: string, kinds: Kinds): Promise<Stack> {
       next: 'Name it with --stack, or the input `stack`.',
     })
   })
-  const declared = parseStack(text, path, kinds)
-  const directory = dirname(resolve(path))
-  const files = await readNamedFiles(declared, kinds, directory, path, text)
-  const digest = createHash('sha256')
-    .update(canonicalJson([['', text], ...files]))
-    .digest('hex')
-  return deepFreeze({ ...declared, source: { path, directory, digest } })
+  const { stack, problems, yaml } = examine(text, path, kinds)
+  const named = stack === null ? { files: [], problems: [] } : await readAllNamed(stack, kinds)
+  const found = [...problems, ...named.problems]
+  if (stack === null || found.length > 0) throw invalid(path, text, yaml, found)
+  return deepFreeze({ ...stack, source: { ...stack.source, digest: digestOfStack(text, named.files) } })
 }
 
-/** The stack that a text declares; pure, so without the digest of the files that it names. */
+/** The stack that a text declares, frozen; pure, so the files that it names are neither looked for nor part of its digest. */
 export function parseStack(text: string, path: string, kinds: Kinds): Stack {
+  const { stack, problems, yaml } = examine(text, path, kinds)
+  if (stack === null || problems.length > 0) throw invalid(path, text, yaml, problems)
+  return deepFreeze({ ...stack, source: { ...stack.source, digest: digestOfStack(text, []) } })
+}
+
+interface Examined {
+  /** Null when the file has not the shape of a stack. */
+  readonly stack: Stack | null
+  readonly problems: readonly PlacedProblem[]
+  readonly yaml: YamlText
+}
+
+function examine(text: string, path: string, kinds: Kinds): Examined {
   const yaml = parseYaml(text, path)
   const value = yaml.value as JsonObject
-  const found = [...schemaProblems(frameSchema, value, []), ...partProblems(value, kinds)]
-  // What the schema refuses can not be judged for its meaning: the shape is not what the checks rely on.
-  if (found.length > 0) throw new StackInvalid(path, text, placed(found, yaml))
+  const judged = [judge(frameSchema, value, []), ...judgeParts(value, kinds)]
+  const meanings = judged.flatMap((one) => one.meanings)
+  const problems = [...judged.flatMap((one) => one.problems), ...nameProblems(value, meanings), ...pastedCredentials(value)]
+  // Drivers may rely on what their schema and the names promise.
+  if (problems.length > 0) return { stack: null, problems, yaml }
   const stack = assemble(value, path)
-  const meaning = checkMeaning(stack, value, kinds.drivers)
-  if (meaning.length > 0) throw new StackInvalid(path, text, placed(meaning, yaml))
-  return { ...stack, components: sortedByNeeds(stack.components) }
+  return { stack, problems: driverProblems(stack, kinds.drivers), yaml }
 }
 
 /** Components and witness are judged by the schema of the driver that they name, so that errors speak about that driver only. */
-function partProblems(value: JsonObject, kinds: Kinds): PlacedProblem[] {
-  const parts: { readonly path: string[]; readonly part: Json; readonly schemas: Readonly<Record<string, JsonObject>> }[] = []
-  const componentSchemas = Object.fromEntries(Object.entries(kinds.drivers).map(([kind, driver]) => [kind, componentSchema(driver)]))
-  const witnessSchemas = Object.fromEntries(Object.entries(kinds.witnesses).map(([kind, own]) => [kind, witnessSchema(kind, own)]))
-  if (isMapping(value.components))
-    for (const [name, part] of Object.entries(value.components)) parts.push({ path: ['components', name], part, schemas: componentSchemas })
-  if (value.witness !== undefined) parts.push({ path: ['witness'], part: value.witness, schemas: witnessSchemas })
-  return parts.flatMap(({ path, part, schemas }): PlacedProblem[] => {
-    if (!isMapping(part) || typeof part.driver !== 'string') return []
-    const schema = schemas[part.driver]
-    if (schema !== undefined) return schemaProblems(schema, part, path)
-    const known = Object.keys(schemas)
-    return [
-      {
-        path: [...path, 'driver'],
-        what: `no driver ${part.driver}; there are ${known.join(', ')}`,
-        suggestion: nearest(part.driver, known),
-        atKey: false,
-      },
-    ]
-  })
+function judgeParts(value: JsonObject, kinds: Kinds): Judgement[] {
+  const driverSchemas = new Map(Object.entries(kinds.drivers).map(([kind, driver]) => [kind, componentSchema(driver)]))
+  const witnessSchemas = new Map(Object.entries(kinds.witnesses).map(([kind, own]) => [kind, witnessSchema(kind, own)]))
+  const components = isMapping(value.components) ? Object.entries(value.components) : []
+  return [
+    ...components.map(([name, part]) => judgePart(part, ['components', name], driverSchemas)),
+    judgePart(value.witness, ['witness'], witnessSchemas),
+  ]
+}
+
+function judgePart(part: Json | undefined, path: readonly string[], schemas: ReadonlyMap<string, JsonObject>): Judgement {
+  if (!isMapping(part) || typeof part.driver !== 'string') return { problems: [], meanings: [] }
+  const schema = schemas.get(part.driver)
+  if (schema !== undefined) return judge(schema, part, path)
+  const kinds = [...schemas.keys()]
+  const what = `there is no driver ${part.driver}; there are ${kinds.join(', ')}`
+  return { problems: [{ path: [...path, 'driver'], what, suggestion: nearest(part.driver, kinds) }], meanings: [] }
 }
 
 function assemble(value: JsonObject, path: string): Stack {
@@ -90,7 +97,7 @@ function assemble(value: JsonObject, path: string): Stack {
     witness: { driver: String(driver), spec: witness },
     approval: approvalOf(value.approval as JsonObject | undefined),
     objectives: objectivesOf(value.objectives as JsonObject | undefined),
-    components,
+    components: sortedByNeeds(components),
     source: { path, directory: dirname(resolve(path)), digest: '' },
   }
 }
@@ -107,41 +114,50 @@ function objectivesOf(declared: JsonObject | undefined): Objectives {
 const durationOr = (value: Json | undefined, otherwise: number): number =>
   typeof value === 'string' ? (parseDuration(value) ?? otherwise) : otherwise
 
-async function readNamedFiles(stack: Stack, kinds: Kinds, directory: string, path: string, text: string): Promise<[string, string][]> {
-  const names = stack.components.flatMap((component) =>
+interface AllNamed {
+  readonly files: readonly NamedFile[]
+  readonly problems: readonly PlacedProblem[]
+}
+
+async function readAllNamed(stack: Stack, kinds: Kinds): Promise<AllNamed> {
+  const named = stack.components.flatMap((component) =>
     (kinds.drivers[component.driver]?.files?.(component) ?? []).map((file) => ({ component, file })),
   )
-  const problems: Problem[] = []
-  const files = await Promise.all(
-    names.map(async ({ component, file }): Promise<[string, string]> => {
-      const content = await readFile(resolve(directory, file), 'utf8').catch(() => null)
-      if (content === null)
-        problems.push({
-          path: `components.${component.name}`,
-          what: `the file ${file} does not exist beside the stack file`,
-          line: null,
-          column: null,
-          suggestion: null,
-        })
-      return [file, content ?? '']
+  const read = await Promise.all(named.map(({ file }) => readNamed(stack.source.directory, file)))
+  return {
+    files: read.flatMap((files) => (typeof files === 'string' ? [] : files)),
+    problems: read.flatMap((files, index): PlacedProblem[] => {
+      const { component, file } = named[index] ?? {}
+      if (typeof files !== 'string' || component === undefined) return []
+      return [{ path: ['components', component.name, ...(pathOf(file, component.spec) ?? [])], what: files }]
     }),
+  }
+}
+
+/** Where a text stands in a value. */
+function pathOf(text: string | undefined, value: Json): (string | number)[] | null {
+  if (value === text) return []
+  if (typeof value !== 'object' || value === null) return null
+  for (const [key, part] of Object.entries(value)) {
+    const below = pathOf(text, part as Json)
+    if (below !== null) return [Array.isArray(value) ? Number(key) : key, ...below]
+  }
+  return null
+}
+
+/** In the order of the file; what two checks say with the same words is said once. */
+function invalid(path: string, text: string, yaml: YamlText, problems: readonly PlacedProblem[]): StackInvalid {
+  const placed = problems.map(({ path: at, what, suggestion, atKey, concealed }): Problem => {
+    const place = yaml.placeOf(at, atKey ?? false)
+    return { path: at.join('.'), what, suggestion: suggestion ?? null, ...place, ...(concealed === true ? { concealed } : {}) }
+  })
+  const distinct = new Map(placed.map((problem) => [`${problem.path}\n${problem.what}`, problem]))
+  return new StackInvalid(
+    path,
+    text,
+    [...distinct.values()].sort((a, b) => (a.line ?? 0) - (b.line ?? 0) || (a.column ?? 0) - (b.column ?? 0)),
   )
-  if (problems.length > 0) throw new StackInvalid(path, text, problems)
-  return files.sort(([a], [b]) => (a < b ? -1 : 1))
 }
-
-function placed(problems: readonly PlacedProblem[], yaml: YamlText): Problem[] {
-  return problems
-    .map((problem) => ({
-      path: problem.path.join('.'),
-      what: problem.what,
-      suggestion: problem.suggestion,
-      ...yaml.placeOf(problem.path, problem.atKey),
-    }))
-    .sort((a, b) => (a.line ?? 0) - (b.line ?? 0))
-}
-
-const isMapping = (value: Json | undefined): value is JsonObject => typeof value === 'object' && value !== null && !Array.isArray(value)
 
 function deepFreeze<T>(value: T): T {
   if (typeof value === 'object' && value !== null && !Object.isFrozen(value)) {

@@ -1,11 +1,18 @@
-/** The candidate that a person most likely meant; null when none is near. */
+/** The candidate that a person most likely meant; of equally near ones the first. Null when none is near. */
 export function nearest(word: string, candidates: readonly string[]): string | null {
-  const ranked = candidates
-    .map((candidate) => ({ candidate, distance: distance(word.toLowerCase(), candidate.toLowerCase()) }))
-    .sort((a, b) => a.distance - b.distance)[0]
-  if (ranked === undefined) return null
-  return ranked.distance <= Math.max(2, Math.floor(Math.max(word.length, ranked.candidate.length) / 3)) ? ranked.candidate : null
+  let best: { readonly candidate: string; readonly distance: number } | null = null
+  for (const candidate of candidates) {
+    const slips = tolerated(Math.min(word.length, candidate.length))
+    // A difference in length is at least as many slips: no need to count the others of a very long word.
+    if (Math.abs(word.length - candidate.length) > slips) continue
+    const found = distance(word.toLowerCase(), candidate.toLowerCase())
+    if (found <= slips && (best === null || found < best.distance)) best = { candidate, distance: found }
+  }
+  return best?.candidate ?? candidates.find((candidate) => candidate.length >= 4 && word.startsWith(candidate)) ?? null
 }
+
+/** In short words two slips make any word of any other. */
+const tolerated = (length: number): number => (length <= 3 ? 1 : Math.max(2, Math.floor(length / 3)))
 
 /** Damerau-Levenshtein (optimal string alignment): swapped neighbours are one slip. */
 function distance(a: string, b: string): number {

@@ -1,62 +1,129 @@
-import { isAlias, isMap, isNode, isScalar, LineCounter, type Node, Pair, parseAllDocuments, visit } from 'yaml'
+import { type Document, isAlias, isMap, isNode, isPair, isScalar, Lexer, LineCounter, parseAllDocuments, visit } from 'yaml'
 import type { Json } from '../json.ts'
 import { type Problem, StackInvalid } from './problems.ts'
 
-/** More than any stack file needs, less than what makes a parser slow. */
-const LARGEST = 1024 * 1024
+/** More than any stack file needs, less than what keeps the parser busy for a second: 50 components are 20,000 tokens. */
+const MOST_BYTES = 1024 * 1024
+const MOST_TOKENS = 30_000
+const MOST_ESCAPES = 1_000
+/** A broken line breaks those behind it: the first errors say what to mend. */
+const MOST_ERRORS = 20
 
 /** A parsed text that still knows where each value stands. */
 export interface YamlText {
   readonly value: Json
-  placeOf(path: readonly (string | number)[], atKey: boolean): { readonly line: number | null; readonly column: number | null }
+  placeOf(path: readonly (string | number)[], atKey: boolean): Place
+}
+interface Place {
+  readonly line: number | null
+  readonly column: number | null
 }
 
-/** Parses one YAML document, without anchors, tags or duplicate keys. Throws {@link StackInvalid} with all syntax errors. */
+/** Parses one YAML 1.2 document, without aliases, tags of its own or duplicate keys. Throws {@link StackInvalid} with all syntax errors. */
 export function parseYaml(text: string, path: string): YamlText {
-  const refuse = (what: string, at: Partial<Problem> = {}): never => {
-    throw new StackInvalid(path, text, [{ path: '', what, line: null, column: null, suggestion: null, ...at }])
-  }
-  if (Buffer.byteLength(text) > LARGEST) refuse('the file is larger than 1 MiB')
   const lines = new LineCounter()
-  const documents = parseAllDocuments(text, { lineCounter: lines, uniqueKeys: true, strict: true, version: '1.2', schema: 'core' })
-  const document = Array.isArray(documents) ? documents[0] : undefined
-  if (document === undefined) return refuse('the file is empty')
-  if (Array.isArray(documents) && documents.length > 1) refuse('the file holds more than one document')
-  const place = (offset: number | undefined): { line: number | null; column: number | null } => {
+  const place = (offset: number | undefined): Place => {
     if (offset === undefined) return { line: null, column: null }
     const { line, col } = lines.linePos(offset)
     return { line, column: col }
   }
-  const syntax = document.errors.map((error): Problem => {
-    const firstLine = error.message.split('\n')[0] ?? error.code
-    return { path: '', what: firstLine.replace(/ at line \d+, column \d+:?$/, ''), suggestion: null, ...place(error.pos[0]) }
-  })
-  // An alias multiplies what it points at: ten lines can become gigabytes. A stack file needs none.
-  visit(document, {
-    Node(_, node) {
-      const offset = node.range?.[0]
-      if (isAlias(node)) syntax.push({ path: '', what: 'anchors and aliases are not allowed', suggestion: null, ...place(offset) })
-      else if (node.tag !== undefined && !node.tag.startsWith('tag:yaml.org,2002:'))
-        syntax.push({ path: '', what: `the tag ${node.tag} is not allowed`, suggestion: null, ...place(offset) })
-    },
-  })
-  if (syntax.length > 0) throw new StackInvalid(path, text, syntax)
+  const refuse = (what: string, offset?: number): never => {
+    throw new StackInvalid(path, text, [{ path: '', what, suggestion: null, ...place(offset) }])
+  }
+  const excess = excessOf(text)
+  if (excess !== null) return refuse(excess)
+  // Duplicate keys are looked for here: the parser compares each key of a mapping with every other one.
+  const options = { lineCounter: lines, uniqueKeys: false, prettyErrors: false, version: '1.2', schema: 'core' } as const
+  const documents = withinStack(() => parseAllDocuments(text, options))
+  if (documents === null) return refuse('the file is nested too deeply')
+  const [document, second] = Array.isArray(documents) ? documents : []
+  if (document === undefined) return refuse('the file is empty')
+  if (second !== undefined) return refuse('the file holds more than one document', second.range[0])
+  const errors = syntaxErrors(document)
+  if (errors.length > 0) {
+    const problems = errors.map(({ what, offset }): Problem => ({ path: '', what, suggestion: null, ...place(offset) }))
+    throw new StackInvalid(path, text, problems.slice(0, MOST_ERRORS))
+  }
   const value = document.toJS() as Json
   if (typeof value !== 'object' || value === null || Array.isArray(value))
-    refuse('the file must be a mapping that begins with `standby: 1`')
-  return {
-    value,
-    placeOf(at, atKey) {
-      const parent = at.length === 0 ? document.contents : document.getIn(at.slice(0, -1), true)
-      const last = at.at(-1)
-      if (isMap(parent) && last !== undefined) {
-        const pair = parent.items.find((item) => item instanceof Pair && isScalar(item.key) && String(item.key.value) === String(last))
-        if (pair !== undefined) return place(offsetOf(atKey || pair.value === null ? pair.key : pair.value))
-      }
-      const node = document.getIn([...at], true)
-      return place(offsetOf(node) ?? offsetOf(parent))
-    },
+    return refuse('the file must be a mapping that begins with `standby: 1`', offsetOf(document.contents))
+  return { value, placeOf: (at, atKey) => place(offsetAt(document, at, atKey)) }
+}
+
+function excessOf(text: string): string | null {
+  if (Buffer.byteLength(text) > MOST_BYTES) return 'the file is larger than 1 MiB'
+  let tokens = 0
+  for (const _ of new Lexer().lex(text)) if (++tokens > MOST_TOKENS) return `the file has more than ${MOST_TOKENS} tokens`
+  let escapes = 0
+  for (let at = text.indexOf('\\'); at !== -1; at = text.indexOf('\\', at + 1))
+    if (++escapes > MOST_ESCAPES) return `the file has more than ${MOST_ESCAPES} backslashes`
+  return null
+}
+
+/** Null where the nesting exhausts the stack. */
+function withinStack<T>(parse: () => T): T | null {
+  try {
+    return parse()
+  } catch (error) {
+    if (error instanceof RangeError) return null
+    throw error
   }
 }
 
-const offsetOf = (node: unknown): number | undefined => (isNode(node) ? ((node as Node).range?.[0] ?? undefined) : undefined)
+interface SyntaxError {
+  readonly what: string
+  readonly offset: number | undefined
+}
+
+function syntaxErrors(document: Document.Parsed): SyntaxError[] {
+  const found: SyntaxError[] = [...document.errors, ...document.warnings].map((error) => ({
+    what: error.message.startsWith('Maximum call stack') ? 'the file is nested too deeply' : error.message,
+    offset: error.pos[0],
+  }))
+  if (found.length > 0) return found
+  visit(document, {
+    Node(_, node) {
+      const offset = node.range?.[0]
+      // An alias multiplies what it points at: ten lines can become gigabytes. A stack file needs none.
+      if (isAlias(node)) found.push({ what: 'anchors and aliases are not allowed: write the value out', offset })
+      else if (node.tag !== undefined && !node.tag.startsWith('tag:yaml.org,2002:'))
+        found.push({ what: `the tag ${node.tag} is not allowed`, offset })
+      else if (isScalar(node) && typeof node.value === 'number' && !Number.isFinite(node.value))
+        found.push({ what: `${node.source ?? node.value} is no number that JSON knows`, offset })
+    },
+    Map(_, map) {
+      const keys = new Set<string>()
+      for (const { key } of map.items) {
+        const name = isScalar(key) ? String(key.value) : null
+        if (name === null) found.push({ what: 'a key must be plain text', offset: offsetOf(key) ?? map.range?.[0] })
+        else if (keys.has(name)) found.push({ what: `the key ${name} stands here a second time`, offset: offsetOf(key) })
+        else keys.add(name)
+      }
+    },
+  })
+  return found
+}
+
+/** Where a value or its key begins; for what is not there, the nearest that is. */
+function offsetAt(document: Document.Parsed, path: readonly (string | number)[], atKey: boolean): number | undefined {
+  let node: unknown = document.contents
+  let offset = offsetOf(node)
+  for (const [index, segment] of path.entries()) {
+    const pair: unknown = isMap(node)
+      ? node.items.find((item) => isScalar(item.key) && String(item.key.value) === String(segment))
+      : undefined
+    const isLast = index === path.length - 1
+    if (isPair(pair)) {
+      // A mapping's own place is its first entry, far from the name that people look for.
+      node = pair.value
+      offset = (isLast && !atKey && !isMap(node) ? offsetOf(node) : undefined) ?? offsetOf(pair.key)
+    } else {
+      node = isNode(node) && 'get' in node ? node.get(segment as never, true) : undefined
+      if (node === undefined) return offset
+      offset = offsetOf(node) ?? offset
+    }
+  }
+  return offset
+}
+
+const offsetOf = (node: unknown): number | undefined => (isNode(node) ? node.range?.[0] : undefined)

@@ -10,18 +10,37 @@ export interface Problem {
   readonly column: number | null
   /** The nearest right key or value. */
   readonly suggestion: string | null
+  /** The text at this place may be a credential: the report does not repeat it. */
+  readonly concealed?: boolean
 }
 
-/** All that is wrong with a stack file, at once. */
+/** A problem with its place as a path; the loader finds line and column. */
+export interface PlacedProblem {
+  readonly path: readonly (string | number)[]
+  readonly what: string
+  readonly suggestion?: string | null
+  /** Points at the key instead of its value. */
+  readonly atKey?: boolean
+  readonly concealed?: boolean
+}
+
+/** More would hide the first ones; the rest is counted. */
+const MOST_SHOWN = 50
+const WIDEST = 120
+
+/** All that is wrong with a stack file, at once, in the order of the file. */
 export class StackInvalid extends StandbyError {
   readonly problems: readonly Problem[]
 
   constructor(path: string, text: string, problems: readonly Problem[]) {
+    const lines = readableLines(text, problems)
+    const shown = problems.slice(0, MOST_SHOWN).map((problem) => rendered(path, lines, problem))
+    const more = problems.length > MOST_SHOWN ? [`… and ${problems.length - MOST_SHOWN} more`] : []
     const count = problems.length === 1 ? '1 problem' : `${problems.length} problems`
     super({
       code: 'stack-invalid',
       mustAct: 'input',
-      what: `${count} in ${path}\n\n${problems.map((problem) => rendered(path, text, problem)).join('\n\n')}`,
+      what: `${count} in ${path}\n\n${[...shown, ...more].join('\n\n')}`,
       where: path,
       next: 'Nothing was contacted or changed.',
     })
@@ -29,14 +48,42 @@ export class StackInvalid extends StandbyError {
   }
 }
 
-/** `standby.yaml:12:7  components.database.namespce: unknown key, did you mean namespace?` with the line and a caret. */
-function rendered(path: string, text: string, problem: Problem): string {
+/** `standby.yaml:12:7  components.database.namespce: unknown key; did you mean namespace?` with the line and a caret. */
+function rendered(path: string, lines: readonly string[], problem: Problem): string {
   const place = problem.line === null ? path : `${path}:${problem.line}:${problem.column ?? 1}`
-  const hint = problem.suggestion === null ? '' : `; did you mean ${problem.suggestion}?`
-  const head = `${place}  ${problem.path === '' ? '' : `${problem.path}: `}${problem.what}${hint}`
-  const line = problem.line === null ? undefined : text.split('\n')[problem.line - 1]
-  if (line === undefined || line.trim() === '') return head
-  const shown = line.length > 120 ? `${line.slice(0, 120)}…` : line
-  const number = String(problem.line).padStart(5)
-  return `${head}\n${number} | ${shown}\n      | ${' '.repeat(Math.min(Math.max(0, (problem.column ?? 1) - 1), 120))}^`
+  const hint = problem.suggestion === null ? '' : `; did you mean \`${problem.suggestion}\`?`
+  const head = printable(`${place}  ${problem.path === '' ? '' : `${problem.path}: `}${problem.what}${hint}`)
+  const line = problem.line === null ? undefined : lines[problem.line - 1]
+  return line === undefined || line.trim() === '' ? head : `${head}\n${frame(line, problem)}`
 }
+
+/** The lines of a text, each cut where something stands that may be a credential. */
+function readableLines(text: string, problems: readonly Problem[]): string[] {
+  const lines = text.split(/\r\n|\n/)
+  for (const { path, line, column, concealed } of problems) {
+    if (line === null) continue
+    const content = lines[line - 1] ?? ''
+    // What could not be parsed has no path that says what it is; its name may.
+    const named = path === '' ? /(secret|password|token|private_?key|access_?key)[\w-]*["']?\s*[:=]/i.exec(content) : null
+    const cut = Math.min(
+      concealed === true ? (column ?? 1) - 1 : content.length,
+      named === null ? content.length : named.index + named[0].length,
+    )
+    if (cut < content.length) lines[line - 1] = `${content.slice(0, cut)}…`
+  }
+  return lines
+}
+
+/** The line with a caret below; of a long line the part around it. */
+function frame(line: string, problem: Problem): string {
+  const column = (problem.column ?? 1) - 1
+  const from = column < WIDEST ? 0 : column - WIDEST / 2
+  const part = `${from > 0 ? '…' : ''}${line.slice(from, from + WIDEST)}${line.length > from + WIDEST ? '…' : ''}`
+  const indent = ' '.repeat(column - from + (from > 0 ? 1 : 0))
+  const gutter = String(problem.line).padStart(5)
+  return `${gutter} | ${printable(part).replaceAll('\t', ' ')}\n      | ${indent}^`
+}
+
+/** Control characters could rewrite a terminal, or forge a line of a log. */
+// biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
+const printable = (text: string): string => text.replace(/[\u0000-\u0008\u000a-\u001f\u007f-\u009f\u2028\u2029]/g, '�')

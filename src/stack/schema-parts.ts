@@ -3,19 +3,32 @@ import type { JsonObject } from '../json.ts'
 
 /** Pieces of JSON Schema that several drivers share, with the texts that an editor shows. */
 
+/**
+ * What a value is, beyond its shape: an annotation that other validators ignore.
+ * `reference`: never printed, whatever is wrong with it · `by-site`: a mapping whose keys are sites, all of them · `site`: the name of one.
+ */
+export const MEANS = 'x-standby-means'
+export type Meaning = 'reference' | 'by-site' | 'site'
+
+export const text = (description: string, more: JsonObject = {}): JsonObject => ({ description, type: 'string', minLength: 1, ...more })
+
 export const credentialReference: JsonObject = {
   description: 'Where a credential is found, never its value: { env: NAME }, { file: path } or { secret: { namespace, name, key } }.',
+  [MEANS]: 'reference' satisfies Meaning,
   type: 'object',
+  examples: [{ env: 'ARCHIVE_SECRET_ACCESS_KEY' }],
   oneOf: [
     {
       required: ['env'],
       additionalProperties: false,
-      properties: { env: { description: 'An environment variable.', type: 'string', pattern: '^[A-Za-z_][A-Za-z0-9_]*$' } },
+      properties: {
+        env: { description: 'The name of an environment variable.', type: 'string', pattern: '^[A-Za-z_][A-Za-z0-9_]*$' },
+      },
     },
     {
       required: ['file'],
       additionalProperties: false,
-      properties: { file: { description: 'A file, relative to the stack file.', type: 'string', minLength: 1 } },
+      properties: { file: text('A file, relative to the stack file.') },
     },
     {
       required: ['secret'],
@@ -27,10 +40,10 @@ export const credentialReference: JsonObject = {
           required: ['namespace', 'name', 'key'],
           additionalProperties: false,
           properties: {
-            namespace: { type: 'string', minLength: 1 },
-            name: { type: 'string', minLength: 1 },
-            key: { type: 'string', minLength: 1 },
-            site: { description: 'The site that holds the Secret; the one that is worked on when absent.', type: 'string', minLength: 1 },
+            namespace: text('Namespace of the Secret.'),
+            name: text('Name of the Secret.'),
+            key: text('Key in its data.'),
+            site: text('The site that holds the Secret; the one that is worked on when absent.', { [MEANS]: 'site' satisfies Meaning }),
           },
         },
       },
@@ -60,12 +73,10 @@ export const kubernetesName = (description: string): JsonObject => ({
   pattern: '^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$',
 })
 
-export const text = (description: string, more: JsonObject = {}): JsonObject => ({ description, type: 'string', minLength: 1, ...more })
-
-/** What differs per site: a mapping from site name. */
+/** What differs per site: a mapping from site name, with an entry for each. */
 export const siteMap = (description: string, perSite: JsonObject): JsonObject => ({
   description,
+  [MEANS]: 'by-site' satisfies Meaning,
   type: 'object',
-  minProperties: 1,
   additionalProperties: perSite,
 })

@@ -1,6 +1,6 @@
-import type { JsonObject } from '../json.ts'
+import type { Json, JsonObject } from '../json.ts'
 import type { Driver } from '../planning/driver.ts'
-import { credentialReference, duration, kubernetesName, text } from './schema-parts.ts'
+import { credentialReference, duration, kubernetesName, MEANS, type Meaning, text } from './schema-parts.ts'
 
 /** Where the published schema is found; editors read it through the header comment of a stack file. */
 export const SCHEMA_ID = 'https://standby.dev/schema/stack.schema.json'
@@ -14,37 +14,43 @@ export const frameSchema: JsonObject = {
   required: ['standby', 'name', 'sites', 'initialActive', 'witness', 'components'],
   additionalProperties: false,
   properties: {
-    standby: { description: 'Version of this file format.', const: 1 },
+    standby: { description: 'Version of this file format: 1.', const: 1 },
     name: kubernetesName('The name of the stack: Infisical, Hanzo KMS, …'),
     sites: {
       description: 'The data centres, regions or clusters that can carry the whole stack; at least two.',
       type: 'object',
       minProperties: 2,
-      propertyNames: { pattern: '^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$' },
+      maxProperties: 16,
+      propertyNames: { description: 'Lower case letters, digits and "-", at most 63.', pattern: '^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$' },
       additionalProperties: {
+        description: 'One site.',
         type: 'object',
         required: ['kubernetes'],
         additionalProperties: false,
         properties: {
           kubernetes: {
+            description: 'The Kubernetes cluster of this site, and how it is reached.',
             type: 'object',
             required: ['kubeconfig', 'clusterId'],
             additionalProperties: false,
             properties: {
-              kubeconfig: credentialReference,
+              kubeconfig: {
+                ...credentialReference,
+                description: 'Content of a kubeconfig, or the path of one; as a reference: { env: NAME } or { file: path }.',
+              },
               context: text('The context of the kubeconfig; its current one when absent.'),
               clusterId: text(
                 'UID of the namespace kube-system: kubectl get namespace kube-system -o jsonpath={.metadata.uid}. Guards against the wrong cluster.',
-                {
-                  pattern: '^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$',
-                },
+                { pattern: '^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$' },
               ),
             },
           },
         },
       },
     },
-    initialActive: text('The active site of the first deploy. Later the witness knows which site is active.'),
+    initialActive: text('The active site of the first deploy. Later the witness knows which site is active.', {
+      [MEANS]: 'site' satisfies Meaning,
+    }),
     objectives: {
       description: 'What restore tests are judged against.',
       type: 'object',
@@ -79,29 +85,25 @@ export const frameSchema: JsonObject = {
       description: 'The parts of the stack: database, cache, object store, application, traffic.',
       type: 'object',
       minProperties: 1,
-      propertyNames: { pattern: '^[a-z][-a-z0-9]{0,30}$', not: { const: 'witness' } },
-      additionalProperties: {
-        type: 'object',
-        required: ['driver'],
-        properties: {
-          driver: text('The kind of component.'),
-          needs: {
-            description: 'Components that must stand before this one.',
-            type: 'array',
-            items: { type: 'string' },
-            uniqueItems: true,
-          },
-        },
+      maxProperties: 200,
+      propertyNames: {
+        description: 'Begins with a lower case letter; then lower case letters, digits and "-", at most 31; not "witness".',
+        pattern: '^(?!witness$)[a-z][-a-z0-9]{0,30}$',
       },
+      additionalProperties: { type: 'object', required: ['driver'], properties: { driver: text('The kind of component.') } },
     },
   },
 }
 
-/** A driver's own schema with the keys that every component has. */
-export function componentSchema(driver: Driver): JsonObject {
-  return withKeys(driver.schema, driver.kind, { needs: { type: 'array', items: { type: 'string' }, uniqueItems: true } })
+const needs: JsonObject = {
+  description: 'Components that must stand before this one.',
+  type: 'array',
+  items: text('Name of a component of this stack.'),
+  uniqueItems: true,
 }
 
+/** A driver's own schema with the keys that every component has. */
+export const componentSchema = (driver: Driver): JsonObject => withKeys(driver.schema, driver.kind, { needs })
 export const witnessSchema = (kind: string, own: JsonObject): JsonObject => withKeys(own, kind, {})
 
 function withKeys(own: JsonObject, kind: string, more: JsonObject): JsonObject {
@@ -111,21 +113,15 @@ function withKeys(own: JsonObject, kind: string, more: JsonObject): JsonObject {
     type: 'object',
     required: ['driver', ...required],
     additionalProperties: false,
-    properties: { driver: { const: kind }, ...more, ...(own.properties as JsonObject) },
+    properties: { driver: { description: String(own.description ?? kind), const: kind }, ...more, ...(own.properties as JsonObject) },
   }
 }
 
 /** The whole published schema: the frame, with each component and the witness chosen by its driver. */
 export function publishedSchema(drivers: Readonly<Record<string, Driver>>, witnesses: WitnessSchemas): JsonObject {
   const frame = frameSchema.properties as JsonObject
-  const choose = (schemas: readonly (readonly [string, JsonObject])[]): JsonObject => ({
-    type: 'object',
-    required: ['driver'],
-    properties: { driver: { enum: schemas.map(([kind]) => kind) } },
-    // biome-ignore lint/suspicious/noThenProperty: a keyword of JSON Schema
-    allOf: schemas.map(([kind, schema]) => ({ if: { properties: { driver: { const: kind } } }, then: schema })),
-  })
-  return {
+  const components = Object.values(drivers).map((driver) => [driver.kind, componentSchema(driver)] as const)
+  return withoutMeanings({
     $schema: 'https://json-schema.org/draft/2020-12/schema',
     $id: SCHEMA_ID,
     title: 'Standby stack file',
@@ -135,12 +131,43 @@ export function publishedSchema(drivers: Readonly<Record<string, Driver>>, witne
       ...frame,
       witness: {
         ...(frame.witness as JsonObject),
-        ...choose(Object.entries(witnesses).map(([kind, own]) => [kind, witnessSchema(kind, own)] as const)),
+        ...chosenByDriver(Object.entries(witnesses).map(([kind, own]) => [kind, witnessSchema(kind, own)] as const)),
       },
       components: {
         ...(frame.components as JsonObject),
-        additionalProperties: choose(Object.values(drivers).map((driver) => [driver.kind, componentSchema(driver)] as const)),
+        additionalProperties: { description: 'One part of the stack; its driver says which keys it has.', ...chosenByDriver(components) },
       },
     },
+  })
+}
+
+function chosenByDriver(schemas: readonly (readonly [string, JsonObject])[]): JsonObject {
+  const kinds = schemas.map(([kind]) => kind)
+  return {
+    type: 'object',
+    required: ['driver'],
+    properties: {
+      driver: {
+        description: `One of ${kinds.join(', ')}.`,
+        enum: kinds,
+        // Not of the standard: the texts that editors show beside each value.
+        markdownEnumDescriptions: schemas.map(([kind, schema]) => String(schema.description ?? kind)),
+      },
+    },
+    allOf: schemas.map(([kind, schema]) => ({
+      // Without `required` a component that names no driver would be judged by all of them.
+      if: { properties: { driver: { const: kind } }, required: ['driver'] },
+      // biome-ignore lint/suspicious/noThenProperty: a keyword of JSON Schema
+      then: schema,
+    })),
   }
+}
+
+/** Our own annotations are for the loader, not for editors. */
+function withoutMeanings<T extends Json>(value: T): T {
+  if (Array.isArray(value)) return value.map(withoutMeanings) as unknown as T
+  if (typeof value !== 'object' || value === null) return value
+  return Object.fromEntries(
+    Object.entries(value as JsonObject).flatMap(([key, part]) => (key === MEANS ? [] : [[key, withoutMeanings(part)]])),
+  ) as T
 }

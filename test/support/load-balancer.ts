@@ -4,6 +4,7 @@ import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { setTimeout as pause } from 'node:timers/promises'
 import { ensureDebian } from '../../lab/images/debian.ts'
 import { runProcess } from '../../src/clients/process.ts'
 import type { SshRunner } from '../../src/clients/ssh.ts'
@@ -58,19 +59,25 @@ export async function startLoadBalancerHost(
   const server = await startServer('unshare', ['--mount', '--propagation', 'private', 'bash', '-c', script, 'host', home, init], {
     answers: async () => (await fetch(`http://127.0.0.1:${port}`)).status > 0,
   })
-  const inside = ['-t', String(server.pid), '--mount', '--root', '--wd=/', '--', 'sh', '-c']
-  const shell = (command: string): string => execFileSync('nsenter', [...inside, command], { encoding: 'utf8', timeout: 10_000 })
-  const workers = (): string => shell("echo 'show proc' | socat - UNIX-CONNECT:/run/haproxy/master.sock")
-  const generation = (): string => /^(\d+)\s+worker/m.exec(workers())?.[1] ?? ''
-  const settled = async (change: () => void): Promise<void> => {
-    const before = generation()
-    change()
-    const end = Date.now() + 10_000
-    for (;;) {
-      const now = await Promise.resolve().then(generation, () => '').catch(() => '')
-      if (now !== '' && now !== before && (await fetch(`http://127.0.0.1:${port}`).then(() => true, () => false))) return
+  const inside = ['-t', String(server.pid), '--mount', '--root', '--wdns=/', '--', 'sh', '-c']
+  const shell = (command: string): string =>
+    execFileSync('nsenter', [...inside, command], { encoding: 'utf8', timeout: 10_000, stdio: 'pipe' })
+  /** The worker's process id, once it answers; null while HAProxy comes back. */
+  const worker = async (): Promise<string | null> => {
+    try {
+      await fetch(`http://127.0.0.1:${port}`)
+      return /^(\d+)\s+worker/m.exec(shell("echo 'show proc' | socat - UNIX-CONNECT:/run/haproxy/master.sock"))?.[1] ?? null
+    } catch {
+      return null
+    }
+  }
+  const replaceWorker = async (command: string): Promise<void> => {
+    const before = await worker()
+    shell(command)
+    for (const end = Date.now() + 10_000; ; await pause(50)) {
+      const now = await worker()
+      if (now !== null && now !== before) return
       if (Date.now() > end) throw new Error(`haproxy does not come back: ${server.said()}`)
-      await new Promise((resolve) => setTimeout(resolve, 50))
     }
   }
   const host: LoadBalancerHost = {
@@ -86,8 +93,8 @@ export async function startLoadBalancerHost(
       close: async () => undefined,
     },
     shell,
-    restart: () => settled(() => shell('kill $(cat /run/haproxy.pid)')),
-    reload: () => settled(() => shell('echo reload | socat - UNIX-CONNECT:/run/haproxy/master.sock')),
+    restart: () => replaceWorker('kill $(cat /run/haproxy.pid)'),
+    reload: () => replaceWorker('echo reload | socat - UNIX-CONNECT:/run/haproxy/master.sock'),
     stop: async () => {
       await server.stop()
       rmSync(home, { recursive: true, force: true })

@@ -37,7 +37,9 @@ export async function startPostgres(settings: Readonly<Record<string, string>> =
   })
   const psql = async (database: string, statement: string): Promise<string> => {
     const where = ['-h', '127.0.0.1', '-p', String(port), '-U', 'app', '-d', database]
-    return (await run('psql', [...where, '-v', 'ON_ERROR_STOP=1', '-At', '-c', statement], { timeout: 10_000 })).stdout.trim()
+    // The test may always write, also when it has made the database read-only for everybody else.
+    const env = { ...process.env, PGOPTIONS: '-c default_transaction_read_only=off' }
+    return (await run('psql', [...where, '-v', 'ON_ERROR_STOP=1', '-At', '-c', statement], { timeout: 10_000, env })).stdout.trim()
   }
   const stop = async (): Promise<void> => {
     // SIGINT is the fast shutdown; the SIGTERM of every other server would wait for each client.

@@ -152,5 +152,6 @@ export function toyWorld(
     listener: () => undefined,
     observe: () => observe(context, store, drivers),
     findings: (observation, intent) => findingsOf(toyStack, observation, intent, drivers),
+    close: async () => undefined,
   }
 }

@@ -1,5 +1,6 @@
 import type { AccessRule, Claim, Identity, SpecProblem } from '../../planning/driver.ts'
 import type { Stack } from '../../stack/stack.ts'
+import { archiveName, copiedSecrets, streamingSecrets } from './manifests.ts'
 import { archiveMethod, clusterOf, type Database, firstServerName, follows, siteSpecOf } from './spec.ts'
 
 /** What each cluster holds alone: its object, and the prefix that it archives under. */
@@ -16,6 +17,18 @@ export function claimsOf(component: Database): Claim[] {
 export function problemsOf(component: Database, stack: Stack): SpecProblem[] {
   const store = stack.components.find((candidate) => candidate.name === component.spec.archive.store)
   const problems: SpecProblem[] = []
+  const { schedule, archive, sites } = component.spec
+  if (schedule !== undefined && schedule.trim().split(/\s+/).length !== 6)
+    problems.push({ path: ['schedule'], what: `${schedule} has not six fields (second minute hour day month weekday)` })
+  if (store !== undefined && !component.needs.includes(archive.store))
+    problems.push({ path: ['archive', 'store'], what: `the archive is in ${archive.store}, so ${archive.store} belongs in needs` })
+  const names = Object.entries(sites)
+  for (const [index, [site, { name }]] of names.entries())
+    if (names.slice(0, index).some(([, earlier]) => earlier.name === name))
+      problems.push({
+        path: ['sites', site, 'name'],
+        what: `another site's cluster is called ${name} too; each must name the other, so the names must differ`,
+      })
   if (store === undefined)
     problems.push({
       path: ['archive', 'store'],
@@ -86,7 +99,33 @@ export function accessOf(component: Database, stack: Stack): AccessRule[] {
         ['create', 'delete'],
         'to take the first base backup, from which a passive site is cloned',
       ),
-      rule('deployer', [''], ['secrets'], ['get', 'create', 'patch'], 'to keep archive keys and copied streaming certificates fresh'),
+      rule('deployer', [''], ['secrets'], ['create'], 'to create archive keys and copied certificates (a name can not restrict creation)'),
+      rule(
+        'deployer',
+        [''],
+        ['secrets'],
+        ['get', 'patch'],
+        'to keep archive keys and copied streaming certificates fresh',
+        stack.sites.flatMap((other) => [
+          archiveName(component, other.name),
+          ...(other.name === site.name ? [] : Object.values(copiedSecrets(clusterOf(component, other.name)))),
+        ]),
+      ),
+      rule(
+        'deployer',
+        [''],
+        ['secrets'],
+        ['get'],
+        'to copy the streaming certificate to the other sites (never the key of its authority)',
+        Object.values(streamingSecrets(clusterOf(component, site.name))),
+      ),
+      rule('deployer', [''], ['pods/log'], ['get'], 'to tell why a first instance could not be made'),
+      ...(['observer', 'deployer', 'mover'] as const).map((identity) =>
+        rule(identity, [''], ['secrets'], ['get'], 'to compare passwords over the sites, by keyed hash', [
+          component.spec.secrets.superuser,
+          component.spec.secrets.owner,
+        ]),
+      ),
       ...(plugin
         ? [rule('deployer', ['barmancloud.cnpg.io'], ['objectstores'], ['get', 'create', 'patch'], 'to keep archives as declared')]
         : []),

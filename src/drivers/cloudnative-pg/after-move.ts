@@ -2,17 +2,18 @@ import { minutes, seconds } from '../../duration.ts'
 import type { Behaviour } from '../../planning/driver.ts'
 import type { Intent, PlannedStep } from '../../planning/plan.ts'
 import { clusterRef, HEALTHY, SCHEDULED_BACKUP } from './objects.ts'
+import { shippedMark, shipWal } from './ship-wal.ts'
 import { type CloudNativePgSpec, clusterOf, type Database } from './spec.ts'
 import { parameter, plannedStep, stepId } from './steps.ts'
 import { parseLsn, parseSegment } from './wal.ts'
-import { askSql, clusterOfRun, instanceOf, kubernetesOf, namespaceOf, peerOf, type Run, sqlOf } from './where.ts'
+import { askSql, clusterOfRun, instanceOf, kubernetesOf, namespaceOf, peerOf, type Run } from './where.ts'
 
 /** What is still to do once users are served: wake the archiver, let the old side follow, clear the token, turn the schedules round. */
 export function afterMoveSteps(component: Database, intent: Intent): PlannedStep[] {
   const [from, to] = [clusterOf(component, intent.from), clusterOf(component, intent.to)]
   return [
     plannedStep(component, 'settle', intent.to, {
-      phase: 'GREEN',
+      phase: 'PROTECT',
       title: `Sends a checkpoint to ${to}: until its first one a restarted PostgreSQL does not look at archive_timeout`,
       deadline: minutes(2),
       expected: seconds(3),
@@ -20,6 +21,7 @@ export function afterMoveSteps(component: Database, intent: Intent): PlannedStep
     }),
     plannedStep(component, 'follow', intent.from, {
       phase: 'PROTECT',
+      needs: [stepId(component, 'settle', intent.to)],
       title: `Waits until ${from} follows ${to} on its new timeline, with nothing missing`,
       deadline: minutes(10),
       expected: seconds(8),
@@ -53,17 +55,16 @@ export function afterMoveSteps(component: Database, intent: Intent): PlannedStep
 
 export const settle: Behaviour<CloudNativePgSpec> = {
   async done(run) {
-    if (!run.applied) return { is: 'pending', waitingFor: 'a checkpoint after the promotion' }
+    const mark = shippedMark(run)
+    if (mark === null) return { is: 'pending', waitingFor: 'a checkpoint after the promotion' }
     const timeline = Number(run.proofOf(parameter(run.step, 'promotion'))?.timeline ?? 0)
     const instance = await instanceOf(run, await clusterOfRun(run))
     const archived = parseSegment(instance?.lastArchivedWAL ?? '')
-    return archived === null || archived.timeline < timeline || (instance?.readyWalFiles ?? 0) > 0
+    return archived === null || archived.timeline < timeline || archived.end < mark
       ? { is: 'pending', waitingFor: `the first WAL of timeline ${timeline} in the archive` }
       : { is: 'done', proof: { lastArchivedWal: instance?.lastArchivedWAL ?? null } }
   },
-  async apply(run) {
-    await sqlOf(run, 'CHECKPOINT; SELECT pg_switch_wal();')
-  },
+  apply: shipWal,
 }
 
 export const follow: Behaviour<CloudNativePgSpec> = {
@@ -73,22 +74,17 @@ export const follow: Behaviour<CloudNativePgSpec> = {
     const replica = await instanceOf(run, cluster)
     const name = cluster.metadata.name
     if (primary === null || replica === null || replica.isPrimary) return { is: 'pending', waitingFor: `${name} to come back as a replica` }
-    const [ahead, replayed] = [parseLsn(primary.currentLsn), parseLsn(replica.replayLsn)]
-    const settled = parseSegment(String(run.proofOf(parameter(run.step, 'settled'))?.lastArchivedWal ?? ''))
-    // Cheap questions first: each SQL costs a process.
-    if (settled !== null && (replayed === null || replayed < settled.end))
+    // A mark that stands still: a primary that goes on writing is always a little ahead of a replica that is fed by the archive.
+    const mark = parseSegment(String(run.proofOf(parameter(run.step, 'settled'))?.lastArchivedWal ?? ''))
+    const replayed = parseLsn(replica.replayLsn)
+    if (mark === null || replayed === null || replayed < mark.end)
       return { is: 'pending', waitingFor: `${name} to replay what ${parameter(run.step, 'primary')} wrote since it was promoted` }
     if (replica.timeLineID !== primary.timeLineID && !(await replaysTimeline(run, primary.timeLineID)))
       return { is: 'pending', waitingFor: `${name} to reach timeline ${primary.timeLineID} (is on ${replica.timeLineID})` }
-    if (ahead === null || replayed === null || ahead - replayed >= CLOSE)
-      return { is: 'pending', waitingFor: `${name} to replay up to ${primary.currentLsn}` }
     if (cluster.status?.phase !== HEALTHY) return { is: 'pending', waitingFor: `${name} to be healthy (${cluster.status?.phase})` }
     return { is: 'done', proof: { timeline: primary.timeLineID, replayed: replica.replayLsn ?? '', primaryAt: primary.currentLsn ?? '' } }
   },
 }
-
-/** One segment: an archive-fed replica can not be nearer to a primary that writes. */
-const CLOSE = 16n * 1024n * 1024n
 
 /** The timeline of a replica is only written down at its next restartpoint: ask for one. */
 async function replaysTimeline(run: Run, timeline: number): Promise<boolean> {

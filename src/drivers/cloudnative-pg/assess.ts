@@ -2,6 +2,7 @@ import type { BySite } from '../../observation/observation.ts'
 import type { Assessment } from '../../planning/driver.ts'
 import type { Finding, Intent } from '../../planning/plan.ts'
 import type { SiteName } from '../../stack/stack.ts'
+import { ofVersions } from './assess-versions.ts'
 import { HEALTHY } from './objects.ts'
 import { type CloudNativePgState, gapBetween } from './observe.ts'
 import { clusterOf, type Database, follows } from './spec.ts'
@@ -10,8 +11,6 @@ import { clusterOf, type Database, follows } from './spec.ts'
 const FARTHEST_SEGMENTS = 16
 /** The restart after a promotion locks new sessions out for as long as an old one stays (measured: 179 s with the default of 180). */
 const LONGEST_SMART_SHUTDOWN = 5
-/** The plugin restored WAL from the wrong store while promoting (plugin-barman-cloud #966). */
-const OLDEST_PLUGIN = [0, 14] as const
 
 /** What stands against a move, or should be known anyway. */
 export function assessClusters(
@@ -105,15 +104,25 @@ function ofSite(
         'Set smartShutdownTimeout: 1 in the cluster file and deploy.',
       ),
     )
-  if (state.plugin !== null && isOlder(state.plugin))
+  if (state.primaryUpdate.strategy === 'supervised')
     found.push(
       say(
-        'plugin-old',
-        'warning',
-        `plugin-barman-cloud ${state.plugin} on ${site} may restore WAL from the wrong store while promoting`,
-        'Update it to 0.14.0 or newer.',
+        'restart-supervised',
+        severity,
+        `${name} has primaryUpdateStrategy: supervised: after a promotion it waits for a person, and archives nothing`,
+        'Remove it from the cluster file and deploy.',
       ),
     )
+  if (state.primaryUpdate.method !== 'restart')
+    found.push(
+      say(
+        'restart-by-switchover',
+        'warning',
+        `${name} has primaryUpdateMethod: ${state.primaryUpdate.method}: a promotion is followed by a second one, to another instance`,
+        'Set primaryUpdateMethod: restart in the cluster file and deploy.',
+      ),
+    )
+  found.push(...ofVersions(state, say))
   if (state.unfinishedBackup !== null)
     found.push(
       say(
@@ -154,6 +163,16 @@ function ofPair(component: Database, states: BySite<CloudNativePgState>, intent:
     const say = sayAt(component, site.name)
     const [from, to] = [source.state, seen.state]
     const found: Finding[] = []
+    for (const [name, digest] of Object.entries(from.secrets))
+      if (digest === null || to.secrets[name] !== digest)
+        found.push(
+          say(
+            'secrets-differ',
+            severity,
+            `the Secret ${component.spec.namespace}/${name} ${digest === null || to.secrets[name] === null ? 'does not exist everywhere' : `is not the same on ${active} and ${site.name}`}: after a move logins would fail`,
+            `Copy it from ${active} to ${site.name}.`,
+          ),
+        )
     if (from.systemId !== null && to.systemId !== null && from.systemId !== to.systemId)
       found.push(
         say(
@@ -172,13 +191,23 @@ function ofPair(component: Database, states: BySite<CloudNativePgState>, intent:
           'Find out who changed spec.replica.',
         ),
       )
-    if (from.instance !== null && to.instance !== null && from.instance.timeLineID !== to.instance.timeLineID)
+    if (from.instance !== null && to.instance !== null && to.instance.timeLineID > from.instance.timeLineID)
+      found.push(
+        say(
+          'history-forked',
+          severity,
+          `${to.cluster} is on timeline ${to.instance.timeLineID}, ahead of timeline ${from.instance.timeLineID} of ${from.cluster}: their histories parted`,
+          'Clone it again; keep its archive until somebody has looked at what is only there.',
+        ),
+      )
+    else if (from.instance !== null && to.instance !== null && to.instance.timeLineID < from.instance.timeLineID)
       found.push(
         say(
           'timelines-differ',
           severity,
           `${to.cluster} is on timeline ${to.instance.timeLineID}, ${from.cluster} on ${from.instance.timeLineID}`,
-          'Wait until it has followed; if it does not, clone it again.',
+          // A replica writes its timeline down at its next restartpoint only.
+          'Wait for its next restartpoint (CHECKPOINT on it helps); if it does not follow, clone it again.',
         ),
       )
     if (to.instance?.replayPaused === true)
@@ -202,9 +231,12 @@ function ofPair(component: Database, states: BySite<CloudNativePgState>, intent:
 /** A token on a running primary is judged again and again, and refused: PostgreSQL stays writable, the operator stops. */
 const usedToken = (state: CloudNativePgState): boolean => state.promotionToken !== null && state.instance?.isPrimary === true
 
+/** A finding of this component at a site. */
+export type Say = (code: string, severity: Finding['severity'], what: string, next?: string) => Finding
+
 const sayAt =
-  (component: Database, site: SiteName) =>
-  (code: string, severity: Finding['severity'], what: string, next?: string): Finding => ({
+  (component: Database, site: SiteName): Say =>
+  (code, severity, what, next) => ({
     code,
     severity,
     component: component.name,
@@ -212,8 +244,3 @@ const sayAt =
     what,
     ...(next === undefined ? {} : { next }),
   })
-
-function isOlder(version: string): boolean {
-  const [major = 0, minor = 0] = version.replace(/^v/, '').split('.').map(Number)
-  return major < OLDEST_PLUGIN[0] || (major === OLDEST_PLUGIN[0] && minor < OLDEST_PLUGIN[1])
-}

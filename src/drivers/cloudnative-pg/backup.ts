@@ -3,9 +3,10 @@ import type { JsonObject } from '../../json.ts'
 import type { Behaviour, DriverContext } from '../../planning/driver.ts'
 import type { PlannedStep } from '../../planning/plan.ts'
 import type { SiteName } from '../../stack/stack.ts'
+import { countQuery, countsOf } from './count-rows.ts'
 import { backupManifest } from './manifests.ts'
 import { BACKUP, serverNameOf } from './objects.ts'
-import { type CloudNativePgSpec, clusterOf, type Database } from './spec.ts'
+import { archiveFolder, type CloudNativePgSpec, clusterOf, type Database } from './spec.ts'
 import { parameter, plannedStep, stepId } from './steps.ts'
 import { parseLsn, parseSegment } from './wal.ts'
 import { clusterOfRun, instanceOf, kubernetesOf, namespaceOf, type Run, siteOf, sqlOf } from './where.ts'
@@ -90,7 +91,8 @@ export interface Manifest {
   readonly restorePoint: string
   /** The segment that holds the restore point: a restore needs all up to it. */
   readonly segment: string
-  readonly counts: Readonly<Record<string, number>>
+  /** null: the table did not exist. */
+  readonly counts: Readonly<Record<string, number | null>>
   readonly extensions: readonly string[]
   readonly bytes: number | null
 }
@@ -122,12 +124,11 @@ async function measure(run: Run, backupId: string, serverName: string): Promise<
   const takenAt = new Date(run.context.clock.now()).toISOString()
   const restorePoint = `standby-${takenAt.replaceAll(/[-:]|\.\d+/g, '')}`
   const tables = run.component.spec.manifest?.tables ?? []
-  const counts = tables.map((table) => `SELECT 'count', '${table}', count(*)::text FROM ${quoted(table)};`).join('\n')
   const rows = await sqlOf(
     run,
     `\\connect ${run.component.spec.database}
 BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY;
-${counts}
+${countQuery(tables)}
 SELECT 'extension', extname || ' ' || extversion, '' FROM pg_extension;
 COMMIT;
 SELECT 'fact', 'systemId', system_identifier::text FROM pg_control_system();
@@ -150,7 +151,7 @@ SELECT 'fact', 'segment', pg_walfile_name(pg_switch_wal());`,
     serverVersion: fact('version'),
     restorePoint,
     segment: fact('segment'),
-    counts: Object.fromEntries(of('count').map((row) => [row[1] ?? '', Number(row[2])])),
+    counts: countsOf(rows),
     extensions: of('extension').map((row) => row[1] ?? ''),
     bytes: await bytesOf(run, backupId, serverName),
   }
@@ -163,15 +164,6 @@ async function bytesOf(run: Run, backupId: string, serverName: string): Promise<
   const objects = await store.list(`${archiveFolder(run.component)}${serverName}/base/${backupId}/`, { signal: run.signal })
   return objects.length === 0 ? null : objects.reduce((sum, object) => sum + object.bytes, 0)
 }
-
-export const archiveFolder = (component: Database): string =>
-  component.spec.archive.prefix === undefined ? '' : `${component.spec.archive.prefix}/`
-
-const quoted = (table: string): string =>
-  table
-    .split('.')
-    .map((part) => `"${part}"`)
-    .join('.')
 
 /** The newest manifest of an incarnation; null when none was ever taken. */
 export async function newestManifest(component: Database, serverName: string, context: DriverContext): Promise<Manifest | null> {

@@ -1,5 +1,4 @@
 import type { ObjectStoreClient } from '../../clients/object-store-client.ts'
-import { holesIn, parseSegment } from './wal.ts'
 
 /** A base backup as it lies in the bucket. */
 export interface CataloguedBackup {
@@ -8,6 +7,7 @@ export interface CataloguedBackup {
   readonly endWal: string
   readonly endedAt: string
   readonly bytes: number
+  readonly systemId: string | null
 }
 
 /** The newest backup that calls itself done; barman's own word (`backup.info`), which nobody re-reads against the data. */
@@ -19,7 +19,14 @@ export async function newestBackup(store: ObjectStoreClient, folder: string, sig
     const fields = info === null ? null : parseBackupInfo(info.body)
     if (fields === null || fields.status !== 'DONE') continue
     const bytes = objects.filter((object) => object.key.startsWith(`${folder}base/${id}/`)).reduce((sum, object) => sum + object.bytes, 0)
-    return { id, beginWal: fields.begin_wal ?? '', endWal: fields.end_wal ?? '', endedAt: asInstant(fields.end_time ?? ''), bytes }
+    return {
+      id,
+      beginWal: fields.begin_wal ?? '',
+      endWal: fields.end_wal ?? '',
+      endedAt: asInstant(fields.end_time ?? ''),
+      bytes,
+      systemId: fields.systemid ?? null,
+    }
   }
   return null
 }
@@ -40,16 +47,8 @@ const asInstant = (text: string): string => {
   return Number.isNaN(parsed.getTime()) ? text : parsed.toISOString()
 }
 
-/** Segments that a restore of this backup would not find; a hole behind the backup's end restores "successfully", with rows missing. */
-export async function walProblems(
-  store: ObjectStoreClient,
-  folder: string,
-  backup: CataloguedBackup,
-  signal: AbortSignal,
-): Promise<string[]> {
+/** The names of all that is archived below `wals/`, without the suffix of their compression. */
+export async function walNames(store: ObjectStoreClient, folder: string, signal: AbortSignal): Promise<string[]> {
   const objects = await store.list(`${folder}wals/`, { signal })
-  const names = objects
-    .map((object) => (object.key.split('/').at(-1) ?? '').replace(/\.(gz|bz2|xz|zst|lz4|snappy)$/, ''))
-    .filter((name) => parseSegment(name) !== null && !name.endsWith('.backup'))
-  return holesIn(names, backup.beginWal)
+  return objects.map((object) => (object.key.split('/').at(-1) ?? '').replace(/\.(gz|bz2|xz|zst|lz4|snappy)$/, ''))
 }

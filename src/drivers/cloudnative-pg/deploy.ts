@@ -1,17 +1,14 @@
-import { readFile } from 'node:fs/promises'
-import { resolve } from 'node:path'
-import { parse } from 'yaml'
-import type { KubernetesObject } from '../../clients/kubernetes-client.ts'
-import { minutes } from '../../duration.ts'
+import { minutes, seconds } from '../../duration.ts'
 import { siteError } from '../../errors.ts'
 import type { JsonObject } from '../../json.ts'
 import type { Deployment, DeployUnit, DriverContext, Progress } from '../../planning/driver.ts'
 import type { SiteName } from '../../stack/stack.ts'
 import { objectsUnit } from '../declared-objects.ts'
+import { firstBackupUnit } from './deploy-first-backup.ts'
+import { failedBootstrap } from './failed-bootstrap.ts'
 import {
   type Archive,
   archiveSecret,
-  backupManifest,
   bootstrapOf,
   clusterManifest,
   copiedSecrets,
@@ -20,16 +17,11 @@ import {
   scheduleManifest,
   streamingSecrets,
 } from './manifests.ts'
-import { BACKUP, type ClusterObject, conditionOf, HEALTHY, readCluster, SECRET, serverNameOf } from './objects.ts'
+import { assertSecretsMatch } from './must-match-secrets.ts'
+import { type ClusterObject, conditionOf, HEALTHY, readCluster, SECRET, serverNameOf } from './objects.ts'
+import { type Place, unitId } from './place.ts'
 import { archiveMethod, clusterOf, type Database, firstServerName, follows, otherSites } from './spec.ts'
-
-/** What all units of one site work with. */
-interface Place {
-  readonly component: Database
-  readonly site: SiteName
-  readonly deployment: Deployment
-  readonly context: DriverContext
-}
+import { readUserSpec } from './user-spec.ts'
 
 /** Archive access, cluster, first backup, streaming identity and schedule of one site. */
 export async function deployCluster(
@@ -39,6 +31,7 @@ export async function deployCluster(
   context: DriverContext,
 ): Promise<DeployUnit[]> {
   if (site === null) return []
+  await assertSecretsMatch(component, context)
   const place: Place = { component, site, deployment, context }
   const active = deployment.roleOf(site) === 'active'
   const streaming = follows(component) === 'archive-and-streaming'
@@ -50,8 +43,6 @@ export async function deployCluster(
     ...(component.spec.schedule === undefined ? [] : [scheduleUnit(place, component.spec.schedule, !active)]),
   ]
 }
-
-const unitId = (place: Place, what: string, site = place.site): string => `${place.component.name}.${what}@${site}`
 
 /** Whether this site's cluster has to be cloned from the active one, which then must be there first. */
 const mustBeCloned = (place: Place): boolean =>
@@ -74,10 +65,14 @@ function accessUnit(place: Place): DeployUnit {
           id: await context.credential(pair.accessKeyId, archive.site),
           secret: await context.credential(pair.secretAccessKey, archive.site),
         }
-        return archiveSecret(component, context.stack, archive.site, keys)
+        return archiveSecret(component, context.stack, archive, keys)
       })
       const stores =
-        archiveMethod(component) === 'plugin' ? archives.map((archive) => objectStoreManifest(component, context.stack, archive)) : []
+        archiveMethod(component) === 'plugin'
+          ? archives.map((archive) =>
+              objectStoreManifest(component, context.stack, archive, archive.site === site ? component.spec.retention : undefined),
+            )
+          : []
       return [...(await Promise.all(secrets)), ...stores]
     },
   })
@@ -99,7 +94,7 @@ function clusterUnit(place: Place): DeployUnit {
     deadline: minutes(20),
     kubernetes: context.kubernetes(site),
     declare: async (signal) => [await declareCluster(place, await hasStreamingSecrets(place, signal), signal)],
-    ready: (signal) => clusterIsReady(place, signal),
+    ready: steadily(place),
   })
 }
 
@@ -114,7 +109,7 @@ function followUnit(place: Place): DeployUnit {
     deadline: minutes(5),
     kubernetes: context.kubernetes(site),
     declare: async (signal) => [await declareCluster(place, true, signal)],
-    ready: (signal) => clusterIsReady(place, signal),
+    ready: steadily(place),
   })
 }
 
@@ -123,19 +118,21 @@ async function declareCluster(place: Place, streaming: boolean, signal: AbortSig
   const live = await readCluster(context.kubernetes(site), component.spec.namespace, clusterOf(component, site), signal)
   const active = clusterOf(component, deployment.activeSite)
   refuseForeignRole(place, live, active)
+  const userSpec = await readUserSpec(component, context.stack)
   return clusterManifest({
     component,
     stack: context.stack,
     site,
     archives: await archivesOf(place),
-    userSpec: await userSpecOf(component, context),
+    userSpec,
     // Owned by moves: what is live stays, a deploy never flips a role.
     replica:
       live?.spec.replica?.primary === undefined
         ? { primary: active, source: sourceOf(place) }
         : { primary: live.spec.replica.primary, source: live.spec.replica.source ?? sourceOf(place) },
     bootstrap:
-      (live?.spec.bootstrap as JsonObject | undefined) ?? bootstrapOf(component, deployment.roleOf(site) === 'active' ? null : active),
+      (live?.spec.bootstrap as JsonObject | undefined) ??
+      bootstrapOf(component, deployment.roleOf(site) === 'active' ? null : active, userSpec),
     streaming,
   })
 }
@@ -161,11 +158,6 @@ function sourceOf(place: Place): string {
   return clusterOf(component, other ?? deployment.activeSite)
 }
 
-async function userSpecOf(component: Database, context: DriverContext): Promise<JsonObject> {
-  if (component.spec.cluster === undefined) return {}
-  return parse(await readFile(resolve(context.stack.source.directory, component.spec.cluster.file), 'utf8')) as JsonObject
-}
-
 /** Where every site archives; the name of a live incarnation is what its own cluster says. */
 async function archivesOf(place: Place): Promise<Archive[]> {
   const { component, context } = place
@@ -182,6 +174,22 @@ async function archivesOf(place: Place): Promise<Archive[]> {
   )
 }
 
+/** How soon the operator reacts to a changed Cluster: until then it still calls it healthy, and it keeps no observedGeneration. */
+const REACTION = seconds(3)
+
+/** A cluster that was there before is ready once it stays healthy; a new one as soon as it is. */
+function steadily(place: Place): (signal: AbortSignal) => Promise<Progress> {
+  const existed = place.deployment.observed[place.site]?.kind === 'answering'
+  let since: number | null = null
+  return async (signal) => {
+    const progress = await clusterIsReady(place, signal)
+    const now = place.context.clock.now().getTime()
+    since = progress.is === 'done' ? (since ?? now) : null
+    if (!existed || since === null || now - since >= REACTION) return progress
+    return { is: 'pending', waitingFor: `${clusterOf(place.component, place.site)} to stay healthy` }
+  }
+}
+
 async function clusterIsReady(place: Place, signal: AbortSignal): Promise<Progress> {
   const { component, site, context } = place
   const name = clusterOf(component, site)
@@ -194,51 +202,25 @@ async function clusterIsReady(place: Place, signal: AbortSignal): Promise<Progre
       why: `${name}: ${phase} ${phaseReason}`,
       next: `kubectl -n ${component.spec.namespace} describe cluster ${name}`,
     }
-  if (phase !== HEALTHY || readyInstances < (cluster?.spec.instances ?? 1)) return { is: 'pending', waitingFor: `${name}: ${phase}` }
+  if (phase !== HEALTHY || readyInstances < (cluster?.spec.instances ?? 1)) {
+    const failed = await failedBootstrap(
+      { kubernetes: context.kubernetes(site), namespace: component.spec.namespace, cluster: name },
+      signal,
+    )
+    // One failure may be a moment's; the operator tries again at once.
+    if (failed !== null && failed.pods > 1)
+      return {
+        is: 'failed',
+        code: 'database-bootstrap-failed',
+        why: `${failed.pod} failed: ${failed.log}`,
+        next: `Mend the cause, then delete the cluster and deploy again: kubectl -n ${component.spec.namespace} delete cluster ${name}`,
+      }
+    return { is: 'pending', waitingFor: `${name}: ${phase}` }
+  }
   if (cluster !== null && conditionOf(cluster, 'ContinuousArchiving')?.status === 'False')
     return { is: 'pending', waitingFor: `${name} to archive its WAL` }
   return { is: 'done', proof: { phase, readyInstances } }
 }
-
-/** A passive cluster begins as a copy of a backup: the active one must have one. */
-function firstBackupUnit(place: Place): DeployUnit {
-  const { component, site, context } = place
-  const kubernetes = context.kubernetes(site)
-  const { namespace } = component.spec
-  const name = `${clusterOf(component, site)}-first`
-  const completed = async (signal: AbortSignal): Promise<boolean> => {
-    const backups = await kubernetes.list(BACKUP, { namespace }, { signal })
-    return backups.some((backup) => clusterNameOf(backup) === clusterOf(component, site) && phaseOf(backup) === 'completed')
-  }
-  return {
-    id: unitId(place, 'first-backup'),
-    site,
-    needs: [unitId(place, 'cluster')],
-    title: `The first base backup of ${clusterOf(component, site)}`,
-    deadline: minutes(30),
-    diff: async (signal) =>
-      (await completed(signal).catch(() => false)) ? [] : [{ kind: 'create', object: `${namespace}/Backup/${name}` }],
-    async apply(signal) {
-      const found = await kubernetes.get({ ...BACKUP, namespace, name }, { signal })
-      if (found !== null && phaseOf(found) === 'failed') await kubernetes.remove({ ...BACKUP, namespace, name }, { signal })
-      if (found === null || phaseOf(found) === 'failed')
-        await kubernetes.create(backupManifest(component, context.stack, site, name), { signal })
-    },
-    async ready(signal) {
-      const found = await kubernetes.get({ ...BACKUP, namespace, name }, { signal })
-      if (phaseOf(found) === 'failed')
-        return { is: 'failed', code: 'backup-failed', why: errorOf(found), next: `kubectl -n ${namespace} describe backup ${name}` }
-      return (await completed(signal))
-        ? { is: 'done', proof: { backup: name } }
-        : { is: 'pending', waitingFor: `the backup ${name}: ${phaseOf(found) || 'not begun'}` }
-    },
-  }
-}
-
-const phaseOf = (backup: KubernetesObject | null): string => (backup?.status as { phase?: string } | undefined)?.phase ?? ''
-const errorOf = (backup: KubernetesObject | null): string =>
-  (backup?.status as { error?: string } | undefined)?.error ?? 'the backup failed'
-const clusterNameOf = (backup: KubernetesObject): string => (backup.spec as { cluster: { name: string } }).cluster.name
 
 /** The other sites' client certificates, copied here and kept fresh: the owning operator renews them. */
 function streamingUnit(place: Place): DeployUnit {

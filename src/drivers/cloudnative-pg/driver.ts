@@ -12,7 +12,8 @@ import { primaryPod, runSql } from './objects.ts'
 import { type CloudNativePgState, gapsOf, observeCluster } from './observe.ts'
 import { checkpoint, checkpointStep } from './prepare.ts'
 import { promote, promoteStep } from './promote.ts'
-import { restoredCluster, testRestore } from './restore-test.ts'
+import { restoredCluster } from './restore-copy.ts'
+import { testRestore } from './restore-test.ts'
 import { type CloudNativePgSpec, cloudNativePgSchema, clusterOf } from './spec.ts'
 
 /** PostgreSQL on both sites, run by CloudNativePG: it moves by demotion and promotion token, and loses nothing. */

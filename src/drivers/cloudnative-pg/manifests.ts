@@ -1,10 +1,11 @@
 import type { KubernetesObject } from '../../clients/kubernetes-client.ts'
 import type { ObjectStoreLocation } from '../../clients/object-store-client.ts'
-import type { Json, JsonObject } from '../../json.ts'
+import type { JsonObject } from '../../json.ts'
 import type { SiteName, Stack } from '../../stack/stack.ts'
 import { type DeclaredObject, ownedBy } from '../declared-objects.ts'
+import { mergeSpecs } from './merge-specs.ts'
 import { BACKUP, CLUSTER, OBJECT_STORE, PLUGIN, SCHEDULED_BACKUP, SECRET } from './objects.ts'
-import { archiveMethod, clusterOf, type Database, otherSites, siteSpecOf } from './spec.ts'
+import { archiveFolder, archiveMethod, clusterOf, type Database, siteSpecOf } from './spec.ts'
 
 /** Where one site archives, and under which name: what every cluster of the pair must know of every site. */
 export interface Archive {
@@ -28,9 +29,9 @@ export interface ClusterDeclaration {
 }
 
 /** Name of the Secret and of the ObjectStore of a site's archive, in every site's namespace. */
-const archiveName = (component: Database, site: SiteName): string => `${component.name}-archive-${site}`
+export const archiveName = (component: Database, site: SiteName): string => `${component.name}-archive-${site}`
 
-const streamingSecrets = (cluster: string): { certificate: string; authority: string } => ({
+export const streamingSecrets = (cluster: string): { certificate: string; authority: string } => ({
   certificate: `${cluster}-replication`,
   authority: `${cluster}-ca`,
 })
@@ -39,13 +40,12 @@ export const copiedSecrets = (cluster: string): { certificate: string; authority
   const own = streamingSecrets(cluster)
   return { certificate: `standby-${own.certificate}`, authority: `standby-${own.authority}` }
 }
-export { streamingSecrets }
 
 /** The access keys of one archive as a Secret: keys that write in the namespace of its own site, keys that read elsewhere. */
 export function archiveSecret(
   component: Database,
   stack: Stack,
-  site: SiteName,
+  archive: Archive,
   keys: { readonly id: string; readonly secret: string },
 ): DeclaredObject {
   return {
@@ -53,9 +53,13 @@ export function archiveSecret(
     object: {
       apiVersion: 'v1',
       kind: 'Secret',
-      metadata: { name: archiveName(component, site), namespace: component.spec.namespace, labels: ownedBy(stack.name, component.name) },
+      metadata: {
+        name: archiveName(component, archive.site),
+        namespace: component.spec.namespace,
+        labels: ownedBy(stack.name, component.name),
+      },
       type: 'Opaque',
-      data: { ACCESS_KEY_ID: base64(keys.id), SECRET_ACCESS_KEY: base64(keys.secret) },
+      data: { ACCESS_KEY_ID: base64(keys.id), SECRET_ACCESS_KEY: base64(keys.secret), REGION: base64(archive.location.region) },
     },
   }
 }
@@ -64,23 +68,23 @@ const base64 = (text: string): string => Buffer.from(text, 'utf8').toString('bas
 /** How an archive is reached, in the words that the in-tree archive and the plugin share. */
 export function archiveConfiguration(component: Database, archive: Archive, credentials: string): JsonObject {
   const { location } = archive
-  const folder = component.spec.archive.prefix === undefined ? '' : `${component.spec.archive.prefix}/`
   return {
-    destinationPath: `s3://${location.bucket}/${location.prefix}${folder}`,
+    destinationPath: `s3://${location.bucket}/${location.prefix}${archiveFolder(component)}`,
     endpointURL: location.endpoint,
     s3Credentials: {
       accessKeyId: { name: credentials, key: 'ACCESS_KEY_ID' },
       secretAccessKey: { name: credentials, key: 'SECRET_ACCESS_KEY' },
+      region: { name: credentials, key: 'REGION' },
     },
     // A second worker asks for a segment that is not there yet: one more Python start in the write gap (measured).
     wal: { compression: 'gzip', maxParallel: 1 },
-    // A backup that a person waits for takes 9 s instead of 71 s.
-    data: { compression: 'gzip', immediateCheckpoint: true },
+    // A backup that a person waits for takes 9 s instead of 71 s. Not compressed: gzip took 25 s of the CPU that the new primary needs.
+    data: { immediateCheckpoint: true },
   }
 }
 
-/** The plugin's object for one archive. */
-export function objectStoreManifest(component: Database, stack: Stack, archive: Archive): DeclaredObject {
+/** The plugin's object for one archive. Retention is the business of the site that writes there. */
+export function objectStoreManifest(component: Database, stack: Stack, archive: Archive, retention?: string): DeclaredObject {
   return {
     plural: OBJECT_STORE.plural,
     object: {
@@ -93,15 +97,32 @@ export function objectStoreManifest(component: Database, stack: Stack, archive: 
       },
       spec: {
         configuration: archiveConfiguration(component, archive, archiveName(component, archive.site)),
-        ...(component.spec.retention === undefined ? {} : { retentionPolicy: component.spec.retention }),
+        ...(retention === undefined ? {} : { retentionPolicy: retention }),
+        // Newer boto3 adds checksums that many S3 services refuse.
+        instanceSidecarConfiguration: {
+          env: [
+            { name: 'AWS_REQUEST_CHECKSUM_CALCULATION', value: 'when_required' },
+            { name: 'AWS_RESPONSE_CHECKSUM_VALIDATION', value: 'when_required' },
+          ],
+        },
       },
     },
   }
 }
 
-/** The Cluster of a site: the user's spec, under what a move needs. */
+/** What the user's own spec may change. */
+const defaults = {
+  // One restart in place instead of a second promotion: one timeline per move.
+  primaryUpdateMethod: 'restart',
+  // With the operator's 180 s, one open session keeps all new ones out for three minutes after a promotion.
+  smartShutdownTimeout: 1,
+}
+
+/** The Cluster of a site: our defaults, under the user's spec, under what a move needs. */
 export function clusterManifest(declaration: ClusterDeclaration): DeclaredObject {
-  const { component, stack, site, userSpec, bootstrap, archives } = declaration
+  const { component, stack, site, bootstrap, archives } = declaration
+  // How a cluster begins is its role's business; `bootstrapOf` takes over the user's initdb options.
+  const { bootstrap: _bootstrap, replica: _replica, ...userSpec } = declaration.userSpec
   const { spec } = component
   const name = clusterOf(component, site)
   const own = archives.find((archive) => archive.site === site)
@@ -113,16 +134,15 @@ export function clusterManifest(declaration: ClusterDeclaration): DeclaredObject
       apiVersion: CLUSTER.apiVersion,
       kind: CLUSTER.kind,
       metadata: { name, namespace: spec.namespace, labels: ownedBy(stack.name, component.name) },
-      spec: {
-        ...userSpec,
+      spec: mergeSpecs(mergeSpecs(defaults, userSpec), {
         enableSuperuserAccess: true,
         superuserSecret: { name: spec.secrets.superuser },
         bootstrap,
         replica: { self: name, ...declaration.replica },
         ...archiving(component, own),
         externalClusters: stack.sites.map((one) => externalCluster(declaration, one.name)),
-        ...(streaming === undefined ? {} : { managed: mergeManaged(userSpec.managed, streamingService(name, streaming.nodePort)) }),
-      },
+        ...(streaming === undefined ? {} : { managed: { services: { additional: [streamingService(name, streaming.nodePort)] } } }),
+      }),
     } as KubernetesObject,
   }
 }
@@ -167,6 +187,8 @@ function streamingFrom(component: Database, site: SiteName): JsonObject {
       user: 'streaming_replica',
       sslmode: 'verify-ca',
       dbname: 'postgres',
+      // A site that is lost must not keep the archive waiting for the two minutes of a TCP connection.
+      connect_timeout: '5',
     },
     sslKey: { name: copies.certificate, key: 'tls.key' },
     sslCert: { name: copies.certificate, key: 'tls.crt' },
@@ -182,18 +204,14 @@ const streamingService = (cluster: string, nodePort: number): JsonObject => ({
   },
 })
 
-function mergeManaged(own: Json | undefined, service: JsonObject): JsonObject {
-  const managed = (own ?? {}) as JsonObject
-  const services = (managed.services ?? {}) as JsonObject
-  const additional = (services.additional ?? []) as readonly Json[]
-  return { ...managed, services: { ...services, additional: [...additional, service] } }
-}
-
 /** How a cluster begins: the first active one empty, every other one from a backup of the active one. */
-export function bootstrapOf(component: Database, activeCluster: string | null): JsonObject {
+export function bootstrapOf(component: Database, activeCluster: string | null, userSpec: JsonObject = {}): JsonObject {
   const { database, owner, secrets } = component.spec
   const common = { database, owner, secret: { name: secrets.owner } }
-  return activeCluster === null ? { initdb: { ...common, dataChecksums: true } } : { recovery: { ...common, source: activeCluster } }
+  const options = ((userSpec.bootstrap ?? {}) as JsonObject).initdb as JsonObject | undefined
+  return activeCluster === null
+    ? { initdb: { dataChecksums: true, ...options, ...common } }
+    : { recovery: { ...common, source: activeCluster } }
 }
 
 export function backupManifest(component: Database, stack: Stack, site: SiteName, name: string): KubernetesObject {
@@ -246,6 +264,3 @@ export function copiedStreamingSecrets(
     copy(copies.authority, { 'ca.crt': authority['ca.crt'] }),
   ]
 }
-
-export const peersOf = (component: Database, stack: Stack, site: SiteName): string[] =>
-  otherSites(stack, site).map((other) => clusterOf(component, other))

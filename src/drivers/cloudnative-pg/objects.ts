@@ -24,6 +24,8 @@ export interface ClusterObject extends KubernetesObject {
     readonly instances?: number
     readonly imageName?: string
     readonly smartShutdownTimeout?: number
+    readonly primaryUpdateMethod?: string
+    readonly primaryUpdateStrategy?: string
     readonly bootstrap?: object
     readonly replica?: {
       readonly self?: string
@@ -35,7 +37,12 @@ export interface ClusterObject extends KubernetesObject {
     }
     readonly plugins?: readonly { readonly name: string; readonly parameters?: Readonly<Record<string, string>> }[]
     readonly backup?: { readonly barmanObjectStore?: { readonly serverName?: string } }
-    readonly externalClusters?: readonly { readonly name: string; readonly connectionParameters?: object }[]
+    readonly externalClusters?: readonly {
+      readonly name: string
+      readonly connectionParameters?: object
+      readonly plugin?: { readonly parameters?: Readonly<Record<string, string>> }
+      readonly barmanObjectStore?: { readonly serverName?: string }
+    }[]
   }
   readonly status?: {
     readonly phase?: string
@@ -80,6 +87,12 @@ export function serverNameOf(cluster: ClusterObject): string | null {
   )
 }
 
+/** Under which name another cluster archives, as this one was told. */
+export function serverNameOfPeer(cluster: ClusterObject, peer: string): string | null {
+  const external = cluster.spec.externalClusters?.find((candidate) => candidate.name === peer)
+  return external?.plugin?.parameters?.serverName ?? external?.barmanObjectStore?.serverName ?? null
+}
+
 /** What the instance manager says of its PostgreSQL (`/pg/status`, reached through the API server's pod proxy on a kept-alive connection). */
 export interface InstanceStatus {
   readonly isPrimary: boolean
@@ -97,6 +110,8 @@ export interface InstanceStatus {
   readonly lastFailedWALTime?: string
   readonly readyWalFiles?: number
   readonly mightBeUnavailable?: boolean
+  /** The operator's own version: it ships the instance manager. */
+  readonly instanceManagerVersion?: string
 }
 
 /** null while the instance does not answer, as during its restarts. A right that is lacking is no silence: it throws. */

@@ -1,7 +1,8 @@
-import type { KubernetesObject } from '../../clients/kubernetes-client.ts'
+import type { KubernetesClient, KubernetesObject } from '../../clients/kubernetes-client.ts'
 import type { BySite, Fact, Gap, Observed } from '../../observation/observation.ts'
 import type { DriverContext } from '../../planning/driver.ts'
 import type { SiteName } from '../../stack/stack.ts'
+import { secretDigest } from './must-match-secrets.ts'
 import {
   BACKUP,
   type ClusterObject,
@@ -39,6 +40,10 @@ export interface CloudNativePgState {
   readonly minApplyDelay: boolean
   readonly image: string
   readonly plugin: string | null
+  readonly operator: string | null
+  readonly primaryUpdate: { readonly method: string; readonly strategy: string }
+  /** Digests of the Secrets that must be the same everywhere, with a key of this process; null: it does not exist. */
+  readonly secrets: Readonly<Record<string, string | null>>
   readonly instance: InstanceStatus | null
   readonly lastBackup: { readonly id: string; readonly at: string } | null
   readonly unfinishedBackup: string | null
@@ -54,14 +59,23 @@ export async function observeCluster(
   const kubernetes = context.kubernetes(site)
   const { namespace } = component.spec
   const name = clusterOf(component, site)
-  const [cluster, backups] = await Promise.all([
+  const [cluster, backups, secrets] = await Promise.all([
     readCluster(kubernetes, namespace, name, context.signal),
     kubernetes.list(BACKUP, { namespace }, { signal: context.signal }),
+    digestsOf(component, kubernetes, context.signal),
   ])
   if (cluster === null) return { kind: 'absent', why: `there is no Cluster ${namespace}/${name}` }
   const pod = cluster.status?.currentPrimary
   const instance = pod === undefined ? null : await readInstance(kubernetes, namespace, pod, context.signal)
-  return summarized(stateOf(cluster, instance, backups as unknown as BackupObject[]))
+  return summarized(stateOf(cluster, instance, backups as unknown as BackupObject[], secrets))
+}
+
+async function digestsOf(component: Database, kubernetes: KubernetesClient, signal: AbortSignal): Promise<CloudNativePgState['secrets']> {
+  const { namespace, secrets } = component.spec
+  const names = [secrets.superuser, secrets.owner]
+  return Object.fromEntries(
+    await Promise.all(names.map(async (name) => [name, await secretDigest(kubernetes, namespace, name, signal)] as const)),
+  )
 }
 
 interface BackupObject extends KubernetesObject {
@@ -69,7 +83,12 @@ interface BackupObject extends KubernetesObject {
   readonly status?: { readonly phase?: string; readonly backupId?: string; readonly serverName?: string; readonly stoppedAt?: string }
 }
 
-export function stateOf(cluster: ClusterObject, instance: InstanceStatus | null, backups: readonly BackupObject[]): CloudNativePgState {
+export function stateOf(
+  cluster: ClusterObject,
+  instance: InstanceStatus | null,
+  backups: readonly BackupObject[],
+  secrets: CloudNativePgState['secrets'],
+): CloudNativePgState {
   const { spec, status } = cluster
   const replica =
     spec.replica?.primary === undefined ? null : { self: spec.replica.self ?? cluster.metadata.name, primary: spec.replica.primary }
@@ -102,11 +121,17 @@ export function stateOf(cluster: ClusterObject, instance: InstanceStatus | null,
     minApplyDelay: spec.replica?.minApplyDelay !== undefined,
     image: spec.imageName ?? '',
     plugin: status?.pluginStatus?.find((plugin) => plugin.name.startsWith('barman-cloud'))?.version ?? null,
+    operator: instance?.instanceManagerVersion ?? null,
+    primaryUpdate: { method: spec.primaryUpdateMethod ?? 'restart', strategy: spec.primaryUpdateStrategy ?? 'unsupervised' },
+    secrets,
     instance,
     lastBackup: good?.status?.backupId === undefined ? null : { id: good.status.backupId, at: good.status.stoppedAt ?? '' },
-    unfinishedBackup: own.find((backup) => !['completed', 'failed'].includes(backup.status?.phase ?? 'pending'))?.metadata.name ?? null,
+    unfinishedBackup: own.find((backup) => !FINISHED.includes(backup.status?.phase ?? 'pending'))?.metadata.name ?? null,
   }
 }
+
+/** `walArchivingFailing` and an invalid definition are no ends: they block every later backup until they are deleted (CNPG #10745). */
+const FINISHED = ['completed', 'failed']
 
 function fencedInstances(cluster: ClusterObject): string[] {
   try {

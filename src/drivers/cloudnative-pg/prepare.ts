@@ -2,10 +2,11 @@ import { minutes, seconds } from '../../duration.ts'
 import type { Behaviour } from '../../planning/driver.ts'
 import type { Intent, PlannedStep } from '../../planning/plan.ts'
 import type { InstanceStatus } from './objects.ts'
+import { shippedMark, shipWal } from './ship-wal.ts'
 import { type CloudNativePgSpec, clusterOf, type Database } from './spec.ts'
 import { parameter, plannedStep } from './steps.ts'
-import { parseLsn, parseSegment } from './wal.ts'
-import { clusterOfRun, instanceOf, peerOf, type Run, sqlOf } from './where.ts'
+import { formatLsn, parseLsn, parseSegment } from './wal.ts'
+import { clusterOfRun, instanceOf, peerOf, type Run } from './where.ts'
 
 /** What can be written out before users notice anything is written out now: the shutdown has less to ship. */
 export function checkpointStep(component: Database, intent: Intent): PlannedStep {
@@ -21,23 +22,19 @@ export function checkpointStep(component: Database, intent: Intent): PlannedStep
 
 export const checkpoint: Behaviour<CloudNativePgSpec> = {
   async done(run) {
-    if (!run.applied) return { is: 'pending', waitingFor: 'a checkpoint' }
+    const mark = shippedMark(run)
+    if (mark === null) return { is: 'pending', waitingFor: 'a checkpoint' }
     const follower = parameter(run.step, 'follower')
     const [instance, other] = await Promise.all([instanceOf(run, await clusterOfRun(run)), followerOf(run)])
     const shipped = parseSegment(instance?.lastArchivedWAL ?? '')
-    if (instance === null || shipped === null || (instance.readyWalFiles ?? 0) > 0)
-      return { is: 'pending', waitingFor: `${instance?.readyWalFiles ?? 'some'} WAL files to be archived` }
+    if (instance === null || shipped === null || shipped.end < mark)
+      return { is: 'pending', waitingFor: `the archive to take the WAL up to ${formatLsn(mark)}` }
     const replayed = parseLsn(other?.replayLsn)
-    return replayed === null || replayed < shipped.end
-      ? {
-          is: 'pending',
-          waitingFor: `${follower} to replay ${instance.lastArchivedWAL} (is at ${other?.replayLsn ?? 'an unknown position'})`,
-        }
+    return replayed === null || replayed < mark
+      ? { is: 'pending', waitingFor: `${follower} to replay up to ${formatLsn(mark)}` }
       : { is: 'done', proof: { lastArchivedWal: instance.lastArchivedWAL ?? null, replayed: other?.replayLsn ?? null } }
   },
-  async apply(run) {
-    await sqlOf(run, 'CHECKPOINT; SELECT pg_switch_wal();')
-  },
+  apply: shipWal,
 }
 
 async function followerOf(run: Run): Promise<InstanceStatus | null> {

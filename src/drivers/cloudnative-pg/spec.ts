@@ -118,3 +118,9 @@ export const archiveMethod = (component: Database): 'plugin' | 'in-tree' => comp
 export const firstServerName = (cluster: string): string => `${cluster}-g1`
 
 export const otherSites = (stack: Stack, site: SiteName): SiteName[] => stack.sites.map((one) => one.name).filter((name) => name !== site)
+
+/** Folder of the archive, below the store's own prefix; ends with `/` or is empty. */
+export const archiveFolder = (component: Database): string => {
+  const prefix = component.spec.archive.prefix ?? ''
+  return prefix === '' || prefix.endsWith('/') ? prefix : `${prefix}/`
+}

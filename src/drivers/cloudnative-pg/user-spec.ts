@@ -2,11 +2,12 @@ import { readFile } from 'node:fs/promises'
 import { resolve } from 'node:path'
 import { parse } from 'yaml'
 import { inputError } from '../../errors.ts'
+import type { JsonObject } from '../../json.ts'
 import type { Stack } from '../../stack/stack.ts'
 import type { Database } from './spec.ts'
 
 /** The user's own Cluster spec; empty when none is declared. Throws `database-values-invalid` that names the file. */
-export async function readUserSpec(component: Database, stack: Stack): Promise<Readonly<Record<string, unknown>>> {
+export async function readUserSpec(component: Database, stack: Stack): Promise<JsonObject> {
   const file = component.spec.cluster?.file
   if (file === undefined) return {}
   const path = resolve(stack.source.directory, file)
@@ -24,5 +25,5 @@ export async function readUserSpec(component: Database, stack: Stack): Promise<R
   if (typeof value !== 'object' || Array.isArray(value)) throw invalid('must hold the fields of a Cluster spec, such as `instances: 2`')
   if ('spec' in value || 'kind' in value)
     throw invalid('must hold the fields of a Cluster spec alone, without `kind`, `metadata` and `spec:`')
-  return value as Readonly<Record<string, unknown>>
+  return value as JsonObject
 }

@@ -16,7 +16,8 @@ export function firstValueUnit(component: Traffic, deployment: Deployment, conte
     Promise.all(
       spec.instances.map(async ({ host }) => {
         const runner = await runnerFor(component, host, context)
-        return { host, runner, view: await readInstance(runner, host, spec, signal) }
+        const reading = await readInstance(runner, host, spec, signal)
+        return { host, runner, reading, view: reading.view }
       }),
     )
   return {
@@ -35,9 +36,7 @@ export function firstValueUnit(component: Traffic, deployment: Deployment, conte
     async apply(signal) {
       const differing = (await visit(signal)).filter(({ view }) => isOurs(component, view, value))
       await Promise.all(
-        differing.map(({ host, runner, view }) =>
-          setValue(runner, host, spec, { value, keyIsThere: view.runtime !== null, cut: [] }, signal),
-        ),
+        differing.map(({ host, runner, reading }) => setValue(runner, host, spec, { value, before: reading, cut: [] }, signal)),
       )
     },
     async ready(signal): Promise<Progress> {

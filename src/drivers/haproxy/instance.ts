@@ -24,8 +24,14 @@ export interface Server {
 /** A heading between the answers of one ssh call: three questions in one round trip. */
 const MARK = '--standby--'
 
-/** Reads runtime value, file value and health in one call. */
-export async function readInstance(run: HostRunner, host: string, spec: HaproxySpec, signal: AbortSignal): Promise<InstanceState> {
+/** An instance, with the whole map file for whoever writes it next. */
+export interface InstanceReading {
+  readonly view: InstanceState
+  readonly content: string
+}
+
+/** Reads runtime value, map file and health in one call. */
+export async function readInstance(run: HostRunner, host: string, spec: HaproxySpec, signal: AbortSignal): Promise<InstanceReading> {
   const socket = `socat -t 5 - UNIX-CONNECT:${spec.socket}`
   const command = `echo 'show map ${spec.map}' | ${socket}; echo '${MARK}'; cat '${spec.map}'; echo '${MARK}'; echo 'show stat -1 4 -1' | ${socket}`
   const answer = await run(command, '', signal)
@@ -39,7 +45,7 @@ export async function readInstance(run: HostRunner, host: string, spec: HaproxyS
         next: `Check that the ssh user may use ${spec.socket} (with socat) and read ${spec.map}.`,
       },
     )
-  return { runtime: runtimeValue(map, spec.key), file: fileValue(file, spec.key), servers: serversOf(stat) }
+  return { view: { runtime: runtimeValue(map, spec.key), file: fileValue(file, spec.key), servers: serversOf(stat) }, content: file }
 }
 
 /** `0x55d0 active dc-a` per line. */
@@ -85,8 +91,8 @@ export function serversOf(csv: string): Record<string, Server[]> {
 
 export interface Switch {
   readonly value: string
-  /** HAProxy replaces the value of a key only where the key is; a map without it needs another command. */
-  readonly keyIsThere: boolean
+  /** What was read just before: saves a round trip, and tells when somebody else writes at the same time. */
+  readonly before: InstanceReading
   /** `backend/server` whose open sessions end: a kept-alive connection would go on reaching it. */
   readonly cut: readonly string[]
 }
@@ -97,9 +103,10 @@ export interface Switch {
  * a reload would silently take the switch back.
  */
 export async function setValue(run: HostRunner, host: string, spec: HaproxySpec, to: Switch, signal: AbortSignal): Promise<void> {
-  await writeFileValue(run, host, spec, to.value, signal)
+  await writeFileValue(run, host, spec, to, signal)
   const cut = to.cut.map((server) => `; shutdown sessions server ${server}`).join('')
-  const command = `${to.keyIsThere ? 'set' : 'add'} map ${spec.map} ${spec.key} ${to.value}${cut}\n`
+  // `set map` changes a key that is there, and no other.
+  const command = `${to.before.view.runtime !== null ? 'set' : 'add'} map ${spec.map} ${spec.key} ${to.value}${cut}\n`
   const answer = await run(`socat -t 5 - UNIX-CONNECT:${spec.socket}`, command, signal)
   // Success is an empty answer; any text is an error (HAProxy management guide, 9.3).
   if (answer.code !== 0 || answer.stdout.trim() !== '')
@@ -113,13 +120,13 @@ export async function setValue(run: HostRunner, host: string, spec: HaproxySpec,
 const OVERTAKEN = 75
 const MAX_TRIES = 5
 
-async function writeFileValue(run: HostRunner, host: string, spec: HaproxySpec, value: string, signal: AbortSignal): Promise<void> {
+async function writeFileValue(run: HostRunner, host: string, spec: HaproxySpec, to: Switch, signal: AbortSignal): Promise<void> {
+  let { content } = to.before
   for (let tries = 1; tries <= MAX_TRIES; tries++) {
-    const before = await run(`cat '${spec.map}'`, '', signal)
-    if (before.code !== 0) throw unwritable(host, spec, before.stderr)
-    const written = await run(replacing(spec.map, before.stdout), withValue(before.stdout, spec.key, value), signal)
+    const written = await run(replacing(spec.map, content), withValue(content, spec.key, to.value), signal)
     if (written.code === 0) return
-    if (written.code !== OVERTAKEN) throw unwritable(host, spec, written.stderr)
+    if (written.code !== OVERTAKEN || written.stderr !== '') throw unwritable(host, spec, written.stderr)
+    content = (await readInstance(run, host, spec, signal)).content
   }
   throw unwritable(host, spec, `it was changed by somebody else ${MAX_TRIES} times while it was written`)
 }

@@ -46,7 +46,7 @@ export async function observeTraffic(component: Traffic, context: DriverContext)
     component.spec.instances.map(async ({ host }): Promise<readonly [string, InstanceView]> => {
       try {
         const runner = await runnerFor(component, host, context, OBSERVATION)
-        return [host, { kind: 'answering', ...(await readInstance(runner, host, component.spec, context.signal)) }]
+        return [host, { kind: 'answering', ...(await readInstance(runner, host, component.spec, context.signal)).view }]
       } catch (error) {
         return [host, { kind: 'silent', why: asStandbyError(error).message }]
       }

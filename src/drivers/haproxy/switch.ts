@@ -71,7 +71,7 @@ async function allHold(run: Run, value: string): Promise<Progress> {
   const seen = await Promise.all(
     hosts.map(async (host): Promise<'holds' | 'differs' | StandbyError> => {
       try {
-        const view = await readInstance(await runnerFor(run.component, host, run.context), host, run.component.spec, run.signal)
+        const { view } = await readInstance(await runnerFor(run.component, host, run.context), host, run.component.spec, run.signal)
         return holds(view, value) ? 'holds' : 'differs'
       } catch (error) {
         const reason = asStandbyError(error)
@@ -97,10 +97,10 @@ async function setAll(run: Run, value: string, cut: string | null): Promise<void
   const results = await Promise.allSettled(
     component.spec.instances.map(async ({ host }) => {
       const runner = await runnerFor(component, host, context)
-      const view = await readInstance(runner, host, component.spec, signal)
-      if (holds(view, value)) return
-      const sessions = cut === null ? [] : (view.servers[cut] ?? []).map((server) => `${cut}/${server.name}`)
-      await setValue(runner, host, component.spec, { value, keyIsThere: view.runtime !== null, cut: sessions }, signal)
+      const before = await readInstance(runner, host, component.spec, signal)
+      if (holds(before.view, value)) return
+      const sessions = cut === null ? [] : (before.view.servers[cut] ?? []).map((server) => `${cut}/${server.name}`)
+      await setValue(runner, host, component.spec, { value, before, cut: sessions }, signal)
     }),
   )
   for (const result of results) if (result.status === 'rejected') throw result.reason

@@ -5,7 +5,7 @@ import type { Behaviour, Progress, StepRun } from '../../planning/driver.ts'
 import type { Phase, PlannedStep } from '../../planning/plan.ts'
 import type { SiteName } from '../../stack/stack.ts'
 import { ownedBy } from '../declared-objects.ts'
-import { newestDump } from './catalogue.ts'
+import { readDump } from './catalogue.ts'
 import { backupFolder, backupJob, type Cache, type RedisSpec } from './spec.ts'
 
 type Run = StepRun<RedisSpec>
@@ -35,14 +35,15 @@ export const dump: Behaviour<RedisSpec> = {
     if (ended !== null) return ended
     const site = siteOf(run)
     const store = await run.context.objectStore(run.component.spec.backup.store, site).open('read')
-    // Seconds: the job writes its time without fractions.
-    const found = await newestDump(store, backupFolder(run.component), run.signal, `${run.begunAt.slice(0, 19)}Z`)
+    // The job says itself which dump is its own: clocks of site and runner need not agree.
+    const id = await dumpOfJob(run)
+    const found = id === null ? null : await readDump(store, `${backupFolder(run.component)}${id}`, run.signal)
     return found === null
       ? {
           is: 'failed',
           code: 'dump-missing',
           why: 'the backup job ended well and left no dump in the object store',
-          next: 'Compare the clocks of site and runner.',
+          next: `kubectl -n ${run.component.spec.namespace} logs job/${jobName(run)} --all-containers`,
         }
       : { is: 'done', proof: { ...found } as unknown as JsonObject }
   },
@@ -78,14 +79,27 @@ async function jobProgress(run: Run, job: KubernetesObject): Promise<Progress | 
   return { is: 'pending', waitingFor: `the job ${jobName(run)}` }
 }
 
-async function lastWords(run: Run): Promise<string> {
-  const { namespace } = run.component.spec
-  const pods = await kubernetesOf(run).list(
+const podsOfJob = (run: Run): Promise<KubernetesObject[]> =>
+  kubernetesOf(run).list(
     { apiVersion: 'v1', kind: 'Pod', plural: 'pods' },
-    { namespace, labelSelector: `batch.kubernetes.io/job-name=${jobName(run)}` },
+    { namespace: run.component.spec.namespace, labelSelector: `batch.kubernetes.io/job-name=${jobName(run)}` },
     { signal: run.signal },
   )
-  const pod = pods.at(-1)
+
+async function dumpOfJob(run: Run): Promise<string | null> {
+  for (const pod of await podsOfJob(run)) {
+    const { containerStatuses } = pod.status as {
+      containerStatuses?: readonly { state?: { terminated?: { exitCode: number; message?: string } } }[]
+    }
+    const ended = containerStatuses?.[0]?.state?.terminated
+    if (ended?.exitCode === 0 && ended.message !== undefined) return ended.message
+  }
+  return null
+}
+
+async function lastWords(run: Run): Promise<string> {
+  const { namespace } = run.component.spec
+  const pod = (await podsOfJob(run)).at(-1)
   if (pod === undefined) return 'the backup job failed without a pod'
   const logs = await Promise.all(
     ['dump', 'upload'].map((container) =>

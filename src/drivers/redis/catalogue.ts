@@ -20,20 +20,16 @@ export interface CataloguedDump extends DumpDescription {
   readonly storedBytes: number | null
 }
 
-/** The newest complete dump of a folder, at or after a time where one is given. */
-export async function newestDump(
-  store: ObjectStoreClient,
-  folder: string,
-  signal: AbortSignal,
-  notBefore = '',
-): Promise<CataloguedDump | null> {
+/** The newest complete dump of a folder. */
+export async function newestDump(store: ObjectStoreClient, folder: string, signal: AbortSignal): Promise<CataloguedDump | null> {
   const objects = await store.list(folder, { signal })
   const described = objects.filter((object) => /\/\d{8}T\d{6}Z\.json$/.test(`/${object.key}`)).at(-1)
-  if (described === undefined) return null
-  const content = await store.get(described.key, { signal })
+  return described === undefined ? null : readDump(store, described.key.slice(0, -'.json'.length), signal)
+}
+
+/** One dump by its name; null while it is not complete. */
+export async function readDump(store: ObjectStoreClient, name: string, signal: AbortSignal): Promise<CataloguedDump | null> {
+  const [content, stored] = await Promise.all([store.get(`${name}.json`, { signal }), store.head(`${name}.rdb`, { signal })])
   if (content === null) return null
-  const description = JSON.parse(content.body) as DumpDescription
-  if (description.takenAt < notBefore) return null
-  const name = described.key.slice(0, -'.json'.length)
-  return { ...description, name, storedBytes: objects.find((object) => object.key === `${name}.rdb`)?.bytes ?? null }
+  return { ...(JSON.parse(content.body) as DumpDescription), name, storedBytes: stored?.bytes ?? null }
 }

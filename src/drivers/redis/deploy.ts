@@ -3,7 +3,7 @@ import type { Deployment, DeployUnit, DriverContext, Progress } from '../../plan
 import type { SiteName } from '../../stack/stack.ts'
 import { objectsUnit } from '../declared-objects.ts'
 import { backupManifest, serverManifests, storeSecretManifest } from './manifests.ts'
-import type { Cache } from './spec.ts'
+import { type Cache, podOf } from './spec.ts'
 
 /** The server, and its hourly backup: both on every site, the backup awake on the active one. */
 export async function deployCache(
@@ -52,7 +52,37 @@ async function serverIsReady(component: Cache, site: SiteName, context: DriverCo
     .get({ apiVersion: 'apps/v1', kind: 'StatefulSet', plural: 'statefulsets', namespace, name }, { signal })
   const status = (set?.status ?? {}) as { readyReplicas?: number; observedGeneration?: number; updatedReplicas?: number }
   const current = status.observedGeneration === set?.metadata.generation && (status.updatedReplicas ?? 0) >= 1
-  return current && (status.readyReplicas ?? 0) >= 1
-    ? { is: 'done', proof: { readyReplicas: 1 } }
-    : { is: 'pending', waitingFor: `${name} on ${site} to be ready` }
+  if (current && (status.readyReplicas ?? 0) >= 1) return { is: 'done', proof: { readyReplicas: 1 } }
+  const pod = await context
+    .kubernetes(site)
+    .get({ apiVersion: 'v1', kind: 'Pod', plural: 'pods', namespace, name: podOf(component) }, { signal })
+  const why = hopelessReason(pod?.status as PodStatus | undefined)
+  return why === null
+    ? { is: 'pending', waitingFor: `${name} on ${site} to be ready` }
+    : {
+        is: 'failed',
+        code: 'cache-does-not-start',
+        why: `${name}: ${why}`,
+        next: `kubectl -n ${namespace} describe pod ${podOf(component)}`,
+      }
+}
+
+interface PodStatus {
+  readonly initContainerStatuses?: readonly ContainerStatus[]
+  readonly containerStatuses?: readonly ContainerStatus[]
+}
+interface ContainerStatus {
+  readonly name: string
+  readonly state?: { readonly waiting?: { readonly reason?: string; readonly message?: string } }
+}
+
+/** What waiting does not mend: a missing Secret or image, a container that ends again and again. */
+export function hopelessReason(status: PodStatus | undefined): string | null {
+  const hopeless = ['CreateContainerConfigError', 'ImagePullBackOff', 'ErrImageNeverPull', 'InvalidImageName', 'CrashLoopBackOff']
+  for (const container of [...(status?.initContainerStatuses ?? []), ...(status?.containerStatuses ?? [])]) {
+    const waiting = container.state?.waiting
+    if (waiting?.reason !== undefined && hopeless.includes(waiting.reason))
+      return `${container.name}: ${waiting.reason}${waiting.message === undefined ? '' : ` (${waiting.message})`}`
+  }
+  return null
 }

@@ -11,6 +11,14 @@ const passwordOf = (component: Cache): JsonObject => ({
   secretKeyRef: { name: component.spec.password.secret, key: component.spec.password.key },
 })
 const pull = { imagePullPolicy: 'IfNotPresent' }
+/** One user for all containers (999 is redis in the official image): curl's image has another one, who could not write to the volume. */
+export const oneUser: JsonObject = {
+  runAsNonRoot: true,
+  runAsUser: 999,
+  runAsGroup: 999,
+  fsGroup: 999,
+  seccompProfile: { type: 'RuntimeDefault' },
+}
 
 /** StatefulSet and Service of one site. The restore request is optional: without it Redis starts with what it has. */
 export function serverManifests(component: Cache, stack: Stack): DeclaredObject[] {
@@ -43,6 +51,7 @@ export function serverManifests(component: Cache, stack: Stack): DeclaredObject[
             metadata: { labels: { ...labels, ...selector } },
             spec: {
               terminationGracePeriodSeconds: 10,
+              securityContext: oneUser,
               initContainers: [
                 {
                   name: 'fetch',
@@ -147,6 +156,7 @@ function jobSpec(component: Cache, site: SiteName, location: ObjectStoreLocation
       spec: {
         restartPolicy: 'Never',
         terminationGracePeriodSeconds: 5,
+        securityContext: oneUser,
         initContainers: [
           {
             name: 'dump',

@@ -54,6 +54,25 @@ async function lastDump(component: Cache, site: SiteName, context: DriverContext
 }
 
 export function assessCache(component: Cache, states: BySite<RedisState>, intent: Intent | null, assessment: Assessment): Finding[] {
+  return [...imagesDiffer(component, states), ...ofSites(component, states, intent, assessment)]
+}
+
+/** An older Redis refuses the dump of a newer one: better known before a move than in it. */
+function imagesDiffer(component: Cache, states: BySite<RedisState>): Finding[] {
+  const images = Object.entries(states).flatMap(([site, seen]) => (seen.kind === 'answering' ? [`${site} ${seen.state.image}`] : []))
+  if (new Set(images.map((one) => one.split(' ')[1])).size < 2) return []
+  return [
+    {
+      code: 'cache-image-differs',
+      severity: 'warning',
+      component: component.name,
+      what: `the sites run different images of ${component.spec.name}: ${images.join(', ')}`,
+      next: 'Deploy, so that each can load what the other has written.',
+    },
+  ]
+}
+
+function ofSites(component: Cache, states: BySite<RedisState>, intent: Intent | null, assessment: Assessment): Finding[] {
   return assessment.stack.sites.flatMap((site): Finding[] => {
     const seen = states[site.name]
     if (seen === undefined) return []

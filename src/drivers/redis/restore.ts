@@ -76,17 +76,18 @@ export const restore: Behaviour<RedisSpec> = {
     if (facts.restored !== requestId(run)) return { is: 'pending', waitingFor: `${name} to take up the request ${requestId(run)}` }
     // A dump beside append-only persistence is ignored without a word: only the count tells.
     const least = dump === null ? 0 : dump.keys - dump.expired
-    if (facts.keys < least)
+    if (facts.keys + facts.expired < least)
       return {
         is: 'failed',
         code: 'cache-keys-missing',
-        why: `${name} has ${facts.keys} keys, the dump has ${least}`,
+        why: `${name} has ${facts.keys} keys and ${facts.expired} expired, the dump has ${least}`,
         next: "The old site's dump is kept; look at the log of the container load.",
       }
     return {
       is: 'done',
       proof: {
         keys: facts.keys,
+        expiredSince: facts.expired,
         keysInDump: dump?.keys ?? 0,
         takenAt: dump?.takenAt ?? null,
         appendOnly: facts.appendOnly,

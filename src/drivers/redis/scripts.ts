@@ -5,7 +5,7 @@
 
 /** Where things are in the pods; tests say otherwise. */
 const PLACES = `
-: "\${DATA:=/data}" "\${WORK:=/work}" "\${REQUEST:=/request}" "\${RUN:=/run/redis}" "\${PORT:=6379}"
+: "\${DATA:=/data}" "\${WORK:=/work}" "\${REQUEST:=/request}" "\${RUN:=/run/redis}" "\${PORT:=6379}" "\${LAST_WORDS:=/dev/termination-log}"
 `
 
 /** Reads `$1`, an RDB file, with redis-check-rdb; leaves its figures in shell variables. Fails when the file is not whole. */
@@ -72,6 +72,7 @@ store() {
 store "$WORK/dump.rdb" "$id.rdb"
 store "$WORK/dump.json" "$id.json"
 echo "stored $PREFIX$id.rdb"
+printf '%s' "$id" > "$LAST_WORDS"
 oldest=$(date -u -d "@$(($(date +%s) - RETENTION_SECONDS))" +%Y%m%d%H%M%S)
 folder=$(printf '%s' "$PREFIX" | sed 's,/,%2F,g')
 request --header "x-amz-content-sha256: $empty" "$BUCKET_URL?list-type=2&max-keys=1000&prefix=$folder" > "$WORK/list.xml" || { echo 'what is too old could not be listed' >&2; exit 0; }

@@ -7,6 +7,8 @@ export interface ServerFacts {
   readonly runId: string
   readonly role: string
   readonly keys: number
+  /** Keys that were loaded and have expired since: with `keys` they make up what the dump held. */
+  readonly expired: number
   readonly appendOnly: boolean
   readonly loading: boolean
   readonly policy: string
@@ -36,6 +38,7 @@ export async function askServer(kubernetes: KubernetesClient, pod: PodReference,
     runId: fields.run_id ?? '',
     role: fields.role ?? '',
     keys: Number(fields.dbsize ?? Number.NaN),
+    expired: Number(fields.expired_keys ?? 0) + Number(fields.rdb_last_load_keys_expired ?? 0),
     appendOnly: fields.aof_enabled === '1',
     loading: fields.loading === '1',
     policy: fields['maxmemory-policy'] ?? '',

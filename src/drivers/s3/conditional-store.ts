@@ -1,11 +1,11 @@
 import { randomUUID } from 'node:crypto'
 import { openObjectStore } from '../../clients/object-store.ts'
 import type { ObjectStoreClient, PutCondition } from '../../clients/object-store-client.ts'
-import { seconds } from '../../duration.ts'
+import { type Milliseconds, seconds } from '../../duration.ts'
 import { asStandbyError, StandbyError, siteError } from '../../errors.ts'
 import type { ConditionalStore, ConditionalStoreContext } from '../../execution/conditional-store.ts'
 import type { JsonObject } from '../../json.ts'
-import { refusesSecond } from './driver.ts'
+import { refused } from './refused.ts'
 import type { S3WitnessSpec } from './spec.ts'
 
 const CALL_DEADLINE = seconds(5)
@@ -24,8 +24,8 @@ export async function openS3Store(spec: S3WitnessSpec, context: ConditionalStore
 }
 
 /** A ConditionalStore over any S3 client. */
-export function conditionalStore(store: ObjectStoreClient, signal: AbortSignal): ConditionalStore {
-  const options = { deadline: CALL_DEADLINE, signal }
+export function conditionalStore(store: ObjectStoreClient, signal: AbortSignal, deadline: Milliseconds = CALL_DEADLINE): ConditionalStore {
+  const options = { deadline, signal }
   let honest: Promise<void> | null = null
   /** Once per process, before the first write: a store that ignores preconditions would let two runs in. */
   const assertHonest = (): Promise<void> => {
@@ -47,7 +47,7 @@ export function conditionalStore(store: ObjectStoreClient, signal: AbortSignal):
         const reason = asStandbyError(error)
         if (reason.code !== 'object-store-precondition' && reason.code !== 'object-store-unreachable') throw witnessError(reason)
         const found = await readable(store.get(key, options))
-        if (found !== null && (JSON.parse(found.body) as JsonObject).writeId === writeId) return found.version
+        if (found !== null && documentIn(key, found.body).writeId === writeId) return found.version
         if (reason.code === 'object-store-precondition')
           throw new StandbyError({
             code: 'witness-conflict',
@@ -63,7 +63,7 @@ export function conditionalStore(store: ObjectStoreClient, signal: AbortSignal):
   return {
     async get(key) {
       const found = await readable(store.get(key, options))
-      return found === null ? null : { body: JSON.parse(found.body) as JsonObject, version: found.version }
+      return found === null ? null : { body: documentIn(key, found.body), version: found.version }
     },
     create: (key, body) => write(key, body, { ifAbsent: true }),
     replace: (key, body, expectedVersion) => write(key, body, { ifVersion: expectedVersion }),
@@ -80,14 +80,35 @@ async function probe(store: ObjectStoreClient, options: { readonly deadline: num
     // Another process probes at the same time: its object is as good.
     if (asStandbyError(error).code !== 'object-store-precondition') throw witnessError(asStandbyError(error))
   }
-  const refuses = await refusesSecond(() => store.put(key, '{}', { ...options, condition: { ifAbsent: true } })).catch((error: unknown) => {
-    throw witnessError(asStandbyError(error))
-  })
-  if (!refuses)
-    throw siteError('witness-weak', 'the witness ignores preconditions: two runs could both take the lock', {
-      where: 'witness',
-      next: 'Use an S3 service with conditional writes (If-None-Match, If-Match).',
+  const conditions: readonly PutCondition[] = [{ ifAbsent: true }, { ifVersion: NO_VERSION }]
+  for (const condition of conditions) {
+    const refuses = await refused(() => store.put(key, '{}', { ...options, condition })).catch((error: unknown) => {
+      throw witnessError(asStandbyError(error))
     })
+    if (!refuses)
+      throw siteError('witness-weak', `the witness ignores ${headerOf(condition)}: two runs could both take the lock`, {
+        where: 'witness',
+        next: 'Use an S3 service with conditional writes (If-None-Match, If-Match).',
+      })
+  }
+}
+
+/** The ETag of no object that we write: the MD5 of other bytes. */
+const NO_VERSION = '"00000000000000000000000000000000"'
+const headerOf = (condition: PutCondition): string => ('ifAbsent' in condition ? 'If-None-Match' : 'If-Match')
+
+/** The document in an object; a person may have edited it. */
+function documentIn(key: string, body: string): JsonObject {
+  try {
+    const document: unknown = JSON.parse(body)
+    if (typeof document === 'object' && document !== null && !Array.isArray(document)) return document as JsonObject
+  } catch {
+    // Said below.
+  }
+  throw siteError('witness-damaged', `${key} in the witness is no JSON object`, {
+    where: `witness ${key}`,
+    next: 'Restore an earlier version of the object; docs/witness.md says what it holds.',
+  })
 }
 
 async function readable<T>(answer: Promise<T>): Promise<T> {

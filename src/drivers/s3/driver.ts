@@ -1,9 +1,10 @@
 import { minutes } from '../../duration.ts'
-import { asStandbyError, StandbyError } from '../../errors.ts'
+import { asStandbyError } from '../../errors.ts'
 import type { Observed } from '../../observation/observation.ts'
 import type { AccessRule, Change, DeployUnit, Driver, DriverContext } from '../../planning/driver.ts'
 import type { Finding } from '../../planning/plan.ts'
 import type { Component, SiteName } from '../../stack/stack.ts'
+import { refused } from './refused.ts'
 import { locationOf, type S3Spec, s3Schema } from './spec.ts'
 
 export interface S3State {
@@ -22,7 +23,7 @@ export const s3: Driver<S3Spec, S3State> = {
 
   claims: (component) =>
     Object.entries(component.spec.sites).map(([site, declared]) => ({
-      key: `s3 ${declared.endpoint}/${declared.bucket}/${declared.prefix ?? ''}`,
+      key: `s3 ${declared.endpoint.replace(/\/$/, '')}/${declared.bucket}/${declared.prefix ?? ''}`,
       path: ['sites', site, 'bucket'],
     })),
 
@@ -55,10 +56,9 @@ export const s3: Driver<S3Spec, S3State> = {
         store.versioning({ signal: context.signal }),
         store.get(PROBE_RESULT, { signal: context.signal }),
       ])
-      const conditionalWrites = probe === null ? null : (JSON.parse(probe.body) as { conditionalWrites: boolean }).conditionalWrites
       return {
         kind: 'answering',
-        state: { bucket: location.bucket, versioning, conditionalWrites },
+        state: { bucket: location.bucket, versioning, conditionalWrites: probe === null ? null : conditionalWritesIn(probe.body) },
         role: 'unknown',
         health: 'healthy',
         text: `${location.bucket} answers, versioning ${versioning}`,
@@ -69,7 +69,7 @@ export const s3: Driver<S3Spec, S3State> = {
     }
   },
 
-  assess: (component, states, _intent, assessment) =>
+  assess: (component, states, intent, assessment) =>
     assessment.stack.sites.flatMap((site): Finding[] => {
       const seen = states[site.name]
       if (seen === undefined) return []
@@ -79,7 +79,7 @@ export const s3: Driver<S3Spec, S3State> = {
           {
             ...at,
             code: 'object-store-silent',
-            severity: 'blocker',
+            severity: intent === null ? 'warning' : 'blocker',
             what: `the object store of ${site.name} does not answer: ${seen.why}`,
             next: 'A demotion waits for the archive: no move before it answers.',
           },
@@ -122,7 +122,7 @@ function probeUnit(component: Component<S3Spec>, site: SiteName, context: Driver
       const store = await open('write')
       const key = `${PROBE}${context.clock.now().toISOString()}`
       await store.put(key, 'probe', { signal, condition: { ifAbsent: true } })
-      const conditionalWrites = await refusesSecond(() => store.put(key, 'again', { signal, condition: { ifAbsent: true } }))
+      const conditionalWrites = await refused(() => store.put(key, 'again', { signal, condition: { ifAbsent: true } }))
       await store.remove(key, { signal })
       await store.put(PROBE_RESULT, JSON.stringify({ schemaVersion: 1, conditionalWrites }), { signal, contentType: 'application/json' })
     },
@@ -130,18 +130,17 @@ function probeUnit(component: Component<S3Spec>, site: SiteName, context: Driver
       const found = await (await open('read')).get(PROBE_RESULT, { signal })
       return found === null
         ? { is: 'pending', waitingFor: 'the probe to be readable' }
-        : { is: 'done', proof: JSON.parse(found.body) as { conditionalWrites: boolean } }
+        : { is: 'done', proof: { conditionalWrites: conditionalWritesIn(found.body) } }
     },
   }
 }
 
-/** True when a write over an existing object is refused as its precondition asks. */
-export async function refusesSecond(write: () => Promise<unknown>): Promise<boolean> {
+/** What the last probe found; null when its record is damaged, which is as good as none. */
+function conditionalWritesIn(body: string): boolean | null {
   try {
-    await write()
-    return false
-  } catch (error) {
-    if (error instanceof StandbyError && error.code === 'object-store-precondition') return true
-    throw error
+    const { conditionalWrites } = JSON.parse(body) as { readonly conditionalWrites?: unknown }
+    return typeof conditionalWrites === 'boolean' ? conditionalWrites : null
+  } catch {
+    return null
   }
 }

@@ -87,6 +87,7 @@ const upload = (work: string, prefix: string, more: Record<string, string> = {})
     BUCKET_URL: `${s3.endpoint}/bucket`,
     PREFIX: prefix,
     RETENTION_SECONDS: '604800',
+    LAST_WORDS: join(work, 'last-words'),
     ...more,
   })
 const store = (): ObjectStoreClient => openObjectStore(s3.access())
@@ -157,7 +158,7 @@ describe('a dump of Redis', () => {
 describe('a restore into Redis with append-only persistence', () => {
   async function dumped(keys: number): Promise<{ path: string; url: string }> {
     const redis = await serve('source')
-    for (let n = 0; n < keys; n++) await redis.cli('SET', `key-${n}`, String(n))
+    await redis.cli('MSET', ...Array.from({ length: keys }, (_, n) => [`key-${n}`, String(n)]).flat())
     const work = await dumpOf(redis)
     await redis.stop()
     await upload(work, `${home.split('/').at(-1)}/`)
@@ -231,6 +232,26 @@ describe('a restore into Redis with append-only persistence', () => {
     expect(byContent.code).not.toBe(0)
     expect(byContent.stderr).toContain('redis-check-rdb')
     expect(await (await serve('target')).cli('DBSIZE')).toBe('1')
+  })
+
+  test('counts keys that expire between dump and load as arrived: what is there and what expired make up the dump', async () => {
+    const redis = await serve('source')
+    await redis.cli('MSET', 'a', '1', 'b', '2')
+    for (let n = 0; n < 5; n++) await redis.cli('SET', `short-${n}`, 'x', 'PX', '900')
+    const work = await dumpOf(redis)
+    await redis.stop()
+    await upload(work, 'expiring/')
+    const found = await newestDump(store(), 'expiring/', signal)
+    expect(found).toMatchObject({ keys: 7, expired: 0 })
+    await new Promise((resolve) => setTimeout(resolve, 1_200))
+    const env = await request('target', 'dump-1', await store().presignedGet(`${found?.name}.rdb`, 60_000), found?.sha256 ?? '')
+    await start(env)
+    const after = await serve('target')
+    await new Promise((resolve) => setTimeout(resolve, 600))
+    const info = await after.cli('INFO')
+    const figure = (name: string): number => Number(new RegExp(`^${name}:(\\d+)`, 'm').exec(info)?.[1])
+    expect(Number(await after.cli('DBSIZE'))).toBe(2)
+    expect(2 + figure('expired_keys') + figure('rdb_last_load_keys_expired')).toBe(7)
   })
 
   test('does not fall into the trap of a dump.rdb beside append-only persistence, which Redis ignores', async () => {

@@ -1,0 +1,3 @@
+import { runAction } from './standby.js'
+
+await runAction('deploy')

@@ -1,0 +1,37 @@
+import { spawn } from 'node:child_process'
+import { join, resolve } from 'node:path'
+import type { Identity } from '../src/planning/driver.ts'
+import type { LabStack } from './stacks.ts'
+
+const program = join(resolve(import.meta.dirname, '..'), 'dist', 'cli.js')
+
+/** What one command ended with. */
+export interface CommandResult<Result> {
+  readonly code: number
+  readonly result: Result
+  readonly durationMs: number
+}
+
+/** Runs the built command line as one identity; its progress goes to our stderr, its result comes back as JSON. */
+export async function runStandby<Result>(
+  stack: LabStack,
+  identity: Identity,
+  args: readonly string[],
+  options: { readonly helm: string; readonly quiet?: boolean },
+): Promise<CommandResult<Result>> {
+  const begun = performance.now()
+  const env = { ...process.env, ...(await stack.environmentOf(identity)), STANDBY_HELM: options.helm }
+  const child = spawn(process.execPath, [program, '--stack', stack.path, '--json', ...args], {
+    env,
+    stdio: ['ignore', 'pipe', options.quiet === true ? 'ignore' : 'inherit'],
+  })
+  const stdout: Buffer[] = []
+  child.stdout.on('data', (part: Buffer) => stdout.push(part))
+  const code = await new Promise<number>((done, failed) => {
+    child.once('error', failed)
+    child.once('close', (exit) => done(exit ?? 1))
+  })
+  const text = Buffer.concat(stdout).toString('utf8')
+  if (text.trim() === '') throw new Error(`standby ${args.join(' ')} ended with ${code} and without a result`)
+  return { code, result: JSON.parse(text) as Result, durationMs: performance.now() - begun }
+}

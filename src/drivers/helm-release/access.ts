@@ -1,0 +1,121 @@
+import type { AccessRule, Claim, Identity, SpecProblem } from '../../planning/driver.ts'
+import type { Stack } from '../../stack/stack.ts'
+import { type Application, workloadRef } from './spec.ts'
+
+export function claimsOf(component: Application, stack: Stack): Claim[] {
+  const { namespace, release, workload } = component.spec
+  return stack.sites.flatMap((site) => [
+    { key: `kubernetes ${site.name} ${namespace}/HelmRelease/${release}`, path: ['release'] },
+    { key: `kubernetes ${site.name} ${namespace}/${workload.kind}/${workload.name}`, path: ['workload', 'name'] },
+  ])
+}
+
+export function problemsOf(component: Application, stack: Stack): SpecProblem[] {
+  const database = component.spec.identity?.database
+  return database === undefined || stack.components.some((candidate) => candidate.name === database)
+    ? []
+    : [
+        {
+          path: ['identity', 'database'],
+          what: `no component ${database} is declared`,
+          candidates: stack.components.map((one) => one.name),
+        },
+      ]
+}
+
+export function filesOf(component: Application): string[] {
+  const { values, restoreTest } = component.spec
+  return [...(values?.all ?? []), ...(values?.active ?? []), ...(values?.passive ?? []), ...(restoreTest?.values ?? [])]
+}
+
+export function accessOf(component: Application, stack: Stack): AccessRule[] {
+  const { namespace, mustMatch = [], restoreTest } = component.spec
+  const { plural } = workloadRef(component)
+  return stack.sites.flatMap((site): AccessRule[] => {
+    const rule = (
+      identity: Identity,
+      apiGroups: string[],
+      resources: string[],
+      verbs: string[],
+      because: string,
+      resourceNames?: string[],
+    ): AccessRule => ({
+      kind: 'kubernetes',
+      identity,
+      site: site.name,
+      namespace,
+      apiGroups,
+      resources,
+      verbs,
+      because,
+      ...(resourceNames === undefined ? {} : { resourceNames }),
+    })
+    const all: Identity[] = ['observer', 'deployer', 'mover', 'restore-tester']
+    const secrets = mustMatch.map(({ secret }) => secret)
+    return [
+      ...all.flatMap((identity) => [
+        rule(identity, ['apps'], [plural], ['get', 'list', 'watch'], 'to see the application'),
+        rule(identity, [''], ['pods'], ['get', 'list'], 'to see its pods'),
+      ]),
+      ...(secrets.length === 0
+        ? []
+        : (['deployer', 'mover'] as const).map((identity) =>
+            rule(identity, [''], ['secrets'], ['get'], 'to compare keys over sites, by hash', secrets),
+          )),
+      // Helm keeps its releases in Secrets, and writes whatever the chart renders.
+      ...(['deployer', 'mover'] as const).flatMap((identity) => [
+        rule(
+          identity,
+          [''],
+          ['secrets'],
+          ['get', 'list', 'create', 'update', 'patch', 'delete'],
+          'because Helm keeps its releases in Secrets',
+        ),
+        rule(
+          identity,
+          [''],
+          ['services', 'serviceaccounts', 'configmaps'],
+          ['get', 'list', 'create', 'update', 'patch', 'delete'],
+          'to install what the chart renders',
+        ),
+        rule(
+          identity,
+          ['apps'],
+          ['deployments', 'statefulsets'],
+          ['get', 'list', 'watch', 'create', 'update', 'patch', 'delete'],
+          'to install what the chart renders',
+        ),
+        rule(
+          identity,
+          ['networking.k8s.io'],
+          ['ingresses'],
+          ['get', 'list', 'create', 'update', 'patch', 'delete'],
+          'to install what the chart renders',
+        ),
+        rule(
+          identity,
+          ['batch'],
+          ['jobs'],
+          ['get', 'list', 'watch', 'create', 'update', 'patch', 'delete'],
+          'to install what the chart renders',
+        ),
+        rule(identity, [''], ['pods/log'], ['get'], 'to tell why a rollout failed'),
+      ]),
+      rule('mover', ['apps'], [`${plural}/scale`], ['get', 'patch'], 'to stop and to start the application'),
+      rule('mover', [''], ['pods/exec'], ['create', 'get'], 'to read the canary secret from inside the application'),
+      ...(restoreTest === undefined
+        ? []
+        : [
+            rule(
+              'restore-tester',
+              [''],
+              ['secrets'],
+              ['get'],
+              "to start the application on restored data with the passive site's own key",
+              [restoreTest.secret],
+            ),
+          ]),
+      rule('restore-tester', [''], ['pods/exec'], ['create', 'get'], 'to ask the active database which instance it is'),
+    ]
+  })
+}

@@ -1,0 +1,166 @@
+import { parseAllDocuments } from 'yaml'
+import type { KubernetesObject } from '../../clients/kubernetes-client.ts'
+import { minutes } from '../../duration.ts'
+import { siteError } from '../../errors.ts'
+import type { Json } from '../../json.ts'
+import type { Change, Deployment, DeployUnit, DriverContext, Role } from '../../planning/driver.ts'
+import type { SiteName } from '../../stack/stack.ts'
+import { chartArguments, type Helm, liveRelease, withHelm } from './helm.ts'
+import { type Application, valuesFiles, workloadRef } from './spec.ts'
+import { rollout } from './workload.ts'
+
+/** The release of one site, with the values of its role. */
+export async function deployRelease(
+  component: Application,
+  site: SiteName | null,
+  deployment: Deployment,
+  context: DriverContext,
+): Promise<DeployUnit[]> {
+  if (site === null) return []
+  const role = deployment.roleOf(site)
+  return [
+    {
+      id: `${component.name}.release@${site}`,
+      site,
+      needs: [],
+      title: `The release ${component.spec.release} with the values of the ${role} role`,
+      deadline: minutes(15),
+      diff: (signal) => withHelm(site, { ...context, signal }, (helm) => differences(helm, component, role, site, { ...context, signal })),
+      apply: (signal) => upgrade(component, role, site, { ...context, signal }),
+      ready: (signal) => rollout(context.kubernetes(site), component, null, signal),
+    },
+  ]
+}
+
+/** Installs or upgrades without helm's own waiting: ours knows the true reason of a failure, and earlier. */
+export async function upgrade(component: Application, role: Role, site: SiteName, context: DriverContext): Promise<void> {
+  await withHelm(site, context, async (helm) => {
+    await refusePending(helm, component, site)
+    await helm([
+      'upgrade',
+      '--install',
+      component.spec.release,
+      ...chartArguments(component, context, valuesFiles(component, role)),
+      '--history-max',
+      '10',
+      ...(await withoutStampArguments(helm)),
+    ])
+  })
+}
+
+/**
+ * infisical-standalone writes the time into its pod template, so that every upgrade restarts every pod: after a move, the ones that have
+ * just begun to serve. The line is removed before it is installed. Helm 4 takes only plugins here; with it, pods restart one by one.
+ */
+async function withoutStampArguments(helm: Helm): Promise<string[]> {
+  const version = await helm(['version', '--template', '{{.Version}}'])
+  return version.startsWith('v3.') ? ['--post-renderer', 'sed', '--post-renderer-args', STAMPED_LINE] : []
+}
+const STAMPED_LINE = '/^ *updatedAt: "\\{0,1\\}[0-9]\\{4\\}-[0-9]\\{2\\}-[0-9]\\{2\\}/d'
+
+/** A release that a killed helm left behind refuses every further command: say so before anything is tried. */
+async function refusePending(helm: Helm, component: Application, site: SiteName): Promise<void> {
+  const live = await liveRelease(helm, component)
+  if (live === null || !live.status.startsWith('pending-')) return
+  throw siteError(
+    'release-pending',
+    `the release ${component.spec.release} is ${live.status} since revision ${live.revision}: an earlier helm was interrupted`,
+    {
+      where: `${site} ${component.spec.namespace}/${component.spec.release}`,
+      next: `If no helm runs any more: helm rollback ${component.spec.release} --namespace ${component.spec.namespace}`,
+    },
+  )
+}
+
+/** What an upgrade would change, object by object; charts that stamp the time into every pod are not a difference. */
+export async function differences(
+  helm: Helm,
+  component: Application,
+  role: Role,
+  site: SiteName,
+  context: DriverContext,
+): Promise<Change[]> {
+  const { namespace, release } = component.spec
+  const name = `${namespace}/HelmRelease/${release}`
+  const live = await liveRelease(helm, component)
+  if (live === null) return [{ kind: 'create', object: name }]
+  if (live.status !== 'deployed') return [{ kind: 'update', object: name, path: 'status', from: live.status, to: 'deployed' }]
+  const [rendered, installed] = await Promise.all([
+    helm(['template', release, ...chartArguments(component, context, valuesFiles(component, role)), '--no-hooks', '--is-upgrade']),
+    helm(['get', 'manifest', release, '--namespace', namespace]),
+  ])
+  return [...compareManifests(installed, rendered, namespace), ...(await scaledByHand(component, site, rendered, context))]
+}
+
+/** A move scales before the release says so; until the two agree again a deploy has something to do. */
+async function scaledByHand(component: Application, site: SiteName, rendered: string, context: DriverContext): Promise<Change[]> {
+  const ref = workloadRef(component)
+  const wanted = objectsOf(rendered).find((object) => object.kind === ref.kind && object.metadata.name === ref.name)
+  const replicas = (wanted?.spec as { replicas?: number } | undefined)?.replicas
+  const live = await context.kubernetes(site).get(ref, { signal: context.signal })
+  const now = (live?.spec as { replicas?: number } | undefined)?.replicas
+  return replicas === undefined || now === undefined || replicas === now
+    ? []
+    : [{ kind: 'update', object: `${ref.namespace}/${ref.kind}/${ref.name}`, path: 'spec.replicas', from: now, to: replicas }]
+}
+
+/** Pure. */
+export function compareManifests(installed: string, rendered: string, namespace: string): Change[] {
+  const before = new Map(objectsOf(installed).map((object) => [keyOf(object, namespace), object]))
+  const after = new Map(objectsOf(rendered).map((object) => [keyOf(object, namespace), object]))
+  const changes: Change[] = []
+  for (const [key, object] of after) {
+    const old = before.get(key)
+    if (old === undefined) changes.push({ kind: 'create', object: key })
+    else
+      changes.push(
+        ...fieldsThatDiffer(withoutStamps(old), withoutStamps(object), []).map(
+          ({ path, from, to }): Change => ({ kind: 'update', object: key, path: path.join('.'), ...hidden(key, from, to) }),
+        ),
+      )
+  }
+  for (const key of before.keys()) if (!after.has(key)) changes.push({ kind: 'delete', object: key })
+  return changes
+}
+
+const objectsOf = (manifest: string): KubernetesObject[] =>
+  parseAllDocuments(manifest)
+    .map((document) => document.toJS() as KubernetesObject | null)
+    .filter((object): object is KubernetesObject => object?.kind !== undefined)
+
+const keyOf = (object: KubernetesObject, namespace: string): string =>
+  `${object.metadata.namespace ?? namespace}/${object.kind}/${object.metadata.name}`
+
+/** infisical-standalone writes `updatedAt: {{ now }}` on its objects: a difference in every rendering, and a restart with every upgrade. */
+const STAMPS = new Set(['updatedAt', 'timestamp', 'rollme'])
+
+function withoutStamps(object: KubernetesObject): Json {
+  type Annotated = { metadata?: { annotations?: Record<string, string> } }
+  const clone = structuredClone(object) as unknown as Annotated & { spec?: { template?: Annotated } }
+  for (const annotated of [clone, clone.spec?.template]) {
+    const metadata = annotated?.metadata
+    if (metadata === undefined) continue
+    const kept = Object.entries(metadata.annotations ?? {}).filter(([key]) => !STAMPS.has(key))
+    // An empty mapping, none at all, and one whose only line was a stamp are the same.
+    if (kept.length === 0) delete metadata.annotations
+    else metadata.annotations = Object.fromEntries(kept)
+  }
+  return clone as unknown as Json
+}
+
+interface FieldDifference {
+  readonly path: readonly string[]
+  readonly from: Json | undefined
+  readonly to: Json | undefined
+}
+
+function fieldsThatDiffer(from: Json | undefined, to: Json | undefined, path: readonly string[]): FieldDifference[] {
+  if (JSON.stringify(from) === JSON.stringify(to)) return []
+  const mapping = (value: Json | undefined): value is { readonly [key: string]: Json } =>
+    typeof value === 'object' && value !== null && !Array.isArray(value)
+  if (!mapping(from) || !mapping(to)) return [{ path, from, to }]
+  return [...new Set([...Object.keys(from), ...Object.keys(to)])].flatMap((key) => fieldsThatDiffer(from[key], to[key], [...path, key]))
+}
+
+const hidden = (key: string, from: Json | undefined, to: Json | undefined): { from?: Json; to?: Json } =>
+  key.includes('/Secret/') ? {} : { ...(from === undefined ? {} : { from }), ...(to === undefined ? {} : { to }) }

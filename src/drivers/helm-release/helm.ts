@@ -1,0 +1,85 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join, resolve } from 'node:path'
+import { minutes } from '../../duration.ts'
+import { siteError } from '../../errors.ts'
+import type { DriverContext } from '../../planning/driver.ts'
+import { type SiteName, siteOf } from '../../stack/stack.ts'
+import type { Application } from './spec.ts'
+
+/** One call of the helm binary, with folders of its own: nothing of the machine's configuration leaks in or out. */
+export type Helm = (args: readonly string[]) => Promise<string>
+
+/** Runs work with a helm that talks to one site; its kubeconfig lies in a private file that is removed afterwards. */
+export async function withHelm<T>(site: SiteName, context: DriverContext, work: (helm: Helm, home: string) => Promise<T>): Promise<T> {
+  const home = await mkdtemp(join(tmpdir(), 'standby-helm-'))
+  try {
+    const kubeconfig = join(home, 'kubeconfig')
+    await writeFile(kubeconfig, context.kubeconfig(site), { mode: 0o600 })
+    const env = {
+      PATH: process.env.PATH ?? '',
+      HOME: home,
+      KUBECONFIG: kubeconfig,
+      HELM_CACHE_HOME: join(home, 'cache'),
+      HELM_CONFIG_HOME: join(home, 'config'),
+      HELM_DATA_HOME: join(home, 'data'),
+      HELM_DRIVER: 'secret',
+      // The machine's own choices would win over the kubeconfig: another context is another cluster.
+      HELM_KUBECONTEXT: siteOf(context.stack, site).kubernetes.context ?? '',
+      HELM_KUBEAPISERVER: '',
+      HELM_KUBETOKEN: '',
+      ...(process.env.HTTPS_PROXY === undefined ? {} : { HTTPS_PROXY: process.env.HTTPS_PROXY }),
+    }
+    const helm: Helm = async (args) => {
+      const result = await context.run(process.env.STANDBY_HELM ?? 'helm', args, {
+        deadline: minutes(3),
+        env,
+        cwd: context.stack.source.directory,
+        signal: context.signal,
+      })
+      if (result.code !== 0)
+        throw siteError('helm-failed', `helm ${args[0]} ${args[1] ?? ''}: ${result.stderr.trim().split('\n').slice(-4).join(' ')}`, {
+          where: site,
+          next: `Run the same command by hand with --debug.`,
+        })
+      return result.stdout
+    }
+    return await work(helm, home)
+  } finally {
+    await rm(home, { recursive: true, force: true })
+  }
+}
+
+/** The chart and its values as arguments of `template` and `upgrade`. */
+export function chartArguments(component: Application, context: DriverContext, values: readonly string[]): string[] {
+  const { chart } = component.spec
+  const directory = context.stack.source.directory
+  const source =
+    'path' in chart
+      ? [resolve(directory, chart.path)]
+      : 'oci' in chart
+        ? [chart.oci, '--version', chart.version]
+        : [chart.name, '--repo', chart.repository, '--version', chart.version]
+  return [...source, '--namespace', component.spec.namespace, ...values.flatMap((file) => ['--values', resolve(directory, file)])]
+}
+
+export interface LiveRelease {
+  readonly status: string
+  readonly revision: number
+  readonly chart: string
+  readonly values: string
+}
+
+/** The release as the cluster has it; null when there is none. */
+export async function liveRelease(helm: Helm, component: Application): Promise<LiveRelease | null> {
+  const { namespace, release } = component.spec
+  const listed = JSON.parse(await helm(['list', '--all', '--namespace', namespace, '--filter', `^${release}$`, '--output', 'json'])) as {
+    status: string
+    revision: string
+    chart: string
+  }[]
+  const found = listed[0]
+  if (found === undefined) return null
+  const values = await helm(['get', 'values', release, '--namespace', namespace, '--output', 'json'])
+  return { status: found.status, revision: Number(found.revision), chart: found.chart, values: values.trim() }
+}

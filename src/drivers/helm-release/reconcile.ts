@@ -1,0 +1,48 @@
+import { minutes, seconds } from '../../duration.ts'
+import type { Behaviour } from '../../planning/driver.ts'
+import type { Intent, PlannedStep } from '../../planning/plan.ts'
+import { differences, upgrade } from './deploy.ts'
+import { withHelm } from './helm.ts'
+import { kubernetesOf, siteOf, step } from './scale.ts'
+import type { Application, HelmReleaseSpec } from './spec.ts'
+import { rollout } from './workload.ts'
+
+/** Makes the releases of both sites say what is true, so that the next deploy finds nothing to do. */
+export function reconcileSteps(component: Application, intent: Intent): PlannedStep[] {
+  return (
+    [
+      [intent.to, 'active'],
+      [intent.from, 'passive'],
+    ] as const
+  ).map(([site, role]) =>
+    step(component, 'reconcile', site, {
+      phase: 'PROTECT',
+      title: `Gives the release ${component.spec.release} on ${site} the values of the ${role} role`,
+      deadline: minutes(15),
+      expected: seconds(6),
+      parameters: { role },
+    }),
+  )
+}
+
+export const reconcile: Behaviour<HelmReleaseSpec> = {
+  async done(run) {
+    const role = run.step.parameters.role === 'active' ? 'active' : 'passive'
+    const rolled = await rollout(kubernetesOf(run), run.component, null, run.signal)
+    if (rolled.is !== 'done') return rolled
+    const changes = await withHelm(siteOf(run), { ...run.context, signal: run.signal }, (helm) =>
+      differences(helm, run.component, role, siteOf(run), run.context),
+    )
+    return changes.length === 0
+      ? { is: 'done', proof: { role, ...rolled.proof } }
+      : {
+          is: 'pending',
+          waitingFor: `the release to have the values of the ${role} role (${changes[0]?.object} ${changes[0]?.path ?? ''})`,
+        }
+  },
+  apply: (run) =>
+    upgrade(run.component, run.step.parameters.role === 'active' ? 'active' : 'passive', siteOf(run), {
+      ...run.context,
+      signal: run.signal,
+    }),
+}

@@ -1,0 +1,208 @@
+import { parseAllDocuments } from 'yaml'
+import type { KubernetesObject, PodReference } from '../../clients/kubernetes-client.ts'
+import { asStandbyError, siteError } from '../../errors.ts'
+import { deadlineAfter, settle } from '../../execution/settle.ts'
+import type { JsonObject } from '../../json.ts'
+import type { DriverContext, Progress, RestoreTestReport } from '../../planning/driver.ts'
+import type { SiteName } from '../../stack/stack.ts'
+import type { Check, Sandbox } from '../../verification/restore-test.ts'
+import { chartArguments, withHelm } from './helm.ts'
+import { canaryCheck, type InstanceIdentity, identityProblem, readCanary, readIdentity } from './identity.ts'
+import { type Application, valuesFiles, workloadRef } from './spec.ts'
+import { fatalReason } from './workload.ts'
+
+/** Starts one pod of the application on the restored copies, with the passive site's own key, and asks it who it is. */
+export async function testRestored(
+  component: Application,
+  source: SiteName,
+  sandbox: Sandbox,
+  context: DriverContext,
+): Promise<RestoreTestReport> {
+  const begun = context.clock.now()
+  const expected = await readIdentity(component, source, context).catch((error: unknown) => {
+    // The active site may be what was lost: then only emptiness can be judged.
+    context.log.warning(`${component.name}: the identity of ${source} can not be read: ${asStandbyError(error).message}`)
+    return null
+  })
+  const checks: Check[] = [await sameInstance(component, expected, sandbox, context)]
+  const report = { backup: { id: component.spec.release, takenAt: begun.toISOString(), bytes: null } }
+  if (component.spec.restoreTest === undefined) return { ...report, checks, restoreDuration: 0 }
+  const pod: PodReference = {
+    namespace: sandbox.namespace,
+    name: `${component.name}-restored`,
+    container: component.spec.workload.container,
+  }
+  const kubernetes = context.kubernetes(sandbox.site)
+  for (const object of await scratch(component, sandbox, pod, context))
+    await kubernetes.apply(object, { force: true, signal: context.signal })
+  try {
+    await settle(() => progressOf(component, sandbox, pod, context), {
+      what: 'the application on restored data',
+      clock: context.clock,
+      signal: context.signal,
+      deadline: deadlineAfter(sandbox.deadline),
+      waiting: (what) => context.log.info(`${component.name}: waiting for ${what}`),
+    })
+    checks.push(check(component, 'starts', true, 'ready'))
+    if (component.spec.canary !== undefined)
+      checks.push(canaryCheck(component, await readCanary(component.spec.canary, kubernetes, pod, sandbox.site, context)))
+  } catch (error) {
+    context.signal.throwIfAborted()
+    const reason = asStandbyError(error)
+    if (reason.mustAct === 'defect') throw reason
+    checks.push(check(component, 'starts', false, reason.message))
+  }
+  return { ...report, checks, restoreDuration: context.clock.now().getTime() - begun.getTime() }
+}
+
+/** Read before the application starts: on an empty database it would make itself an instance. */
+async function sameInstance(
+  component: Application,
+  expected: InstanceIdentity | null,
+  sandbox: Sandbox,
+  context: DriverContext,
+): Promise<Check> {
+  const judged = (outcome: Check['outcome'], found: string): Check => ({
+    id: 'same-instance',
+    component: component.name,
+    outcome,
+    expected: expected === null ? 'an instance' : `instance ${expected.instance}, ${expected.migrations.length} migrations`,
+    found,
+  })
+  try {
+    const restored = await readIdentity(component, sandbox, context)
+    if (restored === null) return judged('inconclusive', 'nothing: the stack file declares no identity')
+    const problem = identityProblem(expected, restored)
+    return judged(problem === null ? 'pass' : 'fail', problem ?? `instance ${restored.instance}`)
+  } catch (error) {
+    // The tables of the application are not there: the database is another one, or empty.
+    const reason = asStandbyError(error)
+    if (reason.code !== 'sql-failed') throw reason
+    return judged('fail', reason.message)
+  }
+}
+
+const check = (component: Application, id: string, good: boolean, found: string): Check => ({
+  id,
+  component: component.name,
+  outcome: good ? 'pass' : 'fail',
+  expected: 'the application starts on the restored data',
+  found,
+})
+
+async function progressOf(component: Application, sandbox: Sandbox, pod: PodReference, context: DriverContext): Promise<Progress> {
+  const kubernetes = context.kubernetes(sandbox.site)
+  const found = await kubernetes.get(
+    { apiVersion: 'v1', kind: 'Pod', plural: 'pods', namespace: pod.namespace, name: pod.name },
+    { signal: context.signal },
+  )
+  if (found === null) return { is: 'pending', waitingFor: `the pod ${pod.name}` }
+  const status = (found.status ?? {}) as { phase?: string; conditions?: readonly { type: string; status: string }[] }
+  const reason = await fatalReason(kubernetes, found, context.signal)
+  if (status.phase === 'Failed' || reason !== null) {
+    const log = await kubernetes.logs(pod, { tailLines: 6, signal: context.signal }).catch(() => '')
+    return { is: 'failed', code: 'application-refuses', why: reason ?? (log.trim().split('\n').slice(-3).join(' | ') || 'the pod failed') }
+  }
+  const ready = (status.conditions ?? []).some((condition) => condition.type === 'Ready' && condition.status === 'True')
+  return ready ? { is: 'done', proof: {} } : { is: 'pending', waitingFor: `${component.name} to be ready on restored data` }
+}
+
+/** One bare pod of the chart's own template: no ingress, no workers, no way out but to the restored copies. */
+async function scratch(component: Application, sandbox: Sandbox, pod: PodReference, context: DriverContext): Promise<KubernetesObject[]> {
+  const declared = component.spec.restoreTest
+  if (declared === undefined) return []
+  const values = [...valuesFiles(component, 'active'), ...(declared.values ?? [])]
+  const rendered = await withHelm(sandbox.site, context, (helm) =>
+    helm(['template', component.spec.release, ...chartArguments(component, context, values), '--no-hooks']),
+  )
+  const ref = workloadRef(component)
+  const workload = parseAllDocuments(rendered)
+    .map((document) => document.toJS() as KubernetesObject | null)
+    .find((object) => object?.kind === ref.kind && object.metadata.name === ref.name)
+  const template = (workload?.spec as { template?: { spec?: JsonObject } } | undefined)?.template?.spec
+  if (template === undefined)
+    throw siteError('workload-missing', `the chart renders no ${ref.kind} ${ref.name}`, { next: 'Correct workload in the stack file.' })
+  const containers = (
+    template.containers as unknown as readonly { name: string; envFrom?: unknown; env?: readonly { name: string }[] }[]
+  ).filter((container) => container.name === component.spec.workload.container)
+  const own = await environmentOf(component, sandbox, context)
+  const secret = `${pod.name}-environment`
+  const metadata = { namespace: sandbox.namespace, labels: { ...sandbox.labels, 'standby.dev/restored': component.name } }
+  return [
+    { apiVersion: 'v1', kind: 'Secret', metadata: { ...metadata, name: secret }, type: 'Opaque', data: own },
+    egressPolicy(component, metadata),
+    {
+      apiVersion: 'v1',
+      kind: 'Pod',
+      metadata: { ...metadata, name: pod.name },
+      spec: {
+        ...template,
+        serviceAccountName: 'default',
+        automountServiceAccountToken: false,
+        restartPolicy: 'Never',
+        terminationGracePeriodSeconds: 1,
+        containers: containers.map((container) => ({
+          ...container,
+          envFrom: [{ secretRef: { name: secret } }],
+          env: (container.env ?? []).filter(({ name }) => own[name] === undefined),
+        })),
+      },
+    },
+  ]
+}
+
+/** The passive site's own Secret, with the addresses of the restored copies in place of the real ones. */
+async function environmentOf(component: Application, sandbox: Sandbox, context: DriverContext): Promise<Record<string, string>> {
+  const declared = component.spec.restoreTest
+  if (declared === undefined) return {}
+  const ref = { apiVersion: 'v1', kind: 'Secret', plural: 'secrets', namespace: component.spec.namespace, name: declared.secret }
+  const found = await context.kubernetes(sandbox.site).get(ref, { signal: context.signal })
+  if (found === null)
+    throw siteError('secret-missing', `there is no Secret ${component.spec.namespace}/${declared.secret}`, { where: sandbox.site })
+  const replaced = await Promise.all(
+    Object.entries(declared.environment).map(
+      async ([name, value]) => [name, Buffer.from(await filled(value, component, sandbox, context)).toString('base64')] as const,
+    ),
+  )
+  return { ...(found.data as Record<string, string>), ...Object.fromEntries(replaced) }
+}
+
+/** `${database.host}` → the endpoint that the restored component named; passwords are read from the Secret that it names. */
+async function filled(value: string, component: Application, sandbox: Sandbox, context: DriverContext): Promise<string> {
+  let text = value
+  for (const [whole, name = '', field = ''] of value.matchAll(/\$\{([a-z][-a-z0-9]*)\.([a-zA-Z]+)\}/g)) {
+    const endpoint = sandbox.endpointOf(name)
+    if (endpoint === null) throw siteError('endpoint-missing', `${component.name} needs ${whole}, and ${name} was not restored`)
+    const found = field === 'password' ? await passwordOf(endpoint, sandbox, context) : endpoint[field]
+    if (found === undefined || found === null) throw siteError('endpoint-missing', `${name} has no ${field} for ${whole}`)
+    text = text.replace(whole, () => (field === 'password' ? encodeURIComponent(String(found)) : String(found)))
+  }
+  return text
+}
+
+async function passwordOf(endpoint: JsonObject, sandbox: Sandbox, context: DriverContext): Promise<string> {
+  const reference = { namespace: sandbox.namespace, name: String(endpoint.passwordSecret), key: String(endpoint.passwordKey ?? 'password') }
+  return context.credential({ secret: reference }, sandbox.site)
+}
+
+function egressPolicy(component: Application, metadata: { namespace: string; labels: Record<string, string> }): KubernetesObject {
+  return {
+    apiVersion: 'networking.k8s.io/v1',
+    kind: 'NetworkPolicy',
+    metadata: { ...metadata, name: `${component.name}-restored` },
+    spec: {
+      podSelector: { matchLabels: { 'standby.dev/restored': component.name } },
+      policyTypes: ['Egress'],
+      egress: [
+        { to: [{ podSelector: {} }] },
+        {
+          to: [{ namespaceSelector: { matchLabels: { 'kubernetes.io/metadata.name': 'kube-system' } } }],
+          ports: [
+            { protocol: 'UDP', port: 53 },
+            { protocol: 'TCP', port: 53 },
+          ],
+        },
+      ],
+    },
+  }
+}

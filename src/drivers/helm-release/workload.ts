@@ -1,0 +1,124 @@
+import type { KubernetesClient, KubernetesObject } from '../../clients/kubernetes-client.ts'
+import type { Progress } from '../../planning/driver.ts'
+import { type Application, workloadRef } from './spec.ts'
+
+const POD = { apiVersion: 'v1', kind: 'Pod', plural: 'pods' } as const
+
+/** What the workload is asked for and what is there. */
+export interface WorkloadView {
+  readonly declared: number
+  readonly ready: number
+  readonly pods: number
+  readonly image: string
+  readonly settled: boolean
+}
+
+export async function readWorkload(
+  kubernetes: KubernetesClient,
+  component: Application,
+  signal: AbortSignal,
+): Promise<WorkloadView | null> {
+  const found = await kubernetes.get(workloadRef(component), { signal })
+  if (found === null) return null
+  const spec = found.spec as { replicas?: number; template?: { spec?: { containers?: readonly { name: string; image: string }[] } } }
+  const status = (found.status ?? {}) as {
+    replicas?: number
+    readyReplicas?: number
+    updatedReplicas?: number
+    observedGeneration?: number
+  }
+  const declared = spec.replicas ?? 1
+  const containers = spec.template?.spec?.containers ?? []
+  return {
+    declared,
+    ready: status.readyReplicas ?? 0,
+    pods: status.replicas ?? 0,
+    image: (containers.find((container) => container.name === component.spec.workload.container) ?? containers[0])?.image ?? '',
+    settled:
+      status.observedGeneration === found.metadata.generation &&
+      (status.readyReplicas ?? 0) >= declared &&
+      (status.updatedReplicas ?? 0) >= declared &&
+      (status.replicas ?? 0) === declared,
+  }
+}
+
+/** The pods of the workload that still exist, ending ones included: replicas 0 alone does not prove that nobody writes. */
+export async function podsOf(kubernetes: KubernetesClient, component: Application, signal: AbortSignal): Promise<KubernetesObject[]> {
+  const found = await kubernetes.get(workloadRef(component), { signal })
+  const labels = (found?.spec as { selector?: { matchLabels?: Record<string, string> } } | undefined)?.selector?.matchLabels ?? {}
+  const labelSelector = Object.entries(labels)
+    .map(([key, value]) => `${key}=${value}`)
+    .join(',')
+  if (labelSelector === '') return []
+  return kubernetes.list(POD, { namespace: component.spec.namespace, labelSelector }, { signal })
+}
+
+/** Whether the rollout is done; a pod that can not come up is told at once, with its true reason. */
+export async function rollout(
+  kubernetes: KubernetesClient,
+  component: Application,
+  replicas: number | null,
+  signal: AbortSignal,
+): Promise<Progress> {
+  const view = await readWorkload(kubernetes, component, signal)
+  const name = component.spec.workload.name
+  if (view === null) return { is: 'pending', waitingFor: `${name} to exist` }
+  if (replicas !== null && view.declared !== replicas) return { is: 'pending', waitingFor: `${name} to be scaled to ${replicas}` }
+  if (view.settled) return { is: 'done', proof: { replicas: view.declared, ready: view.ready, image: view.image } }
+  const pods = await podsOf(kubernetes, component, signal)
+  for (const pod of pods) {
+    const reason = await fatalReason(kubernetes, pod, signal)
+    if (reason !== null)
+      return {
+        is: 'failed',
+        code: 'rollout-failed',
+        why: `${name}: ${reason}`,
+        next: `kubectl -n ${component.spec.namespace} describe pod ${pod.metadata.name}`,
+      }
+  }
+  return { is: 'pending', waitingFor: `${name}: ${view.ready} of ${view.declared} ready` }
+}
+
+interface PodStatus {
+  readonly phase?: string
+  readonly containerStatuses?: readonly ContainerStatus[]
+  readonly initContainerStatuses?: readonly ContainerStatus[]
+  readonly conditions?: readonly { readonly type: string; readonly status: string; readonly reason?: string; readonly message?: string }[]
+}
+interface ContainerStatus {
+  readonly name: string
+  readonly restartCount?: number
+  readonly state?: {
+    readonly waiting?: { readonly reason?: string; readonly message?: string }
+    readonly terminated?: { readonly exitCode: number }
+  }
+}
+
+/** Reasons that waiting does not mend. A first crash may be a database that is not there yet; the second is told with its last words. */
+const HOPELESS = new Set([
+  'ErrImagePull',
+  'ImagePullBackOff',
+  'InvalidImageName',
+  'CreateContainerConfigError',
+  'CreateContainerError',
+  'ErrImageNeverPull',
+])
+
+export async function fatalReason(kubernetes: KubernetesClient, pod: KubernetesObject, signal: AbortSignal): Promise<string | null> {
+  const status = (pod.status ?? {}) as PodStatus
+  for (const container of [...(status.initContainerStatuses ?? []), ...(status.containerStatuses ?? [])]) {
+    const { reason = '', message = '' } = container.state?.waiting ?? {}
+    if (HOPELESS.has(reason)) return `${container.name}: ${reason} ${message}`.trim()
+    if (reason === 'CrashLoopBackOff' && (container.restartCount ?? 0) >= 1) {
+      const log = await kubernetes
+        .logs(
+          { namespace: pod.metadata.namespace ?? '', name: pod.metadata.name, container: container.name },
+          { tailLines: 5, previous: true, signal },
+        )
+        .catch(() => '')
+      return `${container.name} crashes: ${log.trim().split('\n').join(' | ') || 'no log'}`
+    }
+  }
+  const scheduled = status.conditions?.find((condition) => condition.type === 'PodScheduled' && condition.status === 'False')
+  return scheduled?.reason === 'Unschedulable' ? `${pod.metadata.name} can not be scheduled: ${scheduled.message ?? ''}` : null
+}

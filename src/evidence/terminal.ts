@@ -1,0 +1,171 @@
+import { readableDuration } from '../duration.ts'
+import type {
+  BackupReport,
+  ComponentStatus,
+  DeployReport,
+  MoveReport,
+  PlanReport,
+  RestoreTestOutcome,
+  StatusReport,
+  StepReport,
+} from '../operations/reports.ts'
+import { schedule, sequenceOf } from '../planning/order-steps.ts'
+import type { Finding } from '../planning/plan.ts'
+import { gapText, signOf } from './words.ts'
+
+/** How the text may look. */
+export interface Style {
+  readonly colour: boolean
+}
+
+const paint = (style: Style, code: number, text: string): string => (style.colour ? `\u001b[${code}m${text}\u001b[0m` : text)
+const verdictOf = (style: Style, good: boolean | null, text: string): string =>
+  paint(style, good === true ? 32 : good === null ? 33 : 31, text)
+
+/** Columns as wide as their widest cell. */
+function table(rows: readonly (readonly string[])[]): string {
+  const widths = rows.reduce<number[]>((all, row) => row.map((cell, index) => Math.max(all[index] ?? 0, cell.length)), [])
+  return rows
+    .map((row) => row.map((cell, index) => (index === row.length - 1 ? cell : cell.padEnd(widths[index] ?? 0))).join('  '))
+    .join('\n')
+}
+
+/** Both sites side by side, verdict first. */
+export function statusText(report: StatusReport, style: Style): string {
+  const good = report.verdict === 'green' ? true : report.verdict === 'degraded' ? null : false
+  const head = `${report.stack}: ${verdictOf(style, good, report.verdict)}  active ${report.activeSite ?? 'nobody knows'}, epoch ${report.epoch ?? '-'}, ${report.at}`
+  const names = report.sites[0]?.components.map((component) => component.name) ?? []
+  const cell = (component: ComponentStatus | undefined): string =>
+    component === undefined
+      ? ''
+      : `${signOf(component.health)} ${component.text}${component.gap === null ? '' : ` (behind: ${gapText(component.gap)})`}`
+  const rows = [
+    ['', ...report.sites.map((site) => `${site.name} (${site.role})`)],
+    ['site', ...report.sites.map((site) => `${site.reachable ? '✓' : '✗'} ${site.text}`)],
+    ...names.map((name) => [name, ...report.sites.map((site) => cell(site.components.find((component) => component.name === name)))]),
+    ['last backup', ...report.sites.map((site) => site.components.flatMap((component) => component.lastBackup ?? []).sort()[0] ?? '-')],
+    [
+      'restore test',
+      ...report.sites.map((site) => (site.lastRestoreTest === null ? '-' : `${site.lastRestoreTest.verdict}, ${site.lastRestoreTest.at}`)),
+    ],
+  ]
+  const everywhere = report.everywhere.map((component) => `${component.name}: ${cell(component)}`)
+  return [head, '', table(rows), ...(everywhere.length === 0 ? [] : ['', ...everywhere]), ...findingsText(report.findings, style)].join(
+    '\n',
+  )
+}
+
+function findingsText(findings: readonly Finding[], style: Style): string[] {
+  if (findings.length === 0) return []
+  const colour = { blocker: 31, warning: 33, info: 36 } as const
+  return [
+    '',
+    ...findings.flatMap((finding) => [
+      `${paint(style, colour[finding.severity], finding.severity)} ${finding.code}: ${finding.what}`,
+      ...(finding.next === undefined ? [] : [`  next: ${finding.next}`]),
+    ]),
+  ]
+}
+
+export function deployText(report: DeployReport, style: Style): string {
+  const rows = report.units.map((unit) => [unit.outcome, unit.id, unit.changes.length === 0 ? '' : `${unit.changes.length} differences`])
+  const changes = report.units.flatMap((unit) =>
+    unit.changes.map((change) =>
+      `  ${change.kind} ${change.object}${change.path === undefined ? '' : ` ${change.path}: ${JSON.stringify(change.from) ?? 'nothing'} → ${JSON.stringify(change.to) ?? 'nothing'}`}`.slice(
+        0,
+        300,
+      ),
+    ),
+  )
+  const failure =
+    report.failure === null
+      ? []
+      : ['', `${report.failure.code}: ${report.failure.what}`, ...(report.failure.next === null ? [] : [`  next: ${report.failure.next}`])]
+  return [
+    `${report.stack}: ${verdictOf(style, report.verdict === 'failed' ? false : true, report.verdict)} in ${readableDuration(report.duration)}`,
+    '',
+    table(rows),
+    ...(changes.length === 0 ? [] : ['', ...changes]),
+    ...failure,
+    ...findingsText(report.findings, style),
+  ].join('\n')
+}
+
+export function planText(report: PlanReport, style: Style): string {
+  const { plan } = report
+  const times = schedule(plan.steps)
+  const rows = sequenceOf(plan.steps).map((step) => [
+    step.phase,
+    `${((times.get(step.id)?.begins ?? 0) / 1000).toFixed(1)} s`,
+    step.id,
+    step.title,
+  ])
+  return [
+    `${plan.stack.name}: switchover ${plan.intent.from} → ${plan.intent.to}  ${verdictOf(style, report.executable, report.executable ? 'can be executed' : 'is refused')}`,
+    `expected: ${readableDuration(plan.predictions.duration)} in all, writes refused for ${readableDuration(plan.predictions.writeGap)}; loss ${plan.predictions.loss.bytes.join(' to ')} bytes: ${plan.predictions.loss.why}`,
+    '',
+    table(rows),
+    ...findingsText(plan.findings, style),
+    '',
+    `digest ${report.digest}`,
+    `expires ${plan.expiresAt}`,
+  ].join('\n')
+}
+
+export function moveText(report: MoveReport, style: Style): string {
+  const head = `${report.stack}: ${verdictOf(style, report.verdict === 'moved', report.verdict)} ${report.from} → ${report.to} in ${readableDuration(report.duration)}${report.writeGap === null ? '' : `, writes refused for ${readableDuration(report.writeGap)}`}, epoch ${report.epoch.before} → ${report.epoch.after}`
+  const failure =
+    report.failure === null
+      ? []
+      : ['', `${report.failure.code}: ${report.failure.what}`, ...(report.failure.next === null ? [] : [`  next: ${report.failure.next}`])]
+  return [
+    head,
+    ...failure,
+    '',
+    stepsTable(report.steps),
+    '',
+    `run ${report.run}${report.evidence === null ? '' : `, evidence ${report.evidence}`}`,
+  ].join('\n')
+}
+
+const stepsTable = (steps: readonly StepReport[]): string =>
+  table(
+    [...steps]
+      .sort((a, b) => (a.begunAt ?? '~').localeCompare(b.begunAt ?? '~'))
+      .map((step) => [step.outcome, step.phase, step.id, durationOf(step)]),
+  )
+
+const durationOf = (step: StepReport): string =>
+  step.begunAt === null || step.endedAt === null ? '' : readableDuration(Date.parse(step.endedAt) - Date.parse(step.begunAt))
+
+export function backupText(report: BackupReport, style: Style): string {
+  const failure = report.failure === null ? [] : [`${report.failure.code}: ${report.failure.what}`]
+  return [
+    `${report.stack}: ${verdictOf(style, report.failure === null, report.failure === null ? 'backed up' : 'not backed up')} ${report.site} in ${readableDuration(report.duration)}`,
+    ...failure,
+    '',
+    stepsTable(report.steps),
+  ].join('\n')
+}
+
+export function restoreTestText(outcome: RestoreTestOutcome, style: Style): string {
+  const good = outcome.verdict === 'restorable' ? true : outcome.verdict === 'degraded' ? null : false
+  const rows = outcome.checks.map((check) => [
+    signOf(check.outcome),
+    check.component,
+    check.id,
+    `expected ${check.expected}`,
+    `found ${check.found}`,
+  ])
+  const proven = [
+    outcome.provenRpo === null ? null : `age of the data ${readableDuration(outcome.provenRpo)}`,
+    outcome.provenRto === null ? null : `restored in ${readableDuration(outcome.provenRto)}`,
+  ].filter((part) => part !== null)
+  return [
+    `${outcome.stack}: the backups of ${outcome.source} are ${verdictOf(style, good, outcome.verdict)}  ${proven.join(', ')}`,
+    `sandbox ${outcome.sandbox.site} ${outcome.sandbox.namespace}: ${outcome.sandbox.removed ? 'removed' : 'NOT removed'}`,
+    ...(outcome.failure === null ? [] : [`${outcome.failure.code}: ${outcome.failure.what}`]),
+    '',
+    table(rows),
+  ].join('\n')
+}

@@ -1,0 +1,106 @@
+import { readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { describe, expect, test } from '@jest/globals'
+import { parseAllDocuments } from 'yaml'
+import { runCli } from '../support/run-cli.ts'
+import { temporaryFolder } from '../support/temporary-folder.ts'
+
+const root = join(import.meta.dirname, '..', '..')
+const stack = join(root, 'stacks', 'infisical-kubernetes', 'standby.yaml')
+const version = (JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { readonly version: string }).version
+
+describe('the command line', () => {
+  test('lists what it can do, and its version', async () => {
+    const help = await runCli(['--help'])
+    expect(help.exitCode).toBe(0)
+    for (const command of ['status', 'deploy', 'backup', 'verify-backup', 'failover', 'rbac', 'schema'])
+      expect(help.stdout).toMatch(new RegExp(`^  ${command}\\b`, 'm'))
+    expect((await runCli(['--version'])).stdout.trim()).toBe(version)
+  })
+
+  test.each([
+    [['stauts'], 'Did you mean status?'],
+    [['deploy', '--dryrun'], 'Did you mean --dry-run?'],
+    [['failover', 'plan'], '--to'],
+    [['failover', 'execute', '--plan', 'p.json', '--digest', 'x'], '--reason'],
+  ])('ends %j with exit code 2 and says what was meant', async (args, says) => {
+    const run = await runCli(args)
+    expect(run.exitCode).toBe(2)
+    expect(run.stderr).toContain(says)
+    expect(run.stdout).toBe('')
+  })
+
+  test('writes errors to stderr with code, place and next command, and nothing to stdout', async () => {
+    const run = await runCli(['--stack', 'none.yaml', 'status'])
+    expect(run.exitCode).toBe(2)
+    expect(run.stdout).toBe('')
+    expect(run.stderr).toBe(
+      'standby: stack-not-found\n  the stack file none.yaml can not be read (ENOENT)\n  where: none.yaml\n  next:  Name it with --stack, or the input `stack`.\n',
+    )
+  })
+
+  test('prints the schema of the stack file as JSON', async () => {
+    const schema = JSON.parse((await runCli(['schema'])).stdout) as { readonly $schema: string; readonly properties: object }
+    expect(schema.$schema).toContain('2020-12')
+    expect(Object.keys(schema.properties)).toEqual(expect.arrayContaining(['sites', 'witness', 'components']))
+  })
+})
+
+describe('standby rbac', () => {
+  test('prints Kubernetes objects per site, ready to be applied, without any credential being set', async () => {
+    const run = await runCli(['--stack', stack, 'rbac', '--site', 'dc-a'])
+    expect(run.stderr).toBe('')
+    const objects = parseAllDocuments(run.stdout).map((document) => document.toJS() as { kind: string; metadata: { name: string } } | null)
+    const kinds = objects.map((object) => object?.kind)
+    for (const kind of ['Namespace', 'ServiceAccount', 'Role', 'RoleBinding', 'ClusterRole', 'ClusterRoleBinding'])
+      expect(kinds).toContain(kind)
+    const accounts = objects.filter((object) => object?.kind === 'ServiceAccount').map((object) => object?.metadata.name)
+    expect(accounts).toEqual(['standby-observer', 'standby-deployer', 'standby-mover', 'standby-restore-tester'])
+  })
+
+  test('gives no identity a wildcard, and the observer nothing that writes', async () => {
+    const printed = JSON.parse((await runCli(['--stack', stack, '--json', 'rbac'])).stdout) as {
+      readonly kubernetes: Record<
+        string,
+        { kind: string; metadata: { name: string }; rules?: { verbs: string[]; resources: string[]; apiGroups: string[] }[] }[]
+      >
+      readonly s3: Record<string, { Action: string[] }[]>
+    }
+    expect(Object.keys(printed.kubernetes)).toEqual(['dc-a', 'dc-b'])
+    const roles = Object.values(printed.kubernetes)
+      .flat()
+      .filter((object) => object.rules !== undefined)
+    for (const { rules = [], metadata } of roles)
+      for (const { verbs, resources, apiGroups } of rules) {
+        expect([...verbs, ...resources, ...apiGroups]).not.toContain('*')
+        if (metadata.name.endsWith('observer') && !resources.includes('pods/exec'))
+          expect(['get', 'list', 'watch', 'create']).toEqual(expect.arrayContaining(verbs))
+      }
+    expect(Object.keys(printed.s3)).toEqual(['observer', 'deployer', 'mover', 'restore-tester'])
+    for (const { Action } of printed.s3.observer ?? []) expect(['s3:ListBucket', 's3:GetObject']).toEqual(expect.arrayContaining(Action))
+  })
+
+  test('knows which sites there are', async () => {
+    const run = await runCli(['--stack', stack, 'rbac', '--site', 'dc-z'])
+    expect(run.exitCode).toBe(2)
+    expect(run.stderr).toContain('dc-a, dc-b')
+  })
+})
+
+describe('a move from the command line', () => {
+  test('prints the digest of a plan file, whatever the order of its keys', async () => {
+    const folder = temporaryFolder()
+    const plan = {
+      schemaVersion: 1,
+      tool: { name: 'standby', version },
+      steps: [],
+      facts: [],
+      intent: { to: 'dc-b', from: 'dc-a', mode: 'switchover' },
+    }
+    writeFileSync(join(folder, 'a.json'), JSON.stringify(plan))
+    writeFileSync(join(folder, 'b.json'), JSON.stringify(Object.fromEntries(Object.entries(plan).reverse()), null, 2))
+    const [a, b] = await Promise.all(['a.json', 'b.json'].map((name) => runCli(['digest', join(folder, name)])))
+    expect(a?.stdout).toMatch(/^[0-9a-f]{64}\n$/)
+    expect(b?.stdout).toBe(a?.stdout)
+  })
+})

@@ -1,0 +1,64 @@
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { describe, expect, test } from '@jest/globals'
+import { type ActionName, type ActionRun, runAction } from '../support/run-action.ts'
+import { smallStack } from '../support/small-stack.ts'
+import { temporaryFolder } from '../support/temporary-folder.ts'
+
+const kubeconfig = 'https://192.0.2.1'
+const stack = smallStack({ kubernetes: { 'dc-a': kubeconfig, 'dc-b': kubeconfig }, storage: 'http://192.0.2.1:9' })
+const execute = { operation: 'execute', to: 'dc-b', confirm: 'dc-b', digest: 'a1'.repeat(32), 'github-token': 'ghs_some_token' }
+
+/** What every refusal owes its reader, whatever the reason. */
+function expectRefusal(run: ActionRun, code: string): void {
+  expect(run.errors.join('\n')).toContain(code)
+  expect(run.errors).toHaveLength(1)
+  expect(run.exitCode).toBe(1)
+  expect(run.outputs).toEqual(expect.objectContaining({ decision: 'stop', 'reason-code': code }))
+  expect(run.result).toEqual({ schemaVersion: 1, error: expect.objectContaining({ code }) })
+  expect(run.summary).toContain(`## ❌ ${code}`)
+  // A user has no use for a stack trace.
+  expect(run.leaked).not.toMatch(/\n\s+at .*:\d+/)
+}
+
+describe('nothing is contacted, and the reader learns what to correct', () => {
+  const cases: [string, ActionName, Readonly<Record<string, string>>, string, string][] = [
+    ['a typo in an input', 'deploy', { dry_run: 'true' }, 'unknown-input', 'Did you mean dry-run?'],
+    ['a value that does not exist', 'status', { 'fail-on': 'degarded' }, 'input-invalid', 'Did you mean degraded?'],
+    ['a missing target', 'failover', {}, 'input-missing', 'to is missing'],
+    ['a confirmation that is not the target', 'failover', { ...execute, confirm: 'yes' }, 'not-confirmed', 'Nothing was changed'],
+    ['a digest that is none', 'failover', { ...execute, digest: 'abc' }, 'input-invalid', '64 hex digits'],
+    ['a stack file that is not there', 'status', { stack: '/nowhere/standby.yaml' }, 'stack-not-found', '/nowhere/standby.yaml'],
+    ['credentials that are not set', 'status', { stack: stack.path }, 'credential-missing', 'KUBECONFIG_DC_A'],
+  ]
+  test.each(cases)('%s', async (_name, action, inputs, code, says) => {
+    const run = await runAction(action, { with: inputs })
+    expectRefusal(run, code)
+    expect(run.errors[0]).toContain(says)
+  })
+
+  test('all mistakes of a stack file at once, each with its line', async () => {
+    const path = join(temporaryFolder(), 'standby.yaml')
+    writeFileSync(path, 'standby: 1\nname: x\nsitse: {}\ninitialActive: dc-a\nwitness: { driver: s4 }\ncomponents: {}\n')
+    const run = await runAction('deploy', { with: { stack: path } })
+    expectRefusal(run, 'stack-invalid')
+    expect(run.errors[0]).toMatch(/:3:1.*sitse.*sites/s)
+    expect(run.errors[0]).toMatch(/:5:.*s4.*s3/s)
+  })
+
+  test.each([
+    ['a plan that is not there', null, 'plan-not-found'],
+    ['a plan that is not JSON', '{', 'plan-invalid'],
+    ['a plan of something else', '{"schemaVersion":1,"tool":{"name":"terraform"}}', 'plan-invalid'],
+    [
+      'a plan to another site',
+      '{"schemaVersion":1,"tool":{"name":"standby"},"steps":[],"facts":[],"intent":{"to":"dc-a"}}',
+      'plan-for-another-site',
+    ],
+  ])('%s', async (_name, content, code) => {
+    const plan = join(temporaryFolder(), 'plan.json')
+    if (content !== null) writeFileSync(plan, content)
+    const run = await runAction('failover', { with: { ...execute, stack: stack.path, plan }, env: stack.env })
+    expectRefusal(run, code)
+  })
+})

@@ -1,0 +1,63 @@
+import type { HaproxySpec, Traffic } from '../../src/drivers/haproxy/spec.ts'
+import { seconds } from '../../src/duration.ts'
+import { siteError } from '../../src/errors.ts'
+import type { Deployment, DriverContext, StepRun } from '../../src/planning/driver.ts'
+import type { Intent, PlannedStep } from '../../src/planning/plan.ts'
+import type { SiteName } from '../../src/stack/stack.ts'
+import { type LoadBalancerHost, MAP, SOCKET } from './load-balancer.ts'
+import { toyStack } from './toy-stack.ts'
+
+export const [from, to] = ['dc-a', 'dc-b'] as unknown as readonly [SiteName, SiteName]
+export const switchover: Intent = { mode: 'switchover', from, to }
+
+/** A traffic component over hosts by name. */
+export function trafficOver(urls: Readonly<Record<string, string>>, more: Partial<HaproxySpec> = {}): Traffic {
+  return {
+    name: 'traffic',
+    driver: 'haproxy',
+    needs: [],
+    spec: {
+      map: MAP,
+      key: 'active',
+      socket: SOCKET,
+      backends: { 'dc-a': 'dc-a', 'dc-b': 'dc-b' },
+      instances: Object.entries(urls).map(([host, url]) => ({ host, url })),
+      ssh: { user: 'standby', privateKey: { env: 'KEY' }, knownHosts: { env: 'KNOWN' } },
+      verify: { header: 'X-Standby-Site', answers: 3 },
+      ...more,
+    },
+  }
+}
+
+/** The part of a context that this driver uses, over hosts without ssh. */
+export function contextOver(hosts: Readonly<Record<string, LoadBalancerHost>>): DriverContext {
+  return {
+    stack: toyStack,
+    signal: AbortSignal.timeout(seconds(60)),
+    credential: async () => 'credential',
+    ssh: ({ host }: { readonly host: string }) => {
+      const found = hosts[host]
+      if (found === undefined) throw siteError('ssh-unreachable', `there is no host ${host}`)
+      return found.runner
+    },
+  } as unknown as DriverContext
+}
+
+export function runOf(component: Traffic, step: PlannedStep, context: DriverContext): StepRun<HaproxySpec> {
+  return {
+    step,
+    component,
+    intent: switchover,
+    context,
+    signal: context.signal,
+    begunAt: new Date().toISOString(),
+    applied: false,
+    proofOf: () => null,
+  }
+}
+
+export const deploymentTo = (activeSite: SiteName): Deployment => ({
+  activeSite,
+  roleOf: (site) => (site === activeSite ? 'active' : 'passive'),
+  observed: {},
+})

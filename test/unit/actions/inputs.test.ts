@@ -1,0 +1,125 @@
+import { afterEach, describe, expect, jest, test } from '@jest/globals'
+import {
+  type ActionName,
+  INPUTS,
+  readDeployInputs,
+  readFailoverInputs,
+  readStatusInputs,
+  readVerifyBackupInputs,
+} from '../../../src/actions/inputs.ts'
+import type { StandbyError } from '../../../src/errors.ts'
+
+const before = { ...process.env }
+afterEach(() => {
+  process.env = { ...before }
+})
+
+/** Sets inputs as the runner does. */
+function given(inputs: Readonly<Record<string, string>>): void {
+  for (const [name, value] of Object.entries(inputs)) process.env[`INPUT_${name.toUpperCase()}`] = value
+}
+
+function refusal(read: () => unknown): { readonly code: string; readonly text: string } {
+  try {
+    read()
+  } catch (thrown) {
+    const error = thrown as StandbyError
+    return { code: error.code, text: `${error.message} ${error.next ?? ''}` }
+  }
+  throw new Error('it was accepted')
+}
+
+const digest = 'a1'.repeat(32)
+const execute = { operation: 'execute', to: 'dc-b', confirm: 'dc-b', digest, 'github-token': 'ghs_some_token' }
+
+test('without any input, status looks at standby.yaml and fails the job only when a site is broken', () => {
+  expect(readStatusInputs()).toEqual({ stack: 'standby.yaml', failOn: 'broken' })
+})
+
+test('deploy takes components one per line or separated by commas', () => {
+  given({ stack: 'x.yaml', 'dry-run': 'true', only: 'database\n  cache ,application\n\n' })
+  expect(readDeployInputs()).toEqual({ stack: 'x.yaml', dryRun: true, only: ['database', 'cache', 'application'] })
+})
+
+test('verify-backup takes a new backup first unless it is told not to', () => {
+  expect(readVerifyBackupInputs()).toEqual({ stack: 'standby.yaml', site: null, fresh: true })
+  given({ fresh: 'false', site: 'dc-b' })
+  expect(readVerifyBackupInputs()).toEqual({ stack: 'standby.yaml', site: 'dc-b', fresh: false })
+})
+
+test('what was read can not be changed later', () => {
+  given(execute)
+  jest.spyOn(process.stdout, 'write').mockImplementation(() => true)
+  for (const inputs of [readStatusInputs(), readFailoverInputs()]) expect(Object.isFrozen(inputs)).toBe(true)
+  jest.restoreAllMocks()
+})
+
+describe('a typo', () => {
+  const typos: [ActionName, () => unknown, string, string][] = [
+    ['deploy', readDeployInputs, 'dryrun', 'dry-run'],
+    ['deploy', readDeployInputs, 'dry_run', 'dry-run'],
+    ['verify-backup', readVerifyBackupInputs, 'sites', 'site'],
+    ['failover', readFailoverInputs, 'opertaion', 'operation'],
+    ['failover', readFailoverInputs, 'confrim', 'confirm'],
+    ['status', readStatusInputs, 'fail_on', 'fail-on'],
+  ]
+  test.each(typos)('of an input of %s is an error that names the right one', (_action, read, typo, right) => {
+    given({ [typo]: 'x' })
+    expect(refusal(read)).toEqual({ code: 'unknown-input', text: `there is no input ${typo} Did you mean ${right}?` })
+  })
+
+  test('of a value is an error that names the right one', () => {
+    given({ operation: 'exceute' })
+    expect(refusal(readFailoverInputs)).toEqual({
+      code: 'input-invalid',
+      text: 'operation is exceute, and must be one of plan, execute Did you mean execute?',
+    })
+    given({ 'dry-run': 'ture' })
+    expect(refusal(readDeployInputs).text).toContain('Did you mean true?')
+  })
+
+  test('of something far away is left alone: a composite action hands its own inputs down', () => {
+    given({ 'kubernetes-namespace': 'x', ...Object.fromEntries(INPUTS.status.map((name) => [name, ''])) })
+    expect(readStatusInputs().stack).toBe('standby.yaml')
+  })
+})
+
+describe('an execution', () => {
+  test('needs a target, a digest, a confirmation and a token', () => {
+    for (const missing of ['to', 'digest', 'confirm', 'github-token']) {
+      process.env = { ...before }
+      given({ ...execute, [missing]: '' })
+      expect([missing, refusal(readFailoverInputs)]).toEqual([missing, expect.objectContaining({ code: 'input-missing' })])
+    }
+  })
+
+  test('is refused when the typed confirmation is not the target', () => {
+    given({ ...execute, confirm: 'dc-a' })
+    expect(refusal(readFailoverInputs)).toEqual({
+      code: 'not-confirmed',
+      text: 'confirm is dc-a, the target is dc-b To move to dc-b, set confirm: dc-b. Nothing was changed.',
+    })
+  })
+
+  test.each(['abc', `${digest}0`, digest.toUpperCase(), `${digest}\n${digest}`])('is refused with the digest %j', (wrong) => {
+    given({ ...execute, digest: wrong })
+    expect(refusal(readFailoverInputs).code).toBe('input-invalid')
+  })
+
+  test('masks its token before anything else is done with it', () => {
+    given(execute)
+    const written: string[] = []
+    jest.spyOn(process.stdout, 'write').mockImplementation((text) => {
+      written.push(String(text))
+      return true
+    })
+    readFailoverInputs()
+    jest.restoreAllMocks()
+    expect(written.join('')).toBe('::add-mask::ghs_some_token\n')
+  })
+
+  test('knows no mode but switchover', () => {
+    given({ ...execute, mode: 'failover' })
+    expect(refusal(readFailoverInputs)).toEqual(expect.objectContaining({ code: 'input-invalid' }))
+  })
+})

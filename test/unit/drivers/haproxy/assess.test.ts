@@ -1,0 +1,71 @@
+import { describe, expect, test } from '@jest/globals'
+import type { InstanceView } from '../../../../src/drivers/haproxy/observe.ts'
+import { assessTraffic } from '../../../../src/drivers/haproxy/observe.ts'
+import { EVERYWHERE, type Observed } from '../../../../src/observation/observation.ts'
+import type { Intent } from '../../../../src/planning/plan.ts'
+import { toyStack } from '../../../support/toy-stack.ts'
+import { switchover, trafficOver } from '../../../support/traffic.ts'
+
+const component = trafficOver({ 'lb-1': 'http://lb-1/', 'lb-2': 'http://lb-2/' })
+const up = [{ name: 'one', up: true }]
+const serving = (more: Partial<Extract<InstanceView, { kind: 'answering' }>> = {}): InstanceView => ({
+  kind: 'answering',
+  runtime: 'dc-a',
+  file: 'dc-a',
+  servers: { 'dc-a': up, 'dc-b': up },
+  ...more,
+})
+const dead: InstanceView = { kind: 'silent', why: 'Connection refused' }
+
+function findings(views: Readonly<Record<string, InstanceView>>, intent: Intent | null, activeSite: string | null = 'dc-a') {
+  const seen = {
+    kind: 'answering',
+    state: { instances: views },
+    role: 'unknown',
+    health: 'healthy',
+    text: '',
+    facts: [],
+  } satisfies Observed
+  const assessment = { now: '2026-11-21T00:00:00Z', objectives: toyStack.objectives, activeSite, stack: toyStack }
+  return assessTraffic(component, { [EVERYWHERE]: seen }, intent, assessment).map(({ code, severity }) => `${severity} ${code}`)
+}
+
+describe('a switchover', () => {
+  test('has nothing against load balancers that all serve the active site', () => {
+    expect(findings({ 'lb-1': serving(), 'lb-2': serving() }, switchover)).toEqual([])
+  })
+
+  test('does not begin while one load balancer is out of reach: its users would stay on the old site', () => {
+    expect(findings({ 'lb-1': serving(), 'lb-2': dead }, switchover)).toEqual(['blocker load-balancer-silent'])
+    expect(findings({ 'lb-1': serving(), 'lb-2': dead }, null)).toEqual(['warning load-balancer-silent'])
+  })
+
+  test('does not begin while a load balancer serves another site than the witness names, or none', () => {
+    const elsewhere = serving({ runtime: 'dc-b', file: 'dc-b' })
+    expect(findings({ 'lb-1': serving(), 'lb-2': elsewhere }, switchover)).toEqual(['blocker traffic-elsewhere'])
+    const closed = serving({ runtime: 'be_none', file: 'be_none' })
+    expect(findings({ 'lb-1': serving(), 'lb-2': closed }, switchover)).toEqual(['blocker traffic-elsewhere'])
+  })
+
+  test('does not begin when a load balancer lacks the key or the backend of a site', () => {
+    expect(findings({ 'lb-1': serving({ runtime: null, file: null }), 'lb-2': serving() }, switchover)).toEqual([
+      'blocker load-balancer-key-missing',
+    ])
+    expect(findings({ 'lb-1': serving({ servers: { 'dc-a': up } }), 'lb-2': serving() }, switchover)).toEqual(['blocker backend-missing'])
+  })
+
+  test('is told of a file that would bring another value back at the next reload', () => {
+    expect(findings({ 'lb-1': serving({ file: 'dc-b' }), 'lb-2': serving() }, switchover)).toEqual(['warning load-balancer-half-switched'])
+  })
+
+  test('is told when a load balancer sees no healthy server of the active site', () => {
+    const servers = { 'dc-a': [{ name: 'one', up: false }], 'dc-b': up }
+    expect(findings({ 'lb-1': serving({ servers }), 'lb-2': serving() }, switchover)).toEqual(['warning backend-down'])
+  })
+})
+
+test('a component that could not be seen at all is a blocker, never nothing', () => {
+  const assessment = { now: '2026-11-21T00:00:00Z', objectives: toyStack.objectives, activeSite: 'dc-a', stack: toyStack }
+  const silent = { [EVERYWHERE]: { kind: 'silent' as const, why: 'no answer within 3.0 s' } }
+  expect(assessTraffic(component, silent, switchover, assessment)).toMatchObject([{ code: 'load-balancer-silent', severity: 'blocker' }])
+})

@@ -1,0 +1,126 @@
+import { describe, expect, test } from '@jest/globals'
+import { helmRelease } from '../../../../src/drivers/helm-release/driver.ts'
+import { secretHashes } from '../../../../src/drivers/helm-release/must-match.ts'
+import type { HelmReleaseState } from '../../../../src/drivers/helm-release/observe.ts'
+import type { Application } from '../../../../src/drivers/helm-release/spec.ts'
+import type { BySite, Observed } from '../../../../src/observation/observation.ts'
+import type { Assessment, DriverContext } from '../../../../src/planning/driver.ts'
+import { orderProblems } from '../../../../src/planning/order-steps.ts'
+import type { Finding, Intent } from '../../../../src/planning/plan.ts'
+import type { SiteName } from '../../../../src/stack/stack.ts'
+import { toyStack } from '../../../support/toy-stack.ts'
+
+const [A, B] = ['dc-a' as SiteName, 'dc-b' as SiteName]
+const component: Application = {
+  name: 'application',
+  driver: 'helm-release',
+  needs: [],
+  spec: {
+    namespace: 'infisical',
+    release: 'infisical',
+    chart: { path: 'chart' },
+    mustMatch: [{ secret: 'keys', keys: ['ENCRYPTION_KEY'] }],
+    workload: { kind: 'Deployment', name: 'app', container: 'app' },
+  },
+}
+const intent: Intent = { mode: 'switchover', from: A, to: B }
+const seen = (declared: number, more: { image?: string; hash?: string | null } = {}): Observed<HelmReleaseState> => ({
+  kind: 'answering',
+  state: {
+    workload: { declared, ready: declared, pods: declared, image: more.image ?? 'app:1', settled: true },
+    secrets: { 'keys/ENCRYPTION_KEY': more.hash === undefined ? 'aaaa' : more.hash },
+  },
+  role: declared > 0 ? 'active' : 'passive',
+  health: 'healthy',
+  text: '',
+  facts: [],
+})
+const assess = (states: BySite<HelmReleaseState>): Finding[] => {
+  const assessment: Assessment = { now: '2026-11-21T00:00:00Z', objectives: toyStack.objectives, activeSite: A, stack: toyStack }
+  return helmRelease.assess(component, states, intent, assessment)
+}
+
+describe('before a move', () => {
+  test('two sites that agree are no obstacle', () => expect(assess({ [A]: seen(2), [B]: seen(0) })).toEqual([]))
+
+  test('another key on the passive site blocks, and names Secret and key but no value', () => {
+    const [finding, ...more] = assess({ [A]: seen(2), [B]: seen(0, { hash: 'bbbb' }) })
+    expect(more).toEqual([])
+    expect(finding).toMatchObject({ code: 'secret-differs', severity: 'blocker', what: expect.stringContaining('keys/ENCRYPTION_KEY') })
+    expect(JSON.stringify(finding)).not.toMatch(/aaaa|bbbb/)
+  })
+
+  test('a missing key blocks', () => {
+    expect(assess({ [A]: seen(2), [B]: seen(0, { hash: null }) })).toMatchObject([{ code: 'secret-missing', site: 'dc-b' }])
+  })
+
+  test('another image blocks, because its first start would be a migration that nobody reviewed', () => {
+    expect(assess({ [A]: seen(2), [B]: seen(0, { image: 'app:2' }) })).toMatchObject([{ code: 'image-differs', severity: 'blocker' }])
+  })
+
+  test('a site whose release can not be read blocks', () => {
+    expect(assess({ [A]: seen(2), [B]: { kind: 'silent', why: 'no answer' } })).toMatchObject([{ code: 'application-silent' }])
+  })
+})
+
+describe('a move', () => {
+  const steps = helmRelease.move?.(component, { [A]: seen(3), [B]: seen(0) }, intent, toyStack) ?? []
+
+  test('has a step for each promise, in an order that works', () => {
+    expect(steps.map((step) => `${step.phase} ${step.id}`)).toEqual([
+      'PREFLIGHT application.remember@dc-a',
+      'DRAIN application.stop@dc-a',
+      'START application.start@dc-b',
+      'SMOKE application.identity@dc-b',
+      'PROTECT application.reconcile@dc-b',
+      'PROTECT application.reconcile@dc-a',
+    ])
+    expect(orderProblems(steps)).toEqual([])
+  })
+
+  test('starts as many replicas as served before', () => {
+    expect(steps.find((step) => step.action === 'start')?.parameters).toEqual({ replicas: 3 })
+  })
+
+  test('has a behaviour for every step, and can take back the stop', () => {
+    for (const step of steps) expect(helmRelease.behaviours[step.action]).toBeDefined()
+    expect(helmRelease.behaviours.stop?.undo).toBeDefined()
+  })
+})
+
+describe('the hash of a Secret', () => {
+  const hashes = (stack: string, value: string) =>
+    secretHashes(component, A, {
+      stack: { ...toyStack, name: stack },
+      kubernetes: () => ({ get: async () => ({ data: { ENCRYPTION_KEY: value } }) }),
+    } as unknown as DriverContext)
+
+  test('is equal for equal values, differs for others, and tells nothing to another stack', async () => {
+    expect(await hashes('one', 'QQ==')).toEqual(await hashes('one', 'QQ=='))
+    expect(await hashes('one', 'QQ==')).not.toEqual(await hashes('one', 'Qg=='))
+    expect(await hashes('one', 'QQ==')).not.toEqual(await hashes('two', 'QQ=='))
+    expect(JSON.stringify(await hashes('one', 'QQ=='))).not.toContain('QQ==')
+  })
+})
+
+test('the facts of a plan are the same for who may read Secrets and who may not', async () => {
+  const workload = { metadata: { generation: 1 }, spec: { replicas: 1 }, status: { observedGeneration: 1, replicas: 1 } }
+  const observe = async (secret: () => Promise<unknown>) => {
+    const get = async (ref: { kind: string }) => (ref.kind === 'Secret' ? secret() : workload)
+    const answer = await helmRelease.observe(component, A, {
+      stack: toyStack,
+      signal: new AbortController().signal,
+      kubernetes: () => ({ get }),
+    } as unknown as DriverContext)
+    return answer.kind === 'answering' ? answer.facts : null
+  }
+  const allowed = await observe(async () => ({ data: { ENCRYPTION_KEY: 'QQ==' } }))
+  const { siteError } = await import('../../../../src/errors.ts')
+  const refused = await observe(async () => Promise.reject(siteError('kubernetes-forbidden', 'no')))
+  expect(allowed).toEqual(refused)
+})
+
+test('no identity but those that deploy or move may read the keys or run Helm', () => {
+  const rules = helmRelease.access(component, toyStack).filter((rule) => rule.kind === 'kubernetes' && rule.resources.includes('secrets'))
+  expect(new Set(rules.map((rule) => rule.identity))).toEqual(new Set(['deployer', 'mover']))
+})

@@ -1,0 +1,243 @@
+import { afterAll, afterEach, beforeAll, describe, expect, jest, test } from '@jest/globals'
+import fc from 'fast-check'
+import { openObjectStore } from '../../../../src/clients/object-store.ts'
+import type { ObjectStoreClient } from '../../../../src/clients/object-store-client.ts'
+import { conditionalStore, openS3Store } from '../../../../src/drivers/s3/conditional-store.ts'
+import { asStandbyError } from '../../../../src/errors.ts'
+import type { ConditionalStore } from '../../../../src/execution/conditional-store.ts'
+import { openJournal } from '../../../../src/execution/journal.ts'
+import { takeLock } from '../../../../src/execution/witness.ts'
+import { type Fault, type FaultyProxy, startFaultyProxy } from '../../../support/faulty-proxy.ts'
+import { type ObjectStoreServer, startObjectStore } from '../../../support/object-store.ts'
+import { freePorts } from '../../../support/server-process.ts'
+
+jest.setTimeout(30_000)
+
+const DEADLINE = 1_000
+let server: ObjectStoreServer
+let proxy: FaultyProxy
+let places = 0
+beforeAll(async () => {
+  server = await startObjectStore()
+  proxy = await startFaultyProxy(server.endpoint)
+}, 60_000)
+afterEach(() => {
+  proxy.faultFor = () => 'pass'
+})
+afterAll(async () => {
+  await proxy.close()
+  await server.stop()
+})
+
+const signal = new AbortController().signal
+const newPlace = (): string => `place-${places++}/`
+const directly = (place: string): ConditionalStore => conditionalStore(openObjectStore(server.access(place)), signal, DEADLINE)
+const throughProxy = (place: string): ConditionalStore =>
+  conditionalStore(openObjectStore({ ...server.access(place), endpoint: proxy.endpoint }), signal, DEADLINE)
+/** The next writes of this key meet these faults, one each; everything else passes. */
+const faultsOnWrites = (key: string, ...faults: Fault[]): void => {
+  proxy.faultFor = ({ method, path }) => (method === 'PUT' && path.endsWith(key) ? (faults.shift() ?? 'pass') : 'pass')
+}
+
+describe('a document of the witness', () => {
+  test('is created once, read with its version, and replaced only over the version that was read', async () => {
+    const store = directly(newPlace())
+    expect(await store.get('active.json')).toBeNull()
+    const first = await store.create('active.json', { epoch: 1 })
+    await expect(store.create('active.json', { epoch: 9 })).rejects.toMatchObject({
+      code: 'witness-conflict',
+      where: 'witness active.json',
+    })
+    expect(await store.get('active.json')).toEqual({ body: { epoch: 1, writeId: expect.any(String) }, version: first })
+    const second = await store.replace('active.json', { epoch: 2 }, first)
+    await expect(store.replace('active.json', { epoch: 9 }, first)).rejects.toMatchObject({ code: 'witness-conflict' })
+    expect(await store.get('active.json')).toMatchObject({ body: { epoch: 2 }, version: second })
+  })
+
+  test('that says the same as before has another version all the same: an old reader can not replace it', async () => {
+    const store = directly(newPlace())
+    const first = await store.create('active.json', { epoch: 1 })
+    const second = await store.replace('active.json', { epoch: 1 }, first)
+    expect(second).not.toBe(first)
+    await expect(store.replace('active.json', { epoch: 9 }, first)).rejects.toMatchObject({ code: 'witness-conflict' })
+  })
+
+  test('that a person has damaged is an error with its name, not a missing one', async () => {
+    const place = newPlace()
+    await openObjectStore(server.access(place)).put('lock.json', '{"holder":')
+    await expect(directly(place).get('lock.json')).rejects.toMatchObject({ code: 'witness-damaged', where: 'witness lock.json' })
+  })
+
+  test('is listed in order below its prefix', async () => {
+    const store = directly(newPlace())
+    const keys = ['000002', '000010', '000001'].map((n) => `runs/r/journal/${n}.json`)
+    await Promise.all(keys.map((key) => store.create(key, {})))
+    await store.create('runs/r/plan.json', {})
+    expect(await store.list('runs/r/journal/')).toEqual([...keys].sort())
+  })
+})
+
+describe('a write whose answer does not come', () => {
+  const landed: readonly Fault[] = ['lose-answer', 'swallow-answer', 'busy-after']
+  const lost: readonly Fault[] = ['lose-request', 'busy', 'delay']
+
+  test.each([...landed, ...lost])('(%s) succeeds once and tells so', async (fault) => {
+    const place = newPlace()
+    const store = throughProxy(place)
+    faultsOnWrites('active.json', fault)
+    const first = await store.create('active.json', { epoch: 1 })
+    expect(await directly(place).get('active.json')).toMatchObject({ body: { epoch: 1 }, version: first })
+    faultsOnWrites('active.json', fault)
+    const second = await store.replace('active.json', { epoch: 2 }, first)
+    expect(await directly(place).get('active.json')).toMatchObject({ body: { epoch: 2 }, version: second })
+  })
+
+  test.each(landed)('(%s) and that came too late is a conflict, although no answer said so', async (fault) => {
+    const place = newPlace()
+    const store = throughProxy(place)
+    const first = await directly(place).create('active.json', { epoch: 1 })
+    await directly(place).replace('active.json', { epoch: 2 }, first)
+    faultsOnWrites('active.json', fault)
+    await expect(store.replace('active.json', { epoch: 9 }, first)).rejects.toMatchObject({ code: 'witness-conflict' })
+    faultsOnWrites('active.json', fault)
+    await expect(store.create('active.json', { epoch: 9 })).rejects.toMatchObject({ code: 'witness-conflict' })
+    expect(await directly(place).get('active.json')).toMatchObject({ body: { epoch: 2 } })
+  })
+
+  test('is not repeated over somebody else: a request that arrives late changes nothing any more', async () => {
+    const place = newPlace()
+    const store = throughProxy(place)
+    const first = await store.create('active.json', { epoch: 1 })
+    faultsOnWrites('active.json', 'deliver-late')
+    await store.replace('active.json', { epoch: 2 }, first)
+    const before = await directly(place).get('active.json')
+    await proxy.deliverLate()
+    expect(await directly(place).get('active.json')).toEqual(before)
+    const third = await store.replace('active.json', { epoch: 3 }, before?.version ?? '')
+    expect(await directly(place).get('active.json')).toMatchObject({ body: { epoch: 3 }, version: third })
+  })
+
+  test('that fails again and again ends in time, and says that the witness does not answer', async () => {
+    const store = throughProxy(newPlace())
+    await store.create('first.json', {})
+    proxy.faultFor = ({ method }) => (method === 'PUT' ? 'swallow-answer' : 'lose-request')
+    const began = performance.now()
+    await expect(store.create('active.json', { epoch: 1 })).rejects.toMatchObject({ code: 'witness-unreachable', where: 'witness' })
+    expect(performance.now() - began).toBeLessThan(4 * DEADLINE)
+  })
+})
+
+describe('a store that can not be a witness', () => {
+  const forgetting = (store: ObjectStoreClient, forgets: 'ifAbsent' | 'ifVersion'): ObjectStoreClient => ({
+    ...store,
+    put: (key, body, options = {}) => {
+      const { condition, ...rest } = options
+      return store.put(key, body, condition === undefined || forgets in condition ? rest : options)
+    },
+  })
+
+  test.each(['ifAbsent', 'ifVersion'] as const)(
+    'because it ignores %s is refused before the first write, in every process anew',
+    async (forgets) => {
+      const place = newPlace()
+      const weak = (): ConditionalStore => conditionalStore(forgetting(openObjectStore(server.access(place)), forgets), signal, DEADLINE)
+      for (const store of [weak(), weak()]) {
+        await expect(store.create('lock.json', {})).rejects.toMatchObject({ code: 'witness-weak' })
+        await expect(store.create('lock.json', {})).rejects.toMatchObject({ code: 'witness-weak' })
+      }
+      expect(await weak().get('lock.json')).toBeNull()
+    },
+  )
+
+  test('because nobody listens, the key is wrong or the bucket is missing says which', async () => {
+    const [closed] = await freePorts(1)
+    const open = (more: object): ConditionalStore => conditionalStore(openObjectStore({ ...server.access(), ...more }), signal, DEADLINE)
+    await expect(open({ endpoint: `http://127.0.0.1:${closed}` }).get('active.json')).rejects.toMatchObject({ code: 'witness-unreachable' })
+    await expect(open({ secretAccessKey: 'wrong' }).get('active.json')).rejects.toMatchObject({ code: 'witness-denied' })
+    await expect(open({ bucket: 'nothing' }).create('active.json', {})).rejects.toMatchObject({ code: 'object-store-missing-bucket' })
+  })
+
+  test('is not asked anything by reading: the probe belongs to the first write, once', async () => {
+    const place = newPlace()
+    const store = throughProxy(place)
+    proxy.delivered.length = 0
+    await store.get('active.json')
+    await store.list('runs/')
+    expect(proxy.delivered.filter((request) => request.startsWith('PUT'))).toEqual([])
+    await store.create('one.json', {})
+    await store.create('two.json', {})
+    expect(proxy.delivered.filter((request) => request.includes('probe.json'))).toHaveLength(4)
+    expect(await directly(place).list('')).toEqual(['one.json', 'probe.json', 'two.json'])
+  })
+})
+
+test('credentials are read by reference, and the place is the declared one', async () => {
+  const { endpoint, region, bucket, accessKeyId, secretAccessKey } = server.access()
+  const place = newPlace()
+  const spec = { endpoint, region, bucket, prefix: place, credentials: { accessKeyId: { env: 'ID' }, secretAccessKey: { env: 'SECRET' } } }
+  const values: Record<string, string> = { ID: accessKeyId, SECRET: secretAccessKey }
+  const store = await openS3Store(spec, {
+    signal,
+    credential: async (reference) => ('env' in reference ? (values[reference.env] ?? '') : ''),
+  })
+  await store.create('active.json', { epoch: 1 })
+  expect((await openObjectStore(server.access()).get(`${place}active.json`))?.body).toContain('"epoch":1')
+})
+
+describe('writers that know nothing of each other, over connections that break', () => {
+  const fault = fc.constantFrom<Fault>('pass', 'pass', 'lose-answer', 'lose-request', 'busy-after', 'delay')
+
+  test('never count to one number twice; what was reported is what is there', async () => {
+    await fc.assert(
+      fc.asyncProperty(fc.array(fault, { minLength: 30, maxLength: 30 }), fc.integer({ min: 2, max: 4 }), async (faults, writers) => {
+        const place = newPlace()
+        const stores = Array.from({ length: writers }, () => throughProxy(place))
+        const queue = [...faults]
+        proxy.faultFor = ({ method, path }) => (method === 'PUT' && path.endsWith('count.json') ? (queue.shift() ?? 'pass') : 'pass')
+        const reported: number[] = []
+        let unknown = 0
+        await Promise.all(
+          stores.map(async (store) => {
+            for (let round = 0; round < 4; round++) {
+              const seen = await store.get('count.json')
+              const next = Number(seen?.body.count ?? 0) + 1
+              try {
+                if (seen === null) await store.create('count.json', { count: next })
+                else await store.replace('count.json', { count: next }, seen.version)
+                reported.push(next)
+              } catch (error) {
+                if (asStandbyError(error).code !== 'witness-conflict') unknown++
+              }
+            }
+          }),
+        )
+        const final = Number((await directly(place).get('count.json'))?.body.count ?? 0)
+        expect(new Set(reported).size).toBe(reported.length)
+        expect(Math.max(0, ...reported)).toBeLessThanOrEqual(final)
+        // Only a write that landed, was overwritten and lost its answer is told as a conflict: it is never told as a success of nobody.
+        expect(final - reported.length).toBeLessThanOrEqual(
+          unknown + faults.filter((one) => one === 'lose-answer' || one === 'busy-after').length,
+        )
+      }),
+      { numRuns: 8 },
+    )
+  }, 120_000)
+
+  test('of a lock: exactly one of many takes it, and of a journal: nobody writes over an entry', async () => {
+    const place = newPlace()
+    const now = new Date('2026-11-21T02:00:00Z')
+    faultsOnWrites('lock.json', 'lose-answer', 'busy-after', 'delay', 'lose-request')
+    const tries = await Promise.allSettled(
+      Array.from({ length: 6 }, (_, n) =>
+        takeLock(throughProxy(place), { stack: 'toy', holder: `run-${n}`, purpose: 'test', epoch: 2, now }),
+      ),
+    )
+    expect(tries.filter(({ status }) => status === 'fulfilled')).toHaveLength(1)
+    for (const one of tries) if (one.status === 'rejected') expect(one.reason).toMatchObject({ code: 'lock-held' })
+
+    const journals = await Promise.all([openJournal(throughProxy(place), 'r'), openJournal(throughProxy(place), 'r')])
+    const entry = { kind: 'intent', at: now.toISOString(), step: 'database.demote@dc-a' } as const
+    const appended = await Promise.allSettled(journals.map((journal) => journal.append(entry)))
+    expect(appended.map(({ status }) => status).sort()).toEqual(['fulfilled', 'rejected'])
+  })
+})

@@ -1,0 +1,137 @@
+import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals'
+import { openObjectStore } from '../../../../src/clients/object-store.ts'
+import { type S3State, s3 } from '../../../../src/drivers/s3/driver.ts'
+import type { S3Spec } from '../../../../src/drivers/s3/spec.ts'
+import type { Observed } from '../../../../src/observation/observation.ts'
+import type { Assessment, DeployUnit, DriverContext } from '../../../../src/planning/driver.ts'
+import type { Component, SiteName } from '../../../../src/stack/stack.ts'
+import { type ObjectStoreServer, startObjectStore } from '../../../support/object-store.ts'
+import { freePorts } from '../../../support/server-process.ts'
+import { toyStack } from '../../../support/toy-stack.ts'
+import { deploymentTo, switchover } from '../../../support/traffic.ts'
+
+jest.setTimeout(30_000)
+
+const [dcA, dcB] = ['dc-a', 'dc-b'] as unknown as readonly [SiteName, SiteName]
+let server: ObjectStoreServer
+let nobody: string
+beforeAll(async () => {
+  server = await startObjectStore()
+  const [port] = await freePorts(1)
+  nobody = `http://127.0.0.1:${port}`
+}, 60_000)
+afterAll(() => server.stop())
+
+const keys = { accessKeyId: { env: 'ID' }, secretAccessKey: { env: 'SECRET' } }
+const place = { region: 'us-east-1', bucket: 'bucket', credentials: keys }
+const archiveOf = (sites: S3Spec['sites']): Component<S3Spec> => ({ name: 'archive', driver: 's3', needs: [], spec: { sites } })
+const archive = (): Component<S3Spec> =>
+  archiveOf({ 'dc-a': { ...place, endpoint: server.endpoint, prefix: 'a/' }, 'dc-b': { ...place, endpoint: nobody } })
+
+/** The part of a context that this driver uses. */
+function contextFor(component: Component<S3Spec>, opened: string[] = []): DriverContext {
+  const { accessKeyId, secretAccessKey } = server.access()
+  return {
+    stack: toyStack,
+    signal: AbortSignal.timeout(2_000),
+    clock: { now: () => new Date() },
+    objectStore(_name: string, site: SiteName) {
+      const location = s3.objectStore?.(component, site)
+      if (location === undefined) throw new Error('no location')
+      const { endpoint, region, bucket, prefix } = location
+      return {
+        location,
+        open: async (access = 'read') => {
+          opened.push(access)
+          return openObjectStore({ endpoint, region, bucket, prefix, accessKeyId, secretAccessKey })
+        },
+      }
+    },
+  } as unknown as DriverContext
+}
+const unitFor = async (component: Component<S3Spec>, opened: string[] = []): Promise<DeployUnit> => {
+  const [unit] = (await s3.deploy?.(component, dcA, deploymentTo(dcA), contextFor(component, opened))) ?? []
+  if (unit === undefined) throw new Error('no unit')
+  return unit
+}
+const findings = (states: Readonly<Record<string, Observed<S3State>>>, intent: typeof switchover | null) => {
+  const assessment: Assessment = { now: '2026-11-21T00:00:00Z', objectives: toyStack.objectives, activeSite: 'dc-a', stack: toyStack }
+  return s3.assess(archive(), states, intent, assessment).map(({ code, severity, site }) => `${severity} ${code} ${site}`)
+}
+
+describe('an archive', () => {
+  test('is probed by the first deploy with real writes, leaves only the result, and the second deploy changes nothing', async () => {
+    const signal = AbortSignal.timeout(10_000)
+    const opened: string[] = []
+    const first = await unitFor(archive(), opened)
+    expect(await first.diff(signal)).toEqual([{ kind: 'create', object: `${server.endpoint}/bucket/a/standby-probe/result.json` }])
+    expect(opened).toEqual(['read'])
+    await first.apply(signal)
+    expect(await first.ready(signal)).toEqual({ is: 'done', proof: { conditionalWrites: true } })
+    expect(await (await unitFor(archive())).diff(signal)).toEqual([])
+    expect((await openObjectStore(server.access()).list('')).map(({ key }) => key)).toEqual(['a/standby-probe/result.json'])
+  })
+
+  test('tells by reading alone whether it keeps versions and what the probe found', async () => {
+    const opened: string[] = []
+    expect(await s3.observe(archive(), dcA, contextFor(archive(), opened))).toMatchObject({
+      kind: 'answering',
+      state: { bucket: 'bucket', versioning: expect.any(String), conditionalWrites: true },
+    })
+    expect(opened).toEqual(['read'])
+  })
+
+  test('with a damaged probe result is seen all the same', async () => {
+    const component = archiveOf({ 'dc-a': { ...place, endpoint: server.endpoint, prefix: 'damaged/' } })
+    await openObjectStore(server.access('damaged/')).put('standby-probe/result.json', 'not json')
+    expect(await s3.observe(component, dcA, contextFor(component))).toMatchObject({
+      kind: 'answering',
+      state: { conditionalWrites: null },
+    })
+  })
+
+  test('that does not answer is silent in time, with the reason, and stands against a move', async () => {
+    const began = performance.now()
+    const seen = (await s3.observe(archive(), dcB, contextFor(archive()))) as Observed<S3State>
+    expect(performance.now() - began).toBeLessThan(3_000)
+    expect(seen).toMatchObject({ kind: 'silent', why: expect.stringContaining(nobody) })
+    expect(findings({ 'dc-b': seen }, switchover)).toEqual(['blocker object-store-silent dc-b'])
+    expect(findings({ 'dc-b': seen }, null)).toEqual(['warning object-store-silent dc-b'])
+  })
+
+  test('without versions is worth a word, one that does not tell is not', () => {
+    const seen = (versioning: S3State['versioning']): Observed<S3State> => ({
+      kind: 'answering',
+      state: { bucket: 'bucket', versioning, conditionalWrites: true },
+      role: 'unknown',
+      health: 'healthy',
+      text: '',
+      facts: [],
+    })
+    expect(findings({ 'dc-a': seen('enabled'), 'dc-b': seen('unknown') }, switchover)).toEqual([])
+    expect(findings({ 'dc-a': seen('suspended'), 'dc-b': seen('off') }, switchover)).toEqual([
+      'info object-store-unversioned dc-a',
+      'info object-store-unversioned dc-b',
+    ])
+  })
+})
+
+test('two sites with one place in one bucket are one claim, however the endpoint is written', () => {
+  const component = archiveOf({
+    'dc-a': { ...place, endpoint: 'https://s3.example.com' },
+    'dc-b': { ...place, endpoint: 'https://s3.example.com/' },
+  })
+  const claimed = s3.claims(component, toyStack).map(({ key }) => key)
+  expect(new Set(claimed).size).toBe(1)
+  const apart = archiveOf({
+    'dc-a': { ...place, endpoint: 'https://s3.example.com', prefix: 'a/' },
+    'dc-b': { ...place, endpoint: 'https://s3.example.com', prefix: 'b/' },
+  })
+  expect(new Set(s3.claims(apart, toyStack).map(({ key }) => key)).size).toBe(2)
+})
+
+test('nobody but the one who deploys may delete, and that only below the probe', () => {
+  const component = archiveOf({ 'dc-a': { ...place, endpoint: 'https://s3.example.com', prefix: 'a/' } })
+  const deleting = s3.access(component, toyStack).filter((rule) => rule.kind === 'object-store' && rule.actions.includes('delete'))
+  expect(deleting).toMatchObject([{ identity: 'deployer', prefix: 'a/standby-probe/' }])
+})
