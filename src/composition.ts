@@ -67,7 +67,8 @@ export async function connect(options: WorldOptions): Promise<World> {
     })
   const credential: DriverContext['credential'] = async (reference, site) =>
     'secret' in reference ? secretCredential(reference, kubernetes, site, sources) : localCredential(reference, sources)
-  const store = await openStore(stack.witness.spec, { credential, signal: options.signal })
+  // A cancelled run still writes its journal and gives its lock back: the witness is bounded by its own deadlines alone.
+  const store = await openStore(stack.witness.spec, { credential, signal: new AbortController().signal })
   const connections = sharedConnections(options.signal)
   const context: DriverContext = {
     stack,

@@ -1,7 +1,7 @@
 import { connect } from '../composition.ts'
 import { deploySummary } from '../evidence/summary.ts'
 import { deploy } from '../operations/deploy.ts'
-import { mask, readDeployInputs } from './inputs.ts'
+import { mask, readCredentials, readDeployInputs } from './inputs.ts'
 import { actionLog } from './log.ts'
 import { finish } from './outcome.ts'
 
@@ -9,7 +9,7 @@ import { finish } from './outcome.ts'
 export const main = (): Promise<void> =>
   finish(async (signal) => {
     const inputs = readDeployInputs()
-    const world = await connect({ stackPath: inputs.stack, signal, log: actionLog, env: process.env, mask })
+    const world = await connect({ stackPath: inputs.stack, signal, log: actionLog, env: readCredentials(), mask })
     try {
       const report = await deploy(world, inputs)
       return {

@@ -6,7 +6,7 @@ import { moveSummary, planSummary } from '../evidence/summary.ts'
 import { executeFailover } from '../operations/execute-failover.ts'
 import { planFailover } from '../operations/plan-failover.ts'
 import { readPlan } from '../operations/read-plan.ts'
-import { type FailoverInputs, mask, readFailoverInputs, setOutput } from './inputs.ts'
+import { type FailoverInputs, mask, readCredentials, readFailoverInputs, setOutput } from './inputs.ts'
 import { actionLog, phaseGroups } from './log.ts'
 import { finish, type Outcome } from './outcome.ts'
 
@@ -19,7 +19,7 @@ export const main = (): Promise<void> =>
       stackPath: inputs.stack,
       signal,
       log: actionLog,
-      env: process.env,
+      env: readCredentials(),
       mask,
       listener: groups.listener,
     })

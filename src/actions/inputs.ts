@@ -4,10 +4,10 @@ import { nearest } from '../stack/nearest.ts'
 
 /** Every input of every action, as its action.yml has it. The only module that reads inputs and writes outputs. */
 export const INPUTS = {
-  status: ['stack', 'fail-on'],
-  deploy: ['stack', 'dry-run', 'only'],
-  'verify-backup': ['stack', 'site', 'fresh'],
-  failover: ['stack', 'github-token', 'operation', 'mode', 'to', 'from', 'plan', 'digest', 'confirm'],
+  status: ['stack', 'credentials', 'fail-on'],
+  deploy: ['stack', 'credentials', 'dry-run', 'only'],
+  'verify-backup': ['stack', 'credentials', 'site', 'fresh'],
+  failover: ['stack', 'credentials', 'github-token', 'operation', 'mode', 'to', 'from', 'plan', 'digest', 'confirm'],
 } as const
 export type ActionName = keyof typeof INPUTS
 
@@ -125,6 +125,29 @@ export function readFailoverInputs(): FailoverInputs {
   const token = required('github-token')
   mask(token)
   return Object.freeze({ operation, ...common, digest, token })
+}
+
+/**
+ * The environment in which references of the stack file are looked up: the job's own, and the input `credentials`, one JSON object from
+ * name to value. A reusable workflow can not hand single secrets of unknown names down; one secret that holds all of them it can.
+ */
+export function readCredentials(): Readonly<Record<string, string | undefined>> {
+  const given = text('credentials')
+  if (given === '') return process.env
+  let parsed: unknown
+  try {
+    parsed = JSON.parse(given)
+  } catch {
+    // The parser's own message would quote the secret.
+    throw inputError('credentials-invalid', 'the input credentials is not JSON', { next: 'Hand over one object: {"NAME": "value", …}.' })
+  }
+  const entries = typeof parsed === 'object' && parsed !== null && !Array.isArray(parsed) ? Object.entries(parsed) : null
+  if (entries === null || entries.some(([, value]) => typeof value !== 'string'))
+    throw inputError('credentials-invalid', 'the input credentials is not an object of texts', {
+      next: 'Hand over one object: {"NAME": "value", …}.',
+    })
+  for (const [, value] of entries) for (const line of String(value).split('\n')) if (line.trim().length >= 6) core.setSecret(line.trim())
+  return { ...process.env, ...(Object.fromEntries(entries) as Record<string, string>) }
 }
 
 /** Masks line by line: GitHub compares line by line. */

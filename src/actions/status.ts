@@ -1,7 +1,7 @@
 import { connect } from '../composition.ts'
 import { statusSummary } from '../evidence/summary.ts'
 import { status } from '../operations/status.ts'
-import { mask, readStatusInputs, setOutput } from './inputs.ts'
+import { mask, readCredentials, readStatusInputs, setOutput } from './inputs.ts'
 import { actionLog } from './log.ts'
 import { finish } from './outcome.ts'
 
@@ -9,7 +9,7 @@ import { finish } from './outcome.ts'
 export const main = (): Promise<void> =>
   finish(async (signal) => {
     const inputs = readStatusInputs()
-    const world = await connect({ stackPath: inputs.stack, signal, log: actionLog, env: process.env, mask })
+    const world = await connect({ stackPath: inputs.stack, signal, log: actionLog, env: readCredentials(), mask })
     try {
       const report = await status(world)
       setOutput('active-site', report.activeSite ?? '')

@@ -2,7 +2,7 @@ import { connect } from '../composition.ts'
 import { restoreTestSummary } from '../evidence/summary.ts'
 import { freshBackup } from '../operations/back-up.ts'
 import { verifyBackup } from '../operations/verify-backup.ts'
-import { mask, readVerifyBackupInputs, setOutput } from './inputs.ts'
+import { mask, readCredentials, readVerifyBackupInputs, setOutput } from './inputs.ts'
 import { actionLog } from './log.ts'
 import { finish } from './outcome.ts'
 
@@ -10,7 +10,7 @@ import { finish } from './outcome.ts'
 export const main = (): Promise<void> =>
   finish(async (signal) => {
     const inputs = readVerifyBackupInputs()
-    const world = await connect({ stackPath: inputs.stack, signal, log: actionLog, env: process.env, mask })
+    const world = await connect({ stackPath: inputs.stack, signal, log: actionLog, env: readCredentials(), mask })
     try {
       if (inputs.fresh) await freshBackup(world)
       const outcome = await verifyBackup(world, inputs.site === null ? {} : { site: inputs.site })

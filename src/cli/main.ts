@@ -225,7 +225,7 @@ async function operate(program: Command, work: (world: World) => Promise<Shown>)
   process.once('SIGTERM', stop)
   const masking = secretMask()
   await local(async () => {
-    const log = terminalLog({ quiet: common.quiet || common.json, mask: masking.masked })
+    const log = terminalLog({ quiet: common.quiet, mask: masking.masked })
     const world = await connect({ stackPath: common.stack, signal: stopping.signal, log, env: process.env, mask: masking.add })
     try {
       const shown = await work(world)

@@ -32,7 +32,7 @@ export type SshResult = Pick<ProcessResult, 'code' | 'stdout' | 'stderr'>
 const DEADLINE: Milliseconds = seconds(10)
 const CONNECT_TIMEOUT: Milliseconds = seconds(3)
 /** The shared connection ends by itself when we die without `close`. */
-const IDLE = 30
+const IDLE = 300
 
 /** Runs commands on one host over one shared, authenticated connection. Reads no configuration, agent or key of the machine. Contacts nothing yet. */
 export function sshRunner(access: SshAccess): SshRunner {

@@ -24,6 +24,7 @@ export interface EvidenceRecord {
 
 /** Appends a body to the evidence of the stack, and keeps it under its own key too. */
 export async function chainEvidence(store: ConditionalStore, key: string, body: JsonObject, now: Date): Promise<{ readonly hash: string }> {
+  await store.create(key, body)
   for (let tries = 1; ; tries++) {
     const newest = (await store.list(FOLDER)).at(-1)
     const before = newest === undefined ? null : asRecord((await store.get(newest))?.body)
@@ -38,7 +39,6 @@ export async function chainEvidence(store: ConditionalStore, key: string, body: 
     const record: EvidenceRecord = { ...draft, hash: hashOf(draft) }
     try {
       await store.create(keyOf(record.sequence), record as unknown as JsonObject)
-      await store.create(key, body)
       return { hash: record.hash }
     } catch (error) {
       if (asStandbyError(error).code !== 'witness-conflict' || tries === TRIES) throw error

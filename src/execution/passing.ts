@@ -5,6 +5,7 @@ const PASSING: ReadonlySet<string> = new Set([
   'kubernetes-conflict',
   'object-store-unreachable',
   'ssh-unreachable',
+  'load-balancer-unreadable',
   'process-timeout',
 ])
 

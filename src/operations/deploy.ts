@@ -22,6 +22,7 @@ export async function deploy(world: World, request: DeployRequest): Promise<Depl
   const observation = await world.observe()
   refuseStrangers(observation)
   refuseSilence(world, observation)
+  refuseUnfinishedMove(observation)
   const activeSite = activeSiteOf(world, observation)
   const placed = await unitsOf(world, observation, activeSite, request.only)
   const changes = new Map(await Promise.all(placed.map(async ({ unit }) => [unit.id, await unit.diff(world.signal)] as const)))
@@ -76,6 +77,19 @@ function refuseSilence(world: World, observation: Observation): void {
         next: 'Nothing was changed.',
       })
   }
+}
+
+/** A move that stopped half way has closed the traffic on purpose: a deploy would open it to the wrong site. */
+function refuseUnfinishedMove(observation: Observation): void {
+  const lock = observation.witness.kind === 'answering' ? observation.witness.lock : null
+  if (lock === null || lock.released || !lock.purpose.startsWith('move ')) return
+  throw new StandbyError({
+    code: 'move-unfinished',
+    mustAct: 'site',
+    what: `the run ${lock.holder} (${lock.purpose}) holds the lock and has not ended`,
+    where: 'witness lock.json',
+    next: `Wait for it. If its runner is dead, look at runs/${lock.holder}/journal in the witness. Nothing was changed.`,
+  })
 }
 
 function activeSiteOf(world: World, observation: Observation): SiteName {

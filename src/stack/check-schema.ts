@@ -91,7 +91,7 @@ function wrongValue(schema: JsonObject, value: Json, place: Place): Problem | nu
     const names = allowed.map(String)
     return {
       what: `${shown(value, place)} is not ${names.length === 1 ? names[0] : `one of ${names.join(', ')}`}${hintOf(schema)}`,
-      suggestion: nearest(String(value), names),
+      suggestion: names.length === 1 ? null : nearest(String(value), names),
     }
   }
   if (typeof value === 'string') {
@@ -187,7 +187,7 @@ function judgeChoice(branches: readonly JsonObject[], value: JsonObject, place: 
   const names = branches.map((branch) => `{ ${requiredOf(branch).join(', ')} }`).join(' or ')
   if (fitting.length > 1 || begun.length > 1)
     return { problems: [problem(place, { what: `mixes several forms; it must be ${names}`, atKey: true })], meanings: [] }
-  const meant = judged.find(({ branch }) => begun.includes(branch) || hasKeyLike(branches, branch, value))
+  const meant = judged.find(({ branch }) => begun.includes(branch)) ?? judged.find(({ branch }) => hasKeyLike(branches, branch, value))
   if (meant !== undefined) return { problems: meant.problems, meanings: meant.meanings }
   return { problems: [problem(place, { what: `must be ${names}${hint}`, atKey: true })], meanings: [] }
 }
@@ -195,11 +195,10 @@ function judgeChoice(branches: readonly JsonObject[], value: JsonObject, place: 
 const sharedKey = (branches: readonly JsonObject[], key: string): boolean =>
   branches.filter((branch) => keysOf(branch).includes(key)).length > 1
 const keysOf = (branch: JsonObject): string[] => (isMapping(branch.properties) ? Object.keys(branch.properties) : [])
-const hasKeyLike = (branches: readonly JsonObject[], branch: JsonObject, value: JsonObject): boolean =>
-  Object.keys(value).some((key) => {
-    const meant = nearest(key, branches.flatMap(keysOf))
-    return meant !== null && keysOf(branch).includes(meant)
-  })
+const hasKeyLike = (branches: readonly JsonObject[], branch: JsonObject, value: JsonObject): boolean => {
+  const own = branches.flatMap(keysOf).filter((key) => !sharedKey(branches, key))
+  return Object.keys(value).some((key) => keysOf(branch).includes(nearest(key, own) ?? ''))
+}
 
 function hintOf(schema: JsonObject): string {
   const examples = Array.isArray(schema.examples) ? ` For example ${schema.examples.map(flow).join(', ')}.` : ''

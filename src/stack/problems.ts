@@ -51,7 +51,8 @@ export class StackInvalid extends StandbyError {
 /** `standby.yaml:12:7  components.database.namespce: unknown key; did you mean namespace?` with the line and a caret. */
 function rendered(path: string, lines: readonly string[], problem: Problem): string {
   const place = problem.line === null ? path : `${path}:${problem.line}:${problem.column ?? 1}`
-  const hint = problem.suggestion === null ? '' : `; did you mean \`${problem.suggestion}\`?`
+  const join = problem.what.endsWith('.') ? ' Did' : '; did'
+  const hint = problem.suggestion === null ? '' : `${join} you mean \`${problem.suggestion}\`?`
   const head = printable(`${place}  ${problem.path === '' ? '' : `${problem.path}: `}${problem.what}${hint}`)
   const line = problem.line === null ? undefined : lines[problem.line - 1]
   return line === undefined || line.trim() === '' ? head : `${head}\n${frame(line, problem)}`

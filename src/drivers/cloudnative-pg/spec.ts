@@ -7,8 +7,8 @@ export interface CloudNativePgSpec {
   readonly namespace: string
   readonly database: string
   readonly owner: string
-  readonly archive: { readonly method: 'plugin' | 'in-tree'; readonly store: string; readonly prefix?: string }
-  readonly follow: 'archive' | 'archive-and-streaming'
+  readonly archive: { readonly method?: 'plugin' | 'in-tree'; readonly store: string; readonly prefix?: string }
+  readonly follow?: 'archive' | 'archive-and-streaming'
   readonly schedule?: string
   readonly retention?: string
   readonly secrets: { readonly superuser: string; readonly owner: string }

@@ -45,9 +45,9 @@ describe('a stack file that is right', () => {
   })
 
   test('may be large: 50 components on 3 sites load within a second', () => {
-    const began = performance.now()
+    const began = process.cpuUsage()
     const stack = parseStack(generateStack({ components: 50, sites: 3 }), 'standby.yaml', kinds)
-    expect(performance.now() - began).toBeLessThan(1_000)
+    expect(process.cpuUsage(began).user / 1_000).toBeLessThan(1_000)
     expect([stack.components.length, stack.sites.length]).toEqual([50, 3])
   })
 })
@@ -124,7 +124,13 @@ ${String(line).padStart(5)} | ${text.split('\n')[line - 1]?.slice(0, 120)}${(tex
       null,
     ],
     ['a typo inside a reference', '{ env: STANDBY_KUBECONFIG_DC_B }', '{ evn: STANDBY_KUBECONFIG_DC_B }', 'unknown key', 'env'],
-    ['a key that slipped one level down', '    schedule: 0 15 2 * * *', '      schedule: 0 15 2 * * *', '', null],
+    [
+      'a key that slipped one level down',
+      '      prefix: postgresql\n',
+      '      prefix: postgresql\n      retention: 30d\n',
+      'unknown key: retention belongs one level up',
+      null,
+    ],
     [
       'a reference into a site that does not exist',
       '{ env: CANARY_PROJECT_ID }',
@@ -167,11 +173,21 @@ ${String(line).padStart(5)} | ${text.split('\n')[line - 1]?.slice(0, 120)}${(tex
     )
   })
 
-  test('with two sites that archive under one prefix, it is told so', () => {
+  test('with two sites whose clusters would archive under one name, it is told so', () => {
     const problems = problemsOf(replaced(infisical, 'name: pg-dc-b', 'name: pg-dc-a'))
-    expect(problems.map(({ path, what }) => `${path}: ${what}`)).toEqual([
-      'components.database.sites.dc-b.name: archive archive/postgresql/pg-dc-a-g1 belongs to components.database.sites.dc-a.name already',
-    ])
+    expect(problems.map(({ path }) => path)).toContain('components.database.sites.dc-b.name')
+  })
+
+  test('with two databases that archive under one prefix, it is told both, for each site', () => {
+    const database = infisical.slice(infisical.indexOf('  database:\n'), infisical.indexOf('  cache:\n'))
+    const second = database.replace('  database:\n', '  second:\n').replace('namespace: infisical', 'namespace: elsewhere')
+    const text = replaced(infisical, '  cache:\n', `${second}  cache:\n`)
+    expect(problemsOf(text).map(({ path, what }) => `${path}: ${what}`)).toEqual(
+      ['dc-a', 'dc-b'].map(
+        (site) =>
+          `components.second.sites.${site}.name: archive archive/postgresql/pg-${site}-g1 belongs to components.database.sites.${site}.name already`,
+      ),
+    )
   })
 })
 
@@ -182,12 +198,12 @@ describe('a credential in a stack file', () => {
     ['under a key that does not exist', '{ env: STANDBY_WITNESS_ACCESS_KEY_ID }', `{ value: ${secret} }`],
     ['in the place of a name', '{ env: STANDBY_WITNESS_ACCESS_KEY_ID }', `{ env: ${secret} }`],
     ['in the address of a service', 'https://s3.witness.example.com', `https://user:${secret}@s3.witness.example.com`],
-    ['beside a mistake on the same line', '{ env: STANDBY_WITNESS_ACCESS_KEY_ID }', `{ ${secret}: ${secret}, env: lower-case }`],
+    ['beside a mistake on the same line', '{ env: STANDBY_WITNESS_ACCESS_KEY_ID }', `{ value: ${secret}, env: lower-case }`],
     ['in quotes that are never closed', '{ env: STANDBY_WITNESS_ACCESS_KEY_ID }', `"${secret}`],
   ])('%s is refused, and never printed', (_, passage, by) => {
     const refusal = refusalOf(replaced(infisical, passage, by))
     expect(refusal?.problems[0]?.path ?? '').toMatch(/^(witness\..*)?$/)
-    expect(refusal?.message.replace(/unknown key.*/g, '')).not.toContain(secret)
+    expect(refusal?.message).not.toContain(secret)
   })
 
   test('is asked for as a reference', () => {

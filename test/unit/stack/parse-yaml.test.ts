@@ -23,8 +23,11 @@ describe('a file that would keep a parser busy', () => {
     ['brackets that are never closed', filled('[')],
     ['brackets that were never opened', filled(']')],
     ['braces', filled('{')],
-    ['brackets, fewer than the limit', filled('[', 20_000)],
-    ['brackets that were never opened, fewer than the limit', filled(']', 20_000)],
+    ['brackets in a text', `a: "${filled('[')}"`],
+    ['pairs of brackets', `a: [${filled('[],')}`],
+    ['pairs of brackets, fewer than the limit', `a: [${filled('[],', 19_000)}`],
+    ['broken lines, fewer than the limit', filled('a: b: c\n', 20_000)],
+    ['tags, fewer than the limit', filled('!!str ', 50_000)],
     ['lists in lists', filled('- ')],
     ['deep indentation', numbered((index) => `${' '.repeat(index)}a:\n`)],
     ['documents', filled('---\n')],
@@ -39,24 +42,26 @@ describe('a file that would keep a parser busy', () => {
     ['comments', filled('#\n')],
     ['two mebibytes', filled('# comment\n', 2 * MIB)],
   ])('%s: refused within a second', (_, text) => {
-    const began = performance.now()
+    const began = process.cpuUsage()
     const refusal = refusalOf(text)
-    const took = performance.now() - began
+    const { user, system } = process.cpuUsage(began)
     expect(refusal?.code).toBe('stack-invalid')
     expect(refusal?.message.length).toBeLessThan(60_000)
-    expect(took).toBeLessThan(1_000)
+    // Of the processor: the clock would measure who else uses this machine.
+    expect((user + system) / 1_000).toBeLessThan(1_000)
   })
 })
 
 describe('YAML that means something else than it seems', () => {
   test.each([
     ['a duplicate key', 'name: a\nname: b\n', 'the key name stands here a second time', 2, 1],
-    ['a second document', 'name: a\n---\nname: b\n', 'the file holds more than one document', 2, 4],
+    ['a second document', 'name: a\n---\nname: b\n', 'the file holds more than one document', 2, 1],
     ['a tag of its own', 'name: !secret a\n', 'Unresolved tag: !secret', 1, 7],
     ['an alias', 'a: &x 1\nb: *x\n', 'anchors and aliases are not allowed', 2, 4],
     ['a key that is no text', '? [a]\n: b\n', 'a key must be plain text', 1, 3],
     ['not a number', 'a: .nan\n', '.nan is no number that JSON knows', 1, 4],
     ['a list', '- a\n', 'the file must be a mapping', 1, 1],
+    ['a bracket too many', 'a: [1]]\nb: 1\n', 'Unexpected', 1, 7],
     ['a tab for indentation', 'a:\n\tb: 1\n', 'Tabs are not allowed as indentation', 2, 1],
   ])('%s is refused with its place', (_, text, what, line, column) => {
     const [problem] = problemsOf(text)

@@ -1,0 +1,208 @@
+import { readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals'
+import { openKubernetes } from '../../src/clients/kubernetes.ts'
+import { openObjectStore } from '../../src/clients/object-store.ts'
+import type { SiteName } from '../../src/stack/stack.ts'
+import { type ApiServer, startApiServer } from '../support/api-server.ts'
+import { type ObjectStoreServer, startObjectStore } from '../support/object-store.ts'
+import { schemaErrors } from '../support/published-schemas.ts'
+import { runAction } from '../support/run-action.ts'
+import { type CliRun, runCli } from '../support/run-cli.ts'
+import { type SmallStack, smallStack } from '../support/small-stack.ts'
+
+/** A real API server that plays both sites, and a real S3 server that is archive and witness: what a small stack is moved on. */
+let api: ApiServer
+let store: ObjectStoreServer
+let clusterId: string
+let stack: SmallStack
+
+beforeAll(async () => {
+  ;[api, store] = await Promise.all([startApiServer(), startObjectStore()])
+  const kubernetes = openKubernetes({ site: 'dc-a' as SiteName, kubeconfig: api.kubeconfig('admin') })
+  clusterId = await kubernetes.clusterId()
+  stack = declared()
+}, 60_000)
+afterAll(async () => {
+  await Promise.all([api?.stop(), store?.stop()])
+})
+
+function declared(more: { readonly clusterId?: string; readonly user?: 'admin' | 'nobody'; readonly github?: boolean } = {}): SmallStack {
+  const kubeconfig = api.kubeconfig(more.user ?? 'admin')
+  const id = more.clusterId ?? clusterId
+  return smallStack({
+    kubernetes: { 'dc-a': kubeconfig, 'dc-b': kubeconfig },
+    clusterIds: { 'dc-a': clusterId, 'dc-b': id },
+    storage: store.endpoint,
+    accessKeyId: store.access().accessKeyId,
+    secretAccessKey: store.access().secretAccessKey,
+    github: more.github ?? false,
+  })
+}
+
+const standby = async (args: readonly string[], on: SmallStack = stack): Promise<CliRun & { readonly json: Record<string, unknown> }> => {
+  const run = await runCli(['--stack', on.path, '--json', ...args], { env: on.env })
+  return { ...run, json: run.stdout === '' ? {} : (JSON.parse(run.stdout) as Record<string, unknown>) }
+}
+const codesOf = (json: Record<string, unknown>): string[] => (json.findings as readonly { readonly code: string }[]).map(({ code }) => code)
+const objectsInStore = async (): Promise<string[]> => (await openObjectStore(store.access()).list('')).map((object) => object.key).sort()
+const planPath = (): string => join(stack.folder, 'plan.json')
+
+test('before the first deploy, status says so and shows what is there', async () => {
+  const { exitCode, json } = await standby(['status'])
+  expect(exitCode).toBe(4)
+  expect(json).toEqual(expect.objectContaining({ verdict: 'degraded', epoch: null, activeSite: null }))
+  expect(codesOf(json)).toContain('never-deployed')
+  expect(schemaErrors('result.schema.json', json)).toEqual([])
+})
+
+test('a dry run says what would change, and changes nothing', async () => {
+  const before = await objectsInStore()
+  const { exitCode, json } = await standby(['deploy', '--dry-run'])
+  expect(exitCode).toBe(0)
+  expect(json).toEqual(expect.objectContaining({ verdict: 'would-change', dryRun: true }))
+  expect(schemaErrors('result.schema.json', json)).toEqual([])
+  expect(await objectsInStore()).toEqual(before)
+})
+
+test('the first deploy makes the declared site active; the second changes nothing and says so', async () => {
+  const first = await runAction('deploy', { with: { stack: stack.path }, env: stack.env })
+  expect(first.errors).toEqual([])
+  expect(first.outputs).toEqual(expect.objectContaining({ decision: 'continue', 'reason-code': 'deploy-changed' }))
+  const second = await runAction('deploy', { with: { stack: stack.path }, env: stack.env })
+  expect(second.outputs).toEqual(expect.objectContaining({ decision: 'complete', 'reason-code': 'deploy-unchanged' }))
+  for (const run of [first, second]) expect(schemaErrors('result.schema.json', run.result)).toEqual([])
+
+  const status = await runAction('status', { with: { stack: stack.path }, env: stack.env })
+  expect(status.exitCode).toBe(0)
+  expect(status.outputs).toEqual(expect.objectContaining({ 'reason-code': 'status-green', 'active-site': 'dc-a', epoch: '1' }))
+  expect(status.summary).toContain('dc-a')
+  expect(schemaErrors('result.schema.json', status.result)).toEqual([])
+  for (const run of [first, second, status])
+    for (const secret of [...stack.secrets, 'admin-token']) expect(run.leaked).not.toContain(secret)
+})
+
+test('a kubeconfig that leads to another cluster than the declared one stops everything', async () => {
+  const other = declared({ clusterId: '00000000-0000-0000-0000-0000000000ff' })
+  for (const args of [['deploy'], ['failover', 'plan', '--to', 'dc-b'], ['backup'], ['verify-backup']]) {
+    const { exitCode, stderr } = await standby(args, other)
+    expect([args, exitCode]).toEqual([args, 2])
+    expect(stderr).toMatch(/standby: wrong-cluster\n.*dc-b leads to a cluster.*\n.*\n.*Nothing was changed/s)
+  }
+})
+
+test('an identity without rights learns which rule is lacking', async () => {
+  const { json } = await standby(['status'], declared({ user: 'nobody' }))
+  expect(JSON.stringify(json.sites)).toMatch(/a right is lacking on dc-a: .*namespaces/)
+})
+
+test('a plan names its steps and predictions, and fits its published schema', async () => {
+  const { exitCode, json } = await standby(['failover', 'plan', '--to', 'dc-b', '--out', planPath()])
+  expect(exitCode).toBe(0)
+  expect(json).toEqual(expect.objectContaining({ executable: true, digest: expect.stringMatching(/^[0-9a-f]{64}$/) }))
+  expect(schemaErrors('result.schema.json', json)).toEqual([])
+  expect(schemaErrors('plan.schema.json', JSON.parse(readFileSync(planPath(), 'utf8')))).toEqual([])
+  expect((await runCli(['digest', planPath()])).stdout.trim()).toBe(json.digest)
+
+  const same = await runAction('failover', {
+    with: { stack: stack.path, to: 'dc-b', plan: join(stack.folder, 'again.json') },
+    env: stack.env,
+  })
+  expect(same.outputs).toEqual(expect.objectContaining({ decision: 'continue', 'reason-code': 'plan-ready' }))
+  expect(same.summary).toContain(same.outputs.digest)
+  expect(schemaErrors('result.schema.json', same.result)).toEqual([])
+})
+
+test.each([
+  [['failover', 'plan', '--to', 'dc-a'], 'already-active'],
+  [['failover', 'plan', '--to', 'dc-c'], 'unknown-site'],
+  [['failover', 'plan', '--to', 'dc-b', '--from', 'dc-b'], 'not-the-active-site'],
+])('%j is refused as %s', async (args, code) => {
+  const { exitCode, stderr } = await standby(args)
+  expect(stderr).toContain(`standby: ${code}`)
+  expect(exitCode).toBe(2)
+})
+
+describe('an execution is refused, and nothing is changed,', () => {
+  const execute = (plan: string, digest: string, more: readonly string[] = [], on?: SmallStack) =>
+    standby(['failover', 'execute', '--plan', plan, '--digest', digest, '--reason', 'a test', ...more], on)
+  let before: readonly string[]
+  beforeAll(async () => {
+    before = await objectsInStore()
+  })
+  afterEach(async () => {
+    expect(await objectsInStore()).toEqual(before)
+  })
+
+  test('when the digest is another one', async () => {
+    const { exitCode, json } = await execute(planPath(), 'a1'.repeat(32))
+    expect(exitCode).toBe(3)
+    expect(json).toEqual(expect.objectContaining({ verdict: 'refused', failure: expect.objectContaining({ code: 'plan-stale' }) }))
+    expect(schemaErrors('result.schema.json', json)).toEqual([])
+  })
+
+  test('when one byte of the plan was changed after the review', async () => {
+    const bent = join(stack.folder, 'bent.json')
+    const text = readFileSync(planPath(), 'utf8')
+    const digest = (await runCli(['digest', planPath()])).stdout.trim()
+    writeFileSync(bent, text.replace('"irreversible": true', '"irreversible": false'))
+    const { exitCode, json } = await execute(bent, digest)
+    expect(exitCode).toBe(3)
+    expect(json.failure).toEqual(expect.objectContaining({ code: 'plan-stale' }))
+  })
+
+  test('when the stack file was changed after the review', async () => {
+    const changed = declared()
+    writeFileSync(changed.path, `${readFileSync(stack.path, 'utf8')}# somebody was here\n`)
+    const digest = (await runCli(['digest', planPath()])).stdout.trim()
+    const { exitCode, json } = await execute(planPath(), digest, [], changed)
+    expect(exitCode).toBe(3)
+    expect(json.failure).toEqual(expect.objectContaining({ code: 'plan-stale', what: expect.stringContaining('stack file') }))
+  })
+
+  test('when the plan waited too long', async () => {
+    const late = join(stack.folder, 'late.json')
+    writeFileSync(late, readFileSync(planPath(), 'utf8').replace(/"expiresAt": "[^"]+"/, '"expiresAt": "2026-01-01T00:00:00.000Z"'))
+    const { exitCode, json } = await execute(late, (await runCli(['digest', late])).stdout.trim())
+    expect(exitCode).toBe(3)
+    expect(json.failure).toEqual(expect.objectContaining({ code: 'plan-expired' }))
+  })
+
+  test('when the stack is moved by reviewers, and nobody said to pass them over', async () => {
+    const reviewed = declared({ github: true })
+    const { exitCode, stderr } = await execute(planPath(), 'a1'.repeat(32), [], reviewed)
+    expect(exitCode).toBe(3)
+    expect(stderr).toMatch(/standby: reviewer-required[^]*production-failover[^]*--break-glass/)
+  })
+})
+
+test('a move ends with the other site active, an epoch more, and evidence that can be checked', async () => {
+  const digest = (await runCli(['digest', planPath()])).stdout.trim()
+  const moved = await standby(['failover', 'execute', '--plan', planPath(), '--digest', digest, '--reason', 'the test moves'])
+  expect(moved.exitCode).toBe(0)
+  expect(moved.json).toEqual(expect.objectContaining({ verdict: 'moved', digest, epoch: { before: 1, after: 2 }, failure: null }))
+  expect(schemaErrors('result.schema.json', moved.json)).toEqual([])
+
+  const { json } = await standby(['status'])
+  expect(json).toEqual(expect.objectContaining({ activeSite: 'dc-b', epoch: 2, verdict: 'green' }))
+
+  const witness = openObjectStore(store.access('witness/'))
+  const records = (await witness.list('evidence/')).map((object) => object.key)
+  expect(records).toHaveLength(1)
+  const record = JSON.parse((await witness.get(records[0] ?? ''))?.body ?? 'null') as Record<string, never>
+  expect(schemaErrors('evidence.schema.json', record)).toEqual([])
+  expect(record).toEqual(expect.objectContaining({ previous: '0'.repeat(64), key: moved.json.evidence }))
+  expect(record.body).toEqual(
+    expect.objectContaining({
+      approval: expect.objectContaining({ kind: 'local', approvers: [], requestedBy: 'tester', reason: 'the test moves' }),
+    }),
+  )
+})
+
+test('a plan is executed once', async () => {
+  const digest = (await runCli(['digest', planPath()])).stdout.trim()
+  const again = await standby(['failover', 'execute', '--plan', planPath(), '--digest', digest, '--reason', 'once more'])
+  expect(again.exitCode).toBe(3)
+  expect(again.json.verdict).toBe('refused')
+  expect((await standby(['status'])).json).toEqual(expect.objectContaining({ activeSite: 'dc-b', epoch: 2 }))
+})

@@ -1,0 +1,212 @@
+import { describe, expect, test } from '@jest/globals'
+import fc from 'fast-check'
+import { assessClusters } from '../../../../src/drivers/cloudnative-pg/assess.ts'
+import type { ClusterObject, InstanceStatus } from '../../../../src/drivers/cloudnative-pg/objects.ts'
+import { type CloudNativePgState, gapBetween, gapsOf, stateOf } from '../../../../src/drivers/cloudnative-pg/observe.ts'
+import type { Observed } from '../../../../src/observation/observation.ts'
+import type { Finding, Intent } from '../../../../src/planning/plan.ts'
+import type { SiteName } from '../../../../src/stack/stack.ts'
+import { databaseStack, theDatabase } from './database-stack.ts'
+
+const now = '2026-11-21T06:00:00Z'
+const [dcA, dcB] = ['dc-a' as SiteName, 'dc-b' as SiteName]
+const intent: Intent = { mode: 'switchover', from: dcA, to: dcB }
+
+const cluster = (name: string, spec: object = {}, status: object = {}, annotations: Record<string, string> = {}): ClusterObject => ({
+  apiVersion: 'postgresql.cnpg.io/v1',
+  kind: 'Cluster',
+  metadata: { name, uid: `uid-${name}`, annotations },
+  spec: {
+    instances: 1,
+    imageName: 'postgresql:16',
+    smartShutdownTimeout: 1,
+    primaryUpdateMethod: 'restart',
+    replica: { self: name, primary: 'pg-dc-a', source: name === 'pg-dc-a' ? 'pg-dc-b' : 'pg-dc-a' },
+    plugins: [{ name: 'barman-cloud.cloudnative-pg.io', parameters: { serverName: `${name}-g1` } }],
+    ...spec,
+  },
+  status: {
+    phase: 'Cluster in healthy state',
+    readyInstances: 1,
+    currentPrimary: `${name}-1`,
+    targetPrimary: `${name}-1`,
+    systemID: '77',
+    conditions: [{ type: 'ContinuousArchiving', status: 'True' }],
+    pluginStatus: [{ name: 'barman-cloud.cloudnative-pg.io', version: '0.14.0' }],
+    ...status,
+  },
+})
+const primary: InstanceStatus = {
+  isPrimary: true,
+  timeLineID: 3,
+  currentLsn: '0/9000000',
+  systemID: '77',
+  lastArchivedWAL: '000000030000000000000008',
+  lastArchivedWALTime: '2026-11-21T05:59:50Z',
+  instanceManagerVersion: '1.30.0',
+}
+const replica: InstanceStatus = {
+  isPrimary: false,
+  timeLineID: 3,
+  replayLsn: '0/9000000',
+  isWalReceiverActive: true,
+  instanceManagerVersion: '1.30.0',
+}
+const backup = (phase: string, stoppedAt = '2026-11-21T02:15:30Z') => ({
+  apiVersion: 'postgresql.cnpg.io/v1',
+  kind: 'Backup',
+  metadata: { name: `b-${phase}` },
+  spec: { cluster: { name: 'pg-dc-a' } },
+  status: { phase, backupId: '20261121T021500', stoppedAt },
+})
+const secrets = { 'pg-superuser': 'one', 'pg-infisical': 'two' }
+
+interface Change {
+  readonly a?: {
+    spec?: object
+    status?: object
+    annotations?: Record<string, string>
+    instance?: Partial<InstanceStatus> | null
+    secrets?: Record<string, string | null>
+  }
+  readonly b?: Change['a']
+  readonly backups?: ReturnType<typeof backup>[]
+}
+function states(change: Change = {}): Record<string, Observed<CloudNativePgState>> {
+  const one = (
+    name: string,
+    base: InstanceStatus,
+    by: Change['a'] = {},
+    backups: ReturnType<typeof backup>[] = [],
+  ): Observed<CloudNativePgState> => ({
+    kind: 'answering',
+    state: stateOf(
+      cluster(name, by.spec, by.status, by.annotations),
+      by.instance === null ? null : { ...base, ...by.instance },
+      backups,
+      by.secrets ?? secrets,
+    ),
+    role: 'unknown',
+    health: 'healthy',
+    text: '',
+    facts: [],
+  })
+  return {
+    'dc-a': one('pg-dc-a', primary, change.a, change.backups ?? [backup('completed')]),
+    'dc-b': one('pg-dc-b', replica, change.b),
+  }
+}
+const stack = databaseStack()
+const assess = (seen: Record<string, Observed<CloudNativePgState>>, wanted: Intent | null = intent): Finding[] =>
+  assessClusters(theDatabase(), seen, wanted, { now, objectives: stack.objectives, activeSite: 'dc-a', stack })
+const codes = (change: Change): string[] => assess(states(change)).map((finding) => `${finding.severity} ${finding.code}@${finding.site}`)
+
+describe('what stands against a switchover', () => {
+  test('nothing, when both sides are well', () => expect(codes({})).toEqual([]))
+
+  const blockers: [string, Change, string][] = [
+    [
+      'a used token on the primary, which the condition Ready hides',
+      { a: { spec: { replica: { self: 'pg-dc-a', primary: 'pg-dc-a', promotionToken: 'x' } } } },
+      'promotion-token-left@dc-a',
+    ],
+    ['a fence, which the phase hides', { b: { annotations: { 'cnpg.io/fencedInstances': '["*"]' } } }, 'database-fenced@dc-b'],
+    ['a hibernated side', { b: { annotations: { 'cnpg.io/hibernation': 'on' } } }, 'database-hibernated@dc-b'],
+    ['a primary that does not answer, although its phase says healthy', { a: { instance: null } }, 'database-not-answering@dc-a'],
+    ['a phase that is not healthy', { b: { status: { phase: 'Failing over' } } }, 'database-not-healthy@dc-b'],
+    ['an instance that is not ready', { b: { status: { readyInstances: 0 } } }, 'database-not-ready@dc-b'],
+    ['a demotion under way', { a: { status: { switchReplicaClusterStatus: { inProgress: true } } } }, 'database-switching@dc-a'],
+    ['a switchover inside a site', { a: { status: { targetPrimary: 'pg-dc-a-2' } } }, 'local-switchover@dc-a'],
+    [
+      'an archive that fails: the demotion would wait for it',
+      { a: { status: { conditions: [{ type: 'ContinuousArchiving', status: 'False' }] } } },
+      'archiving-failing@dc-a',
+    ],
+    [
+      'a delayed replica',
+      { b: { spec: { replica: { self: 'pg-dc-b', primary: 'pg-dc-a', minApplyDelay: '8h' } } } },
+      'delayed-replica@dc-b',
+    ],
+    ['a restart that waits for a person', { b: { spec: { primaryUpdateStrategy: 'supervised' } } }, 'restart-supervised@dc-b'],
+    ['an operator without archive plugins', { a: { instance: { instanceManagerVersion: '1.25.3' } } }, 'operator-too-old@dc-a'],
+    ['a backup that runs', { backups: [backup('running')] }, 'backup-running@dc-a'],
+    ['a backup that hangs and blocks the later ones', { backups: [backup('walArchivingFailing')] }, 'backup-running@dc-a'],
+    ['two databases that are no copies of each other', { b: { status: { systemID: '78' } } }, 'another-database@dc-b'],
+    ['a replica of somebody else', { b: { spec: { replica: { self: 'pg-dc-b', primary: 'pg-dc-c' } } } }, 'follows-another@dc-b'],
+    ['a history that parted', { b: { instance: { timeLineID: 4 } } }, 'history-forked@dc-b'],
+    ['a replica on an older timeline', { b: { instance: { timeLineID: 2 } } }, 'timelines-differ@dc-b'],
+    ['a replay that is paused', { b: { instance: { replayPaused: true } } }, 'replay-paused@dc-b'],
+    [
+      'a replica that is too far behind',
+      {
+        b: { instance: { replayLsn: '0/100000' } },
+        a: { instance: { lastArchivedWAL: '000000030000000000000028', currentLsn: '0/29000000' } },
+      },
+      'too-far-behind@dc-b',
+    ],
+    ['passwords that differ', { b: { secrets: { ...secrets, 'pg-infisical': 'other' } } }, 'secrets-differ@dc-b'],
+    ['a password that is missing', { b: { secrets: { ...secrets, 'pg-infisical': null } } }, 'secrets-differ@dc-b'],
+  ]
+  test.each(blockers)('%s', (_, change, expected) => expect(codes(change)).toContain(`blocker ${expected}`))
+
+  const warnings: [string, Change, string][] = [
+    ['a slow restart after the promotion', { b: { spec: { smartShutdownTimeout: undefined } } }, 'smart-shutdown-slow@dc-b'],
+    ['a second promotion after the first', { b: { spec: { primaryUpdateMethod: 'switchover' } } }, 'restart-by-switchover@dc-b'],
+    ['an operator that may lose the token', { a: { instance: { instanceManagerVersion: '1.29.1' } } }, 'operator-old@dc-a'],
+    [
+      'a plugin that reads from the wrong store',
+      { b: { status: { pluginStatus: [{ name: 'barman-cloud.cloudnative-pg.io', version: '0.13.0' }] } } },
+      'plugin-old@dc-b',
+    ],
+    ['a stream that is declared and does not run', { b: { instance: { isWalReceiverActive: false } } }, 'not-streaming@dc-b'],
+    ['no backup', { backups: [] }, 'no-backup@dc-a'],
+    ['a backup older than the objective', { backups: [backup('completed', '2026-11-19T02:15:30Z')] }, 'backup-old@dc-a'],
+  ]
+  test.each(warnings)('%s is told, and hinders nobody', (_, change, expected) => expect(codes(change)).toEqual([`warning ${expected}`]))
+
+  test.each(['1.28.4', '1.29.2', '1.30.0', '1.30.5', '1.31.0', '2.0.0'])('operator %s is good', (version) => {
+    expect(codes({ a: { instance: { instanceManagerVersion: version } } })).toEqual([])
+  })
+  test.each(['1.26.0', '1.27.4', '1.28.3', '1.29.0'])('operator %s is old', (version) => {
+    expect(codes({ a: { instance: { instanceManagerVersion: version } } })).toEqual(['warning operator-old@dc-a'])
+  })
+
+  test('the cure of a used token is one command', () => {
+    const found = assess(states({ a: { spec: { replica: { self: 'pg-dc-a', primary: 'pg-dc-a', promotionToken: 'x' } } } }))
+    expect(found.find((finding) => finding.code === 'promotion-token-left')?.next).toContain('{"spec":{"replica":{"promotionToken":null}}}')
+  })
+  test('a silent side blocks a move, and is told in a status', () => {
+    const seen = { ...states(), 'dc-b': { kind: 'silent', why: 'no answer within 3.0 s' } as const }
+    expect(assess(seen).map((finding) => `${finding.severity} ${finding.code}`)).toEqual(['blocker database-silent'])
+    expect(assess(seen, null).map((finding) => `${finding.severity} ${finding.code}`)).toEqual(['warning database-silent'])
+  })
+  test('no finding holds a digest of a password', () => {
+    expect(JSON.stringify(assess(states({ b: { secrets: { ...secrets, 'pg-infisical': 'digest-of-b' } } })))).not.toMatch(
+      /digest-of-b|"two"/,
+    )
+  })
+})
+
+describe('how far the passive side is behind', () => {
+  test('nothing, when it replayed all that was written', () => {
+    expect(gapsOf(states(), dcA, now)).toEqual({ 'dc-b': { segments: 0, bytes: 0, seconds: 0 } })
+  })
+  test('bytes against what was written, segments against what was shipped, seconds since it was', () => {
+    const gap = gapBetween({ ...primary, currentLsn: '0/9000500' }, { ...replica, replayLsn: '0/8000000' }, now)
+    expect(gap).toEqual({ segments: 1, bytes: 0x1000500, seconds: 10 })
+  })
+  test('is unknown when one side does not answer, never 0', () => {
+    expect(gapBetween(null, replica, now)).toEqual({ segments: null, bytes: null, seconds: null })
+    expect(gapBetween(primary, null, now)).toEqual({ segments: null, bytes: null, seconds: null })
+  })
+  test('never is less than nothing', () => {
+    const lsn = fc.bigInt({ min: 0n, max: (1n << 40n) - 1n }).map((n) => `${(n >> 32n).toString(16)}/${(n & 0xffffffffn).toString(16)}`)
+    fc.assert(
+      fc.property(lsn, lsn, (currentLsn, replayLsn) => {
+        const gap = gapBetween({ ...primary, currentLsn }, { ...replica, replayLsn }, now)
+        expect(gap.bytes).toBeGreaterThanOrEqual(0)
+        expect(gap.segments).toBeGreaterThanOrEqual(0)
+      }),
+    )
+  })
+})

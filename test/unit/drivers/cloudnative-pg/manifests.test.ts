@@ -1,0 +1,196 @@
+import { describe, expect, test } from '@jest/globals'
+import type { ObjectStoreLocation } from '../../../../src/clients/object-store-client.ts'
+import { accessOf, claimsOf, problemsOf } from '../../../../src/drivers/cloudnative-pg/access.ts'
+import {
+  type Archive,
+  bootstrapOf,
+  type ClusterDeclaration,
+  clusterManifest,
+  copiedStreamingSecrets,
+  objectStoreManifest,
+} from '../../../../src/drivers/cloudnative-pg/manifests.ts'
+import { mergeSpecs } from '../../../../src/drivers/cloudnative-pg/merge-specs.ts'
+import type { CloudNativePgSpec } from '../../../../src/drivers/cloudnative-pg/spec.ts'
+import type { JsonObject } from '../../../../src/json.ts'
+import type { SiteName } from '../../../../src/stack/stack.ts'
+import { databaseStack, theDatabase } from './database-stack.ts'
+
+const keys = { accessKeyId: { env: 'ID' }, secretAccessKey: { env: 'KEY' } }
+const location = (site: string): ObjectStoreLocation => ({
+  endpoint: `https://s3.${site}.example.com`,
+  region: 'us-east-1',
+  bucket: `infisical-${site}`,
+  prefix: '',
+  credentials: keys,
+  readCredentials: keys,
+})
+const archives: Archive[] = ['dc-a', 'dc-b'].map((site) => ({
+  site: site as SiteName,
+  location: location(site),
+  serverName: `pg-${site}-g2`,
+}))
+
+interface Spec {
+  readonly replica: object
+  readonly bootstrap: object
+  readonly smartShutdownTimeout: number
+  readonly primaryUpdateMethod: string
+  readonly instances?: number
+  readonly plugins: readonly { readonly name: string; readonly parameters: Readonly<Record<string, string>> }[]
+  readonly backup?: { readonly barmanObjectStore: { readonly serverName: string } }
+  readonly externalClusters: readonly {
+    readonly name: string
+    readonly plugin?: { readonly parameters: Readonly<Record<string, string>> }
+    readonly barmanObjectStore?: { readonly serverName: string }
+    readonly connectionParameters?: Readonly<Record<string, string>>
+  }[]
+  readonly managed: {
+    readonly services: { readonly additional: readonly { readonly serviceTemplate: { readonly metadata: { readonly name: string } } }[] }
+  }
+}
+function specOf(more: Partial<ClusterDeclaration> = {}, database: Partial<CloudNativePgSpec> = {}): Spec {
+  const component = theDatabase(database)
+  return clusterManifest({
+    component,
+    stack: databaseStack(component),
+    site: 'dc-b' as SiteName,
+    archives,
+    userSpec: {},
+    replica: { primary: 'pg-dc-a', source: 'pg-dc-a' },
+    bootstrap: bootstrapOf(component, 'pg-dc-a'),
+    streaming: true,
+    ...more,
+  }).object.spec as unknown as Spec
+}
+
+describe('the Cluster object', () => {
+  test('names the incarnation of every archive: the plugin would take the local name for each', () => {
+    const spec = specOf()
+    expect(spec.plugins[0]?.parameters).toEqual({ barmanObjectName: 'database-archive-dc-b', serverName: 'pg-dc-b-g2' })
+    expect(spec.externalClusters.map((one) => [one.name, one.plugin?.parameters.serverName])).toEqual([
+      ['pg-dc-a', 'pg-dc-a-g2'],
+      ['pg-dc-b', 'pg-dc-b-g2'],
+    ])
+  })
+  test('repeats the role that it is told, for a move owns it', () => {
+    expect(specOf().replica).toEqual({ self: 'pg-dc-b', primary: 'pg-dc-a', source: 'pg-dc-a' })
+  })
+  test('streams from the other site only, and does not wait for a lost one for minutes', () => {
+    const [other, own] = specOf().externalClusters
+    expect(other?.connectionParameters).toMatchObject({ host: '192.0.2.11', sslmode: 'verify-ca', connect_timeout: '5' })
+    expect(own?.connectionParameters).toBeUndefined()
+    expect(specOf({ streaming: false }).externalClusters[0]?.connectionParameters).toBeUndefined()
+  })
+  test('restarts fast after a promotion unless the user says otherwise', () => {
+    expect(specOf()).toMatchObject({ smartShutdownTimeout: 1, primaryUpdateMethod: 'restart' })
+    expect(specOf({ userSpec: { smartShutdownTimeout: 30 } }).smartShutdownTimeout).toBe(30)
+  })
+  test("keeps the user's own spec beside what a move needs, and never lets it take over roles", () => {
+    const userSpec: JsonObject = {
+      instances: 3,
+      replica: { primary: 'pg-dc-b' },
+      bootstrap: { initdb: { walSegmentSize: 32 } },
+      plugins: [{ name: 'other.example.com' }],
+      externalClusters: [{ name: 'legacy', connectionParameters: { host: 'old' } }],
+      managed: { services: { additional: [{ selectorType: 'ro', serviceTemplate: { metadata: { name: 'mine' } } }] } },
+    }
+    const spec = specOf({ userSpec })
+    expect(spec.instances).toBe(3)
+    expect(spec.replica).toMatchObject({ primary: 'pg-dc-a' })
+    expect(spec.bootstrap).not.toHaveProperty('initdb')
+    expect(spec.plugins.map((one) => one.name)).toEqual(['other.example.com', 'barman-cloud.cloudnative-pg.io'])
+    expect(spec.externalClusters.map((one) => one.name)).toEqual(['legacy', 'pg-dc-a', 'pg-dc-b'])
+    expect(spec.managed.services.additional.map((one) => one.serviceTemplate.metadata.name)).toEqual(['mine', 'pg-dc-b-streaming'])
+  })
+  test('takes the options of initdb over for the first primary', () => {
+    const first = bootstrapOf(theDatabase(), null, { bootstrap: { initdb: { walSegmentSize: 32, owner: 'somebody' } } })
+    expect(first).toEqual({
+      initdb: { dataChecksums: true, walSegmentSize: 32, database: 'infisical', owner: 'infisical', secret: { name: 'pg-infisical' } },
+    })
+  })
+  test('with the in-tree archive has no plugin, and names the incarnations all the same', () => {
+    const spec = specOf({}, { archive: { method: 'in-tree', store: 'archive' } })
+    expect(spec.plugins).toBeUndefined()
+    expect(spec.backup?.barmanObjectStore.serverName).toBe('pg-dc-b-g2')
+    expect(spec.externalClusters.map((one) => one.barmanObjectStore?.serverName)).toEqual(['pg-dc-a-g2', 'pg-dc-b-g2'])
+  })
+})
+
+test('a site deletes old backups of its own archive only: elsewhere its keys may only read', () => {
+  const [archive] = archives
+  if (archive === undefined) throw new Error('no archive')
+  expect(objectStoreManifest(theDatabase(), databaseStack(), archive, '30d').object.spec).toMatchObject({ retentionPolicy: '30d' })
+  expect(objectStoreManifest(theDatabase(), databaseStack(), archive).object.spec).not.toHaveProperty('retentionPolicy')
+})
+
+test('the key of a certificate authority is never copied', () => {
+  const secret = (data: Record<string, string>) => ({ apiVersion: 'v1', kind: 'Secret', metadata: { name: 'x' }, data })
+  const copies = copiedStreamingSecrets(theDatabase(), databaseStack(), 'pg-dc-a', {
+    certificate: secret({ 'tls.crt': 'crt', 'tls.key': 'key' }),
+    authority: secret({ 'ca.crt': 'authority', 'ca.key': 'never' }),
+  })
+  expect(JSON.stringify(copies)).toContain('authority')
+  expect(JSON.stringify(copies)).not.toContain('never')
+})
+
+describe('merging', () => {
+  test('goes key by key, lists of named things by name, and replaces the rest', () => {
+    const under = { a: { b: 1, c: 2 }, list: [1, 2], named: [{ name: 'x', v: 1 }, { name: 'y' }] }
+    const over = { a: { c: 3 }, list: [3], named: [{ name: 'x', v: 2 }, { name: 'z' }] }
+    expect(mergeSpecs(under, over)).toEqual({ a: { b: 1, c: 3 }, list: [3], named: [{ name: 'x', v: 2 }, { name: 'y' }, { name: 'z' }] })
+  })
+  test('leaves both sides as they were', () => {
+    const under = Object.freeze({ a: Object.freeze({ b: 1 }) })
+    mergeSpecs(under, { a: { b: 2 } })
+    expect(under).toEqual({ a: { b: 1 } })
+  })
+})
+
+describe('the stack file', () => {
+  const problems = (more: Partial<CloudNativePgSpec>): string[] => {
+    const component = theDatabase(more)
+    return problemsOf(component, databaseStack(component)).map((problem) => `${problem.path.join('.')}: ${problem.what}`)
+  }
+  const sites = theDatabase().spec.sites
+  test('of the published kind has no problem', () => expect(problems({})).toEqual([]))
+  test('with a store that nobody declares names it', () =>
+    expect(problems({ archive: { store: 'archiv' } })[0]).toContain('no component archiv'))
+  test('with one name for both clusters is refused: each must name the other', () => {
+    expect(problems({ sites: { ...sites, 'dc-b': { ...sites['dc-a'], name: 'pg-dc-a' } } })[0]).toContain('the names must differ')
+  })
+  test('that streams must say how each site is reached', () => {
+    expect(problems({ sites: { ...sites, 'dc-b': { name: 'pg-dc-b' } } })[0]).toContain('sites.dc-b')
+  })
+  test('with five fields in a schedule is refused: the first of six is seconds', () => {
+    expect(problems({ schedule: '15 2 * * *' })[0]).toContain('six fields')
+  })
+  test('each cluster and each archive prefix has one owner', () => {
+    const claimed = claimsOf(theDatabase()).map((claim) => claim.key)
+    expect(new Set(claimed).size).toBe(claimed.length)
+    expect(claimed).toContain('kubernetes dc-a infisical/Cluster/pg-dc-a')
+  })
+})
+
+describe('the rights', () => {
+  const rules = accessOf(theDatabase(), databaseStack())
+  test('of the observer are to read, without exec and without changing anything', () => {
+    for (const rule of rules.filter((one) => one.identity === 'observer' && one.kind === 'kubernetes')) {
+      if (rule.kind !== 'kubernetes') continue
+      expect(rule.verbs.every((verb) => ['get', 'list', 'watch'].includes(verb))).toBe(true)
+      expect(rule.resources).not.toContain('pods/exec')
+    }
+  })
+  test('to read Secrets always name them, outside of the sandbox', () => {
+    for (const rule of rules) {
+      if (rule.kind !== 'kubernetes' || rule.namespace === '@sandbox' || !rule.resources.includes('secrets')) continue
+      if (rule.verbs.includes('get')) expect(rule.resourceNames?.length ?? 0).toBeGreaterThan(0)
+    }
+  })
+  test('of the mover change the one cluster that it moves', () => {
+    const patches = rules.filter(
+      (rule) =>
+        rule.kind === 'kubernetes' && rule.identity === 'mover' && rule.resources.includes('clusters') && rule.verbs.includes('patch'),
+    )
+    expect(patches.map((rule) => (rule.kind === 'kubernetes' ? rule.resourceNames : []))).toEqual([['pg-dc-a'], ['pg-dc-b']])
+  })
+})
