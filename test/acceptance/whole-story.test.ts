@@ -19,7 +19,12 @@ let stack: SmallStack
 
 beforeAll(async () => {
   ;[api, store] = await Promise.all([startApiServer(), startObjectStore()])
-  const kubernetes = openKubernetes({ site: 'dc-a' as SiteName, kubeconfig: api.kubeconfig('admin') })
+  const kubernetes = openKubernetes({
+    site: 'dc-a' as SiteName,
+    kubeconfig: api.kubeconfig('admin'),
+    context: undefined,
+    signal: AbortSignal.timeout(10_000),
+  })
   clusterId = await kubernetes.clusterId()
   stack = declared()
 }, 60_000)
@@ -145,6 +150,7 @@ describe('an execution is refused, and nothing is changed,', () => {
     const bent = join(stack.folder, 'bent.json')
     const text = readFileSync(planPath(), 'utf8')
     const digest = (await runCli(['digest', planPath()])).stdout.trim()
+    expect(text).toContain('"irreversible": true')
     writeFileSync(bent, text.replace('"irreversible": true', '"irreversible": false'))
     const { exitCode, json } = await execute(bent, digest)
     expect(exitCode).toBe(3)
@@ -172,7 +178,7 @@ describe('an execution is refused, and nothing is changed,', () => {
     const reviewed = declared({ github: true })
     const { exitCode, stderr } = await execute(planPath(), 'a1'.repeat(32), [], reviewed)
     expect(exitCode).toBe(3)
-    expect(stderr).toMatch(/standby: reviewer-required[^]*production-failover[^]*--break-glass/)
+    expect(stderr).toMatch(/standby: reviewer-required.*production-failover.*--break-glass/s)
   })
 })
 

@@ -23,12 +23,15 @@ export const redis: Driver<RedisSpec, RedisState> = {
     ...(component.spec.move === 'fresh'
       ? []
       : [
-          dumpStep(
-            component,
-            intent.from,
-            'FENCE',
-            `Takes a last dump of ${component.spec.name} on ${intent.from}, after its last writer stopped`,
-          ),
+          {
+            ...dumpStep(
+              component,
+              intent.from,
+              'FINAL_SYNC',
+              `Takes a last dump of ${component.spec.name} on ${intent.from}, after its last writer stopped`,
+            ),
+            mayBeginIn: 'FENCE' as const,
+          },
         ]),
     restoreStep(component, intent),
     ...scheduleSteps(component, intent),

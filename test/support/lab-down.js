@@ -1,0 +1,5 @@
+/** Takes the lab down if these tests brought it up. */
+// biome-ignore lint/style/noDefaultExport: Jest takes a global teardown from the default export
+export default async function labDown() {
+  await globalThis.labDown?.()
+}
