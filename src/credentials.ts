@@ -1,5 +1,6 @@
 import { readFileSync, statSync } from 'node:fs'
 import { resolve } from 'node:path'
+import { parse } from 'yaml'
 import type { KubernetesClient } from './clients/kubernetes-client.ts'
 import { inputError, siteError } from './errors.ts'
 import type { CredentialReference, SiteName } from './stack/stack.ts'
@@ -66,8 +67,56 @@ export function contentOrPath(value: string): string {
   }
 }
 
-/** GitHub masks line by line; short lines would blank out half of the log. */
+/** Tells a mask what of a value is secret: GitHub masks line by line. */
+export function maskSecret(value: string, mask: (secret: string) => void): void {
+  for (const line of secretLines(contentOrPath(value))) mask(line)
+}
+
 function masked(value: string, sources: CredentialSources): string {
-  for (const line of value.split('\n')) if (line.trim().length >= 6) sources.mask(line.trim())
+  maskSecret(value, sources.mask)
   return value
+}
+
+/** Short lines would blank out half of the log. */
+const SHORTEST = 6
+
+/**
+ * The lines that must not be seen. A kubeconfig is mostly no secret: were "clusters:" or "kind: Config" masked, every log line and every output
+ * that holds these words would vanish. A value that can not be read as one is masked whole.
+ */
+function secretLines(value: string): string[] {
+  const secrets = secretsOfKubeconfig(value) ?? [value]
+  return secrets
+    .flatMap((secret) => secret.split('\n'))
+    .map((line) => line.trim())
+    .filter((line) => line.length >= SHORTEST)
+}
+
+function secretsOfKubeconfig(text: string): string[] | null {
+  if (!/^\s*["']?users["']?\s*:/m.test(text)) return null
+  try {
+    const config = parse(text) as { readonly kind?: unknown; readonly users?: unknown } | null
+    return config?.kind === 'Config' ? textsIn(config.users, '') : null
+  } catch {
+    return null
+  }
+}
+
+/** Names of users, commands and files are no secrets; every other text of a user is. */
+const NO_SECRET = new Set([
+  'name',
+  'apiVersion',
+  'command',
+  'args',
+  'installHint',
+  'interactiveMode',
+  'client-certificate',
+  'client-key',
+  'tokenFile',
+])
+
+function textsIn(value: unknown, key: string): string[] {
+  if (typeof value === 'string') return NO_SECRET.has(key) ? [] : [value]
+  if (Array.isArray(value)) return value.flatMap((item) => textsIn(item, key))
+  return typeof value === 'object' && value !== null ? Object.entries(value).flatMap(([name, item]) => textsIn(item, name)) : []
 }

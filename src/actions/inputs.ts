@@ -1,4 +1,5 @@
 import * as core from '@actions/core'
+import { maskSecret } from '../credentials.ts'
 import { inputError } from '../errors.ts'
 import { nearest } from '../stack/nearest.ts'
 
@@ -146,7 +147,7 @@ export function readCredentials(): Readonly<Record<string, string | undefined>> 
     throw inputError('credentials-invalid', 'the input credentials is not an object of texts', {
       next: 'Hand over one object: {"NAME": "value", …}.',
     })
-  for (const [, value] of entries) for (const line of String(value).split('\n')) if (line.trim().length >= 6) core.setSecret(line.trim())
+  for (const [, value] of entries) maskSecret(String(value), mask)
   return { ...process.env, ...(Object.fromEntries(entries) as Record<string, string>) }
 }
 

@@ -6,8 +6,12 @@ export interface ApprovalEvidence {
     readonly environment: string
     readonly branch: string
     readonly runId: number
+    /** `GITHUB_REF` of this job: GitHub matches the environment's branches against it, and a tag may be called like a branch. */
+    readonly ref: string
     /** `GITHUB_SHA` of this job. */
     readonly sha: string
+    /** `GITHUB_RUN_ATTEMPT` of this job. */
+    readonly attempt: number
     readonly digest: string
   }
   /** Digest of the plan that is about to be executed, computed here. */
@@ -72,13 +76,13 @@ function ofEnvironment({ environment, expected, branchPolicies }: ApprovalEviden
       ),
     )
   const policy = environment.deployment_branch_policy
-  const branches = branchPolicies.filter((one) => one.type === undefined || one.type === 'branch').map((one) => one.name)
-  const exact = policy?.custom_branch_policies === true && branchPolicies.length === 1 && branches[0] === expected.branch
+  const allowed = branchPolicies.map((one) => `${one.type ?? 'branch'} ${one.name}`)
+  const exact = policy?.custom_branch_policies === true && allowed.length === 1 && allowed[0] === `branch ${expected.branch}`
   if (!exact)
     found.push(
       refusal(
         'branch-policy-open',
-        `${where} may be used from ${branches.length === 0 ? 'any branch' : branchPolicies.map((one) => one.name).join(', ')}`,
+        `${where} may be used from ${policy === null ? 'any branch' : policy.protected_branches ? 'any protected branch' : allowed.join(', ') || 'nothing that GitHub names'}`,
         `Allow exactly the branch ${expected.branch}.`,
       ),
     )
@@ -89,17 +93,21 @@ function ofRun({ run, expected, branchTip }: ApprovalEvidence): Refusal[] {
   const found: Refusal[] = []
   if (run.id !== expected.runId) found.push(refusal('run-mismatch', `GitHub answered with the run ${run.id}`, 'Start the workflow anew.'))
   // Entries carry no time and no attempt: an approval of attempt 1 can not be told from one of attempt 2.
-  if (run.run_attempt !== 1)
+  if (run.run_attempt !== 1 || expected.attempt !== 1)
     found.push(
       refusal(
         'rerun-refused',
-        `this is attempt ${run.run_attempt} of the run`,
+        `this is attempt ${Math.max(run.run_attempt, expected.attempt)} of the run`,
         'Start the workflow anew: a re-run would use an old approval.',
       ),
     )
-  if (run.head_branch !== expected.branch)
+  if (run.head_branch !== expected.branch || expected.ref !== `refs/heads/${expected.branch}`)
     found.push(
-      refusal('branch-not-allowed', `the run belongs to the branch ${run.head_branch ?? '(none)'}`, `Start it from ${expected.branch}.`),
+      refusal(
+        'branch-not-allowed',
+        `the run belongs to ${run.head_branch ?? '(no branch)'}, this job to ${expected.ref}`,
+        `Start it from the branch ${expected.branch}.`,
+      ),
     )
   if (run.head_sha !== expected.sha)
     found.push(refusal('run-mismatch', `the run is of ${run.head_sha}, this job of ${expected.sha}`, 'Start the workflow anew.'))

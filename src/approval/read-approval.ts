@@ -13,7 +13,7 @@ export interface ApprovalRequest {
   readonly plan: Plan
   /** The digest that the reviewer saw. */
   readonly digest: string
-  /** Of the job that executes: GITHUB_RUN_ID, GITHUB_SHA. */
+  /** Of the job that executes: GITHUB_RUN_ID, GITHUB_RUN_ATTEMPT, GITHUB_REF, GITHUB_SHA. */
   readonly env: Readonly<Record<string, string | undefined>>
 }
 
@@ -53,30 +53,41 @@ async function gather({ github, stack, plan, digest, env }: ApprovalRequest): Pr
       next: 'Add approval.github: { environment, branch }.',
     })
   const runId = Number(env.GITHUB_RUN_ID)
-  if (!Number.isInteger(runId) || runId <= 0 || env.GITHUB_SHA === undefined)
-    throw inputError('not-in-github', 'GITHUB_RUN_ID and GITHUB_SHA are not set', {
+  const attempt = Number(env.GITHUB_RUN_ATTEMPT)
+  const { GITHUB_REF: ref, GITHUB_SHA: sha } = env
+  if (![runId, attempt].every((number) => Number.isSafeInteger(number) && number > 0) || ref === undefined || sha === undefined)
+    throw inputError('not-in-github', 'GITHUB_RUN_ID, GITHUB_RUN_ATTEMPT, GITHUB_REF and GITHUB_SHA are not set', {
       next: 'Execute in a workflow, or with the command line.',
     })
-  const readable = <T>(what: string, answer: Promise<T>): Promise<T> =>
-    answer.catch((error: unknown) => {
-      const reason = asStandbyError(error)
-      const missing = reason.code === 'github-not-found' && what.startsWith('the environment')
-      throw new StandbyError({
-        code: missing ? 'environment-missing' : 'approval-unreadable',
-        mustAct: 'approval',
-        what: `${what} can not be read: ${reason.message}. A gate that can not be read has not been shown to exist`,
-        where: 'GitHub',
-        next: reason.next ?? 'The job needs permissions: actions: read. Nothing was changed.',
-        cause: reason,
-      })
-    })
-  const [environment, branchPolicies, run, approvals, branchTip] = await Promise.all([
-    readable(`the environment ${declared.environment}`, github.environment(declared.environment)),
-    readable(`the branch policies of ${declared.environment}`, github.branchPolicies(declared.environment)),
-    readable(`the run ${runId}`, github.run(runId)),
-    readable(`the approvals of run ${runId}`, github.approvals(runId)),
-    readable(`the branch ${declared.branch}`, github.branchTip(declared.branch)),
+  // All five side by side; then the first that failed speaks, in this order, so that the code does not depend on which answer came first.
+  const [environment, branchPolicies, run, approvals, branchTip] = await Promise.allSettled([
+    github.environment(declared.environment),
+    github.branchPolicies(declared.environment),
+    github.run(runId),
+    github.approvals(runId),
+    github.branchTip(declared.branch),
   ])
-  const expected = { environment: declared.environment, branch: declared.branch, runId, sha: env.GITHUB_SHA, digest }
-  return { expected, digest: digestOf(plan), environment, branchPolicies, run, approvals, branchTip }
+  return {
+    expected: { environment: declared.environment, branch: declared.branch, runId, ref, sha, attempt, digest },
+    digest: digestOf(plan),
+    environment: readable(`the environment ${declared.environment}`, environment, 'environment-missing'),
+    branchPolicies: readable(`the list of branches of ${declared.environment}`, branchPolicies),
+    run: readable(`the run ${runId}`, run),
+    approvals: readable(`the approvals of run ${runId}`, approvals),
+    branchTip: readable(`the branch ${declared.branch}`, branchTip),
+  }
+}
+
+/** The answer, or a refusal with the code for what GitHub does not have: a gate that can not be read has not been shown to exist. */
+function readable<T>(what: string, answer: PromiseSettledResult<T>, code = 'approval-unreadable'): T {
+  if (answer.status === 'fulfilled') return answer.value
+  const reason = asStandbyError(answer.reason)
+  throw new StandbyError({
+    code: reason.code === 'github-not-found' ? code : 'approval-unreadable',
+    mustAct: 'approval',
+    what: `${what} can not be read: ${reason.message}. A gate that can not be read has not been shown to exist`,
+    where: 'GitHub',
+    next: `${reason.next ?? 'The job needs permissions: actions: read, contents: read.'} Nothing was changed.`,
+    cause: reason,
+  })
 }

@@ -5,7 +5,7 @@ import { executeMove } from '../execution/execute-move.ts'
 import { progressTo } from '../execution/progress.ts'
 import { canonicalJson, type JsonObject } from '../json.ts'
 import { factsOf, staleFacts } from '../planning/facts.ts'
-import type { Plan } from '../planning/plan.ts'
+import { PHASES, type Plan } from '../planning/plan.ts'
 import { digestOf } from '../planning/plan-digest.ts'
 import { TOOL_VERSION } from '../version.ts'
 import { refuseBlockers, refuseStrangers } from './refuse.ts'
@@ -93,7 +93,7 @@ async function refuseUnlessStillTrue(world: World, plan: Plan, digest: string, a
 }
 
 function phasesOf(steps: readonly StepReport[]): MoveReport['phases'] {
-  const phases = [...new Set(steps.map((step) => step.phase))]
+  const phases = PHASES.filter((phase) => steps.some((step) => step.phase === phase))
   return phases.flatMap((phase) => {
     const times = steps.filter((step) => step.phase === phase && step.begunAt !== null && step.endedAt !== null)
     const begun = times.map((step) => step.begunAt ?? '').sort()[0]

@@ -108,6 +108,27 @@ describe('the published schema', () => {
 })
 
 describe('the loader and an independent validator', () => {
+  test('know every keyword and every pattern that the schemas use', () => {
+    const schemas = [
+      frameSchema,
+      ...Object.values(drivers).map(componentSchema),
+      ...Object.entries(witnesses).map(([kind, own]) => witnessSchema(kind, own)),
+    ]
+    let judged = 0
+    const visit = (schema: Json | undefined): void => {
+      if (!isMapping(schema)) return
+      judged++
+      // Throws at a keyword that it does not know; the verdict does not matter here.
+      expect(() => judge(schema, null, [])).not.toThrow()
+      if (typeof schema.pattern === 'string') expect(() => new RegExp(String(schema.pattern), 'u')).not.toThrow()
+      for (const part of Object.values(isMapping(schema.properties) ? schema.properties : {})) visit(part)
+      for (const part of [schema.additionalProperties, schema.items, ...((schema.oneOf ?? []) as Json[])]) visit(part)
+    }
+    for (const schema of schemas) visit(schema)
+    expect(judged).toBeGreaterThan(100)
+    expect(() => judge({ contains: {} }, null, [])).toThrow('does not know the schema keyword contains')
+  })
+
   const stacks = publishedStacks.map((name) => parse(textOfStack(name)) as Json)
   const odd = fc.oneof(
     fc.constantFrom<Json>(null, true, 0, 1, -1, 65_536, 1.5, '', 'a', 'A b', '90s', 's3', 'redis', '/', [], {}, [1], ['a', 'a'], ['a']),

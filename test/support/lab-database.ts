@@ -23,6 +23,13 @@ export interface LabDatabase {
   /** The bucket of a site below this test's prefix, with the rights to damage it. */
   archive(site: string): ObjectStoreClient
   cluster(site: string): string
+  /** How a client outside reaches the databases, and as whom. */
+  readonly access: {
+    readonly addresses: readonly { readonly host: string; readonly port: number }[]
+    readonly user: string
+    readonly password: string
+    readonly database: string
+  }
   sql(site: string, text: string): Promise<string>
   remove(): Promise<void>
 }
@@ -43,6 +50,7 @@ export async function prepareLabDatabase(options: LabDatabaseOptions = {}): Prom
   const lab = await readLabEnvironment()
   const ending = new AbortController()
   const name = `t-cnpg-${randomBytes(3).toString('hex')}`
+  const port = randomInt(31_000, 32_700)
   const directory = mkdtempSync(join(tmpdir(), 'standby-database-'))
   const admins = new Map<string, KubernetesClient>(
     lab.sites.map((site) => [
@@ -60,7 +68,7 @@ export async function prepareLabDatabase(options: LabDatabaseOptions = {}): Prom
 
   writeFileSync(join(directory, 'database.yaml'), stringify(clusterSpec(lab, options.cluster ?? {})))
   const stackPath = join(directory, 'standby.yaml')
-  writeFileSync(stackPath, stringify(stackFile(name, lab, options)))
+  writeFileSync(stackPath, stringify(stackFile(name, lab, port, options)))
   const lines: string[] = []
   const say = (level: string) => (line: string) => {
     lines.push(line)
@@ -79,6 +87,12 @@ export async function prepareLabDatabase(options: LabDatabaseOptions = {}): Prom
     lines,
     admin,
     cluster,
+    access: {
+      addresses: lab.sites.map((site) => ({ host: site.address, port })),
+      user: 'app',
+      password: passwords.owner,
+      database: 'app',
+    },
     archive: (site) => root(`infisical-${site}`, `${name}/`),
     async sql(site, text) {
       const pod = { namespace: name, name: `${cluster(site)}-1`, container: 'postgres' }
@@ -130,8 +144,7 @@ function clusterSpec(lab: LabEnvironment, more: Readonly<Record<string, unknown>
   }
 }
 
-function stackFile(name: string, lab: LabEnvironment, options: LabDatabaseOptions): object {
-  const port = randomInt(31_000, 32_700)
+function stackFile(name: string, lab: LabEnvironment, port: number, options: LabDatabaseOptions): object {
   const bySite = <T>(make: (site: (typeof SITES)[number], index: number) => T): Record<string, T> =>
     Object.fromEntries(SITES.map((site, index) => [site, make(site, index)]))
   const keys = (prefix: string): object => ({ accessKeyId: { env: `${prefix}_ID` }, secretAccessKey: { env: `${prefix}_KEY` } })

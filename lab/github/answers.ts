@@ -1,0 +1,120 @@
+import type { EnvironmentState, GitHubState, RunState } from './state.ts'
+
+/** Answers in the shape that GitHub publishes (OpenAPI description); the tests validate each against it. */
+
+const at = '2026-11-21T00:00:00Z'
+
+export function userAnswer(state: GitHubState, id: number): object {
+  const { login } = state.users.get(id) ?? { login: 'ghost' }
+  const url = `https://api.github.com/users/${login}`
+  const link = (name: string): string => `${url}/${name}`
+  return {
+    login,
+    id,
+    node_id: `U_${id}`,
+    avatar_url: link('avatar'),
+    gravatar_id: '',
+    url,
+    html_url: `https://github.com/${login}`,
+    followers_url: link('followers'),
+    following_url: link('following{/other_user}'),
+    gists_url: link('gists{/gist_id}'),
+    starred_url: link('starred{/owner}{/repo}'),
+    subscriptions_url: link('subscriptions'),
+    organizations_url: link('orgs'),
+    repos_url: link('repos'),
+    events_url: link('events{/privacy}'),
+    received_events_url: link('received_events'),
+    type: 'User',
+    site_admin: false,
+  }
+}
+
+export function environmentAnswer(state: GitHubState, environment: EnvironmentState): object {
+  const url = `https://api.github.com/repos/${state.repository}/environments/${encodeURIComponent(environment.name)}`
+  const reviewers = environment.reviewers.map((id) => ({ type: 'User', reviewer: userAnswer(state, id) }))
+  const rules = [
+    ...(reviewers.length === 0
+      ? []
+      : [
+          {
+            id: environment.id * 10 + 1,
+            node_id: 'GA_1',
+            type: 'required_reviewers',
+            prevent_self_review: environment.preventSelfReview,
+            reviewers,
+          },
+        ]),
+    ...(environment.branches === null ? [] : [{ id: environment.id * 10 + 2, node_id: 'GA_2', type: 'branch_policy' }]),
+  ]
+  return {
+    id: environment.id,
+    node_id: `EN_${environment.id}`,
+    name: environment.name,
+    url,
+    html_url: `https://github.com/${state.repository}/deployments/activity_log?environments_filter=${encodeURIComponent(environment.name)}`,
+    created_at: at,
+    updated_at: at,
+    // GitHub sends this field; its published description does not have it.
+    can_admins_bypass: environment.adminsCanBypass,
+    protection_rules: rules,
+    deployment_branch_policy: environment.branches === null ? null : { protected_branches: false, custom_branch_policies: true },
+  }
+}
+
+export function branchPoliciesAnswer(environment: EnvironmentState): object {
+  const policies = (environment.branches ?? []).map((name, index) => ({
+    id: environment.id * 100 + index,
+    node_id: `BP_${index}`,
+    name,
+    type: 'branch',
+  }))
+  return { total_count: policies.length, branch_policies: policies }
+}
+
+export function approvalsAnswer(state: GitHubState, run: RunState): object[] {
+  return run.reviews.map((review) => {
+    const environment = state.environments.get(review.environment)
+    const url = `https://api.github.com/repos/${state.repository}/environments/${encodeURIComponent(review.environment)}`
+    return {
+      state: review.state,
+      comment: review.comment,
+      environments: [
+        { id: environment?.id ?? 0, node_id: 'EN', name: review.environment, url, html_url: url, created_at: at, updated_at: at },
+      ],
+      user: userAnswer(state, review.user),
+    }
+  })
+}
+
+/** The fields of a workflow run that readers of approvals use, and those that its description requires without nesting a repository. */
+export function runAnswer(state: GitHubState, run: RunState): object {
+  const url = `https://api.github.com/repos/${state.repository}/actions/runs/${run.id}`
+  return {
+    id: run.id,
+    name: 'Move the stack',
+    node_id: `WFR_${run.id}`,
+    head_branch: run.branch,
+    head_sha: run.sha,
+    path: '.github/workflows/failover.yml',
+    display_title: 'Move the stack',
+    run_number: run.id,
+    run_attempt: run.attempt,
+    event: 'workflow_dispatch',
+    status: run.waiting.size > 0 ? 'waiting' : 'in_progress',
+    conclusion: null,
+    workflow_id: 1,
+    url,
+    html_url: url,
+    created_at: at,
+    updated_at: at,
+    actor: userAnswer(state, run.actor),
+    triggering_actor: userAnswer(state, run.actor),
+  }
+}
+
+export const refAnswer = (state: GitHubState, branch: string, sha: string): object => ({
+  name: branch,
+  commit: { sha, url: `https://api.github.com/repos/${state.repository}/commits/${sha}` },
+  protected: true,
+})

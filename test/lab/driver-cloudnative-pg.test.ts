@@ -1,0 +1,288 @@
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
+import { cloudNativePg } from '../../src/drivers/cloudnative-pg/driver.ts'
+import { archiveFolder, type Database } from '../../src/drivers/cloudnative-pg/spec.ts'
+import { parseSegment } from '../../src/drivers/cloudnative-pg/wal.ts'
+import { backUp } from '../../src/operations/back-up.ts'
+import { deploy } from '../../src/operations/deploy.ts'
+import { executeFailover } from '../../src/operations/execute-failover.ts'
+import { planFailover } from '../../src/operations/plan-failover.ts'
+import type { Approval, MoveReport } from '../../src/operations/reports.ts'
+import { status } from '../../src/operations/status.ts'
+import { verifyBackup } from '../../src/operations/verify-backup.ts'
+import type { StepRun } from '../../src/planning/driver.ts'
+import { componentOf, type SiteName } from '../../src/stack/stack.ts'
+import { startWriter } from '../support/database-writer.ts'
+import { type LabDatabase, prepareLabDatabase } from '../support/lab-database.ts'
+
+const MINUTES = 60_000
+const CLUSTERS = { apiVersion: 'postgresql.cnpg.io/v1', kind: 'Cluster', plural: 'clusters' } as const
+
+let db: LabDatabase
+const [dcA, dcB] = ['dc-a' as SiteName, 'dc-b' as SiteName]
+
+beforeAll(async () => {
+  db = await prepareLabDatabase(process.env.LAB_VERBOSE === undefined ? {} : { tell: (line) => process.stderr.write(`${line}\n`) })
+}, MINUTES)
+afterAll(async () => db?.remove(), 2 * MINUTES)
+
+const component = (): Database => componentOf(db.world.stack, 'database') as unknown as Database
+const clusterRef = (site: string) => ({ ...CLUSTERS, namespace: db.namespace, name: db.cluster(site) })
+const readCluster = async (site: string) =>
+  (await db.admin(site).get(clusterRef(site))) as unknown as {
+    readonly metadata: { readonly uid: string }
+    readonly spec: { readonly replica: { readonly primary: string; readonly promotionToken?: string } }
+    readonly status: { readonly phase: string }
+  }
+
+async function move(to: SiteName): Promise<MoveReport> {
+  const { plan, digest, executable } = await planFailover(db.world, { to })
+  expect(plan.findings.filter((finding) => finding.severity === 'blocker')).toEqual([])
+  expect(executable).toBe(true)
+  return executeFailover(db.world, plan, { digest } as Approval)
+}
+
+/** Everything in here happens to one pair of databases, in this order. */
+describe('a pair of databases on two real sites', () => {
+  test(
+    'the first deploy brings up the active site, backs it up, and clones the passive one from that',
+    async () => {
+      const report = await deploy(db.world, { dryRun: false, only: [] })
+      expect(report.failure).toBeNull()
+      expect(report.verdict).toBe('changed')
+      expect(report.findings.filter((finding) => finding.severity !== 'info')).toEqual([])
+      const [a, b] = [await readCluster('dc-a'), await readCluster('dc-b')]
+      expect(a.spec.replica.primary).toBe('pg-dc-a')
+      expect(b.spec.replica.primary).toBe('pg-dc-a')
+      await db.sql('dc-a', 'CREATE TABLE users (id serial PRIMARY KEY); CREATE TABLE secrets (id serial PRIMARY KEY, value text);')
+      await db.sql('dc-a', 'CREATE TABLE ledger (id bigint PRIMARY KEY, at timestamptz DEFAULT now()); ALTER TABLE ledger OWNER TO app;')
+      await db.sql(
+        'dc-a',
+        'INSERT INTO users SELECT FROM generate_series(1, 50); INSERT INTO secrets (value) SELECT md5(i::text) FROM generate_series(1, 500) i;',
+      )
+    },
+    8 * MINUTES,
+  )
+
+  test(
+    'a second deploy changes nothing, and a dry run says so',
+    async () => {
+      const dry = await deploy(db.world, { dryRun: true, only: [] })
+      expect(dry.units.flatMap((unit) => unit.changes)).toEqual([])
+      expect((await deploy(db.world, { dryRun: false, only: [] })).verdict).toBe('unchanged')
+    },
+    MINUTES,
+  )
+
+  test(
+    'the passive side follows by streaming, and its gap is told in segments and bytes',
+    async () => {
+      const report = await status(db.world)
+      const database = report.sites.flatMap((site) => site.components).filter((one) => one.name === 'database')
+      expect(database.map((one) => one.role)).toEqual(['active', 'passive'])
+      expect(database[1]?.gap?.segments).toBeLessThanOrEqual(1)
+      expect(await db.sql('dc-b', 'SELECT count(*) FROM pg_stat_wal_receiver')).toBe('1')
+    },
+    MINUTES,
+  )
+
+  test(
+    'a backup with its manifest restores, and every check passes',
+    async () => {
+      const taken = await backUp(db.world)
+      expect(taken.failure).toBeNull()
+      const tested = await verifyBackup(db.world, {})
+      expect(tested.checks.filter((check) => check.outcome !== 'pass')).toEqual([])
+      expect(tested.checks.map((check) => check.id)).toEqual(
+        expect.arrayContaining(['backup-size', 'reaches-end', 'undamaged', 'row-counts']),
+      )
+      expect(tested.verdict).toBe('restorable')
+      expect(tested.sandbox.removed).toBe(true)
+    },
+    8 * MINUTES,
+  )
+
+  test(
+    'a switchover loses no acknowledged row, and the old side follows without being cloned again',
+    async () => {
+      const before = await readCluster('dc-a')
+      const writer = startWriter({ ...db.access, intervalMs: 100 })
+      await new Promise((resolve) => setTimeout(resolve, 2_000))
+      const report = await move(dcB)
+      await new Promise((resolve) => setTimeout(resolve, 2_000))
+      const { acknowledged, longestGap } = await writer.stop()
+      db.world.log.info(`write gap ${longestGap} ms, ${acknowledged.length} rows acknowledged`)
+      expect(report.failure).toBeNull()
+      expect(report.verdict).toBe('moved')
+      const kept = new Set((await db.sql('dc-b', 'SELECT id FROM ledger')).split('\n').map(Number))
+      expect(acknowledged.filter((id) => !kept.has(id))).toEqual([])
+      expect(acknowledged.length).toBeGreaterThan(20)
+      const after = await readCluster('dc-a')
+      expect(after.metadata.uid).toBe(before.metadata.uid)
+      expect(after.spec.replica.primary).toBe('pg-dc-b')
+      expect(await db.sql('dc-a', 'SELECT pg_is_in_recovery()')).toBe('t')
+      expect(await db.sql('dc-b', 'SELECT timeline_id FROM pg_control_checkpoint()')).toBe('2')
+    },
+    10 * MINUTES,
+  )
+
+  test('the used token does not stay on the primary that it promoted', async () => {
+    const cluster = await readCluster('dc-b')
+    expect(cluster.spec.replica.promotionToken ?? '').toBe('')
+    expect(cluster.status.phase).toBe('Cluster in healthy state')
+  })
+
+  test(
+    'the archive_timeout of the new primary is awake: a row is shipped without being asked for',
+    async () => {
+      const instance = async () =>
+        (await cloudNativePg.observe(component(), dcB, db.world.context)) as {
+          state: { instance: { currentLsn: string; lastArchivedWAL: string } }
+        }
+      await db.sql('dc-b', 'INSERT INTO users DEFAULT VALUES')
+      const written = await db.sql('dc-b', 'SELECT pg_walfile_name(pg_current_wal_insert_lsn())')
+      const deadline = Date.now() + 60_000
+      for (;;) {
+        const shipped = parseSegment((await instance()).state.instance.lastArchivedWAL)
+        if (shipped !== null && shipped.end >= (parseSegment(written)?.end ?? 0n)) break
+        if (Date.now() > deadline) throw new Error(`${written} was not shipped within a minute`)
+        await new Promise((resolve) => setTimeout(resolve, 1_000))
+      }
+    },
+    2 * MINUTES,
+  )
+
+  test(
+    'a deploy after the move leaves the roles where the move put them',
+    async () => {
+      const dry = await deploy(db.world, { dryRun: true, only: [] })
+      expect(dry.units.flatMap((unit) => unit.changes)).toEqual([])
+    },
+    MINUTES,
+  )
+
+  test(
+    'a role that the witness does not know is refused, and not flipped',
+    async () => {
+      // dc-a follows dc-b; a deploy that believes in dc-a must not touch either of them.
+      const deployment = {
+        activeSite: dcA,
+        roleOf: (site: SiteName) => (site === dcA ? 'active' : 'passive') as 'active' | 'passive',
+        observed: {},
+      }
+      const units = (await cloudNativePg.deploy?.(component(), dcA, deployment, db.world.context)) ?? []
+      const cluster = units.find((unit) => unit.id === 'database.cluster@dc-a')
+      await expect(cluster?.diff(AbortSignal.timeout(10_000))).rejects.toMatchObject({ code: 'roles-disagree' })
+      expect((await readCluster('dc-a')).spec.replica.primary).toBe('pg-dc-b')
+    },
+    MINUTES,
+  )
+
+  test(
+    'a demotion can be taken back: the old primary serves again, and the other side goes on following',
+    async () => {
+      const steps = cloudNativePg.move?.(component(), {}, { mode: 'switchover', from: dcB, to: dcA }, db.world.stack) ?? []
+      const step = steps.find((one) => one.action === 'demote')
+      const demote = cloudNativePg.behaviours.demote
+      if (step === undefined || demote?.undo === undefined) throw new Error('no demotion that can be taken back')
+      const signal = AbortSignal.timeout(4 * MINUTES)
+      const run: StepRun<Database['spec']> = {
+        step,
+        component: component(),
+        intent: { mode: 'switchover', from: dcB, to: dcA },
+        context: { ...db.world.context, signal },
+        signal,
+        begunAt: new Date().toISOString(),
+        applied: true,
+        proofOf: () => null,
+      }
+      await demote.apply?.(run)
+      for (let is = 'pending'; is !== 'done'; is = (await demote.done(run)).is) await new Promise((resolve) => setTimeout(resolve, 500))
+      await demote.undo(run)
+      expect(await db.sql('dc-b', 'INSERT INTO users DEFAULT VALUES RETURNING pg_is_in_recovery()')).toBe('f')
+      expect((await readCluster('dc-b')).spec.replica.promotionToken ?? '').toBe('')
+    },
+    5 * MINUTES,
+  )
+
+  test(
+    'and back: the second switchover is like the first',
+    async () => {
+      // The archive of the passive side has to follow the timeline that taking back began.
+      await expectNoBlockers(dcA)
+      const report = await move(dcA)
+      expect(report.failure).toBeNull()
+      expect((await readCluster('dc-a')).spec.replica.primary).toBe('pg-dc-a')
+      expect(await db.sql('dc-b', 'SELECT pg_is_in_recovery()')).toBe('t')
+    },
+    10 * MINUTES,
+  )
+
+  test(
+    'a base backup that was cut is not restorable, and the verdict does not take twelve minutes',
+    async () => {
+      const store = db.archive('dc-a')
+      const data = (await store.list(`${archiveFolder(component())}pg-dc-a-g1/base/`))
+        .filter((object) => object.key.endsWith('data.tar'))
+        .at(-1)
+      if (data === undefined) throw new Error('no data.tar')
+      await store.put(data.key, new Uint8Array(Math.floor(data.bytes / 2)))
+      const begun = Date.now()
+      const tested = await verifyBackup(db.world, {})
+      expect(tested.verdict).toBe('not-restorable')
+      expect(tested.checks.filter((check) => check.outcome === 'fail').map((check) => check.id)).toEqual(
+        expect.arrayContaining(['backup-size', 'restores']),
+      )
+      expect(Date.now() - begun).toBeLessThan(4 * MINUTES)
+      expect(tested.sandbox.removed).toBe(true)
+    },
+    6 * MINUTES,
+  )
+
+  test(
+    'a hole in the WAL is not restorable, although the restore itself succeeds',
+    async () => {
+      expect((await backUp(db.world)).failure).toBeNull()
+      await db.sql('dc-a', 'INSERT INTO users DEFAULT VALUES; SELECT pg_switch_wal();')
+      await db.sql('dc-a', 'INSERT INTO users DEFAULT VALUES; SELECT pg_switch_wal();')
+      await until(async () => (await db.sql('dc-a', "SELECT count(*) FROM pg_ls_archive_statusdir() WHERE name LIKE '%.ready'")) === '0')
+      const store = db.archive('dc-a')
+      const record = await db.world.context.records.newest('backups', 'database/pg-dc-a-g1/')
+      const lost = (await store.list(`${archiveFolder(component())}pg-dc-a-g1/wals/`)).find((object) =>
+        object.key.includes(String(record?.record.segment)),
+      )
+      if (lost === undefined) throw new Error('the segment of the manifest is not archived')
+      await store.remove(lost.key)
+      const tested = await verifyBackup(db.world, {})
+      expect(tested.verdict).toBe('not-restorable')
+      const failed = tested.checks.filter((check) => check.outcome === 'fail').map((check) => check.id)
+      expect(failed).toEqual(expect.arrayContaining(['wal-complete', 'reaches-end']))
+      expect(tested.checks.map((check) => check.id)).not.toContain('restores')
+    },
+    8 * MINUTES,
+  )
+
+  test(
+    'an empty database is not restorable, although it is healthy',
+    async () => {
+      expect((await backUp(db.world)).failure).toBeNull()
+      await db.sql('dc-a', 'TRUNCATE users, secrets; SELECT pg_switch_wal();')
+      await until(async () => (await db.sql('dc-a', "SELECT count(*) FROM pg_ls_archive_statusdir() WHERE name LIKE '%.ready'")) === '0')
+      const tested = await verifyBackup(db.world, {})
+      expect(tested.verdict).toBe('not-restorable')
+      expect(tested.checks.filter((check) => check.outcome === 'fail').map((check) => check.id)).toEqual(['not-empty', 'row-counts'])
+    },
+    8 * MINUTES,
+  )
+})
+
+async function until(holds: () => Promise<boolean>): Promise<void> {
+  const deadline = Date.now() + MINUTES
+  while (!(await holds())) {
+    if (Date.now() > deadline) throw new Error('not within a minute')
+    await new Promise((resolve) => setTimeout(resolve, 1_000))
+  }
+}
+
+async function expectNoBlockers(to: SiteName): Promise<void> {
+  await until(async () => (await planFailover(db.world, { to })).executable)
+}

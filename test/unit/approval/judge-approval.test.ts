@@ -1,0 +1,180 @@
+import { describe, expect, test } from '@jest/globals'
+import fc from 'fast-check'
+import { type ApprovalEvidence, approversOf, judgeApproval } from '../../../src/approval/judge-approval.ts'
+import { SOUND } from './sound-evidence.ts'
+
+const codes = (evidence: ApprovalEvidence): string[] => judgeApproval(evidence).map((refusal) => refusal.code)
+
+const withEnvironment = (change: Partial<ApprovalEvidence['environment']>): ApprovalEvidence => ({
+  ...SOUND,
+  environment: { ...SOUND.environment, ...change },
+})
+const withRun = (change: Partial<ApprovalEvidence['run']>): ApprovalEvidence => ({ ...SOUND, run: { ...SOUND.run, ...change } })
+const withExpected = (change: Partial<ApprovalEvidence['expected']>): ApprovalEvidence => ({
+  ...SOUND,
+  expected: { ...SOUND.expected, ...change },
+})
+const withReviewers = (change: Partial<ApprovalEvidence['environment']['protection_rules'][number]>): ApprovalEvidence =>
+  withEnvironment({
+    protection_rules: SOUND.environment.protection_rules.map((rule) =>
+      rule.type === 'required_reviewers' ? { ...rule, ...change } : rule,
+    ),
+  })
+const entry = { ...SOUND.approvals[0], state: 'approved', comment: '', user: { id: 20, login: 'rita' }, environments: [SOUND.environment] }
+const withEntry = (change: Partial<ApprovalEvidence['approvals'][number]>): ApprovalEvidence => ({
+  ...SOUND,
+  approvals: [{ ...entry, ...change }],
+})
+const without = <T extends object>(value: T, name: keyof T): T => {
+  const { [name]: _dropped, ...rest } = value
+  return rest as T
+}
+
+test('a run that a reviewer approved, and not its starter, is allowed', () => {
+  expect(judgeApproval(SOUND)).toEqual([])
+  expect(approversOf(SOUND)).toEqual([{ id: '20', name: 'rita' }])
+})
+
+describe('one thing bent refuses, with its own code and with what to do:', () => {
+  const sam = { id: 10, login: 'sam' }
+  const bent: readonly [string, string, ApprovalEvidence][] = [
+    ['another plan than the reviewed one', 'digest-mismatch', { ...SOUND, digest: 'e2'.repeat(32) }],
+    ['another environment', 'environment-mismatch', withExpected({ environment: 'production-fallover' })],
+    ['no rule at all, as a misspelt environment has', 'environment-unprotected', withEnvironment({ protection_rules: [] })],
+    ['a rule that names nobody', 'environment-unprotected', withReviewers({ reviewers: [] })],
+    [
+      'a rule whose reviewers GitHub does not show',
+      'environment-unprotected',
+      withEnvironment({ protection_rules: [{ type: 'required_reviewers', prevent_self_review: true }] }),
+    ],
+    ['self-review allowed', 'self-review-allowed', withReviewers({ prevent_self_review: false })],
+    [
+      'self-review not said',
+      'self-review-allowed',
+      withEnvironment({ protection_rules: SOUND.environment.protection_rules.map((rule) => without(rule, 'prevent_self_review')) }),
+    ],
+    ['administrators may bypass', 'admins-can-bypass', withEnvironment({ can_admins_bypass: true })],
+    ['administrators not said', 'admins-can-bypass', { ...SOUND, environment: without(SOUND.environment, 'can_admins_bypass') }],
+    ['any branch', 'branch-policy-open', withEnvironment({ deployment_branch_policy: null })],
+    [
+      'any protected branch',
+      'branch-policy-open',
+      withEnvironment({ deployment_branch_policy: { protected_branches: true, custom_branch_policies: false } }),
+    ],
+    [
+      'a second branch',
+      'branch-policy-open',
+      { ...SOUND, branchPolicies: [...SOUND.branchPolicies, { name: 'release/*', type: 'branch' }] },
+    ],
+    ['a pattern that main matches', 'branch-policy-open', { ...SOUND, branchPolicies: [{ name: 'm*', type: 'branch' }] }],
+    ['a tag in place of the branch', 'branch-policy-open', { ...SOUND, branchPolicies: [{ name: 'main', type: 'tag' }] }],
+    [
+      'a tag beside the branch',
+      'branch-policy-open',
+      { ...SOUND, branchPolicies: [...SOUND.branchPolicies, { name: 'main', type: 'tag' }] },
+    ],
+    ['no branch listed', 'branch-policy-open', { ...SOUND, branchPolicies: [] }],
+    ['another run', 'run-mismatch', withRun({ id: 502 })],
+    ['a run of another commit', 'run-mismatch', withRun({ head_sha: 'f'.repeat(40) })],
+    ['a second attempt', 'rerun-refused', withRun({ run_attempt: 2, triggering_actor: { id: 11, login: 'tina' } })],
+    ['a second attempt that only the job knows of', 'rerun-refused', withExpected({ attempt: 2 })],
+    ['another branch', 'branch-not-allowed', withRun({ head_branch: 'hotfix' })],
+    ['no branch', 'branch-not-allowed', withRun({ head_branch: null })],
+    ['a tag that is called like the branch', 'branch-not-allowed', withExpected({ ref: 'refs/tags/main' })],
+    ['a newer commit on the branch', 'branch-moved', { ...SOUND, branchTip: 'f'.repeat(40) }],
+    ['no approval', 'not-approved', { ...SOUND, approvals: [] }],
+    ['an approval that is still asked for', 'not-approved', withEntry({ state: 'pending' })],
+    ['a state that GitHub may invent', 'not-approved', withEntry({ state: 'approved_automatically' })],
+    ['an approval of another environment', 'not-approved', withEntry({ environments: [{ id: 72, name: 'production-deploy' }] })],
+    [
+      'an approval of a deleted environment of that name',
+      'not-approved',
+      withEntry({ environments: [{ id: 70, name: 'production-failover' }] }),
+    ],
+    ['an approval of this environment under its old name', 'not-approved', withEntry({ environments: [{ id: 71, name: 'failover' }] })],
+    ['a rejection', 'approval-rejected', withEntry({ state: 'rejected' })],
+    ['a rejection beside an approval', 'approval-rejected', { ...SOUND, approvals: [...SOUND.approvals, { ...entry, state: 'rejected' }] }],
+    ['approved by its starter', 'approver-is-requester', withRun({ actor: { id: 20, login: 'rita' } })],
+    ['approved by its starter under a new login', 'approver-is-requester', withRun({ actor: { id: 20, login: 'rita-2' } })],
+    ['approved by who triggered it', 'approver-is-requester', withRun({ triggering_actor: { id: 20, login: 'rita' } })],
+    ['approved by somebody who is no reviewer', 'approver-not-reviewer', withEntry({ user: { id: 99, login: 'mallory' } })],
+    ['approved by somebody who took over the login of a reviewer', 'approver-not-reviewer', withEntry({ user: { id: 99, login: 'rita' } })],
+    [
+      'approved by the starter and somebody who is no reviewer',
+      'approver-not-reviewer',
+      {
+        ...SOUND,
+        approvals: [
+          { ...entry, user: sam },
+          { ...entry, user: { id: 99, login: 'mallory' } },
+        ],
+      },
+    ],
+  ]
+
+  test.each(bent)('%s → %s', (_what, code, evidence) => {
+    const refusals = judgeApproval(evidence)
+    expect(refusals.map((refusal) => refusal.code)).toContain(code)
+    for (const refusal of refusals) {
+      expect(refusal.what).not.toMatch(/undefined|null|NaN/)
+      expect(refusal.next).toMatch(/\.$/)
+    }
+  })
+
+  test('and nothing else is said to be wrong', () => {
+    expect(codes(withRun({ run_attempt: 2 }))).toEqual(['rerun-refused'])
+    expect(codes(withEnvironment({ can_admins_bypass: true }))).toEqual(['admins-can-bypass'])
+    expect(codes({ ...SOUND, approvals: [] })).toEqual(['not-approved'])
+    expect(codes(withEntry({ user: { id: 99, login: 'mallory' } }))).toEqual(['approver-not-reviewer'])
+    expect(codes({ ...SOUND, branchTip: 'f'.repeat(40) })).toEqual(['branch-moved'])
+  })
+})
+
+test('everything that is wrong is said at once', () => {
+  const evidence = { ...withEnvironment({ protection_rules: [], can_admins_bypass: true, deployment_branch_policy: null }), approvals: [] }
+  expect(codes(evidence)).toEqual(['environment-unprotected', 'admins-can-bypass', 'branch-policy-open', 'not-approved'])
+})
+
+test('a team may review: GitHub does not name its members, so its own check has to do', () => {
+  const team = withReviewers({ reviewers: [{ type: 'Team', reviewer: { id: 300, name: 'operators' } }] })
+  expect(judgeApproval(team)).toEqual([])
+})
+
+test('the starter may approve too, as long as a reviewer did; only the reviewer counts as approver', () => {
+  const both = { ...SOUND, approvals: [{ ...entry, user: { id: 10, login: 'sam' } }, entry] }
+  expect(judgeApproval(both)).toEqual([])
+  expect(approversOf(both)).toEqual([{ id: '20', name: 'rita' }])
+})
+
+test('only a declared reviewer is recorded as approver, not whoever else GitHub lists', () => {
+  const both = { ...SOUND, approvals: [entry, { ...entry, user: { id: 99, login: 'mallory' } }] }
+  expect(judgeApproval(both)).toEqual([])
+  expect(approversOf(both)).toEqual([{ id: '20', name: 'rita' }])
+})
+
+test('whatever GitHub lists as approvals, a run without a declared reviewer other than its starter is never allowed', () => {
+  const approval = fc.record({
+    state: fc.constantFrom('approved', 'rejected', 'pending', 'APPROVED', ''),
+    user: fc.record({ id: fc.constantFrom(10, 20, 21, 99), login: fc.constantFrom('sam', 'rita', 'omar') }),
+    comment: fc.string(),
+    environments: fc.array(fc.record({ id: fc.constantFrom(71, 72), name: fc.constantFrom('production-failover', 'other') }), {
+      maxLength: 3,
+    }),
+  })
+  const people = fc.record({ id: fc.constantFrom(10, 20, 21), login: fc.string() })
+  fc.assert(
+    fc.property(fc.array(approval, { maxLength: 4 }), people, people, (approvals, actor, triggering) => {
+      const evidence = { ...withRun({ actor, triggering_actor: triggering }), approvals }
+      if (judgeApproval(evidence).length > 0) return
+      const counted = approvals.filter(
+        (one) =>
+          one.state === 'approved' &&
+          [20, 21].includes(one.user.id) &&
+          ![actor.id, triggering.id].includes(one.user.id) &&
+          one.environments.some((environment) => environment.id === 71 && environment.name === 'production-failover'),
+      )
+      expect(counted.length).toBeGreaterThan(0)
+      expect(new Set(approversOf(evidence).map((one) => one.id))).toEqual(new Set(counted.map((one) => String(one.user.id))))
+    }),
+  )
+})
