@@ -3,15 +3,16 @@ import { mkdtemp, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { htmlReport } from '../src/evidence/html-report.ts'
-import type { BackupReport, DeployReport, MoveReport, PlanReport, RestoreTestOutcome, StatusReport } from '../src/operations/reports.ts'
+import type { BackupReport, DeployReport, RestoreTestOutcome, StatusReport } from '../src/operations/reports.ts'
 import { ensureCanary } from './canary.ts'
 import { type DrillFacts, type DrillMove, drillReport, drillTable, drillVerdict } from './drill-report.ts'
 import { readLabEnvironment } from './environment.ts'
 import { readAllIds } from './ledger/application-client.ts'
 import { judgeLedger, longestGap } from './ledger/judge-ledger.ts'
 import { startLedgerProcess } from './ledger/ledger-process.ts'
+import { reviewedMove } from './reviewed-move.ts'
 import { type CommandResult, runStandby } from './run-standby.ts'
-import { type LabStack, prepareStack } from './stacks.ts'
+import { prepareStack } from './stacks.ts'
 
 /**
  * The whole story on real systems: lab up, deploy, write all the time, back up, restore test, move away, move back, count.
@@ -21,6 +22,8 @@ async function drill(): Promise<number> {
   const begun = new Date()
   await labUp()
   const lab = await readLabEnvironment()
+  const { githubUrl } = lab
+  if (githubUrl === undefined) throw new Error("the lab has no fake of GitHub's API")
   const stopping = new AbortController()
   process.once('SIGINT', () => stopping.abort())
   say('preparing the stack: Secrets, identities, stack file')
@@ -44,7 +47,12 @@ async function drill(): Promise<number> {
   const before = await standby<StatusReport>('observer', 'status')
   const home = before.result.activeSite ?? 'dc-a'
   const away = lab.sites.map((site) => site.name as string).find((site) => site !== home) ?? 'dc-b'
-  for (const to of [away, home]) moves.push(await move(stack, standby, folder, to, ledger))
+  for (const to of [away, home]) {
+    say(`failover to ${to}: plan, review, execute`)
+    const { planned, executed, window } = await reviewedMove(stack, to, { githubUrl, helm: lab.programs.helm })
+    moves.push({ to, report: executed, predictedGapMs: planned.plan.predictions.writeGap, window, clientGapMs: null })
+    if (executed.verdict !== 'moved') break
+  }
   const summary = await ledger.stop()
   const entries = await ledger.entries()
   const address = stack.addresses[0] ?? ''
@@ -69,41 +77,6 @@ async function drill(): Promise<number> {
     `\n${drillTable(facts)}\n\n${failures.length === 0 ? 'The drill passed.' : `The drill FAILED:\n${failures.map((line) => `  - ${line}`).join('\n')}`}\nReport: ${path}\n`,
   )
   return failures.length === 0 ? 0 : 1
-}
-
-/** Plan as the observer, review the digest, execute as the mover. */
-async function move(
-  stack: LabStack,
-  standby: <Result>(identity: 'observer' | 'mover', ...args: string[]) => Promise<CommandResult<Result>>,
-  folder: string,
-  to: string,
-  ledger: { readonly run: string },
-): Promise<DrillMove> {
-  const file = join(folder, `plan-${to}.json`)
-  const planned = await standby<PlanReport>('mover', 'failover', 'plan', '--to', to, '--out', file)
-  if (!planned.result.executable)
-    throw new Error(`the move to ${to} is refused: ${planned.result.plan.findings.map((finding) => finding.what).join('; ')}`)
-  const from = Date.now()
-  const reason = `drill of ${stack.name}, ledger ${ledger.run}`
-  const executed = await standby<MoveReport>(
-    'mover',
-    'failover',
-    'execute',
-    '--plan',
-    file,
-    '--digest',
-    planned.result.digest,
-    '--reason',
-    reason,
-    '--break-glass',
-  )
-  return {
-    to,
-    report: executed.result,
-    predictedGapMs: planned.result.plan.predictions.writeGap,
-    window: { from, to: Date.now() },
-    clientGapMs: null,
-  }
 }
 
 /** The lab in a process of its own: it shows its own progress. */

@@ -93,14 +93,16 @@ function secretLines(value: string): string[] {
 }
 
 function secretsOfKubeconfig(text: string): string[] | null {
-  if (!/^\s*["']?users["']?\s*:/m.test(text)) return null
+  if (!/\busers["']?\s*:/.test(text)) return null
   try {
     const config = parse(text) as { readonly kind?: unknown; readonly users?: unknown } | null
-    return config?.kind === 'Config' ? textsIn(config.users, '') : null
+    return config?.kind === 'Config' ? [...textsIn(config.users, ''), ...passwordsInUrls(text)] : null
   } catch {
     return null
   }
 }
+
+const passwordsInUrls = (text: string): string[] => [...text.matchAll(/:\/\/[^/\s:@]*:([^@\s/]+)@/g)].map((match) => match[1] ?? '')
 
 /** Names of users, commands and files are no secrets; every other text of a user is. */
 const NO_SECRET = new Set([

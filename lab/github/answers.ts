@@ -1,8 +1,9 @@
-import type { EnvironmentState, GitHubState, RunState } from './state.ts'
+import { type EnvironmentState, type GitHubState, type RunState, reviewProblem } from './state.ts'
 
 /** Answers in the shape that GitHub publishes (OpenAPI description); the tests validate each against it. */
 
-const at = '2026-11-21T00:00:00Z'
+/** Nothing of ours looks at times of GitHub's. */
+export const at = '2026-11-21T00:00:00Z'
 
 export function userAnswer(state: GitHubState, id: number): object {
   const { login } = state.users.get(id) ?? { login: 'ghost' }
@@ -62,59 +63,43 @@ export function environmentAnswer(state: GitHubState, environment: EnvironmentSt
   }
 }
 
-export function branchPoliciesAnswer(environment: EnvironmentState): object {
+export function branchPoliciesAnswer(environment: EnvironmentState, page: number, perPage: number): object {
   const policies = (environment.branches ?? []).map((name, index) => ({
     id: environment.id * 100 + index,
     node_id: `BP_${index}`,
     name,
     type: 'branch',
   }))
-  return { total_count: policies.length, branch_policies: policies }
+  return { total_count: policies.length, branch_policies: policies.slice((page - 1) * perPage, page * perPage) }
 }
 
 export function approvalsAnswer(state: GitHubState, run: RunState): object[] {
-  return run.reviews.map((review) => {
-    const environment = state.environments.get(review.environment)
-    const url = `https://api.github.com/repos/${state.repository}/environments/${encodeURIComponent(review.environment)}`
-    return {
-      state: review.state,
-      comment: review.comment,
-      environments: [
-        { id: environment?.id ?? 0, node_id: 'EN', name: review.environment, url, html_url: url, created_at: at, updated_at: at },
-      ],
-      user: userAnswer(state, review.user),
-    }
+  return run.reviews.map((review) => ({
+    state: review.state,
+    comment: review.comment,
+    environments: [{ ...environmentLink(state, review.environment), created_at: at, updated_at: at }],
+    user: userAnswer(state, review.user),
+  }))
+}
+
+/** What waits for a reviewer; `viewer` is null for a job's own token, which can not approve anything. */
+export function pendingAnswer(state: GitHubState, run: RunState, viewer: number | null): object[] {
+  return [...run.waiting].flatMap((name) => {
+    const environment = state.environments.get(name)
+    if (environment === undefined) return []
+    return [
+      {
+        environment: environmentLink(state, environment),
+        wait_timer: 0,
+        wait_timer_started_at: null,
+        current_user_can_approve: viewer !== null && reviewProblem(run, environment, viewer) === null,
+        reviewers: environment.reviewers.map((id) => ({ type: 'User', reviewer: userAnswer(state, id) })),
+      },
+    ]
   })
 }
 
-/** The fields of a workflow run that readers of approvals use, and those that its description requires without nesting a repository. */
-export function runAnswer(state: GitHubState, run: RunState): object {
-  const url = `https://api.github.com/repos/${state.repository}/actions/runs/${run.id}`
-  return {
-    id: run.id,
-    name: 'Move the stack',
-    node_id: `WFR_${run.id}`,
-    head_branch: run.branch,
-    head_sha: run.sha,
-    path: '.github/workflows/failover.yml',
-    display_title: 'Move the stack',
-    run_number: run.id,
-    run_attempt: run.attempt,
-    event: 'workflow_dispatch',
-    status: run.waiting.size > 0 ? 'waiting' : 'in_progress',
-    conclusion: null,
-    workflow_id: 1,
-    url,
-    html_url: url,
-    created_at: at,
-    updated_at: at,
-    actor: userAnswer(state, run.actor),
-    triggering_actor: userAnswer(state, run.actor),
-  }
+function environmentLink(state: GitHubState, { id, name }: { readonly id: number; readonly name: string }): object {
+  const url = `https://api.github.com/repos/${state.repository}/environments/${encodeURIComponent(name)}`
+  return { id, node_id: `EN_${id}`, name, url, html_url: url }
 }
-
-export const refAnswer = (state: GitHubState, branch: string, sha: string): object => ({
-  name: branch,
-  commit: { sha, url: `https://api.github.com/repos/${state.repository}/commits/${sha}` },
-  protected: true,
-})

@@ -13,8 +13,9 @@ export interface GitHubControl {
     readonly actor: string
     readonly branch?: string
     readonly sha?: string
+    readonly event?: string
   }): Promise<{ readonly id: number; readonly sha: string; readonly branch: string }>
-  /** A job of the run names an environment: it waits if that has reviewers. */
+  /** A job of the run names an environment: it waits if that has reviewers. Throws when the branch may not use it. */
   reachEnvironment(run: number, environment: string): Promise<'waiting' | 'running'>
   /** Throws GitHub's own words when this person may not. */
   review(
@@ -26,7 +27,8 @@ export interface GitHubControl {
       readonly comment?: string
     },
   ): Promise<void>
-  rerun(run: number): Promise<void>
+  /** A new attempt, started by `actor` or by who started the run. */
+  rerun(run: number, actor?: string): Promise<void>
   moveBranch(branch: string, sha: string): Promise<void>
 }
 
@@ -49,7 +51,7 @@ export function controlGitHub(url: string): GitHubControl {
     reachEnvironment: async (run, environment) =>
       ((await post(`/runs/${run}/reach`, { environment })) as { state: 'waiting' | 'running' }).state,
     review: async (run, review) => post(`/runs/${run}/review`, review),
-    rerun: async (run) => post(`/runs/${run}/rerun`, {}),
+    rerun: async (run, actor) => post(`/runs/${run}/rerun`, actor === undefined ? {} : { actor }),
     moveBranch: async (branch, sha) => post('/branches', { branch, sha }),
   }
 }

@@ -1,3 +1,6 @@
+import { createHash, randomBytes } from 'node:crypto'
+import { matchesGlob } from 'node:path'
+
 /** What the fake of GitHub remembers: one repository with users, environments, runs and the reviews of runs. */
 export interface GitHubState {
   readonly repository: string
@@ -20,14 +23,20 @@ export interface EnvironmentState {
 }
 export interface RunState {
   readonly id: number
+  /** Who started it. */
   readonly actor: number
+  /** Who started the newest attempt. */
+  triggeringActor: number
+  readonly event: string
   readonly branch: string
   readonly sha: string
   attempt: number
+  conclusion: 'cancelled' | 'failure' | null
   /** Environments that a job of this run waits for. */
   readonly waiting: Set<string>
+  /** Of all attempts: GitHub does not say of which. */
   readonly reviews: {
-    readonly environment: string
+    readonly environment: { readonly id: number; readonly name: string }
     readonly user: number
     readonly state: 'approved' | 'rejected'
     readonly comment: string
@@ -55,10 +64,59 @@ export function environmentOf(state: GitHubState, name: string): EnvironmentStat
   return made
 }
 
+/** A new run at the tip of its branch; a branch that nobody made gets a commit. */
+export function startRun(
+  state: GitHubState,
+  start: { readonly actor: number; readonly branch: string; readonly sha?: string | undefined; readonly event: string },
+): RunState {
+  const sha = start.sha ?? state.branches.get(start.branch) ?? createHash('sha1').update(randomBytes(8)).digest('hex')
+  if (!state.branches.has(start.branch)) state.branches.set(start.branch, sha)
+  const run: RunState = {
+    id: state.nextId++,
+    actor: start.actor,
+    triggeringActor: start.actor,
+    event: start.event,
+    branch: start.branch,
+    sha,
+    attempt: 1,
+    conclusion: null,
+    waiting: new Set(),
+    reviews: [],
+  }
+  state.runs.set(run.id, run)
+  return run
+}
+
+/** A new attempt of the same run: it has to wait again, and what was reviewed before stays listed. */
+export function rerun(run: RunState, by: number): void {
+  run.attempt += 1
+  run.triggeringActor = by
+  run.conclusion = null
+  run.waiting.clear()
+}
+
+/** What a job meets that names this environment. */
+export function reach(run: RunState, environment: EnvironmentState): 'waiting' | 'running' | 'refused' {
+  const allowed = environment.branches?.some((pattern) => matchesGlob(run.branch, pattern)) ?? true
+  if (!allowed) {
+    run.conclusion = 'failure'
+    return 'refused'
+  }
+  if (environment.reviewers.length === 0) return 'running'
+  run.waiting.add(environment.name)
+  return 'waiting'
+}
+
 /** Why GitHub would not take this review; null when it does. */
-export function reviewProblem(state: GitHubState, run: RunState, environment: EnvironmentState, user: number): string | null {
+export function reviewProblem(run: RunState, environment: EnvironmentState, user: number): string | null {
   if (!run.waiting.has(environment.name)) return 'There are no pending deployment requests to approve or reject'
   if (!environment.reviewers.includes(user)) return 'User is not a required reviewer'
-  if (environment.preventSelfReview && user === run.actor) return 'Self-review is prevented'
+  if (environment.preventSelfReview && [run.actor, run.triggeringActor].includes(user)) return 'Self-review is prevented'
   return null
+}
+
+export function review(run: RunState, environment: EnvironmentState, given: Omit<RunState['reviews'][number], 'environment'>): void {
+  run.waiting.delete(environment.name)
+  run.reviews.push({ environment: { id: environment.id, name: environment.name }, ...given })
+  if (given.state === 'rejected') run.conclusion = 'failure'
 }

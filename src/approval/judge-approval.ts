@@ -122,8 +122,12 @@ function ofRun({ run, expected, branchTip }: ApprovalEvidence): Refusal[] {
   return found
 }
 
+/** By id and name: a deleted environment that was made anew has another id. */
+const entriesOf = (approvals: readonly GitHubApproval[], { id, name }: GitHubEnvironment): GitHubApproval[] =>
+  approvals.filter((entry) => entry.environments.some((one) => one.id === id && one.name === name))
+
 function ofApprovals({ approvals, environment, run, expected }: ApprovalEvidence): Refusal[] {
-  const ours = approvals.filter((entry) => entry.environments.some((one) => one.id === environment.id && one.name === environment.name))
+  const ours = entriesOf(approvals, environment)
   if (ours.some((entry) => entry.state === 'rejected'))
     return [refusal('approval-rejected', `${expected.environment} was rejected for this run`, 'Ask the reviewer.')]
   const given = ours.filter((entry) => entry.state === 'approved')
@@ -135,8 +139,7 @@ function ofApprovals({ approvals, environment, run, expected }: ApprovalEvidence
         'The job must name the environment, and a reviewer must approve it.',
       ),
     ]
-  const requesters = [run.actor.id, run.triggering_actor.id]
-  const independent = given.filter((entry) => !requesters.includes(entry.user.id))
+  const independent = given.filter((entry) => !requestersOf(run).includes(entry.user.id))
   if (independent.length === 0)
     return [
       refusal(
@@ -145,11 +148,7 @@ function ofApprovals({ approvals, environment, run, expected }: ApprovalEvidence
         'Somebody else must approve.',
       ),
     ]
-  // Members of teams are not named by the rule: there GitHub's own check has to do.
-  const reviewers = reviewersOf(environment)?.reviewers ?? []
-  const users = reviewers.filter((reviewer) => reviewer.type === 'User').map((reviewer) => reviewer.reviewer.id)
-  const known = reviewers.some((reviewer) => reviewer.type !== 'User') || independent.some((entry) => users.includes(entry.user.id))
-  return known
+  return independent.some((entry) => mayReview(environment, entry.user))
     ? []
     : [
         refusal(
@@ -160,16 +159,20 @@ function ofApprovals({ approvals, environment, run, expected }: ApprovalEvidence
       ]
 }
 
-/** Who approved: those who did not start the run, by id. */
+/** By id: a login can be renamed and taken over. */
+const requestersOf = (run: GitHubRun): number[] => [run.actor.id, run.triggering_actor.id]
+
+/** Members of teams are not named by the rule: where a team may review, GitHub's own check has to do. */
+function mayReview(environment: GitHubEnvironment, user: { readonly id: number }): boolean {
+  const reviewers = reviewersOf(environment)?.reviewers ?? []
+  return reviewers.some((one) => one.type !== 'User' || one.reviewer.id === user.id)
+}
+
+/** Who approved: reviewers of the environment who did not start the run. */
 export function approversOf({ approvals, environment, run }: ApprovalEvidence): { readonly id: string; readonly name: string }[] {
-  return approvals
-    .filter(
-      (entry) =>
-        entry.state === 'approved' &&
-        entry.environments.some((one) => one.id === environment.id) &&
-        ![run.actor.id, run.triggering_actor.id].includes(entry.user.id),
-    )
-    .map((entry) => ({ id: String(entry.user.id), name: entry.user.login }))
+  return entriesOf(approvals, environment)
+    .filter(({ state, user }) => state === 'approved' && !requestersOf(run).includes(user.id) && mayReview(environment, user))
+    .map(({ user }) => ({ id: String(user.id), name: user.login }))
 }
 
 const refusal = (code: string, what: string, next: string): Refusal => ({ code, what, next })

@@ -10,19 +10,33 @@ export async function readPlan(path: string, to: string | null): Promise<Plan> {
     })
   })
   const plan = parse(text, path)
-  if (
-    plan.schemaVersion !== 1 ||
-    plan.tool?.name !== 'standby' ||
-    !Array.isArray(plan.steps) ||
-    !Array.isArray(plan.facts) ||
-    plan.intent === undefined
-  )
-    throw inputError('plan-invalid', `${path} is no plan of this tool`, { next: 'Make a new plan: standby failover plan' })
+  if (!isPlan(plan)) throw inputError('plan-invalid', `${path} is no plan of this tool`, { next: 'Make a new plan: standby failover plan' })
   if (to !== null && plan.intent.to !== to)
     throw inputError('plan-for-another-site', `the plan moves to ${plan.intent.to}, and ${to} was asked for`, {
       next: 'Nothing was changed.',
     })
   return plan
+}
+
+/** Enough to compare it with what was approved; the digest covers the rest. */
+function isPlan(plan: Partial<Plan>): boolean {
+  const texts = [
+    plan.id,
+    plan.stack?.name,
+    plan.stack?.digest,
+    plan.tool?.version,
+    plan.intent?.from,
+    plan.intent?.to,
+    plan.expiresAt,
+    plan.nonce,
+  ]
+  return (
+    plan.schemaVersion === 1 &&
+    plan.tool?.name === 'standby' &&
+    texts.every((text) => typeof text === 'string' && text !== '') &&
+    Number.isInteger(plan.epoch) &&
+    [plan.steps, plan.facts, plan.findings].every(Array.isArray)
+  )
 }
 
 function parse(text: string, path: string): Plan {

@@ -1,9 +1,12 @@
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { describe, expect, test } from '@jest/globals'
+import { describe, expect, jest, test } from '@jest/globals'
 import { parseAllDocuments } from 'yaml'
 import { runCli } from '../support/run-cli.ts'
+import { planText } from '../support/small-stack.ts'
 import { temporaryFolder } from '../support/temporary-folder.ts'
+
+jest.setTimeout(60_000)
 
 const root = join(import.meta.dirname, '..', '..')
 const stack = join(root, 'stacks', 'infisical-kubernetes', 'standby.yaml')
@@ -94,13 +97,7 @@ describe('standby rbac', () => {
 describe('a move from the command line', () => {
   test('prints the digest of a plan file, whatever the order of its keys', async () => {
     const folder = temporaryFolder()
-    const plan = {
-      schemaVersion: 1,
-      tool: { name: 'standby', version },
-      steps: [],
-      facts: [],
-      intent: { to: 'dc-b', from: 'dc-a', mode: 'switchover' },
-    }
+    const plan = JSON.parse(planText()) as object
     writeFileSync(join(folder, 'a.json'), JSON.stringify(plan))
     writeFileSync(join(folder, 'b.json'), JSON.stringify(Object.fromEntries(Object.entries(plan).reverse()), null, 2))
     const [a, b] = await Promise.all(['a.json', 'b.json'].map((name) => runCli(['digest', join(folder, name)])))

@@ -1,13 +1,16 @@
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { describe, expect, test } from '@jest/globals'
+import { describe, expect, jest, test } from '@jest/globals'
+import { kubeconfigOf } from '../support/kubeconfig.ts'
 import { type ActionName, type ActionRun, runAction } from '../support/run-action.ts'
-import { smallStack } from '../support/small-stack.ts'
+import { planText, smallStack } from '../support/small-stack.ts'
 import { temporaryFolder } from '../support/temporary-folder.ts'
 
-const kubeconfig = 'https://192.0.2.1'
+const kubeconfig = kubeconfigOf({ url: 'https://192.0.2.1' })
 const stack = smallStack({ kubernetes: { 'dc-a': kubeconfig, 'dc-b': kubeconfig }, storage: 'http://192.0.2.1:9' })
 const execute = { operation: 'execute', to: 'dc-b', confirm: 'dc-b', digest: 'a1'.repeat(32), 'github-token': 'ghs_some_token' }
+
+jest.setTimeout(30_000)
 
 /** What every refusal owes its reader, whatever the reason. */
 function expectRefusal(run: ActionRun, code: string): void {
@@ -46,15 +49,21 @@ describe('nothing is contacted, and the reader learns what to correct', () => {
     expect(run.errors[0]).toMatch(/:5:.*s4.*s3/s)
   })
 
+  test.each(['{"A": "the-secret-value"', '["the-secret-value"]', '{"A": {"b": "the-secret-value"}}'])(
+    'credentials that are not one object of texts, without showing them',
+    async (credentials) => {
+      const run = await runAction('status', { with: { stack: stack.path, credentials } })
+      expectRefusal(run, 'credentials-invalid')
+      expect(run.leaked).not.toContain('the-secret-value')
+    },
+  )
+
   test.each([
     ['a plan that is not there', null, 'plan-not-found'],
     ['a plan that is not JSON', '{', 'plan-invalid'],
     ['a plan of something else', '{"schemaVersion":1,"tool":{"name":"terraform"}}', 'plan-invalid'],
-    [
-      'a plan to another site',
-      '{"schemaVersion":1,"tool":{"name":"standby"},"steps":[],"facts":[],"intent":{"to":"dc-a"}}',
-      'plan-for-another-site',
-    ],
+    ['a plan that lacks what it must have', planText({ expiresAt: undefined }), 'plan-invalid'],
+    ['a plan to another site', planText({ intent: { mode: 'switchover', from: 'dc-b', to: 'dc-a' } }), 'plan-for-another-site'],
   ])('%s', async (_name, content, code) => {
     const plan = join(temporaryFolder(), 'plan.json')
     if (content !== null) writeFileSync(plan, content)

@@ -1,8 +1,11 @@
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals'
+import { afterAll, afterEach, beforeAll, describe, expect, jest, test } from '@jest/globals'
+import { controlGitHub } from '../../lab/github/control.ts'
+import { startGitHubFake } from '../../lab/github/server.ts'
 import { openKubernetes } from '../../src/clients/kubernetes.ts'
 import { openObjectStore } from '../../src/clients/object-store.ts'
+import type { EvidenceRecord } from '../../src/evidence/evidence-record.ts'
 import type { SiteName } from '../../src/stack/stack.ts'
 import { type ApiServer, startApiServer } from '../support/api-server.ts'
 import { type ObjectStoreServer, startObjectStore } from '../support/object-store.ts'
@@ -10,6 +13,8 @@ import { schemaErrors } from '../support/published-schemas.ts'
 import { runAction } from '../support/run-action.ts'
 import { type CliRun, runCli } from '../support/run-cli.ts'
 import { type SmallStack, smallStack } from '../support/small-stack.ts'
+
+jest.setTimeout(60_000)
 
 /** A real API server that plays both sites, and a real S3 server that is archive and witness: what a small stack is moved on. */
 let api: ApiServer
@@ -211,4 +216,45 @@ test('a plan is executed once', async () => {
   expect(again.exitCode).toBe(3)
   expect(again.json.verdict).toBe('refused')
   expect((await standby(['status'])).json).toEqual(expect.objectContaining({ activeSite: 'dc-b', epoch: 2 }))
+})
+
+test('the way back goes through a reviewer on GitHub: planned by one job, approved, executed by another', async () => {
+  const fake = await startGitHubFake({ repository: 'acme/stacks' })
+  const github = controlGitHub(fake.url)
+  await github.environment({ name: 'production-failover', reviewers: ['rita'] })
+  const reviewed = declared({ github: true })
+  const plan = join(reviewed.folder, 'plan.json')
+  const planned = await runAction('failover', { with: { stack: reviewed.path, to: 'dc-a', plan }, env: reviewed.env })
+  expect(planned.outputs).toEqual(expect.objectContaining({ 'reason-code': 'plan-ready', plan }))
+
+  const run = await github.startRun({ actor: 'sam' })
+  await github.reachEnvironment(run.id, 'production-failover')
+  await github.review(run.id, { environment: 'production-failover', reviewer: 'rita', comment: 'go' })
+  const moved = await runAction('failover', {
+    with: { stack: reviewed.path, operation: 'execute', to: 'dc-a', confirm: 'dc-a', plan, digest: planned.outputs.digest ?? '' },
+    env: {
+      ...reviewed.env,
+      GITHUB_TOKEN: 'ghs_the_token',
+      GITHUB_API_URL: fake.url,
+      GITHUB_REPOSITORY: 'acme/stacks',
+      GITHUB_RUN_ID: String(run.id),
+      GITHUB_SHA: run.sha,
+    },
+  })
+  await fake.stop()
+  expect(moved.errors).toEqual([])
+  expect(moved.outputs).toEqual(expect.objectContaining({ decision: 'complete', 'reason-code': 'moved', digest: planned.outputs.digest }))
+  expect(schemaErrors('result.schema.json', moved.result)).toEqual([])
+  expect(moved.summary).toContain('dc-a')
+  for (const secret of [...reviewed.secrets, 'admin-token', 'ghs_the_token']) expect(moved.leaked).not.toContain(secret)
+
+  const witness = openObjectStore(store.access('witness/'))
+  const records = await Promise.all(
+    (await witness.list('evidence/')).map(async ({ key }) => JSON.parse((await witness.get(key))?.body ?? 'null') as EvidenceRecord),
+  )
+  expect(records.map((record) => record.previous)).toEqual(['0'.repeat(64), records[0]?.hash])
+  expect(records[1]?.body.approval).toEqual(
+    expect.objectContaining({ kind: 'github-environment', requestedBy: 'sam', approvers: [expect.objectContaining({ name: 'rita' })] }),
+  )
+  expect(records.flatMap((record) => schemaErrors('evidence.schema.json', record))).toEqual([])
 })

@@ -93,3 +93,22 @@ export const silentStack = (hole: BlackHole, more: { readonly github?: boolean }
   const kubeconfig = kubeconfigOf({ url: `https://127.0.0.1:${hole.port}`, user: 'token: a-token-of-the-test' })
   return smallStack({ kubernetes: { 'dc-a': kubeconfig, 'dc-b': kubeconfig }, storage: `http://127.0.0.1:${hole.port}`, ...more })
 }
+
+/** A plan file of this shape, and nothing behind it: whoever executes it must refuse. */
+export const planText = (more: object = {}): string =>
+  JSON.stringify({
+    schemaVersion: 1,
+    id: 'made-by-hand',
+    stack: { name: 'small', digest: '0'.repeat(64) },
+    tool: { name: 'standby', version: '0.1.0' },
+    intent: { mode: 'switchover', from: 'dc-a', to: 'dc-b' },
+    epoch: 1,
+    madeAt: '2026-11-21T05:00:00.000Z',
+    expiresAt: '2099-01-01T00:00:00.000Z',
+    nonce: 'n'.repeat(32),
+    facts: [],
+    findings: [],
+    steps: [],
+    predictions: { duration: 0, writeGap: 0, loss: { bytes: [0, 0], seconds: [0, 0], why: '' } },
+    ...more,
+  })

@@ -32,6 +32,9 @@ test('of a kubeconfig only the secrets of its users are masked, so that words li
       kubeconfigOf({ url: 'https://x', user: `client-certificate-data: Q0VSVA==\n    client-key-data: S0VZS0VZ\n    password: hunter22` }),
     ),
   ).toEqual(['Q0VSVA==', 'S0VZS0VZ', 'hunter22'])
+  expect(
+    masksOf(kubeconfigOf({ url: 'https://x', user: 'token: some-token', cluster: 'proxy-url: http://me:proxy-password@proxy:3128' })),
+  ).toEqual(['some-token', 'proxy-password'])
   expect(masksOf(`kind: Config\nusers:\n- { name: admin-of-dc-a, user: ${exec} }\n`)).toEqual(['key-in-exec'])
   expect(masksOf(JSON.stringify({ kind: 'Config', users: [{ name: 'admin-of-dc-a', user: { token: 'a-json-token' } }] }))).toEqual([
     'a-json-token',

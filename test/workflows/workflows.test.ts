@@ -1,3 +1,4 @@
+import { spawnSync } from 'node:child_process'
 import { readdirSync, readFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { NoOperationTraceWriter, parseWorkflow } from '@actions/workflow-parser'
@@ -12,6 +13,9 @@ const files = ['.github/workflows', 'workflows'].flatMap((folder) =>
 )
 
 interface Job {
+  readonly name?: string
+  readonly secrets?: unknown
+  readonly with?: Record<string, unknown>
   readonly permissions?: Record<string, string>
   readonly environment?: string
   readonly uses?: string
@@ -20,12 +24,20 @@ interface Job {
   readonly steps?: readonly { readonly uses?: string; readonly run?: string; readonly with?: Record<string, unknown> }[]
 }
 interface Workflow {
+  readonly on: { readonly workflow_call?: { readonly inputs?: Record<string, { readonly required?: boolean }> } }
   readonly permissions?: Record<string, string>
   readonly jobs: Record<string, Job>
 }
 const text = (file: string): string => readFileSync(join(root, file), 'utf8')
 const workflow = (file: string): Workflow => parse(text(file)) as Workflow
 const jobs = (file: string): [string, Job][] => Object.entries(workflow(file).jobs)
+
+/** Only known inputs, and every required one. */
+function expectCall(given: Record<string, unknown>, inputs: Record<string, { readonly required?: boolean }>): void {
+  const required = Object.entries(inputs).filter(([, input]) => input.required === true)
+  expect(Object.keys(inputs)).toEqual(expect.arrayContaining(Object.keys(given)))
+  expect(Object.keys(given)).toEqual(expect.arrayContaining(required.map(([name]) => name)))
+}
 
 describe.each(files)('%s', (file) => {
   test("is a workflow for GitHub's own parser", () => {
@@ -37,15 +49,27 @@ describe.each(files)('%s', (file) => {
     expect(workflow(file).permissions).toEqual({})
     for (const [, job] of jobs(file)) {
       expect(job.permissions).toBeDefined()
-      for (const level of Object.values(job.permissions ?? {})) expect(level).toBe('read')
+      // Only what publishes a release writes to GitHub; what deploys and moves writes to the sites.
+      const levels = Object.values(job.permissions ?? {})
+      if (job.environment !== 'release') for (const level of levels) expect(level).toBe('read')
     }
   })
 
   test('pins every foreign action by commit, with its version beside it', () => {
     for (const [, line = ''] of text(file).matchAll(/uses:\s+(.+)/g)) {
       if (line.startsWith('$/')) continue
-      expect(line).toMatch(/^[\w.-]+\/[\w./-]+@[0-9a-f]{40} # .+/)
+      expect(line).toMatch(/^[\w.-]+\/[\w./-]+@[0-9a-f]{40} # (v\d+\.\d+\.\d+$|yours: )/)
     }
+  })
+
+  test('gives the actions of this repository inputs that they have, and all that they require', () => {
+    for (const [, job] of jobs(file))
+      for (const step of job.steps ?? []) {
+        const action = /^\$\/(actions\/[\w-]+)$/.exec(step.uses ?? '')?.[1]
+        if (action === undefined) continue
+        const { inputs } = parse(text(join(action, 'action.yml'))) as { readonly inputs: Record<string, { readonly required?: boolean }> }
+        expectCall(step.with ?? {}, inputs)
+      }
   })
 
   test('bounds every job in time', () => {
@@ -65,6 +89,37 @@ describe.each(files)('%s', (file) => {
   })
 })
 
+const callers = readdirSync(join(root, 'workflows')).map((name) => join('workflows', name))
+
+describe.each(callers)('the template %s', (file) => {
+  const calls = jobs(file).flatMap(([, job]) => {
+    const called = /^standby-dr\/standby\/(\.github\/workflows\/[\w-]+\.yml)@/.exec(job.uses ?? '')?.[1]
+    return called === undefined ? [] : [{ job, called: workflow(called) }]
+  })
+
+  test('calls a workflow that exists, with inputs that it has', () => {
+    expect(calls).toHaveLength(jobs(file).length)
+    for (const { job, called } of calls) expectCall(job.with ?? {}, called.on.workflow_call?.inputs ?? {})
+  })
+
+  test('grants what the called jobs ask for: GitHub refuses to start a call that asks for more', () => {
+    for (const { job, called } of calls)
+      for (const inner of Object.values(called.jobs)) expect(job.permissions).toMatchObject(inner.permissions ?? {})
+  })
+
+  test('lets the secrets of the called environments through', () => {
+    for (const { job } of calls) expect(job.secrets).toBe('inherit')
+  })
+})
+
+test('every published stack names the environment that the failover template protects', () => {
+  const environment = workflow('workflows/failover.yml').jobs.failover?.with?.environment
+  for (const name of readdirSync(join(root, 'stacks'))) {
+    const stack = parse(text(join('stacks', name, 'standby.yaml'))) as { readonly approval: { readonly github: object } }
+    expect(stack.approval.github).toEqual({ environment, branch: 'main' })
+  }
+})
+
 describe('the failover workflow', () => {
   const file = '.github/workflows/failover.yml'
   const { plan, execute } = workflow(file).jobs
@@ -72,6 +127,7 @@ describe('the failover workflow', () => {
   test('only the execute job names the protected environment, and it reads the approval back', () => {
     expect(execute?.environment).toBe('${{ inputs.environment }}')
     expect(plan?.environment).toBe('${{ inputs.plan-environment }}')
+    expect(Object.values(workflow(file).jobs).filter((job) => job.environment === '${{ inputs.environment }}')).toHaveLength(1)
     expect(execute?.permissions).toEqual({ contents: 'read', actions: 'read' })
   })
 
@@ -88,6 +144,21 @@ describe('the failover workflow', () => {
       confirm: '${{ inputs.to }}',
       to: '${{ inputs.to }}',
     })
+  })
+
+  test('fetches the very plan that was shown, by its digest', () => {
+    const stepOf = (job: Job | undefined, action: string) => job?.steps?.find((step) => step.uses?.startsWith(`actions/${action}@`))
+    expect(stepOf(plan, 'upload-artifact')?.with?.name).toBe('standby-plan-${{ steps.plan.outputs.digest }}')
+    expect(stepOf(execute, 'download-artifact')?.with?.name).toBe('standby-plan-${{ needs.plan.outputs.digest }}')
+  })
+
+  test('refuses one environment for both jobs: it would be approved before there is a plan', async () => {
+    const check = plan?.steps?.find((step) => step.run !== undefined)
+    const run = (PLAN: string, EXECUTE: string): number | null =>
+      spawnSync('bash', ['-e', '-c', check?.run ?? ''], { env: { PATH: process.env.PATH, PLAN, EXECUTE } }).status
+    expect(run('production-observe', 'production-failover')).toBe(0)
+    expect(run('Production-Failover', 'production-failover')).toBe(1)
+    expect(plan?.steps?.indexOf(check ?? {})).toBe(0)
   })
 
   test('deploys and moves of one stack wait for each other, and none is dropped', () => {

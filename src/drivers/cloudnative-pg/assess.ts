@@ -204,10 +204,10 @@ function ofPair(component: Database, states: BySite<CloudNativePgState>, intent:
       found.push(
         say(
           'timelines-differ',
-          severity,
+          // A replica writes its timeline down at its next restartpoint only; the first step of a move proves that it follows.
+          'warning',
           `${to.cluster} is on timeline ${to.instance.timeLineID}, ${from.cluster} on ${from.instance.timeLineID}`,
-          // A replica writes its timeline down at its next restartpoint only.
-          'Wait for its next restartpoint (CHECKPOINT on it helps); if it does not follow, clone it again.',
+          'Its next restartpoint shows it (CHECKPOINT on it helps). If it does not follow, clone it again.',
         ),
       )
     if (to.instance?.replayPaused === true)

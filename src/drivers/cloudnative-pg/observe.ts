@@ -163,7 +163,8 @@ function factsOf(state: CloudNativePgState, timeline: number): Fact[] {
   return [
     { name: 'cluster', value: state.uid, binds: 'exactly' },
     { name: 'primary', value: state.replica?.primary ?? state.cluster, binds: 'exactly' },
-    { name: 'timeline', value: timeline, binds: 'exactly' },
+    // Of a replica it is the one of its last restartpoint, which comes when it comes.
+    ...(state.instance?.isPrimary === true ? [{ name: 'timeline', value: timeline, binds: 'exactly' } as const] : []),
     { name: 'system id', value: state.systemId, binds: 'exactly' },
     { name: 'archive', value: state.serverName, binds: 'exactly' },
     { name: 'image', value: state.image, binds: 'exactly' },

@@ -1,6 +1,11 @@
+import { spawn } from 'node:child_process'
+import { readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { setTimeout as pause } from 'node:timers/promises'
 import { expect, test } from '@jest/globals'
 import { rendered, resultText } from '../../../src/actions/outcome.ts'
 import { StandbyError } from '../../../src/errors.ts'
+import { temporaryFolder } from '../../support/temporary-folder.ts'
 
 test('an error is shown with its code first, then what, where and what to do next', () => {
   const error = new StandbyError({ code: 'site-silent', mustAct: 'site', what: 'dc-b does not answer', where: 'dc-b', next: 'Look at it.' })
@@ -14,3 +19,69 @@ test('a result carries its schema version, and one that GitHub would drop says s
   expect(large.length).toBeLessThan(1_000)
   expect(JSON.parse(large)).toEqual({ schemaVersion: 1, tooLarge: { characters: expect.any(Number), limit: 400_000 } })
 })
+
+/** Ends when it was told to, with what it wrote as outputs. */
+async function interrupted(
+  run: string,
+): Promise<{ readonly exitCode: number | null; readonly took: number; readonly outputs: string; readonly said: string }> {
+  const output = join(temporaryFolder(), 'output')
+  writeFileSync(output, '')
+  const script = `import { finish } from '${join(import.meta.dirname, '../../../src/actions/outcome.ts')}'
+    setInterval(() => undefined, 1_000)
+    console.log('ready')
+    await finish(${run})`
+  const child = spawn(process.execPath, ['--input-type=module', '-e', script], {
+    env: { PATH: process.env.PATH, GITHUB_OUTPUT: output },
+    stdio: ['ignore', 'pipe', 'inherit'],
+  })
+  let said = ''
+  const ready = new Promise<void>((resolve) =>
+    child.stdout.on('data', (chunk: Buffer) => {
+      said += chunk.toString()
+      resolve()
+    }),
+  )
+  const ended = new Promise<number | null>((resolve) => child.once('close', resolve))
+  await ready
+  await pause(200)
+  const began = performance.now()
+  child.kill('SIGINT')
+  // What a runner does when the job is cancelled.
+  const second = setTimeout(() => child.kill('SIGTERM'), 7_500)
+  const last = setTimeout(() => child.kill('SIGKILL'), 10_000)
+  const exitCode = await ended
+  for (const timer of [second, last]) clearTimeout(timer)
+  return { exitCode, took: performance.now() - began, outputs: readFileSync(output, 'utf8'), said }
+}
+
+test('a cancelled run that does not listen still leaves its outputs, before the runner sends its second signal', async () => {
+  const { exitCode, took, outputs } = await interrupted('() => new Promise(() => undefined)')
+  expect(took).toBeLessThan(7_500)
+  expect(exitCode).toBe(1)
+  expect(outputs).toMatch(/reason-code<<.*\ncancelled\n/)
+  expect(outputs).toMatch(/decision<<.*\nfailure\n/)
+}, 20_000)
+
+test('a cancelled run that listens has its own last word', async () => {
+  const { exitCode, took, outputs } = await interrupted(
+    `(signal) => new Promise((resolve) => signal.addEventListener('abort', () =>
+      resolve({ decision: 'stop', reasonCode: 'moved', result: { undone: true }, summary: '', failure: 'it was undone' })))`,
+  )
+  expect(took).toBeLessThan(3_000)
+  expect(exitCode).toBe(1)
+  expect(outputs).toMatch(/reason-code<<.*\nmoved\n/)
+  expect(outputs).toContain('"undone":true')
+}, 20_000)
+
+test('a promise that nobody waits for does not end a run half way', async () => {
+  const { outputs, said } = await interrupted(
+    `async (signal) => {
+      void Promise.reject(new Error('forgotten\\n::set-output name=x::y'))
+      await new Promise((resolve) => signal.addEventListener('abort', resolve))
+      return { decision: 'complete', reasonCode: 'moved', result: {}, summary: '', failure: null }
+    }`,
+  )
+  expect(outputs).toMatch(/reason-code<<.*\nmoved\n/)
+  expect(said).toContain('internal-error: forgotten')
+  expect(said).not.toMatch(/^::set-output/m)
+}, 20_000)

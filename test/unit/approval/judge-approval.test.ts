@@ -155,13 +155,13 @@ test('only a declared reviewer is recorded as approver, not whoever else GitHub 
 test('whatever GitHub lists as approvals, a run without a declared reviewer other than its starter is never allowed', () => {
   const approval = fc.record({
     state: fc.constantFrom('approved', 'rejected', 'pending', 'APPROVED', ''),
-    user: fc.record({ id: fc.constantFrom(10, 20, 21, 99), login: fc.constantFrom('sam', 'rita', 'omar') }),
+    user: fc.record({ id: fc.constantFrom<number>(10, 20, 21, 99), login: fc.constantFrom('sam', 'rita', 'omar') }),
     comment: fc.string(),
     environments: fc.array(fc.record({ id: fc.constantFrom(71, 72), name: fc.constantFrom('production-failover', 'other') }), {
       maxLength: 3,
     }),
   })
-  const people = fc.record({ id: fc.constantFrom(10, 20, 21), login: fc.string() })
+  const people = fc.record({ id: fc.constantFrom<number>(10, 20, 21), login: fc.string() })
   fc.assert(
     fc.property(fc.array(approval, { maxLength: 4 }), people, people, (approvals, actor, triggering) => {
       const evidence = { ...withRun({ actor, triggering_actor: triggering }), approvals }

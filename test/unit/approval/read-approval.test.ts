@@ -1,7 +1,4 @@
-import { readFileSync } from 'node:fs'
-import { createRequire } from 'node:module'
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals'
-import { Ajv2020 } from 'ajv/dist/2020.js'
 import { controlGitHub, type GitHubControl } from '../../../lab/github/control.ts'
 import { startGitHubFake } from '../../../lab/github/server.ts'
 import { readGitHubApproval } from '../../../src/approval/read-approval.ts'
@@ -41,7 +38,12 @@ async function approvedRun() {
 type Run = Awaited<ReturnType<typeof approvedRun>>
 
 /** What the runner tells the job that executes. */
-const jobOf = (run: Run, sha = run.sha) => ({ GITHUB_RUN_ID: String(run.id), GITHUB_RUN_ATTEMPT: '1', GITHUB_REF: `refs/heads/${run.branch}`, GITHUB_SHA: sha })
+const jobOf = (run: Run, sha = run.sha) => ({
+  GITHUB_RUN_ID: String(run.id),
+  GITHUB_RUN_ATTEMPT: '1',
+  GITHUB_REF: `refs/heads/${run.branch}`,
+  GITHUB_SHA: sha,
+})
 
 async function read(run: Run, more: { readonly digest?: string; readonly sha?: string } = {}) {
   const report = await plan()
@@ -111,6 +113,43 @@ describe('an approval', () => {
     await expect(read(run)).rejects.toMatchObject({ code: 'approver-not-reviewer' })
   })
 
+  test('is refused when who re-ran the workflow gave it, in the attempt that counts', async () => {
+    await control.environment({ name: ENVIRONMENT, reviewers: ['rita'] })
+    const run = await approvedRun()
+    await control.rerun(run.id, 'rita')
+    const refused = read(run)
+    await expect(refused).rejects.toMatchObject({ code: 'rerun-refused' })
+    await expect(refused).rejects.toThrow(/attempt 2 .*rita started this run and approved it/)
+  })
+
+  test('is refused for a job of a tag that is called like the branch', async () => {
+    const run = await approvedRun()
+    const report = await plan()
+    const env = { ...jobOf(run), GITHUB_REF: 'refs/tags/main' }
+    await expect(readGitHubApproval({ github: github(), stack, plan: report.plan, digest: report.digest, env })).rejects.toMatchObject({
+      code: 'branch-not-allowed',
+    })
+  })
+
+  test.each(['GITHUB_RUN_ID', 'GITHUB_RUN_ATTEMPT', 'GITHUB_REF', 'GITHUB_SHA'])('is refused without %s', async (name) => {
+    const run = await approvedRun()
+    const report = await plan()
+    const env = { ...jobOf(run), [name]: undefined }
+    await expect(readGitHubApproval({ github: github(), stack, plan: report.plan, digest: report.digest, env })).rejects.toMatchObject({
+      code: 'not-in-github',
+      mustAct: 'input',
+    })
+  })
+
+  test('is refused when the stack file names no environment', async () => {
+    const { github: _none, ...approval } = stack.approval
+    const run = await approvedRun()
+    const report = await plan()
+    await expect(
+      readGitHubApproval({ github: github(), stack: { ...stack, approval }, plan: report.plan, digest: report.digest, env: jobOf(run) }),
+    ).rejects.toMatchObject({ code: 'approval-not-declared' })
+  })
+
   test('is refused in a re-run: it can not be told from the one of the first attempt', async () => {
     const run = await approvedRun()
     await control.rerun(run.id)
@@ -131,56 +170,22 @@ describe('an approval', () => {
     await expect(read(run)).rejects.toMatchObject({ code: 'branch-moved' })
   })
 
+  test('is recorded with all that an auditor needs to look it up', async () => {
+    const run = await approvedRun()
+    const { proof } = await read(run)
+    expect(proof).toMatchObject({
+      run: run.id,
+      attempt: 1,
+      sha: run.sha,
+      environment: { name: ENVIRONMENT },
+      approvals: [{ state: 'approved', user: { login: 'rita' }, environments: [{ name: ENVIRONMENT }] }],
+    })
+  })
+
   test('is refused when GitHub does not answer', async () => {
     const run = await approvedRun()
     await fake.stop()
     await expect(read(run)).rejects.toMatchObject({ code: 'approval-unreadable' })
     fake = await startGitHubFake()
-  })
-})
-
-describe("the fake of GitHub's API", () => {
-  const description = JSON.parse(
-    readFileSync(createRequire(import.meta.url).resolve('@octokit/openapi/generated/api.github.com.json'), 'utf8'),
-  ) as {
-    readonly paths: Record<string, { get: { responses: Record<string, { content: { 'application/json': { schema: object } } }> } }>
-    readonly components: object
-  }
-  const ajv = new Ajv2020({ strict: false, validateFormats: false })
-  const schemaOf = (path: string): object => ({
-    ...description.paths[path]?.get.responses['200']?.content['application/json'].schema,
-    components: description.components,
-  })
-  const ask = async (path: string): Promise<unknown> =>
-    (await fetch(`${fake.url}/repos/lab/stacks${path}`, { headers: { authorization: 'Bearer x' } })).json()
-
-  test('answers as its published description says', async () => {
-    const run = await approvedRun()
-    const cases: [string, string][] = [
-      ['/repos/{owner}/{repo}/environments/{environment_name}', `/environments/${ENVIRONMENT}`],
-      [
-        '/repos/{owner}/{repo}/environments/{environment_name}/deployment-branch-policies',
-        `/environments/${ENVIRONMENT}/deployment-branch-policies`,
-      ],
-      ['/repos/{owner}/{repo}/actions/runs/{run_id}/approvals', `/actions/runs/${run.id}/approvals`],
-    ]
-    for (const [template, path] of cases) {
-      const valid = ajv.compile(schemaOf(template))
-      const fits = valid(await ask(path))
-      expect({ path, fits, errors: (valid.errors ?? []).slice(0, 3) }).toEqual({ path, fits: true, errors: [] })
-    }
-  })
-
-  test('makes an unknown environment without rules when a job names it, as GitHub does', async () => {
-    const run = await control.startRun({ actor: 'otto' })
-    await expect(control.reachEnvironment(run.id, 'typo')).resolves.toBe('running')
-    await expect(ask('/environments/typo')).resolves.toMatchObject({ protection_rules: [], can_admins_bypass: true })
-  })
-
-  test('lets nobody approve who is no reviewer, or what does not wait', async () => {
-    const run = await control.startRun({ actor: 'otto' })
-    await expect(control.review(run.id, { environment: ENVIRONMENT, reviewer: 'rita' })).rejects.toThrow(/no pending/)
-    await control.reachEnvironment(run.id, ENVIRONMENT)
-    await expect(control.review(run.id, { environment: ENVIRONMENT, reviewer: 'eve' })).rejects.toThrow(/not a required reviewer/)
   })
 })

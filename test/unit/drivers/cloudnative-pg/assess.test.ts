@@ -134,7 +134,6 @@ describe('what stands against a switchover', () => {
     ['two databases that are no copies of each other', { b: { status: { systemID: '78' } } }, 'another-database@dc-b'],
     ['a replica of somebody else', { b: { spec: { replica: { self: 'pg-dc-b', primary: 'pg-dc-c' } } } }, 'follows-another@dc-b'],
     ['a history that parted', { b: { instance: { timeLineID: 4 } } }, 'history-forked@dc-b'],
-    ['a replica on an older timeline', { b: { instance: { timeLineID: 2 } } }, 'timelines-differ@dc-b'],
     ['a replay that is paused', { b: { instance: { replayPaused: true } } }, 'replay-paused@dc-b'],
     [
       'a replica that is too far behind',
@@ -151,6 +150,7 @@ describe('what stands against a switchover', () => {
 
   const warnings: [string, Change, string][] = [
     ['a slow restart after the promotion', { b: { spec: { smartShutdownTimeout: undefined } } }, 'smart-shutdown-slow@dc-b'],
+    ['a replica on an older timeline', { b: { instance: { timeLineID: 2 } } }, 'timelines-differ@dc-b'],
     ['a second promotion after the first', { b: { spec: { primaryUpdateMethod: 'switchover' } } }, 'restart-by-switchover@dc-b'],
     ['an operator that may lose the token', { a: { instance: { instanceManagerVersion: '1.29.1' } } }, 'operator-old@dc-a'],
     [

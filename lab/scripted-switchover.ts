@@ -1,0 +1,149 @@
+import type { KubernetesClient } from '../src/clients/kubernetes-client.ts'
+import { sshRunner } from '../src/clients/ssh.ts'
+import type { LabEnvironment } from './environment.ts'
+import { execute } from './execute.ts'
+import { type LabStack, labStacks } from './stacks.ts'
+import type { SiteName } from './topology.ts'
+
+/**
+ * The yardsticks of the benchmark. Both do what our move does for users (traffic closed, application stopped, database moved without loss,
+ * cache carried over, application started, traffic opened) and nothing else: no plan, no approval, no lock, no journal, no proof.
+ */
+export interface Yardstick {
+  readonly greenMs: number
+}
+
+interface Ends {
+  readonly from: SiteName
+  readonly to: SiteName
+}
+
+const facts = labStacks['infisical-kubernetes']
+const WORKLOAD = 'infisical-infisical-standalone-infisical'
+const cluster = (name: string) => ({
+  apiVersion: 'postgresql.cnpg.io/v1',
+  kind: 'Cluster',
+  plural: 'clusters',
+  namespace: facts.namespace,
+  name,
+})
+const deployment = { apiVersion: 'apps/v1', kind: 'Deployment', plural: 'deployments', namespace: facts.namespace, name: WORKLOAD }
+
+interface ClusterStatus {
+  readonly spec: { readonly replica: { readonly primary: string } }
+  readonly status: {
+    readonly phase: string
+    readonly demotionToken?: string
+    readonly lastPromotionToken?: string
+    readonly currentPrimary: string
+    readonly switchReplicaClusterStatus?: { readonly inProgress?: boolean }
+  }
+}
+
+/** The smallest script of API calls over kept-alive connections, polling twice a second. */
+export async function scriptedSwitchover(stack: LabStack, lab: LabEnvironment, ends: Ends): Promise<Yardstick> {
+  const begun = performance.now()
+  const [from, to] = [stack.admin[ends.from], stack.admin[ends.to]]
+  const [old, next] = [`pg-${ends.from}`, `pg-${ends.to}`]
+  await setTraffic(lab, 'be_none')
+  await from.patch(deployment, { spec: { replicas: 0 } }, { subresource: 'scale' })
+  await until(async () => (await podsOf(from)) === 0)
+  await from.patch(cluster(old), { spec: { replica: { primary: next, source: next, promotionToken: null } } })
+  const token = await until(async () => {
+    const found = (await from.get(cluster(old))) as unknown as ClusterStatus
+    return found.status.switchReplicaClusterStatus?.inProgress === true ? undefined : found.status.demotionToken
+  })
+  const redo = (JSON.parse(Buffer.from(token, 'base64').toString()) as { latestCheckpointREDOLocation: string })
+    .latestCheckpointREDOLocation
+  const pod = {
+    namespace: facts.namespace,
+    name: ((await to.get(cluster(next))) as unknown as ClusterStatus).status.currentPrimary,
+    container: 'postgres',
+  }
+  const psql = (sql: string) => to.exec(pod, ['psql', '-XAtqc', sql]).then((answer) => answer.stdout.trim())
+  await until(async () =>
+    (await psql('CHECKPOINT')) === '' && (await psql('SELECT redo_lsn FROM pg_control_checkpoint()')) === redo ? true : undefined,
+  )
+  await to.patch(cluster(next), { spec: { replica: { primary: next, promotionToken: token } } })
+  await until(async () => {
+    const found = (await to.get(cluster(next))) as unknown as ClusterStatus
+    if (found.status.lastPromotionToken !== token || found.status.phase !== 'Cluster in healthy state') return undefined
+    return (await psql("SELECT pg_is_in_recovery() || current_setting('archive_mode')").catch(() => '')) === 'falseon' ? true : undefined
+  })
+  await to.patch(deployment, { spec: { replicas: 1 } }, { subresource: 'scale' })
+  await until(async () => (((await to.get(deployment))?.status as { readyReplicas?: number } | undefined)?.readyReplicas ?? 0) > 0)
+  await setTraffic(lab, ends.to)
+  const greenMs = performance.now() - begun
+  // Not timed: what keeps the next run from failing.
+  await to.patch(cluster(next), { spec: { replica: { promotionToken: null } } })
+  await psql('CHECKPOINT')
+  return { greenMs }
+}
+
+/** The guide's procedure, one kubectl command after another, as its reader would type and read them; kubectl's own waiting where it has one. */
+export async function guidedSwitchover(lab: LabEnvironment, ends: Ends): Promise<Yardstick> {
+  const begun = performance.now()
+  const kubectl = (site: SiteName, ...args: string[]): Promise<string> => {
+    const kubeconfig = lab.sites.find((candidate) => candidate.name === site)?.kubeconfig ?? ''
+    return execute(lab.programs.kubectl, [`--kubeconfig=${kubeconfig}`, '-n', facts.namespace, ...args], { deadline: 300_000 })
+  }
+  const patch = (site: SiteName, replica: object): Promise<string> =>
+    kubectl(site, 'patch', 'cluster', `pg-${site}`, '--type=merge', '-p', JSON.stringify({ spec: { replica } }))
+  await setTraffic(lab, 'be_none')
+  await kubectl(ends.from, 'scale', 'deployment', WORKLOAD, '--replicas=0')
+  await kubectl(ends.from, 'wait', '--for=delete', 'pod', '-l', 'component=infisical', '--timeout=120s').catch(() => '')
+  await patch(ends.from, { primary: `pg-${ends.to}`, source: `pg-${ends.to}`, promotionToken: null })
+  // A person looks every five seconds.
+  const token = await until(
+    async () => (await kubectl(ends.from, 'get', 'cluster', `pg-${ends.from}`, '-o', 'jsonpath={.status.demotionToken}')) || undefined,
+    5_000,
+  )
+  await patch(ends.to, { primary: `pg-${ends.to}`, promotionToken: token })
+  await until(
+    async () =>
+      (await kubectl(ends.to, 'get', 'cluster', `pg-${ends.to}`, '-o', 'jsonpath={.status.lastPromotionToken}')) === token
+        ? true
+        : undefined,
+    5_000,
+  )
+  await kubectl(ends.to, 'wait', '--for=condition=Ready', `cluster/pg-${ends.to}`, '--timeout=300s')
+  await kubectl(ends.to, 'scale', 'deployment', WORKLOAD, '--replicas=1')
+  await kubectl(ends.to, 'rollout', 'status', `deployment/${WORKLOAD}`, '--timeout=300s')
+  await setTraffic(lab, ends.to)
+  const greenMs = performance.now() - begun
+  await patch(ends.to, { promotionToken: null })
+  return { greenMs }
+}
+
+async function podsOf(kubernetes: KubernetesClient): Promise<number> {
+  const pods = await kubernetes.list({ apiVersion: 'v1', kind: 'Pod', plural: 'pods' }, { namespace: facts.namespace })
+  return pods.filter((pod) => pod.metadata.name.startsWith(WORKLOAD)).length
+}
+
+async function setTraffic(lab: LabEnvironment, value: string): Promise<void> {
+  await Promise.all(
+    lab.loadBalancers.map(async (balancer) => {
+      const ssh = sshRunner({
+        host: balancer.host,
+        port: balancer.sshPort,
+        user: balancer.user,
+        privateKey: balancer.privateKey,
+        knownHosts: balancer.knownHosts,
+      })
+      const command = `sed -i 's/^${facts.mapKey} .*/${facts.mapKey} ${value}/' ${balancer.mapFile} && echo 'set map ${balancer.mapFile} ${facts.mapKey} ${value}' | socat - UNIX-CONNECT:${balancer.runtimeSocket}`
+      await ssh.run(command)
+      await ssh.close()
+    }),
+  )
+}
+
+/** Asks until there is an answer: undefined, false and the empty text are none. */
+async function until<T>(ask: () => Promise<T | undefined | false>, everyMs = 500): Promise<T> {
+  const deadline = AbortSignal.timeout(300_000)
+  for (;;) {
+    const found = await ask()
+    if (found !== undefined && found !== false && found !== ('' as unknown)) return found
+    deadline.throwIfAborted()
+    await new Promise((resolve) => setTimeout(resolve, everyMs))
+  }
+}
