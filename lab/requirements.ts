@@ -102,7 +102,15 @@ export const missingPrograms = () => Object.keys(programs).filter((path) => !exi
 
 /** Installs the Debian packages of missing programs; no service of theirs is started. */
 export async function installMissing(missing: readonly string[], onLine: (line: string) => void, signal: AbortSignal): Promise<void> {
-  const packages = missing.map((path) => programs[path] ?? '')
+  await installPackages(
+    missing.map((path) => programs[path] ?? ''),
+    onLine,
+    signal,
+  )
+}
+
+/** Installs Debian packages; no service of theirs is started. */
+export async function installPackages(packages: readonly string[], onLine: (line: string) => void, signal: AbortSignal): Promise<void> {
   const guard = '/usr/sbin/policy-rc.d'
   const guarded = existsSync(guard)
   if (!guarded) {

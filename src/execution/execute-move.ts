@@ -3,7 +3,7 @@ import type { JsonObject } from '../json.ts'
 import type { StepReport } from '../operations/reports.ts'
 import type { Behaviour, Clock, Driver, DriverContext } from '../planning/driver.ts'
 import type { Plan, PlannedStep, StepId } from '../planning/plan.ts'
-import { activateStep, WITNESS } from '../planning/witness-steps.ts'
+import { activateStep, LOCK_STEP, WITNESS } from '../planning/witness-steps.ts'
 import { componentOf } from '../stack/stack.ts'
 import type { ConditionalStore } from './conditional-store.ts'
 import { type Journal, openJournal, proofsOf } from './journal.ts'
@@ -49,7 +49,7 @@ export async function executeMove(move: MoveRun): Promise<MoveOutcome> {
 
   const lost = new AbortController()
   const signal = AbortSignal.any([move.signal, lost.signal])
-  const renewing = keepLock(move, lost)
+  const renewing = keepLock(move, () => proofs.has(LOCK_STEP), lost)
   try {
     const outcome = await runSteps({
       steps: move.plan.steps,
@@ -101,9 +101,10 @@ function recorderTo(journal: Journal): Recorder {
   }
 }
 
-/** Renews the lock while the run lives; a lost lock stops it. */
-function keepLock(move: MoveRun, lost: AbortController): NodeJS.Timeout {
+/** Renews the lock from when it was taken on, while the run lives; a lost lock stops it. */
+function keepLock(move: MoveRun, taken: () => boolean, lost: AbortController): NodeJS.Timeout {
   const timer = setInterval(() => {
+    if (!taken()) return
     renewLock(move.store, move.run, move.clock.now()).catch((error: unknown) => {
       const reason = asStandbyError(error)
       if (reason.code === 'lock-lost' && reason.message.includes('holds it now')) lost.abort(reason)

@@ -4,6 +4,8 @@ import type { Intent, PlannedStep } from './plan.ts'
 /** The name under which the core's own steps stand in a plan; no component may have it. */
 export const WITNESS = 'witness'
 
+/** The id of the step that takes the lock. */
+export const LOCK_STEP = `${WITNESS}.lock`
 /** The id of the point of no return. */
 export const activateStep = (intent: Intent): string => `${WITNESS}.activate@${intent.to}`
 
@@ -13,7 +15,7 @@ export function witnessSteps(intent: Intent): PlannedStep[] {
   return [
     {
       ...common,
-      id: 'witness.lock',
+      id: LOCK_STEP,
       action: 'lock',
       phase: 'LOCK',
       needs: [],

@@ -6,7 +6,7 @@ import { startGitHubFake } from '../../lab/github/server.ts'
 import { kubeconfigOf } from '../support/kubeconfig.ts'
 import { type ActionRun, runAction } from '../support/run-action.ts'
 import { runCli } from '../support/run-cli.ts'
-import { blackHole, smallStack } from '../support/small-stack.ts'
+import { blackHole, planText, smallStack } from '../support/small-stack.ts'
 
 jest.setTimeout(60_000)
 

@@ -238,6 +238,8 @@ test('the way back goes through a reviewer on GitHub: planned by one job, approv
       GITHUB_API_URL: fake.url,
       GITHUB_REPOSITORY: 'acme/stacks',
       GITHUB_RUN_ID: String(run.id),
+      GITHUB_RUN_ATTEMPT: '1',
+      GITHUB_REF: 'refs/heads/main',
       GITHUB_SHA: run.sha,
     },
   })

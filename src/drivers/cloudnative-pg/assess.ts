@@ -164,7 +164,7 @@ function ofPair(component: Database, states: BySite<CloudNativePgState>, intent:
     const [from, to] = [source.state, seen.state]
     const found: Finding[] = []
     for (const [name, digest] of Object.entries(from.secrets))
-      if (digest === null || to.secrets[name] !== digest)
+      if (to.secrets[name] !== undefined && (digest === null || to.secrets[name] !== digest))
         found.push(
           say(
             'secrets-differ',

@@ -1,0 +1,26 @@
+import { existsSync } from 'node:fs'
+import { ensureCachedParts } from '../lab/cached-parts.ts'
+import { storeIsCached } from '../lab/images/store.ts'
+import { startProgress } from '../lab/progress.ts'
+import { installMissing, installPackages, missingPrograms } from '../lab/requirements.ts'
+
+/** What tests run for real outside the lab, and the Debian package that brings it. */
+const servers: Readonly<Record<string, string>> = {
+  '/usr/lib/postgresql/15/bin/postgres': 'postgresql-15',
+  '/usr/bin/redis-server': 'redis-server',
+  '/usr/bin/redis-cli': 'redis-tools',
+}
+
+/** Installs and builds, once, what the tests need: a test that builds Kubernetes on the way would run into its own deadline. */
+const progress = startProgress(storeIsCached() ? 'warm' : 'cold')
+const signal = new AbortController().signal
+const show = (line: string): void => progress.detail('apt packages', line)
+try {
+  const programs = missingPrograms()
+  if (programs.length > 0) await progress.step('apt packages', () => installMissing(programs, show, signal))
+  const packages = Object.keys(servers).flatMap((path) => (existsSync(path) ? [] : [servers[path] ?? '']))
+  if (packages.length > 0) await progress.step('apt packages', () => installPackages(packages, show, signal))
+  await ensureCachedParts(progress, signal)
+} finally {
+  progress.end()
+}
