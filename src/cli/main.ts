@@ -17,6 +17,7 @@ import { digestOf } from '../planning/plan-digest.ts'
 import { loadStack } from '../stack/load-stack.ts'
 import { publishedSchema } from '../stack/schema.ts'
 import { TOOL_VERSION } from '../version.ts'
+import { liveView } from './live-view.ts'
 import { errorText, secretMask, terminalLog } from './terminal.ts'
 
 /** Exit codes are part of the interface: scripts branch on them. */
@@ -225,13 +226,25 @@ async function operate(program: Command, work: (world: World) => Promise<Shown>)
   process.once('SIGTERM', stop)
   const masking = secretMask()
   await local(async () => {
-    const log = terminalLog({ quiet: common.quiet, mask: masking.masked })
-    const world = await connect({ stackPath: common.stack, signal: stopping.signal, log, env: process.env, mask: masking.add })
+    const quiet = common.quiet || common.json
+    const view = quiet || !process.stderr.isTTY ? null : liveView(process.stderr, masking.masked)
+    const write = view?.line ?? ((line: string) => process.stderr.write(`${line}\n`))
+    const log = terminalLog({ quiet, mask: masking.masked, write })
+    process.on('unhandledRejection', (thrown) => log.warning(`internal-error: ${asStandbyError(thrown).message}`))
+    const world = await connect({
+      stackPath: common.stack,
+      signal: stopping.signal,
+      log,
+      env: process.env,
+      mask: masking.add,
+      ...(view === null ? {} : { listener: view.listener }),
+    })
     try {
       const shown = await work(world)
       process.exitCode = shown.exit
       return masking.masked(common.json ? JSON.stringify({ schemaVersion: 1, ...shown.result }, null, 2) : shown.text)
     } finally {
+      view?.end()
       await world.close()
     }
   }, masking.masked)

@@ -2,11 +2,15 @@ import type { StandbyError } from '../errors.ts'
 import type { Log } from '../planning/driver.ts'
 
 /** Progress goes to stderr, so that stdout holds the result alone. */
-export function terminalLog(options: { readonly quiet: boolean; readonly mask: (text: string) => string }): Log {
+export function terminalLog(options: {
+  readonly quiet: boolean
+  readonly mask: (text: string) => string
+  readonly write: (line: string) => void
+}): Log {
   const begun = performance.now()
   const write = (line: string): void => {
     const elapsed = ((performance.now() - begun) / 1000).toFixed(1).padStart(7)
-    process.stderr.write(`${elapsed} s  ${options.mask(line)}\n`)
+    options.write(`${elapsed} s  ${options.mask(line)}`)
   }
   return {
     info: (line) => (options.quiet ? undefined : write(line)),
@@ -20,7 +24,8 @@ export function secretMask(): { readonly add: (secret: string) => void; readonly
   const secrets = new Set<string>()
   return {
     add: (secret) => secrets.add(secret),
-    masked: (text) => [...secrets].reduce((shown, secret) => shown.replaceAll(secret, '***'), text),
+    // The longest first: a secret that begins another one would leave the rest of it.
+    masked: (text) => [...secrets].sort((a, b) => b.length - a.length).reduce((shown, secret) => shown.replaceAll(secret, '***'), text),
   }
 }
 

@@ -57,9 +57,9 @@ async function open(options: WriterOptions, at: number): Promise<pg.Client> {
     user: options.user,
     password: options.password,
     database: options.database,
-    connectionTimeoutMillis: 1_000,
-    query_timeout: 2_000,
-    statement_timeout: 2_000,
+    connectionTimeoutMillis: 5_000,
+    query_timeout: 5_000,
+    statement_timeout: 5_000,
   })
   client.on('error', () => undefined)
   await client.connect()

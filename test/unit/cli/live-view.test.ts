@@ -1,0 +1,74 @@
+import { expect, test } from '@jest/globals'
+import { liveView } from '../../../src/cli/live-view.ts'
+import { secretMask, terminalLog } from '../../../src/cli/terminal.ts'
+
+const CLEAR = '\r\u001b[2K'
+
+/** What a terminal shows in the end: a cleared line is gone. */
+function screenOf(columns: number) {
+  const lines = ['']
+  return {
+    columns,
+    write(text: string) {
+      for (const part of text.replaceAll(CLEAR, '\r').split(/(\r|\n)/)) {
+        if (part === '\n') lines.push('')
+        else if (part === '\r') lines[lines.length - 1] = ''
+        else lines[lines.length - 1] += part
+      }
+    },
+    lines,
+  }
+}
+const begun = (id: string, expected = 8_000) => ({ kind: 'step-begun', at: '', id, title: '', expected }) as const
+
+test('the last line tells what runs, since when, how long it usually takes and what it waits for', () => {
+  let now = 0
+  const screen = screenOf(200)
+  const view = liveView(
+    screen,
+    (text) => text,
+    () => now,
+  )
+  view.listener(begun('database.demote@dc-a'))
+  now = 3_200
+  view.listener({ kind: 'step-waiting', at: '', id: 'database.demote@dc-a', waitingFor: 'pg-dc-a to stop' })
+  expect(screen.lines).toEqual(['⏳ database.demote@dc-a 3.2 s of usually 8.0 s: pg-dc-a to stop'])
+  view.line('a line of the log')
+  expect(screen.lines).toEqual(['a line of the log', '⏳ database.demote@dc-a 3.2 s of usually 8.0 s: pg-dc-a to stop'])
+  view.listener({ kind: 'step-ended', at: '', id: 'database.demote@dc-a', outcome: 'done', duration: 3_200 })
+  view.end()
+  expect(screen.lines).toEqual(['a line of the log', ''])
+})
+
+test('the live line never wraps, however much runs, and shows no secret', () => {
+  const screen = screenOf(40)
+  const view = liveView(
+    screen,
+    (text) => text.replace('dc-b', '***'),
+    () => 0,
+  )
+  for (const id of ['database.promote@dc-b', 'application.prepare@dc-b', 'cache.start@dc-b']) view.listener(begun(id))
+  expect(screen.lines).toHaveLength(1)
+  expect(screen.lines[0]?.length).toBeLessThan(40)
+  expect(screen.lines[0]).toContain('database.promote@***')
+  view.end()
+  expect(screen.lines).toEqual([''])
+})
+
+test('nothing that is secret reaches a terminal, and a longer secret is not left half visible', () => {
+  const masking = secretMask()
+  for (const secret of ['hunter', 'hunter22-long']) masking.add(secret)
+  const lines: string[] = []
+  const log = terminalLog({ quiet: false, mask: masking.masked, write: (line) => lines.push(line) })
+  log.info('password hunter22-long, again hunter')
+  expect(lines[0]).toMatch(/ s {2}password \*\*\*, again \*\*\*$/)
+})
+
+test('--quiet keeps warnings and drops the rest', () => {
+  const lines: string[] = []
+  const log = terminalLog({ quiet: true, mask: (text) => text, write: (line) => lines.push(line) })
+  log.info('x')
+  log.debug('y')
+  log.warning('z')
+  expect(lines).toEqual([expect.stringMatching(/! z$/)])
+})
