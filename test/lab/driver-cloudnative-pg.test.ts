@@ -42,14 +42,15 @@ async function move(to: SiteName): Promise<MoveReport> {
 }
 
 /** Everything in here happens to one pair of databases, in this order. */
-describe.skip('a pair of databases on two real sites (skipped: 6 of 14 seen green, on a machine at load 30; to be proven on a quiet one)', () => {
+describe('a pair of databases on two real sites', () => {
   test(
     'the first deploy brings up the active site, backs it up, and clones the passive one from that',
     async () => {
       const report = await deploy(db.world, { dryRun: false, only: [] })
       expect(report.failure).toBeNull()
       expect(report.verdict).toBe('changed')
-      expect(report.findings.filter((finding) => finding.severity !== 'info')).toEqual([])
+      // The first stream begins some seconds later.
+      expect(report.findings.filter((finding) => finding.severity !== 'info' && finding.code !== 'not-streaming')).toEqual([])
       const [a, b] = [await readCluster('dc-a'), await readCluster('dc-b')]
       expect(a.spec.replica.primary).toBe('pg-dc-a')
       expect(b.spec.replica.primary).toBe('pg-dc-a')
@@ -76,11 +77,12 @@ describe.skip('a pair of databases on two real sites (skipped: 6 of 14 seen gree
   test(
     'the passive side follows by streaming, and its gap is told in segments and bytes',
     async () => {
+      await until(async () => (await db.sql('dc-b', 'SELECT count(*) FROM pg_stat_wal_receiver')) === '1')
       const report = await status(db.world)
       const database = report.sites.flatMap((site) => site.components).filter((one) => one.name === 'database')
       expect(database.map((one) => one.role)).toEqual(['active', 'passive'])
       expect(database[1]?.gap?.segments).toBeLessThanOrEqual(1)
-      expect(await db.sql('dc-b', 'SELECT count(*) FROM pg_stat_wal_receiver')).toBe('1')
+      expect(report.findings).toEqual([])
     },
     MINUTES,
   )
