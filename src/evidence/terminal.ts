@@ -82,7 +82,7 @@ export function deployText(report: DeployReport, style: Style): string {
       ? []
       : ['', `${report.failure.code}: ${report.failure.what}`, ...(report.failure.next === null ? [] : [`  next: ${report.failure.next}`])]
   return [
-    `${report.stack}: ${verdictOf(style, report.verdict === 'failed' ? false : true, report.verdict)} in ${readableDuration(report.duration)}`,
+    `${report.stack}: ${verdictOf(style, report.verdict !== 'failed', report.verdict)} in ${readableDuration(report.duration)}`,
     '',
     table(rows),
     ...(changes.length === 0 ? [] : ['', ...changes]),

@@ -5,7 +5,7 @@ import { type Milliseconds, seconds } from '../../duration.ts'
 import { asStandbyError, StandbyError, siteError } from '../../errors.ts'
 import type { ConditionalStore, ConditionalStoreContext } from '../../execution/conditional-store.ts'
 import type { JsonObject } from '../../json.ts'
-import { refused } from './refused.ts'
+import { probePreconditions } from './probe-preconditions.ts'
 import type { S3WitnessSpec } from './spec.ts'
 
 const CALL_DEADLINE = seconds(5)
@@ -29,7 +29,7 @@ export function conditionalStore(store: ObjectStoreClient, signal: AbortSignal, 
   let honest: Promise<void> | null = null
   /** Once per process, before the first write: a store that ignores preconditions would let two runs in. */
   const assertHonest = (): Promise<void> => {
-    honest ??= probe(store, options).catch((error: unknown) => {
+    honest ??= readable(probePreconditions(store, options)).catch((error: unknown) => {
       honest = null
       throw error
     })
@@ -71,32 +71,6 @@ export function conditionalStore(store: ObjectStoreClient, signal: AbortSignal, 
   }
 }
 
-async function probe(store: ObjectStoreClient, options: { readonly deadline: number; readonly signal: AbortSignal }): Promise<void> {
-  const key = 'probe.json'
-  const found = await readable(store.get(key, options))
-  try {
-    if (found === null) await store.put(key, '{}', { ...options, condition: { ifAbsent: true } })
-  } catch (error) {
-    // Another process probes at the same time: its object is as good.
-    if (asStandbyError(error).code !== 'object-store-precondition') throw witnessError(asStandbyError(error))
-  }
-  const conditions: readonly PutCondition[] = [{ ifAbsent: true }, { ifVersion: NO_VERSION }]
-  for (const condition of conditions) {
-    const refuses = await refused(() => store.put(key, '{}', { ...options, condition })).catch((error: unknown) => {
-      throw witnessError(asStandbyError(error))
-    })
-    if (!refuses)
-      throw siteError('witness-weak', `the witness ignores ${headerOf(condition)}: two runs could both take the lock`, {
-        where: 'witness',
-        next: 'Use an S3 service with conditional writes (If-None-Match, If-Match).',
-      })
-  }
-}
-
-/** The ETag of no object that we write: the MD5 of other bytes. */
-const NO_VERSION = '"00000000000000000000000000000000"'
-const headerOf = (condition: PutCondition): string => ('ifAbsent' in condition ? 'If-None-Match' : 'If-Match')
-
 /** The document in an object; a person may have edited it. */
 function documentIn(key: string, body: string): JsonObject {
   try {
@@ -111,6 +85,7 @@ function documentIn(key: string, body: string): JsonObject {
   })
 }
 
+/** The answer of the store, or its failure in the words of the witness. */
 async function readable<T>(answer: Promise<T>): Promise<T> {
   try {
     return await answer
@@ -120,6 +95,7 @@ async function readable<T>(answer: Promise<T>): Promise<T> {
 }
 
 function witnessError(reason: StandbyError): StandbyError {
+  if (reason.where === 'witness') return reason
   const code =
     reason.code === 'object-store-unreachable'
       ? 'witness-unreachable'

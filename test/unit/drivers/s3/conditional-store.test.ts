@@ -149,6 +149,27 @@ describe('a store that can not be a witness', () => {
     },
   )
 
+  test('because it checks first and stores later, so that writers overtake each other, is refused', async () => {
+    const place = newPlace()
+    const store = openObjectStore(server.access(place))
+    const overtaken: ObjectStoreClient = {
+      ...store,
+      async put(key, body, { condition, ...options } = {}) {
+        if (condition !== undefined && 'ifVersion' in condition) {
+          const found = await store.head(key, options)
+          if (found?.version !== condition.ifVersion) return store.put(key, body, { ...options, condition })
+          return store.put(key, body, options)
+        }
+        return store.put(key, body, { ...options, ...(condition === undefined ? {} : { condition }) })
+      },
+    }
+    await expect(conditionalStore(overtaken, signal, DEADLINE).create('lock.json', {})).rejects.toMatchObject({
+      code: 'witness-weak',
+      message: expect.stringMatching(/let \d of \d writers replace one and the same version/),
+    })
+    expect(await directly(place).get('lock.json')).toBeNull()
+  })
+
   test('because nobody listens, the key is wrong or the bucket is missing says which', async () => {
     const [closed] = await freePorts(1)
     const open = (more: object): ConditionalStore => conditionalStore(openObjectStore({ ...server.access(), ...more }), signal, DEADLINE)
@@ -164,9 +185,12 @@ describe('a store that can not be a witness', () => {
     await store.get('active.json')
     await store.list('runs/')
     expect(proxy.delivered.filter((request) => request.startsWith('PUT'))).toEqual([])
+    const probes = (): number => proxy.delivered.filter((request) => request.includes('probe.json')).length
     await store.create('one.json', {})
+    const once = probes()
     await store.create('two.json', {})
-    expect(proxy.delivered.filter((request) => request.includes('probe.json'))).toHaveLength(4)
+    expect(once).toBeGreaterThan(0)
+    expect(probes()).toBe(once)
     expect(await directly(place).list('')).toEqual(['one.json', 'probe.json', 'two.json'])
   })
 })
@@ -187,7 +211,7 @@ test('credentials are read by reference, and the place is the declared one', asy
 describe('writers that know nothing of each other, over connections that break', () => {
   const fault = fc.constantFrom<Fault>('pass', 'pass', 'lose-answer', 'lose-request', 'busy-after', 'delay')
 
-  test.skip('never count to one number twice; what was reported is what is there (skipped: OPEN DEFECT, seed 275915570 lets two writers count to one number against versitygw)', async () => {
+  test('never count to one number twice; what was reported is what is there', async () => {
     await fc.assert(
       fc.asyncProperty(fc.array(fault, { minLength: 30, maxLength: 30 }), fc.integer({ min: 2, max: 4 }), async (faults, writers) => {
         const place = newPlace()
