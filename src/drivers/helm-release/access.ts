@@ -24,8 +24,14 @@ export function problemsOf(component: Application, stack: Stack): SpecProblem[] 
 }
 
 export function filesOf(component: Application): string[] {
-  const { values, restoreTest } = component.spec
-  return [...(values?.all ?? []), ...(values?.active ?? []), ...(values?.passive ?? []), ...(restoreTest?.values ?? [])]
+  const { chart, values, restoreTest } = component.spec
+  return [
+    ...('path' in chart ? [chart.path] : []),
+    ...(values?.all ?? []),
+    ...(values?.active ?? []),
+    ...(values?.passive ?? []),
+    ...(restoreTest?.values ?? []),
+  ]
 }
 
 export function accessOf(component: Application, stack: Stack): AccessRule[] {
@@ -56,6 +62,9 @@ export function accessOf(component: Application, stack: Stack): AccessRule[] {
       ...all.flatMap((identity) => [
         rule(identity, ['apps'], [plural], ['get', 'list', 'watch'], 'to see the application'),
         rule(identity, [''], ['pods'], ['get', 'list'], 'to see its pods'),
+        ...(plural === 'deployments'
+          ? [rule(identity, ['apps'], ['replicasets'], ['list'], 'to tell its new pods from its old ones')]
+          : []),
       ]),
       ...(secrets.length === 0
         ? []

@@ -3,6 +3,8 @@ import type { Progress } from '../../planning/driver.ts'
 import { type Application, workloadRef } from './spec.ts'
 
 const POD = { apiVersion: 'v1', kind: 'Pod', plural: 'pods' } as const
+const REPLICA_SET = { apiVersion: 'apps/v1', kind: 'ReplicaSet', plural: 'replicasets' } as const
+const REVISION = 'deployment.kubernetes.io/revision'
 
 /** What the workload is asked for and what is there. */
 export interface WorkloadView {
@@ -45,12 +47,40 @@ export async function readWorkload(
 /** The pods of the workload that still exist, ending ones included: replicas 0 alone does not prove that nobody writes. */
 export async function podsOf(kubernetes: KubernetesClient, component: Application, signal: AbortSignal): Promise<KubernetesObject[]> {
   const found = await kubernetes.get(workloadRef(component), { signal })
-  const labels = (found?.spec as { selector?: { matchLabels?: Record<string, string> } } | undefined)?.selector?.matchLabels ?? {}
+  return found === null ? [] : selectedBy(kubernetes, POD, found, signal)
+}
+
+/**
+ * The pods that tell whether the rollout now going on will succeed. A Deployment's pods of an earlier template may be broken for ever, and
+ * are about to be removed. A StatefulSet waits for its broken pod instead of replacing it
+ * (https://kubernetes.io/docs/concepts/workloads/controllers/statefulset/#forced-rollback), so there each pod counts.
+ */
+async function podsOfRollout(kubernetes: KubernetesClient, component: Application, signal: AbortSignal): Promise<KubernetesObject[]> {
+  const found = await kubernetes.get(workloadRef(component), { signal })
+  if (found === null) return []
+  const pods = (await selectedBy(kubernetes, POD, found, signal)).filter((pod) => pod.metadata.deletionTimestamp === undefined)
+  if (component.spec.workload.kind === 'StatefulSet') return pods
+  const { generation, annotations } = found.metadata
+  if ((found.status as { observedGeneration?: number } | undefined)?.observedGeneration !== generation) return []
+  const current = (await selectedBy(kubernetes, REPLICA_SET, found, signal)).find(
+    (set) => set.metadata.annotations?.[REVISION] === annotations?.[REVISION],
+  )
+  const hash = current?.metadata.labels?.['pod-template-hash']
+  return hash === undefined ? [] : pods.filter((pod) => pod.metadata.labels?.['pod-template-hash'] === hash)
+}
+
+async function selectedBy(
+  kubernetes: KubernetesClient,
+  kind: typeof POD | typeof REPLICA_SET,
+  workload: KubernetesObject,
+  signal: AbortSignal,
+): Promise<KubernetesObject[]> {
+  const labels = (workload.spec as { selector?: { matchLabels?: Record<string, string> } } | undefined)?.selector?.matchLabels ?? {}
   const labelSelector = Object.entries(labels)
     .map(([key, value]) => `${key}=${value}`)
     .join(',')
   if (labelSelector === '') return []
-  return kubernetes.list(POD, { namespace: component.spec.namespace, labelSelector }, { signal })
+  return kubernetes.list(kind, { namespace: workload.metadata.namespace ?? '', labelSelector }, { signal })
 }
 
 /** Whether the rollout is done; a pod that can not come up is told at once, with its true reason. */
@@ -65,8 +95,7 @@ export async function rollout(
   if (view === null) return { is: 'pending', waitingFor: `${name} to exist` }
   if (replicas !== null && view.declared !== replicas) return { is: 'pending', waitingFor: `${name} to be scaled to ${replicas}` }
   if (view.settled) return { is: 'done', proof: { replicas: view.declared, ready: view.ready, image: view.image } }
-  const pods = await podsOf(kubernetes, component, signal)
-  for (const pod of pods) {
+  for (const pod of await podsOfRollout(kubernetes, component, signal)) {
     const reason = await fatalReason(kubernetes, pod, signal)
     if (reason !== null)
       return {
