@@ -69,7 +69,9 @@ async function caughtUp(stack: LabStack, ends: { from: SiteName; to: SiteName },
     const blocked = result.findings.filter(
       (finding) => finding.severity !== 'info' && !['image-differs', 'no-backup', 'application-not-ready'].includes(finding.code),
     )
-    if (blocked.length === 0 || Date.now() > deadline) return
+    if (blocked.length === 0) return
+    if (Date.now() > deadline)
+      throw new Error(`after ${name} the status is not green within 3 min: ${blocked.map((finding) => finding.what).join('; ')}`)
     await new Promise((done) => setTimeout(done, 2_000))
   }
 }

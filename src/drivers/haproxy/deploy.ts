@@ -3,6 +3,7 @@ import { EVERYWHERE } from '../../observation/observation.ts'
 import type { Change, Deployment, DeployUnit, DriverContext, Progress } from '../../planning/driver.ts'
 import { type InstanceState, readInstance, setValue } from './instance.ts'
 import { holds, runnerFor } from './observe.ts'
+import { servedFromOutside } from './served-from-outside.ts'
 import { backendOf, closedValue, type Traffic } from './spec.ts'
 
 /**
@@ -49,9 +50,9 @@ export function firstValueUnit(component: Traffic, deployment: Deployment, conte
           why: `${elsewhere.host} serves ${elsewhere.view.runtime}, not ${value}`,
           next: 'Finish the move that was begun, or set the key by hand.',
         }
-      return waiting.length === 0
-        ? { is: 'done', proof: { value } }
-        : { is: 'pending', waitingFor: `${waiting.map(({ host }) => host).join(', ')} to hold ${value}` }
+      if (waiting.length > 0) return { is: 'pending', waitingFor: `${waiting.map(({ host }) => host).join(', ')} to hold ${value}` }
+      const served = await servedFromOutside(component, deployment.activeSite, signal)
+      return served.is === 'done' ? { is: 'done', proof: { value, ...served.proof } } : served
     },
   }
 }

@@ -1,10 +1,11 @@
-import { minutes, readableDuration, seconds } from '../../duration.ts'
+import { minutes, seconds } from '../../duration.ts'
 import { asStandbyError, StandbyError } from '../../errors.ts'
 import type { Behaviour, Progress, StepRun } from '../../planning/driver.ts'
 import type { Intent, PlannedStep } from '../../planning/plan.ts'
 import type { SiteName } from '../../stack/stack.ts'
 import { readInstance, setValue } from './instance.ts'
 import { holds, runnerFor } from './observe.ts'
+import { servedFromOutside } from './served-from-outside.ts'
 import { backendOf, closedValue, type HaproxySpec, type Traffic } from './spec.ts'
 
 type Run = StepRun<HaproxySpec>
@@ -54,7 +55,9 @@ export const close: Behaviour<HaproxySpec> = {
 export const open: Behaviour<HaproxySpec> = {
   async done(run) {
     const held = await allHold(run, text(run, 'value'))
-    return held.is === 'done' ? servedFromOutside(run, text(run, 'site'), held.proof) : held
+    if (held.is !== 'done') return held
+    const served = await servedFromOutside(run.component, text(run, 'site'), run.signal)
+    return served.is === 'done' ? { is: 'done', proof: { ...held.proof, ...served.proof } } : served
   },
   apply: (run) => setAll(run, text(run, 'value'), null),
 }
@@ -104,50 +107,4 @@ async function setAll(run: Run, value: string, cut: string | null): Promise<void
     }),
   )
   for (const result of results) if (result.status === 'rejected') throw result.reason
-}
-
-/** Through every instance, on fresh connections, until so many answers in a row come from the new site. */
-async function servedFromOutside(run: Run, site: string, proof: { readonly [key: string]: unknown }): Promise<Progress> {
-  const { verify, instances } = run.component.spec
-  if (verify === undefined) return { is: 'done', proof: { ...(proof as { value: string }), verified: false } }
-  const wanted = verify.answers ?? 3
-  const begun = performance.now()
-  const results = await Promise.all(instances.map(({ url }) => answersFrom(url, verify.header, site, wanted, run)))
-  const wrong = results.find((result) => result !== null)
-  if (wrong !== undefined && wrong !== null) return { is: 'pending', waitingFor: wrong }
-  return {
-    is: 'done',
-    proof: {
-      ...(proof as { value: string }),
-      verified: true,
-      answersPerInstance: wanted,
-      took: readableDuration(performance.now() - begun),
-    },
-  }
-}
-
-/** null when all answers came from the site; otherwise what came instead. */
-async function answersFrom(url: string, header: string, site: string, count: number, run: Run): Promise<string | null> {
-  for (let index = 0; index < count; index++) {
-    const answer = await ask(url, header, run)
-    if (answer.site !== site || typeof answer.status !== 'number' || answer.status >= 500)
-      return `${url} to be answered by ${site} (${answer.site ?? 'nobody'}, ${answer.status})`
-  }
-  return null
-}
-
-async function ask(url: string, header: string, run: Run): Promise<{ readonly site: string | null; readonly status: number | string }> {
-  try {
-    // A kept-alive connection could show an old session's site.
-    const response = await fetch(url, {
-      headers: { connection: 'close' },
-      redirect: 'manual',
-      signal: AbortSignal.any([run.signal, AbortSignal.timeout(2_000)]),
-    })
-    await response.arrayBuffer()
-    return { site: response.headers.get(header), status: response.status }
-  } catch (error) {
-    run.signal.throwIfAborted()
-    return { site: null, status: (error as Error).message }
-  }
 }

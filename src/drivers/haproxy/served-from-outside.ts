@@ -1,0 +1,48 @@
+import { readableDuration } from '../../duration.ts'
+import type { Progress } from '../../planning/driver.ts'
+import type { Traffic } from './spec.ts'
+
+/** Whether users are served by a site: through every instance, on fresh connections, until so many answers in a row come from it. */
+export async function servedFromOutside({ spec }: Traffic, site: string, signal: AbortSignal): Promise<Progress> {
+  const { verify, instances } = spec
+  if (verify === undefined) return { is: 'done', proof: { verified: false } }
+  const wanted = verify.answers ?? 3
+  const begun = performance.now()
+  const results = await Promise.all(instances.map(({ url }) => answersFrom({ url, header: verify.header, signal }, site, wanted)))
+  const wrong = results.find((result) => result !== null) ?? null
+  if (wrong !== null) return { is: 'pending', waitingFor: wrong }
+  return { is: 'done', proof: { verified: true, answersPerInstance: wanted, took: readableDuration(performance.now() - begun) } }
+}
+
+interface Question {
+  readonly url: string
+  /** The response header that names the serving site. */
+  readonly header: string
+  readonly signal: AbortSignal
+}
+
+/** null when all answers came from the site; otherwise what came instead. */
+async function answersFrom(question: Question, site: string, count: number): Promise<string | null> {
+  for (let index = 0; index < count; index++) {
+    const answer = await ask(question)
+    if (answer.site !== site || typeof answer.status !== 'number' || answer.status >= 500)
+      return `${question.url} to be answered by ${site} (${answer.site ?? 'nobody'}, ${answer.status})`
+  }
+  return null
+}
+
+async function ask({ url, header, signal }: Question): Promise<{ readonly site: string | null; readonly status: number | string }> {
+  try {
+    // A kept-alive connection could show an old session's site.
+    const response = await fetch(url, {
+      headers: { connection: 'close' },
+      redirect: 'manual',
+      signal: AbortSignal.any([signal, AbortSignal.timeout(2_000)]),
+    })
+    await response.arrayBuffer()
+    return { site: response.headers.get(header), status: response.status }
+  } catch (error) {
+    signal.throwIfAborted()
+    return { site: null, status: (error as Error).message }
+  }
+}
