@@ -11,7 +11,7 @@ import { longestGap } from './ledger/judge-ledger.ts'
 import { startLedgerProcess } from './ledger/ledger-process.ts'
 import { reviewedMove } from './reviewed-move.ts'
 import { runStandby } from './run-standby.ts'
-import { guidedSwitchover, scriptedSwitchover } from './scripted-switchover.ts'
+import { checkpointBoth, guidedSwitchover, scriptedSwitchover } from './scripted-switchover.ts'
 import { type LabStack, prepareStack } from './stacks.ts'
 import type { SiteName } from './topology.ts'
 
@@ -72,6 +72,7 @@ async function caughtUp(stack: LabStack, ends: { from: SiteName; to: SiteName },
     if (blocked.length === 0) return
     if (Date.now() > deadline)
       throw new Error(`after ${name} the status is not green within 3 min: ${blocked.map((finding) => finding.what).join('; ')}`)
+    if (name !== 'standby failover') await checkpointBoth(stack)
     await new Promise((done) => setTimeout(done, 2_000))
   }
 }

@@ -80,6 +80,16 @@ export async function scriptedSwitchover(stack: LabStack, lab: LabEnvironment, e
   return { greenMs }
 }
 
+/** Not timed: writes out both databases, so that the follower's next restartpoint shows its new timeline. */
+export async function checkpointBoth(stack: LabStack): Promise<void> {
+  for (const site of ['dc-a', 'dc-b'] as const) {
+    const status = ((await stack.admin[site].get(cluster(`pg-${site}`))) as unknown as ClusterStatus).status
+    const pod = { namespace: facts.namespace, name: status.currentPrimary, container: 'postgres' }
+    for (const sql of ['CHECKPOINT', 'SELECT pg_switch_wal() WHERE NOT pg_is_in_recovery()'])
+      await stack.admin[site].exec(pod, ['psql', '-XAtqc', sql]).catch(() => '')
+  }
+}
+
 /** The guide's procedure, one kubectl command after another, as its reader would type and read them; kubectl's own waiting where it has one. */
 export async function guidedSwitchover(lab: LabEnvironment, ends: Ends): Promise<Yardstick> {
   const begun = performance.now()

@@ -1,21 +1,23 @@
-import { asStandbyError, type StandbyError } from '../errors.ts'
-import type { JsonObject } from '../json.ts'
+import { asStandbyError, StandbyError } from '../errors.ts'
 import type { StepReport } from '../operations/reports.ts'
 import type { Behaviour, Clock, Driver, DriverContext } from '../planning/driver.ts'
-import type { Plan, PlannedStep, StepId } from '../planning/plan.ts'
+import type { Plan, PlannedStep } from '../planning/plan.ts'
 import { activateStep, LOCK_STEP, WITNESS } from '../planning/witness-steps.ts'
 import { componentOf } from '../stack/stack.ts'
 import type { ConditionalStore } from './conditional-store.ts'
-import { type Journal, openJournal, proofsOf } from './journal.ts'
+import { type Journal, nextAttempt, openJournal, proofsOf, stepsOnRecord, turnedBack } from './journal.ts'
 import type { Progress } from './progress.ts'
 import { type Recorder, runSteps } from './run-steps.ts'
-import { assertStillOurs, LOCK_LIFETIME, releaseLock, renewLock } from './witness.ts'
+import { beginRun, type Course, mayTurnBack, type RunState, type Verdict } from './transition.ts'
+import { assertStillOurs, holderOf, LOCK_LIFETIME, releaseLock, renewLock } from './witness.ts'
 import { witnessBehaviours } from './witness-behaviours.ts'
 
 export interface MoveRun {
   readonly plan: Plan
   readonly digest: string
   readonly run: string
+  /** `begin` a run, `resume` one that another process left, or `abort` it: go back, while that is possible. */
+  readonly how: 'begin' | 'resume' | 'abort'
   readonly store: ConditionalStore
   readonly drivers: Readonly<Record<string, Driver>>
   readonly context: DriverContext
@@ -27,66 +29,93 @@ export interface MoveRun {
 export interface MoveOutcome {
   readonly steps: readonly StepReport[]
   readonly failure: StandbyError | null
+  readonly verdict: Verdict
   /** Whether the witness named the new site: from then on there is no way back. */
   readonly committed: boolean
 }
 
 /**
- * Performs an approved plan. What was done before, by this run on another runner, is not done again.
+ * Performs an approved plan, or continues what an earlier process of the same run left behind.
  * A failure before the point of no return is undone in reverse; after it the run only goes forward, and stops where it can not.
  */
 export async function executeMove(move: MoveRun): Promise<MoveOutcome> {
-  const journal = await openJournal(move.store, move.run)
-  const proofs = proofsOf(journal.entries)
+  const course = courseOf(move.plan)
+  const { journal, attempt } = await join(move)
+  const holder = holderOf(move.run, attempt)
   const at = (): string => move.clock.now().toISOString()
-  await journal.append({
-    kind: 'begun',
-    at: at(),
-    planDigest: move.digest,
-    epoch: move.plan.epoch + 1,
-    resumed: journal.entries.length > 0,
-  })
-
+  const from = beginRun(course, stepsOnRecord(journal.entries), turnedBack(journal.entries))
+  const proofs = proofsOf(journal.entries)
   const lost = new AbortController()
-  const signal = AbortSignal.any([move.signal, lost.signal])
-  const renewing = keepLock(move, () => proofs.has(LOCK_STEP), lost)
+  const renewing = keepLock(move, holder, () => proofs.get(LOCK_STEP)?.holder === holder, lost)
   try {
     const outcome = await runSteps({
-      steps: move.plan.steps,
+      course,
+      from: move.how === 'abort' ? await turned(course, from, journal, at()) : from,
       intent: move.plan.intent,
       context: move.context,
       clock: move.clock,
-      behaviourOf: (step) => behaviourOf(move, step),
+      behaviourOf: (step) => behaviourOf(move, holder, step),
       proofs,
       recorder: recorderTo(journal),
       progress: move.progress,
-      beforeIrreversible: () => assertStillOurs(move.store, move.run, move.plan.epoch + 1, move.clock.now()),
-      signal,
+      assertOurs: () => assertStillOurs(move.store, holder, move.plan.epoch + 1, move.clock.now()),
+      signal: AbortSignal.any([move.signal, lost.signal]),
     })
-    const committed = proofs.has(activateStep(move.plan.intent))
-    const mayUndo =
-      outcome.failure !== null && !committed && !intentOnRecord(journal, activateStep(move.plan.intent)) && !move.signal.aborted
-    const steps = mayUndo ? await undo(move, outcome.reports, proofs, journal) : outcome.reports
-    await journal.append({
-      kind: 'ended',
-      at: at(),
-      verdict: outcome.failure === null ? 'moved' : 'stopped',
-      code: outcome.failure?.code ?? null,
-    })
-    return { steps, failure: outcome.failure, committed }
+    const verdict = outcome.verdict ?? 'stopped'
+    if (outcome.verdict !== null) await journal.append({ kind: 'ended', at: at(), verdict, code: outcome.failure?.code ?? null })
+    // A stopped run keeps its lock until that expires, unreleased: a deploy sees that it is unfinished.
+    if (verdict === 'undone') await releaseLock(move.store, holder)
+    return { steps: outcome.reports, failure: outcome.failure, verdict, committed: proofs.has(activateStep(move.plan.intent)) }
   } finally {
     clearInterval(renewing)
   }
 }
 
-/** An intent without a result may have happened: then nothing is undone, a human looks. */
-const intentOnRecord = (journal: Journal, step: StepId): boolean =>
-  journal.entries.some((entry) => entry.kind === 'intent' && entry.step === step)
+/** What the transition function needs to know of a plan. */
+export const courseOf = (plan: Plan): Course => ({
+  steps: plan.steps,
+  lock: LOCK_STEP,
+  pointOfNoReturn: activateStep(plan.intent),
+})
 
-function behaviourOf(move: MoveRun, step: PlannedStep): Behaviour {
+/** Takes the next place in the run's journal. Of two processes that continue one run at once, the later one wins; the other stops at its next entry. */
+async function join(move: MoveRun): Promise<{ readonly journal: Journal; readonly attempt: number }> {
+  const journal = await openJournal(move.store, move.run)
+  const attempt = nextAttempt(journal.entries)
+  if (journal.entries.some((entry) => entry.kind === 'ended' && entry.verdict !== 'stopped'))
+    throw new StandbyError({
+      code: 'run-ended',
+      mustAct: 'input',
+      what: `run ${move.run} has ended: ${journal.entries.flatMap((entry) => (entry.kind === 'ended' ? [entry.verdict] : [])).at(-1)}`,
+      next: 'Nothing needs to be continued.',
+    })
+  await journal.append({
+    kind: 'begun',
+    at: move.clock.now().toISOString(),
+    planDigest: move.digest,
+    epoch: move.plan.epoch + 1,
+    attempt,
+  })
+  return { journal, attempt }
+}
+
+/** An abort is on record before anything is undone: whoever continues it goes back too. */
+async function turned(course: Course, from: RunState, journal: Journal, at: string): Promise<RunState> {
+  if (!mayTurnBack(course, from))
+    throw new StandbyError({
+      code: 'past-point-of-no-return',
+      mustAct: 'input',
+      what: 'the witness names the new site already: this move only goes forward',
+      next: 'Resume it: standby failover resume --run <run>. To go back afterwards, plan a move in the other direction.',
+    })
+  await journal.append({ kind: 'turned-back', at })
+  return { ...from, direction: 'back' }
+}
+
+function behaviourOf(move: MoveRun, holder: string, step: PlannedStep): Behaviour {
   const behaviours =
     step.component === WITNESS
-      ? witnessBehaviours({ store: move.store, run: move.run, plan: move.plan, clock: move.clock })
+      ? witnessBehaviours({ store: move.store, run: move.run, holder, plan: move.plan, clock: move.clock })
       : move.drivers[componentOf(move.context.stack, step.component).driver]?.behaviours
   const behaviour = behaviours?.[step.action]
   if (behaviour === undefined) throw new Error(`no driver performs ${step.action} of ${step.id}`)
@@ -98,14 +127,16 @@ function recorderTo(journal: Journal): Recorder {
     intent: (step, at) => journal.append({ kind: 'intent', at, step: step.id }),
     result: (step, at, outcome, proof) => journal.append({ kind: 'result', at, step: step.id, outcome, proof }),
     failed: (step, at, error) => journal.append({ kind: 'failed', at, step: step.id, code: error.code, what: error.message }),
+    turnedBack: (at) => journal.append({ kind: 'turned-back', at }),
+    undone: (step, at) => journal.append({ kind: 'undone', at, step: step.id }),
   }
 }
 
 /** Renews the lock from when it was taken on, while the run lives; a lost lock stops it. */
-function keepLock(move: MoveRun, taken: () => boolean, lost: AbortController): NodeJS.Timeout {
+function keepLock(move: MoveRun, holder: string, taken: () => boolean, lost: AbortController): NodeJS.Timeout {
   const timer = setInterval(() => {
     if (!taken()) return
-    renewLock(move.store, move.run, move.clock.now()).catch((error: unknown) => {
+    renewLock(move.store, holder, move.clock.now()).catch((error: unknown) => {
       const reason = asStandbyError(error)
       if (reason.code === 'lock-lost' && reason.message.includes('holds it now')) lost.abort(reason)
       else move.context.log.warning(`the lock could not be renewed: ${reason.message}`)
@@ -113,49 +144,4 @@ function keepLock(move: MoveRun, taken: () => boolean, lost: AbortController): N
   }, LOCK_LIFETIME / 4)
   timer.unref()
   return timer
-}
-
-/** Takes back, last first, what was applied; what can not be undone is reported and left. */
-async function undo(
-  move: MoveRun,
-  reports: readonly StepReport[],
-  proofs: ReadonlyMap<StepId, JsonObject>,
-  journal: Journal,
-): Promise<readonly StepReport[]> {
-  const undone = new Set<StepId>()
-  const touched = reports.filter((report) => report.outcome === 'done' || report.outcome === 'failed').reverse()
-  for (const report of touched) {
-    const step = move.plan.steps.find((candidate) => candidate.id === report.id)
-    if (step === undefined || step.component === WITNESS) continue
-    const behaviour = behaviourOf(move, step)
-    if (behaviour.undo === undefined) continue
-    move.context.log.info(`UNDO        ${step.id}`)
-    const signal = AbortSignal.timeout(step.deadline)
-    try {
-      await behaviour.undo({
-        step,
-        component: componentOf(move.context.stack, step.component),
-        intent: move.plan.intent,
-        context: { ...move.context, signal },
-        signal,
-        begunAt: move.clock.now().toISOString(),
-        applied: true,
-        proofOf: (id) => proofs.get(id) ?? null,
-      })
-      await journal.append({ kind: 'undone', at: move.clock.now().toISOString(), step: step.id })
-      undone.add(step.id)
-    } catch (error) {
-      const reason = asStandbyError(error)
-      move.context.log.warning(`${step.id} could not be undone: ${reason.message}`)
-      await journal.append({
-        kind: 'failed',
-        at: move.clock.now().toISOString(),
-        step: step.id,
-        code: reason.code,
-        what: `undo: ${reason.message}`,
-      })
-    }
-  }
-  await releaseLock(move.store, move.run)
-  return reports.map((report) => (undone.has(report.id) ? { ...report, outcome: 'undone' as const } : report))
 }

@@ -1,10 +1,19 @@
+import { asStandbyError, StandbyError } from '../errors.ts'
 import type { JsonObject } from '../json.ts'
 import type { StepId } from '../planning/plan.ts'
 import type { ConditionalStore } from './conditional-store.ts'
+import type { OnRecord, Verdict } from './transition.ts'
 
 /** What a run wrote down, in order. An intent without a result: the effect may have happened. */
 export type JournalEntry =
-  | { readonly kind: 'begun'; readonly at: string; readonly planDigest: string; readonly epoch: number; readonly resumed: boolean }
+  | {
+      readonly kind: 'begun'
+      readonly at: string
+      readonly planDigest: string
+      readonly epoch: number
+      /** 1 for the process that began the run; each that continues it counts on. */
+      readonly attempt: number
+    }
   | { readonly kind: 'intent'; readonly at: string; readonly step: StepId }
   | {
       readonly kind: 'result'
@@ -14,12 +23,15 @@ export type JournalEntry =
       readonly proof: JsonObject
     }
   | { readonly kind: 'failed'; readonly at: string; readonly step: StepId; readonly code: string; readonly what: string }
+  /** From here on the run only goes back, unless the point of no return turns out to be behind it. */
+  | { readonly kind: 'turned-back'; readonly at: string }
   | { readonly kind: 'undone'; readonly at: string; readonly step: StepId }
-  | { readonly kind: 'ended'; readonly at: string; readonly verdict: 'moved' | 'refused' | 'stopped'; readonly code: string | null }
+  | { readonly kind: 'ended'; readonly at: string; readonly verdict: Verdict; readonly code: string | null }
 
 /** The append-only record of one run in the witness: one object per entry, so that two writers cannot both append. */
 export interface Journal {
   readonly entries: readonly JournalEntry[]
+  /** Throws `run-continued-elsewhere` when another process has appended in the meantime: it continues this run. */
   append(entry: JournalEntry): Promise<void>
 }
 
@@ -35,10 +47,14 @@ export async function openJournal(store: ConditionalStore, run: string): Promise
     append(entry) {
       // One after another: steps that run beside each other share one order.
       const write = last.then(async () => {
-        await store.create(`${prefix}${String(entries.length + 1).padStart(6, '0')}.json`, {
-          schemaVersion: 1,
-          entry: entry as unknown as JsonObject,
-        })
+        await store
+          .create(`${prefix}${String(entries.length + 1).padStart(6, '0')}.json`, {
+            schemaVersion: 1,
+            entry: entry as unknown as JsonObject,
+          })
+          .catch((error: unknown) => {
+            throw asStandbyError(error).code === 'witness-conflict' ? continuedElsewhere(run, error) : error
+          })
         entries.push(entry)
       })
       last = write.catch(() => undefined)
@@ -46,6 +62,34 @@ export async function openJournal(store: ConditionalStore, run: string): Promise
     },
   }
 }
+
+const continuedElsewhere = (run: string, cause: unknown): StandbyError =>
+  new StandbyError({
+    code: 'run-continued-elsewhere',
+    mustAct: 'site',
+    what: `another process has written to the journal of run ${run}: it continues this run, and this one stops`,
+    where: `witness runs/${run}/journal`,
+    next: 'Watch the other process.',
+    cause,
+  })
+
+/** The number of the next process of this run. */
+export const nextAttempt = (entries: readonly JournalEntry[]): number => entries.filter((entry) => entry.kind === 'begun').length + 1
+
+/** What is on record of each step, by step; the later entry counts. */
+export function stepsOnRecord(entries: readonly JournalEntry[]): Map<StepId, OnRecord> {
+  const found = new Map<StepId, OnRecord>()
+  for (const entry of entries) {
+    // An intent after a result is of a process that looked again: what was done stays done.
+    if (entry.kind === 'intent' && !isResult(found.get(entry.step))) found.set(entry.step, 'intent')
+    if (entry.kind === 'result') found.set(entry.step, entry.outcome)
+    if (entry.kind === 'undone') found.set(entry.step, 'undone')
+  }
+  return found
+}
+const isResult = (what: OnRecord | undefined): boolean => what === 'done' || what === 'was-done'
+
+export const turnedBack = (entries: readonly JournalEntry[]): boolean => entries.some((entry) => entry.kind === 'turned-back')
 
 /** The proofs of the steps that are done, by step. */
 export function proofsOf(entries: readonly JournalEntry[]): Map<StepId, JsonObject> {

@@ -1,49 +1,65 @@
 import { asStandbyError } from '../errors.ts'
 import type { JsonObject } from '../json.ts'
-import type { Behaviour, Clock, StepRun } from '../planning/driver.ts'
+import type { Behaviour, Clock, Progress, StepRun } from '../planning/driver.ts'
 import { isPassing } from './passing.ts'
-import { answerOf, type Deadline, failed, type Settling, settle } from './settle.ts'
-
-export interface Performed {
-  readonly outcome: 'done' | 'was-done'
-  readonly proof: JsonObject
-}
+import { answerOf, type Deadline, failed, type Settling, settle, settleDoubt } from './settle.ts'
 
 export interface Performing {
   readonly clock: Clock
   readonly signal: AbortSignal
   readonly deadline: Deadline
-  /** Lock, epoch and expected state are read again here, in front of an irreversible effect. */
-  readonly beforeEffect: () => Promise<void>
   readonly waiting: (what: string) => void
 }
 
-/** Observe, act when needed, observe until it is done or the deadline is over. Throws the true reason when it can not be done. */
-export async function performStep(behaviour: Behaviour, run: StepRun, around: Performing): Promise<Performed> {
+/** What can be done with one step; the order is the caller's. Everything ends by the step's deadline, and throws the true reason. */
+export interface StepPerformer {
+  /** Whether the post-condition holds. When an earlier process may have tried the effect, it is asked until it is certain. */
+  look(mayHaveHappened: boolean): Promise<Progress>
+  /** The effect. One whose answer was lost may have happened: it is tried again, since every effect is idempotent. */
+  apply(): Promise<void>
+  /** Waits until the post-condition holds; returns its proof. */
+  wait(): Promise<JsonObject>
+  /** Takes the effect back, and waits until what was before is true again. */
+  takeBack(): Promise<void>
+  /** Ends the watch. */
+  close(): void
+}
+
+export function stepPerformer(behaviour: Behaviour, run: StepRun, around: Performing): StepPerformer {
   const what = { what: run.step.id, where: run.step.site ?? run.step.component }
-  const first = await answerOf(() => behaviour.done(run), run.signal)
-  if (first.is === 'done') return { outcome: 'was-done', proof: first.proof }
-  if (first.is === 'failed') throw failed(what, first)
-  const watching = watchFor(behaviour, run)
-  try {
-    if (behaviour.apply !== undefined) {
-      await around.beforeEffect()
-      await effect(behaviour.apply.bind(behaviour), run, around)
-    }
-    const settling: Settling = { ...what, clock: around.clock, signal: around.signal, deadline: around.deadline, waiting: around.waiting }
-    const after: StepRun = { ...run, applied: behaviour.apply !== undefined }
-    const proof = await settle(() => behaviour.done(after), watching === null ? settling : { ...settling, changed: watching.changed })
-    return { outcome: 'done', proof }
-  } finally {
-    watching?.stop()
+  const settling: Settling = { ...what, ...around }
+  let watching: Watching | null = null
+  return {
+    async look(mayHaveHappened) {
+      if (mayHaveHappened) return settleDoubt(() => behaviour.done(run), settling)
+      const first = await answerOf(() => behaviour.done(run), run.signal)
+      if (first.is === 'failed') throw failed(what, first)
+      return first
+    },
+    async apply() {
+      // The watch is open before the effect, so that no change is missed.
+      watching ??= watchFor(behaviour, run)
+      if (behaviour.apply !== undefined) await effect(() => behaviour.apply?.(run), run, around)
+    },
+    async wait() {
+      watching ??= watchFor(behaviour, run)
+      const after: StepRun = { ...run, applied: behaviour.apply !== undefined }
+      return settle(() => behaviour.done(after), watching === null ? settling : { ...settling, changed: watching.changed })
+    },
+    async takeBack() {
+      if (behaviour.undo === undefined) return
+      await effect(() => behaviour.undo?.(run), run, around)
+      if (behaviour.undone !== undefined) await settle(async () => (await behaviour.undone?.(run)) ?? { is: 'done', proof: {} }, settling)
+    },
+    close: () => watching?.stop(),
   }
 }
 
-/** An effect whose answer was lost may have happened: it is observed, and only then tried again. One that was refused is an error. */
-async function effect(apply: NonNullable<Behaviour['apply']>, run: StepRun, around: Performing): Promise<void> {
+/** An effect that was refused is an error. */
+async function effect(apply: () => Promise<void> | undefined, run: StepRun, around: Performing): Promise<void> {
   for (let tries = 1; ; tries++) {
     try {
-      await apply(run)
+      await apply()
       return
     } catch (error) {
       run.signal.throwIfAborted()

@@ -2,26 +2,28 @@ import { asStandbyError, type StandbyError } from '../errors.ts'
 import type { JsonObject } from '../json.ts'
 import type { StepReport } from '../operations/reports.ts'
 import type { Behaviour, Clock, DriverContext, StepRun } from '../planning/driver.ts'
-import { readySteps } from '../planning/order-steps.ts'
 import type { Intent, PlannedStep, StepId } from '../planning/plan.ts'
 import { componentOf } from '../stack/stack.ts'
-import { performStep } from './perform-step.ts'
+import { type StepPerformer, stepPerformer } from './perform-step.ts'
 import type { Progress } from './progress.ts'
 import { deadlineAfter } from './settle.ts'
+import { advance, type Command, type Course, commandsOf, PAST, type RunEvent, type RunState, type Verdict } from './transition.ts'
 
 /** What a run of steps needs from outside: where behaviour comes from, and who writes down what happens. */
 export interface StepsRun {
-  readonly steps: readonly PlannedStep[]
+  readonly course: Course
+  /** Where to begin, or to go on. */
+  readonly from: RunState
   readonly intent: Intent | null
   readonly context: DriverContext
   readonly clock: Clock
   readonly behaviourOf: (step: PlannedStep) => Behaviour
-  /** Proofs of steps that were done before, by this run on another runner. */
+  /** Proofs of steps that were done before, by this run in another process; those of this one are added. */
   readonly proofs: Map<StepId, JsonObject>
   readonly recorder: Recorder
   readonly progress: Progress
-  /** Runs in front of every effect of an irreversible step: lock, epoch and expected state are read again. */
-  readonly beforeIrreversible: (step: PlannedStep) => Promise<void>
+  /** Runs in front of every effect under the lock: lock and epoch are read again. Throws `lock-lost`, or what kept it from reading. */
+  readonly assertOurs: (step: PlannedStep) => Promise<void>
   readonly signal: AbortSignal
 }
 
@@ -30,69 +32,153 @@ export interface Recorder {
   intent(step: PlannedStep, at: string): Promise<void>
   result(step: PlannedStep, at: string, outcome: 'done' | 'was-done', proof: JsonObject): Promise<void>
   failed(step: PlannedStep, at: string, error: StandbyError): Promise<void>
+  turnedBack(at: string): Promise<void>
+  undone(step: PlannedStep, at: string): Promise<void>
 }
 
 export interface StepsOutcome {
   readonly reports: readonly StepReport[]
   readonly failure: StandbyError | null
+  /** null when it was cancelled: nothing was decided. */
+  readonly verdict: Verdict | null
+  readonly state: RunState
+}
+
+/** Of one step, as long as this process works on it. */
+interface Working {
+  readonly begunAt: string
+  readonly performer: StepPerformer
+  proof: JsonObject
 }
 
 /**
- * Runs the steps, each as soon as its phase and its needs allow, beside others where they allow it.
+ * Carries out what `transition.ts` commands, each step as soon as its phase and its needs allow, beside others where they allow it.
  * The first failure stops the others; nothing new begins after it.
  */
 export async function runSteps(run: StepsRun): Promise<StepsOutcome> {
   const stopping = new AbortController()
-  const signal = AbortSignal.any([run.signal, stopping.signal])
-  const reports = new Map<StepId, StepReport>(run.steps.map((step) => [step.id, notReached(step)]))
-  const done = new Set<StepId>(run.proofs.keys())
-  for (const step of run.steps)
-    if (done.has(step.id)) reports.set(step.id, { ...notReached(step), outcome: 'was-done', proof: run.proofs.get(step.id) ?? null })
-  const running = new Map<StepId, Promise<void>>()
+  const forwardSignal = AbortSignal.any([run.signal, stopping.signal])
+  const working = new Map<StepId, Working>()
+  const busy = new Map<StepId, Promise<void>>()
+  const reports = new Map<StepId, StepReport>(run.course.steps.map((step) => [step.id, reportBefore(run, step)]))
+  let state = run.from
   let failure: StandbyError | null = null
+  let verdict: Verdict | null = null
 
-  const begin = async (step: PlannedStep): Promise<void> => {
+  const note = (event: RunEvent): void => {
+    state = advance(run.course, state, event)
+  }
+  const workOn = (step: PlannedStep): Working => {
+    const direction = state.direction === 'back' && step.id !== run.course.lock ? 'back' : 'forward'
+    const key = `${direction} ${step.id}`
+    const found = working.get(key)
+    if (found !== undefined) return found
     const begunAt = run.clock.now().toISOString()
-    try {
-      const performed = await performOne(run, step, begunAt, signal)
-      run.proofs.set(step.id, performed.proof)
-      done.add(step.id)
-      reports.set(step.id, {
-        ...notReached(step),
-        outcome: performed.outcome,
-        begunAt,
-        endedAt: run.clock.now().toISOString(),
-        proof: performed.proof,
-      })
-    } catch (error) {
-      // What fails after the first failure was stopped by it, and says nothing new.
-      const reason = asStandbyError(error)
-      failure ??= reason
-      reports.set(step.id, { ...notReached(step), outcome: 'failed', begunAt, endedAt: run.clock.now().toISOString() })
-      stopping.abort(reason)
-      await run.recorder.failed(step, run.clock.now().toISOString(), reason)
-    }
-    const report = reports.get(step.id)
-    if (report !== undefined) run.progress.ended(step, report.outcome, run.clock.now().getTime() - Date.parse(begunAt))
+    const begun = { begunAt, performer: performerOf(run, step, begunAt, direction === 'back' ? run.signal : forwardSignal), proof: {} }
+    working.set(key, begun)
+    run.progress.begun(step, begunAt)
+    return begun
+  }
+  const conclude = (step: PlannedStep, outcome: StepReport['outcome'], proof: JsonObject | null): void => {
+    const { begunAt, performer } = workOn(step)
+    performer.close()
+    const before = reports.get(step.id)
+    const endedAt = run.clock.now().toISOString()
+    const times = outcome === 'undone' ? { begunAt: before?.begunAt ?? begunAt, endedAt: before?.endedAt ?? endedAt } : { begunAt, endedAt }
+    reports.set(step.id, { ...notReached(step), outcome, ...times, proof: proof ?? before?.proof ?? null })
+    run.progress.ended(step, outcome, Date.parse(endedAt) - Date.parse(begunAt))
   }
 
-  while (done.size < run.steps.length) {
-    if (failure === null && !signal.aborted)
-      for (const step of readySteps(run.steps, done, new Set(running.keys())))
-        running.set(
-          step.id,
-          begin(step).finally(() => running.delete(step.id)),
-        )
-    if (running.size === 0) break
-    await Promise.race(running.values())
+  const carryOut = async (command: Extract<Command, { step: StepId }>, step: PlannedStep): Promise<void> => {
+    const work = workOn(step)
+    const at = run.clock.now().toISOString()
+    switch (command.do) {
+      case 'record-intent':
+        await run.recorder.intent(step, work.begunAt)
+        return note({ is: 'intent-recorded', step: step.id })
+      case 'observe': {
+        const before = state.steps[step.id]
+        const seen =
+          before === 'applied'
+            ? { is: 'done' as const, proof: await work.performer.wait() }
+            : await work.performer.look(before === 'unsure')
+        if (seen.is === 'done') work.proof = seen.proof
+        return note({ is: 'observed', step: step.id, saw: seen.is === 'failed' ? 'unknown' : seen.is })
+      }
+      case 'assert-ours':
+        await run.assertOurs(step)
+        return note({ is: 'cleared', step: step.id })
+      case 'apply':
+        await work.performer.apply()
+        return note({ is: 'applied', step: step.id })
+      case 'record-result': {
+        const outcome = state.steps[step.id] === 'held' ? 'was-done' : 'done'
+        await run.recorder.result(step, at, outcome, work.proof)
+        run.proofs.set(step.id, work.proof)
+        conclude(step, outcome, work.proof)
+        return note({ is: 'result-recorded', step: step.id })
+      }
+      case 'take-back':
+        await work.performer.takeBack()
+        return note({ is: 'taken-back', step: step.id })
+      case 'record-undone':
+        await run.recorder.undone(step, at)
+        run.proofs.delete(step.id)
+        conclude(step, 'undone', null)
+        return note({ is: 'undone-recorded', step: step.id })
+    }
   }
+
+  const begin = async (command: Extract<Command, { step: StepId }>, step: PlannedStep): Promise<void> => {
+    try {
+      await carryOut(command, step)
+    } catch (error) {
+      const reason = asStandbyError(error)
+      if (reason.code === PAST) return note({ is: 'committed', step: step.id })
+      // What fails after the first failure was stopped by it, and says nothing new.
+      const first = failure === null
+      failure ??= reason
+      if (reason.code === LOST) note({ is: 'lost' })
+      note({ is: 'threw', step: step.id })
+      conclude(step, 'failed', null)
+      stopping.abort(failure)
+      if (first || state.direction === 'back') await run.recorder.failed(step, run.clock.now().toISOString(), reason).catch(() => undefined)
+    }
+  }
+
+  while (!run.signal.aborted || busy.size > 0) {
+    const commands = run.signal.aborted ? [] : commandsOf(run.course, state)
+    for (const command of commands) {
+      if (!('step' in command) || busy.has(command.step)) continue
+      const step = run.course.steps.find((candidate) => candidate.id === command.step)
+      if (step === undefined) throw new Error(`${command.step} is not in the plan`)
+      busy.set(
+        step.id,
+        begin(command, step).finally(() => busy.delete(step.id)),
+      )
+    }
+    if (busy.size > 0) {
+      await Promise.race(busy.values())
+      continue
+    }
+    const whole = commands.find((command) => !('step' in command))
+    if (whole?.do === 'turn-back') {
+      await run.recorder.turnedBack(run.clock.now().toISOString())
+      note({ is: 'turned-back' })
+    } else if (whole?.do === 'end') {
+      verdict = whole.verdict
+      break
+    } else if (commands.length === 0) break
+  }
+  for (const { performer } of working.values()) performer.close()
   if (failure === null && run.signal.aborted) failure = asStandbyError(run.signal.reason)
-  return { reports: run.steps.flatMap((step) => reports.get(step.id) ?? []), failure }
+  return { reports: run.course.steps.flatMap((step) => reports.get(step.id) ?? []), failure, verdict, state }
 }
 
-async function performOne(run: StepsRun, step: PlannedStep, begunAt: string, signal: AbortSignal) {
-  run.progress.begun(step, begunAt)
-  await run.recorder.intent(step, begunAt)
+/** Somebody else holds the lock: this process touches nothing any more. */
+const LOST = 'lock-lost'
+
+function performerOf(run: StepsRun, step: PlannedStep, begunAt: string, signal: AbortSignal): StepPerformer {
   const deadline = deadlineAfter(step.deadline)
   const bounded = AbortSignal.any([signal, deadline.signal])
   const stepRun: StepRun = {
@@ -105,15 +191,8 @@ async function performOne(run: StepsRun, step: PlannedStep, begunAt: string, sig
     applied: false,
     proofOf: (id) => run.proofs.get(id) ?? null,
   }
-  const performed = await performStep(run.behaviourOf(step), stepRun, {
-    clock: run.clock,
-    signal,
-    deadline,
-    beforeEffect: async () => (step.irreversible ? run.beforeIrreversible(step) : undefined),
-    waiting: (what) => run.progress.waiting(step, what),
-  })
-  await run.recorder.result(step, run.clock.now().toISOString(), performed.outcome, performed.proof)
-  return performed
+  const waiting = (what: string): void => run.progress.waiting(step, what)
+  return stepPerformer(run.behaviourOf(step), stepRun, { clock: run.clock, signal, deadline, waiting })
 }
 
 /** The core's own steps belong to no declared component. */
@@ -121,6 +200,12 @@ function componentOrCore(run: StepsRun, step: PlannedStep): StepRun['component']
   return run.context.stack.components.some((component) => component.name === step.component)
     ? componentOf(run.context.stack, step.component)
     : { name: step.component, driver: 'core', needs: [], spec: {} }
+}
+
+function reportBefore(run: StepsRun, step: PlannedStep): StepReport {
+  const state = run.from.steps[step.id]
+  const outcome = state === 'done' || state === 'was-done' ? 'was-done' : state === 'undone' ? 'undone' : 'not-reached'
+  return { ...notReached(step), outcome, proof: run.proofs.get(step.id) ?? null }
 }
 
 function notReached(step: PlannedStep): StepReport {

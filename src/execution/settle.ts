@@ -32,13 +32,25 @@ export interface Settling {
 
 /** Asks until it is done, and returns the proof. Throws the true reason when waiting can not help, and what it waited for when time is over. */
 export async function settle(ask: () => Promise<Progress>, around: Settling): Promise<JsonObject> {
+  for (;;) {
+    const answer = await askUntil(ask, around, (progress) => progress.is === 'done')
+    if (answer.is === 'done') return answer.proof
+  }
+}
+
+/** Asks until it is certain whether it is done. */
+export async function settleDoubt(ask: () => Promise<Progress>, around: Settling): Promise<Progress> {
+  return askUntil(ask, around, (progress) => progress.is !== 'unknown')
+}
+
+async function askUntil(ask: () => Promise<Progress>, around: Settling, enough: (progress: Progress) => boolean): Promise<Progress> {
   const either = AbortSignal.any([around.signal, around.deadline.signal])
   let waitingFor = ''
   for (;;) {
     const progress = await answerOf(ask, either)
-    if (progress.is === 'done') return progress.proof
     if (progress.is === 'failed') throw failed(around, progress)
-    const now = progress.is === 'pending' ? progress.waitingFor : progress.why
+    if (enough(progress)) return progress
+    const now = progress.is === 'pending' ? progress.waitingFor : progress.is === 'unknown' ? progress.why : ''
     if (now !== waitingFor && !either.aborted) around.waiting(now)
     waitingFor = now
     await pause(around, either)

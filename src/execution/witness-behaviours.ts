@@ -1,13 +1,18 @@
+import { seconds } from '../duration.ts'
 import { StandbyError } from '../errors.ts'
+import type { ActiveRecord } from '../observation/observation.ts'
 import type { Behaviour, Clock, StepRun } from '../planning/driver.ts'
 import type { Plan } from '../planning/plan.ts'
 import type { ConditionalStore } from './conditional-store.ts'
-import { isHeld, readActive, readLock, releaseLock, replaceActive, takeLock } from './witness.ts'
+import { PAST } from './transition.ts'
+import { isHeld, readActive, readLock, releaseLock, replaceActive, runOfHolder, takeLock, type Versioned } from './witness.ts'
 
 /** Of which run and plan the core's own steps are. */
 export interface WitnessRun {
   readonly store: ConditionalStore
   readonly run: string
+  /** This process of the run: see `holderOf`. */
+  readonly holder: string
   readonly plan: Plan
   readonly clock: Clock
 }
@@ -18,36 +23,53 @@ export function witnessBehaviours(of: WitnessRun): Readonly<Record<string, Behav
 }
 
 /** The nonce is burnt first: a plan that was executed once can not begin a second time, whatever became of its lock. */
-function lockBehaviour({ store, run, plan, clock }: WitnessRun): Behaviour {
+function lockBehaviour(of: WitnessRun): Behaviour {
+  const { store, run, holder, plan, clock } = of
   const epoch = plan.epoch + 1
   return {
     async done() {
       const [lock, active] = await Promise.all([readLock(store), readActive(store)])
-      const ours = lock !== null && lock.record.holder === run && isHeld(lock.record, clock.now())
-      return ours && active?.record.epoch === epoch
-        ? { is: 'done', proof: { holder: run, epoch, expiresAt: lock.record.expiresAt } }
-        : { is: 'pending', waitingFor: 'the lock' }
+      const held = lock !== null && isHeld(lock.record, clock.now())
+      if (held && lock.record.holder === holder && active?.record.epoch === epoch && active.record.run === run)
+        return { is: 'done', proof: { holder, epoch, expiresAt: lock.record.expiresAt } }
+      return { is: 'pending', waitingFor: held ? `the lock of ${lock.record.holder}, until ${lock.record.expiresAt}` : 'the lock' }
     },
-    async apply() {
+    async apply(step) {
       await burnNonce(store, plan, run)
+      await untilEarlierProcessIsGone(of, step)
       await takeLock(store, {
         stack: plan.stack.name,
-        holder: run,
+        holder,
         epoch,
         now: clock.now(),
         purpose: `move ${plan.intent.from} to ${plan.intent.to}`,
       })
       const active = await readActive(store)
-      if (active === null || active.record.activeSite !== plan.intent.from || active.record.epoch > epoch)
+      const record = active?.record
+      const ours = record?.epoch === epoch && record.run === run
+      if (active === null || record === undefined || (!ours && (record.epoch !== plan.epoch || record.activeSite !== plan.intent.from))) {
+        await releaseLock(store, holder)
         throw new StandbyError({
           code: 'plan-stale',
           mustAct: 'approval',
-          what: `the plan was made in epoch ${plan.epoch} with ${plan.intent.from} active; now it is epoch ${active?.record.epoch ?? 0} with ${active?.record.activeSite ?? 'no site'} active`,
+          what: `the plan was made in epoch ${plan.epoch} with ${plan.intent.from} active; now it is epoch ${record?.epoch ?? 0} with ${record?.activeSite ?? 'no site'} active`,
           next: 'Make a new plan.',
         })
-      if (active.record.epoch < epoch)
-        await replaceActive(store, { ...active.record, epoch, since: clock.now().toISOString(), run }, active)
+      }
+      if (!ours) await replaceActive(store, { ...record, epoch, since: clock.now().toISOString(), run }, active)
     },
+  }
+}
+
+/** The process that left this run may still live, and believe that it holds the lock: its time has to run out first. */
+async function untilEarlierProcessIsGone({ store, run, holder, clock }: WitnessRun, step: StepRun): Promise<void> {
+  for (;;) {
+    const lock = await readLock(store)
+    if (lock === null || lock.record.holder === holder || runOfHolder(lock.record.holder) !== run) return
+    const left = Date.parse(lock.record.expiresAt) - clock.now().getTime()
+    if (lock.record.released || left <= 0) return
+    step.context.log.info(`waiting for the lock of ${lock.record.holder} to expire at ${lock.record.expiresAt}`)
+    await clock.sleep(Math.min(left + 1, seconds(5)), step.signal)
   }
 }
 
@@ -76,27 +98,43 @@ function activateBehaviour({ store, run, plan, clock }: WitnessRun): Behaviour {
         : { is: 'pending', waitingFor: `the witness to name ${plan.intent.to}` }
     },
     async apply() {
-      const active = await readActive(store)
-      if (active === null || active.record.epoch !== plan.epoch + 1 || active.record.run !== run)
-        throw new StandbyError({
-          code: 'lock-lost',
-          mustAct: 'site',
-          what: `the active record is of run ${active?.record.run ?? 'nobody'} and epoch ${active?.record.epoch ?? 0}, not of this run`,
-          next: 'Look at what the other run did.',
-        })
+      const active = await ourActive(store, run, plan)
       await replaceActive(store, { ...active.record, activeSite: plan.intent.to, since: clock.now().toISOString() }, active)
+    },
+    /** Writes the record anew: a write of an earlier process that is still on its way no longer finds the version that it replaces. */
+    async undo() {
+      const active = await ourActive(store, run, plan)
+      if (active.record.activeSite === plan.intent.to)
+        throw new StandbyError({
+          code: PAST,
+          mustAct: 'site',
+          what: `the witness names ${plan.intent.to} already: this move only goes forward`,
+          next: `Resume it: standby failover resume --run ${run}`,
+        })
+      await replaceActive(store, { ...active.record, since: clock.now().toISOString() }, active)
     },
   }
 }
 
-function closeBehaviour({ store, run }: WitnessRun): Behaviour {
+async function ourActive(store: ConditionalStore, run: string, plan: Plan): Promise<Versioned<ActiveRecord>> {
+  const active = await readActive(store)
+  if (active !== null && active.record.epoch === plan.epoch + 1 && active.record.run === run) return active
+  throw new StandbyError({
+    code: 'lock-lost',
+    mustAct: 'site',
+    what: `the active record is of run ${active?.record.run ?? 'nobody'} and epoch ${active?.record.epoch ?? 0}, not of this run`,
+    next: 'Look at what the other run did.',
+  })
+}
+
+function closeBehaviour({ store, holder }: WitnessRun): Behaviour {
   return {
     async done(_: StepRun) {
       const lock = await readLock(store)
-      return lock === null || lock.record.holder !== run || lock.record.released
+      return lock === null || lock.record.holder !== holder || lock.record.released
         ? { is: 'done', proof: { released: true } }
         : { is: 'pending', waitingFor: 'the lock to be released' }
     },
-    apply: () => releaseLock(store, run),
+    apply: () => releaseLock(store, holder),
   }
 }

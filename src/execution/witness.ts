@@ -45,6 +45,11 @@ export async function replaceActive(store: ConditionalStore, record: ActiveRecor
   await store.replace(ACTIVE, asDocument(record), expected.version)
 }
 
+/** Who holds the lock: one process of a run. A process that continues a run is another holder than the one that left it. */
+export const holderOf = (run: string, attempt: number): string => `${run}#${attempt}`
+/** The run that a holder belongs to. */
+export const runOfHolder = (holder: string): string => holder.split('#')[0] ?? holder
+
 export interface LockRequest {
   readonly stack: string
   readonly holder: string

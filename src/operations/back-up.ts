@@ -2,6 +2,7 @@ import type { World } from '../composition.ts'
 import { asStandbyError, inputError, StandbyError } from '../errors.ts'
 import { progressTo } from '../execution/progress.ts'
 import { runSteps } from '../execution/run-steps.ts'
+import { beginRun, type Course } from '../execution/transition.ts'
 import type { Behaviour } from '../planning/driver.ts'
 import type { PlannedStep } from '../planning/plan.ts'
 import { componentOf } from '../stack/stack.ts'
@@ -23,8 +24,10 @@ export async function backUp(world: World): Promise<BackupReport> {
     (component) =>
       world.drivers[component.driver]?.backup?.(component, observation.components[component.name] ?? {}, site, world.stack) ?? [],
   )
+  const course: Course = { steps, lock: null, pointOfNoReturn: null }
   const outcome = await runSteps({
-    steps,
+    course,
+    from: beginRun(course, new Map(), false),
     intent: null,
     context: world.context,
     clock: world.clock,
@@ -33,10 +36,12 @@ export async function backUp(world: World): Promise<BackupReport> {
     recorder: {
       intent: async () => undefined,
       result: async () => undefined,
+      turnedBack: async () => undefined,
+      undone: async () => undefined,
       failed: async (step, _at, error) => world.log.warning(`${step.id}: ${error.message}`),
     },
     progress: progressTo(world.log, world.clock, world.listener),
-    beforeIrreversible: async () => undefined,
+    assertOurs: async () => undefined,
     signal: world.signal,
   })
   return {

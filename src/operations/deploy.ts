@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto'
 import type { World } from '../composition.ts'
 import { asStandbyError, inputError, StandbyError } from '../errors.ts'
 import { deadlineAfter, settle } from '../execution/settle.ts'
-import { createActive, LOCK_LIFETIME, releaseLock, renewLock, takeLock } from '../execution/witness.ts'
+import { createActive, LOCK_LIFETIME, releaseLock, renewLock, runOfHolder, takeLock } from '../execution/witness.ts'
 import type { Observation } from '../observation/observation.ts'
 import type { Change, Deployment } from '../planning/driver.ts'
 import { type PlacedUnit, unitNeeds } from '../planning/order-units.ts'
@@ -88,7 +88,7 @@ function refuseUnfinishedMove(observation: Observation): void {
     mustAct: 'site',
     what: `the run ${lock.holder} (${lock.purpose}) holds the lock and has not ended`,
     where: 'witness lock.json',
-    next: `Wait for it. If its runner is dead, look at runs/${lock.holder}/journal in the witness. Nothing was changed.`,
+    next: `Wait for it. If its runner is dead, continue it: standby failover resume --run ${runOfHolder(lock.holder)}. Nothing was changed.`,
   })
 }
 

@@ -50,6 +50,7 @@ export async function executeFailover(world: World, plan: Plan, approval: Approv
     plan,
     digest,
     run,
+    how: 'begin',
     store: world.store,
     drivers: world.drivers,
     context: world.context,
@@ -58,7 +59,7 @@ export async function executeFailover(world: World, plan: Plan, approval: Approv
     signal: world.signal,
   })
   const nothingDone = outcome.steps.every((step) => step.outcome === 'not-reached' || step.phase === 'PREFLIGHT' || step.phase === 'LOCK')
-  const finished = report(outcome.steps, outcome.failure, outcome.failure === null ? 'moved' : nothingDone ? 'refused' : 'stopped')
+  const finished = report(outcome.steps, outcome.failure, nothingDone ? 'refused' : outcome.verdict)
   await keepEvidence(world, finished, approval)
   return finished
 }

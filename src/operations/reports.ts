@@ -107,8 +107,11 @@ export interface MoveReport {
   readonly planId: string
   readonly digest: string
   readonly epoch: { readonly before: number; readonly after: number }
-  /** moved: all green on the new site. refused: nothing was changed. stopped: begun and not finished. */
-  readonly verdict: 'moved' | 'refused' | 'stopped'
+  /**
+   * moved: all green on the new site. refused: nothing was changed. undone: begun and taken back, the old site serves.
+   * stopped: begun and not finished; a person has to look.
+   */
+  readonly verdict: 'moved' | 'refused' | 'undone' | 'stopped'
   readonly phases: readonly { readonly phase: Phase; readonly begunAt: string; readonly endedAt: string }[]
   readonly steps: readonly StepReport[]
   readonly failure: Failure | null

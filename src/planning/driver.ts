@@ -179,8 +179,10 @@ export interface Behaviour<Spec = JsonObject> {
   apply?(run: StepRun<Spec>): Promise<void>
   /** Yields whenever `done` is worth asking again, so that waits end early; the engine asks now and then all the same. */
   changes?(run: StepRun<Spec>): AsyncIterable<unknown>
-  /** Takes the effect back, before PROMOTE. */
+  /** Takes the effect back, before the point of no return: idempotent, and harmless where the effect never happened. */
   undo?(run: StepRun<Spec>): Promise<void>
+  /** Observes whether it is taken back, and what was before is true again. */
+  undone?(run: StepRun<Spec>): Promise<Progress>
 }
 
 export interface StepRun<Spec = JsonObject> {

@@ -12,7 +12,6 @@ import { systemClock } from '../../src/composition.ts'
 import { helmRelease } from '../../src/drivers/helm-release/driver.ts'
 import type { Application } from '../../src/drivers/helm-release/spec.ts'
 import { siteError } from '../../src/errors.ts'
-import { performStep } from '../../src/execution/perform-step.ts'
 import { deadlineAfter, settle } from '../../src/execution/settle.ts'
 import type { JsonObject } from '../../src/json.ts'
 import type { Behaviour, Change, Deployment, DeployUnit, DriverContext, StepRun } from '../../src/planning/driver.ts'
@@ -20,6 +19,7 @@ import type { Intent, PlannedStep } from '../../src/planning/plan.ts'
 import type { CredentialReference, SiteName, Stack } from '../../src/stack/stack.ts'
 import { verdictOf } from '../../src/verification/judge-restore.ts'
 import type { Sandbox } from '../../src/verification/restore-test.ts'
+import { performStep } from '../support/perform-step.ts'
 
 const name = `t-helm-${randomBytes(3).toString('hex')}`
 const sandboxName = `${name}-sandbox`
@@ -264,13 +264,7 @@ async function perform(step: PlannedStep | undefined): Promise<number> {
     proofOf: (id: string) => proofs.get(id) ?? null,
   }
   const began = performance.now()
-  const performed = await performStep(helmRelease.behaviours[step.action] as unknown as Behaviour, run as unknown as StepRun, {
-    clock: systemClock,
-    signal,
-    deadline: deadlineAfter(90_000),
-    beforeEffect: async () => undefined,
-    waiting: () => undefined,
-  })
+  const performed = await performStep(helmRelease.behaviours[step.action] as unknown as Behaviour, run as unknown as StepRun)
   proofs.set(step.id, performed.proof)
   return Math.round(performance.now() - began)
 }

@@ -9,7 +9,6 @@ import type { ObjectStoreClient, ObjectStoreLocation } from '../../src/clients/o
 import { systemClock } from '../../src/composition.ts'
 import { redis } from '../../src/drivers/redis/driver.ts'
 import type { Cache } from '../../src/drivers/redis/spec.ts'
-import { performStep } from '../../src/execution/perform-step.ts'
 import { deadlineAfter, settle } from '../../src/execution/settle.ts'
 import type { JsonObject } from '../../src/json.ts'
 import type { Behaviour, Change, Deployment, DriverContext, StepRun } from '../../src/planning/driver.ts'
@@ -17,6 +16,7 @@ import type { Intent, PlannedStep } from '../../src/planning/plan.ts'
 import type { CredentialReference, SiteName, Stack } from '../../src/stack/stack.ts'
 import { verdictOf } from '../../src/verification/judge-restore.ts'
 import type { Sandbox } from '../../src/verification/restore-test.ts'
+import { performStep } from '../support/perform-step.ts'
 
 const name = `t-redis-${randomBytes(3).toString('hex')}`
 const sandboxName = `${name}-sandbox`
@@ -162,13 +162,7 @@ async function perform(step: PlannedStep | undefined, begunAt = new Date().toISO
     proofOf: (id: string) => proofs.get(id) ?? null,
   } as unknown as StepRun
   const began = performance.now()
-  const performed = await performStep(redis.behaviours[step.action] as unknown as Behaviour, run, {
-    clock: systemClock,
-    signal,
-    deadline: deadlineAfter(90_000),
-    beforeEffect: async () => undefined,
-    waiting: () => undefined,
-  })
+  const performed = await performStep(redis.behaviours[step.action] as unknown as Behaviour, run)
   proofs.set(step.id, performed.proof)
   return { outcome: performed.outcome, ms: performance.now() - began }
 }

@@ -54,7 +54,7 @@ describe('a planned move', () => {
     const world = toyWorld(toy, store, { driver })
     const { plan, digest } = await planFailover(world, { to: 'dc-b' })
     const report = await executeFailover(world, plan, approve(digest))
-    expect(report).toMatchObject({ verdict: 'stopped', failure: { code: 'shutdown-too-slow' } })
+    expect(report).toMatchObject({ verdict: 'undone', failure: { code: 'shutdown-too-slow' } })
     expect(toy.writer).toBe('dc-a')
     expect(report.steps.find((step) => step.id === 'database.demote@dc-a')?.outcome).toBe('undone')
     expect((await readActive(store))?.record.activeSite).toBe('dc-a')

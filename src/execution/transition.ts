@@ -1,0 +1,196 @@
+import { readySteps } from '../planning/order-steps.ts'
+import type { Phase, PlannedStep, StepId } from '../planning/plan.ts'
+
+/**
+ * What a run does next, and what it knows afterwards. Pure: production, the tests and the model checker ask this very code,
+ * and differ only in what carries out its commands.
+ */
+export interface Course {
+  readonly steps: readonly PlannedStep[]
+  /** The step that takes the lock; null for work that needs none, such as a backup. */
+  readonly lock: StepId | null
+  /** The step after which a run only goes forward. */
+  readonly pointOfNoReturn: StepId | null
+}
+
+/** How far one step is, as far as this process knows. */
+export type StepState =
+  /** Nothing of it is on record. */
+  | 'todo'
+  /** This process has put its intent on record, and tried nothing yet. */
+  | 'intended'
+  /** An earlier process has put its intent on record: its effect may have happened, or may still be on its way. */
+  | 'unsure'
+  /** Seen not to hold. */
+  | 'missing'
+  /** Lock and epoch were read again: its effect may be tried. */
+  | 'cleared'
+  /** Its effect was tried and is waited for. */
+  | 'applied'
+  /** Seen to hold; not on record yet. */
+  | 'holds'
+  /** As `holds`, and nobody of this run had touched it. */
+  | 'held'
+  | 'done'
+  | 'was-done'
+  | 'failed'
+  /** Lock and epoch were read again: it may be taken back. */
+  | 'cleared-back'
+  /** Taken back; not on record yet. */
+  | 'taken-back'
+  | 'undone'
+  /** Could not be taken back. */
+  | 'stuck'
+
+export interface RunState {
+  readonly direction: 'forward' | 'back'
+  /** Something went wrong: nothing new begins. */
+  readonly failed: boolean
+  /** Somebody else holds the lock, or a later epoch has begun: this process touches nothing any more. */
+  readonly lost: boolean
+  readonly ended: boolean
+  readonly steps: Readonly<Record<StepId, StepState>>
+}
+
+export type Verdict = 'moved' | 'undone' | 'stopped'
+export type Command =
+  | {
+      readonly do: 'record-intent' | 'observe' | 'assert-ours' | 'apply' | 'record-result' | 'take-back' | 'record-undone'
+      readonly step: StepId
+    }
+  | { readonly do: 'turn-back' }
+  | { readonly do: 'end'; readonly verdict: Verdict }
+
+export type RunEvent =
+  | { readonly is: 'intent-recorded' | 'cleared' | 'applied' | 'result-recorded' | 'taken-back' | 'undone-recorded'; readonly step: StepId }
+  | { readonly is: 'observed'; readonly step: StepId; readonly saw: 'done' | 'pending' | 'unknown' }
+  /** Waiting or trying again does not help. */
+  | { readonly is: 'threw'; readonly step: StepId }
+  /** The point of no return turned out to be behind us. */
+  | { readonly is: 'committed'; readonly step: StepId }
+  | { readonly is: 'lost' }
+  | { readonly is: 'turned-back' }
+  | { readonly is: 'ended' }
+
+/** The code with which the point of no return refuses to be taken back: it has happened. */
+export const PAST = 'past-point-of-no-return'
+
+/** What a run's journal says of its steps. */
+export type OnRecord = 'intent' | 'done' | 'was-done' | 'undone'
+
+/** The state in which a process begins or continues a run. */
+export function beginRun(course: Course, onRecord: ReadonlyMap<StepId, OnRecord>, turnedBack: boolean): RunState {
+  const states = { intent: 'unsure', done: 'done', 'was-done': 'was-done', undone: 'undone' } as const
+  const steps = Object.fromEntries(
+    course.steps.map(({ id }): [StepId, StepState] => {
+      const recorded = onRecord.get(id)
+      if (recorded === undefined) return [id, 'todo']
+      // A lock that an earlier process held is observed anew: it may have expired, and gone to somebody else.
+      return [id, id === course.lock ? 'unsure' : states[recorded]]
+    }),
+  )
+  const committed = course.pointOfNoReturn !== null && isDone(steps[course.pointOfNoReturn])
+  return { direction: turnedBack && !committed ? 'back' : 'forward', failed: false, lost: false, ended: false, steps }
+}
+
+/** All that may be carried out now, in any order or side by side; what concerns the whole run only when nothing else is under way. */
+export function commandsOf(course: Course, run: RunState): Command[] {
+  if (run.ended) return []
+  if (run.lost) return [{ do: 'end', verdict: 'stopped' }]
+  return run.direction === 'forward' ? forward(course, run) : back(course, run)
+}
+
+function forward(course: Course, run: RunState): Command[] {
+  const under = course.steps.flatMap((step) => commandFor(step, run.steps[step.id] ?? 'todo', run.failed))
+  if (run.failed) {
+    if (under.length > 0) return under
+    return mayTurnBack(course, run) ? [{ do: 'turn-back' }] : [{ do: 'end', verdict: 'stopped' }]
+  }
+  const done = new Set(course.steps.filter(({ id }) => isDone(run.steps[id])).map(({ id }) => id))
+  if (done.size === course.steps.length) return [{ do: 'end', verdict: 'moved' }]
+  const begun = new Set(course.steps.filter(({ id }) => run.steps[id] !== 'todo').map(({ id }) => id))
+  // A run that is continued holds the lock again before it does anything else.
+  if (course.lock !== null && begun.has(course.lock) && !done.has(course.lock))
+    return under.filter((command) => 'step' in command && command.step === course.lock)
+  return [...under, ...readySteps(course.steps, done, begun).map(({ id }): Command => ({ do: 'record-intent', step: id }))]
+}
+
+function commandFor(step: PlannedStep, state: StepState, failed: boolean): Command[] {
+  const to = (what: Extract<Command, { step: StepId }>['do']): Command[] => [{ do: what, step: step.id }]
+  if (state === 'holds' || state === 'held') return to('record-result')
+  if (failed) return []
+  if (state === 'intended' || state === 'unsure' || state === 'applied') return to('observe')
+  if (state === 'missing') return to(needsLock(step) ? 'assert-ours' : 'apply')
+  if (state === 'cleared') return to('apply')
+  return []
+}
+
+/** Last first, one at a time, each behind a fresh look at the lock: to open the old site again is as dangerous as to promote the new one. */
+function back(course: Course, run: RunState): Command[] {
+  const lock = course.steps.find(({ id }) => id === course.lock)
+  const lockState = lock === undefined ? 'done' : (run.steps[lock.id] ?? 'todo')
+  if (lock !== undefined && lockState !== 'failed' && lockState !== 'todo' && !isDone(lockState)) return commandFor(lock, lockState, false)
+  if (lockState === 'failed' || lockState === 'todo') return [{ do: 'end', verdict: 'stopped' }]
+  for (const step of [...course.steps].reverse()) {
+    const state = run.steps[step.id] ?? 'todo'
+    if (state === 'cleared-back') return [{ do: 'take-back', step: step.id }]
+    if (state === 'taken-back') return [{ do: 'record-undone', step: step.id }]
+    if (mayHaveHappened(state) && needsLock(step)) return [{ do: 'assert-ours', step: step.id }]
+  }
+  const stuck = course.steps.some(({ id }) => run.steps[id] === 'stuck')
+  return [{ do: 'end', verdict: stuck ? 'stopped' : 'undone' }]
+}
+
+/** What an event changes. An event that does not fit the state of its step changes nothing. */
+export function advance(course: Course, run: RunState, event: RunEvent): RunState {
+  if (event.is === 'lost') return { ...run, lost: true }
+  if (event.is === 'ended') return { ...run, ended: true }
+  if (event.is === 'turned-back') return { ...run, direction: 'back' }
+  const before = run.steps[event.step] ?? 'todo'
+  const after = nextState(before, event, run.direction === 'back' && event.step !== course.lock)
+  const steps = after === before ? run.steps : { ...run.steps, [event.step]: after }
+  if (event.is === 'committed') return { ...run, direction: 'forward', failed: true, steps }
+  return { ...run, failed: run.failed || event.is === 'threw', steps }
+}
+
+function nextState(state: StepState, event: Extract<RunEvent, { step: StepId }>, goingBack: boolean): StepState {
+  switch (event.is) {
+    case 'intent-recorded':
+      return state === 'todo' ? 'intended' : state
+    case 'observed':
+      if (event.saw === 'done') return state === 'intended' ? 'held' : state === 'unsure' || state === 'applied' ? 'holds' : state
+      // Where nobody has tried anything, an effect does no harm unseen: it is idempotent. Where somebody may have, it is observed until it is certain.
+      return state === 'intended' || (state === 'unsure' && event.saw === 'pending') ? 'missing' : state
+    case 'cleared':
+      return goingBack ? 'cleared-back' : state === 'missing' ? 'cleared' : state
+    case 'applied':
+      return state === 'cleared' || state === 'missing' ? 'applied' : state
+    case 'result-recorded':
+      return state === 'holds' ? 'done' : state === 'held' ? 'was-done' : state
+    case 'taken-back':
+      return state === 'cleared-back' ? 'taken-back' : state
+    case 'undone-recorded':
+      return state === 'taken-back' ? 'undone' : state
+    case 'committed':
+      return 'holds'
+    case 'threw':
+      return goingBack ? 'stuck' : 'failed'
+  }
+}
+
+/** Before the point of no return is known to be behind us. Where that is uncertain, going back begins by making it certain. */
+export function mayTurnBack(course: Course, run: RunState): boolean {
+  if (course.lock === null || course.pointOfNoReturn === null) return false
+  const state = run.steps[course.pointOfNoReturn]
+  return !isDone(state) && state !== 'holds' && state !== 'held'
+}
+
+/** Between the taken lock and its release every effect asks for the lock once more. */
+export const needsLock = (step: PlannedStep): boolean => !WITHOUT_LOCK.has(step.phase)
+const WITHOUT_LOCK: ReadonlySet<Phase> = new Set(['PREFLIGHT', 'LOCK', 'CLOSED'])
+
+const isDone = (state: StepState | undefined): boolean => state === 'done' || state === 'was-done'
+
+/** Whose effect may have happened, or may still arrive. What was there before this run came is not this run's to take back. */
+const mayHaveHappened = (state: StepState): boolean =>
+  ['unsure', 'intended', 'missing', 'cleared', 'applied', 'holds', 'done', 'failed'].includes(state)

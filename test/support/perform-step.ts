@@ -1,0 +1,28 @@
+import { systemClock } from '../../src/composition.ts'
+import { stepPerformer } from '../../src/execution/perform-step.ts'
+import { deadlineAfter } from '../../src/execution/settle.ts'
+import type { JsonObject } from '../../src/json.ts'
+import type { Behaviour, StepRun } from '../../src/planning/driver.ts'
+
+/** One step of a driver from its first look to its proof, as a run performs it, without a journal around it. */
+export async function performStep(
+  behaviour: Behaviour | undefined,
+  run: StepRun,
+  deadline = 90_000,
+): Promise<{ readonly outcome: 'done' | 'was-done'; readonly proof: JsonObject }> {
+  if (behaviour === undefined) throw new Error(`no behaviour for ${run.step.id}`)
+  const performer = stepPerformer(behaviour, run, {
+    clock: systemClock,
+    signal: run.signal,
+    deadline: deadlineAfter(deadline),
+    waiting: () => undefined,
+  })
+  try {
+    const first = await performer.look(false)
+    if (first.is === 'done') return { outcome: 'was-done', proof: first.proof }
+    await performer.apply()
+    return { outcome: 'done', proof: await performer.wait() }
+  } finally {
+    performer.close()
+  }
+}
