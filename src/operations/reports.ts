@@ -3,7 +3,7 @@ import type { StandbyError } from '../errors.ts'
 import type { JsonObject } from '../json.ts'
 import type { Gap, Observation } from '../observation/observation.ts'
 import type { Change } from '../planning/driver.ts'
-import type { Finding, Phase, Plan, StepId } from '../planning/plan.ts'
+import type { Finding, Mode, Phase, Plan, StepId } from '../planning/plan.ts'
 import type { ComponentName, SiteName } from '../stack/stack.ts'
 import type { Check, Verdict } from '../verification/restore-test.ts'
 
@@ -101,7 +101,7 @@ export interface MoveReport {
   readonly stack: string
   /** The id of the run: where its journal and evidence lie in the witness. */
   readonly run: string
-  readonly mode: 'switchover'
+  readonly mode: Mode
   readonly from: string
   readonly to: string
   readonly planId: string

@@ -6,7 +6,7 @@ import type { Json, JsonObject } from '../json.ts'
 import type { BySite, Gap, Observed } from '../observation/observation.ts'
 import type { Component, ComponentName, CredentialReference, Objectives, SiteName, Stack } from '../stack/stack.ts'
 import type { Check, Sandbox } from '../verification/restore-test.ts'
-import type { Finding, Intent, PlannedStep, StepId } from './plan.ts'
+import type { Finding, Intent, Loss, PlannedStep, StepId } from './plan.ts'
 
 /**
  * The code that knows one kind of component. The core asks for nothing else and imports no driver by name:
@@ -38,8 +38,19 @@ export interface Driver<Spec = JsonObject, State = unknown> {
   gaps?(component: Component<Spec>, states: BySite<State>, activeSite: SiteName, now: string): Readonly<Record<string, Gap>>
   /** The declared state of one site in its role, as units that are compared, applied and waited for. */
   deploy?(component: Component<Spec>, site: SiteName | null, deployment: Deployment, context: DriverContext): Promise<DeployUnit[]>
-  /** This component's steps of a move. Pure. */
+  /**
+   * This component's steps of a switchover or a failover. Pure. In a failover no step acts on the lost site or waits for it,
+   * whatever of it still answers: what shuts it out there belongs into `fence`.
+   */
   move?(component: Component<Spec>, states: BySite<State>, intent: Intent, stack: Stack): PlannedStep[]
+  /** Steps of a failover on a former active site whose API still answers: they make it impossible that it accepts a write. Pure. */
+  fence?(component: Component<Spec>, states: BySite<State>, intent: Intent, stack: Stack): PlannedStep[]
+  /** The steps that turn the former active site `intent.to` into a passive one of `intent.from`. Pure. */
+  rejoin?(component: Component<Spec>, states: BySite<State>, intent: Intent, stack: Stack): PlannedStep[]
+  /** Whether this component, where it still answers, sees another site alive: one vantage point beside the runner's own. Pure. */
+  sees?(component: Component<Spec>, states: BySite<State>, site: SiteName): Sighting[]
+  /** What a failover would lose of this component; null where it holds nothing of its own. Pure. */
+  loss?(component: Component<Spec>, states: BySite<State>, intent: Intent, now: string): Loss | null
   /** The steps that take a backup now, with its manifest. Pure. */
   backup?(component: Component<Spec>, states: BySite<State>, site: SiteName, stack: Stack): PlannedStep[]
   /** What performs the planned steps, by `action`. */
@@ -51,6 +62,14 @@ export interface Driver<Spec = JsonObject, State = unknown> {
   sql?(component: Component<Spec>, at: SiteName | Sandbox, query: string, context: DriverContext): Promise<SqlRows>
   /** Where an object-store component keeps its objects for a site. Pure. */
   objectStore?(component: Component<Spec>, site: SiteName): ObjectStoreLocation
+}
+
+/** What one vantage point says of a site. */
+export interface Sighting {
+  /** `load balancer lb-1`, `pg-dc-b (streaming)`. */
+  readonly from: string
+  readonly says: 'up' | 'down'
+  readonly what: string
 }
 
 export interface Claim {

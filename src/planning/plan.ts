@@ -21,12 +21,26 @@ export const PHASES = [
 ] as const
 export type Phase = (typeof PHASES)[number]
 
+/** switchover: planned, nothing lost. failover: `from` is lost. rejoin: `to`, a former active site, becomes a passive one of `from`. */
+export const MODES = ['switchover', 'failover', 'rejoin'] as const
+export type Mode = (typeof MODES)[number]
+
 /** What is asked for. */
 export interface Intent {
-  readonly mode: 'switchover'
+  readonly mode: Mode
+  /** The active site, or the one that was. */
   readonly from: SiteName
   readonly to: SiteName
+  /** A failover's bound on what may be lost; a prediction above it refuses. */
+  readonly acceptLoss?: Milliseconds
 }
+
+/**
+ * The ladder of fences, lowest first: traffic closed on every load balancer, application at zero, database fenced, write access to the
+ * archive revoked, power or network off. Each is a step with a proof.
+ */
+export const FENCE_LEVELS = ['traffic', 'application', 'database', 'archive', 'power'] as const
+export type FenceLevel = (typeof FENCE_LEVELS)[number]
 
 export type StepId = string
 
@@ -44,6 +58,8 @@ export interface PlannedStep {
   /** An earlier phase from which on this step may run beside others; only for steps that hurt nobody when the move is aborted. */
   readonly mayBeginIn?: Phase
   readonly irreversible: boolean
+  /** The level of the ladder that is reached when this step is done: the old site is shut out of so much. */
+  readonly fence?: FenceLevel
   readonly deadline: Milliseconds
   /** What it usually takes: for the prediction and the live view. */
   readonly expected: Milliseconds
@@ -88,5 +104,13 @@ export interface Predictions {
   readonly duration: Milliseconds
   /** From the first refused write to the first accepted one. */
   readonly writeGap: Milliseconds
-  readonly loss: { readonly bytes: readonly [number, number]; readonly seconds: readonly [number, number]; readonly why: string }
+  readonly loss: Loss
+}
+
+/** What may be lost, as intervals; an upper end of null is not known. */
+export interface Loss {
+  readonly bytes: readonly [number, number | null]
+  readonly seconds: readonly [number, number | null]
+  /** Where the figures come from. */
+  readonly why: string
 }
