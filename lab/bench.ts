@@ -3,8 +3,13 @@ import { mkdtemp, readdir, stat } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { parseArgs } from 'node:util'
+import { drivers, witnesses } from '../src/drivers/registry.ts'
 import { readableDuration } from '../src/duration.ts'
 import type { StatusReport } from '../src/operations/reports.ts'
+import { digestOf } from '../src/planning/plan-digest.ts'
+import { planMove } from '../src/planning/plan-move.ts'
+import { parseStack } from '../src/stack/load-stack.ts'
+import { generateStack } from '../test/support/generate-stack.ts'
 import { ensureCanary } from './canary.ts'
 import { readLabEnvironment } from './environment.ts'
 import { longestGap } from './ledger/judge-ledger.ts'
@@ -26,6 +31,7 @@ interface Sample {
 
 async function bench(): Promise<void> {
   bundleFigures(await sizeOf(dist))
+  planFigures()
   const lab = await readLabEnvironment()
   const stack = await prepareStack('infisical-kubernetes', lab, new AbortController().signal)
   const deployed = await runStandby(stack, 'deployer', ['deploy'], { helm: lab.programs.helm })
@@ -102,6 +108,26 @@ function report(samples: ReadonlyMap<string, readonly Sample[]>): void {
 async function sizeOf(folder: string): Promise<number> {
   const sizes = await Promise.all((await readdir(folder)).map(async (name) => (await stat(join(folder, name))).size))
   return sizes.reduce((sum, size) => sum + size, 0)
+}
+
+/** From the text of the stack file to the digest of the plan; what the sites say comes in as values, so no network is in it. */
+function planFigures(): void {
+  const text = generateStack({ components: 50, sites: 3 })
+  const times = Array.from({ length: 15 }, () => {
+    const begun = performance.now()
+    const stack = parseStack(text, 'standby.yaml', { drivers, witnesses })
+    const at = '2026-01-01T00:00:00.000Z'
+    const [from, to] = stack.sites.map((site) => site.name)
+    if (from === undefined || to === undefined) throw new Error('the generated stack has too few sites')
+    const intent = { mode: 'switchover', from, to } as const
+    const seen = { at, witness: { kind: 'silent', why: 'not asked' }, sites: {}, components: {} } as const
+    const plan = planMove(stack, seen, intent, drivers, { id: 'bench', nonce: '0', toolVersion: '0' })
+    digestOf(plan)
+    return { ms: performance.now() - begun, steps: plan.steps.length }
+  })
+  console.log(
+    `plan: 50 components on 3 sites, ${times[0]?.steps} steps: first ${times[0]?.ms.toFixed(0)} ms, then ${median(times.map((one) => one.ms)).toFixed(0)} ms (median of 15)`,
+  )
 }
 
 function bundleFigures(bytes: number): void {

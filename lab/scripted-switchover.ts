@@ -6,8 +6,8 @@ import { type LabStack, labStacks } from './stacks.ts'
 import type { SiteName } from './topology.ts'
 
 /**
- * The yardsticks of the benchmark. Both do what our move does for users (traffic closed, application stopped, database moved without loss,
- * cache carried over, application started, traffic opened) and nothing else: no plan, no approval, no lock, no journal, no proof.
+ * The yardsticks of the benchmark. Both do what a move must do for users (traffic closed, application stopped, database moved without loss,
+ * application started, traffic opened) and nothing else: no plan, no approval, no lock, no journal, no proof, and an empty cache on the new site.
  */
 export interface Yardstick {
   readonly greenMs: number
