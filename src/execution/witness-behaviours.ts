@@ -2,10 +2,11 @@ import { seconds } from '../duration.ts'
 import { StandbyError } from '../errors.ts'
 import type { ActiveRecord } from '../observation/observation.ts'
 import type { Behaviour, Clock, StepRun } from '../planning/driver.ts'
+import { isHeld, purposeOf, runOfHolder } from '../planning/lock.ts'
 import type { Plan } from '../planning/plan.ts'
 import type { ConditionalStore } from './conditional-store.ts'
 import { PAST } from './transition.ts'
-import { isHeld, readActive, readLock, releaseLock, replaceActive, runOfHolder, takeLock, type Versioned } from './witness.ts'
+import { readActive, readLock, releaseLock, replaceActive, takeLock, type Versioned } from './witness.ts'
 
 /** Of which run and plan the core's own steps are. */
 export interface WitnessRun {
@@ -42,7 +43,7 @@ function lockBehaviour(of: WitnessRun): Behaviour {
         holder,
         epoch,
         now: clock.now(),
-        purpose: `move ${plan.intent.from} to ${plan.intent.to}`,
+        purpose: purposeOf(plan.intent),
       })
       const active = await readActive(store)
       const record = active?.record

@@ -17,6 +17,8 @@ export interface Driver<Spec = JsonObject, State = unknown> {
   readonly kind: string
   /** Whether the component exists once per site, or once for the whole stack. */
   readonly scope: 'site' | 'stack'
+  /** It stands outside its site's Kubernetes, and can be seen when that is silent: an object store. */
+  readonly outside?: true
   /** JSON Schema (2020-12) of the component's mapping in the stack file, without `driver` and `needs`. */
   readonly schema: JsonObject
 

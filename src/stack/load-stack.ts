@@ -11,7 +11,7 @@ import { nearest } from './nearest.ts'
 import { parseYaml, type YamlText } from './parse-yaml.ts'
 import { type PlacedProblem, type Problem, StackInvalid } from './problems.ts'
 import { componentSchema, frameSchema, type WitnessSchemas, witnessSchema } from './schema.ts'
-import type { ApprovalDeclaration, Component, Objectives, SiteName, Stack } from './stack.ts'
+import type { ApprovalDeclaration, Component, FencingDeclaration, Objectives, SiteName, Stack } from './stack.ts'
 
 /** The kinds of components and of witnesses that a stack file may name. */
 export interface Kinds {
@@ -97,6 +97,7 @@ function assemble(value: JsonObject, path: string): Stack {
     witness: { driver: String(driver), spec: witness },
     approval: approvalOf(value.approval as JsonObject | undefined),
     objectives: objectivesOf(value.objectives as JsonObject | undefined),
+    fencing: { ...fencingByDefault, ...(value.fencing as Partial<FencingDeclaration> | undefined) },
     components: sortedByNeeds(components),
     source: { path, directory: dirname(resolve(path)), digest: '' },
   }
@@ -106,6 +107,8 @@ function approvalOf(declared: JsonObject | undefined): ApprovalDeclaration {
   const github = declared?.github as ApprovalDeclaration['github']
   return { expiry: durationOr(declared?.expiry, hours(2)), ...(github === undefined ? {} : { github }) }
 }
+
+const fencingByDefault: FencingDeclaration = { switchover: 'database', failover: 'traffic' }
 
 function objectivesOf(declared: JsonObject | undefined): Objectives {
   return { backupAge: durationOr(declared?.backupAge, hours(26)), restoreTime: durationOr(declared?.restoreTime, hours(1)) }

@@ -1,5 +1,6 @@
 import type { Json, JsonObject } from '../json.ts'
 import type { Driver } from '../planning/driver.ts'
+import { FENCE_LEVELS } from './fence-levels.ts'
 import { credentialReference, duration, kubernetesName, MEANS, type Meaning, text } from './schema-parts.ts'
 
 /** Where the published schema is found; editors read it through the header comment of a stack file. */
@@ -81,6 +82,16 @@ export const frameSchema: JsonObject = {
         expiry: duration('How long a plan waits for its reviewer. Default 2h.'),
       },
     },
+    fencing: {
+      description:
+        'How far the old site must be shut out before anything is promoted: traffic closed on every load balancer, application at zero, database fenced, write access to the archive revoked, power or network off.',
+      type: 'object',
+      additionalProperties: false,
+      properties: {
+        switchover: fenceLevel('For a planned move. Default database.'),
+        failover: fenceLevel('When the active site is lost: what can be shut without it. Default traffic.'),
+      },
+    },
     components: {
       description: 'The parts of the stack: database, cache, object store, application, traffic.',
       type: 'object',
@@ -93,6 +104,10 @@ export const frameSchema: JsonObject = {
       additionalProperties: { type: 'object', required: ['driver'], properties: { driver: text('The kind of component.') } },
     },
   },
+}
+
+function fenceLevel(description: string): JsonObject {
+  return { description, type: 'string', enum: [...FENCE_LEVELS] }
 }
 
 const needs: JsonObject = {

@@ -1,5 +1,6 @@
 import type { Milliseconds } from '../duration.ts'
 import type { JsonObject } from '../json.ts'
+import type { FenceLevel } from './fence-levels.ts'
 
 /** What the user declares in `standby.yaml`, validated and frozen. The active site is not in it: the witness knows that. */
 export interface Stack {
@@ -10,6 +11,7 @@ export interface Stack {
   readonly witness: WitnessDeclaration
   readonly approval: ApprovalDeclaration
   readonly objectives: Objectives
+  readonly fencing: FencingDeclaration
   /** In an order in which each stands behind what it needs. */
   readonly components: readonly Component[]
   readonly source: StackSource
@@ -57,6 +59,12 @@ export interface ApprovalDeclaration {
   readonly github?: { readonly environment: string; readonly branch: string }
   /** How long a plan may wait for its reviewer. */
   readonly expiry: Milliseconds
+}
+
+/** The level of the ladder that a move must reach before anything is promoted. */
+export interface FencingDeclaration {
+  readonly switchover: FenceLevel
+  readonly failover: FenceLevel
 }
 
 /** What restore tests and predictions are judged against. */

@@ -25,7 +25,7 @@ const github = () => openGitHub({ apiUrl: fake.url, token: 'token', repository: 
 async function plan() {
   const store = memoryStore()
   await createActive(store, { schemaVersion: 1, stack: 'toy', epoch: 1, activeSite: 'dc-a', since: '', run: '' })
-  return planFailover(toyWorld({ writer: 'dc-a', effects: [] }, store), { to: 'dc-b' })
+  return planFailover(toyWorld({ writer: 'dc-a', effects: [] }, store), { mode: 'switchover', to: 'dc-b' })
 }
 
 /** A run that waited for its reviewer and was approved, as it should be. */
