@@ -50,7 +50,7 @@ async function drill(): Promise<number> {
   const away = lab.sites.map((site) => site.name as string).find((site) => site !== home) ?? 'dc-b'
   for (const to of [away, home]) {
     say(`failover to ${to}: plan, review, execute`)
-    const { planned, executed, window } = await reviewedMove(stack, to, { githubUrl, helm: lab.programs.helm })
+    const { planned, executed, window } = await reviewedMove(stack, { to }, { githubUrl, helm: lab.programs.helm })
     moves.push({ to, report: executed, predictedGapMs: planned.plan.predictions.writeGap, window, clientGapMs: null })
     if (executed.verdict !== 'moved') break
   }
