@@ -1,5 +1,6 @@
 import type { Json, JsonObject } from '../json.ts'
 import type { Driver } from '../planning/driver.ts'
+import { approvalSchema } from './schema-approval.ts'
 import { credentialReference, duration, kubernetesName, MEANS, type Meaning, text } from './schema-parts.ts'
 
 /** Where the published schema is found; editors read it through the header comment of a stack file. */
@@ -66,21 +67,7 @@ export const frameSchema: JsonObject = {
       required: ['driver'],
       properties: { driver: text('The kind of storage.') },
     },
-    approval: {
-      description: 'Who may allow a move.',
-      type: 'object',
-      additionalProperties: false,
-      properties: {
-        github: {
-          description: 'The protected environment whose reviewers allow a move.',
-          type: 'object',
-          required: ['environment', 'branch'],
-          additionalProperties: false,
-          properties: { environment: text('Name of the environment.'), branch: text('The only branch that may be deployed from.') },
-        },
-        expiry: duration('How long a plan waits for its reviewer. Default 2h.'),
-      },
-    },
+    approval: approvalSchema,
     components: {
       description: 'The parts of the stack: database, cache, object store, application, traffic.',
       type: 'object',
