@@ -12,6 +12,8 @@ export interface MoveRequest {
   readonly to: string
   /** When given, must be the active site. */
   readonly from?: string
+  /** The address of the GitHub run that asks for it. */
+  readonly madeIn?: string
 }
 
 /** The plan of a move, with its digest: read-only. A plan with blockers is shown, and can not be executed. */
@@ -24,6 +26,7 @@ export async function planFailover(world: World, request: MoveRequest): Promise<
     id,
     nonce: randomBytes(16).toString('hex'),
     toolVersion: TOOL_VERSION,
+    ...(request.madeIn === undefined ? {} : { madeIn: request.madeIn }),
   })
   return {
     schemaVersion: 1,
