@@ -17,6 +17,7 @@ import { digestOf } from '../planning/plan-digest.ts'
 import { loadStack } from '../stack/load-stack.ts'
 import { publishedSchema } from '../stack/schema.ts'
 import { TOOL_VERSION } from '../version.ts'
+import { addApprove, type LocalApprovalOptions, localApproval } from './approve-command.ts'
 import { liveView } from './live-view.ts'
 import { errorText, secretMask, terminalLog } from './terminal.ts'
 
@@ -162,41 +163,23 @@ function addFailover(program: Command): void {
         }
       }),
     )
+  addApprove(failover, { common: () => program.opts<Common>(), run: local })
   failover
     .command('execute')
     .description('execute a plan whose digest you reviewed')
     .requiredOption('--plan <file>', 'the plan')
-    .requiredOption('--digest <sha256>', 'the digest that was reviewed')
     .requiredOption('--reason <text>', 'why this is done without a reviewer on GitHub; goes into the evidence')
-    .option('--break-glass', 'the stack names GitHub reviewers, and GitHub can not be asked', false)
-    .action((options: { plan: string; digest: string; reason: string; breakGlass: boolean }) =>
+    .option('--digest <sha256>', 'the digest that was reviewed; signatures say it by themselves')
+    .option('--signature <files...>', 'signatures over what `failover approve` prints')
+    .option('--requested-by <name>', 'who asks for the move, as it was signed; your user when absent')
+    .action((options: LocalApprovalOptions & { plan: string }) =>
       operate(program, async (world) => {
         const plan = await readPlan(options.plan, null)
-        const report = await executeFailover(world, plan, localApproval(world, options))
+        const report = await executeFailover(world, plan, await localApproval(world.stack, plan, options))
         const exit = report.verdict === 'moved' ? EXIT.ok : report.verdict === 'refused' ? EXIT.refused : EXIT.failed
         return { result: report, text: moveText(report, style()), exit }
       }),
     )
-}
-
-/** Whoever holds the mover's credentials may move; with reviewers declared, only by saying openly that they are passed over. */
-function localApproval(world: World, options: { readonly digest: string; readonly reason: string; readonly breakGlass: boolean }) {
-  if (options.reason.trim() === '') throw inputError('reason-missing', '--reason is empty', { next: 'Say why; it goes into the evidence.' })
-  if (world.stack.approval.github !== undefined && !options.breakGlass)
-    throw new StandbyError({
-      code: 'reviewer-required',
-      mustAct: 'approval',
-      what: `${world.stack.name} is moved by the reviewers of the environment ${world.stack.approval.github.environment}`,
-      next: 'Use the failover workflow. If GitHub is down: add --break-glass, which the evidence records.',
-    })
-  return {
-    kind: 'local' as const,
-    digest: options.digest,
-    approvers: [],
-    requestedBy: process.env.SUDO_USER ?? process.env.USER ?? 'unknown',
-    reason: options.reason,
-    proof: { breakGlass: options.breakGlass },
-  }
 }
 
 const style = (): { colour: boolean } => ({ colour: process.stdout.isTTY === true && process.env.NO_COLOR === undefined })
