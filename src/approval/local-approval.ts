@@ -2,9 +2,9 @@ import { StandbyError } from '../errors.ts'
 import type { Approval } from '../operations/reports.ts'
 import type { Stack } from '../stack/stack.ts'
 import { reasonOf } from './approval-text.ts'
-import { ofDigest, ofExpiry, planInQuestion } from './judge-plan.ts'
-import { EXECUTE, isBoundByExpiry } from './purpose.ts'
-import { refusal, refuseFirst } from './refusal.ts'
+import { ofDigest, planInQuestion } from './judge-plan.ts'
+import { EXECUTE } from './purpose.ts'
+import { refusal, refusedFor, refuseFirst } from './refusal.ts'
 import { readSignedApproval, type SignedRequest } from './signed-approval.ts'
 
 export interface LocalRequest extends SignedRequest {
@@ -14,27 +14,24 @@ export interface LocalRequest extends SignedRequest {
 
 /**
  * The approval of a move from the command line, by what the stack file demands. Keys are declared: they must have signed. Only reviewers on
- * GitHub are declared: there is no way past them. Nothing is declared: whoever holds the mover's credentials may move, with digest and reason.
+ * GitHub are declared: there is no way past them. Nothing is declared: whoever holds the mover's credentials may move, with digest and reason;
+ * whether that digest is the plan's, and the plan not expired, the operation judges as it does for every approval.
  * Pure; throws the first reason against it.
  */
 export function judgeLocalApproval(request: LocalRequest): Approval {
-  const { stack, plan, digest, signatures, now, purpose = EXECUTE } = request
-  const question = planInQuestion(plan)
-  if (digest !== null) refuseFirst(ofDigest(question, digest), `plan ${plan.id}`)
-  if (stack.approval.signatures !== undefined || signatures.length > 0) return readSignedApproval(request)
+  const { stack, plan, digest, signatures, requestedBy, purpose = EXECUTE } = request
+  if (stack.approval.signatures !== undefined || signatures.length > 0) {
+    if (digest !== null) refuseFirst(ofDigest(planInQuestion(plan), digest), `plan ${plan.id}`)
+    return readSignedApproval(request)
+  }
   refuseReviewed(stack)
   const reason = reasonOf(request)
-  const missing =
-    digest === null ? [refusal('approval-missing', 'nobody says which digest was reviewed', 'Review the plan, and give its --digest.')] : []
-  refuseFirst([...missing, ...(isBoundByExpiry(purpose) ? ofExpiry(question, now.toISOString()) : [])], `plan ${plan.id}`)
-  return {
-    kind: 'local',
-    digest: question.digest,
-    approvers: [],
-    requestedBy: request.requestedBy,
-    reason,
-    proof: { purpose: { ...purpose } },
-  }
+  if (digest === null)
+    throw refusedFor(
+      refusal('approval-missing', 'nobody says which digest was reviewed', 'Review the plan, and give its --digest.'),
+      `plan ${plan.id}`,
+    )
+  return { kind: 'local', digest, approvers: [], requestedBy, reason, proof: { purpose: { ...purpose } } }
 }
 
 function refuseReviewed({ name, approval: { github } }: Stack): void {

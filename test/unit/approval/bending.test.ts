@@ -332,6 +332,9 @@ describe('the plan, bent in one place', () => {
     expect(again).toMatchObject({ verdict: 'refused', failure: { code: 'plan-stale' } })
     // Even where every fact is again as it was, the nonce is burnt.
     const back = { ...(await deployed()), store: world.store }
-    expect(await executeFailover(back, made.plan, approval)).toMatchObject({ verdict: 'refused', failure: { code: 'plan-already-executed' } })
+    expect(await executeFailover(back, made.plan, approval)).toMatchObject({
+      verdict: 'refused',
+      failure: { code: 'plan-already-executed' },
+    })
   })
 })
