@@ -38,6 +38,8 @@ export interface World {
 
 export interface WorldOptions {
   readonly stackPath: string
+  /** When it was loaded already: what was judged by it is then executed by it. */
+  readonly stack?: Stack
   readonly signal: AbortSignal
   readonly log: Log
   readonly env: Readonly<Record<string, string | undefined>>
@@ -52,7 +54,7 @@ export const systemClock: Clock = {
 
 /** Loads the stack file and prepares the clients; nothing is contacted yet. Throws what is wrong with file, credentials or kubeconfigs. */
 export async function connect(options: WorldOptions): Promise<World> {
-  const stack = await loadStack(options.stackPath, { drivers, witnesses })
+  const stack = options.stack ?? (await loadStack(options.stackPath, { drivers, witnesses }))
   const sources: CredentialSources = { env: options.env, directory: stack.source.directory, mask: options.mask }
   const clients = openSites(stack, sources, options.signal)
   const kubernetes = (site: SiteName): KubernetesClient => {

@@ -1,36 +1,30 @@
 import { writeFile } from 'node:fs/promises'
 import { type Command, Option } from 'commander'
-import type { World } from '../composition.ts'
 import { parseDuration } from '../duration.ts'
-import { inputError, StandbyError } from '../errors.ts'
+import { inputError } from '../errors.ts'
 import { moveText, planText } from '../evidence/terminal.ts'
 import { continueFailover, readRun } from '../operations/continue-failover.ts'
 import { executeFailover } from '../operations/execute-failover.ts'
 import { planFailover } from '../operations/plan-failover.ts'
 import { readPlan } from '../operations/read-plan.ts'
-import type { Approval, MoveReport } from '../operations/reports.ts'
+import type { MoveReport } from '../operations/reports.ts'
 import { MODES, type Mode } from '../planning/plan.ts'
-import { EXIT, operate, type Shown, style } from './operate.ts'
+import { addApprove, type LocalApprovalOptions, localApproval } from './approve-command.ts'
+import { type Common, EXIT, local, operate, type Shown, style } from './operate.ts'
 
 /** `standby failover …`: the reviewed move, its continuation, and the way back. */
 export function addFailover(program: Command): void {
   const failover = program.command('failover').description('the reviewed move of the stack to another site')
   addPlan(program, failover)
+  addApprove(failover, { common: () => program.opts<Common>(), run: local })
   addExecute(program, failover)
-  failover
-    .command('resume')
-    .description('continue a run whose process died, from what it left in the witness')
-    .option('--run <id>', 'the run; without it the one that has left its lock behind')
-    .action((options: { run?: string }) =>
-      operate(program, async (world) => shown(await continueFailover(world, await readRun(world, options.run ?? null), 'resume'), 'moved')),
-    )
-  failover
-    .command('abort')
-    .description('take a run back that has not passed the point of no return, until the old site serves and writes')
-    .option('--run <id>', 'the run; without it the one that has left its lock behind')
-    .action((options: { run?: string }) =>
-      operate(program, async (world) => shown(await continueFailover(world, await readRun(world, options.run ?? null), 'abort'), 'undone')),
-    )
+  addContinue(program, failover, 'resume', 'continue a run whose process died, from what it left in the witness')
+  addContinue(
+    program,
+    failover,
+    'abort',
+    'take a run back that has not passed the point of no return, until the old site serves and writes',
+  )
 }
 
 interface PlanOptions {
@@ -70,28 +64,41 @@ function addPlan(program: Command, failover: Command): void {
     )
 }
 
-interface ExecuteOptions {
-  readonly plan: string
-  readonly digest: string
-  readonly reason: string
-  readonly breakGlass: boolean
-}
-
 function addExecute(program: Command, failover: Command): void {
-  failover
-    .command('execute')
-    .description('execute a plan whose digest you reviewed')
+  withApproval(failover.command('execute').description('execute a plan whose digest you reviewed'))
     .requiredOption('--plan <file>', 'the plan')
-    .requiredOption('--digest <sha256>', 'the digest that was reviewed')
     .requiredOption('--reason <text>', 'why this is done without a reviewer on GitHub; goes into the evidence')
-    .option('--break-glass', 'the stack names GitHub reviewers, and GitHub can not be asked', false)
-    .action((options: ExecuteOptions) =>
+    .action((options: LocalApprovalOptions & { plan: string }) =>
       operate(program, async (world) => {
         const plan = await readPlan(options.plan, null)
-        return shown(await executeFailover(world, plan, localApproval(world, options)), 'moved')
+        return shown(await executeFailover(world, plan, await localApproval(world.stack, plan, options)), 'moved')
       }),
     )
 }
+
+type ContinueOptions = Partial<LocalApprovalOptions> & { readonly run?: string }
+
+/** The approval of the run holds until its plan expires; a reason says that a new one is given. */
+function addContinue(program: Command, failover: Command, operation: 'resume' | 'abort', description: string): void {
+  withApproval(failover.command(operation).description(description))
+    .option('--run <id>', 'the run; without it the one that has left its lock behind')
+    .option('--reason <text>', 'a new approval, when the plan has expired: why it is given')
+    .action((options: ContinueOptions) =>
+      operate(program, async (world) => {
+        const kept = await readRun(world, options.run ?? null)
+        const { reason } = options
+        const renewed =
+          reason === undefined ? null : await localApproval(world.stack, kept.plan, { ...options, reason }, { operation, run: kept.run })
+        return shown(await continueFailover(world, kept, operation, renewed), operation === 'abort' ? 'undone' : 'moved')
+      }),
+    )
+}
+
+const withApproval = (command: Command): Command =>
+  command
+    .option('--digest <sha256>', 'the digest that was reviewed; signatures say it by themselves')
+    .option('--signature <files...>', 'signatures over what `failover approve` prints')
+    .option('--requested-by <name>', 'who asks for the move, as it was signed; your user when absent')
 
 /** A move that ended as it was asked for is a success; one that was taken back by itself is none. */
 function shown(report: MoveReport, asked: MoveReport['verdict']): Shown {
@@ -103,24 +110,4 @@ function acceptedLoss(text: string): number {
   const bound = parseDuration(text)
   if (bound !== null) return bound
   throw inputError('input-invalid', `--accept-data-loss is ${text}, and must be a duration`, { next: 'For example 30s, 5m or 1h.' })
-}
-
-/** Whoever holds the mover's credentials may move; with reviewers declared, only by saying openly that they are passed over. */
-function localApproval(world: World, options: ExecuteOptions): Approval {
-  if (options.reason.trim() === '') throw inputError('reason-missing', '--reason is empty', { next: 'Say why; it goes into the evidence.' })
-  if (world.stack.approval.github !== undefined && !options.breakGlass)
-    throw new StandbyError({
-      code: 'reviewer-required',
-      mustAct: 'approval',
-      what: `${world.stack.name} is moved by the reviewers of the environment ${world.stack.approval.github.environment}`,
-      next: 'Use the failover workflow. If GitHub is down: add --break-glass, which the evidence records.',
-    })
-  return {
-    kind: 'local',
-    digest: options.digest,
-    approvers: [],
-    requestedBy: process.env.SUDO_USER ?? process.env.USER ?? 'unknown',
-    reason: options.reason,
-    proof: { breakGlass: options.breakGlass },
-  }
 }

@@ -1,3 +1,4 @@
+import { judgeStoredApproval } from '../approval/stored-approval.ts'
 import type { World } from '../composition.ts'
 import { asStandbyError, inputError, type StandbyError } from '../errors.ts'
 import { withoutWriteId } from '../execution/conditional-store.ts'
@@ -8,7 +9,7 @@ import { nearest } from '../stack/nearest.ts'
 import { carryOut, type RunOfPlan, refusedReport } from './move-report.ts'
 import { refuseStrangers } from './refuse.ts'
 import type { Approval, MoveReport } from './reports.ts'
-import { refuseExpired, refuseOtherThanApproved } from './still-true.ts'
+import { refuseOtherThanApproved } from './still-true.ts'
 
 /** A run that another process began, as it lies in the witness. */
 export interface KeptRun {
@@ -27,7 +28,7 @@ export async function readRun(world: World, named: string | null): Promise<KeptR
 
 /**
  * Continues a run that its process left: forward with `resume`, back with `abort`, for as long as that is possible. The approval of the run
- * holds until the plan expires; after that a resume needs a new one for the same digest. Going back needs none: it restores what was.
+ * holds until the plan expires; after that a resume needs a new one, for just that. Going back needs none: it restores what was.
  */
 export async function continueFailover(
   world: World,
@@ -38,8 +39,9 @@ export async function continueFailover(
   const begun = world.clock.now()
   const of: RunOfPlan = { plan: kept.plan, approval: renewed ?? kept.approval, run: kept.run, how }
   try {
+    if (how === 'resume' && renewed === null)
+      judgeStoredApproval({ stored: kept.approval, run: kept.run, plan: kept.plan, stack: world.stack, now: world.clock.now() })
     refuseOtherThanApproved(world, of.plan, of.approval)
-    if (how === 'resume' && renewed === null) refuseExpired(world, of.plan)
     refuseStrangers(await world.observe())
   } catch (error) {
     return refusedReport(world, of, begun, asStandbyError(error))

@@ -10,7 +10,11 @@ import type { PlanReport } from './reports.ts'
 import { statusOf } from './status.ts'
 
 /** The plan of a move, with its digest: read-only. A plan with blockers is shown, and can not be executed. */
-export async function planFailover(world: World, request: MoveRequest): Promise<PlanReport> {
+export async function planFailover(
+  world: World,
+  request: MoveRequest,
+  from: { /** The address of the GitHub run that asks for it. */ readonly madeIn?: string } = {},
+): Promise<PlanReport> {
   const observation = await world.observe()
   refuseStrangers(observation)
   const intent = intentOf(world.stack, observation, request)
@@ -19,6 +23,7 @@ export async function planFailover(world: World, request: MoveRequest): Promise<
     id,
     nonce: randomBytes(16).toString('hex'),
     toolVersion: TOOL_VERSION,
+    ...from,
   })
   return {
     schemaVersion: 1,

@@ -16,6 +16,7 @@ export interface PlanIdentity {
   readonly id: string
   readonly nonce: string
   readonly toolVersion: string
+  readonly madeIn?: string
 }
 
 /** The plan of a move: its steps, the facts that it rests on, and what is predicted. Pure; blockers are in its findings. */
@@ -39,6 +40,7 @@ export function planMove(
     intent,
     epoch: observation.witness.kind === 'answering' ? (observation.witness.active?.epoch ?? 0) : 0,
     madeAt,
+    ...(identity.madeIn === undefined ? {} : { madeIn: identity.madeIn }),
     expiresAt: new Date(Date.parse(madeAt) + stack.approval.expiry).toISOString(),
     nonce: identity.nonce,
     facts: factsOf(observation, intent, liveness),

@@ -83,6 +83,8 @@ export interface Plan {
   /** The epoch in which it was made; the move begins the next one. */
   readonly epoch: number
   readonly madeAt: string
+  /** Address of the GitHub run whose plan job made it: an approval of another run is none of it. Absent when made from a terminal. */
+  readonly madeIn?: string
   readonly expiresAt: string
   /** Burnt at LOCK: a plan is executed once. */
   readonly nonce: string

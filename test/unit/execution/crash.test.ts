@@ -11,7 +11,14 @@ import { memoryStore } from '../../support/memory-store.ts'
 import { mortalProcess } from '../../support/mortal-process.ts'
 import { type ToyWorld, toyClock, toyDriver, toyWorld } from '../../support/toy-stack.ts'
 
-const approve = (digest: string): Approval => ({ kind: 'local', digest, approvers: [], requestedBy: 'test', reason: 'test', proof: {} })
+const approve = (digest: string): Approval => ({
+  kind: 'local',
+  digest,
+  approvers: [],
+  requestedBy: 'test',
+  reason: 'test',
+  proof: { purpose: { operation: 'execute' } },
+})
 
 /** A deployed toy stack with an approved plan; every process of it gets a world of its own over the same reality. */
 async function approved(request: MoveRequest = { mode: 'switchover', to: 'dc-b' }) {

@@ -14,7 +14,14 @@ async function deployed() {
   await createActive(store, { schemaVersion: 1, stack: 'toy', epoch: 1, activeSite: 'dc-a', since: '2026-11-20T00:00:00Z', run: 'deploy' })
   return { toy, store }
 }
-const approve = (digest: string): Approval => ({ kind: 'local', digest, approvers: [], requestedBy: 'test', reason: 'test', proof: {} })
+const approve = (digest: string): Approval => ({
+  kind: 'local',
+  digest,
+  approvers: [],
+  requestedBy: 'test',
+  reason: 'test',
+  proof: { purpose: { operation: 'execute' } },
+})
 
 describe('a planned move', () => {
   test('ends with the new site writing, the witness naming it in the next epoch, and the lock released', async () => {
