@@ -14,7 +14,7 @@ export function looks(model: Model, world: W.WorldState, process: number, run: n
   switch (step.action) {
     case 'lock': {
       const own = W.get(world, W.LOCK) === W.HELD && W.get(world, W.HOLDER) === process + 1
-      return answer(own && W.get(world, W.EPOCH) === epoch && W.get(world, W.ACTIVE_RUN) === run + 1)
+      return answer(own && W.get(world, W.EPOCH) === epoch && W.get(world, W.ACTIVE_HOLDER) === process + 1)
     }
     case 'activate':
       return answer(W.get(world, W.ACTIVE) === to && W.get(world, W.EPOCH) === epoch)
@@ -87,9 +87,10 @@ export function lockPart(model: Model, world: W.WorldState, process: number, run
     releaseIfOwn(world, process)
     return 'refused'
   }
-  if (!ours) {
+  if (W.get(world, W.ACTIVE_HOLDER) !== process + 1) {
     world[W.EPOCH] = plan.epoch + 1
     world[W.ACTIVE_RUN] = run + 1
+    world[W.ACTIVE_HOLDER] = process + 1
     touch(model, world, { kind: 'activate', place: from, run })
   }
   if (model.scenario.fencedObjects) touchAll(model, world)
@@ -97,14 +98,15 @@ export function lockPart(model: Model, world: W.WorldState, process: number, run
 }
 
 /** Mirrors `ourActive`. */
-export function writeActive(model: Model, world: W.WorldState, run: number): boolean {
-  return W.get(world, W.EPOCH) === model.planOf(run).plan.epoch + 1 && W.get(world, W.ACTIVE_RUN) === run + 1
+export function mayActivate(model: Model, world: W.WorldState, process: number, run: number): boolean {
+  const holder = model.planted('activates-for-any-process') ? W.get(world, W.ACTIVE_RUN) === run + 1 : W.get(world, W.ACTIVE_HOLDER) === process + 1
+  return W.get(world, W.EPOCH) === model.planOf(run).plan.epoch + 1 && holder
 }
 
 /** Mirrors `activateBehaviour.undo`: the record is written anew, so that a late write no longer finds its version. */
-export function undoActivate(model: Model, world: W.WorldState, run: number): 'taken-back' | 'past' | 'lost' {
+export function undoActivate(model: Model, world: W.WorldState, process: number, run: number): 'taken-back' | 'past' | 'lost' {
   const { to } = model.planOf(run)
-  if (!writeActive(model, world, run)) return 'lost'
+  if (!mayActivate(model, world, process, run)) return 'lost'
   if (W.get(world, W.ACTIVE) === to) return model.planted('takes-back-beyond-return') ? 'taken-back' : 'past'
   touch(model, world, { kind: 'activate', place: to, run })
   return 'taken-back'

@@ -51,7 +51,7 @@ export function explore(scenario: Scenario, limits: Limits = {}): Exploration {
       const to = store.add(move.next, at)
       if (move.fair) store.fairEdge(to.index)
       const what = broken === null ? (move.broken ?? brokenBetween(world, move.next) ?? (to.isNew ? brokenIn(model, move.next) : null)) : null
-      if (what !== null) broken = { what, trace: [...traceTo(model, store, at), sayMove(move)] }
+      if (what !== null) broken = { what, trace: [...traceTo(model, store, at), sayMove(world, move)] }
     })
     if (broken !== null) return report()
   }
@@ -67,7 +67,10 @@ function movesFrom(model: Model, world: WorldState, emit: Emit): void {
   movesOfSurroundings(model, world, emit)
 }
 
-const sayMove = (move: Move): string => `${move.label()}\n     ${describeWorld(move.next)}`
+const sayMove = (before: WorldState, move: Move): string => {
+  const now = describeWorld(move.next)
+  return now === describeWorld(before) ? move.label() : `${move.label()}\n       ${now}`
+}
 
 /** The way to a world, as one line of what happens and one of what is true then. */
 function traceTo(model: Model, store: StateStore, index: number): string[] {
@@ -75,8 +78,9 @@ function traceTo(model: Model, store: StateStore, index: number): string[] {
   for (let at = index; at > 0; at = store.parentOf(at)) way.push(at)
   return way.reverse().map((to) => {
     let found: string | null = null
-    movesFrom(model, store.at(store.parentOf(to)), (move) => {
-      if (found === null && store.indexOf(move.next) === to) found = sayMove(move)
+    const before = store.at(store.parentOf(to))
+    movesFrom(model, before, (move) => {
+      if (found === null && store.indexOf(move.next) === to) found = sayMove(before, move)
     })
     return must<string>(found)
   })

@@ -1,6 +1,6 @@
 import type { Command, OnRecord, RunEvent, Verdict } from '../../src/execution/transition.ts'
 import { mayTurnBack } from '../../src/execution/transition.ts'
-import { lockPart, looks, releaseIfOwn, stillOurs, undoActivate, writeActive } from './commands.ts'
+import { lockPart, looks, releaseIfOwn, stillOurs, undoActivate, mayActivate } from './commands.ts'
 import { brokenByEnd, unapproved } from './invariants.ts'
 import type { ModelStep } from './model-plans.ts'
 import { buried, copyOf, type Emit, effectOf, stepNamed, touch, undoOf } from './moves.ts'
@@ -232,7 +232,7 @@ class Working {
     if (kind === 'activate') {
       const next = copyOf(this.world)
       const effect: Effect = { kind, place: this.step.place, run: this.run }
-      if (!writeActive(this.model, this.world, this.run)) return this.lost(next)
+      if (!mayActivate(this.model, this.world, this.process, this.run)) return this.lost(next)
       this.mustBeApproved(effect)
       this.sent(effect)
       take(this.model, next, effect)
@@ -268,7 +268,7 @@ class Working {
     const { action } = this.step
     const next = copyOf(this.world)
     if (action === 'activate') {
-      const undone = undoActivate(this.model, next, this.run)
+      const undone = undoActivate(this.model, next, this.process, this.run)
       if (undone === 'lost') return this.lost(next)
       if (undone === 'past') {
         next[W.HAS_ERROR + this.process] = 1

@@ -6,6 +6,8 @@ import * as W from './world-state.ts'
 export type Plant =
   | 'skips-lock-check'
   | 'activates-without-compare-and-set'
+  /** Whether active.json names the process that may change it was found by this explorer: see docs/verification.md. */
+  | 'activates-for-any-process'
   | 'burns-no-nonce'
   | 'takes-back-beyond-return'
   | 'releases-lock-early'

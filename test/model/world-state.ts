@@ -19,6 +19,8 @@ export const EPOCH = field()
 export const ACTIVE = field()
 /** The run that wrote active.json, plus one; 0: an earlier one. */
 export const ACTIVE_RUN = field()
+/** The process that may change active.json, plus one. */
+export const ACTIVE_HOLDER = field()
 /** The process that holds the lock, plus one. */
 export const HOLDER = field()
 export const LOCK = field()
