@@ -14,7 +14,7 @@ export interface Fork {
  */
 export const HISTORY = `SELECT 'history', split_part(line, E'\\t', 1), split_part(line, E'\\t', 2)
   FROM pg_control_checkpoint(),
-       regexp_split_to_table(coalesce(pg_read_file('pg_wal/' || upper(lpad(to_hex(timeline_id), 8, '0')) || '.history', true), ''), E'\\n') WITH ORDINALITY AS history(line, number)
+       regexp_split_to_table(coalesce(pg_read_file('pg_wal/' || upper(lpad(to_hex(timeline_id), 8, '0')) || '.history', 0, 1000000, true), ''), E'\\n') WITH ORDINALITY AS history(line, number)
   WHERE line ~ '^[0-9]' ORDER BY number;`
 
 export const forksIn = (rows: SqlRows): Fork[] =>
