@@ -77,6 +77,7 @@ export function assessRejoin(component: Database, states: BySite<CloudNativePgSt
         : finding,
   )
   const [active, former] = [states[intent.from], states[intent.to]]
+  const say = sayAt(component, intent.to)
   if (active?.kind === 'answering' && !mayWrite(active.state))
     found.push(
       sayAt(component, intent.from)(
@@ -88,7 +89,7 @@ export function assessRejoin(component: Database, states: BySite<CloudNativePgSt
     )
   if (former?.kind === 'silent')
     found.push(
-      sayAt(component, intent.to)(
+      say(
         'database-silent',
         'blocker',
         `${clusterOf(component, intent.to)} on ${intent.to} can not be read: ${former.why}`,
@@ -97,7 +98,7 @@ export function assessRejoin(component: Database, states: BySite<CloudNativePgSt
     )
   if (former?.kind === 'answering' && mayWrite(former.state))
     found.push(
-      sayAt(component, intent.to)(
+      say(
         'former-primary',
         'warning',
         `${former.state.cluster} still calls itself a primary: it is fenced, its WAL is kept, and then it is deleted with its volumes`,

@@ -10,7 +10,7 @@ export interface Fork {
 
 /**
  * The lines of a primary's own history file as rows `history`, timeline, position. To be asked after the restart that follows a promotion:
- * until then the control file may still name the old timeline.
+ * until then the control file may still name the old timeline. (The form of pg_read_file with two arguments is new in PostgreSQL 16.)
  */
 export const HISTORY = `SELECT 'history', split_part(line, E'\\t', 1), split_part(line, E'\\t', 2)
   FROM pg_control_checkpoint(),
