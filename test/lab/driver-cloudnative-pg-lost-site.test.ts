@@ -208,7 +208,7 @@ describe('a database whose site is lost', () => {
       const steps = cloudNativePg.rejoin?.(component(), before, rejoin, db.world.stack) ?? []
       await perform(steps, rejoin)
       const evidence = proofs.get('database.keep-evidence@dc-a')
-      expect(evidence).toMatchObject({ state: 'shut down', serverName: 'pg-dc-a-g1', complete: true, commits: 2 })
+      expect(evidence).toMatchObject({ state: 'shut down', serverName: 'pg-dc-a-g1', complete: true })
       expect(evidence?.tables).toEqual([{ table: 'users', inserted: 7, updated: 0, deleted: 2 }])
       expect(evidence?.uncommittedRows).toBe(1)
       const kept = (evidence?.files ?? []) as string[]

@@ -9,7 +9,7 @@ import type { InstanceStatus } from './objects.ts'
 import { type CloudNativePgSpec, clusterOf, type Database, incarnationFolder } from './spec.ts'
 import { parameter, plannedStep } from './steps.ts'
 import type { Upstream } from './upstream.ts'
-import { formatLsn, parseLsn, type Reach, reachFrom, segmentName } from './wal.ts'
+import { formatLsn, parseLsn, parseSegment, type Reach, reachFrom, segmentName } from './wal.ts'
 import { askSql, clusterOfRun, instanceOf, type Run } from './where.ts'
 
 /** What the lost primary has shipped is not lost: it is replayed before anything is promoted. */
@@ -46,14 +46,15 @@ export const drainArchive: Behaviour<CloudNativePgSpec> = {
       return { is: 'failed', code: 'not-a-replica', why: `${name} is a primary already`, next: 'Find out who promoted it.' }
     if (instance === null || replayed === null) return { is: 'pending', waitingFor: `${name} to answer` }
     const archived = await archivedSince(run, instance, replayed)
-    if (archived === null) return givenUp(run) ? proven(run, name, 'silent', null) : { is: 'pending', waitingFor: 'the archive to answer' }
+    if (archived === null)
+      return givenUp(run) ? proven(run, name, 'silent', null, []) : { is: 'pending', waitingFor: 'the archive to answer' }
     const reach = reachFrom(
       archived.map((one) => one.name),
       replayed,
     )
     if (!hasReplayed(run, replayed, reach))
       return { is: 'pending', waitingFor: `${name} to replay up to ${formatLsn(reach.last?.end ?? replayed)}, the end of the archive` }
-    return proven(run, name, 'drained', reach)
+    return proven(run, name, 'drained', reach, archived)
   },
 }
 
@@ -62,8 +63,10 @@ async function archivedSince(run: Run, instance: InstanceStatus, replayed: bigin
   const { context, component } = run
   try {
     const store = await context.objectStore(component.spec.archive.store, parameter(run.step, 'archiveOf') as SiteName).open('read')
+    // One byte back: the segment that was replayed last names the timeline, which the replica itself may not have written down yet.
+    const behind = replayed === 0n ? 0n : replayed - 1n
     const folder = incarnationFolder(component, parameter(run.step, 'serverName'))
-    return await walSince(store, folder, segmentName(instance.timeLineID, replayed), { signal: run.signal, deadline: seconds(2) })
+    return await walSince(store, folder, segmentName(instance.timeLineID, behind), { signal: run.signal, deadline: seconds(2) })
   } catch (error) {
     run.signal.throwIfAborted()
     context.log.debug(`${run.step.id}: ${asStandbyError(error).message}`)
@@ -92,22 +95,30 @@ function hasReplayed(run: Run, replayed: bigint, reach: Reach): boolean {
 }
 
 /** Where the follower stands, and when the last transaction that it knows was committed: after the promotion nobody can tell any more. */
-async function proven(run: Run, name: string, archive: 'drained' | 'silent', reach: Reach | null): Promise<Progress> {
+async function proven(
+  run: Run,
+  name: string,
+  archive: 'drained' | 'silent',
+  reach: Reach | null,
+  archived: readonly ArchivedWal[],
+): Promise<Progress> {
   const rows = await askSql(run, POSITION)
   const [row] = rows ?? []
   if (row === undefined) return { is: 'pending', waitingFor: `${name} to answer` }
+  const replayed = parseLsn(row[0]) ?? 0n
+  const replayedOf = archived.flatMap((one) => parseSegment(one.name) ?? []).filter(({ start }) => start < replayed)
   const proof: JsonObject = {
     archive,
     upTo: reach?.last == null ? null : segmentName(reach.last.timeline, reach.last.start),
     behindAHole: reach?.beyond ?? null,
     replayed: row[0] ?? '',
     lastCommitAt: row[1] === undefined || row[1] === '' ? null : row[1],
-    timeline: Math.max(...row.slice(2).map(Number)),
+    timeline: Math.max(...row.slice(2).map(Number), ...replayedOf.map(({ timeline }) => timeline)),
   }
   return { is: 'done', proof }
 }
 
-/** A replica's own word for its timeline lags until its next restartpoint: the largest of three is the true one. */
+/** A replica's own word for its timeline lags until its next restartpoint: the largest of these is the true one. */
 const POSITION = `SELECT pg_last_wal_replay_lsn(),
   coalesce(to_char(pg_last_xact_replay_timestamp() AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"'), ''),
   (SELECT timeline_id FROM pg_control_checkpoint()),

@@ -29,7 +29,8 @@ export function fenceStep(component: Database, site: SiteName): PlannedStep {
   return plannedStep(component, 'fence', site, {
     phase: 'FENCE',
     title: `Fences ${cluster}: the operator stops PostgreSQL in every instance and keeps it stopped, across every restart, until somebody takes the fence away`,
-    deadline: minutes(3),
+    // A shutdown waits for the archiver, which tries three times what an archive that is closed or silent will never take.
+    deadline: minutes(5),
     expected: seconds(3),
     fence: 'database',
     parameters: { cluster },

@@ -173,8 +173,8 @@ function summarized(state: CloudNativePgState): Observed<CloudNativePgState> {
     kind: 'answering',
     state,
     role,
-    health: settled ? 'healthy' : state.instance === null ? 'down' : 'degraded',
-    text: `${writable ? 'primary' : 'replica'}, timeline ${timeline}, ${state.readyInstances}/${state.instances} ready${state.phase === HEALTHY ? '' : `, ${state.phase}`}`,
+    health: settled ? 'healthy' : state.instance === null || state.fenced ? 'down' : 'degraded',
+    text: `${writable ? 'primary' : 'replica'}${state.fenced ? ', fenced' : ''}, timeline ${timeline}, ${state.readyInstances}/${state.instances} ready${state.phase === HEALTHY ? '' : `, ${state.phase}`}`,
     ...(state.lastBackup === null ? {} : { lastBackup: state.lastBackup.at }),
     facts: factsOf(state, timeline),
   }
