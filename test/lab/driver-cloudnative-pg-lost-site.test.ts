@@ -66,7 +66,7 @@ async function perform(steps: readonly PlannedStep[], intent: Intent): Promise<v
     const begun = Date.now()
     const { outcome, proof } = await performStep(behaviourOf(step), runOf(step, intent), 5 * MINUTES)
     proofs.set(step.id, proof)
-    db.world.log.info(`${step.id} ${outcome} after ${Date.now() - begun} ms: ${JSON.stringify(proof).slice(0, 400)}`)
+    db.world.log.info(`${step.id} ${outcome} after ${Date.now() - begun} ms: ${JSON.stringify(proof).slice(0, 1_500)}`)
   }
 }
 async function until(holds: () => Promise<boolean>, within = MINUTES): Promise<void> {

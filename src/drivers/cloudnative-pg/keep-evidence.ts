@@ -136,27 +136,30 @@ async function described(run: Run, divergence: (Divergence & { complete: boolean
   }
 }
 
-/** The new primary is a copy: it knows the tables by the same files, unless they were rewritten since. */
+/** The new primary is a copy: it knows the tables by the same files, unless they were rewritten since. Catalogues and TOAST hold no rows of users. */
 async function named(run: Run, relations: readonly ChangedRelation[]): Promise<JsonObject[]> {
+  if (relations.length === 0) return []
   const kubernetes = run.context.kubernetes(parameter(run.step, 'primarySite') as SiteName)
   const pod = await primaryPod(kubernetes, namespaceOf(run), parameter(run.step, 'primary'), run.signal)
-  const { database } = run.component.spec
-  const parts = relations.map(({ relation }) => relation.split('/').map(Number))
-  const values = parts.map(([space = 0, oid = 0, node = 0]) => `(${space}::oid, ${oid}::oid, ${node}::oid)`).join(', ')
-  const rows =
-    relations.length === 0
-      ? []
-      : await runSql(
-          kubernetes,
-          pod,
-          database,
-          `SELECT space || '/' || db || '/' || node, coalesce(pg_filenode_relation(CASE WHEN space = 1663 THEN 0 ELSE space END, node)::regclass::text, '')
-FROM (VALUES ${values}) AS changed(space, db, node) JOIN pg_database ON oid = db AND datname = current_database();`,
-          run.signal,
-        )
-  const names = new Map(rows.map((row) => [row[0], row[1]]))
-  return relations.map(({ relation, ...counts }) => ({ table: names.get(relation) || `file ${relation}`, ...counts }))
+  const values = relations.map(({ relation }) => `(${relation.split('/').map(Number).join(', ')})`).join(', ')
+  const rows = await runSql(kubernetes, pod, run.component.spec.database, nameQuery(values), run.signal)
+  const tables = new Map(rows.map(([file, schema, table]) => [file, { schema: schema ?? '', table: table ?? '' }]))
+  return relations.flatMap(({ relation, ...counts }): JsonObject[] => {
+    const known = tables.get(relation)
+    if (known === undefined) return isCatalogue(relation) ? [] : [{ table: `file ${relation}`, ...counts }]
+    return SYSTEM_SCHEMAS.has(known.schema) ? [] : [{ table: known.table, ...counts }]
+  })
 }
+
+const SYSTEM_SCHEMAS = new Set(['pg_catalog', 'pg_toast', 'information_schema'])
+/** File nodes below the first of users belong to the system, in every database. */
+const isCatalogue = (relation: string): boolean => Number(relation.split('/')[2]) < 16_384
+
+const nameQuery = (values: string): string => `SELECT space || '/' || db || '/' || node, nspname, pg_class.oid::regclass
+FROM (VALUES ${values}) AS changed(space, db, node)
+JOIN pg_database ON pg_database.oid = db AND datname = current_database()
+JOIN pg_class ON pg_class.oid = pg_filenode_relation((CASE WHEN space = 1663 THEN 0 ELSE space END)::oid, node::oid)
+JOIN pg_namespace ON pg_namespace.oid = relnamespace;`
 
 /** Output of a small shell script in the pod; its argument is data, never part of the script. */
 async function runIn(run: Run, pod: string, script: string, argument = ''): Promise<string> {
