@@ -93,8 +93,10 @@ export async function connect(options: WorldOptions): Promise<World> {
       const declared = componentOf(stack, component)
       const location = drivers[declared.driver]?.objectStore?.(declared, site)
       if (location === undefined) throw inputError('not-an-object-store', `${component} (${declared.driver}) is no object store`)
-      const open = async (access: 'read' | 'write' = 'read'): Promise<ObjectStoreClient> => {
-        const keys = access === 'read' ? location.readCredentials : location.credentials
+      const open = async (access: 'read' | 'write' | 'policy' = 'read'): Promise<ObjectStoreClient> => {
+        const { readCredentials, credentials, policyCredentials } = location
+        const keys = access === 'read' ? readCredentials : access === 'write' ? credentials : policyCredentials
+        if (keys === undefined) throw inputError('credential-missing', `${component} declares no policyCredentials for ${site}`)
         return openObjectStore({
           endpoint: location.endpoint,
           region: location.region,

@@ -44,7 +44,8 @@ export function contextOfStep(context: DriverContext, intent: Intent | null, ste
   }
 }
 
-function keysOf(location: ObjectStoreLocation, access: 'read' | 'write' = 'read'): CredentialReference[] {
-  const keys = access === 'read' ? location.readCredentials : location.credentials
-  return [keys.accessKeyId, keys.secretAccessKey]
+function keysOf(location: ObjectStoreLocation, access: 'read' | 'write' | 'policy' = 'read'): CredentialReference[] {
+  const { readCredentials, credentials, policyCredentials } = location
+  const keys = { read: readCredentials, write: credentials, policy: policyCredentials }[access]
+  return keys === undefined ? [] : [keys.accessKeyId, keys.secretAccessKey]
 }

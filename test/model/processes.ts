@@ -1,6 +1,6 @@
 import type { Command, OnRecord, RunEvent, Verdict } from '../../src/execution/transition.ts'
 import { mayTurnBack } from '../../src/execution/transition.ts'
-import { lockPart, looks, releaseIfOwn, stillOurs, undoActivate, mayActivate } from './commands.ts'
+import { lockPart, looks, mayActivate, releaseIfOwn, stillOurs, undoActivate } from './commands.ts'
 import { brokenByEnd, unapproved } from './invariants.ts'
 import type { ModelStep } from './model-plans.ts'
 import { buried, copyOf, type Emit, effectOf, stepNamed, touch, undoOf } from './moves.ts'
@@ -161,7 +161,8 @@ class Working {
     next[W.RUN_STATE + this.process] = this.model.tableOf(this.run).after(W.get(next, W.RUN_STATE + this.process), event)
   }
   private say(next: W.WorldState, what: string, more: { readonly fair?: boolean; readonly broken?: string | null } = {}): void {
-    const label = (): string => `${nameOf(this.model, this.process)}: ${this.command.do} ${this.command.step}${what === '' ? '' : `: ${what}`}`
+    const label = (): string =>
+      `${nameOf(this.model, this.process)}: ${this.command.do} ${this.command.step}${what === '' ? '' : `: ${what}`}`
     this.emit({ next, fair: more.fair ?? true, label, broken: more.broken ?? this.broken })
   }
   private threw(next: W.WorldState, what: string, fair = true): void {
