@@ -78,3 +78,7 @@ export function locationOf(component: Component<S3Spec>, site: SiteName): Object
     ...(declared.policyCredentials === undefined ? {} : { policyCredentials: declared.policyCredentials }),
   }
 }
+
+/** Where a deploy tries what the service can do, and what it found. */
+export const PROBE = 'standby-probe/'
+export const PROBE_RESULT = `${PROBE}result.json`
