@@ -11,5 +11,5 @@ const project = (name, more = {}) => ({
 // biome-ignore lint/style/noDefaultExport: Jest reads its configuration from the default export
 export default {
   reporters: ['default', 'summary', '<rootDir>/test/support/closing-line.js'],
-  projects: [project('unit'), project('contract'), project('acceptance'), project('workflows'), project('lab', { globalSetup: '<rootDir>/test/support/lab-up.js', globalTeardown: '<rootDir>/test/support/lab-down.js' })],
+  projects: [project('unit'), project('model'), project('contract'), project('acceptance'), project('workflows'), project('lab', { globalSetup: '<rootDir>/test/support/lab-up.js', globalTeardown: '<rootDir>/test/support/lab-down.js' })],
 }

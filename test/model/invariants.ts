@@ -15,7 +15,7 @@ export function brokenIn(model: Model, world: W.WorldState): string | null {
 
 /** What a run brought back stays back, until another run begins. */
 function abortStays(model: Model, world: W.WorldState): string | null {
-  if (!model.scenario.fencedObjects || model.scenario.outages > 0 || W.get(world, W.LOCK) !== W.RELEASED) return null
+  if (model.scenario.outages > 0 || W.get(world, W.LOCK) !== W.RELEASED) return null
   const run = W.get(world, W.ACTIVE_RUN) - 1
   if (run < 0 || model.tableOf(run).journalView(W.get(world, W.JOURNAL + run)).ended !== 'undone') return null
   const { from } = model.planOf(run)
@@ -29,7 +29,7 @@ export function brokenByEnd(model: Model, world: W.WorldState, process: number, 
   const { scenario } = model
   const epoch = plan.epoch + 1
   const current = W.get(world, W.EPOCH) === epoch && W.get(world, W.ACTIVE_RUN) === run + 1
-  if (!scenario.fencedObjects || scenario.outages > 0 || !current || plan.intent.mode === 'rejoin') return null
+  if (scenario.outages > 0 || !current || plan.intent.mode === 'rejoin') return null
   if (verdict === 'undone' && W.get(world, W.HOLDER) !== process + 1) return null
   const place = verdict === 'moved' ? to : from
   const alone = scenario.processes.length === 1 && scenario.delays === 0

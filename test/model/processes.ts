@@ -15,7 +15,7 @@ export function movesOfProcess(model: Model, world: W.WorldState, process: numbe
   if (life === W.UNBORN) return comeToLife(model, world, process, emit)
   if (life !== W.ALIVE) return
   const { run } = must(model.scenario.processes[process])
-  if (W.get(world, W.CRASHES) > 0) {
+  if (mayDie(model, world, process)) {
     const next = copyOf(world)
     next[W.CRASHES] = W.get(world, W.CRASHES) - 1
     buried(next, process, W.CRASHED)
@@ -28,6 +28,13 @@ export function movesOfProcess(model: Model, world: W.WorldState, process: numbe
     else if (command.do === 'turn-back') turnBack(model, world, process, run, emit)
     else end(model, world, process, run, command.verdict, emit)
   }
+}
+
+/** Somebody is left who could continue its run: a run that nobody resumes ends nowhere, and proves nothing. */
+function mayDie(model: Model, world: W.WorldState, process: number): boolean {
+  const { run } = must(model.scenario.processes[process])
+  const successor = model.scenario.processes.some((one, index) => one.run === run && one.how !== 'begin' && W.get(world, W.LIFE + index) === W.UNBORN)
+  return W.get(world, W.CRASHES) > 0 && (successor || W.get(world, W.STALE + process) === 1)
 }
 
 export const nameOf = (model: Model, process: number): string => {
@@ -314,7 +321,7 @@ class Working {
     if (free === undefined) return
     base[W.DELAYS] = W.get(base, W.DELAYS) - 1
     base[W.UNDERWAY + free] = encode(effect, hasVersions(this.model, effect))
-    if (W.get(base, W.CRASHES) > 0) {
+    if (mayDie(this.model, base, this.process)) {
       const dies = copyOf(base)
       dies[W.CRASHES] = W.get(base, W.CRASHES) - 1
       buried(dies, this.process, W.CRASHED)

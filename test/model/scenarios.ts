@@ -1,26 +1,37 @@
 import type { Scenario } from './scenario.ts'
 
-const calm = { crashes: 0, faults: 0, delays: 0, outages: 0, writes: 1, fencedObjects: true, guarded: false }
-const there = { mode: 'switchover', from: 0, epoch: 1, nonce: 'a' } as const
-const alsoThere = { mode: 'switchover', from: 0, epoch: 1, nonce: 'b' } as const
-const back = { mode: 'switchover', from: 1, epoch: 2, nonce: 'b' } as const
+/** Nothing goes wrong, and what is written to a site's objects rests on a version that a later holder of the lock makes old. */
+export const CALM = { crashes: 0, faults: 0, delays: 0, outages: 0, writes: 1, fencedObjects: true, guarded: false } as const
+export const THERE = { mode: 'switchover', from: 0, epoch: 1, nonce: 'a' } as const
+/** A second approved plan for the same move. */
+export const THERE_TOO = { mode: 'switchover', from: 0, epoch: 1, nonce: 'b' } as const
+/** Planned and approved while the first move was not finished: its facts hold from the promotion on. */
+export const BACK = { mode: 'switchover', from: 1, epoch: 2, nonce: 'c' } as const
+export const FAILOVER = { mode: 'failover', from: 0, epoch: 1, nonce: 'f', outwaits: true } as const
+export const REJOIN = { mode: 'rejoin', from: 1, epoch: 2, nonce: 'r' } as const
+export const FAILOVER_OF_STUCK_MOVE = { mode: 'failover', from: 0, epoch: 2, nonce: 'g', outwaits: true } as const
 
-/** The worlds that every test run explores to the end. */
+const begin = (run: number) => ({ run, how: 'begin' as const })
+const resume = (run: number) => ({ run, how: 'resume' as const })
+const abort = (run: number) => ({ run, how: 'abort' as const })
+
+/** The worlds that every test run explores to their ends. */
 export const SCENARIOS: readonly Scenario[] = [
-  { ...calm, name: 'one process, faults', plans: [there], runs: [0], processes: [{ run: 0, how: 'begin' }], faults: 2, writes: 2 },
-  {
-    ...calm,
-    name: 'a crash, and somebody resumes',
-    plans: [there],
-    runs: [0],
-    processes: [
-      { run: 0, how: 'begin' },
-      { run: 0, how: 'resume' },
-    ],
-    crashes: 1,
-    faults: 1,
-    delays: 1,
-    writes: 1,
-  },
+  { ...CALM, name: 'one process and two faults', plans: [THERE], runs: [0], processes: [begin(0)], faults: 2, writes: 2 },
+  { ...CALM, name: 'a crash or a late effect, and a second process resumes', plans: [THERE], runs: [0], processes: [begin(0), resume(0)], crashes: 1, delays: 1 },
+  { ...CALM, name: 'a crash or a fault, and a second process aborts', plans: [THERE], runs: [0], processes: [begin(0), abort(0)], crashes: 1, faults: 1 },
+  { ...CALM, name: 'one plan is dispatched twice', plans: [THERE], runs: [0, 0], processes: [begin(0), begin(1), resume(0)], writes: 0 },
+  { ...CALM, name: 'two plans for one move', plans: [THERE, THERE_TOO], runs: [0, 1], processes: [begin(0), begin(1)], faults: 1 },
+  { ...CALM, name: 'two plans in opposite directions', plans: [THERE, BACK], runs: [0, 1], processes: [begin(0), begin(1), resume(0)] },
+  { ...CALM, name: 'a failover, and the lost site comes back and rejoins', plans: [FAILOVER, REJOIN], runs: [0, 1], processes: [begin(0), resume(0), begin(1)], outages: 1, guarded: true },
+  { ...CALM, name: 'a site is lost in the middle of a switchover, and a failover follows', plans: [THERE, FAILOVER_OF_STUCK_MOVE], runs: [0, 1], processes: [begin(0), begin(1)], outages: 1, guarded: true, writes: 0 },
 ]
-export const PARTS = { calm, there, alsoThere, back }
+/** Worlds for `npm run explore`, one after the other, for as long as it is given. */
+export const LARGER: readonly Scenario[] = [
+  { ...CALM, name: 'everything happens to one run', plans: [THERE], runs: [0], processes: [begin(0), resume(0), abort(0)], crashes: 1, faults: 1, delays: 1 },
+  { ...CALM, name: 'one plan twice, with crashes', plans: [THERE], runs: [0, 0], processes: [begin(0), begin(1), resume(0), abort(1)], crashes: 1, delays: 1 },
+  { ...CALM, name: 'opposite directions, with a crash and a late effect', plans: [THERE, BACK], runs: [0, 1], processes: [begin(0), begin(1), resume(0)], crashes: 1, delays: 1 },
+  { ...CALM, name: 'a site is lost in a switchover, with writes and a fault', plans: [THERE, FAILOVER_OF_STUCK_MOVE], runs: [0, 1], processes: [begin(0), begin(1), resume(1)], crashes: 1, faults: 1, outages: 1, guarded: true },
+  { ...CALM, name: 'failover and rejoin, with faults and a second outage', plans: [FAILOVER, REJOIN], runs: [0, 1], processes: [begin(0), resume(0), begin(1), resume(1)], crashes: 2, faults: 1, outages: 2, guarded: true },
+]
+export const CREW = { begin, resume, abort }

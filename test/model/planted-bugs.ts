@@ -1,0 +1,102 @@
+import { PRODUCTION, type Rules } from './run-table.ts'
+import type { Scenario } from './scenario.ts'
+import { CALM, CREW, FAILOVER, THERE } from './scenarios.ts'
+
+export interface PlantedBug {
+  readonly scenario: Scenario
+  /** What it breaks. */
+  readonly breaks: string
+}
+
+const { begin, resume, abort } = CREW
+const one = { ...CALM, plans: [THERE], runs: [0], processes: [begin(0)] }
+
+const resumesBlindly: Rules = {
+  ...PRODUCTION,
+  beginRun(course, onRecord, turnedBack) {
+    const run = PRODUCTION.beginRun(course, onRecord, turnedBack)
+    const believed = Object.entries(run.steps).map(([id, state]) => [id, state === 'unsure' && id !== course.lock ? 'done' : state] as const)
+    return { ...run, steps: Object.fromEntries(believed) }
+  },
+}
+const turnsBackAlways: Rules = {
+  ...PRODUCTION,
+  commandsOf(course, run) {
+    const commands = PRODUCTION.commandsOf(course, run)
+    const stops = commands.some((command) => command.do === 'end' && command.verdict === 'stopped')
+    return stops && run.direction === 'forward' && run.failed && !run.lost ? [{ do: 'turn-back' }] : commands
+  },
+}
+
+/** Each of these was, or could be, written by somebody in a hurry. The explorer must find all of them. */
+export const PLANTED_BUGS: readonly PlantedBug[] = [
+  {
+    scenario: { ...one, name: 'the lock is not read again in front of an effect', processes: [begin(0), abort(0)], plants: ['skips-lock-check'], writes: 0 },
+    breaks: 'the old site does not serve',
+  },
+  {
+    scenario: {
+      ...one,
+      name: 'the promotion comes before the fence',
+      plans: [{ ...THERE, bent: (step) => (step.fence === undefined ? step : { ...step, phase: 'PROTECT' }) }],
+    },
+    breaks: 'two sites accept writes',
+  },
+  {
+    scenario: { ...one, name: 'a resume believes every intent', processes: [begin(0), resume(0)], crashes: 1, rules: resumesBlindly },
+    breaks: 'an acknowledged write is lost',
+  },
+  {
+    scenario: {
+      ...one,
+      name: 'the lock is released before everything is taken back',
+      plans: [THERE, { ...THERE, epoch: 2, nonce: 'b' }],
+      runs: [0, 1],
+      processes: [begin(0), begin(1)],
+      faults: 1,
+      writes: 0,
+      plants: ['releases-lock-early'],
+    },
+    breaks: 'the old site does not serve',
+  },
+  {
+    scenario: { ...one, name: 'steps are taken back beyond the point of no return', faults: 1, rules: turnsBackAlways, plants: ['takes-back-beyond-return'] },
+    breaks: 'the old site does not serve',
+  },
+  {
+    scenario: {
+      ...one,
+      name: 'the new site is named without compare-and-set',
+      processes: [begin(0), abort(0)],
+      crashes: 1,
+      delays: 1,
+      writes: 0,
+      plants: ['activates-without-compare-and-set'],
+    },
+    breaks: 'the old site does not serve',
+  },
+  {
+    scenario: { ...one, name: 'the nonce is not burnt', plants: ['burns-no-nonce'] },
+    breaks: 'an effect without approval',
+  },
+  {
+    scenario: { ...one, name: 'any process of the run may name the new site', processes: [begin(0), abort(0)], writes: 0, plants: ['activates-for-any-process'] },
+    breaks: 'the old site does not serve',
+  },
+]
+
+/** What the promises rest on: without it they do not hold, and the explorer shows how. */
+export const WHAT_IT_RESTS_ON: readonly PlantedBug[] = [
+  {
+    scenario: { ...one, name: 'effects on a site do not rest on the version that was read', processes: [begin(0), abort(0)], writes: 0, fencedObjects: false },
+    breaks: 'the old site does not serve',
+  },
+  {
+    scenario: { ...one, name: 'a lost site has no guard', plans: [{ ...FAILOVER, outwaits: false }], outages: 1 },
+    breaks: 'two sites accept writes',
+  },
+  {
+    scenario: { ...one, name: 'a failover promotes before the time of the lost site guard is over', plans: [{ ...FAILOVER, outwaits: false }], outages: 1, guarded: true },
+    breaks: 'two sites accept writes',
+  },
+]
