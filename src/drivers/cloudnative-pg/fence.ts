@@ -112,10 +112,13 @@ async function stopped(run: Run, pod: string): Promise<Stopped> {
   return why === null ? { running: `PostgreSQL in ${pod} to stop` } : { stopped: { pod, says: why } }
 }
 
-/** Why the server does not answer; null while it does, or while it is only on its way down. */
+/**
+ * Why the server does not answer; null while it does, or while it is only on its way down. Nothing but a socket that nobody listens on counts:
+ * a connection that was ended, or refused by the server itself, comes from one that may still be finishing a commit (seen).
+ */
 export function unavailable(says: InstanceStatus): string | null {
   const error = says.mightBeUnavailable === true ? (says.mightBeUnavailableMaskedError ?? '') : ''
-  return error === '' || /shutting down|starting up/i.test(error) ? null : error
+  return /no such file or directory|connection refused/i.test(error) ? error : null
 }
 
 export interface ControlData {

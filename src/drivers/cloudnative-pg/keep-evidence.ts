@@ -75,7 +75,7 @@ export const keepEvidence: Behaviour<CloudNativePgSpec> = {
       bytes: fork === null ? 0 : bytesBetween(fork.at, control.checkpoint),
       files: kept,
       filesLeft: names.slice(MOST_SEGMENTS),
-      ...(await described(run, divergence)),
+      ...(fork === null ? NEVER_PARTED : await described(run, divergence)),
     }
     await store.put(`${evidenceFolder(run)}evidence.json`, JSON.stringify(evidence, null, 2), {
       signal: run.signal,
@@ -124,6 +124,8 @@ pg_waldump -p "$PGDATA/pg_wal" -t "$0" -s "$1" 2>/dev/null | grep -E '^rmgr: (He
   const lines = answer.stdout.split('\n').length
   return { ...divergenceIn(answer.stdout), complete: lines <= MOST_RECORDS }
 }
+
+const NEVER_PARTED = { tables: [], commits: 0, meaning: 'the histories never parted: nothing exists on this site only' }
 
 async function described(run: Run, divergence: (Divergence & { complete: boolean }) | null): Promise<JsonObject> {
   if (divergence === null) return { tables: null, commits: null, meaning: 'the WAL could not be decoded here; the files hold it' }

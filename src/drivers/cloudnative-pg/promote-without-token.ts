@@ -63,7 +63,7 @@ export const promoteWithoutToken: Behaviour<CloudNativePgSpec> = {
       proof: {
         writable: true,
         timeline: Number(timeline),
-        systemId: instance.systemID ?? '',
+        systemId: instance.systemID || cluster.status?.systemID || '',
         forkedFrom: fork?.timeline ?? before,
         forkedAt: fork?.at ?? '',
         loss: { ...countedLoss(run, fork?.at ?? '') },

@@ -62,6 +62,8 @@ test('a server counts as stopped when nobody listens any more, not when its fenc
   expect(unavailable({ ...says, mightBeUnavailableMaskedError: refused })).toBe(refused)
   expect(unavailable(says)).toBeNull()
   expect(unavailable({ ...says, mightBeUnavailableMaskedError: 'FATAL: the database system is shutting down' })).toBeNull()
+  expect(unavailable({ ...says, mightBeUnavailableMaskedError: 'unexpected EOF' })).toBeNull()
+  expect(unavailable({ ...says, mightBeUnavailableMaskedError: 'terminating connection due to administrator command' })).toBeNull()
   expect(unavailable({ ...says, mightBeUnavailable: false, mightBeUnavailableMaskedError: refused })).toBeNull()
 })
 
