@@ -90,7 +90,9 @@ function readAgain({ proof, reason, requestedBy }: Approval, plan: Plan, stack: 
   })
 }
 
+/** Null for what is no purpose. Approvals of earlier versions say none: they were for executing. */
 function purposeIn(purpose: unknown): Purpose | null {
+  if (purpose === undefined) return EXECUTE
   if (!isObject(purpose)) return null
   const { operation, run } = purpose
   if (operation === 'execute') return EXECUTE

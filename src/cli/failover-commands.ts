@@ -86,12 +86,17 @@ function addContinue(program: Command, failover: Command, operation: 'resume' | 
     .action((options: ContinueOptions) =>
       operate(program, async (world) => {
         const kept = await readRun(world, options.run ?? null)
-        const { reason } = options
-        const renewed =
-          reason === undefined ? null : await localApproval(world.stack, kept.plan, { ...options, reason }, { operation, run: kept.run })
+        const renewed = hasApproval(options) ? await localApproval(world.stack, kept.plan, options, { operation, run: kept.run }) : null
         return shown(await continueFailover(world, kept, operation, renewed), operation === 'abort' ? 'undone' : 'moved')
       }),
     )
+}
+
+/** Signatures or a digest without a reason are a new approval that lacks its reason, and never silently ignored. */
+function hasApproval(options: ContinueOptions): options is ContinueOptions & LocalApprovalOptions {
+  if (options.reason !== undefined) return true
+  if (options.signature === undefined && options.digest === undefined) return false
+  throw inputError('reason-missing', 'a new approval needs a --reason', { next: 'Say why; it goes into the evidence.' })
 }
 
 const withApproval = (command: Command): Command =>

@@ -23,6 +23,8 @@ import { another, bentAt, type Path, placesIn, turned } from './bent.ts'
 import { quickSigner } from './signers.ts'
 
 const ENVIRONMENT = 'production-failover'
+/** A while after the toy world's plans are made. */
+const NOW = new Date('2026-11-20T12:30:00.000Z')
 const [rita, omar] = [quickSigner('rita'), quickSigner('omar')]
 const stack = {
   ...toyStack,
@@ -135,7 +137,7 @@ async function judged(now: Readonly<Record<string, Json>>, more: { env?: Record<
     plan: more.plan ?? plan,
     digest: more.digest ?? digest,
     env: more.env ?? env,
-    now: new Date(),
+    now: NOW,
   })
 }
 
@@ -267,7 +269,7 @@ describe('the plan, bent in one place', () => {
   const text = () => approvalText(plan, { ...REQUEST, purpose: { operation: 'execute' } })
   const signed = () => [rita, omar].map((signer) => ({ file: signer.name, text: signer.sign(text()) }))
   const bySignatures = (bent: Plan, signatures = signed()): Promise<string> =>
-    codeOf(() => readSignedApproval({ stack, plan: bent, signatures, ...REQUEST, now: new Date() }))
+    codeOf(() => readSignedApproval({ stack, plan: bent, signatures, ...REQUEST, now: NOW }))
   /** As a job does it: the file is read, then the approval. */
   const both = async (content: string): Promise<readonly [string, string]> => {
     const read = await readPlan(fileOf(content), 'dc-b').catch((error: unknown) => asStandbyError(error).code)
@@ -330,7 +332,7 @@ describe('the plan, bent in one place', () => {
     const world = await deployed()
     const made = await planFailover(world, { mode: 'switchover', to: 'dc-b' })
     const signatures = [rita, omar].map((signer) => ({ file: signer.name, text: signer.sign(approvalTextOf(made.plan)) }))
-    const approval = readSignedApproval({ stack, plan: made.plan, signatures, ...REQUEST, now: new Date() })
+    const approval = readSignedApproval({ stack, plan: made.plan, signatures, ...REQUEST, now: NOW })
     expect((await executeFailover(world, made.plan, approval)).verdict).toBe('moved')
     const again = await executeFailover(world, made.plan, approval)
     expect(again).toMatchObject({ verdict: 'refused', failure: { code: 'plan-stale' } })

@@ -9,6 +9,8 @@ import { memoryStore } from '../../support/memory-store.ts'
 import { toyStack, toyWorld } from '../../support/toy-stack.ts'
 
 const ENVIRONMENT = 'production-failover'
+/** A while after the toy world's plans are made. */
+const NOW = new Date('2026-11-20T12:30:00.000Z')
 const stack = { ...toyStack, approval: { ...toyStack.approval, github: { environments: [ENVIRONMENT], branch: 'main', approvers: 1 } } }
 
 let fake: Awaited<ReturnType<typeof startGitHubFake>>
@@ -51,7 +53,7 @@ const jobOf = (run: Run, sha = run.sha) => ({
 async function read(run: Run, more: { readonly digest?: string; readonly sha?: string } = {}) {
   const report = await plan(run)
   const env = jobOf(run, more.sha)
-  return readGitHubApproval({ github: github(), stack, plan: report.plan, digest: more.digest ?? report.digest, env, now: new Date() })
+  return readGitHubApproval({ github: github(), stack, plan: report.plan, digest: more.digest ?? report.digest, env, now: NOW })
 }
 
 describe('an approval', () => {
@@ -75,7 +77,7 @@ describe('an approval', () => {
     const report = await plan(run)
     const env = jobOf(run)
     await expect(
-      readGitHubApproval({ github: github(), stack: other, plan: report.plan, digest: report.digest, env, now: new Date() }),
+      readGitHubApproval({ github: github(), stack: other, plan: report.plan, digest: report.digest, env, now: NOW }),
     ).rejects.toMatchObject({ code: 'environment-missing' })
   })
 
@@ -133,7 +135,7 @@ describe('an approval', () => {
     const report = await plan(run)
     const env = { ...jobOf(run), GITHUB_REF: 'refs/tags/main' }
     await expect(
-      readGitHubApproval({ github: github(), stack, plan: report.plan, digest: report.digest, env, now: new Date() }),
+      readGitHubApproval({ github: github(), stack, plan: report.plan, digest: report.digest, env, now: NOW }),
     ).rejects.toMatchObject({
       code: 'branch-not-allowed',
     })
@@ -146,7 +148,7 @@ describe('an approval', () => {
       const report = await plan(run)
       const env = { ...jobOf(run), [name]: undefined }
       await expect(
-        readGitHubApproval({ github: github(), stack, plan: report.plan, digest: report.digest, env, now: new Date() }),
+        readGitHubApproval({ github: github(), stack, plan: report.plan, digest: report.digest, env, now: NOW }),
       ).rejects.toMatchObject({
         code: 'not-in-github',
         mustAct: 'input',
@@ -165,7 +167,7 @@ describe('an approval', () => {
         plan: report.plan,
         digest: report.digest,
         env: jobOf(run),
-        now: new Date(),
+        now: NOW,
       }),
     ).rejects.toMatchObject({ code: 'approval-not-declared' })
   })
@@ -214,7 +216,7 @@ describe('an approval', () => {
     const run = await approvedRun()
     const foreign = await plan(await control.startRun({ actor: 'otto' }))
     await expect(
-      readGitHubApproval({ github: github(), stack, plan: foreign.plan, digest: foreign.digest, env: jobOf(run), now: new Date() }),
+      readGitHubApproval({ github: github(), stack, plan: foreign.plan, digest: foreign.digest, env: jobOf(run), now: NOW }),
     ).rejects.toMatchObject({ code: 'plan-of-another-run', mustAct: 'approval' })
   })
 
@@ -230,7 +232,7 @@ describe('an approval', () => {
       }
       const report = await plan(run)
       const { plan: planned, digest } = report
-      return readGitHubApproval({ github: github(), stack: two, plan: planned, digest, env: jobOf(run), now: new Date() })
+      return readGitHubApproval({ github: github(), stack: two, plan: planned, digest, env: jobOf(run), now: NOW })
     }
     expect(await readBoth(['rita', 'ravi'])).toMatchObject({ approvers: [{ name: 'rita' }, { name: 'ravi' }] })
     await expect(readBoth(['ravi', 'ravi'])).rejects.toMatchObject({ code: 'approvers-too-few' })

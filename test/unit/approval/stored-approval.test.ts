@@ -117,6 +117,11 @@ describe('a run that is resumed', () => {
     expect(code(stored(signedFor({ operation: 'abort', run: 'r1' })), withKeys)).toBe('approval-not-allowed')
   })
 
+  test('takes one of an earlier version, which does not say what for, as one to execute', () => {
+    expect(code(stored({ ...local, proof: {} }), toyStack)).toBe('local')
+    expect(code(stored({ ...local, proof: { purpose: 'execute' } }), toyStack)).toBe('approval-not-allowed')
+  })
+
   test.each([
     ['nothing', null],
     ['a text', 'yes'],
