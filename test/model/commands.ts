@@ -99,7 +99,9 @@ export function lockPart(model: Model, world: W.WorldState, process: number, run
 
 /** Mirrors `ourActive`. */
 export function mayActivate(model: Model, world: W.WorldState, process: number, run: number): boolean {
-  const holder = model.planted('activates-for-any-process') ? W.get(world, W.ACTIVE_RUN) === run + 1 : W.get(world, W.ACTIVE_HOLDER) === process + 1
+  const holder = model.planted('activates-for-any-process')
+    ? W.get(world, W.ACTIVE_RUN) === run + 1
+    : W.get(world, W.ACTIVE_HOLDER) === process + 1
   return W.get(world, W.EPOCH) === model.planOf(run).plan.epoch + 1 && holder
 }
 

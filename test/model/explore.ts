@@ -40,7 +40,10 @@ export function explore(scenario: Scenario, limits: Limits = {}): Exploration {
   })
   store.add(model.initial, -1)
   for (let at = 0; at < store.size; at++) {
-    if (store.size > (limits.states ?? Number.POSITIVE_INFINITY) || (at % 1024 === 0 && performance.now() - begun > (limits.milliseconds ?? Number.POSITIVE_INFINITY))) {
+    if (
+      store.size > (limits.states ?? Number.POSITIVE_INFINITY) ||
+      (at % 1024 === 0 && performance.now() - begun > (limits.milliseconds ?? Number.POSITIVE_INFINITY))
+    ) {
       complete = false
       break
     }
@@ -50,7 +53,8 @@ export function explore(scenario: Scenario, limits: Limits = {}): Exploration {
       transitions += 1
       const to = store.add(move.next, at)
       if (move.fair) store.fairEdge(to.index)
-      const what = broken === null ? (move.broken ?? brokenBetween(world, move.next) ?? (to.isNew ? brokenIn(model, move.next) : null)) : null
+      const what =
+        broken === null ? (move.broken ?? brokenBetween(world, move.next) ?? (to.isNew ? brokenIn(model, move.next) : null)) : null
       if (what !== null) broken = { what, trace: [...traceTo(model, store, at), sayMove(world, move)] }
     })
     if (broken !== null) return report()

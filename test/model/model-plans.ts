@@ -69,7 +69,10 @@ function stepsOf(component: string, { mode, from, to }: Intent, outwaits: boolea
   if (mode === 'rejoin') return component === 'database' ? [toyStep(`database.clone@${to}`, 'PROTECT')] : []
   const planned = mode === 'switchover'
   if (component === 'application')
-    return [...(planned ? [toyStep(`application.stop@${from}`, 'DRAIN', { fence: 'application' })] : []), toyStep(`application.start@${to}`, 'START')]
+    return [
+      ...(planned ? [toyStep(`application.stop@${from}`, 'DRAIN', { fence: 'application' })] : []),
+      toyStep(`application.start@${to}`, 'START'),
+    ]
   if (component === 'traffic') return [toyStep('traffic.close', 'DRAIN', { fence: 'traffic' }), toyStep(`traffic.open@${to}`, 'TRAFFIC')]
   return [
     ...(planned
@@ -107,7 +110,9 @@ export function modelPlan(request: PlanRequest): ModelPlan {
   const made = planMove(modelStack, observation, intent, { toy: modelDriver(request.outwaits === true) }, identity)
   const bent = request.bent
   const plan = bent === undefined ? made : { ...made, steps: made.steps.map(bent) }
-  const steps = plan.steps.map((planned): ModelStep => ({ planned, action: actionOf(planned, intent), place: planned.site === 'dc-b' ? 1 : 0 }))
+  const steps = plan.steps.map(
+    (planned): ModelStep => ({ planned, action: actionOf(planned, intent), place: planned.site === 'dc-b' ? 1 : 0 }),
+  )
   sequenceOf(plan.steps)
   return { plan, course: courseOf(plan), steps, from, to }
 }

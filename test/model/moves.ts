@@ -1,7 +1,7 @@
+import type { ModelStep } from './model-plans.ts'
 import type { Model } from './scenario.ts'
 import { must } from './scenario.ts'
-import { decode, type Effect, hasVersions, objectOf, outdated, type EffectKind } from './sites.ts'
-import type { ModelStep } from './model-plans.ts'
+import { decode, type Effect, type EffectKind, hasVersions, objectOf, outdated } from './sites.ts'
 import * as W from './world-state.ts'
 
 /** One thing that may happen next. */
@@ -22,7 +22,8 @@ export function touch(model: Model, world: W.WorldState, effect: Effect): void {
     const code = W.get(world, W.UNDERWAY + at)
     if (code !== 0 && objectOf(decode(code)) === object) world[W.UNDERWAY + at] = normal(model, outdated(code))
   }
-  for (const [process, { run }] of model.scenario.processes.entries()) world[W.FRESH + process] = W.get(world, W.FRESH + process) & ~stepsOn(model, run, object)
+  for (const [process, { run }] of model.scenario.processes.entries())
+    world[W.FRESH + process] = W.get(world, W.FRESH + process) & ~stepsOn(model, run, object)
 }
 
 /** Whoever takes the lock touches every object of every site before anything else: what older holders sent is refused from then on. */

@@ -45,7 +45,9 @@ export const objectOf = ({ kind, place }: Effect): string =>
 
 /** Load balancers have no versions: what is sent to them late is done late. */
 export const hasVersions = (model: Model, effect: Effect): boolean =>
-  effect.kind === 'activate' ? !model.planted('activates-without-compare-and-set') : model.scenario.fencedObjects && !BALANCED.has(effect.kind)
+  effect.kind === 'activate'
+    ? !model.planted('activates-without-compare-and-set')
+    : model.scenario.fencedObjects && !BALANCED.has(effect.kind)
 
 /** Whether whoever sends it reaches what it changes. */
 export const reaches = (world: W.WorldState, { kind, place }: Effect): boolean =>
@@ -64,10 +66,12 @@ export function take(model: Model, world: W.WorldState, effect: Effect): void {
       world[W.APPLICATION + place] = 1
       return
     case 'close':
-      return setBalancers(world, 0)
+      setBalancers(world, 0)
+      return
     case 'un-close':
     case 'open':
-      return setBalancers(world, place + 1)
+      setBalancers(world, place + 1)
+      return
     case 'demote':
       world[W.DATABASE + place] = W.REPLICA
       return
@@ -77,7 +81,8 @@ export function take(model: Model, world: W.WorldState, effect: Effect): void {
     case 'promote':
       world[W.DATABASE + place] = W.PRIMARY
       // What a failover gives up was accepted by a person; from here on nothing more may be lost.
-      if (model.planOf(run).plan.intent.mode === 'failover') world[W.ACKNOWLEDGED] = W.get(world, W.ACKNOWLEDGED) & W.get(world, W.DATA + place)
+      if (model.planOf(run).plan.intent.mode === 'failover')
+        world[W.ACKNOWLEDGED] = W.get(world, W.ACKNOWLEDGED) & W.get(world, W.DATA + place)
       return
     case 'clone':
       world[W.DATABASE + place] = W.REPLICA
