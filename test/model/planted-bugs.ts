@@ -15,7 +15,9 @@ const resumesBlindly: Rules = {
   ...PRODUCTION,
   beginRun(course, onRecord, turnedBack) {
     const run = PRODUCTION.beginRun(course, onRecord, turnedBack)
-    const believed = Object.entries(run.steps).map(([id, state]) => [id, state === 'unsure' && id !== course.lock ? 'done' : state] as const)
+    const believed = Object.entries(run.steps).map(
+      ([id, state]) => [id, state === 'unsure' && id !== course.lock ? 'done' : state] as const,
+    )
     return { ...run, steps: Object.fromEntries(believed) }
   },
 }
@@ -31,7 +33,13 @@ const turnsBackAlways: Rules = {
 /** Each of these was, or could be, written by somebody in a hurry. The explorer must find all of them. */
 export const PLANTED_BUGS: readonly PlantedBug[] = [
   {
-    scenario: { ...one, name: 'the lock is not read again in front of an effect', processes: [begin(0), abort(0)], plants: ['skips-lock-check'], writes: 0 },
+    scenario: {
+      ...one,
+      name: 'the lock is not read again in front of an effect',
+      processes: [begin(0), abort(0)],
+      plants: ['skips-lock-check'],
+      writes: 0,
+    },
     breaks: 'the old site does not serve',
   },
   {
@@ -60,7 +68,13 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
     breaks: 'the old site does not serve',
   },
   {
-    scenario: { ...one, name: 'steps are taken back beyond the point of no return', faults: 1, rules: turnsBackAlways, plants: ['takes-back-beyond-return'] },
+    scenario: {
+      ...one,
+      name: 'steps are taken back beyond the point of no return',
+      faults: 1,
+      rules: turnsBackAlways,
+      plants: ['takes-back-beyond-return'],
+    },
     breaks: 'the old site does not serve',
   },
   {
@@ -80,7 +94,13 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
     breaks: 'an effect without approval',
   },
   {
-    scenario: { ...one, name: 'any process of the run may name the new site', processes: [begin(0), abort(0)], writes: 0, plants: ['activates-for-any-process'] },
+    scenario: {
+      ...one,
+      name: 'any process of the run may name the new site',
+      processes: [begin(0), abort(0)],
+      writes: 0,
+      plants: ['activates-for-any-process'],
+    },
     breaks: 'the old site does not serve',
   },
 ]
@@ -88,7 +108,13 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
 /** What the promises rest on: without it they do not hold, and the explorer shows how. */
 export const WHAT_IT_RESTS_ON: readonly PlantedBug[] = [
   {
-    scenario: { ...one, name: 'effects on a site do not rest on the version that was read', processes: [begin(0), abort(0)], writes: 0, fencedObjects: false },
+    scenario: {
+      ...one,
+      name: 'effects on a site do not rest on the version that was read',
+      processes: [begin(0), abort(0)],
+      writes: 0,
+      fencedObjects: false,
+    },
     breaks: 'the old site does not serve',
   },
   {
@@ -96,7 +122,13 @@ export const WHAT_IT_RESTS_ON: readonly PlantedBug[] = [
     breaks: 'two sites accept writes',
   },
   {
-    scenario: { ...one, name: 'a failover promotes before the time of the lost site guard is over', plans: [{ ...FAILOVER, outwaits: false }], outages: 1, guarded: true },
+    scenario: {
+      ...one,
+      name: 'a failover promotes before the time of the lost site guard is over',
+      plans: [{ ...FAILOVER, outwaits: false }],
+      outages: 1,
+      guarded: true,
+    },
     breaks: 'two sites accept writes',
   },
 ]

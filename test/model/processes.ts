@@ -10,7 +10,7 @@ import { describeEffect, type Effect, encode, hasVersions, reaches, take } from 
 import * as W from './world-state.ts'
 
 /** Everything that one process may do next, and all that may go wrong with it. */
-export function movesOfProcess(model: Model, world: W.WorldState, process: number, emit: Emit): void {
+export function movesOfProcess(model: Model, world: W.WorldState, process: number, emit: Emit) {
   const life = W.get(world, W.LIFE + process)
   if (life === W.UNBORN) return comeToLife(model, world, process, emit)
   if (life !== W.ALIVE) return
@@ -33,7 +33,9 @@ export function movesOfProcess(model: Model, world: W.WorldState, process: numbe
 /** Somebody is left who could continue its run: a run that nobody resumes ends nowhere, and proves nothing. */
 function mayDie(model: Model, world: W.WorldState, process: number): boolean {
   const { run } = must(model.scenario.processes[process])
-  const successor = model.scenario.processes.some((one, index) => one.run === run && one.how !== 'begin' && W.get(world, W.LIFE + index) === W.UNBORN)
+  const successor = model.scenario.processes.some(
+    (one, index) => one.run === run && one.how !== 'begin' && W.get(world, W.LIFE + index) === W.UNBORN,
+  )
   return W.get(world, W.CRASHES) > 0 && (successor || W.get(world, W.STALE + process) === 1)
 }
 
@@ -104,7 +106,7 @@ function turnBack(model: Model, world: W.WorldState, process: number, run: numbe
 const RELEASED_ALREADY = 5
 
 /** Mirrors the end of `executeMove`: the lock of a run that was undone is released first, then the end is on record. */
-function end(model: Model, world: W.WorldState, process: number, run: number, verdict: Verdict, emit: Emit): void {
+function end(model: Model, world: W.WorldState, process: number, run: number, verdict: Verdict, emit: Emit) {
   const next = copyOf(world)
   const table = model.tableOf(run)
   if (verdict === 'undone' && W.get(world, W.LOCK_PART + process) !== RELEASED_ALREADY) {
@@ -143,7 +145,7 @@ class Working {
     this.step = must(model.planOf(run).steps[this.index])
   }
 
-  carryOut(): void {
+  carryOut() {
     switch (this.command.do) {
       case 'record-intent':
         return this.record('intent-recorded', (recorded) => (recorded === 'done' || recorded === 'was-done' ? recorded : 'intent'))
@@ -177,7 +179,7 @@ class Working {
     this.note(next, { is: 'threw', step: this.command.step })
     this.say(next, what, { fair })
   }
-  private lost(next: W.WorldState): void {
+  private lost(next: W.WorldState) {
     this.note(next, { is: 'lost' })
     this.threw(next, 'lock-lost')
   }
@@ -189,7 +191,7 @@ class Working {
     this.threw(next, what, false)
   }
 
-  private record(is: 'intent-recorded' | 'result-recorded' | 'undone-recorded', entry: (before: OnRecord | null) => OnRecord): void {
+  private record(is: 'intent-recorded' | 'result-recorded' | 'undone-recorded', entry: (before: OnRecord | null) => OnRecord) {
     const next = copyOf(this.world)
     if (W.get(this.world, W.STALE + this.process) === 1) return this.threw(next, 'run-continued-elsewhere')
     this.withFault(this.world, 'the witness stays silent')
@@ -205,7 +207,7 @@ class Working {
   }
 
   /** `StepPerformer.look` and `wait`: an uncertain answer is asked again, and time runs out. */
-  private observe(): void {
+  private observe() {
     const seen = looks(this.model, this.world, this.process, this.run, this.step)
     const state = this.state()
     const enough = state === 'intended' || seen === 'done' || (state === 'unsure' && seen === 'pending')
@@ -224,7 +226,7 @@ class Working {
     return before === 0 || before === this.run + 1 ? null : 'two runs pass the lock of one epoch'
   }
 
-  private assertOurs(): void {
+  private assertOurs() {
     this.withFault(this.world, 'the witness stays silent')
     const next = copyOf(this.world)
     if (!stillOurs(this.model, next, this.process, this.run)) return this.lost(next)
@@ -233,7 +235,7 @@ class Working {
     this.say(next, '')
   }
 
-  private apply(): void {
+  private apply() {
     const { action } = this.step
     if (action === 'lock') return this.lock()
     const kind = effectOf(this.step)
@@ -262,7 +264,7 @@ class Working {
     this.say(next, '')
   }
 
-  private lock(): void {
+  private lock() {
     this.withFault(this.world, 'the witness stays silent')
     const next = copyOf(this.world)
     const part = lockPart(this.model, next, this.process, this.run)
@@ -272,7 +274,7 @@ class Working {
     this.say(next, `part ${W.get(this.world, W.LOCK_PART + this.process) + 1}`)
   }
 
-  private takeBack(): void {
+  private takeBack() {
     const { action } = this.step
     const next = copyOf(this.world)
     if (action === 'activate') {
@@ -296,7 +298,7 @@ class Working {
   }
 
   /** An effect on a site: it may be refused, fail, be done without an answer, or stay on its way. */
-  private onSite(effect: Effect, then: (next: W.WorldState) => void): void {
+  private onSite(effect: Effect, then: (next: W.WorldState) => void) {
     const next = copyOf(this.world)
     if (!reaches(this.world, effect)) return this.threw(next, 'site-unreachable')
     const versioned = hasVersions(this.model, effect)

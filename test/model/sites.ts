@@ -66,10 +66,12 @@ export function take(model: Model, world: W.WorldState, effect: Effect): void {
       world[W.APPLICATION + place] = 1
       return
     case 'close':
-      return setBalancers(world, 0)
+      setBalancers(world, 0)
+      return
     case 'un-close':
     case 'open':
-      return setBalancers(world, place + 1)
+      setBalancers(world, place + 1)
+      return
     case 'demote':
       world[W.DATABASE + place] = W.REPLICA
       return
