@@ -17,6 +17,7 @@ import { digestOf } from '../planning/plan-digest.ts'
 import { loadStack } from '../stack/load-stack.ts'
 import { publishedSchema } from '../stack/schema.ts'
 import { TOOL_VERSION } from '../version.ts'
+import { addGuard } from './guard-command.ts'
 import { liveView } from './live-view.ts'
 import { errorText, secretMask, terminalLog } from './terminal.ts'
 
@@ -44,6 +45,7 @@ export async function main(argv: readonly string[]): Promise<void> {
   addReading(program)
   addChanging(program)
   addFailover(program)
+  addGuard(program)
   await program.parseAsync([...argv], { from: 'user' })
 }
 
