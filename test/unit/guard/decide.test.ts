@@ -7,7 +7,7 @@ const silent: Reading = { is: 'unreadable', why: 'no answer' }
 const says = (activeSite: string, epoch = 4): Reading => ({ is: 'read', epoch, activeSite })
 
 /** Readings at their times, from a boot at 0; what is decided after the last of them. */
-function after(readings: readonly (readonly [number, Reading])[], own = rules): Decision {
+function decidedAfter(readings: readonly (readonly [number, Reading])[], own = rules): Decision {
   let known = beginLife(0)
   let decision: Decision = guardDecision('dc-a', known, 0, own)
   for (const [now, reading] of readings) {
@@ -19,41 +19,44 @@ function after(readings: readonly (readonly [number, Reading])[], own = rules): 
 
 describe('one site, by hand', () => {
   test('the active site is left alone, and the other one is closed at the first reading', () => {
-    expect(after([[0, says('dc-a')]])).toEqual({ do: 'stand-by', because: 'active' })
-    expect(after([[0, says('dc-b')]])).toEqual({ do: 'close', because: 'not-active' })
+    expect(decidedAfter([[0, says('dc-a')]])).toEqual({ do: 'stand-by', because: 'active' })
+    expect(decidedAfter([[0, says('dc-b')]])).toEqual({ do: 'close', because: 'not-active' })
   })
   test('after a boot with a silent witness the site is closed once the declared silence is over', () => {
     const every5s = (until: number) => Array.from({ length: until / 5_000 + 1 }, (_, n) => [n * 5_000, silent] as const)
-    expect(after(every5s(55_000))).toEqual({ do: 'stand-by', because: 'not-proven-yet' })
-    expect(after(every5s(60_000))).toEqual({ do: 'close', because: 'not-proven' })
+    expect(decidedAfter(every5s(55_000))).toEqual({ do: 'stand-by', because: 'not-proven-yet' })
+    expect(decidedAfter(every5s(60_000))).toEqual({ do: 'close', because: 'not-proven' })
   })
   test('a healthy active site outlives its witness', () => {
     const day = Array.from({ length: 17_280 }, (_, n) => [5_000 * (n + 1), silent] as const)
-    expect(after([[0, says('dc-a')], ...day])).toEqual({ do: 'stand-by', because: 'active-and-silent' })
+    expect(decidedAfter([[0, says('dc-a')], ...day])).toEqual({ do: 'stand-by', because: 'active-and-silent' })
   })
   test('unless the stack prefers no service to two: then it is closed after the declared time', () => {
     const some = Array.from({ length: 24 }, (_, n) => [5_000 * (n + 1), silent] as const)
-    expect(after([[0, says('dc-a')], ...some], { ...rules, closeAfter: 120_000 })).toEqual({ do: 'close', because: 'silent-too-long' })
-    expect(after([[0, says('dc-a')], ...some.slice(0, -1)], { ...rules, closeAfter: 120_000 })).toMatchObject({ do: 'stand-by' })
+    expect(decidedAfter([[0, says('dc-a')], ...some], { ...rules, closeAfter: 120_000 })).toEqual({
+      do: 'close',
+      because: 'silent-too-long',
+    })
+    expect(decidedAfter([[0, says('dc-a')], ...some.slice(0, -1)], { ...rules, closeAfter: 120_000 })).toMatchObject({ do: 'stand-by' })
   })
   test('a site that was frozen is as unproven as one that has booted', () => {
     const thawed = [
       [0, says('dc-a')],
       [3_600_000, silent],
     ] as const
-    expect(after(thawed)).toEqual({ do: 'stand-by', because: 'not-proven-yet' })
+    expect(decidedAfter(thawed)).toEqual({ do: 'stand-by', because: 'not-proven-yet' })
     const later = Array.from({ length: 12 }, (_, n) => [3_605_000 + 5_000 * n, silent] as const)
-    expect(after([...thawed, ...later])).toEqual({ do: 'close', because: 'not-proven' })
+    expect(decidedAfter([...thawed, ...later])).toEqual({ do: 'close', because: 'not-proven' })
   })
   test('a record of an older epoch is no news: neither opens it a site, nor closes it one', () => {
     expect(
-      after([
+      decidedAfter([
         [0, says('dc-b', 5)],
         [5_000, says('dc-a', 4)],
       ]),
     ).toMatchObject({ do: 'stand-by', because: 'not-proven-yet' })
     expect(
-      after([
+      decidedAfter([
         [0, says('dc-a', 5)],
         [5_000, says('dc-b', 4)],
       ]),
@@ -61,7 +64,7 @@ describe('one site, by hand', () => {
   })
   test('a site whose turn it was not when the witness fell silent may have become active since: it is closed only after the silence', () => {
     expect(
-      after([
+      decidedAfter([
         [0, says('dc-b')],
         [5_000, silent],
       ]),
