@@ -19,8 +19,11 @@ export interface Door {
 export interface Closing {
   /** Steps that hold now. */
   readonly closed: readonly string[]
+  /** Those of them that were open until now. */
+  readonly effects: readonly string[]
   readonly open: readonly { readonly what: string; readonly why: string }[]
 }
+const NOTHING: Closing = { closed: [], effects: [], open: [] }
 
 /** One component that hangs must not keep the others open. */
 const LOOK_DEADLINE: Milliseconds = seconds(5)
@@ -36,12 +39,12 @@ export async function closeSite(door: Door, activeSite: SiteName, mayClose: () =
   const { stack, site, drivers, context } = door
   const clusterId = await context.kubernetes(site).clusterId()
   const declared = stack.sites.find(({ name }) => name === site)?.kubernetes.clusterId
-  if (clusterId !== declared) return { closed: [], open: [{ what: site, why: `this is cluster ${clusterId}, and ${site} is ${declared}` }] }
+  if (clusterId !== declared) return { ...NOTHING, open: [{ what: site, why: `this is cluster ${clusterId}, and ${site} is ${declared}` }] }
 
   const intent: Intent = { mode: 'failover', from: site, to: activeSite }
   const guarded = stack.components.filter(({ driver }) => drivers[driver]?.scope === 'site' && drivers[driver]?.fence !== undefined)
   const seen = await Promise.all(guarded.map(async (component) => ({ component, state: await look(door, component) })))
-  if (!(await mayClose())) return { closed: [], open: [] }
+  if (!(await mayClose())) return NOTHING
   // What can not be observed may be a passive part as it should be: to fence that would break what nobody asked us to touch.
   const unseen = seen.flatMap(({ component, state }) =>
     state.kind === 'silent' ? [{ what: component.name, why: `it can not be observed: ${state.why}` }] : [],
@@ -56,6 +59,7 @@ export async function closeSite(door: Door, activeSite: SiteName, mayClose: () =
   const results = await Promise.all(steps.map(({ component, step }) => close(door, component, step, intent, proofs, mayClose)))
   return {
     closed: results.flatMap((result) => (result.why === null ? [result.what] : [])),
+    effects: results.flatMap((result) => (result.why === null && result.applied ? [result.what] : [])),
     open: [...unseen, ...results.flatMap(({ what, why }) => (why === null ? [] : [{ what, why }]))],
   }
 }
@@ -72,6 +76,13 @@ async function look(door: Door, component: Component): Promise<Observed> {
   return (await Promise.race([caught, late])) ?? { kind: 'silent', why: 'nobody observes it' }
 }
 
+interface Closed {
+  readonly what: string
+  /** Why it is still open; null: it is closed. */
+  readonly why: string | null
+  readonly applied: boolean
+}
+
 /** Performs one step to its proof; what keeps it open is a value, because the next round tries again. */
 async function close(
   door: Door,
@@ -80,10 +91,10 @@ async function close(
   intent: Intent,
   proofs: Map<string, JsonObject>,
   mayClose: () => Promise<boolean>,
-): Promise<{ readonly what: string; readonly why: string | null }> {
+): Promise<Closed> {
   const { context } = door
   const behaviour = door.drivers[component.driver]?.behaviours[step.action]
-  if (behaviour === undefined) return { what: step.id, why: `${component.driver} has no behaviour ${step.action}` }
+  if (behaviour === undefined) return { what: step.id, why: `${component.driver} has no behaviour ${step.action}`, applied: false }
   const deadline = deadlineAfter(Math.min(step.deadline, STEP_DEADLINE))
   const signal = AbortSignal.any([context.signal, deadline.signal])
   const run: StepRun = {
@@ -101,14 +112,14 @@ async function close(
   try {
     const first = await performer.look(false)
     if (first.is !== 'done') {
-      if (!(await mayClose())) return { what: step.id, why: 'the site is not to be closed any more' }
+      if (!(await mayClose())) return { what: step.id, why: 'the site is not to be closed any more', applied: false }
       context.log.info(`closing: ${step.title}`)
       await performer.apply()
     }
     proofs.set(step.id, first.is === 'done' ? first.proof : await performer.wait())
-    return { what: step.id, why: null }
+    return { what: step.id, why: null, applied: first.is !== 'done' }
   } catch (error) {
-    return { what: step.id, why: asStandbyError(error).message }
+    return { what: step.id, why: asStandbyError(error).message, applied: false }
   } finally {
     performer.close()
   }

@@ -25,22 +25,30 @@ export interface Knowledge {
   readonly readAt: Milliseconds
   /** Whether the last reading gave the newest record. */
   readonly readable: boolean
-  /** When it last looked. */
-  readonly lookedAt: Milliseconds
+  /** The last sign of life of this guard. */
+  readonly aliveAt: Milliseconds
 }
 
 export type Decision =
   | { readonly do: 'stand-by'; readonly because: 'active' | 'active-and-silent' | 'not-proven-yet' }
   | { readonly do: 'close'; readonly because: 'not-active' | 'not-proven' | 'silent-too-long' }
 
-export const beginLife = (now: Milliseconds): Knowledge => ({ epoch: 0, activeSite: null, readAt: now, readable: false, lookedAt: now })
+export const beginLife = (now: Milliseconds): Knowledge => ({ epoch: 0, activeSite: null, readAt: now, readable: false, aliveAt: now })
 
-/** What is known after one more reading. A guard that did not look for longer than it may be blind knows as little as after a boot. */
+/**
+ * A sign of life, many times within the silence: whoever missed so many was frozen or dead meanwhile, and knows as little as after a boot.
+ * Its own measure, because a reading may take longer than the silence.
+ */
+export function beat(before: Knowledge, now: Milliseconds, rules: GuardRules): Knowledge {
+  const missed = now < before.aliveAt || now - before.aliveAt > rules.silence
+  return missed ? { ...beginLife(now), epoch: before.epoch } : { ...before, aliveAt: now }
+}
+
+/** What is known after one more reading. */
 export function learn(before: Knowledge, reading: Reading, now: Milliseconds, rules: GuardRules): Knowledge {
-  const slept = now < before.lookedAt || now - before.lookedAt > rules.silence
-  const known = slept ? { ...beginLife(now), epoch: before.epoch } : before
-  if (reading.is === 'unreadable' || reading.epoch < known.epoch) return { ...known, readable: false, lookedAt: now }
-  return { epoch: reading.epoch, activeSite: reading.activeSite, readAt: now, readable: true, lookedAt: now }
+  const known = beat(before, now, rules)
+  if (reading.is === 'unreadable' || reading.epoch < known.epoch) return { ...known, readable: false }
+  return { epoch: reading.epoch, activeSite: reading.activeSite, readAt: now, readable: true, aliveAt: now }
 }
 
 /** Whether the site is closed now. Nothing here ever opens anything. */

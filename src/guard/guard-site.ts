@@ -4,7 +4,7 @@ import type { ConditionalStore } from '../execution/conditional-store.ts'
 import { readActive } from '../execution/witness.ts'
 import type { SiteName } from '../stack/stack.ts'
 import { type Closing, closeSite, type Door } from './close-site.ts'
-import { beginLife, type Decision, type GuardRules, guardDecision, type Knowledge, learn, type Reading } from './decide.ts'
+import { beat, beginLife, type Decision, type GuardRules, guardDecision, type Knowledge, learn, type Reading } from './decide.ts'
 import { type GuardReport, HEARTBEAT } from './report.ts'
 
 export interface Guard extends Door {
@@ -23,9 +23,11 @@ export interface Guard extends Door {
 
 /** The store has its own, longer deadlines; a round must not wait for them. */
 const READ_DEADLINE: Milliseconds = seconds(5)
+/** A fraction of every silence that can be declared. */
+const BEAT: Milliseconds = 500
 /** While something is open that should be closed. */
 const IMPATIENT: Milliseconds = seconds(1)
-const NOTHING: Closing = { closed: [], open: [] }
+const NOTHING: Closing = { closed: [], effects: [], open: [] }
 
 /** Watches the witness until the signal ends it, and closes the site whenever it has no right to be open. It opens nothing, ever. */
 export async function guardSite(guard: Guard): Promise<void> {
@@ -56,8 +58,12 @@ export async function guardSite(guard: Guard): Promise<void> {
   const reporter = reporterOf(guard)
   const close = (): Promise<Closing> =>
     closeSite(guard, otherSite(guard, known.activeSite), async () => (await decide()).do === 'close').catch(
-      (error: unknown): Closing => ({ closed: [], open: [{ what: site, why: asStandbyError(error).message }] }),
+      (error: unknown): Closing => ({ closed: [], effects: [], open: [{ what: site, why: asStandbyError(error).message }] }),
     )
+  const alive = setInterval(() => {
+    known = beat(known, guard.uptime(), rules)
+  }, BEAT)
+  context.signal.addEventListener('abort', () => clearInterval(alive), { once: true })
   while (!context.signal.aborted) {
     const closing = (await decide()).do === 'close' ? await close() : NOTHING
     if (context.signal.aborted) return
@@ -104,10 +110,12 @@ function reporterOf(guard: Guard): Reporter {
   let since = ''
   let published = { state: '', at: Number.NEGATIVE_INFINITY }
   let unpublished = ''
+  let lastClosing: GuardReport['lastClosing'] = null
   return async (decision, known, silent, closing) => {
     const at = context.clock.now().toISOString()
     if (`${decision.do} ${decision.because}` !== decided) since = at
     decided = `${decision.do} ${decision.because}`
+    if (closing.effects.length > 0) lastClosing = { at, steps: closing.effects }
     const report: GuardReport = {
       schemaVersion: 1,
       at,
@@ -120,6 +128,7 @@ function reporterOf(guard: Guard): Reporter {
       witnessSilent: silent,
       closed: closing.closed,
       open: closing.open,
+      lastClosing,
       configuration: guard.configuration,
     }
     const line = lineOf(report)

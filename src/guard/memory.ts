@@ -33,7 +33,7 @@ export function memoryIn(folder: string | undefined): Guard['memory'] {
 
 function knowledgeIn(value: unknown): Knowledge | null {
   const found = value as Partial<Knowledge> | null
-  const numbers = [found?.epoch, found?.readAt, found?.lookedAt].every(Number.isFinite)
+  const numbers = [found?.epoch, found?.readAt, found?.aliveAt].every(Number.isFinite)
   const site = found?.activeSite === null || typeof found?.activeSite === 'string'
   return numbers && site ? { ...(found as Knowledge), readable: false } : null
 }

@@ -15,10 +15,12 @@ export interface GuardReport {
   readonly activeSite: string | null
   /** Why the witness can not be read; null: it can. */
   readonly witnessSilent: string | null
-  /** Steps that hold: the site is shut out of so much. */
+  /** Fences that hold and are needed: without them the site would be open. What is passive by itself needs none. */
   readonly closed: readonly string[]
   /** What should be closed and could not be yet, and why. */
   readonly open: readonly { readonly what: string; readonly why: string }[]
+  /** The last time that something was open and was closed; null: never in this guard's life. */
+  readonly lastClosing: { readonly at: string; readonly steps: readonly string[] } | null
   /** Hash of what was deployed. */
   readonly configuration: string
 }

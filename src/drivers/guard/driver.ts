@@ -1,10 +1,11 @@
+import { readableDuration, seconds } from '../../duration.ts'
 import { GUARD, guardNamespace } from '../../guard/names.ts'
 import type { AccessRule, Driver, Identity } from '../../planning/driver.ts'
 import type { Stack } from '../../stack/stack.ts'
 import { deployGuard } from './deploy.ts'
 import { PROGRAM, WITNESS_KEYS } from './manifests.ts'
 import { assessGuards, type GuardState, observeGuard } from './observe.ts'
-import { GUARD_KIND, type GuardComponent, type GuardSpec, guardSchema } from './spec.ts'
+import { GUARD_KIND, type GuardComponent, type GuardSpec, guardSchema, rulesOf } from './spec.ts'
 
 /** A watchman on each site: a site that comes back from the dead, or that nobody can prove active, finds its doors closed. */
 export const guard: Driver<GuardSpec, GuardState> = {
@@ -14,12 +15,20 @@ export const guard: Driver<GuardSpec, GuardState> = {
   brings: ['guard'],
   claims: (_component, stack) =>
     stack.sites.map((site) => ({ key: `kubernetes ${site.name} ${guardNamespace(stack.name)}/Deployment/${GUARD}`, path: [] })),
+  validate: ({ spec }) => [
+    // Signs of life come every half second: a shorter silence would take a busy machine for a frozen one.
+    ...(rulesOf(spec).silence < SHORTEST_SILENCE
+      ? [{ path: ['silence'], what: `is shorter than ${readableDuration(SHORTEST_SILENCE)}` }]
+      : []),
+  ],
   access: accessOf,
   observe: observeGuard,
   assess: assessGuards,
   deploy: deployGuard,
   behaviours: {},
 }
+
+const SHORTEST_SILENCE = seconds(3)
 
 function accessOf(_component: GuardComponent, stack: Stack): AccessRule[] {
   return stack.sites.flatMap((site): AccessRule[] => {

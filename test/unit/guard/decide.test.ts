@@ -1,6 +1,15 @@
 import { describe, expect, test } from '@jest/globals'
 import fc from 'fast-check'
-import { beginLife, type Decision, type GuardRules, guardDecision, type Knowledge, learn, type Reading } from '../../../src/guard/decide.ts'
+import {
+  beat,
+  beginLife,
+  type Decision,
+  type GuardRules,
+  guardDecision,
+  type Knowledge,
+  learn,
+  type Reading,
+} from '../../../src/guard/decide.ts'
 
 const rules: GuardRules = { silence: 60_000, closeAfter: null }
 const silent: Reading = { is: 'unreadable', why: 'no answer' }
@@ -11,6 +20,7 @@ function decidedAfter(readings: readonly (readonly [number, Reading])[], own = r
   let known = beginLife(0)
   let decision: Decision = guardDecision('dc-a', known, 0, own)
   for (const [now, reading] of readings) {
+    if (now - known.aliveAt <= own.silence) known = beat(known, now, own)
     known = learn(known, reading, now, own)
     decision = guardDecision('dc-a', known, now, own)
   }
@@ -47,6 +57,11 @@ describe('one site, by hand', () => {
     expect(decidedAfter(thawed)).toEqual({ do: 'stand-by', because: 'not-proven-yet' })
     const later = Array.from({ length: 12 }, (_, n) => [3_605_000 + 5_000 * n, silent] as const)
     expect(decidedAfter([...thawed, ...later])).toEqual({ do: 'close', because: 'not-proven' })
+  })
+  test('a reading that takes longer than the silence is no sleep: the site is closed all the same', () => {
+    let known = beginLife(0)
+    for (let now = 500; now <= 70_000; now += 500) known = beat(known, now, rules)
+    expect(guardDecision('dc-a', learn(known, silent, 70_000, rules), 70_000, rules)).toEqual({ do: 'close', because: 'not-proven' })
   })
   test('a record of an older epoch is no news: neither opens it a site, nor closes it one', () => {
     expect(

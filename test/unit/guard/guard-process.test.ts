@@ -281,9 +281,9 @@ describe('the guard as a process', () => {
     await witnessSays('dc-b')
     const { took } = await until('zero replicas', closed)
     expect(took).toBeLessThan(5_000)
-    const { value } = await reportsThat(({ closed: steps }) => steps.length > 0)
+    const { value } = await reportsThat(({ lastClosing }) => lastClosing !== null)
     expect(value).toMatchObject({ decision: 'close', because: 'not-active', activeSite: 'dc-b', open: [] })
-    expect(value.closed[0]).toMatch(/^application\..*dc-a$/)
+    expect(value.lastClosing?.steps[0]).toMatch(/^application\..*dc-a$/)
     await open()
     await until('zero replicas again', closed)
     expect(said).toContain('dc-a is not the active site')
@@ -317,7 +317,7 @@ describe('the guard as a process', () => {
     rmSync(memory, { recursive: true })
     await startGuard(memory)
     await until('zero replicas', closed)
-    await reportsThat(({ because, closed: steps }) => because === 'not-proven' && steps.length === 1)
+    await reportsThat(({ because, lastClosing }) => because === 'not-proven' && lastClosing !== null)
   })
 
   test('a witness that takes requests and never answers is silent too', async () => {
@@ -328,7 +328,7 @@ describe('the guard as a process', () => {
   })
 })
 
-test('status tells of a guard that does not run, that holds something closed, or that has fallen silent', async () => {
+test('status tells of a guard that does not run, or that has fallen silent, and of no other', async () => {
   await witnessSays('dc-b')
   const { client } = await identity('observer')
   const now = { ahead: 0 }
@@ -349,8 +349,8 @@ test('status tells of a guard that does not run, that holds something closed, or
   await open()
   const began = new Date()
   await startGuard()
-  await reportsThat(({ closed: steps, witnessSilent }) => steps.length === 1 && witnessSilent === null, began)
-  expect(await codes()).toEqual(['guard-closed'])
+  await reportsThat(({ lastClosing, closed: steps }) => lastClosing !== null && steps.length === 0, began)
+  expect(await codes()).toEqual([])
   now.ahead = 180_000
   expect(await codes()).toEqual(['guard-stale'])
 })
