@@ -114,6 +114,7 @@ async function adaptFiles(name: LabStackName, lab: LabEnvironment, directory: st
   set('components.cache.image', lab.images.tools)
   set('components.cache.storage', '1Gi')
   set('components.cache.backup.images', { dump: lab.images.tools, upload: lab.images.tools })
+  set('components.guard.image', lab.images.node)
   set('components.application.chart', { path: join(repository, 'lab', 'charts', facts.chart) })
   set('components.application.values.all', ['values/application.yaml', 'values/lab.yaml'])
   set('components.traffic.key', facts.mapKey)
@@ -227,11 +228,15 @@ async function mintAll(lab: LabEnvironment, stack: string, identity: Identity): 
 
 /** S3 keys per identity, ssh only for those who move traffic. */
 function credentialsOf(lab: LabEnvironment, identity: Identity, directory: string): Record<string, string> {
-  const witness = lab.s3.accounts[identity]
+  // The guard reads, as an observer does; it is never an operation of its own here.
+  const { observer } = lab.s3.accounts
+  const witness = identity === 'guard' ? observer : lab.s3.accounts[identity]
   const reader = lab.s3.accounts.reader
   const env: Record<string, string> = {
     STANDBY_WITNESS_ACCESS_KEY_ID: witness.accessKeyId,
     STANDBY_WITNESS_SECRET_ACCESS_KEY: witness.secretAccessKey,
+    STANDBY_GUARD_ACCESS_KEY_ID: observer.accessKeyId,
+    STANDBY_GUARD_SECRET_ACCESS_KEY: observer.secretAccessKey,
     ARCHIVE_READER_ACCESS_KEY_ID: reader.accessKeyId,
     ARCHIVE_READER_SECRET_ACCESS_KEY: reader.secretAccessKey,
     STANDBY_SSH_PRIVATE_KEY: lab.loadBalancers[0]?.privateKey ?? '',

@@ -14,6 +14,7 @@ import { loadStack } from '../stack/load-stack.ts'
 import { publishedSchema } from '../stack/schema.ts'
 import { TOOL_VERSION } from '../version.ts'
 import { addFailover } from './failover-commands.ts'
+import { addGuard } from './guard-command.ts'
 import { type Common, EXIT, local, operate, style } from './operate.ts'
 
 /** `standby …`: the same operations as the actions, for a terminal and for the day that GitHub is down. */
@@ -31,6 +32,7 @@ export async function main(argv: readonly string[]): Promise<void> {
   addReading(program)
   addChanging(program)
   addFailover(program)
+  addGuard(program)
   await program.parseAsync([...argv], { from: 'user' })
 }
 

@@ -3,6 +3,8 @@ import type { JsonObject } from '../json.ts'
 import type { Driver } from '../planning/driver.ts'
 import type { WitnessSchemas } from '../stack/schema.ts'
 import { cloudNativePg } from './cloudnative-pg/driver.ts'
+import { command } from './command/driver.ts'
+import { guard } from './guard/driver.ts'
 import { haproxy } from './haproxy/driver.ts'
 import { helmRelease } from './helm-release/driver.ts'
 import { redis } from './redis/driver.ts'
@@ -12,7 +14,7 @@ import { s3WitnessSchema } from './s3/spec.ts'
 
 /** The one place that names drivers. Each was checked against its own schema before its `spec` reaches it. */
 export const drivers: Readonly<Record<string, Driver>> = Object.fromEntries(
-  ([cloudNativePg, haproxy, helmRelease, redis, s3] as unknown as Driver[]).map((driver) => [driver.kind, driver]),
+  ([cloudNativePg, command, guard, haproxy, helmRelease, redis, s3] as unknown as Driver[]).map((driver) => [driver.kind, driver]),
 )
 
 /** The storages that can be a witness. */

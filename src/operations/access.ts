@@ -1,22 +1,32 @@
 import type { KubernetesObject } from '../clients/kubernetes-client.ts'
+import { guardNamespace } from '../guard/names.ts'
 import type { AccessRule, Driver, Identity } from '../planning/driver.ts'
 import type { SiteName, Stack } from '../stack/stack.ts'
 import { KEEP_LABEL, SANDBOX_LABEL, sandboxNamespace } from '../verification/sandbox.ts'
 
-export const IDENTITIES: readonly Identity[] = ['observer', 'deployer', 'mover', 'restore-tester']
+const EVERYWHERE: readonly Identity[] = ['observer', 'deployer', 'mover', 'restore-tester']
+
+/** The identities that a stack uses: the four that operations run with, and what its components bring. */
+export function identitiesOf(stack: Stack, drivers: Readonly<Record<string, Driver>>): Identity[] {
+  return [...new Set([...EVERYWHERE, ...stack.components.flatMap(({ driver }) => drivers[driver]?.brings ?? [])])]
+}
 
 /** Stands for the sandbox namespace in the rules of drivers. */
 const SANDBOX = '@sandbox'
 
-/** The namespace of the four ServiceAccounts of a stack. */
-export const identityNamespace = (stack: string): string => `standby-${stack}`
+/** The namespace of an identity's ServiceAccount. */
+export const identityNamespace = (stack: string, identity?: Identity): string =>
+  identity === 'guard' ? guardNamespace(stack) : `standby-${stack}`
 export const accountOf = (identity: Identity): string => `standby-${identity}`
 
 /** All rights that a stack needs: what its drivers ask for, and what the core itself reads. */
 export function accessRulesOf(stack: Stack, drivers: Readonly<Record<string, Driver>>): AccessRule[] {
-  const ofDrivers = stack.components.flatMap((component) => drivers[component.driver]?.access(component, stack) ?? [])
+  const identities = identitiesOf(stack, drivers)
+  const ofDrivers = stack.components
+    .flatMap((component) => drivers[component.driver]?.access(component, stack) ?? [])
+    .filter(({ identity }) => identities.includes(identity))
   const ofCore = stack.sites.flatMap((site) =>
-    IDENTITIES.flatMap((identity): AccessRule[] => [
+    identities.flatMap((identity): AccessRule[] => [
       rule(identity, site.name, null, ['namespaces'], ['get'], 'to prove that this is the declared cluster', ['kube-system']),
       ...(identity === 'restore-tester'
         ? [rule(identity, site.name, null, ['namespaces'], ['get'], 'to prove that the sandbox is one', [sandboxNamespace(stack.name)])]
@@ -38,16 +48,20 @@ function rule(
   return { kind: 'kubernetes', identity, site, namespace, apiGroups: [''], resources, verbs, resourceNames, because }
 }
 
-/** The objects that give a site's four identities their rights, the sandbox namespace included; made by an administrator, once. */
+/** The objects that give a site's identities their rights, the sandbox namespace included; made by an administrator, once. */
 export function accessObjects(stack: Stack, drivers: Readonly<Record<string, Driver>>, site: SiteName): KubernetesObject[] {
   const rules = accessRulesOf(stack, drivers).filter((one) => one.kind === 'kubernetes' && one.site === site)
   const labels = { 'app.kubernetes.io/managed-by': 'standby', 'standby.dev/stack': stack.name, [KEEP_LABEL]: 'true' }
-  const home = identityNamespace(stack.name)
+  const identities = identitiesOf(stack, drivers)
   const sandbox = sandboxNamespace(stack.name)
   return [
-    namespace(home, labels),
+    namespace(identityNamespace(stack.name), labels),
+    ...(identities.includes('guard')
+      ? [namespace(identityNamespace(stack.name, 'guard'), { ...labels, 'pod-security.kubernetes.io/enforce': 'restricted' })]
+      : []),
     namespace(sandbox, { ...labels, [SANDBOX_LABEL]: 'true', 'pod-security.kubernetes.io/enforce': 'baseline' }),
-    ...IDENTITIES.flatMap((identity): KubernetesObject[] => {
+    ...identities.flatMap((identity): KubernetesObject[] => {
+      const home = identityNamespace(stack.name, identity)
       const own = rules.filter((one) => one.identity === identity)
       const spaces = [...new Set(own.map((one) => (one.kind === 'kubernetes' ? one.namespace : null)))]
       return [
@@ -118,10 +132,10 @@ export function bucketPolicies(stack: Stack, drivers: Readonly<Record<string, Dr
   const witness = stack.witness.spec as { readonly bucket?: string; readonly prefix?: string }
   const rules = [
     ...accessRulesOf(stack, drivers).filter((one) => one.kind === 'object-store'),
-    ...witnessRules(witness.bucket ?? '', witness.prefix ?? ''),
+    ...identitiesOf(stack, drivers).map((identity) => witnessRule(identity, witness.bucket ?? '', witness.prefix ?? '')),
   ]
   return Object.fromEntries(
-    IDENTITIES.map((identity) => [
+    identitiesOf(stack, drivers).map((identity) => [
       identity,
       rules
         .filter((one) => one.identity === identity)
@@ -134,13 +148,9 @@ export function bucketPolicies(stack: Stack, drivers: Readonly<Record<string, Dr
   )
 }
 
-function witnessRules(bucket: string, prefix: string): Extract<AccessRule, { kind: 'object-store' }>[] {
-  return IDENTITIES.map((identity) => ({
-    kind: 'object-store',
-    identity,
-    bucket,
-    prefix,
-    actions: identity === 'observer' ? ['list', 'get'] : ['list', 'get', 'put'],
-    because: identity === 'observer' ? 'to see which site is active' : 'to lock, to write the journal and to keep records',
-  }))
+function witnessRule(identity: Identity, bucket: string, prefix: string): Extract<AccessRule, { kind: 'object-store' }> {
+  const common = { kind: 'object-store' as const, identity, bucket }
+  if (identity === 'guard') return { ...common, prefix: `${prefix}active.json`, actions: ['get'], because: 'to see which site is active' }
+  if (identity === 'observer') return { ...common, prefix, actions: ['list', 'get'], because: 'to see which site is active' }
+  return { ...common, prefix, actions: ['list', 'get', 'put'], because: 'to lock, to write the journal and to keep records' }
 }

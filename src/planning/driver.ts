@@ -28,6 +28,8 @@ export interface Driver<Spec = JsonObject, State = unknown> {
   files?(component: Component<Spec>): readonly string[]
   /** What the schema cannot say: references to other components or sites that do not exist. Pure. */
   validate?(component: Component<Spec>, stack: Stack): SpecProblem[]
+  /** Identities that nobody uses in a stack without this kind of component: without one, their rules are left out. */
+  readonly brings?: readonly Identity[]
   /** The rights that each identity needs, per site. Pure. */
   access(component: Component<Spec>, stack: Stack): AccessRule[]
 
@@ -97,7 +99,8 @@ export interface Assessment {
   readonly stack: Stack
 }
 
-export type Identity = 'observer' | 'deployer' | 'mover' | 'restore-tester'
+/** `guard` works inside its own site, with what `fence` needs and the witness to read. */
+export type Identity = 'observer' | 'deployer' | 'mover' | 'restore-tester' | 'guard'
 
 export type AccessRule =
   | {

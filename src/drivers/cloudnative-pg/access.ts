@@ -83,8 +83,14 @@ export function accessOf(component: Database, stack: Stack): AccessRule[] {
       rule(identity, [''], ['pods/proxy'], ['get'], 'to ask the instance manager for positions (/pg/status)'),
     ])
     const plugin = archiveMethod(component) === 'plugin'
+    const own = [clusterOf(component, site.name)]
     return [
       ...seeing,
+      rule('guard', ['postgresql.cnpg.io'], ['clusters'], ['get', 'watch'], 'to see its role', own),
+      rule('guard', ['postgresql.cnpg.io'], ['backups'], ['list'], 'because an observation names the last backup'),
+      rule('guard', ['postgresql.cnpg.io'], ['clusters'], ['patch'], 'to fence the database on a site that is not active', own),
+      rule('guard', [''], ['pods'], ['get', 'list'], 'to see instances'),
+      rule('guard', [''], ['pods/proxy'], ['get'], 'to see that PostgreSQL has stopped (/pg/status)'),
       rule(
         'deployer',
         ['postgresql.cnpg.io'],

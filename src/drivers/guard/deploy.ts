@@ -1,0 +1,83 @@
+import { createHash } from 'node:crypto'
+import { readFile } from 'node:fs/promises'
+import type { KubernetesClient } from '../../clients/kubernetes-client.ts'
+import { minutes } from '../../duration.ts'
+import { GUARD, guardNamespace } from '../../guard/names.ts'
+import { reportIn } from '../../guard/report.ts'
+import type { Change, Deployment, DeployUnit, DriverContext, Progress } from '../../planning/driver.ts'
+import type { SiteName } from '../../stack/stack.ts'
+import { objectsUnit } from '../declared-objects.ts'
+import { configurationOf, type GuardParts, guardManifests, guardSelector } from './manifests.ts'
+import { readProgram } from './program.ts'
+import type { GuardComponent } from './spec.ts'
+
+/** The guard of one site, the same on active and passive ones; ready when the new one itself has said that it watches. */
+export async function deployGuard(
+  component: GuardComponent,
+  site: SiteName | null,
+  _deployment: Deployment,
+  context: DriverContext,
+): Promise<DeployUnit[]> {
+  if (site === null) return []
+  const { stack } = context
+  const kubernetes = context.kubernetes(site)
+  const { accessKeyId, secretAccessKey } = component.spec.witnessCredentials
+  const parts: GuardParts = {
+    program: await readProgram(),
+    stackFile: await readFile(stack.source.path, 'utf8'),
+    keys: { id: await context.credential(accessKeyId, site), secret: await context.credential(secretAccessKey, site) },
+  }
+  const configuration = configurationOf(component, site, parts)
+  const unit = objectsUnit({
+    id: `${component.name}.guard@${site}`,
+    site,
+    needs: [],
+    title: `The guard of ${site}: it keeps the site closed while it is not the active one`,
+    deadline: minutes(5),
+    kubernetes,
+    declare: async () => guardManifests(component, stack, site, parts),
+    ready: (signal) => guardIsReady(kubernetes, stack.name, configuration, signal),
+  })
+  return [{ ...unit, diff: async (signal) => (await unit.diff(signal)).map(shortened) }]
+}
+
+/** The bundle in a report would be 300 KB that nobody reads. */
+function shortened(change: Change): Change {
+  if (!/^(binaryData|data)\b/.test(change.path ?? '')) return change
+  const hashed = (value: Change['from']) =>
+    value === undefined ? undefined : `sha256:${createHash('sha256').update(JSON.stringify(value)).digest('hex').slice(0, 12)}`
+  const { from, to, ...rest } = change
+  return { ...rest, ...(from === undefined ? {} : { from: hashed(from) ?? null }), ...(to === undefined ? {} : { to: hashed(to) ?? null }) }
+}
+
+export const reportReference = (stack: string) =>
+  ({ apiVersion: 'v1', kind: 'ConfigMap', plural: 'configmaps', namespace: guardNamespace(stack), name: GUARD }) as const
+export const deploymentReference = (stack: string) =>
+  ({ apiVersion: 'apps/v1', kind: 'Deployment', plural: 'deployments', namespace: guardNamespace(stack), name: GUARD }) as const
+
+async function guardIsReady(kubernetes: KubernetesClient, stack: string, configuration: string, signal: AbortSignal): Promise<Progress> {
+  const namespace = guardNamespace(stack)
+  const report = reportIn((await kubernetes.get(reportReference(stack), { signal }))?.data)
+  if (report?.configuration === configuration)
+    return { is: 'done', proof: { decision: report.decision, because: report.because, epoch: report.epoch } }
+  const labelSelector = Object.entries(guardSelector)
+    .map(([name, value]) => `${name}=${value}`)
+    .join(',')
+  const pods = await kubernetes.list({ apiVersion: 'v1', kind: 'Pod', plural: 'pods' }, { namespace, labelSelector }, { signal })
+  for (const pod of pods) {
+    const { containerStatuses = [] } = (pod.status ?? {}) as { readonly containerStatuses?: readonly ContainerStatus[] }
+    const waiting = containerStatuses[0]?.state?.waiting
+    if (HOPELESS.has(waiting?.reason ?? ''))
+      return {
+        is: 'failed',
+        code: 'guard-does-not-start',
+        why: `${pod.metadata.name}: ${waiting?.reason}${waiting?.message === undefined ? '' : ` (${waiting.message})`}`,
+        next: `kubectl -n ${namespace} describe pod ${pod.metadata.name}`,
+      }
+  }
+  return { is: 'pending', waitingFor: `the new guard to report from ${namespace}` }
+}
+interface ContainerStatus {
+  readonly state?: { readonly waiting?: { readonly reason?: string; readonly message?: string } }
+}
+const HOPELESS = new Set(['CreateContainerConfigError', 'ImagePullBackOff', 'ErrImageNeverPull', 'InvalidImageName', 'CrashLoopBackOff'])

@@ -1,0 +1,68 @@
+import { readableDuration, seconds } from '../../duration.ts'
+import { GUARD, guardNamespace } from '../../guard/names.ts'
+import type { AccessRule, Driver, Identity } from '../../planning/driver.ts'
+import type { Stack } from '../../stack/stack.ts'
+import { deployGuard } from './deploy.ts'
+import { PROGRAM, WITNESS_KEYS } from './manifests.ts'
+import { assessGuards, type GuardState, observeGuard } from './observe.ts'
+import { GUARD_KIND, type GuardComponent, type GuardSpec, guardSchema, rulesOf } from './spec.ts'
+
+/** A watchman on each site: a site that comes back from the dead, or that nobody can prove active, finds its doors closed. */
+export const guard: Driver<GuardSpec, GuardState> = {
+  kind: GUARD_KIND,
+  scope: 'site',
+  schema: guardSchema,
+  brings: ['guard'],
+  claims: (_component, stack) =>
+    stack.sites.map((site) => ({ key: `kubernetes ${site.name} ${guardNamespace(stack.name)}/Deployment/${GUARD}`, path: [] })),
+  validate: ({ spec }) => [
+    // Signs of life come every half second: a shorter silence would take a busy machine for a frozen one.
+    ...(rulesOf(spec).silence < SHORTEST_SILENCE
+      ? [{ path: ['silence'], what: `is shorter than ${readableDuration(SHORTEST_SILENCE)}` }]
+      : []),
+  ],
+  access: accessOf,
+  observe: observeGuard,
+  assess: assessGuards,
+  deploy: deployGuard,
+  behaviours: {},
+}
+
+const SHORTEST_SILENCE = seconds(3)
+
+function accessOf(_component: GuardComponent, stack: Stack): AccessRule[] {
+  return stack.sites.flatMap((site): AccessRule[] => {
+    const rule = (
+      identity: Identity,
+      apiGroups: string[],
+      resources: string[],
+      verbs: string[],
+      because: string,
+      resourceNames?: string[],
+    ): AccessRule => ({
+      kind: 'kubernetes',
+      identity,
+      site: site.name,
+      namespace: guardNamespace(stack.name),
+      apiGroups,
+      resources,
+      verbs,
+      because,
+      ...(resourceNames === undefined ? {} : { resourceNames }),
+    })
+    const all: Identity[] = ['observer', 'deployer', 'mover', 'restore-tester']
+    return [
+      ...all.flatMap((identity) => [
+        rule(identity, ['apps'], ['deployments'], ['get'], 'to see whether the guard runs', [GUARD]),
+        rule(identity, [''], ['configmaps'], ['get'], 'to read what the guard reports', [GUARD]),
+      ]),
+      rule('deployer', ['apps'], ['deployments'], ['create'], 'to install the guard (a name can not restrict creation)'),
+      rule('deployer', [''], ['configmaps', 'secrets'], ['create'], 'to install the guard (a name can not restrict creation)'),
+      rule('deployer', ['apps'], ['deployments'], ['patch'], 'to keep the guard as declared', [GUARD]),
+      rule('deployer', [''], ['configmaps'], ['get', 'patch'], 'to keep the guard as declared', [GUARD, PROGRAM]),
+      rule('deployer', [''], ['secrets'], ['get', 'patch'], "to keep the guard's keys of the witness", [WITNESS_KEYS]),
+      rule('deployer', [''], ['pods'], ['list'], 'to tell why a guard does not start'),
+      rule('guard', [''], ['configmaps'], ['get', 'patch'], 'to report', [GUARD]),
+    ]
+  })
+}

@@ -1,0 +1,117 @@
+import { createHash } from 'node:crypto'
+import { CONFIGURATION, GUARD, guardNamespace, WITNESS_ACCESS_KEY_ID, WITNESS_SECRET_ACCESS_KEY } from '../../guard/names.ts'
+import { canonicalJson, type JsonObject } from '../../json.ts'
+import type { SiteName, Stack } from '../../stack/stack.ts'
+import { type DeclaredObject, ownedBy } from '../declared-objects.ts'
+import { BOOT, type Program } from './program.ts'
+import type { GuardComponent } from './spec.ts'
+
+export const PROGRAM = `${GUARD}-program`
+export const WITNESS_KEYS = `${GUARD}-witness`
+export const guardSelector = { 'app.kubernetes.io/name': GUARD } as const
+
+export interface GuardParts {
+  readonly program: Program
+  /** The stack file as it is: it holds no credentials. */
+  readonly stackFile: string
+  readonly keys: { readonly id: string; readonly secret: string }
+}
+
+/** Changes whenever anything changes that a running guard would have to be started again for. */
+export function configurationOf(component: GuardComponent, site: SiteName, parts: GuardParts): string {
+  const { program, stackFile, keys } = parts
+  const value = {
+    component: component.spec as unknown as JsonObject,
+    site,
+    program: program.sha256,
+    boot: BOOT,
+    stackFile,
+    keys: hash(keys.id + keys.secret),
+  }
+  return hash(canonicalJson(value)).slice(0, 16)
+}
+const hash = (text: string): string => createHash('sha256').update(text).digest('hex')
+
+/** All objects of a site's guard; its namespace and ServiceAccount come with the identities (`standby rbac`). */
+export function guardManifests(component: GuardComponent, stack: Stack, site: SiteName, parts: GuardParts): DeclaredObject[] {
+  const base64 = (text: string): string => Buffer.from(text, 'utf8').toString('base64')
+  const metadata = (name: string) => ({ name, namespace: guardNamespace(stack.name), labels: ownedBy(stack.name, component.name) })
+  const { program, stackFile, keys } = parts
+  return [
+    {
+      plural: 'secrets',
+      object: {
+        apiVersion: 'v1',
+        kind: 'Secret',
+        metadata: metadata(WITNESS_KEYS),
+        type: 'Opaque',
+        data: { ACCESS_KEY_ID: base64(keys.id), SECRET_ACCESS_KEY: base64(keys.secret) },
+      },
+    },
+    {
+      plural: 'configmaps',
+      object: {
+        apiVersion: 'v1',
+        kind: 'ConfigMap',
+        metadata: metadata(PROGRAM),
+        data: { 'boot.mjs': BOOT, 'standby.yaml': stackFile },
+        binaryData: { 'standby.js.gz': program.packed },
+      },
+    },
+    // Without data: that is the guard's own. It may change this object, and create none.
+    { plural: 'configmaps', object: { apiVersion: 'v1', kind: 'ConfigMap', metadata: metadata(GUARD) } },
+    {
+      plural: 'deployments',
+      object: {
+        apiVersion: 'apps/v1',
+        kind: 'Deployment',
+        metadata: metadata(GUARD),
+        spec: {
+          replicas: 1,
+          selector: { matchLabels: guardSelector },
+          template: {
+            metadata: { labels: { ...ownedBy(stack.name, component.name), ...guardSelector } },
+            spec: podSpec(component, site, configurationOf(component, site, parts)),
+          },
+        },
+      },
+    },
+  ]
+}
+
+function podSpec(component: GuardComponent, site: SiteName, configuration: string): JsonObject {
+  const key = (name: string): JsonObject => ({ secretKeyRef: { name: WITNESS_KEYS, key: name } })
+  return {
+    serviceAccountName: GUARD,
+    // The node's resolver: the names of a booting site do not resolve before its own DNS runs, and the witness is outside anyway.
+    dnsPolicy: 'Default',
+    terminationGracePeriodSeconds: 5,
+    enableServiceLinks: false,
+    securityContext: { runAsNonRoot: true, runAsUser: 1000, runAsGroup: 1000, fsGroup: 1000, seccompProfile: { type: 'RuntimeDefault' } },
+    containers: [
+      {
+        name: 'guard',
+        image: component.spec.image,
+        imagePullPolicy: 'IfNotPresent',
+        command: ['node', '/etc/standby/boot.mjs'],
+        args: ['--stack', '/etc/standby/standby.yaml', 'guard', '--site', site, '--memory', '/run/standby'],
+        env: [
+          { name: WITNESS_ACCESS_KEY_ID, valueFrom: key('ACCESS_KEY_ID') },
+          { name: WITNESS_SECRET_ACCESS_KEY, valueFrom: key('SECRET_ACCESS_KEY') },
+          { name: CONFIGURATION, value: configuration },
+        ],
+        resources: { requests: { cpu: '10m', memory: '64Mi' }, limits: { memory: '192Mi' } },
+        securityContext: { allowPrivilegeEscalation: false, readOnlyRootFilesystem: true, capabilities: { drop: ['ALL'] } },
+        volumeMounts: [
+          { name: 'program', mountPath: '/etc/standby', readOnly: true },
+          { name: 'run', mountPath: '/run/standby' },
+        ],
+      },
+    ],
+    volumes: [
+      { name: 'program', configMap: { name: PROGRAM } },
+      // In memory: what the guard knows must not outlive a boot.
+      { name: 'run', emptyDir: { medium: 'Memory', sizeLimit: '8Mi' } },
+    ],
+  }
+}

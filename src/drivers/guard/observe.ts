@@ -1,0 +1,140 @@
+import { readableDuration } from '../../duration.ts'
+import { type GuardReport, reportIn, STALE_AFTER } from '../../guard/report.ts'
+import type { BySite, Observed } from '../../observation/observation.ts'
+import type { Assessment, DriverContext } from '../../planning/driver.ts'
+import type { Finding, Intent } from '../../planning/plan.ts'
+import type { SiteName } from '../../stack/stack.ts'
+import { deploymentReference, reportReference } from './deploy.ts'
+import type { GuardComponent } from './spec.ts'
+
+export interface GuardState {
+  readonly ready: number
+  readonly report: GuardReport | null
+}
+
+/** Whether a site's guard runs, and what it says of itself. It has no role of its own: it is the same on every site. */
+export async function observeGuard(
+  _component: GuardComponent,
+  site: SiteName | null,
+  context: DriverContext,
+): Promise<Observed<GuardState>> {
+  if (site === null) return { kind: 'absent', why: 'a guard belongs to a site' }
+  const { name } = context.stack
+  const [deployment, found] = await Promise.all([
+    context.kubernetes(site).get(deploymentReference(name), { signal: context.signal }),
+    context.kubernetes(site).get(reportReference(name), { signal: context.signal }),
+  ])
+  if (deployment === null)
+    return { kind: 'absent', why: `there is no Deployment ${deploymentReference(name).namespace}/${deploymentReference(name).name}` }
+  const ready = (deployment.status as { readonly readyReplicas?: number } | undefined)?.readyReplicas ?? 0
+  const report = reportIn(found?.data)
+  const age = report === null ? Number.POSITIVE_INFINITY : context.clock.now().getTime() - Date.parse(report.at)
+  return {
+    kind: 'answering',
+    state: { ready, report },
+    role: 'unknown',
+    health: ready === 0 ? 'down' : age > STALE_AFTER || (report?.open.length ?? 0) > 0 ? 'degraded' : 'healthy',
+    text: textOf(report, age),
+    facts: [],
+  }
+}
+
+function textOf(report: GuardReport | null, age: number): string {
+  if (report === null) return 'it never reported'
+  const does =
+    report.decision === 'stand-by'
+      ? report.because === 'active'
+        ? 'watches'
+        : 'watches, witness silent'
+      : report.open.length > 0
+        ? `CLOSES, ${report.open.length} open`
+        : report.closed.length > 0
+          ? `holds ${report.closed.length} closed`
+          : 'nothing to close'
+  return `${does}, epoch ${report.epoch}, ${readableDuration(Math.max(0, age))} ago`
+}
+
+/** What a person should know of the guards. Pure. */
+export function assessGuards(
+  component: GuardComponent,
+  states: BySite<GuardState>,
+  intent: Intent | null,
+  assessment: Assessment,
+): Finding[] {
+  return assessment.stack.sites.flatMap(({ name: site }): Finding[] => {
+    const seen = states[site]
+    const say = (code: string, severity: Finding['severity'], what: string, next: string): Finding => ({
+      code,
+      severity,
+      component: component.name,
+      site,
+      what,
+      next,
+    })
+    // That a site is silent is told by the core.
+    if (seen === undefined || seen.kind === 'silent') return []
+    if (seen.kind === 'absent' || seen.state.ready === 0) {
+      const why = seen.kind === 'absent' ? seen.why : 'its pod is not ready'
+      const next = seen.kind === 'absent' ? 'Deploy.' : `kubectl -n ${reportReference(assessment.stack.name).namespace} describe pods`
+      return [
+        say(
+          'guard-not-running',
+          'warning',
+          `the guard of ${site} does not run (${why}): after a failover ${site} would come back open`,
+          next,
+        ),
+      ]
+    }
+    const { report } = seen.state
+    const age = report === null ? null : Date.parse(assessment.now) - Date.parse(report.at)
+    const log = `kubectl -n ${reportReference(assessment.stack.name).namespace} logs deployment/${reportReference(assessment.stack.name).name}`
+    if (report === null || age === null || age > STALE_AFTER)
+      return [
+        say(
+          'guard-stale',
+          'warning',
+          `the guard of ${site} ${age === null ? 'never reported' : `last reported ${readableDuration(age)} ago`}`,
+          log,
+        ),
+      ]
+    return ofReport(report, site, intent, assessment, log, say)
+  })
+}
+
+type Say = (code: string, severity: Finding['severity'], what: string, next: string) => Finding
+
+function ofReport(report: GuardReport, site: SiteName, intent: Intent | null, assessment: Assessment, log: string, say: Say): Finding[] {
+  // A guard would close the new active site under the feet of its users.
+  const becomesActive = intent !== null && intent.mode !== 'rejoin' && intent.to === site
+  const found: Finding[] = []
+  if (report.witnessSilent !== null)
+    found.push(
+      say(
+        'guard-blind',
+        becomesActive ? 'blocker' : 'warning',
+        `the guard of ${site} can not read the witness: ${report.witnessSilent}`,
+        `Mend its way to the witness, or its keys. ${log}`,
+      ),
+    )
+  if (report.open.length > 0)
+    found.push(
+      say(
+        'guard-cannot-close',
+        'warning',
+        `${site} has to be closed, and its guard can not: ${report.open.map(({ what, why }) => `${what} (${why})`).join('; ')}`,
+        `Close it by hand, now. ${log}`,
+      ),
+    )
+  if (report.closed.length > 0)
+    found.push(
+      say(
+        'guard-closed',
+        becomesActive || site === assessment.activeSite ? 'blocker' : 'warning',
+        `the guard of ${site} holds closed what came up as if ${site} were active: ${report.closed.join(', ')}`,
+        site === assessment.activeSite
+          ? 'Nothing opens by itself: look why it was closed, then open what the guard names by hand.'
+          : `Rejoin ${site}: then there is nothing left to close.`,
+      ),
+    )
+  return found
+}

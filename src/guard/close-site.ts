@@ -1,0 +1,126 @@
+import { type Milliseconds, readableDuration, seconds } from '../duration.ts'
+import { asStandbyError } from '../errors.ts'
+import { stepPerformer } from '../execution/perform-step.ts'
+import { deadlineAfter } from '../execution/settle.ts'
+import type { JsonObject } from '../json.ts'
+import type { Observed } from '../observation/observation.ts'
+import type { Driver, DriverContext, StepRun } from '../planning/driver.ts'
+import type { Intent, PlannedStep } from '../planning/plan.ts'
+import type { Component, SiteName, Stack } from '../stack/stack.ts'
+
+/** All that the closing of one site works with. */
+export interface Door {
+  readonly stack: Stack
+  readonly site: SiteName
+  readonly drivers: Readonly<Record<string, Driver>>
+  readonly context: DriverContext
+}
+
+export interface Closing {
+  /** Steps that hold now. */
+  readonly closed: readonly string[]
+  /** Those of them that were open until now. */
+  readonly effects: readonly string[]
+  readonly open: readonly { readonly what: string; readonly why: string }[]
+}
+const NOTHING: Closing = { closed: [], effects: [], open: [] }
+
+/** One component that hangs must not keep the others open. */
+const LOOK_DEADLINE: Milliseconds = seconds(5)
+/** A step that takes longer is looked at again in the next round. */
+const STEP_DEADLINE: Milliseconds = seconds(60)
+
+/**
+ * Closes what the site controls: the fences of all its drivers, by their own behaviours. What is passive already is left alone, so that a
+ * rejoin, and a passive site as it should be, see no write of ours. `mayClose` is asked after everything was observed and in front of
+ * each effect: what was seen open is then known to be open without right, and not because it has just been promoted.
+ */
+export async function closeSite(door: Door, activeSite: SiteName, mayClose: () => Promise<boolean>): Promise<Closing> {
+  const { stack, site, drivers, context } = door
+  const clusterId = await context.kubernetes(site).clusterId()
+  const declared = stack.sites.find(({ name }) => name === site)?.kubernetes.clusterId
+  if (clusterId !== declared) return { ...NOTHING, open: [{ what: site, why: `this is cluster ${clusterId}, and ${site} is ${declared}` }] }
+
+  const intent: Intent = { mode: 'failover', from: site, to: activeSite }
+  const guarded = stack.components.filter(({ driver }) => drivers[driver]?.scope === 'site' && drivers[driver]?.fence !== undefined)
+  const seen = await Promise.all(guarded.map(async (component) => ({ component, state: await look(door, component) })))
+  if (!(await mayClose())) return NOTHING
+  // What can not be observed may be a passive part as it should be: to fence that would break what nobody asked us to touch.
+  const unseen = seen.flatMap(({ component, state }) =>
+    state.kind === 'silent' ? [{ what: component.name, why: `it can not be observed: ${state.why}` }] : [],
+  )
+  const steps = seen.flatMap(({ component, state }) => {
+    if (state.kind !== 'answering' || state.role === 'passive') return []
+    const planned = drivers[component.driver]?.fence?.(component, { [site]: state }, intent, stack) ?? []
+    return planned.filter((step) => step.site === site).map((step) => ({ component, step }))
+  })
+  // Side by side, whatever a step says that it needs: a fence that hangs must not keep the next one from closing.
+  const proofs = new Map<string, JsonObject>()
+  const results = await Promise.all(steps.map(({ component, step }) => close(door, component, step, intent, proofs, mayClose)))
+  return {
+    closed: results.flatMap((result) => (result.why === null ? [result.what] : [])),
+    effects: results.flatMap((result) => (result.why === null && result.applied ? [result.what] : [])),
+    open: [...unseen, ...results.flatMap(({ what, why }) => (why === null ? [] : [{ what, why }]))],
+  }
+}
+
+async function look(door: Door, component: Component): Promise<Observed> {
+  const signal = AbortSignal.any([door.context.signal, AbortSignal.timeout(LOOK_DEADLINE)])
+  const late = new Promise<Observed>((resolve) => {
+    const why = `no answer within ${readableDuration(LOOK_DEADLINE)}`
+    signal.addEventListener('abort', () => resolve({ kind: 'silent', why }), { once: true })
+  })
+  const driver = door.drivers[component.driver]
+  const answer = driver?.observe(component, door.site, { ...door.context, signal })
+  const caught = Promise.resolve(answer).catch((error: unknown): Observed => ({ kind: 'silent', why: asStandbyError(error).message }))
+  return (await Promise.race([caught, late])) ?? { kind: 'silent', why: 'nobody observes it' }
+}
+
+interface Closed {
+  readonly what: string
+  /** Why it is still open; null: it is closed. */
+  readonly why: string | null
+  readonly applied: boolean
+}
+
+/** Performs one step to its proof; what keeps it open is a value, because the next round tries again. */
+async function close(
+  door: Door,
+  component: Component,
+  step: PlannedStep,
+  intent: Intent,
+  proofs: Map<string, JsonObject>,
+  mayClose: () => Promise<boolean>,
+): Promise<Closed> {
+  const { context } = door
+  const behaviour = door.drivers[component.driver]?.behaviours[step.action]
+  if (behaviour === undefined) return { what: step.id, why: `${component.driver} has no behaviour ${step.action}`, applied: false }
+  const deadline = deadlineAfter(Math.min(step.deadline, STEP_DEADLINE))
+  const signal = AbortSignal.any([context.signal, deadline.signal])
+  const run: StepRun = {
+    step,
+    component,
+    intent,
+    context: { ...context, signal },
+    signal,
+    begunAt: context.clock.now().toISOString(),
+    applied: false,
+    proofOf: (id) => proofs.get(id) ?? null,
+  }
+  const waiting = (what: string): void => context.log.debug(`${step.id}: waiting for ${what}`)
+  const performer = stepPerformer(behaviour, run, { clock: context.clock, signal: context.signal, deadline, waiting })
+  try {
+    const first = await performer.look(false)
+    if (first.is !== 'done') {
+      if (!(await mayClose())) return { what: step.id, why: 'the site is not to be closed any more', applied: false }
+      context.log.info(`closing: ${step.title}`)
+      await performer.apply()
+    }
+    proofs.set(step.id, first.is === 'done' ? first.proof : await performer.wait())
+    return { what: step.id, why: null, applied: first.is !== 'done' }
+  } catch (error) {
+    return { what: step.id, why: asStandbyError(error).message, applied: false }
+  } finally {
+    performer.close()
+  }
+}

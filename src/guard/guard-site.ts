@@ -1,0 +1,166 @@
+import { type Milliseconds, readableDuration, seconds } from '../duration.ts'
+import { asStandbyError, siteError } from '../errors.ts'
+import type { ConditionalStore } from '../execution/conditional-store.ts'
+import { readActive } from '../execution/witness.ts'
+import type { SiteName } from '../stack/stack.ts'
+import { type Closing, closeSite, type Door } from './close-site.ts'
+import { beat, beginLife, type Decision, type GuardRules, guardDecision, type Knowledge, learn, type Reading } from './decide.ts'
+import { type GuardReport, HEARTBEAT } from './report.ts'
+
+export interface Guard extends Door {
+  readonly rules: GuardRules
+  readonly every: Milliseconds
+  readonly store: Pick<ConditionalStore, 'get'>
+  /** Milliseconds since the machine started, its sleep included. */
+  readonly uptime: () => Milliseconds
+  readonly random: () => number
+  /** What an earlier process of the same pod knew: survives a crash of ours, not a boot. */
+  readonly memory: { load(): Knowledge | null; save(knowledge: Knowledge): void }
+  /** Hands the report out; a failure is logged and tried again. */
+  readonly publish: (report: GuardReport) => Promise<void>
+  readonly configuration: string
+}
+
+/** The store has its own, longer deadlines; a round must not wait for them. */
+const READ_DEADLINE: Milliseconds = seconds(5)
+/** A fraction of every silence that can be declared. */
+const BEAT: Milliseconds = 500
+/** While something is open that should be closed. */
+const IMPATIENT: Milliseconds = seconds(1)
+const NOTHING: Closing = { closed: [], effects: [], open: [] }
+
+/** Watches the witness until the signal ends it, and closes the site whenever it has no right to be open. It opens nothing, ever. */
+export async function guardSite(guard: Guard): Promise<void> {
+  const { context, site, rules } = guard
+  let known = guard.memory.load() ?? beginLife(guard.uptime())
+  let silent: string | null = 'it was not asked yet'
+  let turn: Promise<unknown> = Promise.resolve()
+
+  /** One reading after the other: an answer that is overtaken by a newer one must not be taken for news. */
+  const decide = (): Promise<Decision> => {
+    const mine = turn.then(async () => {
+      const reading = await readRecord(guard)
+      const now = guard.uptime()
+      known = learn(known, reading, now, rules)
+      silent =
+        reading.is === 'unreadable'
+          ? reading.why
+          : known.readable
+            ? null
+            : `its record is of epoch ${reading.epoch}, older than ${known.epoch}`
+      guard.memory.save(known)
+      return guardDecision(site, known, now, rules)
+    })
+    turn = mine.catch(() => undefined)
+    return mine
+  }
+
+  const reporter = reporterOf(guard)
+  const close = (): Promise<Closing> =>
+    closeSite(guard, otherSite(guard, known.activeSite), async () => (await decide()).do === 'close').catch(
+      (error: unknown): Closing => ({ closed: [], effects: [], open: [{ what: site, why: asStandbyError(error).message }] }),
+    )
+  const alive = setInterval(() => {
+    known = beat(known, guard.uptime(), rules)
+  }, BEAT)
+  context.signal.addEventListener('abort', () => clearInterval(alive), { once: true })
+  while (!context.signal.aborted) {
+    const closing = (await decide()).do === 'close' ? await close() : NOTHING
+    if (context.signal.aborted) return
+    // Decided anew: what was to be closed may have become the active site in the meantime.
+    await reporter(guardDecision(site, known, guard.uptime(), rules), known, silent, closing)
+    const pause = closing.open.length > 0 ? Math.min(guard.every, IMPATIENT) : guard.every
+    await context.clock.sleep(pause * (0.8 + 0.4 * guard.random()), context.signal).catch(() => undefined)
+  }
+}
+
+/** Whom a fence names as the active site; where nobody knows, any other one. */
+function otherSite(guard: Guard, activeSite: string | null): SiteName {
+  const others = guard.stack.sites.filter(({ name }) => name !== guard.site)
+  return (others.find(({ name }) => name === activeSite) ?? others[0])?.name ?? guard.site
+}
+
+async function readRecord(guard: Guard): Promise<Reading> {
+  const late = AbortSignal.timeout(READ_DEADLINE)
+  const ended = AbortSignal.any([guard.context.signal, late])
+  const unanswered = new Promise<never>((_, reject) => {
+    ended.addEventListener('abort', () => reject(siteError('witness-unreachable', `no answer within ${readableDuration(READ_DEADLINE)}`)), {
+      once: true,
+    })
+  })
+  try {
+    const active = await Promise.race([readActive(guard.store as ConditionalStore), unanswered])
+    if (active === null) return { is: 'unreadable', why: 'it holds no active.json' }
+    const { epoch, activeSite, stack } = active.record
+    if (!Number.isSafeInteger(epoch) || typeof activeSite !== 'string') return { is: 'unreadable', why: 'its active.json is damaged' }
+    if (stack !== guard.stack.name) return { is: 'unreadable', why: `its active.json is of the stack ${stack}` }
+    return { is: 'read', epoch, activeSite }
+  } catch (error) {
+    return { is: 'unreadable', why: asStandbyError(error).message }
+  }
+}
+
+type Reporter = (decision: Decision, known: Knowledge, silent: string | null, closing: Closing) => Promise<void>
+
+/** One line per change of state; a report at each change and at each heartbeat. */
+function reporterOf(guard: Guard): Reporter {
+  const { context, site } = guard
+  let said = ''
+  let decided = ''
+  let since = ''
+  let published = { state: '', at: Number.NEGATIVE_INFINITY }
+  let unpublished = ''
+  let lastClosing: GuardReport['lastClosing'] = null
+  return async (decision, known, silent, closing) => {
+    const at = context.clock.now().toISOString()
+    if (`${decision.do} ${decision.because}` !== decided) since = at
+    decided = `${decision.do} ${decision.because}`
+    if (closing.effects.length > 0) lastClosing = { at, steps: closing.effects }
+    const report: GuardReport = {
+      schemaVersion: 1,
+      at,
+      since,
+      site,
+      decision: decision.do,
+      because: decision.because,
+      epoch: known.epoch,
+      activeSite: known.activeSite,
+      witnessSilent: silent,
+      closed: closing.closed,
+      open: closing.open,
+      lastClosing,
+      configuration: guard.configuration,
+    }
+    const line = lineOf(report)
+    if (line !== said) context.log.info(line)
+    said = line
+    const now = guard.uptime()
+    if (line === published.state && now - published.at < HEARTBEAT) return
+    try {
+      await guard.publish(report)
+      published = { state: line, at: now }
+      unpublished = ''
+    } catch (error) {
+      const why = asStandbyError(error).message
+      if (why !== unpublished && !context.signal.aborted) context.log.warning(`the report can not be written: ${why}`)
+      unpublished = why
+    }
+  }
+}
+
+const WORDS: Readonly<Record<Decision['because'], string>> = {
+  active: 'is the active site',
+  'active-and-silent': 'was proven active, and the witness is silent now: it stays open',
+  'not-proven-yet': 'is not proven active yet',
+  'not-active': 'is not the active site',
+  'not-proven': 'is not proven active, and the witness has been silent too long',
+  'silent-too-long': 'was proven active, and the witness has been silent for longer than whenWitnessIsSilent allows',
+}
+
+function lineOf(report: GuardReport): string {
+  const parts = [`${report.site} ${WORDS[report.because]} (epoch ${report.epoch}, active: ${report.activeSite ?? 'unknown'})`]
+  if (report.witnessSilent !== null) parts.push(`witness: ${report.witnessSilent}`)
+  if (report.closed.length > 0) parts.push(`closed: ${report.closed.join(', ')}`)
+  if (report.open.length > 0) parts.push(`STILL OPEN: ${report.open.map(({ what, why }) => `${what} (${why})`).join('; ')}`)
+  return parts.join('; ')
+}

@@ -1,0 +1,15 @@
+/** What the guard of a stack is called on each site. */
+
+/**
+ * A namespace of its own: whoever may create pods in a namespace may run them as any ServiceAccount of it, and the deployer, which
+ * installs the guard, must not become the mover that way.
+ */
+export const guardNamespace = (stack: string): string => `standby-guard-${stack}`
+/** Deployment, ServiceAccount, and the ConfigMap with its report. */
+export const GUARD = 'standby-guard'
+
+/** The variables in which the guard finds its own, read-only keys of the witness. */
+export const WITNESS_ACCESS_KEY_ID = 'STANDBY_GUARD_ACCESS_KEY_ID'
+export const WITNESS_SECRET_ACCESS_KEY = 'STANDBY_GUARD_SECRET_ACCESS_KEY'
+/** The variable with the hash of what was deployed; the guard's report repeats it. */
+export const CONFIGURATION = 'STANDBY_GUARD_CONFIGURATION'

@@ -1,0 +1,69 @@
+import type { KubernetesClient } from '../clients/kubernetes-client.ts'
+import { type StandbyError, siteError } from '../errors.ts'
+import type { ConditionalStore } from '../execution/conditional-store.ts'
+import { recordsIn } from '../execution/records.ts'
+import type { Clock, DriverContext, Log } from '../planning/driver.ts'
+import type { SiteName, Stack } from '../stack/stack.ts'
+
+/** The context of a guard: its own site's Kubernetes and the witness to read, and nothing else of the world. */
+export function guardContext(of: {
+  readonly stack: Stack
+  readonly site: SiteName
+  readonly kubernetes: KubernetesClient
+  readonly store: ConditionalStore
+  readonly clock: Clock
+  readonly log: Log
+  readonly signal: AbortSignal
+}): DriverContext {
+  const outOfReach = (what: string): StandbyError =>
+    siteError('out-of-reach-of-guard', `the guard of ${of.site} has no access to ${what}`, { where: `guard ${of.site}` })
+  return {
+    stack: of.stack,
+    signal: of.signal,
+    clock: of.clock,
+    log: of.log,
+    kubernetes(site) {
+      if (site !== of.site) throw outOfReach(`the site ${site}`)
+      return of.kubernetes
+    },
+    kubeconfig: (site) => {
+      throw outOfReach(`the kubeconfig of ${site}`)
+    },
+    credential: async () => {
+      throw outOfReach('credentials')
+    },
+    objectStore: (component) => {
+      throw outOfReach(`the object store ${component}`)
+    },
+    sql: async (component) => {
+      throw outOfReach(`SQL on ${component}`)
+    },
+    run: async (command) => {
+      throw outOfReach(`programs such as ${command}`)
+    },
+    ssh: ({ host }) => {
+      throw outOfReach(`the host ${host}`)
+    },
+    records: recordsIn(of.store),
+  }
+}
+
+const ACCOUNT = '/var/run/secrets/kubernetes.io/serviceaccount'
+
+/**
+ * A kubeconfig of the pod's own ServiceAccount. By address, because the names of a booting site do not resolve yet; with the token's
+ * file, because Kubernetes renews the token in it (the plain key `tokenFile` would be read only once by the client).
+ */
+export function inClusterKubeconfig(env: Readonly<Record<string, string | undefined>>, account = ACCOUNT): string | null {
+  const { KUBERNETES_SERVICE_HOST: host, KUBERNETES_SERVICE_PORT: port = '443' } = env
+  if (host === undefined) return null
+  const server = `https://${host.includes(':') ? `[${host}]` : host}:${port}`
+  return JSON.stringify({
+    apiVersion: 'v1',
+    kind: 'Config',
+    'current-context': 'guard',
+    contexts: [{ name: 'guard', context: { cluster: 'guard', user: 'guard' } }],
+    clusters: [{ name: 'guard', cluster: { server, 'certificate-authority': `${account}/ca.crt` } }],
+    users: [{ name: 'guard', user: { 'auth-provider': { name: 'tokenFile', config: { tokenFile: `${account}/token` } } } }],
+  })
+}

@@ -1,0 +1,86 @@
+import { expect, test } from '@jest/globals'
+import { guard } from '../../../../src/drivers/guard/driver.ts'
+import type { GuardState } from '../../../../src/drivers/guard/observe.ts'
+import type { GuardComponent } from '../../../../src/drivers/guard/spec.ts'
+import type { GuardReport } from '../../../../src/guard/report.ts'
+import type { Observed } from '../../../../src/observation/observation.ts'
+import { accessRulesOf, bucketPolicies } from '../../../../src/operations/access.ts'
+import type { Driver } from '../../../../src/planning/driver.ts'
+import type { Intent } from '../../../../src/planning/plan.ts'
+import type { SiteName, Stack } from '../../../../src/stack/stack.ts'
+import { toyStack } from '../../../support/toy-stack.ts'
+
+const keys = { accessKeyId: { env: 'A' }, secretAccessKey: { env: 'B' } }
+const component: GuardComponent = { name: 'guard', driver: 'guard', needs: [], spec: { image: 'node:24', witnessCredentials: keys } }
+const [A, B] = ['dc-a' as SiteName, 'dc-b' as SiteName]
+const NOW = '2026-11-21T12:00:00.000Z'
+const report = (more: Partial<GuardReport> = {}): GuardReport => ({
+  schemaVersion: 1,
+  at: NOW,
+  since: NOW,
+  site: 'dc-a',
+  decision: 'close',
+  because: 'not-active',
+  epoch: 5,
+  activeSite: 'dc-b',
+  witnessSilent: null,
+  closed: [],
+  open: [],
+  lastClosing: null,
+  configuration: '',
+  ...more,
+})
+const seen = (said: GuardReport | null): Observed<GuardState> => ({
+  kind: 'answering',
+  state: { ready: 1, report: said },
+  role: 'unknown',
+  health: 'healthy',
+  text: '',
+  facts: [],
+})
+const assess = (said: GuardReport | null, intent: Intent | null = null, activeSite = 'dc-b') =>
+  guard
+    .assess(component, { [A]: seen(said) }, intent, { now: NOW, objectives: toyStack.objectives, activeSite, stack: toyStack })
+    .map(({ code, severity }) => `${code} ${severity}`)
+const move = (mode: Intent['mode'], from: SiteName, to: SiteName): Intent => ({ mode, from, to })
+
+test('a guard that watches is no finding, whatever it would close', () => {
+  expect(assess(report())).toEqual([])
+  expect(assess(report({ lastClosing: { at: NOW, steps: ['application.stop@dc-a'] } }))).toEqual([])
+})
+
+test('what a guard holds closed is a warning until the site is rejoined, and blocks a move to that site', () => {
+  const holds = report({ closed: ['database.fence@dc-a'] })
+  expect(assess(holds)).toEqual(['guard-closed warning'])
+  expect(assess(holds, move('rejoin', B, A))).toEqual(['guard-closed warning'])
+  expect(assess(holds, move('switchover', B, A))).toEqual(['guard-closed blocker'])
+  expect(assess(holds, null, 'dc-a')).toEqual(['guard-closed blocker'])
+})
+
+test('a guard that can not read the witness blocks a move to its site: it would close the new active site', () => {
+  const blind = report({ witnessSilent: 'no answer' })
+  expect(assess(blind)).toEqual(['guard-blind warning'])
+  expect(assess(blind, move('failover', B, A))).toEqual(['guard-blind blocker'])
+  expect(assess(blind, move('failover', A, B))).toEqual(['guard-blind warning'])
+})
+
+test('a guard that fails to close is told, and one that says nothing is stale', () => {
+  expect(assess(report({ open: [{ what: 'database', why: 'forbidden' }] }))).toEqual(['guard-cannot-close warning'])
+  expect(assess(null)).toEqual(['guard-stale warning'])
+  expect(assess(report({ at: '2026-11-21T11:57:59.000Z' }))).toEqual(['guard-stale warning'])
+})
+
+test('the guard reads the active record and nothing else of the witness, and its rights exist only where one is declared', () => {
+  const stack: Stack = {
+    ...toyStack,
+    witness: { driver: 's3', spec: { bucket: 'w', prefix: 'shop/' } },
+    components: [component as unknown as Stack['components'][number]],
+  }
+  const drivers = { guard: guard as unknown as Driver }
+  expect(bucketPolicies(stack, drivers).guard).toEqual([
+    { Effect: 'Allow', Action: ['s3:GetObject'], Resource: ['arn:aws:s3:::w/shop/active.json*'] },
+  ])
+  const without: Stack = { ...stack, components: [] }
+  expect(bucketPolicies(without, drivers).guard).toBeUndefined()
+  expect(accessRulesOf(without, drivers).filter(({ identity }) => identity === 'guard')).toEqual([])
+})
