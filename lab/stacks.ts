@@ -237,6 +237,9 @@ function credentialsOf(lab: LabEnvironment, identity: Identity, directory: strin
     STANDBY_WITNESS_SECRET_ACCESS_KEY: witness.secretAccessKey,
     STANDBY_GUARD_ACCESS_KEY_ID: observer.accessKeyId,
     STANDBY_GUARD_SECRET_ACCESS_KEY: observer.secretAccessKey,
+    ...(identity === 'mover'
+      ? { ARCHIVE_POLICY_ACCESS_KEY_ID: witness.accessKeyId, ARCHIVE_POLICY_SECRET_ACCESS_KEY: witness.secretAccessKey }
+      : {}),
     ARCHIVE_READER_ACCESS_KEY_ID: reader.accessKeyId,
     ARCHIVE_READER_SECRET_ACCESS_KEY: reader.secretAccessKey,
     STANDBY_SSH_PRIVATE_KEY: lab.loadBalancers[0]?.privateKey ?? '',

@@ -58,9 +58,8 @@ export async function runCase(one: MatrixCase, around: CaseAround): Promise<Case
   const ledger = await startLedgerProcess({ addresses: stack.addresses, credentials, intervalMs: 50, file })
   await pause(2_000)
   const trouble = await begin(one, from, say)
-  const moved = await moveThrough(one, to, around, trouble)
-  const movedAt = Date.now()
-  await trouble.end()
+  // Whatever becomes of the move, the lab is healed.
+  const moved = await moveThrough(one, to, around, trouble).finally(() => trouble.end())
   let rejoined: MoveReport | null = null
   if (one.mode === 'failover') {
     say(`${from} is back, and is left alone for ${RETURNED_FOR / 1000} s`)
@@ -71,13 +70,14 @@ export async function runCase(one: MatrixCase, around: CaseAround): Promise<Case
   await ledger.stop()
   const entries = await ledger.entries()
   const ids = await readAllIds(stack.addresses[0] ?? '', credentials)
-  return { one, from, to, troubleAt: trouble.at, ...moved, movedAt, rejoined, entries, ids, before, after }
+  return { one, from, to, troubleAt: trouble.at, ...moved, rejoined, entries, ids, before, after }
 }
 
 interface Moved {
   readonly planned: CaseFacts['planned']
   readonly executed: MoveReport
   readonly deaths: number
+  readonly movedAt: number
 }
 
 async function moveThrough(one: MatrixCase, to: SiteName, { stack, lab, say }: CaseAround, trouble: RunningTrouble): Promise<Moved> {
@@ -95,10 +95,10 @@ async function moveThrough(one: MatrixCase, to: SiteName, { stack, lab, say }: C
       ...(crash === null ? {} : { dieAt: (line) => isCrashPoint(crash, line) }),
     },
   )
-  if (executed !== null) return { planned, executed, deaths: 0 }
+  if (executed !== null) return { planned, executed, deaths: 0, movedAt: Date.now() }
   say(`the runner died; the command line resumes run ${run}`)
   const resumed = await runStandby<MoveReport>(stack, 'mover', ['failover', 'resume', '--run', run ?? ''], { helm: lab.programs.helm })
-  return { planned, executed: resumed.result, deaths: 1 }
+  return { planned, executed: resumed.result, deaths: 1, movedAt: Date.now() }
 }
 
 interface RunningTrouble {
@@ -115,6 +115,8 @@ async function begin({ trouble, mode }: MatrixCase, from: SiteName, say: (line: 
     say(`${from}: ${trouble}`)
     const at = Date.now()
     await lab('outage', from, '--how', trouble)
+    // Nobody plans a failover within seconds; until a replica has noticed the loss of its stream, it says that the site lives.
+    await pause(NOTICED_AFTER)
     return { ...nothing, at, end: () => lab('heal', from) }
   }
   if (trouble === 'none') return { ...nothing, at: Date.now() }
@@ -142,6 +144,7 @@ function passing(host: HostName, say: (line: string) => void): RunningTrouble {
   }
 }
 const GONE_FOR = 15_000
+const NOTICED_AFTER = 12_000
 
 const github = (environment: LabEnvironment): { githubUrl: string; helm: string } => ({
   githubUrl: environment.githubUrl ?? '',

@@ -128,7 +128,14 @@ const reasons = (rules: readonly AccessRule[]): string => [...new Set(rules.map(
 
 /** S3 policies per identity and bucket, in the language that S3 services share. */
 export function bucketPolicies(stack: Stack, drivers: Readonly<Record<string, Driver>>): Record<string, object[]> {
-  const verbs = { list: 's3:ListBucket', get: 's3:GetObject', put: 's3:PutObject', delete: 's3:DeleteObject' } as const
+  const verbs = {
+    list: ['s3:ListBucket'],
+    get: ['s3:GetObject'],
+    put: ['s3:PutObject'],
+    delete: ['s3:DeleteObject'],
+    policy: ['s3:GetBucketPolicy', 's3:PutBucketPolicy', 's3:DeleteBucketPolicy'],
+  } as const
+  const ofBucket = (action: keyof typeof verbs): boolean => action === 'list' || action === 'policy'
   const witness = stack.witness.spec as { readonly bucket?: string; readonly prefix?: string }
   const rules = [
     ...accessRulesOf(stack, drivers).filter((one) => one.kind === 'object-store'),
@@ -141,8 +148,11 @@ export function bucketPolicies(stack: Stack, drivers: Readonly<Record<string, Dr
         .filter((one) => one.identity === identity)
         .map((one) => ({
           Effect: 'Allow',
-          Action: one.actions.map((action) => verbs[action]),
-          Resource: [...(one.actions.includes('list') ? [`arn:aws:s3:::${one.bucket}`] : []), `arn:aws:s3:::${one.bucket}/${one.prefix}*`],
+          Action: one.actions.flatMap((action) => verbs[action]),
+          Resource: [
+            ...(one.actions.some(ofBucket) ? [`arn:aws:s3:::${one.bucket}`] : []),
+            ...(one.actions.every(ofBucket) ? [] : [`arn:aws:s3:::${one.bucket}/${one.prefix}*`]),
+          ],
         })),
     ]),
   )

@@ -121,7 +121,8 @@ export type AccessRule =
       readonly identity: Identity
       readonly bucket: string
       readonly prefix: string
-      readonly actions: readonly ('list' | 'get' | 'put' | 'delete')[]
+      /** `policy`: to read and replace the policy of the bucket itself. */
+      readonly actions: readonly ('list' | 'get' | 'put' | 'delete' | 'policy')[]
       readonly because: string
     }
 

@@ -44,6 +44,7 @@ export const s3: Driver<S3Spec, S3State> = {
           actions: ['list', 'get', 'put', 'delete'],
           because: 'to probe preconditions',
         },
+        ...(declared.policyCredentials === undefined ? [] : [{ ...common, identity: 'mover' as const, ...POLICY }]),
       ]
     }),
 
@@ -76,6 +77,8 @@ export const s3: Driver<S3Spec, S3State> = {
 
   deploy: async (component, site, _deployment, context) => (site === null ? [] : [probeUnit(component, site, context)]),
 }
+
+const POLICY = { prefix: '', actions: ['policy'] as const, because: 'to close the archive of a lost site' }
 
 /** Proves once, with real writes, that the bucket takes objects and whether it honours preconditions. */
 function probeUnit(component: Component<S3Spec>, site: SiteName, context: DriverContext): DeployUnit {
