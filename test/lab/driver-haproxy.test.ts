@@ -150,7 +150,7 @@ const read = async (host: string) => (await readInstance(await runnerFor(traffic
 const put = async (host: string, value: string): Promise<void> => {
   const runner = await runnerFor(traffic, host, context)
   const reading = await readInstance(runner, host, traffic.spec, context.signal)
-  await setValue(runner, host, traffic.spec, { value, before: reading, cut: [] }, context.signal)
+  await setValue(runner, host, traffic.spec, { value, before: reading, cut: null }, context.signal)
 }
 const instances = async (): Promise<Record<string, string | null>> =>
   Object.fromEntries(await Promise.all(traffic.spec.instances.map(async ({ host }) => [host, (await read(host)).runtime] as const)))
@@ -160,7 +160,7 @@ const settled = (value: string): Promise<Record<string, string | null>> =>
 const untilHealthy = async (): Promise<void> => {
   const healthy = async (): Promise<boolean> => {
     const views = await Promise.all(traffic.spec.instances.map(({ host }) => read(host)))
-    return views.every(({ servers }) => ['hanzo-dc-a', 'hanzo-dc-b'].every((backend) => servers[backend]?.[0]?.up))
+    return views.every(({ backends }) => ['hanzo-dc-a', 'hanzo-dc-b'].every((name) => backends[name]?.servers[0]?.up))
   }
   if (!(await until(healthy, (yes) => yes))) throw new Error('the load balancers see no origin')
 }

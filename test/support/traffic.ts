@@ -1,3 +1,4 @@
+import { systemClock } from '../../src/composition.ts'
 import type { HaproxySpec, Traffic } from '../../src/drivers/haproxy/spec.ts'
 import { seconds } from '../../src/duration.ts'
 import { siteError } from '../../src/errors.ts'
@@ -9,6 +10,9 @@ import { toyStack } from './toy-stack.ts'
 
 export const [from, to] = ['dc-a', 'dc-b'] as unknown as readonly [SiteName, SiteName]
 export const switchover: Intent = { mode: 'switchover', from, to }
+export const failover: Intent = { mode: 'failover', from, to }
+/** After that failover: the former active site becomes a passive one. */
+export const rejoin: Intent = { mode: 'rejoin', from: to, to: from }
 
 /** A traffic component over hosts by name. */
 export function trafficOver(urls: Readonly<Record<string, string>>, more: Partial<HaproxySpec> = {}): Traffic {
@@ -34,6 +38,7 @@ export function contextOver(hosts: Readonly<Record<string, LoadBalancerHost>>): 
   return {
     stack: toyStack,
     signal: AbortSignal.timeout(seconds(60)),
+    clock: systemClock,
     credential: async () => 'credential',
     ssh: ({ host }: { readonly host: string }) => {
       const found = hosts[host]
@@ -43,11 +48,11 @@ export function contextOver(hosts: Readonly<Record<string, LoadBalancerHost>>): 
   } as unknown as DriverContext
 }
 
-export function runOf(component: Traffic, step: PlannedStep, context: DriverContext): StepRun<HaproxySpec> {
+export function runOf(component: Traffic, step: PlannedStep, context: DriverContext, intent: Intent = switchover): StepRun<HaproxySpec> {
   return {
     step,
     component,
-    intent: switchover,
+    intent,
     context,
     signal: context.signal,
     begunAt: new Date().toISOString(),

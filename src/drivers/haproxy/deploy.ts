@@ -1,8 +1,8 @@
 import { minutes } from '../../duration.ts'
 import { EVERYWHERE } from '../../observation/observation.ts'
 import type { Change, Deployment, DeployUnit, DriverContext, Progress } from '../../planning/driver.ts'
-import { type InstanceState, readInstance, setValue } from './instance.ts'
-import { holds, runnerFor } from './observe.ts'
+import { holds, type InstanceState, readInstance, setValue } from './instance.ts'
+import { runnerFor } from './observe.ts'
 import { servedFromOutside } from './served-from-outside.ts'
 import { backendOf, closedValue, type Traffic } from './spec.ts'
 
@@ -37,7 +37,7 @@ export function firstValueUnit(component: Traffic, deployment: Deployment, conte
     async apply(signal) {
       const differing = (await visit(signal)).filter(({ view }) => isOurs(component, view, value))
       await Promise.all(
-        differing.map(({ host, runner, reading }) => setValue(runner, host, spec, { value, before: reading, cut: [] }, signal)),
+        differing.map(({ host, runner, reading }) => setValue(runner, host, spec, { value, before: reading, cut: null }, signal)),
       )
     },
     async ready(signal): Promise<Progress> {

@@ -1,8 +1,10 @@
 import type { Driver } from '../../planning/driver.ts'
+import { assessTraffic } from './assess.ts'
 import { firstValueUnit } from './deploy.ts'
-import { assessTraffic, type HaproxyState, observeTraffic } from './observe.ts'
+import { type HaproxyState, observeTraffic } from './observe.ts'
+import { sightingsOf } from './sees.ts'
 import { type HaproxySpec, haproxySchema } from './spec.ts'
-import { close, closeStep, open, switchStep } from './switch.ts'
+import { close, closeStep, open, stay, stayStep, switchStep } from './switch.ts'
 
 /** Traffic through HAProxy: closed on all instances while the data changes hands, then opened to the new site. */
 export const haproxy: Driver<HaproxySpec, HaproxyState> = {
@@ -18,6 +20,8 @@ export const haproxy: Driver<HaproxySpec, HaproxyState> = {
   observe: (component, _site, context) => observeTraffic(component, context),
   assess: assessTraffic,
   deploy: async (component, _site, deployment, context) => [firstValueUnit(component, deployment, context)],
-  move: (component, _states, intent) => [closeStep(component, intent), switchStep(component, intent)],
-  behaviours: { close, switch: open },
+  move: (component, states, intent) => [closeStep(component, intent, states), switchStep(component, intent)],
+  rejoin: (component, _states, intent) => [stayStep(component, intent)],
+  sees: sightingsOf,
+  behaviours: { close, switch: open, stay },
 }

@@ -13,16 +13,24 @@ export type HostRunner = (
 export interface InstanceState {
   readonly runtime: string | null
   readonly file: string | null
-  /** The servers of each backend. */
-  readonly servers: Readonly<Record<string, readonly Server[]>>
+  readonly backends: Readonly<Record<string, Backend>>
+}
+export interface Backend {
+  readonly servers: readonly Server[]
+  /** Open sessions, also of those that wait for a server. */
+  readonly sessions: number
 }
 export interface Server {
   readonly name: string
   readonly up: boolean
+  /** What its last health check ended with, such as `L4TOUT`; empty where none is made, or none has ended yet. */
+  readonly check: string
 }
 
 /** A heading between the answers of one ssh call: three questions in one round trip. */
 const MARK = '--standby--'
+/** Backends (2) and servers (4) of all proxies. */
+const STATISTICS = 'show stat -1 6 -1'
 
 /** An instance, with the whole map file for whoever writes it next. */
 export interface InstanceReading {
@@ -30,10 +38,10 @@ export interface InstanceReading {
   readonly content: string
 }
 
-/** Reads runtime value, map file and health in one call. */
+/** Reads runtime value, map file, health and open sessions in one call. */
 export async function readInstance(run: HostRunner, host: string, spec: HaproxySpec, signal: AbortSignal): Promise<InstanceReading> {
   const socket = `socat -t 5 - UNIX-CONNECT:${spec.socket}`
-  const command = `echo 'show map ${spec.map}' | ${socket}; echo '${MARK}'; cat '${spec.map}'; echo '${MARK}'; echo 'show stat -1 4 -1' | ${socket}`
+  const command = `echo 'show map ${spec.map}' | ${socket}; echo '${MARK}'; cat '${spec.map}'; echo '${MARK}'; echo '${STATISTICS}' | ${socket}`
   const answer = await run(command, '', signal)
   const [map, file, stat] = answer.stdout.split(`${MARK}\n`)
   if (answer.code !== 0 || map === undefined || file === undefined || stat === undefined)
@@ -45,7 +53,7 @@ export async function readInstance(run: HostRunner, host: string, spec: HaproxyS
         next: `Check that the ssh user may use ${spec.socket} (with socat) and read ${spec.map}.`,
       },
     )
-  return { view: { runtime: runtimeValue(map, spec.key), file: fileValue(file, spec.key), servers: serversOf(stat) }, content: file }
+  return { view: { runtime: runtimeValue(map, spec.key), file: fileValue(file, spec.key), backends: backendsOf(stat) }, content: file }
 }
 
 /** `0x55d0 active dc-a` per line. */
@@ -74,46 +82,65 @@ export function withValue(content: string, key: string, value: string): string {
   return `${content}${content === '' || content.endsWith('\n') ? '' : '\n'}${key} ${value}\n`
 }
 
-/** Rows of `show stat -1 4 -1` (CSV with a header). A server without a check counts as up. */
-export function serversOf(csv: string): Record<string, Server[]> {
+/** Rows of `show stat` (CSV with a header). A server without a check counts as up. */
+export function backendsOf(csv: string): Record<string, Backend> {
   const [header = '', ...rows] = csv.trim().split('\n')
   const columns = header.replace(/^#\s*/, '').split(',')
-  const [proxy = 0, name = 1, status = 17] = ['pxname', 'svname', 'status'].map((column) => columns.indexOf(column))
-  const servers: Record<string, Server[]> = {}
+  const backends: Record<string, Backend> = {}
   for (const row of rows) {
     const fields = row.split(',')
-    const backend = fields[proxy] ?? ''
-    if (backend === '') continue
-    servers[backend] = [...(servers[backend] ?? []), { name: fields[name] ?? '', up: /^(UP|no check)/.test(fields[status] ?? '') }]
+    const field = (column: string): string => fields[columns.indexOf(column)] ?? ''
+    const name = field('pxname')
+    if (name === '') continue
+    const { servers, sessions } = backends[name] ?? { servers: [], sessions: 0 }
+    backends[name] =
+      field('svname') === 'BACKEND'
+        ? { servers, sessions: Number(field('scur')) }
+        : { servers: [...servers, serverOf(field)], sessions }
   }
-  return servers
+  return backends
 }
+
+const serverOf = (field: (column: string) => string): Server => ({
+  name: field('svname'),
+  up: /^(UP|no check)/.test(field('status')),
+  // A star says that the next check is under way.
+  check: field('check_status').replace(/^\* /, ''),
+})
 
 export interface Switch {
   readonly value: string
   /** What was read just before: saves a round trip, and tells when somebody else writes at the same time. */
   readonly before: InstanceReading
-  /** `backend/server` whose open sessions end: a kept-alive connection would go on reaching it. */
-  readonly cut: readonly string[]
+  /** The backend whose open sessions end: a kept-alive connection would go on reaching it. */
+  readonly cut: string | null
 }
+
+/** Whether an instance holds one value, at run time and in its file. */
+export const holds = (view: InstanceState, value: string): boolean => view.runtime === value && view.file === value
 
 /**
  * Sets the key in the file first, then at run time. After a crash between the two the file holds the intended value: a reload would
  * bring it about, and an observation shows both values, so that the switch is found half done and finished. With the order reversed
- * a reload would silently take the switch back.
+ * a reload would silently take the switch back. Returns how many sessions are still open on the backend that was cut.
  */
-export async function setValue(run: HostRunner, host: string, spec: HaproxySpec, to: Switch, signal: AbortSignal): Promise<void> {
-  await writeFileValue(run, host, spec, to, signal)
-  const cut = to.cut.map((server) => `; shutdown sessions server ${server}`).join('')
+export async function setValue(run: HostRunner, host: string, spec: HaproxySpec, to: Switch, signal: AbortSignal): Promise<number> {
+  const { runtime } = to.before.view
+  if (to.before.view.file !== to.value) await writeFileValue(run, host, spec, to, signal)
   // `set map` changes a key that is there, and no other.
-  const command = `${to.before.view.runtime !== null ? 'set' : 'add'} map ${spec.map} ${spec.key} ${to.value}${cut}\n`
-  const answer = await run(`socat -t 5 - UNIX-CONNECT:${spec.socket}`, command, signal)
-  // Success is an empty answer; any text is an error (HAProxy management guide, 9.3).
-  if (answer.code !== 0 || answer.stdout.trim() !== '')
-    throw siteError('load-balancer-refused', `${host}: ${(answer.stdout || answer.stderr).trim()}`, {
+  const set = runtime === to.value ? [] : [`${runtime !== null ? 'set' : 'add'} map ${spec.map} ${spec.key} ${to.value}`]
+  const servers = to.cut === null ? [] : (to.before.view.backends[to.cut]?.servers ?? [])
+  const commands = [...set, ...servers.map(({ name }) => `shutdown sessions server ${to.cut}/${name}`), STATISTICS]
+  const answer = await run(`socat -t 5 - UNIX-CONNECT:${spec.socket}`, `${commands.join('; ')}\n`, signal)
+  // Success is an empty answer; any text in front of the statistics is an error (HAProxy management guide, 9.3).
+  const statistics = answer.stdout.indexOf('# pxname')
+  const said = answer.stdout.slice(0, Math.max(0, statistics)).trim()
+  if (answer.code !== 0 || statistics < 0 || said !== '')
+    throw siteError('load-balancer-refused', `${host}: ${(said || answer.stderr || answer.stdout).trim()}`, {
       where: host,
       next: `Check that haproxy.cfg uses the map ${spec.map} and that ${spec.socket} has \`level admin\`.`,
     })
+  return to.cut === null ? 0 : (backendsOf(answer.stdout.slice(statistics))[to.cut]?.sessions ?? 0)
 }
 
 /** What the write command ends with when the file is not what was read: a stack that shares the map was faster. */

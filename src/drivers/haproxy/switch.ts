@@ -1,21 +1,30 @@
 import { minutes, seconds } from '../../duration.ts'
-import { asStandbyError, StandbyError } from '../../errors.ts'
+import { type BySite, EVERYWHERE } from '../../observation/observation.ts'
 import type { Behaviour, Progress, StepRun } from '../../planning/driver.ts'
 import type { Intent, PlannedStep } from '../../planning/plan.ts'
 import type { SiteName } from '../../stack/stack.ts'
-import { readInstance, setValue } from './instance.ts'
-import { holds, runnerFor } from './observe.ts'
+import { allHold, setAll, type Wanted } from './instances.ts'
+import type { HaproxyState } from './observe.ts'
 import { servedFromOutside } from './served-from-outside.ts'
 import { backendOf, closedValue, type HaproxySpec, type Traffic } from './spec.ts'
 
 type Run = StepRun<HaproxySpec>
 
-/** Users are let in nowhere while the data changes hands: refused at once is better than accepted and lost. */
-export function closeStep(component: Traffic, intent: Intent): PlannedStep {
-  return trafficStep(component, 'close', intent.from, {
+/**
+ * Users are let in nowhere while the data changes hands: refused at once is better than accepted and lost.
+ * In a failover it is a step of no site: the load balancers stand outside the lost one, and nothing waits for that.
+ */
+export function closeStep(component: Traffic, intent: Intent, states: BySite<HaproxyState> = {}): PlannedStep {
+  const site = intent.mode === 'failover' ? null : intent.from
+  return trafficStep(component, 'close', site, {
     phase: 'DRAIN',
+    fence: 'traffic',
     title: `Closes all load balancers: no user reaches ${intent.from} any more, and open sessions are cut`,
-    parameters: { value: closedValue(component), before: backendOf(component, intent.from), cut: backendOf(component, intent.from) },
+    parameters: {
+      value: closedValue(component),
+      before: valuesBefore(component, states, backendOf(component, intent.from)),
+      cut: backendOf(component, intent.from),
+    },
   })
 }
 
@@ -23,18 +32,38 @@ export function switchStep(component: Traffic, intent: Intent): PlannedStep {
   return trafficStep(component, 'switch', intent.to, {
     phase: 'TRAFFIC',
     title: `Opens all load balancers to ${intent.to}, and verifies it from outside through each of them`,
-    parameters: { value: backendOf(component, intent.to), before: closedValue(component), site: intent.to },
+    parameters: { value: backendOf(component, intent.to), site: intent.to },
   })
+}
+
+/** A rejoin takes no user anywhere; one that some load balancer still sends to the former site would be served by nobody. */
+export function stayStep(component: Traffic, intent: Intent): PlannedStep {
+  return trafficStep(component, 'stay', intent.from, {
+    phase: 'PREFLIGHT',
+    title: `Asserts that all load balancers serve ${intent.from}: no user reaches ${intent.to} while it is built anew`,
+    parameters: { value: backendOf(component, intent.from), site: intent.from },
+  })
+}
+
+/** What each instance holds now, and gets back when the move is taken back; one that could not be asked is taken to serve the active site. */
+function valuesBefore(component: Traffic, states: BySite<HaproxyState>, otherwise: string): Record<string, string> {
+  const seen = states[EVERYWHERE]
+  return Object.fromEntries(
+    component.spec.instances.map(({ host }) => {
+      const view = seen?.kind === 'answering' ? seen.state.instances[host] : undefined
+      return [host, (view?.kind === 'answering' ? view.runtime : null) ?? otherwise]
+    }),
+  )
 }
 
 function trafficStep(
   component: Traffic,
   action: string,
-  site: SiteName,
-  step: Pick<PlannedStep, 'phase' | 'title' | 'parameters'>,
+  site: SiteName | null,
+  step: Pick<PlannedStep, 'phase' | 'title' | 'parameters' | 'fence'>,
 ): PlannedStep {
   return {
-    id: `${component.name}.${action}@${site}`,
+    id: `${component.name}.${action}${site === null ? '' : `@${site}`}`,
     component: component.name,
     action,
     site,
@@ -47,64 +76,57 @@ function trafficStep(
 }
 
 export const close: Behaviour<HaproxySpec> = {
-  done: (run) => allHold(run, text(run, 'value')),
-  apply: (run) => setAll(run, text(run, 'value'), text(run, 'cut')),
-  undo: (run) => setAll(run, text(run, 'before'), null),
+  done: (run) => withValue(run, allHold(run, planned(run))),
+  apply: (run) => setAll(run, planned(run)),
+  undo: (run) => setAll(run, before(run)),
+  async undone(run) {
+    const held = await allHold(run, before(run))
+    // A site that was lost when this began served nobody before either.
+    const site = run.intent?.mode === 'failover' ? null : siteBefore(run)
+    return held.is === 'done' && site !== null ? both(held.proof, await servedFromOutside(run.component, site, run.signal)) : held
+  },
 }
 
 export const open: Behaviour<HaproxySpec> = {
-  async done(run) {
-    const held = await allHold(run, text(run, 'value'))
-    if (held.is !== 'done') return held
-    const served = await servedFromOutside(run.component, text(run, 'site'), run.signal)
-    return served.is === 'done' ? { is: 'done', proof: { ...held.proof, ...served.proof } } : served
-  },
-  apply: (run) => setAll(run, text(run, 'value'), null),
+  done: served,
+  apply: (run) => setAll(run, planned(run)),
+}
+
+export const stay: Behaviour<HaproxySpec> = { done: served }
+
+async function served(run: Run): Promise<Progress> {
+  const held = await withValue(run, allHold(run, planned(run)))
+  return held.is === 'done' ? both(held.proof, await servedFromOutside(run.component, text(run, 'site'), run.signal)) : held
+}
+
+const both = (first: Extract<Progress, { is: 'done' }>['proof'], second: Progress): Progress =>
+  second.is === 'done' ? { is: 'done', proof: { ...first, ...second.proof } } : second
+
+async function withValue(run: Run, asked: Promise<Progress>): Promise<Progress> {
+  const progress = await asked
+  return progress.is === 'done' ? { is: 'done', proof: { value: text(run, 'value'), ...progress.proof } } : progress
+}
+
+function planned(run: Run): Wanted {
+  const value = text(run, 'value')
+  return { valueOf: () => value, cut: run.step.parameters.cut === undefined ? null : text(run, 'cut') }
+}
+
+function before(run: Run): Wanted {
+  const values = run.step.parameters.before as Readonly<Record<string, string>>
+  return { valueOf: (host) => values[host] ?? text(run, 'cut'), cut: null }
+}
+
+/** The site that all instances served before; null when they did not agree, or served nobody. */
+function siteBefore(run: Run): string | null {
+  const { backends, instances } = run.component.spec
+  const values = new Set(instances.map(({ host }) => before(run).valueOf(host)))
+  const [value] = values
+  return values.size === 1 ? (Object.entries(backends).find(([, backend]) => backend === value)?.[0] ?? null) : null
 }
 
 const text = (run: Run, name: string): string => {
   const value = run.step.parameters[name]
   if (typeof value !== 'string') throw new Error(`${run.step.id} has no parameter ${name}`)
   return value
-}
-
-/** Every instance, at run time and in its file; one that is half switched is named, and switched again. */
-async function allHold(run: Run, value: string): Promise<Progress> {
-  const hosts = run.component.spec.instances.map(({ host }) => host)
-  const seen = await Promise.all(
-    hosts.map(async (host): Promise<'holds' | 'differs' | StandbyError> => {
-      try {
-        const { view } = await readInstance(await runnerFor(run.component, host, run.context), host, run.component.spec, run.signal)
-        return holds(view, value) ? 'holds' : 'differs'
-      } catch (error) {
-        const reason = asStandbyError(error)
-        if (!MAY_COME_BACK.has(reason.code)) throw reason
-        return reason
-      }
-    }),
-  )
-  const silent = seen.find((one) => one instanceof StandbyError)
-  if (silent !== undefined) return { is: 'unknown', why: silent.message }
-  const missing = hosts.filter((_, index) => seen[index] === 'differs')
-  return missing.length === 0
-    ? { is: 'done', proof: { value, instances: hosts } }
-    : { is: 'pending', waitingFor: `${missing.join(', ')} to hold ${value}` }
-}
-
-/** An instance that restarts says nothing for a moment. */
-const MAY_COME_BACK: ReadonlySet<string> = new Set(['load-balancer-unreadable', 'ssh-unreachable', 'process-timeout'])
-
-/** Sets all instances that can be set, also when one can not; throws what the first of them said. */
-async function setAll(run: Run, value: string, cut: string | null): Promise<void> {
-  const { component, context, signal } = run
-  const results = await Promise.allSettled(
-    component.spec.instances.map(async ({ host }) => {
-      const runner = await runnerFor(component, host, context)
-      const before = await readInstance(runner, host, component.spec, signal)
-      if (holds(before.view, value)) return
-      const sessions = cut === null ? [] : (before.view.servers[cut] ?? []).map((server) => `${cut}/${server.name}`)
-      await setValue(runner, host, component.spec, { value, before, cut: sessions }, signal)
-    }),
-  )
-  for (const result of results) if (result.status === 'rejected') throw result.reason
 }

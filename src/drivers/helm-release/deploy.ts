@@ -95,13 +95,25 @@ export async function differences(
 /** A move scales before the release says so; until the two agree again a deploy has something to do. */
 async function scaledByHand(component: Application, site: SiteName, rendered: string, context: DriverContext): Promise<Change[]> {
   const ref = workloadRef(component)
-  const wanted = objectsOf(rendered).find((object) => object.kind === ref.kind && object.metadata.name === ref.name)
-  const replicas = (wanted?.spec as { replicas?: number } | undefined)?.replicas
+  const replicas = replicasIn(rendered, component)
   const live = await context.kubernetes(site).get(ref, { signal: context.signal })
   const now = (live?.spec as { replicas?: number } | undefined)?.replicas
-  return replicas === undefined || now === undefined || replicas === now
+  return replicas === null || now === undefined || replicas === now
     ? []
     : [{ kind: 'update', object: `${ref.namespace}/${ref.kind}/${ref.name}`, path: 'spec.replicas', from: now, to: replicas }]
+}
+
+/** How many replicas the values of a role ask for; one where they leave it to something else, such as an autoscaler. */
+export async function replicasOfRole(helm: Helm, component: Application, role: Role, context: DriverContext): Promise<number> {
+  const values = valuesFiles(component, role)
+  const rendered = await helm(['template', component.spec.release, ...chartArguments(component, context, values), '--no-hooks'])
+  return replicasIn(rendered, component) ?? 1
+}
+
+function replicasIn(rendered: string, component: Application): number | null {
+  const ref = workloadRef(component)
+  const workload = objectsOf(rendered).find((object) => object.kind === ref.kind && object.metadata.name === ref.name)
+  return (workload?.spec as { replicas?: number } | undefined)?.replicas ?? null
 }
 
 /** Pure. */

@@ -29,24 +29,24 @@ export async function readIdentity(
   return { instance: instance.map((row) => row.join(' ')).join(','), migrations: migrations.map((row) => row.join(' ')) }
 }
 
-/** Written down before the move, so that afterwards there is something to compare with. */
-export function rememberStep(component: Application, intent: Intent): PlannedStep {
-  return step(component, 'remember', intent.from, {
+/** Written down before the move, so that afterwards there is something to compare with; once the old site is lost, from its replica. */
+export function rememberStep(component: Application, site: SiteName, intent: Intent): PlannedStep {
+  return step(component, 'remember', site, {
     phase: 'PREFLIGHT',
-    title: `Writes down which instance ${intent.from} serves, and which migrations it has`,
+    title: `Writes down which instance ${site} ${site === intent.from ? 'serves' : 'holds a replica of'}, and which migrations it has`,
     deadline: minutes(1),
     expected: seconds(0.5),
     parameters: {},
   })
 }
 
-export function identityStep(component: Application, intent: Intent): PlannedStep {
+export function identityStep(component: Application, intent: Intent, remembered: PlannedStep): PlannedStep {
   return step(component, 'identity', intent.to, {
     phase: 'SMOKE',
     title: `Asserts that ${intent.to} serves the same instance: identity and migrations equal${component.spec.canary === undefined ? '' : ', and its key decrypts the canary secret'}`,
     deadline: minutes(2),
     expected: seconds(1),
-    parameters: { remembered: `${component.name}.remember@${intent.from}` },
+    parameters: { remembered: remembered.id },
   })
 }
 

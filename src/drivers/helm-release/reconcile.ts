@@ -1,28 +1,22 @@
 import { minutes, seconds } from '../../duration.ts'
-import type { Behaviour } from '../../planning/driver.ts'
-import type { Intent, PlannedStep } from '../../planning/plan.ts'
+import type { Behaviour, Role } from '../../planning/driver.ts'
+import type { PlannedStep } from '../../planning/plan.ts'
+import type { SiteName } from '../../stack/stack.ts'
 import { differences, upgrade } from './deploy.ts'
 import { withHelm } from './helm.ts'
 import { kubernetesOf, siteOf, step } from './scale.ts'
 import type { Application, HelmReleaseSpec } from './spec.ts'
 import { rollout } from './workload.ts'
 
-/** Makes the releases of both sites say what is true, so that the next deploy finds nothing to do. */
-export function reconcileSteps(component: Application, intent: Intent): PlannedStep[] {
-  return (
-    [
-      [intent.to, 'active'],
-      [intent.from, 'passive'],
-    ] as const
-  ).map(([site, role]) =>
-    step(component, 'reconcile', site, {
-      phase: 'PROTECT',
-      title: `Gives the release ${component.spec.release} on ${site} the values of the ${role} role`,
-      deadline: minutes(15),
-      expected: seconds(6),
-      parameters: { role },
-    }),
-  )
+/** Makes the release of a site say what is true, so that the next deploy finds nothing to do. */
+export function reconcileStep(component: Application, site: SiteName, role: Role): PlannedStep {
+  return step(component, 'reconcile', site, {
+    phase: 'PROTECT',
+    title: `Gives the release ${component.spec.release} on ${site} the values of the ${role} role`,
+    deadline: minutes(15),
+    expected: seconds(6),
+    parameters: { role },
+  })
 }
 
 export const reconcile: Behaviour<HelmReleaseSpec> = {

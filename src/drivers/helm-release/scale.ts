@@ -1,7 +1,11 @@
+import type { Milliseconds } from '../../duration.ts'
 import { minutes, seconds } from '../../duration.ts'
+import { asStandbyError } from '../../errors.ts'
 import type { Behaviour, StepRun } from '../../planning/driver.ts'
-import type { Intent, PlannedStep } from '../../planning/plan.ts'
+import type { Intent, Phase, PlannedStep } from '../../planning/plan.ts'
 import type { SiteName } from '../../stack/stack.ts'
+import { replicasOfRole } from './deploy.ts'
+import { withHelm } from './helm.ts'
 import { type Application, type HelmReleaseSpec, workloadRef } from './spec.ts'
 import { podsOf, readWorkload, rollout } from './workload.ts'
 
@@ -13,19 +17,27 @@ export function siteOf(run: Run): SiteName {
 }
 export const kubernetesOf = (run: Run) => run.context.kubernetes(siteOf(run))
 
-/** Nobody of the old site writes any more: proven by the absence of pods. */
-export function stopStep(component: Application, intent: Intent, replicas: number): PlannedStep {
-  return step(component, 'stop', intent.from, {
-    phase: 'DRAIN',
-    title: `Stops ${component.spec.workload.name} on ${intent.from} and waits until no pod of it is left`,
-    deadline: minutes(5),
+/** Nobody of the site writes any more: proven by the absence of pods. `before` comes back when the move is taken back; null: what its release says. */
+export function stopStep(
+  component: Application,
+  site: SiteName,
+  stop: { readonly phase: Phase; readonly before: number | null; readonly deadline?: Milliseconds },
+): PlannedStep {
+  return step(component, 'stop', site, {
+    phase: stop.phase,
+    fence: 'application',
+    title: `Stops ${component.spec.workload.name} on ${site} and waits until no pod of it is left`,
+    deadline: stop.deadline ?? minutes(5),
     expected: seconds(2),
-    parameters: { before: replicas },
+    parameters: { before: stop.before },
   })
 }
 
-/** The declared truth stays in the values of each role; a scale is the quick way to it, a later step makes the release say the same. */
-export function startStep(component: Application, intent: Intent, replicas: number): PlannedStep {
+/**
+ * The declared truth stays in the values of each role; a scale is the quick way to it, a later step makes the release say the same.
+ * Without a number, where nobody can be asked how many served before, the values of the active role say it.
+ */
+export function startStep(component: Application, intent: Intent, replicas: number | null): PlannedStep {
   return step(component, 'start', intent.to, {
     phase: 'START',
     title: `Starts ${component.spec.workload.name} on ${intent.to} and waits until every replica is ready`,
@@ -53,15 +65,55 @@ export const stop: Behaviour<HelmReleaseSpec> = {
       ? { is: 'done', proof: { replicas: 0, pods: 0 } }
       : { is: 'pending', waitingFor: `${pods.length} pod${pods.length === 1 ? '' : 's'} of ${run.component.spec.workload.name} to end` }
   },
-  apply: (run) => scale(run, 0),
+  async apply(run) {
+    // A site that lost its workload has nothing to stop.
+    if ((await readWorkload(kubernetesOf(run), run.component, run.signal)) !== null) await scale(run, 0)
+  },
   changes: watchWorkload,
-  undo: (run) => scale(run, Number(run.step.parameters.before)),
+  async undo(run) {
+    if ((await readWorkload(kubernetesOf(run), run.component, run.signal)) === null) return
+    await scale(run, planned(run, 'before') ?? (await declaredReplicas(run)))
+  },
+  async undone(run) {
+    const view = await readWorkload(kubernetesOf(run), run.component, run.signal)
+    if (view === null) return { is: 'done', proof: { replicas: null } }
+    const before = planned(run, 'before')
+    // A site that was half lost when this began need not serve now; it has what it had.
+    if (run.intent?.mode !== 'failover') return rollout(kubernetesOf(run), run.component, before, run.signal)
+    return (before === null ? view.declared > 0 : view.declared === before)
+      ? { is: 'done', proof: { replicas: view.declared } }
+      : { is: 'pending', waitingFor: `${run.component.spec.workload.name} to be scaled to ${before ?? 'what its release says'}` }
+  },
 }
 
 export const start: Behaviour<HelmReleaseSpec> = {
-  done: (run) => rollout(kubernetesOf(run), run.component, Number(run.step.parameters.replicas), run.signal),
-  apply: (run) => scale(run, Number(run.step.parameters.replicas)),
+  async done(run) {
+    const replicas = planned(run, 'replicas')
+    const rolled = await rollout(kubernetesOf(run), run.component, replicas, run.signal)
+    return rolled.is === 'done' && rolled.proof.replicas === 0
+      ? { is: 'pending', waitingFor: `${run.component.spec.workload.name} to be scaled up` }
+      : rolled
+  },
+  apply: async (run) => scale(run, planned(run, 'replicas') ?? (await declaredReplicas(run))),
   changes: watchWorkload,
+}
+
+/** A number that the step was planned with; null where it was not known. */
+function planned(run: Run, name: 'before' | 'replicas'): number | null {
+  const value = run.step.parameters[name]
+  return typeof value === 'number' ? value : null
+}
+
+/** What the release says for an active site; one where it can not be asked, such as with a chart repository that was lost as well. */
+async function declaredReplicas(run: Run): Promise<number> {
+  const context = { ...run.context, signal: run.signal }
+  try {
+    return await withHelm(siteOf(run), context, (helm) => replicasOfRole(helm, run.component, 'active', context))
+  } catch (error) {
+    run.signal.throwIfAborted()
+    context.log.warning(`${run.step.id}: one replica, because its chart can not be rendered: ${asStandbyError(error).message}`)
+    return 1
+  }
 }
 
 async function scale(run: Run, replicas: number): Promise<void> {

@@ -82,7 +82,7 @@ export const helmReleaseSchema: JsonObject = {
         type: 'object',
         required: ['secret', 'keys'],
         additionalProperties: false,
-        properties: { secret: kubernetesName('Name of the Secret.'), keys: { type: 'array', minItems: 1, items: text('A key of it.') } },
+        properties: { secret: kubernetesName('Name of the Secret.'), keys: { description: 'The keys of it that must be equal.', type: 'array', minItems: 1, items: text('A key of it.') } },
       },
     },
     workload: {
@@ -91,7 +91,7 @@ export const helmReleaseSchema: JsonObject = {
       required: ['kind', 'name', 'container'],
       additionalProperties: false,
       properties: {
-        kind: { enum: ['Deployment', 'StatefulSet'] },
+        kind: { description: 'What the chart makes of the application.', enum: ['Deployment', 'StatefulSet'] },
         name: kubernetesName('metadata.name.'),
         container: kubernetesName('The container of the application.'),
       },
@@ -113,7 +113,7 @@ export const helmReleaseSchema: JsonObject = {
       required: ['kind', 'credentials', 'project', 'environment', 'name', 'sha256', 'port'],
       additionalProperties: false,
       properties: {
-        kind: { enum: ['infisical-secret'] },
+        kind: { description: 'How the secret is read: infisical-secret asks the API of Infisical.', enum: ['infisical-secret'] },
         credentials: {
           description: 'A machine identity (universal auth) that may read just this secret.',
           type: 'object',

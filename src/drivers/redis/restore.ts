@@ -1,58 +1,14 @@
 import type { KubernetesObject } from '../../clients/kubernetes-client.ts'
-import { minutes, seconds } from '../../duration.ts'
+import { minutes } from '../../duration.ts'
 import type { Behaviour, StepRun } from '../../planning/driver.ts'
-import type { Intent, PlannedStep } from '../../planning/plan.ts'
 import { ownedBy } from '../declared-objects.ts'
 import { kubernetesOf, siteOf } from './backup.ts'
 import { podReference } from './manifests.ts'
+import type { DumpReference } from './move.ts'
 import { askServer } from './server.ts'
 import { backupJob, type Cache, type RedisSpec, restoreRequest } from './spec.ts'
 
 type Run = StepRun<RedisSpec>
-
-/** The new site's Redis starts again with the last dump of the old one, or empty when that is declared. */
-export function restoreStep(component: Cache, intent: Intent): PlannedStep {
-  const fresh = component.spec.move === 'fresh'
-  return {
-    id: `${component.name}.restore@${intent.to}`,
-    component: component.name,
-    action: 'restore',
-    site: intent.to,
-    phase: 'RESTORE_AUX',
-    // A passive Redis holds nothing that anybody needs: it may be filled while the database is still on its way.
-    mayBeginIn: 'FINAL_SYNC',
-    needs: fresh ? [] : [`${component.name}.dump@${intent.from}`],
-    irreversible: false,
-    deadline: minutes(20),
-    expected: seconds(6),
-    title: fresh
-      ? `Starts ${component.spec.name} on ${intent.to} empty, as declared`
-      : `Loads the last dump of ${intent.from} into ${component.spec.name} on ${intent.to}, and counts its keys`,
-    parameters: { source: intent.from, dump: fresh ? '' : `${component.name}.dump@${intent.from}` },
-  }
-}
-
-/** On the new side dumps are taken again, on the old side not. */
-export function scheduleSteps(component: Cache, intent: Intent): PlannedStep[] {
-  return (
-    [
-      [intent.to, false],
-      [intent.from, true],
-    ] as const
-  ).map(([site, suspend]) => ({
-    id: `${component.name}.schedule@${site}`,
-    component: component.name,
-    action: 'schedule',
-    site,
-    phase: 'PROTECT',
-    needs: [],
-    irreversible: false,
-    deadline: minutes(1),
-    expected: seconds(0.2),
-    title: `${suspend ? 'Suspends' : 'Resumes'} the backups of ${component.spec.name} on ${site}`,
-    parameters: { suspend },
-  }))
-}
 
 export const restore: Behaviour<RedisSpec> = {
   async done(run) {
@@ -75,7 +31,7 @@ export const restore: Behaviour<RedisSpec> = {
     const facts = await askServer(kubernetesOf(run), podReference(run.component), run.signal)
     if (facts.restored !== requestId(run)) return { is: 'pending', waitingFor: `${name} to take up the request ${requestId(run)}` }
     // A dump beside append-only persistence is ignored without a word: only the count tells.
-    const least = dump === null ? 0 : dump.keys - dump.expired
+    const least = dump === null || facts.fallback !== '' ? 0 : dump.keys - dump.expired
     if (facts.keys + facts.expired < least)
       return {
         is: 'failed',
@@ -90,6 +46,7 @@ export const restore: Behaviour<RedisSpec> = {
         expiredSince: facts.expired,
         keysInDump: dump?.keys ?? 0,
         takenAt: dump?.takenAt ?? null,
+        ...(facts.fallback === '' ? {} : { beganEmpty: facts.fallback }),
         appendOnly: facts.appendOnly,
         version: facts.version,
       },
@@ -106,7 +63,7 @@ export const restore: Behaviour<RedisSpec> = {
             `${dump.name}.rdb`,
             minutes(60),
           )
-    const data = { id: requestId(run), url, sha256: dump?.sha256 ?? '' }
+    const data = { id: requestId(run), url, sha256: dump?.sha256 ?? '', otherwise: plannedDump(run) === null ? '' : 'empty' }
     const encoded = Object.fromEntries(Object.entries(data).map(([key, value]) => [key, Buffer.from(value).toString('base64')]))
     await kubernetesOf(run).apply(
       {
@@ -129,23 +86,29 @@ export const restore: Behaviour<RedisSpec> = {
     ),
 }
 
-interface DumpProof {
-  readonly name: string
-  readonly keys: number
-  readonly expired: number
-  readonly sha256: string
-  readonly takenAt: string
-}
-function dumpOf(run: Run): DumpProof | null {
+function dumpOf(run: Run): DumpReference | null {
+  const planned = plannedDump(run)
+  if (planned !== null) return planned
   const step = run.step.parameters.dump
   if (typeof step !== 'string' || step === '') return null
   const proof = run.proofOf(step)
   if (proof === null) throw new Error(`${run.step.id}: ${step} left no dump`)
-  return proof as unknown as DumpProof
+  return proof as unknown as DumpReference
 }
 
-/** One request per dump, so that a repeated step does not load twice. */
-const requestId = (run: Run): string => dumpOf(run)?.name.split('/').at(-1) ?? `fresh-${run.begunAt}`
+/** The dump that a failover was planned with: nobody can take a last one of a lost site. */
+const plannedDump = (run: Run): DumpReference | null => (run.step.parameters.planned ?? null) as DumpReference | null
+
+/**
+ * One request per dump, so that a repeated step does not load twice. A planned dump may be one that this volume has loaded before, and
+ * written over since: there it is one request per run.
+ */
+function requestId(run: Run): string {
+  const dump = dumpOf(run)
+  if (dump === null) return `fresh-${run.begunAt}`
+  const name = dump.name.split('/').at(-1) ?? dump.name
+  return plannedDump(run) === null ? name : `${name}-${run.begunAt}`
+}
 
 interface PodStatus {
   readonly conditions?: readonly { readonly type: string; readonly status: string }[]

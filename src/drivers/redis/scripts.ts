@@ -88,16 +88,24 @@ for ending in json rdb; do
 done
 `
 
-/** Before a start: fetches the dump that is asked for, once. Without a request, or with one that is loaded already, nothing happens. */
+/**
+ * Before a start: fetches the dump that is asked for, once. Without a request, or with one that is loaded already, nothing happens.
+ * A request with `otherwise` prefers an empty start to none: a failover does not end at a cache.
+ */
 export const FETCH = `${PLACES}
 set -eu
 [ -f "$REQUEST/id" ] || exit 0
 if [ -f "$DATA/.standby-restored" ] && [ "$(cat "$DATA/.standby-restored")" = "$(cat "$REQUEST/id")" ]; then exit 0; fi
-rm -f "$DATA/.standby-dump.rdb"
+rm -f "$DATA/.standby-dump.rdb" "$DATA/.standby-fallback"
 [ -s "$REQUEST/url" ] || exit 0
+patience='--connect-timeout 10 --retry 3'
+if [ -s "$REQUEST/otherwise" ]; then patience='--connect-timeout 3 --retry 1'; fi
 # The address holds a signature: it is no argument either.
 printf 'url = "%s"\\n' "$(cat "$REQUEST/url")" \\
-  | curl --config - --silent --show-error --fail --connect-timeout 10 --max-time 900 --retry 3 --output "$DATA/.standby-dump.rdb"
+  | curl --config - --silent --show-error --fail $patience --max-time 900 --output "$DATA/.standby-dump.rdb" && exit 0
+code=$?
+[ -s "$REQUEST/otherwise" ] || exit "$code"
+echo "the dump could not be fetched (curl ended with $code)" | tee "$DATA/.standby-fallback" >&2
 `
 
 /**
@@ -110,15 +118,23 @@ cd "$DATA"
 [ -f "$REQUEST/id" ] || exit 0
 id=$(cat "$REQUEST/id")
 if [ -f .standby-restored ] && [ "$(cat .standby-restored)" = "$id" ]; then exit 0; fi
-rm -rf .standby-new
-if [ -s "$REQUEST/url" ]; then
+usable() {
   found=$(sha256sum .standby-dump.rdb | cut -d ' ' -f 1)
-  [ "$found" = "$(cat "$REQUEST/sha256")" ] || { echo "the dump has the checksum $found, not $(cat "$REQUEST/sha256")" >&2; exit 1; }
+  [ "$found" = "$(cat "$REQUEST/sha256")" ] || { echo "the dump has the checksum $found, not $(cat "$REQUEST/sha256")" >&2; return 1; }
   check .standby-dump.rdb .standby-check.txt
-  mkdir .standby-new
-  mv .standby-dump.rdb .standby-new/appendonly.aof.1.base.rdb
-  printf 'file appendonly.aof.1.base.rdb seq 1 type b\\n' > .standby-new/appendonly.aof.manifest
-  rm -f .standby-check.txt
+}
+rm -rf .standby-new
+if [ -s "$REQUEST/url" ] && [ ! -s .standby-fallback ]; then
+  if usable 2> .standby-why; then
+    mkdir .standby-new
+    mv .standby-dump.rdb .standby-new/appendonly.aof.1.base.rdb
+    printf 'file appendonly.aof.1.base.rdb seq 1 type b\\n' > .standby-new/appendonly.aof.manifest
+  else
+    cat .standby-why >&2
+    [ -s "$REQUEST/otherwise" ] || exit 1
+    mv .standby-why .standby-fallback
+  fi
+  rm -f .standby-check.txt .standby-why
 fi
 if [ -d appendonlydir ]; then rm -rf before-restore; mv appendonlydir before-restore; fi
 rm -f dump.rdb

@@ -14,12 +14,14 @@ export interface ServerFacts {
   readonly policy: string
   /** Id of the restore that its volume has loaded; empty before the first. */
   readonly restored: string
+  /** Why it began empty although a dump was asked for; empty when it did not. */
+  readonly fallback: string
 }
 
 /** One call: the password is in the pod's own environment (REDISCLI_AUTH), so none travels. */
 export async function askServer(kubernetes: KubernetesClient, pod: PodReference, signal: AbortSignal): Promise<ServerFacts> {
   const script =
-    'redis-cli info; echo "dbsize:$(redis-cli dbsize)"; echo "maxmemory-policy:$(redis-cli config get maxmemory-policy | tail -1)"; echo "restored:$(cat /data/.standby-restored 2>/dev/null)"'
+    'redis-cli info; echo "dbsize:$(redis-cli dbsize)"; echo "maxmemory-policy:$(redis-cli config get maxmemory-policy | tail -1)"; echo "restored:$(cat /data/.standby-restored 2>/dev/null)"; echo "fallback:$(cat /data/.standby-fallback 2>/dev/null | tr "\\n" " ")"'
   const answer = await kubernetes.exec(pod, ['sh', '-c', script], { signal })
   const fields = Object.fromEntries(
     answer.stdout.split(/\r?\n/).flatMap((line) => {
@@ -43,5 +45,6 @@ export async function askServer(kubernetes: KubernetesClient, pod: PodReference,
     loading: fields.loading === '1',
     policy: fields['maxmemory-policy'] ?? '',
     restored: fields.restored ?? '',
+    fallback: fields.fallback ?? '',
   }
 }

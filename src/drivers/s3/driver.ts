@@ -2,10 +2,11 @@ import { minutes } from '../../duration.ts'
 import { asStandbyError } from '../../errors.ts'
 import type { Observed } from '../../observation/observation.ts'
 import type { AccessRule, Change, DeployUnit, Driver, DriverContext } from '../../planning/driver.ts'
-import type { Finding } from '../../planning/plan.ts'
 import type { Component, SiteName } from '../../stack/stack.ts'
+import { assessStores } from './assess.ts'
+import { reach, reachStep } from './reach.ts'
 import { refused } from './refused.ts'
-import { locationOf, type S3Spec, s3Schema } from './spec.ts'
+import { locationOf, PROBE, PROBE_RESULT, type S3Spec, s3Schema } from './spec.ts'
 
 export interface S3State {
   readonly bucket: string
@@ -19,7 +20,7 @@ export const s3: Driver<S3Spec, S3State> = {
   kind: 's3',
   scope: 'site',
   schema: s3Schema,
-  behaviours: {},
+  behaviours: { reach },
 
   claims: (component) =>
     Object.entries(component.spec.sites).map(([site, declared]) => ({
@@ -69,40 +70,11 @@ export const s3: Driver<S3Spec, S3State> = {
     }
   },
 
-  assess: (component, states, intent, assessment) =>
-    assessment.stack.sites.flatMap((site): Finding[] => {
-      const seen = states[site.name]
-      if (seen === undefined) return []
-      const at = { component: component.name, site: site.name }
-      if (seen.kind !== 'answering')
-        return [
-          {
-            ...at,
-            code: 'object-store-silent',
-            severity: intent === null ? 'warning' : 'blocker',
-            what: `the object store of ${site.name} does not answer: ${seen.why}`,
-            next: 'A demotion waits for the archive: no move before it answers.',
-          },
-        ]
-      const { versioning } = seen.state as S3State
-      return versioning === 'enabled' || versioning === 'unknown'
-        ? []
-        : [
-            {
-              ...at,
-              code: 'object-store-unversioned',
-              severity: 'info',
-              what: `the bucket of ${site.name} keeps no versions: what is overwritten or deleted is gone`,
-              next: 'Enable versioning on the bucket.',
-            },
-          ]
-    }),
+  assess: assessStores,
+  rejoin: (component, _states, intent) => [reachStep(component, intent)],
 
   deploy: async (component, site, _deployment, context) => (site === null ? [] : [probeUnit(component, site, context)]),
 }
-
-const PROBE = 'standby-probe/'
-const PROBE_RESULT = `${PROBE}result.json`
 
 /** Proves once, with real writes, that the bucket takes objects and whether it honours preconditions. */
 function probeUnit(component: Component<S3Spec>, site: SiteName, context: DriverContext): DeployUnit {

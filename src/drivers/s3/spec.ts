@@ -71,3 +71,7 @@ export function locationOf(component: Component<S3Spec>, site: SiteName): Object
     readCredentials: declared.readCredentials ?? declared.credentials,
   }
 }
+
+/** Where a deploy tries what the service can do, and what it found. */
+export const PROBE = 'standby-probe/'
+export const PROBE_RESULT = `${PROBE}result.json`

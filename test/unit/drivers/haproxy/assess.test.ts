@@ -1,18 +1,21 @@
 import { describe, expect, test } from '@jest/globals'
+import { assessTraffic } from '../../../../src/drivers/haproxy/assess.ts'
+import type { Server } from '../../../../src/drivers/haproxy/instance.ts'
 import type { InstanceView } from '../../../../src/drivers/haproxy/observe.ts'
-import { assessTraffic } from '../../../../src/drivers/haproxy/observe.ts'
 import { EVERYWHERE, type Observed } from '../../../../src/observation/observation.ts'
 import type { Intent } from '../../../../src/planning/plan.ts'
 import { toyStack } from '../../../support/toy-stack.ts'
-import { switchover, trafficOver } from '../../../support/traffic.ts'
+import { failover, rejoin, switchover, trafficOver } from '../../../support/traffic.ts'
 
 const component = trafficOver({ 'lb-1': 'http://lb-1/', 'lb-2': 'http://lb-2/' })
-const up = [{ name: 'one', up: true }]
+const backend = (...servers: Server[]) => ({ sessions: 0, servers })
+const up = backend({ name: 'one', up: true, check: 'L7OK' })
+const down = backend({ name: 'one', up: false, check: 'L4TOUT' })
 const serving = (more: Partial<Extract<InstanceView, { kind: 'answering' }>> = {}): InstanceView => ({
   kind: 'answering',
   runtime: 'dc-a',
   file: 'dc-a',
-  servers: { 'dc-a': up, 'dc-b': up },
+  backends: { 'dc-a': up, 'dc-b': up },
   ...more,
 })
 const dead: InstanceView = { kind: 'silent', why: 'Connection refused' }
@@ -51,7 +54,7 @@ describe('a switchover', () => {
     expect(findings({ 'lb-1': serving({ runtime: null, file: null }), 'lb-2': serving() }, switchover)).toEqual([
       'blocker load-balancer-key-missing',
     ])
-    expect(findings({ 'lb-1': serving({ servers: { 'dc-a': up } }), 'lb-2': serving() }, switchover)).toEqual(['blocker backend-missing'])
+    expect(findings({ 'lb-1': serving({ backends: { 'dc-a': up } }), 'lb-2': serving() }, switchover)).toEqual(['blocker backend-missing'])
   })
 
   test('is told of a file that would bring another value back at the next reload', () => {
@@ -59,9 +62,32 @@ describe('a switchover', () => {
   })
 
   test('is told when a load balancer sees no healthy server of the active site', () => {
-    const servers = { 'dc-a': [{ name: 'one', up: false }], 'dc-b': up }
-    expect(findings({ 'lb-1': serving({ servers }), 'lb-2': serving() }, switchover)).toEqual(['warning backend-down'])
+    const backends = { 'dc-a': down, 'dc-b': up }
+    expect(findings({ 'lb-1': serving({ backends }), 'lb-2': serving() }, switchover)).toEqual(['warning backend-down'])
   })
+})
+
+describe('a failover', () => {
+  test('is not held up by what is missing or down of the lost site', () => {
+    expect(findings({ 'lb-1': serving({ backends: { 'dc-a': down, 'dc-b': down } }), 'lb-2': serving({ backends: { 'dc-b': up } }) }, failover)).toEqual([])
+  })
+
+  test('does not begin while one load balancer is out of reach: it may still send its users to the old site', () => {
+    expect(findings({ 'lb-1': serving(), 'lb-2': dead }, failover)).toEqual(['blocker load-balancer-silent'])
+  })
+
+  test('takes over doors that a person closed or opened in the emergency, and asks for the backend of the new site', () => {
+    const closed = serving({ runtime: 'be_none', file: 'be_none' })
+    const opened = serving({ runtime: 'dc-b', file: 'dc-b' })
+    expect(findings({ 'lb-1': closed, 'lb-2': opened }, failover)).toEqual(['warning traffic-elsewhere', 'warning traffic-elsewhere'])
+    expect(findings({ 'lb-1': serving({ backends: { 'dc-a': up } }), 'lb-2': serving() }, failover)).toEqual(['blocker backend-missing'])
+  })
+})
+
+test('a rejoin does not begin while a load balancer serves the former site', () => {
+  const stayed = serving({ runtime: 'dc-b', file: 'dc-b' })
+  expect(findings({ 'lb-1': stayed, 'lb-2': stayed }, rejoin, 'dc-b')).toEqual([])
+  expect(findings({ 'lb-1': stayed, 'lb-2': serving() }, rejoin, 'dc-b')).toEqual(['blocker traffic-elsewhere'])
 })
 
 test('a component that could not be seen at all is a blocker, never nothing', () => {

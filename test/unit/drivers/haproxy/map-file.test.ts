@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals'
 import fc from 'fast-check'
-import { fileValue, runtimeValue, serversOf, withValue } from '../../../../src/drivers/haproxy/instance.ts'
+import { backendsOf, fileValue, runtimeValue, withValue } from '../../../../src/drivers/haproxy/instance.ts'
 
 const token = fc.stringMatching(/^[A-Za-z0-9_.:-]{1,12}$/)
 const line = fc.oneof(
@@ -38,24 +38,32 @@ describe('the map file', () => {
   })
 })
 
-test('a server without a health check counts as up, one in maintenance does not', () => {
+test('a server without a health check counts as up, one in maintenance does not; sessions are those of the whole backend', () => {
   const csv = [
-    '# pxname,svname,scur,status,',
-    'dc-a,one,0,UP,',
-    'dc-a,two,0,UP 1/3,',
-    'dc-b,one,0,no check,',
-    'dc-b,two,0,MAINT,',
-    'dc-b,three,0,DOWN,',
+    '# pxname,svname,qcur,scur,status,check_status,',
+    'dc-a,one,0,2,UP,L7OK,',
+    'dc-a,two,0,0,UP 1/3,* L4TOUT,',
+    'dc-a,BACKEND,1,3,UP,,',
+    'dc-b,one,0,0,no check,,',
+    'dc-b,two,0,0,MAINT,,',
+    'dc-b,three,0,0,DOWN,L4CON,',
+    'dc-b,BACKEND,0,0,UP,,',
   ]
-  expect(serversOf(csv.join('\n'))).toEqual({
-    'dc-a': [
-      { name: 'one', up: true },
-      { name: 'two', up: true },
-    ],
-    'dc-b': [
-      { name: 'one', up: true },
-      { name: 'two', up: false },
-      { name: 'three', up: false },
-    ],
+  expect(backendsOf(csv.join('\n'))).toEqual({
+    'dc-a': {
+      sessions: 3,
+      servers: [
+        { name: 'one', up: true, check: 'L7OK' },
+        { name: 'two', up: true, check: 'L4TOUT' },
+      ],
+    },
+    'dc-b': {
+      sessions: 0,
+      servers: [
+        { name: 'one', up: true, check: '' },
+        { name: 'two', up: false, check: '' },
+        { name: 'three', up: false, check: 'L4CON' },
+      ],
+    },
   })
 })

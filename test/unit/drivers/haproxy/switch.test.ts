@@ -59,17 +59,37 @@ const perform = async (behaviour: Behaviour<Traffic['spec']>, step: PlannedStep)
 }
 const asked = (behaviour: Behaviour<Traffic['spec']>, step: PlannedStep) => behaviour.done(runOf(traffic, step, context))
 const seen = (): Promise<Observed> => haproxy.observe(traffic, null, context)
+/** A context whose time flies, so that patience ends at once. */
+function hurried(): DriverContext {
+  let now = Date.now()
+  const clock = {
+    now: () => new Date(now),
+    sleep: async (ms: number) => {
+      now += ms * 20
+    },
+  }
+  return { ...context, clock }
+}
 
 describe('a move of the traffic', () => {
   test('closes every load balancer, then opens every one to the new site, and proves it from outside', async () => {
     expect(await Promise.all(everyHost().map(servedBy))).toEqual(['dc-a', 'dc-a'])
     await perform(close, closeStep(traffic, switchover))
-    expect(await asked(close, closeStep(traffic, switchover))).toMatchObject({ is: 'done', proof: { value: 'be_none' } })
+    expect(await asked(close, closeStep(traffic, switchover))).toMatchObject({
+      is: 'done',
+      proof: {
+        value: 'be_none',
+        instances: [
+          { host: 'lb-1', runtime: 'be_none', file: 'be_none', sessions: 0 },
+          { host: 'lb-2', runtime: 'be_none', file: 'be_none', sessions: 0 },
+        ],
+      },
+    })
     expect(await Promise.all(everyHost().map(servedBy))).toEqual(['503', '503'])
     await perform(open, switchStep(traffic, switchover))
     expect(await asked(open, switchStep(traffic, switchover))).toMatchObject({
       is: 'done',
-      proof: { value: 'dc-b', instances: ['lb-1', 'lb-2'], verified: true, answersPerInstance: 3 },
+      proof: { value: 'dc-b', instances: [{ host: 'lb-1' }, { host: 'lb-2' }], verified: true, answersPerInstance: 3 },
     })
     expect(await Promise.all(everyHost().map(servedBy))).toEqual(['dc-b', 'dc-b'])
   })
@@ -104,12 +124,37 @@ describe('a move of the traffic', () => {
     expect(everyHost().map(file)).toEqual(Array(2).fill('# ours\nother x\nactive dc-b\n'))
   })
 
-  test('that is taken back opens every load balancer to the old site again', async () => {
+  test('is not closed while a session of the old site lives on behind a door that somebody closed by hand', async () => {
+    const response = await fetch(`${hosts['lb-1'].url}slow`)
+    const ended = response.text().then(
+      () => 'ended',
+      () => 'cut',
+    )
+    for (const host of everyHost()) put(host, 'be_none')
     const step = closeStep(traffic, switchover)
+    expect(await asked(close, step)).toEqual({ is: 'pending', waitingFor: '1 sessions of dc-a on lb-1 to end' })
     await perform(close, step)
-    await close.undo?.(runOf(traffic, step, context))
+    expect(await asked(close, step)).toMatchObject({ is: 'done' })
+    expect(await ended).toBeDefined()
+  })
+
+  test('that is taken back opens every load balancer to the old site again, and proves that users are served by it', async () => {
+    const step = closeStep(traffic, switchover)
+    const run = runOf(traffic, step, context)
+    await perform(close, step)
+    expect(await close.undone?.(run)).toEqual({ is: 'pending', waitingFor: 'lb-1 to hold dc-a, lb-2 to hold dc-a' })
+    await close.undo?.(run)
+    expect(await close.undone?.(run)).toMatchObject({ is: 'done', proof: { verified: true } })
     expect(await Promise.all(everyHost().map(servedBy))).toEqual(['dc-a', 'dc-a'])
     expect(await seen()).toMatchObject({ role: 'unknown', health: 'healthy', facts: [{ value: 'dc-a' }] })
+  })
+
+  test('that is taken back is not taken back while the old site does not answer through the load balancers', async () => {
+    const mute = trafficOver({ 'lb-1': 'http://127.0.0.1:1/' })
+    expect(await close.undone?.(runOf(mute, closeStep(mute, switchover), context))).toMatchObject({
+      is: 'pending',
+      waitingFor: expect.stringContaining('to be answered by dc-a (nobody'),
+    })
   })
 
   test('is not verified by a site that does not answer, nor by an answer of the wrong site', async () => {
@@ -167,16 +212,50 @@ describe('a move that dies half-way', () => {
     expect(await haproxy.observe(only, null, context)).toMatchObject({ role: 'unknown', facts: [{ value: 'be_none' }] })
   })
 
-  test('with one load balancer gone switches the other, names the one, and is finished when it is back', async () => {
+  test('with one load balancer gone switches the other, fails with the name of the one, and is finished when it is back', async () => {
     const step = closeStep(traffic, switchover)
     hosts['lb-2'].unplugged = true
-    await expect(perform(close, step)).rejects.toMatchObject({ code: 'ssh-unreachable' })
+    await expect(close.apply?.(runOf(traffic, step, hurried()))).rejects.toMatchObject({
+      code: 'load-balancer-silent',
+      where: 'lb-2',
+      message: expect.stringContaining('lb-2 did not answer for 20.0 s'),
+    })
     expect(runtime(hosts['lb-1'])).toBe('be_none')
-    expect(await asked(close, step)).toMatchObject({ is: 'unknown' })
+    expect(await asked(close, step)).toMatchObject({ is: 'unknown', why: expect.stringContaining('lb-2 to answer') })
     expect(await seen()).toMatchObject({ kind: 'answering', health: 'degraded', text: 'serves no site, 1/2 instances answer' })
+    put(hosts['lb-1'], 'dc-a')
+    expect(await asked(close, step)).toEqual({ is: 'pending', waitingFor: expect.stringMatching(/^lb-1 to hold be_none, lb-2 to answer/) })
     hosts['lb-2'].unplugged = false
     await perform(close, step)
     expect(await asked(close, step)).toMatchObject({ is: 'done' })
+  })
+
+  test('waits a little for a load balancer that comes back', async () => {
+    const step = closeStep(traffic, switchover)
+    hosts['lb-2'].unplugged = true
+    const closing = perform(close, step)
+    await new Promise((resolve) => setTimeout(resolve, 300))
+    expect(runtime(hosts['lb-1'])).toBe('be_none')
+    hosts['lb-2'].unplugged = false
+    await closing
+    expect(everyHost().map(runtime)).toEqual(['be_none', 'be_none'])
+  })
+
+  test('is not held up by slow load balancers one after the other: all are asked at once', async () => {
+    const step = closeStep(traffic, switchover)
+    const slow = {
+      ...context,
+      ssh: (access: Parameters<DriverContext['ssh']>[0]) => ({
+        ...context.ssh(access),
+        run: async (...args: Parameters<LoadBalancerHost['runner']['run']>) => {
+          await new Promise((resolve) => setTimeout(resolve, 1_000))
+          return context.ssh(access).run(...args)
+        },
+      }),
+    }
+    const began = performance.now()
+    expect(await close.done(runOf(traffic, step, slow))).toMatchObject({ is: 'pending' })
+    expect(performance.now() - began).toBeLessThan(1_900)
   })
 
   test('while HAProxy restarts is unknown, not failed', async () => {
@@ -194,7 +273,7 @@ describe('two stacks in one map file', () => {
       stacks.map(async ({ spec }, index) => {
         const runner = await runnerFor(traffic, 'lb-1', context)
         const before = await readInstance(runner, 'lb-1', spec, context.signal)
-        await setValue(runner, 'lb-1', spec, { value: `dc-${index}`, before, cut: [] }, context.signal)
+        await setValue(runner, 'lb-1', spec, { value: `dc-${index}`, before, cut: null }, context.signal)
       }),
     )
     expect(file(host).split('\n').sort()).toEqual(['', '# ours', 'active dc-0', 'other x', 'second dc-1', 'third dc-2'])
@@ -213,8 +292,8 @@ describe('two stacks in one map file', () => {
 describe('what can not be done is refused with its reason', () => {
   const set = async (spec: Traffic['spec']): Promise<void> => {
     const runner = await runnerFor(traffic, 'lb-1', context)
-    const before = { view: { runtime: 'dc-a', file: 'dc-a', servers: {} }, content: hosts['lb-1'].shell(`cat ${spec.map} || true`) }
-    await setValue(runner, 'lb-1', spec, { value: 'dc-b', before, cut: [] }, context.signal)
+    const before = { view: { runtime: 'dc-a', file: 'dc-a', backends: {} }, content: hosts['lb-1'].shell(`cat ${spec.map} || true`) }
+    await setValue(runner, 'lb-1', spec, { value: 'dc-b', before, cut: null }, context.signal)
   }
 
   test('a map that HAProxy does not use', async () => {

@@ -1,0 +1,29 @@
+import { type BySite, EVERYWHERE } from '../../observation/observation.ts'
+import type { Sighting } from '../../planning/driver.ts'
+import type { SiteName } from '../../stack/stack.ts'
+import type { Server } from './instance.ts'
+import type { HaproxyState } from './observe.ts'
+import type { Traffic } from './spec.ts'
+
+/**
+ * What the health checks of each load balancer say of a site. Any answer at all is a sign of life, also a refusal of the application:
+ * only silence counts as down, and only once HAProxy itself has given the server up. No check, or none that has ended, says nothing.
+ */
+export function sightingsOf(component: Traffic, states: BySite<HaproxyState>, site: SiteName): Sighting[] {
+  const seen = states[EVERYWHERE]
+  const backend = component.spec.backends[site]
+  if (seen?.kind !== 'answering' || backend === undefined) return []
+  return Object.entries(seen.state.instances).flatMap(([host, view]): Sighting[] => {
+    const servers = view.kind === 'answering' ? (view.backends[backend]?.servers ?? []) : []
+    const alive = servers.find(answers)
+    const dead = servers.find(givenUp)
+    const from = `load balancer ${host}`
+    const of = ({ name, check }: Server): string => `the health check of ${backend}/${name} says ${check}`
+    if (alive !== undefined) return [{ from, says: 'up', what: of(alive) }]
+    return dead === undefined ? [] : [{ from, says: 'down', what: of(dead) }]
+  })
+}
+
+/** Codes of HAProxy's management guide, 9.1 (check_status). L7STS and L7RSP: something answered, though not as the check wants it. */
+const answers = ({ check }: Server): boolean => /^(L[467]OK|L7OKC|L7STS|L7RSP|L6RSP)/.test(check)
+const givenUp = ({ check, up }: Server): boolean => !up && /^(L4TOUT|L4CON|L6TOUT|L7TOUT)/.test(check)

@@ -1,0 +1,111 @@
+import type { BySite } from '../../observation/observation.ts'
+import type { Assessment } from '../../planning/driver.ts'
+import type { Finding, Intent } from '../../planning/plan.ts'
+import type { HelmReleaseState } from './observe.ts'
+import type { Application } from './spec.ts'
+
+/**
+ * What stands against an intent, or should be known anyway. Pure. A failover asks only of the new site what it needs; a rejoin only that
+ * the site which goes to sleep can be told so.
+ */
+export function assessRelease(
+  component: Application,
+  states: BySite<HelmReleaseState>,
+  intent: Intent | null,
+  assessment: Assessment,
+): Finding[] {
+  const ofSites = assessment.stack.sites.flatMap(({ name }) => ofSite(component, name, states, intent, assessment))
+  return [...ofSites, ...secretsThatDiffer(component, states, intent), ...imagesThatDiffer(component, states, intent)]
+}
+
+function ofSite(
+  component: Application,
+  site: string,
+  states: BySite<HelmReleaseState>,
+  intent: Intent | null,
+  assessment: Assessment,
+): Finding[] {
+  const seen = states[site]
+  if (seen === undefined) return []
+  const say = (code: string, severity: Finding['severity'], what: string, next?: string): Finding => ({
+    code,
+    severity,
+    component: component.name,
+    site,
+    what,
+    ...(next === undefined ? {} : { next }),
+  })
+  const needed = severityAt(site, intent)
+  if (seen.kind !== 'answering')
+    return [
+      say(
+        'application-silent',
+        // A rejoin installs what is not there.
+        seen.kind === 'absent' && intent?.mode === 'rejoin' ? 'warning' : needed,
+        `${component.spec.release} on ${site} can not be read: ${seen.why}`,
+        'Deploy it, or look at its Kubernetes cluster.',
+      ),
+    ]
+  const missing = Object.entries(seen.state.secrets ?? {}).filter(([, hash]) => hash === null)
+  const notReady = site === assessment.activeSite && intent?.mode !== 'rejoin' ? needed : 'warning'
+  return [
+    ...missing.map(([name]) =>
+      say(
+        'secret-missing',
+        intent?.mode === 'rejoin' ? 'warning' : needed,
+        `${name} is missing on ${site}`,
+        'Create it with the same content as on the other site.',
+      ),
+    ),
+    ...(seen.state.workload.settled
+      ? []
+      : [say('application-not-ready', notReady, `${component.spec.workload.name} on ${site}: ${seen.text}`)]),
+  ]
+}
+
+/** How much an intent depends on a site: a switchover on both, a failover and a rejoin on the one that they change. */
+function severityAt(site: string, intent: Intent | null): Finding['severity'] {
+  if (intent === null) return 'warning'
+  return intent.mode === 'switchover' || site === intent.to ? 'blocker' : 'warning'
+}
+
+/** The only thing whose loss loses data is a key: a passive site with another one can not start. */
+function secretsThatDiffer(component: Application, states: BySite<HelmReleaseState>, intent: Intent | null): Finding[] {
+  const hashes = Object.entries(states).flatMap(([site, seen]) =>
+    seen.kind === 'answering' && seen.state.secrets !== null ? [{ site, secrets: seen.state.secrets }] : [],
+  )
+  const names = [...new Set(hashes.flatMap(({ secrets }) => Object.keys(secrets)))]
+  return names.flatMap((name): Finding[] => {
+    const values = new Set(hashes.map(({ secrets }) => secrets[name]).filter((hash) => hash !== null && hash !== undefined))
+    return values.size < 2
+      ? []
+      : [
+          {
+            code: 'secret-differs',
+            severity: intent === null || intent.mode === 'rejoin' ? 'warning' : 'blocker',
+            component: component.name,
+            what: `${name} is not the same on ${hashes.map(({ site }) => site).join(' and ')}`,
+            next: 'Copy it from the active site: data that it encrypts can not be read with another key.',
+          },
+        ]
+  })
+}
+
+/** A newer image on the passive site migrates the database at its first start, one way and unreviewed. Once a site is lost, that is the lesser evil. */
+function imagesThatDiffer(component: Application, states: BySite<HelmReleaseState>, intent: Intent | null): Finding[] {
+  const images = Object.entries(states).flatMap(([site, seen]) =>
+    seen.kind === 'answering' ? [`${site}: ${seen.state.workload.image}`] : [],
+  )
+  const different = new Set(images.map((image) => image.slice(image.indexOf(': ') + 2))).size > 1
+  return different
+    ? [
+        {
+          code: 'image-differs',
+          severity: intent?.mode === 'switchover' ? 'blocker' : 'warning',
+          component: component.name,
+          what: `the sites run different images (${images.join(', ')})`,
+          next: 'Deploy first: a move must not be a migration.',
+        },
+      ]
+    : []
+}

@@ -1,0 +1,121 @@
+import { minutes, seconds } from '../../duration.ts'
+import type { BySite } from '../../observation/observation.ts'
+import type { Intent, Phase, PlannedStep } from '../../planning/plan.ts'
+import type { SiteName } from '../../stack/stack.ts'
+import { dumpStep } from './backup.ts'
+import { dumpSeen, type RedisState } from './observe.ts'
+import type { Cache } from './spec.ts'
+
+/** What a restore needs to know of a dump. */
+export interface DumpReference {
+  readonly name: string
+  readonly keys: number
+  readonly expired: number
+  readonly sha256: string
+  readonly takenAt: string
+}
+
+/** A switchover takes a last dump of the old site along; a failover the newest that the lost site has left behind. Pure. */
+export function moveSteps(component: Cache, states: BySite<RedisState>, intent: Intent): PlannedStep[] {
+  const { from, to } = intent
+  const failover = intent.mode === 'failover'
+  const restored = failover ? [planned(component, states, intent)] : handedOver(component, intent)
+  return [
+    ...restored,
+    scheduleStep(component, to, false, 'PROTECT'),
+    ...(failover ? [] : [scheduleStep(component, from, true, 'PROTECT')]),
+    // Without it the next failover, within the hour, would bring back what this site held the last time it was active.
+    dumpStep(component, to, 'PROTECT', `Takes the first dump of ${component.spec.name} on ${to}`),
+  ]
+}
+
+/** The former active site keeps nothing that anybody could take for the truth: its dumps stop, and its Redis is empty until the next move. Pure. */
+export function rejoinSteps(component: Cache, _states: BySite<RedisState>, intent: Intent): PlannedStep[] {
+  const { name } = component.spec
+  return [
+    scheduleStep(component, intent.to, true, 'DRAIN'),
+    restoreStep(component, intent.to, {
+      title: `Starts ${name} on ${intent.to} empty: what it held is stale; it stays on the volume, aside, until the next move`,
+      parameters: { source: intent.to, dump: '' },
+    }),
+  ]
+}
+
+function handedOver(component: Cache, { from, to }: Intent): PlannedStep[] {
+  const { name } = component.spec
+  // A passive Redis holds nothing that anybody needs: it may be filled while the database is still on its way.
+  const mayBeginIn = 'FINAL_SYNC'
+  if (component.spec.move === 'fresh')
+    return [restoreStep(component, to, { ...asDeclared(component, to), mayBeginIn, parameters: { source: from, dump: '' } })]
+  // Behind DRAIN, so that nobody writes any more; beside the demotion of the database.
+  const title = `Takes a last dump of ${name} on ${from}, after its last writer stopped`
+  const last: PlannedStep = { ...dumpStep(component, from, 'FINAL_SYNC', title), mayBeginIn: 'FENCE' }
+  return [
+    last,
+    restoreStep(component, to, {
+      mayBeginIn,
+      needs: [last.id],
+      title: `Loads the last dump of ${from} into ${name} on ${to}, and counts its keys`,
+      parameters: { source: from, dump: last.id },
+    }),
+  ]
+}
+
+/** Begins with the failover itself: nothing of the lost site is waited for. */
+function planned(component: Cache, states: BySite<RedisState>, { from, to }: Intent): PlannedStep {
+  const { name } = component.spec
+  const mayBeginIn = 'DRAIN'
+  const parameters = { source: from, dump: '' }
+  if (component.spec.move === 'fresh') return restoreStep(component, to, { ...asDeclared(component, to), mayBeginIn, parameters })
+  const dump = dumpSeen(states, from, to)
+  if (dump === null || dump === 'unreadable')
+    return restoreStep(component, to, {
+      mayBeginIn,
+      title: `Starts ${name} on ${to} empty: no dump of ${from} ${dump === null ? 'exists' : 'can be read'}`,
+      parameters,
+    })
+  const { name: dumpName, keys, expired, sha256, takenAt } = dump
+  return restoreStep(component, to, {
+    mayBeginIn,
+    title: `Loads the dump of ${from} of ${takenAt} (${keys} keys) into ${name} on ${to}, and counts its keys; begins empty should it not load`,
+    parameters: { ...parameters, planned: { name: dumpName, keys, expired, sha256, takenAt } },
+  })
+}
+
+const asDeclared = (component: Cache, site: SiteName) => ({ title: `Starts ${component.spec.name} on ${site} empty, as declared` })
+
+function restoreStep(
+  component: Cache,
+  site: SiteName,
+  step: Pick<PlannedStep, 'title' | 'parameters'> & Partial<Pick<PlannedStep, 'mayBeginIn' | 'needs'>>,
+): PlannedStep {
+  return {
+    id: `${component.name}.restore@${site}`,
+    component: component.name,
+    action: 'restore',
+    site,
+    phase: 'RESTORE_AUX',
+    needs: [],
+    irreversible: false,
+    deadline: minutes(20),
+    expected: seconds(6),
+    ...step,
+  }
+}
+
+/** Dumps are taken on the active site, and on no other. */
+function scheduleStep(component: Cache, site: SiteName, suspend: boolean, phase: Phase): PlannedStep {
+  return {
+    id: `${component.name}.schedule@${site}`,
+    component: component.name,
+    action: 'schedule',
+    site,
+    phase,
+    needs: [],
+    irreversible: false,
+    deadline: minutes(1),
+    expected: seconds(0.2),
+    title: `${suspend ? 'Suspends' : 'Resumes'} the backups of ${component.spec.name} on ${site}`,
+    parameters: { suspend },
+  }
+}

@@ -1,0 +1,40 @@
+import { minutes, seconds } from '../../duration.ts'
+import { asStandbyError } from '../../errors.ts'
+import { isPassing } from '../../execution/passing.ts'
+import type { Behaviour, Progress } from '../../planning/driver.ts'
+import type { Intent, PlannedStep } from '../../planning/plan.ts'
+import type { Component } from '../../stack/stack.ts'
+import { PROBE_RESULT, type S3Spec } from './spec.ts'
+
+/** Known before anything is rebuilt: the site that comes back must have a place for its archive. */
+export function reachStep(component: Component<S3Spec>, intent: Intent): PlannedStep {
+  return {
+    id: `${component.name}.reach@${intent.to}`,
+    component: component.name,
+    action: 'reach',
+    site: intent.to,
+    phase: 'PREFLIGHT',
+    needs: [],
+    irreversible: false,
+    deadline: minutes(1),
+    expected: seconds(0.2),
+    title: `Asserts that the object store of ${intent.to} answers: its archive will be written there`,
+    parameters: {},
+  }
+}
+
+export const reach: Behaviour<S3Spec> = {
+  async done({ step, component, context, signal }): Promise<Progress> {
+    if (step.site === null) throw new Error(`${step.id} names no site`)
+    const { location, open } = context.objectStore(component.name, step.site)
+    try {
+      // HEAD has no body, and a missing bucket looks like a missing object.
+      const probe = await (await open('read')).get(PROBE_RESULT, { signal })
+      return { is: 'done', proof: { bucket: location.bucket, probed: probe !== null } }
+    } catch (error) {
+      const reason = asStandbyError(error)
+      if (!isPassing(reason.code)) throw reason
+      return { is: 'pending', waitingFor: `the object store of ${step.site} (${reason.message})` }
+    }
+  },
+}
