@@ -34,6 +34,7 @@ const server = (keys: number, more: Partial<ServerFacts> = {}): ServerFacts => (
   loading: false,
   policy: 'noeviction',
   restored: 'x',
+  fallback: '',
   ...more,
 })
 const at = (hoursLater: number) => ({
