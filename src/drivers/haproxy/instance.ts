@@ -94,9 +94,7 @@ export function backendsOf(csv: string): Record<string, Backend> {
     if (name === '') continue
     const { servers, sessions } = backends[name] ?? { servers: [], sessions: 0 }
     backends[name] =
-      field('svname') === 'BACKEND'
-        ? { servers, sessions: Number(field('scur')) }
-        : { servers: [...servers, serverOf(field)], sessions }
+      field('svname') === 'BACKEND' ? { servers, sessions: Number(field('scur')) } : { servers: [...servers, serverOf(field)], sessions }
   }
   return backends
 }

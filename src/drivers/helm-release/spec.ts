@@ -82,7 +82,10 @@ export const helmReleaseSchema: JsonObject = {
         type: 'object',
         required: ['secret', 'keys'],
         additionalProperties: false,
-        properties: { secret: kubernetesName('Name of the Secret.'), keys: { description: 'The keys of it that must be equal.', type: 'array', minItems: 1, items: text('A key of it.') } },
+        properties: {
+          secret: kubernetesName('Name of the Secret.'),
+          keys: { description: 'The keys of it that must be equal.', type: 'array', minItems: 1, items: text('A key of it.') },
+        },
       },
     },
     workload: {

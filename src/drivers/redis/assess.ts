@@ -79,7 +79,11 @@ function ofDumps(component: Cache, active: SiteName, dump: NewestDump, intent: I
   if (dump === 'unreadable')
     return say('dumps-unreadable', `the dumps of ${name} can not be listed`, 'Look at the object store and its read credentials.')
   if (dump === null)
-    return say('no-dump', `${name} has no complete dump`, lost ? 'Nothing brings it back; accept it, or wait for the site.' : 'Run: standby backup')
+    return say(
+      'no-dump',
+      `${name} has no complete dump`,
+      lost ? 'Nothing brings it back; accept it, or wait for the site.' : 'Run: standby backup',
+    )
   return Date.parse(assessment.now) - Date.parse(dump.takenAt) > assessment.objectives.backupAge
     ? say('dump-old', `the last dump of ${name} is of ${dump.takenAt}`, lost ? 'What it held since then is lost.' : 'Look at its CronJob.')
     : []

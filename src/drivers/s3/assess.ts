@@ -44,7 +44,10 @@ function consequence(site: SiteName, intent: Intent | null): Pick<Finding, 'seve
     case 'failover':
       return site === intent.to
         ? { severity: 'blocker', next: 'The new primary archives there: restore it first.' }
-        : { severity: 'warning', next: 'What is only there can not be brought along: it counts as lost, unless it answers before the failover begins.' }
+        : {
+            severity: 'warning',
+            next: 'What is only there can not be brought along: it counts as lost, unless it answers before the failover begins.',
+          }
     case 'rejoin':
       return { severity: 'blocker', next: 'The replica is built from one archive, and will write to the other: restore it first.' }
   }

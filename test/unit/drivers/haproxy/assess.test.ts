@@ -69,7 +69,9 @@ describe('a switchover', () => {
 
 describe('a failover', () => {
   test('is not held up by what is missing or down of the lost site', () => {
-    expect(findings({ 'lb-1': serving({ backends: { 'dc-a': down, 'dc-b': down } }), 'lb-2': serving({ backends: { 'dc-b': up } }) }, failover)).toEqual([])
+    expect(
+      findings({ 'lb-1': serving({ backends: { 'dc-a': down, 'dc-b': down } }), 'lb-2': serving({ backends: { 'dc-b': up } }) }, failover),
+    ).toEqual([])
   })
 
   test('does not begin while one load balancer is out of reach: it may still send its users to the old site', () => {

@@ -102,7 +102,10 @@ describe('a failover', () => {
   const steps = (states: BySite<HelmReleaseState>) => helmRelease.move?.(component, states, failover, toyStack) ?? []
 
   test('has no step of the lost site, whether it answers or not, and compares with what the replica held', () => {
-    for (const states of [{ [A]: silent, [B]: seen(0) }, { [A]: seen(2), [B]: seen(0) }]) {
+    for (const states of [
+      { [A]: silent, [B]: seen(0) },
+      { [A]: seen(2), [B]: seen(0) },
+    ]) {
       expect(steps(states).map((step) => step.id)).toEqual([
         'application.remember@dc-b',
         'application.start@dc-b',
@@ -122,9 +125,13 @@ describe('a failover', () => {
   test('is not held up by a lost site, and still asks of the new one what it needs', () => {
     expect(assess({ [A]: silent, [B]: seen(0) }, failover)).toMatchObject([{ code: 'application-silent', severity: 'warning', site: A }])
     expect(assess({ [A]: silent, [B]: silent }, failover)).toMatchObject([{ severity: 'warning' }, { severity: 'blocker', site: B }])
-    expect(assess({ [A]: seen(2), [B]: seen(0, { hash: null }) }, failover)).toMatchObject([{ code: 'secret-missing', severity: 'blocker' }])
+    expect(assess({ [A]: seen(2), [B]: seen(0, { hash: null }) }, failover)).toMatchObject([
+      { code: 'secret-missing', severity: 'blocker' },
+    ])
     expect(assess({ [A]: seen(2), [B]: seen(0, { hash: 'bbbb' }) }, failover)).toMatchObject([{ severity: 'blocker' }])
-    expect(assess({ [A]: seen(2), [B]: seen(0, { image: 'app:2' }) }, failover)).toMatchObject([{ code: 'image-differs', severity: 'warning' }])
+    expect(assess({ [A]: seen(2), [B]: seen(0, { image: 'app:2' }) }, failover)).toMatchObject([
+      { code: 'image-differs', severity: 'warning' },
+    ])
   })
 })
 

@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals'
 import type { KubernetesClient } from '../../../../src/clients/kubernetes-client.ts'
-import { start, stop, stopStep, startStep } from '../../../../src/drivers/helm-release/scale.ts'
+import { start, startStep, stop, stopStep } from '../../../../src/drivers/helm-release/scale.ts'
 import type { Application, HelmReleaseSpec } from '../../../../src/drivers/helm-release/spec.ts'
 import type { DriverContext, StepRun } from '../../../../src/planning/driver.ts'
 import type { Intent, PlannedStep } from '../../../../src/planning/plan.ts'

@@ -57,7 +57,12 @@ const lost = (of: NewestDump, ready = true): BySite<RedisState> => ({ [A]: silen
 const ids = (steps: readonly PlannedStep[] | undefined) => (steps ?? []).map((step) => `${step.phase} ${step.id}`)
 const assess = (states: BySite<RedisState>, intent: Intent, component = cache()) =>
   redis
-    .assess(component, states, intent, { now: '2026-11-21T02:30:00Z', objectives: toyStack.objectives, activeSite: intent.from, stack: toyStack })
+    .assess(component, states, intent, {
+      now: '2026-11-21T02:30:00Z',
+      objectives: toyStack.objectives,
+      activeSite: intent.from,
+      stack: toyStack,
+    })
     .map(({ code, severity, site }) => `${severity} ${code} ${site}`)
 
 describe('a failover of the cache', () => {
@@ -108,7 +113,10 @@ describe('a rejoin of the cache', () => {
   })
 
   test('asks only that the former site can be told', () => {
-    expect(assess({ [A]: seen({ [B]: dump }, false), [B]: silent }, rejoin)).toEqual(['warning cache-not-ready dc-a', 'warning cache-silent dc-b'])
+    expect(assess({ [A]: seen({ [B]: dump }, false), [B]: silent }, rejoin)).toEqual([
+      'warning cache-not-ready dc-a',
+      'warning cache-silent dc-b',
+    ])
     expect(assess({ [A]: silent, [B]: seen({ [B]: dump }) }, rejoin)).toEqual(['blocker cache-silent dc-a'])
   })
 })
@@ -145,7 +153,12 @@ describe('a planned dump', () => {
   })
 
   test('that does not exist is no request to load one', async () => {
-    expect(await requested('2026-11-21T03:00:00Z', lost(null))).toEqual({ id: 'fresh-2026-11-21T03:00:00Z', url: '', sha256: '', otherwise: '' })
+    expect(await requested('2026-11-21T03:00:00Z', lost(null))).toEqual({
+      id: 'fresh-2026-11-21T03:00:00Z',
+      url: '',
+      sha256: '',
+      otherwise: '',
+    })
   })
 })
 
