@@ -42,7 +42,7 @@ async function bench(): Promise<void> {
   const githubUrl = lab.githubUrl ?? ''
   const ways: Record<string, (ends: { from: SiteName; to: SiteName }) => Promise<number>> = {
     'standby failover': async ({ to }) => {
-      const { executed } = await reviewedMove(stack, to, { githubUrl, helm: lab.programs.helm })
+      const { executed } = await reviewedMove(stack, { to }, { githubUrl, helm: lab.programs.helm })
       if (executed.verdict !== 'moved') throw new Error(`the move ${executed.verdict}: ${executed.failure?.what ?? ''}`)
       const traffic = executed.phases.find((phase) => phase.phase === 'TRAFFIC')
       const drain = executed.phases.find((phase) => phase.phase === 'DRAIN')

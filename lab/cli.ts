@@ -81,7 +81,9 @@ program
   .command('outage')
   .description('take a site away')
   .addArgument(host())
-  .addOption(new Option('--how <kind>', 'lose its packets, stop its processes, or kill them').choices(outageKinds).default('cut'))
+  .addOption(
+    new Option('--how <kind>', 'lose its packets, stop its processes, kill them, or narrow its link').choices(outageKinds).default('cut'),
+  )
   .action(outage)
 program
   .command('heal')

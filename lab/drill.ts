@@ -2,6 +2,7 @@ import { spawn } from 'node:child_process'
 import { mkdtemp, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
+import { parseArgs } from 'node:util'
 import { htmlReport } from '../src/evidence/html-report.ts'
 import type { BackupReport, DeployReport, RestoreTestOutcome, StatusReport } from '../src/operations/reports.ts'
 import { ensureCanary } from './canary.ts'
@@ -12,11 +13,11 @@ import { judgeLedger, longestGap } from './ledger/judge-ledger.ts'
 import { startLedgerProcess } from './ledger/ledger-process.ts'
 import { reviewedMove } from './reviewed-move.ts'
 import { type CommandResult, runStandby } from './run-standby.ts'
-import { prepareStack } from './stacks.ts'
+import { type LabStackName, labStacks, prepareStack } from './stacks.ts'
 
 /**
  * The whole story on real systems: lab up, deploy, write all the time, back up, restore test, move away, move back, count.
- * Ends with a table and report.html; exit code 0 only if all of it is true.
+ * Ends with a table and report.html; exit code 0 only if all of it is true. `--stack hanzo-kms` drills the other published stack.
  */
 async function drill(): Promise<number> {
   const begun = new Date()
@@ -27,7 +28,7 @@ async function drill(): Promise<number> {
   const stopping = new AbortController()
   process.once('SIGINT', () => stopping.abort())
   say('preparing the stack: Secrets, identities, stack file')
-  const stack = await prepareStack('infisical-kubernetes', lab, stopping.signal)
+  const stack = await prepareStack(stackName(), lab, stopping.signal)
   const standby = <Result>(identity: Parameters<typeof runStandby>[1], ...args: string[]): Promise<CommandResult<Result>> => {
     say(`standby ${args.join(' ')}  (as ${identity})`)
     return runStandby<Result>(stack, identity, args, { helm: lab.programs.helm })
@@ -49,7 +50,7 @@ async function drill(): Promise<number> {
   const away = lab.sites.map((site) => site.name as string).find((site) => site !== home) ?? 'dc-b'
   for (const to of [away, home]) {
     say(`failover to ${to}: plan, review, execute`)
-    const { planned, executed, window } = await reviewedMove(stack, to, { githubUrl, helm: lab.programs.helm })
+    const { planned, executed, window } = await reviewedMove(stack, { to }, { githubUrl, helm: lab.programs.helm })
     moves.push({ to, report: executed, predictedGapMs: planned.plan.predictions.writeGap, window, clientGapMs: null })
     if (executed.verdict !== 'moved') break
   }
@@ -77,6 +78,14 @@ async function drill(): Promise<number> {
     `\n${drillTable(facts)}\n\n${failures.length === 0 ? 'The drill passed.' : `The drill FAILED:\n${failures.map((line) => `  - ${line}`).join('\n')}`}\nReport: ${path}\n`,
   )
   return failures.length === 0 ? 0 : 1
+}
+
+function stackName(): LabStackName {
+  const { values } = parseArgs({ options: { stack: { type: 'string', default: 'infisical-kubernetes' } } })
+  const names = Object.keys(labStacks) as LabStackName[]
+  const found = names.find((name) => name === values.stack)
+  if (found === undefined) throw new Error(`there is no stack ${values.stack}: name one of ${names.join(', ')}`)
+  return found
 }
 
 /** The lab in a process of its own: it shows its own progress. */

@@ -1,6 +1,6 @@
 import { ensureCachedParts } from './cached-parts.ts'
 import { killGroup, setFrozen } from './cgroup.ts'
-import { cutLink, joinLink } from './network/host-namespace.ts'
+import { cutLink, joinLink, narrowLink, widenLink } from './network/host-namespace.ts'
 import type { Progress } from './progress.ts'
 import { startDaemons, untilSiteWorks } from './site/start.ts'
 import { startRecycler } from './site/volumes.ts'
@@ -9,10 +9,10 @@ import { startGithub } from './wan/github.ts'
 import { startLoadBalancer } from './wan/load-balancer.ts'
 import { startS3 } from './wan/s3.ts'
 
-export const outageKinds = ['cut', 'freeze', 'kill'] as const
+export const outageKinds = ['cut', 'freeze', 'kill', 'slow'] as const
 export type OutageKind = (typeof outageKinds)[number]
 
-/** Takes a host away: `cut` loses its packets, `freeze` stops its processes with sockets open, `kill` ends them all, containers included. */
+/** Takes a host away: `cut` loses its packets, `freeze` stops its processes with sockets open, `kill` ends them all, containers included, `slow` narrows its link. */
 export async function strike(host: HostName, how: OutageKind): Promise<void> {
   switch (how) {
     case 'cut':
@@ -22,6 +22,8 @@ export async function strike(host: HostName, how: OutageKind): Promise<void> {
       return setFrozen(host, true)
     case 'kill':
       return killGroup(host)
+    case 'slow':
+      return narrowLink(host)
     default:
       how satisfies never
   }
@@ -31,6 +33,7 @@ export async function strike(host: HostName, how: OutageKind): Promise<void> {
 export async function heal(host: HostName, progress: Progress, signal: AbortSignal): Promise<void> {
   const parts = await ensureCachedParts(progress, signal)
   await joinLink(host)
+  await widenLink(host)
   await setFrozen(host, false)
   await progress.step(`${host} healed`, async () => {
     if (isSite(host)) {

@@ -2,8 +2,10 @@ import { spawn } from 'node:child_process'
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
+import { createInterface } from 'node:readline'
 import type { MoveReport, PlanReport } from '../src/operations/reports.ts'
 import type { Identity } from '../src/planning/driver.ts'
+import type { Mode } from '../src/planning/plan.ts'
 import { controlGitHub } from './github/control.ts'
 import type { LabStack } from './stacks.ts'
 
@@ -11,6 +13,21 @@ const program = join(resolve(import.meta.dirname, '..'), 'dist', 'failover.js')
 /** As in the published stack files. */
 const ENVIRONMENT = 'production-failover'
 const REPOSITORY = 'lab/stacks'
+
+/** What is asked for, as the workflow's inputs say it. */
+export interface MoveInputs {
+  readonly to: string
+  readonly mode?: Mode
+  readonly 'accept-data-loss'?: string
+}
+
+/** The runner is a machine, and dies as one: at the first line of the execute job that matches. */
+export interface Around {
+  readonly githubUrl: string
+  readonly helm: string
+  readonly dieAt?: (line: string) => boolean
+  readonly onLine?: (line: string) => void
+}
 
 export interface ReviewedMove {
   readonly planned: Pick<PlanReport, 'plan' | 'digest'>
@@ -23,11 +40,19 @@ export interface ReviewedMove {
  * A move as the failover workflow does it: one process plans as the observer, the reviewer approves the run, another process executes as the
  * mover and reads that approval back. The processes are the committed bundle, started as GitHub's runner starts it.
  */
-export async function reviewedMove(
+export async function reviewedMove(stack: LabStack, inputs: MoveInputs, around: Omit<Around, 'dieAt'>): Promise<ReviewedMove> {
+  const { executed, ...others } = await mortalMove(stack, inputs, around)
+  if (executed === null) throw new Error('the execute job ended without a result')
+  return { ...others, executed }
+}
+
+/** The same on a runner that may die; `executed` is null when it did. */
+export async function mortalMove(
   stack: LabStack,
-  to: string,
-  around: { readonly githubUrl: string; readonly helm: string },
-): Promise<ReviewedMove> {
+  inputs: MoveInputs,
+  around: Around,
+): Promise<Omit<ReviewedMove, 'executed'> & { readonly executed: MoveReport | null }> {
+  const { to } = inputs
   const folder = await mkdtemp(join(tmpdir(), 'standby-run-'))
   try {
     const github = controlGitHub(around.githubUrl)
@@ -43,21 +68,15 @@ export async function reviewedMove(
       STANDBY_HELM: around.helm,
     }
     const plan = join(folder, 'standby-plan.json')
-    const planned = await runJob(stack, 'observer', folder, job, { operation: 'plan', to, plan })
+    const planned = await runJob(stack, 'observer', folder, job, { operation: 'plan', plan, ...inputs })
     await github.reachEnvironment(run.id, ENVIRONMENT)
     await github.review(run.id, { environment: ENVIRONMENT, reviewer: 'reviewer', comment: `digest ${planned.outputs.digest ?? ''}` })
     const from = Date.now()
-    const executed = await runJob(stack, 'mover', folder, job, {
-      operation: 'execute',
-      to,
-      plan,
-      digest: planned.outputs.digest ?? '',
-      confirm: to,
-      'github-token': 'token-of-the-job',
-    })
+    const asked = { operation: 'execute', to, plan, digest: planned.outputs.digest ?? '', confirm: to, 'github-token': 'token-of-the-job' }
+    const executed = await runJob(stack, 'mover', folder, job, asked, around)
     return {
       planned: JSON.parse(planned.outputs.result ?? '{}') as ReviewedMove['planned'],
-      executed: JSON.parse(executed.outputs.result ?? '{}') as MoveReport,
+      executed: executed.died ? null : (JSON.parse(executed.outputs.result ?? '{}') as MoveReport),
       window: { from, to: Date.now() },
     }
   } finally {
@@ -72,7 +91,8 @@ async function runJob(
   folder: string,
   job: Readonly<Record<string, string>>,
   inputs: Readonly<Record<string, string>>,
-): Promise<{ readonly outputs: Readonly<Record<string, string>> }> {
+  { dieAt, onLine }: Pick<Around, 'dieAt' | 'onLine'> = {},
+): Promise<{ readonly outputs: Readonly<Record<string, string>>; readonly died: boolean }> {
   const outputs = join(folder, `output-${inputs.operation}`)
   const summary = join(folder, `summary-${inputs.operation}`)
   await Promise.all([writeFile(outputs, ''), writeFile(summary, '')])
@@ -89,16 +109,23 @@ async function runJob(
     GITHUB_STEP_SUMMARY: summary,
   }
   const child = spawn(process.execPath, [program], { env, stdio: ['ignore', 'pipe', 'pipe'] })
-  // The runner hides its own commands; so do we.
+  let died = false
   for (const stream of [child.stdout, child.stderr])
-    stream.on('data', (part: Buffer) => process.stderr.write(part.toString().replaceAll(/^::add-mask::.*\n/gm, '')))
+    createInterface({ input: stream }).on('line', (line) => {
+      // The runner hides its own commands; so do we.
+      if (line.startsWith('::add-mask::')) return
+      process.stderr.write(`${line}\n`)
+      onLine?.(line)
+      if (dieAt?.(line) === true) died = child.kill('SIGKILL') || died
+    })
   const code = await new Promise<number | null>((done) => child.once('close', done))
+  if (died) return { outputs: {}, died }
   const values = parseOutputs(await readFile(outputs, 'utf8'))
   if (values.result === undefined) throw new Error(`the ${inputs.operation} job ended with ${code} and without a result`)
   if (code !== 0 && inputs.operation === 'plan') throw new Error(`the plan job ended with ${code}: ${values['reason-code'] ?? ''}`)
   if ((JSON.parse(values.result) as { error?: { what: string } }).error !== undefined)
     throw new Error(`the ${inputs.operation} job was refused: ${values.result}`)
-  return { outputs: values }
+  return { outputs: values, died }
 }
 
 /** `name<<delimiter`, lines, `delimiter`: how a runner hands outputs on. */

@@ -38,6 +38,8 @@ export interface World {
 
 export interface WorldOptions {
   readonly stackPath: string
+  /** When it was loaded already: what was judged by it is then executed by it. */
+  readonly stack?: Stack
   readonly signal: AbortSignal
   readonly log: Log
   readonly env: Readonly<Record<string, string | undefined>>
@@ -52,7 +54,7 @@ export const systemClock: Clock = {
 
 /** Loads the stack file and prepares the clients; nothing is contacted yet. Throws what is wrong with file, credentials or kubeconfigs. */
 export async function connect(options: WorldOptions): Promise<World> {
-  const stack = await loadStack(options.stackPath, { drivers, witnesses })
+  const stack = options.stack ?? (await loadStack(options.stackPath, { drivers, witnesses }))
   const sources: CredentialSources = { env: options.env, directory: stack.source.directory, mask: options.mask }
   const clients = openSites(stack, sources, options.signal)
   const kubernetes = (site: SiteName): KubernetesClient => {
@@ -91,8 +93,10 @@ export async function connect(options: WorldOptions): Promise<World> {
       const declared = componentOf(stack, component)
       const location = drivers[declared.driver]?.objectStore?.(declared, site)
       if (location === undefined) throw inputError('not-an-object-store', `${component} (${declared.driver}) is no object store`)
-      const open = async (access: 'read' | 'write' = 'read'): Promise<ObjectStoreClient> => {
-        const keys = access === 'read' ? location.readCredentials : location.credentials
+      const open = async (access: 'read' | 'write' | 'policy' = 'read'): Promise<ObjectStoreClient> => {
+        const { readCredentials, credentials, policyCredentials } = location
+        const keys = access === 'read' ? readCredentials : access === 'write' ? credentials : policyCredentials
+        if (keys === undefined) throw inputError('credential-missing', `${component} declares no policyCredentials for ${site}`)
         return openObjectStore({
           endpoint: location.endpoint,
           region: location.region,

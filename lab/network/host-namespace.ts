@@ -41,6 +41,21 @@ export async function letSiteForward(host: HostName): Promise<void> {
 export const cutLink = (host: HostName) => ip('link', 'set', linkOf(host), 'down')
 export const joinLink = (host: HostName) => ip('link', 'set', linkOf(host), 'up')
 
+/** What a slow WAN lets through: a megabyte takes two seconds. The kernel of small machines has no netem, so delay is made by a narrow link. */
+const SLOW = ['tbf', 'rate', '4mbit', 'burst', '32kbit', 'latency', '500ms']
+
+/** Narrows the host's link in both directions, without cutting anything. */
+export async function narrowLink(host: HostName): Promise<void> {
+  await tc('qdisc', 'replace', 'dev', linkOf(host), 'root', ...SLOW)
+  await tc('-n', namespaceOf(host), 'qdisc', 'replace', 'dev', 'eth0', 'root', ...SLOW)
+}
+
+export async function widenLink(host: HostName): Promise<void> {
+  // A link that was never narrow has nothing to remove.
+  await tc('qdisc', 'del', 'dev', linkOf(host), 'root').catch(() => '')
+  await tc('-n', namespaceOf(host), 'qdisc', 'del', 'dev', 'eth0', 'root').catch(() => '')
+}
+
 /** True when the host's side of the link is administratively up. */
 export async function linkIsUp(host: HostName): Promise<boolean> {
   const text = await ip('-json', 'link', 'show', 'dev', linkOf(host))
@@ -80,6 +95,8 @@ async function letBridgedPacketsPass(): Promise<void> {
   if (!rules.includes('-P FORWARD DROP') || rules.includes('standby-lab')) return
   await execute('iptables', ['-I', ...passRule])
 }
+
+const tc = (...args: string[]): Promise<string> => execute('tc', args, { deadline: 10_000 })
 
 function ip(...args: string[]): Promise<string> {
   return execute('ip', args, { deadline: 10_000 })

@@ -1,22 +1,37 @@
 import { writeFile } from 'node:fs/promises'
+import { gitHubRunUrl } from '../approval/github-run.ts'
+import type { Purpose } from '../approval/purpose.ts'
 import { readGitHubApproval } from '../approval/read-approval.ts'
 import { openGitHub } from '../clients/github.ts'
 import { connect, type World } from '../composition.ts'
+import { drivers, witnesses } from '../drivers/registry.ts'
 import { moveSummary, planSummary } from '../evidence/summary.ts'
+import { continueFailover, readRun } from '../operations/continue-failover.ts'
 import { executeFailover } from '../operations/execute-failover.ts'
 import { planFailover } from '../operations/plan-failover.ts'
-import { readPlan } from '../operations/read-plan.ts'
+import { readPlan, refuseOtherTarget } from '../operations/read-plan.ts'
+import type { Approval, MoveReport } from '../operations/reports.ts'
+import type { Plan } from '../planning/plan.ts'
+import { loadStack } from '../stack/load-stack.ts'
+import type { Stack } from '../stack/stack.ts'
 import { type FailoverInputs, mask, readCredentials, readFailoverInputs, setOutput } from './inputs.ts'
 import { actionLog, phaseGroups } from './log.ts'
 import { finish, type Outcome } from './outcome.ts'
 
-/** The reviewed move: one job plans, a protected environment waits for its reviewer, another job executes. */
+type PlanInputs = Extract<FailoverInputs, { operation: 'plan' }>
+type ExecuteInputs = Extract<FailoverInputs, { operation: 'execute' }>
+type ContinueInputs = Exclude<FailoverInputs, PlanInputs | ExecuteInputs>
+
+/** The reviewed move: one job plans, a protected environment waits for its reviewer, another job executes; a third may continue it. */
 export const main = (): Promise<void> =>
   finish(async (signal) => {
     const inputs = readFailoverInputs()
+    const stack = await loadStack(inputs.stack, { drivers, witnesses })
+    const work = await prepare(stack, inputs, signal)
     const groups = phaseGroups()
     const world = await connect({
       stackPath: inputs.stack,
+      stack,
       signal,
       log: actionLog,
       env: readCredentials(),
@@ -24,15 +39,27 @@ export const main = (): Promise<void> =>
       listener: groups.listener,
     })
     try {
-      return inputs.operation === 'plan' ? await plan(world, inputs) : await execute(world, inputs)
+      return await work(world)
     } finally {
       groups.end()
       await world.close()
     }
   })
 
-async function plan(world: World, inputs: Extract<FailoverInputs, { operation: 'plan' }>): Promise<Outcome> {
-  const report = await planFailover(world, { to: inputs.to, ...(inputs.from === null ? {} : { from: inputs.from }) })
+type Work = (world: World) => Promise<Outcome>
+
+/** What is to be done with a world. A plan at hand is judged before any credential of a site is read; that of a begun run lies in the witness. */
+async function prepare(stack: Stack, inputs: FailoverInputs, signal: AbortSignal): Promise<Work> {
+  if (inputs.operation === 'plan') return (world) => plan(world, inputs)
+  if (inputs.operation !== 'execute') return (world) => continueRun(world, inputs)
+  const approved = await readPlan(inputs.planPath, inputs.to)
+  const approval = await reviewOf(stack, approved, inputs, signal, { operation: 'execute' })
+  return async (world) => outcomeOf(await executeFailover(world, approved, approval), 'moved')
+}
+
+async function plan(world: World, inputs: PlanInputs): Promise<Outcome> {
+  const madeIn = gitHubRunUrl(process.env)
+  const report = await planFailover(world, inputs.request, madeIn === null ? {} : { madeIn })
   await writeFile(inputs.planPath, `${JSON.stringify(report.plan, null, 2)}\n`)
   setOutput('plan', inputs.planPath)
   setOutput('digest', report.digest)
@@ -46,24 +73,41 @@ async function plan(world: World, inputs: Extract<FailoverInputs, { operation: '
   }
 }
 
-async function execute(world: World, inputs: Extract<FailoverInputs, { operation: 'execute' }>): Promise<Outcome> {
-  const approved = await readPlan(inputs.planPath, inputs.to)
+/** Resume and abort: allowed by the reviewer of this very run of GitHub, for the run of the stack that is named. */
+async function continueRun(world: World, inputs: ContinueInputs): Promise<Outcome> {
+  const { operation } = inputs
+  const kept = await readRun(world, inputs.run)
+  refuseOtherTarget(kept.plan, inputs.to)
+  const approval = await reviewOf(world.stack, kept.plan, inputs, world.signal, { operation, run: kept.run })
+  return outcomeOf(await continueFailover(world, kept, operation, approval), operation === 'abort' ? 'undone' : 'moved')
+}
+
+/** The approval, read back from GitHub; throws every reason against it. */
+function reviewOf(
+  stack: Stack,
+  approved: Plan,
+  { token, digest }: ExecuteInputs | ContinueInputs,
+  signal: AbortSignal,
+  purpose: Purpose,
+): Promise<Approval> {
   const github = openGitHub({
-    token: inputs.token,
+    token,
     repository: process.env.GITHUB_REPOSITORY ?? '',
-    signal: world.signal,
+    signal,
     ...(process.env.GITHUB_API_URL === undefined ? {} : { apiUrl: process.env.GITHUB_API_URL }),
   })
-  const approval = await readGitHubApproval({ github, stack: world.stack, plan: approved, digest: inputs.digest, env: process.env })
-  const report = await executeFailover(world, approved, approval)
+  return readGitHubApproval({ github, stack, plan: approved, digest, env: process.env, now: new Date(), purpose })
+}
+
+function outcomeOf(report: MoveReport, asked: MoveReport['verdict']): Outcome {
   setOutput('run', report.run)
   setOutput('digest', report.digest)
-  const moved = report.verdict === 'moved'
+  const done = report.verdict === asked
   return {
-    decision: moved ? 'complete' : report.verdict === 'refused' ? 'stop' : 'failure',
-    reasonCode: report.failure?.code ?? 'moved',
+    decision: done ? 'complete' : report.verdict === 'refused' ? 'stop' : 'failure',
+    reasonCode: report.failure?.code ?? (report.verdict === 'undone' ? 'aborted' : report.mode === 'rejoin' ? 'rejoined' : 'moved'),
     result: report,
     summary: moveSummary(report),
-    failure: moved ? null : `failover ${report.verdict}: ${report.failure?.code ?? ''} ${report.failure?.what ?? ''}`,
+    failure: done ? null : `failover ${report.verdict}: ${report.failure?.code ?? ''} ${report.failure?.what ?? ''}`,
   }
 }

@@ -1,6 +1,9 @@
 import * as core from '@actions/core'
 import { maskSecret } from '../credentials.ts'
+import { parseDuration } from '../duration.ts'
 import { inputError } from '../errors.ts'
+import type { MoveRequest } from '../planning/intent.ts'
+import { MODES } from '../planning/plan.ts'
 import { nearest } from '../stack/nearest.ts'
 
 /** Every input of every action, as its action.yml has it. The only module that reads inputs and writes outputs. */
@@ -8,7 +11,20 @@ export const INPUTS = {
   status: ['stack', 'credentials', 'fail-on'],
   deploy: ['stack', 'credentials', 'dry-run', 'only'],
   'verify-backup': ['stack', 'credentials', 'site', 'fresh'],
-  failover: ['stack', 'credentials', 'github-token', 'operation', 'mode', 'to', 'from', 'plan', 'digest', 'confirm'],
+  failover: [
+    'stack',
+    'credentials',
+    'github-token',
+    'operation',
+    'mode',
+    'to',
+    'from',
+    'accept-data-loss',
+    'plan',
+    'digest',
+    'run',
+    'confirm',
+  ],
 } as const
 export type ActionName = keyof typeof INPUTS
 
@@ -81,12 +97,27 @@ export interface VerifyBackupInputs {
   readonly fresh: boolean
 }
 export type FailoverInputs =
-  | { readonly operation: 'plan'; readonly stack: string; readonly to: string; readonly from: string | null; readonly planPath: string }
+  | {
+      readonly operation: 'plan'
+      readonly stack: string
+      readonly request: MoveRequest
+      readonly planPath: string
+    }
   | {
       readonly operation: 'execute'
       readonly stack: string
       readonly to: string
       readonly planPath: string
+      readonly digest: string
+      readonly token: string
+    }
+  | {
+      /** A run that another job began: continued, or taken back. */
+      readonly operation: 'resume' | 'abort'
+      readonly stack: string
+      readonly to: string
+      /** null: the run that has left its lock behind. */
+      readonly run: string | null
       readonly digest: string
       readonly token: string
     }
@@ -110,10 +141,10 @@ export function readVerifyBackupInputs(): VerifyBackupInputs {
 
 export function readFailoverInputs(): FailoverInputs {
   refuseUnknown('failover', process.env)
-  choice('mode', ['switchover'], 'switchover')
-  const operation = choice('operation', ['plan', 'execute'], 'plan')
-  const common = { stack: stackPath(), to: required('to'), planPath: text('plan') || 'standby-plan.json' }
-  if (operation === 'plan') return Object.freeze({ operation, ...common, from: text('from') || null })
+  const operation = choice('operation', ['plan', 'execute', 'resume', 'abort'], 'plan')
+  const common = { stack: stackPath(), to: required('to') }
+  const planPath = text('plan') || 'standby-plan.json'
+  if (operation === 'plan') return Object.freeze({ operation, stack: common.stack, request: readMoveRequest(common.to), planPath })
   const digest = required('digest')
   if (!/^[0-9a-f]{64}$/.test(digest))
     throw inputError('input-invalid', 'digest is not the SHA-256 of a plan: 64 hex digits', {
@@ -125,7 +156,18 @@ export function readFailoverInputs(): FailoverInputs {
     })
   const token = required('github-token')
   mask(token)
-  return Object.freeze({ operation, ...common, digest, token })
+  if (operation === 'execute') return Object.freeze({ operation, ...common, planPath, digest, token })
+  return Object.freeze({ operation, ...common, run: text('run') || null, digest, token })
+}
+
+function readMoveRequest(to: string): MoveRequest {
+  const mode = choice('mode', MODES, 'switchover')
+  const from = text('from')
+  const bound = text('accept-data-loss')
+  const acceptLoss = bound === '' ? undefined : parseDuration(bound)
+  if (acceptLoss === null)
+    throw inputError('input-invalid', `accept-data-loss is ${bound}, and must be a duration`, { next: 'For example 30s, 5m or 1h.' })
+  return { mode, to, ...(from === '' ? {} : { from }), ...(acceptLoss === undefined ? {} : { acceptLoss }) }
 }
 
 /**

@@ -1,11 +1,18 @@
-import type { GitHubApproval, GitHubBranchPolicy, GitHubEnvironment, GitHubProtectionRule, GitHubRun } from '../clients/github.ts'
+import type { GitHubApproval, GitHubRun, GitHubUser } from '../clients/github.ts'
+import { type Gate, judgeEnvironment, mayReview } from './judge-environment.ts'
+import { ofDigest, ofExpiry, type PlanInQuestion } from './judge-plan.ts'
+import { isBoundByExpiry, type Purpose } from './purpose.ts'
+import { type Refusal, refusal } from './refusal.ts'
 
 /** All that an approval is judged by, as GitHub said it. */
 export interface ApprovalEvidence {
   readonly expected: {
-    readonly environment: string
     readonly branch: string
+    /** How many different people must have approved, over all gates. */
+    readonly approvers: number
     readonly runId: number
+    /** The page of this run: a plan that was made in another run was shown to nobody who approved this one. */
+    readonly runUrl: string
     /** `GITHUB_REF` of this job: GitHub matches the environment's branches against it, and a tag may be called like a branch. */
     readonly ref: string
     /** `GITHUB_SHA` of this job. */
@@ -13,81 +20,49 @@ export interface ApprovalEvidence {
     /** `GITHUB_RUN_ATTEMPT` of this job. */
     readonly attempt: number
     readonly digest: string
+    readonly purpose: Purpose
   }
-  /** Digest of the plan that is about to be executed, computed here. */
-  readonly digest: string
-  readonly environment: GitHubEnvironment
-  readonly branchPolicies: readonly GitHubBranchPolicy[]
+  /** ISO 8601: time comes in as a value. */
+  readonly now: string
+  readonly plan: PlanInQuestion
+  /** One for each environment that the stack file names. */
+  readonly gates: readonly Gate[]
   readonly run: GitHubRun
   readonly approvals: readonly GitHubApproval[]
   readonly branchTip: string
 }
 
-/** One reason against an approval. */
-export interface Refusal {
-  readonly code: string
-  readonly what: string
-  readonly next: string
-}
-
 /**
- * Every reason to refuse; empty when this very run was allowed by a reviewer. GitHub's gate fails open (an unknown environment is created
+ * Every reason to refuse; empty when this very run was allowed by its reviewers. GitHub's gate fails open (an unknown environment is created
  * without rules), so nothing is taken for granted: what is missing counts as off. Pure.
  */
 export function judgeApproval(evidence: ApprovalEvidence): Refusal[] {
-  return [...ofPlan(evidence), ...ofEnvironment(evidence), ...ofRun(evidence), ...ofApprovals(evidence)]
+  const { gates, expected } = evidence
+  return [
+    ...ofPlan(evidence),
+    ...gates.flatMap((gate) => judgeEnvironment(gate, expected.branch)),
+    ...ofRun(evidence),
+    ...gates.flatMap((gate) => ofGate(gate, evidence)),
+    ...ofNumber(evidence),
+  ]
 }
 
-function ofPlan({ expected, digest }: ApprovalEvidence): Refusal[] {
-  return digest === expected.digest
-    ? []
-    : [
-        refusal(
-          'digest-mismatch',
-          `the approved digest is ${expected.digest}, this plan has ${digest}`,
-          'Hand over the plan of the plan job, unchanged.',
-        ),
-      ]
-}
-
-const reviewersOf = (environment: GitHubEnvironment): GitHubProtectionRule | undefined =>
-  environment.protection_rules.find((rule) => rule.type === 'required_reviewers')
-
-function ofEnvironment({ environment, expected, branchPolicies }: ApprovalEvidence): Refusal[] {
-  const found: Refusal[] = []
-  const where = `the environment ${expected.environment}`
-  if (environment.name !== expected.environment)
-    found.push(
-      refusal('environment-mismatch', `GitHub answered with the environment ${environment.name}`, 'Check the name in the stack file.'),
-    )
-  const rule = reviewersOf(environment)
-  if (rule === undefined || (rule.reviewers ?? []).length === 0)
-    found.push(
-      refusal('environment-unprotected', `${where} demands no reviewer`, 'Add required reviewers in the settings of the environment.'),
-    )
-  if (rule !== undefined && rule.prevent_self_review !== true)
-    found.push(refusal('self-review-allowed', `${where} lets people approve their own runs`, 'Tick "Prevent self-review".'))
-  if (environment.can_admins_bypass !== false)
+function ofPlan({ plan, expected, now }: ApprovalEvidence): Refusal[] {
+  const found = ofDigest(plan, expected.digest)
+  if (!isBoundByExpiry(expected.purpose)) return found
+  if (plan.madeIn !== expected.runUrl)
     found.push(
       refusal(
-        'admins-can-bypass',
-        `${where} lets administrators bypass its rules, or does not say`,
-        'Untick "Allow administrators to bypass configured protection rules".',
+        'plan-of-another-run',
+        `the plan was made ${plan.madeIn === null ? 'outside of GitHub' : `in ${plan.madeIn}`}, and ${expected.runUrl} was approved`,
+        'Execute the plan of the plan job of the same run.',
       ),
     )
-  const policy = environment.deployment_branch_policy
-  const allowed = branchPolicies.map((one) => `${one.type ?? 'branch'} ${one.name}`)
-  const exact = policy?.custom_branch_policies === true && allowed.length === 1 && allowed[0] === `branch ${expected.branch}`
-  if (!exact)
-    found.push(
-      refusal(
-        'branch-policy-open',
-        `${where} may be used from ${policy === null ? 'any branch' : policy.protected_branches ? 'any protected branch' : allowed.join(', ') || 'nothing that GitHub names'}`,
-        `Allow exactly the branch ${expected.branch}.`,
-      ),
-    )
-  return found
+  return [...found, ...ofExpiry(plan, now)]
 }
+
+/** Events that a person with write access causes, or that the repository itself declares. Strangers cause others, `pull_request_target` for one. */
+const EVENTS = ['workflow_dispatch', 'repository_dispatch', 'push', 'schedule']
 
 function ofRun({ run, expected, branchTip }: ApprovalEvidence): Refusal[] {
   const found: Refusal[] = []
@@ -101,6 +76,8 @@ function ofRun({ run, expected, branchTip }: ApprovalEvidence): Refusal[] {
         'Start the workflow anew: a re-run would use an old approval.',
       ),
     )
+  if (!EVENTS.includes(run.event))
+    found.push(refusal('event-not-allowed', `the run was started by the event ${run.event}`, `Start it by one of ${EVENTS.join(', ')}.`))
   if (run.head_branch !== expected.branch || expected.ref !== `refs/heads/${expected.branch}`)
     found.push(
       refusal(
@@ -123,56 +100,57 @@ function ofRun({ run, expected, branchTip }: ApprovalEvidence): Refusal[] {
 }
 
 /** By id and name: a deleted environment that was made anew has another id. */
-const entriesOf = (approvals: readonly GitHubApproval[], { id, name }: GitHubEnvironment): GitHubApproval[] =>
+const entriesOf = (approvals: readonly GitHubApproval[], { environment: { id, name } }: Gate): GitHubApproval[] =>
   approvals.filter((entry) => entry.environments.some((one) => one.id === id && one.name === name))
 
-function ofApprovals({ approvals, environment, run, expected }: ApprovalEvidence): Refusal[] {
-  const ours = entriesOf(approvals, environment)
+/** By id: a login can be renamed and taken over. */
+const isRequester = (run: GitHubRun, user: GitHubUser): boolean => [run.actor.id, run.triggering_actor.id].includes(user.id)
+
+/** Each environment needs an approval of its own, by one of its own reviewers who did not ask for the move. */
+function ofGate(gate: Gate, { approvals, run }: ApprovalEvidence): Refusal[] {
+  const ours = entriesOf(approvals, gate)
   if (ours.some((entry) => entry.state === 'rejected'))
-    return [refusal('approval-rejected', `${expected.environment} was rejected for this run`, 'Ask the reviewer.')]
+    return [refusal('approval-rejected', `${gate.name} was rejected for this run`, 'Ask the reviewer.')]
   const given = ours.filter((entry) => entry.state === 'approved')
   if (given.length === 0)
     return [
       refusal(
         'not-approved',
-        `nobody approved ${expected.environment} for this run`,
+        `nobody approved ${gate.name} for this run`,
         'The job must name the environment, and a reviewer must approve it.',
       ),
     ]
-  const independent = given.filter((entry) => !requestersOf(run).includes(entry.user.id))
+  const independent = given.filter((entry) => !isRequester(run, entry.user))
   if (independent.length === 0)
-    return [
-      refusal(
-        'approver-is-requester',
-        `${given.map((entry) => entry.user.login).join(', ')} started this run and approved it`,
-        'Somebody else must approve.',
-      ),
-    ]
-  return independent.some((entry) => mayReview(environment, entry.user))
+    return [refusal('approver-is-requester', `${namesOf(given)} started this run and approved it`, 'Somebody else must approve.')]
+  return independent.some((entry) => mayReview(gate.environment, entry.user))
     ? []
-    : [
-        refusal(
-          'approver-not-reviewer',
-          `${independent.map((entry) => entry.user.login).join(', ')} is no reviewer of ${expected.environment}`,
-          'One of its reviewers must approve.',
-        ),
-      ]
+    : [refusal('approver-not-reviewer', `${namesOf(independent)} is no reviewer of ${gate.name}`, 'One of its reviewers must approve.')]
 }
 
-/** By id: a login can be renamed and taken over. */
-const requestersOf = (run: GitHubRun): number[] => [run.actor.id, run.triggering_actor.id]
-
-/** Members of teams are not named by the rule: where a team may review, GitHub's own check has to do. */
-function mayReview(environment: GitHubEnvironment, user: { readonly id: number }): boolean {
-  const reviewers = reviewersOf(environment)?.reviewers ?? []
-  return reviewers.some((one) => one.type !== 'User' || one.reviewer.id === user.id)
+/** One person who approved two environments is one person. Said only where each environment is approved: otherwise that is the reason. */
+function ofNumber(evidence: ApprovalEvidence): Refusal[] {
+  const { expected, gates } = evidence
+  const people = approversOf(evidence)
+  if (people.length >= expected.approvers || gates.some((gate) => ofGate(gate, evidence).length > 0)) return []
+  return [
+    refusal(
+      'approvers-too-few',
+      `${people.map((one) => one.name).join(', ') || 'nobody'} approved, and ${expected.approvers} different people must`,
+      'Start the workflow anew, and let another reviewer approve each environment.',
+    ),
+  ]
 }
 
-/** Who approved: reviewers of the environment who did not start the run. */
-export function approversOf({ approvals, environment, run }: ApprovalEvidence): { readonly id: string; readonly name: string }[] {
-  return entriesOf(approvals, environment)
-    .filter(({ state, user }) => state === 'approved' && !requestersOf(run).includes(user.id) && mayReview(environment, user))
-    .map(({ user }) => ({ id: String(user.id), name: user.login }))
-}
+const namesOf = (entries: readonly GitHubApproval[]): string => [...new Set(entries.map((entry) => entry.user.login))].join(', ')
 
-const refusal = (code: string, what: string, next: string): Refusal => ({ code, what, next })
+/** Who approved, each person once: reviewers of an environment who did not start the run. */
+export function approversOf({ approvals, gates, run }: ApprovalEvidence): { readonly id: string; readonly name: string }[] {
+  const people = new Map(
+    gates
+      .flatMap((gate) => entriesOf(approvals, gate).filter(({ user }) => mayReview(gate.environment, user)))
+      .filter(({ state, user }) => state === 'approved' && !isRequester(run, user))
+      .map(({ user }) => [user.id, user.login]),
+  )
+  return [...people].map(([id, name]) => ({ id: String(id), name }))
+}

@@ -3,9 +3,13 @@ import { asStandbyError, inputError, StandbyError } from '../errors.ts'
 import type { JsonObject } from '../json.ts'
 import type { Approval } from '../operations/reports.ts'
 import type { Plan } from '../planning/plan.ts'
-import { digestOf } from '../planning/plan-digest.ts'
 import type { Stack } from '../stack/stack.ts'
+import { gitHubRunUrl } from './github-run.ts'
 import { type ApprovalEvidence, approversOf, judgeApproval } from './judge-approval.ts'
+import type { Gate } from './judge-environment.ts'
+import { planInQuestion } from './judge-plan.ts'
+import { EXECUTE, type Purpose } from './purpose.ts'
+import { refuseFirst } from './refusal.ts'
 
 export interface ApprovalRequest {
   readonly github: GitHubClient
@@ -13,23 +17,17 @@ export interface ApprovalRequest {
   readonly plan: Plan
   /** The digest that the reviewer saw. */
   readonly digest: string
-  /** Of the job that executes: GITHUB_RUN_ID, GITHUB_RUN_ATTEMPT, GITHUB_REF, GITHUB_SHA. */
+  /** Of the job that executes: GITHUB_REPOSITORY, GITHUB_RUN_ID, GITHUB_RUN_ATTEMPT, GITHUB_REF, GITHUB_SHA. */
   readonly env: Readonly<Record<string, string | undefined>>
+  readonly now: Date
+  /** To execute, when absent. */
+  readonly purpose?: Purpose
 }
 
 /** The approval of this very run, read back from GitHub. Throws the first reason against it, naming all; what can not be read refuses. */
 export async function readGitHubApproval(request: ApprovalRequest): Promise<Approval> {
   const evidence = await gather(request)
-  const refusals = judgeApproval(evidence)
-  const first = refusals[0]
-  if (first !== undefined)
-    throw new StandbyError({
-      code: first.code,
-      mustAct: 'approval',
-      what: refusals.map((refusal) => refusal.what).join('; '),
-      where: `GitHub run ${evidence.run.id}`,
-      next: `${first.next} Nothing was changed.`,
-    })
+  refuseFirst(judgeApproval(evidence), `GitHub run ${evidence.run.id}`)
   return {
     kind: 'github-environment',
     digest: request.digest,
@@ -37,45 +35,70 @@ export async function readGitHubApproval(request: ApprovalRequest): Promise<Appr
     requestedBy: evidence.run.actor.login,
     reason: null,
     proof: {
+      purpose: { ...evidence.expected.purpose },
       run: evidence.run.id,
+      url: evidence.expected.runUrl,
       attempt: evidence.run.run_attempt,
       sha: evidence.run.head_sha,
-      environment: { id: evidence.environment.id, name: evidence.environment.name },
+      environments: evidence.gates.map(({ environment: { id, name } }) => ({ id, name })),
       approvals: JSON.parse(JSON.stringify(evidence.approvals)) as JsonObject[],
     },
   }
 }
 
-async function gather({ github, stack, plan, digest, env }: ApprovalRequest): Promise<ApprovalEvidence> {
+async function gather({ github, stack, plan, digest, env, now, purpose = EXECUTE }: ApprovalRequest): Promise<ApprovalEvidence> {
   const declared = stack.approval.github
   if (declared === undefined)
     throw inputError('approval-not-declared', `the stack file of ${stack.name} names no GitHub environment`, {
       next: 'Add approval.github: { environment, branch }.',
     })
-  const runId = Number(env.GITHUB_RUN_ID)
-  const attempt = Number(env.GITHUB_RUN_ATTEMPT)
-  const { GITHUB_REF: ref, GITHUB_SHA: sha } = env
-  if (![runId, attempt].every((number) => Number.isSafeInteger(number) && number > 0) || ref === undefined || sha === undefined)
-    throw inputError('not-in-github', 'GITHUB_RUN_ID, GITHUB_RUN_ATTEMPT, GITHUB_REF and GITHUB_SHA are not set', {
-      next: 'Execute in a workflow, or with the command line.',
-    })
-  // All five side by side; then the first that failed speaks, in this order, so that the code does not depend on which answer came first.
-  const [environment, branchPolicies, run, approvals, branchTip] = await Promise.allSettled([
-    github.environment(declared.environment),
-    github.branchPolicies(declared.environment),
-    github.run(runId),
-    github.approvals(runId),
-    github.branchTip(declared.branch),
+  const { branch, approvers } = declared
+  const job = jobOf(env)
+  // All side by side; then the first that failed speaks, in this order, so that the code does not depend on which answer came first.
+  const [gates, run, approvals, branchTip] = await Promise.all([
+    Promise.all(declared.environments.map((name) => askGate(github, name))),
+    settled(github.run(job.runId)),
+    settled(github.approvals(job.runId)),
+    settled(github.branchTip(branch)),
   ])
   return {
-    expected: { environment: declared.environment, branch: declared.branch, runId, ref, sha, attempt, digest },
-    digest: digestOf(plan),
-    environment: readable(`the environment ${declared.environment}`, environment, 'environment-missing'),
-    branchPolicies: readable(`the list of branches of ${declared.environment}`, branchPolicies),
-    run: readable(`the run ${runId}`, run),
-    approvals: readable(`the approvals of run ${runId}`, approvals),
-    branchTip: readable(`the branch ${declared.branch}`, branchTip),
+    expected: { branch, approvers, ...job, digest, purpose },
+    now: now.toISOString(),
+    plan: planInQuestion(plan),
+    gates: gates.map((gate) => gate()),
+    run: readable(`the run ${job.runId}`, run),
+    approvals: readable(`the approvals of run ${job.runId}`, approvals),
+    branchTip: readable(`the branch ${branch}`, branchTip),
   }
+}
+
+/** What the runner says of this job; a job that lacks any of it can not be told from others. */
+function jobOf(env: ApprovalRequest['env']): Pick<ApprovalEvidence['expected'], 'runId' | 'runUrl' | 'attempt' | 'ref' | 'sha'> {
+  const runId = Number(env.GITHUB_RUN_ID)
+  const attempt = Number(env.GITHUB_RUN_ATTEMPT)
+  const runUrl = gitHubRunUrl(env)
+  const { GITHUB_REF: ref, GITHUB_SHA: sha } = env
+  const counted = [runId, attempt].every((number) => Number.isSafeInteger(number) && number > 0)
+  if (!counted || ref === undefined || sha === undefined || runUrl === null)
+    throw inputError('not-in-github', 'GITHUB_REPOSITORY, GITHUB_RUN_ID, GITHUB_RUN_ATTEMPT, GITHUB_REF and GITHUB_SHA are not set', {
+      next: 'Execute in a workflow, or with the command line.',
+    })
+  return { runId, runUrl, attempt, ref, sha }
+}
+
+/** Asks for an environment and its branches; what comes back gives the answer, or throws why there is none. */
+async function askGate(github: GitHubClient, name: string): Promise<() => Gate> {
+  const [environment, branchPolicies] = await Promise.all([settled(github.environment(name)), settled(github.branchPolicies(name))])
+  return () => ({
+    name,
+    environment: readable(`the environment ${name}`, environment, 'environment-missing'),
+    branchPolicies: readable(`the list of branches of ${name}`, branchPolicies),
+  })
+}
+
+async function settled<T>(answer: Promise<T>): Promise<PromiseSettledResult<T>> {
+  const [result] = await Promise.allSettled([answer])
+  return result
 }
 
 /** The answer, or a refusal with the code for what GitHub does not have: a gate that can not be read has not been shown to exist. */

@@ -12,6 +12,8 @@ export interface ObjectStoreLocation {
   readonly credentials: KeyPairReference
   /** Of those who only read: other sites and restore tests. */
   readonly readCredentials: KeyPairReference
+  /** Of those who may change the bucket's access policy: they close the archive of a lost site. */
+  readonly policyCredentials?: KeyPairReference
 }
 export interface KeyPairReference {
   readonly accessKeyId: CredentialReference
@@ -37,6 +39,10 @@ export interface ObjectStoreClient {
   remove(key: string, options?: StoreCallOptions): Promise<void>
   /** A URL that reads one object for a while without further credentials: for a pod that needs just this object. */
   presignedGet(key: string, lifetime: Milliseconds): Promise<string>
+  /** The bucket's access policy; null when it has none. */
+  policy(options?: StoreCallOptions): Promise<string | null>
+  /** Replaces the bucket's access policy, or removes it. S3 knows no precondition for it: read it back. */
+  putPolicy(policy: string | null, options?: StoreCallOptions): Promise<void>
   versioning(options?: StoreCallOptions): Promise<'enabled' | 'suspended' | 'off' | 'unknown'>
 }
 export type PutCondition = { readonly ifAbsent: true } | { readonly ifVersion: string }

@@ -170,6 +170,26 @@ export function openObjectStore(access: ObjectStoreAccess): ObjectStoreClient {
       return signed.url.href
     },
 
+    async policy(options) {
+      const request: StoreRequest = { method: 'GET', key: null, action: 's3:GetBucketPolicy', query: { policy: '' } }
+      const answer = await send(request, options, 404)
+      if (answer.status !== 404) return answer.text
+      if (textOf(answer.text, 'Code') === 'NoSuchBucketPolicy') return null
+      throw objectStoreRefusal(attempt(request), 404, answer.text)
+    },
+
+    async putPolicy(policy, options) {
+      const common = { key: null, action: policy === null ? 's3:DeleteBucketPolicy' : 's3:PutBucketPolicy', query: { policy: '' } } as const
+      if (policy === null) {
+        await send({ ...common, method: 'DELETE' }, options)
+        return
+      }
+      const body = new TextEncoder().encode(policy)
+      // The one call besides deletions for which S3 insists on a digest of the body.
+      const headers = { 'content-type': 'application/json', 'content-md5': createHash('md5').update(body).digest('base64') }
+      await send({ ...common, method: 'PUT', headers, body }, options)
+    },
+
     async versioning(options) {
       const request: StoreRequest = { method: 'GET', key: null, action: 's3:GetBucketVersioning', query: { versioning: '' } }
       // Stores without versions, and keys that may not ask, say so with one of these.

@@ -16,6 +16,12 @@ export interface ConditionalStore {
   list(prefix: string): Promise<string[]>
 }
 
+/** Stores add the id of their write to what they keep; it belongs to no record. */
+export function withoutWriteId(body: JsonObject): JsonObject {
+  const { writeId: _, ...record } = body
+  return record
+}
+
 export interface VersionedDocument {
   readonly body: JsonObject
   readonly version: string

@@ -1,15 +1,17 @@
 import { asStandbyError, StandbyError } from '../errors.ts'
 import type { StepReport } from '../operations/reports.ts'
 import type { Behaviour, Clock, Driver, DriverContext } from '../planning/driver.ts'
+import { holderOf } from '../planning/lock.ts'
 import type { Plan, PlannedStep } from '../planning/plan.ts'
 import { activateStep, LOCK_STEP, WITNESS } from '../planning/witness-steps.ts'
 import { componentOf } from '../stack/stack.ts'
 import type { ConditionalStore } from './conditional-store.ts'
 import { type Journal, nextAttempt, openJournal, proofsOf, stepsOnRecord, turnedBack } from './journal.ts'
+import { patientStore } from './patient-store.ts'
 import type { Progress } from './progress.ts'
 import { type Recorder, runSteps } from './run-steps.ts'
 import { beginRun, type Course, mayTurnBack, type RunState, type Verdict } from './transition.ts'
-import { assertStillOurs, holderOf, LOCK_LIFETIME, releaseLock, renewLock } from './witness.ts'
+import { assertStillOurs, LOCK_LIFETIME, releaseLock, renewLock } from './witness.ts'
 import { witnessBehaviours } from './witness-behaviours.ts'
 
 export interface MoveRun {
@@ -38,7 +40,9 @@ export interface MoveOutcome {
  * Performs an approved plan, or continues what an earlier process of the same run left behind.
  * A failure before the point of no return is undone in reverse; after it the run only goes forward, and stops where it can not.
  */
-export async function executeMove(move: MoveRun): Promise<MoveOutcome> {
+export async function executeMove(asked: MoveRun): Promise<MoveOutcome> {
+  const { clock, signal, context } = asked
+  const move: MoveRun = { ...asked, store: patientStore(asked.store, { clock, signal, log: context.log }) }
   const course = courseOf(move.plan)
   const { journal, attempt } = await join(move)
   const holder = holderOf(move.run, attempt)
@@ -62,20 +66,20 @@ export async function executeMove(move: MoveRun): Promise<MoveOutcome> {
       signal: AbortSignal.any([move.signal, lost.signal]),
     })
     const verdict = outcome.verdict ?? 'stopped'
-    if (outcome.verdict !== null) await journal.append({ kind: 'ended', at: at(), verdict, code: outcome.failure?.code ?? null })
-    // A stopped run keeps its lock until that expires, unreleased: a deploy sees that it is unfinished.
+    // A stopped run keeps its lock until that expires, unreleased: everybody sees that it is unfinished.
     if (verdict === 'undone') await releaseLock(move.store, holder)
+    if (outcome.verdict !== null) await journal.append({ kind: 'ended', at: at(), verdict, code: outcome.failure?.code ?? null })
     return { steps: outcome.reports, failure: outcome.failure, verdict, committed: proofs.has(activateStep(move.plan.intent)) }
   } finally {
     clearInterval(renewing)
   }
 }
 
-/** What the transition function needs to know of a plan. */
+/** What the transition function needs to know of a plan. A rejoin changes no active site, and only goes forward. */
 export const courseOf = (plan: Plan): Course => ({
   steps: plan.steps,
   lock: LOCK_STEP,
-  pointOfNoReturn: activateStep(plan.intent),
+  pointOfNoReturn: plan.intent.mode === 'rejoin' ? null : activateStep(plan.intent),
 })
 
 /** Takes the next place in the run's journal. Of two processes that continue one run at once, the later one wins; the other stops at its next entry. */
@@ -105,7 +109,10 @@ async function turned(course: Course, from: RunState, journal: Journal, at: stri
     throw new StandbyError({
       code: 'past-point-of-no-return',
       mustAct: 'input',
-      what: 'the witness names the new site already: this move only goes forward',
+      what:
+        course.pointOfNoReturn === null
+          ? 'a rejoin only goes forward: the active site stays as it is, and what was given up on the other is not brought back'
+          : 'the witness names the new site already: this move only goes forward',
       next: 'Resume it: standby failover resume --run <run>. To go back afterwards, plan a move in the other direction.',
     })
   await journal.append({ kind: 'turned-back', at })

@@ -8,6 +8,7 @@ import { type StepPerformer, stepPerformer } from './perform-step.ts'
 import type { Progress } from './progress.ts'
 import { deadlineAfter } from './settle.ts'
 import { advance, type Command, type Course, commandsOf, PAST, type RunEvent, type RunState, type Verdict } from './transition.ts'
+import { contextOfStep } from './without-lost-site.ts'
 
 /** What a run of steps needs from outside: where behaviour comes from, and who writes down what happens. */
 export interface StepsRun {
@@ -134,10 +135,10 @@ export async function runSteps(run: StepsRun): Promise<StepsOutcome> {
       await carryOut(command, step)
     } catch (error) {
       const reason = asStandbyError(error)
-      if (reason.code === PAST) return note({ is: 'committed', step: step.id })
       // What fails after the first failure was stopped by it, and says nothing new.
       const first = failure === null
       failure ??= reason
+      if (reason.code === PAST) return note({ is: 'committed', step: step.id })
       if (reason.code === LOST) note({ is: 'lost' })
       note({ is: 'threw', step: step.id })
       conclude(step, 'failed', null)
@@ -185,7 +186,7 @@ function performerOf(run: StepsRun, step: PlannedStep, begunAt: string, signal: 
     step,
     component: componentOrCore(run, step),
     intent: run.intent,
-    context: { ...run.context, signal: bounded },
+    context: { ...contextOfStep(run.context, run.intent, step), signal: bounded },
     signal: bounded,
     begunAt,
     applied: false,

@@ -1,4 +1,4 @@
-import { readySteps } from '../planning/order-steps.ts'
+import { readySteps, sequenceOf } from '../planning/order-steps.ts'
 import type { Phase, PlannedStep, StepId } from '../planning/plan.ts'
 
 /**
@@ -81,12 +81,13 @@ export type OnRecord = 'intent' | 'done' | 'was-done' | 'undone'
 /** The state in which a process begins or continues a run. */
 export function beginRun(course: Course, onRecord: ReadonlyMap<StepId, OnRecord>, turnedBack: boolean): RunState {
   const states = { intent: 'unsure', done: 'done', 'was-done': 'was-done', undone: 'undone' } as const
+  const complete = course.steps.every(({ id }) => isDone(onRecord.get(id)))
   const steps = Object.fromEntries(
     course.steps.map(({ id }): [StepId, StepState] => {
       const recorded = onRecord.get(id)
       if (recorded === undefined) return [id, 'todo']
-      // A lock that an earlier process held is observed anew: it may have expired, and gone to somebody else.
-      return [id, id === course.lock ? 'unsure' : states[recorded]]
+      // A lock that an earlier process held is observed anew, unless nothing is left to do: it may have expired, and gone to somebody else.
+      return [id, id === course.lock && !complete ? 'unsure' : states[recorded]]
     }),
   )
   const committed = course.pointOfNoReturn !== null && isDone(steps[course.pointOfNoReturn])
@@ -125,13 +126,18 @@ function commandFor(step: PlannedStep, state: StepState, failed: boolean): Comma
   return []
 }
 
-/** Last first, one at a time, each behind a fresh look at the lock: to open the old site again is as dangerous as to promote the new one. */
+/**
+ * Last first, one at a time, each behind a fresh look at the lock: to open the old site again is as dangerous as to promote the new one.
+ * The point of no return comes before all others: nothing is opened before it is certain that it was not passed, and can not be any more.
+ */
 function back(course: Course, run: RunState): Command[] {
   const lock = course.steps.find(({ id }) => id === course.lock)
   const lockState = lock === undefined ? 'done' : (run.steps[lock.id] ?? 'todo')
   if (lock !== undefined && lockState !== 'failed' && lockState !== 'todo' && !isDone(lockState)) return commandFor(lock, lockState, false)
-  if (lockState === 'failed' || lockState === 'todo') return [{ do: 'end', verdict: 'stopped' }]
-  for (const step of [...course.steps].reverse()) {
+  if (lockState === 'failed') return [{ do: 'end', verdict: 'stopped' }]
+  // The lock was never asked for: nothing was done under it.
+  if (lockState === 'todo') return [{ do: 'end', verdict: 'undone' }]
+  for (const step of wayBack(course)) {
     const state = run.steps[step.id] ?? 'todo'
     if (state === 'cleared-back') return [{ do: 'take-back', step: step.id }]
     if (state === 'taken-back') return [{ do: 'record-undone', step: step.id }]
@@ -139,6 +145,12 @@ function back(course: Course, run: RunState): Command[] {
   }
   const stuck = course.steps.some(({ id }) => run.steps[id] === 'stuck')
   return [{ do: 'end', verdict: stuck ? 'stopped' : 'undone' }]
+}
+
+function wayBack(course: Course): PlannedStep[] {
+  const behind = (step: PlannedStep): boolean => step.id === course.pointOfNoReturn
+  const lastFirst = sequenceOf(course.steps).reverse()
+  return [...lastFirst.filter(behind), ...lastFirst.filter((step) => !behind(step))]
 }
 
 /** What an event changes. An event that does not fit the state of its step changes nothing. */
@@ -189,7 +201,7 @@ export function mayTurnBack(course: Course, run: RunState): boolean {
 export const needsLock = (step: PlannedStep): boolean => !WITHOUT_LOCK.has(step.phase)
 const WITHOUT_LOCK: ReadonlySet<Phase> = new Set(['PREFLIGHT', 'LOCK', 'CLOSED'])
 
-const isDone = (state: StepState | undefined): boolean => state === 'done' || state === 'was-done'
+const isDone = (state: StepState | OnRecord | undefined): boolean => state === 'done' || state === 'was-done'
 
 /** Whose effect may have happened, or may still arrive. What was there before this run came is not this run's to take back. */
 const mayHaveHappened = (state: StepState): boolean =>

@@ -2,10 +2,11 @@ import { seconds } from '../duration.ts'
 import { StandbyError } from '../errors.ts'
 import type { ActiveRecord } from '../observation/observation.ts'
 import type { Behaviour, Clock, StepRun } from '../planning/driver.ts'
+import { isHeld, purposeOf, runOfHolder } from '../planning/lock.ts'
 import type { Plan } from '../planning/plan.ts'
 import type { ConditionalStore } from './conditional-store.ts'
 import { PAST } from './transition.ts'
-import { isHeld, readActive, readLock, releaseLock, replaceActive, runOfHolder, takeLock, type Versioned } from './witness.ts'
+import { readActive, readLock, releaseLock, replaceActive, takeLock, type Versioned } from './witness.ts'
 
 /** Of which run and plan the core's own steps are. */
 export interface WitnessRun {
@@ -30,7 +31,7 @@ function lockBehaviour(of: WitnessRun): Behaviour {
     async done() {
       const [lock, active] = await Promise.all([readLock(store), readActive(store)])
       const held = lock !== null && isHeld(lock.record, clock.now())
-      if (held && lock.record.holder === holder && active?.record.epoch === epoch && active.record.run === run)
+      if (held && lock.record.holder === holder && active?.record.epoch === epoch && active.record.holder === holder)
         return { is: 'done', proof: { holder, epoch, expiresAt: lock.record.expiresAt } }
       return { is: 'pending', waitingFor: held ? `the lock of ${lock.record.holder}, until ${lock.record.expiresAt}` : 'the lock' }
     },
@@ -42,7 +43,7 @@ function lockBehaviour(of: WitnessRun): Behaviour {
         holder,
         epoch,
         now: clock.now(),
-        purpose: `move ${plan.intent.from} to ${plan.intent.to}`,
+        purpose: purposeOf(plan.intent),
       })
       const active = await readActive(store)
       const record = active?.record
@@ -56,7 +57,9 @@ function lockBehaviour(of: WitnessRun): Behaviour {
           next: 'Make a new plan.',
         })
       }
-      if (!ours) await replaceActive(store, { ...record, epoch, since: clock.now().toISOString(), run }, active)
+      // Whoever continues the run takes the record over too: a process that fell asleep behind its last look at the lock can not activate any more.
+      const since = ours ? record.since : clock.now().toISOString()
+      if (record.holder !== holder) await replaceActive(store, { ...record, epoch, since, run, holder }, active)
     },
   }
 }
@@ -89,7 +92,8 @@ async function burnNonce(store: ConditionalStore, plan: Plan, run: string): Prom
   })
 }
 
-function activateBehaviour({ store, run, plan, clock }: WitnessRun): Behaviour {
+function activateBehaviour(of: WitnessRun): Behaviour {
+  const { store, run, plan, clock } = of
   return {
     async done() {
       const active = await readActive(store)
@@ -98,12 +102,12 @@ function activateBehaviour({ store, run, plan, clock }: WitnessRun): Behaviour {
         : { is: 'pending', waitingFor: `the witness to name ${plan.intent.to}` }
     },
     async apply() {
-      const active = await ourActive(store, run, plan)
+      const active = await ourActive(of)
       await replaceActive(store, { ...active.record, activeSite: plan.intent.to, since: clock.now().toISOString() }, active)
     },
     /** Writes the record anew: a write of an earlier process that is still on its way no longer finds the version that it replaces. */
     async undo() {
-      const active = await ourActive(store, run, plan)
+      const active = await ourActive(of)
       if (active.record.activeSite === plan.intent.to)
         throw new StandbyError({
           code: PAST,
@@ -116,14 +120,14 @@ function activateBehaviour({ store, run, plan, clock }: WitnessRun): Behaviour {
   }
 }
 
-async function ourActive(store: ConditionalStore, run: string, plan: Plan): Promise<Versioned<ActiveRecord>> {
+async function ourActive({ store, holder, plan }: WitnessRun): Promise<Versioned<ActiveRecord>> {
   const active = await readActive(store)
-  if (active !== null && active.record.epoch === plan.epoch + 1 && active.record.run === run) return active
+  if (active !== null && active.record.epoch === plan.epoch + 1 && active.record.holder === holder) return active
   throw new StandbyError({
     code: 'lock-lost',
     mustAct: 'site',
-    what: `the active record is of run ${active?.record.run ?? 'nobody'} and epoch ${active?.record.epoch ?? 0}, not of this run`,
-    next: 'Look at what the other run did.',
+    what: `the active record is of ${active?.record.holder ?? active?.record.run ?? 'nobody'} and epoch ${active?.record.epoch ?? 0}, not of ${holder}`,
+    next: 'Look at what the other process did.',
   })
 }
 

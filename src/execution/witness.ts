@@ -2,6 +2,7 @@ import type { Milliseconds } from '../duration.ts'
 import { asStandbyError, StandbyError } from '../errors.ts'
 import type { JsonObject } from '../json.ts'
 import type { ActiveRecord, LockRecord, WitnessView } from '../observation/observation.ts'
+import { isHeld } from '../planning/lock.ts'
 import type { ConditionalStore } from './conditional-store.ts'
 
 const ACTIVE = 'active.json'
@@ -44,11 +45,6 @@ export async function replaceActive(store: ConditionalStore, record: ActiveRecor
     throw new StandbyError({ code: 'epoch-would-shrink', mustAct: 'defect', what: `epoch ${record.epoch} after ${expected.record.epoch}` })
   await store.replace(ACTIVE, asDocument(record), expected.version)
 }
-
-/** Who holds the lock: one process of a run. A process that continues a run is another holder than the one that left it. */
-export const holderOf = (run: string, attempt: number): string => `${run}#${attempt}`
-/** The run that a holder belongs to. */
-export const runOfHolder = (holder: string): string => holder.split('#')[0] ?? holder
 
 export interface LockRequest {
   readonly stack: string
@@ -102,15 +98,16 @@ export async function releaseLock(store: ConditionalStore, holder: string): Prom
   await store.replace(LOCK, asDocument({ ...current.record, released: true }), current.version)
 }
 
-/** Asserts, in front of an irreversible effect, that this run still holds the lock and that no later epoch has begun. */
+/**
+ * Asserts, in front of an effect, that this run still holds the lock and that no later epoch has begun. A lock that expired or is about to,
+ * because the witness was silent, is renewed, if nobody has taken it: whoever takes it changes the record, and our compare-and-set fails.
+ */
 export async function assertStillOurs(store: ConditionalStore, holder: string, epoch: number, now: Date): Promise<void> {
   const [lock, active] = await Promise.all([ownLock(store, holder), readActive(store)])
-  if (Date.parse(lock.record.expiresAt) <= now.getTime()) throw lockLost(holder, `it expired at ${lock.record.expiresAt}`)
+  if (Date.parse(lock.record.expiresAt) - now.getTime() < LOCK_LIFETIME / 2) await renewLock(store, holder, now)
   if (active !== null && active.record.epoch > epoch)
     throw lockLost(holder, `epoch ${active.record.epoch} has begun, this run belongs to epoch ${epoch}`)
 }
-
-export const isHeld = (lock: LockRecord, now: Date): boolean => !lock.released && Date.parse(lock.expiresAt) > now.getTime()
 
 async function ownLock(store: ConditionalStore, holder: string): Promise<Versioned<LockRecord>> {
   const current = await readLock(store)

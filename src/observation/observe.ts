@@ -51,7 +51,7 @@ async function seeComponent(
 ): Promise<BySite> {
   const see = async (site: SiteName | null): Promise<readonly [string, Observed]> => {
     // Nothing is read from a cluster that is not the declared one.
-    const view = site === null ? null : await sites.get(site)
+    const view = site === null || driver.outside === true ? null : await sites.get(site)
     if (view?.kind === 'stranger') return [site ?? EVERYWHERE, { kind: 'silent', why: 'the kubeconfig leads to another cluster' }]
     if (view?.kind === 'silent') return [site ?? EVERYWHERE, { kind: 'silent', why: view.why }]
     return [site ?? EVERYWHERE, await within(driver.observe(component, site, context), (why): Observed => ({ kind: 'silent', why }))]

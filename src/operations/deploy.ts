@@ -2,9 +2,10 @@ import { randomBytes } from 'node:crypto'
 import type { World } from '../composition.ts'
 import { asStandbyError, inputError, StandbyError } from '../errors.ts'
 import { deadlineAfter, settle } from '../execution/settle.ts'
-import { createActive, LOCK_LIFETIME, releaseLock, renewLock, runOfHolder, takeLock } from '../execution/witness.ts'
+import { createActive, LOCK_LIFETIME, releaseLock, renewLock, takeLock } from '../execution/witness.ts'
 import type { Observation } from '../observation/observation.ts'
 import type { Change, Deployment } from '../planning/driver.ts'
+import { lockFindings } from '../planning/lock.ts'
 import { type PlacedUnit, unitNeeds } from '../planning/order-units.ts'
 import { componentOf, type SiteName } from '../stack/stack.ts'
 import { refuseStrangers } from './refuse.ts'
@@ -82,13 +83,14 @@ function refuseSilence(world: World, observation: Observation): void {
 /** A move that stopped half way has closed the traffic on purpose: a deploy would open it to the wrong site. */
 function refuseUnfinishedMove(observation: Observation): void {
   const lock = observation.witness.kind === 'answering' ? observation.witness.lock : null
-  if (lock === null || lock.released || !lock.purpose.startsWith('move ')) return
+  const [unfinished] = lockFindings(lock, null, new Date(observation.at))
+  if (unfinished === undefined) return
   throw new StandbyError({
-    code: 'move-unfinished',
+    code: unfinished.code,
     mustAct: 'site',
-    what: `the run ${lock.holder} (${lock.purpose}) holds the lock and has not ended`,
+    what: unfinished.what,
     where: 'witness lock.json',
-    next: `Wait for it. If its runner is dead, continue it: standby failover resume --run ${runOfHolder(lock.holder)}. Nothing was changed.`,
+    next: `${unfinished.next} Nothing was changed.`,
   })
 }
 

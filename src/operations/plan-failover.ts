@@ -1,29 +1,29 @@
 import { randomBytes } from 'node:crypto'
 import type { World } from '../composition.ts'
 import { blockers } from '../planning/findings.ts'
+import { intentOf, type MoveRequest } from '../planning/intent.ts'
 import { digestOf } from '../planning/plan-digest.ts'
-import { intentOf, planMove } from '../planning/plan-move.ts'
+import { planMove } from '../planning/plan-move.ts'
 import { TOOL_VERSION } from '../version.ts'
 import { refuseStrangers } from './refuse.ts'
 import type { PlanReport } from './reports.ts'
 import { statusOf } from './status.ts'
 
-export interface MoveRequest {
-  readonly to: string
-  /** When given, must be the active site. */
-  readonly from?: string
-}
-
 /** The plan of a move, with its digest: read-only. A plan with blockers is shown, and can not be executed. */
-export async function planFailover(world: World, request: MoveRequest): Promise<PlanReport> {
+export async function planFailover(
+  world: World,
+  request: MoveRequest,
+  from: { /** The address of the GitHub run that asks for it. */ readonly madeIn?: string } = {},
+): Promise<PlanReport> {
   const observation = await world.observe()
   refuseStrangers(observation)
   const intent = intentOf(world.stack, observation, request)
-  const id = `${observation.at.replaceAll(/[-:]|\.\d+/g, '')}-${intent.from}-to-${intent.to}`
+  const id = `${observation.at.replaceAll(/[-:]|\.\d+/g, '')}-${intent.mode}-${intent.from}-${intent.to}`
   const plan = planMove(world.stack, observation, intent, world.drivers, {
     id,
     nonce: randomBytes(16).toString('hex'),
     toolVersion: TOOL_VERSION,
+    ...from,
   })
   return {
     schemaVersion: 1,

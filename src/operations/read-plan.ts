@@ -11,11 +11,14 @@ export async function readPlan(path: string, to: string | null): Promise<Plan> {
   })
   const plan = parse(text, path)
   if (!isPlan(plan)) throw inputError('plan-invalid', `${path} is no plan of this tool`, { next: 'Make a new plan: standby failover plan' })
-  if (to !== null && plan.intent.to !== to)
-    throw inputError('plan-for-another-site', `the plan moves to ${plan.intent.to}, and ${to} was asked for`, {
-      next: 'Nothing was changed.',
-    })
+  if (to !== null) refuseOtherTarget(plan, to)
   return plan
+}
+
+/** What is executed is what was confirmed. */
+export function refuseOtherTarget(plan: Plan, to: string): void {
+  if (plan.intent.to === to) return
+  throw inputError('plan-for-another-site', `the plan is for ${plan.intent.to}, and ${to} was asked for`, { next: 'Nothing was changed.' })
 }
 
 /** Enough to compare it with what was approved; the digest covers the rest. */

@@ -88,7 +88,8 @@ export interface PlanReport {
 
 /** Who allowed a move, and how that was proven; recorded in the evidence. */
 export interface Approval {
-  readonly kind: 'github-environment' | 'local'
+  /** local: the stack file demands nobody's approval, and whoever held the credentials gave a reason. */
+  readonly kind: 'github-environment' | 'signatures' | 'local'
   readonly digest: string
   readonly approvers: readonly { readonly id: string; readonly name: string }[]
   readonly requestedBy: string

@@ -17,6 +17,8 @@ export interface Driver<Spec = JsonObject, State = unknown> {
   readonly kind: string
   /** Whether the component exists once per site, or once for the whole stack. */
   readonly scope: 'site' | 'stack'
+  /** It stands outside its site's Kubernetes, and can be seen when that is silent: an object store. */
+  readonly outside?: true
   /** JSON Schema (2020-12) of the component's mapping in the stack file, without `driver` and `needs`. */
   readonly schema: JsonObject
 
@@ -131,11 +133,11 @@ export interface DriverContext {
   kubeconfig(site: SiteName): string
   /** The value behind a reference, masked in every output from then on. */
   credential(reference: CredentialReference, site?: SiteName): Promise<string>
-  /** The object store that a component of the stack declares for a site; opened to read, unless `write` is asked for. */
+  /** The object store that a component of the stack declares for a site; opened to read, unless more is asked for. */
   objectStore(
     component: ComponentName,
     site: SiteName,
-  ): { readonly location: ObjectStoreLocation; open(access?: 'read' | 'write'): Promise<ObjectStoreClient> }
+  ): { readonly location: ObjectStoreLocation; open(access?: 'read' | 'write' | 'policy'): Promise<ObjectStoreClient> }
   /** Read-only SQL through the driver of a database component. */
   sql(component: ComponentName, at: SiteName | Sandbox, query: string): Promise<SqlRows>
   /** Runs a program to its end or to its deadline; never through a shell. */
@@ -161,13 +163,13 @@ export interface RunResult {
   readonly stderr: string
 }
 
-/** Small JSON records in the witness, outside both sites: backup manifests, results of restore tests. */
+/** Small JSON records in the witness, outside both sites: backup manifests, results of restore tests, histories that a failover cut off. */
 export interface Records {
   write(kind: RecordKind, name: string, record: JsonObject): Promise<void>
   /** The newest record whose name starts with `prefix`; names sort by time. */
   newest(kind: RecordKind, prefix: string): Promise<{ readonly name: string; readonly record: JsonObject } | null>
 }
-export type RecordKind = 'backups' | 'restore-tests'
+export type RecordKind = 'backups' | 'restore-tests' | 'forks'
 
 export interface Clock {
   now(): Date

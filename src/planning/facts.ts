@@ -1,16 +1,18 @@
 import { canonicalJson } from '../json.ts'
 import type { Observation } from '../observation/observation.ts'
-import type { NamedFact } from './plan.ts'
+import type { Liveness } from './liveness.ts'
+import type { Intent, NamedFact } from './plan.ts'
 
-/** The facts that a plan rests on, in a fixed order. */
-export function factsOf(observation: Observation): NamedFact[] {
-  return Object.entries(observation.components)
-    .flatMap(([component, bySite]) =>
-      Object.entries(bySite).flatMap(([site, seen]): NamedFact[] =>
-        seen.kind === 'answering' ? seen.facts.map((fact) => ({ ...fact, component, site })) : [],
-      ),
-    )
-    .sort((a, b) => (nameOf(a) < nameOf(b) ? -1 : 1))
+/** The facts that a plan rests on, in a fixed order. A failover rests on nothing that the lost site says, but on whether anybody sees it alive. */
+export function factsOf(observation: Observation, intent: Intent, liveness: Liveness): NamedFact[] {
+  const lost = intent.mode === 'failover' ? intent.from : null
+  const alive: NamedFact = { component: 'sites', site: liveness.site, name: 'seen alive', value: liveness.is === 'up', binds: 'exactly' }
+  const ofComponents = Object.entries(observation.components).flatMap(([component, bySite]) =>
+    Object.entries(bySite).flatMap(([site, seen]): NamedFact[] =>
+      seen.kind === 'answering' && site !== lost ? seen.facts.map((fact) => ({ ...fact, component, site })) : [],
+    ),
+  )
+  return [alive, ...ofComponents].sort((a, b) => (nameOf(a) < nameOf(b) ? -1 : 1))
 }
 
 export interface StaleFact {

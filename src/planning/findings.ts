@@ -1,6 +1,7 @@
 import type { Observation } from '../observation/observation.ts'
 import type { Stack } from '../stack/stack.ts'
 import type { Assessment, Driver } from './driver.ts'
+import { lockFindings } from './lock.ts'
 import type { Finding, Intent } from './plan.ts'
 
 /** All that a person should know before anything is changed: of sites and witness, then of each component. Pure. */
@@ -16,23 +17,23 @@ export function findingsOf(
     (component) => drivers[component.driver]?.assess(component, observation.components[component.name] ?? {}, intent, assessment) ?? [],
   )
   return [
-    ...ofSites(observation),
+    ...ofSites(observation, intent),
     ...ofWitness(stack, observation, intent),
-    ...rolesDisagree(stack, observation, activeSite),
+    ...rolesDisagree(stack, observation, activeSite, intent),
     ...ofComponents,
   ]
 }
 
 export const blockers = (findings: readonly Finding[]): Finding[] => findings.filter((finding) => finding.severity === 'blocker')
 
-function ofSites(observation: Observation): Finding[] {
+function ofSites(observation: Observation, intent: Intent | null): Finding[] {
   return Object.entries(observation.sites).flatMap(([site, view]): Finding[] => {
     if (view.kind === 'answering') return []
     if (view.kind === 'silent')
       return [
         {
           code: 'site-silent',
-          severity: 'blocker',
+          severity: severityOfSilence(site, intent),
           site,
           what: `${site} does not answer (${view.why})`,
           next: `Look at the API server of ${site} and at the network to it.`,
@@ -48,6 +49,12 @@ function ofSites(observation: Observation): Finding[] {
       },
     ]
   })
+}
+
+/** A lost site is what a failover is for; a third one hinders no move, and nobody should forget it. */
+function severityOfSilence(site: string, intent: Intent | null): Finding['severity'] {
+  if (intent?.mode === 'failover' && site === intent.from) return 'info'
+  return intent === null || site === intent.from || site === intent.to ? 'blocker' : 'warning'
 }
 
 function ofWitness(stack: Stack, observation: Observation, intent: Intent | null): Finding[] {
@@ -70,7 +77,7 @@ function ofWitness(stack: Stack, observation: Observation, intent: Intent | null
         next: 'Run the first deploy.',
       },
     ]
-  const found: Finding[] = []
+  const found: Finding[] = lockFindings(witness.lock, intent, new Date(observation.at))
   if (!stack.sites.some((site) => site.name === witness.active?.activeSite))
     found.push({
       code: 'active-site-undeclared',
@@ -89,7 +96,7 @@ function ofWitness(stack: Stack, observation: Observation, intent: Intent | null
 }
 
 /** Reality against witness: a disagreement has a name and is never silently resolved. */
-function rolesDisagree(stack: Stack, observation: Observation, activeSite: string | null): Finding[] {
+function rolesDisagree(stack: Stack, observation: Observation, activeSite: string | null, intent: Intent | null): Finding[] {
   if (activeSite === null) return []
   return stack.components.flatMap((component) =>
     Object.entries(observation.components[component.name] ?? {}).flatMap(([site, seen]): Finding[] => {
@@ -99,13 +106,17 @@ function rolesDisagree(stack: Stack, observation: Observation, activeSite: strin
       return [
         {
           code: seen.role === 'active' ? 'active-on-passive-site' : 'passive-on-active-site',
-          severity: 'blocker',
+          severity: isMendedBy(intent, site) ? 'info' : 'blocker',
           component: component.name,
           site,
           what: `${component.name} on ${site} is ${seen.role}, and the witness says that ${activeSite} is the active site`,
-          next: 'Find out who changed it before anything else is changed; no command of Standby resolves this by itself.',
+          next: `If ${site} was lost and has come back: standby failover plan --mode rejoin --to ${site}. Else find out who changed it before anything else is changed.`,
         },
       ]
     }),
   )
 }
+
+/** What a lost site says of itself hinders no failover away from it; what a former active site says is what its rejoin mends. */
+const isMendedBy = (intent: Intent | null, site: string): boolean =>
+  (intent?.mode === 'failover' && site === intent.from) || (intent?.mode === 'rejoin' && site === intent.to)

@@ -1,7 +1,9 @@
 import type { Milliseconds } from '../duration.ts'
 import type { JsonObject } from '../json.ts'
 import type { Fact } from '../observation/observation.ts'
+import type { FenceLevel } from '../stack/fence-levels.ts'
 import type { ComponentName, SiteName } from '../stack/stack.ts'
+import type { Liveness } from './liveness.ts'
 
 /** The phases of a move, in order. Up to PROMOTE a run may be aborted; from there it only goes forward. */
 export const PHASES = [
@@ -34,13 +36,6 @@ export interface Intent {
   /** A failover's bound on what may be lost; a prediction above it refuses. */
   readonly acceptLoss?: Milliseconds
 }
-
-/**
- * The ladder of fences, lowest first: traffic closed on every load balancer, application at zero, database fenced, write access to the
- * archive revoked, power or network off. Each is a step with a proof.
- */
-export const FENCE_LEVELS = ['traffic', 'application', 'database', 'archive', 'power'] as const
-export type FenceLevel = (typeof FENCE_LEVELS)[number]
 
 export type StepId = string
 
@@ -88,13 +83,24 @@ export interface Plan {
   /** The epoch in which it was made; the move begins the next one. */
   readonly epoch: number
   readonly madeAt: string
+  /** Address of the GitHub run whose plan job made it: an approval of another run is none of it. Absent when made from a terminal. */
+  readonly madeIn?: string
   readonly expiresAt: string
   /** Burnt at LOCK: a plan is executed once. */
   readonly nonce: string
   readonly facts: readonly NamedFact[]
   readonly findings: readonly Finding[]
   readonly steps: readonly PlannedStep[]
+  readonly fencing: Fencing
+  /** Whether the site that the stack leaves (a rejoin: comes back to) lives, and who says so. */
+  readonly liveness: Liveness
   readonly predictions: Predictions
+}
+
+/** What must be shut before anything is promoted, and what the steps shut; both empty in a rejoin. */
+export interface Fencing {
+  readonly required: FenceLevel | null
+  readonly planned: readonly FenceLevel[]
 }
 
 /** A fact with the component and site it was seen at. */

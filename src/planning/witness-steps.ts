@@ -9,9 +9,14 @@ export const LOCK_STEP = `${WITNESS}.lock`
 /** The id of the point of no return. */
 export const activateStep = (intent: Intent): string => `${WITNESS}.activate@${intent.to}`
 
-/** The steps that the core itself performs: the lock, the point of no return, and the end. */
+/** The steps that the core itself performs: the lock, the point of no return (a rejoin has none: the active site stays), and the end. */
 export function witnessSteps(intent: Intent): PlannedStep[] {
-  const common = { component: WITNESS, site: null, parameters: {}, deadline: minutes(1), expected: seconds(0.1) }
+  const steps = stepsOfMove(intent)
+  return intent.mode === 'rejoin' ? steps.filter(({ id }) => id !== activateStep(intent)) : steps
+}
+
+function stepsOfMove(intent: Intent): PlannedStep[] {
+  const common = { component: WITNESS, site: null, parameters: {}, deadline: minutes(5), expected: seconds(0.1) }
   return [
     {
       ...common,

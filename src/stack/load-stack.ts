@@ -4,6 +4,7 @@ import { hours, parseDuration } from '../duration.ts'
 import { inputError } from '../errors.ts'
 import type { Json, JsonObject } from '../json.ts'
 import type { Driver } from '../planning/driver.ts'
+import { approvalProblems } from './check-approval.ts'
 import { driverProblems, nameProblems, pastedCredentials, sortedByNeeds } from './check-meaning.ts'
 import { isMapping, type Judgement, judge } from './check-schema.ts'
 import { digestOfStack, type NamedFile, readNamed } from './named-files.ts'
@@ -11,7 +12,16 @@ import { nearest } from './nearest.ts'
 import { parseYaml, type YamlText } from './parse-yaml.ts'
 import { type PlacedProblem, type Problem, StackInvalid } from './problems.ts'
 import { componentSchema, frameSchema, type WitnessSchemas, witnessSchema } from './schema.ts'
-import type { ApprovalDeclaration, Component, Objectives, SiteName, Stack } from './stack.ts'
+import type {
+  ApprovalDeclaration,
+  Component,
+  FencingDeclaration,
+  GitHubReviewers,
+  Objectives,
+  RequiredSignatures,
+  SiteName,
+  Stack,
+} from './stack.ts'
 
 /** The kinds of components and of witnesses that a stack file may name. */
 export interface Kinds {
@@ -53,7 +63,12 @@ function examine(text: string, path: string, kinds: Kinds): Examined {
   const value = yaml.value as JsonObject
   const judged = [judge(frameSchema, value, []), ...judgeParts(value, kinds)]
   const meanings = judged.flatMap((one) => one.meanings)
-  const problems = [...judged.flatMap((one) => one.problems), ...nameProblems(value, meanings), ...pastedCredentials(value)]
+  const problems = [
+    ...judged.flatMap((one) => one.problems),
+    ...nameProblems(value, meanings),
+    ...approvalProblems(value.approval),
+    ...pastedCredentials(value),
+  ]
   // Drivers may rely on what their schema and the names promise.
   if (problems.length > 0) return { stack: null, problems, yaml }
   const stack = assemble(value, path)
@@ -97,15 +112,27 @@ function assemble(value: JsonObject, path: string): Stack {
     witness: { driver: String(driver), spec: witness },
     approval: approvalOf(value.approval as JsonObject | undefined),
     objectives: objectivesOf(value.objectives as JsonObject | undefined),
+    fencing: { ...fencingByDefault, ...(value.fencing as Partial<FencingDeclaration> | undefined) },
     components: sortedByNeeds(components),
     source: { path, directory: dirname(resolve(path)), digest: '' },
   }
 }
 
 function approvalOf(declared: JsonObject | undefined): ApprovalDeclaration {
-  const github = declared?.github as ApprovalDeclaration['github']
-  return { expiry: durationOr(declared?.expiry, hours(2)), ...(github === undefined ? {} : { github }) }
+  const signatures = declared?.signatures as RequiredSignatures | undefined
+  return {
+    expiry: durationOr(declared?.expiry, hours(2)),
+    ...(declared?.github === undefined ? {} : { github: gitHubReviewersOf(declared.github as JsonObject) }),
+    ...(signatures === undefined ? {} : { signatures }),
+  }
 }
+
+function gitHubReviewersOf(declared: JsonObject): GitHubReviewers {
+  const environments = (declared.environments ?? [declared.environment]) as readonly string[]
+  return { environments, branch: String(declared.branch), approvers: Number(declared.approvers ?? environments.length) }
+}
+
+const fencingByDefault: FencingDeclaration = { switchover: 'database', failover: 'traffic' }
 
 function objectivesOf(declared: JsonObject | undefined): Objectives {
   return { backupAge: durationOr(declared?.backupAge, hours(26)), restoreTime: durationOr(declared?.restoreTime, hours(1)) }

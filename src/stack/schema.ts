@@ -1,5 +1,7 @@
 import type { Json, JsonObject } from '../json.ts'
 import type { Driver } from '../planning/driver.ts'
+import { FENCE_LEVELS } from './fence-levels.ts'
+import { approvalSchema } from './schema-approval.ts'
 import { credentialReference, duration, kubernetesName, MEANS, type Meaning, text } from './schema-parts.ts'
 
 /** Where the published schema is found; editors read it through the header comment of a stack file. */
@@ -66,19 +68,15 @@ export const frameSchema: JsonObject = {
       required: ['driver'],
       properties: { driver: text('The kind of storage.') },
     },
-    approval: {
-      description: 'Who may allow a move.',
+    approval: approvalSchema,
+    fencing: {
+      description:
+        'How far the old site must be shut out before anything is promoted: traffic closed on every load balancer, application at zero, database fenced, write access to the archive revoked, power or network off.',
       type: 'object',
       additionalProperties: false,
       properties: {
-        github: {
-          description: 'The protected environment whose reviewers allow a move.',
-          type: 'object',
-          required: ['environment', 'branch'],
-          additionalProperties: false,
-          properties: { environment: text('Name of the environment.'), branch: text('The only branch that may be deployed from.') },
-        },
-        expiry: duration('How long a plan waits for its reviewer. Default 2h.'),
+        switchover: fenceLevel('For a planned move. Default database.'),
+        failover: fenceLevel('When the active site is lost: what can be shut without it. Default traffic.'),
       },
     },
     components: {
@@ -93,6 +91,10 @@ export const frameSchema: JsonObject = {
       additionalProperties: { type: 'object', required: ['driver'], properties: { driver: text('The kind of component.') } },
     },
   },
+}
+
+function fenceLevel(description: string): JsonObject {
+  return { description, type: 'string', enum: [...FENCE_LEVELS] }
 }
 
 const needs: JsonObject = {

@@ -1,5 +1,6 @@
 import type { Milliseconds } from '../duration.ts'
 import type { JsonObject } from '../json.ts'
+import type { FenceLevel } from './fence-levels.ts'
 
 /** What the user declares in `standby.yaml`, validated and frozen. The active site is not in it: the witness knows that. */
 export interface Stack {
@@ -10,6 +11,7 @@ export interface Stack {
   readonly witness: WitnessDeclaration
   readonly approval: ApprovalDeclaration
   readonly objectives: Objectives
+  readonly fencing: FencingDeclaration
   /** In an order in which each stands behind what it needs. */
   readonly components: readonly Component[]
   readonly source: StackSource
@@ -54,9 +56,39 @@ export interface WitnessDeclaration {
 }
 
 export interface ApprovalDeclaration {
-  readonly github?: { readonly environment: string; readonly branch: string }
+  readonly github?: GitHubReviewers
+  readonly signatures?: RequiredSignatures
   /** How long a plan may wait for its reviewer. */
   readonly expiry: Milliseconds
+}
+
+/** The level of the ladder that a move must reach before anything is promoted. */
+export interface FencingDeclaration {
+  readonly switchover: FenceLevel
+  readonly failover: FenceLevel
+}
+
+/** Reviewers of protected environments on GitHub. */
+export interface GitHubReviewers {
+  /** Each must be approved for the run: GitHub is content with one reviewer per environment. */
+  readonly environments: readonly string[]
+  /** The only branch that may be moved from. */
+  readonly branch: string
+  /** Distinct people over all environments; never more than there are environments. */
+  readonly approvers: number
+}
+
+/** Detached signatures, for the day that GitHub can not be asked. */
+export interface RequiredSignatures {
+  /** Of distinct keys. */
+  readonly required: number
+  readonly keys: readonly SignatureKey[]
+}
+export interface SignatureKey {
+  /** Whose key it is: as it stands in evidence, and compared with who asks for a move. */
+  readonly name: string
+  /** As in a `.pub` file of OpenSSH: `ssh-ed25519 AAAA… comment`. */
+  readonly key: string
 }
 
 /** What restore tests and predictions are judged against. */

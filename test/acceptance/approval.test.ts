@@ -3,10 +3,11 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals'
 import { controlGitHub, type GitHubControl } from '../../lab/github/control.ts'
 import { startGitHubFake } from '../../lab/github/server.ts'
+import type { Plan } from '../../src/planning/plan.ts'
+import { digestOf } from '../../src/planning/plan-digest.ts'
 import { kubeconfigOf } from '../support/kubeconfig.ts'
 import { type ActionRun, runAction } from '../support/run-action.ts'
-import { runCli } from '../support/run-cli.ts'
-import { blackHole, planText, smallStack } from '../support/small-stack.ts'
+import { blackHole, planText, type SmallStack, smallStack } from '../support/small-stack.ts'
 
 jest.setTimeout(60_000)
 
@@ -14,16 +15,20 @@ const ENVIRONMENT = 'production-failover'
 // Addresses for documentation: whoever asks the sites before the approval is judged waits for ever, and fails these tests.
 const kubeconfig = kubeconfigOf({ url: 'https://192.0.2.1' })
 const stack = smallStack({ kubernetes: { 'dc-a': kubeconfig, 'dc-b': kubeconfig }, storage: 'http://192.0.2.1:9' })
-const plan = join(stack.folder, 'plan.json')
+
+/** The plan that the plan job of this run wrote. */
+function planOf(run: { readonly id: number }): { readonly path: string; readonly digest: string } {
+  const text = planText({ madeIn: `https://github.com/acme/stacks/actions/runs/${run.id}` })
+  const path = join(stack.folder, `plan-${run.id}.json`)
+  writeFileSync(path, text)
+  return { path, digest: digestOf(JSON.parse(text) as Plan) }
+}
 
 let fake: Awaited<ReturnType<typeof startGitHubFake>>
 let github: GitHubControl
-let digest: string
 beforeAll(async () => {
   fake = await startGitHubFake({ repository: 'acme/stacks' })
   github = controlGitHub(fake.url)
-  writeFileSync(plan, planText())
-  digest = (await runCli(['digest', plan])).stdout.trim()
 })
 afterAll(() => fake.stop())
 
@@ -38,9 +43,21 @@ async function waitingRun(): Promise<{ readonly id: number; readonly sha: string
   return run
 }
 
-const execute = (run: { readonly id: number; readonly sha: string }, more: Readonly<Record<string, string>> = {}): Promise<ActionRun> =>
-  runAction('failover', {
-    with: { stack: stack.path, operation: 'execute', to: 'dc-b', confirm: 'dc-b', plan, digest: more.digest ?? digest },
+function execute(
+  run: { readonly id: number; readonly sha: string },
+  more: Readonly<Record<string, string>> = {},
+  on: { readonly stack?: SmallStack; readonly plan?: ReturnType<typeof planOf> } = {},
+): Promise<ActionRun> {
+  const { path, digest } = on.plan ?? planOf(run)
+  return runAction('failover', {
+    with: {
+      stack: (on.stack ?? stack).path,
+      operation: 'execute',
+      to: 'dc-b',
+      confirm: 'dc-b',
+      plan: path,
+      digest: more.digest ?? digest,
+    },
     env: {
       ...stack.env,
       GITHUB_TOKEN: 'ghs_the_token',
@@ -53,6 +70,7 @@ const execute = (run: { readonly id: number; readonly sha: string }, more: Reado
       ...more,
     },
   })
+}
 
 function expectRefused(run: ActionRun, code: string): void {
   expect(run.errors.join('\n')).toContain(code)
@@ -131,6 +149,40 @@ describe('a gate that does not hold is refused before anything is asked or chang
     await github.review(approved.id, { environment: ENVIRONMENT, reviewer: 'rita' })
     expectRefused(await execute(await waitingRun()), 'not-approved')
   })
+})
+
+test('a plan of another run is refused, although its own digest is handed over with it', async () => {
+  await protect()
+  const [run, other] = [await waitingRun(), await waitingRun()]
+  await github.review(run.id, { environment: ENVIRONMENT, reviewer: 'rita' })
+  expectRefused(await execute(run, {}, { plan: planOf(other) }), 'plan-of-another-run')
+})
+
+test('where two environments are declared, one reviewer in both is one too few, and nobody in one of them is nobody', async () => {
+  const second = 'production-failover-second'
+  const two = smallStack({
+    kubernetes: { 'dc-a': kubeconfig, 'dc-b': kubeconfig },
+    storage: 'http://192.0.2.1:9',
+    approval: `{ github: { environments: [${ENVIRONMENT}, ${second}], branch: main } }`,
+  })
+  await protect({ reviewers: ['rita', 'ravi'] })
+  await protect({ name: second, reviewers: ['rita', 'ravi'] })
+  const reviewed = async (reviewers: readonly string[]): Promise<ActionRun> => {
+    const run = await waitingRun()
+    await github.reachEnvironment(run.id, second)
+    for (const [index, reviewer] of reviewers.entries())
+      await github.review(run.id, { environment: index === 0 ? ENVIRONMENT : second, reviewer })
+    return execute(run, {}, { stack: two })
+  }
+  expectRefused(await reviewed(['rita']), 'not-approved')
+  expectRefused(await reviewed(['rita', 'rita']), 'approvers-too-few')
+  expect((await reviewed(['rita', 'ravi'])).outputs['reason-code']).toBe('plan-stale')
+})
+
+test('what nobody approved is refused before any credential of a site is read', async () => {
+  await protect()
+  const run = await execute(await waitingRun(), { KUBECONFIG_DC_A: 'no kubeconfig', STORE_SECRET: '' })
+  expectRefused(run, 'not-approved')
 })
 
 describe('a gate that can not be read has not been shown to exist', () => {

@@ -183,7 +183,7 @@ describe('an execution is refused, and nothing is changed,', () => {
     const reviewed = declared({ github: true })
     const { exitCode, stderr } = await execute(planPath(), 'a1'.repeat(32), [], reviewed)
     expect(exitCode).toBe(3)
-    expect(stderr).toMatch(/standby: reviewer-required.*production-failover.*--break-glass/s)
+    expect(stderr).toMatch(/standby: reviewer-required.*production-failover.*approval\.signatures/s)
   })
 })
 
@@ -224,10 +224,13 @@ test('the way back goes through a reviewer on GitHub: planned by one job, approv
   await github.environment({ name: 'production-failover', reviewers: ['rita'] })
   const reviewed = declared({ github: true })
   const plan = join(reviewed.folder, 'plan.json')
-  const planned = await runAction('failover', { with: { stack: reviewed.path, to: 'dc-a', plan }, env: reviewed.env })
+  const run = await github.startRun({ actor: 'sam' })
+  const planned = await runAction('failover', {
+    with: { stack: reviewed.path, to: 'dc-a', plan },
+    env: { ...reviewed.env, GITHUB_REPOSITORY: 'acme/stacks', GITHUB_RUN_ID: String(run.id) },
+  })
   expect(planned.outputs).toEqual(expect.objectContaining({ 'reason-code': 'plan-ready', plan }))
 
-  const run = await github.startRun({ actor: 'sam' })
   await github.reachEnvironment(run.id, 'production-failover')
   await github.review(run.id, { environment: 'production-failover', reviewer: 'rita', comment: 'go' })
   const moved = await runAction('failover', {

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from '@jest/globals'
-import { EXIT } from '../../src/cli/main.ts'
+import { EXIT } from '../../src/cli/operate.ts'
 import { runCli } from '../support/run-cli.ts'
 
 const page = readFileSync(join(import.meta.dirname, '..', '..', 'docs', 'command-line.md'), 'utf8')

@@ -35,7 +35,7 @@ const readCluster = async (site: string) =>
   }
 
 async function move(to: SiteName): Promise<MoveReport> {
-  const { plan, digest, executable } = await planFailover(db.world, { to })
+  const { plan, digest, executable } = await planFailover(db.world, { mode: 'switchover', to })
   expect(plan.findings.filter((finding) => finding.severity === 'blocker')).toEqual([])
   expect(executable).toBe(true)
   return executeFailover(db.world, plan, { digest } as Approval)
@@ -286,5 +286,5 @@ async function until(holds: () => Promise<boolean>): Promise<void> {
 }
 
 async function expectNoBlockers(to: SiteName): Promise<void> {
-  await until(async () => (await planFailover(db.world, { to })).executable)
+  await until(async () => (await planFailover(db.world, { mode: 'switchover', to })).executable)
 }

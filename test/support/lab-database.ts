@@ -167,6 +167,7 @@ function stackFile(name: string, lab: LabEnvironment, port: number, options: Lab
           bucket: `infisical-${site}`,
           credentials: keys(site === 'dc-a' ? 'ARCHIVE_A' : 'ARCHIVE_B'),
           readCredentials: keys('READER'),
+          policyCredentials: keys('MOVER'),
         })),
       },
       database: {

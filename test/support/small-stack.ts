@@ -21,6 +21,8 @@ export function smallStack(of: {
   readonly accessKeyId?: string
   readonly secretAccessKey?: string
   readonly github?: boolean
+  /** The part `approval`, in place of the one with the environment. */
+  readonly approval?: string
 }): SmallStack {
   const folder = temporaryFolder()
   const path = join(folder, 'standby.yaml')
@@ -38,7 +40,7 @@ ${site('dc-a', 'KUBECONFIG_DC_A')}
 ${site('dc-b', 'KUBECONFIG_DC_B')}
 initialActive: dc-a
 witness: { driver: s3, endpoint: "${of.storage}", region: us-east-1, bucket: bucket, prefix: witness/, credentials: ${keys} }
-${of.github === false ? '' : 'approval: { github: { environment: production-failover, branch: main }, expiry: 2h }'}
+${of.github === false ? '' : `approval: ${of.approval ?? '{ github: { environment: production-failover, branch: main }, expiry: 2h }'}`}
 components:
   archive:
     driver: s3

@@ -1,11 +1,12 @@
 import type { World } from '../../src/composition.ts'
 import { hours, minutes } from '../../src/duration.ts'
+import { siteError } from '../../src/errors.ts'
 import type { ConditionalStore } from '../../src/execution/conditional-store.ts'
 import { recordsIn } from '../../src/execution/records.ts'
 import { observe } from '../../src/observation/observe.ts'
-import type { Behaviour, Driver, DriverContext } from '../../src/planning/driver.ts'
+import type { Behaviour, Clock, Driver, DriverContext } from '../../src/planning/driver.ts'
 import { findingsOf } from '../../src/planning/findings.ts'
-import type { PlannedStep } from '../../src/planning/plan.ts'
+import type { Intent, PlannedStep } from '../../src/planning/plan.ts'
 import type { SiteName, Stack } from '../../src/stack/stack.ts'
 
 const site = (name: string): Stack['sites'][number] => ({
@@ -19,6 +20,7 @@ export const toyStack: Stack = {
   initialActive: 'dc-a' as SiteName,
   witness: { driver: 'memory', spec: {} },
   approval: { expiry: hours(2) },
+  fencing: { switchover: 'database', failover: 'traffic' },
   objectives: { backupAge: hours(26), restoreTime: minutes(30) },
   components: [
     { name: 'database', driver: 'toy', needs: [], spec: {} },
@@ -50,6 +52,22 @@ export function toyStep(id: string, phase: PlannedStep['phase'], more: Partial<P
 export interface ToyWorld {
   writer: 'dc-a' | 'dc-b' | null
   readonly effects: string[]
+}
+
+/** Time that passes only while somebody sleeps. */
+export function toyClock(): Clock & { pass(ms: number): void } {
+  let now = Date.now()
+  return {
+    now: () => new Date(now),
+    pass(ms) {
+      now += ms
+    },
+    async sleep(ms, until) {
+      now += ms
+      await new Promise<void>((resolve) => setImmediate(resolve))
+      until.throwIfAborted()
+    },
+  }
 }
 
 /** A driver that moves a toy database: demote, promote, start; each effect is visible in the toy world. */
@@ -86,13 +104,11 @@ export function toyDriver(toy: ToyWorld, broken: Partial<Record<string, () => Pr
       facts: component.name === 'database' ? [{ name: 'writer', value: toy.writer === at, binds: 'exactly' }] : [],
     }),
     assess: () => [],
-    move: (component, _states, intent) =>
-      component.name === 'database'
-        ? [
-            toyStep(`database.demote@${intent.from}`, 'FENCE'),
-            toyStep(`database.promote@${intent.to}`, 'PROMOTE', { irreversible: true, parameters: { to: intent.to } }),
-          ]
-        : [toyStep(`application.start@${intent.to}`, 'START'), toyStep(`application.note@${intent.to}`, 'PROTECT')],
+    move: (component, _states, intent) => toySteps(component.name, intent),
+    fence: (component, _states, intent) =>
+      component.name === 'database' ? [toyStep(`database.demote@${intent.from}`, 'FENCE', { fence: 'database' })] : [],
+    rejoin: (component, _states, intent) => (component.name === 'database' ? [toyStep(`database.follow@${intent.to}`, 'PROTECT')] : []),
+    loss: (component) => (component.name === 'database' ? { bytes: [0, 4096], seconds: [0, 30], why: 'the archive is 30 s old' } : null),
     behaviours: {
       demote: effect(
         'demote',
@@ -111,6 +127,16 @@ export function toyDriver(toy: ToyWorld, broken: Partial<Record<string, () => Pr
           toy.writer = 'dc-b'
         },
       ),
+      close: effect(
+        'close',
+        () => toy.effects.includes('close'),
+        () => undefined,
+      ),
+      follow: effect(
+        'follow',
+        () => toy.effects.includes('follow'),
+        () => undefined,
+      ),
       start: effect(
         'start',
         () => started.has('start'),
@@ -125,21 +151,37 @@ export function toyDriver(toy: ToyWorld, broken: Partial<Record<string, () => Pr
   }
 }
 
+/** A switchover demotes the old site; a failover has nothing there to rest on, and shuts the door outside. */
+function toySteps(component: string, { mode, from, to }: Intent): PlannedStep[] {
+  if (component === 'application')
+    return [
+      ...(mode === 'failover' ? [toyStep('application.close', 'DRAIN', { fence: 'traffic' })] : []),
+      toyStep(`application.start@${to}`, 'START'),
+      toyStep(`application.note@${to}`, 'PROTECT'),
+    ]
+  return [
+    ...(mode === 'switchover' ? [toyStep(`database.demote@${from}`, 'FENCE', { fence: 'database' })] : []),
+    toyStep(`database.promote@${to}`, 'PROMOTE', { irreversible: true, parameters: { to } }),
+  ]
+}
+
 /** A world around the toy driver and a store: what operations work with, without a network. */
 export function toyWorld(
   toy: ToyWorld,
   store: ConditionalStore,
-  more: { readonly driver?: Driver; readonly signal?: AbortSignal } = {},
+  more: { readonly driver?: Driver; readonly signal?: AbortSignal; readonly clock?: Clock; readonly silent?: readonly string[] } = {},
 ): World {
   const drivers = { toy: more.driver ?? toyDriver(toy) }
   const signal = more.signal ?? new AbortController().signal
   const silent = { info: () => undefined, warning: () => undefined, debug: () => undefined }
-  const clock = {
-    now: () => new Date(),
-    sleep: async (_ms: number, until: AbortSignal) =>
-      new Promise<void>((resolve) => setImmediate(resolve)).then(() => until.throwIfAborted()),
-  }
-  const kubernetes = (name: SiteName) => ({ clusterId: async () => `uid-${name}`, version: async () => 'v1.34' })
+  const clock = more.clock ?? toyClock()
+  const kubernetes = (name: SiteName) => ({
+    clusterId: async () => {
+      if (more.silent?.includes(name)) throw siteError('site-unreachable', `${name} does not answer`)
+      return `uid-${name}`
+    },
+    version: async () => 'v1.34',
+  })
   const context = { stack: toyStack, signal, clock, log: silent, kubernetes, records: recordsIn(store) } as unknown as DriverContext
   return {
     stack: toyStack,

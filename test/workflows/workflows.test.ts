@@ -14,6 +14,7 @@ const files = ['.github/workflows', 'workflows'].flatMap((folder) =>
 
 interface Job {
   readonly name?: string
+  readonly if?: string
   readonly secrets?: unknown
   readonly with?: Record<string, unknown>
   readonly permissions?: Record<string, string>
@@ -139,11 +140,18 @@ describe('the failover workflow', () => {
   test('hands the digest that the reviewer saw to the execute job, and asks for the target twice', () => {
     const step = execute?.steps?.find((candidate) => candidate.uses === '$/actions/failover')
     expect(step?.with).toMatchObject({
-      operation: 'execute',
-      digest: '${{ needs.plan.outputs.digest }}',
+      operation: "${{ inputs.operation == 'move' && 'execute' || inputs.operation }}",
+      digest: '${{ needs.plan.outputs.digest || inputs.digest }}',
       confirm: '${{ inputs.to }}',
       to: '${{ inputs.to }}',
     })
+  })
+
+  test('executes only behind a plan; a run that is continued skips the plan job, whose plan lies in the witness', () => {
+    expect(plan?.if).toBe("${{ inputs.operation == 'move' }}")
+    expect(execute?.if).toBe(
+      "${{ !cancelled() && (needs.plan.result == 'success' || (needs.plan.result == 'skipped' && inputs.operation != 'move')) }}",
+    )
   })
 
   test('fetches the very plan that was shown, by its digest', () => {

@@ -1,7 +1,7 @@
 import type { AccessRule, Claim, Identity, SpecProblem } from '../../planning/driver.ts'
 import type { Stack } from '../../stack/stack.ts'
 import { archiveName, copiedSecrets, streamingSecrets } from './manifests.ts'
-import { archiveMethod, clusterOf, type Database, firstServerName, follows, siteSpecOf } from './spec.ts'
+import { archiveMethod, clusterOf, type Database, firstServerName, follows, otherSites, siteSpecOf } from './spec.ts'
 
 /** What each cluster holds alone: its object, and the prefix that it archives under. */
 export function claimsOf(component: Database): Claim[] {
@@ -133,6 +133,39 @@ export function accessOf(component: Database, stack: Stack): AccessRule[] {
       rule('mover', ['postgresql.cnpg.io'], ['scheduledbackups'], ['patch'], 'to turn the schedules round'),
       rule('mover', ['postgresql.cnpg.io'], ['backups'], ['create'], 'to take a base backup on the new side'),
       rule('mover', [''], ['pods/exec'], ['create', 'get'], 'to ask PostgreSQL for its last checkpoint, and to send one'),
+      rule('mover', ['postgresql.cnpg.io'], ['clusters'], ['delete'], 'to clone a former active site anew', [
+        clusterOf(component, site.name),
+      ]),
+      rule(
+        'mover',
+        ['postgresql.cnpg.io'],
+        ['clusters'],
+        ['create'],
+        'to clone a former active site anew (a name can not restrict creation)',
+      ),
+      rule('mover', [''], ['persistentvolumeclaims'], ['list'], 'to see that the volumes of a deleted cluster are gone'),
+      rule('mover', [''], ['pods/log'], ['get'], 'to tell why a clone could not be made'),
+      ...(follows(component) === 'archive'
+        ? []
+        : [
+            rule('mover', [''], ['secrets'], ['create'], 'to copy the certificates of a new clone (a name can not restrict creation)'),
+            rule(
+              'mover',
+              [''],
+              ['secrets'],
+              ['get', 'patch'],
+              'to copy the certificates of a new clone',
+              otherSites(stack, site.name).flatMap((other) => Object.values(copiedSecrets(clusterOf(component, other)))),
+            ),
+            rule(
+              'mover',
+              [''],
+              ['secrets'],
+              ['get'],
+              'to copy the certificate of a new clone to the other sites (never the key of its authority)',
+              Object.values(streamingSecrets(clusterOf(component, site.name))),
+            ),
+          ]),
       rule('restore-tester', [''], ['secrets'], ['get'], "to restore with the passive site's own password", [component.spec.secrets.owner]),
       {
         kind: 'kubernetes',

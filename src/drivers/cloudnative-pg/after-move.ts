@@ -1,6 +1,7 @@
 import { minutes, seconds } from '../../duration.ts'
 import type { Behaviour } from '../../planning/driver.ts'
-import type { Intent, PlannedStep } from '../../planning/plan.ts'
+import type { Intent, Phase, PlannedStep } from '../../planning/plan.ts'
+import type { SiteName } from '../../stack/stack.ts'
 import { clusterRef, HEALTHY, SCHEDULED_BACKUP } from './objects.ts'
 import { shippedMark, shipWal } from './ship-wal.ts'
 import { type CloudNativePgSpec, clusterOf, type Database } from './spec.ts'
@@ -10,23 +11,10 @@ import { askSql, clusterOfRun, instanceOf, kubernetesOf, namespaceOf, peerOf, ty
 
 /** What is still to do once users are served: wake the archiver, let the old side follow, clear the token, turn the schedules round. */
 export function afterMoveSteps(component: Database, intent: Intent): PlannedStep[] {
-  const [from, to] = [clusterOf(component, intent.from), clusterOf(component, intent.to)]
+  const to = clusterOf(component, intent.to)
   return [
-    plannedStep(component, 'settle', intent.to, {
-      phase: 'PROTECT',
-      title: `Sends a checkpoint to ${to}: until its first one a restarted PostgreSQL does not look at archive_timeout`,
-      deadline: minutes(2),
-      expected: seconds(3),
-      parameters: { cluster: to, promotion: stepId(component, 'promote', intent.to) },
-    }),
-    plannedStep(component, 'follow', intent.from, {
-      phase: 'PROTECT',
-      needs: [stepId(component, 'settle', intent.to)],
-      title: `Waits until ${from} follows ${to} on its new timeline, with nothing missing`,
-      deadline: minutes(10),
-      expected: seconds(8),
-      parameters: { cluster: from, primary: to, primarySite: intent.to, settled: stepId(component, 'settle', intent.to) },
-    }),
+    settleStep(component, intent.to, stepId(component, 'promote', intent.to)),
+    followStep(component, intent.from, intent.to, 'PROTECT'),
     plannedStep(component, 'clear-token', intent.to, {
       phase: 'PROTECT',
       title: `Clears the used token of ${to}: left on a live primary it stops the operator`,
@@ -36,21 +24,44 @@ export function afterMoveSteps(component: Database, intent: Intent): PlannedStep
     }),
     ...(component.spec.schedule === undefined
       ? []
-      : (
-          [
-            [intent.to, to, false],
-            [intent.from, from, true],
-          ] as const
-        ).map(([site, cluster, suspend]) =>
-          plannedStep(component, 'schedule', site, {
-            phase: 'PROTECT',
-            title: `${suspend ? 'Suspends' : 'Resumes'} the scheduled backups of ${cluster}`,
-            deadline: minutes(1),
-            expected: seconds(0.2),
-            parameters: { cluster, suspend },
-          }),
-        )),
+      : [scheduleStep(component, intent.to, false), scheduleStep(component, intent.from, true)]),
   ]
+}
+
+/** `promotion`: the step that made it primary, and names its new timeline. */
+export function settleStep(component: Database, site: SiteName, promotion: string, phase: Phase = 'PROTECT'): PlannedStep {
+  const cluster = clusterOf(component, site)
+  return plannedStep(component, 'settle', site, {
+    phase,
+    title: `Sends a checkpoint to ${cluster}: until its first one a restarted PostgreSQL does not look at archive_timeout`,
+    deadline: minutes(2),
+    expected: seconds(3),
+    parameters: { cluster, promotion },
+  })
+}
+
+export function followStep(component: Database, site: SiteName, primarySite: SiteName, phase: Phase): PlannedStep {
+  const [cluster, primary] = [clusterOf(component, site), clusterOf(component, primarySite)]
+  const settled = stepId(component, 'settle', primarySite)
+  return plannedStep(component, 'follow', site, {
+    phase,
+    needs: [settled],
+    title: `Waits until ${cluster} follows ${primary} on its timeline, with nothing missing`,
+    deadline: minutes(10),
+    expected: seconds(8),
+    parameters: { cluster, primary, primarySite, settled },
+  })
+}
+
+export function scheduleStep(component: Database, site: SiteName, suspend: boolean): PlannedStep {
+  const cluster = clusterOf(component, site)
+  return plannedStep(component, 'schedule', site, {
+    phase: 'PROTECT',
+    title: `${suspend ? 'Suspends' : 'Resumes'} the scheduled backups of ${cluster}`,
+    deadline: minutes(1),
+    expected: seconds(0.2),
+    parameters: { cluster, suspend },
+  })
 }
 
 export const settle: Behaviour<CloudNativePgSpec> = {

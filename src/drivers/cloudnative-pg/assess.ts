@@ -20,21 +20,24 @@ export function assessClusters(
   assessment: Assessment,
 ): Finding[] {
   const sites = assessment.stack.sites.map((site) => site.name)
-  return [...sites.flatMap((site) => ofSite(component, site, states, intent, assessment)), ...ofPair(component, states, intent, assessment)]
+  const severity = intent === null ? 'warning' : 'blocker'
+  return [
+    ...sites.flatMap((site) => findingsOfSite(component, site, states, severity, assessment)),
+    ...ofPair(component, states, intent, assessment),
+  ]
 }
 
-function ofSite(
+/** What is wrong with one site's cluster by itself. A move needs all of it to be right; a status only tells. */
+export function findingsOfSite(
   component: Database,
   site: SiteName,
   states: BySite<CloudNativePgState>,
-  intent: Intent | null,
+  severity: 'warning' | 'blocker',
   assessment: Assessment,
 ): Finding[] {
   const seen = states[site]
   if (seen === undefined) return []
   const say = sayAt(component, site)
-  // A move needs all; a status only tells.
-  const severity = intent === null ? 'warning' : 'blocker'
   const name = clusterOf(component, site)
   if (seen.kind !== 'answering')
     return [
@@ -127,7 +130,7 @@ function ofSite(
     found.push(
       say(
         'backup-running',
-        intent === null ? 'info' : 'blocker',
+        severity === 'warning' ? 'info' : 'blocker',
         `the backup ${state.unfinishedBackup} of ${name} is not finished`,
         'Wait for it, or delete it if it hangs.',
       ),
@@ -234,7 +237,7 @@ const usedToken = (state: CloudNativePgState): boolean => state.promotionToken !
 /** A finding of this component at a site. */
 export type Say = (code: string, severity: Finding['severity'], what: string, next?: string) => Finding
 
-const sayAt =
+export const sayAt =
   (component: Database, site: SiteName): Say =>
   (code, severity, what, next) => ({
     code,

@@ -1,4 +1,4 @@
-import type { ObjectStoreClient } from '../../clients/object-store-client.ts'
+import type { ObjectStoreClient, StoreCallOptions } from '../../clients/object-store-client.ts'
 
 /** A base backup as it lies in the bucket. */
 export interface CataloguedBackup {
@@ -49,6 +49,28 @@ const asInstant = (text: string): string => {
 
 /** The names of all that is archived below `wals/`, without the suffix of their compression. */
 export async function walNames(store: ObjectStoreClient, folder: string, signal: AbortSignal): Promise<string[]> {
-  const objects = await store.list(`${folder}wals/`, { signal })
-  return objects.map((object) => (object.key.split('/').at(-1) ?? '').replace(/\.(gz|bz2|xz|zst|lz4|snappy)$/, ''))
+  return (await store.list(`${folder}wals/`, { signal })).map(({ key }) => walNameOf(key))
 }
+
+export interface ArchivedWal {
+  readonly name: string
+  /** When it arrived in the store. */
+  readonly at: string
+}
+
+/** What is archived from a segment on: a few keys, where the whole archive may hold a month of them. */
+export async function walSince(
+  store: ObjectStoreClient,
+  folder: string,
+  segment: string,
+  options: StoreCallOptions,
+): Promise<ArchivedWal[]> {
+  // The key without its suffix sorts before the key with it.
+  const startAfter = `${folder}wals/${segment.slice(0, 16)}/${segment.slice(0, -1)}`
+  const objects = await store.list(`${folder}wals/`, { ...options, startAfter, limit: MOST_SEGMENTS })
+  return objects.map(({ key, modified }) => ({ name: walNameOf(key), at: modified }))
+}
+/** 80 GiB of WAL: who is further behind is no follower. */
+const MOST_SEGMENTS = 5_000
+
+const walNameOf = (key: string): string => (key.split('/').at(-1) ?? '').replace(/\.(gz|bz2|xz|zst|lz4|snappy)$/, '')

@@ -15,6 +15,7 @@ export function demoteStep(component: Database, intent: Intent): PlannedStep {
     title: `Demotes ${from}: PostgreSQL is shut down cleanly, its last WAL is archived, and it comes back as a replica of ${to}`,
     deadline: minutes(5),
     expected: seconds(5),
+    fence: 'database',
     parameters: { cluster: from, successor: to },
   })
 }

@@ -3,11 +3,12 @@ import { siteError } from '../../errors.ts'
 import type { JsonObject } from '../../json.ts'
 import type { Deployment, DeployUnit, DriverContext, Progress } from '../../planning/driver.ts'
 import type { SiteName } from '../../stack/stack.ts'
-import { objectsUnit } from '../declared-objects.ts'
+import { type DeclaredObject, objectsUnit } from '../declared-objects.ts'
+import { archivesOf } from './archives.ts'
 import { firstBackupUnit } from './deploy-first-backup.ts'
 import { failedBootstrap } from './failed-bootstrap.ts'
+import { forkOf } from './forks.ts'
 import {
-  type Archive,
   archiveSecret,
   bootstrapOf,
   clusterManifest,
@@ -20,7 +21,7 @@ import {
 import { assertSecretsMatch } from './must-match-secrets.ts'
 import { type ClusterObject, conditionOf, HEALTHY, readCluster, SECRET, serverNameOf } from './objects.ts'
 import { type Place, unitId } from './place.ts'
-import { archiveMethod, clusterOf, type Database, firstServerName, follows, otherSites } from './spec.ts'
+import { archiveMethod, clusterOf, type Database, follows, otherSites } from './spec.ts'
 import { readUserSpec } from './user-spec.ts'
 
 /** Archive access, cluster, first backup, streaming identity and schedule of one site. */
@@ -113,17 +114,26 @@ function followUnit(place: Place): DeployUnit {
   })
 }
 
-async function declareCluster(place: Place, streaming: boolean, signal: AbortSignal) {
+/**
+ * The Cluster of a site as it is declared now. `serverNames` names incarnations that are yet to begin.
+ * Throws `roles-disagree` or `archive-forked` when what is live has another role.
+ */
+export async function declareCluster(
+  place: Place,
+  streaming: boolean,
+  signal: AbortSignal,
+  serverNames: Readonly<Record<string, string>> = {},
+): Promise<DeclaredObject> {
   const { component, site, context, deployment } = place
   const live = await readCluster(context.kubernetes(site), component.spec.namespace, clusterOf(component, site), signal)
   const active = clusterOf(component, deployment.activeSite)
-  refuseForeignRole(place, live, active)
+  await refuseForeignRole(place, live, active)
   const userSpec = await readUserSpec(component, context.stack)
   return clusterManifest({
     component,
     stack: context.stack,
     site,
-    archives: await archivesOf(place),
+    archives: await archivesOf(place, serverNames),
     userSpec,
     // Owned by moves: what is live stays, a deploy never flips a role.
     replica:
@@ -138,17 +148,26 @@ async function declareCluster(place: Place, streaming: boolean, signal: AbortSig
 }
 
 /** Witness and cluster disagree: a deploy settles that for neither of them. */
-function refuseForeignRole(place: Place, live: ClusterObject | null, active: string): void {
+async function refuseForeignRole(place: Place, live: ClusterObject | null, active: string): Promise<void> {
   const primary = live?.spec.replica?.primary
-  if (primary === undefined || primary === active) return
-  throw siteError(
-    'roles-disagree',
-    `${clusterOf(place.component, place.site)} follows ${primary}, and the witness says that ${place.deployment.activeSite} is active`,
-    {
-      where: `${place.site} ${place.component.spec.namespace}/Cluster/${clusterOf(place.component, place.site)}`,
-      next: 'Finish the move that was begun, or find out who changed spec.replica. Nothing was changed.',
-    },
-  )
+  if (live === null || primary === undefined || primary === active) return
+  const name = live.metadata.name
+  const where = `${place.site} ${place.component.spec.namespace}/Cluster/${name}`
+  const serverName = serverNameOf(live)
+  const fork = serverName === null ? null : await forkOf(place.component, serverName, place.context)
+  if (fork !== null)
+    throw siteError(
+      'archive-forked',
+      `${name} is the former primary: the failover of ${fork.at} to ${fork.successor} cut its history off`,
+      {
+        where,
+        next: `Rejoin ${place.site}: it is cloned anew. Nothing was changed.`,
+      },
+    )
+  throw siteError('roles-disagree', `${name} follows ${primary}, and the witness says that ${place.deployment.activeSite} is active`, {
+    where,
+    next: 'Finish the move that was begun, or find out who changed spec.replica. Nothing was changed.',
+  })
 }
 
 /** The active cluster's source is where it would follow after a move: the first other site. */
@@ -156,22 +175,6 @@ function sourceOf(place: Place): string {
   const { component, site, deployment, context } = place
   const other = deployment.roleOf(site) === 'active' ? otherSites(context.stack, site)[0] : deployment.activeSite
   return clusterOf(component, other ?? deployment.activeSite)
-}
-
-/** Where every site archives; the name of a live incarnation is what its own cluster says. */
-async function archivesOf(place: Place): Promise<Archive[]> {
-  const { component, context } = place
-  return Promise.all(
-    context.stack.sites.map(async (site) => {
-      const cluster = clusterOf(component, site.name)
-      const live = await readCluster(context.kubernetes(site.name), component.spec.namespace, cluster, context.signal)
-      return {
-        site: site.name,
-        location: context.objectStore(component.spec.archive.store, site.name).location,
-        serverName: (live === null ? null : serverNameOf(live)) ?? firstServerName(cluster),
-      }
-    }),
-  )
 }
 
 /** How soon the operator reacts to a changed Cluster: until then it still calls it healthy, and it keeps no observedGeneration. */
@@ -190,7 +193,8 @@ function steadily(place: Place): (signal: AbortSignal) => Promise<Progress> {
   }
 }
 
-async function clusterIsReady(place: Place, signal: AbortSignal): Promise<Progress> {
+/** Healthy with all instances; `failed` as soon as its first instance can not be made. */
+export async function clusterIsReady(place: Place, signal: AbortSignal): Promise<Progress> {
   const { component, site, context } = place
   const name = clusterOf(component, site)
   const cluster = await readCluster(context.kubernetes(site), component.spec.namespace, name, signal)
@@ -223,7 +227,7 @@ async function clusterIsReady(place: Place, signal: AbortSignal): Promise<Progre
 }
 
 /** The other sites' client certificates, copied here and kept fresh: the owning operator renews them. */
-function streamingUnit(place: Place): DeployUnit {
+export function streamingUnit(place: Place): DeployUnit {
   const { component, site, context } = place
   const others = otherSites(context.stack, site)
   return objectsUnit({
@@ -256,7 +260,7 @@ function streamingUnit(place: Place): DeployUnit {
   })
 }
 
-async function hasStreamingSecrets(place: Place, signal: AbortSignal): Promise<boolean> {
+export async function hasStreamingSecrets(place: Place, signal: AbortSignal): Promise<boolean> {
   if (follows(place.component) !== 'archive-and-streaming') return false
   const names = otherSites(place.context.stack, place.site).flatMap((other) =>
     Object.values(copiedSecrets(clusterOf(place.component, other))),

@@ -1,22 +1,36 @@
 import type { Driver } from '../../planning/driver.ts'
+import type { Intent, PlannedStep } from '../../planning/plan.ts'
 import type { SiteName } from '../../stack/stack.ts'
 import type { Sandbox } from '../../verification/restore-test.ts'
 import { accessOf, claimsOf, problemsOf } from './access.ts'
 import { afterMoveSteps, clearToken, follow, schedule, settle } from './after-move.ts'
 import { assessClusters } from './assess.ts'
+import { assessFailover, assessRejoin } from './assess-lost-site.ts'
 import { backup, backupSteps, manifest } from './backup.ts'
 import { catchUp, catchUpStep } from './catch-up.ts'
+import { clone, refreshStreaming, tellServerName } from './clone.ts'
+import { closeArchive } from './close-archive.ts'
 import { demote, demoteStep } from './demote.ts'
 import { deployCluster } from './deploy.ts'
+import { drainArchive } from './drain-archive.ts'
+import { failoverSteps } from './failover.ts'
+import { fence, fenceSteps } from './fence.ts'
+import { markFork } from './forks.ts'
+import { keepEvidence } from './keep-evidence.ts'
+import { predictedLoss } from './loss.ts'
 import { primaryPod, runSql } from './objects.ts'
 import { type CloudNativePgState, gapsOf, observeCluster } from './observe.ts'
 import { checkpoint, checkpointStep } from './prepare.ts'
 import { promote, promoteStep } from './promote.ts'
+import { promoteWithoutToken } from './promote-without-token.ts'
+import { rejoinSteps } from './rejoin.ts'
+import { removeCluster } from './remove-cluster.ts'
 import { restoredCluster } from './restore-copy.ts'
 import { testRestore } from './restore-test.ts'
-import { type CloudNativePgSpec, cloudNativePgSchema, clusterOf } from './spec.ts'
+import { seesSite } from './sees.ts'
+import { type CloudNativePgSpec, cloudNativePgSchema, clusterOf, type Database } from './spec.ts'
 
-/** PostgreSQL on both sites, run by CloudNativePG: it moves by demotion and promotion token, and loses nothing. */
+/** PostgreSQL on both sites, run by CloudNativePG: it moves by demotion and promotion token, and loses nothing; a lost site is replaced without. */
 export const cloudNativePg: Driver<CloudNativePgSpec, CloudNativePgState> = {
   kind: 'cloudnative-pg',
   scope: 'site',
@@ -26,19 +40,42 @@ export const cloudNativePg: Driver<CloudNativePgSpec, CloudNativePgState> = {
   validate: problemsOf,
   access: accessOf,
   observe: observeCluster,
-  assess: assessClusters,
+  assess(component, states, intent, assessment) {
+    if (intent?.mode === 'failover') return assessFailover(component, states, intent, assessment)
+    if (intent?.mode === 'rejoin') return assessRejoin(component, states, intent, assessment)
+    return assessClusters(component, states, intent, assessment)
+  },
   gaps: (_component, states, activeSite, now) => gapsOf(states, activeSite, now),
   deploy: deployCluster,
-  move: (component, _states, intent) => [
-    checkpointStep(component, intent),
-    demoteStep(component, intent),
-    catchUpStep(component, intent),
-    promoteStep(component, intent),
-    ...afterMoveSteps(component, intent),
-    ...backupSteps(component, intent.to),
-  ],
+  move: (component, states, intent) =>
+    intent.mode === 'failover' ? failoverSteps(component, states, intent) : switchoverSteps(component, intent),
+  fence: fenceSteps,
+  rejoin: rejoinSteps,
+  sees: seesSite,
+  loss: predictedLoss,
   backup: (component, _states, site) => backupSteps(component, site),
-  behaviours: { checkpoint, demote, 'catch-up': catchUp, promote, settle, follow, 'clear-token': clearToken, schedule, backup, manifest },
+  behaviours: {
+    checkpoint,
+    demote,
+    'catch-up': catchUp,
+    promote,
+    settle,
+    follow,
+    'clear-token': clearToken,
+    schedule,
+    backup,
+    manifest,
+    fence,
+    'close-archive': closeArchive,
+    'drain-archive': drainArchive,
+    'promote-without-token': promoteWithoutToken,
+    'mark-fork': markFork,
+    'keep-evidence': keepEvidence,
+    'remove-cluster': removeCluster,
+    'tell-server-name': tellServerName,
+    clone,
+    'refresh-streaming': refreshStreaming,
+  },
   restoreTest: testRestore,
   async sql(component, at, query, context) {
     const sandboxed = isSandbox(at)
@@ -50,5 +87,15 @@ export const cloudNativePg: Driver<CloudNativePgSpec, CloudNativePgState> = {
     return runSql(kubernetes, pod, component.spec.database, `SET default_transaction_read_only = on;\n${query};`, context.signal)
   },
 }
+
+/** The old primary hands over, and follows. */
+const switchoverSteps = (component: Database, intent: Intent): PlannedStep[] => [
+  checkpointStep(component, intent),
+  demoteStep(component, intent),
+  catchUpStep(component, intent),
+  promoteStep(component, intent),
+  ...afterMoveSteps(component, intent),
+  ...backupSteps(component, intent.to),
+]
 
 const isSandbox = (at: SiteName | Sandbox): at is Sandbox => typeof at !== 'string'

@@ -37,12 +37,7 @@ export interface ClusterObject extends KubernetesObject {
     }
     readonly plugins?: readonly { readonly name: string; readonly parameters?: Readonly<Record<string, string>> }[]
     readonly backup?: { readonly barmanObjectStore?: { readonly serverName?: string } }
-    readonly externalClusters?: readonly {
-      readonly name: string
-      readonly connectionParameters?: object
-      readonly plugin?: { readonly parameters?: Readonly<Record<string, string>> }
-      readonly barmanObjectStore?: { readonly serverName?: string }
-    }[]
+    readonly externalClusters?: readonly ExternalCluster[]
   }
   readonly status?: {
     readonly phase?: string
@@ -57,6 +52,12 @@ export interface ClusterObject extends KubernetesObject {
     readonly conditions?: readonly Condition[]
     readonly pluginStatus?: readonly { readonly name: string; readonly version: string }[]
   }
+}
+export interface ExternalCluster {
+  readonly name: string
+  readonly connectionParameters?: object
+  readonly plugin?: { readonly parameters?: Readonly<Record<string, string>> }
+  readonly barmanObjectStore?: { readonly serverName?: string }
 }
 export interface Condition {
   readonly type: string
@@ -90,8 +91,11 @@ export function serverNameOf(cluster: ClusterObject): string | null {
 /** Under which name another cluster archives, as this one was told. */
 export function serverNameOfPeer(cluster: ClusterObject, peer: string): string | null {
   const external = cluster.spec.externalClusters?.find((candidate) => candidate.name === peer)
-  return external?.plugin?.parameters?.serverName ?? external?.barmanObjectStore?.serverName ?? null
+  return external === undefined ? null : serverNameIn(external)
 }
+
+export const serverNameIn = (external: ExternalCluster): string | null =>
+  external.plugin?.parameters?.serverName ?? external.barmanObjectStore?.serverName ?? null
 
 /** What the instance manager says of its PostgreSQL (`/pg/status`, reached through the API server's pod proxy on a kept-alive connection). */
 export interface InstanceStatus {
@@ -109,7 +113,10 @@ export interface InstanceStatus {
   readonly lastFailedWAL?: string
   readonly lastFailedWALTime?: string
   readonly readyWalFiles?: number
+  /** True from the moment at which a fence begins: no proof that PostgreSQL has stopped. */
   readonly mightBeUnavailable?: boolean
+  /** Why PostgreSQL did not answer its instance manager, while it may be unavailable. */
+  readonly mightBeUnavailableMaskedError?: string
   /** The operator's own version: it ships the instance manager. */
   readonly instanceManagerVersion?: string
 }
@@ -180,5 +187,7 @@ export async function primaryPod(
     throw siteError('no-primary', `the cluster ${cluster} ${found === null ? 'does not exist' : 'has no primary instance'}`, {
       where: `${kubernetes.site} ${namespace}/Cluster/${cluster}`,
     })
-  return { namespace, name, container: POSTGRES }
+  return podOf(namespace, name)
 }
+
+export const podOf = (namespace: string, name: string): PodReference => ({ namespace, name, container: POSTGRES })

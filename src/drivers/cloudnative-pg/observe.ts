@@ -12,9 +12,11 @@ import {
   type InstanceStatus,
   readCluster,
   readInstance,
+  serverNameIn,
   serverNameOf,
 } from './objects.ts'
 import { clusterOf, type Database } from './spec.ts'
+import { seeUpstream, type Upstream } from './upstream.ts'
 import { parseLsn, parseSegment, SEGMENT_BYTES, segmentsBetween } from './wal.ts'
 
 /** What is true of one site's cluster, from its own words and its instance's. */
@@ -48,6 +50,10 @@ export interface CloudNativePgState {
   readonly instance: InstanceStatus | null
   readonly lastBackup: { readonly id: string; readonly at: string } | null
   readonly unfinishedBackup: string | null
+  /** Under which name each other cluster archives, as this one was told. */
+  readonly peers: Readonly<Record<string, string>>
+  /** Of a follower: what its primary has left in the archive. */
+  readonly upstream: Upstream | null
 }
 
 /** Reads cluster, instance and backups of one site. */
@@ -68,7 +74,8 @@ export async function observeCluster(
   if (cluster === null) return { kind: 'absent', why: `there is no Cluster ${namespace}/${name}` }
   const pod = cluster.status?.currentPrimary
   const instance = pod === undefined ? null : await readInstance(kubernetes, namespace, pod, context.signal)
-  return summarized(stateOf(cluster, instance, backups as unknown as BackupObject[], secrets))
+  const upstream = await seeUpstream(component, cluster, instance, context)
+  return summarized(stateOf(cluster, instance, backups as unknown as BackupObject[], secrets, upstream))
 }
 
 /** Whoever may not read them does without the comparison: the restore tester has no business with the superuser's password. */
@@ -95,6 +102,7 @@ export function stateOf(
   instance: InstanceStatus | null,
   backups: readonly BackupObject[],
   secrets: CloudNativePgState['secrets'],
+  upstream: Upstream | null = null,
 ): CloudNativePgState {
   const { spec, status } = cluster
   const replica =
@@ -134,6 +142,13 @@ export function stateOf(
     instance,
     lastBackup: good?.status?.backupId === undefined ? null : { id: good.status.backupId, at: good.status.stoppedAt ?? '' },
     unfinishedBackup: own.find((backup) => !FINISHED.includes(backup.status?.phase ?? 'pending'))?.metadata.name ?? null,
+    peers: Object.fromEntries(
+      (spec.externalClusters ?? []).flatMap((external) => {
+        const archivesAs = serverNameIn(external)
+        return external.name === cluster.metadata.name || archivesAs === null ? [] : [[external.name, archivesAs]]
+      }),
+    ),
+    upstream,
   }
 }
 
@@ -158,8 +173,8 @@ function summarized(state: CloudNativePgState): Observed<CloudNativePgState> {
     kind: 'answering',
     state,
     role,
-    health: settled ? 'healthy' : state.instance === null ? 'down' : 'degraded',
-    text: `${writable ? 'primary' : 'replica'}, timeline ${timeline}, ${state.readyInstances}/${state.instances} ready${state.phase === HEALTHY ? '' : `, ${state.phase}`}`,
+    health: settled ? 'healthy' : state.instance === null || state.fenced ? 'down' : 'degraded',
+    text: `${writable ? 'primary' : 'replica'}${state.fenced ? ', fenced' : ''}, timeline ${timeline}, ${state.readyInstances}/${state.instances} ready${state.phase === HEALTHY ? '' : `, ${state.phase}`}`,
     ...(state.lastBackup === null ? {} : { lastBackup: state.lastBackup.at }),
     facts: factsOf(state, timeline),
   }

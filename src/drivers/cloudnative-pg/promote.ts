@@ -60,7 +60,7 @@ export function refusal(cluster: ClusterObject): string | null {
   return phase.startsWith('Cluster is unrecoverable') ? `${cluster.metadata.name}: ${phase} (${phaseReason})` : null
 }
 
-async function podIsReady(run: Run, cluster: ClusterObject): Promise<boolean> {
+export async function podIsReady(run: Run, cluster: ClusterObject): Promise<boolean> {
   const pod = await kubernetesOf(run).get(
     { ...POD, namespace: namespaceOf(run), name: cluster.status?.currentPrimary ?? '' },
     { signal: run.signal },

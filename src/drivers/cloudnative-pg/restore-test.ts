@@ -6,12 +6,13 @@ import type { Check, Sandbox } from '../../verification/restore-test.ts'
 import { newestManifest } from './backup.ts'
 import { newestBackup, walNames } from './catalogue.ts'
 import { failedBootstrap, stuckBootstrap } from './failed-bootstrap.ts'
+import { forkOf } from './forks.ts'
 import { judgeAge, judgeCatalogue, judgeDuration, judgeRestored } from './judge-restored.ts'
 import type { Archive } from './manifests.ts'
 import { type ClusterObject, HEALTHY, readCluster, serverNameOf, serverNameOfPeer } from './objects.ts'
 import { createCopy, restoredCluster } from './restore-copy.ts'
 import { askCopy } from './restored-facts.ts'
-import { archiveFolder, clusterOf, type Database } from './spec.ts'
+import { clusterOf, type Database, incarnationFolder } from './spec.ts'
 
 /** Restores the newest backup with all WAL behind it, and judges what came out. Throws what is our own trouble, not the backup's. */
 export async function testRestore(
@@ -21,8 +22,9 @@ export async function testRestore(
   context: DriverContext,
 ): Promise<RestoreTestReport> {
   const { archive, like } = await archiveToTest(component, source, sandbox, context)
+  await refuseForked(component, archive, context)
   const store = await context.objectStore(component.spec.archive.store, source).open('read')
-  const folder = `${archiveFolder(component)}${archive.serverName}/`
+  const folder = incarnationFolder(component, archive.serverName)
   const [manifest, newest] = await Promise.all([
     newestManifest(component, archive.serverName, context),
     newestBackup(store, folder, context.signal),
@@ -90,6 +92,20 @@ async function archiveToTest(
       next: 'Deploy the stack, then test its backups.',
     })
   return { archive: { site: source, location: context.objectStore(component.spec.archive.store, source).location, serverName }, like }
+}
+
+/** The newest state of an incarnation that a failover cut off holds rows that the users of today were never served. */
+async function refuseForked(component: Database, archive: Archive, context: DriverContext): Promise<void> {
+  const fork = await forkOf(component, archive.serverName, context)
+  if (fork === null) return
+  throw siteError(
+    'archive-forked',
+    `the failover of ${fork.at} to ${fork.successor} cut off the history in ${archive.serverName}${fork.forkedAt === '' ? '' : ` at ${fork.forkedAt}`}`,
+    {
+      where: `${archive.location.bucket}/${archive.location.prefix}${incarnationFolder(component, archive.serverName)}`,
+      next: 'Its newest state must not be restored. Test the backups of the active site; rejoin this one.',
+    },
+  )
 }
 
 function nothingToRestore(component: Database, serverName: string, context: DriverContext): RestoreTestReport {

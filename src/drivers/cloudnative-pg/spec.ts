@@ -124,3 +124,16 @@ export const archiveFolder = (component: Database): string => {
   const prefix = component.spec.archive.prefix ?? ''
   return prefix === '' || prefix.endsWith('/') ? prefix : `${prefix}/`
 }
+
+/** The site whose cluster has this name; null when none is declared. */
+export const siteOfCluster = (component: Database, cluster: string): string | null =>
+  Object.entries(component.spec.sites).find(([, site]) => site.name === cluster)?.[0] ?? null
+
+/** Folder of one incarnation's archive, below the store's own prefix. */
+export const incarnationFolder = (component: Database, serverName: string): string => `${archiveFolder(component)}${serverName}/`
+
+/** The incarnation after the given ones; a name that was not numbered by us counts as the first. */
+export function nextServerName(cluster: string, used: readonly string[]): string {
+  const numbers = used.map((name) => Number(/-g(\d+)$/.exec(name)?.[1] ?? 1))
+  return `${cluster}-g${Math.max(1, ...numbers) + 1}`
+}

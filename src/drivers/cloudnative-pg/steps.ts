@@ -1,6 +1,7 @@
 import type { Milliseconds } from '../../duration.ts'
 import type { JsonObject } from '../../json.ts'
 import type { Phase, PlannedStep } from '../../planning/plan.ts'
+import type { FenceLevel } from '../../stack/fence-levels.ts'
 import type { SiteName } from '../../stack/stack.ts'
 import type { Database } from './spec.ts'
 
@@ -21,6 +22,7 @@ export function plannedStep(
     readonly needs?: readonly string[]
     readonly irreversible?: boolean
     readonly mayBeginIn?: Phase
+    readonly fence?: FenceLevel
   },
 ): PlannedStep {
   return { id: stepId(component, action, site), component: component.name, action, site, needs: [], irreversible: false, ...step }

@@ -87,3 +87,29 @@ export function newestSegment(names: readonly string[], segmentBytes: bigint = S
     null,
   )
 }
+
+/** How far a follower can come with what is archived. */
+export interface Reach {
+  /** The last segment that can be replayed; null when the archive holds nothing that the follower lacks. */
+  readonly last: Segment | null
+  /** A segment behind a hole: it is there and can never be replayed. */
+  readonly beyond: string | null
+}
+
+/** What an archive still gives to a follower at a position: segment after segment, whatever their timelines, up to the first hole. */
+export function reachFrom(names: readonly string[], position: bigint, segmentBytes: bigint = SEGMENT_BYTES): Reach {
+  const whole = names.filter((name) => name.length === 24).flatMap((name) => parseSegment(name, segmentBytes) ?? [])
+  const newestAt = new Map<bigint, Segment>()
+  for (const segment of whole) {
+    const known = newestAt.get(segment.start)
+    if (known === undefined || segment.timeline > known.timeline) newestAt.set(segment.start, segment)
+  }
+  let last: Segment | null = null
+  let next = (position / segmentBytes) * segmentBytes
+  for (let segment = newestAt.get(next); segment !== undefined; segment = newestAt.get(next)) {
+    last = segment
+    next += segmentBytes
+  }
+  const beyond = [...newestAt.values()].filter(({ start }) => start > next).sort((a, b) => (a.start < b.start ? -1 : 1))[0]
+  return { last, beyond: beyond === undefined ? null : segmentName(beyond.timeline, beyond.start, segmentBytes) }
+}

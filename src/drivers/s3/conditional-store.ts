@@ -38,7 +38,7 @@ export function conditionalStore(store: ObjectStoreClient, signal: AbortSignal, 
   const write = async (key: string, body: JsonObject, condition: PutCondition): Promise<string> => {
     await assertHonest()
     // Every document carries an id of its write: after a lost answer its content says whether it was ours that arrived.
-    const writeId = randomUUID()
+    const writeId = typeof body.writeId === 'string' ? body.writeId : randomUUID()
     const text = JSON.stringify({ ...body, writeId })
     for (let tries = 1; ; tries++) {
       try {

@@ -19,6 +19,7 @@ export interface S3State {
 export const s3: Driver<S3Spec, S3State> = {
   kind: 's3',
   scope: 'site',
+  outside: true,
   schema: s3Schema,
   behaviours: { reach },
 

@@ -14,6 +14,7 @@ export interface S3Site {
   readonly prefix?: string
   readonly credentials: KeyPairReference
   readonly readCredentials?: KeyPairReference
+  readonly policyCredentials?: KeyPairReference
 }
 
 /** The witness: a bucket outside both sites. */
@@ -47,6 +48,11 @@ export const s3Schema: JsonObject = {
         ...place,
         credentials: { ...keyPair, description: 'Write access, used inside the site.' },
         readCredentials: { ...keyPair, description: 'Read-only access, used by other sites and restore tests; `credentials` when absent.' },
+        policyCredentials: {
+          ...keyPair,
+          description:
+            "May read and replace the bucket's policy: a failover closes the archive of a lost site with it. Without it that level of fence is not reached.",
+        },
       },
     }),
   },
@@ -69,6 +75,7 @@ export function locationOf(component: Component<S3Spec>, site: SiteName): Object
     prefix: declared.prefix ?? '',
     credentials: declared.credentials,
     readCredentials: declared.readCredentials ?? declared.credentials,
+    ...(declared.policyCredentials === undefined ? {} : { policyCredentials: declared.policyCredentials }),
   }
 }
 

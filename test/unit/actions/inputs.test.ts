@@ -72,7 +72,7 @@ describe('a typo', () => {
     given({ operation: 'exceute' })
     expect(refusal(readFailoverInputs)).toEqual({
       code: 'input-invalid',
-      text: 'operation is exceute, and must be one of plan, execute Did you mean execute?',
+      text: 'operation is exceute, and must be one of plan, execute, resume, abort Did you mean execute?',
     })
     given({ 'dry-run': 'ture' })
     expect(refusal(readDeployInputs).text).toContain('Did you mean true?')
@@ -118,8 +118,31 @@ describe('an execution', () => {
     expect(written.join('')).toBe('::add-mask::ghs_some_token\n')
   })
 
-  test('knows no mode but switchover', () => {
-    given({ ...execute, mode: 'failover' })
+  test.each(['resume', 'abort'])('can be taken up again: %s needs the same confirmation and digest, and takes a run', (operation) => {
+    given({ ...execute, operation, run: 'r1' })
+    expect(readFailoverInputs()).toMatchObject({ operation, run: 'r1', to: 'dc-b', digest })
+    given({ ...execute, operation, run: '' })
+    expect(readFailoverInputs()).toMatchObject({ run: null })
+    given({ ...execute, operation, digest: '' })
+    expect(refusal(readFailoverInputs).code).toBe('input-missing')
+  })
+})
+
+describe('a plan', () => {
+  test('is asked for in one of three modes; a failover says what may be lost', () => {
+    given({ operation: 'plan', to: 'dc-b', mode: 'failover', 'accept-data-loss': '5m' })
+    expect(readFailoverInputs()).toMatchObject({ operation: 'plan', request: { mode: 'failover', to: 'dc-b', acceptLoss: 300_000 } })
+    given({ operation: 'plan', to: 'dc-b', mode: '', 'accept-data-loss': '' })
+    expect(readFailoverInputs()).toMatchObject({ request: { mode: 'switchover', to: 'dc-b' } })
+  })
+
+  test.each(['failovr', 'planned'])('in the mode %s is refused', (mode) => {
+    given({ operation: 'plan', to: 'dc-b', mode })
+    expect(refusal(readFailoverInputs)).toEqual(expect.objectContaining({ code: 'input-invalid' }))
+  })
+
+  test.each(['5', 'soon', '-1m'])('that accepts the loss %j is refused', (bound) => {
+    given({ operation: 'plan', to: 'dc-b', mode: 'failover', 'accept-data-loss': bound })
     expect(refusal(readFailoverInputs)).toEqual(expect.objectContaining({ code: 'input-invalid' }))
   })
 })

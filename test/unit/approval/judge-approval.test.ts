@@ -1,26 +1,33 @@
 import { describe, expect, test } from '@jest/globals'
 import fc from 'fast-check'
 import { type ApprovalEvidence, approversOf, judgeApproval } from '../../../src/approval/judge-approval.ts'
+import type { Gate } from '../../../src/approval/judge-environment.ts'
 import { SOUND } from './sound-evidence.ts'
 
+const GATE = SOUND.gates[0] as Gate
 const codes = (evidence: ApprovalEvidence): string[] => judgeApproval(evidence).map((refusal) => refusal.code)
 
-const withEnvironment = (change: Partial<ApprovalEvidence['environment']>): ApprovalEvidence => ({
-  ...SOUND,
-  environment: { ...SOUND.environment, ...change },
-})
+const withGate = (change: Partial<Gate>): ApprovalEvidence => ({ ...SOUND, gates: [{ ...GATE, ...change }] })
+const withEnvironment = (change: Partial<Gate['environment']>): ApprovalEvidence =>
+  withGate({ environment: { ...GATE.environment, ...change } })
+const withPlan = (change: Partial<ApprovalEvidence['plan']>): ApprovalEvidence => ({ ...SOUND, plan: { ...SOUND.plan, ...change } })
+const withBranches = (branchPolicies: Gate['branchPolicies']): ApprovalEvidence => withGate({ branchPolicies })
 const withRun = (change: Partial<ApprovalEvidence['run']>): ApprovalEvidence => ({ ...SOUND, run: { ...SOUND.run, ...change } })
 const withExpected = (change: Partial<ApprovalEvidence['expected']>): ApprovalEvidence => ({
   ...SOUND,
   expected: { ...SOUND.expected, ...change },
 })
-const withReviewers = (change: Partial<ApprovalEvidence['environment']['protection_rules'][number]>): ApprovalEvidence =>
+const withReviewers = (change: Partial<Gate['environment']['protection_rules'][number]>): ApprovalEvidence =>
   withEnvironment({
-    protection_rules: SOUND.environment.protection_rules.map((rule) =>
-      rule.type === 'required_reviewers' ? { ...rule, ...change } : rule,
+    protection_rules: GATE.environment.protection_rules.map((rule) => (rule.type === 'required_reviewers' ? { ...rule, ...change } : rule)),
+  })
+const withSecondRule = (change: Partial<Gate['environment']['protection_rules'][number]>): ApprovalEvidence =>
+  withEnvironment({
+    protection_rules: GATE.environment.protection_rules.flatMap((rule) =>
+      rule.type === 'required_reviewers' ? [rule, { ...rule, ...change }] : [rule],
     ),
   })
-const entry = { ...SOUND.approvals[0], state: 'approved', comment: '', user: { id: 20, login: 'rita' }, environments: [SOUND.environment] }
+const entry = { ...SOUND.approvals[0], state: 'approved', comment: '', user: { id: 20, login: 'rita' }, environments: [GATE.environment] }
 const withEntry = (change: Partial<ApprovalEvidence['approvals'][number]>): ApprovalEvidence => ({
   ...SOUND,
   approvals: [{ ...entry, ...change }],
@@ -38,8 +45,20 @@ test('a run that a reviewer approved, and not its starter, is allowed', () => {
 describe('one thing bent refuses, with its own code and with what to do:', () => {
   const sam = { id: 10, login: 'sam' }
   const bent: readonly [string, string, ApprovalEvidence][] = [
-    ['another plan than the reviewed one', 'digest-mismatch', { ...SOUND, digest: 'e2'.repeat(32) }],
-    ['another environment', 'environment-mismatch', withExpected({ environment: 'production-fallover' })],
+    ['another plan than the reviewed one', 'digest-mismatch', withPlan({ digest: 'e2'.repeat(32) })],
+    ['a plan of another run', 'plan-of-another-run', withPlan({ madeIn: 'https://github.com/acme/stacks/actions/runs/502' })],
+    ['a plan that was made outside of GitHub', 'plan-of-another-run', withPlan({ madeIn: null })],
+    ['a plan that waited too long', 'plan-expired', { ...SOUND, now: SOUND.plan.expiresAt }],
+    ['a plan that does not say until when it may wait', 'plan-expired', withPlan({ expiresAt: 'never' })],
+    ['a second rule of reviewers that demands nobody', 'environment-unprotected', withSecondRule({ reviewers: [] })],
+    [
+      'a second rule of reviewers that lets people approve their own runs',
+      'self-review-allowed',
+      withSecondRule({ prevent_self_review: false }),
+    ],
+    ['a run that a stranger can start', 'event-not-allowed', withRun({ event: 'pull_request_target' })],
+    ['one approver where two must be', 'approvers-too-few', withExpected({ approvers: 2 })],
+    ['another environment', 'environment-mismatch', withGate({ name: 'production-fallover' })],
     ['no rule at all, as a misspelt environment has', 'environment-unprotected', withEnvironment({ protection_rules: [] })],
     ['a rule that names nobody', 'environment-unprotected', withReviewers({ reviewers: [] })],
     [
@@ -51,29 +70,21 @@ describe('one thing bent refuses, with its own code and with what to do:', () =>
     [
       'self-review not said',
       'self-review-allowed',
-      withEnvironment({ protection_rules: SOUND.environment.protection_rules.map((rule) => without(rule, 'prevent_self_review')) }),
+      withEnvironment({ protection_rules: GATE.environment.protection_rules.map((rule) => without(rule, 'prevent_self_review')) }),
     ],
     ['administrators may bypass', 'admins-can-bypass', withEnvironment({ can_admins_bypass: true })],
-    ['administrators not said', 'admins-can-bypass', { ...SOUND, environment: without(SOUND.environment, 'can_admins_bypass') }],
+    ['administrators not said', 'admins-can-bypass', withGate({ environment: without(GATE.environment, 'can_admins_bypass') })],
     ['any branch', 'branch-policy-open', withEnvironment({ deployment_branch_policy: null })],
     [
       'any protected branch',
       'branch-policy-open',
       withEnvironment({ deployment_branch_policy: { protected_branches: true, custom_branch_policies: false } }),
     ],
-    [
-      'a second branch',
-      'branch-policy-open',
-      { ...SOUND, branchPolicies: [...SOUND.branchPolicies, { name: 'release/*', type: 'branch' }] },
-    ],
-    ['a pattern that main matches', 'branch-policy-open', { ...SOUND, branchPolicies: [{ name: 'm*', type: 'branch' }] }],
-    ['a tag in place of the branch', 'branch-policy-open', { ...SOUND, branchPolicies: [{ name: 'main', type: 'tag' }] }],
-    [
-      'a tag beside the branch',
-      'branch-policy-open',
-      { ...SOUND, branchPolicies: [...SOUND.branchPolicies, { name: 'main', type: 'tag' }] },
-    ],
-    ['no branch listed', 'branch-policy-open', { ...SOUND, branchPolicies: [] }],
+    ['a second branch', 'branch-policy-open', withBranches([...GATE.branchPolicies, { name: 'release/*', type: 'branch' }])],
+    ['a pattern that main matches', 'branch-policy-open', withBranches([{ name: 'm*', type: 'branch' }])],
+    ['a tag in place of the branch', 'branch-policy-open', withBranches([{ name: 'main', type: 'tag' }])],
+    ['a tag beside the branch', 'branch-policy-open', withBranches([...GATE.branchPolicies, { name: 'main', type: 'tag' }])],
+    ['no branch listed', 'branch-policy-open', withBranches([])],
     ['another run', 'run-mismatch', withRun({ id: 502 })],
     ['a run of another commit', 'run-mismatch', withRun({ head_sha: 'f'.repeat(40) })],
     ['a second attempt', 'rerun-refused', withRun({ run_attempt: 2, triggering_actor: { id: 11, login: 'tina' } })],
@@ -177,4 +188,61 @@ test('whatever GitHub lists as approvals, a run without a declared reviewer othe
       expect(new Set(approversOf(evidence).map((one) => one.id))).toEqual(new Set(counted.map((one) => String(one.user.id))))
     }),
   )
+})
+
+describe('where two environments must be approved', () => {
+  const second: Gate = { ...GATE, name: 'failover-second', environment: { ...GATE.environment, id: 72, name: 'failover-second' } }
+  const rita = { id: 20, login: 'rita' }
+  const omar = { id: 21, login: 'omar' }
+  const approved = (user: typeof rita, ...gates: readonly Gate[]) => ({
+    ...entry,
+    user,
+    environments: gates.map((gate) => gate.environment),
+  })
+  const both = (approvals: ApprovalEvidence['approvals'], approvers = 2): ApprovalEvidence => ({
+    ...withExpected({ approvers }),
+    gates: [GATE, second],
+    approvals,
+  })
+
+  test('two people, one in each, are enough, and both are recorded', () => {
+    const evidence = both([approved(rita, GATE), approved(omar, second)])
+    expect(judgeApproval(evidence)).toEqual([])
+    expect(approversOf(evidence).map((one) => one.name)).toEqual(['rita', 'omar'])
+  })
+
+  test('one person in both is one person', () => {
+    expect(codes(both([approved(rita, GATE), approved(rita, second)]))).toEqual(['approvers-too-few'])
+    expect(codes(both([approved(rita, GATE, second)]))).toEqual(['approvers-too-few'])
+    expect(codes(both([approved(rita, GATE, second)], 1))).toEqual([])
+  })
+
+  test('two people in one of them are not enough: each is judged by itself', () => {
+    expect(codes(both([approved(rita, GATE), approved(omar, GATE)]))).toEqual(['not-approved'])
+  })
+
+  test('who asked for the move counts in neither', () => {
+    const sam = { id: 10, login: 'sam' }
+    expect(codes(both([approved(rita, GATE), approved(sam, second)]))).toEqual(['approver-is-requester'])
+    expect(codes(both([approved(rita, GATE, second), approved(sam, second)]))).toEqual(['approvers-too-few'])
+  })
+
+  test('one of them that does not protect refuses, whatever the other does', () => {
+    const approvals = [approved(rita, GATE), approved(omar, second)]
+    const open = { ...second, environment: { ...second.environment, can_admins_bypass: true } }
+    expect(codes({ ...both(approvals), gates: [GATE, open] })).toEqual(['admins-can-bypass'])
+    expect(codes({ ...both(approvals), gates: [open, GATE] })).toEqual(['admins-can-bypass'])
+  })
+
+  test('a rejection in one of them refuses', () => {
+    const approvals = [approved(rita, GATE, second), approved(omar, second), { ...approved(omar, second), state: 'rejected' }]
+    expect(codes(both(approvals))).toEqual(['approval-rejected'])
+  })
+})
+
+test('an approval to resume a run does not ask when its plan was made, or where; the digest binds it', () => {
+  const resume = { ...withExpected({ purpose: { operation: 'resume', run: 'r1' } }), now: '2026-11-22T00:00:00.000Z' }
+  const elsewhere = { ...resume, plan: { ...SOUND.plan, madeIn: null } }
+  expect(codes(elsewhere)).toEqual([])
+  expect(codes({ ...elsewhere, plan: { ...elsewhere.plan, digest: 'e2'.repeat(32) } })).toEqual(['digest-mismatch'])
 })

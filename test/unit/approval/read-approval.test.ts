@@ -9,7 +9,7 @@ import { memoryStore } from '../../support/memory-store.ts'
 import { toyStack, toyWorld } from '../../support/toy-stack.ts'
 
 const ENVIRONMENT = 'production-failover'
-const stack = { ...toyStack, approval: { ...toyStack.approval, github: { environment: ENVIRONMENT, branch: 'main' } } }
+const stack = { ...toyStack, approval: { ...toyStack.approval, github: { environments: [ENVIRONMENT], branch: 'main', approvers: 1 } } }
 
 let fake: Awaited<ReturnType<typeof startGitHubFake>>
 let control: GitHubControl
@@ -22,10 +22,12 @@ afterEach(() => fake.stop())
 
 const github = () => openGitHub({ apiUrl: fake.url, token: 'token', repository: 'lab/stacks', deadline: 2_000 })
 
-async function plan() {
+const PAGE = 'https://github.com/lab/stacks/actions/runs'
+
+async function plan(run: Run) {
   const store = memoryStore()
   await createActive(store, { schemaVersion: 1, stack: 'toy', epoch: 1, activeSite: 'dc-a', since: '', run: '' })
-  return planFailover(toyWorld({ writer: 'dc-a', effects: [] }, store), { to: 'dc-b' })
+  return planFailover(toyWorld({ writer: 'dc-a', effects: [] }, store), { mode: 'switchover', to: 'dc-b' }, { madeIn: `${PAGE}/${run.id}` })
 }
 
 /** A run that waited for its reviewer and was approved, as it should be. */
@@ -39,6 +41,7 @@ type Run = Awaited<ReturnType<typeof approvedRun>>
 
 /** What the runner tells the job that executes. */
 const jobOf = (run: Run, sha = run.sha) => ({
+  GITHUB_REPOSITORY: 'lab/stacks',
   GITHUB_RUN_ID: String(run.id),
   GITHUB_RUN_ATTEMPT: '1',
   GITHUB_REF: `refs/heads/${run.branch}`,
@@ -46,9 +49,9 @@ const jobOf = (run: Run, sha = run.sha) => ({
 })
 
 async function read(run: Run, more: { readonly digest?: string; readonly sha?: string } = {}) {
-  const report = await plan()
+  const report = await plan(run)
   const env = jobOf(run, more.sha)
-  return readGitHubApproval({ github: github(), stack, plan: report.plan, digest: more.digest ?? report.digest, env })
+  return readGitHubApproval({ github: github(), stack, plan: report.plan, digest: more.digest ?? report.digest, env, now: new Date() })
 }
 
 describe('an approval', () => {
@@ -65,11 +68,14 @@ describe('an approval', () => {
 
   test('is refused when the environment does not exist', async () => {
     const run = await approvedRun()
-    const other = { ...stack, approval: { ...stack.approval, github: { environment: 'production-failovr', branch: 'main' } } }
-    const report = await plan()
+    const other = {
+      ...stack,
+      approval: { ...stack.approval, github: { environments: ['production-failovr'], branch: 'main', approvers: 1 } },
+    }
+    const report = await plan(run)
     const env = jobOf(run)
     await expect(
-      readGitHubApproval({ github: github(), stack: other, plan: report.plan, digest: report.digest, env }),
+      readGitHubApproval({ github: github(), stack: other, plan: report.plan, digest: report.digest, env, now: new Date() }),
     ).rejects.toMatchObject({ code: 'environment-missing' })
   })
 
@@ -124,29 +130,43 @@ describe('an approval', () => {
 
   test('is refused for a job of a tag that is called like the branch', async () => {
     const run = await approvedRun()
-    const report = await plan()
+    const report = await plan(run)
     const env = { ...jobOf(run), GITHUB_REF: 'refs/tags/main' }
-    await expect(readGitHubApproval({ github: github(), stack, plan: report.plan, digest: report.digest, env })).rejects.toMatchObject({
+    await expect(
+      readGitHubApproval({ github: github(), stack, plan: report.plan, digest: report.digest, env, now: new Date() }),
+    ).rejects.toMatchObject({
       code: 'branch-not-allowed',
     })
   })
 
-  test.each(['GITHUB_RUN_ID', 'GITHUB_RUN_ATTEMPT', 'GITHUB_REF', 'GITHUB_SHA'])('is refused without %s', async (name) => {
-    const run = await approvedRun()
-    const report = await plan()
-    const env = { ...jobOf(run), [name]: undefined }
-    await expect(readGitHubApproval({ github: github(), stack, plan: report.plan, digest: report.digest, env })).rejects.toMatchObject({
-      code: 'not-in-github',
-      mustAct: 'input',
-    })
-  })
+  test.each(['GITHUB_REPOSITORY', 'GITHUB_RUN_ID', 'GITHUB_RUN_ATTEMPT', 'GITHUB_REF', 'GITHUB_SHA'])(
+    'is refused without %s',
+    async (name) => {
+      const run = await approvedRun()
+      const report = await plan(run)
+      const env = { ...jobOf(run), [name]: undefined }
+      await expect(
+        readGitHubApproval({ github: github(), stack, plan: report.plan, digest: report.digest, env, now: new Date() }),
+      ).rejects.toMatchObject({
+        code: 'not-in-github',
+        mustAct: 'input',
+      })
+    },
+  )
 
   test('is refused when the stack file names no environment', async () => {
     const { github: _none, ...approval } = stack.approval
     const run = await approvedRun()
-    const report = await plan()
+    const report = await plan(run)
     await expect(
-      readGitHubApproval({ github: github(), stack: { ...stack, approval }, plan: report.plan, digest: report.digest, env: jobOf(run) }),
+      readGitHubApproval({
+        github: github(),
+        stack: { ...stack, approval },
+        plan: report.plan,
+        digest: report.digest,
+        env: jobOf(run),
+        now: new Date(),
+      }),
     ).rejects.toMatchObject({ code: 'approval-not-declared' })
   })
 
@@ -177,7 +197,8 @@ describe('an approval', () => {
       run: run.id,
       attempt: 1,
       sha: run.sha,
-      environment: { name: ENVIRONMENT },
+      url: `${PAGE}/${run.id}`,
+      environments: [{ name: ENVIRONMENT }],
       approvals: [{ state: 'approved', user: { login: 'rita' }, environments: [{ name: ENVIRONMENT }] }],
     })
   })
@@ -187,5 +208,31 @@ describe('an approval', () => {
     await fake.stop()
     await expect(read(run)).rejects.toMatchObject({ code: 'approval-unreadable' })
     fake = await startGitHubFake()
+  })
+
+  test('of this run is refused for a plan of another run, whoever hands over its digest', async () => {
+    const run = await approvedRun()
+    const foreign = await plan(await control.startRun({ actor: 'otto' }))
+    await expect(
+      readGitHubApproval({ github: github(), stack, plan: foreign.plan, digest: foreign.digest, env: jobOf(run), now: new Date() }),
+    ).rejects.toMatchObject({ code: 'plan-of-another-run', mustAct: 'approval' })
+  })
+
+  test('in two environments needs two people, and both are read back', async () => {
+    const second = 'production-failover-second'
+    await control.environment({ name: second, reviewers: ['rita', 'ravi'] })
+    const two = { ...stack, approval: { ...stack.approval, github: { environments: [ENVIRONMENT, second], branch: 'main', approvers: 2 } } }
+    const readBoth = async (reviewers: readonly [string, string]) => {
+      const run = await control.startRun({ actor: 'otto' })
+      for (const [index, environment] of [ENVIRONMENT, second].entries()) {
+        await control.reachEnvironment(run.id, environment)
+        await control.review(run.id, { environment, reviewer: reviewers[index] ?? '' })
+      }
+      const report = await plan(run)
+      const { plan: planned, digest } = report
+      return readGitHubApproval({ github: github(), stack: two, plan: planned, digest, env: jobOf(run), now: new Date() })
+    }
+    expect(await readBoth(['rita', 'ravi'])).toMatchObject({ approvers: [{ name: 'rita' }, { name: 'ravi' }] })
+    await expect(readBoth(['ravi', 'ravi'])).rejects.toMatchObject({ code: 'approvers-too-few' })
   })
 })

@@ -14,13 +14,20 @@ async function deployed() {
   await createActive(store, { schemaVersion: 1, stack: 'toy', epoch: 1, activeSite: 'dc-a', since: '2026-11-20T00:00:00Z', run: 'deploy' })
   return { toy, store }
 }
-const approve = (digest: string): Approval => ({ kind: 'local', digest, approvers: [], requestedBy: 'test', reason: 'test', proof: {} })
+const approve = (digest: string): Approval => ({
+  kind: 'local',
+  digest,
+  approvers: [],
+  requestedBy: 'test',
+  reason: 'test',
+  proof: { purpose: { operation: 'execute' } },
+})
 
 describe('a planned move', () => {
   test('ends with the new site writing, the witness naming it in the next epoch, and the lock released', async () => {
     const { toy, store } = await deployed()
     const world = toyWorld(toy, store)
-    const { plan, digest } = await planFailover(world, { to: 'dc-b' })
+    const { plan, digest } = await planFailover(world, { mode: 'switchover', to: 'dc-b' })
     const report = await executeFailover(world, plan, approve(digest))
     expect(report).toMatchObject({ verdict: 'moved', failure: null, epoch: { before: 1, after: 2 } })
     expect(toy).toEqual({ writer: 'dc-b', effects: ['demote', 'promote', 'start', 'note'] })
@@ -31,7 +38,7 @@ describe('a planned move', () => {
   test('writes every intent before its effect and every result after it', async () => {
     const { toy, store } = await deployed()
     const world = toyWorld(toy, store)
-    const { plan, digest } = await planFailover(world, { to: 'dc-b' })
+    const { plan, digest } = await planFailover(world, { mode: 'switchover', to: 'dc-b' })
     const report = await executeFailover(world, plan, approve(digest))
     const entries = (await openJournal(store, report.run)).entries
     expect(entries[0]?.kind).toBe('begun')
@@ -52,7 +59,7 @@ describe('a planned move', () => {
       },
     })
     const world = toyWorld(toy, store, { driver })
-    const { plan, digest } = await planFailover(world, { to: 'dc-b' })
+    const { plan, digest } = await planFailover(world, { mode: 'switchover', to: 'dc-b' })
     const report = await executeFailover(world, plan, approve(digest))
     expect(report).toMatchObject({ verdict: 'undone', failure: { code: 'shutdown-too-slow' } })
     expect(toy.writer).toBe('dc-a')
@@ -65,7 +72,7 @@ describe('a planned move', () => {
     const { toy, store } = await deployed()
     const driver = toyDriver(toy, { start: async () => Promise.reject(siteError('image-missing', 'no image')) })
     const world = toyWorld(toy, store, { driver })
-    const { plan, digest } = await planFailover(world, { to: 'dc-b' })
+    const { plan, digest } = await planFailover(world, { mode: 'switchover', to: 'dc-b' })
     const report = await executeFailover(world, plan, approve(digest))
     expect(report).toMatchObject({ verdict: 'stopped', failure: { code: 'image-missing' } })
     expect(toy.writer).toBe('dc-b')
@@ -75,7 +82,7 @@ describe('a planned move', () => {
   test('a plan is executed once: the second time it is refused and nothing happens', async () => {
     const { toy, store } = await deployed()
     const world = toyWorld(toy, store)
-    const { plan, digest } = await planFailover(world, { to: 'dc-b' })
+    const { plan, digest } = await planFailover(world, { mode: 'switchover', to: 'dc-b' })
     await executeFailover(world, plan, approve(digest))
     const effects = [...toy.effects]
     const second = await executeFailover(world, plan, approve(digest))
@@ -86,7 +93,7 @@ describe('a planned move', () => {
   test('of two runs with one plan at the same time exactly one moves', async () => {
     const { toy, store } = await deployed()
     const world = toyWorld(toy, store)
-    const { plan, digest } = await planFailover(world, { to: 'dc-b' })
+    const { plan, digest } = await planFailover(world, { mode: 'switchover', to: 'dc-b' })
     const reports = await Promise.all([executeFailover(world, plan, approve(digest)), executeFailover(world, plan, approve(digest))])
     expect(reports.map((report) => report.verdict).sort()).toEqual(['moved', 'refused'])
     expect(toy.effects.filter((effect) => effect === 'promote')).toHaveLength(1)
@@ -112,7 +119,7 @@ describe('a plan that is not true any more is refused before any effect', () => 
   test.each(cases)('%s: %s', async (title, code, change) => {
     const at = await deployed()
     const world = toyWorld(at.toy, at.store)
-    const { plan, digest } = await planFailover(world, { to: 'dc-b' })
+    const { plan, digest } = await planFailover(world, { mode: 'switchover', to: 'dc-b' })
     await change(at)
     const report = await executeFailover(world, plan, approve(title.includes('digest') ? 'other' : digest))
     expect(report).toMatchObject({ verdict: 'refused', failure: { code } })
@@ -122,7 +129,7 @@ describe('a plan that is not true any more is refused before any effect', () => 
   test('an expired plan', async () => {
     const { toy, store } = await deployed()
     const world = toyWorld(toy, store)
-    const { plan } = await planFailover(world, { to: 'dc-b' })
+    const { plan } = await planFailover(world, { mode: 'switchover', to: 'dc-b' })
     const old = { ...plan, expiresAt: '2026-01-01T00:00:00.000Z' }
     const { digestOf } = await import('../../../src/planning/plan-digest.ts')
     const report = await executeFailover(world, old, approve(digestOf(old)))

@@ -1,7 +1,7 @@
 import { describe, expect, test } from '@jest/globals'
 import fc from 'fast-check'
 import type { ConditionalStore } from '../../../src/execution/conditional-store.ts'
-import { assertStillOurs, createActive, LOCK_LIFETIME, releaseLock, renewLock, takeLock } from '../../../src/execution/witness.ts'
+import { assertStillOurs, createActive, LOCK_LIFETIME, readLock, releaseLock, renewLock, takeLock } from '../../../src/execution/witness.ts'
 import { memoryStore } from '../../support/memory-store.ts'
 
 const now = new Date('2026-11-21T03:00:00Z')
@@ -48,17 +48,20 @@ describe('the lock', () => {
     await expect(renewLock(store, 'first', later(LOCK_LIFETIME))).rejects.toMatchObject({ code: 'lock-lost' })
   })
 
-  test('an irreversible effect is refused once the lock expired, was taken over, or a later epoch began', async () => {
+  test('an effect is refused once the lock was taken over or released, or a later epoch began; one that only expired is taken anew', async () => {
     const store = memoryStore()
     await takeLock(store, request('ours'))
     await assertStillOurs(store, 'ours', 2, now)
-    await expect(assertStillOurs(store, 'ours', 2, later(LOCK_LIFETIME))).rejects.toMatchObject({ code: 'lock-lost' })
+    await assertStillOurs(store, 'ours', 2, later(LOCK_LIFETIME))
+    expect((await readLock(store))?.record.expiresAt).toBe(later(2 * LOCK_LIFETIME).toISOString())
     await createActive(store, { schemaVersion: 1, stack: 'toy', epoch: 3, activeSite: 'dc-a', since: '', run: 'other' })
     await expect(assertStillOurs(store, 'ours', 2, now)).rejects.toMatchObject({
       code: 'lock-lost',
       message: expect.stringContaining('epoch 3'),
     })
-    await releaseLock(store, 'ours')
+    await takeLock(store, { ...request('other'), now: later(2 * LOCK_LIFETIME) })
     await expect(assertStillOurs(store, 'ours', 3, now)).rejects.toMatchObject({ code: 'lock-lost' })
+    await releaseLock(store, 'other')
+    await expect(assertStillOurs(store, 'other', 3, now)).rejects.toMatchObject({ code: 'lock-lost' })
   })
 })

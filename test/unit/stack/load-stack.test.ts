@@ -21,7 +21,10 @@ describe('a stack file that is right', () => {
     const stack = await loadStack(pathOfStack('infisical-kubernetes'), kinds)
     expect(stack).toMatchObject({ name: 'infisical', initialActive: 'dc-a', witness: { driver: 's3' } })
     expect(stack.objectives).toEqual({ backupAge: hours(26), restoreTime: minutes(30) })
-    expect(stack.approval).toEqual({ expiry: hours(2), github: { environment: 'production-failover', branch: 'main' } })
+    expect(stack.approval).toEqual({
+      expiry: hours(2),
+      github: { environments: ['production-failover'], branch: 'main', approvers: 1 },
+    })
     const unfrozen: unknown[] = []
     const visit = (value: unknown): void => {
       if (typeof value !== 'object' || value === null) return

@@ -1,101 +1,17 @@
 import { describe, expect, test } from '@jest/globals'
 import fc from 'fast-check'
 import { assessClusters } from '../../../../src/drivers/cloudnative-pg/assess.ts'
-import type { ClusterObject, InstanceStatus } from '../../../../src/drivers/cloudnative-pg/objects.ts'
-import { type CloudNativePgState, gapBetween, gapsOf, stateOf } from '../../../../src/drivers/cloudnative-pg/observe.ts'
+import { type CloudNativePgState, gapBetween, gapsOf } from '../../../../src/drivers/cloudnative-pg/observe.ts'
 import type { Observed } from '../../../../src/observation/observation.ts'
 import type { Finding, Intent } from '../../../../src/planning/plan.ts'
 import type { SiteName } from '../../../../src/stack/stack.ts'
+import { backup, type Change, primary, replica, secrets, states } from './cluster-states.ts'
 import { databaseStack, theDatabase } from './database-stack.ts'
 
 const now = '2026-11-21T06:00:00Z'
 const [dcA, dcB] = ['dc-a' as SiteName, 'dc-b' as SiteName]
 const intent: Intent = { mode: 'switchover', from: dcA, to: dcB }
 
-const cluster = (name: string, spec: object = {}, status: object = {}, annotations: Record<string, string> = {}): ClusterObject => ({
-  apiVersion: 'postgresql.cnpg.io/v1',
-  kind: 'Cluster',
-  metadata: { name, uid: `uid-${name}`, annotations },
-  spec: {
-    instances: 1,
-    imageName: 'postgresql:16',
-    smartShutdownTimeout: 1,
-    primaryUpdateMethod: 'restart',
-    replica: { self: name, primary: 'pg-dc-a', source: name === 'pg-dc-a' ? 'pg-dc-b' : 'pg-dc-a' },
-    plugins: [{ name: 'barman-cloud.cloudnative-pg.io', parameters: { serverName: `${name}-g1` } }],
-    ...spec,
-  },
-  status: {
-    phase: 'Cluster in healthy state',
-    readyInstances: 1,
-    currentPrimary: `${name}-1`,
-    targetPrimary: `${name}-1`,
-    systemID: '77',
-    conditions: [{ type: 'ContinuousArchiving', status: 'True' }],
-    pluginStatus: [{ name: 'barman-cloud.cloudnative-pg.io', version: '0.14.0' }],
-    ...status,
-  },
-})
-const primary: InstanceStatus = {
-  isPrimary: true,
-  timeLineID: 3,
-  currentLsn: '0/9000000',
-  systemID: '77',
-  lastArchivedWAL: '000000030000000000000008',
-  lastArchivedWALTime: '2026-11-21T05:59:50Z',
-  instanceManagerVersion: '1.30.0',
-}
-const replica: InstanceStatus = {
-  isPrimary: false,
-  timeLineID: 3,
-  replayLsn: '0/9000000',
-  isWalReceiverActive: true,
-  instanceManagerVersion: '1.30.0',
-}
-const backup = (phase: string, stoppedAt = '2026-11-21T02:15:30Z') => ({
-  apiVersion: 'postgresql.cnpg.io/v1',
-  kind: 'Backup',
-  metadata: { name: `b-${phase}` },
-  spec: { cluster: { name: 'pg-dc-a' } },
-  status: { phase, backupId: '20261121T021500', stoppedAt },
-})
-const secrets = { 'pg-superuser': 'one', 'pg-infisical': 'two' }
-
-interface Change {
-  readonly a?: {
-    spec?: object
-    status?: object
-    annotations?: Record<string, string>
-    instance?: Partial<InstanceStatus> | null
-    secrets?: Record<string, string | null>
-  }
-  readonly b?: Change['a']
-  readonly backups?: ReturnType<typeof backup>[]
-}
-function states(change: Change = {}): Record<string, Observed<CloudNativePgState>> {
-  const one = (
-    name: string,
-    base: InstanceStatus,
-    by: Change['a'] = {},
-    backups: ReturnType<typeof backup>[] = [],
-  ): Observed<CloudNativePgState> => ({
-    kind: 'answering',
-    state: stateOf(
-      cluster(name, by.spec, by.status, by.annotations),
-      by.instance === null ? null : { ...base, ...by.instance },
-      backups,
-      by.secrets ?? secrets,
-    ),
-    role: 'unknown',
-    health: 'healthy',
-    text: '',
-    facts: [],
-  })
-  return {
-    'dc-a': one('pg-dc-a', primary, change.a, change.backups ?? [backup('completed')]),
-    'dc-b': one('pg-dc-b', replica, change.b),
-  }
-}
 const stack = databaseStack()
 const assess = (seen: Record<string, Observed<CloudNativePgState>>, wanted: Intent | null = intent): Finding[] =>
   assessClusters(theDatabase(), seen, wanted, { now, objectives: stack.objectives, activeSite: 'dc-a', stack })

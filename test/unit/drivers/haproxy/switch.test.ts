@@ -234,8 +234,7 @@ describe('a move that dies half-way', () => {
     const step = closeStep(traffic, switchover)
     hosts['lb-2'].unplugged = true
     const closing = perform(close, step)
-    await new Promise((resolve) => setTimeout(resolve, 300))
-    expect(runtime(hosts['lb-1'])).toBe('be_none')
+    while (runtime(hosts['lb-1']) !== 'be_none') await new Promise((resolve) => setTimeout(resolve, 50))
     hosts['lb-2'].unplugged = false
     await closing
     expect(everyHost().map(runtime)).toEqual(['be_none', 'be_none'])

@@ -3,13 +3,16 @@ import { createHash } from 'node:crypto'
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals'
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, jest, test } from '@jest/globals'
 import { openObjectStore } from '../../../../src/clients/object-store.ts'
 import type { ObjectStoreClient } from '../../../../src/clients/object-store-client.ts'
 import { newestDump } from '../../../../src/drivers/redis/catalogue.ts'
 import { DUMP, FETCH, LOAD, SERVE, UPLOAD } from '../../../../src/drivers/redis/scripts.ts'
 import { type ObjectStoreServer, startObjectStore } from '../../../support/object-store.ts'
 import { freePorts, type ServerProcess, startServer } from '../../../support/server-process.ts'
+
+// Real servers, on machines that do other things too.
+jest.setTimeout(30_000)
 
 const PASSWORD = 'pa$$ "quoted" \\ back'
 const signal = new AbortController().signal

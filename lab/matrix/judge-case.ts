@@ -1,0 +1,70 @@
+import type { StatusReport } from '../../src/operations/reports.ts'
+import { judgeLedger } from '../ledger/judge-ledger.ts'
+import { nameOf } from './cases.ts'
+import type { CaseFacts } from './run-case.ts'
+
+export interface CaseVerdict {
+  readonly name: string
+  readonly failures: readonly string[]
+  /** One line for a table. */
+  readonly figures: string
+}
+
+/** Whether a case kept every promise. Pure. */
+export function judgeCase(facts: CaseFacts): CaseVerdict {
+  const ledger = judgeLedger(facts.entries, facts.ids)
+  const failures = [...ofMove(facts), ...ofLedger(facts, ledger), ...ofOldSite(facts), ...ofEnd(facts)]
+  const served = facts.executed.duration / 1000
+  const figures = `${facts.executed.verdict} in ${served.toFixed(0)} s, ${ledger.acknowledged} acknowledged, ${ledger.lostAcknowledged.length} lost, ${ledger.unknown} unknown, ${facts.deaths} deaths`
+  return { name: nameOf(facts.one), failures, figures }
+}
+
+function ofMove({ executed, rejoined, one }: CaseFacts): string[] {
+  const ended =
+    executed.verdict === 'moved'
+      ? []
+      : [`the move ended ${executed.verdict}: ${executed.failure?.code ?? ''} ${executed.failure?.what ?? ''}`]
+  if (one.mode !== 'failover' || rejoined?.verdict === 'moved') return ended
+  return [...ended, `the rejoin ended ${rejoined?.verdict ?? 'never'}: ${rejoined?.failure?.code ?? ''} ${rejoined?.failure?.what ?? ''}`]
+}
+
+/** A switchover loses nothing; a failover not more than what a person accepted, and nothing older than what was predicted. */
+function ofLedger(facts: CaseFacts, ledger: ReturnType<typeof judgeLedger>): string[] {
+  const failures: string[] = []
+  const lost = new Set(ledger.lostAcknowledged)
+  const [, upper] = facts.planned.plan.predictions.loss.seconds
+  const bound = facts.one.mode === 'switchover' ? 0 : (upper ?? Number.NaN) * 1000
+  const tooOld = facts.entries.filter(({ id, endedAt }) => lost.has(id) && !(endedAt > facts.troubleAt - bound))
+  if (facts.one.mode === 'switchover' && lost.size > 0) failures.push(`a switchover lost ${lost.size} acknowledged writes`)
+  else if (tooOld.length > 0) failures.push(`${tooOld.length} lost writes are older than the predicted ${upper} s`)
+  if (ledger.ghosts.length > 0) failures.push(`${ledger.ghosts.length} writes were said to be refused, and are there`)
+  if (ledger.unexpected.length > 0) failures.push(`${ledger.unexpected.length} writes are there that nobody made`)
+  const lastly = facts.entries.filter(({ outcome, startedAt }) => outcome === 'acknowledged' && startedAt > facts.movedAt)
+  if (lastly.length === 0) failures.push('no write was accepted after the move')
+  return failures
+}
+
+/** From the end of the move on nobody is answered by the old site, also when it comes back. */
+function ofOldSite({ entries, from, movedAt }: CaseFacts): string[] {
+  const answered = entries.filter(({ site, outcome, startedAt }) => site === from && outcome === 'acknowledged' && startedAt > movedAt)
+  return answered.length === 0 ? [] : [`${from} accepted ${answered.length} writes after the move`]
+}
+
+/** In the end everything is as after an undisturbed move. */
+function ofEnd({ before, after, to, one }: CaseFacts): string[] {
+  const failures: string[] = []
+  if (after.activeSite !== to) failures.push(`${after.activeSite} is active, and ${to} should be`)
+  const epochs = one.mode === 'failover' ? 2 : 1
+  if (after.epoch !== (before.epoch ?? 0) + epochs) failures.push(`the epoch went from ${before.epoch} to ${after.epoch}`)
+  const [was, is] = [shapeOf(before), shapeOf(after)]
+  if (was !== is) failures.push(`the end is not that of an undisturbed move: ${is} instead of ${was}`)
+  return failures
+}
+
+/** Roles and health by role of the site: equal before and after, for every move ends as it began, the other way round. */
+function shapeOf(status: StatusReport): string {
+  const sites = [...status.sites].sort((a, b) => (a.role < b.role ? -1 : 1))
+  return JSON.stringify(
+    sites.map(({ role, components }) => [role, components.map(({ name, role: itsRole, health }) => `${name} ${itsRole} ${health}`)]),
+  )
+}

@@ -1,0 +1,171 @@
+import { spawn } from 'node:child_process'
+import { mkdtemp } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join, resolve } from 'node:path'
+import type { MoveReport, PlanReport, StatusReport } from '../../src/operations/reports.ts'
+import type { LabEnvironment } from '../environment.ts'
+import { type Credentials, readAllIds } from '../ledger/application-client.ts'
+import type { LedgerEntry } from '../ledger/ledger-entry.ts'
+import { startLedgerProcess } from '../ledger/ledger-process.ts'
+import { mortalMove, reviewedMove } from '../reviewed-move.ts'
+import { runStandby } from '../run-standby.ts'
+import type { LabStack } from '../stacks.ts'
+import type { HostName, SiteName } from '../topology.ts'
+import { isCrashPoint, type MatrixCase } from './cases.ts'
+
+export interface CaseAround {
+  readonly lab: LabEnvironment
+  readonly stack: LabStack
+  readonly credentials: Credentials
+  readonly say: (line: string) => void
+}
+
+/** What one case left behind: values only, judged by `judge-case.ts`. */
+export interface CaseFacts {
+  readonly one: MatrixCase
+  readonly from: SiteName
+  readonly to: SiteName
+  /** When the trouble began, in milliseconds since 1970. */
+  readonly troubleAt: number
+  readonly planned: Pick<PlanReport, 'plan' | 'digest'>
+  /** Of the process that ended the move. */
+  readonly executed: MoveReport
+  /** How many processes died before it. */
+  readonly deaths: number
+  /** When users were served by the new site. */
+  readonly movedAt: number
+  readonly rejoined: MoveReport | null
+  readonly entries: readonly LedgerEntry[]
+  /** What the new site serves in the end. */
+  readonly ids: readonly string[]
+  readonly before: StatusReport
+  readonly after: StatusReport
+}
+
+/** How much a failover of the matrix accepts to lose: far above what it should. */
+export const ACCEPTED = '15m'
+const GREEN_WITHIN = 300_000
+/** How long a site that came back is left alone with its belief that it is active. */
+const RETURNED_FOR = 20_000
+
+/** One case from a green lab to a green lab. */
+export async function runCase(one: MatrixCase, around: CaseAround): Promise<CaseFacts> {
+  const { stack, lab, credentials, say } = around
+  const before = await untilGreen(around)
+  const from = before.activeSite as SiteName
+  const to: SiteName = from === 'dc-a' ? 'dc-b' : 'dc-a'
+  const file = join(await mkdtemp(join(tmpdir(), 'standby-case-')), 'ledger.jsonl')
+  const ledger = await startLedgerProcess({ addresses: stack.addresses, credentials, intervalMs: 50, file })
+  await pause(2_000)
+  const trouble = await begin(one, from, say)
+  const moved = await moveThrough(one, to, around, trouble)
+  const movedAt = Date.now()
+  await trouble.end()
+  let rejoined: MoveReport | null = null
+  if (one.mode === 'failover') {
+    say(`${from} is back, and is left alone for ${RETURNED_FOR / 1000} s`)
+    await pause(RETURNED_FOR)
+    rejoined = (await reviewedMove(stack, { mode: 'rejoin', to: from }, github(lab))).executed
+  }
+  const after = await untilGreen(around)
+  await ledger.stop()
+  const entries = await ledger.entries()
+  const ids = await readAllIds(stack.addresses[0] ?? '', credentials)
+  return { one, from, to, troubleAt: trouble.at, ...moved, movedAt, rejoined, entries, ids, before, after }
+}
+
+interface Moved {
+  readonly planned: CaseFacts['planned']
+  readonly executed: MoveReport
+  readonly deaths: number
+}
+
+async function moveThrough(one: MatrixCase, to: SiteName, { stack, lab, say }: CaseAround, trouble: RunningTrouble): Promise<Moved> {
+  let run: string | undefined
+  const { crash } = one
+  const { planned, executed } = await mortalMove(
+    stack,
+    { to, mode: one.mode, ...(one.mode === 'failover' ? { 'accept-data-loss': ACCEPTED } : {}) },
+    {
+      ...github(lab),
+      onLine(line) {
+        run = /^run (\S+) begins/.exec(line)?.[1] ?? run
+        trouble.hear(line)
+      },
+      ...(crash === null ? {} : { dieAt: (line) => isCrashPoint(crash, line) }),
+    },
+  )
+  if (executed !== null) return { planned, executed, deaths: 0 }
+  say(`the runner died; the command line resumes run ${run}`)
+  const resumed = await runStandby<MoveReport>(stack, 'mover', ['failover', 'resume', '--run', run ?? ''], { helm: lab.programs.helm })
+  return { planned, executed: resumed.result, deaths: 1 }
+}
+
+interface RunningTrouble {
+  readonly at: number
+  /** Troubles that begin in the middle of a move hear how far it is. */
+  hear(line: string): void
+  end(): Promise<void>
+}
+
+/** A lost site stays lost until the move is over; what troubles a planned move begins with DRAIN, and passes after a while. */
+async function begin({ trouble, mode }: MatrixCase, from: SiteName, say: (line: string) => void): Promise<RunningTrouble> {
+  const nothing = { hear: () => undefined, end: async () => undefined }
+  if (mode === 'failover') {
+    say(`${from}: ${trouble}`)
+    const at = Date.now()
+    await lab('outage', from, '--how', trouble)
+    return { ...nothing, at, end: () => lab('heal', from) }
+  }
+  if (trouble === 'none') return { ...nothing, at: Date.now() }
+  if (trouble === 'slow-wan') {
+    await lab('outage', from, '--how', 'slow')
+    return { ...nothing, at: Date.now(), end: () => lab('heal', from) }
+  }
+  return passing(trouble === 's3-gone' ? 's3' : 'lb-2', say)
+}
+
+/** Gone for a while in the middle of the move. */
+function passing(host: HostName, say: (line: string) => void): RunningTrouble {
+  const at = Date.now()
+  let over: Promise<void> | null = null
+  return {
+    at,
+    hear(line) {
+      if (over !== null || !line.startsWith('DRAIN')) return
+      say(`${host} is gone for ${GONE_FOR / 1000} s`)
+      over = lab('outage', host, '--how', 'cut')
+        .then(() => pause(GONE_FOR))
+        .then(() => lab('heal', host))
+    },
+    end: async () => over ?? undefined,
+  }
+}
+const GONE_FOR = 15_000
+
+const github = (environment: LabEnvironment): { githubUrl: string; helm: string } => ({
+  githubUrl: environment.githubUrl ?? '',
+  helm: environment.programs.helm,
+})
+
+async function untilGreen({ stack, lab: { programs } }: CaseAround): Promise<StatusReport> {
+  const deadline = Date.now() + GREEN_WITHIN
+  for (;;) {
+    const { result } = await runStandby<StatusReport>(stack, 'observer', ['status'], { helm: programs.helm, quiet: true })
+    if (result.verdict === 'green') return result
+    if (Date.now() > deadline)
+      throw new Error(
+        `not green within ${GREEN_WITHIN / 1000} s: ${result.findings.map(({ code, what }) => `${code}: ${what}`).join('; ')}`,
+      )
+    await pause(2_000)
+  }
+}
+
+/** A command of the lab, in a process of its own. */
+async function lab(...args: string[]): Promise<void> {
+  const child = spawn(process.execPath, [resolve(import.meta.dirname, '..', 'cli.ts'), ...args], { stdio: ['ignore', 'ignore', 'inherit'] })
+  const code = await new Promise<number | null>((done) => child.once('close', done))
+  if (code !== 0) throw new Error(`lab ${args.join(' ')} ended with ${code}`)
+}
+
+const pause = (ms: number): Promise<void> => new Promise((done) => setTimeout(done, ms))

@@ -1,0 +1,41 @@
+import type { Plan } from '../planning/plan.ts'
+import { digestOf } from '../planning/plan-digest.ts'
+import { type Refusal, refusal } from './refusal.ts'
+
+/** What an approval needs to know of a plan. */
+export interface PlanInQuestion {
+  /** Computed here, from the plan that is about to be executed. */
+  readonly digest: string
+  readonly expiresAt: string
+  readonly to: string
+  /** Address of the GitHub run whose plan job made it; null when it was made elsewhere. */
+  readonly madeIn: string | null
+}
+
+export const planInQuestion = (plan: Plan): PlanInQuestion => ({
+  digest: digestOf(plan),
+  expiresAt: plan.expiresAt,
+  to: plan.intent.to,
+  madeIn: plan.madeIn ?? null,
+})
+
+/** Against a plan that is not the one with the approved digest. Pure. */
+export function ofDigest(plan: PlanInQuestion, approved: string): Refusal[] {
+  return plan.digest === approved
+    ? []
+    : [
+        refusal(
+          'digest-mismatch',
+          `the approved digest is ${approved}, this plan has ${plan.digest}`,
+          'Hand over the plan that was reviewed, unchanged.',
+        ),
+      ]
+}
+
+/** Against a plan that waited too long, or does not say until when it may wait. Pure. */
+export function ofExpiry(plan: PlanInQuestion, now: string): Refusal[] {
+  // Not `<=`: a date that can not be read is no date in the future.
+  return Date.parse(plan.expiresAt) > Date.parse(now)
+    ? []
+    : [refusal('plan-expired', `the plan expired at ${plan.expiresAt}`, `Make a new plan: standby failover plan --to ${plan.to}.`)]
+}

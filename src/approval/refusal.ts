@@ -1,0 +1,26 @@
+import { StandbyError } from '../errors.ts'
+
+/** One reason against an approval. */
+export interface Refusal {
+  readonly code: string
+  readonly what: string
+  readonly next: string
+}
+
+export const refusal = (code: string, what: string, next: string): Refusal => ({ code, what, next })
+
+/** Throws the first reason, naming all of them; returns when there is none. */
+export function refuseFirst([first, ...others]: readonly Refusal[], where: string): void {
+  if (first !== undefined) throw refusedFor(first, where, others)
+}
+
+/** The error for a reason, with others named beside it. */
+export function refusedFor(first: Refusal, where: string, others: readonly Refusal[] = []): StandbyError {
+  return new StandbyError({
+    code: first.code,
+    mustAct: 'approval',
+    what: [first, ...others].map((one) => one.what).join('; '),
+    where,
+    next: `${first.next} Nothing was changed.`,
+  })
+}

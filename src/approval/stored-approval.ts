@@ -1,0 +1,119 @@
+import type { Approval } from '../operations/reports.ts'
+import type { Plan } from '../planning/plan.ts'
+import type { Stack } from '../stack/stack.ts'
+import { ofDigest, ofExpiry, planInQuestion } from './judge-plan.ts'
+import type { SignatureFile } from './judge-signatures.ts'
+import { EXECUTE, type Purpose } from './purpose.ts'
+import { type Refusal, refusal, refusedFor, refuseFirst } from './refusal.ts'
+import { readSignedApproval } from './signed-approval.ts'
+
+export interface StoredApproval {
+  /** `runs/<run>/approval.json` of the witness, as it was read. */
+  readonly stored: unknown
+  readonly run: string
+  readonly plan: Plan
+  /** As declared now. */
+  readonly stack: Stack
+  readonly now: Date
+}
+
+/**
+ * The approval that a run was begun with, if it still allows to continue: the same digest, the plan not expired, of a kind that the stack
+ * file still accepts, by as many as it demands now. Signatures are verified again. Once the plan has expired, a run that was begun is
+ * brought to its end with an approval for just that ({@link Purpose}). Pure; throws the first reason against it.
+ */
+export function judgeStoredApproval({ stored, run, plan, stack, now }: StoredApproval): Approval {
+  const where = `runs/${run}/approval.json`
+  const approval = approvalIn(stored)
+  if (approval === null) throw refusedFor(refusal('approval-unreadable', `${where} is no approval`, RENEW), where)
+  const question = planInQuestion(plan)
+  const refusals = [
+    ...ofDigest(question, approval.digest),
+    ...ofPurpose(purposeIn(approval.proof.purpose), run),
+    ...ofExpiry(question, now.toISOString()),
+    ...ofKind(approval, stack),
+  ]
+  refuseFirst(refusals, where)
+  return approval.kind === 'signatures' ? readAgain(approval, plan, stack, now, where) : approval
+}
+
+const RENEW = 'Get a new approval for this run.'
+
+/** What was approved for the end of one run is no approval of another, and who approved to take a run back did not approve to go on. */
+function ofPurpose(purpose: Purpose | null, run: string): Refusal[] {
+  const fits = purpose !== null && (purpose.operation === 'execute' || (purpose.operation === 'resume' && purpose.run === run))
+  return fits ? [] : [refusal('approval-not-allowed', 'the stored approval is not for this run to go on', RENEW)]
+}
+
+function ofKind(approval: Approval, stack: Stack): Refusal[] {
+  const { github, signatures } = stack.approval
+  const next = 'Get an approval as the stack file demands it now.'
+  const no = (what: string): Refusal[] => [refusal('approval-not-allowed', what, next)]
+  if (approval.kind === 'local')
+    return github === undefined && signatures === undefined
+      ? []
+      : no(`the run was begun without anybody's approval, and the stack file of ${stack.name} demands one`)
+  if (approval.kind === 'signatures')
+    return signatures === undefined ? no(`the run was approved by signatures, and the stack file of ${stack.name} names no keys`) : []
+  if (github === undefined) return no(`the run was approved on GitHub, and the stack file of ${stack.name} names no environment`)
+  const approved = environmentsIn(approval)
+  const unknown = github.environments.filter((name) => !approved.includes(name))
+  if (unknown.length > 0) return no(`the run was approved in ${approved.join(', ') || 'no environment'}, not in ${unknown.join(', ')}`)
+  const people = new Set(approval.approvers.map(({ id }) => id)).size
+  return people >= github.approvers
+    ? []
+    : [refusal('approvers-too-few', `${people} approved the run, and ${github.approvers} different people must`, next)]
+}
+
+function environmentsIn({ proof: { environments } }: Approval): string[] {
+  const listed: readonly unknown[] = Array.isArray(environments) ? environments : []
+  return listed.flatMap((one) => (isObject(one) && typeof one.name === 'string' ? [one.name] : []))
+}
+
+/** What lies in the witness was verified by another process: it is believed no more than a file. */
+function readAgain({ proof, reason, requestedBy }: Approval, plan: Plan, stack: Stack, now: Date, where: string): Approval {
+  const listed: readonly unknown[] = Array.isArray(proof.signatures) ? proof.signatures : []
+  const signatures = listed.map(
+    (one, index): SignatureFile => ({
+      file: `${index + 1} of ${where}`,
+      text: isObject(one) && typeof one.signature === 'string' ? one.signature : '',
+    }),
+  )
+  return readSignedApproval({
+    stack,
+    plan,
+    signatures,
+    reason: reason ?? '',
+    requestedBy,
+    now,
+    purpose: purposeIn(proof.purpose) ?? EXECUTE,
+  })
+}
+
+function purposeIn(purpose: unknown): Purpose | null {
+  if (!isObject(purpose)) return null
+  const { operation, run } = purpose
+  if (operation === 'execute') return EXECUTE
+  return (operation === 'resume' || operation === 'abort') && typeof run === 'string' ? { operation, run } : null
+}
+
+const KINDS: readonly unknown[] = ['github-environment', 'signatures', 'local'] satisfies readonly Approval['kind'][]
+
+/** The approval in a document of the witness; a person may have edited it. */
+function approvalIn(stored: unknown): Approval | null {
+  if (!isObject(stored)) return null
+  const { kind, digest, approvers, requestedBy, reason, proof } = stored
+  const sound =
+    KINDS.includes(kind) &&
+    typeof digest === 'string' &&
+    typeof requestedBy === 'string' &&
+    (reason === null || typeof reason === 'string') &&
+    isObject(proof) &&
+    Array.isArray(approvers) &&
+    approvers.every((one: unknown) => isObject(one) && typeof one.id === 'string' && typeof one.name === 'string')
+  // The store adds an id of its write, which is no part of the approval.
+  return sound ? ({ kind, digest, approvers, requestedBy, reason, proof } as Approval) : null
+}
+
+const isObject = (value: unknown): value is Readonly<Record<string, unknown>> =>
+  typeof value === 'object' && value !== null && !Array.isArray(value)

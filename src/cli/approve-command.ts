@@ -1,0 +1,112 @@
+import { readFile, writeFile } from 'node:fs/promises'
+import type { Command } from 'commander'
+import { approvalText, SIGNATURE_NAMESPACE } from '../approval/approval-text.ts'
+import type { SignatureFile } from '../approval/judge-signatures.ts'
+import { judgeLocalApproval } from '../approval/local-approval.ts'
+import { EXECUTE, type Purpose } from '../approval/purpose.ts'
+import { signaturesOf } from '../approval/signed-approval.ts'
+import { drivers, witnesses } from '../drivers/registry.ts'
+import { inputError, StandbyError } from '../errors.ts'
+import { readPlan } from '../operations/read-plan.ts'
+import type { Approval } from '../operations/reports.ts'
+import type { Plan } from '../planning/plan.ts'
+import { digestOf } from '../planning/plan-digest.ts'
+import { loadStack } from '../stack/load-stack.ts'
+import type { Stack } from '../stack/stack.ts'
+
+/** The options with which a command line asks for a move, as commander hands them over. */
+export interface LocalApprovalOptions {
+  readonly reason: string
+  readonly digest?: string
+  /** Files with one signature each. */
+  readonly signature?: readonly string[]
+  readonly requestedBy?: string
+}
+
+/** What allows this command line to move, by what the stack file demands: `judgeLocalApproval`, with the signatures read from their files. */
+export async function localApproval(
+  stack: Stack,
+  plan: Plan,
+  options: LocalApprovalOptions,
+  purpose: Purpose = EXECUTE,
+): Promise<Approval> {
+  const signatures = await Promise.all((options.signature ?? []).map(readSignature))
+  const { reason, digest = null, requestedBy = userOf(process.env) } = options
+  return judgeLocalApproval({ stack, plan, digest, reason, requestedBy, signatures, now: new Date(), purpose })
+}
+
+async function readSignature(file: string): Promise<SignatureFile> {
+  const text = await readFile(file, 'utf8').catch((error: NodeJS.ErrnoException) => {
+    throw inputError('signature-not-found', `the signature ${file} can not be read (${error.code ?? error.message})`, {
+      next: 'Name the .sig file that ssh-keygen wrote. Nothing was changed.',
+    })
+  })
+  return { file, text }
+}
+
+/** Behind sudo, the person who typed. */
+const userOf = (env: Readonly<Record<string, string | undefined>>): string => env.SUDO_USER ?? env.USER ?? 'unknown'
+
+export interface ApproveSurroundings {
+  common(): { readonly stack: string; readonly json: boolean }
+  /** Prints what the work gives, with a line end; or its error. */
+  run(work: () => Promise<string>): Promise<void>
+}
+
+interface ApproveOptions {
+  readonly plan: string
+  readonly reason: string
+  readonly requestedBy?: string
+  readonly resume?: string
+  readonly abort?: string
+  readonly out?: string
+}
+
+/** `standby failover approve`: prints what signers sign, and how. Contacts nothing, and needs no credential. */
+export function addApprove(failover: Command, { common, run }: ApproveSurroundings): void {
+  failover
+    .command('approve')
+    .description('print the text that signers of this move sign; nothing is contacted')
+    .requiredOption('--plan <file>', 'the plan')
+    .requiredOption('--reason <text>', 'why the move is made without a reviewer on GitHub')
+    .option('--requested-by <name>', 'who asks for the move; your user when absent')
+    .option('--resume <run>', 'to go on with this run, whatever the expiry of its plan')
+    .option('--abort <run>', 'to take this run back')
+    .option('--out <file>', 'where the text is written; standard output when absent')
+    .action((options: ApproveOptions) => run(() => approve(options, common())))
+}
+
+async function approve(options: ApproveOptions, common: { readonly stack: string; readonly json: boolean }): Promise<string> {
+  const plan = await readPlan(options.plan, null)
+  const stack = await loadStack(common.stack, { drivers, witnesses })
+  refuseOtherStack(plan, stack)
+  const { required, keys } = signaturesOf(stack)
+  const { reason, requestedBy = userOf(process.env) } = options
+  const text = approvalText(plan, { reason, requestedBy, purpose: purposeOf(options) })
+  if (options.out !== undefined) await writeFile(options.out, text)
+  const how = `ssh-keygen -Y sign -f <key> -n ${SIGNATURE_NAMESPACE} ${options.out ?? '<the text as a file>'}`
+  const who = keys.map((key) => key.name).join(', ')
+  process.stderr.write(`To be signed by ${required} of ${who}, who have read the plan:\n  ${how}\n`)
+  if (common.json)
+    return JSON.stringify({ schemaVersion: 1, digest: digestOf(plan), namespace: SIGNATURE_NAMESPACE, required, text }, null, 2)
+  // Printed with one line end, which is the last byte of the text.
+  return options.out === undefined ? text.replace(/\n$/, '') : `The text is in ${options.out}.`
+}
+
+function purposeOf({ resume, abort }: ApproveOptions): Purpose {
+  if (resume !== undefined && abort !== undefined)
+    throw inputError('input-invalid', '--resume and --abort exclude each other', { next: 'Name one run, and one of both.' })
+  if (resume !== undefined) return { operation: 'resume', run: resume }
+  return abort === undefined ? EXECUTE : { operation: 'abort', run: abort }
+}
+
+/** A signer who sees another stack file than the plan was made of would sign what nobody can execute. */
+function refuseOtherStack(plan: Plan, stack: Stack): void {
+  if (plan.stack.name === stack.name && plan.stack.digest === stack.source.digest) return
+  throw new StandbyError({
+    code: 'plan-stale',
+    mustAct: 'approval',
+    what: `the plan was made of another stack file than ${stack.source.path}, or a file that it names has changed`,
+    next: 'Check out what the plan was made of, or make a new plan.',
+  })
+}

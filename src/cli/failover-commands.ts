@@ -1,0 +1,113 @@
+import { writeFile } from 'node:fs/promises'
+import { type Command, Option } from 'commander'
+import { parseDuration } from '../duration.ts'
+import { inputError } from '../errors.ts'
+import { moveText, planText } from '../evidence/terminal.ts'
+import { continueFailover, readRun } from '../operations/continue-failover.ts'
+import { executeFailover } from '../operations/execute-failover.ts'
+import { planFailover } from '../operations/plan-failover.ts'
+import { readPlan } from '../operations/read-plan.ts'
+import type { MoveReport } from '../operations/reports.ts'
+import { MODES, type Mode } from '../planning/plan.ts'
+import { addApprove, type LocalApprovalOptions, localApproval } from './approve-command.ts'
+import { type Common, EXIT, local, operate, type Shown, style } from './operate.ts'
+
+/** `standby failover …`: the reviewed move, its continuation, and the way back. */
+export function addFailover(program: Command): void {
+  const failover = program.command('failover').description('the reviewed move of the stack to another site')
+  addPlan(program, failover)
+  addApprove(failover, { common: () => program.opts<Common>(), run: local })
+  addExecute(program, failover)
+  addContinue(program, failover, 'resume', 'continue a run whose process died, from what it left in the witness')
+  addContinue(
+    program,
+    failover,
+    'abort',
+    'take a run back that has not passed the point of no return, until the old site serves and writes',
+  )
+}
+
+interface PlanOptions {
+  readonly mode: Mode
+  readonly to: string
+  readonly from?: string
+  readonly acceptDataLoss?: string
+  readonly out: string
+}
+
+function addPlan(program: Command, failover: Command): void {
+  failover
+    .command('plan')
+    .description('observe, plan and predict; read-only')
+    .addOption(
+      new Option('--mode <mode>', 'switchover: planned, loses nothing; failover: the active site is lost; rejoin: a lost site comes back')
+        .choices(MODES)
+        .default('switchover'),
+    )
+    .requiredOption('--to <site>', 'the new active site; for a rejoin the site that comes back')
+    .option('--from <site>', 'must be the active site now')
+    .option('--accept-data-loss <duration>', 'failover: how much of the newest writes may be lost, such as 5m')
+    .option('--out <file>', 'where the plan is written', 'standby-plan.json')
+    .action((options: PlanOptions) =>
+      operate(program, async (world) => {
+        const { mode, to, from, acceptDataLoss } = options
+        const bound = acceptDataLoss === undefined ? {} : { acceptLoss: acceptedLoss(acceptDataLoss) }
+        const report = await planFailover(world, { mode, to, ...(from === undefined ? {} : { from }), ...bound })
+        await writeFile(options.out, `${JSON.stringify(report.plan, null, 2)}\n`)
+        const { status: _, ...result } = report
+        return {
+          result,
+          text: `${planText(report, style())}\nThe plan is in ${options.out}.`,
+          exit: report.executable ? EXIT.ok : EXIT.refused,
+        }
+      }),
+    )
+}
+
+function addExecute(program: Command, failover: Command): void {
+  withApproval(failover.command('execute').description('execute a plan whose digest you reviewed'))
+    .requiredOption('--plan <file>', 'the plan')
+    .requiredOption('--reason <text>', 'why this is done without a reviewer on GitHub; goes into the evidence')
+    .action((options: LocalApprovalOptions & { plan: string }) =>
+      operate(program, async (world) => {
+        const plan = await readPlan(options.plan, null)
+        return shown(await executeFailover(world, plan, await localApproval(world.stack, plan, options)), 'moved')
+      }),
+    )
+}
+
+type ContinueOptions = Partial<LocalApprovalOptions> & { readonly run?: string }
+
+/** The approval of the run holds until its plan expires; a reason says that a new one is given. */
+function addContinue(program: Command, failover: Command, operation: 'resume' | 'abort', description: string): void {
+  withApproval(failover.command(operation).description(description))
+    .option('--run <id>', 'the run; without it the one that has left its lock behind')
+    .option('--reason <text>', 'a new approval, when the plan has expired: why it is given')
+    .action((options: ContinueOptions) =>
+      operate(program, async (world) => {
+        const kept = await readRun(world, options.run ?? null)
+        const { reason } = options
+        const renewed =
+          reason === undefined ? null : await localApproval(world.stack, kept.plan, { ...options, reason }, { operation, run: kept.run })
+        return shown(await continueFailover(world, kept, operation, renewed), operation === 'abort' ? 'undone' : 'moved')
+      }),
+    )
+}
+
+const withApproval = (command: Command): Command =>
+  command
+    .option('--digest <sha256>', 'the digest that was reviewed; signatures say it by themselves')
+    .option('--signature <files...>', 'signatures over what `failover approve` prints')
+    .option('--requested-by <name>', 'who asks for the move, as it was signed; your user when absent')
+
+/** A move that ended as it was asked for is a success; one that was taken back by itself is none. */
+function shown(report: MoveReport, asked: MoveReport['verdict']): Shown {
+  const exit = report.verdict === asked ? EXIT.ok : report.verdict === 'refused' ? EXIT.refused : EXIT.failed
+  return { result: report, text: moveText(report, style()), exit }
+}
+
+function acceptedLoss(text: string): number {
+  const bound = parseDuration(text)
+  if (bound !== null) return bound
+  throw inputError('input-invalid', `--accept-data-loss is ${text}, and must be a duration`, { next: 'For example 30s, 5m or 1h.' })
+}

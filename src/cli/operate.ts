@@ -1,0 +1,89 @@
+import type { Command } from 'commander'
+import { connect, type World } from '../composition.ts'
+import { asStandbyError, StandbyError } from '../errors.ts'
+import { liveView } from './live-view.ts'
+import { errorText, secretMask, terminalLog } from './terminal.ts'
+
+/** Exit codes are part of the interface: scripts branch on them. */
+export const EXIT = { ok: 0, failed: 1, input: 2, refused: 3, degraded: 4, interrupted: 130 } as const
+
+/** The options of every command. */
+export interface Common {
+  readonly stack: string
+  readonly json: boolean
+  readonly quiet: boolean
+}
+
+/** How results are written: in colour for people. */
+export const style = (): { colour: boolean } => ({ colour: process.stdout.isTTY === true && process.env.NO_COLOR === undefined })
+
+/** What a command shows, and ends with. */
+export interface Shown {
+  readonly result: object
+  readonly text: string
+  readonly exit: number
+}
+
+/** One place for world, signals, output and exit code. */
+export async function operate(program: Command, work: (world: World) => Promise<Shown>): Promise<void> {
+  const common = program.opts<Common>()
+  const stopping = new AbortController()
+  const stop = (): void => {
+    stopping.abort(
+      new StandbyError({
+        code: 'cancelled',
+        mustAct: 'cancelled',
+        what: 'stopped by a signal',
+        next: 'Look at the last step in the journal before anything is started again.',
+      }),
+    )
+    setTimeout(() => process.exit(EXIT.interrupted), 7_000).unref()
+  }
+  process.once('SIGINT', stop)
+  process.once('SIGTERM', stop)
+  const masking = secretMask()
+  await local(async () => {
+    const quiet = common.quiet || common.json
+    const view = quiet || !process.stderr.isTTY ? null : liveView(process.stderr, masking.masked)
+    const write = view?.line ?? ((line: string) => process.stderr.write(`${line}\n`))
+    const log = terminalLog({ quiet, mask: masking.masked, write })
+    process.on('unhandledRejection', (thrown) => log.warning(`internal-error: ${asStandbyError(thrown).message}`))
+    const world = await connect({
+      stackPath: common.stack,
+      signal: stopping.signal,
+      log,
+      env: process.env,
+      mask: masking.add,
+      ...(view === null ? {} : { listener: view.listener }),
+    })
+    try {
+      const shown = await work(world)
+      process.exitCode = shown.exit
+      return masking.masked(common.json ? JSON.stringify({ schemaVersion: 1, ...shown.result }, null, 2) : shown.text)
+    } finally {
+      view?.end()
+      await world.close()
+    }
+  }, masking.masked)
+}
+
+/** A command that asks no site: its text goes to stdout, its failure to stderr with the exit code of its kind. */
+export async function local(work: () => Promise<string>, masked: (text: string) => string = (text) => text): Promise<void> {
+  try {
+    process.stdout.write(`${await work()}\n`)
+  } catch (thrown) {
+    const error = asStandbyError(thrown)
+    process.stderr.write(`${masked(errorText(error))}\n`)
+    if (error.mustAct === 'defect' && process.env.STANDBY_DEBUG !== undefined)
+      process.stderr.write(`${String(error.cause instanceof Error ? error.cause.stack : error.stack)}\n`)
+    process.exitCode = exitOf(error)
+  }
+  // Kept-alive connections must not hold the terminal.
+  setTimeout(() => process.exit(), 300).unref()
+}
+
+function exitOf(error: StandbyError): number {
+  if (error.mustAct === 'input') return EXIT.input
+  if (error.mustAct === 'approval') return EXIT.refused
+  return error.mustAct === 'cancelled' ? EXIT.interrupted : EXIT.failed
+}

@@ -1,0 +1,110 @@
+import type { BySite } from '../../observation/observation.ts'
+import type { Assessment } from '../../planning/driver.ts'
+import type { Finding, Intent } from '../../planning/plan.ts'
+import { findingsOfSite, sayAt } from './assess.ts'
+import { mayWrite } from './fence.ts'
+import type { CloudNativePgState } from './observe.ts'
+import { clusterOf, type Database } from './spec.ts'
+
+/** What would delay or weaken a planned move, and must not keep a stack down whose active site is lost. */
+const NO_OBSTACLE_TO_A_FAILOVER = new Set(['archiving-failing', 'backup-running', 'delayed-replica'])
+
+/** Of a failover only the side that takes over is asked: what the lost one says, or does not say, stands against nothing. */
+export function assessFailover(component: Database, states: BySite<CloudNativePgState>, intent: Intent, assessment: Assessment): Finding[] {
+  const found = findingsOfSite(component, intent.to, states, 'blocker', assessment).map((finding) =>
+    NO_OBSTACLE_TO_A_FAILOVER.has(finding.code) ? warned(finding) : finding,
+  )
+  const seen = states[intent.to]
+  if (seen?.kind !== 'answering') return found
+  const { state } = seen
+  const say = sayAt(component, intent.to)
+  const lost = clusterOf(component, intent.from)
+  // One instance is enough to serve; the others come back by themselves.
+  const short = found.map((finding) => (finding.code === 'database-not-ready' && state.readyInstances > 0 ? warned(finding) : finding))
+  if (state.isReplica && state.replica?.primary !== lost)
+    short.push(
+      say(
+        'follows-another',
+        'blocker',
+        `${state.cluster} follows ${state.replica?.primary ?? 'nobody'}, not ${lost}`,
+        'Find out who changed spec.replica.',
+      ),
+    )
+  if (!state.isReplica || state.instance?.isPrimary === true)
+    short.push(
+      say(
+        'not-a-replica',
+        'blocker',
+        `${state.cluster} is no replica of ${lost}: it has a history of its own`,
+        'Find out who promoted it.',
+      ),
+    )
+  if (state.instance?.replayPaused === true)
+    short.push(say('replay-paused', 'blocker', `${state.cluster} does not replay: it is paused`, 'SELECT pg_wal_replay_resume();'))
+  for (const [name, digest] of Object.entries(state.secrets))
+    if (digest === null)
+      short.push(
+        say(
+          'secret-missing',
+          'blocker',
+          `the Secret ${component.spec.namespace}/${name} does not exist on ${intent.to}: after the promotion its role has no password`,
+          'Create it.',
+        ),
+      )
+  if (state.upstream?.silent != null)
+    short.push(
+      say('archive-silent', 'warning', `the archive of ${lost} does not answer (${state.upstream.silent}): what it still holds is lost`),
+    )
+  else if (state.upstream !== null && !state.upstream.closable)
+    short.push(
+      say(
+        'archive-not-closable',
+        'info',
+        `nobody is declared who may close the archive of ${lost}`,
+        `Declare policyCredentials for ${intent.from} in ${component.spec.archive.store}.`,
+      ),
+    )
+  return short
+}
+
+/** A site is cloned anew from the active one: that one must be well, have a backup and ship its WAL. The former one only has to be reached. */
+export function assessRejoin(component: Database, states: BySite<CloudNativePgState>, intent: Intent, assessment: Assessment): Finding[] {
+  const found = findingsOfSite(component, intent.from, states, 'blocker', assessment).map((finding) =>
+    finding.code === 'no-backup'
+      ? { ...finding, severity: 'blocker' as const }
+      : finding.code === 'backup-running'
+        ? warned(finding)
+        : finding,
+  )
+  const [active, former] = [states[intent.from], states[intent.to]]
+  const say = sayAt(component, intent.to)
+  if (active?.kind === 'answering' && !mayWrite(active.state))
+    found.push(
+      sayAt(component, intent.from)(
+        'passive-on-active-site',
+        'blocker',
+        `${active.state.cluster} is a replica: there is nothing to follow`,
+        'Find out who changed spec.replica.',
+      ),
+    )
+  if (former?.kind === 'silent')
+    found.push(
+      say(
+        'database-silent',
+        'blocker',
+        `${clusterOf(component, intent.to)} on ${intent.to} can not be read: ${former.why}`,
+        'Bring the Kubernetes cluster of the site up first.',
+      ),
+    )
+  if (former?.kind === 'answering' && mayWrite(former.state))
+    found.push(
+      say(
+        'former-primary',
+        'warning',
+        `${former.state.cluster} still calls itself a primary: it is fenced, its WAL is kept, and then it is deleted with its volumes`,
+      ),
+    )
+  return found
+}
+
+const warned = (finding: Finding): Finding => (finding.severity === 'blocker' ? { ...finding, severity: 'warning' } : finding)

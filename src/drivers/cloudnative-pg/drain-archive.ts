@@ -1,0 +1,126 @@
+import { minutes, seconds } from '../../duration.ts'
+import { asStandbyError } from '../../errors.ts'
+import type { JsonObject } from '../../json.ts'
+import type { Behaviour, Progress } from '../../planning/driver.ts'
+import type { Intent, PlannedStep } from '../../planning/plan.ts'
+import type { SiteName } from '../../stack/stack.ts'
+import { type ArchivedWal, walSince } from './catalogue.ts'
+import type { InstanceStatus } from './objects.ts'
+import { type CloudNativePgSpec, clusterOf, type Database, incarnationFolder } from './spec.ts'
+import { parameter, plannedStep } from './steps.ts'
+import type { Upstream } from './upstream.ts'
+import { formatLsn, parseLsn, parseSegment, type Reach, reachFrom, segmentName } from './wal.ts'
+import { askSql, clusterOfRun, instanceOf, type Run } from './where.ts'
+
+/** What the lost primary has shipped is not lost: it is replayed before anything is promoted. */
+export function drainStep(component: Database, intent: Intent, upstream: Upstream | null): PlannedStep {
+  const to = clusterOf(component, intent.to)
+  const lost = clusterOf(component, intent.from)
+  return plannedStep(component, 'drain-archive', intent.to, {
+    phase: 'FINAL_SYNC',
+    title: `Waits until ${to} has replayed all that ${lost} left in its archive; a silent archive is not waited for`,
+    deadline: minutes(10),
+    expected: seconds(3),
+    parameters: {
+      cluster: to,
+      lost,
+      archiveOf: intent.from,
+      serverName: upstream?.serverName ?? '',
+      answered: upstream !== null && upstream.silent === null,
+    },
+  })
+}
+
+/** How long an archive is waited for that answered when the plan was made, and one that was silent even then. */
+const PATIENCE = { answered: seconds(30), silent: seconds(3) }
+/** Longer than two rounds of wal_retrieve_retry_interval (5 s): a follower that stands still for so long has been offered everything. */
+const STILL = seconds(12)
+
+export const drainArchive: Behaviour<CloudNativePgSpec> = {
+  async done(run) {
+    const cluster = await clusterOfRun(run)
+    const name = cluster.metadata.name
+    const instance = await instanceOf(run, cluster)
+    const replayed = parseLsn(instance?.replayLsn)
+    if (instance?.isPrimary === true)
+      return { is: 'failed', code: 'not-a-replica', why: `${name} is a primary already`, next: 'Find out who promoted it.' }
+    if (instance === null || replayed === null) return { is: 'pending', waitingFor: `${name} to answer` }
+    const archived = await archivedSince(run, instance, replayed)
+    if (archived === null)
+      return givenUp(run) ? proven(run, name, 'silent', null, []) : { is: 'pending', waitingFor: 'the archive to answer' }
+    const reach = reachFrom(
+      archived.map((one) => one.name),
+      replayed,
+    )
+    if (!hasReplayed(run, replayed, reach))
+      return { is: 'pending', waitingFor: `${name} to replay up to ${formatLsn(reach.last?.end ?? replayed)}, the end of the archive` }
+    return proven(run, name, 'drained', reach, archived)
+  },
+}
+
+/** Null while the store does not answer. */
+async function archivedSince(run: Run, instance: InstanceStatus, replayed: bigint): Promise<ArchivedWal[] | null> {
+  const { context, component } = run
+  try {
+    const store = await context.objectStore(component.spec.archive.store, parameter(run.step, 'archiveOf') as SiteName).open('read')
+    // One byte back: the segment that was replayed last names the timeline, which the replica itself may not have written down yet.
+    const behind = replayed === 0n ? 0n : replayed - 1n
+    const folder = incarnationFolder(component, parameter(run.step, 'serverName'))
+    return await walSince(store, folder, segmentName(instance.timeLineID, behind), { signal: run.signal, deadline: seconds(2) })
+  } catch (error) {
+    run.signal.throwIfAborted()
+    context.log.debug(`${run.step.id}: ${asStandbyError(error).message}`)
+    return null
+  }
+}
+
+const givenUp = (run: Run): boolean =>
+  run.context.clock.now().getTime() - Date.parse(run.begunAt) >=
+  (run.step.parameters.answered === true ? PATIENCE.answered : PATIENCE.silent)
+
+/** Since when a follower has been standing where it stands, with the archive as it is. */
+const standing = new WeakMap<AbortSignal, { readonly at: string; readonly since: number }>()
+
+/**
+ * A record that crosses the end of the last segment can not be replayed, so a follower may never reach that end: it has come as far as it
+ * can when it stands still inside the segment.
+ */
+function hasReplayed(run: Run, replayed: bigint, reach: Reach): boolean {
+  if (reach.last === null || replayed >= reach.last.end) return true
+  const now = run.context.clock.now().getTime()
+  const at = `${replayed} ${reach.last.end}`
+  const before = standing.get(run.signal)
+  if (before?.at !== at) standing.set(run.signal, { at, since: now })
+  return replayed > reach.last.start && before?.at === at && now - before.since >= STILL
+}
+
+/** Where the follower stands, and when the last transaction that it knows was committed: after the promotion nobody can tell any more. */
+async function proven(
+  run: Run,
+  name: string,
+  archive: 'drained' | 'silent',
+  reach: Reach | null,
+  archived: readonly ArchivedWal[],
+): Promise<Progress> {
+  const rows = await askSql(run, POSITION)
+  const [row] = rows ?? []
+  if (row === undefined) return { is: 'pending', waitingFor: `${name} to answer` }
+  const replayed = parseLsn(row[0]) ?? 0n
+  const replayedOf = archived.flatMap((one) => parseSegment(one.name) ?? []).filter(({ start }) => start < replayed)
+  const proof: JsonObject = {
+    archive,
+    upTo: reach?.last == null ? null : segmentName(reach.last.timeline, reach.last.start),
+    behindAHole: reach?.beyond ?? null,
+    replayed: row[0] ?? '',
+    lastCommitAt: row[1] === undefined || row[1] === '' ? null : row[1],
+    timeline: Math.max(...row.slice(2).map(Number), ...replayedOf.map(({ timeline }) => timeline)),
+  }
+  return { is: 'done', proof }
+}
+
+/** A replica's own word for its timeline lags until its next restartpoint: the largest of these is the true one. */
+const POSITION = `SELECT pg_last_wal_replay_lsn(),
+  coalesce(to_char(pg_last_xact_replay_timestamp() AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"'), ''),
+  (SELECT timeline_id FROM pg_control_checkpoint()),
+  (SELECT min_recovery_end_timeline FROM pg_control_recovery()),
+  coalesce((SELECT received_tli FROM pg_stat_wal_receiver), 0);`

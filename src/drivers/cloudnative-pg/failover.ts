@@ -1,0 +1,31 @@
+import type { BySite } from '../../observation/observation.ts'
+import type { Intent, PlannedStep } from '../../planning/plan.ts'
+import { scheduleStep, settleStep } from './after-move.ts'
+import { backupSteps } from './backup.ts'
+import { closeArchiveSteps } from './close-archive.ts'
+import { drainStep } from './drain-archive.ts'
+import { markForkStep } from './forks.ts'
+import type { CloudNativePgState } from './observe.ts'
+import { promoteLostStep } from './promote-without-token.ts'
+import { clusterOf, type Database } from './spec.ts'
+import { stepId } from './steps.ts'
+
+/**
+ * What is done on `intent.to`, and with what the lost site left elsewhere: no step acts on the lost site or waits for it. The archive is
+ * closed first, so that what is drained is all that there will ever be.
+ */
+export function failoverSteps(component: Database, states: BySite<CloudNativePgState>, intent: Intent): PlannedStep[] {
+  const [from, to] = [states[intent.from], states[intent.to]]
+  const here = to?.kind === 'answering' ? to.state : null
+  const upstream = here?.upstream?.cluster === clusterOf(component, intent.from) ? here.upstream : null
+  const closing = closeArchiveSteps(component, intent, upstream)
+  return [
+    ...closing,
+    { ...drainStep(component, intent, upstream), needs: closing.map(({ id }) => id) },
+    promoteLostStep(component, intent, here, from?.kind === 'answering' ? from.state : null),
+    markForkStep(component, intent, upstream),
+    settleStep(component, intent.to, stepId(component, 'promote-without-token', intent.to)),
+    ...(component.spec.schedule === undefined ? [] : [scheduleStep(component, intent.to, false)]),
+    ...backupSteps(component, intent.to),
+  ]
+}

@@ -1,0 +1,151 @@
+import type { KubernetesObject } from '../../clients/kubernetes-client.ts'
+import { minutes, seconds } from '../../duration.ts'
+import { asStandbyError } from '../../errors.ts'
+import type { BySite } from '../../observation/observation.ts'
+import type { Behaviour, Progress } from '../../planning/driver.ts'
+import type { Intent, PlannedStep } from '../../planning/plan.ts'
+import type { SiteName } from '../../stack/stack.ts'
+import { type ClusterObject, clusterRef, type InstanceStatus, POD, podOf, readCluster, readInstance } from './objects.ts'
+import type { CloudNativePgState } from './observe.ts'
+import { type CloudNativePgSpec, clusterOf, type Database } from './spec.ts'
+import { parameter, plannedStep } from './steps.ts'
+import { kubernetesOf, namespaceOf, type Run, siteOf } from './where.ts'
+
+/** The operator's own fence: it stops PostgreSQL in every instance and starts it nowhere, whatever restarts, until the annotation is gone. */
+export const FENCE = 'cnpg.io/fencedInstances'
+const ALL = '["*"]'
+
+/** Nothing for a side that follows already: it accepts no write. */
+export function fenceSteps(component: Database, states: BySite<CloudNativePgState>, intent: Intent): PlannedStep[] {
+  const seen = states[intent.from]
+  return seen?.kind === 'answering' && mayWrite(seen.state) ? [fenceStep(component, intent.from)] : []
+}
+
+/** A primary, or one that calls itself one the moment it starts. A silent instance counts as what its specification says. */
+export const mayWrite = (state: CloudNativePgState): boolean => !state.isReplica || state.instance?.isPrimary === true
+
+export function fenceStep(component: Database, site: SiteName): PlannedStep {
+  const cluster = clusterOf(component, site)
+  return plannedStep(component, 'fence', site, {
+    phase: 'FENCE',
+    title: `Fences ${cluster}: the operator stops PostgreSQL in every instance and keeps it stopped, across every restart, until somebody takes the fence away`,
+    // A shutdown waits for the archiver, which tries three times what an archive that is closed or silent will never take.
+    deadline: minutes(5),
+    expected: seconds(3),
+    fence: 'database',
+    parameters: { cluster },
+  })
+}
+
+export const fence: Behaviour<CloudNativePgSpec> = {
+  async done(run) {
+    const cluster = await fencedCluster(run)
+    // A cluster that is gone accepts nothing; one that is made anew is not this step's business.
+    if (cluster === null) return { is: 'done', proof: { cluster: null } }
+    if (cluster.metadata.annotations?.[FENCE] !== ALL) return { is: 'pending', waitingFor: `${cluster.metadata.name} to be told` }
+    const instances = await Promise.all((await instancePods(run)).map((pod) => stopped(run, pod)))
+    const running = instances.find((instance) => 'running' in instance)
+    if (running !== undefined && 'running' in running) return { is: 'pending', waitingFor: running.running }
+    const primary = await controlData(run, cluster.status?.currentPrimary)
+    return {
+      is: 'done',
+      proof: {
+        annotation: ALL,
+        instances: instances.flatMap((instance) => ('stopped' in instance ? [instance.stopped] : [])),
+        readyInstances: cluster.status?.readyInstances ?? 0,
+        state: primary?.state ?? null,
+        timeline: primary?.timeline ?? null,
+        endedAt: primary?.checkpoint ?? null,
+        fencedAt: run.context.clock.now().toISOString(),
+      },
+    }
+  },
+  apply: (run) => annotate(run, ALL),
+  changes: (run) => kubernetesOf(run).watch(clusterRef(namespaceOf(run), parameter(run.step, 'cluster')), run.signal),
+  undo: (run) => annotate(run, null),
+  async undone(run): Promise<Progress> {
+    const cluster = await fencedCluster(run)
+    if (cluster === null) return { is: 'done', proof: {} }
+    const name = cluster.metadata.name
+    if (cluster.metadata.annotations?.[FENCE] !== undefined) return { is: 'pending', waitingFor: `the fence of ${name} to be taken away` }
+    const pod = cluster.status?.currentPrimary
+    const instance = pod === undefined ? null : await readInstance(kubernetesOf(run), namespaceOf(run), pod, run.signal)
+    // Writable again, and by its own word: a position is only told by a server that runs.
+    return instance?.isPrimary === true && instance.mightBeUnavailable !== true && instance.currentLsn !== undefined
+      ? { is: 'done', proof: { currentLsn: instance.currentLsn } }
+      : { is: 'pending', waitingFor: `${name} to accept writes again` }
+  },
+}
+
+const fencedCluster = (run: Run): Promise<ClusterObject | null> =>
+  readCluster(kubernetesOf(run), namespaceOf(run), parameter(run.step, 'cluster'), run.signal)
+
+async function annotate(run: Run, fenced: string | null): Promise<void> {
+  const ref = clusterRef(namespaceOf(run), parameter(run.step, 'cluster'))
+  try {
+    await kubernetesOf(run).patch(ref, { metadata: { annotations: { [FENCE]: fenced } } }, { signal: run.signal })
+  } catch (error) {
+    if (asStandbyError(error).code !== 'kubernetes-not-found') throw error
+  }
+}
+
+async function instancePods(run: Run): Promise<string[]> {
+  const labelSelector = `cnpg.io/cluster=${parameter(run.step, 'cluster')},cnpg.io/podRole=instance`
+  const pods = await kubernetesOf(run).list(POD, { namespace: namespaceOf(run), labelSelector }, { signal: run.signal })
+  return pods.filter(isThere).map((pod) => pod.metadata.name)
+}
+
+/** A pod whose containers have all ended runs nothing. */
+const isThere = (pod: KubernetesObject): boolean =>
+  !['Failed', 'Succeeded'].includes((pod.status as { phase?: string } | undefined)?.phase ?? '')
+
+type Stopped = { readonly stopped: { readonly pod: string; readonly says: string } } | { readonly running: string }
+
+/**
+ * The word of the instance manager, which tries its own server over a local socket. That it "might be unavailable" is true from the moment
+ * at which the fence begins; only the failed connection shows that the server is gone. Phase and Ready go on saying healthy (measured).
+ */
+async function stopped(run: Run, pod: string): Promise<Stopped> {
+  const says = await readInstance(kubernetesOf(run), namespaceOf(run), pod, run.signal)
+  if (says === null) return { running: `the instance manager of ${pod} to answer` }
+  const why = unavailable(says)
+  return why === null ? { running: `PostgreSQL in ${pod} to stop` } : { stopped: { pod, says: why } }
+}
+
+/** Why the server does not answer; null while it does, or while it is only on its way down. */
+export function unavailable(says: InstanceStatus): string | null {
+  const error = says.mightBeUnavailable === true ? (says.mightBeUnavailableMaskedError ?? '') : ''
+  return error === '' || /shutting down|starting up/i.test(error) ? null : error
+}
+
+export interface ControlData {
+  readonly state: string
+  readonly timeline: number
+  /** Of the last checkpoint: after a clean shutdown, behind the last transaction. */
+  readonly checkpoint: string
+}
+
+/** Null where this identity may run nothing in the pod: then the fence holds all the same, and the end of the WAL is not known. */
+export async function controlData(run: Run, pod: string | undefined): Promise<ControlData | null> {
+  if (pod === undefined) return null
+  try {
+    const answer = await kubernetesOf(run).exec(podOf(namespaceOf(run), pod), ['pg_controldata'], { signal: run.signal })
+    return answer.code === 0 ? parseControlData(answer.stdout) : null
+  } catch (error) {
+    run.signal.throwIfAborted()
+    run.context.log.debug(`${siteOf(run)}: pg_controldata of ${pod}: ${asStandbyError(error).message}`)
+    return null
+  }
+}
+
+export function parseControlData(text: string): ControlData | null {
+  const of = (name: string): string | undefined => new RegExp(`^${name}:\\s*(.+?)\\s*$`, 'm').exec(text)?.[1]
+  const [state, checkpoint, timeline] = [
+    of('Database cluster state'),
+    of('Latest checkpoint location'),
+    of("Latest checkpoint's TimeLineID"),
+  ]
+  return state === undefined || checkpoint === undefined || timeline === undefined
+    ? null
+    : { state, timeline: Number(timeline), checkpoint }
+}

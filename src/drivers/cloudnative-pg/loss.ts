@@ -1,0 +1,86 @@
+import type { JsonObject } from '../../json.ts'
+import type { BySite } from '../../observation/observation.ts'
+import type { Intent, Loss } from '../../planning/plan.ts'
+import type { CloudNativePgState } from './observe.ts'
+import { clusterOf, type Database } from './spec.ts'
+import { parameter } from './steps.ts'
+import { parseLsn, parseSegment } from './wal.ts'
+import type { Run } from './where.ts'
+
+/**
+ * What a failover now would lose. Seconds: everything that was written before the newest known shipment is on the other side, or can be
+ * fetched; whatever came later may be lost, up to now, because nobody knows when a silent primary wrote its last row.
+ */
+export function predictedLoss(component: Database, states: BySite<CloudNativePgState>, intent: Intent, now: string): Loss | null {
+  if (intent.mode !== 'failover') return null
+  const to = states[intent.to]
+  if (to?.kind !== 'answering') return { bytes: [0, null], seconds: [0, null], why: `nothing is known of ${intent.to}` }
+  const from = states[intent.from]
+  const { instance, upstream } = to.state
+  const lost = clusterOf(component, intent.from)
+  const archived = upstream?.newest ?? null
+  const known = newestOf([
+    archived === null ? null : { at: archived.at, what: `${archived.segment} of ${lost} reached the archive` },
+    // A replica archives what it received: what it has shipped itself, it had.
+    instance?.lastArchivedWALTime === undefined
+      ? null
+      : { at: instance.lastArchivedWALTime, what: `${to.state.cluster} shipped ${instance.lastArchivedWAL}, which it had received` },
+  ])
+  const seconds = known === null ? null : Math.max(0, Math.ceil((Date.parse(now) - Date.parse(known.at)) / 1_000))
+  const why = [
+    known === null ? `it is not known when ${lost} last shipped anything` : `${known.what} at ${known.at}`,
+    ...(upstream?.silent == null ? [] : [`its archive does not answer (${upstream.silent})`]),
+    ...(instance?.isWalReceiverActive === true ? [`${to.state.cluster} streams from it at this moment`] : []),
+  ]
+  const end = from?.kind === 'answering' ? parseLsn(from.state.instance?.currentLsn) : null
+  const reached = [
+    parseLsn(instance?.receivedLsn),
+    parseLsn(instance?.replayLsn),
+    archived === null ? null : (parseSegment(archived.segment)?.end ?? null),
+  ].reduce<bigint>((most, position) => (position !== null && position > most ? position : most), 0n)
+  if (end === null)
+    return { bytes: [0, null], seconds: [0, seconds], why: `${lost} is silent, so the end of its WAL is not known; ${why.join('; ')}` }
+  const bytes = end > reached ? Number(end - reached) : 0
+  return {
+    bytes: [0, bytes],
+    seconds: [0, bytes === 0 ? 0 : seconds],
+    why: `${lost} still answers and has written ${bytes} bytes that are not here; what it writes until it is fenced comes on top; ${why.join('; ')}`,
+  }
+}
+
+interface Known {
+  readonly at: string
+  readonly what: string
+}
+const newestOf = (candidates: readonly (Known | null)[]): Known | null =>
+  candidates.reduce<Known | null>((newest, one) => {
+    if (one === null || Number.isNaN(Date.parse(one.at))) return newest
+    return newest === null || Date.parse(one.at) > Date.parse(newest.at) ? one : newest
+  }, null)
+
+/**
+ * What the failover has lost, once the new history has begun: exact in bytes where the old primary was fenced and says where it ended,
+ * else from its last known position up to an end that nobody knows.
+ */
+export function countedLoss(run: Run, forkedAt: string): JsonObject {
+  const drained = run.proofOf(parameter(run.step, 'drained'))
+  const fenced = run.proofOf(parameter(run.step, 'fenced'))
+  const fork = parseLsn(forkedAt)
+  const exactEnd = parseLsn(typeof fenced?.endedAt === 'string' ? fenced.endedAt : null)
+  const lastSeen = run.step.parameters.lastSeenAt
+  const beyond = (end: bigint | null): number => (end === null || fork === null || end <= fork ? 0 : Number(end - fork))
+  const bytes: readonly [number, number | null] =
+    exactEnd === null ? [beyond(parseLsn(typeof lastSeen === 'string' ? lastSeen : null)), null] : [beyond(exactEnd), beyond(exactEnd)]
+  const lastCommit = Date.parse(String(drained?.lastCommitAt ?? ''))
+  const closed = Date.parse(typeof fenced?.fencedAt === 'string' ? fenced.fencedAt : run.begunAt)
+  const upTo = Number.isNaN(lastCommit) || Number.isNaN(closed) ? null : Math.max(0, Math.ceil((closed - lastCommit) / 1_000))
+  return {
+    bytes: [...bytes],
+    seconds: bytes[1] === 0 ? [0, 0] : [0, upTo],
+    lastCommitAt: drained?.lastCommitAt ?? null,
+    why:
+      exactEnd === null
+        ? 'the old primary is silent: it may have written up to the moment at which it was shut out'
+        : `the old primary was fenced at ${String(fenced?.endedAt)}`,
+  }
+}

@@ -1,0 +1,105 @@
+import { minutes, seconds } from '../../duration.ts'
+import { siteError } from '../../errors.ts'
+import type { Behaviour } from '../../planning/driver.ts'
+import type { Intent, PlannedStep } from '../../planning/plan.ts'
+import { countedLoss } from './loss.ts'
+import { clusterRef } from './objects.ts'
+import type { CloudNativePgState } from './observe.ts'
+import { podIsReady, refusal } from './promote.ts'
+import { type CloudNativePgSpec, clusterOf, type Database } from './spec.ts'
+import { parameter, plannedStep, stepId } from './steps.ts'
+import { forkFrom, forksIn, HISTORY } from './timeline-history.ts'
+import { askSql, clusterOfRun, instanceOf, kubernetesOf, namespaceOf } from './where.ts'
+
+/** The replica becomes a primary without a word of the old one: what that one never shipped is lost, and counted. */
+export function promoteLostStep(
+  component: Database,
+  intent: Intent,
+  to: CloudNativePgState | null,
+  from: CloudNativePgState | null,
+): PlannedStep {
+  const cluster = clusterOf(component, intent.to)
+  return plannedStep(component, 'promote-without-token', intent.to, {
+    phase: 'PROMOTE',
+    needs: [stepId(component, 'drain-archive', intent.to)],
+    irreversible: true,
+    title: `Promotes ${cluster} without a token, waits until it is writable, on a timeline of its own and restarted, and counts what was lost`,
+    deadline: minutes(10),
+    expected: seconds(12),
+    parameters: {
+      cluster,
+      uid: to?.uid ?? '',
+      lost: clusterOf(component, intent.from),
+      drained: stepId(component, 'drain-archive', intent.to),
+      fenced: stepId(component, 'fence', intent.from),
+      lastSeenAt: from?.instance?.currentLsn ?? null,
+    },
+  })
+}
+
+export const promoteWithoutToken: Behaviour<CloudNativePgSpec> = {
+  async done(run) {
+    const cluster = await clusterOfRun(run)
+    const name = cluster.metadata.name
+    if (cluster.spec.replica?.primary !== name) return { is: 'pending', waitingFor: `${name} to be told that it is the primary` }
+    const refused = refusal(cluster)
+    if (refused !== null)
+      return { is: 'failed', code: 'promotion-refused', why: refused, next: `kubectl -n ${namespaceOf(run)} describe cluster ${name}` }
+    const instance = await instanceOf(run, cluster)
+    const before = Number(run.proofOf(parameter(run.step, 'drained'))?.timeline ?? 0)
+    if (instance?.isPrimary !== true || instance.timeLineID <= before) return { is: 'pending', waitingFor: `${name} to leave recovery` }
+    if (instance.pendingRestart === true || !(await podIsReady(run, cluster)))
+      return { is: 'pending', waitingFor: `${name} to restart with archive_mode on` }
+    const rows = await askSql(
+      run,
+      `SELECT 'state', pg_is_in_recovery(), current_setting('archive_mode'), timeline_id FROM pg_control_checkpoint();\n${HISTORY}`,
+    )
+    const [, inRecovery, archiveMode, timeline] = rows?.find((row) => row[0] === 'state') ?? []
+    if (rows === null || inRecovery !== 'f' || archiveMode !== 'on' || Number(timeline) <= before)
+      return { is: 'pending', waitingFor: `${name} to restart with archive_mode on` }
+    const fork = forkFrom(forksIn(rows), before)
+    return {
+      is: 'done',
+      proof: {
+        writable: true,
+        timeline: Number(timeline),
+        systemId: instance.systemID ?? '',
+        forkedFrom: fork?.timeline ?? before,
+        forkedAt: fork?.at ?? '',
+        loss: { ...countedLoss(run, fork?.at ?? '') },
+      },
+    }
+  },
+
+  /**
+   * Compare-and-set on the object that was read: the patch of a process that was thought dead arrives at a later version, and fails. A token
+   * that is left over would be refused for good; without one the operator promotes at once, and looks at no lag.
+   */
+  async apply(run) {
+    const cluster = await clusterOfRun(run)
+    const { name, uid = '', resourceVersion } = cluster.metadata
+    const primary = cluster.spec.replica?.primary
+    if (primary === name) return
+    const where = `${run.step.site} ${namespaceOf(run)}/Cluster/${name}`
+    if (uid !== parameter(run.step, 'uid'))
+      throw siteError('another-database', `${name} is not the cluster that the plan was made for (uid ${uid})`, {
+        where,
+        next: 'Make a new plan.',
+      })
+    if (primary !== parameter(run.step, 'lost'))
+      throw siteError('follows-another', `${name} follows ${primary ?? 'nobody'}, not ${parameter(run.step, 'lost')}`, {
+        where,
+        next: 'Find out who changed spec.replica, and make a new plan.',
+      })
+    // A source that does not answer would hold up the promotion, which asks it four or five times for the next segment: then the own archive is asked.
+    const silent = run.proofOf(parameter(run.step, 'drained'))?.archive === 'silent'
+    const patch = { spec: { replica: { primary: name, promotionToken: null, ...(silent ? { source: name } : {}) } } }
+    const signal = run.signal
+    await kubernetesOf(run).patch(
+      clusterRef(namespaceOf(run), name),
+      patch,
+      resourceVersion === undefined ? { signal } : { signal, resourceVersion },
+    )
+  },
+  changes: (run) => kubernetesOf(run).watch(clusterRef(namespaceOf(run), parameter(run.step, 'cluster')), run.signal),
+}

@@ -1,0 +1,57 @@
+import { randomUUID } from 'node:crypto'
+import { type Milliseconds, minutes, readableDuration, seconds } from '../duration.ts'
+import { asStandbyError } from '../errors.ts'
+import type { JsonObject } from '../json.ts'
+import type { Clock, Log } from '../planning/driver.ts'
+import type { ConditionalStore } from './conditional-store.ts'
+
+/**
+ * How long a run that has begun waits for a witness that does not answer. It stands still meanwhile: nothing irreversible happens without
+ * the witness, and going back needs it as much as going on.
+ */
+export const WITNESS_PATIENCE: Milliseconds = minutes(5)
+const PAUSE: Milliseconds = seconds(1)
+
+export interface Patience {
+  readonly clock: Clock
+  readonly log: Log
+  /** Ends the waiting: a cancelled run leaves at once. */
+  readonly signal: AbortSignal
+  readonly patience?: Milliseconds
+}
+
+/** A witness whose outages are waited out. Every write carries an id, so that one whose answer was lost is recognised when it is tried again. */
+export function patientStore(store: ConditionalStore, { clock, log, signal, patience = WITNESS_PATIENCE }: Patience): ConditionalStore {
+  async function waitOut<T>(call: (inDoubt: boolean) => Promise<T>): Promise<T> {
+    const begun = clock.now().getTime()
+    for (let told = false; ; ) {
+      try {
+        return await call(told)
+      } catch (error) {
+        const over = clock.now().getTime() - begun > patience
+        if (asStandbyError(error).code !== 'witness-unreachable' || over || signal.aborted) throw error
+        if (!told) log.warning(`the witness does not answer: waiting for it for up to ${readableDuration(patience)}`)
+        told = true
+        await clock.sleep(PAUSE, signal).catch(() => undefined)
+      }
+    }
+  }
+  function write(key: string, body: JsonObject, put: (identified: JsonObject) => Promise<string>): Promise<string> {
+    const identified = { ...body, writeId: randomUUID() }
+    return waitOut(async (inDoubt) => {
+      try {
+        return await put(identified)
+      } catch (error) {
+        const found = inDoubt && asStandbyError(error).code === 'witness-conflict' ? await store.get(key) : null
+        if (found?.body.writeId === identified.writeId) return found.version
+        throw error
+      }
+    })
+  }
+  return {
+    get: (key) => waitOut(() => store.get(key)),
+    create: (key, body) => write(key, body, (identified) => store.create(key, identified)),
+    replace: (key, body, version) => write(key, body, (identified) => store.replace(key, identified, version)),
+    list: (prefix) => waitOut(() => store.list(prefix)),
+  }
+}

@@ -1,0 +1,69 @@
+import { judgeStoredApproval } from '../approval/stored-approval.ts'
+import type { World } from '../composition.ts'
+import { asStandbyError, inputError, type StandbyError } from '../errors.ts'
+import { withoutWriteId } from '../execution/conditional-store.ts'
+import { readLock } from '../execution/witness.ts'
+import { isOfMove, runOfHolder } from '../planning/lock.ts'
+import type { Plan } from '../planning/plan.ts'
+import { nearest } from '../stack/nearest.ts'
+import { carryOut, type RunOfPlan, refusedReport } from './move-report.ts'
+import { refuseStrangers } from './refuse.ts'
+import type { Approval, MoveReport } from './reports.ts'
+import { refuseOtherThanApproved } from './still-true.ts'
+
+/** A run that another process began, as it lies in the witness. */
+export interface KeptRun {
+  readonly run: string
+  readonly plan: Plan
+  readonly approval: Approval
+}
+
+/** The named run, or the one that has left its lock behind. Throws `run-unknown`. */
+export async function readRun(world: World, named: string | null): Promise<KeptRun> {
+  const run = named ?? (await unfinishedRun(world))
+  const [plan, approval] = await Promise.all([world.store.get(`runs/${run}/plan.json`), world.store.get(`runs/${run}/approval.json`)])
+  if (plan === null || approval === null) throw await unknownRun(world, run)
+  return { run, plan: withoutWriteId(plan.body) as unknown as Plan, approval: withoutWriteId(approval.body) as unknown as Approval }
+}
+
+/**
+ * Continues a run that its process left: forward with `resume`, back with `abort`, for as long as that is possible. The approval of the run
+ * holds until the plan expires; after that a resume needs a new one, for just that. Going back needs none: it restores what was.
+ */
+export async function continueFailover(
+  world: World,
+  kept: KeptRun,
+  how: 'resume' | 'abort',
+  renewed: Approval | null = null,
+): Promise<MoveReport> {
+  const begun = world.clock.now()
+  const of: RunOfPlan = { plan: kept.plan, approval: renewed ?? kept.approval, run: kept.run, how }
+  try {
+    if (how === 'resume' && renewed === null)
+      judgeStoredApproval({ stored: kept.approval, run: kept.run, plan: kept.plan, stack: world.stack, now: world.clock.now() })
+    refuseOtherThanApproved(world, of.plan, of.approval)
+    refuseStrangers(await world.observe())
+  } catch (error) {
+    return refusedReport(world, of, begun, asStandbyError(error))
+  }
+  world.log.info(
+    `run ${of.run} is ${how === 'resume' ? 'continued' : 'taken back'}; if this process dies: standby failover ${how} --run ${of.run}`,
+  )
+  return carryOut(world, of)
+}
+
+async function unfinishedRun(world: World): Promise<string> {
+  const lock = await readLock(world.store)
+  if (lock !== null && !lock.record.released && isOfMove(lock.record)) return runOfHolder(lock.record.holder)
+  throw inputError('run-unknown', 'no run has left its lock behind: nothing is unfinished', {
+    next: 'Name the run with --run, if you mean an older one.',
+  })
+}
+
+async function unknownRun(world: World, run: string): Promise<StandbyError> {
+  const runs = [...new Set((await world.store.list('runs/')).map((key) => key.split('/')[1] ?? ''))]
+  const meant = nearest(run, runs)
+  return inputError('run-unknown', `the witness knows no run ${run}`, {
+    next: meant === null ? `The newest are: ${runs.slice(-3).join(', ') || 'none'}.` : `Did you mean ${meant}?`,
+  })
+}

@@ -1,0 +1,103 @@
+import type { World } from '../composition.ts'
+import { asStandbyError, type StandbyError } from '../errors.ts'
+import { executeMove } from '../execution/execute-move.ts'
+import { progressTo } from '../execution/progress.ts'
+import { canonicalJson, type JsonObject } from '../json.ts'
+import { PHASES, type Plan } from '../planning/plan.ts'
+import { digestOf } from '../planning/plan-digest.ts'
+import { type Approval, failureOf, type MoveReport, type StepReport } from './reports.ts'
+
+/** One process's part of a run. */
+export interface RunOfPlan {
+  readonly plan: Plan
+  readonly approval: Approval
+  readonly run: string
+  readonly how: 'begin' | 'resume' | 'abort'
+}
+
+/** Carries out an approved plan, or what is left of it; reports, and leaves its evidence in the witness. */
+export async function carryOut(world: World, of: RunOfPlan): Promise<MoveReport> {
+  const begun = world.clock.now()
+  const outcome = await executeMove({
+    plan: of.plan,
+    digest: digestOf(of.plan),
+    run: of.run,
+    how: of.how,
+    store: world.store,
+    drivers: world.drivers,
+    context: world.context,
+    clock: world.clock,
+    progress: progressTo(world.log, world.clock, world.listener),
+    signal: world.signal,
+  })
+  const untouched = outcome.steps.every(({ outcome: how, phase }) => how === 'not-reached' || phase === 'PREFLIGHT' || phase === 'LOCK')
+  const verdict = of.how === 'begin' && untouched ? 'refused' : outcome.verdict
+  const report = moveReport(world, of, begun, { verdict, steps: outcome.steps, failure: outcome.failure })
+  await keepEvidence(world, report, of.approval)
+  return report
+}
+
+/** A run that was refused before it began: nothing was changed. */
+export const refusedReport = (world: World, of: RunOfPlan, begun: Date, failure: StandbyError): MoveReport =>
+  moveReport(world, of, begun, { verdict: 'refused', steps: [], failure })
+
+interface Ended {
+  readonly verdict: MoveReport['verdict']
+  readonly steps: readonly StepReport[]
+  readonly failure: StandbyError | null
+}
+
+function moveReport(world: World, { plan, run }: RunOfPlan, begun: Date, { verdict, steps, failure }: Ended): MoveReport {
+  return {
+    schemaVersion: 1,
+    stack: world.stack.name,
+    run,
+    mode: plan.intent.mode,
+    from: plan.intent.from,
+    to: plan.intent.to,
+    planId: plan.id,
+    digest: digestOf(plan),
+    epoch: { before: plan.epoch, after: verdict === 'refused' ? plan.epoch : plan.epoch + 1 },
+    verdict,
+    phases: phasesOf(steps),
+    steps,
+    failure: failure === null ? null : failureOf(failure),
+    duration: world.clock.now().getTime() - begun.getTime(),
+    writeGap: writeGapOf(steps),
+    evidence: verdict === 'refused' ? null : `runs/${run}/evidence.json`,
+  }
+}
+
+function phasesOf(steps: readonly StepReport[]): MoveReport['phases'] {
+  const phases = PHASES.filter((phase) => steps.some((step) => step.phase === phase))
+  return phases.flatMap((phase) => {
+    const times = steps.filter((step) => step.phase === phase && step.begunAt !== null && step.endedAt !== null)
+    const begun = times.map((step) => step.begunAt ?? '').sort()[0]
+    const ended = times
+      .map((step) => step.endedAt ?? '')
+      .sort()
+      .at(-1)
+    return begun === undefined || ended === undefined ? [] : [{ phase, begunAt: begun, endedAt: ended }]
+  })
+}
+
+/** From the first step of DRAIN or FENCE to the end of TRAFFIC. */
+function writeGapOf(steps: readonly StepReport[]): number | null {
+  const phases = phasesOf(steps)
+  const closed = phases.find((phase) => phase.phase === 'DRAIN' || phase.phase === 'FENCE')
+  const opened = phases.find((phase) => phase.phase === 'TRAFFIC')
+  const last = steps.filter((step) => step.phase === 'TRAFFIC')
+  if (closed === undefined || opened === undefined || last.some((step) => step.endedAt === null)) return null
+  return Date.parse(opened.endedAt) - Date.parse(closed.begunAt)
+}
+
+/** The record of the run, chained to the one before it by hash. Losing it is a warning: the move itself is done. */
+async function keepEvidence(world: World, report: MoveReport, approval: Approval): Promise<void> {
+  try {
+    const { chainEvidence } = await import('../evidence/evidence-record.ts')
+    const body = JSON.parse(canonicalJson({ report, approval } as unknown as JsonObject)) as JsonObject
+    await chainEvidence(world.store, `runs/${report.run}/evidence.json`, body, world.clock.now())
+  } catch (error) {
+    world.log.warning(`the evidence of run ${report.run} could not be written: ${asStandbyError(error).message}`)
+  }
+}

@@ -1,0 +1,45 @@
+import { FENCE_LEVELS, type FenceLevel } from '../stack/fence-levels.ts'
+import type { Stack } from '../stack/stack.ts'
+import type { Liveness } from './liveness.ts'
+import type { Fencing, Finding, Intent, PlannedStep } from './plan.ts'
+
+/** What the stack demands for this move, and what its steps shut. A site that is seen alive is shut out of its database, whatever was declared. Pure. */
+export function fencingOf(stack: Stack, intent: Intent, steps: readonly PlannedStep[], liveness: Liveness): Fencing {
+  if (intent.mode === 'rejoin') return { required: null, planned: [] }
+  const planned = FENCE_LEVELS.filter((level) => steps.some((step) => step.fence === level))
+  const declared = stack.fencing[intent.mode]
+  const alive = intent.mode === 'failover' && liveness.is === 'up'
+  return { required: alive ? higher(declared, 'database') : declared, planned }
+}
+
+/** Refuses a plan whose steps do not shut the level that is required. */
+export function fencingFindings(fencing: Fencing, liveness: Liveness, intent: Intent): Finding[] {
+  const { required, planned } = fencing
+  if (required === null || reaches(planned, required)) return []
+  const site = intent.from
+  const has = planned.length === 0 ? 'nothing' : planned.join(', ')
+  return [
+    {
+      code: 'fence-too-low',
+      severity: 'blocker',
+      site,
+      what: `the fence of ${site} must reach ${required}${liveness.is === 'up' ? `, for ${site} is seen alive (${whoSees(liveness)})` : ''}; this plan shuts ${has}`,
+      next:
+        liveness.is === 'up'
+          ? `Make ${site} reachable for this runner, or switch it off, or plan a switchover.`
+          : `Lower fencing.${intent.mode} in the stack file, or add a component that reaches ${required}, such as one of the driver command.`,
+    },
+  ]
+}
+
+/** Whether these levels hold the required one; without power a site does nothing. */
+export const reaches = (levels: readonly FenceLevel[], required: FenceLevel): boolean =>
+  levels.includes(required) || levels.includes('power')
+
+const higher = (a: FenceLevel, b: FenceLevel): FenceLevel => (FENCE_LEVELS.indexOf(a) > FENCE_LEVELS.indexOf(b) ? a : b)
+
+const whoSees = (liveness: Liveness): string =>
+  liveness.sightings
+    .filter(({ says }) => says === 'up')
+    .map(({ from, what }) => `${from}: ${what}`)
+    .join('; ')

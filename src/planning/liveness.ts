@@ -1,0 +1,36 @@
+import type { Observation } from '../observation/observation.ts'
+import type { SiteName, Stack } from '../stack/stack.ts'
+import type { Driver, Sighting } from './driver.ts'
+
+/** Whether a site lives. `unknown` stays unknown, however long it lasts: time is no witness. */
+export interface Liveness {
+  readonly site: SiteName
+  readonly is: 'up' | 'down' | 'unknown'
+  readonly sightings: readonly Sighting[]
+}
+
+/**
+ * up: somebody sees it. down: nobody does, and at least two vantage points say so. Else unknown: one pair of eyes can not tell
+ * a dead site from a cut link of its own. Pure.
+ */
+export function livenessOf(stack: Stack, observation: Observation, drivers: Readonly<Record<string, Driver>>, site: SiteName): Liveness {
+  const sightings = [...ofRunner(observation, site), ...ofDrivers(stack, observation, drivers, site)]
+  const up = sightings.some(({ says }) => says === 'up')
+  const down = new Set(sightings.filter(({ says }) => says === 'down').map(({ from }) => from)).size
+  return { site, is: up ? 'up' : down >= 2 ? 'down' : 'unknown', sightings }
+}
+
+function ofRunner(observation: Observation, site: SiteName): Sighting[] {
+  const view = observation.sites[site]
+  if (view === undefined) return []
+  if (view.kind === 'silent') return view.triedFrom.map((from) => ({ from, says: 'down', what: `its API server: ${view.why}` }))
+  return [
+    { from: 'this runner', says: 'up', what: view.kind === 'answering' ? `its API server answers (${view.version})` : 'another cluster' },
+  ]
+}
+
+function ofDrivers(stack: Stack, observation: Observation, drivers: Readonly<Record<string, Driver>>, site: SiteName): Sighting[] {
+  return stack.components.flatMap(
+    (component) => drivers[component.driver]?.sees?.(component, observation.components[component.name] ?? {}, site) ?? [],
+  )
+}

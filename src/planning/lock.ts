@@ -1,0 +1,40 @@
+import type { LockRecord } from '../observation/observation.ts'
+import type { Finding, Intent } from './plan.ts'
+
+/** Who holds the lock: one process of a run. A process that continues a run is another holder than the one that left it. */
+export const holderOf = (run: string, attempt: number): string => `${run}#${attempt}`
+/** The run that a holder belongs to. */
+export const runOfHolder = (holder: string): string => holder.split('#')[0] ?? holder
+
+/** What a move says in the lock. */
+export const purposeOf = (intent: Intent): string =>
+  `move: ${intent.mode} ${intent.mode === 'rejoin' ? `of ${intent.to} behind ${intent.from}` : `from ${intent.from} to ${intent.to}`}`
+export const isOfMove = (lock: LockRecord): boolean => lock.purpose.startsWith('move: ')
+
+export const isHeld = (lock: LockRecord, now: Date): boolean => !lock.released && Date.parse(lock.expiresAt) > now.getTime()
+
+/**
+ * A move that runs, or that nobody finished: its lock was never released. Whoever begins anything else first ends it, or says that its target
+ * is lost too. Pure.
+ */
+export function lockFindings(lock: LockRecord | null, intent: Intent | null, now: Date): Finding[] {
+  if (lock === null || lock.released || !isOfMove(lock)) return []
+  const run = runOfHolder(lock.holder)
+  const common = { code: 'move-unfinished', next: `standby failover resume --run ${run}, or standby failover abort --run ${run}` }
+  if (isHeld(lock, now))
+    return [
+      {
+        ...common,
+        severity: intent === null ? 'info' : 'blocker',
+        what: `run ${run} is at work (${lock.purpose}) and holds the lock until ${lock.expiresAt}`,
+        next: `Wait for it. If its runner is dead: ${common.next}`,
+      },
+    ]
+  return [
+    {
+      ...common,
+      severity: intent?.mode === 'failover' ? 'warning' : 'blocker',
+      what: `run ${run} (${lock.purpose}) has not ended, and its lock expired at ${lock.expiresAt}: its runner is dead or gave up`,
+    },
+  ]
+}

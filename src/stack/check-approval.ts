@@ -1,0 +1,56 @@
+import type { Json, JsonObject } from '../json.ts'
+import { isMapping } from './check-schema.ts'
+import type { PlacedProblem } from './problems.ts'
+
+/** What no schema can say of `approval`: demands that nobody could ever meet, and people who would count twice. Any shape is bearable. */
+export function approvalProblems(declared: Json | undefined): PlacedProblem[] {
+  if (!isMapping(declared)) return []
+  return [
+    ...(isMapping(declared.github) ? gitHubProblems(declared.github) : []),
+    ...(isMapping(declared.signatures) ? signatureProblems(declared.signatures) : []),
+  ]
+}
+
+function gitHubProblems(github: JsonObject): PlacedProblem[] {
+  const path = ['approval', 'github']
+  const named = Array.isArray(github.environments) ? (github.environments as readonly Json[]) : [github.environment ?? null]
+  const environments = named.map((name) => String(name).toLowerCase())
+  const twice = duplicates(environments).map(
+    (index): PlacedProblem => ({
+      path: [...path, 'environments', index],
+      what: 'is named already: GitHub ignores the case of environments',
+    }),
+  )
+  const { approvers } = github
+  return typeof approvers === 'number' && approvers > environments.length
+    ? [
+        ...twice,
+        {
+          path: [...path, 'approvers'],
+          what: `${approvers} people can not approve ${environments.length === 1 ? 'one environment' : `${environments.length} environments`}: GitHub asks for one approval in each. Name an environment for each of them`,
+        },
+      ]
+    : twice
+}
+
+function signatureProblems(signatures: JsonObject): PlacedProblem[] {
+  const path = ['approval', 'signatures']
+  const keys = Array.isArray(signatures.keys) ? (signatures.keys as readonly Json[]).map((one) => (isMapping(one) ? one : {})) : []
+  const texts = (name: string, normal: (text: string) => string): string[] =>
+    keys.map((one, index) => (typeof one[name] === 'string' ? normal(String(one[name])) : `(none) ${index}`))
+  const problems = [
+    ...duplicates(texts('key', (key) => key.split(' ')[1] ?? key)).map(
+      (index): PlacedProblem => ({ path: [...path, 'keys', index, 'key'], what: 'stands here a second time: one key counts once' }),
+    ),
+    ...duplicates(texts('name', (name) => name.toLowerCase())).map(
+      (index): PlacedProblem => ({ path: [...path, 'keys', index, 'name'], what: 'is the name of another key already' }),
+    ),
+  ]
+  const { required } = signatures
+  return typeof required === 'number' && keys.length > 0 && required > keys.length
+    ? [...problems, { path: [...path, 'required'], what: `${required} of ${keys.length} keys can never sign` }]
+    : problems
+}
+
+/** Places of what stands in the list before already. */
+const duplicates = (texts: readonly string[]): number[] => texts.flatMap((text, index) => (texts.indexOf(text) < index ? [index] : []))

@@ -1,0 +1,61 @@
+import { afterAll, beforeAll, expect, jest, test } from '@jest/globals'
+import { ensureCanary } from '../../lab/canary.ts'
+import { type LabEnvironment, readLabEnvironment } from '../../lab/environment.ts'
+import { controlGitHub } from '../../lab/github/control.ts'
+import { runStandby } from '../../lab/run-standby.ts'
+import { type LabStack, prepareStack } from '../../lab/stacks.ts'
+import type { StatusReport } from '../../src/operations/reports.ts'
+import { type UserRepository, userRepository } from '../support/workflow-runner.ts'
+
+jest.setTimeout(600_000)
+
+const ENVIRONMENT = 'production-failover'
+let lab: LabEnvironment
+let stack: LabStack
+let repository: UserRepository
+
+beforeAll(async () => {
+  lab = await readLabEnvironment()
+  stack = await prepareStack('infisical-kubernetes', lab, new AbortController().signal)
+  const deployed = await runStandby(stack, 'deployer', ['deploy'], { helm: lab.programs.helm, quiet: true })
+  expect(deployed.code).toBe(0)
+  await ensureCanary(stack)
+  repository = await userRepository(stack.directory, 'failover.yml')
+})
+afterAll(async () => repository?.remove())
+
+const status = async (): Promise<StatusReport> =>
+  (await runStandby<StatusReport>(stack, 'observer', ['status'], { helm: lab.programs.helm, quiet: true })).result
+
+/** The copied template, run whole by act: GitHub's API is the fake, whose run has the same id and commit. */
+async function dispatch(to: string, approve: boolean): Promise<{ readonly code: number; readonly log: string }> {
+  const github = controlGitHub(lab.githubUrl ?? '')
+  await github.environment({ name: ENVIRONMENT, reviewers: ['reviewer'], branches: ['main'] })
+  await github.moveBranch('main', repository.sha)
+  const run = await github.startRun({ actor: 'operator', branch: 'main', sha: repository.sha })
+  await github.reachEnvironment(run.id, ENVIRONMENT)
+  if (approve) await github.review(run.id, { environment: ENVIRONMENT, reviewer: 'reviewer' })
+  return repository.run('failover.yml', {
+    act: lab.programs.act,
+    inputs: { to, mode: 'switchover', operation: 'move' },
+    secrets: { STANDBY_CREDENTIALS: JSON.stringify(await stack.environmentOf('mover')), GITHUB_TOKEN: 'token-of-the-job' },
+    env: {
+      GITHUB_API_URL: lab.githubUrl ?? '',
+      GITHUB_RUN_ID: String(run.id),
+      STANDBY_HELM: lab.programs.helm,
+    },
+  })
+}
+
+test('the failover workflow, run by a real workflow runner, moves nothing that no reviewer approved, and moves what one did', async () => {
+  const before = await status()
+  const to = before.activeSite === 'dc-a' ? 'dc-b' : 'dc-a'
+  const refused = await dispatch(to, false)
+  expect(refused.log).toContain('not-approved')
+  expect(refused.code).not.toBe(0)
+  expect(await status()).toMatchObject({ activeSite: before.activeSite, epoch: before.epoch })
+  const moved = await dispatch(to, true)
+  expect(moved.log).toMatch(/reason-code.*moved/)
+  expect(moved.code).toBe(0)
+  expect(await status()).toMatchObject({ activeSite: to, epoch: (before.epoch ?? 0) + 1 })
+})

@@ -1,0 +1,127 @@
+import { courseOf } from '../../src/execution/execute-move.ts'
+import type { Course } from '../../src/execution/transition.ts'
+import type { Observation, SiteView } from '../../src/observation/observation.ts'
+import type { Driver } from '../../src/planning/driver.ts'
+import { sequenceOf } from '../../src/planning/order-steps.ts'
+import type { Intent, Mode, Plan, PlannedStep } from '../../src/planning/plan.ts'
+import { planMove } from '../../src/planning/plan-move.ts'
+import { activateStep, LOCK_STEP } from '../../src/planning/witness-steps.ts'
+import type { SiteName, Stack } from '../../src/stack/stack.ts'
+import { toyDriver, toyStack, toyStep } from '../support/toy-stack.ts'
+
+/** A site of the model: 0 is dc-a, 1 is dc-b. */
+export type Place = 0 | 1
+export const PLACES: readonly Place[] = [0, 1]
+export const nameOf = (place: Place): SiteName => (place === 0 ? 'dc-a' : 'dc-b') as SiteName
+export const other = (place: Place): Place => (place === 0 ? 1 : 0)
+
+/** What the steps of the model do; the witness' own three come from the planner. */
+export const ACTIONS = [
+  'lock',
+  'activate',
+  'close-lock',
+  'stop',
+  'close',
+  'demote',
+  'catch-up',
+  'outwait',
+  'promote',
+  'start',
+  'open',
+  'clone',
+] as const
+export type Action = (typeof ACTIONS)[number]
+
+export interface ModelStep {
+  readonly planned: PlannedStep
+  readonly action: Action
+  readonly place: Place
+}
+export interface ModelPlan {
+  readonly plan: Plan
+  readonly course: Course
+  /** In the order of the plan. */
+  readonly steps: readonly ModelStep[]
+  readonly from: Place
+  readonly to: Place
+}
+
+export interface PlanRequest {
+  readonly mode: Mode
+  readonly from: Place
+  /** The epoch in which it was made. */
+  readonly epoch: number
+  readonly nonce: string
+  /** Whether the guard's time is waited out before a failover promotes. */
+  readonly outwaits?: boolean
+  /** Bends the finished steps: a planted bug. */
+  readonly bent?: (step: PlannedStep) => PlannedStep
+}
+
+export const modelStack: Stack = {
+  ...toyStack,
+  fencing: { switchover: 'database', failover: 'traffic' },
+  components: ['database', 'application', 'traffic'].map((name) => ({ name, driver: 'toy', needs: [], spec: {} })),
+}
+
+/** The steps of the drivers, reduced to what changes who can write. */
+function stepsOf(component: string, { mode, from, to }: Intent, outwaits: boolean): PlannedStep[] {
+  if (mode === 'rejoin') return component === 'database' ? [toyStep(`database.clone@${to}`, 'PROTECT')] : []
+  const planned = mode === 'switchover'
+  if (component === 'application')
+    return [
+      ...(planned ? [toyStep(`application.stop@${from}`, 'DRAIN', { fence: 'application' })] : []),
+      toyStep(`application.start@${to}`, 'START'),
+    ]
+  if (component === 'traffic') return [toyStep('traffic.close', 'DRAIN', { fence: 'traffic' }), toyStep(`traffic.open@${to}`, 'TRAFFIC')]
+  return [
+    ...(planned
+      ? [toyStep(`database.demote@${from}`, 'FENCE', { fence: 'database' }), toyStep(`database.catch-up@${to}`, 'FINAL_SYNC')]
+      : outwaits
+        ? [toyStep(`database.outwait@${to}`, 'PROMOTE')]
+        : []),
+    toyStep(`database.promote@${to}`, 'PROMOTE', { irreversible: true, needs: !planned && outwaits ? [`database.outwait@${to}`] : [] }),
+  ]
+}
+
+const modelDriver = (outwaits: boolean): Driver => ({
+  ...toyDriver({ writer: 'dc-a', effects: [] }),
+  move: (component, _states, intent) => stepsOf(component.name, intent, outwaits),
+  fence: () => [],
+  rejoin: (component, _states, intent) => stepsOf(component.name, intent, outwaits),
+})
+
+/** A plan as the planner makes it: real phases, real witness steps, real needs. */
+export function modelPlan(request: PlanRequest): ModelPlan {
+  const { mode, from, epoch } = request
+  const to = other(from)
+  const at = '2026-11-20T12:00:00.000Z'
+  const answering: SiteView = { kind: 'answering', clusterId: 'uid', version: 'v1.34', latency: 1 }
+  const silent: SiteView = { kind: 'silent', why: 'no answer', triedFrom: ['this runner'] }
+  const active = { schemaVersion: 1, stack: 'toy', epoch, activeSite: nameOf(from), since: at, run: 'earlier' } as const
+  const observation: Observation = {
+    at,
+    witness: { kind: 'answering', active, lock: null },
+    sites: { [nameOf(from)]: mode === 'failover' ? silent : answering, [nameOf(to)]: answering },
+    components: {},
+  }
+  const intent: Intent = { mode, from: nameOf(from), to: nameOf(to), ...(mode === 'failover' ? { acceptLoss: 3_600_000 } : {}) }
+  const identity = { id: `plan-${request.nonce}`, nonce: request.nonce, toolVersion: '0' }
+  const made = planMove(modelStack, observation, intent, { toy: modelDriver(request.outwaits === true) }, identity)
+  const bent = request.bent
+  const plan = bent === undefined ? made : { ...made, steps: made.steps.map(bent) }
+  const steps = plan.steps.map(
+    (planned): ModelStep => ({ planned, action: actionOf(planned, intent), place: planned.site === 'dc-b' ? 1 : 0 }),
+  )
+  sequenceOf(plan.steps)
+  return { plan, course: courseOf(plan), steps, from, to }
+}
+
+function actionOf(step: PlannedStep, intent: Intent): Action {
+  if (step.id === LOCK_STEP) return 'lock'
+  if (step.id === activateStep(intent)) return 'activate'
+  if (step.id === 'witness.close') return 'close-lock'
+  const found = ACTIONS.find((action) => action === step.action)
+  if (found === undefined) throw new Error(`the model knows no ${step.id}`)
+  return found
+}

@@ -1,0 +1,115 @@
+import { unapproved } from './invariants.ts'
+import { nameOf, other, PLACES, type Place } from './model-plans.ts'
+import { copyOf, type Emit, touch } from './moves.ts'
+import type { Model } from './scenario.ts'
+import { decode, describeEffect, hasVersions, isCurrent, serves, take } from './sites.ts'
+import * as W from './world-state.ts'
+
+/** What happens without any process: users write, replicas follow, time passes, effects arrive, sites are lost and come back. */
+export function movesOfSurroundings(model: Model, world: W.WorldState, emit: Emit): void {
+  const change = (label: () => string, fair: boolean, set: (next: W.WorldState) => void): void => {
+    const next = copyOf(world)
+    set(next)
+    emit({ next, fair, label, broken: null })
+  }
+  for (const place of PLACES) {
+    write(model, world, place, change)
+    follow(world, place, change)
+    outage(model, world, place, change)
+    if (model.scenario.guarded) guard(world, place, change)
+  }
+  if (W.get(world, W.LOCK) === W.HELD)
+    change(
+      () => 'time passes: the lock expires',
+      true,
+      (next) => {
+        next[W.LOCK] = W.EXPIRED
+      },
+    )
+  for (let at = 0; at < W.MAX_UNDERWAY; at++) arrive(model, world, at, emit)
+}
+
+type Change = (label: () => string, fair: boolean, set: (next: W.WorldState) => void) => void
+
+function write(model: Model, world: W.WorldState, place: Place, change: Change): void {
+  const count = W.get(world, W.WRITES)
+  if (count >= model.scenario.writes || !serves(model, world, place)) return
+  change(
+    () => `a user writes on ${nameOf(place)}, and is promised that it is kept`,
+    false,
+    (next) => {
+      const bit = 1 << count
+      next[W.WRITES] = count + 1
+      next[W.ACKNOWLEDGED] = W.get(world, W.ACKNOWLEDGED) | bit
+      next[W.DATA + place] = W.get(world, W.DATA + place) | bit
+    },
+  )
+}
+
+/** A replica follows a primary that it reaches, as long as its own history is a part of that one's. */
+function follow(world: W.WorldState, place: Place, change: Change): void {
+  const from = other(place)
+  const [mine, theirs] = [W.get(world, W.DATA + place), W.get(world, W.DATA + from)]
+  const up = PLACES.every((at) => W.get(world, W.SITE + at) === W.UP)
+  // A demoted primary has shipped its last write: its archive can be read on.
+  if (!up || W.get(world, W.DATABASE + place) === W.PRIMARY || mine === theirs || (mine & ~theirs) !== 0) return
+  change(
+    () => `${nameOf(place)} replays what ${nameOf(from)} has written`,
+    true,
+    (next) => {
+      next[W.DATA + place] = theirs
+    },
+  )
+}
+
+/** A site dies, or is cut off and lives on for its own users; and it comes back as it was, believing what it believed. */
+function outage(model: Model, world: W.WorldState, place: Place, change: Change): void {
+  const is = W.get(world, W.SITE + place)
+  if (is === W.UP && W.get(world, W.OUTAGES) > 0) {
+    const lose = (to: number) => (next: W.WorldState) => {
+      next[W.OUTAGES] = W.get(world, W.OUTAGES) - 1
+      next[W.SITE + place] = to
+      if (to === W.DEAD) next[W.LEASE + place] = 0
+    }
+    change(() => `${nameOf(place)} dies`, false, lose(W.DEAD))
+    change(() => `${nameOf(place)} is cut off, and serves the users of its own load balancer`, false, lose(W.CUT))
+  }
+  if (is === W.UP || model.scenario.outages === 0) return
+  change(
+    () => `${nameOf(place)} comes back`,
+    false,
+    (next) => {
+      next[W.SITE + place] = W.UP
+    },
+  )
+}
+
+/** The guard opens its site while it has proof that the witness names it; the proof runs out. */
+function guard(world: W.WorldState, place: Place, change: Change): void {
+  const open = W.get(world, W.LEASE + place) === 1
+  const named = W.get(world, W.SITE + place) === W.UP && W.get(world, W.ACTIVE) === place
+  if (open === named) return
+  const said = named ? 'finds it named by the witness, and opens it' : 'has no proof any more, and closes it'
+  change(
+    () => `the guard of ${nameOf(place)} ${said}`,
+    true,
+    (next) => {
+      next[W.LEASE + place] = named ? 1 : 0
+    },
+  )
+}
+
+function arrive(model: Model, world: W.WorldState, at: number, emit: Emit): void {
+  const code = W.get(world, W.UNDERWAY + at)
+  if (code === 0) return
+  const effect = decode(code)
+  const next = copyOf(world)
+  next[W.UNDERWAY + at] = 0
+  const refused = hasVersions(model, effect) && !isCurrent(code)
+  if (!refused) {
+    take(model, next, effect)
+    if (hasVersions(model, effect)) touch(model, next, effect)
+  }
+  const broken = unapproved(model, world, effect) ? 'an effect without approval' : null
+  emit({ next, fair: false, label: () => `late, ${describeEffect(effect)} arrives${refused ? ' and is refused' : ''}`, broken })
+}

@@ -1,0 +1,92 @@
+import type { ClusterObject, InstanceStatus } from '../../../../src/drivers/cloudnative-pg/objects.ts'
+import { type CloudNativePgState, stateOf } from '../../../../src/drivers/cloudnative-pg/observe.ts'
+import type { Upstream } from '../../../../src/drivers/cloudnative-pg/upstream.ts'
+import type { Observed } from '../../../../src/observation/observation.ts'
+
+export const cluster = (name: string, spec: object = {}, status: object = {}, annotations: Record<string, string> = {}): ClusterObject => ({
+  apiVersion: 'postgresql.cnpg.io/v1',
+  kind: 'Cluster',
+  metadata: { name, uid: `uid-${name}`, annotations },
+  spec: {
+    instances: 1,
+    imageName: 'postgresql:16',
+    smartShutdownTimeout: 1,
+    primaryUpdateMethod: 'restart',
+    replica: { self: name, primary: 'pg-dc-a', source: name === 'pg-dc-a' ? 'pg-dc-b' : 'pg-dc-a' },
+    plugins: [{ name: 'barman-cloud.cloudnative-pg.io', parameters: { serverName: `${name}-g1` } }],
+    ...spec,
+  },
+  status: {
+    phase: 'Cluster in healthy state',
+    readyInstances: 1,
+    currentPrimary: `${name}-1`,
+    targetPrimary: `${name}-1`,
+    systemID: '77',
+    conditions: [{ type: 'ContinuousArchiving', status: 'True' }],
+    pluginStatus: [{ name: 'barman-cloud.cloudnative-pg.io', version: '0.14.0' }],
+    ...status,
+  },
+})
+export const primary: InstanceStatus = {
+  isPrimary: true,
+  timeLineID: 3,
+  currentLsn: '0/9000000',
+  systemID: '77',
+  lastArchivedWAL: '000000030000000000000008',
+  lastArchivedWALTime: '2026-11-21T05:59:50Z',
+  instanceManagerVersion: '1.30.0',
+}
+export const replica: InstanceStatus = {
+  isPrimary: false,
+  timeLineID: 3,
+  replayLsn: '0/9000000',
+  isWalReceiverActive: true,
+  instanceManagerVersion: '1.30.0',
+}
+export const backup = (phase: string, stoppedAt = '2026-11-21T02:15:30Z') => ({
+  apiVersion: 'postgresql.cnpg.io/v1',
+  kind: 'Backup',
+  metadata: { name: `b-${phase}` },
+  spec: { cluster: { name: 'pg-dc-a' } },
+  status: { phase, backupId: '20261121T021500', stoppedAt },
+})
+export const secrets = { 'pg-superuser': 'one', 'pg-infisical': 'two' }
+
+export interface Change {
+  readonly a?: {
+    spec?: object
+    status?: object
+    annotations?: Record<string, string>
+    instance?: Partial<InstanceStatus> | null
+    secrets?: Record<string, string | null>
+    upstream?: Upstream | null
+  }
+  readonly b?: Change['a']
+  readonly backups?: ReturnType<typeof backup>[]
+}
+/** Both sides as they are when all is well, changed where a test says so. */
+export function states(change: Change = {}): Record<string, Observed<CloudNativePgState>> {
+  const one = (
+    name: string,
+    base: InstanceStatus,
+    by: Change['a'] = {},
+    backups: ReturnType<typeof backup>[] = [],
+  ): Observed<CloudNativePgState> => ({
+    kind: 'answering',
+    state: stateOf(
+      cluster(name, by.spec, by.status, by.annotations),
+      by.instance === null ? null : { ...base, ...by.instance },
+      backups,
+      by.secrets ?? secrets,
+      by.upstream ?? null,
+    ),
+    role: base.isPrimary ? 'active' : 'passive',
+    health: 'healthy',
+    text: '',
+    facts: [],
+  })
+  return {
+    'dc-a': one('pg-dc-a', primary, change.a, change.backups ?? [backup('completed')]),
+    'dc-b': one('pg-dc-b', replica, change.b),
+  }
+}

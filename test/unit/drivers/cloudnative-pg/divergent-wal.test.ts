@@ -1,0 +1,78 @@
+import { describe, expect, test } from '@jest/globals'
+import { divergenceIn } from '../../../../src/drivers/cloudnative-pg/divergent-wal.ts'
+import { parseControlData, unavailable } from '../../../../src/drivers/cloudnative-pg/fence.ts'
+import { forkFrom } from '../../../../src/drivers/cloudnative-pg/timeline-history.ts'
+
+const heap = (tx: number, desc: string, rmgr = 'Heap') =>
+  `rmgr: ${rmgr.padEnd(11)} len (rec/tot):     59/    59, tx:        ${tx}, lsn: 0/05000110, prev 0/050000D8, desc: ${desc}, blkref #0: rel 1663/16385/16389 blk 0`
+const end = (tx: number, desc: string) =>
+  `rmgr: Transaction len (rec/tot):     34/    34, tx:        ${tx}, lsn: 0/05000150, prev 0/05000110, desc: ${desc}`
+
+describe('the WAL that only a lost primary has', () => {
+  test('names what was committed there, in the words of PostgreSQL 15 and of 17', () => {
+    const told = divergenceIn(
+      [
+        heap(735, 'INSERT+INIT off 1 flags 0x00'),
+        heap(735, 'INSERT off 2 flags 0x00'),
+        heap(735, 'HOT_UPDATE off 1 xmax 735 flags 0x60 ; new off 3 xmax 0'),
+        end(735, 'COMMIT 2026-11-21 03:19:49.990000 UTC'),
+        heap(736, 'MULTI_INSERT+INIT 60 tuples flags 0x02', 'Heap2'),
+        end(736, 'COMMIT 2026-11-21 03:19:50.000000 UTC; inval msgs: catcache 55'),
+        heap(737, 'MULTI_INSERT ntuples: 5, flags: 0x02, offsets: [1, 2]', 'Heap2'),
+        heap(737, 'DELETE xmax: 737, off: 1, infobits: [KEYS_UPDATED], flags: 0x00'),
+        end(737, 'COMMIT 2026-11-21 03:19:51.000000 UTC'),
+      ].join('\n'),
+    )
+    expect(told).toEqual({
+      commits: 3,
+      firstCommitAt: '2026-11-21 03:19:49.990000',
+      lastCommitAt: '2026-11-21 03:19:51.000000',
+      relations: [{ relation: '1663/16385/16389', inserted: 67, updated: 1, deleted: 1 }],
+      uncommittedRows: 0,
+    })
+  })
+  test('does not call a row lost that nobody had an answer for', () => {
+    const told = divergenceIn(
+      [heap(740, 'INSERT off 1 flags 0x00'), end(740, 'ABORT 2026-11-21 03:19:49 UTC'), heap(741, 'INSERT off 2 flags 0x00')].join('\n'),
+    )
+    expect(told).toMatchObject({ commits: 0, relations: [], uncommittedRows: 2 })
+  })
+  test('counts the rows of subtransactions with their parent', () => {
+    const told = divergenceIn(
+      [heap(745, 'INSERT off 1 flags 0x00'), end(744, 'COMMIT 2026-11-21 03:19:49 UTC; subxacts: 745 746')].join('\n'),
+    )
+    expect(told.relations).toMatchObject([{ inserted: 1 }])
+  })
+  test('passes over what changes no row, and what it does not know', () => {
+    const lines = [heap(750, 'LOCK off 1'), heap(750, 'PRUNE latestRemovedXid 749 nredirected 0 ndead 1', 'Heap2'), 'rmgr: Btree len', '']
+    expect(divergenceIn(lines.join('\n'))).toMatchObject({ relations: [], uncommittedRows: 0 })
+  })
+})
+
+test('the state of a stopped server is read from its control file', () => {
+  const text =
+    "Database cluster state:               shut down\nLatest checkpoint location:           0/5000060\nLatest checkpoint's TimeLineID:       3\n"
+  expect(parseControlData(text)).toEqual({ state: 'shut down', checkpoint: '0/5000060', timeline: 3 })
+  expect(parseControlData('pg_controldata: error')).toBeNull()
+})
+
+test('a server counts as stopped when nobody listens any more, not when its fence begins', () => {
+  const says = { isPrimary: true, timeLineID: 1, mightBeUnavailable: true }
+  const refused = 'failed to connect: dial unix /controller/run/.s.PGSQL.5432: connect: no such file or directory'
+  expect(unavailable({ ...says, mightBeUnavailableMaskedError: refused })).toBe(refused)
+  expect(unavailable(says)).toBeNull()
+  expect(unavailable({ ...says, mightBeUnavailableMaskedError: 'FATAL: the database system is shutting down' })).toBeNull()
+  expect(unavailable({ ...says, mightBeUnavailable: false, mightBeUnavailableMaskedError: refused })).toBeNull()
+})
+
+describe('where a history left another one', () => {
+  const history = [
+    { timeline: 1, at: '0/3000000' },
+    { timeline: 3, at: '0/9000000' },
+  ]
+  test('is the line of the timeline that was left', () => expect(forkFrom(history, 3)).toEqual(history[1]))
+  test('is the newest that both know when the other side went on to a timeline of its own', () =>
+    expect(forkFrom(history, 5)).toEqual(history[1]))
+  test('is an older one for a side that stayed behind', () => expect(forkFrom(history, 2)).toEqual(history[0]))
+  test('is nothing when they never parted', () => expect(forkFrom([], 1)).toBeNull())
+})

@@ -1,0 +1,89 @@
+import { describe, expect, test } from '@jest/globals'
+import type { KubernetesClient, KubernetesObject } from '../../../../src/clients/kubernetes-client.ts'
+import { cloudNativePg } from '../../../../src/drivers/cloudnative-pg/driver.ts'
+import { countedLoss } from '../../../../src/drivers/cloudnative-pg/loss.ts'
+import type { CloudNativePgSpec } from '../../../../src/drivers/cloudnative-pg/spec.ts'
+import type { JsonObject } from '../../../../src/json.ts'
+import type { StepRun } from '../../../../src/planning/driver.ts'
+import type { Intent } from '../../../../src/planning/plan.ts'
+import type { SiteName } from '../../../../src/stack/stack.ts'
+import { cluster, states } from './cluster-states.ts'
+import { databaseStack, theDatabase } from './database-stack.ts'
+
+const intent: Intent = { mode: 'failover', from: 'dc-a' as SiteName, to: 'dc-b' as SiteName }
+const database = theDatabase()
+const stack = databaseStack(database)
+const step = cloudNativePg.move?.(database, states(), intent, stack).find(({ action }) => action === 'promote-without-token')
+if (step === undefined) throw new Error('no promotion')
+
+/** One cluster that is read, and what would be written to it. */
+function around(live: KubernetesObject, proofs: Record<string, JsonObject> = {}) {
+  const patches: { readonly patch: object; readonly options: object }[] = []
+  const kubernetes: Partial<KubernetesClient> = {
+    site: 'dc-b',
+    get: async () => live,
+    patch: async (_ref, patch, options = {}) => {
+      patches.push({ patch, options })
+      return live
+    },
+  }
+  const run = {
+    step,
+    component: database,
+    intent,
+    context: { stack, kubernetes: () => kubernetes },
+    signal: AbortSignal.timeout(1_000),
+    begunAt: '2026-11-21T06:00:10Z',
+    applied: false,
+    proofOf: (id: string) => proofs[id] ?? null,
+  } as unknown as StepRun<CloudNativePgSpec>
+  return { run, patches, promote: () => cloudNativePg.behaviours['promote-without-token']?.apply?.(run) }
+}
+const follower = (more: object = {}): KubernetesObject => {
+  const live = cluster('pg-dc-b', more)
+  return { ...live, metadata: { ...live.metadata, resourceVersion: '41' } } as unknown as KubernetesObject
+}
+
+describe('a promotion without a token', () => {
+  test('holds only for the version of the cluster that was read, and takes a left-over token away', async () => {
+    const { promote, patches } = around(follower())
+    await promote()
+    expect(patches).toMatchObject([
+      { patch: { spec: { replica: { primary: 'pg-dc-b', promotionToken: null } } }, options: { resourceVersion: '41' } },
+    ])
+    expect(patches[0]?.patch).not.toHaveProperty('spec.replica.source')
+  })
+  test('asks its own archive instead of one that is silent', async () => {
+    const { promote, patches } = around(follower(), { 'database.drain-archive@dc-b': { archive: 'silent' } })
+    await promote()
+    expect(patches).toMatchObject([{ patch: { spec: { replica: { source: 'pg-dc-b' } } } }])
+  })
+  test('that has happened is not repeated', async () => {
+    const { promote, patches } = around(follower({ replica: { self: 'pg-dc-b', primary: 'pg-dc-b', source: 'pg-dc-a' } }))
+    await promote()
+    expect(patches).toEqual([])
+  })
+  test('is refused for a cluster that follows somebody else by now, or was made anew', async () => {
+    const elsewhere = around(follower({ replica: { self: 'pg-dc-b', primary: 'pg-dc-c', source: 'pg-dc-c' } }))
+    await expect(elsewhere.promote()).rejects.toMatchObject({ code: 'follows-another' })
+    const anew = follower()
+    const other = around({ ...anew, metadata: { ...anew.metadata, uid: 'another' } })
+    await expect(other.promote()).rejects.toMatchObject({ code: 'another-database' })
+    expect([...elsewhere.patches, ...other.patches]).toEqual([])
+  })
+})
+
+describe('the loss that is counted', () => {
+  const drained = { 'database.drain-archive@dc-b': { lastCommitAt: '2026-11-21T05:59:58.000Z' } }
+  const count = (proofs: Record<string, JsonObject>, forkedAt = '0/9000000') => countedLoss(around(follower(), proofs).run, forkedAt)
+  test('is exact against a primary that was fenced', () => {
+    const fenced = { 'database.fence@dc-a': { endedAt: '0/9000100', fencedAt: '2026-11-21T06:00:01Z' } }
+    expect(count({ ...drained, ...fenced })).toMatchObject({ bytes: [256, 256], seconds: [0, 3] })
+    expect(count({ ...drained, ...fenced }, '0/9000100')).toMatchObject({ bytes: [0, 0], seconds: [0, 0] })
+  })
+  test('has an open end against a silent one, and begins at the last position that was seen', () => {
+    // The plan saw 0/9000000 on dc-a.
+    expect(count(drained, '0/8FFFF00')).toMatchObject({ bytes: [256, null], seconds: [0, 12] })
+    expect(count({}, '0/9000000')).toMatchObject({ bytes: [0, null], seconds: [0, null] })
+  })
+})

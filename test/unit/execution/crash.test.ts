@@ -1,0 +1,177 @@
+import { describe, expect, test } from '@jest/globals'
+import { openJournal } from '../../../src/execution/journal.ts'
+import { createActive, readActive, readLock } from '../../../src/execution/witness.ts'
+import { continueFailover, readRun } from '../../../src/operations/continue-failover.ts'
+import { executeFailover } from '../../../src/operations/execute-failover.ts'
+import { planFailover } from '../../../src/operations/plan-failover.ts'
+import type { Approval, MoveReport } from '../../../src/operations/reports.ts'
+import type { MoveRequest } from '../../../src/planning/intent.ts'
+import type { Plan } from '../../../src/planning/plan.ts'
+import { memoryStore } from '../../support/memory-store.ts'
+import { mortalProcess } from '../../support/mortal-process.ts'
+import { type ToyWorld, toyClock, toyDriver, toyWorld } from '../../support/toy-stack.ts'
+
+const approve = (digest: string): Approval => ({
+  kind: 'local',
+  digest,
+  approvers: [],
+  requestedBy: 'test',
+  reason: 'test',
+  proof: { purpose: { operation: 'execute' } },
+})
+
+/** A deployed toy stack with an approved plan; every process of it gets a world of its own over the same reality. */
+async function approved(request: MoveRequest = { mode: 'switchover', to: 'dc-b' }) {
+  const toy: ToyWorld = { writer: 'dc-a', effects: [] }
+  const store = memoryStore()
+  const clock = toyClock()
+  const driver = toyDriver(toy)
+  const silent = request.mode === 'failover' ? ['dc-a'] : []
+  const process = () => toyWorld(toy, store, { clock, driver, silent })
+  await createActive(store, { schemaVersion: 1, stack: 'toy', epoch: 1, activeSite: 'dc-a', since: '2026-11-20T00:00:00Z', run: 'deploy' })
+  const { plan, digest } = await planFailover(process(), request)
+  return { toy, store, clock, process, plan, digest }
+}
+type Approved = Awaited<ReturnType<typeof approved>>
+
+/** Executes in a process that dies at an instant; true when it died before it ended. */
+async function executeMortally(at: Approved, plan: Plan, diesAt: number): Promise<boolean> {
+  const mortal = mortalProcess(at.process(), diesAt)
+  const ended = executeFailover(mortal.world, plan, approve(at.digest)).then(() => 'ended' as const)
+  return (await Promise.race([mortal.died, ended])) === 'died'
+}
+
+async function continueMortally(at: Approved, run: string, how: 'resume' | 'abort', diesAt: number): Promise<MoveReport | 'died'> {
+  const mortal = mortalProcess(at.process(), diesAt)
+  return Promise.race([mortal.died, readRun(mortal.world, run).then((kept) => continueFailover(mortal.world, kept, how))])
+}
+
+/** The run that a dead process left, if it got so far as to have one. */
+async function runLeft({ store }: Approved): Promise<string | null> {
+  const kept = (await store.list('runs/')).find((key) => key.endsWith('/approval.json'))
+  return kept?.split('/')[1] ?? null
+}
+
+const endOf = async ({ toy, store }: Approved) => ({
+  writer: toy.writer,
+  active: (await readActive(store))?.record.activeSite,
+  epoch: (await readActive(store))?.record.epoch,
+  released: (await readLock(store))?.record.released,
+})
+const MOVED = { writer: 'dc-b', active: 'dc-b', epoch: 2, released: true }
+
+const resumed = async (at: Approved, run: string): Promise<string> =>
+  continueFailover(at.process(), await readRun(at.process(), run), 'resume').then(
+    ({ verdict }) => verdict,
+    (error: { code: string }) => error.code,
+  )
+
+async function everyInstant(visit: (at: Approved, diesAt: number) => Promise<void>, request?: MoveRequest): Promise<number> {
+  for (let diesAt = 0; ; diesAt++) {
+    const at = await approved(request)
+    if (!(await executeMortally(at, at.plan, diesAt))) return diesAt
+    await visit(at, diesAt)
+  }
+}
+
+describe('a process that dies at any instant', () => {
+  test('leaves a run that another process brings to the end of an undisturbed one', async () => {
+    let continued = 0
+    const instants = await everyInstant(async (at) => {
+      const run = await runLeft(at)
+      if (run === null) return expect(at.toy.effects).toEqual([])
+      const report = await continueFailover(at.process(), await readRun(at.process(), run), 'resume').catch(
+        (error: { code: string }) => error,
+      )
+      // It died behind its last entry: nothing is left to do.
+      if ('code' in report) expect(report.code).toBe('run-ended')
+      else expect(report).toMatchObject({ verdict: 'moved', failure: null })
+      expect(await endOf(at)).toEqual(MOVED)
+      expect(at.toy.effects.filter((effect) => effect === 'promote').length).toBe(1)
+      expect(at.toy.effects).not.toContain('undo demote')
+      continued += 1
+    })
+    expect(instants).toBeGreaterThan(80)
+    expect(continued).toBeGreaterThan(70)
+  })
+
+  const others: [MoveRequest, object, string][] = [
+    [{ mode: 'failover', to: 'dc-b', acceptLoss: 60_000 }, MOVED, 'promote'],
+    [{ mode: 'rejoin', to: 'dc-b' }, { ...MOVED, writer: 'dc-a', active: 'dc-a' }, 'follow'],
+  ]
+  test.each(others)('leaves a run of %j that another process finishes as well', async (request, expected, effect) => {
+    const instants = await everyInstant(async (at) => {
+      const run = await runLeft(at)
+      if (run === null) return
+      expect(['moved', 'run-ended']).toContain(await resumed(at, run))
+      expect(await endOf(at)).toEqual(expected)
+      expect(at.toy.effects.filter((one) => one === effect).length).toBe(1)
+    }, request)
+    expect(instants).toBeGreaterThan(50)
+  })
+
+  test('leaves a run that is brought to its end even when each process that continues it dies too', async () => {
+    for (const lifetime of [7, 11, 19, 31, 53]) {
+      const at = await approved()
+      await executeMortally(at, at.plan, 29)
+      const run = (await runLeft(at)) ?? ''
+      let end = 'died'
+      let processes = 0
+      for (let more = 0; end === 'died' && processes < 60; more += 8, processes++)
+        end = await continueMortally(at, run, 'resume', lifetime + more).then(
+          (report) => (report === 'died' ? report : report.verdict),
+          (error: { code: string }) => error.code,
+        )
+      expect(['moved', 'run-ended']).toContain(end)
+      expect(processes).toBeGreaterThan(1)
+      expect(await endOf(at)).toEqual(MOVED)
+    }
+  })
+
+  test('leaves a run that is taken back as long as the witness names the old site, and never after that', async () => {
+    const ends = { undone: 0, refused: 0 }
+    await everyInstant(async (at) => {
+      const run = await runLeft(at)
+      if (run === null) return
+      const committed = (await readActive(at.store))?.record.activeSite === 'dc-b'
+      const report = await continueFailover(at.process(), await readRun(at.process(), run), 'abort').catch(
+        (error: { code: string }) => error,
+      )
+      if (committed) {
+        expect(at.toy.effects).not.toContain('undo demote')
+        expect('code' in report ? report.code : report.verdict).toMatch(/past-point-of-no-return|run-ended|stopped/)
+        ends.refused += 1
+      } else {
+        expect(report).toMatchObject({ verdict: 'undone' })
+        const end = await endOf(at)
+        expect(end).toMatchObject({ writer: 'dc-a', active: 'dc-a' })
+        expect(end.released).not.toBe(false)
+        ends.undone += 1
+      }
+    })
+    expect(ends.undone).toBeGreaterThan(20)
+    expect(ends.refused).toBeGreaterThan(20)
+  })
+
+  test('keeps one promotion, and no way back behind it, when an abort dies too and somebody resumes', async () => {
+    for (let diesAt = 30; diesAt < 70; diesAt += 3)
+      for (let abortDies = 3; abortDies < 40; abortDies += 4) {
+        const at = await approved()
+        if (!(await executeMortally(at, at.plan, diesAt))) continue
+        const run = (await runLeft(at)) ?? ''
+        const aborted = await continueMortally(at, run, 'abort', abortDies).catch((error: { code: string }) => error)
+        if (aborted !== 'died') continue
+        const once = await resumed(at, run)
+        // It went back, and found the point of no return behind it: that ends with a person, who resumes.
+        if (once === 'stopped') await resumed(at, run)
+        const { writer, active } = await endOf(at)
+        expect([
+          { writer: 'dc-a', active: 'dc-a' },
+          { writer: 'dc-b', active: 'dc-b' },
+        ]).toContainEqual({ writer, active })
+        expect(at.toy.effects.join(' ')).not.toMatch(/undo demote.*promote|promote.*undo demote/)
+        const entries = (await openJournal(at.store, run)).entries
+        expect(entries.at(-1)?.kind).toBe('ended')
+      }
+  })
+})

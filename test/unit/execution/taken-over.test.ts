@@ -1,0 +1,34 @@
+import { expect, test } from '@jest/globals'
+import { createActive, readActive } from '../../../src/execution/witness.ts'
+import { witnessBehaviours } from '../../../src/execution/witness-behaviours.ts'
+import type { StepRun } from '../../../src/planning/driver.ts'
+import type { Plan } from '../../../src/planning/plan.ts'
+import { memoryStore } from '../../support/memory-store.ts'
+import { toyClock } from '../../support/toy-stack.ts'
+
+// Found by the model checker: docs/verification.md.
+test('a process that slept through its lock, and was taken over from, can not pass the point of no return', async () => {
+  const store = memoryStore()
+  const clock = toyClock()
+  await createActive(store, { schemaVersion: 1, stack: 'toy', epoch: 1, activeSite: 'dc-a', since: '2026-11-20T00:00:00Z', run: 'deploy' })
+  const plan = {
+    id: 'p',
+    nonce: 'n',
+    epoch: 1,
+    stack: { name: 'toy' },
+    intent: { mode: 'switchover', from: 'dc-a', to: 'dc-b' },
+  } as unknown as Plan
+  const step = { context: { log: { info: () => undefined } }, signal: new AbortController().signal } as unknown as StepRun
+  const process = (attempt: number) => witnessBehaviours({ store, run: 'r', holder: `r#${attempt}`, plan, clock })
+  const [first, second] = [process(1), process(2)]
+
+  await first.lock?.apply?.(step)
+  // The first process has looked at its lock, and sleeps in front of `activate`; the second one continues the run, and takes it back.
+  clock.pass(180_000)
+  await second.lock?.apply?.(step)
+  expect((await second.lock?.done(step))?.is).toBe('done')
+  await second.activate?.undo?.(step)
+
+  await expect(first.activate?.apply?.(step)).rejects.toMatchObject({ code: 'lock-lost' })
+  expect((await readActive(store))?.record.activeSite).toBe('dc-a')
+})

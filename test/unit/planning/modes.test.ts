@@ -1,0 +1,139 @@
+import { describe, expect, test } from '@jest/globals'
+import type { Observation } from '../../../src/observation/observation.ts'
+import type { Driver, Sighting } from '../../../src/planning/driver.ts'
+import { intentOf, type MoveRequest } from '../../../src/planning/intent.ts'
+import { livenessOf } from '../../../src/planning/liveness.ts'
+import { planMove } from '../../../src/planning/plan-move.ts'
+import type { FencingDeclaration, SiteName, Stack } from '../../../src/stack/stack.ts'
+import { toyDriver, toyStack, toyStep } from '../../support/toy-stack.ts'
+
+const at = '2026-11-20T12:00:00.000Z'
+const answering = { kind: 'answering', clusterId: 'uid', version: 'v1.34', latency: 5 } as const
+const silent = { kind: 'silent', why: 'no answer within 3 s', triedFrom: ['this runner'] } as const
+
+function seen(sites: Observation['sites'], components: Observation['components'] = {}): Observation {
+  const active = { schemaVersion: 1, stack: 'toy', epoch: 4, activeSite: 'dc-a', since: at, run: 'r' } as const
+  return { at, witness: { kind: 'answering', active, lock: null }, sites, components }
+}
+const both = seen({ 'dc-a': answering, 'dc-b': answering })
+const lost = seen({ 'dc-a': silent, 'dc-b': answering })
+
+interface Around {
+  readonly driver?: Partial<Driver>
+  readonly fencing?: Partial<FencingDeclaration>
+}
+
+function plan(observation: Observation, request: MoveRequest, { driver = {}, fencing = {} }: Around = {}) {
+  const stack: Stack = { ...toyStack, fencing: { ...toyStack.fencing, ...fencing } }
+  const drivers = { toy: { ...toyDriver({ writer: 'dc-a', effects: [] }), ...driver } }
+  return planMove(stack, observation, intentOf(stack, observation, request), drivers, { id: 'p', nonce: 'n', toolVersion: '0' })
+}
+const failover = { mode: 'failover', to: 'dc-b', acceptLoss: 60_000 } as const
+const blockersOf = (planned: ReturnType<typeof plan>): string[] =>
+  planned.findings.filter(({ severity }) => severity === 'blocker').map(({ code }) => code)
+const sees = (...sightings: Sighting[]): Around => ({
+  driver: { sees: (component) => (component.name === 'database' ? sightings : []) },
+})
+
+describe('whether a site lives', () => {
+  const liveness = (observation: Observation, ...sightings: Sighting[]) =>
+    livenessOf(
+      toyStack,
+      observation,
+      { toy: { ...toyDriver({ writer: null, effects: [] }), ...sees(...sightings).driver } },
+      'dc-a' as SiteName,
+    ).is
+  const down = (from: string): Sighting => ({ from, says: 'down', what: 'refuses connections' })
+
+  test('one pair of eyes can not tell a dead site from a cut link of its own', () => expect(liveness(lost)).toBe('unknown'))
+  test('the same eyes twice are one pair', () => expect(liveness(lost, { ...down('this runner') })).toBe('unknown'))
+  test('two vantage points can', () => expect(liveness(lost, down('lb-1'))).toBe('down'))
+  test('whoever sees it alive is believed, however many do not', () =>
+    expect(liveness(lost, down('lb-1'), down('lb-2'), { from: 'replica', says: 'up', what: 'streams' })).toBe('up'))
+})
+
+describe('the plan of a failover', () => {
+  test('has no step on the lost site, and none that waits for it', () => {
+    const planned = plan(lost, failover)
+    expect(planned.steps.filter((step) => step.site === 'dc-a')).toEqual([])
+    expect(blockersOf(planned)).toEqual([])
+  })
+
+  test('that names the lost site in a step is a defect, and no plan', () => {
+    const move: Driver['move'] = (component) => (component.name === 'database' ? [toyStep('database.demote@dc-a', 'FENCE')] : [])
+    expect(() => plan(lost, failover, { driver: { move } })).toThrow(expect.objectContaining({ code: 'plan-defect' }))
+  })
+
+  test('that fences behind the promotion is a defect: it shuts nothing', () => {
+    const move: Driver['move'] = (component) =>
+      component.name === 'database' ? [toyStep('database.close', 'TRAFFIC', { fence: 'traffic' })] : []
+    expect(() => plan(lost, failover, { driver: { move } })).toThrow(expect.objectContaining({ code: 'plan-defect' }))
+  })
+
+  test('fences the database of a site whose API answers, in front of the promotion', () => {
+    const planned = plan(both, failover)
+    expect(planned.steps.find((step) => step.fence === 'database')).toMatchObject({ site: 'dc-a', phase: 'FENCE' })
+    expect(planned.fencing).toEqual({ required: 'database', planned: ['traffic', 'database'] })
+    expect(blockersOf(planned)).toEqual([])
+  })
+
+  test('is refused while somebody sees the site alive and nobody can fence its database', () => {
+    const planned = plan(lost, failover, sees({ from: 'lb-1', says: 'up', what: 'its application answers' }))
+    expect(blockersOf(planned)).toEqual(['fence-too-low'])
+  })
+
+  test('is refused below the level that the stack declares', () => {
+    expect(blockersOf(plan(lost, failover, { fencing: { failover: 'archive' } }))).toEqual(['fence-too-low'])
+    expect(blockersOf(plan(lost, failover, { fencing: { failover: 'traffic' } }))).toEqual([])
+  })
+
+  test('is refused until a person has accepted a loss, and when more is predicted than was accepted', () => {
+    expect(blockersOf(plan(lost, { mode: 'failover', to: 'dc-b' }))).toEqual(['loss-not-accepted'])
+    expect(blockersOf(plan(lost, { ...failover, acceptLoss: 29_000 }))).toEqual(['loss-above-bound'])
+    expect(plan(lost, failover).predictions.loss).toEqual({ bytes: [0, 4096], seconds: [0, 30], why: 'the archive is 30 s old' })
+  })
+
+  test('is refused when nobody can say how much would be lost, whatever was accepted', () => {
+    const unknown: Around = { driver: { loss: () => ({ bytes: [0, null], seconds: [0, null], why: 'the archive is silent' }) } }
+    expect(blockersOf(plan(lost, { ...failover, acceptLoss: 10 ** 12 }, unknown))).toEqual(['loss-above-bound'])
+    expect(blockersOf(plan(lost, failover, { driver: { loss: () => null } }))).toEqual(['loss-above-bound'])
+  })
+
+  test('rests on nothing that the lost site says, but on whether it is seen alive', () => {
+    const state = {
+      kind: 'answering',
+      state: {},
+      role: 'active',
+      health: 'healthy',
+      text: '',
+      facts: [{ name: 'writer', value: true, binds: 'exactly' }],
+    } as const
+    const planned = plan(seen({ 'dc-a': answering, 'dc-b': answering }, { database: { 'dc-a': state } }), failover)
+    expect(planned.facts).toEqual([{ component: 'sites', site: 'dc-a', name: 'seen alive', value: true, binds: 'exactly' }])
+    expect(plan(lost, failover).facts).toEqual([{ component: 'sites', site: 'dc-a', name: 'seen alive', value: false, binds: 'exactly' }])
+  })
+})
+
+describe('the plan of a switchover', () => {
+  test('is refused when one of its sites is silent, and below the declared fence', () => {
+    expect(blockersOf(plan(lost, { mode: 'switchover', to: 'dc-b' }))).toEqual(['site-silent'])
+    expect(blockersOf(plan(both, { mode: 'switchover', to: 'dc-b' }))).toEqual([])
+    expect(blockersOf(plan(both, { mode: 'switchover', to: 'dc-b' }, { fencing: { switchover: 'archive' } }))).toEqual(['fence-too-low'])
+  })
+
+  test('takes no accepted loss: it loses nothing', () => {
+    expect(() => plan(both, { ...failover, mode: 'switchover' })).toThrow(expect.objectContaining({ code: 'input-invalid' }))
+  })
+})
+
+describe('the plan of a rejoin', () => {
+  test('has no point of no return: the active site stays active', () => {
+    const planned = plan(both, { mode: 'rejoin', to: 'dc-b' })
+    expect(planned.steps.map(({ id }) => id)).toEqual(['witness.lock', 'witness.close', 'database.follow@dc-b'])
+    expect(planned.predictions.loss).toMatchObject({ bytes: [0, 0], seconds: [0, 0] })
+  })
+
+  test('of the active site is refused', () => {
+    expect(() => plan(both, { mode: 'rejoin', to: 'dc-a' })).toThrow(expect.objectContaining({ code: 'already-active' }))
+  })
+})
