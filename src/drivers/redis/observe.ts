@@ -67,10 +67,11 @@ async function newestOf(component: Cache, site: SiteName, context: DriverContext
   }
 }
 
-/** The newest dump of a site, as the sites that answer see it. Pure. */
+/** The newest dump of a site, as the sites that answer see it: `by` first, then whoever can read it. Pure. */
 export function dumpSeen(states: BySite<RedisState>, of: SiteName, by: SiteName): NewestDump {
-  const [first, ...others] = [states[by], ...Object.values(states)].flatMap((seen) =>
-    seen?.kind === 'answering' ? [seen.state.dumps[of] ?? 'unreadable'] : [],
-  )
-  return first !== undefined && first !== 'unreadable' ? first : (others.find((dump) => dump !== 'unreadable') ?? 'unreadable')
+  const answers = [states[by], ...Object.values(states)].flatMap((seen) => {
+    const dump = seen?.kind === 'answering' ? seen.state.dumps[of] : 'unreadable'
+    return dump === undefined || dump === 'unreadable' ? [] : [dump]
+  })
+  return answers.length === 0 ? 'unreadable' : (answers[0] ?? null)
 }

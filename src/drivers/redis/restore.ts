@@ -6,7 +6,7 @@ import { kubernetesOf, siteOf } from './backup.ts'
 import { podReference } from './manifests.ts'
 import type { DumpReference } from './move.ts'
 import { askServer } from './server.ts'
-import { backupJob, type Cache, type RedisSpec, restoreRequest } from './spec.ts'
+import { backupJob, type RedisSpec, restoreRequest } from './spec.ts'
 
 type Run = StepRun<RedisSpec>
 

@@ -35,9 +35,12 @@ const seen = (declared: number, more: { image?: string; hash?: string | null } =
   text: '',
   facts: [],
 })
-const assess = (states: BySite<HelmReleaseState>): Finding[] => {
+const failover: Intent = { mode: 'failover', from: A, to: B }
+const rejoin: Intent = { mode: 'rejoin', from: B, to: A }
+const silent: Observed<HelmReleaseState> = { kind: 'silent', why: 'no answer' }
+const assess = (states: BySite<HelmReleaseState>, asked = intent): Finding[] => {
   const assessment: Assessment = { now: '2026-11-21T00:00:00Z', objectives: toyStack.objectives, activeSite: A, stack: toyStack }
-  return helmRelease.assess(component, states, intent, assessment)
+  return helmRelease.assess(component, states, asked, assessment)
 }
 
 describe('before a move', () => {
@@ -85,6 +88,75 @@ describe('a move', () => {
   test('has a behaviour for every step, and can take back the stop', () => {
     for (const step of steps) expect(helmRelease.behaviours[step.action]).toBeDefined()
     expect(helmRelease.behaviours.stop?.undo).toBeDefined()
+  })
+
+  test('remembers how many replicas it stopped, none included, and which level of the fence that is', () => {
+    const stopOf = (declared: number) =>
+      helmRelease.move?.(component, { [A]: seen(declared), [B]: seen(0) }, intent, toyStack).find((step) => step.action === 'stop')
+    expect(stopOf(3)).toMatchObject({ fence: 'application', parameters: { before: 3 } })
+    expect(stopOf(0)).toMatchObject({ parameters: { before: 0 } })
+  })
+})
+
+describe('a failover', () => {
+  const steps = (states: BySite<HelmReleaseState>) => helmRelease.move?.(component, states, failover, toyStack) ?? []
+
+  test('has no step of the lost site, whether it answers or not, and compares with what the replica held', () => {
+    for (const states of [
+      { [A]: silent, [B]: seen(0) },
+      { [A]: seen(2), [B]: seen(0) },
+    ]) {
+      expect(steps(states).map((step) => step.id)).toEqual([
+        'application.remember@dc-b',
+        'application.start@dc-b',
+        'application.identity@dc-b',
+        'application.reconcile@dc-b',
+      ])
+      expect(orderProblems(steps(states))).toEqual([])
+      expect(steps(states)[2]?.parameters).toEqual({ remembered: 'application.remember@dc-b' })
+    }
+  })
+
+  test('starts as many replicas as served, or as many as the release says where nobody can tell', () => {
+    expect(steps({ [A]: seen(2), [B]: seen(0) })[1]?.parameters).toEqual({ replicas: 2 })
+    expect(steps({ [A]: silent, [B]: seen(0) })[1]?.parameters).toEqual({ replicas: null })
+  })
+
+  test('is not held up by a lost site, and still asks of the new one what it needs', () => {
+    expect(assess({ [A]: silent, [B]: seen(0) }, failover)).toMatchObject([{ code: 'application-silent', severity: 'warning', site: A }])
+    expect(assess({ [A]: silent, [B]: silent }, failover)).toMatchObject([{ severity: 'warning' }, { severity: 'blocker', site: B }])
+    expect(assess({ [A]: seen(2), [B]: seen(0, { hash: null }) }, failover)).toMatchObject([
+      { code: 'secret-missing', severity: 'blocker' },
+    ])
+    expect(assess({ [A]: seen(2), [B]: seen(0, { hash: 'bbbb' }) }, failover)).toMatchObject([{ severity: 'blocker' }])
+    expect(assess({ [A]: seen(2), [B]: seen(0, { image: 'app:2' }) }, failover)).toMatchObject([
+      { code: 'image-differs', severity: 'warning' },
+    ])
+  })
+})
+
+describe('a former active site', () => {
+  const fence = (state: Observed<HelmReleaseState>) => helmRelease.fence?.(component, { [A]: state, [B]: seen(0) }, failover, toyStack)
+
+  test('that still answers is stopped, also half up, and gets back what it had when the failover is taken back', () => {
+    const half = seen(2)
+    const halfUp = half.kind === 'answering' ? { ...half, state: { ...half.state, workload: { ...half.state.workload, ready: 0 } } } : half
+    expect(fence(halfUp)).toMatchObject([{ id: 'application.stop@dc-a', phase: 'FENCE', fence: 'application', parameters: { before: 2 } }])
+    expect(fence(silent)).toMatchObject([{ parameters: { before: null } }])
+  })
+
+  test('that sleeps already needs no fence', () => {
+    expect(fence(seen(0))).toEqual([])
+    expect(fence({ kind: 'absent', why: 'no workload' })).toEqual([])
+  })
+
+  test('is put to sleep by a rejoin, and never woken by taking that back', () => {
+    const steps = helmRelease.rejoin?.(component, { [A]: seen(2), [B]: seen(2) }, rejoin, toyStack) ?? []
+    expect(steps.map((step) => `${step.phase} ${step.id}`)).toEqual(['DRAIN application.stop@dc-a', 'PROTECT application.reconcile@dc-a'])
+    expect(steps[0]?.parameters).toEqual({ before: 0 })
+    expect(steps[1]?.parameters).toEqual({ role: 'passive' })
+    expect(assess({ [A]: { kind: 'absent', why: 'gone' }, [B]: seen(2) }, rejoin)).toMatchObject([{ severity: 'warning' }])
+    expect(assess({ [A]: silent, [B]: seen(2) }, rejoin)).toMatchObject([{ severity: 'blocker', site: A }])
   })
 })
 

@@ -237,6 +237,37 @@ describe('a restore into Redis with append-only persistence', () => {
     expect(await (await serve('target')).cli('DBSIZE')).toBe('1')
   })
 
+  test('begins empty, and says why, where a failover prefers that to no start: the dump is cut, or its store is lost', async () => {
+    const dump = await dumped(50)
+    const old = await serve('target')
+    await old.cli('SET', 'old', '1')
+    await old.stop()
+    const cut = await request('target', 'run-1', 'http://unused/', 'b'.repeat(64))
+    writeFileSync(join(cut.REQUEST, 'otherwise'), 'empty')
+    writeFileSync(join(cut.DATA, '.standby-dump.rdb'), readFileSync(dump.path))
+    expect(await script(LOAD, cut)).toMatchObject({ code: 0 })
+    expect(readFileSync(join(cut.DATA, '.standby-fallback'), 'utf8')).toContain('the dump has the checksum')
+    expect(readFileSync(join(cut.DATA, '.standby-restored'), 'utf8')).toBe('run-1')
+    const gone = await request('target', 'run-2', 'http://127.0.0.1:1/gone', sha256(dump.path))
+    expect((await start(gone)).map((ended) => ended.code)).toEqual([0, 0])
+    expect(readFileSync(join(gone.DATA, '.standby-fallback'), 'utf8')).toContain('could not be fetched (curl ended with 7)')
+    const empty = await serve('target')
+    expect(await empty.cli('DBSIZE')).toBe('0')
+    await empty.stop()
+    // The next request is judged for itself.
+    const good = await request('target', 'run-3', dump.url, sha256(dump.path))
+    expect((await start(good)).map((ended) => ended.code)).toEqual([0, 0])
+    expect(existsSync(join(good.DATA, '.standby-fallback'))).toBe(false)
+    expect(await (await serve('target')).cli('DBSIZE')).toBe('50')
+  })
+
+  test('does not begin empty where nobody allowed it', async () => {
+    const env = await request('target', 'run-1', 'http://127.0.0.1:1/gone', 'b'.repeat(64))
+    const fetched = await script(FETCH.replace('--retry 3', '--retry 0'), env)
+    expect(fetched.code).toBe(7)
+    expect(existsSync(join(env.DATA, '.standby-fallback'))).toBe(false)
+  })
+
   test('counts keys that expire between dump and load as arrived: what is there and what expired make up the dump', async () => {
     const redis = await serve('source')
     await redis.cli('MSET', 'a', '1', 'b', '2')

@@ -3,12 +3,12 @@ import { openObjectStore } from '../../../../src/clients/object-store.ts'
 import { type S3State, s3 } from '../../../../src/drivers/s3/driver.ts'
 import type { S3Spec } from '../../../../src/drivers/s3/spec.ts'
 import type { Observed } from '../../../../src/observation/observation.ts'
-import type { Assessment, DeployUnit, DriverContext } from '../../../../src/planning/driver.ts'
+import type { Assessment, DeployUnit, DriverContext, StepRun } from '../../../../src/planning/driver.ts'
 import type { Component, SiteName } from '../../../../src/stack/stack.ts'
 import { type ObjectStoreServer, startObjectStore } from '../../../support/object-store.ts'
 import { freePorts } from '../../../support/server-process.ts'
 import { toyStack } from '../../../support/toy-stack.ts'
-import { deploymentTo, switchover } from '../../../support/traffic.ts'
+import { deploymentTo, failover, rejoin, switchover } from '../../../support/traffic.ts'
 
 jest.setTimeout(30_000)
 
@@ -97,6 +97,27 @@ describe('an archive', () => {
     expect(seen).toMatchObject({ kind: 'silent', why: expect.stringContaining(nobody) })
     expect(findings({ 'dc-b': seen }, switchover)).toEqual(['blocker object-store-silent dc-b'])
     expect(findings({ 'dc-b': seen }, null)).toEqual(['warning object-store-silent dc-b'])
+  })
+
+  test('of a lost site holds up no failover, that of the new one does; a rejoin needs both', () => {
+    const seen: Observed<S3State> = { kind: 'silent', why: 'no answer' }
+    expect(findings({ 'dc-a': seen }, failover)).toEqual(['warning object-store-silent dc-a'])
+    expect(findings({ 'dc-b': seen }, failover)).toEqual(['blocker object-store-silent dc-b'])
+    expect(findings({ 'dc-a': seen, 'dc-b': seen }, rejoin)).toHaveLength(2)
+    expect(findings({ 'dc-a': seen, 'dc-b': seen }, rejoin).every((one) => one.startsWith('blocker'))).toBe(true)
+  })
+
+  test('is asked before a rejoin builds on it, and waited for while it does not answer', async () => {
+    const reached = async (component: Component<S3Spec>) => {
+      const [step] = s3.rejoin?.(component, {}, rejoin, toyStack) ?? []
+      const context = contextFor(component)
+      return s3.behaviours.reach?.done({ step, component, context, signal: context.signal } as unknown as StepRun<S3Spec>)
+    }
+    expect(await reached(archive())).toMatchObject({ is: 'done', proof: { bucket: 'bucket' } })
+    const away = archiveOf({ 'dc-a': { ...place, endpoint: nobody } })
+    expect(await reached(away)).toMatchObject({ is: 'pending', waitingFor: expect.stringContaining(nobody) })
+    const missing = archiveOf({ 'dc-a': { ...place, endpoint: server.endpoint, bucket: 'none' } })
+    await expect(reached(missing)).rejects.toMatchObject({ code: 'object-store-missing-bucket' })
   })
 
   test('without versions is worth a word, one that does not tell is not', () => {

@@ -1,0 +1,120 @@
+import { describe, expect, test } from '@jest/globals'
+import type { KubernetesClient } from '../../../../src/clients/kubernetes-client.ts'
+import { start, startStep, stop, stopStep } from '../../../../src/drivers/helm-release/scale.ts'
+import type { Application, HelmReleaseSpec } from '../../../../src/drivers/helm-release/spec.ts'
+import type { DriverContext, StepRun } from '../../../../src/planning/driver.ts'
+import type { Intent, PlannedStep } from '../../../../src/planning/plan.ts'
+import type { SiteName } from '../../../../src/stack/stack.ts'
+import { toyStack } from '../../../support/toy-stack.ts'
+
+const [A, B] = ['dc-a' as SiteName, 'dc-b' as SiteName]
+const component: Application = {
+  name: 'application',
+  driver: 'helm-release',
+  needs: [],
+  spec: {
+    namespace: 'infisical',
+    release: 'infisical',
+    chart: { path: 'chart' },
+    workload: { kind: 'Deployment', name: 'app', container: 'app' },
+  },
+}
+
+/** A cluster with one Deployment: it is ready with as many replicas as `ready` says, and pods go as the test says. */
+function cluster(replicas: number | null) {
+  const world = { replicas, ready: replicas ?? 0, pods: replicas ?? 0, scaled: [] as number[] }
+  const kubernetes = {
+    get: async () =>
+      world.replicas === null
+        ? null
+        : {
+            metadata: { name: 'app', namespace: 'infisical', generation: 1 },
+            spec: { replicas: world.replicas, selector: { matchLabels: { app: 'app' } }, template: { spec: { containers: [] } } },
+            status: { observedGeneration: 1, replicas: world.ready, readyReplicas: world.ready, updatedReplicas: world.ready },
+          },
+    list: async () => Array.from({ length: world.pods }, (_, n) => ({ metadata: { name: `app-${n}` } })),
+    patch: async (_: unknown, { spec }: { spec: { replicas: number } }) => {
+      world.replicas = spec.replicas
+      world.scaled.push(spec.replicas)
+    },
+  } as unknown as KubernetesClient
+  return { world, kubernetes }
+}
+const chart = (replicas: string) => `apiVersion: apps/v1\nkind: Deployment\nmetadata: { name: app }\nspec: { ${replicas} }\n`
+function runOf(step: PlannedStep, kubernetes: KubernetesClient, intent: Intent['mode'] = 'switchover', rendered: string | null = null) {
+  const warnings: string[] = []
+  const context = {
+    stack: toyStack,
+    signal: new AbortController().signal,
+    log: { warning: (line: string) => warnings.push(line) },
+    kubernetes: () => kubernetes,
+    kubeconfig: () => '',
+    run: async () => (rendered === null ? { code: 1, stdout: '', stderr: 'no such host' } : { code: 0, stdout: rendered, stderr: '' }),
+  } as unknown as DriverContext
+  const run = { step, component, context, signal: context.signal, intent: { mode: intent, from: A, to: B } }
+  return { run: run as unknown as StepRun<HelmReleaseSpec>, warnings }
+}
+
+describe('a stopped application', () => {
+  test('is stopped once no pod is left, however small the number that it was scaled to', async () => {
+    const { world, kubernetes } = cluster(2)
+    const { run } = runOf(stopStep(component, A, { phase: 'FENCE', before: 2 }), kubernetes)
+    await stop.apply?.(run)
+    expect(await stop.done(run)).toEqual({ is: 'pending', waitingFor: '2 pods of app to end' })
+    world.pods = 0
+    expect(await stop.done(run)).toMatchObject({ is: 'done', proof: { replicas: 0, pods: 0 } })
+  })
+
+  test.each([3, 1, 0])('that is taken back has the %d replicas that it had, and is taken back once they are ready', async (before) => {
+    const { world, kubernetes } = cluster(before)
+    const { run } = runOf(stopStep(component, A, { phase: 'DRAIN', before }), kubernetes)
+    await stop.apply?.(run)
+    world.ready = 0
+    await stop.undo?.(run)
+    expect(world.replicas).toBe(before)
+    if (before > 0) expect(await stop.undone?.(run)).toMatchObject({ is: 'pending', waitingFor: `app: 0 of ${before} ready` })
+    world.ready = before
+    expect(await stop.undone?.(run)).toMatchObject({ is: 'done', proof: { replicas: before } })
+  })
+
+  test('of a half lost site is taken back without waiting for pods that were not ready before either', async () => {
+    const { world, kubernetes } = cluster(0)
+    const { run } = runOf(stopStep(component, A, { phase: 'FENCE', before: 2 }), kubernetes, 'failover')
+    expect(await stop.undone?.(run)).toMatchObject({ is: 'pending' })
+    await stop.undo?.(run)
+    world.ready = 0
+    expect(await stop.undone?.(run)).toEqual({ is: 'done', proof: { replicas: 2 } })
+  })
+
+  test('that never was is stopped, and there is nothing to take back', async () => {
+    const { world, kubernetes } = cluster(null)
+    const { run } = runOf(stopStep(component, A, { phase: 'FENCE', before: null }), kubernetes, 'failover')
+    await stop.apply?.(run)
+    expect(await stop.done(run)).toMatchObject({ is: 'done' })
+    await stop.undo?.(run)
+    expect(await stop.undone?.(run)).toMatchObject({ is: 'done' })
+    expect(world.scaled).toEqual([])
+  })
+})
+
+describe('an application whose former size nobody can tell', () => {
+  const step = startStep(component, { mode: 'failover', from: A, to: B }, null)
+
+  test('starts with as many replicas as its active values say', async () => {
+    const { world, kubernetes } = cluster(0)
+    const { run } = runOf(step, kubernetes, 'failover', chart('replicas: 4'))
+    expect(await start.done(run)).toEqual({ is: 'pending', waitingFor: 'app to be scaled up' })
+    await start.apply?.(run)
+    expect(world.scaled).toEqual([4])
+    world.ready = 4
+    expect(await start.done(run)).toMatchObject({ is: 'done', proof: { replicas: 4 } })
+  })
+
+  test('starts with one, and says so, where its chart was lost as well', async () => {
+    const { world, kubernetes } = cluster(0)
+    const { run, warnings } = runOf(step, kubernetes, 'failover')
+    await start.apply?.(run)
+    expect(world.scaled).toEqual([1])
+    expect(warnings).toEqual([expect.stringContaining('one replica, because its chart can not be rendered')])
+  })
+})

@@ -1,0 +1,178 @@
+import { describe, expect, test } from '@jest/globals'
+import type { KubernetesObject } from '../../../../src/clients/kubernetes-client.ts'
+import type { CataloguedDump } from '../../../../src/drivers/redis/catalogue.ts'
+import { redis } from '../../../../src/drivers/redis/driver.ts'
+import type { NewestDump, RedisState } from '../../../../src/drivers/redis/observe.ts'
+import { restore } from '../../../../src/drivers/redis/restore.ts'
+import type { Cache, RedisSpec } from '../../../../src/drivers/redis/spec.ts'
+import type { BySite, Observed } from '../../../../src/observation/observation.ts'
+import type { DriverContext, StepRun } from '../../../../src/planning/driver.ts'
+import { orderProblems } from '../../../../src/planning/order-steps.ts'
+import type { Intent, PlannedStep } from '../../../../src/planning/plan.ts'
+import type { SiteName } from '../../../../src/stack/stack.ts'
+import { toyStack } from '../../../support/toy-stack.ts'
+
+const [A, B] = ['dc-a' as SiteName, 'dc-b' as SiteName]
+const switchover: Intent = { mode: 'switchover', from: A, to: B }
+const failover: Intent = { mode: 'failover', from: A, to: B }
+const rejoin: Intent = { mode: 'rejoin', from: B, to: A }
+const cache = (move?: 'restore' | 'fresh'): Cache => ({
+  name: 'cache',
+  driver: 'redis',
+  needs: [],
+  spec: {
+    namespace: 'infisical',
+    name: 'redis',
+    image: 'redis:7.4.6',
+    password: { secret: 'redis', key: 'password' },
+    ...(move === undefined ? {} : { move }),
+    backup: { store: 'archive', images: { dump: 'redis:7.4.6', upload: 'curl:8' } },
+  },
+})
+const dump: CataloguedDump = {
+  schemaVersion: 1,
+  name: 'cache/20261121T020000Z',
+  takenAt: '2026-11-21T02:00:00Z',
+  site: 'dc-a',
+  keys: 12,
+  expired: 2,
+  bytes: 500,
+  storedBytes: 500,
+  sha256: 'a'.repeat(64),
+  redisVersion: '7.4.6',
+  rdbVersion: '12',
+  runId: '',
+  offset: 0,
+}
+const silent: Observed<RedisState> = { kind: 'silent', why: 'no answer' }
+const seen = (dumps: Record<string, NewestDump>, ready = true): Observed<RedisState> => ({
+  kind: 'answering',
+  state: { ready, image: 'redis:7.4.6', dumps },
+  role: 'unknown',
+  health: 'healthy',
+  text: '',
+  facts: [],
+})
+const lost = (of: NewestDump, ready = true): BySite<RedisState> => ({ [A]: silent, [B]: seen({ [A]: of, [B]: null }, ready) })
+const ids = (steps: readonly PlannedStep[] | undefined) => (steps ?? []).map((step) => `${step.phase} ${step.id}`)
+const assess = (states: BySite<RedisState>, intent: Intent, component = cache()) =>
+  redis
+    .assess(component, states, intent, {
+      now: '2026-11-21T02:30:00Z',
+      objectives: toyStack.objectives,
+      activeSite: intent.from,
+      stack: toyStack,
+    })
+    .map(({ code, severity, site }) => `${severity} ${code} ${site}`)
+
+describe('a failover of the cache', () => {
+  test('has no step of the lost site and needs none, begins at once, and protects the new one', () => {
+    const steps = redis.move?.(cache(), lost(dump), failover, toyStack) ?? []
+    expect(ids(steps)).toEqual(['RESTORE_AUX cache.restore@dc-b', 'PROTECT cache.schedule@dc-b', 'PROTECT cache.dump@dc-b'])
+    expect(steps[0]).toMatchObject({ needs: [], mayBeginIn: 'DRAIN' })
+    expect(orderProblems(steps)).toEqual([])
+  })
+
+  test('is planned with the newest dump of the lost site, as the new one sees it, and says so to the reviewer', () => {
+    const [step] = redis.move?.(cache(), lost(dump), failover, toyStack) ?? []
+    expect(step?.title).toContain('of 2026-11-21T02:00:00Z (12 keys)')
+    const { name, keys, expired, sha256, takenAt } = dump
+    expect(step?.parameters.planned).toEqual({ name, keys, expired, sha256, takenAt })
+  })
+
+  test.each([null, 'unreadable'] as const)('begins empty where the dump is %s, and where that is declared', (none) => {
+    for (const [component, of] of [[cache(), none] as const, [cache('fresh'), dump] as const]) {
+      const [step] = redis.move?.(component, lost(of), failover, toyStack) ?? []
+      expect(step?.title).toContain('empty')
+      expect(step?.parameters).toEqual({ source: A, dump: '' })
+    }
+  })
+
+  test('loses what was written since that dump, between nothing and all; where it is fresh nothing was promised', () => {
+    const loss = (states: BySite<RedisState>, component = cache()) => redis.loss?.(component, states, failover, '2026-11-21T02:30:00Z')
+    expect(loss(lost(dump))).toEqual({ bytes: [0, null], seconds: [0, 1_800], why: expect.stringMatching(/^cache: .*30 min old/) })
+    expect(loss(lost(null))).toMatchObject({ seconds: [0, null] })
+    expect(loss(lost('unreadable'))).toMatchObject({ seconds: [0, null] })
+    expect(loss(lost(dump), cache('fresh'))).toBeNull()
+  })
+
+  test('is not held up by the lost site, but by a new one that is not ready', () => {
+    expect(assess(lost(dump), failover)).toEqual(['warning cache-silent dc-a'])
+    expect(assess(lost(dump, false), failover)).toEqual(['warning cache-silent dc-a', 'blocker cache-not-ready dc-b'])
+    expect(assess(lost(null), failover)).toEqual(['warning cache-silent dc-a', 'warning no-dump dc-a'])
+    expect(assess(lost(null), failover, cache('fresh'))).toEqual(['warning cache-silent dc-a'])
+    expect(assess(lost(dump), switchover)).toEqual(['blocker cache-silent dc-a'])
+  })
+})
+
+describe('a rejoin of the cache', () => {
+  test('ends the dumps of the former site and empties it, so that nothing stale is ever taken for the truth', () => {
+    const steps = redis.rejoin?.(cache(), {}, rejoin, toyStack) ?? []
+    expect(ids(steps)).toEqual(['DRAIN cache.schedule@dc-a', 'RESTORE_AUX cache.restore@dc-a'])
+    expect(steps.map((step) => step.parameters)).toEqual([{ suspend: true }, { source: A, dump: '' }])
+  })
+
+  test('asks only that the former site can be told', () => {
+    expect(assess({ [A]: seen({ [B]: dump }, false), [B]: silent }, rejoin)).toEqual([
+      'warning cache-not-ready dc-a',
+      'warning cache-silent dc-b',
+    ])
+    expect(assess({ [A]: silent, [B]: seen({ [B]: dump }) }, rejoin)).toEqual(['blocker cache-silent dc-a'])
+  })
+})
+
+test('after every move there is a dump of the new side, and no dump of the old side is scheduled any more', () => {
+  expect(ids(redis.move?.(cache(), {}, switchover, toyStack))).toEqual([
+    'FINAL_SYNC cache.dump@dc-a',
+    'RESTORE_AUX cache.restore@dc-b',
+    'PROTECT cache.schedule@dc-b',
+    'PROTECT cache.schedule@dc-a',
+    'PROTECT cache.dump@dc-b',
+  ])
+})
+
+describe('a planned dump', () => {
+  async function requested(begunAt: string, states: BySite<RedisState>): Promise<Record<string, string>> {
+    const [step] = redis.move?.(cache(), states, failover, toyStack) ?? []
+    const applied: KubernetesObject[] = []
+    const context = {
+      stack: toyStack,
+      kubernetes: () => ({ apply: async (object: KubernetesObject) => applied.push(object), remove: async () => true }),
+      objectStore: (_: string, site: string) => ({ open: async () => ({ presignedGet: async (key: string) => `http://${site}/${key}` }) }),
+    } as unknown as DriverContext
+    await restore.apply?.({ step, component: cache(), context, begunAt, proofOf: () => null } as unknown as StepRun<RedisSpec>)
+    const data = (applied[0]?.data ?? {}) as Record<string, string>
+    return Object.fromEntries(Object.entries(data).map(([key, value]) => [key, Buffer.from(value, 'base64').toString()]))
+  }
+
+  test('is loaded anew by each run, even over a volume that has loaded it before, and prefers an empty start to none', async () => {
+    const first = await requested('2026-11-21T03:00:00Z', lost(dump))
+    expect(first).toMatchObject({ url: 'http://dc-a/cache/20261121T020000Z.rdb', sha256: dump.sha256, otherwise: 'empty' })
+    expect((await requested('2026-11-21T03:00:00Z', lost(dump))).id).toBe(first.id)
+    expect((await requested('2026-11-22T03:00:00Z', lost(dump))).id).not.toBe(first.id)
+  })
+
+  test('that does not exist is no request to load one', async () => {
+    expect(await requested('2026-11-21T03:00:00Z', lost(null))).toEqual({
+      id: 'fresh-2026-11-21T03:00:00Z',
+      url: '',
+      sha256: '',
+      otherwise: '',
+    })
+  })
+})
+
+test('an object store that is lost with its site does not make the other site look silent', async () => {
+  const hangs = new Promise<never>(() => undefined)
+  const pod = { status: { conditions: [{ type: 'Ready', status: 'True' }] }, spec: { containers: [{ image: 'redis:7.4.6' }] } }
+  const context = {
+    stack: toyStack,
+    signal: AbortSignal.timeout(3_000),
+    log: { debug: () => undefined },
+    kubernetes: () => ({ get: async () => pod }),
+    objectStore: (_: string, site: string) => ({ open: async () => (site === A ? hangs : { list: async () => [] }) }),
+  } as unknown as DriverContext
+  const answer = await redis.observe(cache(), B, context)
+  expect(answer).toMatchObject({ kind: 'answering', state: { ready: true, dumps: { [A]: 'unreadable', [B]: null } } })
+  expect(context.signal.aborted).toBe(false)
+})
