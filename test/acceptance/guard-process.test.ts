@@ -3,28 +3,28 @@ import { mkdirSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import { afterAll, afterEach, beforeAll, describe, expect, jest, test } from '@jest/globals'
-import { openKubernetes } from '../../../src/clients/kubernetes.ts'
-import type { KubernetesClient, KubernetesObject, ObjectReference } from '../../../src/clients/kubernetes-client.ts'
-import { openObjectStore } from '../../../src/clients/object-store.ts'
-import { systemClock } from '../../../src/composition.ts'
-import { deployGuard, deploymentReference, reportReference } from '../../../src/drivers/guard/deploy.ts'
-import { guard as guardDriver } from '../../../src/drivers/guard/driver.ts'
-import type { GuardComponent } from '../../../src/drivers/guard/spec.ts'
-import { drivers, witnesses } from '../../../src/drivers/registry.ts'
-import { conditionalStore } from '../../../src/drivers/s3/conditional-store.ts'
-import type { ConditionalStore } from '../../../src/execution/conditional-store.ts'
-import { createActive, readActive, replaceActive } from '../../../src/execution/witness.ts'
-import { CONFIGURATION, GUARD, guardNamespace } from '../../../src/guard/names.ts'
-import { type GuardReport, reportIn } from '../../../src/guard/report.ts'
-import { accessObjects } from '../../../src/operations/access.ts'
-import type { Deployment, DeployUnit, DriverContext, Identity } from '../../../src/planning/driver.ts'
-import { parseStack } from '../../../src/stack/load-stack.ts'
-import { componentOf, type SiteName, type Stack } from '../../../src/stack/stack.ts'
-import { type ApiServer, startApiServer } from '../../support/api-server.ts'
-import { type FaultyProxy, startFaultyProxy } from '../../support/faulty-proxy.ts'
-import { kubeconfigOf } from '../../support/kubeconfig.ts'
-import { type ObjectStoreServer, startObjectStore } from '../../support/object-store.ts'
-import { temporaryFolder } from '../../support/temporary-folder.ts'
+import { openKubernetes } from '../../src/clients/kubernetes.ts'
+import type { KubernetesClient, KubernetesObject, ObjectReference } from '../../src/clients/kubernetes-client.ts'
+import { openObjectStore } from '../../src/clients/object-store.ts'
+import { systemClock } from '../../src/composition.ts'
+import { deployGuard, deploymentReference, reportReference } from '../../src/drivers/guard/deploy.ts'
+import { guard as guardDriver } from '../../src/drivers/guard/driver.ts'
+import type { GuardComponent } from '../../src/drivers/guard/spec.ts'
+import { drivers, witnesses } from '../../src/drivers/registry.ts'
+import { conditionalStore } from '../../src/drivers/s3/conditional-store.ts'
+import type { ConditionalStore } from '../../src/execution/conditional-store.ts'
+import { createActive, readActive, replaceActive } from '../../src/execution/witness.ts'
+import { CONFIGURATION, GUARD, guardNamespace } from '../../src/guard/names.ts'
+import { type GuardReport, reportIn } from '../../src/guard/report.ts'
+import { accessObjects } from '../../src/operations/access.ts'
+import type { Deployment, DeployUnit, DriverContext, Identity } from '../../src/planning/driver.ts'
+import { parseStack } from '../../src/stack/load-stack.ts'
+import { componentOf, type SiteName, type Stack } from '../../src/stack/stack.ts'
+import { type ApiServer, startApiServer } from '../support/api-server.ts'
+import { type FaultyProxy, startFaultyProxy } from '../support/faulty-proxy.ts'
+import { kubeconfigOf } from '../support/kubeconfig.ts'
+import { type ObjectStoreServer, startObjectStore } from '../support/object-store.ts'
+import { temporaryFolder } from '../support/temporary-folder.ts'
 
 jest.setTimeout(120_000)
 
@@ -99,7 +99,7 @@ components:
     image: docker.io/library/node:24
     witnessCredentials: ${keys}
     every: 500ms
-    silence: 3s
+    silence: 10s
 `
 }
 
@@ -151,7 +151,7 @@ async function startGuard(memory?: string): Promise<ChildProcess> {
   const args = ['--stack', stackPath, 'guard', '--site', 'dc-a', '--kubeconfig', kubeconfig]
   const child = spawn(
     process.execPath,
-    [join(import.meta.dirname, '..', '..', 'support', 'guard-command.ts'), ...args, ...(memory === undefined ? [] : ['--memory', memory])],
+    [join(import.meta.dirname, '..', 'support', 'guard-command.ts'), ...args, ...(memory === undefined ? [] : ['--memory', memory])],
     {
       env: {
         PATH: process.env.PATH ?? '',
@@ -311,12 +311,12 @@ describe('the guard as a process', () => {
     await end(first)
     const second = await startGuard(memory)
     await reportsThat(({ because }) => because === 'active-and-silent')
-    await pause(5_000)
+    await pause(12_000)
     expect(await replicas()).toBe(2)
     await end(second)
     rmSync(memory, { recursive: true })
     await startGuard(memory)
-    await until('zero replicas', closed)
+    await until('zero replicas', closed, 40_000)
     await reportsThat(({ because, lastClosing }) => because === 'not-proven' && lastClosing !== null)
   })
 
@@ -324,7 +324,7 @@ describe('the guard as a process', () => {
     await open()
     wire.faultFor = () => 'swallow-answer'
     await startGuard()
-    await until('zero replicas', closed, 30_000)
+    await until('zero replicas', closed, 40_000)
   })
 })
 
