@@ -1,5 +1,5 @@
 import { readySteps, sequenceOf } from '../planning/order-steps.ts'
-import type { Phase, PlannedStep, StepId } from '../planning/plan.ts'
+import { PHASES, type Phase, type PlannedStep, type StepId } from '../planning/plan.ts'
 
 /**
  * What a run does next, and what it knows afterwards. Pure: production, the tests and the model checker ask this very code,
@@ -147,10 +147,22 @@ function back(course: Course, run: RunState): Command[] {
   return [{ do: 'end', verdict: stuck ? 'stopped' : 'undone' }]
 }
 
+/** The phases backwards; within one, components in the order in which they stand on each other: users are let in when what serves them is there. */
 function wayBack(course: Course): PlannedStep[] {
-  const behind = (step: PlannedStep): boolean => step.id === course.pointOfNoReturn
-  const lastFirst = sequenceOf(course.steps).reverse()
-  return [...lastFirst.filter(behind), ...lastFirst.filter((step) => !behind(step))]
+  const components = [...new Set(course.steps.map(({ component }) => component))]
+  const forward = sequenceOf(course.steps)
+  const place = (step: PlannedStep): number[] => [
+    step.id === course.pointOfNoReturn ? 0 : 1,
+    -PHASES.indexOf(step.phase),
+    components.indexOf(step.component),
+    -forward.indexOf(step),
+  ]
+  return forward.toSorted((a, b) => compare(place(a), place(b)))
+}
+
+function compare(a: readonly number[], b: readonly number[]): number {
+  const at = a.findIndex((value, index) => value !== b[index])
+  return at < 0 ? 0 : (a[at] ?? 0) - (b[at] ?? 0)
 }
 
 /** What an event changes. An event that does not fit the state of its step changes nothing. */

@@ -6,7 +6,7 @@ import type { Json, JsonObject } from '../json.ts'
 import type { BySite, Gap, Observed } from '../observation/observation.ts'
 import type { Component, ComponentName, CredentialReference, Objectives, SiteName, Stack } from '../stack/stack.ts'
 import type { Check, Sandbox } from '../verification/restore-test.ts'
-import type { Finding, Intent, Loss, PlannedStep, StepId } from './plan.ts'
+import type { ComponentLoss, Finding, Intent, PlannedStep, StepId } from './plan.ts'
 
 /**
  * The code that knows one kind of component. The core asks for nothing else and imports no driver by name:
@@ -54,7 +54,7 @@ export interface Driver<Spec = JsonObject, State = unknown> {
   /** Whether this component, where it still answers, sees another site alive: one vantage point beside the runner's own. Pure. */
   sees?(component: Component<Spec>, states: BySite<State>, site: SiteName): Sighting[]
   /** What a failover would lose of this component; null where it holds nothing of its own. Pure. */
-  loss?(component: Component<Spec>, states: BySite<State>, intent: Intent, now: string): Loss | null
+  loss?(component: Component<Spec>, states: BySite<State>, intent: Intent, now: string): ComponentLoss | null
   /** The steps that take a backup now, with its manifest. Pure. */
   backup?(component: Component<Spec>, states: BySite<State>, site: SiteName, stack: Stack): PlannedStep[]
   /** What performs the planned steps, by `action`. */

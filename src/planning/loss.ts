@@ -14,10 +14,11 @@ export function lossOf(stack: Stack, observation: Observation, intent: Intent, d
   const losses = stack.components.flatMap(
     (component) => drivers[component.driver]?.loss?.(component, observation.components[component.name] ?? {}, intent, observation.at) ?? [],
   )
-  if (losses.length === 0) return { bytes: [0, null], seconds: [0, null], why: 'no component can say what would be lost' }
+  const counted = losses.filter(({ of }) => of === 'writes')
+  if (counted.length === 0) return { bytes: [0, null], seconds: [0, null], why: 'no component can say which writes would be lost' }
   return {
-    bytes: [sum(losses.map(({ bytes }) => bytes[0])) ?? 0, sum(losses.map(({ bytes }) => bytes[1]))],
-    seconds: [Math.max(...losses.map(({ seconds }) => seconds[0])), highest(losses.map(({ seconds }) => seconds[1]))],
+    bytes: [sum(counted.map(({ bytes }) => bytes[0])) ?? 0, sum(counted.map(({ bytes }) => bytes[1]))],
+    seconds: [Math.max(...counted.map(({ seconds }) => seconds[0])), highest(counted.map(({ seconds }) => seconds[1]))],
     why: losses.map(({ why }) => why).join('; '),
   }
 }

@@ -113,6 +113,11 @@ export interface Predictions {
   readonly loss: Loss
 }
 
+/** What one component would lose. A cache is named, and not counted: no write was acknowledged by it. */
+export interface ComponentLoss extends Loss {
+  readonly of: 'writes' | 'cache'
+}
+
 /** What may be lost, as intervals; an upper end of null is not known. */
 export interface Loss {
   readonly bytes: readonly [number, number | null]

@@ -108,7 +108,8 @@ export function toyDriver(toy: ToyWorld, broken: Partial<Record<string, () => Pr
     fence: (component, _states, intent) =>
       component.name === 'database' ? [toyStep(`database.demote@${intent.from}`, 'FENCE', { fence: 'database' })] : [],
     rejoin: (component, _states, intent) => (component.name === 'database' ? [toyStep(`database.follow@${intent.to}`, 'PROTECT')] : []),
-    loss: (component) => (component.name === 'database' ? { bytes: [0, 4096], seconds: [0, 30], why: 'the archive is 30 s old' } : null),
+    loss: (component) =>
+      component.name === 'database' ? { of: 'writes', bytes: [0, 4096], seconds: [0, 30], why: 'the archive is 30 s old' } : null,
     behaviours: {
       demote: effect(
         'demote',

@@ -1,6 +1,6 @@
 import type { JsonObject } from '../../json.ts'
 import type { BySite } from '../../observation/observation.ts'
-import type { Intent, Loss } from '../../planning/plan.ts'
+import type { ComponentLoss, Intent } from '../../planning/plan.ts'
 import type { CloudNativePgState } from './observe.ts'
 import { clusterOf, type Database } from './spec.ts'
 import { parameter } from './steps.ts'
@@ -11,10 +11,10 @@ import type { Run } from './where.ts'
  * What a failover now would lose. Seconds: everything that was written before the newest known shipment is on the other side, or can be
  * fetched; whatever came later may be lost, up to now, because nobody knows when a silent primary wrote its last row.
  */
-export function predictedLoss(component: Database, states: BySite<CloudNativePgState>, intent: Intent, now: string): Loss | null {
+export function predictedLoss(component: Database, states: BySite<CloudNativePgState>, intent: Intent, now: string): ComponentLoss | null {
   if (intent.mode !== 'failover') return null
   const to = states[intent.to]
-  if (to?.kind !== 'answering') return { bytes: [0, null], seconds: [0, null], why: `nothing is known of ${intent.to}` }
+  if (to?.kind !== 'answering') return { of: 'writes', bytes: [0, null], seconds: [0, null], why: `nothing is known of ${intent.to}` }
   const from = states[intent.from]
   const { instance, upstream } = to.state
   const lost = clusterOf(component, intent.from)
@@ -39,9 +39,15 @@ export function predictedLoss(component: Database, states: BySite<CloudNativePgS
     archived === null ? null : (parseSegment(archived.segment)?.end ?? null),
   ].reduce<bigint>((most, position) => (position !== null && position > most ? position : most), 0n)
   if (end === null)
-    return { bytes: [0, null], seconds: [0, seconds], why: `${lost} is silent, so the end of its WAL is not known; ${why.join('; ')}` }
+    return {
+      of: 'writes',
+      bytes: [0, null],
+      seconds: [0, seconds],
+      why: `${lost} is silent, so the end of its WAL is not known; ${why.join('; ')}`,
+    }
   const bytes = end > reached ? Number(end - reached) : 0
   return {
+    of: 'writes',
     bytes: [0, bytes],
     seconds: [0, bytes === 0 ? 0 : seconds],
     why: `${lost} still answers and has written ${bytes} bytes that are not here; what it writes until it is fenced comes on top; ${why.join('; ')}`,

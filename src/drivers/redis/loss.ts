@@ -1,6 +1,6 @@
 import { readableDuration } from '../../duration.ts'
 import type { BySite } from '../../observation/observation.ts'
-import type { Intent, Loss } from '../../planning/plan.ts'
+import type { ComponentLoss, Intent } from '../../planning/plan.ts'
 import { dumpSeen, type RedisState } from './observe.ts'
 import type { Cache } from './spec.ts'
 
@@ -8,17 +8,19 @@ import type { Cache } from './spec.ts'
  * What a failover loses of the cache: all that was written after the newest dump of the lost site, between nothing and everything.
  * null where the stack declares that a move begins empty: then nothing of it was promised. Pure.
  */
-export function lossOf(component: Cache, states: BySite<RedisState>, intent: Intent, now: string): Loss | null {
+export function lossOf(component: Cache, states: BySite<RedisState>, intent: Intent, now: string): ComponentLoss | null {
   if (component.spec.move === 'fresh') return null
   const dump = dumpSeen(states, intent.from, intent.to)
   if (dump === null || dump === 'unreadable')
     return {
+      of: 'cache',
       bytes: [0, null],
       seconds: [0, null],
       why: `cache: no dump of ${component.spec.name} on ${intent.from} ${dump === null ? 'exists' : 'can be read'}; it begins empty, without its queued jobs and sessions`,
     }
   const age = Math.max(0, Date.parse(now) - Date.parse(dump.takenAt))
   return {
+    of: 'cache',
     bytes: [0, null],
     seconds: [0, Math.ceil(age / 1_000)],
     why: `cache: the newest dump of ${component.spec.name} on ${intent.from} is ${readableDuration(age)} old (${dump.takenAt}, ${dump.keys} keys); jobs that were queued since are lost, jobs that ended since may run again`,

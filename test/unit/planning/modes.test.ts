@@ -94,7 +94,9 @@ describe('the plan of a failover', () => {
   })
 
   test('is refused when nobody can say how much would be lost, whatever was accepted', () => {
-    const unknown: Around = { driver: { loss: () => ({ bytes: [0, null], seconds: [0, null], why: 'the archive is silent' }) } }
+    const unknown: Around = {
+      driver: { loss: () => ({ of: 'writes', bytes: [0, null], seconds: [0, null], why: 'the archive is silent' }) },
+    }
     expect(blockersOf(plan(lost, { ...failover, acceptLoss: 10 ** 12 }, unknown))).toEqual(['loss-above-bound'])
     expect(blockersOf(plan(lost, failover, { driver: { loss: () => null } }))).toEqual(['loss-above-bound'])
   })
