@@ -38,7 +38,14 @@ export const SCENARIOS: readonly Scenario[] = [
   },
   { ...CALM, name: 'one plan is dispatched twice', plans: [THERE], runs: [0, 0], processes: [begin(0), begin(1), resume(0)], writes: 0 },
   { ...CALM, name: 'two plans for one move', plans: [THERE, THERE_TOO], runs: [0, 1], processes: [begin(0), begin(1)], faults: 1 },
-  { ...CALM, name: 'two plans in opposite directions', plans: [THERE, BACK], runs: [0, 1], processes: [begin(0), begin(1), resume(0)] },
+  {
+    ...CALM,
+    name: 'two plans in opposite directions',
+    plans: [THERE, BACK],
+    runs: [0, 1],
+    processes: [begin(0), begin(1), resume(0)],
+    writes: 0,
+  },
   {
     ...CALM,
     name: 'a failover, and the lost site comes back and rejoins',
@@ -61,6 +68,7 @@ export const SCENARIOS: readonly Scenario[] = [
 ]
 /** Worlds for `npm run explore`, one after the other, for as long as it is given. */
 export const LARGER: readonly Scenario[] = [
+  { ...CALM, name: 'opposite directions, with a write', plans: [THERE, BACK], runs: [0, 1], processes: [begin(0), begin(1), resume(0)] },
   {
     ...CALM,
     name: 'everything happens to one run',
