@@ -44,17 +44,21 @@ export async function executeMove(asked: MoveRun): Promise<MoveOutcome> {
   const { clock, signal, context } = asked
   const move: MoveRun = { ...asked, store: patientStore(asked.store, { clock, signal, log: context.log }) }
   const course = courseOf(move.plan)
-  const { journal, attempt } = await join(move)
+  const journal = await openJournal(move.store, move.run)
+  const from = beginRun(course, stepsOnRecord(journal.entries), turnedBack(journal.entries))
+  refuseEnded(move.run, journal)
+  // Before anything is written: whoever is refused must not stop a process that is at work.
+  if (move.how === 'abort') refuseTooLate(course, from)
+  const attempt = await join(move, journal)
   const holder = holderOf(move.run, attempt)
   const at = (): string => move.clock.now().toISOString()
-  const from = beginRun(course, stepsOnRecord(journal.entries), turnedBack(journal.entries))
   const proofs = proofsOf(journal.entries)
   const lost = new AbortController()
   const renewing = keepLock(move, holder, () => proofs.get(LOCK_STEP)?.holder === holder, lost)
   try {
     const outcome = await runSteps({
       course,
-      from: move.how === 'abort' ? await turned(course, from, journal, at()) : from,
+      from: move.how === 'abort' ? await turned(from, journal, at()) : from,
       intent: move.plan.intent,
       context: move.context,
       clock: move.clock,
@@ -82,17 +86,33 @@ export const courseOf = (plan: Plan): Course => ({
   pointOfNoReturn: plan.intent.mode === 'rejoin' ? null : activateStep(plan.intent),
 })
 
+function refuseEnded(run: string, { entries }: Journal): void {
+  const ended = entries.flatMap((entry) => (entry.kind === 'ended' && entry.verdict !== 'stopped' ? [entry.verdict] : [])).at(-1)
+  if (ended === undefined) return
+  throw new StandbyError({
+    code: 'run-ended',
+    mustAct: 'input',
+    what: `run ${run} has ended: ${ended}`,
+    next: 'Nothing needs to be continued.',
+  })
+}
+
+function refuseTooLate(course: Course, from: RunState): void {
+  if (mayTurnBack(course, from)) return
+  throw new StandbyError({
+    code: 'past-point-of-no-return',
+    mustAct: 'input',
+    what:
+      course.pointOfNoReturn === null
+        ? 'a rejoin only goes forward: the active site stays as it is, and what was given up on the other is not brought back'
+        : 'the witness names the new site already: this move only goes forward',
+    next: 'Resume it: standby failover resume --run <run>. To go back afterwards, plan a move in the other direction.',
+  })
+}
+
 /** Takes the next place in the run's journal. Of two processes that continue one run at once, the later one wins; the other stops at its next entry. */
-async function join(move: MoveRun): Promise<{ readonly journal: Journal; readonly attempt: number }> {
-  const journal = await openJournal(move.store, move.run)
+async function join(move: MoveRun, journal: Journal): Promise<number> {
   const attempt = nextAttempt(journal.entries)
-  if (journal.entries.some((entry) => entry.kind === 'ended' && entry.verdict !== 'stopped'))
-    throw new StandbyError({
-      code: 'run-ended',
-      mustAct: 'input',
-      what: `run ${move.run} has ended: ${journal.entries.flatMap((entry) => (entry.kind === 'ended' ? [entry.verdict] : [])).at(-1)}`,
-      next: 'Nothing needs to be continued.',
-    })
   await journal.append({
     kind: 'begun',
     at: move.clock.now().toISOString(),
@@ -100,21 +120,11 @@ async function join(move: MoveRun): Promise<{ readonly journal: Journal; readonl
     epoch: move.plan.epoch + 1,
     attempt,
   })
-  return { journal, attempt }
+  return attempt
 }
 
 /** An abort is on record before anything is undone: whoever continues it goes back too. */
-async function turned(course: Course, from: RunState, journal: Journal, at: string): Promise<RunState> {
-  if (!mayTurnBack(course, from))
-    throw new StandbyError({
-      code: 'past-point-of-no-return',
-      mustAct: 'input',
-      what:
-        course.pointOfNoReturn === null
-          ? 'a rejoin only goes forward: the active site stays as it is, and what was given up on the other is not brought back'
-          : 'the witness names the new site already: this move only goes forward',
-      next: 'Resume it: standby failover resume --run <run>. To go back afterwards, plan a move in the other direction.',
-    })
+async function turned(from: RunState, journal: Journal, at: string): Promise<RunState> {
   await journal.append({ kind: 'turned-back', at })
   return { ...from, direction: 'back' }
 }

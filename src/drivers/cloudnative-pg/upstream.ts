@@ -34,7 +34,10 @@ export async function seeUpstream(
   const site = primary === undefined || primary === cluster.metadata.name ? null : siteOfCluster(component, primary)
   const serverName = primary === undefined ? null : serverNameOfPeer(cluster, primary)
   if (site === null || primary === undefined || serverName === null) return null
-  const { location, open } = context.objectStore(component.spec.archive.store, site as SiteName)
+  const store = reachable(() => context.objectStore(component.spec.archive.store, site as SiteName))
+  // A guard inside its site has no way to any archive, and needs none.
+  if (typeof store === 'string') return { cluster: primary, serverName, closable: false, silent: store, newest: null }
+  const { location, open } = store
   const common = { cluster: primary, serverName, closable: location.policyCredentials !== undefined }
   const position = parseLsn(instance?.replayLsn)
   if (instance === null || position === null) return { ...common, silent: null, newest: null }
@@ -59,5 +62,14 @@ export async function seeUpstream(
     return { ...common, silent: null, newest: name === null || at === undefined ? null : { segment: name, at } }
   } catch (error) {
     return { ...common, silent: asStandbyError(error).message, newest: null }
+  }
+}
+
+/** What there is to be reached, or why there is nothing. */
+function reachable<T extends object>(reach: () => T): T | string {
+  try {
+    return reach()
+  } catch (error) {
+    return asStandbyError(error).message
   }
 }

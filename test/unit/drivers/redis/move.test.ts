@@ -90,7 +90,12 @@ describe('a failover of the cache', () => {
 
   test('loses what was written since that dump, between nothing and all; where it is fresh nothing was promised', () => {
     const loss = (states: BySite<RedisState>, component = cache()) => redis.loss?.(component, states, failover, '2026-11-21T02:30:00Z')
-    expect(loss(lost(dump))).toEqual({ bytes: [0, null], seconds: [0, 1_800], why: expect.stringMatching(/^cache: .*30 min old/) })
+    expect(loss(lost(dump))).toEqual({
+      of: 'cache',
+      bytes: [0, null],
+      seconds: [0, 1_800],
+      why: expect.stringMatching(/^cache: .*30 min old/),
+    })
     expect(loss(lost(null))).toMatchObject({ seconds: [0, null] })
     expect(loss(lost('unreadable'))).toMatchObject({ seconds: [0, null] })
     expect(loss(lost(dump), cache('fresh'))).toBeNull()
