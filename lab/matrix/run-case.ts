@@ -57,6 +57,8 @@ export async function runCase(one: MatrixCase, around: CaseAround): Promise<Case
   const file = join(await mkdtemp(join(tmpdir(), 'standby-case-')), 'ledger.jsonl')
   const ledger = await startLedgerProcess({ addresses: stack.addresses, credentials, intervalMs: 50, file })
   await pause(2_000)
+  // Credentials are handed out while all sites live.
+  for (const identity of ['observer', 'mover'] as const) await stack.environmentOf(identity)
   const trouble = await begin(one, from, say)
   // Whatever becomes of the move, the lab is healed.
   const moved = await moveThrough(one, to, around, trouble).finally(() => trouble.end())

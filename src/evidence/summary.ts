@@ -1,7 +1,16 @@
 import { readableDuration } from '../duration.ts'
-import type { DeployReport, MoveReport, PlanReport, RestoreTestOutcome, StatusReport, StepReport } from '../operations/reports.ts'
+import type {
+  DeployReport,
+  MoveReport,
+  PlanReport,
+  RestoreTestOutcome,
+  SiteStatus,
+  StatusReport,
+  StepReport,
+} from '../operations/reports.ts'
 import { schedule, sequenceOf } from '../planning/order-steps.ts'
 import type { Finding } from '../planning/plan.ts'
+import { continuation, directionOf, endText, fencingText, isGood, livenessText, lossText } from './move-words.ts'
 import { gapText, signOf } from './words.ts'
 
 /** GitHub drops the whole summary of a step beyond 1 MiB. */
@@ -76,12 +85,7 @@ export function statusSummary(report: StatusReport): string {
         [
           ['site', ...report.sites.map((site) => `${site.reachable ? '✅' : '❌'} ${escaped(site.text)}`)],
           ...rows,
-          [
-            'last restore test',
-            ...report.sites.map((site) =>
-              site.lastRestoreTest === null ? '-' : `${site.lastRestoreTest.verdict}<br>${site.lastRestoreTest.at}`,
-            ),
-          ],
+          ['last restore test', ...report.sites.map(restoreTestOf)],
           ...everywhere,
         ],
       ),
@@ -119,6 +123,9 @@ export function deploySummary(report: DeployReport): string {
   )
 }
 
+const restoreTestOf = ({ lastRestoreTest }: SiteStatus): string =>
+  lastRestoreTest === null ? '-' : `${lastRestoreTest.verdict}<br>${lastRestoreTest.at}`
+
 /** What a reviewer reads before approving: direction, predictions, both sites, findings, steps, digest. */
 export function planSummary(report: PlanReport): string {
   const { plan, status } = report
@@ -132,7 +139,7 @@ export function planSummary(report: PlanReport): string {
   ])
   return withinLimit(
     [
-      `## ${report.executable ? '✅' : '❌'} Plan: move ${escaped(plan.stack.name)} from ${plan.intent.from} to ${plan.intent.to}`,
+      `## ${report.executable ? '✅' : '❌'} Plan for ${escaped(plan.stack.name)}: ${directionOf(plan.intent)}`,
       report.executable
         ? `Approve only if this digest is the one that you reviewed:\n\n\`${report.digest}\``
         : '**This move is refused**: see the findings.',
@@ -141,19 +148,25 @@ export function planSummary(report: PlanReport): string {
         [
           ['in all', readableDuration(plan.predictions.duration)],
           ['writes refused for', readableDuration(plan.predictions.writeGap)],
-          ['data lost', `${plan.predictions.loss.bytes.join(' to ')} bytes: ${escaped(plan.predictions.loss.why)}`],
+          ['data lost', escaped(lossText(plan.predictions.loss))],
+          ...(plan.intent.acceptLoss === undefined ? [] : [['loss accepted', readableDuration(plan.intent.acceptLoss)]]),
+          ['fence', escaped(fencingText(plan.fencing))],
+          ['seen', escaped(livenessText(plan.liveness))],
           ['epoch', `${plan.epoch} → ${plan.epoch + 1}`],
           ['expires', plan.expiresAt],
         ],
       ),
       table(
         ['site', ...status.sites.map((site) => `${site.name} (${site.role})`)],
-        (status.sites[0]?.components ?? []).map((component, index) => [
-          component.name,
-          ...status.sites.map(
-            (site) => `${mark(site.components[index]?.health ?? 'unknown')} ${escaped(site.components[index]?.text ?? '')}`,
-          ),
-        ]),
+        [
+          ...(status.sites[0]?.components ?? []).map((component, index) => [
+            component.name,
+            ...status.sites.map(
+              (site) => `${mark(site.components[index]?.health ?? 'unknown')} ${escaped(site.components[index]?.text ?? '')}`,
+            ),
+          ]),
+          ['last restore test', ...status.sites.map(restoreTestOf)],
+        ],
       ),
       findingRows(plan.findings),
       table(['begins', 'phase', 'step', 'what it does', ''], steps),
@@ -165,10 +178,11 @@ export function moveSummary(report: MoveReport): string {
   const ordered = [...report.steps].sort((a, b) => (a.begunAt ?? '~').localeCompare(b.begunAt ?? '~'))
   return withinLimit(
     [
-      `## ${report.verdict === 'moved' ? '✅' : '❌'} ${escaped(report.stack)} ${report.verdict === 'moved' ? `moved to ${report.to}` : `not moved: ${report.verdict}`}`,
+      `## ${isGood(report) ? '✅' : '❌'} ${escaped(report.stack)}: ${endText(report)}`,
       report.failure === null
         ? `${report.from} → ${report.to} in ${readableDuration(report.duration)}${report.writeGap === null ? '' : `, writes refused for ${readableDuration(report.writeGap)}`}, epoch ${report.epoch.before} → ${report.epoch.after}.`
         : `**${report.failure.code}**: ${escaped(report.failure.what)}\n\n${escaped(report.failure.next ?? '')}`,
+      escaped(continuation(report) ?? ''),
       table(
         ['', 'phase', 'step', 'took', 'what it did'],
         ordered.map((step) => [mark(step.outcome), step.phase, step.id, tookOf(step), escaped(step.title)]),

@@ -11,6 +11,7 @@ import type {
 } from '../operations/reports.ts'
 import { schedule, sequenceOf } from '../planning/order-steps.ts'
 import type { Finding } from '../planning/plan.ts'
+import { continuation, directionOf, endText, fencingText, isGood, livenessText, lossText } from './move-words.ts'
 import { gapText, signOf } from './words.ts'
 
 /** How the text may look. */
@@ -101,8 +102,11 @@ export function planText(report: PlanReport, style: Style): string {
     step.title,
   ])
   return [
-    `${plan.stack.name}: switchover ${plan.intent.from} → ${plan.intent.to}  ${verdictOf(style, report.executable, report.executable ? 'can be executed' : 'is refused')}`,
-    `expected: ${readableDuration(plan.predictions.duration)} in all, writes refused for ${readableDuration(plan.predictions.writeGap)}; loss ${plan.predictions.loss.bytes.join(' to ')} bytes: ${plan.predictions.loss.why}`,
+    `${plan.stack.name}: ${directionOf(plan.intent)}  ${verdictOf(style, report.executable, report.executable ? 'can be executed' : 'is refused')}`,
+    `expected: ${readableDuration(plan.predictions.duration)} in all, writes refused for ${readableDuration(plan.predictions.writeGap)}`,
+    `loss: ${lossText(plan.predictions.loss)}`,
+    `fence: ${fencingText(plan.fencing)}`,
+    `seen: ${livenessText(plan.liveness)}`,
     '',
     table(rows),
     ...findingsText(plan.findings, style),
@@ -113,14 +117,16 @@ export function planText(report: PlanReport, style: Style): string {
 }
 
 export function moveText(report: MoveReport, style: Style): string {
-  const head = `${report.stack}: ${verdictOf(style, report.verdict === 'moved', report.verdict)} ${report.from} → ${report.to} in ${readableDuration(report.duration)}${report.writeGap === null ? '' : `, writes refused for ${readableDuration(report.writeGap)}`}, epoch ${report.epoch.before} → ${report.epoch.after}`
+  const head = `${report.stack}: ${verdictOf(style, isGood(report), endText(report))} in ${readableDuration(report.duration)}${report.writeGap === null ? '' : `, writes refused for ${readableDuration(report.writeGap)}`}, epoch ${report.epoch.before} → ${report.epoch.after}`
   const failure =
     report.failure === null
       ? []
       : ['', `${report.failure.code}: ${report.failure.what}`, ...(report.failure.next === null ? [] : [`  next: ${report.failure.next}`])]
+  const next = continuation(report)
   return [
     head,
     ...failure,
+    ...(next === null ? [] : ['', next]),
     '',
     stepsTable(report.steps),
     '',

@@ -7,7 +7,7 @@ import { planMove } from '../planning/plan-move.ts'
 import { TOOL_VERSION } from '../version.ts'
 import { refuseStrangers } from './refuse.ts'
 import type { PlanReport } from './reports.ts'
-import { statusOf } from './status.ts'
+import { lastRestoreTests, statusOf } from './status.ts'
 
 /** The plan of a move, with its digest: read-only. A plan with blockers is shown, and can not be executed. */
 export async function planFailover(
@@ -15,6 +15,7 @@ export async function planFailover(
   request: MoveRequest,
   from: { /** The address of the GitHub run that asks for it. */ readonly madeIn?: string } = {},
 ): Promise<PlanReport> {
+  const tested = lastRestoreTests(world)
   const observation = await world.observe()
   refuseStrangers(observation)
   const intent = intentOf(world.stack, observation, request)
@@ -29,7 +30,7 @@ export async function planFailover(
     schemaVersion: 1,
     plan,
     digest: digestOf(plan),
-    status: statusOf(world, observation, plan.findings, new Map()),
+    status: statusOf(world, observation, plan.findings, await tested),
     executable: blockers(plan.findings).length === 0,
   }
 }

@@ -71,7 +71,7 @@ function componentStatus(component: Component, seen: Observed, gap: Gap | null):
 }
 
 /** The newest restore test of each site's backups; a silent witness is told by the observation, not here. */
-async function lastRestoreTests(world: World): Promise<Map<string, RestoreTestRecord>> {
+export async function lastRestoreTests(world: World): Promise<Map<string, RestoreTestRecord>> {
   const found = await Promise.all(
     world.stack.sites.map(async (site) => {
       const newest = await world.context.records.newest('restore-tests', `${site.name}/`).catch(() => null)

@@ -1,0 +1,51 @@
+import { readableDuration } from '../duration.ts'
+import type { MoveReport } from '../operations/reports.ts'
+import type { Liveness } from '../planning/liveness.ts'
+import type { Fencing, Intent, Loss } from '../planning/plan.ts'
+
+/** What a plan is about, in one line. */
+export function directionOf({ mode, from, to }: Intent): string {
+  if (mode === 'rejoin') return `rejoin: ${to} comes back as a passive site behind ${from}`
+  return mode === 'failover' ? `failover: ${from} is lost, ${to} takes over` : `switchover: ${from} → ${to}`
+}
+
+/** A predicted or counted loss: what may be gone, in seconds and bytes, and how that is known. */
+export function lossText({ seconds, bytes, why }: Loss): string {
+  if (seconds[1] === 0 && bytes[1] === 0) return `nothing: ${why}`
+  const until = seconds[1] === null ? 'nobody knows how much' : `up to ${readableDuration(seconds[1] * 1_000)} of writes`
+  const size = bytes[1] === null ? `at least ${bytes[0]} bytes` : `${bytes[0]} to ${bytes[1]} bytes`
+  return `${until} (${size}): ${why}`
+}
+
+export function fencingText({ required, planned }: Fencing): string {
+  if (required === null) return 'none is needed'
+  return `required: ${required}; this plan shuts: ${planned.join(', ') || 'nothing'}`
+}
+
+export function livenessText({ site, is, sightings }: Liveness): string {
+  const said = sightings.map(({ from, says, what }) => `${from}: ${says} (${what})`).join('; ')
+  return `${site} is ${is}${said === '' ? '' : `: ${said}`}`
+}
+
+/** How a run ended, as a person reads it first. */
+export function endText({ verdict, mode, from, to }: MoveReport): string {
+  if (verdict === 'refused') return 'refused: nothing was changed'
+  if (verdict === 'undone') return `taken back: ${from} serves as before`
+  if (verdict === 'stopped') return 'stopped half way: a person has to look'
+  return mode === 'rejoin' ? `${to} has rejoined, and follows ${from}` : `moved to ${to}`
+}
+
+/** Whether the end is a good one: `undone` is what an abort asked for, and no move. */
+export const isGood = ({ verdict }: MoveReport): boolean => verdict === 'moved'
+
+/** What to look at, and which command continues; null where nothing is left to do. */
+export function continuation(report: MoveReport): string | null {
+  if (report.verdict !== 'stopped') return null
+  const where = report.steps.find(({ outcome }) => outcome === 'failed')
+  const look = where === undefined ? 'Look at both sites' : `Look at ${where.id}${where.site === null ? '' : ` on ${where.site}`}`
+  const passed = report.steps.some(
+    ({ id, outcome }) => id.startsWith('witness.activate@') && (outcome === 'done' || outcome === 'was-done'),
+  )
+  const back = passed || report.mode === 'rejoin' ? '' : `, or take it back: standby failover abort --run ${report.run}`
+  return `${look}; then continue: standby failover resume --run ${report.run}${back}`
+}
