@@ -68,6 +68,7 @@ export const REASON_CODES = {
     'run-ended': 'The run that should be continued has ended.',
     'run-unknown': 'The witness holds no plan of this run.',
     'epoch-would-shrink': 'A run tried to write an older epoch: a defect, refused by the witness.',
+    'witness-unreachable': 'The witness could not be asked; whoever needs it waits, or ends without an effect.',
     'witness-silent': 'The witness does not answer: nobody knows which site is active.',
     'witness-conflict': 'Somebody else wrote to the witness at the same time.',
     'witness-weak': 'The witness ignores preconditions: two runs could both take the lock.',

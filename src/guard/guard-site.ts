@@ -154,7 +154,7 @@ const WORDS: Readonly<Record<Decision['because'], string>> = {
   'not-proven-yet': 'is not proven active yet',
   'not-active': 'is not the active site',
   'not-proven': 'is not proven active, and the witness has been silent too long',
-  'silent-too-long': 'was proven active, and the witness has been silent for longer than whenWitnessIsSilent allows',
+  'silent-too-long': 'was proven active, and the witness has been silent for longer than closeAfter allows',
 }
 
 function lineOf(report: GuardReport): string {

@@ -2,24 +2,29 @@ import { afterAll, beforeAll, expect, jest, test } from '@jest/globals'
 import { ensureCanary } from '../../lab/canary.ts'
 import { type LabEnvironment, readLabEnvironment } from '../../lab/environment.ts'
 import { controlGitHub } from '../../lab/github/control.ts'
+import type { Credentials } from '../../lab/ledger/application-client.ts'
+import type { MatrixCase } from '../../lab/matrix/cases.ts'
+import { judgeCase } from '../../lab/matrix/judge-case.ts'
+import { runCase } from '../../lab/matrix/run-case.ts'
 import { runStandby } from '../../lab/run-standby.ts'
 import { type LabStack, prepareStack } from '../../lab/stacks.ts'
 import type { StatusReport } from '../../src/operations/reports.ts'
 import { type UserRepository, userRepository } from '../support/workflow-runner.ts'
 
-jest.setTimeout(600_000)
+jest.setTimeout(900_000)
 
 const ENVIRONMENT = 'production-failover'
 let lab: LabEnvironment
 let stack: LabStack
 let repository: UserRepository
+let credentials: Credentials
 
 beforeAll(async () => {
   lab = await readLabEnvironment()
   stack = await prepareStack('infisical-kubernetes', lab, new AbortController().signal)
   const deployed = await runStandby(stack, 'deployer', ['deploy'], { helm: lab.programs.helm, quiet: true })
   expect(deployed.code).toBe(0)
-  await ensureCanary(stack)
+  credentials = await ensureCanary(stack)
   repository = await userRepository(stack.directory, 'failover.yml')
 })
 afterAll(async () => repository?.remove())
@@ -58,4 +63,11 @@ test('the failover workflow, run by a real workflow runner, moves nothing that n
   expect(moved.log).toMatch(/reason-code.*moved/)
   expect(moved.code).toBe(0)
   expect(await status()).toMatchObject({ activeSite: to, epoch: (before.epoch ?? 0) + 1 })
+})
+
+test('a failover whose site is cut off and whose runner dies in the promotion ends as one that nothing disturbed, and the site rejoins', async () => {
+  const one: MatrixCase = { trouble: 'cut', mode: 'failover', crash: { phase: 'PROMOTE', at: 'waits' } }
+  const facts = await runCase(one, { lab, stack, credentials, say: () => undefined })
+  expect(facts.deaths).toBe(1)
+  expect(judgeCase(facts)).toMatchObject({ failures: [] })
 })

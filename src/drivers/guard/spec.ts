@@ -12,7 +12,7 @@ export interface GuardSpec {
   readonly witnessCredentials: { readonly accessKeyId: CredentialReference; readonly secretAccessKey: CredentialReference }
   readonly every?: string
   readonly silence?: string
-  readonly whenWitnessIsSilent?: 'stay-open' | { readonly closeAfter: string }
+  readonly closeAfter?: string
 }
 export type GuardComponent = Component<GuardSpec>
 
@@ -30,19 +30,9 @@ export const guardSchema: JsonObject = {
     },
     every: duration('How often the witness is read. Default 5s.'),
     silence: duration('How long the witness may be silent while the site is not proven active; then it is closed. Default 60s.'),
-    whenWitnessIsSilent: {
-      description:
-        'What a site that was proven active does while the witness is silent. stay-open (default): it serves on. closeAfter: it is closed after this time, for stacks that prefer no service to two.',
-      oneOf: [
-        { const: 'stay-open' },
-        {
-          type: 'object',
-          required: ['closeAfter'],
-          additionalProperties: false,
-          properties: { closeAfter: duration('From the last time that the witness could be read.') },
-        },
-      ],
-    },
+    closeAfter: duration(
+      'A site that was proven active is closed when the witness was silent for so long, for stacks that prefer no service to two. Without it, the site serves on.',
+    ),
   },
 }
 
@@ -51,12 +41,11 @@ const timeOr = (declared: string | undefined, otherwise: Milliseconds): Millisec
 
 /** The declared times, in milliseconds. */
 export function rulesOf(spec: GuardSpec): GuardRules & { readonly every: Milliseconds } {
-  const silent = spec.whenWitnessIsSilent ?? 'stay-open'
   const silence = timeOr(spec.silence, seconds(60))
   return {
     every: timeOr(spec.every, seconds(5)),
     silence,
-    closeAfter: silent === 'stay-open' ? null : timeOr(silent.closeAfter, silence),
+    closeAfter: spec.closeAfter === undefined ? null : timeOr(spec.closeAfter, silence),
   }
 }
 
