@@ -13,6 +13,7 @@ import { digestOf } from '../planning/plan-digest.ts'
 import { loadStack } from '../stack/load-stack.ts'
 import { publishedSchema } from '../stack/schema.ts'
 import { TOOL_VERSION } from '../version.ts'
+import { addEvidence } from './evidence-commands.ts'
 import { addFailover } from './failover-commands.ts'
 import { addGuard } from './guard-command.ts'
 import { type Common, EXIT, local, operate, style } from './operate.ts'
@@ -33,6 +34,7 @@ export async function main(argv: readonly string[]): Promise<void> {
   addChanging(program)
   addFailover(program)
   addGuard(program)
+  addEvidence(program)
   await program.parseAsync([...argv], { from: 'user' })
 }
 

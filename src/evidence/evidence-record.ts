@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import { asStandbyError } from '../errors.ts'
-import type { ConditionalStore } from '../execution/conditional-store.ts'
+import { type ConditionalStore, withoutWriteId } from '../execution/conditional-store.ts'
 import { canonicalJson, type JsonObject } from '../json.ts'
 
 const FOLDER = 'evidence/'
@@ -46,28 +46,56 @@ export async function chainEvidence(store: ConditionalStore, key: string, body: 
   }
 }
 
+/** All records, in order, as they are kept; null for what can not be read as one. */
+export async function readChain(store: ConditionalStore): Promise<{ readonly key: string; readonly record: EvidenceRecord | null }[]> {
+  const keys = await store.list(FOLDER)
+  return Promise.all(keys.map(async (key) => ({ key, record: asRecord((await store.get(key))?.body) })))
+}
+
 export interface ChainVerdict {
   readonly records: number
+  /** Hash of the newest record: whoever keeps it elsewhere finds a chain that was cut off or written anew. */
+  readonly head: string
   /** The first record that does not fit, and why; null when the chain is whole. */
   readonly broken: { readonly key: string; readonly why: string } | null
 }
 
-/** Recomputes every hash of the chain. */
-export async function verifyChain(store: ConditionalStore): Promise<ChainVerdict> {
-  let previous = FIRST
-  let sequence = 0
-  for (const key of await store.list(FOLDER)) {
-    const record = asRecord((await store.get(key))?.body)
-    sequence += 1
-    const broken = (why: string): ChainVerdict => ({ records: sequence, broken: { key, why } })
-    if (record === null) return broken('it can not be read')
-    const { hash, ...rest } = record
-    if (record.sequence !== sequence) return broken(`it is number ${record.sequence}, and should be ${sequence}`)
-    if (record.previous !== previous) return broken('it does not follow the record before it')
-    if (hashOf(rest) !== hash) return broken('its content does not give its hash')
-    previous = hash
+/** Recomputes every hash of the chain. With a head that was kept elsewhere, that record must still be in it. */
+export async function verifyChain(store: ConditionalStore, keptHead: string | null = null): Promise<ChainVerdict> {
+  let head = FIRST
+  let records = 0
+  let kept = keptHead === null
+  for (const { key, record } of await readChain(store)) {
+    records += 1
+    const why = record === null ? 'it can not be read' : misfit(record, records, head)
+    if (record === null || why !== null) return { records, head, broken: { key, why: why ?? 'it can not be read' } }
+    head = record.hash
+    kept ||= head === keptHead
   }
-  return { records: sequence, broken: null }
+  if (!kept)
+    return { records, head, broken: { key: FOLDER, why: `no record has the hash ${keptHead}: the chain was cut off or written anew` } }
+  return { records, head, broken: null }
+}
+
+function misfit(record: EvidenceRecord, sequence: number, previous: string): string | null {
+  const { hash, ...rest } = record
+  if (record.sequence !== sequence) return `it is number ${record.sequence}, and should be ${sequence}`
+  if (record.previous !== previous) return 'it does not follow the record before it'
+  return hashOf(rest) === hash ? null : 'its content does not give its hash'
+}
+
+/** One file for each record, with the very bytes that its hash is of, and the list that `sha256sum --check` reads. */
+export async function exportedChain(store: ConditionalStore): Promise<ReadonlyMap<string, string>> {
+  const files = new Map<string, string>()
+  const sums: string[] = []
+  for (const { key, record } of await readChain(store)) {
+    if (record === null) continue
+    const { hash, ...rest } = record
+    const name = key.slice(FOLDER.length)
+    files.set(name, canonicalJson(rest as unknown as JsonObject))
+    sums.push(`${hash}  ${name}`)
+  }
+  return files.set('SHA256SUMS', sums.map((line) => `${line}\n`).join(''))
 }
 
 const keyOf = (sequence: number): string => `${FOLDER}${String(sequence).padStart(8, '0')}.json`
@@ -77,9 +105,5 @@ const hashOf = (record: Omit<EvidenceRecord, 'hash'>): string =>
     .update(canonicalJson(record as unknown as JsonObject))
     .digest('hex')
 
-/** Stores add the id of their write to what they keep; it belongs to no record. */
-function asRecord(document: JsonObject | undefined): EvidenceRecord | null {
-  if (document === undefined) return null
-  const { writeId: _, ...record } = document
-  return record as unknown as EvidenceRecord
-}
+const asRecord = (document: JsonObject | undefined): EvidenceRecord | null =>
+  document === undefined ? null : (withoutWriteId(document) as unknown as EvidenceRecord)

@@ -1,5 +1,6 @@
 import type { World } from '../composition.ts'
 import { asStandbyError, type StandbyError } from '../errors.ts'
+import { chainEvidence } from '../evidence/evidence-record.ts'
 import { executeMove } from '../execution/execute-move.ts'
 import { progressTo } from '../execution/progress.ts'
 import { canonicalJson, type JsonObject } from '../json.ts'
@@ -32,14 +33,15 @@ export async function carryOut(world: World, of: RunOfPlan): Promise<MoveReport>
   })
   const untouched = outcome.steps.every(({ outcome: how, phase }) => how === 'not-reached' || phase === 'PREFLIGHT' || phase === 'LOCK')
   const verdict = of.how === 'begin' && untouched ? 'refused' : outcome.verdict
-  const report = moveReport(world, of, begun, { verdict, steps: outcome.steps, failure: outcome.failure })
-  await keepEvidence(world, report, of.approval)
-  return report
+  return withEvidence(world, moveReport(world, of, begun, { verdict, steps: outcome.steps, failure: outcome.failure }), of.approval)
 }
 
-/** A run that was refused before it began: nothing was changed. */
-export const refusedReport = (world: World, of: RunOfPlan, begun: Date, failure: StandbyError): MoveReport =>
-  moveReport(world, of, begun, { verdict: 'refused', steps: [], failure })
+/** A run that was refused before it began: nothing was changed, and that it was asked for is on record all the same. */
+export async function refusedReport(world: World, of: RunOfPlan, begun: Date, failure: StandbyError): Promise<MoveReport> {
+  const report = moveReport(world, of, begun, { verdict: 'refused', steps: [], failure })
+  // Nobody waits for a witness that was just found silent.
+  return failure.code.startsWith('witness-') ? report : withEvidence(world, report, of.approval)
+}
 
 interface Ended {
   readonly verdict: MoveReport['verdict']
@@ -64,7 +66,7 @@ function moveReport(world: World, { plan, run }: RunOfPlan, begun: Date, { verdi
     failure: failure === null ? null : failureOf(failure),
     duration: world.clock.now().getTime() - begun.getTime(),
     writeGap: writeGapOf(steps),
-    evidence: verdict === 'refused' ? null : `runs/${run}/evidence.json`,
+    evidence: null,
   }
 }
 
@@ -91,13 +93,18 @@ function writeGapOf(steps: readonly StepReport[]): number | null {
   return Date.parse(opened.endedAt) - Date.parse(closed.begunAt)
 }
 
-/** The record of the run, chained to the one before it by hash. Losing it is a warning: the move itself is done. */
-async function keepEvidence(world: World, report: MoveReport, approval: Approval): Promise<void> {
+/** The report with its record, chained to the one before it by hash. Losing the record is a warning: what was done is done. */
+async function withEvidence(world: World, report: MoveReport, approval: Approval): Promise<MoveReport> {
   try {
-    const { chainEvidence } = await import('../evidence/evidence-record.ts')
-    const body = JSON.parse(canonicalJson({ report, approval } as unknown as JsonObject)) as JsonObject
-    await chainEvidence(world.store, `runs/${report.run}/evidence.json`, body, world.clock.now())
+    const earlier = await world.store.list(`runs/${report.run}/evidence`)
+    // A run that several processes worked on has a record of each.
+    const evidence = `runs/${report.run}/evidence${earlier.length === 0 ? '' : `-${earlier.length + 1}`}.json`
+    const kept = { ...report, evidence }
+    const body = JSON.parse(canonicalJson({ report: kept, approval } as unknown as JsonObject)) as JsonObject
+    await chainEvidence(world.store, evidence, body, world.clock.now())
+    return kept
   } catch (error) {
     world.log.warning(`the evidence of run ${report.run} could not be written: ${asStandbyError(error).message}`)
+    return report
   }
 }

@@ -1,13 +1,25 @@
 import { FENCE_LEVELS, type FenceLevel } from '../stack/fence-levels.ts'
 import type { Stack } from '../stack/stack.ts'
+import type { Driver } from './driver.ts'
 import type { Liveness } from './liveness.ts'
 import type { Fencing, Finding, Intent, PlannedStep } from './plan.ts'
 
+/** Where nothing is declared. A stack of which no part can be fenced, an archive alone, needs none. */
+const BY_DEFAULT = { switchover: 'database', failover: 'traffic' } as const
+
 /** What the stack demands for this move, and what its steps shut. A site that is seen alive is shut out of its database, whatever was declared. Pure. */
-export function fencingOf(stack: Stack, intent: Intent, steps: readonly PlannedStep[], liveness: Liveness): Fencing {
+export function fencingOf(
+  stack: Stack,
+  intent: Intent,
+  steps: readonly PlannedStep[],
+  liveness: Liveness,
+  drivers: Readonly<Record<string, Driver>>,
+): Fencing {
   if (intent.mode === 'rejoin') return { required: null, planned: [] }
   const planned = FENCE_LEVELS.filter((level) => steps.some((step) => step.fence === level))
-  const declared = stack.fencing[intent.mode]
+  const fenced = stack.components.some(({ driver }) => drivers[driver]?.fence !== undefined)
+  const declared = stack.fencing[intent.mode] ?? (fenced ? BY_DEFAULT[intent.mode] : null)
+  if (declared === null) return { required: null, planned }
   const alive = intent.mode === 'failover' && liveness.is === 'up'
   return { required: alive ? higher(declared, 'database') : declared, planned }
 }

@@ -30,7 +30,7 @@ export function planMove(
   const steps = moveSteps(stack, observation, intent, drivers)
   const loss = lossOf(stack, observation, intent, drivers)
   const liveness = livenessOf(stack, observation, drivers, intent.mode === 'rejoin' ? intent.to : intent.from)
-  const fencing = fencingOf(stack, intent, steps, liveness)
+  const fencing = fencingOf(stack, intent, steps, liveness, drivers)
   const madeAt = observation.at
   return {
     schemaVersion: 1,

@@ -112,7 +112,7 @@ function assemble(value: JsonObject, path: string): Stack {
     witness: { driver: String(driver), spec: witness },
     approval: approvalOf(value.approval as JsonObject | undefined),
     objectives: objectivesOf(value.objectives as JsonObject | undefined),
-    fencing: { ...fencingByDefault, ...(value.fencing as Partial<FencingDeclaration> | undefined) },
+    fencing: { ...undeclaredFencing, ...(value.fencing as Partial<FencingDeclaration> | undefined) },
     components: sortedByNeeds(components),
     source: { path, directory: dirname(resolve(path)), digest: '' },
   }
@@ -132,7 +132,7 @@ function gitHubReviewersOf(declared: JsonObject): GitHubReviewers {
   return { environments, branch: String(declared.branch), approvers: Number(declared.approvers ?? environments.length) }
 }
 
-const fencingByDefault: FencingDeclaration = { switchover: 'database', failover: 'traffic' }
+const undeclaredFencing: FencingDeclaration = { switchover: null, failover: null }
 
 function objectivesOf(declared: JsonObject | undefined): Objectives {
   return { backupAge: durationOr(declared?.backupAge, hours(26)), restoreTime: durationOr(declared?.restoreTime, hours(1)) }

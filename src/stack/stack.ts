@@ -62,10 +62,10 @@ export interface ApprovalDeclaration {
   readonly expiry: Milliseconds
 }
 
-/** The level of the ladder that a move must reach before anything is promoted. */
+/** The level of the ladder that a move must reach before anything is promoted; null: not declared. */
 export interface FencingDeclaration {
-  readonly switchover: FenceLevel
-  readonly failover: FenceLevel
+  readonly switchover: FenceLevel | null
+  readonly failover: FenceLevel | null
 }
 
 /** Reviewers of protected environments on GitHub. */

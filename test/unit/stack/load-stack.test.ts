@@ -13,7 +13,7 @@ const infisical = textOfStack('infisical-kubernetes')
 describe('a stack file that is right', () => {
   test.each(publishedStacks)('%s loads as it is published, with all the files that it names', async (name) => {
     const stack = await loadStack(pathOfStack(name), kinds)
-    expect(stack.components.map((component) => component.name)).toEqual(['archive', 'database', 'cache', 'application', 'traffic'])
+    expect(stack.components.map((component) => component.name)).toEqual(['archive', 'database', 'cache', 'application', 'traffic', 'guard'])
     expect(stack.source.digest).toMatch(/^[0-9a-f]{64}$/)
   })
 
@@ -44,6 +44,7 @@ describe('a stack file that is right', () => {
       'database',
       'cache',
       'application',
+      'guard',
     ])
   })
 
