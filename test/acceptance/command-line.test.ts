@@ -58,7 +58,7 @@ describe('standby rbac', () => {
     for (const kind of ['Namespace', 'ServiceAccount', 'Role', 'RoleBinding', 'ClusterRole', 'ClusterRoleBinding'])
       expect(kinds).toContain(kind)
     const accounts = objects.filter((object) => object?.kind === 'ServiceAccount').map((object) => object?.metadata.name)
-    expect(accounts).toEqual(['standby-observer', 'standby-deployer', 'standby-mover', 'standby-restore-tester'])
+    expect(accounts).toEqual(['standby-observer', 'standby-deployer', 'standby-mover', 'standby-restore-tester', 'standby-guard'])
   })
 
   test('gives no identity a wildcard outside the sandbox of restore tests, and the observer nothing that writes', async () => {

@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs'
 import { setTimeout as pause } from 'node:timers/promises'
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
 import { openKubernetes } from '../../src/clients/kubernetes.ts'
@@ -187,6 +188,8 @@ describe('a real API server', () => {
     const client = open('admin')
     await client.version()
     process.kill(server.pid, 'SIGSTOP')
+    // A process of many threads does not stop at once.
+    while (!/\) T /.test(readFileSync(`/proc/${server.pid}/stat`, 'utf8'))) await new Promise((resolve) => setTimeout(resolve, 20))
     try {
       const began = performance.now()
       await expect(client.get(refTo('frozen'), { deadline: 700 })).rejects.toMatchObject({ code: 'site-unreachable' })
