@@ -83,7 +83,7 @@ describe('standby rbac', () => {
         if (metadata.name.endsWith('observer') && !resources.includes('pods/exec'))
           expect(['get', 'list', 'watch', 'create']).toEqual(expect.arrayContaining(verbs))
       }
-    expect(Object.keys(printed.s3)).toEqual(['observer', 'deployer', 'mover', 'restore-tester'])
+    expect(Object.keys(printed.s3)).toEqual(['observer', 'deployer', 'mover', 'restore-tester', 'guard'])
     for (const { Action } of printed.s3.observer ?? []) expect(['s3:ListBucket', 's3:GetObject']).toEqual(expect.arrayContaining(Action))
   })
 
