@@ -1,6 +1,10 @@
-import { writeFileSync } from 'node:fs'
+import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { reasonCodesPage } from '../src/reason-codes.ts'
+import { exampleRunbooks } from '../test/support/example-runbooks.ts'
 
 /** Writes the pages that are made from the sources; the contract tests compare them. */
-writeFileSync(join(import.meta.dirname, '..', 'docs', 'reason-codes.md'), reasonCodesPage())
+const docs = join(import.meta.dirname, '..', 'docs')
+writeFileSync(join(docs, 'reason-codes.md'), reasonCodesPage())
+mkdirSync(join(docs, 'runbooks'), { recursive: true })
+for (const [file, runbook] of await exampleRunbooks()) writeFileSync(join(docs, 'runbooks', file), runbook)

@@ -1,67 +1,141 @@
-import { mkdir, writeFile } from 'node:fs/promises'
+import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Command } from 'commander'
-import { inputError } from '../errors.ts'
-import { type EvidenceRecord, exportedChain, readChain, verifyChain } from '../evidence/evidence-record.ts'
-import type { MoveReport } from '../operations/reports.ts'
-import { EXIT, operate } from './operate.ts'
+import { localCredential } from '../credentials.ts'
+import { conditionalStores, drivers, witnesses } from '../drivers/registry.ts'
+import { inputError, siteError } from '../errors.ts'
+import { type ChainFiles, type ChainVerdict, judgeChain, sequenceOf } from '../evidence/chain.ts'
+import type { EvidenceBody } from '../evidence/evidence-body.ts'
+import { evidenceLine, evidenceText } from '../evidence/evidence-text.ts'
+import { htmlRun } from '../evidence/html-run.ts'
+import { bodyIn, readChain } from '../evidence/keep-evidence.ts'
+import { VERIFY_SCRIPT } from '../evidence/verify-script.ts'
+import type { ConditionalStore } from '../execution/conditional-store.ts'
+import { loadStack } from '../stack/load-stack.ts'
+import { nearest } from '../stack/nearest.ts'
+import { type Common, local } from './operate.ts'
+import { secretMask } from './terminal.ts'
 
-/** `standby evidence …`: what every run left behind, and whether anybody has changed it since. */
+/** `standby evidence …`: what auditors need. Reads the witness, asks no site, and changes nothing. */
 export function addEvidence(program: Command): void {
-  const evidence = program.command('evidence').description('the records that runs leave, and whether they are untouched; read-only')
+  const evidence = program.command('evidence').description('the records of all runs: to read, to take away, and to verify')
+  const common = (): Common => program.opts<Common>()
+  const masking = secretMask()
+  const chain = async (): Promise<ChainFiles> => readChain(await openWitness(common().stack, masking.add))
+  const show = (work: () => Promise<string>): Promise<void> => local(work, masking.masked)
   evidence
     .command('list')
-    .description('all records, the oldest first')
-    .action(() =>
-      operate(program, async ({ store }) => {
-        const records = (await readChain(store)).flatMap(({ record }) => (record === null ? [] : [lineOf(record)]))
-        return {
-          result: { records },
-          text: records.map(({ at, run, what, hash }) => `${at}  ${run}  ${what}  ${hash.slice(0, 12)}`).join('\n'),
-          exit: EXIT.ok,
-        }
-      }),
-    )
+    .description('one line per record, oldest first')
+    .action(() => show(async () => listed(await chain(), common().json)))
   evidence
     .command('show <run>')
-    .description('the records of one run, whole')
-    .action((run: string) =>
-      operate(program, async ({ store }) => {
-        const records = (await readChain(store)).flatMap(({ record }) => (record?.key.startsWith(`runs/${run}/`) === true ? [record] : []))
-        if (records.length === 0)
-          throw inputError('run-unknown', `there is no evidence of a run ${run}`, { next: 'List them: standby evidence list' })
-        return { result: { records }, text: JSON.stringify(records, null, 2), exit: EXIT.ok }
-      }),
-    )
+    .description('all records of a run: one for each process that worked on it')
+    .option('--html <file>', 'write them as one self-contained page')
+    .action((run: string, options: { html?: string }) => show(async () => shownRun(await chain(), run, common().json, options.html)))
+  evidence
+    .command('export')
+    .description('write all records into a folder, with a script that verifies them with sha256sum alone')
+    .requiredOption('--to <folder>', 'a new or empty folder')
+    .action((options: { to: string }) => show(async () => exported(await chain(), options.to, common().json)))
   evidence
     .command('verify')
     .description('recompute every hash of the chain')
-    .option('--head <hash>', 'a hash that an earlier verify printed, and that you kept elsewhere: it must still be in the chain')
-    .action((options: { head?: string }) =>
-      operate(program, async ({ store }) => {
-        const verdict = await verifyChain(store, options.head ?? null)
-        const { records, head, broken } = verdict
-        const text = broken === null ? `${records} records, untouched; head ${head}` : `evidence-broken: ${broken.key}: ${broken.why}`
-        return { result: verdict, text, exit: broken === null ? EXIT.ok : EXIT.failed }
-      }),
-    )
-  evidence
-    .command('export')
-    .description('write all records into a folder, for sha256sum and for auditors')
-    .requiredOption('--to <folder>', 'made when it is not there')
-    .action((options: { to: string }) =>
-      operate(program, async ({ store }) => {
-        const files = await exportedChain(store)
-        await mkdir(options.to, { recursive: true })
-        for (const [name, content] of files) await writeFile(join(options.to, name), content)
-        const text = `${files.size - 1} records in ${options.to}; check them: cd ${options.to} && sha256sum --check SHA256SUMS`
-        return { result: { records: files.size - 1, folder: options.to }, text, exit: EXIT.ok }
+    .option('--dir <folder>', 'an exported folder, instead of the witness; needs no stack file')
+    .option('--head <sha256...>', 'hashes that you kept from earlier: with them a rewritten past is found too', [])
+    .action((options: { dir?: string; head: string[] }) =>
+      show(async () => {
+        const files = options.dir === undefined ? await chain() : await filesIn(options.dir)
+        return verified(judgeChain(files, options.head.map(hashOf)), common().json)
       }),
     )
 }
 
-function lineOf({ at, key, body, hash }: EvidenceRecord) {
-  const { report } = body as { readonly report?: Partial<MoveReport> }
-  const run = key.split('/')[1] ?? ''
-  return { at, run, hash, what: report === undefined ? '' : `${report.mode} ${report.from} → ${report.to}: ${report.verdict}` }
+/** Needs the witness's credentials alone: an auditor has no kubeconfig. */
+async function openWitness(path: string, mask: (secret: string) => void): Promise<ConditionalStore> {
+  const stack = await loadStack(path, { drivers, witnesses })
+  const openStore = conditionalStores[stack.witness.driver]
+  if (openStore === undefined) throw inputError('unknown-witness', `${stack.witness.driver} is no witness`)
+  const sources = { env: process.env, directory: stack.source.directory, mask }
+  return openStore(stack.witness.spec, {
+    credential: async (reference) => localCredential(reference, sources),
+    signal: new AbortController().signal,
+  })
 }
+
+interface Named {
+  readonly file: string
+  readonly body: EvidenceBody | null
+}
+const recordsIn = (files: ChainFiles): Named[] =>
+  [...files].filter(([file]) => file.endsWith('.json')).map(([file, text]) => ({ file, body: bodyIn(text) }))
+
+function listed(files: ChainFiles, json: boolean): string {
+  const records = recordsIn(files)
+  if (json)
+    return asJson({
+      records: records.map(({ file, body }) => ({ record: file, run: body?.run ?? null, verdict: body?.verdict ?? null })),
+    })
+  if (records.length === 0) return 'No run has left a record yet.'
+  return records.map(({ file, body }) => (body === null ? `${file.slice(0, 8)}  an older format` : evidenceLine(file, body))).join('\n')
+}
+
+async function shownRun(files: ChainFiles, run: string, json: boolean, html?: string): Promise<string> {
+  const records = recordsIn(files)
+  const found = records.flatMap(({ file, body }) => (body?.run === run ? [{ file, body }] : []))
+  if (found.length === 0) {
+    const runs = [...new Set(records.flatMap(({ body }) => body?.run ?? []))]
+    const meant = nearest(run, runs)
+    throw inputError('evidence-not-found', `there is no record of a run ${run}`, {
+      next: meant === null ? `The newest are: ${runs.slice(-3).join(', ') || 'none'}.` : `Did you mean ${meant}?`,
+    })
+  }
+  if (html !== undefined) await writeFile(html, htmlRun(found))
+  if (json) return asJson({ records: found.map(({ body }) => body) })
+  return found.map(({ file, body }) => evidenceText(file, body)).join('\n\n')
+}
+
+async function exported(files: ChainFiles, folder: string, json: boolean): Promise<string> {
+  await mkdir(folder, { recursive: true })
+  if ((await readdir(folder)).length > 0)
+    throw inputError('input-invalid', `${folder} is not empty: what lies there would be taken for a part of the chain`, {
+      next: 'Name a new or an empty folder.',
+    })
+  // A name of the store that is none of ours would be a path of somebody else's choice.
+  const names = [...files.keys()].filter((name) => sequenceOf(name) !== null)
+  await Promise.all(names.map((name) => writeFile(join(folder, name), files.get(name) ?? '')))
+  await writeFile(join(folder, 'verify.sh'), VERIFY_SCRIPT)
+  const verdict = judgeChain(files)
+  if (json) return asJson({ folder, ...verdict })
+  const state = verdict.broken === null ? `head ${verdict.head ?? 'none'}` : `BROKEN: ${verdict.broken.file}: ${verdict.broken.why}`
+  return `${verdict.records} records in ${folder}, ${state}\nVerify them without this tool: sh ${join(folder, 'verify.sh')} [a head that you kept]`
+}
+
+async function filesIn(folder: string): Promise<ChainFiles> {
+  const names = await readdir(folder).catch((error: NodeJS.ErrnoException) => {
+    throw inputError('input-invalid', `${folder} can not be read (${error.code ?? error.message})`, { next: 'Name an exported folder.' })
+  })
+  const ours = names.filter((name) => /\.(json|sha256)$/.test(name)).sort()
+  const decode = new TextDecoder('utf-8', { ignoreBOM: true })
+  return new Map(await Promise.all(ours.map(async (name) => [name, decode.decode(await readFile(join(folder, name)))] as const)))
+}
+
+function verified(verdict: ChainVerdict, json: boolean): string {
+  const { records, head, broken } = verdict
+  if (broken !== null)
+    throw siteError('evidence-broken', `${broken.file}: ${broken.why}; ${records} records before it fit`, {
+      where: `evidence/${broken.file}`,
+      next: "Compare with an earlier export, or with the object's versions in the witness: somebody, or a disk, changed it.",
+    })
+  if (json) return asJson({ records, head })
+  if (head === null) return 'No record yet: nothing to verify.'
+  return `${records} records, each as it was written.\nhead ${head}\nKeep this hash elsewhere: with it, a past that is rewritten later is found (standby evidence verify --head ${head}).`
+}
+
+function hashOf(text: string): string {
+  if (/^[0-9a-f]{64}$/i.test(text)) return text.toLowerCase()
+  throw inputError('input-invalid', `--head is ${text}, and must be a SHA-256 of 64 hex digits`, {
+    next: 'Copy it from an earlier verification, or from the summary of a run.',
+  })
+}
+
+const asJson = (result: object): string => JSON.stringify({ schemaVersion: 1, ...result }, null, 2)

@@ -1,7 +1,10 @@
 import { writeFile } from 'node:fs/promises'
 import { type Command, Option } from 'commander'
+import type { World } from '../composition.ts'
 import { parseDuration } from '../duration.ts'
 import { inputError } from '../errors.ts'
+import { newestBodies } from '../evidence/keep-evidence.ts'
+import { learnedDurations, NEWEST_RUNS } from '../evidence/learned-durations.ts'
 import { moveText, planText } from '../evidence/terminal.ts'
 import { continueFailover, readRun } from '../operations/continue-failover.ts'
 import { executeFailover } from '../operations/execute-failover.ts'
@@ -10,13 +13,15 @@ import { readPlan } from '../operations/read-plan.ts'
 import type { MoveReport } from '../operations/reports.ts'
 import { MODES, type Mode } from '../planning/plan.ts'
 import { addApprove, type LocalApprovalOptions, localApproval } from './approve-command.ts'
-import { type Common, EXIT, local, operate, type Shown, style } from './operate.ts'
+import { type Common, EXIT, type Learn, local, operate, type Shown, style } from './operate.ts'
+import { addRunbook } from './runbook-command.ts'
 
 /** `standby failover …`: the reviewed move, its continuation, and the way back. */
 export function addFailover(program: Command): void {
   const failover = program.command('failover').description('the reviewed move of the stack to another site')
   addPlan(program, failover)
   addApprove(failover, { common: () => program.opts<Common>(), run: local })
+  addRunbook(program, failover)
   addExecute(program, failover)
   addContinue(program, failover, 'resume', 'continue a run whose process died, from what it left in the witness')
   addContinue(
@@ -69,11 +74,20 @@ function addExecute(program: Command, failover: Command): void {
     .requiredOption('--plan <file>', 'the plan')
     .requiredOption('--reason <text>', 'why this is done without a reviewer on GitHub; goes into the evidence')
     .action((options: LocalApprovalOptions & { plan: string }) =>
-      operate(program, async (world) => {
+      operate(program, async (world, learn) => {
+        tellUsual(world, learn)
         const plan = await readPlan(options.plan, null)
         return shown(await executeFailover(world, plan, await localApproval(world.stack, plan, options)), 'moved')
       }),
     )
+}
+
+/** Beside the run, which waits for no history: what former runs took, for the live view. */
+function tellUsual(world: World, learn: Learn): void {
+  newestBodies(world.store, NEWEST_RUNS).then(
+    (bodies) => learn(learnedDurations(bodies)),
+    () => undefined,
+  )
 }
 
 type ContinueOptions = Partial<LocalApprovalOptions> & { readonly run?: string }
@@ -84,7 +98,8 @@ function addContinue(program: Command, failover: Command, operation: 'resume' | 
     .option('--run <id>', 'the run; without it the one that has left its lock behind')
     .option('--reason <text>', 'a new approval, when the plan has expired: why it is given')
     .action((options: ContinueOptions) =>
-      operate(program, async (world) => {
+      operate(program, async (world, learn) => {
+        tellUsual(world, learn)
         const kept = await readRun(world, options.run ?? null)
         const renewed = hasApproval(options) ? await localApproval(world.stack, kept.plan, options, { operation, run: kept.run }) : null
         return shown(await continueFailover(world, kept, operation, renewed), operation === 'abort' ? 'undone' : 'moved')

@@ -1,5 +1,6 @@
-import { readableDuration } from '../duration.ts'
+import { type Milliseconds, readableDuration } from '../duration.ts'
 import type { ProgressEvent } from '../operations/reports.ts'
+import { actionKey, type LearnedDuration, type LearnedDurations } from '../planning/expected-durations.ts'
 
 /** A screen that lines are written to, and whose last line is redrawn. */
 export interface Screen {
@@ -9,6 +10,8 @@ export interface Screen {
 
 export interface LiveView {
   readonly listener: (event: ProgressEvent) => void
+  /** What former runs took, once that is known; until then the plan's own expectation is shown. */
+  learn(durations: LearnedDurations): void
   /** Writes a line above the live one. */
   line(text: string): void
   end(): void
@@ -30,9 +33,10 @@ export function liveView(
   now: () => number = () => performance.now(),
 ): LiveView {
   const running = new Map<string, Running>()
+  let learned: LearnedDurations = new Map()
   let shown = ''
   const draw = (): void => {
-    const text = mask([...running].map(([id, step]) => described(id, step, now())).join('  '))
+    const text = mask([...running].map(([id, step]) => described(id, step, learned.get(actionKey(id)), now())).join('  '))
     const cut = text.length < screen.columns ? text : `${text.slice(0, Math.max(0, screen.columns - 2))}…`
     if (cut === shown) return
     shown = cut
@@ -50,6 +54,10 @@ export function liveView(
       }
       draw()
     },
+    learn(durations) {
+      learned = durations
+      draw()
+    },
     line(text) {
       screen.write(shown === '' ? `${text}\n` : `${CLEAR}${text}\n`)
       shown = ''
@@ -63,7 +71,14 @@ export function liveView(
   }
 }
 
-function described(id: string, { begun, expected, waitingFor }: Running, now: number): string {
-  const usual = expected > 0 ? ` of usually ${readableDuration(expected)}` : ''
-  return `⏳ ${id} ${readableDuration(now - begun)}${usual}${waitingFor === '' ? '' : `: ${waitingFor}`}`
+function described(id: string, { begun, expected, waitingFor }: Running, usual: LearnedDuration | undefined, now: number): string {
+  return `⏳ ${id} ${readableDuration(now - begun)}${compared(now - begun, expected, usual)}${waitingFor === '' ? '' : `: ${waitingFor}`}`
+}
+
+/** Half and three quarters of the former runs; said aloud when this one is slower than most. */
+function compared(elapsed: Milliseconds, expected: Milliseconds, usual: LearnedDuration | undefined): string {
+  if (usual === undefined) return expected > 0 ? ` of usually ${readableDuration(expected)}` : ''
+  const { p50, p75, runs } = usual
+  if (elapsed > p75) return ` LONGER than ${readableDuration(p75)}, which 3 of 4 runs kept (${runs} known)`
+  return ` of usually ${readableDuration(p50)} to ${readableDuration(p75)}`
 }

@@ -1,6 +1,7 @@
 import type { Command } from 'commander'
 import { connect, type World } from '../composition.ts'
 import { asStandbyError, StandbyError } from '../errors.ts'
+import type { LearnedDurations } from '../planning/expected-durations.ts'
 import { liveView } from './live-view.ts'
 import { errorText, secretMask, terminalLog } from './terminal.ts'
 
@@ -24,8 +25,11 @@ export interface Shown {
   readonly exit: number
 }
 
+/** Tells the live view what former runs took. */
+export type Learn = (durations: LearnedDurations) => void
+
 /** One place for world, signals, output and exit code. */
-export async function operate(program: Command, work: (world: World) => Promise<Shown>): Promise<void> {
+export async function operate(program: Command, work: (world: World, learn: Learn) => Promise<Shown>): Promise<void> {
   const common = program.opts<Common>()
   const stopping = new AbortController()
   const stop = (): void => {
@@ -57,7 +61,7 @@ export async function operate(program: Command, work: (world: World) => Promise<
       ...(view === null ? {} : { listener: view.listener }),
     })
     try {
-      const shown = await work(world)
+      const shown = await work(world, (durations) => view?.learn(durations))
       process.exitCode = shown.exit
       return masking.masked(common.json ? JSON.stringify({ schemaVersion: 1, ...shown.result }, null, 2) : shown.text)
     } finally {

@@ -23,6 +23,8 @@ export interface ObjectStoreAccess {
 const DEADLINE: Milliseconds = seconds(10)
 const PAGE = 1_000
 const MAX_TRIES = 4
+/** Every byte counts where hashes are taken: a byte order mark is content. */
+const exactText = new TextDecoder('utf-8', { ignoreBOM: true })
 
 interface StoreRequest {
   readonly method: 'GET' | 'HEAD' | 'PUT' | 'DELETE'
@@ -72,7 +74,7 @@ export function openObjectStore(access: ObjectStoreAccess): ObjectStoreClient {
       signal,
       ...(request.body === undefined ? {} : { body: request.body as Uint8Array<ArrayBuffer> }),
     })
-    return { status: response.status, headers: response.headers, text: await response.text() }
+    return { status: response.status, headers: response.headers, text: exactText.decode(await response.arrayBuffer()) }
   }
 
   /** Reads are tried again whatever happened; writes only when the store says that it did nothing. */

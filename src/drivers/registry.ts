@@ -1,6 +1,7 @@
 import type { ConditionalStore, ConditionalStoreContext } from '../execution/conditional-store.ts'
 import type { JsonObject } from '../json.ts'
 import type { Driver } from '../planning/driver.ts'
+import type { WitnessManual } from '../planning/manual.ts'
 import type { WitnessSchemas } from '../stack/schema.ts'
 import { cloudNativePg } from './cloudnative-pg/driver.ts'
 import { command } from './command/driver.ts'
@@ -10,6 +11,7 @@ import { helmRelease } from './helm-release/driver.ts'
 import { redis } from './redis/driver.ts'
 import { openS3Store } from './s3/conditional-store.ts'
 import { s3 } from './s3/driver.ts'
+import { manualWitness } from './s3/runbook.ts'
 import { s3WitnessSchema } from './s3/spec.ts'
 
 /** The one place that names drivers. Each was checked against its own schema before its `spec` reaches it. */
@@ -24,3 +26,8 @@ export const conditionalStores: Readonly<
   s3: (spec, context) => openS3Store(spec as unknown as Parameters<typeof openS3Store>[0], context),
 }
 export const witnesses: WitnessSchemas = { s3: s3WitnessSchema }
+
+/** How each kind of witness is used by hand. */
+export const manualWitnesses: Readonly<Record<string, (spec: JsonObject) => WitnessManual>> = {
+  s3: (spec) => manualWitness(spec as unknown as Parameters<typeof manualWitness>[0]),
+}

@@ -1,5 +1,6 @@
 import { readableDuration } from '../duration.ts'
 import type { MoveReport, RestoreTestOutcome, StepReport } from '../operations/reports.ts'
+import { moveFacts } from './move-facts.ts'
 import { signOf } from './words.ts'
 
 /** What a report shows: the verdict, facts, the restore test, and each move as a picture. */
@@ -14,21 +15,42 @@ export interface DrillReportInput {
   readonly moves: readonly { readonly report: MoveReport; readonly clientGapMs: number | null; readonly predictedGapMs: number }[]
 }
 
-const escaped = (text: string): string =>
+export const escaped = (text: string): string =>
   text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;').replaceAll('"', '&quot;')
 
 /** One self-contained page: no script, nothing from elsewhere, light and dark. */
-export function htmlReport(input: DrillReportInput): string {
+export function page(of: {
+  readonly title: string
+  readonly verdict: string
+  readonly good: boolean
+  readonly subtitle: string
+  readonly content: string
+}): string {
   return `<!doctype html>
-<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1"><title>${escaped(input.title)}: ${input.verdict}</title><style>${STYLE}</style></head>
+<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1"><title>${escaped(of.title)}: ${escaped(of.verdict)}</title><style>${STYLE}</style></head>
 <body><main>
-<header class="${input.verdict}"><p class="verdict">${input.verdict}</p><div><h1>${escaped(input.title)}</h1><p>${escaped(input.begunAt)} · ${readableDuration(Date.parse(input.endedAt) - Date.parse(input.begunAt))}</p></div></header>
-${input.failures.length === 0 ? '' : `<ul class="failures">${input.failures.map((failure) => `<li>${escaped(failure)}</li>`).join('')}</ul>`}
-<section class="facts">${input.facts.map((fact) => `<div><b>${escaped(fact.value)}</b><span>${escaped(fact.name)}</span></div>`).join('')}</section>
-${input.moves.map(moveSection).join('\n')}
-${restoreSection(input.restoreTest)}
+<header class="${of.good ? 'passed' : 'failed'}"><p class="verdict">${escaped(of.verdict)}</p><div><h1>${escaped(of.title)}</h1><p>${escaped(of.subtitle)}</p></div></header>
+${of.content}
 </main></body></html>
 `
+}
+
+/** The report of a drill. */
+export function htmlReport(input: DrillReportInput): string {
+  const failures =
+    input.failures.length === 0
+      ? ''
+      : `<ul class="failures">${input.failures.map((failure) => `<li>${escaped(failure)}</li>`).join('')}</ul>`
+  return page({
+    title: input.title,
+    verdict: input.verdict,
+    good: input.verdict === 'passed',
+    subtitle: `${input.begunAt} · ${readableDuration(Date.parse(input.endedAt) - Date.parse(input.begunAt))}`,
+    content: `${failures}
+<section class="facts">${input.facts.map((fact) => `<div><b>${escaped(fact.value)}</b><span>${escaped(fact.name)}</span></div>`).join('')}</section>
+${input.moves.map(moveSection).join('\n')}
+${restoreSection(input.restoreTest)}`,
+  })
 }
 
 function moveSection(move: DrillReportInput['moves'][number]): string {
@@ -37,9 +59,14 @@ function moveSection(move: DrillReportInput['moves'][number]): string {
   return `<section><h2>${escaped(report.from)} → ${escaped(report.to)}: ${report.verdict}</h2>
 <p>Clients were refused for <b>${gap}</b> (predicted ${readableDuration(move.predictedGapMs)}); ${readableDuration(report.duration)} until protected again; epoch ${report.epoch.before} → ${report.epoch.after}.</p>
 ${report.failure === null ? '' : `<p class="failures">${escaped(report.failure.code)}: ${escaped(report.failure.what)}</p>`}
+${factsTable(moveFacts(report))}
 ${timeline(report.steps)}
 <p class="small">run ${escaped(report.run)} · digest ${escaped(report.digest)}</p></section>`
 }
+
+/** Names and texts, one row each. */
+export const factsTable = (rows: readonly (readonly [string, string])[]): string =>
+  `<div class="scroll"><table class="names">${rows.map(([name, text]) => `<tr><th>${escaped(name)}</th><td>${escaped(text)}</td></tr>`).join('')}</table></div>`
 
 const LEFT = 250
 const WIDTH = 980
@@ -48,7 +75,7 @@ const ROW = 22
 const CLOSED = new Set(['DRAIN', 'FENCE', 'FINAL_SYNC', 'PROMOTE', 'RESTORE_AUX', 'START', 'SMOKE', 'TRAFFIC'])
 
 /** Steps as bars over time; the band behind them is the time in which users were refused. */
-function timeline(steps: readonly StepReport[]): string {
+export function timeline(steps: readonly StepReport[]): string {
   const timed = steps
     .filter((step) => step.begunAt !== null && step.endedAt !== null)
     .sort((a, b) => (a.begunAt ?? '').localeCompare(b.begunAt ?? ''))
@@ -105,5 +132,5 @@ header{display:flex;gap:20px;align-items:center;border-bottom:1px solid var(--li
 .facts{display:grid;grid-template-columns:repeat(auto-fit,minmax(180px,1fr));gap:12px;margin:20px 0}.facts div{background:var(--card);border:1px solid var(--line);border-radius:10px;padding:12px 14px}.facts b{display:block;font-size:17px}.facts span,.small{color:var(--soft);font-size:13px}
 section{margin:28px 0}.failures{color:var(--bad)}.scroll{overflow-x:auto;background:var(--card);border:1px solid var(--line);border-radius:10px;padding:12px}svg{min-width:760px;width:100%;height:auto;display:block}
 .name{font:12px ui-monospace,monospace;text-anchor:end;fill:var(--ink)}.took,.tick{font:11px system-ui;fill:var(--soft)}.tick{text-anchor:middle}.grid line{stroke:var(--line)}.band{fill:var(--band)}.bar.closed{fill:var(--closed)}.bar.open{fill:var(--open)}.bar.failed{fill:var(--bad)}
-table{border-collapse:collapse;width:100%;font-size:13px}th,td{text-align:left;padding:6px 10px;border-bottom:1px solid var(--line);vertical-align:top}tr.pass td:first-child{color:var(--good)}tr.fail td,tr.inconclusive td{color:var(--bad)}
+table{border-collapse:collapse;width:100%;font-size:13px}th,td{text-align:left;padding:6px 10px;border-bottom:1px solid var(--line);vertical-align:top}tr.pass td:first-child{color:var(--good)}tr.fail td,tr.inconclusive td,tr.failed td{color:var(--bad)}.names th{width:180px;color:var(--soft);font-weight:400}td{overflow-wrap:anywhere}tbody tr:last-child>*{border-bottom:0}.scroll+.scroll{margin-top:12px}h3{font-size:15px;margin:20px 0 6px}details pre{white-space:pre-wrap;overflow-wrap:anywhere;font-size:12px;margin:4px 0}summary{color:var(--soft);cursor:pointer}
 `

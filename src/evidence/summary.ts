@@ -10,6 +10,7 @@ import type {
 } from '../operations/reports.ts'
 import { schedule, sequenceOf } from '../planning/order-steps.ts'
 import type { Finding } from '../planning/plan.ts'
+import { moveFacts } from './move-facts.ts'
 import { continuation, directionOf, endText, fencingText, isGood, livenessText, lossText } from './move-words.ts'
 import { gapText, signOf } from './words.ts'
 
@@ -184,12 +185,22 @@ export function moveSummary(report: MoveReport): string {
         : `**${report.failure.code}**: ${escaped(report.failure.what)}\n\n${escaped(report.failure.next ?? '')}`,
       escaped(continuation(report) ?? ''),
       table(
-        ['', 'phase', 'step', 'took', 'what it did'],
-        ordered.map((step) => [mark(step.outcome), step.phase, step.id, tookOf(step), escaped(step.title)]),
+        ['', ''],
+        moveFacts(report).map(([name, text]) => [name, escaped(text)]),
       ),
+      ...(ordered.length === 0
+        ? []
+        : [
+            table(
+              ['', 'phase', 'step', 'took', 'what it did'],
+              ordered.map((step) => [mark(step.outcome), step.phase, step.id, tookOf(step), escaped(step.title)]),
+            ),
+          ]),
       gantt(ordered),
-      `Run \`${report.run}\`, plan \`${report.planId}\`, digest \`${report.digest}\`${report.evidence === null ? '' : `, evidence \`${report.evidence}\``}.`,
-    ].join('\n\n'),
+      `Run \`${report.run}\`, plan \`${report.planId}\`, digest \`${report.digest}\`.`,
+    ]
+      .filter((part) => part !== '')
+      .join('\n\n'),
   )
 }
 

@@ -11,6 +11,7 @@ import type {
 } from '../operations/reports.ts'
 import { schedule, sequenceOf } from '../planning/order-steps.ts'
 import type { Finding } from '../planning/plan.ts'
+import { moveFacts } from './move-facts.ts'
 import { continuation, directionOf, endText, fencingText, isGood, livenessText, lossText } from './move-words.ts'
 import { gapText, signOf } from './words.ts'
 
@@ -130,7 +131,9 @@ export function moveText(report: MoveReport, style: Style): string {
     '',
     stepsTable(report.steps),
     '',
-    `run ${report.run}${report.evidence === null ? '' : `, evidence ${report.evidence}`}`,
+    table(moveFacts(report)),
+    '',
+    `run ${report.run}`,
   ].join('\n')
 }
 

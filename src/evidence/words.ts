@@ -40,3 +40,11 @@ export function bytesText(bytes: number): string {
   if (bytes < 1_000_000) return `${(bytes / 1_000).toFixed(1)} kB`
   return bytes < 1_000_000_000 ? `${(bytes / 1_000_000).toFixed(1)} MB` : `${(bytes / 1_000_000_000).toFixed(2)} GB`
 }
+
+/** `nothing`, `0 B to 4.1 kB`, `at least 0 ms`; an upper end that nobody knows is said so. */
+export function intervalText([low, high]: readonly [number, number | null], unit: 'bytes' | 'seconds'): string {
+  const text = (value: number): string => (unit === 'bytes' ? bytesText(value) : readableDuration(value * 1_000))
+  if (high === null) return `${text(low)} or more, nobody knows how much`
+  if (high === 0) return 'nothing'
+  return low === high ? text(low) : `${text(low)} to ${text(high)}`
+}

@@ -12,6 +12,13 @@ export interface ConditionalStore {
   create(key: string, body: JsonObject): Promise<string>
   /** Compare-and-set: writes only over the version that was read. */
   replace(key: string, body: JsonObject, expectedVersion: string): Promise<string>
+  /** The exact text of an object; null when there is none. */
+  getText(key: string): Promise<string | null>
+  /**
+   * Writes exactly this text under a key that must not exist yet, and nothing beside it: what `sha256sum` says of the object is what it says
+   * of the text. The same text, byte for byte, counts as written, whoever wrote it.
+   */
+  createText(key: string, text: string): Promise<void>
   /** Keys below a prefix, in ascending order. */
   list(prefix: string): Promise<string[]>
 }

@@ -52,6 +52,9 @@ export function patientStore(store: ConditionalStore, { clock, log, signal, pati
     get: (key) => waitOut(() => store.get(key)),
     create: (key, body) => write(key, body, (identified) => store.create(key, identified)),
     replace: (key, body, version) => write(key, body, (identified) => store.replace(key, identified, version)),
+    getText: (key) => waitOut(() => store.getText(key)),
+    // Its content says by itself whether it arrived.
+    createText: (key, text) => waitOut(() => store.createText(key, text)),
     list: (prefix) => waitOut(() => store.list(prefix)),
   }
 }

@@ -44,7 +44,7 @@ export async function continueFailover(
     refuseOtherThanApproved(world, of.plan, of.approval)
     refuseStrangers(await world.observe())
   } catch (error) {
-    return refusedReport(world, of, begun, asStandbyError(error))
+    return await refusedReport(world, of, begun, asStandbyError(error))
   }
   world.log.info(
     `run ${of.run} is ${how === 'resume' ? 'continued' : 'taken back'}; if this process dies: standby failover ${how} --run ${of.run}`,

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto'
 import type { World } from '../composition.ts'
 import { asStandbyError } from '../errors.ts'
 import type { JsonObject } from '../json.ts'
-import type { Plan } from '../planning/plan.ts'
+import type { NamedFact, Plan } from '../planning/plan.ts'
 import { carryOut, type RunOfPlan, refusedReport } from './move-report.ts'
 import type { Approval, MoveReport } from './reports.ts'
 import { refuseExpired, refuseOtherThanApproved, refuseUnlessStillTrue } from './still-true.ts'
@@ -15,15 +15,16 @@ export async function executeFailover(world: World, plan: Plan, approval: Approv
   const begun = world.clock.now()
   const run = `${begun.toISOString().replaceAll(/[-:]|\.\d+/g, '')}-${randomBytes(4).toString('hex')}`
   const of: RunOfPlan = { plan, approval, run, how: 'begin' }
+  let started: readonly NamedFact[]
   try {
     refuseOtherThanApproved(world, plan, approval)
     refuseExpired(world, plan)
-    await refuseUnlessStillTrue(world, plan)
+    started = await refuseUnlessStillTrue(world, plan)
   } catch (error) {
-    return refusedReport(world, of, begun, asStandbyError(error))
+    return await refusedReport(world, of, begun, asStandbyError(error))
   }
   await world.store.create(`runs/${run}/plan.json`, plan as unknown as JsonObject)
   await world.store.create(`runs/${run}/approval.json`, approval as unknown as JsonObject)
   world.log.info(`run ${run} begins; if this process dies: standby failover resume --run ${run}`)
-  return carryOut(world, of)
+  return carryOut(world, of, started)
 }

@@ -1,11 +1,10 @@
 import type { World } from '../composition.ts'
-import { asStandbyError, type StandbyError } from '../errors.ts'
-import { chainEvidence } from '../evidence/evidence-record.ts'
+import type { StandbyError } from '../errors.ts'
 import { executeMove } from '../execution/execute-move.ts'
 import { progressTo } from '../execution/progress.ts'
-import { canonicalJson, type JsonObject } from '../json.ts'
-import { PHASES, type Plan } from '../planning/plan.ts'
+import { type NamedFact, PHASES, type Plan } from '../planning/plan.ts'
 import { digestOf } from '../planning/plan-digest.ts'
+import { leaveEvidence } from './leave-evidence.ts'
 import { type Approval, failureOf, type MoveReport, type StepReport } from './reports.ts'
 
 /** One process's part of a run. */
@@ -17,7 +16,7 @@ export interface RunOfPlan {
 }
 
 /** Carries out an approved plan, or what is left of it; reports, and leaves its evidence in the witness. */
-export async function carryOut(world: World, of: RunOfPlan): Promise<MoveReport> {
+export async function carryOut(world: World, of: RunOfPlan, started: readonly NamedFact[] | null = null): Promise<MoveReport> {
   const begun = world.clock.now()
   const outcome = await executeMove({
     plan: of.plan,
@@ -33,15 +32,13 @@ export async function carryOut(world: World, of: RunOfPlan): Promise<MoveReport>
   })
   const untouched = outcome.steps.every(({ outcome: how, phase }) => how === 'not-reached' || phase === 'PREFLIGHT' || phase === 'LOCK')
   const verdict = of.how === 'begin' && untouched ? 'refused' : outcome.verdict
-  return withEvidence(world, moveReport(world, of, begun, { verdict, steps: outcome.steps, failure: outcome.failure }), of.approval)
+  const report = moveReport(world, of, begun, { verdict, steps: outcome.steps, failure: outcome.failure })
+  return leaveEvidence(world, of, begun, report, started)
 }
 
-/** A run that was refused before it began: nothing was changed, and that it was asked for is on record all the same. */
-export async function refusedReport(world: World, of: RunOfPlan, begun: Date, failure: StandbyError): Promise<MoveReport> {
-  const report = moveReport(world, of, begun, { verdict: 'refused', steps: [], failure })
-  // Nobody waits for a witness that was just found silent.
-  return failure.code.startsWith('witness-') ? report : withEvidence(world, report, of.approval)
-}
+/** A run that was refused before it began: nothing was changed, and its evidence says so. */
+export const refusedReport = (world: World, of: RunOfPlan, begun: Date, failure: StandbyError): Promise<MoveReport> =>
+  leaveEvidence(world, of, begun, moveReport(world, of, begun, { verdict: 'refused', steps: [], failure }), null)
 
 interface Ended {
   readonly verdict: MoveReport['verdict']
@@ -91,20 +88,4 @@ function writeGapOf(steps: readonly StepReport[]): number | null {
   const last = steps.filter((step) => step.phase === 'TRAFFIC')
   if (closed === undefined || opened === undefined || last.some((step) => step.endedAt === null)) return null
   return Date.parse(opened.endedAt) - Date.parse(closed.begunAt)
-}
-
-/** The report with its record, chained to the one before it by hash. Losing the record is a warning: what was done is done. */
-async function withEvidence(world: World, report: MoveReport, approval: Approval): Promise<MoveReport> {
-  try {
-    const earlier = await world.store.list(`runs/${report.run}/evidence`)
-    // A run that several processes worked on has a record of each.
-    const evidence = `runs/${report.run}/evidence${earlier.length === 0 ? '' : `-${earlier.length + 1}`}.json`
-    const kept = { ...report, evidence }
-    const body = JSON.parse(canonicalJson({ report: kept, approval } as unknown as JsonObject)) as JsonObject
-    await chainEvidence(world.store, evidence, body, world.clock.now())
-    return kept
-  } catch (error) {
-    world.log.warning(`the evidence of run ${report.run} could not be written: ${asStandbyError(error).message}`)
-    return report
-  }
 }

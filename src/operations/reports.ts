@@ -1,9 +1,11 @@
 import type { Milliseconds } from '../duration.ts'
 import type { StandbyError } from '../errors.ts'
+import type { MoveTimes } from '../evidence/move-times.ts'
+import type { ReachedFence } from '../evidence/reached-fence.ts'
 import type { JsonObject } from '../json.ts'
 import type { Gap, Observation } from '../observation/observation.ts'
 import type { Change } from '../planning/driver.ts'
-import type { Finding, Mode, Phase, Plan, StepId } from '../planning/plan.ts'
+import type { Finding, Loss, Mode, Phase, Plan, StepId } from '../planning/plan.ts'
 import type { ComponentName, SiteName } from '../stack/stack.ts'
 import type { Check, Verdict } from '../verification/restore-test.ts'
 
@@ -120,8 +122,15 @@ export interface MoveReport {
   readonly duration: Milliseconds
   /** From the first closed door to the opened traffic, as the steps saw it; the client's own gap is measured outside. */
   readonly writeGap: Milliseconds | null
-  /** Name of the evidence record in the witness. */
+  /** Key of the evidence record in the witness; null when it could not be written. */
   readonly evidence: string | null
+  /** SHA-256 of the chain's newest link: whoever keeps it finds a rewritten past. Absent when the record could not be written. */
+  readonly evidenceHead?: string
+  /** The level of the ladder that was required, and those that are proven. */
+  readonly fence?: ReachedFence
+  /** counted is null before a promotion, and where nobody can count. */
+  readonly loss?: { readonly predicted: Loss; readonly counted: Loss | null }
+  readonly rto?: MoveTimes
 }
 export interface StepReport {
   readonly id: StepId

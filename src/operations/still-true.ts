@@ -1,7 +1,7 @@
 import type { World } from '../composition.ts'
 import { StandbyError } from '../errors.ts'
 import { staleFacts } from '../planning/facts.ts'
-import type { Plan } from '../planning/plan.ts'
+import type { NamedFact, Plan } from '../planning/plan.ts'
 import { digestOf } from '../planning/plan-digest.ts'
 import { planMove } from '../planning/plan-move.ts'
 import { TOOL_VERSION } from '../version.ts'
@@ -28,8 +28,8 @@ export function refuseExpired(world: World, plan: Plan): void {
   })
 }
 
-/** Everything is observed and planned again: what was approved must still be what is true. */
-export async function refuseUnlessStillTrue(world: World, plan: Plan): Promise<void> {
+/** Everything is observed and planned again: what was approved must still be what is true. Returns the facts as they are now. */
+export async function refuseUnlessStillTrue(world: World, plan: Plan): Promise<readonly NamedFact[]> {
   const observation = await world.observe()
   refuseStrangers(observation)
   const { id, nonce, tool } = plan
@@ -38,6 +38,7 @@ export async function refuseUnlessStillTrue(world: World, plan: Plan): Promise<v
   if (moved.length > 0)
     throw stale(plan, moved.map((fact) => `${fact.fact} was ${fact.planned} when the plan was made, is ${fact.now} now`).join('; '))
   refuseBlockers(now.findings, `the ${plan.intent.mode}`)
+  return now.facts
 }
 
 const stale = (plan: Plan, what: string): StandbyError =>

@@ -6,6 +6,7 @@ import type { Json, JsonObject } from '../json.ts'
 import type { BySite, Gap, Observed } from '../observation/observation.ts'
 import type { Component, ComponentName, CredentialReference, Objectives, SiteName, Stack } from '../stack/stack.ts'
 import type { Check, Sandbox } from '../verification/restore-test.ts'
+import type { Manual, ManualSurroundings } from './manual.ts'
 import type { ComponentLoss, Finding, Intent, PlannedStep, StepId } from './plan.ts'
 
 /**
@@ -57,6 +58,8 @@ export interface Driver<Spec = JsonObject, State = unknown> {
   loss?(component: Component<Spec>, states: BySite<State>, intent: Intent, now: string): ComponentLoss | null
   /** The steps that take a backup now, with its manifest. Pure. */
   backup?(component: Component<Spec>, states: BySite<State>, site: SiteName, stack: Stack): PlannedStep[]
+  /** What a person types in place of a planned step; null where no short way by hand exists. Pure; for runbooks. */
+  manual?(component: Component<Spec>, step: PlannedStep, around: ManualSurroundings): Manual | null
   /** What performs the planned steps, by `action`. */
   readonly behaviours: Readonly<Record<string, Behaviour<Spec>>>
 

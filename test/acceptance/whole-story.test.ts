@@ -1,11 +1,13 @@
-import { readFileSync, writeFileSync } from 'node:fs'
+import { spawnSync } from 'node:child_process'
+import { appendFileSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, afterEach, beforeAll, describe, expect, jest, test } from '@jest/globals'
 import { controlGitHub } from '../../lab/github/control.ts'
 import { startGitHubFake } from '../../lab/github/server.ts'
 import { openKubernetes } from '../../src/clients/kubernetes.ts'
 import { openObjectStore } from '../../src/clients/object-store.ts'
-import type { EvidenceRecord } from '../../src/evidence/evidence-record.ts'
+import { type ChainFiles, judgeChain } from '../../src/evidence/chain.ts'
+import { bodyIn } from '../../src/evidence/keep-evidence.ts'
 import type { SiteName } from '../../src/stack/stack.ts'
 import { type ApiServer, startApiServer } from '../support/api-server.ts'
 import { type ObjectStoreServer, startObjectStore } from '../support/object-store.ts'
@@ -13,6 +15,7 @@ import { schemaErrors } from '../support/published-schemas.ts'
 import { runAction } from '../support/run-action.ts'
 import { type CliRun, runCli } from '../support/run-cli.ts'
 import { type SmallStack, smallStack } from '../support/small-stack.ts'
+import { temporaryFolder } from '../support/temporary-folder.ts'
 
 jest.setTimeout(60_000)
 
@@ -55,7 +58,12 @@ const standby = async (args: readonly string[], on: SmallStack = stack): Promise
   return { ...run, json: run.stdout === '' ? {} : (JSON.parse(run.stdout) as Record<string, unknown>) }
 }
 const codesOf = (json: Record<string, unknown>): string[] => (json.findings as readonly { readonly code: string }[]).map(({ code }) => code)
-const objectsInStore = async (): Promise<string[]> => (await openObjectStore(store.access()).list('')).map((object) => object.key).sort()
+/** All but the evidence: a refused run leaves its record there, and nothing else anywhere. */
+const objectsInStore = async (): Promise<string[]> =>
+  (await openObjectStore(store.access()).list(''))
+    .map(({ key }) => key)
+    .filter((key) => !key.includes('evidence/'))
+    .sort()
 const planPath = (): string => join(stack.folder, 'plan.json')
 
 test('before the first deploy, status says so and shows what is there', async () => {
@@ -141,8 +149,7 @@ describe('an execution is refused, and nothing is changed,', () => {
     before = await objectsInStore()
   })
   afterEach(async () => {
-    // That it was asked for is on record; nothing else.
-    expect((await objectsInStore()).filter((key) => !/\/evidence(\/\d+|)\.json$/.test(key))).toEqual(before)
+    expect(await objectsInStore()).toEqual(before)
   })
 
   test('when the digest is another one', async () => {
@@ -188,6 +195,12 @@ describe('an execution is refused, and nothing is changed,', () => {
   })
 })
 
+async function evidenceFiles(): Promise<ChainFiles> {
+  const witness = openObjectStore(store.access('witness/'))
+  const keys = (await witness.list('evidence/')).map(({ key }) => key)
+  return new Map(await Promise.all(keys.map(async (key) => [key.replace('evidence/', ''), (await witness.get(key))?.body ?? ''] as const)))
+}
+
 test('a move ends with the other site active, an epoch more, and evidence that can be checked', async () => {
   const digest = (await runCli(['digest', planPath()])).stdout.trim()
   const moved = await standby(['failover', 'execute', '--plan', planPath(), '--digest', digest, '--reason', 'the test moves'])
@@ -198,26 +211,28 @@ test('a move ends with the other site active, an epoch more, and evidence that c
   const { json } = await standby(['status'])
   expect(json).toEqual(expect.objectContaining({ activeSite: 'dc-b', epoch: 2, verdict: 'green' }))
 
-  const witness = openObjectStore(store.access('witness/'))
-  const records = await Promise.all(
-    (await witness.list('evidence/')).map(async ({ key }) => JSON.parse((await witness.get(key))?.body ?? 'null') as EvidenceRecord),
-  )
-  // What was refused before it is on record too.
-  const verdicts = records.map(({ body }) => (body.report as { readonly verdict?: string } | undefined)?.verdict)
-  expect(verdicts.slice(0, -1).length).toBeGreaterThan(0)
-  expect(new Set(verdicts.slice(0, -1))).toEqual(new Set(['refused']))
-  const record = records.at(-1)
-  expect(schemaErrors('evidence.schema.json', record as never)).toEqual([])
-  expect(record).toEqual(expect.objectContaining({ previous: records.at(-2)?.hash, key: moved.json.evidence }))
-  expect(await standby(['evidence', 'verify'])).toMatchObject({
-    exitCode: 0,
-    json: { records: records.length, head: record?.hash, broken: null },
+  const files = await evidenceFiles()
+  expect(judgeChain(files, [String(moved.json.evidenceHead)])).toMatchObject({ broken: null })
+  const body = bodyIn(files.get(String(moved.json.evidence).replace('evidence/', '')) ?? '')
+  expect(schemaErrors('evidence.schema.json', body)).toEqual([])
+  expect(body).toMatchObject({
+    run: moved.json.run,
+    verdict: 'moved',
+    approval: { kind: 'local', approvers: [], requestedBy: 'tester', reason: 'the test moves' },
   })
-  expect(record?.body).toEqual(
-    expect.objectContaining({
-      approval: expect.objectContaining({ kind: 'local', approvers: [], requestedBy: 'tester', reason: 'the test moves' }),
-    }),
-  )
+
+  // What an auditor does, with the credentials of the witness alone.
+  const folder = join(temporaryFolder(), 'evidence')
+  expect((await standby(['evidence', 'verify', '--head', String(moved.json.evidenceHead)])).exitCode).toBe(0)
+  expect((await standby(['evidence', 'show', String(moved.json.run)])).json).toEqual(expect.objectContaining({ records: [body] }))
+  expect((await standby(['evidence', 'export', '--to', folder])).exitCode).toBe(0)
+  expect(spawnSync('sh', [join(folder, 'verify.sh'), String(moved.json.evidenceHead)], { encoding: 'utf8' })).toMatchObject({ status: 0 })
+  expect((await runCli(['evidence', 'verify', '--dir', folder])).exitCode).toBe(0)
+  appendFileSync(join(folder, '00000001.json'), ' ')
+  expect(await runCli(['evidence', 'verify', '--dir', folder])).toMatchObject({
+    exitCode: 1,
+    stderr: expect.stringContaining('evidence-broken'),
+  })
 })
 
 test('a plan is executed once', async () => {
@@ -263,13 +278,13 @@ test('the way back goes through a reviewer on GitHub: planned by one job, approv
   expect(moved.summary).toContain('dc-a')
   for (const secret of [...reviewed.secrets, 'admin-token', 'ghs_the_token']) expect(moved.leaked).not.toContain(secret)
 
-  const witness = openObjectStore(store.access('witness/'))
-  const records = await Promise.all(
-    (await witness.list('evidence/')).map(async ({ key }) => JSON.parse((await witness.get(key))?.body ?? 'null') as EvidenceRecord),
-  )
-  expect(records.map((record) => record.previous)).toEqual(['0'.repeat(64), ...records.slice(0, -1).map(({ hash }) => hash)])
-  expect(records.at(-1)?.body.approval).toEqual(
+  const files = await evidenceFiles()
+  expect(judgeChain(files).broken).toBeNull()
+  const bodies = [...files.values()].flatMap((text) => bodyIn(text) ?? [])
+  expect(bodies.filter(({ verdict }) => verdict === 'moved')).toHaveLength(2)
+  expect(bodies.some(({ verdict }) => verdict === 'refused')).toBe(true)
+  expect(bodies.at(-1)?.approval).toEqual(
     expect.objectContaining({ kind: 'github-environment', requestedBy: 'sam', approvers: [expect.objectContaining({ name: 'rita' })] }),
   )
-  expect(records.flatMap((record) => schemaErrors('evidence.schema.json', record))).toEqual([])
+  expect(bodies.flatMap((body) => schemaErrors('evidence.schema.json', body))).toEqual([])
 })

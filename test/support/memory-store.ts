@@ -2,8 +2,12 @@ import { StandbyError } from '../../src/errors.ts'
 import type { ConditionalStore, VersionedDocument } from '../../src/execution/conditional-store.ts'
 
 /** A ConditionalStore in memory with the semantics of a real one: for tests that run thousands of worlds. */
-export function memoryStore(): ConditionalStore & { readonly documents: Map<string, VersionedDocument> } {
+export function memoryStore(): ConditionalStore & {
+  readonly documents: Map<string, VersionedDocument>
+  readonly texts: Map<string, string>
+} {
   const documents = new Map<string, VersionedDocument>()
+  const texts = new Map<string, string>()
   let version = 0
   const conflict = (key: string): StandbyError =>
     new StandbyError({ code: 'witness-conflict', mustAct: 'site', what: `${key} was written by somebody else` })
@@ -14,6 +18,7 @@ export function memoryStore(): ConditionalStore & { readonly documents: Map<stri
   }
   return {
     documents,
+    texts,
     get: async (key) => documents.get(key) ?? null,
     create: async (key, body) => {
       if (documents.has(key)) throw conflict(key)
@@ -23,6 +28,11 @@ export function memoryStore(): ConditionalStore & { readonly documents: Map<stri
       if (documents.get(key)?.version !== expected) throw conflict(key)
       return write(key, body)
     },
-    list: async (prefix) => [...documents.keys()].filter((key) => key.startsWith(prefix)).sort(),
+    getText: async (key) => texts.get(key) ?? null,
+    createText: async (key, text) => {
+      if (texts.has(key) && texts.get(key) !== text) throw conflict(key)
+      texts.set(key, text)
+    },
+    list: async (prefix) => [...documents.keys(), ...texts.keys()].filter((key) => key.startsWith(prefix)).sort(),
   }
 }

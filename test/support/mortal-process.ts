@@ -36,6 +36,8 @@ export function mortalProcess(world: World, diesAt: number): MortalProcess {
     get: (key) => through(() => store.get(key)),
     create: (key, body) => through(() => store.create(key, body)),
     replace: (key, body, version) => through(() => store.replace(key, body, version)),
+    getText: (key) => through(() => store.getText(key)),
+    createText: (key, text) => through(() => store.createText(key, text)),
     list: (prefix) => through(() => store.list(prefix)),
   }
   const drivers = Object.fromEntries(Object.entries(world.drivers).map(([kind, driver]) => [kind, mortalDriver(driver, through)]))

@@ -27,6 +27,7 @@ import { rejoinSteps } from './rejoin.ts'
 import { removeCluster } from './remove-cluster.ts'
 import { restoredCluster } from './restore-copy.ts'
 import { testRestore } from './restore-test.ts'
+import { manualStep } from './runbook.ts'
 import { seesSite } from './sees.ts'
 import { type CloudNativePgSpec, cloudNativePgSchema, clusterOf, type Database } from './spec.ts'
 
@@ -54,6 +55,7 @@ export const cloudNativePg: Driver<CloudNativePgSpec, CloudNativePgState> = {
   sees: seesSite,
   loss: predictedLoss,
   backup: (component, _states, site) => backupSteps(component, site),
+  manual: manualStep,
   behaviours: {
     checkpoint,
     demote,

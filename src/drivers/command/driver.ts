@@ -3,6 +3,7 @@ import { EVERYWHERE, type Observed } from '../../observation/observation.ts'
 import type { Driver, DriverContext } from '../../planning/driver.ts'
 import type { Finding } from '../../planning/plan.ts'
 import { ask } from './call.ts'
+import { manualStep } from './runbook.ts'
 import { type CommandSpec, callsOf, commandSchema, type PowerControl, timeoutOf } from './spec.ts'
 import { switchOff, switchOffStep } from './switch-off.ts'
 
@@ -55,6 +56,7 @@ export const command: Driver<CommandSpec, PowerState> = {
       ]
     })
   },
+  manual: manualStep,
   behaviours: { 'switch-off': switchOff },
 }
 

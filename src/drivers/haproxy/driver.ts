@@ -2,6 +2,7 @@ import type { Driver } from '../../planning/driver.ts'
 import { assessTraffic } from './assess.ts'
 import { firstValueUnit } from './deploy.ts'
 import { type HaproxyState, observeTraffic } from './observe.ts'
+import { manualStep } from './runbook.ts'
 import { sightingsOf } from './sees.ts'
 import { type HaproxySpec, haproxySchema } from './spec.ts'
 import { close, closeStep, open, stay, stayStep, switchStep } from './switch.ts'
@@ -23,5 +24,6 @@ export const haproxy: Driver<HaproxySpec, HaproxyState> = {
   move: (component, states, intent) => [closeStep(component, intent, states), switchStep(component, intent)],
   rejoin: (component, _states, intent) => [stayStep(component, intent)],
   sees: sightingsOf,
+  manual: manualStep,
   behaviours: { close, switch: open, stay },
 }

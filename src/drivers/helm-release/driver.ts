@@ -7,6 +7,7 @@ import { fenceSteps, moveSteps, rejoinSteps } from './move.ts'
 import { type HelmReleaseState, observeRelease } from './observe.ts'
 import { reconcile } from './reconcile.ts'
 import { testRestored } from './restore-test.ts'
+import { manualStep } from './runbook.ts'
 import { start, stop } from './scale.ts'
 import { type HelmReleaseSpec, helmReleaseSchema } from './spec.ts'
 
@@ -25,6 +26,7 @@ export const helmRelease: Driver<HelmReleaseSpec, HelmReleaseState> = {
   move: moveSteps,
   fence: fenceSteps,
   rejoin: rejoinSteps,
+  manual: manualStep,
   behaviours: { remember, stop, start, identity, reconcile },
   restoreTest: testRestored,
 }

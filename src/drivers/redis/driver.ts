@@ -8,6 +8,7 @@ import { moveSteps, rejoinSteps } from './move.ts'
 import { observeCache, type RedisState } from './observe.ts'
 import { restore, schedule } from './restore.ts'
 import { testRestore } from './restore-test.ts'
+import { manualStep } from './runbook.ts'
 import { type RedisSpec, redisSchema } from './spec.ts'
 
 /** A cache and queue per site; its content moves as a checked dump, beside the database's own move. */
@@ -25,6 +26,7 @@ export const redis: Driver<RedisSpec, RedisState> = {
   rejoin: rejoinSteps,
   loss: lossOf,
   backup: (component, _states, site) => [dumpStep(component, site, 'PROTECT', `Takes a dump of ${component.spec.name} on ${site}`)],
+  manual: manualStep,
   behaviours: { dump, restore, schedule },
   restoreTest: testRestore,
 }

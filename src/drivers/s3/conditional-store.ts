@@ -35,19 +35,17 @@ export function conditionalStore(store: ObjectStoreClient, signal: AbortSignal, 
     })
     return honest
   }
-  const write = async (key: string, body: JsonObject, condition: PutCondition): Promise<string> => {
+  const writeText = async (key: string, text: string, condition: PutCondition, isOurs: (found: string) => boolean): Promise<string> => {
     await assertHonest()
-    // Every document carries an id of its write: after a lost answer its content says whether it was ours that arrived.
-    const writeId = typeof body.writeId === 'string' ? body.writeId : randomUUID()
-    const text = JSON.stringify({ ...body, writeId })
+    const contentType = key.endsWith('.json') ? 'application/json' : 'text/plain'
     for (let tries = 1; ; tries++) {
       try {
-        return await store.put(key, text, { ...options, condition, contentType: 'application/json' })
+        return await store.put(key, text, { ...options, condition, contentType })
       } catch (error) {
         const reason = asStandbyError(error)
         if (reason.code !== 'object-store-precondition' && reason.code !== 'object-store-unreachable') throw witnessError(reason)
         const found = await readable(store.get(key, options))
-        if (found !== null && documentIn(key, found.body).writeId === writeId) return found.version
+        if (found !== null && isOurs(found.body)) return found.version
         if (reason.code === 'object-store-precondition')
           throw new StandbyError({
             code: 'witness-conflict',
@@ -60,6 +58,11 @@ export function conditionalStore(store: ObjectStoreClient, signal: AbortSignal, 
       }
     }
   }
+  const write = (key: string, body: JsonObject, condition: PutCondition): Promise<string> => {
+    // Every document carries an id of its write: after a lost answer its content says whether it was ours that arrived.
+    const writeId = typeof body.writeId === 'string' ? body.writeId : randomUUID()
+    return writeText(key, JSON.stringify({ ...body, writeId }), condition, (found) => documentIn(key, found).writeId === writeId)
+  }
   return {
     async get(key) {
       const found = await readable(store.get(key, options))
@@ -67,6 +70,10 @@ export function conditionalStore(store: ObjectStoreClient, signal: AbortSignal, 
     },
     create: (key, body) => write(key, body, { ifAbsent: true }),
     replace: (key, body, expectedVersion) => write(key, body, { ifVersion: expectedVersion }),
+    getText: async (key) => (await readable(store.get(key, options)))?.body ?? null,
+    async createText(key, text) {
+      await writeText(key, text, { ifAbsent: true }, (found) => found === text)
+    },
     list: async (prefix) => (await readable(store.list(prefix, options))).map((object) => object.key),
   }
 }
@@ -74,7 +81,8 @@ export function conditionalStore(store: ObjectStoreClient, signal: AbortSignal, 
 /** The document in an object; a person may have edited it. */
 function documentIn(key: string, body: string): JsonObject {
   try {
-    const document: unknown = JSON.parse(body)
+    // Some editors begin a file with a byte order mark.
+    const document: unknown = JSON.parse(body.replace(/^\uFEFF/, ''))
     if (typeof document === 'object' && document !== null && !Array.isArray(document)) return document as JsonObject
   } catch {
     // Said below.

@@ -6,6 +6,7 @@ import type { Component, SiteName } from '../../stack/stack.ts'
 import { assessStores } from './assess.ts'
 import { reach, reachStep } from './reach.ts'
 import { refused } from './refused.ts'
+import { manualStep } from './runbook.ts'
 import { locationOf, PROBE, PROBE_RESULT, type S3Spec, s3Schema } from './spec.ts'
 
 export interface S3State {
@@ -21,6 +22,7 @@ export const s3: Driver<S3Spec, S3State> = {
   scope: 'site',
   outside: true,
   schema: s3Schema,
+  manual: manualStep,
   behaviours: { reach },
 
   claims: (component) =>

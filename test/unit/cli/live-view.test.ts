@@ -40,6 +40,24 @@ test('the last line tells what runs, since when, how long it usually takes and w
   expect(screen.lines).toEqual(['a line of the log', ''])
 })
 
+test('what former runs took replaces the expectation of the plan, and a step that takes longer than most is told', () => {
+  let now = 0
+  const screen = screenOf(200)
+  const view = liveView(
+    screen,
+    (text) => text,
+    () => now,
+  )
+  view.listener(begun('database.demote@dc-a'))
+  now = 3_200
+  view.learn(new Map([['database.demote', { p50: 4_000, p75: 5_000, runs: 12 }]]))
+  expect(screen.lines).toEqual(['⏳ database.demote@dc-a 3.2 s of usually 4.0 s to 5.0 s'])
+  now = 6_000
+  view.line('later')
+  expect(screen.lines.at(-1)).toBe('⏳ database.demote@dc-a 6.0 s LONGER than 5.0 s, which 3 of 4 runs kept (12 known)')
+  view.end()
+})
+
 test('the live line never wraps, however much runs, and shows no secret', () => {
   const screen = screenOf(40)
   const view = liveView(

@@ -1,83 +1,182 @@
 import { spawnSync } from 'node:child_process'
-import { writeFileSync } from 'node:fs'
+import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, test } from '@jest/globals'
-import { chainEvidence, exportedChain, verifyChain } from '../../../src/evidence/evidence-record.ts'
-import { memoryStore } from '../../support/memory-store.ts'
+import fc from 'fast-check'
+import { type ChainFiles, judgeChain, linkName, linkText, recordName, sha256 } from '../../../src/evidence/chain.ts'
+import { VERIFY_SCRIPT } from '../../../src/evidence/verify-script.ts'
 import { temporaryFolder } from '../../support/temporary-folder.ts'
 
-type Store = ReturnType<typeof memoryStore>
-
-async function chainOf(records: number): Promise<Store> {
-  const store = memoryStore()
-  for (let n = 1; n <= records; n++)
-    await chainEvidence(store, `runs/r${n}/evidence.json`, { report: { mode: 'switchover', verdict: 'moved', n } }, new Date(n * 1_000))
-  return store
+/** A whole chain of these texts. */
+function chainOf(records: readonly string[]): Map<string, string> {
+  const files = new Map<string, string>()
+  let previous: string | null = null
+  for (const [index, record] of records.entries()) {
+    const link: string = linkText(index + 1, record, previous)
+    files.set(recordName(index + 1), record)
+    files.set(linkName(index + 1), link)
+    previous = link
+  }
+  return files
 }
-
-const keyOf = (n: number): string => `evidence/${String(n).padStart(8, '0')}.json`
-
-/** Rewrites a kept document as somebody with write access could. */
-function bend(store: Store, key: string, change: (text: string) => string): void {
-  const kept = store.documents.get(key)
-  if (kept === undefined) throw new Error(`there is no ${key}`)
-  store.documents.set(key, { ...kept, body: JSON.parse(change(JSON.stringify(kept.body))) as typeof kept.body })
+const RECORDS = ['{"run": "a"}\n', '{"run": "b", "by": "Jörg → \\ufffd"}\n', '{"run": "c"}\n']
+const changed = (change: (files: Map<string, string>) => void): ChainFiles => {
+  const files = chainOf(RECORDS)
+  change(files)
+  return files
 }
+const file = (files: ChainFiles, name: string): string => files.get(name) ?? ''
 
-/** The recipe of docs/evidence.md: what an auditor does with coreutils alone. */
-async function recipe(store: Store, keptHead: string | null = null): Promise<boolean> {
+/** What an auditor sees who has a shell and sha256sum, and nothing of ours but the files; the script is what an export carries. */
+function byHand(files: ReadonlyMap<string, string | Uint8Array>, heads: readonly string[] = []): { whole: boolean; said: string } {
   const folder = temporaryFolder()
-  for (const [name, content] of await exportedChain(store)) writeFileSync(join(folder, name), content)
-  const script = `
-    sha256sum --check --strict --quiet SHA256SUMS || exit 1
-    previous=${'0'.repeat(64)}
-    while read -r hash name; do
-      grep -q "\\"previous\\":\\"$previous\\"" "$name" || exit 1
-      previous=$hash
-    done < SHA256SUMS
-    [ -z "$1" ] || grep -q "^$1 " SHA256SUMS`
-  return spawnSync('sh', ['-c', script, 'recipe', keptHead ?? ''], { cwd: folder }).status === 0
+  for (const [name, content] of files) writeFileSync(join(folder, name), content)
+  writeFileSync(join(folder, 'verify.sh'), VERIFY_SCRIPT)
+  const { status, stdout, stderr } = spawnSync('sh', [join(folder, 'verify.sh'), ...heads], { encoding: 'utf8' })
+  return { whole: status === 0, said: `${stdout}${stderr}`.trim() }
 }
+const byUs = (files: ChainFiles, heads: readonly string[] = []): boolean => judgeChain(files, heads).broken === null
 
-describe('the evidence of a stack', () => {
-  test('that nobody touched is whole, for our own command and for sha256sum', async () => {
-    const store = await chainOf(4)
-    const verdict = await verifyChain(store)
-    expect(verdict).toMatchObject({ records: 4, broken: null })
-    expect(await recipe(store, verdict.head)).toBe(true)
+describe('a chain that nobody touched', () => {
+  test('is whole for us and for sha256sum, and both name the same head', () => {
+    const files = chainOf(RECORDS)
+    const { head } = judgeChain(files)
+    expect(judgeChain(files)).toEqual({ records: 3, head: sha256(file(files, linkName(3))), broken: null })
+    expect(byHand(files)).toEqual({ whole: true, said: `OK 3 records, head ${head}` })
   })
 
-  const bent: [string, (store: Store) => void][] = [
-    ['a changed word in a record', (store) => bend(store, keyOf(2), (text) => text.replace('moved', 'refused'))],
-    ['a changed time', (store) => bend(store, keyOf(3), (text) => text.replace('1970', '1971'))],
-    ['a changed hash', (store) => bend(store, keyOf(1), (text) => text.replace(/"hash":"./, '"hash":"!'))],
-    ['a record taken out of the middle', (store) => void store.documents.delete(keyOf(2))],
+  test('has links that sha256sum -c reads as its own lists', () => {
+    const folder = temporaryFolder()
+    for (const [name, content] of chainOf(RECORDS)) writeFileSync(join(folder, name), content)
+    const { status, stdout } = spawnSync('sha256sum', ['--check', '--strict', linkName(1), linkName(2), linkName(3)], {
+      cwd: folder,
+      encoding: 'utf8',
+    })
+    expect({ status, lines: stdout.trim().split('\n').length }).toEqual({ status: 0, lines: 5 })
+  })
+
+  test('keeps every head that it ever had', () => {
+    const heads = [1, 2, 3].map((length) => judgeChain(chainOf(RECORDS.slice(0, length))).head ?? '')
+    expect(byUs(chainOf(RECORDS), heads)).toBe(true)
+    expect(byHand(chainOf(RECORDS), heads).whole).toBe(true)
+  })
+
+  test('may be empty, unless somebody kept a head', () => {
+    expect(byUs(new Map())).toBe(true)
+    expect(byHand(new Map())).toEqual({ whole: true, said: 'OK 0 records, head none' })
+    expect(byUs(new Map(), ['a'.repeat(64)])).toBe(false)
+    expect(byHand(new Map(), ['a'.repeat(64)]).whole).toBe(false)
+  })
+})
+
+describe('both we and sha256sum alone find', () => {
+  const decode = new TextDecoder('utf-8', { ignoreBOM: true })
+  const flipped = (name: string, place: number, bit: number): Buffer => {
+    const bytes = Buffer.from(file(chainOf(RECORDS), name))
+    bytes[place % bytes.length] = (bytes[place % bytes.length] ?? 0) ^ (1 << bit)
+    return bytes
+  }
+  const names = [...chainOf(RECORDS).keys()]
+
+  test('every flipped bit of every record and every link: we, all of them', () => {
+    const missed: string[] = []
+    for (const name of names)
+      for (let place = 0; place < Buffer.byteLength(file(chainOf(RECORDS), name)); place++)
+        for (let bit = 0; bit < 8; bit++)
+          if (byUs(changed((files) => files.set(name, decode.decode(flipped(name, place, bit)))))) missed.push(`${name} ${place} ${bit}`)
+    expect(missed).toEqual([])
+  })
+
+  test('every flipped bit: sha256sum, a sample', () => {
+    fc.assert(
+      fc.property(fc.constantFrom(...names), fc.nat(200), fc.nat(7), (name, place, bit) => {
+        const files = new Map<string, string | Uint8Array>(chainOf(RECORDS)).set(name, flipped(name, place, bit))
+        expect(byHand(files).whole).toBe(false)
+      }),
+      { numRuns: 60 },
+    )
+  })
+
+  const swap = (files: Map<string, string>, one: string, other: string): void => {
+    const [a, b] = [file(files, one), file(files, other)]
+    files.set(one, b).set(other, a)
+  }
+  const rewritten = chainOf(['{"run": "a"}\n', '{"run": "forged"}\n', '{"run": "c"}\n'])
+  const trueHead = judgeChain(chainOf(RECORDS)).head ?? ''
+  test.each<[string, (files: Map<string, string>) => void, string[]]>([
+    ['a record that was removed from the middle', (files) => void files.delete(recordName(2)), []],
+    ['a link that was removed from the middle', (files) => void files.delete(linkName(2)), []],
+    ['both that were removed from the middle', (files) => void (files.delete(recordName(2)) && files.delete(linkName(2))), []],
+    ['the first that was removed', (files) => void (files.delete(recordName(1)) && files.delete(linkName(1))), []],
+    ['the newest link that was removed', (files) => void files.delete(linkName(3)), []],
     [
-      'two records that changed places',
-      (store) => {
-        const [one, two] = [store.documents.get(keyOf(2)), store.documents.get(keyOf(3))]
-        if (one === undefined || two === undefined) throw new Error('they are not there')
-        store.documents.set(keyOf(2), two).set(keyOf(3), one)
-      },
+      'the newest record and link that were removed, by a head that was kept',
+      (files) => void (files.delete(recordName(3)) && files.delete(linkName(3))),
+      [trueHead],
     ],
-  ]
-  test.each(bent)('shows %s, to our own command and to sha256sum', async (_what, change) => {
-    const store = await chainOf(4)
-    change(store)
-    expect((await verifyChain(store)).broken).not.toBeNull()
-    expect(await recipe(store)).toBe(false)
+    ['two records that were swapped', (files) => swap(files, recordName(1), recordName(2)), []],
+    ['two links that were swapped', (files) => swap(files, linkName(1), linkName(2)), []],
+    [
+      'two records that were swapped with their links',
+      (files) => {
+        swap(files, recordName(2), recordName(3))
+        swap(files, linkName(2), linkName(3))
+      },
+      [],
+    ],
+    ['a byte order mark in front of a record', (files) => void files.set(recordName(2), `\uFEFF${file(files, recordName(2))}`), []],
+    ['a line end at the end of the newest link', (files) => void files.set(linkName(3), `${file(files, linkName(3))}\n`), []],
+    ['a record that was put behind a gap', (files) => void files.set(recordName(5), '{}\n'), []],
+    ['a stranger among the records', (files) => void files.set('00000004b.json', '{}\n'), []],
+    [
+      'a tail that was rewritten with all its links, by a head that was kept',
+      (files) => {
+        for (const [name, text] of rewritten) files.set(name, text)
+      },
+      [trueHead],
+    ],
+  ])('%s', (_what, change, heads) => {
+    const files = changed(change)
+    expect({ byUs: byUs(files, heads), byHand: byHand(files, heads).whole }).toEqual({ byUs: false, byHand: false })
   })
 
-  test('shows an end that was cut off or written anew, to whoever kept the head', async () => {
-    const store = await chainOf(4)
-    const { head } = await verifyChain(store)
-    store.documents.delete(keyOf(4))
-    store.documents.delete('runs/r4/evidence.json')
-    expect((await verifyChain(store)).broken).toBeNull()
-    expect((await verifyChain(store, head)).broken).toMatchObject({ why: expect.stringContaining('cut off') })
-    expect(await recipe(store, head)).toBe(false)
-    await chainEvidence(store, 'runs/r4/evidence.json', { report: { verdict: 'refused' } }, new Date(9_000))
-    expect((await verifyChain(store, head)).broken).not.toBeNull()
-    expect(await recipe(store, head)).toBe(false)
+  test('a tail that was rewritten is whole to whoever kept no head: that is why heads are printed', () => {
+    expect({ byUs: byUs(rewritten), byHand: byHand(rewritten).whole }).toEqual({ byUs: true, byHand: true })
+  })
+})
+
+describe('what docs/evidence.md tells auditors to type', () => {
+  const page = readFileSync(join(import.meta.dirname, '../../../docs/evidence.md'), 'utf8')
+  const blocks = [...page.matchAll(/^```sh\n([\s\S]*?)^```$/gm)].map(([, lines = '']) => lines.replace(/^aws .*\n/m, ''))
+  const typed = (files: ReadonlyMap<string, string>, lines: string): { status: number | null; said: string } => {
+    const folder = temporaryFolder()
+    for (const [name, content] of files) writeFileSync(join(folder, name), content)
+    const { status, stdout, stderr } = spawnSync('sh', ['-e', '-c', lines], { cwd: folder, encoding: 'utf8' })
+    return { status, said: `${stdout}${stderr}` }
+  }
+  const seven = chainOf(['1', '2', '3', '4', '5', '6', '7'].map((run) => `{"run": "${run}"}\n`))
+  const [check = '', loop = '', openssl = ''] = blocks
+
+  test('is three recipes', () => expect(blocks).toHaveLength(3))
+
+  test('finds nothing wrong in a whole chain, and prints its head', () => {
+    const { status, said } = typed(seven, check)
+    expect(status).toBe(0)
+    expect(said).toContain(judgeChain(seven).head ?? 'no head')
+    expect(typed(seven, loop)).toEqual({ status: 0, said: '' })
+    expect(typed(seven, openssl)).toEqual({ status: 0, said: '' })
+  })
+
+  test('finds a record that was changed, with each of the three', () => {
+    const bent = new Map(seven).set(recordName(7), '{"run": "8"}\n')
+    expect(typed(bent, check).status).not.toBe(0)
+    expect(typed(bent, loop).said).toContain('BROKEN at 00000007')
+    expect(typed(bent, openssl).status).not.toBe(0)
+  })
+
+  test('finds a record that was removed from the middle', () => {
+    const holed = new Map([...seven].filter(([name]) => !name.startsWith('00000004')))
+    expect(typed(holed, check).status).not.toBe(0)
+    expect(typed(holed, loop).said).toContain('BROKEN at 00000005')
   })
 })

@@ -18,6 +18,8 @@ function failing(store: ConditionalStore, times: number, how: 'early' | 'late', 
     get: (key) => around(() => store.get(key)),
     create: (key, body) => around(() => store.create(key, body)),
     replace: (key, body, version) => around(() => store.replace(key, body, version)),
+    getText: (key) => around(() => store.getText(key)),
+    createText: (key, text) => around(() => store.createText(key, text)),
     list: (prefix) => around(() => store.list(prefix)),
   }
 }

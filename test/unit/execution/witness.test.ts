@@ -11,6 +11,7 @@ const later = (ms: number): Date => new Date(now.getTime() + ms)
 /** The store, with each call held back until the schedule lets it go on. */
 function interleaved(store: ConditionalStore, scheduler: fc.Scheduler): ConditionalStore {
   return {
+    ...store,
     get: (key) => scheduler.schedule(Promise.resolve(), `get ${key}`).then(() => store.get(key)),
     create: (key, body) => scheduler.schedule(Promise.resolve(), `create ${key}`).then(() => store.create(key, body)),
     replace: (key, body, version) => scheduler.schedule(Promise.resolve(), `replace ${key}`).then(() => store.replace(key, body, version)),

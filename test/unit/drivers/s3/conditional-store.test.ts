@@ -39,6 +39,33 @@ const faultsOnWrites = (key: string, ...faults: Fault[]): void => {
   proxy.faultFor = ({ method, path }) => (method === 'PUT' && path.endsWith(key) ? (faults.shift() ?? 'pass') : 'pass')
 }
 
+describe('a text of the witness', () => {
+  const TEXT = '\uFEFF{"by": "Jörg → \\ufffd"}\r\n'
+
+  test('is stored byte for byte, and nothing beside it: its SHA-256 is that of the object', async () => {
+    const place = newPlace()
+    await directly(place).createText('evidence/00000001.json', TEXT)
+    expect(await directly(place).getText('evidence/00000001.json')).toBe(TEXT)
+    expect((await openObjectStore(server.access(place)).list('evidence/'))[0]).toMatchObject({ bytes: Buffer.byteLength(TEXT) })
+    expect(await directly(place).getText('evidence/00000002.json')).toBeNull()
+  })
+
+  test('is written once; the same text again counts as written, another one is a conflict', async () => {
+    const store = directly(newPlace())
+    await store.createText('one.sha256', TEXT)
+    await store.createText('one.sha256', TEXT)
+    await expect(store.createText('one.sha256', 'another')).rejects.toMatchObject({ code: 'witness-conflict' })
+    expect(await store.getText('one.sha256')).toBe(TEXT)
+  })
+
+  test('arrives once, whatever becomes of request and answer', async () => {
+    const place = newPlace()
+    faultsOnWrites('one.json', 'lose-answer', 'lose-request')
+    await throughProxy(place).createText('one.json', TEXT)
+    expect(await directly(place).getText('one.json')).toBe(TEXT)
+  })
+})
+
 describe('a document of the witness', () => {
   test('is created once, read with its version, and replaced only over the version that was read', async () => {
     const store = directly(newPlace())

@@ -1,0 +1,34 @@
+import { writeFile } from 'node:fs/promises'
+import type { Command } from 'commander'
+import { drivers, manualWitnesses, witnesses } from '../drivers/registry.ts'
+import { inputError } from '../errors.ts'
+import { runbookOf } from '../evidence/runbook.ts'
+import { readPlan } from '../operations/read-plan.ts'
+import { loadStack } from '../stack/load-stack.ts'
+import { type Common, local } from './operate.ts'
+
+/** `standby failover runbook`: the plan as a page for a person's hands. Contacts nothing, and needs no credential. */
+export function addRunbook(program: Command, failover: Command): void {
+  failover
+    .command('runbook')
+    .description('print a plan as a runbook for doing it by hand; nothing is contacted')
+    .requiredOption('--plan <file>', 'the plan')
+    .option('--out <file>', 'where the Markdown is written; standard output when absent')
+    .action((options: { plan: string; out?: string }) =>
+      local(async () => {
+        const common = program.opts<Common>()
+        const plan = await readPlan(options.plan, null)
+        const stack = await loadStack(common.stack, { drivers, witnesses })
+        const manualWitness = manualWitnesses[stack.witness.driver]
+        if (manualWitness === undefined) throw inputError('unknown-witness', `nobody says how ${stack.witness.driver} is used by hand`)
+        if (plan.stack.name !== stack.name)
+          throw inputError('plan-invalid', `the plan is for the stack ${plan.stack.name}, this is ${stack.name}`, {
+            next: 'Name the stack file that it was made of.',
+          })
+        const runbook = runbookOf({ plan, stack, drivers, witness: manualWitness(stack.witness.spec) })
+        if (options.out !== undefined) await writeFile(options.out, runbook)
+        if (common.json) return JSON.stringify({ schemaVersion: 1, runbook }, null, 2)
+        return options.out === undefined ? runbook.trimEnd() : `The runbook is in ${options.out}.`
+      }),
+    )
+}

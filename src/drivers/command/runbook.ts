@@ -1,0 +1,22 @@
+import { type Manual, quoted } from '../../planning/manual.ts'
+import type { PlannedStep } from '../../planning/plan.ts'
+import { type Call, callsOf, type PowerControl } from './spec.ts'
+
+/** The very calls that the stack file declares. */
+export function manualStep(component: PowerControl, step: PlannedStep): Manual | null {
+  if (step.action !== 'switch-off') return null
+  const site = String(step.parameters.site)
+  const { off, isOff } = callsOf(component, site)
+  return {
+    commands: [line(off), `${line(isOff)}   # proves it`],
+    expect: `The second answer says that ${site} is off.`,
+    never: `Give ${site} power again before you are sure that its guard closes it.`,
+  }
+}
+
+/** Where a credential is needed, a variable stands for it. */
+function line(call: Call): string {
+  if ('run' in call) return call.run.map(quoted).join(' ')
+  const body = call.body === undefined ? '' : ` -d ${quoted(JSON.stringify(call.body))}`
+  return `curl -sS -X POST ${quoted(call.post)} -H "Authorization: Bearer $TOKEN" -H 'Content-Type: application/json'${body}`
+}

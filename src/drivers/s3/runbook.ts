@@ -1,0 +1,33 @@
+import { awsS3, type Manual, quoted, type WitnessManual } from '../../planning/manual.ts'
+import type { PlannedStep } from '../../planning/plan.ts'
+import type { Component } from '../../stack/stack.ts'
+import { locationOf, type S3Spec, type S3WitnessSpec } from './spec.ts'
+
+/** The step by the AWS command line. */
+export function manualStep(component: Component<S3Spec>, step: PlannedStep): Manual | null {
+  if (step.action !== 'reach' || step.site === null) return null
+  const location = locationOf(component, step.site)
+  return { commands: [`${awsS3(location, step.site)} s3 ls s3://${location.bucket}/${location.prefix}`], expect: 'It answers.' }
+}
+
+/** A witness on S3, by the AWS command line 2.18 or newer (`--if-match`). */
+export function manualWitness(spec: S3WitnessSpec): WitnessManual {
+  const prefix = spec.prefix ?? ''
+  const put = (key: string, body: string): string =>
+    `witness s3api put-object --bucket ${spec.bucket} --key ${word(`${prefix}${key}`)} --body ${body}`
+  return {
+    prepare: [`witness() { ${awsS3(spec, 'witness')} "$@"; }   # the profile holds the keys of the witness`],
+    read: (key, remark) => [
+      `ETAG=$(witness s3api head-object --bucket ${spec.bucket} --key ${word(`${prefix}${key}`)} --query ETag --output text)`,
+      `witness s3 cp s3://${spec.bucket}/${prefix}${key} - | tee ${key}   # ${remark}`,
+    ],
+    replace: (key) => [
+      `$EDITOR ${key}`,
+      `${put(key, key)} --if-match "$ETAG"   # PreconditionFailed: somebody else was faster; stop and look`,
+    ],
+    create: (key, file) => `${put(key, quoted(file))} --if-none-match '*'`,
+  }
+}
+
+/** One word in which a variable of the shell is still one. */
+const word = (text: string): string => (text.includes('$') ? `"${text}"` : quoted(text))

@@ -1,0 +1,45 @@
+import type { StepReport } from '../operations/reports.ts'
+import type { Intent, Loss } from '../planning/plan.ts'
+
+/**
+ * What was lost, as the steps counted it: a step that counts has `loss: {bytes, seconds, why}` in its proof. Null before anything was
+ * promoted, and where nobody counted. A switchover that was promoted has lost nothing: its steps prove that the last write was replayed. Pure.
+ */
+export function countedLoss(intent: Intent, steps: readonly StepReport[]): Loss | null {
+  const promoted = steps.filter(({ phase, outcome }) => phase === 'PROMOTE' && (outcome === 'done' || outcome === 'was-done'))
+  if (promoted.length === 0) return null
+  const counted = steps.flatMap(({ proof }) => lossIn(proof?.loss) ?? [])
+  if (counted.length > 0)
+    return {
+      bytes: [sum(counted.map(({ bytes }) => bytes[0])) ?? 0, sum(counted.map(({ bytes }) => bytes[1]))],
+      seconds: [Math.max(...counted.map(({ seconds }) => seconds[0])), highest(counted.map(({ seconds }) => seconds[1]))],
+      why: counted.map(({ why }) => why).join('; '),
+    }
+  const whole = steps.filter(({ phase }) => phase === 'FINAL_SYNC').every(({ outcome }) => outcome === 'done' || outcome === 'was-done')
+  return intent.mode === 'switchover' && whole
+    ? { bytes: [0, 0], seconds: [0, 0], why: `the last write of ${intent.from} was replayed on ${intent.to} before the promotion` }
+    : null
+}
+
+function lossIn(found: unknown): Loss | null {
+  const loss = found as
+    | { readonly bytes?: unknown; readonly seconds?: unknown; readonly why?: unknown; readonly of?: unknown }
+    | null
+    | undefined
+  const [bytes, seconds] = [intervalIn(loss?.bytes), intervalIn(loss?.seconds)]
+  // A cache is no loss: no write was acknowledged by it.
+  return bytes === null || seconds === null || loss?.of === 'cache'
+    ? null
+    : { bytes, seconds, why: typeof loss?.why === 'string' ? loss.why : '' }
+}
+
+function intervalIn(found: unknown): [number, number | null] | null {
+  if (!Array.isArray(found)) return null
+  const [low, high] = found as unknown[]
+  return typeof low === 'number' && (typeof high === 'number' || high === null) ? [low, high] : null
+}
+
+const sum = (values: readonly (number | null)[]): number | null =>
+  values.reduce((total, value) => (total === null || value === null ? null : total + value), 0)
+const highest = (values: readonly (number | null)[]): number | null =>
+  values.reduce((most, value) => (most === null || value === null ? null : Math.max(most, value)), 0)

@@ -1,0 +1,70 @@
+import { type Milliseconds, readableDuration, seconds } from '../duration.ts'
+import type { StepReport } from '../operations/reports.ts'
+import { staleFacts } from '../planning/facts.ts'
+import { reaches } from '../planning/fencing.ts'
+import type { Loss, NamedFact, Plan, StepId } from '../planning/plan.ts'
+import type { ReachedFence } from './reached-fence.ts'
+import { intervalText } from './words.ts'
+
+/** Something came otherwise than the plan said. */
+export interface Deviation {
+  readonly what: string
+  readonly predicted: string
+  readonly was: string
+}
+
+export interface WhatHappened {
+  readonly verdict: 'moved' | 'refused' | 'undone' | 'stopped'
+  readonly steps: readonly StepReport[]
+  /** Also those that were taken back or done afterwards. */
+  readonly failed: readonly StepId[]
+  readonly started: readonly NamedFact[] | null
+  readonly fence: ReachedFence
+  readonly lost: Loss | null
+  readonly writeGap: Milliseconds | null
+}
+
+/** Less than this over its time is noise. */
+const NOISE = seconds(2)
+const FACTOR = 1.5
+
+/** What came otherwise than planned: times beyond one and a half of the expected, loss outside of the predicted interval, facts that moved. Pure. */
+export function deviationsOf(plan: Plan, was: WhatHappened): Deviation[] {
+  const moved = was.started === null ? [] : staleFacts(plan.facts, was.started)
+  return [
+    ...moved.map((fact): Deviation => ({ what: `fact ${fact.fact}`, predicted: fact.planned, was: fact.now })),
+    ...ofFence(was),
+    ...ofLoss(plan.predictions.loss, was.lost),
+    ...ofTime('writes refused for', plan.predictions.writeGap, was.writeGap),
+    ...was.failed.map((step): Deviation => ({ what: step, predicted: 'done', was: 'failed' })),
+    ...was.steps.flatMap((step) => ofStep(plan, step)),
+  ]
+}
+
+function ofFence({ fence: { required, reached }, verdict }: WhatHappened): Deviation[] {
+  if (verdict !== 'moved' || required === null || reaches(reached, required)) return []
+  return [{ what: 'fence', predicted: required, was: reached.join(', ') || 'nothing' }]
+}
+
+function ofLoss(predicted: Loss, lost: Loss | null): Deviation[] {
+  if (lost === null) return []
+  return (['bytes', 'seconds'] as const).flatMap((unit): Deviation[] => {
+    const [low, high] = predicted[unit]
+    const [, most] = lost[unit]
+    const above = high !== null && (most === null || most > high)
+    const below = most !== null && most < low
+    if (!above && !below) return []
+    return [{ what: `loss in ${unit}`, predicted: intervalText(predicted[unit], unit), was: intervalText(lost[unit], unit) }]
+  })
+}
+
+function ofStep(plan: Plan, step: StepReport): Deviation[] {
+  const planned = plan.steps.find(({ id }) => id === step.id)
+  if (planned === undefined || step.outcome !== 'done' || step.begunAt === null || step.endedAt === null) return []
+  return ofTime(step.id, planned.expected, Date.parse(step.endedAt) - Date.parse(step.begunAt))
+}
+
+function ofTime(what: string, predicted: Milliseconds, was: Milliseconds | null): Deviation[] {
+  if (was === null || was <= predicted * FACTOR || was - predicted <= NOISE) return []
+  return [{ what, predicted: readableDuration(predicted), was: readableDuration(was) }]
+}

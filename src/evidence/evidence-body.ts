@@ -1,0 +1,121 @@
+import type { JournalEntry } from '../execution/journal.ts'
+import type { Approval, Failure, MoveReport, StepReport } from '../operations/reports.ts'
+import type { Finding, Intent, Loss, NamedFact, Plan } from '../planning/plan.ts'
+import { countedLoss } from './counted-loss.ts'
+import { type Deviation, deviationsOf } from './deviations.ts'
+import { type MoveTimes, moveTimes } from './move-times.ts'
+import { type ReachedFence, reachedFence } from './reached-fence.ts'
+import { failedIn, processesIn, recordedSteps } from './recorded-steps.ts'
+
+/** The record of one process of a run, refused ones included. What a refused run does not have is null or empty. */
+export interface EvidenceBody {
+  readonly schemaVersion: 2
+  readonly kind: 'move'
+  readonly stack: string
+  readonly run: string
+  readonly operation: 'execute' | 'resume' | 'abort'
+  /** When the record was made, ISO 8601. */
+  readonly recordedAt: string
+  /** The version that executed; the plan names the one that planned. */
+  readonly toolVersion: string
+  readonly verdict: MoveReport['verdict']
+  readonly failure: Failure | null
+  readonly asked: { readonly by: string; readonly reason: string | null }
+  /** Who allowed it, and how that was proven; its `digest` is what they read. */
+  readonly approval: Approval
+  /** ISO 8601; null where the proof of the approval has no time. */
+  readonly approvedAt: string | null
+  readonly plan: {
+    readonly id: string
+    readonly digest: string
+    readonly intent: Intent
+    readonly stackDigest: string
+    readonly toolVersion: string
+    readonly madeAt: string
+    readonly madeIn: string | null
+    readonly expiresAt: string
+    readonly findings: readonly Finding[]
+    readonly liveness: Plan['liveness']
+    readonly predictions: Plan['predictions']
+  }
+  readonly epoch: MoveReport['epoch']
+  readonly facts: {
+    /** As observed when the plan was made. The reviewer approved these, by the digest: nothing is observed at the approval itself. */
+    readonly planned: readonly NamedFact[]
+    /** As observed right before the first effect; null where it was refused before, or a run was continued. */
+    readonly started: readonly NamedFact[] | null
+  }
+  /** Every process that worked on the run, the first one first; empty when it was refused before it began. */
+  readonly processes: readonly { readonly attempt: number; readonly at: string }[]
+  readonly steps: readonly StepReport[]
+  readonly fence: ReachedFence
+  readonly loss: { readonly predicted: Loss; readonly counted: Loss | null }
+  readonly rto: MoveTimes
+  readonly writeGap: MoveReport['writeGap']
+  readonly deviations: readonly Deviation[]
+}
+
+export interface EvidenceInput {
+  readonly plan: Plan
+  readonly approval: Approval
+  /** When it was approved, if the proof says so. */
+  readonly approvedAt?: string | null
+  readonly operation: EvidenceBody['operation']
+  readonly report: MoveReport
+  /** When this process began. */
+  readonly begunAt: string
+  /** The facts right before the first effect. */
+  readonly started?: readonly NamedFact[] | null
+  /** What the run wrote down; empty where it never began. */
+  readonly journal: readonly JournalEntry[]
+  readonly now: string
+  readonly toolVersion: string
+}
+
+/** The record of a run, from what is known when one of its processes ends. Pure; holds no secret, for neither plans nor proofs do. */
+export function evidenceOf(input: EvidenceInput): EvidenceBody {
+  const { plan, approval, report, journal } = input
+  const approvedAt = input.approvedAt ?? null
+  const started = input.started ?? null
+  const processes = processesIn(journal)
+  const steps = recordedSteps(report.steps, journal)
+  const fence = reachedFence(plan, steps)
+  const counted = countedLoss(plan.intent, steps)
+  const { verdict, writeGap, failure, epoch, run, stack, digest } = report
+  return {
+    schemaVersion: 2,
+    kind: 'move',
+    stack,
+    run,
+    operation: input.operation,
+    recordedAt: input.now,
+    toolVersion: input.toolVersion,
+    verdict,
+    failure,
+    asked: { by: approval.requestedBy, reason: approval.reason },
+    approval,
+    approvedAt,
+    plan: {
+      id: plan.id,
+      digest,
+      intent: plan.intent,
+      stackDigest: plan.stack.digest,
+      toolVersion: plan.tool.version,
+      madeAt: plan.madeAt,
+      madeIn: plan.madeIn ?? null,
+      expiresAt: plan.expiresAt,
+      findings: plan.findings,
+      liveness: plan.liveness,
+      predictions: plan.predictions,
+    },
+    epoch,
+    facts: { planned: plan.facts, started },
+    processes,
+    steps,
+    fence,
+    loss: { predicted: plan.predictions.loss, counted },
+    rto: moveTimes({ plan, approvedAt, begunAt: processes[0]?.at ?? input.begunAt, steps }),
+    writeGap,
+    deviations: deviationsOf(plan, { verdict, steps, failed: failedIn(journal), started, fence, lost: counted, writeGap }),
+  }
+}

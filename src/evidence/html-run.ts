@@ -1,0 +1,68 @@
+import { readableDuration } from '../duration.ts'
+import type { StepReport } from '../operations/reports.ts'
+import type { EvidenceBody } from './evidence-body.ts'
+import { escaped, factsTable, page, timeline } from './html-report.ts'
+import { moveFacts } from './move-facts.ts'
+import { continuation, endText } from './move-words.ts'
+import { reportIn } from './report-in.ts'
+import { signOf } from './words.ts'
+
+/** A record and the file that it lies in. */
+export interface NamedRecord {
+  readonly file: string
+  readonly body: EvidenceBody
+}
+
+/** All records of a run as one self-contained page, the newest first: its verdict is that of the run. */
+export function htmlRun(records: readonly NamedRecord[]): string {
+  const newest = records.at(-1)
+  if (newest === undefined) throw new Error('a run without a record has no page')
+  const { body } = newest
+  return page({
+    title: `${body.stack}: run ${body.run}`,
+    verdict: body.verdict,
+    good: body.verdict === 'moved',
+    subtitle: `${endText(reportIn(body))} · ${body.recordedAt}`,
+    content: [...records]
+      .reverse()
+      .map((record, index) => recordSection(record, index === 0))
+      .join('\n'),
+  })
+}
+
+/** Only the newest says how to go on: what came after an older one is above it. */
+function recordSection({ file, body }: NamedRecord, newest: boolean): string {
+  const report = reportIn(body, `evidence/${file}`)
+  const { approval, asked, plan, deviations, steps, failure } = body
+  const next = newest ? continuation(report) : null
+  const facts: [string, string][] = [
+    ['asked', `${asked.by}${asked.reason === null ? '' : `: ${asked.reason}`}`],
+    ['approved', `${approval.kind}: ${approval.approvers.map(({ name }) => name).join(', ') || 'nobody had to'}`],
+    ['plan', `${plan.id}, made ${plan.madeAt}`],
+    ['digest', plan.digest],
+    ['processes', body.processes.map(({ attempt, at }) => `${attempt} since ${at}`).join('; ') || 'none began'],
+  ]
+  return `<section><h2>${escaped(body.operation)}: ${escaped(body.verdict)}</h2>
+${failure === null ? '' : `<p class="failures">${escaped(failure.code)}: ${escaped(failure.what)}${failure.next === null ? '' : `<br>next: ${escaped(failure.next)}`}</p>`}
+${next === null ? '' : `<p><b>${escaped(next)}</b></p>`}
+${factsTable([...moveFacts(report), ...facts])}
+${steps.length === 0 ? '' : `<h3>Timeline</h3>${timeline(steps)}`}
+${deviations.length === 0 ? '' : `<h3>Otherwise than planned</h3>${deviationTable(deviations)}`}
+${steps.length === 0 ? '' : `<h3>Steps and proofs</h3>${stepTable(steps)}`}
+</section>`
+}
+
+const deviationTable = (deviations: EvidenceBody['deviations']): string =>
+  `<div class="scroll"><table><thead><tr><th>what</th><th>predicted</th><th>was</th></tr></thead><tbody>${deviations
+    .map(({ what, predicted, was }) => `<tr><td>${escaped(what)}</td><td>${escaped(predicted)}</td><td>${escaped(was)}</td></tr>`)
+    .join('')}</tbody></table></div>`
+
+function stepTable(steps: readonly StepReport[]): string {
+  const rows = steps.map((step) => {
+    const took = step.begunAt === null || step.endedAt === null ? '' : readableDuration(Date.parse(step.endedAt) - Date.parse(step.begunAt))
+    const proof =
+      step.proof === null ? '' : `<details><summary>proof</summary><pre>${escaped(JSON.stringify(step.proof, null, 2))}</pre></details>`
+    return `<tr class="${step.outcome}"><td>${signOf(step.outcome)}</td><td>${step.phase}</td><td>${escaped(step.id)}<br><span class="small">${escaped(step.title)}</span>${proof}</td><td>${took}</td></tr>`
+  })
+  return `<div class="scroll"><table><thead><tr><th></th><th>phase</th><th>step</th><th>took</th></tr></thead><tbody>${rows.join('')}</tbody></table></div>`
+}

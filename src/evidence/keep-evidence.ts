@@ -1,0 +1,106 @@
+import { asStandbyError, siteError } from '../errors.ts'
+import type { ConditionalStore } from '../execution/conditional-store.ts'
+import { canonicalJson, type Json, type JsonObject } from '../json.ts'
+import { type ChainFiles, linkName, linkText, recordName, sequenceOf, sha256 } from './chain.ts'
+import type { EvidenceBody } from './evidence-body.ts'
+
+/** Where the chain lies in the witness. */
+export const EVIDENCE_FOLDER = 'evidence/'
+/** Two runs may append at once; more than a few at once can not be, for there is one lock. */
+const TRIES = 8
+/** Objects that are read side by side. */
+const AT_ONCE = 16
+
+export interface KeptEvidence {
+  /** Its key in the witness: `evidence/00000007.json`. */
+  readonly record: string
+  /** SHA-256 of its link: kept elsewhere, it proves that nothing before it was rewritten. */
+  readonly head: string
+}
+
+/** A record as it is stored: sorted keys, two spaces, one line end. */
+export function recordText(body: EvidenceBody): string {
+  const sorted = JSON.parse(canonicalJson(JSON.parse(JSON.stringify(body)) as Json)) as JsonObject
+  // The sign for a byte that is no text is escaped: no other bytes may read like it.
+  return `${JSON.stringify(sorted, null, 2).replaceAll('\uFFFD', '\\ufffd')}\n`
+}
+
+/** Appends a record of a run to the chain of the stack. Errors: those of the witness, and `evidence-busy` when others are always first. */
+export async function keepEvidence(store: ConditionalStore, body: EvidenceBody): Promise<KeptEvidence> {
+  const text = recordText(body)
+  for (let tries = 1; tries <= TRIES; tries++) {
+    const names = await namesIn(store)
+    const last = Math.max(0, ...names.filter((name) => name.endsWith('.json')).flatMap((name) => sequenceOf(name) ?? []))
+    const previous = await completeLinks(store, last)
+    try {
+      await store.createText(`${EVIDENCE_FOLDER}${recordName(last + 1)}`, text)
+    } catch (error) {
+      if (asStandbyError(error).code !== 'witness-conflict') throw error
+      continue
+    }
+    return { record: `${EVIDENCE_FOLDER}${recordName(last + 1)}`, head: sha256(await writeLink(store, last + 1, text, previous)) }
+  }
+  throw siteError('evidence-busy', `${TRIES} others have appended evidence in the meantime`, {
+    where: `witness ${EVIDENCE_FOLDER}`,
+    next: 'Look who writes there; the journal of the run is complete without it.',
+  })
+}
+
+/** The link of the last record. Whoever died between a record and its link leaves one to write; its text is the same for everybody. */
+async function completeLinks(store: ConditionalStore, last: number): Promise<string | null> {
+  if (last === 0) return null
+  const found = await store.getText(`${EVIDENCE_FOLDER}${linkName(last)}`)
+  if (found !== null) return found
+  const record = await store.getText(`${EVIDENCE_FOLDER}${recordName(last)}`)
+  // A record that vanished breaks the chain for whoever verifies it; a new one is still appended.
+  return record === null ? null : writeLink(store, last, record, await completeLinks(store, last - 1))
+}
+
+async function writeLink(store: ConditionalStore, sequence: number, record: string, previous: string | null): Promise<string> {
+  const key = `${EVIDENCE_FOLDER}${linkName(sequence)}`
+  const text = linkText(sequence, record, previous)
+  try {
+    await store.createText(key, text)
+    return text
+  } catch (error) {
+    const found = asStandbyError(error).code === 'witness-conflict' ? await store.getText(key) : null
+    // One that differs breaks the chain for whoever verifies it, and is none of this run's to repair.
+    if (found === null) throw error
+    return found
+  }
+}
+
+/** All files of the chain, by name, exactly as they lie in the witness. */
+export async function readChain(store: ConditionalStore): Promise<ChainFiles> {
+  return readFiles(store, await namesIn(store))
+}
+
+/** The newest records, newest last; at most so many. What is no record of this tool is left out. */
+export async function newestBodies(store: ConditionalStore, most: number): Promise<EvidenceBody[]> {
+  const names = (await namesIn(store)).filter((name) => name.endsWith('.json')).slice(-most)
+  return [...(await readFiles(store, names)).values()].flatMap((text) => bodyIn(text) ?? [])
+}
+
+/** The record in a text; null when it is none, or of an older format. */
+export function bodyIn(text: string): EvidenceBody | null {
+  try {
+    const found = JSON.parse(text) as Partial<EvidenceBody> | null
+    return found?.schemaVersion === 2 && found.kind === 'move' ? (found as EvidenceBody) : null
+  } catch {
+    return null
+  }
+}
+
+async function namesIn(store: ConditionalStore): Promise<string[]> {
+  return (await store.list(EVIDENCE_FOLDER)).map((key) => key.slice(EVIDENCE_FOLDER.length)).sort()
+}
+
+async function readFiles(store: ConditionalStore, names: readonly string[]): Promise<Map<string, string>> {
+  const files = new Map<string, string>()
+  for (let from = 0; from < names.length; from += AT_ONCE) {
+    const batch = names.slice(from, from + AT_ONCE)
+    const texts = await Promise.all(batch.map((name) => store.getText(`${EVIDENCE_FOLDER}${name}`)))
+    for (const [index, name] of batch.entries()) files.set(name, texts[index] ?? '')
+  }
+  return files
+}

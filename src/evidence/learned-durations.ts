@@ -1,0 +1,29 @@
+import type { Milliseconds } from '../duration.ts'
+import { actionKey, type LearnedDurations } from '../planning/expected-durations.ts'
+import type { EvidenceBody } from './evidence-body.ts'
+
+/** Older runs say little of what is installed today. */
+export const NEWEST_RUNS = 20
+
+/** What the newest runs took, oldest record first; only steps that were performed and done count. Pure. */
+export function learnedDurations(bodies: readonly EvidenceBody[]): LearnedDurations {
+  const took = new Map<string, Milliseconds[]>()
+  for (const body of newestUndisturbed(bodies))
+    for (const { id, outcome, begunAt, endedAt } of body.steps) {
+      const span = Date.parse(endedAt ?? '') - Date.parse(begunAt ?? '')
+      if (outcome !== 'done' || Number.isNaN(span) || span < 0) continue
+      const key = actionKey(id)
+      took.set(key, [...(took.get(key) ?? []), span])
+    }
+  return new Map([...took].map(([key, spans]) => [key, { p50: rank(spans, 0.5), p75: rank(spans, 0.75), runs: spans.length }]))
+}
+
+/** What a dead process left behind says nothing of how long a step takes: only runs of one process count. */
+const newestUndisturbed = (bodies: readonly EvidenceBody[]): readonly EvidenceBody[] =>
+  bodies.filter(({ steps, processes }) => steps.length > 0 && processes.length === 1).slice(-NEWEST_RUNS)
+
+/** The smallest value that so large a share of them does not exceed. */
+function rank(values: readonly number[], share: number): number {
+  const sorted = [...values].sort((a, b) => a - b)
+  return sorted[Math.max(0, Math.ceil(share * sorted.length) - 1)] ?? 0
+}

@@ -1,0 +1,53 @@
+/**
+ * What an export carries beside the records, and `docs/evidence.md` explains: the verification for whoever has a shell and sha256sum, and
+ * does not want to trust this tool. Says the same as `judgeChain`.
+ */
+export const VERIFY_SCRIPT = `#!/bin/sh
+# Verifies the evidence records in this folder with sha256sum alone.
+#   sh verify.sh [HEAD...]
+# HEAD: hashes that you kept from earlier verifications, or from the summaries of runs. Without one, a past that was
+# rewritten from some record to the very end can not be told from a true one.
+LC_ALL=C
+export LC_ALL
+case $0 in */*) cd -- "\${0%/*}" || exit 2 ;; esac
+
+broken() {
+  echo "BROKEN $1: $2" >&2
+  exit 1
+}
+
+# Each link must be, byte for byte, what sha256sum prints of its record and of the link before it.
+number=0
+previous=
+head=
+heads=' '
+while :; do
+  name=$(printf '%08d' $((number + 1)))
+  [ -e "$name.json" ] || [ -e "$name.sha256" ] || break
+  [ -e "$name.json" ] || broken "$name.json" 'it is missing, and its link is there'
+  [ -e "$name.sha256" ] || broken "$name.sha256" 'it is missing, and its record is there'
+  wanted=$(sha256sum "$name.json" \${previous:+"$previous.sha256"} | sha256sum)
+  found=$(sha256sum < "$name.sha256")
+  [ "$wanted" = "$found" ] || broken "$name.sha256" 'it is not the hash of its record and of the link before it'
+  number=$((number + 1))
+  previous=$name
+  head=\${found%% *}
+  heads="$heads$head "
+done
+
+# Nothing may lie behind a gap.
+files=0
+for file in *.json *.sha256; do
+  [ ! -e "$file" ] || files=$((files + 1))
+done
+[ "$files" -eq $((2 * number)) ] || broken "$name" "the chain ends with record $number, and $((files - 2 * number)) files lie behind a gap"
+
+for kept in "$@"; do
+  case $heads in
+    *" $kept "*) ;;
+    *) broken "\${previous:-00000000}.sha256" "no link has the hash $kept: what it stood for was rewritten or removed" ;;
+  esac
+done
+
+echo "OK $number records, head \${head:-none}"
+`

@@ -1,0 +1,60 @@
+import type { World } from '../composition.ts'
+import { asStandbyError } from '../errors.ts'
+import { type EvidenceBody, evidenceOf } from '../evidence/evidence-body.ts'
+import { keepEvidence } from '../evidence/keep-evidence.ts'
+import { openJournal } from '../execution/journal.ts'
+import type { NamedFact } from '../planning/plan.ts'
+import { TOOL_VERSION } from '../version.ts'
+import type { RunOfPlan } from './move-report.ts'
+import type { MoveReport } from './reports.ts'
+
+/**
+ * Leaves the record of what a process of a run did, or was refused, in the witness, and says in the report where. Losing it is a warning:
+ * what the run did is done, and its journal says so.
+ */
+export async function leaveEvidence(
+  world: World,
+  of: RunOfPlan,
+  begun: Date,
+  report: MoveReport,
+  started: readonly NamedFact[] | null,
+): Promise<MoveReport> {
+  const lost = (why: string): void => world.log.warning(`the evidence of run ${report.run} could not be written: ${why}`)
+  const body = await bodyOf(world, of, begun, report, started)
+  const { fence, loss, rto } = body
+  const told = { ...report, fence, loss, rto }
+  // A witness that kept the run from beginning is not waited for once more.
+  if (report.verdict === 'refused' && report.failure?.code.startsWith('witness-')) {
+    lost(report.failure.what)
+    return told
+  }
+  try {
+    const kept = await keepEvidence(world.store, body)
+    return { ...told, evidence: kept.record, evidenceHead: kept.head }
+  } catch (error) {
+    lost(asStandbyError(error).message)
+    return told
+  }
+}
+
+async function bodyOf(
+  world: World,
+  { plan, approval, run, how }: RunOfPlan,
+  begun: Date,
+  report: MoveReport,
+  started: readonly NamedFact[] | null,
+): Promise<EvidenceBody> {
+  const begins = report.steps.length > 0
+  const journal = begins ? await openJournal(world.store, run).catch(() => ({ entries: [] })) : { entries: [] }
+  return evidenceOf({
+    plan,
+    approval,
+    operation: how === 'begin' ? 'execute' : how,
+    report,
+    begunAt: begun.toISOString(),
+    started,
+    journal: journal.entries,
+    now: world.clock.now().toISOString(),
+    toolVersion: TOOL_VERSION,
+  })
+}

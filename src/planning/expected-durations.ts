@@ -1,0 +1,20 @@
+import type { Milliseconds } from '../duration.ts'
+import type { PlannedStep } from './plan.ts'
+
+/** How long an action took in former runs: half of them were done after `p50`, three of four after `p75`. */
+export interface LearnedDuration {
+  readonly p50: Milliseconds
+  readonly p75: Milliseconds
+  readonly runs: number
+}
+
+/** By `component.action`, wherever it ran: sites change their roles with every move. */
+export type LearnedDurations = ReadonlyMap<string, LearnedDuration>
+
+/** The key of a step's action: its id without the site. */
+export const actionKey = (step: string): string => step.split('@')[0] ?? step
+
+/** The steps with what they really take, where former runs say so: for plans and their predictions. Pure. */
+export function withLearned(steps: readonly PlannedStep[], learned: LearnedDurations): PlannedStep[] {
+  return steps.map((step) => ({ ...step, expected: learned.get(actionKey(step.id))?.p50 ?? step.expected }))
+}

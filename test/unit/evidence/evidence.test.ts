@@ -1,0 +1,194 @@
+import { describe, expect, test } from '@jest/globals'
+import { siteError } from '../../../src/errors.ts'
+import { judgeChain } from '../../../src/evidence/chain.ts'
+import type { EvidenceBody } from '../../../src/evidence/evidence-body.ts'
+import { evidenceText } from '../../../src/evidence/evidence-text.ts'
+import { bodyIn, EVIDENCE_FOLDER, keepEvidence, newestBodies, readChain } from '../../../src/evidence/keep-evidence.ts'
+import type { ConditionalStore } from '../../../src/execution/conditional-store.ts'
+import { createActive } from '../../../src/execution/witness.ts'
+import { continueFailover, readRun } from '../../../src/operations/continue-failover.ts'
+import { executeFailover } from '../../../src/operations/execute-failover.ts'
+import { planFailover } from '../../../src/operations/plan-failover.ts'
+import type { Approval } from '../../../src/operations/reports.ts'
+import type { MoveRequest } from '../../../src/planning/intent.ts'
+import { memoryStore } from '../../support/memory-store.ts'
+import { mortalProcess } from '../../support/mortal-process.ts'
+import { schemaErrors } from '../../support/published-schemas.ts'
+import { type ToyWorld, toyClock, toyDriver, toyWorld } from '../../support/toy-stack.ts'
+
+const approve = (digest: string): Approval => ({
+  kind: 'local',
+  digest,
+  approvers: [{ id: '7', name: 'rita' }],
+  requestedBy: 'sam',
+  reason: 'incident 4711',
+  proof: { purpose: { operation: 'execute' } },
+})
+
+async function planned(request: MoveRequest = { mode: 'switchover', to: 'dc-b' }) {
+  const toy: ToyWorld = { writer: 'dc-a', effects: [] }
+  const store = memoryStore()
+  const clock = toyClock()
+  const broken: Record<string, () => Promise<void>> = {}
+  const driver = toyDriver(toy, broken)
+  const silent = request.mode === 'failover' ? ['dc-a'] : []
+  const world = () => toyWorld(toy, store, { clock, driver, silent })
+  await createActive(store, { schemaVersion: 1, stack: 'toy', epoch: 1, activeSite: 'dc-a', since: '2026-11-20T00:00:00Z', run: 'deploy' })
+  const { plan, digest } = await planFailover(world(), request)
+  return { toy, store, clock, broken, world, plan, digest }
+}
+const bodies = async (store: ConditionalStore): Promise<EvidenceBody[]> => newestBodies(store, 100)
+
+describe('every run leaves a record that says who, what, when and how it ended', () => {
+  test('a switchover that moved', async () => {
+    const at = await planned()
+    const report = await executeFailover(at.world(), at.plan, approve(at.digest))
+    const [body] = await bodies(at.store)
+    expect(schemaErrors('evidence.schema.json', body)).toEqual([])
+    expect(schemaErrors('result.schema.json#/$defs/move', report)).toEqual([])
+    expect(body).toMatchObject({
+      run: report.run,
+      operation: 'execute',
+      verdict: 'moved',
+      failure: null,
+      asked: { by: 'sam', reason: 'incident 4711' },
+      approval: { approvers: [{ name: 'rita' }], digest: at.digest },
+      plan: { digest: at.digest, intent: at.plan.intent },
+      processes: [{ attempt: 1 }],
+      fence: { required: 'database', reached: ['database'] },
+      loss: { counted: { bytes: [0, 0], seconds: [0, 0] } },
+    })
+    expect(body?.facts.started).toEqual(body?.facts.planned)
+    expect(body?.steps.find(({ id }) => id === 'database.promote@dc-b')).toMatchObject({
+      outcome: 'done',
+      begunAt: expect.any(String),
+      endedAt: expect.any(String),
+      proof: { action: 'promote' },
+    })
+    expect(report).toMatchObject({ evidence: `${EVIDENCE_FOLDER}00000001.json`, fence: body?.fence, loss: body?.loss, rto: body?.rto })
+    expect(report.evidenceHead).toBe(judgeChain(await readChain(at.store)).head)
+    expect(evidenceText('00000001.json', body as EvidenceBody)).toContain('rita')
+  })
+
+  test('a refused run: what it lacks is null, and nothing was changed', async () => {
+    const at = await planned()
+    at.toy.writer = null
+    const report = await executeFailover(at.world(), at.plan, approve(at.digest))
+    const [body] = await bodies(at.store)
+    expect(report.verdict).toBe('refused')
+    expect(body).toMatchObject({ verdict: 'refused', failure: { code: 'plan-stale' }, steps: [], processes: [], facts: { started: null } })
+    expect(body?.loss.counted).toBeNull()
+    expect(body?.rto).toMatchObject({ execute: null, green: null, startToGreen: null })
+    expect(schemaErrors('evidence.schema.json', body)).toEqual([])
+    expect(at.toy.effects).toEqual([])
+  })
+
+  test('a run that was taken back by itself', async () => {
+    const at = await planned()
+    at.broken.demote = async () => {
+      throw siteError('demotion-refused', 'no')
+    }
+    await executeFailover(at.world(), at.plan, approve(at.digest))
+    const [body] = await bodies(at.store)
+    expect(body).toMatchObject({ verdict: 'undone', failure: { code: 'demotion-refused' } })
+    expect(body?.deviations).toContainEqual({ what: 'database.demote@dc-a', predicted: 'done', was: 'failed' })
+    expect(schemaErrors('evidence.schema.json', body)).toEqual([])
+  })
+
+  test('a failover: the loss that was predicted, and the bound that was accepted', async () => {
+    const at = await planned({ mode: 'failover', to: 'dc-b', acceptLoss: 60_000 })
+    await executeFailover(at.world(), at.plan, approve(at.digest))
+    const [body] = await bodies(at.store)
+    expect(body?.verdict).toBe('moved')
+    expect(body?.plan.intent.acceptLoss).toBe(60_000)
+    expect(body?.loss).toEqual({ predicted: { bytes: [0, 4096], seconds: [0, 30], why: 'the archive is 30 s old' }, counted: null })
+    expect(body?.fence).toEqual({ required: 'traffic', reached: ['traffic'] })
+  })
+
+  test('a run that another process continued: the steps of both, with their times, and a record for each process that lived to write one', async () => {
+    let continued = 0
+    for (let diesAt = 12; diesAt < 40; diesAt++) {
+      const one = await planned()
+      const mortal = mortalProcess(one.world(), diesAt)
+      const ended = executeFailover(mortal.world, one.plan, approve(one.digest)).then(() => 'ended' as const)
+      if ((await Promise.race([mortal.died, ended])) === 'ended') break
+      const run = (await one.store.list('runs/')).find((key) => key.endsWith('/journal/000001.json'))?.split('/')[1]
+      if (run === undefined || (await one.store.list('evidence/')).length > 0) continue
+      const report = await continueFailover(one.world(), await readRun(one.world(), run), 'resume').catch(() => null)
+      if (report === null) continue
+      const [body] = await bodies(one.store)
+      expect(body).toMatchObject({ verdict: 'moved', operation: 'resume', processes: [{ attempt: 1 }, { attempt: 2 }] })
+      const untimed = body?.steps.filter(({ begunAt, endedAt }) => begunAt === null || endedAt === null)
+      expect(untimed).toEqual([])
+      continued += 1
+    }
+    expect(continued).toBeGreaterThan(5)
+  })
+
+  test('a witness that keeps the run from beginning costs a warning, and no other failure', async () => {
+    const at = await planned()
+    const gone = async (): Promise<never> => {
+      throw siteError('witness-unreachable', 'no answer')
+    }
+    const warnings: string[] = []
+    const world = at.world()
+    const deaf = {
+      ...world,
+      store: { get: gone, list: gone, getText: gone, create: gone, createText: gone, replace: gone },
+      log: { ...world.log, warning: (line: string) => void warnings.push(line) },
+      observe: gone,
+    }
+    const report = await executeFailover(deaf, at.plan, approve(at.digest))
+    expect(report).toMatchObject({ verdict: 'refused', failure: { code: 'witness-unreachable' }, evidence: null })
+    expect(warnings).toEqual([expect.stringContaining('could not be written')])
+  })
+})
+
+describe('the chain in the witness', () => {
+  const body = async (): Promise<EvidenceBody> => {
+    const at = await planned()
+    await executeFailover(at.world(), at.plan, approve(at.digest))
+    return (await bodies(at.store))[0] as EvidenceBody
+  }
+
+  test('grows by one whole record at a time, also when many append at once', async () => {
+    const store = memoryStore()
+    const one = await body()
+    const kept = await Promise.all([1, 2, 3, 4, 5].map((n) => keepEvidence(store, { ...one, run: `run-${n}` })))
+    expect(judgeChain(await readChain(store))).toMatchObject({ records: 5, broken: null })
+    expect(new Set(kept.map(({ record }) => record)).size).toBe(5)
+    expect(
+      judgeChain(
+        await readChain(store),
+        kept.map(({ head }) => head),
+      ).broken,
+    ).toBeNull()
+  })
+
+  test('is made whole by the next run when a process died between a record and its link', async () => {
+    const store = memoryStore()
+    const one = await body()
+    await keepEvidence(store, { ...one, run: 'run-1' })
+    const dying: ConditionalStore = {
+      ...store,
+      createText: (key, text) =>
+        key.endsWith('.sha256') ? Promise.reject(siteError('witness-unreachable', 'dead')) : store.createText(key, text),
+    }
+    await expect(keepEvidence(dying, { ...one, run: 'run-2' })).rejects.toMatchObject({ code: 'witness-unreachable' })
+    expect(judgeChain(await readChain(store)).broken).toMatchObject({ file: '00000002.sha256' })
+    await keepEvidence(store, { ...one, run: 'run-3' })
+    expect(judgeChain(await readChain(store))).toMatchObject({ records: 3, broken: null })
+  })
+
+  test('goes on behind records of an older format, which stay what they were', async () => {
+    const store = memoryStore()
+    await store.createText(`${EVIDENCE_FOLDER}00000001.json`, '{"schemaVersion":1,"sequence":1}')
+    await keepEvidence(store, await body())
+    expect(judgeChain(await readChain(store))).toMatchObject({ records: 2, broken: null })
+    expect((await bodies(store)).length).toBe(1)
+  })
+
+  test('reads no record into what is none', () => {
+    for (const text of ['', 'null', '[]', '{"schemaVersion":2}', '{"schemaVersion":1,"kind":"move"}']) expect(bodyIn(text)).toBeNull()
+  })
+})

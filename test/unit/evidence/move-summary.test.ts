@@ -1,0 +1,103 @@
+import { describe, expect, test } from '@jest/globals'
+import { moveSummary, withinLimit } from '../../../src/evidence/summary.ts'
+import { moveText } from '../../../src/evidence/terminal.ts'
+import type { MoveReport, StepReport } from '../../../src/operations/reports.ts'
+import type { SiteName } from '../../../src/stack/stack.ts'
+
+const step = (id: string, more: Partial<StepReport> = {}): StepReport => ({
+  id,
+  title: 'Does it',
+  phase: 'FENCE',
+  site: 'dc-a' as SiteName,
+  outcome: 'done',
+  begunAt: '2026-11-21T06:00:01.000Z',
+  endedAt: '2026-11-21T06:00:03.000Z',
+  proof: {},
+  ...more,
+})
+const report = (more: Partial<MoveReport> = {}): MoveReport => ({
+  schemaVersion: 1,
+  stack: 'infisical',
+  run: '20261121T060000Z-abcd',
+  mode: 'failover',
+  from: 'dc-a',
+  to: 'dc-b',
+  planId: 'plan',
+  digest: 'd'.repeat(64),
+  epoch: { before: 4, after: 5 },
+  verdict: 'moved',
+  phases: [],
+  steps: [step('database.fence@dc-a'), step('database.promote@dc-b', { phase: 'PROMOTE', begunAt: '2026-11-21T06:00:03.000Z' })],
+  failure: null,
+  duration: 9_000,
+  writeGap: 7_000,
+  evidence: 'evidence/00000007.json',
+  evidenceHead: 'e'.repeat(64),
+  fence: { required: 'database', reached: ['traffic', 'database'] },
+  loss: {
+    predicted: { bytes: [0, null], seconds: [0, 12], why: 'the archive is 12 s old' },
+    counted: { bytes: [160, 160], seconds: [0, 3], why: 'the old primary was fenced' },
+  },
+  rto: { decide: 240_000, approve: null, execute: 8_000, green: 400, startToGreen: 8_400 },
+  ...more,
+})
+const failure = { code: 'step-timeout', what: 'it did not end', where: null, next: 'Look there.' }
+
+describe('the summary of a move', () => {
+  test('begins with the verdict, for each of the four', () => {
+    const first = (more: Partial<MoveReport>): string => moveSummary(report(more)).split('\n')[0] ?? ''
+    expect(first({})).toBe('## ✅ infisical: moved to dc-b')
+    expect(first({ verdict: 'refused', failure, steps: [] })).toBe('## ❌ infisical: refused: nothing was changed')
+    expect(first({ verdict: 'undone', failure })).toBe('## ❌ infisical: taken back: dc-a serves as before')
+    expect(first({ verdict: 'stopped', failure })).toBe('## ❌ infisical: stopped half way: a person has to look')
+  })
+
+  test('says mode, fence, loss predicted and counted, where the time went, and the head to keep', () => {
+    for (const text of [moveSummary(report()), moveText(report(), { colour: false })])
+      for (const part of [
+        'failover',
+        'reached traffic, database',
+        '12 s old',
+        'was fenced',
+        'decided in 4 min',
+        'users served after 8.0 s',
+        'e'.repeat(64),
+      ])
+        expect(text).toContain(part)
+  })
+
+  test('of a stopped run says what to look at, and which command continues', () => {
+    const summary = moveSummary(report({ verdict: 'stopped', failure, steps: [step('database.fence@dc-a', { outcome: 'failed' })] }))
+    expect(summary).toMatch(/Look at database\.fence&#64;dc-a on dc-a/)
+    expect(summary).toContain('standby failover resume --run 20261121T060000Z-abcd')
+  })
+
+  test('of a refused run has no empty table and no picture', () => {
+    const summary = moveSummary(report({ verdict: 'refused', failure, steps: [], writeGap: null }))
+    expect(summary).not.toContain('mermaid')
+    expect(summary).not.toContain('| phase |')
+  })
+
+  test('shows text of others as text: no row, no markup, no picture of theirs', () => {
+    const evil = 'x | y\n\n# big <img src=x onerror=alert(1)> `code` ```\n@everyone [link](http://evil)'
+    const summary = moveSummary(
+      report({ failure: { ...failure, what: evil }, verdict: 'stopped', steps: [step('a.b@dc-a', { title: evil, outcome: 'failed' })] }),
+    )
+    expect(summary).not.toMatch(/<img|^# big|\[link\]|@everyone/m)
+    const rows = summary.split('\n').filter((line) => line.startsWith('| ❌'))
+    expect(rows.map((row) => row.split(/(?<!\\)\|/).length)).toEqual([7])
+    expect(summary.match(/```/g)).toHaveLength(2)
+  })
+
+  test('draws each step that was timed, within its phase', () => {
+    const picture = /```mermaid\n([\s\S]*?)```/.exec(moveSummary(report()))?.[1] ?? ''
+    expect(picture).toMatch(/gantt\n\s+dateFormat x/)
+    expect(picture).toMatch(/section FENCE\n\s+database\.fence@dc-a :1795240801000, 1795240803000\n\s+section PROMOTE/)
+  })
+
+  test('stays below what GitHub takes, in bytes, and says that it was cut', () => {
+    const cut = withinLimit('→→→→\n'.repeat(1_000), 2_000)
+    expect(Buffer.byteLength(cut)).toBeLessThanOrEqual(2_000)
+    expect(cut).toContain('Cut:')
+  })
+})
