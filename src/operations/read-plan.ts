@@ -22,7 +22,8 @@ export function refuseOtherTarget(plan: Plan, to: string): void {
 }
 
 /** Enough to compare it with what was approved; the digest covers the rest. */
-function isPlan(plan: Partial<Plan>): boolean {
+function isPlan(plan: Partial<Plan> | null): boolean {
+  if (plan === null || typeof plan !== 'object') return false
   const texts = [
     plan.id,
     plan.stack?.name,
@@ -38,7 +39,9 @@ function isPlan(plan: Partial<Plan>): boolean {
     plan.tool?.name === 'standby' &&
     texts.every((text) => typeof text === 'string' && text !== '') &&
     Number.isInteger(plan.epoch) &&
-    [plan.steps, plan.facts, plan.findings].every(Array.isArray)
+    [plan.steps, plan.facts, plan.findings, plan.fencing?.planned, plan.liveness?.sightings, plan.predictions?.loss?.seconds].every(
+      Array.isArray,
+    )
   )
 }
 

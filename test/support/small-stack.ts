@@ -111,6 +111,8 @@ export const planText = (more: object = {}): string =>
     facts: [],
     findings: [],
     steps: [],
+    fencing: { required: null, planned: [] },
+    liveness: { site: 'dc-a', is: 'up', sightings: [] },
     predictions: { duration: 0, writeGap: 0, loss: { bytes: [0, 0], seconds: [0, 0], why: '' } },
     ...more,
   })
