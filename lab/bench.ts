@@ -68,7 +68,7 @@ async function bench(): Promise<void> {
 
 /** The yardsticks know no witness: it is told afterwards, as the operator of a script would have to, by a move's own record. */
 async function caughtUp(stack: LabStack, ends: { from: SiteName; to: SiteName }, helm: string, name: string): Promise<void> {
-  if (name !== 'standby failover') await import('./witness-told.ts').then(({ tellWitness }) => tellWitness(stack, ends.to))
+  if (name !== 'standby failover') await import('./witness.ts').then(({ tellWitness }) => tellWitness(stack, ends.to))
   const deadline = Date.now() + 180_000
   for (;;) {
     const { result } = await runStandby<StatusReport>(stack, 'observer', ['status'], { helm, quiet: true })

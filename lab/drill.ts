@@ -1,4 +1,3 @@
-import { spawn } from 'node:child_process'
 import { mkdtemp, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
@@ -12,8 +11,10 @@ import { readAllIds } from './ledger/application-client.ts'
 import { judgeLedger, longestGap } from './ledger/judge-ledger.ts'
 import { startLedgerProcess } from './ledger/ledger-process.ts'
 import { reviewedMove } from './reviewed-move.ts'
+import { runLab } from './run-lab.ts'
 import { type CommandResult, runStandby } from './run-standby.ts'
 import { type LabStackName, labStacks, prepareStack } from './stacks.ts'
+import { untilGreen } from './until-green.ts'
 
 /**
  * The whole story on real systems: lab up, deploy, write all the time, back up, restore test, move away, move back, count.
@@ -21,7 +22,7 @@ import { type LabStackName, labStacks, prepareStack } from './stacks.ts'
  */
 async function drill(): Promise<number> {
   const begun = new Date()
-  await labUp()
+  await runLab('up')
   const lab = await readLabEnvironment()
   const { githubUrl } = lab
   if (githubUrl === undefined) throw new Error("the lab has no fake of GitHub's API")
@@ -58,7 +59,8 @@ async function drill(): Promise<number> {
   const entries = await ledger.entries()
   const address = stack.addresses[0] ?? ''
   const verdict = judgeLedger(entries, await readAllIds(address, credentials))
-  const after = await standby<StatusReport>('observer', 'status')
+  say('standby status  (as observer), until it is green')
+  const after = await untilGreen(stack, lab.programs.helm)
 
   const facts: DrillFacts = {
     begunAt: begun.toISOString(),
@@ -69,7 +71,7 @@ async function drill(): Promise<number> {
     restoreTest: restoreTest.result,
     moves: moves.map((one) => ({ ...one, clientGapMs: longestGap(entries, one.window)?.durationMs ?? null })),
     ledger: { ...verdict, run: summary.run },
-    statusAfter: after.result,
+    statusAfter: after,
   }
   const path = resolve(import.meta.dirname, '..', 'report.html')
   await writeFile(path, htmlReport(drillReport(facts)))
@@ -86,13 +88,6 @@ function stackName(): LabStackName {
   const found = names.find((name) => name === values.stack)
   if (found === undefined) throw new Error(`there is no stack ${values.stack}: name one of ${names.join(', ')}`)
   return found
-}
-
-/** The lab in a process of its own: it shows its own progress. */
-async function labUp(): Promise<void> {
-  const child = spawn(process.execPath, [join(import.meta.dirname, 'cli.ts'), 'up'], { stdio: ['ignore', 'ignore', 'inherit'] })
-  const code = await new Promise<number>((done) => child.once('close', (exit) => done(exit ?? 1)))
-  if (code !== 0) throw new Error('the lab did not come up: see above')
 }
 
 const started = performance.now()

@@ -27,6 +27,8 @@ export interface Around {
   readonly helm: string
   readonly dieAt?: (line: string) => boolean
   readonly onLine?: (line: string) => void
+  /** Hears the id of the execute job's process. */
+  readonly onProcess?: (pid: number) => void
 }
 
 export interface ReviewedMove {
@@ -91,7 +93,7 @@ async function runJob(
   folder: string,
   job: Readonly<Record<string, string>>,
   inputs: Readonly<Record<string, string>>,
-  { dieAt, onLine }: Pick<Around, 'dieAt' | 'onLine'> = {},
+  { dieAt, onLine, onProcess }: Pick<Around, 'dieAt' | 'onLine' | 'onProcess'> = {},
 ): Promise<{ readonly outputs: Readonly<Record<string, string>>; readonly died: boolean }> {
   const outputs = join(folder, `output-${inputs.operation}`)
   const summary = join(folder, `summary-${inputs.operation}`)
@@ -109,6 +111,7 @@ async function runJob(
     GITHUB_STEP_SUMMARY: summary,
   }
   const child = spawn(process.execPath, [program], { env, stdio: ['ignore', 'pipe', 'pipe'] })
+  if (child.pid !== undefined) onProcess?.(child.pid)
   let died = false
   for (const stream of [child.stdout, child.stderr])
     createInterface({ input: stream }).on('line', (line) => {

@@ -1,16 +1,18 @@
-import { spawn } from 'node:child_process'
 import { mkdtemp } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
-import { join, resolve } from 'node:path'
+import { join } from 'node:path'
 import type { MoveReport, PlanReport, StatusReport } from '../../src/operations/reports.ts'
 import type { LabEnvironment } from '../environment.ts'
 import { type Credentials, readAllIds } from '../ledger/application-client.ts'
 import type { LedgerEntry } from '../ledger/ledger-entry.ts'
 import { startLedgerProcess } from '../ledger/ledger-process.ts'
+import { loseSite } from '../lose-site.ts'
 import { mortalMove, reviewedMove } from '../reviewed-move.ts'
+import { runLab } from '../run-lab.ts'
 import { runStandby } from '../run-standby.ts'
 import type { LabStack } from '../stacks.ts'
 import type { HostName, SiteName } from '../topology.ts'
+import { endsOf, untilGreen } from '../until-green.ts'
 import { isCrashPoint, type MatrixCase } from './cases.ts'
 
 export interface CaseAround {
@@ -44,22 +46,18 @@ export interface CaseFacts {
 
 /** How much a failover of the matrix accepts to lose: far above what it should. */
 export const ACCEPTED = '15m'
-const GREEN_WITHIN = 300_000
 /** How long a site that came back is left alone with its belief that it is active. */
 const RETURNED_FOR = 20_000
 
 /** One case from a green lab to a green lab. */
 export async function runCase(one: MatrixCase, around: CaseAround): Promise<CaseFacts> {
   const { stack, lab, credentials, say } = around
-  const before = await untilGreen(around)
-  const from = before.activeSite as SiteName
-  const to: SiteName = from === 'dc-a' ? 'dc-b' : 'dc-a'
+  const before = await untilGreen(stack, lab.programs.helm)
+  const { from, to } = endsOf(before)
   const file = join(await mkdtemp(join(tmpdir(), 'standby-case-')), 'ledger.jsonl')
   const ledger = await startLedgerProcess({ addresses: stack.addresses, credentials, intervalMs: 50, file })
   await pause(2_000)
-  // Credentials are handed out while all sites live.
-  for (const identity of ['observer', 'mover'] as const) await stack.environmentOf(identity)
-  const trouble = await begin(one, from, say)
+  const trouble = await begin(one, from, around)
   // Whatever becomes of the move, the lab is healed.
   const moved = await moveThrough(one, to, around, trouble).finally(() => trouble.end())
   let rejoined: MoveReport | null = null
@@ -68,7 +66,7 @@ export async function runCase(one: MatrixCase, around: CaseAround): Promise<Case
     await pause(RETURNED_FOR)
     rejoined = (await reviewedMove(stack, { mode: 'rejoin', to: from }, github(lab))).executed
   }
-  const after = await untilGreen(around)
+  const after = await untilGreen(stack, lab.programs.helm)
   await ledger.stop()
   const entries = await ledger.entries()
   const ids = await readAllIds(stack.addresses[0] ?? '', credentials)
@@ -111,20 +109,18 @@ interface RunningTrouble {
 }
 
 /** A lost site stays lost until the move is over; what troubles a planned move begins with DRAIN, and passes after a while. */
-async function begin({ trouble, mode }: MatrixCase, from: SiteName, say: (line: string) => void): Promise<RunningTrouble> {
+async function begin({ trouble }: MatrixCase, from: SiteName, { stack, say }: CaseAround): Promise<RunningTrouble> {
   const nothing = { hear: () => undefined, end: async () => undefined }
-  if (mode === 'failover') {
+  if (trouble === 'cut' || trouble === 'freeze' || trouble === 'kill') {
     say(`${from}: ${trouble}`)
     const at = Date.now()
-    await lab('outage', from, '--how', trouble)
-    // Nobody plans a failover within seconds; until a replica has noticed the loss of its stream, it says that the site lives.
-    await pause(NOTICED_AFTER)
-    return { ...nothing, at, end: () => lab('heal', from) }
+    await loseSite(stack, from, trouble)
+    return { ...nothing, at, end: () => runLab('heal', from) }
   }
   if (trouble === 'none') return { ...nothing, at: Date.now() }
   if (trouble === 'slow-wan') {
-    await lab('outage', from, '--how', 'slow')
-    return { ...nothing, at: Date.now(), end: () => lab('heal', from) }
+    await runLab('outage', from, '--how', 'slow')
+    return { ...nothing, at: Date.now(), end: () => runLab('heal', from) }
   }
   return passing(trouble === 's3-gone' ? 's3' : 'lb-2', say)
 }
@@ -138,39 +134,18 @@ function passing(host: HostName, say: (line: string) => void): RunningTrouble {
     hear(line) {
       if (over !== null || !line.startsWith('DRAIN')) return
       say(`${host} is gone for ${GONE_FOR / 1000} s`)
-      over = lab('outage', host, '--how', 'cut')
+      over = runLab('outage', host, '--how', 'cut')
         .then(() => pause(GONE_FOR))
-        .then(() => lab('heal', host))
+        .then(() => runLab('heal', host))
     },
     end: async () => over ?? undefined,
   }
 }
 const GONE_FOR = 15_000
-const NOTICED_AFTER = 12_000
 
 const github = (environment: LabEnvironment): { githubUrl: string; helm: string } => ({
   githubUrl: environment.githubUrl ?? '',
   helm: environment.programs.helm,
 })
-
-async function untilGreen({ stack, lab: { programs } }: CaseAround): Promise<StatusReport> {
-  const deadline = Date.now() + GREEN_WITHIN
-  for (;;) {
-    const { result } = await runStandby<StatusReport>(stack, 'observer', ['status'], { helm: programs.helm, quiet: true })
-    if (result.verdict === 'green') return result
-    if (Date.now() > deadline)
-      throw new Error(
-        `not green within ${GREEN_WITHIN / 1000} s: ${result.findings.map(({ code, what }) => `${code}: ${what}`).join('; ')}`,
-      )
-    await pause(2_000)
-  }
-}
-
-/** A command of the lab, in a process of its own. */
-async function lab(...args: string[]): Promise<void> {
-  const child = spawn(process.execPath, [resolve(import.meta.dirname, '..', 'cli.ts'), ...args], { stdio: ['ignore', 'ignore', 'inherit'] })
-  const code = await new Promise<number | null>((done) => child.once('close', done))
-  if (code !== 0) throw new Error(`lab ${args.join(' ')} ended with ${code}`)
-}
 
 const pause = (ms: number): Promise<void> => new Promise((done) => setTimeout(done, ms))

@@ -1,0 +1,60 @@
+import { readableDuration } from '../../src/duration.ts'
+import type { Mode } from '../../src/planning/plan.ts'
+
+/** What one of many moves in a row cost. */
+export interface SoakMove {
+  readonly mode: Mode
+  readonly verdict: string
+  readonly durationMs: number
+  /** The most that its execute process ever held. */
+  readonly peakMemoryBytes: number
+  readonly journalEntries: number
+  readonly journalBytes: number
+}
+
+/** How much more the last third may take than the first one: what grows with every move grows beyond it, noise does not. */
+const MAY_GROW = { peakMemoryBytes: 1.1, journalEntries: 1.05, journalBytes: 1.05, durationMs: 1.5 } as const
+type Measure = keyof typeof MAY_GROW
+
+/** Names everything that was not as it should be over many moves: one that did not end, a cost that grows. Pure. */
+export function judgeSoak(moves: readonly SoakMove[]): string[] {
+  const ended = moves.flatMap(({ mode, verdict }, index) => (verdict === 'moved' ? [] : [`move ${index + 1}, a ${mode}, ended ${verdict}`]))
+  const modes = [...new Set(moves.map(({ mode }) => mode))]
+  return [...ended, ...modes.flatMap((mode) => growthOf(mode, moves))]
+}
+
+function growthOf(mode: Mode, moves: readonly SoakMove[]): string[] {
+  const same = moves.filter((move) => move.mode === mode)
+  const third = Math.floor(same.length / 3)
+  if (third === 0) return []
+  return (Object.keys(MAY_GROW) as Measure[]).flatMap((measure) => {
+    const [first, last] = [same.slice(0, third), same.slice(-third)].map((part) => median(part.map((move) => move[measure])))
+    return first === undefined || last === undefined || last <= first * MAY_GROW[measure]
+      ? []
+      : [`${measure} of a ${mode} grew from ${first} to ${last} (medians of the first and the last ${third} of ${same.length})`]
+  })
+}
+
+/** One line per mode: how many, and the median and the highest of everything. Pure. */
+export function soakTable(moves: readonly SoakMove[]): string {
+  const modes = [...new Set(moves.map(({ mode }) => mode))]
+  const lines = modes.map((mode) => {
+    const same = moves.filter((move) => move.mode === mode)
+    const range = (measure: Measure, show: (value: number) => string): string => {
+      const values = same.map((move) => move[measure])
+      return `${show(median(values))} (at most ${show(Math.max(...values))})`
+    }
+    const megabytes = (bytes: number): string => `${(bytes / 1e6).toFixed(0)} MB`
+    return [
+      `${same.length} × ${mode}`,
+      `duration ${range('durationMs', readableDuration)}`,
+      `memory ${range('peakMemoryBytes', megabytes)}`,
+      `journal ${range('journalEntries', String)} entries, ${range('journalBytes', String)} bytes`,
+    ].join('  ')
+  })
+  return lines.join('\n')
+}
+
+function median(values: readonly number[]): number {
+  return [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)] ?? Number.NaN
+}

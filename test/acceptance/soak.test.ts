@@ -1,0 +1,71 @@
+import { join } from 'node:path'
+import { afterAll, beforeAll, expect, jest, test } from '@jest/globals'
+import { journalOf, watchPeakMemory } from '../../lab/soak/costs.ts'
+import { judgeSoak, type SoakMove } from '../../lab/soak/judge-soak.ts'
+import { openWitness } from '../../lab/witness.ts'
+import { openKubernetes } from '../../src/clients/kubernetes.ts'
+import type { MoveReport } from '../../src/operations/reports.ts'
+import type { SiteName } from '../../src/stack/stack.ts'
+import { type ApiServer, startApiServer } from '../support/api-server.ts'
+import { type ObjectStoreServer, startObjectStore } from '../support/object-store.ts'
+import { runCli } from '../support/run-cli.ts'
+import { type SmallStack, smallStack } from '../support/small-stack.ts'
+
+jest.setTimeout(180_000)
+
+const MOVES = 20
+let api: ApiServer
+let store: ObjectStoreServer
+let stack: SmallStack
+
+beforeAll(async () => {
+  ;[api, store] = await Promise.all([startApiServer(), startObjectStore()])
+  const kubeconfig = api.kubeconfig('admin')
+  const signal = AbortSignal.timeout(10_000)
+  const id = await openKubernetes({ site: 'dc-a' as SiteName, kubeconfig, context: undefined, signal }).clusterId()
+  stack = smallStack({
+    kubernetes: { 'dc-a': kubeconfig, 'dc-b': kubeconfig },
+    clusterIds: { 'dc-a': id, 'dc-b': id },
+    storage: store.endpoint,
+    ...store.access(),
+    github: false,
+  })
+}, 60_000)
+afterAll(async () => {
+  await Promise.all([api?.stop(), store?.stop()])
+})
+
+test(`${MOVES} moves in a row: each ends, the epoch counts them, and neither memory nor journal grow`, async () => {
+  const standby = (...args: readonly string[]) => runCli(['--stack', stack.path, '--json', ...args], { env: stack.env })
+  expect(await standby('deploy')).toMatchObject({ exitCode: 0 })
+  const witness = await openWitness({ path: stack.path, environmentOf: async () => stack.env })
+  const plan = join(stack.folder, 'plan.json')
+  const moves: SoakMove[] = []
+  for (let index = 0; index < MOVES; index++) {
+    const planned = await standby('failover', 'plan', '--to', index % 2 === 0 ? 'dc-b' : 'dc-a', '--out', plan)
+    const { digest } = JSON.parse(planned.stdout) as { readonly digest: string }
+    let peakOf = (): number => 0
+    const args = ['failover', 'execute', '--plan', plan, '--digest', digest, '--reason', 'a soak']
+    const executed = await runCli(['--stack', stack.path, '--json', ...args], {
+      env: stack.env,
+      meanwhile: async ({ pid }) => {
+        if (pid !== undefined) peakOf = watchPeakMemory(pid)
+      },
+    })
+    const peakMemoryBytes = peakOf()
+    const report = JSON.parse(executed.stdout) as MoveReport
+    const journal = await journalOf(witness, report.run)
+    expect(report.epoch).toEqual({ before: index + 1, after: index + 2 })
+    moves.push({
+      mode: 'switchover',
+      verdict: report.verdict,
+      durationMs: report.duration,
+      peakMemoryBytes,
+      journalEntries: journal.entries,
+      journalBytes: journal.bytes,
+    })
+  }
+  expect(Math.min(...moves.map((move) => move.peakMemoryBytes))).toBeGreaterThan(30e6)
+  expect(Math.min(...moves.map((move) => move.journalEntries))).toBeGreaterThan(3)
+  expect(judgeSoak(moves)).toEqual([])
+})
