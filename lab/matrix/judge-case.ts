@@ -13,9 +13,9 @@ export interface CaseVerdict {
 /** Whether a case kept every promise. Pure. */
 export function judgeCase(facts: CaseFacts): CaseVerdict {
   const ledger = judgeLedger(facts.entries, facts.ids)
-  const failures = [...ofMove(facts), ...ofLedger(facts, ledger), ...ofOldSite(facts), ...ofEnd(facts)]
+  const failures = [...ofMove(facts), ...ofLedger(facts, ledger), ...ofOldSite(facts), ...ofWriters(facts), ...ofEnd(facts)]
   const served = facts.executed.duration / 1000
-  const figures = `${facts.executed.verdict} in ${served.toFixed(0)} s, ${ledger.acknowledged} acknowledged, ${ledger.lostAcknowledged.length} lost, ${ledger.unknown} unknown, ${facts.deaths} deaths`
+  const figures = `${facts.executed.verdict} in ${served.toFixed(0)} s, ${ledger.acknowledged} acknowledged, ${ledger.lostAcknowledged.length} lost, ${ledger.unknown} unknown, ${facts.deaths} deaths, two writable databases for ${(facts.twoWritersMs / 1000).toFixed(1)} s`
   return { name: nameOf(facts.one), failures, figures }
 }
 
@@ -49,6 +49,16 @@ function ofOldSite({ entries, from, movedAt }: CaseFacts): string[] {
   const answered = entries.filter(({ site, outcome, startedAt }) => site === from && outcome === 'acknowledged' && startedAt > movedAt)
   return answered.length === 0 ? [] : [`${from} accepted ${answered.length} writes after the move`]
 }
+
+/**
+ * By the databases' own logs. A site that was only cut off, or that woke up, believes that it is active until its guard shuts it; that is beside the
+ * promoted one, and no user reaches it (see `ofOldSite`). Anything else with two writers is a defect.
+ */
+function ofWriters({ one, twoWritersMs }: CaseFacts): string[] {
+  const may = one.mode === 'failover' ? GUARDED_WITHIN : 0
+  return twoWritersMs <= may ? [] : [`both databases took writes for ${(twoWritersMs / 1000).toFixed(1)} s`]
+}
+const GUARDED_WITHIN = 90_000
 
 /** In the end everything is as after an undisturbed move. */
 function ofEnd({ before, after, to, one }: CaseFacts): string[] {

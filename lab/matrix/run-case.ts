@@ -10,10 +10,11 @@ import { loseSite } from '../lose-site.ts'
 import { mortalMove, reviewedMove } from '../reviewed-move.ts'
 import { runLab } from '../run-lab.ts'
 import { runStandby } from '../run-standby.ts'
-import type { LabStack } from '../stacks.ts'
+import { type LabStack, labStacks } from '../stacks.ts'
 import type { HostName, SiteName } from '../topology.ts'
 import { endsOf, untilGreen } from '../until-green.ts'
 import { isCrashPoint, type MatrixCase } from './cases.ts'
+import { databaseLog, twoWriters, type WritableSpan, writableSpans } from './writers.ts'
 
 export interface CaseAround {
   readonly lab: LabEnvironment
@@ -37,6 +38,8 @@ export interface CaseFacts {
   /** When users were served by the new site. */
   readonly movedAt: number
   readonly rejoined: MoveReport | null
+  /** How long both sites' databases took writes at the same time, by their own logs; milliseconds. */
+  readonly twoWritersMs: number
   readonly entries: readonly LedgerEntry[]
   /** What the new site serves in the end. */
   readonly ids: readonly string[]
@@ -54,23 +57,39 @@ export async function runCase(one: MatrixCase, around: CaseAround): Promise<Case
   const { stack, lab, credentials, say } = around
   const before = await untilGreen(stack, lab.programs.helm)
   const { from, to } = endsOf(before)
+  const begunAt = Date.now()
   const file = join(await mkdtemp(join(tmpdir(), 'standby-case-')), 'ledger.jsonl')
   const ledger = await startLedgerProcess({ addresses: stack.addresses, credentials, intervalMs: 50, file })
   await pause(2_000)
   const trouble = await begin(one, from, around)
   // Whatever becomes of the move, the lab is healed.
   const moved = await moveThrough(one, to, around, trouble).finally(() => trouble.end())
+  const healedAt = Date.now()
   let rejoined: MoveReport | null = null
   if (one.mode === 'failover') {
     say(`${from} is back, and is left alone for ${RETURNED_FOR / 1000} s`)
     await pause(RETURNED_FOR)
-    rejoined = (await reviewedMove(stack, { mode: 'rejoin', to: from }, github(lab))).executed
   }
+  // Before the rejoin: the old database goes, and its log with it.
+  const asleep = one.trouble === 'freeze' ? { site: from, from: trouble.at, to: healedAt } : null
+  const twoWritersMs = twoWriters(await spansOf({ from, to }, begunAt, around), Date.now(), asleep)
+  if (one.mode === 'failover') rejoined = (await reviewedMove(stack, { mode: 'rejoin', to: from }, github(lab))).executed
   const after = await untilGreen(stack, lab.programs.helm)
   await ledger.stop()
   const entries = await ledger.entries()
   const ids = await readAllIds(stack.addresses[0] ?? '', credentials)
-  return { one, from, to, troubleAt: trouble.at, ...moved, rejoined, entries, ids, before, after }
+  return { one, from, to, troubleAt: trouble.at, ...moved, rejoined, twoWritersMs, entries, ids, before, after }
+}
+
+async function spansOf(
+  ends: { readonly from: SiteName; readonly to: SiteName },
+  begunAt: number,
+  { lab, stack }: CaseAround,
+): Promise<WritableSpan[]> {
+  const { namespace } = labStacks[stack.name]
+  const of = (site: SiteName) => ({ namespace, cluster: `pg-${site}`, since: new Date(begunAt) })
+  const [old, next] = await Promise.all([databaseLog(lab, ends.from, of(ends.from)), databaseLog(lab, ends.to, of(ends.to))])
+  return [...writableSpans(ends.from, old, begunAt), ...writableSpans(ends.to, next, null)]
 }
 
 interface Moved {
