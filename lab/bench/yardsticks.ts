@@ -1,9 +1,10 @@
-import type { KubernetesClient } from '../src/clients/kubernetes-client.ts'
-import { sshRunner } from '../src/clients/ssh.ts'
-import type { LabEnvironment } from './environment.ts'
-import { execute } from './execute.ts'
-import { type LabStack, labStacks } from './stacks.ts'
-import type { SiteName } from './topology.ts'
+import type { KubernetesClient } from '../../src/clients/kubernetes-client.ts'
+import { sshRunner } from '../../src/clients/ssh.ts'
+import type { LabEnvironment } from '../environment.ts'
+import { execute } from '../execute.ts'
+import { type LabStack, labStacks } from '../stacks.ts'
+import type { SiteName } from '../topology.ts'
+import { tellWitness } from '../witness.ts'
 
 /**
  * The yardsticks of the benchmark. Both do what a move must do for users (traffic closed, application stopped, database moved without loss,
@@ -55,38 +56,66 @@ export async function scriptedSwitchover(stack: LabStack, lab: LabEnvironment, e
   })
   const redo = (JSON.parse(Buffer.from(token, 'base64').toString()) as { latestCheckpointREDOLocation: string })
     .latestCheckpointREDOLocation
-  const pod = {
-    namespace: facts.namespace,
-    name: ((await to.get(cluster(next))) as unknown as ClusterStatus).status.currentPrimary,
-    container: 'postgres',
-  }
-  const psql = (sql: string) => to.exec(pod, ['psql', '-XAtqc', sql]).then((answer) => answer.stdout.trim())
+  const pod = ((await to.get(cluster(next))) as unknown as ClusterStatus).status.currentPrimary
   await until(async () =>
-    (await psql('CHECKPOINT')) === '' && (await psql('SELECT redo_lsn FROM pg_control_checkpoint()')) === redo ? true : undefined,
+    (await psql(to, pod, 'CHECKPOINT')) === '' && (await psql(to, pod, 'SELECT redo_lsn FROM pg_control_checkpoint()')) === redo
+      ? true
+      : undefined,
   )
   await to.patch(cluster(next), { spec: { replica: { primary: next, promotionToken: token } } })
   await until(async () => {
     const found = (await to.get(cluster(next))) as unknown as ClusterStatus
-    if (found.status.lastPromotionToken !== token || found.status.phase !== 'Cluster in healthy state') return undefined
-    return (await psql("SELECT pg_is_in_recovery() || current_setting('archive_mode')").catch(() => '')) === 'falseon' ? true : undefined
+    return found.status.lastPromotionToken === token && (await takesClients(to, next))
   })
   await to.patch(deployment, { spec: { replicas: 1 } }, { subresource: 'scale' })
-  await until(async () => (((await to.get(deployment))?.status as { readyReplicas?: number } | undefined)?.readyReplicas ?? 0) > 0)
+  await until(() => applicationIsReady(to))
   await setTraffic(lab, ends.to)
   const greenMs = performance.now() - begun
   // Not timed: what keeps the next run from failing.
   await to.patch(cluster(next), { spec: { replica: { promotionToken: null } } })
-  await psql('CHECKPOINT')
+  await psql(to, pod, 'CHECKPOINT')
   return { greenMs }
+}
+
+/**
+ * The least that a failover is: the operator promotes the replica because it was told to, and nothing else is done. Timed until the new primary
+ * takes clients, its restart included; the stack is then brought to what it is after a failover, so that a rejoin can follow.
+ */
+export async function operatorPromotion(stack: LabStack, lab: LabEnvironment, to: SiteName): Promise<Yardstick> {
+  const begun = performance.now()
+  const [kubernetes, next] = [stack.admin[to], `pg-${to}`]
+  await kubernetes.patch(cluster(next), { spec: { replica: { primary: next, promotionToken: null } } })
+  await until(() => takesClients(kubernetes, next))
+  const greenMs = performance.now() - begun
+  await kubernetes.patch(deployment, { spec: { replicas: 1 } }, { subresource: 'scale' })
+  await until(() => applicationIsReady(kubernetes))
+  await setTraffic(lab, to)
+  await tellWitness(stack, to)
+  return { greenMs }
+}
+
+async function takesClients(kubernetes: KubernetesClient, name: string): Promise<boolean> {
+  const { status } = (await kubernetes.get(cluster(name))) as unknown as ClusterStatus
+  if (status.phase !== 'Cluster in healthy state') return false
+  const settled = "SELECT pg_is_in_recovery() || current_setting('archive_mode')"
+  return (await psql(kubernetes, status.currentPrimary, settled).catch(() => '')) === 'falseon'
+}
+
+async function applicationIsReady(kubernetes: KubernetesClient): Promise<boolean> {
+  return (((await kubernetes.get(deployment))?.status as { readyReplicas?: number } | undefined)?.readyReplicas ?? 0) > 0
+}
+
+async function psql(kubernetes: KubernetesClient, pod: string, sql: string): Promise<string> {
+  const answer = await kubernetes.exec({ namespace: facts.namespace, name: pod, container: 'postgres' }, ['psql', '-XAtqc', sql])
+  return answer.stdout.trim()
 }
 
 /** Not timed: writes out both databases, so that the follower's next restartpoint shows its new timeline. */
 export async function checkpointBoth(stack: LabStack): Promise<void> {
   for (const site of ['dc-a', 'dc-b'] as const) {
     const status = ((await stack.admin[site].get(cluster(`pg-${site}`))) as unknown as ClusterStatus).status
-    const pod = { namespace: facts.namespace, name: status.currentPrimary, container: 'postgres' }
     for (const sql of ['CHECKPOINT', 'SELECT pg_switch_wal() WHERE NOT pg_is_in_recovery()'])
-      await stack.admin[site].exec(pod, ['psql', '-XAtqc', sql]).catch(() => '')
+      await psql(stack.admin[site], status.currentPrimary, sql).catch(() => '')
   }
 }
 

@@ -1,0 +1,82 @@
+import { mkdtemp } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { readableDuration } from '../../src/duration.ts'
+import type { StatusReport } from '../../src/operations/reports.ts'
+import { longestGap } from '../ledger/judge-ledger.ts'
+import { startLedgerProcess } from '../ledger/ledger-process.ts'
+import { runStandby } from '../run-standby.ts'
+import type { SiteName } from '../topology.ts'
+import { endsOf } from '../until-green.ts'
+import { tellWitness } from '../witness.ts'
+import { type BenchLab, between } from './bench-lab.ts'
+import { percentile, spread } from './figures.ts'
+import { checkpointBoth, guidedSwitchover, scriptedSwitchover } from './yardsticks.ts'
+
+const OURS = 'standby failover'
+const SCRIPT = 'smallest script'
+const GUIDE = "guide's procedure"
+
+interface Sample {
+  readonly gapMs: number
+  readonly greenMs: number
+}
+type Way = (ends: { readonly from: SiteName; readonly to: SiteName }) => Promise<number>
+
+/** The three ways in turn, round after round, under a client that writes every 50 ms; what is printed in the end. */
+export async function benchSwitchover(bench: BenchLab, rounds: number): Promise<string[]> {
+  const { lab, stack, credentials } = bench
+  const ways: Readonly<Record<string, Way>> = {
+    [OURS]: async ({ to }) => between(await bench.move({ to }), 'DRAIN', 'TRAFFIC'),
+    [SCRIPT]: async (ends) => (await scriptedSwitchover(stack, lab, ends)).greenMs,
+    [GUIDE]: async (ends) => (await guidedSwitchover(lab, ends)).greenMs,
+  }
+  const file = join(await mkdtemp(join(tmpdir(), 'standby-bench-')), 'ledger.jsonl')
+  const ledger = await startLedgerProcess({ addresses: stack.addresses, credentials, intervalMs: 50, file })
+  const samples = new Map<string, Sample[]>(Object.keys(ways).map((name) => [name, []]))
+  for (let round = 0; round < rounds; round++)
+    for (const [name, move] of Object.entries(ways)) {
+      const ends = endsOf(await untilSettled(bench))
+      const from = Date.now()
+      const greenMs = await move(ends)
+      const gapMs = longestGap(await ledger.entries(), { from, to: Date.now() })?.durationMs ?? Number.NaN
+      samples.get(name)?.push({ gapMs, greenMs })
+      process.stderr.write(`${name}: gap ${readableDuration(gapMs)}, green ${readableDuration(greenMs)}\n`)
+      // The yardsticks know no witness.
+      if (name !== OURS) await tellWitness(stack, ends.to)
+    }
+  await ledger.stop()
+  return report(samples, rounds)
+}
+
+/** Green, but for what only a move of ours would have done; the follower's next restartpoint shows its timeline, and is not waited for. */
+async function untilSettled({ stack, lab }: BenchLab): Promise<StatusReport> {
+  const deadline = Date.now() + 180_000
+  for (;;) {
+    const { result } = await runStandby<StatusReport>(stack, 'observer', ['status'], { helm: lab.programs.helm, quiet: true })
+    const left = result.findings.filter(({ severity, code }) => severity !== 'info' && !NOT_OF_A_SCRIPT.has(code))
+    if (left.length === 0) return result
+    if (Date.now() > deadline) throw new Error(`not settled within 3 min: ${left.map(({ what }) => what).join('; ')}`)
+    await checkpointBoth(stack)
+    await sleep(2_000)
+  }
+}
+const NOT_OF_A_SCRIPT: ReadonlySet<string> = new Set(['image-differs', 'no-backup', 'application-not-ready'])
+
+function report(samples: ReadonlyMap<string, readonly Sample[]>, rounds: number): string[] {
+  const gapsOf = (name: string): number[] => (samples.get(name) ?? []).map(({ gapMs }) => gapMs)
+  const ratio = (other: string): string => {
+    const [ours, theirs] = [percentile(gapsOf(OURS), 0.5), percentile(gapsOf(other), 0.5)]
+    return `switchover ratio ${(ours / theirs).toFixed(2)}  (p50 of the write gap, standby over the ${other})`
+  }
+  return [
+    `planned switchover, ${rounds} rounds of each way, client write gap and time to all green:`,
+    ...[...samples].flatMap(([name, list]) => [
+      `  ${name.padEnd(18)} gap   ${spread(list.map(({ gapMs }) => gapMs))}`,
+      `  ${''.padEnd(18)} green ${spread(list.map(({ greenMs }) => greenMs))}`,
+    ]),
+    ratio(SCRIPT),
+    ratio(GUIDE),
+  ]
+}
