@@ -30,7 +30,7 @@ export async function benchSwitchover(bench: BenchLab, rounds: number): Promise<
   const ways: Readonly<Record<string, Way>> = {
     [OURS]: async ({ to }) => between(await bench.move({ to }), 'DRAIN', 'TRAFFIC'),
     [SCRIPT]: async (ends) => (await scriptedSwitchover(stack, lab, ends)).greenMs,
-    [GUIDE]: async (ends) => (await guidedSwitchover(lab, ends)).greenMs,
+    [GUIDE]: async (ends) => (await guidedSwitchover(stack, lab, ends)).greenMs,
   }
   const file = join(await mkdtemp(join(tmpdir(), 'standby-bench-')), 'ledger.jsonl')
   const ledger = await startLedgerProcess({ addresses: stack.addresses, credentials, intervalMs: 50, file })

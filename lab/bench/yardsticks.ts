@@ -5,10 +5,12 @@ import { execute } from '../execute.ts'
 import { type LabStack, labStacks } from '../stacks.ts'
 import type { SiteName } from '../topology.ts'
 import { tellWitness } from '../witness.ts'
+import { newestDump } from './newest-dump.ts'
 
 /**
  * The yardsticks of the benchmark. Both do what a move must do for users (traffic closed, application stopped, database moved without loss,
- * application started, traffic opened) and nothing else: no plan, no approval, no lock, no journal, no proof, and an empty cache on the new site.
+ * application started, traffic opened) and nothing else: no plan, no approval, no lock, no journal, no proof. The script leaves an empty cache on the
+ * new site; the guide restores its latest backup there.
  */
 export interface Yardstick {
   readonly greenMs: number
@@ -119,8 +121,8 @@ export async function checkpointBoth(stack: LabStack): Promise<void> {
   }
 }
 
-/** The guide's procedure, one kubectl command after another, as its reader would type and read them; kubectl's own waiting where it has one. */
-export async function guidedSwitchover(lab: LabEnvironment, ends: Ends): Promise<Yardstick> {
+/** The guide's procedure (Infisical on Kubernetes, "Traffic Management and Failover"), one kubectl command after another, as its reader would type and read them; kubectl's own waiting where it has one. */
+export async function guidedSwitchover(stack: LabStack, lab: LabEnvironment, ends: Ends): Promise<Yardstick> {
   const begun = performance.now()
   const kubectl = (site: SiteName, ...args: string[]): Promise<string> => {
     const kubeconfig = lab.sites.find((candidate) => candidate.name === site)?.kubeconfig ?? ''
@@ -146,6 +148,11 @@ export async function guidedSwitchover(lab: LabEnvironment, ends: Ends): Promise
     5_000,
   )
   await kubectl(ends.to, 'wait', '--for=condition=Ready', `cluster/pg-${ends.to}`, '--timeout=300s')
+  // "The latest Redis backup is restored from object storage to the passive data center": with the request that the cache of this stack loads.
+  const dump = await newestDump(stack, ends.from)
+  await kubectl(ends.to, 'patch', 'secret', dump.secret, '--type=merge', '-p', JSON.stringify({ stringData: dump.request }))
+  await kubectl(ends.to, 'delete', 'pod', dump.pod)
+  await kubectl(ends.to, 'wait', '--for=condition=Ready', `pod/${dump.pod}`, '--timeout=300s')
   await kubectl(ends.to, 'scale', 'deployment', WORKLOAD, '--replicas=1')
   await kubectl(ends.to, 'rollout', 'status', `deployment/${WORKLOAD}`, '--timeout=300s')
   await setTraffic(lab, ends.to)

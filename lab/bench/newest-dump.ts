@@ -1,0 +1,39 @@
+import { openObjectStore } from '../../src/clients/object-store.ts'
+import { backupFolder, type Cache, podOf, restoreRequest } from '../../src/drivers/redis/spec.ts'
+import { drivers, witnesses } from '../../src/drivers/registry.ts'
+import { minutes } from '../../src/duration.ts'
+import { loadStack } from '../../src/stack/load-stack.ts'
+import type { CredentialReference, SiteName } from '../../src/stack/stack.ts'
+import type { LabStack } from '../stacks.ts'
+
+/** What a person finds in the bucket, and tells the Redis that is to load it. */
+export interface FoundDump {
+  readonly pod: string
+  readonly secret: string
+  readonly request: Readonly<Record<string, string>>
+}
+
+/** The newest dump of a site, as `aws s3 ls`, `cp` and `presign` show it. */
+export async function newestDump(stack: LabStack, from: string): Promise<FoundDump> {
+  const declared = await loadStack(stack.path, { drivers, witnesses })
+  const cache = declared.components.find(({ driver }) => driver === 'redis') as Cache | undefined
+  const archive = declared.components.find(({ name }) => name === cache?.spec.backup.store)
+  const location = archive === undefined ? undefined : drivers[archive.driver]?.objectStore?.(archive, from as SiteName)
+  if (cache === undefined || location === undefined) throw new Error('the stack declares no cache with backups')
+  const env = await stack.environmentOf('mover')
+  const value = (reference: CredentialReference): string => ('env' in reference ? (env[reference.env] ?? '') : '')
+  const { accessKeyId, secretAccessKey } = location.readCredentials
+  const store = openObjectStore({ ...location, accessKeyId: value(accessKeyId), secretAccessKey: value(secretAccessKey) })
+  const newest = (await store.list(backupFolder(cache)))
+    .map(({ key }) => key)
+    .filter((key) => key.endsWith('.json'))
+    .at(-1)
+  if (newest === undefined) throw new Error(`${from} has no dump`)
+  const { sha256 } = JSON.parse((await store.get(newest))?.body ?? '{}') as { readonly sha256: string }
+  const url = await store.presignedGet(newest.replace(/json$/, 'rdb'), minutes(60))
+  return {
+    pod: podOf(cache),
+    secret: restoreRequest(cache),
+    request: { id: `by-hand-${new Date().toISOString()}`, url, sha256, otherwise: '' },
+  }
+}
