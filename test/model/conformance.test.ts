@@ -6,10 +6,10 @@ import { createActive } from '../../src/execution/witness.ts'
 import { memoryStore } from '../support/memory-store.ts'
 import { mortalProcess } from '../support/mortal-process.ts'
 import { toyClock, toyDriver } from '../support/toy-stack.ts'
-import { modelPlan } from './model-plans.ts'
+import { modelPlan, type PlanRequest } from './model-plans.ts'
 import { type Fault, realProcess, sitesAtFirst } from './model-world.ts'
 import { modelOf, must, type Scenario } from './scenario.ts'
-import { CALM, CREW, THERE } from './scenarios.ts'
+import { CALM, CREW, THERE, THERE_AT_BEST } from './scenarios.ts'
 import { type JournalSoFar, worldsWithJournal } from './shadow.ts'
 
 const SEEDS = 25
@@ -24,9 +24,9 @@ function dice(seed: number): () => number {
 }
 
 /** One run of the real engine: two processes, up to two faults, a death at some instant. Returns its journal. */
-async function realRun(seed: number, how: 'resume' | 'abort'): Promise<readonly JournalEntry[]> {
+async function realRun(seed: number, how: 'resume' | 'abort', request: PlanRequest): Promise<readonly JournalEntry[]> {
   const roll = dice(seed)
-  const { plan } = modelPlan(THERE)
+  const { plan } = modelPlan(request)
   const store = memoryStore()
   const clock = toyClock()
   const sites = sitesAtFirst()
@@ -72,13 +72,18 @@ function sofar(entries: readonly JournalEntry[]): JournalSoFar[] {
 
 describe('what the real engine writes into its journal, the model can do too', () => {
   const { begin, resume, abort } = CREW
-  test.each(['resume', 'abort'] as const)(
-    'with two faults, a death at any instant, and then %s',
-    async (how) => {
+  test.each([
+    ['resume', 'all steps needed', THERE],
+    ['abort', 'all steps needed', THERE],
+    ['resume', 'a fence that is not', THERE_AT_BEST],
+    ['abort', 'a fence that is not', THERE_AT_BEST],
+  ] as const)(
+    'with two faults, a death at any instant, and then %s, %s',
+    async (how, _with, request) => {
       const scenario: Scenario = {
         ...CALM,
         name: 'conformance',
-        plans: [THERE],
+        plans: [request],
         runs: [0],
         processes: [begin(0), how === 'resume' ? resume(0) : abort(0)],
         crashes: 1,
@@ -88,9 +93,11 @@ describe('what the real engine writes into its journal, the model can do too', (
       }
       const model = modelOf(scenario)
       const ends = new Set<string>()
+      const givenUp = new Set<string>()
       for (let seed = 1; seed <= SEEDS; seed++) {
-        const entries = await realRun(seed, how)
+        const entries = await realRun(seed, how, request)
         const known = sofar(entries)
+        for (const entry of entries) if (entry.kind === 'given-up') givenUp.add(entry.step)
         ends.add(known.at(-1)?.view.ended ?? 'none')
         const at = worldsWithJournal(model, known)
         if (at !== null)
@@ -98,6 +105,7 @@ describe('what the real engine writes into its journal, the model can do too', (
             `seed ${seed}: the model can not follow ${JSON.stringify(must(entries[at]))}, entry ${at + 1} of ${JSON.stringify(entries.map((entry) => ('step' in entry ? `${entry.kind} ${entry.step}` : entry.kind)))}`,
           )
       }
+      expect([...givenUp]).toEqual(request === THERE_AT_BEST ? ['application.stop@dc-a'] : [])
       // The seeds reach ends of every kind: a comparison of quiet runs alone would prove little.
       expect([...ends].sort()).toEqual(expect.arrayContaining(how === 'resume' ? ['moved', 'undone'] : ['stopped', 'undone']))
     },
