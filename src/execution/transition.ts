@@ -59,7 +59,15 @@ export interface RunState {
 export type Verdict = 'moved' | 'undone' | 'stopped'
 export type Command =
   | {
-      readonly do: 'record-intent' | 'observe' | 'assert-ours' | 'apply' | 'record-result' | 'record-given-up' | 'take-back' | 'record-undone'
+      readonly do:
+        | 'record-intent'
+        | 'observe'
+        | 'assert-ours'
+        | 'apply'
+        | 'record-result'
+        | 'record-given-up'
+        | 'take-back'
+        | 'record-undone'
       readonly step: StepId
     }
   | { readonly do: 'turn-back' }

@@ -195,7 +195,10 @@ class Working {
     this.threw(next, what, false)
   }
 
-  private record(is: 'intent-recorded' | 'result-recorded' | 'given-up-recorded' | 'undone-recorded', entry: (before: OnRecord | null) => OnRecord) {
+  private record(
+    is: 'intent-recorded' | 'result-recorded' | 'given-up-recorded' | 'undone-recorded',
+    entry: (before: OnRecord | null) => OnRecord,
+  ) {
     const next = copyOf(this.world)
     if (W.get(this.world, W.STALE + this.process) === 1) return this.threw(next, 'run-continued-elsewhere')
     this.withFault(this.world, 'the witness stays silent')
