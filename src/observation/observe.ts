@@ -72,7 +72,7 @@ async function seeSite(context: DriverContext, site: Site): Promise<SiteView> {
 }
 
 /** Less than an observation may take: a site is not called silent because its nodes could not be listed. */
-const NODES_WITHIN: Milliseconds = seconds(2)
+const NODES_WITHIN: Milliseconds = seconds(1)
 const NODE = { apiVersion: 'v1', kind: 'Node', plural: 'nodes' } as const
 
 /** null where nobody may ask: then an API server that answers counts for all that stands behind it. */

@@ -28,7 +28,7 @@ export function accessRulesOf(stack: Stack, drivers: Readonly<Record<string, Dri
   const ofCore = stack.sites.flatMap((site) =>
     identities.flatMap((identity): AccessRule[] => [
       rule(identity, site.name, null, ['namespaces'], ['get'], 'to prove that this is the declared cluster', ['kube-system']),
-      ...(identity === 'observer' || identity === 'mover'
+      ...(identity !== 'guard'
         ? [rule(identity, site.name, null, ['nodes'], ['list'], 'to tell a living site from an API server without nodes')]
         : []),
       ...(identity === 'restore-tester'
