@@ -14,9 +14,9 @@ import { type JournalSoFar, worldsWithJournal } from './shadow.ts'
 
 const SEEDS = 25
 
-/** The same row of numbers for one seed, everywhere. */
+/** The same row of numbers for one seed, everywhere. Seeds are spread first: those that stand side by side would begin with nearly the same number. */
 function dice(seed: number): () => number {
-  let state = seed
+  let state = Math.imul(seed, 0x9e37_79b1) >>> 0
   return () => {
     state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0
     return state / 2 ** 32
@@ -60,13 +60,15 @@ async function realRun(seed: number, how: 'resume' | 'abort', request: PlanReque
 /** The journal after each of its entries, as far as the model knows it. An abort begins and turns back in one move of the model. */
 function sofar(entries: readonly JournalEntry[]): JournalSoFar[] {
   const { steps } = modelPlan(THERE)
+  // A process that died before its first entry has begun all the same: what the first entry shows is the one that takes the run back.
+  const unrecorded = entries[1]?.kind === 'turned-back' ? 1 : 0
   return entries.flatMap((entry, index): JournalSoFar[] => {
-    if (entry.kind === 'begun' && entries[index + 1]?.kind === 'turned-back') return []
+    if (index > 0 && entry.kind === 'begun' && entries[index + 1]?.kind === 'turned-back') return []
     const until = entries.slice(0, index + 1)
     const recorded = stepsOnRecord(until)
     const ended = until.flatMap((one) => (one.kind === 'ended' ? [one.verdict] : [])).at(-1) ?? null
     const view = { steps: steps.map(({ planned }) => recorded.get(planned.id) ?? null), turnedBack: turnedBack(until), ended }
-    return [{ at: index, view, processes: until.filter(({ kind }) => kind === 'begun').length }]
+    return [{ at: index, view, processes: until.filter(({ kind }) => kind === 'begun').length + (index > 0 ? unrecorded : 0) }]
   })
 }
 
