@@ -55,6 +55,7 @@ export const REASON_CODES = {
     'plan-stale': 'A fact that the plan rests on has changed, or the digest is another one.',
     'plan-already-executed': 'A plan is executed once; this one was.',
     'fence-too-low': 'The plan does not shut the old site out as far as the stack, or its being alive, demands.',
+    'fence-unproven': 'A fence is told, and nobody can see that it holds: the node under it is dead or cut off.',
     'loss-not-accepted': 'A failover loses writes, and nobody has named a bound for it.',
     'loss-above-bound': 'A failover would lose more than was accepted, or nobody knows how much.',
     'lost-site-touched': 'A step of a failover asked the lost site for something: a defect of a driver.',
@@ -228,6 +229,7 @@ export const REASON_CODES = {
   },
   Traffic: {
     'load-balancer-silent': 'A load balancer does not answer.',
+    'load-balancer-lost': 'A load balancer that stands in the lost site does not answer; the failover goes on without it.',
     'load-balancer-refused': 'A load balancer refuses a command.',
     'load-balancer-unreadable': 'A load balancer answers with something else than expected.',
     'load-balancer-map-unwritable': 'The map file can not be written: a reload would undo the switch.',

@@ -18,6 +18,8 @@ export interface WhatHappened {
   readonly steps: readonly StepReport[]
   /** Also those that were taken back or done afterwards. */
   readonly failed: readonly StepId[]
+  /** Fences that were not needed, and could not be shut. */
+  readonly givenUp: readonly { readonly step: StepId; readonly why: string }[]
   readonly started: readonly NamedFact[] | null
   readonly fence: ReachedFence
   readonly lost: Loss | null
@@ -37,6 +39,7 @@ export function deviationsOf(plan: Plan, was: WhatHappened): Deviation[] {
     ...ofLoss(plan.predictions.loss, was.lost),
     ...ofTime('writes refused for', plan.predictions.writeGap, was.writeGap),
     ...was.failed.map((step): Deviation => ({ what: step, predicted: 'done', was: 'failed' })),
+    ...was.givenUp.map(({ step, why }): Deviation => ({ what: step, predicted: 'done', was: `given up: ${why}` })),
     ...was.steps.flatMap((step) => ofStep(plan, step)),
   ]
 }

@@ -5,7 +5,7 @@ import { countedLoss } from './counted-loss.ts'
 import { type Deviation, deviationsOf } from './deviations.ts'
 import { type MoveTimes, moveTimes } from './move-times.ts'
 import { type ReachedFence, reachedFence } from './reached-fence.ts'
-import { failedIn, processesIn, recordedSteps } from './recorded-steps.ts'
+import { failedIn, givenUpIn, processesIn, recordedSteps } from './recorded-steps.ts'
 
 /** The record of one process of a run, refused ones included. What a refused run does not have is null or empty. */
 export interface EvidenceBody {
@@ -116,6 +116,15 @@ export function evidenceOf(input: EvidenceInput): EvidenceBody {
     loss: { predicted: plan.predictions.loss, counted },
     rto: moveTimes({ plan, approvedAt, begunAt: processes[0]?.at ?? input.begunAt, steps }),
     writeGap,
-    deviations: deviationsOf(plan, { verdict, steps, failed: failedIn(journal), started, fence, lost: counted, writeGap }),
+    deviations: deviationsOf(plan, {
+      verdict,
+      steps,
+      failed: failedIn(journal),
+      givenUp: givenUpIn(journal),
+      started,
+      fence,
+      lost: counted,
+      writeGap,
+    }),
   }
 }

@@ -129,7 +129,11 @@ function section(step: PlannedStep, manual: Manual | null, numberOf: ReadonlyMap
     `Where: ${step.site === null ? 'outside the sites' : oneLine(step.site)}`,
     ...(needs.length === 0 ? [] : [`After: ${needs.sort((a, b) => a - b).join(', ')}`]),
     `By Standby: at +${readableDuration(begins)}, for ${readableDuration(step.expected)}`,
-    ...(step.fence === undefined ? [] : [`Fence: ${step.fence}`]),
+    ...(step.fence === undefined
+      ? []
+      : [
+          `Fence: ${step.fence}${step.bestEffort === undefined ? '' : ', not needed for the required level: if it can not be shut, go on'}`,
+        ]),
     ...(step.irreversible ? ['**can not be undone**'] : []),
   ]
   const lines = [`### ${numberOf.get(step.id)}. \`${oneLine(step.id)}\``, oneLine(step.title), facts.join(' · ')]

@@ -18,6 +18,7 @@ const SIGNS: Readonly<Record<string, string>> = {
   silent: '✗',
   fail: '✗',
   failed: '✗',
+  'given-up': '!',
   'not-reached': '·',
   undone: '↶',
 }

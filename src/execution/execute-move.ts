@@ -144,6 +144,7 @@ function recorderTo(journal: Journal): Recorder {
     intent: (step, at) => journal.append({ kind: 'intent', at, step: step.id }),
     result: (step, at, outcome, proof) => journal.append({ kind: 'result', at, step: step.id, outcome, proof }),
     failed: (step, at, error) => journal.append({ kind: 'failed', at, step: step.id, code: error.code, what: error.message }),
+    givenUp: (step, at, error) => journal.append({ kind: 'given-up', at, step: step.id, code: error.code, what: error.message }),
     turnedBack: (at) => journal.append({ kind: 'turned-back', at }),
     undone: (step, at) => journal.append({ kind: 'undone', at, step: step.id }),
   }

@@ -23,6 +23,8 @@ export type JournalEntry =
       readonly proof: JsonObject
     }
   | { readonly kind: 'failed'; readonly at: string; readonly step: StepId; readonly code: string; readonly what: string }
+  /** A fence that was not needed, and could not be shut: the run went on without it. */
+  | { readonly kind: 'given-up'; readonly at: string; readonly step: StepId; readonly code: string; readonly what: string }
   /** From here on the run only goes back, unless the point of no return turns out to be behind it. */
   | { readonly kind: 'turned-back'; readonly at: string }
   | { readonly kind: 'undone'; readonly at: string; readonly step: StepId }
@@ -81,13 +83,13 @@ export function stepsOnRecord(entries: readonly JournalEntry[]): Map<StepId, OnR
   const found = new Map<StepId, OnRecord>()
   for (const entry of entries) {
     // An intent after a result is of a process that looked again: what was done stays done.
-    if (entry.kind === 'intent' && !isResult(found.get(entry.step))) found.set(entry.step, 'intent')
+    if (entry.kind === 'intent' && !isOver(found.get(entry.step))) found.set(entry.step, 'intent')
     if (entry.kind === 'result') found.set(entry.step, entry.outcome)
-    if (entry.kind === 'undone') found.set(entry.step, 'undone')
+    if (entry.kind === 'given-up' || entry.kind === 'undone') found.set(entry.step, entry.kind)
   }
   return found
 }
-const isResult = (what: OnRecord | undefined): boolean => what === 'done' || what === 'was-done'
+const isOver = (what: OnRecord | undefined): boolean => what === 'done' || what === 'was-done' || what === 'given-up'
 
 export const turnedBack = (entries: readonly JournalEntry[]): boolean => entries.some((entry) => entry.kind === 'turned-back')
 

@@ -33,6 +33,7 @@ export interface Recorder {
   intent(step: PlannedStep, at: string): Promise<void>
   result(step: PlannedStep, at: string, outcome: 'done' | 'was-done', proof: JsonObject): Promise<void>
   failed(step: PlannedStep, at: string, error: StandbyError): Promise<void>
+  givenUp(step: PlannedStep, at: string, error: StandbyError): Promise<void>
   turnedBack(at: string): Promise<void>
   undone(step: PlannedStep, at: string): Promise<void>
 }
@@ -50,6 +51,8 @@ interface Working {
   readonly begunAt: string
   readonly performer: StepPerformer
   proof: JsonObject
+  /** Why the run goes on without it. */
+  lacks: StandbyError | null
 }
 
 /**
@@ -75,7 +78,8 @@ export async function runSteps(run: StepsRun): Promise<StepsOutcome> {
     const found = working.get(key)
     if (found !== undefined) return found
     const begunAt = run.clock.now().toISOString()
-    const begun = { begunAt, performer: performerOf(run, step, begunAt, direction === 'back' ? run.signal : forwardSignal), proof: {} }
+    const performer = performerOf(run, step, begunAt, direction === 'back' ? run.signal : forwardSignal, direction)
+    const begun: Working = { begunAt, performer, proof: {}, lacks: null }
     working.set(key, begun)
     run.progress.begun(step, begunAt)
     return begun
@@ -119,6 +123,13 @@ export async function runSteps(run: StepsRun): Promise<StepsOutcome> {
         conclude(step, outcome, work.proof)
         return note({ is: 'result-recorded', step: step.id })
       }
+      case 'record-given-up': {
+        const why = work.lacks ?? asStandbyError(new Error(`${step.id} was not reached`))
+        await run.recorder.givenUp(step, at, why)
+        conclude(step, 'given-up', null)
+        run.context.log.warning(`${step.id} is given up, and the run goes on: ${why.message}`)
+        return note({ is: 'given-up-recorded', step: step.id })
+      }
       case 'take-back':
         await work.performer.takeBack()
         return note({ is: 'taken-back', step: step.id })
@@ -130,11 +141,20 @@ export async function runSteps(run: StepsRun): Promise<StepsOutcome> {
     }
   }
 
+  const isGivenUp = (step: PlannedStep, reason: StandbyError): boolean => {
+    const after = advance(run.course, state, { is: 'threw', step: step.id })
+    if (after.steps[step.id] !== 'lacking') return false
+    workOn(step).lacks = reason
+    state = after
+    return true
+  }
+
   const begin = async (command: Extract<Command, { step: StepId }>, step: PlannedStep): Promise<void> => {
     try {
       await carryOut(command, step)
     } catch (error) {
       const reason = asStandbyError(error)
+      if (!run.signal.aborted && reason.code !== LOST && isGivenUp(step, reason)) return
       // What fails after the first failure was stopped by it, and says nothing new.
       const first = failure === null
       failure ??= reason
@@ -179,8 +199,14 @@ export async function runSteps(run: StepsRun): Promise<StepsOutcome> {
 /** Somebody else holds the lock: this process touches nothing any more. */
 const LOST = 'lock-lost'
 
-function performerOf(run: StepsRun, step: PlannedStep, begunAt: string, signal: AbortSignal): StepPerformer {
-  const deadline = deadlineAfter(step.deadline)
+function performerOf(
+  run: StepsRun,
+  step: PlannedStep,
+  begunAt: string,
+  signal: AbortSignal,
+  direction: RunState['direction'],
+): StepPerformer {
+  const deadline = deadlineAfter((direction === 'forward' ? step.bestEffort : undefined) ?? step.deadline)
   const bounded = AbortSignal.any([signal, deadline.signal])
   const stepRun: StepRun = {
     step,
@@ -205,7 +231,7 @@ function componentOrCore(run: StepsRun, step: PlannedStep): StepRun['component']
 
 function reportBefore(run: StepsRun, step: PlannedStep): StepReport {
   const state = run.from.steps[step.id]
-  const outcome = state === 'done' || state === 'was-done' ? 'was-done' : state === 'undone' ? 'undone' : 'not-reached'
+  const outcome = state === 'done' || state === 'was-done' ? 'was-done' : state === 'undone' || state === 'given-up' ? state : 'not-reached'
   return { ...notReached(step), outcome, proof: run.proofs.get(step.id) ?? null }
 }
 

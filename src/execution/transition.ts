@@ -34,6 +34,10 @@ export type StepState =
   | 'done'
   | 'was-done'
   | 'failed'
+  /** A fence that is not needed could not be shut; not on record yet. */
+  | 'lacking'
+  /** The run goes on without it. Its effect may have happened. */
+  | 'given-up'
   /** Lock and epoch were read again: it may be taken back. */
   | 'cleared-back'
   /** Taken back; not on record yet. */
@@ -55,14 +59,25 @@ export interface RunState {
 export type Verdict = 'moved' | 'undone' | 'stopped'
 export type Command =
   | {
-      readonly do: 'record-intent' | 'observe' | 'assert-ours' | 'apply' | 'record-result' | 'take-back' | 'record-undone'
+      readonly do:
+        | 'record-intent'
+        | 'observe'
+        | 'assert-ours'
+        | 'apply'
+        | 'record-result'
+        | 'record-given-up'
+        | 'take-back'
+        | 'record-undone'
       readonly step: StepId
     }
   | { readonly do: 'turn-back' }
   | { readonly do: 'end'; readonly verdict: Verdict }
 
 export type RunEvent =
-  | { readonly is: 'intent-recorded' | 'cleared' | 'applied' | 'result-recorded' | 'taken-back' | 'undone-recorded'; readonly step: StepId }
+  | {
+      readonly is: 'intent-recorded' | 'cleared' | 'applied' | 'result-recorded' | 'given-up-recorded' | 'taken-back' | 'undone-recorded'
+      readonly step: StepId
+    }
   | { readonly is: 'observed'; readonly step: StepId; readonly saw: 'done' | 'pending' | 'unknown' }
   /** Waiting or trying again does not help. */
   | { readonly is: 'threw'; readonly step: StepId }
@@ -76,12 +91,12 @@ export type RunEvent =
 export const PAST = 'past-point-of-no-return'
 
 /** What a run's journal says of its steps. */
-export type OnRecord = 'intent' | 'done' | 'was-done' | 'undone'
+export type OnRecord = 'intent' | 'done' | 'was-done' | 'given-up' | 'undone'
 
 /** The state in which a process begins or continues a run. */
 export function beginRun(course: Course, onRecord: ReadonlyMap<StepId, OnRecord>, turnedBack: boolean): RunState {
-  const states = { intent: 'unsure', done: 'done', 'was-done': 'was-done', undone: 'undone' } as const
-  const complete = course.steps.every(({ id }) => isDone(onRecord.get(id)))
+  const states = { intent: 'unsure', done: 'done', 'was-done': 'was-done', 'given-up': 'given-up', undone: 'undone' } as const
+  const complete = course.steps.every(({ id }) => isOver(onRecord.get(id)))
   const steps = Object.fromEntries(
     course.steps.map(({ id }): [StepId, StepState] => {
       const recorded = onRecord.get(id)
@@ -107,7 +122,7 @@ function forward(course: Course, run: RunState): Command[] {
     if (under.length > 0) return under
     return mayTurnBack(course, run) ? [{ do: 'turn-back' }] : [{ do: 'end', verdict: 'stopped' }]
   }
-  const done = new Set(course.steps.filter(({ id }) => isDone(run.steps[id])).map(({ id }) => id))
+  const done = new Set(course.steps.filter(({ id }) => isOver(run.steps[id])).map(({ id }) => id))
   if (done.size === course.steps.length) return [{ do: 'end', verdict: 'moved' }]
   const begun = new Set(course.steps.filter(({ id }) => run.steps[id] !== 'todo').map(({ id }) => id))
   // A run that is continued holds the lock again before it does anything else.
@@ -119,6 +134,7 @@ function forward(course: Course, run: RunState): Command[] {
 function commandFor(step: PlannedStep, state: StepState, failed: boolean): Command[] {
   const to = (what: Extract<Command, { step: StepId }>['do']): Command[] => [{ do: what, step: step.id }]
   if (state === 'holds' || state === 'held') return to('record-result')
+  if (state === 'lacking') return to('record-given-up')
   if (failed) return []
   if (state === 'intended' || state === 'unsure' || state === 'applied') return to('observe')
   if (state === 'missing') return to(needsLock(step) ? 'assert-ours' : 'apply')
@@ -171,6 +187,7 @@ export function advance(course: Course, run: RunState, event: RunEvent): RunStat
   if (event.is === 'ended') return { ...run, ended: true }
   if (event.is === 'turned-back') return { ...run, direction: 'back' }
   const before = run.steps[event.step] ?? 'todo'
+  if (event.is === 'threw' && mayGiveUp(course, run, event.step)) return { ...run, steps: { ...run.steps, [event.step]: 'lacking' } }
   const after = nextState(before, event, run.direction === 'back' && event.step !== course.lock)
   const steps = after === before ? run.steps : { ...run.steps, [event.step]: after }
   if (event.is === 'committed') return { ...run, direction: 'forward', failed: true, steps }
@@ -191,6 +208,8 @@ function nextState(state: StepState, event: Extract<RunEvent, { step: StepId }>,
       return state === 'cleared' || state === 'missing' ? 'applied' : state
     case 'result-recorded':
       return state === 'holds' ? 'done' : state === 'held' ? 'was-done' : state
+    case 'given-up-recorded':
+      return state === 'lacking' ? 'given-up' : state
     case 'taken-back':
       return state === 'cleared-back' ? 'taken-back' : state
     case 'undone-recorded':
@@ -201,6 +220,17 @@ function nextState(state: StepState, event: Extract<RunEvent, { step: StepId }>,
       return goingBack ? 'stuck' : 'failed'
   }
 }
+
+/**
+ * A fence beyond the required level does not stop the run when the site refuses it or stays silent. What keeps this process from its journal
+ * or its lock does, whatever the step; and what was stopped by the failure of another step has not been tried to its end.
+ */
+function mayGiveUp(course: Course, run: RunState, step: StepId): boolean {
+  if (run.direction === 'back' || run.failed || run.lost) return false
+  const planned = course.steps.find(({ id }) => id === step)
+  return planned?.bestEffort !== undefined && TRYING.has(run.steps[step] ?? 'todo')
+}
+const TRYING: ReadonlySet<StepState> = new Set(['intended', 'unsure', 'cleared', 'applied'])
 
 /** Before the point of no return is known to be behind us. Where that is uncertain, going back begins by making it certain. */
 export function mayTurnBack(course: Course, run: RunState): boolean {
@@ -214,7 +244,9 @@ export const needsLock = (step: PlannedStep): boolean => !WITHOUT_LOCK.has(step.
 const WITHOUT_LOCK: ReadonlySet<Phase> = new Set(['PREFLIGHT', 'LOCK', 'CLOSED'])
 
 const isDone = (state: StepState | OnRecord | undefined): boolean => state === 'done' || state === 'was-done'
+/** Nothing more is tried, and what comes after it may begin. */
+const isOver = (state: StepState | OnRecord | undefined): boolean => isDone(state) || state === 'given-up'
 
 /** Whose effect may have happened, or may still arrive. What was there before this run came is not this run's to take back. */
 const mayHaveHappened = (state: StepState): boolean =>
-  ['unsure', 'intended', 'missing', 'cleared', 'applied', 'holds', 'done', 'failed'].includes(state)
+  ['unsure', 'intended', 'missing', 'cleared', 'applied', 'holds', 'done', 'failed', 'lacking', 'given-up'].includes(state)

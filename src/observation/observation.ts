@@ -12,7 +12,14 @@ export interface Observation {
 }
 
 export type SiteView =
-  | { readonly kind: 'answering'; readonly clusterId: string; readonly version: string; readonly latency: Milliseconds }
+  | {
+      readonly kind: 'answering'
+      readonly clusterId: string
+      readonly version: string
+      readonly latency: Milliseconds
+      /** How many of its nodes say that they are ready; absent where nobody may ask. */
+      readonly nodes?: { readonly ready: number; readonly total: number }
+    }
   /** It answers, but it is not the cluster that the stack file names. */
   | { readonly kind: 'stranger'; readonly clusterId: string }
   | { readonly kind: 'silent'; readonly why: string; readonly triedFrom: readonly string[] }

@@ -1,3 +1,4 @@
+import type { KubernetesClient, KubernetesObject } from '../clients/kubernetes-client.ts'
 import { type Milliseconds, readableDuration, seconds } from '../duration.ts'
 import { asStandbyError } from '../errors.ts'
 import type { ConditionalStore } from '../execution/conditional-store.ts'
@@ -62,9 +63,34 @@ async function seeComponent(
 async function seeSite(context: DriverContext, site: Site): Promise<SiteView> {
   const begun = performance.now()
   const kubernetes = context.kubernetes(site.name)
+  const nodes = seeNodes(kubernetes, context.signal)
   const [clusterId, version] = await Promise.all([kubernetes.clusterId(), kubernetes.version()])
   if (clusterId !== site.kubernetes.clusterId) return { kind: 'stranger', clusterId }
-  return { kind: 'answering', clusterId, version, latency: Math.round(performance.now() - begun) }
+  const latency = Math.round(performance.now() - begun)
+  const seen = await nodes
+  return { kind: 'answering', clusterId, version, latency, ...(seen === null ? {} : { nodes: seen }) }
+}
+
+/** Less than an observation may take: a site is not called silent because its nodes could not be listed. */
+const NODES_WITHIN: Milliseconds = seconds(1)
+const NODE = { apiVersion: 'v1', kind: 'Node', plural: 'nodes' } as const
+
+/** null where nobody may ask: then an API server that answers counts for all that stands behind it. */
+async function seeNodes(
+  kubernetes: KubernetesClient,
+  signal: AbortSignal,
+): Promise<{ readonly ready: number; readonly total: number } | null> {
+  try {
+    const nodes = await kubernetes.list(NODE, {}, { signal, deadline: NODES_WITHIN })
+    return { ready: nodes.filter(isReady).length, total: nodes.length }
+  } catch {
+    return null
+  }
+}
+
+const isReady = ({ status }: KubernetesObject): boolean => {
+  const { conditions = [] } = (status ?? {}) as { readonly conditions?: readonly { readonly type: string; readonly status: string }[] }
+  return conditions.some((condition) => condition.type === 'Ready' && condition.status === 'True')
 }
 
 const silentSite = (why: string): SiteView => ({ kind: 'silent', why, triedFrom: [VANTAGE_POINT] })

@@ -28,6 +28,9 @@ export function accessRulesOf(stack: Stack, drivers: Readonly<Record<string, Dri
   const ofCore = stack.sites.flatMap((site) =>
     identities.flatMap((identity): AccessRule[] => [
       rule(identity, site.name, null, ['namespaces'], ['get'], 'to prove that this is the declared cluster', ['kube-system']),
+      ...(identity !== 'guard'
+        ? [rule(identity, site.name, null, ['nodes'], ['list'], 'to tell a living site from an API server without nodes')]
+        : []),
       ...(identity === 'restore-tester'
         ? [rule(identity, site.name, null, ['namespaces'], ['get'], 'to prove that the sandbox is one', [sandboxNamespace(stack.name)])]
         : []),
@@ -43,9 +46,10 @@ function rule(
   resources: string[],
   verbs: string[],
   because: string,
-  resourceNames: string[],
+  resourceNames?: string[],
 ): AccessRule {
-  return { kind: 'kubernetes', identity, site, namespace, apiGroups: [''], resources, verbs, resourceNames, because }
+  const named = resourceNames === undefined ? {} : { resourceNames }
+  return { kind: 'kubernetes', identity, site, namespace, apiGroups: [''], resources, verbs, ...named, because }
 }
 
 /** The objects that give a site's identities their rights, the sandbox namespace included; made by an administrator, once. */

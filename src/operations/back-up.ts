@@ -36,6 +36,7 @@ export async function backUp(world: World): Promise<BackupReport> {
     recorder: {
       intent: async () => undefined,
       result: async () => undefined,
+      givenUp: async () => undefined,
       turnedBack: async () => undefined,
       undone: async () => undefined,
       failed: async (step, _at, error) => world.log.warning(`${step.id}: ${error.message}`),

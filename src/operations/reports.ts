@@ -137,7 +137,7 @@ export interface StepReport {
   readonly title: string
   readonly phase: Phase
   readonly site: SiteName | null
-  readonly outcome: 'done' | 'was-done' | 'failed' | 'not-reached' | 'undone'
+  readonly outcome: 'done' | 'was-done' | 'failed' | 'given-up' | 'not-reached' | 'undone'
   readonly begunAt: string | null
   readonly endedAt: string | null
   readonly proof: JsonObject | null

@@ -1,3 +1,4 @@
+import { seconds } from '../duration.ts'
 import { FENCE_LEVELS, type FenceLevel } from '../stack/fence-levels.ts'
 import type { Stack } from '../stack/stack.ts'
 import type { Driver } from './driver.ts'
@@ -24,6 +25,24 @@ export function fencingOf(
   return { required: alive ? higher(declared, 'database') : declared, planned }
 }
 
+/** What still answers in a lost site answers soon, or holds up everybody who waits to be served again. */
+const PATIENCE_IN_LOST_SITE = seconds(30)
+
+/**
+ * Marks the fences of a failover that are not needed for the required level: one that can not be shut must not keep users waiting for a
+ * level that nobody demanded. What stands outside the lost site (power, archive) keeps its own time. Pure.
+ */
+export function withBestEffort(steps: readonly PlannedStep[], { required, planned }: Fencing, intent: Intent): PlannedStep[] {
+  if (intent.mode !== 'failover' || required === null) return [...steps]
+  const holds = planned.includes(required) ? required : 'power'
+  const dispensable = ({ fence, site }: PlannedStep): boolean =>
+    fence !== undefined && fence !== holds && (isHigher(fence, required) || (holds === 'power' && site === intent.from))
+  return steps.map((step) => {
+    if (!dispensable(step)) return step
+    return { ...step, bestEffort: step.site === intent.from ? Math.min(step.deadline, PATIENCE_IN_LOST_SITE) : step.deadline }
+  })
+}
+
 /** Refuses a plan whose steps do not shut the level that is required. */
 export function fencingFindings(fencing: Fencing, liveness: Liveness, intent: Intent): Finding[] {
   const { required, planned } = fencing
@@ -48,7 +67,8 @@ export function fencingFindings(fencing: Fencing, liveness: Liveness, intent: In
 export const reaches = (levels: readonly FenceLevel[], required: FenceLevel): boolean =>
   levels.includes(required) || levels.includes('power')
 
-const higher = (a: FenceLevel, b: FenceLevel): FenceLevel => (FENCE_LEVELS.indexOf(a) > FENCE_LEVELS.indexOf(b) ? a : b)
+const isHigher = (a: FenceLevel, b: FenceLevel): boolean => FENCE_LEVELS.indexOf(a) > FENCE_LEVELS.indexOf(b)
+const higher = (a: FenceLevel, b: FenceLevel): FenceLevel => (isHigher(a, b) ? a : b)
 
 const whoSees = (liveness: Liveness): string =>
   liveness.sightings

@@ -10,6 +10,8 @@ export interface Liveness {
 }
 
 /**
+ * An API server is alive for itself alone: with no node that is ready, nothing behind it has been heard of for the better part of a minute.
+ *
  * up: somebody sees it. down: nobody does, and at least two vantage points say so. Else unknown: one pair of eyes can not tell
  * a dead site from a cut link of its own. Pure.
  */
@@ -24,6 +26,14 @@ function ofRunner(observation: Observation, site: SiteName): Sighting[] {
   const view = observation.sites[site]
   if (view === undefined) return []
   if (view.kind === 'silent') return view.triedFrom.map((from) => ({ from, says: 'down', what: `its API server: ${view.why}` }))
+  if (view.kind === 'answering' && view.nodes !== undefined && view.nodes.total > 0 && view.nodes.ready === 0)
+    return [
+      {
+        from: 'this runner',
+        says: 'down',
+        what: `its API server answers, and none of its ${view.nodes.total} nodes is ready: what runs on them is dead, or cut off`,
+      },
+    ]
   return [
     { from: 'this runner', says: 'up', what: view.kind === 'answering' ? `its API server answers (${view.version})` : 'another cluster' },
   ]

@@ -3,7 +3,7 @@ import type { Observation } from '../observation/observation.ts'
 import type { Stack } from '../stack/stack.ts'
 import type { Driver } from './driver.ts'
 import { factsOf } from './facts.ts'
-import { fencingFindings, fencingOf } from './fencing.ts'
+import { fencingFindings, fencingOf, withBestEffort } from './fencing.ts'
 import { findingsOf } from './findings.ts'
 import { livenessOf } from './liveness.ts'
 import { lossFindings, lossOf } from './loss.ts'
@@ -27,10 +27,11 @@ export function planMove(
   drivers: Readonly<Record<string, Driver>>,
   identity: PlanIdentity,
 ): Plan {
-  const steps = moveSteps(stack, observation, intent, drivers)
+  const all = moveSteps(stack, observation, intent, drivers)
   const loss = lossOf(stack, observation, intent, drivers)
   const liveness = livenessOf(stack, observation, drivers, intent.mode === 'rejoin' ? intent.to : intent.from)
-  const fencing = fencingOf(stack, intent, steps, liveness, drivers)
+  const fencing = fencingOf(stack, intent, all, liveness, drivers)
+  const steps = withBestEffort(all, fencing, intent)
   const madeAt = observation.at
   return {
     schemaVersion: 1,

@@ -55,6 +55,8 @@ export interface PlannedStep {
   readonly irreversible: boolean
   /** The level of the ladder that is reached when this step is done: the old site is shut out of so much. */
   readonly fence?: FenceLevel
+  /** Of a fence that is not needed for the level that the plan must reach: it is tried for so long, then the run goes on without it and says so. */
+  readonly bestEffort?: Milliseconds
   readonly deadline: Milliseconds
   /** What it usually takes: for the prediction and the live view. */
   readonly expected: Milliseconds

@@ -148,9 +148,11 @@ class Working {
   carryOut() {
     switch (this.command.do) {
       case 'record-intent':
-        return this.record('intent-recorded', (recorded) => (recorded === 'done' || recorded === 'was-done' ? recorded : 'intent'))
+        return this.record('intent-recorded', (recorded) => (recorded === null || recorded === 'undone' ? 'intent' : recorded))
       case 'record-result':
         return this.record('result-recorded', () => (this.state() === 'held' ? 'was-done' : 'done'))
+      case 'record-given-up':
+        return this.record('given-up-recorded', () => 'given-up')
       case 'record-undone':
         return this.record('undone-recorded', () => 'undone')
       case 'observe':
@@ -175,8 +177,10 @@ class Working {
     this.emit({ next, fair: more.fair ?? true, label, broken: more.broken ?? this.broken })
   }
   private threw(next: W.WorldState, what: string, fair = true): void {
-    next[W.HAS_ERROR + this.process] = 1
     this.note(next, { is: 'threw', step: this.command.step })
+    // What the run goes on without is no reason to stop.
+    const after = this.model.tableOf(this.run).stepState(W.get(next, W.RUN_STATE + this.process), this.index)
+    if (after !== 'lacking') next[W.HAS_ERROR + this.process] = 1
     this.say(next, what, { fair })
   }
   private lost(next: W.WorldState) {
@@ -191,7 +195,10 @@ class Working {
     this.threw(next, what, false)
   }
 
-  private record(is: 'intent-recorded' | 'result-recorded' | 'undone-recorded', entry: (before: OnRecord | null) => OnRecord) {
+  private record(
+    is: 'intent-recorded' | 'result-recorded' | 'given-up-recorded' | 'undone-recorded',
+    entry: (before: OnRecord | null) => OnRecord,
+  ) {
     const next = copyOf(this.world)
     if (W.get(this.world, W.STALE + this.process) === 1) return this.threw(next, 'run-continued-elsewhere')
     this.withFault(this.world, 'the witness stays silent')

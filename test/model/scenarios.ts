@@ -1,8 +1,14 @@
+import type { PlanRequest } from './model-plans.ts'
 import type { Scenario } from './scenario.ts'
 
 /** Nothing goes wrong, and what is written to a site's objects rests on a version that a later holder of the lock makes old. */
 export const CALM = { crashes: 0, faults: 0, delays: 0, outages: 0, writes: 1, fencedObjects: true, guarded: false } as const
 export const THERE = { mode: 'switchover', from: 0, epoch: 1, nonce: 'a' } as const
+/** With a fence that is not needed: the run goes on when it can not be shut. */
+export const THERE_AT_BEST: PlanRequest = {
+  ...THERE,
+  bent: (step) => (step.fence === 'application' ? { ...step, bestEffort: step.deadline } : step),
+}
 /** A second approved plan for the same move. */
 export const THERE_TOO = { mode: 'switchover', from: 0, epoch: 1, nonce: 'b' } as const
 /** Planned and approved while the first move was not finished: its facts hold from the promotion on. */
@@ -35,6 +41,16 @@ export const SCENARIOS: readonly Scenario[] = [
     processes: [begin(0), abort(0)],
     crashes: 1,
     faults: 1,
+  },
+  {
+    ...CALM,
+    name: 'a fence that is not needed fails, and a second process aborts',
+    plans: [THERE_AT_BEST],
+    runs: [0],
+    processes: [begin(0), abort(0)],
+    crashes: 1,
+    faults: 1,
+    writes: 0,
   },
   { ...CALM, name: 'one plan is dispatched twice', plans: [THERE], runs: [0, 0], processes: [begin(0), begin(1), resume(0)], writes: 0 },
   { ...CALM, name: 'two plans for one move', plans: [THERE, THERE_TOO], runs: [0, 1], processes: [begin(0), begin(1)], faults: 1 },

@@ -15,7 +15,11 @@ export const failover: Intent = { mode: 'failover', from, to }
 export const rejoin: Intent = { mode: 'rejoin', from: to, to: from }
 
 /** A traffic component over hosts by name. */
-export function trafficOver(urls: Readonly<Record<string, string>>, more: Partial<HaproxySpec> = {}): Traffic {
+export function trafficOver(
+  urls: Readonly<Record<string, string>>,
+  more: Partial<HaproxySpec> = {},
+  sites: Readonly<Record<string, string>> = {},
+): Traffic {
   return {
     name: 'traffic',
     driver: 'haproxy',
@@ -25,7 +29,7 @@ export function trafficOver(urls: Readonly<Record<string, string>>, more: Partia
       key: 'active',
       socket: SOCKET,
       backends: { 'dc-a': 'dc-a', 'dc-b': 'dc-b' },
-      instances: Object.entries(urls).map(([host, url]) => ({ host, url })),
+      instances: Object.entries(urls).map(([host, url]) => ({ host, url, ...(sites[host] === undefined ? {} : { site: sites[host] }) })),
       ssh: { user: 'standby', privateKey: { env: 'KEY' }, knownHosts: { env: 'KNOWN' } },
       verify: { header: 'X-Standby-Site', answers: 3 },
       ...more,
@@ -39,6 +43,7 @@ export function contextOver(hosts: Readonly<Record<string, LoadBalancerHost>>): 
     stack: toyStack,
     signal: AbortSignal.timeout(seconds(60)),
     clock: systemClock,
+    log: { info: () => undefined, warning: () => undefined, debug: () => undefined },
     credential: async () => 'credential',
     ssh: ({ host }: { readonly host: string }) => {
       const found = hosts[host]

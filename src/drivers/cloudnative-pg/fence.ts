@@ -1,11 +1,11 @@
 import type { KubernetesObject } from '../../clients/kubernetes-client.ts'
-import { minutes, seconds } from '../../duration.ts'
+import { type Milliseconds, minutes, seconds } from '../../duration.ts'
 import { asStandbyError } from '../../errors.ts'
 import type { BySite } from '../../observation/observation.ts'
 import type { Behaviour, Progress } from '../../planning/driver.ts'
 import type { Intent, PlannedStep } from '../../planning/plan.ts'
 import type { SiteName } from '../../stack/stack.ts'
-import { type ClusterObject, clusterRef, type InstanceStatus, POD, podOf, readCluster, readInstance } from './objects.ts'
+import { type ClusterObject, type Condition, clusterRef, type InstanceStatus, POD, podOf, readCluster, readInstance } from './objects.ts'
 import type { CloudNativePgState } from './observe.ts'
 import { type CloudNativePgSpec, clusterOf, type Database } from './spec.ts'
 import { parameter, plannedStep } from './steps.ts'
@@ -44,6 +44,14 @@ export const fence: Behaviour<CloudNativePgSpec> = {
     if (cluster === null) return { is: 'done', proof: { cluster: null } }
     if (cluster.metadata.annotations?.[FENCE] !== ALL) return { is: 'pending', waitingFor: `${cluster.metadata.name} to be told` }
     const instances = await Promise.all((await instancePods(run)).map((pod) => stopped(run, pod)))
+    const unseen = instances.find((instance) => 'unseen' in instance)
+    if (unseen !== undefined && 'unseen' in unseen)
+      return {
+        is: 'failed',
+        code: 'fence-unproven',
+        why: `${unseen.unseen}: nobody can see whether PostgreSQL has stopped`,
+        next: `Look at the node under it, or switch ${siteOf(run)} off; the fence holds as soon as the node is back.`,
+      }
     const running = instances.find((instance) => 'running' in instance)
     if (running !== undefined && 'running' in running) return { is: 'pending', waitingFor: running.running }
     const primary = await controlData(run, cluster.status?.currentPrimary)
@@ -69,11 +77,15 @@ export const fence: Behaviour<CloudNativePgSpec> = {
     const name = cluster.metadata.name
     if (cluster.metadata.annotations?.[FENCE] !== undefined) return { is: 'pending', waitingFor: `the fence of ${name} to be taken away` }
     const pod = cluster.status?.currentPrimary
+    const primary = (await instancePods(run)).find(({ metadata }) => metadata.name === pod)
     const instance = pod === undefined ? null : await readInstance(kubernetesOf(run), namespaceOf(run), pod, run.signal)
     // Writable again, and by its own word: a position is only told by a server that runs.
     return instance?.isPrimary === true && instance.mightBeUnavailable !== true && instance.currentLsn !== undefined
       ? { is: 'done', proof: { currentLsn: instance.currentLsn } }
-      : { is: 'pending', waitingFor: `${name} to accept writes again` }
+      : // It was lost before the failover began, and is as it was.
+        run.intent?.mode === 'failover' && instance === null && primary !== undefined && isCutOff(run, primary)
+        ? { is: 'done', proof: { currentLsn: null, asBefore: `${pod} is not ready, and its instance manager does not answer` } }
+        : { is: 'pending', waitingFor: `${name} to accept writes again` }
   },
 }
 
@@ -89,24 +101,43 @@ async function annotate(run: Run, fenced: string | null): Promise<void> {
   }
 }
 
-async function instancePods(run: Run): Promise<string[]> {
+async function instancePods(run: Run): Promise<KubernetesObject[]> {
   const labelSelector = `cnpg.io/cluster=${parameter(run.step, 'cluster')},cnpg.io/podRole=instance`
   const pods = await kubernetesOf(run).list(POD, { namespace: namespaceOf(run), labelSelector }, { signal: run.signal })
-  return pods.filter(isThere).map((pod) => pod.metadata.name)
+  return pods.filter(isThere)
+}
+
+/** An instance manager that restarts is back in seconds. */
+const SILENCE: Milliseconds = seconds(20)
+
+/**
+ * A dead node leaves its pods "Running" behind, and takes them out of Ready once its kubelet has been silent for the grace period (40 to 50 s,
+ * node lifecycle controller). With an instance manager that is silent as well, nothing there can prove anything, however long one waits.
+ * A pod that is Ready is waited for.
+ */
+function isCutOff(run: Run, pod: KubernetesObject): boolean {
+  const { conditions = [] } = (pod.status ?? {}) as { readonly conditions?: readonly Condition[] }
+  const unready = conditions.some(({ type, status }) => type === 'Ready' && status !== 'True')
+  return unready && run.context.clock.now().getTime() - Date.parse(run.begunAt) >= SILENCE
 }
 
 /** A pod whose containers have all ended runs nothing. */
 const isThere = (pod: KubernetesObject): boolean =>
   !['Failed', 'Succeeded'].includes((pod.status as { phase?: string } | undefined)?.phase ?? '')
 
-type Stopped = { readonly stopped: { readonly pod: string; readonly says: string } } | { readonly running: string }
+type Stopped =
+  | { readonly stopped: { readonly pod: string; readonly says: string } }
+  | { readonly running: string }
+  | { readonly unseen: string }
 
 /**
  * The word of the instance manager, which tries its own server over a local socket. That it "might be unavailable" is true from the moment
  * at which the fence begins; only the failed connection shows that the server is gone. Phase and Ready go on saying healthy (measured).
  */
-async function stopped(run: Run, pod: string): Promise<Stopped> {
+async function stopped(run: Run, object: KubernetesObject): Promise<Stopped> {
+  const pod = object.metadata.name
   const says = await readInstance(kubernetesOf(run), namespaceOf(run), pod, run.signal)
+  if (says === null && isCutOff(run, object)) return { unseen: `${pod} is not ready, and its instance manager does not answer` }
   if (says === null) return { running: `the instance manager of ${pod} to answer` }
   const why = unavailable(says)
   return why === null ? { running: `PostgreSQL in ${pod} to stop` } : { stopped: { pod, says: why } }

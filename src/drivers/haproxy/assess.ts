@@ -2,6 +2,7 @@ import type { BySite } from '../../observation/observation.ts'
 import { EVERYWHERE } from '../../observation/observation.ts'
 import type { Assessment } from '../../planning/driver.ts'
 import type { Finding, Intent } from '../../planning/plan.ts'
+import { waysOut } from './instances.ts'
 import type { HaproxyState, InstanceView } from './observe.ts'
 import { backendOf, siteOfValue, type Traffic } from './spec.ts'
 
@@ -32,17 +33,26 @@ interface About {
 
 function ofInstance(about: About, view: InstanceView): Finding[] {
   const { component, host, intent, assessment } = about
-  const severity = intent === null ? 'warning' : 'blocker'
+  const stands = component.spec.instances.find((instance) => instance.host === host)?.site
+  const isLost = intent?.mode === 'failover' && stands === intent.from
+  const severity = intent === null || isLost ? 'warning' : 'blocker'
   const say = (code: string, level: Finding['severity'], what: string, next: string): Finding[] => [
     { code, severity: level, component: component.name, what, next },
   ]
+  if (view.kind === 'silent' && isLost)
+    return say(
+      'load-balancer-lost',
+      'warning',
+      `${host} stands in ${intent.from} and does not answer: users who still reach it are sent to ${intent.from}`,
+      `The failover goes on without it. Lead its users to the other load balancers; when ${intent.from} is back, its guard keeps it closed, and a rejoin sets ${host}.`,
+    )
   if (view.kind === 'silent')
     // Also in a failover: an instance that nobody can ask may go on sending its users to the lost site, whose next breath is a write.
     return say(
       'load-balancer-silent',
       severity,
       `${host} does not answer: ${view.why}`,
-      'A switch that misses an instance leaves its users on the old site. Restore it, or take it out of service and out of instances.',
+      `A switch that misses an instance leaves its users on the old site. ${waysOut(intent)}`,
     )
   const found: Finding[] = []
   if (view.runtime === null)
@@ -64,20 +74,30 @@ function ofInstance(about: About, view: InstanceView): Finding[] {
       ),
     )
   const served = siteOfValue(component, view.runtime)
+  // It came back with its site, with the value of before.
+  const returned = intent?.mode === 'rejoin' && stands === intent.to
   if (assessment.activeSite !== null && view.runtime !== null && served !== assessment.activeSite)
     found.push(
       ...say(
         'traffic-elsewhere',
         // In an emergency people close the door by hand, or open the other one: a failover closes it, and opens the right one, anyway.
-        intent?.mode === 'failover' && (served === null || served === intent.to) ? 'warning' : severity,
+        (intent?.mode === 'failover' && (served === null || served === intent.to)) || returned ? 'warning' : severity,
         `${host} serves ${served ?? 'no site'}, and the witness says that ${assessment.activeSite} is active`,
-        'Finish the move that was begun, or set the key.',
+        returned
+          ? `The rejoin leads it to ${intent.from} before anything else.`
+          : stands !== undefined && stands === served
+            ? `It came back with ${stands}: a rejoin of ${stands} leads it to ${assessment.activeSite}, or set the key now.`
+            : 'Finish the move that was begun, or set the key.',
       ),
     )
-  return [...found, ...ofBackends(about, view)]
+  return [...found, ...ofBackends(about, view, severity)]
 }
 
-function ofBackends({ component, host, intent, assessment }: About, view: Extract<InstanceView, { kind: 'answering' }>): Finding[] {
+function ofBackends(
+  { component, host, intent, assessment }: About,
+  view: Extract<InstanceView, { kind: 'answering' }>,
+  severity: 'warning' | 'blocker',
+): Finding[] {
   const lost = intent?.mode === 'failover' ? intent.from : null
   const found: Finding[] = []
   const active = assessment.activeSite === null ? undefined : component.spec.backends[assessment.activeSite]
@@ -94,7 +114,7 @@ function ofBackends({ component, host, intent, assessment }: About, view: Extrac
     if (name !== lost && view.backends[backendOf(component, name)] === undefined)
       found.push({
         code: 'backend-missing',
-        severity: intent === null ? 'warning' : 'blocker',
+        severity,
         component: component.name,
         what: `${host} has no backend ${backendOf(component, name)} for ${name}`,
         next: 'Add it to haproxy.cfg, or correct backends in the stack file.',

@@ -21,7 +21,7 @@ export const haproxy: Driver<HaproxySpec, HaproxyState> = {
   observe: (component, _site, context) => observeTraffic(component, context),
   assess: assessTraffic,
   deploy: async (component, _site, deployment, context) => [firstValueUnit(component, deployment, context)],
-  move: (component, states, intent) => [closeStep(component, intent, states), switchStep(component, intent)],
+  move: (component, states, intent) => [closeStep(component, intent, states), switchStep(component, intent, states)],
   rejoin: (component, _states, intent) => [stayStep(component, intent)],
   sees: sightingsOf,
   manual: manualStep,

@@ -3,6 +3,7 @@ import { readableDuration, seconds } from '../../duration.ts'
 import { asStandbyError, StandbyError, siteError } from '../../errors.ts'
 import type { JsonObject } from '../../json.ts'
 import type { Progress, StepRun } from '../../planning/driver.ts'
+import type { Intent } from '../../planning/plan.ts'
 import { holds, type InstanceState, readInstance, setValue } from './instance.ts'
 import { runnerFor } from './observe.ts'
 import type { HaproxySpec } from './spec.ts'
@@ -13,6 +14,8 @@ type Run = StepRun<HaproxySpec>
 export interface Wanted {
   valueOf(host: string): string
   readonly cut: string | null
+  /** The instances that are set; all where it is absent. */
+  readonly hosts?: readonly string[]
 }
 
 /** An instance that restarts says nothing for a moment. */
@@ -22,20 +25,43 @@ const PATIENCE: Milliseconds = seconds(20)
 /** Sessions that were on their way to a server while the first cut was made. */
 const MORE_CUTS = 5
 
-/** Every instance, at run time and in its file, with a proof of each; one that is half switched is named, and switched again. */
+/** How long a question to an instance of the lost site may take at most. */
+const QUESTION: Milliseconds = seconds(2)
+
+/**
+ * For how long each instance of the lost site is tried, in milliseconds: what the plan says. Then the move goes on without it, for it is
+ * gone with its site. Every other instance counts.
+ */
+function mayBeLost(run: Run, host: string): Milliseconds | null {
+  const lost = run.step.parameters.mayBeLost as Readonly<Record<string, Milliseconds>> | undefined
+  return lost?.[host] ?? null
+}
+
+/** Every instance, at run time and in its file, with a proof of each; one that is half switched is named, and switched again. Those of the lost site that are left out are named too. */
 export async function allHold(run: Run, wanted: Wanted): Promise<Progress> {
   const hosts = run.component.spec.instances.map(({ host }) => host)
   const seen = await Promise.all(hosts.map((host) => viewOf(run, host)))
+  const tried = run.context.clock.now().getTime() - Date.parse(run.begunAt)
   const silent: string[] = []
   const waiting: string[] = []
   const proofs: JsonObject[] = []
+  const leftOut: JsonObject[] = []
   for (const [index, host] of hosts.entries()) {
     const view = seen[index]
-    if (view === undefined || view instanceof StandbyError) silent.push(`${host} to answer (${view?.message ?? ''})`)
-    else {
+    const patience = mayBeLost(run, host)
+    if (view === undefined || view instanceof StandbyError) {
+      if (patience === null) silent.push(`${host} to answer (${view?.message ?? ''})`)
+      else leftOut.push({ host, why: `it stands in the lost site and does not answer: ${view?.message ?? ''}` })
+    } else {
       const value = wanted.valueOf(host)
       const sessions = sessionsOf(view, wanted)
-      if (!holds(view, value)) waiting.push(`${host} to hold ${value}`)
+      const late = patience !== null && tried > patience && (!holds(view, value) || sessions > 0)
+      if (late)
+        leftOut.push({
+          host,
+          why: `it stands in the lost site and was not set: it holds ${view.runtime ?? 'nothing'}, ${sessions} sessions`,
+        })
+      else if (!holds(view, value)) waiting.push(`${host} to hold ${value}`)
       else if (sessions > 0) waiting.push(`${sessions} sessions of ${wanted.cut} on ${host} to end`)
       else proofs.push({ host, runtime: view.runtime, file: view.file, ...(wanted.cut === null ? {} : { sessions }) })
     }
@@ -43,29 +69,40 @@ export async function allHold(run: Run, wanted: Wanted): Promise<Progress> {
   // What is known to differ is worth setting again; what can not be seen may be as it should.
   if (waiting.length > 0) return { is: 'pending', waitingFor: [...waiting, ...silent].join(', ') }
   if (silent.length > 0) return { is: 'unknown', why: silent.join(', ') }
-  return { is: 'done', proof: { instances: proofs } }
+  // Of nothing at all there is no proof, and users whom nobody leads are not served.
+  if (proofs.length === 0) return { is: 'unknown', why: `no load balancer answers: ${leftOut.map(({ host }) => host).join(', ')}` }
+  return { is: 'done', proof: { instances: proofs, ...(leftOut.length === 0 ? {} : { leftOut }) } }
 }
 
 async function viewOf(run: Run, host: string): Promise<InstanceState | StandbyError> {
+  const patience = mayBeLost(run, host)
   try {
-    return (await readInstance(await runnerFor(run.component, host, run.context), host, run.component.spec, run.signal)).view
+    const runner = await runnerFor(run.component, host, run.context, questionOf(patience))
+    return (await readInstance(runner, host, run.component.spec, run.signal)).view
   } catch (error) {
+    run.signal.throwIfAborted()
     const reason = asStandbyError(error)
-    if (!MAY_COME_BACK.has(reason.code)) throw reason
+    if (patience === null && !MAY_COME_BACK.has(reason.code)) throw reason
     return reason
   }
 }
 
+/** undefined: as long as any question. */
+const questionOf = (patience: Milliseconds | null): Milliseconds | undefined =>
+  patience === null ? undefined : Math.min(patience, QUESTION)
+
 const sessionsOf = (view: InstanceState, { cut }: Wanted): number => (cut === null ? 0 : (view.backends[cut]?.sessions ?? 0))
 
-/** Sets all instances side by side, also when one can not be set; throws what the first of those said. */
+/** Sets all instances side by side, also when one can not be set; throws what the first of those said. Those of the lost site are tried, and not insisted on. */
 export async function setAll(run: Run, wanted: Wanted): Promise<void> {
-  const results = await Promise.allSettled(run.component.spec.instances.map(({ host }) => setPatiently(run, host, wanted)))
+  const hosts = wanted.hosts ?? run.component.spec.instances.map(({ host }) => host)
+  const results = await Promise.allSettled(hosts.map((host) => setPatiently(run, host, wanted)))
   for (const result of results) if (result.status === 'rejected') throw result.reason
 }
 
 async function setPatiently(run: Run, host: string, wanted: Wanted): Promise<void> {
   const { clock } = run.context
+  const lost = mayBeLost(run, host)
   const begun = clock.now().getTime()
   for (;;) {
     try {
@@ -73,8 +110,10 @@ async function setPatiently(run: Run, host: string, wanted: Wanted): Promise<voi
     } catch (error) {
       const reason = asStandbyError(error)
       run.signal.throwIfAborted()
+      const over = clock.now().getTime() - begun >= (lost ?? PATIENCE)
+      if (lost !== null && (over || !MAY_COME_BACK.has(reason.code))) return leave(run, host, reason)
       if (!MAY_COME_BACK.has(reason.code)) throw reason
-      if (clock.now().getTime() - begun >= PATIENCE) throw gone(host, wanted, reason)
+      if (over) throw gone(run, host, wanted, reason)
       await clock.sleep(500, run.signal)
     }
   }
@@ -82,7 +121,7 @@ async function setPatiently(run: Run, host: string, wanted: Wanted): Promise<voi
 
 async function setInstance(run: Run, host: string, wanted: Wanted): Promise<void> {
   const { component, context, signal } = run
-  const runner = await runnerFor(component, host, context)
+  const runner = await runnerFor(component, host, context, questionOf(mayBeLost(run, host)))
   const value = wanted.valueOf(host)
   let before = await readInstance(runner, host, component.spec, signal)
   if (holds(before.view, value) && sessionsOf(before.view, wanted) === 0) return
@@ -94,11 +133,20 @@ async function setInstance(run: Run, host: string, wanted: Wanted): Promise<void
   }
 }
 
-const gone = (host: string, wanted: Wanted, reason: StandbyError): StandbyError =>
+const leave = (run: Run, host: string, reason: StandbyError): void =>
+  run.context.log.warning(`${host} stands in the lost site and is left out: ${reason.message}`)
+
+const gone = (run: Run, host: string, wanted: Wanted, reason: StandbyError): StandbyError =>
   siteError('load-balancer-silent', `${host} did not answer for ${readableDuration(PATIENCE)}: ${reason.message}`, {
     where: host,
     next:
       wanted.cut === null
         ? 'Its users are not where the others are. Restore it, then resume this run.'
-        : `It may still send its users to ${wanted.cut}. Restore it, or take it out of service and out of instances, and make a new plan.`,
+        : `It may still send its users to ${wanted.cut}. ${waysOut(run.intent)}`,
   })
+
+/** What to do about an instance that nobody can ask. */
+export function waysOut(intent: Intent | null): string {
+  const lost = intent?.mode === 'failover' ? `if it stands in ${intent.from}, declare \`site: ${intent.from}\` for it; or ` : ''
+  return `Restore it; ${lost === '' ? 'or ' : lost}take it out of service and out of instances; then make a new plan.`
+}

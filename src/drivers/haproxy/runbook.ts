@@ -23,7 +23,13 @@ export function manualStep(component: Traffic, step: PlannedStep): Manual | null
       }
     case 'stay':
       return {
-        commands: [...each(component, (ask) => [show(component, ask)]), ...fromOutside(component)],
+        commands: [
+          ...(step.parameters.sets === undefined
+            ? []
+            : each(component, (ask) => [setFile(component, value), setRuntime(component, value, ask)], step.parameters.sets)),
+          ...each(component, (ask) => [show(component, ask)]),
+          ...fromOutside(component),
+        ],
         expect: `Every load balancer serves ${String(step.parameters.site)}.`,
       }
     default:
@@ -34,12 +40,11 @@ export function manualStep(component: Traffic, step: PlannedStep): Manual | null
 type Ask = (command: string) => string
 
 /** One ssh per load balancer; the file first, so that a reload in between can not take the switch back. */
-function each(component: Traffic, lines: (ask: Ask) => readonly string[]): string[] {
+function each(component: Traffic, lines: (ask: Ask) => readonly string[], only?: unknown): string[] {
   const { ssh, instances, socket } = component.spec
   const ask: Ask = (command) => `echo "${command}" | socat -t 5 - UNIX-CONNECT:${socket}`
-  return instances.map(
-    ({ host }) => `ssh ${ssh.port === undefined ? '' : `-p ${ssh.port} `}${ssh.user}@${host} ${quoted(lines(ask).join(' && '))}`,
-  )
+  const hosts = instances.map(({ host }) => host).filter((host) => !Array.isArray(only) || only.includes(host))
+  return hosts.map((host) => `ssh ${ssh.port === undefined ? '' : `-p ${ssh.port} `}${ssh.user}@${host} ${quoted(lines(ask).join(' && '))}`)
 }
 
 const setFile = ({ spec: { map, key } }: Traffic, value: string): string =>

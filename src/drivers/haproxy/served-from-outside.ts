@@ -2,9 +2,15 @@ import { readableDuration } from '../../duration.ts'
 import type { Progress } from '../../planning/driver.ts'
 import type { Traffic } from './spec.ts'
 
-/** Whether users are served by a site: through every instance, on fresh connections, until so many answers in a row come from it. */
-export async function servedFromOutside({ spec }: Traffic, site: string, signal: AbortSignal): Promise<Progress> {
-  const { verify, instances } = spec
+/** Whether users are served by a site: through every instance (or the named ones), on fresh connections, until so many answers in a row come from it. */
+export async function servedFromOutside(
+  { spec }: Traffic,
+  site: string,
+  signal: AbortSignal,
+  hosts: readonly string[] | null = null,
+): Promise<Progress> {
+  const { verify } = spec
+  const instances = spec.instances.filter(({ host }) => hosts === null || hosts.includes(host))
   if (verify === undefined) return { is: 'done', proof: { verified: false } }
   const wanted = verify.answers ?? 3
   const begun = performance.now()

@@ -1,5 +1,5 @@
 import type { JsonObject } from '../../json.ts'
-import { credentialReference, siteMap, text } from '../../stack/schema-parts.ts'
+import { credentialReference, MEANS, type Meaning, siteMap, text } from '../../stack/schema-parts.ts'
 import type { Component, CredentialReference } from '../../stack/stack.ts'
 
 /** The global load balancer: one key of a map decides, in every instance, which site's backend serves. */
@@ -23,6 +23,8 @@ export interface HaproxyInstance {
   readonly host: string
   /** A URL of the application through this instance. */
   readonly url: string
+  /** It stands in this site, and goes down with it. */
+  readonly site?: string
 }
 export type Traffic = Component<HaproxySpec>
 
@@ -55,6 +57,12 @@ export const haproxySchema: JsonObject = {
         properties: {
           host: text('Name or address, for ssh.'),
           url: text('A URL of the application through this instance.', { pattern: '^https?://' }),
+          site: text(
+            'The site in which it stands, and with which it is lost: a failover from there does not wait for it. Absent: outside all sites.',
+            {
+              [MEANS]: 'site' satisfies Meaning,
+            },
+          ),
         },
       },
     },

@@ -1,4 +1,5 @@
-import { minutes, seconds } from '../../duration.ts'
+import { type Milliseconds, minutes, seconds } from '../../duration.ts'
+import type { JsonObject } from '../../json.ts'
 import { type BySite, EVERYWHERE } from '../../observation/observation.ts'
 import type { Behaviour, Progress, StepRun } from '../../planning/driver.ts'
 import type { Intent, PlannedStep } from '../../planning/plan.ts'
@@ -24,25 +25,55 @@ export function closeStep(component: Traffic, intent: Intent, states: BySite<Hap
       value: closedValue(component),
       before: valuesBefore(component, states, backendOf(component, intent.from)),
       cut: backendOf(component, intent.from),
+      ...lostWith(component, intent, states),
     },
   })
 }
 
-export function switchStep(component: Traffic, intent: Intent): PlannedStep {
+export function switchStep(component: Traffic, intent: Intent, states: BySite<HaproxyState> = {}): PlannedStep {
   return trafficStep(component, 'switch', intent.to, {
     phase: 'TRAFFIC',
     title: `Opens all load balancers to ${intent.to}, and verifies it from outside through each of them`,
-    parameters: { value: backendOf(component, intent.to), site: intent.to },
+    parameters: { value: backendOf(component, intent.to), site: intent.to, ...lostWith(component, intent, states) },
   })
 }
 
-/** A rejoin takes no user anywhere; one that some load balancer still sends to the former site would be served by nobody. */
+/**
+ * A rejoin takes no user of the active site anywhere; one that some load balancer still sends to the former site would be served by nobody.
+ * Load balancers that stand in the former site came back with the value of before: they are led to the active site, under the lock and
+ * before anything there is stopped or deleted. Where none stands there, nothing is changed, and it is asserted before the lock is taken.
+ */
 export function stayStep(component: Traffic, intent: Intent): PlannedStep {
+  const returned = component.spec.instances.filter(({ site }) => site === intent.to).map(({ host }) => host)
+  const served = { value: backendOf(component, intent.from), site: intent.from }
+  if (returned.length === 0)
+    return trafficStep(component, 'stay', intent.from, {
+      phase: 'PREFLIGHT',
+      title: `Asserts that all load balancers serve ${intent.from}: no user reaches ${intent.to} while it is built anew`,
+      parameters: served,
+    })
   return trafficStep(component, 'stay', intent.from, {
-    phase: 'PREFLIGHT',
-    title: `Asserts that all load balancers serve ${intent.from}: no user reaches ${intent.to} while it is built anew`,
-    parameters: { value: backendOf(component, intent.from), site: intent.from },
+    phase: 'DRAIN',
+    title: `Leads ${returned.join(', ')}, which came back with ${intent.to}, to ${intent.from}, and asserts that all load balancers serve it`,
+    parameters: { ...served, sets: returned, cut: backendOf(component, intent.to) },
   })
+}
+
+/** One that was silent when the plan was made is asked once more; one that answered gets time for a restart, and no more. */
+const IF_SILENT: Milliseconds = seconds(1)
+const IF_ANSWERING: Milliseconds = seconds(5)
+
+/** The instances that are lost with the site, and for how long each is tried; nothing where none stands there. */
+function lostWith(
+  component: Traffic,
+  { mode, from }: Intent,
+  states: BySite<HaproxyState>,
+): { readonly mayBeLost?: Record<string, number> } {
+  const there = component.spec.instances.filter(({ site }) => site === from)
+  if (mode !== 'failover' || there.length === 0) return {}
+  const seen = states[EVERYWHERE]
+  const answered = (host: string): boolean => seen?.kind === 'answering' && seen.state.instances[host]?.kind === 'answering'
+  return { mayBeLost: Object.fromEntries(there.map(({ host }) => [host, answered(host) ? IF_ANSWERING : IF_SILENT])) }
 }
 
 /** What each instance holds now, and gets back when the move is taken back; one that could not be asked is taken to serve the active site. */
@@ -92,12 +123,24 @@ export const open: Behaviour<HaproxySpec> = {
   apply: (run) => setAll(run, planned(run)),
 }
 
-export const stay: Behaviour<HaproxySpec> = { done: served }
+/** Sets what came back, and nothing else: an instance that stands elsewhere and leads its users elsewhere is a person's business. */
+export const stay: Behaviour<HaproxySpec> = {
+  done: served,
+  async apply(run) {
+    const sets = run.step.parameters.sets as readonly string[] | undefined
+    if (sets !== undefined) await setAll(run, { ...planned(run), hosts: sets })
+  },
+}
 
 async function served(run: Run): Promise<Progress> {
   const held = await withValue(run, allHold(run, planned(run)))
-  return held.is === 'done' ? both(held.proof, await servedFromOutside(run.component, text(run, 'site'), run.signal)) : held
+  return held.is === 'done'
+    ? both(held.proof, await servedFromOutside(run.component, text(run, 'site'), run.signal, provenIn(held.proof)))
+    : held
 }
+
+/** Whom nobody could set is not asked from outside either. */
+const provenIn = ({ instances }: JsonObject): string[] => (instances as readonly { readonly host: string }[]).map(({ host }) => host)
 
 const both = (first: Extract<Progress, { is: 'done' }>['proof'], second: Progress): Progress =>
   second.is === 'done' ? { is: 'done', proof: { ...first, ...second.proof } } : second

@@ -27,6 +27,20 @@ describe('an observation', () => {
     expect(seen.components.database?.['dc-b']?.kind).toBe('answering')
   })
 
+  test('counts the nodes that are ready, and does without where it may not ask', async () => {
+    const node = (ready: string) => ({ status: { conditions: [{ type: 'Ready', status: ready }] } })
+    const listing = (list: () => Promise<unknown>) => {
+      const context = contextWith({})
+      return { ...context, kubernetes: (name: SiteName) => ({ ...context.kubernetes(name), list }) } as unknown as DriverContext
+    }
+    const seenWith = async (list: () => Promise<unknown>) =>
+      (await observe(listing(list), memoryStore(), { toy: toyDriver(toy) })).sites['dc-a']
+    expect(await seenWith(async () => [node('True'), node('Unknown')])).toMatchObject({ kind: 'answering', nodes: { ready: 1, total: 2 } })
+    const refused = await seenWith(async () => Promise.reject(new Error('forbidden')))
+    expect(refused?.kind).toBe('answering')
+    expect(refused).not.toHaveProperty('nodes')
+  })
+
   test('reads nothing from a cluster that is not the declared one', async () => {
     const asked: (string | null)[] = []
     const driver = {

@@ -48,6 +48,17 @@ describe('whether a site lives', () => {
   test('one pair of eyes can not tell a dead site from a cut link of its own', () => expect(liveness(lost)).toBe('unknown'))
   test('the same eyes twice are one pair', () => expect(liveness(lost, { ...down('this runner') })).toBe('unknown'))
   test('two vantage points can', () => expect(liveness(lost, down('lb-1'))).toBe('down'))
+  test('an API server without a node that is ready is alive for itself alone', () => {
+    const nodes = (ready: number, total: number) => seen({ 'dc-a': { ...answering, nodes: { ready, total } }, 'dc-b': answering })
+    expect(liveness(nodes(0, 3))).toBe('unknown')
+    expect(liveness(nodes(0, 3), down('lb-1'))).toBe('down')
+    expect(liveness(nodes(1, 3), down('lb-1'))).toBe('up')
+    // Nobody may list them, or there are none to be seen: the API server counts.
+    expect(liveness(nodes(0, 0))).toBe('up')
+    expect(liveness(both)).toBe('up')
+    // What is cut off from its API server may serve on.
+    expect(liveness(nodes(0, 3), { from: 'lb-1', says: 'up', what: 'its application answers' })).toBe('up')
+  })
   test('whoever sees it alive is believed, however many do not', () =>
     expect(liveness(lost, down('lb-1'), down('lb-2'), { from: 'replica', says: 'up', what: 'streams' })).toBe('up'))
 })
@@ -80,6 +91,33 @@ describe('the plan of a failover', () => {
   test('is refused while somebody sees the site alive and nobody can fence its database', () => {
     const planned = plan(lost, failover, sees({ from: 'lb-1', says: 'up', what: 'its application answers' }))
     expect(blockersOf(planned)).toEqual(['fence-too-low'])
+  })
+
+  test('insists on the fences that its level needs, and only tries the others', () => {
+    const power: Driver['move'] = (component, _states, intent) =>
+      component.name === 'database'
+        ? [
+            toyStep('database.close', 'DRAIN', { fence: 'traffic' }),
+            toyStep('database.switch-off', 'FENCE', { fence: 'power', deadline: 180_000 }),
+            toyStep(`database.promote@${intent.to}`, 'PROMOTE', { irreversible: true }),
+          ]
+        : []
+    const tried = (observation: Observation, around: Around = {}) =>
+      plan(observation, failover, { ...around, driver: { move: power } }).steps.flatMap(({ id, bestEffort }) =>
+        bestEffort === undefined ? [] : [[id, bestEffort]],
+      )
+    expect(tried(lost)).toEqual([['database.switch-off', 180_000]])
+    // Seen alive: its database must be shut, and power comes on top.
+    expect(tried(both)).toEqual([['database.switch-off', 180_000]])
+    // No node is ready: the fence of its database is tried, and does not keep anybody waiting.
+    const dead = seen({ 'dc-a': { ...answering, nodes: { ready: 0, total: 1 } }, 'dc-b': answering })
+    expect(tried(dead)).toEqual([
+      ['database.demote@dc-a', 30_000],
+      ['database.switch-off', 180_000],
+    ])
+    // Without power nothing inside the site needs a fence of its own; the load balancers do.
+    expect(tried(both, { fencing: { failover: 'power' } })).toEqual([['database.demote@dc-a', 30_000]])
+    expect(plan(both, { mode: 'switchover', to: 'dc-b' }).steps.filter(({ bestEffort }) => bestEffort !== undefined)).toEqual([])
   })
 
   test('is refused below the level that the stack declares', () => {

@@ -2,6 +2,7 @@ import { describe, expect, test } from '@jest/globals'
 import { assessTraffic } from '../../../../src/drivers/haproxy/assess.ts'
 import type { Server } from '../../../../src/drivers/haproxy/instance.ts'
 import type { InstanceView } from '../../../../src/drivers/haproxy/observe.ts'
+import type { Traffic } from '../../../../src/drivers/haproxy/spec.ts'
 import { EVERYWHERE, type Observed } from '../../../../src/observation/observation.ts'
 import type { Intent } from '../../../../src/planning/plan.ts'
 import { toyStack } from '../../../support/toy-stack.ts'
@@ -20,7 +21,12 @@ const serving = (more: Partial<Extract<InstanceView, { kind: 'answering' }>> = {
 })
 const dead: InstanceView = { kind: 'silent', why: 'Connection refused' }
 
-function findings(views: Readonly<Record<string, InstanceView>>, intent: Intent | null, activeSite: string | null = 'dc-a') {
+function findings(
+  views: Readonly<Record<string, InstanceView>>,
+  intent: Intent | null,
+  activeSite: string | null = 'dc-a',
+  of: Traffic = component,
+) {
   const seen = {
     kind: 'answering',
     state: { instances: views },
@@ -30,7 +36,7 @@ function findings(views: Readonly<Record<string, InstanceView>>, intent: Intent 
     facts: [],
   } satisfies Observed
   const assessment = { now: '2026-11-21T00:00:00Z', objectives: toyStack.objectives, activeSite, stack: toyStack }
-  return assessTraffic(component, { [EVERYWHERE]: seen }, intent, assessment).map(({ code, severity }) => `${severity} ${code}`)
+  return assessTraffic(of, { [EVERYWHERE]: seen }, intent, assessment).map(({ code, severity }) => `${severity} ${code}`)
 }
 
 describe('a switchover', () => {
@@ -76,6 +82,22 @@ describe('a failover', () => {
 
   test('does not begin while one load balancer is out of reach: it may still send its users to the old site', () => {
     expect(findings({ 'lb-1': serving(), 'lb-2': dead }, failover)).toEqual(['blocker load-balancer-silent'])
+  })
+
+  test('does not wait for one that stands in the lost site, says what that means, and lets nothing of it stand in the way', () => {
+    const standing: Traffic = {
+      ...component,
+      spec: { ...component.spec, instances: component.spec.instances.map((one) => (one.host === 'lb-1' ? { ...one, site: 'dc-a' } : one)) },
+    }
+    const of = (views: Readonly<Record<string, InstanceView>>, intent: Intent | null) => findings(views, intent, 'dc-a', standing)
+    expect(of({ 'lb-1': dead, 'lb-2': serving() }, failover)).toEqual(['warning load-balancer-lost'])
+    expect(of({ 'lb-1': serving({ runtime: null, file: null }), 'lb-2': serving() }, failover)).toEqual([
+      'warning load-balancer-key-missing',
+    ])
+    expect(of({ 'lb-1': serving(), 'lb-2': dead }, failover)).toEqual(['blocker load-balancer-silent'])
+    // Whenever nothing is lost, every instance counts.
+    expect(of({ 'lb-1': dead, 'lb-2': serving() }, switchover)).toEqual(['blocker load-balancer-silent'])
+    expect(of({ 'lb-1': dead, 'lb-2': serving() }, null)).toEqual(['warning load-balancer-silent'])
   })
 
   test('takes over doors that a person closed or opened in the emergency, and asks for the backend of the new site', () => {

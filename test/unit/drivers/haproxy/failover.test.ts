@@ -131,3 +131,105 @@ describe('what the load balancers see of a site', () => {
     expect(haproxy.sees?.(traffic, { [EVERYWHERE]: seen }, from)[0]?.says).toBe(expected)
   })
 })
+
+describe('load balancers that stand in the lost site', () => {
+  const [lost, kept] = ['lb-1', 'lb-2'] as const
+  const standing = (): Traffic => trafficOver({ 'lb-1': hosts['lb-1'].url, 'lb-2': hosts['lb-2'].url }, {}, { 'lb-1': 'dc-a' })
+  const seenOf = async (component: Traffic) => ({
+    [EVERYWHERE]: (await haproxy.observe(component, null, context)) as Observed<HaproxyState>,
+  })
+  const run = (component: Traffic, step: PlannedStep, intent = failover) =>
+    runOf(component, step, context, intent) as unknown as StepRun & StepRun<Traffic['spec']>
+  const performAs = (component: Traffic, behaviour: Behaviour<Traffic['spec']> | undefined, step: PlannedStep, intent = failover) =>
+    performStep(behaviour as unknown as Behaviour, run(component, step, intent))
+  async function plannedFor(component: Traffic): Promise<readonly [PlannedStep, PlannedStep]> {
+    const [closing, opening] = haproxy.move?.(component, await seenOf(component), failover, toyStack) ?? []
+    if (closing === undefined || opening === undefined) throw new Error('no steps')
+    return [closing, opening]
+  }
+  const stayStepOf = async (component: Traffic): Promise<PlannedStep> => {
+    const [step] = haproxy.rejoin?.(component, await seenOf(component), rejoin, toyStack) ?? []
+    if (step === undefined) throw new Error('no step')
+    return step
+  }
+  const runtime = (name: 'lb-1' | 'lb-2'): string =>
+    hosts[name].shell(`echo 'show map ${MAP}' | socat - UNIX-CONNECT:${SOCKET}`).trim().split(/\s+/).at(-1) ?? ''
+
+  test('are not waited for when they do not answer, and named in the proof of each step', async () => {
+    hosts[lost].unplugged = true
+    const component = standing()
+    const [closing, opening] = await plannedFor(component)
+    expect([closing.site, opening.site]).toEqual([null, 'dc-b'])
+    const began = performance.now()
+    const closed = await performAs(component, close, closing)
+    expect(closed.proof).toMatchObject({ instances: [{ host: kept }], leftOut: [{ host: lost }] })
+    const opened = await performAs(component, haproxy.behaviours.switch, opening)
+    expect(opened.proof).toMatchObject({ value: 'dc-b', verified: true, instances: [{ host: kept }], leftOut: [{ host: lost }] })
+    expect(performance.now() - began).toBeLessThan(6_000)
+    expect(runtime(kept)).toBe('dc-b')
+  })
+
+  test('are switched like the others when they answer', async () => {
+    const component = standing()
+    const [closing, opening] = await plannedFor(component)
+    expect((await performAs(component, close, closing)).proof).not.toHaveProperty('leftOut')
+    expect((await performAs(component, haproxy.behaviours.switch, opening)).proof).not.toHaveProperty('leftOut')
+    expect([runtime(lost), runtime(kept)]).toEqual(['dc-b', 'dc-b'])
+  })
+
+  test('are no proof of a closed door when there is no other: nothing is done until somebody answers', async () => {
+    const component = trafficOver({ 'lb-1': hosts['lb-1'].url }, {}, { 'lb-1': 'dc-a' })
+    const [closing] = await plannedFor(component)
+    hosts[lost].unplugged = true
+    expect(await close.done(run(component, closing))).toEqual({ is: 'unknown', why: 'no load balancer answers: lb-1' })
+  })
+
+  test('leave a failover as it is for those that stand elsewhere: one of them that falls silent stops the step, with the ways out', async () => {
+    const component = standing()
+    const [closing] = await plannedFor(component)
+    hosts[kept].unplugged = true
+    let now = Date.now()
+    const sleep = async (ms: number): Promise<void> => {
+      now += 10 * ms
+    }
+    const hurried = { ...context, clock: { now: () => new Date(now), sleep } }
+    await expect(close.apply?.({ ...run(component, closing), context: hurried })).rejects.toMatchObject({
+      code: 'load-balancer-silent',
+      where: kept,
+      next: expect.stringContaining('declare `site: dc-a` for it; or take it out of service'),
+    })
+  })
+
+  test('that come back with the value of before serve nobody while the guard keeps their site closed, and a rejoin leads them to the active site first', async () => {
+    put(hosts[kept], 'dc-b')
+    const component = standing()
+    // The guard has stopped the application behind dc-a: whoever still comes through lb-1 is refused, and can write nothing.
+    expect((await fetch(hosts[lost].url, { headers: { connection: 'close' } })).status).toBe(503)
+    const assessment = { now: '2026-11-21T00:00:00Z', objectives: toyStack.objectives, activeSite: 'dc-b', stack: toyStack }
+    const seen = await seenOf(component)
+    expect(haproxy.assess(component, seen, null, assessment)).toContainEqual(
+      expect.objectContaining({ code: 'traffic-elsewhere', next: expect.stringContaining('a rejoin of dc-a leads it to dc-b') }),
+    )
+    expect(haproxy.assess(component, seen, rejoin, assessment)).toContainEqual(
+      expect.objectContaining({ code: 'traffic-elsewhere', severity: 'warning' }),
+    )
+    const step = await stayStepOf(component)
+    // Under the lock, and before the fence, the copy and the deletion of a rejoin.
+    expect(step).toMatchObject({ id: 'traffic.stay@dc-b', phase: 'DRAIN', parameters: { sets: [lost] } })
+    expect((await performAs(component, stay, step, rejoin)).proof).toMatchObject({ value: 'dc-b', verified: true })
+    expect(runtime(lost)).toBe('dc-b')
+    expect((await fetch(hosts[lost].url, { headers: { connection: 'close' } })).status).toBe(200)
+  })
+
+  test('are waited for in a rejoin, which sets no other', async () => {
+    put(hosts[lost], 'dc-b')
+    const component = standing()
+    const step = await stayStepOf(component)
+    await stay.apply?.(run(component, step, rejoin))
+    expect(runtime(kept)).toBe('dc-a')
+    expect(await stay.done(run(component, step, rejoin))).toEqual({ is: 'pending', waitingFor: 'lb-2 to hold dc-b' })
+    hosts[lost].unplugged = true
+    put(hosts[kept], 'dc-b')
+    expect(await stay.done(run(component, step, rejoin))).toMatchObject({ is: 'unknown' })
+  })
+})

@@ -1,0 +1,85 @@
+import { describe, expect, test } from '@jest/globals'
+import type { KubernetesClient, KubernetesObject } from '../../../../src/clients/kubernetes-client.ts'
+import { fence, fenceStep } from '../../../../src/drivers/cloudnative-pg/fence.ts'
+import type { InstanceStatus } from '../../../../src/drivers/cloudnative-pg/objects.ts'
+import type { CloudNativePgSpec } from '../../../../src/drivers/cloudnative-pg/spec.ts'
+import { seconds } from '../../../../src/duration.ts'
+import { siteError } from '../../../../src/errors.ts'
+import type { StepRun } from '../../../../src/planning/driver.ts'
+import type { Intent } from '../../../../src/planning/plan.ts'
+import type { SiteName } from '../../../../src/stack/stack.ts'
+import { cluster } from './cluster-states.ts'
+import { databaseStack, theDatabase } from './database-stack.ts'
+
+const intent: Intent = { mode: 'failover', from: 'dc-a' as SiteName, to: 'dc-b' as SiteName }
+const database = theDatabase()
+const stack = databaseStack(database)
+const BEGUN = Date.parse('2026-11-21T06:00:00Z')
+const STOPPED = 'dial unix /controller/run/.s.PGSQL.5432: connect: no such file or directory'
+
+interface Around {
+  /** Whether Kubernetes calls the pod ready. */
+  readonly ready: boolean
+  /** What the instance manager says; null: nothing. */
+  readonly says: Partial<InstanceStatus> | null
+  readonly after: number
+  readonly fenced?: boolean
+}
+
+/** A step on a site whose API server answers, some time after it began. */
+function around({ ready, says, after, fenced = true }: Around): StepRun<CloudNativePgSpec> {
+  const live = cluster('pg-dc-a', {})
+  const annotated = { ...live, metadata: { ...live.metadata, annotations: fenced ? { 'cnpg.io/fencedInstances': '["*"]' } : {} } }
+  const pod = {
+    apiVersion: 'v1',
+    kind: 'Pod',
+    metadata: { name: annotated.status?.currentPrimary ?? 'pg-dc-a-1' },
+    status: { phase: 'Running', conditions: [{ type: 'Ready', status: ready ? 'True' : 'False' }] },
+  }
+  const kubernetes: Partial<KubernetesClient> = {
+    site: 'dc-a',
+    get: async () => annotated as unknown as KubernetesObject,
+    list: async () => [pod as unknown as KubernetesObject],
+    async proxyGet() {
+      if (says === null) throw siteError('site-unreachable', 'the node does not answer')
+      return { status: 200, body: JSON.stringify(says) }
+    },
+    exec: async () => ({ code: 1, stdout: '', stderr: '' }),
+  }
+  const log = { info: () => undefined, warning: () => undefined, debug: () => undefined }
+  return {
+    step: fenceStep(database, intent.from),
+    component: database,
+    intent,
+    context: { stack, log, kubernetes: () => kubernetes, clock: { now: () => new Date(BEGUN + after) } },
+    signal: AbortSignal.timeout(1_000),
+    begunAt: new Date(BEGUN).toISOString(),
+    applied: true,
+    proofOf: () => null,
+  } as unknown as StepRun<CloudNativePgSpec>
+}
+
+describe('the fence of a database whose node is dead', () => {
+  const dead = { ready: false, says: null }
+
+  test('is never claimed: the pod that stays "Running" is no proof, and neither is its silence', async () => {
+    expect(await fence.done(around({ ...dead, after: seconds(5) }))).toMatchObject({ is: 'pending' })
+    expect(await fence.done(around({ ...dead, after: seconds(21) }))).toMatchObject({ is: 'failed', code: 'fence-unproven' })
+  })
+
+  test('is waited for while the pod is ready, or its instance manager speaks: that one may only be on its way down', async () => {
+    expect(await fence.done(around({ ready: true, says: null, after: seconds(60) }))).toMatchObject({ is: 'pending' })
+    expect(await fence.done(around({ ready: false, says: { isPrimary: true }, after: seconds(60) }))).toMatchObject({ is: 'pending' })
+  })
+
+  test('is taken back without waiting for what was dead before', async () => {
+    const back = (after: number) => fence.undone?.(around({ ...dead, after, fenced: false }))
+    expect(await back(seconds(5))).toMatchObject({ is: 'pending' })
+    expect(await back(seconds(21))).toMatchObject({ is: 'done', proof: { currentLsn: null } })
+  })
+})
+
+test('a postmaster that is seen stopped is the proof, whatever Kubernetes calls the pod', async () => {
+  const says = { mightBeUnavailable: true, mightBeUnavailableMaskedError: STOPPED }
+  expect(await fence.done(around({ ready: false, says, after: seconds(60) }))).toMatchObject({ is: 'done', proof: { annotation: '["*"]' } })
+})
