@@ -1,8 +1,5 @@
 import { parseArgs } from 'node:util'
-import { ensureCanary } from '../canary.ts'
-import { readLabEnvironment } from '../environment.ts'
-import { runStandby } from '../run-standby.ts'
-import { prepareStack } from '../stacks.ts'
+import { deployedStack } from '../deployed-stack.ts'
 import { allCases, type MatrixCase, nameOf, sampleOf, TROUBLES, type Trouble } from './cases.ts'
 import { type CaseVerdict, judgeCase } from './judge-case.ts'
 import { runCase } from './run-case.ts'
@@ -33,11 +30,7 @@ function chosenCases(): MatrixCase[] {
 
 async function main(): Promise<number> {
   const cases = chosenCases()
-  const lab = await readLabEnvironment()
-  const stack = await prepareStack('infisical-kubernetes', lab, new AbortController().signal)
-  const deployed = await runStandby(stack, 'deployer', ['deploy'], { helm: lab.programs.helm })
-  if (deployed.code !== 0) throw new Error('the stack could not be deployed')
-  const credentials = await ensureCanary(stack)
+  const { lab, stack, credentials } = await deployedStack()
   const verdicts: CaseVerdict[] = []
   for (const [index, one] of cases.entries()) {
     const say = (line: string): void => void process.stderr.write(`\n== case ${index + 1} of ${cases.length}: ${nameOf(one)}: ${line}\n`)

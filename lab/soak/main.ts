@@ -1,11 +1,8 @@
 import { parseArgs } from 'node:util'
-import { ensureCanary } from '../canary.ts'
-import { readLabEnvironment } from '../environment.ts'
+import { deployedStack } from '../deployed-stack.ts'
 import { loseSite } from '../lose-site.ts'
 import { type MoveInputs, reviewedMove } from '../reviewed-move.ts'
 import { runLab } from '../run-lab.ts'
-import { runStandby } from '../run-standby.ts'
-import { prepareStack } from '../stacks.ts'
 import { endsOf, untilGreen } from '../until-green.ts'
 import { openWitness } from '../witness.ts'
 import { journalOf, watchPeakMemory } from './costs.ts'
@@ -18,12 +15,8 @@ import { judgeSoak, type SoakMove, soakTable } from './judge-soak.ts'
 const { values } = parseArgs({ options: { count: { type: 'string', default: '20' }, failovers: { type: 'string', default: '2' } } })
 
 async function soak(): Promise<number> {
-  const lab = await readLabEnvironment()
-  const helm = lab.programs.helm
-  const stack = await prepareStack('infisical-kubernetes', lab, new AbortController().signal)
-  const deployed = await runStandby(stack, 'deployer', ['deploy'], { helm })
-  if (deployed.code !== 0) throw new Error('the stack could not be deployed')
-  await ensureCanary(stack)
+  const { lab, stack } = await deployedStack()
+  const { helm } = lab.programs
   const store = await openWitness(stack)
   const moves: SoakMove[] = []
 

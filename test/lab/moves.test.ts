@@ -1,39 +1,31 @@
 import { afterAll, beforeAll, expect, jest, test } from '@jest/globals'
-import { ensureCanary } from '../../lab/canary.ts'
-import { type LabEnvironment, readLabEnvironment } from '../../lab/environment.ts'
+import { type DeployedStack, deployedStack } from '../../lab/deployed-stack.ts'
 import { controlGitHub } from '../../lab/github/control.ts'
-import type { Credentials } from '../../lab/ledger/application-client.ts'
 import type { MatrixCase } from '../../lab/matrix/cases.ts'
 import { judgeCase } from '../../lab/matrix/judge-case.ts'
 import { runCase } from '../../lab/matrix/run-case.ts'
 import { runStandby } from '../../lab/run-standby.ts'
-import { type LabStack, prepareStack } from '../../lab/stacks.ts'
 import type { StatusReport } from '../../src/operations/reports.ts'
 import { type UserRepository, userRepository } from '../support/workflow-runner.ts'
 
 jest.setTimeout(900_000)
 
 const ENVIRONMENT = 'production-failover'
-let lab: LabEnvironment
-let stack: LabStack
+let deployed: DeployedStack
 let repository: UserRepository
-let credentials: Credentials
 
 beforeAll(async () => {
-  lab = await readLabEnvironment()
-  stack = await prepareStack('infisical-kubernetes', lab, new AbortController().signal)
-  const deployed = await runStandby(stack, 'deployer', ['deploy'], { helm: lab.programs.helm, quiet: true })
-  expect(deployed.code).toBe(0)
-  credentials = await ensureCanary(stack)
-  repository = await userRepository(stack.directory, 'failover.yml')
+  deployed = await deployedStack()
+  repository = await userRepository(deployed.stack.directory, 'failover.yml')
 })
 afterAll(async () => repository?.remove())
 
 const status = async (): Promise<StatusReport> =>
-  (await runStandby<StatusReport>(stack, 'observer', ['status'], { helm: lab.programs.helm, quiet: true })).result
+  (await runStandby<StatusReport>(deployed.stack, 'observer', ['status'], { helm: deployed.lab.programs.helm, quiet: true })).result
 
 /** The copied template, run whole by act: GitHub's API is the fake, whose run has the same id and commit. */
 async function dispatch(to: string, approve: boolean): Promise<{ readonly code: number; readonly log: string }> {
+  const { lab, stack } = deployed
   const github = controlGitHub(lab.githubUrl ?? '')
   await github.environment({ name: ENVIRONMENT, reviewers: ['reviewer'], branches: ['main'] })
   await github.moveBranch('main', repository.sha)
@@ -67,7 +59,7 @@ test('the failover workflow, run by a real workflow runner, moves nothing that n
 
 test('a failover whose site is cut off and whose runner dies in the promotion ends as one that nothing disturbed, and the site rejoins', async () => {
   const one: MatrixCase = { trouble: 'cut', mode: 'failover', crash: { phase: 'PROMOTE', at: 'waits' } }
-  const facts = await runCase(one, { lab, stack, credentials, say: () => undefined })
+  const facts = await runCase(one, { ...deployed, say: () => undefined })
   expect(facts.deaths).toBe(1)
   expect(judgeCase(facts)).toMatchObject({ failures: [] })
 })
