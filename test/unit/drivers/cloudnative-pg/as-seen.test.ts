@@ -14,7 +14,12 @@ import { databaseStack, theDatabase } from './database-stack.ts'
 const intent: Intent = { mode: 'switchover', from: 'dc-a' as SiteName, to: 'dc-b' as SiteName }
 const database = theDatabase()
 const stack = databaseStack(database)
-const steps = [...(cloudNativePg.move?.(database, {}, intent, stack) ?? []), fenceStep(database, intent.from)]
+const rejoin: Intent = { ...intent, mode: 'rejoin' }
+const steps = [
+  ...(cloudNativePg.move?.(database, {}, intent, stack) ?? []),
+  fenceStep(database, intent.from),
+  ...(cloudNativePg.rejoin?.(database, {}, rejoin, stack) ?? []),
+]
 const token = Buffer.from(
   JSON.stringify({ latestCheckpointTimelineID: '3', latestCheckpointREDOLocation: '0/9000028', databaseSystemIdentifier: '77' }),
 ).toString('base64')
@@ -59,6 +64,7 @@ const effects: [string, string, KubernetesObject][] = [
   ['promote', 'dc-b', cluster('pg-dc-b')],
   ['clear-token', 'dc-b', cluster('pg-dc-b', replica('pg-dc-b', 'pg-dc-b', { promotionToken: token }))],
   ['fence', 'dc-a', cluster('pg-dc-a')],
+  ['tell-server-name', 'dc-a', cluster('pg-dc-a', { externalClusters: [{ name: 'pg-dc-b', plugin: { parameters: { serverName: 'old' } } }] })],
 ]
 
 describe('an effect on a cluster', () => {
