@@ -80,7 +80,11 @@ function gate() {
   const arrived = new Promise<void>((resolve) => {
     reached = resolve
   })
-  return { arrived, open, pass: () => (reached(), opened) }
+  const pass = (): Promise<void> => {
+    reached()
+    return opened
+  }
+  return { arrived, open, pass }
 }
 
 describe('a process that falls asleep between its look at the lock and its effect', () => {
@@ -129,7 +133,7 @@ describe('a process that falls asleep between its look at the lock and its effec
     const version = site.object.version
     // It takes over, touches what was left, and dies before it does anything itself.
     const dying = new AbortController()
-    const touched: Behaviour = { ...stopping(site), undone: async () => (dying.abort(), { is: 'unknown', why: 'it dies' }) }
+    const touched: Behaviour = { ...stopping(site), undone: async () => Promise.reject(dying.abort()) }
     await at.process('resume', touched, { signal: dying.signal }).catch(() => undefined)
     expect(site.object.version).toBeGreaterThan(version)
     sleep.open()

@@ -64,7 +64,11 @@ const effects: [string, string, KubernetesObject][] = [
   ['promote', 'dc-b', cluster('pg-dc-b')],
   ['clear-token', 'dc-b', cluster('pg-dc-b', replica('pg-dc-b', 'pg-dc-b', { promotionToken: token }))],
   ['fence', 'dc-a', cluster('pg-dc-a')],
-  ['tell-server-name', 'dc-a', cluster('pg-dc-a', { externalClusters: [{ name: 'pg-dc-b', plugin: { parameters: { serverName: 'old' } } }] })],
+  [
+    'tell-server-name',
+    'dc-a',
+    cluster('pg-dc-a', { externalClusters: [{ name: 'pg-dc-b', plugin: { parameters: { serverName: 'old' } } }] }),
+  ],
 ]
 
 describe('an effect on a cluster', () => {

@@ -217,7 +217,9 @@ describe('a request for a dump', () => {
   test('that was left by an earlier process gets another version, and keeps what it says', async () => {
     const { calls, run } = serving('an older one')
     await restore.touch?.(run)
-    expect(calls).toMatchObject([['patch', 'Secret', { patch: { metadata: { annotations: { 'standby.dev/touched': expect.any(String) } } } }]])
+    expect(calls).toMatchObject([
+      ['patch', 'Secret', { patch: { metadata: { annotations: { 'standby.dev/touched': expect.any(String) } } } }],
+    ])
     expect(calls[0]?.[2]).not.toHaveProperty('patch.data')
   })
 })
