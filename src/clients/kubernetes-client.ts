@@ -21,8 +21,11 @@ export interface KubernetesClient {
     patch: object,
     options?: CallOptions & { readonly resourceVersion?: string; readonly subresource?: 'status' | 'scale' },
   ): Promise<KubernetesObject>
-  /** True when there was something to delete. */
-  remove(ref: ObjectReference, options?: CallOptions & { readonly propagation?: 'Foreground' | 'Background' | 'Orphan' }): Promise<boolean>
+  /** True when there was something to delete. With `uid`, only that very object: `kubernetes-conflict` when another one has its name by now. */
+  remove(
+    ref: ObjectReference,
+    options?: CallOptions & { readonly propagation?: 'Foreground' | 'Background' | 'Orphan'; readonly uid?: string },
+  ): Promise<boolean>
   /** Yields the object at each change, starting with what is there; null when it is deleted. Reconnects until the signal is aborted. */
   watch(ref: ObjectReference, signal: AbortSignal): AsyncIterable<KubernetesObject | null>
   exec(pod: PodReference, argv: readonly string[], options?: CallOptions & { readonly stdin?: string }): Promise<ExecResult>

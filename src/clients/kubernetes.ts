@@ -130,8 +130,11 @@ export function openKubernetes(access: KubernetesAccess): KubernetesClient {
     },
 
     async remove(ref, options = {}) {
-      const path = withQuery(objectPath(ref), { propagationPolicy: options.propagation ?? 'Background' })
-      return (await json({ method: 'DELETE', path }, options, ref.kind, 404)) !== null
+      const propagationPolicy = options.propagation ?? 'Background'
+      const only = options.uid === undefined ? {} : { preconditions: { uid: options.uid } }
+      const body = JSON.stringify({ apiVersion: 'v1', kind: 'DeleteOptions', propagationPolicy, ...only })
+      const request: HttpRequest = { method: 'DELETE', path: objectPath(ref), body, contentType: 'application/json' }
+      return (await json(request, options, ref.kind, 404)) !== null
     },
 
     watch(ref, signal) {

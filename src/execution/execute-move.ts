@@ -10,6 +10,7 @@ import { type Journal, nextAttempt, openJournal, proofsOf, stepsOnRecord, turned
 import { patientStore } from './patient-store.ts'
 import type { Progress } from './progress.ts'
 import { type Recorder, runSteps } from './run-steps.ts'
+import { touchWhatWasLeft } from './take-over.ts'
 import { beginRun, type Course, mayTurnBack, type RunState, type Verdict } from './transition.ts'
 import { assertStillOurs, LOCK_LIFETIME, releaseLock, renewLock } from './witness.ts'
 import { witnessBehaviours } from './witness-behaviours.ts'
@@ -62,7 +63,7 @@ export async function executeMove(asked: MoveRun): Promise<MoveOutcome> {
       intent: move.plan.intent,
       context: move.context,
       clock: move.clock,
-      behaviourOf: (step) => behaviourOf(move, holder, step),
+      behaviourOf: (step) => behaviourOf(move, journal, holder, step),
       proofs,
       recorder: recorderTo(journal),
       progress: move.progress,
@@ -129,10 +130,17 @@ async function turned(from: RunState, journal: Journal, at: string): Promise<Run
   return { ...from, direction: 'back' }
 }
 
-function behaviourOf(move: MoveRun, holder: string, step: PlannedStep): Behaviour {
+function behaviourOf(move: MoveRun, journal: Journal, holder: string, step: PlannedStep): Behaviour {
   const behaviours =
     step.component === WITNESS
-      ? witnessBehaviours({ store: move.store, run: move.run, holder, plan: move.plan, clock: move.clock })
+      ? witnessBehaviours({
+          store: move.store,
+          run: move.run,
+          holder,
+          plan: move.plan,
+          clock: move.clock,
+          touchLeft: (run, signal) => touchWhatWasLeft(move, journal.entries, run, signal),
+        })
       : move.drivers[componentOf(move.context.stack, step.component).driver]?.behaviours
   const behaviour = behaviours?.[step.action]
   if (behaviour === undefined) throw new Error(`no driver performs ${step.action} of ${step.id}`)

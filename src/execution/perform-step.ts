@@ -1,21 +1,22 @@
-import { asStandbyError } from '../errors.ts'
+import { asStandbyError, siteError } from '../errors.ts'
 import type { JsonObject } from '../json.ts'
-import type { Behaviour, Clock, Progress, StepRun } from '../planning/driver.ts'
+import type { Behaviour, Progress, RestsOn, StepRun } from '../planning/driver.ts'
 import { isPassing } from './passing.ts'
-import { answerOf, type Deadline, failed, type Settling, settle, settleDoubt } from './settle.ts'
+import { answerOf, failed, type Settling, settle, settleDoubt, tooLate } from './settle.ts'
 
-export interface Performing {
-  readonly clock: Clock
-  readonly signal: AbortSignal
-  readonly deadline: Deadline
-  readonly waiting: (what: string) => void
+export interface Performing extends Omit<Settling, 'what' | 'where' | 'changed'> {
+  /** Throws unless this process may still act. Asked in front of each effect that the caller has not asked for itself. */
+  readonly assertOurs: () => Promise<void>
 }
 
 /** What can be done with one step; the order is the caller's. Everything ends by the step's deadline, and throws the true reason. */
 export interface StepPerformer {
   /** Whether the post-condition holds. When an earlier process may have tried the effect, it is asked until it is certain. */
   look(mayHaveHappened: boolean): Promise<Progress>
-  /** The effect. One whose answer was lost may have happened: it is tried again, since every effect is idempotent. */
+  /**
+   * The effect, on what `look` saw. One whose answer was lost may have happened: it is tried again, since every effect is idempotent. One
+   * that came too late for what was seen is tried again on what is there by now, if the lock is still ours.
+   */
   apply(): Promise<void>
   /** Waits until the post-condition holds; returns its proof. */
   wait(): Promise<JsonObject>
@@ -29,44 +30,112 @@ export function stepPerformer(behaviour: Behaviour, run: StepRun, around: Perfor
   const what = { what: run.step.id, where: run.step.site ?? run.step.component }
   const settling: Settling = { ...what, ...around }
   let watching: Watching | null = null
+  let seen: Progress = { is: 'unknown', why: 'nobody has looked' }
+  let acted = false
+
+  /** The version first, then the lock, then the effect: whoever took the lock in between has touched the object after it was seen. */
+  const applyAsSeen = async (tries: number): Promise<void> => {
+    if (tries > 1 || seen.is === 'unknown') {
+      seen = await behaviour.done(run)
+      if (seen.is === 'failed') throw failed(what, seen)
+      if (seen.is === 'unknown') throw siteError('site-unreachable', `${run.step.id}: ${seen.why}`, { where: what.where })
+      await around.assertOurs()
+    }
+    const restsOn = dueOn(seen)
+    if (restsOn === null) return
+    await behaviour.apply?.({ ...run, restsOn })
+    acted = true
+  }
+  /** An effect may fall due only now, where its object was amid a change. One that was done is not done twice: somebody else took it back. */
+  const waitAsSeen = async (after: StepRun): Promise<Progress> => {
+    const now = await behaviour.done(after)
+    const restsOn = behaviour.touch === undefined || acted ? null : dueOn(now)
+    if (restsOn === null) return now
+    await around.assertOurs()
+    await behaviour.apply?.({ ...run, restsOn })
+    acted = true
+    return now
+  }
+  const takeBackAsSeen = async (): Promise<Progress> => {
+    const now = (await behaviour.undone?.(run)) ?? { is: 'done', proof: {} }
+    const restsOn = dueOn(now)
+    if (restsOn !== null) {
+      await around.assertOurs()
+      await behaviour.undo?.({ ...run, restsOn })
+    }
+    return now
+  }
   return {
     async look(mayHaveHappened) {
-      if (mayHaveHappened) return settleDoubt(() => behaviour.done(run), settling)
-      const first = await answerOf(() => behaviour.done(run), run.signal)
-      if (first.is === 'failed') throw failed(what, first)
-      return first
+      seen = mayHaveHappened
+        ? await settleDoubt(() => behaviour.done(run), settling)
+        : await answerOf(() => behaviour.done(run), run.signal)
+      if (seen.is === 'failed') throw failed(what, seen)
+      return seen
     },
     async apply() {
       // The watch is open before the effect, so that no change is missed.
       watching ??= watchFor(behaviour, run)
-      if (behaviour.apply !== undefined) await effect(() => behaviour.apply?.(run), run, around)
+      if (behaviour.apply === undefined) return
+      await effect(behaviour.touch === undefined ? unseen(() => behaviour.apply?.(run), around) : applyAsSeen, settling)
     },
     async wait() {
       watching ??= watchFor(behaviour, run)
       const after: StepRun = { ...run, applied: behaviour.apply !== undefined }
-      return settle(() => behaviour.done(after), watching === null ? settling : { ...settling, changed: watching.changed })
+      return settle(() => waitAsSeen(after), watching === null ? settling : { ...settling, changed: watching.changed })
     },
     async takeBack() {
       if (behaviour.undo === undefined) return
-      await effect(() => behaviour.undo?.(run), run, around)
-      if (behaviour.undone !== undefined) await settle(async () => (await behaviour.undone?.(run)) ?? { is: 'done', proof: {} }, settling)
+      if (behaviour.touch === undefined) {
+        await effect(
+          unseen(() => behaviour.undo?.(run), around),
+          settling,
+        )
+        if (behaviour.undone !== undefined) await settle(async () => (await behaviour.undone?.(run)) ?? { is: 'done', proof: {} }, settling)
+        return
+      }
+      // An effect of ours that nobody answered for may still be on its way, although nothing is to be seen of it.
+      await effect(async () => behaviour.touch?.(run), settling)
+      await effect(async () => void (await takeBackAsSeen()), settling)
+      await settle(takeBackAsSeen, settling)
     },
     close: () => watching?.stop(),
   }
 }
 
+/** What an effect that is due would rest on. */
+const dueOn = (progress: Progress): RestsOn | null => (progress.is === 'pending' ? (progress.restsOn ?? null) : null)
+
+/** An effect on something without versions: all that can be asked before it is repeated is the lock. */
+const unseen =
+  (act: () => Promise<void> | undefined, around: Performing) =>
+  async (tries: number): Promise<void> => {
+    if (tries > 1) await around.assertOurs()
+    await act()
+  }
+
+/** Whoever else writes to an object, such as its operator, does so a few times a second at most: one of so many tries gets through. */
+const CONFLICTS = 10
+const TRIES = 3
+
 /** An effect that was refused is an error. */
-async function effect(apply: () => Promise<void> | undefined, run: StepRun, around: Performing): Promise<void> {
-  for (let tries = 1; ; tries++) {
+async function effect(attempt: (tries: number) => Promise<void>, around: Settling): Promise<void> {
+  let [conflicts, others] = [0, 0]
+  for (;;) {
     try {
-      await apply()
+      await attempt(conflicts + others + 1)
       return
     } catch (error) {
-      run.signal.throwIfAborted()
+      around.signal.throwIfAborted()
       const reason = asStandbyError(error)
-      if (!isPassing(reason.code) || tries === 3) throw reason
+      if (around.deadline.signal.aborted) throw tooLate(around, reason.message)
+      const conflict = reason.code === 'kubernetes-conflict'
+      if (conflict) conflicts += 1
+      else others += 1
+      if (!isPassing(reason.code) || conflicts === CONFLICTS || others === TRIES) throw reason
       around.waiting(`another try: ${reason.message}`)
-      await around.clock.sleep(500 * tries, run.signal)
+      const either = AbortSignal.any([around.signal, around.deadline.signal])
+      await around.clock.sleep(conflict ? 50 * conflicts : 500 * others, either).catch(() => undefined)
     }
   }
 }

@@ -7,7 +7,17 @@ import { componentOf } from '../stack/stack.ts'
 import { type StepPerformer, stepPerformer } from './perform-step.ts'
 import type { Progress } from './progress.ts'
 import { deadlineAfter } from './settle.ts'
-import { advance, type Command, type Course, commandsOf, PAST, type RunEvent, type RunState, type Verdict } from './transition.ts'
+import {
+  advance,
+  type Command,
+  type Course,
+  commandsOf,
+  needsLock,
+  PAST,
+  type RunEvent,
+  type RunState,
+  type Verdict,
+} from './transition.ts'
 import { contextOfStep } from './without-lost-site.ts'
 
 /** What a run of steps needs from outside: where behaviour comes from, and who writes down what happens. */
@@ -219,7 +229,9 @@ function performerOf(
     proofOf: (id) => run.proofs.get(id) ?? null,
   }
   const waiting = (what: string): void => run.progress.waiting(step, what)
-  return stepPerformer(run.behaviourOf(step), stepRun, { clock: run.clock, signal, deadline, waiting })
+  // Before the lock is taken, and when it is given back, there is none to look at.
+  const assertOurs = async (): Promise<void> => (needsLock(step) ? run.assertOurs(step) : undefined)
+  return stepPerformer(run.behaviourOf(step), stepRun, { clock: run.clock, signal, deadline, waiting, assertOurs })
 }
 
 /** The core's own steps belong to no declared component. */

@@ -89,7 +89,7 @@ export function failed(around: Pick<Settling, 'what' | 'where'>, progress: Extra
   })
 }
 
-function tooLate(around: Settling, waitingFor: string): StandbyError {
+export function tooLate(around: Settling, waitingFor: string): StandbyError {
   return timeoutError(
     'step-timeout',
     `${around.what} was not done within ${readableDuration(around.deadline.after)}; it was waiting for: ${waitingFor}`,

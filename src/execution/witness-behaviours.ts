@@ -16,6 +16,8 @@ export interface WitnessRun {
   readonly holder: string
   readonly plan: Plan
   readonly clock: Clock
+  /** Makes too late what earlier processes of a run may still do to the sites: see `take-over.ts`. */
+  readonly touchLeft: (run: string, signal: AbortSignal) => Promise<void>
 }
 
 /** What performs the steps of `planning/witness-steps.ts`. */
@@ -57,6 +59,8 @@ function lockBehaviour(of: WitnessRun): Behaviour {
           next: 'Make a new plan.',
         })
       }
+      // Before the record says that we are here: whoever continues us, should we die now, finds the same run there, and does it again.
+      for (const left of new Set([run, record.run])) await of.touchLeft(left, step.signal)
       // Whoever continues the run takes the record over too: a process that fell asleep behind its last look at the lock can not activate any more.
       const since = ours ? record.since : clock.now().toISOString()
       if (record.holder !== holder) await replaceActive(store, { ...record, epoch, since, run, holder }, active)

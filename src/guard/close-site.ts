@@ -1,5 +1,5 @@
 import { type Milliseconds, readableDuration, seconds } from '../duration.ts'
-import { asStandbyError } from '../errors.ts'
+import { asStandbyError, siteError } from '../errors.ts'
 import { stepPerformer } from '../execution/perform-step.ts'
 import { deadlineAfter } from '../execution/settle.ts'
 import type { JsonObject } from '../json.ts'
@@ -108,7 +108,10 @@ async function close(
     proofOf: (id) => proofs.get(id) ?? null,
   }
   const waiting = (what: string): void => context.log.debug(`${step.id}: waiting for ${what}`)
-  const performer = stepPerformer(behaviour, run, { clock: context.clock, signal: context.signal, deadline, waiting })
+  const assertOurs = async (): Promise<void> => {
+    if (!(await mayClose())) throw siteError('lock-lost', 'the site is not to be closed any more')
+  }
+  const performer = stepPerformer(behaviour, run, { clock: context.clock, signal: context.signal, deadline, waiting, assertOurs })
   try {
     const first = await performer.look(false)
     if (first.is !== 'done') {

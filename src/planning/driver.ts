@@ -194,12 +194,19 @@ export interface Log {
 /** How far a step is. Waiting cannot help once it is `failed`. */
 export type Progress =
   | { readonly is: 'done'; readonly proof: JsonObject }
-  | { readonly is: 'pending'; readonly waitingFor: string }
+  /** `restsOn`: an effect is due, on what was seen here. */
+  | { readonly is: 'pending'; readonly waitingFor: string; readonly restsOn?: RestsOn }
   | { readonly is: 'failed'; readonly code: string; readonly why: string; readonly next?: string }
   /** It could not be observed: an effect may have happened. */
   | { readonly is: 'unknown'; readonly why: string }
 
-/** What a step does. Each method may run twice, and after a crash of another process. */
+/** What an effect rests on, such as the version of the object that it changes: if that is another one by then, the effect is refused. */
+export type RestsOn = JsonObject
+
+/**
+ * What a step does. Each method may run twice, and after a crash of another process. Where there is a `touch`, every effect is a
+ * compare-and-set on what `done` or `undone` saw before the last look at the lock: nothing that a process does late finds what it saw.
+ */
 export interface Behaviour<Spec = JsonObject> {
   /** Observes whether the post-condition holds; read-only. */
   done(run: StepRun<Spec>): Promise<Progress>
@@ -211,6 +218,11 @@ export interface Behaviour<Spec = JsonObject> {
   undo?(run: StepRun<Spec>): Promise<void>
   /** Observes whether it is taken back, and what was before is true again. */
   undone?(run: StepRun<Spec>): Promise<Progress>
+  /**
+   * Makes too late what others have sent, or were about to send: the object gets another version, and is otherwise left as it is. May be
+   * repeated. Where there is one, `apply` and `undo` are called only while `restsOn` says that they are due, and `undone` is not optional.
+   */
+  touch?(run: StepRun<Spec>): Promise<void>
 }
 
 export interface StepRun<Spec = JsonObject> {
@@ -225,6 +237,8 @@ export interface StepRun<Spec = JsonObject> {
   readonly begunAt: string
   /** Whether this process has performed the effect: for effects that leave no trace to be observed, such as a checkpoint. */
   readonly applied: boolean
+  /** For `apply` and `undo`: what `done` or `undone` saw, and what the effect must hold on to. */
+  readonly restsOn?: RestsOn
   /** What an earlier step of this run proved. */
   proofOf(step: StepId): JsonObject | null
 }

@@ -15,6 +15,7 @@ import type { Behaviour, StepRun } from '../../src/planning/driver.ts'
 import { sequenceOf } from '../../src/planning/order-steps.ts'
 import type { Intent, PlannedStep } from '../../src/planning/plan.ts'
 import { componentOf, type SiteName } from '../../src/stack/stack.ts'
+import { undoAsSeen } from '../support/act-as-seen.ts'
 import { type LabDatabase, prepareLabDatabase } from '../support/lab-database.ts'
 import { performStep } from '../support/perform-step.ts'
 
@@ -114,7 +115,7 @@ describe('a database whose site is lost', () => {
       await until(async () => (await behaviourOf(step).done(runOf(step, failover))).is === 'done', 2 * MINUTES)
       await expect(db.sql('dc-a', 'INSERT INTO users DEFAULT VALUES')).rejects.toThrow()
 
-      await behaviourOf(step).undo?.(runOf(step, failover))
+      await undoAsSeen(behaviourOf(step), runOf(step, failover))
       await until(async () => (await behaviourOf(step).undone?.(runOf(step, failover)))?.is === 'done', 2 * MINUTES)
       await until(async () => (await db.sql('dc-a', 'SELECT pg_is_in_recovery()').catch(() => '')) === 'f')
     },

@@ -11,6 +11,7 @@ import { status } from '../../src/operations/status.ts'
 import { verifyBackup } from '../../src/operations/verify-backup.ts'
 import type { StepRun } from '../../src/planning/driver.ts'
 import { componentOf, type SiteName } from '../../src/stack/stack.ts'
+import { applyAsSeen, undoAsSeen } from '../support/act-as-seen.ts'
 import { startWriter } from '../support/database-writer.ts'
 import { type LabDatabase, prepareLabDatabase } from '../support/lab-database.ts'
 
@@ -197,9 +198,9 @@ describe('a pair of databases on two real sites', () => {
         applied: true,
         proofOf: () => null,
       }
-      await demote.apply?.(run)
+      await applyAsSeen(demote, run)
       for (let is = 'pending'; is !== 'done'; is = (await demote.done(run)).is) await new Promise((resolve) => setTimeout(resolve, 500))
-      await demote.undo(run)
+      while ((await undoAsSeen(demote, run)).is !== 'done') await new Promise((resolve) => setTimeout(resolve, 500))
       expect(await db.sql('dc-b', 'INSERT INTO users DEFAULT VALUES RETURNING pg_is_in_recovery()')).toBe('f')
       expect((await readCluster('dc-b')).spec.replica.promotionToken ?? '').toBe('')
     },

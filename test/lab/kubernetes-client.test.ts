@@ -69,6 +69,40 @@ describe('a real API server', () => {
     expect((await admin.get(refTo('patched')))?.data).toEqual({ a: '2' })
   })
 
+  test.each(['deployments', 'statefulsets'])(
+    'a scale of %s at a version that was overtaken is a conflict and changes nothing',
+    async (plural) => {
+      const kind = plural === 'deployments' ? 'Deployment' : 'StatefulSet'
+      const labels = { app: 'scaled' }
+      const template = { metadata: { labels }, spec: { containers: [{ name: 'app', image: 'app' }] } }
+      const metadata = { name: 'scaled', namespace: 'default' }
+      const ref: ObjectReference = { apiVersion: 'apps/v1', kind, plural, namespace: 'default', name: 'scaled' }
+      const read = await admin.create({
+        apiVersion: 'apps/v1',
+        kind,
+        metadata,
+        spec: { replicas: 2, selector: { matchLabels: labels }, template },
+      })
+      const seen = { subresource: 'scale', resourceVersion: read.metadata.resourceVersion ?? '' } as const
+      // A touch: nothing but an annotation changes.
+      await admin.patch(ref, { metadata: { annotations: { 'standby.dev/touched': 'by the next one' } } })
+      await expect(admin.patch(ref, { spec: { replicas: 0 } }, seen)).rejects.toMatchObject({ code: 'kubernetes-conflict' })
+      expect((await admin.get(ref))?.spec).toMatchObject({ replicas: 2 })
+      const now = (await admin.get(ref))?.metadata.resourceVersion ?? ''
+      await admin.patch(ref, { spec: { replicas: 0 } }, { ...seen, resourceVersion: now })
+      expect((await admin.get(ref))?.spec).toMatchObject({ replicas: 0 })
+    },
+  )
+
+  test('a removal of an object that was made anew by then is a conflict and removes nothing', async () => {
+    const first = await admin.create(configMap('anew'))
+    const uid = first.metadata.uid ?? ''
+    await admin.remove(refTo('anew'))
+    await admin.create(configMap('anew'))
+    await expect(admin.remove(refTo('anew'), { uid })).rejects.toMatchObject({ code: 'kubernetes-conflict' })
+    expect(await admin.get(refTo('anew'))).not.toBeNull()
+  })
+
   test('a second create of one name is a conflict', async () => {
     await admin.create(configMap('once'))
     await expect(admin.create(configMap('once'))).rejects.toMatchObject({ code: 'kubernetes-conflict' })

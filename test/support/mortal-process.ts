@@ -47,11 +47,12 @@ export function mortalProcess(world: World, diesAt: number): MortalProcess {
 type Through = <T>(call: () => Promise<T>) => Promise<T>
 
 function mortalDriver(driver: Driver, through: Through): Driver {
-  const mortal = ({ done, apply, undo, undone }: Behaviour): Behaviour => ({
+  const mortal = ({ done, apply, undo, undone, touch }: Behaviour): Behaviour => ({
     done: (run) => through(() => done(run)),
     ...(apply === undefined ? {} : { apply: (run) => through(() => apply(run)) }),
     ...(undo === undefined ? {} : { undo: (run) => through(() => undo(run)) }),
     ...(undone === undefined ? {} : { undone: (run) => through(() => undone(run)) }),
+    ...(touch === undefined ? {} : { touch: (run) => through(() => touch(run)) }),
   })
   return { ...driver, behaviours: Object.fromEntries(Object.entries(driver.behaviours).map(([name, one]) => [name, mortal(one)])) }
 }

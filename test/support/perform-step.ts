@@ -16,6 +16,7 @@ export async function performStep(
     signal: run.signal,
     deadline: deadlineAfter(deadline),
     waiting: () => undefined,
+    assertOurs: async () => undefined,
   })
   try {
     const first = await performer.look(false)

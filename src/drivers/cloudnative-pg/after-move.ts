@@ -2,12 +2,13 @@ import { minutes, seconds } from '../../duration.ts'
 import type { Behaviour } from '../../planning/driver.ts'
 import type { Intent, Phase, PlannedStep } from '../../planning/plan.ts'
 import type { SiteName } from '../../stack/stack.ts'
-import { clusterRef, HEALTHY, SCHEDULED_BACKUP } from './objects.ts'
+import { asSeen, onlyAsSeen, touchObject } from '../compare-and-set.ts'
+import { HEALTHY, SCHEDULED_BACKUP } from './objects.ts'
 import { shippedMark, shipWal } from './ship-wal.ts'
 import { type CloudNativePgSpec, clusterOf, type Database } from './spec.ts'
 import { parameter, plannedStep, stepId } from './steps.ts'
 import { parseLsn, parseSegment } from './wal.ts'
-import { askSql, clusterOfRun, instanceOf, kubernetesOf, namespaceOf, peerOf, type Run } from './where.ts'
+import { askSql, clusterOfRun, instanceOf, kubernetesOf, namespaceOf, patchAsSeen, peerOf, type Run, touchCluster } from './where.ts'
 
 /** What is still to do once users are served: wake the archiver, let the old side follow, clear the token, turn the schedules round. */
 export function afterMoveSteps(component: Database, intent: Intent): PlannedStep[] {
@@ -106,18 +107,14 @@ async function replaysTimeline(run: Run, timeline: number): Promise<boolean> {
 export const clearToken: Behaviour<CloudNativePgSpec> = {
   async done(run) {
     const cluster = await clusterOfRun(run)
-    if (cluster.spec.replica?.promotionToken) return { is: 'pending', waitingFor: `the token of ${cluster.metadata.name} to be cleared` }
+    if (cluster.spec.replica?.promotionToken)
+      return { is: 'pending', waitingFor: `the token of ${cluster.metadata.name} to be cleared`, restsOn: asSeen(cluster) }
     return cluster.status?.phase === HEALTHY
       ? { is: 'done', proof: { promotionToken: null, phase: HEALTHY } }
       : { is: 'pending', waitingFor: `${cluster.metadata.name} to be healthy (${cluster.status?.phase ?? 'no phase'})` }
   },
-  async apply(run) {
-    await kubernetesOf(run).patch(
-      clusterRef(namespaceOf(run), parameter(run.step, 'cluster')),
-      { spec: { replica: { promotionToken: null } } },
-      { signal: run.signal },
-    )
-  },
+  apply: (run) => patchAsSeen(run, { spec: { replica: { promotionToken: null } } }),
+  touch: touchCluster,
 }
 
 /** Base backups are taken of the active site: a passive one can not be asked for the manifest that restores are judged against. */
@@ -128,11 +125,12 @@ export const schedule: Behaviour<CloudNativePgSpec> = {
     const suspended = (found.spec as { suspend?: boolean }).suspend ?? false
     return suspended === run.step.parameters.suspend
       ? { is: 'done', proof: { suspended } }
-      : { is: 'pending', waitingFor: `the schedule of ${parameter(run.step, 'cluster')}` }
+      : { is: 'pending', waitingFor: `the schedule of ${parameter(run.step, 'cluster')}`, restsOn: asSeen(found) }
   },
   async apply(run) {
-    await kubernetesOf(run).patch(scheduleRef(run), { spec: { suspend: run.step.parameters.suspend === true } }, { signal: run.signal })
+    await kubernetesOf(run).patch(scheduleRef(run), { spec: { suspend: run.step.parameters.suspend === true } }, onlyAsSeen(run))
   },
+  touch: (run) => touchObject(kubernetesOf(run), scheduleRef(run), run.signal),
 }
 
 const scheduleRef = (run: Run) => ({ ...SCHEDULED_BACKUP, namespace: namespaceOf(run), name: parameter(run.step, 'cluster') })

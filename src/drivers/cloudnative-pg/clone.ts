@@ -2,12 +2,13 @@ import { minutes, seconds } from '../../duration.ts'
 import type { Behaviour, Deployment, DeployUnit, Progress } from '../../planning/driver.ts'
 import type { Intent, PlannedStep } from '../../planning/plan.ts'
 import type { SiteName } from '../../stack/stack.ts'
+import { asSeen } from '../compare-and-set.ts'
 import { clusterIsReady, declareCluster, hasStreamingSecrets, streamingUnit } from './deploy.ts'
 import { clusterRef, type ExternalCluster, serverNameIn, serverNameOf, serverNameOfPeer } from './objects.ts'
 import type { Place } from './place.ts'
 import { type CloudNativePgSpec, clusterOf, type Database } from './spec.ts'
 import { parameter, plannedStep, stepId } from './steps.ts'
-import { clusterOfRun, kubernetesOf, namespaceOf, type Run, siteOf } from './where.ts'
+import { clusterOfRun, kubernetesOf, namespaceOf, patchAsSeen, type Run, siteOf, touchCluster } from './where.ts'
 
 /** The active cluster learns under which name the other one will archive: it would follow that name after the next move. */
 export function tellServerNameStep(component: Database, intent: Intent, serverName: string): PlannedStep {
@@ -23,21 +24,21 @@ export function tellServerNameStep(component: Database, intent: Intent, serverNa
 
 export const tellServerName: Behaviour<CloudNativePgSpec> = {
   async done(run) {
-    const told = serverNameOfPeer(await clusterOfRun(run), parameter(run.step, 'peer'))
+    const cluster = await clusterOfRun(run)
+    const told = serverNameOfPeer(cluster, parameter(run.step, 'peer'))
     return told === parameter(run.step, 'serverName')
       ? { is: 'done', proof: { serverName: told } }
-      : { is: 'pending', waitingFor: `${parameter(run.step, 'cluster')} to be told` }
+      : { is: 'pending', waitingFor: `${parameter(run.step, 'cluster')} to be told`, restsOn: asSeen(cluster) }
   },
   async apply(run) {
     const cluster = await clusterOfRun(run)
     const externalClusters = (cluster.spec.externalClusters ?? []).map((external) =>
       external.name === parameter(run.step, 'peer') ? archivingAs(external, parameter(run.step, 'serverName')) : external,
     )
-    // The list is replaced as a whole, so only as it was read.
-    const { resourceVersion } = cluster.metadata
-    const options = { signal: run.signal, ...(resourceVersion === undefined ? {} : { resourceVersion }) }
-    await kubernetesOf(run).patch(clusterRef(namespaceOf(run), cluster.metadata.name), { spec: { externalClusters } }, options)
+    // The list is replaced as a whole. Should it have changed since it was seen, this is refused.
+    await patchAsSeen(run, { spec: { externalClusters } })
   },
+  touch: touchCluster,
 }
 
 /** The same cluster under another incarnation, whichever way it archives. */

@@ -1,11 +1,12 @@
 import { minutes, seconds } from '../../duration.ts'
 import type { Behaviour, Progress } from '../../planning/driver.ts'
 import type { Intent, PlannedStep } from '../../planning/plan.ts'
+import { asSeen } from '../compare-and-set.ts'
 import { type ClusterObject, clusterRef, conditionOf, HEALTHY } from './objects.ts'
 import { type CloudNativePgSpec, clusterOf, type Database } from './spec.ts'
 import { parameter, plannedStep } from './steps.ts'
 import { decodeToken } from './token.ts'
-import { askSql, clusterOfRun, instanceOf, kubernetesOf, namespaceOf, type Run } from './where.ts'
+import { askSql, clusterOfRun, instanceOf, kubernetesOf, namespaceOf, patchAsSeen, type Run, touchCluster } from './where.ts'
 
 /** The old primary is shut down cleanly, ships its last WAL, and leaves a token that says exactly where it ended. */
 export function demoteStep(component: Database, intent: Intent): PlannedStep {
@@ -26,20 +27,19 @@ export const demote: Behaviour<CloudNativePgSpec> = {
   },
   async apply(run) {
     const successor = parameter(run.step, 'successor')
-    const cluster = await clusterOfRun(run)
-    if (cluster.spec.replica?.primary === successor) return
     // One patch: a token that is left over makes the webhook refuse the demotion (CNPG #9273).
-    const patch = { spec: { replica: { primary: successor, source: successor, promotionToken: null } } }
-    await kubernetesOf(run).patch(clusterRef(namespaceOf(run), parameter(run.step, 'cluster')), patch, { signal: run.signal })
+    await patchAsSeen(run, { spec: { replica: { primary: successor, source: successor, promotionToken: null } } })
   },
   changes: (run) => kubernetesOf(run).watch(clusterRef(namespaceOf(run), parameter(run.step, 'cluster')), run.signal),
   undo: takeBack,
+  undone: takenBack,
+  touch: touchCluster,
 }
 
 /** Phase and Ready stay "healthy" during most of a demotion: only these fields are honest (measured). */
 export function demotionOf(cluster: ClusterObject, successor: string): Progress {
   if (cluster.spec.replica?.primary !== successor)
-    return { is: 'pending', waitingFor: `${cluster.metadata.name} to be told to follow ${successor}` }
+    return { is: 'pending', waitingFor: `${cluster.metadata.name} to be told to follow ${successor}`, restsOn: asSeen(cluster) }
   const archiving = conditionOf(cluster, 'ContinuousArchiving')
   const token = decodeToken(cluster.status?.demotionToken)
   if (token !== null && cluster.status?.switchReplicaClusterStatus?.inProgress !== true)
@@ -53,35 +53,33 @@ export function demotionOf(cluster: ClusterObject, successor: string): Progress 
 }
 
 /**
- * Before the promotion a demoted cluster becomes primary again with its own token.
- * While the demotion is in progress the webhook refuses any change of direction, so its end is awaited first.
+ * Before the promotion a demoted cluster becomes primary again with its own token, which is cleared when it is: what was seen says which of
+ * the two is due. While the demotion is in progress the webhook refuses any change of direction, so its end is awaited first.
  */
 async function takeBack(run: Run): Promise<void> {
-  const kubernetes = kubernetesOf(run)
+  const { token } = run.restsOn ?? {}
+  const [name, successor] = [parameter(run.step, 'cluster'), parameter(run.step, 'successor')]
+  const replica = token === undefined ? { promotionToken: null } : { primary: name, source: successor, promotionToken: token }
+  await patchAsSeen(run, { spec: { replica } })
+}
+
+/** Taken back is what serves again: the token is cleared, and the restart that turns archiving on is over. */
+async function takenBack(run: Run): Promise<Progress> {
+  const cluster = await clusterOfRun(run)
   const name = parameter(run.step, 'cluster')
-  const successor = parameter(run.step, 'successor')
-  const ref = clusterRef(namespaceOf(run), name)
-  for (;;) {
-    const cluster = await clusterOfRun(run)
+  const { primary, promotionToken } = cluster.spec.replica ?? {}
+  if (primary !== name) {
     const token = cluster.status?.demotionToken
-    if (
-      cluster.spec.replica?.primary === successor &&
-      token !== undefined &&
-      cluster.status?.switchReplicaClusterStatus?.inProgress !== true
-    )
-      await kubernetes.patch(
-        ref,
-        { spec: { replica: { primary: name, source: successor, promotionToken: token } } },
-        { signal: run.signal },
-      )
-    else if (cluster.spec.replica?.primary === name && (await instanceOf(run, cluster))?.isPrimary === true) {
-      // Taken back is what serves again: the token is cleared, and the restart that turns archiving on is over.
-      if (cluster.spec.replica.promotionToken)
-        await kubernetes.patch(ref, { spec: { replica: { promotionToken: null } } }, { signal: run.signal })
-      else if (cluster.status?.phase === HEALTHY && (await archivesAgain(run))) return
-    }
-    await run.context.clock.sleep(500, run.signal)
+    const ended = token !== undefined && cluster.status?.switchReplicaClusterStatus?.inProgress !== true
+    return primary === parameter(run.step, 'successor') && ended
+      ? { is: 'pending', waitingFor: `${name} to be told that it is the primary again`, restsOn: { ...asSeen(cluster), token } }
+      : { is: 'pending', waitingFor: `the demotion of ${name} to end, before it can be taken back` }
   }
+  if ((await instanceOf(run, cluster))?.isPrimary !== true) return { is: 'pending', waitingFor: `${name} to leave recovery` }
+  if (promotionToken) return { is: 'pending', waitingFor: `the token of ${name} to be cleared`, restsOn: asSeen(cluster) }
+  return cluster.status?.phase === HEALTHY && (await archivesAgain(run))
+    ? { is: 'done', proof: { primary: name, archiving: true } }
+    : { is: 'pending', waitingFor: `${name} to be healthy and to archive again (${cluster.status?.phase ?? 'no phase'})` }
 }
 
 async function archivesAgain(run: Run): Promise<boolean> {

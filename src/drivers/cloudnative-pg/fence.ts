@@ -5,11 +5,12 @@ import type { BySite } from '../../observation/observation.ts'
 import type { Behaviour, Progress } from '../../planning/driver.ts'
 import type { Intent, PlannedStep } from '../../planning/plan.ts'
 import type { SiteName } from '../../stack/stack.ts'
+import { asSeen } from '../compare-and-set.ts'
 import { type ClusterObject, type Condition, clusterRef, type InstanceStatus, POD, podOf, readCluster, readInstance } from './objects.ts'
 import type { CloudNativePgState } from './observe.ts'
 import { type CloudNativePgSpec, clusterOf, type Database } from './spec.ts'
 import { parameter, plannedStep } from './steps.ts'
-import { kubernetesOf, namespaceOf, type Run, siteOf } from './where.ts'
+import { kubernetesOf, namespaceOf, patchAsSeen, type Run, siteOf, touchCluster } from './where.ts'
 
 /** The operator's own fence: it stops PostgreSQL in every instance and starts it nowhere, whatever restarts, until the annotation is gone. */
 export const FENCE = 'cnpg.io/fencedInstances'
@@ -42,7 +43,8 @@ export const fence: Behaviour<CloudNativePgSpec> = {
     const cluster = await fencedCluster(run)
     // A cluster that is gone accepts nothing; one that is made anew is not this step's business.
     if (cluster === null) return { is: 'done', proof: { cluster: null } }
-    if (cluster.metadata.annotations?.[FENCE] !== ALL) return { is: 'pending', waitingFor: `${cluster.metadata.name} to be told` }
+    if (cluster.metadata.annotations?.[FENCE] !== ALL)
+      return { is: 'pending', waitingFor: `${cluster.metadata.name} to be told`, restsOn: asSeen(cluster) }
     const instances = await Promise.all((await instancePods(run)).map((pod) => stopped(run, pod)))
     const unseen = instances.find((instance) => 'unseen' in instance)
     if (unseen !== undefined && 'unseen' in unseen)
@@ -71,11 +73,13 @@ export const fence: Behaviour<CloudNativePgSpec> = {
   apply: (run) => annotate(run, ALL),
   changes: (run) => kubernetesOf(run).watch(clusterRef(namespaceOf(run), parameter(run.step, 'cluster')), run.signal),
   undo: (run) => annotate(run, null),
+  touch: touchCluster,
   async undone(run): Promise<Progress> {
     const cluster = await fencedCluster(run)
     if (cluster === null) return { is: 'done', proof: {} }
     const name = cluster.metadata.name
-    if (cluster.metadata.annotations?.[FENCE] !== undefined) return { is: 'pending', waitingFor: `the fence of ${name} to be taken away` }
+    if (cluster.metadata.annotations?.[FENCE] !== undefined)
+      return { is: 'pending', waitingFor: `the fence of ${name} to be taken away`, restsOn: asSeen(cluster) }
     const pod = cluster.status?.currentPrimary
     const primary = (await instancePods(run)).find(({ metadata }) => metadata.name === pod)
     const instance = pod === undefined ? null : await readInstance(kubernetesOf(run), namespaceOf(run), pod, run.signal)
@@ -93,9 +97,8 @@ const fencedCluster = (run: Run): Promise<ClusterObject | null> =>
   readCluster(kubernetesOf(run), namespaceOf(run), parameter(run.step, 'cluster'), run.signal)
 
 async function annotate(run: Run, fenced: string | null): Promise<void> {
-  const ref = clusterRef(namespaceOf(run), parameter(run.step, 'cluster'))
   try {
-    await kubernetesOf(run).patch(ref, { metadata: { annotations: { [FENCE]: fenced } } }, { signal: run.signal })
+    await patchAsSeen(run, { metadata: { annotations: { [FENCE]: fenced } } })
   } catch (error) {
     if (asStandbyError(error).code !== 'kubernetes-not-found') throw error
   }

@@ -2,6 +2,7 @@ import { minutes, seconds } from '../../duration.ts'
 import { siteError } from '../../errors.ts'
 import type { Behaviour } from '../../planning/driver.ts'
 import type { Intent, PlannedStep } from '../../planning/plan.ts'
+import { asSeen } from '../compare-and-set.ts'
 import { countedLoss } from './loss.ts'
 import { clusterRef } from './objects.ts'
 import type { CloudNativePgState } from './observe.ts'
@@ -9,7 +10,7 @@ import { podIsReady, refusal } from './promote.ts'
 import { type CloudNativePgSpec, clusterOf, type Database } from './spec.ts'
 import { parameter, plannedStep, stepId } from './steps.ts'
 import { forkFrom, forksIn, HISTORY } from './timeline-history.ts'
-import { askSql, clusterOfRun, instanceOf, kubernetesOf, namespaceOf } from './where.ts'
+import { askSql, clusterOfRun, instanceOf, kubernetesOf, namespaceOf, patchAsSeen, touchCluster } from './where.ts'
 
 /** The replica becomes a primary without a word of the old one: what that one never shipped is lost, and counted. */
 export function promoteLostStep(
@@ -41,7 +42,13 @@ export const promoteWithoutToken: Behaviour<CloudNativePgSpec> = {
   async done(run) {
     const cluster = await clusterOfRun(run)
     const name = cluster.metadata.name
-    if (cluster.spec.replica?.primary !== name) return { is: 'pending', waitingFor: `${name} to be told that it is the primary` }
+    const primary = cluster.spec.replica?.primary
+    if (primary !== name)
+      return {
+        is: 'pending',
+        waitingFor: `${name} to be told that it is the primary`,
+        restsOn: { ...asSeen(cluster), uid: cluster.metadata.uid ?? '', follows: primary ?? null },
+      }
     const refused = refusal(cluster)
     if (refused !== null)
       return { is: 'failed', code: 'promotion-refused', why: refused, next: `kubectl -n ${namespaceOf(run)} describe cluster ${name}` }
@@ -71,35 +78,25 @@ export const promoteWithoutToken: Behaviour<CloudNativePgSpec> = {
     }
   },
 
-  /**
-   * Compare-and-set on the object that was read: the patch of a process that was thought dead arrives at a later version, and fails. A token
-   * that is left over would be refused for good; without one the operator promotes at once, and looks at no lag.
-   */
+  /** A token that is left over would be refused for good; without one the operator promotes at once, and looks at no lag. */
   async apply(run) {
-    const cluster = await clusterOfRun(run)
-    const { name, uid = '', resourceVersion } = cluster.metadata
-    const primary = cluster.spec.replica?.primary
-    if (primary === name) return
+    const name = parameter(run.step, 'cluster')
+    const { uid, follows } = run.restsOn ?? {}
     const where = `${run.step.site} ${namespaceOf(run)}/Cluster/${name}`
     if (uid !== parameter(run.step, 'uid'))
-      throw siteError('another-database', `${name} is not the cluster that the plan was made for (uid ${uid})`, {
+      throw siteError('another-database', `${name} is not the cluster that the plan was made for (uid ${String(uid)})`, {
         where,
         next: 'Make a new plan.',
       })
-    if (primary !== parameter(run.step, 'lost'))
-      throw siteError('follows-another', `${name} follows ${primary ?? 'nobody'}, not ${parameter(run.step, 'lost')}`, {
+    if (follows !== parameter(run.step, 'lost'))
+      throw siteError('follows-another', `${name} follows ${String(follows ?? 'nobody')}, not ${parameter(run.step, 'lost')}`, {
         where,
         next: 'Find out who changed spec.replica, and make a new plan.',
       })
     // A source that does not answer would hold up the promotion, which asks it four or five times for the next segment: then the own archive is asked.
     const silent = run.proofOf(parameter(run.step, 'drained'))?.archive === 'silent'
-    const patch = { spec: { replica: { primary: name, promotionToken: null, ...(silent ? { source: name } : {}) } } }
-    const signal = run.signal
-    await kubernetesOf(run).patch(
-      clusterRef(namespaceOf(run), name),
-      patch,
-      resourceVersion === undefined ? { signal } : { signal, resourceVersion },
-    )
+    await patchAsSeen(run, { spec: { replica: { primary: name, promotionToken: null, ...(silent ? { source: name } : {}) } } })
   },
   changes: (run) => kubernetesOf(run).watch(clusterRef(namespaceOf(run), parameter(run.step, 'cluster')), run.signal),
+  touch: touchCluster,
 }

@@ -2,11 +2,12 @@ import type { KubernetesObject } from '../../clients/kubernetes-client.ts'
 import { minutes, seconds } from '../../duration.ts'
 import type { Behaviour } from '../../planning/driver.ts'
 import type { Intent, PlannedStep } from '../../planning/plan.ts'
+import { asSeen } from '../compare-and-set.ts'
 import { tokenOf } from './catch-up.ts'
 import { type ClusterObject, clusterRef, POD } from './objects.ts'
 import { type CloudNativePgSpec, clusterOf, type Database } from './spec.ts'
 import { parameter, plannedStep, stepId } from './steps.ts'
-import { askSql, clusterOfRun, instanceOf, kubernetesOf, namespaceOf, type Run } from './where.ts'
+import { askSql, clusterOfRun, instanceOf, kubernetesOf, namespaceOf, patchAsSeen, type Run, touchCluster } from './where.ts'
 
 /** The replica becomes the primary, and is ready for clients when this step ends. */
 export function promoteStep(component: Database, intent: Intent): PlannedStep {
@@ -27,11 +28,17 @@ export const promote: Behaviour<CloudNativePgSpec> = {
     const cluster = await clusterOfRun(run)
     const { text, token } = tokenOf(run)
     const name = cluster.metadata.name
-    if (cluster.spec.replica?.primary !== name) return { is: 'pending', waitingFor: `${name} to be told that it is the primary` }
+    if (cluster.spec.replica?.primary !== name)
+      return { is: 'pending', waitingFor: `${name} to be told that it is the primary`, restsOn: asSeen(cluster) }
     const refused = refusal(cluster)
     if (refused !== null)
       return { is: 'failed', code: 'promotion-refused', why: refused, next: `kubectl -n ${namespaceOf(run)} describe cluster ${name}` }
-    if (cluster.status?.lastPromotionToken !== text) return { is: 'pending', waitingFor: `${name} to accept the token` }
+    if (cluster.status?.lastPromotionToken !== text)
+      return {
+        is: 'pending',
+        waitingFor: `${name} to accept the token`,
+        ...(cluster.spec.replica.promotionToken === text ? {} : { restsOn: asSeen(cluster) }),
+      }
     const instance = await instanceOf(run, cluster)
     if (instance?.isPrimary !== true || instance.timeLineID <= token.timeline)
       return { is: 'pending', waitingFor: `${name} to leave recovery` }
@@ -48,10 +55,10 @@ export const promote: Behaviour<CloudNativePgSpec> = {
   async apply(run) {
     const name = parameter(run.step, 'cluster')
     // One patch: primary without token in a first patch would be an instant failover, and the old side would have to be cloned again.
-    const patch = { spec: { replica: { primary: name, promotionToken: tokenOf(run).text } } }
-    await kubernetesOf(run).patch(clusterRef(namespaceOf(run), name), patch, { signal: run.signal })
+    await patchAsSeen(run, { spec: { replica: { primary: name, promotionToken: tokenOf(run).text } } })
   },
   changes: (run) => kubernetesOf(run).watch(clusterRef(namespaceOf(run), parameter(run.step, 'cluster')), run.signal),
+  touch: touchCluster,
 }
 
 /** The operator's word for a token that it will never accept; Ready stays True and PostgreSQL stays up all the while. */

@@ -2,7 +2,8 @@ import type { KubernetesClient } from '../../clients/kubernetes-client.ts'
 import { asStandbyError } from '../../errors.ts'
 import type { SqlRows, StepRun } from '../../planning/driver.ts'
 import type { SiteName } from '../../stack/stack.ts'
-import { type ClusterObject, type InstanceStatus, primaryPod, readCluster, readInstance, runSql } from './objects.ts'
+import { onlyAsSeen, touchObject } from '../compare-and-set.ts'
+import { type ClusterObject, clusterRef, type InstanceStatus, primaryPod, readCluster, readInstance, runSql } from './objects.ts'
 import type { CloudNativePgSpec } from './spec.ts'
 import { parameter } from './steps.ts'
 
@@ -23,6 +24,13 @@ export async function clusterOfRun(run: Run): Promise<ClusterObject> {
   if (cluster === null) throw new Error(`there is no Cluster ${namespaceOf(run)}/${name} on ${siteOf(run)} any more`)
   return cluster
 }
+
+/** Changes the cluster that the step is about, if it is still as it was seen: `kubernetes-conflict` otherwise. */
+export async function patchAsSeen(run: Run, patch: object): Promise<void> {
+  await kubernetesOf(run).patch(clusterRef(namespaceOf(run), parameter(run.step, 'cluster')), patch, onlyAsSeen(run))
+}
+export const touchCluster = (run: Run): Promise<void> =>
+  touchObject(kubernetesOf(run), clusterRef(namespaceOf(run), parameter(run.step, 'cluster')), run.signal)
 
 /** What the primary instance of that cluster says; null while it does not answer. */
 export async function instanceOf(run: Run, cluster: ClusterObject): Promise<InstanceStatus | null> {

@@ -1,9 +1,10 @@
 import type { Milliseconds } from '../../duration.ts'
 import { minutes, seconds } from '../../duration.ts'
 import { asStandbyError } from '../../errors.ts'
-import type { Behaviour, StepRun } from '../../planning/driver.ts'
+import type { Behaviour, Progress, StepRun } from '../../planning/driver.ts'
 import type { Intent, Phase, PlannedStep } from '../../planning/plan.ts'
 import type { SiteName } from '../../stack/stack.ts'
+import { onlyAsSeen, touchObject } from '../compare-and-set.ts'
 import { replicasOfRole } from './deploy.ts'
 import { withHelm } from './helm.ts'
 import { type Application, type HelmReleaseSpec, workloadRef } from './spec.ts'
@@ -59,43 +60,50 @@ export function step(
 export const stop: Behaviour<HelmReleaseSpec> = {
   async done(run) {
     const view = await readWorkload(kubernetesOf(run), run.component, run.signal)
-    if (view !== null && view.declared !== 0) return { is: 'pending', waitingFor: `${run.component.spec.workload.name} to be scaled to 0` }
+    if (view !== null && view.declared !== 0)
+      return { is: 'pending', waitingFor: `${run.component.spec.workload.name} to be scaled to 0`, restsOn: view.seen }
     const pods = await podsOf(kubernetesOf(run), run.component, run.signal)
     return pods.length === 0
       ? { is: 'done', proof: { replicas: 0, pods: 0 } }
       : { is: 'pending', waitingFor: `${pods.length} pod${pods.length === 1 ? '' : 's'} of ${run.component.spec.workload.name} to end` }
   },
-  async apply(run) {
-    // A site that lost its workload has nothing to stop.
-    if ((await readWorkload(kubernetesOf(run), run.component, run.signal)) !== null) await scale(run, 0)
-  },
+  apply: (run) => scale(run, 0),
   changes: watchWorkload,
-  async undo(run) {
-    if ((await readWorkload(kubernetesOf(run), run.component, run.signal)) === null) return
-    await scale(run, planned(run, 'before') ?? (await declaredReplicas(run)))
-  },
+  undo: async (run) => scale(run, planned(run, 'before') ?? (await declaredReplicas(run))),
+  touch: touchWorkload,
   async undone(run) {
     const view = await readWorkload(kubernetesOf(run), run.component, run.signal)
     if (view === null) return { is: 'done', proof: { replicas: null } }
     const before = planned(run, 'before')
     // A site that was half lost when this began need not serve now; it has what it had.
-    if (run.intent?.mode !== 'failover') return rollout(kubernetesOf(run), run.component, before, run.signal)
+    if (run.intent?.mode !== 'failover')
+      return (await sleeping(run, 'before')) ?? rollout(kubernetesOf(run), run.component, before, run.signal)
     return (before === null ? view.declared > 0 : view.declared === before)
       ? { is: 'done', proof: { replicas: view.declared } }
-      : { is: 'pending', waitingFor: `${run.component.spec.workload.name} to be scaled to ${before ?? 'what its release says'}` }
+      : {
+          is: 'pending',
+          waitingFor: `${run.component.spec.workload.name} to be scaled to ${before ?? 'what its release says'}`,
+          restsOn: view.seen,
+        }
   },
 }
 
 export const start: Behaviour<HelmReleaseSpec> = {
   async done(run) {
-    const replicas = planned(run, 'replicas')
-    const rolled = await rollout(kubernetesOf(run), run.component, replicas, run.signal)
-    return rolled.is === 'done' && rolled.proof.replicas === 0
-      ? { is: 'pending', waitingFor: `${run.component.spec.workload.name} to be scaled up` }
-      : rolled
+    return (await sleeping(run, 'replicas')) ?? rollout(kubernetesOf(run), run.component, planned(run, 'replicas'), run.signal)
   },
   apply: async (run) => scale(run, planned(run, 'replicas') ?? (await declaredReplicas(run))),
   changes: watchWorkload,
+  touch: touchWorkload,
+}
+
+/** Whether a workload that shall run, with a number that nobody knows, is still at zero; null when it is not. */
+async function sleeping(run: Run, name: 'before' | 'replicas'): Promise<Progress | null> {
+  if (planned(run, name) !== null) return null
+  const view = await readWorkload(kubernetesOf(run), run.component, run.signal)
+  return view?.declared === 0
+    ? { is: 'pending', waitingFor: `${run.component.spec.workload.name} to be scaled up`, restsOn: view.seen }
+    : null
 }
 
 /** A number that the step was planned with; null where it was not known. */
@@ -117,7 +125,11 @@ async function declaredReplicas(run: Run): Promise<number> {
 }
 
 async function scale(run: Run, replicas: number): Promise<void> {
-  await kubernetesOf(run).patch(workloadRef(run.component), { spec: { replicas } }, { subresource: 'scale', signal: run.signal })
+  await kubernetesOf(run).patch(workloadRef(run.component), { spec: { replicas } }, { subresource: 'scale', ...onlyAsSeen(run) })
+}
+
+function touchWorkload(run: Run): Promise<void> {
+  return touchObject(kubernetesOf(run), workloadRef(run.component), run.signal)
 }
 
 function watchWorkload(run: Run): AsyncIterable<unknown> {

@@ -1,5 +1,6 @@
 import type { KubernetesClient, KubernetesObject } from '../../clients/kubernetes-client.ts'
-import type { Progress } from '../../planning/driver.ts'
+import type { Progress, RestsOn } from '../../planning/driver.ts'
+import { asSeen } from '../compare-and-set.ts'
 import { type Application, workloadRef } from './spec.ts'
 
 const POD = { apiVersion: 'v1', kind: 'Pod', plural: 'pods' } as const
@@ -14,12 +15,16 @@ export interface WorkloadView {
   readonly image: string
   readonly settled: boolean
 }
+export interface SeenWorkload extends WorkloadView {
+  /** What a change of its size rests on. */
+  readonly seen: RestsOn
+}
 
 export async function readWorkload(
   kubernetes: KubernetesClient,
   component: Application,
   signal: AbortSignal,
-): Promise<WorkloadView | null> {
+): Promise<SeenWorkload | null> {
   const found = await kubernetes.get(workloadRef(component), { signal })
   if (found === null) return null
   const spec = found.spec as { replicas?: number; template?: { spec?: { containers?: readonly { name: string; image: string }[] } } }
@@ -32,6 +37,7 @@ export async function readWorkload(
   const declared = spec.replicas ?? 1
   const containers = spec.template?.spec?.containers ?? []
   return {
+    seen: asSeen(found),
     declared,
     ready: status.readyReplicas ?? 0,
     pods: status.replicas ?? 0,
@@ -92,8 +98,9 @@ export async function rollout(
 ): Promise<Progress> {
   const view = await readWorkload(kubernetes, component, signal)
   const name = component.spec.workload.name
-  if (view === null) return { is: 'pending', waitingFor: `${name} to exist` }
-  if (replicas !== null && view.declared !== replicas) return { is: 'pending', waitingFor: `${name} to be scaled to ${replicas}` }
+  if (view === null) return { is: 'pending', waitingFor: `${name} to exist`, restsOn: asSeen(null) }
+  if (replicas !== null && view.declared !== replicas)
+    return { is: 'pending', waitingFor: `${name} to be scaled to ${replicas}`, restsOn: view.seen }
   if (view.settled) return { is: 'done', proof: { replicas: view.declared, ready: view.ready, image: view.image } }
   for (const pod of await podsOfRollout(kubernetes, component, signal)) {
     const reason = await fatalReason(kubernetes, pod, signal)

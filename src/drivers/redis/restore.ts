@@ -1,6 +1,7 @@
 import type { KubernetesObject } from '../../clients/kubernetes-client.ts'
 import { minutes } from '../../duration.ts'
-import type { Behaviour, StepRun } from '../../planning/driver.ts'
+import type { Behaviour, Progress, RestsOn, StepRun } from '../../planning/driver.ts'
+import { asSeen, onlyAsSeen, touchObject } from '../compare-and-set.ts'
 import { ownedBy } from '../declared-objects.ts'
 import { kubernetesOf, siteOf } from './backup.ts'
 import { podReference } from './manifests.ts'
@@ -14,11 +15,13 @@ export const restore: Behaviour<RedisSpec> = {
   async done(run) {
     const { namespace, name } = run.component.spec
     const dump = dumpOf(run)
-    const pod = await kubernetesOf(run).get(
-      { apiVersion: 'v1', kind: 'Pod', plural: 'pods', namespace, name: podReference(run.component).name },
-      { signal: run.signal },
+    const [pod, request] = await Promise.all(
+      [podRef(run), requestRef(run)].map((ref) => kubernetesOf(run).get(ref, { signal: run.signal })),
     )
-    if (pod === null || pod.metadata.deletionTimestamp !== undefined) return { is: 'pending', waitingFor: `${name} to start again` }
+    const restsOn: RestsOn = { ...asSeen(request ?? null), pod: pod?.metadata.uid ?? null, asked: isAsked(run, request ?? null) }
+    const pending = (waitingFor: string, due = restsOn.asked === false): Progress =>
+      due ? { is: 'pending', waitingFor, restsOn } : { is: 'pending', waitingFor }
+    if (pod === null || pod === undefined || pod.metadata.deletionTimestamp !== undefined) return pending(`${name} to start again`)
     const broken = initFailure(pod)
     if (broken !== null)
       return {
@@ -27,9 +30,9 @@ export const restore: Behaviour<RedisSpec> = {
         why: `${name}: ${broken}`,
         next: `kubectl -n ${namespace} logs ${podReference(run.component).name} --all-containers`,
       }
-    if (!isReady(pod)) return { is: 'pending', waitingFor: `${name} to load the dump` }
+    if (!isReady(pod)) return pending(`${name} to load the dump`)
     const facts = await askServer(kubernetesOf(run), podReference(run.component), run.signal)
-    if (facts.restored !== requestId(run)) return { is: 'pending', waitingFor: `${name} to take up the request ${requestId(run)}` }
+    if (facts.restored !== requestId(run)) return pending(`${name} to take up the request ${requestId(run)}`, true)
     // A dump beside append-only persistence is ignored without a word: only the count tells.
     const least = dump === null || facts.fallback !== '' ? 0 : dump.keys - dump.expired
     if (facts.keys + facts.expired < least)
@@ -53,38 +56,53 @@ export const restore: Behaviour<RedisSpec> = {
     }
   },
   async apply(run) {
-    const { namespace } = run.component.spec
-    const dump = dumpOf(run)
-    const source = run.context.stack.sites.find((site) => site.name === run.step.parameters.source)?.name ?? siteOf(run)
-    const url =
-      dump === null
-        ? ''
-        : await (await run.context.objectStore(run.component.spec.backup.store, source).open('read')).presignedGet(
-            `${dump.name}.rdb`,
-            minutes(60),
-          )
-    const data = { id: requestId(run), url, sha256: dump?.sha256 ?? '', otherwise: plannedDump(run) === null ? '' : 'empty' }
-    const encoded = Object.fromEntries(Object.entries(data).map(([key, value]) => [key, Buffer.from(value).toString('base64')]))
-    await kubernetesOf(run).apply(
-      {
-        apiVersion: 'v1',
-        kind: 'Secret',
-        metadata: { name: restoreRequest(run.component), namespace, labels: ownedBy(run.context.stack.name, run.component.name) },
-        type: 'Opaque',
-        data: encoded,
-      },
-      { force: true, signal: run.signal },
-    )
-    // Only a starting Redis reads a dump (a running one can not: redis #10641).
-    const pod = podReference(run.component)
-    await kubernetesOf(run).remove({ apiVersion: 'v1', kind: 'Pod', plural: 'pods', namespace, name: pod.name }, { signal: run.signal })
+    if (run.restsOn?.asked !== true) await ask(run)
+    // Only a starting Redis reads a dump (a running one can not: redis #10641). This very pod: the next one has the request already.
+    const uid = run.restsOn?.pod
+    if (typeof uid === 'string') await kubernetesOf(run).remove(podRef(run), { uid, signal: run.signal })
   },
-  changes: (run) =>
-    kubernetesOf(run).watch(
-      { apiVersion: 'v1', kind: 'Pod', plural: 'pods', namespace: run.component.spec.namespace, name: podReference(run.component).name },
-      run.signal,
-    ),
+  changes: (run) => kubernetesOf(run).watch(podRef(run), run.signal),
+  // Where there is no request yet, a late one is written, and nobody restarts the pod for it: its uid is another one.
+  touch: (run) => touchObject(kubernetesOf(run), requestRef(run), run.signal),
 }
+
+/** Puts the request where the next start finds it, if nobody has changed it since it was seen. */
+async function ask(run: Run): Promise<void> {
+  const dump = dumpOf(run)
+  const source = run.context.stack.sites.find((site) => site.name === run.step.parameters.source)?.name ?? siteOf(run)
+  const url =
+    dump === null
+      ? ''
+      : await (await run.context.objectStore(run.component.spec.backup.store, source).open('read')).presignedGet(
+          `${dump.name}.rdb`,
+          minutes(60),
+        )
+  const request = { id: requestId(run), url, sha256: dump?.sha256 ?? '', otherwise: plannedDump(run) === null ? '' : 'empty' }
+  const data = Object.fromEntries(Object.entries(request).map(([key, value]) => [key, Buffer.from(value).toString('base64')]))
+  const ref = requestRef(run)
+  const labels = ownedBy(run.context.stack.name, run.component.name)
+  if (run.restsOn?.resourceVersion === null) {
+    const metadata = { name: ref.name, namespace: ref.namespace, labels }
+    await kubernetesOf(run).create({ apiVersion: 'v1', kind: 'Secret', metadata, type: 'Opaque', data }, { signal: run.signal })
+  } else await kubernetesOf(run).patch(ref, { metadata: { labels }, data }, onlyAsSeen(run))
+}
+
+const podRef = (run: Run) => ({
+  apiVersion: 'v1',
+  kind: 'Pod',
+  plural: 'pods',
+  namespace: run.component.spec.namespace,
+  name: podReference(run.component).name,
+})
+const requestRef = (run: Run) => ({
+  apiVersion: 'v1',
+  kind: 'Secret',
+  plural: 'secrets',
+  namespace: run.component.spec.namespace,
+  name: restoreRequest(run.component),
+})
+const isAsked = (run: Run, request: KubernetesObject | null): boolean =>
+  (request?.data as { readonly id?: string } | undefined)?.id === Buffer.from(requestId(run)).toString('base64')
 
 function dumpOf(run: Run): DumpReference | null {
   const planned = plannedDump(run)
@@ -135,11 +153,14 @@ export const schedule: Behaviour<RedisSpec> = {
     const found = await kubernetesOf(run).get(cronRef(run), { signal: run.signal })
     if (found === null) return { is: 'done', proof: { schedule: null } }
     const suspended = (found.spec as { suspend?: boolean }).suspend ?? false
-    return suspended === run.step.parameters.suspend ? { is: 'done', proof: { suspended } } : { is: 'pending', waitingFor: 'the schedule' }
+    return suspended === run.step.parameters.suspend
+      ? { is: 'done', proof: { suspended } }
+      : { is: 'pending', waitingFor: 'the schedule', restsOn: asSeen(found) }
   },
   async apply(run) {
-    await kubernetesOf(run).patch(cronRef(run), { spec: { suspend: run.step.parameters.suspend === true } }, { signal: run.signal })
+    await kubernetesOf(run).patch(cronRef(run), { spec: { suspend: run.step.parameters.suspend === true } }, onlyAsSeen(run))
   },
+  touch: (run) => touchObject(kubernetesOf(run), cronRef(run), run.signal),
 }
 const cronRef = (run: Run) => ({
   apiVersion: 'batch/v1',

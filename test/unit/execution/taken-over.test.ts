@@ -19,7 +19,8 @@ test('a process that slept through its lock, and was taken over from, can not pa
     intent: { mode: 'switchover', from: 'dc-a', to: 'dc-b' },
   } as unknown as Plan
   const step = { context: { log: { info: () => undefined } }, signal: new AbortController().signal } as unknown as StepRun
-  const process = (attempt: number) => witnessBehaviours({ store, run: 'r', holder: `r#${attempt}`, plan, clock })
+  const process = (attempt: number) =>
+    witnessBehaviours({ store, run: 'r', holder: `r#${attempt}`, plan, clock, touchLeft: async () => undefined })
   const [first, second] = [process(1), process(2)]
 
   await first.lock?.apply?.(step)

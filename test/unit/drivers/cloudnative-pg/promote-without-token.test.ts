@@ -7,6 +7,7 @@ import type { JsonObject } from '../../../../src/json.ts'
 import type { StepRun } from '../../../../src/planning/driver.ts'
 import type { Intent } from '../../../../src/planning/plan.ts'
 import type { SiteName } from '../../../../src/stack/stack.ts'
+import { applyAsSeen } from '../../../support/act-as-seen.ts'
 import { cluster, states } from './cluster-states.ts'
 import { databaseStack, theDatabase } from './database-stack.ts'
 
@@ -22,6 +23,7 @@ function around(live: KubernetesObject, proofs: Record<string, JsonObject> = {})
   const kubernetes: Partial<KubernetesClient> = {
     site: 'dc-b',
     get: async () => live,
+    proxyGet: async () => ({ status: 503, body: '' }),
     patch: async (_ref, patch, options = {}) => {
       patches.push({ patch, options })
       return live
@@ -37,7 +39,7 @@ function around(live: KubernetesObject, proofs: Record<string, JsonObject> = {})
     applied: false,
     proofOf: (id: string) => proofs[id] ?? null,
   } as unknown as StepRun<CloudNativePgSpec>
-  return { run, patches, promote: () => cloudNativePg.behaviours['promote-without-token']?.apply?.(run) }
+  return { run, patches, promote: () => applyAsSeen(cloudNativePg.behaviours['promote-without-token'], run) }
 }
 const follower = (more: object = {}): KubernetesObject => {
   const live = cluster('pg-dc-b', more)
@@ -45,7 +47,7 @@ const follower = (more: object = {}): KubernetesObject => {
 }
 
 describe('a promotion without a token', () => {
-  test('holds only for the version of the cluster that was read, and takes a left-over token away', async () => {
+  test('holds only for the version of the cluster that was seen before the lock was looked at, and takes a left-over token away', async () => {
     const { promote, patches } = around(follower())
     await promote()
     expect(patches).toMatchObject([

@@ -2,9 +2,11 @@ import { describe, expect, test } from '@jest/globals'
 import type { KubernetesClient } from '../../../../src/clients/kubernetes-client.ts'
 import { start, startStep, stop, stopStep } from '../../../../src/drivers/helm-release/scale.ts'
 import type { Application, HelmReleaseSpec } from '../../../../src/drivers/helm-release/spec.ts'
+import { siteError } from '../../../../src/errors.ts'
 import type { DriverContext, StepRun } from '../../../../src/planning/driver.ts'
 import type { Intent, PlannedStep } from '../../../../src/planning/plan.ts'
 import type { SiteName } from '../../../../src/stack/stack.ts'
+import { applyAsSeen, undoAsSeen } from '../../../support/act-as-seen.ts'
 import { toyStack } from '../../../support/toy-stack.ts'
 
 const [A, B] = ['dc-a' as SiteName, 'dc-b' as SiteName]
@@ -22,20 +24,26 @@ const component: Application = {
 
 /** A cluster with one Deployment: it is ready with as many replicas as `ready` says, and pods go as the test says. */
 function cluster(replicas: number | null) {
-  const world = { replicas, ready: replicas ?? 0, pods: replicas ?? 0, scaled: [] as number[] }
+  const world = { replicas, ready: replicas ?? 0, pods: replicas ?? 0, scaled: [] as number[], version: 1, touched: 0 }
   const kubernetes = {
     get: async () =>
       world.replicas === null
         ? null
         : {
-            metadata: { name: 'app', namespace: 'infisical', generation: 1 },
+            metadata: { name: 'app', namespace: 'infisical', generation: 1, resourceVersion: String(world.version) },
             spec: { replicas: world.replicas, selector: { matchLabels: { app: 'app' } }, template: { spec: { containers: [] } } },
             status: { observedGeneration: 1, replicas: world.ready, readyReplicas: world.ready, updatedReplicas: world.ready },
           },
     list: async () => Array.from({ length: world.pods }, (_, n) => ({ metadata: { name: `app-${n}` } })),
-    patch: async (_: unknown, { spec }: { spec: { replicas: number } }) => {
-      world.replicas = spec.replicas
-      world.scaled.push(spec.replicas)
+    patch: async (_: unknown, { spec }: { spec?: { replicas: number } }, options: { resourceVersion?: string; subresource?: string }) => {
+      if (spec === undefined) world.touched += 1
+      else {
+        expect(options.subresource).toBe('scale')
+        if (options.resourceVersion !== String(world.version)) throw siteError('kubernetes-conflict', 'the object has been modified')
+        world.replicas = spec.replicas
+        world.scaled.push(spec.replicas)
+      }
+      world.version += 1
     },
   } as unknown as KubernetesClient
   return { world, kubernetes }
@@ -59,7 +67,7 @@ describe('a stopped application', () => {
   test('is stopped once no pod is left, however small the number that it was scaled to', async () => {
     const { world, kubernetes } = cluster(2)
     const { run } = runOf(stopStep(component, A, { phase: 'FENCE', before: 2 }), kubernetes)
-    await stop.apply?.(run)
+    await applyAsSeen(stop, run)
     expect(await stop.done(run)).toEqual({ is: 'pending', waitingFor: '2 pods of app to end' })
     world.pods = 0
     expect(await stop.done(run)).toMatchObject({ is: 'done', proof: { replicas: 0, pods: 0 } })
@@ -68,9 +76,9 @@ describe('a stopped application', () => {
   test.each([3, 1, 0])('that is taken back has the %d replicas that it had, and is taken back once they are ready', async (before) => {
     const { world, kubernetes } = cluster(before)
     const { run } = runOf(stopStep(component, A, { phase: 'DRAIN', before }), kubernetes)
-    await stop.apply?.(run)
+    await applyAsSeen(stop, run)
     world.ready = 0
-    await stop.undo?.(run)
+    await undoAsSeen(stop, run)
     expect(world.replicas).toBe(before)
     if (before > 0) expect(await stop.undone?.(run)).toMatchObject({ is: 'pending', waitingFor: `app: 0 of ${before} ready` })
     world.ready = before
@@ -81,17 +89,30 @@ describe('a stopped application', () => {
     const { world, kubernetes } = cluster(0)
     const { run } = runOf(stopStep(component, A, { phase: 'FENCE', before: 2 }), kubernetes, 'failover')
     expect(await stop.undone?.(run)).toMatchObject({ is: 'pending' })
-    await stop.undo?.(run)
+    await undoAsSeen(stop, run)
     world.ready = 0
     expect(await stop.undone?.(run)).toEqual({ is: 'done', proof: { replicas: 2 } })
+  })
+
+  test('is not touched by whoever saw it before it was taken over, neither to stop it nor to start it again', async () => {
+    const { world, kubernetes } = cluster(2)
+    const { run } = runOf(stopStep(component, A, { phase: 'DRAIN', before: 2 }), kubernetes)
+    const seen = await stop.done(run)
+    if (seen.is !== 'pending' || seen.restsOn === undefined) throw new Error('nothing is due')
+    expect(seen.restsOn).toEqual({ resourceVersion: '1' })
+    await stop.touch?.(run)
+    expect(world.touched).toBe(1)
+    await expect(stop.apply?.({ ...run, restsOn: seen.restsOn })).rejects.toMatchObject({ code: 'kubernetes-conflict' })
+    await expect(stop.undo?.({ ...run, restsOn: seen.restsOn })).rejects.toMatchObject({ code: 'kubernetes-conflict' })
+    expect(world.scaled).toEqual([])
   })
 
   test('that never was is stopped, and there is nothing to take back', async () => {
     const { world, kubernetes } = cluster(null)
     const { run } = runOf(stopStep(component, A, { phase: 'FENCE', before: null }), kubernetes, 'failover')
-    await stop.apply?.(run)
+    await applyAsSeen(stop, run)
     expect(await stop.done(run)).toMatchObject({ is: 'done' })
-    await stop.undo?.(run)
+    await undoAsSeen(stop, run)
     expect(await stop.undone?.(run)).toMatchObject({ is: 'done' })
     expect(world.scaled).toEqual([])
   })
@@ -103,8 +124,8 @@ describe('an application whose former size nobody can tell', () => {
   test('starts with as many replicas as its active values say', async () => {
     const { world, kubernetes } = cluster(0)
     const { run } = runOf(step, kubernetes, 'failover', chart('replicas: 4'))
-    expect(await start.done(run)).toEqual({ is: 'pending', waitingFor: 'app to be scaled up' })
-    await start.apply?.(run)
+    expect(await start.done(run)).toMatchObject({ is: 'pending', waitingFor: 'app to be scaled up' })
+    await applyAsSeen(start, run)
     expect(world.scaled).toEqual([4])
     world.ready = 4
     expect(await start.done(run)).toMatchObject({ is: 'done', proof: { replicas: 4 } })
@@ -113,7 +134,7 @@ describe('an application whose former size nobody can tell', () => {
   test('starts with one, and says so, where its chart was lost as well', async () => {
     const { world, kubernetes } = cluster(0)
     const { run, warnings } = runOf(step, kubernetes, 'failover')
-    await start.apply?.(run)
+    await applyAsSeen(start, run)
     expect(world.scaled).toEqual([1])
     expect(warnings).toEqual([expect.stringContaining('one replica, because its chart can not be rendered')])
   })

@@ -10,6 +10,7 @@ import type { DriverContext, StepRun } from '../../../../src/planning/driver.ts'
 import { orderProblems } from '../../../../src/planning/order-steps.ts'
 import type { Intent, PlannedStep } from '../../../../src/planning/plan.ts'
 import type { SiteName } from '../../../../src/stack/stack.ts'
+import { applyAsSeen } from '../../../support/act-as-seen.ts'
 import { toyStack } from '../../../support/toy-stack.ts'
 
 const [A, B] = ['dc-a' as SiteName, 'dc-b' as SiteName]
@@ -142,10 +143,10 @@ describe('a planned dump', () => {
     const applied: KubernetesObject[] = []
     const context = {
       stack: toyStack,
-      kubernetes: () => ({ apply: async (object: KubernetesObject) => applied.push(object), remove: async () => true }),
+      kubernetes: () => ({ get: async () => null, create: async (object: KubernetesObject) => applied.push(object) }),
       objectStore: (_: string, site: string) => ({ open: async () => ({ presignedGet: async (key: string) => `http://${site}/${key}` }) }),
     } as unknown as DriverContext
-    await restore.apply?.({ step, component: cache(), context, begunAt, proofOf: () => null } as unknown as StepRun<RedisSpec>)
+    await applyAsSeen(restore, { step, component: cache(), context, begunAt, proofOf: () => null } as unknown as StepRun<RedisSpec>)
     const data = (applied[0]?.data ?? {}) as Record<string, string>
     return Object.fromEntries(Object.entries(data).map(([key, value]) => [key, Buffer.from(value, 'base64').toString()]))
   }
@@ -180,4 +181,45 @@ test('an object store that is lost with its site does not make the other site lo
   const answer = await redis.observe(cache(), B, context)
   expect(answer).toMatchObject({ kind: 'answering', state: { ready: true, dumps: { [A]: 'unreadable', [B]: null } } })
   expect(context.signal.aborted).toBe(false)
+})
+
+describe('a request for a dump', () => {
+  const step = redis.move?.(cache('fresh'), {}, switchover, toyStack).find(({ action }) => action === 'restore')
+  const ready = { conditions: [{ type: 'Ready', status: 'True' }] }
+  function serving(request: string) {
+    const calls: unknown[][] = []
+    const objects: Record<string, object> = {
+      Pod: { metadata: { uid: 'pod-1' }, status: ready },
+      Secret: { metadata: { resourceVersion: '7' }, data: { id: Buffer.from(request).toString('base64') } },
+    }
+    const kubernetes = {
+      get: async ({ kind }: { kind: string }) => objects[kind],
+      exec: async () => ({ code: 0, stdout: '', stderr: '' }),
+      patch: async ({ kind }: { kind: string }, patch: object, options: object) => calls.push(['patch', kind, { options, patch }]),
+      remove: async ({ kind }: { kind: string }, options: object) => calls.push(['remove', kind, options]),
+    }
+    const run = { step, component: cache('fresh'), context: { stack: toyStack, kubernetes: () => kubernetes }, begunAt: 'now' }
+    return { calls, run: { ...run, proofOf: () => null } as unknown as StepRun<RedisSpec> }
+  }
+  test('replaces the one that was seen and no later one, and restarts the pod that was seen and no later one', async () => {
+    const { calls, run } = serving('an older one')
+    await restore.apply?.({ ...run, restsOn: { resourceVersion: '7', pod: 'pod-1', asked: false } })
+    expect(calls).toMatchObject([
+      ['patch', 'Secret', { options: { resourceVersion: '7' } }],
+      ['remove', 'Pod', { uid: 'pod-1' }],
+    ])
+  })
+  test('that lies there already is not written again: only the pod is restarted', async () => {
+    const { calls, run } = serving('fresh-now')
+    await restore.apply?.({ ...run, restsOn: { resourceVersion: '7', pod: 'pod-1', asked: true } })
+    expect(calls).toMatchObject([['remove', 'Pod', { uid: 'pod-1' }]])
+  })
+  test('that was left by an earlier process gets another version, and keeps what it says', async () => {
+    const { calls, run } = serving('an older one')
+    await restore.touch?.(run)
+    expect(calls).toMatchObject([
+      ['patch', 'Secret', { patch: { metadata: { annotations: { 'standby.dev/touched': expect.any(String) } } } }],
+    ])
+    expect(calls[0]?.[2]).not.toHaveProperty('patch.data')
+  })
 })

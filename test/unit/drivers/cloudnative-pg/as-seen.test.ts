@@ -1,0 +1,143 @@
+import { describe, expect, test } from '@jest/globals'
+import type { KubernetesObject } from '../../../../src/clients/kubernetes-client.ts'
+import { cloudNativePg } from '../../../../src/drivers/cloudnative-pg/driver.ts'
+import { FENCE, fenceStep } from '../../../../src/drivers/cloudnative-pg/fence.ts'
+import type { CloudNativePgSpec } from '../../../../src/drivers/cloudnative-pg/spec.ts'
+import { TOUCHED } from '../../../../src/drivers/compare-and-set.ts'
+import type { Behaviour, StepRun } from '../../../../src/planning/driver.ts'
+import type { Intent, PlannedStep } from '../../../../src/planning/plan.ts'
+import type { SiteName } from '../../../../src/stack/stack.ts'
+import { applyAsSeen, undoAsSeen } from '../../../support/act-as-seen.ts'
+import { cluster, primary } from './cluster-states.ts'
+import { databaseStack, theDatabase } from './database-stack.ts'
+
+const intent: Intent = { mode: 'switchover', from: 'dc-a' as SiteName, to: 'dc-b' as SiteName }
+const database = theDatabase()
+const stack = databaseStack(database)
+const rejoin: Intent = { ...intent, mode: 'rejoin' }
+const steps = [
+  ...(cloudNativePg.move?.(database, {}, intent, stack) ?? []),
+  fenceStep(database, intent.from),
+  ...(cloudNativePg.rejoin?.(database, {}, rejoin, stack) ?? []),
+]
+const token = Buffer.from(
+  JSON.stringify({ latestCheckpointTimelineID: '3', latestCheckpointREDOLocation: '0/9000028', databaseSystemIdentifier: '77' }),
+).toString('base64')
+
+function stepOf(action: string, site: string): PlannedStep {
+  const step = steps.find((one) => one.action === action && one.site === site)
+  if (step === undefined) throw new Error(`no ${action} on ${site}`)
+  return step
+}
+function behaviourOf(action: string): Behaviour<CloudNativePgSpec> {
+  const behaviour = cloudNativePg.behaviours[action]
+  if (behaviour === undefined) throw new Error(`no ${action}`)
+  return behaviour
+}
+
+/** One object that was read at version 41, and the patches that are sent to it. */
+function around(step: PlannedStep, live: KubernetesObject) {
+  const patches: { readonly patch: object; readonly options: { readonly resourceVersion?: string } }[] = []
+  const kubernetes = {
+    site: step.site,
+    get: async () => ({ ...live, metadata: { ...live.metadata, resourceVersion: '41' } }),
+    list: async () => [],
+    proxyGet: async () => ({ status: 200, body: JSON.stringify(primary) }),
+    patch: async (_: unknown, patch: object, options: object = {}) => patches.push({ patch, options }),
+  }
+  const run = {
+    step,
+    component: database,
+    intent,
+    context: { stack, kubernetes: () => kubernetes },
+    signal: AbortSignal.timeout(1_000),
+    proofOf: () => ({ token, timeline: 3 }),
+  } as unknown as StepRun<CloudNativePgSpec>
+  return { run, patches }
+}
+
+const replica = (self: string, primaryOne: string, more: object = {}) => ({
+  replica: { self, primary: primaryOne, source: self === 'pg-dc-a' ? 'pg-dc-b' : 'pg-dc-a', ...more },
+})
+const effects: [string, string, KubernetesObject][] = [
+  ['demote', 'dc-a', cluster('pg-dc-a')],
+  ['promote', 'dc-b', cluster('pg-dc-b')],
+  ['clear-token', 'dc-b', cluster('pg-dc-b', replica('pg-dc-b', 'pg-dc-b', { promotionToken: token }))],
+  ['fence', 'dc-a', cluster('pg-dc-a')],
+  [
+    'tell-server-name',
+    'dc-a',
+    cluster('pg-dc-a', { externalClusters: [{ name: 'pg-dc-b', plugin: { parameters: { serverName: 'old' } } }] }),
+  ],
+]
+
+describe('an effect on a cluster', () => {
+  test.each(effects)('%s on %s holds only for the version that was seen before the lock was looked at', async (action, site, live) => {
+    const { run, patches } = around(stepOf(action, site), live)
+    await applyAsSeen(behaviourOf(action), run)
+    expect(patches).toMatchObject([{ options: { resourceVersion: '41' } }])
+  })
+
+  test.each(effects)('%s on %s is never sent unseen', async (action, site, live) => {
+    const { run, patches } = around(stepOf(action, site), live)
+    await Promise.resolve(behaviourOf(action).apply?.(run)).catch(() => undefined)
+    expect(patches).toEqual([])
+  })
+
+  test.each(effects)(
+    '%s on %s that was left by an earlier process comes too late: its object gets another version, and stays',
+    async (action, site, live) => {
+      const { run, patches } = around(stepOf(action, site), live)
+      await behaviourOf(action).touch?.(run)
+      await behaviourOf(action).touch?.(run)
+      const marks = patches.map(
+        ({ patch }) => (patch as { metadata: { annotations: Record<string, string> } }).metadata.annotations[TOUCHED],
+      )
+      expect(new Set(marks).size).toBe(2)
+      expect(patches.every(({ patch }) => !('spec' in patch))).toBe(true)
+    },
+  )
+})
+
+describe('taking back', () => {
+  const demotion = stepOf('demote', 'dc-a')
+  const undo = (live: KubernetesObject) => {
+    const { run, patches } = around(demotion, live)
+    return undoAsSeen(behaviourOf('demote'), run).then((seen) => ({ seen, patches }))
+  }
+
+  test('a demotion makes the cluster primary again with its own token, if it is still as it was seen', async () => {
+    const { patches } = await undo(cluster('pg-dc-a', replica('pg-dc-a', 'pg-dc-b'), { demotionToken: token }))
+    expect(patches).toEqual([
+      {
+        patch: { spec: { replica: { primary: 'pg-dc-a', source: 'pg-dc-b', promotionToken: token } } },
+        options: expect.objectContaining({ resourceVersion: '41' }),
+      },
+    ])
+  })
+  test('a demotion that is still in progress waits for its end', async () => {
+    const status = { demotionToken: token, switchReplicaClusterStatus: { inProgress: true } }
+    const { seen, patches } = await undo(cluster('pg-dc-a', replica('pg-dc-a', 'pg-dc-b'), status))
+    expect(seen).toMatchObject({ is: 'pending', waitingFor: expect.stringContaining('the demotion of pg-dc-a to end') })
+    expect(patches).toEqual([])
+  })
+  test('a demotion clears the token once the cluster is primary', async () => {
+    const { patches } = await undo(cluster('pg-dc-a', replica('pg-dc-a', 'pg-dc-a', { promotionToken: token })))
+    expect(patches).toMatchObject([{ patch: { spec: { replica: { promotionToken: null } } }, options: { resourceVersion: '41' } }])
+    expect(patches[0]?.patch).not.toHaveProperty('spec.replica.primary')
+  })
+  test('a fence removes the annotation that was seen, and nothing where there is none', async () => {
+    const fenced = around(stepOf('fence', 'dc-a'), cluster('pg-dc-a', {}, {}, { [FENCE]: '["*"]' }))
+    await undoAsSeen(behaviourOf('fence'), fenced.run)
+    expect(fenced.patches).toMatchObject([{ patch: { metadata: { annotations: { [FENCE]: null } } }, options: { resourceVersion: '41' } }])
+    const open = around(stepOf('fence', 'dc-a'), cluster('pg-dc-a'))
+    await undoAsSeen(behaviourOf('fence'), open.run)
+    expect(open.patches).toEqual([])
+  })
+})
+
+test('whatever can be taken back on an object with versions says what it saw', () => {
+  for (const [action, behaviour] of Object.entries(cloudNativePg.behaviours))
+    if (behaviour.touch !== undefined && behaviour.undo !== undefined)
+      expect([action, behaviour.undone]).toEqual([action, expect.any(Function)])
+})
