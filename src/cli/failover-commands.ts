@@ -3,8 +3,7 @@ import { type Command, Option } from 'commander'
 import type { World } from '../composition.ts'
 import { parseDuration } from '../duration.ts'
 import { inputError } from '../errors.ts'
-import { newestBodies } from '../evidence/keep-evidence.ts'
-import { learnedDurations, NEWEST_RUNS } from '../evidence/learned-durations.ts'
+import { learnFrom } from '../evidence/learn-from.ts'
 import { moveText, planText } from '../evidence/terminal.ts'
 import { continueFailover, readRun } from '../operations/continue-failover.ts'
 import { executeFailover } from '../operations/execute-failover.ts'
@@ -84,10 +83,7 @@ function addExecute(program: Command, failover: Command): void {
 
 /** Beside the run, which waits for no history: what former runs took, for the live view. */
 function tellUsual(world: World, learn: Learn): void {
-  newestBodies(world.store, NEWEST_RUNS).then(
-    (bodies) => learn(learnedDurations(bodies)),
-    () => undefined,
-  )
+  void learnFrom(world.store).then(learn)
 }
 
 type ContinueOptions = Partial<LocalApprovalOptions> & { readonly run?: string }

@@ -75,9 +75,10 @@ export async function readChain(store: ConditionalStore): Promise<ChainFiles> {
   return readFiles(store, await namesIn(store))
 }
 
-/** The newest records, newest last; at most so many. What is no record of this tool is left out. */
-export async function newestBodies(store: ConditionalStore, most: number): Promise<EvidenceBody[]> {
-  const names = (await namesIn(store)).filter((name) => name.endsWith('.json')).slice(-most)
+/** The newest records of runs, newest last; of at most so many objects, without the very newest `skipped`. What is no such record is left out. */
+export async function newestBodies(store: ConditionalStore, most: number, skipped = 0): Promise<EvidenceBody[]> {
+  const records = (await namesIn(store)).filter((name) => name.endsWith('.json'))
+  const names = records.slice(Math.max(0, records.length - skipped - most), Math.max(0, records.length - skipped))
   return [...(await readFiles(store, names)).values()].flatMap((text) => bodyIn(text) ?? [])
 }
 

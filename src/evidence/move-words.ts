@@ -1,7 +1,7 @@
 import { readableDuration } from '../duration.ts'
 import type { MoveReport } from '../operations/reports.ts'
 import type { Liveness } from '../planning/liveness.ts'
-import type { Fencing, Intent, Loss } from '../planning/plan.ts'
+import type { Fencing, Intent, Loss, Plan } from '../planning/plan.ts'
 
 /** What a plan is about, in one line. */
 export function directionOf({ mode, from, to }: Intent): string {
@@ -15,6 +15,14 @@ export function lossText({ seconds, bytes, why }: Loss): string {
   const until = seconds[1] === null ? 'nobody knows how much' : `up to ${readableDuration(seconds[1] * 1_000)} of writes`
   const size = bytes[1] === null ? `at least ${bytes[0]} bytes` : `${bytes[0]} to ${bytes[1]} bytes`
   return `${until} (${size}): ${why}`
+}
+
+/** What the times of a plan rest on. */
+export function learnedText({ predictions: { learned }, steps }: Plan): string {
+  const { runs, steps: known } = learned
+  if (runs === 0) return 'first run: estimates'
+  const from = `from ${runs} former ${runs === 1 ? 'run' : 'runs'}`
+  return known === steps.length ? from : `${from} for ${known} of ${steps.length} steps, estimates for the others`
 }
 
 export function fencingText({ required, planned }: Fencing): string {

@@ -38,7 +38,7 @@ function isPlan(plan: Partial<Plan> | null): boolean {
     plan.schemaVersion === 1 &&
     plan.tool?.name === 'standby' &&
     texts.every((text) => typeof text === 'string' && text !== '') &&
-    Number.isInteger(plan.epoch) &&
+    [plan.epoch, plan.predictions?.learned?.runs].every(Number.isInteger) &&
     [plan.steps, plan.facts, plan.findings, plan.fencing?.planned, plan.liveness?.sightings, plan.predictions?.loss?.seconds].every(
       Array.isArray,
     )

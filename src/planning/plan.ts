@@ -110,7 +110,15 @@ export interface Predictions {
   readonly duration: Milliseconds
   /** From the first refused write to the first accepted one. */
   readonly writeGap: Milliseconds
+  /** What the times above rest on. Nothing is decided by them: former runs that come later make no plan stale. */
+  readonly learned: LearnedFrom
   readonly loss: Loss
+}
+
+/** How many former runs the times of a plan rest on: of the step that is known best, and how many of its steps are known at all. */
+export interface LearnedFrom {
+  readonly runs: number
+  readonly steps: number
 }
 
 /** What one component would lose. A cache is named, and not counted: no write was acknowledged by it. */
