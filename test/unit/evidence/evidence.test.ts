@@ -125,6 +125,32 @@ describe('every run leaves a record that says who, what, when and how it ended',
     expect(continued).toBeGreaterThan(5)
   })
 
+  test.each([
+    ['resume', 'run-ended'],
+    ['abort', 'run-ended'],
+  ] as const)('who comes to %s a run that has ended: it is refused, and the refusal is on record', async (how, code) => {
+    const at = await planned()
+    const { run } = await executeFailover(at.world(), at.plan, approve(at.digest))
+    await expect(continueFailover(at.world(), await readRun(at.world(), run), how)).rejects.toMatchObject({ code })
+    const [, refused] = await bodies(at.store)
+    expect(refused).toMatchObject({ run, operation: how, verdict: 'refused', failure: { code }, steps: [], asked: { by: 'sam' } })
+    expect(schemaErrors('evidence.schema.json', refused)).toEqual([])
+  })
+
+  test('a run whose plan could not be kept in the witness: nothing begins, and the log says that no record is left', async () => {
+    const at = await planned()
+    const warnings: string[] = []
+    const world = at.world()
+    const full = async (): Promise<never> => {
+      throw siteError('witness-unreachable', 'no answer')
+    }
+    const log = { ...world.log, warning: (line: string) => void warnings.push(line) }
+    const report = await executeFailover({ ...world, store: { ...at.store, create: full }, log }, at.plan, approve(at.digest))
+    expect(report).toMatchObject({ verdict: 'refused', failure: { code: 'witness-unreachable' }, evidence: null })
+    expect(warnings).toEqual([expect.stringContaining('could not be written')])
+    expect(at.toy.effects).toEqual([])
+  })
+
   test('a witness that keeps the run from beginning costs a warning, and no other failure', async () => {
     const at = await planned()
     const gone = async (): Promise<never> => {
