@@ -20,7 +20,8 @@ export function addEvidence(program: Command): void {
   const evidence = program.command('evidence').description('the records of all runs: to read, to take away, and to verify')
   const common = (): Common => program.opts<Common>()
   const masking = secretMask()
-  const chain = async (): Promise<ChainFiles> => readChain(await openWitness(await loadStack(common().stack, { drivers, witnesses }), process.env, masking.add))
+  const chain = async (): Promise<ChainFiles> =>
+    readChain(await openWitness(await loadStack(common().stack, { drivers, witnesses }), process.env, masking.add))
   const show = (work: () => Promise<string>): Promise<void> => local(work, masking.masked)
   evidence
     .command('list')

@@ -10,9 +10,10 @@ export function directionOf({ mode, from, to }: Intent): string {
 }
 
 /** A predicted or counted loss: what may be gone, in seconds and bytes, and how that is known. */
-export function lossText({ seconds, bytes, why }: Loss): string {
+export function lossText({ seconds, bytes, likely, why }: Loss): string {
   if (seconds[1] === 0 && bytes[1] === 0) return `nothing: ${why}`
-  const until = seconds[1] === null ? 'nobody knows how much' : `up to ${readableDuration(seconds[1] * 1_000)} of writes`
+  const probably = likely === undefined ? '' : `, likely at most ${readableDuration(likely * 1_000)}`
+  const until = seconds[1] === null ? 'nobody knows how much' : `up to ${readableDuration(seconds[1] * 1_000)} of writes${probably}`
   const size = bytes[1] === null ? `at least ${bytes[0]} bytes` : `${bytes[0]} to ${bytes[1]} bytes`
   return `${until} (${size}): ${why}`
 }

@@ -130,6 +130,8 @@ export interface ComponentLoss extends Loss {
 export interface Loss {
   readonly bytes: readonly [number, number | null]
   readonly seconds: readonly [number, number | null]
+  /** Seconds: what it is most likely at most, under a condition that `why` names. Never above the interval, and no bound: nobody accepts it. */
+  readonly likely?: number
   /** Where the figures come from. */
   readonly why: string
 }

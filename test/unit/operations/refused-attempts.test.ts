@@ -131,7 +131,9 @@ describe('whoever is refused on a terminal leaves a record', () => {
 
   test('who continues what there is not, or approves it without a reason', async () => {
     const unknown = await recorded(stack, () => standby(stack, 'resume', '--run', 'r1'))
-    expect(unknown.records).toMatchObject([{ kind: 'refusal', operation: 'resume', run: 'r1', failure: { code: 'run-unknown' }, plan: null }])
+    expect(unknown.records).toMatchObject([
+      { kind: 'refusal', operation: 'resume', run: 'r1', failure: { code: 'run-unknown' }, plan: null },
+    ])
     const store = await witnessOf(stack)
     await store.create('runs/r1/plan.json', JSON.parse(planText()) as never)
     await store.create('runs/r1/approval.json', { kind: 'local' })
@@ -160,7 +162,11 @@ describe('whoever is refused in the action leaves a record', () => {
   const environment = 'production-failover'
 
   /** A run that sam started and nobody has approved. */
-  async function execute(stack: SmallStack, env: Readonly<Record<string, string>> = {}, plan: object = {}): Promise<Ended & { page: string }> {
+  async function execute(
+    stack: SmallStack,
+    env: Readonly<Record<string, string>> = {},
+    plan: object = {},
+  ): Promise<Ended & { page: string }> {
     await github.environment({ name: environment, reviewers: ['rita'] })
     const { id, sha } = await github.startRun({ actor: 'sam' })
     await github.reachEnvironment(id, environment)
@@ -200,7 +206,13 @@ describe('whoever is refused in the action leaves a record', () => {
     })
     expect(ended.said).toContain('not-approved')
     expect(records).toMatchObject([
-      { kind: 'refusal', operation: 'execute', failure: { code: 'not-approved' }, asked: { by: 'sam', from: page }, plan: { madeIn: page } },
+      {
+        kind: 'refusal',
+        operation: 'execute',
+        failure: { code: 'not-approved' },
+        asked: { by: 'sam', from: page },
+        plan: { madeIn: page },
+      },
     ])
   })
 
