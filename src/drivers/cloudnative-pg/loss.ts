@@ -9,9 +9,9 @@ import { parseLsn, parseSegment } from './wal.ts'
 import type { Run } from './where.ts'
 
 /**
- * What a failover now would lose. Seconds: everything that was written before the newest known shipment is on the other side, or can be
- * fetched; whatever came later may be lost, up to now, because nobody knows when a silent primary wrote its last row. No vantage point bounds
- * it: a load balancer that finds the site down does not see the sessions that it still has. What is likely is said beside it, and bounds nothing.
+ * What a failover now would lose. Seconds: from the newest known shipment up to now, because nobody knows when a silent primary wrote its
+ * last row. No vantage point bounds that: a load balancer that finds the site down does not see the sessions that it still has. What is
+ * likely is said beside it, and bounds nothing. A shipment has the time at which it arrived: of a primary that was behind, more is lost.
  */
 export function predictedLoss(component: Database, states: BySite<CloudNativePgState>, intent: Intent, now: string): ComponentLoss | null {
   if (intent.mode !== 'failover') return null
@@ -34,9 +34,7 @@ export function predictedLoss(component: Database, states: BySite<CloudNativePgS
     known === null ? `it is not known when ${lost} last shipped anything` : `${known.what} at ${known.at}`,
     ...(known === null
       ? []
-      : [
-          'what was written before that is here or can be fetched, what came later may be lost, counted up to now: the figure grows with the clock',
-        ]),
+      : ['what it wrote later may be lost, counted up to now, so the figure grows with the clock; more, if it was behind with shipping']),
     ...(likely === null ? [] : [likely.why(lost)]),
     ...(upstream?.silent == null ? [] : [`its archive does not answer (${upstream.silent})`]),
     ...(instance?.isWalReceiverActive === true ? [`${to.state.cluster} streams from it at this moment`] : []),
@@ -78,7 +76,7 @@ function likelyLoss(to: CloudNativePgState, upper: number): { readonly seconds: 
   return {
     seconds,
     why: (lost) =>
-      `likely at most ${every}: while it is written to, ${lost} ships at least every ${every} (archive_timeout), and nothing came since; more only if it was behind with shipping, or cut off from its archive while users still reached it`,
+      `likely at most ${every}: while it is written to, ${lost} ships at least every ${every} (archive_timeout), and nothing came since; more if it was behind with shipping, or cut off from its archive while users still reached it`,
   }
 }
 
