@@ -3,13 +3,15 @@ import { gitHubRunUrl } from '../approval/github-run.ts'
 import type { Purpose } from '../approval/purpose.ts'
 import { readGitHubApproval } from '../approval/read-approval.ts'
 import { openGitHub } from '../clients/github.ts'
-import { connect, type World } from '../composition.ts'
+import { connect, systemClock, type World } from '../composition.ts'
 import { drivers, witnesses } from '../drivers/registry.ts'
 import { moveSummary, planSummary } from '../evidence/summary.ts'
+import { openWitness } from '../open-witness.ts'
 import { continueFailover, readRun } from '../operations/continue-failover.ts'
 import { executeFailover } from '../operations/execute-failover.ts'
 import { planFailover } from '../operations/plan-failover.ts'
 import { readPlan, refuseOtherTarget } from '../operations/read-plan.ts'
+import { type Attempt, type RefusalLog, recordingRefusal, refusalsIn } from '../operations/record-refusal.ts'
 import type { Approval, MoveReport } from '../operations/reports.ts'
 import type { Plan } from '../planning/plan.ts'
 import { loadStack } from '../stack/load-stack.ts'
@@ -52,8 +54,13 @@ type Work = (world: World) => Promise<Outcome>
 async function prepare(stack: Stack, inputs: FailoverInputs, signal: AbortSignal): Promise<Work> {
   if (inputs.operation === 'plan') return (world) => plan(world, inputs)
   if (inputs.operation !== 'execute') return (world) => continueRun(world, inputs)
-  const approved = await readPlan(inputs.planPath, inputs.to)
-  const approval = await reviewOf(stack, approved, inputs, signal, { operation: 'execute' })
+  const attempt = attemptOf(stack, inputs)
+  // Whoever is refused here leaves a record all the same: with the witness's own credentials, and no others.
+  const refusals: RefusalLog = { store: () => openWitness(stack, readCredentials(), mask), clock: systemClock, log: actionLog }
+  const approved = await recordingRefusal(refusals, attempt, () => readPlan(inputs.planPath, inputs.to))
+  const approval = await recordingRefusal(refusals, { ...attempt, plan: approved }, () =>
+    reviewOf(stack, approved, inputs, signal, { operation: 'execute' }),
+  )
   return async (world) => outcomeOf(await executeFailover(world, approved, approval), 'moved')
 }
 
@@ -76,10 +83,22 @@ async function plan(world: World, inputs: PlanInputs): Promise<Outcome> {
 /** Resume and abort: allowed by the reviewer of this very run of GitHub, for the run of the stack that is named. */
 async function continueRun(world: World, inputs: ContinueInputs): Promise<Outcome> {
   const { operation } = inputs
-  const kept = await readRun(world, inputs.run)
-  refuseOtherTarget(kept.plan, inputs.to)
-  const approval = await reviewOf(world.stack, kept.plan, inputs, world.signal, { operation, run: kept.run })
+  const attempt = attemptOf(world.stack, inputs)
+  const refusals = refusalsIn(world)
+  const kept = await recordingRefusal(refusals, attempt, () => readRun(world, inputs.run))
+  const { plan: begun, run } = kept
+  const approval = await recordingRefusal(refusals, { ...attempt, plan: begun, run }, async () => {
+    refuseOtherTarget(begun, inputs.to)
+    return reviewOf(world.stack, begun, inputs, world.signal, { operation, run })
+  })
   return outcomeOf(await continueFailover(world, kept, operation, approval), operation === 'abort' ? 'undone' : 'moved')
+}
+
+/** Who asks in this job for what, as the runner says it: nothing of it is proven yet. */
+function attemptOf(stack: Stack, { operation, digest, ...inputs }: ExecuteInputs | ContinueInputs): Attempt {
+  const { GITHUB_ACTOR: actor = 'unknown', GITHUB_TRIGGERING_ACTOR: by = actor } = process.env
+  const run = 'run' in inputs ? inputs.run : null
+  return { stack: stack.name, operation, asked: { by, reason: null, from: gitHubRunUrl(process.env) }, digest, run, plan: null }
 }
 
 /** The approval, read back from GitHub; throws every reason against it. */

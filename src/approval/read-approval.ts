@@ -5,6 +5,7 @@ import type { Approval } from '../operations/reports.ts'
 import type { Plan } from '../planning/plan.ts'
 import type { Stack } from '../stack/stack.ts'
 import { gitHubRunUrl } from './github-run.ts'
+import { jobStart } from './job-start.ts'
 import { type ApprovalEvidence, approversOf, judgeApproval } from './judge-approval.ts'
 import type { Gate } from './judge-environment.ts'
 import { planInQuestion } from './judge-plan.ts'
@@ -26,7 +27,7 @@ export interface ApprovalRequest {
 
 /** The approval of this very run, read back from GitHub. Throws the first reason against it, naming all; what can not be read refuses. */
 export async function readGitHubApproval(request: ApprovalRequest): Promise<Approval> {
-  const evidence = await gather(request)
+  const [evidence, jobStartedAt] = await Promise.all([gather(request), jobStart(request)])
   refuseFirst(judgeApproval(evidence), `GitHub run ${evidence.run.id}`)
   return {
     kind: 'github-environment',
@@ -39,6 +40,7 @@ export async function readGitHubApproval(request: ApprovalRequest): Promise<Appr
       run: evidence.run.id,
       url: evidence.expected.runUrl,
       attempt: evidence.run.run_attempt,
+      jobStartedAt,
       sha: evidence.run.head_sha,
       environments: evidence.gates.map(({ environment: { id, name } }) => ({ id, name })),
       approvals: JSON.parse(JSON.stringify(evidence.approvals)) as JsonObject[],

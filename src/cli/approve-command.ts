@@ -45,7 +45,7 @@ async function readSignature(file: string): Promise<SignatureFile> {
 }
 
 /** Behind sudo, the person who typed. */
-const userOf = (env: Readonly<Record<string, string | undefined>>): string => env.SUDO_USER ?? env.USER ?? 'unknown'
+export const userOf = (env: Readonly<Record<string, string | undefined>>): string => env.SUDO_USER ?? env.USER ?? 'unknown'
 
 export interface ApproveSurroundings {
   common(): { readonly stack: string; readonly json: boolean }

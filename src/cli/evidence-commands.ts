@@ -1,16 +1,15 @@
 import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Command } from 'commander'
-import { localCredential } from '../credentials.ts'
-import { conditionalStores, drivers, witnesses } from '../drivers/registry.ts'
+import { drivers, witnesses } from '../drivers/registry.ts'
 import { inputError, siteError } from '../errors.ts'
 import { type ChainFiles, type ChainVerdict, judgeChain, sequenceOf } from '../evidence/chain.ts'
-import type { EvidenceBody } from '../evidence/evidence-body.ts'
 import { evidenceLine, evidenceText } from '../evidence/evidence-text.ts'
 import { htmlRun } from '../evidence/html-run.ts'
-import { bodyIn, readChain } from '../evidence/keep-evidence.ts'
+import { readChain, recordIn } from '../evidence/keep-evidence.ts'
+import type { EvidenceRecord } from '../evidence/refusal-body.ts'
 import { VERIFY_SCRIPT } from '../evidence/verify-script.ts'
-import type { ConditionalStore } from '../execution/conditional-store.ts'
+import { openWitness } from '../open-witness.ts'
 import { loadStack } from '../stack/load-stack.ts'
 import { nearest } from '../stack/nearest.ts'
 import { type Common, local } from './operate.ts'
@@ -21,7 +20,8 @@ export function addEvidence(program: Command): void {
   const evidence = program.command('evidence').description('the records of all runs: to read, to take away, and to verify')
   const common = (): Common => program.opts<Common>()
   const masking = secretMask()
-  const chain = async (): Promise<ChainFiles> => readChain(await openWitness(common().stack, masking.add))
+  const chain = async (): Promise<ChainFiles> =>
+    readChain(await openWitness(await loadStack(common().stack, { drivers, witnesses }), process.env, masking.add))
   const show = (work: () => Promise<string>): Promise<void> => local(work, masking.masked)
   evidence
     .command('list')
@@ -50,24 +50,12 @@ export function addEvidence(program: Command): void {
     )
 }
 
-/** Needs the witness's credentials alone: an auditor has no kubeconfig. */
-async function openWitness(path: string, mask: (secret: string) => void): Promise<ConditionalStore> {
-  const stack = await loadStack(path, { drivers, witnesses })
-  const openStore = conditionalStores[stack.witness.driver]
-  if (openStore === undefined) throw inputError('unknown-witness', `${stack.witness.driver} is no witness`)
-  const sources = { env: process.env, directory: stack.source.directory, mask }
-  return openStore(stack.witness.spec, {
-    credential: async (reference) => localCredential(reference, sources),
-    signal: new AbortController().signal,
-  })
-}
-
 interface Named {
   readonly file: string
-  readonly body: EvidenceBody | null
+  readonly body: EvidenceRecord | null
 }
 const recordsIn = (files: ChainFiles): Named[] =>
-  [...files].filter(([file]) => file.endsWith('.json')).map(([file, text]) => ({ file, body: bodyIn(text) }))
+  [...files].filter(([file]) => file.endsWith('.json')).map(([file, text]) => ({ file, body: recordIn(text) }))
 
 function listed(files: ChainFiles, json: boolean): string {
   const records = recordsIn(files)

@@ -3,16 +3,16 @@ import { type Command, Option } from 'commander'
 import type { World } from '../composition.ts'
 import { parseDuration } from '../duration.ts'
 import { inputError } from '../errors.ts'
-import { newestBodies } from '../evidence/keep-evidence.ts'
-import { learnedDurations, NEWEST_RUNS } from '../evidence/learned-durations.ts'
+import { learnFrom } from '../evidence/learn-from.ts'
 import { moveText, planText } from '../evidence/terminal.ts'
 import { continueFailover, readRun } from '../operations/continue-failover.ts'
 import { executeFailover } from '../operations/execute-failover.ts'
 import { planFailover } from '../operations/plan-failover.ts'
 import { readPlan } from '../operations/read-plan.ts'
+import { type Attempt, recordingRefusal, refusalsIn } from '../operations/record-refusal.ts'
 import type { MoveReport } from '../operations/reports.ts'
 import { MODES, type Mode } from '../planning/plan.ts'
-import { addApprove, type LocalApprovalOptions, localApproval } from './approve-command.ts'
+import { addApprove, type LocalApprovalOptions, localApproval, userOf } from './approve-command.ts'
 import { type Common, EXIT, type Learn, local, operate, type Shown, style } from './operate.ts'
 import { addRunbook } from './runbook-command.ts'
 
@@ -76,18 +76,18 @@ function addExecute(program: Command, failover: Command): void {
     .action((options: LocalApprovalOptions & { plan: string }) =>
       operate(program, async (world, learn) => {
         tellUsual(world, learn)
-        const plan = await readPlan(options.plan, null)
-        return shown(await executeFailover(world, plan, await localApproval(world.stack, plan, options)), 'moved')
+        const attempt = attemptOf(world, 'execute', options)
+        const refusals = refusalsIn(world)
+        const plan = await recordingRefusal(refusals, attempt, () => readPlan(options.plan, null))
+        const approval = await recordingRefusal(refusals, { ...attempt, plan }, () => localApproval(world.stack, plan, options))
+        return shown(await executeFailover(world, plan, approval), 'moved')
       }),
     )
 }
 
 /** Beside the run, which waits for no history: what former runs took, for the live view. */
 function tellUsual(world: World, learn: Learn): void {
-  newestBodies(world.store, NEWEST_RUNS).then(
-    (bodies) => learn(learnedDurations(bodies)),
-    () => undefined,
-  )
+  void learnFrom(world.store).then(learn)
 }
 
 type ContinueOptions = Partial<LocalApprovalOptions> & { readonly run?: string }
@@ -100,11 +100,22 @@ function addContinue(program: Command, failover: Command, operation: 'resume' | 
     .action((options: ContinueOptions) =>
       operate(program, async (world, learn) => {
         tellUsual(world, learn)
-        const kept = await readRun(world, options.run ?? null)
-        const renewed = hasApproval(options) ? await localApproval(world.stack, kept.plan, options, { operation, run: kept.run }) : null
+        const attempt = attemptOf(world, operation, options)
+        const refusals = refusalsIn(world)
+        const kept = await recordingRefusal(refusals, attempt, () => readRun(world, options.run ?? null))
+        const { plan, run } = kept
+        const renewed = await recordingRefusal(refusals, { ...attempt, plan, run }, async () =>
+          hasApproval(options) ? localApproval(world.stack, plan, options, { operation, run }) : null,
+        )
         return shown(await continueFailover(world, kept, operation, renewed), operation === 'abort' ? 'undone' : 'moved')
       }),
     )
+}
+
+/** Who asks on this terminal for what: nothing of it is proven yet. */
+function attemptOf({ stack }: World, operation: Attempt['operation'], options: ContinueOptions): Attempt {
+  const { reason = null, digest = null, requestedBy = userOf(process.env), run = null } = options
+  return { stack: stack.name, operation, asked: { by: requestedBy, reason, from: null }, digest, run, plan: null }
 }
 
 /** Signatures or a digest without a reason are a new approval that lacks its reason, and never silently ignored. */

@@ -17,6 +17,8 @@ export interface GitHubClient {
   run(id: number): Promise<GitHubRun>
   /** Empty when nobody had to approve. */
   approvals(runId: number): Promise<readonly GitHubApproval[]>
+  /** The jobs of a run's newest attempt, the first 100: enough to find the one that asks. */
+  jobs(runId: number): Promise<readonly GitHubJob[]>
   /** SHA of the newest commit of a branch. */
   branchTip(name: string): Promise<string>
 }
@@ -64,6 +66,13 @@ export interface GitHubApproval {
   readonly user: GitHubUser
   readonly comment: string
   readonly environments: readonly { readonly id: number; readonly name: string }[]
+}
+
+export interface GitHubJob {
+  readonly status: string
+  /** ISO 8601. */
+  readonly started_at: string | null
+  readonly runner_name: string | null
 }
 
 export interface GitHubAccess {
@@ -177,6 +186,14 @@ export function openGitHub(access: GitHubAccess): GitHubClient {
           isList(approval.environments, (environment) => isNumber(environment.id) && isText(environment.name)),
       )
       return sound ? (found as unknown as GitHubApproval[]) : unreadable(path)
+    },
+
+    async jobs(runId) {
+      const path = `/actions/runs/${runId}/jobs?per_page=${PAGE}`
+      const found = await get(path)
+      const texts = (job: Fields): boolean => [job.started_at, job.runner_name].every((one) => one === null || typeof one === 'string')
+      const sound = isObject(found) && isList(found.jobs, (job) => isText(job.status) && texts(job))
+      return sound ? (found.jobs as unknown as GitHubJob[]) : unreadable(path)
     },
 
     async branchTip(name) {

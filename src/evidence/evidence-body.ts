@@ -1,6 +1,7 @@
 import type { JournalEntry } from '../execution/journal.ts'
 import type { Approval, Failure, MoveReport, StepReport } from '../operations/reports.ts'
 import type { Finding, Intent, Loss, NamedFact, Plan } from '../planning/plan.ts'
+import { approvedAt } from './approved-at.ts'
 import { countedLoss } from './counted-loss.ts'
 import { type Deviation, deviationsOf } from './deviations.ts'
 import { type MoveTimes, moveTimes } from './move-times.ts'
@@ -23,7 +24,7 @@ export interface EvidenceBody {
   readonly asked: { readonly by: string; readonly reason: string | null }
   /** Who allowed it, and how that was proven; its `digest` is what they read. */
   readonly approval: Approval
-  /** ISO 8601; null where the proof of the approval has no time. */
+  /** ISO 8601, as `approvedAt()` knows it; null where the proof of the approval has no time. */
   readonly approvedAt: string | null
   readonly plan: {
     readonly id: string
@@ -58,8 +59,6 @@ export interface EvidenceBody {
 export interface EvidenceInput {
   readonly plan: Plan
   readonly approval: Approval
-  /** When it was approved, if the proof says so. */
-  readonly approvedAt?: string | null
   readonly operation: EvidenceBody['operation']
   readonly report: MoveReport
   /** When this process began. */
@@ -75,7 +74,7 @@ export interface EvidenceInput {
 /** The record of a run, from what is known when one of its processes ends. Pure; holds no secret, for neither plans nor proofs do. */
 export function evidenceOf(input: EvidenceInput): EvidenceBody {
   const { plan, approval, report, journal } = input
-  const approvedAt = input.approvedAt ?? null
+  const allowedAt = approvedAt(approval, input.operation, input.begunAt)
   const started = input.started ?? null
   const processes = processesIn(journal)
   const steps = recordedSteps(report.steps, journal)
@@ -94,7 +93,7 @@ export function evidenceOf(input: EvidenceInput): EvidenceBody {
     failure,
     asked: { by: approval.requestedBy, reason: approval.reason },
     approval,
-    approvedAt,
+    approvedAt: allowedAt,
     plan: {
       id: plan.id,
       digest,
@@ -114,7 +113,7 @@ export function evidenceOf(input: EvidenceInput): EvidenceBody {
     steps,
     fence,
     loss: { predicted: plan.predictions.loss, counted },
-    rto: moveTimes({ plan, approvedAt, begunAt: processes[0]?.at ?? input.begunAt, steps }),
+    rto: moveTimes({ plan, approvedAt: allowedAt, begunAt: processes[0]?.at ?? input.begunAt, steps }),
     writeGap,
     deviations: deviationsOf(plan, {
       verdict,

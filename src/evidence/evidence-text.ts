@@ -1,22 +1,44 @@
 import { readableDuration } from '../duration.ts'
 import type { EvidenceBody } from './evidence-body.ts'
+import type { EvidenceRecord, RefusalBody } from './refusal-body.ts'
 import { intervalText } from './words.ts'
 
 /** One line per record: which run, what became of it, who asked and who allowed it. */
-export function evidenceLine(file: string, { run, operation, verdict, plan, asked, approval, failure }: EvidenceBody): string {
-  const { mode, from, to } = plan.intent
-  const allowed = approval.approvers.map(({ name }) => name).join(', ') || approval.kind
+export function evidenceLine(file: string, record: EvidenceRecord): string {
+  const { run, operation, verdict, plan, asked, failure } = record
+  const move = plan === null ? 'no plan' : `${plan.intent.mode.padEnd(10)}  ${plan.intent.from} → ${plan.intent.to}`
+  const allowed = record.kind === 'refusal' ? 'nobody' : approversText(record)
   const why = failure === null ? '' : `  ${failure.code}`
-  return `${file.slice(0, 8)}  ${run}  ${operation.padEnd(7)}  ${mode.padEnd(10)}  ${from} → ${to}  ${verdict.padEnd(7)}  asked by ${asked.by}, allowed by ${allowed}${why}`
+  return `${file.slice(0, 8)}  ${run}  ${operation.padEnd(7)}  ${move}  ${verdict.padEnd(7)}  asked by ${asked.by}, allowed by ${allowed}${why}`
 }
 
+const approversText = ({ approval }: EvidenceBody): string => approval.approvers.map(({ name }) => name).join(', ') || approval.kind
+
 /** A record as a person reads it; the record itself has all of it. */
-export function evidenceText(file: string, body: EvidenceBody): string {
+export function evidenceText(file: string, record: EvidenceRecord): string {
+  const rows = record.kind === 'refusal' ? refusalRows(record) : rowsOf(record)
+  return [`${file}  run ${record.run} of ${record.stack}`, ...rows.map(([name, text]) => `${name.padEnd(15)} ${text}`)].join('\n')
+}
+
+/** What is known of somebody who was refused before there was an approval: name and text. */
+export function refusalRows({ failure, asked, digest, plan, recordedAt }: RefusalBody): [string, string][] {
+  return [
+    ['verdict', `refused: ${failure.code}: ${failure.what}`],
+    ['move', plan === null ? 'no plan' : `${plan.intent.mode} ${plan.intent.from} → ${plan.intent.to}`],
+    ['asked', `${asked.by}${asked.reason === null ? '' : `: ${asked.reason}`} (as they said), ${asked.from ?? 'from a terminal'}`],
+    ['approved', 'by nobody'],
+    ['plan', plan === null ? 'none that can be read' : `${plan.id}, digest ${plan.digest}, made ${plan.madeAt}`],
+    ['digest given', digest ?? 'none'],
+    ['recorded', recordedAt],
+  ]
+}
+
+function rowsOf(body: EvidenceBody): [string, string][] {
   const { plan, approval, asked, rto, loss, fence, deviations, facts } = body
   const took = (span: number | null): string => (span === null ? '-' : readableDuration(span))
   const lost = (one: typeof loss.predicted | null): string =>
     one === null ? 'not counted' : `${intervalText(one.bytes, 'bytes')}; ${intervalText(one.seconds, 'seconds')} of writes: ${one.why}`
-  const rows: [string, string][] = [
+  return [
     ['verdict', `${body.verdict}${body.failure === null ? '' : `: ${body.failure.code}: ${body.failure.what}`}`],
     ['move', `${plan.intent.mode} ${plan.intent.from} → ${plan.intent.to}, epoch ${body.epoch.before} → ${body.epoch.after}`],
     ['asked', `${asked.by}${asked.reason === null ? '' : `: ${asked.reason}`}`],
@@ -36,5 +58,4 @@ export function evidenceText(file: string, body: EvidenceBody): string {
       `${step.outcome.padEnd(11)}  ${step.phase.padEnd(11)}  ${step.id}${step.begunAt === null || step.endedAt === null ? '' : `  ${step.begunAt} + ${readableDuration(Date.parse(step.endedAt) - Date.parse(step.begunAt))}`}`,
     ]),
   ]
-  return [`${file}  run ${body.run} of ${body.stack}`, ...rows.map(([name, text]) => `${name.padEnd(15)} ${text}`)].join('\n')
 }

@@ -1,37 +1,39 @@
 import { readableDuration } from '../duration.ts'
 import type { StepReport } from '../operations/reports.ts'
 import type { EvidenceBody } from './evidence-body.ts'
+import { refusalRows } from './evidence-text.ts'
 import { escaped, factsTable, page, timeline } from './html-report.ts'
 import { moveFacts } from './move-facts.ts'
 import { continuation, endText } from './move-words.ts'
+import type { EvidenceRecord, RefusalBody } from './refusal-body.ts'
 import { reportIn } from './report-in.ts'
 import { signOf } from './words.ts'
 
 /** A record and the file that it lies in. */
 export interface NamedRecord {
   readonly file: string
-  readonly body: EvidenceBody
+  readonly body: EvidenceRecord
 }
 
-/** All records of a run as one self-contained page, the newest first: its verdict is that of the run. */
+/** All records of a run as one self-contained page, the newest first. The verdict is that of its newest process; who was only refused changed nothing of it. */
 export function htmlRun(records: readonly NamedRecord[]): string {
-  const newest = records.at(-1)
+  const newest = records.findLast(({ body }) => body.kind === 'move') ?? records.at(-1)
   if (newest === undefined) throw new Error('a run without a record has no page')
   const { body } = newest
   return page({
     title: `${body.stack}: run ${body.run}`,
     verdict: body.verdict,
     good: body.verdict === 'moved',
-    subtitle: `${endText(reportIn(body))} · ${body.recordedAt}`,
+    subtitle: `${body.kind === 'move' ? endText(reportIn(body)) : 'refused: nothing was changed'} · ${body.recordedAt}`,
     content: [...records]
       .reverse()
-      .map((record, index) => recordSection(record, index === 0))
+      .map(({ file, body: one }) => (one.kind === 'move' ? recordSection(file, one, one === body) : refusalSection(file, one)))
       .join('\n'),
   })
 }
 
 /** Only the newest says how to go on: what came after an older one is above it. */
-function recordSection({ file, body }: NamedRecord, newest: boolean): string {
+function recordSection(file: string, body: EvidenceBody, newest: boolean): string {
   const report = reportIn(body, `evidence/${file}`)
   const { approval, asked, plan, deviations, steps, failure } = body
   const next = newest ? continuation(report) : null
@@ -51,6 +53,12 @@ ${deviations.length === 0 ? '' : `<h3>Otherwise than planned</h3>${deviationTabl
 ${steps.length === 0 ? '' : `<h3>Steps and proofs</h3>${stepTable(steps)}`}
 </section>`
 }
+
+const refusalSection = (file: string, body: RefusalBody): string =>
+  `<section><h2>${escaped(body.operation)}: refused</h2>
+<p class="failures">${escaped(body.failure.code)}: ${escaped(body.failure.what)}${body.failure.next === null ? '' : `<br>next: ${escaped(body.failure.next)}`}</p>
+${factsTable([...refusalRows(body).slice(1), ['evidence', `evidence/${file}`]])}
+</section>`
 
 const deviationTable = (deviations: EvidenceBody['deviations']): string =>
   `<div class="scroll"><table><thead><tr><th>what</th><th>predicted</th><th>was</th></tr></thead><tbody>${deviations

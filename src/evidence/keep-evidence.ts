@@ -3,6 +3,7 @@ import type { ConditionalStore } from '../execution/conditional-store.ts'
 import { canonicalJson, type Json, type JsonObject } from '../json.ts'
 import { type ChainFiles, linkName, linkText, recordName, sequenceOf, sha256 } from './chain.ts'
 import type { EvidenceBody } from './evidence-body.ts'
+import type { EvidenceRecord } from './refusal-body.ts'
 
 /** Where the chain lies in the witness. */
 export const EVIDENCE_FOLDER = 'evidence/'
@@ -19,14 +20,14 @@ export interface KeptEvidence {
 }
 
 /** A record as it is stored: sorted keys, two spaces, one line end. */
-export function recordText(body: EvidenceBody): string {
+export function recordText(body: EvidenceRecord): string {
   const sorted = JSON.parse(canonicalJson(JSON.parse(JSON.stringify(body)) as Json)) as JsonObject
   // The sign for a byte that is no text is escaped: no other bytes may read like it.
   return `${JSON.stringify(sorted, null, 2).replaceAll('\uFFFD', '\\ufffd')}\n`
 }
 
-/** Appends a record of a run to the chain of the stack. Errors: those of the witness, and `evidence-busy` when others are always first. */
-export async function keepEvidence(store: ConditionalStore, body: EvidenceBody): Promise<KeptEvidence> {
+/** Appends a record to the chain of the stack. Errors: those of the witness, and `evidence-busy` when others are always first. */
+export async function keepEvidence(store: ConditionalStore, body: EvidenceRecord): Promise<KeptEvidence> {
   const text = recordText(body)
   for (let tries = 1; tries <= TRIES; tries++) {
     const names = await namesIn(store)
@@ -75,17 +76,24 @@ export async function readChain(store: ConditionalStore): Promise<ChainFiles> {
   return readFiles(store, await namesIn(store))
 }
 
-/** The newest records, newest last; at most so many. What is no record of this tool is left out. */
-export async function newestBodies(store: ConditionalStore, most: number): Promise<EvidenceBody[]> {
-  const names = (await namesIn(store)).filter((name) => name.endsWith('.json')).slice(-most)
+/** The newest records of runs, newest last; of at most so many objects, without the very newest `skipped`. What is no such record is left out. */
+export async function newestBodies(store: ConditionalStore, most: number, skipped = 0): Promise<EvidenceBody[]> {
+  const records = (await namesIn(store)).filter((name) => name.endsWith('.json'))
+  const names = records.slice(Math.max(0, records.length - skipped - most), Math.max(0, records.length - skipped))
   return [...(await readFiles(store, names)).values()].flatMap((text) => bodyIn(text) ?? [])
 }
 
-/** The record in a text; null when it is none, or of an older format. */
+/** The record of a run in a text; null when it is none, or of an older format. */
 export function bodyIn(text: string): EvidenceBody | null {
+  const found = recordIn(text)
+  return found?.kind === 'move' ? found : null
+}
+
+/** The record in a text, of a run or of a refusal; null when it is none, or of an older format. */
+export function recordIn(text: string): EvidenceRecord | null {
   try {
-    const found = JSON.parse(text) as Partial<EvidenceBody> | null
-    return found?.schemaVersion === 2 && found.kind === 'move' ? (found as EvidenceBody) : null
+    const found = JSON.parse(text) as Partial<EvidenceRecord> | null
+    return found?.schemaVersion === 2 && (found.kind === 'move' || found.kind === 'refusal') ? (found as EvidenceRecord) : null
   } catch {
     return null
   }

@@ -18,9 +18,10 @@ export function learnedDurations(bodies: readonly EvidenceBody[]): LearnedDurati
   return new Map([...took].map(([key, spans]) => [key, { p50: rank(spans, 0.5), p75: rank(spans, 0.75), runs: spans.length }]))
 }
 
+const newestUndisturbed = (bodies: readonly EvidenceBody[]): readonly EvidenceBody[] => bodies.filter(teaches).slice(-NEWEST_RUNS)
+
 /** What a dead process left behind says nothing of how long a step takes: only runs of one process count. */
-const newestUndisturbed = (bodies: readonly EvidenceBody[]): readonly EvidenceBody[] =>
-  bodies.filter(({ steps, processes }) => steps.length > 0 && processes.length === 1).slice(-NEWEST_RUNS)
+export const teaches = ({ steps, processes }: EvidenceBody): boolean => steps.length > 0 && processes.length === 1
 
 /** The smallest value that so large a share of them does not exceed. */
 function rank(values: readonly number[], share: number): number {

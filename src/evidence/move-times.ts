@@ -1,10 +1,10 @@
-import type { Milliseconds } from '../duration.ts'
+import { type Milliseconds, seconds } from '../duration.ts'
 import type { StepReport } from '../operations/reports.ts'
 import type { Phase, Plan } from '../planning/plan.ts'
 
 /** Where the time went until users were served again; null where nobody knows, or it did not come so far. */
 export interface MoveTimes {
-  /** People read the plan: from the plan to the approval, or to the start when the time of the approval is not known. */
+  /** People read the plan: from the plan to the approval, or to the start where nobody knows when it was approved. */
   readonly decide: Milliseconds | null
   /** From the approval to the start. */
   readonly approve: Milliseconds | null
@@ -16,6 +16,9 @@ export interface MoveTimes {
   readonly startToGreen: Milliseconds | null
 }
 
+/** Two clocks: GitHub's and the runner's. */
+const SKEW: Milliseconds = seconds(30)
+
 /** The split of a run's time. `begunAt` is when its first process began; steps of a rejoin open no traffic. Pure. */
 export function moveTimes(of: {
   readonly plan: Pick<Plan, 'madeAt'>
@@ -23,7 +26,9 @@ export function moveTimes(of: {
   readonly begunAt: string
   readonly steps: readonly StepReport[]
 }): MoveTimes {
-  const { plan, approvedAt, begunAt, steps } = of
+  const { plan, begunAt, steps } = of
+  // An approval that a later process was given says nothing of how the run began.
+  const approvedAt = of.approvedAt === null || Date.parse(of.approvedAt) > Date.parse(begunAt) + SKEW ? null : of.approvedAt
   const served = endOf(steps, ['TRAFFIC'])
   const green = endOf(steps, ['GREEN', 'TRAFFIC'])
   return {

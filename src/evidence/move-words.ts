@@ -1,7 +1,7 @@
 import { readableDuration } from '../duration.ts'
 import type { MoveReport } from '../operations/reports.ts'
 import type { Liveness } from '../planning/liveness.ts'
-import type { Fencing, Intent, Loss } from '../planning/plan.ts'
+import type { Fencing, Intent, Loss, Plan } from '../planning/plan.ts'
 
 /** What a plan is about, in one line. */
 export function directionOf({ mode, from, to }: Intent): string {
@@ -10,11 +10,20 @@ export function directionOf({ mode, from, to }: Intent): string {
 }
 
 /** A predicted or counted loss: what may be gone, in seconds and bytes, and how that is known. */
-export function lossText({ seconds, bytes, why }: Loss): string {
+export function lossText({ seconds, bytes, likely, why }: Loss): string {
   if (seconds[1] === 0 && bytes[1] === 0) return `nothing: ${why}`
-  const until = seconds[1] === null ? 'nobody knows how much' : `up to ${readableDuration(seconds[1] * 1_000)} of writes`
+  const probably = likely === undefined ? '' : `, likely at most ${readableDuration(likely * 1_000)}`
+  const until = seconds[1] === null ? 'nobody knows how much' : `up to ${readableDuration(seconds[1] * 1_000)} of writes${probably}`
   const size = bytes[1] === null ? `at least ${bytes[0]} bytes` : `${bytes[0]} to ${bytes[1]} bytes`
   return `${until} (${size}): ${why}`
+}
+
+/** What the times of a plan rest on. */
+export function learnedText({ predictions: { learned }, steps }: Plan): string {
+  const { runs, steps: known } = learned
+  if (runs === 0) return 'first run: estimates'
+  const from = `from ${runs} former ${runs === 1 ? 'run' : 'runs'}`
+  return known === steps.length ? from : `${from} for ${known} of ${steps.length} steps, estimates for the others`
 }
 
 export function fencingText({ required, planned }: Fencing): string {

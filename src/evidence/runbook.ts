@@ -7,7 +7,7 @@ import type { Plan, PlannedStep } from '../planning/plan.ts'
 import { digestOf } from '../planning/plan-digest.ts'
 import { activateStep, LOCK_STEP, WITNESS } from '../planning/witness-steps.ts'
 import { componentOf, type Stack } from '../stack/stack.ts'
-import { directionOf, fencingText, lossText } from './move-words.ts'
+import { directionOf, fencingText, learnedText, lossText } from './move-words.ts'
 
 export interface RunbookInput {
   readonly plan: Plan
@@ -56,7 +56,7 @@ What \`standby failover execute\` would do, for the day on which a person has to
 
 | | |
 | --- | --- |
-| by Standby it would take | ${readableDuration(predictions.duration)}, of which writes are refused for ${readableDuration(predictions.writeGap)} |
+| by Standby it would take | ${readableDuration(predictions.duration)}, of which writes are refused for ${readableDuration(predictions.writeGap)} (${learnedText(plan)}) |
 | what is lost | ${cell(lossText(predictions.loss))} |
 | fence | ${cell(fencingText(fencing))} |
 | point of no return | ${intent.mode === 'rejoin' ? 'none; what is deleted is gone' : `step \`${activateStep(intent)}\`: before it, undo backwards; after it, only forward`} |`

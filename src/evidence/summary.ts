@@ -11,7 +11,7 @@ import type {
 import { schedule, sequenceOf } from '../planning/order-steps.ts'
 import type { Finding } from '../planning/plan.ts'
 import { moveFacts } from './move-facts.ts'
-import { continuation, directionOf, endText, fencingText, isGood, livenessText, lossText } from './move-words.ts'
+import { continuation, directionOf, endText, fencingText, isGood, learnedText, livenessText, lossText } from './move-words.ts'
 import { gapText, signOf } from './words.ts'
 
 /** GitHub drops the whole summary of a step beyond 1 MiB. */
@@ -149,6 +149,7 @@ export function planSummary(report: PlanReport): string {
         [
           ['in all', readableDuration(plan.predictions.duration)],
           ['writes refused for', readableDuration(plan.predictions.writeGap)],
+          ['these times', learnedText(plan)],
           ['data lost', escaped(lossText(plan.predictions.loss))],
           ...(plan.intent.acceptLoss === undefined ? [] : [['loss accepted', readableDuration(plan.intent.acceptLoss)]]),
           ['fence', escaped(fencingText(plan.fencing))],

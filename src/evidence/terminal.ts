@@ -12,7 +12,7 @@ import type {
 import { schedule, sequenceOf } from '../planning/order-steps.ts'
 import type { Finding } from '../planning/plan.ts'
 import { moveFacts } from './move-facts.ts'
-import { continuation, directionOf, endText, fencingText, isGood, livenessText, lossText } from './move-words.ts'
+import { continuation, directionOf, endText, fencingText, isGood, learnedText, livenessText, lossText } from './move-words.ts'
 import { gapText, signOf } from './words.ts'
 
 /** How the text may look. */
@@ -104,7 +104,7 @@ export function planText(report: PlanReport, style: Style): string {
   ])
   return [
     `${plan.stack.name}: ${directionOf(plan.intent)}  ${verdictOf(style, report.executable, report.executable ? 'can be executed' : 'is refused')}`,
-    `expected: ${readableDuration(plan.predictions.duration)} in all, writes refused for ${readableDuration(plan.predictions.writeGap)}`,
+    `expected: ${readableDuration(plan.predictions.duration)} in all, writes refused for ${readableDuration(plan.predictions.writeGap)} (${learnedText(plan)})`,
     `loss: ${lossText(plan.predictions.loss)}`,
     `fence: ${fencingText(plan.fencing)}`,
     `seen: ${livenessText(plan.liveness)}`,

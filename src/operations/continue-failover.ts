@@ -6,6 +6,7 @@ import { readLock } from '../execution/witness.ts'
 import { isOfMove, runOfHolder } from '../planning/lock.ts'
 import type { Plan } from '../planning/plan.ts'
 import { nearest } from '../stack/nearest.ts'
+import { sayNoEvidence } from './leave-evidence.ts'
 import { carryOut, type RunOfPlan, refusedReport } from './move-report.ts'
 import { refuseStrangers } from './refuse.ts'
 import type { Approval, MoveReport } from './reports.ts'
@@ -49,8 +50,16 @@ export async function continueFailover(
   world.log.info(
     `run ${of.run} is ${how === 'resume' ? 'continued' : 'taken back'}; if this process dies: standby failover ${how} --run ${of.run}`,
   )
-  return carryOut(world, of)
+  return carryOut(world, of).catch(async (error: unknown) => {
+    const reason = asStandbyError(error)
+    if (TOO_LATE.includes(reason.code)) await refusedReport(world, of, begun, reason)
+    else sayNoEvidence(world, of.run, reason.message)
+    throw error
+  })
 }
+
+/** Refused by the run's own journal, before this process has written or done anything. */
+const TOO_LATE = ['run-ended', 'past-point-of-no-return']
 
 async function unfinishedRun(world: World): Promise<string> {
   const lock = await readLock(world.store)

@@ -1,10 +1,11 @@
-import { randomBytes } from 'node:crypto'
 import type { World } from '../composition.ts'
 import { asStandbyError } from '../errors.ts'
 import type { JsonObject } from '../json.ts'
 import type { NamedFact, Plan } from '../planning/plan.ts'
+import { sayNoEvidence } from './leave-evidence.ts'
 import { carryOut, type RunOfPlan, refusedReport } from './move-report.ts'
 import type { Approval, MoveReport } from './reports.ts'
+import { newRun } from './run-id.ts'
 import { refuseExpired, refuseOtherThanApproved, refuseUnlessStillTrue } from './still-true.ts'
 
 /**
@@ -13,18 +14,22 @@ import { refuseExpired, refuseOtherThanApproved, refuseUnlessStillTrue } from '.
  */
 export async function executeFailover(world: World, plan: Plan, approval: Approval): Promise<MoveReport> {
   const begun = world.clock.now()
-  const run = `${begun.toISOString().replaceAll(/[-:]|\.\d+/g, '')}-${randomBytes(4).toString('hex')}`
+  const run = newRun(begun)
   const of: RunOfPlan = { plan, approval, run, how: 'begin' }
   let started: readonly NamedFact[]
   try {
     refuseOtherThanApproved(world, plan, approval)
     refuseExpired(world, plan)
     started = await refuseUnlessStillTrue(world, plan)
+    await world.store.create(`runs/${run}/plan.json`, plan as unknown as JsonObject)
+    await world.store.create(`runs/${run}/approval.json`, approval as unknown as JsonObject)
   } catch (error) {
     return await refusedReport(world, of, begun, asStandbyError(error))
   }
-  await world.store.create(`runs/${run}/plan.json`, plan as unknown as JsonObject)
-  await world.store.create(`runs/${run}/approval.json`, approval as unknown as JsonObject)
   world.log.info(`run ${run} begins; if this process dies: standby failover resume --run ${run}`)
-  return carryOut(world, of, started)
+  return carryOut(world, of, started).catch((error: unknown) => {
+    // What comes so far is a witness that went silent for longer than anybody waits, or another process that took over.
+    sayNoEvidence(world, run, asStandbyError(error).message)
+    throw error
+  })
 }

@@ -19,7 +19,7 @@ export async function leaveEvidence(
   report: MoveReport,
   started: readonly NamedFact[] | null,
 ): Promise<MoveReport> {
-  const lost = (why: string): void => world.log.warning(`the evidence of run ${report.run} could not be written: ${why}`)
+  const lost = (why: string): void => sayNoEvidence(world, report.run, why)
   const body = await bodyOf(world, of, begun, report, started)
   const { fence, loss, rto } = body
   const told = { ...report, fence, loss, rto }
@@ -36,6 +36,10 @@ export async function leaveEvidence(
     return told
   }
 }
+
+/** A process that leaves no record says so where somebody looks: in its log. */
+export const sayNoEvidence = (world: World, run: string, why: string): void =>
+  world.log.warning(`the evidence of run ${run} could not be written: ${why}`)
 
 async function bodyOf(
   world: World,

@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import type { World } from '../composition.ts'
+import { learnFrom } from '../evidence/learn-from.ts'
 import { blockers } from '../planning/findings.ts'
 import { intentOf, type MoveRequest } from '../planning/intent.ts'
 import { digestOf } from '../planning/plan-digest.ts'
@@ -9,23 +10,20 @@ import { refuseStrangers } from './refuse.ts'
 import type { PlanReport } from './reports.ts'
 import { lastRestoreTests, statusOf } from './status.ts'
 
-/** The plan of a move, with its digest: read-only. A plan with blockers is shown, and can not be executed. */
+/** The plan of a move, with its digest and with times that former runs took: read-only. A plan with blockers is shown, and can not be executed. */
 export async function planFailover(
   world: World,
   request: MoveRequest,
   from: { /** The address of the GitHub run that asks for it. */ readonly madeIn?: string } = {},
 ): Promise<PlanReport> {
   const tested = lastRestoreTests(world)
+  const learned = learnFrom(world.store)
   const observation = await world.observe()
   refuseStrangers(observation)
   const intent = intentOf(world.stack, observation, request)
   const id = `${observation.at.replaceAll(/[-:]|\.\d+/g, '')}-${intent.mode}-${intent.from}-${intent.to}`
-  const plan = planMove(world.stack, observation, intent, world.drivers, {
-    id,
-    nonce: randomBytes(16).toString('hex'),
-    toolVersion: TOOL_VERSION,
-    ...from,
-  })
+  const identity = { id, nonce: randomBytes(16).toString('hex'), toolVersion: TOOL_VERSION, ...from }
+  const plan = planMove(world.stack, observation, intent, world.drivers, identity, await learned)
   return {
     schemaVersion: 1,
     plan,

@@ -38,7 +38,7 @@ function isPlan(plan: Partial<Plan> | null): boolean {
     plan.schemaVersion === 1 &&
     plan.tool?.name === 'standby' &&
     texts.every((text) => typeof text === 'string' && text !== '') &&
-    Number.isInteger(plan.epoch) &&
+    [plan.epoch, plan.predictions?.learned?.runs].every(Number.isInteger) &&
     [plan.steps, plan.facts, plan.findings, plan.fencing?.planned, plan.liveness?.sightings, plan.predictions?.loss?.seconds].every(
       Array.isArray,
     )
@@ -48,7 +48,8 @@ function isPlan(plan: Partial<Plan> | null): boolean {
 function parse(text: string, path: string): Plan {
   try {
     return JSON.parse(text) as Plan
-  } catch (error) {
-    throw inputError('plan-invalid', `${path} is not JSON: ${(error as Error).message}`, { next: 'Make a new plan: standby failover plan' })
+  } catch {
+    // The parser's own message would quote the file, which may be a kubeconfig by mistake; and refusals are recorded.
+    throw inputError('plan-invalid', `${path} is not JSON`, { next: 'Make a new plan: standby failover plan' })
   }
 }

@@ -1,5 +1,5 @@
 import type { Milliseconds } from '../duration.ts'
-import type { PlannedStep } from './plan.ts'
+import type { LearnedFrom, PlannedStep } from './plan.ts'
 
 /** How long an action took in former runs: half of them were done after `p50`, three of four after `p75`. */
 export interface LearnedDuration {
@@ -18,3 +18,12 @@ export const actionKey = (step: string): string => step.split('@')[0] ?? step
 export function withLearned(steps: readonly PlannedStep[], learned: LearnedDurations): PlannedStep[] {
   return steps.map((step) => ({ ...step, expected: learned.get(actionKey(step.id))?.p50 ?? step.expected }))
 }
+
+/** What the times of these steps rest on: the times of a step that no former run performed are its driver's estimate. Pure. */
+export function learnedFrom(steps: readonly PlannedStep[], learned: LearnedDurations): LearnedFrom {
+  const known = steps.flatMap(({ id }) => learned.get(actionKey(id)) ?? [])
+  return { runs: Math.max(0, ...known.map(({ runs }) => runs)), steps: known.length }
+}
+
+/** No former run is known. */
+export const NOTHING_LEARNED: LearnedDurations = new Map()

@@ -2,6 +2,7 @@ import type { Milliseconds } from '../duration.ts'
 import type { Observation } from '../observation/observation.ts'
 import type { Stack } from '../stack/stack.ts'
 import type { Driver } from './driver.ts'
+import { type LearnedDurations, learnedFrom, NOTHING_LEARNED, withLearned } from './expected-durations.ts'
 import { factsOf } from './facts.ts'
 import { fencingFindings, fencingOf, withBestEffort } from './fencing.ts'
 import { findingsOf } from './findings.ts'
@@ -9,7 +10,7 @@ import { livenessOf } from './liveness.ts'
 import { lossFindings, lossOf } from './loss.ts'
 import { moveSteps } from './move-steps.ts'
 import { schedule } from './order-steps.ts'
-import type { Intent, Phase, Plan, PlannedStep } from './plan.ts'
+import { type Intent, PHASES, type Phase, type Plan, type PlannedStep } from './plan.ts'
 
 /** What makes a plan unique; comes in as values, so that planning stays pure. */
 export interface PlanIdentity {
@@ -19,15 +20,19 @@ export interface PlanIdentity {
   readonly madeIn?: string
 }
 
-/** The plan of a move: its steps, the facts that it rests on, and what is predicted. Pure; blockers are in its findings. */
+/**
+ * The plan of a move: its steps, the facts that it rests on, and what is predicted. Pure; blockers are in its findings. What former runs took
+ * comes in as a value: it changes times, and no decision.
+ */
 export function planMove(
   stack: Stack,
   observation: Observation,
   intent: Intent,
   drivers: Readonly<Record<string, Driver>>,
   identity: PlanIdentity,
+  learned: LearnedDurations = NOTHING_LEARNED,
 ): Plan {
-  const all = moveSteps(stack, observation, intent, drivers)
+  const all = withLearned(moveSteps(stack, observation, intent, drivers), learned)
   const loss = lossOf(stack, observation, intent, drivers)
   const liveness = livenessOf(stack, observation, drivers, intent.mode === 'rejoin' ? intent.to : intent.from)
   const fencing = fencingOf(stack, intent, all, liveness, drivers)
@@ -53,18 +58,18 @@ export function planMove(
     steps,
     fencing,
     liveness,
-    predictions: { ...times(steps), loss },
+    predictions: { ...times(steps), learned: learnedFrom(steps, learned), loss },
   }
 }
 
-/** Writes are refused from the first closed door to the opened traffic. */
+/** Writes are refused from the first closed door to the opened traffic; where no component is traffic, until the new site serves. */
 function times(steps: readonly PlannedStep[]): { readonly duration: Milliseconds; readonly writeGap: Milliseconds } {
   const scheduled = schedule(steps)
   const endOf = (phase: Phase): Milliseconds =>
     Math.max(0, ...steps.filter((step) => step.phase === phase).map((step) => scheduled.get(step.id)?.ends ?? 0))
   const beginOf = (phase: Phase): Milliseconds =>
     Math.min(...steps.filter((step) => step.phase === phase).map((step) => scheduled.get(step.id)?.begins ?? 0))
-  const served = endOf('TRAFFIC')
+  const served = endOf('TRAFFIC') || Math.max(...PHASES.slice(0, PHASES.indexOf('TRAFFIC')).map(endOf))
   const closed = [beginOf('DRAIN'), beginOf('FENCE'), served].find((time) => Number.isFinite(time)) ?? served
   return { duration: Math.max(0, ...[...scheduled.values()].map((time) => time.ends)), writeGap: served - closed }
 }

@@ -112,7 +112,15 @@ export interface Predictions {
   readonly duration: Milliseconds
   /** From the first refused write to the first accepted one. */
   readonly writeGap: Milliseconds
+  /** What the times above rest on. Nothing is decided by them: former runs that come later make no plan stale. */
+  readonly learned: LearnedFrom
   readonly loss: Loss
+}
+
+/** How many former runs the times of a plan rest on: of the step that is known best, and how many of its steps are known at all. */
+export interface LearnedFrom {
+  readonly runs: number
+  readonly steps: number
 }
 
 /** What one component would lose. A cache is named, and not counted: no write was acknowledged by it. */
@@ -124,6 +132,8 @@ export interface ComponentLoss extends Loss {
 export interface Loss {
   readonly bytes: readonly [number, number | null]
   readonly seconds: readonly [number, number | null]
+  /** Seconds: what it is most likely at most, under a condition that `why` names. Never above the interval, and no bound: nobody accepts it. */
+  readonly likely?: number
   /** Where the figures come from. */
   readonly why: string
 }

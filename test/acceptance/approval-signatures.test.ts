@@ -9,7 +9,8 @@ import { type CliRun, runCli } from '../support/run-cli.ts'
 import { planText, type SmallStack, smallStack } from '../support/small-stack.ts'
 import { temporaryFolder } from '../support/temporary-folder.ts'
 
-jest.setTimeout(60_000)
+// Each refusal tries for 3 s to leave its record in a witness that is not there.
+jest.setTimeout(120_000)
 
 const REASON = 'GitHub is down since 02:10, incident 4711'
 // Addresses for documentation: whoever asks the sites before the approval is judged waits for ever, and fails these tests.

@@ -196,12 +196,13 @@ describe('a gate that can not be read has not been shown to exist', () => {
     expectRefused(await execute(run, env), code)
   })
 
-  test('an API that never answers, within 20 s', async () => {
+  test('an API that never answers, within 25 s', async () => {
     const hole = await blackHole()
     const run = await execute(await waitingRun(), { GITHUB_API_URL: `http://127.0.0.1:${hole.port}` })
     await hole.stop()
     expectRefused(run, 'approval-unreadable')
-    expect(run.milliseconds).toBeLessThan(20_000)
+    // 15 s for GitHub, and 3 s for a record in a witness that is silent too.
+    expect(run.milliseconds).toBeLessThan(25_000)
   })
 
   test('a job without a run', async () => {

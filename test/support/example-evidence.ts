@@ -52,6 +52,7 @@ const plan: Plan = {
   predictions: {
     duration: 30_000,
     writeGap: 20_000,
+    learned: { runs: 0, steps: 0 },
     loss: { bytes: [0, 16_777_216], seconds: [0, 12], why: 'the archive is 12 s old' },
   },
 }

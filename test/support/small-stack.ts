@@ -113,6 +113,6 @@ export const planText = (more: object = {}): string =>
     steps: [],
     fencing: { required: null, planned: [] },
     liveness: { site: 'dc-a', is: 'up', sightings: [] },
-    predictions: { duration: 0, writeGap: 0, loss: { bytes: [0, 0], seconds: [0, 0], why: '' } },
+    predictions: { duration: 0, writeGap: 0, learned: { runs: 0, steps: 0 }, loss: { bytes: [0, 0], seconds: [0, 0], why: '' } },
     ...more,
   })

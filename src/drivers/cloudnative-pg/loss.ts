@@ -1,3 +1,4 @@
+import { readableDuration } from '../../duration.ts'
 import type { JsonObject } from '../../json.ts'
 import type { BySite } from '../../observation/observation.ts'
 import type { ComponentLoss, Intent } from '../../planning/plan.ts'
@@ -8,8 +9,9 @@ import { parseLsn, parseSegment } from './wal.ts'
 import type { Run } from './where.ts'
 
 /**
- * What a failover now would lose. Seconds: everything that was written before the newest known shipment is on the other side, or can be
- * fetched; whatever came later may be lost, up to now, because nobody knows when a silent primary wrote its last row.
+ * What a failover now would lose. Seconds: from the newest known shipment up to now, because nobody knows when a silent primary wrote its
+ * last row. No vantage point bounds that: a load balancer that finds the site down does not see the sessions that it still has. What is
+ * likely is said beside it, and bounds nothing. A shipment has the time at which it arrived: of a primary that was behind, more is lost.
  */
 export function predictedLoss(component: Database, states: BySite<CloudNativePgState>, intent: Intent, now: string): ComponentLoss | null {
   if (intent.mode !== 'failover') return null
@@ -27,8 +29,13 @@ export function predictedLoss(component: Database, states: BySite<CloudNativePgS
       : { at: instance.lastArchivedWALTime, what: `${to.state.cluster} shipped ${instance.lastArchivedWAL}, which it had received` },
   ])
   const seconds = known === null ? null : Math.max(0, Math.ceil((Date.parse(now) - Date.parse(known.at)) / 1_000))
+  const likely = from?.kind === 'answering' || seconds === null ? null : likelyLoss(to.state, seconds)
   const why = [
     known === null ? `it is not known when ${lost} last shipped anything` : `${known.what} at ${known.at}`,
+    ...(known === null
+      ? []
+      : ['what it wrote later may be lost, counted up to now, so the figure grows with the clock; more, if it was behind with shipping']),
+    ...(likely === null ? [] : [likely.why(lost)]),
     ...(upstream?.silent == null ? [] : [`its archive does not answer (${upstream.silent})`]),
     ...(instance?.isWalReceiverActive === true ? [`${to.state.cluster} streams from it at this moment`] : []),
   ]
@@ -43,7 +50,8 @@ export function predictedLoss(component: Database, states: BySite<CloudNativePgS
       of: 'writes',
       bytes: [0, null],
       seconds: [0, seconds],
-      why: `${lost} is silent, so the end of its WAL is not known; ${why.join('; ')}`,
+      ...(likely === null ? {} : { likely: likely.seconds }),
+      why: `${lost} is silent, so nobody knows when it wrote last; ${why.join('; ')}`,
     }
   const bytes = end > reached ? Number(end - reached) : 0
   return {
@@ -51,6 +59,24 @@ export function predictedLoss(component: Database, states: BySite<CloudNativePgS
     bytes: [0, bytes],
     seconds: [0, bytes === 0 ? 0 : seconds],
     why: `${lost} still answers and has written ${bytes} bytes that are not here; what it writes until it is fenced comes on top; ${why.join('; ')}`,
+  }
+}
+
+/**
+ * A primary that is written to, and reaches its archive, ships once in `archive_timeout`. When nothing more came for longer than that, it has
+ * most likely stopped within that time after its newest shipment: no more than one such time is lost, however long people have been thinking
+ * since. Null where this says nothing: the archive is silent or unknown, the setting is off, the time is not over, or the primary is seen to live.
+ */
+function likelyLoss(to: CloudNativePgState, upper: number): { readonly seconds: number; why(lost: string): string } | null {
+  const { archiveTimeout, upstream, instance } = to
+  if (archiveTimeout === null || upstream?.newest == null || upstream.silent !== null || instance?.isWalReceiverActive === true) return null
+  const seconds = Math.ceil(archiveTimeout / 1_000)
+  if (seconds >= upper) return null
+  const every = readableDuration(archiveTimeout)
+  return {
+    seconds,
+    why: (lost) =>
+      `likely at most ${every}: while it is written to, ${lost} ships at least every ${every} (archive_timeout), and nothing came since; more if it was behind with shipping, or cut off from its archive while users still reached it`,
   }
 }
 

@@ -27,6 +27,7 @@ export interface ClusterObject extends KubernetesObject {
     readonly primaryUpdateMethod?: string
     readonly primaryUpdateStrategy?: string
     readonly bootstrap?: object
+    readonly postgresql?: { readonly parameters?: Readonly<Record<string, string>> }
     readonly replica?: {
       readonly self?: string
       readonly primary?: string

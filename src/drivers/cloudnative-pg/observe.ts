@@ -1,8 +1,10 @@
 import type { KubernetesClient, KubernetesObject } from '../../clients/kubernetes-client.ts'
+import type { Milliseconds } from '../../duration.ts'
 import { asStandbyError } from '../../errors.ts'
 import type { BySite, Fact, Gap, Observed } from '../../observation/observation.ts'
 import type { DriverContext } from '../../planning/driver.ts'
 import type { SiteName } from '../../stack/stack.ts'
+import { archiveTimeoutOf } from './archive-timeout.ts'
 import { secretDigest } from './must-match-secrets.ts'
 import {
   BACKUP,
@@ -41,6 +43,8 @@ export interface CloudNativePgState {
   readonly hibernated: boolean
   readonly smartShutdownTimeout: number
   readonly minApplyDelay: boolean
+  /** A primary that is written to ships at least so often; null: only full segments. */
+  readonly archiveTimeout: Milliseconds | null
   readonly image: string
   readonly plugin: string | null
   readonly operator: string | null
@@ -134,6 +138,7 @@ export function stateOf(
     hibernated: cluster.metadata.annotations?.['cnpg.io/hibernation'] === 'on',
     smartShutdownTimeout: spec.smartShutdownTimeout ?? 180,
     minApplyDelay: spec.replica?.minApplyDelay !== undefined,
+    archiveTimeout: archiveTimeoutOf(cluster),
     image: spec.imageName ?? '',
     plugin: status?.pluginStatus?.find((plugin) => plugin.name.startsWith('barman-cloud'))?.version ?? null,
     operator: instance?.instanceManagerVersion ?? null,

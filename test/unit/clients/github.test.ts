@@ -88,6 +88,9 @@ describe('what GitHub says about an approval', () => {
     expect(await (await gitHub(json([approval]))).approvals(9)).toEqual([approval])
     expect(await (await gitHub(json([]))).approvals(9)).toEqual([])
     expect(await (await gitHub(json({ name: 'main', commit: { sha: 'abc' } }))).branchTip('main')).toBe('abc')
+    const job = { status: 'in_progress', started_at: '2026-11-21T06:00:00Z', runner_name: 'runner-1' }
+    expect(await (await gitHub(json({ total_count: 1, jobs: [job] }))).jobs(9)).toEqual([job])
+    await expect((await gitHub(json({ jobs: [{ status: 'queued' }] }))).jobs(9)).rejects.toMatchObject({ code: 'github-unreadable' })
   })
 
   test('about branch policies is read over all pages', async () => {

@@ -4,6 +4,7 @@ import { judgeChain } from '../../../src/evidence/chain.ts'
 import type { EvidenceBody } from '../../../src/evidence/evidence-body.ts'
 import { evidenceText } from '../../../src/evidence/evidence-text.ts'
 import { bodyIn, EVIDENCE_FOLDER, keepEvidence, newestBodies, readChain } from '../../../src/evidence/keep-evidence.ts'
+import { moveTimes } from '../../../src/evidence/move-times.ts'
 import type { ConditionalStore } from '../../../src/execution/conditional-store.ts'
 import { createActive } from '../../../src/execution/witness.ts'
 import { continueFailover, readRun } from '../../../src/operations/continue-failover.ts'
@@ -125,6 +126,32 @@ describe('every run leaves a record that says who, what, when and how it ended',
     expect(continued).toBeGreaterThan(5)
   })
 
+  test.each([
+    ['resume', 'run-ended'],
+    ['abort', 'run-ended'],
+  ] as const)('who comes to %s a run that has ended: it is refused, and the refusal is on record', async (how, code) => {
+    const at = await planned()
+    const { run } = await executeFailover(at.world(), at.plan, approve(at.digest))
+    await expect(continueFailover(at.world(), await readRun(at.world(), run), how)).rejects.toMatchObject({ code })
+    const [, refused] = await bodies(at.store)
+    expect(refused).toMatchObject({ run, operation: how, verdict: 'refused', failure: { code }, steps: [], asked: { by: 'sam' } })
+    expect(schemaErrors('evidence.schema.json', refused)).toEqual([])
+  })
+
+  test('a run whose plan could not be kept in the witness: nothing begins, and the log says that no record is left', async () => {
+    const at = await planned()
+    const warnings: string[] = []
+    const world = at.world()
+    const full = async (): Promise<never> => {
+      throw siteError('witness-unreachable', 'no answer')
+    }
+    const log = { ...world.log, warning: (line: string) => void warnings.push(line) }
+    const report = await executeFailover({ ...world, store: { ...at.store, create: full }, log }, at.plan, approve(at.digest))
+    expect(report).toMatchObject({ verdict: 'refused', failure: { code: 'witness-unreachable' }, evidence: null })
+    expect(warnings).toEqual([expect.stringContaining('could not be written')])
+    expect(at.toy.effects).toEqual([])
+  })
+
   test('a witness that keeps the run from beginning costs a warning, and no other failure', async () => {
     const at = await planned()
     const gone = async (): Promise<never> => {
@@ -141,6 +168,50 @@ describe('every run leaves a record that says who, what, when and how it ended',
     const report = await executeFailover(deaf, at.plan, approve(at.digest))
     expect(report).toMatchObject({ verdict: 'refused', failure: { code: 'witness-unreachable' }, evidence: null })
     expect(warnings).toEqual([expect.stringContaining('could not be written')])
+  })
+})
+
+describe('where the time went', () => {
+  const minutes = (n: number): number => n * 60_000
+  /** The approval came `approved` after the plan, on GitHub, and the run began `begun` after it. */
+  async function split(approval: (digest: string, startedAt: string) => Approval) {
+    const at = await planned()
+    at.clock.pass(minutes(10))
+    const startedAt = at.clock.now().toISOString()
+    at.clock.pass(minutes(1))
+    await executeFailover(at.world(), at.plan, approval(at.digest, startedAt))
+    const [body] = await bodies(at.store)
+    expect(schemaErrors('evidence.schema.json', body)).toEqual([])
+    return { approvedAt: body?.approvedAt, startedAt, rto: body?.rto }
+  }
+  const reviewed = (digest: string, jobStartedAt: string | null): Approval => ({
+    ...approve(digest),
+    kind: 'github-environment',
+    proof: { purpose: { operation: 'execute' }, jobStartedAt },
+  })
+
+  test('on GitHub, people decide until the job begins that they let go', async () => {
+    const { approvedAt, startedAt, rto } = await split(reviewed)
+    expect(approvedAt).toBe(startedAt)
+    expect(rto).toMatchObject({ decide: minutes(10), approve: minutes(1) })
+  })
+
+  test('where GitHub does not say it, or signatures have no time, all of it is the decision, and nothing is invented', async () => {
+    for (const approval of [
+      (digest: string) => reviewed(digest, null),
+      (digest: string) => ({ ...approve(digest), kind: 'signatures' as const }),
+    ])
+      expect(await split(approval)).toMatchObject({ approvedAt: null, rto: { decide: minutes(11), approve: null } })
+  })
+
+  test('where nobody has to approve, the decision ends with the command', async () => {
+    expect((await split(approve)).rto).toMatchObject({ decide: minutes(11), approve: 0 })
+  })
+
+  test('an approval that a later process was given is no part of how the run began', () => {
+    const plan = { madeAt: '2026-11-21T06:00:00Z' }
+    const times = { plan, begunAt: '2026-11-21T06:05:00Z', approvedAt: '2026-11-21T09:00:00Z', steps: [] }
+    expect(moveTimes(times)).toMatchObject({ decide: minutes(5), approve: null })
   })
 })
 

@@ -1,4 +1,6 @@
 import { describe, expect, test } from '@jest/globals'
+import { parseDuration } from '../../../src/duration.ts'
+import { lossText } from '../../../src/evidence/move-words.ts'
 import type { Observation } from '../../../src/observation/observation.ts'
 import type { Driver, Sighting } from '../../../src/planning/driver.ts'
 import { intentOf, type MoveRequest } from '../../../src/planning/intent.ts'
@@ -129,6 +131,28 @@ describe('the plan of a failover', () => {
     expect(blockersOf(plan(lost, { mode: 'failover', to: 'dc-b' }))).toEqual(['loss-not-accepted'])
     expect(blockersOf(plan(lost, { ...failover, acceptLoss: 29_000 }))).toEqual(['loss-above-bound'])
     expect(plan(lost, failover).predictions.loss).toEqual({ bytes: [0, 4096], seconds: [0, 30], why: 'the archive is 30 s old' })
+  })
+
+  test('names a bound that still holds when people have decided', () => {
+    const next = plan(lost, { mode: 'failover', to: 'dc-b' }).findings.find(({ code }) => code === 'loss-not-accepted')?.next
+    const bound = parseDuration(/--accept-data-loss (\S+)/.exec(next ?? '')?.[1] ?? '')
+    expect(bound).toBe(31 * 60_000)
+    expect(blockersOf(plan(lost, { ...failover, acceptLoss: bound ?? 0 }))).toEqual([])
+  })
+
+  test('shows what is likely beside the bound, and refuses by the bound alone', () => {
+    const hour: Around = {
+      driver: {
+        loss: ({ name }) =>
+          name !== 'database' ? null : { of: 'writes', bytes: [0, null], seconds: [0, 3_600], likely: 60, why: 'it ships every minute' },
+      },
+    }
+    const planned = plan(lost, failover, hour)
+    expect(lossText(planned.predictions.loss)).toBe(
+      'up to 1 h 0 min of writes, likely at most 1 min (at least 0 bytes): it ships every minute',
+    )
+    expect(blockersOf(planned)).toEqual(['loss-above-bound'])
+    expect(blockersOf(plan(lost, { ...failover, acceptLoss: 3_600_000 }, hour))).toEqual([])
   })
 
   test('is refused when nobody can say how much would be lost, whatever was accepted', () => {

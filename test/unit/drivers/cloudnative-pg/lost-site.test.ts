@@ -136,6 +136,33 @@ describe('the loss that is predicted', () => {
     })
     expect(loss(states({ b: { upstream } }))).toMatchObject({ bytes: [0, 0], seconds: [0, 0] })
   })
+  test('grows with the clock, and what is likely does not: a primary that was written to would have shipped again', () => {
+    const later = (minutes: number) => new Date(Date.parse(now) + minutes * 60_000).toISOString()
+    const deaf = (b: Change['b'] = {}) => lost({ ...b, instance: { isWalReceiverActive: false, ...b?.instance } })
+    const at = (minutes: number, seen = deaf()) => cloudNativePg.loss?.(database, seen, failover, later(minutes))
+    expect(at(4)).toMatchObject({ seconds: [0, 252] })
+    expect(at(4)).not.toHaveProperty('likely')
+    expect(at(60)).toMatchObject({
+      seconds: [0, 3_612],
+      likely: 300,
+      why: expect.stringContaining('at least every 5 min (archive_timeout)'),
+    })
+    expect(at(600)).toMatchObject({ seconds: [0, 36_012], likely: 300 })
+    const declared = (archive_timeout: string) => deaf({ spec: { postgresql: { parameters: { archive_timeout } } } })
+    expect([at(60, declared('60s'))?.likely, at(60, declared('2min'))?.likely, at(60, declared('90'))?.likely]).toEqual([60, 120, 90])
+  })
+  test('has no likely figure where the archive is silent, the primary is seen to live, or only full segments are shipped', () => {
+    const deaf = { isWalReceiverActive: false }
+    const hour = new Date(Date.parse(now) + 3_600_000).toISOString()
+    const never = { postgresql: { parameters: { archive_timeout: '0' } } }
+    const seen = [
+      lost({ instance: { ...deaf, lastArchivedWALTime: now, lastArchivedWAL: 'x' }, upstream: { ...upstream, silent: 'no answer' } }),
+      lost({ instance: { isWalReceiverActive: true } }),
+      lost({ instance: deaf, spec: never }),
+      states({ a: { instance: { currentLsn: '0/9000100' } }, b: { upstream, instance: deaf } }),
+    ]
+    for (const one of seen) expect(cloudNativePg.loss?.(database, one, failover, hour)).not.toHaveProperty('likely')
+  })
   test('is none of a planned move', () =>
     expect(cloudNativePg.loss?.(database, states(), { ...failover, mode: 'switchover' }, now)).toBeNull())
 })

@@ -1,0 +1,77 @@
+import { withinDeadline } from '../clients/within-deadline.ts'
+import type { World } from '../composition.ts'
+import { seconds } from '../duration.ts'
+import { asStandbyError, type StandbyError, siteError } from '../errors.ts'
+import { type KeptEvidence, keepEvidence } from '../evidence/keep-evidence.ts'
+import { type RefusalBody, refusalOf } from '../evidence/refusal-body.ts'
+import type { ConditionalStore } from '../execution/conditional-store.ts'
+import type { Clock, Log } from '../planning/driver.ts'
+import type { Plan } from '../planning/plan.ts'
+import { TOOL_VERSION } from '../version.ts'
+import { failureOf } from './reports.ts'
+import { newRun } from './run-id.ts'
+
+/** What somebody asks for, as far as it is known before anybody has approved it. */
+export interface Attempt {
+  readonly stack: string
+  readonly operation: RefusalBody['operation']
+  readonly asked: RefusalBody['asked']
+  readonly digest: string | null
+  /** The run that is to be continued; null to execute, or while it is not known. */
+  readonly run: string | null
+  readonly plan: Plan | null
+}
+
+/** Where refusals are recorded: needs the witness alone, which is opened only then. */
+export interface RefusalLog {
+  readonly store: () => Promise<ConditionalStore>
+  readonly clock: Pick<Clock, 'now'>
+  readonly log: Log
+}
+
+/** With a world at hand, its witness is open already. */
+export const refusalsIn = ({ store, clock, log }: Pick<World, 'store' | 'clock' | 'log'>): RefusalLog => ({
+  store: async () => store,
+  clock,
+  log,
+})
+
+/** Whoever is refused waits for the witness no longer than for an observation. */
+const PATIENCE = seconds(3)
+
+/**
+ * Does what may refuse a move before it has an approval and a world; what it throws is thrown on, after it was recorded in the evidence.
+ * A record that can not be left is a warning in the log.
+ */
+export async function recordingRefusal<T>(to: RefusalLog, attempt: Attempt, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work()
+  } catch (thrown) {
+    await recordRefusal(to, attempt, asStandbyError(thrown))
+    throw thrown
+  }
+}
+
+/** Leaves the record of a refusal; never throws, and ends within 3 s. */
+export async function recordRefusal(to: RefusalLog, attempt: Attempt, error: StandbyError): Promise<void> {
+  try {
+    const { record, head } = await withinDeadline(PATIENCE, [], () => kept(to, attempt, error), late)
+    to.log.info(`the refusal is recorded: ${record}, head ${head}`)
+  } catch (failed) {
+    to.log.warning(`the refusal could not be recorded, no evidence of it is left: ${asStandbyError(failed).message}`)
+  }
+}
+
+async function kept(to: RefusalLog, { run, ...attempt }: Attempt, error: StandbyError): Promise<KeptEvidence> {
+  const now = to.clock.now()
+  const body = refusalOf({
+    ...attempt,
+    run: run ?? newRun(now),
+    failure: failureOf(error),
+    now: now.toISOString(),
+    toolVersion: TOOL_VERSION,
+  })
+  return keepEvidence(await to.store(), body)
+}
+
+const late = (): Error => siteError('witness-unreachable', `the witness did not take it within ${PATIENCE} ms`)
