@@ -55,6 +55,8 @@ export interface PlannedStep {
   readonly irreversible: boolean
   /** The level of the ladder that is reached when this step is done: the old site is shut out of so much. */
   readonly fence?: FenceLevel
+  /** The fence is waited for, not seen: the old site shuts itself within a known time, its application and its database at once. */
+  readonly byTime?: true
   readonly deadline: Milliseconds
   /** What it usually takes: for the prediction and the live view. */
   readonly expected: Milliseconds
@@ -101,6 +103,8 @@ export interface Plan {
 export interface Fencing {
   readonly required: FenceLevel | null
   readonly planned: readonly FenceLevel[]
+  /** Those of them that nobody sees shut: they hold by time alone. */
+  readonly byTime?: readonly FenceLevel[]
 }
 
 /** A fact with the component and site it was seen at. */

@@ -28,6 +28,7 @@ const report = (more: Partial<GuardReport> = {}): GuardReport => ({
   open: [],
   lastClosing: null,
   configuration: '',
+  closesWithin: null,
   ...more,
 })
 const seen = (said: GuardReport | null): Observed<GuardState> => ({

@@ -1,0 +1,62 @@
+import { readableDuration } from '../duration.ts'
+import type { Observation } from '../observation/observation.ts'
+import type { FenceLevel } from '../stack/fence-levels.ts'
+import type { Stack } from '../stack/stack.ts'
+import type { Driver, Outwait } from './driver.ts'
+import { fenceLevels, reaches } from './fence-levels.ts'
+import type { Finding, Intent, PlannedStep } from './plan.ts'
+
+/** What the guard of a site closes by itself: what stands inside the site and can be fenced. */
+export const isGuarded = (driver: Driver | undefined): boolean => driver?.scope === 'site' && driver.fence !== undefined
+
+/**
+ * What is known of the lost site's closing by itself; null where the stack has nothing of the kind, and outside failovers. Pure.
+ * A stack is not outwaited when it promotes what no guard can close.
+ */
+export function outwaitOf(
+  stack: Stack,
+  observation: Observation,
+  intent: Intent,
+  drivers: Readonly<Record<string, Driver>>,
+  steps: readonly PlannedStep[],
+): Outwait | null {
+  if (intent.mode !== 'failover') return null
+  const found = stack.components.flatMap((component) => {
+    const said = drivers[component.driver]?.outwait?.(component, observation.components[component.name] ?? {}, intent, stack)
+    return said === undefined ? [] : [said]
+  })[0]
+  if (found === undefined) return null
+  const unguarded = stack.components.find(({ name, driver }) => !isGuarded(drivers[driver]) && steps.some((step) => promotes(step, name)))
+  if (unguarded === undefined) return found
+  return {
+    within: null,
+    why: `${unguarded.name} (${unguarded.driver}) can not be closed from inside a site`,
+    next: 'Add a component that reaches the level from outside, such as one of the driver command.',
+  }
+}
+const promotes = (step: PlannedStep, component: string): boolean =>
+  step.component === component && step.phase === 'PROMOTE' && step.irreversible
+
+/** The wait, where a level that the guard reaches is demanded and no proven fence holds it: it costs its whole time. Pure. */
+export function outwaitSteps(outwait: Outwait | null, required: FenceLevel | null, steps: readonly PlannedStep[]): PlannedStep[] {
+  const demanded = required === 'application' || required === 'database'
+  if (outwait === null || outwait.within === null || !demanded || reaches(fenceLevels(steps), required)) return []
+  return [{ ...outwait.wait, phase: 'PROMOTE', fence: required, byTime: true }]
+}
+
+/** Says how long the lost site may write on beside the promoted one, where a failover neither shuts it inside nor waits. */
+export function outwaitFindings(outwait: Outwait | null, steps: readonly PlannedStep[], intent: Intent): Finding[] {
+  const levels = fenceLevels(steps)
+  if (outwait === null || reaches(levels, 'database') || reaches(levels, 'application')) return []
+  const site = intent.from
+  const bound = outwait.within === null ? 'and nobody can say for how long' : `for up to ${readableDuration(outwait.within)}`
+  return [
+    {
+      code: 'guard-not-outwaited',
+      severity: 'info',
+      site,
+      what: `${site} may take writes from inside after the promotion, if it lives, ${bound}${outwait.within === null ? `: ${outwait.why}` : ', until its guard has shut it'}`,
+      next: outwait.within === null ? outwait.next : 'To wait for that before anything is promoted, declare fencing.failover: database.',
+    },
+  ]
+}
