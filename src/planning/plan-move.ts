@@ -3,12 +3,13 @@ import type { Observation } from '../observation/observation.ts'
 import type { Stack } from '../stack/stack.ts'
 import type { Driver } from './driver.ts'
 import { factsOf } from './facts.ts'
-import { fencingFindings, fencingOf } from './fencing.ts'
+import { fencingFindings, fencingOf, requiredFence } from './fencing.ts'
 import { findingsOf } from './findings.ts'
 import { livenessOf } from './liveness.ts'
 import { lossFindings, lossOf } from './loss.ts'
 import { moveSteps } from './move-steps.ts'
 import { schedule } from './order-steps.ts'
+import { outwaitFindings, outwaitOf } from './outwait.ts'
 import type { Intent, Phase, Plan, PlannedStep } from './plan.ts'
 
 /** What makes a plan unique; comes in as values, so that planning stays pure. */
@@ -27,9 +28,10 @@ export function planMove(
   drivers: Readonly<Record<string, Driver>>,
   identity: PlanIdentity,
 ): Plan {
-  const steps = moveSteps(stack, observation, intent, drivers)
-  const loss = lossOf(stack, observation, intent, drivers)
   const liveness = livenessOf(stack, observation, drivers, intent.mode === 'rejoin' ? intent.to : intent.from)
+  const steps = moveSteps(stack, observation, intent, drivers, requiredFence(stack, intent, liveness, drivers))
+  const loss = lossOf(stack, observation, intent, drivers)
+  const outwait = outwaitOf(stack, observation, intent, drivers, steps)
   const fencing = fencingOf(stack, intent, steps, liveness, drivers)
   const madeAt = observation.at
   return {
@@ -46,7 +48,8 @@ export function planMove(
     facts: factsOf(observation, intent, liveness),
     findings: [
       ...findingsOf(stack, observation, intent, drivers),
-      ...fencingFindings(fencing, liveness, intent),
+      ...fencingFindings(fencing, liveness, intent, outwait),
+      ...outwaitFindings(outwait, steps, intent),
       ...lossFindings(loss, intent),
     ],
     steps,
