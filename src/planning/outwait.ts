@@ -21,11 +21,18 @@ export function outwaitOf(
   steps: readonly PlannedStep[],
 ): Outwait | null {
   if (intent.mode !== 'failover') return null
-  const found = stack.components.flatMap((component) => {
-    const said = drivers[component.driver]?.outwait?.(component, observation.components[component.name] ?? {}, intent, stack)
-    return said === undefined ? [] : [said]
-  })[0]
-  if (found === undefined) return null
+  const guard = stack.components.find(({ driver }) => drivers[driver]?.outwait !== undefined)
+  if (guard === undefined) return null
+  const states = observation.components[guard.name] ?? {}
+  const found = drivers[guard.driver]?.outwait?.(guard, states, intent, stack) ?? null
+  if (found === null || found.within === null) return found
+  // A silent site speaks against nothing; one that answers, and of which only this can not be seen, does.
+  if (observation.sites[intent.from]?.kind === 'answering' && states[intent.from]?.kind !== 'answering')
+    return {
+      within: null,
+      why: `${intent.from} answers, and ${guard.name} can not be seen there`,
+      next: `Find out why, then make a new plan.`,
+    }
   const unguarded = stack.components.find(({ name, driver }) => !isGuarded(drivers[driver]) && steps.some((step) => promotes(step, name)))
   if (unguarded === undefined) return found
   return {

@@ -2,7 +2,7 @@ import { describe, expect, test } from '@jest/globals'
 import { guard } from '../../../src/drivers/guard/driver.ts'
 import { levelsText } from '../../../src/evidence/move-words.ts'
 import { reachedFence } from '../../../src/evidence/reached-fence.ts'
-import type { Observation } from '../../../src/observation/observation.ts'
+import type { Observation, Observed } from '../../../src/observation/observation.ts'
 import type { StepReport } from '../../../src/operations/reports.ts'
 import type { Driver } from '../../../src/planning/driver.ts'
 import type { Plan } from '../../../src/planning/plan.ts'
@@ -18,7 +18,13 @@ const toy = toyDriver({ writer: 'dc-a', effects: [] })
 
 function plan(
   failover: FenceLevel,
-  more: { readonly closeAfter?: string; readonly answers?: boolean; readonly driver?: Partial<Driver>; readonly mode?: 'switchover' } = {},
+  more: {
+    readonly closeAfter?: string
+    readonly answers?: boolean
+    readonly guard?: Observed
+    readonly driver?: Partial<Driver>
+    readonly mode?: 'switchover'
+  } = {},
 ): Plan {
   const spec = more.closeAfter === undefined ? {} : { closeAfter: more.closeAfter }
   const stack: Stack = {
@@ -31,7 +37,7 @@ function plan(
     at,
     witness: { kind: 'answering', active, lock: null },
     sites: { 'dc-a': more.answers === true ? answering : silent, 'dc-b': answering },
-    components: {},
+    components: more.guard === undefined ? {} : { guard: { 'dc-a': more.guard } },
   }
   const drivers = { toy: { ...toy, ...more.driver }, guard: guard as unknown as Driver }
   const [from, to] = ['dc-a' as SiteName, 'dc-b' as SiteName]
@@ -112,10 +118,19 @@ test('where the API of the site answers, the proven fence is enough: nothing is 
 })
 
 test('a site that answers, is seen alive and can not be fenced is outwaited, though the stack demands only traffic', () => {
-  const planned = plan('traffic', { ...CLOSES, answers: true, driver: { fence: () => [] } })
+  const alive = { ...CLOSES, answers: true, driver: { fence: () => [] } }
+  const seen = { kind: 'answering', state: { ready: 1, report: null }, role: 'unknown', health: 'healthy', text: '', facts: [] } as const
+  const planned = plan('traffic', { ...alive, guard: seen })
   expect(planned.fencing.required).toBe('database')
   expect(waitOf(planned)).toBeDefined()
   expect(found(planned)).toEqual([])
+  // Not on the word of a guard that nobody sees where everything else is seen.
+  for (const guard of [
+    { kind: 'silent', why: 'forbidden' },
+    { kind: 'absent', why: 'no Deployment' },
+    { ...seen, health: 'down' },
+  ] as const)
+    expect(found(plan('traffic', { ...alive, guard }))).toContain('fence-too-low blocker')
 })
 
 test('a switchover waits for no guard', () => {

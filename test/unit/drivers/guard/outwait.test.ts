@@ -5,6 +5,7 @@ import type { GuardComponent } from '../../../../src/drivers/guard/spec.ts'
 import type { GuardReport } from '../../../../src/guard/report.ts'
 import type { BySite, Observed } from '../../../../src/observation/observation.ts'
 import type { StepRun } from '../../../../src/planning/driver.ts'
+import type { ManualSurroundings } from '../../../../src/planning/manual.ts'
 import type { Intent, PlannedStep } from '../../../../src/planning/plan.ts'
 import type { SiteName } from '../../../../src/stack/stack.ts'
 import { toyClock, toyStack } from '../../../support/toy-stack.ts'
@@ -82,6 +83,10 @@ describe('the wait', () => {
       is: 'done',
       proof: { by: 'time', guarded: 'dc-a', waitedMs: WITHIN, text: expect.stringContaining('nobody has looked') },
     })
+  })
+
+  test('by hand is as long', () => {
+    expect(guard.manual?.(component(), step(), {} as ManualSurroundings)).toMatchObject({ commands: ['sleep 143'] })
   })
 
   test('of a plan that was bent to wait for nothing is a defect, and no wait', async () => {
