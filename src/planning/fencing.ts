@@ -3,6 +3,7 @@ import type { Stack } from '../stack/stack.ts'
 import type { Driver, Outwait } from './driver.ts'
 import { fenceLevels, levelsByTime, reaches } from './fence-levels.ts'
 import type { Liveness } from './liveness.ts'
+import { canBeOutwaited } from './outwait.ts'
 import type { Fencing, Finding, Intent, PlannedStep } from './plan.ts'
 
 /** Where nothing is declared. A stack of which no part can be fenced, an archive alone, needs none. */
@@ -42,7 +43,7 @@ export function fencingFindings(fencing: Fencing, liveness: Liveness, intent: In
   if (required === null || reaches(planned, required)) return []
   const site = intent.from
   const guard =
-    outwait?.within === null
+    outwait?.within === null && canBeOutwaited(required)
       ? { why: `; its guard is not waited for: ${outwait.why}`, next: ` Or: ${outwait.next}` }
       : { why: '', next: '' }
   const has = planned.length === 0 ? 'nothing' : planned.join(', ')

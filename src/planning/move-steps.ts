@@ -46,11 +46,13 @@ function behind(gates: readonly StepId[], step: PlannedStep): PlannedStep {
   return step.phase === 'PROMOTE' && step.mayBeginIn === undefined ? { ...step, needs: [...step.needs, ...gates] } : step
 }
 
-/** A fence that is shut after the promotion shuts nothing; and time is no fence but where every promotion waits for it, as `outwait.ts` has it. */
+/** A fence that is shut after the promotion shuts nothing; and time is no fence but in front of every promotion, where `outwait.ts` puts it. */
 const lateFences = (steps: readonly PlannedStep[]): string[] =>
-  steps
-    .filter((step) => step.byTime === true || (step.fence !== undefined && PHASES.indexOf(step.phase) >= PHASES.indexOf('PROMOTE')))
-    .map((step) => `${step.id} fences in ${step.phase}, after the promotion`)
+  steps.flatMap((step) => {
+    if (step.byTime === true) return [`${step.id} calls itself a fence by time`]
+    const late = step.fence !== undefined && PHASES.indexOf(step.phase) >= PHASES.indexOf('PROMOTE')
+    return late ? [`${step.id} fences in ${step.phase}, after the promotion`] : []
+  })
 
 /** A failover rests on nothing of the lost site. */
 const onLostSite = (steps: readonly PlannedStep[], intent: Intent): string[] =>

@@ -4,7 +4,7 @@ import type { FenceLevel } from '../stack/fence-levels.ts'
 import type { Stack } from '../stack/stack.ts'
 import type { Driver, Outwait } from './driver.ts'
 import { fenceLevels, reaches } from './fence-levels.ts'
-import type { Finding, Intent, PlannedStep } from './plan.ts'
+import type { Fencing, Finding, Intent, PlannedStep } from './plan.ts'
 
 /** What the guard of a site closes by itself: what stands inside the site and can be fenced. */
 export const isGuarded = (driver: Driver | undefined): boolean => driver?.scope === 'site' && driver.fence !== undefined
@@ -31,7 +31,7 @@ export function outwaitOf(
     return {
       within: null,
       why: `${intent.from} answers, and ${guard.name} can not be seen there`,
-      next: `Find out why, then make a new plan.`,
+      next: 'Find out why, then make a new plan.',
     }
   const unguarded = stack.components.find(({ name, driver }) => !isGuarded(drivers[driver]) && steps.some((step) => promotes(step, name)))
   if (unguarded === undefined) return found
@@ -46,15 +46,17 @@ const promotes = (step: PlannedStep, component: string): boolean =>
 
 /** The wait, where a level that the guard reaches is demanded and no proven fence holds it: it costs its whole time. Pure. */
 export function outwaitSteps(outwait: Outwait | null, required: FenceLevel | null, steps: readonly PlannedStep[]): PlannedStep[] {
-  const demanded = required === 'application' || required === 'database'
-  if (outwait === null || outwait.within === null || !demanded || reaches(fenceLevels(steps), required)) return []
+  if (outwait === null || outwait.within === null || !canBeOutwaited(required) || reaches(fenceLevels(steps), required)) return []
   return [{ ...outwait.wait, phase: 'PROMOTE', fence: required, byTime: true }]
 }
 
-/** Says how long the lost site may write on beside the promoted one, where a failover neither shuts it inside nor waits. */
-export function outwaitFindings(outwait: Outwait | null, steps: readonly PlannedStep[], intent: Intent): Finding[] {
-  const levels = fenceLevels(steps)
-  if (outwait === null || reaches(levels, 'database') || reaches(levels, 'application')) return []
+/** Whether a site that shuts itself holds this level. */
+export const canBeOutwaited = (required: FenceLevel | null): required is 'application' | 'database' =>
+  required === 'application' || required === 'database'
+
+/** Says how long the lost site may write on beside the promoted one, where nobody demands that a failover shuts it inside, and it does not. */
+export function outwaitFindings(outwait: Outwait | null, { required, planned }: Fencing, intent: Intent): Finding[] {
+  if (outwait === null || canBeOutwaited(required) || reaches(planned, 'database') || reaches(planned, 'application')) return []
   const site = intent.from
   const bound = outwait.within === null ? 'and nobody can say for how long' : `for up to ${readableDuration(outwait.within)}`
   return [

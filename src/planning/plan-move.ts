@@ -49,7 +49,7 @@ export function planMove(
     findings: [
       ...findingsOf(stack, observation, intent, drivers),
       ...fencingFindings(fencing, liveness, intent, outwait),
-      ...outwaitFindings(outwait, steps, intent),
+      ...outwaitFindings(outwait, fencing, intent),
       ...lossFindings(loss, intent),
     ],
     steps,

@@ -43,7 +43,9 @@ export function outwaitGuard(component: GuardComponent, states: BySite<GuardStat
 /** What speaks against a guard on the lost site that closes in its declared time. Silence does not: then its promise is all there is. */
 function doubtOf(states: BySite<GuardState>, from: string, within: Milliseconds): string | null {
   const lost = states[from]
-  if (lost?.kind === 'absent') return `there is no guard on ${from} (${lost.why})`
+  // What was not deployed on one site may well be missing on the silent one.
+  const without = Object.entries(states).find(([, seen]) => seen.kind === 'absent')?.[0]
+  if (without !== undefined) return `no guard is deployed on ${without}`
   if (lost?.kind === 'answering' && lost.health !== 'healthy') return `the guard of ${from} is not well: ${lost.text}`
   // The deployed guards may be of an older stack file: those that answer say what they keep.
   for (const [site, seen] of Object.entries(states)) {

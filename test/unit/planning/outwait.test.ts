@@ -88,7 +88,7 @@ describe('a failover from a site that nobody reaches', () => {
   test('is refused when its guard promises no time, and the plan says what would mend that', () => {
     const planned = plan('database')
     expect(waitOf(planned)).toBeUndefined()
-    expect(found(planned)).toContain('fence-too-low blocker')
+    expect(found(planned)).toEqual(['fence-too-low blocker'])
     expect(planned.findings.find(({ code }) => code === 'fence-too-low')?.next).toContain('Declare closeAfter of guard, and deploy.')
   })
 

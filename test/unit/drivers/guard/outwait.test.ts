@@ -42,8 +42,9 @@ describe('what the guard of a lost site is trusted with', () => {
     })
   })
 
-  test('nothing where it answers and is absent or not well', () => {
+  test('nothing where it answers and is not well, or was not deployed on some site', () => {
     expect(outwait({ [A]: { kind: 'absent', why: 'there is no Deployment' } })).toMatchObject({ within: null })
+    expect(outwait({ [A]: silent, [B]: { kind: 'absent', why: 'there is no Deployment' } })).toMatchObject({ within: null })
     expect(outwait({ [A]: says(WITHIN, 'down') })).toMatchObject({ within: null })
     expect(outwait({ [A]: says(WITHIN, 'degraded') })).toMatchObject({ within: null, why: expect.stringContaining('as it is') })
   })
