@@ -245,6 +245,10 @@ export const REASON_CODES = {
     'guard-blind': 'The guard of a site can not read the witness. It blocks a move to that site, which its guard would close.',
     'guard-closed': 'The guard holds closed what came up as if the site were active.',
     'guard-cannot-close': 'A site has to be closed, and its guard can not close all of it.',
+    'guard-without-time':
+      'The stack demands that a failover waits for its guard, and the guard declares no closeAfter: there is no time to wait for.',
+    'guard-not-outwaited':
+      'A failover neither shuts the lost site inside nor waits for its guard: if it lives, it may take writes beside the promoted one.',
     'guard-does-not-start': 'A deploy met what waiting does not mend: a missing image, a pod that ends again and again.',
     'guard-not-declared': 'A guard was started, and its stack file declares none.',
     'guard-program-missing': 'The bundle that guards run was not found beside the running program.',

@@ -7,8 +7,8 @@ import { systemClock } from '../composition.ts'
 import { localCredential } from '../credentials.ts'
 import { GUARD_KIND, guardSpecOf, rulesOf } from '../drivers/guard/spec.ts'
 import { conditionalStores, drivers, witnesses } from '../drivers/registry.ts'
-import { seconds } from '../duration.ts'
 import { asStandbyError, inputError } from '../errors.ts'
+import { REPORT_DEADLINE } from '../guard/closing-time.ts'
 import { guardSite } from '../guard/guard-site.ts'
 import { memoryIn } from '../guard/memory.ts'
 import { CONFIGURATION, GUARD, guardNamespace, WITNESS_ACCESS_KEY_ID, WITNESS_SECRET_ACCESS_KEY } from '../guard/names.ts'
@@ -84,7 +84,7 @@ async function runGuard(path: string, options: GuardOptions, signal: AbortSignal
     random: Math.random,
     memory: memoryIn(options.memory),
     publish: async (said) => {
-      await kubernetes.patch(report, { data: { [REPORT_KEY]: JSON.stringify(said) } }, { deadline: seconds(5) })
+      await kubernetes.patch(report, { data: { [REPORT_KEY]: JSON.stringify(said) } }, { deadline: REPORT_DEADLINE })
     },
     configuration: process.env[CONFIGURATION] ?? '',
   })

@@ -1,7 +1,7 @@
 import { type Milliseconds, readableDuration, seconds } from '../duration.ts'
 import type { StepReport } from '../operations/reports.ts'
 import { staleFacts } from '../planning/facts.ts'
-import { reaches } from '../planning/fencing.ts'
+import { reaches } from '../planning/fence-levels.ts'
 import type { Loss, NamedFact, Plan, StepId } from '../planning/plan.ts'
 import type { ReachedFence } from './reached-fence.ts'
 import { intervalText } from './words.ts'

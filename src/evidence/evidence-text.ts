@@ -1,5 +1,6 @@
 import { readableDuration } from '../duration.ts'
 import type { EvidenceBody } from './evidence-body.ts'
+import { levelsText } from './move-words.ts'
 import type { EvidenceRecord, RefusalBody } from './refusal-body.ts'
 import { intervalText } from './words.ts'
 
@@ -46,7 +47,7 @@ function rowsOf(body: EvidenceBody): [string, string][] {
     ['plan', `${plan.id}, digest ${plan.digest}, made ${plan.madeAt}`],
     ['facts', `${facts.planned.length} planned, ${facts.started === null ? 'none' : facts.started.length} at the start`],
     ['processes', body.processes.map(({ attempt, at }) => `${attempt} since ${at}`).join('; ') || 'none began'],
-    ['fence', `required ${fence.required ?? 'none'}, reached ${fence.reached.join(', ') || 'nothing'}`],
+    ['fence', `required ${fence.required ?? 'none'}, reached ${levelsText(fence.reached, fence.byTime)}`],
     ['loss predicted', lost(loss.predicted)],
     ['loss counted', lost(loss.counted)],
     ['time', `decide ${took(rto.decide)}, approve ${took(rto.approve)}, execute ${took(rto.execute)}, green ${took(rto.green)}`],

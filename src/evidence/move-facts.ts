@@ -1,6 +1,6 @@
 import { readableDuration } from '../duration.ts'
 import type { MoveReport } from '../operations/reports.ts'
-import { lossText } from './move-words.ts'
+import { levelsText, lossText } from './move-words.ts'
 
 /** What a report says beside its steps: name and text, for summaries, terminals and pages. What is not known is left out. */
 export function moveFacts(report: MoveReport): (readonly [string, string])[] {
@@ -8,7 +8,7 @@ export function moveFacts(report: MoveReport): (readonly [string, string])[] {
   const known = (name: string, text: string | null): [string, string][] => (text === null ? [] : [[name, text]])
   return [
     ['mode', `${mode}, ${from} → ${to}`],
-    ...known('fence', fence?.required == null ? null : `required ${fence.required}, reached ${fence.reached.join(', ') || 'nothing'}`),
+    ...known('fence', fence?.required == null ? null : `required ${fence.required}, reached ${levelsText(fence.reached, fence.byTime)}`),
     ...known('loss predicted', loss === undefined ? null : lossText(loss.predicted)),
     ...known('loss counted', loss === undefined || report.verdict === 'refused' ? null : counted(report)),
     ...known('writes refused for', writeGap === null ? null : readableDuration(writeGap)),

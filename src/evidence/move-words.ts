@@ -2,6 +2,7 @@ import { readableDuration } from '../duration.ts'
 import type { MoveReport } from '../operations/reports.ts'
 import type { Liveness } from '../planning/liveness.ts'
 import type { Fencing, Intent, Loss, Plan } from '../planning/plan.ts'
+import type { FenceLevel } from '../stack/fence-levels.ts'
 
 /** What a plan is about, in one line. */
 export function directionOf({ mode, from, to }: Intent): string {
@@ -26,10 +27,14 @@ export function learnedText({ predictions: { learned }, steps }: Plan): string {
   return known === steps.length ? from : `${from} for ${known} of ${steps.length} steps, estimates for the others`
 }
 
-export function fencingText({ required, planned }: Fencing): string {
+export function fencingText({ required, planned, byTime }: Fencing): string {
   if (required === null) return 'none is needed'
-  return `required: ${required}; this plan shuts: ${planned.join(', ') || 'nothing'}`
+  return `required: ${required}; this plan shuts: ${levelsText(planned, byTime)}`
 }
+
+/** Levels of the fence; those that nobody sees shut are marked. */
+export const levelsText = (levels: readonly FenceLevel[], byTime: readonly FenceLevel[] = []): string =>
+  levels.map((level) => (byTime.includes(level) ? `${level} (by time)` : level)).join(', ') || 'nothing'
 
 export function livenessText({ site, is, sightings }: Liveness): string {
   const said = sightings.map(({ from, says, what }) => `${from}: ${says} (${what})`).join('; ')

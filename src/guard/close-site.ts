@@ -1,12 +1,14 @@
-import { type Milliseconds, readableDuration, seconds } from '../duration.ts'
+import { readableDuration } from '../duration.ts'
 import { asStandbyError, siteError } from '../errors.ts'
 import { stepPerformer } from '../execution/perform-step.ts'
 import { deadlineAfter } from '../execution/settle.ts'
 import type { JsonObject } from '../json.ts'
 import type { Observed } from '../observation/observation.ts'
 import type { Driver, DriverContext, StepRun } from '../planning/driver.ts'
+import { isGuarded } from '../planning/outwait.ts'
 import type { Intent, PlannedStep } from '../planning/plan.ts'
 import type { Component, SiteName, Stack } from '../stack/stack.ts'
+import { LOOK_DEADLINE, STEP_DEADLINE } from './closing-time.ts'
 
 /** All that the closing of one site works with. */
 export interface Door {
@@ -25,11 +27,6 @@ export interface Closing {
 }
 const NOTHING: Closing = { closed: [], effects: [], open: [] }
 
-/** One component that hangs must not keep the others open. */
-const LOOK_DEADLINE: Milliseconds = seconds(5)
-/** A step that takes longer is looked at again in the next round. */
-const STEP_DEADLINE: Milliseconds = seconds(60)
-
 /**
  * Closes what the site controls: the fences of all its drivers, by their own behaviours. What is passive already is left alone, so that a
  * rejoin, and a passive site as it should be, see no write of ours. `mayClose` is asked after everything was observed and in front of
@@ -42,7 +39,7 @@ export async function closeSite(door: Door, activeSite: SiteName, mayClose: () =
   if (clusterId !== declared) return { ...NOTHING, open: [{ what: site, why: `this is cluster ${clusterId}, and ${site} is ${declared}` }] }
 
   const intent: Intent = { mode: 'failover', from: site, to: activeSite }
-  const guarded = stack.components.filter(({ driver }) => drivers[driver]?.scope === 'site' && drivers[driver]?.fence !== undefined)
+  const guarded = stack.components.filter(({ driver }) => isGuarded(drivers[driver]))
   const seen = await Promise.all(guarded.map(async (component) => ({ component, state: await look(door, component) })))
   if (!(await mayClose())) return NOTHING
   // What can not be observed may be a passive part as it should be: to fence that would break what nobody asked us to touch.

@@ -21,7 +21,7 @@ export interface Knowledge {
   readonly epoch: number
   /** Whom the newest record calls active; null: nothing was read in this life. */
   readonly activeSite: string | null
-  /** When the newest record was last read, or when this life began. */
+  /** When the newest record was last asked for with success, or when this life began. */
   readonly readAt: Milliseconds
   /** Whether the last reading gave the newest record. */
   readonly readable: boolean
@@ -44,11 +44,11 @@ export function beat(before: Knowledge, now: Milliseconds, rules: GuardRules): K
   return missed ? { ...beginLife(now), epoch: before.epoch } : { ...before, aliveAt: now }
 }
 
-/** What is known after one more reading. */
-export function learn(before: Knowledge, reading: Reading, now: Milliseconds, rules: GuardRules): Knowledge {
+/** What is known after one more reading. It proves what was true when it was asked for: the answer may have been overtaken on its way. */
+export function learn(before: Knowledge, reading: Reading, now: Milliseconds, rules: GuardRules, askedAt: Milliseconds = now): Knowledge {
   const known = beat(before, now, rules)
   if (reading.is === 'unreadable' || reading.epoch < known.epoch) return { ...known, readable: false }
-  return { epoch: reading.epoch, activeSite: reading.activeSite, readAt: now, readable: true, aliveAt: now }
+  return { epoch: reading.epoch, activeSite: reading.activeSite, readAt: askedAt, readable: true, aliveAt: now }
 }
 
 /** Whether the site is closed now. Nothing here ever opens anything. */

@@ -4,6 +4,7 @@ import type { ConditionalStore } from '../execution/conditional-store.ts'
 import { readActive } from '../execution/witness.ts'
 import type { SiteName } from '../stack/stack.ts'
 import { type Closing, closeSite, type Door } from './close-site.ts'
+import { closesWithin, pauseOf, READ_DEADLINE } from './closing-time.ts'
 import { beat, beginLife, type Decision, type GuardRules, guardDecision, type Knowledge, learn, type Reading } from './decide.ts'
 import { type GuardReport, HEARTBEAT } from './report.ts'
 
@@ -21,8 +22,6 @@ export interface Guard extends Door {
   readonly configuration: string
 }
 
-/** The store has its own, longer deadlines; a round must not wait for them. */
-const READ_DEADLINE: Milliseconds = seconds(5)
 /** A fraction of every silence that can be declared. */
 const BEAT: Milliseconds = 500
 /** While something is open that should be closed. */
@@ -39,9 +38,13 @@ export async function guardSite(guard: Guard): Promise<void> {
   /** One reading after the other: an answer that is overtaken by a newer one must not be taken for news. */
   const decide = (): Promise<Decision> => {
     const mine = turn.then(async () => {
-      const reading = await readRecord(guard)
+      const askedAt = guard.uptime()
+      const answer = await readRecord(guard)
       const now = guard.uptime()
-      known = learn(known, reading, now, rules)
+      // Whoever was frozen between question and answer has missed the deadline too: the answer is from before.
+      const late = now - askedAt > READ_DEADLINE
+      const reading: Reading = late ? { is: 'unreadable', why: `its answer is ${readableDuration(now - askedAt)} old` } : answer
+      known = learn(known, reading, now, rules, askedAt)
       silent =
         reading.is === 'unreadable'
           ? reading.why
@@ -69,8 +72,8 @@ export async function guardSite(guard: Guard): Promise<void> {
     if (context.signal.aborted) return
     // Decided anew: what was to be closed may have become the active site in the meantime.
     await reporter(guardDecision(site, known, guard.uptime(), rules), known, silent, closing)
-    const pause = closing.open.length > 0 ? Math.min(guard.every, IMPATIENT) : guard.every
-    await context.clock.sleep(pause * (0.8 + 0.4 * guard.random()), context.signal).catch(() => undefined)
+    const every = closing.open.length > 0 ? Math.min(guard.every, IMPATIENT) : guard.every
+    await context.clock.sleep(pauseOf(every, guard.random()), context.signal).catch(() => undefined)
   }
 }
 
@@ -130,6 +133,7 @@ function reporterOf(guard: Guard): Reporter {
       open: closing.open,
       lastClosing,
       configuration: guard.configuration,
+      closesWithin: closesWithin({ ...guard.rules, every: guard.every }),
     }
     const line = lineOf(report)
     if (line !== said) context.log.info(line)

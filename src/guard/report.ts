@@ -23,6 +23,8 @@ export interface GuardReport {
   readonly lastClosing: { readonly at: string; readonly steps: readonly string[] } | null
   /** Hash of what was deployed. */
   readonly configuration: string
+  /** By its own rules, milliseconds (`closing-time.ts`); null: not by time alone. A failover outwaits it only while these are the declared ones. */
+  readonly closesWithin: Milliseconds | null
 }
 
 /** A guard writes at each change, and at least this often. */

@@ -50,6 +50,8 @@ export interface Driver<Spec = JsonObject, State = unknown> {
   move?(component: Component<Spec>, states: BySite<State>, intent: Intent, stack: Stack): PlannedStep[]
   /** Steps of a failover on a former active site whose API still answers: they make it impossible that it accepts a write. Pure. */
   fence?(component: Component<Spec>, states: BySite<State>, intent: Intent, stack: Stack): PlannedStep[]
+  /** Whether the lost site shuts itself once the witness names another one, and the step that waits until it must have. Pure. */
+  outwait?(component: Component<Spec>, states: BySite<State>, intent: Intent, stack: Stack): Outwait
   /** The steps that turn the former active site `intent.to` into a passive one of `intent.from`. Pure. */
   rejoin?(component: Component<Spec>, states: BySite<State>, intent: Intent, stack: Stack): PlannedStep[]
   /** Whether this component, where it still answers, sees another site alive: one vantage point beside the runner's own. Pure. */
@@ -70,6 +72,11 @@ export interface Driver<Spec = JsonObject, State = unknown> {
   /** Where an object-store component keeps its objects for a site. Pure. */
   objectStore?(component: Component<Spec>, site: SiteName): ObjectStoreLocation
 }
+
+/** `within`, in milliseconds of the witness' naming another site, or null: nothing can be promised, and what would mend that. */
+export type Outwait =
+  | { readonly within: Milliseconds; readonly wait: PlannedStep }
+  | { readonly within: null; readonly why: string; readonly next: string }
 
 /** What one vantage point says of a site. */
 export interface Sighting {

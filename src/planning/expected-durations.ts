@@ -14,9 +14,12 @@ export type LearnedDurations = ReadonlyMap<string, LearnedDuration>
 /** The key of a step's action: its id without the site. */
 export const actionKey = (step: string): string => step.split('@')[0] ?? step
 
-/** The steps with what they really take, where former runs say so: for plans and their predictions. Pure. */
+/** The steps with what they really take, where former runs say so: for plans and their predictions. A wait takes as long as it is declared. Pure. */
 export function withLearned(steps: readonly PlannedStep[], learned: LearnedDurations): PlannedStep[] {
-  return steps.map((step) => ({ ...step, expected: learned.get(actionKey(step.id))?.p50 ?? step.expected }))
+  return steps.map((step) => ({
+    ...step,
+    expected: (step.byTime === true ? undefined : learned.get(actionKey(step.id))?.p50) ?? step.expected,
+  }))
 }
 
 /** What the times of these steps rest on: the times of a step that no former run performed are its driver's estimate. Pure. */

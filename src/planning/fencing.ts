@@ -1,14 +1,30 @@
 import { seconds } from '../duration.ts'
 import { FENCE_LEVELS, type FenceLevel } from '../stack/fence-levels.ts'
 import type { Stack } from '../stack/stack.ts'
-import type { Driver } from './driver.ts'
+import type { Driver, Outwait } from './driver.ts'
+import { fenceLevels, levelsByTime, reaches } from './fence-levels.ts'
 import type { Liveness } from './liveness.ts'
+import { canBeOutwaited } from './outwait.ts'
 import type { Fencing, Finding, Intent, PlannedStep } from './plan.ts'
 
 /** Where nothing is declared. A stack of which no part can be fenced, an archive alone, needs none. */
 const BY_DEFAULT = { switchover: 'database', failover: 'traffic' } as const
 
-/** What the stack demands for this move, and what its steps shut. A site that is seen alive is shut out of its database, whatever was declared. Pure. */
+/** What the stack demands for this move. A site that is seen alive is shut out of its database, whatever was declared. Pure. */
+export function requiredFence(
+  stack: Stack,
+  intent: Intent,
+  liveness: Liveness,
+  drivers: Readonly<Record<string, Driver>>,
+): FenceLevel | null {
+  if (intent.mode === 'rejoin') return null
+  const fenced = stack.components.some(({ driver }) => drivers[driver]?.fence !== undefined)
+  const declared = stack.fencing[intent.mode] ?? (fenced ? BY_DEFAULT[intent.mode] : null)
+  const alive = intent.mode === 'failover' && liveness.is === 'up'
+  return declared !== null && alive ? higher(declared, 'database') : declared
+}
+
+/** What is required, and what the steps shut. Pure. */
 export function fencingOf(
   stack: Stack,
   intent: Intent,
@@ -17,12 +33,9 @@ export function fencingOf(
   drivers: Readonly<Record<string, Driver>>,
 ): Fencing {
   if (intent.mode === 'rejoin') return { required: null, planned: [] }
-  const planned = FENCE_LEVELS.filter((level) => steps.some((step) => step.fence === level))
-  const fenced = stack.components.some(({ driver }) => drivers[driver]?.fence !== undefined)
-  const declared = stack.fencing[intent.mode] ?? (fenced ? BY_DEFAULT[intent.mode] : null)
-  if (declared === null) return { required: null, planned }
-  const alive = intent.mode === 'failover' && liveness.is === 'up'
-  return { required: alive ? higher(declared, 'database') : declared, planned }
+  const byTime = levelsByTime(steps)
+  const required = requiredFence(stack, intent, liveness, drivers)
+  return { required, planned: fenceLevels(steps), ...(byTime.length === 0 ? {} : { byTime }) }
 }
 
 /** What still answers in a lost site answers soon, or holds up everybody who waits to be served again. */
@@ -43,29 +56,29 @@ export function withBestEffort(steps: readonly PlannedStep[], { required, planne
   })
 }
 
-/** Refuses a plan whose steps do not shut the level that is required. */
-export function fencingFindings(fencing: Fencing, liveness: Liveness, intent: Intent): Finding[] {
+/** Refuses a plan whose steps do not shut the level that is required, and says why the site's own guard is no way to it. */
+export function fencingFindings(fencing: Fencing, liveness: Liveness, intent: Intent, outwait: Outwait | null): Finding[] {
   const { required, planned } = fencing
   if (required === null || reaches(planned, required)) return []
   const site = intent.from
+  const guard =
+    outwait?.within === null && canBeOutwaited(required)
+      ? { why: `; its guard is not waited for: ${outwait.why}`, next: ` Or: ${outwait.next}` }
+      : { why: '', next: '' }
   const has = planned.length === 0 ? 'nothing' : planned.join(', ')
   return [
     {
       code: 'fence-too-low',
       severity: 'blocker',
       site,
-      what: `the fence of ${site} must reach ${required}${liveness.is === 'up' ? `, for ${site} is seen alive (${whoSees(liveness)})` : ''}; this plan shuts ${has}`,
+      what: `the fence of ${site} must reach ${required}${liveness.is === 'up' ? `, for ${site} is seen alive (${whoSees(liveness)})` : ''}; this plan shuts ${has}${guard.why}`,
       next:
         liveness.is === 'up'
-          ? `Make ${site} reachable for this runner, or switch it off, or plan a switchover.`
-          : `Lower fencing.${intent.mode} in the stack file, or add a component that reaches ${required}, such as one of the driver command.`,
+          ? `Make ${site} reachable for this runner, or switch it off, or plan a switchover.${guard.next}`
+          : `Lower fencing.${intent.mode} in the stack file, or add a component that reaches ${required}, such as one of the driver command.${guard.next}`,
     },
   ]
 }
-
-/** Whether these levels hold the required one; without power a site does nothing. */
-export const reaches = (levels: readonly FenceLevel[], required: FenceLevel): boolean =>
-  levels.includes(required) || levels.includes('power')
 
 const isHigher = (a: FenceLevel, b: FenceLevel): boolean => FENCE_LEVELS.indexOf(a) > FENCE_LEVELS.indexOf(b)
 const higher = (a: FenceLevel, b: FenceLevel): FenceLevel => (isHigher(a, b) ? a : b)

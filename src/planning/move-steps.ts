@@ -1,17 +1,20 @@
 import { StandbyError } from '../errors.ts'
 import type { Observation } from '../observation/observation.ts'
+import type { FenceLevel } from '../stack/fence-levels.ts'
 import type { Stack } from '../stack/stack.ts'
 import type { Driver } from './driver.ts'
 import { orderProblems } from './order-steps.ts'
-import { type Intent, PHASES, type PlannedStep } from './plan.ts'
+import { outwaitOf, outwaitSteps } from './outwait.ts'
+import { type Intent, PHASES, type PlannedStep, type StepId } from './plan.ts'
 import { activateStep, witnessSteps } from './witness-steps.ts'
 
-/** The steps of a move: the core's own and those of every component. Throws `plan-defect` when they do not fit together. Pure. */
+/** The steps of a move: the core's own and those of every component; `required` is the level of the fence that they must reach. Throws `plan-defect` when they do not fit together. Pure. */
 export function moveSteps(
   stack: Stack,
   observation: Observation,
   intent: Intent,
   drivers: Readonly<Record<string, Driver>>,
+  required: FenceLevel | null,
 ): PlannedStep[] {
   const ask = (hook: 'move' | 'fence' | 'rejoin'): PlannedStep[] =>
     stack.components.flatMap(
@@ -19,8 +22,17 @@ export function moveSteps(
     )
   const fences = intent.mode === 'failover' && observation.sites[intent.from]?.kind === 'answering' ? ask('fence') : []
   const others = ask(intent.mode === 'rejoin' ? 'rejoin' : 'move')
-  const steps = [...witnessSteps(intent), ...fences, ...others.map((step) => behindPointOfNoReturn(step, intent))]
-  const problems = [...orderProblems(steps), ...lateFences(steps), ...(intent.mode === 'failover' ? onLostSite(others, intent) : [])]
+  const shutting = [...fences, ...others]
+  const waits = outwaitSteps(outwaitOf(stack, observation, intent, drivers, shutting), required, shutting)
+  const gates = intent.mode === 'rejoin' ? [] : [activateStep(intent)]
+  const steps = [
+    ...witnessSteps(intent),
+    ...fences,
+    ...waits.map((step) => behind(gates, step)),
+    ...others.map((step) => behind([...gates, ...waits.map(({ id }) => id)], step)),
+  ]
+  const rested = intent.mode === 'failover' ? onLostSite([...others, ...waits], intent) : []
+  const problems = [...orderProblems(steps), ...lateFences(shutting), ...rested]
   if (problems.length === 0) return steps
   throw new StandbyError({
     code: 'plan-defect',
@@ -29,18 +41,18 @@ export function moveSteps(
   })
 }
 
-/** Nothing is promoted before the witness names the new active site. */
-function behindPointOfNoReturn(step: PlannedStep, intent: Intent): PlannedStep {
-  return step.phase === 'PROMOTE' && step.mayBeginIn === undefined && intent.mode !== 'rejoin'
-    ? { ...step, needs: [...step.needs, activateStep(intent)] }
-    : step
+/** Nothing is promoted before the witness names the new active site, and before the old one had the time to shut itself, where that is waited for. */
+function behind(gates: readonly StepId[], step: PlannedStep): PlannedStep {
+  return step.phase === 'PROMOTE' && step.mayBeginIn === undefined ? { ...step, needs: [...step.needs, ...gates] } : step
 }
 
-/** A fence that is shut after the promotion shuts nothing. */
+/** A fence that is shut after the promotion shuts nothing; and time is no fence but in front of every promotion, where `outwait.ts` puts it. */
 const lateFences = (steps: readonly PlannedStep[]): string[] =>
-  steps
-    .filter((step) => step.fence !== undefined && PHASES.indexOf(step.phase) >= PHASES.indexOf('PROMOTE'))
-    .map((step) => `${step.id} fences in ${step.phase}, after the promotion`)
+  steps.flatMap((step) => {
+    if (step.byTime === true) return [`${step.id} calls itself a fence by time`]
+    const late = step.fence !== undefined && PHASES.indexOf(step.phase) >= PHASES.indexOf('PROMOTE')
+    return late ? [`${step.id} fences in ${step.phase}, after the promotion`] : []
+  })
 
 /** A failover rests on nothing of the lost site. */
 const onLostSite = (steps: readonly PlannedStep[], intent: Intent): string[] =>

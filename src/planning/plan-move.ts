@@ -4,12 +4,13 @@ import type { Stack } from '../stack/stack.ts'
 import type { Driver } from './driver.ts'
 import { type LearnedDurations, learnedFrom, NOTHING_LEARNED, withLearned } from './expected-durations.ts'
 import { factsOf } from './facts.ts'
-import { fencingFindings, fencingOf, withBestEffort } from './fencing.ts'
+import { fencingFindings, fencingOf, requiredFence, withBestEffort } from './fencing.ts'
 import { findingsOf } from './findings.ts'
 import { livenessOf } from './liveness.ts'
 import { lossFindings, lossOf } from './loss.ts'
 import { moveSteps } from './move-steps.ts'
 import { schedule } from './order-steps.ts'
+import { outwaitFindings, outwaitOf } from './outwait.ts'
 import { type Intent, PHASES, type Phase, type Plan, type PlannedStep } from './plan.ts'
 
 /** What makes a plan unique; comes in as values, so that planning stays pure. */
@@ -32,9 +33,10 @@ export function planMove(
   identity: PlanIdentity,
   learned: LearnedDurations = NOTHING_LEARNED,
 ): Plan {
-  const all = withLearned(moveSteps(stack, observation, intent, drivers), learned)
-  const loss = lossOf(stack, observation, intent, drivers)
   const liveness = livenessOf(stack, observation, drivers, intent.mode === 'rejoin' ? intent.to : intent.from)
+  const all = withLearned(moveSteps(stack, observation, intent, drivers, requiredFence(stack, intent, liveness, drivers)), learned)
+  const loss = lossOf(stack, observation, intent, drivers)
+  const outwait = outwaitOf(stack, observation, intent, drivers, all)
   const fencing = fencingOf(stack, intent, all, liveness, drivers)
   const steps = withBestEffort(all, fencing, intent)
   const madeAt = observation.at
@@ -52,7 +54,8 @@ export function planMove(
     facts: factsOf(observation, intent, liveness),
     findings: [
       ...findingsOf(stack, observation, intent, drivers),
-      ...fencingFindings(fencing, liveness, intent),
+      ...fencingFindings(fencing, liveness, intent, outwait),
+      ...outwaitFindings(outwait, fencing, intent, steps),
       ...lossFindings(loss, intent),
     ],
     steps,

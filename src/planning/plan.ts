@@ -57,6 +57,8 @@ export interface PlannedStep {
   readonly fence?: FenceLevel
   /** Of a fence that is not needed for the level that the plan must reach: it is tried for so long, then the run goes on without it and says so. */
   readonly bestEffort?: Milliseconds
+  /** The fence is waited for, not seen: the old site shuts itself within a known time, its application and its database at once. */
+  readonly byTime?: true
   readonly deadline: Milliseconds
   /** What it usually takes: for the prediction and the live view. */
   readonly expected: Milliseconds
@@ -103,6 +105,8 @@ export interface Plan {
 export interface Fencing {
   readonly required: FenceLevel | null
   readonly planned: readonly FenceLevel[]
+  /** Those of them that nobody sees shut: they hold by time alone. */
+  readonly byTime?: readonly FenceLevel[]
 }
 
 /** A fact with the component and site it was seen at. */

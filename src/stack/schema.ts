@@ -76,7 +76,9 @@ export const frameSchema: JsonObject = {
       additionalProperties: false,
       properties: {
         switchover: fenceLevel('For a planned move. Default database.'),
-        failover: fenceLevel('When the active site is lost: what can be shut without it. Default traffic.'),
+        failover: fenceLevel(
+          'When the active site is lost: what can be shut without it. Default traffic. With application or database a failover from a site that nobody reaches waits until its guard must have shut it.',
+        ),
       },
     },
     components: {

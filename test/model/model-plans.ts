@@ -1,3 +1,4 @@
+import { guard } from '../../src/drivers/guard/driver.ts'
 import { courseOf } from '../../src/execution/execute-move.ts'
 import type { Course } from '../../src/execution/transition.ts'
 import type { Observation, SiteView } from '../../src/observation/observation.ts'
@@ -52,8 +53,8 @@ export interface PlanRequest {
   /** The epoch in which it was made. */
   readonly epoch: number
   readonly nonce: string
-  /** Whether the guard's time is waited out before a failover promotes. */
-  readonly outwaits?: boolean
+  /** What the stack demands of a failover; `database`, where nobody can reach the lost site: that the planner waits until its guard has shut it. Default `traffic`. */
+  readonly fencing?: 'traffic' | 'database'
   /** Bends the finished steps: a planted bug. */
   readonly bent?: (step: PlannedStep) => PlannedStep
 }
@@ -63,9 +64,15 @@ export const modelStack: Stack = {
   fencing: { switchover: 'database', failover: 'traffic' },
   components: ['database', 'application', 'traffic'].map((name) => ({ name, driver: 'toy', needs: [], spec: {} })),
 }
+/** As a user declares it: the real driver of the guard says how long it takes to close, and the real planner where that is waited for. */
+const guarded = (fencing: 'traffic' | 'database'): Stack => ({
+  ...modelStack,
+  fencing: { ...modelStack.fencing, failover: fencing },
+  components: [...modelStack.components, { name: 'guard', driver: 'guard', needs: [], spec: { closeAfter: '30s' } }],
+})
 
 /** The steps of the drivers, reduced to what changes who can write. */
-function stepsOf(component: string, { mode, from, to }: Intent, outwaits: boolean): PlannedStep[] {
+function stepsOf(component: string, { mode, from, to }: Intent): PlannedStep[] {
   if (mode === 'rejoin') return component === 'database' ? [toyStep(`database.clone@${to}`, 'PROTECT')] : []
   const planned = mode === 'switchover'
   if (component === 'application')
@@ -77,19 +84,18 @@ function stepsOf(component: string, { mode, from, to }: Intent, outwaits: boolea
   return [
     ...(planned
       ? [toyStep(`database.demote@${from}`, 'FENCE', { fence: 'database' }), toyStep(`database.catch-up@${to}`, 'FINAL_SYNC')]
-      : outwaits
-        ? [toyStep(`database.outwait@${to}`, 'PROMOTE')]
-        : []),
-    toyStep(`database.promote@${to}`, 'PROMOTE', { irreversible: true, needs: !planned && outwaits ? [`database.outwait@${to}`] : [] }),
+      : []),
+    toyStep(`database.promote@${to}`, 'PROMOTE', { irreversible: true }),
   ]
 }
 
-const modelDriver = (outwaits: boolean): Driver => ({
+const modelDriver: Driver = {
   ...toyDriver({ writer: 'dc-a', effects: [] }),
-  move: (component, _states, intent) => stepsOf(component.name, intent, outwaits),
+  move: (component, _states, intent) => stepsOf(component.name, intent),
   fence: () => [],
-  rejoin: (component, _states, intent) => stepsOf(component.name, intent, outwaits),
-})
+  rejoin: (component, _states, intent) => stepsOf(component.name, intent),
+}
+const modelDrivers: Readonly<Record<string, Driver>> = { toy: modelDriver, guard: guard as unknown as Driver }
 
 /** A plan as the planner makes it: real phases, real witness steps, real needs. */
 export function modelPlan(request: PlanRequest): ModelPlan {
@@ -107,7 +113,7 @@ export function modelPlan(request: PlanRequest): ModelPlan {
   }
   const intent: Intent = { mode, from: nameOf(from), to: nameOf(to), ...(mode === 'failover' ? { acceptLoss: 3_600_000 } : {}) }
   const identity = { id: `plan-${request.nonce}`, nonce: request.nonce, toolVersion: '0' }
-  const made = planMove(modelStack, observation, intent, { toy: modelDriver(request.outwaits === true) }, identity)
+  const made = planMove(guarded(request.fencing ?? 'traffic'), observation, intent, modelDrivers, identity)
   const bent = request.bent
   const plan = bent === undefined ? made : { ...made, steps: made.steps.map(bent) }
   const steps = plan.steps.map(

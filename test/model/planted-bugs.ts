@@ -118,14 +118,14 @@ export const WHAT_IT_RESTS_ON: readonly PlantedBug[] = [
     breaks: 'the old site does not serve',
   },
   {
-    scenario: { ...one, name: 'a lost site has no guard', plans: [{ ...FAILOVER, outwaits: false }], outages: 1 },
+    scenario: { ...one, name: 'a lost site has no guard', plans: [{ ...FAILOVER, fencing: 'traffic' }], outages: 1 },
     breaks: 'two sites accept writes',
   },
   {
     scenario: {
       ...one,
-      name: 'a failover promotes before the time of the lost site guard is over',
-      plans: [{ ...FAILOVER, outwaits: false }],
+      name: 'a failover is not declared to wait until the guard of the lost site has shut it',
+      plans: [{ ...FAILOVER, fencing: 'traffic' }],
       outages: 1,
       guarded: true,
     },

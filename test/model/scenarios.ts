@@ -13,9 +13,9 @@ export const THERE_AT_BEST: PlanRequest = {
 export const THERE_TOO = { mode: 'switchover', from: 0, epoch: 1, nonce: 'b' } as const
 /** Planned and approved while the first move was not finished: its facts hold from the promotion on. */
 export const BACK = { mode: 'switchover', from: 1, epoch: 2, nonce: 'c' } as const
-export const FAILOVER = { mode: 'failover', from: 0, epoch: 1, nonce: 'f', outwaits: true } as const
+export const FAILOVER = { mode: 'failover', from: 0, epoch: 1, nonce: 'f', fencing: 'database' } as const
 export const REJOIN = { mode: 'rejoin', from: 1, epoch: 2, nonce: 'r' } as const
-export const FAILOVER_OF_STUCK_MOVE = { mode: 'failover', from: 0, epoch: 2, nonce: 'g', outwaits: true } as const
+export const FAILOVER_OF_STUCK_MOVE = { mode: 'failover', from: 0, epoch: 2, nonce: 'g', fencing: 'database' } as const
 
 const begin = (run: number) => ({ run, how: 'begin' as const })
 const resume = (run: number) => ({ run, how: 'resume' as const })

@@ -101,6 +101,10 @@ export async function watch(
     readonly every?: number
     readonly driver?: Driver
     readonly clusterId?: string
+    /** Of every pause: 0 the shortest, 1 the longest. */
+    readonly random?: number
+    /** How long it takes to hand a report out. */
+    readonly reporting?: number
   },
 ): Promise<void> {
   const ending = new AbortController()
@@ -139,14 +143,17 @@ export async function watch(
     every: options.every ?? 5_000,
     store,
     uptime: () => toy.now,
-    random: () => 0.5,
+    random: () => options.random ?? 0.5,
     memory: {
       load: () => toy.knowledge,
       save: (knowledge) => {
         toy.knowledge = knowledge
       },
     },
-    publish: async (report) => void toy.reports.push(report),
+    publish: async (report) => {
+      toy.now += options.reporting ?? 0
+      toy.reports.push(report)
+    },
     configuration: 'c',
   }
   await guardSite(guard)

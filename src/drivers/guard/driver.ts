@@ -5,6 +5,7 @@ import type { Stack } from '../../stack/stack.ts'
 import { deployGuard } from './deploy.ts'
 import { PROGRAM, WITNESS_KEYS } from './manifests.ts'
 import { assessGuards, type GuardState, observeGuard } from './observe.ts'
+import { manualOutwait, outwait, outwaitGuard } from './outwait.ts'
 import { GUARD_KIND, type GuardComponent, type GuardSpec, guardSchema, rulesOf } from './spec.ts'
 
 /** A watchman on each site: a site that comes back from the dead, or that nobody can prove active, finds its doors closed. */
@@ -25,7 +26,9 @@ export const guard: Driver<GuardSpec, GuardState> = {
   observe: observeGuard,
   assess: assessGuards,
   deploy: deployGuard,
-  behaviours: {},
+  outwait: outwaitGuard,
+  manual: (_component, step) => manualOutwait(step),
+  behaviours: { outwait },
 }
 
 const SHORTEST_SILENCE = seconds(3)

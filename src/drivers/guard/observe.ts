@@ -1,11 +1,12 @@
 import { readableDuration } from '../../duration.ts'
+import { closesWithin } from '../../guard/closing-time.ts'
 import { type GuardReport, reportIn, STALE_AFTER } from '../../guard/report.ts'
 import type { BySite, Observed } from '../../observation/observation.ts'
 import type { Assessment, DriverContext } from '../../planning/driver.ts'
 import type { Finding, Intent } from '../../planning/plan.ts'
 import type { SiteName } from '../../stack/stack.ts'
 import { deploymentReference, reportReference } from './deploy.ts'
-import type { GuardComponent } from './spec.ts'
+import { type GuardComponent, rulesOf } from './spec.ts'
 
 export interface GuardState {
   readonly ready: number
@@ -61,7 +62,7 @@ export function assessGuards(
   intent: Intent | null,
   assessment: Assessment,
 ): Finding[] {
-  return assessment.stack.sites.flatMap(({ name: site }): Finding[] => {
+  const ofSites = assessment.stack.sites.flatMap(({ name: site }): Finding[] => {
     const seen = states[site]
     const say = (code: string, severity: Finding['severity'], what: string, next: string): Finding => ({
       code,
@@ -99,6 +100,22 @@ export function assessGuards(
       ]
     return ofReport(report, site, intent, assessment, log, say)
   })
+  return [...(intent === null ? withoutTime(component, assessment) : []), ...ofSites]
+}
+
+/** Told on a quiet day: on the day of the failover the plan would be refused. */
+function withoutTime(component: GuardComponent, { stack }: Assessment): Finding[] {
+  const { failover } = stack.fencing
+  if ((failover !== 'application' && failover !== 'database') || closesWithin(rulesOf(component.spec)) !== null) return []
+  return [
+    {
+      code: 'guard-without-time',
+      severity: 'warning',
+      component: component.name,
+      what: `fencing.failover: ${failover} can not be reached on a site that nobody reaches: without closeAfter its guard promises no time that could be waited for`,
+      next: `Declare closeAfter of ${component.name}, or switch the power of a lost site off (driver command).`,
+    },
+  ]
 }
 
 type Say = (code: string, severity: Finding['severity'], what: string, next: string) => Finding

@@ -31,7 +31,7 @@ export const guardSchema: JsonObject = {
     every: duration('How often the witness is read. Default 5s.'),
     silence: duration('How long the witness may be silent while the site is not proven active; then it is closed. Default 60s.'),
     closeAfter: duration(
-      'A site that was proven active is closed when the witness was silent for so long, for stacks that prefer no service to two. Without it, the site serves on.',
+      'A site that was proven active is closed when the witness was silent for so long, for stacks that prefer no service to two. Without it, the site serves on, and no failover can wait until it is shut (fencing.failover).',
     ),
   },
 }

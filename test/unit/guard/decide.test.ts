@@ -63,6 +63,13 @@ describe('one site, by hand', () => {
     for (let now = 500; now <= 70_000; now += 500) known = beat(known, now, rules)
     expect(guardDecision('dc-a', learn(known, silent, 70_000, rules), 70_000, rules)).toEqual({ do: 'close', because: 'not-proven' })
   })
+  test('an answer proves what was true when it was asked for, not when it came', () => {
+    const own = { ...rules, closeAfter: 60_000 }
+    const known = learn(beginLife(0), says('dc-a'), 9_000, own, 5_000)
+    const asked = (now: number) => guardDecision('dc-a', learn(beat(known, now, own), silent, now, own), now, own)
+    expect(asked(64_999)).toMatchObject({ do: 'stand-by' })
+    expect(asked(65_000)).toEqual({ do: 'close', because: 'silent-too-long' })
+  })
   test('a record of an older epoch is no news: neither opens it a site, nor closes it one', () => {
     expect(
       decidedAfter([

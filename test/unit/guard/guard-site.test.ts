@@ -52,6 +52,14 @@ describe('a site that has no right to be open', () => {
     await watch(toy, { until: 1 })
     expect(toy.effects).toEqual(['close database', 'close application'])
   })
+  test('an answer that comes after its deadline, as behind a freeze, proves nothing', async () => {
+    const toy = toySite()
+    toy.onReading = () => {
+      toy.now += 6_000
+    }
+    await watch(toy, { until: 30_000 })
+    expect(toy.reports.at(-1)).toMatchObject({ because: 'not-proven-yet', activeSite: null, witnessSilent: 'its answer is 6.0 s old' })
+  })
   test('with a witness that is silent since the boot it is closed once the declared silence is over, and not before', async () => {
     const toy = toySite({ witness: null })
     const booted = toy.now

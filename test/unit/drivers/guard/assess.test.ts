@@ -28,6 +28,7 @@ const report = (more: Partial<GuardReport> = {}): GuardReport => ({
   open: [],
   lastClosing: null,
   configuration: '',
+  closesWithin: null,
   ...more,
 })
 const seen = (said: GuardReport | null): Observed<GuardState> => ({
@@ -68,6 +69,22 @@ test('a guard that fails to close is told, and one that says nothing is stale', 
   expect(assess(report({ open: [{ what: 'database', why: 'forbidden' }] }))).toEqual(['guard-cannot-close warning'])
   expect(assess(null)).toEqual(['guard-stale warning'])
   expect(assess(report({ at: '2026-11-21T11:57:59.000Z' }))).toEqual(['guard-stale warning'])
+})
+
+test('a stack that wants its guard to be waited for, and gives it no time, hears so on a quiet day', () => {
+  const codes = (failover: 'traffic' | 'database', spec: object, intent: Intent | null = null) =>
+    guard
+      .assess({ ...component, spec: { ...component.spec, ...spec } }, {}, intent, {
+        now: NOW,
+        objectives: toyStack.objectives,
+        activeSite: 'dc-a',
+        stack: { ...toyStack, fencing: { switchover: 'database', failover } },
+      })
+      .map(({ code, severity }) => `${code} ${severity}`)
+  expect(codes('database', {})).toEqual(['guard-without-time warning'])
+  expect(codes('database', { closeAfter: '1m' })).toEqual([])
+  expect(codes('traffic', {})).toEqual([])
+  expect(codes('database', {}, move('failover', A, B))).toEqual([])
 })
 
 test('the guard reads the active record and nothing else of the witness, and its rights exist only where one is declared', () => {

@@ -1,0 +1,73 @@
+import { readableDuration } from '../duration.ts'
+import type { Observation } from '../observation/observation.ts'
+import type { FenceLevel } from '../stack/fence-levels.ts'
+import type { Stack } from '../stack/stack.ts'
+import type { Driver, Outwait } from './driver.ts'
+import { fenceLevels, reaches } from './fence-levels.ts'
+import type { Fencing, Finding, Intent, PlannedStep } from './plan.ts'
+
+/** What the guard of a site closes by itself: what stands inside the site and can be fenced. */
+export const isGuarded = (driver: Driver | undefined): boolean => driver?.scope === 'site' && driver.fence !== undefined
+
+/**
+ * What is known of the lost site's closing by itself; null where the stack has nothing of the kind, and outside failovers. Pure.
+ * A stack is not outwaited when it promotes what no guard can close.
+ */
+export function outwaitOf(
+  stack: Stack,
+  observation: Observation,
+  intent: Intent,
+  drivers: Readonly<Record<string, Driver>>,
+  steps: readonly PlannedStep[],
+): Outwait | null {
+  if (intent.mode !== 'failover') return null
+  const guard = stack.components.find(({ driver }) => drivers[driver]?.outwait !== undefined)
+  if (guard === undefined) return null
+  const states = observation.components[guard.name] ?? {}
+  const found = drivers[guard.driver]?.outwait?.(guard, states, intent, stack) ?? null
+  if (found === null || found.within === null) return found
+  // A silent site speaks against nothing; one that answers, and of which only this can not be seen, does.
+  if (observation.sites[intent.from]?.kind === 'answering' && states[intent.from]?.kind !== 'answering')
+    return {
+      within: null,
+      why: `${intent.from} answers, and ${guard.name} can not be seen there`,
+      next: 'Find out why, then make a new plan.',
+    }
+  const unguarded = stack.components.find(({ name, driver }) => !isGuarded(drivers[driver]) && steps.some((step) => promotes(step, name)))
+  if (unguarded === undefined) return found
+  return {
+    within: null,
+    why: `${unguarded.name} (${unguarded.driver}) can not be closed from inside a site`,
+    next: 'Add a component that reaches the level from outside, such as one of the driver command.',
+  }
+}
+const promotes = (step: PlannedStep, component: string): boolean =>
+  step.component === component && step.phase === 'PROMOTE' && step.irreversible
+
+/** The wait, where a level that the guard reaches is demanded and no proven fence holds it: it costs its whole time. Pure. */
+export function outwaitSteps(outwait: Outwait | null, required: FenceLevel | null, steps: readonly PlannedStep[]): PlannedStep[] {
+  if (outwait === null || outwait.within === null || !canBeOutwaited(required) || reaches(fenceLevels(steps), required)) return []
+  return [{ ...outwait.wait, phase: 'PROMOTE', fence: required, byTime: true }]
+}
+
+/** Whether a site that shuts itself holds this level. */
+export const canBeOutwaited = (required: FenceLevel | null): required is 'application' | 'database' =>
+  required === 'application' || required === 'database'
+
+/** Says how long the lost site may write on beside the promoted one, where nobody demands that a failover shuts it inside, and it does not. */
+export function outwaitFindings(outwait: Outwait | null, { required }: Fencing, intent: Intent, steps: readonly PlannedStep[]): Finding[] {
+  // A fence that the run may go on without shuts nothing for certain.
+  const certain = fenceLevels(steps.filter(({ bestEffort }) => bestEffort === undefined))
+  if (outwait === null || canBeOutwaited(required) || reaches(certain, 'database') || reaches(certain, 'application')) return []
+  const site = intent.from
+  const bound = outwait.within === null ? 'and nobody can say for how long' : `for up to ${readableDuration(outwait.within)}`
+  return [
+    {
+      code: 'guard-not-outwaited',
+      severity: 'info',
+      site,
+      what: `${site} may take writes from inside after the promotion, if it lives, ${bound}${outwait.within === null ? `: ${outwait.why}` : ', until its guard has shut it'}`,
+      next: outwait.within === null ? outwait.next : 'To wait for that before anything is promoted, declare fencing.failover: database.',
+    },
+  ]
+}

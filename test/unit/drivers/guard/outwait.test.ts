@@ -1,0 +1,97 @@
+import { describe, expect, test } from '@jest/globals'
+import { guard } from '../../../../src/drivers/guard/driver.ts'
+import type { GuardState } from '../../../../src/drivers/guard/observe.ts'
+import type { GuardComponent } from '../../../../src/drivers/guard/spec.ts'
+import type { GuardReport } from '../../../../src/guard/report.ts'
+import type { BySite, Observed } from '../../../../src/observation/observation.ts'
+import type { StepRun } from '../../../../src/planning/driver.ts'
+import type { ManualSurroundings } from '../../../../src/planning/manual.ts'
+import type { Intent, PlannedStep } from '../../../../src/planning/plan.ts'
+import type { SiteName } from '../../../../src/stack/stack.ts'
+import { toyClock, toyStack } from '../../../support/toy-stack.ts'
+
+const [A, B] = ['dc-a' as SiteName, 'dc-b' as SiteName]
+const intent: Intent = { mode: 'failover', from: A, to: B, acceptLoss: 1 }
+const component = (times: object = { closeAfter: '30s', silence: '15s' }): GuardComponent => {
+  const keys = { accessKeyId: { env: 'A' }, secretAccessKey: { env: 'B' } }
+  return { name: 'guard', driver: 'guard', needs: [], spec: { image: 'node:24', witnessCredentials: keys, ...times } }
+}
+/** closeAfter + silence, the last round (5 + 6 + 5), the closing (10 + 5 + 5 + 60), and 1 % for the clocks: 142,41 s. */
+const WITHIN = 143_000
+const says = (closesWithin: number | null | undefined, health: 'healthy' | 'degraded' | 'down' = 'healthy'): Observed<GuardState> => ({
+  kind: 'answering',
+  state: { ready: 1, report: { closesWithin } as GuardReport },
+  role: 'unknown',
+  health,
+  text: 'as it is',
+  facts: [],
+})
+const outwait = (states: BySite<GuardState>, of = component()) => guard.outwait?.(of, states, intent, toyStack)
+const silent = { kind: 'silent', why: 'no answer' } as const
+
+describe('what the guard of a lost site is trusted with', () => {
+  test('its declared time, when nobody hears of it: silence speaks against nothing', () => {
+    expect(outwait({ [A]: silent, [B]: says(WITHIN) })).toMatchObject({ within: WITHIN, wait: { site: null, expected: WITHIN } })
+    expect(outwait({})).toMatchObject({ within: WITHIN })
+  })
+
+  test('nothing without closeAfter: a site that can not read the witness would stay open', () => {
+    expect(outwait({ [A]: silent }, component({ silence: '15s' }))).toMatchObject({
+      within: null,
+      why: expect.stringContaining('closeAfter'),
+    })
+  })
+
+  test('nothing where it answers and is not well, or was not deployed on some site', () => {
+    expect(outwait({ [A]: { kind: 'absent', why: 'there is no Deployment' } })).toMatchObject({ within: null })
+    expect(outwait({ [A]: silent, [B]: { kind: 'absent', why: 'there is no Deployment' } })).toMatchObject({ within: null })
+    expect(outwait({ [A]: says(WITHIN, 'down') })).toMatchObject({ within: null })
+    expect(outwait({ [A]: says(WITHIN, 'degraded') })).toMatchObject({ within: null, why: expect.stringContaining('as it is') })
+  })
+
+  test('nothing where a guard that answers was deployed with other times, or does not know its own', () => {
+    expect(outwait({ [A]: silent, [B]: says(600_000) })).toMatchObject({ within: null, why: expect.stringContaining('other times') })
+    expect(outwait({ [A]: silent, [B]: says(null) })).toMatchObject({ within: null })
+    expect(outwait({ [A]: silent, [B]: says(undefined) })).toMatchObject({ within: null })
+  })
+
+  test('nothing when it would take longer than a day: nobody waits so long', () => {
+    expect(outwait({ [A]: silent }, component({ closeAfter: '30d' }))).toMatchObject({ within: null })
+  })
+})
+
+describe('the wait', () => {
+  const step = (): PlannedStep => {
+    const planned = outwait({})
+    if (planned?.within == null) throw new Error('it is not planned')
+    return planned.wait
+  }
+  const run = (more: Partial<StepRun> = {}) => {
+    const clock = toyClock()
+    const log = { info: () => undefined, warning: () => undefined, debug: () => undefined }
+    const signal = new AbortController().signal
+    return { clock, run: { step: step(), intent, context: { clock, log }, signal, applied: false, ...more } as unknown as StepRun<never> }
+  }
+
+  test('is over only for the process that has waited, whatever the clock says, and takes its whole time', async () => {
+    const { clock, run: asked } = run()
+    clock.pass(10 * WITHIN)
+    expect(await guard.behaviours.outwait?.done(asked)).toMatchObject({ is: 'pending' })
+    const began = clock.now().getTime()
+    await guard.behaviours.outwait?.apply?.(asked)
+    expect(clock.now().getTime() - began).toBe(WITHIN)
+    expect(await guard.behaviours.outwait?.done({ ...asked, applied: true })).toMatchObject({
+      is: 'done',
+      proof: { by: 'time', guarded: 'dc-a', waitedMs: WITHIN, text: expect.stringContaining('nobody has looked') },
+    })
+  })
+
+  test('by hand is as long', () => {
+    expect(guard.manual?.(component(), step(), {} as ManualSurroundings)).toMatchObject({ commands: ['sleep 143'] })
+  })
+
+  test('of a plan that was bent to wait for nothing is a defect, and no wait', async () => {
+    const bent = { ...step(), parameters: { guarded: 'dc-a' } }
+    await expect(guard.behaviours.outwait?.apply?.(run({ step: bent }).run)).rejects.toThrow('does not say how long')
+  })
+})

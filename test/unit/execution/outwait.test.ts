@@ -1,0 +1,98 @@
+import { expect, test } from '@jest/globals'
+import type { World } from '../../../src/composition.ts'
+import { guard } from '../../../src/drivers/guard/driver.ts'
+import { openJournal } from '../../../src/execution/journal.ts'
+import { createActive } from '../../../src/execution/witness.ts'
+import { observe } from '../../../src/observation/observe.ts'
+import { continueFailover, readRun } from '../../../src/operations/continue-failover.ts'
+import { executeFailover } from '../../../src/operations/execute-failover.ts'
+import { planFailover } from '../../../src/operations/plan-failover.ts'
+import type { Approval } from '../../../src/operations/reports.ts'
+import type { Clock, Driver } from '../../../src/planning/driver.ts'
+import type { Stack } from '../../../src/stack/stack.ts'
+import { memoryStore } from '../../support/memory-store.ts'
+import { type ToyWorld, toyClock, toyDriver, toyStack, toyWorld } from '../../support/toy-stack.ts'
+
+const stack: Stack = {
+  ...toyStack,
+  fencing: { switchover: 'database', failover: 'database' },
+  components: [...toyStack.components, { name: 'guard', driver: 'guard', needs: [], spec: { closeAfter: '30s' } }],
+}
+/** The guard of nobody's site can be seen here. */
+const unseen = { ...(guard as unknown as Driver), observe: async () => ({ kind: 'silent', why: 'nobody asks' }) as const }
+
+/** An approved failover away from a site that is silent; every process has a world of its own, and a clock that may end it. */
+async function approved() {
+  const toy: ToyWorld = { writer: 'dc-a', effects: [] }
+  const store = memoryStore()
+  const time = toyClock()
+  const promotedAt: number[] = []
+  const drivers = {
+    toy: toyDriver(toy, { promote: async () => void promotedAt.push(time.now().getTime()) }),
+    guard: unseen,
+  }
+  const world = (clock: Clock = time): World => {
+    const bare = toyWorld(toy, store, { clock, silent: ['dc-a'] })
+    const context = { ...bare.context, stack }
+    return { ...bare, stack, drivers, context, observe: () => observe(context, store, drivers) }
+  }
+  await createActive(store, { schemaVersion: 1, stack: 'toy', epoch: 1, activeSite: 'dc-a', since: '2026-11-20T00:00:00Z', run: 'deploy' })
+  const { plan, digest } = await planFailover(world(), { mode: 'failover', to: 'dc-b', acceptLoss: 60_000 })
+  const approval: Approval = {
+    kind: 'local',
+    digest,
+    approvers: [],
+    requestedBy: 'test',
+    reason: 'test',
+    proof: { purpose: { operation: 'execute' } },
+  }
+  const within = plan.steps.find(({ action }) => action === 'outwait')?.expected ?? 0
+  return { toy, store, time, promotedAt, world, plan, approval, within }
+}
+
+async function entryOf({ store }: Awaited<ReturnType<typeof approved>>, run: string, kind: string, step: string): Promise<number> {
+  const { entries } = await openJournal(store, run)
+  const found = entries.find((entry) => entry.kind === kind && 'step' in entry && entry.step === step)
+  return Date.parse(found?.at ?? '')
+}
+
+test('promotes only when the guard of the lost site had its whole time, from the acknowledged activation on', async () => {
+  const at = await approved()
+  const report = await executeFailover(at.world(), at.plan, at.approval)
+  expect(report).toMatchObject({ verdict: 'moved', fence: { required: 'database', byTime: ['application', 'database'] } })
+  const activated = await entryOf(at, report.run, 'result', 'witness.activate@dc-b')
+  expect(at.within).toBeGreaterThan(30_000)
+  expect((at.promotedAt[0] ?? 0) - activated).toBeGreaterThanOrEqual(at.within)
+})
+
+test.each([1, 3, 5])(
+  'a process that dies in its sleep %i has waited for nobody: whoever continues waits the whole time, and then promotes',
+  async (sleeps) => {
+    const at = await approved()
+    let slept = 0
+    const died = new Promise<'died'>((resolve) => {
+      const dying: Clock = {
+        now: at.time.now,
+        sleep: async (ms, signal) => {
+          // Only the wait sleeps so long.
+          if (ms >= 10_000 && ++slept === sleeps) {
+            resolve('died')
+            await new Promise<never>(() => undefined)
+          }
+          await at.time.sleep(ms, signal)
+        },
+      }
+      void executeFailover(at.world(dying), at.plan, at.approval)
+    })
+    expect(await died).toBe('died')
+    expect(at.toy.effects).not.toContain('promote')
+    const run = (await at.store.list('runs/')).find((key) => key.endsWith('/approval.json'))?.split('/')[1] ?? ''
+    // However long nobody continued it: the clock of another machine proves nothing.
+    at.time.pass(60_000)
+    const continued = at.time.now().getTime()
+    const report = await continueFailover(at.world(), await readRun(at.world(), run), 'resume')
+    expect(report).toMatchObject({ verdict: 'moved' })
+    expect((at.promotedAt[0] ?? 0) - continued).toBeGreaterThanOrEqual(at.within)
+    expect(at.toy.effects.filter((effect) => effect === 'promote').length).toBe(1)
+  },
+)
