@@ -9,9 +9,9 @@ import { startLedgerProcess } from '../ledger/ledger-process.ts'
 import { runStandby } from '../run-standby.ts'
 import type { SiteName } from '../topology.ts'
 import { endsOf } from '../until-green.ts'
-import { tellWitness } from '../witness.ts'
 import { type BenchLab, between } from './bench-lab.ts'
 import { percentile, spread } from './figures.ts'
+import { withoutGuards } from './guards.ts'
 import { checkpointBoth, guidedSwitchover, scriptedSwitchover } from './yardsticks.ts'
 
 const OURS = 'standby failover'
@@ -38,13 +38,14 @@ export async function benchSwitchover(bench: BenchLab, rounds: number): Promise<
   for (let round = 0; round < rounds; round++)
     for (const [name, move] of Object.entries(ways)) {
       const ends = endsOf(await untilSettled(bench))
-      const from = Date.now()
-      const greenMs = await move(ends)
-      const gapMs = longestGap(await ledger.entries(), { from, to: Date.now() })?.durationMs ?? Number.NaN
+      const timed = async (): Promise<Sample> => {
+        const from = Date.now()
+        const greenMs = await move(ends)
+        return { greenMs, gapMs: longestGap(await ledger.entries(), { from, to: Date.now() })?.durationMs ?? Number.NaN }
+      }
+      const { gapMs, greenMs } = await (name === OURS ? timed() : withoutGuards(stack, ends.to, timed))
       samples.get(name)?.push({ gapMs, greenMs })
       process.stderr.write(`${name}: gap ${readableDuration(gapMs)}, green ${readableDuration(greenMs)}\n`)
-      // The yardsticks know no witness.
-      if (name !== OURS) await tellWitness(stack, ends.to)
     }
   await ledger.stop()
   return report(samples, rounds)

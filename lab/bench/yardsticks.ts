@@ -10,7 +10,7 @@ import { newestDump } from './newest-dump.ts'
 /**
  * The yardsticks of the benchmark. Both do what a move must do for users (traffic closed, application stopped, database moved without loss,
  * application started, traffic opened) and nothing else: no plan, no approval, no lock, no journal, no proof. The script leaves an empty cache on the
- * new site; the guide restores its latest backup there.
+ * new site; the guide restores its latest backup there. They run without guards (`guards.ts`).
  */
 export interface Yardstick {
   readonly greenMs: number
@@ -84,15 +84,16 @@ export async function scriptedSwitchover(stack: LabStack, lab: LabEnvironment, e
  * takes clients, its restart included; the stack is then brought to what it is after a failover, so that a rejoin can follow.
  */
 export async function operatorPromotion(stack: LabStack, lab: LabEnvironment, to: SiteName): Promise<Yardstick> {
-  const begun = performance.now()
   const [kubernetes, next] = [stack.admin[to], `pg-${to}`]
+  // The guard of the new site would shut what is opened beside the witness.
+  await tellWitness(stack, to)
+  const begun = performance.now()
   await kubernetes.patch(cluster(next), { spec: { replica: { primary: next, promotionToken: null } } })
   await until(() => takesClients(kubernetes, next))
   const greenMs = performance.now() - begun
   await kubernetes.patch(deployment, { spec: { replicas: 1 } }, { subresource: 'scale' })
   await until(() => applicationIsReady(kubernetes))
   await setTraffic(lab, to)
-  await tellWitness(stack, to)
   return { greenMs }
 }
 

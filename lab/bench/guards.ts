@@ -1,0 +1,29 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { deploymentReference } from '../../src/drivers/guard/deploy.ts'
+import type { LabStack } from '../stacks.ts'
+import { tellWitness } from '../witness.ts'
+
+/**
+ * Makes a move that Standby does not know of. The guards are away meanwhile: they would shut a site that is opened while the witness names
+ * another one, and that is all the yardsticks do. Afterwards the witness is told, and the guards are back.
+ */
+export async function withoutGuards<T>(stack: LabStack, activeAfterwards: string, move: () => Promise<T>): Promise<T> {
+  await setGuards(stack, 0)
+  const moved = await move()
+  await tellWitness(stack, activeAfterwards)
+  await setGuards(stack, 1)
+  return moved
+}
+
+async function setGuards(stack: LabStack, replicas: number): Promise<void> {
+  const guard = deploymentReference(stack.name)
+  const deadline = AbortSignal.timeout(60_000)
+  for (const kubernetes of Object.values(stack.admin)) {
+    await kubernetes.patch(guard, { spec: { replicas } }, { subresource: 'scale' })
+    for (;;) {
+      const { replicas: there = 0 } = ((await kubernetes.get(guard))?.status ?? {}) as { readonly replicas?: number }
+      if (there === replicas) break
+      await sleep(200, undefined, { signal: deadline })
+    }
+  }
+}
