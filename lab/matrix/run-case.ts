@@ -72,7 +72,8 @@ export async function runCase(one: MatrixCase, around: CaseAround): Promise<Case
   }
   // Before the rejoin: the old database goes, and its log with it.
   const asleep = one.trouble === 'freeze' ? { site: from, from: trouble.at, to: healedAt } : null
-  const twoWritersMs = twoWriters(await spansOf({ from, to }, begunAt, around), Date.now(), asleep)
+  const killedAt = one.trouble === 'kill' ? trouble.at : null
+  const twoWritersMs = twoWriters(await spansOf({ from, to }, { begunAt, killedAt }, around), Date.now(), asleep)
   if (one.mode === 'failover') rejoined = (await reviewedMove(stack, { mode: 'rejoin', to: from }, github(lab))).executed
   const after = await untilGreen(stack, lab.programs.helm)
   await ledger.stop()
@@ -83,13 +84,16 @@ export async function runCase(one: MatrixCase, around: CaseAround): Promise<Case
 
 async function spansOf(
   ends: { readonly from: SiteName; readonly to: SiteName },
-  begunAt: number,
+  { begunAt, killedAt }: { readonly begunAt: number; readonly killedAt: number | null },
   { lab, stack }: CaseAround,
 ): Promise<WritableSpan[]> {
   const { namespace } = labStacks[stack.name]
   const of = (site: SiteName) => ({ namespace, cluster: `pg-${site}`, since: new Date(begunAt) })
   const [old, next] = await Promise.all([databaseLog(lab, ends.from, of(ends.from)), databaseLog(lab, ends.to, of(ends.to))])
-  return [...writableSpans(ends.from, old, begunAt), ...writableSpans(ends.to, next, null)]
+  // Who is killed says nothing any more, and one that finds itself fenced when it comes back does not even start.
+  const before = killedAt === null ? writableSpans(ends.from, old, begunAt) : [{ site: ends.from, from: begunAt, to: killedAt }]
+  const after = killedAt === null ? [] : writableSpans(ends.from, old, null)
+  return [...before, ...after, ...writableSpans(ends.to, next, null)]
 }
 
 interface Moved {
