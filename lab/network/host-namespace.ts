@@ -41,8 +41,11 @@ export async function letSiteForward(host: HostName): Promise<void> {
 export const cutLink = (host: HostName) => ip('link', 'set', linkOf(host), 'down')
 export const joinLink = (host: HostName) => ip('link', 'set', linkOf(host), 'up')
 
-/** What a slow WAN lets through: a megabyte takes two seconds. The kernel of small machines has no netem, so delay is made by a narrow link. */
-const SLOW = ['tbf', 'rate', '4mbit', 'burst', '32kbit', 'latency', '500ms']
+/**
+ * What a slow WAN lets through: two megabytes a second, little more than the segments of 16 MB that a primary fills up every ten seconds. The kernel
+ * of small machines has no netem, so delay is made by a narrow link.
+ */
+const SLOW = ['tbf', 'rate', '16mbit', 'burst', '128kbit', 'latency', '500ms']
 
 /** Narrows the host's link in both directions, without cutting anything. */
 export async function narrowLink(host: HostName): Promise<void> {

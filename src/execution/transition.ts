@@ -232,9 +232,12 @@ function mayGiveUp(course: Course, run: RunState, step: StepId): boolean {
 }
 const TRYING: ReadonlySet<StepState> = new Set(['intended', 'unsure', 'cleared', 'applied'])
 
-/** Before the point of no return is known to be behind us. Where that is uncertain, going back begins by making it certain. */
+/**
+ * Before the point of no return is known to be behind us. Where that is uncertain, going back begins by making it certain. Whoever failed to take
+ * the lock can take nothing back, and leaves the direction to the next process.
+ */
 export function mayTurnBack(course: Course, run: RunState): boolean {
-  if (course.lock === null || course.pointOfNoReturn === null) return false
+  if (course.lock === null || course.pointOfNoReturn === null || run.steps[course.lock] === 'failed') return false
   const state = run.steps[course.pointOfNoReturn]
   return !isDone(state) && state !== 'holds' && state !== 'held'
 }

@@ -174,15 +174,15 @@ describe('whoever takes a run over', () => {
     expect(at.site.object).toMatchObject({ touches: 1, effects: ['stop'] })
   })
 
-  test('does nothing at all where it can not touch, says why, and may be followed by another one, which goes back', async () => {
+  test('does nothing at all where it can not touch, says why, and leaves the direction to the next one, which can', async () => {
     const at = await left()
     const refused = siteError('kubernetes-forbidden', 'a right is lacking')
     const outcome = await at.process('resume', { ...stopping(at.site), touch: () => Promise.reject(refused) })
     expect(outcome).toMatchObject({ verdict: 'stopped', failure: { code: 'kubernetes-forbidden' } })
     expect(at.site.object).toMatchObject({ effects: [], stopped: false })
     at.clock.pass(180_000)
-    expect(await at.process('resume', stopping(at.site))).toMatchObject({ verdict: 'undone' })
-    expect(at.site.object).toMatchObject({ effects: [], stopped: false })
+    expect(await at.process('resume', stopping(at.site))).toMatchObject({ verdict: 'moved' })
+    expect(at.site.object).toMatchObject({ effects: ['stop'] })
   })
 
   test('by another run touches what the unfinished one left, but nothing on the lost site of a failover', async () => {

@@ -1,0 +1,40 @@
+import { describe, expect, test } from '@jest/globals'
+import type { InstanceStatus } from '../../../../src/drivers/cloudnative-pg/objects.ts'
+import { shippedAndClose } from '../../../../src/drivers/cloudnative-pg/prepare.ts'
+import { formatLsn, SEGMENT_BYTES } from '../../../../src/drivers/cloudnative-pg/wal.ts'
+import { primary, replica } from './cluster-states.ts'
+
+/** The primary switched at the end of segment 7; both go on from there. */
+const MARK = 8n * SEGMENT_BYTES
+const at = (segments: number): string => formatLsn(BigInt(Math.round(segments * 100)) * (SEGMENT_BYTES / 100n))
+const judge = (archived: string, current: number, replayed: number) =>
+  shippedAndClose(
+    MARK,
+    { ...primary, lastArchivedWAL: archived, currentLsn: at(current) } as InstanceStatus,
+    { ...replica, replayLsn: at(replayed) } as InstanceStatus,
+    'pg-dc-b',
+  )
+
+describe('before users are shut out', () => {
+  test('what was in memory is in the archive', () => {
+    expect(judge('000000030000000000000006', 8.1, 8.1)).toEqual({
+      is: 'pending',
+      waitingFor: 'the archive to take the WAL up to 0/8000000',
+    })
+  })
+  test('and replayed', () => {
+    expect(judge('000000030000000000000007', 8.1, 7.5)).toEqual({ is: 'pending', waitingFor: 'pg-dc-b to replay up to 0/8000000' })
+  })
+  test('and the follower is close behind what was written since: users do not wait for a slow link', () => {
+    expect(judge('000000030000000000000007', 12.4, 8.1)).toEqual({
+      is: 'pending',
+      waitingFor: 'pg-dc-b to come closer: users would be shut out until it has replayed 5 segments of WAL',
+    })
+  })
+  test.each([
+    ['streams', 12.4, 12.3, 1],
+    ['follows by the archive, with one segment on its way', 12.4, 11.01, 2],
+  ])('a follower that %s is close', (_, current, replayed, segmentsBehind) => {
+    expect(judge('00000003000000000000000A', current, replayed)).toMatchObject({ is: 'done', proof: { segmentsBehind } })
+  })
+})
