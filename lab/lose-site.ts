@@ -13,3 +13,14 @@ export async function loseSite(stack: LabStack, site: SiteName, how: OutageKind)
   await runLab('outage', site, '--how', how)
   await sleep(NOTICED_AFTER)
 }
+
+/** How long a site that came back is left alone with its belief that it is active, until its guard has shut it and it says what it is. */
+const RETURNED_FOR = 20_000
+
+/** Gives a lost site back, waits until it has settled as the fenced site that it is, and says when it was back (milliseconds since 1970). */
+export async function returnSite(site: SiteName): Promise<number> {
+  await runLab('heal', site)
+  const back = Date.now()
+  await sleep(RETURNED_FOR)
+  return back
+}

@@ -136,7 +136,7 @@ function databaseValues(lab: LabEnvironment): object {
     imageName: lab.images.postgresql,
     imagePullPolicy: 'IfNotPresent',
     primaryUpdateMethod: 'restart',
-    smartShutdownTimeout: 1,
+    smartShutdownTimeout: 0,
     enablePDB: false,
     storage: { size: '2Gi' },
     postgresql: { parameters: { shared_buffers: '32MB', max_connections: '50', archive_timeout: '10s' } },

@@ -1,7 +1,6 @@
 import { readableDuration } from '../../src/duration.ts'
-import { loseSite } from '../lose-site.ts'
+import { loseSite, returnSite } from '../lose-site.ts'
 import type { OutageKind } from '../outage.ts'
-import { runLab } from '../run-lab.ts'
 import type { SiteName } from '../topology.ts'
 import { endsOf, untilGreen } from '../until-green.ts'
 import { type BenchLab, between } from './bench-lab.ts'
@@ -28,7 +27,7 @@ export async function benchFailover(bench: BenchLab, rounds: number): Promise<st
   const samples: Samples = { green: new Map(LOSSES.map((how) => [how, []])), start: [], operator: [] }
   const ours = async (to: SiteName, how: OutageKind): Promise<string> => {
     const report = await bench.move({ to, mode: 'failover', 'accept-data-loss': '15m' })
-    const took = between(report, 'PREFLIGHT', 'GREEN')
+    const took = between(report, report.phases[0]?.phase ?? 'LOCK', 'GREEN')
     samples.green.get(how)?.push(took)
     if (how === 'kill') samples.start.push(between(report, 'START', 'SMOKE'))
     return `standby failover after a ${how}: green in ${readableDuration(took)}`
@@ -49,7 +48,7 @@ async function lostAndBack(bench: BenchLab, how: OutageKind, move: (to: SiteName
   const { stack, lab } = bench
   const { from, to } = endsOf(await untilGreen(stack, lab.programs.helm))
   await loseSite(stack, from, how)
-  const said = await move(to).finally(() => runLab('heal', from))
+  const said = await move(to).finally(() => returnSite(from))
   process.stderr.write(`${said}\n`)
   await bench.move({ to: from, mode: 'rejoin' })
 }

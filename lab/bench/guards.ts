@@ -1,5 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { deploymentReference } from '../../src/drivers/guard/deploy.ts'
+import { drivers, witnesses } from '../../src/drivers/registry.ts'
+import { loadStack } from '../../src/stack/load-stack.ts'
 import type { LabStack } from '../stacks.ts'
 import { tellWitness } from '../witness.ts'
 
@@ -16,7 +18,8 @@ export async function withoutGuards<T>(stack: LabStack, activeAfterwards: string
 }
 
 async function setGuards(stack: LabStack, replicas: number): Promise<void> {
-  const guard = deploymentReference(stack.name)
+  const { name } = await loadStack(stack.path, { drivers, witnesses })
+  const guard = deploymentReference(name)
   const deadline = AbortSignal.timeout(60_000)
   for (const kubernetes of Object.values(stack.admin)) {
     await kubernetes.patch(guard, { spec: { replicas } }, { subresource: 'scale' })

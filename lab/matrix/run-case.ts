@@ -6,7 +6,7 @@ import type { LabEnvironment } from '../environment.ts'
 import { type Credentials, readAllIds } from '../ledger/application-client.ts'
 import type { LedgerEntry } from '../ledger/ledger-entry.ts'
 import { startLedgerProcess } from '../ledger/ledger-process.ts'
-import { loseSite } from '../lose-site.ts'
+import { loseSite, returnSite } from '../lose-site.ts'
 import { mortalMove, reviewedMove } from '../reviewed-move.ts'
 import { runLab } from '../run-lab.ts'
 import { runStandby } from '../run-standby.ts'
@@ -49,8 +49,6 @@ export interface CaseFacts {
 
 /** How much a failover of the matrix accepts to lose: far above what it should. */
 export const ACCEPTED = '15m'
-/** How long a site that came back is left alone with its belief that it is active. */
-const RETURNED_FOR = 20_000
 
 /** One case from a green lab to a green lab. */
 export async function runCase(one: MatrixCase, around: CaseAround): Promise<CaseFacts> {
@@ -63,13 +61,11 @@ export async function runCase(one: MatrixCase, around: CaseAround): Promise<Case
   await pause(2_000)
   const trouble = await begin(one, from, around)
   // Whatever becomes of the move, the lab is healed.
-  const moved = await moveThrough(one, to, around, trouble).finally(() => trouble.end())
-  const healedAt = Date.now()
+  let healedAt = trouble.at
+  const moved = await moveThrough(one, to, around, trouble).finally(async () => {
+    healedAt = await trouble.end()
+  })
   let rejoined: MoveReport | null = null
-  if (one.mode === 'failover') {
-    say(`${from} is back, and is left alone for ${RETURNED_FOR / 1000} s`)
-    await pause(RETURNED_FOR)
-  }
   // Before the rejoin: the old database goes, and its log with it.
   const asleep = one.trouble === 'freeze' ? { site: from, from: trouble.at, to: healedAt } : null
   const killedAt = one.trouble === 'kill' ? trouble.at : null
@@ -128,22 +124,23 @@ interface RunningTrouble {
   readonly at: number
   /** Troubles that begin in the middle of a move hear how far it is. */
   hear(line: string): void
-  end(): Promise<void>
+  /** Ends it, and says when it was over; milliseconds since 1970. */
+  end(): Promise<number>
 }
 
 /** A lost site stays lost until the move is over; what troubles a planned move begins with DRAIN, and passes after a while. */
 async function begin({ trouble }: MatrixCase, from: SiteName, { stack, say }: CaseAround): Promise<RunningTrouble> {
-  const nothing = { hear: () => undefined, end: async () => undefined }
+  const nothing = { hear: () => undefined, end: async () => Date.now() }
   if (trouble === 'cut' || trouble === 'freeze' || trouble === 'kill') {
     say(`${from}: ${trouble}`)
     const at = Date.now()
     await loseSite(stack, from, trouble)
-    return { ...nothing, at, end: () => runLab('heal', from) }
+    return { ...nothing, at, end: () => returnSite(from) }
   }
   if (trouble === 'none') return { ...nothing, at: Date.now() }
   if (trouble === 'slow-wan') {
     await runLab('outage', from, '--how', 'slow')
-    return { ...nothing, at: Date.now(), end: () => runLab('heal', from) }
+    return { ...nothing, at: Date.now(), end: () => runLab('heal', from).then(() => Date.now()) }
   }
   return passing(trouble === 's3-gone' ? 's3' : 'lb-2', say)
 }
@@ -161,7 +158,10 @@ function passing(host: HostName, say: (line: string) => void): RunningTrouble {
         .then(() => pause(GONE_FOR))
         .then(() => runLab('heal', host))
     },
-    end: async () => over ?? undefined,
+    end: async () => {
+      await over
+      return Date.now()
+    },
   }
 }
 const GONE_FOR = 15_000

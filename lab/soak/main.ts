@@ -1,8 +1,7 @@
 import { parseArgs } from 'node:util'
 import { deployedStack } from '../deployed-stack.ts'
-import { loseSite } from '../lose-site.ts'
+import { loseSite, returnSite } from '../lose-site.ts'
 import { type MoveInputs, reviewedMove } from '../reviewed-move.ts'
-import { runLab } from '../run-lab.ts'
 import { endsOf, untilGreen } from '../until-green.ts'
 import { openWitness } from '../witness.ts'
 import { journalOf, watchPeakMemory } from './costs.ts'
@@ -45,7 +44,7 @@ async function soak(): Promise<number> {
     if (!isFailover(index, count, failovers)) await move({ to })
     else {
       await loseSite(stack, from, 'kill')
-      await move({ to, mode: 'failover', 'accept-data-loss': '15m' }).finally(() => runLab('heal', from))
+      await move({ to, mode: 'failover', 'accept-data-loss': '15m' }).finally(() => returnSite(from))
       await move({ to: from, mode: 'rejoin' })
     }
   }

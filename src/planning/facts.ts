@@ -41,4 +41,4 @@ export function staleFacts(planned: readonly NamedFact[], now: readonly NamedFac
 }
 
 const nameOf = (fact: NamedFact): string => `${fact.component}@${fact.site} ${fact.name}`
-const shown = (fact: NamedFact): string => (typeof fact.value === 'string' ? fact.value : canonicalJson(fact.value))
+const shown = ({ value }: NamedFact): string => (value === '' ? 'not known' : typeof value === 'string' ? value : canonicalJson(value))

@@ -104,7 +104,7 @@ export function findingsOfSite(
         'smart-shutdown-slow',
         'warning',
         `smartShutdownTimeout of ${name} is ${state.smartShutdownTimeout} s: after a promotion one open session locks all new ones out for so long`,
-        'Set smartShutdownTimeout: 1 in the cluster file and deploy.',
+        'Set smartShutdownTimeout: 0 in the cluster file and deploy.',
       ),
     )
   if (state.primaryUpdate.strategy === 'supervised')

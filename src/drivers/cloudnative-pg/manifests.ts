@@ -114,8 +114,9 @@ export function objectStoreManifest(component: Database, stack: Stack, archive: 
 const defaults = {
   // One restart in place instead of a second promotion: one timeline per move.
   primaryUpdateMethod: 'restart',
-  // With the operator's 180 s, one open session keeps all new ones out for three minutes after a promotion.
-  smartShutdownTimeout: 1,
+  // With the operator's 180 s, one open session keeps all new ones out for three minutes after a promotion; 0 is no smart shutdown at all
+  // (TryShuttingDownSmartFast in instance.go), and saves a second of every restart.
+  smartShutdownTimeout: 0,
 }
 
 /** The Cluster of a site: our defaults, under the user's spec, under what a move needs. */

@@ -10,7 +10,7 @@ export const cluster = (name: string, spec: object = {}, status: object = {}, an
   spec: {
     instances: 1,
     imageName: 'postgresql:16',
-    smartShutdownTimeout: 1,
+    smartShutdownTimeout: 0,
     primaryUpdateMethod: 'restart',
     replica: { self: name, primary: 'pg-dc-a', source: name === 'pg-dc-a' ? 'pg-dc-b' : 'pg-dc-a' },
     plugins: [{ name: 'barman-cloud.cloudnative-pg.io', parameters: { serverName: `${name}-g1` } }],

@@ -82,7 +82,7 @@ describe('the Cluster object', () => {
     expect(specOf({ streaming: false }).externalClusters[0]?.connectionParameters).toBeUndefined()
   })
   test('restarts fast after a promotion unless the user says otherwise', () => {
-    expect(specOf()).toMatchObject({ smartShutdownTimeout: 1, primaryUpdateMethod: 'restart' })
+    expect(specOf()).toMatchObject({ smartShutdownTimeout: 0, primaryUpdateMethod: 'restart' })
     expect(specOf({ userSpec: { smartShutdownTimeout: 30 } }).smartShutdownTimeout).toBe(30)
   })
   test("keeps the user's own spec beside what a move needs, and never lets it take over roles", () => {
