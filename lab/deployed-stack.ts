@@ -17,12 +17,12 @@ export async function deployedStack(): Promise<DeployedStack> {
   const lab = await readLabEnvironment()
   const { helm } = lab.programs
   const stack = await prepareStack('infisical-kubernetes', lab, new AbortController().signal)
-  const deployed = await runStandby<DeployReport>(stack, 'deployer', ['deploy'], { helm, quiet: true })
+  const deployed = await runStandby<DeployReport>(stack, 'deployer', ['deploy'], { helm })
   if (deployed.code !== 0) throw new Error(`the stack could not be deployed: ${deployed.result.failure?.what ?? ''}`)
   const credentials = await ensureCanary(stack)
   const { result } = await runStandby<StatusReport>(stack, 'observer', ['status'], { helm, quiet: true })
   if (result.verdict !== 'green') {
-    const backup = await runStandby<BackupReport>(stack, 'mover', ['backup'], { helm, quiet: true })
+    const backup = await runStandby<BackupReport>(stack, 'mover', ['backup'], { helm })
     if (backup.code !== 0) throw new Error(`the stack could not be backed up: ${backup.result.failure?.what ?? ''}`)
   }
   await untilGreen(stack, helm)

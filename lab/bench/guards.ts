@@ -11,10 +11,12 @@ import { tellWitness } from '../witness.ts'
  */
 export async function withoutGuards<T>(stack: LabStack, activeAfterwards: string, move: () => Promise<T>): Promise<T> {
   await setGuards(stack, 0)
-  const moved = await move()
-  await tellWitness(stack, activeAfterwards)
-  await setGuards(stack, 1)
-  return moved
+  try {
+    return await move()
+  } finally {
+    await tellWitness(stack, activeAfterwards)
+    await setGuards(stack, 1)
+  }
 }
 
 async function setGuards(stack: LabStack, replicas: number): Promise<void> {

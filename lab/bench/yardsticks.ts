@@ -153,6 +153,7 @@ export async function guidedSwitchover(stack: LabStack, lab: LabEnvironment, end
   const dump = await newestDump(stack, ends.from)
   await kubectl(ends.to, 'patch', 'secret', dump.secret, '--type=merge', '-p', JSON.stringify({ stringData: dump.request }))
   await kubectl(ends.to, 'delete', 'pod', dump.pod)
+  await kubectl(ends.to, 'wait', '--for=create', `pod/${dump.pod}`, '--timeout=60s')
   await kubectl(ends.to, 'wait', '--for=condition=Ready', `pod/${dump.pod}`, '--timeout=300s')
   await kubectl(ends.to, 'scale', 'deployment', WORKLOAD, '--replicas=1')
   await kubectl(ends.to, 'rollout', 'status', `deployment/${WORKLOAD}`, '--timeout=300s')

@@ -25,12 +25,12 @@ export function moveSteps(
   const shutting = [...fences, ...others]
   const waits = outwaitSteps(outwaitOf(stack, observation, intent, drivers, shutting), required, shutting)
   const gates = intent.mode === 'rejoin' ? [] : [activateStep(intent)]
-  const steps = [
+  const steps = doorsFirst([
     ...witnessSteps(intent),
     ...fences,
     ...waits.map((step) => behind(gates, step)),
     ...others.map((step) => behind([...gates, ...waits.map(({ id }) => id)], step)),
-  ]
+  ])
   const rested = intent.mode === 'failover' ? onLostSite([...others, ...waits], intent) : []
   const problems = [...orderProblems(steps), ...lateFences(shutting), ...rested]
   if (problems.length === 0) return steps
@@ -44,6 +44,16 @@ export function moveSteps(
 /** Nothing is promoted before the witness names the new active site, and before the old one had the time to shut itself, where that is waited for. */
 function behind(gates: readonly StepId[], step: PlannedStep): PlannedStep {
   return step.phase === 'PROMOTE' && step.mayBeginIn === undefined ? { ...step, needs: [...step.needs, ...gates] } : step
+}
+
+/** Users are shut out before what serves them stops: a session on a server that is gone hangs in its load balancer, and its user learns nothing. */
+function doorsFirst(steps: readonly PlannedStep[]): PlannedStep[] {
+  const doors = steps.filter(({ fence }) => fence === 'traffic')
+  return steps.map((step) =>
+    step.fence === 'application'
+      ? { ...step, needs: [...step.needs, ...doors.filter(({ phase }) => phase === step.phase).map(({ id }) => id)] }
+      : step,
+  )
 }
 
 /** A fence that is shut after the promotion shuts nothing; and time is no fence but in front of every promotion, where `outwait.ts` puts it. */

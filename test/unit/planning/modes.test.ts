@@ -65,6 +65,22 @@ describe('whether a site lives', () => {
     expect(liveness(lost, down('lb-1'), down('lb-2'), { from: 'replica', says: 'up', what: 'streams' })).toBe('up'))
 })
 
+test('users are shut out before what serves them is stopped', () => {
+  const move: Driver['move'] = (component) =>
+    component.name === 'database'
+      ? [
+          toyStep('database.stop@dc-a', 'DRAIN', { fence: 'application' }),
+          toyStep('database.close@dc-a', 'DRAIN', { fence: 'traffic' }),
+          toyStep('database.demote@dc-a', 'FENCE', { fence: 'database' }),
+        ]
+      : []
+  const { steps } = plan(both, { mode: 'switchover', to: 'dc-b' }, { driver: { move } })
+  const needsOf = (id: string) => steps.find((step) => step.id === id)?.needs
+  expect(needsOf('database.stop@dc-a')).toEqual(['database.close@dc-a'])
+  expect(needsOf('database.close@dc-a')).toEqual([])
+  expect(needsOf('database.demote@dc-a')).toEqual([])
+})
+
 describe('the plan of a failover', () => {
   test('has no step on the lost site, and none that waits for it', () => {
     const planned = plan(lost, failover)
