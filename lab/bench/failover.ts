@@ -27,7 +27,7 @@ export async function benchFailover(bench: BenchLab, rounds: number): Promise<st
   const samples: Samples = { green: new Map(LOSSES.map((how) => [how, []])), start: [], operator: [] }
   const ours = async (to: SiteName, how: OutageKind): Promise<string> => {
     const report = await bench.move({ to, mode: 'failover', 'accept-data-loss': '15m' })
-    const took = between(report, report.phases[0]?.phase ?? 'LOCK', 'GREEN')
+    const took = report.rto?.startToGreen ?? Number.NaN
     samples.green.get(how)?.push(took)
     if (how === 'kill') samples.start.push(between(report, 'START', 'SMOKE'))
     return `standby failover after a ${how}: green in ${readableDuration(took)}`

@@ -47,6 +47,7 @@ export async function benchSwitchover(bench: BenchLab, rounds: number): Promise<
       samples.get(name)?.push({ gapMs, greenMs })
       process.stderr.write(`${name}: gap ${readableDuration(gapMs)}, green ${readableDuration(greenMs)}\n`)
     }
+  await untilSettled(bench)
   await ledger.stop()
   return report(samples, rounds)
 }
