@@ -3,7 +3,7 @@ import { deployedStack } from '../deployed-stack.ts'
 import { loseSite, returnSite } from '../lose-site.ts'
 import { type MoveInputs, reviewedMove } from '../reviewed-move.ts'
 import { endsOf, untilGreen } from '../until-green.ts'
-import { openWitness } from '../witness.ts'
+import { witnessOf } from '../witness.ts'
 import { journalOf, watchPeakMemory } from './costs.ts'
 import { judgeSoak, type SoakMove, soakTable } from './judge-soak.ts'
 
@@ -16,7 +16,7 @@ const { values } = parseArgs({ options: { count: { type: 'string', default: '20'
 async function soak(): Promise<number> {
   const { lab, stack } = await deployedStack()
   const { helm } = lab.programs
-  const store = await openWitness(stack)
+  const store = await witnessOf(stack)
   const moves: SoakMove[] = []
 
   const move = async (inputs: MoveInputs): Promise<void> => {

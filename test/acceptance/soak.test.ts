@@ -2,7 +2,7 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, expect, jest, test } from '@jest/globals'
 import { journalOf, watchPeakMemory } from '../../lab/soak/costs.ts'
 import { judgeSoak, type SoakMove } from '../../lab/soak/judge-soak.ts'
-import { openWitness } from '../../lab/witness.ts'
+import { witnessOf } from '../../lab/witness.ts'
 import { openKubernetes } from '../../src/clients/kubernetes.ts'
 import type { MoveReport } from '../../src/operations/reports.ts'
 import type { SiteName } from '../../src/stack/stack.ts'
@@ -38,7 +38,7 @@ afterAll(async () => {
 test(`${MOVES} moves in a row: each ends, the epoch counts them, and neither memory nor journal grow`, async () => {
   const standby = (...args: readonly string[]) => runCli(['--stack', stack.path, '--json', ...args], { env: stack.env })
   expect(await standby('deploy')).toMatchObject({ exitCode: 0 })
-  const witness = await openWitness({ path: stack.path, environmentOf: async () => stack.env })
+  const witness = await witnessOf({ path: stack.path, environmentOf: async () => stack.env })
   const plan = join(stack.folder, 'plan.json')
   const moves: SoakMove[] = []
   for (let index = 0; index < MOVES; index++) {
