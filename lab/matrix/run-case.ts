@@ -52,7 +52,7 @@ export const ACCEPTED = '15m'
 
 /** One case from a green lab to a green lab. */
 export async function runCase(one: MatrixCase, around: CaseAround): Promise<CaseFacts> {
-  const { stack, lab, credentials, say } = around
+  const { stack, lab, credentials } = around
   const before = await untilGreen(stack, lab.programs.helm)
   const { from, to } = endsOf(before)
   const begunAt = Date.now()

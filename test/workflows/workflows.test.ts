@@ -19,6 +19,7 @@ interface Job {
   readonly with?: Record<string, unknown>
   readonly permissions?: Record<string, string>
   readonly environment?: string
+  readonly strategy?: { readonly matrix?: Record<string, unknown> }
   readonly uses?: string
   readonly 'timeout-minutes'?: number
   readonly concurrency?: { readonly group: string; readonly queue?: string; readonly 'cancel-in-progress'?: boolean }
@@ -123,7 +124,7 @@ test('every published stack names the environment that the failover template pro
 
 describe('the failover workflow', () => {
   const file = '.github/workflows/failover.yml'
-  const { plan, execute } = workflow(file).jobs
+  const { plan, approve, execute } = workflow(file).jobs
 
   test('only the execute job names the protected environment, and it reads the approval back', () => {
     expect(execute?.environment).toBe('${{ inputs.environment }}')
@@ -150,8 +151,16 @@ describe('the failover workflow', () => {
   test('executes only behind a plan; a run that is continued skips the plan job, whose plan lies in the witness', () => {
     expect(plan?.if).toBe("${{ inputs.operation == 'move' }}")
     expect(execute?.if).toBe(
-      "${{ !cancelled() && (needs.plan.result == 'success' || (needs.plan.result == 'skipped' && inputs.operation != 'move')) }}",
+      "${{ !cancelled() && (needs.approve.result == 'success' || needs.approve.result == 'skipped') && (needs.plan.result == 'success' || (needs.plan.result == 'skipped' && inputs.operation != 'move')) }}",
     )
+  })
+
+  test('waits for every further environment, and holds no credential while it does', () => {
+    expect(approve).toMatchObject({ environment: '${{ matrix.environment }}', permissions: {} })
+    expect(approve?.strategy?.matrix).toEqual({ environment: '${{ fromJSON(inputs.further-environments) }}' })
+    expect(approve?.if).toMatch(/^\${{ inputs\.further-environments != '\[\]' && !cancelled\(\) && /)
+    expect(text(file).match(/secrets\.STANDBY_CREDENTIALS/g)).toHaveLength(2)
+    expect(JSON.stringify(approve)).not.toContain('secrets')
   })
 
   test('fetches the very plan that was shown, by its digest', () => {
