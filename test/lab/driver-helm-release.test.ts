@@ -66,7 +66,6 @@ const component: Application = {
     restoreTest: {
       secret: 'keys',
       environment: {
-        // biome-ignore lint/suspicious/noTemplateCurlyInString: the driver fills it in
         DB_CONNECTION_URI: 'postgresql://${database.user}@${database.host}:5432/${database.database}',
         INFISICAL_RUN_MODES: 'api',
         QUEUE_WORKERS_ENABLED: 'false',
