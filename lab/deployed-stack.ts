@@ -3,7 +3,7 @@ import { ensureCanary } from './canary.ts'
 import { type LabEnvironment, readLabEnvironment } from './environment.ts'
 import type { Credentials } from './ledger/application-client.ts'
 import { runStandby } from './run-standby.ts'
-import { type LabStack, prepareStack } from './stacks.ts'
+import { type LabStack, prepareStack, type Wishes } from './stacks.ts'
 import { untilGreen } from './until-green.ts'
 
 /** A published stack on the running lab, as its user has it after the README: deployed, written to, backed up, green. */
@@ -13,10 +13,10 @@ export interface DeployedStack {
   readonly credentials: Credentials
 }
 
-export async function deployedStack(): Promise<DeployedStack> {
+export async function deployedStack(wishes: Wishes = {}): Promise<DeployedStack> {
   const lab = await readLabEnvironment()
   const { helm } = lab.programs
-  const stack = await prepareStack('infisical-kubernetes', lab, new AbortController().signal)
+  const stack = await prepareStack('infisical-kubernetes', lab, new AbortController().signal, wishes)
   const deployed = await runStandby<DeployReport>(stack, 'deployer', ['deploy'], { helm })
   if (deployed.code !== 0) throw new Error(`the stack could not be deployed: ${deployed.result.failure?.what ?? ''}`)
   const credentials = await ensureCanary(stack)

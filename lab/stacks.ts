@@ -59,10 +59,16 @@ export interface LabStack {
 
 const repository = resolve(import.meta.dirname, '..')
 
+/** What a user may want otherwise than the published stack has it. */
+export interface Wishes {
+  /** A failover waits until the guard of the lost site must have shut it; with short times, since nobody watches a test for four minutes. */
+  readonly outwaitGuard?: boolean
+}
+
 /** Adapts a published stack to the running lab; a second call finds everything as it left it. */
-export async function prepareStack(name: LabStackName, lab: LabEnvironment, signal: AbortSignal): Promise<LabStack> {
+export async function prepareStack(name: LabStackName, lab: LabEnvironment, signal: AbortSignal, wishes: Wishes = {}): Promise<LabStack> {
   const directory = join(runDirectory, 'stacks', name)
-  const path = await adaptFiles(name, lab, directory)
+  const path = await adaptFiles(name, lab, directory, wishes)
   const admin = Object.fromEntries(
     await Promise.all(
       lab.sites.map(async (site) => [
@@ -94,7 +100,7 @@ export async function prepareStack(name: LabStackName, lab: LabEnvironment, sign
 }
 
 /** What a user does by hand: copy the folder, replace what is marked "yours". */
-async function adaptFiles(name: LabStackName, lab: LabEnvironment, directory: string): Promise<string> {
+async function adaptFiles(name: LabStackName, lab: LabEnvironment, directory: string, wishes: Wishes): Promise<string> {
   const facts = labStacks[name]
   await rm(join(directory, 'values'), { recursive: true, force: true })
   await mkdir(directory, { recursive: true })
@@ -115,6 +121,10 @@ async function adaptFiles(name: LabStackName, lab: LabEnvironment, directory: st
   set('components.cache.storage', '1Gi')
   set('components.cache.backup.images', { dump: lab.images.tools, upload: lab.images.tools })
   set('components.guard.image', lab.images.node)
+  if (wishes.outwaitGuard === true) {
+    set('fencing', { failover: 'database' })
+    for (const [time, value] of Object.entries({ every: '2s', silence: '5s', closeAfter: '10s' })) set(`components.guard.${time}`, value)
+  }
   set('components.application.chart', { path: join(repository, 'lab', 'charts', facts.chart) })
   set('components.application.values.all', ['values/application.yaml', 'values/lab.yaml'])
   set('components.traffic.key', facts.mapKey)

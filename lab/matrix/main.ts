@@ -6,7 +6,7 @@ import { runCase } from './run-case.ts'
 
 /**
  * What goes wrong around a move, times where its runner dies: `npm run lab:failover` runs a sample that the seed decides, `--all` every case.
- * `--trouble cut` keeps to some troubles, `--steady` to runners that live. The lab must be up. Exit code 0 only if every case kept every promise.
+ * `--trouble cut` keeps to some troubles, `--steady` to runners that live, `--outwait` waits for the guard of a lost site (fencing.failover: database). The lab must be up. Exit code 0 only if every case kept every promise.
  */
 const { values } = parseArgs({
   options: {
@@ -15,6 +15,7 @@ const { values } = parseArgs({
     count: { type: 'string', default: '3' },
     seed: { type: 'string', default: '1' },
     trouble: { type: 'string', multiple: true, default: [] },
+    outwait: { type: 'boolean', default: false },
   },
 })
 
@@ -30,7 +31,7 @@ function chosenCases(): MatrixCase[] {
 
 async function main(): Promise<number> {
   const cases = chosenCases()
-  const { lab, stack, credentials } = await deployedStack()
+  const { lab, stack, credentials } = await deployedStack({ outwaitGuard: values.outwait })
   const verdicts: CaseVerdict[] = []
   for (const [index, one] of cases.entries()) {
     const say = (line: string): void => void process.stderr.write(`\n== case ${index + 1} of ${cases.length}: ${nameOf(one)}: ${line}\n`)
