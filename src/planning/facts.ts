@@ -3,9 +3,12 @@ import type { Observation } from '../observation/observation.ts'
 import type { Liveness } from './liveness.ts'
 import type { Intent, NamedFact } from './plan.ts'
 
-/** The facts that a plan rests on, in a fixed order. A failover rests on nothing that the lost site says, but on whether anybody sees it alive. */
+/**
+ * The facts that a plan rests on, in a fixed order. A failover rests on nothing that the lost site says, but on whether anybody sees it alive; a
+ * rejoin on nothing that the returned site says, whose guard is shutting it meanwhile: its steps name what they remove.
+ */
 export function factsOf(observation: Observation, intent: Intent, liveness: Liveness): NamedFact[] {
-  const lost = intent.mode === 'failover' ? intent.from : null
+  const lost = { switchover: null, failover: intent.from, rejoin: intent.to }[intent.mode]
   const alive: NamedFact = { component: 'sites', site: liveness.site, name: 'seen alive', value: liveness.is === 'up', binds: 'exactly' }
   const ofComponents = Object.entries(observation.components).flatMap(([component, bySite]) =>
     Object.entries(bySite).flatMap(([site, seen]): NamedFact[] =>

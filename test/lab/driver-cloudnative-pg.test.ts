@@ -11,9 +11,9 @@ import { status } from '../../src/operations/status.ts'
 import { verifyBackup } from '../../src/operations/verify-backup.ts'
 import type { StepRun } from '../../src/planning/driver.ts'
 import { componentOf, type SiteName } from '../../src/stack/stack.ts'
-import { applyAsSeen, undoAsSeen } from '../support/act-as-seen.ts'
 import { startWriter } from '../support/database-writer.ts'
 import { type LabDatabase, prepareLabDatabase } from '../support/lab-database.ts'
+import { performStep, takeStepBack } from '../support/perform-step.ts'
 
 const MINUTES = 60_000
 const CLUSTERS = { apiVersion: 'postgresql.cnpg.io/v1', kind: 'Cluster', plural: 'clusters' } as const
@@ -185,22 +185,21 @@ describe('a pair of databases on two real sites', () => {
     async () => {
       const steps = cloudNativePg.move?.(component(), {}, { mode: 'switchover', from: dcB, to: dcA }, db.world.stack) ?? []
       const step = steps.find((one) => one.action === 'demote')
-      const demote = cloudNativePg.behaviours.demote
+      const demote = db.world.drivers['cloudnative-pg']?.behaviours.demote
       if (step === undefined || demote?.undo === undefined) throw new Error('no demotion that can be taken back')
       const signal = AbortSignal.timeout(4 * MINUTES)
-      const run: StepRun<Database['spec']> = {
+      const run: StepRun = {
         step,
-        component: component(),
+        component: componentOf(db.world.stack, 'database'),
         intent: { mode: 'switchover', from: dcB, to: dcA },
         context: { ...db.world.context, signal },
         signal,
         begunAt: new Date().toISOString(),
-        applied: true,
+        applied: false,
         proofOf: () => null,
       }
-      await applyAsSeen(demote, run)
-      for (let is = 'pending'; is !== 'done'; is = (await demote.done(run)).is) await new Promise((resolve) => setTimeout(resolve, 500))
-      while ((await undoAsSeen(demote, run)).is !== 'done') await new Promise((resolve) => setTimeout(resolve, 500))
+      await performStep(demote, run)
+      await takeStepBack(demote, run, 4 * MINUTES)
       expect(await db.sql('dc-b', 'INSERT INTO users DEFAULT VALUES RETURNING pg_is_in_recovery()')).toBe('f')
       expect((await readCluster('dc-b')).spec.replica.promotionToken ?? '').toBe('')
     },

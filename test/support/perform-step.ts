@@ -1,5 +1,5 @@
 import { systemClock } from '../../src/composition.ts'
-import { stepPerformer } from '../../src/execution/perform-step.ts'
+import { type StepPerformer, stepPerformer } from '../../src/execution/perform-step.ts'
 import { deadlineAfter } from '../../src/execution/settle.ts'
 import type { JsonObject } from '../../src/json.ts'
 import type { Behaviour, StepRun } from '../../src/planning/driver.ts'
@@ -10,14 +10,7 @@ export async function performStep(
   run: StepRun,
   deadline = 90_000,
 ): Promise<{ readonly outcome: 'done' | 'was-done'; readonly proof: JsonObject }> {
-  if (behaviour === undefined) throw new Error(`no behaviour for ${run.step.id}`)
-  const performer = stepPerformer(behaviour, run, {
-    clock: systemClock,
-    signal: run.signal,
-    deadline: deadlineAfter(deadline),
-    waiting: () => undefined,
-    assertOurs: async () => undefined,
-  })
+  const performer = performerOf(behaviour, run, deadline)
   try {
     const first = await performer.look(false)
     if (first.is === 'done') return { outcome: 'was-done', proof: first.proof }
@@ -26,4 +19,21 @@ export async function performStep(
   } finally {
     performer.close()
   }
+}
+
+/** Takes the step's effect back, as a run does it. */
+export async function takeStepBack(behaviour: Behaviour | undefined, run: StepRun, deadline = 90_000): Promise<void> {
+  const performer = performerOf(behaviour, run, deadline)
+  await performer.takeBack().finally(() => performer.close())
+}
+
+function performerOf(behaviour: Behaviour | undefined, run: StepRun, deadline: number): StepPerformer {
+  if (behaviour === undefined) throw new Error(`no behaviour for ${run.step.id}`)
+  return stepPerformer(behaviour, run, {
+    clock: systemClock,
+    signal: run.signal,
+    deadline: deadlineAfter(deadline),
+    waiting: () => undefined,
+    assertOurs: async () => undefined,
+  })
 }

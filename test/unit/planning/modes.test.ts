@@ -65,6 +65,17 @@ describe('whether a site lives', () => {
     expect(liveness(lost, down('lb-1'), down('lb-2'), { from: 'replica', says: 'up', what: 'streams' })).toBe('up'))
 })
 
+test('a rejoin rests on nothing that the returned site says: its guard is shutting it meanwhile', () => {
+  const saying = (timeline: number) => ({
+    kind: 'answering',
+    health: 'healthy',
+    facts: [{ name: 'timeline', value: timeline, binds: 'exactly' }],
+  })
+  const returned = seen({ 'dc-a': answering, 'dc-b': answering }, { database: { 'dc-a': saying(4), 'dc-b': saying(3) } } as never)
+  const { facts } = plan(returned, { mode: 'rejoin', to: 'dc-b' })
+  expect(facts.filter(({ component }) => component === 'database').map(({ site }) => site)).toEqual(['dc-a'])
+})
+
 test('users are shut out before what serves them is stopped', () => {
   const move: Driver['move'] = (component) =>
     component.name === 'database'
