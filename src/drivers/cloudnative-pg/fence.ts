@@ -19,13 +19,14 @@ const ALL = '["*"]'
 /** Nothing for a side that follows already: it accepts no write. */
 export function fenceSteps(component: Database, states: BySite<CloudNativePgState>, intent: Intent): PlannedStep[] {
   const seen = states[intent.from]
-  return seen?.kind === 'answering' && mayWrite(seen.state) ? [fenceStep(component, intent.from)] : []
+  return seen?.kind === 'answering' && mayWrite(seen.state) ? [fenceStep(component, intent.from, seen.state.uid)] : []
 }
 
 /** A primary, or one that calls itself one the moment it starts. A silent instance counts as what its specification says. */
 export const mayWrite = (state: CloudNativePgState): boolean => !state.isReplica || state.instance?.isPrimary === true
 
-export function fenceStep(component: Database, site: SiteName): PlannedStep {
+/** `uid` of the cluster that is meant: one that a rejoin made anew meanwhile, under the same name, is nobody's to fence. Empty: whichever is there. */
+export function fenceStep(component: Database, site: SiteName, uid = ''): PlannedStep {
   const cluster = clusterOf(component, site)
   return plannedStep(component, 'fence', site, {
     phase: 'FENCE',
@@ -34,7 +35,7 @@ export function fenceStep(component: Database, site: SiteName): PlannedStep {
     deadline: minutes(5),
     expected: seconds(3),
     fence: 'database',
-    parameters: { cluster },
+    parameters: { cluster, uid },
   })
 }
 
@@ -93,8 +94,11 @@ export const fence: Behaviour<CloudNativePgSpec> = {
   },
 }
 
-const fencedCluster = (run: Run): Promise<ClusterObject | null> =>
-  readCluster(kubernetesOf(run), namespaceOf(run), parameter(run.step, 'cluster'), run.signal)
+async function fencedCluster(run: Run): Promise<ClusterObject | null> {
+  const cluster = await readCluster(kubernetesOf(run), namespaceOf(run), parameter(run.step, 'cluster'), run.signal)
+  const { uid } = run.step.parameters
+  return uid === '' || uid === undefined || cluster?.metadata.uid === uid ? cluster : null
+}
 
 async function annotate(run: Run, fenced: string | null): Promise<void> {
   try {

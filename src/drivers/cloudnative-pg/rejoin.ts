@@ -26,7 +26,7 @@ export function rejoinSteps(component: Database, states: BySite<CloudNativePgSta
     former === null || following
       ? []
       : [
-          fenceStep(component, intent.to),
+          fenceStep(component, intent.to, former.uid),
           keepEvidenceStep(component, intent, former.serverName ?? firstServerName(cluster)),
           removeClusterStep(component, intent, former.uid),
         ]

@@ -83,3 +83,15 @@ test('a postmaster that is seen stopped is the proof, whatever Kubernetes calls 
   const says = { mightBeUnavailable: true, mightBeUnavailableMaskedError: STOPPED }
   expect(await fence.done(around({ ready: false, says, after: seconds(60) }))).toMatchObject({ is: 'done', proof: { annotation: '["*"]' } })
 })
+
+test('a fence leaves a cluster alone that a rejoin made anew under the same name', async () => {
+  const made = { ...cluster('pg-dc-a'), metadata: { ...cluster('pg-dc-a').metadata, uid: 'of-the-new-one' } }
+  const kubernetes = { get: async () => made, list: async () => [] }
+  const run = {
+    step: fenceStep(theDatabase(), 'dc-a' as SiteName, 'of-the-old-one'),
+    component: theDatabase(),
+    context: { kubernetes: () => kubernetes },
+    signal: AbortSignal.timeout(1_000),
+  } as unknown as StepRun<CloudNativePgSpec>
+  expect(await fence.done(run)).toEqual({ is: 'done', proof: { cluster: null } })
+})
