@@ -52,11 +52,11 @@ function ofOldSite({ entries, from, movedAt }: CaseFacts): string[] {
 
 /**
  * By the databases' own logs. A site that was only cut off, or that woke up, believes that it is active until its guard shuts it; that is beside the
- * promoted one, and no user reaches it (see `ofOldSite`), unless the failover waited for the guard. Anything else with two writers is a defect.
+ * promoted one, and no user reaches it (see `ofOldSite`), unless the failover waited for the guard. While it is cut off its guard may hear of nothing. Anything else with two writers is a defect.
  */
-function ofWriters({ one, planned, twoWritersMs }: CaseFacts): string[] {
+function ofWriters({ one, planned, troubleAt, healedAt, twoWritersMs }: CaseFacts): string[] {
   const waited = planned.plan.fencing.planned.includes('database')
-  const may = one.mode === 'failover' && !(waited && one.trouble === 'cut') ? GUARDED_WITHIN : 0
+  const may = one.mode === 'failover' && !(waited && one.trouble === 'cut') ? healedAt - troubleAt + GUARDED_WITHIN : 0
   return twoWritersMs <= may ? [] : [`both databases took writes for ${(twoWritersMs / 1000).toFixed(1)} s`]
 }
 const GUARDED_WITHIN = 90_000

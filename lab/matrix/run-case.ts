@@ -30,6 +30,8 @@ export interface CaseFacts {
   readonly to: SiteName
   /** When the trouble began, in milliseconds since 1970. */
   readonly troubleAt: number
+  /** When it was over. */
+  readonly healedAt: number
   readonly planned: Pick<PlanReport, 'plan' | 'digest'>
   /** Of the process that ended the move. */
   readonly executed: MoveReport
@@ -75,7 +77,7 @@ export async function runCase(one: MatrixCase, around: CaseAround): Promise<Case
   await ledger.stop()
   const entries = await ledger.entries()
   const ids = await readAllIds(stack.addresses[0] ?? '', credentials)
-  return { one, from, to, troubleAt: trouble.at, ...moved, rejoined, twoWritersMs, entries, ids, before, after }
+  return { one, from, to, troubleAt: trouble.at, healedAt, ...moved, rejoined, twoWritersMs, entries, ids, before, after }
 }
 
 async function spansOf(
