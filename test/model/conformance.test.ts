@@ -2,10 +2,8 @@ import { describe, expect, test } from '@jest/globals'
 import { executeMove } from '../../src/execution/execute-move.ts'
 import { type JournalEntry, openJournal, stepsOnRecord, turnedBack } from '../../src/execution/journal.ts'
 import { progressTo } from '../../src/execution/progress.ts'
-import { createActive } from '../../src/execution/witness.ts'
-import { memoryStore } from '../support/memory-store.ts'
 import { mortalProcess } from '../support/mortal-process.ts'
-import { toyClock, toyDriver } from '../support/toy-stack.ts'
+import { deployedToy, toyClock, toyDriver } from '../support/toy-stack.ts'
 import { modelPlan, type PlanRequest } from './model-plans.ts'
 import { type Fault, realProcess, sitesAtFirst } from './model-world.ts'
 import { modelOf, must, type Scenario } from './scenario.ts'
@@ -27,7 +25,7 @@ function dice(seed: number): () => number {
 async function realRun(seed: number, how: 'resume' | 'abort', request: PlanRequest): Promise<readonly JournalEntry[]> {
   const roll = dice(seed)
   const { plan } = modelPlan(request)
-  const store = memoryStore()
+  const { store } = await deployedToy()
   const clock = toyClock()
   const sites = sitesAtFirst()
   let faults = 2
@@ -36,7 +34,6 @@ async function realRun(seed: number, how: 'resume' | 'abort', request: PlanReque
     faults -= 1
     return roll() < 0.5 ? 'before' : 'after'
   }
-  await createActive(store, { schemaVersion: 1, stack: 'toy', epoch: 1, activeSite: 'dc-a', since: '2026-11-20T00:00:00Z', run: 'earlier' })
   const world = realProcess(sites, store, clock, toyDriver({ writer: null, effects: [] }), fault)
   const perform = (as: typeof world, begins: 'begin' | 'resume' | 'abort') =>
     executeMove({

@@ -1,11 +1,13 @@
 import { StandbyError } from '../../src/errors.ts'
 import type { ConditionalStore, VersionedDocument } from '../../src/execution/conditional-store.ts'
 
-/** A ConditionalStore in memory with the semantics of a real one: for tests that run thousands of worlds. */
-export function memoryStore(): ConditionalStore & {
+export type MemoryStore = ConditionalStore & {
   readonly documents: Map<string, VersionedDocument>
   readonly texts: Map<string, string>
-} {
+}
+
+/** A ConditionalStore in memory with the semantics of a real one: for tests that run thousands of worlds. */
+export function memoryStore(): MemoryStore {
   const documents = new Map<string, VersionedDocument>()
   const texts = new Map<string, string>()
   let version = 0

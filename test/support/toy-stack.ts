@@ -3,11 +3,14 @@ import { hours, minutes } from '../../src/duration.ts'
 import { siteError } from '../../src/errors.ts'
 import type { ConditionalStore } from '../../src/execution/conditional-store.ts'
 import { recordsIn } from '../../src/execution/records.ts'
+import { createActive } from '../../src/execution/witness.ts'
 import { observe } from '../../src/observation/observe.ts'
+import type { Approval } from '../../src/operations/reports.ts'
 import type { Behaviour, Clock, Driver, DriverContext } from '../../src/planning/driver.ts'
 import { findingsOf } from '../../src/planning/findings.ts'
 import type { Intent, PlannedStep } from '../../src/planning/plan.ts'
 import type { SiteName, Stack } from '../../src/stack/stack.ts'
+import { type MemoryStore, memoryStore } from './memory-store.ts'
 
 const site = (name: string): Stack['sites'][number] => ({
   name: name as SiteName,
@@ -53,6 +56,24 @@ export interface ToyWorld {
   writer: 'dc-a' | 'dc-b' | null
   readonly effects: string[]
 }
+
+/** A toy stack after its first deploy: dc-a writes, and the witness names it in epoch 1. */
+export async function deployedToy(): Promise<{ readonly toy: ToyWorld; readonly store: MemoryStore }> {
+  const store = memoryStore()
+  await createActive(store, { schemaVersion: 1, stack: 'toy', epoch: 1, activeSite: 'dc-a', since: '2026-11-20T00:00:00Z', run: 'deploy' })
+  return { toy: { writer: 'dc-a', effects: [] }, store }
+}
+
+/** What stands for an approval where no reviewer is demanded. */
+export const toyApproval = (digest: string, more: Partial<Approval> = {}): Approval => ({
+  kind: 'local',
+  digest,
+  approvers: [],
+  requestedBy: 'test',
+  reason: 'test',
+  proof: { purpose: { operation: 'execute' } },
+  ...more,
+})
 
 /** Time that passes only while somebody sleeps. */
 export function toyClock(): Clock & { pass(ms: number): void } {

@@ -10,15 +10,13 @@ import { readGitHubApproval } from '../../../src/approval/read-approval.ts'
 import { readSignedApproval } from '../../../src/approval/signed-approval.ts'
 import { openGitHub } from '../../../src/clients/github.ts'
 import { asStandbyError } from '../../../src/errors.ts'
-import { createActive } from '../../../src/execution/witness.ts'
 import type { Json } from '../../../src/json.ts'
 import { executeFailover } from '../../../src/operations/execute-failover.ts'
 import { planFailover } from '../../../src/operations/plan-failover.ts'
 import { readPlan } from '../../../src/operations/read-plan.ts'
 import type { Plan } from '../../../src/planning/plan.ts'
-import { memoryStore } from '../../support/memory-store.ts'
 import { temporaryFolder } from '../../support/temporary-folder.ts'
-import { toyStack, toyWorld } from '../../support/toy-stack.ts'
+import { deployedToy, toyStack, toyWorld } from '../../support/toy-stack.ts'
 import { another, bentAt, type Path, placesIn, turned } from './bent.ts'
 import { quickSigner } from './signers.ts'
 
@@ -53,8 +51,7 @@ const codeOf = async (work: () => unknown): Promise<string> => {
 }
 
 async function deployed() {
-  const store = memoryStore()
-  await createActive(store, { schemaVersion: 1, stack: 'toy', epoch: 1, activeSite: 'dc-a', since: '', run: '' })
+  const { store } = await deployedToy()
   return { ...toyWorld({ writer: 'dc-a', effects: [] }, store), stack }
 }
 

@@ -9,7 +9,6 @@ import { judgeLocalApproval } from '../../../src/approval/local-approval.ts'
 import { readGitHubApproval } from '../../../src/approval/read-approval.ts'
 import { judgeStoredApproval } from '../../../src/approval/stored-approval.ts'
 import { openGitHub } from '../../../src/clients/github.ts'
-import { createActive } from '../../../src/execution/witness.ts'
 import type { Json } from '../../../src/json.ts'
 import { executeFailover } from '../../../src/operations/execute-failover.ts'
 import { planFailover } from '../../../src/operations/plan-failover.ts'
@@ -18,9 +17,8 @@ import type { Approval } from '../../../src/operations/reports.ts'
 import type { Plan } from '../../../src/planning/plan.ts'
 import { digestOf } from '../../../src/planning/plan-digest.ts'
 import type { Stack } from '../../../src/stack/stack.ts'
-import { memoryStore } from '../../support/memory-store.ts'
 import { temporaryFolder } from '../../support/temporary-folder.ts'
-import { toyStack, toyWorld } from '../../support/toy-stack.ts'
+import { deployedToy, toyStack, toyWorld } from '../../support/toy-stack.ts'
 import { turned } from './bent.ts'
 import { quickSigner } from './signers.ts'
 
@@ -98,8 +96,7 @@ test(`${ROUNDS} rounds of plan, approve, execute and look again end without one 
   let number = 0
   await fc.assert(
     fc.asyncProperty(round, async (one) => {
-      const store = memoryStore()
-      await createActive(store, { schemaVersion: 1, stack: 'toy', epoch: 1, activeSite: 'dc-a', since: '', run: '' })
+      const { store } = await deployedToy()
       const world = toyWorld({ writer: 'dc-a', effects: [] }, store)
       const path = join(folder, `plan-${number++}.json`)
       const made = async (madeIn?: string): Promise<Plan> => {

@@ -3,10 +3,8 @@ import { controlGitHub, type GitHubControl } from '../../../lab/github/control.t
 import { startGitHubFake } from '../../../lab/github/server.ts'
 import { readGitHubApproval } from '../../../src/approval/read-approval.ts'
 import { openGitHub } from '../../../src/clients/github.ts'
-import { createActive } from '../../../src/execution/witness.ts'
 import { planFailover } from '../../../src/operations/plan-failover.ts'
-import { memoryStore } from '../../support/memory-store.ts'
-import { toyStack, toyWorld } from '../../support/toy-stack.ts'
+import { deployedToy, toyStack, toyWorld } from '../../support/toy-stack.ts'
 
 const ENVIRONMENT = 'production-failover'
 /** A while after the toy world's plans are made. */
@@ -27,8 +25,7 @@ const github = () => openGitHub({ apiUrl: fake.url, token: 'token', repository: 
 const PAGE = 'https://github.com/lab/stacks/actions/runs'
 
 async function plan(run: Run) {
-  const store = memoryStore()
-  await createActive(store, { schemaVersion: 1, stack: 'toy', epoch: 1, activeSite: 'dc-a', since: '', run: '' })
+  const { store } = await deployedToy()
   return planFailover(toyWorld({ writer: 'dc-a', effects: [] }, store), { mode: 'switchover', to: 'dc-b' }, { madeIn: `${PAGE}/${run.id}` })
 }
 

@@ -2,13 +2,11 @@ import { expect, test } from '@jest/globals'
 import { approvalText } from '../../../src/approval/approval-text.ts'
 import { readSignedApproval } from '../../../src/approval/signed-approval.ts'
 import { siteError } from '../../../src/errors.ts'
-import { createActive } from '../../../src/execution/witness.ts'
 import { continueFailover, readRun } from '../../../src/operations/continue-failover.ts'
 import { executeFailover } from '../../../src/operations/execute-failover.ts'
 import { planFailover } from '../../../src/operations/plan-failover.ts'
 import type { Stack } from '../../../src/stack/stack.ts'
-import { memoryStore } from '../../support/memory-store.ts'
-import { type ToyWorld, toyClock, toyDriver, toyStack, toyWorld } from '../../support/toy-stack.ts'
+import { deployedToy, toyClock, toyDriver, toyStack, toyWorld } from '../../support/toy-stack.ts'
 import { quickSigner } from './signers.ts'
 
 const signers = [quickSigner('rita'), quickSigner('omar')]
@@ -19,10 +17,8 @@ const REQUEST = { reason: 'GitHub is down', requestedBy: 'sam' } as const
 
 /** A signed run that stopped behind the point of no return, and a world that goes on with it. */
 async function stopped() {
-  const toy: ToyWorld = { writer: 'dc-a', effects: [] }
-  const store = memoryStore()
+  const { toy, store } = await deployedToy()
   const clock = toyClock()
-  await createActive(store, { schemaVersion: 1, stack: 'toy', epoch: 1, activeSite: 'dc-a', since: '', run: '' })
   const driver = toyDriver(toy, { start: async () => Promise.reject(siteError('image-missing', 'no image')) })
   const broken = { ...toyWorld(toy, store, { driver, clock }), stack: signed }
   const { plan } = await planFailover(broken, { mode: 'switchover', to: 'dc-b' })

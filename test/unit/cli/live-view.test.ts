@@ -19,18 +19,19 @@ function screenOf(columns: number) {
     lines,
   }
 }
+
+/** A live view on a screen, and the clock by which it measures. */
+function shown(columns = 200, mask = (text: string) => text) {
+  const clock = { now: 0 }
+  const screen = screenOf(columns)
+  return { clock, screen, view: liveView(screen, mask, () => clock.now) }
+}
 const begun = (id: string, expected = 8_000) => ({ kind: 'step-begun', at: '', id, title: '', expected }) as const
 
 test('the last line tells what runs, since when, how long it usually takes and what it waits for', () => {
-  let now = 0
-  const screen = screenOf(200)
-  const view = liveView(
-    screen,
-    (text) => text,
-    () => now,
-  )
+  const { clock, screen, view } = shown()
   view.listener(begun('database.demote@dc-a'))
-  now = 3_200
+  clock.now = 3_200
   view.listener({ kind: 'step-waiting', at: '', id: 'database.demote@dc-a', waitingFor: 'pg-dc-a to stop' })
   expect(screen.lines).toEqual(['⏳ database.demote@dc-a 3.2 s of usually 8.0 s: pg-dc-a to stop'])
   view.line('a line of the log')
@@ -41,30 +42,19 @@ test('the last line tells what runs, since when, how long it usually takes and w
 })
 
 test('what former runs took replaces the expectation of the plan, and a step that takes longer than most is told', () => {
-  let now = 0
-  const screen = screenOf(200)
-  const view = liveView(
-    screen,
-    (text) => text,
-    () => now,
-  )
+  const { clock, screen, view } = shown()
   view.listener(begun('database.demote@dc-a'))
-  now = 3_200
+  clock.now = 3_200
   view.learn(new Map([['database.demote', { p50: 4_000, p75: 5_000, runs: 12 }]]))
   expect(screen.lines).toEqual(['⏳ database.demote@dc-a 3.2 s of usually 4.0 s to 5.0 s'])
-  now = 6_000
+  clock.now = 6_000
   view.line('later')
   expect(screen.lines.at(-1)).toBe('⏳ database.demote@dc-a 6.0 s LONGER than 5.0 s, which 3 of 4 runs kept (12 known)')
   view.end()
 })
 
 test('the live line never wraps, however much runs, and shows no secret', () => {
-  const screen = screenOf(40)
-  const view = liveView(
-    screen,
-    (text) => text.replace('dc-b', '***'),
-    () => 0,
-  )
+  const { screen, view } = shown(40, (text) => text.replace('dc-b', '***'))
   for (const id of ['database.promote@dc-b', 'application.prepare@dc-b', 'cache.start@dc-b']) view.listener(begun(id))
   expect(screen.lines).toHaveLength(1)
   expect(screen.lines[0]?.length).toBeLessThan(40)

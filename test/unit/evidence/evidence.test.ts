@@ -6,7 +6,6 @@ import { evidenceText } from '../../../src/evidence/evidence-text.ts'
 import { bodyIn, EVIDENCE_FOLDER, keepEvidence, newestBodies, readChain } from '../../../src/evidence/keep-evidence.ts'
 import { moveTimes } from '../../../src/evidence/move-times.ts'
 import type { ConditionalStore } from '../../../src/execution/conditional-store.ts'
-import { createActive } from '../../../src/execution/witness.ts'
 import { continueFailover, readRun } from '../../../src/operations/continue-failover.ts'
 import { executeFailover } from '../../../src/operations/execute-failover.ts'
 import { planFailover } from '../../../src/operations/plan-failover.ts'
@@ -15,26 +14,18 @@ import type { MoveRequest } from '../../../src/planning/intent.ts'
 import { memoryStore } from '../../support/memory-store.ts'
 import { mortalProcess } from '../../support/mortal-process.ts'
 import { schemaErrors } from '../../support/published-schemas.ts'
-import { type ToyWorld, toyClock, toyDriver, toyWorld } from '../../support/toy-stack.ts'
+import { deployedToy, toyApproval, toyClock, toyDriver, toyWorld } from '../../support/toy-stack.ts'
 
-const approve = (digest: string): Approval => ({
-  kind: 'local',
-  digest,
-  approvers: [{ id: '7', name: 'rita' }],
-  requestedBy: 'sam',
-  reason: 'incident 4711',
-  proof: { purpose: { operation: 'execute' } },
-})
+const approve = (digest: string): Approval =>
+  toyApproval(digest, { approvers: [{ id: '7', name: 'rita' }], requestedBy: 'sam', reason: 'incident 4711' })
 
 async function planned(request: MoveRequest = { mode: 'switchover', to: 'dc-b' }) {
-  const toy: ToyWorld = { writer: 'dc-a', effects: [] }
-  const store = memoryStore()
+  const { toy, store } = await deployedToy()
   const clock = toyClock()
   const broken: Record<string, () => Promise<void>> = {}
   const driver = toyDriver(toy, broken)
   const silent = request.mode === 'failover' ? ['dc-a'] : []
   const world = () => toyWorld(toy, store, { clock, driver, silent })
-  await createActive(store, { schemaVersion: 1, stack: 'toy', epoch: 1, activeSite: 'dc-a', since: '2026-11-20T00:00:00Z', run: 'deploy' })
   const { plan, digest } = await planFailover(world(), request)
   return { toy, store, clock, broken, world, plan, digest }
 }

@@ -2,26 +2,16 @@ import { describe, expect, test } from '@jest/globals'
 import { siteError } from '../../../src/errors.ts'
 import { givenUpIn } from '../../../src/evidence/recorded-steps.ts'
 import { type JournalEntry, openJournal } from '../../../src/execution/journal.ts'
-import { createActive, readActive } from '../../../src/execution/witness.ts'
+import { readActive } from '../../../src/execution/witness.ts'
 import { continueFailover, readRun } from '../../../src/operations/continue-failover.ts'
 import { executeFailover } from '../../../src/operations/execute-failover.ts'
 import { planFailover } from '../../../src/operations/plan-failover.ts'
-import type { Approval, MoveReport } from '../../../src/operations/reports.ts'
+import type { MoveReport } from '../../../src/operations/reports.ts'
 import type { Behaviour, Driver } from '../../../src/planning/driver.ts'
 import type { Plan } from '../../../src/planning/plan.ts'
 import type { FencingDeclaration } from '../../../src/stack/stack.ts'
-import { memoryStore } from '../../support/memory-store.ts'
 import { mortalProcess } from '../../support/mortal-process.ts'
-import { type ToyWorld, toyClock, toyDriver, toyStep, toyWorld } from '../../support/toy-stack.ts'
-
-const approve = (digest: string): Approval => ({
-  kind: 'local',
-  digest,
-  approvers: [],
-  requestedBy: 'test',
-  reason: 'test',
-  proof: { purpose: { operation: 'execute' } },
-})
+import { deployedToy, toyApproval, toyClock, toyDriver, toyStep, toyWorld } from '../../support/toy-stack.ts'
 
 const POWER = 'application.switch-off'
 
@@ -34,8 +24,7 @@ interface Around {
 
 /** A failover from a silent site whose stack also has a power control, which behaves as told. */
 async function approved({ power, failover = 'traffic', later }: Around) {
-  const toy: ToyWorld = { writer: 'dc-a', effects: [] }
-  const store = memoryStore()
+  const { toy, store } = await deployedToy()
   const clock = toyClock()
   const own = toyDriver(toy)
   const driver: Driver = {
@@ -64,7 +53,6 @@ async function approved({ power, failover = 'traffic', later }: Around) {
     const stack = { ...world.stack, fencing: { ...world.stack.fencing, failover } }
     return { ...world, stack, context: { ...world.context, stack } }
   }
-  await createActive(store, { schemaVersion: 1, stack: 'toy', epoch: 1, activeSite: 'dc-a', since: '2026-11-20T00:00:00Z', run: 'deploy' })
   const { plan, digest } = await planFailover(process(), { mode: 'failover', to: 'dc-b', acceptLoss: 60_000 })
   const journal = async (run: string): Promise<readonly JournalEntry[]> => (await openJournal(store, run)).entries
   return { toy, store, process, plan, digest, journal }
@@ -77,7 +65,7 @@ describe('a fence that the required level does not need', () => {
   test('does not stop a failover when it can not be shut: the run says so, and claims no level that it has not reached', async () => {
     const at = await approved({ power: refused })
     expect(bestEffortOf(at.plan)).toEqual([POWER])
-    const report = await executeFailover(at.process(), at.plan, approve(at.digest))
+    const report = await executeFailover(at.process(), at.plan, toyApproval(at.digest))
     expect(report).toMatchObject({ verdict: 'moved', failure: null, fence: { required: 'traffic', reached: ['traffic'] } })
     expect(outcomeOf(report)).toBe('given-up')
     expect(givenUpIn(await at.journal(report.run))).toEqual([{ step: POWER, why: 'chassis not found (power-control-failed)' }])
@@ -86,20 +74,20 @@ describe('a fence that the required level does not need', () => {
 
   test('is waited for as long as it is worth, and no longer', async () => {
     const at = await approved({ power: {} })
-    const report = await executeFailover(at.process(), at.plan, approve(at.digest))
+    const report = await executeFailover(at.process(), at.plan, toyApproval(at.digest))
     expect(report.verdict).toBe('moved')
     expect(givenUpIn(await at.journal(report.run))[0]?.why).toMatch(/waiting for: dc-a to be off \(step-timeout\)/)
   })
 
   test('counts when it is shut', async () => {
     const at = await approved({ power: { done: async () => ({ is: 'done', proof: { off: true } }) } })
-    const report = await executeFailover(at.process(), at.plan, approve(at.digest))
+    const report = await executeFailover(at.process(), at.plan, toyApproval(at.digest))
     expect(report).toMatchObject({ verdict: 'moved', fence: { reached: ['traffic', 'power'] } })
   })
 
   test('is taken back with the others when the run turns back: its effect may have happened', async () => {
     const at = await approved({ power: refused, later: async () => Promise.reject(siteError('disk-full', 'no space')) })
-    const report = await executeFailover(at.process(), at.plan, approve(at.digest))
+    const report = await executeFailover(at.process(), at.plan, toyApproval(at.digest))
     expect(report).toMatchObject({ verdict: 'undone', failure: { code: 'disk-full' } })
     expect(outcomeOf(report)).toBe('undone')
     expect(at.toy.effects).toContain('undo switch-off')
@@ -117,7 +105,7 @@ describe('a fence that the required level does not need', () => {
         },
       },
     })
-    const first = await executeFailover(at.process(cancelled.signal), at.plan, approve(at.digest)).catch(() => null)
+    const first = await executeFailover(at.process(cancelled.signal), at.plan, toyApproval(at.digest)).catch(() => null)
     const run = first?.run ?? (await at.store.list('runs/'))[0]?.split('/')[1] ?? ''
     expect(givenUpIn(await at.journal(run))).toEqual([])
     const second = await continueFailover(at.process(), await readRun(at.process(), run), 'resume')
@@ -129,7 +117,7 @@ describe('a fence that the required level does not need', () => {
     for (let diesAt = 0; ; diesAt++) {
       const at = await approved({ power: refused })
       const mortal = mortalProcess(at.process(), diesAt)
-      const ended = executeFailover(mortal.world, at.plan, approve(at.digest)).then(() => 'ended' as const)
+      const ended = executeFailover(mortal.world, at.plan, toyApproval(at.digest)).then(() => 'ended' as const)
       if ((await Promise.race([mortal.died, ended])) === 'ended') break
       const run = (await at.store.list('runs/')).find((key) => key.endsWith('/approval.json'))?.split('/')[1]
       if (run === undefined || (await at.journal(run)).length === 0 || (await at.journal(run)).some(({ kind }) => kind === 'ended'))
@@ -145,7 +133,7 @@ describe('a fence that the required level does not need', () => {
 test('a fence that the required level needs stops the failover, and nothing is promoted', async () => {
   const at = await approved({ power: refused, failover: 'power' })
   expect(bestEffortOf(at.plan)).toEqual([])
-  const report = await executeFailover(at.process(), at.plan, approve(at.digest))
+  const report = await executeFailover(at.process(), at.plan, toyApproval(at.digest))
   expect(report).toMatchObject({ verdict: 'undone', failure: { code: 'power-control-failed' } })
   expect(at.toy.effects).not.toContain('promote')
 })

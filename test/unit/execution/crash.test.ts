@@ -1,34 +1,22 @@
 import { describe, expect, test } from '@jest/globals'
 import { openJournal } from '../../../src/execution/journal.ts'
-import { createActive, readActive, readLock } from '../../../src/execution/witness.ts'
+import { readActive, readLock } from '../../../src/execution/witness.ts'
 import { continueFailover, readRun } from '../../../src/operations/continue-failover.ts'
 import { executeFailover } from '../../../src/operations/execute-failover.ts'
 import { planFailover } from '../../../src/operations/plan-failover.ts'
-import type { Approval, MoveReport } from '../../../src/operations/reports.ts'
+import type { MoveReport } from '../../../src/operations/reports.ts'
 import type { MoveRequest } from '../../../src/planning/intent.ts'
 import type { Plan } from '../../../src/planning/plan.ts'
-import { memoryStore } from '../../support/memory-store.ts'
 import { mortalProcess } from '../../support/mortal-process.ts'
-import { type ToyWorld, toyClock, toyDriver, toyWorld } from '../../support/toy-stack.ts'
-
-const approve = (digest: string): Approval => ({
-  kind: 'local',
-  digest,
-  approvers: [],
-  requestedBy: 'test',
-  reason: 'test',
-  proof: { purpose: { operation: 'execute' } },
-})
+import { deployedToy, toyApproval, toyClock, toyDriver, toyWorld } from '../../support/toy-stack.ts'
 
 /** A deployed toy stack with an approved plan; every process of it gets a world of its own over the same reality. */
 async function approved(request: MoveRequest = { mode: 'switchover', to: 'dc-b' }) {
-  const toy: ToyWorld = { writer: 'dc-a', effects: [] }
-  const store = memoryStore()
+  const { toy, store } = await deployedToy()
   const clock = toyClock()
   const driver = toyDriver(toy)
   const silent = request.mode === 'failover' ? ['dc-a'] : []
   const process = () => toyWorld(toy, store, { clock, driver, silent })
-  await createActive(store, { schemaVersion: 1, stack: 'toy', epoch: 1, activeSite: 'dc-a', since: '2026-11-20T00:00:00Z', run: 'deploy' })
   const { plan, digest } = await planFailover(process(), request)
   return { toy, store, clock, process, plan, digest }
 }
@@ -37,7 +25,7 @@ type Approved = Awaited<ReturnType<typeof approved>>
 /** Executes in a process that dies at an instant; true when it died before it ended. */
 async function executeMortally(at: Approved, plan: Plan, diesAt: number): Promise<boolean> {
   const mortal = mortalProcess(at.process(), diesAt)
-  const ended = executeFailover(mortal.world, plan, approve(at.digest)).then(() => 'ended' as const)
+  const ended = executeFailover(mortal.world, plan, toyApproval(at.digest)).then(() => 'ended' as const)
   return (await Promise.race([mortal.died, ended])) === 'died'
 }
 

@@ -1,34 +1,21 @@
 import { describe, expect, test } from '@jest/globals'
 import { siteError } from '../../../src/errors.ts'
 import { openJournal } from '../../../src/execution/journal.ts'
-import { createActive, readActive, readLock, takeLock } from '../../../src/execution/witness.ts'
+import { readActive, readLock, takeLock } from '../../../src/execution/witness.ts'
 import { executeFailover } from '../../../src/operations/execute-failover.ts'
 import { planFailover } from '../../../src/operations/plan-failover.ts'
-import type { Approval } from '../../../src/operations/reports.ts'
-import { memoryStore } from '../../support/memory-store.ts'
-import { type ToyWorld, toyDriver, toyWorld } from '../../support/toy-stack.ts'
+import { deployedToy, toyApproval, toyDriver, toyWorld } from '../../support/toy-stack.ts'
 
 async function deployed() {
-  const toy: ToyWorld = { writer: 'dc-a', effects: [] }
-  const store = memoryStore()
-  await createActive(store, { schemaVersion: 1, stack: 'toy', epoch: 1, activeSite: 'dc-a', since: '2026-11-20T00:00:00Z', run: 'deploy' })
+  const { toy, store } = await deployedToy()
   return { toy, store }
 }
-const approve = (digest: string): Approval => ({
-  kind: 'local',
-  digest,
-  approvers: [],
-  requestedBy: 'test',
-  reason: 'test',
-  proof: { purpose: { operation: 'execute' } },
-})
-
 describe('a planned move', () => {
   test('ends with the new site writing, the witness naming it in the next epoch, and the lock released', async () => {
     const { toy, store } = await deployed()
     const world = toyWorld(toy, store)
     const { plan, digest } = await planFailover(world, { mode: 'switchover', to: 'dc-b' })
-    const report = await executeFailover(world, plan, approve(digest))
+    const report = await executeFailover(world, plan, toyApproval(digest))
     expect(report).toMatchObject({ verdict: 'moved', failure: null, epoch: { before: 1, after: 2 } })
     expect(toy).toEqual({ writer: 'dc-b', effects: ['demote', 'promote', 'start', 'note'] })
     expect((await readActive(store))?.record).toMatchObject({ activeSite: 'dc-b', epoch: 2 })
@@ -39,7 +26,7 @@ describe('a planned move', () => {
     const { toy, store } = await deployed()
     const world = toyWorld(toy, store)
     const { plan, digest } = await planFailover(world, { mode: 'switchover', to: 'dc-b' })
-    const report = await executeFailover(world, plan, approve(digest))
+    const report = await executeFailover(world, plan, toyApproval(digest))
     const entries = (await openJournal(store, report.run)).entries
     expect(entries[0]?.kind).toBe('begun')
     expect(entries.at(-1)).toMatchObject({ kind: 'ended', verdict: 'moved' })
@@ -60,7 +47,7 @@ describe('a planned move', () => {
     })
     const world = toyWorld(toy, store, { driver })
     const { plan, digest } = await planFailover(world, { mode: 'switchover', to: 'dc-b' })
-    const report = await executeFailover(world, plan, approve(digest))
+    const report = await executeFailover(world, plan, toyApproval(digest))
     expect(report).toMatchObject({ verdict: 'undone', failure: { code: 'shutdown-too-slow' } })
     expect(toy.writer).toBe('dc-a')
     expect(report.steps.find((step) => step.id === 'database.demote@dc-a')?.outcome).toBe('undone')
@@ -73,7 +60,7 @@ describe('a planned move', () => {
     const driver = toyDriver(toy, { start: async () => Promise.reject(siteError('image-missing', 'no image')) })
     const world = toyWorld(toy, store, { driver })
     const { plan, digest } = await planFailover(world, { mode: 'switchover', to: 'dc-b' })
-    const report = await executeFailover(world, plan, approve(digest))
+    const report = await executeFailover(world, plan, toyApproval(digest))
     expect(report).toMatchObject({ verdict: 'stopped', failure: { code: 'image-missing' } })
     expect(toy.writer).toBe('dc-b')
     expect(toy.effects).not.toContain('undo demote')
@@ -83,9 +70,9 @@ describe('a planned move', () => {
     const { toy, store } = await deployed()
     const world = toyWorld(toy, store)
     const { plan, digest } = await planFailover(world, { mode: 'switchover', to: 'dc-b' })
-    await executeFailover(world, plan, approve(digest))
+    await executeFailover(world, plan, toyApproval(digest))
     const effects = [...toy.effects]
-    const second = await executeFailover(world, plan, approve(digest))
+    const second = await executeFailover(world, plan, toyApproval(digest))
     expect(second.verdict).toBe('refused')
     expect(toy.effects).toEqual(effects)
   })
@@ -94,7 +81,10 @@ describe('a planned move', () => {
     const { toy, store } = await deployed()
     const world = toyWorld(toy, store)
     const { plan, digest } = await planFailover(world, { mode: 'switchover', to: 'dc-b' })
-    const reports = await Promise.all([executeFailover(world, plan, approve(digest)), executeFailover(world, plan, approve(digest))])
+    const reports = await Promise.all([
+      executeFailover(world, plan, toyApproval(digest)),
+      executeFailover(world, plan, toyApproval(digest)),
+    ])
     expect(reports.map((report) => report.verdict).sort()).toEqual(['moved', 'refused'])
     expect(toy.effects.filter((effect) => effect === 'promote')).toHaveLength(1)
   })
@@ -121,7 +111,7 @@ describe('a plan that is not true any more is refused before any effect', () => 
     const world = toyWorld(at.toy, at.store)
     const { plan, digest } = await planFailover(world, { mode: 'switchover', to: 'dc-b' })
     await change(at)
-    const report = await executeFailover(world, plan, approve(title.includes('digest') ? 'other' : digest))
+    const report = await executeFailover(world, plan, toyApproval(title.includes('digest') ? 'other' : digest))
     expect(report).toMatchObject({ verdict: 'refused', failure: { code } })
     expect(at.toy.effects).toEqual([])
   })
@@ -132,7 +122,7 @@ describe('a plan that is not true any more is refused before any effect', () => 
     const { plan } = await planFailover(world, { mode: 'switchover', to: 'dc-b' })
     const old = { ...plan, expiresAt: '2026-01-01T00:00:00.000Z' }
     const { digestOf } = await import('../../../src/planning/plan-digest.ts')
-    const report = await executeFailover(world, old, approve(digestOf(old)))
+    const report = await executeFailover(world, old, toyApproval(digestOf(old)))
     expect(report).toMatchObject({ verdict: 'refused', failure: { code: 'plan-expired' } })
     expect(toy.effects).toEqual([])
   })

@@ -2,16 +2,13 @@ import { expect, test } from '@jest/globals'
 import type { World } from '../../../src/composition.ts'
 import { guard } from '../../../src/drivers/guard/driver.ts'
 import { openJournal } from '../../../src/execution/journal.ts'
-import { createActive } from '../../../src/execution/witness.ts'
 import { observe } from '../../../src/observation/observe.ts'
 import { continueFailover, readRun } from '../../../src/operations/continue-failover.ts'
 import { executeFailover } from '../../../src/operations/execute-failover.ts'
 import { planFailover } from '../../../src/operations/plan-failover.ts'
-import type { Approval } from '../../../src/operations/reports.ts'
 import type { Clock, Driver } from '../../../src/planning/driver.ts'
 import type { Stack } from '../../../src/stack/stack.ts'
-import { memoryStore } from '../../support/memory-store.ts'
-import { type ToyWorld, toyClock, toyDriver, toyStack, toyWorld } from '../../support/toy-stack.ts'
+import { deployedToy, toyApproval, toyClock, toyDriver, toyStack, toyWorld } from '../../support/toy-stack.ts'
 
 const stack: Stack = {
   ...toyStack,
@@ -23,8 +20,7 @@ const unseen = { ...(guard as unknown as Driver), observe: async () => ({ kind: 
 
 /** An approved failover away from a site that is silent; every process has a world of its own, and a clock that may end it. */
 async function approved() {
-  const toy: ToyWorld = { writer: 'dc-a', effects: [] }
-  const store = memoryStore()
+  const { toy, store } = await deployedToy()
   const time = toyClock()
   const promotedAt: number[] = []
   const drivers = {
@@ -36,16 +32,8 @@ async function approved() {
     const context = { ...bare.context, stack }
     return { ...bare, stack, drivers, context, observe: () => observe(context, store, drivers) }
   }
-  await createActive(store, { schemaVersion: 1, stack: 'toy', epoch: 1, activeSite: 'dc-a', since: '2026-11-20T00:00:00Z', run: 'deploy' })
   const { plan, digest } = await planFailover(world(), { mode: 'failover', to: 'dc-b', acceptLoss: 60_000 })
-  const approval: Approval = {
-    kind: 'local',
-    digest,
-    approvers: [],
-    requestedBy: 'test',
-    reason: 'test',
-    proof: { purpose: { operation: 'execute' } },
-  }
+  const approval = toyApproval(digest)
   const within = plan.steps.find(({ action }) => action === 'outwait')?.expected ?? 0
   return { toy, store, time, promotedAt, world, plan, approval, within }
 }

@@ -1,16 +1,14 @@
 import { expect, test } from '@jest/globals'
-import { createActive, readActive } from '../../../src/execution/witness.ts'
+import { readActive } from '../../../src/execution/witness.ts'
 import { witnessBehaviours } from '../../../src/execution/witness-behaviours.ts'
 import type { StepRun } from '../../../src/planning/driver.ts'
 import type { Plan } from '../../../src/planning/plan.ts'
-import { memoryStore } from '../../support/memory-store.ts'
-import { toyClock } from '../../support/toy-stack.ts'
+import { deployedToy, toyClock } from '../../support/toy-stack.ts'
 
 // Found by the model checker: docs/verification.md.
 test('a process that slept through its lock, and was taken over from, can not pass the point of no return', async () => {
-  const store = memoryStore()
+  const { store } = await deployedToy()
   const clock = toyClock()
-  await createActive(store, { schemaVersion: 1, stack: 'toy', epoch: 1, activeSite: 'dc-a', since: '2026-11-20T00:00:00Z', run: 'deploy' })
   const plan = {
     id: 'p',
     nonce: 'n',

@@ -4,13 +4,12 @@ import { executeMove, type MoveRun } from '../../../src/execution/execute-move.t
 import { openJournal } from '../../../src/execution/journal.ts'
 import { progressTo } from '../../../src/execution/progress.ts'
 import { mayStillChange } from '../../../src/execution/take-over.ts'
-import { createActive, readLock } from '../../../src/execution/witness.ts'
+import { readLock } from '../../../src/execution/witness.ts'
 import type { Behaviour, StepRun } from '../../../src/planning/driver.ts'
 import type { Mode, Plan } from '../../../src/planning/plan.ts'
 import { witnessSteps } from '../../../src/planning/witness-steps.ts'
 import type { SiteName } from '../../../src/stack/stack.ts'
-import { memoryStore } from '../../support/memory-store.ts'
-import { toyClock, toyDriver, toyStep, toyWorld } from '../../support/toy-stack.ts'
+import { deployedToy, toyClock, toyDriver, toyStep, toyWorld } from '../../support/toy-stack.ts'
 
 /** One object with versions, as an API server keeps it: a change of an older version is refused. */
 function versionedObject() {
@@ -51,9 +50,8 @@ function stopping({ object, change }: Versioned, before: (what: 'stop' | 'start'
 }
 
 async function deployed(mode: Mode = 'switchover') {
-  const store = memoryStore()
+  const { store } = await deployedToy()
   const clock = toyClock()
-  await createActive(store, { schemaVersion: 1, stack: 'toy', epoch: 1, activeSite: 'dc-a', since: '2026-11-20T00:00:00Z', run: 'deploy' })
   const intent = { mode, from: 'dc-a' as SiteName, to: 'dc-b' as SiteName }
   const [from, to] = [intent.from, intent.to]
   const steps = [...witnessSteps(intent), toyStep(`application.stop@${from}`, 'DRAIN'), toyStep(`application.start@${to}`, 'START')]

@@ -5,32 +5,21 @@ import { learnFrom } from '../../../src/evidence/learn-from.ts'
 import { learnedText } from '../../../src/evidence/move-words.ts'
 import { planText } from '../../../src/evidence/terminal.ts'
 import type { ConditionalStore } from '../../../src/execution/conditional-store.ts'
-import { createActive } from '../../../src/execution/witness.ts'
 import { executeFailover } from '../../../src/operations/execute-failover.ts'
 import { planFailover } from '../../../src/operations/plan-failover.ts'
 import type { Approval, MoveReport } from '../../../src/operations/reports.ts'
-import { memoryStore } from '../../support/memory-store.ts'
 import { schemaErrors } from '../../support/published-schemas.ts'
-import { type ToyWorld, toyClock, toyDriver, toyWorld } from '../../support/toy-stack.ts'
+import { deployedToy, toyApproval, toyClock, toyDriver, toyWorld } from '../../support/toy-stack.ts'
 
-const approve = (digest: string): Approval => ({
-  kind: 'local',
-  digest,
-  approvers: [],
-  requestedBy: 'sam',
-  reason: 'a drill',
-  proof: { purpose: { operation: 'execute' } },
-})
+const approve = (digest: string): Approval => toyApproval(digest, { requestedBy: 'sam', reason: 'a drill' })
 
 /** A stack on dc-a whose steps take their time. */
 async function slowStack() {
-  const toy: ToyWorld = { writer: 'dc-a', effects: [] }
-  const store = memoryStore()
+  const { toy, store } = await deployedToy()
   const clock = toyClock()
   const taking = (ms: number) => async (): Promise<void> => clock.pass(ms)
   const driver = toyDriver(toy, { demote: taking(4_000), promote: taking(11_000), start: taking(6_000), note: taking(2_500) })
   const world = (through: ConditionalStore = store) => toyWorld(toy, through, { clock, driver })
-  await createActive(store, { schemaVersion: 1, stack: 'toy', epoch: 1, activeSite: 'dc-a', since: '2026-11-20T00:00:00Z', run: 'deploy' })
   return { store, world }
 }
 
