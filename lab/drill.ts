@@ -6,6 +6,7 @@ import { htmlReport } from '../src/evidence/html-report.ts'
 import type { BackupReport, DeployReport, RestoreTestOutcome, StatusReport } from '../src/operations/reports.ts'
 import { ensureCanary } from './canary.ts'
 import { type DrillFacts, type DrillMove, drillReport, drillTable, drillVerdict } from './drill-report.ts'
+import { endWith } from './end-with.ts'
 import { readLabEnvironment } from './environment.ts'
 import { readAllIds } from './ledger/application-client.ts'
 import { judgeLedger, longestGap } from './ledger/judge-ledger.ts'
@@ -94,10 +95,4 @@ const started = performance.now()
 const say = (line: string): void =>
   void process.stderr.write(`\n== ${((performance.now() - started) / 1000).toFixed(0).padStart(4)} s  ${line}\n`)
 
-drill().then(
-  (code) => process.exit(code),
-  (error: unknown) => {
-    process.stderr.write(`\nThe drill stopped: ${error instanceof Error ? error.message : String(error)}\n`)
-    process.exit(1)
-  },
-)
+endWith(drill())

@@ -1,4 +1,5 @@
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { median } from '../src/percentile.ts'
 import { cacheDirectory, cached } from './topology.ts'
 
 export interface Progress {
@@ -17,8 +18,7 @@ type Durations = Record<string, number[]>
 
 /** The median of former runs in milliseconds, or undefined when a step has never run. */
 export function usual(history: readonly number[] | undefined): number | undefined {
-  if (history === undefined || history.length === 0) return undefined
-  return [...history].sort((a, b) => a - b)[Math.floor((history.length - 1) / 2)]
+  return history === undefined || history.length === 0 ? undefined : median(history)
 }
 
 export const seconds = (milliseconds: number) => `${(milliseconds / 1000).toFixed(1)} s`

@@ -2,15 +2,15 @@ import { spawnSync } from 'node:child_process'
 import { readdir, stat } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { drivers, witnesses } from '../../src/drivers/registry.ts'
+import { median } from '../../src/percentile.ts'
 import { digestOf } from '../../src/planning/plan-digest.ts'
 import { planMove } from '../../src/planning/plan-move.ts'
 import { parseStack } from '../../src/stack/load-stack.ts'
 import { generateStack } from '../../test/support/generate-stack.ts'
-import { percentile } from './figures.ts'
 
 const dist = join(resolve(import.meta.dirname, '..', '..'), 'dist')
 const TIMES = 15
-const median = (values: readonly number[]): string => percentile(values, 0.5).toFixed(0)
+const usual = (values: readonly number[]): string => median(values).toFixed(0)
 
 /** Size and start of the bundle, and how long planning takes: no lab is needed. */
 export async function programFigures(): Promise<string[]> {
@@ -25,7 +25,7 @@ async function bundle(): Promise<string> {
     return performance.now() - begun
   })
   const megabytes = (sizes.reduce((sum, size) => sum + size, 0) / 1e6).toFixed(2)
-  return `bundle: ${megabytes} MB in all; first line of output after ${median(starts)} ms (median of ${TIMES})`
+  return `bundle: ${megabytes} MB in all; first line of output after ${usual(starts)} ms (median of ${TIMES})`
 }
 
 /** From the text of the stack file to the digest of the plan; what the sites say comes in as values, so no network is in it. */
@@ -42,5 +42,5 @@ function planning(): string {
     return { ms: performance.now() - begun, steps: plan.steps.length }
   })
   const [first] = runs
-  return `plan: 50 components on 3 sites, ${first?.steps} steps: first ${first?.ms.toFixed(0)} ms, then ${median(runs.map(({ ms }) => ms))} ms (median of ${TIMES})`
+  return `plan: 50 components on 3 sites, ${first?.steps} steps: first ${first?.ms.toFixed(0)} ms, then ${usual(runs.map(({ ms }) => ms))} ms (median of ${TIMES})`
 }

@@ -4,13 +4,14 @@ import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { readableDuration } from '../../src/duration.ts'
 import type { StatusReport } from '../../src/operations/reports.ts'
+import { median } from '../../src/percentile.ts'
 import { longestGap } from '../ledger/judge-ledger.ts'
 import { startLedgerProcess } from '../ledger/ledger-process.ts'
 import { runStandby } from '../run-standby.ts'
 import type { SiteName } from '../topology.ts'
 import { endsOf } from '../until-green.ts'
 import { type BenchLab, between } from './bench-lab.ts'
-import { percentile, spread } from './figures.ts'
+import { spread } from './figures.ts'
 import { withoutGuards } from './guards.ts'
 import { checkpointBoth, guidedSwitchover, scriptedSwitchover } from './yardsticks.ts'
 
@@ -69,7 +70,7 @@ const NOT_OF_A_SCRIPT: ReadonlySet<string> = new Set(['image-differs', 'no-backu
 function report(samples: ReadonlyMap<string, readonly Sample[]>, rounds: number): string[] {
   const gapsOf = (name: string): number[] => (samples.get(name) ?? []).map(({ gapMs }) => gapMs)
   const ratio = (other: string): string => {
-    const [ours, theirs] = [percentile(gapsOf(OURS), 0.5), percentile(gapsOf(other), 0.5)]
+    const [ours, theirs] = [median(gapsOf(OURS)), median(gapsOf(other))]
     return `switchover ratio ${(ours / theirs).toFixed(2)}  (p50 of the write gap, standby over the ${other})`
   }
   return [

@@ -1,5 +1,6 @@
 import { readFile } from 'node:fs/promises'
 import { createInterface } from 'node:readline'
+import { endWith } from '../end-with.ts'
 import { type LedgerOptions, startLedger } from './start-ledger.ts'
 
 /**
@@ -7,13 +8,14 @@ import { type LedgerOptions, startLedger } from './start-ledger.ts'
  * options (so that no secret is in an argument), and the end of standard input is the order to stop: a ledger does not outlive its parent.
  * Says `{"run": …}` when it has begun and its summary as the last line.
  */
-async function main(): Promise<void> {
+async function main(): Promise<number> {
   const path = process.argv[2]
   const { options, ended } = path === undefined ? await fromStandardInput() : { options: await fromFile(path), ended: forever() }
   const ledger = await startLedger(options)
   say({ run: ledger.run })
   await Promise.race([ended, signalled('SIGTERM'), signalled('SIGINT')])
   say(await ledger.stop())
+  return 0
 }
 
 const say = (value: object): void => void process.stdout.write(`${JSON.stringify(value)}\n`)
@@ -29,10 +31,4 @@ async function fromStandardInput(): Promise<{ options: LedgerOptions; ended: Pro
   return { options: JSON.parse(first) as LedgerOptions, ended }
 }
 
-main().then(
-  () => process.exit(0),
-  (error: unknown) => {
-    console.error(error instanceof Error ? error.message : String(error))
-    process.exit(1)
-  },
-)
+endWith(main())

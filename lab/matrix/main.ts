@@ -1,5 +1,6 @@
 import { parseArgs } from 'node:util'
 import { deployedStack } from '../deployed-stack.ts'
+import { endWith } from '../end-with.ts'
 import { allCases, type MatrixCase, nameOf, sampleOf, TROUBLES, type Trouble } from './cases.ts'
 import { type CaseVerdict, judgeCase } from './judge-case.ts'
 import { runCase } from './run-case.ts'
@@ -60,10 +61,4 @@ const lineOf = (verdict: CaseVerdict | undefined): string =>
     ? ''
     : `${verdict.failures.length === 0 ? 'kept  ' : 'BROKEN'}  ${verdict.name}: ${[verdict.figures, ...verdict.failures].filter((part) => part !== '').join('; ')}`
 
-main().then(
-  (code) => process.exit(code),
-  (error: unknown) => {
-    process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`)
-    process.exit(1)
-  },
-)
+endWith(main())

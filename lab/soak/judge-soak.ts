@@ -1,4 +1,5 @@
 import { readableDuration } from '../../src/duration.ts'
+import { median } from '../../src/percentile.ts'
 import type { Mode } from '../../src/planning/plan.ts'
 
 /** What one of many moves in a row cost. */
@@ -53,8 +54,4 @@ export function soakTable(moves: readonly SoakMove[]): string {
     ].join('  ')
   })
   return lines.join('\n')
-}
-
-function median(values: readonly number[]): number {
-  return [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)] ?? Number.NaN
 }

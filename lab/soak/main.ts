@@ -1,5 +1,6 @@
 import { parseArgs } from 'node:util'
 import { deployedStack } from '../deployed-stack.ts'
+import { endWith } from '../end-with.ts'
 import { loseSite, returnSite } from '../lose-site.ts'
 import { type MoveInputs, reviewedMove } from '../reviewed-move.ts'
 import { endsOf, untilGreen } from '../until-green.ts'
@@ -59,10 +60,4 @@ function isFailover(index: number, count: number, failovers: number): boolean {
   return Math.floor(((index + 1) * failovers) / count) > Math.floor((index * failovers) / count) && index > 0
 }
 
-soak().then(
-  (code) => process.exit(code),
-  (error: unknown) => {
-    process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`)
-    process.exit(1)
-  },
-)
+endWith(soak())

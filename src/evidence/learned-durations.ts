@@ -1,4 +1,5 @@
 import type { Milliseconds } from '../duration.ts'
+import { percentile } from '../percentile.ts'
 import { actionKey, type LearnedDurations } from '../planning/expected-durations.ts'
 import type { EvidenceBody } from './evidence-body.ts'
 
@@ -15,16 +16,10 @@ export function learnedDurations(bodies: readonly EvidenceBody[]): LearnedDurati
       const key = actionKey(id)
       took.set(key, [...(took.get(key) ?? []), span])
     }
-  return new Map([...took].map(([key, spans]) => [key, { p50: rank(spans, 0.5), p75: rank(spans, 0.75), runs: spans.length }]))
+  return new Map([...took].map(([key, spans]) => [key, { p50: percentile(spans, 0.5), p75: percentile(spans, 0.75), runs: spans.length }]))
 }
 
 const newestUndisturbed = (bodies: readonly EvidenceBody[]): readonly EvidenceBody[] => bodies.filter(teaches).slice(-NEWEST_RUNS)
 
 /** What a dead process left behind says nothing of how long a step takes: only runs of one process count. */
 export const teaches = ({ steps, processes }: EvidenceBody): boolean => steps.length > 0 && processes.length === 1
-
-/** The smallest value that so large a share of them does not exceed. */
-function rank(values: readonly number[], share: number): number {
-  const sorted = [...values].sort((a, b) => a - b)
-  return sorted[Math.max(0, Math.ceil(share * sorted.length) - 1)] ?? 0
-}
