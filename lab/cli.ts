@@ -82,7 +82,9 @@ program
   .description('take a site away')
   .addArgument(host())
   .addOption(
-    new Option('--how <kind>', 'lose its packets, stop its processes, kill them, or narrow its link').choices(outageKinds).default('cut'),
+    new Option('--how <kind>', 'lose its packets, stop its processes, kill them, kill them and answer 503, or narrow its link')
+      .choices(outageKinds)
+      .default('cut'),
   )
   .action(outage)
 program

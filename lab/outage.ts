@@ -2,6 +2,7 @@ import { ensureCachedParts } from './cached-parts.ts'
 import { killGroup, setFrozen } from './cgroup.ts'
 import { cutLink, joinLink, narrowLink, widenLink } from './network/host-namespace.ts'
 import type { Progress } from './progress.ts'
+import { answerUnavailable, isUnavailable } from './site/control-plane.ts'
 import { startDaemons, untilSiteWorks } from './site/start.ts'
 import { startRecycler } from './site/volumes.ts'
 import { type HostName, type LoadBalancerName, loadBalancerNames, type SiteName, siteNames } from './topology.ts'
@@ -9,10 +10,13 @@ import { startGithub } from './wan/github.ts'
 import { startLoadBalancer } from './wan/load-balancer.ts'
 import { startS3 } from './wan/s3.ts'
 
-export const outageKinds = ['cut', 'freeze', 'kill', 'slow'] as const
+export const outageKinds = ['cut', 'freeze', 'kill', 'unavailable', 'slow'] as const
 export type OutageKind = (typeof outageKinds)[number]
 
-/** Takes a host away: `cut` loses its packets, `freeze` stops its processes with sockets open, `kill` ends them all, containers included, `slow` narrows its link. */
+/**
+ * Takes a host away: `cut` loses its packets, `freeze` stops its processes with sockets open, `kill` ends them all, containers included,
+ * `unavailable` does so to a site and answers 503 in the place of its API server; `slow` narrows the link.
+ */
 export async function strike(host: HostName, how: OutageKind): Promise<void> {
   switch (how) {
     case 'cut':
@@ -22,6 +26,10 @@ export async function strike(host: HostName, how: OutageKind): Promise<void> {
       return setFrozen(host, true)
     case 'kill':
       return killGroup(host)
+    case 'unavailable':
+      if (!isSite(host)) throw new Error(`${host} has no API server that could be unavailable: name one of ${siteNames.join(', ')}`)
+      await killGroup(host)
+      return answerUnavailable(host)
     case 'slow':
       return narrowLink(host)
     default:
@@ -37,6 +45,7 @@ export async function heal(host: HostName, progress: Progress, signal: AbortSign
   await setFrozen(host, false)
   await progress.step(`${host} healed`, async () => {
     if (isSite(host)) {
+      if (isUnavailable(host)) await killGroup(host)
       const since = new Date()
       const killed = await startDaemons(host, parts, progress, signal)
       await startRecycler(host)

@@ -1,14 +1,15 @@
 import { readableDuration } from '../../src/duration.ts'
+import { median } from '../../src/percentile.ts'
 import { loseSite, returnSite } from '../lose-site.ts'
 import type { OutageKind } from '../outage.ts'
 import type { SiteName } from '../topology.ts'
 import { endsOf, untilGreen } from '../until-green.ts'
 import { type BenchLab, between } from './bench-lab.ts'
-import { percentile, spread } from './figures.ts'
+import { inSeconds, spread } from './figures.ts'
 import { operatorPromotion } from './yardsticks.ts'
 
-/** Processes that are gone refuse; a cut link loses every packet; a frozen site takes connections, and never answers. */
-const LOSSES: readonly OutageKind[] = ['kill', 'cut', 'freeze']
+/** Processes that are gone refuse; a cut link loses every packet; a frozen site takes connections, and never answers; an unavailable one answers 503. */
+export const LOSSES: readonly OutageKind[] = ['kill', 'cut', 'freeze', 'unavailable']
 
 /** How long each way took, round by round; milliseconds. */
 interface Samples {
@@ -20,11 +21,11 @@ interface Samples {
 }
 
 /**
- * The active site is lost in each of three ways, and a failover by Standby follows; then it is killed once more, and only its operator is told to
+ * The active site is lost in each of some ways, and a failover by Standby follows; then it is killed once more, and only its operator is told to
  * promote. Between any two the lost site comes back and rejoins.
  */
-export async function benchFailover(bench: BenchLab, rounds: number): Promise<string[]> {
-  const samples: Samples = { green: new Map(LOSSES.map((how) => [how, []])), start: [], operator: [] }
+export async function benchFailover(bench: BenchLab, rounds: number, losses: readonly OutageKind[]): Promise<string[]> {
+  const samples: Samples = { green: new Map(losses.map((how) => [how, []])), start: [], operator: [] }
   const ours = async (to: SiteName, how: OutageKind): Promise<string> => {
     const report = await bench.move({ to, mode: 'failover', 'accept-data-loss': '15m' })
     const took = report.rto?.startToGreen ?? Number.NaN
@@ -38,7 +39,7 @@ export async function benchFailover(bench: BenchLab, rounds: number): Promise<st
     return `the operator's promotion alone: ${readableDuration(greenMs)}`
   }
   for (let round = 0; round < rounds; round++) {
-    for (const how of LOSSES) await lostAndBack(bench, how, (to) => ours(to, how))
+    for (const how of losses) await lostAndBack(bench, how, (to) => ours(to, how))
     await lostAndBack(bench, 'kill', operators)
   }
   return report(samples, rounds)
@@ -54,17 +55,15 @@ async function lostAndBack(bench: BenchLab, how: OutageKind, move: (to: SiteName
 }
 
 function report({ green, start, operator }: Samples, rounds: number): string[] {
-  const median = (values: readonly number[] | undefined): number => percentile(values ?? [], 0.5)
-  const killed = median(green.get('kill'))
-  const overhead = killed - median(operator)
+  const [killed, promoted] = [median(green.get('kill') ?? []), median(operator)]
   return [
     `unplanned failover, ${rounds} rounds of each, approved start to all green:`,
-    ...LOSSES.map((how) => `  standby failover after a ${how.padEnd(24)} ${spread(green.get(how) ?? [])}`),
+    ...[...green].map(([how, took]) => `  standby failover after a ${how.padEnd(24)} ${spread(took)}`),
     `    the application's start and identity (kill)    ${spread(start)}`,
     `  the operator's promotion alone, until it settled ${spread(operator)}`,
-    `failover overhead ${readableDuration(overhead)}, without the application's start ${readableDuration(overhead - median(start))} (p50, kill)`,
-    ...LOSSES.filter((how) => how !== 'kill').map(
-      (how) => `a site that is lost by ${how} takes ${readableDuration(median(green.get(how)) - killed)} more than a killed one (p50)`,
-    ),
+    `failover overhead ${inSeconds(killed - promoted)}, without the application's start ${inSeconds(killed - promoted - median(start))} (p50, kill)`,
+    ...[...green]
+      .filter(([how]) => how !== 'kill')
+      .map(([how, took]) => `a site that is lost by ${how} takes ${inSeconds(median(took) - killed)} more than a killed one (p50)`),
   ]
 }

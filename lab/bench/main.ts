@@ -1,36 +1,43 @@
 import { parseArgs } from 'node:util'
+import { endWith } from '../end-with.ts'
 import { openBenchLab } from './bench-lab.ts'
-import { benchFailover } from './failover.ts'
+import { benchFailover, LOSSES } from './failover.ts'
 import { programFigures } from './program.ts'
 import { benchSwitchover } from './switchover.ts'
 
 /**
  * Measures, side by side in one run on the running lab, what docs/benchmarks.md states: `npm run bench -- --rounds 10`. `--only switchover`,
- * `--only failover` and `--only program` keep to a part.
+ * `--only failover` and `--only program` keep to a part; `--lost kill` to failovers of which the site is lost in some ways.
  */
 const { values } = parseArgs({
-  options: { rounds: { type: 'string', default: '3' }, only: { type: 'string', multiple: true, default: [] } },
+  options: {
+    rounds: { type: 'string', default: '3' },
+    only: { type: 'string', multiple: true, default: [] },
+    lost: { type: 'string', multiple: true, default: [...LOSSES] },
+  },
 })
 const PARTS = ['program', 'switchover', 'failover']
 
-async function bench(): Promise<void> {
-  const unknown = values.only.filter((part) => !PARTS.includes(part))
-  if (unknown.length > 0) throw new Error(`there is no part ${unknown.join(', ')}: name some of ${PARTS.join(', ')}`)
+async function bench(): Promise<number> {
+  knownOnly('--only', values.only, PARTS)
+  const losses = knownOnly('--lost', values.lost, LOSSES)
   const wanted = (part: string): boolean => values.only.length === 0 || values.only.includes(part)
   const rounds = Number(values.rounds)
   const lines: string[] = wanted('program') ? await programFigures() : []
   if (wanted('switchover') || wanted('failover')) {
     const lab = await openBenchLab()
     if (wanted('switchover')) lines.push('', ...(await benchSwitchover(lab, rounds)))
-    if (wanted('failover')) lines.push('', ...(await benchFailover(lab, rounds)))
+    if (wanted('failover')) lines.push('', ...(await benchFailover(lab, rounds, losses)))
   }
   process.stdout.write(`${lines.join('\n')}\n`)
+  return 0
 }
 
-bench().then(
-  () => process.exit(0),
-  (error: unknown) => {
-    process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`)
-    process.exit(1)
-  },
-)
+/** What was asked for, if all of it exists. */
+function knownOnly<T extends string>(option: string, asked: readonly string[], known: readonly T[]): T[] {
+  const unknown = asked.filter((name) => !known.includes(name as T))
+  if (unknown.length > 0) throw new Error(`${option} ${unknown.join(', ')} is not known: name some of ${known.join(', ')}`)
+  return asked as T[]
+}
+
+endWith(bench())

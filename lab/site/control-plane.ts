@@ -1,7 +1,9 @@
 import { mkdir, readFile } from 'node:fs/promises'
 import { request } from 'node:https'
+import { join } from 'node:path'
 import type { Binaries } from '../binaries/build.ts'
 import { ensureDaemon, entryTo, logOf } from '../inside.ts'
+import { runningProcess } from '../state.ts'
 import { addressOf, rangesOf, type SiteName, stateOf } from '../topology.ts'
 import { until } from '../until.ts'
 import { pkiOf } from './pki.ts'
@@ -21,6 +23,20 @@ export async function startControllers(site: SiteName, binaries: Binaries): Prom
   const schedulerFlags = [`--kubeconfig=${pkiOf(site, 'scheduler.kubeconfig')}`, '--leader-elect=false']
   await start(site, 'kube-scheduler', [binaries['kube-scheduler'], ...schedulerFlags])
 }
+
+const UNAVAILABLE = 'unavailable-api'
+
+/** Stands in for the API server of a site whose processes are all dead. */
+export async function answerUnavailable(site: SiteName): Promise<void> {
+  const certificate = ['--cert', pkiOf(site, 'apiserver.crt'), '--key', pkiOf(site, 'apiserver.key')]
+  await start(site, UNAVAILABLE, [
+    process.execPath,
+    join(import.meta.dirname, 'unavailable-api.ts'),
+    ...['--address', addressOf[site], '--port', '6443', ...certificate],
+  ])
+}
+
+export const isUnavailable = (site: SiteName): boolean => runningProcess(site, UNAVAILABLE) !== undefined
 
 async function isReady(site: SiteName, signal: AbortSignal): Promise<boolean> {
   const [ca, cert, key] = await Promise.all(['ca.crt', 'admin.crt', 'admin.key'].map((file) => readFile(pkiOf(site, file))))
