@@ -90,7 +90,7 @@ function refuseUnfinishedMove(observation: Observation): void {
     mustAct: 'site',
     what: unfinished.what,
     where: 'witness lock.json',
-    next: `${unfinished.next} Nothing was changed.`,
+    next: `${unfinished.next}. Nothing was changed.`,
   })
 }
 

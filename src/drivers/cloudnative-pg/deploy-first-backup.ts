@@ -1,20 +1,24 @@
-import type { KubernetesObject } from '../../clients/kubernetes-client.ts'
 import { minutes } from '../../duration.ts'
 import type { DeployUnit } from '../../planning/driver.ts'
+import { type BackupObject, backupsIn, completedBackups } from './completed-backups.ts'
 import { backupManifest } from './manifests.ts'
-import { BACKUP } from './objects.ts'
+import { BACKUP, readCluster, serverNameOf } from './objects.ts'
 import { type Place, unitId } from './place.ts'
-import { clusterOf } from './spec.ts'
+import { clusterOf, firstServerName } from './spec.ts'
 
-/** A passive cluster begins as a copy of a backup: the active one must have one. */
+/** A passive cluster begins as a copy of a backup: the active one must have one, in the archive that it writes now. */
 export function firstBackupUnit(place: Place): DeployUnit {
   const { component, site, context } = place
   const kubernetes = context.kubernetes(site)
   const { namespace } = component.spec
-  const name = `${clusterOf(component, site)}-first`
-  const completed = async (signal: AbortSignal): Promise<boolean> => {
-    const backups = await kubernetes.list(BACKUP, { namespace }, { signal })
-    return backups.some((backup) => clusterNameOf(backup) === clusterOf(component, site) && phaseOf(backup) === 'completed')
+  const look = async (signal: AbortSignal): Promise<Look> => {
+    const [cluster, backups] = await Promise.all([
+      readCluster(kubernetes, namespace, clusterOf(component, site), signal),
+      backupsIn(kubernetes, namespace, signal),
+    ])
+    const name = `${(cluster === null ? null : serverNameOf(cluster)) ?? firstServerName(clusterOf(component, site))}-first`
+    const found = backups.find((backup) => backup.metadata.name === name)
+    return { name, found, completed: cluster !== null && completedBackups(backups, cluster).length > 0 }
   }
   return {
     id: unitId(place, 'first-backup'),
@@ -22,26 +26,37 @@ export function firstBackupUnit(place: Place): DeployUnit {
     needs: [unitId(place, 'cluster')],
     title: `The first base backup of ${clusterOf(component, site)}`,
     deadline: minutes(30),
-    diff: async (signal) =>
-      (await completed(signal).catch(() => false)) ? [] : [{ kind: 'create', object: `${namespace}/Backup/${name}` }],
+    async diff(signal) {
+      // Before the first deploy not even the kind exists.
+      const { name, completed } = await look(signal).catch((): Look => ({ name: 'first', found: undefined, completed: false }))
+      return completed ? [] : [{ kind: 'create', object: `${namespace}/Backup/${name}` }]
+    },
     async apply(signal) {
-      const found = await kubernetes.get({ ...BACKUP, namespace, name }, { signal })
-      if (found !== null && phaseOf(found) === 'failed') await kubernetes.remove({ ...BACKUP, namespace, name }, { signal })
-      if (found === null || phaseOf(found) === 'failed')
-        await kubernetes.create(backupManifest(component, context.stack, site, name), { signal })
+      const { name, found } = await look(signal)
+      // One that ended is of no use here: it failed, or is of a cluster that is gone.
+      const ended = ['completed', 'failed'].includes(phaseOf(found))
+      if (ended) await kubernetes.remove({ ...BACKUP, namespace, name }, { signal })
+      if (ended || found === undefined) await kubernetes.create(backupManifest(component, context.stack, site, name), { signal })
     },
     async ready(signal) {
-      const found = await kubernetes.get({ ...BACKUP, namespace, name }, { signal })
-      if (phaseOf(found) === 'failed')
-        return { is: 'failed', code: 'backup-failed', why: errorOf(found), next: `kubectl -n ${namespace} describe backup ${name}` }
-      return (await completed(signal))
-        ? { is: 'done', proof: { backup: name } }
+      const { name, found, completed } = await look(signal)
+      if (completed) return { is: 'done', proof: { backup: name } }
+      return phaseOf(found) === 'failed'
+        ? {
+            is: 'failed',
+            code: 'backup-failed',
+            why: found?.status?.error ?? 'the backup failed',
+            next: `kubectl -n ${namespace} describe backup ${name}`,
+          }
         : { is: 'pending', waitingFor: `the backup ${name}: ${phaseOf(found) || 'not begun'}` }
     },
   }
 }
 
-const phaseOf = (backup: KubernetesObject | null): string => (backup?.status as { phase?: string } | undefined)?.phase ?? ''
-const errorOf = (backup: KubernetesObject | null): string =>
-  (backup?.status as { error?: string } | undefined)?.error ?? 'the backup failed'
-const clusterNameOf = (backup: KubernetesObject): string => (backup.spec as { cluster: { name: string } }).cluster.name
+interface Look {
+  readonly name: string
+  readonly found: BackupObject | undefined
+  readonly completed: boolean
+}
+
+const phaseOf = (backup: BackupObject | undefined): string => backup?.status?.phase ?? ''

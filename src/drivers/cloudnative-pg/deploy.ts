@@ -217,7 +217,7 @@ export async function clusterIsReady(place: Place, signal: AbortSignal): Promise
         is: 'failed',
         code: 'database-bootstrap-failed',
         why: `${failed.pod} failed: ${failed.log}`,
-        next: `Mend the cause, then delete the cluster and deploy again: kubectl -n ${component.spec.namespace} delete cluster ${name}`,
+        next: `Mend the cause, delete what was begun (kubectl -n ${component.spec.namespace} delete cluster ${name}), and go on: resume the run, or deploy again.`,
       }
     return { is: 'pending', waitingFor: `${name}: ${phase}` }
   }

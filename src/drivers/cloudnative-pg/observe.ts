@@ -1,13 +1,13 @@
-import type { KubernetesClient, KubernetesObject } from '../../clients/kubernetes-client.ts'
+import type { KubernetesClient } from '../../clients/kubernetes-client.ts'
 import type { Milliseconds } from '../../duration.ts'
 import { asStandbyError } from '../../errors.ts'
 import type { BySite, Fact, Gap, Observed } from '../../observation/observation.ts'
 import type { DriverContext } from '../../planning/driver.ts'
 import type { SiteName } from '../../stack/stack.ts'
 import { archiveTimeoutOf } from './archive-timeout.ts'
+import { type BackupObject, backupsIn, completedBackups } from './completed-backups.ts'
 import { secretDigest } from './must-match-secrets.ts'
 import {
-  BACKUP,
   type ClusterObject,
   conditionOf,
   HEALTHY,
@@ -72,14 +72,14 @@ export async function observeCluster(
   const name = clusterOf(component, site)
   const [cluster, backups, secrets] = await Promise.all([
     readCluster(kubernetes, namespace, name, context.signal),
-    kubernetes.list(BACKUP, { namespace }, { signal: context.signal }),
+    backupsIn(kubernetes, namespace, context.signal),
     digestsOf(component, kubernetes, context.signal),
   ])
   if (cluster === null) return { kind: 'absent', why: `there is no Cluster ${namespace}/${name}` }
   const pod = cluster.status?.currentPrimary
   const instance = pod === undefined ? null : await readInstance(kubernetes, namespace, pod, context.signal)
   const upstream = await seeUpstream(component, cluster, instance, context)
-  return summarized(stateOf(cluster, instance, backups as unknown as BackupObject[], secrets, upstream))
+  return summarized(stateOf(cluster, instance, backups, secrets, upstream))
 }
 
 /** Whoever may not read them does without the comparison: the restore tester has no business with the superuser's password. */
@@ -96,11 +96,6 @@ async function digestsOf(component: Database, kubernetes: KubernetesClient, sign
   return Object.fromEntries((await Promise.all(digests)).flat())
 }
 
-interface BackupObject extends KubernetesObject {
-  readonly spec: { readonly cluster: { readonly name: string } }
-  readonly status?: { readonly phase?: string; readonly backupId?: string; readonly serverName?: string; readonly stoppedAt?: string }
-}
-
 export function stateOf(
   cluster: ClusterObject,
   instance: InstanceStatus | null,
@@ -111,17 +106,13 @@ export function stateOf(
   const { spec, status } = cluster
   const replica =
     spec.replica?.primary === undefined ? null : { self: spec.replica.self ?? cluster.metadata.name, primary: spec.replica.primary }
-  const serverName = serverNameOf(cluster)
   const own = backups.filter((backup) => backup.spec.cluster.name === cluster.metadata.name)
-  const good = own
-    .filter((backup) => backup.status?.phase === 'completed' && (backup.status.serverName ?? serverName) === serverName)
-    .sort((a, b) => ((a.status?.stoppedAt ?? '') < (b.status?.stoppedAt ?? '') ? -1 : 1))
-    .at(-1)
+  const good = completedBackups(backups, cluster).at(-1)
   const archiving = conditionOf(cluster, 'ContinuousArchiving')
   return {
     cluster: cluster.metadata.name,
     uid: cluster.metadata.uid ?? '',
-    serverName,
+    serverName: serverNameOf(cluster),
     phase: status?.phase ?? '',
     phaseReason: status?.phaseReason ?? '',
     replica,

@@ -76,6 +76,16 @@ describe('what stands against a switchover', () => {
     ],
     ['a stream that is declared and does not run', { b: { instance: { isWalReceiverActive: false } } }, 'not-streaming@dc-b'],
     ['no backup', { backups: [] }, 'no-backup@dc-a'],
+    [
+      'a backup of a cluster that a rejoin replaced, and no other',
+      { backups: [backup('completed', undefined, { pluginMetadata: { clusterUID: 'uid-of-the-former' } })] },
+      'no-backup@dc-a',
+    ],
+    [
+      'a backup that lies in another archive, and no other',
+      { backups: [backup('completed', undefined, { serverName: 'pg-dc-a-g0' })] },
+      'no-backup@dc-a',
+    ],
     ['a backup older than the objective', { backups: [backup('completed', '2026-11-19T02:15:30Z')] }, 'backup-old@dc-a'],
   ]
   test.each(warnings)('%s is told, and hinders nobody', (_, change, expected) => expect(codes(change)).toEqual([`warning ${expected}`]))

@@ -1,3 +1,4 @@
+import type { BackupObject } from '../../../../src/drivers/cloudnative-pg/completed-backups.ts'
 import type { ClusterObject, InstanceStatus } from '../../../../src/drivers/cloudnative-pg/objects.ts'
 import { type CloudNativePgState, stateOf } from '../../../../src/drivers/cloudnative-pg/observe.ts'
 import type { Upstream } from '../../../../src/drivers/cloudnative-pg/upstream.ts'
@@ -43,12 +44,13 @@ export const replica: InstanceStatus = {
   isWalReceiverActive: true,
   instanceManagerVersion: '1.30.0',
 }
-export const backup = (phase: string, stoppedAt = '2026-11-21T02:15:30Z') => ({
+/** A backup of the cluster as it is; `more` says of which one it is otherwise. */
+export const backup = (phase: string, stoppedAt = '2026-11-21T02:15:30Z', more: BackupObject['status'] = {}): BackupObject => ({
   apiVersion: 'postgresql.cnpg.io/v1',
   kind: 'Backup',
   metadata: { name: `b-${phase}` },
   spec: { cluster: { name: 'pg-dc-a' } },
-  status: { phase, backupId: '20261121T021500', stoppedAt },
+  status: { phase, backupId: '20261121T021500', stoppedAt, pluginMetadata: { clusterUID: 'uid-pg-dc-a' }, ...more },
 })
 export const secrets = { 'pg-superuser': 'one', 'pg-infisical': 'two' }
 
@@ -62,7 +64,7 @@ export interface Change {
     upstream?: Upstream | null
   }
   readonly b?: Change['a']
-  readonly backups?: ReturnType<typeof backup>[]
+  readonly backups?: readonly BackupObject[]
 }
 /** Both sides as they are when all is well, changed where a test says so. */
 export function states(change: Change = {}): Record<string, Observed<CloudNativePgState>> {
@@ -70,7 +72,7 @@ export function states(change: Change = {}): Record<string, Observed<CloudNative
     name: string,
     base: InstanceStatus,
     by: Change['a'] = {},
-    backups: ReturnType<typeof backup>[] = [],
+    backups: readonly BackupObject[] = [],
   ): Observed<CloudNativePgState> => ({
     kind: 'answering',
     state: stateOf(
