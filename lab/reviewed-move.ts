@@ -7,6 +7,7 @@ import type { MoveReport, PlanReport } from '../src/operations/reports.ts'
 import type { Identity } from '../src/planning/driver.ts'
 import type { Mode } from '../src/planning/plan.ts'
 import { controlGitHub } from './github/control.ts'
+import { RUNNER } from './github/state.ts'
 import type { LabStack } from './stacks.ts'
 
 const program = join(resolve(import.meta.dirname, '..'), 'dist', 'failover.js')
@@ -67,6 +68,7 @@ export async function mortalMove(
       GITHUB_RUN_ATTEMPT: '1',
       GITHUB_REF: `refs/heads/${run.branch}`,
       GITHUB_SHA: run.sha,
+      RUNNER_NAME: RUNNER,
       STANDBY_HELM: around.helm,
     }
     const plan = join(folder, 'standby-plan.json')

@@ -1,6 +1,6 @@
 import { type Answer, notFound, ok, problem } from './answer.ts'
 import { approvalsAnswer, branchPoliciesAnswer, environmentAnswer, pendingAnswer } from './answers.ts'
-import { branchAnswer, deploymentAnswer, refAnswer, runAnswer } from './run-answers.ts'
+import { branchAnswer, deploymentAnswer, jobsAnswer, refAnswer, runAnswer } from './run-answers.ts'
 import { type GitHubState, type RunState, review, reviewProblem, startRun } from './state.ts'
 
 export interface Request {
@@ -26,7 +26,7 @@ function read(state: GitHubState, { path, query, viewer }: Request): Answer {
     if (policies === undefined) return ok(environmentAnswer(state, found))
     return ok(branchPoliciesAnswer(found, Number(query.get('page') ?? 1), Number(query.get('per_page') ?? 30)))
   }
-  const [, runId, part] = /^\/actions\/runs\/(\d+)(?:\/(approvals|pending_deployments|attempts\/\d+))?$/.exec(path) ?? []
+  const [, runId, part] = /^\/actions\/runs\/(\d+)(?:\/(approvals|pending_deployments|jobs|attempts\/\d+))?$/.exec(path) ?? []
   if (runId !== undefined) return readRun(state, state.runs.get(Number(runId)), part, viewer)
   const [, kind, branch = ''] = /^\/(branches|git\/ref\/heads)\/(.+)$/.exec(path) ?? []
   const name = decodeURIComponent(branch)
@@ -40,6 +40,7 @@ function readRun(state: GitHubState, run: RunState | undefined, part: string | u
   if (part === undefined) return ok(runAnswer(state, run))
   if (part === 'approvals') return ok(approvalsAnswer(state, run))
   if (part === 'pending_deployments') return ok(pendingAnswer(state, run, viewer))
+  if (part === 'jobs') return ok(jobsAnswer(state, run))
   const attempt = Number(part.slice('attempts/'.length))
   if (attempt < 1 || attempt > run.attempt) return notFound
   return ok(runAnswer(state, attempt === run.attempt ? run : { ...run, attempt, triggeringActor: run.actor, waiting: new Set() }))

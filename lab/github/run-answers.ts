@@ -1,5 +1,5 @@
 import { at, userAnswer } from './answers.ts'
-import type { EnvironmentState, GitHubState, RunState } from './state.ts'
+import { type EnvironmentState, type GitHubState, RUNNER, type RunState } from './state.ts'
 
 const WORKFLOW = '.github/workflows/failover.yml'
 
@@ -39,6 +39,39 @@ export function runAnswer(state: GitHubState, run: RunState): object {
     actor: userAnswer(state, run.actor),
     triggering_actor: userAnswer(state, run.triggeringActor),
   }
+}
+
+/** A job that waits has no runner yet, and says of its start when it was made. */
+export function jobsAnswer(state: GitHubState, run: RunState): object {
+  const jobs = run.jobs.map(({ environment, createdAt, startedAt }, index) => {
+    const id = run.id * 100 + index
+    const taken = startedAt !== null
+    return {
+      id,
+      node_id: `CR_${id}`,
+      run_id: run.id,
+      run_url: `${apiOf(state)}/actions/runs/${run.id}`,
+      run_attempt: run.attempt,
+      workflow_name: 'Move the stack',
+      head_branch: run.branch,
+      head_sha: run.sha,
+      name: environment,
+      url: `${apiOf(state)}/actions/jobs/${id}`,
+      html_url: `https://github.com/${state.repository}/actions/runs/${run.id}/job/${id}`,
+      check_run_url: `${apiOf(state)}/check-runs/${id}`,
+      status: run.conclusion !== null ? 'completed' : taken ? 'in_progress' : 'waiting',
+      conclusion: run.conclusion,
+      created_at: createdAt,
+      started_at: startedAt ?? createdAt,
+      completed_at: null,
+      labels: ['self-hosted'],
+      runner_id: taken ? 1 : null,
+      runner_name: taken ? RUNNER : null,
+      runner_group_id: taken ? 1 : null,
+      runner_group_name: taken ? 'Default' : null,
+    }
+  })
+  return { total_count: jobs.length, jobs }
 }
 
 export function branchAnswer(state: GitHubState, name: string, sha: string): object {

@@ -34,6 +34,8 @@ export interface RunState {
   conclusion: 'cancelled' | 'failure' | null
   /** Environments that a job of this run waits for. */
   readonly waiting: Set<string>
+  /** Jobs of the newest attempt that named an environment. */
+  readonly jobs: JobState[]
   /** Of all attempts: GitHub does not say of which. */
   readonly reviews: {
     readonly environment: { readonly id: number; readonly name: string }
@@ -42,6 +44,17 @@ export interface RunState {
     readonly comment: string
   }[]
 }
+
+export interface JobState {
+  readonly environment: string
+  /** ISO 8601. */
+  readonly createdAt: string
+  /** When a runner took it; null as long as its environment holds it back. */
+  startedAt: string | null
+}
+
+/** Who takes every job as soon as it may run. */
+export const RUNNER = 'lab-runner'
 
 export function emptyState(repository: string): GitHubState {
   return { repository, users: new Map(), environments: new Map(), runs: new Map(), branches: new Map(), nextId: 1000 }
@@ -81,6 +94,7 @@ export function startRun(
     attempt: 1,
     conclusion: null,
     waiting: new Set(),
+    jobs: [],
     reviews: [],
   }
   state.runs.set(run.id, run)
@@ -93,6 +107,7 @@ export function rerun(run: RunState, by: number): void {
   run.triggeringActor = by
   run.conclusion = null
   run.waiting.clear()
+  run.jobs.length = 0
 }
 
 /** What a job meets that names this environment. */
@@ -102,7 +117,10 @@ export function reach(run: RunState, environment: EnvironmentState): 'waiting' |
     run.conclusion = 'failure'
     return 'refused'
   }
-  if (environment.reviewers.length === 0) return 'running'
+  const waits = environment.reviewers.length > 0
+  const now = new Date().toISOString()
+  run.jobs.push({ environment: environment.name, createdAt: now, startedAt: waits ? null : now })
+  if (!waits) return 'running'
   run.waiting.add(environment.name)
   return 'waiting'
 }
@@ -118,5 +136,9 @@ export function reviewProblem(run: RunState, environment: EnvironmentState, user
 export function review(run: RunState, environment: EnvironmentState, given: Omit<RunState['reviews'][number], 'environment'>): void {
   run.waiting.delete(environment.name)
   run.reviews.push({ environment: { id: environment.id, name: environment.name }, ...given })
-  if (given.state === 'rejected') run.conclusion = 'failure'
+  if (given.state === 'rejected') {
+    run.conclusion = 'failure'
+    return
+  }
+  for (const job of run.jobs) if (job.environment === environment.name) job.startedAt ??= new Date().toISOString()
 }

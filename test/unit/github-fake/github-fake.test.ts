@@ -15,9 +15,11 @@ interface Description {
   readonly components: { readonly responses: Record<string, Response>; readonly schemas: Record<string, object> }
   readonly paths: Record<string, Record<string, { readonly responses: Record<string, Response> }>>
 }
-/** OpenAPI 3.0 puts `nullable` beside `allOf` or `$ref`; JSON Schema says that as a choice. */
+/** OpenAPI 3.0 puts `nullable` beside `allOf`, `$ref` or an `enum` without null; JSON Schema says that as a choice. */
 const asJsonSchema = (_key: string, value: unknown): unknown => {
-  if (typeof value !== 'object' || value === null || !('nullable' in value) || value.nullable !== true || 'type' in value) return value
+  if (typeof value !== 'object' || value === null || !('nullable' in value) || value.nullable !== true) return value
+  // Beside a mere type the validator knows `nullable` itself.
+  if ('type' in value && !('enum' in value)) return value
   const { nullable: _nullable, ...schema } = value
   return { anyOf: [schema, { type: 'null' }] }
 }
@@ -76,6 +78,7 @@ describe("every answer fits GitHub's published description:", () => {
     ['/actions/runs/{run_id}/attempts/{attempt_number}', (run) => `/actions/runs/${run}/attempts/1`],
     ['/actions/runs/{run_id}/approvals', (run) => `/actions/runs/${run}/approvals`],
     ['/actions/runs/{run_id}/pending_deployments', (run) => `/actions/runs/${run}/pending_deployments`],
+    ['/actions/runs/{run_id}/jobs', (run) => `/actions/runs/${run}/jobs`],
     ['/branches/{branch}', () => '/branches/main'],
     ['/git/ref/{ref}', () => '/git/ref/heads/main'],
   ]
@@ -143,6 +146,17 @@ describe('a run', () => {
     await control.review(run.id, { environment: ENVIRONMENT, reviewer: 'rita', comment: 'go' })
     expect(await get(path)).toMatchObject({ status: 'in_progress' })
     expect(await get(`${path}/approvals`)).toMatchObject([{ state: 'approved', comment: 'go', user: { login: 'rita' } }])
+  })
+
+  test('has a job that no runner takes before it is approved', async () => {
+    const run = await waitingRun()
+    const path = `/actions/runs/${run.id}/jobs`
+    expect(await get(path)).toMatchObject({ total_count: 1, jobs: [{ name: ENVIRONMENT, status: 'waiting', runner_name: null }] })
+    const before = new Date().toISOString()
+    await control.review(run.id, { environment: ENVIRONMENT, reviewer: 'rita' })
+    const { jobs } = (await get(path)) as { readonly jobs: readonly { readonly started_at: string }[] }
+    expect(jobs).toMatchObject([{ status: 'in_progress', runner_name: 'lab-runner' }])
+    expect(jobs[0]?.started_at.localeCompare(before)).not.toBe(-1)
   })
 
   test('ends when it is rejected', async () => {
