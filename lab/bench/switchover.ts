@@ -8,12 +8,13 @@ import { median } from '../../src/percentile.ts'
 import { longestGap } from '../ledger/judge-ledger.ts'
 import { startLedgerProcess } from '../ledger/ledger-process.ts'
 import { runStandby } from '../run-standby.ts'
-import type { SiteName } from '../topology.ts'
 import { endsOf } from '../until-green.ts'
 import { type BenchLab, between } from './bench-lab.ts'
+import { checkpointBoth, type Ends } from './by-hand.ts'
 import { spread } from './figures.ts'
 import { withoutGuards } from './guards.ts'
-import { checkpointBoth, guidedSwitchover, scriptedSwitchover } from './yardsticks.ts'
+import { asDeclared, asTheGuideHasIt, guidedSwitchover } from './guide.ts'
+import { scriptedSwitchover } from './yardsticks.ts'
 
 const OURS = 'standby failover'
 const SCRIPT = 'smallest script'
@@ -23,28 +24,40 @@ interface Sample {
   readonly gapMs: number
   readonly greenMs: number
 }
-type Way = (ends: { readonly from: SiteName; readonly to: SiteName }) => Promise<number>
+interface Way {
+  /** Moves, and says how long it took until all was green; milliseconds. */
+  move(ends: Ends): Promise<number>
+  /** Not timed: what this way begins with, and what it leaves behind. */
+  before?(ends: Ends): Promise<void>
+  after?(): Promise<void>
+}
 
 /** The three ways in turn, round after round, under a client that writes every 50 ms; what is printed in the end. */
 export async function benchSwitchover(bench: BenchLab, rounds: number): Promise<string[]> {
   const { lab, stack, credentials } = bench
   const ways: Readonly<Record<string, Way>> = {
-    [OURS]: async ({ to }) => between(await bench.move({ to }), 'DRAIN', 'TRAFFIC'),
-    [SCRIPT]: async (ends) => (await scriptedSwitchover(stack, lab, ends)).greenMs,
-    [GUIDE]: async (ends) => (await guidedSwitchover(stack, lab, ends)).greenMs,
+    [OURS]: { move: async ({ to }) => between(await bench.move({ to }), 'DRAIN', 'TRAFFIC') },
+    [SCRIPT]: { move: async (ends) => (await scriptedSwitchover(stack, lab, ends)).greenMs },
+    [GUIDE]: {
+      before: (ends) => asTheGuideHasIt(stack, ends),
+      move: async (ends) => (await guidedSwitchover(stack, lab, ends)).greenMs,
+      after: () => asDeclared(stack, lab),
+    },
   }
   const file = join(await mkdtemp(join(tmpdir(), 'standby-bench-')), 'ledger.jsonl')
   const ledger = await startLedgerProcess({ addresses: stack.addresses, credentials, intervalMs: 50, file })
   const samples = new Map<string, Sample[]>(Object.keys(ways).map((name) => [name, []]))
   for (let round = 0; round < rounds; round++)
-    for (const [name, move] of Object.entries(ways)) {
+    for (const [name, way] of Object.entries(ways)) {
       const ends = endsOf(await untilSettled(bench))
       const timed = async (): Promise<Sample> => {
+        await way.before?.(ends)
         const from = Date.now()
-        const greenMs = await move(ends)
+        const greenMs = await way.move(ends)
         return { greenMs, gapMs: longestGap(await ledger.entries(), { from, to: Date.now() })?.durationMs ?? Number.NaN }
       }
       const { gapMs, greenMs } = await (name === OURS ? timed() : withoutGuards(stack, ends.to, timed))
+      await way.after?.()
       samples.get(name)?.push({ gapMs, greenMs })
       process.stderr.write(`${name}: gap ${readableDuration(gapMs)}, green ${readableDuration(greenMs)}\n`)
     }

@@ -1,0 +1,78 @@
+import type { DeployReport } from '../../src/operations/reports.ts'
+import type { LabEnvironment } from '../environment.ts'
+import { execute } from '../execute.ts'
+import { runStandby } from '../run-standby.ts'
+import type { LabStack } from '../stacks.ts'
+import type { SiteName } from '../topology.ts'
+import {
+  applicationIsReady,
+  cluster,
+  type Ends,
+  namespace,
+  scaleApplication,
+  setTraffic,
+  takesClients,
+  until,
+  type Yardstick,
+} from './by-hand.ts'
+import { newestDump } from './newest-dump.ts'
+
+/** A person looks every five seconds. */
+const LOOKS_EVERY = 5_000
+
+/**
+ * The guide's procedure (Infisical on Kubernetes, "Traffic Management and Failover"), one kubectl command after another, as its reader would type
+ * and read them, and nothing that it does not say: the operator looks at both sites, promotes the replica by CloudNativePG's process, restores the
+ * latest dump of the cache, and when the database is done lets the load balancer direct traffic to the other site.
+ */
+export async function guidedSwitchover(stack: LabStack, lab: LabEnvironment, ends: Ends): Promise<Yardstick> {
+  const begun = performance.now()
+  const kubectl = (site: SiteName, ...args: string[]): Promise<string> => {
+    const kubeconfig = lab.sites.find((candidate) => candidate.name === site)?.kubeconfig ?? ''
+    return execute(lab.programs.kubectl, [`--kubeconfig=${kubeconfig}`, '-n', namespace, ...args], { deadline: 400_000 })
+  }
+  const statusOf = (site: SiteName, field: string): Promise<string> =>
+    kubectl(site, 'get', 'cluster', `pg-${site}`, '-o', `jsonpath={.status.${field}}`)
+  const patch = (site: SiteName, replica: object): Promise<string> =>
+    kubectl(site, 'patch', 'cluster', `pg-${site}`, '--type=merge', '-p', JSON.stringify({ spec: { replica } }))
+  for (const site of [ends.from, ends.to]) await kubectl(site, 'get', 'cluster,pods')
+  await patch(ends.from, { primary: `pg-${ends.to}`, source: `pg-${ends.to}`, promotionToken: null })
+  const token = await until(async () => (await statusOf(ends.from, 'demotionToken')) || undefined, LOOKS_EVERY)
+  await patch(ends.to, { primary: `pg-${ends.to}`, promotionToken: token })
+  await until(async () => (await statusOf(ends.to, 'lastPromotionToken')) === token, LOOKS_EVERY)
+  const dump = await newestDump(stack, ends.from)
+  await kubectl(ends.to, 'patch', 'secret', dump.secret, '--type=merge', '-p', JSON.stringify({ stringData: dump.request }))
+  await kubectl(ends.to, 'delete', 'pod', dump.pod)
+  await kubectl(ends.to, 'wait', '--for=create', `pod/${dump.pod}`, '--timeout=60s')
+  await kubectl(ends.to, 'wait', '--for=condition=Ready', `pod/${dump.pod}`, '--timeout=300s')
+  await kubectl(ends.to, 'wait', '--for=condition=Ready', `cluster/pg-${ends.to}`, '--timeout=300s')
+  await until(async () => (await statusOf(ends.to, 'phase')) === 'Cluster in healthy state', LOOKS_EVERY)
+  await setTraffic(lab, ends.to)
+  const greenMs = performance.now() - begun
+  // Not timed: the restart may still be under way, whatever phase and condition said.
+  await until(() => takesClients(stack.admin[ends.to], `pg-${ends.to}`))
+  await patch(ends.to, { promotionToken: null })
+  return { greenMs }
+}
+
+/**
+ * What follows from the guide and its defaults, and not from our stack file: the replica follows by the object store alone, the operator's default
+ * of 180 s for a smart shutdown, and a deployment of the application that runs on the passive site and waits there. For as long as no guard looks.
+ */
+export async function asTheGuideHasIt(stack: LabStack, ends: Ends): Promise<void> {
+  for (const site of [ends.from, ends.to]) {
+    const found = (await stack.admin[site].get(cluster(`pg-${site}`))) as unknown as {
+      readonly spec: { readonly externalClusters: readonly { readonly name: string; readonly plugin?: object }[] }
+    }
+    const externalClusters = found.spec.externalClusters.map(({ name, plugin }) => ({ name, ...(plugin === undefined ? {} : { plugin }) }))
+    await stack.admin[site].patch(cluster(`pg-${site}`), { spec: { externalClusters, smartShutdownTimeout: 180 } })
+  }
+  await scaleApplication(stack.admin[ends.to], 1)
+  await until(() => applicationIsReady(stack.admin[ends.to]))
+}
+
+/** Brings the stack back to what it declares. */
+export async function asDeclared(stack: LabStack, { programs }: LabEnvironment): Promise<void> {
+  const { code, result } = await runStandby<DeployReport>(stack, 'deployer', ['deploy'], { helm: programs.helm, quiet: true })
+  if (code !== 0) throw new Error(`the stack could not be deployed as it is declared: ${result.failure?.what ?? ''}`)
+}
