@@ -77,6 +77,7 @@ export function evidenceOf(input: EvidenceInput): EvidenceBody {
   const allowedAt = approvedAt(approval, input.operation, input.begunAt)
   const started = input.started ?? null
   const processes = processesIn(journal)
+  const begunAt = [input.begunAt, ...processes.map(({ at }) => at)].sort()[0] ?? input.begunAt
   const steps = recordedSteps(report.steps, journal)
   const fence = reachedFence(plan, steps)
   const counted = countedLoss(plan.intent, steps)
@@ -113,7 +114,7 @@ export function evidenceOf(input: EvidenceInput): EvidenceBody {
     steps,
     fence,
     loss: { predicted: plan.predictions.loss, counted },
-    rto: moveTimes({ plan, approvedAt: allowedAt, begunAt: processes[0]?.at ?? input.begunAt, steps }),
+    rto: moveTimes({ plan, approvedAt: allowedAt, begunAt, steps }),
     writeGap,
     deviations: deviationsOf(plan, {
       verdict,

@@ -19,7 +19,7 @@ export interface MoveTimes {
 /** Two clocks: GitHub's and the runner's. */
 const SKEW: Milliseconds = seconds(30)
 
-/** The split of a run's time. `begunAt` is when its first process began; steps of a rejoin open no traffic. Pure. */
+/** The split of a run's time. `begunAt` is when its first process was asked to begin; steps of a rejoin open no traffic. Pure. */
 export function moveTimes(of: {
   readonly plan: Pick<Plan, 'madeAt'>
   readonly approvedAt: string | null

@@ -50,7 +50,7 @@ export async function continueFailover(
   world.log.info(
     `run ${of.run} is ${how === 'resume' ? 'continued' : 'taken back'}; if this process dies: standby failover ${how} --run ${of.run}`,
   )
-  return carryOut(world, of).catch(async (error: unknown) => {
+  return carryOut(world, of, begun).catch(async (error: unknown) => {
     const reason = asStandbyError(error)
     if (TOO_LATE.includes(reason.code)) await refusedReport(world, of, begun, reason)
     else sayNoEvidence(world, of.run, reason.message)

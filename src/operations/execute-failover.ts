@@ -27,7 +27,7 @@ export async function executeFailover(world: World, plan: Plan, approval: Approv
     return await refusedReport(world, of, begun, asStandbyError(error))
   }
   world.log.info(`run ${run} begins; if this process dies: standby failover resume --run ${run}`)
-  return carryOut(world, of, started).catch((error: unknown) => {
+  return carryOut(world, of, begun, started).catch((error: unknown) => {
     // What comes so far is a witness that went silent for longer than anybody waits, or another process that took over.
     sayNoEvidence(world, run, asStandbyError(error).message)
     throw error

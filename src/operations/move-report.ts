@@ -15,9 +15,11 @@ export interface RunOfPlan {
   readonly how: 'begin' | 'resume' | 'abort'
 }
 
-/** Carries out an approved plan, or what is left of it; reports, and leaves its evidence in the witness. */
-export async function carryOut(world: World, of: RunOfPlan, started: readonly NamedFact[] | null = null): Promise<MoveReport> {
-  const begun = world.clock.now()
+/**
+ * Carries out an approved plan, or what is left of it; reports, and leaves its evidence in the witness. `begun` is when this process was asked to:
+ * users wait through the last look at the sites as well.
+ */
+export async function carryOut(world: World, of: RunOfPlan, begun: Date, started: readonly NamedFact[] | null = null): Promise<MoveReport> {
   const outcome = await executeMove({
     plan: of.plan,
     digest: digestOf(of.plan),

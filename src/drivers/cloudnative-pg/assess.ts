@@ -141,7 +141,15 @@ export function findingsOfSite(
 function ofBackups(component: Database, site: SiteName, state: CloudNativePgState, assessment: Assessment): Finding[] {
   if (site !== assessment.activeSite) return []
   const say = sayAt(component, site)
-  if (state.lastBackup === null) return [say('no-backup', 'warning', `${state.cluster} has no completed backup`, 'Run: standby backup')]
+  if (state.lastBackup === null)
+    return [
+      say(
+        'no-backup',
+        'warning',
+        `${state.cluster} has no completed backup in its archive ${state.serverName ?? ''}`,
+        'Run: standby backup',
+      ),
+    ]
   const age = Date.parse(assessment.now) - Date.parse(state.lastBackup.at)
   return age > assessment.objectives.backupAge
     ? [

@@ -10,7 +10,9 @@ import { continueFailover, readRun } from '../../../src/operations/continue-fail
 import { executeFailover } from '../../../src/operations/execute-failover.ts'
 import { planFailover } from '../../../src/operations/plan-failover.ts'
 import type { Approval } from '../../../src/operations/reports.ts'
+import type { Driver } from '../../../src/planning/driver.ts'
 import type { MoveRequest } from '../../../src/planning/intent.ts'
+import type { PlannedStep } from '../../../src/planning/plan.ts'
 import { memoryStore } from '../../support/memory-store.ts'
 import { mortalProcess } from '../../support/mortal-process.ts'
 import { schemaErrors } from '../../support/published-schemas.ts'
@@ -60,6 +62,24 @@ describe('every run leaves a record that says who, what, when and how it ended',
     expect(report).toMatchObject({ evidence: `${EVIDENCE_FOLDER}00000001.json`, fence: body?.fence, loss: body?.loss, rto: body?.rto })
     expect(report.evidenceHead).toBe(judgeChain(await readChain(at.store)).head)
     expect(evidenceText('00000001.json', body as EvidenceBody)).toContain('rita')
+  })
+
+  test('what users wait for includes the last look at the sites', async () => {
+    const { toy, store } = await deployedToy()
+    const clock = toyClock()
+    const own = toyDriver(toy)
+    const served = (step: PlannedStep): PlannedStep => (step.action === 'note' ? { ...step, phase: 'TRAFFIC' } : step)
+    const driver: Driver = { ...own, move: (...of) => (own.move?.(...of) ?? []).map(served) }
+    const world = toyWorld(toy, store, { clock, driver })
+    const { plan, digest } = await planFailover(world, { mode: 'switchover', to: 'dc-b' })
+    const observe = async () => {
+      clock.pass(3_000)
+      return world.observe()
+    }
+    const report = await executeFailover({ ...world, observe }, plan, approve(digest))
+    expect(report.duration).toBeGreaterThanOrEqual(3_000)
+    expect(report.rto?.execute).toBeGreaterThanOrEqual(3_000)
+    expect(report.rto?.startToGreen).toBeGreaterThanOrEqual(3_000)
   })
 
   test('a refused run: what it lacks is null, and nothing was changed', async () => {
