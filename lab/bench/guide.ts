@@ -49,9 +49,10 @@ export async function guidedSwitchover(stack: LabStack, lab: LabEnvironment, end
   await until(async () => (await statusOf(ends.to, 'phase')) === 'Cluster in healthy state', LOOKS_EVERY)
   await setTraffic(lab, ends.to)
   const greenMs = performance.now() - begun
-  // Not timed: the restart may still be under way, whatever phase and condition said.
-  await until(() => takesClients(stack.admin[ends.to], `pg-${ends.to}`))
+  // Not timed: the operator may have forgotten the restart that follows a promotion, whatever phase and condition say (`restart.ts` of the driver).
+  await kubectl(ends.to, 'exec', `pg-${ends.to}-1`, '-c', 'postgres', '--', 'psql', '-XAtqc', 'SELECT pg_reload_conf()').catch(() => '')
   await patch(ends.to, { promotionToken: null })
+  await until(() => takesClients(stack.admin[ends.to], `pg-${ends.to}`))
   return { greenMs }
 }
 

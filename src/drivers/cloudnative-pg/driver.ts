@@ -25,11 +25,13 @@ import { promote, promoteStep } from './promote.ts'
 import { promoteWithoutToken } from './promote-without-token.ts'
 import { rejoinSteps } from './rejoin.ts'
 import { removeCluster } from './remove-cluster.ts'
+import { restart, restartStep } from './restart.ts'
 import { restoredCluster } from './restore-copy.ts'
 import { testRestore } from './restore-test.ts'
 import { manualStep } from './runbook.ts'
 import { seesSite } from './sees.ts'
 import { type CloudNativePgSpec, cloudNativePgSchema, clusterOf, type Database } from './spec.ts'
+import { stepId } from './steps.ts'
 
 /** PostgreSQL on both sites, run by CloudNativePG: it moves by demotion and promotion token, and loses nothing; a lost site is replaced without. */
 export const cloudNativePg: Driver<CloudNativePgSpec, CloudNativePgState> = {
@@ -71,6 +73,7 @@ export const cloudNativePg: Driver<CloudNativePgSpec, CloudNativePgState> = {
     'close-archive': closeArchive,
     'drain-archive': drainArchive,
     'promote-without-token': promoteWithoutToken,
+    restart,
     'mark-fork': markFork,
     'keep-evidence': keepEvidence,
     'remove-cluster': removeCluster,
@@ -96,6 +99,7 @@ const switchoverSteps = (component: Database, intent: Intent): PlannedStep[] => 
   demoteStep(component, intent),
   catchUpStep(component, intent),
   promoteStep(component, intent),
+  restartStep(component, intent.to, stepId(component, 'promote', intent.to)),
   ...afterMoveSteps(component, intent),
   ...backupSteps(component, intent.to),
 ]

@@ -7,6 +7,7 @@ import { drainStep } from './drain-archive.ts'
 import { markForkStep } from './forks.ts'
 import type { CloudNativePgState } from './observe.ts'
 import { promoteLostStep } from './promote-without-token.ts'
+import { restartStep } from './restart.ts'
 import { clusterOf, type Database } from './spec.ts'
 import { stepId } from './steps.ts'
 
@@ -18,13 +19,15 @@ export function failoverSteps(component: Database, states: BySite<CloudNativePgS
   const [from, to] = [states[intent.from], states[intent.to]]
   const here = to?.kind === 'answering' ? to.state : null
   const upstream = here?.upstream?.cluster === clusterOf(component, intent.from) ? here.upstream : null
+  const promotion = stepId(component, 'promote-without-token', intent.to)
   const closing = closeArchiveSteps(component, intent, upstream)
   return [
     ...closing,
     { ...drainStep(component, intent, upstream), needs: closing.map(({ id }) => id) },
     promoteLostStep(component, intent, here, from?.kind === 'answering' ? from.state : null),
+    restartStep(component, intent.to, promotion),
     markForkStep(component, intent, upstream),
-    settleStep(component, intent.to, stepId(component, 'promote-without-token', intent.to)),
+    settleStep(component, intent.to, promotion),
     ...(component.spec.schedule === undefined ? [] : [scheduleStep(component, intent.to, false)]),
     ...backupSteps(component, intent.to),
   ]

@@ -6,7 +6,7 @@ import { asSeen } from '../compare-and-set.ts'
 import { countedLoss } from './loss.ts'
 import { clusterRef } from './objects.ts'
 import type { CloudNativePgState } from './observe.ts'
-import { podIsReady, refusal } from './promote.ts'
+import { refusal } from './promote.ts'
 import { type CloudNativePgSpec, clusterOf, type Database } from './spec.ts'
 import { parameter, plannedStep, stepId } from './steps.ts'
 import { forkFrom, forksIn, HISTORY } from './timeline-history.ts'
@@ -24,9 +24,9 @@ export function promoteLostStep(
     phase: 'PROMOTE',
     needs: [stepId(component, 'drain-archive', intent.to)],
     irreversible: true,
-    title: `Promotes ${cluster} without a token, waits until it is writable, on a timeline of its own and restarted, and counts what was lost`,
+    title: `Promotes ${cluster} without a token, waits until it is on a timeline of its own, and counts what was lost`,
     deadline: minutes(10),
-    expected: seconds(12),
+    expected: seconds(8),
     parameters: {
       cluster,
       uid: to?.uid ?? '',
@@ -55,15 +55,10 @@ export const promoteWithoutToken: Behaviour<CloudNativePgSpec> = {
     const instance = await instanceOf(run, cluster)
     const before = Number(run.proofOf(parameter(run.step, 'drained'))?.timeline ?? 0)
     if (instance?.isPrimary !== true || instance.timeLineID <= before) return { is: 'pending', waitingFor: `${name} to leave recovery` }
-    if (instance.pendingRestart === true || !(await podIsReady(run, cluster)))
-      return { is: 'pending', waitingFor: `${name} to restart with archive_mode on` }
-    const rows = await askSql(
-      run,
-      `SELECT 'state', pg_is_in_recovery(), current_setting('archive_mode'), timeline_id FROM pg_control_checkpoint();\n${HISTORY}`,
-    )
-    const [, inRecovery, archiveMode, timeline] = rows?.find((row) => row[0] === 'state') ?? []
-    if (rows === null || inRecovery !== 'f' || archiveMode !== 'on' || Number(timeline) <= before)
-      return { is: 'pending', waitingFor: `${name} to restart with archive_mode on` }
+    const rows = await askSql(run, `SELECT 'state', pg_is_in_recovery(), timeline_id FROM pg_control_checkpoint();\n${HISTORY}`)
+    const [, inRecovery, timeline] = rows?.find((row) => row[0] === 'state') ?? []
+    if (rows === null || inRecovery !== 'f' || Number(timeline) <= before)
+      return { is: 'pending', waitingFor: `${name} to say where its timeline began` }
     const fork = forkFrom(forksIn(rows), before)
     return {
       is: 'done',

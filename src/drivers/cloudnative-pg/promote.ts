@@ -1,24 +1,23 @@
-import type { KubernetesObject } from '../../clients/kubernetes-client.ts'
 import { minutes, seconds } from '../../duration.ts'
 import type { Behaviour } from '../../planning/driver.ts'
 import type { Intent, PlannedStep } from '../../planning/plan.ts'
 import { asSeen } from '../compare-and-set.ts'
 import { tokenOf } from './catch-up.ts'
-import { type ClusterObject, clusterRef, POD } from './objects.ts'
+import { type ClusterObject, clusterRef } from './objects.ts'
 import { type CloudNativePgSpec, clusterOf, type Database } from './spec.ts'
 import { parameter, plannedStep, stepId } from './steps.ts'
-import { askSql, clusterOfRun, instanceOf, kubernetesOf, namespaceOf, patchAsSeen, type Run, touchCluster } from './where.ts'
+import { clusterOfRun, instanceOf, kubernetesOf, namespaceOf, patchAsSeen, touchCluster } from './where.ts'
 
-/** The replica becomes the primary, and is ready for clients when this step ends. */
+/** The replica becomes the primary; it is ready for clients when it has restarted (`restart.ts`). */
 export function promoteStep(component: Database, intent: Intent): PlannedStep {
   const to = clusterOf(component, intent.to)
   return plannedStep(component, 'promote', intent.to, {
     phase: 'PROMOTE',
     needs: [stepId(component, 'catch-up', intent.to)],
     irreversible: true,
-    title: `Promotes ${to} with the token of the old primary, and waits until it is writable and restarted`,
+    title: `Promotes ${to} with the token of the old primary, and waits until it has left recovery`,
     deadline: minutes(5),
-    expected: seconds(12),
+    expected: seconds(8),
     parameters: { cluster: to, demotion: stepId(component, 'demote', intent.from) },
   })
 }
@@ -42,11 +41,6 @@ export const promote: Behaviour<CloudNativePgSpec> = {
     const instance = await instanceOf(run, cluster)
     if (instance?.isPrimary !== true || instance.timeLineID <= token.timeline)
       return { is: 'pending', waitingFor: `${name} to leave recovery` }
-    // Clients that are let in before the restart of archive_mode keep everybody else out until they leave (smart shutdown).
-    if (instance.pendingRestart === true || !(await podIsReady(run, cluster)))
-      return { is: 'pending', waitingFor: `${name} to restart with archive_mode on` }
-    const [row] = (await askSql(run, "SELECT pg_is_in_recovery(), current_setting('archive_mode');")) ?? []
-    if (row?.[0] !== 'f' || row[1] !== 'on') return { is: 'pending', waitingFor: `${name} to restart with archive_mode on` }
     return {
       is: 'done',
       proof: { writable: true, timeline: instance.timeLineID, systemId: instance.systemID ?? token.systemId, token: text },
@@ -65,17 +59,4 @@ export const promote: Behaviour<CloudNativePgSpec> = {
 export function refusal(cluster: ClusterObject): string | null {
   const { phase = '', phaseReason = '' } = cluster.status ?? {}
   return phase.startsWith('Cluster is unrecoverable') ? `${cluster.metadata.name}: ${phase} (${phaseReason})` : null
-}
-
-export async function podIsReady(run: Run, cluster: ClusterObject): Promise<boolean> {
-  const pod = await kubernetesOf(run).get(
-    { ...POD, namespace: namespaceOf(run), name: cluster.status?.currentPrimary ?? '' },
-    { signal: run.signal },
-  )
-  return conditionIsTrue(pod, 'Ready')
-}
-
-function conditionIsTrue(object: KubernetesObject | null, type: string): boolean {
-  const conditions = (object?.status as { conditions?: readonly { type: string; status: string }[] } | undefined)?.conditions ?? []
-  return conditions.some((condition) => condition.type === type && condition.status === 'True')
 }

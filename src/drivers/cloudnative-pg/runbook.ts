@@ -60,9 +60,9 @@ const MANUALS: Readonly<Record<string, (hands: Hands) => Manual | null>> = {
         `"{\\"spec\\":{\\"replica\\":{\\"primary\\":\\"${here(hands).cluster}\\",\\"promotionToken\\":\\"$TOKEN\\"}}}"`,
       ),
       `${get(hands, here(hands), '{.status.lastPromotionToken}')}   # must be $TOKEN`,
-      psql(hands, here(hands), "SELECT pg_is_in_recovery(), current_setting('archive_mode')"),
+      psql(hands, here(hands), 'SELECT pg_is_in_recovery()'),
     ],
-    expect: 'The last promotion token is yours, and PostgreSQL answers f|on: it left recovery, and restarted.',
+    expect: 'The last promotion token is yours, and PostgreSQL answers f: it left recovery.',
     never: 'Send primary and token in two patches: the first alone is a failover, and the old site would have to be cloned anew.',
   }),
   'drain-archive'(hands) {
@@ -79,10 +79,19 @@ const MANUALS: Readonly<Record<string, (hands: Hands) => Manual | null>> = {
   'promote-without-token': (hands) => ({
     commands: [
       patch(hands, here(hands), { replica: { primary: here(hands).cluster, promotionToken: null } }),
-      psql(hands, here(hands), "SELECT pg_is_in_recovery(), current_setting('archive_mode'), timeline_id FROM pg_control_checkpoint()"),
+      psql(hands, here(hands), 'SELECT pg_is_in_recovery(), timeline_id FROM pg_control_checkpoint()'),
     ],
-    expect: 'PostgreSQL answers f|on, and a timeline above the one before.',
+    expect: 'PostgreSQL answers f, and a timeline above the one before.',
     never: `Do this before ${parameter(hands.step, 'lost')} is shut out as the plan demands, and the witness names the new site: it could still accept writes.`,
+  }),
+  restart: (hands) => ({
+    commands: [
+      psql(hands, here(hands), "SELECT pg_reload_conf(), current_setting('archive_mode')"),
+      `${k(hands, here(hands))} annotate cluster ${here(hands).cluster} --overwrite standby.dev/touched="$(date)"   # its operator looks again`,
+      psql(hands, here(hands), "SELECT pg_is_in_recovery(), current_setting('archive_mode')"),
+    ],
+    expect: 'PostgreSQL answers f|on: it restarted. Repeat all three until it does; some seconds are usual.',
+    never: 'Let clients in before: they would hold the restart up, and it would come while users are served.',
   }),
   settle: (hands) => shipped(hands, here(hands)),
   follow: (hands) => ({

@@ -1,0 +1,82 @@
+import { expect, test } from '@jest/globals'
+import type { KubernetesClient, KubernetesObject } from '../../../../src/clients/kubernetes-client.ts'
+import type { InstanceStatus } from '../../../../src/drivers/cloudnative-pg/objects.ts'
+import { restart, restartStep } from '../../../../src/drivers/cloudnative-pg/restart.ts'
+import type { CloudNativePgSpec } from '../../../../src/drivers/cloudnative-pg/spec.ts'
+import { TOUCHED } from '../../../../src/drivers/compare-and-set.ts'
+import type { StepRun } from '../../../../src/planning/driver.ts'
+import type { SiteName } from '../../../../src/stack/stack.ts'
+import { cluster, primary } from './cluster-states.ts'
+import { databaseStack, theDatabase } from './database-stack.ts'
+
+const database = theDatabase()
+const NO_CONNECTION = 2
+
+interface Promoted {
+  /** What PostgreSQL answers; null: nothing, it is just restarting. */
+  readonly archiveMode: string | null
+  readonly ready?: boolean
+  readonly says?: Partial<InstanceStatus>
+}
+
+/** A cluster that was promoted, and what is sent to it. */
+function promoted({ archiveMode, ready = true, says = {} }: Promoted) {
+  const live = cluster('pg-dc-b')
+  const pod = {
+    apiVersion: 'v1',
+    kind: 'Pod',
+    metadata: { name: 'pg-dc-b-1' },
+    status: { conditions: [{ type: 'Ready', status: ready ? 'True' : 'False' }] },
+  }
+  const sent: string[] = []
+  const kubernetes: Partial<KubernetesClient> = {
+    site: 'dc-b',
+    get: async ({ kind }) => (kind === 'Pod' ? pod : live) as unknown as KubernetesObject,
+    proxyGet: async () => ({ status: 200, body: JSON.stringify({ ...primary, ...says }) }),
+    async exec(_pod, _argv, options) {
+      if (archiveMode === null) return { code: NO_CONNECTION, stdout: '', stderr: 'no connection' }
+      const sql = String(options?.stdin)
+      if (!sql.includes('pg_reload_conf')) return { code: 0, stdout: `f\u001f${archiveMode}\n`, stderr: '' }
+      sent.push('reload')
+      return { code: 0, stdout: 't\n', stderr: '' }
+    },
+    async patch(_ref, patch) {
+      const { annotations } = (patch as { readonly metadata: { readonly annotations: object } }).metadata
+      sent.push(`touch ${Object.keys(annotations)}`)
+      return live
+    },
+  }
+  const run = {
+    step: restartStep(database, 'dc-b' as SiteName, 'database.promote@dc-b'),
+    component: database,
+    context: { stack: databaseStack(database), kubernetes: () => kubernetes },
+    signal: AbortSignal.timeout(1_000),
+  } as unknown as StepRun<CloudNativePgSpec>
+  return { run, sent }
+}
+
+test('clients may come when PostgreSQL restarted as a primary that archives, and its pod is ready', async () => {
+  expect(await restart.done(promoted({ archiveMode: 'on' }).run)).toMatchObject({ is: 'done', proof: { writable: true } })
+})
+
+test.each<[string, Promoted]>([
+  ['it still archives as a replica', { archiveMode: 'always' }],
+  ['it has to restart', { archiveMode: 'on', says: { pendingRestart: true } }],
+  ['its pod is not ready', { archiveMode: 'on', ready: false }],
+  ['it is just restarting', { archiveMode: null }],
+  ['it has not left recovery', { archiveMode: 'on', says: { isPrimary: false } }],
+])('clients wait as long as %s', async (_, state) => {
+  expect(await restart.done(promoted(state).run)).toEqual({ is: 'pending', waitingFor: 'pg-dc-b to restart with archive_mode on' })
+})
+
+test('an operator that forgot the restart is reminded: PostgreSQL reads its settings, the operator looks again', async () => {
+  const { run, sent } = promoted({ archiveMode: 'always' })
+  await restart.apply?.(run)
+  expect(sent).toEqual(['reload', `touch ${TOUCHED}`])
+})
+
+test('a PostgreSQL that does not answer is restarting already, and needs no word', async () => {
+  const { run, sent } = promoted({ archiveMode: null })
+  await restart.apply?.(run)
+  expect(sent).toEqual([`touch ${TOUCHED}`])
+})
