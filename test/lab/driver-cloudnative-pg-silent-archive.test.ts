@@ -61,7 +61,7 @@ describe('a database that is lost with its archive', () => {
       expect(steps.map(({ action }) => action)).not.toContain('close-archive')
 
       const proofs = new Map<string, JsonObject>()
-      for (const action of ['drain-archive', 'promote-without-token']) {
+      for (const action of ['drain-archive', 'promote-without-token', 'restart']) {
         const step = steps.find((one) => one.action === action)
         if (step === undefined) throw new Error(`no ${action}`)
         const signal = AbortSignal.timeout(6 * MINUTES)
