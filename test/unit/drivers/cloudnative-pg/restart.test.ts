@@ -6,6 +6,7 @@ import type { CloudNativePgSpec } from '../../../../src/drivers/cloudnative-pg/s
 import { TOUCHED } from '../../../../src/drivers/compare-and-set.ts'
 import type { StepRun } from '../../../../src/planning/driver.ts'
 import type { SiteName } from '../../../../src/stack/stack.ts'
+import { toyClock } from '../../../support/toy-stack.ts'
 import { cluster, primary } from './cluster-states.ts'
 import { databaseStack, theDatabase } from './database-stack.ts'
 
@@ -20,7 +21,8 @@ interface Promoted {
 }
 
 /** A cluster that was promoted, and what is sent to it. */
-function promoted({ archiveMode, ready = true, says = {} }: Promoted) {
+function promoted(state: Promoted) {
+  const { ready = true, says = {} } = state
   const live = cluster('pg-dc-b')
   const pod = {
     apiVersion: 'v1',
@@ -34,6 +36,7 @@ function promoted({ archiveMode, ready = true, says = {} }: Promoted) {
     get: async ({ kind }) => (kind === 'Pod' ? pod : live) as unknown as KubernetesObject,
     proxyGet: async () => ({ status: 200, body: JSON.stringify({ ...primary, ...says }) }),
     async exec(_pod, _argv, options) {
+      const { archiveMode } = state
       if (archiveMode === null) return { code: NO_CONNECTION, stdout: '', stderr: 'no connection' }
       const sql = String(options?.stdin)
       if (!sql.includes('pg_reload_conf')) return { code: 0, stdout: `f\u001f${archiveMode}\n`, stderr: '' }
@@ -46,13 +49,15 @@ function promoted({ archiveMode, ready = true, says = {} }: Promoted) {
       return live
     },
   }
+  const clock = toyClock()
+  const begun = clock.now().getTime()
   const run = {
     step: restartStep(database, 'dc-b' as SiteName, 'database.promote@dc-b'),
     component: database,
-    context: { stack: databaseStack(database), kubernetes: () => kubernetes },
+    context: { stack: databaseStack(database), kubernetes: () => kubernetes, clock },
     signal: AbortSignal.timeout(1_000),
   } as unknown as StepRun<CloudNativePgSpec>
-  return { run, sent }
+  return { run, sent, waited: () => clock.now().getTime() - begun }
 }
 
 test('clients may come when PostgreSQL restarted as a primary that archives, and its pod is ready', async () => {
@@ -70,9 +75,22 @@ test.each<[string, Promoted]>([
 })
 
 test('an operator that forgot the restart is reminded: PostgreSQL reads its settings, the operator looks again', async () => {
-  const { run, sent } = promoted({ archiveMode: 'always' })
+  const { run, sent, waited } = promoted({ archiveMode: 'always' })
   await restart.apply?.(run)
   expect(sent).toEqual(['reload', `touch ${TOUCHED}`])
+  expect(waited()).toBeGreaterThan(5_000)
+})
+
+test('an operator that restarts it by itself hears nothing', async () => {
+  let answers = 0
+  const { run, sent, waited } = promoted({
+    get archiveMode() {
+      return ++answers < 4 ? 'always' : 'on'
+    },
+  })
+  await restart.apply?.(run)
+  expect(sent).toEqual([])
+  expect(waited()).toBeLessThan(2_000)
 })
 
 test('a PostgreSQL that does not answer is restarting already, and needs no word', async () => {
