@@ -47,9 +47,9 @@ export const restart: Behaviour<CloudNativePgSpec> = {
   changes: (run) => kubernetesOf(run).watch(clusterRef(namespaceOf(run), parameter(run.step, 'cluster')), run.signal),
 }
 
-/** Usually it begins 1.5 s after the promotion, and takes 2 to 3 s. */
+/** Usually it begins 1.5 s after the promotion, and takes 2 to 3 s. Who asks more often slows it down. */
 const COMES_WITHIN = seconds(8)
-const LOOKS_EVERY = seconds(0.3)
+const LOOKS_EVERY = seconds(0.5)
 
 async function comesByItself(run: Run): Promise<boolean> {
   const { clock } = run.context

@@ -90,7 +90,7 @@ test('an operator that restarts it by itself hears nothing', async () => {
   })
   await restart.apply?.(run)
   expect(sent).toEqual([])
-  expect(waited()).toBeLessThan(2_000)
+  expect(waited()).toBeLessThan(3_000)
 })
 
 test('a PostgreSQL that does not answer is restarting already, and needs no word', async () => {
