@@ -4,8 +4,13 @@ import type { LabEnvironment } from '../environment.ts'
 import { type LabStack, labStacks } from '../stacks.ts'
 import type { SiteName } from '../topology.ts'
 
-/** What the yardsticks look at and change, without Standby: objects of the published stack, the switch of its load balancers. */
+/**
+ * What the yardsticks look at and change, without Standby: objects of the published stack, and the switch of its load balancers.
+ */
+
+/** A move that was made by hand. */
 export interface Yardstick {
+  /** From its begin until users were led to the other site. */
   readonly greenMs: number
 }
 

@@ -23,6 +23,7 @@ async function bench(): Promise<number> {
   const losses = knownOnly('--lost', values.lost, LOSSES)
   const wanted = (part: string): boolean => values.only.length === 0 || values.only.includes(part)
   const rounds = Number(values.rounds)
+  if (!Number.isInteger(rounds) || rounds < 1) throw new Error(`--rounds ${values.rounds} is no number of rounds`)
   const lines: string[] = wanted('program') ? await programFigures() : []
   if (wanted('switchover') || wanted('failover')) {
     const lab = await openBenchLab()
