@@ -31,12 +31,11 @@ export const dump: Behaviour<RedisSpec> = {
   async done(run) {
     const job = await kubernetesOf(run).get(jobRef(run), { signal: run.signal })
     if (job === null) return { is: 'pending', waitingFor: 'the dump to begin' }
-    const ended = await jobProgress(run, job)
-    if (ended !== null) return ended
-    const site = siteOf(run)
-    const store = await run.context.objectStore(run.component.spec.backup.store, site).open('read')
-    // The job says itself which dump is its own: clocks of site and runner need not agree.
+    // Its pod says which dump is its own (clocks of site and runner need not agree), and that it ended, a second before the job does.
     const id = await dumpOfJob(run)
+    const ended = id === null ? await jobProgress(run, job) : null
+    if (ended !== null) return ended
+    const store = await run.context.objectStore(run.component.spec.backup.store, siteOf(run)).open('read')
     const found = id === null ? null : await readDump(store, `${backupFolder(run.component)}${id}`, run.signal)
     return found === null
       ? {

@@ -1,0 +1,68 @@
+import { expect, test } from '@jest/globals'
+import type { KubernetesObject } from '../../../../src/clients/kubernetes-client.ts'
+import { dump, dumpStep } from '../../../../src/drivers/redis/backup.ts'
+import type { Cache, RedisSpec } from '../../../../src/drivers/redis/spec.ts'
+import type { StepRun } from '../../../../src/planning/driver.ts'
+import type { SiteName } from '../../../../src/stack/stack.ts'
+
+const dcA = 'dc-a' as SiteName
+const cache = {
+  name: 'cache',
+  driver: 'redis',
+  needs: [],
+  spec: { namespace: 'infisical', name: 'redis', backup: { store: 'archive', prefix: 'redis' } },
+} as unknown as Cache
+const FAILED = { failed: 3, conditions: [{ type: 'Failed', status: 'True' }] }
+
+interface Around {
+  /** null: no job was made. */
+  readonly job: object | null
+  /** How the container that uploads ended, if it did. */
+  readonly terminated?: { readonly exitCode: number; readonly message?: string }
+  readonly stored?: boolean
+}
+
+/** A dump step on a site whose job, pod and object store are as told. */
+function around({ job, terminated, stored = true }: Around): StepRun<RedisSpec> {
+  const pod = {
+    metadata: { name: 'redis-backup-1' },
+    status: { containerStatuses: [{ state: terminated === undefined ? {} : { terminated } }] },
+  }
+  const kubernetes = {
+    get: async () => (job === null ? null : { metadata: { name: 'redis-backup' }, status: job }),
+    list: async () => [pod] as unknown as KubernetesObject[],
+    logs: async () => 'no space left',
+  }
+  const store = { get: async () => (stored ? { body: '{"keys":3}' } : null), head: async () => ({ bytes: 172 }) }
+  return {
+    step: dumpStep(cache, dcA, 'FINAL_SYNC', ''),
+    component: cache,
+    context: { kubernetes: () => kubernetes, objectStore: () => ({ open: async () => store }) },
+    begunAt: '2026-11-21T06:00:00Z',
+    signal: AbortSignal.timeout(1_000),
+  } as unknown as StepRun<RedisSpec>
+}
+const ended = { exitCode: 0, message: '20261121T060001Z' }
+
+test('a dump is there when its pod says so: its job says it a second later, and users wait', async () => {
+  expect(await dump.done(around({ job: { active: 1 }, terminated: ended }))).toMatchObject({
+    is: 'done',
+    proof: { keys: 3, storedBytes: 172 },
+  })
+})
+
+test.each<[string, Around]>([
+  ['no job was made', { job: null }],
+  ['its pod is at work', { job: { active: 1 } }],
+  ['one try failed, and the job tries again', { job: { active: 1, failed: 1 }, terminated: { exitCode: 1 } }],
+])('a dump is waited for as long as %s', async (_, state) => {
+  expect(await dump.done(around(state))).toMatchObject({ is: 'pending' })
+})
+
+test.each<[string, string, Around]>([
+  ['dump-failed', 'the job gave up', { job: FAILED, terminated: { exitCode: 1 } }],
+  ['dump-missing', 'the job ended well and nobody knows its dump', { job: { succeeded: 1 } }],
+  ['dump-missing', 'what the pod names is not in the object store', { job: { succeeded: 1 }, terminated: ended, stored: false }],
+])('%s: %s', async (code, _, state) => {
+  expect(await dump.done(around(state))).toMatchObject({ is: 'failed', code })
+})
