@@ -8,12 +8,6 @@ import type { SiteName } from '../topology.ts'
  * What the yardsticks look at and change, without Standby: objects of the published stack, and the switch of its load balancers.
  */
 
-/** A move that was made by hand. */
-export interface Yardstick {
-  /** From its begin until users were led to the other site. */
-  readonly greenMs: number
-}
-
 export interface Ends {
   readonly from: SiteName
   readonly to: SiteName
@@ -21,7 +15,7 @@ export interface Ends {
 
 const facts = labStacks['infisical-kubernetes']
 export const { namespace } = facts
-export const WORKLOAD = 'infisical-infisical-standalone-infisical'
+const WORKLOAD = 'infisical-infisical-standalone-infisical'
 export const cluster = (name: string) => ({
   apiVersion: 'postgresql.cnpg.io/v1',
   kind: 'Cluster',
@@ -32,7 +26,6 @@ export const cluster = (name: string) => ({
 const deployment = { apiVersion: 'apps/v1', kind: 'Deployment', plural: 'deployments', namespace, name: WORKLOAD }
 
 export interface ClusterStatus {
-  readonly spec: { readonly replica: { readonly primary: string } }
   readonly status: {
     readonly phase: string
     readonly demotionToken?: string

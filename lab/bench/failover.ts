@@ -36,7 +36,7 @@ export async function benchFailover(bench: BenchLab, rounds: number, losses: rea
     return `standby failover after a ${how}: green in ${readableDuration(took)}`
   }
   const operators = async (to: SiteName): Promise<string> => {
-    const { greenMs } = await operatorPromotion(bench.stack, bench.lab, to)
+    const greenMs = await operatorPromotion(bench.stack, bench.lab, to)
     samples.operator.push(greenMs)
     // Not timed: a site rejoins by a copy of a backup, and the operator took none.
     const { result } = await runStandby<BackupReport>(bench.stack, 'mover', ['backup'], { helm: bench.lab.programs.helm, quiet: true })

@@ -4,17 +4,7 @@ import { execute } from '../execute.ts'
 import { runStandby } from '../run-standby.ts'
 import type { LabStack } from '../stacks.ts'
 import type { SiteName } from '../topology.ts'
-import {
-  applicationIsReady,
-  cluster,
-  type Ends,
-  namespace,
-  scaleApplication,
-  setTraffic,
-  takesClients,
-  until,
-  type Yardstick,
-} from './by-hand.ts'
+import { applicationIsReady, cluster, type Ends, namespace, scaleApplication, setTraffic, takesClients, until } from './by-hand.ts'
 import { newestDump } from './newest-dump.ts'
 
 /** A person looks every five seconds. */
@@ -23,9 +13,10 @@ const LOOKS_EVERY = 5_000
 /**
  * The guide's procedure (Infisical on Kubernetes, "Traffic Management and Failover"), one kubectl command after another, as its reader would type
  * and read them, and nothing that it does not say: the operator looks at both sites, promotes the replica by CloudNativePG's process, restores the
- * latest dump of the cache, and when the database is done lets the load balancer direct traffic to the other site.
+ * latest dump of the cache, and when the database is done lets the load balancer direct traffic to the other site. Returns
+ * how long that took; milliseconds.
  */
-export async function guidedSwitchover(stack: LabStack, lab: LabEnvironment, ends: Ends): Promise<Yardstick> {
+export async function guidedSwitchover(stack: LabStack, lab: LabEnvironment, ends: Ends): Promise<number> {
   const begun = performance.now()
   const kubectl = (site: SiteName, ...args: string[]): Promise<string> => {
     const kubeconfig = lab.sites.find((candidate) => candidate.name === site)?.kubeconfig ?? ''
@@ -53,7 +44,7 @@ export async function guidedSwitchover(stack: LabStack, lab: LabEnvironment, end
   await kubectl(ends.to, 'exec', `pg-${ends.to}-1`, '-c', 'postgres', '--', 'psql', '-XAtqc', 'SELECT pg_reload_conf()').catch(() => '')
   await patch(ends.to, { promotionToken: null })
   await until(() => takesClients(stack.admin[ends.to], `pg-${ends.to}`))
-  return { greenMs }
+  return greenMs
 }
 
 /**

@@ -37,10 +37,10 @@ export async function benchSwitchover(bench: BenchLab, rounds: number): Promise<
   const { lab, stack, credentials } = bench
   const ways: Readonly<Record<string, Way>> = {
     [OURS]: { move: async ({ to }) => between(await bench.move({ to }), 'DRAIN', 'TRAFFIC') },
-    [SCRIPT]: { move: async (ends) => (await scriptedSwitchover(stack, lab, ends)).greenMs },
+    [SCRIPT]: { move: (ends) => scriptedSwitchover(stack, lab, ends) },
     [GUIDE]: {
       before: (ends) => asTheGuideHasIt(stack, ends),
-      move: async (ends) => (await guidedSwitchover(stack, lab, ends)).greenMs,
+      move: (ends) => guidedSwitchover(stack, lab, ends),
       after: () => asDeclared(stack, lab),
     },
   }

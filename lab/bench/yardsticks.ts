@@ -13,15 +13,14 @@ import {
   setTraffic,
   takesClients,
   until,
-  type Yardstick,
 } from './by-hand.ts'
 
 /**
  * The smallest script of API calls over kept-alive connections, polling twice a second, that does what a move must do for users: traffic closed,
  * application stopped, database moved without loss, application started, traffic opened. No plan, no approval, no lock, no journal, no proof; the
- * cache of the new site is left empty. It runs without guards (`guards.ts`).
+ * cache of the new site is left empty. It runs without guards (`guards.ts`). Returns how long it took; milliseconds.
  */
-export async function scriptedSwitchover(stack: LabStack, lab: LabEnvironment, ends: Ends): Promise<Yardstick> {
+export async function scriptedSwitchover(stack: LabStack, lab: LabEnvironment, ends: Ends): Promise<number> {
   const begun = performance.now()
   const [from, to] = [stack.admin[ends.from], stack.admin[ends.to]]
   const [old, next] = [`pg-${ends.from}`, `pg-${ends.to}`]
@@ -53,14 +52,14 @@ export async function scriptedSwitchover(stack: LabStack, lab: LabEnvironment, e
   // Not timed: what keeps the next run from failing.
   await to.patch(cluster(next), { spec: { replica: { promotionToken: null } } })
   await psql(to, pod, 'CHECKPOINT')
-  return { greenMs }
+  return greenMs
 }
 
 /**
  * The least that a failover is: the operator promotes the replica because it was told to, and nothing else is done. Timed until the new primary
- * takes clients, its restart included; the stack is then brought to what it is after a failover, so that a rejoin can follow.
+ * takes clients, its restart included; the stack is then brought to what it is after a failover, so that a rejoin can follow. Milliseconds.
  */
-export async function operatorPromotion(stack: LabStack, lab: LabEnvironment, to: SiteName): Promise<Yardstick> {
+export async function operatorPromotion(stack: LabStack, lab: LabEnvironment, to: SiteName): Promise<number> {
   const [kubernetes, next] = [stack.admin[to], `pg-${to}`]
   // The guard of the new site would shut what is opened beside the witness.
   await tellWitness(stack, to)
@@ -71,5 +70,5 @@ export async function operatorPromotion(stack: LabStack, lab: LabEnvironment, to
   await scaleApplication(kubernetes, 1)
   await until(() => applicationIsReady(kubernetes))
   await setTraffic(lab, to)
-  return { greenMs }
+  return greenMs
 }

@@ -6,13 +6,9 @@ import { executeFailover } from '../../../src/operations/execute-failover.ts'
 import { planFailover } from '../../../src/operations/plan-failover.ts'
 import { deployedToy, toyApproval, toyDriver, toyWorld } from '../../support/toy-stack.ts'
 
-async function deployed() {
-  const { toy, store } = await deployedToy()
-  return { toy, store }
-}
 describe('a planned move', () => {
   test('ends with the new site writing, the witness naming it in the next epoch, and the lock released', async () => {
-    const { toy, store } = await deployed()
+    const { toy, store } = await deployedToy()
     const world = toyWorld(toy, store)
     const { plan, digest } = await planFailover(world, { mode: 'switchover', to: 'dc-b' })
     const report = await executeFailover(world, plan, toyApproval(digest))
@@ -23,7 +19,7 @@ describe('a planned move', () => {
   })
 
   test('writes every intent before its effect and every result after it', async () => {
-    const { toy, store } = await deployed()
+    const { toy, store } = await deployedToy()
     const world = toyWorld(toy, store)
     const { plan, digest } = await planFailover(world, { mode: 'switchover', to: 'dc-b' })
     const report = await executeFailover(world, plan, toyApproval(digest))
@@ -37,7 +33,7 @@ describe('a planned move', () => {
   })
 
   test('a failure before the point of no return is undone, and the old site writes again', async () => {
-    const { toy, store } = await deployed()
+    const { toy, store } = await deployedToy()
     // The demotion fails after its effect.
     const driver = toyDriver(toy, {
       demote: async () => {
@@ -56,7 +52,7 @@ describe('a planned move', () => {
   })
 
   test('a failure after the point of no return is never undone by bringing the old site back', async () => {
-    const { toy, store } = await deployed()
+    const { toy, store } = await deployedToy()
     const driver = toyDriver(toy, { start: async () => Promise.reject(siteError('image-missing', 'no image')) })
     const world = toyWorld(toy, store, { driver })
     const { plan, digest } = await planFailover(world, { mode: 'switchover', to: 'dc-b' })
@@ -67,7 +63,7 @@ describe('a planned move', () => {
   })
 
   test('a plan is executed once: the second time it is refused and nothing happens', async () => {
-    const { toy, store } = await deployed()
+    const { toy, store } = await deployedToy()
     const world = toyWorld(toy, store)
     const { plan, digest } = await planFailover(world, { mode: 'switchover', to: 'dc-b' })
     await executeFailover(world, plan, toyApproval(digest))
@@ -78,7 +74,7 @@ describe('a planned move', () => {
   })
 
   test('of two runs with one plan at the same time exactly one moves', async () => {
-    const { toy, store } = await deployed()
+    const { toy, store } = await deployedToy()
     const world = toyWorld(toy, store)
     const { plan, digest } = await planFailover(world, { mode: 'switchover', to: 'dc-b' })
     const reports = await Promise.all([
@@ -91,7 +87,7 @@ describe('a planned move', () => {
 })
 
 describe('a plan that is not true any more is refused before any effect', () => {
-  const cases: [string, string, (at: Awaited<ReturnType<typeof deployed>>) => Promise<void>][] = [
+  const cases: [string, string, (at: Awaited<ReturnType<typeof deployedToy>>) => Promise<void>][] = [
     ['the approval is for another digest', 'plan-stale', async () => undefined],
     [
       'a decision fact changed',
@@ -107,7 +103,7 @@ describe('a plan that is not true any more is refused before any effect', () => 
     ],
   ]
   test.each(cases)('%s: %s', async (title, code, change) => {
-    const at = await deployed()
+    const at = await deployedToy()
     const world = toyWorld(at.toy, at.store)
     const { plan, digest } = await planFailover(world, { mode: 'switchover', to: 'dc-b' })
     await change(at)
@@ -117,7 +113,7 @@ describe('a plan that is not true any more is refused before any effect', () => 
   })
 
   test('an expired plan', async () => {
-    const { toy, store } = await deployed()
+    const { toy, store } = await deployedToy()
     const world = toyWorld(toy, store)
     const { plan } = await planFailover(world, { mode: 'switchover', to: 'dc-b' })
     const old = { ...plan, expiresAt: '2026-01-01T00:00:00.000Z' }
