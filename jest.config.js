@@ -11,5 +11,17 @@ const project = (name, more = {}) => ({
 // biome-ignore lint/style/noDefaultExport: Jest reads its configuration from the default export
 export default {
   reporters: ['default', 'summary', '<rootDir>/test/support/closing-line.js'],
-  projects: [project('unit'), project('model'), project('contract'), project('acceptance'), project('workflows'), project('lab', { globalSetup: '<rootDir>/test/support/lab-up.js', globalTeardown: '<rootDir>/test/support/lab-down.js' })],
+  testSequencer: '<rootDir>/test/support/lab/last.js',
+  projects: [
+    project('unit'),
+    project('model'),
+    project('contract'),
+    project('acceptance'),
+    project('workflows'),
+    project('lab', {
+      globalSetup: '<rootDir>/test/support/lab/setup.js',
+      setupFilesAfterEnv: ['<rootDir>/test/support/lab/up.js'],
+      globalTeardown: '<rootDir>/test/support/lab/teardown.js',
+    }),
+  ],
 }
