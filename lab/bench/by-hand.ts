@@ -3,10 +3,14 @@ import { sshRunner } from '../../src/clients/ssh.ts'
 import type { LabEnvironment } from '../environment.ts'
 import { type LabStack, labStacks } from '../stacks.ts'
 import type { SiteName } from '../topology.ts'
+import type { Patience } from '../until.ts'
 
 /**
  * What the yardsticks look at and change, without Standby: objects of the published stack, and the switch of its load balancers.
  */
+
+/** How the smallest script and the operator's promotion look. */
+export const TWICE_A_SECOND: Patience = { deadline: 300_000, every: 500 }
 
 export interface Ends {
   readonly from: SiteName
@@ -84,15 +88,4 @@ export async function setTraffic(lab: LabEnvironment, value: string): Promise<vo
       await ssh.close()
     }),
   )
-}
-
-/** Asks until there is an answer: undefined, false and the empty text are none. */
-export async function until<T>(ask: () => Promise<T | undefined | false>, everyMs = 500): Promise<T> {
-  const deadline = AbortSignal.timeout(300_000)
-  for (;;) {
-    const found = await ask()
-    if (found !== undefined && found !== false && found !== ('' as unknown)) return found
-    deadline.throwIfAborted()
-    await new Promise((resolve) => setTimeout(resolve, everyMs))
-  }
 }

@@ -4,11 +4,12 @@ import { execute } from '../execute.ts'
 import { runStandby } from '../run-standby.ts'
 import type { LabStack } from '../stacks.ts'
 import type { SiteName } from '../topology.ts'
-import { applicationIsReady, cluster, type Ends, namespace, scaleApplication, setTraffic, takesClients, until } from './by-hand.ts'
+import { type Patience, until } from '../until.ts'
+import { applicationIsReady, cluster, type Ends, namespace, scaleApplication, setTraffic, TWICE_A_SECOND, takesClients } from './by-hand.ts'
 import { newestDump } from './newest-dump.ts'
 
 /** A person looks every five seconds. */
-const LOOKS_EVERY = 5_000
+const BY_EYE: Patience = { deadline: 300_000, every: 5_000 }
 
 /**
  * The guide's procedure (Infisical on Kubernetes, "Traffic Management and Failover"), one kubectl command after another, as its reader would type
@@ -28,22 +29,22 @@ export async function guidedSwitchover(stack: LabStack, lab: LabEnvironment, end
     kubectl(site, 'patch', 'cluster', `pg-${site}`, '--type=merge', '-p', JSON.stringify({ spec: { replica } }))
   for (const site of [ends.from, ends.to]) await kubectl(site, 'get', 'cluster,pods')
   await patch(ends.from, { primary: `pg-${ends.to}`, source: `pg-${ends.to}`, promotionToken: null })
-  const token = await until(async () => (await statusOf(ends.from, 'demotionToken')) || undefined, LOOKS_EVERY)
+  const token = await until('the demotion token', BY_EYE, async () => (await statusOf(ends.from, 'demotionToken')) || undefined)
   await patch(ends.to, { primary: `pg-${ends.to}`, promotionToken: token })
-  await until(async () => (await statusOf(ends.to, 'lastPromotionToken')) === token, LOOKS_EVERY)
+  await until('the promotion', BY_EYE, async () => (await statusOf(ends.to, 'lastPromotionToken')) === token)
   const dump = await newestDump(stack, ends.from)
   await kubectl(ends.to, 'patch', 'secret', dump.secret, '--type=merge', '-p', JSON.stringify({ stringData: dump.request }))
   await kubectl(ends.to, 'delete', 'pod', dump.pod)
   await kubectl(ends.to, 'wait', '--for=create', `pod/${dump.pod}`, '--timeout=60s')
   await kubectl(ends.to, 'wait', '--for=condition=Ready', `pod/${dump.pod}`, '--timeout=300s')
   await kubectl(ends.to, 'wait', '--for=condition=Ready', `cluster/pg-${ends.to}`, '--timeout=300s')
-  await until(async () => (await statusOf(ends.to, 'phase')) === 'Cluster in healthy state', LOOKS_EVERY)
+  await until('a healthy database', BY_EYE, async () => (await statusOf(ends.to, 'phase')) === 'Cluster in healthy state')
   await setTraffic(lab, ends.to)
   const greenMs = performance.now() - begun
   // Not timed: the operator may have forgotten the restart that follows a promotion, whatever phase and condition say (`restart.ts` of the driver).
   await kubectl(ends.to, 'exec', `pg-${ends.to}-1`, '-c', 'postgres', '--', 'psql', '-XAtqc', 'SELECT pg_reload_conf()').catch(() => '')
   await patch(ends.to, { promotionToken: null })
-  await until(() => takesClients(stack.admin[ends.to], `pg-${ends.to}`))
+  await until('the restart', TWICE_A_SECOND, () => takesClients(stack.admin[ends.to], `pg-${ends.to}`))
   return greenMs
 }
 
@@ -60,7 +61,7 @@ export async function asTheGuideHasIt(stack: LabStack, ends: Ends): Promise<void
     await stack.admin[site].patch(cluster(`pg-${site}`), { spec: { externalClusters, smartShutdownTimeout: 180 } })
   }
   await scaleApplication(stack.admin[ends.to], 1)
-  await until(() => applicationIsReady(stack.admin[ends.to]))
+  await until('the waiting application', TWICE_A_SECOND, () => applicationIsReady(stack.admin[ends.to]))
 }
 
 /** Brings the stack back to what it declares. */

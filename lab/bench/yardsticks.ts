@@ -1,6 +1,7 @@
 import type { LabEnvironment } from '../environment.ts'
 import type { LabStack } from '../stacks.ts'
 import type { SiteName } from '../topology.ts'
+import { until } from '../until.ts'
 import { tellWitness } from '../witness.ts'
 import {
   applicationIsGone,
@@ -11,8 +12,8 @@ import {
   psql,
   scaleApplication,
   setTraffic,
+  TWICE_A_SECOND,
   takesClients,
-  until,
 } from './by-hand.ts'
 
 /**
@@ -26,27 +27,26 @@ export async function scriptedSwitchover(stack: LabStack, lab: LabEnvironment, e
   const [old, next] = [`pg-${ends.from}`, `pg-${ends.to}`]
   await setTraffic(lab, 'be_none')
   await scaleApplication(from, 0)
-  await until(() => applicationIsGone(from))
+  await until('the application to be gone', TWICE_A_SECOND, () => applicationIsGone(from))
   await from.patch(cluster(old), { spec: { replica: { primary: next, source: next, promotionToken: null } } })
-  const token = await until(async () => {
+  const token = await until('the demotion token', TWICE_A_SECOND, async () => {
     const found = (await from.get(cluster(old))) as unknown as ClusterStatus
     return found.status.switchReplicaClusterStatus?.inProgress === true ? undefined : found.status.demotionToken
   })
   const redo = (JSON.parse(Buffer.from(token, 'base64').toString()) as { latestCheckpointREDOLocation: string })
     .latestCheckpointREDOLocation
   const pod = ((await to.get(cluster(next))) as unknown as ClusterStatus).status.currentPrimary
-  await until(async () =>
-    (await psql(to, pod, 'CHECKPOINT')) === '' && (await psql(to, pod, 'SELECT redo_lsn FROM pg_control_checkpoint()')) === redo
-      ? true
-      : undefined,
-  )
+  await until('the position of the token', TWICE_A_SECOND, async () => {
+    await psql(to, pod, 'CHECKPOINT')
+    return (await psql(to, pod, 'SELECT redo_lsn FROM pg_control_checkpoint()')) === redo
+  })
   await to.patch(cluster(next), { spec: { replica: { primary: next, promotionToken: token } } })
-  await until(async () => {
+  await until('the promotion', TWICE_A_SECOND, async () => {
     const found = (await to.get(cluster(next))) as unknown as ClusterStatus
     return found.status.lastPromotionToken === token && (await takesClients(to, next))
   })
   await scaleApplication(to, 1)
-  await until(() => applicationIsReady(to))
+  await until('the application', TWICE_A_SECOND, () => applicationIsReady(to))
   await setTraffic(lab, ends.to)
   const greenMs = performance.now() - begun
   // Not timed: what keeps the next run from failing.
@@ -65,10 +65,10 @@ export async function operatorPromotion(stack: LabStack, lab: LabEnvironment, to
   await tellWitness(stack, to)
   const begun = performance.now()
   await kubernetes.patch(cluster(next), { spec: { replica: { primary: next, promotionToken: null } } })
-  await until(() => takesClients(kubernetes, next))
+  await until('the promotion', TWICE_A_SECOND, () => takesClients(kubernetes, next))
   const greenMs = performance.now() - begun
   await scaleApplication(kubernetes, 1)
-  await until(() => applicationIsReady(kubernetes))
+  await until('the application', TWICE_A_SECOND, () => applicationIsReady(kubernetes))
   await setTraffic(lab, to)
   return greenMs
 }

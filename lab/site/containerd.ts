@@ -49,8 +49,8 @@ export async function startContainerd(site: SiteName, store: string, signal: Abo
   await untilContainerdAnswers(socketOf(site), signal)
 }
 
-export function untilContainerdAnswers(socket: string, signal: AbortSignal): Promise<void> {
-  return until('containerd answers', { deadline: 30_000, every: 100, signal }, async () => {
+export async function untilContainerdAnswers(socket: string, signal: AbortSignal): Promise<void> {
+  await until('containerd answers', { deadline: 30_000, every: 100, signal }, async () => {
     if (!existsSync(socket)) return false
     return execute('ctr', ['-a', socket, 'version'], { deadline: 5_000, signal }).then(
       () => true,
