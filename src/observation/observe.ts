@@ -1,4 +1,5 @@
-import type { KubernetesClient, KubernetesObject } from '../clients/kubernetes-client.ts'
+import type { KubernetesClient } from '../clients/kubernetes-client.ts'
+import { isReady } from '../clients/kubernetes-conditions.ts'
 import { type Milliseconds, readableDuration, seconds } from '../duration.ts'
 import { asStandbyError } from '../errors.ts'
 import type { ConditionalStore } from '../execution/conditional-store.ts'
@@ -86,11 +87,6 @@ async function seeNodes(
   } catch {
     return null
   }
-}
-
-const isReady = ({ status }: KubernetesObject): boolean => {
-  const { conditions = [] } = (status ?? {}) as { readonly conditions?: readonly { readonly type: string; readonly status: string }[] }
-  return conditions.some((condition) => condition.type === 'Ready' && condition.status === 'True')
 }
 
 const silentSite = (why: string): SiteView => ({ kind: 'silent', why, triedFrom: [VANTAGE_POINT] })

@@ -1,3 +1,4 @@
+import { conditionOf } from '../../clients/kubernetes-conditions.ts'
 import { minutes, seconds } from '../../duration.ts'
 import { siteError } from '../../errors.ts'
 import type { JsonObject } from '../../json.ts'
@@ -19,7 +20,7 @@ import {
   streamingSecrets,
 } from './manifests.ts'
 import { assertSecretsMatch } from './must-match-secrets.ts'
-import { type ClusterObject, conditionOf, HEALTHY, readCluster, SECRET, serverNameOf } from './objects.ts'
+import { type ClusterObject, HEALTHY, readCluster, SECRET, serverNameOf } from './objects.ts'
 import { type Place, unitId } from './place.ts'
 import { archiveMethod, clusterOf, type Database, follows, otherSites } from './spec.ts'
 import { readUserSpec } from './user-spec.ts'

@@ -1,4 +1,5 @@
 import type { KubernetesClient, KubernetesObject } from '../../clients/kubernetes-client.ts'
+import { conditionOf } from '../../clients/kubernetes-conditions.ts'
 import { POD } from './objects.ts'
 
 interface PodObject extends KubernetesObject {
@@ -8,7 +9,6 @@ interface PodObject extends KubernetesObject {
   }
   readonly status?: {
     readonly phase?: string
-    readonly conditions?: readonly { readonly type: string; readonly status: string; readonly message?: string }[]
     readonly containerStatuses?: readonly {
       readonly name: string
       readonly state?: { readonly waiting?: { readonly reason?: string; readonly message?: string } }
@@ -54,8 +54,8 @@ export async function failedBootstrap(at: Bootstrapping, signal: AbortSignal): P
 /** Why a bootstrap pod can not even begin (no image, no volume, no room): our own trouble, not the backup's. Null when it can. */
 export async function stuckBootstrap(at: Bootstrapping, signal: AbortSignal): Promise<string | null> {
   for (const pod of await bootstrapPods(at, signal)) {
-    const unscheduled = pod.status?.conditions?.find((condition) => condition.type === 'PodScheduled' && condition.status === 'False')
-    if (unscheduled !== undefined) return `${pod.metadata.name}: ${unscheduled.message ?? 'not scheduled'}`
+    const scheduled = conditionOf(pod, 'PodScheduled')
+    if (scheduled?.status === 'False') return `${pod.metadata.name}: ${scheduled.message ?? 'not scheduled'}`
     const waiting = pod.status?.containerStatuses
       ?.map((status) => status.state?.waiting)
       .find((state) => /Image|Config/.test(state?.reason ?? ''))

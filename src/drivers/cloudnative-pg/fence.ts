@@ -1,4 +1,5 @@
 import type { KubernetesObject } from '../../clients/kubernetes-client.ts'
+import { conditionOf } from '../../clients/kubernetes-conditions.ts'
 import { type Milliseconds, minutes, seconds } from '../../duration.ts'
 import { asStandbyError } from '../../errors.ts'
 import type { BySite } from '../../observation/observation.ts'
@@ -6,7 +7,7 @@ import type { Behaviour, Progress } from '../../planning/driver.ts'
 import type { Intent, PlannedStep } from '../../planning/plan.ts'
 import type { SiteName } from '../../stack/stack.ts'
 import { asSeen } from '../compare-and-set.ts'
-import { type ClusterObject, type Condition, clusterRef, type InstanceStatus, POD, podOf, readCluster, readInstance } from './objects.ts'
+import { type ClusterObject, clusterRef, type InstanceStatus, POD, podOf, readCluster, readInstance } from './objects.ts'
 import type { CloudNativePgState } from './observe.ts'
 import { type CloudNativePgSpec, clusterOf, type Database } from './spec.ts'
 import { parameter, plannedStep } from './steps.ts'
@@ -123,9 +124,8 @@ const SILENCE: Milliseconds = seconds(20)
  * A pod that is Ready is waited for.
  */
 function isCutOff(run: Run, pod: KubernetesObject): boolean {
-  const { conditions = [] } = (pod.status ?? {}) as { readonly conditions?: readonly Condition[] }
-  const unready = conditions.some(({ type, status }) => type === 'Ready' && status !== 'True')
-  return unready && run.context.clock.now().getTime() - Date.parse(run.begunAt) >= SILENCE
+  const ready = conditionOf(pod, 'Ready')
+  return ready !== undefined && ready.status !== 'True' && run.context.clock.now().getTime() - Date.parse(run.begunAt) >= SILENCE
 }
 
 /** A pod whose containers have all ended runs nothing. */

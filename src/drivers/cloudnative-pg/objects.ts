@@ -1,4 +1,5 @@
 import type { KubernetesClient, KubernetesObject, ObjectReference, PodReference } from '../../clients/kubernetes-client.ts'
+import type { Condition } from '../../clients/kubernetes-conditions.ts'
 import { asStandbyError, siteError } from '../../errors.ts'
 import { isPassing } from '../../execution/passing.ts'
 import type { SqlRows } from '../../planning/driver.ts'
@@ -60,13 +61,6 @@ export interface ExternalCluster {
   readonly plugin?: { readonly parameters?: Readonly<Record<string, string>> }
   readonly barmanObjectStore?: { readonly serverName?: string }
 }
-export interface Condition {
-  readonly type: string
-  readonly status: 'True' | 'False' | 'Unknown'
-  readonly reason?: string
-  readonly message?: string
-  readonly lastTransitionTime?: string
-}
 
 export async function readCluster(
   kubernetes: KubernetesClient,
@@ -76,9 +70,6 @@ export async function readCluster(
 ): Promise<ClusterObject | null> {
   return (await kubernetes.get(clusterRef(namespace, name), signal === undefined ? {} : { signal })) as ClusterObject | null
 }
-
-export const conditionOf = (cluster: ClusterObject, type: string): Condition | undefined =>
-  cluster.status?.conditions?.find((condition) => condition.type === type)
 
 /** Under which name this incarnation archives. The plugin would default to the local cluster's name, even for an external one. */
 export function serverNameOf(cluster: ClusterObject): string | null {

@@ -1,4 +1,5 @@
 import type { KubernetesClient } from '../../clients/kubernetes-client.ts'
+import { conditionOf } from '../../clients/kubernetes-conditions.ts'
 import type { Milliseconds } from '../../duration.ts'
 import { asStandbyError } from '../../errors.ts'
 import type { BySite, Fact, Gap, Observed } from '../../observation/observation.ts'
@@ -7,16 +8,7 @@ import type { SiteName } from '../../stack/stack.ts'
 import { archiveTimeoutOf } from './archive-timeout.ts'
 import { type BackupObject, backupsIn, completedBackups } from './completed-backups.ts'
 import { secretDigest } from './must-match-secrets.ts'
-import {
-  type ClusterObject,
-  conditionOf,
-  HEALTHY,
-  type InstanceStatus,
-  readCluster,
-  readInstance,
-  serverNameIn,
-  serverNameOf,
-} from './objects.ts'
+import { type ClusterObject, HEALTHY, type InstanceStatus, readCluster, readInstance, serverNameIn, serverNameOf } from './objects.ts'
 import { clusterOf, type Database } from './spec.ts'
 import { seeUpstream, type Upstream } from './upstream.ts'
 import { parseLsn, parseSegment, SEGMENT_BYTES, segmentsBetween } from './wal.ts'

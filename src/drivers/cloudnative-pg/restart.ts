@@ -1,3 +1,4 @@
+import { isReady } from '../../clients/kubernetes-conditions.ts'
 import { minutes, seconds } from '../../duration.ts'
 import type { Behaviour } from '../../planning/driver.ts'
 import type { PlannedStep, StepId } from '../../planning/plan.ts'
@@ -63,7 +64,5 @@ async function comesByItself(run: Run): Promise<boolean> {
 
 async function podIsReady(run: Run, cluster: ClusterObject): Promise<boolean> {
   const name = cluster.status?.currentPrimary ?? ''
-  const pod = await kubernetesOf(run).get({ ...POD, namespace: namespaceOf(run), name }, { signal: run.signal })
-  const conditions = (pod?.status as { conditions?: readonly { type: string; status: string }[] } | undefined)?.conditions ?? []
-  return conditions.some(({ type, status }) => type === 'Ready' && status === 'True')
+  return isReady(await kubernetesOf(run).get({ ...POD, namespace: namespaceOf(run), name }, { signal: run.signal }))
 }

@@ -1,5 +1,6 @@
 import { parseAllDocuments } from 'yaml'
 import type { KubernetesObject, PodReference } from '../../clients/kubernetes-client.ts'
+import { isReady } from '../../clients/kubernetes-conditions.ts'
 import { asStandbyError, siteError } from '../../errors.ts'
 import { deadlineAfter, settle } from '../../execution/settle.ts'
 import type { JsonObject } from '../../json.ts'
@@ -97,14 +98,13 @@ async function progressOf(component: Application, sandbox: Sandbox, pod: PodRefe
     { signal: context.signal },
   )
   if (found === null) return { is: 'pending', waitingFor: `the pod ${pod.name}` }
-  const status = (found.status ?? {}) as { phase?: string; conditions?: readonly { type: string; status: string }[] }
+  const { phase } = (found.status ?? {}) as { readonly phase?: string }
   const reason = await fatalReason(kubernetes, found, context.signal)
-  if (status.phase === 'Failed' || reason !== null) {
+  if (phase === 'Failed' || reason !== null) {
     const log = await kubernetes.logs(pod, { tailLines: 6, signal: context.signal }).catch(() => '')
     return { is: 'failed', code: 'application-refuses', why: reason ?? (log.trim().split('\n').slice(-3).join(' | ') || 'the pod failed') }
   }
-  const ready = (status.conditions ?? []).some((condition) => condition.type === 'Ready' && condition.status === 'True')
-  return ready ? { is: 'done', proof: {} } : { is: 'pending', waitingFor: `${component.name} to be ready on restored data` }
+  return isReady(found) ? { is: 'done', proof: {} } : { is: 'pending', waitingFor: `${component.name} to be ready on restored data` }
 }
 
 /** One bare pod of the chart's own template: no ingress, no workers, no way out but to the restored copies. */

@@ -1,4 +1,5 @@
 import type { KubernetesClient, KubernetesObject } from '../../clients/kubernetes-client.ts'
+import { conditionOf } from '../../clients/kubernetes-conditions.ts'
 import type { Progress, RestsOn } from '../../planning/driver.ts'
 import { asSeen } from '../compare-and-set.ts'
 import { type Application, workloadRef } from './spec.ts'
@@ -119,7 +120,6 @@ interface PodStatus {
   readonly phase?: string
   readonly containerStatuses?: readonly ContainerStatus[]
   readonly initContainerStatuses?: readonly ContainerStatus[]
-  readonly conditions?: readonly { readonly type: string; readonly status: string; readonly reason?: string; readonly message?: string }[]
 }
 interface ContainerStatus {
   readonly name: string
@@ -155,6 +155,8 @@ export async function fatalReason(kubernetes: KubernetesClient, pod: KubernetesO
       return `${container.name} crashes: ${log.trim().split('\n').join(' | ') || 'no log'}`
     }
   }
-  const scheduled = status.conditions?.find((condition) => condition.type === 'PodScheduled' && condition.status === 'False')
-  return scheduled?.reason === 'Unschedulable' ? `${pod.metadata.name} can not be scheduled: ${scheduled.message ?? ''}` : null
+  const scheduled = conditionOf(pod, 'PodScheduled')
+  return scheduled?.status === 'False' && scheduled.reason === 'Unschedulable'
+    ? `${pod.metadata.name} can not be scheduled: ${scheduled.message ?? ''}`
+    : null
 }

@@ -1,4 +1,5 @@
 import type { KubernetesObject } from '../../clients/kubernetes-client.ts'
+import { conditionOf } from '../../clients/kubernetes-conditions.ts'
 import { minutes, seconds } from '../../duration.ts'
 import type { JsonObject } from '../../json.ts'
 import type { Behaviour, Progress, StepRun } from '../../planning/driver.ts'
@@ -66,9 +67,9 @@ export const dump: Behaviour<RedisSpec> = {
 
 /** null: it ended well. A failed pod is told at once, with its last words; the job itself would try for minutes. */
 async function jobProgress(run: Run, job: KubernetesObject): Promise<Progress | null> {
-  const status = (job.status ?? {}) as { succeeded?: number; failed?: number; conditions?: readonly { type: string; status: string }[] }
+  const status = (job.status ?? {}) as { readonly succeeded?: number; readonly failed?: number }
   if ((status.succeeded ?? 0) > 0) return null
-  if ((status.failed ?? 0) > 0 && status.conditions?.some((condition) => condition.type === 'Failed' && condition.status === 'True'))
+  if ((status.failed ?? 0) > 0 && conditionOf(job, 'Failed')?.status === 'True')
     return {
       is: 'failed',
       code: 'dump-failed',

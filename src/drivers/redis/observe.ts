@@ -1,3 +1,4 @@
+import { isReady } from '../../clients/kubernetes-conditions.ts'
 import { withinDeadline } from '../../clients/within-deadline.ts'
 import { type Milliseconds, seconds } from '../../duration.ts'
 import { asStandbyError, timeoutError } from '../../errors.ts'
@@ -34,8 +35,7 @@ export async function observeCache(component: Cache, site: SiteName | null, cont
     newestDumps(component, context),
   ])
   if (set === null) return { kind: 'absent', why: `there is no StatefulSet ${namespace}/${name}` }
-  const conditions = (pod?.status as { conditions?: readonly { type: string; status: string }[] } | undefined)?.conditions ?? []
-  const ready = conditions.some((condition) => condition.type === 'Ready' && condition.status === 'True')
+  const ready = isReady(pod)
   const image = (pod?.spec as { containers?: readonly { image: string }[] } | undefined)?.containers?.[0]?.image ?? ''
   const dump = dumps[site] ?? null
   return {

@@ -1,4 +1,5 @@
 import type { KubernetesObject, PodReference } from '../../clients/kubernetes-client.ts'
+import { isReady } from '../../clients/kubernetes-conditions.ts'
 import { readableDuration } from '../../duration.ts'
 import { asStandbyError } from '../../errors.ts'
 import { deadlineAfter, settle } from '../../execution/settle.ts'
@@ -186,13 +187,12 @@ async function podProgress(kubernetes: ReturnType<DriverContext['kubernetes']>, 
     { apiVersion: 'v1', kind: 'Pod', plural: 'pods', namespace: pod.namespace, name: pod.name },
     { signal },
   )
-  const status = (found?.status ?? {}) as { phase?: string; conditions?: readonly { type: string; status: string }[] }
-  if (status.phase === 'Failed') {
+  const { phase } = (found?.status ?? {}) as { readonly phase?: string }
+  if (phase === 'Failed') {
     const logs = await Promise.all(
       ['fetch', 'load', 'redis'].map((container) => kubernetes.logs({ ...pod, container }, { tailLines: 4, signal }).catch(() => '')),
     )
     return { is: 'failed', code: 'restore-failed', why: logs.join(' ').replaceAll(/\s+/g, ' ').trim().slice(0, 600) || 'the pod failed' }
   }
-  const ready = (status.conditions ?? []).some((condition) => condition.type === 'Ready' && condition.status === 'True')
-  return ready ? { is: 'done', proof: {} } : { is: 'pending', waitingFor: `the pod ${pod.name} (${status.phase ?? 'not begun'})` }
+  return isReady(found) ? { is: 'done', proof: {} } : { is: 'pending', waitingFor: `the pod ${pod.name} (${phase ?? 'not begun'})` }
 }

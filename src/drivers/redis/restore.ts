@@ -1,4 +1,5 @@
 import type { KubernetesObject } from '../../clients/kubernetes-client.ts'
+import { isReady } from '../../clients/kubernetes-conditions.ts'
 import { minutes } from '../../duration.ts'
 import type { Behaviour, Progress, RestsOn, StepRun } from '../../planning/driver.ts'
 import { asSeen, onlyAsSeen, touchObject } from '../compare-and-set.ts'
@@ -129,15 +130,12 @@ function requestId(run: Run): string {
 }
 
 interface PodStatus {
-  readonly conditions?: readonly { readonly type: string; readonly status: string }[]
   readonly initContainerStatuses?: readonly {
     readonly name: string
     readonly state?: { readonly waiting?: { readonly reason?: string } }
     readonly lastState?: { readonly terminated?: { readonly exitCode: number } }
   }[]
 }
-const isReady = (pod: KubernetesObject): boolean =>
-  ((pod.status as PodStatus | undefined)?.conditions ?? []).some((condition) => condition.type === 'Ready' && condition.status === 'True')
 
 function initFailure(pod: KubernetesObject): string | null {
   const failed = ((pod.status as PodStatus | undefined)?.initContainerStatuses ?? []).find(
