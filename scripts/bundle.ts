@@ -34,7 +34,7 @@ export async function bundle(entry = join(root, 'src', 'entry.ts')): Promise<Fil
     external: ['bufferutil', 'utf-8-validate'],
     // CommonJS packages ask for Node's own modules by `require`.
     banner: { js: "import { createRequire as requireFrom } from 'node:module'\nconst require = requireFrom(import.meta.url)" },
-    plugins: [withoutGeneratedApi, withoutUndici],
+    plugins: [withoutGeneratedApi, withoutUndici, withoutManifest],
     legalComments: 'none',
     metafile: true,
     logLevel: 'error',
@@ -78,6 +78,18 @@ export class ProxyAgent { constructor() { leftOut() } }
 export const fetch = leftOut
 `
     onLoad({ filter: /.*/, namespace: 'left-out' }, () => ({ contents }))
+  },
+}
+
+/** Of package.json the bundle needs the version: a tool that only the tests use must not change what runs. */
+const withoutManifest: Plugin = {
+  name: 'without-manifest',
+  setup({ onLoad }) {
+    onLoad({ filter: /package\.json$/ }, async ({ path }) => {
+      if (path !== join(root, 'package.json')) return
+      const { version } = JSON.parse(await readFile(path, 'utf8')) as { readonly version: string }
+      return { contents: JSON.stringify({ version }), loader: 'json' }
+    })
   },
 }
 
