@@ -5,7 +5,17 @@ import { runStandby } from '../run-standby.ts'
 import type { LabStack } from '../stacks.ts'
 import type { SiteName } from '../topology.ts'
 import { type Patience, until } from '../until.ts'
-import { applicationIsReady, cluster, type Ends, namespace, scaleApplication, setTraffic, TWICE_A_SECOND, takesClients } from './by-hand.ts'
+import {
+  applicationIsReady,
+  cluster,
+  type Ends,
+  namespace,
+  psql,
+  scaleApplication,
+  setTraffic,
+  TWICE_A_SECOND,
+  takesClients,
+} from './by-hand.ts'
 import { newestDump } from './newest-dump.ts'
 
 /** A person looks every five seconds. */
@@ -40,12 +50,7 @@ export async function guidedSwitchover(stack: LabStack, lab: LabEnvironment, end
   await kubectl(ends.to, 'wait', '--for=condition=Ready', `cluster/pg-${ends.to}`, '--timeout=300s')
   await until('a healthy database', BY_EYE, async () => (await statusOf(ends.to, 'phase')) === 'Cluster in healthy state')
   await setTraffic(lab, ends.to)
-  const greenMs = performance.now() - begun
-  // Not timed: the operator may have forgotten the restart that follows a promotion, whatever phase and condition say (`restart.ts` of the driver).
-  await kubectl(ends.to, 'exec', `pg-${ends.to}-1`, '-c', 'postgres', '--', 'psql', '-XAtqc', 'SELECT pg_reload_conf()').catch(() => '')
-  await patch(ends.to, { promotionToken: null })
-  await until('the restart', TWICE_A_SECOND, () => takesClients(stack.admin[ends.to], `pg-${ends.to}`))
-  return greenMs
+  return performance.now() - begun
 }
 
 /**
@@ -64,8 +69,16 @@ export async function asTheGuideHasIt(stack: LabStack, ends: Ends): Promise<void
   await until('the waiting application', TWICE_A_SECOND, () => applicationIsReady(stack.admin[ends.to]))
 }
 
-/** Brings the stack back to what it declares. */
-export async function asDeclared(stack: LabStack, { programs }: LabEnvironment): Promise<void> {
+/**
+ * Brings the stack back to what it declares. The operator may have forgotten the restart that follows a promotion, whatever phase and condition say
+ * (`restart.ts` of the driver); with the guide's smart shutdown the waiting application's connections then keep new ones out for 180 s.
+ */
+export async function asDeclared(stack: LabStack, { programs }: LabEnvironment, { to }: Ends): Promise<void> {
+  const [kubernetes, name] = [stack.admin[to], `pg-${to}`]
+  await kubernetes.patch(cluster(name), { spec: { smartShutdownTimeout: 0 } })
+  await psql(kubernetes, `${name}-1`, 'SELECT pg_reload_conf()').catch(() => '')
+  await kubernetes.patch(cluster(name), { spec: { replica: { promotionToken: null } } })
+  await until('the restart', TWICE_A_SECOND, () => takesClients(kubernetes, name))
   const { code, result } = await runStandby<DeployReport>(stack, 'deployer', ['deploy'], { helm: programs.helm, quiet: true })
   if (code !== 0) throw new Error(`the stack could not be deployed as it is declared: ${result.failure?.what ?? ''}`)
 }

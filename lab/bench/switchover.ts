@@ -20,6 +20,9 @@ const OURS = 'standby failover'
 const SCRIPT = 'smallest script'
 const GUIDE = "guide's procedure"
 
+/** The gap ends with the first write behind the move; what a way leaves to mend comes after it. Milliseconds. */
+const FIRST_WRITES = 3_000
+
 interface Sample {
   readonly gapMs: number
   readonly greenMs: number
@@ -29,7 +32,7 @@ interface Way {
   move(ends: Ends): Promise<number>
   /** Not timed: what this way begins with, and what it leaves behind. */
   before?(ends: Ends): Promise<void>
-  after?(): Promise<void>
+  after?(ends: Ends): Promise<void>
 }
 
 /** The three ways in turn, round after round, under a client that writes every 50 ms; what is printed in the end. */
@@ -41,7 +44,7 @@ export async function benchSwitchover(bench: BenchLab, rounds: number): Promise<
     [GUIDE]: {
       before: (ends) => asTheGuideHasIt(stack, ends),
       move: (ends) => guidedSwitchover(stack, lab, ends),
-      after: () => asDeclared(stack, lab),
+      after: (ends) => asDeclared(stack, lab, ends),
     },
   }
   const file = join(await mkdtemp(join(tmpdir(), 'standby-bench-')), 'ledger.jsonl')
@@ -54,10 +57,11 @@ export async function benchSwitchover(bench: BenchLab, rounds: number): Promise<
         await way.before?.(ends)
         const from = Date.now()
         const greenMs = await way.move(ends)
+        await sleep(FIRST_WRITES)
         return { greenMs, gapMs: longestGap(await ledger.entries(), { from, to: Date.now() })?.durationMs ?? Number.NaN }
       }
       const { gapMs, greenMs } = await (name === OURS ? timed() : withoutGuards(stack, ends.to, timed))
-      await way.after?.()
+      await way.after?.(ends)
       samples.get(name)?.push({ gapMs, greenMs })
       process.stderr.write(`${name}: gap ${readableDuration(gapMs)}, green ${readableDuration(greenMs)}\n`)
     }
