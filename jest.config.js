@@ -11,6 +11,8 @@ const project = (name, more = {}) => ({
 // biome-ignore lint/style/noDefaultExport: Jest reads its configuration from the default export
 export default {
   reporters: ['default', 'summary', '<rootDir>/test/support/closing-line.js'],
+  // A test that hangs, not one that is slow on a machine with other work: what may take no longer is asserted.
+  testTimeout: 60_000,
   testSequencer: '<rootDir>/test/support/lab/last.js',
   projects: [
     project('unit'),
