@@ -70,15 +70,23 @@ export async function asTheGuideHasIt(stack: LabStack, ends: Ends): Promise<void
 }
 
 /**
- * Brings the stack back to what it declares. The operator may have forgotten the restart that follows a promotion, whatever phase and condition say
- * (`restart.ts` of the driver); with the guide's smart shutdown the waiting application's connections then keep new ones out for 180 s.
+ * A promotion ends with a restart. The operator forgets it when it is told to promote before the replica has reached the token
+ * (`restart.ts` of the driver), whatever phase and condition say, and the guide waits for nothing there: it then comes whenever a setting changes
+ * next. Here that is at once. With the guide's smart shutdown the waiting application's connections keep new ones out meanwhile.
+ * Says whether it was forgotten.
  */
-export async function asDeclared(stack: LabStack, { programs }: LabEnvironment, { to }: Ends): Promise<void> {
+export async function restartAsTheGuideHasIt(stack: LabStack, { to }: Ends): Promise<boolean> {
   const [kubernetes, name] = [stack.admin[to], `pg-${to}`]
-  await kubernetes.patch(cluster(name), { spec: { smartShutdownTimeout: 0 } })
+  const forgotten = !(await takesClients(kubernetes, name))
   await psql(kubernetes, `${name}-1`, 'SELECT pg_reload_conf()').catch(() => '')
   await kubernetes.patch(cluster(name), { spec: { replica: { promotionToken: null } } })
   await until('the restart', TWICE_A_SECOND, () => takesClients(kubernetes, name))
+  return forgotten
+}
+
+/** Brings the stack back to what it declares. */
+export async function asDeclared(stack: LabStack, { programs }: LabEnvironment, { to }: Ends): Promise<void> {
+  await stack.admin[to].patch(cluster(`pg-${to}`), { spec: { smartShutdownTimeout: 0 } })
   const { code, result } = await runStandby<DeployReport>(stack, 'deployer', ['deploy'], { helm: programs.helm, quiet: true })
   if (code !== 0) throw new Error(`the stack could not be deployed as it is declared: ${result.failure?.what ?? ''}`)
 }

@@ -55,14 +55,27 @@ const gap = (before: LedgerEntry | null, after: LedgerEntry | null, from: number
   open: before === null || after === null,
 })
 
+/** Milliseconds since 1970. */
+export interface Window {
+  readonly from: number
+  readonly to: number
+}
+
 /** The longest gap that touches the window, whole, also where it reaches beyond the window; null when nothing was tried then. */
-export function longestGap(
-  entries: readonly LedgerEntry[],
-  window: { readonly from: number; readonly to: number } | null = null,
-): Gap | null {
-  const touching = gapsOf(entries).filter(({ from, to }) => window === null || (to >= window.from && from <= window.to))
+export function longestGap(entries: readonly LedgerEntry[], window: Window | null = null): Gap | null {
+  const touching = gapsOf(entries).filter(({ from, to }) => window === null || touches({ from, to }, window))
   return touching.reduce<Gap | null>((longest, one) => (longest === null || one.durationMs > longest.durationMs ? one : longest), null)
 }
+
+/** How long in all no write was accepted, in milliseconds: the gaps that touch the window, whole, but for those that a busy machine makes. */
+export function timeWithoutWrites(entries: readonly LedgerEntry[], window: Window): number {
+  return gapsOf(entries)
+    .filter((one) => one.durationMs > A_BUSY_MACHINE && touches(one, window))
+    .reduce((sum, { durationMs }) => sum + durationMs, 0)
+}
+const A_BUSY_MACHINE = 1_000
+
+const touches = (gap: Window, window: Window): boolean => gap.to >= window.from && gap.from <= window.to
 
 export interface LedgerVerdict {
   readonly acknowledged: number

@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals'
 import fc from 'fast-check'
-import { gapsOf, judgeLedger, longestGap, summarize } from '../../../lab/ledger/judge-ledger.ts'
+import { gapsOf, judgeLedger, longestGap, summarize, timeWithoutWrites } from '../../../lab/ledger/judge-ledger.ts'
 import { idOf, type LedgerEntry, type Outcome } from '../../../lab/ledger/ledger-entry.ts'
 
 const RUN = '00C0FFEE'
@@ -109,6 +109,19 @@ describe('write gaps', () => {
     expect(longestGap(entries)).toMatchObject({ from: 10, to: 2_200, firstAfter: null, open: true })
     expect(longestGap([entry(1, 'failed', 5, 10)])).toMatchObject({ from: 5, to: 10, open: true })
     expect(longestGap([])).toBeNull()
+  })
+
+  test('add up to the time without writes, but for those that a busy machine makes', () => {
+    const entries = [
+      entry(1, 'acknowledged', 0, 10),
+      entry(2, 'acknowledged', 900, 1_000),
+      entry(3, 'acknowledged', 5_000, 5_010),
+      entry(4, 'acknowledged', 5_100, 5_110),
+      entry(5, 'acknowledged', 8_000, 8_110),
+      entry(6, 'acknowledged', 12_000, 12_110),
+    ]
+    expect(timeWithoutWrites(entries, { from: 0, to: 13_000 })).toBe(4_010 + 3_000 + 4_000)
+    expect(timeWithoutWrites(entries, { from: 5_050, to: 8_000 })).toBe(3_000)
   })
 
   test('cover the time from the first try to the end of the last, without overlap', () => {
