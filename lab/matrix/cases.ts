@@ -1,8 +1,14 @@
 import { PHASES, type Phase } from '../../src/planning/plan.ts'
 
-/** What goes wrong around a move. The first three take the active site away; the others trouble a planned move while it runs. */
-export const TROUBLES = ['cut', 'freeze', 'kill', 's3-gone', 'balancer-gone', 'slow-wan', 'none'] as const
-export type Trouble = (typeof TROUBLES)[number]
+/** How the active site is lost for good: a failover from it follows. */
+export const LOSSES = ['cut', 'freeze', 'kill', 'unavailable'] as const
+export type Loss = (typeof LOSSES)[number]
+/** What troubles a move while it runs, and passes. */
+export const PASSING = ['s3-gone', 'balancer-gone', 'slow-wan', 'none'] as const
+export type Trouble = Loss | (typeof PASSING)[number]
+export const TROUBLES: readonly Trouble[] = [...LOSSES, ...PASSING]
+
+export const MODES = ['switchover', 'failover', 'rejoin'] as const
 
 /** Where the runner dies: at the first line that says that a step of the phase begins, waits, or is done. */
 export interface CrashPoint {
@@ -12,7 +18,8 @@ export interface CrashPoint {
 
 export interface MatrixCase {
   readonly trouble: Trouble
-  readonly mode: 'switchover' | 'failover'
+  /** The move that is troubled, and whose runner dies. A failover is followed by a rejoin, and a rejoin comes after a failover, that nothing disturbs. */
+  readonly mode: (typeof MODES)[number]
   /** null: the runner lives. */
   readonly crash: CrashPoint | null
 }
@@ -20,24 +27,31 @@ export interface MatrixCase {
 export const nameOf = ({ trouble, mode, crash }: MatrixCase): string =>
   `${mode}, ${trouble}${crash === null ? '' : `, the runner dies when ${crash.phase} ${crash.at}`}`
 
-const SITE_TROUBLES: ReadonlySet<Trouble> = new Set(['cut', 'freeze', 'kill'])
-const CRASH_PHASES: readonly Phase[] = PHASES.filter((phase) => phase !== 'GREEN' && phase !== 'CLOSED')
+const isLoss = (trouble: Trouble): trouble is Loss => (LOSSES as readonly Trouble[]).includes(trouble)
 
-/** Every trouble with a runner that lives, and with one that dies at each point. */
-export const allCases: readonly MatrixCase[] = TROUBLES.flatMap((trouble) => {
-  const mode = SITE_TROUBLES.has(trouble) ? 'failover' : 'switchover'
-  const crashes = CRASH_PHASES.flatMap((phase) => (['begins', 'waits', 'done'] as const).map((at) => ({ phase, at })))
-  return [null, ...crashes].map((crash): MatrixCase => ({ trouble, mode, crash }))
-})
+/** How the active site is lost in a case; null where it lives on. What passes troubles a failover from a killed site. */
+export const lossIn = ({ trouble, mode }: Pick<MatrixCase, 'trouble' | 'mode'>): Loss | null =>
+  mode === 'switchover' ? null : isLoss(trouble) ? trouble : 'kill'
 
-/** A sample that the seed decides: each lost site first, so that a small sample already shows failovers. */
-export function sampleOf(count: number, seed: number): MatrixCase[] {
+/** Every trouble in every mode that it can befall, with a runner that lives, and with one that dies at each point. */
+export const allCases: readonly MatrixCase[] = TROUBLES.flatMap((trouble) =>
+  (isLoss(trouble) ? (['failover'] as const) : MODES).flatMap((mode) => {
+    const crashes = PHASES.flatMap((phase) => (['begins', 'waits', 'done'] as const).map((at) => ({ phase, at })))
+    return [null, ...crashes].map((crash): MatrixCase => ({ trouble, mode, crash }))
+  }),
+)
+
+/** A sample of some cases that the seed decides: one trouble after another, so that a small one already shows different ones. */
+export function sampleOf(cases: readonly MatrixCase[], count: number, seed: number): MatrixCase[] {
   const random = generator(seed)
+  const troubles = TROUBLES.filter((trouble) => cases.some((one) => one.trouble === trouble))
   const chosen: MatrixCase[] = []
-  while (chosen.length < Math.min(count, allCases.length)) {
-    const trouble = TROUBLES[(chosen.length + seed) % TROUBLES.length]
-    const left = allCases.filter((one) => one.trouble === trouble && !chosen.includes(one))
-    const pick = left[Math.floor(random() * left.length)] ?? allCases.find((one) => !chosen.includes(one))
+  while (chosen.length < Math.min(count, cases.length)) {
+    const trouble = troubles[(chosen.length + seed) % troubles.length]
+    const left = cases.filter((one) => !chosen.includes(one))
+    const ofIt = left.filter((one) => one.trouble === trouble)
+    const among = ofIt.length === 0 ? left : ofIt
+    const pick = among[Math.floor(random() * among.length)]
     if (pick === undefined) break
     chosen.push(pick)
   }

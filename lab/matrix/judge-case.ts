@@ -1,6 +1,6 @@
 import type { StatusReport } from '../../src/operations/reports.ts'
 import { judgeLedger } from '../ledger/judge-ledger.ts'
-import { nameOf } from './cases.ts'
+import { lossIn, nameOf } from './cases.ts'
 import type { CaseFacts } from './run-case.ts'
 
 export interface CaseVerdict {
@@ -24,7 +24,7 @@ function ofMove({ executed, rejoined, one }: CaseFacts): string[] {
     executed.verdict === 'moved'
       ? []
       : [`the move ended ${executed.verdict}: ${executed.failure?.code ?? ''} ${executed.failure?.what ?? ''}`]
-  if (one.mode !== 'failover' || rejoined?.verdict === 'moved') return ended
+  if (one.mode === 'switchover' || rejoined?.verdict === 'moved') return ended
   return [...ended, `the rejoin ended ${rejoined?.verdict ?? 'never'}: ${rejoined?.failure?.code ?? ''} ${rejoined?.failure?.what ?? ''}`]
 }
 
@@ -51,12 +51,15 @@ function ofOldSite({ entries, from, movedAt }: CaseFacts): string[] {
 }
 
 /**
- * By the databases' own logs. A site that was only cut off, or that woke up, believes that it is active until its guard shuts it; that is beside the
- * promoted one, and no user reaches it (see `ofOldSite`), unless the failover waited for the guard. While it is cut off its guard may hear of nothing. Anything else with two writers is a defect.
+ * By the databases' own logs. A site that was lost believes that it is active when it comes back, until its guard shuts it; one that was only cut
+ * off did so all the while, for its guard may have heard of nothing, unless the failover waited for that guard. No user reaches it (see `ofOldSite`).
+ * Anything else with two writers is a defect.
  */
 function ofWriters({ one, planned, troubleAt, healedAt, twoWritersMs }: CaseFacts): string[] {
+  const loss = lossIn(one)
   const waited = planned.plan.fencing.planned.includes('database')
-  const may = one.mode === 'failover' && !(waited && one.trouble === 'cut') ? healedAt - troubleAt + GUARDED_WITHIN : 0
+  const cutOff = loss === 'cut' ? healedAt - troubleAt : 0
+  const may = loss === null || (waited && loss === 'cut') ? 0 : cutOff + GUARDED_WITHIN
   return twoWritersMs <= may ? [] : [`both databases took writes for ${(twoWritersMs / 1000).toFixed(1)} s`]
 }
 const GUARDED_WITHIN = 90_000
@@ -65,7 +68,7 @@ const GUARDED_WITHIN = 90_000
 function ofEnd({ before, after, to, one }: CaseFacts): string[] {
   const failures: string[] = []
   if (after.activeSite !== to) failures.push(`${after.activeSite} is active, and ${to} should be`)
-  const epochs = one.mode === 'failover' ? 2 : 1
+  const epochs = one.mode === 'switchover' ? 1 : 2
   if (after.epoch !== (before.epoch ?? 0) + epochs) failures.push(`the epoch went from ${before.epoch} to ${after.epoch}`)
   const [was, is] = [shapeOf(before), shapeOf(after)]
   if (was !== is) failures.push(`the end is not that of an undisturbed move: ${is} instead of ${was}`)

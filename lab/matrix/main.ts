@@ -1,13 +1,13 @@
 import { parseArgs } from 'node:util'
 import { deployedStack } from '../deployed-stack.ts'
 import { endWith } from '../end-with.ts'
-import { allCases, type MatrixCase, nameOf, sampleOf, TROUBLES, type Trouble } from './cases.ts'
+import { allCases, type MatrixCase, MODES, nameOf, sampleOf, TROUBLES } from './cases.ts'
 import { type CaseVerdict, judgeCase } from './judge-case.ts'
 import { runCase } from './run-case.ts'
 
 /**
- * What goes wrong around a move, times where its runner dies: `npm run lab:failover` runs a sample that the seed decides, `--all` every case.
- * `--trouble cut` keeps to some troubles, `--steady` to runners that live, `--outwait` waits for the guard of a lost site (fencing.failover: database). The lab must be up. Exit code 0 only if every case kept every promise.
+ * What goes wrong around a move, times its mode, times where its runner dies: `npm run lab:failover` runs a sample that the seed decides, `--all`
+ * every case. `--trouble cut` and `--mode rejoin` keep to some, `--steady` to runners that live, `--outwait` waits for the guard of a lost site (fencing.failover: database). The lab must be up. Exit code 0 only if every case kept every promise.
  */
 const { values } = parseArgs({
   options: {
@@ -15,19 +15,24 @@ const { values } = parseArgs({
     steady: { type: 'boolean', default: false },
     count: { type: 'string', default: '3' },
     seed: { type: 'string', default: '1' },
-    trouble: { type: 'string', multiple: true, default: [] },
+    trouble: { type: 'string', multiple: true, default: [...TROUBLES] },
+    mode: { type: 'string', multiple: true, default: [...MODES] },
     outwait: { type: 'boolean', default: false },
   },
 })
 
 function chosenCases(): MatrixCase[] {
-  const unknown = values.trouble.filter((name) => !TROUBLES.includes(name as Trouble))
-  if (unknown.length > 0) throw new Error(`there is no trouble ${unknown.join(', ')}: name some of ${TROUBLES.join(', ')}`)
+  refuseUnknown('trouble', values.trouble, TROUBLES)
+  refuseUnknown('mode', values.mode, MODES)
   const wanted = allCases.filter(
-    ({ trouble, crash }) => (values.trouble.length === 0 || values.trouble.includes(trouble)) && (!values.steady || crash === null),
+    ({ trouble, mode, crash }) => values.trouble.includes(trouble) && values.mode.includes(mode) && (!values.steady || crash === null),
   )
-  if (values.all || values.trouble.length > 0 || values.steady) return values.all ? wanted : wanted.slice(0, Number(values.count))
-  return sampleOf(Number(values.count), Number(values.seed))
+  return values.all ? wanted : sampleOf(wanted, Number(values.count), Number(values.seed))
+}
+
+function refuseUnknown(option: string, asked: readonly string[], known: readonly string[]): void {
+  const unknown = asked.filter((name) => !known.includes(name))
+  if (unknown.length > 0) throw new Error(`--${option} ${unknown.join(', ')} is not known: name some of ${known.join(', ')}`)
 }
 
 async function main(): Promise<number> {

@@ -6,14 +6,13 @@ import type { LabEnvironment } from '../environment.ts'
 import { type Credentials, readAllIds } from '../ledger/application-client.ts'
 import type { LedgerEntry } from '../ledger/ledger-entry.ts'
 import { startLedgerProcess } from '../ledger/ledger-process.ts'
-import { loseSite, returnSite } from '../lose-site.ts'
-import { mortalMove, reviewedMove } from '../reviewed-move.ts'
-import { runLab } from '../run-lab.ts'
+import { mortalMove } from '../reviewed-move.ts'
 import { runStandby } from '../run-standby.ts'
 import { type LabStack, labStacks } from '../stacks.ts'
-import type { HostName, SiteName } from '../topology.ts'
+import type { SiteName } from '../topology.ts'
 import { endsOf, untilGreen } from '../until-green.ts'
-import { isCrashPoint, type MatrixCase } from './cases.ts'
+import { isCrashPoint, lossIn, type MatrixCase } from './cases.ts'
+import { lose, passing, type RunningTrouble } from './troubles.ts'
 import { databaseLog, twoWriters, type WritableSpan, writableSpans } from './writers.ts'
 
 export interface CaseAround {
@@ -54,30 +53,68 @@ export const ACCEPTED = '15m'
 
 /** One case from a green lab to a green lab. */
 export async function runCase(one: MatrixCase, around: CaseAround): Promise<CaseFacts> {
-  const { stack, lab, credentials } = around
+  const { stack, lab, credentials, say } = around
   const before = await untilGreen(stack, lab.programs.helm)
   const { from, to } = endsOf(before)
   const begunAt = Date.now()
   const file = join(await mkdtemp(join(tmpdir(), 'standby-case-')), 'ledger.jsonl')
   const ledger = await startLedgerProcess({ addresses: stack.addresses, credentials, intervalMs: 50, file })
   await pause(2_000)
-  const trouble = await begin(one, from, around)
+  const loss = lossIn(one)
+  const lost = loss === null ? null : await lose(stack, from, loss, say)
+  const mode = one.mode === 'switchover' ? 'switchover' : 'failover'
   // Whatever becomes of the move, the lab is healed.
-  let healedAt = trouble.at
-  const moved = await moveThrough(one, to, around, trouble).finally(async () => {
-    healedAt = await trouble.end()
+  let healedAt = lost?.at ?? Date.now()
+  const moved = await troubled({ ...one, mode }, one.mode === mode, { to, slow: loss === null ? from : to }, around).finally(async () => {
+    healedAt = (await lost?.end()) ?? Date.now()
   })
-  let rejoined: MoveReport | null = null
+  const troubleAt = lost?.at ?? moved.troubleAt
   // Before the rejoin: the old database goes, and its log with it.
-  const asleep = one.trouble === 'freeze' ? { site: from, from: trouble.at, to: healedAt } : null
-  const killedAt = one.trouble === 'kill' ? trouble.at : null
+  const asleep = loss === 'freeze' ? { site: from, from: troubleAt, to: healedAt } : null
+  const killedAt = loss === 'kill' || loss === 'unavailable' ? troubleAt : null
   const twoWritersMs = twoWriters(await spansOf({ from, to }, { begunAt, killedAt }, around), Date.now(), asleep)
-  if (one.mode === 'failover') rejoined = (await reviewedMove(stack, { mode: 'rejoin', to: from }, github(lab))).executed
+  const rejoined =
+    loss === null ? null : await troubled({ ...one, mode: 'rejoin' }, one.mode === 'rejoin', { to: from, slow: from }, around)
   const after = await untilGreen(stack, lab.programs.helm)
   await ledger.stop()
   const entries = await ledger.entries()
   const ids = await readAllIds(stack.addresses[0] ?? '', credentials)
-  return { one, from, to, troubleAt: trouble.at, healedAt, ...moved, rejoined, twoWritersMs, entries, ids, before, after }
+  const deaths = moved.deaths + (rejoined?.deaths ?? 0)
+  return {
+    ...moved,
+    one,
+    from,
+    to,
+    troubleAt,
+    healedAt,
+    deaths,
+    rejoined: rejoined?.executed ?? null,
+    twoWritersMs,
+    entries,
+    ids,
+    before,
+    after,
+  }
+}
+
+interface Moved {
+  readonly planned: CaseFacts['planned']
+  readonly executed: MoveReport
+  readonly deaths: number
+  readonly movedAt: number
+  readonly troubleAt: number
+}
+
+/** One move of a case; only the one that the case is about is troubled, and only its runner dies. */
+async function troubled(
+  one: MatrixCase,
+  isTroubled: boolean,
+  { to, slow }: { readonly to: SiteName; readonly slow: SiteName },
+  around: CaseAround,
+): Promise<Moved> {
+  const trouble = await passing(isTroubled ? one.trouble : 'none', slow, around.say)
+  const moved = await moveThrough(isTroubled ? one : { ...one, crash: null }, to, around, trouble).finally(() => trouble.end())
+  return { ...moved, troubleAt: trouble.at }
 }
 
 async function spansOf(
@@ -94,14 +131,12 @@ async function spansOf(
   return [...before, ...after, ...writableSpans(ends.to, next, null)]
 }
 
-interface Moved {
-  readonly planned: CaseFacts['planned']
-  readonly executed: MoveReport
-  readonly deaths: number
-  readonly movedAt: number
-}
-
-async function moveThrough(one: MatrixCase, to: SiteName, { stack, lab, say }: CaseAround, trouble: RunningTrouble): Promise<Moved> {
+async function moveThrough(
+  one: MatrixCase,
+  to: SiteName,
+  { stack, lab, say }: CaseAround,
+  trouble: RunningTrouble,
+): Promise<Omit<Moved, 'troubleAt'>> {
   let run: string | undefined
   const { crash } = one
   const { planned, executed } = await mortalMove(
@@ -121,52 +156,6 @@ async function moveThrough(one: MatrixCase, to: SiteName, { stack, lab, say }: C
   const resumed = await runStandby<MoveReport>(stack, 'mover', ['failover', 'resume', '--run', run ?? ''], { helm: lab.programs.helm })
   return { planned, executed: resumed.result, deaths: 1, movedAt: Date.now() }
 }
-
-interface RunningTrouble {
-  readonly at: number
-  /** Troubles that begin in the middle of a move hear how far it is. */
-  hear(line: string): void
-  /** Ends it, and says when it was over; milliseconds since 1970. */
-  end(): Promise<number>
-}
-
-/** A lost site stays lost until the move is over; what troubles a planned move begins with DRAIN, and passes after a while. */
-async function begin({ trouble }: MatrixCase, from: SiteName, { stack, say }: CaseAround): Promise<RunningTrouble> {
-  const nothing = { hear: () => undefined, end: async () => Date.now() }
-  if (trouble === 'cut' || trouble === 'freeze' || trouble === 'kill') {
-    say(`${from}: ${trouble}`)
-    const at = Date.now()
-    await loseSite(stack, from, trouble)
-    return { ...nothing, at, end: () => returnSite(from) }
-  }
-  if (trouble === 'none') return { ...nothing, at: Date.now() }
-  if (trouble === 'slow-wan') {
-    await runLab('outage', from, '--how', 'slow')
-    return { ...nothing, at: Date.now(), end: () => runLab('heal', from).then(() => Date.now()) }
-  }
-  return passing(trouble === 's3-gone' ? 's3' : 'lb-2', say)
-}
-
-/** Gone for a while in the middle of the move. */
-function passing(host: HostName, say: (line: string) => void): RunningTrouble {
-  const at = Date.now()
-  let over: Promise<void> | null = null
-  return {
-    at,
-    hear(line) {
-      if (over !== null || !line.startsWith('DRAIN')) return
-      say(`${host} is gone for ${GONE_FOR / 1000} s`)
-      over = runLab('outage', host, '--how', 'cut')
-        .then(() => pause(GONE_FOR))
-        .then(() => runLab('heal', host))
-    },
-    end: async () => {
-      await over
-      return Date.now()
-    },
-  }
-}
-const GONE_FOR = 15_000
 
 const github = (environment: LabEnvironment): { githubUrl: string; helm: string } => ({
   githubUrl: environment.githubUrl ?? '',

@@ -1,0 +1,91 @@
+import { describe, expect, test } from '@jest/globals'
+import { allCases, isCrashPoint, lossIn, type MatrixCase, MODES, nameOf, sampleOf, TROUBLES } from '../../../lab/matrix/cases.ts'
+import { judgeCase } from '../../../lab/matrix/judge-case.ts'
+import type { CaseFacts } from '../../../lab/matrix/run-case.ts'
+
+describe('the matrix', () => {
+  test('has every trouble, every mode, and every case once', () => {
+    expect(new Set(allCases.map(({ trouble }) => trouble))).toEqual(new Set(TROUBLES))
+    expect(new Set(allCases.map(({ mode }) => mode))).toEqual(new Set(MODES))
+    expect(new Set(allCases.map(nameOf)).size).toBe(allCases.length)
+  })
+
+  test('gives the same sample for the same seed, another one for another, and the troubles in turn', () => {
+    expect(sampleOf(allCases, 8, 5)).toEqual(sampleOf(allCases, 8, 5))
+    expect(sampleOf(allCases, 8, 5)).not.toEqual(sampleOf(allCases, 8, 6))
+    expect(new Set(sampleOf(allCases, TROUBLES.length, 5).map(({ trouble }) => trouble)).size).toBe(TROUBLES.length)
+  })
+
+  test('is gone through wholly by a sample as large as it is', () => {
+    const some = allCases.filter(({ mode }) => mode === 'rejoin')
+    expect(new Set(sampleOf(some, 10_000, 3).map(nameOf))).toEqual(new Set(some.map(nameOf)))
+  })
+
+  test('loses a site in front of every failover and every rejoin, and in front of no switchover', () => {
+    for (const one of allCases) expect(lossIn(one) === null).toBe(one.mode === 'switchover')
+  })
+
+  test('lets the runner die at the line that was meant, and at no other', () => {
+    const point = { phase: 'PROMOTE', at: 'waits' } as const
+    expect(isCrashPoint(point, 'PROMOTE  database.promote@dc-b: waiting for the timeline')).toBe(true)
+    for (const line of [
+      'PROMOTE  database.promote@dc-b: Promotes pg-dc-b',
+      'PROMOTE  database.promote@dc-b: done (4 s)',
+      'FENCE  database.demote@dc-a: waiting for the token',
+      'run 1 begins',
+    ])
+      expect(isCrashPoint(point, line)).toBe(false)
+  })
+})
+
+describe('two databases that took writes at once', () => {
+  /** The site was lost for two minutes. Only what is judged here is filled in. */
+  const facts = (one: Pick<MatrixCase, 'trouble' | 'mode'>, twoWritersMs: number, planned: readonly string[] = ['traffic']): CaseFacts =>
+    ({
+      one: { ...one, crash: null },
+      planned: { plan: { fencing: { planned }, predictions: { loss: { seconds: [0, 30] } } } },
+      executed: { verdict: 'moved', duration: 1 },
+      rejoined: { verdict: 'moved' },
+      before: { epoch: 1, sites: [] },
+      after: { epoch: one.mode === 'switchover' ? 2 : 3, sites: [], activeSite: 'dc-b' },
+      from: 'dc-a',
+      to: 'dc-b',
+      troubleAt: 0,
+      healedAt: 120_000,
+      movedAt: 60_000,
+      deaths: 0,
+      twoWritersMs,
+      ids: ['LEDGER_x_00000001'],
+      entries: [
+        {
+          sequence: 1,
+          id: 'LEDGER_x_00000001',
+          outcome: 'acknowledged',
+          startedAt: 70_000,
+          endedAt: 70_010,
+          address: '',
+          site: 'dc-b',
+          reason: null,
+        },
+      ],
+    }) as unknown as CaseFacts
+  const broken = (...args: Parameters<typeof facts>): boolean => judgeCase(facts(...args)).failures.length > 0
+
+  test('are none of a switchover, not for a moment', () => {
+    expect(broken({ trouble: 'slow-wan', mode: 'switchover' }, 0)).toBe(false)
+    expect(broken({ trouble: 'slow-wan', mode: 'switchover' }, 1)).toBe(true)
+  })
+
+  test('are as long as the outage only where the site was cut off; a dead one has no more than its return until its guard shuts it', () => {
+    expect(broken({ trouble: 'cut', mode: 'failover' }, 130_000)).toBe(false)
+    for (const trouble of ['kill', 'freeze', 'unavailable'] as const) {
+      expect(broken({ trouble, mode: 'failover' }, 130_000)).toBe(true)
+      expect(broken({ trouble, mode: 'failover' }, 20_000)).toBe(false)
+    }
+    expect(broken({ trouble: 's3-gone', mode: 'rejoin' }, 130_000)).toBe(true)
+  })
+
+  test('are none where the failover waited for the guard of a site that was cut off', () => {
+    expect(broken({ trouble: 'cut', mode: 'failover' }, 1, ['traffic', 'database'])).toBe(true)
+  })
+})
