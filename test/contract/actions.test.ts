@@ -40,3 +40,11 @@ describe.each(Object.keys(manifests) as ActionName[])('the action %s', (name) =>
     for (const word of [...INPUTS[name], ...OUTPUTS[name]]) expect(readme).toContain(`\`${word}\``)
   })
 })
+
+test('pages name the major version that a release of this version tags', () => {
+  const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { readonly version: string }
+  const pages = ['docs/status.md', 'actions/deploy/README.md', 'actions/verify-backup/README.md', 'actions/failover/README.md']
+  const named = pages.flatMap((page) => [...readFileSync(join(root, page), 'utf8').matchAll(/standby-dr\/standby\S*@v(\d+)/g)])
+  expect(named).toHaveLength(pages.length)
+  for (const [, major] of named) expect(major).toBe(version.split('.')[0])
+})
