@@ -4,11 +4,15 @@ import { runLab } from './run-lab.ts'
 import type { LabStack } from './stacks.ts'
 import type { SiteName } from './topology.ts'
 
+/** Processes that are gone refuse; a cut link loses every packet; a frozen site takes connections, and never answers; an unavailable one answers 503. */
+export const LOSSES = ['kill', 'cut', 'freeze', 'unavailable'] as const satisfies readonly OutageKind[]
+export type Loss = (typeof LOSSES)[number]
+
 /** Load balancers and the replica notice a loss some seconds later; until then they say that the site lives, and nobody plans a failover. */
 const NOTICED_AFTER = 12_000
 
 /** Takes a site away, and returns when the others have noticed. Credentials are handed out before: the lost site could not issue any. */
-export async function loseSite(stack: LabStack, site: SiteName, how: OutageKind): Promise<void> {
+export async function loseSite(stack: LabStack, site: SiteName, how: Loss): Promise<void> {
   for (const identity of ['observer', 'mover'] as const) await stack.environmentOf(identity)
   await runLab('outage', site, '--how', how)
   await sleep(NOTICED_AFTER)

@@ -1,13 +1,15 @@
 import { parseArgs } from 'node:util'
 import { endWith } from '../end-with.ts'
+import { LOSSES } from '../lose-site.ts'
 import { openBenchLab } from './bench-lab.ts'
-import { benchFailover, LOSSES } from './failover.ts'
+import { benchFailover } from './failover.ts'
+import { isBroken } from './figures.ts'
 import { programFigures } from './program.ts'
 import { benchSwitchover } from './switchover.ts'
 
 /**
  * Measures, side by side in one run on the running lab, what docs/benchmarks.md states: `npm run bench -- --rounds 10`. `--only switchover`,
- * `--only failover` and `--only program` keep to a part; `--lost kill` to failovers of which the site is lost in some ways.
+ * `--only failover` and `--only program` keep to a part; `--lost kill` to failovers of which the site is lost in some ways. Exit code 1 if a promise about speed was not kept.
  */
 const { values } = parseArgs({
   options: {
@@ -31,7 +33,7 @@ async function bench(): Promise<number> {
     if (wanted('failover')) lines.push('', ...(await benchFailover(lab, rounds, losses)))
   }
   process.stdout.write(`${lines.join('\n')}\n`)
-  return 0
+  return lines.some(isBroken) ? 1 : 0
 }
 
 /** What was asked for, if all of it exists. */

@@ -1,14 +1,10 @@
-import { PHASES, type Phase } from '../../src/planning/plan.ts'
+import { MODES, type Mode, PHASES, type Phase } from '../../src/planning/plan.ts'
+import { LOSSES, type Loss } from '../lose-site.ts'
 
-/** How the active site is lost for good: a failover from it follows. */
-export const LOSSES = ['cut', 'freeze', 'kill', 'unavailable'] as const
-export type Loss = (typeof LOSSES)[number]
 /** What troubles a move while it runs, and passes. */
 export const PASSING = ['s3-gone', 'balancer-gone', 'slow-wan', 'none'] as const
 export type Trouble = Loss | (typeof PASSING)[number]
 export const TROUBLES: readonly Trouble[] = [...LOSSES, ...PASSING]
-
-export const MODES = ['switchover', 'failover', 'rejoin'] as const
 
 /** Where the runner dies: at the first line that says that a step of the phase begins, waits, or is done. */
 export interface CrashPoint {
@@ -19,7 +15,7 @@ export interface CrashPoint {
 export interface MatrixCase {
   readonly trouble: Trouble
   /** The move that is troubled, and whose runner dies. A failover is followed by a rejoin, and a rejoin comes after a failover, that nothing disturbs. */
-  readonly mode: (typeof MODES)[number]
+  readonly mode: Mode
   /** null: the runner lives. */
   readonly crash: CrashPoint | null
 }
@@ -33,11 +29,22 @@ const isLoss = (trouble: Trouble): trouble is Loss => (LOSSES as readonly Troubl
 export const lossIn = ({ trouble, mode }: Pick<MatrixCase, 'trouble' | 'mode'>): Loss | null =>
   mode === 'switchover' ? null : isLoss(trouble) ? trouble : 'kill'
 
+/** Phases in which a mode has no step: nothing is fenced on a site whose API is silent, and users of a rejoin notice nothing. */
+const WITHOUT_STEPS: Readonly<Record<Mode, readonly Phase[]>> = {
+  switchover: ['GREEN'],
+  failover: ['FENCE', 'GREEN'],
+  rejoin: ['PROMOTE', 'SMOKE', 'TRAFFIC'],
+}
+
+const crashesOf = (mode: Mode): CrashPoint[] =>
+  PHASES.filter((phase) => !WITHOUT_STEPS[mode].includes(phase)).flatMap((phase) =>
+    (['begins', 'waits', 'done'] as const).map((at) => ({ phase, at })),
+  )
+
 /** Every trouble in every mode that it can befall, with a runner that lives, and with one that dies at each point. */
 export const allCases: readonly MatrixCase[] = TROUBLES.flatMap((trouble) =>
   (isLoss(trouble) ? (['failover'] as const) : MODES).flatMap((mode) => {
-    const crashes = PHASES.flatMap((phase) => (['begins', 'waits', 'done'] as const).map((at) => ({ phase, at })))
-    return [null, ...crashes].map((crash): MatrixCase => ({ trouble, mode, crash }))
+    return [null, ...crashesOf(mode)].map((crash): MatrixCase => ({ trouble, mode, crash }))
   }),
 )
 

@@ -1,7 +1,8 @@
 import { parseArgs } from 'node:util'
+import { MODES } from '../../src/planning/plan.ts'
 import { deployedStack } from '../deployed-stack.ts'
 import { endWith } from '../end-with.ts'
-import { allCases, type MatrixCase, MODES, nameOf, sampleOf, TROUBLES } from './cases.ts'
+import { allCases, type MatrixCase, nameOf, sampleOf, TROUBLES } from './cases.ts'
 import { type CaseVerdict, judgeCase } from './judge-case.ts'
 import { runCase } from './run-case.ts'
 

@@ -1,8 +1,8 @@
-import { loseSite, returnSite } from '../lose-site.ts'
+import { type Loss, loseSite, returnSite } from '../lose-site.ts'
 import { runLab } from '../run-lab.ts'
 import type { LabStack } from '../stacks.ts'
 import type { HostName, SiteName } from '../topology.ts'
-import type { Loss, Trouble } from './cases.ts'
+import type { Trouble } from './cases.ts'
 
 /** Something that goes wrong in the lab, and that is over again. */
 export interface RunningTrouble {

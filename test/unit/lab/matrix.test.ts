@@ -1,7 +1,8 @@
 import { describe, expect, test } from '@jest/globals'
-import { allCases, isCrashPoint, lossIn, type MatrixCase, MODES, nameOf, sampleOf, TROUBLES } from '../../../lab/matrix/cases.ts'
+import { allCases, isCrashPoint, lossIn, type MatrixCase, nameOf, sampleOf, TROUBLES } from '../../../lab/matrix/cases.ts'
 import { judgeCase } from '../../../lab/matrix/judge-case.ts'
 import type { CaseFacts } from '../../../lab/matrix/run-case.ts'
+import { MODES } from '../../../src/planning/plan.ts'
 
 describe('the matrix', () => {
   test('has every trouble, every mode, and every case once', () => {
