@@ -1,9 +1,8 @@
-import { openObjectStore } from '../../src/clients/object-store.ts'
 import { backupFolder, type Cache, podOf, restoreRequest } from '../../src/drivers/redis/spec.ts'
 import { drivers, witnesses } from '../../src/drivers/registry.ts'
 import { minutes } from '../../src/duration.ts'
 import { loadStack } from '../../src/stack/load-stack.ts'
-import type { CredentialReference, SiteName } from '../../src/stack/stack.ts'
+import { siteStore } from '../site-store.ts'
 import type { LabStack } from '../stacks.ts'
 
 /** What a person finds in the bucket, and tells the Redis that is to load it. */
@@ -17,13 +16,8 @@ export interface FoundDump {
 export async function newestDump(stack: LabStack, from: string): Promise<FoundDump> {
   const declared = await loadStack(stack.path, { drivers, witnesses })
   const cache = declared.components.find(({ driver }) => driver === 'redis') as Cache | undefined
-  const archive = declared.components.find(({ name }) => name === cache?.spec.backup.store)
-  const location = archive === undefined ? undefined : drivers[archive.driver]?.objectStore?.(archive, from as SiteName)
-  if (cache === undefined || location === undefined) throw new Error('the stack declares no cache with backups')
-  const env = await stack.environmentOf('mover')
-  const value = (reference: CredentialReference): string => ('env' in reference ? (env[reference.env] ?? '') : '')
-  const { accessKeyId, secretAccessKey } = location.readCredentials
-  const store = openObjectStore({ ...location, accessKeyId: value(accessKeyId), secretAccessKey: value(secretAccessKey) })
+  if (cache === undefined) throw new Error('the stack declares no cache with backups')
+  const store = await siteStore(stack, declared, cache.spec.backup.store, from)
   const newest = (await store.list(backupFolder(cache)))
     .map(({ key }) => key)
     .filter((key) => key.endsWith('.json'))

@@ -13,7 +13,14 @@ export interface CaseVerdict {
 /** Whether a case kept every promise. Pure. */
 export function judgeCase(facts: CaseFacts): CaseVerdict {
   const ledger = judgeLedger(facts.entries, facts.ids)
-  const failures = [...ofMove(facts), ...ofLedger(facts, ledger), ...ofOldSite(facts), ...ofWriters(facts), ...ofEnd(facts)]
+  const failures = [
+    ...ofMove(facts),
+    ...ofLedger(facts, ledger),
+    ...ofOldSite(facts),
+    ...ofWriters(facts),
+    ...ofArchive(facts),
+    ...ofEnd(facts),
+  ]
   const served = facts.executed.duration / 1000
   const figures = `${facts.executed.verdict} in ${served.toFixed(0)} s, ${ledger.acknowledged} acknowledged, ${ledger.lostAcknowledged.length} lost, ${ledger.unknown} unknown, ${facts.deaths} deaths, two writable databases for ${(facts.twoWritersMs / 1000).toFixed(1)} s`
   return { name: nameOf(facts.one), failures, figures }
@@ -63,6 +70,12 @@ function ofWriters({ one, planned, troubleAt, healedAt, twoWritersMs }: CaseFact
   return twoWritersMs <= may ? [] : [`both databases took writes for ${(twoWritersMs / 1000).toFixed(1)} s`]
 }
 const GUARDED_WITHIN = 90_000
+
+/** Where its archive was closed, a site that comes back can not go on with the history that it parted from. */
+function ofArchive({ planned, archivedLater }: CaseFacts): string[] {
+  if (!planned.plan.fencing.planned.includes('archive') || archivedLater.length === 0) return []
+  return [`the lost site archived ${archivedLater.length} objects when it was back: ${archivedLater[0]}`]
+}
 
 /** In the end everything is as after an undisturbed move. */
 function ofEnd({ before, after, to, one }: CaseFacts): string[] {

@@ -11,6 +11,7 @@ import { runStandby } from '../run-standby.ts'
 import { type LabStack, labStacks } from '../stacks.ts'
 import type { SiteName } from '../topology.ts'
 import { endsOf, untilGreen } from '../until-green.ts'
+import { archivedBy } from './archived.ts'
 import { isCrashPoint, lossIn, type MatrixCase } from './cases.ts'
 import { lose, passing, type RunningTrouble } from './troubles.ts'
 import { databaseLog, twoWriters, type WritableSpan, writableSpans } from './writers.ts'
@@ -41,6 +42,8 @@ export interface CaseFacts {
   readonly rejoined: MoveReport | null
   /** How long both sites' databases took writes at the same time, by their own logs; milliseconds. */
   readonly twoWritersMs: number
+  /** What the lost site put into its archive behind the failover, when it was back; keys. */
+  readonly archivedLater: readonly string[]
   readonly entries: readonly LedgerEntry[]
   /** What the new site serves in the end. */
   readonly ids: readonly string[]
@@ -63,9 +66,11 @@ export async function runCase(one: MatrixCase, around: CaseAround): Promise<Case
   const loss = lossIn(one)
   const lost = loss === null ? null : await lose(stack, from, loss, say)
   const mode = one.mode === 'switchover' ? 'switchover' : 'failover'
+  let archived: ReadonlySet<string> = new Set()
   // Whatever becomes of the move, the lab is healed.
   let healedAt = lost?.at ?? Date.now()
   const moved = await troubled({ ...one, mode }, one.mode === mode, { to, slow: loss === null ? from : to }, around).finally(async () => {
+    if (loss !== null) archived = await archivedBy(stack, from)
     healedAt = (await lost?.end()) ?? Date.now()
   })
   const troubleAt = lost?.at ?? moved.troubleAt
@@ -73,6 +78,7 @@ export async function runCase(one: MatrixCase, around: CaseAround): Promise<Case
   const asleep = loss === 'freeze' ? { site: from, from: troubleAt, to: healedAt } : null
   const killedAt = loss === 'kill' || loss === 'unavailable' ? troubleAt : null
   const twoWritersMs = twoWriters(await spansOf({ from, to }, { begunAt, killedAt }, around), Date.now(), asleep)
+  const archivedLater = loss === null ? [] : [...(await archivedBy(stack, from))].filter((key) => !archived.has(key))
   const rejoined =
     loss === null ? null : await troubled({ ...one, mode: 'rejoin' }, one.mode === 'rejoin', { to: from, slow: from }, around)
   const after = await untilGreen(stack, lab.programs.helm)
@@ -90,6 +96,7 @@ export async function runCase(one: MatrixCase, around: CaseAround): Promise<Case
     deaths,
     rejoined: rejoined?.executed ?? null,
     twoWritersMs,
+    archivedLater,
     entries,
     ids,
     before,

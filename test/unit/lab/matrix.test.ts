@@ -39,38 +39,40 @@ describe('the matrix', () => {
   })
 })
 
+/** The site was lost for two minutes. Only what is judged here is filled in. */
+const caseFacts = (one: Pick<MatrixCase, 'trouble' | 'mode'>, twoWritersMs: number, planned: readonly string[] = ['traffic']): CaseFacts =>
+  ({
+    one: { ...one, crash: null },
+    planned: { plan: { fencing: { planned }, predictions: { loss: { seconds: [0, 30] } } } },
+    executed: { verdict: 'moved', duration: 1 },
+    rejoined: { verdict: 'moved' },
+    before: { epoch: 1, sites: [] },
+    after: { epoch: one.mode === 'switchover' ? 2 : 3, sites: [], activeSite: 'dc-b' },
+    from: 'dc-a',
+    to: 'dc-b',
+    troubleAt: 0,
+    healedAt: 120_000,
+    movedAt: 60_000,
+    deaths: 0,
+    twoWritersMs,
+    archivedLater: [],
+    ids: ['LEDGER_x_00000001'],
+    entries: [
+      {
+        sequence: 1,
+        id: 'LEDGER_x_00000001',
+        outcome: 'acknowledged',
+        startedAt: 70_000,
+        endedAt: 70_010,
+        address: '',
+        site: 'dc-b',
+        reason: null,
+      },
+    ],
+  }) as unknown as CaseFacts
+
 describe('two databases that took writes at once', () => {
-  /** The site was lost for two minutes. Only what is judged here is filled in. */
-  const facts = (one: Pick<MatrixCase, 'trouble' | 'mode'>, twoWritersMs: number, planned: readonly string[] = ['traffic']): CaseFacts =>
-    ({
-      one: { ...one, crash: null },
-      planned: { plan: { fencing: { planned }, predictions: { loss: { seconds: [0, 30] } } } },
-      executed: { verdict: 'moved', duration: 1 },
-      rejoined: { verdict: 'moved' },
-      before: { epoch: 1, sites: [] },
-      after: { epoch: one.mode === 'switchover' ? 2 : 3, sites: [], activeSite: 'dc-b' },
-      from: 'dc-a',
-      to: 'dc-b',
-      troubleAt: 0,
-      healedAt: 120_000,
-      movedAt: 60_000,
-      deaths: 0,
-      twoWritersMs,
-      ids: ['LEDGER_x_00000001'],
-      entries: [
-        {
-          sequence: 1,
-          id: 'LEDGER_x_00000001',
-          outcome: 'acknowledged',
-          startedAt: 70_000,
-          endedAt: 70_010,
-          address: '',
-          site: 'dc-b',
-          reason: null,
-        },
-      ],
-    }) as unknown as CaseFacts
-  const broken = (...args: Parameters<typeof facts>): boolean => judgeCase(facts(...args)).failures.length > 0
+  const broken = (...args: Parameters<typeof caseFacts>): boolean => judgeCase(caseFacts(...args)).failures.length > 0
 
   test('are none of a switchover, not for a moment', () => {
     expect(broken({ trouble: 'slow-wan', mode: 'switchover' }, 0)).toBe(false)
@@ -89,4 +91,12 @@ describe('two databases that took writes at once', () => {
   test('are none where the failover waited for the guard of a site that was cut off', () => {
     expect(broken({ trouble: 'cut', mode: 'failover' }, 1, ['traffic', 'database'])).toBe(true)
   })
+})
+
+test('a closed archive that a returned site wrote to is a broken promise, an open one is none', () => {
+  const one = { trouble: 'kill', mode: 'failover' } as const
+  const judged = (planned: readonly string[]) =>
+    judgeCase({ ...caseFacts(one, 0, planned), archivedLater: ['postgresql/pg-dc-a-g1/wals/000000010000000000000007'] }).failures
+  expect(judged(['traffic', 'archive'])).toEqual([expect.stringContaining('000000010000000000000007')])
+  expect(judged(['traffic'])).toEqual([])
 })

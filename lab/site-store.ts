@@ -1,0 +1,16 @@
+import { openObjectStore } from '../src/clients/object-store.ts'
+import type { ObjectStoreClient } from '../src/clients/object-store-client.ts'
+import { drivers } from '../src/drivers/registry.ts'
+import type { CredentialReference, SiteName, Stack } from '../src/stack/stack.ts'
+import type { LabStack } from './stacks.ts'
+
+/** The object store of a declared stack that its component `name` is on a site, opened with the mover's keys. */
+export async function siteStore(stack: LabStack, declared: Stack, name: string, site: string): Promise<ObjectStoreClient> {
+  const component = declared.components.find((candidate) => candidate.name === name)
+  const location = component === undefined ? undefined : drivers[component.driver]?.objectStore?.(component, site as SiteName)
+  if (location === undefined) throw new Error(`${declared.name} declares no object store ${name}`)
+  const env = await stack.environmentOf('mover')
+  const value = (reference: CredentialReference): string => ('env' in reference ? (env[reference.env] ?? '') : '')
+  const { accessKeyId, secretAccessKey } = location.readCredentials
+  return openObjectStore({ ...location, accessKeyId: value(accessKeyId), secretAccessKey: value(secretAccessKey) })
+}
