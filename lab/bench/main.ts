@@ -9,7 +9,8 @@ import { benchSwitchover } from './switchover.ts'
 
 /**
  * Measures, side by side in one run on the running lab, what docs/benchmarks.md states: `npm run bench -- --rounds 10`. `--only switchover`,
- * `--only failover` and `--only program` keep to a part; `--guide-rounds 3` follows the guide's procedure less often, for it takes five minutes; `--lost kill` to failovers of which the site is lost in some ways. Exit code 1 if a promise about speed was not kept.
+ * `--only failover` and `--only program` keep to a part, `--lost kill` to failovers of which the site is lost in some ways; `--guide-rounds 3`
+ * follows the guide's procedure less often, for it takes five minutes. Exit code 1 if a promise about speed was not kept.
  */
 const { values } = parseArgs({
   options: {
