@@ -4,6 +4,7 @@ import type { ActiveRecord } from '../observation/observation.ts'
 import type { Behaviour, Clock, StepRun } from '../planning/driver.ts'
 import { isHeld, purposeOf, runOfHolder } from '../planning/lock.ts'
 import type { Plan } from '../planning/plan.ts'
+import { planCommand } from '../planning/plan-command.ts'
 import type { ConditionalStore } from './conditional-store.ts'
 import { PAST } from './transition.ts'
 import { readActive, readLock, releaseLock, replaceActive, takeLock, type Versioned } from './witness.ts'
@@ -56,7 +57,7 @@ function lockBehaviour(of: WitnessRun): Behaviour {
           code: 'plan-stale',
           mustAct: 'approval',
           what: `the plan was made in epoch ${plan.epoch} with ${plan.intent.from} active; now it is epoch ${record?.epoch ?? 0} with ${record?.activeSite ?? 'no site'} active`,
-          next: 'Make a new plan.',
+          next: `Make a new plan: ${planCommand(plan.intent)}`,
         })
       }
       // Before the record says that we are here: whoever continues us, should we die now, finds the same run there, and does it again.
@@ -92,7 +93,7 @@ async function burnNonce(store: ConditionalStore, plan: Plan, run: string): Prom
     code: 'plan-already-executed',
     mustAct: 'approval',
     what: `plan ${plan.id} was executed before, by run ${String(burnt.body.run)}; a plan is executed once`,
-    next: 'Make a new plan.',
+    next: `Make a new plan: ${planCommand(plan.intent)}`,
   })
 }
 

@@ -2,6 +2,7 @@ import type { World } from '../composition.ts'
 import { StandbyError } from '../errors.ts'
 import { staleFacts } from '../planning/facts.ts'
 import type { NamedFact, Plan } from '../planning/plan.ts'
+import { planCommand } from '../planning/plan-command.ts'
 import { digestOf } from '../planning/plan-digest.ts'
 import { planMove } from '../planning/plan-move.ts'
 import { TOOL_VERSION } from '../version.ts'
@@ -24,7 +25,7 @@ export function refuseExpired(world: World, plan: Plan): void {
     code: 'plan-expired',
     mustAct: 'approval',
     what: `the plan expired at ${plan.expiresAt}`,
-    next: `Make a new plan: ${planCommand(plan)}`,
+    next: `Make a new plan: ${planCommand(plan.intent)}`,
   })
 }
 
@@ -42,6 +43,9 @@ export async function refuseUnlessStillTrue(world: World, plan: Plan): Promise<r
 }
 
 const stale = (plan: Plan, what: string): StandbyError =>
-  new StandbyError({ code: 'plan-stale', mustAct: 'approval', what, next: `Nothing was changed. Make a new plan: ${planCommand(plan)}` })
-
-const planCommand = ({ intent }: Plan): string => `standby failover plan --mode ${intent.mode} --to ${intent.to}`
+  new StandbyError({
+    code: 'plan-stale',
+    mustAct: 'approval',
+    what,
+    next: `Nothing was changed. Make a new plan: ${planCommand(plan.intent)}`,
+  })
