@@ -7,10 +7,11 @@ import { isOfMove, runOfHolder } from '../planning/lock.ts'
 import type { Plan } from '../planning/plan.ts'
 import { nearest } from '../stack/nearest.ts'
 import { sayNoEvidence } from './leave-evidence.ts'
+import { howFar, refuseRiskier } from './may-go-on.ts'
 import { carryOut, type RunOfPlan, refusedReport } from './move-report.ts'
 import { refuseStrangers } from './refuse.ts'
 import type { Approval, MoveReport } from './reports.ts'
-import { refuseOtherThanApproved } from './still-true.ts'
+import { refuseExpired, refuseOtherThanApproved, refuseUnlessStillTrue } from './still-true.ts'
 
 /** A run that another process began, as it lies in the witness. */
 export interface KeptRun {
@@ -29,7 +30,8 @@ export async function readRun(world: World, named: string | null): Promise<KeptR
 
 /**
  * Continues a run that its process left: forward with `resume`, back with `abort`, for as long as that is possible. The approval of the run
- * holds until the plan expires; after that a resume needs a new one, for just that. Going back needs none: it restores what was.
+ * holds until the plan expires; after that a resume needs a new one, for just that. Going back needs none: it restores what was. A run that
+ * never held its lock has changed nothing: it is judged as one that begins now.
  */
 export async function continueFailover(
   world: World,
@@ -40,10 +42,15 @@ export async function continueFailover(
   const begun = world.clock.now()
   const of: RunOfPlan = { plan: kept.plan, approval: renewed ?? kept.approval, run: kept.run, how }
   try {
+    const far = how === 'resume' ? await howFar(world, kept) : null
+    if (far?.is === 'not-begun') refuseExpired(world, kept.plan)
     if (how === 'resume' && renewed === null)
       judgeStoredApproval({ stored: kept.approval, run: kept.run, plan: kept.plan, stack: world.stack, now: world.clock.now() })
-    refuseOtherThanApproved(world, of.plan, of.approval)
-    refuseStrangers(await world.observe())
+    refuseOtherThanApproved(world, of)
+    if (far?.is === 'not-begun') await refuseUnlessStillTrue(world, kept.plan, kept.run)
+    const observation = await world.observe()
+    refuseStrangers(observation)
+    if (far !== null) refuseRiskier(world, kept.run, kept.plan, observation, far)
   } catch (error) {
     return await refusedReport(world, of, begun, asStandbyError(error))
   }
