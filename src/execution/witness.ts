@@ -157,7 +157,7 @@ function lockHeld(lock: LockRecord): StandbyError {
     mustAct: 'approval',
     what: `${lock.holder} holds the lock of ${lock.stack} since ${lock.takenAt}, for: ${lock.purpose}`,
     where: 'witness lock.json',
-    next: `Wait for that run to end. If its runner is dead, the lock ends by itself at ${lock.expiresAt}.`,
+    next: `Wait for that run to end; if its runner is dead, the lock ends by itself at ${lock.expiresAt}. Then begin again: nothing was changed or used up.`,
   })
 }
 

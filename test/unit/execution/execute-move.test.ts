@@ -1,9 +1,11 @@
 import { describe, expect, test } from '@jest/globals'
 import { siteError } from '../../../src/errors.ts'
+import type { ConditionalStore } from '../../../src/execution/conditional-store.ts'
 import { openJournal } from '../../../src/execution/journal.ts'
-import { readActive, readLock, takeLock } from '../../../src/execution/witness.ts'
+import { readActive, readLock, releaseLock, takeLock } from '../../../src/execution/witness.ts'
 import { executeFailover } from '../../../src/operations/execute-failover.ts'
 import { planFailover } from '../../../src/operations/plan-failover.ts'
+import type { MoveRequest } from '../../../src/planning/intent.ts'
 import { deployedToy, toyApproval, toyDriver, toyWorld } from '../../support/toy-stack.ts'
 
 describe('a planned move', () => {
@@ -83,6 +85,59 @@ describe('a planned move', () => {
     ])
     expect(reports.map((report) => report.verdict).sort()).toEqual(['moved', 'refused'])
     expect(toy.effects.filter((effect) => effect === 'promote')).toHaveLength(1)
+    // The other one says why, and leaves its record.
+    const loser = reports.find(({ verdict }) => verdict === 'refused')
+    expect(loser).toMatchObject({ failure: { code: 'lock-held', next: expect.stringContaining('begin again') } })
+    expect(await store.getText(loser?.evidence ?? '')).toContain('lock-held')
+  })
+
+  test('a run that finds its plan burnt by another one under its own lock is refused with that reason, and gives the lock back', async () => {
+    const { toy, store } = await deployedToy()
+    const { plan, digest } = await planFailover(toyWorld(toy, store), { mode: 'switchover', to: 'dc-b' })
+    const key = `nonces/${plan.nonce}.json`
+    const racing: ConditionalStore = {
+      ...store,
+      async create(at, body) {
+        if (at === key) await store.create(key, { schemaVersion: 1, plan: plan.id, run: 'quicker' })
+        return store.create(at, body)
+      },
+    }
+    const report = await executeFailover(toyWorld(toy, racing), plan, toyApproval(digest))
+    expect(report).toMatchObject({
+      verdict: 'refused',
+      failure: { code: 'plan-already-executed', what: expect.stringContaining('quicker') },
+    })
+    expect(await store.getText(report.evidence ?? '')).toContain('plan-already-executed')
+    expect((await readLock(store))?.record.released).toBe(true)
+    expect(toy.effects).toEqual([])
+  })
+
+  test.each([
+    { mode: 'switchover', to: 'dc-b' },
+    { mode: 'failover', to: 'dc-b', acceptLoss: 60_000 },
+  ] as const)(
+    'a $mode that is refused because a deploy holds the lock is not used up: it is executed when the deploy has ended',
+    async (request) => {
+      const { toy, store } = await deployedToy()
+      const world = toyWorld(toy, store, { silent: request.mode === 'failover' ? ['dc-a'] : [] })
+      const { plan, digest } = await planFailover(world, request)
+      await takeLock(store, { stack: 'toy', holder: 'deploy-1', purpose: 'deploy', epoch: 1, now: world.clock.now() })
+      const refused = await executeFailover(world, plan, toyApproval(digest))
+      expect(refused).toMatchObject({ verdict: 'refused', failure: { code: 'lock-held' } })
+      expect(toy.effects).toEqual([])
+      await releaseLock(store, 'deploy-1')
+      expect(await executeFailover(world, plan, toyApproval(digest))).toMatchObject({ verdict: 'moved' })
+    },
+  )
+
+  test('is not planned while a deploy is at work, except for a failover, which is approved meanwhile', async () => {
+    const { toy, store } = await deployedToy()
+    const world = toyWorld(toy, store, { silent: ['dc-a'] })
+    await takeLock(store, { stack: 'toy', holder: 'deploy-1', purpose: 'deploy', epoch: 1, now: world.clock.now() })
+    const severity = async (request: MoveRequest) =>
+      (await planFailover(world, request)).plan.findings.find(({ code }) => code === 'lock-held')?.severity
+    expect(await severity({ mode: 'switchover', to: 'dc-b' })).toBe('blocker')
+    expect(await severity({ mode: 'failover', to: 'dc-b', acceptLoss: 60_000 })).toBe('warning')
   })
 })
 
