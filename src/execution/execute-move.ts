@@ -6,7 +6,7 @@ import type { Plan, PlannedStep } from '../planning/plan.ts'
 import { activateStep, LOCK_STEP, WITNESS } from '../planning/witness-steps.ts'
 import { componentOf } from '../stack/stack.ts'
 import type { ConditionalStore } from './conditional-store.ts'
-import { type Journal, nextAttempt, openJournal, proofsOf, stepsOnRecord, turnedBack } from './journal.ts'
+import { type Asked, type Journal, nextAttempt, openJournal, proofsOf, stepsOnRecord, turnedBack } from './journal.ts'
 import { patientStore } from './patient-store.ts'
 import type { Progress } from './progress.ts'
 import { type Recorder, runSteps } from './run-steps.ts'
@@ -21,6 +21,8 @@ export interface MoveRun {
   readonly run: string
   /** `begin` a run, `resume` one that another process left, or `abort` it: go back, while that is possible. */
   readonly how: 'begin' | 'resume' | 'abort'
+  /** Who takes it back, and why; for the journal. */
+  readonly asked?: Asked
   readonly store: ConditionalStore
   readonly drivers: Readonly<Record<string, Driver>>
   readonly context: DriverContext
@@ -59,7 +61,7 @@ export async function executeMove(asked: MoveRun): Promise<MoveOutcome> {
   try {
     const outcome = await runSteps({
       course,
-      from: move.how === 'abort' ? await turned(from, journal, at()) : from,
+      from: move.how === 'abort' ? await turned(move, from, journal, at()) : from,
       intent: move.plan.intent,
       context: move.context,
       clock: move.clock,
@@ -125,8 +127,8 @@ async function join(move: MoveRun, journal: Journal): Promise<number> {
 }
 
 /** An abort is on record before anything is undone: whoever continues it goes back too. */
-async function turned(from: RunState, journal: Journal, at: string): Promise<RunState> {
-  await journal.append({ kind: 'turned-back', at })
+async function turned({ asked }: MoveRun, from: RunState, journal: Journal, at: string): Promise<RunState> {
+  await journal.append({ kind: 'turned-back', at, ...asked })
   return { ...from, direction: 'back' }
 }
 

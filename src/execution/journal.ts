@@ -26,9 +26,15 @@ export type JournalEntry =
   /** A fence that was not needed, and could not be shut: the run went on without it. */
   | { readonly kind: 'given-up'; readonly at: string; readonly step: StepId; readonly code: string; readonly what: string }
   /** From here on the run only goes back, unless the point of no return turns out to be behind it. */
-  | { readonly kind: 'turned-back'; readonly at: string }
+  | ({ readonly kind: 'turned-back'; readonly at: string } & Partial<Asked>)
   | { readonly kind: 'undone'; readonly at: string; readonly step: StepId }
   | { readonly kind: 'ended'; readonly at: string; readonly verdict: Verdict; readonly code: string | null }
+
+/** Who asked on a command line for a run to be taken back, and why; nobody has verified it. */
+export interface Asked {
+  readonly by: string
+  readonly reason: string | null
+}
 
 /** The append-only record of one run in the witness: one object per entry, so that two writers cannot both append. */
 export interface Journal {

@@ -2,6 +2,7 @@ import { judgeStoredApproval } from '../approval/stored-approval.ts'
 import type { World } from '../composition.ts'
 import { asStandbyError, inputError, type StandbyError } from '../errors.ts'
 import { withoutWriteId } from '../execution/conditional-store.ts'
+import type { Asked } from '../execution/journal.ts'
 import { readLock } from '../execution/witness.ts'
 import { isOfMove, runOfHolder } from '../planning/lock.ts'
 import type { Plan } from '../planning/plan.ts'
@@ -38,9 +39,10 @@ export async function continueFailover(
   kept: KeptRun,
   how: 'resume' | 'abort',
   renewed: Approval | null = null,
+  asked: Asked | null = null,
 ): Promise<MoveReport> {
   const begun = world.clock.now()
-  const of: RunOfPlan = { plan: kept.plan, approval: renewed ?? kept.approval, run: kept.run, how }
+  const of: RunOfPlan = { plan: kept.plan, approval: renewed ?? kept.approval, run: kept.run, how, ...(asked === null ? {} : { asked }) }
   try {
     const far = how === 'resume' ? await howFar(world, kept) : null
     if (far?.is === 'not-begun') refuseExpired(world, kept.plan)
