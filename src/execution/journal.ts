@@ -41,6 +41,8 @@ export interface Journal {
   readonly entries: readonly JournalEntry[]
   /** Throws `run-continued-elsewhere` when another process has appended in the meantime: it continues this run. */
   append(entry: JournalEntry): Promise<void>
+  /** Throws `run-continued-elsewhere` when another process has: for one that waits, and writes nothing meanwhile. */
+  refuseContinuedElsewhere(): Promise<void>
 }
 
 /** The journal of a run, with all that was written to it so far. */
@@ -49,25 +51,27 @@ export async function openJournal(store: ConditionalStore, run: string): Promise
   const keys = await store.list(prefix)
   const documents = await Promise.all(keys.map((key) => store.get(key)))
   const entries = documents.flatMap((document) => (document === null ? [] : [document.body.entry as unknown as JournalEntry]))
+  const nextKey = (): string => `${prefix}${String(entries.length + 1).padStart(6, '0')}.json`
   let last: Promise<unknown> = Promise.resolve()
+  // One after another: steps that run beside each other share one order.
+  const inTurn = (work: () => Promise<void>): Promise<void> => {
+    const turn = last.then(work)
+    last = turn.catch(() => undefined)
+    return turn
+  }
   return {
     entries,
-    append(entry) {
-      // One after another: steps that run beside each other share one order.
-      const write = last.then(async () => {
-        await store
-          .create(`${prefix}${String(entries.length + 1).padStart(6, '0')}.json`, {
-            schemaVersion: 1,
-            entry: entry as unknown as JsonObject,
-          })
-          .catch((error: unknown) => {
-            throw asStandbyError(error).code === 'witness-conflict' ? continuedElsewhere(run, error) : error
-          })
+    append: (entry) =>
+      inTurn(async () => {
+        await store.create(nextKey(), { schemaVersion: 1, entry: entry as unknown as JsonObject }).catch((error: unknown) => {
+          throw asStandbyError(error).code === 'witness-conflict' ? continuedElsewhere(run, error) : error
+        })
         entries.push(entry)
-      })
-      last = write.catch(() => undefined)
-      return write
-    },
+      }),
+    refuseContinuedElsewhere: () =>
+      inTurn(async () => {
+        if ((await store.get(nextKey())) !== null) throw continuedElsewhere(run, undefined)
+      }),
   }
 }
 
