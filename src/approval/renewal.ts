@@ -7,9 +7,7 @@ export function renewalOf({ approval: { github, signatures } }: Stack, run: stri
     ...(github === undefined ? [] : [`run the failover workflow with operation: resume, run: ${run} and digest: ${digest}`]),
     ...(signatures === undefined
       ? []
-      : [
-          `standby failover approve --plan <its plan.json> --resume ${run} --reason "…", and with what was signed: ${resume} --signature …`,
-        ]),
+      : [`standby failover approve --resume ${run} --reason "…", and with what was signed: ${resume} --signature …`]),
   ]
   return `Get a new approval for this run: ${ways.join('; or: ') || `${resume} --digest ${digest}`}.`
 }

@@ -22,7 +22,7 @@ export interface KeptRun {
 }
 
 /** The named run, or the one that has left its lock behind. Throws `run-unknown`. */
-export async function readRun(world: World, named: string | null): Promise<KeptRun> {
+export async function readRun(world: Pick<World, 'store'>, named: string | null): Promise<KeptRun> {
   const run = named ?? (await unfinishedRun(world))
   const [plan, approval] = await Promise.all([world.store.get(`runs/${run}/plan.json`), world.store.get(`runs/${run}/approval.json`)])
   if (plan === null || approval === null) throw await unknownRun(world, run)
@@ -70,7 +70,7 @@ export async function continueFailover(
 /** Refused by the run's own journal, before this process has written or done anything. */
 const TOO_LATE = ['run-ended', 'past-point-of-no-return']
 
-async function unfinishedRun(world: World): Promise<string> {
+async function unfinishedRun(world: Pick<World, 'store'>): Promise<string> {
   const lock = await readLock(world.store)
   if (lock !== null && !lock.record.released && isOfMove(lock.record)) return runOfHolder(lock.record.holder)
   throw inputError('run-unknown', 'no run has left its lock behind: nothing is unfinished', {
@@ -78,7 +78,7 @@ async function unfinishedRun(world: World): Promise<string> {
   })
 }
 
-async function unknownRun(world: World, run: string): Promise<StandbyError> {
+async function unknownRun(world: Pick<World, 'store'>, run: string): Promise<StandbyError> {
   const runs = [...new Set((await world.store.list('runs/')).map((key) => key.split('/')[1] ?? ''))]
   const meant = nearest(run, runs)
   return inputError('run-unknown', `the witness knows no run ${run}`, {

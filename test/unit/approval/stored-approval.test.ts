@@ -97,7 +97,7 @@ describe('a run that is resumed', () => {
       }
     }
     expect(next(reviewed, withGitHub)).toContain(`the failover workflow with operation: resume, run: r1 and digest: ${digestOf(plan)}`)
-    expect(next(signed, withKeys)).toContain('standby failover approve --plan <its plan.json> --resume r1')
+    expect(next(signed, withKeys)).toContain('standby failover approve --resume r1')
     expect(next(local, toyStack)).toContain(`standby failover resume --run r1 --reason "…" --digest ${digestOf(plan)}`)
     for (const [approval, stack] of [
       [reviewed, withGitHub],
