@@ -3,6 +3,7 @@ import type { World } from '../composition.ts'
 import { StandbyError } from '../errors.ts'
 import type { Observation } from '../observation/observation.ts'
 import { staleFacts } from '../planning/facts.ts'
+import { blockers } from '../planning/findings.ts'
 import { runOfHolder } from '../planning/lock.ts'
 import type { NamedFact, Plan } from '../planning/plan.ts'
 import { planCommand } from '../planning/plan-command.ts'
@@ -51,7 +52,9 @@ export function refuseExpired(world: World, plan: Plan): void {
  * very run, if it has left one, does not count.
  */
 export async function refuseUnlessStillTrue(world: World, plan: Plan, run: string): Promise<readonly NamedFact[]> {
-  const now = await plannedAgain(world, plan, run)
+  const first = await plannedAgain(world, plan, run)
+  // One answer that came too late is worth a second look, before it costs everybody's approval.
+  const now = onlySilence(plan, first) ? await plannedAgain(world, plan, run) : first
   const moved = staleFacts(plan.facts, now.facts)
   if (moved.length > 0)
     throw stale(
@@ -67,6 +70,20 @@ async function plannedAgain(world: World, { intent, id, nonce, tool }: Plan, run
   refuseStrangers(observation)
   return planMove(world.stack, withoutLockOf(run, observation), intent, world.drivers, { id, nonce, toolVersion: tool.version })
 }
+
+/** Whether nothing speaks against the plan but that somebody did not answer in time. */
+function onlySilence(plan: Plan, now: Plan): boolean {
+  const seen = new Map(now.facts.map((fact) => [placeOf(fact), fact.value]))
+  const silent = plan.facts.filter(
+    (fact) => !seen.has(placeOf(fact)) || (fact.component === 'sites' && seen.get(placeOf(fact)) === false && fact.value === true),
+  )
+  const places = new Set(silent.map(placeOf))
+  const answered = now.facts.filter((fact) => !places.has(placeOf(fact)))
+  // As if whoever is not heard had said what it said before.
+  if (staleFacts(plan.facts, [...answered, ...silent]).length > 0) return false
+  return silent.length > 0 || blockers(now.findings).some(({ code }) => code.endsWith('-silent'))
+}
+const placeOf = ({ component, site, name }: NamedFact): string => `${component}@${site} ${name}`
 
 function withoutLockOf(run: string, observation: Observation): Observation {
   const { witness } = observation

@@ -5,8 +5,9 @@ import { openJournal } from '../../../src/execution/journal.ts'
 import { readActive, readLock, releaseLock, takeLock } from '../../../src/execution/witness.ts'
 import { executeFailover } from '../../../src/operations/execute-failover.ts'
 import { planFailover } from '../../../src/operations/plan-failover.ts'
+import type { Driver } from '../../../src/planning/driver.ts'
 import type { MoveRequest } from '../../../src/planning/intent.ts'
-import { deployedToy, toyApproval, toyDriver, toyWorld } from '../../support/toy-stack.ts'
+import { deployedToy, type ToyWorld, toyApproval, toyDriver, toyWorld } from '../../support/toy-stack.ts'
 
 describe('a planned move', () => {
   test('ends with the new site writing, the witness naming it in the next epoch, and the lock released', async () => {
@@ -165,6 +166,38 @@ describe('a plan that is not true any more is refused before any effect', () => 
     const report = await executeFailover(world, plan, toyApproval(title.includes('digest') ? 'other' : digest))
     expect(report).toMatchObject({ verdict: 'refused', failure: { code } })
     expect(at.toy.effects).toEqual([])
+  })
+
+  /** The toy stack, of which one part does not answer the first looks. */
+  async function silentAtFirst(looks: number, change: (toy: ToyWorld) => void = () => undefined) {
+    const { toy, store } = await deployedToy()
+    const { plan, digest } = await planFailover(toyWorld(toy, store), { mode: 'switchover', to: 'dc-b' })
+    change(toy)
+    const own = toyDriver(toy)
+    let asked = 0
+    const driver: Driver = {
+      ...own,
+      async observe(component, at, context) {
+        if (component.name === 'database' && at === 'dc-b' && ++asked <= looks) return { kind: 'silent', why: 'no answer within 3 s' }
+        return own.observe(component, at, context)
+      },
+    }
+    return { report: await executeFailover(toyWorld(toy, store, { driver }), plan, toyApproval(digest)), looks: asked }
+  }
+
+  test('a part that does not answer once costs nobody the approval: it is asked once more', async () => {
+    expect((await silentAtFirst(1)).report).toMatchObject({ verdict: 'moved' })
+    expect(await silentAtFirst(9)).toMatchObject({
+      report: { verdict: 'refused', failure: { code: 'plan-stale', what: expect.stringContaining('not to be seen') } },
+      looks: 2,
+    })
+  })
+
+  test('a part that does not answer is not asked once more when another one has changed', async () => {
+    const changed = await silentAtFirst(1, (toy) => {
+      toy.writer = null
+    })
+    expect(changed).toMatchObject({ report: { failure: { code: 'plan-stale' } }, looks: 1 })
   })
 
   test('an expired plan', async () => {
