@@ -37,7 +37,7 @@ export async function leaveEvidence(
   }
 }
 
-const SILENT = ['witness-unreachable', 'witness-denied']
+const SILENT = ['witness-silent', 'witness-unreachable', 'witness-denied']
 
 /** A process that leaves no record says so where somebody looks: in its log. */
 export const sayNoEvidence = (world: World, run: string, why: string): void =>

@@ -193,6 +193,19 @@ describe('a plan that is not true any more is refused before any effect', () => 
     })
   })
 
+  test('nor does a site that does not answer once, and is not seen alive therefore', async () => {
+    const { toy, store } = await deployedToy()
+    const { plan, digest } = await planFailover(toyWorld(toy, store), { mode: 'switchover', to: 'dc-b' })
+    const silent = ['dc-a']
+    const world = toyWorld(toy, store, { silent })
+    const observe = async () => {
+      const seen = await world.observe()
+      silent.length = 0
+      return seen
+    }
+    expect(await executeFailover({ ...world, observe }, plan, toyApproval(digest))).toMatchObject({ verdict: 'moved' })
+  })
+
   test('a part that does not answer is not asked once more when another one has changed', async () => {
     const changed = await silentAtFirst(1, (toy) => {
       toy.writer = null
