@@ -19,7 +19,7 @@ export function refuseOtherThanApproved(world: World, { plan, approval, run, how
   const digest = digestOf(plan)
   const begun = how !== 'begin'
   const refuse = (what: string, forRun: string): never => {
-    throw begun ? stale(what, `${forRun} Nothing was changed now.`) : stale(what, newPlan(plan))
+    throw begun ? stale(what, `Nothing was changed now. ${forRun}`) : stale(what, newPlan(plan))
   }
   const again = `standby failover ${how} --run ${run}`
   if (approval.digest !== digest)

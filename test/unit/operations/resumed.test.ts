@@ -8,6 +8,7 @@ import { planFailover } from '../../../src/operations/plan-failover.ts'
 import type { Driver } from '../../../src/planning/driver.ts'
 import type { MoveRequest } from '../../../src/planning/intent.ts'
 import { purposeOf } from '../../../src/planning/lock.ts'
+import { digestOf } from '../../../src/planning/plan-digest.ts'
 import { deployedToy, toyApproval, toyClock, toyDriver, toyWorld } from '../../support/toy-stack.ts'
 
 const RUN = 'r1'
@@ -149,5 +150,35 @@ describe('a failover that stopped before the witness named the new site', () => 
         component.name === 'database' ? { of: 'writes', bytes: [0, 9], seconds: [0, 61], why: 'an old archive' } : null,
     }
     expect(await continued(at, 'resume', driver, [])).toMatchObject({ verdict: 'moved' })
+  })
+})
+
+describe('a run that was begun', () => {
+  async function begun() {
+    const at = await planned(SWITCHOVER, {})
+    const driver = toyDriver(at.toy, { start: async () => Promise.reject(siteError('image-missing', 'no image')) })
+    const { run } = await executeFailover(toyWorld(at.toy, at.store, { clock: at.clock, driver }), at.plan, toyApproval(at.digest))
+    return { ...at, run, kept: await readRun(at.world, run) }
+  }
+
+  test('is continued with the stack file that it was begun with: whoever has another one is told which, and to make no new plan', async () => {
+    const { world, kept, run } = await begun()
+    const other = { ...world, stack: { ...world.stack, source: { ...world.stack.source, digest: 'another' } } }
+    const { failure } = await continueFailover(other, kept, 'resume')
+    expect(failure).toMatchObject({ code: 'plan-stale', what: expect.stringMatching(/digest stack-digest; .* have another/) })
+    expect(failure?.next).toContain(`continue there: standby failover resume --run ${run}`)
+    expect(failure?.next).not.toContain('new plan')
+    expect(await continueFailover(world, kept, 'resume')).toMatchObject({ failure: null, verdict: 'moved' })
+  })
+
+  test('is continued by the version that it was begun by: whoever has another one is told which', async () => {
+    const { world, kept, run } = await begun()
+    const plan = { ...kept.plan, tool: { ...kept.plan.tool, version: '0.0.9' } }
+    const approval = { ...kept.approval, digest: digestOf(plan) }
+    const { failure } = await continueFailover(world, { ...kept, plan, approval }, 'resume')
+    expect(failure).toMatchObject({
+      code: 'plan-stale',
+      next: `Nothing was changed now. Use version 0.0.9: standby failover resume --run ${run}`,
+    })
   })
 })
