@@ -16,7 +16,7 @@ const lost = { kind: 'silent', why: 'no answer', triedFrom: ['this runner'] } as
 function codes(site: Observation['sites'][string], done: readonly string[]): string[] {
   const observation: Observation = { at: '', witness: { kind: 'silent', why: '' }, sites: { 'dc-a': site }, components: {} }
   const drivers = { toy: toyDriver({ writer: null, effects: [] }) }
-  const plan = { intent, steps } as unknown as Plan
+  const plan = { intent, steps, fencing: { required: 'traffic', planned: ['traffic', 'database'] } } as unknown as Plan
   return resumedFailoverFindings(toyStack, observation, plan, drivers, (step) => done.includes(step)).map(({ code }) => code)
 }
 
