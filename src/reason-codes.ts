@@ -107,8 +107,7 @@ export const REASON_CODES = {
   },
   'Approval without GitHub': {
     'approval-missing': 'The stack file demands an approval, and none was given.',
-    'approval-not-allowed':
-      'The approval that a run was begun with is not of the kind that the stack file demands now, or for something else.',
+    'approval-not-allowed': 'The approval of a run is not of the kind that the stack file demands now, or for something else.',
     'signatures-not-declared': 'Signatures are given, and the stack file names no keys.',
     'signature-not-found': 'The file of a signature can not be read.',
     'signature-unreadable': 'A file is no signature of ssh-keygen, or is damaged.',
