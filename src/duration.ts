@@ -15,6 +15,12 @@ export function parseDuration(text: string): Milliseconds | null {
   return match === null || unit === undefined ? null : Number(match[1]) * unit
 }
 
+/** As {@link parseDuration} reads it again, in the largest unit that is exact: `5m`. */
+export function durationInput(ms: Milliseconds): string {
+  const [name, unit] = Object.entries(UNITS).findLast(([, one]) => ms % one === 0) ?? ['ms', 1]
+  return `${ms / unit}${name}`
+}
+
 /** `8.4 s`, `3 min 20 s`, `2 h 5 min`: for people. */
 export function readableDuration(ms: Milliseconds): string {
   if (ms < 1_000) return `${Math.round(ms)} ms`

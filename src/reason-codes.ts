@@ -65,6 +65,7 @@ export const REASON_CODES = {
     'lock-held': 'Another run holds the lock of this stack.',
     'lock-lost': 'The lock was lost during the run; nothing irreversible was begun after that.',
     'past-point-of-no-return': 'The witness names the new site already: the move only goes forward. Resume it.',
+    'taken-back-behind-return': 'A step was taken back although the witness names the new site: a person looks before anybody goes on.',
     'run-continued-elsewhere': 'Another process has written to the journal of this run: it continues it, and this one stops.',
     'run-ended': 'The run that should be continued has ended.',
     'run-unknown': 'The witness holds no plan of this run.',
@@ -106,8 +107,7 @@ export const REASON_CODES = {
   },
   'Approval without GitHub': {
     'approval-missing': 'The stack file demands an approval, and none was given.',
-    'approval-not-allowed':
-      'The approval that a run was begun with is not of the kind that the stack file demands now, or for something else.',
+    'approval-not-allowed': 'The approval of a run is not of the kind that the stack file demands now, or for something else.',
     'signatures-not-declared': 'Signatures are given, and the stack file names no keys.',
     'signature-not-found': 'The file of a signature can not be read.',
     'signature-unreadable': 'A file is no signature of ssh-keygen, or is damaged.',

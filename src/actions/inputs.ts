@@ -142,6 +142,7 @@ export function readVerifyBackupInputs(): VerifyBackupInputs {
 export function readFailoverInputs(): FailoverInputs {
   refuseUnknown('failover', process.env)
   const operation = choice('operation', ['plan', 'execute', 'resume', 'abort'], 'plan')
+  refuseForeign(operation)
   const common = { stack: stackPath(), to: required('to') }
   const planPath = text('plan') || 'standby-plan.json'
   if (operation === 'plan') return Object.freeze({ operation, stack: common.stack, request: readMoveRequest(common.to), planPath })
@@ -158,6 +159,36 @@ export function readFailoverInputs(): FailoverInputs {
   mask(token)
   if (operation === 'execute') return Object.freeze({ operation, ...common, planPath, digest, token })
   return Object.freeze({ operation, ...common, run: text('run') || null, digest, token })
+}
+
+/**
+ * Inputs that another operation reads: whoever sets one expects an effect that it does not have. The reusable workflow hands `run` to execute
+ * as well, and the default of `mode` to everybody.
+ */
+const READ_BY: readonly (readonly [name: string, operations: readonly string[]])[] = [
+  ['mode', ['plan']],
+  ['from', ['plan']],
+  ['accept-data-loss', ['plan']],
+  ['digest', ['execute', 'resume', 'abort']],
+  ['confirm', ['execute', 'resume', 'abort']],
+  ['run', ['execute', 'resume', 'abort']],
+]
+
+function refuseForeign(operation: FailoverInputs['operation']): void {
+  for (const [name, operations] of READ_BY) {
+    const value = text(name)
+    if (operations.includes(operation) || value === '' || (name === 'mode' && value === 'switchover')) continue
+    throw inputError(
+      'input-invalid',
+      `${name} is ${value}, and belongs to operation: ${operations.join(', ')}; this is operation: ${operation}`,
+      {
+        next:
+          operation === 'plan'
+            ? `Leave it out, or name the operation. A plan needs no ${name}.`
+            : `Leave it out: the plan says it already. For another ${name}, make a new plan.`,
+      },
+    )
+  }
 }
 
 function readMoveRequest(to: string): MoveRequest {

@@ -1,4 +1,5 @@
-import type { Plan } from '../planning/plan.ts'
+import type { Intent, Plan } from '../planning/plan.ts'
+import { planCommand } from '../planning/plan-command.ts'
 import { digestOf } from '../planning/plan-digest.ts'
 import { type Refusal, refusal } from './refusal.ts'
 
@@ -7,7 +8,7 @@ export interface PlanInQuestion {
   /** Computed here, from the plan that is about to be executed. */
   readonly digest: string
   readonly expiresAt: string
-  readonly to: string
+  readonly intent: Intent
   /** Address of the GitHub run whose plan job made it; null when it was made elsewhere. */
   readonly madeIn: string | null
 }
@@ -15,7 +16,7 @@ export interface PlanInQuestion {
 export const planInQuestion = (plan: Plan): PlanInQuestion => ({
   digest: digestOf(plan),
   expiresAt: plan.expiresAt,
-  to: plan.intent.to,
+  intent: plan.intent,
   madeIn: plan.madeIn ?? null,
 })
 
@@ -37,5 +38,5 @@ export function ofExpiry(plan: PlanInQuestion, now: string): Refusal[] {
   // Not `<=`: a date that can not be read is no date in the future.
   return Date.parse(plan.expiresAt) > Date.parse(now)
     ? []
-    : [refusal('plan-expired', `the plan expired at ${plan.expiresAt}`, `Make a new plan: standby failover plan --to ${plan.to}.`)]
+    : [refusal('plan-expired', `the plan expired at ${plan.expiresAt}`, `Make a new plan: ${planCommand(plan.intent)}.`)]
 }

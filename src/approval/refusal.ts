@@ -10,17 +10,17 @@ export interface Refusal {
 export const refusal = (code: string, what: string, next: string): Refusal => ({ code, what, next })
 
 /** Throws the first reason, naming all of them; returns when there is none. */
-export function refuseFirst([first, ...others]: readonly Refusal[], where: string): void {
-  if (first !== undefined) throw refusedFor(first, where, others)
+export function refuseFirst([first, ...others]: readonly Refusal[], where: string, effect?: string): void {
+  if (first !== undefined) throw refusedFor(first, where, others, effect)
 }
 
-/** The error for a reason, with others named beside it. */
-export function refusedFor(first: Refusal, where: string, others: readonly Refusal[] = []): StandbyError {
+/** The error for a reason, with others named beside it, and what was changed or was not. */
+export function refusedFor(first: Refusal, where: string, others: readonly Refusal[] = [], effect = 'Nothing was changed.'): StandbyError {
   return new StandbyError({
     code: first.code,
     mustAct: 'approval',
     what: [first, ...others].map((one) => one.what).join('; '),
     where,
-    next: `${first.next} Nothing was changed.`,
+    next: `${first.next} ${effect}`,
   })
 }

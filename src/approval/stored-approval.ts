@@ -5,7 +5,9 @@ import { ofDigest, ofExpiry, planInQuestion } from './judge-plan.ts'
 import type { SignatureFile } from './judge-signatures.ts'
 import { EXECUTE, type Purpose } from './purpose.ts'
 import { type Refusal, refusal, refusedFor, refuseFirst } from './refusal.ts'
+import { renewalOf } from './renewal.ts'
 import { readSignedApproval } from './signed-approval.ts'
+import { ofReview } from './stored-review.ts'
 
 export interface StoredApproval {
   /** `runs/<run>/approval.json` of the witness, as it was read. */
@@ -25,29 +27,36 @@ export interface StoredApproval {
 export function judgeStoredApproval({ stored, run, plan, stack, now }: StoredApproval): Approval {
   const where = `runs/${run}/approval.json`
   const approval = approvalIn(stored)
-  if (approval === null) throw refusedFor(refusal('approval-unreadable', `${where} is no approval`, RENEW), where)
   const question = planInQuestion(plan)
+  const renew = renewalOf(stack, run, question.digest)
+  if (approval === null) throw refusedFor(refusal('approval-unreadable', `${where} is no approval`, renew), where, [], NOTHING_NOW)
   const refusals = [
     ...ofDigest(question, approval.digest),
-    ...ofPurpose(purposeIn(approval.proof.purpose), run),
+    ...ofPurpose(purposeIn(approval.proof.purpose), run, renew),
     ...ofExpiry(question, now.toISOString()),
-    ...ofKind(approval, stack),
+    ...ofKind(approval, stack, renew),
+    ...(approval.kind === 'github-environment' ? ofReview(approval, question.madeIn, renew) : []),
   ]
-  refuseFirst(refusals, where)
+  // A new plan would be refused: this run is not finished.
+  refuseFirst(
+    refusals.map((one) => ({ ...one, next: renew })),
+    where,
+    NOTHING_NOW,
+  )
   return approval.kind === 'signatures' ? readAgain(approval, plan, stack, now, where) : approval
 }
 
-const RENEW = 'Get a new approval for this run.'
+/** Of a run that was begun. */
+const NOTHING_NOW = 'Nothing was changed now.'
 
 /** What was approved for the end of one run is no approval of another, and who approved to take a run back did not approve to go on. */
-function ofPurpose(purpose: Purpose | null, run: string): Refusal[] {
+function ofPurpose(purpose: Purpose | null, run: string, next: string): Refusal[] {
   const fits = purpose !== null && (purpose.operation === 'execute' || (purpose.operation === 'resume' && purpose.run === run))
-  return fits ? [] : [refusal('approval-not-allowed', 'the stored approval is not for this run to go on', RENEW)]
+  return fits ? [] : [refusal('approval-not-allowed', 'the stored approval is not for this run to go on', next)]
 }
 
-function ofKind(approval: Approval, stack: Stack): Refusal[] {
+function ofKind(approval: Approval, stack: Stack, next: string): Refusal[] {
   const { github, signatures } = stack.approval
-  const next = 'Get an approval as the stack file demands it now.'
   const no = (what: string): Refusal[] => [refusal('approval-not-allowed', what, next)]
   if (approval.kind === 'local')
     return github === undefined && signatures === undefined

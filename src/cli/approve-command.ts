@@ -7,6 +7,8 @@ import { EXECUTE, type Purpose } from '../approval/purpose.ts'
 import { signaturesOf } from '../approval/signed-approval.ts'
 import { drivers, witnesses } from '../drivers/registry.ts'
 import { inputError, StandbyError } from '../errors.ts'
+import { openWitness } from '../open-witness.ts'
+import { readRun } from '../operations/continue-failover.ts'
 import { readPlan } from '../operations/read-plan.ts'
 import type { Approval } from '../operations/reports.ts'
 import type { Plan } from '../planning/plan.ts'
@@ -54,7 +56,7 @@ export interface ApproveSurroundings {
 }
 
 interface ApproveOptions {
-  readonly plan: string
+  readonly plan?: string
   readonly reason: string
   readonly requestedBy?: string
   readonly resume?: string
@@ -62,12 +64,12 @@ interface ApproveOptions {
   readonly out?: string
 }
 
-/** `standby failover approve`: prints what signers sign, and how. Contacts nothing, and needs no credential. */
+/** `standby failover approve`: prints what signers sign, and how. With the plan in a file it contacts nothing, and needs no credential. */
 export function addApprove(failover: Command, { common, run }: ApproveSurroundings): void {
   failover
     .command('approve')
-    .description('print the text that signers of this move sign; nothing is contacted')
-    .requiredOption('--plan <file>', 'the plan')
+    .description('print the text that signers of this move sign; with a plan in a file, nothing is contacted')
+    .option('--plan <file>', 'the plan; that of a run to resume or abort is read from the witness when absent')
     .requiredOption('--reason <text>', 'why the move is made without a reviewer on GitHub')
     .option('--requested-by <name>', 'who asks for the move; your user when absent')
     .option('--resume <run>', 'to go on with this run, whatever the expiry of its plan')
@@ -77,8 +79,23 @@ export function addApprove(failover: Command, { common, run }: ApproveSurroundin
 }
 
 async function approve(options: ApproveOptions, common: { readonly stack: string; readonly json: boolean }): Promise<string> {
-  const plan = await readPlan(options.plan, null)
+  const plan = options.plan === undefined ? null : await readPlan(options.plan, null)
   const stack = await loadStack(common.stack, { drivers, witnesses })
+  return textToSign(options, common, stack, plan ?? (await keptPlan(stack, options)))
+}
+
+/** As the run keeps it in the witness; whoever reads it needs the witness's credentials. */
+async function keptPlan(stack: Stack, { resume, abort }: ApproveOptions): Promise<Plan> {
+  const run = resume ?? abort
+  if (run === undefined)
+    throw inputError('input-missing', 'nobody says which plan is approved', {
+      next: 'Name its file with --plan, or a run with --resume or --abort.',
+    })
+  const store = await openWitness(stack, process.env, () => undefined)
+  return (await readRun({ store }, run)).plan
+}
+
+async function textToSign(options: ApproveOptions, common: { readonly json: boolean }, stack: Stack, plan: Plan): Promise<string> {
   refuseOtherStack(plan, stack)
   const { required, keys } = signaturesOf(stack)
   const { reason, requestedBy = userOf(process.env) } = options

@@ -96,7 +96,12 @@ type ContinueOptions = Partial<LocalApprovalOptions> & { readonly run?: string }
 function addContinue(program: Command, failover: Command, operation: 'resume' | 'abort', description: string): void {
   withApproval(failover.command(operation).description(description))
     .option('--run <id>', 'the run; without it the one that has left its lock behind')
-    .option('--reason <text>', 'a new approval, when the plan has expired: why it is given')
+    .option(
+      '--reason <text>',
+      operation === 'resume'
+        ? 'a new approval, when the plan has expired: why it is given'
+        : 'why the run is taken back; goes into its journal',
+    )
     .action((options: ContinueOptions) =>
       operate(program, async (world, learn) => {
         tellUsual(world, learn)
@@ -105,9 +110,10 @@ function addContinue(program: Command, failover: Command, operation: 'resume' | 
         const kept = await recordingRefusal(refusals, attempt, () => readRun(world, options.run ?? null))
         const { plan, run } = kept
         const renewed = await recordingRefusal(refusals, { ...attempt, plan, run }, async () =>
-          hasApproval(options) ? localApproval(world.stack, plan, options, { operation, run }) : null,
+          hasApproval(operation, options) ? localApproval(world.stack, plan, options, { operation, run }) : null,
         )
-        return shown(await continueFailover(world, kept, operation, renewed), operation === 'abort' ? 'undone' : 'moved')
+        const { by, reason } = attempt.asked
+        return shown(await continueFailover(world, kept, operation, renewed, { by, reason }), operation === 'abort' ? 'undone' : 'moved')
       }),
     )
 }
@@ -118,10 +124,14 @@ function attemptOf({ stack }: World, operation: Attempt['operation'], options: C
   return { stack: stack.name, operation, asked: { by: requestedBy, reason, from: null }, digest, run, plan: null }
 }
 
-/** Signatures or a digest without a reason are a new approval that lacks its reason, and never silently ignored. */
-function hasApproval(options: ContinueOptions): options is ContinueOptions & LocalApprovalOptions {
-  if (options.reason !== undefined) return true
-  if (options.signature === undefined && options.digest === undefined) return false
+/**
+ * Signatures or a digest without a reason are a new approval that lacks its reason, and never silently ignored. A reason alone asks for a new
+ * approval of a resume; of an abort, which needs none, it says why.
+ */
+export function hasApproval(operation: 'resume' | 'abort', options: ContinueOptions): options is ContinueOptions & LocalApprovalOptions {
+  const given = options.signature !== undefined || options.digest !== undefined
+  if (options.reason !== undefined) return given || operation === 'resume'
+  if (!given) return false
   throw inputError('reason-missing', 'a new approval needs a --reason', { next: 'Say why; it goes into the evidence.' })
 }
 

@@ -1,4 +1,4 @@
-import { asStandbyError, StandbyError } from '../errors.ts'
+import { StandbyError } from '../errors.ts'
 import type { StepReport } from '../operations/reports.ts'
 import type { Behaviour, Clock, Driver, DriverContext } from '../planning/driver.ts'
 import { holderOf } from '../planning/lock.ts'
@@ -6,13 +6,14 @@ import type { Plan, PlannedStep } from '../planning/plan.ts'
 import { activateStep, LOCK_STEP, WITNESS } from '../planning/witness-steps.ts'
 import { componentOf } from '../stack/stack.ts'
 import type { ConditionalStore } from './conditional-store.ts'
-import { type Journal, nextAttempt, openJournal, proofsOf, stepsOnRecord, turnedBack } from './journal.ts'
+import { type Asked, type Journal, nextAttempt, openJournal, proofsOf, stepsOnRecord, turnedBack } from './journal.ts'
+import { type Every, keepLock } from './keep-lock.ts'
 import { patientStore } from './patient-store.ts'
 import type { Progress } from './progress.ts'
 import { type Recorder, runSteps } from './run-steps.ts'
 import { touchWhatWasLeft } from './take-over.ts'
 import { beginRun, type Course, mayTurnBack, type RunState, type Verdict } from './transition.ts'
-import { assertStillOurs, LOCK_LIFETIME, releaseLock, renewLock } from './witness.ts'
+import { assertStillOurs, releaseLock } from './witness.ts'
 import { witnessBehaviours } from './witness-behaviours.ts'
 
 export interface MoveRun {
@@ -21,12 +22,16 @@ export interface MoveRun {
   readonly run: string
   /** `begin` a run, `resume` one that another process left, or `abort` it: go back, while that is possible. */
   readonly how: 'begin' | 'resume' | 'abort'
+  /** Who takes it back, and why; for the journal. */
+  readonly asked?: Asked
   readonly store: ConditionalStore
   readonly drivers: Readonly<Record<string, Driver>>
   readonly context: DriverContext
   readonly clock: Clock
   readonly progress: Progress
   readonly signal: AbortSignal
+  /** When the lock is renewed; by the time of the machine, when absent. */
+  readonly every?: Every
 }
 
 export interface MoveOutcome {
@@ -55,11 +60,12 @@ export async function executeMove(asked: MoveRun): Promise<MoveOutcome> {
   const at = (): string => move.clock.now().toISOString()
   const proofs = proofsOf(journal.entries)
   const lost = new AbortController()
-  const renewing = keepLock(move, holder, () => proofs.get(LOCK_STEP)?.holder === holder, lost)
+  const taken = (): boolean => proofs.get(LOCK_STEP)?.holder === holder
+  const renewing = keepLock({ store: move.store, holder, journal, clock, log: context.log, taken, lost }, move.every)
   try {
     const outcome = await runSteps({
       course,
-      from: move.how === 'abort' ? await turned(from, journal, at()) : from,
+      from: move.how === 'abort' ? await turned(move, from, journal, at()) : from,
       intent: move.plan.intent,
       context: move.context,
       clock: move.clock,
@@ -76,7 +82,7 @@ export async function executeMove(asked: MoveRun): Promise<MoveOutcome> {
     if (outcome.verdict !== null) await journal.append({ kind: 'ended', at: at(), verdict, code: outcome.failure?.code ?? null })
     return { steps: outcome.reports, failure: outcome.failure, verdict, committed: proofs.has(activateStep(move.plan.intent)) }
   } finally {
-    clearInterval(renewing)
+    renewing.stop()
   }
 }
 
@@ -125,8 +131,8 @@ async function join(move: MoveRun, journal: Journal): Promise<number> {
 }
 
 /** An abort is on record before anything is undone: whoever continues it goes back too. */
-async function turned(from: RunState, journal: Journal, at: string): Promise<RunState> {
-  await journal.append({ kind: 'turned-back', at })
+async function turned({ asked }: MoveRun, from: RunState, journal: Journal, at: string): Promise<RunState> {
+  await journal.append({ kind: 'turned-back', at, ...asked })
   return { ...from, direction: 'back' }
 }
 
@@ -156,18 +162,4 @@ function recorderTo(journal: Journal): Recorder {
     turnedBack: (at) => journal.append({ kind: 'turned-back', at }),
     undone: (step, at) => journal.append({ kind: 'undone', at, step: step.id }),
   }
-}
-
-/** Renews the lock from when it was taken on, while the run lives; a lost lock stops it. */
-function keepLock(move: MoveRun, holder: string, taken: () => boolean, lost: AbortController): NodeJS.Timeout {
-  const timer = setInterval(() => {
-    if (!taken()) return
-    renewLock(move.store, holder, move.clock.now()).catch((error: unknown) => {
-      const reason = asStandbyError(error)
-      if (reason.code === 'lock-lost' && reason.message.includes('holds it now')) lost.abort(reason)
-      else move.context.log.warning(`the lock could not be renewed: ${reason.message}`)
-    })
-  }, LOCK_LIFETIME / 4)
-  timer.unref()
-  return timer
 }

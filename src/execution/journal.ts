@@ -26,15 +26,23 @@ export type JournalEntry =
   /** A fence that was not needed, and could not be shut: the run went on without it. */
   | { readonly kind: 'given-up'; readonly at: string; readonly step: StepId; readonly code: string; readonly what: string }
   /** From here on the run only goes back, unless the point of no return turns out to be behind it. */
-  | { readonly kind: 'turned-back'; readonly at: string }
+  | ({ readonly kind: 'turned-back'; readonly at: string } & Partial<Asked>)
   | { readonly kind: 'undone'; readonly at: string; readonly step: StepId }
   | { readonly kind: 'ended'; readonly at: string; readonly verdict: Verdict; readonly code: string | null }
+
+/** Who asked on a command line for a run to be taken back, and why; nobody has verified it. */
+export interface Asked {
+  readonly by: string
+  readonly reason: string | null
+}
 
 /** The append-only record of one run in the witness: one object per entry, so that two writers cannot both append. */
 export interface Journal {
   readonly entries: readonly JournalEntry[]
   /** Throws `run-continued-elsewhere` when another process has appended in the meantime: it continues this run. */
   append(entry: JournalEntry): Promise<void>
+  /** Throws `run-continued-elsewhere` when another process has: for one that waits, and writes nothing meanwhile. */
+  refuseContinuedElsewhere(): Promise<void>
 }
 
 /** The journal of a run, with all that was written to it so far. */
@@ -43,25 +51,27 @@ export async function openJournal(store: ConditionalStore, run: string): Promise
   const keys = await store.list(prefix)
   const documents = await Promise.all(keys.map((key) => store.get(key)))
   const entries = documents.flatMap((document) => (document === null ? [] : [document.body.entry as unknown as JournalEntry]))
+  const nextKey = (): string => `${prefix}${String(entries.length + 1).padStart(6, '0')}.json`
   let last: Promise<unknown> = Promise.resolve()
+  // One after another: steps that run beside each other share one order.
+  const inTurn = (work: () => Promise<void>): Promise<void> => {
+    const turn = last.then(work)
+    last = turn.catch(() => undefined)
+    return turn
+  }
   return {
     entries,
-    append(entry) {
-      // One after another: steps that run beside each other share one order.
-      const write = last.then(async () => {
-        await store
-          .create(`${prefix}${String(entries.length + 1).padStart(6, '0')}.json`, {
-            schemaVersion: 1,
-            entry: entry as unknown as JsonObject,
-          })
-          .catch((error: unknown) => {
-            throw asStandbyError(error).code === 'witness-conflict' ? continuedElsewhere(run, error) : error
-          })
+    append: (entry) =>
+      inTurn(async () => {
+        await store.create(nextKey(), { schemaVersion: 1, entry: entry as unknown as JsonObject }).catch((error: unknown) => {
+          throw asStandbyError(error).code === 'witness-conflict' ? continuedElsewhere(run, error) : error
+        })
         entries.push(entry)
-      })
-      last = write.catch(() => undefined)
-      return write
-    },
+      }),
+    refuseContinuedElsewhere: () =>
+      inTurn(async () => {
+        if ((await store.get(nextKey())) !== null) throw continuedElsewhere(run, undefined)
+      }),
   }
 }
 

@@ -1,4 +1,4 @@
-import { asStandbyError, type StandbyError } from '../errors.ts'
+import { asStandbyError, StandbyError } from '../errors.ts'
 import type { JsonObject } from '../json.ts'
 import type { StepReport } from '../operations/reports.ts'
 import type { Behaviour, Clock, DriverContext, StepRun } from '../planning/driver.ts'
@@ -203,7 +203,21 @@ export async function runSteps(run: StepsRun): Promise<StepsOutcome> {
   }
   for (const { performer } of working.values()) performer.close()
   if (failure === null && run.signal.aborted) failure = asStandbyError(run.signal.reason)
+  if (failure === null && verdict === 'stopped') failure = takenBackBefore(run, state)
   return { reports: run.course.steps.flatMap((step) => reports.get(step.id) ?? []), failure, verdict, state }
+}
+
+/** An earlier process took back what this run rests on: whoever goes on without a look at the sites may lose what was written since. */
+function takenBackBefore({ course, intent }: StepsRun, state: RunState): StandbyError {
+  const undone = course.steps.filter(({ id }) => state.steps[id] === 'undone').map(({ id }) => id)
+  const [from, to] = [intent?.from ?? 'the old site', intent?.to ?? 'the new site']
+  return new StandbyError({
+    code: 'taken-back-behind-return',
+    mustAct: 'site',
+    what: `${undone.join(', ')} was taken back, and the witness names ${to}: what came after rests on nothing any more`,
+    where: 'witness active.json',
+    next: `See with standby status which site accepts writes, and keep ${from} from writing. A failover is not kept waiting by this run: standby failover plan --mode failover.`,
+  })
 }
 
 /** Somebody else holds the lock: this process touches nothing any more. */

@@ -122,6 +122,8 @@ function forward(course: Course, run: RunState): Command[] {
     if (under.length > 0) return under
     return mayTurnBack(course, run) ? [{ do: 'turn-back' }] : [{ do: 'end', verdict: 'stopped' }]
   }
+  // Behind the point of no return, what was built on a step that was taken back may not hold: a person has to look.
+  if (course.steps.some(({ id }) => run.steps[id] === 'undone')) return [{ do: 'end', verdict: 'stopped' }]
   const done = new Set(course.steps.filter(({ id }) => isOver(run.steps[id])).map(({ id }) => id))
   if (done.size === course.steps.length) return [{ do: 'end', verdict: 'moved' }]
   const begun = new Set(course.steps.filter(({ id }) => run.steps[id] !== 'todo').map(({ id }) => id))
@@ -155,6 +157,7 @@ function back(course: Course, run: RunState): Command[] {
   if (lockState === 'todo') return [{ do: 'end', verdict: 'undone' }]
   for (const step of wayBack(course)) {
     const state = run.steps[step.id] ?? 'todo'
+    if (step.id === course.pointOfNoReturn && state === 'stuck') return [{ do: 'end', verdict: 'stopped' }]
     if (state === 'cleared-back') return [{ do: 'take-back', step: step.id }]
     if (state === 'taken-back') return [{ do: 'record-undone', step: step.id }]
     if (mayHaveHappened(state) && needsLock(step)) return [{ do: 'assert-ours', step: step.id }]

@@ -1,9 +1,10 @@
 import { seconds } from '../duration.ts'
-import { StandbyError } from '../errors.ts'
+import { asStandbyError, StandbyError } from '../errors.ts'
 import type { ActiveRecord } from '../observation/observation.ts'
 import type { Behaviour, Clock, StepRun } from '../planning/driver.ts'
 import { isHeld, purposeOf, runOfHolder } from '../planning/lock.ts'
 import type { Plan } from '../planning/plan.ts'
+import { planCommand } from '../planning/plan-command.ts'
 import type { ConditionalStore } from './conditional-store.ts'
 import { PAST } from './transition.ts'
 import { readActive, readLock, releaseLock, replaceActive, takeLock, type Versioned } from './witness.ts'
@@ -25,7 +26,10 @@ export function witnessBehaviours(of: WitnessRun): Readonly<Record<string, Behav
   return { lock: lockBehaviour(of), activate: activateBehaviour(of), close: closeBehaviour(of) }
 }
 
-/** The nonce is burnt first: a plan that was executed once can not begin a second time, whatever became of its lock. */
+/**
+ * The nonce is burnt under the lock, before the epoch begins and before any effect: a plan that was executed once can not begin a second time,
+ * and a plan that had to make way for somebody else's lock is not used up.
+ */
 function lockBehaviour(of: WitnessRun): Behaviour {
   const { store, run, holder, plan, clock } = of
   const epoch = plan.epoch + 1
@@ -38,7 +42,7 @@ function lockBehaviour(of: WitnessRun): Behaviour {
       return { is: 'pending', waitingFor: held ? `the lock of ${lock.record.holder}, until ${lock.record.expiresAt}` : 'the lock' }
     },
     async apply(step) {
-      await burnNonce(store, plan, run)
+      await refuseBurnt(of)
       await untilEarlierProcessIsGone(of, step)
       await takeLock(store, {
         stack: plan.stack.name,
@@ -46,6 +50,11 @@ function lockBehaviour(of: WitnessRun): Behaviour {
         epoch,
         now: clock.now(),
         purpose: purposeOf(plan.intent),
+      })
+      await burnNonce(of).catch(async (error: unknown) => {
+        // Any other failure leaves the lock as it is: a run that is half done must be seen to be unfinished.
+        if (asStandbyError(error).code === 'plan-already-executed') await releaseLock(store, holder)
+        throw error
       })
       const active = await readActive(store)
       const record = active?.record
@@ -56,7 +65,7 @@ function lockBehaviour(of: WitnessRun): Behaviour {
           code: 'plan-stale',
           mustAct: 'approval',
           what: `the plan was made in epoch ${plan.epoch} with ${plan.intent.from} active; now it is epoch ${record?.epoch ?? 0} with ${record?.activeSite ?? 'no site'} active`,
-          next: 'Make a new plan.',
+          next: `Make a new plan: ${planCommand(plan.intent)}`,
         })
       }
       // Before the record says that we are here: whoever continues us, should we die now, finds the same run there, and does it again.
@@ -80,19 +89,27 @@ async function untilEarlierProcessIsGone({ store, run, holder, clock }: WitnessR
   }
 }
 
-async function burnNonce(store: ConditionalStore, plan: Plan, run: string): Promise<void> {
-  const key = `nonces/${plan.nonce}.json`
-  const burnt = await store.get(key)
-  if (burnt?.body.run === run) return
-  if (burnt === null) {
-    await store.create(key, { schemaVersion: 1, plan: plan.id, run })
-    return
+const nonceKey = ({ nonce }: Plan): string => `nonces/${nonce}.json`
+
+async function burnNonce(of: WitnessRun): Promise<void> {
+  const { store, plan, run } = of
+  try {
+    if ((await store.get(nonceKey(plan))) === null) await store.create(nonceKey(plan), { schemaVersion: 1, plan: plan.id, run })
+  } catch (error) {
+    if (asStandbyError(error).code !== 'witness-conflict') throw error
   }
+  await refuseBurnt(of)
+}
+
+/** Whoever begins with a plan that another run has executed is refused, before it asks for the lock that this other run may have left. */
+async function refuseBurnt({ store, plan, run }: WitnessRun): Promise<void> {
+  const burnt = await store.get(nonceKey(plan))
+  if (burnt === null || burnt.body.run === run) return
   throw new StandbyError({
     code: 'plan-already-executed',
     mustAct: 'approval',
     what: `plan ${plan.id} was executed before, by run ${String(burnt.body.run)}; a plan is executed once`,
-    next: 'Make a new plan.',
+    next: `Make a new plan: ${planCommand(plan.intent)}`,
   })
 }
 

@@ -81,22 +81,57 @@ export async function takeLock(store: ConditionalStore, request: LockRequest): P
 }
 
 /** Extends our lock; throws `lock-lost` when it is not ours any more. */
-export async function renewLock(store: ConditionalStore, holder: string, now: Date): Promise<void> {
-  const current = await ownLock(store, holder)
+export function renewLock(store: ConditionalStore, holder: string, now: Date): Promise<void> {
   const expiresAt = new Date(now.getTime() + LOCK_LIFETIME).toISOString()
-  try {
-    await store.replace(LOCK, asDocument({ ...current.record, expiresAt }), current.version)
-  } catch (error) {
-    throw asStandbyError(error).code === 'witness-conflict' ? lockLost(holder, 'somebody else changed it') : error
-  }
+  return inTurn(store, () =>
+    changeLock(
+      store,
+      () => ownLock(store, holder),
+      (record) => ({ ...record, expiresAt: latest(record.expiresAt, expiresAt) }),
+    ),
+  )
 }
 
 /** Gives our lock back; nothing happens when it is not ours any more. */
-export async function releaseLock(store: ConditionalStore, holder: string): Promise<void> {
-  const current = await readLock(store)
-  if (current === null || current.record.holder !== holder || current.record.released) return
-  await store.replace(LOCK, asDocument({ ...current.record, released: true }), current.version)
+export function releaseLock(store: ConditionalStore, holder: string): Promise<void> {
+  const ours = async (): Promise<Versioned<LockRecord> | null> => {
+    const current = await readLock(store)
+    return current === null || current.record.holder !== holder || current.record.released ? null : current
+  }
+  return inTurn(store, () => changeLock(store, ours, (record) => ({ ...record, released: true })))
 }
+
+/** A holder is one process: whoever changed the record while it is still ours was a write of our own, and the change is made again on top of it. */
+async function changeLock(
+  store: ConditionalStore,
+  read: () => Promise<Versioned<LockRecord> | null>,
+  change: (record: LockRecord) => LockRecord,
+): Promise<void> {
+  for (let tries = 1; ; tries++) {
+    const current = await read()
+    if (current === null) return
+    try {
+      await store.replace(LOCK, asDocument(change(current.record)), current.version)
+      return
+    } catch (error) {
+      if (asStandbyError(error).code !== 'witness-conflict' || tries === TRIES) throw error
+    }
+  }
+}
+const TRIES = 5
+/** Of two instants in ISO 8601, UTC. */
+const latest = (one: string, other: string): string => (one > other ? one : other)
+
+/** Steps that run side by side, the timer and the end of a run change the lock one after another. */
+function inTurn(store: ConditionalStore, work: () => Promise<void>): Promise<void> {
+  const turn = (turns.get(store) ?? Promise.resolve()).then(work)
+  turns.set(
+    store,
+    turn.catch(() => undefined),
+  )
+  return turn
+}
+const turns = new WeakMap<ConditionalStore, Promise<void>>()
 
 /**
  * Asserts, in front of an effect, that this run still holds the lock and that no later epoch has begun. A lock that expired or is about to,
@@ -122,7 +157,7 @@ function lockHeld(lock: LockRecord): StandbyError {
     mustAct: 'approval',
     what: `${lock.holder} holds the lock of ${lock.stack} since ${lock.takenAt}, for: ${lock.purpose}`,
     where: 'witness lock.json',
-    next: `Wait for that run to end. If its runner is dead, the lock ends by itself at ${lock.expiresAt}.`,
+    next: `Wait for that run to end; if its runner is dead, the lock ends by itself at ${lock.expiresAt}. Then begin again: nothing was changed or used up.`,
   })
 }
 

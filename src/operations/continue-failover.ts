@@ -2,15 +2,17 @@ import { judgeStoredApproval } from '../approval/stored-approval.ts'
 import type { World } from '../composition.ts'
 import { asStandbyError, inputError, type StandbyError } from '../errors.ts'
 import { withoutWriteId } from '../execution/conditional-store.ts'
+import type { Asked } from '../execution/journal.ts'
 import { readLock } from '../execution/witness.ts'
 import { isOfMove, runOfHolder } from '../planning/lock.ts'
 import type { Plan } from '../planning/plan.ts'
 import { nearest } from '../stack/nearest.ts'
 import { sayNoEvidence } from './leave-evidence.ts'
+import { howFar, refuseRiskier } from './may-go-on.ts'
 import { carryOut, type RunOfPlan, refusedReport } from './move-report.ts'
 import { refuseStrangers } from './refuse.ts'
 import type { Approval, MoveReport } from './reports.ts'
-import { refuseOtherThanApproved } from './still-true.ts'
+import { refuseExpired, refuseOtherThanApproved, refuseUnlessStillTrue } from './still-true.ts'
 
 /** A run that another process began, as it lies in the witness. */
 export interface KeptRun {
@@ -20,7 +22,7 @@ export interface KeptRun {
 }
 
 /** The named run, or the one that has left its lock behind. Throws `run-unknown`. */
-export async function readRun(world: World, named: string | null): Promise<KeptRun> {
+export async function readRun(world: Pick<World, 'store'>, named: string | null): Promise<KeptRun> {
   const run = named ?? (await unfinishedRun(world))
   const [plan, approval] = await Promise.all([world.store.get(`runs/${run}/plan.json`), world.store.get(`runs/${run}/approval.json`)])
   if (plan === null || approval === null) throw await unknownRun(world, run)
@@ -29,21 +31,28 @@ export async function readRun(world: World, named: string | null): Promise<KeptR
 
 /**
  * Continues a run that its process left: forward with `resume`, back with `abort`, for as long as that is possible. The approval of the run
- * holds until the plan expires; after that a resume needs a new one, for just that. Going back needs none: it restores what was.
+ * holds until the plan expires; after that a resume needs a new one, for just that. Going back needs none: it restores what was. A run that
+ * never held its lock has changed nothing: it is judged as one that begins now.
  */
 export async function continueFailover(
   world: World,
   kept: KeptRun,
   how: 'resume' | 'abort',
   renewed: Approval | null = null,
+  asked: Asked | null = null,
 ): Promise<MoveReport> {
   const begun = world.clock.now()
-  const of: RunOfPlan = { plan: kept.plan, approval: renewed ?? kept.approval, run: kept.run, how }
+  const of: RunOfPlan = { plan: kept.plan, approval: renewed ?? kept.approval, run: kept.run, how, ...(asked === null ? {} : { asked }) }
   try {
+    const far = how === 'resume' ? await howFar(world, kept) : null
+    if (far?.is === 'not-begun') refuseExpired(world, kept.plan)
     if (how === 'resume' && renewed === null)
       judgeStoredApproval({ stored: kept.approval, run: kept.run, plan: kept.plan, stack: world.stack, now: world.clock.now() })
-    refuseOtherThanApproved(world, of.plan, of.approval)
-    refuseStrangers(await world.observe())
+    refuseOtherThanApproved(world, of)
+    if (far?.is === 'not-begun') await refuseUnlessStillTrue(world, kept.plan, kept.run)
+    const observation = await world.observe()
+    refuseStrangers(observation)
+    if (far !== null) refuseRiskier(world, kept.run, kept.plan, observation, far)
   } catch (error) {
     return await refusedReport(world, of, begun, asStandbyError(error))
   }
@@ -61,7 +70,7 @@ export async function continueFailover(
 /** Refused by the run's own journal, before this process has written or done anything. */
 const TOO_LATE = ['run-ended', 'past-point-of-no-return']
 
-async function unfinishedRun(world: World): Promise<string> {
+async function unfinishedRun(world: Pick<World, 'store'>): Promise<string> {
   const lock = await readLock(world.store)
   if (lock !== null && !lock.record.released && isOfMove(lock.record)) return runOfHolder(lock.record.holder)
   throw inputError('run-unknown', 'no run has left its lock behind: nothing is unfinished', {
@@ -69,7 +78,7 @@ async function unfinishedRun(world: World): Promise<string> {
   })
 }
 
-async function unknownRun(world: World, run: string): Promise<StandbyError> {
+async function unknownRun(world: Pick<World, 'store'>, run: string): Promise<StandbyError> {
   const runs = [...new Set((await world.store.list('runs/')).map((key) => key.split('/')[1] ?? ''))]
   const meant = nearest(run, runs)
   return inputError('run-unknown', `the witness knows no run ${run}`, {

@@ -98,7 +98,9 @@ function activeSiteOf(world: World, observation: Observation): SiteName {
   const named = observation.witness.kind === 'answering' ? observation.witness.active?.activeSite : undefined
   const site = world.stack.sites.find((candidate) => candidate.name === (named ?? world.stack.initialActive))
   if (site === undefined)
-    throw inputError('active-site-undeclared', `the witness says that ${named} is active, and the stack file does not declare it`)
+    throw inputError('active-site-undeclared', `the witness says that ${named} is active, and the stack file does not declare it`, {
+      next: 'Declare it under sites again, or name the stack file of this witness. Nothing was changed.',
+    })
   return site.name
 }
 

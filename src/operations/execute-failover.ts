@@ -18,9 +18,9 @@ export async function executeFailover(world: World, plan: Plan, approval: Approv
   const of: RunOfPlan = { plan, approval, run, how: 'begin' }
   let started: readonly NamedFact[]
   try {
-    refuseOtherThanApproved(world, plan, approval)
+    refuseOtherThanApproved(world, of)
     refuseExpired(world, plan)
-    started = await refuseUnlessStillTrue(world, plan)
+    started = await refuseUnlessStillTrue(world, plan, run)
     await world.store.create(`runs/${run}/plan.json`, plan as unknown as JsonObject)
     await world.store.create(`runs/${run}/approval.json`, approval as unknown as JsonObject)
   } catch (error) {

@@ -24,7 +24,7 @@ export async function leaveEvidence(
   const { fence, loss, rto } = body
   const told = { ...report, fence, loss, rto }
   // A witness that kept the run from beginning is not waited for once more.
-  if (report.verdict === 'refused' && report.failure?.code.startsWith('witness-')) {
+  if (report.verdict === 'refused' && report.failure !== null && SILENT.includes(report.failure.code)) {
     lost(report.failure.what)
     return told
   }
@@ -36,6 +36,8 @@ export async function leaveEvidence(
     return told
   }
 }
+
+const SILENT = ['witness-silent', 'witness-unreachable', 'witness-denied']
 
 /** A process that leaves no record says so where somebody looks: in its log. */
 export const sayNoEvidence = (world: World, run: string, why: string): void =>

@@ -1,6 +1,7 @@
 import type { World } from '../composition.ts'
 import type { StandbyError } from '../errors.ts'
 import { executeMove } from '../execution/execute-move.ts'
+import type { Asked } from '../execution/journal.ts'
 import { progressTo } from '../execution/progress.ts'
 import { type NamedFact, PHASES, type Plan } from '../planning/plan.ts'
 import { digestOf } from '../planning/plan-digest.ts'
@@ -13,6 +14,8 @@ export interface RunOfPlan {
   readonly approval: Approval
   readonly run: string
   readonly how: 'begin' | 'resume' | 'abort'
+  /** Who takes it back, and why. */
+  readonly asked?: Asked
 }
 
 /**
@@ -25,6 +28,7 @@ export async function carryOut(world: World, of: RunOfPlan, begun: Date, started
     digest: digestOf(of.plan),
     run: of.run,
     how: of.how,
+    ...(of.asked === undefined ? {} : { asked: of.asked }),
     store: world.store,
     drivers: world.drivers,
     context: world.context,

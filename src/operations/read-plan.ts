@@ -1,5 +1,7 @@
 import { readFile } from 'node:fs/promises'
 import { inputError } from '../errors.ts'
+import { withoutWriteId } from '../execution/conditional-store.ts'
+import type { JsonObject } from '../json.ts'
 import type { Plan } from '../planning/plan.ts'
 
 /** The plan in a file, if it is one of ours for this target. Whether it is the approved one, its digest decides. */
@@ -47,9 +49,13 @@ function isPlan(plan: Partial<Plan> | null): boolean {
 
 function parse(text: string, path: string): Plan {
   try {
-    return JSON.parse(text) as Plan
+    const plan: unknown = JSON.parse(text)
+    // A plan that was downloaded from the witness.
+    return (isObject(plan) ? withoutWriteId(plan) : plan) as Plan
   } catch {
     // The parser's own message would quote the file, which may be a kubeconfig by mistake; and refusals are recorded.
     throw inputError('plan-invalid', `${path} is not JSON`, { next: 'Make a new plan: standby failover plan' })
   }
 }
+
+const isObject = (value: unknown): value is JsonObject => typeof value === 'object' && value !== null && !Array.isArray(value)

@@ -1,21 +1,40 @@
+import { renewalOf } from '../approval/renewal.ts'
 import type { World } from '../composition.ts'
 import { StandbyError } from '../errors.ts'
+import type { Observation } from '../observation/observation.ts'
 import { staleFacts } from '../planning/facts.ts'
+import { blockers } from '../planning/findings.ts'
+import { runOfHolder } from '../planning/lock.ts'
 import type { NamedFact, Plan } from '../planning/plan.ts'
+import { planCommand } from '../planning/plan-command.ts'
 import { digestOf } from '../planning/plan-digest.ts'
 import { planMove } from '../planning/plan-move.ts'
 import { TOOL_VERSION } from '../version.ts'
+import type { RunOfPlan } from './move-report.ts'
 import { refuseBlockers, refuseStrangers } from './refuse.ts'
-import type { Approval } from './reports.ts'
 
 /** Whether plan, approval, stack file and tool belong together. Throws `plan-stale` otherwise. */
-export function refuseOtherThanApproved(world: World, plan: Plan, approval: Approval): void {
+export function refuseOtherThanApproved(world: World, { plan, approval, run, how }: RunOfPlan): void {
+  const { stack } = world
   const digest = digestOf(plan)
-  if (approval.digest !== digest) throw stale(plan, `the approval is for the digest ${approval.digest}, this plan has ${digest}`)
-  if (plan.stack.name !== world.stack.name) throw stale(plan, `the plan is for the stack ${plan.stack.name}, this is ${world.stack.name}`)
-  if (plan.stack.digest !== world.stack.source.digest)
-    throw stale(plan, 'the stack file, or a file that it names, changed since the plan was made')
-  if (plan.tool.version !== TOOL_VERSION) throw stale(plan, `the plan was made by version ${plan.tool.version}, this is ${TOOL_VERSION}`)
+  const begun = how !== 'begin'
+  const refuse = (what: string, forRun: string): never => {
+    throw begun ? stale(what, `Nothing was changed now. ${forRun}`) : stale(what, newPlan(plan))
+  }
+  const again = `standby failover ${how} --run ${run}`
+  if (approval.digest !== digest)
+    refuse(`the approval is for the digest ${approval.digest}, this plan has ${digest}`, renewalOf(stack, run, digest))
+  if (plan.stack.name !== stack.name)
+    refuse(`the plan is for the stack ${plan.stack.name}, this is ${stack.name}`, `Name the stack file of ${plan.stack.name}: ${again}`)
+  if (plan.stack.digest !== stack.source.digest)
+    refuse(
+      begun
+        ? `run ${run} was begun with a stack file of the digest ${plan.stack.digest}; ${stack.source.path} and the files that it names have ${stack.source.digest}`
+        : 'the stack file, or a file that it names, changed since the plan was made',
+      `Check out the stack file as it was at ${plan.madeAt}, when the plan was made, and continue there: ${again}`,
+    )
+  if (plan.tool.version !== TOOL_VERSION)
+    refuse(`the plan was made by version ${plan.tool.version}, this is ${TOOL_VERSION}`, `Use version ${plan.tool.version}: ${again}`)
 }
 
 export function refuseExpired(world: World, plan: Plan): void {
@@ -24,24 +43,54 @@ export function refuseExpired(world: World, plan: Plan): void {
     code: 'plan-expired',
     mustAct: 'approval',
     what: `the plan expired at ${plan.expiresAt}`,
-    next: `Make a new plan: ${planCommand(plan)}`,
+    next: newPlan(plan),
   })
 }
 
-/** Everything is observed and planned again: what was approved must still be what is true. Returns the facts as they are now. */
-export async function refuseUnlessStillTrue(world: World, plan: Plan): Promise<readonly NamedFact[]> {
-  const observation = await world.observe()
-  refuseStrangers(observation)
-  const { id, nonce, tool } = plan
-  const now = planMove(world.stack, observation, plan.intent, world.drivers, { id, nonce, toolVersion: tool.version })
+/**
+ * Everything is observed and planned again: what was approved must still be what is true. Returns the facts as they are now. The lock of this
+ * very run, if it has left one, does not count.
+ */
+export async function refuseUnlessStillTrue(world: World, plan: Plan, run: string): Promise<readonly NamedFact[]> {
+  const first = await plannedAgain(world, plan, run)
+  // One answer that came too late is worth a second look, before it costs everybody's approval.
+  const now = onlySilence(plan, first) ? await plannedAgain(world, plan, run) : first
   const moved = staleFacts(plan.facts, now.facts)
   if (moved.length > 0)
-    throw stale(plan, moved.map((fact) => `${fact.fact} was ${fact.planned} when the plan was made, is ${fact.now} now`).join('; '))
+    throw stale(
+      moved.map((fact) => `${fact.fact} was ${fact.planned} when the plan was made, is ${fact.now} now`).join('; '),
+      newPlan(plan),
+    )
   refuseBlockers(now.findings, `the ${plan.intent.mode}`)
   return now.facts
 }
 
-const stale = (plan: Plan, what: string): StandbyError =>
-  new StandbyError({ code: 'plan-stale', mustAct: 'approval', what, next: `Nothing was changed. Make a new plan: ${planCommand(plan)}` })
+async function plannedAgain(world: World, { intent, id, nonce, tool }: Plan, run: string): Promise<Plan> {
+  const observation = await world.observe()
+  refuseStrangers(observation)
+  return planMove(world.stack, withoutLockOf(run, observation), intent, world.drivers, { id, nonce, toolVersion: tool.version })
+}
 
-const planCommand = ({ intent }: Plan): string => `standby failover plan --mode ${intent.mode} --to ${intent.to}`
+/** Whether nothing speaks against the plan but that somebody did not answer in time. */
+function onlySilence(plan: Plan, now: Plan): boolean {
+  const seen = new Map(now.facts.map((fact) => [placeOf(fact), fact.value]))
+  const silent = plan.facts.filter(
+    (fact) => !seen.has(placeOf(fact)) || (fact.component === 'sites' && seen.get(placeOf(fact)) === false && fact.value === true),
+  )
+  const places = new Set(silent.map(placeOf))
+  const answered = now.facts.filter((fact) => !places.has(placeOf(fact)))
+  // As if whoever is not heard had said what it said before.
+  if (staleFacts(plan.facts, [...answered, ...silent]).length > 0) return false
+  return silent.length > 0 || blockers(now.findings).some(({ code }) => code.endsWith('-silent'))
+}
+const placeOf = ({ component, site, name }: NamedFact): string => `${component}@${site} ${name}`
+
+function withoutLockOf(run: string, observation: Observation): Observation {
+  const { witness } = observation
+  if (witness.kind !== 'answering' || witness.lock === null || runOfHolder(witness.lock.holder) !== run) return observation
+  return { ...observation, witness: { ...witness, lock: null } }
+}
+
+const stale = (what: string, next: string): StandbyError => new StandbyError({ code: 'plan-stale', mustAct: 'approval', what, next })
+
+const newPlan = (plan: Plan): string => `Nothing was changed. Make a new plan: ${planCommand(plan.intent)}`

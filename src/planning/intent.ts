@@ -19,9 +19,14 @@ export function intentOf(stack: Stack, observation: Observation, request: MoveRe
   const to = declaredSite(stack, request.to)
   const activeSite = observation.witness.kind === 'answering' ? observation.witness.active?.activeSite : undefined
   const from = stack.sites.find((site) => site.name === (activeSite ?? stack.initialActive))
-  if (from === undefined) throw inputError('active-site-undeclared', `the stack file does not declare the active site ${activeSite}`)
+  if (from === undefined)
+    throw inputError('active-site-undeclared', `the stack file does not declare the active site ${activeSite}`, {
+      next: `Declare it under sites again, or name the stack file of this witness. Declared are ${stack.sites.map(({ name }) => name).join(', ')}.`,
+    })
   if (request.from !== undefined && request.from !== from.name)
-    throw inputError('not-the-active-site', `${request.from} is not the active site of ${stack.name}: ${from.name} is`)
+    throw inputError('not-the-active-site', `${request.from} is not the active site of ${stack.name}: ${from.name} is`, {
+      next: `Look at standby status: the site may have moved already. To move away from ${from.name}, name it as from, or leave from out.`,
+    })
   if (from.name === to.name)
     throw inputError('already-active', `${to.name} is the active site of ${stack.name} already`, {
       next: request.mode === 'rejoin' ? 'Name the site that should come back as a passive one.' : 'Nothing needs to be done.',

@@ -15,10 +15,11 @@ export const isHeld = (lock: LockRecord, now: Date): boolean => !lock.released &
 
 /**
  * A move that runs, or that nobody finished: its lock was never released. Whoever begins anything else first ends it, or says that its target
- * is lost too. Pure.
+ * is lost too. And a deploy at work, which a move waits for before its approval is spent. Pure.
  */
 export function lockFindings(lock: LockRecord | null, intent: Intent | null, now: Date): Finding[] {
-  if (lock === null || lock.released || !isOfMove(lock)) return []
+  if (lock === null || lock.released) return []
+  if (!isOfMove(lock)) return intent !== null && isHeld(lock, now) ? [atWork(lock, intent)] : []
   const run = runOfHolder(lock.holder)
   const common = { code: 'move-unfinished', next: `standby failover resume --run ${run}, or standby failover abort --run ${run}` }
   if (isHeld(lock, now))
@@ -38,3 +39,11 @@ export function lockFindings(lock: LockRecord | null, intent: Intent | null, now
     },
   ]
 }
+
+/** A failover is planned and approved meanwhile: whoever deploys to a lost site ends soon, or his lock does. */
+const atWork = (lock: LockRecord, intent: Intent): Finding => ({
+  code: 'lock-held',
+  severity: intent.mode === 'failover' ? 'warning' : 'blocker',
+  what: `${lock.holder} is at work (${lock.purpose}) and holds the lock until ${lock.expiresAt}`,
+  next: `Wait for it to end; if its runner is dead, its lock ends by itself at ${lock.expiresAt}.`,
+})

@@ -61,14 +61,11 @@ export function releaseIfOwn(world: W.WorldState, process: number): void {
 export function lockPart(model: Model, world: W.WorldState, process: number, run: number): 'went-on' | 'done' | 'waits' | 'refused' {
   const { plan, from } = model.planOf(run)
   const part = W.get(world, W.LOCK_PART + process)
+  const nonces = [...new Set(model.plans.map((one) => one.plan.nonce))]
+  const nonce = W.NONCE + nonces.indexOf(plan.nonce)
+  const isBurnt = ![0, run + 1].includes(W.get(world, nonce)) && !model.planted('burns-no-nonce')
   if (part === 0) {
-    const nonces = [...new Set(model.plans.map((one) => one.plan.nonce))]
-    const field = W.NONCE + nonces.indexOf(plan.nonce)
-    const burntBy = W.get(world, field)
-    if (!model.planted('burns-no-nonce')) {
-      if (burntBy !== 0 && burntBy !== run + 1) return 'refused'
-      world[field] = run + 1
-    }
+    if (isBurnt) return 'refused'
     world[W.LOCK_PART + process] = 1
     return 'went-on'
   }
@@ -79,6 +76,16 @@ export function lockPart(model: Model, world: W.WorldState, process: number, run
     world[W.HOLDER] = process + 1
     world[W.LOCK] = W.HELD
     world[W.LOCK_PART + process] = 2
+    return 'went-on'
+  }
+  if (part === 2) {
+    if (isBurnt) {
+      world[W.LOCK_PART + process] = 0
+      releaseIfOwn(world, process)
+      return 'refused'
+    }
+    if (!model.planted('burns-no-nonce')) world[nonce] = run + 1
+    world[W.LOCK_PART + process] = 3
     return 'went-on'
   }
   world[W.LOCK_PART + process] = 0

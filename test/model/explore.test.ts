@@ -23,4 +23,9 @@ describe('in every world within its bounds there is one writer, no acknowledged 
     process.stdout.write(`${explored.map(readable).join('\n')}\n${states} states in all\n`)
     expect(states).toBeGreaterThan(1_000_000)
   })
+
+  test('all of them are explored within two minutes', () => {
+    expect(explored).toHaveLength(SCENARIOS.length)
+    expect(explored.reduce((total, one) => total + one.milliseconds, 0)).toBeLessThan(2 * MINUTES)
+  })
 })

@@ -30,6 +30,16 @@ const turnsBackAlways: Rules = {
   },
 }
 
+const opensUncertainly: Rules = {
+  ...PRODUCTION,
+  commandsOf(course, run) {
+    const { pointOfNoReturn: point } = course
+    if (run.direction === 'forward' || point === null || run.steps[point] !== 'stuck') return PRODUCTION.commandsOf(course, run)
+    const commands = PRODUCTION.commandsOf(course, { ...run, steps: { ...run.steps, [point]: 'undone' } })
+    return commands.map((command) => (command.do === 'end' ? { ...command, verdict: 'stopped' } : command))
+  },
+}
+
 /** Each of these was, or could be, written by somebody in a hurry. The explorer must find all of them. */
 export const PLANTED_BUGS: readonly PlantedBug[] = [
   {
@@ -76,6 +86,16 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
       plants: ['takes-back-beyond-return'],
     },
     breaks: 'the old site does not serve',
+  },
+  {
+    scenario: {
+      ...one,
+      name: 'the old site is opened although nobody knows whether the new one is named',
+      processes: [begin(0), resume(0)],
+      faults: 2,
+      rules: opensUncertainly,
+    },
+    breaks: 'a run stops, and names no reason',
   },
   {
     scenario: {

@@ -44,7 +44,10 @@ export const nameOf = (model: Model, process: number): string => {
   return `process ${process + 1} (run ${run + 1}, ${how})`
 }
 
-/** Mirrors `refuseUnlessStillTrue` and `join` and `turned` of execute-move.ts. */
+/**
+ * Mirrors `refuseUnlessStillTrue` and `join` and `turned` of execute-move.ts. A resume is refused nothing here, where production asks what has
+ * changed: there are more worlds for it, not fewer.
+ */
 function comeToLife(model: Model, world: W.WorldState, process: number, emit: Emit): void {
   const { run, how } = must(model.scenario.processes[process])
   const table = model.tableOf(run)
@@ -285,6 +288,7 @@ class Working {
     const { action } = this.step
     const next = copyOf(this.world)
     if (action === 'activate') {
+      this.withFault(this.world, 'the witness stays silent')
       const undone = undoActivate(this.model, next, this.process, this.run)
       if (undone === 'lost') return this.lost(next)
       if (undone === 'past') {

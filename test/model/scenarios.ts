@@ -44,6 +44,15 @@ export const SCENARIOS: readonly Scenario[] = [
   },
   {
     ...CALM,
+    name: 'two faults, and a second process resumes',
+    plans: [THERE],
+    runs: [0],
+    processes: [begin(0), resume(0)],
+    faults: 2,
+    writes: 0,
+  },
+  {
+    ...CALM,
     name: 'a fence that is not needed fails, and a second process aborts',
     plans: [THERE_AT_BEST],
     runs: [0],

@@ -52,6 +52,7 @@ export function conditionalStore(store: ObjectStoreClient, signal: AbortSignal, 
             mustAct: 'approval',
             what: `${key} was written by somebody else in the meantime`,
             where: `witness ${key}`,
+            next: 'Look at what the other one does: standby status. Then try again.',
             cause: reason,
           })
         if (tries === 3) throw witnessError(reason)

@@ -128,6 +128,34 @@ describe('an execution', () => {
   })
 })
 
+describe('an input that another operation reads', () => {
+  const cases: [string, Record<string, string>][] = [
+    ['execute', { mode: 'failover' }],
+    ['execute', { from: 'dc-a' }],
+    ['execute', { 'accept-data-loss': '5m' }],
+    ['resume', { mode: 'rejoin' }],
+    ['abort', { 'accept-data-loss': '5m' }],
+    ['plan', { digest }],
+    ['plan', { confirm: 'dc-b' }],
+    ['plan', { run: 'r1' }],
+  ]
+  test.each(cases)('is refused by %s: %j', (operation, more) => {
+    given(operation === 'plan' ? { operation, to: 'dc-b', ...more } : { ...execute, operation, ...more })
+    expect(refusal(readFailoverInputs)).toEqual({
+      code: 'input-invalid',
+      text: expect.stringMatching(/belongs to operation: .*Leave it out/),
+    })
+  })
+
+  test('is not refused at its default, nor empty, as action.yml and the reusable workflow hand it over', () => {
+    given({ ...execute, mode: 'switchover', 'accept-data-loss': '', from: '', run: 'r1' })
+    expect(readFailoverInputs()).toMatchObject({ operation: 'execute' })
+    process.env = { ...before }
+    given({ operation: 'plan', to: 'dc-b', mode: 'switchover', digest: '', run: '', confirm: '' })
+    expect(readFailoverInputs()).toMatchObject({ operation: 'plan' })
+  })
+})
+
 describe('a plan', () => {
   test('is asked for in one of three modes; a failover says what may be lost', () => {
     given({ operation: 'plan', to: 'dc-b', mode: 'failover', 'accept-data-loss': '5m' })

@@ -9,6 +9,7 @@ import { approvalText } from '../../../src/approval/approval-text.ts'
 import { readGitHubApproval } from '../../../src/approval/read-approval.ts'
 import { readSignedApproval } from '../../../src/approval/signed-approval.ts'
 import { openGitHub } from '../../../src/clients/github.ts'
+import { minutes } from '../../../src/duration.ts'
 import { asStandbyError } from '../../../src/errors.ts'
 import type { Json } from '../../../src/json.ts'
 import { executeFailover } from '../../../src/operations/execute-failover.ts'
@@ -21,8 +22,6 @@ import { another, bentAt, type Path, placesIn, turned } from './bent.ts'
 import { quickSigner } from './signers.ts'
 
 const ENVIRONMENT = 'production-failover'
-/** A while after the toy world's plans are made. */
-const NOW = new Date('2026-11-20T12:30:00.000Z')
 const [rita, omar] = [quickSigner('rita'), quickSigner('omar')]
 const stack = {
   ...toyStack,
@@ -82,6 +81,8 @@ let paths: Record<'environment' | 'policies' | 'run' | 'approvals' | 'branch', s
 let env: Record<string, string>
 let plan: Plan
 let digest: string
+/** A while after the plan was made. */
+let now: Date
 let reviewer: number
 
 /** One run that was really planned, waited and approved; then what GitHub says of it is frozen. */
@@ -99,6 +100,7 @@ beforeAll(async () => {
   )
   plan = report.plan
   digest = report.digest
+  now = new Date(Date.parse(plan.madeAt) + minutes(30))
   env = {
     GITHUB_REPOSITORY: 'lab/stacks',
     GITHUB_RUN_ID: String(run.id),
@@ -125,8 +127,8 @@ beforeAll(async () => {
 })
 afterAll(() => said.stop())
 
-async function judged(now: Readonly<Record<string, Json>>, more: { env?: Record<string, string>; plan?: Plan; digest?: string } = {}) {
-  said.show(now)
+async function judged(bent: Readonly<Record<string, Json>>, more: { env?: Record<string, string>; plan?: Plan; digest?: string } = {}) {
+  said.show(bent)
   const github = openGitHub({ apiUrl: said.url, token: 'token', repository: 'lab/stacks', deadline: 5_000 })
   return readGitHubApproval({
     github,
@@ -134,7 +136,7 @@ async function judged(now: Readonly<Record<string, Json>>, more: { env?: Record<
     plan: more.plan ?? plan,
     digest: more.digest ?? digest,
     env: more.env ?? env,
-    now: NOW,
+    now,
   })
 }
 
@@ -266,7 +268,7 @@ describe('the plan, bent in one place', () => {
   const text = () => approvalText(plan, { ...REQUEST, purpose: { operation: 'execute' } })
   const signed = () => [rita, omar].map((signer) => ({ file: signer.name, text: signer.sign(text()) }))
   const bySignatures = (bent: Plan, signatures = signed()): Promise<string> =>
-    codeOf(() => readSignedApproval({ stack, plan: bent, signatures, ...REQUEST, now: NOW }))
+    codeOf(() => readSignedApproval({ stack, plan: bent, signatures, ...REQUEST, now }))
   /** As a job does it: the file is read, then the approval. */
   const both = async (content: string): Promise<readonly [string, string]> => {
     const read = await readPlan(fileOf(content), 'dc-b').catch((error: unknown) => asStandbyError(error).code)
@@ -329,7 +331,7 @@ describe('the plan, bent in one place', () => {
     const world = await deployed()
     const made = await planFailover(world, { mode: 'switchover', to: 'dc-b' })
     const signatures = [rita, omar].map((signer) => ({ file: signer.name, text: signer.sign(approvalTextOf(made.plan)) }))
-    const approval = readSignedApproval({ stack, plan: made.plan, signatures, ...REQUEST, now: NOW })
+    const approval = readSignedApproval({ stack, plan: made.plan, signatures, ...REQUEST, now })
     expect((await executeFailover(world, made.plan, approval)).verdict).toBe('moved')
     const again = await executeFailover(world, made.plan, approval)
     expect(again).toMatchObject({ verdict: 'refused', failure: { code: 'plan-stale' } })

@@ -9,6 +9,7 @@ import { judgeLocalApproval } from '../../../src/approval/local-approval.ts'
 import { readGitHubApproval } from '../../../src/approval/read-approval.ts'
 import { judgeStoredApproval } from '../../../src/approval/stored-approval.ts'
 import { openGitHub } from '../../../src/clients/github.ts'
+import { minutes } from '../../../src/duration.ts'
 import type { Json } from '../../../src/json.ts'
 import { executeFailover } from '../../../src/operations/execute-failover.ts'
 import { planFailover } from '../../../src/operations/plan-failover.ts'
@@ -23,8 +24,8 @@ import { turned } from './bent.ts'
 import { quickSigner } from './signers.ts'
 
 const ROUNDS = 500
-/** A while after the toy world's plans are made. */
-const NOW = new Date('2026-11-20T12:30:00.000Z')
+/** A while after a plan was made. */
+const whileAfter = ({ madeAt }: Plan): Date => new Date(Date.parse(madeAt) + minutes(30))
 const PEOPLE = ['rita', 'omar', 'olga', 'ravi']
 const signers = PEOPLE.map(quickSigner)
 
@@ -71,7 +72,7 @@ async function github(one: Round, made: (madeIn: string) => Promise<Plan>): Prom
     GITHUB_SHA: run.sha,
   }
   const client = openGitHub({ apiUrl: fake.url, token: 'token', repository: 'lab/stacks' })
-  return [stack, plan, await readGitHubApproval({ github: client, stack, plan, digest: digestOf(plan), env, now: NOW })]
+  return [stack, plan, await readGitHubApproval({ github: client, stack, plan, digest: digestOf(plan), env, now: whileAfter(plan) })]
 }
 
 async function locally(one: Round, made: () => Promise<Plan>): Promise<[Stack, Plan, Approval]> {
@@ -88,7 +89,7 @@ async function locally(one: Round, made: () => Promise<Plan>): Promise<[Stack, P
           return { file: `${index}.sig`, text: one.mailed ? signature.replaceAll('\n', '\r\n') : signature }
         })
   const digest = one.way === 'local' ? digestOf(plan) : null
-  return [stack, plan, judgeLocalApproval({ stack, plan, digest, signatures, now: NOW, ...request })]
+  return [stack, plan, judgeLocalApproval({ stack, plan, digest, signatures, now: whileAfter(plan), ...request })]
 }
 
 test(`${ROUNDS} rounds of plan, approve, execute and look again end without one false refusal`, async () => {
@@ -111,7 +112,7 @@ test(`${ROUNDS} rounds of plan, approve, execute and look again end without one 
       expect(report).toMatchObject({ verdict: 'moved', failure: null })
       // Another process that continues reads it from the witness.
       const stored: unknown = JSON.parse(JSON.stringify(approval))
-      expect(judgeStoredApproval({ stored, run: report.run, plan, stack, now: NOW })).toEqual(approval)
+      expect(judgeStoredApproval({ stored, run: report.run, plan, stack, now: whileAfter(plan) })).toEqual(approval)
     }),
     { numRuns: ROUNDS },
   )

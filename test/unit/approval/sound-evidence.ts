@@ -1,4 +1,5 @@
 import type { ApprovalEvidence } from '../../../src/approval/judge-approval.ts'
+import type { SiteName } from '../../../src/stack/stack.ts'
 
 const sha = 'c0ffee'.padEnd(40, '0')
 const digest = 'd1'.repeat(32)
@@ -18,7 +19,12 @@ export const SOUND: ApprovalEvidence = {
     purpose: { operation: 'execute' },
   },
   now: '2026-11-21T05:30:00.000Z',
-  plan: { digest, expiresAt: '2026-11-21T07:00:00.000Z', to: 'dc-b', madeIn: runUrl },
+  plan: {
+    digest,
+    expiresAt: '2026-11-21T07:00:00.000Z',
+    intent: { mode: 'switchover', from: 'dc-a' as SiteName, to: 'dc-b' as SiteName },
+    madeIn: runUrl,
+  },
   gates: [
     {
       name: 'production-failover',

@@ -16,7 +16,8 @@ const [rita, omar, olga] = ['rita', 'omar', 'olga'].map(quickSigner) as [
   ReturnType<typeof quickSigner>,
   ReturnType<typeof quickSigner>,
 ]
-const plan = JSON.parse(planText()) as Plan
+const RUN_URL = 'https://github.com/acme/stacks/actions/runs/501'
+const plan = { ...(JSON.parse(planText()) as Plan), madeIn: RUN_URL }
 const NOW = new Date('2026-11-21T06:00:00.000Z')
 const github = { environments: ['failover', 'failover-second'], branch: 'main', approvers: 2 }
 const keysOf = (...signers: readonly (typeof rita)[]) => ({ required: 2, keys: signers.map(({ name, key }) => ({ name, key })) })
@@ -37,6 +38,12 @@ const reviewed: Approval = {
     environments: [
       { id: 71, name: 'failover' },
       { id: 72, name: 'failover-second' },
+    ],
+    run: 501,
+    url: RUN_URL,
+    approvals: [
+      { state: 'approved', user: { id: 20, login: 'rita' } },
+      { state: 'approved', user: { id: 21, login: 'omar' } },
     ],
   },
 }
@@ -78,6 +85,39 @@ describe('a run that is resumed', () => {
       [local, toyStack],
     ] as const)
       expect(code(stored(approval), stack, { now })).toBe('plan-expired')
+  })
+
+  test('is told how it gets a new approval, and never to make a new plan: it is not finished', () => {
+    const now = new Date(plan.expiresAt)
+    const next = (approval: Approval, stack: Stack): string => {
+      try {
+        return judge(stored(approval), stack, { now }).kind
+      } catch (error) {
+        return (error as { next: string }).next
+      }
+    }
+    expect(next(reviewed, withGitHub)).toContain(`the failover workflow with operation: resume, run: r1 and digest: ${digestOf(plan)}`)
+    expect(next(signed, withKeys)).toContain('standby failover approve --resume r1')
+    expect(next(local, toyStack)).toContain(`standby failover resume --run r1 --reason "…" --digest ${digestOf(plan)}`)
+    for (const [approval, stack] of [
+      [reviewed, withGitHub],
+      [signed, withKeys],
+      [local, toyStack],
+    ] as const)
+      expect(next(approval, stack)).not.toMatch(/new plan|Nothing was changed\./)
+  })
+
+  const bent: [string, string, (approval: Approval) => object][] = [
+    ['the id of an approver', 'not-approved', (one) => ({ ...one, approvers: [one.approvers[0], { id: '22', name: 'omar' }] })],
+    ['the name of an approver', 'not-approved', (one) => ({ ...one, approvers: [one.approvers[0], { id: '21', name: 'olga' }] })],
+    ['who asked for it', 'approver-is-requester', (one) => ({ ...one, requestedBy: 'Rita' })],
+    ['the run of GitHub', 'plan-of-another-run', (one) => ({ ...one, proof: { ...one.proof, run: 502 } })],
+    ['the address of that run', 'plan-of-another-run', (one) => ({ ...one, proof: { ...one.proof, url: `${RUN_URL}0` } })],
+    ['what GitHub said of the approvals', 'not-approved', (one) => ({ ...one, proof: { ...one.proof, approvals: [] } })],
+    ['the environments', 'approval-not-allowed', (one) => ({ ...one, proof: { ...one.proof, environments: [] } })],
+  ]
+  test.each(bent)('is refused when %s was changed in a stored approval of reviewers: %s', (_what, expected, bend) => {
+    expect(code(bend(reviewed), withGitHub)).toBe(expected)
   })
 
   test('is refused with the approval of another plan', () => {

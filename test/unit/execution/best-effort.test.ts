@@ -114,6 +114,7 @@ describe('a fence that the required level does not need', () => {
   })
 
   test('leaves a run that is resumed to the same end, wherever its process died', async () => {
+    let resumed = 0
     for (let diesAt = 0; ; diesAt++) {
       const at = await approved({ power: refused })
       const mortal = mortalProcess(at.process(), diesAt)
@@ -126,7 +127,9 @@ describe('a fence that the required level does not need', () => {
       expect(report.verdict).toBe('moved')
       expect(givenUpIn(await at.journal(run))).toHaveLength(1)
       expect((await readActive(at.store))?.record.activeSite).toBe('dc-b')
+      resumed += 1
     }
+    expect(resumed).toBeGreaterThan(30)
   })
 })
 

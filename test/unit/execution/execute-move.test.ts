@@ -1,10 +1,13 @@
 import { describe, expect, test } from '@jest/globals'
 import { siteError } from '../../../src/errors.ts'
+import type { ConditionalStore } from '../../../src/execution/conditional-store.ts'
 import { openJournal } from '../../../src/execution/journal.ts'
-import { readActive, readLock, takeLock } from '../../../src/execution/witness.ts'
+import { readActive, readLock, releaseLock, takeLock } from '../../../src/execution/witness.ts'
 import { executeFailover } from '../../../src/operations/execute-failover.ts'
 import { planFailover } from '../../../src/operations/plan-failover.ts'
-import { deployedToy, toyApproval, toyDriver, toyWorld } from '../../support/toy-stack.ts'
+import type { Driver } from '../../../src/planning/driver.ts'
+import type { MoveRequest } from '../../../src/planning/intent.ts'
+import { deployedToy, type ToyWorld, toyApproval, toyDriver, toyWorld } from '../../support/toy-stack.ts'
 
 describe('a planned move', () => {
   test('ends with the new site writing, the witness naming it in the next epoch, and the lock released', async () => {
@@ -83,6 +86,59 @@ describe('a planned move', () => {
     ])
     expect(reports.map((report) => report.verdict).sort()).toEqual(['moved', 'refused'])
     expect(toy.effects.filter((effect) => effect === 'promote')).toHaveLength(1)
+    // The other one says why, and leaves its record.
+    const loser = reports.find(({ verdict }) => verdict === 'refused')
+    expect(loser).toMatchObject({ failure: { code: 'lock-held', next: expect.stringContaining('begin again') } })
+    expect(await store.getText(loser?.evidence ?? '')).toContain('lock-held')
+  })
+
+  test('a run that finds its plan burnt by another one under its own lock is refused with that reason, and gives the lock back', async () => {
+    const { toy, store } = await deployedToy()
+    const { plan, digest } = await planFailover(toyWorld(toy, store), { mode: 'switchover', to: 'dc-b' })
+    const key = `nonces/${plan.nonce}.json`
+    const racing: ConditionalStore = {
+      ...store,
+      async create(at, body) {
+        if (at === key) await store.create(key, { schemaVersion: 1, plan: plan.id, run: 'quicker' })
+        return store.create(at, body)
+      },
+    }
+    const report = await executeFailover(toyWorld(toy, racing), plan, toyApproval(digest))
+    expect(report).toMatchObject({
+      verdict: 'refused',
+      failure: { code: 'plan-already-executed', what: expect.stringContaining('quicker') },
+    })
+    expect(await store.getText(report.evidence ?? '')).toContain('plan-already-executed')
+    expect((await readLock(store))?.record.released).toBe(true)
+    expect(toy.effects).toEqual([])
+  })
+
+  test.each([
+    { mode: 'switchover', to: 'dc-b' },
+    { mode: 'failover', to: 'dc-b', acceptLoss: 60_000 },
+  ] as const)(
+    'a $mode that is refused because a deploy holds the lock is not used up: it is executed when the deploy has ended',
+    async (request) => {
+      const { toy, store } = await deployedToy()
+      const world = toyWorld(toy, store, { silent: request.mode === 'failover' ? ['dc-a'] : [] })
+      const { plan, digest } = await planFailover(world, request)
+      await takeLock(store, { stack: 'toy', holder: 'deploy-1', purpose: 'deploy', epoch: 1, now: world.clock.now() })
+      const refused = await executeFailover(world, plan, toyApproval(digest))
+      expect(refused).toMatchObject({ verdict: 'refused', failure: { code: 'lock-held' } })
+      expect(toy.effects).toEqual([])
+      await releaseLock(store, 'deploy-1')
+      expect(await executeFailover(world, plan, toyApproval(digest))).toMatchObject({ verdict: 'moved' })
+    },
+  )
+
+  test('is not planned while a deploy is at work, except for a failover, which is approved meanwhile', async () => {
+    const { toy, store } = await deployedToy()
+    const world = toyWorld(toy, store, { silent: ['dc-a'] })
+    await takeLock(store, { stack: 'toy', holder: 'deploy-1', purpose: 'deploy', epoch: 1, now: world.clock.now() })
+    const severity = async (request: MoveRequest) =>
+      (await planFailover(world, request)).plan.findings.find(({ code }) => code === 'lock-held')?.severity
+    expect(await severity({ mode: 'switchover', to: 'dc-b' })).toBe('blocker')
+    expect(await severity({ mode: 'failover', to: 'dc-b', acceptLoss: 60_000 })).toBe('warning')
   })
 })
 
@@ -110,6 +166,51 @@ describe('a plan that is not true any more is refused before any effect', () => 
     const report = await executeFailover(world, plan, toyApproval(title.includes('digest') ? 'other' : digest))
     expect(report).toMatchObject({ verdict: 'refused', failure: { code } })
     expect(at.toy.effects).toEqual([])
+  })
+
+  /** The toy stack, of which one part does not answer the first looks. */
+  async function silentAtFirst(looks: number, change: (toy: ToyWorld) => void = () => undefined) {
+    const { toy, store } = await deployedToy()
+    const { plan, digest } = await planFailover(toyWorld(toy, store), { mode: 'switchover', to: 'dc-b' })
+    change(toy)
+    const own = toyDriver(toy)
+    let asked = 0
+    const driver: Driver = {
+      ...own,
+      async observe(component, at, context) {
+        if (component.name === 'database' && at === 'dc-b' && ++asked <= looks) return { kind: 'silent', why: 'no answer within 3 s' }
+        return own.observe(component, at, context)
+      },
+    }
+    return { report: await executeFailover(toyWorld(toy, store, { driver }), plan, toyApproval(digest)), looks: asked }
+  }
+
+  test('a part that does not answer once costs nobody the approval: it is asked once more', async () => {
+    expect((await silentAtFirst(1)).report).toMatchObject({ verdict: 'moved' })
+    expect(await silentAtFirst(9)).toMatchObject({
+      report: { verdict: 'refused', failure: { code: 'plan-stale', what: expect.stringContaining('not to be seen') } },
+      looks: 2,
+    })
+  })
+
+  test('nor does a site that does not answer once, and is not seen alive therefore', async () => {
+    const { toy, store } = await deployedToy()
+    const { plan, digest } = await planFailover(toyWorld(toy, store), { mode: 'switchover', to: 'dc-b' })
+    const silent = ['dc-a']
+    const world = toyWorld(toy, store, { silent })
+    const observe = async () => {
+      const seen = await world.observe()
+      silent.length = 0
+      return seen
+    }
+    expect(await executeFailover({ ...world, observe }, plan, toyApproval(digest))).toMatchObject({ verdict: 'moved' })
+  })
+
+  test('a part that does not answer is not asked once more when another one has changed', async () => {
+    const changed = await silentAtFirst(1, (toy) => {
+      toy.writer = null
+    })
+    expect(changed).toMatchObject({ report: { failure: { code: 'plan-stale' } }, looks: 1 })
   })
 
   test('an expired plan', async () => {

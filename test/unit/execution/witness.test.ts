@@ -65,4 +65,34 @@ describe('the lock', () => {
     await releaseLock(store, 'other')
     await expect(assertStillOurs(store, 'other', 3, now)).rejects.toMatchObject({ code: 'lock-lost' })
   })
+
+  /** A store that answers late, so that whoever reads at the same time reads the same version. */
+  const slow = (store: ConditionalStore): ConditionalStore => {
+    const later = () => new Promise<void>((resolve) => setTimeout(resolve, 2))
+    return {
+      ...store,
+      get: (key) => later().then(() => store.get(key)),
+      replace: (key, body, version) => later().then(() => store.replace(key, body, version)),
+    }
+  }
+
+  test('is not taken for lost by its own holder, however many steps and timers renew it at once', async () => {
+    const store = slow(memoryStore())
+    await takeLock(store, request('ours'))
+    const half = later(LOCK_LIFETIME / 2 + 1)
+    const steps = Array.from({ length: 5 }, () => assertStillOurs(store, 'ours', 2, half))
+    await Promise.all([...steps, renewLock(store, 'ours', half), renewLock(store, 'ours', later(LOCK_LIFETIME))])
+    expect((await readLock(store))?.record).toMatchObject({ expiresAt: later(2 * LOCK_LIFETIME).toISOString(), released: false })
+  })
+
+  test('is renewed and given back over a write of its own process that nobody waited for', async () => {
+    const store = memoryStore()
+    const [one, other] = [slow(store), slow(store)]
+    await takeLock(store, request('ours'))
+    await Promise.all([renewLock(one, 'ours', later(1)), renewLock(other, 'ours', later(1))])
+    await Promise.all([renewLock(one, 'ours', later(2)), releaseLock(other, 'ours')])
+      // Renewed behind its end, it is lost, and stays released.
+      .catch((error: unknown) => expect(error).toMatchObject({ code: 'lock-lost' }))
+    expect((await readLock(store))?.record.released).toBe(true)
+  })
 })

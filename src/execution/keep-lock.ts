@@ -1,0 +1,45 @@
+import type { Milliseconds } from '../duration.ts'
+import { asStandbyError } from '../errors.ts'
+import type { Clock, Log } from '../planning/driver.ts'
+import type { ConditionalStore } from './conditional-store.ts'
+import type { Journal } from './journal.ts'
+import { LOCK_LIFETIME, renewLock } from './witness.ts'
+
+/** Does something again and again until it is stopped. */
+export type Every = (ms: Milliseconds, work: () => void) => { stop(): void }
+
+export const everyInterval: Every = (ms, work) => {
+  const timer = setInterval(work, ms)
+  timer.unref()
+  return { stop: () => clearInterval(timer) }
+}
+
+export interface Keeping {
+  readonly store: ConditionalStore
+  readonly holder: string
+  readonly journal: Journal
+  readonly clock: Clock
+  readonly log: Log
+  /** Whether this process has taken the lock. */
+  readonly taken: () => boolean
+  /** Aborted when the lock is lost, or another process continues the run: it waits for just this lock. */
+  readonly lost: AbortController
+}
+
+/** Renews the lock from when it was taken on, while the run lives and nobody else continues it. */
+export function keepLock({ store, holder, journal, clock, log, taken, lost }: Keeping, every: Every = everyInterval): { stop(): void } {
+  const renew = async (): Promise<void> => {
+    try {
+      await journal.refuseContinuedElsewhere()
+      await renewLock(store, holder, clock.now())
+    } catch (error) {
+      const reason = asStandbyError(error)
+      const over = reason.code === 'run-continued-elsewhere' || (reason.code === 'lock-lost' && reason.message.includes('holds it now'))
+      if (over) lost.abort(reason)
+      else log.warning(`the lock could not be renewed: ${reason.message}`)
+    }
+  }
+  return every(LOCK_LIFETIME / 4, () => {
+    if (taken() && !lost.signal.aborted) void renew()
+  })
+}

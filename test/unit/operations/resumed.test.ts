@@ -1,0 +1,184 @@
+import { describe, expect, test } from '@jest/globals'
+import { siteError } from '../../../src/errors.ts'
+import { takeLock } from '../../../src/execution/witness.ts'
+import type { JsonObject } from '../../../src/json.ts'
+import { continueFailover, readRun } from '../../../src/operations/continue-failover.ts'
+import { executeFailover } from '../../../src/operations/execute-failover.ts'
+import { planFailover } from '../../../src/operations/plan-failover.ts'
+import type { Driver } from '../../../src/planning/driver.ts'
+import type { MoveRequest } from '../../../src/planning/intent.ts'
+import { purposeOf } from '../../../src/planning/lock.ts'
+import { digestOf } from '../../../src/planning/plan-digest.ts'
+import { deployedToy, toyApproval, toyClock, toyDriver, toyWorld } from '../../support/toy-stack.ts'
+
+const RUN = 'r1'
+const SWITCHOVER: MoveRequest = { mode: 'switchover', to: 'dc-b' }
+const FAILOVER: MoveRequest = { mode: 'failover', to: 'dc-b', acceptLoss: 60_000 }
+
+async function planned(request: MoveRequest, broken: Partial<Driver> = {}) {
+  const { toy, store } = await deployedToy()
+  const clock = toyClock()
+  const driver = { ...toyDriver(toy), ...broken }
+  const silent = request.mode === 'failover' ? ['dc-a'] : []
+  const world = toyWorld(toy, store, { clock, driver, silent })
+  const { plan, digest } = await planFailover(world, request)
+  return { toy, store, clock, driver, world, plan, digest }
+}
+type Planned = Awaited<ReturnType<typeof planned>>
+
+/** A process that died between its approval and its lock. */
+async function leftBeforeLock(request = SWITCHOVER): Promise<Planned> {
+  const at = await planned(request)
+  await at.store.create(`runs/${RUN}/plan.json`, at.plan as unknown as JsonObject)
+  await at.store.create(`runs/${RUN}/approval.json`, toyApproval(at.digest) as unknown as JsonObject)
+  return at
+}
+const resume = async ({ world }: Pick<Planned, 'world'>) => continueFailover(world, await readRun(world, RUN), 'resume')
+
+describe('a run that never held its lock', () => {
+  test('is resumed while everything is as it was approved', async () => {
+    const at = await leftBeforeLock()
+    expect(await resume(at)).toMatchObject({ verdict: 'moved' })
+  })
+
+  test('is not resumed when a fact has changed since: nothing was approved for what is true now', async () => {
+    const at = await leftBeforeLock()
+    at.toy.writer = null
+    expect(await resume(at)).toMatchObject({ verdict: 'refused', failure: { code: 'plan-stale' } })
+    expect(at.toy.effects).toEqual([])
+  })
+
+  test('is not resumed when its plan has expired, whoever approves it anew', async () => {
+    const at = await leftBeforeLock()
+    at.clock.pass(3 * 3_600_000)
+    const renewed = toyApproval(at.digest, { proof: { purpose: { operation: 'resume', run: RUN } } })
+    for (const approval of [null, renewed]) {
+      const report = await continueFailover(at.world, await readRun(at.world, RUN), 'resume', approval)
+      expect(report).toMatchObject({
+        verdict: 'refused',
+        failure: { code: 'plan-expired', next: expect.stringContaining('Make a new plan') },
+      })
+    }
+    expect(at.toy.effects).toEqual([])
+  })
+
+  test('is resumed over the lock that it left itself, and not over that of another run', async () => {
+    const left = async (holder: string) => {
+      const at = await leftBeforeLock()
+      const { intent } = at.plan
+      await takeLock(at.store, { stack: 'toy', holder, purpose: purposeOf(intent), epoch: 2, now: at.clock.now() })
+      at.clock.pass(200_000)
+      return resume(at)
+    }
+    expect(await left(`${RUN}#1`)).toMatchObject({ verdict: 'moved' })
+    expect(await left('r0#1')).toMatchObject({ verdict: 'refused', failure: { code: 'move-unfinished' } })
+  })
+
+  test('is taken back whatever has changed: it has changed nothing', async () => {
+    const at = await leftBeforeLock()
+    at.toy.writer = null
+    at.clock.pass(3 * 3_600_000)
+    expect(await continueFailover(at.world, await readRun(at.world, RUN), 'abort')).toMatchObject({ verdict: 'undone' })
+  })
+})
+
+describe('a failover that stopped before the witness named the new site', () => {
+  /** The process is stopped in front of the point of no return, and the lost site stays silent. */
+  async function stopped(behind = false) {
+    const stopping = new AbortController()
+    const at = await planned(FAILOVER)
+    const step = behind ? 'start' : 'close'
+    const own = at.driver.behaviours[step]
+    const driver: Driver = {
+      ...at.driver,
+      behaviours: {
+        ...at.driver.behaviours,
+        [step]: {
+          done: async (run) => own?.done(run) ?? { is: 'pending', waitingFor: step },
+          apply: async () => {
+            stopping.abort(siteError('cancelled', 'somebody pressed Ctrl+C'))
+            throw siteError('cancelled', 'somebody pressed Ctrl+C')
+          },
+        },
+      },
+    }
+    const dying = toyWorld(at.toy, at.store, { clock: at.clock, driver, silent: ['dc-a'], signal: stopping.signal })
+    const { run } = await executeFailover(dying, at.plan, toyApproval(at.digest))
+    return { ...at, run }
+  }
+  const continued = async (at: Awaited<ReturnType<typeof stopped>>, how: 'resume' | 'abort', driver: Driver, silent = ['dc-a']) => {
+    const world = toyWorld(at.toy, at.store, { clock: at.clock, driver, silent })
+    return continueFailover(world, await readRun(world, at.run), how)
+  }
+
+  test('is resumed while the lost site stays lost', async () => {
+    const at = await stopped()
+    expect(await continued(at, 'resume', at.driver)).toMatchObject({ verdict: 'moved' })
+  })
+
+  test('is not resumed when the site has come back and the plan does not shut its database, and the way back is named and open', async () => {
+    const at = await stopped()
+    const driver = { ...at.driver, fence: () => [] }
+    const report = await continued(at, 'resume', driver, [])
+    expect(report).toMatchObject({
+      verdict: 'refused',
+      failure: { code: 'fence-too-low', next: expect.stringContaining(`standby failover abort --run ${at.run}`) },
+    })
+    expect(at.toy.effects).not.toContain('promote')
+    expect(await continued(at, 'abort', driver, [])).toMatchObject({ verdict: 'undone' })
+  })
+
+  test('is not resumed when more would be lost by now than was accepted', async () => {
+    const at = await stopped()
+    const driver: Driver = {
+      ...at.driver,
+      loss: (component) =>
+        component.name === 'database' ? { of: 'writes', bytes: [0, 9], seconds: [0, 61], why: 'an old archive' } : null,
+    }
+    expect(await continued(at, 'resume', driver)).toMatchObject({
+      verdict: 'refused',
+      failure: { code: 'loss-above-bound', next: expect.stringContaining('--accept-data-loss 1m') },
+    })
+    expect(at.toy.effects).not.toContain('promote')
+  })
+
+  test('is resumed without either question once the witness names the new site: it only goes forward', async () => {
+    const at = await stopped(true)
+    const driver: Driver = {
+      ...at.driver,
+      loss: (component) =>
+        component.name === 'database' ? { of: 'writes', bytes: [0, 9], seconds: [0, 61], why: 'an old archive' } : null,
+    }
+    expect(await continued(at, 'resume', driver, [])).toMatchObject({ verdict: 'moved' })
+  })
+})
+
+describe('a run that was begun', () => {
+  async function begun() {
+    const at = await planned(SWITCHOVER, {})
+    const driver = toyDriver(at.toy, { start: async () => Promise.reject(siteError('image-missing', 'no image')) })
+    const { run } = await executeFailover(toyWorld(at.toy, at.store, { clock: at.clock, driver }), at.plan, toyApproval(at.digest))
+    return { ...at, run, kept: await readRun(at.world, run) }
+  }
+
+  test('is continued with the stack file that it was begun with: whoever has another one is told which, and to make no new plan', async () => {
+    const { world, kept, run } = await begun()
+    const other = { ...world, stack: { ...world.stack, source: { ...world.stack.source, digest: 'another' } } }
+    const { failure } = await continueFailover(other, kept, 'resume')
+    expect(failure).toMatchObject({ code: 'plan-stale', what: expect.stringMatching(/digest stack-digest; .* have another/) })
+    expect(failure?.next).toContain(`continue there: standby failover resume --run ${run}`)
+    expect(failure?.next).not.toContain('new plan')
+    expect(await continueFailover(world, kept, 'resume')).toMatchObject({ failure: null, verdict: 'moved' })
+  })
+
+  test('is continued by the version that it was begun by: whoever has another one is told which', async () => {
+    const { world, kept, run } = await begun()
+    const plan = { ...kept.plan, tool: { ...kept.plan.tool, version: '0.0.9' } }
+    const approval = { ...kept.approval, digest: digestOf(plan) }
+    const { failure } = await continueFailover(world, { ...kept, plan, approval }, 'resume')
+    expect(failure).toMatchObject({
+      code: 'plan-stale',
+      next: `Nothing was changed now. Use version 0.0.9: standby failover resume --run ${run}`,
+    })
+  })
+})

@@ -1,0 +1,36 @@
+import { expect, test } from '@jest/globals'
+import type { StandbyError } from '../../../src/errors.ts'
+import type { Observation } from '../../../src/observation/observation.ts'
+import { intentOf, type MoveRequest } from '../../../src/planning/intent.ts'
+import { toyStack } from '../../support/toy-stack.ts'
+
+function refusedWith(activeSite: string, request: MoveRequest): Pick<StandbyError, 'code' | 'next'> | null {
+  const active = { schemaVersion: 1, stack: 'toy', epoch: 1, activeSite, since: '', run: 'deploy' } as const
+  const observation: Observation = { at: '', witness: { kind: 'answering', active, lock: null }, sites: {}, components: {} }
+  try {
+    intentOf(toyStack, observation, request)
+    return null
+  } catch (error) {
+    const { code, next } = error as StandbyError
+    return { code, next }
+  }
+}
+
+test('whoever asks for a move that can not begin is told what to do instead', () => {
+  const request: MoveRequest = { mode: 'switchover', to: 'dc-b' }
+  const refused = [
+    refusedWith('dc-a', { ...request, from: 'dc-b' }),
+    refusedWith('dc-x', request),
+    refusedWith('dc-b', request),
+    refusedWith('dc-a', { ...request, to: 'dc-x' }),
+    refusedWith('dc-a', { ...request, acceptLoss: 1 }),
+  ]
+  expect(refused.map((one) => one?.code)).toEqual([
+    'not-the-active-site',
+    'active-site-undeclared',
+    'already-active',
+    'unknown-site',
+    'input-invalid',
+  ])
+  for (const one of refused) expect(one?.next).toMatch(/\w.*\.$/)
+})

@@ -1,0 +1,17 @@
+import { expect, test } from '@jest/globals'
+import { durationInput, hours, minutes, parseDuration, seconds } from '../../../src/duration.ts'
+import { planCommand } from '../../../src/planning/plan-command.ts'
+import type { SiteName } from '../../../src/stack/stack.ts'
+
+const ends = { from: 'dc-a' as SiteName, to: 'dc-b' as SiteName }
+
+test('the command that plans a move anew asks for the same move: mode, target, and the loss that was accepted', () => {
+  expect(planCommand({ mode: 'switchover', ...ends })).toBe('standby failover plan --mode switchover --to dc-b')
+  expect(planCommand({ mode: 'failover', ...ends, acceptLoss: minutes(35) })).toBe(
+    'standby failover plan --mode failover --to dc-b --accept-data-loss 35m',
+  )
+})
+
+test('a duration is written as it is read', () => {
+  for (const ms of [1, 90, 1_500, seconds(90), minutes(35), hours(2), hours(48)]) expect(parseDuration(durationInput(ms))).toBe(ms)
+})
