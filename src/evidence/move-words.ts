@@ -55,7 +55,7 @@ export const isGood = ({ verdict }: MoveReport): boolean => verdict === 'moved'
 /** What to look at, and which command continues; null where nothing is left to do. */
 export function continuation(report: MoveReport): string | null {
   if (report.verdict !== 'stopped') return null
-  const where = report.steps.find(({ outcome }) => outcome === 'failed')
+  const where = report.steps.find(({ outcome }) => outcome === 'failed') ?? report.steps.find(({ outcome }) => outcome === 'unknown')
   const look = where === undefined ? 'Look at both sites' : `Look at ${where.id}${where.site === null ? '' : ` on ${where.site}`}`
   const passed = report.steps.some(
     ({ id, outcome }) => id.startsWith('witness.activate@') && (outcome === 'done' || outcome === 'was-done'),

@@ -21,8 +21,8 @@ export async function leaveEvidence(
 ): Promise<MoveReport> {
   const lost = (why: string): void => sayNoEvidence(world, report.run, why)
   const body = await bodyOf(world, of, begun, report, started)
-  const { fence, loss, rto } = body
-  const told = { ...report, fence, loss, rto }
+  const { steps, fence, loss, rto } = body
+  const told = { ...report, steps, fence, loss, rto }
   // A witness that kept the run from beginning is not waited for once more.
   if (report.verdict === 'refused' && report.failure?.code.startsWith('witness-')) {
     lost(report.failure.what)

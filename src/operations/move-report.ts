@@ -4,6 +4,7 @@ import { executeMove } from '../execution/execute-move.ts'
 import { progressTo } from '../execution/progress.ts'
 import { type NamedFact, PHASES, type Plan } from '../planning/plan.ts'
 import { digestOf } from '../planning/plan-digest.ts'
+import { howItEnded } from './how-it-ended.ts'
 import { leaveEvidence } from './leave-evidence.ts'
 import { type Approval, failureOf, type MoveReport, type StepReport } from './reports.ts'
 
@@ -32,23 +33,23 @@ export async function carryOut(world: World, of: RunOfPlan, begun: Date, started
     progress: progressTo(world.log, world.clock, world.listener),
     signal: world.signal,
   })
-  const untouched = outcome.steps.every(({ outcome: how, phase }) => how === 'not-reached' || phase === 'PREFLIGHT' || phase === 'LOCK')
-  const verdict = of.how === 'begin' && untouched ? 'refused' : outcome.verdict
-  const report = moveReport(world, of, begun, { verdict, steps: outcome.steps, failure: outcome.failure })
+  const { verdict, epoch } = await howItEnded(world, of, outcome)
+  const report = moveReport(world, of, begun, { verdict, epoch, steps: outcome.steps, failure: outcome.failure })
   return leaveEvidence(world, of, begun, report, started)
 }
 
 /** A run that was refused before it began: nothing was changed, and its evidence says so. */
 export const refusedReport = (world: World, of: RunOfPlan, begun: Date, failure: StandbyError): Promise<MoveReport> =>
-  leaveEvidence(world, of, begun, moveReport(world, of, begun, { verdict: 'refused', steps: [], failure }), null)
+  leaveEvidence(world, of, begun, moveReport(world, of, begun, { verdict: 'refused', epoch: of.plan.epoch, steps: [], failure }), null)
 
 interface Ended {
   readonly verdict: MoveReport['verdict']
+  readonly epoch: number
   readonly steps: readonly StepReport[]
   readonly failure: StandbyError | null
 }
 
-function moveReport(world: World, { plan, run }: RunOfPlan, begun: Date, { verdict, steps, failure }: Ended): MoveReport {
+function moveReport(world: World, { plan, run }: RunOfPlan, begun: Date, { verdict, epoch, steps, failure }: Ended): MoveReport {
   return {
     schemaVersion: 1,
     stack: world.stack.name,
@@ -58,7 +59,7 @@ function moveReport(world: World, { plan, run }: RunOfPlan, begun: Date, { verdi
     to: plan.intent.to,
     planId: plan.id,
     digest: digestOf(plan),
-    epoch: { before: plan.epoch, after: verdict === 'refused' ? plan.epoch : plan.epoch + 1 },
+    epoch: { before: plan.epoch, after: epoch },
     verdict,
     phases: phasesOf(steps),
     steps,

@@ -137,7 +137,8 @@ export interface StepReport {
   readonly title: string
   readonly phase: Phase
   readonly site: SiteName | null
-  readonly outcome: 'done' | 'was-done' | 'failed' | 'given-up' | 'not-reached' | 'undone'
+  /** unknown: begun, and nobody saw how it ended; its effect may have happened. */
+  readonly outcome: 'done' | 'was-done' | 'failed' | 'given-up' | 'not-reached' | 'undone' | 'unknown'
   readonly begunAt: string | null
   readonly endedAt: string | null
   readonly proof: JsonObject | null
