@@ -7,6 +7,7 @@ import { type Deviation, deviationsOf } from './deviations.ts'
 import { type MoveTimes, moveTimes } from './move-times.ts'
 import { type ReachedFence, reachedFence } from './reached-fence.ts'
 import { failedIn, givenUpIn, processesIn, recordedSteps } from './recorded-steps.ts'
+import { writeGapOf } from './step-times.ts'
 
 /** The record of one process of a run, refused ones included. What a refused run does not have is null or empty. */
 export interface EvidenceBody {
@@ -81,7 +82,8 @@ export function evidenceOf(input: EvidenceInput): EvidenceBody {
   const steps = recordedSteps(report.steps, journal)
   const fence = reachedFence(plan, steps)
   const counted = countedLoss(plan.intent, steps)
-  const { verdict, writeGap, failure, epoch, run, stack, digest } = report
+  const { verdict, failure, epoch, run, stack, digest } = report
+  const writeGap = writeGapOf({ mode: plan.intent.mode, verdict, steps, journal })
   return {
     schemaVersion: 2,
     kind: 'move',

@@ -52,6 +52,10 @@ export function endText({ verdict, mode, from, to }: MoveReport): string {
 /** Whether the end is a good one: `undone` is what an abort asked for, and no move. */
 export const isGood = ({ verdict }: MoveReport): boolean => verdict === 'moved'
 
+/** `in 12.5 s`; of a run that several processes worked on, `this process: 12.5 s`. */
+export const spanText = ({ duration, processes = 1 }: MoveReport): string =>
+  `${processes > 1 ? 'this process:' : 'in'} ${readableDuration(duration)}`
+
 /** What to look at, and which command continues; null where nothing is left to do. */
 export function continuation(report: MoveReport): string | null {
   if (report.verdict !== 'stopped') return null

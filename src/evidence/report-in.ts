@@ -21,6 +21,7 @@ export function reportIn(body: EvidenceBody, evidence: string | null = null): Mo
     steps,
     failure,
     duration: Math.max(0, Date.parse(body.recordedAt) - Date.parse(begun)),
+    processes: body.processes.length,
     writeGap,
     evidence,
     fence,

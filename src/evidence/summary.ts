@@ -11,7 +11,7 @@ import type {
 import { schedule, sequenceOf } from '../planning/order-steps.ts'
 import type { Finding } from '../planning/plan.ts'
 import { moveFacts } from './move-facts.ts'
-import { continuation, directionOf, endText, fencingText, isGood, learnedText, livenessText, lossText } from './move-words.ts'
+import { continuation, directionOf, endText, fencingText, isGood, learnedText, livenessText, lossText, spanText } from './move-words.ts'
 import { gapText, signOf } from './words.ts'
 
 /** GitHub drops the whole summary of a step beyond 1 MiB. */
@@ -182,7 +182,7 @@ export function moveSummary(report: MoveReport): string {
     [
       `## ${isGood(report) ? '✅' : '❌'} ${escaped(report.stack)}: ${endText(report)}`,
       report.failure === null
-        ? `${report.from} → ${report.to} in ${readableDuration(report.duration)}${report.writeGap === null ? '' : `, writes refused for ${readableDuration(report.writeGap)}`}, epoch ${report.epoch.before} → ${report.epoch.after}.`
+        ? `${report.from} → ${report.to} ${spanText(report)}${report.writeGap === null ? '' : `, writes refused for ${readableDuration(report.writeGap)}`}, epoch ${report.epoch.before} → ${report.epoch.after}.`
         : `**${report.failure.code}**: ${escaped(report.failure.what)}\n\n${escaped(report.failure.next ?? '')}`,
       escaped(continuation(report) ?? ''),
       table(

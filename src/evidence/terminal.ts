@@ -12,7 +12,7 @@ import type {
 import { schedule, sequenceOf } from '../planning/order-steps.ts'
 import type { Finding } from '../planning/plan.ts'
 import { moveFacts } from './move-facts.ts'
-import { continuation, directionOf, endText, fencingText, isGood, learnedText, livenessText, lossText } from './move-words.ts'
+import { continuation, directionOf, endText, fencingText, isGood, learnedText, livenessText, lossText, spanText } from './move-words.ts'
 import { gapText, signOf } from './words.ts'
 
 /** How the text may look. */
@@ -118,7 +118,7 @@ export function planText(report: PlanReport, style: Style): string {
 }
 
 export function moveText(report: MoveReport, style: Style): string {
-  const head = `${report.stack}: ${verdictOf(style, isGood(report), endText(report))} in ${readableDuration(report.duration)}${report.writeGap === null ? '' : `, writes refused for ${readableDuration(report.writeGap)}`}, epoch ${report.epoch.before} → ${report.epoch.after}`
+  const head = `${report.stack}: ${verdictOf(style, isGood(report), endText(report))} ${spanText(report)}${report.writeGap === null ? '' : `, writes refused for ${readableDuration(report.writeGap)}`}, epoch ${report.epoch.before} → ${report.epoch.after}`
   const failure =
     report.failure === null
       ? []

@@ -2,7 +2,7 @@ import type { World } from '../composition.ts'
 import type { StandbyError } from '../errors.ts'
 import { executeMove } from '../execution/execute-move.ts'
 import { progressTo } from '../execution/progress.ts'
-import { type NamedFact, PHASES, type Plan } from '../planning/plan.ts'
+import type { NamedFact, Plan } from '../planning/plan.ts'
 import { digestOf } from '../planning/plan-digest.ts'
 import { howItEnded } from './how-it-ended.ts'
 import { leaveEvidence } from './leave-evidence.ts'
@@ -49,6 +49,7 @@ interface Ended {
   readonly failure: StandbyError | null
 }
 
+/** What one process knows; the times of the whole run come with its evidence. */
 function moveReport(world: World, { plan, run }: RunOfPlan, begun: Date, { verdict, epoch, steps, failure }: Ended): MoveReport {
   return {
     schemaVersion: 1,
@@ -61,34 +62,11 @@ function moveReport(world: World, { plan, run }: RunOfPlan, begun: Date, { verdi
     digest: digestOf(plan),
     epoch: { before: plan.epoch, after: epoch },
     verdict,
-    phases: phasesOf(steps),
+    phases: [],
     steps,
     failure: failure === null ? null : failureOf(failure),
     duration: world.clock.now().getTime() - begun.getTime(),
-    writeGap: writeGapOf(steps),
+    writeGap: null,
     evidence: null,
   }
-}
-
-function phasesOf(steps: readonly StepReport[]): MoveReport['phases'] {
-  const phases = PHASES.filter((phase) => steps.some((step) => step.phase === phase))
-  return phases.flatMap((phase) => {
-    const times = steps.filter((step) => step.phase === phase && step.begunAt !== null && step.endedAt !== null)
-    const begun = times.map((step) => step.begunAt ?? '').sort()[0]
-    const ended = times
-      .map((step) => step.endedAt ?? '')
-      .sort()
-      .at(-1)
-    return begun === undefined || ended === undefined ? [] : [{ phase, begunAt: begun, endedAt: ended }]
-  })
-}
-
-/** From the first step of DRAIN or FENCE to the end of TRAFFIC. */
-function writeGapOf(steps: readonly StepReport[]): number | null {
-  const phases = phasesOf(steps)
-  const closed = phases.find((phase) => phase.phase === 'DRAIN' || phase.phase === 'FENCE')
-  const opened = phases.find((phase) => phase.phase === 'TRAFFIC')
-  const last = steps.filter((step) => step.phase === 'TRAFFIC')
-  if (closed === undefined || opened === undefined || last.some((step) => step.endedAt === null)) return null
-  return Date.parse(opened.endedAt) - Date.parse(closed.begunAt)
 }

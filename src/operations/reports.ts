@@ -118,9 +118,14 @@ export interface MoveReport {
   readonly phases: readonly { readonly phase: Phase; readonly begunAt: string; readonly endedAt: string }[]
   readonly steps: readonly StepReport[]
   readonly failure: Failure | null
-  /** From the approved start to all green. */
+  /** From the start of this process to its end. */
   readonly duration: Milliseconds
-  /** From the first closed door to the opened traffic, as the steps saw it; the client's own gap is measured outside. */
+  /** How many processes worked on the run so far, this one included. Absent where that is not known. */
+  readonly processes?: number
+  /**
+   * From the first closed door to the opened traffic, as the steps of all processes saw it; of a run that was taken back, until the doors were
+   * open again. The client's own gap is measured outside.
+   */
   readonly writeGap: Milliseconds | null
   /** Key of the evidence record in the witness; null when it could not be written. */
   readonly evidence: string | null
