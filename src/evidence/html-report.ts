@@ -1,6 +1,7 @@
 import { readableDuration } from '../duration.ts'
 import type { MoveReport, RestoreTestOutcome, StepReport } from '../operations/reports.ts'
 import { moveFacts } from './move-facts.ts'
+import { inOrder } from './step-times.ts'
 import { signOf } from './words.ts'
 
 /** What a report shows: the verdict, facts, the restore test, and each move as a picture. */
@@ -76,9 +77,7 @@ const CLOSED = new Set(['DRAIN', 'FENCE', 'FINAL_SYNC', 'PROMOTE', 'RESTORE_AUX'
 
 /** Steps as bars over time; the band behind them is the time in which users were refused. */
 export function timeline(steps: readonly StepReport[]): string {
-  const timed = steps
-    .filter((step) => step.begunAt !== null && step.endedAt !== null)
-    .sort((a, b) => (a.begunAt ?? '').localeCompare(b.begunAt ?? ''))
+  const timed = inOrder(steps).filter((step) => step.begunAt !== null && step.endedAt !== null)
   if (timed.length === 0) return '<p>No step began.</p>'
   const from = Math.min(...timed.map((step) => Date.parse(step.begunAt ?? '')))
   const to = Math.max(...timed.map((step) => Date.parse(step.endedAt ?? '')))

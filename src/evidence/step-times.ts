@@ -3,6 +3,13 @@ import type { JournalEntry } from '../execution/journal.ts'
 import type { MoveReport, StepReport } from '../operations/reports.ts'
 import { type Mode, PHASES, type Phase } from '../planning/plan.ts'
 
+/** As they began; those that began at one instant in the order of their phases, and those that never began last. Pure. */
+export const inOrder = (steps: readonly StepReport[]): StepReport[] =>
+  steps.toSorted((a, b) => compared(a.begunAt ?? NEVER, b.begunAt ?? NEVER) || PHASES.indexOf(a.phase) - PHASES.indexOf(b.phase))
+const NEVER = '~'
+/** By code point: a language would sort signs before digits. */
+const compared = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0)
+
 /** When each phase began and ended, in the order of the phases; those without a whole step are left out. Pure. */
 export function phasesOf(steps: readonly StepReport[]): MoveReport['phases'] {
   return PHASES.flatMap((phase) => {

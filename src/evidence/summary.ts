@@ -12,6 +12,7 @@ import { schedule, sequenceOf } from '../planning/order-steps.ts'
 import type { Finding } from '../planning/plan.ts'
 import { moveFacts } from './move-facts.ts'
 import { continuation, directionOf, endText, fencingText, isGood, learnedText, livenessText, lossText, spanText } from './move-words.ts'
+import { inOrder } from './step-times.ts'
 import { gapText, signOf } from './words.ts'
 
 /** GitHub drops the whole summary of a step beyond 1 MiB. */
@@ -177,7 +178,7 @@ export function planSummary(report: PlanReport): string {
 }
 
 export function moveSummary(report: MoveReport): string {
-  const ordered = [...report.steps].sort((a, b) => (a.begunAt ?? '~').localeCompare(b.begunAt ?? '~'))
+  const ordered = inOrder(report.steps)
   return withinLimit(
     [
       `## ${isGood(report) ? '✅' : '❌'} ${escaped(report.stack)}: ${endText(report)}`,

@@ -13,6 +13,7 @@ import { schedule, sequenceOf } from '../planning/order-steps.ts'
 import type { Finding } from '../planning/plan.ts'
 import { moveFacts } from './move-facts.ts'
 import { continuation, directionOf, endText, fencingText, isGood, learnedText, livenessText, lossText, spanText } from './move-words.ts'
+import { inOrder } from './step-times.ts'
 import { gapText, signOf } from './words.ts'
 
 /** How the text may look. */
@@ -138,11 +139,7 @@ export function moveText(report: MoveReport, style: Style): string {
 }
 
 const stepsTable = (steps: readonly StepReport[]): string =>
-  table(
-    [...steps]
-      .sort((a, b) => (a.begunAt ?? '~').localeCompare(b.begunAt ?? '~'))
-      .map((step) => [step.outcome, step.phase, step.id, durationOf(step)]),
-  )
+  table(inOrder(steps).map((step) => [step.outcome, step.phase, step.id, durationOf(step)]))
 
 const durationOf = (step: StepReport): string =>
   step.begunAt === null || step.endedAt === null ? '' : readableDuration(Date.parse(step.endedAt) - Date.parse(step.begunAt))

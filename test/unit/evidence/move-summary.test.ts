@@ -95,6 +95,23 @@ describe('the summary of a move', () => {
     expect(picture).toMatch(/section FENCE\n\s+database\.fence@dc-a :1795240801000, 1795240803000\n\s+section PROMOTE/)
   })
 
+  test('tells the steps as they began, those of one instant by their phases, and those that never began last', () => {
+    const never = { outcome: 'not-reached', begunAt: null, endedAt: null } as const
+    const steps = [
+      step('witness.close', { phase: 'CLOSED', ...never }),
+      step('application.start@dc-b', { phase: 'START', ...never }),
+      step('database.demote@dc-a'),
+      step('traffic.close', { phase: 'DRAIN' }),
+      step('witness.lock', { phase: 'LOCK', begunAt: '2026-11-21T06:00:00.000Z' }),
+    ]
+    const inOrder = ['witness.lock', 'traffic.close', 'database.demote@dc-a', 'application.start@dc-b', 'witness.close']
+    for (const text of [moveSummary(report({ steps })), moveText(report({ steps }), { colour: false })]) {
+      const places = inOrder.map((id) => text.indexOf(`${id} `))
+      expect(places).toEqual(places.toSorted((a, b) => a - b))
+      expect(Math.min(...places)).toBeGreaterThan(0)
+    }
+  })
+
   test('stays below what GitHub takes, in bytes, and says that it was cut', () => {
     const cut = withinLimit('→→→→\n'.repeat(1_000), 2_000)
     expect(Buffer.byteLength(cut)).toBeLessThanOrEqual(2_000)
