@@ -1,5 +1,6 @@
 import { describe, expect, test } from '@jest/globals'
-import { moveSummary, withinLimit } from '../../../src/evidence/summary.ts'
+import { withinLimit } from '../../../src/evidence/markdown.ts'
+import { moveSummary } from '../../../src/evidence/move-summary.ts'
 import { moveText } from '../../../src/evidence/terminal.ts'
 import type { MoveReport, StepReport } from '../../../src/operations/reports.ts'
 import type { SiteName } from '../../../src/stack/stack.ts'

@@ -1,7 +1,7 @@
 import { describe, expect, test } from '@jest/globals'
 import { StandbyError } from '../../../src/errors.ts'
 import { newestBodies } from '../../../src/evidence/keep-evidence.ts'
-import { moveSummary } from '../../../src/evidence/summary.ts'
+import { moveSummary } from '../../../src/evidence/move-summary.ts'
 import { moveText } from '../../../src/evidence/terminal.ts'
 import { continueFailover, readRun } from '../../../src/operations/continue-failover.ts'
 import { executeFailover } from '../../../src/operations/execute-failover.ts'

@@ -1,0 +1,55 @@
+import { readableDuration } from '../duration.ts'
+import type { PlanReport } from '../operations/reports.ts'
+import { schedule, sequenceOf } from '../planning/order-steps.ts'
+import { escaped, findingRows, mark, table, withinLimit } from './markdown.ts'
+import { directionOf, fencingText, learnedText, livenessText, lossText } from './move-words.ts'
+import { restoreTestOf } from './status-summary.ts'
+
+/** What a reviewer reads before approving: direction, predictions, both sites, findings, steps, digest. */
+export function planSummary(report: PlanReport): string {
+  const { plan, status } = report
+  const times = schedule(plan.steps)
+  const steps = sequenceOf(plan.steps).map((step) => [
+    `+${((times.get(step.id)?.begins ?? 0) / 1000).toFixed(1)} s`,
+    step.phase,
+    step.id,
+    escaped(step.title),
+    step.irreversible ? '**point of no return**' : '',
+  ])
+  return withinLimit(
+    [
+      `## ${report.executable ? '✅' : '❌'} Plan for ${escaped(plan.stack.name)}: ${directionOf(plan.intent)}`,
+      report.executable
+        ? `Approve only if this digest is the one that you reviewed:\n\n\`${report.digest}\``
+        : '**This move is refused**: see the findings.',
+      table(
+        ['prediction', ''],
+        [
+          ['in all', readableDuration(plan.predictions.duration)],
+          ['writes refused for', readableDuration(plan.predictions.writeGap)],
+          ['these times', learnedText(plan)],
+          ['data lost', escaped(lossText(plan.predictions.loss))],
+          ...(plan.intent.acceptLoss === undefined ? [] : [['loss accepted', readableDuration(plan.intent.acceptLoss)]]),
+          ['fence', escaped(fencingText(plan.fencing))],
+          ['seen', escaped(livenessText(plan.liveness))],
+          ['epoch', `${plan.epoch} → ${plan.epoch + 1}`],
+          ['expires', plan.expiresAt],
+        ],
+      ),
+      table(
+        ['site', ...status.sites.map((site) => `${site.name} (${site.role})`)],
+        [
+          ...(status.sites[0]?.components ?? []).map((component, index) => [
+            component.name,
+            ...status.sites.map(
+              (site) => `${mark(site.components[index]?.health ?? 'unknown')} ${escaped(site.components[index]?.text ?? '')}`,
+            ),
+          ]),
+          ['last restore test', ...status.sites.map(restoreTestOf)],
+        ],
+      ),
+      findingRows(plan.findings),
+      table(['begins', 'phase', 'step', 'what it does', ''], steps),
+    ].join('\n\n'),
+  )
+}
