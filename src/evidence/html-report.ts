@@ -72,7 +72,7 @@ export const factsTable = (rows: readonly (readonly [string, string])[]): string
 const LEFT = 250
 const WIDTH = 980
 const ROW = 22
-/** While these phases last, users are refused. */
+/** While these phases last, users are refused: in a move that opens the traffic in the end. A rejoin has none to open. */
 const CLOSED = new Set(['DRAIN', 'FENCE', 'FINAL_SYNC', 'PROMOTE', 'RESTORE_AUX', 'START', 'SMOKE', 'TRAFFIC'])
 
 /** Steps as bars over time; the band behind them is the time in which users were refused. */
@@ -82,7 +82,9 @@ export function timeline(steps: readonly StepReport[]): string {
   const from = Math.min(...timed.map((step) => Date.parse(step.begunAt ?? '')))
   const to = Math.max(...timed.map((step) => Date.parse(step.endedAt ?? '')))
   const x = (time: number): number => LEFT + ((time - from) / Math.max(1, to - from)) * (WIDTH - LEFT - 70)
-  const closed = timed.filter((step) => CLOSED.has(step.phase))
+  const refusing = steps.some(({ phase }) => phase === 'TRAFFIC')
+  const isClosed = ({ phase }: StepReport): boolean => refusing && CLOSED.has(phase)
+  const closed = timed.filter(isClosed)
   const height = timed.length * ROW + 34
   const band =
     closed.length === 0
@@ -92,7 +94,7 @@ export function timeline(steps: readonly StepReport[]): string {
     const [begin, end] = [x(Date.parse(step.begunAt ?? '')), x(Date.parse(step.endedAt ?? ''))]
     const y = index * ROW + 4
     const took = readableDuration(Date.parse(step.endedAt ?? '') - Date.parse(step.begunAt ?? ''))
-    return `<text class="name" x="${LEFT - 8}" y="${y + 13}">${escaped(step.id)}</text><rect class="bar ${step.outcome} ${CLOSED.has(step.phase) ? 'closed' : 'open'}" x="${begin.toFixed(1)}" y="${y}" width="${Math.max(2, end - begin).toFixed(1)}" height="16" rx="3"><title>${escaped(`${step.phase} ${step.title} (${took})`)}</title></rect><text class="took" x="${(end + 5).toFixed(1)}" y="${y + 13}">${took}</text>`
+    return `<text class="name" x="${LEFT - 8}" y="${y + 13}">${escaped(step.id)}</text><rect class="bar ${step.outcome} ${isClosed(step) ? 'closed' : 'open'}" x="${begin.toFixed(1)}" y="${y}" width="${Math.max(2, end - begin).toFixed(1)}" height="16" rx="3"><title>${escaped(`${step.phase} ${step.title} (${took})`)}</title></rect><text class="took" x="${(end + 5).toFixed(1)}" y="${y + 13}">${took}</text>`
   })
   const ticks = niceTicks(to - from).map(
     (tick) =>

@@ -19,6 +19,11 @@ export function lossText({ seconds, bytes, likely, why }: Loss): string {
   return `${until} (${size}): ${why}`
 }
 
+/** How long users are predicted to be refused: name and text. Of a rejoin nothing: the active site serves all the while. */
+export function refusalPredicted({ intent: { mode }, predictions: { writeGap } }: Plan): readonly [string, string] | null {
+  return mode === 'rejoin' ? null : ['writes refused for', readableDuration(writeGap)]
+}
+
 /** What the times of a plan rest on. */
 export function learnedText({ predictions: { learned }, steps }: Plan): string {
   const { runs, steps: known } = learned

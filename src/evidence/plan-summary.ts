@@ -2,13 +2,14 @@ import { readableDuration } from '../duration.ts'
 import type { PlanReport } from '../operations/reports.ts'
 import { schedule, sequenceOf } from '../planning/order-steps.ts'
 import { escaped, findingRows, mark, table, withinLimit } from './markdown.ts'
-import { directionOf, fencingText, learnedText, livenessText, lossText } from './move-words.ts'
+import { directionOf, fencingText, learnedText, livenessText, lossText, refusalPredicted } from './move-words.ts'
 import { restoreTestOf } from './status-summary.ts'
 
 /** What a reviewer reads before approving: direction, predictions, both sites, findings, steps, digest. */
 export function planSummary(report: PlanReport): string {
   const { plan, status } = report
   const times = schedule(plan.steps)
+  const refused = refusalPredicted(plan)
   const steps = sequenceOf(plan.steps).map((step) => [
     `+${((times.get(step.id)?.begins ?? 0) / 1000).toFixed(1)} s`,
     step.phase,
@@ -26,7 +27,7 @@ export function planSummary(report: PlanReport): string {
         ['prediction', ''],
         [
           ['in all', readableDuration(plan.predictions.duration)],
-          ['writes refused for', readableDuration(plan.predictions.writeGap)],
+          ...(refused === null ? [] : [refused]),
           ['these times', learnedText(plan)],
           ['data lost', escaped(lossText(plan.predictions.loss))],
           ...(plan.intent.acceptLoss === undefined ? [] : [['loss accepted', readableDuration(plan.intent.acceptLoss)]]),

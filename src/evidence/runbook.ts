@@ -7,7 +7,7 @@ import type { Plan, PlannedStep } from '../planning/plan.ts'
 import { digestOf } from '../planning/plan-digest.ts'
 import { activateStep, LOCK_STEP, WITNESS } from '../planning/witness-steps.ts'
 import { componentOf, type Stack } from '../stack/stack.ts'
-import { directionOf, fencingText, learnedText, lossText } from './move-words.ts'
+import { directionOf, fencingText, learnedText, lossText, refusalPredicted } from './move-words.ts'
 
 export interface RunbookInput {
   readonly plan: Plan
@@ -48,6 +48,7 @@ export function runbookOf({ plan, stack, drivers, witness }: RunbookInput): stri
 
 function head(plan: Plan, stack: Stack): string {
   const { intent, id, predictions, fencing } = plan
+  const refused = refusalPredicted(plan)
   return `# Runbook: ${oneLine(stack.name)}, ${oneLine(directionOf(intent))}
 
 What \`standby failover execute\` would do, for the day on which a person has to do it by hand. Generated from the plan \`${id}\`
@@ -56,7 +57,7 @@ What \`standby failover execute\` would do, for the day on which a person has to
 
 | | |
 | --- | --- |
-| by Standby it would take | ${readableDuration(predictions.duration)}, of which writes are refused for ${readableDuration(predictions.writeGap)} (${learnedText(plan)}) |
+| by Standby it would take | ${readableDuration(predictions.duration)}${refused === null ? '' : `, ${refused.join(' ')}`} (${learnedText(plan)}) |
 | what is lost | ${cell(lossText(predictions.loss))} |
 | fence | ${cell(fencingText(fencing))} |
 | point of no return | ${intent.mode === 'rejoin' ? 'none; what is deleted is gone' : `step \`${activateStep(intent)}\`: before it, undo backwards; after it, only forward`} |`

@@ -12,7 +12,18 @@ import type {
 import { schedule, sequenceOf } from '../planning/order-steps.ts'
 import type { Finding } from '../planning/plan.ts'
 import { moveFacts } from './move-facts.ts'
-import { continuation, directionOf, endText, fencingText, isGood, learnedText, livenessText, lossText, spanText } from './move-words.ts'
+import {
+  continuation,
+  directionOf,
+  endText,
+  fencingText,
+  isGood,
+  learnedText,
+  livenessText,
+  lossText,
+  refusalPredicted,
+  spanText,
+} from './move-words.ts'
 import { inOrder } from './step-times.ts'
 import { gapText, signOf } from './words.ts'
 
@@ -97,6 +108,7 @@ export function deployText(report: DeployReport, style: Style): string {
 export function planText(report: PlanReport, style: Style): string {
   const { plan } = report
   const times = schedule(plan.steps)
+  const refused = refusalPredicted(plan)
   const rows = sequenceOf(plan.steps).map((step) => [
     step.phase,
     `${((times.get(step.id)?.begins ?? 0) / 1000).toFixed(1)} s`,
@@ -105,7 +117,7 @@ export function planText(report: PlanReport, style: Style): string {
   ])
   return [
     `${plan.stack.name}: ${directionOf(plan.intent)}  ${verdictOf(style, report.executable, report.executable ? 'can be executed' : 'is refused')}`,
-    `expected: ${readableDuration(plan.predictions.duration)} in all, writes refused for ${readableDuration(plan.predictions.writeGap)} (${learnedText(plan)})`,
+    `expected: ${readableDuration(plan.predictions.duration)} in all${refused === null ? '' : `, ${refused.join(' ')}`} (${learnedText(plan)})`,
     `loss: ${lossText(plan.predictions.loss)}`,
     `fence: ${fencingText(plan.fencing)}`,
     `seen: ${livenessText(plan.liveness)}`,
