@@ -1,9 +1,10 @@
 import { readableDuration } from '../duration.ts'
 import type { PlanReport } from '../operations/reports.ts'
 import { schedule, sequenceOf } from '../planning/order-steps.ts'
-import { escaped, findingRows, mark, table, withinLimit } from './markdown.ts'
+import { activateStep } from '../planning/witness-steps.ts'
+import { escaped, findingRows, table, withinLimit } from './markdown.ts'
 import { directionOf, fencingText, learnedText, livenessText, lossText, refusalPredicted } from './move-words.ts'
-import { restoreTestOf } from './status-summary.ts'
+import { sitesTable } from './status-summary.ts'
 
 /** What a reviewer reads before approving: direction, predictions, both sites, findings, steps, digest. */
 export function planSummary(report: PlanReport): string {
@@ -12,10 +13,11 @@ export function planSummary(report: PlanReport): string {
   const refused = refusalPredicted(plan)
   const steps = sequenceOf(plan.steps).map((step) => [
     `+${((times.get(step.id)?.begins ?? 0) / 1000).toFixed(1)} s`,
+    readableDuration(step.expected),
     step.phase,
     step.id,
     escaped(step.title),
-    step.irreversible ? '**point of no return**' : '',
+    step.id === activateStep(plan.intent) ? '**point of no return**' : step.irreversible ? '**can not be undone**' : '',
   ])
   return withinLimit(
     [
@@ -37,20 +39,9 @@ export function planSummary(report: PlanReport): string {
           ['expires', plan.expiresAt],
         ],
       ),
-      table(
-        ['site', ...status.sites.map((site) => `${site.name} (${site.role})`)],
-        [
-          ...(status.sites[0]?.components ?? []).map((component, index) => [
-            component.name,
-            ...status.sites.map(
-              (site) => `${mark(site.components[index]?.health ?? 'unknown')} ${escaped(site.components[index]?.text ?? '')}`,
-            ),
-          ]),
-          ['last restore test', ...status.sites.map(restoreTestOf)],
-        ],
-      ),
+      sitesTable(status),
       findingRows(plan.findings),
-      table(['begins', 'phase', 'step', 'what it does', ''], steps),
+      table(['begins', 'takes', 'phase', 'step', 'what it does', ''], steps),
     ].join('\n\n'),
   )
 }

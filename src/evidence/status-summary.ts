@@ -1,40 +1,45 @@
-import type { SiteStatus, StatusReport } from '../operations/reports.ts'
+import type { ComponentStatus, SiteStatus, StatusReport } from '../operations/reports.ts'
 import { escaped, findingRows, mark, table, withinLimit } from './markdown.ts'
-import { gapText } from './words.ts'
+import { gapText, restoreTestLines } from './words.ts'
 
 export function statusSummary(report: StatusReport): string {
-  const names = report.sites[0]?.components.map((component) => component.name) ?? []
-  const rows = names.map((name) => [
-    escaped(name),
-    ...report.sites.map((site) => {
-      const component = site.components.find((candidate) => candidate.name === name)
-      return component === undefined
-        ? ''
-        : `${mark(component.health)} ${escaped(component.text)}${component.gap === null ? '' : `<br>behind: ${gapText(component.gap)}`}`
-    }),
-  ])
-  const everywhere = report.everywhere.map((component) => [
-    escaped(component.name),
-    `${mark(component.health)} ${escaped(component.text)}`,
-    ...report.sites.slice(1).map(() => ''),
-  ])
   return withinLimit(
     [
       `## ${report.verdict === 'green' ? '✅' : report.verdict === 'degraded' ? '⚠️' : '❌'} ${escaped(report.stack)} is ${report.verdict}`,
       `Active: **${escaped(report.activeSite ?? 'nobody knows')}**, epoch ${report.epoch ?? '-'}, observed ${report.at}.`,
-      table(
-        ['', ...report.sites.map((site) => `${escaped(site.name)} (${site.role})`)],
-        [
-          ['site', ...report.sites.map((site) => `${site.reachable ? '✅' : '❌'} ${escaped(site.text)}`)],
-          ...rows,
-          ['last restore test', ...report.sites.map(restoreTestOf)],
-          ...everywhere,
-        ],
-      ),
+      sitesTable(report),
       findingRows(report.findings),
     ].join('\n\n'),
   )
 }
 
-export const restoreTestOf = ({ lastRestoreTest }: SiteStatus): string =>
-  lastRestoreTest === null ? '-' : `${lastRestoreTest.verdict}<br>${lastRestoreTest.at}`
+/** All sites side by side: themselves, their components, and what is proven of their backups; and what belongs to none of them. */
+export function sitesTable(report: StatusReport): string {
+  const names = report.sites[0]?.components.map((component) => component.name) ?? []
+  const of = (site: SiteStatus, name: string): string => {
+    const component = site.components.find((candidate) => candidate.name === name)
+    return component === undefined ? '' : cell(component)
+  }
+  return table(
+    ['', ...report.sites.map((site) => `${escaped(site.name)} (${site.role})`)],
+    [
+      ['site', ...report.sites.map((site) => `${site.reachable ? '✅' : '❌'} ${escaped(site.text)}`)],
+      ...names.map((name) => [escaped(name), ...report.sites.map((site) => of(site, name))]),
+      ['last restore test', ...report.sites.map((site) => restoreTestOf(site, report.at))],
+      ...report.everywhere.map((component) => [
+        `${escaped(component.name)}, of no single site`,
+        cell(component),
+        ...report.sites.slice(1).map(() => ''),
+      ]),
+    ],
+  )
+}
+
+const cell = ({ health, text, gap }: ComponentStatus): string =>
+  `${mark(health)} ${escaped(text)}${gap === null ? '' : `<br>behind: ${gapText(gap)}`}`
+
+function restoreTestOf(site: SiteStatus, now: string): string {
+  const { role, lastRestoreTest } = site
+  const sign = lastRestoreTest !== null ? mark(lastRestoreTest.verdict) : role === 'passive' ? '' : '⚠️'
+  return `${sign} ${restoreTestLines(site, now).map(escaped).join('<br>')}`.trim()
+}

@@ -32,7 +32,10 @@ export interface SiteStatus {
   /** Why it is silent, or how long it took to answer. */
   readonly text: string
   readonly components: readonly ComponentStatus[]
+  /** Of this site's backups, whatever its verdict. */
   readonly lastRestoreTest: RestoreTestRecord | null
+  /** The newest one that said `restorable`; null where none of the newest did. */
+  readonly lastGreenRestoreTest: RestoreTestRecord | null
 }
 export interface ComponentStatus {
   readonly name: ComponentName

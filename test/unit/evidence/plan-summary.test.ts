@@ -2,12 +2,15 @@ import { describe, expect, test } from '@jest/globals'
 import { htmlRun } from '../../../src/evidence/html-run.ts'
 import { newestBodies } from '../../../src/evidence/keep-evidence.ts'
 import { planSummary } from '../../../src/evidence/plan-summary.ts'
-import { planText } from '../../../src/evidence/terminal.ts'
+import { statusSummary } from '../../../src/evidence/status-summary.ts'
+import { planText, statusText } from '../../../src/evidence/terminal.ts'
+import { recordsIn } from '../../../src/execution/records.ts'
 import { executeFailover } from '../../../src/operations/execute-failover.ts'
 import { planFailover } from '../../../src/operations/plan-failover.ts'
-import type { PlanReport } from '../../../src/operations/reports.ts'
+import type { PlanReport, StatusReport } from '../../../src/operations/reports.ts'
+import type { Driver } from '../../../src/planning/driver.ts'
 import type { MoveRequest } from '../../../src/planning/intent.ts'
-import { deployedToy, toyApproval, toyWorld } from '../../support/toy-stack.ts'
+import { deployedToy, toyApproval, toyClock, toyDriver, toyWorld } from '../../support/toy-stack.ts'
 
 const REQUESTS = {
   switchover: { mode: 'switchover', to: 'dc-b' },
@@ -39,5 +42,55 @@ describe('a rejoin, in which the active site serves all the while', () => {
     if (body === undefined) throw new Error('no record')
     const steps = body.steps.map((step) => (step.phase === 'PROTECT' ? { ...step, phase: 'FENCE' as const } : step))
     expect(htmlRun([{ file: '00000001.json', body: { ...body, steps } }])).not.toContain('users are refused')
+  })
+})
+
+/** A plan of a stack with a replication gap, a component of no single site, and a history of restore tests (hours ago, verdict). */
+async function reviewed(tests: readonly (readonly [number, string])[] = []): Promise<PlanReport> {
+  const { toy, store } = await deployedToy()
+  const own = toyDriver(toy)
+  const driver: Driver = { ...own, gaps: () => ({ 'dc-b': { segments: 2, bytes: 31_500_000, seconds: 12 } }) }
+  const clock = toyClock()
+  const records = recordsIn(store)
+  for (const [hoursAgo, verdict] of tests) {
+    const at = new Date(clock.now().getTime() - hoursAgo * 3_600_000).toISOString()
+    await records.write('restore-tests', `dc-a/${at}`, { at, verdict })
+  }
+  const report = await planFailover(toyWorld(toy, store, { driver, clock }), REQUESTS.switchover)
+  const traffic = { name: 'traffic', driver: 'haproxy', role: 'split', health: 'degraded', text: '1/2 answer', gap: null, lastBackup: null }
+  return { ...report, status: { ...report.status, everywhere: [traffic as StatusReport['everywhere'][number]] } }
+}
+
+describe('whoever reviews a plan, on a page or on a terminal', () => {
+  test('sees both sites, how far one is behind the other, and what belongs to neither', async () => {
+    for (const text of texts(await reviewed()))
+      for (const part of ['v1.34', 'behind: 2 segments, 31.5 MB', 'traffic, of no single site', '1/2 answer']) expect(text).toContain(part)
+  })
+
+  test('sees the same of the sites as in the status', async () => {
+    const report = await reviewed([[5, 'restorable']])
+    const rows = (text: string): string[] =>
+      text.split('\n').filter((line) => /restore test|of no single site|^\|? ?(site|database) /.test(line))
+    expect(rows(planSummary(report))).toEqual(rows(statusSummary(report.status)))
+    expect(rows(planSummary(report))).toHaveLength(4)
+    expect(rows(planText(report, { colour: false }))).toEqual(rows(statusText(report.status, { colour: false })))
+  })
+
+  test('sees how old the newest green restore test is, and the newest one too if it was not green', async () => {
+    const shown = async (...tests: (readonly [number, string])[]): Promise<string[]> => texts(await reviewed(tests))
+    for (const text of await shown([5, 'restorable'])) expect(text).toMatch(/restorable, 5 h 0 min ago/)
+    for (const text of await shown([50, 'restorable'], [26, 'inconclusive'], [2, 'not-restorable']))
+      expect(text).toMatch(/not-restorable, 2 h 0 min ago(<br>|; )last green: 2\.1 d ago/)
+    for (const text of await shown([2, 'not-restorable'])) expect(text).toContain('last green: none known')
+    for (const text of await shown()) expect(text).toContain('no restore test yet')
+  })
+
+  test('sees of each step when it begins and how long it takes, the point of no return once, and what else can not be undone', async () => {
+    for (const text of texts(await reviewed())) {
+      expect(text).toMatch(/\+0\.1 s *\|? *1\.0 s/)
+      const marked = (mark: string): string[] => text.split('\n').filter((line) => new RegExp(`(\\*\\*|\\()${mark}`).test(line))
+      expect(marked('point of no return')).toEqual([expect.stringContaining('witness.activate@dc-b')])
+      expect(marked('can not be undone')).toEqual([expect.stringContaining('database.promote@dc-b')])
+    }
   })
 })
