@@ -1,6 +1,6 @@
 import { readableDuration } from '../duration.ts'
 import type { EvidenceBody } from './evidence-body.ts'
-import { levelsText } from './move-words.ts'
+import { approvedText, askedText, levelsText } from './move-words.ts'
 import type { EvidenceRecord, RefusalBody } from './refusal-body.ts'
 import { intervalText } from './words.ts'
 
@@ -42,8 +42,8 @@ function rowsOf(body: EvidenceBody): [string, string][] {
   return [
     ['verdict', `${body.verdict}${body.failure === null ? '' : `: ${body.failure.code}: ${body.failure.what}`}`],
     ['move', `${plan.intent.mode} ${plan.intent.from} → ${plan.intent.to}, epoch ${body.epoch.before} → ${body.epoch.after}`],
-    ['asked', `${asked.by}${asked.reason === null ? '' : `: ${asked.reason}`}`],
-    ['approved', `${approval.kind}: ${approval.approvers.map(({ name }) => name).join(', ') || 'nobody had to'}`],
+    ['asked', askedText(asked)],
+    ['approved', approvedText(approval)],
     ['plan', `${plan.id}, digest ${plan.digest}, made ${plan.madeAt}`],
     ['facts', `${facts.planned.length} planned, ${facts.started === null ? 'none' : facts.started.length} at the start`],
     ['processes', body.processes.map(({ attempt, at }) => `${attempt} since ${at}`).join('; ') || 'none began'],

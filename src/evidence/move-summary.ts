@@ -2,17 +2,20 @@ import { readableDuration } from '../duration.ts'
 import type { MoveReport, StepReport } from '../operations/reports.ts'
 import { escaped, mark, table, withinLimit } from './markdown.ts'
 import { moveFacts } from './move-facts.ts'
-import { continuation, endText, isGood, spanText } from './move-words.ts'
+import { continuation, courseText, endText, goodOf } from './move-words.ts'
 import { inOrder } from './step-times.ts'
+
+const MARKS = { good: '✅', asked: '↩️', bad: '❌' } as const
 
 export function moveSummary(report: MoveReport): string {
   const ordered = inOrder(report.steps)
+  const { deviations = [] } = report
   return withinLimit(
     [
-      `## ${isGood(report) ? '✅' : '❌'} ${escaped(report.stack)}: ${endText(report)}`,
-      report.failure === null
-        ? `${report.from} → ${report.to} ${spanText(report)}${report.writeGap === null ? '' : `, writes refused for ${readableDuration(report.writeGap)}`}, epoch ${report.epoch.before} → ${report.epoch.after}.`
-        : `**${report.failure.code}**: ${escaped(report.failure.what)}\n\n${escaped(report.failure.next ?? '')}`,
+      `## ${MARKS[goodOf(report)]} ${escaped(report.stack)}: ${endText(report)}`,
+      report.failure === null ? '' : `**${report.failure.code}**: ${escaped(report.failure.what)}`,
+      escaped(report.failure?.next ?? ''),
+      report.verdict === 'refused' ? '' : `${sentence(courseText(report))}.`,
       escaped(continuation(report) ?? ''),
       table(
         ['', ''],
@@ -27,6 +30,14 @@ export function moveSummary(report: MoveReport): string {
             ),
           ]),
       gantt(ordered),
+      ...(deviations.length === 0
+        ? []
+        : [
+            table(
+              ['otherwise than planned', 'predicted', 'was'],
+              deviations.map(({ what, predicted, was }) => [escaped(what), escaped(predicted), escaped(was)]),
+            ),
+          ]),
       `Run \`${report.run}\`, plan \`${report.planId}\`, digest \`${report.digest}\`.`,
     ]
       .filter((part) => part !== '')
@@ -35,7 +46,13 @@ export function moveSummary(report: MoveReport): string {
 }
 
 const tookOf = (step: StepReport): string =>
-  step.begunAt === null || step.endedAt === null ? '' : readableDuration(Date.parse(step.endedAt) - Date.parse(step.begunAt))
+  step.outcome === 'unknown'
+    ? 'begun, outcome unknown'
+    : step.begunAt === null || step.endedAt === null
+      ? ''
+      : readableDuration(Date.parse(step.endedAt) - Date.parse(step.begunAt))
+
+const sentence = (text: string): string => text.replace(/^(in|this)\b/, (word) => (word === 'in' ? 'In' : 'This'))
 
 /** Drawn by GitHub; the table above says the same. */
 function gantt(steps: readonly StepReport[]): string {

@@ -16,15 +16,15 @@ import { activateStep } from '../planning/witness-steps.ts'
 import { moveFacts } from './move-facts.ts'
 import {
   continuation,
+  courseText,
   directionOf,
   endText,
   fencingText,
-  isGood,
+  goodOf,
   learnedText,
   livenessText,
   lossText,
   refusalPredicted,
-  spanText,
 } from './move-words.ts'
 import { inOrder } from './step-times.ts'
 import { agoText, gapText, restoreTestLines, signOf } from './words.ts'
@@ -144,7 +144,9 @@ export function planText(report: PlanReport, style: Style): string {
 }
 
 export function moveText(report: MoveReport, style: Style): string {
-  const head = `${report.stack}: ${verdictOf(style, isGood(report), endText(report))} ${spanText(report)}${report.writeGap === null ? '' : `, writes refused for ${readableDuration(report.writeGap)}`}, epoch ${report.epoch.before} → ${report.epoch.after}`
+  const good = { good: true, asked: null, bad: false }[goodOf(report)]
+  const { deviations = [] } = report
+  const head = `${report.stack}: ${verdictOf(style, good, endText(report))}  ${courseText(report)}`
   const failure =
     report.failure === null
       ? []
@@ -158,6 +160,12 @@ export function moveText(report: MoveReport, style: Style): string {
     stepsTable(report.steps),
     '',
     table(moveFacts(report)),
+    ...(deviations.length === 0
+      ? []
+      : [
+          '',
+          table([['otherwise than planned', 'predicted', 'was'], ...deviations.map(({ what, predicted, was }) => [what, predicted, was])]),
+        ]),
     '',
     `run ${report.run}`,
   ].join('\n')

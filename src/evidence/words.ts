@@ -26,6 +26,9 @@ const SIGNS: Readonly<Record<string, string>> = {
   undone: '↶',
 }
 
+/** Text of others on one line of ours: no line ends, no escape sequences, nothing that turns the direction of writing. */
+export const oneLine = (text: string): string => text.replaceAll(/\s+/gu, ' ').replaceAll(/\p{C}/gu, '').trim()
+
 /** One character for a state, readable without colour. */
 export const signOf = (state: string): string => SIGNS[state] ?? '?'
 
@@ -45,10 +48,10 @@ export function bytesText(bytes: number): string {
   return bytes < 1_000_000_000 ? `${(bytes / 1_000_000).toFixed(1)} MB` : `${(bytes / 1_000_000_000).toFixed(2)} GB`
 }
 
-/** `nothing`, `0 B to 4.1 kB`, `at least 0 ms`; an upper end that nobody knows is said so. */
+/** `nothing`, `0 B to 4.1 kB`, `160 B`; an upper end that nobody knows is said so. */
 export function intervalText([low, high]: readonly [number, number | null], unit: 'bytes' | 'seconds'): string {
   const text = (value: number): string => (unit === 'bytes' ? bytesText(value) : readableDuration(value * 1_000))
-  if (high === null) return `${text(low)} or more, nobody knows how much`
+  if (high === null) return low === 0 ? 'nobody knows how much' : `at least ${text(low)}, nobody knows how much more`
   if (high === 0) return 'nothing'
   return low === high ? text(low) : `${text(low)} to ${text(high)}`
 }

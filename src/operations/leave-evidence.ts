@@ -2,7 +2,7 @@ import type { World } from '../composition.ts'
 import { asStandbyError } from '../errors.ts'
 import { type EvidenceBody, evidenceOf } from '../evidence/evidence-body.ts'
 import { keepEvidence } from '../evidence/keep-evidence.ts'
-import { phasesOf } from '../evidence/step-times.ts'
+import { toldBy } from '../evidence/report-in.ts'
 import { openJournal } from '../execution/journal.ts'
 import type { NamedFact } from '../planning/plan.ts'
 import { TOOL_VERSION } from '../version.ts'
@@ -22,8 +22,7 @@ export async function leaveEvidence(
 ): Promise<MoveReport> {
   const lost = (why: string): void => sayNoEvidence(world, report.run, why)
   const body = await bodyOf(world, of, begun, report, started)
-  const { steps, writeGap, fence, loss, rto, processes } = body
-  const told = { ...report, steps, phases: phasesOf(steps), writeGap, fence, loss, rto, processes: processes.length }
+  const told = { ...report, ...toldBy(body) }
   // A witness that kept the run from beginning is not waited for once more.
   if (report.verdict === 'refused' && report.failure?.code.startsWith('witness-')) {
     lost(report.failure.what)

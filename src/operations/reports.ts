@@ -1,5 +1,6 @@
 import type { Milliseconds } from '../duration.ts'
 import type { StandbyError } from '../errors.ts'
+import type { Deviation } from '../evidence/deviations.ts'
 import type { MoveTimes } from '../evidence/move-times.ts'
 import type { ReachedFence } from '../evidence/reached-fence.ts'
 import type { JsonObject } from '../json.ts'
@@ -134,6 +135,12 @@ export interface MoveReport {
   readonly evidence: string | null
   /** SHA-256 of the chain's newest link: whoever keeps it finds a rewritten past. Absent when the record could not be written. */
   readonly evidenceHead?: string
+  /** What this process was asked for. */
+  readonly operation?: 'execute' | 'resume' | 'abort'
+  readonly asked?: { readonly by: string; readonly reason: string | null }
+  readonly approved?: Pick<Approval, 'kind' | 'approvers'>
+  /** What came otherwise than the plan said, given-up fences included. */
+  readonly deviations?: readonly Deviation[]
   /** The level of the ladder that was required, and those that are proven. */
   readonly fence?: ReachedFence
   /** counted is null before a promotion, and where nobody can count. */

@@ -60,6 +60,12 @@ describe('every run leaves a record that says who, what, when and how it ended',
       proof: { action: 'promote' },
     })
     expect(report).toMatchObject({ evidence: `${EVIDENCE_FOLDER}00000001.json`, fence: body?.fence, loss: body?.loss, rto: body?.rto })
+    expect(report).toMatchObject({
+      operation: 'execute',
+      asked: { by: 'sam', reason: 'incident 4711' },
+      approved: { kind: 'local', approvers: [{ name: 'rita' }] },
+      deviations: body?.deviations,
+    })
     expect(report.evidenceHead).toBe(judgeChain(await readChain(at.store)).head)
     expect(evidenceText('00000001.json', body as EvidenceBody)).toContain('rita')
   })

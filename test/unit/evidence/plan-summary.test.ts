@@ -61,6 +61,19 @@ async function reviewed(tests: readonly (readonly [number, string])[] = []): Pro
   return { ...report, status: { ...report.status, everywhere: [traffic as StatusReport['everywhere'][number]] } }
 }
 
+test('a failover, in which users are refused since the disaster, tells when they are served again', async () => {
+  const { toy, store } = await deployedToy()
+  const own = toyDriver(toy)
+  const driver: Driver = {
+    ...own,
+    move: (...of) => (own.move?.(...of) ?? []).map((step) => (step.action === 'note' ? { ...step, phase: 'TRAFFIC' } : step)),
+  }
+  for (const text of texts(await planFailover(toyWorld(toy, store, { driver, silent: ['dc-a'] }), REQUESTS.failover))) {
+    expect(text).toMatch(/users served again[ |]+4\.2 s after the start/)
+    expect(text).not.toContain('writes refused')
+  }
+})
+
 describe('whoever reviews a plan, on a page or on a terminal', () => {
   test('sees both sites, how far one is behind the other, and what belongs to neither', async () => {
     for (const text of texts(await reviewed()))
