@@ -16,7 +16,7 @@ import { TOOL_VERSION } from '../version.ts'
 import { addEvidence } from './evidence-commands.ts'
 import { addFailover } from './failover-commands.ts'
 import { addGuard } from './guard-command.ts'
-import { type Common, EXIT, local, operate, style } from './operate.ts'
+import { type Common, EXIT, exitAfter, local, operate, style } from './operate.ts'
 
 /** `standby …`: the same operations as the actions, for a terminal and for the day that GitHub is down. */
 export async function main(argv: readonly string[]): Promise<void> {
@@ -106,7 +106,11 @@ function addChanging(program: Command): void {
     .action((options: { dryRun: boolean; only: string[] }) =>
       operate(program, async (world) => {
         const report = await deploy(world, options)
-        return { result: report, text: deployText(report, style()), exit: report.verdict === 'failed' ? EXIT.failed : EXIT.ok }
+        return {
+          result: report,
+          text: deployText(report, style()),
+          exit: exitAfter(report.failure, report.verdict === 'failed' ? EXIT.failed : EXIT.ok),
+        }
       }),
     )
   program
@@ -115,7 +119,11 @@ function addChanging(program: Command): void {
     .action(() =>
       operate(program, async (world) => {
         const report = await backUp(world)
-        return { result: report, text: backupText(report, style()), exit: report.failure === null ? EXIT.ok : EXIT.failed }
+        return {
+          result: report,
+          text: backupText(report, style()),
+          exit: exitAfter(report.failure, report.failure === null ? EXIT.ok : EXIT.failed),
+        }
       }),
     )
   program
@@ -128,7 +136,7 @@ function addChanging(program: Command): void {
         if (options.fresh) await freshBackup(world)
         const outcome = await verifyBackup(world, options.site === undefined ? {} : { site: options.site })
         const exit = outcome.verdict === 'restorable' ? EXIT.ok : outcome.verdict === 'degraded' ? EXIT.degraded : EXIT.failed
-        return { result: outcome, text: restoreTestText(outcome, style()), exit }
+        return { result: outcome, text: restoreTestText(outcome, style()), exit: exitAfter(outcome.failure, exit) }
       }),
     )
 }
