@@ -57,7 +57,7 @@ ${restoreSection(input.restoreTest)}`,
 function moveSection(move: DrillReportInput['moves'][number]): string {
   const { report } = move
   const gap = move.clientGapMs === null ? 'not measured' : readableDuration(move.clientGapMs)
-  return `<section><h2>${escaped(report.from)} → ${escaped(report.to)}: ${report.verdict}</h2>
+  return `<section><h2>${escaped(report.from)} → ${escaped(report.to)}: ${escaped(report.verdict)}</h2>
 <p>Clients were refused for <b>${gap}</b> (predicted ${readableDuration(move.predictedGapMs)}); ${readableDuration(report.duration)} until protected again; epoch ${report.epoch.before} → ${report.epoch.after}.</p>
 ${report.failure === null ? '' : `<p class="failures">${escaped(report.failure.code)}: ${escaped(report.failure.what)}</p>`}
 ${factsTable(moveFacts(report))}
@@ -94,7 +94,7 @@ export function timeline(steps: readonly StepReport[]): string {
     const [begin, end] = [x(Date.parse(step.begunAt ?? '')), x(Date.parse(step.endedAt ?? ''))]
     const y = index * ROW + 4
     const took = readableDuration(Date.parse(step.endedAt ?? '') - Date.parse(step.begunAt ?? ''))
-    return `<text class="name" x="${LEFT - 8}" y="${y + 13}">${escaped(step.id)}</text><rect class="bar ${step.outcome} ${isClosed(step) ? 'closed' : 'open'}" x="${begin.toFixed(1)}" y="${y}" width="${Math.max(2, end - begin).toFixed(1)}" height="16" rx="3"><title>${escaped(`${step.phase} ${step.title} (${took})`)}</title></rect><text class="took" x="${(end + 5).toFixed(1)}" y="${y + 13}">${took}</text>`
+    return `<text class="name" x="${LEFT - 8}" y="${y + 13}">${escaped(step.id)}</text><rect class="bar ${escaped(step.outcome)} ${isClosed(step) ? 'closed' : 'open'}" x="${begin.toFixed(1)}" y="${y}" width="${Math.max(2, end - begin).toFixed(1)}" height="16" rx="3"><title>${escaped(`${step.phase} ${step.title} (${took})`)}</title></rect><text class="took" x="${(end + 5).toFixed(1)}" y="${y + 13}">${took}</text>`
   })
   const ticks = niceTicks(to - from).map(
     (tick) =>

@@ -68,7 +68,7 @@ function stepTable(steps: readonly StepReport[]): string {
     const took = step.begunAt === null || step.endedAt === null ? '' : readableDuration(Date.parse(step.endedAt) - Date.parse(step.begunAt))
     const proof =
       step.proof === null ? '' : `<details><summary>proof</summary><pre>${escaped(JSON.stringify(step.proof, null, 2))}</pre></details>`
-    return `<tr class="${step.outcome}"><td>${signOf(step.outcome)}</td><td>${step.phase}</td><td>${escaped(step.id)}<br><span class="small">${escaped(step.title)}</span>${proof}</td><td>${took}</td></tr>`
+    return `<tr class="${escaped(step.outcome)}"><td>${signOf(step.outcome)}</td><td>${escaped(step.phase)}</td><td>${escaped(step.id)}<br><span class="small">${escaped(step.title)}</span>${proof}</td><td>${took}</td></tr>`
   })
   return `<div class="scroll"><table><thead><tr><th></th><th>phase</th><th>step</th><th>took</th></tr></thead><tbody>${rows.join('')}</tbody></table></div>`
 }

@@ -27,7 +27,7 @@ import {
   refusalPredicted,
 } from './move-words.ts'
 import { inOrder } from './step-times.ts'
-import { agoText, gapText, restoreTestLines, signOf } from './words.ts'
+import { agoText, gapText, oneLine, restoreTestLines, signOf } from './words.ts'
 
 /** How the text may look. */
 export interface Style {
@@ -164,7 +164,10 @@ export function moveText(report: MoveReport, style: Style): string {
       ? []
       : [
           '',
-          table([['otherwise than planned', 'predicted', 'was'], ...deviations.map(({ what, predicted, was }) => [what, predicted, was])]),
+          table([
+            ['otherwise than planned', 'predicted', 'was'],
+            ...deviations.map(({ what, predicted, was }) => [what, predicted, was].map(oneLine)),
+          ]),
         ]),
     '',
     `run ${report.run}`,
