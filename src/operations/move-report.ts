@@ -38,9 +38,15 @@ export async function carryOut(world: World, of: RunOfPlan, begun: Date, started
   return leaveEvidence(world, of, begun, report, started)
 }
 
-/** A run that was refused before it began: nothing was changed, and its evidence says so. */
-export const refusedReport = (world: World, of: RunOfPlan, begun: Date, failure: StandbyError): Promise<MoveReport> =>
-  leaveEvidence(world, of, begun, moveReport(world, of, begun, { verdict: 'refused', epoch: of.plan.epoch, steps: [], failure }), null)
+/** A run that was refused before it began: nothing was changed, and its evidence says so. `started` is what was seen, if it came so far. */
+export const refusedReport = (
+  world: World,
+  of: RunOfPlan,
+  begun: Date,
+  failure: StandbyError,
+  started: readonly NamedFact[] | null = null,
+): Promise<MoveReport> =>
+  leaveEvidence(world, of, begun, moveReport(world, of, begun, { verdict: 'refused', epoch: of.plan.epoch, steps: [], failure }), started)
 
 interface Ended {
   readonly verdict: MoveReport['verdict']

@@ -28,12 +28,17 @@ export function refuseExpired(world: World, plan: Plan): void {
   })
 }
 
-/** Everything is observed and planned again: what was approved must still be what is true. Returns the facts as they are now. */
-export async function refuseUnlessStillTrue(world: World, plan: Plan): Promise<readonly NamedFact[]> {
+/** Everything is observed and planned again: what was approved must still be what is true. Returns the facts as they are now; `seen` hears them also when the plan is refused. */
+export async function refuseUnlessStillTrue(
+  world: World,
+  plan: Plan,
+  seen: (facts: readonly NamedFact[]) => void = () => undefined,
+): Promise<readonly NamedFact[]> {
   const observation = await world.observe()
   refuseStrangers(observation)
   const { id, nonce, tool } = plan
   const now = planMove(world.stack, observation, plan.intent, world.drivers, { id, nonce, toolVersion: tool.version })
+  seen(now.facts)
   const moved = staleFacts(plan.facts, now.facts)
   if (moved.length > 0)
     throw stale(plan, moved.map((fact) => `${fact.fact} was ${fact.planned} when the plan was made, is ${fact.now} now`).join('; '))
