@@ -79,7 +79,7 @@ export function rendered(error: StandbyError): string {
   return lines.join('\n')
 }
 
-function failedOutcome(error: StandbyError): Outcome {
+export function failedOutcome(error: StandbyError): Outcome {
   if (error.mustAct === 'defect') core.debug(String(error.cause instanceof Error ? error.cause.stack : (error.stack ?? '')))
   const decision = error.mustAct === 'approval' || error.mustAct === 'input' ? 'stop' : 'failure'
   return {
@@ -88,9 +88,13 @@ function failedOutcome(error: StandbyError): Outcome {
     result: {
       error: { code: error.code, mustAct: error.mustAct, what: error.message, where: error.where ?? null, next: error.next ?? null },
     },
-    summary: `## ❌ ${error.code}\n\n${fenced(rendered(error))}\n`,
+    summary: `## ❌ ${error.code}\n\n${fenced(rendered(error))}\n${recordOf(error)}`,
     failure: rendered(error),
   }
 }
+
+/** The head is kept where nobody who writes to the witness can change it: in the summary. */
+const recordOf = ({ evidence }: StandbyError): string =>
+  evidence === null ? '' : `\nThe refusal is on record: \`${evidence.record}\`, head of the evidence \`${evidence.head}\`.\n`
 
 const fenced = (text: string): string => `\`\`\`text\n${text.replaceAll('```', "'''")}\n\`\`\``
