@@ -187,7 +187,7 @@ const after = ({ intent }: Plan): string => `## Afterwards
 
 - \`standby status\` is green, or says what is missing${intent.mode === 'failover' ? ` (${intent.from} is lost: it rejoins later)` : ''}.
 - \`standby deploy --dry-run\` finds nothing to do.
-- Keep your notes with the [evidence](evidence.md) of the runs: what was done by hand is in no record.`
+- Keep your notes with the evidence of the runs (\`standby evidence list\`): what was done by hand is in no record.`
 
 /** Text of others: one line, and never markup of ours. */
 const oneLine = (text: string): string => text.replaceAll(/\s+/g, ' ').replaceAll(/[<>]/g, (char) => (char === '<' ? '&lt;' : '&gt;'))
