@@ -9,6 +9,7 @@ import { deploy } from '../operations/deploy.ts'
 import { readPlan } from '../operations/read-plan.ts'
 import { status } from '../operations/status.ts'
 import { verifyBackup } from '../operations/verify-backup.ts'
+import { kubectlAt } from '../planning/manual.ts'
 import { digestOf } from '../planning/plan-digest.ts'
 import { loadStack } from '../stack/load-stack.ts'
 import { publishedSchema } from '../stack/schema.ts'
@@ -86,7 +87,7 @@ async function rbacText(common: Common, only: string | undefined): Promise<strin
     )
   const documents = sites.map(
     (site) =>
-      `# ${site.name}: kubectl --context ${site.name} apply -f -\n${accessObjects(stack, drivers, site.name)
+      `# ${site.name}: ${kubectlAt(stack, site.name)} apply -f -\n${accessObjects(stack, drivers, site.name)
         .map((object) => `---\n${stringify(object)}`)
         .join('')}`,
   )

@@ -1,7 +1,7 @@
 import { readableDuration } from '../duration.ts'
 import type { Driver } from '../planning/driver.ts'
 import { blockers } from '../planning/findings.ts'
-import type { Manual, ManualSurroundings, WitnessManual } from '../planning/manual.ts'
+import { kubectlAt, type Manual, type ManualSurroundings, type WitnessManual } from '../planning/manual.ts'
 import { schedule, sequenceOf } from '../planning/order-steps.ts'
 import type { Plan, PlannedStep } from '../planning/plan.ts'
 import { digestOf } from '../planning/plan-digest.ts'
@@ -85,7 +85,7 @@ function before(plan: Plan, stack: Stack, witness: WitnessManual): string {
 
 \`\`\`sh
 ${witness.prepare.join('\n')}
-kubectl --context ${plan.intent.to} get namespace kube-system -o jsonpath='{.metadata.uid}'   # the clusterId of ${to} in the stack file?
+${kubectlAt(stack, to)} get namespace kube-system -o jsonpath='{.metadata.uid}'   # the clusterId of ${to} in the stack file?
 \`\`\``
 }
 
