@@ -1,6 +1,7 @@
 import * as core from '@actions/core'
 import { type Milliseconds, seconds } from '../duration.ts'
 import { asStandbyError, StandbyError } from '../errors.ts'
+import { withinLimit } from '../evidence/markdown.ts'
 import { setOutput } from './inputs.ts'
 import { harmless } from './log.ts'
 
@@ -57,7 +58,7 @@ async function publish(outcome: Outcome): Promise<void> {
   setOutput('result', resultText(outcome.result))
   if (process.env.GITHUB_STEP_SUMMARY !== undefined && outcome.summary !== '')
     await core.summary
-      .addRaw(outcome.summary, true)
+      .addRaw(withinLimit(outcome.summary), true)
       .write()
       .catch((error: unknown) => core.info(`! the summary could not be written: ${String(error)}`))
   if (outcome.failure !== null) core.setFailed(outcome.failure)

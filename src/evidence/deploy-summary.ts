@@ -21,12 +21,21 @@ export function deploySummary(report: DeployReport): string {
           unit.duration === 0 ? '' : readableDuration(unit.duration),
         ]),
       ),
-      ...(changes.length === 0
-        ? []
-        : [
-            `<details><summary>${changes.length} differences</summary>\n\n${table(['unit', 'change', 'object', 'field'], changes)}\n\n</details>`,
-          ]),
       findingRows(report.findings),
+      ...(changes.length === 0 ? [] : [differences(changes)]),
     ].join('\n\n'),
   )
+}
+
+/** More than anybody reads, and far below what GitHub takes. */
+const MOST = 1_000
+
+function differences(changes: readonly (readonly string[])[]): string {
+  const rest = changes.length - MOST
+  return [
+    `<details><summary>${changes.length} differences</summary>`,
+    table(['unit', 'change', 'object', 'field'], changes.slice(0, MOST)),
+    ...(rest > 0 ? [`And ${rest} more: \`standby deploy --dry-run\` shows all of them.`] : []),
+    '</details>',
+  ].join('\n\n')
 }

@@ -23,18 +23,29 @@ export function table(head: readonly string[], rows: readonly (readonly string[]
   return [line(head), line(head.map(() => '---')), ...rows.map(line)].join('\n')
 }
 
-/** Whole lines, up to what GitHub takes; said when something was left out. */
+/** Whole lines, up to what GitHub takes; a block that was open is closed, and it is said that something was left out. */
 export function withinLimit(text: string, limit = LARGEST): string {
   if (Buffer.byteLength(text) <= limit) return text
-  const note = '\n\n_Cut: the full result is in the output `result`._\n'
-  let bytes = Buffer.byteLength(note)
+  let bytes = Buffer.byteLength(CUT) + Buffer.byteLength(FENCE_END) + Buffer.byteLength(DETAILS_END)
   const kept: string[] = []
   for (const line of text.split('\n')) {
     bytes += Buffer.byteLength(line) + 1
     if (bytes > limit) break
     kept.push(line)
   }
-  return `${kept.join('\n')}${note}`
+  return `${kept.join('\n')}${openBlocks(kept)}${CUT}`
+}
+
+const CUT =
+  '\n\n_Cut here: GitHub shows no more. All of it is in the output `result`, unless that says `tooLarge`; then the command line prints it (`--json`)._\n'
+const FENCE_END = '\n```'
+const DETAILS_END = '\n\n</details>'
+
+/** The ends of what these lines leave open: a picture, then what can be unfolded. */
+function openBlocks(lines: readonly string[]): string {
+  const fences = lines.filter((line) => line.startsWith('```')).length
+  const count = (tag: string): number => lines.join('\n').split(tag).length - 1
+  return `${fences % 2 === 0 ? '' : FENCE_END}${count('<details>') > count('</details>') ? DETAILS_END : ''}`
 }
 
 export const findingRows = (findings: readonly Finding[]): string =>

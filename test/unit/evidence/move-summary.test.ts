@@ -1,5 +1,4 @@
 import { describe, expect, test } from '@jest/globals'
-import { withinLimit } from '../../../src/evidence/markdown.ts'
 import { moveSummary } from '../../../src/evidence/move-summary.ts'
 import { lossText } from '../../../src/evidence/move-words.ts'
 import { moveText } from '../../../src/evidence/terminal.ts'
@@ -159,11 +158,5 @@ describe('the summary of a move', () => {
       expect(places).toEqual(places.toSorted((a, b) => a - b))
       expect(Math.min(...places)).toBeGreaterThan(0)
     }
-  })
-
-  test('stays below what GitHub takes, in bytes, and says that it was cut', () => {
-    const cut = withinLimit('→→→→\n'.repeat(1_000), 2_000)
-    expect(Buffer.byteLength(cut)).toBeLessThanOrEqual(2_000)
-    expect(cut).toContain('Cut:')
   })
 })
