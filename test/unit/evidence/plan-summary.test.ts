@@ -107,3 +107,14 @@ describe('whoever reviews a plan, on a page or on a terminal', () => {
     }
   })
 })
+
+test('the last backup of a site is as old as that of the component whose last one is the oldest', async () => {
+  const { status } = await planned('switchover')
+  const hoursAgo = (hours: number): string => new Date(Date.parse(status.at) - hours * 3_600_000).toISOString()
+  const backups: Record<string, string> = { database: hoursAgo(2), application: hoursAgo(9) }
+  const sites = status.sites.map((site) => ({
+    ...site,
+    components: site.components.map((component) => ({ ...component, lastBackup: backups[component.name] ?? null })),
+  }))
+  expect(statusText({ ...status, sites }, { colour: false })).toContain('9 h 0 min ago (application; the others are newer)')
+})
