@@ -30,7 +30,7 @@ export function refusalPredicted({ intent: { mode }, predictions: { writeGap }, 
   const times = schedule(steps)
   const opened = mode === 'failover' ? steps.flatMap(({ id, phase }) => (phase === 'TRAFFIC' ? (times.get(id)?.ends ?? []) : [])) : []
   return opened.length === 0
-    ? ['writes refused for', readableDuration(writeGap)]
+    ? ['writes refused for', `${readableDuration(writeGap)}${mode === 'failover' ? ', since the first door is closed' : ''}`]
     : ['users served again', `${readableDuration(Math.max(...opened))} after the start`]
 }
 
