@@ -21,6 +21,14 @@ export function moveSummary(report: MoveReport): string {
         ['', ''],
         moveFacts(report).map(([name, text]) => [name, escaped(text)]),
       ),
+      ...(deviations.length === 0
+        ? []
+        : [
+            table(
+              ['otherwise than planned', 'predicted', 'was'],
+              deviations.map(({ what, predicted, was }) => [escaped(what), escaped(predicted), escaped(was)]),
+            ),
+          ]),
       ...(ordered.length === 0
         ? []
         : [
@@ -30,14 +38,6 @@ export function moveSummary(report: MoveReport): string {
             ),
           ]),
       gantt(ordered),
-      ...(deviations.length === 0
-        ? []
-        : [
-            table(
-              ['otherwise than planned', 'predicted', 'was'],
-              deviations.map(({ what, predicted, was }) => [escaped(what), escaped(predicted), escaped(was)]),
-            ),
-          ]),
       `Run \`${report.run}\`, plan \`${report.planId}\`, digest \`${report.digest}\`.`,
     ]
       .filter((part) => part !== '')
