@@ -34,6 +34,8 @@ export class StandbyError extends Error {
   readonly mustAct: MustAct
   readonly where: string | undefined
   readonly next: string | undefined
+  /** Where the refusal that it brought is on record, once it is. */
+  evidence: { readonly record: string; readonly head: string } | null = null
 
   constructor(details: ErrorDetails) {
     super(details.what, details.cause === undefined ? undefined : { cause: details.cause })

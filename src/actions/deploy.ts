@@ -1,5 +1,5 @@
 import { connect } from '../composition.ts'
-import { deploySummary } from '../evidence/summary.ts'
+import { deploySummary } from '../evidence/deploy-summary.ts'
 import { deploy } from '../operations/deploy.ts'
 import { mask, readCredentials, readDeployInputs } from './inputs.ts'
 import { actionLog } from './log.ts'

@@ -5,7 +5,8 @@ import { readGitHubApproval } from '../approval/read-approval.ts'
 import { openGitHub } from '../clients/github.ts'
 import { connect, systemClock, type World } from '../composition.ts'
 import { drivers, witnesses } from '../drivers/registry.ts'
-import { moveSummary, planSummary } from '../evidence/summary.ts'
+import { moveSummary } from '../evidence/move-summary.ts'
+import { planSummary } from '../evidence/plan-summary.ts'
 import { openWitness } from '../open-witness.ts'
 import { continueFailover, readRun } from '../operations/continue-failover.ts'
 import { executeFailover } from '../operations/execute-failover.ts'
@@ -29,17 +30,11 @@ export const main = (): Promise<void> =>
   finish(async (signal) => {
     const inputs = readFailoverInputs()
     const stack = await loadStack(inputs.stack, { drivers, witnesses })
-    const work = await prepare(stack, inputs, signal)
+    const { work, recorded } = await prepare(stack, inputs, signal)
     const groups = phaseGroups()
-    const world = await connect({
-      stackPath: inputs.stack,
-      stack,
-      signal,
-      log: actionLog,
-      env: readCredentials(),
-      mask,
-      listener: groups.listener,
-    })
+    const world = await recorded(() =>
+      connect({ stackPath: inputs.stack, stack, signal, log: actionLog, env: readCredentials(), mask, listener: groups.listener }),
+    )
     try {
       return await work(world)
     } finally {
@@ -48,20 +43,29 @@ export const main = (): Promise<void> =>
     }
   })
 
-type Work = (world: World) => Promise<Outcome>
+interface Prepared {
+  /** What is to be done with a world. */
+  readonly work: (world: World) => Promise<Outcome>
+  /** Records what keeps a move from having a world: a kubeconfig that can not be read, a credential that is not there. */
+  readonly recorded: <T>(connecting: () => Promise<T>) => Promise<T>
+}
 
-/** What is to be done with a world. A plan at hand is judged before any credential of a site is read; that of a begun run lies in the witness. */
-async function prepare(stack: Stack, inputs: FailoverInputs, signal: AbortSignal): Promise<Work> {
-  if (inputs.operation === 'plan') return (world) => plan(world, inputs)
-  if (inputs.operation !== 'execute') return (world) => continueRun(world, inputs)
+/** A plan at hand is judged before any credential of a site is read; that of a begun run lies in the witness. */
+async function prepare(stack: Stack, inputs: FailoverInputs, signal: AbortSignal): Promise<Prepared> {
+  if (inputs.operation === 'plan') return { work: (world) => plan(world, inputs), recorded: (connecting) => connecting() }
   const attempt = attemptOf(stack, inputs)
   // Whoever is refused here leaves a record all the same: with the witness's own credentials, and no others.
   const refusals: RefusalLog = { store: () => openWitness(stack, readCredentials(), mask), clock: systemClock, log: actionLog }
+  if (inputs.operation !== 'execute')
+    return { work: (world) => continueRun(world, inputs), recorded: (connecting) => recordingRefusal(refusals, attempt, connecting) }
   const approved = await recordingRefusal(refusals, attempt, () => readPlan(inputs.planPath, inputs.to))
   const approval = await recordingRefusal(refusals, { ...attempt, plan: approved }, () =>
     reviewOf(stack, approved, inputs, signal, { operation: 'execute' }),
   )
-  return async (world) => outcomeOf(await executeFailover(world, approved, approval), 'moved')
+  return {
+    work: async (world) => outcomeOf(await executeFailover(world, approved, approval), 'moved'),
+    recorded: (connecting) => recordingRefusal(refusals, { ...attempt, plan: approved }, connecting),
+  }
 }
 
 async function plan(world: World, inputs: PlanInputs): Promise<Outcome> {

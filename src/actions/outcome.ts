@@ -1,6 +1,7 @@
 import * as core from '@actions/core'
 import { type Milliseconds, seconds } from '../duration.ts'
 import { asStandbyError, StandbyError } from '../errors.ts'
+import { withinLimit } from '../evidence/markdown.ts'
 import { setOutput } from './inputs.ts'
 import { harmless } from './log.ts'
 
@@ -57,7 +58,7 @@ async function publish(outcome: Outcome): Promise<void> {
   setOutput('result', resultText(outcome.result))
   if (process.env.GITHUB_STEP_SUMMARY !== undefined && outcome.summary !== '')
     await core.summary
-      .addRaw(outcome.summary, true)
+      .addRaw(withinLimit(outcome.summary), true)
       .write()
       .catch((error: unknown) => core.info(`! the summary could not be written: ${String(error)}`))
   if (outcome.failure !== null) core.setFailed(outcome.failure)
@@ -79,7 +80,7 @@ export function rendered(error: StandbyError): string {
   return lines.join('\n')
 }
 
-function failedOutcome(error: StandbyError): Outcome {
+export function failedOutcome(error: StandbyError): Outcome {
   if (error.mustAct === 'defect') core.debug(String(error.cause instanceof Error ? error.cause.stack : (error.stack ?? '')))
   const decision = error.mustAct === 'approval' || error.mustAct === 'input' ? 'stop' : 'failure'
   return {
@@ -88,9 +89,13 @@ function failedOutcome(error: StandbyError): Outcome {
     result: {
       error: { code: error.code, mustAct: error.mustAct, what: error.message, where: error.where ?? null, next: error.next ?? null },
     },
-    summary: `## ❌ ${error.code}\n\n${fenced(rendered(error))}\n`,
+    summary: `## ❌ ${error.code}\n\n${fenced(rendered(error))}\n${recordOf(error)}`,
     failure: rendered(error),
   }
 }
+
+/** The head is kept where nobody who writes to the witness can change it: in the summary. */
+const recordOf = ({ evidence }: StandbyError): string =>
+  evidence === null ? '' : `\nThe refusal is on record: \`${evidence.record}\`, head of the evidence \`${evidence.head}\`.\n`
 
 const fenced = (text: string): string => `\`\`\`text\n${text.replaceAll('```', "'''")}\n\`\`\``

@@ -1,5 +1,5 @@
 import { connect } from '../composition.ts'
-import { statusSummary } from '../evidence/summary.ts'
+import { statusSummary } from '../evidence/status-summary.ts'
 import { status } from '../operations/status.ts'
 import { mask, readCredentials, readStatusInputs, setOutput } from './inputs.ts'
 import { actionLog } from './log.ts'

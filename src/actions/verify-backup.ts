@@ -1,5 +1,5 @@
 import { connect } from '../composition.ts'
-import { restoreTestSummary } from '../evidence/summary.ts'
+import { restoreTestSummary } from '../evidence/restore-test-summary.ts'
 import { freshBackup } from '../operations/back-up.ts'
 import { verifyBackup } from '../operations/verify-backup.ts'
 import { mask, readCredentials, readVerifyBackupInputs, setOutput } from './inputs.ts'

@@ -13,7 +13,7 @@ import { type Attempt, recordingRefusal, refusalsIn } from '../operations/record
 import type { MoveReport } from '../operations/reports.ts'
 import { MODES, type Mode } from '../planning/plan.ts'
 import { addApprove, type LocalApprovalOptions, localApproval, userOf } from './approve-command.ts'
-import { type Common, EXIT, type Learn, local, operate, type Shown, style } from './operate.ts'
+import { type Common, EXIT, exitAfter, type Learn, local, operate, type Shown, style } from './operate.ts'
 import { addRunbook } from './runbook-command.ts'
 
 /** `standby failover …`: the reviewed move, its continuation, and the way back. */
@@ -144,7 +144,7 @@ const withApproval = (command: Command): Command =>
 /** A move that ended as it was asked for is a success; one that was taken back by itself is none. */
 function shown(report: MoveReport, asked: MoveReport['verdict']): Shown {
   const exit = report.verdict === asked ? EXIT.ok : report.verdict === 'refused' ? EXIT.refused : EXIT.failed
-  return { result: report, text: moveText(report, style()), exit }
+  return { result: report, text: moveText(report, style()), exit: exitAfter(report.failure, exit) }
 }
 
 function acceptedLoss(text: string): number {

@@ -1,4 +1,5 @@
 import { type Milliseconds, readableDuration } from '../duration.ts'
+import { oneLine } from '../evidence/words.ts'
 import type { ProgressEvent } from '../operations/reports.ts'
 import { actionKey, type LearnedDuration, type LearnedDurations } from '../planning/expected-durations.ts'
 
@@ -36,8 +37,9 @@ export function liveView(
   let learned: LearnedDurations = new Map()
   let shown = ''
   const draw = (): void => {
-    const text = mask([...running].map(([id, step]) => described(id, step, learned.get(actionKey(id)), now())).join('  '))
-    const cut = text.length < screen.columns ? text : `${text.slice(0, Math.max(0, screen.columns - 2))}…`
+    const text = [...running].map(([id, step]) => described(id, step, learned.get(actionKey(id)), now())).join('  ')
+    // Masked first: a secret of two lines is none any more on one. A terminal that does not know its width says 0.
+    const cut = within(screen.columns || 80, oneLine(mask(text)))
     if (cut === shown) return
     shown = cut
     screen.write(`${CLEAR}${cut}`)
@@ -71,8 +73,25 @@ export function liveView(
   }
 }
 
+/** What fits into one line of so many cells, the last of which stays free: some terminals wrap when it is written. */
+function within(columns: number, text: string): string {
+  if (cellsOf(text) < columns) return text
+  let kept = ''
+  for (const char of text) {
+    if (cellsOf(kept) + cellsOf(char) > columns - 2) break
+    kept += char
+  }
+  return `${kept}…`
+}
+
+/** Cells of a terminal: signs of East Asia and pictures take two, what is put over another sign none. */
+export const cellsOf = (text: string): number =>
+  [...text].reduce((cells, char) => cells + (/\p{M}/u.test(char) ? 0 : WIDE.test(char) ? 2 : 1), 0)
+const WIDE =
+  /\p{Emoji_Presentation}|[\u1100-\u115f\u2e80-\u303e\u3041-\ua4cf\uac00-\ud7a3\uf900-\ufaff\ufe30-\ufe6f\uff00-\uff60\uffe0-\uffe6]/u
+
 function described(id: string, { begun, expected, waitingFor }: Running, usual: LearnedDuration | undefined, now: number): string {
-  return `⏳ ${id} ${readableDuration(now - begun)}${compared(now - begun, expected, usual)}${waitingFor === '' ? '' : `: ${waitingFor}`}`
+  return `▸ ${id} ${readableDuration(now - begun)}${compared(now - begun, expected, usual)}${waitingFor === '' ? '' : `: ${waitingFor}`}`
 }
 
 /** Half and three quarters of the former runs; said aloud when this one is slower than most. */

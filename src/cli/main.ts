@@ -9,6 +9,7 @@ import { deploy } from '../operations/deploy.ts'
 import { readPlan } from '../operations/read-plan.ts'
 import { status } from '../operations/status.ts'
 import { verifyBackup } from '../operations/verify-backup.ts'
+import { kubectlAt } from '../planning/manual.ts'
 import { digestOf } from '../planning/plan-digest.ts'
 import { loadStack } from '../stack/load-stack.ts'
 import { publishedSchema } from '../stack/schema.ts'
@@ -16,7 +17,7 @@ import { TOOL_VERSION } from '../version.ts'
 import { addEvidence } from './evidence-commands.ts'
 import { addFailover } from './failover-commands.ts'
 import { addGuard } from './guard-command.ts'
-import { type Common, EXIT, local, operate, style } from './operate.ts'
+import { type Common, EXIT, exitAfter, local, operate, style } from './operate.ts'
 
 /** `standby …`: the same operations as the actions, for a terminal and for the day that GitHub is down. */
 export async function main(argv: readonly string[]): Promise<void> {
@@ -86,7 +87,7 @@ async function rbacText(common: Common, only: string | undefined): Promise<strin
     )
   const documents = sites.map(
     (site) =>
-      `# ${site.name}: kubectl --context ${site.name} apply -f -\n${accessObjects(stack, drivers, site.name)
+      `# ${site.name}: ${kubectlAt(stack, site.name)} apply -f -\n${accessObjects(stack, drivers, site.name)
         .map((object) => `---\n${stringify(object)}`)
         .join('')}`,
   )
@@ -106,7 +107,11 @@ function addChanging(program: Command): void {
     .action((options: { dryRun: boolean; only: string[] }) =>
       operate(program, async (world) => {
         const report = await deploy(world, options)
-        return { result: report, text: deployText(report, style()), exit: report.verdict === 'failed' ? EXIT.failed : EXIT.ok }
+        return {
+          result: report,
+          text: deployText(report, style()),
+          exit: exitAfter(report.failure, report.verdict === 'failed' ? EXIT.failed : EXIT.ok),
+        }
       }),
     )
   program
@@ -115,7 +120,11 @@ function addChanging(program: Command): void {
     .action(() =>
       operate(program, async (world) => {
         const report = await backUp(world)
-        return { result: report, text: backupText(report, style()), exit: report.failure === null ? EXIT.ok : EXIT.failed }
+        return {
+          result: report,
+          text: backupText(report, style()),
+          exit: exitAfter(report.failure, report.failure === null ? EXIT.ok : EXIT.failed),
+        }
       }),
     )
   program
@@ -128,7 +137,7 @@ function addChanging(program: Command): void {
         if (options.fresh) await freshBackup(world)
         const outcome = await verifyBackup(world, options.site === undefined ? {} : { site: options.site })
         const exit = outcome.verdict === 'restorable' ? EXIT.ok : outcome.verdict === 'degraded' ? EXIT.degraded : EXIT.failed
-        return { result: outcome, text: restoreTestText(outcome, style()), exit }
+        return { result: outcome, text: restoreTestText(outcome, style()), exit: exitAfter(outcome.failure, exit) }
       }),
     )
 }

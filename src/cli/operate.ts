@@ -86,8 +86,14 @@ export async function local(work: () => Promise<string>, masked: (text: string) 
   setTimeout(() => process.exit(), 300).unref()
 }
 
-function exitOf(error: StandbyError): number {
-  if (error.mustAct === 'input') return EXIT.input
-  if (error.mustAct === 'approval') return EXIT.refused
-  return error.mustAct === 'cancelled' ? EXIT.interrupted : EXIT.failed
+/** The exit code of an error that kept a command from its result. */
+export function exitOf({ code, mustAct }: Pick<StandbyError, 'code' | 'mustAct'>): number {
+  if (mustAct === 'input') return EXIT.input
+  // Somebody else's move comes first, and nothing was changed.
+  if (mustAct === 'approval' || code === 'move-unfinished') return EXIT.refused
+  return mustAct === 'cancelled' ? EXIT.interrupted : EXIT.failed
 }
+
+/** The exit code of a result: a signal that cut the work short comes before what became of it. */
+export const exitAfter = (failure: { readonly code: string } | null, otherwise: number): number =>
+  failure?.code === 'cancelled' ? EXIT.interrupted : otherwise

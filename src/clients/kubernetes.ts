@@ -200,6 +200,9 @@ export function openKubernetes(access: KubernetesAccess): KubernetesClient {
   }
 }
 
+/** A value that is not clearly a path may be a kubeconfig in a wrong form, such as base64: its errors go into logs and evidence. */
+const unlessContent = (value: string): string => (/^(\/|\.\.?\/|~)/.test(value) && value.length < 200 ? value : 'what was given')
+
 /** One KubeConfig per cluster: its caches of tokens and agents go by the names in the file, which repeat between files. */
 function linkOf(access: KubernetesAccess): Link {
   const { site } = access
@@ -208,8 +211,10 @@ function linkOf(access: KubernetesAccess): Link {
     if (isContent(access.kubeconfig)) config.loadFromString(access.kubeconfig)
     else config.loadFromFile(access.kubeconfig)
   } catch (error) {
+    const { code, message } = error as NodeJS.ErrnoException
+    if (code !== undefined) throw badKubeconfig(site, `${unlessContent(access.kubeconfig)} is no file that can be read (${code})`)
     // Only the first line: a YAML error goes on to quote the file, and the file holds secrets.
-    throw badKubeconfig(site, String((error as Error).message).split('\n')[0] ?? '')
+    throw badKubeconfig(site, message.split('\n')[0] ?? '')
   }
   const names = config.contexts.map((context) => context.name)
   const wanted = access.context ?? config.currentContext

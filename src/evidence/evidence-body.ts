@@ -7,6 +7,7 @@ import { type Deviation, deviationsOf } from './deviations.ts'
 import { type MoveTimes, moveTimes } from './move-times.ts'
 import { type ReachedFence, reachedFence } from './reached-fence.ts'
 import { failedIn, givenUpIn, processesIn, recordedSteps } from './recorded-steps.ts'
+import { writeGapOf } from './step-times.ts'
 
 /** The record of one process of a run, refused ones included. What a refused run does not have is null or empty. */
 export interface EvidenceBody {
@@ -41,9 +42,11 @@ export interface EvidenceBody {
   }
   readonly epoch: MoveReport['epoch']
   readonly facts: {
-    /** As observed when the plan was made. The reviewer approved these, by the digest: nothing is observed at the approval itself. */
+    /** As observed when the plan was made. */
     readonly planned: readonly NamedFact[]
-    /** As observed right before the first effect; null where it was refused before, or a run was continued. */
+    /** What the reviewer approved: the planned ones, by the digest. Nothing is observed at the approval itself. `at` is `approvedAt`. */
+    readonly approved: { readonly digest: string; readonly at: string | null }
+    /** As observed right before the first effect, or before it was refused; null where it did not come so far, or a run was continued. */
     readonly started: readonly NamedFact[] | null
   }
   /** Every process that worked on the run, the first one first; empty when it was refused before it began. */
@@ -81,7 +84,8 @@ export function evidenceOf(input: EvidenceInput): EvidenceBody {
   const steps = recordedSteps(report.steps, journal)
   const fence = reachedFence(plan, steps)
   const counted = countedLoss(plan.intent, steps)
-  const { verdict, writeGap, failure, epoch, run, stack, digest } = report
+  const { verdict, failure, epoch, run, stack, digest } = report
+  const writeGap = writeGapOf({ mode: plan.intent.mode, verdict, steps, journal })
   return {
     schemaVersion: 2,
     kind: 'move',
@@ -109,7 +113,7 @@ export function evidenceOf(input: EvidenceInput): EvidenceBody {
       predictions: plan.predictions,
     },
     epoch,
-    facts: { planned: plan.facts, started },
+    facts: { planned: plan.facts, approved: { digest: approval.digest, at: allowedAt }, started },
     processes,
     steps,
     fence,

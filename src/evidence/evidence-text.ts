@@ -1,8 +1,8 @@
 import { readableDuration } from '../duration.ts'
 import type { EvidenceBody } from './evidence-body.ts'
-import { levelsText } from './move-words.ts'
+import { approvedText, askedText, levelsText } from './move-words.ts'
 import type { EvidenceRecord, RefusalBody } from './refusal-body.ts'
-import { intervalText } from './words.ts'
+import { intervalText, oneLine, onOneLine } from './words.ts'
 
 /** One line per record: which run, what became of it, who asked and who allowed it. */
 export function evidenceLine(file: string, record: EvidenceRecord): string {
@@ -10,23 +10,28 @@ export function evidenceLine(file: string, record: EvidenceRecord): string {
   const move = plan === null ? 'no plan' : `${plan.intent.mode.padEnd(10)}  ${plan.intent.from} → ${plan.intent.to}`
   const allowed = record.kind === 'refusal' ? 'nobody' : approversText(record)
   const why = failure === null ? '' : `  ${failure.code}`
-  return `${file.slice(0, 8)}  ${run}  ${operation.padEnd(7)}  ${move}  ${verdict.padEnd(7)}  asked by ${asked.by}, allowed by ${allowed}${why}`
+  return onOneLine(
+    `${file.slice(0, 8)}  ${run}  ${operation.padEnd(7)}  ${move}  ${verdict.padEnd(7)}  asked by ${oneLine(asked.by)}, allowed by ${allowed}${why}`,
+  )
 }
 
-const approversText = ({ approval }: EvidenceBody): string => approval.approvers.map(({ name }) => name).join(', ') || approval.kind
+const approversText = ({ approval }: EvidenceBody): string =>
+  approval.approvers.map(({ name }) => oneLine(name)).join(', ') || approval.kind
 
 /** A record as a person reads it; the record itself has all of it. */
 export function evidenceText(file: string, record: EvidenceRecord): string {
   const rows = record.kind === 'refusal' ? refusalRows(record) : rowsOf(record)
-  return [`${file}  run ${record.run} of ${record.stack}`, ...rows.map(([name, text]) => `${name.padEnd(15)} ${text}`)].join('\n')
+  return [`${file}  run ${record.run} of ${record.stack}`, ...rows.map(([name, text]) => onOneLine(`${name.padEnd(15)} ${text}`))].join(
+    '\n',
+  )
 }
 
 /** What is known of somebody who was refused before there was an approval: name and text. */
 export function refusalRows({ failure, asked, digest, plan, recordedAt }: RefusalBody): [string, string][] {
   return [
-    ['verdict', `refused: ${failure.code}: ${failure.what}`],
+    ['verdict', `refused: ${failure.code}: ${oneLine(failure.what)}`],
     ['move', plan === null ? 'no plan' : `${plan.intent.mode} ${plan.intent.from} → ${plan.intent.to}`],
-    ['asked', `${asked.by}${asked.reason === null ? '' : `: ${asked.reason}`} (as they said), ${asked.from ?? 'from a terminal'}`],
+    ['asked', `${askedText(asked)} (as they said), ${asked.from ?? 'from a terminal'}`],
     ['approved', 'by nobody'],
     ['plan', plan === null ? 'none that can be read' : `${plan.id}, digest ${plan.digest}, made ${plan.madeAt}`],
     ['digest given', digest ?? 'none'],
@@ -40,10 +45,10 @@ function rowsOf(body: EvidenceBody): [string, string][] {
   const lost = (one: typeof loss.predicted | null): string =>
     one === null ? 'not counted' : `${intervalText(one.bytes, 'bytes')}; ${intervalText(one.seconds, 'seconds')} of writes: ${one.why}`
   return [
-    ['verdict', `${body.verdict}${body.failure === null ? '' : `: ${body.failure.code}: ${body.failure.what}`}`],
+    ['verdict', `${body.verdict}${body.failure === null ? '' : `: ${body.failure.code}: ${oneLine(body.failure.what)}`}`],
     ['move', `${plan.intent.mode} ${plan.intent.from} → ${plan.intent.to}, epoch ${body.epoch.before} → ${body.epoch.after}`],
-    ['asked', `${asked.by}${asked.reason === null ? '' : `: ${asked.reason}`}`],
-    ['approved', `${approval.kind}: ${approval.approvers.map(({ name }) => name).join(', ') || 'nobody had to'}`],
+    ['asked', askedText(asked)],
+    ['approved', approvedText(approval)],
     ['plan', `${plan.id}, digest ${plan.digest}, made ${plan.madeAt}`],
     ['facts', `${facts.planned.length} planned, ${facts.started === null ? 'none' : facts.started.length} at the start`],
     ['processes', body.processes.map(({ attempt, at }) => `${attempt} since ${at}`).join('; ') || 'none began'],
@@ -52,7 +57,10 @@ function rowsOf(body: EvidenceBody): [string, string][] {
     ['loss counted', lost(loss.counted)],
     ['time', `decide ${took(rto.decide)}, approve ${took(rto.approve)}, execute ${took(rto.execute)}, green ${took(rto.green)}`],
     ['deviations', deviations.length === 0 ? 'none' : ''],
-    ...deviations.map(({ what, predicted, was }): [string, string] => ['', `${what}: predicted ${predicted}, was ${was}`]),
+    ...deviations.map(({ what, predicted, was }): [string, string] => [
+      '',
+      `${oneLine(what)}: predicted ${oneLine(predicted)}, was ${oneLine(was)}`,
+    ]),
     ['steps', body.steps.length === 0 ? 'none' : ''],
     ...body.steps.map((step): [string, string] => [
       '',

@@ -1,6 +1,7 @@
 import { readableDuration } from '../duration.ts'
 import type { MoveReport, RestoreTestOutcome, StepReport } from '../operations/reports.ts'
 import { moveFacts } from './move-facts.ts'
+import { inOrder } from './step-times.ts'
 import { signOf } from './words.ts'
 
 /** What a report shows: the verdict, facts, the restore test, and each move as a picture. */
@@ -56,7 +57,7 @@ ${restoreSection(input.restoreTest)}`,
 function moveSection(move: DrillReportInput['moves'][number]): string {
   const { report } = move
   const gap = move.clientGapMs === null ? 'not measured' : readableDuration(move.clientGapMs)
-  return `<section><h2>${escaped(report.from)} → ${escaped(report.to)}: ${report.verdict}</h2>
+  return `<section><h2>${escaped(report.from)} → ${escaped(report.to)}: ${escaped(report.verdict)}</h2>
 <p>Clients were refused for <b>${gap}</b> (predicted ${readableDuration(move.predictedGapMs)}); ${readableDuration(report.duration)} until protected again; epoch ${report.epoch.before} → ${report.epoch.after}.</p>
 ${report.failure === null ? '' : `<p class="failures">${escaped(report.failure.code)}: ${escaped(report.failure.what)}</p>`}
 ${factsTable(moveFacts(report))}
@@ -71,19 +72,19 @@ export const factsTable = (rows: readonly (readonly [string, string])[]): string
 const LEFT = 250
 const WIDTH = 980
 const ROW = 22
-/** While these phases last, users are refused. */
+/** While these phases last, users are refused: in a move that opens the traffic in the end. A rejoin has none to open. */
 const CLOSED = new Set(['DRAIN', 'FENCE', 'FINAL_SYNC', 'PROMOTE', 'RESTORE_AUX', 'START', 'SMOKE', 'TRAFFIC'])
 
 /** Steps as bars over time; the band behind them is the time in which users were refused. */
 export function timeline(steps: readonly StepReport[]): string {
-  const timed = steps
-    .filter((step) => step.begunAt !== null && step.endedAt !== null)
-    .sort((a, b) => (a.begunAt ?? '').localeCompare(b.begunAt ?? ''))
+  const timed = inOrder(steps).filter((step) => step.begunAt !== null && step.endedAt !== null)
   if (timed.length === 0) return '<p>No step began.</p>'
   const from = Math.min(...timed.map((step) => Date.parse(step.begunAt ?? '')))
   const to = Math.max(...timed.map((step) => Date.parse(step.endedAt ?? '')))
   const x = (time: number): number => LEFT + ((time - from) / Math.max(1, to - from)) * (WIDTH - LEFT - 70)
-  const closed = timed.filter((step) => CLOSED.has(step.phase))
+  const refusing = steps.some(({ phase }) => phase === 'TRAFFIC')
+  const isClosed = ({ phase }: StepReport): boolean => refusing && CLOSED.has(phase)
+  const closed = timed.filter(isClosed)
   const height = timed.length * ROW + 34
   const band =
     closed.length === 0
@@ -93,7 +94,7 @@ export function timeline(steps: readonly StepReport[]): string {
     const [begin, end] = [x(Date.parse(step.begunAt ?? '')), x(Date.parse(step.endedAt ?? ''))]
     const y = index * ROW + 4
     const took = readableDuration(Date.parse(step.endedAt ?? '') - Date.parse(step.begunAt ?? ''))
-    return `<text class="name" x="${LEFT - 8}" y="${y + 13}">${escaped(step.id)}</text><rect class="bar ${step.outcome} ${CLOSED.has(step.phase) ? 'closed' : 'open'}" x="${begin.toFixed(1)}" y="${y}" width="${Math.max(2, end - begin).toFixed(1)}" height="16" rx="3"><title>${escaped(`${step.phase} ${step.title} (${took})`)}</title></rect><text class="took" x="${(end + 5).toFixed(1)}" y="${y + 13}">${took}</text>`
+    return `<text class="name" x="${LEFT - 8}" y="${y + 13}">${escaped(step.id)}</text><rect class="bar ${escaped(step.outcome)} ${isClosed(step) ? 'closed' : 'open'}" x="${begin.toFixed(1)}" y="${y}" width="${Math.max(2, end - begin).toFixed(1)}" height="16" rx="3"><title>${escaped(`${step.phase} ${step.title} (${took})`)}</title></rect><text class="took" x="${(end + 5).toFixed(1)}" y="${y + 13}">${took}</text>`
   })
   const ticks = niceTicks(to - from).map(
     (tick) =>

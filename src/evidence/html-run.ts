@@ -4,7 +4,7 @@ import type { EvidenceBody } from './evidence-body.ts'
 import { refusalRows } from './evidence-text.ts'
 import { escaped, factsTable, page, timeline } from './html-report.ts'
 import { moveFacts } from './move-facts.ts'
-import { continuation, endText } from './move-words.ts'
+import { continuation, endText, goodOf } from './move-words.ts'
 import type { EvidenceRecord, RefusalBody } from './refusal-body.ts'
 import { reportIn } from './report-in.ts'
 import { signOf } from './words.ts'
@@ -23,7 +23,7 @@ export function htmlRun(records: readonly NamedRecord[]): string {
   return page({
     title: `${body.stack}: run ${body.run}`,
     verdict: body.verdict,
-    good: body.verdict === 'moved',
+    good: body.kind === 'move' && goodOf(body) !== 'bad',
     subtitle: `${body.kind === 'move' ? endText(reportIn(body)) : 'refused: nothing was changed'} · ${body.recordedAt}`,
     content: [...records]
       .reverse()
@@ -35,11 +35,9 @@ export function htmlRun(records: readonly NamedRecord[]): string {
 /** Only the newest says how to go on: what came after an older one is above it. */
 function recordSection(file: string, body: EvidenceBody, newest: boolean): string {
   const report = reportIn(body, `evidence/${file}`)
-  const { approval, asked, plan, deviations, steps, failure } = body
+  const { plan, deviations, steps, failure } = body
   const next = newest ? continuation(report) : null
   const facts: [string, string][] = [
-    ['asked', `${asked.by}${asked.reason === null ? '' : `: ${asked.reason}`}`],
-    ['approved', `${approval.kind}: ${approval.approvers.map(({ name }) => name).join(', ') || 'nobody had to'}`],
     ['plan', `${plan.id}, made ${plan.madeAt}`],
     ['digest', plan.digest],
     ['processes', body.processes.map(({ attempt, at }) => `${attempt} since ${at}`).join('; ') || 'none began'],
@@ -70,7 +68,7 @@ function stepTable(steps: readonly StepReport[]): string {
     const took = step.begunAt === null || step.endedAt === null ? '' : readableDuration(Date.parse(step.endedAt) - Date.parse(step.begunAt))
     const proof =
       step.proof === null ? '' : `<details><summary>proof</summary><pre>${escaped(JSON.stringify(step.proof, null, 2))}</pre></details>`
-    return `<tr class="${step.outcome}"><td>${signOf(step.outcome)}</td><td>${step.phase}</td><td>${escaped(step.id)}<br><span class="small">${escaped(step.title)}</span>${proof}</td><td>${took}</td></tr>`
+    return `<tr class="${escaped(step.outcome)}"><td>${signOf(step.outcome)}</td><td>${escaped(step.phase)}</td><td>${escaped(step.id)}<br><span class="small">${escaped(step.title)}</span>${proof}</td><td>${took}</td></tr>`
   })
   return `<div class="scroll"><table><thead><tr><th></th><th>phase</th><th>step</th><th>took</th></tr></thead><tbody>${rows.join('')}</tbody></table></div>`
 }

@@ -1,8 +1,10 @@
 import { readableDuration } from '../duration.ts'
 import type { MoveReport } from '../operations/reports.ts'
 import type { Liveness } from '../planning/liveness.ts'
+import { schedule } from '../planning/order-steps.ts'
 import type { Fencing, Intent, Loss, Plan } from '../planning/plan.ts'
 import type { FenceLevel } from '../stack/fence-levels.ts'
+import { intervalText, oneLine } from './words.ts'
 
 /** What a plan is about, in one line. */
 export function directionOf({ mode, from, to }: Intent): string {
@@ -15,8 +17,21 @@ export function lossText({ seconds, bytes, likely, why }: Loss): string {
   if (seconds[1] === 0 && bytes[1] === 0) return `nothing: ${why}`
   const probably = likely === undefined ? '' : `, likely at most ${readableDuration(likely * 1_000)}`
   const until = seconds[1] === null ? 'nobody knows how much' : `up to ${readableDuration(seconds[1] * 1_000)} of writes${probably}`
-  const size = bytes[1] === null ? `at least ${bytes[0]} bytes` : `${bytes[0]} to ${bytes[1]} bytes`
-  return `${until} (${size}): ${why}`
+  const size = bytes[1] === null && (bytes[0] === 0 || seconds[1] === null) ? '' : ` (${intervalText(bytes, 'bytes')})`
+  return `${until}${size}: ${why}`
+}
+
+/**
+ * How long users are predicted to be refused: name and text. In a failover they are since the disaster, so it tells when they are served again;
+ * of a rejoin nothing: the active site serves all the while.
+ */
+export function refusalPredicted({ intent: { mode }, predictions: { writeGap }, steps }: Plan): readonly [string, string] | null {
+  if (mode === 'rejoin') return null
+  const times = schedule(steps)
+  const opened = mode === 'failover' ? steps.flatMap(({ id, phase }) => (phase === 'TRAFFIC' ? (times.get(id)?.ends ?? []) : [])) : []
+  return opened.length === 0
+    ? ['writes refused for', `${readableDuration(writeGap)}${mode === 'failover' ? ', since the first door is closed' : ''}`]
+    : ['users served again', `${readableDuration(Math.max(...opened))} after the start`]
 }
 
 /** What the times of a plan rest on. */
@@ -41,21 +56,51 @@ export function livenessText({ site, is, sightings }: Liveness): string {
   return `${site} is ${is}${said === '' ? '' : `: ${said}`}`
 }
 
+/** `sam: incident 4711`. */
+export const askedText = ({ by, reason }: NonNullable<MoveReport['asked']>): string =>
+  `${oneLine(by)}${reason === null ? '' : `: ${oneLine(reason)}`}`
+
+/** `github-environment: rita`. */
+export const approvedText = ({ kind, approvers }: NonNullable<MoveReport['approved']>): string =>
+  `${kind}: ${approvers.map(({ name }) => oneLine(name)).join(', ') || 'nobody had to'}`
+
 /** How a run ended, as a person reads it first. */
 export function endText({ verdict, mode, from, to }: MoveReport): string {
   if (verdict === 'refused') return 'refused: nothing was changed'
-  if (verdict === 'undone') return `taken back: ${from} serves as before`
+  if (verdict === 'undone')
+    return mode === 'failover' ? `taken back: as before the failover; ${from} is still lost` : `taken back: ${from} serves as before`
   if (verdict === 'stopped') return 'stopped half way: a person has to look'
   return mode === 'rejoin' ? `${to} has rejoined, and follows ${from}` : `moved to ${to}`
 }
 
-/** Whether the end is a good one: `undone` is what an abort asked for, and no move. */
-export const isGood = ({ verdict }: MoveReport): boolean => verdict === 'moved'
+/** good: it moved. asked: it was taken back, as somebody asked. bad: whatever else. */
+export function goodOf({ verdict, operation }: Pick<MoveReport, 'verdict' | 'operation'>): 'good' | 'asked' | 'bad' {
+  if (verdict === 'moved') return 'good'
+  return verdict === 'undone' && operation === 'abort' ? 'asked' : 'bad'
+}
+
+/** `dc-a → dc-b in 12.5 s, writes refused for 9.1 s, epoch 4 → 5`; without an arrow where nothing moved. */
+export function courseText(report: MoveReport): string {
+  const { verdict, mode, from, to, epoch } = report
+  const arrow = verdict === 'moved' && mode !== 'rejoin' ? `${from} → ${to} ` : ''
+  return [`${arrow}${spanText(report)}`, ...(refusedText(report) ?? []), `epoch ${epoch.before} → ${epoch.after}`].join(', ')
+}
+
+/** `in 12.5 s`; of a run that several processes worked on, `this process: 12.5 s`. */
+const spanText = ({ duration, processes = 1 }: MoveReport): string =>
+  `${processes > 1 ? 'this process:' : 'in'} ${readableDuration(duration)}`
+
+/** How long users were refused. In a failover since the disaster, which no step knows: so it is told when they were served again. */
+function refusedText({ mode, writeGap, rto }: MoveReport): string[] | null {
+  if (writeGap === null) return null
+  if (mode !== 'failover') return [`writes refused for ${readableDuration(writeGap)}`]
+  return rto?.execute == null ? null : [`users served ${readableDuration(rto.execute)} after the start`]
+}
 
 /** What to look at, and which command continues; null where nothing is left to do. */
 export function continuation(report: MoveReport): string | null {
   if (report.verdict !== 'stopped') return null
-  const where = report.steps.find(({ outcome }) => outcome === 'failed')
+  const where = report.steps.find(({ outcome }) => outcome === 'failed') ?? report.steps.find(({ outcome }) => outcome === 'unknown')
   const look = where === undefined ? 'Look at both sites' : `Look at ${where.id}${where.site === null ? '' : ` on ${where.site}`}`
   const passed = report.steps.some(
     ({ id, outcome }) => id.startsWith('witness.activate@') && (outcome === 'done' || outcome === 'was-done'),

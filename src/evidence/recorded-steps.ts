@@ -3,19 +3,27 @@ import type { StepReport } from '../operations/reports.ts'
 import type { StepId } from '../planning/plan.ts'
 
 /**
- * The steps of a whole run: what one process reports, with the times of those that an earlier process of the run performed, which only the
- * journal knows. Pure.
+ * The steps of a whole run: what one process reports, with what only the journal knows: the times of those that an earlier process performed,
+ * and those that were begun and whose end nobody saw. Pure.
  */
 export function recordedSteps(steps: readonly StepReport[], journal: readonly JournalEntry[]): StepReport[] {
   return steps.map((step) => {
     if (step.begunAt !== null && step.endedAt !== null) return step
     const own = journal.filter((entry) => 'step' in entry && entry.step === step.id)
     const begun = own.find(({ kind }) => kind === 'intent')
-    const ended = own.filter(({ kind }) => kind === 'result' || kind === 'undone' || kind === 'failed' || kind === 'given-up').at(-1)
+    const ended = own.findLast(({ kind }) => kind !== 'intent')
     const result = own.find((entry) => entry.kind === 'result')
     const performed = step.outcome === 'was-done' && result?.kind === 'result' ? { outcome: result.outcome } : {}
-    return { ...step, ...performed, begunAt: step.begunAt ?? begun?.at ?? null, endedAt: step.endedAt ?? ended?.at ?? null }
+    const left = step.outcome === 'not-reached' ? { outcome: outcomeOf(ended ?? begun) } : {}
+    return { ...step, ...performed, ...left, begunAt: step.begunAt ?? begun?.at ?? null, endedAt: step.endedAt ?? ended?.at ?? null }
   })
+}
+
+/** What the newest entry of a step says that the process at hand did not come to. */
+function outcomeOf(entry: JournalEntry | undefined): StepReport['outcome'] {
+  if (entry === undefined) return 'not-reached'
+  if (entry.kind === 'result') return entry.outcome
+  return entry.kind === 'failed' || entry.kind === 'given-up' || entry.kind === 'undone' ? entry.kind : 'unknown'
 }
 
 /** When each process of the run began, the first one first. */

@@ -1,9 +1,10 @@
 import type { MoveReport } from '../operations/reports.ts'
 import type { EvidenceBody } from './evidence-body.ts'
+import { phasesOf } from './step-times.ts'
 
-/** The report that a record was made of, for whatever shows reports. Phases are left to the steps. */
+/** The report that a record was made of, for whatever shows reports. */
 export function reportIn(body: EvidenceBody, evidence: string | null = null): MoveReport {
-  const { plan, stack, run, epoch, verdict, steps, failure, writeGap, fence, loss, rto } = body
+  const { plan, stack, run, epoch, verdict, failure } = body
   const { mode, from, to } = plan.intent
   const begun = body.processes.at(-1)?.at ?? body.recordedAt
   return {
@@ -17,14 +18,28 @@ export function reportIn(body: EvidenceBody, evidence: string | null = null): Mo
     digest: plan.digest,
     epoch,
     verdict,
-    phases: [],
-    steps,
     failure,
     duration: Math.max(0, Date.parse(body.recordedAt) - Date.parse(begun)),
-    writeGap,
     evidence,
+    ...toldBy(body),
+  }
+}
+
+/** What a report knows from the record of its run: what other processes did, who asked and who allowed it, and what came otherwise. */
+export function toldBy(body: EvidenceBody) {
+  const { operation, asked, approval, steps, writeGap, fence, loss, rto, deviations, processes } = body
+  const { kind, approvers } = approval
+  return {
+    operation,
+    asked,
+    approved: { kind, approvers },
+    steps,
+    phases: phasesOf(steps),
+    processes: processes.length,
+    writeGap,
     fence,
     loss,
     rto,
+    deviations,
   }
 }

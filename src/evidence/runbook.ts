@@ -1,13 +1,13 @@
 import { readableDuration } from '../duration.ts'
 import type { Driver } from '../planning/driver.ts'
 import { blockers } from '../planning/findings.ts'
-import type { Manual, ManualSurroundings, WitnessManual } from '../planning/manual.ts'
+import { kubectlAt, type Manual, type ManualSurroundings, type WitnessManual } from '../planning/manual.ts'
 import { schedule, sequenceOf } from '../planning/order-steps.ts'
 import type { Plan, PlannedStep } from '../planning/plan.ts'
 import { digestOf } from '../planning/plan-digest.ts'
 import { activateStep, LOCK_STEP, WITNESS } from '../planning/witness-steps.ts'
 import { componentOf, type Stack } from '../stack/stack.ts'
-import { directionOf, fencingText, learnedText, lossText } from './move-words.ts'
+import { directionOf, fencingText, learnedText, lossText, refusalPredicted } from './move-words.ts'
 
 export interface RunbookInput {
   readonly plan: Plan
@@ -48,6 +48,7 @@ export function runbookOf({ plan, stack, drivers, witness }: RunbookInput): stri
 
 function head(plan: Plan, stack: Stack): string {
   const { intent, id, predictions, fencing } = plan
+  const refused = refusalPredicted(plan)
   return `# Runbook: ${oneLine(stack.name)}, ${oneLine(directionOf(intent))}
 
 What \`standby failover execute\` would do, for the day on which a person has to do it by hand. Generated from the plan \`${id}\`
@@ -56,7 +57,7 @@ What \`standby failover execute\` would do, for the day on which a person has to
 
 | | |
 | --- | --- |
-| by Standby it would take | ${readableDuration(predictions.duration)}, of which writes are refused for ${readableDuration(predictions.writeGap)} (${learnedText(plan)}) |
+| by Standby it would take | ${readableDuration(predictions.duration)}${refused === null ? '' : `, ${refused.join(' ')}`} (${learnedText(plan)}) |
 | what is lost | ${cell(lossText(predictions.loss))} |
 | fence | ${cell(fencingText(fencing))} |
 | point of no return | ${intent.mode === 'rejoin' ? 'none; what is deleted is gone' : `step \`${activateStep(intent)}\`: before it, undo backwards; after it, only forward`} |`
@@ -84,7 +85,7 @@ function before(plan: Plan, stack: Stack, witness: WitnessManual): string {
 
 \`\`\`sh
 ${witness.prepare.join('\n')}
-kubectl --context ${plan.intent.to} get namespace kube-system -o jsonpath='{.metadata.uid}'   # the clusterId of ${to} in the stack file?
+${kubectlAt(stack, to)} get namespace kube-system -o jsonpath='{.metadata.uid}'   # the clusterId of ${to} in the stack file?
 \`\`\``
 }
 
@@ -186,7 +187,7 @@ const after = ({ intent }: Plan): string => `## Afterwards
 
 - \`standby status\` is green, or says what is missing${intent.mode === 'failover' ? ` (${intent.from} is lost: it rejoins later)` : ''}.
 - \`standby deploy --dry-run\` finds nothing to do.
-- Keep your notes with the [evidence](evidence.md) of the runs: what was done by hand is in no record.`
+- Keep your notes with the evidence of the runs (\`standby evidence list\`): what was done by hand is in no record.`
 
 /** Text of others: one line, and never markup of ours. */
 const oneLine = (text: string): string => text.replaceAll(/\s+/g, ' ').replaceAll(/[<>]/g, (char) => (char === '<' ? '&lt;' : '&gt;'))

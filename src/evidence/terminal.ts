@@ -6,14 +6,28 @@ import type {
   MoveReport,
   PlanReport,
   RestoreTestOutcome,
+  SiteStatus,
   StatusReport,
   StepReport,
 } from '../operations/reports.ts'
 import { schedule, sequenceOf } from '../planning/order-steps.ts'
 import type { Finding } from '../planning/plan.ts'
+import { activateStep } from '../planning/witness-steps.ts'
 import { moveFacts } from './move-facts.ts'
-import { continuation, directionOf, endText, fencingText, isGood, learnedText, livenessText, lossText } from './move-words.ts'
-import { gapText, signOf } from './words.ts'
+import {
+  continuation,
+  courseText,
+  directionOf,
+  endText,
+  fencingText,
+  goodOf,
+  learnedText,
+  livenessText,
+  lossText,
+  refusalPredicted,
+} from './move-words.ts'
+import { inOrder } from './step-times.ts'
+import { agoText, gapText, oneLine, restoreTestLines, signOf } from './words.ts'
 
 /** How the text may look. */
 export interface Style {
@@ -36,6 +50,11 @@ function table(rows: readonly (readonly string[])[]): string {
 export function statusText(report: StatusReport, style: Style): string {
   const good = report.verdict === 'green' ? true : report.verdict === 'degraded' ? null : false
   const head = `${report.stack}: ${verdictOf(style, good, report.verdict)}  active ${report.activeSite ?? 'nobody knows'}, epoch ${report.epoch ?? '-'}, ${report.at}`
+  return [head, '', sitesText(report), ...findingsText(report.findings, style)].join('\n')
+}
+
+/** All sites side by side: themselves, their components, their backups; and what belongs to none of them. */
+function sitesText(report: StatusReport): string {
   const names = report.sites[0]?.components.map((component) => component.name) ?? []
   const cell = (component: ComponentStatus | undefined): string =>
     component === undefined
@@ -45,16 +64,19 @@ export function statusText(report: StatusReport, style: Style): string {
     ['', ...report.sites.map((site) => `${site.name} (${site.role})`)],
     ['site', ...report.sites.map((site) => `${site.reachable ? '✓' : '✗'} ${site.text}`)],
     ...names.map((name) => [name, ...report.sites.map((site) => cell(site.components.find((component) => component.name === name)))]),
-    ['last backup', ...report.sites.map((site) => site.components.flatMap((component) => component.lastBackup ?? []).sort()[0] ?? '-')],
-    [
-      'restore test',
-      ...report.sites.map((site) => (site.lastRestoreTest === null ? '-' : `${site.lastRestoreTest.verdict}, ${site.lastRestoreTest.at}`)),
-    ],
+    ['last backup', ...report.sites.map((site) => lastBackup(site, report.at))],
+    ['restore test', ...report.sites.map((site) => restoreTestLines(site, report.at).join('; '))],
   ]
-  const everywhere = report.everywhere.map((component) => `${component.name}: ${cell(component)}`)
-  return [head, '', table(rows), ...(everywhere.length === 0 ? [] : ['', ...everywhere]), ...findingsText(report.findings, style)].join(
-    '\n',
-  )
+  const everywhere = report.everywhere.map((component) => `${component.name}, of no single site: ${cell(component)}`)
+  return [table(rows), ...(everywhere.length === 0 ? [] : ['', ...everywhere])].join('\n')
+}
+
+/** Of the component whose last backup is the oldest. */
+function lastBackup({ components }: SiteStatus, now: string): string {
+  const taken = components.flatMap(({ name, lastBackup: at }) => (at === null ? [] : [{ name, at }]))
+  const [oldest] = taken.toSorted((a, b) => Date.parse(a.at) - Date.parse(b.at))
+  if (oldest === undefined) return '-'
+  return `${agoText(oldest.at, now)}${taken.length === 1 ? '' : ` (${oldest.name}; the others are newer)`}`
 }
 
 function findingsText(findings: readonly Finding[], style: Style): string[] {
@@ -96,20 +118,24 @@ export function deployText(report: DeployReport, style: Style): string {
 export function planText(report: PlanReport, style: Style): string {
   const { plan } = report
   const times = schedule(plan.steps)
+  const refused = refusalPredicted(plan)
   const rows = sequenceOf(plan.steps).map((step) => [
     step.phase,
-    `${((times.get(step.id)?.begins ?? 0) / 1000).toFixed(1)} s`,
+    `+${((times.get(step.id)?.begins ?? 0) / 1000).toFixed(1)} s`,
+    readableDuration(step.expected),
     step.id,
-    step.title,
+    `${step.title}${step.id === activateStep(plan.intent) ? ' (point of no return)' : step.irreversible ? ' (can not be undone)' : ''}`,
   ])
   return [
     `${plan.stack.name}: ${directionOf(plan.intent)}  ${verdictOf(style, report.executable, report.executable ? 'can be executed' : 'is refused')}`,
-    `expected: ${readableDuration(plan.predictions.duration)} in all, writes refused for ${readableDuration(plan.predictions.writeGap)} (${learnedText(plan)})`,
+    `expected: ${readableDuration(plan.predictions.duration)} in all${refused === null ? '' : `, ${refused.join(' ')}`} (${learnedText(plan)})`,
     `loss: ${lossText(plan.predictions.loss)}`,
     `fence: ${fencingText(plan.fencing)}`,
     `seen: ${livenessText(plan.liveness)}`,
     '',
-    table(rows),
+    sitesText(report.status),
+    '',
+    table([['phase', 'begins', 'takes', 'step', 'what it does'], ...rows]),
     ...findingsText(plan.findings, style),
     '',
     `digest ${report.digest}`,
@@ -118,7 +144,9 @@ export function planText(report: PlanReport, style: Style): string {
 }
 
 export function moveText(report: MoveReport, style: Style): string {
-  const head = `${report.stack}: ${verdictOf(style, isGood(report), endText(report))} in ${readableDuration(report.duration)}${report.writeGap === null ? '' : `, writes refused for ${readableDuration(report.writeGap)}`}, epoch ${report.epoch.before} → ${report.epoch.after}`
+  const good = { good: true, asked: null, bad: false }[goodOf(report)]
+  const { deviations = [] } = report
+  const head = `${report.stack}: ${verdictOf(style, good, endText(report))}  ${courseText(report)}`
   const failure =
     report.failure === null
       ? []
@@ -132,17 +160,22 @@ export function moveText(report: MoveReport, style: Style): string {
     stepsTable(report.steps),
     '',
     table(moveFacts(report)),
+    ...(deviations.length === 0
+      ? []
+      : [
+          '',
+          table([
+            ['otherwise than planned', 'predicted', 'was'],
+            ...deviations.map(({ what, predicted, was }) => [what, predicted, was].map(oneLine)),
+          ]),
+        ]),
     '',
     `run ${report.run}`,
   ].join('\n')
 }
 
 const stepsTable = (steps: readonly StepReport[]): string =>
-  table(
-    [...steps]
-      .sort((a, b) => (a.begunAt ?? '~').localeCompare(b.begunAt ?? '~'))
-      .map((step) => [step.outcome, step.phase, step.id, durationOf(step)]),
-  )
+  table(inOrder(steps).map((step) => [step.outcome, step.phase, step.id, durationOf(step)]))
 
 const durationOf = (step: StepReport): string =>
   step.begunAt === null || step.endedAt === null ? '' : readableDuration(Date.parse(step.endedAt) - Date.parse(step.begunAt))

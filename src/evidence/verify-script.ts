@@ -16,6 +16,12 @@ broken() {
   exit 1
 }
 
+# Without it both sides of the comparison below would be empty, and so the same.
+command -v sha256sum > /dev/null || {
+  echo 'CAN NOT VERIFY: there is no sha256sum here. Nothing was looked at: install coreutils, or take the folder elsewhere.' >&2
+  exit 2
+}
+
 # Each link must be, byte for byte, what sha256sum prints of its record and of the link before it.
 number=0
 previous=
@@ -28,6 +34,7 @@ while :; do
   [ -e "$name.sha256" ] || broken "$name.sha256" 'it is missing, and its record is there'
   wanted=$(sha256sum "$name.json" \${previous:+"$previous.sha256"} | sha256sum)
   found=$(sha256sum < "$name.sha256")
+  [ -n "$wanted" ] || broken "$name.sha256" 'sha256sum says nothing of it'
   [ "$wanted" = "$found" ] || broken "$name.sha256" 'it is not the hash of its record and of the link before it'
   number=$((number + 1))
   previous=$name

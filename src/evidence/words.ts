@@ -1,5 +1,6 @@
 import { readableDuration } from '../duration.ts'
 import type { Gap } from '../observation/observation.ts'
+import type { SiteStatus } from '../operations/reports.ts'
 
 const SIGNS: Readonly<Record<string, string>> = {
   healthy: '✓',
@@ -11,6 +12,8 @@ const SIGNS: Readonly<Record<string, string>> = {
   degraded: '!',
   'objective-missed': '!',
   'would-change': '!',
+  restorable: '✓',
+  'not-restorable': '✗',
   inconclusive: '?',
   unknown: '?',
   down: '✗',
@@ -23,8 +26,13 @@ const SIGNS: Readonly<Record<string, string>> = {
   undone: '↶',
 }
 
+/** Text of others on one line of ours: no line ends, no escape sequences, nothing that turns the direction of writing. */
+export const oneLine = (text: string): string => onOneLine(text.replaceAll(/\s+/g, ' ')).trim()
+/** The same, of a line whose columns are ours: its spaces stay. */
+export const onOneLine = (text: string): string => text.replaceAll(/\s/g, ' ').replaceAll(/\p{C}/gu, '')
+
 /** One character for a state, readable without colour. */
-export const signOf = (state: string): string => SIGNS[state] ?? '?'
+export const signOf = (state: string): string => (Object.hasOwn(SIGNS, state) ? (SIGNS[state] ?? '?') : '?')
 
 /** `2 segments, 31.5 MB, 12.0 s`. */
 export function gapText(gap: Gap): string {
@@ -42,10 +50,22 @@ export function bytesText(bytes: number): string {
   return bytes < 1_000_000_000 ? `${(bytes / 1_000_000).toFixed(1)} MB` : `${(bytes / 1_000_000_000).toFixed(2)} GB`
 }
 
-/** `nothing`, `0 B to 4.1 kB`, `at least 0 ms`; an upper end that nobody knows is said so. */
+/** `nothing`, `0 B to 4.1 kB`, `160 B`; an upper end that nobody knows is said so. */
 export function intervalText([low, high]: readonly [number, number | null], unit: 'bytes' | 'seconds'): string {
   const text = (value: number): string => (unit === 'bytes' ? bytesText(value) : readableDuration(value * 1_000))
-  if (high === null) return `${text(low)} or more, nobody knows how much`
+  if (high === null) return low === 0 ? 'nobody knows how much' : `at least ${text(low)}, nobody knows how much more`
   if (high === 0) return 'nothing'
   return low === high ? text(low) : `${text(low)} to ${text(high)}`
+}
+
+/** `5 h 3 min ago`. */
+export const agoText = (then: string, now: string): string => `${readableDuration(Math.max(0, Date.parse(now) - Date.parse(then)))} ago`
+
+/** What is proven of a site's backups: the newest test, and the newest green one where that is another. */
+export function restoreTestLines({ role, lastRestoreTest: last, lastGreenRestoreTest: green }: SiteStatus, now: string): string[] {
+  // Who does not write has no backups of its own that anybody must have tested.
+  if (last === null) return [role === 'passive' ? '-' : 'no restore test yet']
+  const newest = `${last.verdict}, ${agoText(last.at, now)}`
+  if (last.verdict === 'restorable') return [newest]
+  return [newest, green === null ? 'last green: none known' : `last green: ${agoText(green.at, now)}`]
 }

@@ -14,13 +14,17 @@ export function recordsIn(store: ConditionalStore): Records {
         if (asStandbyError(error).code !== 'witness-conflict') throw error
       }
     },
-    async newest(kind, prefix) {
+    async newest(kind, prefix, meant = () => true) {
       const keys = await store.list(`${folder(kind)}${prefix}`)
-      const key = keys.at(-1)
-      const document = key === undefined ? null : await store.get(key)
-      return key === undefined || document === null
-        ? null
-        : { name: key.slice(folder(kind).length, -'.json'.length), record: document.body }
+      for (const key of keys.slice(-LOOKED_AT).reverse()) {
+        const document = await store.get(key)
+        if (document !== null && meant(document.body))
+          return { name: key.slice(folder(kind).length, -'.json'.length), record: document.body }
+      }
+      return null
     },
   }
 }
+
+/** Whoever waits for an answer does not read a history of years. */
+const LOOKED_AT = 30

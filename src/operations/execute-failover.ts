@@ -16,18 +16,20 @@ export async function executeFailover(world: World, plan: Plan, approval: Approv
   const begun = world.clock.now()
   const run = newRun(begun)
   const of: RunOfPlan = { plan, approval, run, how: 'begin' }
-  let started: readonly NamedFact[]
+  const started: { facts: readonly NamedFact[] | null } = { facts: null }
   try {
     refuseOtherThanApproved(world, of)
     refuseExpired(world, plan)
-    started = await refuseUnlessStillTrue(world, plan, run)
+    await refuseUnlessStillTrue(world, plan, run, (facts) => {
+      started.facts = facts
+    })
     await world.store.create(`runs/${run}/plan.json`, plan as unknown as JsonObject)
     await world.store.create(`runs/${run}/approval.json`, approval as unknown as JsonObject)
   } catch (error) {
-    return await refusedReport(world, of, begun, asStandbyError(error))
+    return await refusedReport(world, of, begun, asStandbyError(error), started.facts)
   }
   world.log.info(`run ${run} begins; if this process dies: standby failover resume --run ${run}`)
-  return carryOut(world, of, begun, started).catch((error: unknown) => {
+  return carryOut(world, of, begun, started.facts).catch((error: unknown) => {
     // What comes so far is a witness that went silent for longer than anybody waits, or another process that took over.
     sayNoEvidence(world, run, asStandbyError(error).message)
     throw error

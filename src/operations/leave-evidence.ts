@@ -2,6 +2,7 @@ import type { World } from '../composition.ts'
 import { asStandbyError } from '../errors.ts'
 import { type EvidenceBody, evidenceOf } from '../evidence/evidence-body.ts'
 import { keepEvidence } from '../evidence/keep-evidence.ts'
+import { toldBy } from '../evidence/report-in.ts'
 import { openJournal } from '../execution/journal.ts'
 import type { NamedFact } from '../planning/plan.ts'
 import { TOOL_VERSION } from '../version.ts'
@@ -21,8 +22,7 @@ export async function leaveEvidence(
 ): Promise<MoveReport> {
   const lost = (why: string): void => sayNoEvidence(world, report.run, why)
   const body = await bodyOf(world, of, begun, report, started)
-  const { fence, loss, rto } = body
-  const told = { ...report, fence, loss, rto }
+  const told = { ...report, ...toldBy(body) }
   // A witness that kept the run from beginning is not waited for once more.
   if (report.verdict === 'refused' && report.failure !== null && SILENT.includes(report.failure.code)) {
     lost(report.failure.what)

@@ -3,8 +3,9 @@ import type { StandbyError } from '../errors.ts'
 import { executeMove } from '../execution/execute-move.ts'
 import type { Asked } from '../execution/journal.ts'
 import { progressTo } from '../execution/progress.ts'
-import { type NamedFact, PHASES, type Plan } from '../planning/plan.ts'
+import type { NamedFact, Plan } from '../planning/plan.ts'
 import { digestOf } from '../planning/plan-digest.ts'
+import { howItEnded } from './how-it-ended.ts'
 import { leaveEvidence } from './leave-evidence.ts'
 import { type Approval, failureOf, type MoveReport, type StepReport } from './reports.ts'
 
@@ -36,23 +37,30 @@ export async function carryOut(world: World, of: RunOfPlan, begun: Date, started
     progress: progressTo(world.log, world.clock, world.listener),
     signal: world.signal,
   })
-  const untouched = outcome.steps.every(({ outcome: how, phase }) => how === 'not-reached' || phase === 'PREFLIGHT' || phase === 'LOCK')
-  const verdict = of.how === 'begin' && untouched ? 'refused' : outcome.verdict
-  const report = moveReport(world, of, begun, { verdict, steps: outcome.steps, failure: outcome.failure })
+  const { verdict, epoch } = await howItEnded(world, of, outcome)
+  const report = moveReport(world, of, begun, { verdict, epoch, steps: outcome.steps, failure: outcome.failure })
   return leaveEvidence(world, of, begun, report, started)
 }
 
-/** A run that was refused before it began: nothing was changed, and its evidence says so. */
-export const refusedReport = (world: World, of: RunOfPlan, begun: Date, failure: StandbyError): Promise<MoveReport> =>
-  leaveEvidence(world, of, begun, moveReport(world, of, begun, { verdict: 'refused', steps: [], failure }), null)
+/** A run that was refused before it began: nothing was changed, and its evidence says so. `started` is what was seen, if it came so far. */
+export const refusedReport = (
+  world: World,
+  of: RunOfPlan,
+  begun: Date,
+  failure: StandbyError,
+  started: readonly NamedFact[] | null = null,
+): Promise<MoveReport> =>
+  leaveEvidence(world, of, begun, moveReport(world, of, begun, { verdict: 'refused', epoch: of.plan.epoch, steps: [], failure }), started)
 
 interface Ended {
   readonly verdict: MoveReport['verdict']
+  readonly epoch: number
   readonly steps: readonly StepReport[]
   readonly failure: StandbyError | null
 }
 
-function moveReport(world: World, { plan, run }: RunOfPlan, begun: Date, { verdict, steps, failure }: Ended): MoveReport {
+/** What one process knows; the times of the whole run come with its evidence. */
+function moveReport(world: World, { plan, run }: RunOfPlan, begun: Date, { verdict, epoch, steps, failure }: Ended): MoveReport {
   return {
     schemaVersion: 1,
     stack: world.stack.name,
@@ -62,36 +70,13 @@ function moveReport(world: World, { plan, run }: RunOfPlan, begun: Date, { verdi
     to: plan.intent.to,
     planId: plan.id,
     digest: digestOf(plan),
-    epoch: { before: plan.epoch, after: verdict === 'refused' ? plan.epoch : plan.epoch + 1 },
+    epoch: { before: plan.epoch, after: epoch },
     verdict,
-    phases: phasesOf(steps),
+    phases: [],
     steps,
     failure: failure === null ? null : failureOf(failure),
     duration: world.clock.now().getTime() - begun.getTime(),
-    writeGap: writeGapOf(steps),
+    writeGap: null,
     evidence: null,
   }
-}
-
-function phasesOf(steps: readonly StepReport[]): MoveReport['phases'] {
-  const phases = PHASES.filter((phase) => steps.some((step) => step.phase === phase))
-  return phases.flatMap((phase) => {
-    const times = steps.filter((step) => step.phase === phase && step.begunAt !== null && step.endedAt !== null)
-    const begun = times.map((step) => step.begunAt ?? '').sort()[0]
-    const ended = times
-      .map((step) => step.endedAt ?? '')
-      .sort()
-      .at(-1)
-    return begun === undefined || ended === undefined ? [] : [{ phase, begunAt: begun, endedAt: ended }]
-  })
-}
-
-/** From the first step of DRAIN or FENCE to the end of TRAFFIC. */
-function writeGapOf(steps: readonly StepReport[]): number | null {
-  const phases = phasesOf(steps)
-  const closed = phases.find((phase) => phase.phase === 'DRAIN' || phase.phase === 'FENCE')
-  const opened = phases.find((phase) => phase.phase === 'TRAFFIC')
-  const last = steps.filter((step) => step.phase === 'TRAFFIC')
-  if (closed === undefined || opened === undefined || last.some((step) => step.endedAt === null)) return null
-  return Date.parse(opened.endedAt) - Date.parse(closed.begunAt)
 }

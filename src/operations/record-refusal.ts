@@ -40,25 +40,28 @@ export const refusalsIn = ({ store, clock, log }: Pick<World, 'store' | 'clock' 
 const PATIENCE = seconds(3)
 
 /**
- * Does what may refuse a move before it has an approval and a world; what it throws is thrown on, after it was recorded in the evidence.
+ * Does what may refuse a move before it has an approval and a world; what it throws is thrown on, after it was recorded in the evidence, and says where.
  * A record that can not be left is a warning in the log.
  */
 export async function recordingRefusal<T>(to: RefusalLog, attempt: Attempt, work: () => Promise<T>): Promise<T> {
   try {
     return await work()
   } catch (thrown) {
-    await recordRefusal(to, attempt, asStandbyError(thrown))
-    throw thrown
+    const error = asStandbyError(thrown)
+    error.evidence = await recordRefusal(to, attempt, error)
+    throw error
   }
 }
 
-/** Leaves the record of a refusal; never throws, and ends within 3 s. */
-export async function recordRefusal(to: RefusalLog, attempt: Attempt, error: StandbyError): Promise<void> {
+/** Leaves the record of a refusal, and says where; null when it could not be left. Never throws, and ends within 3 s. */
+export async function recordRefusal(to: RefusalLog, attempt: Attempt, error: StandbyError): Promise<KeptEvidence | null> {
   try {
-    const { record, head } = await withinDeadline(PATIENCE, [], () => kept(to, attempt, error), late)
-    to.log.info(`the refusal is recorded: ${record}, head ${head}`)
+    const evidence = await withinDeadline(PATIENCE, [], () => kept(to, attempt, error), late)
+    to.log.info(`the refusal is recorded: ${evidence.record}, head ${evidence.head}`)
+    return evidence
   } catch (failed) {
     to.log.warning(`the refusal could not be recorded, no evidence of it is left: ${asStandbyError(failed).message}`)
+    return null
   }
 }
 

@@ -1,5 +1,6 @@
 import type { Milliseconds } from '../duration.ts'
 import type { StandbyError } from '../errors.ts'
+import type { Deviation } from '../evidence/deviations.ts'
 import type { MoveTimes } from '../evidence/move-times.ts'
 import type { ReachedFence } from '../evidence/reached-fence.ts'
 import type { JsonObject } from '../json.ts'
@@ -32,7 +33,10 @@ export interface SiteStatus {
   /** Why it is silent, or how long it took to answer. */
   readonly text: string
   readonly components: readonly ComponentStatus[]
+  /** Of this site's backups, whatever its verdict. */
   readonly lastRestoreTest: RestoreTestRecord | null
+  /** The newest one that said `restorable`; null where none of the newest did. */
+  readonly lastGreenRestoreTest: RestoreTestRecord | null
 }
 export interface ComponentStatus {
   readonly name: ComponentName
@@ -118,14 +122,25 @@ export interface MoveReport {
   readonly phases: readonly { readonly phase: Phase; readonly begunAt: string; readonly endedAt: string }[]
   readonly steps: readonly StepReport[]
   readonly failure: Failure | null
-  /** From the approved start to all green. */
+  /** From the start of this process to its end. */
   readonly duration: Milliseconds
-  /** From the first closed door to the opened traffic, as the steps saw it; the client's own gap is measured outside. */
+  /** How many processes worked on the run so far, this one included. Absent where that is not known. */
+  readonly processes?: number
+  /**
+   * From the first closed door to the opened traffic, as the steps of all processes saw it; of a run that was taken back, until the doors were
+   * open again. The client's own gap is measured outside.
+   */
   readonly writeGap: Milliseconds | null
   /** Key of the evidence record in the witness; null when it could not be written. */
   readonly evidence: string | null
   /** SHA-256 of the chain's newest link: whoever keeps it finds a rewritten past. Absent when the record could not be written. */
   readonly evidenceHead?: string
+  /** What this process was asked for. */
+  readonly operation?: 'execute' | 'resume' | 'abort'
+  readonly asked?: { readonly by: string; readonly reason: string | null }
+  readonly approved?: Pick<Approval, 'kind' | 'approvers'>
+  /** What came otherwise than the plan said, given-up fences included. */
+  readonly deviations?: readonly Deviation[]
   /** The level of the ladder that was required, and those that are proven. */
   readonly fence?: ReachedFence
   /** counted is null before a promotion, and where nobody can count. */
@@ -137,7 +152,8 @@ export interface StepReport {
   readonly title: string
   readonly phase: Phase
   readonly site: SiteName | null
-  readonly outcome: 'done' | 'was-done' | 'failed' | 'given-up' | 'not-reached' | 'undone'
+  /** unknown: begun, and nobody saw how it ended; its effect may have happened. */
+  readonly outcome: 'done' | 'was-done' | 'failed' | 'given-up' | 'not-reached' | 'undone' | 'unknown'
   readonly begunAt: string | null
   readonly endedAt: string | null
   readonly proof: JsonObject | null

@@ -1,4 +1,5 @@
 import type { World } from '../composition.ts'
+import type { JsonObject } from '../json.ts'
 import { EVERYWHERE, type Gap, type Observation, type Observed } from '../observation/observation.ts'
 import type { Finding } from '../planning/plan.ts'
 import type { Component } from '../stack/stack.ts'
@@ -9,7 +10,7 @@ export async function status(world: World): Promise<StatusReport> {
   const asked = lastRestoreTests(world)
   const observation = await world.observe()
   // A silent witness would keep us waiting twice: its records are bound by longer deadlines than an observation.
-  const restoreTests = observation.witness.kind === 'answering' ? await asked : new Map<string, RestoreTestRecord>()
+  const restoreTests = observation.witness.kind === 'answering' ? await asked : new Map<string, RestoreTests>()
   return statusOf(world, observation, world.findings(observation, null), restoreTests)
 }
 
@@ -18,7 +19,7 @@ export function statusOf(
   world: Pick<World, 'stack' | 'drivers'>,
   observation: Observation,
   findings: readonly Finding[],
-  restoreTests: ReadonlyMap<string, RestoreTestRecord>,
+  restoreTests: ReadonlyMap<string, RestoreTests>,
 ): StatusReport {
   const active = observation.witness.kind === 'answering' ? observation.witness.active : null
   const scopeOf = (component: Component): 'site' | 'stack' => world.drivers[component.driver]?.scope ?? 'site'
@@ -42,7 +43,8 @@ export function statusOf(
             ? view.why
             : 'another cluster than declared',
       components: world.stack.components.filter((component) => scopeOf(component) === 'site').map((component) => see(component, site.name)),
-      lastRestoreTest: restoreTests.get(site.name) ?? null,
+      lastRestoreTest: restoreTests.get(site.name)?.last ?? null,
+      lastGreenRestoreTest: restoreTests.get(site.name)?.green ?? null,
     }
   })
   const worst = findings.some((finding) => finding.severity === 'blocker')
@@ -70,13 +72,24 @@ function componentStatus(component: Component, seen: Observed, gap: Gap | null):
   return { ...common, role: seen.role, health: seen.health, text: seen.text, gap, lastBackup: seen.lastBackup ?? null }
 }
 
-/** The newest restore test of each site's backups; a silent witness is told by the observation, not here. */
-export async function lastRestoreTests(world: World): Promise<Map<string, RestoreTestRecord>> {
+/** Of one site's backups. */
+export interface RestoreTests {
+  readonly last: RestoreTestRecord
+  readonly green: RestoreTestRecord | null
+}
+
+/** The newest restore tests of each site's backups; a silent witness is told by the observation, not here. */
+export async function lastRestoreTests(world: World): Promise<Map<string, RestoreTests>> {
+  const newest = async (site: string, meant?: (record: JsonObject) => boolean): Promise<RestoreTestRecord | null> =>
+    ((await world.context.records.newest('restore-tests', `${site}/`, meant).catch(() => null))?.record ?? null) as RestoreTestRecord | null
   const found = await Promise.all(
-    world.stack.sites.map(async (site) => {
-      const newest = await world.context.records.newest('restore-tests', `${site.name}/`).catch(() => null)
-      return newest === null ? [] : [[site.name, newest.record as unknown as RestoreTestRecord] as const]
+    world.stack.sites.map(async ({ name }) => {
+      const last = await newest(name)
+      if (last === null) return []
+      const green = isGreen(last) ? last : await newest(name, isGreen)
+      return [[name, { last, green }] as const]
     }),
   )
   return new Map(found.flat())
 }
+const isGreen = ({ verdict }: { readonly verdict?: unknown }): boolean => verdict === 'restorable'

@@ -49,12 +49,18 @@ export function refuseExpired(world: World, plan: Plan): void {
 
 /**
  * Everything is observed and planned again: what was approved must still be what is true. Returns the facts as they are now. The lock of this
- * very run, if it has left one, does not count.
+ * very run, if it has left one, does not count. `seen` hears the facts also when the plan is refused.
  */
-export async function refuseUnlessStillTrue(world: World, plan: Plan, run: string): Promise<readonly NamedFact[]> {
+export async function refuseUnlessStillTrue(
+  world: World,
+  plan: Plan,
+  run: string,
+  seen: (facts: readonly NamedFact[]) => void = () => undefined,
+): Promise<readonly NamedFact[]> {
   const first = await plannedAgain(world, plan, run)
   // One answer that came too late is worth a second look, before it costs everybody's approval.
   const now = onlySilence(plan, first) ? await plannedAgain(world, plan, run) : first
+  seen(now.facts)
   const moved = staleFacts(plan.facts, now.facts)
   if (moved.length > 0)
     throw stale(

@@ -35,10 +35,12 @@ export interface WitnessManual {
 export const quoted = (text: string): string => (/^[A-Za-z0-9_@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`)
 
 /** kubectl for a site: each site is a context of the reader's kubeconfig, under the name that the stack file gives, or its own. */
-export function kubectl(stack: Stack, site: SiteName | string, namespace: string): string {
-  const context = stack.sites.find(({ name }) => name === site)?.kubernetes.context ?? site
-  return `kubectl --context ${quoted(context)} -n ${quoted(namespace)}`
-}
+export const kubectlAt = (stack: Stack, site: SiteName | string): string =>
+  `kubectl --context ${quoted(stack.sites.find(({ name }) => name === site)?.kubernetes.context ?? site)}`
+
+/** The same, in one namespace. */
+export const kubectl = (stack: Stack, site: SiteName | string, namespace: string): string =>
+  `${kubectlAt(stack, site)} -n ${quoted(namespace)}`
 
 /** The AWS command line for a site's object store, with a profile of the site's name that holds the credentials. */
 export const awsS3 = (location: Pick<ObjectStoreLocation, 'endpoint' | 'region'>, profile: string): string =>

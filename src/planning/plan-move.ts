@@ -61,12 +61,15 @@ export function planMove(
     steps,
     fencing,
     liveness,
-    predictions: { ...times(steps), learned: learnedFrom(steps, learned), loss },
+    predictions: { ...times(steps, intent), learned: learnedFrom(steps, learned), loss },
   }
 }
 
-/** Writes are refused from the first closed door to the opened traffic; where no component is traffic, until the new site serves. */
-function times(steps: readonly PlannedStep[]): { readonly duration: Milliseconds; readonly writeGap: Milliseconds } {
+/**
+ * Writes are refused from the first closed door to the opened traffic; where no component is traffic, until the new site serves. A rejoin
+ * refuses nobody: the active site serves all the while.
+ */
+function times(steps: readonly PlannedStep[], { mode }: Intent): { readonly duration: Milliseconds; readonly writeGap: Milliseconds } {
   const scheduled = schedule(steps)
   const endOf = (phase: Phase): Milliseconds =>
     Math.max(0, ...steps.filter((step) => step.phase === phase).map((step) => scheduled.get(step.id)?.ends ?? 0))
@@ -74,5 +77,5 @@ function times(steps: readonly PlannedStep[]): { readonly duration: Milliseconds
     Math.min(...steps.filter((step) => step.phase === phase).map((step) => scheduled.get(step.id)?.begins ?? 0))
   const served = endOf('TRAFFIC') || Math.max(...PHASES.slice(0, PHASES.indexOf('TRAFFIC')).map(endOf))
   const closed = [beginOf('DRAIN'), beginOf('FENCE'), served].find((time) => Number.isFinite(time)) ?? served
-  return { duration: Math.max(0, ...[...scheduled.values()].map((time) => time.ends)), writeGap: served - closed }
+  return { duration: Math.max(0, ...[...scheduled.values()].map((time) => time.ends)), writeGap: mode === 'rejoin' ? 0 : served - closed }
 }

@@ -3,7 +3,7 @@ import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import { expect, test } from '@jest/globals'
-import { rendered, resultText } from '../../../src/actions/outcome.ts'
+import { failedOutcome, rendered, resultText } from '../../../src/actions/outcome.ts'
 import { StandbyError } from '../../../src/errors.ts'
 import { temporaryFolder } from '../../support/temporary-folder.ts'
 
@@ -11,6 +11,13 @@ test('an error is shown with its code first, then what, where and what to do nex
   const error = new StandbyError({ code: 'site-silent', mustAct: 'site', what: 'dc-b does not answer', where: 'dc-b', next: 'Look at it.' })
   expect(rendered(error)).toBe('site-silent: dc-b does not answer\n  where: dc-b\n  next:  Look at it.')
   expect(rendered(new StandbyError({ code: 'moved', mustAct: 'input', what: 'x' }))).toBe('moved: x')
+})
+
+test('a refusal that is on record says where, with the head to keep', () => {
+  const error = new StandbyError({ code: 'not-approved', mustAct: 'approval', what: 'nobody approved' })
+  expect(failedOutcome(error).summary).not.toContain('on record')
+  error.evidence = { record: 'evidence/00000009.json', head: 'e'.repeat(64) }
+  for (const part of ['not-approved', 'evidence/00000009.json', 'e'.repeat(64)]) expect(failedOutcome(error).summary).toContain(part)
 })
 
 test('a result carries its schema version, and one that GitHub would drop says so instead of taking the other outputs with it', () => {

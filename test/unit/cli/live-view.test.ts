@@ -1,5 +1,5 @@
 import { expect, test } from '@jest/globals'
-import { liveView } from '../../../src/cli/live-view.ts'
+import { cellsOf, liveView } from '../../../src/cli/live-view.ts'
 import { secretMask, terminalLog } from '../../../src/cli/terminal.ts'
 
 const CLEAR = '\r\u001b[2K'
@@ -33,9 +33,9 @@ test('the last line tells what runs, since when, how long it usually takes and w
   view.listener(begun('database.demote@dc-a'))
   clock.now = 3_200
   view.listener({ kind: 'step-waiting', at: '', id: 'database.demote@dc-a', waitingFor: 'pg-dc-a to stop' })
-  expect(screen.lines).toEqual(['⏳ database.demote@dc-a 3.2 s of usually 8.0 s: pg-dc-a to stop'])
+  expect(screen.lines).toEqual(['▸ database.demote@dc-a 3.2 s of usually 8.0 s: pg-dc-a to stop'])
   view.line('a line of the log')
-  expect(screen.lines).toEqual(['a line of the log', '⏳ database.demote@dc-a 3.2 s of usually 8.0 s: pg-dc-a to stop'])
+  expect(screen.lines).toEqual(['a line of the log', '▸ database.demote@dc-a 3.2 s of usually 8.0 s: pg-dc-a to stop'])
   view.listener({ kind: 'step-ended', at: '', id: 'database.demote@dc-a', outcome: 'done', duration: 3_200 })
   view.end()
   expect(screen.lines).toEqual(['a line of the log', ''])
@@ -46,10 +46,10 @@ test('what former runs took replaces the expectation of the plan, and a step tha
   view.listener(begun('database.demote@dc-a'))
   clock.now = 3_200
   view.learn(new Map([['database.demote', { p50: 4_000, p75: 5_000, runs: 12 }]]))
-  expect(screen.lines).toEqual(['⏳ database.demote@dc-a 3.2 s of usually 4.0 s to 5.0 s'])
+  expect(screen.lines).toEqual(['▸ database.demote@dc-a 3.2 s of usually 4.0 s to 5.0 s'])
   clock.now = 6_000
   view.line('later')
-  expect(screen.lines.at(-1)).toBe('⏳ database.demote@dc-a 6.0 s LONGER than 5.0 s, which 3 of 4 runs kept (12 known)')
+  expect(screen.lines.at(-1)).toBe('▸ database.demote@dc-a 6.0 s LONGER than 5.0 s, which 3 of 4 runs kept (12 known)')
   view.end()
 })
 
@@ -61,6 +61,25 @@ test('the live line never wraps, however much runs, and shows no secret', () => 
   expect(screen.lines[0]).toContain('database.promote@***')
   view.end()
   expect(screen.lines).toEqual([''])
+})
+
+test('the live line is one line, whatever a site says, and counts cells: what is wide takes two', () => {
+  const waiting = (waitingFor: string, columns = 60): string => {
+    const { screen, view } = shown(columns)
+    view.listener(begun('a.b@dc-a', 0))
+    view.listener({ kind: 'step-waiting', at: '', id: 'a.b@dc-a', waitingFor })
+    const [line = '', ...others] = screen.lines
+    expect(others).toEqual([])
+    view.end()
+    return line
+  }
+  expect(waiting('pod is waiting:\nBack-off\tpulling\u001b[2J')).toBe('▸ a.b@dc-a 0 ms: pod is waiting: Back-off pulling[2J')
+  for (const wide of ['⏳'.repeat(60), '待'.repeat(60), '⏳待x'.repeat(30)]) {
+    expect(cellsOf(waiting(wide))).toBeLessThan(60)
+    expect(cellsOf(waiting(wide))).toBeGreaterThan(56)
+  }
+  expect(cellsOf('▸ e\u0301 ⏳ 待')).toBe(9)
+  expect(cellsOf(waiting('x'.repeat(200), 0))).toBe(79)
 })
 
 test('nothing that is secret reaches a terminal, and a longer secret is not left half visible', () => {

@@ -368,7 +368,7 @@ users:
   })
 
   test.each([
-    ['no such file', '/nowhere/kubeconfig'],
+    ['/nowhere/kubeconfig is no file that can be read (ENOENT)', '/nowhere/kubeconfig'],
     ['has no context', 'a: 1\n'],
     ['not encrypted', kubeconfigOf({ url: 'http://127.0.0.1:1' })],
     ['no address', kubeconfigOf({ url: 'nonsense' })],
@@ -382,6 +382,9 @@ users:
   })
 
   test('that is broken does not spill its secrets into the error', () => {
+    const encoded = Buffer.from(shared).toString('base64')
+    for (const kubeconfig of [encoded, `{"token": "${encoded}`])
+      expect(opened(kubeconfig)).toThrow(expect.objectContaining({ message: expect.not.stringContaining(encoded.slice(0, 40)) }))
     expect(opened(`${shared}\n  token: super-secret\n :`)).toThrow(
       expect.objectContaining({ message: expect.not.stringContaining('super-secret') }),
     )

@@ -35,7 +35,27 @@ function byHand(files: ReadonlyMap<string, string | Uint8Array>, heads: readonly
   const { status, stdout, stderr } = spawnSync('sh', [join(folder, 'verify.sh'), ...heads], { encoding: 'utf8' })
   return { whole: status === 0, said: `${stdout}${stderr}`.trim() }
 }
+/** The same where nothing but what is in this folder is installed. */
+function withPath(path: string): { status: number | null; said: string } {
+  const folder = temporaryFolder()
+  for (const [name, content] of changed((files) => files.set(recordName(2), 'forged'))) writeFileSync(join(folder, name), content)
+  writeFileSync(join(folder, 'verify.sh'), VERIFY_SCRIPT)
+  const { status, stdout, stderr } = spawnSync('/bin/sh', [join(folder, 'verify.sh')], { encoding: 'utf8', env: { PATH: path } })
+  return { status, said: `${stdout}${stderr}`.trim() }
+}
 const byUs = (files: ChainFiles, heads: readonly string[] = []): boolean => judgeChain(files, heads).broken === null
+
+describe('where sha256sum can not do its work, nothing is OK', () => {
+  test('there is none: nothing was verified', () => {
+    expect(withPath(temporaryFolder())).toEqual({ status: 2, said: expect.stringContaining('no sha256sum') })
+  })
+
+  test('it says nothing: the chain is not whole', () => {
+    const folder = temporaryFolder()
+    writeFileSync(join(folder, 'sha256sum'), '#!/bin/sh\nexit 0\n', { mode: 0o755 })
+    expect(withPath(folder)).toEqual({ status: 1, said: expect.stringContaining('BROKEN 00000001.sha256') })
+  })
+})
 
 describe('a chain that nobody touched', () => {
   test('is whole for us and for sha256sum, and both name the same head', () => {

@@ -60,6 +60,12 @@ describe('every run leaves a record that says who, what, when and how it ended',
       proof: { action: 'promote' },
     })
     expect(report).toMatchObject({ evidence: `${EVIDENCE_FOLDER}00000001.json`, fence: body?.fence, loss: body?.loss, rto: body?.rto })
+    expect(report).toMatchObject({
+      operation: 'execute',
+      asked: { by: 'sam', reason: 'incident 4711' },
+      approved: { kind: 'local', approvers: [{ name: 'rita' }] },
+      deviations: body?.deviations,
+    })
     expect(report.evidenceHead).toBe(judgeChain(await readChain(at.store)).head)
     expect(evidenceText('00000001.json', body as EvidenceBody)).toContain('rita')
   })
@@ -88,11 +94,29 @@ describe('every run leaves a record that says who, what, when and how it ended',
     const report = await executeFailover(at.world(), at.plan, approve(at.digest))
     const [body] = await bodies(at.store)
     expect(report.verdict).toBe('refused')
-    expect(body).toMatchObject({ verdict: 'refused', failure: { code: 'plan-stale' }, steps: [], processes: [], facts: { started: null } })
+    expect(body).toMatchObject({ verdict: 'refused', failure: { code: 'plan-stale' }, steps: [], processes: [] })
     expect(body?.loss.counted).toBeNull()
     expect(body?.rto).toMatchObject({ execute: null, green: null, startToGreen: null })
     expect(schemaErrors('evidence.schema.json', body)).toEqual([])
     expect(at.toy.effects).toEqual([])
+  })
+
+  test('a run that was refused because a fact moved: what was approved, what was seen, and the difference', async () => {
+    const at = await planned()
+    at.toy.writer = null
+    const report = await executeFailover(at.world(), at.plan, approve(at.digest))
+    const [body] = await bodies(at.store)
+    expect(body?.facts).toMatchObject({ planned: at.plan.facts, approved: { digest: at.digest, at: body?.approvedAt } })
+    expect(body?.facts.started?.find(({ name, site }) => name === 'writer' && site === 'dc-a')).toMatchObject({ value: false })
+    expect(body?.deviations).toContainEqual({ what: 'fact database@dc-a writer', predicted: 'true', was: 'false' })
+    expect(report.deviations).toEqual(body?.deviations)
+    expect(schemaErrors('evidence.schema.json', body)).toEqual([])
+  })
+
+  test('a run that was refused before anything was looked at has seen no fact', async () => {
+    const at = await planned()
+    await executeFailover(at.world(), at.plan, approve('0'.repeat(64)))
+    expect((await bodies(at.store))[0]).toMatchObject({ verdict: 'refused', facts: { started: null }, deviations: [] })
   })
 
   test('a run that was taken back by itself', async () => {

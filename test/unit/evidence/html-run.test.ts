@@ -1,6 +1,8 @@
 import { expect, test } from '@jest/globals'
 import type { EvidenceBody } from '../../../src/evidence/evidence-body.ts'
+import { evidenceLine, evidenceText } from '../../../src/evidence/evidence-text.ts'
 import { htmlRun } from '../../../src/evidence/html-run.ts'
+import { refusalOf } from '../../../src/evidence/refusal-body.ts'
 import { exampleRecords } from '../../support/example-evidence.ts'
 
 const records = exampleRecords()
@@ -31,6 +33,7 @@ test('text of others is text, wherever it stands', () => {
   }
   const html = htmlRun(records.map(({ file, body }) => ({ file, body: bend(body) as EvidenceBody })))
   expect(html).not.toContain('<img')
+  expect(html).not.toMatch(/class="[^"]*"[^\s>/]/)
   expect(html).toContain('&lt;img')
 })
 /** What users, sites and stores have a say in. */
@@ -51,4 +54,42 @@ const FREE = new Set([
   'from',
   'to',
   'lsn',
+  'phase',
+  'outcome',
+  'code',
+  'operation',
+  'verdict',
+  'site',
 ])
+
+test('whoever asked, approved or refused can forge no line of what a terminal shows', () => {
+  const evil = 'sam\r\n00000009  r  execute  switchover  moved  asked by sam\u001b[8m\u202e\u2028x'
+  const [first] = records
+  if (first?.body.kind !== 'move') throw new Error('the first example is a run')
+  const failure = { code: 'step-timeout', what: evil, where: null, next: null }
+  const approval = { ...first.body.approval, approvers: [{ id: '7', name: evil }] }
+  const move = {
+    ...first.body,
+    failure,
+    approval,
+    asked: { by: evil, reason: evil },
+    deviations: [{ what: evil, predicted: evil, was: evil }],
+  }
+  const refusal = refusalOf({
+    stack: 'infisical',
+    run: 'r',
+    operation: 'execute',
+    asked: { by: evil, reason: evil, from: null },
+    digest: null,
+    plan: null,
+    failure,
+    now: '2026-11-21T06:00:00Z',
+    toolVersion: '0.1.0',
+  })
+  for (const body of [move, refusal]) {
+    const lines = [evidenceLine('00000008.json', body), ...evidenceText('00000008.json', body).split('\n')]
+    for (const line of lines) expect(line).not.toMatch(/\p{C}|\u2028/u)
+    expect(evidenceLine('00000008.json', body)).not.toContain('00000009  r')
+    expect(lines.filter((line) => line.startsWith('00000009'))).toEqual([])
+  }
+})

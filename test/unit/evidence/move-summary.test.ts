@@ -1,7 +1,9 @@
 import { describe, expect, test } from '@jest/globals'
-import { moveSummary, withinLimit } from '../../../src/evidence/summary.ts'
+import { moveSummary } from '../../../src/evidence/move-summary.ts'
+import { lossText } from '../../../src/evidence/move-words.ts'
 import { moveText } from '../../../src/evidence/terminal.ts'
 import type { MoveReport, StepReport } from '../../../src/operations/reports.ts'
+import type { Loss } from '../../../src/planning/plan.ts'
 import type { SiteName } from '../../../src/stack/stack.ts'
 
 const step = (id: string, more: Partial<StepReport> = {}): StepReport => ({
@@ -48,7 +50,8 @@ describe('the summary of a move', () => {
     const first = (more: Partial<MoveReport>): string => moveSummary(report(more)).split('\n')[0] ?? ''
     expect(first({})).toBe('## ✅ infisical: moved to dc-b')
     expect(first({ verdict: 'refused', failure, steps: [] })).toBe('## ❌ infisical: refused: nothing was changed')
-    expect(first({ verdict: 'undone', failure })).toBe('## ❌ infisical: taken back: dc-a serves as before')
+    expect(first({ verdict: 'undone', failure })).toBe('## ❌ infisical: taken back: as before the failover; dc-a is still lost')
+    expect(first({ verdict: 'undone', failure, mode: 'switchover' })).toBe('## ❌ infisical: taken back: dc-a serves as before')
     expect(first({ verdict: 'stopped', failure })).toBe('## ❌ infisical: stopped half way: a person has to look')
   })
 
@@ -64,6 +67,51 @@ describe('the summary of a move', () => {
         'e'.repeat(64),
       ])
         expect(text).toContain(part)
+  })
+
+  test('of a run that was taken back because somebody asked is no failure, has no arrow, and says how long users were refused', () => {
+    const asked = report({ verdict: 'undone', operation: 'abort', mode: 'switchover', writeGap: 61_000 })
+    const [first, second] = moveSummary(asked).split('\n\n')
+    expect(first).toBe('## ↩️ infisical: taken back: dc-a serves as before')
+    expect(second).toBe('In 9.0 s, writes refused for 1 min 1 s, epoch 4 → 5.')
+    expect(moveText(asked, { colour: true }).split('\n')[0]).toContain('\u001b[33mtaken back')
+    expect(moveSummary(report({ verdict: 'undone', operation: 'execute', failure }))).toMatch(/^## ❌/)
+  })
+
+  test('of a failover says when users were served, and from when on its gap counts', () => {
+    for (const text of [moveSummary(report()), moveText(report(), { colour: false })]) {
+      expect(text).toContain('users served 8.0 s after the start')
+      expect(text).toContain('7.0 s, since the first door was closed')
+    }
+    expect(moveSummary(report({ mode: 'switchover' }))).toContain('dc-a → dc-b in 9.0 s, writes refused for 7.0 s, epoch 4 → 5.')
+  })
+
+  test('says who asked and why, who allowed it, and what came otherwise than planned', () => {
+    const told = report({
+      asked: { by: 'sam', reason: 'incident 4711' },
+      approved: { kind: 'github-environment', approvers: [{ id: '7', name: 'rita' }] },
+      deviations: [{ what: 'archive.close', predicted: 'done', was: 'given up: no answer from dc-a (kubernetes-timeout)' }],
+    })
+    for (const text of [moveSummary(told), moveText(told, { colour: false })]) {
+      for (const part of ['sam: incident 4711', 'github-environment: rita', 'otherwise than planned']) expect(text).toContain(part)
+      expect(text).toMatch(/archive\.close[ |]+done[ |]+given up: no answer from dc-a/)
+    }
+    expect(moveSummary(report({ deviations: [] }))).not.toContain('otherwise than planned')
+  })
+
+  test('says sizes and spans as people do', () => {
+    const loss = (bytes: Loss['bytes'], seconds: Loss['seconds']): string => lossText({ bytes, seconds, why: 'x' })
+    expect(loss([0, 16_777_216], [0, 12])).toBe('up to 12.0 s of writes (0 B to 16.8 MB): x')
+    expect(loss([160, 160], [0, 3])).toBe('up to 3.0 s of writes (160 B): x')
+    expect(loss([0, null], [0, 12])).toBe('up to 12.0 s of writes: x')
+    expect(loss([4_096, null], [0, 12])).toBe('up to 12.0 s of writes (at least 4.1 kB, nobody knows how much more): x')
+    expect(loss([0, null], [0, null])).toBe('nobody knows how much: x')
+    const undone = report({ verdict: 'undone', loss: { predicted: { bytes: [0, 0], seconds: [0, 0], why: 'x' }, counted: null } })
+    expect(moveSummary(undone)).toContain('| loss counted | nothing: nothing was promoted |')
+  })
+
+  test('of a failure without a next step has no blank paragraph', () => {
+    expect(moveSummary(report({ verdict: 'stopped', failure: { ...failure, next: null } }))).not.toMatch(/\n\n\n/)
   })
 
   test('of a stopped run says what to look at, and which command continues', () => {
@@ -95,9 +143,20 @@ describe('the summary of a move', () => {
     expect(picture).toMatch(/section FENCE\n\s+database\.fence@dc-a :1795240801000, 1795240803000\n\s+section PROMOTE/)
   })
 
-  test('stays below what GitHub takes, in bytes, and says that it was cut', () => {
-    const cut = withinLimit('→→→→\n'.repeat(1_000), 2_000)
-    expect(Buffer.byteLength(cut)).toBeLessThanOrEqual(2_000)
-    expect(cut).toContain('Cut:')
+  test('tells the steps as they began, those of one instant by their phases, and those that never began last', () => {
+    const never = { outcome: 'not-reached', begunAt: null, endedAt: null } as const
+    const steps = [
+      step('witness.close', { phase: 'CLOSED', ...never }),
+      step('application.start@dc-b', { phase: 'START', ...never }),
+      step('database.demote@dc-a'),
+      step('traffic.close', { phase: 'DRAIN' }),
+      step('witness.lock', { phase: 'LOCK', begunAt: '2026-11-21T06:00:00.000Z' }),
+    ]
+    const inOrder = ['witness.lock', 'traffic.close', 'database.demote@dc-a', 'application.start@dc-b', 'witness.close']
+    for (const text of [moveSummary(report({ steps })), moveText(report({ steps }), { colour: false })]) {
+      const places = inOrder.map((id) => text.indexOf(`${id} `))
+      expect(places).toEqual(places.toSorted((a, b) => a - b))
+      expect(Math.min(...places)).toBeGreaterThan(0)
+    }
   })
 })

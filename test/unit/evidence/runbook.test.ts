@@ -89,6 +89,19 @@ test('the witness is only written over the version that was read before', async 
   }
 })
 
+test('every kubectl goes to the context that the stack file names, as one word', async () => {
+  const stack = await theStack()
+  const named = {
+    ...stack,
+    sites: stack.sites.map((site) => ({ ...site, kubernetes: { ...site.kubernetes, context: `the ${site.name}` } })),
+  }
+  for (const [, intent] of moves) {
+    const contexts = [...commandsOf(exampleRunbook(named, intent)).matchAll(/--context (\S+ \S+)/g)].map(([, context]) => context)
+    expect(new Set(contexts)).toEqual(new Set(["'the dc-a'", "'the dc-b'"].filter((context) => contexts.includes(context))))
+    expect(contexts.length).toBeGreaterThan(3)
+  }
+})
+
 test('a plan that Standby refuses says so before the first command', async () => {
   const stack = await theStack()
   const runbook = exampleRunbook(stack, { ...EXAMPLES['infisical-kubernetes-failover.md'], acceptLoss: 1 })

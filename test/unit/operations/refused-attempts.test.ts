@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process'
-import { writeFileSync } from 'node:fs'
+import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals'
 import { controlGitHub, type GitHubControl } from '../../../lab/github/control.ts'
@@ -166,10 +166,12 @@ describe('whoever is refused in the action leaves a record', () => {
     stack: SmallStack,
     env: Readonly<Record<string, string>> = {},
     plan: object = {},
-  ): Promise<Ended & { page: string }> {
+    approvedBy: string | null = null,
+  ): Promise<Ended & { page: string; summary: string }> {
     await github.environment({ name: environment, reviewers: ['rita'] })
     const { id, sha } = await github.startRun({ actor: 'sam' })
     await github.reachEnvironment(id, environment)
+    if (approvedBy !== null) await github.review(id, { environment, reviewer: approvedBy })
     const page = `https://github.com/acme/stacks/actions/runs/${id}`
     const text = planText({ madeIn: page, ...plan })
     const inputs = {
@@ -181,6 +183,8 @@ describe('whoever is refused in the action leaves a record', () => {
       DIGEST: digestOf(JSON.parse(text) as Plan),
       'GITHUB-TOKEN': 'ghs_the_token',
     }
+    const summary = join(stack.folder, `summary-${id}.md`)
+    writeFileSync(summary, '')
     const ended = await run(ACTION, [], {
       ...Object.fromEntries(Object.entries(inputs).map(([name, value]) => [`INPUT_${name}`, value])),
       GITHUB_API_URL: fake.url,
@@ -190,21 +194,24 @@ describe('whoever is refused in the action leaves a record', () => {
       GITHUB_SHA: sha,
       GITHUB_REF: 'refs/heads/main',
       GITHUB_ACTOR: 'sam',
+      GITHUB_STEP_SUMMARY: summary,
       ...stack.env,
       ...env,
     })
-    return { ...ended, page }
+    return { ...ended, page, summary: readFileSync(summary, 'utf8') }
   }
 
   test('when nobody approved: with the credentials of the witness, and none of a site', async () => {
     const stack = stackOn()
-    let page = ''
+    let [page, summary] = ['', '']
     const { ended, records } = await recorded(stack, async () => {
       const done = await execute(stack, { KUBECONFIG_DC_A: 'no kubeconfig', KUBECONFIG_DC_B: '' })
-      page = done.page
+      ;[page, summary] = [done.page, done.summary]
       return done
     })
     expect(ended.said).toContain('not-approved')
+    // The head is kept where nobody who writes to the witness can change it.
+    expect(summary).toContain(judgeChain(await readChain(await witnessOf(stack))).head)
     expect(records).toMatchObject([
       {
         kind: 'refusal',
@@ -214,6 +221,15 @@ describe('whoever is refused in the action leaves a record', () => {
         plan: { madeIn: page },
       },
     ])
+  })
+
+  test('when it was approved, and a kubeconfig can not be read', async () => {
+    const stack = stackOn()
+    const { ended, records } = await recorded(stack, () => execute(stack, { KUBECONFIG_DC_A: 'no kubeconfig' }, {}, 'rita'))
+    expect(ended.exitCode).toBe(1)
+    expect(records).toMatchObject([{ kind: 'refusal', operation: 'execute', asked: { by: 'sam' }, plan: { id: 'made-by-hand' } }])
+    expect(records[0]?.failure?.code).not.toBe('not-approved')
+    expect(JSON.stringify(records)).not.toContain('no kubeconfig')
   })
 
   test('when the plan is for another site', async () => {

@@ -1,0 +1,56 @@
+import type { Milliseconds } from '../duration.ts'
+import type { JournalEntry } from '../execution/journal.ts'
+import type { MoveReport, StepReport } from '../operations/reports.ts'
+import { type Mode, PHASES, type Phase } from '../planning/plan.ts'
+
+/** As they began; those that began at one instant in the order of their phases, and those that never began last. Pure. */
+export const inOrder = (steps: readonly StepReport[]): StepReport[] =>
+  steps.toSorted((a, b) => compared(a.begunAt ?? NEVER, b.begunAt ?? NEVER) || PHASES.indexOf(a.phase) - PHASES.indexOf(b.phase))
+const NEVER = '~'
+/** By code point: a language would sort signs before digits. */
+const compared = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0)
+
+/** When each phase began and ended, in the order of the phases; those without a whole step are left out. Pure. */
+export function phasesOf(steps: readonly StepReport[]): MoveReport['phases'] {
+  return PHASES.flatMap((phase) => {
+    const times = steps.flatMap(({ begunAt, endedAt, phase: own }) =>
+      own === phase && begunAt !== null && endedAt !== null ? [{ begunAt, endedAt }] : [],
+    )
+    const begunAt = earliest(times.map((time) => time.begunAt))
+    const endedAt = latest(times.map((time) => time.endedAt))
+    return begunAt === null || endedAt === null ? [] : [{ phase, begunAt, endedAt }]
+  })
+}
+
+/**
+ * From the first closed door, whichever process of the run closed it, to the opened traffic; of a run that was taken back, until the last door
+ * was open again. Null where no door was closed, or none is known to be open. Pure.
+ */
+export function writeGapOf(of: {
+  readonly mode: Mode
+  readonly verdict: MoveReport['verdict']
+  readonly steps: readonly StepReport[]
+  readonly journal: readonly JournalEntry[]
+}): Milliseconds | null {
+  const closing = of.steps.filter(({ phase }) => CLOSING.includes(phase))
+  const ids = new Set(closing.map(({ id }) => id))
+  const tried = of.journal.flatMap((entry) => (entry.kind === 'intent' && ids.has(entry.step) ? [entry.at] : []))
+  const closed = earliest([...tried, ...closing.flatMap(({ begunAt }) => begunAt ?? [])])
+  const opened = of.verdict === 'undone' ? takenBack(of.mode, of.journal, ids) : openedAt(of.steps)
+  return closed === null || opened === null ? null : Math.max(0, Date.parse(opened) - Date.parse(closed))
+}
+const CLOSING: readonly Phase[] = ['DRAIN', 'FENCE']
+
+function openedAt(steps: readonly StepReport[]): string | null {
+  const opening = steps.filter(({ phase }) => phase === 'TRAFFIC')
+  return opening.every(({ outcome }) => outcome === 'done' || outcome === 'was-done')
+    ? latest(opening.flatMap(({ endedAt }) => endedAt ?? []))
+    : null
+}
+
+/** Behind the opened doors of a lost site is nobody who serves. */
+const takenBack = (mode: Mode, journal: readonly JournalEntry[], ids: ReadonlySet<string>): string | null =>
+  mode === 'failover' ? null : latest(journal.flatMap((entry) => (entry.kind === 'undone' && ids.has(entry.step) ? [entry.at] : [])))
+
+const earliest = (times: readonly string[]): string | null => [...times].sort()[0] ?? null
+const latest = (times: readonly string[]): string | null => [...times].sort().at(-1) ?? null
