@@ -25,7 +25,7 @@ function stepsOfMove(intent: Intent): PlannedStep[] {
       phase: 'LOCK',
       needs: [],
       irreversible: false,
-      title: 'Burns the nonce of this plan, takes the lock and begins the next epoch: no other run can begin',
+      title: 'Takes the lock, burns the nonce of this plan and begins the next epoch: no other run can begin',
     },
     {
       ...common,
