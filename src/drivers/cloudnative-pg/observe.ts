@@ -1,6 +1,6 @@
 import type { KubernetesClient } from '../../clients/kubernetes-client.ts'
 import { conditionOf } from '../../clients/kubernetes-conditions.ts'
-import type { Milliseconds } from '../../duration.ts'
+import { type Milliseconds, seconds } from '../../duration.ts'
 import { asStandbyError } from '../../errors.ts'
 import type { BySite, Fact, Gap, Observed } from '../../observation/observation.ts'
 import type { DriverContext } from '../../planning/driver.ts'
@@ -52,6 +52,12 @@ export interface CloudNativePgState {
   readonly upstream: Upstream | null
 }
 
+/**
+ * An instance behind a dead kubelet never answers, and its Cluster goes on calling it a primary. It must not make the whole cluster look silent:
+ * a fence goes by the Cluster, and an observation has 3 s.
+ */
+const INSTANCE_PATIENCE: Milliseconds = seconds(1.5)
+
 /** Reads cluster, instance and backups of one site. */
 export async function observeCluster(
   component: Database,
@@ -69,7 +75,7 @@ export async function observeCluster(
   ])
   if (cluster === null) return { kind: 'absent', why: `there is no Cluster ${namespace}/${name}` }
   const pod = cluster.status?.currentPrimary
-  const instance = pod === undefined ? null : await readInstance(kubernetes, namespace, pod, context.signal)
+  const instance = pod === undefined ? null : await readInstance(kubernetes, namespace, pod, context.signal, INSTANCE_PATIENCE)
   const upstream = await seeUpstream(component, cluster, instance, context)
   return summarized(stateOf(cluster, instance, backups, secrets, upstream))
 }
