@@ -40,7 +40,10 @@ describe('a lock between processes', () => {
 
   test('of a process that died is taken over, also when its id was given away again', async () => {
     const dead = spawnSync('true').pid
-    for (const holder of [{ pid: dead, startTime: '1' }, { pid: process.pid, startTime: '1' }]) {
+    for (const holder of [
+      { pid: dead, startTime: '1' },
+      { pid: process.pid, startTime: '1' },
+    ]) {
       const file = await lockFile()
       await writeFile(file, JSON.stringify(holder))
       const never = async (pid: number): Promise<void> => {
