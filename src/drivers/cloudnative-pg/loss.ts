@@ -111,8 +111,10 @@ export function countedLoss(run: Run, forkedAt: string): JsonObject {
     seconds: bytes[1] === 0 ? [0, 0] : [0, upTo],
     lastCommitAt: drained?.lastCommitAt ?? null,
     why:
-      exactEnd === null
-        ? 'the old primary is silent: it may have written up to the moment at which it was shut out'
-        : `the old primary was fenced at ${String(fenced?.endedAt)}`,
+      exactEnd !== null
+        ? `the old primary was fenced at ${String(fenced?.endedAt)}`
+        : typeof fenced?.state === 'string'
+          ? `the old primary is fenced, and was not shut down in good order ("${fenced.state}"): nobody knows where its WAL ends`
+          : 'the old primary is silent: it may have written up to the moment at which it was shut out',
   }
 }
