@@ -193,6 +193,7 @@ export const REASON_CODES = {
     'former-primary': 'The former active site still has a primary: a rejoin fences it and clones it anew.',
     'archive-forked': 'A failover cut this history off: its newest state holds what no user was ever served.',
     'archive-silent': 'The archive of the lost site does not answer: what it still holds is lost.',
+    'archive-hole': 'A segment is missing in the archive of the lost site: what lies behind it can not be replayed.',
     'archive-not-closable': 'Nobody is declared who may close the archive of a lost site.',
     'evidence-unreadable': 'What only the former active site has can not be read.',
     'backup-running': 'A backup is not finished.',

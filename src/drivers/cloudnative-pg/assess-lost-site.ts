@@ -1,7 +1,7 @@
 import type { BySite } from '../../observation/observation.ts'
 import type { Assessment } from '../../planning/driver.ts'
 import type { Finding, Intent } from '../../planning/plan.ts'
-import { findingsOfSite, sayAt } from './assess.ts'
+import { findingsOfSite, type Say, sayAt } from './assess.ts'
 import { mayWrite } from './fence.ts'
 import type { CloudNativePgState } from './observe.ts'
 import { clusterOf, type Database } from './spec.ts'
@@ -64,7 +64,20 @@ export function assessFailover(component: Database, states: BySite<CloudNativePg
         `Declare policyCredentials for ${intent.from} in ${component.spec.archive.store}.`,
       ),
     )
-  return short
+  return [...short, ...ofHole(lost, state.upstream?.beyond, say)]
+}
+
+/** What the lost site shipped, and nobody can replay. */
+function ofHole(lost: string, beyond: string | undefined, say: Say): Finding[] {
+  if (beyond === undefined) return []
+  return [
+    say(
+      'archive-hole',
+      'warning',
+      `the archive of ${lost} has a hole: ${beyond}, and what follows it, can not be replayed`,
+      'Look for the missing segment, and put it into the archive, before you accept that loss.',
+    ),
+  ]
 }
 
 /** A site is cloned anew from the active one: that one must be well, have a backup and ship its WAL. The former one only has to be reached. */

@@ -23,10 +23,7 @@ export function predictedLoss(component: Database, states: BySite<CloudNativePgS
   const archived = upstream?.newest ?? null
   const known = newestOf([
     archived === null ? null : { at: archived.at, what: `${archived.segment} of ${lost} reached the archive` },
-    // A replica archives what it received: what it has shipped itself, it had.
-    instance?.lastArchivedWALTime === undefined
-      ? null
-      : { at: instance.lastArchivedWALTime, what: `${to.state.cluster} shipped ${instance.lastArchivedWAL}, which it had received` },
+    ownShipment(to.state),
   ])
   const seconds = known === null ? null : Math.max(0, Math.ceil((Date.parse(now) - Date.parse(known.at)) / 1_000))
   const likely = from?.kind === 'answering' || seconds === null ? null : likelyLoss(to.state, seconds)
@@ -36,6 +33,9 @@ export function predictedLoss(component: Database, states: BySite<CloudNativePgS
       ? []
       : ['what it wrote later may be lost, counted up to now, so the figure grows with the clock; more, if it was behind with shipping']),
     ...(likely === null ? [] : [likely.why(lost)]),
+    ...(upstream?.beyond === undefined
+      ? []
+      : [`${upstream.beyond} lies behind a hole in its archive: that segment and what follows it can not be replayed`]),
     ...(upstream?.silent == null ? [] : [`its archive does not answer (${upstream.silent})`]),
     ...(instance?.isWalReceiverActive === true ? [`${to.state.cluster} streams from it at this moment`] : []),
   ]
@@ -78,6 +78,19 @@ function likelyLoss(to: CloudNativePgState, upper: number): { readonly seconds: 
     why: (lost) =>
       `likely at most ${every}: while it is written to, ${lost} ships at least every ${every} (archive_timeout), and nothing came since; more if it was behind with shipping, or cut off from its archive while users still reached it`,
   }
+}
+
+/**
+ * A replica archives what it received: what it has shipped itself, it had. But it ships later than it receives, so this counts too little: it
+ * says something only where the lost site's own archive says less. Null where that one holds as much.
+ */
+function ownShipment({ cluster, instance, upstream }: CloudNativePgState): Known | null {
+  const { lastArchivedWAL: segment, lastArchivedWALTime: at } = instance ?? {}
+  if (segment === undefined || at === undefined) return null
+  const end = parseSegment(segment)?.end ?? null
+  const archived = parseSegment(upstream?.newest?.segment ?? '')?.end ?? null
+  if (archived !== null && (end === null || end <= archived)) return null
+  return { at, what: `${cluster} shipped ${segment}, which it had received: the replica's own figure, and later than its receipt,` }
 }
 
 interface Known {

@@ -124,6 +124,19 @@ describe('the loss that is predicted', () => {
     const silent = { ...upstream, silent: 'no answer', newest: null }
     expect(loss(lost({ upstream: silent, instance }))?.seconds).toEqual([0, 5])
     expect(loss(lost({ upstream: silent, instance }))?.why).toContain('archive does not answer')
+    expect(loss(lost({ upstream: silent, instance }))?.why).toContain("the replica's own figure")
+  })
+  test("is not made smaller by the replica's own shipping, which comes later than its receipt", () => {
+    const shipped = (lastArchivedWAL: string) => ({ lastArchivedWALTime: '2026-11-21T05:59:59Z', lastArchivedWAL })
+    for (const segment of ['000000030000000000000008', '000000030000000000000007'])
+      expect(loss(lost({ instance: shipped(segment) }))?.seconds).toEqual([0, 12])
+    // What the lost site received no confirmation for, and the replica had by streaming.
+    expect(loss(lost({ instance: shipped('000000030000000000000009') }))?.seconds).toEqual([0, 1])
+  })
+  test('names what lies behind a hole in the archive, and so does a finding', () => {
+    const holed = lost({ upstream: { ...upstream, beyond: '00000003000000000000000A' } })
+    expect(loss(holed)?.why).toContain('00000003000000000000000A lies behind a hole')
+    expect(codes(holed, failover)).toEqual(['warning archive-hole@dc-b'])
   })
   test('has no upper end when nothing bounds it', () => {
     expect(loss(lost({ upstream: { ...upstream, newest: null } }))).toMatchObject({ bytes: [0, null], seconds: [0, null] })
