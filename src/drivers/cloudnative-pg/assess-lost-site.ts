@@ -6,8 +6,8 @@ import { mayWrite } from './fence.ts'
 import type { CloudNativePgState } from './observe.ts'
 import { clusterOf, type Database } from './spec.ts'
 
-/** What would delay or weaken a planned move, and must not keep a stack down whose active site is lost. */
-const NO_OBSTACLE_TO_A_FAILOVER = new Set(['archiving-failing', 'backup-running', 'delayed-replica'])
+/** What would delay or weaken a planned move, and must not keep a stack down whose active site is lost. A delayed replay would: it is drained as slowly. */
+const NO_OBSTACLE_TO_A_FAILOVER = new Set(['archiving-failing', 'backup-running'])
 
 /** Of a failover only the side that takes over is asked: what the lost one says, or does not say, stands against nothing. */
 export function assessFailover(component: Database, states: BySite<CloudNativePgState>, intent: Intent, assessment: Assessment): Finding[] {

@@ -96,7 +96,12 @@ export function findingsOfSite(
     )
   if (state.minApplyDelay)
     found.push(
-      say('delayed-replica', severity, `${name} has minApplyDelay, which excludes a promotion token`, 'Remove spec.replica.minApplyDelay.'),
+      say(
+        'delayed-replica',
+        severity,
+        `${name} has minApplyDelay: it excludes a promotion token, and a failover would wait for what is not replayed yet`,
+        'Remove spec.replica.minApplyDelay.',
+      ),
     )
   if (state.smartShutdownTimeout > LONGEST_SMART_SHUTDOWN)
     found.push(

@@ -210,6 +210,7 @@ describe('what stands against a failover', () => {
     ['a fence', { annotations: { 'cnpg.io/fencedInstances': '["*"]' } }, 'database-fenced'],
     ['no instance that is ready', { status: { readyInstances: 0 } }, 'database-not-ready'],
     ['a primary pod that does not answer', { instance: null }, 'database-not-answering'],
+    ['delayed replay', { spec: { replica: { self: 'pg-dc-b', primary: 'pg-dc-a', minApplyDelay: '1h' } } }, 'delayed-replica'],
     ['paused replay', { instance: { replayPaused: true } }, 'replay-paused'],
     ['a missing Secret', { secrets: { 'pg-superuser': null } }, 'secret-missing'],
   ]

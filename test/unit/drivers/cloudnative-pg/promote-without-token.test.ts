@@ -55,8 +55,8 @@ describe('a promotion without a token', () => {
     ])
     expect(patches[0]?.patch).not.toHaveProperty('spec.replica.source')
   })
-  test('asks its own archive instead of one that is silent', async () => {
-    const { promote, patches } = around(follower(), { 'database.drain-archive@dc-b': { archive: 'silent' } })
+  test.each(['silent', 'stuck'])('asks its own archive instead of one that is %s', async (archive) => {
+    const { promote, patches } = around(follower(), { 'database.drain-archive@dc-b': { archive } })
     await promote()
     expect(patches).toMatchObject([{ patch: { spec: { replica: { source: 'pg-dc-b' } } } }])
   })
