@@ -29,7 +29,8 @@ export async function observeRelease(
     }
   const awake = workload.declared > 0
   const facts: Fact[] = [
-    { name: 'replicas', value: workload.declared, binds: 'exactly' },
+    // Not their number: an autoscaler, where there is one, changes it while people decide.
+    { name: 'awake', value: awake, binds: 'exactly' },
     { name: 'image', value: workload.image, binds: 'exactly' },
     // Not the secrets: who plans may not read them, who executes may, and a plan would look stale. Findings compare them.
   ]

@@ -36,7 +36,9 @@ export async function observeCache(component: Cache, site: SiteName | null, cont
   ])
   if (set === null) return { kind: 'absent', why: `there is no StatefulSet ${namespace}/${name}` }
   const ready = isReady(pod)
-  const image = (pod?.spec as { containers?: readonly { image: string }[] } | undefined)?.containers?.[0]?.image ?? ''
+  // Of the template: the pod has none while it restarts, and the sites are compared by it.
+  const template = (set.spec as { template?: { spec?: { containers?: readonly { image: string }[] } } } | undefined)?.template
+  const image = template?.spec?.containers?.[0]?.image ?? ''
   const dump = dumps[site] ?? null
   return {
     kind: 'answering',
