@@ -228,6 +228,7 @@ export const REASON_CODES = {
     'secret-differs': 'A Secret that all sites must share differs between them.',
     'helm-failed': 'helm ended with an error.',
     'release-pending': 'An interrupted helm run left the release pending.',
+    'workloads-not-moved': 'A release runs more than its declared workload: no move stops that, and no fence shuts it.',
     'rollout-failed': 'A rollout failed; the text has the true reason.',
   },
   Traffic: {
