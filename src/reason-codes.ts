@@ -196,6 +196,7 @@ export const REASON_CODES = {
     'drain-stuck':
       'The replica does not fetch what the archive of the lost site holds, and the accepted loss does not cover going on without it.',
     'archive-hole': 'A segment is missing in the archive of the lost site: what lies behind it can not be replayed.',
+    'archive-still-grows': 'The lost database shipped WAL a moment ago: it died just then, or it still writes.',
     'archive-not-closable': 'Nobody is declared who may close the archive of a lost site.',
     'evidence-unreadable': 'What only the former active site has can not be read.',
     'backup-running': 'A backup is not finished.',

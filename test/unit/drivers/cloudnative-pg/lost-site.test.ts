@@ -225,6 +225,29 @@ describe('what stands against a failover', () => {
   })
 })
 
+describe('a lost primary that shipped a moment ago', () => {
+  const shipped = (at: string, b: Change['b'] = {}) =>
+    codes(lost({ upstream: { ...upstream, newest: { segment: upstream.newest?.segment ?? '', at } }, ...b }), failover)
+  const deaf = { instance: { isWalReceiverActive: false } }
+  const WARNED = ['warning archive-still-grows@dc-b']
+  test('is a warning to a follower without a stream, also by a clock that is a little ahead', () => {
+    expect(shipped('2026-11-21T05:59:48Z', deaf)).toEqual(WARNED)
+    expect(shipped('2026-11-21T06:00:05Z', deaf)).toEqual(WARNED)
+  })
+  test('is none when that is longer ago, nothing was shipped, or a stream says more', () => {
+    expect(shipped('2026-11-21T05:59:29Z', deaf)).toEqual([])
+    expect(shipped('2026-11-21T06:10:00Z', deaf)).toEqual([])
+    expect(codes(lost({ ...deaf, upstream: { ...upstream, newest: null } }), failover)).toEqual([])
+    expect(shipped('2026-11-21T05:59:48Z')).toEqual([])
+  })
+  test('is measured by its own archive_timeout', () => {
+    const every5 = { ...deaf, spec: { postgresql: { parameters: { archive_timeout: '5s' } } } }
+    expect(shipped('2026-11-21T05:59:48Z', every5)).toEqual([])
+    expect(shipped('2026-11-21T05:59:51Z', every5)).toEqual(WARNED)
+  })
+  test('holds no failover up: it is no sighting', () => expect(cloudNativePg.sees?.(database, lost(deaf), dcA)).toEqual([]))
+})
+
 describe('another site is seen', () => {
   const sees = (seen: Seen, site = dcA) => cloudNativePg.sees?.(database, seen, site)
   test('alive by a stream from it', () => expect(sees(lost())).toMatchObject([{ says: 'up' }]))
