@@ -1,4 +1,4 @@
-import type { Observation } from '../observation/observation.ts'
+import type { Observation, Observed } from '../observation/observation.ts'
 import { FENCE_LEVELS, type FenceLevel } from '../stack/fence-levels.ts'
 import type { ComponentName, Stack } from '../stack/stack.ts'
 import type { Driver } from './driver.ts'
@@ -54,7 +54,7 @@ export const isGuarded = (driver: Driver | undefined): boolean => driver?.scope 
 
 /**
  * What is to be shut on the site that the stack leaves: of the database and its archive all that these steps promote, of the application all
- * else that can be fenced. What is seen asleep there, or not there at all, takes no write. Pure.
+ * else that can be fenced and has a role. What is seen asleep there, or not there at all, takes no write. Pure.
  */
 export function toShutOf(
   stack: Stack,
@@ -63,11 +63,15 @@ export function toShutOf(
   drivers: Readonly<Record<string, Driver>>,
   steps: readonly PlannedStep[],
 ): ToShut {
-  const awake = stack.components.filter(({ name }) => {
-    const seen = observation.components[name]?.[intent.from]
-    return seen?.kind !== 'absent' && !(seen?.kind === 'answering' && seen.role === 'passive')
-  })
+  const roleOf = (name: ComponentName): string => {
+    const seen: Observed | undefined = observation.components[name]?.[intent.from]
+    return seen?.kind === 'answering' ? seen.role : seen?.kind === 'absent' ? 'passive' : 'not seen'
+  }
+  const awake = stack.components.filter(({ name }) => roleOf(name) !== 'passive')
   const promoted = awake.filter(({ name }) => isPromoted(steps, name)).map(({ name }) => name)
-  const fenced = awake.filter(({ name, driver }) => isGuarded(drivers[driver]) && !promoted.includes(name)).map(({ name }) => name)
+  // One that is seen, and has no role, serves nobody by itself: what uses it is shut.
+  const fenced = awake
+    .filter(({ name, driver }) => isGuarded(drivers[driver]) && !promoted.includes(name) && roleOf(name) !== 'unknown')
+    .map(({ name }) => name)
   return { application: fenced, database: promoted, archive: promoted }
 }

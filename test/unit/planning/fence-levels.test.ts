@@ -108,6 +108,8 @@ describe('a level of the fence', () => {
     const shut = { failover: 'application', answers: 'dead', fenced: ['orders', 'users', 'shop'] } as const
     expect(tooLow(plan(shut))).toContain('this plan shuts database, and leaves admin open')
     expect(tooLow(plan({ ...shut, seen: { admin: as('passive') } }))).toBeUndefined()
+    // What is seen and has no role, such as a cache, serves nobody by itself.
+    expect(tooLow(plan({ ...shut, seen: { admin: { ...as('passive'), role: 'unknown' } as Observed } }))).toBeUndefined()
     // Databases count for their own level alone.
     expect(tooLow(plan({ ...shut, fenced: ['shop', 'admin'] }))).toBeUndefined()
   })
