@@ -65,11 +65,18 @@ export function predictedLoss(component: Database, states: BySite<CloudNativePgS
 /**
  * A primary that is written to, and reaches its archive, ships once in `archive_timeout`. When nothing more came for longer than that, it has
  * most likely stopped within that time after its newest shipment: no more than one such time is lost, however long people have been thinking
- * since. Null where this says nothing: the archive is silent or unknown, the setting is off, the time is not over, or the primary is seen to live.
+ * since. Null where this says nothing: the archive is silent or unknown, or has a hole, the setting is off, the time is not over, or the primary is seen to live.
  */
 function likelyLoss(to: CloudNativePgState, upper: number): { readonly seconds: number; why(lost: string): string } | null {
   const { archiveTimeout, upstream, instance } = to
-  if (archiveTimeout === null || upstream?.newest == null || upstream.silent !== null || instance?.isWalReceiverActive === true) return null
+  if (
+    archiveTimeout === null ||
+    upstream?.newest == null ||
+    upstream.silent !== null ||
+    upstream.beyond !== undefined ||
+    instance?.isWalReceiverActive === true
+  )
+    return null
   const seconds = Math.ceil(archiveTimeout / 1_000)
   if (seconds >= upper) return null
   const every = readableDuration(archiveTimeout)

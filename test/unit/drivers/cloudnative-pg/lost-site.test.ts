@@ -164,11 +164,12 @@ describe('the loss that is predicted', () => {
     const declared = (archive_timeout: string) => deaf({ spec: { postgresql: { parameters: { archive_timeout } } } })
     expect([at(60, declared('60s'))?.likely, at(60, declared('2min'))?.likely, at(60, declared('90'))?.likely]).toEqual([60, 120, 90])
   })
-  test('has no likely figure where the archive is silent, the primary is seen to live, or only full segments are shipped', () => {
+  test('has no likely figure where the archive is silent or has a hole, the primary is seen to live, or only full segments are shipped', () => {
     const deaf = { isWalReceiverActive: false }
     const hour = new Date(Date.parse(now) + 3_600_000).toISOString()
     const never = { postgresql: { parameters: { archive_timeout: '0' } } }
     const seen = [
+      lost({ instance: deaf, upstream: { ...upstream, beyond: '00000003000000000000000A' } }),
       lost({ instance: { ...deaf, lastArchivedWALTime: now, lastArchivedWAL: 'x' }, upstream: { ...upstream, silent: 'no answer' } }),
       lost({ instance: { isWalReceiverActive: true } }),
       lost({ instance: deaf, spec: never }),
