@@ -1,5 +1,6 @@
 import { minutes } from '../../duration.ts'
 import { type Divergence, divergenceIn } from './divergent-wal.ts'
+import type { ControlData } from './fence.ts'
 import { podOf } from './objects.ts'
 import { type Fork, spansSince } from './timeline-history.ts'
 import { parseLsn, parseSegment, SEGMENT_BYTES, segmentName } from './wal.ts'
@@ -27,10 +28,10 @@ export async function decodeDivergence(
   names: readonly string[],
   fork: Fork,
   own: readonly Fork[],
-  timeline: number,
+  { timeline, checkpoint }: Pick<ControlData, 'timeline' | 'checkpoint'>,
 ): Promise<Decoded> {
   const spans = spansSince(fork, own, timeline)
-  const missing = spans.flatMap(({ timeline: one, from, to }) => missingIn(names, one, from, to))
+  const missing = spans.flatMap(({ timeline: one, from, to }) => missingIn(names, one, from, to, checkpoint))
   const gone = spans.some((span) => missing.includes(segmentName(span.timeline, parseLsn(span.from) ?? 0n)))
   if (gone) return { divergence: null, complete: false, missing }
   const lines: string[] = []
@@ -44,20 +45,25 @@ export async function decodeDivergence(
   return { divergence: divergenceIn(lines.join('\n')), complete: missing.length === 0 && !cut, missing }
 }
 
-/** Holes in one timeline's segments, from the first needed one to its last; the first one is always needed. */
-export function missingIn(names: readonly string[], timeline: number, from: string, to: string | null): string[] {
+/**
+ * Holes in one timeline's segments, from the first needed one to its last. The first one is always needed; so is the last checkpoint's, of the
+ * timeline that ends the history: it is there in every WAL that is whole.
+ */
+export function missingIn(names: readonly string[], timeline: number, from: string, to: string | null, checkpoint: string): string[] {
   const own = names.flatMap((name) => (name.length === 24 ? (parseSegment(name) ?? []) : [])).filter((one) => one.timeline === timeline)
   const present = new Set(own.map(({ start }) => start))
   const position = parseLsn(from) ?? 0n
-  const first = position - (position % SEGMENT_BYTES)
-  const newest = [first, ...present].sort((a, b) => (a < b ? -1 : 1)).at(-1) ?? first
+  const first = startOfSegment(position)
+  const newest = [first, startOfSegment(parseLsn(checkpoint) ?? 0n), ...present].sort((a, b) => (a < b ? -1 : 1)).at(-1) ?? first
   const end = parseLsn(to)
   // The last byte before its end: a timeline that ends with a segment needs no further one.
-  const last = end === null ? newest : end - 1n - ((end - 1n) % SEGMENT_BYTES)
+  const last = end === null ? newest : startOfSegment(end - 1n)
   const missing: string[] = []
   for (let start = first; start <= last; start += SEGMENT_BYTES) if (!present.has(start)) missing.push(segmentName(timeline, start))
   return missing
 }
+
+const startOfSegment = (position: bigint): bigint => position - (position % SEGMENT_BYTES)
 
 /** Null where the image has no pg_waldump, or it finds no record at all. */
 async function waldump(run: Run, pod: string, span: readonly string[]): Promise<string[] | null> {

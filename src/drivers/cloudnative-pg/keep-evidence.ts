@@ -63,8 +63,8 @@ export const keepEvidence: Behaviour<CloudNativePgSpec> = {
     const own = await ownHistory(run, pod, control)
     const fork = await forkOfSuccessor(run, control, own)
     const present = fork === null ? [] : await segmentsIn(run, pod)
-    const names = fork === null ? [] : divergentSegments(present, fork)
-    const decoded = fork === null ? null : await decodeDivergence(run, pod, present, fork, own ?? [], control.timeline)
+    const names = fork === null ? [] : divergentSegments(present, fork, endOf(control))
+    const decoded = fork === null ? null : await decodeDivergence(run, pod, present, fork, own ?? [], control)
     const end = endOf(control)
     const kept = names.slice(0, MOST_SEGMENTS)
     const store = await evidenceStore(run).open('write')
@@ -122,12 +122,13 @@ async function ownHistory(run: Run, pod: string, { timeline }: ControlData): Pro
 const segmentsIn = async (run: Run, pod: string): Promise<string[]> =>
   (await runIn(run, pod, 'ls -1 "$PGDATA/pg_wal"')).split('\n').map((name) => name.trim())
 
-/** Names of the WAL files that reach behind the fork, oldest first. */
-function divergentSegments(names: readonly string[], fork: Fork): string[] {
+/** Names of the WAL files that reach behind the fork, oldest first. Behind the end lie old ones under new names, made ready to be written again. */
+function divergentSegments(names: readonly string[], fork: Fork, endedAt: string | null): string[] {
   const at = parseLsn(fork.at) ?? 0n
+  const end = parseLsn(endedAt)
   return names.filter((name) => {
     const segment = name.length === 24 ? parseSegment(name) : null
-    return segment !== null && segment.timeline >= fork.timeline && segment.end > at
+    return segment !== null && segment.timeline >= fork.timeline && segment.end > at && (end === null || segment.start <= end)
   })
 }
 

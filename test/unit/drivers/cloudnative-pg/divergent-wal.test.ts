@@ -112,9 +112,11 @@ describe('the WAL behind a fork', () => {
   })
   test('lacks what is not there between the first needed segment and the last one', () => {
     const names = ['000000030000000000000006', '000000030000000000000008', '00000004.history']
-    expect(missingIn(names, 3, '0/6000100', null)).toEqual(['000000030000000000000007'])
-    expect(missingIn(names, 3, '0/5000100', '0/7000000')).toEqual(['000000030000000000000005'])
-    expect(missingIn([], 3, '0/5000100', null)).toEqual(['000000030000000000000005'])
-    expect(missingIn(names, 3, '0/6000100', '0/7000000')).toEqual([])
+    const checkpoint = '0/8000060'
+    expect(missingIn(names, 3, '0/6000100', null, checkpoint)).toEqual(['000000030000000000000007'])
+    expect(missingIn(names, 3, '0/5000100', '0/7000000', checkpoint)).toEqual(['000000030000000000000005'])
+    expect(missingIn(names, 3, '0/6000100', '0/7000000', checkpoint)).toEqual([])
+    expect(missingIn(['000000030000000000000007'], 3, '0/7000100', null, checkpoint)).toEqual(['000000030000000000000008'])
+    expect(missingIn([], 3, '0/5000100', null, '0/5000060')).toEqual(['000000030000000000000005'])
   })
 })

@@ -78,7 +78,8 @@ async function kept(of: Around) {
 
 describe('what is kept of a former primary before it is deleted', () => {
   test('names what was committed there, with all of its WAL', async () => {
-    expect(await kept({ names: [segment(6), segment(7), segment(8)] })).toMatchObject({
+    // The last one is an old segment under a new name, made ready to be written.
+    expect(await kept({ names: [segment(6), segment(7), segment(8), segment(9)] })).toMatchObject({
       forkedAt: '0/7000100',
       endedAt: '0/8000060',
       commits: 1,
@@ -98,8 +99,9 @@ describe('what is kept of a former primary before it is deleted', () => {
   })
   test('is not complete when pg_waldump never began, or there is a hole behind its beginning', async () => {
     const stderr = 'pg_waldump: error: could not find a valid record after 0/7000100'
-    expect(await kept({ names: [segment(7)], stderr, printed: '' })).toMatchObject({ commits: null, complete: false })
+    expect(await kept({ names: [segment(7), segment(8)], stderr, printed: '' })).toMatchObject({ commits: null, complete: false })
     expect(await kept({ names: [segment(7), segment(9)] })).toMatchObject({ commits: 1, complete: false, missing: [segment(8)] })
+    expect(await kept({ names: [segment(7)] })).toMatchObject({ commits: 1, complete: false, missing: [segment(8)] })
   })
   test('has an open end after a crash', async () => {
     expect(await kept({ names: [segment(7)], state: 'in production' })).toMatchObject({
