@@ -65,17 +65,20 @@ export function missingIn(names: readonly string[], timeline: number, from: stri
 
 const startOfSegment = (position: bigint): bigint => position - (position % SEGMENT_BYTES)
 
+/** Of a timeline, from a position, up to another one or to the end. */
+export const WALDUMP = `command -v pg_waldump >/dev/null || exit 127
+pg_waldump -p "$PGDATA/pg_wal" -t "$0" -s "$1" \${2:+-e "$2"} | grep -E '^rmgr: (Heap2?|Transaction) ' | head -n ${MOST_RECORDS}`
+
 /** Null where the image has no pg_waldump, or it finds no record at all. */
 async function waldump(run: Run, pod: string, span: readonly string[]): Promise<string[] | null> {
-  const script = `command -v pg_waldump >/dev/null || exit 127
-pg_waldump -p "$PGDATA/pg_wal" -t "$0" -s "$1" \${2:+-e "$2"} | grep -E '^rmgr: (Heap2?|Transaction) ' | head -n ${MOST_RECORDS}`
-  const answer = await kubernetesOf(run).exec(podOf(namespaceOf(run), pod), ['sh', '-c', script, ...span], {
+  const answer = await kubernetesOf(run).exec(podOf(namespaceOf(run), pod), ['sh', '-c', WALDUMP, ...span], {
     signal: run.signal,
     deadline: minutes(5),
   })
-  if (answer.code === 127 || NEVER_BEGAN.test(answer.stderr)) return null
+  if (answer.code === 127 || neverBegan(answer.stderr)) return null
   return answer.stdout.split('\n').filter((line) => line !== '')
 }
 
 /** It complains at every end; these words it has when it read nothing, or no further than a file that is cut off. */
-const NEVER_BEGAN = /could not find a valid record|could not (locate|open|read)|invalid WAL segment size/i
+export const neverBegan = (stderr: string): boolean =>
+  /could not find a valid record|could not (locate|open|read)|invalid WAL segment size/i.test(stderr)
