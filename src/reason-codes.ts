@@ -171,7 +171,7 @@ export const REASON_CODES = {
     'no-primary': 'The cluster has no primary instance.',
     'local-switchover': 'The cluster changes its primary inside its site right now.',
     'archiving-failing': 'WAL can not be archived.',
-    'delayed-replica': 'The replica applies with a delay, which excludes a promotion without loss.',
+    'delayed-replica': 'The replica applies with a delay: it excludes a promotion without loss, and a failover would wait for it.',
     'smart-shutdown-slow': 'Open sessions can lock new ones out for long after a promotion.',
     'operator-too-old': 'The database operator is too old for this driver.',
     'operator-old': 'The database operator has a known defect for moves.',
@@ -193,6 +193,10 @@ export const REASON_CODES = {
     'former-primary': 'The former active site still has a primary: a rejoin fences it and clones it anew.',
     'archive-forked': 'A failover cut this history off: its newest state holds what no user was ever served.',
     'archive-silent': 'The archive of the lost site does not answer: what it still holds is lost.',
+    'drain-stuck':
+      'The replica does not fetch what the archive of the lost site holds, and the accepted loss does not cover going on without it.',
+    'archive-hole': 'A segment is missing in the archive of the lost site: what lies behind it can not be replayed.',
+    'archive-still-grows': 'The lost database shipped WAL a moment ago: it died just then, or it still writes.',
     'archive-not-closable': 'Nobody is declared who may close the archive of a lost site.',
     'evidence-unreadable': 'What only the former active site has can not be read.',
     'backup-running': 'A backup is not finished.',
@@ -225,6 +229,7 @@ export const REASON_CODES = {
     'secret-differs': 'A Secret that all sites must share differs between them.',
     'helm-failed': 'helm ended with an error.',
     'release-pending': 'An interrupted helm run left the release pending.',
+    'workloads-not-moved': 'A release runs more than its declared workload: no move stops that, and no fence shuts it.',
     'rollout-failed': 'A rollout failed; the text has the true reason.',
   },
   Traffic: {

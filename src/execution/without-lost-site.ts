@@ -27,6 +27,8 @@ export function contextOfStep(context: DriverContext, intent: Intent | null, ste
     ...context,
     kubernetes: (site) => (site === lost ? refuse('the Kubernetes API') : context.kubernetes(site)),
     kubeconfig: (site) => (site === lost ? refuse('the kubeconfig') : context.kubeconfig(site)),
+    sql: async (component, at, query) =>
+      (typeof at === 'string' ? at : at.site) === lost ? refuse(`SQL on ${component}`) : context.sql(component, at, query),
     async credential(reference, site) {
       kept(reference, site)
       return context.credential(reference, site)

@@ -1,18 +1,23 @@
 import { canonicalJson } from '../json.ts'
-import type { Observation } from '../observation/observation.ts'
+import { EVERYWHERE, type Fact, type Observation } from '../observation/observation.ts'
 import type { Liveness } from './liveness.ts'
 import type { Intent, NamedFact } from './plan.ts'
 
 /**
  * The facts that a plan rests on, in a fixed order. A failover rests on nothing that the lost site says, but on whether anybody sees it alive; a
- * rejoin on nothing that the returned site says, whose guard is shutting it meanwhile: its steps name what they remove.
+ * rejoin on nothing that the returned site says, whose guard is shutting it meanwhile: its steps name what they remove. No move
+ * rests on a third site, which may come and go.
  */
 export function factsOf(observation: Observation, intent: Intent, liveness: Liveness): NamedFact[] {
+  const ends: readonly string[] = [intent.from, intent.to, EVERYWHERE]
   const lost = { switchover: null, failover: intent.from, rejoin: intent.to }[intent.mode]
   const alive: NamedFact = { component: 'sites', site: liveness.site, name: 'seen alive', value: liveness.is === 'up', binds: 'exactly' }
+  const restsOn = ({ only }: Fact): boolean => only === undefined || only === intent.mode
   const ofComponents = Object.entries(observation.components).flatMap(([component, bySite]) =>
     Object.entries(bySite).flatMap(([site, seen]): NamedFact[] =>
-      seen.kind === 'answering' && site !== lost ? seen.facts.map((fact) => ({ ...fact, component, site })) : [],
+      seen.kind === 'answering' && ends.includes(site) && site !== lost
+        ? seen.facts.filter(restsOn).map(({ only: _, ...fact }) => ({ ...fact, component, site }))
+        : [],
     ),
   )
   return [alive, ...ofComponents].sort((a, b) => (nameOf(a) < nameOf(b) ? -1 : 1))
@@ -24,12 +29,17 @@ export interface StaleFact {
   readonly now: string
 }
 
-/** What moved since the plan was made, beyond its tolerance. Empty: the plan still holds. */
+/**
+ * What moved since the plan was made, beyond its tolerance. Empty: the plan still holds. A volatile fact of a part that answers may go unseen
+ * for once, as a listing that is late: what it bounds is judged by the findings as well.
+ */
 export function staleFacts(planned: readonly NamedFact[], now: readonly NamedFact[]): StaleFact[] {
   const current = new Map(now.map((fact) => [nameOf(fact), fact]))
   const known = new Set(planned.map(nameOf))
+  const answering = new Set(now.map(partOf))
   const changed = planned.flatMap((fact): StaleFact[] => {
     const seen = current.get(nameOf(fact))
+    if (seen === undefined && fact.binds === 'at-most' && answering.has(partOf(fact))) return []
     if (seen === undefined) return [{ fact: nameOf(fact), planned: shown(fact), now: 'not to be seen' }]
     if (fact.binds === 'at-most') {
       const moved = typeof seen.value === 'number' ? seen.value : Number.POSITIVE_INFINITY
@@ -43,5 +53,6 @@ export function staleFacts(planned: readonly NamedFact[], now: readonly NamedFac
   return [...changed, ...appeared]
 }
 
+const partOf = ({ component, site }: NamedFact): string => `${component}@${site}`
 const nameOf = (fact: NamedFact): string => `${fact.component}@${fact.site} ${fact.name}`
 const shown = ({ value }: NamedFact): string => (value === '' ? 'not known' : typeof value === 'string' ? value : canonicalJson(value))

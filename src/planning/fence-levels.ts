@@ -1,5 +1,8 @@
+import type { Observation, Observed } from '../observation/observation.ts'
 import { FENCE_LEVELS, type FenceLevel } from '../stack/fence-levels.ts'
-import type { PlannedStep } from './plan.ts'
+import type { ComponentName, Stack } from '../stack/stack.ts'
+import type { Driver } from './driver.ts'
+import type { Intent, PlannedStep } from './plan.ts'
 
 /** The levels that one step holds when it is done. */
 export const levelsOfStep = ({ fence, byTime }: PlannedStep): readonly FenceLevel[] =>
@@ -7,16 +10,68 @@ export const levelsOfStep = ({ fence, byTime }: PlannedStep): readonly FenceLeve
 /** What a site that shuts itself shuts. */
 const SHUT_BY_ITSELF: readonly FenceLevel[] = ['application', 'database']
 
-/** The levels that these steps hold, lowest first. Pure. */
-export const fenceLevels = (steps: readonly PlannedStep[]): FenceLevel[] =>
-  FENCE_LEVELS.filter((level) => steps.some((step) => levelsOfStep(step).includes(level)))
+/** The components that each level has to shut: a database that is fenced shuts no other one. */
+export type ToShut = Readonly<Partial<Record<FenceLevel, readonly ComponentName[]>>>
+
+/** The levels that these steps hold, of all that is to be shut, lowest first. Pure. */
+export const fenceLevels = (steps: readonly PlannedStep[], toShut: ToShut = {}): FenceLevel[] =>
+  FENCE_LEVELS.filter((level) => steps.some((step) => levelsOfStep(step).includes(level)) && openAt(level, steps, toShut).length === 0)
 
 /** Those of them that nobody sees shut. */
-export const levelsByTime = (steps: readonly PlannedStep[]): FenceLevel[] => {
-  const seen = fenceLevels(steps.filter(({ byTime }) => byTime !== true))
-  return fenceLevels(steps).filter((level) => !seen.includes(level))
+export const levelsByTime = (steps: readonly PlannedStep[], toShut: ToShut = {}): FenceLevel[] => {
+  const seen = fenceLevels(
+    steps.filter(({ byTime }) => byTime !== true),
+    toShut,
+  )
+  return fenceLevels(steps, toShut).filter((level) => !seen.includes(level))
 }
+
+/** Whoever revokes an archive leaves its database writing: that level is reached with both. */
+const partsOf = (level: FenceLevel): readonly FenceLevel[] => (level === 'archive' ? ['database', 'archive'] : [level])
 
 /** Whether these levels hold the required one; without power a site does nothing. */
 export const reaches = (levels: readonly FenceLevel[], required: FenceLevel): boolean =>
-  levels.includes(required) || levels.includes('power')
+  levels.includes('power') || partsOf(required).every((level) => levels.includes(level))
+
+/** What the required level has to shut, and these steps leave open. Pure. */
+export const leftOpen = (steps: readonly PlannedStep[], toShut: ToShut, required: FenceLevel): ComponentName[] => [
+  ...new Set(partsOf(required).flatMap((level) => openAt(level, steps, toShut))),
+]
+
+const openAt = (level: FenceLevel, steps: readonly PlannedStep[], toShut: ToShut): ComponentName[] =>
+  (toShut[level] ?? []).filter((component) => !steps.some((step) => shuts(step, component, level)))
+
+/** A wait in front of every promotion is for all that a guard closes. */
+const shuts = (step: PlannedStep, component: ComponentName, level: FenceLevel): boolean =>
+  (step.byTime === true || step.component === component) && levelsOfStep(step).includes(level)
+
+/** Whether one of these steps gives a component a history of its own on the other site: what it is there can not be taken back. */
+export const isPromoted = (steps: readonly PlannedStep[], component: ComponentName): boolean =>
+  steps.some((step) => step.component === component && step.phase === 'PROMOTE' && step.irreversible)
+
+/** What the guard of a site closes by itself: what stands inside the site and can be fenced. */
+export const isGuarded = (driver: Driver | undefined): boolean => driver?.scope === 'site' && driver.fence !== undefined
+
+/**
+ * What is to be shut on the site that the stack leaves: of the database and its archive all that these steps promote, of the application all
+ * else that can be fenced and has a role. What is seen asleep there, or not there at all, takes no write. Pure.
+ */
+export function toShutOf(
+  stack: Stack,
+  observation: Observation,
+  intent: Intent,
+  drivers: Readonly<Record<string, Driver>>,
+  steps: readonly PlannedStep[],
+): ToShut {
+  const roleOf = (name: ComponentName): string => {
+    const seen: Observed | undefined = observation.components[name]?.[intent.from]
+    return seen?.kind === 'answering' ? seen.role : seen?.kind === 'absent' ? 'passive' : 'not seen'
+  }
+  const awake = stack.components.filter(({ name }) => roleOf(name) !== 'passive')
+  const promoted = awake.filter(({ name }) => isPromoted(steps, name)).map(({ name }) => name)
+  // One that is seen, and has no role, serves nobody by itself: what uses it is shut.
+  const fenced = awake
+    .filter(({ name, driver }) => isGuarded(drivers[driver]) && !promoted.includes(name) && roleOf(name) !== 'unknown')
+    .map(({ name }) => name)
+  return { application: fenced, database: promoted, archive: promoted }
+}

@@ -1,10 +1,10 @@
 import { seconds } from '../duration.ts'
 import { FENCE_LEVELS, type FenceLevel } from '../stack/fence-levels.ts'
-import type { Stack } from '../stack/stack.ts'
+import type { ComponentName, Stack } from '../stack/stack.ts'
 import type { Driver, Outwait } from './driver.ts'
-import { fenceLevels, levelsByTime, reaches } from './fence-levels.ts'
+import { fenceLevels, levelsByTime, reaches, type ToShut } from './fence-levels.ts'
 import type { Liveness } from './liveness.ts'
-import { canBeOutwaited } from './outwait.ts'
+import { outwaitedFor } from './outwait.ts'
 import type { Fencing, Finding, Intent, PlannedStep } from './plan.ts'
 
 /** Where nothing is declared. A stack of which no part can be fenced, an archive alone, needs none. */
@@ -31,11 +31,12 @@ export function fencingOf(
   steps: readonly PlannedStep[],
   liveness: Liveness,
   drivers: Readonly<Record<string, Driver>>,
+  toShut: ToShut,
 ): Fencing {
   if (intent.mode === 'rejoin') return { required: null, planned: [] }
-  const byTime = levelsByTime(steps)
+  const byTime = levelsByTime(steps, toShut)
   const required = requiredFence(stack, intent, liveness, drivers)
-  return { required, planned: fenceLevels(steps), ...(byTime.length === 0 ? {} : { byTime }) }
+  return { required, planned: fenceLevels(steps, toShut), ...(byTime.length === 0 ? {} : { byTime }) }
 }
 
 /** What still answers in a lost site answers soon, or holds up everybody who waits to be served again. */
@@ -47,7 +48,12 @@ const PATIENCE_IN_LOST_SITE = seconds(30)
  */
 export function withBestEffort(steps: readonly PlannedStep[], { required, planned }: Fencing, intent: Intent): PlannedStep[] {
   if (intent.mode !== 'failover' || required === null) return [...steps]
-  const holds = planned.includes(required) ? required : 'power'
+  const holds = reaches(
+    planned.filter((level) => level !== 'power'),
+    required,
+  )
+    ? required
+    : 'power'
   const dispensable = ({ fence, site }: PlannedStep): boolean =>
     fence !== undefined && fence !== holds && (isHigher(fence, required) || (holds === 'power' && site === intent.from))
   return steps.map((step) => {
@@ -57,21 +63,28 @@ export function withBestEffort(steps: readonly PlannedStep[], { required, planne
 }
 
 /** Refuses a plan whose steps do not shut the level that is required, and says why the site's own guard is no way to it. */
-export function fencingFindings(fencing: Fencing, liveness: Liveness, intent: Intent, outwait: Outwait | null): Finding[] {
+export function fencingFindings(
+  fencing: Fencing,
+  liveness: Liveness,
+  intent: Intent,
+  outwait: Outwait | null,
+  leftOpen: readonly ComponentName[],
+): Finding[] {
   const { required, planned } = fencing
   if (required === null || reaches(planned, required)) return []
   const site = intent.from
   const guard =
-    outwait?.within === null && canBeOutwaited(required)
+    outwait?.within === null && outwaitedFor(required) !== null
       ? { why: `; its guard is not waited for: ${outwait.why}`, next: ` Or: ${outwait.next}` }
       : { why: '', next: '' }
   const has = planned.length === 0 ? 'nothing' : planned.join(', ')
+  const open = leftOpen.length === 0 ? '' : `, and leaves ${leftOpen.join(', ')} open`
   return [
     {
       code: 'fence-too-low',
       severity: 'blocker',
       site,
-      what: `the fence of ${site} must reach ${required}${liveness.is === 'up' ? `, for ${site} is seen alive (${whoSees(liveness)})` : ''}; this plan shuts ${has}${guard.why}`,
+      what: `the fence of ${site} must reach ${required}${liveness.is === 'up' ? `, for ${site} is seen alive (${whoSees(liveness)})` : ''}; this plan shuts ${has}${open}${guard.why}`,
       next:
         liveness.is === 'up'
           ? `Make ${site} reachable for this runner, or switch it off, or plan a switchover.${guard.next}`

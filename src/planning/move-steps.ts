@@ -3,6 +3,7 @@ import type { Observation } from '../observation/observation.ts'
 import type { FenceLevel } from '../stack/fence-levels.ts'
 import type { Stack } from '../stack/stack.ts'
 import type { Driver } from './driver.ts'
+import { toShutOf } from './fence-levels.ts'
 import { orderProblems } from './order-steps.ts'
 import { outwaitOf, outwaitSteps } from './outwait.ts'
 import { type Intent, PHASES, type PlannedStep, type StepId } from './plan.ts'
@@ -23,7 +24,8 @@ export function moveSteps(
   const fences = intent.mode === 'failover' && observation.sites[intent.from]?.kind === 'answering' ? ask('fence') : []
   const others = ask(intent.mode === 'rejoin' ? 'rejoin' : 'move')
   const shutting = [...fences, ...others]
-  const waits = outwaitSteps(outwaitOf(stack, observation, intent, drivers, shutting), required, shutting)
+  const toShut = toShutOf(stack, observation, intent, drivers, shutting)
+  const waits = outwaitSteps(outwaitOf(stack, observation, intent, drivers, shutting), required, shutting, toShut)
   const gates = intent.mode === 'rejoin' ? [] : [activateStep(intent)]
   const steps = doorsFirst([
     ...witnessSteps(intent),

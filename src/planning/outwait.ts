@@ -3,11 +3,8 @@ import type { Observation } from '../observation/observation.ts'
 import type { FenceLevel } from '../stack/fence-levels.ts'
 import type { Stack } from '../stack/stack.ts'
 import type { Driver, Outwait } from './driver.ts'
-import { fenceLevels, reaches } from './fence-levels.ts'
+import { fenceLevels, isGuarded, isPromoted, reaches, type ToShut } from './fence-levels.ts'
 import type { Fencing, Finding, Intent, PlannedStep } from './plan.ts'
-
-/** What the guard of a site closes by itself: what stands inside the site and can be fenced. */
-export const isGuarded = (driver: Driver | undefined): boolean => driver?.scope === 'site' && driver.fence !== undefined
 
 /**
  * What is known of the lost site's closing by itself; null where the stack has nothing of the kind, and outside failovers. Pure.
@@ -33,7 +30,7 @@ export function outwaitOf(
       why: `${intent.from} answers, and ${guard.name} can not be seen there`,
       next: 'Find out why, then make a new plan.',
     }
-  const unguarded = stack.components.find(({ name, driver }) => !isGuarded(drivers[driver]) && steps.some((step) => promotes(step, name)))
+  const unguarded = stack.components.find(({ name, driver }) => !isGuarded(drivers[driver]) && isPromoted(steps, name))
   if (unguarded === undefined) return found
   return {
     within: null,
@@ -41,24 +38,37 @@ export function outwaitOf(
     next: 'Add a component that reaches the level from outside, such as one of the driver command.',
   }
 }
-const promotes = (step: PlannedStep, component: string): boolean =>
-  step.component === component && step.phase === 'PROMOTE' && step.irreversible
 
 /** The wait, where a level that the guard reaches is demanded and no proven fence holds it: it costs its whole time. Pure. */
-export function outwaitSteps(outwait: Outwait | null, required: FenceLevel | null, steps: readonly PlannedStep[]): PlannedStep[] {
-  if (outwait === null || outwait.within === null || !canBeOutwaited(required) || reaches(fenceLevels(steps), required)) return []
-  return [{ ...outwait.wait, phase: 'PROMOTE', fence: required, byTime: true }]
+export function outwaitSteps(
+  outwait: Outwait | null,
+  required: FenceLevel | null,
+  steps: readonly PlannedStep[],
+  toShut: ToShut = {},
+): PlannedStep[] {
+  const waitedFor = outwaitedFor(required)
+  if (outwait === null || outwait.within === null || waitedFor === null) return []
+  return reaches(fenceLevels(steps, toShut), waitedFor) ? [] : [{ ...outwait.wait, phase: 'PROMOTE', fence: waitedFor, byTime: true }]
 }
 
-/** Whether a site that shuts itself holds this level. */
-export const canBeOutwaited = (required: FenceLevel | null): required is 'application' | 'database' =>
-  required === 'application' || required === 'database'
+/** What a site that shuts itself holds of this level; null: nothing. No guard revokes an archive, which demands the database as well. */
+export const outwaitedFor = (required: FenceLevel | null): 'application' | 'database' | null =>
+  required === 'archive' ? 'database' : required === 'application' || required === 'database' ? required : null
 
 /** Says how long the lost site may write on beside the promoted one, where nobody demands that a failover shuts it inside, and it does not. */
-export function outwaitFindings(outwait: Outwait | null, { required }: Fencing, intent: Intent, steps: readonly PlannedStep[]): Finding[] {
+export function outwaitFindings(
+  outwait: Outwait | null,
+  { required }: Fencing,
+  intent: Intent,
+  steps: readonly PlannedStep[],
+  toShut: ToShut = {},
+): Finding[] {
   // A fence that the run may go on without shuts nothing for certain.
-  const certain = fenceLevels(steps.filter(({ bestEffort }) => bestEffort === undefined))
-  if (outwait === null || canBeOutwaited(required) || reaches(certain, 'database') || reaches(certain, 'application')) return []
+  const certain = fenceLevels(
+    steps.filter(({ bestEffort }) => bestEffort === undefined),
+    toShut,
+  )
+  if (outwait === null || outwaitedFor(required) !== null || reaches(certain, 'database') || reaches(certain, 'application')) return []
   const site = intent.from
   const bound = outwait.within === null ? 'and nobody can say for how long' : `for up to ${readableDuration(outwait.within)}`
   return [

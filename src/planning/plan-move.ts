@@ -4,6 +4,7 @@ import type { Stack } from '../stack/stack.ts'
 import type { Driver } from './driver.ts'
 import { type LearnedDurations, learnedFrom, NOTHING_LEARNED, withLearned } from './expected-durations.ts'
 import { factsOf } from './facts.ts'
+import { leftOpen, toShutOf } from './fence-levels.ts'
 import { fencingFindings, fencingOf, requiredFence, withBestEffort } from './fencing.ts'
 import { findingsOf } from './findings.ts'
 import { livenessOf } from './liveness.ts'
@@ -37,7 +38,8 @@ export function planMove(
   const all = withLearned(moveSteps(stack, observation, intent, drivers, requiredFence(stack, intent, liveness, drivers)), learned)
   const loss = lossOf(stack, observation, intent, drivers)
   const outwait = outwaitOf(stack, observation, intent, drivers, all)
-  const fencing = fencingOf(stack, intent, all, liveness, drivers)
+  const toShut = toShutOf(stack, observation, intent, drivers, all)
+  const fencing = fencingOf(stack, intent, all, liveness, drivers, toShut)
   const steps = withBestEffort(all, fencing, intent)
   const madeAt = observation.at
   return {
@@ -54,8 +56,8 @@ export function planMove(
     facts: factsOf(observation, intent, liveness),
     findings: [
       ...findingsOf(stack, observation, intent, drivers),
-      ...fencingFindings(fencing, liveness, intent, outwait),
-      ...outwaitFindings(outwait, fencing, intent, steps),
+      ...fencingFindings(fencing, liveness, intent, outwait, leftOpen(all, toShut, fencing.required ?? 'traffic')),
+      ...outwaitFindings(outwait, fencing, intent, steps, toShut),
       ...lossFindings(loss, intent),
     ],
     steps,

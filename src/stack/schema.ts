@@ -77,7 +77,7 @@ export const frameSchema: JsonObject = {
       properties: {
         switchover: fenceLevel('For a planned move. Default database.'),
         failover: fenceLevel(
-          'When the active site is lost: what can be shut without it. Default traffic. With application or database a failover from a site that nobody reaches waits until its guard must have shut it.',
+          'When the active site is lost: what can be shut without it. Default traffic. With application, database or archive (which demands the database as well) a failover from a site that nobody reaches waits until its guard must have shut it.',
         ),
       },
     },

@@ -1,13 +1,14 @@
+import { type Milliseconds, readableDuration, seconds } from '../../duration.ts'
 import type { BySite } from '../../observation/observation.ts'
 import type { Assessment } from '../../planning/driver.ts'
 import type { Finding, Intent } from '../../planning/plan.ts'
-import { findingsOfSite, sayAt } from './assess.ts'
+import { findingsOfSite, type Say, sayAt } from './assess.ts'
 import { mayWrite } from './fence.ts'
 import type { CloudNativePgState } from './observe.ts'
 import { clusterOf, type Database } from './spec.ts'
 
-/** What would delay or weaken a planned move, and must not keep a stack down whose active site is lost. */
-const NO_OBSTACLE_TO_A_FAILOVER = new Set(['archiving-failing', 'backup-running', 'delayed-replica'])
+/** What would delay or weaken a planned move, and must not keep a stack down whose active site is lost. A delayed replay would: it is drained as slowly. */
+const NO_OBSTACLE_TO_A_FAILOVER = new Set(['archiving-failing', 'backup-running'])
 
 /** Of a failover only the side that takes over is asked: what the lost one says, or does not say, stands against nothing. */
 export function assessFailover(component: Database, states: BySite<CloudNativePgState>, intent: Intent, assessment: Assessment): Finding[] {
@@ -64,7 +65,43 @@ export function assessFailover(component: Database, states: BySite<CloudNativePg
         `Declare policyCredentials for ${intent.from} in ${component.spec.archive.store}.`,
       ),
     )
-  return short
+  return [...short, ...ofHole(lost, state.upstream?.beyond, say), ...ofFreshShipment(lost, state, assessment.now, say)]
+}
+
+/** What the lost site shipped, and nobody can replay. */
+function ofHole(lost: string, beyond: string | undefined, say: Say): Finding[] {
+  if (beyond === undefined) return []
+  return [
+    say(
+      'archive-hole',
+      'warning',
+      `the archive of ${lost} has a hole: ${beyond}, and what follows it, can not be replayed`,
+      'Look for the missing segment, and put it into the archive, before you accept that loss.',
+    ),
+  ]
+}
+
+/** A database that lives and is written to has shipped within this, at most. */
+const FRESH: Milliseconds = seconds(30)
+
+/**
+ * Of a follower without a stream this is the only sign of life of its primary. It is told and no more: a site that died a moment ago has shipped
+ * just as lately, and a sighting would hold its failover up, or make its plan stale, while nothing but time passes.
+ */
+function ofFreshShipment(lost: string, { instance, upstream, archiveTimeout }: CloudNativePgState, now: string, say: Say): Finding[] {
+  if (upstream?.newest == null || instance?.isWalReceiverActive === true) return []
+  const { at, segment } = upstream.newest
+  // The store has a clock of its own: a shipment from the future is as fresh, and one from far ahead says nothing.
+  const age = Math.abs(Date.parse(now) - Date.parse(at))
+  if (!(age <= Math.min(FRESH, 2 * (archiveTimeout ?? FRESH)))) return []
+  return [
+    say(
+      'archive-still-grows',
+      'warning',
+      `${lost} shipped ${segment} at ${at}, ${readableDuration(age)} before this look: if it did not die just then, it still writes`,
+      'Look again in half a minute. If its archive has grown, the site is cut off and not dead: fence its database, or wait for its guard (fencing.failover: database).',
+    ),
+  ]
 }
 
 /** A site is cloned anew from the active one: that one must be well, have a backup and ship its WAL. The former one only has to be reached. */

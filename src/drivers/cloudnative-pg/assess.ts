@@ -4,11 +4,9 @@ import type { Finding, Intent } from '../../planning/plan.ts'
 import type { SiteName } from '../../stack/stack.ts'
 import { ofVersions } from './assess-versions.ts'
 import { HEALTHY } from './objects.ts'
-import { type CloudNativePgState, gapBetween } from './observe.ts'
+import { type CloudNativePgState, FARTHEST_SEGMENTS, gapBetween } from './observe.ts'
 import { clusterOf, type Database, follows } from './spec.ts'
 
-/** A passive site further behind than this can not catch up within a switchover's patience. */
-const FARTHEST_SEGMENTS = 16
 /** The restart after a promotion locks new sessions out for as long as an old one stays (measured: 179 s with the default of 180). */
 const LONGEST_SMART_SHUTDOWN = 5
 
@@ -96,7 +94,12 @@ export function findingsOfSite(
     )
   if (state.minApplyDelay)
     found.push(
-      say('delayed-replica', severity, `${name} has minApplyDelay, which excludes a promotion token`, 'Remove spec.replica.minApplyDelay.'),
+      say(
+        'delayed-replica',
+        severity,
+        `${name} has minApplyDelay: it excludes a promotion token, and a failover would wait for what is not replayed yet`,
+        'Remove spec.replica.minApplyDelay.',
+      ),
     )
   if (state.smartShutdownTimeout > LONGEST_SMART_SHUTDOWN)
     found.push(

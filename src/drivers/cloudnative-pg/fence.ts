@@ -67,7 +67,7 @@ export const fence: Behaviour<CloudNativePgSpec> = {
         readyInstances: cluster.status?.readyInstances ?? 0,
         state: primary?.state ?? null,
         timeline: primary?.timeline ?? null,
-        endedAt: primary?.checkpoint ?? null,
+        endedAt: primary === null ? null : endOf(primary),
         fencedAt: run.context.clock.now().toISOString(),
       },
     }
@@ -165,6 +165,12 @@ export interface ControlData {
   /** Of the last checkpoint: after a clean shutdown, behind the last transaction. */
   readonly checkpoint: string
 }
+
+/**
+ * Where the WAL of a stopped primary ends; null where its control file does not know. Only a primary that was shut down in good order wrote its
+ * last checkpoint at its end: after a crash that one is minutes older than the newest commit, and of a server in recovery it is a restartpoint.
+ */
+export const endOf = ({ state, checkpoint }: ControlData): string | null => (state === 'shut down' ? checkpoint : null)
 
 /** Null where this identity may run nothing in the pod: then the fence holds all the same, and the end of the WAL is not known. */
 export async function controlData(run: Run, pod: string | undefined): Promise<ControlData | null> {

@@ -4,17 +4,18 @@ import type { JsonObject } from '../../json.ts'
 import type { Behaviour, Progress } from '../../planning/driver.ts'
 import type { Intent, PlannedStep } from '../../planning/plan.ts'
 import type { SiteName } from '../../stack/stack.ts'
-import { type ChangedRelation, type Divergence, divergenceIn } from './divergent-wal.ts'
-import { type ControlData, controlData } from './fence.ts'
+import { type Decoded, decodeDivergence } from './decode-divergence.ts'
+import type { ChangedRelation } from './divergent-wal.ts'
+import { type ControlData, controlData, endOf } from './fence.ts'
 import { podOf, primaryPod, readCluster, runSql } from './objects.ts'
 import { archiveFolder, type CloudNativePgSpec, clusterOf, type Database } from './spec.ts'
 import { parameter, plannedStep, stepId } from './steps.ts'
-import { type Fork, forkFrom, forksIn, HISTORY } from './timeline-history.ts'
+import { type Fork, forkBetween, forkFrom, forksIn, forksInFile, HISTORY } from './timeline-history.ts'
 import { parseLsn, parseSegment } from './wal.ts'
 import { kubernetesOf, namespaceOf, type Run, siteOf } from './where.ts'
 
 /** What exists only on the former active site is kept before the site is cloned anew, and named. */
-export function keepEvidenceStep(component: Database, intent: Intent, serverName: string): PlannedStep {
+export function keepEvidenceStep(component: Database, intent: Intent, serverName: string, uid: string): PlannedStep {
   const cluster = clusterOf(component, intent.to)
   return plannedStep(component, 'keep-evidence', intent.to, {
     phase: 'FINAL_SYNC',
@@ -22,27 +23,32 @@ export function keepEvidenceStep(component: Database, intent: Intent, serverName
     title: `Copies the WAL that only ${cluster} has into the archive of ${intent.from}, and counts the committed rows in it per table`,
     deadline: minutes(15),
     expected: seconds(5),
-    parameters: { cluster, serverName, primary: clusterOf(component, intent.from), primarySite: intent.from },
+    parameters: { cluster, uid, serverName, primary: clusterOf(component, intent.from), primarySite: intent.from },
   })
 }
 
 /** More than this is not copied through the API server: 256 MiB. The rest is named, and stays on the volume until the next step. */
 const MOST_SEGMENTS = 16
-/** Lines of pg_waldump that are read. */
-const MOST_RECORDS = 200_000
 
 export const keepEvidence: Behaviour<CloudNativePgSpec> = {
   async done(run): Promise<Progress> {
     const store = await evidenceStore(run).open('read')
     const found = await store.get(`${evidenceFolder(run)}evidence.json`, { signal: run.signal })
-    if (found === null) return { is: 'pending', waitingFor: `the WAL of ${parameter(run.step, 'cluster')} to be kept` }
-    const proof = JSON.parse(found.body) as JsonObject
+    const proof = found === null ? null : (JSON.parse(found.body) as JsonObject)
+    // Of another cluster under the same name it says nothing about the one that is about to be deleted.
+    if (proof === null || (proof.uid ?? '') !== uidOf(run))
+      return { is: 'pending', waitingFor: `the WAL of ${parameter(run.step, 'cluster')} to be kept` }
     return { is: 'done', proof: { ...proof, kept: evidenceFolder(run) } }
   },
 
-  /** The description is written last: it stands for complete evidence. */
+  /** The description is written last: all that could be kept is there. What could not be decoded, or was missing, is in it. */
   async apply(run) {
     const cluster = await readCluster(kubernetesOf(run), namespaceOf(run), parameter(run.step, 'cluster'), run.signal)
+    if (cluster !== null && uidOf(run) !== '' && cluster.metadata.uid !== uidOf(run))
+      throw siteError('another-database', `${parameter(run.step, 'cluster')} was made anew: it is not the cluster of this plan`, {
+        where: `${siteOf(run)} ${namespaceOf(run)}/Cluster/${parameter(run.step, 'cluster')}`,
+        next: 'Plan the rejoin again.',
+      })
     const pod = cluster?.status?.currentPrimary
     const control = await controlData(run, pod)
     if (pod === undefined || control === null)
@@ -54,9 +60,12 @@ export const keepEvidence: Behaviour<CloudNativePgSpec> = {
           next: 'Bring the pod up (it stays fenced), and resume. To give up what only this site has, delete the Cluster by hand and plan the rejoin again.',
         },
       )
-    const fork = await forkOfSuccessor(run, control)
-    const names = fork === null ? [] : await divergentSegments(run, pod, fork)
-    const divergence = fork === null ? null : await readDivergence(run, pod, control, fork)
+    const own = await ownHistory(run, pod, control)
+    const fork = await forkOfSuccessor(run, control, own)
+    const present = fork === null ? [] : await segmentsIn(run, pod)
+    const names = fork === null ? [] : divergentSegments(present, fork, endOf(control))
+    const decoded = fork === null ? null : await decodeDivergence(run, pod, present, fork, own ?? [], control)
+    const end = endOf(control)
     const kept = names.slice(0, MOST_SEGMENTS)
     const store = await evidenceStore(run).open('write')
     for (const name of kept) {
@@ -66,16 +75,18 @@ export const keepEvidence: Behaviour<CloudNativePgSpec> = {
     const evidence = {
       schemaVersion: 1,
       cluster: parameter(run.step, 'cluster'),
+      uid: uidOf(run),
       serverName: parameter(run.step, 'serverName'),
       takenAt: run.context.clock.now().toISOString(),
       state: control.state,
       forkedAt: fork?.at ?? null,
-      endedAt: control.checkpoint,
+      // Null after a crash: the control file knows its last checkpoint only.
+      endedAt: end,
       timeline: control.timeline,
-      bytes: fork === null ? 0 : bytesBetween(fork.at, control.checkpoint),
+      bytes: fork === null ? 0 : end === null ? null : bytesBetween(fork.at, end),
       files: kept,
       filesLeft: names.slice(MOST_SEGMENTS),
-      ...(fork === null ? NEVER_PARTED : await described(run, divergence)),
+      ...(decoded === null ? NEVER_PARTED : await described(run, decoded)),
     }
     await store.put(`${evidenceFolder(run)}evidence.json`, JSON.stringify(evidence, null, 2), {
       signal: run.signal,
@@ -87,54 +98,59 @@ export const keepEvidence: Behaviour<CloudNativePgSpec> = {
 /** The active site's bucket: the former site's own may be closed, and is the one that is about to be rebuilt. */
 const evidenceStore = (run: Run) =>
   run.context.objectStore(run.component.spec.archive.store, parameter(run.step, 'primarySite') as SiteName)
-const evidenceFolder = (run: Run): string => `${archiveFolder(run.component)}evidence/${parameter(run.step, 'serverName')}/`
+const uidOf = (run: Run): string => (typeof run.step.parameters.uid === 'string' ? run.step.parameters.uid : '')
+/** One for each cluster and each time: what was kept before, of another one or before it wrote on, is no evidence of what is deleted now. */
+const evidenceFolder = (run: Run): string =>
+  `${archiveFolder(run.component)}evidence/${[parameter(run.step, 'serverName'), uidOf(run), run.begunAt.replaceAll(/[:.]/g, '-')].filter((part) => part !== '').join('/')}/`
 
-/** Where the new primary left the history of this cluster; null when it never did. */
-async function forkOfSuccessor(run: Run, control: ControlData): Promise<Fork | null> {
+/** Where the history of the new primary and the one of this cluster parted; null when they never did. Without its own history, the numbers decide. */
+async function forkOfSuccessor(run: Run, control: ControlData, own: readonly Fork[] | null): Promise<Fork | null> {
   const kubernetes = run.context.kubernetes(parameter(run.step, 'primarySite') as SiteName)
   const pod = await primaryPod(kubernetes, namespaceOf(run), parameter(run.step, 'primary'), run.signal)
-  return forkFrom(forksIn(await runSql(kubernetes, pod, 'postgres', HISTORY, run.signal)), control.timeline)
+  const history = forksIn(await runSql(kubernetes, pod, 'postgres', HISTORY, run.signal))
+  return own === null ? forkFrom(history, control.timeline) : forkBetween(history, own, control.timeline)
 }
 
-/** Names of the WAL files that reach behind the fork, oldest first. */
-async function divergentSegments(run: Run, pod: string, fork: Fork): Promise<string[]> {
+/** How the stopped cluster came to its timeline; null where its files do not say. */
+async function ownHistory(run: Run, pod: string, { timeline }: ControlData): Promise<Fork[] | null> {
+  if (timeline === 1) return []
+  const name = `${timeline.toString(16).toUpperCase().padStart(8, '0')}.history`
+  const lines = forksInFile(await runIn(run, pod, 'test ! -e "$PGDATA/pg_wal/$0" || cat "$PGDATA/pg_wal/$0"', name))
+  return lines.length === 0 ? null : lines
+}
+
+const segmentsIn = async (run: Run, pod: string): Promise<string[]> =>
+  (await runIn(run, pod, 'ls -1 "$PGDATA/pg_wal"')).split('\n').map((name) => name.trim())
+
+/** Names of the WAL files that reach behind the fork, oldest first. Behind the end lie old ones under new names, made ready to be written again. */
+function divergentSegments(names: readonly string[], fork: Fork, endedAt: string | null): string[] {
   const at = parseLsn(fork.at) ?? 0n
-  const names = (await runIn(run, pod, 'ls -1 "$PGDATA/pg_wal"')).split('\n').map((name) => name.trim())
+  const end = parseLsn(endedAt)
   return names.filter((name) => {
     const segment = name.length === 24 ? parseSegment(name) : null
-    return segment !== null && segment.timeline >= fork.timeline && segment.end > at
+    return segment !== null && segment.timeline >= fork.timeline && segment.end > at && (end === null || segment.start <= end)
   })
 }
 
-/** Null where the image has no pg_waldump. */
-async function readDivergence(
-  run: Run,
-  pod: string,
-  control: ControlData,
-  fork: Fork,
-): Promise<(Divergence & { complete: boolean }) | null> {
-  // It ends with an error at the end of the WAL, always; what it printed until then is what there is.
-  const script = `command -v pg_waldump >/dev/null || exit 127
-pg_waldump -p "$PGDATA/pg_wal" -t "$0" -s "$1" 2>/dev/null | grep -E '^rmgr: (Heap2?|Transaction) ' | head -n ${MOST_RECORDS}`
-  const answer = await kubernetesOf(run).exec(podOf(namespaceOf(run), pod), ['sh', '-c', script, String(control.timeline), fork.at], {
-    signal: run.signal,
-    deadline: minutes(5),
-  })
-  if (answer.code === 127) return null
-  const lines = answer.stdout.split('\n').length
-  return { ...divergenceIn(answer.stdout), complete: lines <= MOST_RECORDS }
+const NEVER_PARTED = {
+  tables: [],
+  commits: 0,
+  complete: true,
+  missing: [],
+  meaning: 'the histories never parted: nothing exists on this site only',
 }
 
-const NEVER_PARTED = { tables: [], commits: 0, meaning: 'the histories never parted: nothing exists on this site only' }
-
-async function described(run: Run, divergence: (Divergence & { complete: boolean }) | null): Promise<JsonObject> {
-  if (divergence === null) return { tables: null, commits: null, meaning: 'the WAL could not be decoded here; the files hold it' }
+async function described(run: Run, { divergence, complete, missing }: Decoded): Promise<JsonObject> {
+  const gap = missing.length === 0 ? '' : `; ${missing.join(', ')} ${missing.length === 1 ? 'is' : 'are'} not on its volume any more`
+  const lies = { complete, missing: [...missing] }
+  if (divergence === null)
+    return { ...lies, tables: null, commits: null, meaning: `the WAL could not be decoded here; the files hold what is left of it${gap}` }
   const { relations, ...rest } = divergence
   return {
     ...rest,
+    ...lies,
     tables: await named(run, relations),
-    meaning:
-      'rows that transactions changed which were committed on this site only, counted in its WAL; a row that was changed twice counts twice',
+    meaning: `rows that transactions changed which were committed on this site only, counted in its WAL; a row that was changed twice counts twice${complete ? '' : `; not all of it could be read, so there is more${gap}`}`,
   }
 }
 

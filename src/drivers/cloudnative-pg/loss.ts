@@ -23,10 +23,7 @@ export function predictedLoss(component: Database, states: BySite<CloudNativePgS
   const archived = upstream?.newest ?? null
   const known = newestOf([
     archived === null ? null : { at: archived.at, what: `${archived.segment} of ${lost} reached the archive` },
-    // A replica archives what it received: what it has shipped itself, it had.
-    instance?.lastArchivedWALTime === undefined
-      ? null
-      : { at: instance.lastArchivedWALTime, what: `${to.state.cluster} shipped ${instance.lastArchivedWAL}, which it had received` },
+    ownShipment(to.state),
   ])
   const seconds = known === null ? null : Math.max(0, Math.ceil((Date.parse(now) - Date.parse(known.at)) / 1_000))
   const likely = from?.kind === 'answering' || seconds === null ? null : likelyLoss(to.state, seconds)
@@ -36,6 +33,9 @@ export function predictedLoss(component: Database, states: BySite<CloudNativePgS
       ? []
       : ['what it wrote later may be lost, counted up to now, so the figure grows with the clock; more, if it was behind with shipping']),
     ...(likely === null ? [] : [likely.why(lost)]),
+    ...(upstream?.beyond === undefined
+      ? []
+      : [`${upstream.beyond} lies behind a hole in its archive: that segment and what follows it can not be replayed`]),
     ...(upstream?.silent == null ? [] : [`its archive does not answer (${upstream.silent})`]),
     ...(instance?.isWalReceiverActive === true ? [`${to.state.cluster} streams from it at this moment`] : []),
   ]
@@ -65,11 +65,18 @@ export function predictedLoss(component: Database, states: BySite<CloudNativePgS
 /**
  * A primary that is written to, and reaches its archive, ships once in `archive_timeout`. When nothing more came for longer than that, it has
  * most likely stopped within that time after its newest shipment: no more than one such time is lost, however long people have been thinking
- * since. Null where this says nothing: the archive is silent or unknown, the setting is off, the time is not over, or the primary is seen to live.
+ * since. Null where this says nothing: the archive is silent or unknown, or has a hole, the setting is off, the time is not over, or the primary is seen to live.
  */
 function likelyLoss(to: CloudNativePgState, upper: number): { readonly seconds: number; why(lost: string): string } | null {
   const { archiveTimeout, upstream, instance } = to
-  if (archiveTimeout === null || upstream?.newest == null || upstream.silent !== null || instance?.isWalReceiverActive === true) return null
+  if (
+    archiveTimeout === null ||
+    upstream?.newest == null ||
+    upstream.silent !== null ||
+    upstream.beyond !== undefined ||
+    instance?.isWalReceiverActive === true
+  )
+    return null
   const seconds = Math.ceil(archiveTimeout / 1_000)
   if (seconds >= upper) return null
   const every = readableDuration(archiveTimeout)
@@ -78,6 +85,19 @@ function likelyLoss(to: CloudNativePgState, upper: number): { readonly seconds: 
     why: (lost) =>
       `likely at most ${every}: while it is written to, ${lost} ships at least every ${every} (archive_timeout), and nothing came since; more if it was behind with shipping, or cut off from its archive while users still reached it`,
   }
+}
+
+/**
+ * A replica archives what it received: what it has shipped itself, it had. But it ships later than it receives, so this counts too little: it
+ * says something only where the lost site's own archive says less. Null where that one holds as much.
+ */
+function ownShipment({ cluster, instance, upstream }: CloudNativePgState): Known | null {
+  const { lastArchivedWAL: segment, lastArchivedWALTime: at } = instance ?? {}
+  if (segment === undefined || at === undefined) return null
+  const end = parseSegment(segment)?.end ?? null
+  const archived = parseSegment(upstream?.newest?.segment ?? '')?.end ?? null
+  if (archived !== null && (end === null || end <= archived)) return null
+  return { at, what: `${cluster} shipped ${segment}, which it had received: the replica's own figure, and later than its receipt,` }
 }
 
 interface Known {
@@ -111,8 +131,10 @@ export function countedLoss(run: Run, forkedAt: string): JsonObject {
     seconds: bytes[1] === 0 ? [0, 0] : [0, upTo],
     lastCommitAt: drained?.lastCommitAt ?? null,
     why:
-      exactEnd === null
-        ? 'the old primary is silent: it may have written up to the moment at which it was shut out'
-        : `the old primary was fenced at ${String(fenced?.endedAt)}`,
+      exactEnd !== null
+        ? `the old primary was fenced at ${String(fenced?.endedAt)}`
+        : typeof fenced?.state === 'string'
+          ? `the old primary is fenced, and was not shut down in good order ("${fenced.state}"): nobody knows where its WAL ends`
+          : 'the old primary is silent: it may have written up to the moment at which it was shut out',
   }
 }

@@ -1,5 +1,6 @@
 import type { KubernetesClient, KubernetesObject, ObjectReference, PodReference } from '../../clients/kubernetes-client.ts'
 import type { Condition } from '../../clients/kubernetes-conditions.ts'
+import type { Milliseconds } from '../../duration.ts'
 import { asStandbyError, siteError } from '../../errors.ts'
 import { isPassing } from '../../execution/passing.ts'
 import type { SqlRows } from '../../planning/driver.ts'
@@ -113,14 +114,15 @@ export interface InstanceStatus {
   readonly instanceManagerVersion?: string
 }
 
-/** null while the instance does not answer, as during its restarts. A right that is lacking is no silence: it throws. */
+/** null while the instance does not answer, as during its restarts, or not in time. A right that is lacking is no silence: it throws. */
 export async function readInstance(
   kubernetes: KubernetesClient,
   namespace: string,
   pod: string,
   signal?: AbortSignal,
+  deadline?: Milliseconds,
 ): Promise<InstanceStatus | null> {
-  const options = signal === undefined ? {} : { signal }
+  const options = { ...(signal === undefined ? {} : { signal }), ...(deadline === undefined ? {} : { deadline }) }
   const target = { namespace, pod, scheme: 'https', port: 8000, path: '/pg/status' } as const
   const answer = await kubernetes.proxyGet(target, options).catch((error: unknown) => {
     if (isPassing(asStandbyError(error).code)) return null

@@ -1,6 +1,6 @@
 import type { KubernetesClient } from '../../clients/kubernetes-client.ts'
 import { conditionOf } from '../../clients/kubernetes-conditions.ts'
-import type { Milliseconds } from '../../duration.ts'
+import { type Milliseconds, seconds } from '../../duration.ts'
 import { asStandbyError } from '../../errors.ts'
 import type { BySite, Fact, Gap, Observed } from '../../observation/observation.ts'
 import type { DriverContext } from '../../planning/driver.ts'
@@ -52,6 +52,12 @@ export interface CloudNativePgState {
   readonly upstream: Upstream | null
 }
 
+/**
+ * An instance behind a dead kubelet never answers, and its Cluster goes on calling it a primary. It must not make the whole cluster look silent:
+ * a fence goes by the Cluster, and an observation has 3 s.
+ */
+const INSTANCE_PATIENCE: Milliseconds = seconds(1.5)
+
 /** Reads cluster, instance and backups of one site. */
 export async function observeCluster(
   component: Database,
@@ -69,7 +75,7 @@ export async function observeCluster(
   ])
   if (cluster === null) return { kind: 'absent', why: `there is no Cluster ${namespace}/${name}` }
   const pod = cluster.status?.currentPrimary
-  const instance = pod === undefined ? null : await readInstance(kubernetes, namespace, pod, context.signal)
+  const instance = pod === undefined ? null : await readInstance(kubernetes, namespace, pod, context.signal, INSTANCE_PATIENCE)
   const upstream = await seeUpstream(component, cluster, instance, context)
   return summarized(stateOf(cluster, instance, backups, secrets, upstream))
 }
@@ -151,7 +157,7 @@ function fencedInstances(cluster: ClusterObject): string[] {
   }
 }
 
-function summarized(state: CloudNativePgState): Observed<CloudNativePgState> {
+export function summarized(state: CloudNativePgState): Observed<CloudNativePgState> {
   const writable = state.instance?.isPrimary === true
   const settled = state.phase === HEALTHY && state.readyInstances === state.instances && state.instance !== null && !state.fenced
   // The specification and PostgreSQL may disagree for the length of a promotion; any longer is split.
@@ -164,21 +170,40 @@ function summarized(state: CloudNativePgState): Observed<CloudNativePgState> {
     health: settled ? 'healthy' : state.instance === null || state.fenced ? 'down' : 'degraded',
     text: `${writable ? 'primary' : 'replica'}${state.fenced ? ', fenced' : ''}, timeline ${timeline}, ${state.readyInstances}/${state.instances} ready${state.phase === HEALTHY ? '' : `, ${state.phase}`}`,
     ...(state.lastBackup === null ? {} : { lastBackup: state.lastBackup.at }),
-    facts: factsOf(state, timeline),
+    facts: factsOf(state),
   }
 }
 
+/** A passive site further behind than this can not catch up within a switchover's patience. */
+export const FARTHEST_SEGMENTS = 16
+
 /** Who is primary on which timeline of which history: when one of them changes, the plan is about another world. */
-function factsOf(state: CloudNativePgState, timeline: number): Fact[] {
+export function factsOf(state: CloudNativePgState): Fact[] {
+  const { instance, lastBackup } = state
+  const gap = gapToArchive(state)
   return [
     { name: 'cluster', value: state.uid, binds: 'exactly' },
     { name: 'primary', value: state.replica?.primary ?? state.cluster, binds: 'exactly' },
     // Of a replica it is the one of its last restartpoint, which comes when it comes.
-    ...(state.instance?.isPrimary === true ? [{ name: 'timeline', value: timeline, binds: 'exactly' } as const] : []),
+    ...(instance?.isPrimary === true ? [{ name: 'timeline', value: instance.timeLineID, binds: 'exactly' } as const] : []),
     { name: 'system id', value: state.systemId, binds: 'exactly' },
     { name: 'archive', value: state.serverName, binds: 'exactly' },
     { name: 'image', value: state.image, binds: 'exactly' },
+    // Only a rejoin clones from it; the nightly one makes no other plan stale.
+    { name: 'newest backup', value: lastBackup?.id ?? '', binds: 'exactly', only: 'rejoin' },
+    // A failover takes what there is.
+    ...(gap === null
+      ? []
+      : [{ name: 'gap', value: gap, binds: 'at-most', limit: FARTHEST_SEGMENTS, unit: 'segments', only: 'switchover' } as const]),
   ]
+}
+
+/** Segments of its primary's archive that a follower has not replayed; null where it follows nobody, or the archive could not be read. */
+function gapToArchive({ instance, upstream }: CloudNativePgState): number | null {
+  const replayed = parseLsn(instance?.replayLsn)
+  if (replayed === null || upstream === null || upstream.silent !== null) return null
+  const newest = parseSegment(upstream.newest?.segment ?? '')
+  return newest === null ? 0 : segmentsBetween(replayed, newest.end, SEGMENT_BYTES)
 }
 
 /** How far passive clusters are behind, by positions and segments: the operator's lag metric is 0 on an idle archive (CNPG #1814). */

@@ -88,8 +88,9 @@ export const promoteWithoutToken: Behaviour<CloudNativePgSpec> = {
         where,
         next: 'Find out who changed spec.replica, and make a new plan.',
       })
-    // A source that does not answer would hold up the promotion, which asks it four or five times for the next segment: then the own archive is asked.
-    const silent = run.proofOf(parameter(run.step, 'drained'))?.archive === 'silent'
+    // A source that does not answer, or not this cluster, would hold up the promotion, which asks it four or five times for the next segment: then the own archive is asked.
+    const archive = run.proofOf(parameter(run.step, 'drained'))?.archive
+    const silent = archive === 'silent' || archive === 'stuck'
     await patchAsSeen(run, { spec: { replica: { primary: name, promotionToken: null, ...(silent ? { source: name } : {}) } } })
   },
   changes: (run) => kubernetesOf(run).watch(clusterRef(namespaceOf(run), parameter(run.step, 'cluster')), run.signal),

@@ -27,7 +27,7 @@ export function rejoinSteps(component: Database, states: BySite<CloudNativePgSta
       ? []
       : [
           fenceStep(component, intent.to, former.uid),
-          keepEvidenceStep(component, intent, former.serverName ?? firstServerName(cluster)),
+          keepEvidenceStep(component, intent, former.serverName ?? firstServerName(cluster), former.uid),
           removeClusterStep(component, intent, former.uid),
         ]
   const removed = clearing.length === 0 ? [] : [stepId(component, 'remove-cluster', intent.to)]

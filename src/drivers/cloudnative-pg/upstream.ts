@@ -6,7 +6,7 @@ import type { SiteName } from '../../stack/stack.ts'
 import { walSince } from './catalogue.ts'
 import { type ClusterObject, type InstanceStatus, serverNameOfPeer } from './objects.ts'
 import { type Database, incarnationFolder, siteOfCluster } from './spec.ts'
-import { newestSegment, parseLsn, segmentName } from './wal.ts'
+import { parseLsn, reachFrom, segmentName } from './wal.ts'
 
 /** What a follower's primary has left in the archive: what a failover could still fetch, seen without asking the primary. */
 export interface Upstream {
@@ -14,8 +14,10 @@ export interface Upstream {
   readonly serverName: string
   /** Why the archive could not be read; null when it could. */
   readonly silent: string | null
-  /** The newest archived segment at or behind the follower's position. */
+  /** The newest archived segment that the follower has, or can still come to: what lies behind a hole is lost. */
   readonly newest: { readonly segment: string; readonly at: string } | null
+  /** The first segment behind a hole; absent where there is none. */
+  readonly beyond?: string
   /** Whether somebody is declared who may close this archive by the policy of its bucket. */
   readonly closable: boolean
 }
@@ -56,10 +58,17 @@ export async function seeUpstream(
       },
       late,
     )
-    const newest = newestSegment(archived.map(({ name }) => name))
+    const names = archived.map(({ name }) => name)
+    const reach = reachFrom(names, position)
+    const newest = reach.last ?? reachFrom(names, behind).last
     const name = newest === null ? null : segmentName(newest.timeline, newest.start)
     const at = archived.find((one) => one.name === name)?.at
-    return { ...common, silent: null, newest: name === null || at === undefined ? null : { segment: name, at } }
+    return {
+      ...common,
+      silent: null,
+      newest: name === null || at === undefined ? null : { segment: name, at },
+      ...(reach.beyond === null ? {} : { beyond: reach.beyond }),
+    }
   } catch (error) {
     return { ...common, silent: asStandbyError(error).message, newest: null }
   }

@@ -79,10 +79,19 @@ export function guardManifests(component: GuardComponent, stack: Stack, site: Si
   ]
 }
 
+/** Of a site that comes back in part, the node of the guard may be the dead one: Kubernetes would leave it there for 300 s. */
+const ON_A_DEAD_NODE = 10
+
 function podSpec(component: GuardComponent, site: SiteName, configuration: string): JsonObject {
   const key = (name: string): JsonObject => ({ secretKeyRef: { name: WITNESS_KEYS, key: name } })
   return {
     serviceAccountName: GUARD,
+    tolerations: ['not-ready', 'unreachable'].map((taint) => ({
+      key: `node.kubernetes.io/${taint}`,
+      operator: 'Exists',
+      effect: 'NoExecute',
+      tolerationSeconds: ON_A_DEAD_NODE,
+    })),
     // The node's resolver: the names of a booting site do not resolve before its own DNS runs, and the witness is outside anyway.
     dnsPolicy: 'Default',
     terminationGracePeriodSeconds: 5,

@@ -62,6 +62,8 @@ export function accessOf(component: Application, stack: Stack): AccessRule[] {
       ...all.flatMap((identity) => [
         rule(identity, ['apps'], [plural], ['get', 'list', 'watch'], 'to see the application'),
         rule(identity, [''], ['pods'], ['get', 'list'], 'to see its pods'),
+        rule(identity, ['apps'], ['deployments', 'statefulsets'], ['list'], 'to name what else its release runs'),
+        rule(identity, ['batch'], ['cronjobs'], ['list'], 'to name what else its release runs'),
         ...(plural === 'deployments'
           ? [rule(identity, ['apps'], ['replicasets'], ['list'], 'to tell its new pods from its old ones')]
           : []),

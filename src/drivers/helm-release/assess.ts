@@ -48,7 +48,18 @@ function ofSite(
     ]
   const missing = Object.entries(seen.state.secrets ?? {}).filter(([, hash]) => hash === null)
   const notReady = site === assessment.activeSite && intent?.mode !== 'rejoin' ? needed : 'warning'
+  const others = seen.state.others ?? []
   return [
+    ...(others.length === 0
+      ? []
+      : [
+          say(
+            'workloads-not-moved',
+            'warning',
+            `the release ${component.spec.release} on ${site} also runs ${others.join(', ')}: no move stops that, and no fence shuts it`,
+            'Declare each as a component of its own, or keep it from writing by the values of the passive role.',
+          ),
+        ]),
     ...missing.map(([name]) =>
       say(
         'secret-missing',

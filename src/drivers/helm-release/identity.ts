@@ -107,7 +107,7 @@ async function canaryOf(run: Run): Promise<CanaryResult> {
   const { canary } = run.component.spec
   if (canary === undefined) return { outcome: 'not-declared', why: '' }
   const pods = await podsOf(kubernetesOf(run), run.component, run.signal)
-  const pod = pods.find((candidate) => (candidate.status as { phase?: string } | undefined)?.phase === 'Running')
+  const pod = pods?.find((candidate) => (candidate.status as { phase?: string } | undefined)?.phase === 'Running')
   if (pod === undefined) return { outcome: 'silent', why: 'no pod runs' }
   const reference = { namespace: run.component.spec.namespace, name: pod.metadata.name, container: run.component.spec.workload.container }
   return readCanary(canary, kubernetesOf(run), reference, siteOf(run), run.context)

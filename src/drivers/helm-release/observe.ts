@@ -3,6 +3,7 @@ import type { Fact, Observed } from '../../observation/observation.ts'
 import type { DriverContext } from '../../planning/driver.ts'
 import type { SiteName } from '../../stack/stack.ts'
 import { secretHashes } from './must-match.ts'
+import { othersOf } from './others.ts'
 import type { Application } from './spec.ts'
 import { readWorkload, type WorkloadView } from './workload.ts'
 
@@ -10,6 +11,8 @@ export interface HelmReleaseState {
   readonly workload: WorkloadView
   /** null when this identity may not read the Secrets: then a deploy compares them. */
   readonly secrets: Readonly<Record<string, string | null>> | null
+  /** What else its release runs: `Deployment/worker`. Absent: nothing, as far as this identity may see. */
+  readonly others?: readonly string[]
 }
 
 export async function observeRelease(
@@ -18,9 +21,10 @@ export async function observeRelease(
   context: DriverContext,
 ): Promise<Observed<HelmReleaseState>> {
   if (site === null) return { kind: 'absent', why: 'an application belongs to a site' }
-  const [workload, secrets] = await Promise.all([
+  const [workload, secrets, others] = await Promise.all([
     readWorkload(context.kubernetes(site), component, context.signal),
     readableHashes(component, site, context),
+    othersOf(context.kubernetes(site), component, context.signal),
   ])
   if (workload === null)
     return {
@@ -29,13 +33,14 @@ export async function observeRelease(
     }
   const awake = workload.declared > 0
   const facts: Fact[] = [
-    { name: 'replicas', value: workload.declared, binds: 'exactly' },
+    // Not their number: an autoscaler, where there is one, changes it while people decide.
+    { name: 'awake', value: awake, binds: 'exactly' },
     { name: 'image', value: workload.image, binds: 'exactly' },
     // Not the secrets: who plans may not read them, who executes may, and a plan would look stale. Findings compare them.
   ]
   return {
     kind: 'answering',
-    state: { workload, secrets },
+    state: { workload, secrets, ...(others.length === 0 ? {} : { others }) },
     role: awake ? 'active' : 'passive',
     health: workload.settled ? 'healthy' : workload.ready > 0 ? 'degraded' : 'down',
     text: `${workload.ready}/${workload.declared} ready, ${workload.image.split('/').at(-1) ?? ''}`,

@@ -63,6 +63,11 @@ export const stop: Behaviour<HelmReleaseSpec> = {
     if (view !== null && view.declared !== 0)
       return { is: 'pending', waitingFor: `${run.component.spec.workload.name} to be scaled to 0`, restsOn: view.seen }
     const pods = await podsOf(kubernetesOf(run), run.component, run.signal)
+    if (pods === null)
+      return {
+        is: 'unknown',
+        why: `the selector of ${run.component.spec.workload.name} can not be asked for: nobody sees whether pods are left`,
+      }
     return pods.length === 0
       ? { is: 'done', proof: { replicas: 0, pods: 0 } }
       : { is: 'pending', waitingFor: `${pods.length} pod${pods.length === 1 ? '' : 's'} of ${run.component.spec.workload.name} to end` }

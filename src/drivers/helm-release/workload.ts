@@ -51,8 +51,15 @@ export async function readWorkload(
   }
 }
 
-/** The pods of the workload that still exist, ending ones included: replicas 0 alone does not prove that nobody writes. */
-export async function podsOf(kubernetes: KubernetesClient, component: Application, signal: AbortSignal): Promise<KubernetesObject[]> {
+/**
+ * The pods of the workload that still exist, ending ones included: replicas 0 alone does not prove that nobody writes. Null where its selector
+ * can not be asked for: then nobody knows.
+ */
+export async function podsOf(
+  kubernetes: KubernetesClient,
+  component: Application,
+  signal: AbortSignal,
+): Promise<KubernetesObject[] | null> {
   const found = await kubernetes.get(workloadRef(component), { signal })
   return found === null ? [] : selectedBy(kubernetes, POD, found, signal)
 }
@@ -65,11 +72,11 @@ export async function podsOf(kubernetes: KubernetesClient, component: Applicatio
 async function podsOfRollout(kubernetes: KubernetesClient, component: Application, signal: AbortSignal): Promise<KubernetesObject[]> {
   const found = await kubernetes.get(workloadRef(component), { signal })
   if (found === null) return []
-  const pods = (await selectedBy(kubernetes, POD, found, signal)).filter((pod) => pod.metadata.deletionTimestamp === undefined)
+  const pods = ((await selectedBy(kubernetes, POD, found, signal)) ?? []).filter((pod) => pod.metadata.deletionTimestamp === undefined)
   if (component.spec.workload.kind === 'StatefulSet') return pods
   const { generation, annotations } = found.metadata
   if ((found.status as { observedGeneration?: number } | undefined)?.observedGeneration !== generation) return []
-  const current = (await selectedBy(kubernetes, REPLICA_SET, found, signal)).find(
+  const current = ((await selectedBy(kubernetes, REPLICA_SET, found, signal)) ?? []).find(
     (set) => set.metadata.annotations?.[REVISION] === annotations?.[REVISION],
   )
   const hash = current?.metadata.labels?.['pod-template-hash']
@@ -81,13 +88,27 @@ async function selectedBy(
   kind: typeof POD | typeof REPLICA_SET,
   workload: KubernetesObject,
   signal: AbortSignal,
-): Promise<KubernetesObject[]> {
-  const labels = (workload.spec as { selector?: { matchLabels?: Record<string, string> } } | undefined)?.selector?.matchLabels ?? {}
-  const labelSelector = Object.entries(labels)
-    .map(([key, value]) => `${key}=${value}`)
-    .join(',')
-  if (labelSelector === '') return []
+): Promise<KubernetesObject[] | null> {
+  const labelSelector = selectorText((workload.spec as { selector?: Selector } | undefined)?.selector ?? {})
+  if (labelSelector === null) return null
   return kubernetes.list(kind, { namespace: workload.metadata.namespace ?? '', labelSelector }, { signal })
+}
+
+interface Selector {
+  readonly matchLabels?: Readonly<Record<string, string>>
+  readonly matchExpressions?: readonly { readonly key: string; readonly operator: string; readonly values?: readonly string[] }[]
+}
+
+/** As the API takes it in a query; null for a selector that is empty, or says something that is not known here: it would select too few. Pure. */
+export function selectorText({ matchLabels = {}, matchExpressions = [] }: Selector): string | null {
+  const labels = Object.entries(matchLabels).map(([key, value]) => `${key}=${value}`)
+  const expressions = matchExpressions.map(({ key, operator, values = [] }) => {
+    if (operator === 'In') return `${key} in (${values.join(',')})`
+    if (operator === 'NotIn') return `${key} notin (${values.join(',')})`
+    return operator === 'Exists' ? key : operator === 'DoesNotExist' ? `!${key}` : null
+  })
+  const parts = [...labels, ...expressions]
+  return parts.length === 0 || parts.includes(null) ? null : parts.join(',')
 }
 
 /** Whether the rollout is done; a pod that can not come up is told at once, with its true reason. */

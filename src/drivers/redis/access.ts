@@ -43,7 +43,11 @@ export function accessOf(component: Cache, stack: Stack): AccessRule[] {
       ...all.flatMap((identity) => [
         rule(identity, ['apps'], ['statefulsets'], ['get', 'list', 'watch'], `to see ${name}`),
         rule(identity, [''], ['pods'], ['get', 'list', 'watch'], `to see ${name}`),
+        rule(identity, ['batch'], ['cronjobs'], ['get'], 'to see whether its dumps are taken', [backupJob(component)]),
       ]),
+      rule('guard', ['apps'], ['statefulsets'], ['get'], `to see ${name}`, [name]),
+      rule('guard', [''], ['pods'], ['get'], `to see ${name}`, [podOf(component)]),
+      rule('guard', ['batch'], ['cronjobs'], ['get', 'patch'], 'to stop the dumps of a site that is not active', [backupJob(component)]),
       rule('deployer', ['apps'], ['statefulsets'], ['create', 'patch'], 'to keep the server as declared'),
       rule('deployer', [''], ['services', 'secrets'], ['get', 'create', 'patch'], 'to keep its Service and the keys of its backups'),
       rule('deployer', ['batch'], ['cronjobs'], ['get', 'create', 'patch'], 'to keep its schedule as declared'),

@@ -4,9 +4,9 @@ import { assessCache } from './assess.ts'
 import { dump, dumpStep } from './backup.ts'
 import { deployCache } from './deploy.ts'
 import { lossOf } from './loss.ts'
-import { moveSteps, rejoinSteps } from './move.ts'
+import { fenceSteps, moveSteps, rejoinSteps } from './move.ts'
 import { observeCache, type RedisState } from './observe.ts'
-import { restore, schedule } from './restore.ts'
+import { fence, restore, schedule } from './restore.ts'
 import { testRestore } from './restore-test.ts'
 import { manualStep } from './runbook.ts'
 import { type RedisSpec, redisSchema } from './spec.ts'
@@ -23,10 +23,11 @@ export const redis: Driver<RedisSpec, RedisState> = {
   assess: assessCache,
   deploy: deployCache,
   move: moveSteps,
+  fence: fenceSteps,
   rejoin: rejoinSteps,
   loss: lossOf,
   backup: (component, _states, site) => [dumpStep(component, site, 'PROTECT', `Takes a dump of ${component.spec.name} on ${site}`)],
   manual: manualStep,
-  behaviours: { dump, restore, schedule },
+  behaviours: { dump, restore, schedule, fence },
   restoreTest: testRestore,
 }

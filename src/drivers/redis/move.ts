@@ -29,6 +29,17 @@ export function moveSteps(component: Cache, states: BySite<RedisState>, intent: 
   ]
 }
 
+/**
+ * A former active site that answers stops its dumps: they would go on into its bucket, of stale data and under newer names than the true ones.
+ * Users are shut out with the application. Nothing where no dump is taken. Pure.
+ */
+export function fenceSteps(component: Cache, states: BySite<RedisState>, intent: Intent): PlannedStep[] {
+  const seen = states[intent.from]
+  if (seen?.kind !== 'answering' || seen.state.dumping !== true) return []
+  const step = scheduleStep(component, intent.from, true, 'FENCE')
+  return [{ ...step, id: `${component.name}.fence@${intent.from}`, action: 'fence', fence: 'application' }]
+}
+
 /** The former active site keeps nothing that anybody could take for the truth: its dumps stop, and its Redis is empty until the next move. Pure. */
 export function rejoinSteps(component: Cache, _states: BySite<RedisState>, intent: Intent): PlannedStep[] {
   const { name } = component.spec

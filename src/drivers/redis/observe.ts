@@ -7,11 +7,13 @@ import type { DriverContext } from '../../planning/driver.ts'
 import type { SiteName } from '../../stack/stack.ts'
 import { type CataloguedDump, newestDump } from './catalogue.ts'
 import { podReference } from './manifests.ts'
-import { backupFolder, type Cache } from './spec.ts'
+import { backupFolder, backupJob, type Cache } from './spec.ts'
 
 export interface RedisState {
   readonly ready: boolean
   readonly image: string
+  /** Whether it takes dumps by its schedule; absent where there is none, or it may not be seen. */
+  readonly dumping?: boolean
   /** Per site. A site that is lost can not tell of its own dumps; whoever still answers can, since they lie in an object store. */
   readonly dumps: Readonly<Record<string, NewestDump>>
 }
@@ -26,26 +28,42 @@ export async function observeCache(component: Cache, site: SiteName | null, cont
   if (site === null) return { kind: 'absent', why: 'a cache belongs to a site' }
   const { namespace, name } = component.spec
   const kubernetes = context.kubernetes(site)
-  const [set, pod, dumps] = await Promise.all([
+  const [set, pod, dumps, dumping] = await Promise.all([
     kubernetes.get({ apiVersion: 'apps/v1', kind: 'StatefulSet', plural: 'statefulsets', namespace, name }, { signal: context.signal }),
     kubernetes.get(
       { apiVersion: 'v1', kind: 'Pod', plural: 'pods', namespace, name: podReference(component).name },
       { signal: context.signal },
     ),
     newestDumps(component, context),
+    takesDumps(component, site, context),
   ])
   if (set === null) return { kind: 'absent', why: `there is no StatefulSet ${namespace}/${name}` }
   const ready = isReady(pod)
-  const image = (pod?.spec as { containers?: readonly { image: string }[] } | undefined)?.containers?.[0]?.image ?? ''
+  // Of the template: the pod has none while it restarts, and the sites are compared by it.
+  const template = (set.spec as { template?: { spec?: { containers?: readonly { image: string }[] } } } | undefined)?.template
+  const image = template?.spec?.containers?.[0]?.image ?? ''
   const dump = dumps[site] ?? null
   return {
     kind: 'answering',
-    state: { ready, image, dumps },
+    state: { ready, image, dumps, ...(dumping === null ? {} : { dumping }) },
     role: 'unknown',
     health: ready ? 'healthy' : pod === null ? 'down' : 'degraded',
     text: ready ? `ready, ${image.split('/').at(-1)}` : 'not ready',
     ...(dump === null || dump === 'unreadable' ? {} : { lastBackup: dump.takenAt }),
     facts: [{ name: 'image', value: image, binds: 'exactly' }],
+  }
+}
+
+/** Whoever may not read the schedule does without: an identity from before the right existed must not make the cache look silent. */
+async function takesDumps(component: Cache, site: SiteName, context: DriverContext): Promise<boolean | null> {
+  const { namespace } = component.spec
+  const ref = { apiVersion: 'batch/v1', kind: 'CronJob', plural: 'cronjobs', namespace, name: backupJob(component) }
+  try {
+    const found = await context.kubernetes(site).get(ref, { signal: context.signal })
+    return found === null ? null : (found.spec as { suspend?: boolean }).suspend !== true
+  } catch (error) {
+    if (asStandbyError(error).code === 'kubernetes-forbidden') return null
+    throw error
   }
 }
 

@@ -160,6 +160,20 @@ export const schedule: Behaviour<RedisSpec> = {
   },
   touch: (run) => touchObject(kubernetesOf(run), cronRef(run), run.signal),
 }
+
+/** The schedule again, as a fence: taken back with the failover that it belongs to. */
+export const fence: Behaviour<RedisSpec> = {
+  ...schedule,
+  async undo(run) {
+    await kubernetesOf(run).patch(cronRef(run), { spec: { suspend: false } }, onlyAsSeen(run))
+  },
+  async undone(run) {
+    const found = await kubernetesOf(run).get(cronRef(run), { signal: run.signal })
+    return (found?.spec as { suspend?: boolean } | undefined)?.suspend === true
+      ? { is: 'pending', waitingFor: 'the dumps to be resumed', restsOn: asSeen(found) }
+      : { is: 'done', proof: { suspended: false } }
+  },
+}
 const cronRef = (run: Run) => ({
   apiVersion: 'batch/v1',
   kind: 'CronJob',

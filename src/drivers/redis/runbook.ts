@@ -8,7 +8,7 @@ export function manualStep(component: Cache, step: PlannedStep, around: ManualSu
   if (step.site === null) return null
   const k = kubectl(around.stack, step.site, component.spec.namespace)
   if (step.action === 'dump') return dump(component, k)
-  if (step.action === 'schedule') return schedule(component, step, k)
+  if (step.action === 'schedule' || step.action === 'fence') return schedule(component, step, k)
   return step.action === 'restore' ? restore(component, step, around, k) : null
 }
 

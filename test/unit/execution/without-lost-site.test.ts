@@ -3,6 +3,7 @@ import { contextOfStep } from '../../../src/execution/without-lost-site.ts'
 import type { DriverContext } from '../../../src/planning/driver.ts'
 import type { Intent } from '../../../src/planning/plan.ts'
 import type { SiteName } from '../../../src/stack/stack.ts'
+import type { Sandbox } from '../../../src/verification/restore-test.ts'
 import { toyStep } from '../../support/toy-stack.ts'
 
 const [lost, next] = ['dc-a', 'dc-b'] as SiteName[] as [SiteName, SiteName]
@@ -12,6 +13,7 @@ const context = {
   kubernetes: () => 'client',
   kubeconfig: () => 'kubeconfig',
   credential: async () => 'value',
+  sql: async () => [['row']],
   objectStore: () => ({
     location: {
       readCredentials: { accessKeyId: secret, secretAccessKey: secret },
@@ -22,7 +24,11 @@ const context = {
 } as unknown as DriverContext
 
 describe('a step of a failover', () => {
-  const { kubernetes, kubeconfig, credential, objectStore } = contextOfStep(context, failover, toyStep('database.promote@dc-b', 'PROMOTE'))
+  const { kubernetes, kubeconfig, credential, objectStore, sql } = contextOfStep(
+    context,
+    failover,
+    toyStep('database.promote@dc-b', 'PROMOTE'),
+  )
   const defect = expect.objectContaining({ code: 'lost-site-touched' })
 
   test('can not ask the lost site for anything, by whatever way', async () => {
@@ -31,10 +37,13 @@ describe('a step of a failover', () => {
     await expect(credential(secret, lost)).rejects.toEqual(defect)
     await expect(credential({ secret: { ...secret.secret, site: lost } }, next)).rejects.toEqual(defect)
     await expect(objectStore('archive', lost).open()).rejects.toEqual(defect)
+    await expect(sql('database', lost, 'SELECT 1')).rejects.toEqual(defect)
+    await expect(sql('database', { site: lost } as Sandbox, 'SELECT 1')).rejects.toEqual(defect)
   })
 
   test('reaches everything else', async () => {
     expect(kubernetes(next)).toBe('client')
+    await expect(sql('database', next, 'SELECT 1')).resolves.toEqual([['row']])
     await expect(credential({ env: 'KEY' }, lost)).resolves.toBe('value')
     await expect(objectStore('archive', next).open('write')).resolves.toBe('store')
   })

@@ -21,6 +21,11 @@ describe('a plan rests on facts', () => {
     expect(staleFacts([lag(0)], [lag(2)])).toEqual([])
     expect(staleFacts([lag(0)], [lag(3)])).toEqual([{ fact: 'database@dc-b gap', planned: 'at most 2 segments', now: '3' }])
   })
+  test('a volatile fact may go unseen for once while its part answers, and not when that is silent', () => {
+    const image: NamedFact = { component: 'database', site: 'dc-b', name: 'image', value: 'a', binds: 'exactly' }
+    expect(staleFacts([lag(0), image], [image])).toEqual([])
+    expect(staleFacts([lag(0)], [])).toEqual([{ fact: 'database@dc-b gap', planned: '0', now: 'not to be seen' }])
+  })
   test('a fact that can not be seen any more, or that nobody planned with, is stale', () => {
     expect(staleFacts([timeline(4)], [])).toHaveLength(1)
     expect(staleFacts([], [timeline(4)])).toHaveLength(1)

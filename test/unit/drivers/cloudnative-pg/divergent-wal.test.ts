@@ -1,7 +1,8 @@
 import { describe, expect, test } from '@jest/globals'
+import { missingIn } from '../../../../src/drivers/cloudnative-pg/decode-divergence.ts'
 import { divergenceIn } from '../../../../src/drivers/cloudnative-pg/divergent-wal.ts'
 import { parseControlData, unavailable } from '../../../../src/drivers/cloudnative-pg/fence.ts'
-import { forkFrom } from '../../../../src/drivers/cloudnative-pg/timeline-history.ts'
+import { forkBetween, forkFrom, forksInFile, spansSince } from '../../../../src/drivers/cloudnative-pg/timeline-history.ts'
 
 const heap = (tx: number, desc: string, rmgr = 'Heap') =>
   `rmgr: ${rmgr.padEnd(11)} len (rec/tot):     59/    59, tx:        ${tx}, lsn: 0/05000110, prev 0/050000D8, desc: ${desc}, blkref #0: rel 1663/16385/16389 blk 0`
@@ -77,4 +78,45 @@ describe('where a history left another one', () => {
     expect(forkFrom(history, 5)).toEqual(history[1]))
   test('is an older one for a side that stayed behind', () => expect(forkFrom(history, 2)).toEqual(history[0]))
   test('is nothing when they never parted', () => expect(forkFrom([], 1)).toBeNull())
+})
+
+describe('where two histories parted', () => {
+  const line = (timeline: number, at: string) => ({ timeline, at })
+  const shared = [line(1, '0/3000000'), line(2, '0/5000000')]
+  test('is where the first lines differ, though both count timelines from the same number', () => {
+    const theirs = [...shared, line(3, '0/7000000'), line(4, '0/9000000')]
+    const ours = [...shared, line(3, '0/7800000')]
+    expect(forkBetween(theirs, ours, 4)).toEqual(line(3, '0/7000000'))
+    expect(forkFrom(theirs, 4)).toEqual(line(4, '0/9000000'))
+  })
+  test('is the earlier position at which a timeline was left, whoever left it', () => {
+    expect(forkBetween([...shared, line(3, '0/8000000')], [...shared, line(3, '0/7000000')], 4)).toEqual(line(3, '0/7000000'))
+    expect(forkBetween([...shared, line(3, '0/8000000')], shared, 3)).toEqual(line(3, '0/8000000'))
+    expect(forkBetween(shared, [...shared, line(3, '0/7000000')], 4)).toEqual(line(3, '0/7000000'))
+  })
+  test('is the last common position when both left it for different timelines', () =>
+    expect(forkBetween([...shared, line(4, '0/8000000')], shared, 3)).toEqual(shared[1]))
+  test('is nowhere when neither has a history', () => expect(forkBetween([], [], 1)).toBeNull())
+  test('is read from a history file as PostgreSQL writes it', () =>
+    expect(forksInFile('1\t0/3000000\tno recovery target specified\n\n2\t0/5000000\tbefore 2026\n')).toEqual(shared))
+})
+
+describe('the WAL behind a fork', () => {
+  const history = [{ timeline: 3, at: '0/7800000' }]
+  test('lies in the files of each timeline, the segment of a change in those of the next one', () => {
+    expect(spansSince({ timeline: 3, at: '0/5000100' }, history, 4)).toEqual([
+      { timeline: 3, from: '0/5000100', to: '0/7000000' },
+      { timeline: 4, from: '0/7000000', to: null },
+    ])
+    expect(spansSince({ timeline: 3, at: '0/7000100' }, history, 4)).toEqual([{ timeline: 4, from: '0/7000100', to: null }])
+  })
+  test('lacks what is not there between the first needed segment and the last one', () => {
+    const names = ['000000030000000000000006', '000000030000000000000008', '00000004.history']
+    const checkpoint = '0/8000060'
+    expect(missingIn(names, 3, '0/6000100', null, checkpoint)).toEqual(['000000030000000000000007'])
+    expect(missingIn(names, 3, '0/5000100', '0/7000000', checkpoint)).toEqual(['000000030000000000000005'])
+    expect(missingIn(names, 3, '0/6000100', '0/7000000', checkpoint)).toEqual([])
+    expect(missingIn(['000000030000000000000007'], 3, '0/7000100', null, checkpoint)).toEqual(['000000030000000000000008'])
+    expect(missingIn([], 3, '0/5000100', null, '0/5000060')).toEqual(['000000030000000000000005'])
+  })
 })

@@ -18,7 +18,7 @@ const wal = (number: number) => `00000003000000000000000${number}`
 function drain(
   replayLsn: string,
   archived: readonly string[] | null,
-  options: { answered?: boolean; seconds?: number; primary?: boolean } = {},
+  options: { answered?: boolean; seconds?: number; primary?: boolean; acceptLoss?: number } = {},
 ) {
   const upstream = {
     cluster: 'pg-dc-a',
@@ -50,20 +50,24 @@ function drain(
   const run = {
     step: drainStep(database, intent, upstream),
     component: database,
-    intent,
+    intent: { ...intent, acceptLoss: options.acceptLoss ?? 0 },
     context: {
       stack,
       kubernetes: () => kubernetes,
       objectStore: () => ({ open: async () => store }),
       clock: { now: () => now.at },
-      log: { debug: () => undefined },
+      log: { debug: () => undefined, warning: () => undefined },
     },
     signal: new AbortController().signal,
     begunAt: '2026-11-21T06:00:00Z',
     applied: false,
     proofOf: () => null,
   } as unknown as StepRun<CloudNativePgSpec>
-  return { ask: () => drainArchive.done(run), later: (ms: number) => (now.at = new Date(now.at.getTime() + ms)) }
+  return {
+    ask: () => drainArchive.done(run),
+    replay: (lsn: string) => (instance.replayLsn = lsn),
+    later: (ms: number) => (now.at = new Date(now.at.getTime() + ms)),
+  }
 }
 
 describe('what the lost site left in its archive', () => {
@@ -87,10 +91,40 @@ describe('what the lost site left in its archive', () => {
     later(7_000)
     expect(await ask()).toMatchObject({ is: 'done', proof: { upTo: wal(9), replayed: '0/9FFFF80' } })
   })
-  test('is not given up by a follower that stands at the very beginning of a segment: it has not fetched it', async () => {
+  test('is waited for by a follower that stands at the very beginning of a segment: it has not fetched it', async () => {
     const { ask, later } = drain('0/9000000', [wal(8), wal(9)])
     await ask()
+    later(50_000)
+    expect((await ask()).is).toBe('pending')
+  })
+  test('and can not be fetched by the follower ends the wait after a minute, where the accepted loss covers it: what is missing is named', async () => {
+    const { ask, later } = drain('0/8000000', [wal(7), wal(8), wal(9)], { acceptLoss: 120_000 })
+    await ask()
     later(60_000)
+    // 62 s after the last commit that it has.
+    expect(await ask()).toMatchObject({
+      is: 'done',
+      proof: { archive: 'stuck', upTo: null, notReplayed: `${wal(8)} to ${wal(9)}`, lastCommitAt: '2026-11-21T05:59:58.000Z' },
+    })
+  })
+  test('is not given up beyond what was accepted: the text names position, segment and the bound that it takes', async () => {
+    const { ask, later } = drain('0/9000000', [wal(8), wal(9)], { acceptLoss: 30_000 })
+    await ask()
+    later(60_000)
+    expect(await ask()).toMatchObject({
+      is: 'failed',
+      code: 'drain-stuck',
+      why: expect.stringMatching(/at 0\/9000000 for 1 min.*holds 000000030000000000000009.*1 min 2 s of writes would be lost/),
+      next: expect.stringContaining('--accept-data-loss 32m'),
+    })
+  })
+  test('is never given up by a follower that moves', async () => {
+    const { ask, later, replay } = drain('0/9000000', [wal(9), '00000003000000000000000A'])
+    await ask()
+    later(59_000)
+    replay('0/9000100')
+    await ask()
+    later(59_000)
     expect((await ask()).is).toBe('pending')
   })
   test('behind a hole is named, and not waited for', async () => {

@@ -17,6 +17,9 @@ const stack = databaseStack(database)
 const BEGUN = Date.parse('2026-11-21T06:00:00Z')
 const STOPPED = 'dial unix /controller/run/.s.PGSQL.5432: connect: no such file or directory'
 
+const controlFile = (state: string): string =>
+  `Database cluster state:               ${state}\nLatest checkpoint location:           0/5000060\nLatest checkpoint's TimeLineID:       3\n`
+
 interface Around {
   /** Whether Kubernetes calls the pod ready. */
   readonly ready: boolean
@@ -24,10 +27,12 @@ interface Around {
   readonly says: Partial<InstanceStatus> | null
   readonly after: number
   readonly fenced?: boolean
+  /** What pg_controldata prints; without it, nobody may run it. */
+  readonly control?: string
 }
 
 /** A step on a site whose API server answers, some time after it began. */
-function around({ ready, says, after, fenced = true }: Around): StepRun<CloudNativePgSpec> {
+function around({ ready, says, after, fenced = true, control }: Around): StepRun<CloudNativePgSpec> {
   const live = cluster('pg-dc-a', {})
   const annotated = { ...live, metadata: { ...live.metadata, annotations: fenced ? { 'cnpg.io/fencedInstances': '["*"]' } : {} } }
   const pod = {
@@ -44,7 +49,7 @@ function around({ ready, says, after, fenced = true }: Around): StepRun<CloudNat
       if (says === null) throw siteError('site-unreachable', 'the node does not answer')
       return { status: 200, body: JSON.stringify(says) }
     },
-    exec: async () => ({ code: 1, stdout: '', stderr: '' }),
+    exec: async () => ({ code: control === undefined ? 1 : 0, stdout: control ?? '', stderr: '' }),
   }
   const log = { info: () => undefined, warning: () => undefined, debug: () => undefined }
   return {
@@ -82,6 +87,14 @@ describe('the fence of a database whose node is dead', () => {
 test('a postmaster that is seen stopped is the proof, whatever Kubernetes calls the pod', async () => {
   const says = { mightBeUnavailable: true, mightBeUnavailableMaskedError: STOPPED }
   expect(await fence.done(around({ ready: false, says, after: seconds(60) }))).toMatchObject({ is: 'done', proof: { annotation: '["*"]' } })
+})
+
+test('names where the WAL ends only for a server that was shut down in good order', async () => {
+  const says = { mightBeUnavailable: true, mightBeUnavailableMaskedError: STOPPED }
+  const proofOf = (state: string) => fence.done(around({ ready: false, says, after: 0, control: controlFile(state) }))
+  expect(await proofOf('shut down')).toMatchObject({ proof: { endedAt: '0/5000060' } })
+  for (const state of ['in production', 'shutting down', 'in crash recovery', 'shut down in recovery'])
+    expect(await proofOf(state)).toMatchObject({ is: 'done', proof: { state, endedAt: null } })
 })
 
 test('a fence leaves a cluster alone that a rejoin made anew under the same name', async () => {

@@ -124,6 +124,19 @@ describe('the loss that is predicted', () => {
     const silent = { ...upstream, silent: 'no answer', newest: null }
     expect(loss(lost({ upstream: silent, instance }))?.seconds).toEqual([0, 5])
     expect(loss(lost({ upstream: silent, instance }))?.why).toContain('archive does not answer')
+    expect(loss(lost({ upstream: silent, instance }))?.why).toContain("the replica's own figure")
+  })
+  test("is not made smaller by the replica's own shipping, which comes later than its receipt", () => {
+    const shipped = (lastArchivedWAL: string) => ({ lastArchivedWALTime: '2026-11-21T05:59:59Z', lastArchivedWAL })
+    for (const segment of ['000000030000000000000008', '000000030000000000000007'])
+      expect(loss(lost({ instance: shipped(segment) }))?.seconds).toEqual([0, 12])
+    // What the lost site received no confirmation for, and the replica had by streaming.
+    expect(loss(lost({ instance: shipped('000000030000000000000009') }))?.seconds).toEqual([0, 1])
+  })
+  test('names what lies behind a hole in the archive, and so does a finding', () => {
+    const holed = lost({ upstream: { ...upstream, beyond: '00000003000000000000000A' } })
+    expect(loss(holed)?.why).toContain('00000003000000000000000A lies behind a hole')
+    expect(codes(holed, failover)).toEqual(['warning archive-hole@dc-b'])
   })
   test('has no upper end when nothing bounds it', () => {
     expect(loss(lost({ upstream: { ...upstream, newest: null } }))).toMatchObject({ bytes: [0, null], seconds: [0, null] })
@@ -151,11 +164,12 @@ describe('the loss that is predicted', () => {
     const declared = (archive_timeout: string) => deaf({ spec: { postgresql: { parameters: { archive_timeout } } } })
     expect([at(60, declared('60s'))?.likely, at(60, declared('2min'))?.likely, at(60, declared('90'))?.likely]).toEqual([60, 120, 90])
   })
-  test('has no likely figure where the archive is silent, the primary is seen to live, or only full segments are shipped', () => {
+  test('has no likely figure where the archive is silent or has a hole, the primary is seen to live, or only full segments are shipped', () => {
     const deaf = { isWalReceiverActive: false }
     const hour = new Date(Date.parse(now) + 3_600_000).toISOString()
     const never = { postgresql: { parameters: { archive_timeout: '0' } } }
     const seen = [
+      lost({ instance: deaf, upstream: { ...upstream, beyond: '00000003000000000000000A' } }),
       lost({ instance: { ...deaf, lastArchivedWALTime: now, lastArchivedWAL: 'x' }, upstream: { ...upstream, silent: 'no answer' } }),
       lost({ instance: { isWalReceiverActive: true } }),
       lost({ instance: deaf, spec: never }),
@@ -197,6 +211,7 @@ describe('what stands against a failover', () => {
     ['a fence', { annotations: { 'cnpg.io/fencedInstances': '["*"]' } }, 'database-fenced'],
     ['no instance that is ready', { status: { readyInstances: 0 } }, 'database-not-ready'],
     ['a primary pod that does not answer', { instance: null }, 'database-not-answering'],
+    ['delayed replay', { spec: { replica: { self: 'pg-dc-b', primary: 'pg-dc-a', minApplyDelay: '1h' } } }, 'delayed-replica'],
     ['paused replay', { instance: { replayPaused: true } }, 'replay-paused'],
     ['a missing Secret', { secrets: { 'pg-superuser': null } }, 'secret-missing'],
   ]
@@ -209,6 +224,29 @@ describe('what stands against a failover', () => {
     expect(codes(lost({ upstream: { ...upstream, silent: 'x' } }), failover)).toEqual(['warning archive-silent@dc-b'])
     expect(codes(lost({ upstream: { ...upstream, closable: false } }), failover)).toEqual(['info archive-not-closable@dc-b'])
   })
+})
+
+describe('a lost primary that shipped a moment ago', () => {
+  const shipped = (at: string, b: Change['b'] = {}) =>
+    codes(lost({ upstream: { ...upstream, newest: { segment: upstream.newest?.segment ?? '', at } }, ...b }), failover)
+  const deaf = { instance: { isWalReceiverActive: false } }
+  const WARNED = ['warning archive-still-grows@dc-b']
+  test('is a warning to a follower without a stream, also by a clock that is a little ahead', () => {
+    expect(shipped('2026-11-21T05:59:48Z', deaf)).toEqual(WARNED)
+    expect(shipped('2026-11-21T06:00:05Z', deaf)).toEqual(WARNED)
+  })
+  test('is none when that is longer ago, nothing was shipped, or a stream says more', () => {
+    expect(shipped('2026-11-21T05:59:29Z', deaf)).toEqual([])
+    expect(shipped('2026-11-21T06:10:00Z', deaf)).toEqual([])
+    expect(codes(lost({ ...deaf, upstream: { ...upstream, newest: null } }), failover)).toEqual([])
+    expect(shipped('2026-11-21T05:59:48Z')).toEqual([])
+  })
+  test('is measured by its own archive_timeout', () => {
+    const every5 = { ...deaf, spec: { postgresql: { parameters: { archive_timeout: '5s' } } } }
+    expect(shipped('2026-11-21T05:59:48Z', every5)).toEqual([])
+    expect(shipped('2026-11-21T05:59:51Z', every5)).toEqual(WARNED)
+  })
+  test('holds no failover up: it is no sighting', () => expect(cloudNativePg.sees?.(database, lost(deaf), dcA)).toEqual([]))
 })
 
 describe('another site is seen', () => {

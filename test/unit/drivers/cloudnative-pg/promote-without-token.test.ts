@@ -55,8 +55,8 @@ describe('a promotion without a token', () => {
     ])
     expect(patches[0]?.patch).not.toHaveProperty('spec.replica.source')
   })
-  test('asks its own archive instead of one that is silent', async () => {
-    const { promote, patches } = around(follower(), { 'database.drain-archive@dc-b': { archive: 'silent' } })
+  test.each(['silent', 'stuck'])('asks its own archive instead of one that is %s', async (archive) => {
+    const { promote, patches } = around(follower(), { 'database.drain-archive@dc-b': { archive } })
     await promote()
     expect(patches).toMatchObject([{ patch: { spec: { replica: { source: 'pg-dc-b' } } } }])
   })
@@ -82,6 +82,14 @@ describe('the loss that is counted', () => {
     const fenced = { 'database.fence@dc-a': { endedAt: '0/9000100', fencedAt: '2026-11-21T06:00:01Z' } }
     expect(count({ ...drained, ...fenced })).toMatchObject({ bytes: [256, 256], seconds: [0, 3] })
     expect(count({ ...drained, ...fenced }, '0/9000100')).toMatchObject({ bytes: [0, 0], seconds: [0, 0] })
+  })
+  test('is no exact nothing against a primary that crashed: its last checkpoint is not its end', () => {
+    const fenced = { 'database.fence@dc-a': { state: 'in production', endedAt: null, fencedAt: '2026-11-21T06:00:01Z' } }
+    expect(count({ ...drained, ...fenced })).toMatchObject({
+      bytes: [0, null],
+      seconds: [0, 3],
+      why: expect.stringContaining('was not shut down in good order ("in production")'),
+    })
   })
   test('has an open end against a silent one, and begins at the last position that was seen', () => {
     // The plan saw 0/9000000 on dc-a.

@@ -61,6 +61,15 @@ describe('before a move', () => {
     expect(assess({ [A]: seen(2), [B]: seen(0, { image: 'app:2' }) })).toMatchObject([{ code: 'image-differs', severity: 'blocker' }])
   })
 
+  test('a release that runs more than the declared workload is named: no move stops it', () => {
+    const both = seen(2)
+    if (both.kind !== 'answering') throw new Error('silent')
+    const more = { ...both, state: { ...both.state, others: ['Deployment/worker'] } }
+    expect(assess({ [A]: more, [B]: seen(0) })).toMatchObject([
+      { code: 'workloads-not-moved', severity: 'warning', site: 'dc-a', what: expect.stringContaining('Deployment/worker') },
+    ])
+  })
+
   test('a site whose release can not be read blocks', () => {
     expect(assess({ [A]: seen(2), [B]: { kind: 'silent', why: 'no answer' } })).toMatchObject([{ code: 'application-silent' }])
   })

@@ -139,3 +139,20 @@ describe('an application whose former size nobody can tell', () => {
     expect(warnings).toEqual([expect.stringContaining('one replica, because its chart can not be rendered')])
   })
 })
+
+test('a stop never proves that no pod is left by a selector that it can not ask for', async () => {
+  const { kubernetes } = cluster(0)
+  const selecting = (selector: object) =>
+    ({
+      ...kubernetes,
+      get: async () => ({ metadata: { name: 'app', namespace: 'infisical' }, spec: { replicas: 0, selector }, status: { replicas: 1 } }),
+      list: async (_kind: unknown, { labelSelector }: { labelSelector: string }) =>
+        labelSelector === 'app in (app)' ? [{ metadata: { name: 'app-0' } }] : [],
+    }) as unknown as KubernetesClient
+  const done = (selector: object) => stop.done(runOf(stopStep(component, A, { phase: 'DRAIN', before: 1 }), selecting(selector)).run)
+  expect(await done({})).toMatchObject({ is: 'unknown', why: expect.stringContaining('the selector of app') })
+  expect(await done({ matchExpressions: [{ key: 'app', operator: 'In', values: ['app'] }] })).toMatchObject({
+    is: 'pending',
+    waitingFor: '1 pod of app to end',
+  })
+})

@@ -1,0 +1,122 @@
+import { describe, expect, test } from '@jest/globals'
+import type { KubernetesClient, KubernetesObject } from '../../../../src/clients/kubernetes-client.ts'
+import { cloudNativePg } from '../../../../src/drivers/cloudnative-pg/driver.ts'
+import { keepEvidenceStep } from '../../../../src/drivers/cloudnative-pg/keep-evidence.ts'
+import type { CloudNativePgSpec } from '../../../../src/drivers/cloudnative-pg/spec.ts'
+import type { StepRun } from '../../../../src/planning/driver.ts'
+import type { Intent } from '../../../../src/planning/plan.ts'
+import type { SiteName } from '../../../../src/stack/stack.ts'
+import { cluster } from './cluster-states.ts'
+import { databaseStack, theDatabase } from './database-stack.ts'
+
+const rejoin: Intent = { mode: 'rejoin', from: 'dc-b' as SiteName, to: 'dc-a' as SiteName }
+const database = theDatabase()
+const stack = databaseStack(database)
+const keep = cloudNativePg.behaviours['keep-evidence']
+const segment = (n: number): string => `00000003000000000000000${n}`
+const COMMIT =
+  'rmgr: Transaction len (rec/tot):     34/    34, tx:        745, lsn: 0/07000150, prev 0/07000110, desc: COMMIT 2026-11-21 03:19:50 UTC'
+
+interface Around {
+  /** Segments on the volume of the former primary. */
+  readonly names: readonly string[]
+  readonly state?: string
+  readonly stderr?: string
+  readonly printed?: string
+  readonly uid?: string
+  readonly begunAt?: string
+  /** The bucket. */
+  readonly bucket?: Map<string, string>
+}
+
+/** A former primary on timeline 3, whose successor left it at 0/7000100. */
+function around({ names, state = 'shut down', stderr = '', printed = COMMIT, uid = 'uid-pg-dc-a', begunAt, bucket = new Map() }: Around) {
+  const control = `Database cluster state:  ${state}\nLatest checkpoint location:  0/8000060\nLatest checkpoint's TimeLineID:  3\n`
+  const says = (stdout: string, error = '') => ({ code: 0, stdout, stderr: error })
+  const kubernetes = (site: string): Partial<KubernetesClient> => ({
+    site,
+    get: async ({ name }) => cluster(name) as unknown as KubernetesObject,
+    async exec(_pod, argv) {
+      const script = argv.join(' ')
+      if (script.startsWith('psql'))
+        return says(['1\u001f0/3000000', '2\u001f0/5000000', '3\u001f0/7000100'].map((l) => `history\u001f${l}`).join('\n'))
+      if (script.startsWith('pg_controldata')) return says(control)
+      if (script.includes('.history')) return says('1\t0/3000000\tx\n2\t0/5000000\tx\n')
+      if (script.includes('pg_waldump')) return says(printed, stderr)
+      if (script.includes('ls -1')) return says(names.join('\n'))
+      return says(Buffer.from('wal').toString('base64'))
+    },
+  })
+  const store = {
+    get: async (key: string) => (bucket.has(key) ? { body: bucket.get(key) ?? '' } : null),
+    put: async (key: string, body: string) => void bucket.set(key, body),
+  }
+  const run = {
+    step: keepEvidenceStep(database, rejoin, 'pg-dc-a-g1', uid),
+    component: database,
+    intent: rejoin,
+    context: {
+      stack,
+      kubernetes,
+      objectStore: () => ({ open: async () => store }),
+      clock: { now: () => new Date('2026-11-21T06:00:00Z') },
+      log: { info: () => undefined, warning: () => undefined, debug: () => undefined },
+    },
+    signal: AbortSignal.timeout(5_000),
+    begunAt: begunAt ?? '2026-11-21T05:59:00.000Z',
+    applied: false,
+    proofOf: () => null,
+  } as unknown as StepRun<CloudNativePgSpec>
+  return run
+}
+async function kept(of: Around) {
+  const run = around(of)
+  await keep?.apply?.(run)
+  const progress = await keep?.done(run)
+  return progress?.is === 'done' ? progress.proof : progress
+}
+
+describe('what is kept of a former primary before it is deleted', () => {
+  test('names what was committed there, with all of its WAL', async () => {
+    // The last one is an old segment under a new name, made ready to be written.
+    expect(await kept({ names: [segment(6), segment(7), segment(8), segment(9)] })).toMatchObject({
+      forkedAt: '0/7000100',
+      endedAt: '0/8000060',
+      commits: 1,
+      complete: true,
+      missing: [],
+      files: [segment(7), segment(8)],
+    })
+  })
+  test('counts nothing, instead of no commits, when the first segment behind the fork is gone, and names it', async () => {
+    expect(await kept({ names: [segment(8)], printed: '' })).toMatchObject({
+      commits: null,
+      tables: null,
+      complete: false,
+      missing: [segment(7)],
+      meaning: expect.stringContaining(`could not be decoded here; the files hold what is left of it; ${segment(7)} is not on its volume`),
+    })
+  })
+  test('is not complete when pg_waldump never began, or there is a hole behind its beginning', async () => {
+    const stderr = 'pg_waldump: error: could not find a valid record after 0/7000100'
+    expect(await kept({ names: [segment(7), segment(8)], stderr, printed: '' })).toMatchObject({ commits: null, complete: false })
+    expect(await kept({ names: [segment(7), segment(9)] })).toMatchObject({ commits: 1, complete: false, missing: [segment(8)] })
+    expect(await kept({ names: [segment(7)] })).toMatchObject({ commits: 1, complete: false, missing: [segment(8)] })
+  })
+  test('has an open end after a crash', async () => {
+    expect(await kept({ names: [segment(7)], state: 'in production' })).toMatchObject({
+      state: 'in production',
+      endedAt: null,
+      bytes: null,
+    })
+  })
+  test('is kept again for another cluster of the same name, and for one that has written since', async () => {
+    const bucket = new Map<string, string>()
+    await kept({ names: [segment(7)], bucket })
+    const again = (more: Partial<Around>) => keep?.done(around({ names: [segment(7)], bucket, ...more }))
+    expect(await again({})).toMatchObject({ is: 'done', proof: { uid: 'uid-pg-dc-a' } })
+    expect(await again({ uid: 'of-the-new-one' })).toMatchObject({ is: 'pending' })
+    expect(await again({ begunAt: '2026-11-22T05:59:00.000Z' })).toMatchObject({ is: 'pending' })
+    await expect(kept({ names: [segment(7)], bucket, uid: 'of-the-new-one' })).rejects.toMatchObject({ code: 'another-database' })
+  })
+})

@@ -1,0 +1,34 @@
+import { expect, test } from '@jest/globals'
+import { seeUpstream } from '../../../../src/drivers/cloudnative-pg/upstream.ts'
+import type { DriverContext } from '../../../../src/planning/driver.ts'
+import { cluster, replica } from './cluster-states.ts'
+import { theDatabase } from './database-stack.ts'
+
+const wal = (number: number) => `00000003000000000000000${number}`
+
+/** What a follower at a position sees of an archive; each segment arrived as many seconds past six as its number. */
+async function seen(replayLsn: string, numbers: readonly number[]) {
+  const objects = numbers.map((number) => ({
+    key: `postgresql/pg-dc-a-g1/wals/0000000300000000/${wal(number)}.gz`,
+    modified: `2026-11-21T06:00:0${number}Z`,
+  }))
+  const store = { list: async (_: string, { startAfter = '' } = {}) => objects.filter(({ key }) => key > startAfter) }
+  const context = { signal: AbortSignal.timeout(5_000), objectStore: () => ({ location: {}, open: async () => store }) }
+  const follower = cluster('pg-dc-b', {
+    externalClusters: [{ name: 'pg-dc-a', plugin: { parameters: { serverName: 'pg-dc-a-g1' } } }],
+  })
+  return seeUpstream(theDatabase(), follower, { ...replica, replayLsn }, context as unknown as DriverContext)
+}
+
+test('the newest segment of an archive is the one that can still be replayed, not one behind a hole', async () => {
+  expect(await seen('0/3000100', [3, 4, 7])).toMatchObject({ newest: { segment: wal(4), at: '2026-11-21T06:00:04Z' }, beyond: wal(7) })
+})
+test('an archive without a hole is followed to its end', async () => {
+  const upstream = await seen('0/3000100', [2, 3, 4, 5])
+  expect(upstream?.newest).toEqual({ segment: wal(5), at: '2026-11-21T06:00:05Z' })
+  expect(upstream).not.toHaveProperty('beyond')
+})
+test('a follower at the end of a segment has that one as the newest, and goes on to the next', async () => {
+  expect((await seen('0/5000000', [3, 4]))?.newest?.segment).toBe(wal(4))
+  expect((await seen('0/5000000', [3, 4, 5]))?.newest?.segment).toBe(wal(5))
+})

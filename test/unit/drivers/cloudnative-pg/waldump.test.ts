@@ -1,0 +1,55 @@
+import { spawnSync } from 'node:child_process'
+import { cpSync, rmSync } from 'node:fs'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
+import { neverBegan, WALDUMP } from '../../../../src/drivers/cloudnative-pg/decode-divergence.ts'
+import { divergenceIn } from '../../../../src/drivers/cloudnative-pg/divergent-wal.ts'
+import { type Postgres, startPostgres } from '../../../support/postgres.ts'
+import { temporaryFolder } from '../../../support/temporary-folder.ts'
+
+const PROGRAMS = '/usr/lib/postgresql/15/bin'
+const folder = temporaryFolder()
+let postgres: Postgres
+/** A position in the first segment, with one commit in it, one in the second and one in the third behind. */
+let fork = ''
+
+beforeAll(async () => {
+  postgres = await startPostgres({ wal_keep_size: '256MB' })
+  await postgres.sql('CREATE TABLE users (id int)')
+  fork = await postgres.sql('SELECT pg_current_wal_lsn()')
+  for (const id of [1, 2, 3]) {
+    await postgres.sql(`INSERT INTO users VALUES (${id})`)
+    await postgres.sql('SELECT pg_switch_wal()')
+  }
+  const data = await postgres.sql('SHOW data_directory')
+  cpSync(join(data, 'pg_wal'), join(folder, 'whole', 'pg_wal'), { recursive: true })
+  for (const [name, segment] of [
+    ['no-beginning', 1],
+    ['a-hole', 2],
+  ] as const) {
+    cpSync(join(folder, 'whole'), join(folder, name), { recursive: true })
+    rmSync(join(folder, name, 'pg_wal', `00000001000000000000000${segment}`))
+  }
+}, 60_000)
+afterAll(() => postgres.stop())
+
+/** What the script says of a folder, as the pod would run it. */
+function dump(name: string, ...span: string[]): { readonly commits: number; readonly stderr: string } {
+  const env = { PATH: `${PROGRAMS}:${process.env.PATH}`, PGDATA: join(folder, name) }
+  const { stdout, stderr } = spawnSync('sh', ['-c', WALDUMP, '1', ...span], { env, encoding: 'utf8' })
+  return { commits: divergenceIn(stdout).commits, stderr }
+}
+
+describe('a real pg_waldump', () => {
+  test('reads from a position in a segment to the end of the WAL, which is an error to it and no sign that it never began', () => {
+    const { commits, stderr } = dump('whole', fork)
+    expect(commits).toBe(3)
+    expect(neverBegan(stderr)).toBe(false)
+  })
+  test('stops at the end of a timeline that lies at the end of a segment', () => expect(dump('whole', fork, '0/2000000').commits).toBe(1))
+  test('prints nothing at all without its first segment, and what is before a hole: only the names of the segments tell', () => {
+    expect(dump('no-beginning', fork).commits).toBe(0)
+    expect(dump('a-hole', fork).commits).toBe(1)
+  })
+  test('says so when there is no record to begin with', () => expect(neverBegan(dump('whole', '0/3FFFFF0').stderr)).toBe(true))
+})

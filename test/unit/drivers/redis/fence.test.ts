@@ -1,0 +1,111 @@
+import { describe, expect, test } from '@jest/globals'
+import type { KubernetesClient, ObjectReference } from '../../../../src/clients/kubernetes-client.ts'
+import { redis } from '../../../../src/drivers/redis/driver.ts'
+import type { RedisState } from '../../../../src/drivers/redis/observe.ts'
+import { fence as fenceOfDumps } from '../../../../src/drivers/redis/restore.ts'
+import type { Cache } from '../../../../src/drivers/redis/spec.ts'
+import { siteError } from '../../../../src/errors.ts'
+import type { ConditionalStore } from '../../../../src/execution/conditional-store.ts'
+import { closeSite } from '../../../../src/guard/close-site.ts'
+import { guardContext } from '../../../../src/guard/reach.ts'
+import type { Observed } from '../../../../src/observation/observation.ts'
+import type { Driver, StepRun } from '../../../../src/planning/driver.ts'
+import type { Intent } from '../../../../src/planning/plan.ts'
+import type { Component, SiteName, Stack } from '../../../../src/stack/stack.ts'
+import { undoAsSeen } from '../../../support/act-as-seen.ts'
+import { toyClock, toyStack } from '../../../support/toy-stack.ts'
+
+const [A, B] = ['dc-a' as SiteName, 'dc-b' as SiteName]
+const failover: Intent = { mode: 'failover', from: A, to: B }
+const cache: Cache = {
+  name: 'cache',
+  driver: 'redis',
+  needs: [],
+  spec: {
+    namespace: 'infisical',
+    name: 'redis',
+    image: 'redis:7.4.6',
+    password: { secret: 'redis', key: 'password' },
+    backup: { store: 'archive', images: { dump: 'redis:7.4.6', upload: 'curl:8' } },
+  },
+}
+const stack: Stack = { ...toyStack, components: [cache as unknown as Component] }
+const seen = (dumping?: boolean): Observed<RedisState> => ({
+  kind: 'answering',
+  state: { ready: true, image: 'redis:7.4.6', dumps: {}, ...(dumping === undefined ? {} : { dumping }) },
+  role: 'unknown',
+  health: 'healthy',
+  text: '',
+  facts: [],
+})
+
+/** A site with a Redis whose dumps are taken or not, as its guard reaches it. */
+function site(suspend: boolean, forbidden = false) {
+  const world = { suspend, patches: 0 }
+  const kubernetes = {
+    site: A,
+    clusterId: async () => 'uid-dc-a',
+    async get({ kind, name }: ObjectReference) {
+      if (kind === 'CronJob' && forbidden) throw siteError('kubernetes-forbidden', 'it may not')
+      const metadata = { name, resourceVersion: String(world.patches) }
+      if (kind === 'StatefulSet') return { metadata, spec: { template: { spec: { containers: [{ image: 'redis:7.4.6' }] } } } }
+      return kind === 'CronJob' ? { metadata, spec: { suspend: world.suspend } } : null
+    },
+    async patch(_: unknown, { spec }: { spec?: { suspend: boolean } }) {
+      world.patches += 1
+      if (spec !== undefined) world.suspend = spec.suspend
+    },
+    watch: async function* () {},
+  } as unknown as KubernetesClient
+  const log = { info: () => undefined, warning: () => undefined, debug: () => undefined }
+  const context = guardContext({
+    stack,
+    site: A,
+    kubernetes,
+    store: {} as ConditionalStore,
+    clock: toyClock(),
+    log,
+    signal: AbortSignal.timeout(5_000),
+  })
+  const drivers = { redis: redis as unknown as Driver }
+  return { world, context, close: () => closeSite({ stack, site: A, drivers, context }, B, async () => true) }
+}
+
+describe('the dumps of a site that was lost', () => {
+  test('are stopped where it still answers, and only where they are taken', () => {
+    const fence = (state: Observed<RedisState>) => redis.fence?.(cache, { [A]: state }, failover, stack)
+    expect(fence(seen(true))).toMatchObject([
+      { id: 'cache.fence@dc-a', phase: 'FENCE', fence: 'application', parameters: { suspend: true } },
+    ])
+    for (const state of [seen(false), seen(), { kind: 'silent', why: 'x' } as const]) expect(fence(state)).toEqual([])
+  })
+  test('are stopped by its guard when it comes back, once', async () => {
+    const { world, close } = site(false)
+    expect(await close()).toMatchObject({ closed: ['cache.fence@dc-a'], effects: ['cache.fence@dc-a'], open: [] })
+    expect(world).toEqual({ suspend: true, patches: 1 })
+    expect(await close()).toMatchObject({ closed: [], open: [] })
+    expect(world.patches).toBe(1)
+  })
+  test('are left alone on a passive site as it should be, and where the guard has no right to them yet', async () => {
+    for (const one of [site(true), site(false, true)]) {
+      expect(await one.close()).toEqual({ closed: [], effects: [], open: [] })
+      expect(one.world.patches).toBe(0)
+    }
+  })
+  test('are resumed when the failover is taken back', async () => {
+    const { world, context } = site(true)
+    const [step] = redis.fence?.(cache, { [A]: seen(true) }, failover, stack) ?? []
+    const run = { step, component: cache, intent: failover, context, signal: context.signal } as unknown as StepRun<Cache['spec']>
+    await undoAsSeen(fenceOfDumps, run)
+    expect(world.suspend).toBe(false)
+    expect(await fenceOfDumps.undone?.(run)).toMatchObject({ is: 'done' })
+  })
+  test('are all that the guard may change', () => {
+    const rules = redis.access(cache, stack).filter((rule) => rule.kind === 'kubernetes' && rule.identity === 'guard' && rule.site === A)
+    expect(rules.flatMap((rule) => (rule.kind === 'kubernetes' ? [[rule.resources, rule.verbs, rule.resourceNames]] : []))).toEqual([
+      [['statefulsets'], ['get'], ['redis']],
+      [['pods'], ['get'], ['redis-0']],
+      [['cronjobs'], ['get', 'patch'], ['redis-backup']],
+    ])
+  })
+})
