@@ -1,7 +1,7 @@
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { reasonCodesPage } from '../src/reason-codes.ts'
 import { exampleRunbooks } from '../test/support/example-runbooks.ts'
+import { reasonCodesPage } from './reason-codes-page.ts'
 
 /** Writes the pages that are made from the sources; the contract tests compare them. */
 const docs = join(import.meta.dirname, '..', 'docs')

@@ -1,9 +1,12 @@
 import type { StepReport } from '../operations/reports.ts'
-import { levelsByTime, levelsOfStep } from '../planning/fence-levels.ts'
+import { levelsOfStep } from '../planning/fence-levels.ts'
 import type { Plan } from '../planning/plan.ts'
 import { FENCE_LEVELS, type FenceLevel } from '../stack/fence-levels.ts'
 
-/** What had to be shut, and what is proven to be: a level counts when every step that the plan has for it is done, and not taken back. Pure. */
+/**
+ * What had to be shut, and what is proven to be. A level counts when the plan shuts every part of it (one database of two is none), and every step
+ * that it has for it is done, and not taken back. A plan that demands no level is asked for its steps alone. Pure.
+ */
 export interface ReachedFence {
   readonly required: FenceLevel | null
   readonly reached: readonly FenceLevel[]
@@ -13,11 +16,12 @@ export interface ReachedFence {
 
 export function reachedFence(plan: Pick<Plan, 'steps' | 'fencing'>, steps: readonly StepReport[]): ReachedFence {
   const done = new Set(steps.filter(({ outcome }) => outcome === 'done' || outcome === 'was-done').map(({ id }) => id))
+  const { required, planned, byTime: waited = [] } = plan.fencing
   const shuts = (level: FenceLevel): boolean => {
     const own = plan.steps.filter((step) => levelsOfStep(step).includes(level))
-    return own.length > 0 && own.every(({ id }) => done.has(id))
+    return (required === null || planned.includes(level)) && own.length > 0 && own.every(({ id }) => done.has(id))
   }
   const reached = FENCE_LEVELS.filter(shuts)
-  const byTime = levelsByTime(plan.steps).filter((level) => reached.includes(level))
-  return { required: plan.fencing.required, reached, ...(byTime.length === 0 ? {} : { byTime }) }
+  const byTime = waited.filter((level) => reached.includes(level))
+  return { required, reached, ...(byTime.length === 0 ? {} : { byTime }) }
 }

@@ -1,7 +1,8 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from '@jest/globals'
-import { REASON_CODE_MEANINGS, REASON_CODES, reasonCodesPage } from '../../src/reason-codes.ts'
+import { reasonCodesPage } from '../../scripts/reason-codes-page.ts'
+import { REASON_CODE_MEANINGS, REASON_CODES } from '../../src/reason-codes.ts'
 import { reasonCodesIn } from '../support/reason-codes-in-source.ts'
 
 const root = join(import.meta.dirname, '..', '..')

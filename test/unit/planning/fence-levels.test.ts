@@ -1,6 +1,8 @@
 import { describe, expect, test } from '@jest/globals'
 import { guard } from '../../../src/drivers/guard/driver.ts'
+import { reachedFence } from '../../../src/evidence/reached-fence.ts'
 import type { Observation, Observed } from '../../../src/observation/observation.ts'
+import type { StepReport } from '../../../src/operations/reports.ts'
 import type { Driver } from '../../../src/planning/driver.ts'
 import { reaches } from '../../../src/planning/fence-levels.ts'
 import type { Intent, Plan, PlannedStep } from '../../../src/planning/plan.ts'
@@ -126,3 +128,13 @@ const guardSeen: Observed = {
   text: '',
   facts: [],
 }
+
+test('a report does not call a level reached that the plan shut for one of two databases only', () => {
+  const reachedBy = (fenced: readonly string[]) => {
+    const planned = plan({ failover: 'traffic', fenced })
+    const done = planned.steps.map(({ id }) => ({ id, outcome: 'done' }) as StepReport)
+    return reachedFence(planned, done).reached
+  }
+  expect(reachedBy(['orders'])).not.toContain('database')
+  expect(reachedBy(['orders', 'users'])).toContain('database')
+})
