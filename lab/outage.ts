@@ -2,7 +2,7 @@ import { ensureCachedParts } from './cached-parts.ts'
 import { killGroup, setFrozen } from './cgroup.ts'
 import { cutLink, joinLink, narrowLink, widenLink } from './network/host-namespace.ts'
 import type { Progress } from './progress.ts'
-import { answerUnavailable, isUnavailable } from './site/control-plane.ts'
+import { answerUnavailable, endUnavailable } from './site/control-plane.ts'
 import { startDaemons, untilSiteWorks } from './site/start.ts'
 import { startRecycler } from './site/volumes.ts'
 import { type HostName, type LoadBalancerName, loadBalancerNames, type SiteName, siteNames } from './topology.ts'
@@ -45,7 +45,7 @@ export async function heal(host: HostName, progress: Progress, signal: AbortSign
   await setFrozen(host, false)
   await progress.step(`${host} healed`, async () => {
     if (isSite(host)) {
-      if (isUnavailable(host)) await killGroup(host)
+      await endUnavailable(host)
       const since = new Date()
       const killed = await startDaemons(host, parts, progress, signal)
       await startRecycler(host)

@@ -2,8 +2,9 @@ import { mkdir, readFile } from 'node:fs/promises'
 import { request } from 'node:https'
 import { join } from 'node:path'
 import type { Binaries } from '../binaries/build.ts'
+import { killGroup } from '../cgroup.ts'
 import { ensureDaemon, entryTo, logOf } from '../inside.ts'
-import { runningProcess } from '../state.ts'
+import { forgetProcess, runningProcess } from '../state.ts'
 import { addressOf, rangesOf, type SiteName, stateOf } from '../topology.ts'
 import { until } from '../until.ts'
 import { pkiOf } from './pki.ts'
@@ -36,7 +37,11 @@ export async function answerUnavailable(site: SiteName): Promise<void> {
   ])
 }
 
-export const isUnavailable = (site: SiteName): boolean => runningProcess(site, UNAVAILABLE) !== undefined
+/** Ends what stands in for the API server, and whatever else runs there, so that the site can start. */
+export async function endUnavailable(site: SiteName): Promise<void> {
+  if (runningProcess(site, UNAVAILABLE) !== undefined) await killGroup(site)
+  forgetProcess(site, UNAVAILABLE)
+}
 
 async function isReady(site: SiteName, signal: AbortSignal): Promise<boolean> {
   const [ca, cert, key] = await Promise.all(['ca.crt', 'admin.crt', 'admin.key'].map((file) => readFile(pkiOf(site, file))))
