@@ -1,6 +1,5 @@
 import type { KubernetesClient, PodReference } from '../../clients/kubernetes-client.ts'
 import { minutes, seconds } from '../../duration.ts'
-
 import type { Behaviour, DriverContext, Progress } from '../../planning/driver.ts'
 import type { Intent, PlannedStep } from '../../planning/plan.ts'
 import type { SiteName } from '../../stack/stack.ts'
@@ -67,7 +66,7 @@ export const remember: Behaviour<HelmReleaseSpec> = {
 export const identity: Behaviour<HelmReleaseSpec> = {
   async done(run): Promise<Progress> {
     const before = run.proofOf(String(run.step.parameters.remembered)) as unknown as InstanceIdentity | null
-    const now = await readIdentity(run.component, siteOf(run), run.context)
+    const [now, canary] = await Promise.all([readIdentity(run.component, siteOf(run), run.context), canaryOf(run)])
     const wrong = identityProblem(before, now)
     if (wrong !== null)
       return {
@@ -76,7 +75,6 @@ export const identity: Behaviour<HelmReleaseSpec> = {
         why: wrong,
         next: 'Keep the traffic closed and look at the database of the new site.',
       }
-    const canary = await canaryOf(run)
     if (canary.outcome === 'wrong')
       return {
         is: 'failed',
