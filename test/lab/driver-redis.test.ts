@@ -247,6 +247,8 @@ describe('Redis on two real sites', () => {
 
   test('the way back works as well, a second time over the same volume', async () => {
     await cli(B, 'SET', 'written-on-b', 'yes')
+    const expired = deadlineAfter(30_000).signal
+    while ((await cli(B, 'DBSIZE')) !== '202') await systemClock.sleep(200, expired)
     await perform(stepOf(back, 'dump', B))
     await perform(stepOf(back, 'restore', A))
     expect(await cli(A, 'GET', 'written-on-b')).toBe('yes')

@@ -57,7 +57,7 @@ export function accessOf(component: Cache, stack: Stack): AccessRule[] {
       rule('mover', [''], ['secrets'], ['create'], 'to ask the new site to load a dump'),
       rule('mover', [''], ['secrets'], ['get', 'patch'], 'to ask the new site to load a dump', [restoreRequest(component)]),
       rule('mover', [''], ['pods'], ['delete'], 'to start it again with the dump', [podOf(component)]),
-      rule('mover', [''], ['pods/exec'], ['create', 'get'], 'to count its keys'),
+      rule('mover', [''], ['pods/exec'], ['create', 'get'], 'to dump, load and count what it holds'),
       rule('restore-tester', [''], ['secrets'], ['get'], "to use the passive site's own password", [password.secret]),
     ]
   })

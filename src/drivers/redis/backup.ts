@@ -2,16 +2,16 @@ import type { KubernetesObject } from '../../clients/kubernetes-client.ts'
 import { conditionOf } from '../../clients/kubernetes-conditions.ts'
 import { minutes, seconds } from '../../duration.ts'
 import type { JsonObject } from '../../json.ts'
-import type { Behaviour, Progress, StepRun } from '../../planning/driver.ts'
+import type { Behaviour, Progress } from '../../planning/driver.ts'
 import type { Phase, PlannedStep } from '../../planning/plan.ts'
 import type { SiteName } from '../../stack/stack.ts'
 import { ownedBy } from '../declared-objects.ts'
 import { readDump } from './catalogue.ts'
+import { dumpInPlace, storedInPlace } from './in-place.ts'
 import { backupFolder, backupJob, type Cache, type RedisSpec } from './spec.ts'
+import { kubernetesOf, type Run, siteOf } from './where.ts'
 
-type Run = StepRun<RedisSpec>
-
-/** A dump now, by the same job that takes the hourly ones. */
+/** A dump now: in the pod of the server, or by the same job that takes the hourly ones. */
 export function dumpStep(component: Cache, site: SiteName, phase: Phase, title: string): PlannedStep {
   return {
     id: `${component.name}.dump@${site}`,
@@ -22,7 +22,7 @@ export function dumpStep(component: Cache, site: SiteName, phase: Phase, title: 
     needs: [],
     irreversible: false,
     deadline: minutes(30),
-    expected: seconds(5),
+    expected: seconds(2),
     title,
     parameters: { job: backupJob(component) },
   }
@@ -31,10 +31,10 @@ export function dumpStep(component: Cache, site: SiteName, phase: Phase, title: 
 export const dump: Behaviour<RedisSpec> = {
   async done(run) {
     const job = await kubernetesOf(run).get(jobRef(run), { signal: run.signal })
-    if (job === null) return { is: 'pending', waitingFor: 'the dump to begin' }
-    // Its pod says which dump is its own (clocks of site and runner need not agree), and that it ended, a second before the job does.
-    const id = await dumpOfJob(run)
-    const ended = id === null ? await jobProgress(run, job) : null
+    // Whoever took it says which dump is its own (clocks of site and runner need not agree); the job's pod says it a second before the job ends.
+    const id = job === null ? await storedInPlace(run) : await dumpOfJob(run)
+    if (id === null && job === null) return { is: 'pending', waitingFor: 'the dump to begin' }
+    const ended = id === null && job !== null ? await jobProgress(run, job) : null
     if (ended !== null) return ended
     const store = await run.context.objectStore(run.component.spec.backup.store, siteOf(run)).open('read')
     const found = id === null ? null : await readDump(store, `${backupFolder(run.component)}${id}`, run.signal)
@@ -42,13 +42,16 @@ export const dump: Behaviour<RedisSpec> = {
       ? {
           is: 'failed',
           code: 'dump-missing',
-          why: 'the backup job ended well and left no dump in the object store',
-          next: `kubectl -n ${run.component.spec.namespace} logs job/${jobName(run)} --all-containers`,
+          why: `${job === null ? 'the pod of the server' : 'the backup job'} ended well and left no dump in the object store`,
+          next:
+            job === null
+              ? 'Look at the object store: somebody has removed it.'
+              : `kubectl -n ${run.component.spec.namespace} logs job/${jobName(run)} --all-containers`,
         }
       : { is: 'done', proof: { ...found } as unknown as JsonObject }
   },
   async apply(run) {
-    if ((await kubernetesOf(run).get(jobRef(run), { signal: run.signal })) !== null) return
+    if ((await kubernetesOf(run).get(jobRef(run), { signal: run.signal })) !== null || (await dumpInPlace(run))) return
     const { namespace } = run.component.spec
     const cron = await kubernetesOf(run).get(
       { apiVersion: 'batch/v1', kind: 'CronJob', plural: 'cronjobs', namespace, name: backupJob(run.component) },
@@ -119,8 +122,3 @@ const jobRef = (run: Run) => ({
   namespace: run.component.spec.namespace,
   name: jobName(run),
 })
-export function siteOf(run: Run): SiteName {
-  if (run.step.site === null) throw new Error(`${run.step.id} names no site`)
-  return run.step.site
-}
-export const kubernetesOf = (run: Run) => run.context.kubernetes(siteOf(run))

@@ -17,13 +17,20 @@ export async function deployCache(
   const { location } = context.objectStore(component.spec.backup.store, site)
   const common = { site, deadline: minutes(10), kubernetes }
   const server = `${component.name}.server@${site}`
+  const keysOfStore = async () => ({
+    id: await context.credential(location.credentials.accessKeyId, site),
+    secret: await context.credential(location.credentials.secretAccessKey, site),
+  })
   return [
     objectsUnit({
       ...common,
       id: server,
       needs: [],
       title: `${component.spec.name}: StatefulSet and Service`,
-      declare: async () => serverManifests(component, context.stack),
+      declare: async () => [
+        storeSecretManifest(component, context.stack, await keysOfStore()),
+        ...serverManifests(component, context.stack, site, location),
+      ],
       ready: (signal) => serverIsReady(component, site, context, signal),
     }),
     objectsUnit({
@@ -31,16 +38,7 @@ export async function deployCache(
       id: `${component.name}.backup@${site}`,
       needs: [server],
       title: `${component.spec.name}: scheduled dumps${deployment.roleOf(site) === 'passive' ? ', suspended while it is passive' : ''}`,
-      async declare() {
-        const keys = {
-          id: await context.credential(location.credentials.accessKeyId, site),
-          secret: await context.credential(location.credentials.secretAccessKey, site),
-        }
-        return [
-          storeSecretManifest(component, context.stack, keys),
-          backupManifest(component, context.stack, site, location, deployment.roleOf(site) === 'passive'),
-        ]
-      },
+      declare: async () => [backupManifest(component, context.stack, site, location, deployment.roleOf(site) === 'passive')],
     }),
   ]
 }

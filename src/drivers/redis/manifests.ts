@@ -3,7 +3,7 @@ import { hours, parseDuration } from '../../duration.ts'
 import type { JsonObject } from '../../json.ts'
 import type { SiteName, Stack } from '../../stack/stack.ts'
 import { type DeclaredObject, ownedBy } from '../declared-objects.ts'
-import { DUMP, FETCH, LOAD, SERVE, UPLOAD } from './scripts.ts'
+import { DUMP, FETCH, IDLE, LOAD, SERVE, UPLOAD } from './scripts.ts'
 import { backupFolder, backupJob, type Cache, podOf, restoreRequest, storeSecret } from './spec.ts'
 
 const shell = (script: string): string[] => ['sh', '-c', script]
@@ -21,12 +21,13 @@ export const oneUser: JsonObject = {
 }
 
 /** StatefulSet and Service of one site. The restore request is optional: without it Redis starts with what it has. */
-export function serverManifests(component: Cache, stack: Stack): DeclaredObject[] {
+export function serverManifests(component: Cache, stack: Stack, site: SiteName, location: ObjectStoreLocation): DeclaredObject[] {
   const { name, namespace, image } = component.spec
   const labels = ownedBy(stack.name, component.name)
   const selector = { 'app.kubernetes.io/name': name, 'standby.dev/component': component.name }
   const data = { name: 'data', mountPath: '/data' }
   const request = { name: 'request', mountPath: '/request' }
+  const work = { name: 'work', mountPath: '/work' }
   return [
     {
       plural: 'services',
@@ -68,17 +69,23 @@ export function serverManifests(component: Cache, stack: Stack): DeclaredObject[
                   image,
                   ...pull,
                   command: shell(SERVE),
-                  env: [
-                    { name: 'REDIS_PASSWORD', valueFrom: passwordOf(component) },
-                    { name: 'REDISCLI_AUTH', valueFrom: passwordOf(component) },
-                  ],
+                  env: [{ name: 'REDIS_PASSWORD', valueFrom: passwordOf(component) }, ...dumping(component, site, '127.0.0.1')],
                   ports: [{ name: 'redis', containerPort: 6379, protocol: 'TCP' }],
                   readinessProbe: { exec: { command: shell('[ "$(redis-cli ping)" = PONG ]') }, periodSeconds: 1, timeoutSeconds: 2 },
-                  volumeMounts: [data, { name: 'run', mountPath: '/run/redis' }],
+                  volumeMounts: [data, { name: 'run', mountPath: '/run/redis' }, work],
+                },
+                {
+                  name: TRANSFER,
+                  image: component.spec.backup.images.upload,
+                  ...pull,
+                  command: shell(IDLE),
+                  env: storing(component, location),
+                  volumeMounts: [data, work],
                 },
               ],
               volumes: [
                 { name: 'run', emptyDir: { medium: 'Memory' } },
+                { name: 'work', emptyDir: {} },
                 { name: 'request', secret: { secretName: restoreRequest(component), optional: true } },
               ],
             },
@@ -145,8 +152,6 @@ export function backupManifest(
 function jobSpec(component: Cache, site: SiteName, location: ObjectStoreLocation): JsonObject {
   const { backup, name } = component.spec
   const work = { name: 'work', mountPath: '/work' }
-  const keys = (key: string): JsonObject => ({ secretKeyRef: { name: storeSecret(component), key } })
-  const retention = parseDuration(backup.retention ?? '7d') ?? hours(168)
   return {
     backoffLimit: 2,
     activeDeadlineSeconds: 1800,
@@ -163,11 +168,7 @@ function jobSpec(component: Cache, site: SiteName, location: ObjectStoreLocation
             image: backup.images.dump,
             ...pull,
             command: shell(DUMP),
-            env: [
-              { name: 'REDIS_HOST', value: name },
-              { name: 'SITE', value: site },
-              { name: 'REDISCLI_AUTH', valueFrom: passwordOf(component) },
-            ],
+            env: dumping(component, site, name),
             volumeMounts: [work],
           },
         ],
@@ -177,14 +178,7 @@ function jobSpec(component: Cache, site: SiteName, location: ObjectStoreLocation
             image: backup.images.upload,
             ...pull,
             command: shell(UPLOAD),
-            env: [
-              { name: 'ACCESS_KEY_ID', valueFrom: keys('ACCESS_KEY_ID') },
-              { name: 'SECRET_ACCESS_KEY', valueFrom: keys('SECRET_ACCESS_KEY') },
-              { name: 'REGION', value: location.region },
-              { name: 'BUCKET_URL', value: `${location.endpoint.replace(/\/$/, '')}/${location.bucket}` },
-              { name: 'PREFIX', value: `${location.prefix}${backupFolder(component)}` },
-              { name: 'RETENTION_SECONDS', value: String(Math.floor(retention / 1000)) },
-            ],
+            env: storing(component, location),
             volumeMounts: [work],
           },
         ],
@@ -194,4 +188,27 @@ function jobSpec(component: Cache, site: SiteName, location: ObjectStoreLocation
   }
 }
 
+/** What DUMP is told. */
+const dumping = (component: Cache, site: SiteName, host: string): JsonObject[] => [
+  { name: 'REDIS_HOST', value: host },
+  { name: 'SITE', value: site },
+  { name: 'REDISCLI_AUTH', valueFrom: passwordOf(component) },
+]
+
+/** What UPLOAD is told. */
+function storing(component: Cache, location: ObjectStoreLocation): JsonObject[] {
+  const keys = (key: string): JsonObject => ({ secretKeyRef: { name: storeSecret(component), key } })
+  const retention = parseDuration(component.spec.backup.retention ?? '7d') ?? hours(168)
+  return [
+    { name: 'ACCESS_KEY_ID', valueFrom: keys('ACCESS_KEY_ID') },
+    { name: 'SECRET_ACCESS_KEY', valueFrom: keys('SECRET_ACCESS_KEY') },
+    { name: 'REGION', value: location.region },
+    { name: 'BUCKET_URL', value: `${location.endpoint.replace(/\/$/, '')}/${location.bucket}` },
+    { name: 'PREFIX', value: `${location.prefix}${backupFolder(component)}` },
+    { name: 'RETENTION_SECONDS', value: String(Math.floor(retention / 1000)) },
+  ]
+}
+
+/** The container beside the server, which brings dumps to the object store and fetches them. */
+export const TRANSFER = 'transfer'
 export const podReference = (component: Cache) => ({ namespace: component.spec.namespace, name: podOf(component), container: 'redis' })

@@ -109,7 +109,7 @@ function restoreStep(
     needs: [],
     irreversible: false,
     deadline: minutes(20),
-    expected: seconds(6),
+    expected: seconds(3),
     ...step,
   }
 }

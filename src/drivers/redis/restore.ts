@@ -1,16 +1,15 @@
 import type { KubernetesObject } from '../../clients/kubernetes-client.ts'
 import { isReady } from '../../clients/kubernetes-conditions.ts'
 import { minutes } from '../../duration.ts'
-import type { Behaviour, Progress, RestsOn, StepRun } from '../../planning/driver.ts'
+import type { Behaviour, Progress, RestsOn } from '../../planning/driver.ts'
 import { asSeen, onlyAsSeen, touchObject } from '../compare-and-set.ts'
 import { ownedBy } from '../declared-objects.ts'
-import { kubernetesOf, siteOf } from './backup.ts'
+import { knowsTheShortWay, loadInPlace, type RestoreRequest } from './in-place.ts'
 import { podReference } from './manifests.ts'
 import type { DumpReference } from './move.ts'
 import { askServer } from './server.ts'
 import { backupJob, type RedisSpec, restoreRequest } from './spec.ts'
-
-type Run = StepRun<RedisSpec>
+import { kubernetesOf, type Run, siteOf } from './where.ts'
 
 export const restore: Behaviour<RedisSpec> = {
   async done(run) {
@@ -20,8 +19,8 @@ export const restore: Behaviour<RedisSpec> = {
       [podRef(run), requestRef(run)].map((ref) => kubernetesOf(run).get(ref, { signal: run.signal })),
     )
     const restsOn: RestsOn = { ...asSeen(request ?? null), pod: pod?.metadata.uid ?? null, asked: isAsked(run, request ?? null) }
-    const pending = (waitingFor: string, due = restsOn.asked === false): Progress =>
-      due ? { is: 'pending', waitingFor, restsOn } : { is: 'pending', waitingFor }
+    const pending = (waitingFor: string): Progress =>
+      restsOn.asked === false ? { is: 'pending', waitingFor, restsOn } : { is: 'pending', waitingFor }
     if (pod === null || pod === undefined || pod.metadata.deletionTimestamp !== undefined) return pending(`${name} to start again`)
     const broken = initFailure(pod)
     if (broken !== null)
@@ -33,7 +32,11 @@ export const restore: Behaviour<RedisSpec> = {
       }
     if (!isReady(pod)) return pending(`${name} to load the dump`)
     const facts = await askServer(kubernetesOf(run), podReference(run.component), run.signal)
-    if (facts.restored !== requestId(run)) return pending(`${name} to take up the request ${requestId(run)}`, true)
+    if (facts.restored !== requestId(run)) {
+      const waitingFor = `${name} to take up the request ${requestId(run)}`
+      return { is: 'pending', waitingFor, restsOn: { ...restsOn, loaded: knowsTheShortWay(pod) ? facts.restored : null } }
+    }
+    if (facts.loading) return pending(`${name} to load the dump`)
     // A dump beside append-only persistence is ignored without a word: only the count tells.
     const least = dump === null || facts.fallback !== '' ? 0 : dump.keys - dump.expired
     if (facts.keys + facts.expired < least)
@@ -57,9 +60,12 @@ export const restore: Behaviour<RedisSpec> = {
     }
   },
   async apply(run) {
-    if (run.restsOn?.asked !== true) await ask(run)
-    // Only a starting Redis reads a dump (a running one can not: redis #10641). This very pod: the next one has the request already.
-    const uid = run.restsOn?.pod
+    const request = await requestOf(run)
+    // Also where the pod need not start again: should it, on another node, it must not find an older request.
+    if (run.restsOn?.asked !== true) await ask(run, request)
+    const { loaded, pod: uid } = run.restsOn ?? {}
+    if (typeof loaded === 'string' && (await loadInPlace(run, loaded, request))) return
+    // This very pod: the next one has the request already.
     if (typeof uid === 'string') await kubernetesOf(run).remove(podRef(run), { uid, signal: run.signal })
   },
   changes: (run) => kubernetesOf(run).watch(podRef(run), run.signal),
@@ -67,8 +73,7 @@ export const restore: Behaviour<RedisSpec> = {
   touch: (run) => touchObject(kubernetesOf(run), requestRef(run), run.signal),
 }
 
-/** Puts the request where the next start finds it, if nobody has changed it since it was seen. */
-async function ask(run: Run): Promise<void> {
+async function requestOf(run: Run): Promise<RestoreRequest> {
   const dump = dumpOf(run)
   const source = run.context.stack.sites.find((site) => site.name === run.step.parameters.source)?.name ?? siteOf(run)
   const url =
@@ -78,7 +83,11 @@ async function ask(run: Run): Promise<void> {
           `${dump.name}.rdb`,
           minutes(60),
         )
-  const request = { id: requestId(run), url, sha256: dump?.sha256 ?? '', otherwise: plannedDump(run) === null ? '' : 'empty' }
+  return { id: requestId(run), url, sha256: dump?.sha256 ?? '', otherwise: plannedDump(run) === null ? '' : 'empty' }
+}
+
+/** Puts the request where the next start finds it, if nobody has changed it since it was seen. */
+async function ask(run: Run, request: RestoreRequest): Promise<void> {
   const data = Object.fromEntries(Object.entries(request).map(([key, value]) => [key, Buffer.from(value).toString('base64')]))
   const ref = requestRef(run)
   const labels = ownedBy(run.context.stack.name, run.component.name)

@@ -18,7 +18,26 @@ check() {
 }
 `
 
-/** Redis with append-only persistence. The password is written to memory, never to an argument or to the volume. */
+/** Puts what LOAD has made ready in the place of what was there, which is kept aside. A crash in the middle is done again. */
+const SWAP = `
+cd "$DATA"
+if [ -f .standby-ready ]; then
+  if [ -d .standby-new ]; then
+    if [ -d appendonlydir ]; then rm -rf before-restore; mv appendonlydir before-restore; fi
+    rm -f dump.rdb
+    mv .standby-new appendonlydir
+  fi
+  cp .standby-ready .standby-restored.new
+  sync
+  mv .standby-restored.new .standby-restored
+  rm -f .standby-ready
+fi
+`
+
+/**
+ * Redis with append-only persistence. The password is written to memory, never to an argument or to the volume. Only a starting Redis reads
+ * a dump (redis #10641): one that ends while a dump is ready is started again with it, in its container, for a pod takes seconds.
+ */
 export const SERVE = `${PLACES}
 set -eu
 umask 077
@@ -34,7 +53,18 @@ maxmemory-policy noeviction
 repl-diskless-sync-delay 0
 requirepass "$quoted"
 END
-exec redis-server "$RUN/redis.conf"
+ending= server=
+trap 'ending=yes; [ -z "$server" ] || kill -TERM "$server" 2>/dev/null || :' TERM INT
+while :; do${SWAP}
+  [ -z "$ending" ] || exit 0
+  redis-server "$RUN/redis.conf" &
+  server=$!
+  code=0
+  wait "$server" || code=$?
+  # A signal ends the wait, and not yet the server.
+  while kill -0 "$server" 2>/dev/null; do code=0; wait "$server" || code=$?; done
+  [ -z "$ending" ] && [ -f "$DATA/.standby-ready" ] || exit "$code"
+done
 `
 
 /** First half of a dump: over the network, so that no volume is touched and Redis goes on serving. */
@@ -52,11 +82,8 @@ printf '{"schemaVersion":1,"takenAt":"%s","site":"%s","keys":%s,"expired":%s,"by
 printf '%s' "$id" > "$WORK/id"
 `
 
-/**
- * Second half: the dump under a key that no other dump has, then its description, whose presence means "complete";
- * then what is older than the retention goes, descriptions first, so that none is left without its dump.
- */
-export const UPLOAD = `${PLACES}
+/** Second half: the dump under a key that no other dump has, then its description, whose presence means "complete". */
+const STORE = `${PLACES}
 set -eu
 id=$(cat "$WORK/id")
 empty=e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855
@@ -73,6 +100,10 @@ store "$WORK/dump.rdb" "$id.rdb"
 store "$WORK/dump.json" "$id.json"
 echo "stored $PREFIX$id.rdb"
 printf '%s' "$id" > "$LAST_WORDS"
+`
+
+/** Of a scheduled dump: what is older than the retention goes as well, descriptions first, so that none is left without its dump. */
+export const UPLOAD = `${STORE}
 oldest=$(date -u -d "@$(($(date +%s) - RETENTION_SECONDS))" +%Y%m%d%H%M%S)
 folder=$(printf '%s' "$PREFIX" | sed 's,/,%2F,g')
 request --header "x-amz-content-sha256: $empty" "$BUCKET_URL?list-type=2&max-keys=1000&prefix=$folder" > "$WORK/list.xml" || { echo 'what is too old could not be listed' >&2; exit 0; }
@@ -98,19 +129,21 @@ set -eu
 if [ -f "$DATA/.standby-restored" ] && [ "$(cat "$DATA/.standby-restored")" = "$(cat "$REQUEST/id")" ]; then exit 0; fi
 rm -f "$DATA/.standby-dump.rdb" "$DATA/.standby-fallback"
 [ -s "$REQUEST/url" ] || exit 0
+part=$(mktemp "$DATA/.standby-part.XXXXXX")
 patience='--connect-timeout 10 --retry 3'
 if [ -s "$REQUEST/otherwise" ]; then patience='--connect-timeout 3 --retry 1'; fi
 # The address holds a signature: it is no argument either.
 printf 'url = "%s"\\n' "$(cat "$REQUEST/url")" \\
-  | curl --config - --silent --show-error --fail $patience --max-time 900 --output "$DATA/.standby-dump.rdb" && exit 0
+  | curl --config - --silent --show-error --fail $patience --max-time 900 --output "$part" && mv "$part" "$DATA/.standby-dump.rdb" && exit 0
 code=$?
+rm -f "$part"
 [ -s "$REQUEST/otherwise" ] || exit "$code"
 echo "the dump could not be fetched (curl ended with $code)" | tee "$DATA/.standby-fallback" >&2
 `
 
 /**
- * Checks the fetched dump and lays it out as the base of a new append-only set: beside append-only persistence a dump.rdb is
- * ignored without a word (redis 7.0 and newer). What was there before is kept aside. A crash in the middle is done again.
+ * Checks the fetched dump and makes it ready as the base of a new append-only set: beside append-only persistence a dump.rdb is
+ * ignored without a word (redis 7.0 and newer). What Redis has is not touched before SERVE takes the new set up.
  */
 export const LOAD = `${PLACES}${CHECK}
 set -eu
@@ -123,7 +156,7 @@ usable() {
   [ "$found" = "$(cat "$REQUEST/sha256")" ] || { echo "the dump has the checksum $found, not $(cat "$REQUEST/sha256")" >&2; return 1; }
   check .standby-dump.rdb .standby-check.txt
 }
-rm -rf .standby-new
+rm -rf .standby-ready .standby-new
 if [ -s "$REQUEST/url" ] && [ ! -s .standby-fallback ]; then
   if usable 2> .standby-why; then
     mkdir .standby-new
@@ -136,10 +169,92 @@ if [ -s "$REQUEST/url" ] && [ ! -s .standby-fallback ]; then
   fi
   rm -f .standby-check.txt .standby-why
 fi
-if [ -d appendonlydir ]; then rm -rf before-restore; mv appendonlydir before-restore; fi
-rm -f dump.rdb
-if [ -d .standby-new ]; then mv .standby-new appendonlydir; fi
-printf '%s' "$id" > .standby-restored.new
+# An empty set is a set too.
+mkdir -p .standby-new
+rm -f .standby-part.*
+printf '%s' "$id" > .standby-ready.new
 sync
-mv .standby-restored.new .standby-restored
+mv .standby-ready.new .standby-ready
+`
+
+/** Beside the server: it has curl, the object store's keys and nothing to do until it is told. */
+export const IDLE = `
+trap 'exit 0' TERM INT
+while :; do sleep 3600 & wait "$!"; done
+`
+
+/** The folder of one dump, `$1`. A second call waits for the first, and finds what it did. */
+const DUMP_FOLDER = `${PLACES}
+set -eu
+folder="$WORK/dump-$1"
+mkdir -p "$folder"
+exec 9> "$folder/lock"
+flock 9
+`
+
+/** DUMP in the pod of the server. */
+export const DUMP_IN_PLACE = `${DUMP_FOLDER}
+[ ! -s "$folder/id" ] || exit 0
+rm -f "$WORK"/dump-*/dump.rdb
+WORK=$folder
+${DUMP}`
+
+/** The same of UPLOAD, beside the server. What is too old waits for the next scheduled dump: users wait for this one. */
+export const STORE_IN_PLACE = `${DUMP_FOLDER}
+[ ! -s "$folder/stored" ] || exit 0
+WORK=$folder LAST_WORDS=$folder/stored
+${STORE}
+rm -f "$WORK/dump.rdb"
+`
+
+/** Says which dump STORE_IN_PLACE has stored. */
+export const STORED_IN_PLACE = `${PLACES}
+cat "$WORK/dump-$1/stored" 2>/dev/null || :
+`
+
+/** How a call ends that came too late: another dump was loaded since its caller looked. */
+export const TOO_LATE = 75
+
+/** A request by its lines on the standard input: the address in it holds a signature, and an argument is written to audit logs. */
+const ASKED = `${PLACES}
+set -eu
+umask 077
+REQUEST=$(mktemp -d "$WORK/request.XXXXXX")
+trap 'rm -rf "$REQUEST"' EXIT
+for field in seen id url sha256 otherwise; do
+  IFS= read -r value
+  printf '%s' "$value" > "$REQUEST/$field"
+done
+still_due() {
+  loaded=$(cat "$DATA/.standby-restored" 2>/dev/null || :)
+  [ "$loaded" != "$(cat "$REQUEST/id")" ] || exit 0
+  [ "$loaded" = "$(cat "$REQUEST/seen")" ] || { echo "another dump was loaded meanwhile: $loaded" >&2; exit ${TOO_LATE}; }
+}
+`
+
+/** FETCH beside the running server. */
+export const FETCH_IN_PLACE = `${ASKED}
+still_due
+${FETCH}`
+
+/** LOAD beside the running server, which then starts again with it. A second call waits for the first, and finds what it did. */
+export const LOAD_IN_PLACE = `${ASKED}
+exec 9> "$WORK/load.lock"
+flock 9
+still_due
+(${LOAD})
+redis-cli -p "$PORT" shutdown nosave now force > "$REQUEST/answer" 2>&1 || :
+within() {
+  tries=0
+  until "$@"; do
+    tries=$((tries + 1))
+    [ "$tries" -lt 100 ] || return 1
+    sleep 0.1
+  done
+}
+loaded() { [ "$(cat "$DATA/.standby-restored" 2>/dev/null)" = "$(cat "$REQUEST/id")" ]; }
+answers() { [ "$(redis-cli -p "$PORT" ping 2>/dev/null)" = PONG ]; }
+within loaded || { echo "Redis did not start again with the dump: $(cat "$REQUEST/answer")" >&2; exit 1; }
+# What it loads for longer, its caller waits for.
+within answers || :
 `

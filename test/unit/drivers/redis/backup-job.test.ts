@@ -132,8 +132,21 @@ test('a passive site takes no dumps, because its stale data would look newer tha
 })
 
 test('all containers that share the volume run as one user, whatever user their images would choose', () => {
-  const set = serverManifests(cache, toyStack).find((one) => one.object.kind === 'StatefulSet')
+  const set = serverManifests(cache, toyStack, 'dc-a' as SiteName, location).find((one) => one.object.kind === 'StatefulSet')
   expect(set?.object.spec).toMatchObject({
     template: { spec: { securityContext: { runAsUser: 999, runAsGroup: 999, fsGroup: 999, runAsNonRoot: true } } },
   })
+})
+
+test('the server has beside it what brings its dumps to the object store, told the same as the scheduled job', () => {
+  const set = serverManifests(cache, toyStack, 'dc-a' as SiteName, location).find((one) => one.object.kind === 'StatefulSet')
+  const { template } = (set?.object.spec ?? {}) as { readonly template: { readonly spec: { readonly containers: readonly Container[] } } }
+  const { containers } = template.spec
+  expect(containers.map(({ name, image }) => [name, image])).toEqual([
+    ['redis', cache.spec.image],
+    ['transfer', cache.spec.backup.images.upload],
+  ])
+  expect(containers[1]?.env).toEqual(upload.env)
+  expect(containers[0]?.env).not.toEqual(expect.arrayContaining([expect.objectContaining({ name: 'SECRET_ACCESS_KEY' })]))
+  for (const container of containers) expect(container.volumeMounts).toContainEqual({ name: 'work', mountPath: '/work' })
 })

@@ -20,10 +20,12 @@ interface Around {
   /** How the container that uploads ended, if it did. */
   readonly terminated?: { readonly exitCode: number; readonly message?: string }
   readonly stored?: boolean
+  /** What the pod of the server says of the dump of this run; `Error`: it can not say anything. */
+  readonly inPlace?: string | Error
 }
 
 /** A dump step on a site whose job, pod and object store are as told. */
-function around({ job, terminated, stored = true }: Around): StepRun<RedisSpec> {
+function around({ job, terminated, stored = true, inPlace = '' }: Around): StepRun<RedisSpec> {
   const pod = {
     metadata: { name: 'redis-backup-1' },
     status: { containerStatuses: [{ state: terminated === undefined ? {} : { terminated } }] },
@@ -32,6 +34,10 @@ function around({ job, terminated, stored = true }: Around): StepRun<RedisSpec> 
     get: async () => (job === null ? null : { metadata: { name: 'redis-backup' }, status: job }),
     list: async () => [pod] as unknown as KubernetesObject[],
     logs: async () => 'no space left',
+    exec: async () => {
+      if (typeof inPlace !== 'string') throw inPlace
+      return { code: 0, stdout: inPlace, stderr: '' }
+    },
   }
   const store = { get: async () => (stored ? { body: '{"keys":3}' } : null), head: async () => ({ bytes: 172 }) }
   return {
@@ -51,8 +57,13 @@ test('a dump is there when its pod says so: its job says it a second later, and 
   })
 })
 
+test('a dump that the pod of the server took is there without a job', async () => {
+  expect(await dump.done(around({ job: null, inPlace: '20261121T060001Z\n' }))).toMatchObject({ is: 'done', proof: { keys: 3 } })
+})
+
 test.each<[string, Around]>([
-  ['no job was made', { job: null }],
+  ['no job was made, and the pod of the server took none', { job: null }],
+  ['no job was made, and the pod of the server is from before it could', { job: null, inPlace: new Error('container not found') }],
   ['its pod is at work', { job: { active: 1 } }],
   ['one try failed, and the job tries again', { job: { active: 1, failed: 1 }, terminated: { exitCode: 1 } }],
 ])('a dump is waited for as long as %s', async (_, state) => {
@@ -62,6 +73,11 @@ test.each<[string, Around]>([
 test.each<[string, string, Around]>([
   ['dump-failed', 'the job gave up', { job: FAILED, terminated: { exitCode: 1 } }],
   ['dump-missing', 'the job ended well and nobody knows its dump', { job: { succeeded: 1 } }],
+  [
+    'dump-missing',
+    'what the pod of the server names is not in the object store',
+    { job: null, inPlace: '20261121T060001Z', stored: false },
+  ],
   ['dump-missing', 'what the pod names is not in the object store', { job: { succeeded: 1 }, terminated: ended, stored: false }],
 ])('%s: %s', async (code, _, state) => {
   expect(await dump.done(around(state))).toMatchObject({ is: 'failed', code })

@@ -1,106 +1,45 @@
-import { execFile } from 'node:child_process'
 import { createHash } from 'node:crypto'
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { existsSync, readFileSync, truncateSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, jest, test } from '@jest/globals'
 import { openObjectStore } from '../../../../src/clients/object-store.ts'
 import type { ObjectStoreClient } from '../../../../src/clients/object-store-client.ts'
 import { newestDump } from '../../../../src/drivers/redis/catalogue.ts'
-import { DUMP, FETCH, LOAD, SERVE, UPLOAD } from '../../../../src/drivers/redis/scripts.ts'
+import { DUMP, FETCH, LOAD } from '../../../../src/drivers/redis/scripts.ts'
 import { type ObjectStoreServer, startObjectStore } from '../../../support/object-store.ts'
-import { freePorts, type ServerProcess, startServer } from '../../../support/server-process.ts'
+import { type Ended, PASSWORD, type RedisPod, type RedisPods, redisPods, run, script } from '../../../support/redis-pods.ts'
 
 // Real servers, on machines that do other things too.
 jest.setTimeout(30_000)
 
-const PASSWORD = 'pa$$ "quoted" \\ back'
 const signal = new AbortController().signal
 let s3: ObjectStoreServer
-let home: string
-let servers: ServerProcess[]
+let pods: RedisPods
 beforeAll(async () => {
   s3 = await startObjectStore()
 }, 60_000)
 afterAll(() => s3.stop())
 beforeEach(() => {
-  home = mkdtempSync(join(tmpdir(), 'standby-redis-'))
-  servers = []
+  pods = redisPods(s3)
 })
-afterEach(async () => {
-  await Promise.all(servers.map((server) => server.stop()))
-  rmSync(home, { recursive: true, force: true })
-})
+afterEach(() => pods.stop())
 
-interface Ended {
-  readonly code: number
-  readonly stdout: string
-  readonly stderr: string
-}
-const run = (command: string, args: readonly string[], env: Record<string, string> = {}): Promise<Ended> =>
-  new Promise((resolve) =>
-    execFile(command, args, { env: { ...process.env, ...env }, timeout: 20_000 }, (error, stdout, stderr) =>
-      resolve({ code: error === null ? 0 : Number(error.code ?? 1), stdout, stderr }),
-    ),
-  )
-const script = (text: string, env: Record<string, string>): Promise<Ended> => run('sh', ['-c', text], env)
+const serve = (name: string): Promise<RedisPod> => pods.serve(name)
+const folder = (...parts: string[]): string => pods.folder(...parts)
+const upload = (work: string, prefix: string, more?: Record<string, string>): Promise<Ended> => pods.upload(work, prefix, more)
+const store = (): ObjectStoreClient => openObjectStore(s3.access())
+const sha256 = (path: string): string => createHash('sha256').update(readFileSync(path)).digest('hex')
 
-interface Redis {
-  readonly port: number
-  readonly data: string
-  cli(...args: string[]): Promise<string>
-  stop(): Promise<void>
-}
-
-/** Redis as the pod starts it, on a folder of its own. */
-async function serve(name: string): Promise<Redis> {
-  const data = folder(name, 'data')
-  const [port = 0] = await freePorts(1)
-  const cli = async (...args: string[]): Promise<string> =>
-    (await run('redis-cli', ['-p', String(port), ...args], { REDISCLI_AUTH: PASSWORD })).stdout.trim()
-  const server = await startServer('sh', ['-c', SERVE], {
-    env: { DATA: data, RUN: folder(name, 'run'), PORT: String(port), REDIS_PASSWORD: PASSWORD },
-    answers: async () => (await cli('PING')) === 'PONG',
-  })
-  servers.push(server)
-  const stop = async (): Promise<void> => {
-    servers = servers.filter((one) => one !== server)
-    await server.stop()
-  }
-  return { port, data, cli, stop }
-}
-const folder = (...parts: string[]): string => {
-  const path = join(home, ...parts)
-  mkdirSync(path, { recursive: true })
-  return path
-}
-
-async function dumpOf(redis: Redis): Promise<string> {
+async function dumpOf(redis: RedisPod): Promise<string> {
   const work = folder('work')
-  const ended = await script(DUMP, { WORK: work, REDIS_HOST: '127.0.0.1', PORT: String(redis.port), SITE: 'dc-a', REDISCLI_AUTH: PASSWORD })
-  expect(ended).toMatchObject({ code: 0 })
+  expect(await script(DUMP, { ...redis.env, WORK: work })).toMatchObject({ code: 0 })
   return work
 }
-const upload = (work: string, prefix: string, more: Record<string, string> = {}): Promise<Ended> =>
-  script(UPLOAD, {
-    WORK: work,
-    ACCESS_KEY_ID: 'root',
-    SECRET_ACCESS_KEY: 'root-secret',
-    REGION: 'us-east-1',
-    BUCKET_URL: `${s3.endpoint}/bucket`,
-    PREFIX: prefix,
-    RETENTION_SECONDS: '604800',
-    LAST_WORDS: join(work, 'last-words'),
-    ...more,
-  })
-const store = (): ObjectStoreClient => openObjectStore(s3.access())
-
 async function request(name: string, id: string, url: string, sha256: string): Promise<{ REQUEST: string; DATA: string }> {
   const place = folder(name, 'request')
   for (const [key, value] of Object.entries({ id, url, sha256 })) writeFileSync(join(place, key), value)
   return { REQUEST: place, DATA: folder(name, 'data') }
 }
-const sha256 = (path: string): string => createHash('sha256').update(readFileSync(path)).digest('hex')
 
 describe('a dump of Redis', () => {
   test('is whole, described and found again as the newest, with the key count of the server', async () => {
@@ -164,8 +103,8 @@ describe('a restore into Redis with append-only persistence', () => {
     await redis.cli('MSET', ...Array.from({ length: keys }, (_, n) => [`key-${n}`, String(n)]).flat())
     const work = await dumpOf(redis)
     await redis.stop()
-    await upload(work, `${home.split('/').at(-1)}/`)
-    const found = await newestDump(store(), `${home.split('/').at(-1)}/`, signal)
+    await upload(work, `${pods.id}/`)
+    const found = await newestDump(store(), `${pods.id}/`, signal)
     return { path: join(work, 'dump.rdb'), url: await store().presignedGet(`${found?.name}.rdb`, 60_000) }
   }
   const start = async (env: { REQUEST: string; DATA: string }): Promise<Ended[]> => [await script(FETCH, env), await script(LOAD, env)]
@@ -203,7 +142,7 @@ describe('a restore into Redis with append-only persistence', () => {
     const redis = await serve('target')
     await redis.cli('SET', 'mine', '1')
     await redis.stop()
-    const env = { REQUEST: join(home, 'nothing'), DATA: redis.data }
+    const env = { REQUEST: join(folder(), 'nothing'), DATA: redis.data }
     expect((await start(env)).map((ended) => ended.code)).toEqual([0, 0])
     expect(await (await serve('target')).cli('DBSIZE')).toBe('1')
   })
@@ -247,7 +186,7 @@ describe('a restore into Redis with append-only persistence', () => {
     writeFileSync(join(cut.DATA, '.standby-dump.rdb'), readFileSync(dump.path))
     expect(await script(LOAD, cut)).toMatchObject({ code: 0 })
     expect(readFileSync(join(cut.DATA, '.standby-fallback'), 'utf8')).toContain('the dump has the checksum')
-    expect(readFileSync(join(cut.DATA, '.standby-restored'), 'utf8')).toBe('run-1')
+    expect(readFileSync(join(cut.DATA, '.standby-ready'), 'utf8')).toBe('run-1')
     const gone = await request('target', 'run-2', 'http://127.0.0.1:1/gone', sha256(dump.path))
     expect((await start(gone)).map((ended) => ended.code)).toEqual([0, 0])
     expect(readFileSync(join(gone.DATA, '.standby-fallback'), 'utf8')).toContain('could not be fetched (curl ended with 7)')

@@ -1,0 +1,85 @@
+import type { KubernetesObject, PodReference } from '../../clients/kubernetes-client.ts'
+import { type Milliseconds, minutes } from '../../duration.ts'
+import { asStandbyError, siteError } from '../../errors.ts'
+import { isPassing } from '../../execution/passing.ts'
+import { podReference, TRANSFER } from './manifests.ts'
+import { DUMP_IN_PLACE, FETCH_IN_PLACE, LOAD_IN_PLACE, STORE_IN_PLACE, STORED_IN_PLACE, TOO_LATE } from './scripts.ts'
+import { kubernetesOf, type Run } from './where.ts'
+
+/*
+ * The short way, in the running pod of the server: a dump and its load take a second there, while users wait. The long way, in a pod of its own,
+ * takes several, and is the one that always works: whatever is amiss here, false is returned, and the caller takes that one.
+ */
+
+/** What takes longer has time for a pod of its own, which no lost connection ends. */
+const SHORT: Milliseconds = minutes(1)
+
+/** What a restore asks for, beside what the server has loaded when it was looked at. */
+export interface RestoreRequest {
+  readonly id: string
+  readonly url: string
+  readonly sha256: string
+  readonly otherwise: string
+}
+
+/** Whether the dump of this run is stored now. */
+export const dumpInPlace = (run: Run): Promise<boolean> =>
+  inPlace(run, [
+    { container: 'redis', argv: shell(DUMP_IN_PLACE, keyOf(run)) },
+    { container: TRANSFER, argv: shell(STORE_IN_PLACE, keyOf(run)) },
+  ])
+
+/** The id of the dump of this run, if it was taken the short way. */
+export async function storedInPlace(run: Run): Promise<string | null> {
+  try {
+    const answer = await kubernetesOf(run).exec(container(run, TRANSFER), shell(STORED_IN_PLACE, keyOf(run)), { signal: run.signal })
+    return answer.stdout.trim() || null
+  } catch (error) {
+    if (run.signal.aborted || isPassing(asStandbyError(error).code)) throw error
+    return null
+  }
+}
+
+/**
+ * Whether the server has started again with what is asked for. Holds for what it had loaded when it was seen, and for nothing that was loaded
+ * later: then `kubernetes-conflict` is thrown.
+ */
+export function loadInPlace(run: Run, seen: string, request: RestoreRequest): Promise<boolean> {
+  const stdin = [seen, request.id, request.url, request.sha256, request.otherwise].map((line) => `${line}\n`).join('')
+  return inPlace(run, [
+    { container: TRANSFER, argv: shell(FETCH_IN_PLACE), stdin },
+    { container: 'redis', argv: shell(LOAD_IN_PLACE), stdin },
+  ])
+}
+
+/** Whether the pod was deployed with what the short way needs. */
+export const knowsTheShortWay = (pod: KubernetesObject): boolean =>
+  (pod.spec as { readonly containers?: readonly { readonly name: string }[] } | undefined)?.containers?.some(
+    ({ name }) => name === TRANSFER,
+  ) ?? false
+
+interface Call {
+  readonly container: string
+  readonly argv: readonly string[]
+  readonly stdin?: string
+}
+
+async function inPlace(run: Run, calls: readonly Call[]): Promise<boolean> {
+  try {
+    for (const { container: name, argv, stdin } of calls) {
+      const input = stdin === undefined ? {} : { stdin }
+      const ended = await kubernetesOf(run).exec(container(run, name), argv, { ...input, deadline: SHORT, signal: run.signal })
+      if (ended.code === TOO_LATE) throw siteError('kubernetes-conflict', `${run.step.id}: ${ended.stderr.trim()}`)
+      if (ended.code !== 0) throw new Error(`${name}: ${ended.stderr.trim()}`)
+    }
+    return true
+  } catch (error) {
+    if (run.signal.aborted || asStandbyError(error).code === 'kubernetes-conflict') throw error
+    run.context.log.debug(`${run.step.id}: not in the running pod (${asStandbyError(error).message})`)
+    return false
+  }
+}
+
+const shell = (script: string, ...argv: readonly string[]): string[] => ['sh', '-c', script, 'sh', ...argv]
+const keyOf = (run: Run): string => run.begunAt.replaceAll(/\D/g, '')
+const container = (run: Run, name: string): PodReference => ({ ...podReference(run.component), container: name })
