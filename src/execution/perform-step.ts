@@ -82,7 +82,13 @@ export function stepPerformer(behaviour: Behaviour, run: StepRun, around: Perfor
     async wait() {
       watching ??= watchFor(behaviour, run)
       const after: StepRun = { ...run, applied: behaviour.apply !== undefined }
-      return settle(() => waitAsSeen(after), watching === null ? settling : { ...settling, changed: watching.changed })
+      const remind = remindingOf(behaviour, run, around)
+      const ask = async (): Promise<Progress> => {
+        const now = await waitAsSeen(after)
+        if (now.is === 'pending') await remind()
+        return now
+      }
+      return settle(ask, watching === null ? settling : { ...settling, changed: watching.changed })
     },
     async takeBack() {
       if (behaviour.undo === undefined) return
@@ -100,6 +106,18 @@ export function stepPerformer(behaviour: Behaviour, run: StepRun, around: Perfor
       await settle(takeBackAsSeen, settling)
     },
     close: () => watching?.stop(),
+  }
+}
+
+/** Says the reminder when it is time for one, counted from now. */
+function remindingOf({ reminder }: Behaviour, run: StepRun, { clock, assertOurs }: Performing): () => Promise<void> {
+  let last = clock.now().getTime()
+  return async () => {
+    if (reminder === undefined || clock.now().getTime() - last < reminder.every) return
+    await assertOurs()
+    last = clock.now().getTime()
+    run.context.log.debug(`${run.step.id}: reminded`)
+    await reminder.remind(run)
   }
 }
 

@@ -225,6 +225,11 @@ export interface Behaviour<Spec = JsonObject> {
   apply?(run: StepRun<Spec>): Promise<void>
   /** Yields whenever `done` is worth asking again, so that waits end early; the engine asks now and then all the same. */
   changes?(run: StepRun<Spec>): AsyncIterable<unknown>
+  /**
+   * A word to whoever does the rest by itself, such as an operator, when it is not done after `every`, and again as often: harmless where
+   * it is under way. The lock is looked at before each.
+   */
+  readonly reminder?: { readonly every: Milliseconds; remind(run: StepRun<Spec>): Promise<void> }
   /** Takes the effect back, before the point of no return: idempotent, and harmless where the effect never happened. */
   undo?(run: StepRun<Spec>): Promise<void>
   /** Observes whether it is taken back, and what was before is true again. */

@@ -35,6 +35,11 @@ export const demote: Behaviour<CloudNativePgSpec> = {
   undo: takeBack,
   undone: takenBack,
   touch: touchCluster,
+  /**
+   * The operator looks at its cluster when an object changes, and PostgreSQL is none: where its last pass ended while PostgreSQL was still shutting
+   * down, the next one came 25 s later, when the kubelet had something to say (1.30, seen in the lab). Usually it is done after 2 s.
+   */
+  reminder: { every: seconds(4), remind: touchCluster },
 }
 
 /** Phase and Ready stay "healthy" during most of a demotion: only these fields are honest (measured). */

@@ -27,39 +27,27 @@ export function restartStep(component: Database, site: SiteName, promotion: Step
 export const restart: Behaviour<CloudNativePgSpec> = {
   async done(run) {
     const cluster = await clusterOfRun(run)
-    const instance = await instanceOf(run, cluster)
-    const settled = instance?.isPrimary === true && instance.pendingRestart !== true && (await podIsReady(run, cluster))
+    const [instance, ready] = await Promise.all([instanceOf(run, cluster), podIsReady(run, cluster)])
+    const settled = instance?.isPrimary === true && instance.pendingRestart !== true && ready
     const [row] = (settled ? await askSql(run, "SELECT pg_is_in_recovery(), current_setting('archive_mode');") : null) ?? []
     return row?.[0] === 'f' && row[1] === 'on'
       ? { is: 'done', proof: { writable: true, archiveMode: 'on' } }
       : { is: 'pending', waitingFor: `${cluster.metadata.name} to restart with archive_mode on` }
   },
+  changes: (run) => kubernetesOf(run).watch(clusterRef(namespaceOf(run), parameter(run.step, 'cluster')), run.signal),
   /**
    * The operator writes the setting before it promotes, and tells PostgreSQL of it afterwards, in the same pass. A pass that ends in between, because
    * the token's position was not reached yet or the lease not taken, forgets that: no restart comes, ever (instance_controller.go of 1.30, lines 206
-   * to 277; seen in the lab). Then PostgreSQL reads what is written, and the operator looks again. One that has not forgotten is left alone: a word
-   * in the middle of its restart costs a second.
+   * to 277; seen in the lab). Then PostgreSQL reads what is written, and the operator looks again. Usually the restart begins 1.5 s after the promotion,
+   * and takes 2 to 3 s; a word in the middle of it costs a second.
    */
-  async apply(run) {
-    if (await comesByItself(run)) return
-    await askSql(run, 'SELECT pg_reload_conf();')
-    await touchCluster(run)
+  reminder: {
+    every: seconds(8),
+    async remind(run) {
+      await askSql(run, 'SELECT pg_reload_conf();')
+      await touchCluster(run)
+    },
   },
-  changes: (run) => kubernetesOf(run).watch(clusterRef(namespaceOf(run), parameter(run.step, 'cluster')), run.signal),
-}
-
-/** Usually it begins 1.5 s after the promotion, and takes 2 to 3 s. Who asks more often slows it down. */
-const COMES_WITHIN = seconds(8)
-const LOOKS_EVERY = seconds(0.5)
-
-async function comesByItself(run: Run): Promise<boolean> {
-  const { clock } = run.context
-  const until = clock.now().getTime() + COMES_WITHIN
-  while (clock.now().getTime() < until) {
-    await clock.sleep(LOOKS_EVERY, run.signal)
-    if ((await restart.done(run)).is === 'done') return true
-  }
-  return false
 }
 
 async function podIsReady(run: Run, cluster: ClusterObject): Promise<boolean> {

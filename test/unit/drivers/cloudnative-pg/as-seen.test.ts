@@ -99,6 +99,13 @@ describe('an effect on a cluster', () => {
   )
 })
 
+test('an operator that forgot a demotion is made to look again, and told nothing new', async () => {
+  const { run, patches } = around(stepOf('demote', 'dc-a'), cluster('pg-dc-a'))
+  await behaviourOf('demote').reminder?.remind(run)
+  expect(patches).toMatchObject([{ patch: { metadata: { annotations: { [TOUCHED]: expect.any(String) } } } }])
+  expect(patches[0]?.patch).not.toHaveProperty('spec')
+})
+
 describe('taking back', () => {
   const demotion = stepOf('demote', 'dc-a')
   const undo = (live: KubernetesObject) => {

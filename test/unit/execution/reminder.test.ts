@@ -1,0 +1,53 @@
+import { expect, test } from '@jest/globals'
+import { stepPerformer } from '../../../src/execution/perform-step.ts'
+import { deadlineAfter } from '../../../src/execution/settle.ts'
+import type { Behaviour, StepRun } from '../../../src/planning/driver.ts'
+import { toyClock } from '../../support/toy-stack.ts'
+
+/** A step whose operator does its part after so many milliseconds, or `afterWord` after it was reminded. */
+function waitingFor(operator: { readonly after: number; readonly afterWord?: number }, ours = async () => undefined) {
+  const clock = toyClock()
+  const begun = clock.now().getTime()
+  const log: string[] = []
+  let due = begun + operator.after
+  const behaviour: Behaviour = {
+    done: async () => (clock.now().getTime() < due ? { is: 'pending', waitingFor: 'the operator' } : { is: 'done', proof: {} }),
+    reminder: {
+      every: 4_000,
+      async remind() {
+        log.push(`reminded after ${Math.round((clock.now().getTime() - begun) / 1_000)} s`)
+        if (operator.afterWord !== undefined) due = clock.now().getTime() + operator.afterWord
+      },
+    },
+  }
+  const signal = AbortSignal.timeout(20_000)
+  const run = { step: { id: 'database.demote@dc-a', site: 'dc-a' }, context: { log: { debug: () => undefined } }, signal }
+  const assertOurs = async (): Promise<void> => {
+    log.push('looked at the lock')
+    await ours()
+  }
+  const around = { clock, signal, deadline: deadlineAfter(20_000), waiting: (what: string) => void log.push(what), assertOurs }
+  return { log, performer: stepPerformer(behaviour, run as unknown as StepRun, around) }
+}
+
+test('an operator that is quick enough is not reminded', async () => {
+  const { log, performer } = waitingFor({ after: 3_500 })
+  await performer.wait()
+  expect(log).toEqual(['the operator'])
+})
+
+test('one that forgot is reminded when it is due, and as often again; the lock is looked at before each word', async () => {
+  const { log, performer } = waitingFor({ after: 9_000 })
+  await performer.wait()
+  const word = (seconds: number) => ['looked at the lock', `reminded after ${seconds} s`]
+  expect(log).toEqual(['the operator', ...word(4), ...word(8)])
+  const quick = waitingFor({ after: 60_000, afterWord: 500 })
+  await quick.performer.wait()
+  expect(quick.log.filter((line) => line.startsWith('reminded'))).toHaveLength(1)
+})
+
+test('nobody who lost the lock says a word', async () => {
+  const { log, performer } = waitingFor({ after: 60_000 }, () => Promise.reject(new Error('lock lost')))
+  await expect(performer.wait()).rejects.toThrow('lock lost')
+  expect(log).toEqual(['the operator', 'looked at the lock'])
+})
