@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import type { KubernetesClient, KubernetesObject, ObjectReference } from '../clients/kubernetes-client.ts'
-import type { Json } from '../json.ts'
+import { isObject, type Json } from '../json.ts'
 import type { Change, DeployUnit, Progress } from '../planning/driver.ts'
 
 /** A Kubernetes object as it is declared, with the plural that its URL needs. */
@@ -80,12 +80,9 @@ interface Difference {
 
 function differences(from: Json | undefined, to: Json | undefined, path: readonly string[]): Difference[] {
   if (JSON.stringify(from) === JSON.stringify(to)) return []
-  if (isMapping(from) && isMapping(to))
+  if (isObject(from) && isObject(to))
     return [...new Set([...Object.keys(from), ...Object.keys(to)])].flatMap((key) => differences(from[key], to[key], [...path, key]))
   return [{ path, from, to }]
 }
-
-const isMapping = (value: Json | undefined): value is { readonly [key: string]: Json } =>
-  typeof value === 'object' && value !== null && !Array.isArray(value)
 
 const hashed = (value: Json): string => `sha256:${createHash('sha256').update(JSON.stringify(value)).digest('hex').slice(0, 12)}`

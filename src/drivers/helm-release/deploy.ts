@@ -2,7 +2,7 @@ import { parseAllDocuments } from 'yaml'
 import type { KubernetesObject } from '../../clients/kubernetes-client.ts'
 import { minutes } from '../../duration.ts'
 import { siteError } from '../../errors.ts'
-import type { Json } from '../../json.ts'
+import { isObject, type Json } from '../../json.ts'
 import type { Change, Deployment, DeployUnit, DriverContext, Role } from '../../planning/driver.ts'
 import type { SiteName } from '../../stack/stack.ts'
 import { chartArguments, type Helm, liveRelease, withHelm } from './helm.ts'
@@ -168,9 +168,7 @@ interface FieldDifference {
 
 function fieldsThatDiffer(from: Json | undefined, to: Json | undefined, path: readonly string[]): FieldDifference[] {
   if (JSON.stringify(from) === JSON.stringify(to)) return []
-  const mapping = (value: Json | undefined): value is { readonly [key: string]: Json } =>
-    typeof value === 'object' && value !== null && !Array.isArray(value)
-  if (!mapping(from) || !mapping(to)) return [{ path, from, to }]
+  if (!isObject(from) || !isObject(to)) return [{ path, from, to }]
   return [...new Set([...Object.keys(from), ...Object.keys(to)])].flatMap((key) => fieldsThatDiffer(from[key], to[key], [...path, key]))
 }
 
