@@ -4,6 +4,7 @@ import { asStandbyError, inputError, type StandbyError } from '../errors.ts'
 import { withoutWriteId } from '../execution/conditional-store.ts'
 import type { Asked } from '../execution/journal.ts'
 import { readLock } from '../execution/witness.ts'
+import type { Observation } from '../observation/observation.ts'
 import { isOfMove, runOfHolder } from '../planning/lock.ts'
 import type { Plan } from '../planning/plan.ts'
 import { nearest } from '../stack/nearest.ts'
@@ -49,9 +50,7 @@ export async function continueFailover(
     if (how === 'resume' && renewed === null)
       judgeStoredApproval({ stored: kept.approval, run: kept.run, plan: kept.plan, stack: world.stack, now: world.clock.now() })
     refuseOtherThanApproved(world, of)
-    if (far?.is === 'not-begun') await refuseUnlessStillTrue(world, kept.plan, kept.run)
-    const observation = await world.observe()
-    refuseStrangers(observation)
+    const observation = far?.is === 'not-begun' ? await refuseUnlessStillTrue(world, kept.plan, kept.run) : await observed(world)
     if (far !== null) refuseRiskier(world, kept.run, kept.plan, observation, far)
   } catch (error) {
     return await refusedReport(world, of, begun, asStandbyError(error))
@@ -69,6 +68,12 @@ export async function continueFailover(
 
 /** Refused by the run's own journal, before this process has written or done anything. */
 const TOO_LATE = ['run-ended', 'past-point-of-no-return']
+
+async function observed(world: World): Promise<Observation> {
+  const observation = await world.observe()
+  refuseStrangers(observation)
+  return observation
+}
 
 async function unfinishedRun(world: Pick<World, 'store'>): Promise<string> {
   const lock = await readLock(world.store)

@@ -48,33 +48,38 @@ export function refuseExpired(world: World, plan: Plan): void {
 }
 
 /**
- * Everything is observed and planned again: what was approved must still be what is true. Returns the facts as they are now. The lock of this
- * very run, if it has left one, does not count. `seen` hears the facts also when the plan is refused.
+ * Everything is observed and planned again: what was approved must still be what is true. Returns the observation that says so, so that nobody
+ * has to look again. The lock of this very run, if it has left one, does not count. `seen` hears the facts also when the plan is refused.
  */
 export async function refuseUnlessStillTrue(
   world: World,
   plan: Plan,
   run: string,
   seen: (facts: readonly NamedFact[]) => void = () => undefined,
-): Promise<readonly NamedFact[]> {
+): Promise<Observation> {
   const first = await plannedAgain(world, plan, run)
   // One answer that came too late is worth a second look, before it costs everybody's approval.
-  const now = onlySilence(plan, first) ? await plannedAgain(world, plan, run) : first
-  seen(now.facts)
-  const moved = staleFacts(plan.facts, now.facts)
+  const now = onlySilence(plan, first.plan) ? await plannedAgain(world, plan, run) : first
+  seen(now.plan.facts)
+  const moved = staleFacts(plan.facts, now.plan.facts)
   if (moved.length > 0)
     throw stale(
       moved.map((fact) => `${fact.fact} was ${fact.planned} when the plan was made, is ${fact.now} now`).join('; '),
       newPlan(plan),
     )
-  refuseBlockers(now.findings, `the ${plan.intent.mode}`)
-  return now.facts
+  refuseBlockers(now.plan.findings, `the ${plan.intent.mode}`)
+  return now.observation
 }
 
-async function plannedAgain(world: World, { intent, id, nonce, tool }: Plan, run: string): Promise<Plan> {
+async function plannedAgain(
+  world: World,
+  { intent, id, nonce, tool }: Plan,
+  run: string,
+): Promise<{ readonly plan: Plan; readonly observation: Observation }> {
   const observation = await world.observe()
   refuseStrangers(observation)
-  return planMove(world.stack, withoutLockOf(run, observation), intent, world.drivers, { id, nonce, toolVersion: tool.version })
+  const identity = { id, nonce, toolVersion: tool.version }
+  return { plan: planMove(world.stack, withoutLockOf(run, observation), intent, world.drivers, identity), observation }
 }
 
 /** Whether nothing speaks against the plan but that somebody did not answer in time. */
