@@ -3,12 +3,12 @@ import type { World } from '../composition.ts'
 import { StandbyError } from '../errors.ts'
 import type { Observation } from '../observation/observation.ts'
 import { staleFacts } from '../planning/facts.ts'
-import { blockers } from '../planning/findings.ts'
 import { runOfHolder } from '../planning/lock.ts'
 import type { NamedFact, Plan } from '../planning/plan.ts'
 import { planCommand } from '../planning/plan-command.ts'
 import { digestOf } from '../planning/plan-digest.ts'
 import { planMove } from '../planning/plan-move.ts'
+import { maySilenceExplain } from '../planning/silence.ts'
 import { TOOL_VERSION } from '../version.ts'
 import type { RunOfPlan } from './move-report.ts'
 import { refuseBlockers, refuseStrangers } from './refuse.ts'
@@ -59,7 +59,7 @@ export async function refuseUnlessStillTrue(
 ): Promise<Observation> {
   const first = await plannedAgain(world, plan, run)
   // One answer that came too late is worth a second look, before it costs everybody's approval.
-  const now = onlySilence(plan, first.plan) ? await plannedAgain(world, plan, run) : first
+  const now = maySilenceExplain(plan, first.plan) ? await plannedAgain(world, plan, run) : first
   seen(now.plan.facts)
   const moved = staleFacts(plan.facts, now.plan.facts)
   if (moved.length > 0)
@@ -81,20 +81,6 @@ async function plannedAgain(
   const identity = { id, nonce, toolVersion: tool.version }
   return { plan: planMove(world.stack, withoutLockOf(run, observation), intent, world.drivers, identity), observation }
 }
-
-/** Whether nothing speaks against the plan but that somebody did not answer in time. */
-function onlySilence(plan: Plan, now: Plan): boolean {
-  const seen = new Map(now.facts.map((fact) => [placeOf(fact), fact.value]))
-  const silent = plan.facts.filter(
-    (fact) => !seen.has(placeOf(fact)) || (fact.component === 'sites' && seen.get(placeOf(fact)) === false && fact.value === true),
-  )
-  const places = new Set(silent.map(placeOf))
-  const answered = now.facts.filter((fact) => !places.has(placeOf(fact)))
-  // As if whoever is not heard had said what it said before.
-  if (staleFacts(plan.facts, [...answered, ...silent]).length > 0) return false
-  return silent.length > 0 || blockers(now.findings).some(({ code }) => code.endsWith('-silent'))
-}
-const placeOf = ({ component, site, name }: NamedFact): string => `${component}@${site} ${name}`
 
 function withoutLockOf(run: string, observation: Observation): Observation {
   const { witness } = observation
