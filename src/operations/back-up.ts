@@ -6,14 +6,13 @@ import { beginRun, type Course } from '../execution/transition.ts'
 import type { Behaviour } from '../planning/driver.ts'
 import type { PlannedStep } from '../planning/plan.ts'
 import { componentOf } from '../stack/stack.ts'
-import { refuseStrangers } from './refuse.ts'
+import { observeDeclared } from './observe-declared.ts'
 import { type BackupReport, failureOf } from './reports.ts'
 
 /** Takes a backup of every component of the active site now, each with the manifest that a restore test is judged against. */
 export async function backUp(world: World): Promise<BackupReport> {
   const begun = world.clock.now().getTime()
-  const observation = await world.observe()
-  refuseStrangers(observation)
+  const observation = await observeDeclared(world)
   const active = observation.witness.kind === 'answering' ? observation.witness.active?.activeSite : undefined
   const site = world.stack.sites.find((candidate) => candidate.name === active)?.name
   if (site === undefined)

@@ -4,14 +4,13 @@ import { asStandbyError, inputError, type StandbyError } from '../errors.ts'
 import { withoutWriteId } from '../execution/conditional-store.ts'
 import type { Asked } from '../execution/journal.ts'
 import { readLock } from '../execution/witness.ts'
-import type { Observation } from '../observation/observation.ts'
 import { isOfMove, runOfHolder } from '../planning/lock.ts'
 import type { Plan } from '../planning/plan.ts'
 import { nearest } from '../stack/nearest.ts'
 import { sayNoEvidence } from './leave-evidence.ts'
 import { howFar, refuseRiskier } from './may-go-on.ts'
 import { carryOut, type RunOfPlan, refusedReport } from './move-report.ts'
-import { refuseStrangers } from './refuse.ts'
+import { observeDeclared } from './observe-declared.ts'
 import type { Approval, MoveReport } from './reports.ts'
 import { refuseExpired, refuseOtherThanApproved, refuseUnlessStillTrue } from './still-true.ts'
 
@@ -50,7 +49,7 @@ export async function continueFailover(
     if (how === 'resume' && renewed === null)
       judgeStoredApproval({ stored: kept.approval, run: kept.run, plan: kept.plan, stack: world.stack, now: world.clock.now() })
     refuseOtherThanApproved(world, of)
-    const observation = far?.is === 'not-begun' ? await refuseUnlessStillTrue(world, kept.plan, kept.run) : await observed(world)
+    const observation = far?.is === 'not-begun' ? await refuseUnlessStillTrue(world, kept.plan, kept.run) : await observeDeclared(world)
     if (far !== null) refuseRiskier(world, kept.run, kept.plan, observation, far)
   } catch (error) {
     return await refusedReport(world, of, begun, asStandbyError(error))
@@ -68,12 +67,6 @@ export async function continueFailover(
 
 /** Refused by the run's own journal, before this process has written or done anything. */
 const TOO_LATE = ['run-ended', 'past-point-of-no-return']
-
-async function observed(world: World): Promise<Observation> {
-  const observation = await world.observe()
-  refuseStrangers(observation)
-  return observation
-}
 
 async function unfinishedRun(world: Pick<World, 'store'>): Promise<string> {
   const lock = await readLock(world.store)

@@ -8,7 +8,7 @@ import type { Change, Deployment } from '../planning/driver.ts'
 import { lockFindings } from '../planning/lock.ts'
 import { type PlacedUnit, unitNeeds } from '../planning/order-units.ts'
 import { componentOf, type SiteName } from '../stack/stack.ts'
-import { refuseStrangers } from './refuse.ts'
+import { observeDeclared } from './observe-declared.ts'
 import { type DeployedUnit, type DeployReport, failureOf } from './reports.ts'
 
 export interface DeployRequest {
@@ -20,8 +20,7 @@ export interface DeployRequest {
 /** Brings every site to its declared state in its role, passive sites first, and touches only what differs. */
 export async function deploy(world: World, request: DeployRequest): Promise<DeployReport> {
   const begun = world.clock.now().getTime()
-  const observation = await world.observe()
-  refuseStrangers(observation)
+  const observation = await observeDeclared(world)
   refuseSilence(world, observation)
   refuseUnfinishedMove(observation)
   const activeSite = activeSiteOf(world, observation)

@@ -1,8 +1,9 @@
 import { renewalOf } from '../approval/renewal.ts'
 import type { World } from '../composition.ts'
-import { StandbyError } from '../errors.ts'
+import { StandbyError, siteError } from '../errors.ts'
 import type { Observation } from '../observation/observation.ts'
 import { staleFacts } from '../planning/facts.ts'
+import { blockers } from '../planning/findings.ts'
 import { runOfHolder } from '../planning/lock.ts'
 import type { NamedFact, Plan } from '../planning/plan.ts'
 import { planCommand } from '../planning/plan-command.ts'
@@ -11,7 +12,7 @@ import { planMove } from '../planning/plan-move.ts'
 import { maySilenceExplain } from '../planning/silence.ts'
 import { TOOL_VERSION } from '../version.ts'
 import type { RunOfPlan } from './move-report.ts'
-import { refuseBlockers, refuseStrangers } from './refuse.ts'
+import { observeDeclared } from './observe-declared.ts'
 
 /** Whether plan, approval, stack file and tool belong together. Throws `plan-stale` otherwise. */
 export function refuseOtherThanApproved(world: World, { plan, approval, run, how }: RunOfPlan): void {
@@ -67,7 +68,7 @@ export async function refuseUnlessStillTrue(
       moved.map((fact) => `${fact.fact} was ${fact.planned} when the plan was made, is ${fact.now} now`).join('; '),
       newPlan(plan),
     )
-  refuseBlockers(now.plan.findings, `the ${plan.intent.mode}`)
+  refuseBlocked(now.plan)
   return now.observation
 }
 
@@ -76,10 +77,20 @@ async function plannedAgain(
   { intent, id, nonce, tool }: Plan,
   run: string,
 ): Promise<{ readonly plan: Plan; readonly observation: Observation }> {
-  const observation = await world.observe()
-  refuseStrangers(observation)
+  const observation = await observeDeclared(world)
   const identity = { id, nonce, toolVersion: tool.version }
   return { plan: planMove(world.stack, withoutLockOf(run, observation), intent, world.drivers, identity), observation }
+}
+
+/** With the code of the first blocker, naming all of them. */
+function refuseBlocked({ findings, intent }: Plan): void {
+  const blocking = blockers(findings)
+  const [first] = blocking
+  if (first === undefined) return
+  throw siteError(first.code, `the ${intent.mode} is refused: ${blocking.map(({ what }) => what).join('; ')}`, {
+    where: [first.site, first.component].filter((part) => part !== undefined).join(' '),
+    next: first.next ?? 'Nothing was changed.',
+  })
 }
 
 function withoutLockOf(run: string, observation: Observation): Observation {

@@ -8,7 +8,7 @@ import type { Component, ComponentName, SiteName } from '../stack/stack.ts'
 import { verdictOf } from '../verification/judge-restore.ts'
 import type { Check, Sandbox } from '../verification/restore-test.ts'
 import { emptySandbox, sandboxNamespace } from '../verification/sandbox.ts'
-import { refuseStrangers } from './refuse.ts'
+import { observeDeclared } from './observe-declared.ts'
 import { failureOf, type RestoreTestOutcome } from './reports.ts'
 
 export interface RestoreTestRequest {
@@ -61,8 +61,7 @@ export async function verifyBackup(world: World, request: RestoreTestRequest): P
 }
 
 async function sitesOf(world: World, request: RestoreTestRequest): Promise<{ source: SiteName; target: SiteName }> {
-  const observation = await world.observe()
-  refuseStrangers(observation)
+  const observation = await observeDeclared(world)
   const active = observation.witness.kind === 'answering' ? observation.witness.active?.activeSite : undefined
   const source = world.stack.sites.find((site) => site.name === active)?.name
   if (source === undefined)
