@@ -1,11 +1,12 @@
 import type { World } from '../composition.ts'
-import { asStandbyError, inputError, StandbyError } from '../errors.ts'
+import { asStandbyError, StandbyError } from '../errors.ts'
 import { progressTo } from '../execution/progress.ts'
 import { runSteps } from '../execution/run-steps.ts'
 import { beginRun, type Course } from '../execution/transition.ts'
 import type { Behaviour } from '../planning/driver.ts'
 import type { PlannedStep } from '../planning/plan.ts'
 import { componentOf } from '../stack/stack.ts'
+import { activeSiteOf } from './active-site.ts'
 import { observeDeclared } from './observe-declared.ts'
 import { type BackupReport, failureOf } from './reports.ts'
 
@@ -13,12 +14,7 @@ import { type BackupReport, failureOf } from './reports.ts'
 export async function backUp(world: World): Promise<BackupReport> {
   const begun = world.clock.now().getTime()
   const observation = await observeDeclared(world)
-  const active = observation.witness.kind === 'answering' ? observation.witness.active?.activeSite : undefined
-  const site = world.stack.sites.find((candidate) => candidate.name === active)?.name
-  if (site === undefined)
-    throw inputError('never-deployed', `nobody knows the active site of ${world.stack.name}`, {
-      next: 'Run the first deploy, or look at the witness.',
-    })
+  const site = activeSiteOf(world.stack, observation)
   const steps = world.stack.components.flatMap(
     (component) =>
       world.drivers[component.driver]?.backup?.(component, observation.components[component.name] ?? {}, site, world.stack) ?? [],

@@ -8,6 +8,7 @@ import type { Component, ComponentName, SiteName } from '../stack/stack.ts'
 import { verdictOf } from '../verification/judge-restore.ts'
 import type { Check, Sandbox } from '../verification/restore-test.ts'
 import { emptySandbox, sandboxNamespace } from '../verification/sandbox.ts'
+import { activeSiteOf } from './active-site.ts'
 import { observeDeclared } from './observe-declared.ts'
 import { failureOf, type RestoreTestOutcome } from './reports.ts'
 
@@ -62,12 +63,7 @@ export async function verifyBackup(world: World, request: RestoreTestRequest): P
 
 async function sitesOf(world: World, request: RestoreTestRequest): Promise<{ source: SiteName; target: SiteName }> {
   const observation = await observeDeclared(world)
-  const active = observation.witness.kind === 'answering' ? observation.witness.active?.activeSite : undefined
-  const source = world.stack.sites.find((site) => site.name === active)?.name
-  if (source === undefined)
-    throw inputError('never-deployed', `nobody knows the active site of ${world.stack.name}`, {
-      next: 'Run the first deploy, or look at the witness.',
-    })
+  const source = activeSiteOf(world.stack, observation)
   const passive = world.stack.sites.filter((site) => site.name !== source && observation.sites[site.name]?.kind === 'answering')
   const target = request.site === undefined ? passive[0]?.name : world.stack.sites.find((site) => site.name === request.site)?.name
   if (target === undefined)
