@@ -1,4 +1,3 @@
-import { randomBytes } from 'node:crypto'
 import type { World } from '../composition.ts'
 import { asStandbyError, inputError, StandbyError } from '../errors.ts'
 import { deadlineAfter, settle } from '../execution/settle.ts'
@@ -11,6 +10,7 @@ import { componentOf, type SiteName } from '../stack/stack.ts'
 import { namedActiveSite } from './active-site.ts'
 import { observeDeclared } from './observe-declared.ts'
 import { type DeployedUnit, type DeployReport, failureOf } from './reports.ts'
+import { newRun } from './run-id.ts'
 
 export interface DeployRequest {
   readonly dryRun: boolean
@@ -38,10 +38,7 @@ export async function deploy(world: World, request: DeployRequest): Promise<Depl
       deployedUnit(unit, changes.get(unit.id) ?? [], (changes.get(unit.id) ?? []).length > 0 ? 'would-change' : 'unchanged'),
     )
   } else {
-    const run = `deploy-${world.clock
-      .now()
-      .toISOString()
-      .replaceAll(/[-:]|\.\d+/g, '')}-${randomBytes(4).toString('hex')}`
+    const run = `deploy-${newRun(world.clock.now())}`
     const outcome = await withLock(world, observation, activeSite, run, firstDeploy, () => applyUnits(world, placed, changes, activeSite))
     units = outcome.units
     failure = outcome.failure

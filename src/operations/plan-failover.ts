@@ -5,6 +5,7 @@ import { blockers } from '../planning/findings.ts'
 import { intentOf, type MoveRequest } from '../planning/intent.ts'
 import { digestOf } from '../planning/plan-digest.ts'
 import { planMove } from '../planning/plan-move.ts'
+import { stampOf } from '../stamp.ts'
 import { TOOL_VERSION } from '../version.ts'
 import { observeDeclared } from './observe-declared.ts'
 import type { PlanReport } from './reports.ts'
@@ -20,7 +21,7 @@ export async function planFailover(
   const learned = learnFrom(world.store)
   const observation = await observeDeclared(world)
   const intent = intentOf(world.stack, observation, request)
-  const id = `${observation.at.replaceAll(/[-:]|\.\d+/g, '')}-${intent.mode}-${intent.from}-${intent.to}`
+  const id = `${stampOf(observation.at)}-${intent.mode}-${intent.from}-${intent.to}`
   const identity = { id, nonce: randomBytes(16).toString('hex'), toolVersion: TOOL_VERSION, ...from }
   const plan = planMove(world.stack, observation, intent, world.drivers, identity, await learned)
   return {

@@ -2,9 +2,10 @@ import { randomBytes } from 'node:crypto'
 import type { World } from '../composition.ts'
 import { minutes } from '../duration.ts'
 import { asStandbyError, inputError, type StandbyError } from '../errors.ts'
-import type { Json, JsonObject } from '../json.ts'
+import type { JsonObject } from '../json.ts'
 import type { RestoreTestReport } from '../planning/driver.ts'
 import type { Component, ComponentName, SiteName } from '../stack/stack.ts'
+import { stampOf } from '../stamp.ts'
 import { verdictOf } from '../verification/judge-restore.ts'
 import type { Check, Sandbox } from '../verification/restore-test.ts'
 import { emptySandbox, sandboxNamespace } from '../verification/sandbox.ts'
@@ -21,7 +22,7 @@ export interface RestoreTestRequest {
 export async function verifyBackup(world: World, request: RestoreTestRequest): Promise<RestoreTestOutcome> {
   const begun = world.clock.now()
   const { source, target } = await sitesOf(world, request)
-  const id = `${begun.toISOString().replaceAll(/[-:]|\.\d+/g, '')}-${randomBytes(2).toString('hex')}`
+  const id = `${stampOf(begun.toISOString())}-${randomBytes(2).toString('hex')}`
   const namespace = sandboxNamespace(world.stack.name)
   const kubernetes = world.context.kubernetes(target)
   const around = { clock: world.clock, log: world.log, deadline: minutes(3) }
@@ -135,6 +136,6 @@ function oldest(begun: Date, reports: ReadonlyMap<ComponentName, RestoreTestRepo
 }
 
 async function keepRecord(world: World, outcome: RestoreTestOutcome, begun: Date): Promise<void> {
-  const record = { at: begun.toISOString(), ...outcome } as unknown as { readonly [key: string]: Json }
+  const record = { at: begun.toISOString(), ...outcome } as unknown as JsonObject
   await world.context.records.write('restore-tests', `${outcome.source}/${outcome.id}`, record)
 }
