@@ -1,3 +1,5 @@
+import { ofExpiry, planInQuestion } from '../approval/judge-plan.ts'
+import { refuseFirst } from '../approval/refusal.ts'
 import { renewalOf } from '../approval/renewal.ts'
 import type { World } from '../composition.ts'
 import { StandbyError, siteError } from '../errors.ts'
@@ -38,15 +40,9 @@ export function refuseOtherThanApproved(world: World, { plan, approval, run, how
     refuse(`the plan was made by version ${plan.tool.version}, this is ${TOOL_VERSION}`, `Use version ${plan.tool.version}: ${again}`)
 }
 
-export function refuseExpired(world: World, plan: Plan): void {
-  if (Date.parse(plan.expiresAt) > world.clock.now().getTime()) return
-  throw new StandbyError({
-    code: 'plan-expired',
-    mustAct: 'approval',
-    what: `the plan expired at ${plan.expiresAt}`,
-    next: newPlan(plan),
-  })
-}
+/** Throws `plan-expired`. */
+export const refuseExpired = (world: World, plan: Plan): void =>
+  refuseFirst(ofExpiry(planInQuestion(plan), world.clock.now().toISOString()), `plan ${plan.id}`)
 
 /**
  * Everything is observed and planned again: what was approved must still be what is true. Returns the observation that says so, so that nobody
