@@ -83,8 +83,9 @@ function refuseBlocked({ findings, intent }: Plan): void {
   const blocking = blockers(findings)
   const [first] = blocking
   if (first === undefined) return
+  const where = [first.site, first.component].filter((part) => part !== undefined).join(' ')
   throw siteError(first.code, `the ${intent.mode} is refused: ${blocking.map(({ what }) => what).join('; ')}`, {
-    where: [first.site, first.component].filter((part) => part !== undefined).join(' '),
+    ...(where === '' ? {} : { where }),
     next: first.next ?? 'Nothing was changed.',
   })
 }

@@ -33,7 +33,7 @@ async function executed(...looks: readonly Look[]) {
     },
   }
   const { verdict, failure } = await executeFailover(looking, plan, toyApproval(digest))
-  return { verdict, code: failure?.code ?? null, looks: taken, moved: toy.effects.length > 0 }
+  return { verdict, code: failure?.code ?? null, where: failure?.where, looks: taken, moved: toy.effects.length > 0 }
 }
 
 const silent = { kind: 'silent', why: 'no answer within 3.0 s' } as const
@@ -44,6 +44,7 @@ const silentAt = (site: SiteName): Look => ({
     components: Object.fromEntries(Object.entries(really.components).map(([name, bySite]) => [name, { ...bySite, [site]: silent }])),
   }),
 })
+const witnessSilent: Look = { seen: (really) => ({ ...really, witness: silent }) }
 const [A, B] = ['dc-a' as SiteName, 'dc-b' as SiteName]
 const elsewhere: Look = {
   seen: (really) => {
@@ -58,18 +59,18 @@ describe('before an approved plan is refused', () => {
   test.each([
     ['the active site, which nobody sees alive then', silentAt(A)],
     ['the passive site', silentAt(B)],
-    ['the witness', { seen: (really: Observation) => ({ ...really, witness: silent }) }],
+    ['the witness', witnessSilent],
     ['an instance of a database whose facts are all to be seen', { blocker: 'database-not-answering' }],
   ])('who did not answer in time is heard once more: %s', async (_, look) => {
-    expect(await executed(look)).toEqual({ ...moved, looks: 2 })
+    expect(await executed(look)).toMatchObject({ ...moved, looks: 2 })
   })
 
   test('whoever stays silent is not asked a third time', async () => {
-    expect(await executed(silentAt(B), silentAt(B))).toEqual({ verdict: 'refused', code: 'plan-stale', looks: 2, moved: false })
+    expect(await executed(silentAt(B), silentAt(B))).toMatchObject({ verdict: 'refused', code: 'plan-stale', looks: 2, moved: false })
   })
 
   test('the second look is the one that counts', async () => {
-    expect(await executed(silentAt(B), { blocker: 'replay-paused' })).toEqual({
+    expect(await executed(silentAt(B), { blocker: 'replay-paused' })).toMatchObject({
       verdict: 'refused',
       code: 'replay-paused',
       looks: 2,
@@ -81,10 +82,15 @@ describe('before an approved plan is refused', () => {
     ['what was said has changed', elsewhere, 'plan-stale'],
     ['somebody says what stands against it', { blocker: 'replay-paused' }, 'replay-paused'],
   ])('nobody is asked again where %s', async (_, look, code) => {
-    expect(await executed(look)).toEqual({ verdict: 'refused', code, looks: 1, moved: false })
+    expect(await executed(look)).toMatchObject({ verdict: 'refused', code, looks: 1, moved: false })
+  })
+
+  test('a refusal names the place of what stands against the plan, where it has one', async () => {
+    expect(await executed({ blocker: 'replay-paused' })).toMatchObject({ code: 'replay-paused', where: 'dc-b database' })
+    expect(await executed(witnessSilent, witnessSilent)).toMatchObject({ code: 'witness-silent', where: null })
   })
 
   test('a plan that holds is executed after one look', async () => {
-    expect(await executed()).toEqual({ ...moved, looks: 1 })
+    expect(await executed()).toMatchObject({ ...moved, looks: 1 })
   })
 })
