@@ -66,12 +66,14 @@ async function sitesOf(world: World, request: RestoreTestRequest): Promise<{ sou
   const observation = await observeDeclared(world)
   const source = activeSiteOf(world.stack, observation)
   const passive = world.stack.sites.filter((site) => site.name !== source && observation.sites[site.name]?.kind === 'answering')
-  const target = request.site === undefined ? passive[0]?.name : world.stack.sites.find((site) => site.name === request.site)?.name
+  const next = `Name one of ${passive.map((site) => site.name).join(', ') || '(no passive site answers)'}.`
+  const named = world.stack.sites.find((site) => site.name === request.site)
+  if (request.site !== undefined && named === undefined)
+    throw inputError('unknown-site', `${world.stack.name} has no site ${request.site}`, { next })
+  const target = named ?? passive[0]
   if (target === undefined)
-    throw inputError('no-site-for-sandbox', `${request.site ?? 'no passive site'} can carry the sandbox`, {
-      next: `Name one of ${passive.map((site) => site.name).join(', ') || '(no passive site answers)'}.`,
-    })
-  return { source, target }
+    throw inputError('no-site-for-sandbox', 'no passive site can carry the sandbox', { next: 'Bring one up: none answers.' })
+  return { source, target: target.name }
 }
 
 interface Tested {

@@ -54,3 +54,18 @@ describe.each([backup, restoreTest, deploying])('%s', (_, operation) => {
 test.each([backup, restoreTest])('%s needs a first deploy', async (_, operation) => {
   expect(await refusal(operation, { witness: witness(null) })).toMatchObject({ code: 'never-deployed' })
 })
+
+describe('the site of a restore test', () => {
+  test('that is named must be declared', async () => {
+    expect(await refusal((world) => verifyBackup(world, { site: 'dc-z' }), {})).toMatchObject({
+      code: 'unknown-site',
+      message: expect.stringContaining('dc-z'),
+      next: 'Name one of dc-b.',
+    })
+  })
+
+  test('is a passive one that answers, where none is named', async () => {
+    const sites = { 'dc-b': { kind: 'silent', why: 'no answer', triedFrom: [] } } as const
+    expect(await refusal((world) => verifyBackup(world, {}), { sites })).toMatchObject({ code: 'no-site-for-sandbox' })
+  })
+})
