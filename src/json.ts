@@ -4,11 +4,14 @@ export interface JsonObject {
   readonly [key: string]: Json
 }
 
+/** Whether a value that was read as JSON, or as YAML, is a mapping of names to values: no list, and not null. */
+export const isObject = (value: unknown): value is JsonObject => typeof value === 'object' && value !== null && !Array.isArray(value)
+
 /** The one text for a value, whatever the order of its keys: what digests are taken of (RFC 8785 for the values that we use). */
 export function canonicalJson(value: Json): string {
   if (Array.isArray(value)) return `[${value.map(canonicalJson).join(',')}]`
-  if (value !== null && typeof value === 'object') {
-    const fields = Object.entries(value as JsonObject).filter(([, field]) => field !== undefined)
+  if (isObject(value)) {
+    const fields = Object.entries(value).filter(([, field]) => field !== undefined)
     fields.sort(([a], [b]) => (a < b ? -1 : a > b ? 1 : 0))
     return `{${fields.map(([key, field]) => `${JSON.stringify(key)}:${canonicalJson(field)}`).join(',')}}`
   }

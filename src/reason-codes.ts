@@ -276,6 +276,8 @@ export const REASON_CODES = {
   },
 } as const satisfies Readonly<Record<string, Readonly<Record<string, string>>>>
 
+export type ReasonCode = { [Area in keyof typeof REASON_CODES]: keyof (typeof REASON_CODES)[Area] }[keyof typeof REASON_CODES]
+
 /** All codes with their meanings, whatever they are about. */
 export const REASON_CODE_MEANINGS: ReadonlyMap<string, string> = new Map(
   Object.values(REASON_CODES).flatMap((area) => Object.entries(area)),

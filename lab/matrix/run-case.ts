@@ -52,7 +52,7 @@ export interface CaseFacts {
 }
 
 /** How much a failover of the matrix accepts to lose: far above what it should. */
-export const ACCEPTED = '15m'
+const ACCEPTED = '15m'
 
 /** One case from a green lab to a green lab. */
 export async function runCase(one: MatrixCase, around: CaseAround): Promise<CaseFacts> {

@@ -2,6 +2,7 @@ import * as core from '@actions/core'
 import { maskSecret } from '../credentials.ts'
 import { parseDuration } from '../duration.ts'
 import { inputError } from '../errors.ts'
+import { isObject } from '../json.ts'
 import type { MoveRequest } from '../planning/intent.ts'
 import { MODES } from '../planning/plan.ts'
 import { nearest } from '../stack/nearest.ts'
@@ -215,7 +216,7 @@ export function readCredentials(): Readonly<Record<string, string | undefined>> 
     // The parser's own message would quote the secret.
     throw inputError('credentials-invalid', 'the input credentials is not JSON', { next: 'Hand over one object: {"NAME": "value", …}.' })
   }
-  const entries = typeof parsed === 'object' && parsed !== null && !Array.isArray(parsed) ? Object.entries(parsed) : null
+  const entries = isObject(parsed) ? Object.entries(parsed) : null
   if (entries === null || entries.some(([, value]) => typeof value !== 'string'))
     throw inputError('credentials-invalid', 'the input credentials is not an object of texts', {
       next: 'Hand over one object: {"NAME": "value", …}.',

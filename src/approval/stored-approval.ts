@@ -1,3 +1,4 @@
+import { isObject } from '../json.ts'
 import type { Approval } from '../operations/reports.ts'
 import type { Plan } from '../planning/plan.ts'
 import type { Stack } from '../stack/stack.ts'
@@ -125,6 +126,3 @@ function approvalIn(stored: unknown): Approval | null {
   // The store adds an id of its write, which is no part of the approval.
   return sound ? ({ kind, digest, approvers, requestedBy, reason, proof } as Approval) : null
 }
-
-const isObject = (value: unknown): value is Readonly<Record<string, unknown>> =>
-  typeof value === 'object' && value !== null && !Array.isArray(value)

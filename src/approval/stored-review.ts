@@ -1,3 +1,4 @@
+import { isObject } from '../json.ts'
 import type { Approval } from '../operations/reports.ts'
 import { type Refusal, refusal } from './refusal.ts'
 
@@ -29,5 +30,3 @@ export function ofReview({ approvers, requestedBy, proof }: Approval, madeIn: st
 }
 
 const listIn = (value: unknown): readonly unknown[] => (Array.isArray(value) ? value : [])
-const isObject = (value: unknown): value is Readonly<Record<string, unknown>> =>
-  typeof value === 'object' && value !== null && !Array.isArray(value)

@@ -1,6 +1,7 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import { type Milliseconds, readableDuration, seconds } from '../duration.ts'
 import { type StandbyError, siteError } from '../errors.ts'
+import { isObject, type JsonObject } from '../json.ts'
 import { reasonOf, wasLost } from './fetch-failure.ts'
 import { withinDeadline } from './within-deadline.ts'
 
@@ -191,7 +192,7 @@ export function openGitHub(access: GitHubAccess): GitHubClient {
     async jobs(runId) {
       const path = `/actions/runs/${runId}/jobs?per_page=${PAGE}`
       const found = await get(path)
-      const texts = (job: Fields): boolean => [job.started_at, job.runner_name].every((one) => one === null || typeof one === 'string')
+      const texts = (job: JsonObject): boolean => [job.started_at, job.runner_name].every((one) => one === null || typeof one === 'string')
       const sound = isObject(found) && isList(found.jobs, (job) => isText(job.status) && texts(job))
       return sound ? (found.jobs as unknown as GitHubJob[]) : unreadable(path)
     },
@@ -205,9 +206,7 @@ export function openGitHub(access: GitHubAccess): GitHubClient {
   }
 }
 
-type Fields = Readonly<Record<string, unknown>>
-const isObject = (value: unknown): value is Fields => typeof value === 'object' && value !== null && !Array.isArray(value)
-const isList = (value: unknown, holds: (item: Fields) => boolean): value is readonly Fields[] =>
+const isList = (value: unknown, holds: (item: JsonObject) => boolean): value is readonly JsonObject[] =>
   Array.isArray(value) && value.every((item) => isObject(item) && holds(item))
 const isNumber = (value: unknown): value is number => typeof value === 'number'
 const isText = (value: unknown): value is string => typeof value === 'string' && value !== ''
@@ -216,7 +215,7 @@ const isOptional = (value: unknown, holds: (value: unknown) => boolean): boolean
 const isUser = (value: unknown): boolean => isObject(value) && isNumber(value.id) && isText(value.login)
 const isBranchPolicyKind = (value: unknown): boolean =>
   value === null || (isObject(value) && isBoolean(value.protected_branches) && isBoolean(value.custom_branch_policies))
-const isRule = (rule: Fields): boolean =>
+const isRule = (rule: JsonObject): boolean =>
   isText(rule.type) &&
   isOptional(rule.prevent_self_review, isBoolean) &&
   isOptional(rule.reviewers, (reviewers) =>

@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto'
 import type { KubernetesClient, KubernetesObject, ObjectReference } from '../clients/kubernetes-client.ts'
 import type { Json } from '../json.ts'
 import type { Change, DeployUnit, Progress } from '../planning/driver.ts'
+import { fieldsThatDiffer } from './fields-that-differ.ts'
 
 /** A Kubernetes object as it is declared, with the plural that its URL needs. */
 export interface DeclaredObject {
@@ -57,7 +58,7 @@ export async function diffObject(kubernetes: KubernetesClient, declared: Declare
   if (live === null) return [{ kind: 'create', object: name }]
   const wanted = await kubernetes.apply(declared.object, { force: true, dryRun: true, signal })
   const secret = declared.object.kind === 'Secret'
-  return differences(compared(live), compared(wanted), []).map(({ path, from, to }) => ({
+  return fieldsThatDiffer(compared(live), compared(wanted)).map(({ path, from, to }) => ({
     kind: 'update',
     object: name,
     path: path.join('.'),
@@ -71,21 +72,5 @@ function compared(object: KubernetesObject): Json {
   const { metadata, status: _status, ...rest } = object
   return { ...rest, metadata: { labels: metadata.labels ?? {}, annotations: metadata.annotations ?? {} } } as unknown as Json
 }
-
-interface Difference {
-  readonly path: readonly string[]
-  readonly from: Json | undefined
-  readonly to: Json | undefined
-}
-
-function differences(from: Json | undefined, to: Json | undefined, path: readonly string[]): Difference[] {
-  if (JSON.stringify(from) === JSON.stringify(to)) return []
-  if (isMapping(from) && isMapping(to))
-    return [...new Set([...Object.keys(from), ...Object.keys(to)])].flatMap((key) => differences(from[key], to[key], [...path, key]))
-  return [{ path, from, to }]
-}
-
-const isMapping = (value: Json | undefined): value is { readonly [key: string]: Json } =>
-  typeof value === 'object' && value !== null && !Array.isArray(value)
 
 const hashed = (value: Json): string => `sha256:${createHash('sha256').update(JSON.stringify(value)).digest('hex').slice(0, 12)}`

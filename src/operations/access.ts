@@ -1,23 +1,20 @@
 import type { KubernetesObject } from '../clients/kubernetes-client.ts'
 import { guardNamespace } from '../guard/names.ts'
-import type { AccessRule, Driver, Identity } from '../planning/driver.ts'
+import { type AccessRule, type Driver, type Identity, IN_SANDBOX } from '../planning/driver.ts'
 import type { SiteName, Stack } from '../stack/stack.ts'
 import { KEEP_LABEL, SANDBOX_LABEL, sandboxNamespace } from '../verification/sandbox.ts'
 
-const EVERYWHERE: readonly Identity[] = ['observer', 'deployer', 'mover', 'restore-tester']
+const OF_OPERATIONS: readonly Identity[] = ['observer', 'deployer', 'mover', 'restore-tester']
 
 /** The identities that a stack uses: the four that operations run with, and what its components bring. */
-export function identitiesOf(stack: Stack, drivers: Readonly<Record<string, Driver>>): Identity[] {
-  return [...new Set([...EVERYWHERE, ...stack.components.flatMap(({ driver }) => drivers[driver]?.brings ?? [])])]
+function identitiesOf(stack: Stack, drivers: Readonly<Record<string, Driver>>): Identity[] {
+  return [...new Set([...OF_OPERATIONS, ...stack.components.flatMap(({ driver }) => drivers[driver]?.brings ?? [])])]
 }
 
-/** Stands for the sandbox namespace in the rules of drivers. */
-const SANDBOX = '@sandbox'
-
 /** The namespace of an identity's ServiceAccount. */
-export const identityNamespace = (stack: string, identity?: Identity): string =>
+const identityNamespace = (stack: string, identity?: Identity): string =>
   identity === 'guard' ? guardNamespace(stack) : `standby-${stack}`
-export const accountOf = (identity: Identity): string => `standby-${identity}`
+const accountOf = (identity: Identity): string => `standby-${identity}`
 
 /** All rights that a stack needs: what its drivers ask for, and what the core itself reads. */
 export function accessRulesOf(stack: Stack, drivers: Readonly<Record<string, Driver>>): AccessRule[] {
@@ -73,7 +70,7 @@ export function accessObjects(stack: Stack, drivers: Readonly<Record<string, Dri
         ...spaces.flatMap((space) =>
           roleWithBinding(
             identity,
-            space === SANDBOX ? sandbox : space,
+            space === IN_SANDBOX ? sandbox : space,
             own.filter((one) => one.kind === 'kubernetes' && one.namespace === space),
             { stack: stack.name, home, labels },
           ),

@@ -1,25 +1,20 @@
 import type { World } from '../composition.ts'
-import { asStandbyError, inputError, StandbyError } from '../errors.ts'
+import { asStandbyError, StandbyError } from '../errors.ts'
 import { progressTo } from '../execution/progress.ts'
 import { runSteps } from '../execution/run-steps.ts'
 import { beginRun, type Course } from '../execution/transition.ts'
 import type { Behaviour } from '../planning/driver.ts'
 import type { PlannedStep } from '../planning/plan.ts'
 import { componentOf } from '../stack/stack.ts'
-import { refuseStrangers } from './refuse.ts'
+import { activeSiteOf } from './active-site.ts'
+import { observeDeclared } from './observe-declared.ts'
 import { type BackupReport, failureOf } from './reports.ts'
 
 /** Takes a backup of every component of the active site now, each with the manifest that a restore test is judged against. */
 export async function backUp(world: World): Promise<BackupReport> {
   const begun = world.clock.now().getTime()
-  const observation = await world.observe()
-  refuseStrangers(observation)
-  const active = observation.witness.kind === 'answering' ? observation.witness.active?.activeSite : undefined
-  const site = world.stack.sites.find((candidate) => candidate.name === active)?.name
-  if (site === undefined)
-    throw inputError('never-deployed', `nobody knows the active site of ${world.stack.name}`, {
-      next: 'Run the first deploy, or look at the witness.',
-    })
+  const observation = await observeDeclared(world)
+  const site = activeSiteOf(world.stack, observation)
   const steps = world.stack.components.flatMap(
     (component) =>
       world.drivers[component.driver]?.backup?.(component, observation.components[component.name] ?? {}, site, world.stack) ?? [],

@@ -10,7 +10,7 @@ import { nearest } from '../stack/nearest.ts'
 import { sayNoEvidence } from './leave-evidence.ts'
 import { howFar, refuseRiskier } from './may-go-on.ts'
 import { carryOut, type RunOfPlan, refusedReport } from './move-report.ts'
-import { refuseStrangers } from './refuse.ts'
+import { observeDeclared } from './observe-declared.ts'
 import type { Approval, MoveReport } from './reports.ts'
 import { refuseExpired, refuseOtherThanApproved, refuseUnlessStillTrue } from './still-true.ts'
 
@@ -49,9 +49,7 @@ export async function continueFailover(
     if (how === 'resume' && renewed === null)
       judgeStoredApproval({ stored: kept.approval, run: kept.run, plan: kept.plan, stack: world.stack, now: world.clock.now() })
     refuseOtherThanApproved(world, of)
-    if (far?.is === 'not-begun') await refuseUnlessStillTrue(world, kept.plan, kept.run)
-    const observation = await world.observe()
-    refuseStrangers(observation)
+    const observation = far?.is === 'not-begun' ? await refuseUnlessStillTrue(world, kept.plan, kept.run) : await observeDeclared(world)
     if (far !== null) refuseRiskier(world, kept.run, kept.plan, observation, far)
   } catch (error) {
     return await refusedReport(world, of, begun, asStandbyError(error))

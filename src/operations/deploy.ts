@@ -1,4 +1,3 @@
-import { randomBytes } from 'node:crypto'
 import type { World } from '../composition.ts'
 import { asStandbyError, inputError, StandbyError } from '../errors.ts'
 import { deadlineAfter, settle } from '../execution/settle.ts'
@@ -8,8 +7,10 @@ import type { Change, Deployment } from '../planning/driver.ts'
 import { lockFindings } from '../planning/lock.ts'
 import { type PlacedUnit, unitNeeds } from '../planning/order-units.ts'
 import { componentOf, type SiteName } from '../stack/stack.ts'
-import { refuseStrangers } from './refuse.ts'
+import { namedActiveSite } from './active-site.ts'
+import { observeDeclared } from './observe-declared.ts'
 import { type DeployedUnit, type DeployReport, failureOf } from './reports.ts'
+import { newRun } from './run-id.ts'
 
 export interface DeployRequest {
   readonly dryRun: boolean
@@ -20,15 +21,15 @@ export interface DeployRequest {
 /** Brings every site to its declared state in its role, passive sites first, and touches only what differs. */
 export async function deploy(world: World, request: DeployRequest): Promise<DeployReport> {
   const begun = world.clock.now().getTime()
-  const observation = await world.observe()
-  refuseStrangers(observation)
-  refuseSilence(world, observation)
+  const observation = await observeDeclared(world)
+  const named = namedActiveSite(world.stack, observation)
+  const activeSite = named ?? world.stack.initialActive
+  refuseSilentSites(world, observation)
   refuseUnfinishedMove(observation)
-  const activeSite = activeSiteOf(world, observation)
   const placed = await unitsOf(world, observation, activeSite, request.only)
   const changes = new Map(await Promise.all(placed.map(async ({ unit }) => [unit.id, await unit.diff(world.signal)] as const)))
   const differing = [...changes.values()].some((list) => list.length > 0)
-  const firstDeploy = observation.witness.kind === 'answering' && observation.witness.active === null
+  const firstDeploy = named === null
 
   let units: DeployedUnit[]
   let failure: StandbyError | null = null
@@ -37,10 +38,7 @@ export async function deploy(world: World, request: DeployRequest): Promise<Depl
       deployedUnit(unit, changes.get(unit.id) ?? [], (changes.get(unit.id) ?? []).length > 0 ? 'would-change' : 'unchanged'),
     )
   } else {
-    const run = `deploy-${world.clock
-      .now()
-      .toISOString()
-      .replaceAll(/[-:]|\.\d+/g, '')}-${randomBytes(4).toString('hex')}`
+    const run = `deploy-${newRun(world.clock.now())}`
     const outcome = await withLock(world, observation, activeSite, run, firstDeploy, () => applyUnits(world, placed, changes, activeSite))
     units = outcome.units
     failure = outcome.failure
@@ -59,14 +57,7 @@ export async function deploy(world: World, request: DeployRequest): Promise<Depl
 }
 
 /** A deploy needs to see all that it may touch. */
-function refuseSilence(world: World, observation: Observation): void {
-  if (observation.witness.kind === 'silent')
-    throw new StandbyError({
-      code: 'witness-silent',
-      mustAct: 'site',
-      what: `the witness does not answer: ${observation.witness.why}`,
-      next: 'Nothing was changed.',
-    })
+function refuseSilentSites(world: World, observation: Observation): void {
   for (const site of world.stack.sites) {
     const view = observation.sites[site.name]
     if (view?.kind === 'silent')
@@ -92,16 +83,6 @@ function refuseUnfinishedMove(observation: Observation): void {
     where: 'witness lock.json',
     next: `${unfinished.next}. Nothing was changed.`,
   })
-}
-
-function activeSiteOf(world: World, observation: Observation): SiteName {
-  const named = observation.witness.kind === 'answering' ? observation.witness.active?.activeSite : undefined
-  const site = world.stack.sites.find((candidate) => candidate.name === (named ?? world.stack.initialActive))
-  if (site === undefined)
-    throw inputError('active-site-undeclared', `the witness says that ${named} is active, and the stack file does not declare it`, {
-      next: 'Declare it under sites again, or name the stack file of this witness. Nothing was changed.',
-    })
-  return site.name
 }
 
 async function unitsOf(world: World, observation: Observation, activeSite: SiteName, only: readonly string[]): Promise<PlacedUnit[]> {

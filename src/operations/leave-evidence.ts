@@ -23,8 +23,7 @@ export async function leaveEvidence(
   const lost = (why: string): void => sayNoEvidence(world, report.run, why)
   const body = await bodyOf(world, of, begun, report, started)
   const told = { ...report, ...toldBy(body) }
-  // A witness that kept the run from beginning is not waited for once more.
-  if (report.verdict === 'refused' && report.failure !== null && SILENT.includes(report.failure.code)) {
+  if (report.verdict === 'refused' && report.failure !== null && OF_THE_WITNESS.includes(report.failure.code)) {
     lost(report.failure.what)
     return told
   }
@@ -37,7 +36,8 @@ export async function leaveEvidence(
   }
 }
 
-const SILENT = ['witness-silent', 'witness-unreachable', 'witness-denied']
+/** A witness that kept the run from beginning is not waited for once more. */
+const OF_THE_WITNESS = ['witness-silent', 'witness-unreachable', 'witness-denied']
 
 /** A process that leaves no record says so where somebody looks: in its log. */
 export const sayNoEvidence = (world: World, run: string, why: string): void =>

@@ -5,8 +5,9 @@ import { blockers } from '../planning/findings.ts'
 import { intentOf, type MoveRequest } from '../planning/intent.ts'
 import { digestOf } from '../planning/plan-digest.ts'
 import { planMove } from '../planning/plan-move.ts'
+import { stampOf } from '../stamp.ts'
 import { TOOL_VERSION } from '../version.ts'
-import { refuseStrangers } from './refuse.ts'
+import { observeDeclared } from './observe-declared.ts'
 import type { PlanReport } from './reports.ts'
 import { lastRestoreTests, statusOf } from './status.ts'
 
@@ -18,10 +19,9 @@ export async function planFailover(
 ): Promise<PlanReport> {
   const tested = lastRestoreTests(world)
   const learned = learnFrom(world.store)
-  const observation = await world.observe()
-  refuseStrangers(observation)
+  const observation = await observeDeclared(world)
   const intent = intentOf(world.stack, observation, request)
-  const id = `${observation.at.replaceAll(/[-:]|\.\d+/g, '')}-${intent.mode}-${intent.from}-${intent.to}`
+  const id = `${stampOf(observation.at)}-${intent.mode}-${intent.from}-${intent.to}`
   const identity = { id, nonce: randomBytes(16).toString('hex'), toolVersion: TOOL_VERSION, ...from }
   const plan = planMove(world.stack, observation, intent, world.drivers, identity, await learned)
   return {

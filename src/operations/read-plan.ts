@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises'
 import { inputError } from '../errors.ts'
 import { withoutWriteId } from '../execution/conditional-store.ts'
-import type { JsonObject } from '../json.ts'
+import { isObject } from '../json.ts'
 import type { Plan } from '../planning/plan.ts'
 
 /** The plan in a file, if it is one of ours for this target. Whether it is the approved one, its digest decides. */
@@ -57,5 +57,3 @@ function parse(text: string, path: string): Plan {
     throw inputError('plan-invalid', `${path} is not JSON`, { next: 'Make a new plan: standby failover plan' })
   }
 }
-
-const isObject = (value: unknown): value is JsonObject => typeof value === 'object' && value !== null && !Array.isArray(value)

@@ -54,7 +54,7 @@ export async function recordingRefusal<T>(to: RefusalLog, attempt: Attempt, work
 }
 
 /** Leaves the record of a refusal, and says where; null when it could not be left. Never throws, and ends within 3 s. */
-export async function recordRefusal(to: RefusalLog, attempt: Attempt, error: StandbyError): Promise<KeptEvidence | null> {
+async function recordRefusal(to: RefusalLog, attempt: Attempt, error: StandbyError): Promise<KeptEvidence | null> {
   try {
     const evidence = await withinDeadline(PATIENCE, [], () => kept(to, attempt, error), late)
     to.log.info(`the refusal is recorded: ${evidence.record}, head ${evidence.head}`)

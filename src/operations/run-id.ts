@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto'
+import { stampOf } from '../stamp.ts'
 
 /** A new name for a run: sorts by time, and is nobody else's. */
-export const newRun = (now: Date): string => `${now.toISOString().replaceAll(/[-:]|\.\d+/g, '')}-${randomBytes(4).toString('hex')}`
+export const newRun = (now: Date): string => `${stampOf(now.toISOString())}-${randomBytes(4).toString('hex')}`

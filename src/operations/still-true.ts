@@ -1,6 +1,8 @@
+import { ofExpiry, planInQuestion } from '../approval/judge-plan.ts'
+import { refuseFirst } from '../approval/refusal.ts'
 import { renewalOf } from '../approval/renewal.ts'
 import type { World } from '../composition.ts'
-import { StandbyError } from '../errors.ts'
+import { StandbyError, siteError } from '../errors.ts'
 import type { Observation } from '../observation/observation.ts'
 import { staleFacts } from '../planning/facts.ts'
 import { blockers } from '../planning/findings.ts'
@@ -9,9 +11,10 @@ import type { NamedFact, Plan } from '../planning/plan.ts'
 import { planCommand } from '../planning/plan-command.ts'
 import { digestOf } from '../planning/plan-digest.ts'
 import { planMove } from '../planning/plan-move.ts'
+import { maySilenceExplain } from '../planning/silence.ts'
 import { TOOL_VERSION } from '../version.ts'
 import type { RunOfPlan } from './move-report.ts'
-import { refuseBlockers, refuseStrangers } from './refuse.ts'
+import { observeDeclared } from './observe-declared.ts'
 
 /** Whether plan, approval, stack file and tool belong together. Throws `plan-stale` otherwise. */
 export function refuseOtherThanApproved(world: World, { plan, approval, run, how }: RunOfPlan): void {
@@ -37,59 +40,55 @@ export function refuseOtherThanApproved(world: World, { plan, approval, run, how
     refuse(`the plan was made by version ${plan.tool.version}, this is ${TOOL_VERSION}`, `Use version ${plan.tool.version}: ${again}`)
 }
 
-export function refuseExpired(world: World, plan: Plan): void {
-  if (Date.parse(plan.expiresAt) > world.clock.now().getTime()) return
-  throw new StandbyError({
-    code: 'plan-expired',
-    mustAct: 'approval',
-    what: `the plan expired at ${plan.expiresAt}`,
-    next: newPlan(plan),
-  })
-}
+/** Throws `plan-expired`. */
+export const refuseExpired = (world: World, plan: Plan): void =>
+  refuseFirst(ofExpiry(planInQuestion(plan), world.clock.now().toISOString()), `plan ${plan.id}`)
 
 /**
- * Everything is observed and planned again: what was approved must still be what is true. Returns the facts as they are now. The lock of this
- * very run, if it has left one, does not count. `seen` hears the facts also when the plan is refused.
+ * Everything is observed and planned again: what was approved must still be what is true. Returns the observation that says so, so that nobody
+ * has to look again. The lock of this very run, if it has left one, does not count. `seen` hears the facts also when the plan is refused.
  */
 export async function refuseUnlessStillTrue(
   world: World,
   plan: Plan,
   run: string,
   seen: (facts: readonly NamedFact[]) => void = () => undefined,
-): Promise<readonly NamedFact[]> {
+): Promise<Observation> {
   const first = await plannedAgain(world, plan, run)
   // One answer that came too late is worth a second look, before it costs everybody's approval.
-  const now = onlySilence(plan, first) ? await plannedAgain(world, plan, run) : first
-  seen(now.facts)
-  const moved = staleFacts(plan.facts, now.facts)
+  const now = maySilenceExplain(plan, first.plan) ? await plannedAgain(world, plan, run) : first
+  seen(now.plan.facts)
+  const moved = staleFacts(plan.facts, now.plan.facts)
   if (moved.length > 0)
     throw stale(
       moved.map((fact) => `${fact.fact} was ${fact.planned} when the plan was made, is ${fact.now} now`).join('; '),
       newPlan(plan),
     )
-  refuseBlockers(now.findings, `the ${plan.intent.mode}`)
-  return now.facts
+  refuseBlocked(now.plan)
+  return now.observation
 }
 
-async function plannedAgain(world: World, { intent, id, nonce, tool }: Plan, run: string): Promise<Plan> {
-  const observation = await world.observe()
-  refuseStrangers(observation)
-  return planMove(world.stack, withoutLockOf(run, observation), intent, world.drivers, { id, nonce, toolVersion: tool.version })
+async function plannedAgain(
+  world: World,
+  { intent, id, nonce, tool }: Plan,
+  run: string,
+): Promise<{ readonly plan: Plan; readonly observation: Observation }> {
+  const observation = await observeDeclared(world)
+  const identity = { id, nonce, toolVersion: tool.version }
+  return { plan: planMove(world.stack, withoutLockOf(run, observation), intent, world.drivers, identity), observation }
 }
 
-/** Whether nothing speaks against the plan but that somebody did not answer in time. */
-function onlySilence(plan: Plan, now: Plan): boolean {
-  const seen = new Map(now.facts.map((fact) => [placeOf(fact), fact.value]))
-  const silent = plan.facts.filter(
-    (fact) => !seen.has(placeOf(fact)) || (fact.component === 'sites' && seen.get(placeOf(fact)) === false && fact.value === true),
-  )
-  const places = new Set(silent.map(placeOf))
-  const answered = now.facts.filter((fact) => !places.has(placeOf(fact)))
-  // As if whoever is not heard had said what it said before.
-  if (staleFacts(plan.facts, [...answered, ...silent]).length > 0) return false
-  return silent.length > 0 || blockers(now.findings).some(({ code }) => code.endsWith('-silent'))
+/** With the code of the first blocker, naming all of them. */
+function refuseBlocked({ findings, intent }: Plan): void {
+  const blocking = blockers(findings)
+  const [first] = blocking
+  if (first === undefined) return
+  const where = [first.site, first.component].filter((part) => part !== undefined).join(' ')
+  throw siteError(first.code, `the ${intent.mode} is refused: ${blocking.map(({ what }) => what).join('; ')}`, {
+    ...(where === '' ? {} : { where }),
+    next: first.next ?? 'Nothing was changed.',
+  })
 }
-const placeOf = ({ component, site, name }: NamedFact): string => `${component}@${site} ${name}`
 
 function withoutLockOf(run: string, observation: Observation): Observation {
   const { witness } = observation

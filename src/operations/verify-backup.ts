@@ -2,13 +2,15 @@ import { randomBytes } from 'node:crypto'
 import type { World } from '../composition.ts'
 import { minutes } from '../duration.ts'
 import { asStandbyError, inputError, type StandbyError } from '../errors.ts'
-import type { Json, JsonObject } from '../json.ts'
+import type { JsonObject } from '../json.ts'
 import type { RestoreTestReport } from '../planning/driver.ts'
 import type { Component, ComponentName, SiteName } from '../stack/stack.ts'
+import { stampOf } from '../stamp.ts'
 import { verdictOf } from '../verification/judge-restore.ts'
 import type { Check, Sandbox } from '../verification/restore-test.ts'
 import { emptySandbox, sandboxNamespace } from '../verification/sandbox.ts'
-import { refuseStrangers } from './refuse.ts'
+import { activeSiteOf } from './active-site.ts'
+import { observeDeclared } from './observe-declared.ts'
 import { failureOf, type RestoreTestOutcome } from './reports.ts'
 
 export interface RestoreTestRequest {
@@ -20,7 +22,7 @@ export interface RestoreTestRequest {
 export async function verifyBackup(world: World, request: RestoreTestRequest): Promise<RestoreTestOutcome> {
   const begun = world.clock.now()
   const { source, target } = await sitesOf(world, request)
-  const id = `${begun.toISOString().replaceAll(/[-:]|\.\d+/g, '')}-${randomBytes(2).toString('hex')}`
+  const id = `${stampOf(begun.toISOString())}-${randomBytes(2).toString('hex')}`
   const namespace = sandboxNamespace(world.stack.name)
   const kubernetes = world.context.kubernetes(target)
   const around = { clock: world.clock, log: world.log, deadline: minutes(3) }
@@ -61,21 +63,17 @@ export async function verifyBackup(world: World, request: RestoreTestRequest): P
 }
 
 async function sitesOf(world: World, request: RestoreTestRequest): Promise<{ source: SiteName; target: SiteName }> {
-  const observation = await world.observe()
-  refuseStrangers(observation)
-  const active = observation.witness.kind === 'answering' ? observation.witness.active?.activeSite : undefined
-  const source = world.stack.sites.find((site) => site.name === active)?.name
-  if (source === undefined)
-    throw inputError('never-deployed', `nobody knows the active site of ${world.stack.name}`, {
-      next: 'Run the first deploy, or look at the witness.',
-    })
+  const observation = await observeDeclared(world)
+  const source = activeSiteOf(world.stack, observation)
   const passive = world.stack.sites.filter((site) => site.name !== source && observation.sites[site.name]?.kind === 'answering')
-  const target = request.site === undefined ? passive[0]?.name : world.stack.sites.find((site) => site.name === request.site)?.name
+  const next = `Name one of ${passive.map((site) => site.name).join(', ') || '(no passive site answers)'}.`
+  const named = world.stack.sites.find((site) => site.name === request.site)
+  if (request.site !== undefined && named === undefined)
+    throw inputError('unknown-site', `${world.stack.name} has no site ${request.site}`, { next })
+  const target = named ?? passive[0]
   if (target === undefined)
-    throw inputError('no-site-for-sandbox', `${request.site ?? 'no passive site'} can carry the sandbox`, {
-      next: `Name one of ${passive.map((site) => site.name).join(', ') || '(no passive site answers)'}.`,
-    })
-  return { source, target }
+    throw inputError('no-site-for-sandbox', 'no passive site can carry the sandbox', { next: 'Bring one up: none answers.' })
+  return { source, target: target.name }
 }
 
 interface Tested {
@@ -140,6 +138,6 @@ function oldest(begun: Date, reports: ReadonlyMap<ComponentName, RestoreTestRepo
 }
 
 async function keepRecord(world: World, outcome: RestoreTestOutcome, begun: Date): Promise<void> {
-  const record = { at: begun.toISOString(), ...outcome } as unknown as { readonly [key: string]: Json }
+  const record = { at: begun.toISOString(), ...outcome } as unknown as JsonObject
   await world.context.records.write('restore-tests', `${outcome.source}/${outcome.id}`, record)
 }

@@ -112,12 +112,15 @@ export interface Assessment {
 /** `guard` works inside its own site, with what `fence` needs and the witness to read. */
 export type Identity = 'observer' | 'deployer' | 'mover' | 'restore-tester' | 'guard'
 
+/** Stands for the namespace of restore tests in the rules of drivers. */
+export const IN_SANDBOX = '@sandbox'
+
 export type AccessRule =
   | {
       readonly kind: 'kubernetes'
       readonly identity: Identity
       readonly site: SiteName
-      /** null: a ClusterRole. `@sandbox` stands for the namespaces of restore tests. */
+      /** null: a ClusterRole. {@link IN_SANDBOX}: the namespace of restore tests. */
       readonly namespace: string | null
       readonly apiGroups: readonly string[]
       readonly resources: readonly string[]

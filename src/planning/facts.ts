@@ -3,6 +3,10 @@ import { EVERYWHERE, type Fact, type Observation } from '../observation/observat
 import type { Liveness } from './liveness.ts'
 import type { Intent, NamedFact } from './plan.ts'
 
+/** The one fact that is of a site, not of a component. */
+const OF_SITES = 'sites'
+const SEEN_ALIVE = 'seen alive'
+
 /**
  * The facts that a plan rests on, in a fixed order. A failover rests on nothing that the lost site says, but on whether anybody sees it alive; a
  * rejoin on nothing that the returned site says, whose guard is shutting it meanwhile: its steps name what they remove. No move
@@ -11,7 +15,7 @@ import type { Intent, NamedFact } from './plan.ts'
 export function factsOf(observation: Observation, intent: Intent, liveness: Liveness): NamedFact[] {
   const ends: readonly string[] = [intent.from, intent.to, EVERYWHERE]
   const lost = { switchover: null, failover: intent.from, rejoin: intent.to }[intent.mode]
-  const alive: NamedFact = { component: 'sites', site: liveness.site, name: 'seen alive', value: liveness.is === 'up', binds: 'exactly' }
+  const alive: NamedFact = { component: OF_SITES, site: liveness.site, name: SEEN_ALIVE, value: liveness.is === 'up', binds: 'exactly' }
   const restsOn = ({ only }: Fact): boolean => only === undefined || only === intent.mode
   const ofComponents = Object.entries(observation.components).flatMap(([component, bySite]) =>
     Object.entries(bySite).flatMap(([site, seen]): NamedFact[] =>
@@ -20,7 +24,7 @@ export function factsOf(observation: Observation, intent: Intent, liveness: Live
         : [],
     ),
   )
-  return [alive, ...ofComponents].sort((a, b) => (nameOf(a) < nameOf(b) ? -1 : 1))
+  return [alive, ...ofComponents].sort((a, b) => (nameOfFact(a) < nameOfFact(b) ? -1 : 1))
 }
 
 export interface StaleFact {
@@ -34,25 +38,37 @@ export interface StaleFact {
  * for once, as a listing that is late: what it bounds is judged by the findings as well.
  */
 export function staleFacts(planned: readonly NamedFact[], now: readonly NamedFact[]): StaleFact[] {
-  const current = new Map(now.map((fact) => [nameOf(fact), fact]))
-  const known = new Set(planned.map(nameOf))
+  const current = new Map(now.map((fact) => [nameOfFact(fact), fact]))
+  const known = new Set(planned.map(nameOfFact))
   const answering = new Set(now.map(partOf))
   const changed = planned.flatMap((fact): StaleFact[] => {
-    const seen = current.get(nameOf(fact))
+    const seen = current.get(nameOfFact(fact))
     if (seen === undefined && fact.binds === 'at-most' && answering.has(partOf(fact))) return []
-    if (seen === undefined) return [{ fact: nameOf(fact), planned: shown(fact), now: 'not to be seen' }]
+    if (seen === undefined) return [{ fact: nameOfFact(fact), planned: shown(fact), now: 'not to be seen' }]
     if (fact.binds === 'at-most') {
       const moved = typeof seen.value === 'number' ? seen.value : Number.POSITIVE_INFINITY
-      return moved <= fact.limit ? [] : [{ fact: nameOf(fact), planned: `at most ${fact.limit} ${fact.unit}`, now: shown(seen) }]
+      return moved <= fact.limit ? [] : [{ fact: nameOfFact(fact), planned: `at most ${fact.limit} ${fact.unit}`, now: shown(seen) }]
     }
-    return canonicalJson(seen.value) === canonicalJson(fact.value) ? [] : [{ fact: nameOf(fact), planned: shown(fact), now: shown(seen) }]
+    return canonicalJson(seen.value) === canonicalJson(fact.value)
+      ? []
+      : [{ fact: nameOfFact(fact), planned: shown(fact), now: shown(seen) }]
   })
   const appeared = now
-    .filter((fact) => fact.binds === 'exactly' && !known.has(nameOf(fact)))
-    .map((fact) => ({ fact: nameOf(fact), planned: 'not there', now: shown(fact) }))
+    .filter((fact) => fact.binds === 'exactly' && !known.has(nameOfFact(fact)))
+    .map((fact) => ({ fact: nameOfFact(fact), planned: 'not there', now: shown(fact) }))
   return [...changed, ...appeared]
 }
 
+/** What a plan rests on and nobody says now: facts that are not to be seen, and that a site lives, which silence alone contradicts. */
+export function unheardFacts(planned: readonly NamedFact[], now: readonly NamedFact[]): NamedFact[] {
+  const current = new Map(now.map((fact) => [nameOfFact(fact), fact.value]))
+  return planned.filter((fact) => {
+    const said = current.get(nameOfFact(fact))
+    return said === undefined || (isSeenAlive(fact) && fact.value === true && said === false)
+  })
+}
+const isSeenAlive = ({ component, name }: NamedFact): boolean => component === OF_SITES && name === SEEN_ALIVE
+
 const partOf = ({ component, site }: NamedFact): string => `${component}@${site}`
-const nameOf = (fact: NamedFact): string => `${fact.component}@${fact.site} ${fact.name}`
+export const nameOfFact = (fact: NamedFact): string => `${fact.component}@${fact.site} ${fact.name}`
 const shown = ({ value }: NamedFact): string => (value === '' ? 'not known' : typeof value === 'string' ? value : canonicalJson(value))

@@ -1,13 +1,12 @@
-import type { Json, JsonObject } from '../json.ts'
-import { isMapping } from './check-schema.ts'
+import { isObject, type Json, type JsonObject } from '../json.ts'
 import type { PlacedProblem } from './problems.ts'
 
 /** What no schema can say of `approval`: demands that nobody could ever meet, and people who would count twice. Any shape is bearable. */
 export function approvalProblems(declared: Json | undefined): PlacedProblem[] {
-  if (!isMapping(declared)) return []
+  if (!isObject(declared)) return []
   return [
-    ...(isMapping(declared.github) ? gitHubProblems(declared.github) : []),
-    ...(isMapping(declared.signatures) ? signatureProblems(declared.signatures) : []),
+    ...(isObject(declared.github) ? gitHubProblems(declared.github) : []),
+    ...(isObject(declared.signatures) ? signatureProblems(declared.signatures) : []),
   ]
 }
 
@@ -35,7 +34,7 @@ function gitHubProblems(github: JsonObject): PlacedProblem[] {
 
 function signatureProblems(signatures: JsonObject): PlacedProblem[] {
   const path = ['approval', 'signatures']
-  const keys = Array.isArray(signatures.keys) ? (signatures.keys as readonly Json[]).map((one) => (isMapping(one) ? one : {})) : []
+  const keys = Array.isArray(signatures.keys) ? (signatures.keys as readonly Json[]).map((one) => (isObject(one) ? one : {})) : []
   const texts = (name: string, normal: (text: string) => string): string[] =>
     keys.map((one, index) => (typeof one[name] === 'string' ? normal(String(one[name])) : `(none) ${index}`))
   const problems = [

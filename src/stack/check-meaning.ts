@@ -1,13 +1,13 @@
-import type { Json, JsonObject } from '../json.ts'
+import { isObject, type Json, type JsonObject } from '../json.ts'
 import type { Driver } from '../planning/driver.ts'
-import { isMapping, type Meant } from './check-schema.ts'
+import type { Meant } from './check-schema.ts'
 import { nearest } from './nearest.ts'
 import type { PlacedProblem } from './problems.ts'
 import type { Component, Stack } from './stack.ts'
 
 /** What no schema can say of names: sites and components that nobody declares, needs that go in circles. Any shape of file is bearable. */
 export function nameProblems(value: JsonObject, meanings: readonly Meant[]): PlacedProblem[] {
-  const sites = isMapping(value.sites) ? Object.keys(value.sites) : []
+  const sites = isObject(value.sites) ? Object.keys(value.sites) : []
   const needs = needsOf(value)
   return [...meanings.flatMap((meant) => siteProblems(meant, sites)), ...unknownNeeds(needs), ...circles(needs)]
 }
@@ -20,7 +20,7 @@ function siteProblems({ meaning, path, value }: Meant, sites: readonly string[])
     suggestion: nearest(name, among) ?? nearest(name, sites),
   })
   if (meaning === 'site') return typeof value !== 'string' || sites.includes(value) ? [] : [{ path, ...unknown(value, sites) }]
-  if (meaning !== 'by-site' || !isMapping(value)) return []
+  if (meaning !== 'by-site' || !isObject(value)) return []
   const missing = new Set(sites.filter((site) => !Object.hasOwn(value, site)))
   const strangers = Object.keys(value)
     .filter((name) => !sites.includes(name))
@@ -35,8 +35,8 @@ function siteProblems({ meaning, path, value }: Meant, sites: readonly string[])
 type Needs = ReadonlyMap<string, readonly string[]>
 
 function needsOf(value: JsonObject): Needs {
-  const components = isMapping(value.components) ? Object.entries(value.components) : []
-  return new Map(components.map(([name, declared]) => [name, isMapping(declared) ? textsOf(declared.needs) : []]))
+  const components = isObject(value.components) ? Object.entries(value.components) : []
+  return new Map(components.map(([name, declared]) => [name, isObject(declared) ? textsOf(declared.needs) : []]))
 }
 const textsOf = (value: Json | undefined): string[] =>
   Array.isArray(value) ? value.filter((item: Json): item is string => typeof item === 'string') : []
@@ -71,7 +71,7 @@ function circles(needs: Needs): PlacedProblem[] {
 /** A credential that was pasted where an address or a name belongs: files of a repository are read by many. */
 export function pastedCredentials(value: Json, path: readonly (string | number)[] = []): PlacedProblem[] {
   if (Array.isArray(value)) return value.flatMap((item: Json, index) => pastedCredentials(item, [...path, index]))
-  if (isMapping(value)) return Object.entries(value).flatMap(([key, part]) => pastedCredentials(part, [...path, key]))
+  if (isObject(value)) return Object.entries(value).flatMap(([key, part]) => pastedCredentials(part, [...path, key]))
   if (typeof value !== 'string') return []
   const pasted = PASTED.find(({ pattern }) => pattern.test(value))
   return pasted === undefined
@@ -95,7 +95,7 @@ export function driverProblems(stack: Stack, drivers: Readonly<Record<string, Dr
 function invalidSpecs(component: Component, stack: Stack, drivers: Readonly<Record<string, Driver>>): PlacedProblem[] {
   const problems = drivers[component.driver]?.validate?.(component, stack) ?? []
   return problems.map(({ path, what, candidates }) => {
-    const value = path.reduce<Json | undefined>((part, key) => (isMapping(part) ? part[key] : undefined), component.spec)
+    const value = path.reduce<Json | undefined>((part, key) => (isObject(part) ? part[key] : undefined), component.spec)
     const suggestion = candidates === undefined ? null : nearest(typeof value === 'string' ? value : (path.at(-1) ?? ''), candidates)
     return { path: ['components', component.name, ...path], what, suggestion }
   })

@@ -1,4 +1,4 @@
-import type { Json, JsonObject } from '../json.ts'
+import { isObject, type Json, type JsonObject } from '../json.ts'
 import { nearest } from './nearest.ts'
 import type { PlacedProblem } from './problems.ts'
 import { MEANS, type Meaning } from './schema-parts.ts'
@@ -47,7 +47,7 @@ function judgeAt(schema: JsonObject, value: Json, at: Place): Judgement {
   const wrong = wrongType(schema, value, place) ?? wrongValue(schema, value, place)
   if (wrong !== null) return { problems: [problem(place, wrong)], meanings: [] }
   const meant = meaning === undefined ? [] : [{ meaning, path: place.path, value }]
-  return all([{ problems: [], meanings: meant }, isMapping(value) ? judgeMapping(schema, value, place) : judgeItems(schema, value, place)])
+  return all([{ problems: [], meanings: meant }, isObject(value) ? judgeMapping(schema, value, place) : judgeItems(schema, value, place)])
 }
 
 const KEYWORDS = new Set(
@@ -67,7 +67,7 @@ const problem = (place: Place, found: Problem): PlacedProblem => ({
 })
 
 const TYPES: Readonly<Record<string, { readonly name: string; readonly fits: (value: Json) => boolean }>> = {
-  object: { name: 'a mapping', fits: (value) => isMapping(value) },
+  object: { name: 'a mapping', fits: (value) => isObject(value) },
   array: { name: 'a list', fits: (value) => Array.isArray(value) },
   string: { name: 'text', fits: (value) => typeof value === 'string' },
   integer: { name: 'a whole number', fits: (value) => Number.isInteger(value) },
@@ -78,7 +78,7 @@ const TYPES: Readonly<Record<string, { readonly name: string; readonly fits: (va
 function wrongType(schema: JsonObject, value: Json, place: Place): Problem | null {
   const type = typeof schema.type === 'string' ? TYPES[schema.type] : undefined
   if (type === undefined || type.fits(value)) return null
-  if (place.concealed && !isMapping(value))
+  if (place.concealed && !isObject(value))
     return { what: value === null ? `is empty${hintOf(schema)}` : `must be a reference, never the value itself${hintOf(schema)}` }
   if (value === null) return { what: `is empty, must be ${type.name}${hintOf(schema)}` }
   const quoted = schema.type === 'string' && typeof value !== 'object' ? `: write it in quotes, "${String(value)}"` : hintOf(schema)
@@ -105,7 +105,7 @@ function wrongValue(schema: JsonObject, value: Json, place: Place): Problem | nu
   }
   const [fewest, most, size, entries] = Array.isArray(value)
     ? [schema.minItems, undefined, value.length, 'items']
-    : [schema.minProperties, schema.maxProperties, isMapping(value) ? Object.keys(value).length : 0, 'entries']
+    : [schema.minProperties, schema.maxProperties, isObject(value) ? Object.keys(value).length : 0, 'entries']
   if (size < Number(fewest ?? 0)) return { what: `has ${size} of at least ${fewest} ${entries}${hintOf(schema)}` }
   if (size > Number(most ?? Number.POSITIVE_INFINITY)) return { what: `has ${size} ${entries}, more than ${most}` }
   return null
@@ -121,20 +121,20 @@ function judgeItems(schema: JsonObject, value: Json, place: Place): Judgement {
       if (schema.uniqueItems === true && seen.has(text))
         return { problems: [problem(at, { what: `${shown(item, at)} stands here a second time` })], meanings: [] }
       seen.add(text)
-      return isMapping(schema.items) ? judgeAt(schema.items, item, at) : NOTHING
+      return isObject(schema.items) ? judgeAt(schema.items, item, at) : NOTHING
     }),
   )
 }
 
 function judgeMapping(schema: JsonObject, value: JsonObject, place: Place): Judgement {
-  const properties = isMapping(schema.properties) ? schema.properties : {}
+  const properties = isObject(schema.properties) ? schema.properties : {}
   const others = schema.additionalProperties
   const entries = Object.entries(value).map(([key, part]): Judgement => {
     const own = Object.hasOwn(properties, key) ? properties[key] : others
     const at = { ...place, path: [...place.path, key], around: Object.keys(properties) }
     const name = wrongName(schema, key)
     if (name !== null) return { problems: [problem(at, { what: name, atKey: true })], meanings: [] }
-    return isMapping(own) ? judgeAt(own, part, at) : NOTHING
+    return isObject(own) ? judgeAt(own, part, at) : NOTHING
   })
   const branches = schema.oneOf as readonly JsonObject[] | undefined
   const choice = branches === undefined ? NOTHING : judgeChoice(branches, value, place, hintOf(schema))
@@ -142,14 +142,14 @@ function judgeMapping(schema: JsonObject, value: JsonObject, place: Place): Judg
 }
 
 function wrongName(schema: JsonObject, key: string): string | null {
-  if (!isMapping(schema.propertyNames)) return null
+  if (!isObject(schema.propertyNames)) return null
   const pattern = schema.propertyNames.pattern
   return typeof pattern !== 'string' || new RegExp(pattern, 'u').test(key) ? null : `is no valid name here${hintOf(schema.propertyNames)}`
 }
 
 /** Keys that nobody reads and keys that are missing; one that was mistyped is both, and is told once. */
 function wrongKeys(schema: JsonObject, value: JsonObject, place: Place): PlacedProblem[] {
-  const properties = isMapping(schema.properties) ? schema.properties : {}
+  const properties = isObject(schema.properties) ? schema.properties : {}
   const known = Object.keys(properties)
   const required = (schema.required ?? []) as readonly string[]
   const missing = new Set(required.filter((key) => !Object.hasOwn(value, key)))
@@ -165,7 +165,7 @@ function wrongKeys(schema: JsonObject, value: JsonObject, place: Place): PlacedP
   })
   const gaps = [...missing].map((key) => {
     const part = properties[key]
-    return problem(place, { what: `the key ${key} is missing${isMapping(part) ? hintOf(part) : ''}`, atKey: true })
+    return problem(place, { what: `the key ${key} is missing${isObject(part) ? hintOf(part) : ''}`, atKey: true })
   })
   return [...strangers, ...gaps]
 }
@@ -194,7 +194,7 @@ function judgeChoice(branches: readonly JsonObject[], value: JsonObject, place: 
 
 const sharedKey = (branches: readonly JsonObject[], key: string): boolean =>
   branches.filter((branch) => keysOf(branch).includes(key)).length > 1
-const keysOf = (branch: JsonObject): string[] => (isMapping(branch.properties) ? Object.keys(branch.properties) : [])
+const keysOf = (branch: JsonObject): string[] => (isObject(branch.properties) ? Object.keys(branch.properties) : [])
 const hasKeyLike = (branches: readonly JsonObject[], branch: JsonObject, value: JsonObject): boolean => {
   const own = branches.flatMap(keysOf).filter((key) => !sharedKey(branches, key))
   return Object.keys(value).some((key) => keysOf(branch).includes(nearest(key, own) ?? ''))
@@ -207,7 +207,7 @@ function hintOf(schema: JsonObject): string {
 
 /** As a person writes it in YAML. */
 const flow = (value: Json): string =>
-  isMapping(value)
+  isObject(value)
     ? `{ ${Object.entries(value)
         .map(([key, part]) => `${key}: ${flow(part)}`)
         .join(', ')} }`
@@ -220,6 +220,3 @@ function shown(value: Json, place: Place): string {
   const text = JSON.stringify(value)
   return text.length > 60 ? `${text.slice(0, 60)}…` : text
 }
-
-export const isMapping = (value: Json | undefined): value is JsonObject =>
-  typeof value === 'object' && value !== null && !Array.isArray(value)

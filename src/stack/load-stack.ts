@@ -2,11 +2,11 @@ import { readFile } from 'node:fs/promises'
 import { dirname, resolve } from 'node:path'
 import { hours, parseDuration } from '../duration.ts'
 import { inputError } from '../errors.ts'
-import type { Json, JsonObject } from '../json.ts'
+import { isObject, type Json, type JsonObject } from '../json.ts'
 import type { Driver } from '../planning/driver.ts'
 import { approvalProblems } from './check-approval.ts'
 import { driverProblems, nameProblems, pastedCredentials, sortedByNeeds } from './check-meaning.ts'
-import { isMapping, type Judgement, judge } from './check-schema.ts'
+import { type Judgement, judge } from './check-schema.ts'
 import { digestOfStack, type NamedFile, readNamed } from './named-files.ts'
 import { nearest } from './nearest.ts'
 import { parseYaml, type YamlText } from './parse-yaml.ts'
@@ -79,7 +79,7 @@ function examine(text: string, path: string, kinds: Kinds): Examined {
 function judgeParts(value: JsonObject, kinds: Kinds): Judgement[] {
   const driverSchemas = new Map(Object.entries(kinds.drivers).map(([kind, driver]) => [kind, componentSchema(driver)]))
   const witnessSchemas = new Map(Object.entries(kinds.witnesses).map(([kind, own]) => [kind, witnessSchema(kind, own)]))
-  const components = isMapping(value.components) ? Object.entries(value.components) : []
+  const components = isObject(value.components) ? Object.entries(value.components) : []
   return [
     ...components.map(([name, part]) => judgePart(part, ['components', name], driverSchemas)),
     judgePart(value.witness, ['witness'], witnessSchemas),
@@ -87,7 +87,7 @@ function judgeParts(value: JsonObject, kinds: Kinds): Judgement[] {
 }
 
 function judgePart(part: Json | undefined, path: readonly string[], schemas: ReadonlyMap<string, JsonObject>): Judgement {
-  if (!isMapping(part) || typeof part.driver !== 'string') return { problems: [], meanings: [] }
+  if (!isObject(part) || typeof part.driver !== 'string') return { problems: [], meanings: [] }
   const schema = schemas.get(part.driver)
   if (schema !== undefined) return judge(schema, part, path)
   const kinds = [...schemas.keys()]

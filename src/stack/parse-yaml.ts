@@ -1,5 +1,5 @@
 import { type Document, isAlias, isMap, isNode, isPair, isScalar, Lexer, LineCounter, parseAllDocuments, visit } from 'yaml'
-import type { Json } from '../json.ts'
+import { isObject, type Json } from '../json.ts'
 import { type Problem, StackInvalid } from './problems.ts'
 
 /** More than any stack file needs, less than what keeps the parser busy for a second: 50 components on 3 sites are 9,000 tokens. */
@@ -46,8 +46,7 @@ export function parseYaml(text: string, path: string): YamlText {
     throw new StackInvalid(path, text, problems.slice(0, MOST_ERRORS))
   }
   const value = document.toJS() as Json
-  if (typeof value !== 'object' || value === null || Array.isArray(value))
-    return refuse('the file must be a mapping that begins with `standby: 1`', offsetOf(document.contents))
+  if (!isObject(value)) return refuse('the file must be a mapping that begins with `standby: 1`', offsetOf(document.contents))
   return { value, placeOf: (at, atKey) => place(offsetAt(document, at, atKey)) }
 }
 

@@ -4,8 +4,8 @@ import { describe, expect, test } from '@jest/globals'
 import { Ajv2020 } from 'ajv/dist/2020.js'
 import fc from 'fast-check'
 import { parse } from 'yaml'
-import type { Json, JsonObject } from '../../src/json.ts'
-import { isMapping, judge } from '../../src/stack/check-schema.ts'
+import { isObject, type Json, type JsonObject } from '../../src/json.ts'
+import { judge } from '../../src/stack/check-schema.ts'
 import { componentSchema, frameSchema, publishedSchema, SCHEMA_ID, witnessSchema } from '../../src/stack/schema.ts'
 import { generateStack } from '../support/generate-stack.ts'
 import { kinds, publishedStacks, textOfStack } from '../support/published-stacks.ts'
@@ -28,7 +28,7 @@ function accepted(value: Json): boolean {
   ]
   return parts.every(([schema, part]) => schema !== undefined && judge(schema, part, []).problems.length === 0)
 }
-const kindOf = (part: Json | undefined): string => (isMapping(part) && typeof part.driver === 'string' ? part.driver : '')
+const kindOf = (part: Json | undefined): string => (isObject(part) && typeof part.driver === 'string' ? part.driver : '')
 const schemaOf = (part: Json): JsonObject | undefined => {
   const kind = kindOf(part)
   const driver = Object.hasOwn(drivers, kind) ? drivers[kind] : undefined
@@ -53,7 +53,7 @@ function changed(value: Json, [first, ...rest]: Path, change: (value: Json) => J
   if (first === undefined) return change(value)
   if (Array.isArray(value))
     return value.flatMap((part: Json, index) => (index === first ? (changed(part, rest, change) ?? []) : [part])) as Json
-  if (!isMapping(value)) return value
+  if (!isObject(value)) return value
   return Object.fromEntries(
     Object.entries(value).flatMap(([key, part]) => {
       const now = key === String(first) ? changed(part, rest, change) : part
@@ -76,9 +76,9 @@ describe('the published schema', () => {
   test('says something about every key, for whoever points at it in an editor', () => {
     const silent: string[] = []
     const visit = (schema: Json | undefined, path: string): void => {
-      if (!isMapping(schema)) return
-      for (const [key, part] of Object.entries(isMapping(schema.properties) ? schema.properties : {})) {
-        if (isMapping(part) && part.description === undefined && !(key === 'driver' && part.const !== undefined))
+      if (!isObject(schema)) return
+      for (const [key, part] of Object.entries(isObject(schema.properties) ? schema.properties : {})) {
+        if (isObject(part) && part.description === undefined && !(key === 'driver' && part.const !== undefined))
           silent.push(`${path}.${key}`)
         visit(part, `${path}.${key}`)
       }
@@ -116,12 +116,12 @@ describe('the loader and an independent validator', () => {
     ]
     let judged = 0
     const visit = (schema: Json | undefined): void => {
-      if (!isMapping(schema)) return
+      if (!isObject(schema)) return
       judged++
       // Throws at a keyword that it does not know; the verdict does not matter here.
       expect(() => judge(schema, null, [])).not.toThrow()
       if (typeof schema.pattern === 'string') expect(() => new RegExp(String(schema.pattern), 'u')).not.toThrow()
-      for (const part of Object.values(isMapping(schema.properties) ? schema.properties : {})) visit(part)
+      for (const part of Object.values(isObject(schema.properties) ? schema.properties : {})) visit(part)
       for (const part of [schema.additionalProperties, schema.items, ...((schema.oneOf ?? []) as Json[])]) visit(part)
     }
     for (const schema of schemas) visit(schema)
@@ -148,7 +148,7 @@ describe('the loader and an independent validator', () => {
     fc.tuple(fc.constantFrom('env', 'extra', 'driver', 'needs', 'dc-c', 'Upper', 'witness', '__proto__'), odd).map(
       ([key, value]) =>
         (old: Json): Json | undefined =>
-          isMapping(old) ? { ...old, [key]: value } : Array.isArray(old) ? [...old, value] : old,
+          isObject(old) ? { ...old, [key]: value } : Array.isArray(old) ? [...old, value] : old,
     ),
   )
   test('agree about every change of a published stack', () => {

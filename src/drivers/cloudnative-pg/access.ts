@@ -1,4 +1,4 @@
-import type { AccessRule, Claim, Identity, SpecProblem } from '../../planning/driver.ts'
+import { type AccessRule, type Claim, type Identity, IN_SANDBOX, type SpecProblem } from '../../planning/driver.ts'
 import type { Stack } from '../../stack/stack.ts'
 import { archiveName, copiedSecrets, streamingSecrets } from './manifests.ts'
 import { archiveMethod, clusterOf, type Database, firstServerName, follows, otherSites, siteSpecOf } from './spec.ts'
@@ -177,7 +177,7 @@ export function accessOf(component: Database, stack: Stack): AccessRule[] {
         kind: 'kubernetes',
         identity: 'restore-tester',
         site: site.name,
-        namespace: '@sandbox',
+        namespace: IN_SANDBOX,
         apiGroups: ['*'],
         resources: ['*'],
         verbs: ['*'],

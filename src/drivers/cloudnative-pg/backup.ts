@@ -3,6 +3,7 @@ import type { JsonObject } from '../../json.ts'
 import type { Behaviour, DriverContext } from '../../planning/driver.ts'
 import type { PlannedStep } from '../../planning/plan.ts'
 import type { SiteName } from '../../stack/stack.ts'
+import { stampOf } from '../../stamp.ts'
 import { countQuery, countsOf } from './count-rows.ts'
 import { backupManifest } from './manifests.ts'
 import { BACKUP, serverNameOf } from './objects.ts'
@@ -122,7 +123,7 @@ function backupProof(run: Run): { readonly backupId: string; readonly serverName
 /** Counts in one snapshot, then a restore point behind it: a restore up to the newest WAL can not hold less. */
 async function measure(run: Run, backupId: string, serverName: string): Promise<Manifest> {
   const takenAt = new Date(run.context.clock.now()).toISOString()
-  const restorePoint = `standby-${takenAt.replaceAll(/[-:]|\.\d+/g, '')}`
+  const restorePoint = `standby-${stampOf(takenAt)}`
   const tables = run.component.spec.manifest?.tables ?? []
   const rows = await sqlOf(
     run,

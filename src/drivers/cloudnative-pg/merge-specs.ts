@@ -1,3 +1,5 @@
+import { isObject } from '../../json.ts'
+
 type Mapping = Readonly<Record<string, unknown>>
 
 /**
@@ -11,7 +13,7 @@ export function mergeSpecs(under: Mapping, over: Mapping): Record<string, unknow
 }
 
 function mergeValues(under: unknown, over: unknown): unknown {
-  if (isMapping(under) && isMapping(over)) return mergeSpecs(under, over)
+  if (isObject(under) && isObject(over)) return mergeSpecs(under, over)
   if (!Array.isArray(under) || !Array.isArray(over)) return over
   const names = over.map(nameOf)
   if (names.includes(null) || under.map(nameOf).includes(null)) return over
@@ -20,13 +22,11 @@ function mergeValues(under: unknown, over: unknown): unknown {
   return [...kept, ...over.filter((item: unknown) => !known.has(nameOf(item)))]
 }
 
-const isMapping = (value: unknown): value is Mapping => typeof value === 'object' && value !== null && !Array.isArray(value)
-
 /** Managed services carry their name in a template. */
 function nameOf(item: unknown): string | null {
-  if (!isMapping(item)) return null
+  if (!isObject(item)) return null
   if (typeof item.name === 'string') return item.name
   const template = item.serviceTemplate
-  const metadata = isMapping(template) ? template.metadata : undefined
-  return isMapping(metadata) && typeof metadata.name === 'string' ? metadata.name : null
+  const metadata = isObject(template) ? template.metadata : undefined
+  return isObject(metadata) && typeof metadata.name === 'string' ? metadata.name : null
 }

@@ -5,6 +5,7 @@ import { siteError } from '../../errors.ts'
 import type { Json } from '../../json.ts'
 import type { Change, Deployment, DeployUnit, DriverContext, Role } from '../../planning/driver.ts'
 import type { SiteName } from '../../stack/stack.ts'
+import { fieldsThatDiffer } from '../fields-that-differ.ts'
 import { chartArguments, type Helm, liveRelease, withHelm } from './helm.ts'
 import { type Application, valuesFiles, workloadRef } from './spec.ts'
 import { rollout } from './workload.ts'
@@ -126,7 +127,7 @@ export function compareManifests(installed: string, rendered: string, namespace:
     if (old === undefined) changes.push({ kind: 'create', object: key })
     else
       changes.push(
-        ...fieldsThatDiffer(withoutStamps(old), withoutStamps(object), []).map(
+        ...fieldsThatDiffer(withoutStamps(old), withoutStamps(object)).map(
           ({ path, from, to }): Change => ({ kind: 'update', object: key, path: path.join('.'), ...hidden(key, from, to) }),
         ),
       )
@@ -158,20 +159,6 @@ function withoutStamps(object: KubernetesObject): Json {
     else metadata.annotations = Object.fromEntries(kept)
   }
   return clone as unknown as Json
-}
-
-interface FieldDifference {
-  readonly path: readonly string[]
-  readonly from: Json | undefined
-  readonly to: Json | undefined
-}
-
-function fieldsThatDiffer(from: Json | undefined, to: Json | undefined, path: readonly string[]): FieldDifference[] {
-  if (JSON.stringify(from) === JSON.stringify(to)) return []
-  const mapping = (value: Json | undefined): value is { readonly [key: string]: Json } =>
-    typeof value === 'object' && value !== null && !Array.isArray(value)
-  if (!mapping(from) || !mapping(to)) return [{ path, from, to }]
-  return [...new Set([...Object.keys(from), ...Object.keys(to)])].flatMap((key) => fieldsThatDiffer(from[key], to[key], [...path, key]))
 }
 
 const hidden = (key: string, from: Json | undefined, to: Json | undefined): { from?: Json; to?: Json } =>

@@ -4,7 +4,7 @@ import type { ObjectStoreClient, PutCondition } from '../../clients/object-store
 import { type Milliseconds, seconds } from '../../duration.ts'
 import { asStandbyError, StandbyError, siteError } from '../../errors.ts'
 import type { ConditionalStore, ConditionalStoreContext } from '../../execution/conditional-store.ts'
-import type { JsonObject } from '../../json.ts'
+import { isObject, type JsonObject } from '../../json.ts'
 import { probePreconditions } from './probe-preconditions.ts'
 import type { S3WitnessSpec } from './spec.ts'
 
@@ -84,7 +84,7 @@ function documentIn(key: string, body: string): JsonObject {
   try {
     // Some editors begin a file with a byte order mark.
     const document: unknown = JSON.parse(body.replace(/^\uFEFF/, ''))
-    if (typeof document === 'object' && document !== null && !Array.isArray(document)) return document as JsonObject
+    if (isObject(document)) return document
   } catch {
     // Said below.
   }

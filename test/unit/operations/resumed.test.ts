@@ -1,4 +1,5 @@
 import { describe, expect, test } from '@jest/globals'
+import type { World } from '../../../src/composition.ts'
 import { siteError } from '../../../src/errors.ts'
 import { takeLock } from '../../../src/execution/witness.ts'
 import type { JsonObject } from '../../../src/json.ts'
@@ -35,10 +36,29 @@ async function leftBeforeLock(request = SWITCHOVER): Promise<Planned> {
 }
 const resume = async ({ world }: Pick<Planned, 'world'>) => continueFailover(world, await readRun(world, RUN), 'resume')
 
+/** How often a resume that moves the stack observes it. */
+async function looks({ world }: Pick<Planned, 'world'>, run = RUN): Promise<number> {
+  let times = 0
+  const counting: World = {
+    ...world,
+    observe: () => {
+      times++
+      return world.observe()
+    },
+  }
+  expect(await continueFailover(counting, await readRun(counting, run), 'resume')).toMatchObject({ verdict: 'moved' })
+  return times
+}
+
 describe('a run that never held its lock', () => {
   test('is resumed while everything is as it was approved', async () => {
     const at = await leftBeforeLock()
     expect(await resume(at)).toMatchObject({ verdict: 'moved' })
+  })
+
+  test('is looked at once before it goes on: users wait through every look', async () => {
+    const at = await leftBeforeLock()
+    expect(await looks(at)).toBe(1)
   })
 
   test('is not resumed when a fact has changed since: nothing was approved for what is true now', async () => {
@@ -160,6 +180,11 @@ describe('a run that was begun', () => {
     const { run } = await executeFailover(toyWorld(at.toy, at.store, { clock: at.clock, driver }), at.plan, toyApproval(at.digest))
     return { ...at, run, kept: await readRun(at.world, run) }
   }
+
+  test('is looked at once before it goes on', async () => {
+    const at = await begun()
+    expect(await looks(at, at.run)).toBe(1)
+  })
 
   test('is continued with the stack file that it was begun with: whoever has another one is told which, and to make no new plan', async () => {
     const { world, kept, run } = await begun()

@@ -11,23 +11,13 @@ import { factsOf, staleFacts } from '../../../src/planning/facts.ts'
 import { livenessOf } from '../../../src/planning/liveness.ts'
 import type { Intent, Mode } from '../../../src/planning/plan.ts'
 import type { Component, SiteName, Stack } from '../../../src/stack/stack.ts'
+import { theApplication } from '../../support/helm-application.ts'
 import { backup, cluster, primary, replica } from '../drivers/cloudnative-pg/cluster-states.ts'
 import { databaseStack, theDatabase } from '../drivers/cloudnative-pg/database-stack.ts'
 
 const database = theDatabase({
   sites: { 'dc-a': { name: 'pg-dc-a' }, 'dc-b': { name: 'pg-dc-b' }, 'dc-c': { name: 'pg-dc-c' } },
 })
-const application = {
-  name: 'application',
-  driver: 'helm-release',
-  needs: [],
-  spec: {
-    namespace: 'infisical',
-    release: 'infisical',
-    chart: { path: 'chart' },
-    workload: { kind: 'Deployment', name: 'app', container: 'app' },
-  },
-}
 const cache = {
   name: 'cache',
   driver: 'redis',
@@ -39,7 +29,7 @@ const third = { name: 'dc-c' as SiteName, kubernetes: { kubeconfig: { env: 'KUBE
 const stack: Stack = {
   ...declared,
   sites: [...declared.sites, third],
-  components: [database, application, cache] as unknown as readonly Component[],
+  components: [database, theApplication(), cache] as unknown as readonly Component[],
 }
 const drivers = { 'cloudnative-pg': cloudNativePg, 'helm-release': helmRelease, redis } as unknown as Record<string, Driver>
 

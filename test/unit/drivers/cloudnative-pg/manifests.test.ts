@@ -12,6 +12,7 @@ import {
 import { mergeSpecs } from '../../../../src/drivers/cloudnative-pg/merge-specs.ts'
 import type { CloudNativePgSpec } from '../../../../src/drivers/cloudnative-pg/spec.ts'
 import type { JsonObject } from '../../../../src/json.ts'
+import { IN_SANDBOX } from '../../../../src/planning/driver.ts'
 import type { SiteName } from '../../../../src/stack/stack.ts'
 import { databaseStack, theDatabase } from './database-stack.ts'
 
@@ -182,7 +183,7 @@ describe('the rights', () => {
   })
   test('to read Secrets always name them, outside of the sandbox', () => {
     for (const rule of rules) {
-      if (rule.kind !== 'kubernetes' || rule.namespace === '@sandbox' || !rule.resources.includes('secrets')) continue
+      if (rule.kind !== 'kubernetes' || rule.namespace === IN_SANDBOX || !rule.resources.includes('secrets')) continue
       if (rule.verbs.includes('get')) expect(rule.resourceNames?.length ?? 0).toBeGreaterThan(0)
     }
   })

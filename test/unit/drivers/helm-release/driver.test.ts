@@ -2,27 +2,16 @@ import { describe, expect, test } from '@jest/globals'
 import { helmRelease } from '../../../../src/drivers/helm-release/driver.ts'
 import { secretHashes } from '../../../../src/drivers/helm-release/must-match.ts'
 import type { HelmReleaseState } from '../../../../src/drivers/helm-release/observe.ts'
-import type { Application } from '../../../../src/drivers/helm-release/spec.ts'
 import type { BySite, Observed } from '../../../../src/observation/observation.ts'
 import type { Assessment, DriverContext } from '../../../../src/planning/driver.ts'
 import { orderProblems } from '../../../../src/planning/order-steps.ts'
 import type { Finding, Intent } from '../../../../src/planning/plan.ts'
 import type { SiteName } from '../../../../src/stack/stack.ts'
+import { theApplication } from '../../../support/helm-application.ts'
 import { toyStack } from '../../../support/toy-stack.ts'
 
 const [A, B] = ['dc-a' as SiteName, 'dc-b' as SiteName]
-const component: Application = {
-  name: 'application',
-  driver: 'helm-release',
-  needs: [],
-  spec: {
-    namespace: 'infisical',
-    release: 'infisical',
-    chart: { path: 'chart' },
-    mustMatch: [{ secret: 'keys', keys: ['ENCRYPTION_KEY'] }],
-    workload: { kind: 'Deployment', name: 'app', container: 'app' },
-  },
-}
+const component = theApplication({ mustMatch: [{ secret: 'keys', keys: ['ENCRYPTION_KEY'] }] })
 const intent: Intent = { mode: 'switchover', from: A, to: B }
 const seen = (declared: number, more: { image?: string; hash?: string | null } = {}): Observed<HelmReleaseState> => ({
   kind: 'answering',

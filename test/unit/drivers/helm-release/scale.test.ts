@@ -1,26 +1,17 @@
 import { describe, expect, test } from '@jest/globals'
 import type { KubernetesClient } from '../../../../src/clients/kubernetes-client.ts'
 import { start, startStep, stop, stopStep } from '../../../../src/drivers/helm-release/scale.ts'
-import type { Application, HelmReleaseSpec } from '../../../../src/drivers/helm-release/spec.ts'
+import type { HelmReleaseSpec } from '../../../../src/drivers/helm-release/spec.ts'
 import { siteError } from '../../../../src/errors.ts'
 import type { DriverContext, StepRun } from '../../../../src/planning/driver.ts'
 import type { Intent, PlannedStep } from '../../../../src/planning/plan.ts'
 import type { SiteName } from '../../../../src/stack/stack.ts'
 import { applyAsSeen, undoAsSeen } from '../../../support/act-as-seen.ts'
+import { theApplication } from '../../../support/helm-application.ts'
 import { toyStack } from '../../../support/toy-stack.ts'
 
 const [A, B] = ['dc-a' as SiteName, 'dc-b' as SiteName]
-const component: Application = {
-  name: 'application',
-  driver: 'helm-release',
-  needs: [],
-  spec: {
-    namespace: 'infisical',
-    release: 'infisical',
-    chart: { path: 'chart' },
-    workload: { kind: 'Deployment', name: 'app', container: 'app' },
-  },
-}
+const component = theApplication()
 
 /** A cluster with one Deployment: it is ready with as many replicas as `ready` says, and pods go as the test says. */
 function cluster(replicas: number | null) {

@@ -1,0 +1,26 @@
+import type { ReasonCode } from '../reason-codes.ts'
+import { nameOfFact, staleFacts, unheardFacts } from './facts.ts'
+import { blockers } from './findings.ts'
+import type { Plan } from './plan.ts'
+
+/** Codes of findings that may block for no more than an answer that did not come in time. A contract test asks every driver, and every listed code. */
+export const CODES_OF_SILENCE: ReadonlySet<string> = new Set([
+  'witness-silent',
+  'site-silent',
+  'object-store-silent',
+  'database-silent',
+  'database-not-answering',
+  'cache-silent',
+  'application-silent',
+  'load-balancer-silent',
+] satisfies ReasonCode[])
+
+/** Whether somebody is not heard now, and all who are heard say what the approved plan rests on: then a second look may bring it back. Pure. */
+export function maySilenceExplain(approved: Plan, now: Plan): boolean {
+  const unheard = unheardFacts(approved.facts, now.facts)
+  const names = new Set(unheard.map(nameOfFact))
+  const heard = now.facts.filter((fact) => !names.has(nameOfFact(fact)))
+  // As if whoever is not heard had said what it said before.
+  if (staleFacts(approved.facts, [...heard, ...unheard]).length > 0) return false
+  return unheard.length > 0 || blockers(now.findings).some(({ code }) => CODES_OF_SILENCE.has(code))
+}

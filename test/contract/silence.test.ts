@@ -1,0 +1,64 @@
+import { describe, expect, test } from '@jest/globals'
+import { EVERYWHERE, type Observation, type Observed, type SiteView } from '../../src/observation/observation.ts'
+import { blockers, findingsOf } from '../../src/planning/findings.ts'
+import { type Intent, MODES } from '../../src/planning/plan.ts'
+import { CODES_OF_SILENCE } from '../../src/planning/silence.ts'
+import { REASON_CODE_MEANINGS } from '../../src/reason-codes.ts'
+import { parseStack } from '../../src/stack/load-stack.ts'
+import type { SiteName, Stack } from '../../src/stack/stack.ts'
+import { kinds, pathOfStack, textOfStack } from '../support/published-stacks.ts'
+
+const published = parseStack(textOfStack('infisical-kubernetes'), pathOfStack('infisical-kubernetes'), kinds)
+const stack: Stack = {
+  ...published,
+  components: [...published.components, { name: 'power', driver: 'command', needs: [], spec: { sites: {} } }],
+}
+const [from, to] = stack.sites.map(({ name }) => name) as [SiteName, SiteName]
+
+const AT = '2026-11-21T06:00:00Z'
+const SILENT = { kind: 'silent', why: 'no answer within 3.0 s' } as const
+const answering: SiteView = { kind: 'answering', clusterId: 'uid', version: 'v1.34', latency: 5 }
+const quiet: Observation = {
+  at: AT,
+  witness: {
+    kind: 'answering',
+    active: { schemaVersion: 1, stack: stack.name, epoch: 1, activeSite: from, since: AT, run: 'r' },
+    lock: null,
+  },
+  sites: { [from]: answering, [to]: answering },
+  components: {},
+}
+
+/** What blocks moves of any kind. */
+function blocking(observation: Observation): string[] {
+  const intents = MODES.map((mode): Intent => ({ mode, from, to }))
+  return intents.flatMap((intent) => blockers(findingsOf(stack, observation, intent, kinds.drivers)).map(({ code }) => code))
+}
+const unmarked = (codes: readonly string[]): string[] => codes.filter((code) => !CODES_OF_SILENCE.has(code))
+
+describe('an answer that comes too late once never costs an approval', () => {
+  test('every driver is asked here', () => {
+    expect([...new Set(stack.components.map(({ driver }) => driver))].sort()).toEqual(Object.keys(kinds.drivers).sort())
+    expect(blocking(quiet)).toEqual([])
+  })
+
+  test.each(stack.components.map(({ name }) => name))('of %s: where its silence blocks, its code is marked as one of silence', (name) => {
+    const states: Record<string, Observed> = { [from]: SILENT, [to]: SILENT, [EVERYWHERE]: SILENT }
+    expect(unmarked(blocking({ ...quiet, components: { [name]: states } }))).toEqual([])
+  })
+
+  test('nor of a site or of the witness', () => {
+    const site = blocking({ ...quiet, sites: { [from]: answering, [to]: { ...SILENT, triedFrom: ['this runner'] } } })
+    const witness = blocking({ ...quiet, witness: SILENT })
+    expect(new Set([...site, ...witness])).toEqual(new Set(['site-silent', 'witness-silent']))
+    expect(unmarked([...site, ...witness])).toEqual([])
+  })
+})
+
+/** These warn only, or end a step that was begun. */
+const BLOCK_NO_PLAN = ['archive-silent', 'cache-not-answering', 'power-control-silent', 'power-control-unanswered']
+
+test('whatever code speaks of silence is marked, or stands here as one that blocks no plan', () => {
+  const speaking = [...REASON_CODE_MEANINGS.keys()].filter((code) => /-(silent|unanswered|not-answering)$/.test(code))
+  expect(speaking.sort()).toEqual([...CODES_OF_SILENCE, ...BLOCK_NO_PLAN].sort())
+})

@@ -1,0 +1,96 @@
+import { describe, expect, test } from '@jest/globals'
+import type { World } from '../../../src/composition.ts'
+import type { Observation } from '../../../src/observation/observation.ts'
+import { executeFailover } from '../../../src/operations/execute-failover.ts'
+import { planFailover } from '../../../src/operations/plan-failover.ts'
+import type { Finding } from '../../../src/planning/plan.ts'
+import type { SiteName } from '../../../src/stack/stack.ts'
+import { deployedToy, toyApproval, toyDriver, toyWorld } from '../../support/toy-stack.ts'
+
+/** What one look at the stack shows otherwise than it is. */
+interface Look {
+  readonly seen?: (really: Observation) => Observation
+  readonly blocker?: string
+}
+
+/** An approved switchover is executed, whose first looks at the stack are these. */
+async function executed(...looks: readonly Look[]) {
+  const { toy, store } = await deployedToy()
+  let taken = 0
+  const found = (): Finding[] => {
+    const code = looks[taken - 1]?.blocker
+    return code === undefined ? [] : [{ code, severity: 'blocker', component: 'database', site: 'dc-b', what: code }]
+  }
+  const driver = { ...toyDriver(toy), assess: ({ name }: { readonly name: string }) => (name === 'database' ? found() : []) }
+  const world = toyWorld(toy, store, { driver })
+  const { plan, digest } = await planFailover(world, { mode: 'switchover', to: 'dc-b' })
+  const looking: World = {
+    ...world,
+    observe: async () => {
+      const really = await world.observe()
+      const look = looks[taken++]
+      return look?.seen?.(really) ?? really
+    },
+  }
+  const { verdict, failure } = await executeFailover(looking, plan, toyApproval(digest))
+  return { verdict, code: failure?.code ?? null, where: failure?.where, looks: taken, moved: toy.effects.length > 0 }
+}
+
+const silent = { kind: 'silent', why: 'no answer within 3.0 s' } as const
+const silentAt = (site: SiteName): Look => ({
+  seen: (really) => ({
+    ...really,
+    sites: { ...really.sites, [site]: { ...silent, triedFrom: ['this runner'] } },
+    components: Object.fromEntries(Object.entries(really.components).map(([name, bySite]) => [name, { ...bySite, [site]: silent }])),
+  }),
+})
+const witnessSilent: Look = { seen: (really) => ({ ...really, witness: silent }) }
+const [A, B] = ['dc-a' as SiteName, 'dc-b' as SiteName]
+const elsewhere: Look = {
+  seen: (really) => {
+    const { [A]: atA, [B]: atB } = really.components.database ?? {}
+    if (atA === undefined || atB === undefined) throw new Error('the database was not observed')
+    return { ...really, components: { ...really.components, database: { [A]: atB, [B]: atA } } }
+  },
+}
+const moved = { verdict: 'moved', code: null, moved: true }
+
+describe('before an approved plan is refused', () => {
+  test.each([
+    ['the active site, which nobody sees alive then', silentAt(A)],
+    ['the passive site', silentAt(B)],
+    ['the witness', witnessSilent],
+    ['an instance of a database whose facts are all to be seen', { blocker: 'database-not-answering' }],
+  ])('who did not answer in time is heard once more: %s', async (_, look) => {
+    expect(await executed(look)).toMatchObject({ ...moved, looks: 2 })
+  })
+
+  test('whoever stays silent is not asked a third time', async () => {
+    expect(await executed(silentAt(B), silentAt(B))).toMatchObject({ verdict: 'refused', code: 'plan-stale', looks: 2, moved: false })
+  })
+
+  test('the second look is the one that counts', async () => {
+    expect(await executed(silentAt(B), { blocker: 'replay-paused' })).toMatchObject({
+      verdict: 'refused',
+      code: 'replay-paused',
+      looks: 2,
+      moved: false,
+    })
+  })
+
+  test.each([
+    ['what was said has changed', elsewhere, 'plan-stale'],
+    ['somebody says what stands against it', { blocker: 'replay-paused' }, 'replay-paused'],
+  ])('nobody is asked again where %s', async (_, look, code) => {
+    expect(await executed(look)).toMatchObject({ verdict: 'refused', code, looks: 1, moved: false })
+  })
+
+  test('a refusal names the place of what stands against the plan, where it has one', async () => {
+    expect(await executed({ blocker: 'replay-paused' })).toMatchObject({ code: 'replay-paused', where: 'dc-b database' })
+    expect(await executed(witnessSilent, witnessSilent)).toMatchObject({ code: 'witness-silent', where: null })
+  })
+
+  test('a plan that holds is executed after one look', async () => {
+    expect(await executed()).toMatchObject({ ...moved, looks: 1 })
+  })
+})
