@@ -2,6 +2,7 @@
 export interface Divergence {
   /** Transactions that were committed there, and only there: their users had an answer. */
   readonly commits: number
+  /** ISO 8601 with microseconds, as the clock of that primary had it. */
   readonly firstCommitAt: string | null
   readonly lastCommitAt: string | null
   /** Rows of committed transactions per relation. A row that was changed twice counts twice. */
@@ -25,7 +26,7 @@ interface RowChange {
   readonly rows: number
 }
 
-/** Reads the lines of PostgreSQL 14 to 18; whatever changes no row is passed over. Pure. */
+/** Reads the lines of PostgreSQL 14 to 18, printed in UTC; whatever changes no row is passed over. Pure. */
 export function divergenceIn(waldump: string): Divergence {
   const changes: RowChange[] = []
   const committed = new Set<string>()
@@ -35,10 +36,12 @@ export function divergenceIn(waldump: string): Divergence {
     if (record === null) continue
     const [, manager, transaction = '', description = ''] = record
     if (manager === 'Transaction') {
-      const at = /^COMMIT\S* (\d{4}-\d\d-\d\d \d\d:\d\d:\d\d(?:\.\d+)?)/.exec(description)?.[1]
-      if (at === undefined) continue
-      times.push(at)
-      for (const one of [transaction, ...subtransactionsIn(description)]) committed.add(one)
+      const commit = /^COMMIT\S* (?:(\d+): )?(\d{4}-\d\d-\d\d) (\d\d:\d\d:\d\d(?:\.\d+)?)/.exec(description)
+      if (commit === null) continue
+      // A prepared transaction is committed by a record of another one, which names it.
+      const [, prepared = transaction, day, time] = commit
+      times.push(`${day}T${time}Z`)
+      for (const one of [prepared, ...subtransactionsIn(description)]) committed.add(one)
     } else {
       const change = rowChangeIn(description)
       if (change !== null) changes.push({ transaction, ...change })
