@@ -7,6 +7,7 @@ import type { SiteName } from '../../stack/stack.ts'
 import { type Decoded, decodeDivergence } from './decode-divergence.ts'
 import type { ChangedRelation } from './divergent-wal.ts'
 import { type ControlData, controlData, endOf } from './fence.ts'
+import { foundLoss } from './found-loss.ts'
 import { podOf, primaryPod, readCluster, runSql } from './objects.ts'
 import { archiveFolder, type CloudNativePgSpec, clusterOf, type Database } from './spec.ts'
 import { parameter, plannedStep, stepId } from './steps.ts'
@@ -38,7 +39,8 @@ export const keepEvidence: Behaviour<CloudNativePgSpec> = {
     // Of another cluster under the same name it says nothing about the one that is about to be deleted.
     if (proof === null || (proof.uid ?? '') !== uidOf(run))
       return { is: 'pending', waitingFor: `the WAL of ${parameter(run.step, 'cluster')} to be kept` }
-    return { is: 'done', proof: { ...proof, kept: evidenceFolder(run) } }
+    const kept = evidenceFolder(run)
+    return { is: 'done', proof: { ...proof, kept, found: foundLoss(proof, kept) } }
   },
 
   /** The description is written last: all that could be kept is there. What could not be decoded, or was missing, is in it. */
