@@ -9,6 +9,8 @@ export interface Divergence {
   readonly relations: readonly ChangedRelation[]
   /** Rows of transactions that had no end yet, or were rolled back. */
   readonly uncommittedRows: number
+  /** Position of the last of these records: the WAL goes so far at least, also where no control file knows its end. Null: there is none. */
+  readonly readTo: string | null
 }
 export interface ChangedRelation {
   /** `1663/16385/16389`: tablespace, database, file node. */
@@ -31,10 +33,12 @@ export function divergenceIn(waldump: string): Divergence {
   const changes: RowChange[] = []
   const committed = new Set<string>()
   const times: string[] = []
+  let readTo: string | null = null
   for (const line of waldump.split('\n')) {
     const record = /^rmgr: (Heap2?|Transaction)\s.*?\btx:\s*(\d+),.*?\bdesc: (.*)$/.exec(line)
     if (record === null) continue
     const [, manager, transaction = '', description = ''] = record
+    readTo = /\blsn: ([0-9A-F]+\/[0-9A-F]+)/.exec(line)?.[1] ?? readTo
     if (manager === 'Transaction') {
       const commit = /^COMMIT\S* (?:(\d+): )?(\d{4}-\d\d-\d\d) (\d\d:\d\d:\d\d(?:\.\d+)?)/.exec(description)
       if (commit === null) continue
@@ -55,6 +59,7 @@ export function divergenceIn(waldump: string): Divergence {
     lastCommitAt: times.at(-1) ?? null,
     relations: summed(kept),
     uncommittedRows: changes.filter(({ transaction }) => !committed.has(transaction)).reduce((sum, { rows }) => sum + rows, 0),
+    readTo,
   }
 }
 

@@ -12,7 +12,7 @@ import { podOf, primaryPod, readCluster, runSql } from './objects.ts'
 import { archiveFolder, type CloudNativePgSpec, clusterOf, type Database } from './spec.ts'
 import { parameter, plannedStep, stepId } from './steps.ts'
 import { type Fork, forkBetween, forkFrom, forksIn, forksInFile, HISTORY } from './timeline-history.ts'
-import { parseLsn, parseSegment } from './wal.ts'
+import { bytesBetween, parseLsn, parseSegment } from './wal.ts'
 import { kubernetesOf, namespaceOf, type Run, siteOf } from './where.ts'
 
 /** What exists only on the former active site is kept before the site is cloned anew, and named. */
@@ -192,9 +192,4 @@ async function runIn(run: Run, pod: string, script: string, argument = ''): Prom
       where: `${siteOf(run)} ${namespaceOf(run)}/Pod/${pod}`,
     })
   return answer.stdout
-}
-
-function bytesBetween(from: string, to: string): number {
-  const [begin, end] = [parseLsn(from), parseLsn(to)]
-  return begin === null || end === null || end <= begin ? 0 : Number(end - begin)
 }

@@ -130,7 +130,9 @@ describe('what is kept of a former primary before it is deleted', () => {
       commits: [1, null],
     })
     expect(await found({ names: [segment(8)], printed: '' })).toMatchObject({ rows: [0, null], commits: [0, null], tables: [] })
-    expect(await found({ state: 'in production' })).toMatchObject({ bytes: [0, null], rows: [0, 0], commits: [1, 1] })
+    // After a crash no control file says where it ends: at least behind the commit at 0/7000150.
+    expect(await found({ state: 'in production' })).toMatchObject({ bytes: [0x50, null], rows: [0, 0], commits: [1, 1] })
+    expect(await found({ state: 'in production', printed: '' })).toMatchObject({ bytes: [0, null], commits: [0, 0] })
   })
   test('is kept again for another cluster of the same name, and for one that has written since', async () => {
     const bucket = new Map<string, string>()

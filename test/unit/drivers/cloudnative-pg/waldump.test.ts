@@ -45,8 +45,9 @@ function dump(name: string, ...span: string[]): Divergence & { readonly stderr: 
 
 describe('a real pg_waldump', () => {
   test('reads from a position in a segment to the end of the WAL, which is an error to it and no sign that it never began', () => {
-    const { commits, stderr } = dump('whole', fork)
+    const { commits, readTo, stderr } = dump('whole', fork)
     expect(commits).toBe(3)
+    expect(readTo).toMatch(/^0\/03[0-9A-F]{6}$/)
     expect(neverBegan(stderr)).toBe(false)
   })
   test('tells its rows, those of a prepared transaction with them, and its times in UTC wherever it runs', () => {
