@@ -6,8 +6,7 @@ import type { Intent, Loss } from '../planning/plan.ts'
  * promoted, and where nobody counted. A switchover that was promoted has lost nothing: its steps prove that the last write was replayed. Pure.
  */
 export function countedLoss(intent: Intent, steps: readonly StepReport[]): Loss | null {
-  const promoted = steps.filter(({ phase, outcome }) => phase === 'PROMOTE' && (outcome === 'done' || outcome === 'was-done'))
-  if (promoted.length === 0) return null
+  if (!wasPromoted(steps)) return null
   const counted = steps.flatMap(({ proof }) => lossIn(proof?.loss) ?? [])
   if (counted.length > 0)
     return {
@@ -21,25 +20,32 @@ export function countedLoss(intent: Intent, steps: readonly StepReport[]): Loss 
     : null
 }
 
-function lossIn(found: unknown): Loss | null {
-  const loss = found as
-    | { readonly bytes?: unknown; readonly seconds?: unknown; readonly why?: unknown; readonly of?: unknown }
-    | null
-    | undefined
+/** Whether the move has named the new site, or promoted anything there. Pure. */
+export const wasPromoted = (steps: readonly StepReport[]): boolean =>
+  steps.some(({ phase, outcome }) => phase === 'PROMOTE' && (outcome === 'done' || outcome === 'was-done'))
+
+/** A loss as a proof or a record has it; null where there is none that can be read. */
+export function lossIn(found: unknown): Loss | null {
+  const loss = found as Partial<Record<keyof Loss | 'of', unknown>> | null | undefined
   const [bytes, seconds] = [intervalIn(loss?.bytes), intervalIn(loss?.seconds)]
   // A cache is no loss: no write was acknowledged by it.
   return bytes === null || seconds === null || loss?.of === 'cache'
     ? null
-    : { bytes, seconds, why: typeof loss?.why === 'string' ? loss.why : '' }
+    : {
+        bytes,
+        seconds,
+        ...(typeof loss?.likely === 'number' ? { likely: loss.likely } : {}),
+        why: typeof loss?.why === 'string' ? loss.why : '',
+      }
 }
 
-function intervalIn(found: unknown): [number, number | null] | null {
+export function intervalIn(found: unknown): [number, number | null] | null {
   if (!Array.isArray(found)) return null
   const [low, high] = found as unknown[]
   return typeof low === 'number' && (typeof high === 'number' || high === null) ? [low, high] : null
 }
 
-const sum = (values: readonly (number | null)[]): number | null =>
+export const sum = (values: readonly (number | null)[]): number | null =>
   values.reduce((total, value) => (total === null || value === null ? null : total + value), 0)
-const highest = (values: readonly (number | null)[]): number | null =>
+export const highest = (values: readonly (number | null)[]): number | null =>
   values.reduce((most, value) => (most === null || value === null ? null : Math.max(most, value)), 0)

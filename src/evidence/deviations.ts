@@ -3,6 +3,7 @@ import type { StepReport } from '../operations/reports.ts'
 import { staleFacts } from '../planning/facts.ts'
 import { reaches } from '../planning/fence-levels.ts'
 import type { Loss, NamedFact, Plan, StepId } from '../planning/plan.ts'
+import type { FoundLoss } from './found-loss.ts'
 import type { ReachedFence } from './reached-fence.ts'
 import { intervalText } from './words.ts'
 
@@ -23,6 +24,7 @@ export interface WhatHappened {
   readonly started: readonly NamedFact[] | null
   readonly fence: ReachedFence
   readonly lost: Loss | null
+  readonly found: FoundLoss | null
   readonly writeGap: Milliseconds | null
 }
 
@@ -37,6 +39,7 @@ export function deviationsOf(plan: Plan, was: WhatHappened): Deviation[] {
     ...moved.map((fact): Deviation => ({ what: `fact ${fact.fact}`, predicted: fact.planned, was: fact.now })),
     ...ofFence(was),
     ...ofLoss(plan.predictions.loss, was.lost),
+    ...ofFound(was.found),
     ...ofTime('writes refused for', plan.predictions.writeGap, was.writeGap),
     ...was.failed.map((step): Deviation => ({ what: step, predicted: 'done', was: 'failed' })),
     ...was.givenUp.map(({ step, why }): Deviation => ({ what: step, predicted: 'done', was: `given up: ${why}` })),
@@ -60,6 +63,30 @@ function ofLoss(predicted: Loss, lost: Loss | null): Deviation[] {
     return [{ what: `loss in ${unit}`, predicted: intervalText(predicted[unit], unit), was: intervalText(lost[unit], unit) }]
   })
 }
+
+/** What a rejoin found, against what the move that it follows said before and after. An open end proves nothing. */
+function ofFound(found: FoundLoss | null): Deviation[] {
+  if (found?.follows.is !== 'known') return []
+  const { run, mode, predicted, counted } = found.follows
+  // WAL without a commit is no loss of anybody's.
+  const units = found.seconds[1] === 0 ? (['seconds'] as const) : (['bytes', 'seconds'] as const)
+  const outside = (said: Loss | null, how: string): Deviation[] =>
+    units.flatMap((unit) =>
+      said === null || !isOutside(found[unit], said[unit])
+        ? []
+        : [
+            {
+              what: `loss in ${unit} of ${mode} ${run}, as it ${how} it`,
+              predicted: intervalText(said[unit], unit),
+              was: intervalText(found[unit], unit),
+            },
+          ],
+    )
+  return [...outside(predicted, 'predicted'), ...outside(counted, 'counted')]
+}
+
+const isOutside = ([least, most]: Loss['bytes'], [low, high]: Loss['bytes']): boolean =>
+  (high !== null && least > high) || (most !== null && most < low)
 
 function ofStep(plan: Plan, step: StepReport): Deviation[] {
   const planned = plan.steps.find(({ id }) => id === step.id)

@@ -4,6 +4,8 @@ import type { Finding, Intent, Loss, NamedFact, Plan } from '../planning/plan.ts
 import { approvedAt } from './approved-at.ts'
 import { countedLoss } from './counted-loss.ts'
 import { type Deviation, deviationsOf } from './deviations.ts'
+import type { FollowedMove } from './followed-move.ts'
+import { type FoundLoss, foundLoss } from './found-loss.ts'
 import { type MoveTimes, moveTimes } from './move-times.ts'
 import { type ReachedFence, reachedFence } from './reached-fence.ts'
 import { failedIn, givenUpIn, processesIn, recordedSteps } from './recorded-steps.ts'
@@ -53,10 +55,18 @@ export interface EvidenceBody {
   readonly processes: readonly { readonly attempt: number; readonly at: string }[]
   readonly steps: readonly StepReport[]
   readonly fence: ReachedFence
-  readonly loss: { readonly predicted: Loss; readonly counted: Loss | null }
+  readonly loss: Losses
   readonly rto: MoveTimes
   readonly writeGap: MoveReport['writeGap']
   readonly deviations: readonly Deviation[]
+}
+
+/** found: of a rejoin that has kept what only its site had; what the move before it predicted and counted is in it. */
+export interface Losses {
+  readonly predicted: Loss
+  /** null before a promotion, and where nobody counted. */
+  readonly counted: Loss | null
+  readonly found?: FoundLoss
 }
 
 export interface EvidenceInput {
@@ -70,6 +80,8 @@ export interface EvidenceInput {
   readonly started?: readonly NamedFact[] | null
   /** What the run wrote down; empty where it never began. */
   readonly journal: readonly JournalEntry[]
+  /** Of a rejoin that has found something: the move before it. */
+  readonly follows?: FollowedMove | null
   readonly now: string
   readonly toolVersion: string
 }
@@ -84,6 +96,7 @@ export function evidenceOf(input: EvidenceInput): EvidenceBody {
   const steps = recordedSteps(report.steps, journal)
   const fence = reachedFence(plan, steps)
   const counted = countedLoss(plan.intent, steps)
+  const found = foundLoss(plan.intent, steps, input.follows ?? null)
   const { verdict, failure, epoch, run, stack, digest } = report
   const writeGap = writeGapOf({ mode: plan.intent.mode, verdict, steps, journal })
   return {
@@ -117,7 +130,7 @@ export function evidenceOf(input: EvidenceInput): EvidenceBody {
     processes,
     steps,
     fence,
-    loss: { predicted: plan.predictions.loss, counted },
+    loss: { predicted: plan.predictions.loss, counted, ...(found === null ? {} : { found }) },
     rto: moveTimes({ plan, approvedAt: allowedAt, begunAt, steps }),
     writeGap,
     deviations: deviationsOf(plan, {
@@ -128,6 +141,7 @@ export function evidenceOf(input: EvidenceInput): EvidenceBody {
       started,
       fence,
       lost: counted,
+      found,
       writeGap,
     }),
   }

@@ -1,6 +1,6 @@
 import { readableDuration } from '../duration.ts'
 import type { EvidenceBody } from './evidence-body.ts'
-import { approvedText, askedText, levelsText } from './move-words.ts'
+import { approvedText, askedText, foundRows, levelsText } from './move-words.ts'
 import type { EvidenceRecord, RefusalBody } from './refusal-body.ts'
 import { intervalText, oneLine, onOneLine } from './words.ts'
 
@@ -55,6 +55,7 @@ function rowsOf(body: EvidenceBody): [string, string][] {
     ['fence', `required ${fence.required ?? 'none'}, reached ${levelsText(fence.reached, fence.byTime)}`],
     ['loss predicted', lost(loss.predicted)],
     ['loss counted', lost(loss.counted)],
+    ...(loss.found === undefined ? [] : foundRows(loss.found, plan.intent.to)),
     ['time', `decide ${took(rto.decide)}, approve ${took(rto.approve)}, execute ${took(rto.execute)}, green ${took(rto.green)}`],
     ['deviations', deviations.length === 0 ? 'none' : ''],
     ...deviations.map(({ what, predicted, was }): [string, string] => [

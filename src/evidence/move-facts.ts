@@ -1,6 +1,6 @@
 import { readableDuration } from '../duration.ts'
 import type { MoveReport } from '../operations/reports.ts'
-import { approvedText, askedText, levelsText, lossText } from './move-words.ts'
+import { approvedText, askedText, foundRows, levelsText, lossText } from './move-words.ts'
 
 /** What a report says beside its steps: name and text, for summaries, terminals and pages. What is not known is left out. */
 export function moveFacts(report: MoveReport): (readonly [string, string])[] {
@@ -12,7 +12,9 @@ export function moveFacts(report: MoveReport): (readonly [string, string])[] {
     ...known('approved', approved === undefined ? null : approvedText(approved)),
     ...known('fence', fence?.required == null ? null : `required ${fence.required}, reached ${levelsText(fence.reached, fence.byTime)}`),
     ...known('loss predicted', loss === undefined ? null : lossText(loss.predicted)),
-    ...known('loss counted', loss === undefined || report.verdict === 'refused' ? null : counted(report)),
+    // A rejoin promotes nothing: there is nothing to count but what it found.
+    ...known('loss counted', loss === undefined || report.verdict === 'refused' || mode === 'rejoin' ? null : counted(report)),
+    ...(loss?.found === undefined ? [] : foundRows(loss.found, to)),
     ...known('writes refused for', gapText(report)),
     ...known('time', rto === undefined ? null : timesText(rto)),
     ...known('evidence', evidence === null ? 'could not be written: see the log' : evidence),

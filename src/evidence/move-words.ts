@@ -4,7 +4,8 @@ import type { Liveness } from '../planning/liveness.ts'
 import { schedule } from '../planning/order-steps.ts'
 import type { Fencing, Intent, Loss, Plan } from '../planning/plan.ts'
 import type { FenceLevel } from '../stack/fence-levels.ts'
-import { intervalText, oneLine } from './words.ts'
+import type { ChangedTable, FoundLoss } from './found-loss.ts'
+import { countText, intervalText, oneLine } from './words.ts'
 
 /** What a plan is about, in one line. */
 export function directionOf({ mode, from, to }: Intent): string {
@@ -19,6 +20,54 @@ export function lossText({ seconds, bytes, likely, why }: Loss): string {
   const until = seconds[1] === null ? 'nobody knows how much' : `up to ${readableDuration(seconds[1] * 1_000)} of writes${probably}`
   const size = bytes[1] === null && (bytes[0] === 0 || seconds[1] === null) ? '' : ` (${intervalText(bytes, 'bytes')})`
   return `${until}${size}: ${why}`
+}
+
+/**
+ * What a rejoin found on its site only, behind what the move that it follows said of it before and after: names and texts. `9 rows in 3 commits
+ * (users: 7 inserted, 2 deleted), 6.0 s to 7.0 s of writes, 33.6 kB of WAL: …`.
+ */
+export function foundRows(found: FoundLoss, site: string): [string, string][] {
+  const { follows } = found
+  const before: [string, string][] =
+    follows.is === 'unknown'
+      ? [['follows', `not known: ${follows.why}`]]
+      : [
+          ['follows', `${follows.mode} ${follows.run}`],
+          ['predicted then', lossText(follows.predicted)],
+          ['counted then', follows.counted === null ? 'nobody counted it' : lossText(follows.counted)],
+        ]
+  // Records and names of tables are text of others.
+  return [...before, [`only on ${site}`, foundText(found)] as const].map(([name, text]) => [name, oneLine(text)])
+}
+
+function foundText({ rows, commits, tables, seconds, bytes, why }: FoundLoss): string {
+  const wal = sizeText(bytes, 'bytes', 'WAL')
+  if (seconds[1] === 0) return `${['nothing that was committed', ...wal].join(', ')}: ${why}`
+  const counts = [countText(rows, 'row') ?? 'nobody knows how many rows', countText(commits, 'commit')].filter((part) => part !== null)
+  return `${[`${counts.join(' in ')}${tablesText(tables)}`, ...sizeText(seconds, 'seconds', 'writes'), ...wal].join(', ')}: ${why}`
+}
+
+/** `160 B of WAL`, `at least 7.0 s of writes`; nothing where nothing is known, or there is none. */
+function sizeText([low, high]: Loss['bytes'], unit: 'bytes' | 'seconds', what: string): string[] {
+  if (high === null) return low === 0 ? [] : [`at least ${intervalText([low, low], unit)} of ${what}`]
+  return high === 0 ? [] : [`${intervalText([low, high], unit)} of ${what}`]
+}
+
+/** Those with the most changes; the proof of the step has all of them. */
+const MOST_TABLES = 5
+
+function tablesText(tables: readonly ChangedTable[]): string {
+  if (tables.length === 0) return ''
+  const changes = ({ inserted, updated, deleted }: ChangedTable): number => inserted + updated + deleted
+  const named = tables
+    .toSorted((a, b) => changes(b) - changes(a))
+    .slice(0, MOST_TABLES)
+    .map((one) => {
+      const kinds = (['inserted', 'updated', 'deleted'] as const).flatMap((kind) => (one[kind] === 0 ? [] : [`${one[kind]} ${kind}`]))
+      return `${one.table}: ${kinds.join(', ')}`
+    })
+  const more = tables.length - named.length
+  return ` (${[...named, ...(more === 0 ? [] : [`and ${more} more ${more === 1 ? 'table' : 'tables'}`])].join('; ')})`
 }
 
 /**

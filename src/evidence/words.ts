@@ -58,6 +58,12 @@ export function intervalText([low, high]: readonly [number, number | null], unit
   return low === high ? text(low) : `${text(low)} to ${text(high)}`
 }
 
+/** `1 row`, `at least 9 rows`; null where nothing is known of them. */
+export function countText([low, high]: readonly [number, number | null], one: string): string | null {
+  if (high === null && low === 0) return null
+  return `${high === null ? 'at least ' : ''}${low} ${one}${low === 1 ? '' : 's'}`
+}
+
 /** `5 h 3 min ago`. */
 export const agoText = (then: string, now: string): string => `${readableDuration(Math.max(0, Date.parse(now) - Date.parse(then)))} ago`
 

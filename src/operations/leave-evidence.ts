@@ -1,7 +1,9 @@
 import type { World } from '../composition.ts'
 import { asStandbyError } from '../errors.ts'
 import { type EvidenceBody, evidenceOf } from '../evidence/evidence-body.ts'
+import { hasFound } from '../evidence/found-loss.ts'
 import { keepEvidence } from '../evidence/keep-evidence.ts'
+import { lookBack } from '../evidence/look-back.ts'
 import { toldBy } from '../evidence/report-in.ts'
 import { openJournal } from '../execution/journal.ts'
 import type { NamedFact } from '../planning/plan.ts'
@@ -51,6 +53,7 @@ async function bodyOf(
   started: readonly NamedFact[] | null,
 ): Promise<EvidenceBody> {
   const begins = report.steps.length > 0
+  const follows = hasFound(plan.intent, report.steps) ? await lookBack(world.store, { run, site: plan.intent.to }) : null
   const journal = begins ? await openJournal(world.store, run).catch(() => ({ entries: [] })) : { entries: [] }
   return evidenceOf({
     plan,
@@ -60,6 +63,7 @@ async function bodyOf(
     begunAt: begun.toISOString(),
     started,
     journal: journal.entries,
+    follows,
     now: world.clock.now().toISOString(),
     toolVersion: TOOL_VERSION,
   })

@@ -1,12 +1,13 @@
 import type { Milliseconds } from '../duration.ts'
 import type { StandbyError } from '../errors.ts'
 import type { Deviation } from '../evidence/deviations.ts'
+import type { Losses } from '../evidence/evidence-body.ts'
 import type { MoveTimes } from '../evidence/move-times.ts'
 import type { ReachedFence } from '../evidence/reached-fence.ts'
 import type { JsonObject } from '../json.ts'
 import type { Gap, Observation } from '../observation/observation.ts'
 import type { Change } from '../planning/driver.ts'
-import type { Finding, Loss, Mode, Phase, Plan, StepId } from '../planning/plan.ts'
+import type { Finding, Mode, Phase, Plan, StepId } from '../planning/plan.ts'
 import type { ComponentName, SiteName } from '../stack/stack.ts'
 import type { Check, Verdict } from '../verification/restore-test.ts'
 
@@ -143,8 +144,7 @@ export interface MoveReport {
   readonly deviations?: readonly Deviation[]
   /** The level of the ladder that was required, and those that are proven. */
   readonly fence?: ReachedFence
-  /** counted is null before a promotion, and where nobody can count. */
-  readonly loss?: { readonly predicted: Loss; readonly counted: Loss | null }
+  readonly loss?: Losses
   readonly rto?: MoveTimes
 }
 export interface StepReport {

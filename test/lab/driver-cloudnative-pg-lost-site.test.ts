@@ -212,6 +212,7 @@ describe('a database whose site is lost', () => {
       expect(evidence).toMatchObject({ state: 'shut down', serverName: 'pg-dc-a-g1', complete: true })
       expect(evidence?.tables).toEqual([{ table: 'users', inserted: 7, updated: 0, deleted: 2 }])
       expect(evidence?.uncommittedRows).toBe(1)
+      expect(evidence?.found).toMatchObject({ bytes: [evidence?.bytes, evidence?.bytes], rows: [9, 9] })
       const kept = (evidence?.files ?? []) as string[]
       const files = (await db.archive('dc-b').list('postgresql/evidence/pg-dc-a-g1/')).map(({ key }) => key.split('/').at(-1))
       expect(files).toEqual(expect.arrayContaining(['evidence.json', ...kept.map((file) => `${file}.gz`)]))

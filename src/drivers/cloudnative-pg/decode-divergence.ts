@@ -65,9 +65,9 @@ export function missingIn(names: readonly string[], timeline: number, from: stri
 
 const startOfSegment = (position: bigint): bigint => position - (position % SEGMENT_BYTES)
 
-/** Of a timeline, from a position, up to another one or to the end. */
+/** Of a timeline, from a position, up to another one or to the end; in UTC, for it prints times as its surroundings have them. */
 export const WALDUMP = `command -v pg_waldump >/dev/null || exit 127
-pg_waldump -p "$PGDATA/pg_wal" -t "$0" -s "$1" \${2:+-e "$2"} | grep -E '^rmgr: (Heap2?|Transaction) ' | head -n ${MOST_RECORDS}`
+TZ=UTC pg_waldump -p "$PGDATA/pg_wal" -t "$0" -s "$1" \${2:+-e "$2"} | grep -E '^rmgr: (Heap2?|Transaction) ' | head -n ${MOST_RECORDS}`
 
 /** Null where the image has no pg_waldump, or it finds no record at all. */
 async function waldump(run: Run, pod: string, span: readonly string[]): Promise<string[] | null> {

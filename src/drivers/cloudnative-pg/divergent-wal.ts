@@ -2,12 +2,15 @@
 export interface Divergence {
   /** Transactions that were committed there, and only there: their users had an answer. */
   readonly commits: number
+  /** ISO 8601 with microseconds, as the clock of that primary had it. */
   readonly firstCommitAt: string | null
   readonly lastCommitAt: string | null
   /** Rows of committed transactions per relation. A row that was changed twice counts twice. */
   readonly relations: readonly ChangedRelation[]
   /** Rows of transactions that had no end yet, or were rolled back. */
   readonly uncommittedRows: number
+  /** Position of the last of these records: the WAL goes so far at least, also where no control file knows its end. Null: there is none. */
+  readonly readTo: string | null
 }
 export interface ChangedRelation {
   /** `1663/16385/16389`: tablespace, database, file node. */
@@ -25,20 +28,24 @@ interface RowChange {
   readonly rows: number
 }
 
-/** Reads the lines of PostgreSQL 14 to 18; whatever changes no row is passed over. Pure. */
+/** Reads the lines of PostgreSQL 14 to 18, printed in UTC; whatever changes no row is passed over. Pure. */
 export function divergenceIn(waldump: string): Divergence {
   const changes: RowChange[] = []
   const committed = new Set<string>()
   const times: string[] = []
+  let readTo: string | null = null
   for (const line of waldump.split('\n')) {
     const record = /^rmgr: (Heap2?|Transaction)\s.*?\btx:\s*(\d+),.*?\bdesc: (.*)$/.exec(line)
     if (record === null) continue
     const [, manager, transaction = '', description = ''] = record
+    readTo = /\blsn: ([0-9A-F]+\/[0-9A-F]+)/.exec(line)?.[1] ?? readTo
     if (manager === 'Transaction') {
-      const at = /^COMMIT\S* (\d{4}-\d\d-\d\d \d\d:\d\d:\d\d(?:\.\d+)?)/.exec(description)?.[1]
-      if (at === undefined) continue
-      times.push(at)
-      for (const one of [transaction, ...subtransactionsIn(description)]) committed.add(one)
+      const commit = /^COMMIT\S* (?:(\d+): )?(\d{4}-\d\d-\d\d) (\d\d:\d\d:\d\d(?:\.\d+)?)/.exec(description)
+      if (commit === null) continue
+      // A prepared transaction is committed by a record of another one, which names it.
+      const [, prepared = transaction, day, time] = commit
+      times.push(`${day}T${time}Z`)
+      for (const one of [prepared, ...subtransactionsIn(description)]) committed.add(one)
     } else {
       const change = rowChangeIn(description)
       if (change !== null) changes.push({ transaction, ...change })
@@ -52,6 +59,7 @@ export function divergenceIn(waldump: string): Divergence {
     lastCommitAt: times.at(-1) ?? null,
     relations: summed(kept),
     uncommittedRows: changes.filter(({ transaction }) => !committed.has(transaction)).reduce((sum, { rows }) => sum + rows, 0),
+    readTo,
   }
 }
 

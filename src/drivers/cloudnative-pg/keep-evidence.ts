@@ -7,11 +7,12 @@ import type { SiteName } from '../../stack/stack.ts'
 import { type Decoded, decodeDivergence } from './decode-divergence.ts'
 import type { ChangedRelation } from './divergent-wal.ts'
 import { type ControlData, controlData, endOf } from './fence.ts'
+import { foundLoss } from './found-loss.ts'
 import { podOf, primaryPod, readCluster, runSql } from './objects.ts'
 import { archiveFolder, type CloudNativePgSpec, clusterOf, type Database } from './spec.ts'
 import { parameter, plannedStep, stepId } from './steps.ts'
 import { type Fork, forkBetween, forkFrom, forksIn, forksInFile, HISTORY } from './timeline-history.ts'
-import { parseLsn, parseSegment } from './wal.ts'
+import { bytesBetween, parseLsn, parseSegment } from './wal.ts'
 import { kubernetesOf, namespaceOf, type Run, siteOf } from './where.ts'
 
 /** What exists only on the former active site is kept before the site is cloned anew, and named. */
@@ -38,7 +39,8 @@ export const keepEvidence: Behaviour<CloudNativePgSpec> = {
     // Of another cluster under the same name it says nothing about the one that is about to be deleted.
     if (proof === null || (proof.uid ?? '') !== uidOf(run))
       return { is: 'pending', waitingFor: `the WAL of ${parameter(run.step, 'cluster')} to be kept` }
-    return { is: 'done', proof: { ...proof, kept: evidenceFolder(run) } }
+    const kept = evidenceFolder(run)
+    return { is: 'done', proof: { ...proof, kept, found: foundLoss(proof, kept) } }
   },
 
   /** The description is written last: all that could be kept is there. What could not be decoded, or was missing, is in it. */
@@ -190,9 +192,4 @@ async function runIn(run: Run, pod: string, script: string, argument = ''): Prom
       where: `${siteOf(run)} ${namespaceOf(run)}/Pod/${pod}`,
     })
   return answer.stdout
-}
-
-function bytesBetween(from: string, to: string): number {
-  const [begin, end] = [parseLsn(from), parseLsn(to)]
-  return begin === null || end === null || end <= begin ? 0 : Number(end - begin)
 }

@@ -14,6 +14,12 @@ export function formatLsn(position: bigint): string {
   return `${(position >> 32n).toString(16).toUpperCase()}/${(position & 0xffff_ffffn).toString(16).toUpperCase()}`
 }
 
+/** How much lies between two positions; nothing where one of them is no position, or they are in the other order. */
+export function bytesBetween(from: string, to: string): number {
+  const [begin, end] = [parseLsn(from), parseLsn(to)]
+  return begin === null || end === null || end <= begin ? 0 : Number(end - begin)
+}
+
 export interface Segment {
   readonly timeline: number
   /** Position of its first byte. */

@@ -26,10 +26,11 @@ describe('the WAL that only a lost primary has', () => {
     )
     expect(told).toEqual({
       commits: 3,
-      firstCommitAt: '2026-11-21 03:19:49.990000',
-      lastCommitAt: '2026-11-21 03:19:51.000000',
+      firstCommitAt: '2026-11-21T03:19:49.990000Z',
+      lastCommitAt: '2026-11-21T03:19:51.000000Z',
       relations: [{ relation: '1663/16385/16389', inserted: 67, updated: 1, deleted: 1 }],
       uncommittedRows: 0,
+      readTo: '0/05000150',
     })
   })
   test('does not call a row lost that nobody had an answer for', () => {

@@ -14,6 +14,8 @@ const database = theDatabase()
 const stack = databaseStack(database)
 const keep = cloudNativePg.behaviours['keep-evidence']
 const segment = (n: number): string => `00000003000000000000000${n}`
+const INSERT =
+  'rmgr: Heap        len (rec/tot):     59/    59, tx:        745, lsn: 0/07000110, prev 0/070000D8, desc: INSERT off 1 flags 0x00, blkref #0: rel 1663/16385/16389 blk 0'
 const COMMIT =
   'rmgr: Transaction len (rec/tot):     34/    34, tx:        745, lsn: 0/07000150, prev 0/07000110, desc: COMMIT 2026-11-21 03:19:50 UTC'
 
@@ -36,8 +38,9 @@ function around({ names, state = 'shut down', stderr = '', printed = COMMIT, uid
   const kubernetes = (site: string): Partial<KubernetesClient> => ({
     site,
     get: async ({ name }) => cluster(name) as unknown as KubernetesObject,
-    async exec(_pod, argv) {
+    async exec(_pod, argv, options) {
       const script = argv.join(' ')
+      if (options?.stdin?.includes('pg_filenode_relation')) return says('1663/16385/16389\u001fpublic\u001fusers')
       if (script.startsWith('psql'))
         return says(['1\u001f0/3000000', '2\u001f0/5000000', '3\u001f0/7000100'].map((l) => `history\u001f${l}`).join('\n'))
       if (script.startsWith('pg_controldata')) return says(control)
@@ -109,6 +112,27 @@ describe('what is kept of a former primary before it is deleted', () => {
       endedAt: null,
       bytes: null,
     })
+  })
+  test('is told as what a report sets beside the loss of the failover: exact in bytes, with an open end where not all was read', async () => {
+    const found = async (of: Partial<Around>) => ((await kept({ names: [segment(7), segment(8)], ...of })) as { found: object }).found
+    expect(await found({ printed: `${INSERT}\n${INSERT}\n${COMMIT}` })).toEqual({
+      bytes: [0xff_ff60, 0xff_ff60],
+      rows: [2, 2],
+      commits: [1, 1],
+      tables: [{ table: 'users', inserted: 2, updated: 0, deleted: 0 }],
+      firstCommitAt: '2026-11-21T03:19:50Z',
+      lastCommitAt: '2026-11-21T03:19:50Z',
+      why: expect.stringMatching(/a row that was changed twice counts twice; kept in .*evidence\/pg-dc-a-g1\/uid-pg-dc-a\//),
+    })
+    expect(await found({ names: [segment(7)], printed: `${INSERT}\n${COMMIT}` })).toMatchObject({
+      bytes: [0xff_ff60, 0xff_ff60],
+      rows: [1, null],
+      commits: [1, null],
+    })
+    expect(await found({ names: [segment(8)], printed: '' })).toMatchObject({ rows: [0, null], commits: [0, null], tables: [] })
+    // After a crash no control file says where it ends: at least behind the commit at 0/7000150.
+    expect(await found({ state: 'in production' })).toMatchObject({ bytes: [0x50, null], rows: [0, 0], commits: [1, 1] })
+    expect(await found({ state: 'in production', printed: '' })).toMatchObject({ bytes: [0, null], commits: [0, 0] })
   })
   test('is kept again for another cluster of the same name, and for one that has written since', async () => {
     const bucket = new Map<string, string>()

@@ -3,7 +3,7 @@ import { cpSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
 import { neverBegan, WALDUMP } from '../../../../src/drivers/cloudnative-pg/decode-divergence.ts'
-import { divergenceIn } from '../../../../src/drivers/cloudnative-pg/divergent-wal.ts'
+import { type Divergence, divergenceIn } from '../../../../src/drivers/cloudnative-pg/divergent-wal.ts'
 import { type Postgres, startPostgres } from '../../../support/postgres.ts'
 import { temporaryFolder } from '../../../support/temporary-folder.ts'
 
@@ -14,13 +14,16 @@ let postgres: Postgres
 let fork = ''
 
 beforeAll(async () => {
-  postgres = await startPostgres({ wal_keep_size: '256MB' })
+  postgres = await startPostgres({ wal_keep_size: '256MB', max_prepared_transactions: '1' })
   await postgres.sql('CREATE TABLE users (id int)')
   fork = await postgres.sql('SELECT pg_current_wal_lsn()')
-  for (const id of [1, 2, 3]) {
+  for (const id of [1, 2]) {
     await postgres.sql(`INSERT INTO users VALUES (${id})`)
     await postgres.sql('SELECT pg_switch_wal()')
   }
+  await postgres.sql("BEGIN; INSERT INTO users VALUES (3); PREPARE TRANSACTION 'third'")
+  await postgres.sql("COMMIT PREPARED 'third'")
+  await postgres.sql('SELECT pg_switch_wal()')
   const data = await postgres.sql('SHOW data_directory')
   cpSync(join(data, 'pg_wal'), join(folder, 'whole', 'pg_wal'), { recursive: true })
   for (const [name, segment] of [
@@ -33,18 +36,27 @@ beforeAll(async () => {
 }, 60_000)
 afterAll(() => postgres.stop())
 
-/** What the script says of a folder, as the pod would run it. */
-function dump(name: string, ...span: string[]): { readonly commits: number; readonly stderr: string } {
-  const env = { PATH: `${PROGRAMS}:${process.env.PATH}`, PGDATA: join(folder, name) }
+/** What the script says of a folder, as the pod would run it, in whichever place of the world. */
+function dump(name: string, ...span: string[]): Divergence & { readonly stderr: string } {
+  const env = { PATH: `${PROGRAMS}:${process.env.PATH}`, PGDATA: join(folder, name), TZ: 'Asia/Tokyo' }
   const { stdout, stderr } = spawnSync('sh', ['-c', WALDUMP, '1', ...span], { env, encoding: 'utf8' })
-  return { commits: divergenceIn(stdout).commits, stderr }
+  return { ...divergenceIn(stdout), stderr }
 }
 
 describe('a real pg_waldump', () => {
   test('reads from a position in a segment to the end of the WAL, which is an error to it and no sign that it never began', () => {
-    const { commits, stderr } = dump('whole', fork)
+    const { commits, readTo, stderr } = dump('whole', fork)
     expect(commits).toBe(3)
+    expect(readTo).toMatch(/^0\/03[0-9A-F]{6}$/)
     expect(neverBegan(stderr)).toBe(false)
+  })
+  test('tells its rows, those of a prepared transaction with them, and its times in UTC wherever it runs', () => {
+    const { relations, uncommittedRows, firstCommitAt, lastCommitAt } = dump('whole', fork)
+    expect(relations).toContainEqual({ relation: expect.any(String), inserted: 3, updated: 0, deleted: 0 })
+    expect(uncommittedRows).toBe(0)
+    const ago = [firstCommitAt, lastCommitAt].map((at) => Date.now() - Date.parse(at ?? ''))
+    expect(Math.min(...ago)).toBeGreaterThan(0)
+    expect(Math.max(...ago)).toBeLessThan(10 * 60_000)
   })
   test('stops at the end of a timeline that lies at the end of a segment', () => expect(dump('whole', fork, '0/2000000').commits).toBe(1))
   test('prints nothing at all without its first segment, and what is before a hole: only the names of the segments tell', () => {

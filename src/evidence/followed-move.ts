@@ -1,0 +1,47 @@
+import type { Loss, Mode } from '../planning/plan.ts'
+import { lossIn, wasPromoted } from './counted-loss.ts'
+import type { EvidenceBody } from './evidence-body.ts'
+
+/** The move by which a site was left that now rejoins: what it said it would lose, and what it counted. */
+export type FollowedMove =
+  | {
+      readonly is: 'known'
+      readonly run: string
+      readonly mode: Exclude<Mode, 'rejoin'>
+      readonly predicted: Loss
+      readonly counted: Loss | null
+      /** By component, ISO 8601: the last commit of the old site that the new one has. */
+      readonly saved: Readonly<Record<string, string>>
+    }
+  | { readonly is: 'unknown'; readonly why: string }
+
+/**
+ * The newest move away from a site, in records that are given oldest first; null where none of them says anything of it. A run of its own says
+ * nothing of what it follows; behind a rejoin that came to its end, what was lost before has been found already. Pure.
+ */
+export function followedMove(bodies: readonly EvidenceBody[], of: { readonly run: string; readonly site: string }): FollowedMove | null {
+  const concerning = bodies.findLast(({ run, plan: { intent }, verdict, steps }) => {
+    if (run === of.run) return false
+    return intent.mode === 'rejoin' ? intent.to === of.site && verdict === 'moved' : intent.from === of.site && wasPromoted(steps)
+  })
+  if (concerning === undefined) return null
+  const { run, plan, loss, steps } = concerning
+  const { mode } = plan.intent
+  if (mode === 'rejoin') return { is: 'unknown', why: `${of.site} has rejoined in run ${run}, and no move has left it since` }
+  const predicted = lossIn(loss.predicted)
+  if (predicted === null) return { is: 'unknown', why: `the record of run ${run} names no predicted loss that can be read` }
+  return { is: 'known', run, mode, predicted, counted: lossIn(loss.counted), saved: savedBy(steps) }
+}
+
+/** A step that counts a loss names the last commit that is none of it. */
+function savedBy(steps: EvidenceBody['steps']): Record<string, string> {
+  return Object.fromEntries(
+    steps.flatMap(({ id, proof }) => {
+      const { lastCommitAt } = (proof?.loss ?? {}) as { readonly lastCommitAt?: unknown }
+      return typeof lastCommitAt === 'string' ? [[componentOfStep(id), lastCommitAt]] : []
+    }),
+  )
+}
+
+/** `database` of `database.keep-evidence@dc-a`. */
+export const componentOfStep = (step: string): string => step.split('.')[0] ?? step

@@ -1,0 +1,31 @@
+import { withinDeadline } from '../clients/within-deadline.ts'
+import { readableDuration, seconds } from '../duration.ts'
+import { asStandbyError, siteError } from '../errors.ts'
+import type { ConditionalStore } from '../execution/conditional-store.ts'
+import { type FollowedMove, followedMove } from './followed-move.ts'
+import { newestBodies } from './keep-evidence.ts'
+
+/** Between a failover and its rejoin lie days, and few runs: further back nobody looks. */
+const ROUNDS = 5
+const AT_ONCE = 20
+/** Less than a process may take to leave that somebody ends. */
+const PATIENCE = seconds(3)
+
+/**
+ * The move that a rejoin follows, from the evidence in the witness. Never throws and never holds anybody up: what can not be found or read in
+ * time is said in words.
+ */
+export async function lookBack(store: ConditionalStore, of: { readonly run: string; readonly site: string }): Promise<FollowedMove> {
+  const looking = async (signal: AbortSignal): Promise<FollowedMove> => {
+    for (let round = 0; round < ROUNDS && !signal.aborted; round++) {
+      const found = followedMove(await newestBodies(store, AT_ONCE, round * AT_ONCE), of)
+      if (found !== null) return found
+    }
+    return { is: 'unknown', why: `none of the newest ${ROUNDS * AT_ONCE} records in the witness is of a move away from ${of.site}` }
+  }
+  const late = (): Error => siteError('witness-unreachable', `the witness did not answer within ${readableDuration(PATIENCE)}`)
+  return withinDeadline(PATIENCE, [], looking, late).catch((error: unknown) => ({
+    is: 'unknown',
+    why: `the records in the witness could not be read: ${asStandbyError(error).message}`,
+  }))
+}
