@@ -55,7 +55,7 @@ export function rejoinSteps(component: Cache, _states: BySite<RedisState>, inten
 function handedOver(component: Cache, { from, to }: Intent): PlannedStep[] {
   const { name } = component.spec
   // A passive Redis holds nothing that anybody needs: it may be filled while the database is still on its way.
-  const mayBeginIn = 'FINAL_SYNC'
+  const mayBeginIn = 'FENCE'
   if (component.spec.move === 'fresh')
     return [restoreStep(component, to, { ...asDeclared(component, to), mayBeginIn, parameters: { source: from, dump: '' } })]
   // Behind DRAIN, so that nobody writes any more; beside the demotion of the database.
