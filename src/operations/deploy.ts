@@ -1,7 +1,7 @@
 import type { World } from '../composition.ts'
 import { asStandbyError, inputError, StandbyError } from '../errors.ts'
 import { deadlineAfter, settle } from '../execution/settle.ts'
-import { createActive, LOCK_LIFETIME, releaseLock, renewLock, takeLock } from '../execution/witness.ts'
+import { assertStillOurs, createActive, LOCK_LIFETIME, releaseLock, renewLock, takeLock } from '../execution/witness.ts'
 import type { Observation } from '../observation/observation.ts'
 import type { Change, Deployment } from '../planning/driver.ts'
 import { lockFindings } from '../planning/lock.ts'
@@ -39,7 +39,9 @@ export async function deploy(world: World, request: DeployRequest): Promise<Depl
     )
   } else {
     const run = `deploy-${newRun(world.clock.now())}`
-    const outcome = await withLock(world, observation, activeSite, run, firstDeploy, () => applyUnits(world, placed, changes, activeSite))
+    const outcome = await withLock(world, observation, activeSite, run, firstDeploy, (stillOurs) =>
+      applyUnits(world, placed, changes, activeSite, stillOurs),
+    )
     units = outcome.units
     failure = outcome.failure
   }
@@ -108,14 +110,17 @@ async function unitsOf(world: World, observation: Observation, activeSite: SiteN
   return perComponent.flat()
 }
 
-/** Deploys and moves exclude each other; the first deploy names the first active site. */
+/**
+ * Deploys and moves exclude each other; the first deploy names the first active site. The work can ask whether that still holds: a deploy that
+ * slept over the end of its lock, or looked before a move and took the lock behind it, would bring about the roles of before (`lock-lost`).
+ */
 async function withLock<T>(
   world: World,
   observation: Observation,
   activeSite: SiteName,
   run: string,
   firstDeploy: boolean,
-  work: () => Promise<T>,
+  work: (stillOurs: () => Promise<void>) => Promise<T>,
 ): Promise<T> {
   const now = world.clock.now()
   const epoch = observation.witness.kind === 'answering' ? (observation.witness.active?.epoch ?? 1) : 1
@@ -126,7 +131,7 @@ async function withLock<T>(
   try {
     if (firstDeploy)
       await createActive(world.store, { schemaVersion: 1, stack: world.stack.name, epoch: 1, activeSite, since: now.toISOString(), run })
-    return await work()
+    return await work(() => assertStillOurs(world.store, run, epoch, world.clock.now()))
   } finally {
     clearInterval(renewing)
     await releaseLock(world.store, run)
@@ -139,6 +144,7 @@ async function applyUnits(
   placed: readonly PlacedUnit[],
   first: ReadonlyMap<string, readonly Change[]>,
   activeSite: SiteName,
+  stillOurs: () => Promise<void>,
 ): Promise<{ units: DeployedUnit[]; failure: StandbyError | null }> {
   const needs = unitNeeds(placed, (component) => componentOf(world.stack, component).needs, activeSite)
   const done = new Set<string>()
@@ -153,6 +159,7 @@ async function applyUnits(
       // Compared again: what an earlier unit changed may be all that was missing here.
       changes = await unit.diff(world.signal)
       if (changes.length > 0) {
+        await stillOurs()
         world.log.info(`${unit.id}: ${unit.title}`)
         await unit.apply(world.signal)
       }
