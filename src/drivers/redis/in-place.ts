@@ -75,7 +75,7 @@ async function inPlace(run: Run, calls: readonly Call[]): Promise<boolean> {
     return true
   } catch (error) {
     if (run.signal.aborted || asStandbyError(error).code === 'kubernetes-conflict') throw error
-    run.context.log.debug(`${run.step.id}: not in the running pod (${asStandbyError(error).message})`)
+    run.context.log.info(`${run.step.id}: a pod of its own does it, for the running one could not: ${asStandbyError(error).message}`)
     return false
   }
 }

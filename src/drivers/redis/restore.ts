@@ -69,7 +69,7 @@ export const restore: Behaviour<RedisSpec> = {
     if (typeof uid === 'string') await kubernetesOf(run).remove(podRef(run), { uid, signal: run.signal })
   },
   changes: (run) => kubernetesOf(run).watch(podRef(run), run.signal),
-  // Where there is no request yet, a late one is written, and nobody restarts the pod for it: its uid is another one.
+  // Where there is no request yet, a late one is written, and nothing is loaded for it: the pod is another one, or has loaded something else.
   touch: (run) => touchObject(kubernetesOf(run), requestRef(run), run.signal),
 }
 

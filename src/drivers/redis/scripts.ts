@@ -192,9 +192,11 @@ exec 9> "$folder/lock"
 flock 9
 `
 
-/** DUMP in the pod of the server. */
+/** DUMP in the pod of the server, if it is small: a pod that fills the disk of its node is evicted, and this one serves users. */
 export const DUMP_IN_PLACE = `${DUMP_FOLDER}
 [ ! -s "$folder/id" ] || exit 0
+used=$(redis-cli -h "$REDIS_HOST" -p "$PORT" INFO memory | tr -d '\\r' | sed -n 's/^used_memory://p')
+[ "\${used:-0}" -le "\${MOST:=1073741824}" ] || { echo "$used bytes are too many for the pod of the server" >&2; exit 1; }
 rm -f "$WORK"/dump-*/dump.rdb
 WORK=$folder
 ${DUMP}`
@@ -245,16 +247,17 @@ still_due
 (${LOAD})
 redis-cli -p "$PORT" shutdown nosave now force > "$REQUEST/answer" 2>&1 || :
 within() {
-  tries=0
+  tries=$1
+  shift
   until "$@"; do
-    tries=$((tries + 1))
-    [ "$tries" -lt 100 ] || return 1
+    tries=$((tries - 1))
+    [ "$tries" -gt 0 ] || return 1
     sleep 0.1
   done
 }
 loaded() { [ "$(cat "$DATA/.standby-restored" 2>/dev/null)" = "$(cat "$REQUEST/id")" ]; }
 answers() { [ "$(redis-cli -p "$PORT" ping 2>/dev/null)" = PONG ]; }
-within loaded || { echo "Redis did not start again with the dump: $(cat "$REQUEST/answer")" >&2; exit 1; }
+within 300 loaded || { echo "Redis did not start again with the dump: $(cat "$REQUEST/answer")" >&2; exit 1; }
 # What it loads for longer, its caller waits for.
-within answers || :
+within 100 answers || :
 `

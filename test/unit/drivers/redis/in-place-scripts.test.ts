@@ -90,6 +90,15 @@ describe('a dump in the running pod', () => {
   })
 })
 
+test('a dump that could fill the disk of its node is not taken in the pod that serves users', async () => {
+  const redis = await pods.serve('a')
+  expect(await script(DUMP_IN_PLACE, { ...redis.env, MOST: '1000' }, '', '1')).toMatchObject({
+    code: 1,
+    stderr: expect.stringContaining('too many'),
+  })
+  expect(existsSync(join(redis.env.WORK ?? '', 'dump-1', 'dump.rdb'))).toBe(false)
+})
+
 describe('a restore in the running pod', () => {
   test('brings every key, in the same container, and keeps aside what was there before', async () => {
     const dump = await dumped(12)

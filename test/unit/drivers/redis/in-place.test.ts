@@ -52,7 +52,7 @@ function site(answers: readonly Answer[], around: { readonly containers?: object
     stack: toyStack,
     kubernetes: () => kubernetes,
     objectStore: () => ({ open: async () => store }),
-    log: { debug: () => undefined },
+    log: { info: () => undefined },
   }
   const run = { component: cache, context, begunAt: '2026-11-24T06:00:00.123Z', signal: AbortSignal.timeout(5_000) }
   return { calls, run, verbs: () => calls.map(({ verb, of }) => `${verb} ${of}`) }
