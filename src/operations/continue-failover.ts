@@ -5,7 +5,7 @@ import { withoutWriteId } from '../execution/conditional-store.ts'
 import type { Asked } from '../execution/journal.ts'
 import { readLock } from '../execution/witness.ts'
 import { isOfMove, runOfHolder } from '../planning/lock.ts'
-import type { Plan } from '../planning/plan.ts'
+import type { NamedFact, Plan } from '../planning/plan.ts'
 import { nearest } from '../stack/nearest.ts'
 import { sayNoEvidence } from './leave-evidence.ts'
 import { howFar, refuseRiskier } from './may-go-on.ts'
@@ -43,21 +43,26 @@ export async function continueFailover(
 ): Promise<MoveReport> {
   const begun = world.clock.now()
   const of: RunOfPlan = { plan: kept.plan, approval: renewed ?? kept.approval, run: kept.run, how, ...(asked === null ? {} : { asked }) }
+  const started: { facts: readonly NamedFact[] | null } = { facts: null }
+  const hear = (facts: readonly NamedFact[]): void => {
+    started.facts = facts
+  }
   try {
     const far = how === 'resume' ? await howFar(world, kept) : null
     if (far?.is === 'not-begun') refuseExpired(world, kept.plan)
     if (how === 'resume' && renewed === null)
       judgeStoredApproval({ stored: kept.approval, run: kept.run, plan: kept.plan, stack: world.stack, now: world.clock.now() })
     refuseOtherThanApproved(world, of)
-    const observation = far?.is === 'not-begun' ? await refuseUnlessStillTrue(world, kept.plan, kept.run) : await observeDeclared(world)
+    const observation =
+      far?.is === 'not-begun' ? await refuseUnlessStillTrue(world, kept.plan, kept.run, hear) : await observeDeclared(world)
     if (far !== null) refuseRiskier(world, kept.run, kept.plan, observation, far)
   } catch (error) {
-    return await refusedReport(world, of, begun, asStandbyError(error))
+    return await refusedReport(world, of, begun, asStandbyError(error), started.facts)
   }
   world.log.info(
     `run ${of.run} is ${how === 'resume' ? 'continued' : 'taken back'}; if this process dies: standby failover ${how} --run ${of.run}`,
   )
-  return carryOut(world, of, begun).catch(async (error: unknown) => {
+  return carryOut(world, of, begun, started.facts).catch(async (error: unknown) => {
     const reason = asStandbyError(error)
     if (TOO_LATE.includes(reason.code)) await refusedReport(world, of, begun, reason)
     else sayNoEvidence(world, of.run, reason.message)

@@ -1,6 +1,7 @@
 import { describe, expect, test } from '@jest/globals'
 import type { World } from '../../../src/composition.ts'
 import { siteError } from '../../../src/errors.ts'
+import { newestBodies } from '../../../src/evidence/keep-evidence.ts'
 import { takeLock } from '../../../src/execution/witness.ts'
 import type { JsonObject } from '../../../src/json.ts'
 import { continueFailover, readRun } from '../../../src/operations/continue-failover.ts'
@@ -66,6 +67,9 @@ describe('a run that never held its lock', () => {
     at.toy.writer = null
     expect(await resume(at)).toMatchObject({ verdict: 'refused', failure: { code: 'plan-stale' } })
     expect(at.toy.effects).toEqual([])
+    const [record] = await newestBodies(at.store, 1)
+    expect(record?.facts.started).toContainEqual(expect.objectContaining({ component: 'database' }))
+    expect(record?.facts.started).not.toEqual(record?.facts.planned)
   })
 
   test('is not resumed when its plan has expired, whoever approves it anew', async () => {
