@@ -1,5 +1,5 @@
 import type { Milliseconds } from '../duration.ts'
-import { inputError } from '../errors.ts'
+import { inputError, siteError } from '../errors.ts'
 import type { Observation } from '../observation/observation.ts'
 import type { Site, Stack } from '../stack/stack.ts'
 import type { Intent, Mode } from './plan.ts'
@@ -14,18 +14,23 @@ export interface MoveRequest {
   readonly acceptLoss?: Milliseconds
 }
 
-/** The intent behind a request: away from the active site, or back to it. Throws what the requester can mend. */
-export function intentOf(stack: Stack, observation: Observation, request: MoveRequest): Intent {
+/**
+ * The intent behind a request: away from the active site, or back to it. Where the witness is silent nobody knows that site: it is taken to be the
+ * one that is named or was the first, so that there is a plan to look at, which can not be executed. Throws what the requester can mend.
+ */
+export function intentOf(stack: Stack, { witness }: Observation, request: MoveRequest): Intent {
   const to = declaredSite(stack, request.to)
-  const activeSite = observation.witness.kind === 'answering' ? observation.witness.active?.activeSite : undefined
-  const from = stack.sites.find((site) => site.name === (activeSite ?? stack.initialActive))
-  if (from === undefined)
-    throw inputError('active-site-undeclared', `the stack file does not declare the active site ${activeSite}`, {
-      next: `Declare it under sites again, or name the stack file of this witness. Declared are ${stack.sites.map(({ name }) => name).join(', ')}.`,
-    })
+  const silent = witness.kind === 'silent'
+  const from = silent
+    ? declaredSite(stack, request.from ?? stack.initialActive)
+    : activeSite(stack, witness.active?.activeSite ?? stack.initialActive)
   if (request.from !== undefined && request.from !== from.name)
     throw inputError('not-the-active-site', `${request.from} is not the active site of ${stack.name}: ${from.name} is`, {
       next: `Look at standby status: the site may have moved already. To move away from ${from.name}, name it as from, or leave from out.`,
+    })
+  if (from.name === to.name && silent)
+    throw siteError('witness-silent', `the witness does not answer: nobody knows whether ${to.name} is active already (${witness.why})`, {
+      next: 'Look at the object store of the witness. To look at a plan meanwhile, name the active site as from.',
     })
   if (from.name === to.name)
     throw inputError('already-active', `${to.name} is the active site of ${stack.name} already`, {
@@ -37,6 +42,14 @@ export function intentOf(stack: Stack, observation: Observation, request: MoveRe
     })
   const ends = { mode: request.mode, from: from.name, to: to.name }
   return request.acceptLoss === undefined ? ends : { ...ends, acceptLoss: request.acceptLoss }
+}
+
+function activeSite(stack: Stack, name: string): Site {
+  const found = stack.sites.find((site) => site.name === name)
+  if (found !== undefined) return found
+  throw inputError('active-site-undeclared', `the stack file does not declare the active site ${name}`, {
+    next: `Declare it under sites again, or name the stack file of this witness. Declared are ${stack.sites.map((site) => site.name).join(', ')}.`,
+  })
 }
 
 function declaredSite(stack: Stack, name: string): Site {

@@ -34,3 +34,12 @@ test('whoever asks for a move that can not begin is told what to do instead', ()
   ])
   for (const one of refused) expect(one?.next).toMatch(/\w.*\.$/)
 })
+
+test('while the witness is silent nobody is told that a site is active: a plan to look at takes what is named, or the first', () => {
+  const observation: Observation = { at: '', witness: { kind: 'silent', why: 'no answer' }, sites: {}, components: {} }
+  const asked = (request: Partial<MoveRequest>) => intentOf(toyStack, observation, { mode: 'switchover', to: 'dc-b', ...request })
+  expect(asked({})).toMatchObject({ from: 'dc-a', to: 'dc-b' })
+  expect(asked({ from: 'dc-b', to: 'dc-a' })).toMatchObject({ from: 'dc-b', to: 'dc-a' })
+  expect(() => asked({ to: 'dc-a' })).toThrow(expect.objectContaining({ code: 'witness-silent' }))
+  expect(() => asked({ from: 'dc-x' })).toThrow(expect.objectContaining({ code: 'unknown-site' }))
+})
