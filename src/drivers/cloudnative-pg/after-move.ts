@@ -73,7 +73,7 @@ export const settle: Behaviour<CloudNativePgSpec> = {
     const instance = await instanceOf(run, await clusterOfRun(run))
     const archived = parseSegment(instance?.lastArchivedWAL ?? '')
     return archived === null || archived.timeline < timeline || archived.end < mark
-      ? { is: 'pending', waitingFor: `the first WAL of timeline ${timeline} in the archive` }
+      ? { is: 'pending', waitingFor: `the WAL of its checkpoint${timeline === 0 ? '' : ` on timeline ${timeline}`} in the archive` }
       : { is: 'done', proof: { lastArchivedWal: instance?.lastArchivedWAL ?? null } }
   },
   apply: shipWal,
