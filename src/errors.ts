@@ -68,3 +68,14 @@ export function asStandbyError(thrown: unknown): StandbyError {
     cause: thrown,
   })
 }
+
+/** What a report and a record keep of an error. */
+export interface Failure {
+  readonly code: string
+  readonly what: string
+  readonly where: string | null
+  readonly next: string | null
+}
+export function failureOf(error: StandbyError): Failure {
+  return { code: error.code, what: error.message, where: error.where ?? null, next: error.next ?? null }
+}

@@ -1,5 +1,5 @@
 import * as core from '@actions/core'
-import type { ProgressEvent } from '../operations/reports.ts'
+import type { ProgressEvent } from '../execution/progress.ts'
 import type { Log } from '../planning/driver.ts'
 import { PHASES } from '../planning/plan.ts'
 

@@ -1,6 +1,6 @@
 import { StandbyError } from '../errors.ts'
-import type { Approval } from '../operations/reports.ts'
 import type { Stack } from '../stack/stack.ts'
+import type { Approval } from './approval.ts'
 import { reasonOf } from './approval-text.ts'
 import { ofDigest, planInQuestion } from './judge-plan.ts'
 import { EXECUTE } from './purpose.ts'

@@ -1,7 +1,7 @@
 import { inputError } from '../errors.ts'
-import type { Approval } from '../operations/reports.ts'
 import type { Plan } from '../planning/plan.ts'
 import type { RequiredSignatures, Stack } from '../stack/stack.ts'
+import type { Approval } from './approval.ts'
 import { approvalText, type Request, reasonOf, SIGNATURE_NAMESPACE } from './approval-text.ts'
 import { ofExpiry, planInQuestion } from './judge-plan.ts'
 import { judgeSignatures, type SignatureFile } from './judge-signatures.ts'

@@ -1,7 +1,7 @@
 import { isObject } from '../json.ts'
-import type { Approval } from '../operations/reports.ts'
 import type { Plan } from '../planning/plan.ts'
 import type { Stack } from '../stack/stack.ts'
+import type { Approval } from './approval.ts'
 import { ofDigest, ofExpiry, planInQuestion } from './judge-plan.ts'
 import type { SignatureFile } from './judge-signatures.ts'
 import { EXECUTE, type Purpose } from './purpose.ts'

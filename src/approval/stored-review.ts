@@ -1,5 +1,5 @@
 import { isObject } from '../json.ts'
-import type { Approval } from '../operations/reports.ts'
+import type { Approval } from './approval.ts'
 import { type Refusal, refusal } from './refusal.ts'
 
 /**

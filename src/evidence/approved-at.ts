@@ -1,4 +1,4 @@
-import type { Approval } from '../operations/reports.ts'
+import type { Approval } from '../approval/approval.ts'
 import type { EvidenceBody } from './evidence-body.ts'
 
 /**

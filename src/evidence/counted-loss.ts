@@ -1,4 +1,4 @@
-import type { StepReport } from '../operations/reports.ts'
+import type { StepReport } from '../execution/step-report.ts'
 import type { Intent, Loss } from '../planning/plan.ts'
 
 /**

@@ -1,5 +1,5 @@
 import { type Milliseconds, readableDuration, seconds } from '../duration.ts'
-import type { StepReport } from '../operations/reports.ts'
+import type { StepReport } from '../execution/step-report.ts'
 import { staleFacts } from '../planning/facts.ts'
 import { reaches } from '../planning/fence-levels.ts'
 import type { Loss, NamedFact, Plan, StepId } from '../planning/plan.ts'

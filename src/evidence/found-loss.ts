@@ -1,4 +1,4 @@
-import type { StepReport } from '../operations/reports.ts'
+import type { StepReport } from '../execution/step-report.ts'
 import type { Intent, Loss } from '../planning/plan.ts'
 import { highest, intervalIn, sum } from './counted-loss.ts'
 import { componentOfStep, type FollowedMove } from './followed-move.ts'

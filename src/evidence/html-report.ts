@@ -1,5 +1,6 @@
 import { readableDuration } from '../duration.ts'
-import type { MoveReport, RestoreTestOutcome, StepReport } from '../operations/reports.ts'
+import type { StepReport } from '../execution/step-report.ts'
+import type { MoveReport, RestoreTestOutcome } from '../operations/reports.ts'
 import { moveFacts } from './move-facts.ts'
 import { inOrder } from './step-times.ts'
 import { signOf } from './words.ts'

@@ -1,5 +1,5 @@
 import { readableDuration } from '../duration.ts'
-import type { StepReport } from '../operations/reports.ts'
+import type { StepReport } from '../execution/step-report.ts'
 import type { EvidenceBody } from './evidence-body.ts'
 import { refusalRows } from './evidence-text.ts'
 import { escaped, factsTable, page, timeline } from './html-report.ts'

@@ -1,5 +1,6 @@
 import { readableDuration } from '../duration.ts'
-import type { MoveReport, StepReport } from '../operations/reports.ts'
+import type { StepReport } from '../execution/step-report.ts'
+import type { MoveReport } from '../operations/reports.ts'
 import { escaped, mark, table, withinLimit } from './markdown.ts'
 import { moveFacts } from './move-facts.ts'
 import { continuation, courseText, endText, goodOf } from './move-words.ts'

@@ -1,4 +1,4 @@
-import type { StepReport } from '../operations/reports.ts'
+import type { StepReport } from '../execution/step-report.ts'
 import { levelsOfStep } from '../planning/fence-levels.ts'
 import type { Plan } from '../planning/plan.ts'
 import { FENCE_LEVELS, type FenceLevel } from '../stack/fence-levels.ts'

@@ -1,5 +1,5 @@
 import type { JournalEntry } from '../execution/journal.ts'
-import type { StepReport } from '../operations/reports.ts'
+import type { StepReport } from '../execution/step-report.ts'
 import type { StepId } from '../planning/plan.ts'
 
 /**

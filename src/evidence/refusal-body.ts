@@ -1,4 +1,4 @@
-import type { Failure } from '../operations/reports.ts'
+import type { Failure } from '../errors.ts'
 import type { Intent, Plan } from '../planning/plan.ts'
 import { digestOf } from '../planning/plan-digest.ts'
 import type { EvidenceBody } from './evidence-body.ts'

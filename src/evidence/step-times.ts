@@ -1,6 +1,7 @@
 import type { Milliseconds } from '../duration.ts'
 import type { JournalEntry } from '../execution/journal.ts'
-import type { MoveReport, StepReport } from '../operations/reports.ts'
+import type { StepReport } from '../execution/step-report.ts'
+import type { MoveReport } from '../operations/reports.ts'
 import { type Mode, PHASES, type Phase } from '../planning/plan.ts'
 
 /** As they began; those that began at one instant in the order of their phases, and those that never began last. Pure. */

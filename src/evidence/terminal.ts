@@ -1,4 +1,5 @@
 import { readableDuration } from '../duration.ts'
+import type { StepReport } from '../execution/step-report.ts'
 import type {
   BackupReport,
   ComponentStatus,
@@ -8,7 +9,6 @@ import type {
   RestoreTestOutcome,
   SiteStatus,
   StatusReport,
-  StepReport,
 } from '../operations/reports.ts'
 import { schedule, sequenceOf } from '../planning/order-steps.ts'
 import type { Finding } from '../planning/plan.ts'

@@ -1,7 +1,20 @@
 import { type Milliseconds, readableDuration } from '../duration.ts'
-import type { ProgressEvent, StepReport } from '../operations/reports.ts'
 import type { Clock, Log } from '../planning/driver.ts'
-import type { PlannedStep } from '../planning/plan.ts'
+import type { PlannedStep, StepId } from '../planning/plan.ts'
+import type { StepReport } from './step-report.ts'
+
+/** What a run of steps tells while it goes on: for log groups, the live view and the report's timeline. */
+export type ProgressEvent =
+  | { readonly kind: 'phase'; readonly at: string; readonly phase: string }
+  | { readonly kind: 'step-begun'; readonly at: string; readonly id: StepId; readonly title: string; readonly expected: Milliseconds }
+  | { readonly kind: 'step-waiting'; readonly at: string; readonly id: StepId; readonly waitingFor: string }
+  | {
+      readonly kind: 'step-ended'
+      readonly at: string
+      readonly id: StepId
+      readonly outcome: StepReport['outcome']
+      readonly duration: Milliseconds
+    }
 
 /** Tells people and programs what is happening: one line per change of state, never one per poll. */
 export interface Progress {

@@ -1,3 +1,4 @@
+import type { Approval } from '../approval/approval.ts'
 import { judgeStoredApproval } from '../approval/stored-approval.ts'
 import type { World } from '../composition.ts'
 import { asStandbyError, inputError, type StandbyError } from '../errors.ts'
@@ -11,7 +12,7 @@ import { sayNoEvidence } from './leave-evidence.ts'
 import { howFar, refuseRiskier } from './may-go-on.ts'
 import { carryOut, type RunOfPlan, refusedReport } from './move-report.ts'
 import { observeDeclared } from './observe-declared.ts'
-import type { Approval, MoveReport } from './reports.ts'
+import type { MoveReport } from './reports.ts'
 import { refuseExpired, refuseOtherThanApproved, refuseUnlessStillTrue } from './still-true.ts'
 
 /** A run that another process began, as it lies in the witness. */

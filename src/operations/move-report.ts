@@ -1,13 +1,16 @@
+import type { Approval } from '../approval/approval.ts'
 import type { World } from '../composition.ts'
 import type { StandbyError } from '../errors.ts'
+import { failureOf } from '../errors.ts'
 import { executeMove } from '../execution/execute-move.ts'
 import type { Asked } from '../execution/journal.ts'
 import { progressTo } from '../execution/progress.ts'
+import type { StepReport } from '../execution/step-report.ts'
 import type { NamedFact, Plan } from '../planning/plan.ts'
 import { digestOf } from '../planning/plan-digest.ts'
 import { howItEnded } from './how-it-ended.ts'
 import { leaveEvidence } from './leave-evidence.ts'
-import { type Approval, failureOf, type MoveReport, type StepReport } from './reports.ts'
+import type { MoveReport } from './reports.ts'
 
 /** One process's part of a run. */
 export interface RunOfPlan {

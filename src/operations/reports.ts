@@ -1,14 +1,15 @@
+import type { Approval } from '../approval/approval.ts'
 import type { Milliseconds } from '../duration.ts'
-import type { StandbyError } from '../errors.ts'
+import type { Failure } from '../errors.ts'
 import type { Deviation } from '../evidence/deviations.ts'
 import type { Losses } from '../evidence/evidence-body.ts'
 import type { MoveTimes } from '../evidence/move-times.ts'
 import type { ReachedFence } from '../evidence/reached-fence.ts'
-import type { JsonObject } from '../json.ts'
+import type { StepReport } from '../execution/step-report.ts'
 import type { Gap, Observation } from '../observation/observation.ts'
 import type { Change } from '../planning/driver.ts'
-import type { Finding, Mode, Phase, Plan, StepId } from '../planning/plan.ts'
-import type { ComponentName, SiteName } from '../stack/stack.ts'
+import type { Finding, Mode, Phase, Plan } from '../planning/plan.ts'
+import type { ComponentName } from '../stack/stack.ts'
 import type { Check, Verdict } from '../verification/restore-test.ts'
 
 /** What the operations return: values for outputs, summaries and exit codes; no text that only a terminal understands. */
@@ -73,15 +74,6 @@ export interface DeployedUnit {
   readonly changes: readonly Change[]
   readonly duration: Milliseconds
 }
-export interface Failure {
-  readonly code: string
-  readonly what: string
-  readonly where: string | null
-  readonly next: string | null
-}
-export function failureOf(error: StandbyError): Failure {
-  return { code: error.code, what: error.message, where: error.where ?? null, next: error.next ?? null }
-}
 
 export interface PlanReport {
   readonly schemaVersion: 1
@@ -91,17 +83,6 @@ export interface PlanReport {
   readonly status: StatusReport
   /** False when a finding blocks the move. */
   readonly executable: boolean
-}
-
-/** Who allowed a move, and how that was proven; recorded in the evidence. */
-export interface Approval {
-  /** local: the stack file demands nobody's approval, and whoever held the credentials gave a reason. */
-  readonly kind: 'github-environment' | 'signatures' | 'local'
-  readonly digest: string
-  readonly approvers: readonly { readonly id: string; readonly name: string }[]
-  readonly requestedBy: string
-  readonly reason: string | null
-  readonly proof: JsonObject
 }
 
 export interface MoveReport {
@@ -147,17 +128,6 @@ export interface MoveReport {
   readonly loss?: Losses
   readonly rto?: MoveTimes
 }
-export interface StepReport {
-  readonly id: StepId
-  readonly title: string
-  readonly phase: Phase
-  readonly site: SiteName | null
-  /** unknown: begun, and nobody saw how it ended; its effect may have happened. */
-  readonly outcome: 'done' | 'was-done' | 'failed' | 'given-up' | 'not-reached' | 'undone' | 'unknown'
-  readonly begunAt: string | null
-  readonly endedAt: string | null
-  readonly proof: JsonObject | null
-}
 
 export interface BackupReport {
   readonly schemaVersion: 1
@@ -188,16 +158,3 @@ export interface RestoreTestOutcome {
   readonly failure: Failure | null
   readonly duration: Milliseconds
 }
-
-/** What an operation tells while it runs: for log groups, the live view and the report's timeline. */
-export type ProgressEvent =
-  | { readonly kind: 'phase'; readonly at: string; readonly phase: string }
-  | { readonly kind: 'step-begun'; readonly at: string; readonly id: StepId; readonly title: string; readonly expected: Milliseconds }
-  | { readonly kind: 'step-waiting'; readonly at: string; readonly id: StepId; readonly waitingFor: string }
-  | {
-      readonly kind: 'step-ended'
-      readonly at: string
-      readonly id: StepId
-      readonly outcome: StepReport['outcome']
-      readonly duration: Milliseconds
-    }

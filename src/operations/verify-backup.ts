@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import type { World } from '../composition.ts'
 import { minutes } from '../duration.ts'
-import { asStandbyError, inputError, type StandbyError } from '../errors.ts'
+import { asStandbyError, failureOf, inputError, type StandbyError } from '../errors.ts'
 import type { JsonObject } from '../json.ts'
 import type { RestoreTestReport } from '../planning/driver.ts'
 import type { Component, ComponentName, SiteName } from '../stack/stack.ts'
@@ -11,7 +11,7 @@ import type { Check, Sandbox } from '../verification/restore-test.ts'
 import { emptySandbox, sandboxNamespace } from '../verification/sandbox.ts'
 import { activeSiteOf } from './active-site.ts'
 import { observeDeclared } from './observe-declared.ts'
-import { failureOf, type RestoreTestOutcome } from './reports.ts'
+import type { RestoreTestOutcome } from './reports.ts'
 
 export interface RestoreTestRequest {
   /** Where the sandbox is; a passive site when not named. */

@@ -1,5 +1,6 @@
 import type { KubernetesClient } from '../clients/kubernetes-client.ts'
 import type { ObjectStoreClient, ObjectStoreLocation } from '../clients/object-store-client.ts'
+import type { ProcessOptions, ProcessResult } from '../clients/process.ts'
 import type { SshAccess, SshRunner } from '../clients/ssh.ts'
 import type { Milliseconds } from '../duration.ts'
 import type { Json, JsonObject } from '../json.ts'
@@ -167,18 +168,8 @@ export interface DriverContext {
 
 export type SqlRows = readonly (readonly string[])[]
 
-export interface RunOptions {
-  readonly deadline: Milliseconds
-  readonly input?: string | Uint8Array
-  readonly env?: Readonly<Record<string, string>>
-  readonly cwd?: string
-  readonly signal?: AbortSignal
-}
-export interface RunResult {
-  readonly code: number
-  readonly stdout: string
-  readonly stderr: string
-}
+export type RunOptions = Pick<ProcessOptions, 'deadline' | 'input' | 'env' | 'cwd' | 'signal'>
+export type RunResult = Pick<ProcessResult, 'code' | 'stdout' | 'stderr'>
 
 /** Small JSON records in the witness, outside both sites: backup manifests, results of restore tests, histories that a failover cut off. */
 export interface Records {

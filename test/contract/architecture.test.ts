@@ -7,7 +7,7 @@ const root = resolve(import.meta.dirname, '../..')
 interface Import {
   readonly from: string
   readonly to: string
-  /** Types vanish at run time and bind nothing. */
+  /** Types vanish at run time, so that they make no cycle; who knows whom, they say all the same. */
   readonly typeOnly: boolean
 }
 
@@ -38,11 +38,33 @@ const offenders = (rule: (one: Import) => boolean): string[] => imports.filter(r
 
 /** The one place that names drivers. */
 const REGISTRY = 'src/drivers/registry.ts'
+const ENTRY = 'src/entry.ts'
+const ENTRY_POINTS = ['actions', 'cli']
 const CORE = ['stack', 'observation', 'planning', 'approval', 'execution', 'verification', 'evidence', 'operations']
 
 describe('the arrows of the architecture', () => {
   test('the core imports no driver', () => {
     expect(offenders((one) => CORE.some((folder) => under(folder)(one.from)) && under('drivers')(one.to))).toEqual([])
+  })
+
+  test('what the operations stand on imports nothing of them, of the evidence or of an entry point, not even a type', () => {
+    const above = ['evidence', 'operations', ...ENTRY_POINTS]
+    const isAbove = (name: string): boolean => name === ENTRY || above.some((folder) => under(folder)(name))
+    expect(offenders((one) => !isAbove(one.from) && isAbove(one.to))).toEqual([])
+  })
+
+  test('evidence and operations import no entry point, and evidence of the operations only the types of their reports', () => {
+    expect(
+      offenders(
+        (one) =>
+          ['evidence', 'operations'].some((folder) => under(folder)(one.from)) && ENTRY_POINTS.some((folder) => under(folder)(one.to)),
+      ),
+    ).toEqual([])
+    expect(
+      offenders(
+        (one) => under('evidence')(one.from) && under('operations')(one.to) && !(one.typeOnly && one.to === 'src/operations/reports.ts'),
+      ),
+    ).toEqual([])
   })
 
   test('drivers import no other driver and no entry point', () => {

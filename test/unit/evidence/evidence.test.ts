@@ -1,4 +1,5 @@
 import { describe, expect, test } from '@jest/globals'
+import type { Approval } from '../../../src/approval/approval.ts'
 import { siteError } from '../../../src/errors.ts'
 import { judgeChain } from '../../../src/evidence/chain.ts'
 import type { EvidenceBody } from '../../../src/evidence/evidence-body.ts'
@@ -9,7 +10,6 @@ import type { ConditionalStore } from '../../../src/execution/conditional-store.
 import { continueFailover, readRun } from '../../../src/operations/continue-failover.ts'
 import { executeFailover } from '../../../src/operations/execute-failover.ts'
 import { planFailover } from '../../../src/operations/plan-failover.ts'
-import type { Approval } from '../../../src/operations/reports.ts'
 import type { Driver } from '../../../src/planning/driver.ts'
 import type { MoveRequest } from '../../../src/planning/intent.ts'
 import type { PlannedStep } from '../../../src/planning/plan.ts'

@@ -1,7 +1,7 @@
 import { expect, test } from '@jest/globals'
 import type { EvidenceBody } from '../../../src/evidence/evidence-body.ts'
 import { learnedDurations, NEWEST_RUNS } from '../../../src/evidence/learned-durations.ts'
-import type { StepReport } from '../../../src/operations/reports.ts'
+import type { StepReport } from '../../../src/execution/step-report.ts'
 import { withLearned } from '../../../src/planning/expected-durations.ts'
 import { toyStep } from '../../support/toy-stack.ts'
 

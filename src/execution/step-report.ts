@@ -1,0 +1,16 @@
+import type { JsonObject } from '../json.ts'
+import type { Phase, StepId } from '../planning/plan.ts'
+import type { SiteName } from '../stack/stack.ts'
+
+/** What became of one step of a run, as far as this process knows. */
+export interface StepReport {
+  readonly id: StepId
+  readonly title: string
+  readonly phase: Phase
+  readonly site: SiteName | null
+  /** unknown: begun, and nobody saw how it ended; its effect may have happened. */
+  readonly outcome: 'done' | 'was-done' | 'failed' | 'given-up' | 'not-reached' | 'undone' | 'unknown'
+  readonly begunAt: string | null
+  readonly endedAt: string | null
+  readonly proof: JsonObject | null
+}
