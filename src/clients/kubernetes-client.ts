@@ -28,6 +28,12 @@ export interface KubernetesClient {
   ): Promise<boolean>
   /** Yields the object at each change, starting with what is there; null when it is deleted. Reconnects until the signal is aborted. */
   watch(ref: ObjectReference, signal: AbortSignal): AsyncIterable<KubernetesObject | null>
+  /** Yields whenever one of the selected objects comes, changes or goes, and once at the begin. Reconnects until the signal is aborted. */
+  watchAll(
+    kind: ResourceKind,
+    selected: { readonly namespace: string; readonly labelSelector: string },
+    signal: AbortSignal,
+  ): AsyncIterable<unknown>
   exec(pod: PodReference, argv: readonly string[], options?: CallOptions & { readonly stdin?: string }): Promise<ExecResult>
   logs(pod: PodReference, options?: CallOptions & { readonly tailLines?: number; readonly previous?: boolean }): Promise<string>
   /** GET through the API server's pod proxy: `/api/v1/namespaces/N/pods/https:POD:8000/proxy/pg/status`. */

@@ -3,7 +3,7 @@ import { type Milliseconds, seconds } from '../duration.ts'
 import type { StandbyError } from '../errors.ts'
 import type { KubernetesObject, ObjectReference } from './kubernetes-client.ts'
 import { asUnreachable, bodyOf, type HttpAnswer, type Link, send } from './kubernetes-http.ts'
-import { collectionPath, withQuery } from './kubernetes-paths.ts'
+import { withQuery } from './kubernetes-paths.ts'
 
 /** The server ends each watch after this; silence for longer is a dead connection, which no packet would tell us of. */
 const WATCH_SPAN: Milliseconds = seconds(60)
@@ -13,7 +13,9 @@ const SHORTEST_PAUSE: Milliseconds = 500
 const LONGEST_PAUSE: Milliseconds = seconds(5)
 
 export interface Watched {
-  readonly ref: ObjectReference
+  /** The address of a collection, and what of it is watched: `{ fieldSelector: 'metadata.name=redis-0' }`. */
+  readonly path: string
+  readonly selected: Readonly<Record<string, string>>
   readonly link: Link
   /** A request with deadline and retries. */
   get(path: string, signal: AbortSignal): Promise<HttpAnswer>
@@ -28,35 +30,44 @@ interface WatchEvent {
   readonly type: 'ADDED' | 'MODIFIED' | 'DELETED' | 'BOOKMARK' | 'ERROR'
   readonly object: KubernetesObject & { readonly code?: number }
 }
+/** All that is there, at first and whenever the thread was lost; then each change. */
+type News =
+  | { readonly is: 'list'; readonly items: readonly KubernetesObject[] }
+  | { readonly is: 'changed' | 'deleted'; readonly object: KubernetesObject }
 
-/**
- * The object as it is (null when it does not exist), and again at each change; null when it is deleted.
- * Lost connections and expired versions are mended without a word; ends when the signal is aborted; throws what waiting cannot mend.
- */
-export async function* watchObject(watched: Watched, signal: AbortSignal): AsyncGenerator<KubernetesObject | null> {
-  const { ref } = watched
-  const path = collectionPath(ref, ref.namespace)
-  const fieldSelector = `metadata.name=${ref.name}`
+/** The object as it is (null when it does not exist), and again at each change; null when it is deleted. Ends and throws as {@link watchAll}. */
+export async function* watchObject(watched: Watched, ref: ObjectReference, signal: AbortSignal): AsyncGenerator<KubernetesObject | null> {
   const complete = (object: KubernetesObject): KubernetesObject => ({ ...object, apiVersion: ref.apiVersion, kind: ref.kind })
   let last: string | null = null
+  for await (const news of watchAll(watched, signal)) {
+    const object = news.is === 'list' ? news.items[0] : news.is === 'changed' ? news.object : undefined
+    const state: string = object?.metadata.resourceVersion ?? 'absent'
+    if (news.is !== 'list' || state !== last) yield object === undefined ? null : complete(object)
+    last = state
+  }
+}
+
+/**
+ * What is selected of a collection, and each change of it. Lost connections and expired versions are mended without a word; ends when the signal
+ * is aborted; throws what waiting cannot mend.
+ */
+export async function* watchAll(watched: Watched, signal: AbortSignal): AsyncGenerator<News> {
+  const { path, selected } = watched
   let version: string | null = null
   let wait = SHORTEST_PAUSE
   while (!signal.aborted) {
     const begun = performance.now()
     try {
       if (version === null) {
-        const listPath = withQuery(path, { fieldSelector })
+        const listPath = withQuery(path, selected)
         const answer = await watched.get(listPath, signal)
         if (answer.status !== 200) throw watched.refused(listPath, answer.status, answer.body)
         const list = JSON.parse(answer.body) as ListAnswer
         version = list.metadata.resourceVersion
-        const found = list.items[0]
-        const state: string = found?.metadata.resourceVersion ?? 'absent'
-        if (state !== last) yield found === undefined ? null : complete(found)
-        last = state
+        yield { is: 'list', items: list.items }
       }
       const watchPath = withQuery(path, {
-        fieldSelector,
+        ...selected,
         watch: 'true',
         allowWatchBookmarks: 'true',
         resourceVersion: version,
@@ -70,9 +81,7 @@ export async function* watchObject(watched: Watched, signal: AbortSignal): Async
           break
         }
         version = event.object.metadata.resourceVersion ?? version
-        if (event.type === 'BOOKMARK') continue
-        last = event.type === 'DELETED' ? 'absent' : version
-        yield event.type === 'DELETED' ? null : complete(event.object)
+        if (event.type !== 'BOOKMARK') yield { is: event.type === 'DELETED' ? 'deleted' : 'changed', object: event.object }
       }
     } catch (error) {
       if (signal.aborted) return

@@ -3,13 +3,13 @@ import type { RequestOptions } from 'node:https'
 import { KubeConfig } from '@kubernetes/client-node/dist/config.js'
 import { type Milliseconds, readableDuration, seconds } from '../duration.ts'
 import { type StandbyError, siteError, timeoutError } from '../errors.ts'
-import type { CallOptions, KubernetesClient, KubernetesObject, ObjectReference } from './kubernetes-client.ts'
+import type { CallOptions, KubernetesClient, KubernetesObject, ObjectReference, ResourceKind } from './kubernetes-client.ts'
 import { kindsServedBy } from './kubernetes-discovery.ts'
 import { type Asked, badKubeconfig, refusal, statusIn, unreachable } from './kubernetes-errors.ts'
 import { execOverWebSocket } from './kubernetes-exec.ts'
 import { type Credentials, exchange, type HttpAnswer, type HttpRequest, keptAliveAgent, type Link } from './kubernetes-http.ts'
 import { collectionPath, objectPath, podPath, resourceRequestOf, selectors, whereOf, withQuery } from './kubernetes-paths.ts'
-import { watchObject } from './kubernetes-watch.ts'
+import { type Watched, watchAll, watchObject } from './kubernetes-watch.ts'
 import { withinDeadline } from './within-deadline.ts'
 
 export interface KubernetesAccess {
@@ -69,6 +69,13 @@ export function openKubernetes(access: KubernetesAccess): KubernetesClient {
     plural: await pluralOf(object.apiVersion, object.kind, options),
     namespace: object.metadata.namespace ?? null,
     name: object.metadata.name,
+  })
+  const watched = (kind: ResourceKind, namespace: string | null | undefined, selected: Watched['selected']): Watched => ({
+    path: collectionPath(kind, namespace),
+    selected,
+    link: watchLink,
+    get: (path, ending) => ask({ method: 'GET', path }, { signal: ending }),
+    refused: (path, status, body) => refusal(asked({ method: 'GET', path }, kind.kind), status, body),
   })
 
   return {
@@ -137,18 +144,15 @@ export function openKubernetes(access: KubernetesAccess): KubernetesClient {
       return (await json(request, options, ref.kind, 404)) !== null
     },
 
-    watch(ref, signal) {
-      const either = AbortSignal.any([signal, access.signal])
-      return watchObject(
-        {
-          ref,
-          link: watchLink,
-          get: (path, ending) => ask({ method: 'GET', path }, { signal: ending }),
-          refused: (path, status, body) => refusal(asked({ method: 'GET', path }, ref.kind), status, body),
-        },
-        either,
-      )
-    },
+    watch: (ref, signal) =>
+      watchObject(
+        watched(ref, ref.namespace, { fieldSelector: `metadata.name=${ref.name}` }),
+        ref,
+        AbortSignal.any([signal, access.signal]),
+      ),
+
+    watchAll: (kind, { namespace, labelSelector }, signal) =>
+      watchAll(watched(kind, namespace, { labelSelector }), AbortSignal.any([signal, access.signal])),
 
     exec(pod, argv, options = {}) {
       const path = withQuery(podPath(pod.namespace, pod.name, 'exec'), {

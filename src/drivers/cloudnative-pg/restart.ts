@@ -3,9 +3,9 @@ import { minutes, seconds } from '../../duration.ts'
 import type { Behaviour } from '../../planning/driver.ts'
 import type { PlannedStep, StepId } from '../../planning/plan.ts'
 import type { SiteName } from '../../stack/stack.ts'
-import { type ClusterObject, clusterRef, POD } from './objects.ts'
+import { type ClusterObject, POD } from './objects.ts'
 import { type CloudNativePgSpec, clusterOf, type Database } from './spec.ts'
-import { parameter, plannedStep } from './steps.ts'
+import { plannedStep } from './steps.ts'
 import { askSql, clusterOfRun, instanceOf, kubernetesOf, namespaceOf, type Run, touchCluster } from './where.ts'
 
 /**
@@ -34,7 +34,10 @@ export const restart: Behaviour<CloudNativePgSpec> = {
       ? { is: 'done', proof: { writable: true, archiveMode: 'on' } }
       : { is: 'pending', waitingFor: `${cluster.metadata.name} to restart with archive_mode on` }
   },
-  changes: (run) => kubernetesOf(run).watch(clusterRef(namespaceOf(run), parameter(run.step, 'cluster')), run.signal),
+  // Nothing that can be watched changes when PostgreSQL answers again, and users wait for just that. SQL is asked for only then.
+  async *changes({ context, signal }) {
+    while (!signal.aborted) yield await context.clock.sleep(LOOKS_EVERY, signal)
+  },
   /**
    * The operator writes the setting before it promotes, and tells PostgreSQL of it afterwards, in the same pass. A pass that ends in between, because
    * the token's position was not reached yet or the lease not taken, forgets that: no restart comes, ever (instance_controller.go of 1.30, lines 206
@@ -49,6 +52,8 @@ export const restart: Behaviour<CloudNativePgSpec> = {
     },
   },
 }
+
+const LOOKS_EVERY = seconds(0.2)
 
 async function podIsReady(run: Run, cluster: ClusterObject): Promise<boolean> {
   const name = cluster.status?.currentPrimary ?? ''

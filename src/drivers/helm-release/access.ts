@@ -61,7 +61,7 @@ export function accessOf(component: Application, stack: Stack): AccessRule[] {
     return [
       ...all.flatMap((identity) => [
         rule(identity, ['apps'], [plural], ['get', 'list', 'watch'], 'to see the application'),
-        rule(identity, [''], ['pods'], ['get', 'list'], 'to see its pods'),
+        rule(identity, [''], ['pods'], ['get', 'list', 'watch'], 'to see its pods'),
         rule(identity, ['apps'], ['deployments', 'statefulsets'], ['list'], 'to name what else its release runs'),
         rule(identity, ['batch'], ['cronjobs'], ['list'], 'to name what else its release runs'),
         ...(plural === 'deployments'

@@ -8,7 +8,7 @@ import { onlyAsSeen, touchObject } from '../compare-and-set.ts'
 import { replicasOfRole } from './deploy.ts'
 import { withHelm } from './helm.ts'
 import { type Application, type HelmReleaseSpec, workloadRef } from './spec.ts'
-import { podsOf, readWorkload, rollout } from './workload.ts'
+import { podChanges, podsOf, readWorkload, rollout } from './workload.ts'
 
 export type Run = StepRun<HelmReleaseSpec>
 
@@ -73,7 +73,7 @@ export const stop: Behaviour<HelmReleaseSpec> = {
       : { is: 'pending', waitingFor: `${pods.length} pod${pods.length === 1 ? '' : 's'} of ${run.component.spec.workload.name} to end` }
   },
   apply: (run) => scale(run, 0),
-  changes: watchWorkload,
+  changes: watchPods,
   undo: async (run) => scale(run, planned(run, 'before') ?? (await declaredReplicas(run))),
   touch: touchWorkload,
   async undone(run) {
@@ -135,6 +135,11 @@ async function scale(run: Run, replicas: number): Promise<void> {
 
 function touchWorkload(run: Run): Promise<void> {
   return touchObject(kubernetesOf(run), workloadRef(run.component), run.signal)
+}
+
+/** The last pod goes without a word of its workload. */
+function watchPods(run: Run): AsyncIterable<unknown> {
+  return podChanges(kubernetesOf(run), run.component, run.signal)
 }
 
 function watchWorkload(run: Run): AsyncIterable<unknown> {

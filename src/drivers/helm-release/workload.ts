@@ -64,6 +64,13 @@ export async function podsOf(
   return found === null ? [] : selectedBy(kubernetes, POD, found, signal)
 }
 
+/** Whenever a pod of the workload comes, changes or goes; nothing where its selector can not be asked for. */
+export async function* podChanges(kubernetes: KubernetesClient, component: Application, signal: AbortSignal): AsyncGenerator<unknown> {
+  const found = await kubernetes.get(workloadRef(component), { signal })
+  const labelSelector = found === null ? null : selectorOf(found)
+  if (labelSelector !== null) yield* kubernetes.watchAll(POD, { namespace: component.spec.namespace, labelSelector }, signal)
+}
+
 /**
  * The pods that tell whether the rollout now going on will succeed. A Deployment's pods of an earlier template may be broken for ever, and
  * are about to be removed. A StatefulSet waits for its broken pod instead of replacing it
@@ -89,10 +96,13 @@ async function selectedBy(
   workload: KubernetesObject,
   signal: AbortSignal,
 ): Promise<KubernetesObject[] | null> {
-  const labelSelector = selectorText((workload.spec as { selector?: Selector } | undefined)?.selector ?? {})
+  const labelSelector = selectorOf(workload)
   if (labelSelector === null) return null
   return kubernetes.list(kind, { namespace: workload.metadata.namespace ?? '', labelSelector }, { signal })
 }
+
+const selectorOf = (workload: KubernetesObject): string | null =>
+  selectorText((workload.spec as { selector?: Selector } | undefined)?.selector ?? {})
 
 interface Selector {
   readonly matchLabels?: Readonly<Record<string, string>>

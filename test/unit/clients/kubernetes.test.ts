@@ -222,6 +222,23 @@ describe('a watch', () => {
     expect(asked).toEqual(['list', '10', '15', 'list', '30'])
   })
 
+  test('of all that is selected yields at the begin, and at each change of any of it', async () => {
+    const asked: string[] = []
+    const { client } = await serve((request, response) => {
+      const { pathname, searchParams } = new URL(request.url ?? '', 'http://x')
+      asked.push(`${pathname} ${searchParams.get('labelSelector')}`)
+      if (searchParams.get('watch') === null) response.end(list('10', [object('9'), object('8')]))
+      else response.write(event('MODIFIED', '11') + event('BOOKMARK', '12') + event('DELETED', '13'))
+    })
+    const ending = new AbortController()
+    let times = 0
+    const pods = { apiVersion: 'v1', kind: 'Pod', plural: 'pods' }
+    for await (const _ of client.watchAll(pods, { namespace: 'infisical', labelSelector: 'app=infisical' }, ending.signal))
+      if (++times === 3) ending.abort()
+    expect(times).toBe(3)
+    expect(new Set(asked)).toEqual(new Set(['/api/v1/namespaces/infisical/pods app=infisical']))
+  })
+
   test('does not ask in a loop when the server hangs up at once', async () => {
     let asked = 0
     const { client } = await serve((request, response) => {

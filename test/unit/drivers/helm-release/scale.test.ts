@@ -15,7 +15,15 @@ const component = theApplication()
 
 /** A cluster with one Deployment: it is ready with as many replicas as `ready` says, and pods go as the test says. */
 function cluster(replicas: number | null) {
-  const world = { replicas, ready: replicas ?? 0, pods: replicas ?? 0, scaled: [] as number[], version: 1, touched: 0 }
+  const world = {
+    replicas,
+    ready: replicas ?? 0,
+    pods: replicas ?? 0,
+    scaled: [] as number[],
+    version: 1,
+    touched: 0,
+    watched: [] as object[],
+  }
   const kubernetes = {
     get: async () =>
       world.replicas === null
@@ -25,6 +33,9 @@ function cluster(replicas: number | null) {
             spec: { replicas: world.replicas, selector: { matchLabels: { app: 'app' } }, template: { spec: { containers: [] } } },
             status: { observedGeneration: 1, replicas: world.ready, readyReplicas: world.ready, updatedReplicas: world.ready },
           },
+    async *watchAll(_: unknown, selected: object) {
+      yield world.watched.push(selected)
+    },
     list: async () => Array.from({ length: world.pods }, (_, n) => ({ metadata: { name: `app-${n}` } })),
     patch: async (_: unknown, { spec }: { spec?: { replicas: number } }, options: { resourceVersion?: string; subresource?: string }) => {
       if (spec === undefined) world.touched += 1
@@ -55,6 +66,13 @@ function runOf(step: PlannedStep, kubernetes: KubernetesClient, intent: Intent['
 }
 
 describe('a stopped application', () => {
+  test('is watched by its pods: the last one goes without a word of its workload', async () => {
+    const { world, kubernetes } = cluster(2)
+    const { run } = runOf(stopStep(component, A, { phase: 'FENCE', before: 2 }), kubernetes)
+    for await (const _ of stop.changes?.(run) ?? []);
+    expect(world.watched).toEqual([{ namespace: component.spec.namespace, labelSelector: 'app=app' }])
+  })
+
   test('is stopped once no pod is left, however small the number that it was scaled to', async () => {
     const { world, kubernetes } = cluster(2)
     const { run } = runOf(stopStep(component, A, { phase: 'FENCE', before: 2 }), kubernetes)
