@@ -89,7 +89,7 @@ id=$(cat "$WORK/id")
 empty=e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855
 request() {
   printf 'user = "%s:%s"\\naws-sigv4 = "aws:amz:%s:s3"\\n' "$ACCESS_KEY_ID" "$SECRET_ACCESS_KEY" "$REGION" \\
-    | curl --config - --silent --show-error --fail-with-body --connect-timeout 10 --max-time 900 "$@"
+    | curl --config - --silent --show-error --fail-with-body --connect-timeout "\${CONNECT:=10}" --max-time 900 "$@"
 }
 store() {
   sum=$(sha256sum "$1" | cut -d ' ' -f 1)
@@ -130,7 +130,7 @@ if [ -f "$DATA/.standby-restored" ] && [ "$(cat "$DATA/.standby-restored")" = "$
 rm -f "$DATA/.standby-dump.rdb" "$DATA/.standby-fallback"
 [ -s "$REQUEST/url" ] || exit 0
 part=$(mktemp "$DATA/.standby-part.XXXXXX")
-patience='--connect-timeout 10 --retry 3'
+patience="--connect-timeout \${CONNECT:=10} --retry \${RETRY:=3}"
 if [ -s "$REQUEST/otherwise" ]; then patience='--connect-timeout 3 --retry 1'; fi
 # The address holds a signature: it is no argument either.
 printf 'url = "%s"\\n' "$(cat "$REQUEST/url")" \\
@@ -204,7 +204,7 @@ ${DUMP}`
 /** The same of UPLOAD, beside the server. What is too old waits for the next scheduled dump: users wait for this one. */
 export const STORE_IN_PLACE = `${DUMP_FOLDER}
 [ ! -s "$folder/stored" ] || exit 0
-WORK=$folder LAST_WORDS=$folder/stored
+WORK=$folder LAST_WORDS=$folder/stored CONNECT=3
 ${STORE}
 rm -f "$WORK/dump.rdb"
 `
@@ -234,9 +234,10 @@ still_due() {
 }
 `
 
-/** FETCH beside the running server. */
+/** FETCH beside the running server, with little patience: a start of the pod has more. */
 export const FETCH_IN_PLACE = `${ASKED}
 still_due
+CONNECT=3 RETRY=0
 ${FETCH}`
 
 /** LOAD beside the running server, which then starts again with it. A second call waits for the first, and finds what it did. */

@@ -202,7 +202,7 @@ describe('a restore into Redis with append-only persistence', () => {
 
   test('does not begin empty where nobody allowed it', async () => {
     const env = await request('target', 'run-1', 'http://127.0.0.1:1/gone', 'b'.repeat(64))
-    const fetched = await script(FETCH.replace('--retry 3', '--retry 0'), env)
+    const fetched = await script(FETCH, { ...env, RETRY: '0' })
     expect(fetched.code).toBe(7)
     expect(existsSync(join(env.DATA, '.standby-fallback'))).toBe(false)
   })
