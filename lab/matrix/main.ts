@@ -2,6 +2,7 @@ import { parseArgs } from 'node:util'
 import { MODES } from '../../src/planning/plan.ts'
 import { deployedStack } from '../deployed-stack.ts'
 import { endWith } from '../end-with.ts'
+import { runStandby } from '../run-standby.ts'
 import { allCases, type MatrixCase, nameOf, sampleOf, TROUBLES } from './cases.ts'
 import { type CaseVerdict, judgeCase } from './judge-case.ts'
 import { runCase } from './run-case.ts'
@@ -45,6 +46,9 @@ async function main(): Promise<number> {
     say('begins')
     verdicts.push(await verdictOf(one, () => runCase(one, { lab, stack, credentials, say })))
     process.stdout.write(`${lineOf(verdicts.at(-1))}\n`)
+    // Whatever it has left half done is ended, so that the next case finds a stack to begin with; a run that ended says so.
+    if ((verdicts.at(-1)?.failures.length ?? 0) > 0)
+      await runStandby(stack, 'mover', ['failover', 'resume'], { helm: lab.programs.helm, quiet: true }).catch(() => undefined)
   }
   const failed = verdicts.filter(({ failures }) => failures.length > 0)
   process.stdout.write(

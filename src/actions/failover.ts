@@ -9,7 +9,7 @@ import { drivers, witnesses } from '../drivers/registry.ts'
 import { moveSummary } from '../evidence/move-summary.ts'
 import { planSummary } from '../evidence/plan-summary.ts'
 import { openWitness } from '../open-witness.ts'
-import { continueFailover, readRun } from '../operations/continue-failover.ts'
+import { continueFailover, patiently, readRun } from '../operations/continue-failover.ts'
 import { executeFailover } from '../operations/execute-failover.ts'
 import { planFailover } from '../operations/plan-failover.ts'
 import { readPlan, refuseOtherTarget } from '../operations/read-plan.ts'
@@ -90,7 +90,7 @@ async function continueRun(world: World, inputs: ContinueInputs): Promise<Outcom
   const { operation } = inputs
   const attempt = attemptOf(world.stack, inputs)
   const refusals = refusalsIn(world)
-  const kept = await recordingRefusal(refusals, attempt, () => readRun(world, inputs.run))
+  const kept = await recordingRefusal(refusals, attempt, () => readRun(patiently(world), inputs.run))
   const { plan: begun, run } = kept
   const approval = await recordingRefusal(refusals, { ...attempt, plan: begun, run }, async () => {
     refuseOtherTarget(begun, inputs.to)

@@ -5,7 +5,7 @@ import { parseDuration } from '../duration.ts'
 import { inputError } from '../errors.ts'
 import { learnFrom } from '../evidence/learn-from.ts'
 import { moveText, planText } from '../evidence/terminal.ts'
-import { continueFailover, readRun } from '../operations/continue-failover.ts'
+import { continueFailover, patiently, readRun } from '../operations/continue-failover.ts'
 import { executeFailover } from '../operations/execute-failover.ts'
 import { planFailover } from '../operations/plan-failover.ts'
 import { readPlan } from '../operations/read-plan.ts'
@@ -107,7 +107,7 @@ function addContinue(program: Command, failover: Command, operation: 'resume' | 
         tellUsual(world, learn)
         const attempt = attemptOf(world, operation, options)
         const refusals = refusalsIn(world)
-        const kept = await recordingRefusal(refusals, attempt, () => readRun(world, options.run ?? null))
+        const kept = await recordingRefusal(refusals, attempt, () => readRun(patiently(world), options.run ?? null))
         const { plan, run } = kept
         const renewed = await recordingRefusal(refusals, { ...attempt, plan, run }, async () =>
           hasApproval(operation, options) ? localApproval(world.stack, plan, options, { operation, run }) : null,

@@ -1,9 +1,11 @@
 import type { Approval } from '../approval/approval.ts'
 import { judgeStoredApproval } from '../approval/stored-approval.ts'
 import type { World } from '../composition.ts'
+import { type Milliseconds, minutes } from '../duration.ts'
 import { asStandbyError, inputError, type StandbyError } from '../errors.ts'
 import { withoutWriteId } from '../execution/conditional-store.ts'
 import type { Asked } from '../execution/journal.ts'
+import { patientStore } from '../execution/patient-store.ts'
 import { readLock } from '../execution/witness.ts'
 import { isOfMove, runOfHolder } from '../planning/lock.ts'
 import type { NamedFact, Plan } from '../planning/plan.ts'
@@ -21,6 +23,14 @@ export interface KeptRun {
   readonly plan: Plan
   readonly approval: Approval
 }
+
+/** Who goes on with a run may find users shut out: an outage of the witness is waited out, this long. */
+const PATIENCE: Milliseconds = minutes(1)
+
+/** The witness to read a run from. Not to write: the run itself does that with a patience of its own. */
+export const patiently = ({ store, clock, log, signal }: Pick<World, 'store' | 'clock' | 'log' | 'signal'>): Pick<World, 'store'> => ({
+  store: patientStore(store, { clock, log, signal, patience: PATIENCE }),
+})
 
 /** The named run, or the one that has left its lock behind. Throws `run-unknown`. */
 export async function readRun(world: Pick<World, 'store'>, named: string | null): Promise<KeptRun> {

@@ -2,9 +2,10 @@ import { describe, expect, test } from '@jest/globals'
 import type { World } from '../../../src/composition.ts'
 import { siteError } from '../../../src/errors.ts'
 import { newestBodies } from '../../../src/evidence/keep-evidence.ts'
+import type { ConditionalStore } from '../../../src/execution/conditional-store.ts'
 import { takeLock } from '../../../src/execution/witness.ts'
 import type { JsonObject } from '../../../src/json.ts'
-import { continueFailover, readRun } from '../../../src/operations/continue-failover.ts'
+import { continueFailover, patiently, readRun } from '../../../src/operations/continue-failover.ts'
 import { executeFailover } from '../../../src/operations/execute-failover.ts'
 import { planFailover } from '../../../src/operations/plan-failover.ts'
 import type { Driver } from '../../../src/planning/driver.ts'
@@ -55,6 +56,20 @@ describe('a run that never held its lock', () => {
   test('is resumed while everything is as it was approved', async () => {
     const at = await leftBeforeLock()
     expect(await resume(at)).toMatchObject({ verdict: 'moved' })
+  })
+
+  test('is found through an outage of the witness, since users may be shut out; one of more than a minute is not waited out', async () => {
+    const at = await leftBeforeLock()
+    const silentFor = (ms: number): World => {
+      const until = at.clock.now().getTime() + ms
+      const get: ConditionalStore['get'] = async (key) => {
+        if (at.clock.now().getTime() < until) throw siteError('witness-unreachable', 'no answer')
+        return at.store.get(key)
+      }
+      return { ...at.world, store: { ...at.store, get } }
+    }
+    expect(await readRun(patiently(silentFor(40_000)), RUN)).toMatchObject({ run: RUN, plan: { id: at.plan.id } })
+    await expect(readRun(patiently(silentFor(90_000)), RUN)).rejects.toMatchObject({ code: 'witness-unreachable' })
   })
 
   test('is looked at once before it goes on: users wait through every look', async () => {
