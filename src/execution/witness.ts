@@ -8,8 +8,11 @@ import type { ConditionalStore } from './conditional-store.ts'
 const ACTIVE = 'active.json'
 const LOCK = 'lock.json'
 
-/** How long a lock lives without being renewed: longer than any pause of a healthy runner, shorter than a human's patience. */
-export const LOCK_LIFETIME: Milliseconds = 120_000
+/**
+ * How long a lock lives without being renewed: longer than any pause of a healthy runner, and no longer, for whoever resumes a run whose runner
+ * died waits for it while users are shut out. Nothing rests on it but who may begin: each effect looks at the lock for itself.
+ */
+export const LOCK_LIFETIME: Milliseconds = 60_000
 
 /** What the witness says now; a silent one is a value. */
 export async function readWitness(store: ConditionalStore): Promise<WitnessView> {
