@@ -105,7 +105,8 @@ describe('a process that dies at any instant', () => {
       const run = (await runLeft(at)) ?? ''
       let end = 'died'
       let processes = 0
-      for (let more = 0; end === 'died' && processes < 60; more += 8, processes++)
+      // Each lives longer than the one before by more than it takes to read what that one has added to the journal.
+      for (let more = 0; end === 'died' && processes < 60; more += 12, processes++)
         end = await continueMortally(at, run, 'resume', lifetime + more).then(
           (report) => (report === 'died' ? report : report.verdict),
           (error: { code: string }) => error.code,
