@@ -3,12 +3,13 @@ import type { Behaviour } from '../../planning/driver.ts'
 import type { Intent, Phase, PlannedStep } from '../../planning/plan.ts'
 import type { SiteName } from '../../stack/stack.ts'
 import { asSeen, onlyAsSeen, touchObject } from '../compare-and-set.ts'
+import { kubernetesOf } from '../site-of-step.ts'
 import { HEALTHY, SCHEDULED_BACKUP } from './objects.ts'
 import { shippedMark, shipWal } from './ship-wal.ts'
 import { type CloudNativePgSpec, clusterOf, type Database } from './spec.ts'
 import { parameter, plannedStep, stepId } from './steps.ts'
 import { parseLsn, parseSegment } from './wal.ts'
-import { askSql, clusterOfRun, instanceOf, kubernetesOf, namespaceOf, patchAsSeen, peerOf, type Run, touchCluster } from './where.ts'
+import { askSql, clusterOfRun, instanceOf, namespaceOf, patchAsSeen, peerOf, type Run, touchCluster } from './where.ts'
 
 /** What is still to do once users are served: wake the archiver, let the old side follow, clear the token, turn the schedules round. */
 export function afterMoveSteps(component: Database, intent: Intent): PlannedStep[] {

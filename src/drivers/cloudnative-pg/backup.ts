@@ -3,14 +3,15 @@ import type { JsonObject } from '../../json.ts'
 import type { Behaviour, DriverContext } from '../../planning/driver.ts'
 import type { PlannedStep } from '../../planning/plan.ts'
 import type { SiteName } from '../../stack/stack.ts'
-import { stampOf } from '../../stamp.ts'
+import { digitsOf, stampOf } from '../../stamp.ts'
+import { kubernetesOf, siteOf } from '../site-of-step.ts'
 import { countQuery, countsOf } from './count-rows.ts'
 import { backupManifest } from './manifests.ts'
 import { BACKUP, serverNameOf } from './objects.ts'
 import { archiveFolder, type CloudNativePgSpec, clusterOf, type Database } from './spec.ts'
 import { parameter, plannedStep, stepId } from './steps.ts'
 import { parseLsn, parseSegment } from './wal.ts'
-import { clusterOfRun, instanceOf, kubernetesOf, namespaceOf, type Run, siteOf, sqlOf } from './where.ts'
+import { clusterOfRun, instanceOf, namespaceOf, type Run, sqlOf } from './where.ts'
 
 /** A base backup now, and the manifest that a restore test is judged against. */
 export function backupSteps(component: Database, site: SiteName): PlannedStep[] {
@@ -77,7 +78,7 @@ export const backup: Behaviour<CloudNativePgSpec> = {
 }
 
 /** One name per begin, so that a second call of the same run finds the first one's backup. */
-const backupName = (run: Run): string => `${parameter(run.step, 'cluster')}-${run.begunAt.replaceAll(/[-:TZ]|\.\d+/g, '')}`
+const backupName = (run: Run): string => `${parameter(run.step, 'cluster')}-${digitsOf(run.begunAt)}`
 
 /** What a restored copy must at least contain. */
 export interface Manifest {

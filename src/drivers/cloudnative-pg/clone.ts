@@ -3,12 +3,13 @@ import type { Behaviour, Deployment, DeployUnit, Progress } from '../../planning
 import type { Intent, PlannedStep } from '../../planning/plan.ts'
 import type { SiteName } from '../../stack/stack.ts'
 import { asSeen } from '../compare-and-set.ts'
+import { kubernetesOf, siteOf } from '../site-of-step.ts'
 import { clusterIsReady, declareCluster, hasStreamingSecrets, streamingUnit } from './deploy.ts'
 import { clusterRef, type ExternalCluster, serverNameIn, serverNameOf, serverNameOfPeer } from './objects.ts'
 import type { Place } from './place.ts'
 import { type CloudNativePgSpec, clusterOf, type Database } from './spec.ts'
 import { parameter, plannedStep, stepId } from './steps.ts'
-import { clusterOfRun, kubernetesOf, namespaceOf, patchAsSeen, type Run, siteOf, touchCluster } from './where.ts'
+import { clusterOfRun, namespaceOf, patchAsSeen, type Run, touchCluster } from './where.ts'
 
 /** The active cluster learns under which name the other one will archive: it would follow that name after the next move. */
 export function tellServerNameStep(component: Database, intent: Intent, serverName: string): PlannedStep {

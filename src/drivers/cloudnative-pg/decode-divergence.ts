@@ -1,10 +1,11 @@
 import { minutes } from '../../duration.ts'
+import { kubernetesOf } from '../site-of-step.ts'
 import { type Divergence, divergenceIn } from './divergent-wal.ts'
 import type { ControlData } from './fence.ts'
 import { podOf } from './objects.ts'
 import { type Fork, spansSince } from './timeline-history.ts'
 import { parseLsn, parseSegment, SEGMENT_BYTES, segmentName } from './wal.ts'
-import { kubernetesOf, namespaceOf, type Run } from './where.ts'
+import { namespaceOf, type Run } from './where.ts'
 
 /** Lines of pg_waldump that are read. */
 const MOST_RECORDS = 200_000

@@ -3,11 +3,12 @@ import { minutes, seconds } from '../../duration.ts'
 import type { Behaviour, Progress } from '../../planning/driver.ts'
 import type { Intent, PlannedStep } from '../../planning/plan.ts'
 import { asSeen } from '../compare-and-set.ts'
+import { kubernetesOf } from '../site-of-step.ts'
 import { type ClusterObject, clusterRef, HEALTHY } from './objects.ts'
 import { type CloudNativePgSpec, clusterOf, type Database } from './spec.ts'
 import { parameter, plannedStep } from './steps.ts'
 import { decodeToken } from './token.ts'
-import { askSql, clusterOfRun, instanceOf, kubernetesOf, namespaceOf, patchAsSeen, type Run, touchCluster } from './where.ts'
+import { askSql, clusterOfRun, instanceOf, namespaceOf, patchAsSeen, type Run, touchCluster } from './where.ts'
 
 /** The old primary is shut down cleanly, ships its last WAL, and leaves a token that says exactly where it ended. */
 export function demoteStep(component: Database, intent: Intent): PlannedStep {

@@ -7,11 +7,12 @@ import type { Behaviour, Progress } from '../../planning/driver.ts'
 import type { Intent, PlannedStep } from '../../planning/plan.ts'
 import type { SiteName } from '../../stack/stack.ts'
 import { asSeen } from '../compare-and-set.ts'
+import { kubernetesOf, siteOf } from '../site-of-step.ts'
 import { type ClusterObject, clusterRef, type InstanceStatus, POD, podOf, readCluster, readInstance } from './objects.ts'
 import type { CloudNativePgState } from './observe.ts'
 import { type CloudNativePgSpec, clusterOf, type Database } from './spec.ts'
 import { parameter, plannedStep } from './steps.ts'
-import { kubernetesOf, namespaceOf, patchAsSeen, type Run, siteOf, touchCluster } from './where.ts'
+import { namespaceOf, patchAsSeen, type Run, touchCluster } from './where.ts'
 
 /** The operator's own fence: it stops PostgreSQL in every instance and starts it nowhere, whatever restarts, until the annotation is gone. */
 export const FENCE = 'cnpg.io/fencedInstances'

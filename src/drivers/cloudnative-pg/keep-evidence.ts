@@ -4,6 +4,7 @@ import type { JsonObject } from '../../json.ts'
 import type { Behaviour, Progress } from '../../planning/driver.ts'
 import type { Intent, PlannedStep } from '../../planning/plan.ts'
 import type { SiteName } from '../../stack/stack.ts'
+import { kubernetesOf, siteOf } from '../site-of-step.ts'
 import { type Decoded, decodeDivergence } from './decode-divergence.ts'
 import type { ChangedRelation } from './divergent-wal.ts'
 import { type ControlData, controlData, endOf } from './fence.ts'
@@ -13,7 +14,7 @@ import { archiveFolder, type CloudNativePgSpec, clusterOf, type Database } from 
 import { parameter, plannedStep, stepId } from './steps.ts'
 import { type Fork, forkBetween, forkFrom, forksIn, forksInFile, HISTORY } from './timeline-history.ts'
 import { bytesBetween, parseLsn, parseSegment } from './wal.ts'
-import { kubernetesOf, namespaceOf, type Run, siteOf } from './where.ts'
+import { namespaceOf, type Run } from './where.ts'
 
 /** What exists only on the former active site is kept before the site is cloned anew, and named. */
 export function keepEvidenceStep(component: Database, intent: Intent, serverName: string, uid: string): PlannedStep {

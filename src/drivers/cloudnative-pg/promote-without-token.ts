@@ -3,6 +3,7 @@ import { siteError } from '../../errors.ts'
 import type { Behaviour } from '../../planning/driver.ts'
 import type { Intent, PlannedStep } from '../../planning/plan.ts'
 import { asSeen } from '../compare-and-set.ts'
+import { kubernetesOf } from '../site-of-step.ts'
 import { countedLoss } from './loss.ts'
 import { clusterRef } from './objects.ts'
 import type { CloudNativePgState } from './observe.ts'
@@ -10,7 +11,7 @@ import { refusal } from './promote.ts'
 import { type CloudNativePgSpec, clusterOf, type Database } from './spec.ts'
 import { parameter, plannedStep, stepId } from './steps.ts'
 import { forkFrom, forksIn, HISTORY } from './timeline-history.ts'
-import { askSql, clusterOfRun, instanceOf, kubernetesOf, namespaceOf, patchAsSeen, touchCluster } from './where.ts'
+import { askSql, clusterOfRun, instanceOf, namespaceOf, patchAsSeen, touchCluster } from './where.ts'
 
 /** The replica becomes a primary without a word of the old one: what that one never shipped is lost, and counted. */
 export function promoteLostStep(

@@ -2,11 +2,12 @@ import { minutes, seconds } from '../../duration.ts'
 import type { Behaviour } from '../../planning/driver.ts'
 import type { Intent, PlannedStep } from '../../planning/plan.ts'
 import { asSeen } from '../compare-and-set.ts'
+import { kubernetesOf } from '../site-of-step.ts'
 import { tokenOf } from './catch-up.ts'
 import { type ClusterObject, clusterRef } from './objects.ts'
 import { type CloudNativePgSpec, clusterOf, type Database } from './spec.ts'
 import { parameter, plannedStep, stepId } from './steps.ts'
-import { clusterOfRun, instanceOf, kubernetesOf, namespaceOf, patchAsSeen, touchCluster } from './where.ts'
+import { clusterOfRun, instanceOf, namespaceOf, patchAsSeen, touchCluster } from './where.ts'
 
 /** The replica becomes the primary; it is ready for clients when it has restarted (`restart.ts`). */
 export function promoteStep(component: Database, intent: Intent): PlannedStep {

@@ -2,10 +2,11 @@ import { minutes, seconds } from '../../duration.ts'
 import { asStandbyError } from '../../errors.ts'
 import type { Behaviour } from '../../planning/driver.ts'
 import type { Intent, PlannedStep } from '../../planning/plan.ts'
+import { kubernetesOf } from '../site-of-step.ts'
 import { CLUSTER, readCluster } from './objects.ts'
 import { type CloudNativePgSpec, clusterOf, type Database } from './spec.ts'
 import { parameter, plannedStep, stepId } from './steps.ts'
-import { kubernetesOf, namespaceOf, type Run } from './where.ts'
+import { namespaceOf, type Run } from './where.ts'
 
 const VOLUME_CLAIM = { apiVersion: 'v1', kind: 'PersistentVolumeClaim', plural: 'persistentvolumeclaims' } as const
 const POD = { apiVersion: 'v1', kind: 'Pod', plural: 'pods' } as const

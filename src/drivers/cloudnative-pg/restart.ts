@@ -3,10 +3,11 @@ import { minutes, seconds } from '../../duration.ts'
 import type { Behaviour } from '../../planning/driver.ts'
 import type { PlannedStep, StepId } from '../../planning/plan.ts'
 import type { SiteName } from '../../stack/stack.ts'
+import { kubernetesOf } from '../site-of-step.ts'
 import { type ClusterObject, POD } from './objects.ts'
 import { type CloudNativePgSpec, clusterOf, type Database } from './spec.ts'
 import { plannedStep } from './steps.ts'
-import { askSql, clusterOfRun, instanceOf, kubernetesOf, namespaceOf, type Run, touchCluster } from './where.ts'
+import { askSql, clusterOfRun, instanceOf, namespaceOf, type Run, touchCluster } from './where.ts'
 
 /**
  * A replica archives with `archive_mode: always`, a primary with `on`: the operator restarts PostgreSQL right after the promotion, and clients that

@@ -1,20 +1,13 @@
-import type { KubernetesClient } from '../../clients/kubernetes-client.ts'
 import { asStandbyError } from '../../errors.ts'
 import type { SqlRows, StepRun } from '../../planning/driver.ts'
-import type { SiteName } from '../../stack/stack.ts'
 import { onlyAsSeen, touchObject } from '../compare-and-set.ts'
+import { kubernetesOf, siteOf } from '../site-of-step.ts'
 import { type ClusterObject, clusterRef, type InstanceStatus, primaryPod, readCluster, readInstance, runSql } from './objects.ts'
 import type { CloudNativePgSpec } from './spec.ts'
 import { parameter } from './steps.ts'
 
 export type Run = StepRun<CloudNativePgSpec>
 
-/** The site at which a step of a database acts. */
-export function siteOf(run: Run): SiteName {
-  if (run.step.site === null) throw new Error(`${run.step.id} names no site`)
-  return run.step.site
-}
-export const kubernetesOf = (run: Run): KubernetesClient => run.context.kubernetes(siteOf(run))
 export const namespaceOf = (run: Run): string => run.component.spec.namespace
 
 /** The cluster that the step is about; throws when it is gone. */

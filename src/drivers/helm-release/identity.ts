@@ -4,7 +4,8 @@ import type { Behaviour, DriverContext, Progress } from '../../planning/driver.t
 import type { Intent, PlannedStep } from '../../planning/plan.ts'
 import type { SiteName } from '../../stack/stack.ts'
 import type { Check, Sandbox } from '../../verification/restore-test.ts'
-import { kubernetesOf, type Run, siteOf, step } from './scale.ts'
+import { kubernetesOf, siteOf } from '../site-of-step.ts'
+import { type Run, step } from './scale.ts'
 import type { Application, Canary, HelmReleaseSpec } from './spec.ts'
 import { podsOf } from './workload.ts'
 

@@ -5,18 +5,13 @@ import type { Behaviour, Progress, StepRun } from '../../planning/driver.ts'
 import type { Intent, Phase, PlannedStep } from '../../planning/plan.ts'
 import type { SiteName } from '../../stack/stack.ts'
 import { onlyAsSeen, touchObject } from '../compare-and-set.ts'
+import { kubernetesOf, siteOf } from '../site-of-step.ts'
 import { replicasOfRole } from './deploy.ts'
 import { withHelm } from './helm.ts'
 import { type Application, type HelmReleaseSpec, workloadRef } from './spec.ts'
 import { podChanges, podsOf, readWorkload, rollout } from './workload.ts'
 
 export type Run = StepRun<HelmReleaseSpec>
-
-export function siteOf(run: Run): SiteName {
-  if (run.step.site === null) throw new Error(`${run.step.id} names no site`)
-  return run.step.site
-}
-export const kubernetesOf = (run: Run) => run.context.kubernetes(siteOf(run))
 
 /** Nobody of the site writes any more: proven by the absence of pods. `before` comes back when the move is taken back; null: what its release says. */
 export function stopStep(

@@ -5,11 +5,12 @@ import type { JsonObject } from '../../json.ts'
 import type { Behaviour, Progress } from '../../planning/driver.ts'
 import type { Phase, PlannedStep } from '../../planning/plan.ts'
 import type { SiteName } from '../../stack/stack.ts'
+import { digitsOf } from '../../stamp.ts'
 import { ownedBy } from '../declared-objects.ts'
+import { kubernetesOf, siteOf } from '../site-of-step.ts'
 import { readDump } from './catalogue.ts'
 import { dumpInPlace, storedInPlace } from './in-place.ts'
-import { backupFolder, backupJob, type Cache, type RedisSpec } from './spec.ts'
-import { kubernetesOf, type Run, siteOf } from './where.ts'
+import { backupFolder, backupJob, type Cache, type RedisSpec, type Run } from './spec.ts'
 
 /** A dump now: in the pod of the server, or by the same job that takes the hourly ones. */
 export function dumpStep(component: Cache, site: SiteName, phase: Phase, title: string): PlannedStep {
@@ -33,22 +34,13 @@ export const dump: Behaviour<RedisSpec> = {
     const job = await kubernetesOf(run).get(jobRef(run), { signal: run.signal })
     // Whoever took it says which dump is its own (clocks of site and runner need not agree); the job's pod says it a second before the job ends.
     const id = job === null ? await storedInPlace(run) : await dumpOfJob(run)
-    if (id === null && job === null) return { is: 'pending', waitingFor: 'the dump to begin' }
-    const ended = id === null && job !== null ? await jobProgress(run, job) : null
-    if (ended !== null) return ended
+    if (id === null) {
+      const unended: Progress | null = job === null ? { is: 'pending', waitingFor: 'the dump to begin' } : await jobProgress(run, job)
+      if (unended !== null) return unended
+    }
     const store = await run.context.objectStore(run.component.spec.backup.store, siteOf(run)).open('read')
     const found = id === null ? null : await readDump(store, `${backupFolder(run.component)}${id}`, run.signal)
-    return found === null
-      ? {
-          is: 'failed',
-          code: 'dump-missing',
-          why: `${job === null ? 'the pod of the server' : 'the backup job'} ended well and left no dump in the object store`,
-          next:
-            job === null
-              ? 'Look at the object store: somebody has removed it.'
-              : `kubectl -n ${run.component.spec.namespace} logs job/${jobName(run)} --all-containers`,
-        }
-      : { is: 'done', proof: { ...found } as unknown as JsonObject }
+    return found === null ? missing(run, job !== null) : { is: 'done', proof: { ...found } as unknown as JsonObject }
   },
   async apply(run) {
     if ((await kubernetesOf(run).get(jobRef(run), { signal: run.signal })) !== null || (await dumpInPlace(run))) return
@@ -68,6 +60,13 @@ export const dump: Behaviour<RedisSpec> = {
   changes: (run) => kubernetesOf(run).watch(jobRef(run), run.signal),
 }
 
+const missing = (run: Run, byJob: boolean): Progress => ({
+  is: 'failed',
+  code: 'dump-missing',
+  why: `${byJob ? 'the backup job' : 'the pod of the server'} ended well and left no dump in the object store`,
+  next: byJob ? logsOfJob(run) : 'Look at the object store: somebody has removed it.',
+})
+
 /** null: it ended well. A failed pod is told at once, with its last words; the job itself would try for minutes. */
 async function jobProgress(run: Run, job: KubernetesObject): Promise<Progress | null> {
   const status = (job.status ?? {}) as { readonly succeeded?: number; readonly failed?: number }
@@ -77,7 +76,7 @@ async function jobProgress(run: Run, job: KubernetesObject): Promise<Progress | 
       is: 'failed',
       code: 'dump-failed',
       why: await lastWords(run),
-      next: `kubectl -n ${run.component.spec.namespace} logs job/${jobName(run)} --all-containers`,
+      next: logsOfJob(run),
     }
   return { is: 'pending', waitingFor: `the job ${jobName(run)}` }
 }
@@ -114,7 +113,8 @@ async function lastWords(run: Run): Promise<string> {
   return `the backup job failed: ${logs.join(' ').trim() || 'no log'}`
 }
 
-const jobName = (run: Run): string => `${String(run.step.parameters.job)}-${run.begunAt.replaceAll(/[-:TZ]|\.\d+/g, '')}`
+const logsOfJob = (run: Run): string => `kubectl -n ${run.component.spec.namespace} logs job/${jobName(run)} --all-containers`
+const jobName = (run: Run): string => `${String(run.step.parameters.job)}-${digitsOf(run.begunAt)}`
 const jobRef = (run: Run) => ({
   apiVersion: 'batch/v1',
   kind: 'Job',

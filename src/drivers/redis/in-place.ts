@@ -2,9 +2,11 @@ import type { KubernetesObject, PodReference } from '../../clients/kubernetes-cl
 import { type Milliseconds, minutes } from '../../duration.ts'
 import { asStandbyError, siteError } from '../../errors.ts'
 import { isPassing } from '../../execution/passing.ts'
+import { digitsOf } from '../../stamp.ts'
+import { kubernetesOf } from '../site-of-step.ts'
 import { podReference, TRANSFER } from './manifests.ts'
 import { DUMP_IN_PLACE, FETCH_IN_PLACE, LOAD_IN_PLACE, STORE_IN_PLACE, STORED_IN_PLACE, TOO_LATE } from './scripts.ts'
-import { kubernetesOf, type Run } from './where.ts'
+import type { Run } from './spec.ts'
 
 /*
  * The short way, in the running pod of the server: a dump and its load take a second there, while users wait. The long way, in a pod of its own,
@@ -81,5 +83,5 @@ async function inPlace(run: Run, calls: readonly Call[]): Promise<boolean> {
 }
 
 const shell = (script: string, ...argv: readonly string[]): string[] => ['sh', '-c', script, 'sh', ...argv]
-const keyOf = (run: Run): string => run.begunAt.replaceAll(/\D/g, '')
+const keyOf = (run: Run): string => digitsOf(run.begunAt)
 const container = (run: Run, name: string): PodReference => ({ ...podReference(run.component), container: name })

@@ -4,12 +4,12 @@ import { minutes } from '../../duration.ts'
 import type { Behaviour, Progress, RestsOn } from '../../planning/driver.ts'
 import { asSeen, onlyAsSeen, touchObject } from '../compare-and-set.ts'
 import { ownedBy } from '../declared-objects.ts'
+import { kubernetesOf, siteOf } from '../site-of-step.ts'
 import { knowsTheShortWay, loadInPlace, type RestoreRequest } from './in-place.ts'
 import { podReference } from './manifests.ts'
 import type { DumpReference } from './move.ts'
 import { askServer } from './server.ts'
-import { backupJob, type RedisSpec, restoreRequest } from './spec.ts'
-import { kubernetesOf, type Run, siteOf } from './where.ts'
+import { backupJob, type RedisSpec, type Run, restoreRequest } from './spec.ts'
 
 export const restore: Behaviour<RedisSpec> = {
   async done(run) {

@@ -1,4 +1,5 @@
 import type { JsonObject } from '../../json.ts'
+import type { StepRun } from '../../planning/driver.ts'
 import { duration, kubernetesName, text } from '../../stack/schema-parts.ts'
 import type { Component } from '../../stack/stack.ts'
 
@@ -20,6 +21,7 @@ export interface RedisBackup {
   readonly images: { readonly dump: string; readonly upload: string }
 }
 export type Cache = Component<RedisSpec>
+export type Run = StepRun<RedisSpec>
 
 export const redisSchema: JsonObject = {
   description: 'One Redis (7.0 or newer) per site with append-only persistence, and its working backup.',

@@ -4,6 +4,7 @@ import { isPassing } from '../../execution/passing.ts'
 import type { Behaviour, Progress } from '../../planning/driver.ts'
 import type { Intent, PlannedStep } from '../../planning/plan.ts'
 import type { Component } from '../../stack/stack.ts'
+import { siteOf } from '../site-of-step.ts'
 import { PROBE_RESULT, type S3Spec } from './spec.ts'
 
 /** Known before anything is rebuilt: the site that comes back must have a place for its archive. */
@@ -24,9 +25,9 @@ export function reachStep(component: Component<S3Spec>, intent: Intent): Planned
 }
 
 export const reach: Behaviour<S3Spec> = {
-  async done({ step, component, context, signal }): Promise<Progress> {
-    if (step.site === null) throw new Error(`${step.id} names no site`)
-    const { location, open } = context.objectStore(component.name, step.site)
+  async done(run): Promise<Progress> {
+    const { component, context, signal, step } = run
+    const { location, open } = context.objectStore(component.name, siteOf(run))
     try {
       // HEAD has no body, and a missing bucket looks like a missing object.
       const probe = await (await open('read')).get(PROBE_RESULT, { signal })

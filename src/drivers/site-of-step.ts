@@ -1,0 +1,12 @@
+import type { KubernetesClient } from '../clients/kubernetes-client.ts'
+import type { StepRun } from '../planning/driver.ts'
+import type { SiteName } from '../stack/stack.ts'
+
+/** The site at which a step acts; a step of no site is a defect of its plan. */
+export function siteOf<Spec>({ step }: StepRun<Spec>): SiteName {
+  if (step.site === null) throw new Error(`${step.id} names no site`)
+  return step.site
+}
+
+/** The Kubernetes cluster of that site. */
+export const kubernetesOf = <Spec>(run: StepRun<Spec>): KubernetesClient => run.context.kubernetes(siteOf(run))
