@@ -2,8 +2,11 @@ import { spawn } from 'node:child_process'
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { afterAll, afterEach, beforeAll, beforeEach, jest } from '@jest/globals'
+import { openObjectStore } from '../../src/clients/object-store.ts'
+import type { ObjectStoreClient } from '../../src/clients/object-store-client.ts'
 import { SERVE, UPLOAD } from '../../src/drivers/redis/scripts.ts'
-import type { ObjectStoreServer } from './object-store.ts'
+import { type ObjectStoreServer, startObjectStore } from './object-store.ts'
 import { freePorts, type ServerProcess, startServer } from './server-process.ts'
 
 export const PASSWORD = 'pa$$ "quoted" \\ back'
@@ -53,11 +56,29 @@ export interface RedisPods {
   upload(work: string, prefix: string, more?: Record<string, string>): Promise<Ended>
   /** What that container is told. */
   storing(prefix: string): Record<string, string>
+  store(): ObjectStoreClient
   /** Nothing is left afterwards. */
   stop(): Promise<void>
 }
 
-export function redisPods(s3: ObjectStoreServer): RedisPods {
+/** For the tests of a file: one object store for all, and for each test pods of its own, which the returned function gives. */
+export function podsPerTest(): () => RedisPods {
+  let s3: ObjectStoreServer
+  let pods: RedisPods
+  // Real servers, on machines that do other things too.
+  jest.setTimeout(30_000)
+  beforeAll(async () => {
+    s3 = await startObjectStore()
+  }, 60_000)
+  afterAll(() => s3.stop())
+  beforeEach(() => {
+    pods = redisPods(s3)
+  })
+  afterEach(() => pods.stop())
+  return () => pods
+}
+
+function redisPods(s3: ObjectStoreServer): RedisPods {
   const home = mkdtempSync(join(tmpdir(), 'standby-redis-'))
   const servers = new Set<ServerProcess>()
   const folder = (...parts: string[]): string => {
@@ -77,6 +98,7 @@ export function redisPods(s3: ObjectStoreServer): RedisPods {
     id: home.split('/').at(-1) ?? '',
     folder,
     storing,
+    store: () => openObjectStore(s3.access()),
     async serve(name) {
       const data = folder(name, 'data')
       const [port = 0] = await freePorts(1)

@@ -1,17 +1,13 @@
 import { expect, test } from '@jest/globals'
 import type { KubernetesObject } from '../../../../src/clients/kubernetes-client.ts'
 import { dump, dumpStep } from '../../../../src/drivers/redis/backup.ts'
-import type { Cache, RedisSpec } from '../../../../src/drivers/redis/spec.ts'
+import type { RedisSpec } from '../../../../src/drivers/redis/spec.ts'
 import type { StepRun } from '../../../../src/planning/driver.ts'
 import type { SiteName } from '../../../../src/stack/stack.ts'
+import { theCache } from '../../../support/redis-cache.ts'
 
 const dcA = 'dc-a' as SiteName
-const cache = {
-  name: 'cache',
-  driver: 'redis',
-  needs: [],
-  spec: { namespace: 'infisical', name: 'redis', backup: { store: 'archive', prefix: 'redis' } },
-} as unknown as Cache
+const cache = theCache({ backup: { store: 'archive', prefix: 'redis', images: { dump: 'redis:7.4.6', upload: 'curl:8' } } })
 const FAILED = { failed: 3, conditions: [{ type: 'Failed', status: 'True' }] }
 
 interface Around {

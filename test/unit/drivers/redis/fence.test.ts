@@ -13,22 +13,12 @@ import type { Driver, StepRun } from '../../../../src/planning/driver.ts'
 import type { Intent } from '../../../../src/planning/plan.ts'
 import type { Component, SiteName, Stack } from '../../../../src/stack/stack.ts'
 import { undoAsSeen } from '../../../support/act-as-seen.ts'
+import { theCache } from '../../../support/redis-cache.ts'
 import { toyClock, toyStack } from '../../../support/toy-stack.ts'
 
 const [A, B] = ['dc-a' as SiteName, 'dc-b' as SiteName]
 const failover: Intent = { mode: 'failover', from: A, to: B }
-const cache: Cache = {
-  name: 'cache',
-  driver: 'redis',
-  needs: [],
-  spec: {
-    namespace: 'infisical',
-    name: 'redis',
-    image: 'redis:7.4.6',
-    password: { secret: 'redis', key: 'password' },
-    backup: { store: 'archive', images: { dump: 'redis:7.4.6', upload: 'curl:8' } },
-  },
-}
+const cache = theCache()
 const stack: Stack = { ...toyStack, components: [cache as unknown as Component] }
 const seen = (dumping?: boolean): Observed<RedisState> => ({
   kind: 'answering',

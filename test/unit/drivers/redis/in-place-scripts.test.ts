@@ -1,8 +1,7 @@
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, jest, test } from '@jest/globals'
-import { openObjectStore } from '../../../../src/clients/object-store.ts'
+import { describe, expect, test } from '@jest/globals'
 import { type CataloguedDump, newestDump } from '../../../../src/drivers/redis/catalogue.ts'
 import {
   DUMP_IN_PLACE,
@@ -12,40 +11,27 @@ import {
   STORED_IN_PLACE,
   TOO_LATE,
 } from '../../../../src/drivers/redis/scripts.ts'
-import { type ObjectStoreServer, startObjectStore } from '../../../support/object-store.ts'
-import { type Ended, type RedisPod, type RedisPods, redisPods, script } from '../../../support/redis-pods.ts'
-
-// Real servers, on machines that do other things too.
-jest.setTimeout(30_000)
+import { type Ended, podsPerTest, type RedisPod, script } from '../../../support/redis-pods.ts'
 
 const signal = new AbortController().signal
-let s3: ObjectStoreServer
-let pods: RedisPods
-beforeAll(async () => {
-  s3 = await startObjectStore()
-}, 60_000)
-afterAll(() => s3.stop())
-beforeEach(() => {
-  pods = redisPods(s3)
-})
-afterEach(() => pods.stop())
+const pods = podsPerTest()
 
-const prefix = (): string => `${pods.id}/`
+const prefix = (): string => `${pods().id}/`
 const taken = (redis: RedisPod, key: string): Promise<Ended> => script(DUMP_IN_PLACE, redis.env, '', key)
 const stored = (redis: RedisPod, key: string): Promise<Ended> =>
-  script(STORE_IN_PLACE, { ...redis.env, ...pods.storing(prefix()) }, '', key)
-const newest = (): Promise<CataloguedDump | null> => newestDump(openObjectStore(s3.access()), prefix(), signal)
+  script(STORE_IN_PLACE, { ...redis.env, ...pods().storing(prefix()) }, '', key)
+const newest = (): Promise<CataloguedDump | null> => newestDump(pods().store(), prefix(), signal)
 const keyOf = (n: number): string => `key-${n}`
 
 async function dumped(keys: number): Promise<{ id: string; url: string; sha256: string }> {
-  const redis = await pods.serve('source')
+  const redis = await pods().serve('source')
   if (keys > 0) await redis.cli('MSET', ...Array.from({ length: keys }, (_, n) => [keyOf(n), String(n)]).flat())
   expect([(await taken(redis, '1')).code, (await stored(redis, '1')).code]).toEqual([0, 0])
   await redis.stop()
   const dump = await newest()
   return {
     id: dump?.name ?? '',
-    url: await openObjectStore(s3.access()).presignedGet(`${dump?.name}.rdb`, 60_000),
+    url: await pods().store().presignedGet(`${dump?.name}.rdb`, 60_000),
     sha256: dump?.sha256 ?? '',
   }
 }
@@ -58,6 +44,9 @@ interface Asked {
 const lines = (seen: string, { id, url, sha256, otherwise = '' }: Asked): string => `${[seen, id, url, sha256, otherwise].join('\n')}\n`
 const fetched = (redis: RedisPod, seen: string, asked: Asked): Promise<Ended> => script(FETCH_IN_PLACE, redis.env, lines(seen, asked))
 const loaded = (redis: RedisPod, seen: string, asked: Asked): Promise<Ended> => script(LOAD_IN_PLACE, redis.env, lines(seen, asked))
+/** Everything of a load but the word that Redis should end, and what comes behind it. */
+const madeReady = (redis: RedisPod, asked: Asked): Promise<Ended> =>
+  script(LOAD_IN_PLACE.slice(0, LOAD_IN_PLACE.indexOf('redis-cli -p')), redis.env, lines('', asked))
 const restored = (redis: RedisPod): string => {
   const path = join(redis.data, '.standby-restored')
   return existsSync(path) ? readFileSync(path, 'utf8') : ''
@@ -65,7 +54,7 @@ const restored = (redis: RedisPod): string => {
 
 describe('a dump in the running pod', () => {
   test('is stored once, however often it is asked for, and says which it is', async () => {
-    const redis = await pods.serve('a')
+    const redis = await pods().serve('a')
     await redis.cli('MSET', 'a', '1', 'b', '2')
     expect((await script(STORED_IN_PLACE, redis.env, '', '1')).stdout).toBe('')
     const both = await Promise.all([taken(redis, '1'), taken(redis, '1')])
@@ -74,11 +63,11 @@ describe('a dump in the running pod', () => {
     expect(twice.map(({ code }) => code)).toEqual([0, 0])
     const id = (await script(STORED_IN_PLACE, redis.env, '', '1')).stdout
     expect(await newest()).toMatchObject({ name: `${prefix()}${id}`, keys: 2, site: 'dc-a' })
-    expect(await openObjectStore(s3.access()).list(prefix())).toHaveLength(2)
+    expect(await pods().store().list(prefix())).toHaveLength(2)
   })
 
   test('of a later run is another one, and none of the files with data is left in the pod', async () => {
-    const redis = await pods.serve('a')
+    const redis = await pods().serve('a')
     await taken(redis, '1')
     await redis.cli('SET', 'later', '1')
     // The name of a dump is its second.
@@ -91,7 +80,7 @@ describe('a dump in the running pod', () => {
 })
 
 test('a dump that could fill the disk of its node is not taken in the pod that serves users', async () => {
-  const redis = await pods.serve('a')
+  const redis = await pods().serve('a')
   expect(await script(DUMP_IN_PLACE, { ...redis.env, MOST: '1000' }, '', '1')).toMatchObject({
     code: 1,
     stderr: expect.stringContaining('too many'),
@@ -102,7 +91,7 @@ test('a dump that could fill the disk of its node is not taken in the pod that s
 describe('a restore in the running pod', () => {
   test('brings every key, in the same container, and keeps aside what was there before', async () => {
     const dump = await dumped(12)
-    const redis = await pods.serve('target')
+    const redis = await pods().serve('target')
     await redis.cli('SET', 'of-before', '1')
     const runId = await redis.cli('INFO', 'server')
     expect(await fetched(redis, '', dump)).toMatchObject({ code: 0 })
@@ -113,14 +102,14 @@ describe('a restore in the running pod', () => {
     expect(restored(redis)).toBe(dump.id)
     await redis.cli('SET', 'written-later', '1')
     await redis.stop()
-    const again = await pods.serve('target')
+    const again = await pods().serve('target')
     expect(await again.cli('DBSIZE')).toBe('13')
     expect(existsSync(join(again.data, 'before-restore', 'appendonly.aof.manifest'))).toBe(true)
   })
 
   test('asked for twice at once loads once: what users wrote in between stays', async () => {
     const dump = await dumped(3)
-    const redis = await pods.serve('target')
+    const redis = await pods().serve('target')
     await fetched(redis, '', dump)
     const both = await Promise.all([loaded(redis, '', dump), loaded(redis, '', dump)])
     expect(both.map(({ code }) => code)).toEqual([0, 0])
@@ -132,7 +121,7 @@ describe('a restore in the running pod', () => {
 
   test('that comes too late, after another dump was loaded, changes nothing', async () => {
     const dump = await dumped(3)
-    const redis = await pods.serve('target')
+    const redis = await pods().serve('target')
     await fetched(redis, '', dump)
     await loaded(redis, '', dump)
     await redis.cli('SET', 'of-a-user', '1')
@@ -145,7 +134,7 @@ describe('a restore in the running pod', () => {
 
   test('of a dump that is not whole leaves the server as it is, and running', async () => {
     const dump = await dumped(3)
-    const redis = await pods.serve('target')
+    const redis = await pods().serve('target')
     await redis.cli('SET', 'mine', '1')
     await fetched(redis, '', dump)
     expect(await loaded(redis, '', { ...dump, sha256: 'b'.repeat(64) })).toMatchObject({
@@ -157,7 +146,7 @@ describe('a restore in the running pod', () => {
   })
 
   test('begins empty where that is asked for, and where a failover prefers it', async () => {
-    const redis = await pods.serve('target')
+    const redis = await pods().serve('target')
     await redis.cli('SET', 'stale', '1')
     const fresh = { id: 'fresh-1', url: '', sha256: '' }
     expect([(await fetched(redis, '', fresh)).code, (await loaded(redis, '', fresh)).code]).toEqual([0, 0])
@@ -171,14 +160,13 @@ describe('a restore in the running pod', () => {
 
   test('is taken up by the next start, when the container ended in the middle of it', async () => {
     const dump = await dumped(5)
-    const redis = await pods.serve('target')
+    const redis = await pods().serve('target')
     await redis.cli('SET', 'stale', '1')
     await fetched(redis, '', dump)
-    // Everything but the word that Redis should end.
-    await script(LOAD_IN_PLACE.slice(0, LOAD_IN_PLACE.indexOf('redis-cli -p')), redis.env, lines('', dump))
+    await madeReady(redis, dump)
     expect(await redis.cli('DBSIZE')).toBe('1')
     await redis.stop()
-    const again = await pods.serve('target')
+    const again = await pods().serve('target')
     expect(await again.cli('DBSIZE')).toBe('5')
     expect(restored(again)).toBe(dump.id)
   })
@@ -190,22 +178,22 @@ describe('the server ends', () => {
     ['after the swap, before it is written down', ['mv', '.standby-new', 'appendonlydir']],
   ])('%s, and starts with the dump all the same', async (_, [, from = '', to = '']) => {
     const dump = await dumped(5)
-    const redis = await pods.serve('target')
+    const redis = await pods().serve('target')
     await redis.cli('SET', 'stale', '1')
     await fetched(redis, '', dump)
-    await script(LOAD_IN_PLACE.slice(0, LOAD_IN_PLACE.indexOf('redis-cli -p')), redis.env, lines('', dump))
+    await madeReady(redis, dump)
     await redis.stop()
     const steps = ['rm -rf before-restore; mv appendonlydir before-restore', 'mv .standby-new appendonlydir']
     const done = steps.slice(0, steps.findIndex((step) => step.endsWith(`${from} ${to}`)) + 1)
     expect(done.length).toBeGreaterThan(0)
     await script(`cd "$DATA"; ${done.join('; ')}`, redis.env)
-    const again = await pods.serve('target')
+    const again = await pods().serve('target')
     expect(await again.cli('DBSIZE')).toBe('5')
     expect(restored(again)).toBe(dump.id)
   })
 
   test('with its pod: no dump that is ready starts it again', async () => {
-    const redis = await pods.serve('target')
+    const redis = await pods().serve('target')
     writeFileSync(join(redis.data, '.standby-ready'), 'some dump')
     const began = Date.now()
     await redis.stop()

@@ -2,19 +2,15 @@ import { describe, expect, test } from '@jest/globals'
 import type { ExecResult } from '../../../../src/clients/kubernetes-client.ts'
 import { dump, dumpStep } from '../../../../src/drivers/redis/backup.ts'
 import { restore } from '../../../../src/drivers/redis/restore.ts'
-import type { Cache, RedisSpec } from '../../../../src/drivers/redis/spec.ts'
+import type { RedisSpec } from '../../../../src/drivers/redis/spec.ts'
 import { siteError } from '../../../../src/errors.ts'
 import type { StepRun } from '../../../../src/planning/driver.ts'
 import type { SiteName } from '../../../../src/stack/stack.ts'
+import { theCache } from '../../../support/redis-cache.ts'
 import { toyStack } from '../../../support/toy-stack.ts'
 
 const dcB = 'dc-b' as SiteName
-const cache = {
-  name: 'cache',
-  driver: 'redis',
-  needs: [],
-  spec: { namespace: 'infisical', name: 'redis', backup: { store: 'archive', prefix: 'redis' } },
-} as unknown as Cache
+const cache = theCache({ backup: { store: 'archive', prefix: 'redis', images: { dump: 'redis:7.4.6', upload: 'curl:8' } } })
 const READY = { conditions: [{ type: 'Ready', status: 'True' }] }
 const KNOWING = { containers: [{ name: 'redis' }, { name: 'transfer' }] }
 

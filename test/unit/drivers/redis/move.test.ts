@@ -11,25 +11,14 @@ import { orderProblems } from '../../../../src/planning/order-steps.ts'
 import type { Intent, PlannedStep } from '../../../../src/planning/plan.ts'
 import type { SiteName } from '../../../../src/stack/stack.ts'
 import { applyAsSeen } from '../../../support/act-as-seen.ts'
+import { theCache } from '../../../support/redis-cache.ts'
 import { toyStack } from '../../../support/toy-stack.ts'
 
 const [A, B] = ['dc-a' as SiteName, 'dc-b' as SiteName]
 const switchover: Intent = { mode: 'switchover', from: A, to: B }
 const failover: Intent = { mode: 'failover', from: A, to: B }
 const rejoin: Intent = { mode: 'rejoin', from: B, to: A }
-const cache = (move?: 'restore' | 'fresh'): Cache => ({
-  name: 'cache',
-  driver: 'redis',
-  needs: [],
-  spec: {
-    namespace: 'infisical',
-    name: 'redis',
-    image: 'redis:7.4.6',
-    password: { secret: 'redis', key: 'password' },
-    ...(move === undefined ? {} : { move }),
-    backup: { store: 'archive', images: { dump: 'redis:7.4.6', upload: 'curl:8' } },
-  },
-})
+const cache = (move?: 'restore' | 'fresh'): Cache => theCache(move === undefined ? {} : { move })
 const dump: CataloguedDump = {
   schemaVersion: 1,
   name: 'cache/20261121T020000Z',

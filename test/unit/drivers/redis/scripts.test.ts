@@ -1,33 +1,19 @@
 import { createHash } from 'node:crypto'
 import { existsSync, readFileSync, truncateSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, jest, test } from '@jest/globals'
-import { openObjectStore } from '../../../../src/clients/object-store.ts'
+import { describe, expect, test } from '@jest/globals'
 import type { ObjectStoreClient } from '../../../../src/clients/object-store-client.ts'
 import { newestDump } from '../../../../src/drivers/redis/catalogue.ts'
 import { DUMP, FETCH, LOAD } from '../../../../src/drivers/redis/scripts.ts'
-import { type ObjectStoreServer, startObjectStore } from '../../../support/object-store.ts'
-import { type Ended, PASSWORD, type RedisPod, type RedisPods, redisPods, run, script } from '../../../support/redis-pods.ts'
-
-// Real servers, on machines that do other things too.
-jest.setTimeout(30_000)
+import { type Ended, PASSWORD, podsPerTest, type RedisPod, run, script } from '../../../support/redis-pods.ts'
 
 const signal = new AbortController().signal
-let s3: ObjectStoreServer
-let pods: RedisPods
-beforeAll(async () => {
-  s3 = await startObjectStore()
-}, 60_000)
-afterAll(() => s3.stop())
-beforeEach(() => {
-  pods = redisPods(s3)
-})
-afterEach(() => pods.stop())
+const pods = podsPerTest()
 
-const serve = (name: string): Promise<RedisPod> => pods.serve(name)
-const folder = (...parts: string[]): string => pods.folder(...parts)
-const upload = (work: string, prefix: string, more?: Record<string, string>): Promise<Ended> => pods.upload(work, prefix, more)
-const store = (): ObjectStoreClient => openObjectStore(s3.access())
+const serve = (name: string): Promise<RedisPod> => pods().serve(name)
+const folder = (...parts: string[]): string => pods().folder(...parts)
+const upload = (work: string, prefix: string, more?: Record<string, string>): Promise<Ended> => pods().upload(work, prefix, more)
+const store = (): ObjectStoreClient => pods().store()
 const sha256 = (path: string): string => createHash('sha256').update(readFileSync(path)).digest('hex')
 
 async function dumpOf(redis: RedisPod): Promise<string> {
@@ -103,8 +89,8 @@ describe('a restore into Redis with append-only persistence', () => {
     await redis.cli('MSET', ...Array.from({ length: keys }, (_, n) => [`key-${n}`, String(n)]).flat())
     const work = await dumpOf(redis)
     await redis.stop()
-    await upload(work, `${pods.id}/`)
-    const found = await newestDump(store(), `${pods.id}/`, signal)
+    await upload(work, `${pods().id}/`)
+    const found = await newestDump(store(), `${pods().id}/`, signal)
     return { path: join(work, 'dump.rdb'), url: await store().presignedGet(`${found?.name}.rdb`, 60_000) }
   }
   const start = async (env: { REQUEST: string; DATA: string }): Promise<Ended[]> => [await script(FETCH, env), await script(LOAD, env)]
