@@ -44,10 +44,11 @@ async function main(): Promise<number> {
   for (const [index, one] of cases.entries()) {
     const say = (line: string): void => void process.stderr.write(`\n== case ${index + 1} of ${cases.length}: ${nameOf(one)}: ${line}\n`)
     say('begins')
-    verdicts.push(await verdictOf(one, () => runCase(one, { lab, stack, credentials, say })))
-    process.stdout.write(`${lineOf(verdicts.at(-1))}\n`)
+    const verdict = await verdictOf(one, () => runCase(one, { lab, stack, credentials, say }))
+    verdicts.push(verdict)
+    process.stdout.write(`${lineOf(verdict)}\n`)
     // Whatever it has left half done is ended, so that the next case finds a stack to begin with; a run that ended says so.
-    if ((verdicts.at(-1)?.failures.length ?? 0) > 0)
+    if (verdict.failures.length > 0)
       await runStandby(stack, 'mover', ['failover', 'resume'], { helm: lab.programs.helm, quiet: true }).catch(() => undefined)
   }
   const failed = verdicts.filter(({ failures }) => failures.length > 0)
@@ -66,9 +67,7 @@ async function verdictOf(one: MatrixCase, run: () => ReturnType<typeof runCase>)
   }
 }
 
-const lineOf = (verdict: CaseVerdict | undefined): string =>
-  verdict === undefined
-    ? ''
-    : `${verdict.failures.length === 0 ? 'kept  ' : 'BROKEN'}  ${verdict.name}: ${[verdict.figures, ...verdict.failures].filter((part) => part !== '').join('; ')}`
+const lineOf = ({ name, figures, failures }: CaseVerdict): string =>
+  `${failures.length === 0 ? 'kept  ' : 'BROKEN'}  ${name}: ${[figures, ...failures].filter((part) => part !== '').join('; ')}`
 
 endWith(main())
