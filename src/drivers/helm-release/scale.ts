@@ -9,11 +9,11 @@ import { kubernetesOf, siteOf } from '../site-of-step.ts'
 import { replicasOfRole } from './deploy.ts'
 import { withHelm } from './helm.ts'
 import { type Application, type HelmReleaseSpec, workloadRef } from './spec.ts'
-import { podChanges, podsOf, readWorkload, rollout } from './workload.ts'
+import { mayStillRun, podChanges, podsOf, readWorkload, rollout } from './workload.ts'
 
 export type Run = StepRun<HelmReleaseSpec>
 
-/** Nobody of the site writes any more: proven by the absence of pods. `before` comes back when the move is taken back; null: what its release says. */
+/** Nobody of the site writes any more: proven by pods that are gone, or whose containers have all ended. `before` comes back when the move is taken back; null: what its release says. */
 export function stopStep(
   component: Application,
   site: SiteName,
@@ -22,7 +22,7 @@ export function stopStep(
   return step(component, 'stop', site, {
     phase: stop.phase,
     fence: 'application',
-    title: `Stops ${component.spec.workload.name} on ${site} and waits until no pod of it is left`,
+    title: `Stops ${component.spec.workload.name} on ${site} and waits until no pod of it runs`,
     deadline: stop.deadline ?? minutes(5),
     expected: seconds(2),
     parameters: { before: stop.before },
@@ -63,9 +63,10 @@ export const stop: Behaviour<HelmReleaseSpec> = {
         is: 'unknown',
         why: `the selector of ${run.component.spec.workload.name} can not be asked for: nobody sees whether pods are left`,
       }
-    return pods.length === 0
+    const left = pods.filter(mayStillRun).length
+    return left === 0
       ? { is: 'done', proof: { replicas: 0, pods: 0 } }
-      : { is: 'pending', waitingFor: `${pods.length} pod${pods.length === 1 ? '' : 's'} of ${run.component.spec.workload.name} to end` }
+      : { is: 'pending', waitingFor: `${left} pod${left === 1 ? '' : 's'} of ${run.component.spec.workload.name} to end` }
   },
   apply: (run) => scale(run, 0),
   changes: watchPods,

@@ -52,7 +52,7 @@ export async function readWorkload(
 }
 
 /**
- * The pods of the workload that still exist, ending ones included: replicas 0 alone does not prove that nobody writes. Null where its selector
+ * The pods of the workload that exist, ending and ended ones included: replicas 0 alone does not prove that nobody writes. Null where its selector
  * can not be asked for: then nobody knows.
  */
 export async function podsOf(
@@ -62,6 +62,18 @@ export async function podsOf(
 ): Promise<KubernetesObject[] | null> {
   const found = await kubernetes.get(workloadRef(component), { signal })
   return found === null ? [] : selectedBy(kubernetes, POD, found, signal)
+}
+
+/**
+ * Whether something of a pod may still run. A pod that the node has ended for good stays in sight a while, or until somebody removes it (evicted ones
+ * outlive their workload's scale to 0: a ReplicaSet looks at active pods only). The kubelet reports the phases Succeeded and Failed once no container
+ * runs, and starts none again (pods on their way out included, since Kubernetes 1.27:
+ * https://kubernetes.io/docs/concepts/workloads/pods/pod-lifecycle/#pod-phase); a container that is said to run is believed all the same. Pure.
+ */
+export function mayStillRun(pod: KubernetesObject): boolean {
+  const { phase = '', initContainerStatuses = [], containerStatuses = [] } = (pod.status ?? {}) as PodStatus
+  const ended = phase === 'Succeeded' || phase === 'Failed'
+  return !ended || [...initContainerStatuses, ...containerStatuses].some(({ state }) => state?.running !== undefined)
 }
 
 /** Whenever a pod of the workload comes, changes or goes; nothing where its selector can not be asked for. */
@@ -156,6 +168,7 @@ interface ContainerStatus {
   readonly name: string
   readonly restartCount?: number
   readonly state?: {
+    readonly running?: object
     readonly waiting?: { readonly reason?: string; readonly message?: string }
     readonly terminated?: { readonly exitCode: number }
   }

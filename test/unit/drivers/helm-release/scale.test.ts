@@ -82,6 +82,26 @@ describe('a stopped application', () => {
     expect(await stop.done(run)).toMatchObject({ is: 'done', proof: { replicas: 0, pods: 0 } })
   })
 
+  const ended = { name: 'app', state: { terminated: { exitCode: 143 } } }
+  test.each([
+    ['that runs', { phase: 'Running', containerStatuses: [{ name: 'app', state: { running: {} } }] }, 'pending'],
+    ['whose containers end one by one', { phase: 'Running', containerStatuses: [ended] }, 'pending'],
+    ['that no node has taken yet', { phase: 'Pending' }, 'pending'],
+    ['that nobody has heard of any more', { phase: 'Unknown', containerStatuses: [ended] }, 'pending'],
+    [
+      'that is called failed while a container is said to run',
+      { phase: 'Failed', containerStatuses: [{ state: { running: {} } }] },
+      'pending',
+    ],
+    ['that was evicted and stays in sight', { phase: 'Failed', reason: 'Evicted' }, 'done'],
+    ['whose last container has ended', { phase: 'Failed', containerStatuses: [ended] }, 'done'],
+    ['that ended well', { phase: 'Succeeded', containerStatuses: [{ name: 'app', state: { terminated: { exitCode: 0 } } }] }, 'done'],
+  ])('waits for a pod that may still run, and for no other: one %s', async (_, status, is) => {
+    const { kubernetes } = cluster(0)
+    const withPod = { ...kubernetes, list: async () => [{ metadata: { name: 'app-0' }, status }] } as unknown as KubernetesClient
+    expect(await stop.done(runOf(stopStep(component, A, { phase: 'DRAIN', before: 1 }), withPod).run)).toMatchObject({ is })
+  })
+
   test.each([3, 1, 0])('that is taken back has the %d replicas that it had, and is taken back once they are ready', async (before) => {
     const { world, kubernetes } = cluster(before)
     const { run } = runOf(stopStep(component, A, { phase: 'DRAIN', before }), kubernetes)
