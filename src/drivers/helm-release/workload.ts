@@ -27,7 +27,10 @@ export async function readWorkload(
   signal: AbortSignal,
 ): Promise<SeenWorkload | null> {
   const found = await kubernetes.get(workloadRef(component), { signal })
-  if (found === null) return null
+  return found === null ? null : viewOf(component, found)
+}
+
+function viewOf(component: Application, found: KubernetesObject): SeenWorkload {
   const spec = found.spec as { replicas?: number; template?: { spec?: { containers?: readonly { name: string; image: string }[] } } }
   const status = (found.status ?? {}) as {
     replicas?: number
@@ -88,16 +91,22 @@ export async function* podChanges(kubernetes: KubernetesClient, component: Appli
  * are about to be removed. A StatefulSet waits for its broken pod instead of replacing it
  * (https://kubernetes.io/docs/concepts/workloads/controllers/statefulset/#forced-rollback), so there each pod counts.
  */
-async function podsOfRollout(kubernetes: KubernetesClient, component: Application, signal: AbortSignal): Promise<KubernetesObject[]> {
-  const found = await kubernetes.get(workloadRef(component), { signal })
-  if (found === null) return []
-  const pods = ((await selectedBy(kubernetes, POD, found, signal)) ?? []).filter((pod) => pod.metadata.deletionTimestamp === undefined)
-  if (component.spec.workload.kind === 'StatefulSet') return pods
+async function podsOfRollout(
+  kubernetes: KubernetesClient,
+  component: Application,
+  found: KubernetesObject,
+  signal: AbortSignal,
+): Promise<KubernetesObject[]> {
+  const isStatefulSet = component.spec.workload.kind === 'StatefulSet'
   const { generation, annotations } = found.metadata
-  if ((found.status as { observedGeneration?: number } | undefined)?.observedGeneration !== generation) return []
-  const current = ((await selectedBy(kubernetes, REPLICA_SET, found, signal)) ?? []).find(
-    (set) => set.metadata.annotations?.[REVISION] === annotations?.[REVISION],
-  )
+  if (!isStatefulSet && (found.status as { observedGeneration?: number } | undefined)?.observedGeneration !== generation) return []
+  const [all, sets] = await Promise.all([
+    selectedBy(kubernetes, POD, found, signal),
+    isStatefulSet ? null : selectedBy(kubernetes, REPLICA_SET, found, signal),
+  ])
+  const pods = (all ?? []).filter((pod) => pod.metadata.deletionTimestamp === undefined)
+  if (isStatefulSet) return pods
+  const current = (sets ?? []).find((set) => set.metadata.annotations?.[REVISION] === annotations?.[REVISION])
   const hash = current?.metadata.labels?.['pod-template-hash']
   return hash === undefined ? [] : pods.filter((pod) => pod.metadata.labels?.['pod-template-hash'] === hash)
 }
@@ -140,13 +149,14 @@ export async function rollout(
   replicas: number | null,
   signal: AbortSignal,
 ): Promise<Progress> {
-  const view = await readWorkload(kubernetes, component, signal)
+  const found = await kubernetes.get(workloadRef(component), { signal })
   const name = component.spec.workload.name
-  if (view === null) return { is: 'pending', waitingFor: `${name} to exist`, restsOn: asSeen(null) }
+  if (found === null) return { is: 'pending', waitingFor: `${name} to exist`, restsOn: asSeen(null) }
+  const view = viewOf(component, found)
   if (replicas !== null && view.declared !== replicas)
     return { is: 'pending', waitingFor: `${name} to be scaled to ${replicas}`, restsOn: view.seen }
   if (view.settled) return { is: 'done', proof: { replicas: view.declared, ready: view.ready, image: view.image } }
-  for (const pod of await podsOfRollout(kubernetes, component, signal)) {
+  for (const pod of await podsOfRollout(kubernetes, component, found, signal)) {
     const reason = await fatalReason(kubernetes, pod, signal)
     if (reason !== null)
       return {
