@@ -59,7 +59,7 @@ const frontendOf = ({ name, port, mapKey }: Frontend) => `frontend ${name}
 
 const backendOf = ({ backends, nodePort }: Frontend, site: SiteName) => `backend ${backends[site]}
   option httpchk GET /api/status
-  default-server check inter 500ms fastinter 200ms fall 2 rise 1
+  default-server check inter 500ms fastinter 200ms downinter 200ms fall 2 rise 1
   http-response set-header X-Standby-Site ${site}
   server ${site} ${addressOf[site]}:${nodePort}
 `

@@ -33,7 +33,7 @@ export function moveSteps(component: Application, states: BySite<HelmReleaseStat
   ]
 }
 
-/** On a former active site that still answers, also when its application is only half up: down to zero, and no pod left. Pure. */
+/** On a former active site that still answers, also when its application is only half up: down to zero, and no pod that runs. Pure. */
 export function fenceSteps(component: Application, states: BySite<HelmReleaseState>, intent: Intent): PlannedStep[] {
   const seen = states[intent.from]
   const asleep = seen?.kind === 'absent' || (seen?.kind === 'answering' && seen.role === 'passive')
