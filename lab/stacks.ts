@@ -63,6 +63,8 @@ const repository = resolve(import.meta.dirname, '..')
 export interface Wishes {
   /** A failover waits until the guard of the lost site must have shut it; with short times, since nobody watches a test for four minutes. */
   readonly outwaitGuard?: boolean
+  /** PostgreSQL instances of each site; one, unless wished otherwise: both sites share two cores. */
+  readonly instances?: number
 }
 
 /** Adapts a published stack to the running lab; a second call finds everything as it left it. */
@@ -134,15 +136,15 @@ async function adaptFiles(name: LabStackName, lab: LabEnvironment, directory: st
   )
   set('components.traffic.ssh.user', lab.loadBalancers[0]?.user)
   await writeFile(path, document.toString({ lineWidth: 0 }))
-  await writeFile(join(directory, 'values', 'database.yaml'), stringify(databaseValues(lab)))
+  await writeFile(join(directory, 'values', 'database.yaml'), stringify(databaseValues(lab, wishes)))
   await writeFile(join(directory, 'values', 'lab.yaml'), stringify(applicationValues(name, lab)))
   return path
 }
 
 /** Small enough for two sites on two cores; the durability settings are those of production. */
-function databaseValues(lab: LabEnvironment): object {
+function databaseValues(lab: LabEnvironment, { instances = 1 }: Wishes): object {
   return {
-    instances: 1,
+    instances,
     imageName: lab.images.postgresql,
     imagePullPolicy: 'IfNotPresent',
     primaryUpdateMethod: 'restart',

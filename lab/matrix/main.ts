@@ -9,7 +9,7 @@ import { runCase } from './run-case.ts'
 
 /**
  * What goes wrong around a move, times its mode, times where its runner dies: `npm run lab:failover` runs a sample that the seed decides, `--all`
- * every case. `--trouble cut` and `--mode rejoin` keep to some, `--steady` to runners that live, `--outwait` waits for the guard of a lost site (fencing.failover: database). The lab must be up. Exit code 0 only if every case kept every promise.
+ * every case. `--trouble cut` and `--mode rejoin` keep to some, `--steady` to runners that live, `--outwait` waits for the guard of a lost site (fencing.failover: database), `--instances 2` has so many of PostgreSQL on each site. The lab must be up. Exit code 0 only if every case kept every promise.
  */
 const { values } = parseArgs({
   options: {
@@ -20,6 +20,7 @@ const { values } = parseArgs({
     trouble: { type: 'string', multiple: true, default: [...TROUBLES] },
     mode: { type: 'string', multiple: true, default: [...MODES] },
     outwait: { type: 'boolean', default: false },
+    instances: { type: 'string', default: '1' },
   },
 })
 
@@ -39,7 +40,7 @@ function refuseUnknown(option: string, asked: readonly string[], known: readonly
 
 async function main(): Promise<number> {
   const cases = chosenCases()
-  const { lab, stack, credentials } = await deployedStack({ outwaitGuard: values.outwait })
+  const { lab, stack, credentials } = await deployedStack({ outwaitGuard: values.outwait, instances: Number(values.instances) })
   const verdicts: CaseVerdict[] = []
   for (const [index, one] of cases.entries()) {
     const say = (line: string): void => void process.stderr.write(`\n== case ${index + 1} of ${cases.length}: ${nameOf(one)}: ${line}\n`)

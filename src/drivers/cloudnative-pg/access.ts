@@ -136,6 +136,9 @@ export function accessOf(component: Database, stack: Stack): AccessRule[] {
         ? [rule('deployer', ['barmancloud.cnpg.io'], ['objectstores'], ['get', 'create', 'patch'], 'to keep archives as declared')]
         : []),
       rule('mover', ['postgresql.cnpg.io'], ['clusters'], ['patch'], 'to demote and to promote', [clusterOf(component, site.name)]),
+      rule('mover', ['postgresql.cnpg.io'], ['clusters/status'], ['patch'], 'to have a promoted primary restarted at once', [
+        clusterOf(component, site.name),
+      ]),
       rule('mover', ['postgresql.cnpg.io'], ['scheduledbackups'], ['patch'], 'to turn the schedules round'),
       rule('mover', ['postgresql.cnpg.io'], ['backups'], ['create'], 'to take a base backup on the new side'),
       rule('mover', [''], ['pods/exec'], ['create', 'get'], 'to ask PostgreSQL for its last checkpoint, and to send one'),

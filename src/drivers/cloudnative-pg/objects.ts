@@ -15,6 +15,8 @@ export const POD = { apiVersion: 'v1', kind: 'Pod', plural: 'pods' } as const
 
 export const PLUGIN = 'barman-cloud.cloudnative-pg.io'
 export const HEALTHY = 'Cluster in healthy state'
+/** The phase at which an instance manager restarts its primary without a new pod; it says healthy again behind that. */
+export const RESTARTING_IN_PLACE = 'Primary instance is being restarted in-place'
 /** Container of every instance pod. */
 const POSTGRES = 'postgres'
 

@@ -4,6 +4,7 @@ import type { SiteName } from '../../stack/stack.ts'
 import { closeFolder } from './archive-policy.ts'
 import { FENCE } from './fence.ts'
 import { backupManifest } from './manifests.ts'
+import { RESTARTING_IN_PLACE } from './objects.ts'
 import { type Database, incarnationFolder } from './spec.ts'
 import { parameter } from './steps.ts'
 
@@ -86,11 +87,11 @@ const MANUALS: Readonly<Record<string, (hands: Hands) => Manual | null>> = {
   }),
   restart: (hands) => ({
     commands: [
-      psql(hands, here(hands), "SELECT pg_reload_conf(), current_setting('archive_mode')"),
-      `${k(hands, here(hands))} annotate cluster ${here(hands).cluster} --overwrite standby.dev/touched="$(date)"   # its operator looks again`,
+      psql(hands, here(hands), 'SELECT pg_reload_conf()'),
+      `${k(hands, here(hands))} patch cluster ${here(hands).cluster} --subresource=status --type merge -p ${json({ status: { phase: RESTARTING_IN_PLACE } })}   # its instance manager restarts it`,
       psql(hands, here(hands), "SELECT pg_is_in_recovery(), current_setting('archive_mode')"),
     ],
-    expect: 'PostgreSQL answers f|on: it restarted. Repeat all three until it does; some seconds are usual.',
+    expect: 'PostgreSQL answers f|on: it restarted. Ask again until it does; some seconds are usual.',
     never: 'Let clients in before: they would hold the restart up, and it would come while users are served.',
   }),
   settle: (hands) => shipped(hands, here(hands)),

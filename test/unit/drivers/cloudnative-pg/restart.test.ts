@@ -1,11 +1,13 @@
-import { expect, test } from '@jest/globals'
+import { describe, expect, test } from '@jest/globals'
 import type { KubernetesClient, KubernetesObject } from '../../../../src/clients/kubernetes-client.ts'
-import type { InstanceStatus } from '../../../../src/drivers/cloudnative-pg/objects.ts'
+import { type InstanceStatus, RESTARTING_IN_PLACE } from '../../../../src/drivers/cloudnative-pg/objects.ts'
 import { restart, restartStep } from '../../../../src/drivers/cloudnative-pg/restart.ts'
 import type { CloudNativePgSpec } from '../../../../src/drivers/cloudnative-pg/spec.ts'
 import { TOUCHED } from '../../../../src/drivers/compare-and-set.ts'
+import { siteError } from '../../../../src/errors.ts'
 import type { StepRun } from '../../../../src/planning/driver.ts'
 import type { SiteName } from '../../../../src/stack/stack.ts'
+import { applyAsSeen } from '../../../support/act-as-seen.ts'
 import { cluster, primary } from './cluster-states.ts'
 import { databaseStack, theDatabase } from './database-stack.ts'
 
@@ -17,12 +19,16 @@ interface Promoted {
   readonly archiveMode: string | null
   readonly ready?: boolean
   readonly says?: Partial<InstanceStatus>
+  readonly phase?: string
+  /** The identity may not write the status of a Cluster. */
+  readonly forbidden?: boolean
 }
 
 /** A cluster that was promoted, and what is sent to it. */
 function promoted(state: Promoted) {
   const { ready = true, says = {} } = state
-  const live = cluster('pg-dc-b')
+  const found = cluster('pg-dc-b', {}, state.phase === undefined ? {} : { phase: state.phase })
+  const live = { ...found, metadata: { ...found.metadata, resourceVersion: '1' } }
   const pod = {
     apiVersion: 'v1',
     kind: 'Pod',
@@ -30,6 +36,7 @@ function promoted(state: Promoted) {
     status: { conditions: [{ type: 'Ready', status: ready ? 'True' : 'False' }] },
   }
   const sent: string[] = []
+  const warnings: string[] = []
   const kubernetes: Partial<KubernetesClient> = {
     site: 'dc-b',
     get: async ({ kind }) => (kind === 'Pod' ? pod : live) as unknown as KubernetesObject,
@@ -42,7 +49,12 @@ function promoted(state: Promoted) {
       sent.push('reload')
       return { code: 0, stdout: 't\n', stderr: '' }
     },
-    async patch(_ref, patch) {
+    async patch(_ref, patch, options) {
+      if (options?.subresource === 'status') {
+        if (state.forbidden === true) throw siteError('kubernetes-forbidden', 'a right is lacking')
+        sent.push(`phase ${(patch as { readonly status: { readonly phase: string } }).status.phase} over ${options.resourceVersion}`)
+        return live
+      }
       const { annotations } = (patch as { readonly metadata: { readonly annotations: object } }).metadata
       sent.push(`touch ${Object.keys(annotations)}`)
       return live
@@ -51,10 +63,14 @@ function promoted(state: Promoted) {
   const run = {
     step: restartStep(database, 'dc-b' as SiteName, 'database.promote@dc-b'),
     component: database,
-    context: { stack: databaseStack(database), kubernetes: () => kubernetes },
+    context: {
+      stack: databaseStack(database),
+      kubernetes: () => kubernetes,
+      log: { warning: (line: string) => warnings.push(line) },
+    },
     signal: AbortSignal.timeout(1_000),
   } as unknown as StepRun<CloudNativePgSpec>
-  return { run, sent }
+  return { run, sent, warnings }
 }
 
 test('clients may come when PostgreSQL restarted as a primary that archives, and its pod is ready', async () => {
@@ -68,7 +84,30 @@ test.each<[string, Promoted]>([
   ['it is just restarting', { archiveMode: null }],
   ['it has not left recovery', { archiveMode: 'on', says: { isPrimary: false } }],
 ])('clients wait as long as %s', async (_, state) => {
-  expect(await restart.done(promoted(state).run)).toEqual({ is: 'pending', waitingFor: 'pg-dc-b to restart with archive_mode on' })
+  expect(await restart.done(promoted(state).run)).toMatchObject({ is: 'pending', waitingFor: 'pg-dc-b to restart with archive_mode on' })
+})
+
+describe('the restart is asked for', () => {
+  const due: Promoted = { archiveMode: 'always', says: { pendingRestart: true } }
+  test('as the command line of the operator does, and only of what was seen', async () => {
+    const { run, sent } = promoted(due)
+    await applyAsSeen(restart, run)
+    expect(sent).toEqual([`phase ${RESTARTING_IN_PLACE} over 1`])
+  })
+  test.each<[string, Promoted]>([
+    ['PostgreSQL does not know yet that it has to', { archiveMode: 'always' }],
+    ['it has restarted', { archiveMode: 'on' }],
+    ['it is at it', { ...due, phase: RESTARTING_IN_PLACE }],
+    ['it has not left recovery', { archiveMode: 'always', says: { pendingRestart: true, isPrimary: false } }],
+  ])('not when %s', async (_, state) => {
+    expect(await restart.done(promoted(state).run)).not.toHaveProperty('restsOn')
+  })
+  test('in vain by an identity that may not: then the operator comes to it, and the log names the right', async () => {
+    const { run, sent, warnings } = promoted({ ...due, forbidden: true })
+    await applyAsSeen(restart, run)
+    expect(sent).toEqual([])
+    expect(warnings).toEqual([expect.stringContaining('waits for the operator')])
+  })
 })
 
 test('an operator that forgot the restart is reminded: PostgreSQL reads its settings, the operator looks again', async () => {
@@ -78,7 +117,6 @@ test('an operator that forgot the restart is reminded: PostgreSQL reads its sett
 })
 
 test('an operator that restarts it by itself has time for that, and hears nothing: a word amid a restart costs a second', () => {
-  expect(restart.apply).toBeUndefined()
   expect(restart.reminder?.every).toBeGreaterThan(5_000)
 })
 
