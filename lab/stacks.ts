@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { existsSync, readFileSync } from 'node:fs'
 import { cp, mkdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
-import { parseDocument, stringify } from 'yaml'
+import { parse, parseDocument, stringify } from 'yaml'
 import { openKubernetes } from '../src/clients/kubernetes.ts'
 import type { KubernetesClient, KubernetesObject } from '../src/clients/kubernetes-client.ts'
 import { drivers, witnesses } from '../src/drivers/registry.ts'
@@ -63,8 +63,8 @@ const repository = resolve(import.meta.dirname, '..')
 export interface Wishes {
   /** A failover waits until the guard of the lost site must have shut it; with short times, since nobody watches a test for four minutes. */
   readonly outwaitGuard?: boolean
-  /** PostgreSQL instances of each site; one, unless wished otherwise: both sites share two cores. */
-  readonly instances?: number
+  /** As many PostgreSQL instances and replicas of the application as the published stack has; else one of each, for both sites share two cores. */
+  readonly publishedSize?: boolean
 }
 
 /** Adapts a published stack to the running lab; a second call finds everything as it left it. */
@@ -136,13 +136,16 @@ async function adaptFiles(name: LabStackName, lab: LabEnvironment, directory: st
   )
   set('components.traffic.ssh.user', lab.loadBalancers[0]?.user)
   await writeFile(path, document.toString({ lineWidth: 0 }))
-  await writeFile(join(directory, 'values', 'database.yaml'), stringify(databaseValues(lab, wishes)))
-  await writeFile(join(directory, 'values', 'lab.yaml'), stringify(applicationValues(name, lab)))
+  const published = parse(await readFile(join(directory, 'values', 'database.yaml'), 'utf8')) as { readonly instances: number }
+  const { instances } = wishes.publishedSize === true ? published : { instances: 1 }
+  await writeFile(join(directory, 'values', 'database.yaml'), stringify(databaseValues(lab, instances)))
+  const size = wishes.publishedSize === true ? {} : { replicaCount: 1 }
+  await writeFile(join(directory, 'values', 'lab.yaml'), stringify(applicationValues(name, lab, size)))
   return path
 }
 
 /** Small enough for two sites on two cores; the durability settings are those of production. */
-function databaseValues(lab: LabEnvironment, { instances = 1 }: Wishes): object {
+function databaseValues(lab: LabEnvironment, instances: number): object {
   return {
     instances,
     imageName: lab.images.postgresql,
@@ -155,12 +158,12 @@ function databaseValues(lab: LabEnvironment, { instances = 1 }: Wishes): object 
   }
 }
 
-function applicationValues(name: LabStackName, lab: LabEnvironment): object {
+function applicationValues(name: LabStackName, lab: LabEnvironment, size: { readonly replicaCount?: number }): object {
   const facts = labStacks[name]
   const [repositoryName, tag] = splitImage(lab.images[facts.image])
   return {
     [facts.values]: {
-      replicaCount: 1,
+      ...size,
       image: { repository: repositoryName, tag, pullPolicy: 'IfNotPresent' },
       service: { type: 'NodePort', nodePort: facts.applicationPort },
       resources: { requests: { cpu: '50m', memory: '96Mi' }, limits: { memory: '300Mi' } },

@@ -18,10 +18,12 @@ export interface MatrixCase {
   readonly mode: Mode
   /** null: the runner lives. */
   readonly crash: CrashPoint | null
+  /** Whoever finds the run of a dead runner takes it back, instead of going on with it. */
+  readonly takenBack: boolean
 }
 
-export const nameOf = ({ trouble, mode, crash }: MatrixCase): string =>
-  `${mode}, ${trouble}${crash === null ? '' : `, the runner dies when ${crash.phase} ${crash.at}`}`
+export const nameOf = ({ trouble, mode, crash, takenBack }: MatrixCase): string =>
+  `${mode}, ${trouble}${crash === null ? '' : `, the runner dies when ${crash.phase} ${crash.at}`}${takenBack ? ', and it is taken back' : ''}`
 
 const isLoss = (trouble: Trouble): trouble is Loss => (LOSSES as readonly Trouble[]).includes(trouble)
 
@@ -41,11 +43,18 @@ const crashesOf = (mode: Mode): CrashPoint[] =>
     (['begins', 'waits', 'done'] as const).map((at) => ({ phase, at })),
   )
 
-/** Every trouble in every mode that it can befall, with a runner that lives, and with one that dies at each point. */
+/** Where users are shut out, or the old database is, and nothing is promoted: what a person would take back. */
+const TAKEN_BACK_IN: readonly Phase[] = ['DRAIN', 'FENCE']
+
+/** Every trouble in every mode that it can befall, with a runner that lives, and with one that dies at each point; a switchover is taken back too. */
 export const allCases: readonly MatrixCase[] = TROUBLES.flatMap((trouble) =>
-  (isLoss(trouble) ? (['failover'] as const) : MODES).flatMap((mode) => {
-    return [null, ...crashesOf(mode)].map((crash): MatrixCase => ({ trouble, mode, crash }))
-  }),
+  (isLoss(trouble) ? (['failover'] as const) : MODES).flatMap((mode) =>
+    [null, ...crashesOf(mode)].flatMap((crash): MatrixCase[] => {
+      const one = { trouble, mode, crash, takenBack: false }
+      const back = mode === 'switchover' && crash !== null && TAKEN_BACK_IN.includes(crash.phase)
+      return back ? [one, { ...one, takenBack: true }] : [one]
+    }),
+  ),
 )
 
 /** A sample of some cases that the seed decides: one trouble after another, so that a small one already shows different ones. */

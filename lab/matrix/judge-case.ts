@@ -16,7 +16,7 @@ export function judgeCase(facts: CaseFacts): CaseVerdict {
   const failures = [
     ...ofMove(facts),
     ...ofLedger(facts, ledger),
-    ...ofOldSite(facts),
+    ...ofOtherSite(facts),
     ...ofWriters(facts),
     ...ofArchive(facts),
     ...ofEnd(facts),
@@ -28,7 +28,7 @@ export function judgeCase(facts: CaseFacts): CaseVerdict {
 
 function ofMove({ executed, rejoined, one }: CaseFacts): string[] {
   const ended =
-    executed.verdict === 'moved'
+    executed.verdict === (one.takenBack ? 'undone' : 'moved')
       ? []
       : [`the move ended ${executed.verdict}: ${executed.failure?.code ?? ''} ${executed.failure?.what ?? ''}`]
   if (one.mode === 'switchover' || rejoined?.verdict === 'moved') return ended
@@ -51,15 +51,16 @@ function ofLedger(facts: CaseFacts, ledger: ReturnType<typeof judgeLedger>): str
   return failures
 }
 
-/** From the end of the move on nobody is answered by the old site, also when it comes back. */
-function ofOldSite({ entries, from, movedAt }: CaseFacts): string[] {
-  const answered = entries.filter(({ site, outcome, startedAt }) => site === from && outcome === 'acknowledged' && startedAt > movedAt)
-  return answered.length === 0 ? [] : [`${from} accepted ${answered.length} writes after the move`]
+/** From the end of the move on nobody is answered by the site that serves no more, also when it comes back. */
+function ofOtherSite({ entries, from, to, one, movedAt }: CaseFacts): string[] {
+  const other = one.takenBack ? to : from
+  const answered = entries.filter(({ site, outcome, startedAt }) => site === other && outcome === 'acknowledged' && startedAt > movedAt)
+  return answered.length === 0 ? [] : [`${other} accepted ${answered.length} writes after the move`]
 }
 
 /**
  * By the databases' own logs. A site that was lost believes that it is active when it comes back, until its guard shuts it; one that was only cut
- * off did so all the while, for its guard may have heard of nothing, unless the failover waited for that guard. No user reaches it (see `ofOldSite`).
+ * off did so all the while, for its guard may have heard of nothing, unless the failover waited for that guard. No user reaches it (see `ofOtherSite`).
  * Anything else with two writers is a defect.
  */
 function ofWriters({ one, planned, troubleAt, healedAt, twoWritersMs }: CaseFacts): string[] {
@@ -77,10 +78,11 @@ function ofArchive({ planned, archivedLater }: CaseFacts): string[] {
   return [`the lost site archived ${archivedLater.length} objects when it was back: ${archivedLater[0]}`]
 }
 
-/** In the end everything is as after an undisturbed move. */
-function ofEnd({ before, after, to, one }: CaseFacts): string[] {
+/** In the end everything is as after an undisturbed move, or as before it. An epoch begins with the lock, and is never taken back. */
+function ofEnd({ before, after, from, to, one }: CaseFacts): string[] {
   const failures: string[] = []
-  if (after.activeSite !== to) failures.push(`${after.activeSite} is active, and ${to} should be`)
+  const active = one.takenBack ? from : to
+  if (after.activeSite !== active) failures.push(`${after.activeSite} is active, and ${active} should be`)
   const epochs = one.mode === 'switchover' ? 1 : 2
   if (after.epoch !== (before.epoch ?? 0) + epochs) failures.push(`the epoch went from ${before.epoch} to ${after.epoch}`)
   const [was, is] = [shapeOf(before), shapeOf(after)]

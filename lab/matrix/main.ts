@@ -9,18 +9,19 @@ import { runCase } from './run-case.ts'
 
 /**
  * What goes wrong around a move, times its mode, times where its runner dies: `npm run lab:failover` runs a sample that the seed decides, `--all`
- * every case. `--trouble cut` and `--mode rejoin` keep to some, `--steady` to runners that live, `--outwait` waits for the guard of a lost site (fencing.failover: database), `--instances 2` has so many of PostgreSQL on each site. The lab must be up. Exit code 0 only if every case kept every promise.
+ * every case. `--trouble cut` and `--mode rejoin` keep to some, `--steady` to runners that live, `--taken-back` to moves that are taken back, `--outwait` waits for the guard of a lost site (fencing.failover: database), `--published-size` has as many instances and replicas as the published stack. The lab must be up. Exit code 0 only if every case kept every promise.
  */
 const { values } = parseArgs({
   options: {
     all: { type: 'boolean', default: false },
     steady: { type: 'boolean', default: false },
+    'taken-back': { type: 'boolean', default: false },
     count: { type: 'string', default: '3' },
     seed: { type: 'string', default: '1' },
     trouble: { type: 'string', multiple: true, default: [...TROUBLES] },
     mode: { type: 'string', multiple: true, default: [...MODES] },
     outwait: { type: 'boolean', default: false },
-    instances: { type: 'string', default: '1' },
+    'published-size': { type: 'boolean', default: false },
   },
 })
 
@@ -28,7 +29,11 @@ function chosenCases(): MatrixCase[] {
   refuseUnknown('trouble', values.trouble, TROUBLES)
   refuseUnknown('mode', values.mode, MODES)
   const wanted = allCases.filter(
-    ({ trouble, mode, crash }) => values.trouble.includes(trouble) && values.mode.includes(mode) && (!values.steady || crash === null),
+    ({ trouble, mode, crash, takenBack }) =>
+      values.trouble.includes(trouble) &&
+      values.mode.includes(mode) &&
+      (!values.steady || crash === null) &&
+      (!values['taken-back'] || takenBack),
   )
   return values.all ? wanted : sampleOf(wanted, Number(values.count), Number(values.seed))
 }
@@ -40,7 +45,7 @@ function refuseUnknown(option: string, asked: readonly string[], known: readonly
 
 async function main(): Promise<number> {
   const cases = chosenCases()
-  const { lab, stack, credentials } = await deployedStack({ outwaitGuard: values.outwait, instances: Number(values.instances) })
+  const { lab, stack, credentials } = await deployedStack({ outwaitGuard: values.outwait, publishedSize: values['published-size'] })
   const verdicts: CaseVerdict[] = []
   for (const [index, one] of cases.entries()) {
     const say = (line: string): void => void process.stderr.write(`\n== case ${index + 1} of ${cases.length}: ${nameOf(one)}: ${line}\n`)

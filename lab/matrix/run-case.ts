@@ -14,7 +14,7 @@ import { endsOf, untilGreen } from '../until-green.ts'
 import { archivedBy } from './archived.ts'
 import { isCrashPoint, lossIn, type MatrixCase } from './cases.ts'
 import { lose, passing, type RunningTrouble } from './troubles.ts'
-import { databaseLog, twoWriters, type WritableSpan, writableSpans } from './writers.ts'
+import { databaseLogs, spansOfSite, twoWriters, type WritableSpan } from './writers.ts'
 
 export interface CaseAround {
   readonly lab: LabEnvironment
@@ -37,7 +37,7 @@ export interface CaseFacts {
   readonly executed: MoveReport
   /** How many processes died before it. */
   readonly deaths: number
-  /** When users were served by the new site. */
+  /** When users were served by the new site; of a move that was taken back, by the old one again. */
   readonly movedAt: number
   readonly rejoined: MoveReport | null
   /** How long both sites' databases took writes at the same time, by their own logs; milliseconds. */
@@ -45,7 +45,7 @@ export interface CaseFacts {
   /** What the lost site put into its archive behind the failover, when it was back; keys. */
   readonly archivedLater: readonly string[]
   readonly entries: readonly LedgerEntry[]
-  /** What the new site serves in the end. */
+  /** What is served in the end. */
   readonly ids: readonly string[]
   readonly before: StatusReport
   readonly after: StatusReport
@@ -131,11 +131,11 @@ async function spansOf(
 ): Promise<WritableSpan[]> {
   const { namespace } = labStacks[stack.name]
   const of = (site: SiteName) => ({ namespace, cluster: `pg-${site}`, since: new Date(begunAt) })
-  const [old, next] = await Promise.all([databaseLog(lab, ends.from, of(ends.from)), databaseLog(lab, ends.to, of(ends.to))])
+  const [old, next] = await Promise.all([databaseLogs(lab, ends.from, of(ends.from)), databaseLogs(lab, ends.to, of(ends.to))])
   // Who is killed says nothing any more, and one that finds itself fenced when it comes back does not even start.
-  const before = killedAt === null ? writableSpans(ends.from, old, begunAt) : [{ site: ends.from, from: begunAt, to: killedAt }]
-  const after = killedAt === null ? [] : writableSpans(ends.from, old, null)
-  return [...before, ...after, ...writableSpans(ends.to, next, null)]
+  const before = killedAt === null ? spansOfSite(ends.from, old, begunAt) : [{ site: ends.from, from: begunAt, to: killedAt }]
+  const after = killedAt === null ? [] : spansOfSite(ends.from, old, null)
+  return [...before, ...after, ...spansOfSite(ends.to, next, null)]
 }
 
 async function moveThrough(
@@ -159,9 +159,10 @@ async function moveThrough(
     },
   )
   if (executed !== null) return { planned, executed, deaths: 0, movedAt: Date.now() }
-  say(`the runner died; the command line resumes run ${run}`)
-  const resumed = await runStandby<MoveReport>(stack, 'mover', ['failover', 'resume', '--run', run ?? ''], { helm: lab.programs.helm })
-  return { planned, executed: resumed.result, deaths: 1, movedAt: Date.now() }
+  const operation = one.takenBack ? 'abort' : 'resume'
+  say(`the runner died; the command line goes on: ${operation} of run ${run}`)
+  const ended = await runStandby<MoveReport>(stack, 'mover', ['failover', operation, '--run', run ?? ''], { helm: lab.programs.helm })
+  return { planned, executed: ended.result, deaths: 1, movedAt: Date.now() }
 }
 
 const github = (environment: LabEnvironment): { githubUrl: string; helm: string } => ({

@@ -9,25 +9,39 @@ export interface WritableSpan {
   readonly to: number | null
 }
 
-/** What the database of a site says in its own log from an instant on, as CloudNativePG writes it: one JSON object a line. */
-export async function databaseLog(
+/** What one instance says in its own log, as CloudNativePG writes it: one JSON object a line. */
+export interface InstanceLog {
+  /** The primary of its site, or the instance that would be: of the others none ever takes a write before it says so. */
+  readonly primary: boolean
+  readonly lines: readonly string[]
+}
+
+/** What the instances of a site say from an instant on. */
+export async function databaseLogs(
   lab: LabEnvironment,
   site: SiteName,
   of: { readonly namespace: string; readonly cluster: string; readonly since: Date },
-): Promise<string[]> {
+): Promise<InstanceLog[]> {
   const kubeconfig = lab.sites.find(({ name }) => name === site)?.kubeconfig ?? ''
   const kubectl = (...args: string[]): Promise<string> =>
     execute(lab.programs.kubectl, [`--kubeconfig=${kubeconfig}`, '-n', of.namespace, ...args], { deadline: 30_000 })
-  const pods = (await kubectl('get', 'pods', '-l', `cnpg.io/cluster=${of.cluster}`, '-o', 'name')).split('\n').filter((name) => name !== '')
-  const logs = await Promise.all(
-    pods.flatMap((pod) => {
-      const args = ['logs', pod, '-c', 'postgres', `--since-time=${of.since.toISOString()}`]
-      // A container that was killed and started again keeps what it said before in a log of its own.
-      return [kubectl(...args, '--previous').catch(() => ''), kubectl(...args)]
-    }),
-  )
-  return logs.flatMap((log) => log.split('\n')).filter((line) => line !== '')
+  const namesAndRoles = 'jsonpath={range .items[*]}{.metadata.name} {.metadata.labels.cnpg\\.io/instanceRole}{"\\n"}{end}'
+  const pods = (await kubectl('get', 'pods', '-l', `cnpg.io/cluster=${of.cluster}`, '-o', namesAndRoles))
+    .split('\n')
+    .map((line) => line.split(' '))
+  return Promise.all(pods.flatMap(([pod = '', role]) => (pod === '' ? [] : [logOf(pod, role === 'primary')])))
+
+  async function logOf(pod: string, primary: boolean): Promise<InstanceLog> {
+    const args = ['logs', pod, '-c', 'postgres', `--since-time=${of.since.toISOString()}`]
+    // A container that was killed and started again keeps what it said before in a log of its own.
+    const logs = await Promise.all([kubectl(...args, '--previous').catch(() => ''), kubectl(...args)])
+    return { primary, lines: logs.flatMap((log) => log.split('\n')).filter((line) => line !== '') }
+  }
 }
+
+/** When any instance of a site took writes. Pure. */
+export const spansOfSite = (site: SiteName, logs: readonly InstanceLog[], writableBefore: number | null): WritableSpan[] =>
+  logs.flatMap(({ primary, lines }) => writableSpans(site, lines, primary ? writableBefore : null))
 
 /** PostgreSQL's words for the beginning and the end of writability: startup.c, postmaster.c, xlog.c; the same since version 10. */
 const BEGINS = 'database system is ready to accept connections'
@@ -35,7 +49,7 @@ const ENDS = /^received (fast|smart|immediate) shutdown request|^database system
 const STARTS = /^starting PostgreSQL/
 
 /**
- * When a site's database took writes. `writableBefore`: whether it did when its log begins. A server that starts again without having said
+ * When an instance took writes. `writableBefore`: whether it did when its log begins. A server that starts again without having said
  * that it stopped was killed: it took writes until its last word at most. Pure.
  */
 export function writableSpans(site: SiteName, log: readonly string[], writableBefore: number | null): WritableSpan[] {

@@ -15,7 +15,8 @@ let deployed: DeployedStack
 let repository: UserRepository
 
 beforeAll(async () => {
-  deployed = await deployedStack()
+  // Behind a promotion the operator treats two instances otherwise than one.
+  deployed = await deployedStack({ publishedSize: true })
   repository = await userRepository(deployed.stack.directory, 'failover.yml')
 })
 afterAll(async () => repository?.remove())
@@ -60,7 +61,7 @@ test('the failover workflow, run by a real workflow runner, moves nothing that n
 /** Another seed tries other cases: `STANDBY_SEED=7 npm test`. `npm run lab:failover -- --all` tries every one. */
 const SEED = Number(process.env.STANDBY_SEED ?? 1)
 const cases: readonly MatrixCase[] = [
-  { trouble: 'cut', mode: 'failover', crash: { phase: 'PROMOTE', at: 'waits' } },
+  { trouble: 'cut', mode: 'failover', crash: { phase: 'PROMOTE', at: 'waits' }, takenBack: false },
   ...sampleOf(
     allCases.filter(({ crash }) => crash !== null),
     1,

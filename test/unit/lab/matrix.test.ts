@@ -26,6 +26,12 @@ describe('the matrix', () => {
     for (const one of allCases) expect(lossIn(one) === null).toBe(one.mode === 'switchover')
   })
 
+  test('takes back switchovers that have promoted nothing, and nothing else', () => {
+    const back = allCases.filter(({ takenBack }) => takenBack)
+    expect(new Set(back.map(({ mode }) => mode))).toEqual(new Set(['switchover']))
+    expect(new Set(back.map(({ crash }) => crash?.phase))).toEqual(new Set(['DRAIN', 'FENCE']))
+  })
+
   test('lets the runner die at the line that was meant, and at no other', () => {
     const point = { phase: 'PROMOTE', at: 'waits' } as const
     expect(isCrashPoint(point, 'PROMOTE  database.promote@dc-b: waiting for the timeline')).toBe(true)
@@ -42,7 +48,7 @@ describe('the matrix', () => {
 /** The site was lost for two minutes. Only what is judged here is filled in. */
 const caseFacts = (one: Pick<MatrixCase, 'trouble' | 'mode'>, twoWritersMs: number, planned: readonly string[] = ['traffic']): CaseFacts =>
   ({
-    one: { ...one, crash: null },
+    one: { ...one, crash: null, takenBack: false },
     planned: { plan: { fencing: { planned }, predictions: { loss: { seconds: [0, 30] } } } },
     executed: { verdict: 'moved', duration: 1 },
     rejoined: { verdict: 'moved' },
@@ -91,6 +97,24 @@ describe('two databases that took writes at once', () => {
   test('are none where the failover waited for the guard of a site that was cut off', () => {
     expect(broken({ trouble: 'cut', mode: 'failover' }, 1, ['traffic', 'database'])).toBe(true)
   })
+})
+
+describe('a switchover that was taken back', () => {
+  const moved = caseFacts({ trouble: 'none', mode: 'switchover' }, 0)
+  const back: CaseFacts = {
+    ...moved,
+    one: { ...moved.one, takenBack: true },
+    executed: { ...moved.executed, verdict: 'undone' },
+    after: { ...moved.after, activeSite: 'dc-a' },
+    entries: moved.entries.map((entry) => ({ ...entry, site: 'dc-a' })),
+  }
+  test('ends on the site where it began, which accepts writes again', () => expect(judgeCase(back).failures).toEqual([]))
+  test.each<[string, Partial<CaseFacts>]>([
+    ['moved', { executed: moved.executed }],
+    ['left the new site active', { after: moved.after }],
+    ['let the new site accept writes', { entries: moved.entries }],
+    ['let nobody in again', { entries: [] }],
+  ])('has broken its promise if it %s', (_, facts) => expect(judgeCase({ ...back, ...facts }).failures).not.toEqual([]))
 })
 
 test('a closed archive that a returned site wrote to is a broken promise, an open one is none', () => {

@@ -1,5 +1,5 @@
 import { expect, test } from '@jest/globals'
-import { twoWriters, writableSpans } from '../../../lab/matrix/writers.ts'
+import { spansOfSite, twoWriters, writableSpans } from '../../../lab/matrix/writers.ts'
 
 const at = (second: number): number => Date.UTC(2026, 0, 1, 0, 0, second)
 const said = (second: number, message: string): string =>
@@ -50,4 +50,12 @@ test('a killed server took writes until its last word at most, and does again wh
 test('a replica that restarts is no writer, and lines of others are passed over', () => {
   const log = ['', 'not json', '{"ts":"x"}', said(3, 'database system is ready to accept read-only connections')]
   expect(writableSpans('dc-b', log, null)).toEqual([])
+})
+
+test('an instance that restarts beside the primary says nothing of the primary, which goes on to take writes', () => {
+  const logs = [
+    { primary: true, lines: [said(3, 'checkpoint starting: time')] },
+    { primary: false, lines: [said(5, 'received fast shutdown request'), said(6, 'starting PostgreSQL 17.2')] },
+  ]
+  expect(spansOfSite('dc-a', logs, at(0))).toEqual([{ site: 'dc-a', from: at(0), to: null }])
 })
