@@ -4,11 +4,12 @@ import type { Behaviour, Progress } from '../../planning/driver.ts'
 import type { Intent, PlannedStep } from '../../planning/plan.ts'
 import { asSeen } from '../compare-and-set.ts'
 import { kubernetesOf } from '../site-of-step.ts'
-import { type ClusterObject, clusterRef, HEALTHY } from './objects.ts'
+import { type ClusterObject, clusterRef } from './objects.ts'
+import { askForRestart, restartOf } from './restart.ts'
 import { type CloudNativePgSpec, clusterOf, type Database } from './spec.ts'
 import { parameter, plannedStep } from './steps.ts'
 import { decodeToken } from './token.ts'
-import { askSql, clusterOfRun, instanceOf, namespaceOf, patchAsSeen, type Run, touchCluster } from './where.ts'
+import { clusterOfRun, instanceOf, namespaceOf, patchAsSeen, type Run, touchCluster } from './where.ts'
 
 /** The old primary is shut down cleanly, ships its last WAL, and leaves a token that says exactly where it ended. */
 export function demoteStep(component: Database, intent: Intent): PlannedStep {
@@ -60,11 +61,12 @@ export function demotionOf(cluster: ClusterObject, successor: string): Progress 
 }
 
 /**
- * Before the promotion a demoted cluster becomes primary again with its own token, which is cleared when it is: what was seen says which of
- * the two is due. While the demotion is in progress the webhook refuses any change of direction, so its end is awaited first.
+ * Before the promotion a demoted cluster becomes primary again with its own token, which is cleared when it is, and restarts: what was seen says which of
+ * them is due. While the demotion is in progress the webhook refuses any change of direction, so its end is awaited first.
  */
 async function takeBack(run: Run): Promise<void> {
-  const { token } = run.restsOn ?? {}
+  const { token, restart } = run.restsOn ?? {}
+  if (restart === true) return askForRestart(run)
   const [name, successor] = [parameter(run.step, 'cluster'), parameter(run.step, 'successor')]
   const replica = token === undefined ? { promotionToken: null } : { primary: name, source: successor, promotionToken: token }
   await patchAsSeen(run, { spec: { replica } })
@@ -84,12 +86,9 @@ async function takenBack(run: Run): Promise<Progress> {
   }
   if ((await instanceOf(run, cluster))?.isPrimary !== true) return { is: 'pending', waitingFor: `${name} to leave recovery` }
   if (promotionToken) return { is: 'pending', waitingFor: `the token of ${name} to be cleared`, restsOn: asSeen(cluster) }
-  return cluster.status?.phase === HEALTHY && (await archivesAgain(run))
-    ? { is: 'done', proof: { primary: name, archiving: true } }
-    : { is: 'pending', waitingFor: `${name} to be healthy and to archive again (${cluster.status?.phase ?? 'no phase'})` }
-}
-
-async function archivesAgain(run: Run): Promise<boolean> {
-  const [row] = (await askSql(run, "SELECT current_setting('archive_mode');")) ?? []
-  return row?.[0] === 'on'
+  const restarted = await restartOf(run, cluster)
+  if (restarted.is === 'done') return { is: 'done', proof: { primary: name, archiving: true } }
+  return restarted.is === 'pending' && restarted.restsOn !== undefined
+    ? { ...restarted, restsOn: { ...restarted.restsOn, restart: true } }
+    : restarted
 }

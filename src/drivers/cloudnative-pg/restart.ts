@@ -1,7 +1,7 @@
 import { isReady } from '../../clients/kubernetes-conditions.ts'
 import { minutes, seconds } from '../../duration.ts'
 import { asStandbyError } from '../../errors.ts'
-import type { Behaviour } from '../../planning/driver.ts'
+import type { Behaviour, Progress } from '../../planning/driver.ts'
 import type { PlannedStep, StepId } from '../../planning/plan.ts'
 import type { SiteName } from '../../stack/stack.ts'
 import { asSeen, onlyAsSeen } from '../compare-and-set.ts'
@@ -32,33 +32,8 @@ export function restartStep(component: Database, site: SiteName, promotion: Step
 }
 
 export const restart: Behaviour<CloudNativePgSpec> = {
-  async done(run) {
-    const cluster = await clusterOfRun(run)
-    const [instance, ready] = await Promise.all([instanceOf(run, cluster), podIsReady(run, cluster)])
-    const settled = instance?.isPrimary === true && instance.pendingRestart !== true && ready
-    // What PostgreSQL says of itself, so that nothing is restarted that has restarted already; and no second time while it is at it.
-    const due = instance?.isPrimary === true && instance.pendingRestart === true && cluster.status?.phase !== RESTARTING_IN_PLACE
-    const [row] = (settled ? await askSql(run, "SELECT pg_is_in_recovery(), current_setting('archive_mode');") : null) ?? []
-    return row?.[0] === 'f' && row[1] === 'on'
-      ? { is: 'done', proof: { writable: true, archiveMode: 'on' } }
-      : {
-          is: 'pending',
-          waitingFor: `${cluster.metadata.name} to restart with archive_mode on`,
-          ...(due ? { restsOn: asSeen(cluster) } : {}),
-        }
-  },
-  /** The phase is an instruction to the instance manager, and how the operator's own command line gives it (restart.go of 1.30, instanceRestart). */
-  async apply(run) {
-    const status = { phase: RESTARTING_IN_PLACE, phaseReason: 'Asked for by Standby, behind a promotion' }
-    const ref = clusterRef(namespaceOf(run), parameter(run.step, 'cluster'))
-    try {
-      await kubernetesOf(run).patch(ref, { status }, { subresource: 'status', ...onlyAsSeen(run) })
-    } catch (error) {
-      const reason = asStandbyError(error)
-      if (reason.code !== 'kubernetes-forbidden') throw reason
-      run.context.log.warning(`${run.step.id}: waits for the operator to come to it: ${reason.message}. \`standby rbac\` prints the right.`)
-    }
-  },
+  done: async (run) => restartOf(run, await clusterOfRun(run)),
+  apply: askForRestart,
   touch: touchCluster,
   // Nothing that can be watched changes when PostgreSQL answers again, and users wait for just that. SQL is asked for only then.
   async *changes({ context, signal }) {
@@ -80,6 +55,31 @@ export const restart: Behaviour<CloudNativePgSpec> = {
 }
 
 const LOOKS_EVERY = seconds(0.2)
+
+/** Whether a primary has restarted behind its promotion, and is ready for clients; pending with what the request for it would rest on while it is due. */
+export async function restartOf(run: Run, cluster: ClusterObject): Promise<Progress> {
+  const [instance, ready] = await Promise.all([instanceOf(run, cluster), podIsReady(run, cluster)])
+  const settled = instance?.isPrimary === true && instance.pendingRestart !== true && ready
+  const [row] = (settled ? await askSql(run, "SELECT pg_is_in_recovery(), current_setting('archive_mode');") : null) ?? []
+  if (row?.[0] === 'f' && row[1] === 'on') return { is: 'done', proof: { writable: true, archiveMode: 'on' } }
+  // What PostgreSQL says of itself, so that nothing is restarted that has restarted already; and no second time while it is at it.
+  const due = instance?.isPrimary === true && instance.pendingRestart === true && cluster.status?.phase !== RESTARTING_IN_PLACE
+  const waitingFor = `${cluster.metadata.name} to restart with archive_mode on`
+  return { is: 'pending', waitingFor, ...(due ? { restsOn: asSeen(cluster) } : {}) }
+}
+
+/** The phase is an instruction to the instance manager, and how the operator's own command line gives it (restart.go of 1.30, instanceRestart). */
+export async function askForRestart(run: Run): Promise<void> {
+  const status = { phase: RESTARTING_IN_PLACE, phaseReason: 'Asked for by Standby, behind a promotion' }
+  const ref = clusterRef(namespaceOf(run), parameter(run.step, 'cluster'))
+  try {
+    await kubernetesOf(run).patch(ref, { status }, { subresource: 'status', ...onlyAsSeen(run) })
+  } catch (error) {
+    const reason = asStandbyError(error)
+    if (reason.code !== 'kubernetes-forbidden') throw reason
+    run.context.log.warning(`${run.step.id}: waits for the operator to come to it: ${reason.message}. \`standby rbac\` prints the right.`)
+  }
+}
 
 async function podIsReady(run: Run, cluster: ClusterObject): Promise<boolean> {
   const name = cluster.status?.currentPrimary ?? ''

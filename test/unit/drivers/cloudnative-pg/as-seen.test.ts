@@ -2,6 +2,7 @@ import { describe, expect, test } from '@jest/globals'
 import type { KubernetesObject } from '../../../../src/clients/kubernetes-client.ts'
 import { cloudNativePg } from '../../../../src/drivers/cloudnative-pg/driver.ts'
 import { FENCE, fenceStep } from '../../../../src/drivers/cloudnative-pg/fence.ts'
+import { RESTARTING_IN_PLACE } from '../../../../src/drivers/cloudnative-pg/objects.ts'
 import type { CloudNativePgSpec } from '../../../../src/drivers/cloudnative-pg/spec.ts'
 import { TOUCHED } from '../../../../src/drivers/compare-and-set.ts'
 import type { Behaviour, StepRun } from '../../../../src/planning/driver.ts'
@@ -36,13 +37,13 @@ function behaviourOf(action: string): Behaviour<CloudNativePgSpec> {
 }
 
 /** One object that was read at version 41, and the patches that are sent to it. */
-function around(step: PlannedStep, live: KubernetesObject) {
+function around(step: PlannedStep, live: KubernetesObject, says: object = primary) {
   const patches: { readonly patch: object; readonly options: { readonly resourceVersion?: string } }[] = []
   const kubernetes = {
     site: step.site,
     get: async () => ({ ...live, metadata: { ...live.metadata, resourceVersion: '41' } }),
     list: async () => [],
-    proxyGet: async () => ({ status: 200, body: JSON.stringify(primary) }),
+    proxyGet: async () => ({ status: 200, body: JSON.stringify(says) }),
     patch: async (_: unknown, patch: object, options: object = {}) => patches.push({ patch, options }),
   }
   const run = {
@@ -108,8 +109,8 @@ test('an operator that forgot a demotion is made to look again, and told nothing
 
 describe('taking back', () => {
   const demotion = stepOf('demote', 'dc-a')
-  const undo = (live: KubernetesObject) => {
-    const { run, patches } = around(demotion, live)
+  const undo = (live: KubernetesObject, says: object = primary) => {
+    const { run, patches } = around(demotion, live, says)
     return undoAsSeen(behaviourOf('demote'), run).then((seen) => ({ seen, patches }))
   }
 
@@ -132,6 +133,13 @@ describe('taking back', () => {
     const { patches } = await undo(cluster('pg-dc-a', replica('pg-dc-a', 'pg-dc-a', { promotionToken: token })))
     expect(patches).toMatchObject([{ patch: { spec: { replica: { promotionToken: null } } }, options: { resourceVersion: '41' } }])
     expect(patches[0]?.patch).not.toHaveProperty('spec.replica.primary')
+  })
+  test('a demotion asks for the restart behind it: users are shut out as long', async () => {
+    const again = cluster('pg-dc-a', replica('pg-dc-a', 'pg-dc-a'), { phase: 'Applying configuration' })
+    const { patches } = await undo(again, { ...primary, pendingRestart: true })
+    expect(patches).toMatchObject([
+      { patch: { status: { phase: RESTARTING_IN_PLACE } }, options: { subresource: 'status', resourceVersion: '41' } },
+    ])
   })
   test('a fence removes the annotation that was seen, and nothing where there is none', async () => {
     const fenced = around(stepOf('fence', 'dc-a'), cluster('pg-dc-a', {}, {}, { [FENCE]: '["*"]' }))
