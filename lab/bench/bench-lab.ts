@@ -1,6 +1,7 @@
 import type { MoveReport } from '../../src/operations/reports.ts'
 import { type DeployedStack, deployedStack } from '../deployed-stack.ts'
 import { type MoveInputs, reviewedMove } from '../reviewed-move.ts'
+import type { Wishes } from '../stacks.ts'
 
 /** The running lab with a deployed stack, and how Standby moves it. */
 export interface BenchLab extends DeployedStack {
@@ -8,8 +9,8 @@ export interface BenchLab extends DeployedStack {
   move(inputs: MoveInputs): Promise<MoveReport>
 }
 
-export async function openBenchLab(): Promise<BenchLab> {
-  const deployed = await deployedStack()
+export async function openBenchLab(wishes: Wishes): Promise<BenchLab> {
+  const deployed = await deployedStack(wishes)
   const { lab, stack } = deployed
   return {
     ...deployed,

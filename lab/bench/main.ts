@@ -10,7 +10,7 @@ import { benchSwitchover } from './switchover.ts'
 /**
  * Measures, side by side in one run on the running lab, what docs/benchmarks.md states: `npm run bench -- --rounds 10`. `--only switchover`,
  * `--only failover` and `--only program` keep to a part, `--lost kill` to failovers of which the site is lost in some ways; `--guide-rounds 3`
- * follows the guide's procedure less often, for it takes five minutes. Exit code 1 if a promise about speed was not kept.
+ * follows the guide's procedure less often, for it takes five minutes; `--published-size` has as many instances and replicas as the published stack. Exit code 1 if a promise about speed was not kept.
  */
 const { values } = parseArgs({
   options: {
@@ -18,6 +18,7 @@ const { values } = parseArgs({
     'guide-rounds': { type: 'string' },
     only: { type: 'string', multiple: true, default: [] },
     lost: { type: 'string', multiple: true, default: [...LOSSES] },
+    'published-size': { type: 'boolean', default: false },
   },
 })
 const PARTS = ['program', 'switchover', 'failover']
@@ -30,7 +31,7 @@ async function bench(): Promise<number> {
   const roundsOfTheGuide = countOf('--guide-rounds', values['guide-rounds'] ?? values.rounds)
   const lines: string[] = wanted('program') ? await programFigures() : []
   if (wanted('switchover') || wanted('failover')) {
-    const lab = await openBenchLab()
+    const lab = await openBenchLab({ publishedSize: values['published-size'] })
     if (wanted('switchover')) lines.push('', ...(await benchSwitchover(lab, rounds, roundsOfTheGuide)))
     if (wanted('failover')) lines.push('', ...(await benchFailover(lab, rounds, losses)))
   }

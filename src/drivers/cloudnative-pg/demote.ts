@@ -6,6 +6,7 @@ import { asSeen } from '../compare-and-set.ts'
 import { kubernetesOf } from '../site-of-step.ts'
 import { type ClusterObject, clusterRef } from './objects.ts'
 import { askForRestart, restartOf } from './restart.ts'
+import { shippedMark, shipWal } from './ship-wal.ts'
 import { type CloudNativePgSpec, clusterOf, type Database } from './spec.ts'
 import { parameter, plannedStep } from './steps.ts'
 import { decodeToken } from './token.ts'
@@ -61,18 +62,22 @@ export function demotionOf(cluster: ClusterObject, successor: string): Progress 
 }
 
 /**
- * Before the promotion a demoted cluster becomes primary again with its own token, which is cleared when it is, and restarts: what was seen says which of
- * them is due. While the demotion is in progress the webhook refuses any change of direction, so its end is awaited first.
+ * Before the promotion a demoted cluster becomes primary again with its own token, which is cleared when it is, and restarts: what was seen says what is due. While the demotion is in progress the webhook refuses any change of direction, so its end is awaited first.
  */
 async function takeBack(run: Run): Promise<void> {
-  const { token, restart } = run.restsOn ?? {}
-  if (restart === true) return askForRestart(run)
+  const { token, due } = run.restsOn ?? {}
+  if (due === 'restart') return askForRestart(run)
+  if (due === 'checkpoint') return shipWal(run)
   const [name, successor] = [parameter(run.step, 'cluster'), parameter(run.step, 'successor')]
   const replica = token === undefined ? { promotionToken: null } : { primary: name, source: successor, promotionToken: token }
   await patchAsSeen(run, { spec: { replica } })
 }
 
-/** Taken back is what serves again: the token is cleared, and the restart that turns archiving on is over. */
+/**
+ * Taken back is what serves again: the token is cleared, the restart that turns archiving on is over, and a checkpoint was sent, for without one a
+ * restarted PostgreSQL ships nothing for up to five minutes, and the failed try of another instance stands as archiving that fails. That the segment
+ * arrives is not waited for: a store that is gone must not keep users out.
+ */
 async function takenBack(run: Run): Promise<Progress> {
   const cluster = await clusterOfRun(run)
   const name = parameter(run.step, 'cluster')
@@ -87,8 +92,10 @@ async function takenBack(run: Run): Promise<Progress> {
   if ((await instanceOf(run, cluster))?.isPrimary !== true) return { is: 'pending', waitingFor: `${name} to leave recovery` }
   if (promotionToken) return { is: 'pending', waitingFor: `the token of ${name} to be cleared`, restsOn: asSeen(cluster) }
   const restarted = await restartOf(run, cluster)
-  if (restarted.is === 'done') return { is: 'done', proof: { primary: name, archiving: true } }
-  return restarted.is === 'pending' && restarted.restsOn !== undefined
-    ? { ...restarted, restsOn: { ...restarted.restsOn, restart: true } }
-    : restarted
+  if (restarted.is === 'pending' && restarted.restsOn !== undefined)
+    return { ...restarted, restsOn: { ...restarted.restsOn, due: 'restart' } }
+  if (restarted.is !== 'done') return restarted
+  return shippedMark(run) === null
+    ? { is: 'pending', waitingFor: `a checkpoint of ${name}`, restsOn: { ...asSeen(cluster), due: 'checkpoint' } }
+    : { is: 'done', proof: { primary: name, archiveMode: 'on' } }
 }

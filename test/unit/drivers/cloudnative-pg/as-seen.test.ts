@@ -39,8 +39,13 @@ function behaviourOf(action: string): Behaviour<CloudNativePgSpec> {
 /** One object that was read at version 41, and the patches that are sent to it. */
 function around(step: PlannedStep, live: KubernetesObject, says: object = primary) {
   const patches: { readonly patch: object; readonly options: { readonly resourceVersion?: string } }[] = []
+  const sent: string[] = []
   const kubernetes = {
     site: step.site,
+    async exec(_pod: unknown, _argv: unknown, { stdin = '' }: { readonly stdin?: string } = {}) {
+      sent.push(stdin)
+      return { code: 0, stdout: stdin.includes('pg_switch_wal') ? '0/A000000\n' : 'f\u001fon\n', stderr: '' }
+    },
     get: async () => ({ ...live, metadata: { ...live.metadata, resourceVersion: '41' } }),
     list: async () => [],
     proxyGet: async () => ({ status: 200, body: JSON.stringify(says) }),
@@ -54,7 +59,7 @@ function around(step: PlannedStep, live: KubernetesObject, says: object = primar
     signal: AbortSignal.timeout(1_000),
     proofOf: () => ({ token, timeline: 3 }),
   } as unknown as StepRun<CloudNativePgSpec>
-  return { run, patches }
+  return { run, patches, sent }
 }
 
 const replica = (self: string, primaryOne: string, more: object = {}) => ({
@@ -140,6 +145,14 @@ describe('taking back', () => {
     expect(patches).toMatchObject([
       { patch: { status: { phase: RESTARTING_IN_PLACE } }, options: { subresource: 'status', resourceVersion: '41' } },
     ])
+  })
+  test('a demotion ends with a checkpoint: until then the restarted primary ships nothing', async () => {
+    const ready = [{ type: 'Ready', status: 'True' }]
+    const { run, patches, sent } = around(demotion, cluster('pg-dc-a', replica('pg-dc-a', 'pg-dc-a'), { conditions: ready }))
+    expect(await undoAsSeen(behaviourOf('demote'), run)).toMatchObject({ is: 'pending', waitingFor: 'a checkpoint of pg-dc-a' })
+    expect(sent.filter((sql) => sql.includes('CHECKPOINT'))).toEqual([expect.stringContaining('pg_switch_wal')])
+    expect(await behaviourOf('demote').undone?.(run)).toMatchObject({ is: 'done', proof: { archiveMode: 'on' } })
+    expect(patches).toEqual([])
   })
   test('a fence removes the annotation that was seen, and nothing where there is none', async () => {
     const fenced = around(stepOf('fence', 'dc-a'), cluster('pg-dc-a', {}, {}, { [FENCE]: '["*"]' }))
