@@ -33,10 +33,15 @@ export async function databaseLogs(
 
   async function logOf(pod: string, primary: boolean): Promise<InstanceLog> {
     const args = ['logs', pod, '-c', 'postgres', `--since-time=${of.since.toISOString()}`]
-    // A container that was killed and started again keeps what it said before in a log of its own.
-    const logs = await Promise.all([kubectl(...args, '--previous').catch(() => ''), kubectl(...args)])
+    // A container that was killed and started again keeps what it said before in a log of its own; one that is made anew has said nothing yet.
+    const logs = await Promise.all([kubectl(...args, '--previous').catch(() => ''), kubectl(...args).catch(nothingYet)])
     return { primary, lines: logs.flatMap((log) => log.split('\n')).filter((line) => line !== '') }
   }
+}
+
+function nothingYet(error: Error): string {
+  if (error.message.includes('is waiting to start')) return ''
+  throw error
 }
 
 /** When any instance of a site took writes. Pure. */

@@ -3,9 +3,10 @@ import type { Assessment } from '../../planning/driver.ts'
 import type { Finding, Intent } from '../../planning/plan.ts'
 import type { SiteName } from '../../stack/stack.ts'
 import { ofVersions } from './assess-versions.ts'
-import { HEALTHY } from './objects.ts'
+import { HEALTHY, type InstanceStatus } from './objects.ts'
 import { type CloudNativePgState, FARTHEST_SEGMENTS, gapBetween } from './observe.ts'
 import { clusterOf, type Database, follows } from './spec.ts'
+import { parseLsn, parseSegment } from './wal.ts'
 
 /** The restart after a promotion locks new sessions out for as long as an old one stays (measured: 179 s with the default of 180). */
 const LONGEST_SMART_SHUTDOWN = 5
@@ -166,6 +167,13 @@ function ofBackups(component: Database, site: SiteName, state: CloudNativePgStat
     : []
 }
 
+/** A replica that streams, and has replayed the newest segment that its primary shipped on its timeline, is on that timeline, whatever it has written down. */
+function hasReplayedTimelineOf(source: InstanceStatus, target: InstanceStatus): boolean {
+  const shipped = parseSegment(source.lastArchivedWAL ?? '')
+  const replayed = parseLsn(target.replayLsn)
+  return target.isWalReceiverActive === true && shipped?.timeline === source.timeLineID && replayed !== null && replayed >= shipped.end
+}
+
 function ofPair(component: Database, states: BySite<CloudNativePgState>, intent: Intent | null, assessment: Assessment): Finding[] {
   const active = assessment.stack.sites.find((site) => site.name === assessment.activeSite)?.name
   const source = active === undefined ? undefined : states[active]
@@ -219,7 +227,7 @@ function ofPair(component: Database, states: BySite<CloudNativePgState>, intent:
         say(
           'timelines-differ',
           // A replica writes its timeline down at its next restartpoint only; the first step of a move proves that it follows.
-          'warning',
+          hasReplayedTimelineOf(from.instance, to.instance) ? 'info' : 'warning',
           `${to.cluster} is on timeline ${to.instance.timeLineID}, ${from.cluster} on ${from.instance.timeLineID}`,
           'Its next restartpoint shows it (CHECKPOINT on it helps). If it does not follow, clone it again.',
         ),

@@ -66,7 +66,12 @@ describe('what stands against a switchover', () => {
 
   const warnings: [string, Change, string][] = [
     ['a slow restart after the promotion', { b: { spec: { smartShutdownTimeout: undefined } } }, 'smart-shutdown-slow@dc-b'],
-    ['a replica on an older timeline', { b: { instance: { timeLineID: 2 } } }, 'timelines-differ@dc-b'],
+    ['a replica on an older timeline', { b: { instance: { timeLineID: 2, replayLsn: '0/8FFFFFF' } } }, 'timelines-differ@dc-b'],
+    [
+      'a replica on an older timeline, of a primary that has shipped nothing on its own',
+      { a: { instance: { lastArchivedWAL: '000000020000000000000008' } }, b: { instance: { timeLineID: 2 } } },
+      'timelines-differ@dc-b',
+    ],
     ['a second promotion after the first', { b: { spec: { primaryUpdateMethod: 'switchover' } } }, 'restart-by-switchover@dc-b'],
     ['an operator that may lose the token', { a: { instance: { instanceManagerVersion: '1.29.1' } } }, 'operator-old@dc-a'],
     [
@@ -89,6 +94,11 @@ describe('what stands against a switchover', () => {
     ['a backup older than the objective', { backups: [backup('completed', '2026-11-19T02:15:30Z')] }, 'backup-old@dc-a'],
   ]
   test.each(warnings)('%s is told, and hinders nobody', (_, change, expected) => expect(codes(change)).toEqual([`warning ${expected}`]))
+
+  test('a replica that has replayed the new timeline, and only has not written it down, is well', () => {
+    expect(codes({ b: { instance: { timeLineID: 2 } } })).toEqual(['info timelines-differ@dc-b'])
+    expect(codes({ b: { instance: { timeLineID: 2, isWalReceiverActive: false } } })).toContain('warning timelines-differ@dc-b')
+  })
 
   test.each(['1.28.4', '1.29.2', '1.30.0', '1.30.5', '1.31.0', '2.0.0'])('operator %s is good', (version) => {
     expect(codes({ a: { instance: { instanceManagerVersion: version } } })).toEqual([])
