@@ -31,9 +31,9 @@ const BY_HAND = 1_000
 
 /**
  * The guide's procedure (Infisical on Kubernetes, "Traffic Management and Failover"), one kubectl command after another, as a reader types
- * and reads them (`BY_HAND`, `BY_EYE`), and nothing that it does not say: the operator looks at both sites, promotes the replica by CloudNativePG's process, restores the
- * latest dump of the cache, and when the database is done lets the load balancer direct traffic to the other site. Returns
- * how long that took; milliseconds.
+ * and reads them (`BY_HAND`, `BY_EYE`), and nothing that it does not say: the operator looks at both sites, promotes the replica by CloudNativePG's
+ * process, restores the latest dump of the cache, and when the database is done lets the load balancer direct traffic to the other site. Returns how
+ * long that took; milliseconds.
  */
 export async function guidedSwitchover(stack: LabStack, lab: LabEnvironment, ends: Ends): Promise<number> {
   const begun = performance.now()

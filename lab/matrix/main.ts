@@ -9,7 +9,9 @@ import { runCase } from './run-case.ts'
 
 /**
  * What goes wrong around a move, times its mode, times where its runner dies: `npm run lab:failover` runs a sample that the seed decides, `--all`
- * every case. `--trouble cut` and `--mode rejoin` keep to some, `--steady` to runners that live, `--taken-back` to moves that are taken back, `--outwait` waits for the guard of a lost site (fencing.failover: database), `--published-size` has as many instances and replicas as the published stack. The lab must be up. Exit code 0 only if every case kept every promise.
+ * every case. `--trouble cut` and `--mode rejoin` keep to some, `--steady` to runners that live, `--taken-back` to moves that are taken back.
+ * `--outwait` waits for the guard of a lost site (fencing.failover: database), `--published-size` has as many instances and replicas as the published
+ * stack. The lab must be up. Exit code 0 only if every case kept every promise.
  */
 const { values } = parseArgs({
   options: {

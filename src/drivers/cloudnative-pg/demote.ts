@@ -62,7 +62,8 @@ export function demotionOf(cluster: ClusterObject, successor: string): Progress 
 }
 
 /**
- * Before the promotion a demoted cluster becomes primary again with its own token, which is cleared when it is, and restarts: what was seen says what is due. While the demotion is in progress the webhook refuses any change of direction, so its end is awaited first.
+ * Before the promotion a demoted cluster becomes primary again with its own token, which is cleared when it is, and restarts: what was seen says
+ * what is due. While the demotion is in progress the webhook refuses any change of direction, so its end is awaited first.
  */
 async function takeBack(run: Run): Promise<void> {
   const { token, due } = run.restsOn ?? {}

@@ -68,6 +68,9 @@ export async function restartOf(run: Run, cluster: ClusterObject): Promise<Progr
   return { is: 'pending', waitingFor, ...(due ? { restsOn: asSeen(cluster) } : {}) }
 }
 
+/** The running steps that were told so: it is due until the operator comes to it, and said once. */
+const refused = new WeakSet<AbortSignal>()
+
 /** The phase is an instruction to the instance manager, and how the operator's own command line gives it (restart.go of 1.30, instanceRestart). */
 export async function askForRestart(run: Run): Promise<void> {
   const status = { phase: RESTARTING_IN_PLACE, phaseReason: 'Asked for by Standby, behind a promotion' }
@@ -77,6 +80,8 @@ export async function askForRestart(run: Run): Promise<void> {
   } catch (error) {
     const reason = asStandbyError(error)
     if (reason.code !== 'kubernetes-forbidden') throw reason
+    if (refused.has(run.signal)) return
+    refused.add(run.signal)
     run.context.log.warning(`${run.step.id}: waits for the operator to come to it: ${reason.message}. \`standby rbac\` prints the right.`)
   }
 }

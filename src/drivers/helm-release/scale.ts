@@ -13,7 +13,10 @@ import { mayStillRun, podChanges, podsOf, readWorkload, rollout } from './worklo
 
 export type Run = StepRun<HelmReleaseSpec>
 
-/** Nobody of the site writes any more: proven by pods that are gone, or whose containers have all ended. `before` comes back when the move is taken back; null: what its release says. */
+/**
+ * Nobody of the site writes any more: proven by pods that are gone, or whose containers have all ended. `before` comes back when the move is taken
+ * back; null: what its release says.
+ */
 export function stopStep(
   component: Application,
   site: SiteName,

@@ -105,6 +105,7 @@ describe('the restart is asked for', () => {
   test('in vain by an identity that may not: then the operator comes to it, and the log names the right', async () => {
     const { run, sent, warnings } = promoted({ ...due, forbidden: true })
     await applyAsSeen(restart, run)
+    await applyAsSeen(restart, run)
     expect(sent).toEqual([])
     expect(warnings).toEqual([expect.stringContaining('waits for the operator')])
   })
