@@ -41,10 +41,11 @@ export async function guidedSwitchover(stack: LabStack, lab: LabEnvironment, end
     const kubeconfig = lab.sites.find((candidate) => candidate.name === site)?.kubeconfig ?? ''
     return execute(lab.programs.kubectl, [`--kubeconfig=${kubeconfig}`, '-n', namespace, ...args], { deadline: 400_000 })
   }
-  const kubectl = async (site: SiteName, ...args: string[]): Promise<string> => {
+  const byHand = async <T>(command: () => Promise<T>): Promise<T> => {
     await sleep(BY_HAND)
-    return look(site, ...args)
+    return command()
   }
+  const kubectl = (site: SiteName, ...args: string[]): Promise<string> => byHand(() => look(site, ...args))
   const statusOf = (site: SiteName, field: string): Promise<string> =>
     look(site, 'get', 'cluster', `pg-${site}`, '-o', `jsonpath={.status.${field}}`)
   const patch = (site: SiteName, replica: object): Promise<string> =>
@@ -54,16 +55,14 @@ export async function guidedSwitchover(stack: LabStack, lab: LabEnvironment, end
   const token = await until('the demotion token', BY_EYE, async () => (await statusOf(ends.from, 'demotionToken')) || undefined)
   await patch(ends.to, { primary: `pg-${ends.to}`, promotionToken: token })
   await until('the promotion', BY_EYE, async () => (await statusOf(ends.to, 'lastPromotionToken')) === token)
-  await sleep(BY_HAND)
-  const dump = await newestDump(stack, ends.from)
+  const dump = await byHand(() => newestDump(stack, ends.from))
   await kubectl(ends.to, 'patch', 'secret', dump.secret, '--type=merge', '-p', JSON.stringify({ stringData: dump.request }))
   await kubectl(ends.to, 'delete', 'pod', dump.pod)
   await kubectl(ends.to, 'wait', '--for=create', `pod/${dump.pod}`, '--timeout=60s')
   await kubectl(ends.to, 'wait', '--for=condition=Ready', `pod/${dump.pod}`, '--timeout=300s')
   await kubectl(ends.to, 'wait', '--for=condition=Ready', `cluster/pg-${ends.to}`, '--timeout=300s')
   await until('a healthy database', BY_EYE, async () => (await statusOf(ends.to, 'phase')) === 'Cluster in healthy state')
-  await sleep(BY_HAND)
-  await setTraffic(lab, ends.to)
+  await byHand(() => setTraffic(lab, ends.to))
   return performance.now() - begun
 }
 

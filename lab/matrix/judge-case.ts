@@ -1,5 +1,6 @@
 import type { StatusReport } from '../../src/operations/reports.ts'
 import { judgeLedger } from '../ledger/judge-ledger.ts'
+import type { SiteName } from '../topology.ts'
 import { lossIn, nameOf } from './cases.ts'
 import type { CaseFacts } from './run-case.ts'
 
@@ -51,9 +52,13 @@ function ofLedger(facts: CaseFacts, ledger: ReturnType<typeof judgeLedger>): str
   return failures
 }
 
+const sitesInTheEnd = ({ one, from, to }: CaseFacts): { readonly serving: SiteName; readonly other: SiteName } =>
+  one.takenBack ? { serving: from, other: to } : { serving: to, other: from }
+
 /** From the end of the move on nobody is answered by the site that serves no more, also when it comes back. */
-function ofOtherSite({ entries, from, to, one, movedAt }: CaseFacts): string[] {
-  const other = one.takenBack ? to : from
+function ofOtherSite(facts: CaseFacts): string[] {
+  const { entries, movedAt } = facts
+  const { other } = sitesInTheEnd(facts)
   const answered = entries.filter(({ site, outcome, startedAt }) => site === other && outcome === 'acknowledged' && startedAt > movedAt)
   return answered.length === 0 ? [] : [`${other} accepted ${answered.length} writes after the move`]
 }
@@ -79,10 +84,11 @@ function ofArchive({ planned, archivedLater }: CaseFacts): string[] {
 }
 
 /** In the end everything is as after an undisturbed move, or as before it. An epoch begins with the lock, and is never taken back. */
-function ofEnd({ before, after, from, to, one }: CaseFacts): string[] {
+function ofEnd(facts: CaseFacts): string[] {
+  const { before, after, one } = facts
+  const { serving } = sitesInTheEnd(facts)
   const failures: string[] = []
-  const active = one.takenBack ? from : to
-  if (after.activeSite !== active) failures.push(`${after.activeSite} is active, and ${active} should be`)
+  if (after.activeSite !== serving) failures.push(`${after.activeSite} is active, and ${serving} should be`)
   const epochs = one.mode === 'switchover' ? 1 : 2
   if (after.epoch !== (before.epoch ?? 0) + epochs) failures.push(`the epoch went from ${before.epoch} to ${after.epoch}`)
   const [was, is] = [shapeOf(before), shapeOf(after)]

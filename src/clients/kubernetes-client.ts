@@ -1,6 +1,6 @@
 import type { Milliseconds } from '../duration.ts'
 
-/** A thin wire client of one cluster. Implemented in `kubernetes.ts`, the only module that imports `@kubernetes/client-node`. */
+/** A thin wire client of one cluster. Implemented in `kubernetes.ts`, the only module that imports a Kubernetes library. */
 export interface KubernetesClient {
   readonly site: string
   /** UID of the namespace kube-system. */

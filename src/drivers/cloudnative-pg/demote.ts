@@ -90,13 +90,14 @@ async function takenBack(run: Run): Promise<Progress> {
       ? { is: 'pending', waitingFor: `${name} to be told that it is the primary again`, restsOn: { ...asSeen(cluster), token } }
       : { is: 'pending', waitingFor: `the demotion of ${name} to end, before it can be taken back` }
   }
-  if ((await instanceOf(run, cluster))?.isPrimary !== true) return { is: 'pending', waitingFor: `${name} to leave recovery` }
+  const instance = await instanceOf(run, cluster)
+  if (instance?.isPrimary !== true) return { is: 'pending', waitingFor: `${name} to leave recovery` }
   if (promotionToken) return { is: 'pending', waitingFor: `the token of ${name} to be cleared`, restsOn: asSeen(cluster) }
-  const restarted = await restartOf(run, cluster)
+  const restarted = await restartOf(run, cluster, instance)
   if (restarted.is === 'pending' && restarted.restsOn !== undefined)
     return { ...restarted, restsOn: { ...restarted.restsOn, due: 'restart' } }
   if (restarted.is !== 'done') return restarted
   return shippedMark(run) === null
     ? { is: 'pending', waitingFor: `a checkpoint of ${name}`, restsOn: { ...asSeen(cluster), due: 'checkpoint' } }
-    : { is: 'done', proof: { primary: name, archiveMode: 'on' } }
+    : restarted
 }

@@ -6,7 +6,7 @@ import type { PlannedStep, StepId } from '../../planning/plan.ts'
 import type { SiteName } from '../../stack/stack.ts'
 import { asSeen, onlyAsSeen } from '../compare-and-set.ts'
 import { kubernetesOf } from '../site-of-step.ts'
-import { type ClusterObject, clusterRef, POD, RESTARTING_IN_PLACE } from './objects.ts'
+import { type ClusterObject, clusterRef, type InstanceStatus, POD, RESTARTING_IN_PLACE } from './objects.ts'
 import { type CloudNativePgSpec, clusterOf, type Database } from './spec.ts'
 import { parameter, plannedStep } from './steps.ts'
 import { askSql, clusterOfRun, instanceOf, namespaceOf, type Run, touchCluster } from './where.ts'
@@ -32,7 +32,10 @@ export function restartStep(component: Database, site: SiteName, promotion: Step
 }
 
 export const restart: Behaviour<CloudNativePgSpec> = {
-  done: async (run) => restartOf(run, await clusterOfRun(run)),
+  async done(run) {
+    const cluster = await clusterOfRun(run)
+    return restartOf(run, cluster, await instanceOf(run, cluster))
+  },
   apply: askForRestart,
   touch: touchCluster,
   // Nothing that can be watched changes when PostgreSQL answers again, and users wait for just that. SQL is asked for only then.
@@ -57,9 +60,8 @@ export const restart: Behaviour<CloudNativePgSpec> = {
 const LOOKS_EVERY = seconds(0.2)
 
 /** Whether a primary has restarted behind its promotion, and is ready for clients; pending with what the request for it would rest on while it is due. */
-export async function restartOf(run: Run, cluster: ClusterObject): Promise<Progress> {
-  const [instance, ready] = await Promise.all([instanceOf(run, cluster), podIsReady(run, cluster)])
-  const settled = instance?.isPrimary === true && instance.pendingRestart !== true && ready
+export async function restartOf(run: Run, cluster: ClusterObject, instance: InstanceStatus | null): Promise<Progress> {
+  const settled = instance?.isPrimary === true && instance.pendingRestart !== true && (await podIsReady(run, cluster))
   const [row] = (settled ? await askSql(run, "SELECT pg_is_in_recovery(), current_setting('archive_mode');") : null) ?? []
   if (row?.[0] === 'f' && row[1] === 'on') return { is: 'done', proof: { writable: true, archiveMode: 'on' } }
   // What PostgreSQL says of itself, so that nothing is restarted that has restarted already; and no second time while it is at it.
@@ -68,7 +70,7 @@ export async function restartOf(run: Run, cluster: ClusterObject): Promise<Progr
   return { is: 'pending', waitingFor, ...(due ? { restsOn: asSeen(cluster) } : {}) }
 }
 
-/** The running steps that were told so: it is due until the operator comes to it, and said once. */
+/** The running steps that have said that they may not: the request stays due until the operator comes to it, and they are refused again and again. */
 const refused = new WeakSet<AbortSignal>()
 
 /** The phase is an instruction to the instance manager, and how the operator's own command line gives it (restart.go of 1.30, instanceRestart). */
@@ -82,7 +84,7 @@ export async function askForRestart(run: Run): Promise<void> {
     if (reason.code !== 'kubernetes-forbidden') throw reason
     if (refused.has(run.signal)) return
     refused.add(run.signal)
-    run.context.log.warning(`${run.step.id}: waits for the operator to come to it: ${reason.message}. \`standby rbac\` prints the right.`)
+    run.context.log.warning(`${run.step.id}: waits for the operator to come to it: ${reason.message}. ${reason.next ?? ''}`)
   }
 }
 
