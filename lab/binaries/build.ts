@@ -77,7 +77,8 @@ async function ensureModule(goModule: GoModule, goVersion: string, onBuild: (bin
     const target = join(home, binary)
     if (!existsSync(target)) {
       onBuild(binary)
-      const unfinished = `${target}.unfinished`
+      // A test may build what the lab is building just then: each to a file of its own, and either is as good.
+      const unfinished = `${target}.${process.pid}.unfinished`
       const args = ['build', '-ldflags', goModule.ldflags, '-o', unfinished, path]
       await execute('go', args, { cwd: source, env: goEnvironment, deadline: 1_800_000, signal })
       await rename(unfinished, target)
