@@ -62,6 +62,8 @@ function proxyConfiguration(site: SiteName) {
     apiVersion: 'kubeproxy.config.k8s.io/v1alpha1',
     kind: 'KubeProxyConfiguration',
     mode: 'iptables',
+    // As docs/drivers/helm-release.md advises; 0 would be the default of a second.
+    iptables: { minSyncPeriod: '100ms' },
     clusterCIDR: rangesOf(site).pods,
     clientConnection: { kubeconfig: pkiOf(site, 'proxy.kubeconfig') },
     // 0 leaves the machine's own limits alone.
