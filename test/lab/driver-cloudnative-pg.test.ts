@@ -3,6 +3,7 @@ import type { Approval } from '../../src/approval/approval.ts'
 import { cloudNativePg } from '../../src/drivers/cloudnative-pg/driver.ts'
 import { archiveFolder, type Database } from '../../src/drivers/cloudnative-pg/spec.ts'
 import { parseSegment } from '../../src/drivers/cloudnative-pg/wal.ts'
+import type { JsonObject } from '../../src/json.ts'
 import { backUp } from '../../src/operations/back-up.ts'
 import { deploy } from '../../src/operations/deploy.ts'
 import { executeFailover } from '../../src/operations/execute-failover.ts'
@@ -182,29 +183,48 @@ describe('a pair of databases on two real sites', () => {
   )
 
   test(
-    'a demotion can be taken back: the old primary serves again, and the other side goes on following',
+    'a stream that breaks amid a demotion: the end comes from the archive, and all of it can be taken back',
     async () => {
-      const steps = cloudNativePg.move?.(component(), {}, { mode: 'switchover', from: dcB, to: dcA }, db.world.stack) ?? []
-      const step = steps.find((one) => one.action === 'demote')
-      const demote = db.world.drivers['cloudnative-pg']?.behaviours.demote
-      if (step === undefined || demote?.undo === undefined) throw new Error('no demotion that can be taken back')
-      const signal = AbortSignal.timeout(4 * MINUTES)
-      const run: StepRun = {
-        step,
-        component: componentOf(db.world.stack, 'database'),
-        intent: { mode: 'switchover', from: dcB, to: dcA },
-        context: { ...db.world.context, signal },
-        signal,
-        begunAt: new Date().toISOString(),
-        applied: false,
-        proofOf: () => null,
+      const intent = { mode: 'switchover', from: dcB, to: dcA } as const
+      const steps = cloudNativePg.move?.(component(), {}, intent, db.world.stack) ?? []
+      const signal = AbortSignal.timeout(5 * MINUTES)
+      const proofs = new Map<string, JsonObject>()
+      const perform = async (action: string, back = false): Promise<void> => {
+        const step = steps.find((one) => one.action === action)
+        if (step === undefined) throw new Error(`no ${action}`)
+        const run: StepRun = {
+          step,
+          component: componentOf(db.world.stack, 'database'),
+          intent,
+          context: { ...db.world.context, signal },
+          signal,
+          begunAt: new Date().toISOString(),
+          applied: false,
+          proofOf: (id) => proofs.get(id) ?? null,
+        }
+        const behaviour = db.world.drivers['cloudnative-pg']?.behaviours[action]
+        if (back) await takeStepBack(behaviour, run, 4 * MINUTES)
+        else proofs.set(step.id, (await performStep(behaviour, run)).proof)
       }
-      await performStep(demote, run)
-      await takeStepBack(demote, run, 4 * MINUTES)
+      await perform('leave-archive')
+      expect(proofs.get('database.leave-archive@dc-a')).toEqual({ asksArchive: false })
+      await breakStreamOf('dc-a')
+      await db.sql('dc-b', 'INSERT INTO users DEFAULT VALUES')
+      await perform('demote')
+      await perform('catch-up')
+      expect(proofs.get('database.catch-up@dc-a')).toMatchObject({ endIsHere: true })
+      expect(await storesAsked('dc-a')).toContain('database-archive-dc-b')
+      expect(await storesAsked('dc-b')).not.toContain('database-archive-dc-a')
+      await perform('demote', true)
       expect(await db.sql('dc-b', 'INSERT INTO users DEFAULT VALUES RETURNING pg_is_in_recovery()')).toBe('f')
       expect((await readCluster('dc-b')).spec.replica.promotionToken ?? '').toBe('')
+      await perform('leave-archive', true)
+      expect(await storesAsked('dc-b')).toContain('database-archive-dc-a')
+      // What was broken by hand, and nothing else, is other than declared.
+      const mended = await deploy(db.world, { dryRun: false, only: [] })
+      expect(mended.units.filter((unit) => unit.changes.length > 0).map((unit) => unit.id)).toEqual(['database.cluster@dc-a'])
     },
-    5 * MINUTES,
+    6 * MINUTES,
   )
 
   test(
@@ -284,6 +304,28 @@ async function until(holds: () => Promise<boolean>): Promise<void> {
     if (Date.now() > deadline) throw new Error('not within a minute')
     await new Promise((resolve) => setTimeout(resolve, 1_000))
   }
+}
+
+interface Peer {
+  readonly name: string
+  readonly connectionParameters?: object
+  readonly plugin?: { readonly parameters: { readonly barmanObjectName: string } }
+}
+async function peersOf(site: string): Promise<readonly Peer[]> {
+  const { spec } = (await db.admin(site).get(clusterRef(site))) as unknown as { readonly spec: { readonly externalClusters: Peer[] } }
+  return spec.externalClusters
+}
+/** The object stores that a cluster would ask for the WAL of others. */
+const storesAsked = async (site: string): Promise<string[]> =>
+  (await peersOf(site)).map(({ plugin }) => plugin?.parameters.barmanObjectName ?? '')
+
+/** Lets a cluster look for the other one where nobody listens. */
+async function breakStreamOf(site: string): Promise<void> {
+  const externalClusters = (await peersOf(site)).map((peer) =>
+    peer.connectionParameters === undefined ? peer : { ...peer, connectionParameters: { ...peer.connectionParameters, port: '1' } },
+  )
+  await db.admin(site).patch(clusterRef(site), { spec: { externalClusters } })
+  await until(async () => (await db.sql(site, 'SELECT count(*) FROM pg_stat_wal_receiver')) === '0')
 }
 
 async function expectNoBlockers(to: SiteName): Promise<void> {

@@ -1,6 +1,6 @@
 import { type AccessRule, type Claim, type Identity, IN_SANDBOX, type SpecProblem } from '../../planning/driver.ts'
 import type { Stack } from '../../stack/stack.ts'
-import { archiveName, copiedSecrets, streamingSecrets } from './manifests.ts'
+import { archiveName, copiedSecrets, noArchiveName, streamingSecrets } from './manifests.ts'
 import { archiveMethod, clusterOf, type Database, firstServerName, follows, otherSites, siteSpecOf } from './spec.ts'
 
 /** What each cluster holds alone: its object, and the prefix that it archives under. */
@@ -133,7 +133,12 @@ export function accessOf(component: Database, stack: Stack): AccessRule[] {
         ]),
       ),
       ...(plugin
-        ? [rule('deployer', ['barmancloud.cnpg.io'], ['objectstores'], ['get', 'create', 'patch'], 'to keep archives as declared')]
+        ? [
+            rule('deployer', ['barmancloud.cnpg.io'], ['objectstores'], ['get', 'create', 'patch'], 'to keep archives as declared'),
+            rule('mover', ['barmancloud.cnpg.io'], ['objectstores'], ['get'], 'to see that a move can do without asking an archive', [
+              noArchiveName(component),
+            ]),
+          ]
         : []),
       rule('mover', ['postgresql.cnpg.io'], ['clusters'], ['patch'], 'to demote and to promote', [clusterOf(component, site.name)]),
       rule('mover', ['postgresql.cnpg.io'], ['clusters/status'], ['patch'], 'to have a promoted primary restarted at once', [

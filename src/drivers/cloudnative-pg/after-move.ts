@@ -1,10 +1,11 @@
 import { minutes, seconds } from '../../duration.ts'
-import type { Behaviour } from '../../planning/driver.ts'
+import type { Behaviour, Progress } from '../../planning/driver.ts'
 import type { Intent, Phase, PlannedStep } from '../../planning/plan.ts'
 import type { SiteName } from '../../stack/stack.ts'
 import { asSeen, onlyAsSeen, touchObject } from '../compare-and-set.ts'
 import { kubernetesOf } from '../site-of-step.ts'
-import { HEALTHY, SCHEDULED_BACKUP } from './objects.ts'
+import { archiveAgain } from './leave-archive.ts'
+import { asksArchiveOf, type ClusterObject, HEALTHY, SCHEDULED_BACKUP } from './objects.ts'
 import { shippedMark, shipWal } from './ship-wal.ts'
 import { type CloudNativePgSpec, clusterOf, type Database } from './spec.ts'
 import { parameter, plannedStep, stepId } from './steps.ts'
@@ -22,7 +23,7 @@ export function afterMoveSteps(component: Database, intent: Intent): PlannedStep
       title: `Clears the used token of ${to}: left on a live primary it stops the operator`,
       deadline: minutes(2),
       expected: seconds(1),
-      parameters: { cluster: to },
+      parameters: { cluster: to, peer: clusterOf(component, intent.from) },
     }),
     ...(component.spec.schedule === undefined
       ? []
@@ -80,23 +81,38 @@ export const settle: Behaviour<CloudNativePgSpec> = {
   apply: shipWal,
 }
 
+/** How long it may take by the stream alone. */
+const BY_STREAM = seconds(15)
+
 export const follow: Behaviour<CloudNativePgSpec> = {
   async done(run) {
-    const primary = await peerOf(run, parameter(run.step, 'primarySite'), parameter(run.step, 'primary'))
     const cluster = await clusterOfRun(run)
-    const replica = await instanceOf(run, cluster)
-    const name = cluster.metadata.name
-    if (primary === null || replica === null || replica.isPrimary) return { is: 'pending', waitingFor: `${name} to come back as a replica` }
-    // A mark that stands still: a primary that goes on writing is always a little ahead of a replica that is fed by the archive.
-    const mark = parseSegment(String(run.proofOf(parameter(run.step, 'settled'))?.lastArchivedWal ?? ''))
-    const replayed = parseLsn(replica.replayLsn)
-    if (mark === null || replayed === null || replayed < mark.end)
-      return { is: 'pending', waitingFor: `${name} to replay what ${parameter(run.step, 'primary')} wrote since it was promoted` }
-    if (replica.timeLineID !== primary.timeLineID && !(await replaysTimeline(run, primary.timeLineID)))
-      return { is: 'pending', waitingFor: `${name} to reach timeline ${primary.timeLineID} (is on ${replica.timeLineID})` }
-    if (cluster.status?.phase !== HEALTHY) return { is: 'pending', waitingFor: `${name} to be healthy (${cluster.status?.phase})` }
-    return { is: 'done', proof: { timeline: primary.timeLineID, replayed: replica.replayLsn ?? '', primaryAt: primary.currentLsn ?? '' } }
+    const progress = await followed(run, cluster)
+    if (asksArchiveOf(cluster, parameter(run.step, 'primary'))) return progress
+    const late = run.context.clock.now().getTime() - Date.parse(run.begunAt) >= BY_STREAM
+    if (progress.is === 'pending' && !late) return progress
+    return { is: 'pending', waitingFor: `${cluster.metadata.name} to ask the archive again`, restsOn: asSeen(cluster) }
   },
+  async apply(run) {
+    await patchAsSeen(run, { spec: archiveAgain(run, await clusterOfRun(run), parameter(run.step, 'primary')) })
+  },
+  touch: touchCluster,
+}
+
+async function followed(run: Run, cluster: ClusterObject): Promise<Progress> {
+  const primary = await peerOf(run, parameter(run.step, 'primarySite'), parameter(run.step, 'primary'))
+  const replica = await instanceOf(run, cluster)
+  const name = cluster.metadata.name
+  if (primary === null || replica === null || replica.isPrimary) return { is: 'pending', waitingFor: `${name} to come back as a replica` }
+  // A mark that stands still: a primary that goes on writing is always a little ahead of a replica that is fed by the archive.
+  const mark = parseSegment(String(run.proofOf(parameter(run.step, 'settled'))?.lastArchivedWal ?? ''))
+  const replayed = parseLsn(replica.replayLsn)
+  if (mark === null || replayed === null || replayed < mark.end)
+    return { is: 'pending', waitingFor: `${name} to replay what ${parameter(run.step, 'primary')} wrote since it was promoted` }
+  if (replica.timeLineID !== primary.timeLineID && !(await replaysTimeline(run, primary.timeLineID)))
+    return { is: 'pending', waitingFor: `${name} to reach timeline ${primary.timeLineID} (is on ${replica.timeLineID})` }
+  if (cluster.status?.phase !== HEALTHY) return { is: 'pending', waitingFor: `${name} to be healthy (${cluster.status?.phase})` }
+  return { is: 'done', proof: { timeline: primary.timeLineID, replayed: replica.replayLsn ?? '', primaryAt: primary.currentLsn ?? '' } }
 }
 
 /** The timeline of a replica is only written down at its next restartpoint: ask for one. */
@@ -108,13 +124,16 @@ async function replaysTimeline(run: Run, timeline: number): Promise<boolean> {
 export const clearToken: Behaviour<CloudNativePgSpec> = {
   async done(run) {
     const cluster = await clusterOfRun(run)
-    if (cluster.spec.replica?.promotionToken)
+    if (cluster.spec.replica?.promotionToken || !asksArchiveOf(cluster, parameter(run.step, 'peer')))
       return { is: 'pending', waitingFor: `the token of ${cluster.metadata.name} to be cleared`, restsOn: asSeen(cluster) }
     return cluster.status?.phase === HEALTHY
       ? { is: 'done', proof: { promotionToken: null, phase: HEALTHY } }
       : { is: 'pending', waitingFor: `${cluster.metadata.name} to be healthy (${cluster.status?.phase ?? 'no phase'})` }
   },
-  apply: (run) => patchAsSeen(run, { spec: { replica: { promotionToken: null } } }),
+  async apply(run) {
+    const archive = archiveAgain(run, await clusterOfRun(run), parameter(run.step, 'peer'))
+    await patchAsSeen(run, { spec: { replica: { promotionToken: null }, ...archive } })
+  },
   touch: touchCluster,
 }
 

@@ -93,6 +93,15 @@ export function findingsOfSite(
         'Look at the object store and its credentials: a demotion waits for the archive.',
       ),
     )
+  if (state.archivesLeft.length > 0)
+    found.push(
+      say(
+        'archive-left',
+        'warning',
+        `${name} does not ask the archive of ${state.archivesLeft.join(', ')}, as for the time of a move: it follows by its stream alone`,
+        'Resume the run that left it so, or run: standby deploy',
+      ),
+    )
   if (state.minApplyDelay)
     found.push(
       say(

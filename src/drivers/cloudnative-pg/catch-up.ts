@@ -1,11 +1,14 @@
 import { minutes, seconds } from '../../duration.ts'
-import type { Behaviour } from '../../planning/driver.ts'
+import type { Behaviour, Progress } from '../../planning/driver.ts'
 import type { Intent, PlannedStep } from '../../planning/plan.ts'
+import { asSeen } from '../compare-and-set.ts'
+import { archiveAgain } from './leave-archive.ts'
+import { asksArchiveOf, type ClusterObject } from './objects.ts'
 import { type CloudNativePgSpec, clusterOf, type Database } from './spec.ts'
 import { parameter, plannedStep, stepId } from './steps.ts'
 import { type DemotionToken, decodeToken } from './token.ts'
 import { parseLsn } from './wal.ts'
-import { askSql, clusterOfRun, instanceOf, type Run } from './where.ts'
+import { askSql, clusterOfRun, instanceOf, patchAsSeen, type Run, touchCluster } from './where.ts'
 
 /** Nothing is promoted before it has replayed the old primary's very last write. */
 export function catchUpStep(component: Database, intent: Intent): PlannedStep {
@@ -16,7 +19,7 @@ export function catchUpStep(component: Database, intent: Intent): PlannedStep {
     title: `Waits until ${to} has replayed the last write of ${clusterOf(component, intent.from)}, exactly to the byte that its token names`,
     deadline: minutes(5),
     expected: seconds(2),
-    parameters: { cluster: to, demotion: stepId(component, 'demote', intent.from) },
+    parameters: { cluster: to, demotion: stepId(component, 'demote', intent.from), peer: clusterOf(component, intent.from) },
   })
 }
 
@@ -28,28 +31,46 @@ export function tokenOf(run: Run): { readonly text: string; readonly token: Demo
   return { text, token }
 }
 
+/** Last: whether it has the segment of its end, and the history of its timeline, which are all the files that a promotion reads. */
+const WHERE_IT_IS = `CHECKPOINT;
+SELECT redo_lsn, timeline_id, (SELECT system_identifier FROM pg_control_system()),
+  EXISTS (SELECT FROM pg_ls_waldir() WHERE name = redo_wal_file)
+    AND (timeline_id = 1 OR EXISTS (SELECT FROM pg_ls_waldir() WHERE name = upper(lpad(to_hex(timeline_id), 8, '0')) || '.history'))
+FROM pg_control_checkpoint();`
+
+/** A stream delivers the end within a second of it, or it broke: then the archive has it. */
+const PATIENCE = seconds(5)
+
 export const catchUp: Behaviour<CloudNativePgSpec> = {
   async done(run) {
-    const { token } = tokenOf(run)
     const cluster = await clusterOfRun(run)
-    const replayed = parseLsn((await instanceOf(run, cluster))?.replayLsn)
-    // Cheap question first: each SQL costs a process on the site that is to be promoted.
-    if (replayed === null || replayed <= token.redo)
-      return { is: 'pending', waitingFor: `${cluster.metadata.name} to replay up to ${token.redoText}` }
-    // The operator compares with the last restartpoint, after a forced checkpoint; so do we, before anything is patched.
-    const rows = await askSql(
-      run,
-      'CHECKPOINT; SELECT redo_lsn, timeline_id, (SELECT system_identifier FROM pg_control_system()) FROM pg_control_checkpoint();',
-    )
-    if (rows === null) return { is: 'pending', waitingFor: `${cluster.metadata.name} to answer` }
-    const [row] = rows
-    return compare(token, { redo: row?.[0] ?? '', timeline: Number(row?.[1]), systemId: row?.[2] ?? '' }, cluster.metadata.name)
+    const progress = await caughtUp(run, cluster)
+    const late = run.context.clock.now().getTime() - Date.parse(run.begunAt) >= PATIENCE
+    const left = !asksArchiveOf(cluster, parameter(run.step, 'peer'))
+    return progress.is === 'pending' && late && left ? { ...progress, restsOn: asSeen(cluster) } : progress
   },
+  async apply(run) {
+    await patchAsSeen(run, { spec: archiveAgain(run, await clusterOfRun(run), parameter(run.step, 'peer')) })
+  },
+  touch: touchCluster,
+}
+
+async function caughtUp(run: Run, cluster: ClusterObject): Promise<Progress> {
+  const { token } = tokenOf(run)
+  const replayed = parseLsn((await instanceOf(run, cluster))?.replayLsn)
+  // Cheap question first: each SQL costs a process on the site that is to be promoted.
+  if (replayed === null || replayed <= token.redo)
+    return { is: 'pending', waitingFor: `${cluster.metadata.name} to replay up to ${token.redoText}` }
+  // The operator compares with the last restartpoint, after a forced checkpoint; so do we, before anything is patched.
+  const rows = await askSql(run, WHERE_IT_IS)
+  if (rows === null) return { is: 'pending', waitingFor: `${cluster.metadata.name} to answer` }
+  const [[redo = '', timeline, systemId = '', endIsHere] = []] = rows
+  return compare(token, { redo, timeline: Number(timeline), systemId, endIsHere: endIsHere === 't' }, cluster.metadata.name)
 }
 
 export function compare(
   token: DemotionToken,
-  now: { readonly redo: string; readonly timeline: number; readonly systemId: string },
+  now: { readonly redo: string; readonly timeline: number; readonly systemId: string; readonly endIsHere: boolean },
   cluster: string,
 ) {
   const redo = parseLsn(now.redo)
@@ -68,5 +89,5 @@ export function compare(
       why: `${cluster} is at ${now.redo} on timeline ${now.timeline}, beyond the token's ${token.redoText} on timeline ${token.timeline}: a promotion would be refused for good`,
       next: 'The old primary is started again. Find out what wrote to the replica.',
     } as const
-  return { is: 'done', proof: { redo: now.redo, timeline: now.timeline, systemId: now.systemId } } as const
+  return { is: 'done', proof: { ...now } } as const
 }

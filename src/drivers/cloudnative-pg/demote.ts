@@ -4,10 +4,11 @@ import type { Behaviour, Progress } from '../../planning/driver.ts'
 import type { Intent, PlannedStep } from '../../planning/plan.ts'
 import { asSeen } from '../compare-and-set.ts'
 import { kubernetesOf } from '../site-of-step.ts'
-import { type ClusterObject, clusterRef } from './objects.ts'
+import { archiveAgain, leftArchive, mayLeaveArchive } from './leave-archive.ts'
+import { asksArchiveOf, type ClusterObject, clusterRef } from './objects.ts'
 import { askForRestart, restartOf } from './restart.ts'
 import { shippedMark, shipWal } from './ship-wal.ts'
-import { type CloudNativePgSpec, clusterOf, type Database } from './spec.ts'
+import { type CloudNativePgSpec, clusterOf, type Database, follows } from './spec.ts'
 import { parameter, plannedStep } from './steps.ts'
 import { decodeToken } from './token.ts'
 import { clusterOfRun, instanceOf, namespaceOf, patchAsSeen, type Run, touchCluster } from './where.ts'
@@ -32,7 +33,10 @@ export const demote: Behaviour<CloudNativePgSpec> = {
   async apply(run) {
     const successor = parameter(run.step, 'successor')
     // One patch: a token that is left over makes the webhook refuse the demotion (CNPG #9273).
-    await patchAsSeen(run, { spec: { replica: { primary: successor, source: successor, promotionToken: null } } })
+    const replica = { primary: successor, source: successor, promotionToken: null }
+    const byStream = follows(run.component) === 'archive-and-streaming'
+    const [cluster, may] = await Promise.all([clusterOfRun(run), byStream && mayLeaveArchive(run)])
+    await patchAsSeen(run, { spec: { replica, ...(may ? leftArchive(run, cluster, successor) : {}) } })
   },
   changes: (run) => kubernetesOf(run).watch(clusterRef(namespaceOf(run), parameter(run.step, 'cluster')), run.signal),
   undo: takeBack,
@@ -70,8 +74,12 @@ async function takeBack(run: Run): Promise<void> {
   if (due === 'restart') return askForRestart(run)
   if (due === 'checkpoint') return shipWal(run)
   const [name, successor] = [parameter(run.step, 'cluster'), parameter(run.step, 'successor')]
-  const replica = token === undefined ? { promotionToken: null } : { primary: name, source: successor, promotionToken: token }
-  await patchAsSeen(run, { spec: { replica } })
+  await patchAsSeen(run, {
+    spec:
+      token === undefined
+        ? { replica: { promotionToken: null }, ...archiveAgain(run, await clusterOfRun(run), successor) }
+        : { replica: { primary: name, source: successor, promotionToken: token } },
+  })
 }
 
 /**
@@ -92,7 +100,8 @@ async function takenBack(run: Run): Promise<Progress> {
   }
   const instance = await instanceOf(run, cluster)
   if (instance?.isPrimary !== true) return { is: 'pending', waitingFor: `${name} to leave recovery` }
-  if (promotionToken) return { is: 'pending', waitingFor: `the token of ${name} to be cleared`, restsOn: asSeen(cluster) }
+  if (promotionToken || !asksArchiveOf(cluster, parameter(run.step, 'successor')))
+    return { is: 'pending', waitingFor: `the token of ${name} to be cleared`, restsOn: asSeen(cluster) }
   const restarted = await restartOf(run, cluster, instance)
   if (restarted.is === 'pending' && restarted.restsOn !== undefined)
     return { ...restarted, restsOn: { ...restarted.restsOn, due: 'restart' } }

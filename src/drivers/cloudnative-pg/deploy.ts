@@ -10,11 +10,13 @@ import { firstBackupUnit } from './deploy-first-backup.ts'
 import { failedBootstrap } from './failed-bootstrap.ts'
 import { forkOf } from './forks.ts'
 import {
+  type Archive,
   archiveSecret,
   bootstrapOf,
   clusterManifest,
   copiedSecrets,
   copiedStreamingSecrets,
+  noArchiveName,
   objectStoreManifest,
   scheduleManifest,
   streamingSecrets,
@@ -69,14 +71,18 @@ function accessUnit(place: Place): DeployUnit {
         }
         return archiveSecret(component, context.stack, archive, keys)
       })
-      const stores =
-        archiveMethod(component) === 'plugin'
-          ? archives.map((archive) =>
-              objectStoreManifest(component, context.stack, archive, archive.site === site ? component.spec.retention : undefined),
-            )
-          : []
-      return [...(await Promise.all(secrets)), ...stores]
+      return [...(await Promise.all(secrets)), ...(archiveMethod(component) === 'plugin' ? storesOf(place, archives) : [])]
     },
+  })
+}
+
+/** What the plugin of this site may be told to ask: every archive, and the one that has nothing. */
+function storesOf({ component, site, context }: Place, archives: readonly Archive[]): DeclaredObject[] {
+  const { retention } = component.spec
+  return archives.flatMap((archive) => {
+    const declared = (more = {}): DeclaredObject => objectStoreManifest(component, context.stack, archive, more)
+    if (archive.site !== site) return [declared()]
+    return [declared(retention === undefined ? {} : { retention }), declared({ name: noArchiveName(component) })]
   })
 }
 

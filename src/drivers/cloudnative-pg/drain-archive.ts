@@ -4,13 +4,15 @@ import type { Json, JsonObject } from '../../json.ts'
 import type { Behaviour, Progress } from '../../planning/driver.ts'
 import type { Intent, PlannedStep } from '../../planning/plan.ts'
 import type { SiteName } from '../../stack/stack.ts'
+import { asSeen } from '../compare-and-set.ts'
 import { type ArchivedWal, walSince } from './catalogue.ts'
-import type { InstanceStatus } from './objects.ts'
+import { archiveAgain } from './leave-archive.ts'
+import { asksArchiveOf, type InstanceStatus } from './objects.ts'
 import { type CloudNativePgSpec, clusterOf, type Database, incarnationFolder } from './spec.ts'
 import { parameter, plannedStep } from './steps.ts'
 import type { Upstream } from './upstream.ts'
 import { formatLsn, parseLsn, parseSegment, type Reach, reachFrom, SEGMENT_BYTES, segmentName } from './wal.ts'
-import { askSql, clusterOfRun, instanceOf, type Run } from './where.ts'
+import { askSql, clusterOfRun, instanceOf, patchAsSeen, type Run, touchCluster } from './where.ts'
 
 /** What the lost primary has shipped is not lost: it is replayed before anything is promoted. */
 export function drainStep(component: Database, intent: Intent, upstream: Upstream | null): PlannedStep {
@@ -44,6 +46,9 @@ export const drainArchive: Behaviour<CloudNativePgSpec> = {
   async done(run) {
     const cluster = await clusterOfRun(run)
     const name = cluster.metadata.name
+    // A switchover that ended with the loss of its site may have left it so: it would never fetch what it is waited for.
+    if (!asksArchiveOf(cluster, parameter(run.step, 'lost')))
+      return { is: 'pending', waitingFor: `${name} to ask the archive again`, restsOn: asSeen(cluster) }
     const instance = await instanceOf(run, cluster)
     const replayed = parseLsn(instance?.replayLsn)
     if (instance?.isPrimary === true)
@@ -63,6 +68,10 @@ export const drainArchive: Behaviour<CloudNativePgSpec> = {
     }
     return proven(run, name, 'drained', reach, archived)
   },
+  async apply(run) {
+    await patchAsSeen(run, { spec: archiveAgain(run, await clusterOfRun(run), parameter(run.step, 'lost')) })
+  },
+  touch: touchCluster,
 }
 
 /** Null while the store does not answer. */

@@ -17,6 +17,7 @@ import { failoverSteps } from './failover.ts'
 import { fence, fenceSteps } from './fence.ts'
 import { markFork } from './forks.ts'
 import { keepEvidence } from './keep-evidence.ts'
+import { leaveArchive, leaveArchiveSteps } from './leave-archive.ts'
 import { predictedLoss } from './loss.ts'
 import { primaryPod, runSql } from './objects.ts'
 import { type CloudNativePgState, gapsOf, observeCluster } from './observe.ts'
@@ -60,6 +61,7 @@ export const cloudNativePg: Driver<CloudNativePgSpec, CloudNativePgState> = {
   manual: manualStep,
   behaviours: {
     checkpoint,
+    'leave-archive': leaveArchive,
     demote,
     'catch-up': catchUp,
     promote,
@@ -96,6 +98,7 @@ export const cloudNativePg: Driver<CloudNativePgSpec, CloudNativePgState> = {
 /** The old primary hands over, and follows. */
 const switchoverSteps = (component: Database, intent: Intent): PlannedStep[] => [
   checkpointStep(component, intent),
+  ...leaveArchiveSteps(component, intent),
   demoteStep(component, intent),
   catchUpStep(component, intent),
   promoteStep(component, intent),

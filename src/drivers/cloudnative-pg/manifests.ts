@@ -4,7 +4,7 @@ import type { JsonObject } from '../../json.ts'
 import type { SiteName, Stack } from '../../stack/stack.ts'
 import { type DeclaredObject, ownedBy } from '../declared-objects.ts'
 import { mergeSpecs } from './merge-specs.ts'
-import { BACKUP, CLUSTER, OBJECT_STORE, PLUGIN, SCHEDULED_BACKUP, SECRET } from './objects.ts'
+import { BACKUP, CLUSTER, NO_ARCHIVE, OBJECT_STORE, PLUGIN, SCHEDULED_BACKUP, SECRET } from './objects.ts'
 import { archiveFolder, archiveMethod, clusterOf, type Database, siteSpecOf } from './spec.ts'
 
 /** Where one site archives, and under which name: what every cluster of the pair must know of every site. */
@@ -30,6 +30,9 @@ export interface ClusterDeclaration {
 
 /** Name of the Secret and of the ObjectStore of a site's archive, in every site's namespace. */
 export const archiveName = (component: Database, site: SiteName): string => `${component.name}-archive-${site}`
+
+/** Name of the ObjectStore that has nothing (`leave-archive.ts`), and of the Secret with its keys, which nobody makes. */
+export const noArchiveName = (component: Database): string => `${component.name}${NO_ARCHIVE}`
 
 export const streamingSecrets = (cluster: string): { certificate: string; authority: string } => ({
   certificate: `${cluster}-replication`,
@@ -83,20 +86,28 @@ export function archiveConfiguration(component: Database, archive: Archive, cred
   }
 }
 
-/** The plugin's object for one archive. Retention is the business of the site that writes there. */
-export function objectStoreManifest(component: Database, stack: Stack, archive: Archive, retention?: string): DeclaredObject {
+/**
+ * The plugin's object for one archive. Retention is the business of the site that writes there. The variables are the same whatever its name: those of
+ * a peer's archive are part of each pod, which must not be made anew when another one is named.
+ */
+export function objectStoreManifest(
+  component: Database,
+  stack: Stack,
+  archive: Archive,
+  { name = archiveName(component, archive.site), retention }: { readonly name?: string; readonly retention?: string } = {},
+): DeclaredObject {
   return {
     plural: OBJECT_STORE.plural,
     object: {
       apiVersion: OBJECT_STORE.apiVersion,
       kind: OBJECT_STORE.kind,
       metadata: {
-        name: archiveName(component, archive.site),
+        name,
         namespace: component.spec.namespace,
         labels: ownedBy(stack.name, component.name),
       },
       spec: {
-        configuration: archiveConfiguration(component, archive, archiveName(component, archive.site)),
+        configuration: archiveConfiguration(component, archive, name),
         ...(retention === undefined ? {} : { retentionPolicy: retention }),
         // Newer boto3 adds checksums that many S3 services refuse.
         instanceSidecarConfiguration: {

@@ -89,6 +89,15 @@ export function serverNameOfPeer(cluster: ClusterObject, peer: string): string |
   return external === undefined ? null : serverNameIn(external)
 }
 
+/** What the name of the store that has nothing ends with. */
+export const NO_ARCHIVE = '-no-archive'
+
+/** Whether a cluster asks the archive of another one, as it does but for the time of a move (`leave-archive.ts`). */
+export function asksArchiveOf(cluster: ClusterObject, peer: string): boolean {
+  const external = cluster.spec.externalClusters?.find((candidate) => candidate.name === peer)
+  return external?.plugin?.parameters?.barmanObjectName?.endsWith(NO_ARCHIVE) !== true
+}
+
 export const serverNameIn = (external: ExternalCluster): string | null =>
   external.plugin?.parameters?.serverName ?? external.barmanObjectStore?.serverName ?? null
 

@@ -8,7 +8,16 @@ import type { SiteName } from '../../stack/stack.ts'
 import { archiveTimeoutOf } from './archive-timeout.ts'
 import { type BackupObject, backupsIn, completedBackups } from './completed-backups.ts'
 import { secretDigest } from './must-match-secrets.ts'
-import { type ClusterObject, HEALTHY, type InstanceStatus, readCluster, readInstance, serverNameIn, serverNameOf } from './objects.ts'
+import {
+  asksArchiveOf,
+  type ClusterObject,
+  HEALTHY,
+  type InstanceStatus,
+  readCluster,
+  readInstance,
+  serverNameIn,
+  serverNameOf,
+} from './objects.ts'
 import { clusterOf, type Database } from './spec.ts'
 import { seeUpstream, type Upstream } from './upstream.ts'
 import { parseLsn, parseSegment, SEGMENT_BYTES, segmentsBetween } from './wal.ts'
@@ -48,6 +57,8 @@ export interface CloudNativePgState {
   readonly unfinishedBackup: string | null
   /** Under which name each other cluster archives, as this one was told. */
   readonly peers: Readonly<Record<string, string>>
+  /** The clusters whose archive this one does not ask (`leave-archive.ts`). */
+  readonly archivesLeft: readonly string[]
   /** Of a follower: what its primary has left in the archive. */
   readonly upstream: Upstream | null
 }
@@ -142,6 +153,7 @@ export function stateOf(
         return external.name === cluster.metadata.name || archivesAs === null ? [] : [[external.name, archivesAs]]
       }),
     ),
+    archivesLeft: (spec.externalClusters ?? []).flatMap(({ name }) => (asksArchiveOf(cluster, name) ? [] : [name])),
     upstream,
   }
 }

@@ -4,10 +4,11 @@ import type { Intent, PlannedStep } from '../../planning/plan.ts'
 import { asSeen } from '../compare-and-set.ts'
 import { kubernetesOf } from '../site-of-step.ts'
 import { tokenOf } from './catch-up.ts'
-import { type ClusterObject, clusterRef } from './objects.ts'
+import { archiveAgain, leftArchive, mayLeaveArchive } from './leave-archive.ts'
+import { asksArchiveOf, type ClusterObject, clusterRef } from './objects.ts'
 import { type CloudNativePgSpec, clusterOf, type Database } from './spec.ts'
 import { parameter, plannedStep, stepId } from './steps.ts'
-import { clusterOfRun, instanceOf, namespaceOf, patchAsSeen, touchCluster } from './where.ts'
+import { clusterOfRun, instanceOf, namespaceOf, patchAsSeen, type Run, touchCluster } from './where.ts'
 
 /** The replica becomes the primary; it is ready for clients when it has restarted (`restart.ts`). */
 export function promoteStep(component: Database, intent: Intent): PlannedStep {
@@ -19,7 +20,12 @@ export function promoteStep(component: Database, intent: Intent): PlannedStep {
     title: `Promotes ${to} with the token of the old primary, and waits until it has left recovery`,
     deadline: minutes(5),
     expected: seconds(8),
-    parameters: { cluster: to, demotion: stepId(component, 'demote', intent.from) },
+    parameters: {
+      cluster: to,
+      demotion: stepId(component, 'demote', intent.from),
+      caughtUp: stepId(component, 'catch-up', intent.to),
+      peer: clusterOf(component, intent.from),
+    },
   })
 }
 
@@ -29,7 +35,11 @@ export const promote: Behaviour<CloudNativePgSpec> = {
     const { text, token } = tokenOf(run)
     const name = cluster.metadata.name
     if (cluster.spec.replica?.primary !== name)
-      return { is: 'pending', waitingFor: `${name} to be told that it is the primary`, restsOn: asSeen(cluster) }
+      return {
+        is: 'pending',
+        waitingFor: `${name} to be told that it is the primary`,
+        restsOn: { ...asSeen(cluster), asksArchive: asksArchiveOf(cluster, parameter(run.step, 'peer')) },
+      }
     const refused = refusal(cluster)
     if (refused !== null)
       return { is: 'failed', code: 'promotion-refused', why: refused, next: `kubectl -n ${namespaceOf(run)} describe cluster ${name}` }
@@ -50,10 +60,18 @@ export const promote: Behaviour<CloudNativePgSpec> = {
   async apply(run) {
     const name = parameter(run.step, 'cluster')
     // One patch: primary without token in a first patch would be an instant failover, and the old side would have to be cloned again.
-    await patchAsSeen(run, { spec: { replica: { primary: name, promotionToken: tokenOf(run).text } } })
+    const replica = { primary: name, promotionToken: tokenOf(run).text }
+    await patchAsSeen(run, { spec: { replica, ...(await archiveToAsk(run)) } })
   },
   changes: (run) => kubernetesOf(run).watch(clusterRef(namespaceOf(run), parameter(run.step, 'cluster')), run.signal),
   touch: touchCluster,
+}
+
+/** A promotion asks no archive where all that it reads lies in pg_wal; where something does not, it asks, for a history without its begin is no history. */
+async function archiveToAsk(run: Run): Promise<object> {
+  const endIsHere = run.proofOf(parameter(run.step, 'caughtUp'))?.endIsHere === true
+  if (endIsHere !== run.restsOn?.asksArchive || (endIsHere && !(await mayLeaveArchive(run)))) return {}
+  return (endIsHere ? leftArchive : archiveAgain)(run, await clusterOfRun(run), parameter(run.step, 'peer'))
 }
 
 /** The operator's word for a token that it will never accept; Ready stays True and PostgreSQL stays up all the while. */

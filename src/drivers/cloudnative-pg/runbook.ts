@@ -27,6 +27,10 @@ export function manualStep(component: Database, step: PlannedStep, around: Manua
 
 const MANUALS: Readonly<Record<string, (hands: Hands) => Manual | null>> = {
   checkpoint: (hands) => shipped(hands, here(hands)),
+  'leave-archive': () => ({
+    commands: ['true   # nothing to do by hand: the archive is only asked a little more often'],
+    expect: 'Nothing. A replica that Standby left without its archive gets it back by `standby deploy`.',
+  }),
   demote(hands) {
     const place = here(hands)
     const successor = parameter(hands.step, 'successor')

@@ -72,6 +72,13 @@ describe('what stands against a switchover', () => {
       { a: { instance: { lastArchivedWAL: '000000020000000000000008' } }, b: { instance: { timeLineID: 2 } } },
       'timelines-differ@dc-b',
     ],
+    [
+      'an archive that a move left and did not come back to',
+      {
+        b: { spec: { externalClusters: [{ name: 'pg-dc-a', plugin: { parameters: { barmanObjectName: 'database-no-archive' } } }] } },
+      },
+      'archive-left@dc-b',
+    ],
     ['a second promotion after the first', { b: { spec: { primaryUpdateMethod: 'switchover' } } }, 'restart-by-switchover@dc-b'],
     ['an operator that may lose the token', { a: { instance: { instanceManagerVersion: '1.29.1' } } }, 'operator-old@dc-a'],
     [

@@ -7,6 +7,7 @@ import {
   type ClusterDeclaration,
   clusterManifest,
   copiedStreamingSecrets,
+  noArchiveName,
   objectStoreManifest,
 } from '../../../../src/drivers/cloudnative-pg/manifests.ts'
 import { mergeSpecs } from '../../../../src/drivers/cloudnative-pg/merge-specs.ts'
@@ -120,8 +121,20 @@ describe('the Cluster object', () => {
 test('a site deletes old backups of its own archive only: elsewhere its keys may only read', () => {
   const [archive] = archives
   if (archive === undefined) throw new Error('no archive')
-  expect(objectStoreManifest(theDatabase(), databaseStack(), archive, '30d').object.spec).toMatchObject({ retentionPolicy: '30d' })
+  expect(objectStoreManifest(theDatabase(), databaseStack(), archive, { retention: '30d' }).object.spec).toMatchObject({
+    retentionPolicy: '30d',
+  })
   expect(objectStoreManifest(theDatabase(), databaseStack(), archive).object.spec).not.toHaveProperty('retentionPolicy')
+})
+
+test('the store that has nothing differs from its archive by name and keys alone: pods carry the variables of both, and must not be made anew', () => {
+  const [archive] = archives
+  if (archive === undefined) throw new Error('no archive')
+  const [own, nothing] = [{}, { name: noArchiveName(theDatabase()) }].map(
+    (more) => objectStoreManifest(theDatabase(), databaseStack(), archive, more).object,
+  )
+  expect(nothing?.metadata.name).not.toBe(own?.metadata.name)
+  expect(JSON.stringify(nothing).replaceAll('database-no-archive', 'database-archive-dc-a')).toBe(JSON.stringify(own))
 })
 
 test('the key of a certificate authority is never copied', () => {

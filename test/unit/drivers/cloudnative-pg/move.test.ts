@@ -71,7 +71,7 @@ describe('a demotion', () => {
 
 describe('before a promotion the replica must be exactly where the token ends', () => {
   const named = decodeToken(token('0/B000028')) ?? { timeline: 0, redo: 0n, redoText: '', systemId: '' }
-  const at = (redo: string, timeline = 1, systemId = '77') => compare(named, { redo, timeline, systemId }, 'pg-dc-b')
+  const at = (redo: string, timeline = 1, systemId = '77') => compare(named, { redo, timeline, systemId, endIsHere: true }, 'pg-dc-b')
   test('equal: it may be promoted', () => expect(at('0/B000028').is).toBe('done'))
   test('behind, or not yet able to tell: it is waited for', () => {
     expect(at('0/A000028').is).toBe('pending')
@@ -102,7 +102,7 @@ describe('the steps of a switchover', () => {
     expect(step('database.catch-up@dc-b')?.needs).toContain('database.demote@dc-a')
   })
   test('what users need not wait for comes after they are served', () => {
-    const critical = ['checkpoint', 'demote', 'catch-up', 'promote', 'restart']
+    const critical = ['checkpoint', 'leave-archive', 'demote', 'catch-up', 'promote', 'restart']
     for (const one of steps) expect(one.phase === 'PROTECT').toBe(!critical.includes(one.action))
   })
   test('the used token never stays, the archiver is woken, and the new side gets its own backup with a manifest', () => {
