@@ -170,6 +170,7 @@ export const REASON_CODES = {
     'no-cluster': 'Nobody says where the cluster archives: it was never deployed.',
     'no-primary': 'The cluster has no primary instance.',
     'local-switchover': 'The cluster changes its primary inside its site right now.',
+    'archive-left': 'A move that did not end left a cluster without the archive of the other side.',
     'archiving-failing': 'WAL can not be archived.',
     'delayed-replica': 'The replica applies with a delay: it excludes a promotion without loss, and a failover would wait for it.',
     'smart-shutdown-slow': 'Open sessions can lock new ones out for long after a promotion.',
