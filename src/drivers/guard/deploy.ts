@@ -7,6 +7,7 @@ import { reportIn } from '../../guard/report.ts'
 import type { Change, Deployment, DeployUnit, DriverContext, Progress } from '../../planning/driver.ts'
 import type { SiteName } from '../../stack/stack.ts'
 import { objectsUnit } from '../declared-objects.ts'
+import { isHopeless, type WaitingContainer } from '../hopeless.ts'
 import { configurationOf, type GuardParts, guardManifests, guardSelector } from './manifests.ts'
 import { readProgram } from './program.ts'
 import type { GuardComponent } from './spec.ts'
@@ -67,17 +68,16 @@ async function guardIsReady(kubernetes: KubernetesClient, stack: string, configu
   for (const pod of pods) {
     const { containerStatuses = [] } = (pod.status ?? {}) as { readonly containerStatuses?: readonly ContainerStatus[] }
     const waiting = containerStatuses[0]?.state?.waiting
-    if (HOPELESS.has(waiting?.reason ?? ''))
+    if (waiting !== undefined && (isHopeless(waiting) || waiting.reason === 'CrashLoopBackOff'))
       return {
         is: 'failed',
         code: 'guard-does-not-start',
-        why: `${pod.metadata.name}: ${waiting?.reason}${waiting?.message === undefined ? '' : ` (${waiting.message})`}`,
+        why: `${pod.metadata.name}: ${waiting.reason}${waiting.message === undefined ? '' : ` (${waiting.message})`}`,
         next: `kubectl -n ${namespace} describe pod ${pod.metadata.name}`,
       }
   }
   return { is: 'pending', waitingFor: `the new guard to report from ${namespace}` }
 }
 interface ContainerStatus {
-  readonly state?: { readonly waiting?: { readonly reason?: string; readonly message?: string } }
+  readonly state?: { readonly waiting?: WaitingContainer }
 }
-const HOPELESS = new Set(['CreateContainerConfigError', 'ImagePullBackOff', 'ErrImageNeverPull', 'InvalidImageName', 'CrashLoopBackOff'])

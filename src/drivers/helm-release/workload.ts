@@ -2,6 +2,7 @@ import type { KubernetesClient, KubernetesObject } from '../../clients/kubernete
 import { conditionOf } from '../../clients/kubernetes-conditions.ts'
 import type { Progress, RestsOn } from '../../planning/driver.ts'
 import { asSeen } from '../compare-and-set.ts'
+import { isHopeless, type WaitingContainer } from '../hopeless.ts'
 import { type Application, workloadRef } from './spec.ts'
 
 const POD = { apiVersion: 'v1', kind: 'Pod', plural: 'pods' } as const
@@ -179,26 +180,20 @@ interface ContainerStatus {
   readonly restartCount?: number
   readonly state?: {
     readonly running?: object
-    readonly waiting?: { readonly reason?: string; readonly message?: string }
+    readonly waiting?: WaitingContainer
     readonly terminated?: { readonly exitCode: number }
   }
 }
 
-/** Reasons that waiting does not mend. A first crash may be a database that is not there yet; the second is told with its last words. */
-const HOPELESS = new Set([
-  'ErrImagePull',
-  'ImagePullBackOff',
-  'InvalidImageName',
-  'CreateContainerConfigError',
-  'CreateContainerError',
-  'ErrImageNeverPull',
-])
+/** Told as early as what is hopeless: users wait. A first crash may be a database that is not there yet; the second is told with its last words. */
+const TOLD_EARLY = new Set(['ErrImagePull', 'CreateContainerError'])
 
 export async function fatalReason(kubernetes: KubernetesClient, pod: KubernetesObject, signal: AbortSignal): Promise<string | null> {
   const status = (pod.status ?? {}) as PodStatus
   for (const container of [...(status.initContainerStatuses ?? []), ...(status.containerStatuses ?? [])]) {
-    const { reason = '', message = '' } = container.state?.waiting ?? {}
-    if (HOPELESS.has(reason)) return `${container.name}: ${reason} ${message}`.trim()
+    const waiting = container.state?.waiting ?? {}
+    const { reason = '', message = '' } = waiting
+    if (isHopeless(waiting) || TOLD_EARLY.has(reason)) return `${container.name}: ${reason} ${message}`.trim()
     if (reason === 'CrashLoopBackOff' && (container.restartCount ?? 0) >= 1) {
       const log = await kubernetes
         .logs(

@@ -2,6 +2,7 @@ import { minutes } from '../../duration.ts'
 import type { Deployment, DeployUnit, DriverContext, Progress } from '../../planning/driver.ts'
 import type { SiteName } from '../../stack/stack.ts'
 import { objectsUnit } from '../declared-objects.ts'
+import { isHopeless, type WaitingContainer } from '../hopeless.ts'
 import { backupManifest, serverManifests, storeSecretManifest } from './manifests.ts'
 import { type Cache, podOf } from './spec.ts'
 
@@ -71,15 +72,14 @@ interface PodStatus {
 }
 interface ContainerStatus {
   readonly name: string
-  readonly state?: { readonly waiting?: { readonly reason?: string; readonly message?: string } }
+  readonly state?: { readonly waiting?: WaitingContainer }
 }
 
 /** What waiting does not mend: a missing Secret or image, a container that ends again and again. */
 export function hopelessReason(status: PodStatus | undefined): string | null {
-  const hopeless = ['CreateContainerConfigError', 'ImagePullBackOff', 'ErrImageNeverPull', 'InvalidImageName', 'CrashLoopBackOff']
   for (const container of [...(status?.initContainerStatuses ?? []), ...(status?.containerStatuses ?? [])]) {
     const waiting = container.state?.waiting
-    if (waiting?.reason !== undefined && hopeless.includes(waiting.reason))
+    if (waiting !== undefined && (isHopeless(waiting) || waiting.reason === 'CrashLoopBackOff'))
       return `${container.name}: ${waiting.reason}${waiting.message === undefined ? '' : ` (${waiting.message})`}`
   }
   return null

@@ -27,6 +27,11 @@ describe('a pod that can not come up is told early, with its true reason', () =>
     expect(await fatalReason(kubernetes, pod({ conditions }), signal)).toContain('Insufficient cpu')
   })
 
+  test.each(['secret', 'configmap'])('a %s that the cache of the kubelet has not brought yet comes by itself', async (what) => {
+    const late = waiting('CreateContainerConfigError', 0, `failed to sync ${what} cache: timed out waiting for the condition`)
+    expect(await fatalReason(kubernetes, pod(late), signal)).toBeNull()
+  })
+
   test.each([['ContainerCreating'], ['PodInitializing']])('%s is not a failure', async (reason) => {
     expect(await fatalReason(kubernetes, pod(waiting(reason)), signal)).toBeNull()
   })
