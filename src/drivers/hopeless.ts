@@ -14,3 +14,9 @@ const LATE = /failed to sync (secret|configmap) cache/
 
 /** Whether waiting does not mend it: a missing Secret or image. */
 export const isHopeless = ({ reason = '', message = '' }: WaitingContainer): boolean => HOPELESS.has(reason) && !LATE.test(message)
+
+/** The same with its reason, of what has nothing to wait for itself, so that one crash after another is hopeless too; null where it may come. */
+export function hopelessReason(waiting: WaitingContainer | undefined): string | null {
+  if (waiting === undefined || !(isHopeless(waiting) || waiting.reason === 'CrashLoopBackOff')) return null
+  return `${waiting.reason}${waiting.message === undefined ? '' : ` (${waiting.message})`}`
+}

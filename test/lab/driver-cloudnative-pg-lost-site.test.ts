@@ -17,7 +17,7 @@ import type { Intent, PlannedStep } from '../../src/planning/plan.ts'
 import { componentOf, type SiteName } from '../../src/stack/stack.ts'
 import { undoAsSeen } from '../support/act-as-seen.ts'
 import { type LabDatabase, prepareLabDatabase } from '../support/lab-database.ts'
-import { performStep } from '../support/perform-step.ts'
+import { performStep, stepRun } from '../support/perform-step.ts'
 
 const MINUTES = 60_000
 const [dcA, dcB] = ['dc-a' as SiteName, 'dc-b' as SiteName]
@@ -46,19 +46,7 @@ const statesNow = async (): Promise<BySite<CloudNativePgState>> =>
   ((await db.world.observe()).components.database ?? {}) as BySite<CloudNativePgState>
 
 const proofs = new Map<string, JsonObject>()
-function runOf(step: PlannedStep, intent: Intent): StepRun {
-  const signal = AbortSignal.timeout(8 * MINUTES)
-  return {
-    step,
-    component: component() as unknown as StepRun['component'],
-    intent,
-    context: { ...db.world.context, signal },
-    signal,
-    begunAt: new Date().toISOString(),
-    applied: false,
-    proofOf: (id) => proofs.get(id) ?? null,
-  }
-}
+const runOf = (step: PlannedStep, intent: Intent): StepRun => stepRun(db.world, step, intent, { proofs, within: 8 * MINUTES })
 const behaviourOf = (step: PlannedStep): Behaviour => cloudNativePg.behaviours[step.action] as unknown as Behaviour
 
 /** One step after another, as a run performs them. */

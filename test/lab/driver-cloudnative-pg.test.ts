@@ -11,11 +11,10 @@ import { planFailover } from '../../src/operations/plan-failover.ts'
 import type { MoveReport } from '../../src/operations/reports.ts'
 import { status } from '../../src/operations/status.ts'
 import { verifyBackup } from '../../src/operations/verify-backup.ts'
-import type { StepRun } from '../../src/planning/driver.ts'
 import { componentOf, type SiteName } from '../../src/stack/stack.ts'
 import { startWriter } from '../support/database-writer.ts'
 import { type LabDatabase, prepareLabDatabase } from '../support/lab-database.ts'
-import { performStep, takeStepBack } from '../support/perform-step.ts'
+import { performStep, stepRun, takeStepBack } from '../support/perform-step.ts'
 
 const MINUTES = 60_000
 const CLUSTERS = { apiVersion: 'postgresql.cnpg.io/v1', kind: 'Cluster', plural: 'clusters' } as const
@@ -187,21 +186,11 @@ describe('a pair of databases on two real sites', () => {
     async () => {
       const intent = { mode: 'switchover', from: dcB, to: dcA } as const
       const steps = cloudNativePg.move?.(component(), {}, intent, db.world.stack) ?? []
-      const signal = AbortSignal.timeout(5 * MINUTES)
       const proofs = new Map<string, JsonObject>()
       const perform = async (action: string, back = false): Promise<void> => {
         const step = steps.find((one) => one.action === action)
         if (step === undefined) throw new Error(`no ${action}`)
-        const run: StepRun = {
-          step,
-          component: componentOf(db.world.stack, 'database'),
-          intent,
-          context: { ...db.world.context, signal },
-          signal,
-          begunAt: new Date().toISOString(),
-          applied: false,
-          proofOf: (id) => proofs.get(id) ?? null,
-        }
+        const run = stepRun(db.world, step, intent, { proofs, within: 5 * MINUTES })
         const behaviour = db.world.drivers['cloudnative-pg']?.behaviours[action]
         if (back) await takeStepBack(behaviour, run, 4 * MINUTES)
         else proofs.set(step.id, (await performStep(behaviour, run)).proof)

@@ -1,8 +1,10 @@
-import { systemClock } from '../../src/composition.ts'
+import { systemClock, type World } from '../../src/composition.ts'
 import { type StepPerformer, stepPerformer } from '../../src/execution/perform-step.ts'
 import { deadlineAfter } from '../../src/execution/settle.ts'
 import type { JsonObject } from '../../src/json.ts'
 import type { Behaviour, StepRun } from '../../src/planning/driver.ts'
+import type { Intent, PlannedStep } from '../../src/planning/plan.ts'
+import { componentOf } from '../../src/stack/stack.ts'
 
 /** One step of a driver from its first look to its proof, as a run performs it, without a journal around it. */
 export async function performStep(
@@ -36,4 +38,24 @@ function performerOf(behaviour: Behaviour | undefined, run: StepRun, deadline: n
     waiting: () => undefined,
     assertOurs: async () => undefined,
   })
+}
+
+/** What a step of a real world works with, when it begins now. */
+export function stepRun(
+  world: World,
+  step: PlannedStep,
+  intent: Intent,
+  { proofs, within }: { readonly proofs: ReadonlyMap<string, JsonObject>; readonly within: number },
+): StepRun {
+  const signal = AbortSignal.timeout(within)
+  return {
+    step,
+    component: componentOf(world.stack, step.component),
+    intent,
+    context: { ...world.context, signal },
+    signal,
+    begunAt: new Date().toISOString(),
+    applied: false,
+    proofOf: (id) => proofs.get(id) ?? null,
+  }
 }

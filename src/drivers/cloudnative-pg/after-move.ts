@@ -3,8 +3,9 @@ import type { Behaviour, Progress } from '../../planning/driver.ts'
 import type { Intent, Phase, PlannedStep } from '../../planning/plan.ts'
 import type { SiteName } from '../../stack/stack.ts'
 import { asSeen, onlyAsSeen, touchObject } from '../compare-and-set.ts'
+import { runningFor } from '../running-for.ts'
 import { kubernetesOf } from '../site-of-step.ts'
-import { archiveAgain } from './leave-archive.ts'
+import { archiveAgain, askArchiveAgain } from './leave-archive.ts'
 import { asksArchiveOf, type ClusterObject, HEALTHY, SCHEDULED_BACKUP } from './objects.ts'
 import { shippedMark, shipWal } from './ship-wal.ts'
 import { type CloudNativePgSpec, clusterOf, type Database } from './spec.ts'
@@ -89,13 +90,11 @@ export const follow: Behaviour<CloudNativePgSpec> = {
     const cluster = await clusterOfRun(run)
     const progress = await followed(run, cluster)
     if (asksArchiveOf(cluster, parameter(run.step, 'primary'))) return progress
-    const late = run.context.clock.now().getTime() - Date.parse(run.begunAt) >= BY_STREAM
+    const late = runningFor(run) >= BY_STREAM
     if (progress.is === 'pending' && !late) return progress
     return { is: 'pending', waitingFor: `${cluster.metadata.name} to ask the archive again`, restsOn: asSeen(cluster) }
   },
-  async apply(run) {
-    await patchAsSeen(run, { spec: archiveAgain(run, await clusterOfRun(run), parameter(run.step, 'primary')) })
-  },
+  apply: (run) => askArchiveAgain(run, parameter(run.step, 'primary')),
   touch: touchCluster,
 }
 

@@ -2,13 +2,14 @@ import { minutes, seconds } from '../../duration.ts'
 import type { Behaviour, Progress } from '../../planning/driver.ts'
 import type { Intent, PlannedStep } from '../../planning/plan.ts'
 import { asSeen } from '../compare-and-set.ts'
-import { archiveAgain } from './leave-archive.ts'
+import { runningFor } from '../running-for.ts'
+import { askArchiveAgain } from './leave-archive.ts'
 import { asksArchiveOf, type ClusterObject } from './objects.ts'
 import { type CloudNativePgSpec, clusterOf, type Database } from './spec.ts'
 import { parameter, plannedStep, stepId } from './steps.ts'
 import { type DemotionToken, decodeToken } from './token.ts'
 import { parseLsn } from './wal.ts'
-import { askSql, clusterOfRun, instanceOf, patchAsSeen, type Run, touchCluster } from './where.ts'
+import { askSql, clusterOfRun, instanceOf, type Run, touchCluster } from './where.ts'
 
 /** Nothing is promoted before it has replayed the old primary's very last write. */
 export function catchUpStep(component: Database, intent: Intent): PlannedStep {
@@ -45,13 +46,11 @@ export const catchUp: Behaviour<CloudNativePgSpec> = {
   async done(run) {
     const cluster = await clusterOfRun(run)
     const progress = await caughtUp(run, cluster)
-    const late = run.context.clock.now().getTime() - Date.parse(run.begunAt) >= PATIENCE
+    const late = runningFor(run) >= PATIENCE
     const left = !asksArchiveOf(cluster, parameter(run.step, 'peer'))
     return progress.is === 'pending' && late && left ? { ...progress, restsOn: asSeen(cluster) } : progress
   },
-  async apply(run) {
-    await patchAsSeen(run, { spec: archiveAgain(run, await clusterOfRun(run), parameter(run.step, 'peer')) })
-  },
+  apply: (run) => askArchiveAgain(run, parameter(run.step, 'peer')),
   touch: touchCluster,
 }
 

@@ -5,14 +5,15 @@ import type { Behaviour, Progress } from '../../planning/driver.ts'
 import type { Intent, PlannedStep } from '../../planning/plan.ts'
 import type { SiteName } from '../../stack/stack.ts'
 import { asSeen } from '../compare-and-set.ts'
+import { runningFor } from '../running-for.ts'
 import { type ArchivedWal, walSince } from './catalogue.ts'
-import { archiveAgain } from './leave-archive.ts'
+import { askArchiveAgain } from './leave-archive.ts'
 import { asksArchiveOf, type InstanceStatus } from './objects.ts'
 import { type CloudNativePgSpec, clusterOf, type Database, incarnationFolder } from './spec.ts'
 import { parameter, plannedStep } from './steps.ts'
 import type { Upstream } from './upstream.ts'
 import { formatLsn, parseLsn, parseSegment, type Reach, reachFrom, SEGMENT_BYTES, segmentName } from './wal.ts'
-import { askSql, clusterOfRun, instanceOf, patchAsSeen, type Run, touchCluster } from './where.ts'
+import { askSql, clusterOfRun, instanceOf, type Run, touchCluster } from './where.ts'
 
 /** What the lost primary has shipped is not lost: it is replayed before anything is promoted. */
 export function drainStep(component: Database, intent: Intent, upstream: Upstream | null): PlannedStep {
@@ -68,9 +69,7 @@ export const drainArchive: Behaviour<CloudNativePgSpec> = {
     }
     return proven(run, name, 'drained', reach, archived)
   },
-  async apply(run) {
-    await patchAsSeen(run, { spec: archiveAgain(run, await clusterOfRun(run), parameter(run.step, 'lost')) })
-  },
+  apply: (run) => askArchiveAgain(run, parameter(run.step, 'lost')),
   touch: touchCluster,
 }
 
@@ -90,9 +89,7 @@ async function archivedSince(run: Run, instance: InstanceStatus, replayed: bigin
   }
 }
 
-const givenUp = (run: Run): boolean =>
-  run.context.clock.now().getTime() - Date.parse(run.begunAt) >=
-  (run.step.parameters.answered === true ? PATIENCE.answered : PATIENCE.silent)
+const givenUp = (run: Run): boolean => runningFor(run) >= (run.step.parameters.answered === true ? PATIENCE.answered : PATIENCE.silent)
 
 /** Since when a follower has been standing where it stands, with the archive as it is. */
 const standing = new WeakMap<AbortSignal, { readonly at: string; readonly since: number }>()

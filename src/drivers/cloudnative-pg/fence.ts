@@ -7,6 +7,7 @@ import type { Behaviour, Progress } from '../../planning/driver.ts'
 import type { Intent, PlannedStep } from '../../planning/plan.ts'
 import type { SiteName } from '../../stack/stack.ts'
 import { asSeen } from '../compare-and-set.ts'
+import { runningFor } from '../running-for.ts'
 import { kubernetesOf, siteOf } from '../site-of-step.ts'
 import { type ClusterObject, clusterRef, type InstanceStatus, POD, podOf, readCluster, readInstance } from './objects.ts'
 import type { CloudNativePgState } from './observe.ts'
@@ -126,7 +127,7 @@ const SILENCE: Milliseconds = seconds(20)
  */
 function isCutOff(run: Run, pod: KubernetesObject): boolean {
   const ready = conditionOf(pod, 'Ready')
-  return ready !== undefined && ready.status !== 'True' && run.context.clock.now().getTime() - Date.parse(run.begunAt) >= SILENCE
+  return ready !== undefined && ready.status !== 'True' && runningFor(run) >= SILENCE
 }
 
 /** A pod whose containers have all ended runs nothing. */

@@ -51,9 +51,7 @@ export const leaveArchive: Behaviour<CloudNativePgSpec> = {
       ? { is: 'done', proof: { asksArchive: true } }
       : { is: 'pending', waitingFor: `${cluster.metadata.name} to ask the archive again`, restsOn: asSeen(cluster) }
   },
-  async undo(run) {
-    await patchAsSeen(run, { spec: archiveAgain(run, await clusterOfRun(run), parameter(run.step, 'peer')) })
-  },
+  undo: (run) => askArchiveAgain(run, parameter(run.step, 'peer')),
   changes: (run) => kubernetesOf(run).watch(clusterRef(namespaceOf(run), parameter(run.step, 'cluster')), run.signal),
   touch: touchCluster,
 }
@@ -83,6 +81,10 @@ export const leftArchive = (run: Run, cluster: ClusterObject, peer: string) => a
 /** The part of a patch with which it asks that archive again; nothing where it does. */
 export const archiveAgain = (run: Run, cluster: ClusterObject, peer: string) =>
   asksArchiveOf(cluster, peer) ? {} : asking(cluster, peer, archiveName(run.component, siteOfCluster(run.component, peer) as SiteName))
+
+/** The effect of whatever step finds that the archive is needed again. */
+export const askArchiveAgain = async (run: Run, peer: string): Promise<void> =>
+  patchAsSeen(run, { spec: archiveAgain(run, await clusterOfRun(run), peer) })
 
 const asking = (cluster: ClusterObject, peer: string, barmanObjectName: string) => ({
   externalClusters: (cluster.spec.externalClusters ?? []).map((external) =>

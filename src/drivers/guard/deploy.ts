@@ -7,7 +7,7 @@ import { reportIn } from '../../guard/report.ts'
 import type { Change, Deployment, DeployUnit, DriverContext, Progress } from '../../planning/driver.ts'
 import type { SiteName } from '../../stack/stack.ts'
 import { objectsUnit } from '../declared-objects.ts'
-import { isHopeless, type WaitingContainer } from '../hopeless.ts'
+import { hopelessReason, type WaitingContainer } from '../hopeless.ts'
 import { configurationOf, type GuardParts, guardManifests, guardSelector } from './manifests.ts'
 import { readProgram } from './program.ts'
 import type { GuardComponent } from './spec.ts'
@@ -67,12 +67,12 @@ async function guardIsReady(kubernetes: KubernetesClient, stack: string, configu
   const pods = await kubernetes.list({ apiVersion: 'v1', kind: 'Pod', plural: 'pods' }, { namespace, labelSelector }, { signal })
   for (const pod of pods) {
     const { containerStatuses = [] } = (pod.status ?? {}) as { readonly containerStatuses?: readonly ContainerStatus[] }
-    const waiting = containerStatuses[0]?.state?.waiting
-    if (waiting !== undefined && (isHopeless(waiting) || waiting.reason === 'CrashLoopBackOff'))
+    const why = hopelessReason(containerStatuses[0]?.state?.waiting)
+    if (why !== null)
       return {
         is: 'failed',
         code: 'guard-does-not-start',
-        why: `${pod.metadata.name}: ${waiting.reason}${waiting.message === undefined ? '' : ` (${waiting.message})`}`,
+        why: `${pod.metadata.name}: ${why}`,
         next: `kubectl -n ${namespace} describe pod ${pod.metadata.name}`,
       }
   }

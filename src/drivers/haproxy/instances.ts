@@ -4,6 +4,7 @@ import { asStandbyError, StandbyError, siteError } from '../../errors.ts'
 import type { JsonObject } from '../../json.ts'
 import type { Progress, StepRun } from '../../planning/driver.ts'
 import type { Intent } from '../../planning/plan.ts'
+import { runningFor } from '../running-for.ts'
 import { holds, type InstanceState, readInstance, setValue } from './instance.ts'
 import { runnerFor } from './observe.ts'
 import type { HaproxySpec } from './spec.ts'
@@ -41,7 +42,7 @@ function mayBeLost(run: Run, host: string): Milliseconds | null {
 export async function allHold(run: Run, wanted: Wanted): Promise<Progress> {
   const hosts = run.component.spec.instances.map(({ host }) => host)
   const seen = await Promise.all(hosts.map((host) => viewOf(run, host)))
-  const tried = run.context.clock.now().getTime() - Date.parse(run.begunAt)
+  const tried = runningFor(run)
   const silent: string[] = []
   const waiting: string[] = []
   const proofs: JsonObject[] = []

@@ -2,7 +2,7 @@ import { minutes } from '../../duration.ts'
 import type { Deployment, DeployUnit, DriverContext, Progress } from '../../planning/driver.ts'
 import type { SiteName } from '../../stack/stack.ts'
 import { objectsUnit } from '../declared-objects.ts'
-import { isHopeless, type WaitingContainer } from '../hopeless.ts'
+import { hopelessReason, type WaitingContainer } from '../hopeless.ts'
 import { backupManifest, serverManifests, storeSecretManifest } from './manifests.ts'
 import { type Cache, podOf } from './spec.ts'
 
@@ -55,7 +55,7 @@ async function serverIsReady(component: Cache, site: SiteName, context: DriverCo
   const pod = await context
     .kubernetes(site)
     .get({ apiVersion: 'v1', kind: 'Pod', plural: 'pods', namespace, name: podOf(component) }, { signal })
-  const why = hopelessReason(pod?.status as PodStatus | undefined)
+  const why = hopelessContainer(pod?.status as PodStatus | undefined)
   return why === null
     ? { is: 'pending', waitingFor: `${name} on ${site} to be ready` }
     : {
@@ -76,11 +76,10 @@ interface ContainerStatus {
 }
 
 /** What waiting does not mend: a missing Secret or image, a container that ends again and again. */
-export function hopelessReason(status: PodStatus | undefined): string | null {
+function hopelessContainer(status: PodStatus | undefined): string | null {
   for (const container of [...(status?.initContainerStatuses ?? []), ...(status?.containerStatuses ?? [])]) {
-    const waiting = container.state?.waiting
-    if (waiting !== undefined && (isHopeless(waiting) || waiting.reason === 'CrashLoopBackOff'))
-      return `${container.name}: ${waiting.reason}${waiting.message === undefined ? '' : ` (${waiting.message})`}`
+    const why = hopelessReason(container.state?.waiting)
+    if (why !== null) return `${container.name}: ${why}`
   }
   return null
 }
