@@ -34,8 +34,8 @@ export const lossIn = ({ trouble, mode }: Pick<MatrixCase, 'trouble' | 'mode'>):
 /** Phases in which a mode has no step: nothing is fenced on a site whose API is silent, and users of a rejoin notice nothing. */
 const WITHOUT_STEPS: Readonly<Record<Mode, readonly Phase[]>> = {
   switchover: ['GREEN'],
-  failover: ['FENCE', 'GREEN'],
-  rejoin: ['PROMOTE', 'SMOKE', 'TRAFFIC'],
+  failover: ['PREPARE', 'FENCE', 'GREEN'],
+  rejoin: ['PREPARE', 'PROMOTE', 'SMOKE', 'TRAFFIC'],
 }
 
 const crashesOf = (mode: Mode): CrashPoint[] =>
@@ -43,8 +43,8 @@ const crashesOf = (mode: Mode): CrashPoint[] =>
     (['begins', 'waits', 'done'] as const).map((at) => ({ phase, at })),
   )
 
-/** Where users are shut out, or the old database is, and nothing is promoted: what a person would take back. */
-const TAKEN_BACK_IN: readonly Phase[] = ['DRAIN', 'FENCE']
+/** Where something was changed, and nothing is promoted: what a person would take back. */
+const TAKEN_BACK_IN: readonly Phase[] = ['PREPARE', 'DRAIN', 'FENCE']
 
 /** Every trouble in every mode that it can befall, with a runner that lives, and with one that dies at each point; a switchover is taken back too. */
 export const allCases: readonly MatrixCase[] = TROUBLES.flatMap((trouble) =>

@@ -114,6 +114,7 @@ function never({ intent }: Plan, stack: Stack): string {
 const phaseWord = ({ phase }: PlannedStep, { intent: { mode, from } }: Plan): string => {
   const words: Partial<Record<PlannedStep['phase'], string>> = {
     PREFLIGHT: 'Nothing is changed yet.',
+    PREPARE: 'No user notices anything yet.',
     DRAIN: mode === 'rejoin' ? '' : 'From here on users are refused.',
     FENCE: `${from} must not be able to accept a write when this ends.`,
     PROMOTE: 'The point of no return is the first step of this phase.',

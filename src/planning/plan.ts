@@ -5,10 +5,14 @@ import type { FenceLevel } from '../stack/fence-levels.ts'
 import type { ComponentName, SiteName } from '../stack/stack.ts'
 import type { Liveness } from './liveness.ts'
 
-/** The phases of a move, in order. Up to PROMOTE a run may be aborted; from there it only goes forward. */
+/**
+ * The phases of a move, in order. What PREPARE does, no user notices, and it needs the lock. Up to PROMOTE a run may be aborted; from there it only
+ * goes forward.
+ */
 export const PHASES = [
   'PREFLIGHT',
   'LOCK',
+  'PREPARE',
   'DRAIN',
   'FENCE',
   'FINAL_SYNC',

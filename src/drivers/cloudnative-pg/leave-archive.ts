@@ -24,7 +24,7 @@ export function leaveArchiveSteps(component: Database, intent: Intent): PlannedS
   const [from, to] = [clusterOf(component, intent.from), clusterOf(component, intent.to)]
   return [
     plannedStep(component, 'leave-archive', intent.to, {
-      phase: 'DRAIN',
+      phase: 'PREPARE',
       title: `Has ${to} follow ${from} by its stream alone, so that no question to the archive holds it up; one that does not stream keeps the archive`,
       deadline: minutes(1),
       expected: seconds(0.2),

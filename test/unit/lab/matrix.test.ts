@@ -29,7 +29,7 @@ describe('the matrix', () => {
   test('takes back switchovers that have promoted nothing, and nothing else', () => {
     const back = allCases.filter(({ takenBack }) => takenBack)
     expect(new Set(back.map(({ mode }) => mode))).toEqual(new Set(['switchover']))
-    expect(new Set(back.map(({ crash }) => crash?.phase))).toEqual(new Set(['DRAIN', 'FENCE']))
+    expect(new Set(back.map(({ crash }) => crash?.phase))).toEqual(new Set(['PREPARE', 'DRAIN', 'FENCE']))
   })
 
   test('lets the runner die at the line that was meant, and at no other', () => {
