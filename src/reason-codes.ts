@@ -172,6 +172,7 @@ export const REASON_CODES = {
     'local-switchover': 'The cluster changes its primary inside its site right now.',
     'archive-left': 'A move that did not end left a cluster without the archive of the other side.',
     'archiving-failing': 'WAL can not be archived.',
+    'replica-ships-nothing': 'A replica replays and archives nothing, as for the time of a move.',
     'delayed-replica': 'The replica applies with a delay: it excludes a promotion without loss, and a failover would wait for it.',
     'smart-shutdown-slow': 'Open sessions can lock new ones out for long after a promotion.',
     'operator-too-old': 'The database operator is too old for this driver.',

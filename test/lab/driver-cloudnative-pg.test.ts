@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
 import type { Approval } from '../../src/approval/approval.ts'
 import { cloudNativePg } from '../../src/drivers/cloudnative-pg/driver.ts'
 import { archiveFolder, type Database } from '../../src/drivers/cloudnative-pg/spec.ts'
-import { parseSegment } from '../../src/drivers/cloudnative-pg/wal.ts'
+import { holesIn, parseSegment } from '../../src/drivers/cloudnative-pg/wal.ts'
 import type { JsonObject } from '../../src/json.ts'
 import { backUp } from '../../src/operations/back-up.ts'
 import { deploy } from '../../src/operations/deploy.ts'
@@ -42,6 +42,10 @@ async function move(to: SiteName): Promise<MoveReport> {
   expect(executable).toBe(true)
   return executeFailover(db.world, plan, { digest } as Approval)
 }
+
+const ARCHIVE_MODE = "SELECT current_setting('archive_mode')"
+/** The second switchover. */
+let moved: MoveReport | null = null
 
 /** Everything in here happens to one pair of databases, in this order. */
 describe('a pair of databases on two real sites', () => {
@@ -197,6 +201,8 @@ describe('a pair of databases on two real sites', () => {
       }
       await perform('leave-archive')
       expect(proofs.get('database.leave-archive@dc-a')).toEqual({ asksArchive: false })
+      await perform('restart-ahead')
+      expect(await db.sql('dc-a', ARCHIVE_MODE)).toBe('on')
       await breakStreamOf('dc-a')
       await db.sql('dc-b', 'INSERT INTO users DEFAULT VALUES')
       await perform('demote')
@@ -207,6 +213,8 @@ describe('a pair of databases on two real sites', () => {
       await perform('demote', true)
       expect(await db.sql('dc-b', 'INSERT INTO users DEFAULT VALUES RETURNING pg_is_in_recovery()')).toBe('f')
       expect((await readCluster('dc-b')).spec.replica.promotionToken ?? '').toBe('')
+      await perform('restart-ahead', true)
+      expect(await db.sql('dc-a', ARCHIVE_MODE)).toBe('always')
       await perform('leave-archive', true)
       expect(await storesAsked('dc-b')).toContain('database-archive-dc-a')
       // What was broken by hand, and nothing else, is other than declared.
@@ -222,11 +230,28 @@ describe('a pair of databases on two real sites', () => {
       // The archive of the passive side has to follow the timeline that taking back began.
       await expectNoBlockers(dcA)
       const report = await move(dcA)
+      moved = report
       expect(report.failure).toBeNull()
       expect((await readCluster('dc-a')).spec.replica.primary).toBe('pg-dc-a')
       expect(await db.sql('dc-b', 'SELECT pg_is_in_recovery()')).toBe('t')
     },
     10 * MINUTES,
+  )
+
+  test(
+    'it restarted while users were served, not behind its promotion, and nothing is missing in its archive for that',
+    async () => {
+      const shutOut = moved?.steps.find(({ id }) => id === 'database.demote@dc-b')?.begunAt ?? ''
+      expect(Date.parse(await db.sql('dc-a', 'SELECT pg_postmaster_start_time()'))).toBeLessThan(Date.parse(shutOut))
+      expect(await db.sql('dc-a', "SELECT count(*) FROM pg_file_settings WHERE sourcefile LIKE '%auto.conf'")).toBe('0')
+      const archived = (await db.archive('dc-a').list(`${archiveFolder(component())}pg-dc-a-g1/wals/`))
+        .map(({ key }) => (key.split('/').at(-1) ?? '').replace(/\.gz$/, ''))
+        .filter((name) => parseSegment(name) !== null)
+        .sort()
+      expect(new Set(archived.map((name) => parseSegment(name)?.timeline)).size).toBeGreaterThan(2)
+      expect(holesIn(archived, archived[0] ?? '')).toEqual([])
+    },
+    MINUTES,
   )
 
   test(

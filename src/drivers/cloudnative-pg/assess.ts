@@ -2,6 +2,7 @@ import type { BySite } from '../../observation/observation.ts'
 import type { Assessment } from '../../planning/driver.ts'
 import type { Finding, Intent } from '../../planning/plan.ts'
 import type { SiteName } from '../../stack/stack.ts'
+import { ofArchives } from './assess-archives.ts'
 import { ofVersions } from './assess-versions.ts'
 import { HEALTHY, type InstanceStatus } from './objects.ts'
 import { type CloudNativePgState, FARTHEST_SEGMENTS, gapBetween } from './observe.ts'
@@ -84,24 +85,7 @@ export function findingsOfSite(
     )
   if (state.currentPrimary !== state.targetPrimary)
     found.push(say('local-switchover', severity, `${name} is switching over inside ${site}`, 'Wait until it is done.'))
-  if (state.archiving === 'failing')
-    found.push(
-      say(
-        'archiving-failing',
-        severity,
-        `${name} can not archive its WAL`,
-        'Look at the object store and its credentials: a demotion waits for the archive.',
-      ),
-    )
-  if (state.archivesLeft.length > 0)
-    found.push(
-      say(
-        'archive-left',
-        'warning',
-        `${name} does not ask the archive of ${state.archivesLeft.join(', ')}, as for the time of a move: it follows by its stream alone`,
-        'Resume the run that left it so, or run: standby deploy',
-      ),
-    )
+  found.push(...ofArchives(state, severity, say, assessment.now))
   if (state.minApplyDelay)
     found.push(
       say(

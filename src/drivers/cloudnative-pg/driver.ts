@@ -15,6 +15,7 @@ import { deployCluster } from './deploy.ts'
 import { drainArchive } from './drain-archive.ts'
 import { failoverSteps } from './failover.ts'
 import { fence, fenceSteps } from './fence.ts'
+import { fillArchive, fillArchiveStep } from './fill-archive.ts'
 import { markFork } from './forks.ts'
 import { keepEvidence } from './keep-evidence.ts'
 import { leaveArchive, leaveArchiveSteps } from './leave-archive.ts'
@@ -27,6 +28,7 @@ import { promoteWithoutToken } from './promote-without-token.ts'
 import { rejoinSteps } from './rejoin.ts'
 import { removeCluster } from './remove-cluster.ts'
 import { restart, restartStep } from './restart.ts'
+import { restartAhead, restartAheadStep } from './restart-ahead.ts'
 import { restoredCluster } from './restore-copy.ts'
 import { testRestore } from './restore-test.ts'
 import { manualStep } from './runbook.ts'
@@ -62,6 +64,8 @@ export const cloudNativePg: Driver<CloudNativePgSpec, CloudNativePgState> = {
   behaviours: {
     checkpoint,
     'leave-archive': leaveArchive,
+    'restart-ahead': restartAhead,
+    'fill-archive': fillArchive,
     demote,
     'catch-up': catchUp,
     promote,
@@ -99,10 +103,12 @@ export const cloudNativePg: Driver<CloudNativePgSpec, CloudNativePgState> = {
 const switchoverSteps = (component: Database, intent: Intent): PlannedStep[] => [
   checkpointStep(component, intent),
   ...leaveArchiveSteps(component, intent),
+  restartAheadStep(component, intent),
   demoteStep(component, intent),
   catchUpStep(component, intent),
   promoteStep(component, intent),
   restartStep(component, intent.to, stepId(component, 'promote', intent.to)),
+  fillArchiveStep(component, intent.to),
   ...afterMoveSteps(component, intent),
   ...backupSteps(component, intent.to),
 ]

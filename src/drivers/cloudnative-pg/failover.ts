@@ -4,6 +4,7 @@ import { scheduleStep, settleStep } from './after-move.ts'
 import { backupSteps } from './backup.ts'
 import { closeArchiveSteps } from './close-archive.ts'
 import { drainStep } from './drain-archive.ts'
+import { fillArchiveStep } from './fill-archive.ts'
 import { markForkStep } from './forks.ts'
 import type { CloudNativePgState } from './observe.ts'
 import { promoteLostStep } from './promote-without-token.ts'
@@ -27,6 +28,7 @@ export function failoverSteps(component: Database, states: BySite<CloudNativePgS
     promoteLostStep(component, intent, here, from?.kind === 'answering' ? from.state : null),
     restartStep(component, intent.to, promotion),
     markForkStep(component, intent, upstream),
+    fillArchiveStep(component, intent.to),
     settleStep(component, intent.to, promotion),
     ...(component.spec.schedule === undefined ? [] : [scheduleStep(component, intent.to, false)]),
     ...backupSteps(component, intent.to),

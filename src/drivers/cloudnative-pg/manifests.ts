@@ -128,6 +128,8 @@ const defaults = {
   // With the operator's 180 s, one open session keeps all new ones out for three minutes after a promotion; 0 is no smart shutdown at all
   // (TryShuttingDownSmartFast in instance.go), and saves a second of every restart.
   smartShutdownTimeout: 0,
+  // For the one setting with which a replica restarts ahead of its promotion (restart-ahead.ts). Who may use it is a superuser, who may do anything.
+  postgresql: { enableAlterSystem: true },
 }
 
 /** The Cluster of a site: our defaults, under the user's spec, under what a move needs. */

@@ -31,7 +31,7 @@ export interface ClusterObject extends KubernetesObject {
     readonly primaryUpdateMethod?: string
     readonly primaryUpdateStrategy?: string
     readonly bootstrap?: object
-    readonly postgresql?: { readonly parameters?: Readonly<Record<string, string>> }
+    readonly postgresql?: { readonly parameters?: Readonly<Record<string, string>>; readonly enableAlterSystem?: boolean }
     readonly replica?: {
       readonly self?: string
       readonly primary?: string

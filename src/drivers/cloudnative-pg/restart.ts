@@ -1,4 +1,3 @@
-import { isReady } from '../../clients/kubernetes-conditions.ts'
 import { minutes, seconds } from '../../duration.ts'
 import { asStandbyError } from '../../errors.ts'
 import type { Behaviour, Progress } from '../../planning/driver.ts'
@@ -6,14 +5,15 @@ import type { PlannedStep, StepId } from '../../planning/plan.ts'
 import type { SiteName } from '../../stack/stack.ts'
 import { asSeen, onlyAsSeen } from '../compare-and-set.ts'
 import { kubernetesOf } from '../site-of-step.ts'
-import { type ClusterObject, clusterRef, type InstanceStatus, POD, RESTARTING_IN_PLACE } from './objects.ts'
+import { type ClusterObject, clusterRef, type InstanceStatus, RESTARTING_IN_PLACE } from './objects.ts'
 import { type CloudNativePgSpec, clusterOf, type Database } from './spec.ts'
 import { parameter, plannedStep } from './steps.ts'
-import { askSql, clusterOfRun, instanceOf, namespaceOf, type Run, touchCluster } from './where.ts'
+import { askSql, clusterOfRun, instanceOf, namespaceOf, podIsReady, type Run, touchCluster } from './where.ts'
 
 /**
  * A replica archives with `archive_mode: always`, a primary with `on`: the operator restarts PostgreSQL after the promotion, and clients that
- * were let in before would hold that restart up (smart shutdown). It is ready for clients when this step ends.
+ * were let in before would hold that restart up (smart shutdown). It is ready for clients when this step ends, which it is at once where it
+ * restarted ahead of its promotion (`restart-ahead.ts`).
  *
  * The restart is asked for here, as `kubectl cnpg restart` does. Left to itself the operator takes its time for it: a second with one instance; with
  * more it makes each of the others anew first, pod by pod, and comes to the primary last (20 s with two, seen in the lab with 1.30), for a setting
@@ -24,7 +24,7 @@ export function restartStep(component: Database, site: SiteName, promotion: Step
   return plannedStep(component, 'restart', site, {
     phase: 'PROMOTE',
     needs: [promotion],
-    title: `Restarts ${cluster} with archive_mode on before clients come, as its operator would later`,
+    title: `Restarts ${cluster} with archive_mode on before clients come, as its operator would later, unless it has done so ahead`,
     deadline: minutes(5),
     expected: seconds(4),
     parameters: { cluster },
@@ -73,12 +73,10 @@ export async function restartOf(run: Run, cluster: ClusterObject, instance: Inst
 /** The running steps that have said that they may not: the request stays due until the operator comes to it, and they are refused again and again. */
 const refused = new WeakSet<AbortSignal>()
 
-/** The phase is an instruction to the instance manager, and how the operator's own command line gives it (restart.go of 1.30, instanceRestart). */
+/** Asks for a restart that the operator owes; an identity that may not waits for the operator. */
 export async function askForRestart(run: Run): Promise<void> {
-  const status = { phase: RESTARTING_IN_PLACE, phaseReason: 'Asked for by Standby, behind a promotion' }
-  const ref = clusterRef(namespaceOf(run), parameter(run.step, 'cluster'))
   try {
-    await kubernetesOf(run).patch(ref, { status }, { subresource: 'status', ...onlyAsSeen(run) })
+    await requestRestart(run, 'behind a promotion')
   } catch (error) {
     const reason = asStandbyError(error)
     if (reason.code !== 'kubernetes-forbidden') throw reason
@@ -88,7 +86,9 @@ export async function askForRestart(run: Run): Promise<void> {
   }
 }
 
-async function podIsReady(run: Run, cluster: ClusterObject): Promise<boolean> {
-  const name = cluster.status?.currentPrimary ?? ''
-  return isReady(await kubernetesOf(run).get({ ...POD, namespace: namespaceOf(run), name }, { signal: run.signal }))
+/** The phase is an instruction to the instance manager, and how the operator's own command line gives it (restart.go of 1.30, instanceRestart). */
+export async function requestRestart(run: Run, why: string): Promise<void> {
+  const status = { phase: RESTARTING_IN_PLACE, phaseReason: `Asked for by Standby, ${why}` }
+  const ref = clusterRef(namespaceOf(run), parameter(run.step, 'cluster'))
+  await kubernetesOf(run).patch(ref, { status }, { subresource: 'status', ...onlyAsSeen(run) })
 }

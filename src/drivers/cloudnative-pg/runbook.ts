@@ -31,6 +31,14 @@ const MANUALS: Readonly<Record<string, (hands: Hands) => Manual | null>> = {
     commands: ['true   # nothing to do by hand: the archive is only asked a little more often'],
     expect: 'Nothing. A replica that Standby left without its archive gets it back by `standby deploy`.',
   }),
+  'restart-ahead': () => ({
+    commands: ['true   # nothing to do by hand: it restarts behind the promotion, and users wait some seconds more'],
+    expect: 'Nothing. What Standby has done of it is no obstacle.',
+  }),
+  'fill-archive': (hands) => ({
+    commands: [psql(hands, here(hands), 'ALTER SYSTEM RESET archive_mode')],
+    expect: 'ALTER SYSTEM. Where Standby had restarted it ahead of its promotion, its own archive begins anew with the base backup below.',
+  }),
   demote(hands) {
     const place = here(hands)
     const successor = parameter(hands.step, 'successor')

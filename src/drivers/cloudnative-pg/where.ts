@@ -1,8 +1,9 @@
+import { isReady } from '../../clients/kubernetes-conditions.ts'
 import { asStandbyError } from '../../errors.ts'
 import type { SqlRows, StepRun } from '../../planning/driver.ts'
 import { onlyAsSeen, touchObject } from '../compare-and-set.ts'
 import { kubernetesOf, siteOf } from '../site-of-step.ts'
-import { type ClusterObject, clusterRef, type InstanceStatus, primaryPod, readCluster, readInstance, runSql } from './objects.ts'
+import { type ClusterObject, clusterRef, type InstanceStatus, POD, primaryPod, readCluster, readInstance, runSql } from './objects.ts'
 import type { CloudNativePgSpec } from './spec.ts'
 import { parameter } from './steps.ts'
 
@@ -29,6 +30,12 @@ export const touchCluster = (run: Run): Promise<void> =>
 export async function instanceOf(run: Run, cluster: ClusterObject): Promise<InstanceStatus | null> {
   const pod = cluster.status?.currentPrimary
   return pod === undefined ? null : readInstance(kubernetesOf(run), namespaceOf(run), pod, run.signal)
+}
+
+/** Whether Kubernetes sends clients to the primary instance of that cluster. */
+export async function podIsReady(run: Run, cluster: ClusterObject): Promise<boolean> {
+  const name = cluster.status?.currentPrimary ?? ''
+  return isReady(await kubernetesOf(run).get({ ...POD, namespace: namespaceOf(run), name }, { signal: run.signal }))
 }
 
 /** What the primary instance of the cluster on another site says; null while it does not answer. */

@@ -79,6 +79,11 @@ describe('what stands against a switchover', () => {
       },
       'archive-left@dc-b',
     ],
+    [
+      'a replica that a move made ready for its promotion, and did not promote',
+      { b: { instance: { lastArchivedWAL: '000000030000000000000003', lastArchivedWALTime: '2026-11-21T05:40:00Z' } } },
+      'replica-ships-nothing@dc-b',
+    ],
     ['a second promotion after the first', { b: { spec: { primaryUpdateMethod: 'switchover' } } }, 'restart-by-switchover@dc-b'],
     ['an operator that may lose the token', { a: { instance: { instanceManagerVersion: '1.29.1' } } }, 'operator-old@dc-a'],
     [
