@@ -20,10 +20,20 @@ export interface MatrixCase {
   readonly crash: CrashPoint | null
   /** Whoever finds the run of a dead runner takes it back, instead of going on with it. */
   readonly takenBack: boolean
+  /** Of a failover: where the runner of a switchover died, when the site was lost. Nobody takes up that run. */
+  readonly amid: CrashPoint | null
 }
 
-export const nameOf = ({ trouble, mode, crash, takenBack }: MatrixCase): string =>
-  `${mode}, ${trouble}${crash === null ? '' : `, the runner dies when ${crash.phase} ${crash.at}`}${takenBack ? ', and it is taken back' : ''}`
+export function nameOf({ trouble, mode, crash, takenBack, amid }: MatrixCase): string {
+  const dies = (point: CrashPoint): string => `the runner dies when ${point.phase} ${point.at}`
+  return [
+    mode,
+    trouble,
+    ...(amid === null ? [] : [`amid a switchover: ${dies(amid)}`]),
+    ...(crash === null ? [] : [dies(crash)]),
+    ...(takenBack ? ['and it is taken back'] : []),
+  ].join(', ')
+}
 
 const isLoss = (trouble: Trouble): trouble is Loss => (LOSSES as readonly Trouble[]).includes(trouble)
 
@@ -46,16 +56,31 @@ const crashesOf = (mode: Mode): CrashPoint[] =>
 /** Where something was changed, and nothing is promoted: what a person would take back. */
 const TAKEN_BACK_IN: readonly Phase[] = ['PREPARE', 'DRAIN', 'FENCE']
 
-/** Every trouble in every mode that it can befall, with a runner that lives, and with one that dies at each point; a switchover is taken back too. */
-export const allCases: readonly MatrixCase[] = TROUBLES.flatMap((trouble) =>
+/** Behind the lock, and in front of the point of no return: the witness still names the site that is lost. */
+const LOST_IN: readonly Phase[] = ['PREPARE', 'DRAIN', 'FENCE', 'FINAL_SYNC']
+
+const troubledMoves: readonly MatrixCase[] = TROUBLES.flatMap((trouble) =>
   (isLoss(trouble) ? (['failover'] as const) : MODES).flatMap((mode) =>
     [null, ...crashesOf(mode)].flatMap((crash): MatrixCase[] => {
-      const one = { trouble, mode, crash, takenBack: false }
+      const one = { trouble, mode, crash, takenBack: false, amid: null }
       const back = mode === 'switchover' && crash !== null && TAKEN_BACK_IN.includes(crash.phase)
       return back ? [one, { ...one, takenBack: true }] : [one]
     }),
   ),
 )
+
+const lostAmidSwitchovers: readonly MatrixCase[] = LOSSES.flatMap((trouble) =>
+  crashesOf('switchover')
+    // A replica that streams has caught up by the time that it is looked at: nothing is waited for there.
+    .filter(({ phase, at }) => LOST_IN.includes(phase) && !(phase === 'FINAL_SYNC' && at === 'waits'))
+    .map((amid): MatrixCase => ({ trouble, mode: 'failover', crash: null, takenBack: false, amid })),
+)
+
+/**
+ * Every trouble in every mode that it can befall, with a runner that lives, and with one that dies at each point; a switchover is taken back too. And
+ * every way to lose a site while it is being left.
+ */
+export const allCases: readonly MatrixCase[] = [...troubledMoves, ...lostAmidSwitchovers]
 
 /** A sample of some cases that the seed decides: one trouble after another, so that a small one already shows different ones. */
 export function sampleOf(cases: readonly MatrixCase[], count: number, seed: number): MatrixCase[] {

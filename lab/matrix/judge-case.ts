@@ -89,7 +89,7 @@ function ofEnd(facts: CaseFacts): string[] {
   const { serving } = sitesInTheEnd(facts)
   const failures: string[] = []
   if (after.activeSite !== serving) failures.push(`${after.activeSite} is active, and ${serving} should be`)
-  const epochs = one.mode === 'switchover' ? 1 : 2
+  const epochs = (one.mode === 'switchover' ? 1 : 2) + (one.amid === null ? 0 : 1)
   if (after.epoch !== (before.epoch ?? 0) + epochs) failures.push(`the epoch went from ${before.epoch} to ${after.epoch}`)
   const [was, is] = [shapeOf(before), shapeOf(after)]
   if (was !== is) failures.push(`the end is not that of an undisturbed move: ${is} instead of ${was}`)

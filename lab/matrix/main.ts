@@ -1,15 +1,16 @@
 import { parseArgs } from 'node:util'
-import { MODES } from '../../src/planning/plan.ts'
+import { MODES, PHASES } from '../../src/planning/plan.ts'
 import { deployedStack } from '../deployed-stack.ts'
 import { endWith } from '../end-with.ts'
 import { runStandby } from '../run-standby.ts'
-import { allCases, type MatrixCase, nameOf, sampleOf, TROUBLES } from './cases.ts'
+import { allCases, type CrashPoint, type MatrixCase, nameOf, sampleOf, TROUBLES } from './cases.ts'
 import { type CaseVerdict, judgeCase } from './judge-case.ts'
 import { runCase } from './run-case.ts'
 
 /**
  * What goes wrong around a move, times its mode, times where its runner dies: `npm run lab:failover` runs a sample that the seed decides, `--all`
- * every case. `--trouble cut` and `--mode rejoin` keep to some, `--steady` to runners that live, `--taken-back` to moves that are taken back.
+ * every case. `--trouble cut` and `--mode rejoin` keep to some, `--steady` to runners that live, `--taken-back` to moves that are taken back,
+ * `--amid` to sites that are lost amid a switchover, `--phase FENCE` to runners that die in it.
  * `--outwait` waits for the guard of a lost site (fencing.failover: database), `--published-size` has as many instances and replicas as the published
  * stack. The lab must be up. Exit code 0 only if every case kept every promise.
  */
@@ -18,6 +19,8 @@ const { values } = parseArgs({
     all: { type: 'boolean', default: false },
     steady: { type: 'boolean', default: false },
     'taken-back': { type: 'boolean', default: false },
+    amid: { type: 'boolean', default: false },
+    phase: { type: 'string', multiple: true, default: [...PHASES] },
     count: { type: 'string', default: '3' },
     seed: { type: 'string', default: '1' },
     trouble: { type: 'string', multiple: true, default: [...TROUBLES] },
@@ -30,12 +33,17 @@ const { values } = parseArgs({
 function chosenCases(): MatrixCase[] {
   refuseUnknown('trouble', values.trouble, TROUBLES)
   refuseUnknown('mode', values.mode, MODES)
+  refuseUnknown('phase', values.phase, PHASES)
+  const inPhase = (point: CrashPoint | null): boolean => point === null || values.phase.includes(point.phase)
   const wanted = allCases.filter(
-    ({ trouble, mode, crash, takenBack }) =>
+    ({ trouble, mode, crash, takenBack, amid }) =>
       values.trouble.includes(trouble) &&
       values.mode.includes(mode) &&
       (!values.steady || crash === null) &&
-      (!values['taken-back'] || takenBack),
+      (!values['taken-back'] || takenBack) &&
+      (!values.amid || amid !== null) &&
+      inPhase(crash) &&
+      inPhase(amid),
   )
   return values.all ? wanted : sampleOf(wanted, Number(values.count), Number(values.seed))
 }

@@ -12,7 +12,7 @@ import { type LabStack, labStacks } from '../stacks.ts'
 import type { SiteName } from '../topology.ts'
 import { endsOf, untilGreen } from '../until-green.ts'
 import { archivedBy } from './archived.ts'
-import { isCrashPoint, lossIn, type MatrixCase } from './cases.ts'
+import { type CrashPoint, isCrashPoint, lossIn, type MatrixCase } from './cases.ts'
 import { lose, passing, type RunningTrouble } from './troubles.ts'
 import { databaseLogs, spansOfSite, twoWriters, type WritableSpan } from './writers.ts'
 
@@ -63,6 +63,7 @@ export async function runCase(one: MatrixCase, around: CaseAround): Promise<Case
   const file = join(await mkdtemp(join(tmpdir(), 'standby-case-')), 'ledger.jsonl')
   const ledger = await startLedgerProcess({ addresses: stack.addresses, credentials, intervalMs: 50, file })
   await pause(2_000)
+  if (one.amid !== null) await abandonedSwitchover(one.amid, to, around)
   const loss = lossIn(one)
   const lost = loss === null ? null : await lose(stack, from, loss, say)
   const mode = one.mode === 'switchover' ? 'switchover' : 'failover'
@@ -85,7 +86,7 @@ export async function runCase(one: MatrixCase, around: CaseAround): Promise<Case
   await ledger.stop()
   const entries = await ledger.entries()
   const ids = await readAllIds(stack.addresses[0] ?? '', credentials)
-  const deaths = moved.deaths + (rejoined?.deaths ?? 0)
+  const deaths = moved.deaths + (rejoined?.deaths ?? 0) + (one.amid === null ? 0 : 1)
   return {
     ...moved,
     one,
@@ -102,6 +103,13 @@ export async function runCase(one: MatrixCase, around: CaseAround): Promise<Case
     before,
     after,
   }
+}
+
+/** A switchover whose runner dies, and that nobody goes on with. */
+async function abandonedSwitchover(amid: CrashPoint, to: SiteName, { stack, lab, say }: CaseAround): Promise<void> {
+  const { executed } = await mortalMove(stack, { to }, { ...github(lab), dieAt: (line) => isCrashPoint(amid, line) })
+  if (executed !== null) throw new Error(`the switchover ended ${executed.verdict}, and its runner should have died`)
+  say('the runner of the switchover died')
 }
 
 interface Moved {

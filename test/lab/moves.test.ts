@@ -61,7 +61,7 @@ test('the failover workflow, run by a real workflow runner, moves nothing that n
 /** Another seed tries other cases: `STANDBY_SEED=7 npm test`. `npm run lab:failover -- --all` tries every one. */
 const SEED = Number(process.env.STANDBY_SEED ?? 1)
 const cases: readonly MatrixCase[] = [
-  { trouble: 'cut', mode: 'failover', crash: { phase: 'PROMOTE', at: 'waits' }, takenBack: false },
+  { trouble: 'cut', mode: 'failover', crash: { phase: 'PROMOTE', at: 'waits' }, takenBack: false, amid: null },
   ...sampleOf(
     allCases.filter(({ crash }) => crash !== null),
     1,

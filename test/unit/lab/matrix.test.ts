@@ -1,4 +1,5 @@
 import { describe, expect, test } from '@jest/globals'
+import { LOSSES } from '../../../lab/lose-site.ts'
 import { allCases, isCrashPoint, lossIn, type MatrixCase, nameOf, sampleOf, TROUBLES } from '../../../lab/matrix/cases.ts'
 import { judgeCase } from '../../../lab/matrix/judge-case.ts'
 import type { CaseFacts } from '../../../lab/matrix/run-case.ts'
@@ -32,6 +33,13 @@ describe('the matrix', () => {
     expect(new Set(back.map(({ crash }) => crash?.phase))).toEqual(new Set(['PREPARE', 'DRAIN', 'FENCE']))
   })
 
+  test('loses a site at every point of a switchover behind its lock and in front of its point of no return, in every way', () => {
+    const amid = allCases.filter((one) => one.amid !== null)
+    expect(new Set(amid.map(({ mode }) => mode))).toEqual(new Set(['failover']))
+    expect(new Set(amid.map((one) => one.amid?.phase))).toEqual(new Set(['PREPARE', 'DRAIN', 'FENCE', 'FINAL_SYNC']))
+    expect(amid.length).toBe(LOSSES.length * 11)
+  })
+
   test('lets the runner die at the line that was meant, and at no other', () => {
     const point = { phase: 'PROMOTE', at: 'waits' } as const
     expect(isCrashPoint(point, 'PROMOTE  database.promote@dc-b: waiting for the timeline')).toBe(true)
@@ -48,7 +56,7 @@ describe('the matrix', () => {
 /** The site was lost for two minutes. Only what is judged here is filled in. */
 const caseFacts = (one: Pick<MatrixCase, 'trouble' | 'mode'>, twoWritersMs: number, planned: readonly string[] = ['traffic']): CaseFacts =>
   ({
-    one: { ...one, crash: null, takenBack: false },
+    one: { ...one, crash: null, takenBack: false, amid: null },
     planned: { plan: { fencing: { planned }, predictions: { loss: { seconds: [0, 30] } } } },
     executed: { verdict: 'moved', duration: 1 },
     rejoined: { verdict: 'moved' },
@@ -115,6 +123,13 @@ describe('a switchover that was taken back', () => {
     ['let the new site accept writes', { entries: moved.entries }],
     ['let nobody in again', { entries: [] }],
   ])('has broken its promise if it %s', (_, facts) => expect(judgeCase({ ...back, ...facts }).failures).not.toEqual([]))
+})
+
+test('a failover behind a switchover that nobody ended has an epoch more behind it', () => {
+  const facts = caseFacts({ trouble: 'kill', mode: 'failover' }, 0)
+  const amid: CaseFacts = { ...facts, one: { ...facts.one, amid: { phase: 'FENCE', at: 'waits' } } }
+  expect(judgeCase(amid).failures).toEqual([expect.stringContaining('the epoch went from 1 to 3')])
+  expect(judgeCase({ ...amid, after: { ...amid.after, epoch: 4 } }).failures).toEqual([])
 })
 
 test('a closed archive that a returned site wrote to is a broken promise, an open one is none', () => {
