@@ -1,7 +1,9 @@
 import { mkdtemp } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { LOCK_LIFETIME, readLock } from '../../src/execution/witness.ts'
 import type { MoveReport, PlanReport, StatusReport } from '../../src/operations/reports.ts'
+import { isHeld } from '../../src/planning/lock.ts'
 import type { LabEnvironment } from '../environment.ts'
 import { type Credentials, readAllIds } from '../ledger/application-client.ts'
 import type { LedgerEntry } from '../ledger/ledger-entry.ts'
@@ -10,7 +12,9 @@ import { mortalMove } from '../reviewed-move.ts'
 import { runStandby } from '../run-standby.ts'
 import { type LabStack, labStacks } from '../stacks.ts'
 import type { SiteName } from '../topology.ts'
+import { until } from '../until.ts'
 import { endsOf, untilGreen } from '../until-green.ts'
+import { witnessOf } from '../witness.ts'
 import { archivedBy } from './archived.ts'
 import { type CrashPoint, isCrashPoint, lossIn, type MatrixCase } from './cases.ts'
 import { lose, passing, type RunningTrouble } from './troubles.ts'
@@ -66,6 +70,7 @@ export async function runCase(one: MatrixCase, around: CaseAround): Promise<Case
   if (one.amid !== null) await abandonedSwitchover(one.amid, to, around)
   const loss = lossIn(one)
   const lost = loss === null ? null : await lose(stack, from, loss, say)
+  if (one.amid !== null) await untilLockEnds(stack, say)
   const mode = one.mode === 'switchover' ? 'switchover' : 'failover'
   let archived: ReadonlySet<string> = new Set()
   // Whatever becomes of the move, the lab is healed.
@@ -110,6 +115,16 @@ async function abandonedSwitchover(amid: CrashPoint, to: SiteName, { stack, lab,
   const { executed } = await mortalMove(stack, { to }, { ...github(lab), dieAt: (line) => isCrashPoint(amid, line) })
   if (executed !== null) throw new Error(`the switchover ended ${executed.verdict}, and its runner should have died`)
   say('the runner of the switchover died')
+}
+
+/** A dead runner's lock, which nobody renews: until its end a failover is refused, for that runner may live. */
+async function untilLockEnds(stack: LabStack, say: CaseAround['say']): Promise<void> {
+  say('waits for the end of its lock')
+  const witness = await witnessOf(stack)
+  await until('the lock of the dead runner to end', { deadline: 2 * LOCK_LIFETIME, every: 1_000 }, async () => {
+    const lock = await readLock(witness)
+    return lock === null || !isHeld(lock.record, new Date())
+  })
 }
 
 interface Moved {

@@ -25,8 +25,12 @@ export function fenceSteps(component: Database, states: BySite<CloudNativePgStat
   return seen?.kind === 'answering' && mayWrite(seen.state) ? [fenceStep(component, intent.from, seen.state.uid)] : []
 }
 
-/** A primary, or one that calls itself one the moment it starts. A silent instance counts as what its specification says. */
-export const mayWrite = (state: CloudNativePgState): boolean => !state.isReplica || state.instance?.isPrimary === true
+/**
+ * A primary, or one that calls itself one the moment it starts: amid a demotion, which never ends where the site died before PostgreSQL was shut down
+ * (shutdown_wal.go of 1.30), the data are still those of a primary. A silent instance counts as what its specification says.
+ */
+export const mayWrite = ({ isReplica, inProgress, instance }: CloudNativePgState): boolean =>
+  !isReplica || inProgress || instance?.isPrimary === true
 
 /** `uid` of the cluster that is meant: one that a rejoin made anew meanwhile, under the same name, is nobody's to fence. Empty: whichever is there. */
 export function fenceStep(component: Database, site: SiteName, uid = ''): PlannedStep {

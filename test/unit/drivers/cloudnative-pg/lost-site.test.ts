@@ -108,6 +108,14 @@ describe('a fence', () => {
     const a = { spec: { replica: { self: 'pg-dc-a', primary: 'pg-dc-b', source: 'pg-dc-b' } }, instance: { isPrimary: true } }
     expect(fence(states({ a }))).toHaveLength(1)
   })
+  test('is put on a side that died amid its demotion: it follows by its specification, and its data are those of a primary', () => {
+    const a = {
+      spec: { replica: { self: 'pg-dc-a', primary: 'pg-dc-b', source: 'pg-dc-b' } },
+      status: { switchReplicaClusterStatus: { inProgress: true } },
+      instance: null,
+    }
+    expect(fence(states({ a }))).toHaveLength(1)
+  })
   test('is nothing for a side that follows, or that can not be reached', () => {
     const a = { spec: { replica: { self: 'pg-dc-a', primary: 'pg-dc-b', source: 'pg-dc-b' } }, instance: { isPrimary: false } }
     expect(fence(states({ a }))).toEqual([])
