@@ -312,6 +312,16 @@ describe('the rejoin of a former active site', () => {
     expect(planned.filter(({ irreversible }) => irreversible)).toEqual([])
     expect(step(planned, 'clone')?.parameters.serverName).toBe('pg-dc-a-g1')
   })
+  test('of a cluster that died amid its demotion clones it anew: it follows by its specification alone', () => {
+    const a = {
+      spec: { replica: { self: 'pg-dc-a', primary: 'pg-dc-b', source: 'pg-dc-b' } },
+      status: { switchReplicaClusterStatus: { inProgress: true } },
+      instance: null,
+    }
+    const planned = steps(returned(a))
+    expect(planned.filter(({ irreversible }) => irreversible).map(({ action }) => action)).toEqual(['remove-cluster'])
+    expect(step(planned, 'clone')?.parameters.serverName).toBe('pg-dc-a-g2')
+  })
   test('is judged by the side that is copied: it must be a primary with a backup', () => {
     expect(codes(returned(), rejoin)).toContain('warning former-primary@dc-a')
     expect(codes(returned(), rejoin)).toContain('blocker no-backup@dc-b')
