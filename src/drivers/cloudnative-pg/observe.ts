@@ -7,6 +7,7 @@ import type { DriverContext } from '../../planning/driver.ts'
 import type { SiteName } from '../../stack/stack.ts'
 import { archiveTimeoutOf } from './archive-timeout.ts'
 import { type BackupObject, backupsIn, completedBackups } from './completed-backups.ts'
+import { forkOf } from './forks.ts'
 import { secretDigest } from './must-match-secrets.ts'
 import {
   asksArchiveOf,
@@ -61,6 +62,8 @@ export interface CloudNativePgState {
   readonly archivesLeft: readonly string[]
   /** Of a follower: what its primary has left in the archive. */
   readonly upstream: Upstream | null
+  /** Of a follower: a failover ended the history that its archive holds, and has closed it where it could. */
+  readonly forked: boolean
 }
 
 /**
@@ -87,8 +90,15 @@ export async function observeCluster(
   if (cluster === null) return { kind: 'absent', why: `there is no Cluster ${namespace}/${name}` }
   const pod = cluster.status?.currentPrimary
   const instance = pod === undefined ? null : await readInstance(kubernetes, namespace, pod, context.signal, INSTANCE_PATIENCE)
-  const upstream = await seeUpstream(component, cluster, instance, context)
-  return summarized(stateOf(cluster, instance, backups, secrets, upstream))
+  const [upstream, forked] = await Promise.all([seeUpstream(component, cluster, instance, context), isForked(component, cluster, context)])
+  return summarized(stateOf(cluster, instance, backups, secrets, { upstream, forked }))
+}
+
+/** A witness that is silent is said elsewhere, and hides no site. */
+async function isForked(component: Database, cluster: ClusterObject, context: DriverContext): Promise<boolean> {
+  const serverName = serverNameOf(cluster)
+  if (serverName === null || !followsAnother(cluster)) return false
+  return (await forkOf(component, serverName, context).catch(() => null)) !== null
 }
 
 /** Whoever may not read them does without the comparison: the restore tester has no business with the superuser's password. */
@@ -105,16 +115,23 @@ async function digestsOf(component: Database, kubernetes: KubernetesClient, sign
   return Object.fromEntries((await Promise.all(digests)).flat())
 }
 
+const roleIn = ({ metadata, spec: { replica } }: ClusterObject): CloudNativePgState['replica'] =>
+  replica?.primary === undefined ? null : { self: replica.self ?? metadata.name, primary: replica.primary }
+
+function followsAnother(cluster: ClusterObject): boolean {
+  const replica = roleIn(cluster)
+  return cluster.spec.replica?.enabled ?? (replica !== null && replica.self !== replica.primary)
+}
+
 export function stateOf(
   cluster: ClusterObject,
   instance: InstanceStatus | null,
   backups: readonly BackupObject[],
   secrets: CloudNativePgState['secrets'],
-  upstream: Upstream | null = null,
+  { upstream = null, forked = false }: { readonly upstream?: Upstream | null; readonly forked?: boolean } = {},
 ): CloudNativePgState {
   const { spec, status } = cluster
-  const replica =
-    spec.replica?.primary === undefined ? null : { self: spec.replica.self ?? cluster.metadata.name, primary: spec.replica.primary }
+  const replica = roleIn(cluster)
   const own = backups.filter((backup) => backup.spec.cluster.name === cluster.metadata.name)
   const good = completedBackups(backups, cluster).at(-1)
   const archiving = conditionOf(cluster, 'ContinuousArchiving')
@@ -125,7 +142,7 @@ export function stateOf(
     phase: status?.phase ?? '',
     phaseReason: status?.phaseReason ?? '',
     replica,
-    isReplica: spec.replica?.enabled ?? (replica !== null && replica.self !== replica.primary),
+    isReplica: followsAnother(cluster),
     promotionToken: spec.replica?.promotionToken || null,
     inProgress: status?.switchReplicaClusterStatus?.inProgress ?? false,
     instances: spec.instances ?? 1,
@@ -155,6 +172,7 @@ export function stateOf(
     ),
     archivesLeft: (spec.externalClusters ?? []).flatMap(({ name }) => (asksArchiveOf(cluster, name) ? [] : [name])),
     upstream,
+    forked,
   }
 }
 

@@ -50,8 +50,11 @@ const stateAt = (states: BySite<CloudNativePgState>, site: string): CloudNativeP
   return seen?.kind === 'answering' ? seen.state : null
 }
 
-/** A replica of the active side in deed; or one that is being made under the very name that the active side was told. None amid its demotion. */
+/**
+ * A replica of the active side in deed; or one that is being made under the very name that the active side was told. None amid its
+ * demotion, nor with an archive that a failover closed: it could ship nothing any more.
+ */
 function isFollower(former: CloudNativePgState, active: string, told: string | null): boolean {
-  if (!former.isReplica || former.inProgress || former.replica?.primary !== active) return false
+  if (!former.isReplica || former.inProgress || former.forked || former.replica?.primary !== active) return false
   return former.instance === null ? former.serverName === told : !former.instance.isPrimary
 }

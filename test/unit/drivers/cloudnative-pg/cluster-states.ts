@@ -62,6 +62,7 @@ export interface Change {
     instance?: Partial<InstanceStatus> | null
     secrets?: Record<string, string | null>
     upstream?: Upstream | null
+    forked?: boolean
   }
   readonly b?: Change['a']
   readonly backups?: readonly BackupObject[]
@@ -80,7 +81,7 @@ export function states(change: Change = {}): Record<string, Observed<CloudNative
       by.instance === null ? null : { ...base, ...by.instance },
       backups,
       by.secrets ?? secrets,
-      by.upstream ?? null,
+      { upstream: by.upstream ?? null, forked: by.forked ?? false },
     ),
     role: base.isPrimary ? 'active' : 'passive',
     health: 'healthy',

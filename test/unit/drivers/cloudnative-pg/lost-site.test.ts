@@ -322,6 +322,14 @@ describe('the rejoin of a former active site', () => {
     expect(planned.filter(({ irreversible }) => irreversible).map(({ action }) => action)).toEqual(['remove-cluster'])
     expect(step(planned, 'clone')?.parameters.serverName).toBe('pg-dc-a-g2')
   })
+  test('of a cluster that follows, and whose archive a failover closed, clones it anew', () => {
+    const a = {
+      spec: { replica: { self: 'pg-dc-a', primary: 'pg-dc-b', source: 'pg-dc-b' } },
+      instance: { isPrimary: false },
+      forked: true,
+    }
+    expect(step(steps(returned(a)), 'clone')?.parameters.serverName).toBe('pg-dc-a-g2')
+  })
   test('is judged by the side that is copied: it must be a primary with a backup', () => {
     expect(codes(returned(), rejoin)).toContain('warning former-primary@dc-a')
     expect(codes(returned(), rejoin)).toContain('blocker no-backup@dc-b')
