@@ -6,7 +6,7 @@ import type { SiteName } from '../../stack/stack.ts'
 import { walSince } from './catalogue.ts'
 import { type ClusterObject, type InstanceStatus, serverNameOfPeer } from './objects.ts'
 import { type Database, incarnationFolder, siteOfCluster } from './spec.ts'
-import { parseLsn, reachFrom, segmentName } from './wal.ts'
+import { parseLsn, reachFrom, SEGMENT_BYTES, segmentName } from './wal.ts'
 
 /** What a follower's primary has left in the archive: what a failover could still fetch, seen without asking the primary. */
 export interface Upstream {
@@ -43,8 +43,8 @@ export async function seeUpstream(
   const common = { cluster: primary, serverName, closable: location.policyCredentials !== undefined }
   const position = parseLsn(instance?.replayLsn)
   if (instance === null || position === null) return { ...common, silent: null, newest: null }
-  // One byte back: a follower that stands at the end of a segment has that one as the newest.
-  const behind = position === 0n ? 0n : position - 1n
+  // One segment back: a follower that streams stands in one that is not shipped yet, and the one before it says when the primary shipped last.
+  const behind = position < SEGMENT_BYTES ? 0n : position - SEGMENT_BYTES
   const late = (): Error => siteError('object-store-unreachable', `no answer within ${PATIENCE} ms`)
   try {
     const archived = await withinDeadline(

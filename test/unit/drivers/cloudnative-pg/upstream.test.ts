@@ -32,3 +32,6 @@ test('a follower at the end of a segment has that one as the newest, and goes on
   expect((await seen('0/5000000', [3, 4]))?.newest?.segment).toBe(wal(4))
   expect((await seen('0/5000000', [3, 4, 5]))?.newest?.segment).toBe(wal(5))
 })
+test('a follower that streams in a segment which is not shipped yet hears of the shipment before it', async () => {
+  expect((await seen('0/5000100', [3, 4]))?.newest).toEqual({ segment: wal(4), at: '2026-11-21T06:00:04Z' })
+})
