@@ -47,6 +47,8 @@ export async function settingOf(run: Run): Promise<{ readonly archiveMode: strin
   const [row] = (await askSql(run, `SELECT current_setting('archive_mode'), EXISTS (${WRITTEN});`)) ?? []
   return row === undefined ? null : { archiveMode: row[0] ?? '', ahead: row[1] === 't' }
 }
+/** Takes back what a restart ahead has written down. */
+export const FORGET = 'ALTER SYSTEM RESET archive_mode;'
 const WRITTEN = "SELECT FROM pg_file_settings WHERE name = 'archive_mode' AND sourcefile LIKE '%/postgresql.auto.conf'"
 
 /** Hands to the archive_command, one after the other, what came since the last restart, as the archiver would have; then takes the setting back. */
@@ -76,5 +78,5 @@ const shipping = (end: string): string => {
   const command = "replace(replace(current_setting('archive_command'), '%p', 'pg_wal/' || name), '%f', name)"
   return `SELECT name ${received} ORDER BY name;
 SELECT format('COPY (SELECT WHERE false) TO PROGRAM %L', ${command}) ${received} ORDER BY name \\gexec
-ALTER SYSTEM RESET archive_mode;`
+${FORGET}`
 }

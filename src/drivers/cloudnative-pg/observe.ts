@@ -1,7 +1,8 @@
 import type { KubernetesClient } from '../../clients/kubernetes-client.ts'
 import { conditionOf } from '../../clients/kubernetes-conditions.ts'
+import { withinDeadline } from '../../clients/within-deadline.ts'
 import { type Milliseconds, seconds } from '../../duration.ts'
-import { asStandbyError } from '../../errors.ts'
+import { asStandbyError, siteError } from '../../errors.ts'
 import type { BySite, Fact, Gap, Observed } from '../../observation/observation.ts'
 import type { DriverContext } from '../../planning/driver.ts'
 import type { SiteName } from '../../stack/stack.ts'
@@ -70,7 +71,7 @@ export interface CloudNativePgState {
  * An instance behind a dead kubelet never answers, and its Cluster goes on calling it a primary. It must not make the whole cluster look silent:
  * a fence goes by the Cluster, and an observation has 3 s.
  */
-const INSTANCE_PATIENCE: Milliseconds = seconds(1.5)
+const PATIENCE: Milliseconds = seconds(1.5)
 
 /** Reads cluster, instance and backups of one site. */
 export async function observeCluster(
@@ -89,16 +90,21 @@ export async function observeCluster(
   ])
   if (cluster === null) return { kind: 'absent', why: `there is no Cluster ${namespace}/${name}` }
   const pod = cluster.status?.currentPrimary
-  const instance = pod === undefined ? null : await readInstance(kubernetes, namespace, pod, context.signal, INSTANCE_PATIENCE)
-  const [upstream, forked] = await Promise.all([seeUpstream(component, cluster, instance, context), isForked(component, cluster, context)])
+  const [instance, forked] = await Promise.all([
+    pod === undefined ? null : readInstance(kubernetes, namespace, pod, context.signal, PATIENCE),
+    isForked(component, cluster, context),
+  ])
+  const upstream = await seeUpstream(component, cluster, instance, context)
   return summarized(stateOf(cluster, instance, backups, secrets, { upstream, forked }))
 }
 
-/** A witness that is silent is said elsewhere, and hides no site. */
+/** A witness that is silent, or does not end its answer, is said elsewhere, and hides no site. */
 async function isForked(component: Database, cluster: ClusterObject, context: DriverContext): Promise<boolean> {
   const serverName = serverNameOf(cluster)
   if (serverName === null || !followsAnother(cluster)) return false
-  return (await forkOf(component, serverName, context).catch(() => null)) !== null
+  const late = (): Error => siteError('witness-silent', `no answer within ${PATIENCE} ms`)
+  const fork = withinDeadline(PATIENCE, [context.signal], () => forkOf(component, serverName, context), late)
+  return (await fork.catch(() => null)) !== null
 }
 
 /** Whoever may not read them does without the comparison: the restore tester has no business with the superuser's password. */

@@ -3,7 +3,7 @@ import { asStandbyError } from '../../errors.ts'
 import type { Behaviour, Progress } from '../../planning/driver.ts'
 import type { Intent, PlannedStep } from '../../planning/plan.ts'
 import { asSeen } from '../compare-and-set.ts'
-import { settingOf, shipReceived } from './fill-archive.ts'
+import { FORGET, settingOf, shipReceived } from './fill-archive.ts'
 import { leaveArchiveSteps } from './leave-archive.ts'
 import { asksArchiveOf, type ClusterObject, HEALTHY, RESTARTING_IN_PLACE } from './objects.ts'
 import { requestRestart } from './restart.ts'
@@ -45,7 +45,7 @@ export const restartAhead: Behaviour<CloudNativePgSpec> = {
     } catch (error) {
       const reason = asStandbyError(error)
       if (!HINDRANCES.has(reason.code)) throw reason
-      await askSql(run, 'ALTER SYSTEM RESET archive_mode;').catch(() => null)
+      await askSql(run, FORGET).catch(() => null)
       goWithout(run, `${reason.message}. ${reason.next ?? ''}`)
     }
   },
