@@ -181,6 +181,7 @@ export const REASON_CODES = {
     'restart-by-switchover': 'A promotion would be followed by a second one inside the site.',
     'plugin-old': 'The archive plug-in has a known defect for promotions.',
     'promotion-token-left': 'A used promotion token stops the operator.',
+    'demotion-cannot-end': 'PostgreSQL was killed amid its demotion: only a failover ends what was begun.',
     'promotion-refused': 'The operator refuses the promotion.',
     'replica-ahead-of-token': 'The replica is beyond the end of its primary: something wrote to it.',
     'another-database': 'The replica is no copy of the primary.',

@@ -93,3 +93,7 @@ export function states(change: Change = {}): Record<string, Observed<CloudNative
     'dc-b': one('pg-dc-b', replica, change.b),
   }
 }
+
+/** What `pg_controldata` prints, as far as it is read. */
+export const controlFile = (state: string): string =>
+  `Database cluster state:               ${state}\nLatest checkpoint location:           0/5000060\nLatest checkpoint's TimeLineID:       3\n`

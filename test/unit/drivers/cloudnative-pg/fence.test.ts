@@ -8,7 +8,7 @@ import { siteError } from '../../../../src/errors.ts'
 import type { StepRun } from '../../../../src/planning/driver.ts'
 import type { Intent } from '../../../../src/planning/plan.ts'
 import type { SiteName } from '../../../../src/stack/stack.ts'
-import { cluster } from './cluster-states.ts'
+import { cluster, controlFile } from './cluster-states.ts'
 import { databaseStack, theDatabase } from './database-stack.ts'
 
 const intent: Intent = { mode: 'failover', from: 'dc-a' as SiteName, to: 'dc-b' as SiteName }
@@ -16,9 +16,6 @@ const database = theDatabase()
 const stack = databaseStack(database)
 const BEGUN = Date.parse('2026-11-21T06:00:00Z')
 const STOPPED = 'dial unix /controller/run/.s.PGSQL.5432: connect: no such file or directory'
-
-const controlFile = (state: string): string =>
-  `Database cluster state:               ${state}\nLatest checkpoint location:           0/5000060\nLatest checkpoint's TimeLineID:       3\n`
 
 interface Around {
   /** Whether Kubernetes calls the pod ready. */
