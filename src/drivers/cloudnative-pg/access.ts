@@ -1,6 +1,6 @@
 import { type AccessRule, type Claim, type Identity, IN_SANDBOX, type SpecProblem } from '../../planning/driver.ts'
 import type { Stack } from '../../stack/stack.ts'
-import { archiveName, copiedSecrets, noArchiveName, streamingSecrets } from './manifests.ts'
+import { archiveName, copiedSecrets, noArchiveName, streamingSecrets } from './deploy/manifests.ts'
 import { archiveMethod, clusterOf, type Database, firstServerName, follows, otherSites, siteSpecOf } from './spec.ts'
 
 /** What each cluster holds alone: its object, and the prefix that it archives under. */

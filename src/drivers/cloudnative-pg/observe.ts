@@ -6,10 +6,11 @@ import { asStandbyError, siteError } from '../../errors.ts'
 import type { BySite, Fact, Gap, Observed } from '../../observation/observation.ts'
 import type { DriverContext } from '../../planning/driver.ts'
 import type { SiteName } from '../../stack/stack.ts'
-import { archiveTimeoutOf } from './archive-timeout.ts'
-import { type BackupObject, backupsIn, completedBackups } from './completed-backups.ts'
-import { forkOf } from './forks.ts'
-import { secretDigest } from './must-match-secrets.ts'
+import { type BackupObject, backupsIn, completedBackups } from './backup/completed-backups.ts'
+import { archiveTimeoutOf } from './deploy/archive-timeout.ts'
+import { secretDigest } from './deploy/must-match-secrets.ts'
+import { forkOf } from './failover/forks.ts'
+import { seeUpstream, type Upstream } from './failover/upstream.ts'
 import {
   asksArchiveOf,
   type ClusterObject,
@@ -21,7 +22,6 @@ import {
   serverNameOf,
 } from './objects.ts'
 import { clusterOf, type Database } from './spec.ts'
-import { seeUpstream, type Upstream } from './upstream.ts'
 import { parseLsn, parseSegment, SEGMENT_BYTES, segmentsBetween } from './wal.ts'
 
 /** What is true of one site's cluster, from its own words and its instance's. */

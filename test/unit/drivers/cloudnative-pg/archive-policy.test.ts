@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
 import fc from 'fast-check'
 import { openObjectStore } from '../../../../src/clients/object-store.ts'
-import { closeFolder, isClosed, openFolder } from '../../../../src/drivers/cloudnative-pg/archive-policy.ts'
+import { closeFolder, isClosed, openFolder } from '../../../../src/drivers/cloudnative-pg/failover/archive-policy.ts'
 import { type ObjectStoreServer, startObjectStore } from '../../../support/object-store.ts'
 
 const closed = { bucket: 'bucket', region: 'us-east-1', folder: 'infisical/postgresql/pg-dc-a-g1/' }

@@ -1,7 +1,7 @@
 import { describe, expect, test } from '@jest/globals'
 import type { KubernetesObject } from '../../../../src/clients/kubernetes-client.ts'
 import { cloudNativePg } from '../../../../src/drivers/cloudnative-pg/driver.ts'
-import { FENCE, fenceStep } from '../../../../src/drivers/cloudnative-pg/fence.ts'
+import { FENCE, fenceStep } from '../../../../src/drivers/cloudnative-pg/failover/fence.ts'
 import { RESTARTING_IN_PLACE } from '../../../../src/drivers/cloudnative-pg/objects.ts'
 import type { CloudNativePgSpec } from '../../../../src/drivers/cloudnative-pg/spec.ts'
 import { TOUCHED } from '../../../../src/drivers/compare-and-set.ts'

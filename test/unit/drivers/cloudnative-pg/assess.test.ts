@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals'
 import fc from 'fast-check'
-import { assessClusters } from '../../../../src/drivers/cloudnative-pg/assess.ts'
+import { assessClusters } from '../../../../src/drivers/cloudnative-pg/assess/assess.ts'
 import { type CloudNativePgState, gapBetween, gapsOf } from '../../../../src/drivers/cloudnative-pg/observe.ts'
 import type { Observed } from '../../../../src/observation/observation.ts'
 import type { Finding, Intent } from '../../../../src/planning/plan.ts'

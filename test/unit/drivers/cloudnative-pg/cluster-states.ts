@@ -1,7 +1,7 @@
-import type { BackupObject } from '../../../../src/drivers/cloudnative-pg/completed-backups.ts'
+import type { BackupObject } from '../../../../src/drivers/cloudnative-pg/backup/completed-backups.ts'
+import type { Upstream } from '../../../../src/drivers/cloudnative-pg/failover/upstream.ts'
 import type { ClusterObject, InstanceStatus } from '../../../../src/drivers/cloudnative-pg/objects.ts'
 import { type CloudNativePgState, stateOf } from '../../../../src/drivers/cloudnative-pg/observe.ts'
-import type { Upstream } from '../../../../src/drivers/cloudnative-pg/upstream.ts'
 import type { Observed } from '../../../../src/observation/observation.ts'
 
 export const cluster = (name: string, spec: object = {}, status: object = {}, annotations: Record<string, string> = {}): ClusterObject => ({

@@ -1,8 +1,8 @@
 import { describe, expect, test } from '@jest/globals'
-import { missingIn } from '../../../../src/drivers/cloudnative-pg/decode-divergence.ts'
-import { divergenceIn } from '../../../../src/drivers/cloudnative-pg/divergent-wal.ts'
-import { parseControlData, unavailable } from '../../../../src/drivers/cloudnative-pg/fence.ts'
-import { forkBetween, forkFrom, forksInFile, spansSince } from '../../../../src/drivers/cloudnative-pg/timeline-history.ts'
+import { parseControlData, unavailable } from '../../../../src/drivers/cloudnative-pg/failover/fence.ts'
+import { forkBetween, forkFrom, forksInFile, spansSince } from '../../../../src/drivers/cloudnative-pg/failover/timeline-history.ts'
+import { missingIn } from '../../../../src/drivers/cloudnative-pg/rejoin/decode-divergence.ts'
+import { divergenceIn } from '../../../../src/drivers/cloudnative-pg/rejoin/divergent-wal.ts'
 
 const heap = (tx: number, desc: string, rmgr = 'Heap') =>
   `rmgr: ${rmgr.padEnd(11)} len (rec/tot):     59/    59, tx:        ${tx}, lsn: 0/05000110, prev 0/050000D8, desc: ${desc}, blkref #0: rel 1663/16385/16389 blk 0`

@@ -1,7 +1,7 @@
 import { describe, expect, test } from '@jest/globals'
 import type { KubernetesClient } from '../../../../src/clients/kubernetes-client.ts'
 import type { ObjectStoreClient } from '../../../../src/clients/object-store-client.ts'
-import { drainArchive, drainStep } from '../../../../src/drivers/cloudnative-pg/drain-archive.ts'
+import { drainArchive, drainStep } from '../../../../src/drivers/cloudnative-pg/failover/drain-archive.ts'
 import type { CloudNativePgSpec } from '../../../../src/drivers/cloudnative-pg/spec.ts'
 import type { StepRun } from '../../../../src/planning/driver.ts'
 import type { Intent } from '../../../../src/planning/plan.ts'

@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals'
 import type { KubernetesClient, KubernetesObject } from '../../../../src/clients/kubernetes-client.ts'
-import { fence, fenceStep } from '../../../../src/drivers/cloudnative-pg/fence.ts'
+import { fence, fenceStep } from '../../../../src/drivers/cloudnative-pg/failover/fence.ts'
 import type { InstanceStatus } from '../../../../src/drivers/cloudnative-pg/objects.ts'
 import type { CloudNativePgSpec } from '../../../../src/drivers/cloudnative-pg/spec.ts'
 import { seconds } from '../../../../src/duration.ts'

@@ -1,7 +1,7 @@
 import { describe, expect, test } from '@jest/globals'
 import type { KubernetesClient, KubernetesObject } from '../../../../src/clients/kubernetes-client.ts'
 import { cloudNativePg } from '../../../../src/drivers/cloudnative-pg/driver.ts'
-import { keepEvidenceStep } from '../../../../src/drivers/cloudnative-pg/keep-evidence.ts'
+import { keepEvidenceStep } from '../../../../src/drivers/cloudnative-pg/rejoin/keep-evidence.ts'
 import type { CloudNativePgSpec } from '../../../../src/drivers/cloudnative-pg/spec.ts'
 import type { StepRun } from '../../../../src/planning/driver.ts'
 import type { Intent } from '../../../../src/planning/plan.ts'

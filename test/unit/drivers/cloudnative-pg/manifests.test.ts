@@ -9,8 +9,8 @@ import {
   copiedStreamingSecrets,
   noArchiveName,
   objectStoreManifest,
-} from '../../../../src/drivers/cloudnative-pg/manifests.ts'
-import { mergeSpecs } from '../../../../src/drivers/cloudnative-pg/merge-specs.ts'
+} from '../../../../src/drivers/cloudnative-pg/deploy/manifests.ts'
+import { mergeSpecs } from '../../../../src/drivers/cloudnative-pg/deploy/merge-specs.ts'
 import type { CloudNativePgSpec } from '../../../../src/drivers/cloudnative-pg/spec.ts'
 import type { JsonObject } from '../../../../src/json.ts'
 import { IN_SANDBOX } from '../../../../src/planning/driver.ts'

@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals'
+import { shippedAndClose } from '../../../../src/drivers/cloudnative-pg/move/prepare.ts'
 import type { InstanceStatus } from '../../../../src/drivers/cloudnative-pg/objects.ts'
-import { shippedAndClose } from '../../../../src/drivers/cloudnative-pg/prepare.ts'
 import { formatLsn, SEGMENT_BYTES } from '../../../../src/drivers/cloudnative-pg/wal.ts'
 import { primary, replica } from './cluster-states.ts'
 

@@ -1,7 +1,7 @@
 import { describe, expect, test } from '@jest/globals'
 import type { KubernetesClient, KubernetesObject } from '../../../../src/clients/kubernetes-client.ts'
 import { cloudNativePg } from '../../../../src/drivers/cloudnative-pg/driver.ts'
-import { countedLoss } from '../../../../src/drivers/cloudnative-pg/loss.ts'
+import { countedLoss } from '../../../../src/drivers/cloudnative-pg/failover/loss.ts'
 import type { CloudNativePgSpec } from '../../../../src/drivers/cloudnative-pg/spec.ts'
 import type { JsonObject } from '../../../../src/json.ts'
 import type { StepRun } from '../../../../src/planning/driver.ts'

@@ -1,7 +1,7 @@
 import { describe, expect, test } from '@jest/globals'
 import type { KubernetesClient, KubernetesObject } from '../../../../src/clients/kubernetes-client.ts'
+import { restart, restartStep } from '../../../../src/drivers/cloudnative-pg/move/restart.ts'
 import { type InstanceStatus, RESTARTING_IN_PLACE } from '../../../../src/drivers/cloudnative-pg/objects.ts'
-import { restart, restartStep } from '../../../../src/drivers/cloudnative-pg/restart.ts'
 import type { CloudNativePgSpec } from '../../../../src/drivers/cloudnative-pg/spec.ts'
 import { TOUCHED } from '../../../../src/drivers/compare-and-set.ts'
 import { siteError } from '../../../../src/errors.ts'

@@ -1,5 +1,5 @@
 import { expect, test } from '@jest/globals'
-import { seeUpstream } from '../../../../src/drivers/cloudnative-pg/upstream.ts'
+import { seeUpstream } from '../../../../src/drivers/cloudnative-pg/failover/upstream.ts'
 import type { DriverContext } from '../../../../src/planning/driver.ts'
 import { cluster, replica } from './cluster-states.ts'
 import { theDatabase } from './database-stack.ts'

@@ -1,0 +1,54 @@
+import { type Milliseconds, minutes } from '../../../duration.ts'
+import type { Finding } from '../../../planning/plan.ts'
+import type { CloudNativePgState } from '../observe.ts'
+import { parseLsn, parseSegment, segmentsBetween } from '../wal.ts'
+import type { Say } from './assess.ts'
+
+/** Whether a cluster ships its WAL, and can ask for that of the other one. Pure. */
+export function ofArchives(state: CloudNativePgState, severity: 'warning' | 'blocker', say: Say, now: string): Finding[] {
+  const name = state.cluster
+  const found: Finding[] = []
+  if (state.archiving === 'failing')
+    found.push(
+      say(
+        'archiving-failing',
+        severity,
+        `${name} can not archive its WAL`,
+        'Look at the object store and its credentials: a demotion waits for the archive.',
+      ),
+    )
+  if (state.archivesLeft.length > 0)
+    found.push(
+      say(
+        'archive-left',
+        'warning',
+        `${name} does not ask the archive of ${state.archivesLeft.join(', ')}, as for the time of a move: it follows by its stream alone`,
+        'Resume the run that left it so, or run: standby deploy',
+      ),
+    )
+  const unshipped = unshippedBy(state, now)
+  if (unshipped > 0)
+    found.push(
+      say(
+        'replica-ships-nothing',
+        'warning',
+        `${name} has replayed ${unshipped} segments since it last shipped one, at ${state.instance?.lastArchivedWALTime}: its own archive has a hole`,
+        `Resume or abort the run that made it ready for a promotion. Without one: ALTER SYSTEM RESET archive_mode on ${state.currentPrimary}, then kubectl cnpg restart ${name}`,
+      ),
+    )
+  return found
+}
+
+/** More than an archiver that is at it is behind with, and for longer than it takes to come to it. */
+const MANY = 4
+const LONG: Milliseconds = minutes(10)
+
+/** How many whole segments a replica has replayed and shipped none of, for long; 0 where it ships, or never did. */
+function unshippedBy({ isReplica, instance }: CloudNativePgState, now: string): number {
+  const shipped = parseSegment(instance?.lastArchivedWAL ?? '')
+  const replayed = parseLsn(instance?.replayLsn)
+  if (!isReplica || shipped === null || replayed === null) return 0
+  if (!(Date.parse(now) - Date.parse(instance?.lastArchivedWALTime ?? '') > LONG)) return 0
+  const whole = segmentsBetween(shipped.end, replayed) - 1
+  return whole >= MANY ? whole : 0
+}

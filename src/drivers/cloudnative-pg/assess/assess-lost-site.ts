@@ -1,0 +1,147 @@
+import { type Milliseconds, readableDuration, seconds } from '../../../duration.ts'
+import type { BySite } from '../../../observation/observation.ts'
+import type { Assessment } from '../../../planning/driver.ts'
+import type { Finding, Intent } from '../../../planning/plan.ts'
+import { mayWrite } from '../failover/fence.ts'
+import type { CloudNativePgState } from '../observe.ts'
+import { clusterOf, type Database } from '../spec.ts'
+import { findingsOfSite, type Say, sayAt } from './assess.ts'
+
+/** What would delay or weaken a planned move, and must not keep a stack down whose active site is lost. A delayed replay would: it is drained as slowly. */
+const NO_OBSTACLE_TO_A_FAILOVER = new Set(['archiving-failing', 'backup-running'])
+
+/** Of a failover only the side that takes over is asked: what the lost one says, or does not say, stands against nothing. */
+export function assessFailover(component: Database, states: BySite<CloudNativePgState>, intent: Intent, assessment: Assessment): Finding[] {
+  const found = findingsOfSite(component, intent.to, states, 'blocker', assessment).map((finding) =>
+    NO_OBSTACLE_TO_A_FAILOVER.has(finding.code) ? warned(finding) : finding,
+  )
+  const seen = states[intent.to]
+  if (seen?.kind !== 'answering') return found
+  const { state } = seen
+  const say = sayAt(component, intent.to)
+  const lost = clusterOf(component, intent.from)
+  // One instance is enough to serve; the others come back by themselves.
+  const short = found.map((finding) => (finding.code === 'database-not-ready' && state.readyInstances > 0 ? warned(finding) : finding))
+  if (state.isReplica && state.replica?.primary !== lost)
+    short.push(
+      say(
+        'follows-another',
+        'blocker',
+        `${state.cluster} follows ${state.replica?.primary ?? 'nobody'}, not ${lost}`,
+        'Find out who changed spec.replica.',
+      ),
+    )
+  if (!state.isReplica || state.instance?.isPrimary === true)
+    short.push(
+      say(
+        'not-a-replica',
+        'blocker',
+        `${state.cluster} is no replica of ${lost}: it has a history of its own`,
+        'Find out who promoted it.',
+      ),
+    )
+  if (state.instance?.replayPaused === true)
+    short.push(say('replay-paused', 'blocker', `${state.cluster} does not replay: it is paused`, 'SELECT pg_wal_replay_resume();'))
+  for (const [name, digest] of Object.entries(state.secrets))
+    if (digest === null)
+      short.push(
+        say(
+          'secret-missing',
+          'blocker',
+          `the Secret ${component.spec.namespace}/${name} does not exist on ${intent.to}: after the promotion its role has no password`,
+          'Create it.',
+        ),
+      )
+  if (state.upstream?.silent != null)
+    short.push(
+      say('archive-silent', 'warning', `the archive of ${lost} does not answer (${state.upstream.silent}): what it still holds is lost`),
+    )
+  else if (state.upstream !== null && !state.upstream.closable)
+    short.push(
+      say(
+        'archive-not-closable',
+        'info',
+        `nobody is declared who may close the archive of ${lost}`,
+        `Declare policyCredentials for ${intent.from} in ${component.spec.archive.store}.`,
+      ),
+    )
+  return [...short, ...ofHole(lost, state.upstream?.beyond, say), ...ofFreshShipment(lost, state, assessment.now, say)]
+}
+
+/** What the lost site shipped, and nobody can replay. */
+function ofHole(lost: string, beyond: string | undefined, say: Say): Finding[] {
+  if (beyond === undefined) return []
+  return [
+    say(
+      'archive-hole',
+      'warning',
+      `the archive of ${lost} has a hole: ${beyond}, and what follows it, can not be replayed`,
+      'Look for the missing segment, and put it into the archive, before you accept that loss.',
+    ),
+  ]
+}
+
+/** A database that lives and is written to has shipped within this, at most. */
+const FRESH: Milliseconds = seconds(30)
+
+/**
+ * Of a follower without a stream this is the only sign of life of its primary. It is told and no more: a site that died a moment ago has shipped
+ * just as lately, and a sighting would hold its failover up, or make its plan stale, while nothing but time passes.
+ */
+function ofFreshShipment(lost: string, { instance, upstream, archiveTimeout }: CloudNativePgState, now: string, say: Say): Finding[] {
+  if (upstream?.newest == null || instance?.isWalReceiverActive === true) return []
+  const { at, segment } = upstream.newest
+  // The store has a clock of its own: a shipment from the future is as fresh, and one from far ahead says nothing.
+  const age = Math.abs(Date.parse(now) - Date.parse(at))
+  if (!(age <= Math.min(FRESH, 2 * (archiveTimeout ?? FRESH)))) return []
+  return [
+    say(
+      'archive-still-grows',
+      'warning',
+      `${lost} shipped ${segment} at ${at}, ${readableDuration(age)} before this look: if it did not die just then, it still writes`,
+      'Look again in half a minute. If its archive has grown, the site is cut off and not dead: fence its database, or wait for its guard (fencing.failover: database).',
+    ),
+  ]
+}
+
+/** A site is cloned anew from the active one: that one must be well, have a backup and ship its WAL. The former one only has to be reached. */
+export function assessRejoin(component: Database, states: BySite<CloudNativePgState>, intent: Intent, assessment: Assessment): Finding[] {
+  const found = findingsOfSite(component, intent.from, states, 'blocker', assessment).map((finding) =>
+    finding.code === 'no-backup'
+      ? { ...finding, severity: 'blocker' as const }
+      : finding.code === 'backup-running'
+        ? warned(finding)
+        : finding,
+  )
+  const [active, former] = [states[intent.from], states[intent.to]]
+  const say = sayAt(component, intent.to)
+  if (active?.kind === 'answering' && !mayWrite(active.state))
+    found.push(
+      sayAt(component, intent.from)(
+        'passive-on-active-site',
+        'blocker',
+        `${active.state.cluster} is a replica: there is nothing to follow`,
+        'Find out who changed spec.replica.',
+      ),
+    )
+  if (former?.kind === 'silent')
+    found.push(
+      say(
+        'database-silent',
+        'blocker',
+        `${clusterOf(component, intent.to)} on ${intent.to} can not be read: ${former.why}`,
+        'Bring the Kubernetes cluster of the site up first.',
+      ),
+    )
+  if (former?.kind === 'answering' && mayWrite(former.state))
+    found.push(
+      say(
+        'former-primary',
+        'warning',
+        `${former.state.cluster} still calls itself a primary: it is fenced, its WAL is kept, and then it is deleted with its volumes`,
+      ),
+    )
+  return found
+}
+
+const warned = (finding: Finding): Finding => (finding.severity === 'blocker' ? { ...finding, severity: 'warning' } : finding)

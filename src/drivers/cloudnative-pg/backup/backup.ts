@@ -1,0 +1,175 @@
+import { minutes, seconds } from '../../../duration.ts'
+import type { JsonObject } from '../../../json.ts'
+import type { Behaviour, DriverContext } from '../../../planning/driver.ts'
+import type { PlannedStep } from '../../../planning/plan.ts'
+import type { SiteName } from '../../../stack/stack.ts'
+import { digitsOf, stampOf } from '../../../stamp.ts'
+import { kubernetesOf, siteOf } from '../../site-of-step.ts'
+import { backupManifest } from '../deploy/manifests.ts'
+import { BACKUP, serverNameOf } from '../objects.ts'
+import { archiveFolder, type CloudNativePgSpec, clusterOf, type Database } from '../spec.ts'
+import { parameter, plannedStep, stepId } from '../steps.ts'
+import { parseLsn, parseSegment } from '../wal.ts'
+import { clusterOfRun, instanceOf, namespaceOf, type Run, sqlOf } from '../where.ts'
+import { countQuery, countsOf } from './count-rows.ts'
+
+/** A base backup now, and the manifest that a restore test is judged against. */
+export function backupSteps(component: Database, site: SiteName): PlannedStep[] {
+  const cluster = clusterOf(component, site)
+  return [
+    plannedStep(component, 'backup', site, {
+      phase: 'PROTECT',
+      title: `Takes a base backup of ${cluster}`,
+      deadline: minutes(60),
+      expected: seconds(10),
+      parameters: { cluster },
+    }),
+    plannedStep(component, 'manifest', site, {
+      phase: 'PROTECT',
+      needs: [stepId(component, 'backup', site)],
+      title: `Writes down what a restore of ${cluster} must contain`,
+      deadline: minutes(10),
+      expected: seconds(4),
+      parameters: { cluster, backup: stepId(component, 'backup', site) },
+    }),
+  ]
+}
+
+export const backup: Behaviour<CloudNativePgSpec> = {
+  async done(run) {
+    const found = await kubernetesOf(run).get({ ...BACKUP, namespace: namespaceOf(run), name: backupName(run) }, { signal: run.signal })
+    const status = (found?.status ?? {}) as {
+      phase?: string
+      error?: string
+      backupId?: string
+      serverName?: string
+      stoppedAt?: string
+      beginWal?: string
+      endWal?: string
+    }
+    const { phase = 'not begun' } = status
+    if (['failed', 'walArchivingFailing', 'invalid backup definition'].includes(phase))
+      return {
+        is: 'failed',
+        code: 'backup-failed',
+        why: `${backupName(run)}: ${phase} ${status.error ?? ''}`,
+        next: `kubectl -n ${namespaceOf(run)} describe backup ${backupName(run)}`,
+      }
+    if (phase !== 'completed') return { is: 'pending', waitingFor: `the backup ${backupName(run)}: ${phase}` }
+    const serverName = status.serverName ?? serverNameOf(await clusterOfRun(run)) ?? ''
+    return {
+      is: 'done',
+      proof: {
+        backup: backupName(run),
+        backupId: status.backupId ?? '',
+        serverName,
+        stoppedAt: status.stoppedAt ?? '',
+        beginWal: status.beginWal ?? '',
+        endWal: status.endWal ?? '',
+      },
+    }
+  },
+  async apply(run) {
+    const found = await kubernetesOf(run).get({ ...BACKUP, namespace: namespaceOf(run), name: backupName(run) }, { signal: run.signal })
+    if (found === null)
+      await kubernetesOf(run).create(backupManifest(run.component, run.context.stack, siteOf(run), backupName(run)), { signal: run.signal })
+  },
+  changes: (run) => kubernetesOf(run).watch({ ...BACKUP, namespace: namespaceOf(run), name: backupName(run) }, run.signal),
+}
+
+/** One name per begin, so that a second call of the same run finds the first one's backup. */
+const backupName = (run: Run): string => `${parameter(run.step, 'cluster')}-${digitsOf(run.begunAt)}`
+
+/** What a restored copy must at least contain. */
+export interface Manifest {
+  readonly schemaVersion: 1
+  readonly takenAt: string
+  readonly backupId: string
+  readonly serverName: string
+  readonly lsn: string
+  readonly timeline: number
+  readonly systemId: string
+  readonly serverVersion: string
+  readonly restorePoint: string
+  /** The segment that holds the restore point: a restore needs all up to it. */
+  readonly segment: string
+  /** null: the table did not exist. */
+  readonly counts: Readonly<Record<string, number | null>>
+  readonly extensions: readonly string[]
+  readonly bytes: number | null
+}
+
+export const manifest: Behaviour<CloudNativePgSpec> = {
+  async done(run) {
+    const newest = await newestManifest(run.component, backupProof(run).serverName, run.context)
+    if (newest === null || newest.takenAt < run.begunAt) return { is: 'pending', waitingFor: 'the manifest' }
+    const shipped = parseSegment((await instanceOf(run, await clusterOfRun(run)))?.lastArchivedWAL ?? '')
+    const needed = parseSegment(newest.segment)
+    if (shipped === null || needed === null || shipped.end < needed.end)
+      return { is: 'pending', waitingFor: `${newest.segment} to be archived` }
+    return { is: 'done', proof: { record: newest as unknown as JsonObject } }
+  },
+  async apply(run) {
+    const { backupId, serverName } = backupProof(run)
+    const record = await measure(run, backupId, serverName)
+    await run.context.records.write('backups', `${run.component.name}/${serverName}/${record.takenAt}`, record as unknown as JsonObject)
+  },
+}
+
+function backupProof(run: Run): { readonly backupId: string; readonly serverName: string } {
+  const proof = run.proofOf(parameter(run.step, 'backup'))
+  return { backupId: String(proof?.backupId ?? ''), serverName: String(proof?.serverName ?? '') }
+}
+
+/** Counts in one snapshot, then a restore point behind it: a restore up to the newest WAL can not hold less. */
+async function measure(run: Run, backupId: string, serverName: string): Promise<Manifest> {
+  const takenAt = new Date(run.context.clock.now()).toISOString()
+  const restorePoint = `standby-${stampOf(takenAt)}`
+  const tables = run.component.spec.manifest?.tables ?? []
+  const rows = await sqlOf(
+    run,
+    `\\connect ${run.component.spec.database}
+BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY;
+${countQuery(tables)}
+SELECT 'extension', extname || ' ' || extversion, '' FROM pg_extension;
+COMMIT;
+SELECT 'fact', 'systemId', system_identifier::text FROM pg_control_system();
+SELECT 'fact', 'version', current_setting('server_version');
+SELECT 'fact', 'timeline', timeline_id::text FROM pg_control_checkpoint();
+SELECT 'fact', 'lsn', pg_create_restore_point('${restorePoint}')::text;
+CHECKPOINT;
+SELECT 'fact', 'segment', pg_walfile_name(pg_switch_wal());`,
+  )
+  const of = (kind: string): (readonly string[])[] => rows.filter((row) => row[0] === kind)
+  const fact = (name: string): string => of('fact').find((row) => row[1] === name)?.[2] ?? ''
+  return {
+    schemaVersion: 1,
+    takenAt,
+    backupId,
+    serverName,
+    lsn: fact('lsn'),
+    timeline: Number(fact('timeline')),
+    systemId: fact('systemId'),
+    serverVersion: fact('version'),
+    restorePoint,
+    segment: fact('segment'),
+    counts: countsOf(rows),
+    extensions: of('extension').map((row) => row[1] ?? ''),
+    bytes: await bytesOf(run, backupId, serverName),
+  }
+}
+
+/** Size of the base backup as it lies in the store: nobody else reads it again before it is needed. */
+async function bytesOf(run: Run, backupId: string, serverName: string): Promise<number | null> {
+  const { store: component } = run.component.spec.archive
+  const store = await run.context.objectStore(component, siteOf(run)).open('read')
+  const objects = await store.list(`${archiveFolder(run.component)}${serverName}/base/${backupId}/`, { signal: run.signal })
+  return objects.length === 0 ? null : objects.reduce((sum, object) => sum + object.bytes, 0)
+}
+
+/** The newest manifest of an incarnation; null when none was ever taken. */
+export async function newestManifest(component: Database, serverName: string, context: DriverContext): Promise<Manifest | null> {
+  const newest = await context.records.newest('backups', `${component.name}/${serverName}/`)
+  if (newest === null || parseLsn((newest.record as unknown as Manifest).lsn) === null) return null
+  return newest.record as unknown as Manifest
+}

@@ -1,0 +1,130 @@
+import { readableDuration } from '../../../duration.ts'
+import type { DriverContext } from '../../../planning/driver.ts'
+import type { Check } from '../../../verification/restore-test.ts'
+import type { Database } from '../spec.ts'
+import { formatLsn, holesIn, newestSegment, parseLsn } from '../wal.ts'
+import type { Manifest } from './backup.ts'
+import type { CataloguedBackup } from './catalogue.ts'
+import type { RestoredFacts } from './restored-facts.ts'
+
+type Outcome = Check['outcome']
+
+/** What a restored copy is held against. */
+export interface Expected {
+  readonly manifest: Manifest | null
+  readonly backup: CataloguedBackup
+  /** Names of all archived WAL. */
+  readonly wal: readonly string[]
+}
+
+/** What can be said from the bucket alone. Pure. */
+export function judgeCatalogue(component: Database, { manifest, backup, wal }: Expected): Check[] {
+  const check = checkOf(component)
+  const holes = holesIn(wal, backup.beginWal)
+  // A hole behind the backup's end restores "successfully", with all later rows missing (measured).
+  const missing = manifest === null || manifest.segment === '' || wal.includes(manifest.segment) ? holes : [...holes, manifest.segment]
+  const complete = check(
+    'wal-complete',
+    missing.length === 0,
+    `every WAL segment from ${backup.beginWal} on`,
+    missing.length === 0
+      ? 'no hole'
+      : `missing: ${missing.slice(0, 5).join(', ')}${missing.length > 5 ? ` and ${missing.length - 5} more` : ''}`,
+  )
+  if (manifest === null)
+    return [
+      complete,
+      { ...check('manifest', false, 'a manifest, written at backup time', 'none; run: standby backup'), outcome: 'inconclusive' },
+    ]
+  // barman goes on to call a cut data.tar DONE, and nobody re-reads it before it is needed.
+  return manifest.backupId === backup.id && manifest.bytes !== null
+    ? [complete, check('backup-size', manifest.bytes === backup.bytes, `${manifest.bytes} bytes`, `${backup.bytes} bytes`)]
+    : [complete]
+}
+
+/** What the restored data says. Pure. */
+export function judgeRestored(component: Database, expected: Expected, facts: RestoredFacts): Check[] {
+  const check = checkOf(component)
+  const { manifest, backup } = expected
+  const systemId = manifest?.systemId ?? backup.systemId
+  const checks = [
+    check('accepts-writes', !facts.inRecovery, 'a server that left recovery', facts.inRecovery ? 'still in recovery' : 'writable'),
+  ]
+  if (systemId !== null) checks.push(check('same-database', facts.systemId === systemId, `system id ${systemId}`, facts.systemId))
+  checks.push(reachesEnd(component, expected, facts))
+  if (facts.corruption !== null)
+    checks.push(check('undamaged', facts.corruption.length === 0, 'pg_amcheck finds nothing', facts.corruption.join(' | ') || 'nothing'))
+  const counted = Object.values(facts.counts)
+  if (counted.length > 0) {
+    const rows = counted.reduce<number>((sum, count) => sum + (count ?? 0), 0)
+    checks.push(check('not-empty', rows > 0, 'rows in the counted tables', `${rows} rows`))
+  }
+  return manifest === null ? checks : [...checks, ...againstManifest(component, manifest, facts)]
+}
+
+/** A recovery ends without an error wherever its WAL ends: only the position tells. */
+function reachesEnd(component: Database, { manifest, wal }: Expected, facts: RestoredFacts): Check {
+  const marks = [parseLsn(manifest?.lsn), newestSegment(wal)?.start ?? null].filter((mark) => mark !== null)
+  const reached = parseLsn(facts.recoveredTo)
+  return checkOf(component)(
+    'reaches-end',
+    reached !== null && marks.every((mark) => reached >= mark),
+    `WAL up to ${marks.map(formatLsn).join(' and ')}`,
+    facts.recoveredTo || 'unknown',
+  )
+}
+
+/** Rows may have been deleted since: then a fresh backup (`standby backup`) makes a fresh manifest. */
+function againstManifest(component: Database, manifest: Manifest, facts: RestoredFacts): Check[] {
+  const check = checkOf(component)
+  const expected = Object.entries(manifest.counts).filter((entry): entry is [string, number] => entry[1] !== null)
+  const fewer = expected.filter(([table, count]) => (facts.counts[table] ?? -1) < count)
+  const shown = (pairs: readonly (readonly [string, number | null])[]): string =>
+    pairs.map(([table, count]) => `${table} ${count ?? 'missing'}`).join(', ') || 'no table'
+  return [
+    check(
+      'extensions',
+      manifest.extensions.every((extension) => facts.extensions.includes(extension)),
+      manifest.extensions.join(', '),
+      facts.extensions.join(', '),
+    ),
+    check(
+      'row-counts',
+      fewer.length === 0,
+      `at least ${shown(expected)}`,
+      shown(expected.map(([table]) => [table, facts.counts[table] ?? null] as const)),
+    ),
+  ]
+}
+
+/** How old the restored data is: what a disaster now would cost. */
+export function judgeAge(component: Database, context: DriverContext, newest: string): Check {
+  const age = context.clock.now().getTime() - Date.parse(newest)
+  const limit = context.stack.objectives.backupAge
+  return objective(component, 'backup-age', age, limit)
+}
+
+export function judgeDuration(component: Database, context: DriverContext, duration: number): Check {
+  return objective(component, 'restore-time', duration, context.stack.objectives.restoreTime)
+}
+
+function objective(component: Database, id: string, value: number, limit: number): Check {
+  const outcome: Outcome = Number.isNaN(value) ? 'inconclusive' : value <= limit ? 'pass' : 'objective-missed'
+  return {
+    id,
+    component: component.name,
+    outcome,
+    expected: `at most ${readableDuration(limit)}`,
+    found: Number.isNaN(value) ? 'unknown' : readableDuration(Math.max(0, value)),
+  }
+}
+
+const checkOf =
+  (component: Database) =>
+  (id: string, good: boolean, expected: string, found: string): Check => ({
+    id,
+    component: component.name,
+    outcome: good ? 'pass' : 'fail',
+    expected,
+    found,
+  })

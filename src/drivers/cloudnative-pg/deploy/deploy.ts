@@ -1,0 +1,294 @@
+import { conditionOf } from '../../../clients/kubernetes-conditions.ts'
+import { minutes, seconds } from '../../../duration.ts'
+import { siteError } from '../../../errors.ts'
+import type { JsonObject } from '../../../json.ts'
+import type { Deployment, DeployUnit, DriverContext, Progress } from '../../../planning/driver.ts'
+import type { SiteName } from '../../../stack/stack.ts'
+import { type DeclaredObject, objectsUnit } from '../../declared-objects.ts'
+import { forkOf } from '../failover/forks.ts'
+import { type ClusterObject, HEALTHY, readCluster, SECRET, serverNameOf } from '../objects.ts'
+import { archiveMethod, clusterOf, type Database, follows, otherSites } from '../spec.ts'
+import { archivesOf } from './archives.ts'
+import { firstBackupUnit } from './deploy-first-backup.ts'
+import { failedBootstrap } from './failed-bootstrap.ts'
+import {
+  type Archive,
+  archiveSecret,
+  bootstrapOf,
+  clusterManifest,
+  copiedSecrets,
+  copiedStreamingSecrets,
+  noArchiveName,
+  objectStoreManifest,
+  scheduleManifest,
+  streamingSecrets,
+} from './manifests.ts'
+import { assertSecretsMatch } from './must-match-secrets.ts'
+import { type Place, unitId } from './place.ts'
+import { readUserSpec } from './user-spec.ts'
+
+/** Archive access, cluster, first backup, streaming identity and schedule of one site. */
+export async function deployCluster(
+  component: Database,
+  site: SiteName | null,
+  deployment: Deployment,
+  context: DriverContext,
+): Promise<DeployUnit[]> {
+  if (site === null) return []
+  await assertSecretsMatch(component, context)
+  const place: Place = { component, site, deployment, context }
+  const active = deployment.roleOf(site) === 'active'
+  const streaming = follows(component) === 'archive-and-streaming'
+  return [
+    accessUnit(place),
+    clusterUnit(place),
+    ...(active ? [firstBackupUnit(place)] : []),
+    ...(streaming ? [streamingUnit(place), followUnit(place)] : []),
+    ...(component.spec.schedule === undefined ? [] : [scheduleUnit(place, component.spec.schedule, !active)]),
+  ]
+}
+
+/** Whether this site's cluster has to be cloned from the active one, which then must be there first. */
+const mustBeCloned = (place: Place): boolean =>
+  place.deployment.roleOf(place.site) === 'passive' && place.deployment.observed[place.site]?.kind !== 'answering'
+
+function accessUnit(place: Place): DeployUnit {
+  const { component, site, context } = place
+  return objectsUnit({
+    id: unitId(place, 'access'),
+    site,
+    needs: [],
+    title: `Access of ${clusterOf(component, site)} to the archives: its own to write, the others to read`,
+    deadline: minutes(1),
+    kubernetes: context.kubernetes(site),
+    async declare() {
+      const archives = await archivesOf(place)
+      const secrets = archives.map(async (archive) => {
+        const pair = archive.site === site ? archive.location.credentials : archive.location.readCredentials
+        const keys = {
+          id: await context.credential(pair.accessKeyId, archive.site),
+          secret: await context.credential(pair.secretAccessKey, archive.site),
+        }
+        return archiveSecret(component, context.stack, archive, keys)
+      })
+      return [...(await Promise.all(secrets)), ...(archiveMethod(component) === 'plugin' ? storesOf(place, archives) : [])]
+    },
+  })
+}
+
+/** What the plugin of this site may be told to ask: every archive, and the one that has nothing. */
+function storesOf({ component, site, context }: Place, archives: readonly Archive[]): DeclaredObject[] {
+  const { retention } = component.spec
+  return archives.flatMap((archive) => {
+    const declared = (more = {}): DeclaredObject => objectStoreManifest(component, context.stack, archive, more)
+    if (archive.site !== site) return [declared()]
+    return [declared(retention === undefined ? {} : { retention }), declared({ name: noArchiveName(component) })]
+  })
+}
+
+function clusterUnit(place: Place): DeployUnit {
+  const { component, site, context } = place
+  const first = place.deployment.activeSite
+  const cloned = mustBeCloned(place)
+  return objectsUnit({
+    id: unitId(place, 'cluster'),
+    site,
+    needs: [
+      unitId(place, 'access'),
+      ...(cloned ? [unitId(place, 'first-backup', first)] : []),
+      ...(cloned && follows(component) === 'archive-and-streaming' ? [unitId(place, 'streaming')] : []),
+    ],
+    title: `The cluster ${clusterOf(component, site)}`,
+    deadline: minutes(20),
+    kubernetes: context.kubernetes(site),
+    declare: async (signal) => [await declareCluster(place, await hasStreamingSecrets(place, signal), signal)],
+    ready: steadily(place),
+  })
+}
+
+/** The second pass of a first deploy: the active cluster learns to stream from the other one as soon as that one exists. */
+function followUnit(place: Place): DeployUnit {
+  const { component, site, context } = place
+  return objectsUnit({
+    id: unitId(place, 'follow'),
+    site,
+    needs: [unitId(place, 'cluster'), unitId(place, 'streaming')],
+    title: `${clusterOf(component, site)} can stream from the other site`,
+    deadline: minutes(5),
+    kubernetes: context.kubernetes(site),
+    declare: async (signal) => [await declareCluster(place, true, signal)],
+    ready: steadily(place),
+  })
+}
+
+/**
+ * The Cluster of a site as it is declared now. `serverNames` names incarnations that are yet to begin.
+ * Throws `roles-disagree` or `archive-forked` when what is live has another role.
+ */
+export async function declareCluster(
+  place: Place,
+  streaming: boolean,
+  signal: AbortSignal,
+  serverNames: Readonly<Record<string, string>> = {},
+): Promise<DeclaredObject> {
+  const { component, site, context, deployment } = place
+  const live = await readCluster(context.kubernetes(site), component.spec.namespace, clusterOf(component, site), signal)
+  const active = clusterOf(component, deployment.activeSite)
+  await refuseForeignRole(place, live, active)
+  const userSpec = await readUserSpec(component, context.stack)
+  return clusterManifest({
+    component,
+    stack: context.stack,
+    site,
+    archives: await archivesOf(place, serverNames),
+    userSpec,
+    // Owned by moves: what is live stays, a deploy never flips a role.
+    replica:
+      live?.spec.replica?.primary === undefined
+        ? { primary: active, source: sourceOf(place) }
+        : { primary: live.spec.replica.primary, source: live.spec.replica.source ?? sourceOf(place) },
+    bootstrap:
+      (live?.spec.bootstrap as JsonObject | undefined) ??
+      bootstrapOf(component, deployment.roleOf(site) === 'active' ? null : active, userSpec),
+    streaming,
+  })
+}
+
+/** Witness and cluster disagree: a deploy settles that for neither of them. */
+async function refuseForeignRole(place: Place, live: ClusterObject | null, active: string): Promise<void> {
+  const primary = live?.spec.replica?.primary
+  if (live === null || primary === undefined || primary === active) return
+  const name = live.metadata.name
+  const where = `${place.site} ${place.component.spec.namespace}/Cluster/${name}`
+  const serverName = serverNameOf(live)
+  const fork = serverName === null ? null : await forkOf(place.component, serverName, place.context)
+  if (fork !== null)
+    throw siteError(
+      'archive-forked',
+      `${name} is the former primary: the failover of ${fork.at} to ${fork.successor} cut its history off`,
+      {
+        where,
+        next: `Rejoin ${place.site}: it is cloned anew. Nothing was changed.`,
+      },
+    )
+  throw siteError('roles-disagree', `${name} follows ${primary}, and the witness says that ${place.deployment.activeSite} is active`, {
+    where,
+    next: 'Finish the move that was begun, or find out who changed spec.replica. Nothing was changed.',
+  })
+}
+
+/** The active cluster's source is where it would follow after a move: the first other site. */
+function sourceOf(place: Place): string {
+  const { component, site, deployment, context } = place
+  const other = deployment.roleOf(site) === 'active' ? otherSites(context.stack, site)[0] : deployment.activeSite
+  return clusterOf(component, other ?? deployment.activeSite)
+}
+
+/** How soon the operator reacts to a changed Cluster: until then it still calls it healthy, and it keeps no observedGeneration. */
+const REACTION = seconds(3)
+
+/** A cluster that was there before is ready once it stays healthy; a new one as soon as it is. */
+function steadily(place: Place): (signal: AbortSignal) => Promise<Progress> {
+  const existed = place.deployment.observed[place.site]?.kind === 'answering'
+  let since: number | null = null
+  return async (signal) => {
+    const progress = await clusterIsReady(place, signal)
+    const now = place.context.clock.now().getTime()
+    since = progress.is === 'done' ? (since ?? now) : null
+    if (!existed || since === null || now - since >= REACTION) return progress
+    return { is: 'pending', waitingFor: `${clusterOf(place.component, place.site)} to stay healthy` }
+  }
+}
+
+/** Healthy with all instances; `failed` as soon as its first instance can not be made. */
+export async function clusterIsReady(place: Place, signal: AbortSignal): Promise<Progress> {
+  const { component, site, context } = place
+  const name = clusterOf(component, site)
+  const cluster = await readCluster(context.kubernetes(site), component.spec.namespace, name, signal)
+  const { phase = 'no phase yet', phaseReason = '', readyInstances = 0 } = cluster?.status ?? {}
+  if (phase.startsWith('Cluster is unrecoverable') || phase === 'Invalid cluster definition')
+    return {
+      is: 'failed',
+      code: 'cluster-unrecoverable',
+      why: `${name}: ${phase} ${phaseReason}`,
+      next: `kubectl -n ${component.spec.namespace} describe cluster ${name}`,
+    }
+  if (phase !== HEALTHY || readyInstances < (cluster?.spec.instances ?? 1)) {
+    const failed = await failedBootstrap(
+      { kubernetes: context.kubernetes(site), namespace: component.spec.namespace, cluster: name },
+      signal,
+    )
+    // One failure may be a moment's; the operator tries again at once.
+    if (failed !== null && failed.pods > 1)
+      return {
+        is: 'failed',
+        code: 'database-bootstrap-failed',
+        why: `${failed.pod} failed: ${failed.log}`,
+        next: `Mend the cause, delete what was begun (kubectl -n ${component.spec.namespace} delete cluster ${name}), and go on: resume the run, or deploy again.`,
+      }
+    return { is: 'pending', waitingFor: `${name}: ${phase}` }
+  }
+  if (cluster !== null && conditionOf(cluster, 'ContinuousArchiving')?.status === 'False')
+    return { is: 'pending', waitingFor: `${name} to archive its WAL` }
+  return { is: 'done', proof: { phase, readyInstances } }
+}
+
+/** The other sites' client certificates, copied here and kept fresh: the owning operator renews them. */
+export function streamingUnit(place: Place): DeployUnit {
+  const { component, site, context } = place
+  const others = otherSites(context.stack, site)
+  return objectsUnit({
+    id: unitId(place, 'streaming'),
+    site,
+    // On the very first deploy the other cluster must exist before its certificate can be copied.
+    needs: others.filter((other) => place.deployment.observed[other]?.kind !== 'answering').map((other) => unitId(place, 'cluster', other)),
+    title: `The identity with which ${clusterOf(component, site)} streams from the other sites`,
+    deadline: minutes(2),
+    kubernetes: context.kubernetes(site),
+    async declare(signal) {
+      const copies = await Promise.all(
+        others.map(async (other) => {
+          const cluster = clusterOf(component, other)
+          const names = streamingSecrets(cluster)
+          const read = (name: string) => context.kubernetes(other).get({ ...SECRET, namespace: component.spec.namespace, name }, { signal })
+          const [certificate, authority] = await Promise.all([read(names.certificate), read(names.authority)])
+          return certificate === null || authority === null
+            ? []
+            : copiedStreamingSecrets(component, context.stack, cluster, { certificate, authority })
+        }),
+      )
+      return copies.flat()
+    },
+    async ready(signal) {
+      return (await hasStreamingSecrets(place, signal))
+        ? { is: 'done', proof: {} }
+        : { is: 'pending', waitingFor: 'the certificates of the other site' }
+    },
+  })
+}
+
+export async function hasStreamingSecrets(place: Place, signal: AbortSignal): Promise<boolean> {
+  if (follows(place.component) !== 'archive-and-streaming') return false
+  const names = otherSites(place.context.stack, place.site).flatMap((other) =>
+    Object.values(copiedSecrets(clusterOf(place.component, other))),
+  )
+  const found = await Promise.all(
+    names.map((name) =>
+      place.context.kubernetes(place.site).get({ ...SECRET, namespace: place.component.spec.namespace, name }, { signal }),
+    ),
+  )
+  return found.every((secret) => secret !== null)
+}
+
+function scheduleUnit(place: Place, schedule: string, suspend: boolean): DeployUnit {
+  const { component, site, context } = place
+  return objectsUnit({
+    id: unitId(place, 'schedule'),
+    site,
+    needs: [unitId(place, 'cluster')],
+    title: `Scheduled base backups of ${clusterOf(component, site)}${suspend ? ', suspended while it is passive' : ''}`,
+    deadline: minutes(1),
+    kubernetes: context.kubernetes(site),
+    declare: async () => [scheduleManifest(component, context.stack, site, schedule, suspend)],
+  })
+}

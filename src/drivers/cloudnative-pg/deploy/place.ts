@@ -1,0 +1,13 @@
+import type { Deployment, DriverContext } from '../../../planning/driver.ts'
+import type { SiteName } from '../../../stack/stack.ts'
+import type { Database } from '../spec.ts'
+
+/** What all units of one site work with. */
+export interface Place {
+  readonly component: Database
+  readonly site: SiteName
+  readonly deployment: Deployment
+  readonly context: DriverContext
+}
+
+export const unitId = (place: Place, what: string, site = place.site): string => `${place.component.name}.${what}@${site}`

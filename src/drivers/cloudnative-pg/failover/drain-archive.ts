@@ -1,0 +1,189 @@
+import { type Milliseconds, minutes, readableDuration, seconds } from '../../../duration.ts'
+import { asStandbyError } from '../../../errors.ts'
+import type { Json, JsonObject } from '../../../json.ts'
+import type { Behaviour, Progress } from '../../../planning/driver.ts'
+import type { Intent, PlannedStep } from '../../../planning/plan.ts'
+import type { SiteName } from '../../../stack/stack.ts'
+import { asSeen } from '../../compare-and-set.ts'
+import { runningFor } from '../../running-for.ts'
+import { type ArchivedWal, walSince } from '../backup/catalogue.ts'
+import { askArchiveAgain } from '../move/leave-archive.ts'
+import { asksArchiveOf, type InstanceStatus } from '../objects.ts'
+import { type CloudNativePgSpec, clusterOf, type Database, incarnationFolder } from '../spec.ts'
+import { parameter, plannedStep } from '../steps.ts'
+import { formatLsn, parseLsn, parseSegment, type Reach, reachFrom, SEGMENT_BYTES, segmentName } from '../wal.ts'
+import { askSql, clusterOfRun, instanceOf, type Run, touchCluster } from '../where.ts'
+import type { Upstream } from './upstream.ts'
+
+/** What the lost primary has shipped is not lost: it is replayed before anything is promoted. */
+export function drainStep(component: Database, intent: Intent, upstream: Upstream | null): PlannedStep {
+  const to = clusterOf(component, intent.to)
+  const lost = clusterOf(component, intent.from)
+  return plannedStep(component, 'drain-archive', intent.to, {
+    phase: 'FINAL_SYNC',
+    title: `Waits until ${to} has replayed all that ${lost} left in its archive; a silent archive is not waited for`,
+    deadline: minutes(10),
+    expected: seconds(3),
+    parameters: {
+      cluster: to,
+      lost,
+      archiveOf: intent.from,
+      serverName: upstream?.serverName ?? '',
+      answered: upstream !== null && upstream.silent === null,
+    },
+  })
+}
+
+/** How long an archive is waited for that answered when the plan was made, and one that was silent even then. */
+const PATIENCE = { answered: seconds(30), silent: seconds(3) }
+/** Longer than two rounds of wal_retrieve_retry_interval (5 s): a follower that stands still for so long has been offered everything. */
+const STILL = seconds(12)
+/** Much longer than a round: no failover may wait for ever for what its follower can not fetch. */
+const STUCK = seconds(60)
+/** People decide meanwhile, and the loss grows. */
+const TO_DECIDE = minutes(30)
+
+export const drainArchive: Behaviour<CloudNativePgSpec> = {
+  async done(run) {
+    const cluster = await clusterOfRun(run)
+    const name = cluster.metadata.name
+    // A switchover that ended with the loss of its site may have left it so: it would never fetch what it is waited for.
+    if (!asksArchiveOf(cluster, parameter(run.step, 'lost')))
+      return { is: 'pending', waitingFor: `${name} to ask the archive again`, restsOn: asSeen(cluster) }
+    const instance = await instanceOf(run, cluster)
+    const replayed = parseLsn(instance?.replayLsn)
+    if (instance?.isPrimary === true)
+      return { is: 'failed', code: 'not-a-replica', why: `${name} is a primary already`, next: 'Find out who promoted it.' }
+    if (instance === null || replayed === null) return { is: 'pending', waitingFor: `${name} to answer` }
+    const archived = await archivedSince(run, instance, replayed)
+    if (archived === null)
+      return givenUp(run) ? proven(run, name, 'silent', null, []) : { is: 'pending', waitingFor: 'the archive to answer' }
+    const reach = reachFrom(
+      archived.map((one) => one.name),
+      replayed,
+    )
+    const stoodStill = standsStill(run, replayed, reach)
+    if (!hasReplayed(replayed, reach, stoodStill)) {
+      if (stoodStill >= STUCK) return stuck(run, name, instance, reach, archived)
+      return { is: 'pending', waitingFor: `${name} to replay up to ${formatLsn(reach.last?.end ?? replayed)}, the end of the archive` }
+    }
+    return proven(run, name, 'drained', reach, archived)
+  },
+  apply: (run) => askArchiveAgain(run, parameter(run.step, 'lost')),
+  touch: touchCluster,
+}
+
+/** Null while the store does not answer. */
+async function archivedSince(run: Run, instance: InstanceStatus, replayed: bigint): Promise<ArchivedWal[] | null> {
+  const { context, component } = run
+  try {
+    const store = await context.objectStore(component.spec.archive.store, parameter(run.step, 'archiveOf') as SiteName).open('read')
+    // Back to the last segment that was replayed as a whole: it names the timeline, which the replica itself may not have written down yet.
+    const behind = replayed <= SEGMENT_BYTES ? 0n : replayed - 1n - SEGMENT_BYTES
+    const folder = incarnationFolder(component, parameter(run.step, 'serverName'))
+    return await walSince(store, folder, segmentName(instance.timeLineID, behind), { signal: run.signal, deadline: seconds(2) })
+  } catch (error) {
+    run.signal.throwIfAborted()
+    context.log.debug(`${run.step.id}: ${asStandbyError(error).message}`)
+    return null
+  }
+}
+
+const givenUp = (run: Run): boolean => runningFor(run) >= (run.step.parameters.answered === true ? PATIENCE.answered : PATIENCE.silent)
+
+/** Since when a follower has been standing where it stands, with the archive as it is. */
+const standing = new WeakMap<AbortSignal, { readonly at: string; readonly since: number }>()
+
+/** How long it has been standing so. */
+function standsStill(run: Run, replayed: bigint, reach: Reach): Milliseconds {
+  const now = run.context.clock.now().getTime()
+  const at = `${replayed} ${reach.last?.end}`
+  const before = standing.get(run.signal)
+  if (before?.at === at) return now - before.since
+  standing.set(run.signal, { at, since: now })
+  return 0
+}
+
+/**
+ * A record that crosses the end of the last segment can not be replayed, so a follower may never reach that end: it has come as far as it
+ * can when it stands still inside the segment.
+ */
+const hasReplayed = (replayed: bigint, { last }: Reach, stoodStill: Milliseconds): boolean =>
+  last === null || replayed >= last.end || (replayed > last.start && stoodStill >= STILL)
+
+/**
+ * The follower can not fetch what this process sees in the archive. To go on without it loses more than was predicted, which counted on it:
+ * that is for those to decide who accepted a loss. Within their bound the rest is given up; beyond it the step fails and says which bound it takes.
+ */
+async function stuck(run: Run, name: string, instance: InstanceStatus, reach: Reach, archived: readonly ArchivedWal[]): Promise<Progress> {
+  const given = await proven(run, name, 'stuck', reach, archived)
+  if (given.is !== 'done') return given
+  const { proof } = given
+  const since = newestOf([proof.lastCommitAt, ...replayedBy(proof.replayed, archived).map(({ at }) => at)])
+  const lost = since === null ? null : run.context.clock.now().getTime() - since
+  const accepted = run.intent?.acceptLoss ?? 0
+  if (lost !== null && lost <= accepted) {
+    run.context.log.warning(
+      `${run.step.id}: goes on without ${String(proof.notReplayed)}: ${name} does not fetch it, and the accepted loss covers it`,
+    )
+    return given
+  }
+  const lostSite = parameter(run.step, 'lost')
+  const failed = instance.lastFailedWAL === undefined ? '' : `; it failed to archive ${instance.lastFailedWAL}`
+  return {
+    is: 'failed',
+    code: 'drain-stuck',
+    why: `${name} has been standing at ${String(proof.replayed)} for ${readableDuration(STUCK)}, and the archive of ${lostSite} holds ${String(proof.notReplayed)}, which it does not replay${failed}. ${lost === null ? 'Nobody knows how much would be lost without it' : `Without it ${readableDuration(lost)} of writes would be lost, ${readableDuration(accepted)} were accepted`}`,
+    next: `Look at the way from ${name} to that archive (its keys, the network, its log), and plan again. ${lost === null ? `To do without it, make that archive unreachable for this runner as well.` : `To do without it, plan again and accept the loss: --accept-data-loss ${Math.ceil((lost + TO_DECIDE) / minutes(1))}m.`}`,
+  }
+}
+
+const newestOf = (times: readonly (Json | undefined)[]): number | null => {
+  const known = times.map((time) => Date.parse(String(time))).filter((time) => !Number.isNaN(time))
+  return known.length === 0 ? null : Math.max(...known)
+}
+
+/** Archived segments that are replayed as a whole. */
+const replayedBy = (position: Json | undefined, archived: readonly ArchivedWal[]): ArchivedWal[] => {
+  const replayed = parseLsn(String(position)) ?? 0n
+  return archived.filter(({ name }) => (parseSegment(name)?.end ?? replayed + 1n) <= replayed)
+}
+
+/** Where the follower stands, and when the last transaction that it knows was committed: after the promotion nobody can tell any more. */
+async function proven(
+  run: Run,
+  name: string,
+  archive: 'drained' | 'silent' | 'stuck',
+  reach: Reach | null,
+  archived: readonly ArchivedWal[],
+): Promise<Progress> {
+  const rows = await askSql(run, POSITION)
+  const [row] = rows ?? []
+  if (row === undefined) return { is: 'pending', waitingFor: `${name} to answer` }
+  const replayed = parseLsn(row[0]) ?? 0n
+  const replayedOf = archived.flatMap((one) => parseSegment(one.name) ?? []).filter(({ start }) => start < replayed)
+  const proof: JsonObject = {
+    archive,
+    upTo: reach?.last == null || archive === 'stuck' ? null : segmentName(reach.last.timeline, reach.last.start),
+    ...(archive === 'stuck' ? { notReplayed: notReplayed(replayed, reach) } : {}),
+    behindAHole: reach?.beyond ?? null,
+    replayed: row[0] ?? '',
+    lastCommitAt: row[1] === undefined || row[1] === '' ? null : row[1],
+    timeline: Math.max(...row.slice(2).map(Number), ...replayedOf.map(({ timeline }) => timeline)),
+  }
+  return { is: 'done', proof }
+}
+
+/** `…2A to …2C`. */
+function notReplayed(replayed: bigint, reach: Reach | null): string {
+  if (reach?.last == null) return ''
+  const [first, last] = [segmentName(reach.last.timeline, replayed), segmentName(reach.last.timeline, reach.last.start)]
+  return first === last ? last : `${first} to ${last}`
+}
+
+/** A replica's own word for its timeline lags until its next restartpoint: the largest of these is the true one. */
+const POSITION = `SELECT pg_last_wal_replay_lsn(),
+  coalesce(to_char(pg_last_xact_replay_timestamp() AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"'), ''),
+  (SELECT timeline_id FROM pg_control_checkpoint()),
+  (SELECT min_recovery_end_timeline FROM pg_control_recovery()),
+  coalesce((SELECT received_tli FROM pg_stat_wal_receiver), 0);`

@@ -1,0 +1,36 @@
+import type { BySite } from '../../../observation/observation.ts'
+import type { Intent, PlannedStep } from '../../../planning/plan.ts'
+import { backupSteps } from '../backup/backup.ts'
+import { scheduleStep, settleStep } from '../move/after-move.ts'
+import { fillArchiveStep } from '../move/fill-archive.ts'
+import { restartStep } from '../move/restart.ts'
+import type { CloudNativePgState } from '../observe.ts'
+import { clusterOf, type Database } from '../spec.ts'
+import { stepId } from '../steps.ts'
+import { closeArchiveSteps } from './close-archive.ts'
+import { drainStep } from './drain-archive.ts'
+import { markForkStep } from './forks.ts'
+import { promoteLostStep } from './promote-without-token.ts'
+
+/**
+ * What is done on `intent.to`, and with what the lost site left elsewhere: no step acts on the lost site or waits for it. The archive is
+ * closed first, so that what is drained is all that there will ever be.
+ */
+export function failoverSteps(component: Database, states: BySite<CloudNativePgState>, intent: Intent): PlannedStep[] {
+  const [from, to] = [states[intent.from], states[intent.to]]
+  const here = to?.kind === 'answering' ? to.state : null
+  const upstream = here?.upstream?.cluster === clusterOf(component, intent.from) ? here.upstream : null
+  const promotion = stepId(component, 'promote-without-token', intent.to)
+  const closing = closeArchiveSteps(component, intent, upstream)
+  return [
+    ...closing,
+    { ...drainStep(component, intent, upstream), needs: closing.map(({ id }) => id) },
+    promoteLostStep(component, intent, here, from?.kind === 'answering' ? from.state : null),
+    restartStep(component, intent.to, promotion),
+    markForkStep(component, intent, upstream),
+    fillArchiveStep(component, intent.to),
+    settleStep(component, intent.to, promotion),
+    ...(component.spec.schedule === undefined ? [] : [scheduleStep(component, intent.to, false)]),
+    ...backupSteps(component, intent.to),
+  ]
+}

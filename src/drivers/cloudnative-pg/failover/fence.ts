@@ -1,0 +1,204 @@
+import type { KubernetesObject } from '../../../clients/kubernetes-client.ts'
+import { conditionOf } from '../../../clients/kubernetes-conditions.ts'
+import { type Milliseconds, minutes, seconds } from '../../../duration.ts'
+import { asStandbyError } from '../../../errors.ts'
+import type { BySite } from '../../../observation/observation.ts'
+import type { Behaviour, Progress } from '../../../planning/driver.ts'
+import type { Intent, PlannedStep } from '../../../planning/plan.ts'
+import type { SiteName } from '../../../stack/stack.ts'
+import { asSeen } from '../../compare-and-set.ts'
+import { runningFor } from '../../running-for.ts'
+import { kubernetesOf, siteOf } from '../../site-of-step.ts'
+import { type ClusterObject, clusterRef, type InstanceStatus, POD, podOf, readCluster, readInstance } from '../objects.ts'
+import type { CloudNativePgState } from '../observe.ts'
+import { type CloudNativePgSpec, clusterOf, type Database } from '../spec.ts'
+import { parameter, plannedStep } from '../steps.ts'
+import { namespaceOf, patchAsSeen, type Run, touchCluster } from '../where.ts'
+
+/** The operator's own fence: it stops PostgreSQL in every instance and starts it nowhere, whatever restarts, until the annotation is gone. */
+export const FENCE = 'cnpg.io/fencedInstances'
+const ALL = '["*"]'
+
+/** Nothing for a side that follows already: it accepts no write. */
+export function fenceSteps(component: Database, states: BySite<CloudNativePgState>, intent: Intent): PlannedStep[] {
+  const seen = states[intent.from]
+  return seen?.kind === 'answering' && mayWrite(seen.state) ? [fenceStep(component, intent.from, seen.state.uid)] : []
+}
+
+/**
+ * A primary, or one that calls itself one the moment it starts: amid a demotion, which never ends where the site died before PostgreSQL was shut down
+ * (shutdown_wal.go of 1.30), the data are still those of a primary. A silent instance counts as what its specification says.
+ */
+export const mayWrite = ({ isReplica, inProgress, instance }: CloudNativePgState): boolean =>
+  !isReplica || inProgress || instance?.isPrimary === true
+
+/** `uid` of the cluster that is meant: one that a rejoin made anew meanwhile, under the same name, is nobody's to fence. Empty: whichever is there. */
+export function fenceStep(component: Database, site: SiteName, uid = ''): PlannedStep {
+  const cluster = clusterOf(component, site)
+  return plannedStep(component, 'fence', site, {
+    phase: 'FENCE',
+    title: `Fences ${cluster}: the operator stops PostgreSQL in every instance and keeps it stopped, across every restart, until somebody takes the fence away`,
+    // A shutdown waits for the archiver, which tries three times what an archive that is closed or silent will never take.
+    deadline: minutes(5),
+    expected: seconds(3),
+    fence: 'database',
+    parameters: { cluster, uid },
+  })
+}
+
+export const fence: Behaviour<CloudNativePgSpec> = {
+  async done(run) {
+    const cluster = await fencedCluster(run)
+    // A cluster that is gone accepts nothing; one that is made anew is not this step's business.
+    if (cluster === null) return { is: 'done', proof: { cluster: null } }
+    if (cluster.metadata.annotations?.[FENCE] !== ALL)
+      return { is: 'pending', waitingFor: `${cluster.metadata.name} to be told`, restsOn: asSeen(cluster) }
+    const instances = await Promise.all((await instancePods(run)).map((pod) => stopped(run, pod)))
+    const unseen = instances.find((instance) => 'unseen' in instance)
+    if (unseen !== undefined && 'unseen' in unseen)
+      return {
+        is: 'failed',
+        code: 'fence-unproven',
+        why: `${unseen.unseen}: nobody can see whether PostgreSQL has stopped`,
+        next: `Look at the node under it, or switch ${siteOf(run)} off; the fence holds as soon as the node is back.`,
+      }
+    const running = instances.find((instance) => 'running' in instance)
+    if (running !== undefined && 'running' in running) return { is: 'pending', waitingFor: running.running }
+    const primary = await controlData(run, cluster.status?.currentPrimary)
+    return {
+      is: 'done',
+      proof: {
+        annotation: ALL,
+        instances: instances.flatMap((instance) => ('stopped' in instance ? [instance.stopped] : [])),
+        readyInstances: cluster.status?.readyInstances ?? 0,
+        state: primary?.state ?? null,
+        timeline: primary?.timeline ?? null,
+        endedAt: primary === null ? null : endOf(primary),
+        fencedAt: run.context.clock.now().toISOString(),
+      },
+    }
+  },
+  apply: (run) => annotate(run, ALL),
+  changes: (run) => kubernetesOf(run).watch(clusterRef(namespaceOf(run), parameter(run.step, 'cluster')), run.signal),
+  undo: (run) => annotate(run, null),
+  touch: touchCluster,
+  async undone(run): Promise<Progress> {
+    const cluster = await fencedCluster(run)
+    if (cluster === null) return { is: 'done', proof: {} }
+    const name = cluster.metadata.name
+    if (cluster.metadata.annotations?.[FENCE] !== undefined)
+      return { is: 'pending', waitingFor: `the fence of ${name} to be taken away`, restsOn: asSeen(cluster) }
+    const pod = cluster.status?.currentPrimary
+    const primary = (await instancePods(run)).find(({ metadata }) => metadata.name === pod)
+    const instance = pod === undefined ? null : await readInstance(kubernetesOf(run), namespaceOf(run), pod, run.signal)
+    // Writable again, and by its own word: a position is only told by a server that runs.
+    return instance?.isPrimary === true && instance.mightBeUnavailable !== true && instance.currentLsn !== undefined
+      ? { is: 'done', proof: { currentLsn: instance.currentLsn } }
+      : // It was lost before the failover began, and is as it was.
+        run.intent?.mode === 'failover' && instance === null && primary !== undefined && isCutOff(run, primary)
+        ? { is: 'done', proof: { currentLsn: null, asBefore: `${pod} is not ready, and its instance manager does not answer` } }
+        : { is: 'pending', waitingFor: `${name} to accept writes again` }
+  },
+}
+
+async function fencedCluster(run: Run): Promise<ClusterObject | null> {
+  const cluster = await readCluster(kubernetesOf(run), namespaceOf(run), parameter(run.step, 'cluster'), run.signal)
+  const { uid } = run.step.parameters
+  return uid === '' || uid === undefined || cluster?.metadata.uid === uid ? cluster : null
+}
+
+async function annotate(run: Run, fenced: string | null): Promise<void> {
+  try {
+    await patchAsSeen(run, { metadata: { annotations: { [FENCE]: fenced } } })
+  } catch (error) {
+    if (asStandbyError(error).code !== 'kubernetes-not-found') throw error
+  }
+}
+
+async function instancePods(run: Run): Promise<KubernetesObject[]> {
+  const labelSelector = `cnpg.io/cluster=${parameter(run.step, 'cluster')},cnpg.io/podRole=instance`
+  const pods = await kubernetesOf(run).list(POD, { namespace: namespaceOf(run), labelSelector }, { signal: run.signal })
+  return pods.filter(isThere)
+}
+
+/** An instance manager that restarts is back in seconds. */
+const SILENCE: Milliseconds = seconds(20)
+
+/**
+ * A dead node leaves its pods "Running" behind, and takes them out of Ready once its kubelet has been silent for the grace period (40 to 50 s,
+ * node lifecycle controller). With an instance manager that is silent as well, nothing there can prove anything, however long one waits.
+ * A pod that is Ready is waited for.
+ */
+function isCutOff(run: Run, pod: KubernetesObject): boolean {
+  const ready = conditionOf(pod, 'Ready')
+  return ready !== undefined && ready.status !== 'True' && runningFor(run) >= SILENCE
+}
+
+/** A pod whose containers have all ended runs nothing. */
+const isThere = (pod: KubernetesObject): boolean =>
+  !['Failed', 'Succeeded'].includes((pod.status as { phase?: string } | undefined)?.phase ?? '')
+
+type Stopped =
+  | { readonly stopped: { readonly pod: string; readonly says: string } }
+  | { readonly running: string }
+  | { readonly unseen: string }
+
+/**
+ * The word of the instance manager, which tries its own server over a local socket. That it "might be unavailable" is true from the moment
+ * at which the fence begins; only the failed connection shows that the server is gone. Phase and Ready go on saying healthy (measured).
+ */
+async function stopped(run: Run, object: KubernetesObject): Promise<Stopped> {
+  const pod = object.metadata.name
+  const says = await readInstance(kubernetesOf(run), namespaceOf(run), pod, run.signal)
+  if (says === null && isCutOff(run, object)) return { unseen: `${pod} is not ready, and its instance manager does not answer` }
+  if (says === null) return { running: `the instance manager of ${pod} to answer` }
+  const why = unavailable(says)
+  return why === null ? { running: `PostgreSQL in ${pod} to stop` } : { stopped: { pod, says: why } }
+}
+
+/**
+ * Why the server does not answer; null while it does, or while it is only on its way down. Nothing but a socket that nobody listens on counts:
+ * a connection that was ended, or refused by the server itself, comes from one that may still be finishing a commit (seen).
+ */
+export function unavailable(says: InstanceStatus): string | null {
+  const error = says.mightBeUnavailable === true ? (says.mightBeUnavailableMaskedError ?? '') : ''
+  return /no such file or directory|connection refused/i.test(error) ? error : null
+}
+
+export interface ControlData {
+  readonly state: string
+  readonly timeline: number
+  /** Of the last checkpoint: after a clean shutdown, behind the last transaction. */
+  readonly checkpoint: string
+}
+
+/**
+ * Where the WAL of a stopped primary ends; null where its control file does not know. Only a primary that was shut down in good order wrote its
+ * last checkpoint at its end: after a crash that one is minutes older than the newest commit, and of a server in recovery it is a restartpoint.
+ */
+export const endOf = ({ state, checkpoint }: ControlData): string | null => (state === 'shut down' ? checkpoint : null)
+
+/** Null where this identity may run nothing in the pod: then the fence holds all the same, and the end of the WAL is not known. */
+export async function controlData(run: Run, pod: string | undefined): Promise<ControlData | null> {
+  if (pod === undefined) return null
+  try {
+    const answer = await kubernetesOf(run).exec(podOf(namespaceOf(run), pod), ['pg_controldata'], { signal: run.signal })
+    return answer.code === 0 ? parseControlData(answer.stdout) : null
+  } catch (error) {
+    run.signal.throwIfAborted()
+    run.context.log.debug(`${siteOf(run)}: pg_controldata of ${pod}: ${asStandbyError(error).message}`)
+    return null
+  }
+}
+
+export function parseControlData(text: string): ControlData | null {
+  const of = (name: string): string | undefined => new RegExp(`^${name}:\\s*(.+?)\\s*$`, 'm').exec(text)?.[1]
+  const [state, checkpoint, timeline] = [
+    of('Database cluster state'),
+    of('Latest checkpoint location'),
+    of("Latest checkpoint's TimeLineID"),
+  ]
+  return state === undefined || checkpoint === undefined || timeline === undefined
+    ? null
+    : { state, timeline: Number(timeline), checkpoint }
+}

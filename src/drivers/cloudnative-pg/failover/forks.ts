@@ -1,0 +1,74 @@
+import { minutes, seconds } from '../../../duration.ts'
+import type { JsonObject } from '../../../json.ts'
+import type { Behaviour, DriverContext } from '../../../planning/driver.ts'
+import type { Intent, PlannedStep } from '../../../planning/plan.ts'
+import { type CloudNativePgSpec, clusterOf, type Database } from '../spec.ts'
+import { parameter, plannedStep, stepId } from '../steps.ts'
+import type { Run } from '../where.ts'
+import type { Upstream } from './upstream.ts'
+
+/** An incarnation whose history a failover cut off: its newest state holds rows that no user was ever served afterwards. */
+export interface ForkRecord {
+  readonly schemaVersion: 1
+  readonly serverName: string
+  readonly cluster: string
+  readonly site: string
+  /** Where the new history left the old one; empty when it is not known. */
+  readonly forkedAt: string
+  readonly forkedFrom: number
+  readonly successor: string
+  readonly at: string
+}
+
+/** The record of an incarnation that was cut off; null while it is a living one. */
+export async function forkOf(component: Database, serverName: string, context: DriverContext): Promise<ForkRecord | null> {
+  const found = await context.records.newest('forks', `${component.name}/${serverName}/`)
+  return found === null ? null : (found.record as unknown as ForkRecord)
+}
+
+/** Written down outside both sites: restore tests and deploys ask for it. */
+export function markForkStep(component: Database, intent: Intent, upstream: Upstream | null): PlannedStep {
+  const [from, to] = [clusterOf(component, intent.from), clusterOf(component, intent.to)]
+  const step = plannedStep(component, 'mark-fork', intent.from, {
+    phase: 'PROTECT',
+    needs: [stepId(component, 'promote-without-token', intent.to)],
+    title: `Writes into the witness that the history of ${from} ended: its newest state must never be restored`,
+    deadline: minutes(2),
+    expected: seconds(0.2),
+    parameters: {
+      cluster: from,
+      lostSite: intent.from,
+      successor: to,
+      serverName: upstream?.serverName ?? '',
+      promotion: stepId(component, 'promote-without-token', intent.to),
+    },
+  })
+  return { ...step, site: null }
+}
+
+export const markFork: Behaviour<CloudNativePgSpec> = {
+  async done(run) {
+    const record = await forkOf(run.component, parameter(run.step, 'serverName'), run.context)
+    return record === null || record.at < run.begunAt
+      ? { is: 'pending', waitingFor: 'the record of the fork' }
+      : { is: 'done', proof: { record: record as unknown as JsonObject } }
+  },
+  apply: async (run) => {
+    const record = recordOf(run)
+    await run.context.records.write('forks', `${run.component.name}/${record.serverName}/${record.at}`, record as unknown as JsonObject)
+  },
+}
+
+function recordOf(run: Run): ForkRecord {
+  const promotion = run.proofOf(parameter(run.step, 'promotion'))
+  return {
+    schemaVersion: 1,
+    serverName: parameter(run.step, 'serverName'),
+    cluster: parameter(run.step, 'cluster'),
+    site: parameter(run.step, 'lostSite'),
+    forkedAt: typeof promotion?.forkedAt === 'string' ? promotion.forkedAt : '',
+    forkedFrom: Number(promotion?.forkedFrom ?? 0),
+    successor: parameter(run.step, 'successor'),
+    at: run.begunAt,
+  }
+}

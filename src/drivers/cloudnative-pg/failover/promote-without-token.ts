@@ -1,0 +1,99 @@
+import { minutes, seconds } from '../../../duration.ts'
+import { siteError } from '../../../errors.ts'
+import type { Behaviour } from '../../../planning/driver.ts'
+import type { Intent, PlannedStep } from '../../../planning/plan.ts'
+import { asSeen } from '../../compare-and-set.ts'
+import { kubernetesOf } from '../../site-of-step.ts'
+import { refusal } from '../move/promote.ts'
+import { clusterRef } from '../objects.ts'
+import type { CloudNativePgState } from '../observe.ts'
+import { type CloudNativePgSpec, clusterOf, type Database } from '../spec.ts'
+import { parameter, plannedStep, stepId } from '../steps.ts'
+import { askSql, clusterOfRun, instanceOf, namespaceOf, patchAsSeen, touchCluster } from '../where.ts'
+import { countedLoss } from './loss.ts'
+import { forkFrom, forksIn, HISTORY } from './timeline-history.ts'
+
+/** The replica becomes a primary without a word of the old one: what that one never shipped is lost, and counted. */
+export function promoteLostStep(
+  component: Database,
+  intent: Intent,
+  to: CloudNativePgState | null,
+  from: CloudNativePgState | null,
+): PlannedStep {
+  const cluster = clusterOf(component, intent.to)
+  return plannedStep(component, 'promote-without-token', intent.to, {
+    phase: 'PROMOTE',
+    needs: [stepId(component, 'drain-archive', intent.to)],
+    irreversible: true,
+    title: `Promotes ${cluster} without a token, waits until it is on a timeline of its own, and counts what was lost`,
+    deadline: minutes(10),
+    expected: seconds(8),
+    parameters: {
+      cluster,
+      uid: to?.uid ?? '',
+      lost: clusterOf(component, intent.from),
+      drained: stepId(component, 'drain-archive', intent.to),
+      fenced: stepId(component, 'fence', intent.from),
+      lastSeenAt: from?.instance?.currentLsn ?? null,
+    },
+  })
+}
+
+export const promoteWithoutToken: Behaviour<CloudNativePgSpec> = {
+  async done(run) {
+    const cluster = await clusterOfRun(run)
+    const name = cluster.metadata.name
+    const primary = cluster.spec.replica?.primary
+    if (primary !== name)
+      return {
+        is: 'pending',
+        waitingFor: `${name} to be told that it is the primary`,
+        restsOn: { ...asSeen(cluster), uid: cluster.metadata.uid ?? '', follows: primary ?? null },
+      }
+    const refused = refusal(cluster)
+    if (refused !== null)
+      return { is: 'failed', code: 'promotion-refused', why: refused, next: `kubectl -n ${namespaceOf(run)} describe cluster ${name}` }
+    const instance = await instanceOf(run, cluster)
+    const before = Number(run.proofOf(parameter(run.step, 'drained'))?.timeline ?? 0)
+    if (instance?.isPrimary !== true || instance.timeLineID <= before) return { is: 'pending', waitingFor: `${name} to leave recovery` }
+    const rows = await askSql(run, `SELECT 'state', pg_is_in_recovery(), timeline_id FROM pg_control_checkpoint();\n${HISTORY}`)
+    const [, inRecovery, timeline] = rows?.find((row) => row[0] === 'state') ?? []
+    if (rows === null || inRecovery !== 'f' || Number(timeline) <= before)
+      return { is: 'pending', waitingFor: `${name} to say where its timeline began` }
+    const fork = forkFrom(forksIn(rows), before)
+    return {
+      is: 'done',
+      proof: {
+        writable: true,
+        timeline: Number(timeline),
+        systemId: instance.systemID || cluster.status?.systemID || '',
+        forkedFrom: fork?.timeline ?? before,
+        forkedAt: fork?.at ?? '',
+        loss: { ...countedLoss(run, fork?.at ?? '') },
+      },
+    }
+  },
+
+  /** A token that is left over would be refused for good; without one the operator promotes at once, and looks at no lag. */
+  async apply(run) {
+    const name = parameter(run.step, 'cluster')
+    const { uid, follows } = run.restsOn ?? {}
+    const where = `${run.step.site} ${namespaceOf(run)}/Cluster/${name}`
+    if (uid !== parameter(run.step, 'uid'))
+      throw siteError('another-database', `${name} is not the cluster that the plan was made for (uid ${String(uid)})`, {
+        where,
+        next: 'Make a new plan.',
+      })
+    if (follows !== parameter(run.step, 'lost'))
+      throw siteError('follows-another', `${name} follows ${String(follows ?? 'nobody')}, not ${parameter(run.step, 'lost')}`, {
+        where,
+        next: 'Find out who changed spec.replica, and make a new plan.',
+      })
+    // A source that does not answer, or not this cluster, would hold up the promotion, which asks it four or five times for the next segment: then the own archive is asked.
+    const archive = run.proofOf(parameter(run.step, 'drained'))?.archive
+    const silent = archive === 'silent' || archive === 'stuck'
+    await patchAsSeen(run, { spec: { replica: { primary: name, promotionToken: null, ...(silent ? { source: name } : {}) } } })
+  },
+  changes: (run) => kubernetesOf(run).watch(clusterRef(namespaceOf(run), parameter(run.step, 'cluster')), run.signal),
+  touch: touchCluster,
+}

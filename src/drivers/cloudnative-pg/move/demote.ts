@@ -1,0 +1,143 @@
+import { conditionOf } from '../../../clients/kubernetes-conditions.ts'
+import { type Milliseconds, minutes, seconds } from '../../../duration.ts'
+import type { Behaviour, Progress } from '../../../planning/driver.ts'
+import type { Intent, PlannedStep } from '../../../planning/plan.ts'
+import { planCommand } from '../../../planning/plan-command.ts'
+import { asSeen } from '../../compare-and-set.ts'
+import { runningFor } from '../../running-for.ts'
+import { kubernetesOf } from '../../site-of-step.ts'
+import { controlData, unavailable } from '../failover/fence.ts'
+import { asksArchiveOf, type ClusterObject, clusterRef } from '../objects.ts'
+import { type CloudNativePgSpec, clusterOf, type Database, follows } from '../spec.ts'
+import { parameter, plannedStep } from '../steps.ts'
+import { clusterOfRun, instanceOf, namespaceOf, patchAsSeen, type Run, touchCluster } from '../where.ts'
+import { archiveAgain, leftArchive, mayLeaveArchive } from './leave-archive.ts'
+import { askForRestart, restartOf } from './restart.ts'
+import { shippedMark, shipWal } from './ship-wal.ts'
+import { decodeToken } from './token.ts'
+
+/** The old primary is shut down cleanly, ships its last WAL, and leaves a token that says exactly where it ended. */
+export function demoteStep(component: Database, intent: Intent): PlannedStep {
+  const [from, to] = [clusterOf(component, intent.from), clusterOf(component, intent.to)]
+  return plannedStep(component, 'demote', intent.from, {
+    phase: 'FENCE',
+    title: `Demotes ${from}: PostgreSQL is shut down cleanly, its last WAL is archived, and it comes back as a replica of ${to}`,
+    deadline: minutes(5),
+    expected: seconds(5),
+    fence: 'database',
+    parameters: { cluster: from, successor: to },
+  })
+}
+
+export const demote: Behaviour<CloudNativePgSpec> = {
+  async done(run) {
+    const cluster = await clusterOfRun(run)
+    const progress = demotionOf(cluster, parameter(run.step, 'successor'))
+    return progress.is === 'pending' ? ((await neverEnds(run, cluster)) ?? progress) : progress
+  },
+  async apply(run) {
+    const successor = parameter(run.step, 'successor')
+    // One patch: a token that is left over makes the webhook refuse the demotion (CNPG #9273).
+    const replica = { primary: successor, source: successor, promotionToken: null }
+    const byStream = follows(run.component) === 'archive-and-streaming'
+    const [cluster, may] = await Promise.all([clusterOfRun(run), byStream && mayLeaveArchive(run)])
+    await patchAsSeen(run, { spec: { replica, ...(may ? leftArchive(run, cluster, successor) : {}) } })
+  },
+  changes: (run) => kubernetesOf(run).watch(clusterRef(namespaceOf(run), parameter(run.step, 'cluster')), run.signal),
+  undo: takeBack,
+  undone: takenBack,
+  touch: touchCluster,
+  /**
+   * The operator looks at its cluster when an object changes, and PostgreSQL is none: where its last pass ended while PostgreSQL was still shutting
+   * down, the next one came 25 s later, when the kubelet had something to say (1.30, seen in the lab). Usually it is done after 2 s.
+   */
+  reminder: { every: seconds(4), remind: touchCluster },
+}
+
+/** Phase and Ready stay "healthy" during most of a demotion: only these fields are honest (measured). */
+export function demotionOf(cluster: ClusterObject, successor: string): Progress {
+  if (cluster.spec.replica?.primary !== successor)
+    return { is: 'pending', waitingFor: `${cluster.metadata.name} to be told to follow ${successor}`, restsOn: asSeen(cluster) }
+  const archiving = conditionOf(cluster, 'ContinuousArchiving')
+  const token = decodeToken(cluster.status?.demotionToken)
+  if (token !== null && cluster.status?.switchReplicaClusterStatus?.inProgress !== true)
+    return {
+      is: 'done',
+      proof: { token: cluster.status?.demotionToken ?? '', timeline: token.timeline, redo: token.redoText, systemId: token.systemId },
+    }
+  if (archiving?.status === 'False')
+    return { is: 'pending', waitingFor: `the object store of ${cluster.metadata.name}: ${archiving.message ?? 'archiving fails'}` }
+  return { is: 'pending', waitingFor: `${cluster.metadata.name} to shut down and to archive its last WAL` }
+}
+
+/** A demotion takes 2 s: only one that lasts is looked at more closely, so that no other is slowed by it. */
+const LASTS: Milliseconds = seconds(10)
+
+/**
+ * Why a demotion can never end, nor be taken back; null where it may. The operator waits for a PostgreSQL that was shut down in good order
+ * (shutdown_wal.go of 1.30, errPostgresNotShutDown), keeps it fenced meanwhile, and its webhook refuses every other direction: one that was killed
+ * first is started by nobody, so no shutdown can come (seen in the lab). The server is asked for before its files: gone, they stay as they are.
+ */
+async function neverEnds(run: Run, cluster: ClusterObject): Promise<Progress | null> {
+  if (cluster.status?.switchReplicaClusterStatus?.inProgress !== true || runningFor(run) < LASTS) return null
+  const instance = await instanceOf(run, cluster)
+  if (instance === null || unavailable(instance) === null) return null
+  const { state } = (await controlData(run, cluster.status.currentPrimary)) ?? {}
+  if (state === undefined || SHUT_DOWN.includes(state)) return null
+  const command = run.intent === null ? '' : `: ${planCommand({ ...run.intent, mode: 'failover' })}`
+  return {
+    is: 'failed',
+    code: 'demotion-cannot-end',
+    why: `PostgreSQL of ${cluster.metadata.name} was killed before it was shut down ("${state}"), and its operator, which waits for that shutdown, keeps it stopped: the demotion can neither end nor be taken back`,
+    next: `Only a failover ends it${command}. What it would lose stands in its plan.`,
+  }
+}
+/** With either of them the operator makes its token (parser.go of 1.30, IsShutdown). */
+const SHUT_DOWN = ['shut down', 'shut down in recovery']
+
+/**
+ * Before the promotion a demoted cluster becomes primary again with its own token, which is cleared when it is, and restarts: what was seen says
+ * what is due. While the demotion is in progress the webhook refuses any change of direction, so its end is awaited first.
+ */
+async function takeBack(run: Run): Promise<void> {
+  const { token, due } = run.restsOn ?? {}
+  if (due === 'restart') return askForRestart(run)
+  if (due === 'checkpoint') return shipWal(run)
+  const [name, successor] = [parameter(run.step, 'cluster'), parameter(run.step, 'successor')]
+  await patchAsSeen(run, {
+    spec:
+      token === undefined
+        ? { replica: { promotionToken: null }, ...archiveAgain(run, await clusterOfRun(run), successor) }
+        : { replica: { primary: name, source: successor, promotionToken: token } },
+  })
+}
+
+/**
+ * Taken back is what serves again: the token is cleared, the restart that turns archiving on is over, and a checkpoint was sent, for without one a
+ * restarted PostgreSQL ships nothing for up to five minutes, and the failed try of another instance stands as archiving that fails. That the segment
+ * arrives is not waited for: a store that is gone must not keep users out.
+ */
+async function takenBack(run: Run): Promise<Progress> {
+  const cluster = await clusterOfRun(run)
+  const name = parameter(run.step, 'cluster')
+  const { primary, promotionToken } = cluster.spec.replica ?? {}
+  if (primary !== name) {
+    const token = cluster.status?.demotionToken
+    const ended = token !== undefined && cluster.status?.switchReplicaClusterStatus?.inProgress !== true
+    if (primary === parameter(run.step, 'successor') && ended)
+      return { is: 'pending', waitingFor: `${name} to be told that it is the primary again`, restsOn: { ...asSeen(cluster), token } }
+    const waiting: Progress = { is: 'pending', waitingFor: `the demotion of ${name} to end, before it can be taken back` }
+    return (await neverEnds(run, cluster)) ?? waiting
+  }
+  const instance = await instanceOf(run, cluster)
+  if (instance?.isPrimary !== true) return { is: 'pending', waitingFor: `${name} to leave recovery` }
+  if (promotionToken || !asksArchiveOf(cluster, parameter(run.step, 'successor')))
+    return { is: 'pending', waitingFor: `the token of ${name} to be cleared`, restsOn: asSeen(cluster) }
+  const restarted = await restartOf(run, cluster, instance)
+  if (restarted.is === 'pending' && restarted.restsOn !== undefined)
+    return { ...restarted, restsOn: { ...restarted.restsOn, due: 'restart' } }
+  if (restarted.is !== 'done') return restarted
+  return shippedMark(run) === null
+    ? { is: 'pending', waitingFor: `a checkpoint of ${name}`, restsOn: { ...asSeen(cluster), due: 'checkpoint' } }
+    : restarted
+}

@@ -1,0 +1,22 @@
+import { parseLsn } from '../wal.ts'
+
+/** What a demotion leaves behind: the exact point up to which the new primary must have replayed. No secret in it. */
+export interface DemotionToken {
+  readonly timeline: number
+  readonly redo: bigint
+  readonly redoText: string
+  readonly systemId: string
+}
+
+/** The content of a token (base64 of JSON, all fields text; CloudNativePG promotion_token.go); null when it is none. */
+export function decodeToken(token: string | null | undefined): DemotionToken | null {
+  try {
+    const content = JSON.parse(Buffer.from(token ?? '', 'base64').toString('utf8')) as Record<string, string>
+    const redo = parseLsn(content.latestCheckpointREDOLocation)
+    const timeline = Number(content.latestCheckpointTimelineID)
+    if (redo === null || !Number.isInteger(timeline) || content.databaseSystemIdentifier === undefined) return null
+    return { timeline, redo, redoText: content.latestCheckpointREDOLocation ?? '', systemId: content.databaseSystemIdentifier }
+  } catch {
+    return null
+  }
+}

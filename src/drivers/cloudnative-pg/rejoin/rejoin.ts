@@ -1,0 +1,60 @@
+import type { BySite } from '../../../observation/observation.ts'
+import type { Intent, PlannedStep } from '../../../planning/plan.ts'
+import { backupSteps } from '../backup/backup.ts'
+import { fenceStep } from '../failover/fence.ts'
+import { followStep, scheduleStep, settleStep } from '../move/after-move.ts'
+import type { CloudNativePgState } from '../observe.ts'
+import { clusterOf, type Database, firstServerName, follows, nextServerName } from '../spec.ts'
+import { stepId } from '../steps.ts'
+import { cloneStep, refreshStreamingStep, tellServerNameStep } from './clone.ts'
+import { keepEvidenceStep } from './keep-evidence.ts'
+import { removeClusterStep } from './remove-cluster.ts'
+
+/**
+ * The former active site becomes a passive one: what only it has is kept, its cluster is deleted and cloned anew under the next incarnation,
+ * and the end is a replica with nothing missing and a backup of the new topology. A cluster that is gone is cloned at once; one that
+ * follows already keeps its incarnation, and only the rest is done.
+ */
+export function rejoinSteps(component: Database, states: BySite<CloudNativePgState>, intent: Intent): PlannedStep[] {
+  const [active, former] = [stateAt(states, intent.from), stateAt(states, intent.to)]
+  const cluster = clusterOf(component, intent.to)
+  const told = active?.peers[cluster] ?? null
+  const following = former !== null && isFollower(former, clusterOf(component, intent.from), told)
+  const used = [former?.serverName, told, firstServerName(cluster)].filter((name) => typeof name === 'string')
+  const serverName = following ? (former.serverName ?? told ?? firstServerName(cluster)) : nextServerName(cluster, used)
+  const clearing =
+    former === null || following
+      ? []
+      : [
+          fenceStep(component, intent.to, former.uid),
+          keepEvidenceStep(component, intent, former.serverName ?? firstServerName(cluster), former.uid),
+          removeClusterStep(component, intent, former.uid),
+        ]
+  const removed = clearing.length === 0 ? [] : [stepId(component, 'remove-cluster', intent.to)]
+  const settled = settleStep(component, intent.from, '', 'GREEN')
+  const clone = cloneStep(component, intent, serverName, removed)
+  return [
+    ...clearing,
+    tellServerNameStep(component, intent, serverName),
+    clone,
+    { ...settled, needs: [clone.id] },
+    followStep(component, intent.to, intent.from, 'GREEN'),
+    ...(follows(component) === 'archive-and-streaming' ? [refreshStreamingStep(component, intent)] : []),
+    ...(component.spec.schedule === undefined ? [] : [scheduleStep(component, intent.to, true)]),
+    ...backupSteps(component, intent.from),
+  ]
+}
+
+const stateAt = (states: BySite<CloudNativePgState>, site: string): CloudNativePgState | null => {
+  const seen = states[site]
+  return seen?.kind === 'answering' ? seen.state : null
+}
+
+/**
+ * A replica of the active side in deed; or one that is being made under the very name that the active side was told. None amid its
+ * demotion, nor with an archive that a failover closed: it could ship nothing any more.
+ */
+function isFollower(former: CloudNativePgState, active: string, told: string | null): boolean {
+  if (!former.isReplica || former.inProgress || former.forked || former.replica?.primary !== active) return false
+  return former.instance === null ? former.serverName === told : !former.instance.isPrimary
+}
