@@ -3,10 +3,10 @@ import { seconds } from '../../../duration.ts'
 import { asStandbyError, siteError } from '../../../errors.ts'
 import type { DriverContext } from '../../../planning/driver.ts'
 import type { SiteName } from '../../../stack/stack.ts'
-import { walSince } from '../backup/catalogue.ts'
+import { type ArchivedWal, walSince } from '../backup/catalogue.ts'
 import { type ClusterObject, type InstanceStatus, serverNameOfPeer } from '../objects.ts'
 import { type Database, incarnationFolder, siteOfCluster } from '../spec.ts'
-import { parseLsn, reachFrom, SEGMENT_BYTES, segmentName } from '../wal.ts'
+import { newestSegment, parseLsn, parseSegment, reachFrom, SEGMENT_BYTES, type Segment, segmentName } from '../wal.ts'
 
 /** What a follower's primary has left in the archive: what a failover could still fetch, seen without asking the primary. */
 export interface Upstream {
@@ -43,36 +43,58 @@ export async function seeUpstream(
   const common = { cluster: primary, serverName, closable: location.policyCredentials !== undefined }
   const position = parseLsn(instance?.replayLsn)
   if (instance === null || position === null) return { ...common, silent: null, newest: null }
-  // One segment back: a follower that streams stands in one that is not shipped yet, and the one before it says when the primary shipped last.
-  const behind = position < SEGMENT_BYTES ? 0n : position - SEGMENT_BYTES
   const late = (): Error => siteError('object-store-unreachable', `no answer within ${PATIENCE} ms`)
   try {
-    const archived = await withinDeadline(
+    const { archived, newest, beyond } = await withinDeadline(
       PATIENCE,
       [context.signal],
       async (signal) => {
-        return walSince(await open('read'), incarnationFolder(component, serverName), segmentName(instance.timeLineID, behind), {
-          signal,
-          deadline: PATIENCE,
-        })
+        const archive = await open('read')
+        const folder = incarnationFolder(component, serverName)
+        const from = (segment: string) => walSince(archive, folder, segment, { signal, deadline: PATIENCE })
+        return newestFor(instance.timeLineID, position, from)
       },
       late,
     )
-    const names = archived.map(({ name }) => name)
-    const reach = reachFrom(names, position)
-    const newest = reach.last ?? reachFrom(names, behind).last
     const name = newest === null ? null : segmentName(newest.timeline, newest.start)
     const at = archived.find((one) => one.name === name)?.at
     return {
       ...common,
       silent: null,
       newest: name === null || at === undefined ? null : { segment: name, at },
-      ...(reach.beyond === null ? {} : { beyond: reach.beyond }),
+      ...(beyond === null ? {} : { beyond }),
     }
   } catch (error) {
     return { ...common, silent: asStandbyError(error).message, newest: null }
   }
 }
+
+/**
+ * The newest segment that can still be replayed; where a follower streams, and has all that is shipped, the newest one that it has: it says when
+ * the primary shipped last, without which nobody could bound a loss. Usually that is the one before its own. A primary that dies while it ships
+ * may be further behind, and on a timeline that has just begun nothing may be shipped at all, so then more is looked through.
+ */
+async function newestFor(
+  timeline: number,
+  position: bigint,
+  from: (segment: string) => Promise<ArchivedWal[]>,
+): Promise<{ readonly archived: readonly ArchivedWal[]; readonly newest: Segment | null; readonly beyond: string | null }> {
+  const back = (segments: bigint): bigint => (position < segments * SEGMENT_BYTES ? 0n : position - segments * SEGMENT_BYTES)
+  const near = await from(segmentName(timeline, back(1n)))
+  const { last, beyond } = reachFrom(names(near), position)
+  const held = last ?? lastBefore(names(near), position)
+  if (held !== null) return { archived: near, newest: held, beyond }
+  const far = await from(segmentName(Math.max(1, timeline - 1), back(FAR_BACK)))
+  return { archived: far, newest: lastBefore(names(far), position), beyond }
+}
+/** 4 GiB: few keys, and a primary that is further behind has an archive that fails, which is said long before. */
+const FAR_BACK = 256n
+
+const names = (archived: readonly ArchivedWal[]): string[] => archived.map(({ name }) => name)
+
+/** The newest whole segment that ends in front of a position, or with it. */
+const lastBefore = (archived: readonly string[], position: bigint): Segment | null =>
+  newestSegment(archived.filter((name) => (parseSegment(name)?.end ?? position + 1n) <= position))
 
 /** What there is to be reached, or why there is nothing. */
 function reachable<T extends object>(reach: () => T): T | string {

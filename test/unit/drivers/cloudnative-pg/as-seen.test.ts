@@ -1,16 +1,15 @@
 import { describe, expect, test } from '@jest/globals'
 import type { KubernetesObject } from '../../../../src/clients/kubernetes-client.ts'
 import { cloudNativePg } from '../../../../src/drivers/cloudnative-pg/driver.ts'
-import { FENCE, fenceStep } from '../../../../src/drivers/cloudnative-pg/failover/fence.ts'
+import { FENCE, fenceStep } from '../../../../src/drivers/cloudnative-pg/fence.ts'
 import { RESTARTING_IN_PLACE } from '../../../../src/drivers/cloudnative-pg/objects.ts'
 import type { CloudNativePgSpec } from '../../../../src/drivers/cloudnative-pg/spec.ts'
 import { TOUCHED } from '../../../../src/drivers/compare-and-set.ts'
-import { seconds } from '../../../../src/duration.ts'
 import type { Behaviour, StepRun } from '../../../../src/planning/driver.ts'
 import type { Intent, PlannedStep } from '../../../../src/planning/plan.ts'
 import type { SiteName } from '../../../../src/stack/stack.ts'
 import { applyAsSeen, undoAsSeen } from '../../../support/act-as-seen.ts'
-import { cluster, controlFile, primary } from './cluster-states.ts'
+import { cluster, primary } from './cluster-states.ts'
 import { databaseStack, theDatabase } from './database-stack.ts'
 
 const intent: Intent = { mode: 'switchover', from: 'dc-a' as SiteName, to: 'dc-b' as SiteName }
@@ -37,16 +36,13 @@ function behaviourOf(action: string): Behaviour<CloudNativePgSpec> {
   return behaviour
 }
 
-const BEGUN = Date.parse('2026-11-26T03:00:00Z')
-
-/** One object that was read at version 41, some time after the step began, and the patches that are sent to it. */
-function around(step: PlannedStep, live: KubernetesObject, says: object = primary, { after = 0, state = 'in production' } = {}) {
+/** One object that was read at version 41, and the patches that are sent to it. */
+function around(step: PlannedStep, live: KubernetesObject, says: object = primary) {
   const patches: { readonly patch: object; readonly options: { readonly resourceVersion?: string } }[] = []
   const sent: string[] = []
   const kubernetes = {
     site: step.site,
-    async exec(_pod: unknown, argv: readonly string[], { stdin = '' }: { readonly stdin?: string } = {}) {
-      if (argv[0] === 'pg_controldata') return { code: 0, stdout: controlFile(state), stderr: '' }
+    async exec(_pod: unknown, _argv: unknown, { stdin = '' }: { readonly stdin?: string } = {}) {
       sent.push(stdin)
       return { code: 0, stdout: stdin.includes('pg_switch_wal') ? '0/A000000\n' : 'f\u001fon\n', stderr: '' }
     },
@@ -59,9 +55,8 @@ function around(step: PlannedStep, live: KubernetesObject, says: object = primar
     step,
     component: database,
     intent,
-    context: { stack, kubernetes: () => kubernetes, clock: { now: () => new Date(BEGUN + after) } },
+    context: { stack, kubernetes: () => kubernetes },
     signal: AbortSignal.timeout(1_000),
-    begunAt: new Date(BEGUN).toISOString(),
     proofOf: () => ({ token, timeline: 3 }),
   } as unknown as StepRun<CloudNativePgSpec>
   return { run, patches, sent }
@@ -115,33 +110,6 @@ test('an operator that forgot a demotion is made to look again, and told nothing
   await behaviourOf('demote').reminder?.remind(run)
   expect(patches).toMatchObject([{ patch: { metadata: { annotations: { [TOUCHED]: expect.any(String) } } } }])
   expect(patches[0]?.patch).not.toHaveProperty('spec')
-})
-
-describe('a demotion whose site was killed before PostgreSQL was shut down', () => {
-  const amid = cluster('pg-dc-a', replica('pg-dc-a', 'pg-dc-b'), { switchReplicaClusterStatus: { inProgress: true } })
-  const gone = {
-    mightBeUnavailable: true,
-    mightBeUnavailableMaskedError: 'dial unix /run/.s.PGSQL.5432: connect: no such file or directory',
-  }
-  const asked = async (says: object, circumstances: { after?: number; state?: string } = {}) => {
-    const { run, patches } = around(stepOf('demote', 'dc-a'), amid, says, { after: seconds(10), ...circumstances })
-    const [forward, back] = [await behaviourOf('demote').done(run), await behaviourOf('demote').undone?.(run)]
-    expect(patches).toEqual([])
-    return [forward, back]
-  }
-
-  test('fails on both ways, and says that only a failover ends it', async () => {
-    const failed = { is: 'failed', code: 'demotion-cannot-end', next: expect.stringContaining('--mode failover --to dc-b') }
-    expect(await asked(gone)).toMatchObject([failed, failed])
-  })
-  test.each<[string, object, { after?: number; state?: string }]>([
-    ['its operator has not come to it', gone, { state: 'shut down' }],
-    ['it was a replica already', gone, { state: 'shut down in recovery' }],
-    ['its server is on its way down', { isPrimary: true, mightBeUnavailable: true }, {}],
-    ['it has hardly begun', gone, { after: seconds(9) }],
-  ])('is waited for where it may end yet: %s', async (_, says, circumstances) => {
-    expect(await asked(says, circumstances)).toMatchObject([{ is: 'pending' }, { is: 'pending' }])
-  })
 })
 
 describe('taking back', () => {

@@ -7,7 +7,7 @@ import { theDatabase } from './database-stack.ts'
 const wal = (number: number) => `00000003000000000000000${number}`
 
 /** What a follower at a position sees of an archive; each segment arrived as many seconds past six as its number. */
-async function seen(replayLsn: string, numbers: readonly number[]) {
+async function seen(replayLsn: string, numbers: readonly number[], timeLineID = 3) {
   const objects = numbers.map((number) => ({
     key: `postgresql/pg-dc-a-g1/wals/0000000300000000/${wal(number)}.gz`,
     modified: `2026-11-21T06:00:0${number}Z`,
@@ -17,7 +17,7 @@ async function seen(replayLsn: string, numbers: readonly number[]) {
   const follower = cluster('pg-dc-b', {
     externalClusters: [{ name: 'pg-dc-a', plugin: { parameters: { serverName: 'pg-dc-a-g1' } } }],
   })
-  return seeUpstream(theDatabase(), follower, { ...replica, replayLsn }, context as unknown as DriverContext)
+  return seeUpstream(theDatabase(), follower, { ...replica, timeLineID, replayLsn }, context as unknown as DriverContext)
 }
 
 test('the newest segment of an archive is the one that can still be replayed, not one behind a hole', async () => {
@@ -31,6 +31,15 @@ test('an archive without a hole is followed to its end', async () => {
 test('a follower at the end of a segment has that one as the newest, and goes on to the next', async () => {
   expect((await seen('0/5000000', [3, 4]))?.newest?.segment).toBe(wal(4))
   expect((await seen('0/5000000', [3, 4, 5]))?.newest?.segment).toBe(wal(5))
+})
+test('a primary that died before it shipped the segments behind its position has shipped an earlier one', async () => {
+  expect((await seen('0/7000100', [3, 4]))?.newest).toEqual({ segment: wal(4), at: '2026-11-21T06:00:04Z' })
+})
+test('a follower on a timeline of which nothing is shipped yet hears of the last shipment before it', async () => {
+  expect((await seen('0/5000100', [3, 4], 4))?.newest).toEqual({ segment: wal(4), at: '2026-11-21T06:00:04Z' })
+})
+test('a segment behind a hole is never the newest, however much is looked through', async () => {
+  expect(await seen('0/7000100', [9])).toMatchObject({ newest: null, beyond: wal(9) })
 })
 test('a follower that streams in a segment which is not shipped yet hears of the shipment before it', async () => {
   expect((await seen('0/5000100', [3, 4]))?.newest).toEqual({ segment: wal(4), at: '2026-11-21T06:00:04Z' })
