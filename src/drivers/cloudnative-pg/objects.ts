@@ -18,7 +18,7 @@ export const HEALTHY = 'Cluster in healthy state'
 /** The phase at which an instance manager restarts its primary without a new pod; it says healthy again behind that. */
 export const RESTARTING_IN_PLACE = 'Primary instance is being restarted in-place'
 /** Container of every instance pod. */
-const POSTGRES = 'postgres'
+export const POSTGRES = 'postgres'
 
 export const clusterRef = (namespace: string, name: string): ObjectReference => ({ ...CLUSTER, namespace, name })
 

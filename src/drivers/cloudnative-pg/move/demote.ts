@@ -1,16 +1,14 @@
 import { conditionOf } from '../../../clients/kubernetes-conditions.ts'
-import { type Milliseconds, minutes, seconds } from '../../../duration.ts'
+import { minutes, seconds } from '../../../duration.ts'
 import type { Behaviour, Progress } from '../../../planning/driver.ts'
 import type { Intent, PlannedStep } from '../../../planning/plan.ts'
-import { planCommand } from '../../../planning/plan-command.ts'
 import { asSeen } from '../../compare-and-set.ts'
-import { runningFor } from '../../running-for.ts'
 import { kubernetesOf } from '../../site-of-step.ts'
-import { controlData, unavailable } from '../failover/fence.ts'
 import { asksArchiveOf, type ClusterObject, clusterRef } from '../objects.ts'
 import { type CloudNativePgSpec, clusterOf, type Database, follows } from '../spec.ts'
 import { parameter, plannedStep } from '../steps.ts'
 import { clusterOfRun, instanceOf, namespaceOf, patchAsSeen, type Run, touchCluster } from '../where.ts'
+import { leftoverLink, neverEnds, removeLeftoverLink } from './amid-demotion.ts'
 import { archiveAgain, leftArchive, mayLeaveArchive } from './leave-archive.ts'
 import { askForRestart, restartOf } from './restart.ts'
 import { shippedMark, shipWal } from './ship-wal.ts'
@@ -51,7 +49,14 @@ export const demote: Behaviour<CloudNativePgSpec> = {
    * The operator looks at its cluster when an object changes, and PostgreSQL is none: where its last pass ended while PostgreSQL was still shutting
    * down, the next one came 25 s later, when the kubelet had something to say (1.30, seen in the lab). Usually it is done after 2 s.
    */
-  reminder: { every: seconds(4), remind: touchCluster },
+  reminder: {
+    every: seconds(4),
+    async remind(run) {
+      const cluster = await clusterOfRun(run)
+      if ((await leftoverLink(run, cluster)) === null) await touchCluster(run)
+      else await removeLeftoverLink(run, cluster)
+    },
+  },
 }
 
 /** Phase and Ready stay "healthy" during most of a demotion: only these fields are honest (measured). */
@@ -70,31 +75,6 @@ export function demotionOf(cluster: ClusterObject, successor: string): Progress 
   return { is: 'pending', waitingFor: `${cluster.metadata.name} to shut down and to archive its last WAL` }
 }
 
-/** A demotion takes 2 s: only one that lasts is looked at more closely, so that no other is slowed by it. */
-const LASTS: Milliseconds = seconds(10)
-
-/**
- * Why a demotion can never end, nor be taken back; null where it may. The operator waits for a PostgreSQL that was shut down in good order
- * (shutdown_wal.go of 1.30, errPostgresNotShutDown), keeps it fenced meanwhile, and its webhook refuses every other direction: one that was killed
- * first is started by nobody, so no shutdown can come (seen in the lab). The server is asked for before its files: gone, they stay as they are.
- */
-async function neverEnds(run: Run, cluster: ClusterObject): Promise<Progress | null> {
-  if (cluster.status?.switchReplicaClusterStatus?.inProgress !== true || runningFor(run) < LASTS) return null
-  const instance = await instanceOf(run, cluster)
-  if (instance === null || unavailable(instance) === null) return null
-  const { state } = (await controlData(run, cluster.status.currentPrimary)) ?? {}
-  if (state === undefined || SHUT_DOWN.includes(state)) return null
-  const command = run.intent === null ? '' : `: ${planCommand({ ...run.intent, mode: 'failover' })}`
-  return {
-    is: 'failed',
-    code: 'demotion-cannot-end',
-    why: `PostgreSQL of ${cluster.metadata.name} was killed before it was shut down ("${state}"), and its operator, which waits for that shutdown, keeps it stopped: the demotion can neither end nor be taken back`,
-    next: `Only a failover ends it${command}. What it would lose stands in its plan.`,
-  }
-}
-/** With either of them the operator makes its token (parser.go of 1.30, IsShutdown). */
-const SHUT_DOWN = ['shut down', 'shut down in recovery']
-
 /**
  * Before the promotion a demoted cluster becomes primary again with its own token, which is cleared when it is, and restarts: what was seen says
  * what is due. While the demotion is in progress the webhook refuses any change of direction, so its end is awaited first.
@@ -103,6 +83,7 @@ async function takeBack(run: Run): Promise<void> {
   const { token, due } = run.restsOn ?? {}
   if (due === 'restart') return askForRestart(run)
   if (due === 'checkpoint') return shipWal(run)
+  if (due === 'leftover-link') return removeLeftoverLink(run, await clusterOfRun(run))
   const [name, successor] = [parameter(run.step, 'cluster'), parameter(run.step, 'successor')]
   await patchAsSeen(run, {
     spec:
@@ -127,6 +108,8 @@ async function takenBack(run: Run): Promise<Progress> {
     if (primary === parameter(run.step, 'successor') && ended)
       return { is: 'pending', waitingFor: `${name} to be told that it is the primary again`, restsOn: { ...asSeen(cluster), token } }
     const waiting: Progress = { is: 'pending', waitingFor: `the demotion of ${name} to end, before it can be taken back` }
+    const link = await leftoverLink(run, cluster)
+    if (link !== null) return { ...waiting, waitingFor: `${link} to be removed`, restsOn: { ...asSeen(cluster), due: 'leftover-link' } }
     return (await neverEnds(run, cluster)) ?? waiting
   }
   const instance = await instanceOf(run, cluster)

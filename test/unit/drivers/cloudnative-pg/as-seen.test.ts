@@ -1,7 +1,7 @@
 import { describe, expect, test } from '@jest/globals'
 import type { KubernetesObject } from '../../../../src/clients/kubernetes-client.ts'
 import { cloudNativePg } from '../../../../src/drivers/cloudnative-pg/driver.ts'
-import { FENCE, fenceStep } from '../../../../src/drivers/cloudnative-pg/fence.ts'
+import { FENCE, fenceStep } from '../../../../src/drivers/cloudnative-pg/failover/fence.ts'
 import { RESTARTING_IN_PLACE } from '../../../../src/drivers/cloudnative-pg/objects.ts'
 import type { CloudNativePgSpec } from '../../../../src/drivers/cloudnative-pg/spec.ts'
 import { TOUCHED } from '../../../../src/drivers/compare-and-set.ts'
@@ -55,8 +55,9 @@ function around(step: PlannedStep, live: KubernetesObject, says: object = primar
     step,
     component: database,
     intent,
-    context: { stack, kubernetes: () => kubernetes },
+    context: { stack, kubernetes: () => kubernetes, clock: { now: () => new Date() } },
     signal: AbortSignal.timeout(1_000),
+    begunAt: new Date().toISOString(),
     proofOf: () => ({ token, timeline: 3 }),
   } as unknown as StepRun<CloudNativePgSpec>
   return { run, patches, sent }
