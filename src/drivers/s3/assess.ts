@@ -2,7 +2,7 @@ import type { BySite } from '../../observation/observation.ts'
 import type { Assessment } from '../../planning/driver.ts'
 import type { Finding, Intent } from '../../planning/plan.ts'
 import type { Component, SiteName } from '../../stack/stack.ts'
-import type { S3State } from './driver.ts'
+import type { S3State } from './observe.ts'
 import type { S3Spec } from './spec.ts'
 
 /** What stands against an intent, or should be known anyway. Pure. */

@@ -1,20 +1,12 @@
 import { minutes } from '../../duration.ts'
-import { asStandbyError } from '../../errors.ts'
-import type { Observed } from '../../observation/observation.ts'
 import type { AccessRule, Change, DeployUnit, Driver, DriverContext } from '../../planning/driver.ts'
 import type { Component, SiteName } from '../../stack/stack.ts'
 import { assessStores } from './assess.ts'
+import { conditionalWritesIn, observeStore, type S3State } from './observe.ts'
 import { reach, reachStep } from './reach.ts'
 import { refused } from './refused.ts'
 import { manualStep } from './runbook.ts'
 import { locationOf, PROBE, PROBE_RESULT, type S3Spec, s3Schema } from './spec.ts'
-
-export interface S3State {
-  readonly bucket: string
-  readonly versioning: 'enabled' | 'suspended' | 'off' | 'unknown'
-  /** From the record of the last deploy's probe; null when it was never probed. */
-  readonly conditionalWrites: boolean | null
-}
 
 /** Object storage of the sites: reachable, versioned, and honest about preconditions. */
 export const s3: Driver<S3Spec, S3State> = {
@@ -52,28 +44,7 @@ export const s3: Driver<S3Spec, S3State> = {
 
   objectStore: locationOf,
 
-  async observe(component, site, context): Promise<Observed<S3State>> {
-    if (site === null) return { kind: 'absent', why: 'object storage belongs to a site' }
-    const { location, open } = context.objectStore(component.name, site)
-    try {
-      const store = await open('read')
-      const [versioning, probe] = await Promise.all([
-        store.versioning({ signal: context.signal }),
-        store.get(PROBE_RESULT, { signal: context.signal }),
-      ])
-      return {
-        kind: 'answering',
-        state: { bucket: location.bucket, versioning, conditionalWrites: probe === null ? null : conditionalWritesIn(probe.body) },
-        role: 'unknown',
-        health: 'healthy',
-        text: `${location.bucket} answers, versioning ${versioning}`,
-        facts: [],
-      }
-    } catch (error) {
-      return { kind: 'silent', why: asStandbyError(error).message }
-    }
-  },
-
+  observe: observeStore,
   assess: assessStores,
   rejoin: (component, _states, intent) => [reachStep(component, intent)],
 
@@ -110,15 +81,5 @@ function probeUnit(component: Component<S3Spec>, site: SiteName, context: Driver
         ? { is: 'pending', waitingFor: 'the probe to be readable' }
         : { is: 'done', proof: { conditionalWrites: conditionalWritesIn(found.body) } }
     },
-  }
-}
-
-/** What the last probe found; null when its record is damaged, which is as good as none. */
-function conditionalWritesIn(body: string): boolean | null {
-  try {
-    const { conditionalWrites } = JSON.parse(body) as { readonly conditionalWrites?: unknown }
-    return typeof conditionalWrites === 'boolean' ? conditionalWrites : null
-  } catch {
-    return null
   }
 }

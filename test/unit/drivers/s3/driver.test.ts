@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals'
 import { openObjectStore } from '../../../../src/clients/object-store.ts'
-import { type S3State, s3 } from '../../../../src/drivers/s3/driver.ts'
+import { s3 } from '../../../../src/drivers/s3/driver.ts'
+import type { S3State } from '../../../../src/drivers/s3/observe.ts'
 import type { S3Spec } from '../../../../src/drivers/s3/spec.ts'
 import type { Observed } from '../../../../src/observation/observation.ts'
 import type { Assessment, DeployUnit, DriverContext, StepRun } from '../../../../src/planning/driver.ts'

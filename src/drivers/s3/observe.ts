@@ -1,0 +1,49 @@
+import { asStandbyError } from '../../errors.ts'
+import type { Observed } from '../../observation/observation.ts'
+import type { DriverContext } from '../../planning/driver.ts'
+import type { Component, SiteName } from '../../stack/stack.ts'
+import { PROBE_RESULT, type S3Spec } from './spec.ts'
+
+export interface S3State {
+  readonly bucket: string
+  readonly versioning: 'enabled' | 'suspended' | 'off' | 'unknown'
+  /** From the record of the last deploy's probe; null when it was never probed. */
+  readonly conditionalWrites: boolean | null
+}
+
+/** Whether a site's store answers, keeps versions, and what was found out about its preconditions. */
+export async function observeStore(
+  component: Component<S3Spec>,
+  site: SiteName | null,
+  context: DriverContext,
+): Promise<Observed<S3State>> {
+  if (site === null) return { kind: 'absent', why: 'object storage belongs to a site' }
+  const { location, open } = context.objectStore(component.name, site)
+  try {
+    const store = await open('read')
+    const [versioning, probe] = await Promise.all([
+      store.versioning({ signal: context.signal }),
+      store.get(PROBE_RESULT, { signal: context.signal }),
+    ])
+    return {
+      kind: 'answering',
+      state: { bucket: location.bucket, versioning, conditionalWrites: probe === null ? null : conditionalWritesIn(probe.body) },
+      role: 'unknown',
+      health: 'healthy',
+      text: `${location.bucket} answers, versioning ${versioning}`,
+      facts: [],
+    }
+  } catch (error) {
+    return { kind: 'silent', why: asStandbyError(error).message }
+  }
+}
+
+/** What the last probe found; null when its record is damaged, which is as good as none. */
+export function conditionalWritesIn(body: string): boolean | null {
+  try {
+    const { conditionalWrites } = JSON.parse(body) as { readonly conditionalWrites?: unknown }
+    return typeof conditionalWrites === 'boolean' ? conditionalWrites : null
+  } catch {
+    return null
+  }
+}
