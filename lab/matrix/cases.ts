@@ -18,7 +18,7 @@ export interface MatrixCase {
   readonly mode: Mode
   /** null: the runner lives. */
   readonly crash: CrashPoint | null
-  /** Whoever finds the run of a dead runner takes it back, instead of going on with it. */
+  /** Whoever finds the run of a dead runner takes it back, instead of going on with it; a failover when its lost site is there again. */
   readonly takenBack: boolean
   /** Of a failover: where the runner of a switchover died, when the site was lost. Nobody takes up that run. */
   readonly amid: CrashPoint | null
@@ -31,7 +31,7 @@ export function nameOf({ trouble, mode, crash, takenBack, amid }: MatrixCase): s
     trouble,
     ...(amid === null ? [] : [`amid a switchover: ${dies(amid)}`]),
     ...(crash === null ? [] : [dies(crash)]),
-    ...(takenBack ? ['and it is taken back'] : []),
+    ...(takenBack ? [mode === 'failover' ? 'the site comes back, and it is taken back' : 'and it is taken back'] : []),
   ].join(', ')
 }
 
@@ -53,8 +53,12 @@ const crashesOf = (mode: Mode): CrashPoint[] =>
     (['begins', 'waits', 'done'] as const).map((at) => ({ phase, at })),
   )
 
-/** Where something was changed, and nothing is promoted: what a person would take back. */
-const TAKEN_BACK_IN: readonly Phase[] = ['PREPARE', 'DRAIN', 'FENCE']
+/** Where something was changed, and nothing is promoted: what a person would take back. A rejoin only goes on, for users notice nothing of it. */
+const TAKEN_BACK_IN: Readonly<Record<Mode, readonly Phase[]>> = {
+  switchover: ['PREPARE', 'DRAIN', 'FENCE'],
+  failover: ['DRAIN', 'FINAL_SYNC'],
+  rejoin: [],
+}
 
 /** Behind the lock, and in front of the point of no return: the witness still names the site that is lost. */
 const LOST_IN: readonly Phase[] = ['PREPARE', 'DRAIN', 'FENCE', 'FINAL_SYNC']
@@ -63,7 +67,7 @@ const troubledMoves: readonly MatrixCase[] = TROUBLES.flatMap((trouble) =>
   (isLoss(trouble) ? (['failover'] as const) : MODES).flatMap((mode) =>
     [null, ...crashesOf(mode)].flatMap((crash): MatrixCase[] => {
       const one = { trouble, mode, crash, takenBack: false, amid: null }
-      const back = mode === 'switchover' && crash !== null && TAKEN_BACK_IN.includes(crash.phase)
+      const back = crash !== null && TAKEN_BACK_IN[mode].includes(crash.phase)
       return back ? [one, { ...one, takenBack: true }] : [one]
     }),
   ),
@@ -77,8 +81,8 @@ const lostAmidSwitchovers: readonly MatrixCase[] = LOSSES.flatMap((trouble) =>
 )
 
 /**
- * Every trouble in every mode that it can befall, with a runner that lives, and with one that dies at each point; a switchover is taken back too. And
- * every way to lose a site while it is being left.
+ * Every trouble in every mode that it can befall, with a runner that lives, and with one that dies at each point; what can be taken back is taken
+ * back too. And every way to lose a site while it is being left.
  */
 export const allCases: readonly MatrixCase[] = [...troubledMoves, ...lostAmidSwitchovers]
 

@@ -32,18 +32,20 @@ function ofMove({ executed, rejoined, one }: CaseFacts): string[] {
     executed.verdict === (one.takenBack ? 'undone' : 'moved')
       ? []
       : [`the move ended ${executed.verdict}: ${executed.failure?.code ?? ''} ${executed.failure?.what ?? ''}`]
-  if (one.mode === 'switchover' || rejoined?.verdict === 'moved') return ended
+  if (one.mode === 'switchover' || one.takenBack || rejoined?.verdict === 'moved') return ended
   return [...ended, `the rejoin ended ${rejoined?.verdict ?? 'never'}: ${rejoined?.failure?.code ?? ''} ${rejoined?.failure?.what ?? ''}`]
 }
 
-/** A switchover loses nothing; a failover not more than what a person accepted, and nothing older than what was predicted. */
+/** A switchover loses nothing, and what is taken back neither; a failover not more than what a person accepted, and nothing older than what was predicted. */
 function ofLedger(facts: CaseFacts, ledger: ReturnType<typeof judgeLedger>): string[] {
   const failures: string[] = []
   const lost = new Set(ledger.lostAcknowledged)
   const [, upper] = facts.planned.plan.predictions.loss.seconds
-  const bound = facts.one.mode === 'switchover' ? 0 : (upper ?? Number.NaN) * 1000
+  const { mode, takenBack } = facts.one
+  const loses = mode !== 'switchover' && !takenBack
+  const bound = loses ? (upper ?? Number.NaN) * 1000 : 0
   const tooOld = facts.entries.filter(({ id, endedAt }) => lost.has(id) && !(endedAt > facts.troubleAt - bound))
-  if (facts.one.mode === 'switchover' && lost.size > 0) failures.push(`a switchover lost ${lost.size} acknowledged writes`)
+  if (!loses && lost.size > 0) failures.push(`a ${mode}${takenBack ? ' that was taken back' : ''} lost ${lost.size} acknowledged writes`)
   else if (tooOld.length > 0) failures.push(`${tooOld.length} lost writes are older than the predicted ${upper} s`)
   if (ledger.ghosts.length > 0) failures.push(`${ledger.ghosts.length} writes were said to be refused, and are there`)
   if (ledger.unexpected.length > 0) failures.push(`${ledger.unexpected.length} writes are there that nobody made`)
@@ -72,14 +74,14 @@ function ofWriters({ one, planned, troubleAt, healedAt, twoWritersMs }: CaseFact
   const loss = lossIn(one)
   const waited = planned.plan.fencing.planned.includes('database')
   const cutOff = loss === 'cut' ? healedAt - troubleAt : 0
-  const may = loss === null || (waited && loss === 'cut') ? 0 : cutOff + GUARDED_WITHIN
+  const may = loss === null || one.takenBack || (waited && loss === 'cut') ? 0 : cutOff + GUARDED_WITHIN
   return twoWritersMs <= may ? [] : [`both databases took writes for ${(twoWritersMs / 1000).toFixed(1)} s`]
 }
 const GUARDED_WITHIN = 90_000
 
-/** Where its archive was closed, a site that comes back can not go on with the history that it parted from. */
-function ofArchive({ planned, archivedLater }: CaseFacts): string[] {
-  if (!planned.plan.fencing.planned.includes('archive') || archivedLater.length === 0) return []
+/** Where its archive was closed, and stays so, a site that comes back can not go on with the history that it parted from. */
+function ofArchive({ one, planned, archivedLater }: CaseFacts): string[] {
+  if (one.takenBack || !planned.plan.fencing.planned.includes('archive') || archivedLater.length === 0) return []
   return [`the lost site archived ${archivedLater.length} objects when it was back: ${archivedLater[0]}`]
 }
 
@@ -89,7 +91,7 @@ function ofEnd(facts: CaseFacts): string[] {
   const { serving } = sitesInTheEnd(facts)
   const failures: string[] = []
   if (after.activeSite !== serving) failures.push(`${after.activeSite} is active, and ${serving} should be`)
-  const epochs = (one.mode === 'switchover' ? 1 : 2) + (one.amid === null ? 0 : 1)
+  const epochs = (one.mode === 'switchover' || one.takenBack ? 1 : 2) + (one.amid === null ? 0 : 1)
   if (after.epoch !== (before.epoch ?? 0) + epochs) failures.push(`the epoch went from ${before.epoch} to ${after.epoch}`)
   const [was, is] = [shapeOf(before), shapeOf(after)]
   if (was !== is) failures.push(`the end is not that of an undisturbed move: ${is} instead of ${was}`)

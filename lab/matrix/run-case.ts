@@ -43,6 +43,7 @@ export interface CaseFacts {
   readonly deaths: number
   /** When users were served by the new site; of a move that was taken back, by the old one again. */
   readonly movedAt: number
+  /** null where no site was lost, and where its failover was taken back. */
   readonly rejoined: MoveReport | null
   /** How long both sites' databases took writes at the same time, by their own logs; milliseconds. */
   readonly twoWritersMs: number
@@ -73,20 +74,26 @@ export async function runCase(one: MatrixCase, around: CaseAround): Promise<Case
   if (one.amid !== null) await untilLockEnds(stack, say)
   const mode = one.mode === 'switchover' ? 'switchover' : 'failover'
   let archived: ReadonlySet<string> = new Set()
-  // Whatever becomes of the move, the lab is healed.
   let healedAt = lost?.at ?? Date.now()
-  const moved = await troubled({ ...one, mode }, one.mode === mode, { to, slow: loss === null ? from : to }, around).finally(async () => {
+  let healed = false
+  const heal = async (): Promise<void> => {
+    if (healed) return
+    healed = true
     if (loss !== null) archived = await archivedBy(stack, from)
     healedAt = (await lost?.end()) ?? Date.now()
-  })
+  }
+  const ends = { to, slow: loss === null ? from : to, heal }
+  // Whatever becomes of the move, the lab is healed.
+  const moved = await troubled({ ...one, mode }, one.mode === mode, ends, around).finally(heal)
   const troubleAt = lost?.at ?? moved.troubleAt
   // Before the rejoin: the old database goes, and its log with it.
   const asleep = loss === 'freeze' ? { site: from, from: troubleAt, to: healedAt } : null
   const killedAt = loss === 'kill' || loss === 'unavailable' ? troubleAt : null
   const twoWritersMs = twoWriters(await spansOf({ from, to }, { begunAt, killedAt }, around), Date.now(), asleep)
   const archivedLater = loss === null ? [] : [...(await archivedBy(stack, from))].filter((key) => !archived.has(key))
-  const rejoined =
-    loss === null ? null : await troubled({ ...one, mode: 'rejoin' }, one.mode === 'rejoin', { to: from, slow: from }, around)
+  const parted = loss !== null && !one.takenBack
+  const back = { to: from, slow: from, heal }
+  const rejoined = parted ? await troubled({ ...one, mode: 'rejoin' }, one.mode === 'rejoin', back, around) : null
   const after = await untilGreen(stack, lab.programs.helm)
   await ledger.stop()
   const entries = await ledger.entries()
@@ -135,15 +142,18 @@ interface Moved {
   readonly troubleAt: number
 }
 
+interface Ends {
+  readonly to: SiteName
+  /** The site whose link is narrow, where one is. */
+  readonly slow: SiteName
+  /** Ends the loss of the other one. */
+  readonly heal: () => Promise<void>
+}
+
 /** One move of a case; only the one that the case is about is troubled, and only its runner dies. */
-async function troubled(
-  one: MatrixCase,
-  isTroubled: boolean,
-  { to, slow }: { readonly to: SiteName; readonly slow: SiteName },
-  around: CaseAround,
-): Promise<Moved> {
-  const trouble = await passing(isTroubled ? one.trouble : 'none', slow, around.say)
-  const moved = await moveThrough(isTroubled ? one : { ...one, crash: null }, to, around, trouble).finally(() => trouble.end())
+async function troubled(one: MatrixCase, isTroubled: boolean, ends: Ends, around: CaseAround): Promise<Moved> {
+  const trouble = await passing(isTroubled ? one.trouble : 'none', ends.slow, around.say)
+  const moved = await moveThrough(isTroubled ? one : { ...one, crash: null }, ends, around, trouble).finally(() => trouble.end())
   return { ...moved, troubleAt: trouble.at }
 }
 
@@ -163,7 +173,7 @@ async function spansOf(
 
 async function moveThrough(
   one: MatrixCase,
-  to: SiteName,
+  { to, heal }: Ends,
   { stack, lab, say }: CaseAround,
   trouble: RunningTrouble,
 ): Promise<Omit<Moved, 'troubleAt'>> {
@@ -182,6 +192,7 @@ async function moveThrough(
     },
   )
   if (executed !== null) return { planned, executed, deaths: 0, movedAt: Date.now() }
+  if (one.takenBack) await heal()
   const operation = one.takenBack ? 'abort' : 'resume'
   say(`the runner died; the command line goes on: ${operation} of run ${run}`)
   const ended = await runStandby<MoveReport>(stack, 'mover', ['failover', operation, '--run', run ?? ''], { helm: lab.programs.helm })

@@ -3,7 +3,7 @@ import { LOSSES } from '../../../lab/lose-site.ts'
 import { allCases, isCrashPoint, lossIn, type MatrixCase, nameOf, sampleOf, TROUBLES } from '../../../lab/matrix/cases.ts'
 import { judgeCase } from '../../../lab/matrix/judge-case.ts'
 import type { CaseFacts } from '../../../lab/matrix/run-case.ts'
-import { MODES } from '../../../src/planning/plan.ts'
+import { MODES, type Mode } from '../../../src/planning/plan.ts'
 
 describe('the matrix', () => {
   test('has every trouble, every mode, and every case once', () => {
@@ -27,10 +27,11 @@ describe('the matrix', () => {
     for (const one of allCases) expect(lossIn(one) === null).toBe(one.mode === 'switchover')
   })
 
-  test('takes back switchovers that have promoted nothing, and nothing else', () => {
-    const back = allCases.filter(({ takenBack }) => takenBack)
-    expect(new Set(back.map(({ mode }) => mode))).toEqual(new Set(['switchover']))
-    expect(new Set(back.map(({ crash }) => crash?.phase))).toEqual(new Set(['PREPARE', 'DRAIN', 'FENCE']))
+  test('takes back what has promoted nothing, and no rejoin', () => {
+    const phases = (mode: Mode) => new Set(allCases.filter((one) => one.takenBack && one.mode === mode).map(({ crash }) => crash?.phase))
+    expect(phases('switchover')).toEqual(new Set(['PREPARE', 'DRAIN', 'FENCE']))
+    expect(phases('failover')).toEqual(new Set(['DRAIN', 'FINAL_SYNC']))
+    expect(phases('rejoin')).toEqual(new Set())
   })
 
   test('loses a site at every point of a switchover behind its lock and in front of its point of no return, in every way', () => {
@@ -123,6 +124,31 @@ describe('a switchover that was taken back', () => {
     ['let the new site accept writes', { entries: moved.entries }],
     ['let nobody in again', { entries: [] }],
   ])('has broken its promise if it %s', (_, facts) => expect(judgeCase({ ...back, ...facts }).failures).not.toEqual([]))
+})
+
+describe('a failover that was taken back when its site was there again', () => {
+  const moved = caseFacts({ trouble: 'kill', mode: 'failover' }, 0)
+  const back: CaseFacts = {
+    ...moved,
+    one: { ...moved.one, takenBack: true },
+    executed: { ...moved.executed, verdict: 'undone' },
+    rejoined: null,
+    after: { ...moved.after, activeSite: 'dc-a', epoch: 2 },
+    entries: moved.entries.map((entry) => ({ ...entry, site: 'dc-a' })),
+  }
+  const [entry] = back.entries
+  test('needs no rejoin, and may go on with its archive', () => {
+    expect(judgeCase({ ...back, archivedLater: ['postgresql/pg-dc-a/wals/000000010000000000000007'] }).failures).toEqual([])
+  })
+  test('had one writer all the while, also when its site was only cut off', () => {
+    const cut = { ...back, one: { ...back.one, trouble: 'cut' as const }, twoWritersMs: 1 }
+    expect(judgeCase(cut).failures).toEqual([expect.stringContaining('both databases took writes')])
+  })
+  test('loses nothing, whatever was accepted', () => {
+    const lost = entry === undefined ? [] : [{ ...entry, id: 'LEDGER_x_00000000', sequence: 0 }]
+    const { failures } = judgeCase({ ...back, entries: [...lost, ...back.entries] })
+    expect(failures).toEqual(['a failover that was taken back lost 1 acknowledged writes'])
+  })
 })
 
 test('a failover behind a switchover that nobody ended has an epoch more behind it', () => {
