@@ -91,7 +91,9 @@ export async function runCase(one: MatrixCase, around: CaseAround): Promise<Case
   const killedAt = loss === 'kill' || loss === 'unavailable' ? troubleAt : null
   const twoWritersMs = twoWriters(await spansOf({ from, to }, { begunAt, killedAt }, around), Date.now(), asleep)
   const archivedLater = loss === null ? [] : [...(await archivedBy(stack, from))].filter((key) => !archived.has(key))
-  const parted = loss !== null && !one.takenBack
+  // Not every step waits in every run: whose runner lived through its move has nothing to take back.
+  const takenBack = one.takenBack && moved.deaths > 0
+  const parted = loss !== null && !takenBack
   const back = { to: from, slow: from, heal }
   const rejoined = parted ? await troubled({ ...one, mode: 'rejoin' }, one.mode === 'rejoin', back, around) : null
   const after = await untilGreen(stack, lab.programs.helm)
@@ -101,7 +103,7 @@ export async function runCase(one: MatrixCase, around: CaseAround): Promise<Case
   const deaths = moved.deaths + (rejoined?.deaths ?? 0) + (one.amid === null ? 0 : 1)
   return {
     ...moved,
-    one,
+    one: { ...one, takenBack },
     from,
     to,
     troubleAt,
