@@ -121,8 +121,8 @@ async function instancePods(run: Run): Promise<KubernetesObject[]> {
   return pods.filter(isThere)
 }
 
-/** An instance manager that restarts is back in seconds. */
-const SILENCE: Milliseconds = seconds(20)
+/** An instance manager that restarts is back in seconds. Users wait for a failover; behind it nobody does, and a site that has just come back needs more. */
+const silenceOf = (run: Run): Milliseconds => (run.intent?.mode === 'failover' ? seconds(20) : minutes(2))
 
 /**
  * A dead node leaves its pods "Running" behind, and takes them out of Ready once its kubelet has been silent for the grace period (40 to 50 s,
@@ -131,7 +131,7 @@ const SILENCE: Milliseconds = seconds(20)
  */
 function isCutOff(run: Run, pod: KubernetesObject): boolean {
   const ready = conditionOf(pod, 'Ready')
-  return ready !== undefined && ready.status !== 'True' && runningFor(run) >= SILENCE
+  return ready !== undefined && ready.status !== 'True' && runningFor(run) >= silenceOf(run)
 }
 
 /** A pod whose containers have all ended runs nothing. */

@@ -6,7 +6,7 @@ import type { CloudNativePgSpec } from '../../../../src/drivers/cloudnative-pg/s
 import { seconds } from '../../../../src/duration.ts'
 import { siteError } from '../../../../src/errors.ts'
 import type { StepRun } from '../../../../src/planning/driver.ts'
-import type { Intent } from '../../../../src/planning/plan.ts'
+import type { Intent, Mode } from '../../../../src/planning/plan.ts'
 import type { SiteName } from '../../../../src/stack/stack.ts'
 import { cluster, controlFile } from './cluster-states.ts'
 import { databaseStack, theDatabase } from './database-stack.ts'
@@ -26,10 +26,11 @@ interface Around {
   readonly fenced?: boolean
   /** What pg_controldata prints; without it, nobody may run it. */
   readonly control?: string
+  readonly mode?: Mode
 }
 
 /** A step on a site whose API server answers, some time after it began. */
-function around({ ready, says, after, fenced = true, control }: Around): StepRun<CloudNativePgSpec> {
+function around({ ready, says, after, fenced = true, control, mode = 'failover' }: Around): StepRun<CloudNativePgSpec> {
   const live = cluster('pg-dc-a', {})
   const annotated = { ...live, metadata: { ...live.metadata, annotations: fenced ? { 'cnpg.io/fencedInstances': '["*"]' } : {} } }
   const pod = {
@@ -52,7 +53,7 @@ function around({ ready, says, after, fenced = true, control }: Around): StepRun
   return {
     step: fenceStep(database, intent.from),
     component: database,
-    intent,
+    intent: { ...intent, mode },
     context: { stack, log, kubernetes: () => kubernetes, clock: { now: () => new Date(BEGUN + after) } },
     signal: AbortSignal.timeout(1_000),
     begunAt: new Date(BEGUN).toISOString(),
@@ -67,6 +68,14 @@ describe('the fence of a database whose node is dead', () => {
   test('is never claimed: the pod that stays "Running" is no proof, and neither is its silence', async () => {
     expect(await fence.done(around({ ...dead, after: seconds(5) }))).toMatchObject({ is: 'pending' })
     expect(await fence.done(around({ ...dead, after: seconds(21) }))).toMatchObject({ is: 'failed', code: 'fence-unproven' })
+  })
+
+  test('is waited for longer behind a failover: nobody waits, and the pods of a site that has just come back are not ready yet', async () => {
+    expect(await fence.done(around({ ...dead, mode: 'rejoin', after: seconds(60) }))).toMatchObject({ is: 'pending' })
+    expect(await fence.done(around({ ...dead, mode: 'rejoin', after: seconds(121) }))).toMatchObject({
+      is: 'failed',
+      code: 'fence-unproven',
+    })
   })
 
   test('is waited for while the pod is ready, or its instance manager speaks: that one may only be on its way down', async () => {
