@@ -13,6 +13,8 @@ export type HostName = SiteName | LoadBalancerName | 's3' | 'github'
 export const hostNames: readonly HostName[] = [...siteNames, ...loadBalancerNames, 's3', 'github']
 
 export const bridge = { name: 'standby0', address: '10.77.0.1', prefixLength: 24, network: '10.77.0.0/24' } as const
+/** Inside each site; what hangs on it is the site's own. */
+export const podBridge = { name: 'cni0', hardwareAddress: '0a:58:0a:4e:00:01' } as const
 
 export const addressOf: Readonly<Record<HostName, string>> = {
   'dc-a': '10.77.0.11',

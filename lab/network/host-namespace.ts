@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs'
 import { readdir } from 'node:fs/promises'
 import { execute } from '../execute.ts'
-import { addressOf, bridge, type HostName, linkOf, namespaceOf } from '../topology.ts'
+import { addressOf, bridge, type HostName, linkOf, namespaceOf, podBridge } from '../topology.ts'
 
 /** The file that names a host's network namespace. */
 export const namespacePath = (host: HostName) => `/run/netns/${namespaceOf(host)}`
@@ -29,12 +29,34 @@ export async function ensureNamespace(host: HostName): Promise<void> {
 
 /** What kube-proxy and the pod bridge need inside a site. */
 export async function letSiteForward(host: HostName): Promise<void> {
+  await ensurePodBridge(host)
   const settings = ['net.ipv4.ip_forward=1', 'net.ipv4.conf.all.route_localnet=1']
   await execute('nsenter', [`--net=${namespacePath(host)}`, 'sysctl', '-qw', ...settings])
   // Only where the bridge netfilter exists; without it a pod that reaches itself through its Service fails, nothing else.
   if (existsSync('/proc/sys/net/bridge')) {
     await execute('nsenter', [`--net=${namespacePath(host)}`, 'sysctl', '-qw', 'net.bridge.bridge-nf-call-iptables=1'])
   }
+}
+
+/**
+ * The bridge gets an address of its own before any pod does. The CNI plugin would give it the one of a pod's link, and a later one where pods start side
+ * by side, as after a power failure: whoever has learnt the first then loses its gateway for 50 s when that pod goes (seen).
+ */
+async function ensurePodBridge(host: HostName): Promise<void> {
+  const name = namespaceOf(host)
+  const links: { ifname: string }[] = JSON.parse(await ip('-n', name, '-json', 'link', 'show'))
+  const isThere = links.some(({ ifname }) => ifname === podBridge.name)
+  await ip(
+    '-n',
+    name,
+    'link',
+    isThere ? 'set' : 'add',
+    'dev',
+    podBridge.name,
+    'address',
+    podBridge.hardwareAddress,
+    ...(isThere ? [] : ['type', 'bridge']),
+  )
 }
 
 /** Packets to and from the host vanish; nothing inside notices. */

@@ -3,7 +3,7 @@ import { cp, mkdir, rename, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { execute } from '../execute.ts'
 import { ensureDaemon, entryTo } from '../inside.ts'
-import { rangesOf, runOf, type SiteName, stateOf } from '../topology.ts'
+import { podBridge, rangesOf, runOf, type SiteName, stateOf } from '../topology.ts'
 import { until } from '../until.ts'
 
 export const socketOf = (site: SiteName) => runOf(site, 'containerd.sock')
@@ -85,7 +85,7 @@ function podNetwork(site: SiteName): string {
     ranges: [[{ subnet: rangesOf(site).pods }]],
     routes: [{ dst: '0.0.0.0/0' }],
   }
-  const pods = { type: 'bridge', bridge: 'cni0', isGateway: true, ipMasq: true, hairpinMode: true, ipam }
+  const pods = { type: 'bridge', bridge: podBridge.name, isGateway: true, ipMasq: true, hairpinMode: true, ipam }
   return JSON.stringify({
     cniVersion: '0.4.0',
     name: 'standby',
