@@ -12,7 +12,8 @@ import type { Upstream } from './upstream.ts'
 
 /**
  * The lost incarnation can not write to its archive any more, whatever becomes of its site: it can fork no history that a restore would take
- * for the true one. Every incarnation has a folder of its own, so this door is never opened again. Needs nothing of the lost site.
+ * for the true one. Every incarnation has a folder of its own, so this door is never opened again, unless the failover is taken back before it promotes
+ * anything. Needs nothing of the lost site.
  */
 export function closeArchiveSteps(component: Database, intent: Intent, upstream: Upstream | null): PlannedStep[] {
   if (upstream === null || upstream.silent !== null || !upstream.closable) return []
