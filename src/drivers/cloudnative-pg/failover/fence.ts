@@ -80,6 +80,7 @@ export const fence: Behaviour<CloudNativePgSpec> = {
   },
   apply: (run) => annotate(run, ALL),
   changes: (run) => kubernetesOf(run).watch(clusterRef(namespaceOf(run), parameter(run.step, 'cluster')), run.signal),
+  reminder: { every: seconds(10), remind: stopForgotten },
   undo: (run) => annotate(run, null),
   touch: touchCluster,
   async undone(run): Promise<Progress> {
@@ -112,6 +113,34 @@ async function annotate(run: Run, fenced: string | null): Promise<void> {
     await patchAsSeen(run, { metadata: { annotations: { [FENCE]: fenced } } })
   } catch (error) {
     if (asStandbyError(error).code !== 'kubernetes-not-found') throw error
+  }
+}
+
+/**
+ * An instance manager that hears of the fence in the milliseconds in which its PostgreSQL starts finds none to stop ("instance is not running"), counts as
+ * fenced, and looks never again: PostgreSQL goes on, and takes writes (HandleInstanceCommandRequests in instance.go of 1.30; seen behind a power failure).
+ * To lift the fence and set it anew would leave that manager deaf, for it waits then for the end of what nobody stops. What is asked here ends in the
+ * state that it believes in.
+ */
+async function stopForgotten(run: Run): Promise<void> {
+  const cluster = await fencedCluster(run)
+  if (cluster?.metadata.annotations?.[FENCE] !== ALL) return
+  for (const { metadata } of await instancePods(run)) {
+    const says = await readInstance(kubernetesOf(run), namespaceOf(run), metadata.name, run.signal)
+    // One on its way down tells no position any more.
+    if (says?.mightBeUnavailable !== true || says.currentLsn === undefined) continue
+    const stop = ['pg_ctl', 'stop', '--mode=fast', '--no-wait']
+    try {
+      const answer = await kubernetesOf(run).exec(podOf(namespaceOf(run), metadata.name), stop, { signal: run.signal })
+      run.context.log.info(
+        `${run.step.id}: ${metadata.name} counts as fenced, and its PostgreSQL runs: ${answer.code === 0 ? 'stopped by hand' : answer.stderr.trim()}`,
+      )
+    } catch (error) {
+      run.signal.throwIfAborted()
+      run.context.log.warning(
+        `${run.step.id}: ${metadata.name} counts as fenced, its PostgreSQL runs, and can not be stopped: ${asStandbyError(error).message}`,
+      )
+    }
   }
 }
 

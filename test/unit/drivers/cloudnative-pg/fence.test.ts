@@ -27,10 +27,12 @@ interface Around {
   /** What pg_controldata prints; without it, nobody may run it. */
   readonly control?: string
   readonly mode?: Mode
+  /** Hears the commands that are run in the pod. */
+  readonly commands?: string[][]
 }
 
 /** A step on a site whose API server answers, some time after it began. */
-function around({ ready, says, after, fenced = true, control, mode = 'failover' }: Around): StepRun<CloudNativePgSpec> {
+function around({ ready, says, after, fenced = true, control, mode = 'failover', commands = [] }: Around): StepRun<CloudNativePgSpec> {
   const live = cluster('pg-dc-a', {})
   const annotated = { ...live, metadata: { ...live.metadata, annotations: fenced ? { 'cnpg.io/fencedInstances': '["*"]' } : {} } }
   const pod = {
@@ -47,7 +49,10 @@ function around({ ready, says, after, fenced = true, control, mode = 'failover' 
       if (says === null) throw siteError('site-unreachable', 'the node does not answer')
       return { status: 200, body: JSON.stringify(says) }
     },
-    exec: async () => ({ code: control === undefined ? 1 : 0, stdout: control ?? '', stderr: '' }),
+    async exec(_pod, command) {
+      commands.push([...command])
+      return { code: control === undefined ? 1 : 0, stdout: control ?? '', stderr: '' }
+    },
   }
   const log = { info: () => undefined, warning: () => undefined, debug: () => undefined }
   return {
@@ -87,6 +92,28 @@ describe('the fence of a database whose node is dead', () => {
     const back = (after: number) => fence.undone?.(around({ ...dead, after, fenced: false }))
     expect(await back(seconds(5))).toMatchObject({ is: 'pending' })
     expect(await back(seconds(21))).toMatchObject({ is: 'done', proof: { currentLsn: null } })
+  })
+})
+
+describe('a PostgreSQL that started in the moment in which its fence was heard', () => {
+  const forgotten = { mightBeUnavailable: true, isPrimary: true, currentLsn: '1/1E000060' }
+  const stops = async (says: Partial<InstanceStatus> | null, fenced = true): Promise<string[][]> => {
+    const commands: string[][] = []
+    await fence.reminder?.remind(around({ ready: true, says, after: seconds(11), fenced, commands }))
+    return commands
+  }
+
+  test('is no fence that holds: its instance manager counts as fenced, and it takes writes', async () => {
+    expect(await fence.done(around({ ready: true, says: forgotten, after: seconds(60) }))).toMatchObject({ is: 'pending' })
+  })
+  test('is stopped, for its instance manager never looks again', async () => {
+    expect(await stops(forgotten)).toEqual([['pg_ctl', 'stop', '--mode=fast', '--no-wait']])
+  })
+  test('and nothing else is: not what has not heard of its fence, what is on its way down, what is silent, or what has no fence', async () => {
+    expect(await stops({ ...forgotten, mightBeUnavailable: false })).toEqual([])
+    expect(await stops({ mightBeUnavailable: true, mightBeUnavailableMaskedError: STOPPED })).toEqual([])
+    expect(await stops(null)).toEqual([])
+    expect(await stops(forgotten, false)).toEqual([])
   })
 })
 
