@@ -51,8 +51,9 @@ async function askUntil(ask: () => Promise<Progress>, around: Settling, enough: 
     if (progress.is === 'failed') throw failed(around, progress)
     if (enough(progress)) return progress
     const now = progress.is === 'pending' ? progress.waitingFor : progress.is === 'unknown' ? progress.why : ''
+    // A question that the deadline itself cut off tells nothing new.
     if (now !== waitingFor && !either.aborted) around.waiting(now)
-    waitingFor = now
+    if (!either.aborted || waitingFor === '') waitingFor = now
     await pause(around, either)
     around.signal.throwIfAborted()
     if (around.deadline.signal.aborted) throw tooLate(around, waitingFor)
