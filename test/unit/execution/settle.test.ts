@@ -1,0 +1,29 @@
+import { setTimeout as pause } from 'node:timers/promises'
+import { expect, test } from '@jest/globals'
+import { deadlineAfter, settle } from '../../../src/execution/settle.ts'
+import type { Clock, Progress } from '../../../src/planning/driver.ts'
+
+const clock: Clock = { now: () => new Date(), sleep: (ms, signal) => pause(ms, undefined, { signal }) }
+
+test('a wait that runs out names what it waited for, not the question that its deadline cut off', async () => {
+  const deadline = deadlineAfter(300)
+  let asked = 0
+  const ask = async (): Promise<Progress> => {
+    asked += 1
+    if (asked === 1) return { is: 'pending', waitingFor: 'PostgreSQL to stop' }
+    await pause(10_000, undefined, { signal: deadline.signal })
+    throw new Error('unreachable')
+  }
+  const around = {
+    what: 'fence',
+    clock,
+    signal: new AbortController().signal,
+    deadline,
+    waiting: () => undefined,
+    changed: () => pause(50),
+  }
+  await expect(settle(ask, around)).rejects.toMatchObject({
+    code: 'step-timeout',
+    message: expect.stringContaining('waiting for: PostgreSQL to stop'),
+  })
+})
