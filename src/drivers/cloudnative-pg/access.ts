@@ -146,7 +146,13 @@ export function accessOf(component: Database, stack: Stack): AccessRule[] {
       ]),
       rule('mover', ['postgresql.cnpg.io'], ['scheduledbackups'], ['patch'], 'to turn the schedules round'),
       rule('mover', ['postgresql.cnpg.io'], ['backups'], ['create'], 'to take a base backup on the new side'),
-      rule('mover', [''], ['pods/exec'], ['create', 'get'], 'to ask PostgreSQL for its last checkpoint, and to send one'),
+      rule(
+        'mover',
+        [''],
+        ['pods/exec'],
+        ['create', 'get'],
+        'to ask PostgreSQL for its last checkpoint, to send one, and to end what its operator left behind or forgot to stop',
+      ),
       rule('mover', ['postgresql.cnpg.io'], ['clusters'], ['delete'], 'to clone a former active site anew', [
         clusterOf(component, site.name),
       ]),
