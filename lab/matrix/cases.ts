@@ -41,6 +41,9 @@ const isLoss = (trouble: Trouble): trouble is Loss => (LOSSES as readonly Troubl
 export const lossIn = ({ trouble, mode }: Pick<MatrixCase, 'trouble' | 'mode'>): Loss | null =>
   mode === 'switchover' ? null : isLoss(trouble) ? trouble : 'kill'
 
+/** Whether the history of the site that was active ends: what it wrote last may be lost, and it rejoins. Not so in what is taken back. */
+export const historyEnds = ({ mode, takenBack }: Pick<MatrixCase, 'mode' | 'takenBack'>): boolean => mode !== 'switchover' && !takenBack
+
 /** Phases in which a mode has no step: nothing is fenced on a site whose API is silent, and users of a rejoin notice nothing. */
 const WITHOUT_STEPS: Readonly<Record<Mode, readonly Phase[]>> = {
   switchover: ['GREEN'],

@@ -1,7 +1,7 @@
 import type { StatusReport } from '../../src/operations/reports.ts'
 import { judgeLedger } from '../ledger/judge-ledger.ts'
 import type { SiteName } from '../topology.ts'
-import { lossIn, nameOf } from './cases.ts'
+import { historyEnds, lossIn, nameOf } from './cases.ts'
 import type { CaseFacts } from './run-case.ts'
 
 export interface CaseVerdict {
@@ -32,7 +32,7 @@ function ofMove({ executed, rejoined, one }: CaseFacts): string[] {
     executed.verdict === (one.takenBack ? 'undone' : 'moved')
       ? []
       : [`the move ended ${executed.verdict}: ${executed.failure?.code ?? ''} ${executed.failure?.what ?? ''}`]
-  if (one.mode === 'switchover' || one.takenBack || rejoined?.verdict === 'moved') return ended
+  if (!historyEnds(one) || rejoined?.verdict === 'moved') return ended
   return [...ended, `the rejoin ended ${rejoined?.verdict ?? 'never'}: ${rejoined?.failure?.code ?? ''} ${rejoined?.failure?.what ?? ''}`]
 }
 
@@ -42,7 +42,7 @@ function ofLedger(facts: CaseFacts, ledger: ReturnType<typeof judgeLedger>): str
   const lost = new Set(ledger.lostAcknowledged)
   const [, upper] = facts.planned.plan.predictions.loss.seconds
   const { mode, takenBack } = facts.one
-  const loses = mode !== 'switchover' && !takenBack
+  const loses = historyEnds(facts.one)
   const bound = loses ? (upper ?? Number.NaN) * 1000 : 0
   const tooOld = facts.entries.filter(({ id, endedAt }) => lost.has(id) && !(endedAt > facts.troubleAt - bound))
   if (!loses && lost.size > 0) failures.push(`a ${mode}${takenBack ? ' that was taken back' : ''} lost ${lost.size} acknowledged writes`)
@@ -74,7 +74,7 @@ function ofWriters({ one, planned, troubleAt, healedAt, twoWritersMs }: CaseFact
   const loss = lossIn(one)
   const waited = planned.plan.fencing.planned.includes('database')
   const cutOff = loss === 'cut' ? healedAt - troubleAt : 0
-  const may = loss === null || one.takenBack || (waited && loss === 'cut') ? 0 : cutOff + GUARDED_WITHIN
+  const may = !historyEnds(one) || (waited && loss === 'cut') ? 0 : cutOff + GUARDED_WITHIN
   return twoWritersMs <= may ? [] : [`both databases took writes for ${(twoWritersMs / 1000).toFixed(1)} s`]
 }
 const GUARDED_WITHIN = 90_000
@@ -91,7 +91,7 @@ function ofEnd(facts: CaseFacts): string[] {
   const { serving } = sitesInTheEnd(facts)
   const failures: string[] = []
   if (after.activeSite !== serving) failures.push(`${after.activeSite} is active, and ${serving} should be`)
-  const epochs = (one.mode === 'switchover' || one.takenBack ? 1 : 2) + (one.amid === null ? 0 : 1)
+  const epochs = (historyEnds(one) ? 2 : 1) + (one.amid === null ? 0 : 1)
   if (after.epoch !== (before.epoch ?? 0) + epochs) failures.push(`the epoch went from ${before.epoch} to ${after.epoch}`)
   const [was, is] = [shapeOf(before), shapeOf(after)]
   if (was !== is) failures.push(`the end is not that of an undisturbed move: ${is} instead of ${was}`)

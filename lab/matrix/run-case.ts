@@ -16,7 +16,7 @@ import { until } from '../until.ts'
 import { endsOf, untilGreen } from '../until-green.ts'
 import { witnessOf } from '../witness.ts'
 import { archivedBy } from './archived.ts'
-import { type CrashPoint, isCrashPoint, lossIn, type MatrixCase } from './cases.ts'
+import { type CrashPoint, historyEnds, isCrashPoint, lossIn, type MatrixCase } from './cases.ts'
 import { lose, passing, type RunningTrouble } from './troubles.ts'
 import { databaseLogs, spansOfSite, twoWriters, type WritableSpan } from './writers.ts'
 
@@ -92,10 +92,9 @@ export async function runCase(one: MatrixCase, around: CaseAround): Promise<Case
   const twoWritersMs = twoWriters(await spansOf({ from, to }, { begunAt, killedAt }, around), Date.now(), asleep)
   const archivedLater = loss === null ? [] : [...(await archivedBy(stack, from))].filter((key) => !archived.has(key))
   // Not every step waits in every run: whose runner lived through its move has nothing to take back.
-  const takenBack = one.takenBack && moved.deaths > 0
-  const parted = loss !== null && !takenBack
+  const ended = { ...one, takenBack: one.takenBack && moved.deaths > 0 }
   const back = { to: from, slow: from, heal }
-  const rejoined = parted ? await troubled({ ...one, mode: 'rejoin' }, one.mode === 'rejoin', back, around) : null
+  const rejoined = historyEnds(ended) ? await troubled({ ...one, mode: 'rejoin' }, one.mode === 'rejoin', back, around) : null
   const after = await untilGreen(stack, lab.programs.helm)
   await ledger.stop()
   const entries = await ledger.entries()
@@ -103,7 +102,7 @@ export async function runCase(one: MatrixCase, around: CaseAround): Promise<Case
   const deaths = moved.deaths + (rejoined?.deaths ?? 0) + (one.amid === null ? 0 : 1)
   return {
     ...moved,
-    one: { ...one, takenBack },
+    one: ended,
     from,
     to,
     troubleAt,

@@ -5,6 +5,7 @@ import type { BySite, Observed } from '../../observation/observation.ts'
 import type { Assessment, DriverContext } from '../../planning/driver.ts'
 import type { Finding, Intent } from '../../planning/plan.ts'
 import type { SiteName } from '../../stack/stack.ts'
+import { type Say, sayAt } from '../say.ts'
 import { deploymentReference, reportReference } from './deploy.ts'
 import { type GuardComponent, rulesOf } from './spec.ts'
 
@@ -64,14 +65,7 @@ export function assessGuards(
 ): Finding[] {
   const ofSites = assessment.stack.sites.flatMap(({ name: site }): Finding[] => {
     const seen = states[site]
-    const say = (code: string, severity: Finding['severity'], what: string, next: string): Finding => ({
-      code,
-      severity,
-      component: component.name,
-      site,
-      what,
-      next,
-    })
+    const say = sayAt(component, site)
     // That a site is silent is told by the core.
     if (seen === undefined || seen.kind === 'silent') return []
     if (seen.kind === 'absent' || seen.state.ready === 0) {
@@ -117,8 +111,6 @@ function withoutTime(component: GuardComponent, { stack }: Assessment): Finding[
     },
   ]
 }
-
-type Say = (code: string, severity: Finding['severity'], what: string, next: string) => Finding
 
 function ofReport(report: GuardReport, site: SiteName, intent: Intent | null, assessment: Assessment, log: string, say: Say): Finding[] {
   // A guard would close the new active site under the feet of its users.

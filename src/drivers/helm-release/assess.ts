@@ -1,6 +1,8 @@
 import type { BySite } from '../../observation/observation.ts'
 import type { Assessment } from '../../planning/driver.ts'
 import type { Finding, Intent } from '../../planning/plan.ts'
+import type { SiteName } from '../../stack/stack.ts'
+import { sayAt } from '../say.ts'
 import type { HelmReleaseState } from './observe.ts'
 import type { Application } from './spec.ts'
 
@@ -20,21 +22,14 @@ export function assessRelease(
 
 function ofSite(
   component: Application,
-  site: string,
+  site: SiteName,
   states: BySite<HelmReleaseState>,
   intent: Intent | null,
   assessment: Assessment,
 ): Finding[] {
   const seen = states[site]
   if (seen === undefined) return []
-  const say = (code: string, severity: Finding['severity'], what: string, next?: string): Finding => ({
-    code,
-    severity,
-    component: component.name,
-    site,
-    what,
-    ...(next === undefined ? {} : { next }),
-  })
+  const say = sayAt(component, site)
   const needed = severityAt(site, intent)
   if (seen.kind !== 'answering')
     return [

@@ -1,9 +1,8 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import { expect, test } from '@jest/globals'
+import { systemClock } from '../../../src/composition.ts'
 import { deadlineAfter, settle } from '../../../src/execution/settle.ts'
-import type { Clock, Progress } from '../../../src/planning/driver.ts'
-
-const clock: Clock = { now: () => new Date(), sleep: (ms, signal) => pause(ms, undefined, { signal }) }
+import type { Progress } from '../../../src/planning/driver.ts'
 
 test('a wait that runs out names what it waited for, not the question that its deadline cut off', async () => {
   const deadline = deadlineAfter(300)
@@ -16,7 +15,7 @@ test('a wait that runs out names what it waited for, not the question that its d
   }
   const around = {
     what: 'fence',
-    clock,
+    clock: systemClock,
     signal: new AbortController().signal,
     deadline,
     waiting: () => undefined,

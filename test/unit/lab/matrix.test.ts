@@ -108,15 +108,19 @@ describe('two databases that took writes at once', () => {
   })
 })
 
+/** Ended by an abort: the old site serves again, one epoch later, and nothing has to rejoin. */
+const takenBack = (moved: CaseFacts): CaseFacts => ({
+  ...moved,
+  one: { ...moved.one, takenBack: true },
+  executed: { ...moved.executed, verdict: 'undone' },
+  rejoined: null,
+  after: { ...moved.after, activeSite: 'dc-a', epoch: 2 },
+  entries: moved.entries.map((entry) => ({ ...entry, site: 'dc-a' })),
+})
+
 describe('a switchover that was taken back', () => {
   const moved = caseFacts({ trouble: 'none', mode: 'switchover' }, 0)
-  const back: CaseFacts = {
-    ...moved,
-    one: { ...moved.one, takenBack: true },
-    executed: { ...moved.executed, verdict: 'undone' },
-    after: { ...moved.after, activeSite: 'dc-a' },
-    entries: moved.entries.map((entry) => ({ ...entry, site: 'dc-a' })),
-  }
+  const back = takenBack(moved)
   test('ends on the site where it began, which accepts writes again', () => expect(judgeCase(back).failures).toEqual([]))
   test.each<[string, Partial<CaseFacts>]>([
     ['moved', { executed: moved.executed }],
@@ -127,15 +131,7 @@ describe('a switchover that was taken back', () => {
 })
 
 describe('a failover that was taken back when its site was there again', () => {
-  const moved = caseFacts({ trouble: 'kill', mode: 'failover' }, 0)
-  const back: CaseFacts = {
-    ...moved,
-    one: { ...moved.one, takenBack: true },
-    executed: { ...moved.executed, verdict: 'undone' },
-    rejoined: null,
-    after: { ...moved.after, activeSite: 'dc-a', epoch: 2 },
-    entries: moved.entries.map((entry) => ({ ...entry, site: 'dc-a' })),
-  }
+  const back = takenBack(caseFacts({ trouble: 'kill', mode: 'failover' }, 0))
   const [entry] = back.entries
   test('needs no rejoin, and may go on with its archive', () => {
     expect(judgeCase({ ...back, archivedLater: ['postgresql/pg-dc-a/wals/000000010000000000000007'] }).failures).toEqual([])

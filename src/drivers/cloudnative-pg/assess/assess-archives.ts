@@ -1,8 +1,8 @@
 import { type Milliseconds, minutes } from '../../../duration.ts'
 import type { Finding } from '../../../planning/plan.ts'
+import type { Say } from '../../say.ts'
 import type { CloudNativePgState } from '../observe.ts'
 import { parseLsn, parseSegment, segmentsBetween } from '../wal.ts'
-import type { Say } from './say.ts'
 
 /** Whether a cluster ships its WAL, and can ask for that of the other one. Pure. */
 export function ofArchives(state: CloudNativePgState, severity: 'warning' | 'blocker', say: Say, now: string): Finding[] {

@@ -2,11 +2,11 @@ import { type Milliseconds, readableDuration, seconds } from '../../../duration.
 import type { BySite } from '../../../observation/observation.ts'
 import type { Assessment } from '../../../planning/driver.ts'
 import type { Finding, Intent } from '../../../planning/plan.ts'
+import { type Say, sayAt } from '../../say.ts'
 import { mayWrite } from '../failover/fence.ts'
 import type { CloudNativePgState } from '../observe.ts'
 import { clusterOf, type Database } from '../spec.ts'
 import { findingsOfSite } from './assess-site.ts'
-import { type Say, sayAt } from './say.ts'
 
 /** What would delay or weaken a planned move, and must not keep a stack down whose active site is lost. A delayed replay would: it is drained as slowly. */
 const NO_OBSTACLE_TO_A_FAILOVER = new Set(['archiving-failing', 'backup-running'])

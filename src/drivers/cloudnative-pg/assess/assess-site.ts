@@ -2,12 +2,12 @@ import type { BySite } from '../../../observation/observation.ts'
 import type { Assessment } from '../../../planning/driver.ts'
 import type { Finding } from '../../../planning/plan.ts'
 import type { SiteName } from '../../../stack/stack.ts'
+import { sayAt } from '../../say.ts'
 import { HEALTHY } from '../objects.ts'
 import type { CloudNativePgState } from '../observe.ts'
 import { clusterOf, type Database } from '../spec.ts'
 import { ofArchives } from './assess-archives.ts'
 import { ofVersions } from './assess-versions.ts'
-import { sayAt } from './say.ts'
 
 /** The restart after a promotion locks new sessions out for as long as an old one stays (measured: 179 s with the default of 180). */
 const LONGEST_SMART_SHUTDOWN = 5

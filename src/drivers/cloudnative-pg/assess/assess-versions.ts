@@ -1,6 +1,6 @@
 import type { Finding } from '../../../planning/plan.ts'
+import type { Say } from '../../say.ts'
 import type { CloudNativePgState } from '../observe.ts'
-import type { Say } from './say.ts'
 
 /** Before 1.26 there are no archive plugins, and Barman that it would accept. */
 const OLDEST_OPERATOR = [1, 26, 0] as const

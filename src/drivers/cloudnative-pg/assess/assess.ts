@@ -1,12 +1,12 @@
 import type { BySite } from '../../../observation/observation.ts'
 import type { Assessment } from '../../../planning/driver.ts'
 import type { Finding, Intent } from '../../../planning/plan.ts'
+import { sayAt } from '../../say.ts'
 import type { InstanceStatus } from '../objects.ts'
 import { type CloudNativePgState, FARTHEST_SEGMENTS, gapBetween } from '../observe.ts'
 import { type Database, follows } from '../spec.ts'
 import { parseLsn, parseSegment } from '../wal.ts'
 import { findingsOfSite } from './assess-site.ts'
-import { sayAt } from './say.ts'
 
 /** What stands against a move, or should be known anyway. */
 export function assessClusters(

@@ -1,0 +1,16 @@
+import type { Finding } from '../planning/plan.ts'
+import type { Component, SiteName } from '../stack/stack.ts'
+
+/** A finding of one component at one site. */
+export type Say = (code: string, severity: Finding['severity'], what: string, next?: string) => Finding
+
+export const sayAt =
+  ({ name }: Pick<Component, 'name'>, site: SiteName): Say =>
+  (code, severity, what, next) => ({
+    code,
+    severity,
+    component: name,
+    site,
+    what,
+    ...(next === undefined ? {} : { next }),
+  })
