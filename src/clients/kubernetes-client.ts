@@ -21,10 +21,17 @@ export interface KubernetesClient {
     patch: object,
     options?: CallOptions & { readonly resourceVersion?: string; readonly subresource?: 'status' | 'scale' },
   ): Promise<KubernetesObject>
-  /** True when there was something to delete. With `uid`, only that very object: `kubernetes-conflict` when another one has its name by now. */
+  /**
+   * True when there was something to delete. With `uid`, only that very object: `kubernetes-conflict` when another one has its name by now.
+   * `gracePeriod`, in whole seconds: how long the processes of a pod may take to end instead of the time that the pod declares.
+   */
   remove(
     ref: ObjectReference,
-    options?: CallOptions & { readonly propagation?: 'Foreground' | 'Background' | 'Orphan'; readonly uid?: string },
+    options?: CallOptions & {
+      readonly propagation?: 'Foreground' | 'Background' | 'Orphan'
+      readonly uid?: string
+      readonly gracePeriod?: Milliseconds
+    },
   ): Promise<boolean>
   /** Yields the object at each change, starting with what is there; null when it is deleted. Reconnects until the signal is aborted. */
   watch(ref: ObjectReference, signal: AbortSignal): AsyncIterable<KubernetesObject | null>

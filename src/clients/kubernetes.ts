@@ -139,7 +139,8 @@ export function openKubernetes(access: KubernetesAccess): KubernetesClient {
     async remove(ref, options = {}) {
       const propagationPolicy = options.propagation ?? 'Background'
       const only = options.uid === undefined ? {} : { preconditions: { uid: options.uid } }
-      const body = JSON.stringify({ apiVersion: 'v1', kind: 'DeleteOptions', propagationPolicy, ...only })
+      const grace = options.gracePeriod === undefined ? {} : { gracePeriodSeconds: Math.ceil(options.gracePeriod / 1_000) }
+      const body = JSON.stringify({ apiVersion: 'v1', kind: 'DeleteOptions', propagationPolicy, ...only, ...grace })
       const request: HttpRequest = { method: 'DELETE', path: objectPath(ref), body, contentType: 'application/json' }
       return (await json(request, options, ref.kind, 404)) !== null
     },

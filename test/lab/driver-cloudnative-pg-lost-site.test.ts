@@ -1,8 +1,13 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
+import { mintKubeconfig } from '../../lab/environment.ts'
 import type { Approval } from '../../src/approval/approval.ts'
+import { openKubernetes } from '../../src/clients/kubernetes.ts'
+import type { KubernetesClient } from '../../src/clients/kubernetes-client.ts'
 import { openObjectStore } from '../../src/clients/object-store.ts'
 import { cloudNativePg } from '../../src/drivers/cloudnative-pg/driver.ts'
 import { isClosed, openFolder } from '../../src/drivers/cloudnative-pg/failover/archive-policy.ts'
+import { unavailable } from '../../src/drivers/cloudnative-pg/failover/fence.ts'
+import { type InstanceStatus, readInstance } from '../../src/drivers/cloudnative-pg/objects.ts'
 import type { CloudNativePgState } from '../../src/drivers/cloudnative-pg/observe.ts'
 import type { Database } from '../../src/drivers/cloudnative-pg/spec.ts'
 import type { JsonObject } from '../../src/json.ts'
@@ -11,7 +16,7 @@ import { deploy } from '../../src/operations/deploy.ts'
 import { executeFailover } from '../../src/operations/execute-failover.ts'
 import { planFailover } from '../../src/operations/plan-failover.ts'
 import { status } from '../../src/operations/status.ts'
-import type { Behaviour, StepRun } from '../../src/planning/driver.ts'
+import type { Behaviour, Identity, StepRun } from '../../src/planning/driver.ts'
 import { sequenceOf } from '../../src/planning/order-steps.ts'
 import type { Intent, PlannedStep } from '../../src/planning/plan.ts'
 import { componentOf, type SiteName } from '../../src/stack/stack.ts'
@@ -24,11 +29,13 @@ const [dcA, dcB] = ['dc-a' as SiteName, 'dc-b' as SiteName]
 const failover: Intent = { mode: 'failover', from: dcA, to: dcB }
 const rejoin: Intent = { mode: 'rejoin', from: dcB, to: dcA }
 
+const ending = new AbortController()
 let db: LabDatabase
 beforeAll(async () => {
   db = await prepareLabDatabase(process.env.LAB_VERBOSE === undefined ? {} : { tell: (line) => process.stderr.write(`${line}\n`) })
 }, MINUTES)
 afterAll(async () => {
+  ending.abort()
   if (db === undefined) return
   // The bucket is everybody's: the test takes its own statement away.
   const closed = closedFolder()
@@ -64,6 +71,35 @@ async function until(holds: () => Promise<boolean>, within = MINUTES): Promise<v
     if (Date.now() > deadline) throw new Error(`not within ${within} ms`)
     await new Promise((resolve) => setTimeout(resolve, 1_000))
   }
+}
+const inPod = async (command: string): Promise<void> => {
+  const { code, stderr } = await db
+    .admin('dc-a')
+    .exec({ namespace: db.namespace, name: 'pg-dc-a-1', container: 'postgres' }, ['sh', '-c', command])
+  if (code !== 0) throw new Error(stderr)
+}
+
+/** A client of dc-a with the rights that an identity has there to this database, and no others. */
+async function accountOf(identity: Identity): Promise<KubernetesClient> {
+  const admin = db.admin('dc-a')
+  const rules = cloudNativePg.access(component(), db.world.stack).flatMap((rule) => {
+    if (rule.kind !== 'kubernetes' || rule.identity !== identity || rule.site !== dcA || rule.namespace !== db.namespace) return []
+    const { apiGroups, resources, verbs, resourceNames } = rule
+    return [{ apiGroups, resources, verbs, ...(resourceNames === undefined ? {} : { resourceNames }) }]
+  })
+  const metadata = { name: `test-${identity}`, namespace: db.namespace }
+  const group = 'rbac.authorization.k8s.io'
+  await admin.apply({ apiVersion: 'v1', kind: 'ServiceAccount', metadata })
+  await admin.apply({ apiVersion: `${group}/v1`, kind: 'Role', metadata, rules })
+  await admin.apply({
+    apiVersion: `${group}/v1`,
+    kind: 'RoleBinding',
+    metadata,
+    roleRef: { apiGroup: group, kind: 'Role', name: metadata.name },
+    subjects: [{ kind: 'ServiceAccount', ...metadata }],
+  })
+  const kubeconfig = await mintKubeconfig('dc-a', metadata.name, db.namespace)
+  return openKubernetes({ site: dcA, kubeconfig, signal: ending.signal })
 }
 const counted = (site: string, table: string): Promise<string> => db.sql(site, `SELECT count(*) FROM ${table}`)
 const archived = async (): Promise<number> => (await db.archive('dc-a').list('postgresql/pg-dc-a-g1/wals/')).length
@@ -106,6 +142,31 @@ describe('a database whose site is lost', () => {
       await undoAsSeen(behaviourOf(step), runOf(step, failover))
       await until(async () => (await behaviourOf(step).undone?.(runOf(step, failover)))?.is === 'done', 2 * MINUTES)
       await until(async () => (await db.sql('dc-a', 'SELECT pg_is_in_recovery()').catch(() => '')) === 'f')
+    },
+    6 * MINUTES,
+  )
+
+  test.each(['mover', 'guard'] as const)(
+    'is fenced by the %s also where PostgreSQL starts in the very moment in which its instance manager hears of the fence, and finds none to stop',
+    async (identity) => {
+      const [step] = cloudNativePg.fence?.(component(), await statesNow(), failover, db.world.stack) ?? []
+      if (step === undefined) throw new Error('no fence')
+      const kubernetes = await accountOf(identity)
+      const run = runOf(step, failover)
+      const instance = () => readInstance(kubernetes, db.namespace, 'pg-dc-a-1', run.signal)
+      // In that moment there is no PID file yet. (One that is missing for longer ends PostgreSQL; one that nobody may read does not.)
+      await inPod('chmod 000 "$PGDATA/postmaster.pid"')
+      const fenced = performStep(behaviourOf(step), { ...run, context: { ...run.context, kubernetes: () => kubernetes } }, 3 * MINUTES)
+      await until(async () => (await instance())?.mightBeUnavailable === true).finally(() => inPod('chmod 600 "$PGDATA/postmaster.pid"'))
+      expect(await db.sql('dc-a', 'SELECT pg_is_in_recovery()')).toBe('f')
+      const { proof } = await fenced
+      db.world.log.info(JSON.stringify(proof))
+      expect(proof).toMatchObject({ annotation: '["*"]', state: identity === 'guard' ? null : 'shut down' })
+      await until(async () => unavailable((await instance()) ?? ({} as InstanceStatus)) !== null, 2 * MINUTES)
+      await expect(db.sql('dc-a', 'INSERT INTO users DEFAULT VALUES')).rejects.toThrow()
+
+      await undoAsSeen(behaviourOf(step), runOf(step, failover))
+      await until(async () => (await db.sql('dc-a', 'SELECT pg_is_in_recovery()').catch(() => '')) === 'f', 2 * MINUTES)
     },
     6 * MINUTES,
   )

@@ -86,11 +86,12 @@ export function accessOf(component: Database, stack: Stack): AccessRule[] {
     const own = [clusterOf(component, site.name)]
     return [
       ...seeing,
-      rule('guard', ['postgresql.cnpg.io'], ['clusters'], ['get', 'watch'], 'to see its role', own),
+      rule('guard', ['postgresql.cnpg.io'], ['clusters'], ['get', 'list', 'watch'], 'to see its role, and when it changes', own),
       rule('guard', ['postgresql.cnpg.io'], ['backups'], ['list'], 'because an observation names the last backup'),
       rule('guard', ['postgresql.cnpg.io'], ['clusters'], ['patch'], 'to fence the database on a site that is not active', own),
       rule('guard', [''], ['pods'], ['get', 'list'], 'to see instances'),
       rule('guard', [''], ['pods/proxy'], ['get'], 'to see that PostgreSQL has stopped (/pg/status)'),
+      rule('guard', [''], ['pods'], ['delete'], 'to end a PostgreSQL that its operator forgot to stop'),
       rule(
         'deployer',
         ['postgresql.cnpg.io'],

@@ -112,7 +112,9 @@ export function accessOf(component: Application, stack: Stack): AccessRule[] {
         ),
         rule(identity, [''], ['pods/log'], ['get'], 'to tell why a rollout failed'),
       ]),
-      rule('guard', ['apps'], [plural], ['get', 'watch'], 'to see the application', [component.spec.workload.name]),
+      rule('guard', ['apps'], [plural], ['get', 'list', 'watch'], 'to see the application, and when it changes', [
+        component.spec.workload.name,
+      ]),
       rule('guard', [''], ['pods'], ['list'], 'to see that none of its pods is left'),
       rule('guard', ['apps'], [`${plural}/scale`], ['patch'], 'to stop the application on a site that is not active', [
         component.spec.workload.name,

@@ -125,23 +125,39 @@ async function annotate(run: Run, fenced: string | null): Promise<void> {
 async function stopForgotten(run: Run): Promise<void> {
   const cluster = await fencedCluster(run)
   if (cluster?.metadata.annotations?.[FENCE] !== ALL) return
-  for (const { metadata } of await instancePods(run)) {
-    const says = await readInstance(kubernetesOf(run), namespaceOf(run), metadata.name, run.signal)
+  for (const pod of await instancePods(run)) {
+    const says = await readInstance(kubernetesOf(run), namespaceOf(run), pod.metadata.name, run.signal)
     // One on its way down tells no position any more.
     if (says?.mightBeUnavailable !== true || says.currentLsn === undefined) continue
-    const stop = ['pg_ctl', 'stop', '--mode=fast', '--no-wait']
+    const forgotten = `${run.step.id}: ${pod.metadata.name} counts as fenced, and its PostgreSQL runs`
     try {
-      const answer = await kubernetesOf(run).exec(podOf(namespaceOf(run), metadata.name), stop, { signal: run.signal })
-      run.context.log.info(
-        `${run.step.id}: ${metadata.name} counts as fenced, and its PostgreSQL runs: ${answer.code === 0 ? 'stopped by hand' : answer.stderr.trim()}`,
-      )
+      run.context.log.info(`${forgotten}: ${await stop(run, pod)}`)
     } catch (error) {
       run.signal.throwIfAborted()
-      run.context.log.warning(
-        `${run.step.id}: ${metadata.name} counts as fenced, its PostgreSQL runs, and can not be stopped: ${asStandbyError(error).message}`,
-      )
+      run.context.log.warning(`${forgotten}; it can not be stopped: ${asStandbyError(error).message}`)
     }
   }
+}
+
+/** A pod that ends shuts its PostgreSQL down: it lets sessions end first, and is killed when they have not by then. */
+const LAST_SESSIONS: Milliseconds = seconds(10)
+
+/**
+ * By a command, which writes the end of the WAL down. The guard may run none: it deletes the pod, whose successor reads the annotation before it starts
+ * anything (runPostgresAndWait in run.go of 1.30: "Instance is fenced, won't start postgres right now").
+ */
+async function stop(run: Run, { metadata: { name, uid } }: KubernetesObject): Promise<string> {
+  const kubernetes = kubernetesOf(run)
+  try {
+    const command = ['pg_ctl', 'stop', '--mode=fast', '--no-wait']
+    const answer = await kubernetes.exec(podOf(namespaceOf(run), name), command, { signal: run.signal })
+    return answer.code === 0 ? 'stopped by hand' : answer.stderr.trim()
+  } catch (error) {
+    if (asStandbyError(error).code !== 'kubernetes-forbidden') throw error
+  }
+  const only = uid === undefined ? {} : { uid }
+  await kubernetes.remove({ ...POD, namespace: namespaceOf(run), name }, { ...only, gracePeriod: LAST_SESSIONS, signal: run.signal })
+  return 'its pod is deleted, and comes back fenced'
 }
 
 async function instancePods(run: Run): Promise<KubernetesObject[]> {

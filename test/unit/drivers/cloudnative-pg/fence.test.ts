@@ -24,21 +24,33 @@ interface Around {
   readonly says: Partial<InstanceStatus> | null
   readonly after: number
   readonly fenced?: boolean
-  /** What pg_controldata prints; without it, nobody may run it. */
+  /** What pg_controldata prints. */
   readonly control?: string
   readonly mode?: Mode
-  /** Hears the commands that are run in the pod. */
+  /** Hears the commands that are run in the pod; without it, nobody may run any. */
   readonly commands?: string[][]
+  /** Hears what the pod is deleted with. */
+  readonly deletions?: object[]
 }
 
 /** A step on a site whose API server answers, some time after it began. */
-function around({ ready, says, after, fenced = true, control, mode = 'failover', commands = [] }: Around): StepRun<CloudNativePgSpec> {
+function around(what: Around): StepRun<CloudNativePgSpec> {
+  const {
+    ready,
+    says,
+    after,
+    fenced = true,
+    control,
+    mode = 'failover',
+    commands = control === undefined ? undefined : [],
+    deletions,
+  } = what
   const live = cluster('pg-dc-a', {})
   const annotated = { ...live, metadata: { ...live.metadata, annotations: fenced ? { 'cnpg.io/fencedInstances': '["*"]' } : {} } }
   const pod = {
     apiVersion: 'v1',
     kind: 'Pod',
-    metadata: { name: annotated.status?.currentPrimary ?? 'pg-dc-a-1' },
+    metadata: { name: annotated.status?.currentPrimary ?? 'pg-dc-a-1', uid: 'uid-of-the-pod' },
     status: { phase: 'Running', conditions: [{ type: 'Ready', status: ready ? 'True' : 'False' }] },
   }
   const kubernetes: Partial<KubernetesClient> = {
@@ -50,8 +62,13 @@ function around({ ready, says, after, fenced = true, control, mode = 'failover',
       return { status: 200, body: JSON.stringify(says) }
     },
     async exec(_pod, command) {
+      if (commands === undefined) throw siteError('kubernetes-forbidden', 'may not create pods/exec')
       commands.push([...command])
-      return { code: control === undefined ? 1 : 0, stdout: control ?? '', stderr: '' }
+      return { code: 0, stdout: control ?? '', stderr: '' }
+    },
+    async remove({ name }, { uid, gracePeriod } = {}) {
+      deletions?.push({ name, uid, gracePeriod })
+      return true
     },
   }
   const log = { info: () => undefined, warning: () => undefined, debug: () => undefined }
@@ -99,7 +116,9 @@ describe('a PostgreSQL that started in the moment in which its fence was heard',
   const forgotten = { mightBeUnavailable: true, isPrimary: true, currentLsn: '1/1E000060' }
   const stops = async (says: Partial<InstanceStatus> | null, fenced = true): Promise<string[][]> => {
     const commands: string[][] = []
-    await fence.reminder?.remind(around({ ready: true, says, after: seconds(11), fenced, commands }))
+    const deletions: object[] = []
+    await fence.reminder?.remind(around({ ready: true, says, after: seconds(11), fenced, commands, deletions }))
+    expect(deletions).toEqual([])
     return commands
   }
 
@@ -108,6 +127,11 @@ describe('a PostgreSQL that started in the moment in which its fence was heard',
   })
   test('is stopped, for its instance manager never looks again', async () => {
     expect(await stops(forgotten)).toEqual([['pg_ctl', 'stop', '--mode=fast', '--no-wait']])
+  })
+  test('is ended with its pod by the guard, which may run nothing: the next one reads of its fence before it starts', async () => {
+    const deletions: object[] = []
+    await fence.reminder?.remind(around({ ready: true, says: forgotten, after: seconds(11), deletions }))
+    expect(deletions).toEqual([{ name: 'pg-dc-a-1', uid: 'uid-of-the-pod', gracePeriod: seconds(10) }])
   })
   test('and nothing else is: not what has not heard of its fence, what is on its way down, what is silent, or what has no fence', async () => {
     expect(await stops({ ...forgotten, mightBeUnavailable: false })).toEqual([])
