@@ -1,8 +1,13 @@
 import { setTimeout as sleep } from 'node:timers/promises'
+import { reportReference } from '../src/drivers/guard/deploy.ts'
+import { drivers, witnesses } from '../src/drivers/registry.ts'
+import { type GuardReport, reportIn } from '../src/guard/report.ts'
+import { loadStack } from '../src/stack/load-stack.ts'
 import type { OutageKind } from './outage.ts'
 import { runLab } from './run-lab.ts'
 import type { LabStack } from './stacks.ts'
 import type { SiteName } from './topology.ts'
+import { until } from './until.ts'
 
 /** Processes that are gone refuse; a cut link loses every packet; a frozen site takes connections, and never answers; an unavailable one answers 503. */
 export const LOSSES = ['kill', 'cut', 'freeze', 'unavailable'] as const satisfies readonly OutageKind[]
@@ -18,13 +23,25 @@ export async function loseSite(stack: LabStack, site: SiteName, how: Loss): Prom
   await sleep(NOTICED_AFTER)
 }
 
-/** How long a site that came back is left alone with its belief that it is active, until its guard has shut it and it says what it is. */
-const RETURNED_FOR = 20_000
+/** A killed site boots meanwhile; and a fence that its database heard too early takes the guard another 20 s. */
+const SHUT_WITHIN = 90_000
 
-/** Gives a lost site back, waits until it has settled as the fenced site that it is, and says when it was back (milliseconds since 1970). */
-export async function returnSite(site: SiteName): Promise<number> {
+/** Gives a lost site back, waits until its guard has judged it, and says when it was back (milliseconds since 1970). */
+export async function returnSite(stack: LabStack, site: SiteName): Promise<number> {
+  const begun = Date.now()
   await runLab('heal', site)
   const back = Date.now()
-  await sleep(RETURNED_FOR)
+  await guardHasJudged(stack, site, begun)
   return back
+}
+
+/** By the guard's own word of later than `since`, with the witness read, nothing is left to be closed: the site is shut, or it is the active one. */
+async function guardHasJudged(stack: LabStack, site: SiteName, since: number): Promise<void> {
+  const { name } = await loadStack(stack.path, { drivers, witnesses })
+  let said: GuardReport | null = null
+  const hint = (): string => `its guard said last: ${JSON.stringify(said)}`
+  await until(`the guard of ${site} to have judged it`, { deadline: SHUT_WITHIN, every: 250, hint }, async () => {
+    said = reportIn((await stack.admin[site].get(reportReference(name)).catch(() => null))?.data)
+    return said !== null && Date.parse(said.at) > since && said.witnessSilent === null && said.open.length === 0
+  })
 }

@@ -50,7 +50,7 @@ async function lostAndBack(bench: BenchLab, how: Loss, move: (to: SiteName) => P
   const { stack, lab } = bench
   const { from, to } = endsOf(await untilGreen(stack, lab.programs.helm))
   await loseSite(stack, from, how)
-  const said = await move(to).finally(() => returnSite(from))
+  const said = await move(to).finally(() => returnSite(stack, from))
   process.stderr.write(`${said}\n`)
   await bench.move({ to: from, mode: 'rejoin' })
 }

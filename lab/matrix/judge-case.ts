@@ -19,11 +19,13 @@ export function judgeCase(facts: CaseFacts): CaseVerdict {
     ...ofLedger(facts, ledger),
     ...ofOtherSite(facts),
     ...ofWriters(facts),
+    ...ofReturnedSite(facts),
+    ...ofTimeline(facts),
     ...ofArchive(facts),
     ...ofEnd(facts),
   ]
   const served = facts.executed.duration / 1000
-  const figures = `${facts.executed.verdict} in ${served.toFixed(0)} s, ${ledger.acknowledged} acknowledged, ${ledger.lostAcknowledged.length} lost, ${ledger.unknown} unknown, ${facts.deaths} deaths, two writable databases for ${(facts.twoWritersMs / 1000).toFixed(1)} s`
+  const figures = `${facts.executed.verdict} in ${served.toFixed(0)} s, ${ledger.acknowledged} acknowledged, ${ledger.lostAcknowledged.length} lost, ${ledger.unknown} unknown, ${facts.deaths} deaths, two writable databases for ${(facts.twoWritersMs / 1000).toFixed(1)} s${facts.returned === null ? '' : `, writable when it came back for ${(facts.returned.writableMs / 1000).toFixed(1)} s`}`
   return { name: nameOf(facts.one), failures, figures }
 }
 
@@ -77,7 +79,33 @@ function ofWriters({ one, planned, troubleAt, healedAt, twoWritersMs }: CaseFact
   const may = !historyEnds(one) || (waited && loss === 'cut') ? 0 : cutOff + GUARDED_WITHIN
   return twoWritersMs <= may ? [] : [`both databases took writes for ${(twoWritersMs / 1000).toFixed(1)} s`]
 }
-const GUARDED_WITHIN = 90_000
+/** Its boot, the guard's start and one round of it; where its database heard of the fence too early, some 20 s more. */
+const GUARDED_WITHIN = 30_000
+
+/** A site that comes back is shut by its guard: soon, wholly, and for whoever goes past the load balancers as well. */
+function ofReturnedSite({ returned, from }: CaseFacts): string[] {
+  if (returned === null) return []
+  return [
+    ...(returned.stillWritable ? [`the database of ${from} still takes writes, and its guard says that it is shut`] : []),
+    ...(returned.writableMs > GUARDED_WITHIN
+      ? [`the database of ${from} took writes for ${(returned.writableMs / 1000).toFixed(1)} s when it was back`]
+      : []),
+    ...(returned.answersBehindItsGuard ? [`${from} accepted a write at its own address, behind its guard`] : []),
+  ]
+}
+
+/** Each promotion begins a timeline. One more than there were promotions, and somebody else was promoted too. */
+function ofTimeline({ before, after, one }: CaseFacts): string[] {
+  const [was, is] = [timelineOf(before), timelineOf(after)]
+  // What is taken back has been demoted, or not; and a runner may die in front of either.
+  if (was === null || is === null || one.takenBack || one.amid !== null || is === was + 1) return []
+  return [`the database went from timeline ${was} to ${is} by one promotion`]
+}
+const timelineOf = ({ sites }: StatusReport): number | null => {
+  const active = sites.find(({ role }) => role === 'active')?.components ?? []
+  const found = active.map(({ text }) => /^primary, timeline (\d+)/.exec(text)?.[1]).find((one) => one !== undefined)
+  return found === undefined ? null : Number(found)
+}
 
 /** Where its archive was closed, and stays so, a site that comes back can not go on with the history that it parted from. */
 function ofArchive({ one, planned, archivedLater }: CaseFacts): string[] {

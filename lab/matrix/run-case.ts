@@ -5,7 +5,7 @@ import { LOCK_LIFETIME, readLock } from '../../src/execution/witness.ts'
 import type { MoveReport, PlanReport, StatusReport } from '../../src/operations/reports.ts'
 import { isHeld } from '../../src/planning/lock.ts'
 import type { LabEnvironment } from '../environment.ts'
-import { type Credentials, readAllIds } from '../ledger/application-client.ts'
+import { type Credentials, putSecret, readAllIds } from '../ledger/application-client.ts'
 import type { LedgerEntry } from '../ledger/ledger-entry.ts'
 import { startLedgerProcess } from '../ledger/ledger-process.ts'
 import { mortalMove } from '../reviewed-move.ts'
@@ -18,7 +18,7 @@ import { witnessOf } from '../witness.ts'
 import { archivedBy } from './archived.ts'
 import { type CrashPoint, historyEnds, isCrashPoint, lossIn, type MatrixCase } from './cases.ts'
 import { lose, passing, type RunningTrouble } from './troubles.ts'
-import { databaseLogs, spansOfSite, twoWriters, type WritableSpan } from './writers.ts'
+import { databaseLogs, spansOfSite, twoWriters, type WritableSpan, writableSince } from './writers.ts'
 
 export interface CaseAround {
   readonly lab: LabEnvironment
@@ -47,6 +47,8 @@ export interface CaseFacts {
   readonly rejoined: MoveReport | null
   /** How long both sites' databases took writes at the same time, by their own logs; milliseconds. */
   readonly twoWritersMs: number
+  /** What the lost site did when it was back, until it rejoined; null where none was lost, or its failover was taken back. */
+  readonly returned: ReturnedSite | null
   /** What the lost site put into its archive behind the failover, when it was back; keys. */
   readonly archivedLater: readonly string[]
   readonly entries: readonly LedgerEntry[]
@@ -54,6 +56,14 @@ export interface CaseFacts {
   readonly ids: readonly string[]
   readonly before: StatusReport
   readonly after: StatusReport
+}
+
+export interface ReturnedSite {
+  /** For how long its database took writes, by its own log; milliseconds. */
+  readonly writableMs: number
+  readonly stillWritable: boolean
+  /** Whether its application accepted a write at the site's own address, when its guard said that it was shut. */
+  readonly answersBehindItsGuard: boolean
 }
 
 /** How much a failover of the matrix accepts to lose: far above what it should. */
@@ -89,10 +99,16 @@ export async function runCase(one: MatrixCase, around: CaseAround): Promise<Case
   // Before the rejoin: the old database goes, and its log with it.
   const asleep = loss === 'freeze' ? { site: from, from: troubleAt, to: healedAt } : null
   const killedAt = loss === 'kill' || loss === 'unavailable' ? troubleAt : null
-  const twoWritersMs = twoWriters(await spansOf({ from, to }, { begunAt, killedAt }, around), Date.now(), asleep)
+  const spans = await spansOf({ from, to }, { begunAt, killedAt }, around)
+  const judgedAt = Date.now()
+  const twoWritersMs = twoWriters(spans, judgedAt, asleep)
   const archivedLater = loss === null ? [] : [...(await archivedBy(stack, from))].filter((key) => !archived.has(key))
   // Not every step waits in every run: whose runner lived through its move has nothing to take back.
   const ended = { ...one, takenBack: one.takenBack && moved.deaths > 0 }
+  const own = writableSince(spans, from, killedAt ?? healedAt, judgedAt)
+  const returned = historyEnds(ended)
+    ? { writableMs: own.ms, stillWritable: own.still, answersBehindItsGuard: await acceptsWrite(from, around) }
+    : null
   const back = { to: from, slow: from, heal }
   const rejoined = historyEnds(ended) ? await troubled({ ...one, mode: 'rejoin' }, one.mode === 'rejoin', back, around) : null
   const after = await untilGreen(stack, lab.programs.helm)
@@ -110,12 +126,23 @@ export async function runCase(one: MatrixCase, around: CaseAround): Promise<Case
     deaths,
     rejoined: rejoined?.executed ?? null,
     twoWritersMs,
+    returned,
     archivedLater,
     entries,
     ids,
     before,
     after,
   }
+}
+
+/** Past every load balancer, at the port of the site's own nodes. What it accepted there would be lost with its rejoin. */
+async function acceptsWrite(site: SiteName, { lab, stack, credentials }: CaseAround): Promise<boolean> {
+  const host = lab.sites.find(({ name }) => name === site)?.address ?? ''
+  const address = `http://${host}:${labStacks[stack.name].applicationPort}`
+  return putSecret(address, credentials, 'BEHIND_THE_GUARD', 'nobody may write this').then(
+    () => true,
+    () => false,
+  )
 }
 
 /** A switchover whose runner dies, and that nobody goes on with. */

@@ -21,7 +21,7 @@ export async function lose(stack: LabStack, site: SiteName, how: Loss, say: Say)
   say(`${site}: ${how}`)
   const at = Date.now()
   await loseSite(stack, site, how)
-  return { at, hear: () => undefined, end: () => returnSite(site) }
+  return { at, hear: () => undefined, end: () => returnSite(stack, site) }
 }
 
 /** What befalls a move while it runs; `slow` is the site whose link is narrow. A site that is lost is no passing trouble. */

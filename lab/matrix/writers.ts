@@ -105,6 +105,18 @@ export function twoWriters(spans: readonly WritableSpan[], now: number, asleep: 
   }, 0)
 }
 
+/** How long a site's database took writes from an instant on, and whether it still does. Pure. */
+export function writableSince(
+  spans: readonly WritableSpan[],
+  site: SiteName,
+  since: number,
+  now: number,
+): { readonly ms: number; readonly still: boolean } {
+  const own = spans.filter((span) => span.site === site)
+  const ms = own.reduce((sum, { from, to }) => sum + Math.max(0, (to ?? now) - Math.max(from, since)), 0)
+  return { ms, still: own.some(({ to }) => to === null) }
+}
+
 type Closed = WritableSpan & { readonly to: number }
 
 function without(span: WritableSpan, now: number, asleep: Sleep | null): Closed[] {

@@ -45,7 +45,7 @@ async function soak(): Promise<number> {
     if (!isFailover(index, count, failovers)) await move({ to })
     else {
       await loseSite(stack, from, 'kill')
-      await move({ to, mode: 'failover', 'accept-data-loss': '15m' }).finally(() => returnSite(from))
+      await move({ to, mode: 'failover', 'accept-data-loss': '15m' }).finally(() => returnSite(stack, from))
       await move({ to: from, mode: 'rejoin' })
     }
   }

@@ -70,6 +70,7 @@ const caseFacts = (one: Pick<MatrixCase, 'trouble' | 'mode'>, twoWritersMs: numb
     movedAt: 60_000,
     deaths: 0,
     twoWritersMs,
+    returned: one.mode === 'switchover' ? null : { writableMs: 4_000, stillWritable: false, answersBehindItsGuard: false },
     archivedLater: [],
     ids: ['LEDGER_x_00000001'],
     entries: [
@@ -108,12 +109,49 @@ describe('two databases that took writes at once', () => {
   })
 })
 
+describe('a site that comes back', () => {
+  const facts = caseFacts({ trouble: 'kill', mode: 'failover' }, 0)
+  const failuresOf = (returned: Partial<CaseFacts['returned']>): number =>
+    judgeCase({ ...facts, returned: { writableMs: 4_000, stillWritable: false, answersBehindItsGuard: false, ...returned } }).failures
+      .length
+
+  test('may take writes until its guard has started, and no longer', () => {
+    expect(failuresOf({})).toBe(0)
+    expect(failuresOf({ writableMs: 31_000 })).toBe(1)
+    expect(failuresOf({ stillWritable: true })).toBe(1)
+  })
+
+  test('accepts nothing past the load balancers either, once its guard says that it is shut', () => {
+    expect(failuresOf({ answersBehindItsGuard: true })).toBe(1)
+  })
+})
+
+describe('the timeline of the database', () => {
+  const facts = caseFacts({ trouble: 'none', mode: 'switchover' }, 0)
+  const on = (timeline: number): CaseFacts['after']['sites'] =>
+    [
+      {
+        role: 'active',
+        components: [{ name: 'database', role: 'active', health: 'healthy', text: `primary, timeline ${timeline}, 1/1 ready` }],
+      },
+    ] as never
+  const failuresOf = (was: number, is: number): number =>
+    judgeCase({ ...facts, before: { ...facts.before, sites: on(was) }, after: { ...facts.after, sites: on(is) } }).failures.length
+
+  test('goes on by one with each promotion: by more, and there was another one', () => {
+    expect(failuresOf(4, 5)).toBe(0)
+    expect(failuresOf(4, 4)).toBe(1)
+    expect(failuresOf(4, 6)).toBe(1)
+  })
+})
+
 /** Ended by an abort: the old site serves again, one epoch later, and nothing has to rejoin. */
 const takenBack = (moved: CaseFacts): CaseFacts => ({
   ...moved,
   one: { ...moved.one, takenBack: true },
   executed: { ...moved.executed, verdict: 'undone' },
   rejoined: null,
+  returned: null,
   after: { ...moved.after, activeSite: 'dc-a', epoch: 2 },
   entries: moved.entries.map((entry) => ({ ...entry, site: 'dc-a' })),
 })
