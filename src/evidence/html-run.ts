@@ -63,11 +63,13 @@ const deviationTable = (deviations: EvidenceBody['deviations']): string =>
     .map(({ what, predicted, was }) => `<tr><td>${escaped(what)}</td><td>${escaped(predicted)}</td><td>${escaped(was)}</td></tr>`)
     .join('')}</tbody></table></div>`
 
+const proofDetails = (title: string, proof: object | null): string =>
+  proof === null ? '' : `<details><summary>${title}</summary><pre>${escaped(JSON.stringify(proof, null, 2))}</pre></details>`
+
 function stepTable(steps: readonly StepReport[]): string {
   const rows = steps.map((step) => {
     const took = step.begunAt === null || step.endedAt === null ? '' : readableDuration(Date.parse(step.endedAt) - Date.parse(step.begunAt))
-    const proof =
-      step.proof === null ? '' : `<details><summary>proof</summary><pre>${escaped(JSON.stringify(step.proof, null, 2))}</pre></details>`
+    const proof = `${proofDetails('proof', step.proof)}${proofDetails('taken back', step.takenBack ?? null)}`
     return `<tr class="${escaped(step.outcome)}"><td>${signOf(step.outcome)}</td><td>${escaped(step.phase)}</td><td>${escaped(step.id)}<br><span class="small">${escaped(step.title)}</span>${proof}</td><td>${took}</td></tr>`
   })
   return `<div class="scroll"><table><thead><tr><th></th><th>phase</th><th>step</th><th>took</th></tr></thead><tbody>${rows.join('')}</tbody></table></div>`

@@ -1,5 +1,6 @@
 import type { JournalEntry } from '../execution/journal.ts'
 import type { StepReport } from '../execution/step-report.ts'
+import type { JsonObject } from '../json.ts'
 import type { StepId } from '../planning/plan.ts'
 
 /**
@@ -11,13 +12,18 @@ export function recordedSteps(steps: readonly StepReport[], journal: readonly Jo
     if (step.begunAt !== null && step.endedAt !== null) return step
     const own = journal.filter((entry) => 'step' in entry && entry.step === step.id)
     const begun = own.find(({ kind }) => kind === 'intent')
-    const ended = own.findLast(({ kind }) => kind !== 'intent')
+    const ended = own.findLast(({ kind }) => kind !== 'intent' && kind !== 'undone')
     const result = own.find((entry) => entry.kind === 'result')
+    const undone = own.findLast((entry) => entry.kind === 'undone')
     const performed = step.outcome === 'was-done' && result?.kind === 'result' ? { outcome: result.outcome } : {}
-    const left = step.outcome === 'not-reached' ? { outcome: outcomeOf(ended ?? begun) } : {}
-    return { ...step, ...performed, ...left, begunAt: step.begunAt ?? begun?.at ?? null, endedAt: step.endedAt ?? ended?.at ?? null }
+    const left = step.outcome === 'not-reached' ? { outcome: outcomeOf(undone ?? ended ?? begun) } : {}
+    const shown = { ...step, ...performed, ...left, begunAt: step.begunAt ?? begun?.at ?? null, endedAt: step.endedAt ?? ended?.at ?? null }
+    return shown.outcome === 'undone' && undone?.kind === 'undone' && shown.takenBack === undefined
+      ? { ...shown, proof: shown.proof ?? proofIn(result), takenBack: { begunAt: null, endedAt: undone.at, proof: undone.proof ?? {} } }
+      : shown
   })
 }
+const proofIn = (entry: JournalEntry | undefined): JsonObject | null => (entry?.kind === 'result' ? entry.proof : null)
 
 /** What the newest entry of a step says that the process at hand did not come to. */
 function outcomeOf(entry: JournalEntry | undefined): StepReport['outcome'] {

@@ -160,6 +160,6 @@ function recorderTo(journal: Journal): Recorder {
     failed: (step, at, error) => journal.append({ kind: 'failed', at, step: step.id, code: error.code, what: error.message }),
     givenUp: (step, at, error) => journal.append({ kind: 'given-up', at, step: step.id, code: error.code, what: error.message }),
     turnedBack: (at) => journal.append({ kind: 'turned-back', at }),
-    undone: (step, at) => journal.append({ kind: 'undone', at, step: step.id }),
+    undone: (step, at, proof) => journal.append({ kind: 'undone', at, step: step.id, proof }),
   }
 }

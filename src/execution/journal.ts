@@ -27,7 +27,8 @@ export type JournalEntry =
   | { readonly kind: 'given-up'; readonly at: string; readonly step: StepId; readonly code: string; readonly what: string }
   /** From here on the run only goes back, unless the point of no return turns out to be behind it. */
   | ({ readonly kind: 'turned-back'; readonly at: string } & Partial<Asked>)
-  | { readonly kind: 'undone'; readonly at: string; readonly step: StepId }
+  /** `proof`: that what was before is true again; journals of before 2026-11-27 have none. */
+  | { readonly kind: 'undone'; readonly at: string; readonly step: StepId; readonly proof?: JsonObject }
   | { readonly kind: 'ended'; readonly at: string; readonly verdict: Verdict; readonly code: string | null }
 
 /** Who asked on a command line for a run to be taken back, and why; nobody has verified it. */

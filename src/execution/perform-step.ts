@@ -20,8 +20,8 @@ export interface StepPerformer {
   apply(): Promise<void>
   /** Waits until the post-condition holds; returns its proof. */
   wait(): Promise<JsonObject>
-  /** Takes the effect back, and waits until what was before is true again. */
-  takeBack(): Promise<void>
+  /** Takes the effect back, and waits until what was before is true again; returns the proof of that, empty where nobody can look. */
+  takeBack(): Promise<JsonObject>
   /** Ends the watch. */
   close(): void
 }
@@ -56,8 +56,9 @@ export function stepPerformer(behaviour: Behaviour, run: StepRun, around: Perfor
     acted = true
     return now
   }
+  const isUndone = async (): Promise<Progress> => (await behaviour.undone?.(run)) ?? { is: 'done', proof: {} }
   const takeBackAsSeen = async (): Promise<Progress> => {
-    const now = (await behaviour.undone?.(run)) ?? { is: 'done', proof: {} }
+    const now = await isUndone()
     const restsOn = dueOn(now)
     if (restsOn !== null) {
       await around.assertOurs()
@@ -91,19 +92,18 @@ export function stepPerformer(behaviour: Behaviour, run: StepRun, around: Perfor
       return settle(ask, watching === null ? settling : { ...settling, changed: watching.changed })
     },
     async takeBack() {
-      if (behaviour.undo === undefined) return
+      if (behaviour.undo === undefined) return {}
       if (behaviour.touch === undefined) {
         await effect(
           unseen(() => behaviour.undo?.(run), around),
           settling,
         )
-        if (behaviour.undone !== undefined) await settle(async () => (await behaviour.undone?.(run)) ?? { is: 'done', proof: {} }, settling)
-        return
+        return settle(isUndone, settling)
       }
       // An effect of ours that nobody answered for may still be on its way, although nothing is to be seen of it.
       await effect(async () => behaviour.touch?.(run), settling)
       await effect(async () => void (await takeBackAsSeen()), settling)
-      await settle(takeBackAsSeen, settling)
+      return settle(takeBackAsSeen, settling)
     },
     close: () => watching?.stop(),
   }

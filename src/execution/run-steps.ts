@@ -45,7 +45,8 @@ export interface Recorder {
   failed(step: PlannedStep, at: string, error: StandbyError): Promise<void>
   givenUp(step: PlannedStep, at: string, error: StandbyError): Promise<void>
   turnedBack(at: string): Promise<void>
-  undone(step: PlannedStep, at: string): Promise<void>
+  /** `proof`: that what was before is true again. */
+  undone(step: PlannedStep, at: string, proof: JsonObject): Promise<void>
 }
 
 export interface StepsOutcome {
@@ -99,9 +100,17 @@ export async function runSteps(run: StepsRun): Promise<StepsOutcome> {
     performer.close()
     const before = reports.get(step.id)
     const endedAt = run.clock.now().toISOString()
-    const times = outcome === 'undone' ? { begunAt: before?.begunAt ?? begunAt, endedAt: before?.endedAt ?? endedAt } : { begunAt, endedAt }
-    reports.set(step.id, { ...notReached(step), outcome, ...times, proof: proof ?? before?.proof ?? null })
+    reports.set(step.id, { ...notReached(step), outcome, begunAt, endedAt, proof: proof ?? before?.proof ?? null })
     run.progress.ended(step, outcome, Date.parse(endedAt) - Date.parse(begunAt))
+  }
+
+  /** Times and proof of its effect stay what they are: the way back has its own. */
+  const concludeBack = (step: PlannedStep, proof: JsonObject): void => {
+    const { begunAt, performer } = workOn(step)
+    performer.close()
+    const endedAt = run.clock.now().toISOString()
+    reports.set(step.id, { ...(reports.get(step.id) ?? notReached(step)), outcome: 'undone', takenBack: { begunAt, endedAt, proof } })
+    run.progress.ended(step, 'undone', Date.parse(endedAt) - Date.parse(begunAt))
   }
 
   const carryOut = async (command: Extract<Command, { step: StepId }>, step: PlannedStep): Promise<void> => {
@@ -141,12 +150,12 @@ export async function runSteps(run: StepsRun): Promise<StepsOutcome> {
         return note({ is: 'given-up-recorded', step: step.id })
       }
       case 'take-back':
-        await work.performer.takeBack()
+        work.proof = await work.performer.takeBack()
         return note({ is: 'taken-back', step: step.id })
       case 'record-undone':
-        await run.recorder.undone(step, at)
+        await run.recorder.undone(step, at, work.proof)
         run.proofs.delete(step.id)
-        conclude(step, 'undone', null)
+        concludeBack(step, work.proof)
         return note({ is: 'undone-recorded', step: step.id })
     }
   }

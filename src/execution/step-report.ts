@@ -13,4 +13,13 @@ export interface StepReport {
   readonly begunAt: string | null
   readonly endedAt: string | null
   readonly proof: JsonObject | null
+  /** Of a step that is undone: when it was taken back, and what was seen then. Times and proof above stay those of its effect. */
+  readonly takenBack?: TakenBack
+}
+
+export interface TakenBack {
+  readonly begunAt: string | null
+  readonly endedAt: string
+  /** That what was before is true again; empty where nobody can look. */
+  readonly proof: JsonObject
 }

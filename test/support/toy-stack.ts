@@ -107,6 +107,7 @@ export function toyDriver(toy: ToyWorld, broken: Partial<Record<string, () => Pr
             toy.effects.push(`undo ${action}`)
             undo()
           },
+          undone: async () => ({ is: 'done', proof: { writer: toy.writer } }),
         }),
   })
   const started = new Set<string>()

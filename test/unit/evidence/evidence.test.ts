@@ -7,6 +7,7 @@ import { evidenceText } from '../../../src/evidence/evidence-text.ts'
 import { bodyIn, EVIDENCE_FOLDER, keepEvidence, newestBodies, readChain } from '../../../src/evidence/keep-evidence.ts'
 import { moveTimes } from '../../../src/evidence/move-times.ts'
 import type { ConditionalStore } from '../../../src/execution/conditional-store.ts'
+import { openJournal } from '../../../src/execution/journal.ts'
 import { continueFailover, readRun } from '../../../src/operations/continue-failover.ts'
 import { executeFailover } from '../../../src/operations/execute-failover.ts'
 import { planFailover } from '../../../src/operations/plan-failover.ts'
@@ -128,7 +129,37 @@ describe('every run leaves a record that says who, what, when and how it ended',
     const [body] = await bodies(at.store)
     expect(body).toMatchObject({ verdict: 'undone', failure: { code: 'demotion-refused' } })
     expect(body?.deviations).toContainEqual({ what: 'database.demote@dc-a', predicted: 'done', was: 'failed' })
+    expect(body?.steps.find(({ id }) => id === 'database.demote@dc-a')).toMatchObject({
+      outcome: 'undone',
+      takenBack: { endedAt: expect.any(String), proof: { writer: 'dc-a' } },
+    })
     expect(schemaErrors('evidence.schema.json', body)).toEqual([])
+  })
+
+  test('a run that another process took back: of each step what it did and when, and what was seen when that was undone', async () => {
+    let undone = 0
+    for (let diesAt = 12; diesAt < 150; diesAt++) {
+      const one = await planned()
+      const mortal = mortalProcess(one.world(), diesAt)
+      const ended = executeFailover(mortal.world, one.plan, approve(one.digest)).then(() => 'ended' as const)
+      if ((await Promise.race([mortal.died, ended])) === 'ended') break
+      const run = (await one.store.list('runs/')).find((key) => key.endsWith('/journal/000001.json'))?.split('/')[1]
+      if (run === undefined) continue
+      const report = await continueFailover(one.world(), await readRun(one.world(), run), 'abort').catch(() => null)
+      if (report?.verdict !== 'undone') continue
+      const [body] = await bodies(one.store)
+      const journal = (await openJournal(one.store, run)).entries
+      for (const step of body?.steps.filter(({ outcome }) => outcome === 'undone') ?? []) {
+        const own = journal.filter((entry) => 'step' in entry && entry.step === step.id)
+        const result = own.find((entry) => entry.kind === 'result')
+        expect(step.begunAt).toBe(own.find(({ kind }) => kind === 'intent')?.at)
+        if (result?.kind === 'result') expect(step).toMatchObject({ endedAt: result.at, proof: result.proof })
+        if (step.id === 'database.demote@dc-a') expect(step.takenBack?.proof).toEqual({ writer: 'dc-a' })
+        undone += 1
+      }
+      expect(schemaErrors('evidence.schema.json', body)).toEqual([])
+    }
+    expect(undone).toBeGreaterThan(5)
   })
 
   test('a failover: the loss that was predicted, and the bound that was accepted', async () => {
