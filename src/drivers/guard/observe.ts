@@ -3,6 +3,7 @@ import { closesWithin } from '../../guard/closing-time.ts'
 import { type GuardReport, reportIn, STALE_AFTER } from '../../guard/report.ts'
 import type { BySite, Observed } from '../../observation/observation.ts'
 import type { Assessment, DriverContext } from '../../planning/driver.ts'
+import { outwaitedFor } from '../../planning/outwait.ts'
 import type { Finding, Intent } from '../../planning/plan.ts'
 import type { SiteName } from '../../stack/stack.ts'
 import { type Say, sayAt } from '../say.ts'
@@ -100,7 +101,7 @@ export function assessGuards(
 /** Told on a quiet day: on the day of the failover the plan would be refused. */
 function withoutTime(component: GuardComponent, { stack }: Assessment): Finding[] {
   const { failover } = stack.fencing
-  if ((failover !== 'application' && failover !== 'database') || closesWithin(rulesOf(component.spec)) !== null) return []
+  if (outwaitedFor(failover) === null || closesWithin(rulesOf(component.spec)) !== null) return []
   return [
     {
       code: 'guard-without-time',

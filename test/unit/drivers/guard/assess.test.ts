@@ -72,7 +72,7 @@ test('a guard that fails to close is told, and one that says nothing is stale', 
 })
 
 test('a stack that wants its guard to be waited for, and gives it no time, hears so on a quiet day', () => {
-  const codes = (failover: 'traffic' | 'database', spec: object, intent: Intent | null = null) =>
+  const codes = (failover: 'traffic' | 'database' | 'archive', spec: object, intent: Intent | null = null) =>
     guard
       .assess({ ...component, spec: { ...component.spec, ...spec } }, {}, intent, {
         now: NOW,
@@ -82,6 +82,8 @@ test('a stack that wants its guard to be waited for, and gives it no time, hears
       })
       .map(({ code, severity }) => `${code} ${severity}`)
   expect(codes('database', {})).toEqual(['guard-without-time warning'])
+  // Nobody revokes an archive from inside: what the guard holds of that level is the database, which has to be waited for as well.
+  expect(codes('archive', {})).toEqual(['guard-without-time warning'])
   expect(codes('database', { closeAfter: '1m' })).toEqual([])
   expect(codes('traffic', {})).toEqual([])
   expect(codes('database', {}, move('failover', A, B))).toEqual([])
