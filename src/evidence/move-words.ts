@@ -18,8 +18,19 @@ export function lossText({ seconds, bytes, likely, why }: Loss): string {
   if (seconds[1] === 0 && bytes[1] === 0) return `nothing: ${why}`
   const probably = likely === undefined ? '' : `, likely at most ${readableDuration(likely * 1_000)}`
   const until = seconds[1] === null ? 'nobody knows how much' : `up to ${readableDuration(seconds[1] * 1_000)} of writes${probably}`
-  const size = bytes[1] === null && (bytes[0] === 0 || seconds[1] === null) ? '' : ` (${intervalText(bytes, 'bytes')})`
-  return `${until}${size}: ${why}`
+  return `${until}${bytesText(bytes, seconds[1])}: ${why}`
+}
+
+/** Of a primary that is silent nobody knows how much it wrote last. */
+function bytesText(bytes: Loss['bytes'], upToSeconds: number | null): string {
+  if (bytes[1] !== null || (bytes[0] > 0 && upToSeconds !== null)) return ` (${intervalText(bytes, 'bytes')})`
+  return upToSeconds === null ? '' : ', nobody knows how many bytes'
+}
+
+/** What of a failover needs the site that is lost. Every plan is checked for it when it is made (`move-steps.ts`). */
+export function restsOnLostSite({ steps, intent: { from } }: Pick<Plan, 'steps' | 'intent'>): string {
+  const there = steps.filter(({ site }) => site === from).map(({ id }) => id)
+  return there.length === 0 ? `nothing: no step acts on ${from} or waits for it` : `what shuts it, because it answers: ${there.join(', ')}`
 }
 
 /**

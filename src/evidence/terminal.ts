@@ -25,6 +25,7 @@ import {
   livenessText,
   lossText,
   refusalPredicted,
+  restsOnLostSite,
 } from './move-words.ts'
 import { inOrder } from './step-times.ts'
 import { agoText, gapText, oneLine, restoreTestLines, signOf } from './words.ts'
@@ -130,7 +131,9 @@ export function planText(report: PlanReport, style: Style): string {
     `${plan.stack.name}: ${directionOf(plan.intent)}  ${verdictOf(style, report.executable, report.executable ? 'can be executed' : 'is refused')}`,
     `expected: ${readableDuration(plan.predictions.duration)} in all${refused === null ? '' : `, ${refused.join(' ')}`} (${learnedText(plan)})`,
     `loss: ${lossText(plan.predictions.loss)}`,
+    ...(plan.intent.acceptLoss === undefined ? [] : [`loss accepted: ${readableDuration(plan.intent.acceptLoss)}`]),
     `fence: ${fencingText(plan.fencing)}`,
+    ...(plan.intent.mode === 'failover' ? [`needs of ${plan.intent.from}: ${restsOnLostSite(plan)}`] : []),
     `seen: ${livenessText(plan.liveness)}`,
     '',
     sitesText(report.status),

@@ -98,6 +98,34 @@ describe('whoever reviews a plan, on a page or on a terminal', () => {
     for (const text of await shown()) expect(text).toContain('no restore test yet')
   })
 
+  test('sees of a failover what is lost and accepted, which fence it shuts, who saw the lost site, that nothing rests on it, and until when', async () => {
+    const report = await planned('failover')
+    const { plan } = report
+    for (const text of texts({
+      ...report,
+      plan: { ...plan, findings: [{ code: 'a-finding', severity: 'warning', what: 'look at this' }] },
+    })) {
+      for (const part of [
+        'failover: dc-a is lost, dc-b takes over',
+        'up to 30.0 s of writes (0 B to 4.1 kB)',
+        'required: traffic; this plan shuts: traffic',
+        'its API server',
+        'nothing: no step acts on dc-a or waits for it',
+        'look at this',
+        plan.expiresAt,
+        report.digest,
+      ])
+        expect(text).toContain(part)
+      expect(text).toMatch(/loss accepted[ |:]+1 min/)
+    }
+  })
+
+  test('sees which steps act on a lost site that answers: what shuts it, and nothing else', async () => {
+    const { toy, store } = await deployedToy()
+    for (const text of texts(await planFailover(toyWorld(toy, store), REQUESTS.failover)))
+      expect(text).toContain('what shuts it, because it answers: database.demote@dc-a')
+  })
+
   test('sees of each step when it begins and how long it takes, the point of no return once, and what else can not be undone', async () => {
     for (const text of texts(await reviewed())) {
       expect(text).toMatch(/\+0\.1 s *\|? *1\.0 s/)
