@@ -24,12 +24,7 @@ export function addFailover(program: Command): void {
   addRunbook(program, failover)
   addExecute(program, failover)
   addContinue(program, failover, 'resume', 'continue a run whose process died, from what it left in the witness')
-  addContinue(
-    program,
-    failover,
-    'abort',
-    'take a run back that has not passed the point of no return, until the old site serves and writes',
-  )
+  addContinue(program, failover, 'abort', 'take a run back that has not passed the point of no return, until the old site serves as before')
 }
 
 interface PlanOptions {
