@@ -8,14 +8,14 @@ import { programFigures } from './program.ts'
 import { benchSwitchover } from './switchover.ts'
 
 /**
- * Measures, side by side in one run on the running lab, what docs/benchmarks.md states: `npm run bench -- --rounds 10`. `--only switchover`,
+ * Measures, side by side in one run on the running lab, what docs/benchmarks.md states, ten rounds of each way: `npm run bench`; `--rounds 3` is for a look. `--only switchover`,
  * `--only failover` and `--only program` keep to a part, `--lost kill` to failovers of which the site is lost in some ways; `--guide-rounds 3`
  * follows the guide's procedure less often, for it takes five minutes; `--published-size` has as many instances and replicas as the published stack.
  * Exit code 1 if a promise about speed was not kept.
  */
 const { values } = parseArgs({
   options: {
-    rounds: { type: 'string', default: '3' },
+    rounds: { type: 'string', default: '10' },
     'guide-rounds': { type: 'string' },
     only: { type: 'string', multiple: true, default: [] },
     lost: { type: 'string', multiple: true, default: [...LOSSES] },

@@ -101,6 +101,8 @@ async function accountOf(identity: Identity): Promise<KubernetesClient> {
   const kubeconfig = await mintKubeconfig('dc-a', metadata.name, db.namespace)
   return openKubernetes({ site: dcA, kubeconfig, signal: ending.signal })
 }
+/** The places of the rows that the lost side inserted on its own. */
+let onlyThere = ''
 const counted = (site: string, table: string): Promise<string> => db.sql(site, `SELECT count(*) FROM ${table}`)
 const archived = async (): Promise<number> => (await db.archive('dc-a').list('postgresql/pg-dc-a-g1/wals/')).length
 
@@ -215,6 +217,10 @@ describe('a database whose site is lost', () => {
 
       // dc-a knows nothing of all this and goes on: what it writes now exists only there.
       await db.sql('dc-a', 'INSERT INTO users SELECT FROM generate_series(1, 7); DELETE FROM users WHERE id <= 2;')
+      onlyThere = await db.sql(
+        'dc-a',
+        "SELECT string_agg(ctid::text, ' ' ORDER BY id) FROM (SELECT ctid, id FROM users ORDER BY id DESC LIMIT 7) AS newest",
+      )
       await db.sql('dc-a', 'BEGIN; INSERT INTO secrets (value) VALUES (1); ROLLBACK;')
       const before = await archived()
       await db.sql('dc-a', 'SELECT pg_switch_wal()')
@@ -263,9 +269,13 @@ describe('a database whose site is lost', () => {
       expect(evidence?.uncommittedRows).toBe(1)
       expect(evidence?.found).toMatchObject({ bytes: [evidence?.bytes, evidence?.bytes], rows: [9, 9] })
       const kept = (evidence?.files ?? []) as string[]
-      const files = (await db.archive('dc-b').list('postgresql/evidence/pg-dc-a-g1/')).map(({ key }) => key.split('/').at(-1))
-      expect(files).toEqual(expect.arrayContaining(['evidence.json', ...kept.map((file) => `${file}.gz`)]))
+      const keys = (await db.archive('dc-b').list('postgresql/evidence/pg-dc-a-g1/')).map(({ key }) => key)
+      const files = keys.map((key) => key.split('/').at(-1))
+      expect(files).toEqual(expect.arrayContaining(['evidence.json', 'rows.tsv', ...kept.map((file) => `${file}.gz`)]))
       expect(kept.length).toBeGreaterThan(0)
+      const rows = await db.archive('dc-b').get(keys.find((key) => key.endsWith('/rows.tsv')) ?? '')
+      const inserted = rows?.body.split('\n').flatMap((line) => (line.startsWith('users\tinserted\t') ? [line.split('\t')[2]] : []))
+      expect(inserted?.join(' ')).toBe(onlyThere)
 
       const after = await statesNow()
       const [old, cloned, active] = [before['dc-a'], after['dc-a'], after['dc-b']]

@@ -7,14 +7,26 @@ export interface Divergence {
   readonly lastCommitAt: string | null
   /** Rows of committed transactions per relation. A row that was changed twice counts twice. */
   readonly relations: readonly ChangedRelation[]
+  /** Each of those rows, in the order of the WAL. */
+  readonly rows: readonly ChangedRow[]
   /** Rows of transactions that had no end yet, or were rolled back. */
   readonly uncommittedRows: number
   /** Position of the last of these records: the WAL goes so far at least, also where no control file knows its end. Null: there is none. */
   readonly readTo: string | null
 }
+export interface ChangedRow {
+  readonly relation: RelationFile
+  readonly change: Kind
+  /** Its place in that file, which was its name there: `(0,3)`, a page and a number on it; `(0,?)` where the WAL does not say the number. Of an updated row the place of its new version. */
+  readonly ctid: string
+  readonly transaction: string
+  /** ISO 8601 with microseconds, as the clock of that primary had it. */
+  readonly committedAt: string
+}
+/** `1663/16385/16389`: tablespace, database, file node. */
+type RelationFile = string
 export interface ChangedRelation {
-  /** `1663/16385/16389`: tablespace, database, file node. */
-  readonly relation: string
+  readonly relation: RelationFile
   readonly inserted: number
   readonly updated: number
   readonly deleted: number
@@ -23,15 +35,17 @@ export interface ChangedRelation {
 type Kind = 'inserted' | 'updated' | 'deleted'
 interface RowChange {
   readonly transaction: string
-  readonly relation: string
+  readonly relation: RelationFile
   readonly kind: Kind
-  readonly rows: number
+  /** One of each row. */
+  readonly ctids: readonly string[]
 }
 
 /** Reads the lines of PostgreSQL 14 to 18, printed in UTC; whatever changes no row is passed over. Pure. */
 export function divergenceIn(waldump: string): Divergence {
   const changes: RowChange[] = []
-  const committed = new Set<string>()
+  /** When each transaction was committed. */
+  const committed = new Map<string, string>()
   const times: string[] = []
   let readTo: string | null = null
   for (const line of waldump.split('\n')) {
@@ -44,8 +58,9 @@ export function divergenceIn(waldump: string): Divergence {
       if (commit === null) continue
       // A prepared transaction is committed by a record of another one, which names it.
       const [, prepared = transaction, day, time] = commit
-      times.push(`${day}T${time}Z`)
-      for (const one of [prepared, ...subtransactionsIn(description)]) committed.add(one)
+      const at = `${day}T${time}Z`
+      times.push(at)
+      for (const one of [prepared, ...subtransactionsIn(description)]) committed.set(one, at)
     } else {
       const change = rowChangeIn(description)
       if (change !== null) changes.push({ transaction, ...change })
@@ -58,7 +73,10 @@ export function divergenceIn(waldump: string): Divergence {
     firstCommitAt: times[0] ?? null,
     lastCommitAt: times.at(-1) ?? null,
     relations: summed(kept),
-    uncommittedRows: changes.filter(({ transaction }) => !committed.has(transaction)).reduce((sum, { rows }) => sum + rows, 0),
+    rows: kept.flatMap(({ transaction, relation, kind, ctids }) =>
+      ctids.map((ctid) => ({ relation, change: kind, ctid, transaction, committedAt: committed.get(transaction) ?? '' })),
+    ),
+    uncommittedRows: changes.filter(({ transaction }) => !committed.has(transaction)).reduce((sum, { ctids }) => sum + ctids.length, 0),
     readTo,
   }
 }
@@ -72,9 +90,24 @@ function rowChangeIn(description: string): Omit<RowChange, 'transaction'> | null
   if (relation === undefined || operation === undefined) return null
   const kind = KINDS[operation]
   if (kind === undefined) return null
-  // `MULTI_INSERT 60 tuples …` up to PostgreSQL 15, `ntuples: 60` from 16 on.
-  const many = /(?:ntuples: |\s)(\d+)(?: tuples|,)/.exec(description)?.[1]
-  return { relation, kind, rows: operation === 'MULTI_INSERT' && many !== undefined ? Number(many) : 1 }
+  const page = /blkref #0: rel \S+ (?:fork \S+ )?blk (\d+)/.exec(description)?.[1] ?? '?'
+  const numbers = operation === 'MULTI_INSERT' ? numbersOfMany(description) : [numberOfOne(description)]
+  return { relation, kind, ctids: numbers.map((number) => `(${page},${number})`) }
+}
+
+/** `off 1 …; new off 3` up to PostgreSQL 15, `old_off: 1, … new_off: 3` and `off: 1` from 16 on. */
+const numberOfOne = (description: string): string =>
+  (/\bnew[ _]off:? (\d+)/.exec(description) ?? /\boff:? (\d+)/.exec(description))?.[1] ?? '?'
+
+/**
+ * `MULTI_INSERT 60 tuples …` up to PostgreSQL 15, `ntuples: 60, … offsets: [4, 5]` from 16 on. A page that begins with them (`+INIT`) has them from 1
+ * on (heap_multi_insert in heapam.c); of another one the older versions do not say which they are.
+ */
+function numbersOfMany(description: string): string[] {
+  const many = Number(/(?:ntuples: |\s)(\d+)(?: tuples|,)/.exec(description)?.[1] ?? 1)
+  const said = /offsets: \[([\d, ]+)\]/.exec(description)?.[1]?.split(', ')
+  const begins = /^MULTI_INSERT\+INIT/.test(description)
+  return Array.from({ length: many }, (_, index) => (begins ? String(index + 1) : (said?.[index] ?? '?')))
 }
 const KINDS: Readonly<Record<string, Kind>> = {
   INSERT: 'inserted',
@@ -86,9 +119,9 @@ const KINDS: Readonly<Record<string, Kind>> = {
 
 function summed(changes: readonly RowChange[]): ChangedRelation[] {
   const sums = new Map<string, Record<Kind, number>>()
-  for (const { relation, kind, rows } of changes) {
+  for (const { relation, kind, ctids } of changes) {
     const sum = sums.get(relation) ?? { inserted: 0, updated: 0, deleted: 0 }
-    sum[kind] += rows
+    sum[kind] += ctids.length
     sums.set(relation, sum)
   }
   return [...sums].map(([relation, sum]) => ({ relation, ...sum }))

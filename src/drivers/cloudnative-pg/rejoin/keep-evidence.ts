@@ -12,8 +12,8 @@ import { archiveFolder, type CloudNativePgSpec, clusterOf, type Database } from 
 import { parameter, plannedStep, stepId } from '../steps.ts'
 import { bytesBetween, parseLsn, parseSegment } from '../wal.ts'
 import { namespaceOf, type Run } from '../where.ts'
+import { changedRows, ROWS_FILE } from './changed-rows.ts'
 import { type Decoded, decodeDivergence } from './decode-divergence.ts'
-import type { ChangedRelation } from './divergent-wal.ts'
 import { foundLoss } from './found-loss.ts'
 
 /** What exists only on the former active site is kept before the site is cloned anew, and named. */
@@ -75,6 +75,12 @@ export const keepEvidence: Behaviour<CloudNativePgSpec> = {
       const content = await runIn(run, pod, 'gzip -c "$PGDATA/pg_wal/$0" | base64 -w0', name)
       await store.put(`${evidenceFolder(run)}${name}.gz`, Buffer.from(content, 'base64'), { signal: run.signal, deadline: minutes(2) })
     }
+    const tables = await tablesOf(run, decoded?.divergence?.relations.map(({ relation }) => relation) ?? [])
+    const rows = decoded?.divergence?.rows ?? []
+    if (rows.length > 0) {
+      const text = changedRows(rows, (relation) => tables.get(relation) ?? null)
+      await store.put(`${evidenceFolder(run)}${ROWS_FILE}`, text, { signal: run.signal, deadline: minutes(2) })
+    }
     const evidence = {
       schemaVersion: 1,
       cluster: parameter(run.step, 'cluster'),
@@ -89,7 +95,8 @@ export const keepEvidence: Behaviour<CloudNativePgSpec> = {
       bytes: fork === null ? 0 : end === null ? null : bytesBetween(fork.at, end),
       files: kept,
       filesLeft: names.slice(MOST_SEGMENTS),
-      ...(decoded === null ? NEVER_PARTED : await described(run, decoded)),
+      rowsIn: rows.length === 0 ? null : ROWS_FILE,
+      ...(decoded === null ? NEVER_PARTED : described(decoded, tables)),
     }
     await store.put(`${evidenceFolder(run)}evidence.json`, JSON.stringify(evidence, null, 2), {
       signal: run.signal,
@@ -143,33 +150,41 @@ const NEVER_PARTED = {
   meaning: 'the histories never parted: nothing exists on this site only',
 }
 
-async function described(run: Run, { divergence, complete, missing }: Decoded): Promise<JsonObject> {
+function described({ divergence, complete, missing }: Decoded, tables: ReadonlyMap<string, string>): JsonObject {
   const gap = missing.length === 0 ? '' : `; ${missing.join(', ')} ${missing.length === 1 ? 'is' : 'are'} not on its volume any more`
   const lies = { complete, missing: [...missing] }
   if (divergence === null)
     return { ...lies, tables: null, commits: null, meaning: `the WAL could not be decoded here; the files hold what is left of it${gap}` }
-  const { relations, ...rest } = divergence
+  const { relations, rows: _, ...rest } = divergence
   return {
     ...rest,
     ...lies,
-    tables: await named(run, relations),
+    tables: relations.flatMap(({ relation, ...counts }): JsonObject[] => {
+      const table = tables.get(relation)
+      return table === undefined ? [] : [{ table, ...counts }]
+    }),
     meaning: `rows that transactions changed which were committed on this site only, counted in its WAL; a row that was changed twice counts twice${complete ? '' : `; not all of it could be read, so there is more${gap}`}`,
   }
 }
 
-/** The new primary is a copy: it knows the tables by the same files, unless they were rewritten since. Catalogues and TOAST hold no rows of users. */
-async function named(run: Run, relations: readonly ChangedRelation[]): Promise<JsonObject[]> {
-  if (relations.length === 0) return []
+/**
+ * The names of users' tables by their files. The new primary is a copy: it knows the tables by the same files, unless they were rewritten since.
+ * Catalogues and TOAST hold no rows of users.
+ */
+async function tablesOf(run: Run, relations: readonly string[]): Promise<Map<string, string>> {
+  if (relations.length === 0) return new Map()
   const kubernetes = run.context.kubernetes(parameter(run.step, 'primarySite') as SiteName)
   const pod = await primaryPod(kubernetes, namespaceOf(run), parameter(run.step, 'primary'), run.signal)
-  const values = relations.map(({ relation }) => `(${relation.split('/').map(Number).join(', ')})`).join(', ')
+  const values = relations.map((relation) => `(${relation.split('/').map(Number).join(', ')})`).join(', ')
   const rows = await runSql(kubernetes, pod, run.component.spec.database, nameQuery(values), run.signal)
-  const tables = new Map(rows.map(([file, schema, table]) => [file, { schema: schema ?? '', table: table ?? '' }]))
-  return relations.flatMap(({ relation, ...counts }): JsonObject[] => {
-    const known = tables.get(relation)
-    if (known === undefined) return isCatalogue(relation) ? [] : [{ table: `file ${relation}`, ...counts }]
-    return SYSTEM_SCHEMAS.has(known.schema) ? [] : [{ table: known.table, ...counts }]
-  })
+  const known = new Map(rows.map(([file, schema, table]) => [file, { schema: schema ?? '', table: table ?? '' }]))
+  return new Map(
+    relations.flatMap((relation): [string, string][] => {
+      const found = known.get(relation)
+      if (found === undefined) return isCatalogue(relation) ? [] : [[relation, `file ${relation}`]]
+      return SYSTEM_SCHEMAS.has(found.schema) ? [] : [[relation, found.table]]
+    }),
+  )
 }
 
 const SYSTEM_SCHEMAS = new Set(['pg_catalog', 'pg_toast', 'information_schema'])

@@ -24,7 +24,29 @@ describe('the WAL that only a lost primary has', () => {
         end(737, 'COMMIT 2026-11-21 03:19:51.000000 UTC'),
       ].join('\n'),
     )
-    expect(told).toEqual({
+    const { rows, ...counted } = told
+    expect(rows.filter(({ transaction }) => transaction !== '736').map(({ change, ctid }) => `${change} ${ctid}`)).toEqual([
+      'inserted (0,1)',
+      'inserted (0,2)',
+      'updated (0,3)',
+      'inserted (0,1)',
+      'inserted (0,2)',
+      'inserted (0,?)',
+      'inserted (0,?)',
+      'inserted (0,?)',
+      'deleted (0,1)',
+    ])
+    expect(rows.filter(({ transaction }) => transaction === '736').map(({ ctid }) => ctid)).toEqual(
+      Array.from({ length: 60 }, (_, n) => `(0,${n + 1})`),
+    )
+    expect(rows.find(({ change }) => change === 'deleted')).toEqual({
+      relation: '1663/16385/16389',
+      change: 'deleted',
+      ctid: '(0,1)',
+      transaction: '737',
+      committedAt: '2026-11-21T03:19:51.000000Z',
+    })
+    expect(counted).toEqual({
       commits: 3,
       firstCommitAt: '2026-11-21T03:19:49.990000Z',
       lastCommitAt: '2026-11-21T03:19:51.000000Z',
@@ -32,6 +54,16 @@ describe('the WAL that only a lost primary has', () => {
       uncommittedRows: 0,
       readTo: '0/05000150',
     })
+  })
+  test('names an updated row by its new version, on whatever page, in the words of PostgreSQL 17 too', () => {
+    const update = 'UPDATE old_xmax: 738, old_off: 1, old_infobits: [], flags: 0x00, new_xmax: 0, new_off: 7'
+    const told = divergenceIn(
+      [
+        `${heap(738, update).replace('blk 0', 'blk 7')}, blkref #1: rel 1663/16385/16389 blk 0`,
+        end(738, 'COMMIT 2026-11-21 03:19:52 UTC'),
+      ].join('\n'),
+    )
+    expect(told.rows).toMatchObject([{ change: 'updated', ctid: '(7,7)' }])
   })
   test('does not call a row lost that nobody had an answer for', () => {
     const told = divergenceIn(

@@ -91,6 +91,15 @@ describe('what is kept of a former primary before it is deleted', () => {
       files: [segment(7), segment(8)],
     })
   })
+  test('names each row by its table and its place there, in a file beside the counts', async () => {
+    const bucket = new Map<string, string>()
+    const names = [segment(7), segment(8)]
+    expect(await kept({ names, bucket, printed: `${INSERT}\n${COMMIT}` })).toMatchObject({ rowsIn: 'rows.tsv' })
+    expect([...bucket].find(([key]) => key.endsWith('/rows.tsv'))?.[1]).toBe(
+      'table\tchange\tctid\ttransaction\tcommitted at\nusers\tinserted\t(0,1)\t745\t2026-11-21T03:19:50Z\n',
+    )
+    expect(await kept({ names, printed: COMMIT })).toMatchObject({ rowsIn: null })
+  })
   test('counts nothing, instead of no commits, when the first segment behind the fork is gone, and names it', async () => {
     expect(await kept({ names: [segment(8)], printed: '' })).toMatchObject({
       commits: null,

@@ -10,12 +10,15 @@ import { temporaryFolder } from '../../../support/temporary-folder.ts'
 const PROGRAMS = '/usr/lib/postgresql/15/bin'
 const folder = temporaryFolder()
 let postgres: Postgres
-/** A position in the first segment, with one commit in it, one in the second and one in the third behind. */
+/** A position in the first segment, with one commit in it, one in the second, one in the third behind, and three more at the end. */
 let fork = ''
+/** Where the rows lie that are there in the end, by PostgreSQL's own word. */
+let places = { users: '', updated: '', untouched: '' }
 
 beforeAll(async () => {
   postgres = await startPostgres({ wal_keep_size: '256MB', max_prepared_transactions: '1' })
   await postgres.sql('CREATE TABLE users (id int)')
+  await postgres.sql('CREATE TABLE orders (id int)')
   fork = await postgres.sql('SELECT pg_current_wal_lsn()')
   for (const id of [1, 2]) {
     await postgres.sql(`INSERT INTO users VALUES (${id})`)
@@ -24,6 +27,14 @@ beforeAll(async () => {
   await postgres.sql("BEGIN; INSERT INTO users VALUES (3); PREPARE TRANSACTION 'third'")
   await postgres.sql("COMMIT PREPARED 'third'")
   await postgres.sql('SELECT pg_switch_wal()')
+  await postgres.sql("COPY orders FROM PROGRAM 'seq 5'")
+  await postgres.sql('UPDATE orders SET id = 50 WHERE id = 5')
+  await postgres.sql('DELETE FROM orders WHERE id = 1')
+  places = {
+    users: await postgres.sql("SELECT string_agg(ctid::text, ' ' ORDER BY id) FROM users"),
+    updated: await postgres.sql('SELECT ctid FROM orders WHERE id = 50'),
+    untouched: await postgres.sql("SELECT string_agg(ctid::text, ' ' ORDER BY id) FROM orders WHERE id < 5"),
+  }
   const data = await postgres.sql('SHOW data_directory')
   cpSync(join(data, 'pg_wal'), join(folder, 'whole', 'pg_wal'), { recursive: true })
   for (const [name, segment] of [
@@ -46,8 +57,8 @@ function dump(name: string, ...span: string[]): Divergence & { readonly stderr: 
 describe('a real pg_waldump', () => {
   test('reads from a position in a segment to the end of the WAL, which is an error to it and no sign that it never began', () => {
     const { commits, readTo, stderr } = dump('whole', fork)
-    expect(commits).toBe(3)
-    expect(readTo).toMatch(/^0\/03[0-9A-F]{6}$/)
+    expect(commits).toBe(6)
+    expect(readTo).toMatch(/^0\/04[0-9A-F]{6}$/)
     expect(neverBegan(stderr)).toBe(false)
   })
   test('tells its rows, those of a prepared transaction with them, and its times in UTC wherever it runs', () => {
@@ -57,6 +68,17 @@ describe('a real pg_waldump', () => {
     const ago = [firstCommitAt, lastCommitAt].map((at) => Date.now() - Date.parse(at ?? ''))
     expect(Math.min(...ago)).toBeGreaterThan(0)
     expect(Math.max(...ago)).toBeLessThan(10 * 60_000)
+  })
+  test('names its rows by the places that PostgreSQL itself gave them', () => {
+    const { rows } = dump('whole', fork)
+    const relations = [...new Set(rows.map(({ relation }) => relation))]
+    const of = (relation: string | undefined, change: string): string =>
+      rows.flatMap((row) => (row.relation === relation && row.change === change ? [row.ctid] : [])).join(' ')
+    const [users, orders] = relations.filter((relation) => of(relation, 'inserted') !== '')
+    expect(of(users, 'inserted')).toBe(places.users)
+    expect(of(orders, 'inserted')).toBe(`(0,1) ${places.untouched} (0,5)`)
+    expect(of(orders, 'updated')).toBe(places.updated)
+    expect(of(orders, 'deleted')).toBe('(0,1)')
   })
   test('stops at the end of a timeline that lies at the end of a segment', () => expect(dump('whole', fork, '0/2000000').commits).toBe(1))
   test('prints nothing at all without its first segment, and what is before a hole: only the names of the segments tell', () => {
