@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, expect, jest, test } from '@jest/globals'
 import { type DeployedStack, deployedStack } from '../../lab/deployed-stack.ts'
 import { controlGitHub } from '../../lab/github/control.ts'
-import { allCases, type MatrixCase, nameOf, sampleOf } from '../../lab/matrix/cases.ts'
+import { allCases, lossIn, type MatrixCase, nameOf, sampleOf } from '../../lab/matrix/cases.ts'
 import { judgeCase } from '../../lab/matrix/judge-case.ts'
 import { runCase } from '../../lab/matrix/run-case.ts'
 import { runStandby } from '../../lab/run-standby.ts'
@@ -58,12 +58,15 @@ test('the failover workflow, run by a real workflow runner, moves nothing that n
   expect(await status()).toMatchObject({ activeSite: to, epoch: (before.epoch ?? 0) + 1 })
 })
 
-/** Another seed tries other cases: `STANDBY_SEED=7 npm test`. `npm run lab:failover -- --all` tries every one. */
-const SEED = Number(process.env.STANDBY_SEED ?? 1)
+/**
+ * A site that is killed, and boots in the belief that it is active; and one move between living sites, by a seed: this one is taken back when its
+ * database was demoted, over a narrow link. `STANDBY_SEED=7 npm test` tries another one, `npm run lab:failover -- --all` every case.
+ */
+const SEED = Number(process.env.STANDBY_SEED ?? 58)
 const cases: readonly MatrixCase[] = [
-  { trouble: 'cut', mode: 'failover', crash: { phase: 'PROMOTE', at: 'waits' }, takenBack: false, amid: null },
+  { trouble: 'kill', mode: 'failover', crash: { phase: 'PROMOTE', at: 'waits' }, takenBack: false, amid: null },
   ...sampleOf(
-    allCases.filter(({ crash }) => crash !== null),
+    allCases.filter((one) => one.crash !== null && lossIn(one) === null),
     1,
     SEED,
   ),
