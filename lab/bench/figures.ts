@@ -8,7 +8,7 @@ export function spread(values: readonly number[]): string {
 /** A difference may be negative. */
 export const inSeconds = (ms: number): string => `${(ms / 1000).toFixed(1)} s`
 
-const BROKEN = 'BROKEN  '
-/** A line that says whether what users are promised was measured. */
-export const promise = (kept: boolean, line: string): string => `${kept ? 'kept    ' : BROKEN}${line}`
-export const isBroken = (line: string): boolean => line.startsWith(BROKEN)
+const BROKEN = ': BROKEN'
+/** A line that ends with whether what users are promised was measured. */
+export const promise = (kept: boolean, line: string): string => `${line}${kept ? ': kept' : BROKEN}`
+export const isBroken = (line: string): boolean => line.endsWith(BROKEN)
