@@ -20,8 +20,13 @@ export interface MatrixCase {
   readonly crash: CrashPoint | null
   /** Whoever finds the run of a dead runner takes it back, instead of going on with it; a failover when its lost site is there again. */
   readonly takenBack: boolean
-  /** Of a failover: where the runner of a switchover died, when the site was lost. Nobody takes up that run. */
-  readonly amid: CrashPoint | null
+  /** Of a failover: where a switchover was when the site was lost, which nobody brings to its end. */
+  readonly amid: LostAmid | null
+}
+
+/** The runner of the switchover dies there, and the site is lost while nobody takes up that run; or the site is lost there, and its runner lives. */
+export interface LostAmid extends CrashPoint {
+  readonly runner: 'dies' | 'lives'
 }
 
 export function nameOf({ trouble, mode, crash, takenBack, amid }: MatrixCase): string {
@@ -29,7 +34,9 @@ export function nameOf({ trouble, mode, crash, takenBack, amid }: MatrixCase): s
   return [
     mode,
     trouble,
-    ...(amid === null ? [] : [`amid a switchover: ${dies(amid)}`]),
+    ...(amid === null
+      ? []
+      : [`amid a switchover: ${amid.runner === 'dies' ? dies(amid) : `when ${amid.phase} ${amid.at}, and its runner lives`}`]),
     ...(crash === null ? [] : [dies(crash)]),
     ...(takenBack ? [mode === 'failover' ? 'the site comes back, and it is taken back' : 'and it is taken back'] : []),
   ].join(', ')
@@ -64,7 +71,11 @@ const TAKEN_BACK_IN: Readonly<Record<Mode, readonly Phase[]>> = {
 }
 
 /** Behind the lock, and in front of the point of no return: the witness still names the site that is lost. */
-const LOST_IN: readonly Phase[] = ['PREPARE', 'DRAIN', 'FENCE', 'FINAL_SYNC']
+const LOST_IN: Readonly<Record<LostAmid['runner'], readonly Phase[]>> = {
+  dies: ['PREPARE', 'DRAIN', 'FENCE', 'FINAL_SYNC'],
+  // One whose database was demoted in good order is needed no more: a runner that lives moves on without it.
+  lives: ['PREPARE', 'DRAIN', 'FENCE'],
+}
 
 const troubledMoves: readonly MatrixCase[] = TROUBLES.flatMap((trouble) =>
   (isLoss(trouble) ? (['failover'] as const) : MODES).flatMap((mode) =>
@@ -77,10 +88,13 @@ const troubledMoves: readonly MatrixCase[] = TROUBLES.flatMap((trouble) =>
 )
 
 const lostAmidSwitchovers: readonly MatrixCase[] = LOSSES.flatMap((trouble) =>
-  crashesOf('switchover')
-    // A replica that streams has caught up by the time that it is looked at: nothing is waited for there.
-    .filter(({ phase, at }) => LOST_IN.includes(phase) && !(phase === 'FINAL_SYNC' && at === 'waits'))
-    .map((amid): MatrixCase => ({ trouble, mode: 'failover', crash: null, takenBack: false, amid })),
+  (['dies', 'lives'] as const).flatMap((runner) =>
+    crashesOf('switchover')
+      .filter(({ phase }) => LOST_IN[runner].includes(phase))
+      // A replica that streams has caught up by the time that it is looked at: nothing is waited for there.
+      .filter(({ phase, at }) => !(phase === 'FINAL_SYNC' && at === 'waits') && !(runner === 'lives' && phase === 'FENCE' && at === 'done'))
+      .map((point): MatrixCase => ({ trouble, mode: 'failover', crash: null, takenBack: false, amid: { ...point, runner } })),
+  ),
 )
 
 /**

@@ -10,7 +10,7 @@ import { runCase } from './run-case.ts'
 /**
  * What goes wrong around a move, times its mode, times where its runner dies: `npm run lab:failover` runs a sample that the seed decides, `--all`
  * every case. `--trouble cut` and `--mode rejoin` keep to some, `--steady` to runners that live, `--taken-back` to moves that are taken back,
- * `--amid` to sites that are lost amid a switchover, `--phase FENCE` to runners that die in it.
+ * `--amid dies` and `--amid lives` to sites that are lost amid a switchover whose runner dies or lives, `--phase FENCE` to runners that die in it.
  * `--outwait` waits for the guard of a lost site (fencing.failover: database), `--published-size` has as many instances and replicas as the published
  * stack. The lab must be up. Exit code 0 only if every case kept every promise.
  */
@@ -19,7 +19,7 @@ const { values } = parseArgs({
     all: { type: 'boolean', default: false },
     steady: { type: 'boolean', default: false },
     'taken-back': { type: 'boolean', default: false },
-    amid: { type: 'boolean', default: false },
+    amid: { type: 'string' },
     phase: { type: 'string', multiple: true, default: [...PHASES] },
     count: { type: 'string', default: '3' },
     seed: { type: 'string', default: '1' },
@@ -34,6 +34,7 @@ function chosenCases(): MatrixCase[] {
   refuseUnknown('trouble', values.trouble, TROUBLES)
   refuseUnknown('mode', values.mode, MODES)
   refuseUnknown('phase', values.phase, PHASES)
+  refuseUnknown('amid', values.amid === undefined ? [] : [values.amid], ['dies', 'lives'])
   const inPhase = (point: CrashPoint | null): boolean => point === null || values.phase.includes(point.phase)
   const wanted = allCases.filter(
     ({ trouble, mode, crash, takenBack, amid }) =>
@@ -41,7 +42,7 @@ function chosenCases(): MatrixCase[] {
       values.mode.includes(mode) &&
       (!values.steady || crash === null) &&
       (!values['taken-back'] || takenBack) &&
-      (!values.amid || amid !== null) &&
+      (values.amid === undefined || amid?.runner === values.amid) &&
       inPhase(crash) &&
       inPhase(amid),
   )

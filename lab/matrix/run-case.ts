@@ -16,7 +16,7 @@ import { until } from '../until.ts'
 import { endsOf, untilGreen } from '../until-green.ts'
 import { witnessOf } from '../witness.ts'
 import { archivedBy } from './archived.ts'
-import { type CrashPoint, historyEnds, isCrashPoint, lossIn, type MatrixCase } from './cases.ts'
+import { historyEnds, isCrashPoint, type LostAmid, lossIn, type MatrixCase } from './cases.ts'
 import { lose, passing, type RunningTrouble } from './troubles.ts'
 import { databaseLogs, spansOfSite, twoWriters, type WritableSpan, writableSince } from './writers.ts'
 
@@ -78,9 +78,9 @@ export async function runCase(one: MatrixCase, around: CaseAround): Promise<Case
   const file = join(await mkdtemp(join(tmpdir(), 'standby-case-')), 'ledger.jsonl')
   const ledger = await startLedgerProcess({ addresses: stack.addresses, credentials, intervalMs: 50, file })
   await pause(2_000)
-  if (one.amid !== null) await abandonedSwitchover(one.amid, to, around)
   const loss = lossIn(one)
-  const lost = loss === null ? null : await lose(stack, from, loss, say)
+  const loseFrom = async (): Promise<RunningTrouble | null> => (loss === null ? null : lose(stack, from, loss, say))
+  const lost = await (one.amid === null ? loseFrom() : amidSwitchover(one.amid, { from, to }, loseFrom, around))
   if (one.amid !== null) await untilLockEnds(stack, say)
   const mode = one.mode === 'switchover' ? 'switchover' : 'failover'
   let archived: ReadonlySet<string> = new Set()
@@ -115,7 +115,7 @@ export async function runCase(one: MatrixCase, around: CaseAround): Promise<Case
   await ledger.stop()
   const entries = await ledger.entries()
   const ids = await readAllIds(stack.addresses[0] ?? '', credentials)
-  const deaths = moved.deaths + (rejoined?.deaths ?? 0) + (one.amid === null ? 0 : 1)
+  const deaths = moved.deaths + (rejoined?.deaths ?? 0) + (one.amid?.runner === 'dies' ? 1 : 0)
   return {
     ...moved,
     one: ended,
@@ -145,11 +145,35 @@ async function acceptsWrite(site: SiteName, { lab, stack, credentials }: CaseAro
   )
 }
 
-/** A switchover whose runner dies, and that nobody goes on with. */
-async function abandonedSwitchover(amid: CrashPoint, to: SiteName, { stack, lab, say }: CaseAround): Promise<void> {
-  const { executed } = await mortalMove(stack, { to }, { ...github(lab), dieAt: (line) => isCrashPoint(amid, line) })
-  if (executed !== null) throw new Error(`the switchover ended ${executed.verdict}, and its runner should have died`)
-  say('the runner of the switchover died')
+/** A switchover whose site is lost on the way, and that nobody brings to its end. */
+async function amidSwitchover(
+  amid: LostAmid,
+  { from, to }: { readonly from: SiteName; readonly to: SiteName },
+  lose: () => Promise<RunningTrouble | null>,
+  { stack, lab, say }: CaseAround,
+): Promise<RunningTrouble | null> {
+  if (amid.runner === 'dies') {
+    const { executed } = await mortalMove(stack, { to }, { ...github(lab), dieAt: (line) => isCrashPoint(amid, line) })
+    if (executed !== null) throw new Error(`the switchover ended ${executed.verdict}, and its runner should have died`)
+    say('the runner of the switchover died')
+    return lose()
+  }
+  // The lost site could not issue any, and the blow must not wait for them.
+  for (const identity of ['observer', 'mover'] as const) await stack.environmentOf(identity)
+  let lost: ReturnType<typeof lose> | null = null
+  const onLine = (line: string): void => {
+    if (lost !== null || !isCrashPoint(amid, line)) return
+    lost = lose()
+    // Heard below, when the switchover has ended.
+    lost.catch(() => undefined)
+  }
+  const { executed } = await mortalMove(stack, { to }, { ...github(lab), onLine })
+  say(`the switchover ended ${executed?.verdict ?? 'with its runner'}: ${executed?.failure?.code ?? ''} ${executed?.failure?.what ?? ''}`)
+  if (lost === null || executed === null || executed.verdict === 'moved') {
+    await lost
+    throw new Error(`${from} was to be lost amid the switchover, which ended ${executed?.verdict ?? 'with its runner'}`)
+  }
+  return lost
 }
 
 /** A dead runner's lock, which nobody renews: until its end a failover is refused, for that runner may live. */

@@ -38,7 +38,10 @@ describe('the matrix', () => {
     const amid = allCases.filter((one) => one.amid !== null)
     expect(new Set(amid.map(({ mode }) => mode))).toEqual(new Set(['failover']))
     expect(new Set(amid.map((one) => one.amid?.phase))).toEqual(new Set(['PREPARE', 'DRAIN', 'FENCE', 'FINAL_SYNC']))
-    expect(amid.length).toBe(LOSSES.length * 11)
+    expect(amid.length).toBe(LOSSES.length * (11 + 8))
+    expect(new Set(amid.filter((one) => one.amid?.runner === 'lives').map((one) => one.amid?.phase))).toEqual(
+      new Set(['PREPARE', 'DRAIN', 'FENCE']),
+    )
   })
 
   test('lets the runner die at the line that was meant, and at no other', () => {
@@ -187,7 +190,7 @@ describe('a failover that was taken back when its site was there again', () => {
 
 test('a failover behind a switchover that nobody ended has an epoch more behind it', () => {
   const facts = caseFacts({ trouble: 'kill', mode: 'failover' }, 0)
-  const amid: CaseFacts = { ...facts, one: { ...facts.one, amid: { phase: 'FENCE', at: 'waits' } } }
+  const amid: CaseFacts = { ...facts, one: { ...facts.one, amid: { phase: 'FENCE', at: 'waits', runner: 'dies' } } }
   expect(judgeCase(amid).failures).toEqual([expect.stringContaining('the epoch went from 1 to 3')])
   expect(judgeCase({ ...amid, after: { ...amid.after, epoch: 4 } }).failures).toEqual([])
 })
