@@ -49,6 +49,9 @@ function ofLedger(facts: CaseFacts, ledger: ReturnType<typeof judgeLedger>): str
   const tooOld = facts.entries.filter(({ id, endedAt }) => lost.has(id) && !(endedAt > facts.troubleAt - bound))
   if (!loses && lost.size > 0) failures.push(`a ${mode}${takenBack ? ' that was taken back' : ''} lost ${lost.size} acknowledged writes`)
   else if (tooOld.length > 0) failures.push(`${tooOld.length} lost writes are older than the predicted ${upper} s`)
+  const found = facts.rejoined?.loss?.found?.rows[1] ?? Number.POSITIVE_INFINITY
+  if (facts.rejoined !== null && lost.size > found)
+    failures.push(`${lost.size} acknowledged writes are lost, and the rejoin found ${found} rows`)
   if (ledger.ghosts.length > 0) failures.push(`${ledger.ghosts.length} writes were said to be refused, and are there`)
   if (ledger.unexpected.length > 0) failures.push(`${ledger.unexpected.length} writes are there that nobody made`)
   const lastly = facts.entries.filter(({ outcome, startedAt }) => outcome === 'acknowledged' && startedAt > facts.movedAt)
@@ -115,7 +118,7 @@ function ofArchive({ one, planned, archivedLater }: CaseFacts): string[] {
 
 /** In the end everything is as after an undisturbed move, or as before it. An epoch begins with the lock, and is never taken back. */
 function ofEnd(facts: CaseFacts): string[] {
-  const { before, after, one } = facts
+  const { before, after, undeclared, one } = facts
   const { serving } = sitesInTheEnd(facts)
   const failures: string[] = []
   if (after.activeSite !== serving) failures.push(`${after.activeSite} is active, and ${serving} should be`)
@@ -123,6 +126,7 @@ function ofEnd(facts: CaseFacts): string[] {
   if (after.epoch !== (before.epoch ?? 0) + epochs) failures.push(`the epoch went from ${before.epoch} to ${after.epoch}`)
   const [was, is] = [shapeOf(before), shapeOf(after)]
   if (was !== is) failures.push(`the end is not that of an undisturbed move: ${is} instead of ${was}`)
+  if (undeclared.length > 0) failures.push(`a deploy would change ${undeclared.length} things in the end: ${undeclared[0]}`)
   return failures
 }
 

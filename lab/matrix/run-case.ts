@@ -2,7 +2,7 @@ import { mkdtemp } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { LOCK_LIFETIME, readLock } from '../../src/execution/witness.ts'
-import type { MoveReport, PlanReport, StatusReport } from '../../src/operations/reports.ts'
+import type { DeployReport, MoveReport, PlanReport, StatusReport } from '../../src/operations/reports.ts'
 import { isHeld } from '../../src/planning/lock.ts'
 import type { LabEnvironment } from '../environment.ts'
 import { type Credentials, putSecret, readAllIds } from '../ledger/application-client.ts'
@@ -56,6 +56,8 @@ export interface CaseFacts {
   readonly ids: readonly string[]
   readonly before: StatusReport
   readonly after: StatusReport
+  /** What a deploy would change in the end; units and what differs. */
+  readonly undeclared: readonly string[]
 }
 
 export interface ReturnedSite {
@@ -112,6 +114,7 @@ export async function runCase(one: MatrixCase, around: CaseAround): Promise<Case
   const back = { to: from, slow: from, heal }
   const rejoined = historyEnds(ended) ? await troubled({ ...one, mode: 'rejoin' }, one.mode === 'rejoin', back, around) : null
   const after = await untilGreen(stack, lab.programs.helm)
+  const undeclared = await whatDeployWouldChange(around)
   await ledger.stop()
   const entries = await ledger.entries()
   const ids = await readAllIds(stack.addresses[0] ?? '', credentials)
@@ -132,7 +135,17 @@ export async function runCase(one: MatrixCase, around: CaseAround): Promise<Case
     ids,
     before,
     after,
+    undeclared,
   }
+}
+
+/** Each site as its role has it, object by object: what an undisturbed move leaves, and nothing else. */
+async function whatDeployWouldChange({ stack, lab }: CaseAround): Promise<string[]> {
+  const { result } = await runStandby<DeployReport>(stack, 'deployer', ['deploy', '--dry-run'], { helm: lab.programs.helm, quiet: true })
+  if (result.failure !== null) return [`${result.failure.code}: ${result.failure.what}`]
+  return result.units.flatMap(({ id, changes }) =>
+    changes.map(({ kind, object, path }) => `${id}: ${kind} ${object}${path === undefined ? '' : ` ${path}`}`),
+  )
 }
 
 /** Past every load balancer, at the port of the site's own nodes. What it accepted there would be lost with its rejoin. */

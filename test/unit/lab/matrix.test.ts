@@ -75,6 +75,7 @@ const caseFacts = (one: Pick<MatrixCase, 'trouble' | 'mode'>, twoWritersMs: numb
     twoWritersMs,
     returned: one.mode === 'switchover' ? null : { writableMs: 4_000, stillWritable: false, answersBehindItsGuard: false },
     archivedLater: [],
+    undeclared: [],
     ids: ['LEDGER_x_00000001'],
     entries: [
       {
@@ -127,6 +128,25 @@ describe('a site that comes back', () => {
   test('accepts nothing past the load balancers either, once its guard says that it is shut', () => {
     expect(failuresOf({ answersBehindItsGuard: true })).toBe(1)
   })
+})
+
+test('a loss that the rejoin did not find is a broken promise: all that users lost was on the lost site', () => {
+  const facts = caseFacts({ trouble: 'kill', mode: 'failover' }, 0)
+  const [entry] = facts.entries
+  const lost = entry === undefined ? [] : [{ ...entry, id: 'LEDGER_x_00000000', sequence: 0, startedAt: 10, endedAt: 20 }]
+  const failuresOf = (rows: readonly [number, number | null]): readonly string[] => {
+    const rejoined = { verdict: 'moved', loss: { found: { rows } } } as unknown as CaseFacts['rejoined']
+    return judgeCase({ ...facts, entries: [...lost, ...facts.entries], rejoined }).failures
+  }
+  expect(failuresOf([3, 3])).toEqual([])
+  expect(failuresOf([0, null])).toEqual([])
+  expect(failuresOf([0, 0])).toEqual(['1 acknowledged writes are lost, and the rejoin found 0 rows'])
+})
+
+test('what a deploy would change in the end was left behind by the move', () => {
+  const facts = caseFacts({ trouble: 'none', mode: 'switchover' }, 0)
+  const undeclared = ['database.schedule@dc-a: change ScheduledBackup/pg-dc-a spec.suspend']
+  expect(judgeCase({ ...facts, undeclared }).failures).toEqual([expect.stringContaining('spec.suspend')])
 })
 
 describe('the timeline of the database', () => {
