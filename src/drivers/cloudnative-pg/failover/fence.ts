@@ -127,7 +127,7 @@ async function stopForgotten(run: Run): Promise<void> {
   if (cluster?.metadata.annotations?.[FENCE] !== ALL) return
   for (const pod of await instancePods(run)) {
     const says = await readInstance(kubernetesOf(run), namespaceOf(run), pod.metadata.name, run.signal)
-    // One on its way down tells no position any more.
+    // One on its way down tells no position any more; one that still writes its last checkpoint takes writes as well, and is ended like a forgotten one.
     if (says?.mightBeUnavailable !== true || says.currentLsn === undefined) continue
     const forgotten = `${run.step.id}: ${pod.metadata.name} counts as fenced, and its PostgreSQL runs`
     try {
@@ -139,7 +139,7 @@ async function stopForgotten(run: Run): Promise<void> {
   }
 }
 
-/** A pod that ends shuts its PostgreSQL down: it lets sessions end first, and is killed when they have not by then. */
+/** A pod that ends shuts its PostgreSQL down: it lets sessions end first, and is killed when they have not by then. The end of its WAL is not known then. */
 const LAST_SESSIONS: Milliseconds = seconds(10)
 
 /**
