@@ -1,13 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { reportReference } from '../src/drivers/guard/deploy.ts'
-import { drivers, witnesses } from '../src/drivers/registry.ts'
-import { type GuardReport, reportIn } from '../src/guard/report.ts'
-import { loadStack } from '../src/stack/load-stack.ts'
+import { guardHasJudged } from './guard-has-judged.ts'
 import type { OutageKind } from './outage.ts'
 import { runLab } from './run-lab.ts'
 import type { LabStack } from './stacks.ts'
 import type { SiteName } from './topology.ts'
-import { until } from './until.ts'
 
 /** Processes that are gone refuse; a cut link loses every packet; a frozen site takes connections, and never answers; an unavailable one answers 503. */
 export const LOSSES = ['kill', 'cut', 'freeze', 'unavailable'] as const satisfies readonly OutageKind[]
@@ -31,17 +27,6 @@ export async function returnSite(stack: LabStack, site: SiteName): Promise<numbe
   const begun = Date.now()
   await runLab('heal', site)
   const back = Date.now()
-  await guardHasJudged(stack, site, begun)
+  await guardHasJudged(stack, site, begun, { deadline: SHUT_WITHIN, holdsNothing: false })
   return back
-}
-
-/** By the guard's own word of later than `since`, with the witness read, nothing is left to be closed: the site is shut, or it is the active one. */
-async function guardHasJudged(stack: LabStack, site: SiteName, since: number): Promise<void> {
-  const { name } = await loadStack(stack.path, { drivers, witnesses })
-  let said: GuardReport | null = null
-  const hint = (): string => `its guard said last: ${JSON.stringify(said)}`
-  await until(`the guard of ${site} to have judged it`, { deadline: SHUT_WITHIN, every: 250, hint }, async () => {
-    said = reportIn((await stack.admin[site].get(reportReference(name)).catch(() => null))?.data)
-    return said !== null && Date.parse(said.at) > since && said.witnessSilent === null && said.open.length === 0
-  })
 }

@@ -2,7 +2,9 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { deploymentReference } from '../../src/drivers/guard/deploy.ts'
 import { drivers, witnesses } from '../../src/drivers/registry.ts'
 import { loadStack } from '../../src/stack/load-stack.ts'
+import { guardHasJudged } from '../guard-has-judged.ts'
 import type { LabStack } from '../stacks.ts'
+import { siteNames } from '../topology.ts'
 import { tellWitness } from '../witness.ts'
 
 /**
@@ -15,7 +17,10 @@ export async function withoutGuards<T>(stack: LabStack, activeAfterwards: string
     return await move()
   } finally {
     await tellWitness(stack, activeAfterwards)
+    const since = Date.now()
     await setGuards(stack, 1)
+    // What nobody told of the move, such as the dumps of a cache, they stop first; and until then no move goes to their site.
+    for (const site of siteNames) await guardHasJudged(stack, site, since, { deadline: 60_000, holdsNothing: true })
   }
 }
 
