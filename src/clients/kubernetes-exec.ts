@@ -45,6 +45,9 @@ export async function execOverWebSocket(link: Link, call: ExecCall, signal: Abor
   })
   const abort = (): void => socket.terminate()
   signal.addEventListener('abort', abort, { once: true })
+  // A refusal is an answer like any other: its connection is back with the agent, and may be the next request's already.
+  let refused = false
+  socket.on('unexpected-response', () => (refused = true))
   try {
     return await resultOf(socket, call)
   } catch (error) {
@@ -52,7 +55,7 @@ export async function execOverWebSocket(link: Link, call: ExecCall, signal: Abor
     throw asUnreachable(link, error)
   } finally {
     signal.removeEventListener('abort', abort)
-    socket.terminate()
+    if (!refused) socket.terminate()
   }
 }
 

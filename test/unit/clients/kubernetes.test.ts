@@ -352,6 +352,20 @@ describe('a command in a container', () => {
     expect(took).toBeLessThan(600)
   })
 
+  test('that is refused takes no connection away from the next request', async () => {
+    const said = 'pods "pg-1" is forbidden: User "guard" cannot create resource "pods/exec" in API group "" in the namespace "default"'
+    const { client } = await serve(({ url }, response) => {
+      if (url?.includes('/exec') === true) response.writeHead(403).end(`{"kind":"Status","message":${JSON.stringify(said)}}`)
+      else response.end(JSON.stringify(object('1')))
+    })
+    for (let round = 0; round < 10; round++) {
+      await Promise.all([client.get(ref), client.get(ref)])
+      expect(await failure(client.exec(pod, ['true']))).toMatchObject({ code: 'kubernetes-forbidden' })
+      // A write is not tried again where its connection is lost.
+      expect(await client.patch(ref, { data: { round: String(round) } })).toMatchObject(object('1'))
+    }
+  })
+
   test('in a pod that does not exist is not found', async () => {
     const { client } = await serve((_, response) => response.writeHead(404).end('{"kind":"Status","message":"pods \\"pg-1\\" not found"}'))
     expect(await failure(client.exec(pod, ['true']))).toMatchObject({ code: 'kubernetes-not-found', message: 'pods "pg-1" not found' })
