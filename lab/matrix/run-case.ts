@@ -109,7 +109,7 @@ export async function runCase(one: MatrixCase, around: CaseAround): Promise<Case
   const ended = { ...one, takenBack: one.takenBack && moved.deaths > 0 }
   const own = writableSince(spans, from, killedAt ?? healedAt, judgedAt)
   const returned = historyEnds(ended)
-    ? { writableMs: own.ms, stillWritable: own.still, answersBehindItsGuard: await acceptsWrite(from, around) }
+    ? { writableMs: own.ms, stillWritable: own.still, answersBehindItsGuard: await acceptsBehindItsGuard({ from, to }, around) }
     : null
   const back = { to: from, slow: from, heal }
   const rejoined = historyEnds(ended) ? await troubled({ ...one, mode: 'rejoin' }, one.mode === 'rejoin', back, around) : null
@@ -148,7 +148,17 @@ async function whatDeployWouldChange({ stack, lab }: CaseAround): Promise<string
   )
 }
 
-/** Past every load balancer, at the port of the site's own nodes. What it accepted there would be lost with its rejoin. */
+/** What the returned site accepted at its own address would be lost with its rejoin. The other site has to accept it there: else nothing is asked. */
+async function acceptsBehindItsGuard(
+  { from, to }: { readonly from: SiteName; readonly to: SiteName },
+  around: CaseAround,
+): Promise<boolean> {
+  if (!(await acceptsWrite(to, around)))
+    throw new Error(`${to} accepts no write at its own address: that ${from} accepts none shows nothing`)
+  return acceptsWrite(from, around)
+}
+
+/** Past every load balancer, at the port of the site's own nodes. */
 async function acceptsWrite(site: SiteName, { lab, stack, credentials }: CaseAround): Promise<boolean> {
   const host = lab.sites.find(({ name }) => name === site)?.address ?? ''
   const address = `http://${host}:${labStacks[stack.name].applicationPort}`
