@@ -12,9 +12,14 @@ export type Loss = (typeof LOSSES)[number]
 /** Load balancers and the replica notice a loss some seconds later; until then they say that the site lives, and nobody plans a failover. */
 const NOTICED_AFTER = 12_000
 
-/** Takes a site away, and returns when the others have noticed. Credentials are handed out before: the lost site could not issue any. */
-export async function loseSite(stack: LabStack, site: SiteName, how: Loss): Promise<void> {
+/** Hands out the credentials of all that follows a loss: the lost site could not issue any. A second call finds them handed out. */
+export async function handOutCredentials(stack: LabStack): Promise<void> {
   for (const identity of ['observer', 'mover'] as const) await stack.environmentOf(identity)
+}
+
+/** Takes a site away, and returns when the others have noticed. */
+export async function loseSite(stack: LabStack, site: SiteName, how: Loss): Promise<void> {
+  await handOutCredentials(stack)
   await runLab('outage', site, '--how', how)
   await sleep(NOTICED_AFTER)
 }

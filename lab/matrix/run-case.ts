@@ -8,6 +8,7 @@ import type { LabEnvironment } from '../environment.ts'
 import { type Credentials, putSecret, readAllIds } from '../ledger/application-client.ts'
 import type { LedgerEntry } from '../ledger/ledger-entry.ts'
 import { startLedgerProcess } from '../ledger/ledger-process.ts'
+import { handOutCredentials } from '../lose-site.ts'
 import { mortalMove } from '../reviewed-move.ts'
 import { runStandby } from '../run-standby.ts'
 import { type LabStack, labStacks } from '../stacks.ts'
@@ -181,8 +182,8 @@ async function amidSwitchover(
     say('the runner of the switchover died')
     return lose()
   }
-  // The lost site could not issue any, and the blow must not wait for them.
-  for (const identity of ['observer', 'mover'] as const) await stack.environmentOf(identity)
+  // The blow must not wait for them.
+  await handOutCredentials(stack)
   let lost: ReturnType<typeof lose> | null = null
   const onLine = (line: string): void => {
     if (lost !== null || !isCrashPoint(amid, line)) return

@@ -32,6 +32,17 @@ async function planned(request: MoveRequest = { mode: 'switchover', to: 'dc-b' }
   const { plan, digest } = await planFailover(world(), request)
   return { toy, store, clock, broken, world, plan, digest }
 }
+/** Runs whose process died at one instant after another, up to some instant or its end, and left no record. */
+async function* leftByTheDead(upTo: number) {
+  for (let diesAt = 12; diesAt < upTo; diesAt++) {
+    const one = await planned()
+    const mortal = mortalProcess(one.world(), diesAt)
+    const ended = executeFailover(mortal.world, one.plan, approve(one.digest)).then(() => 'ended' as const)
+    if ((await Promise.race([mortal.died, ended])) === 'ended') return
+    const run = (await one.store.list('runs/')).find((key) => key.endsWith('/journal/000001.json'))?.split('/')[1]
+    if (run !== undefined && (await one.store.list('evidence/')).length === 0) yield { one, run }
+  }
+}
 const bodies = async (store: ConditionalStore): Promise<EvidenceBody[]> => newestBodies(store, 100)
 
 describe('every run leaves a record that says who, what, when and how it ended', () => {
@@ -138,13 +149,7 @@ describe('every run leaves a record that says who, what, when and how it ended',
 
   test('a run that another process took back: of each step what it did and when, and what was seen when that was undone', async () => {
     let undone = 0
-    for (let diesAt = 12; diesAt < 150; diesAt++) {
-      const one = await planned()
-      const mortal = mortalProcess(one.world(), diesAt)
-      const ended = executeFailover(mortal.world, one.plan, approve(one.digest)).then(() => 'ended' as const)
-      if ((await Promise.race([mortal.died, ended])) === 'ended') break
-      const run = (await one.store.list('runs/')).find((key) => key.endsWith('/journal/000001.json'))?.split('/')[1]
-      if (run === undefined) continue
+    for await (const { one, run } of leftByTheDead(150)) {
       const report = await continueFailover(one.world(), await readRun(one.world(), run), 'abort').catch(() => null)
       if (report?.verdict !== 'undone') continue
       const [body] = await bodies(one.store)
@@ -174,13 +179,7 @@ describe('every run leaves a record that says who, what, when and how it ended',
 
   test('a run that another process continued: the steps of both, with their times, and a record for each process that lived to write one', async () => {
     let continued = 0
-    for (let diesAt = 12; diesAt < 40; diesAt++) {
-      const one = await planned()
-      const mortal = mortalProcess(one.world(), diesAt)
-      const ended = executeFailover(mortal.world, one.plan, approve(one.digest)).then(() => 'ended' as const)
-      if ((await Promise.race([mortal.died, ended])) === 'ended') break
-      const run = (await one.store.list('runs/')).find((key) => key.endsWith('/journal/000001.json'))?.split('/')[1]
-      if (run === undefined || (await one.store.list('evidence/')).length > 0) continue
+    for await (const { one, run } of leftByTheDead(40)) {
       const report = await continueFailover(one.world(), await readRun(one.world(), run), 'resume').catch(() => null)
       if (report === null) continue
       const [body] = await bodies(one.store)
