@@ -28,7 +28,7 @@ function bytesText(bytes: Loss['bytes'], upToSeconds: number | null): string {
 }
 
 /** What of a failover needs the site that is lost. Every plan is checked for it when it is made (`move-steps.ts`). */
-export function restsOnLostSite({ steps, intent: { from } }: Pick<Plan, 'steps' | 'intent'>): string {
+export function needsOfLostSiteText({ steps, intent: { from } }: Pick<Plan, 'steps' | 'intent'>): string {
   const there = steps.filter(({ site }) => site === from).map(({ id }) => id)
   return there.length === 0 ? `nothing: no step acts on ${from} or waits for it` : `what shuts it, because it answers: ${there.join(', ')}`
 }

@@ -3,7 +3,7 @@ import type { PlanReport } from '../operations/reports.ts'
 import { schedule, sequenceOf } from '../planning/order-steps.ts'
 import { activateStep } from '../planning/witness-steps.ts'
 import { escaped, findingRows, table, withinLimit } from './markdown.ts'
-import { directionOf, fencingText, learnedText, livenessText, lossText, refusalPredicted, restsOnLostSite } from './move-words.ts'
+import { directionOf, fencingText, learnedText, livenessText, lossText, needsOfLostSiteText, refusalPredicted } from './move-words.ts'
 import { sitesTable } from './status-summary.ts'
 
 /** What a reviewer reads before approving: direction, predictions, both sites, findings, steps, digest. */
@@ -34,7 +34,7 @@ export function planSummary(report: PlanReport): string {
           ['data lost', escaped(lossText(plan.predictions.loss))],
           ...(plan.intent.acceptLoss === undefined ? [] : [['loss accepted', readableDuration(plan.intent.acceptLoss)]]),
           ['fence', escaped(fencingText(plan.fencing))],
-          ...(plan.intent.mode === 'failover' ? [[`needs of ${plan.intent.from}`, restsOnLostSite(plan)]] : []),
+          ...(plan.intent.mode === 'failover' ? [[`needs of ${plan.intent.from}`, needsOfLostSiteText(plan)]] : []),
           ['seen', escaped(livenessText(plan.liveness))],
           ['epoch', `${plan.epoch} → ${plan.epoch + 1}`],
           ['expires', plan.expiresAt],

@@ -1,6 +1,5 @@
 import type { JournalEntry } from '../execution/journal.ts'
 import type { StepReport } from '../execution/step-report.ts'
-import type { JsonObject } from '../json.ts'
 import type { StepId } from '../planning/plan.ts'
 
 /**
@@ -15,15 +14,14 @@ export function recordedSteps(steps: readonly StepReport[], journal: readonly Jo
     const ended = own.findLast(({ kind }) => kind !== 'intent' && kind !== 'undone')
     const result = own.find((entry) => entry.kind === 'result')
     const undone = own.findLast((entry) => entry.kind === 'undone')
-    const performed = step.outcome === 'was-done' && result?.kind === 'result' ? { outcome: result.outcome } : {}
+    const performed = step.outcome === 'was-done' && result !== undefined ? { outcome: result.outcome } : {}
     const left = step.outcome === 'not-reached' ? { outcome: outcomeOf(undone ?? ended ?? begun) } : {}
     const shown = { ...step, ...performed, ...left, begunAt: step.begunAt ?? begun?.at ?? null, endedAt: step.endedAt ?? ended?.at ?? null }
-    return shown.outcome === 'undone' && undone?.kind === 'undone' && shown.takenBack === undefined
-      ? { ...shown, proof: shown.proof ?? proofIn(result), takenBack: { begunAt: null, endedAt: undone.at, proof: undone.proof ?? {} } }
-      : shown
+    if (shown.outcome !== 'undone' || undone === undefined || shown.takenBack !== undefined) return shown
+    const takenBack = { begunAt: null, endedAt: undone.at, proof: undone.proof ?? {} }
+    return { ...shown, proof: shown.proof ?? result?.proof ?? null, takenBack }
   })
 }
-const proofIn = (entry: JournalEntry | undefined): JsonObject | null => (entry?.kind === 'result' ? entry.proof : null)
 
 /** What the newest entry of a step says that the process at hand did not come to. */
 function outcomeOf(entry: JournalEntry | undefined): StepReport['outcome'] {

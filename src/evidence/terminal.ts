@@ -24,8 +24,8 @@ import {
   learnedText,
   livenessText,
   lossText,
+  needsOfLostSiteText,
   refusalPredicted,
-  restsOnLostSite,
 } from './move-words.ts'
 import { inOrder } from './step-times.ts'
 import { agoText, gapText, oneLine, restoreTestLines, signOf } from './words.ts'
@@ -133,7 +133,7 @@ export function planText(report: PlanReport, style: Style): string {
     `loss: ${lossText(plan.predictions.loss)}`,
     ...(plan.intent.acceptLoss === undefined ? [] : [`loss accepted: ${readableDuration(plan.intent.acceptLoss)}`]),
     `fence: ${fencingText(plan.fencing)}`,
-    ...(plan.intent.mode === 'failover' ? [`needs of ${plan.intent.from}: ${restsOnLostSite(plan)}`] : []),
+    ...(plan.intent.mode === 'failover' ? [`needs of ${plan.intent.from}: ${needsOfLostSiteText(plan)}`] : []),
     `seen: ${livenessText(plan.liveness)}`,
     '',
     sitesText(report.status),
