@@ -244,11 +244,14 @@ describe('a pair of databases on two real sites', () => {
       const shutOut = moved?.steps.find(({ id }) => id === 'database.demote@dc-b')?.begunAt ?? ''
       expect(Date.parse(await db.sql('dc-a', 'SELECT pg_postmaster_start_time()'))).toBeLessThan(Date.parse(shutOut))
       expect(await db.sql('dc-a', "SELECT count(*) FROM pg_file_settings WHERE sourcefile LIKE '%auto.conf'")).toBe('0')
-      const archived = (await db.archive('dc-a').list(`${archiveFolder(component())}pg-dc-a-g1/wals/`))
-        .map(({ key }) => (key.split('/').at(-1) ?? '').replace(/\.gz$/, ''))
-        .filter((name) => parseSegment(name) !== null)
-        .sort()
-      expect(new Set(archived.map((name) => parseSegment(name)?.timeline)).size).toBeGreaterThan(2)
+      const files = (await db.archive('dc-a').list(`${archiveFolder(component())}pg-dc-a-g1/wals/`)).map(({ key }) =>
+        (key.split('/').at(-1) ?? '').replace(/\.gz$/, ''),
+      )
+      const archived = files.filter((name) => parseSegment(name) !== null).sort()
+      const timelines = new Set(archived.map((name) => name.slice(0, 8)))
+      expect(timelines.size).toBeGreaterThan(2)
+      // A restore asks for one history after the other, and ends on the timeline before the first that it does not find.
+      expect(files.filter((name) => name.endsWith('.history')).map((name) => name.slice(0, 8))).toEqual([...timelines].slice(1))
       expect(holesIn(archived, archived[0] ?? '')).toEqual([])
     },
     MINUTES,

@@ -1,6 +1,6 @@
 import type { KubernetesClient, KubernetesObject, ObjectReference, PodReference } from '../../clients/kubernetes-client.ts'
 import type { Condition } from '../../clients/kubernetes-conditions.ts'
-import type { Milliseconds } from '../../duration.ts'
+import { type Milliseconds, minutes } from '../../duration.ts'
 import { asStandbyError, siteError } from '../../errors.ts'
 import { isPassing } from '../../execution/passing.ts'
 import type { SqlRows } from '../../planning/driver.ts'
@@ -162,9 +162,10 @@ export async function runSql(
   database: string,
   sql: string,
   signal?: AbortSignal,
+  within: Milliseconds = minutes(1),
 ): Promise<SqlRows> {
   const argv = ['psql', '-XAtq', '-v', 'ON_ERROR_STOP=1', '-F', SEPARATOR, '-U', 'postgres', '-d', database, '-f', '-']
-  const answer = await kubernetes.exec(pod, argv, { stdin: sql, deadline: 60_000, ...(signal === undefined ? {} : { signal }) })
+  const answer = await kubernetes.exec(pod, argv, { stdin: sql, deadline: within, ...(signal === undefined ? {} : { signal }) })
   if (answer.code !== 0)
     throw siteError(
       answer.code === NO_CONNECTION ? 'database-not-answering' : 'sql-failed',

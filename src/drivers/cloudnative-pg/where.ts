@@ -1,4 +1,5 @@
 import { isReady } from '../../clients/kubernetes-conditions.ts'
+import { type Milliseconds, minutes } from '../../duration.ts'
 import { asStandbyError } from '../../errors.ts'
 import type { SqlRows, StepRun } from '../../planning/driver.ts'
 import { onlyAsSeen, touchObject } from '../compare-and-set.ts'
@@ -48,7 +49,7 @@ export async function peerOf(run: Run, siteName: string, name: string): Promise<
 }
 
 /** SQL as superuser on the (designated) primary of that cluster. */
-export async function sqlOf(run: Run, sql: string): Promise<SqlRows> {
+export async function sqlOf(run: Run, sql: string, within: Milliseconds = minutes(1)): Promise<SqlRows> {
   const kubernetes = kubernetesOf(run)
   return runSql(
     kubernetes,
@@ -56,6 +57,7 @@ export async function sqlOf(run: Run, sql: string): Promise<SqlRows> {
     'postgres',
     sql,
     run.signal,
+    within,
   )
 }
 

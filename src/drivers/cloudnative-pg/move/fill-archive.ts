@@ -1,13 +1,10 @@
 import { minutes, seconds } from '../../../duration.ts'
-import { siteError } from '../../../errors.ts'
 import type { Behaviour } from '../../../planning/driver.ts'
 import type { PlannedStep } from '../../../planning/plan.ts'
 import type { SiteName } from '../../../stack/stack.ts'
-import { siteOf } from '../../site-of-step.ts'
 import { type CloudNativePgSpec, clusterOf, type Database } from '../spec.ts'
 import { parameter, plannedStep } from '../steps.ts'
-import { parseLsn, segmentName } from '../wal.ts'
-import { askSql, clusterOfRun, instanceOf, type Run, sqlOf } from '../where.ts'
+import { askSql, type Run, sqlOf } from '../where.ts'
 
 /**
  * What a replica receives with the archive_mode of a primary counts as shipped when it is not (walreceiver.c, XLogArchiveForceDone): its own archive
@@ -36,7 +33,7 @@ export const fillArchive: Behaviour<CloudNativePgSpec> = {
   apply: shipReceived,
 }
 
-/** What each running step shipped. Like `applied` it lives as long as this process, and is only told. */
+/** What each running step shipped. It lives as long as this process: whoever does not know it ships once more. */
 const shipped = new WeakMap<AbortSignal, readonly string[]>()
 
 /**
@@ -44,39 +41,57 @@ const shipped = new WeakMap<AbortSignal, readonly string[]>()
  * operator writes); null while PostgreSQL does not answer.
  */
 export async function settingOf(run: Run): Promise<{ readonly archiveMode: string; readonly ahead: boolean } | null> {
-  const [row] = (await askSql(run, `SELECT current_setting('archive_mode'), EXISTS (${WRITTEN});`)) ?? []
+  const [row] = (await askSql(run, `SELECT current_setting('archive_mode'), EXISTS (${AHEAD});`)) ?? []
   return row === undefined ? null : { archiveMode: row[0] ?? '', ahead: row[1] === 't' }
 }
 /** Takes back what a restart ahead has written down. */
 export const FORGET = 'ALTER SYSTEM RESET archive_mode;'
-const WRITTEN = "SELECT FROM pg_file_settings WHERE name = 'archive_mode' AND sourcefile LIKE '%/postgresql.auto.conf'"
+/** What is left of a restart ahead. */
+export const AHEAD = "SELECT FROM pg_file_settings WHERE name = 'archive_mode' AND sourcefile LIKE '%/postgresql.auto.conf'"
 
-/** Hands to the archive_command, one after the other, what came since the last restart, as the archiver would have; then takes the setting back. */
+/**
+ * Hands to the archive_command, one after the other, what counts as shipped and is not, then takes the setting back. A replica that archives again
+ * has nothing more to come; one that does not yet is still receiving (`restart-ahead.ts`).
+ */
 export async function shipReceived(run: Run): Promise<void> {
-  const cluster = await clusterOfRun(run)
-  const instance = await instanceOf(run, cluster)
-  const replayed = parseLsn(instance?.replayLsn)
-  if (instance === null || (!instance.isPrimary && replayed === null))
-    throw siteError('database-not-answering', `${cluster.metadata.name} does not say how far it is`, {
-      where: `${siteOf(run)} ${cluster.metadata.name}`,
-    })
-  // Of a primary everything on the timelines before its own is whole; of a replica, what it has left behind.
-  const end =
-    replayed === null || instance.isPrimary
-      ? 'left(pg_walfile_name(pg_current_wal_lsn()), 8)'
-      : `'${segmentName(instance.timeLineID, replayed)}'`
-  const rows = await sqlOf(run, shipping(end))
-  shipped.set(
-    run.signal,
-    rows.flatMap(([name]) => name ?? []),
-  )
+  await ship(run, FORGET)
 }
 
-/** `psql` runs each line that the second command returns. A file's time is in seconds. */
-const shipping = (end: string): string => {
-  const received = `FROM pg_ls_waldir() WHERE name ~ '^[0-9A-F]{24}$' AND name < ${end} AND modification >= pg_postmaster_start_time() - interval '2 s'`
-  const command = "replace(replace(current_setting('archive_command'), '%p', 'pg_wal/' || name), '%f', name)"
-  return `SELECT name ${received} ORDER BY name;
-SELECT format('COPY (SELECT WHERE false) TO PROGRAM %L', ${command}) ${received} ORDER BY name \\gexec
-${FORGET}`
+/** The same, while more comes: what comes meanwhile is shipped behind the restart to archive_mode `always`, which has to be asked for after this. */
+export async function shipBeforeRestart(run: Run): Promise<void> {
+  // First, for its time is where the rest begins.
+  await sqlOf(run, "ALTER SYSTEM SET archive_mode = 'always';")
+  await ship(run, '')
+}
+
+async function ship(run: Run, then: string): Promise<void> {
+  const before = shipped.get(run.signal) ?? []
+  const rows = await sqlOf(run, `${shippingWithout(before)}\n${then}`, SHIPPING_LONGEST)
+  shipped.set(run.signal, [...before, ...rows.flatMap(([name]) => name ?? [])])
+}
+
+/** A segment takes about a second. */
+const SHIPPING_LONGEST = minutes(4)
+
+/**
+ * What has a mark of PostgreSQL's (`.done`) from the time in which it archived nothing: segments and histories of timelines, streamed or restored.
+ * Where it still runs so, that time began when the setting was written, or with its last start, if that is what is known; where it archives again, it
+ * ended with that start, and what was shipped before reaches to when the setting was written. The time of a mark is in seconds: what falls into the
+ * same ones is shipped twice, which harms nothing. A primary's own timeline is its archiver's.
+ */
+const UNSHIPPED = `FROM (
+  SELECT regexp_replace(name, '[.]done$', '') AS name, modification AS marked, pg_postmaster_start_time() AS started,
+    (SELECT modification FROM pg_stat_file('postgresql.auto.conf')) AS written,
+    CASE WHEN NOT pg_is_in_recovery() THEN left(pg_walfile_name(pg_current_wal_lsn()), 8) END AS own
+  FROM pg_ls_archive_statusdir() WHERE name ~ '^([0-9A-F]{24}|[0-9A-F]{8}[.]history)[.]done$'
+) received WHERE (own IS NULL OR name < own) AND CASE current_setting('archive_mode')
+  WHEN 'on' THEN marked >= least(written, started) - interval '2 s'
+  ELSE marked BETWEEN written - interval '2 s' AND started + interval '2 s'
+END`
+const COMMAND = "replace(replace(current_setting('archive_command'), '%p', 'pg_wal/' || name), '%f', name)"
+/** `psql` runs each line that the second command returns. */
+const shippingWithout = (names: readonly string[]): string => {
+  const others = `${UNSHIPPED} AND name <> ALL ('{${names.join(',')}}')`
+  return `SELECT name ${others} ORDER BY name;
+SELECT format('COPY (SELECT WHERE false) TO PROGRAM %L', ${COMMAND}) ${others} ORDER BY name \\gexec`
 }

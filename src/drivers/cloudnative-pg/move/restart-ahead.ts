@@ -7,7 +7,7 @@ import { asksArchiveOf, type ClusterObject, HEALTHY, RESTARTING_IN_PLACE } from 
 import { type CloudNativePgSpec, clusterOf, type Database } from '../spec.ts'
 import { parameter, plannedStep } from '../steps.ts'
 import { askSql, clusterOfRun, instanceOf, podIsReady, type Run, sqlOf, touchCluster } from '../where.ts'
-import { FORGET, settingOf, shipReceived } from './fill-archive.ts'
+import { FORGET, settingOf, shipBeforeRestart, shipReceived } from './fill-archive.ts'
 import { leaveArchiveSteps } from './leave-archive.ts'
 import { requestRestart } from './restart.ts'
 
@@ -49,32 +49,43 @@ export const restartAhead: Behaviour<CloudNativePgSpec> = {
       goWithout(run, `${reason.message}. ${reason.next ?? ''}`)
     }
   },
-  /** What came while it did not archive is shipped, the setting forgotten, and it is the replica that it was. */
+  /**
+   * What came while it did not archive is shipped, twice: what came until now, and behind the restart what came until then. Only then the setting is
+   * forgotten, and it is the replica that it was.
+   */
   async undone(run) {
     const cluster = await clusterOfRun(run)
     const setting = await settingOf(run)
     if (setting === null) return answering(cluster)
+    if (setting.archiveMode === 'on') return toRestart(cluster)
     if (setting.ahead)
       return {
         is: 'pending',
         waitingFor: `${cluster.metadata.name} to ship what it received`,
         restsOn: { ...asSeen(cluster), due: 'ship' },
       }
-    if (setting.archiveMode === 'on') return toRestart(cluster)
-    return (await podIsReady(run, cluster)) ? { is: 'done', proof: { archiveMode: setting.archiveMode } } : answering(cluster)
+    return (await isBack(run, cluster)) ? { is: 'done', proof: { archiveMode: setting.archiveMode } } : answering(cluster)
   },
-  undo: (run) => (run.restsOn?.due === 'ship' ? shipReceived(run) : requestRestart(run, 'as a move is taken back')),
+  async undo(run) {
+    if (run.restsOn?.due === 'ship') return shipReceived(run)
+    await shipBeforeRestart(run)
+    await requestRestart(run, 'as a move is taken back')
+  },
   touch: touchCluster,
 }
 
 /** It is back behind its restart, and goes on following: without its archive, by its stream. */
 async function followed(run: Run, cluster: ClusterObject): Promise<Progress> {
   const name = cluster.metadata.name
-  if (cluster.status?.phase !== HEALTHY || !(await podIsReady(run, cluster))) return answering(cluster)
+  if (!(await isBack(run, cluster))) return answering(cluster)
   const streams = (await instanceOf(run, cluster))?.isWalReceiverActive === true
   if (!streams && !asksArchiveOf(cluster, parameter(run.step, 'peer'))) return { is: 'pending', waitingFor: `${name} to stream again` }
   return { is: 'done', proof: { ahead: true } }
 }
+
+/** The phase too: a plan that is made behind this would be refused for it. */
+const isBack = async (run: Run, cluster: ClusterObject): Promise<boolean> =>
+  cluster.status?.phase === HEALTHY && (await podIsReady(run, cluster))
 
 const answering = (cluster: ClusterObject): Progress => ({
   is: 'pending',

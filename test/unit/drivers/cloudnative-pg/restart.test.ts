@@ -17,6 +17,8 @@ const NO_CONNECTION = 2
 interface Promoted {
   /** What PostgreSQL answers; null: nothing, it is just restarting. */
   readonly archiveMode: string | null
+  /** Whether the setting of a restart ahead is written down. */
+  readonly ahead?: boolean
   readonly ready?: boolean
   readonly says?: Partial<InstanceStatus>
   readonly phase?: string
@@ -45,8 +47,9 @@ function promoted(state: Promoted) {
       const { archiveMode } = state
       if (archiveMode === null) return { code: NO_CONNECTION, stdout: '', stderr: 'no connection' }
       const sql = String(options?.stdin)
-      if (!sql.includes('pg_reload_conf')) return { code: 0, stdout: `f\u001f${archiveMode}\n`, stderr: '' }
-      sent.push('reload')
+      if (sql.startsWith('SELECT pg_is_in_recovery'))
+        return { code: 0, stdout: `f\u001f${archiveMode}\u001f${state.ahead === true ? 't' : 'f'}\n`, stderr: '' }
+      sent.push(sql.includes('TO PROGRAM') ? 'ship' : 'reload')
       return { code: 0, stdout: 't\n', stderr: '' }
     },
     async patch(_ref, patch, options) {
@@ -103,6 +106,11 @@ describe('the restart is asked for', () => {
     ['it has not left recovery', { archiveMode: 'always', says: { pendingRestart: true, isPrimary: false } }],
   ])('not when %s', async (_, state) => {
     expect(await restart.done(promoted(state).run)).not.toHaveProperty('restsOn')
+  })
+  test('behind a restart ahead that was being taken back when its site was lost: that is shipped and forgotten first', async () => {
+    const { run, sent } = promoted({ archiveMode: 'always', ahead: true })
+    await applyAsSeen(restart, run)
+    expect(sent).toEqual(['ship'])
   })
   test('in vain by an identity that may not: then the operator comes to it, and the log names the right', async () => {
     const { run, sent, warnings } = promoted({ ...due, forbidden: true })

@@ -1,0 +1,166 @@
+import { execFile, execFileSync } from 'node:child_process'
+import { appendFileSync, chmodSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, beforeAll, expect, test } from '@jest/globals'
+import type { KubernetesClient, KubernetesObject } from '../../../../src/clients/kubernetes-client.ts'
+import { fillArchiveStep, shipBeforeRestart, shipReceived } from '../../../../src/drivers/cloudnative-pg/move/fill-archive.ts'
+import { holesIn } from '../../../../src/drivers/cloudnative-pg/wal.ts'
+import type { Run } from '../../../../src/drivers/cloudnative-pg/where.ts'
+import type { SiteName } from '../../../../src/stack/stack.ts'
+import { freePorts } from '../../../support/server-process.ts'
+import { cluster } from './cluster-states.ts'
+import { databaseStack, theDatabase } from './database-stack.ts'
+
+/** PostgreSQL refuses to run as root. */
+const AS_POSTGRES = process.getuid?.() === 0 ? ['setpriv', '--reuid=postgres', '--regid=postgres', '--clear-groups'] : ['env']
+/** Removed behind the servers that live in it. */
+const folder = mkdtempSync(join(tmpdir(), 'standby-test-'))
+const archive = join(folder, 'archive')
+
+/** A PostgreSQL whose settings come from its files, as an instance manager's do: a restart may change them. */
+function server(name: string, port: number) {
+  const data = join(folder, name)
+  const postgres = (program: string, ...argv: string[]): void => {
+    execFileSync(AS_POSTGRES[0] ?? '', [...AS_POSTGRES.slice(1), join('/usr/lib/postgresql/15/bin', program), ...argv], { stdio: 'ignore' })
+  }
+  const psql = (argv: readonly string[], stdin = ''): Promise<string> =>
+    new Promise((resolve, reject) => {
+      const child = execFile('psql', ['-h', '127.0.0.1', '-p', String(port), ...argv], (error, stdout) =>
+        error === null ? resolve(stdout) : reject(error),
+      )
+      child.stdin?.end(stdin)
+    })
+  return {
+    data,
+    postgres,
+    psql,
+    configure: (settings: readonly string[]) =>
+      appendFileSync(
+        join(data, 'postgresql.conf'),
+        [...settings, `port = ${port}`, `unix_socket_directories = '${folder}'`, ''].join('\n'),
+      ),
+    sql: async (statement: string): Promise<string> => (await psql(['-U', 'postgres', '-XAtc', statement])).trim(),
+    control: (...what: string[]) => postgres('pg_ctl', '-D', data, '-m', 'fast', '-w', '-l', join(folder, `${name}.log`), ...what),
+  }
+}
+type Server = ReturnType<typeof server>
+
+let primary: Server
+let replica: Server
+let writing = true
+let writer: Promise<void>
+
+beforeAll(async () => {
+  chmodSync(folder, 0o777)
+  mkdirSync(archive)
+  chmodSync(archive, 0o777)
+  const [one = 0, other = 0] = await freePorts(2)
+  primary = server('primary', one)
+  replica = server('replica', other)
+  primary.postgres('initdb', '-D', primary.data, '-U', 'postgres', '-A', 'trust', '--no-sync')
+  primary.configure(['fsync = off', "wal_keep_size = '1GB'"])
+  primary.control('start')
+  replica.postgres(
+    'pg_basebackup',
+    '-h',
+    '127.0.0.1',
+    '-p',
+    String(one),
+    '-U',
+    'postgres',
+    '-D',
+    replica.data,
+    '-R',
+    '-X',
+    'stream',
+    '-c',
+    'fast',
+  )
+  replica.configure(['archive_mode = always', `archive_command = 'cp %p ${archive}/%f'`])
+  replica.control('start')
+  writer = write()
+}, 60_000)
+afterAll(async () => {
+  writing = false
+  await writer
+  for (const one of [replica, primary]) one?.control('stop')
+  rmSync(folder, { recursive: true })
+}, 60_000)
+
+/** Segment after segment ends, all the while, wherever the primary just is. */
+async function write(): Promise<void> {
+  while (writing) {
+    await primary.sql('CREATE TABLE IF NOT EXISTS users (id int); INSERT INTO users VALUES (1); SELECT pg_switch_wal()').catch(() => null)
+    await new Promise((resolve) => setTimeout(resolve, 100))
+  }
+}
+
+async function until(holds: () => Promise<boolean>): Promise<void> {
+  const deadline = Date.now() + 20_000
+  while (!(await holds().catch(() => false))) {
+    if (Date.now() > deadline) throw new Error('not within 20 s')
+    await new Promise((resolve) => setTimeout(resolve, 100))
+  }
+}
+const segments = (): string[] =>
+  readdirSync(archive)
+    .filter((name) => name.length === 24)
+    .sort()
+const newest = async (): Promise<string> => (await primary.sql('SELECT pg_walfile_name(pg_current_wal_lsn())')).trim()
+/** The primary went on by at least two segments, and the replica has them. */
+async function moreIsReceived(): Promise<void> {
+  const before = await newest()
+  await until(async () => (await newest()) > before && (await replica.sql('SELECT pg_last_wal_replay_lsn()')) !== '')
+  const lsn = await primary.sql('SELECT pg_current_wal_lsn()')
+  await until(async () => (await replica.sql(`SELECT pg_last_wal_replay_lsn() >= '${lsn}'`)) === 't')
+}
+
+/** A step on the replica, whose pod is a process of this machine. */
+function stepOnReplica(): Run {
+  const database = theDatabase()
+  const kubernetes: Partial<KubernetesClient> = {
+    site: 'dc-b',
+    get: async () => cluster('pg-dc-b', {}, {}) as unknown as KubernetesObject,
+    exec: async (_pod, argv, options) => ({ code: 0, stdout: await replica.psql(argv.slice(1), String(options?.stdin)), stderr: '' }),
+  }
+  return {
+    step: fillArchiveStep(database, 'dc-b' as SiteName),
+    component: database,
+    context: { stack: databaseStack(database), kubernetes: () => kubernetes },
+    signal: new AbortController().signal,
+  } as unknown as Run
+}
+
+test('a replica that restarted ahead and is taken back has no hole in its archive, however much comes meanwhile', async () => {
+  await until(async () => segments().length > 1)
+  await replica.sql("ALTER SYSTEM SET archive_mode = 'on'")
+  replica.control('restart')
+  await moreIsReceived()
+  // A demotion that was taken back meanwhile: the primary goes on with a new timeline, whose history the replica receives.
+  primary.control('stop')
+  writeFileSync(join(primary.data, 'standby.signal'), '')
+  primary.control('start')
+  await primary.sql('SELECT pg_promote()')
+  await moreIsReceived()
+
+  await shipBeforeRestart(stepOnReplica())
+  await moreIsReceived()
+  expect(holesIn([...segments(), await newest()], segments()[0] ?? '')).not.toEqual([])
+  replica.control('restart')
+  await moreIsReceived()
+  // By another process than the first half.
+  await shipReceived(stepOnReplica())
+
+  writing = false
+  await writer
+  const last = await primary.sql('SELECT pg_walfile_name(pg_switch_wal())')
+  await until(async () => (await replica.sql('SELECT last_archived_wal FROM pg_stat_archiver')) >= last)
+  expect(holesIn(segments(), segments()[0] ?? '')).toEqual([])
+  expect(readdirSync(archive)).toContain('00000002.history')
+  expect(
+    await replica.sql(
+      "SELECT current_setting('archive_mode'), count(*) FROM pg_file_settings WHERE sourcefile LIKE '%auto.conf' AND name = 'archive_mode'",
+    ),
+  ).toBe('always|0')
+}, 90_000)
