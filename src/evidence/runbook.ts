@@ -111,12 +111,12 @@ function never({ intent }: Plan, stack: Stack): string {
     .join('\n')}`
 }
 
-const phaseWord = ({ phase }: PlannedStep, { intent: { mode, from } }: Plan): string => {
+const phaseWord = ({ phase }: PlannedStep, { intent: { mode, from, to } }: Plan): string => {
   const words: Partial<Record<PlannedStep['phase'], string>> = {
     PREFLIGHT: 'Nothing is changed yet.',
     PREPARE: 'No user notices anything yet.',
     DRAIN: mode === 'rejoin' ? '' : 'From here on users are refused.',
-    FENCE: `${from} must not be able to accept a write when this ends.`,
+    FENCE: `${mode === 'rejoin' ? to : from} must not be able to accept a write when this ends.`,
     PROMOTE: 'The point of no return is the first step of this phase.',
     TRAFFIC: 'From here on users are served again.',
     PROTECT: 'Users are served. The move is not over: without these steps the next disaster finds no backup and no second site.',

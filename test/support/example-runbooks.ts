@@ -5,21 +5,19 @@ import type { Intent, Plan } from '../../src/planning/plan.ts'
 import { planMove } from '../../src/planning/plan-move.ts'
 import { loadStack } from '../../src/stack/load-stack.ts'
 import type { SiteName, Stack } from '../../src/stack/stack.ts'
-import { states } from '../unit/drivers/cloudnative-pg/cluster-states.ts'
+import { backup, states } from '../unit/drivers/cloudnative-pg/cluster-states.ts'
 import { pathOfStack } from './published-stacks.ts'
 
 const NOW = '2026-11-21T06:00:00.000Z'
 const [dcA, dcB] = ['dc-a' as SiteName, 'dc-b' as SiteName]
 const SILENT = { kind: 'silent', why: 'no answer within 3 s' } as const
 
-/** The two moves whose runbooks are published as examples, by the file below docs/runbooks. */
+/** The moves whose runbooks are published as examples, by the file below docs/runbooks. */
 export const EXAMPLES = {
   'infisical-kubernetes-switchover.md': { mode: 'switchover', from: dcA, to: dcB },
   'infisical-kubernetes-failover.md': { mode: 'failover', from: dcA, to: dcB, acceptLoss: 300_000 },
+  'infisical-kubernetes-rejoin.md': { mode: 'rejoin', from: dcB, to: dcA },
 } as const satisfies Record<string, Intent>
-
-/** As the examples, and not published. */
-export const REJOIN: Intent = { mode: 'rejoin', from: dcB, to: dcA }
 
 /** The published runbooks: of the published stack, in a world that is made up and always the same. */
 export async function exampleRunbooks(): Promise<Map<string, string>> {
@@ -111,6 +109,7 @@ function databaseStates(mode: Intent['mode']): Record<string, Observed> {
     closable: true,
   }
   if (mode === 'switchover') return states()
+  const taken = backup('completed', '2026-11-21T05:40:00Z', { pluginMetadata: { clusterUID: 'uid-pg-dc-b' } })
   if (mode === 'failover') return { ...states({ b: { upstream, instance: { isWalReceiverActive: false } } }), 'dc-a': SILENT }
   return states({
     a: { spec: { replica: { self: 'pg-dc-a', primary: 'pg-dc-a', source: 'pg-dc-b' } } },
@@ -120,6 +119,7 @@ function databaseStates(mode: Intent['mode']): Record<string, Observed> {
         externalClusters: [{ name: 'pg-dc-a', plugin: { parameters: { serverName: 'pg-dc-a-g1' } } }],
       },
       instance: { isPrimary: true, timeLineID: 4, currentLsn: '0/A000000' },
+      backups: [{ ...taken, spec: { cluster: { name: 'pg-dc-b' } } }],
     },
   })
 }

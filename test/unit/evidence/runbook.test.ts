@@ -6,7 +6,7 @@ import { drivers, witnesses } from '../../../src/drivers/registry.ts'
 import type { Intent } from '../../../src/planning/plan.ts'
 import { loadStack } from '../../../src/stack/load-stack.ts'
 import type { Stack } from '../../../src/stack/stack.ts'
-import { EXAMPLES, examplePlan, exampleRunbook, exampleRunbooks, REJOIN } from '../../support/example-runbooks.ts'
+import { EXAMPLES, examplePlan, exampleRunbook, exampleRunbooks } from '../../support/example-runbooks.ts'
 import { pathOfStack } from '../../support/published-stacks.ts'
 
 const docs = join(import.meta.dirname, '../../../docs/runbooks')
@@ -14,7 +14,7 @@ const theStack = (): Promise<Stack> => loadStack(pathOfStack('infisical-kubernet
 const moves: [string, Intent][] = [
   ['switchover', EXAMPLES['infisical-kubernetes-switchover.md']],
   ['failover', EXAMPLES['infisical-kubernetes-failover.md']],
-  ['rejoin', REJOIN],
+  ['rejoin', EXAMPLES['infisical-kubernetes-rejoin.md']],
 ]
 /** What stands between the fences of a runbook. */
 const commandsOf = (runbook: string): string =>
@@ -34,6 +34,12 @@ describe.each(moves)('the runbook of a %s', (mode, intent) => {
     const numbered = [...exampleRunbook(stack, intent).matchAll(/^### (\d+)\. `(.+)`$/gm)].map(([, , id]) => id)
     expect([...numbered].sort()).toEqual(plan.steps.map(({ id }) => id).sort())
     for (const step of plan.steps) for (const need of step.needs) expect(numbered.indexOf(need)).toBeLessThan(numbered.indexOf(step.id))
+  })
+
+  test('is of a move that Standby would make, too, and keeps the site from writing that is not the active one in the end', async () => {
+    const runbook = exampleRunbook(await theStack(), intent)
+    expect(runbook).not.toContain('Standby refuses this')
+    expect(runbook).not.toContain('dc-b must not be able to accept a write')
   })
 
   test('says for each step what to type and when it is done, or that there is no short way by hand', async () => {

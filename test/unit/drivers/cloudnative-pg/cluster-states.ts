@@ -63,8 +63,10 @@ export interface Change {
     secrets?: Record<string, string | null>
     upstream?: Upstream | null
     forked?: boolean
+    backups?: readonly BackupObject[]
   }
   readonly b?: Change['a']
+  /** Those of dc-a, which is active. */
   readonly backups?: readonly BackupObject[]
 }
 /** Both sides as they are when all is well, changed where a test says so. */
@@ -73,7 +75,7 @@ export function states(change: Change = {}): Record<string, Observed<CloudNative
     name: string,
     base: InstanceStatus,
     by: Change['a'] = {},
-    backups: readonly BackupObject[] = [],
+    backups: readonly BackupObject[] = by.backups ?? [],
   ): Observed<CloudNativePgState> => ({
     kind: 'answering',
     state: stateOf(
@@ -83,7 +85,7 @@ export function states(change: Change = {}): Record<string, Observed<CloudNative
       by.secrets ?? secrets,
       { upstream: by.upstream ?? null, forked: by.forked ?? false },
     ),
-    role: base.isPrimary ? 'active' : 'passive',
+    role: { ...base, ...by.instance }.isPrimary ? 'active' : 'passive',
     health: 'healthy',
     text: '',
     facts: [],
