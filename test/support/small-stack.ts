@@ -18,6 +18,8 @@ export function smallStack(of: {
   readonly kubernetes: Readonly<Record<'dc-a' | 'dc-b', string>>
   readonly clusterIds?: Readonly<Record<'dc-a' | 'dc-b', string>>
   readonly storage: string
+  /** Where the witness is asked, in place of `storage`. */
+  readonly witness?: string
   readonly accessKeyId?: string
   readonly secretAccessKey?: string
   readonly github?: boolean
@@ -39,7 +41,7 @@ sites:
 ${site('dc-a', 'KUBECONFIG_DC_A')}
 ${site('dc-b', 'KUBECONFIG_DC_B')}
 initialActive: dc-a
-witness: { driver: s3, endpoint: "${of.storage}", region: us-east-1, bucket: bucket, prefix: witness/, credentials: ${keys} }
+witness: { driver: s3, endpoint: "${of.witness ?? of.storage}", region: us-east-1, bucket: bucket, prefix: witness/, credentials: ${keys} }
 ${of.github === false ? '' : `approval: ${of.approval ?? '{ github: { environment: production-failover, branch: main }, expiry: 2h }'}`}
 components:
   archive:
