@@ -21,7 +21,7 @@ import { afterMoveSteps, clearToken, follow, schedule, settle } from './move/aft
 import { catchUp, catchUpStep } from './move/catch-up.ts'
 import { demote, demoteStep } from './move/demote.ts'
 import { fillArchive, fillArchiveStep } from './move/fill-archive.ts'
-import { leaveArchive, leaveArchiveSteps } from './move/leave-archive.ts'
+import { askArchive, leaveArchive, leaveArchiveSteps } from './move/leave-archive.ts'
 import { checkpoint, checkpointStep } from './move/prepare.ts'
 import { promote, promoteStep } from './move/promote.ts'
 import { restart, restartStep } from './move/restart.ts'
@@ -64,6 +64,7 @@ export const cloudNativePg: Driver<CloudNativePgSpec, CloudNativePgState> = {
   behaviours: {
     checkpoint,
     'leave-archive': leaveArchive,
+    'ask-archive': askArchive,
     'restart-ahead': restartAhead,
     'fill-archive': fillArchive,
     demote,

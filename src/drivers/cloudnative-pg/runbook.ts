@@ -31,6 +31,10 @@ const MANUALS: Readonly<Record<string, (hands: Hands) => Manual | null>> = {
     commands: ['true   # nothing to do by hand: the archive is only asked a little more often'],
     expect: 'Nothing. A replica that Standby left without its archive gets it back by `standby deploy`.',
   }),
+  'ask-archive': () => ({
+    commands: ['true   # nothing to do by hand: a promotion by hand asks the archive, and leaves it named'],
+    expect: 'Nothing. What Standby has done of it is undone by `standby deploy`.',
+  }),
   'restart-ahead': () => ({
     commands: ['true   # nothing to do by hand: it restarts behind the promotion, and users wait some seconds more'],
     expect: 'Nothing. What Standby has done of it is no obstacle.',

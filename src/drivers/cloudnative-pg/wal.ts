@@ -48,6 +48,9 @@ export function segmentName(timeline: number, position: bigint, segmentBytes: bi
   return `${hex(BigInt(timeline))}${hex(number / perLog)}${hex(number % perLog)}`
 }
 
+/** The file that says where a timeline left the ones before it; the first has none. */
+export const historyName = (timeline: number): string => `${timeline.toString(16).toUpperCase().padStart(8, '0')}.history`
+
 /** Whole segments that lie between two positions, partly begun ones included. */
 export function segmentsBetween(behind: bigint, ahead: bigint, segmentBytes: bigint = SEGMENT_BYTES): number {
   return ahead <= behind ? 0 : Number((ahead + segmentBytes - 1n) / segmentBytes - behind / segmentBytes)

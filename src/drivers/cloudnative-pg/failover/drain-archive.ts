@@ -11,7 +11,7 @@ import { askArchiveAgain } from '../move/leave-archive.ts'
 import { asksArchiveOf, type InstanceStatus } from '../objects.ts'
 import { type CloudNativePgSpec, clusterOf, type Database, incarnationFolder } from '../spec.ts'
 import { parameter, plannedStep } from '../steps.ts'
-import { formatLsn, parseLsn, parseSegment, type Reach, reachFrom, SEGMENT_BYTES, segmentName } from '../wal.ts'
+import { formatLsn, historyName, parseLsn, parseSegment, type Reach, reachFrom, SEGMENT_BYTES, segmentName } from '../wal.ts'
 import { askSql, clusterOfRun, instanceOf, type Run, touchCluster } from '../where.ts'
 import type { Upstream } from './upstream.ts'
 
@@ -160,8 +160,14 @@ async function proven(
   const rows = await askSql(run, POSITION)
   const [row] = rows ?? []
   if (row === undefined) return { is: 'pending', waitingFor: `${name} to answer` }
-  const replayed = parseLsn(row[0]) ?? 0n
+  const replayed = parseLsn(row[0])
+  if (replayed === null) return { is: 'pending', waitingFor: `${name} to say how far it is` }
   const replayedOf = archived.flatMap((one) => parseSegment(one.name) ?? []).filter(({ start }) => start < replayed)
+  const [, , files = '', ...timelines] = row
+  const timeline = Math.max(...timelines.map(Number), ...replayedOf.map(({ timeline }) => timeline))
+  // All that a promotion reads: the segment of the last record, and the history of its timeline.
+  const needed = [segmentName(timeline, replayed - 1n), ...(timeline > 1 ? [historyName(timeline)] : [])]
+  const here = files.split(' ')
   const proof: JsonObject = {
     archive,
     upTo: reach?.last == null || archive === 'stuck' ? null : segmentName(reach.last.timeline, reach.last.start),
@@ -169,7 +175,8 @@ async function proven(
     behindAHole: reach?.beyond ?? null,
     replayed: row[0] ?? '',
     lastCommitAt: row[1] === undefined || row[1] === '' ? null : row[1],
-    timeline: Math.max(...row.slice(2).map(Number), ...replayedOf.map(({ timeline }) => timeline)),
+    timeline,
+    endIsHere: needed.every((name) => here.includes(name)),
   }
   return { is: 'done', proof }
 }
@@ -184,6 +191,7 @@ function notReplayed(replayed: bigint, reach: Reach | null): string {
 /** A replica's own word for its timeline lags until its next restartpoint: the largest of these is the true one. */
 const POSITION = `SELECT pg_last_wal_replay_lsn(),
   coalesce(to_char(pg_last_xact_replay_timestamp() AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"'), ''),
+  (SELECT string_agg(name, ' ') FROM pg_ls_waldir()),
   (SELECT timeline_id FROM pg_control_checkpoint()),
   (SELECT min_recovery_end_timeline FROM pg_control_recovery()),
   coalesce((SELECT received_tli FROM pg_stat_wal_receiver), 0);`

@@ -3,6 +3,7 @@ import type { Intent, PlannedStep } from '../../../planning/plan.ts'
 import { backupSteps } from '../backup/backup.ts'
 import { scheduleStep, settleStep } from '../move/after-move.ts'
 import { fillArchiveStep } from '../move/fill-archive.ts'
+import { askArchiveSteps } from '../move/leave-archive.ts'
 import { restartStep } from '../move/restart.ts'
 import type { CloudNativePgState } from '../observe.ts'
 import { clusterOf, type Database } from '../spec.ts'
@@ -29,6 +30,7 @@ export function failoverSteps(component: Database, states: BySite<CloudNativePgS
     restartStep(component, intent.to, promotion),
     markForkStep(component, intent, upstream),
     fillArchiveStep(component, intent.to),
+    ...askArchiveSteps(component, intent),
     settleStep(component, intent.to, promotion),
     ...(component.spec.schedule === undefined ? [] : [scheduleStep(component, intent.to, false)]),
     ...backupSteps(component, intent.to),

@@ -4,12 +4,13 @@ import type { Behaviour } from '../../../planning/driver.ts'
 import type { Intent, PlannedStep } from '../../../planning/plan.ts'
 import { asSeen } from '../../compare-and-set.ts'
 import { kubernetesOf } from '../../site-of-step.ts'
+import { leftArchive, mayLeaveArchive } from '../move/leave-archive.ts'
 import { refusal } from '../move/promote.ts'
 import { clusterRef } from '../objects.ts'
 import type { CloudNativePgState } from '../observe.ts'
 import { type CloudNativePgSpec, clusterOf, type Database } from '../spec.ts'
 import { parameter, plannedStep, stepId } from '../steps.ts'
-import { askSql, clusterOfRun, instanceOf, namespaceOf, patchAsSeen, touchCluster } from '../where.ts'
+import { askSql, clusterOfRun, instanceOf, namespaceOf, patchAsSeen, type Run, touchCluster } from '../where.ts'
 import { countedLoss } from './loss.ts'
 import { forkFrom, forksIn, HISTORY } from './timeline-history.ts'
 
@@ -33,6 +34,7 @@ export function promoteLostStep(
       uid: to?.uid ?? '',
       lost: clusterOf(component, intent.from),
       drained: stepId(component, 'drain-archive', intent.to),
+      closed: stepId(component, 'close-archive', intent.from),
       fenced: stepId(component, 'fence', intent.from),
       lastSeenAt: from?.instance?.currentLsn ?? null,
     },
@@ -89,11 +91,21 @@ export const promoteWithoutToken: Behaviour<CloudNativePgSpec> = {
         where,
         next: 'Find out who changed spec.replica, and make a new plan.',
       })
-    // A source that does not answer, or not this cluster, would hold up the promotion, which asks it four or five times for the next segment: then the own archive is asked.
-    const archive = run.proofOf(parameter(run.step, 'drained'))?.archive
-    const silent = archive === 'silent' || archive === 'stuck'
-    await patchAsSeen(run, { spec: { replica: { primary: name, promotionToken: null, ...(silent ? { source: name } : {}) } } })
+    const { source, ...asking } = await archiveToAsk(run)
+    await patchAsSeen(run, { spec: { replica: { primary: name, promotionToken: null, ...source }, ...asking } })
   },
   changes: (run) => kubernetesOf(run).watch(clusterRef(namespaceOf(run), parameter(run.step, 'cluster')), run.signal),
   touch: touchCluster,
+}
+
+/**
+ * A promotion asks its archive five times, one after the other, and PostgreSQL waits for each answer (4 s of a failover, measured). An archive that is
+ * drained, and closed since, has nothing more to say: it is not asked where all that a promotion reads lies in pg_wal. One that does not answer, or not
+ * this cluster, would hold it up for longer: then the own archive is asked.
+ */
+async function archiveToAsk(run: Run): Promise<{ readonly source?: object; readonly externalClusters?: readonly object[] }> {
+  const { archive, endIsHere } = run.proofOf(parameter(run.step, 'drained')) ?? {}
+  if (archive === 'silent' || archive === 'stuck') return { source: { source: parameter(run.step, 'cluster') } }
+  const nothingMore = archive === 'drained' && endIsHere === true && run.proofOf(parameter(run.step, 'closed')) !== null
+  return nothingMore && (await mayLeaveArchive(run)) ? leftArchive(run, await clusterOfRun(run), parameter(run.step, 'lost')) : {}
 }

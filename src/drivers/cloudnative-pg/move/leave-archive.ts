@@ -1,6 +1,6 @@
 import { minutes, seconds } from '../../../duration.ts'
 import { asStandbyError } from '../../../errors.ts'
-import type { Behaviour } from '../../../planning/driver.ts'
+import type { Behaviour, Progress } from '../../../planning/driver.ts'
 import type { Intent, PlannedStep } from '../../../planning/plan.ts'
 import type { SiteName } from '../../../stack/stack.ts'
 import { asSeen } from '../../compare-and-set.ts'
@@ -33,6 +33,21 @@ export function leaveArchiveSteps(component: Database, intent: Intent): PlannedS
   ]
 }
 
+/** Behind a failover, whose promotion asked no archive: what a deploy declares is true again, for the day on which the lost site is back. */
+export function askArchiveSteps(component: Database, intent: Intent): PlannedStep[] {
+  if (leaveArchiveSteps(component, intent).length === 0) return []
+  const [lost, to] = [clusterOf(component, intent.from), clusterOf(component, intent.to)]
+  return [
+    plannedStep(component, 'ask-archive', intent.to, {
+      phase: 'PROTECT',
+      title: `Names the archive of ${lost} to ${to} again, which its promotion did not have to ask`,
+      deadline: minutes(1),
+      expected: seconds(0.2),
+      parameters: { cluster: to, peer: lost },
+    }),
+  ]
+}
+
 export const leaveArchive: Behaviour<CloudNativePgSpec> = {
   async done(run) {
     const cluster = await clusterOfRun(run)
@@ -45,15 +60,23 @@ export const leaveArchive: Behaviour<CloudNativePgSpec> = {
   async apply(run) {
     await patchAsSeen(run, { spec: leftArchive(run, await clusterOfRun(run), parameter(run.step, 'peer')) })
   },
-  async undone(run) {
-    const cluster = await clusterOfRun(run)
-    return asksArchiveOf(cluster, parameter(run.step, 'peer'))
-      ? { is: 'done', proof: { asksArchive: true } }
-      : { is: 'pending', waitingFor: `${cluster.metadata.name} to ask the archive again`, restsOn: asSeen(cluster) }
-  },
+  undone: asksAgain,
   undo: (run) => askArchiveAgain(run, parameter(run.step, 'peer')),
   changes: (run) => kubernetesOf(run).watch(clusterRef(namespaceOf(run), parameter(run.step, 'cluster')), run.signal),
   touch: touchCluster,
+}
+
+export const askArchive: Behaviour<CloudNativePgSpec> = {
+  done: asksAgain,
+  apply: (run) => askArchiveAgain(run, parameter(run.step, 'peer')),
+  touch: touchCluster,
+}
+
+async function asksAgain(run: Run): Promise<Progress> {
+  const cluster = await clusterOfRun(run)
+  return asksArchiveOf(cluster, parameter(run.step, 'peer'))
+    ? { is: 'done', proof: { asksArchive: true } }
+    : { is: 'pending', waitingFor: `${cluster.metadata.name} to ask the archive again`, restsOn: asSeen(cluster) }
 }
 
 /**

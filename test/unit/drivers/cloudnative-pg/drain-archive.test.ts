@@ -18,7 +18,7 @@ const wal = (number: number) => `00000003000000000000000${number}`
 function drain(
   replayLsn: string,
   archived: readonly string[] | null,
-  options: { answered?: boolean; seconds?: number; primary?: boolean; acceptLoss?: number } = {},
+  options: { answered?: boolean; seconds?: number; primary?: boolean; acceptLoss?: number; files?: readonly string[] } = {},
 ) {
   const upstream = {
     cluster: 'pg-dc-a',
@@ -32,7 +32,11 @@ function drain(
     site: 'dc-b',
     get: async () => cluster('pg-dc-b') as never,
     proxyGet: async () => ({ status: 200, body: JSON.stringify(instance) }),
-    exec: async () => ({ code: 0, stderr: '', stdout: [replayLsn, '2026-11-21T05:59:58.000Z', '2', '2', '0'].join('\u001f') }),
+    exec: async () => ({
+      code: 0,
+      stderr: '',
+      stdout: [replayLsn, '2026-11-21T05:59:58.000Z', (options.files ?? []).join(' '), '2', '2', '0'].join('\u001f'),
+    }),
   }
   const store: Partial<ObjectStoreClient> = {
     async list(prefix, { startAfter = '' } = {}) {
@@ -82,6 +86,13 @@ describe('what the lost site left in its archive', () => {
     expect(await drain('0/A000000', [wal(8), wal(9)]).ask()).toMatchObject({
       proof: { timeline: 3, lastCommitAt: '2026-11-21T05:59:58.000Z' },
     })
+  })
+  test.each<[string, readonly string[], boolean]>([
+    ['the segment of the last record and the history of its timeline', [wal(9), '00000003.history'], true],
+    ['no history', [wal(9)], false],
+    ['no segment', [wal(8), '00000003.history'], false],
+  ])('tells whether a promotion could do without it: pg_wal has %s', async (_, files, endIsHere) => {
+    expect(await drain('0/A000000', [wal(8), wal(9)], { files }).ask()).toMatchObject({ proof: { endIsHere } })
   })
   test('can end in a record that nobody has the rest of: a follower that stands still inside the last segment has come as far as it can', async () => {
     const { ask, later } = drain('0/9FFFF80', [wal(9)])

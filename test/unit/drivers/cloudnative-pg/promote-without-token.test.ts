@@ -2,10 +2,11 @@ import { describe, expect, test } from '@jest/globals'
 import type { KubernetesClient, KubernetesObject } from '../../../../src/clients/kubernetes-client.ts'
 import { cloudNativePg } from '../../../../src/drivers/cloudnative-pg/driver.ts'
 import { countedLoss } from '../../../../src/drivers/cloudnative-pg/failover/loss.ts'
+import { PLUGIN } from '../../../../src/drivers/cloudnative-pg/objects.ts'
 import type { CloudNativePgSpec } from '../../../../src/drivers/cloudnative-pg/spec.ts'
 import type { JsonObject } from '../../../../src/json.ts'
 import type { StepRun } from '../../../../src/planning/driver.ts'
-import type { Intent } from '../../../../src/planning/plan.ts'
+import type { Intent, PlannedStep } from '../../../../src/planning/plan.ts'
 import type { SiteName } from '../../../../src/stack/stack.ts'
 import { applyAsSeen } from '../../../support/act-as-seen.ts'
 import { cluster, states } from './cluster-states.ts'
@@ -14,8 +15,11 @@ import { databaseStack, theDatabase } from './database-stack.ts'
 const intent: Intent = { mode: 'failover', from: 'dc-a' as SiteName, to: 'dc-b' as SiteName }
 const database = theDatabase()
 const stack = databaseStack(database)
-const step = cloudNativePg.move?.(database, states(), intent, stack).find(({ action }) => action === 'promote-without-token')
-if (step === undefined) throw new Error('no promotion')
+const stepOf = (action: string): PlannedStep => {
+  const step = cloudNativePg.move?.(database, states(), intent, stack).find((one) => one.action === action)
+  if (step === undefined) throw new Error(`no ${action}`)
+  return step
+}
 
 /** One cluster that is read, and what would be written to it. */
 function around(live: KubernetesObject, proofs: Record<string, JsonObject> = {}) {
@@ -30,7 +34,7 @@ function around(live: KubernetesObject, proofs: Record<string, JsonObject> = {})
     },
   }
   const run = {
-    step,
+    step: stepOf('promote-without-token'),
     component: database,
     intent,
     context: { stack, kubernetes: () => kubernetes },
@@ -39,8 +43,16 @@ function around(live: KubernetesObject, proofs: Record<string, JsonObject> = {})
     applied: false,
     proofOf: (id: string) => proofs[id] ?? null,
   } as unknown as StepRun<CloudNativePgSpec>
-  return { run, patches, promote: () => applyAsSeen(cloudNativePg.behaviours['promote-without-token'], run) }
+  return {
+    run,
+    patches,
+    promote: () => applyAsSeen(cloudNativePg.behaviours['promote-without-token'], run),
+    ask: () => applyAsSeen(cloudNativePg.behaviours['ask-archive'], { ...run, step: stepOf('ask-archive') }),
+  }
 }
+const asking = (barmanObjectName: string) => ({ name: 'pg-dc-a', plugin: { name: PLUGIN, parameters: { barmanObjectName } } })
+/** As a deploy declares it. */
+const PEER = { externalClusters: [asking('database-archive-dc-a')] }
 const follower = (more: object = {}): KubernetesObject => {
   const live = cluster('pg-dc-b', more)
   return { ...live, metadata: { ...live.metadata, resourceVersion: '41' } } as unknown as KubernetesObject
@@ -59,6 +71,34 @@ describe('a promotion without a token', () => {
     const { promote, patches } = around(follower(), { 'database.drain-archive@dc-b': { archive } })
     await promote()
     expect(patches).toMatchObject([{ patch: { spec: { replica: { source: 'pg-dc-b' } } } }])
+  })
+  const drained = { 'database.drain-archive@dc-b': { archive: 'drained', endIsHere: true } }
+  const closed = { 'database.close-archive@dc-a': { policy: 'closed' } }
+  test('asks no archive that is drained, and closed since', async () => {
+    const { promote, patches } = around(follower(PEER), { ...drained, ...closed })
+    await promote()
+    expect(patches).toMatchObject([
+      { patch: { spec: { replica: { primary: 'pg-dc-b' }, externalClusters: [asking('database-no-archive')] } } },
+    ])
+    expect(patches[0]?.patch).not.toHaveProperty('spec.replica.source')
+  })
+  test.each<[string, Record<string, JsonObject>]>([
+    ['may still grow', drained],
+    ['has what a promotion reads', { 'database.drain-archive@dc-b': { archive: 'drained', endIsHere: false }, ...closed }],
+    ['is not known to be drained', closed],
+  ])('asks an archive that %s', async (_, proofs) => {
+    const { promote, patches } = around(follower(PEER), proofs)
+    await promote()
+    expect(patches).toHaveLength(1)
+    expect(patches[0]?.patch).not.toHaveProperty('spec.externalClusters')
+  })
+  test('names that archive again once users are served', async () => {
+    const { ask, patches } = around(follower({ externalClusters: [asking('database-no-archive')] }))
+    await ask()
+    expect(patches).toMatchObject([{ patch: { spec: { externalClusters: [asking('database-archive-dc-a')] } } }])
+    const named = around(follower(PEER))
+    expect(await named.ask()).toMatchObject({ is: 'done' })
+    expect(named.patches).toEqual([])
   })
   test('that has happened is not repeated', async () => {
     const { promote, patches } = around(follower({ replica: { self: 'pg-dc-b', primary: 'pg-dc-b', source: 'pg-dc-a' } }))
