@@ -35,7 +35,7 @@ export function leaveArchiveSteps(component: Database, intent: Intent): PlannedS
 
 /** Behind a failover, whose promotion asked no archive: what a deploy declares is true again, for the day on which the lost site is back. */
 export function askArchiveSteps(component: Database, intent: Intent): PlannedStep[] {
-  if (leaveArchiveSteps(component, intent).length === 0) return []
+  if (archiveMethod(component) !== 'plugin') return []
   const [lost, to] = [clusterOf(component, intent.from), clusterOf(component, intent.to)]
   return [
     plannedStep(component, 'ask-archive', intent.to, {

@@ -100,6 +100,15 @@ describe('a promotion without a token', () => {
     expect(await named.ask()).toMatchObject({ is: 'done' })
     expect(named.patches).toEqual([])
   })
+  test('that is planned however it follows, and not for the in-tree archive, which can not be left', () => {
+    const planned = (more: Partial<CloudNativePgSpec>): boolean | undefined =>
+      cloudNativePg.move?.(theDatabase(more), states(), intent, stack).some(({ action }) => action === 'ask-archive')
+    expect([planned({}), planned({ follow: 'archive' }), planned({ archive: { method: 'in-tree', store: 'archive' } })]).toEqual([
+      true,
+      true,
+      false,
+    ])
+  })
   test('that has happened is not repeated', async () => {
     const { promote, patches } = around(follower({ replica: { self: 'pg-dc-b', primary: 'pg-dc-b', source: 'pg-dc-a' } }))
     await promote()
