@@ -3,13 +3,11 @@ import { afterAll, beforeAll, expect, jest, test } from '@jest/globals'
 import { journalOf, watchPeakMemory } from '../../lab/soak/costs.ts'
 import { judgeSoak, type SoakMove } from '../../lab/soak/judge-soak.ts'
 import { witnessOf } from '../../lab/witness.ts'
-import { openKubernetes } from '../../src/clients/kubernetes.ts'
 import type { MoveReport } from '../../src/operations/reports.ts'
-import type { SiteName } from '../../src/stack/stack.ts'
 import { type ApiServer, startApiServer } from '../support/api-server.ts'
 import { type ObjectStoreServer, startObjectStore } from '../support/object-store.ts'
 import { runCli } from '../support/run-cli.ts'
-import { type SmallStack, smallStack } from '../support/small-stack.ts'
+import { type SmallStack, smallStackOn } from '../support/small-stack.ts'
 
 jest.setTimeout(180_000)
 
@@ -20,16 +18,7 @@ let stack: SmallStack
 
 beforeAll(async () => {
   ;[api, store] = await Promise.all([startApiServer(), startObjectStore()])
-  const kubeconfig = api.kubeconfig('admin')
-  const signal = AbortSignal.timeout(10_000)
-  const id = await openKubernetes({ site: 'dc-a' as SiteName, kubeconfig, context: undefined, signal }).clusterId()
-  stack = smallStack({
-    kubernetes: { 'dc-a': kubeconfig, 'dc-b': kubeconfig },
-    clusterIds: { 'dc-a': id, 'dc-b': id },
-    storage: store.endpoint,
-    ...store.access(),
-    github: false,
-  })
+  stack = await smallStackOn(api, store)
 }, 60_000)
 afterAll(async () => {
   await Promise.all([api?.stop(), store?.stop()])

@@ -4,17 +4,15 @@ import { join } from 'node:path'
 import { afterAll, afterEach, beforeAll, describe, expect, jest, test } from '@jest/globals'
 import { controlGitHub } from '../../lab/github/control.ts'
 import { startGitHubFake } from '../../lab/github/server.ts'
-import { openKubernetes } from '../../src/clients/kubernetes.ts'
 import { openObjectStore } from '../../src/clients/object-store.ts'
 import { type ChainFiles, judgeChain } from '../../src/evidence/chain.ts'
 import { bodyIn } from '../../src/evidence/keep-evidence.ts'
-import type { SiteName } from '../../src/stack/stack.ts'
 import { type ApiServer, startApiServer } from '../support/api-server.ts'
 import { type ObjectStoreServer, startObjectStore } from '../support/object-store.ts'
 import { schemaErrors } from '../support/published-schemas.ts'
 import { runAction } from '../support/run-action.ts'
 import { type CliRun, runCli } from '../support/run-cli.ts'
-import { type SmallStack, smallStack } from '../support/small-stack.ts'
+import { clusterIdOf, type SmallStack, smallStack } from '../support/small-stack.ts'
 import { temporaryFolder } from '../support/temporary-folder.ts'
 
 jest.setTimeout(60_000)
@@ -27,13 +25,7 @@ let stack: SmallStack
 
 beforeAll(async () => {
   ;[api, store] = await Promise.all([startApiServer(), startObjectStore()])
-  const kubernetes = openKubernetes({
-    site: 'dc-a' as SiteName,
-    kubeconfig: api.kubeconfig('admin'),
-    context: undefined,
-    signal: AbortSignal.timeout(10_000),
-  })
-  clusterId = await kubernetes.clusterId()
+  clusterId = await clusterIdOf(api)
   stack = declared()
 }, 60_000)
 afterAll(async () => {

@@ -1,12 +1,10 @@
 import { join } from 'node:path'
 import { afterAll, beforeAll, beforeEach, describe, expect, jest, test } from '@jest/globals'
-import { openKubernetes } from '../../src/clients/kubernetes.ts'
-import type { SiteName } from '../../src/stack/stack.ts'
 import { type ApiServer, startApiServer } from '../support/api-server.ts'
 import { type Fault, type FaultyProxy, startFaultyProxy } from '../support/faulty-proxy.ts'
 import { type ObjectStoreServer, startObjectStore } from '../support/object-store.ts'
 import { runCli } from '../support/run-cli.ts'
-import { type SmallStack, smallStack } from '../support/small-stack.ts'
+import { type SmallStack, smallStackOn } from '../support/small-stack.ts'
 import { temporaryFolder } from '../support/temporary-folder.ts'
 
 jest.setTimeout(60_000)
@@ -20,17 +18,7 @@ let stack: SmallStack
 beforeAll(async () => {
   ;[api, store] = await Promise.all([startApiServer(), startObjectStore()])
   witness = await startFaultyProxy(store.endpoint)
-  const kubeconfig = api.kubeconfig('admin')
-  const signal = AbortSignal.timeout(10_000)
-  const id = await openKubernetes({ site: 'dc-a' as SiteName, kubeconfig, context: undefined, signal }).clusterId()
-  stack = smallStack({
-    kubernetes: { 'dc-a': kubeconfig, 'dc-b': kubeconfig },
-    clusterIds: { 'dc-a': id, 'dc-b': id },
-    storage: store.endpoint,
-    witness: witness.endpoint,
-    ...store.access(),
-    github: false,
-  })
+  stack = await smallStackOn(api, store, { witness: witness.endpoint })
   expect(await standby('deploy')).toMatchObject({ exitCode: 0 })
 }, 60_000)
 afterAll(async () => {

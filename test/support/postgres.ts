@@ -7,9 +7,11 @@ import { promisify } from 'node:util'
 import { freePorts, startServer } from './server-process.ts'
 
 const run = promisify(execFile)
-const PROGRAMS = '/usr/lib/postgresql/15/bin'
+export const PROGRAMS = '/usr/lib/postgresql/15/bin'
 /** PostgreSQL refuses to run as root. */
 const AS_POSTGRES = ['--reuid=postgres', '--regid=postgres', '--clear-groups']
+/** What goes in front of a program of PostgreSQL. */
+export const [IDENTITY, ...IDENTITY_OPTIONS] = process.getuid?.() === 0 ? (['setpriv', ...AS_POSTGRES] as const) : (['env'] as const)
 
 export interface Postgres {
   /** Of the empty database `app`. */
@@ -25,14 +27,12 @@ export interface Postgres {
 export async function startPostgres(settings: Readonly<Record<string, string>> = {}): Promise<Postgres> {
   const directory = await mkdtemp(join(tmpdir(), 'standby-postgres-'))
   const [port] = await freePorts(1)
-  const command = process.getuid?.() === 0 ? 'setpriv' : 'env'
-  const identity = process.getuid?.() === 0 ? AS_POSTGRES : []
   await chmod(directory, 0o777)
   const data = join(directory, 'data')
-  await run(command, [...identity, join(PROGRAMS, 'initdb'), '-D', data, '-U', 'app', '-A', 'trust', '-E', 'UTF8', '--no-sync'])
+  await run(IDENTITY, [...IDENTITY_OPTIONS, join(PROGRAMS, 'initdb'), '-D', data, '-U', 'app', '-A', 'trust', '-E', 'UTF8', '--no-sync'])
   const all = { fsync: 'off', listen_addresses: '127.0.0.1', port: String(port), unix_socket_directories: directory, ...settings }
   const options = Object.entries(all).flatMap(([name, value]) => ['-c', `${name}=${value}`])
-  const server = await startServer(command, [...identity, join(PROGRAMS, 'postgres'), '-D', data, ...options], {
+  const server = await startServer(IDENTITY, [...IDENTITY_OPTIONS, join(PROGRAMS, 'postgres'), '-D', data, ...options], {
     answers: () => accepts(Number(port)),
   })
   const psql = async (database: string, statement: string): Promise<string> => {

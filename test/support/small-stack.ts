@@ -1,7 +1,11 @@
 import { writeFileSync } from 'node:fs'
 import { createServer, type Server, type Socket } from 'node:net'
 import { join } from 'node:path'
+import { openKubernetes } from '../../src/clients/kubernetes.ts'
+import type { SiteName } from '../../src/stack/stack.ts'
+import type { ApiServer } from './api-server.ts'
 import { kubeconfigOf } from './kubeconfig.ts'
+import type { ObjectStoreServer } from './object-store.ts'
 import { temporaryFolder } from './temporary-folder.ts'
 
 export interface SmallStack {
@@ -64,6 +68,32 @@ components:
     secrets: [secret, 'a-token-of-the-test'],
   }
 }
+
+/** A small stack on one API server that plays both sites, and one object store that is archive and witness. */
+export async function smallStackOn(
+  api: ApiServer,
+  store: ObjectStoreServer,
+  more: { readonly witness?: string } = {},
+): Promise<SmallStack> {
+  const kubeconfig = api.kubeconfig('admin')
+  const id = await clusterIdOf(api)
+  return smallStack({
+    kubernetes: { 'dc-a': kubeconfig, 'dc-b': kubeconfig },
+    clusterIds: { 'dc-a': id, 'dc-b': id },
+    storage: store.endpoint,
+    ...store.access(),
+    github: false,
+    ...more,
+  })
+}
+
+export const clusterIdOf = (api: ApiServer): Promise<string> =>
+  openKubernetes({
+    site: 'dc-a' as SiteName,
+    kubeconfig: api.kubeconfig('admin'),
+    context: undefined,
+    signal: AbortSignal.timeout(10_000),
+  }).clusterId()
 
 export interface BlackHole {
   readonly port: number

@@ -99,8 +99,8 @@ export const promoteWithoutToken: Behaviour<CloudNativePgSpec> = {
 }
 
 /**
- * A promotion asks its archive five times, one after the other, and PostgreSQL waits for each answer (4 s of a failover, measured). An archive that is
- * drained, and closed since, has nothing more to say: it is not asked where all that a promotion reads lies in pg_wal. One that does not answer, or not
+ * A promotion asks its archive five times, one after the other, and PostgreSQL waits for each answer (4 s of a failover, measured). An archive that was
+ * closed, and then drained, has nothing more to say: it is not asked where all that a promotion reads lies in pg_wal. One that does not answer, or not
  * this cluster, would hold it up for longer: then the own archive is asked.
  */
 async function archiveToAsk(run: Run): Promise<{ readonly source?: object; readonly externalClusters?: readonly object[] }> {

@@ -8,12 +8,11 @@ import { fillArchiveStep, shipBeforeRestart, shipReceived } from '../../../../sr
 import { holesIn } from '../../../../src/drivers/cloudnative-pg/wal.ts'
 import type { Run } from '../../../../src/drivers/cloudnative-pg/where.ts'
 import type { SiteName } from '../../../../src/stack/stack.ts'
+import { IDENTITY, IDENTITY_OPTIONS, PROGRAMS } from '../../../support/postgres.ts'
 import { freePorts } from '../../../support/server-process.ts'
 import { cluster } from './cluster-states.ts'
 import { databaseStack, theDatabase } from './database-stack.ts'
 
-/** PostgreSQL refuses to run as root. */
-const AS_POSTGRES = process.getuid?.() === 0 ? ['setpriv', '--reuid=postgres', '--regid=postgres', '--clear-groups'] : ['env']
 /** Removed behind the servers that live in it. */
 const folder = mkdtempSync(join(tmpdir(), 'standby-test-'))
 const archive = join(folder, 'archive')
@@ -22,7 +21,7 @@ const archive = join(folder, 'archive')
 function server(name: string, port: number) {
   const data = join(folder, name)
   const postgres = (program: string, ...argv: string[]): void => {
-    execFileSync(AS_POSTGRES[0] ?? '', [...AS_POSTGRES.slice(1), join('/usr/lib/postgresql/15/bin', program), ...argv], { stdio: 'ignore' })
+    execFileSync(IDENTITY, [...IDENTITY_OPTIONS, join(PROGRAMS, program), ...argv], { stdio: 'ignore' })
   }
   const psql = (argv: readonly string[], stdin = ''): Promise<string> =>
     new Promise((resolve, reject) => {
@@ -107,11 +106,11 @@ const segments = (): string[] =>
   readdirSync(archive)
     .filter((name) => name.length === 24)
     .sort()
-const newest = async (): Promise<string> => (await primary.sql('SELECT pg_walfile_name(pg_current_wal_lsn())')).trim()
-/** The primary went on by at least two segments, and the replica has them. */
+const newest = (): Promise<string> => primary.sql('SELECT pg_walfile_name(pg_current_wal_lsn())')
+/** The primary went on to another segment, and the replica has replayed what is before it. */
 async function moreIsReceived(): Promise<void> {
   const before = await newest()
-  await until(async () => (await newest()) > before && (await replica.sql('SELECT pg_last_wal_replay_lsn()')) !== '')
+  await until(async () => (await newest()) > before)
   const lsn = await primary.sql('SELECT pg_current_wal_lsn()')
   await until(async () => (await replica.sql(`SELECT pg_last_wal_replay_lsn() >= '${lsn}'`)) === 't')
 }

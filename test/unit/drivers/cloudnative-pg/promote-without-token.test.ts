@@ -74,7 +74,7 @@ describe('a promotion without a token', () => {
   })
   const drained = { 'database.drain-archive@dc-b': { archive: 'drained', endIsHere: true } }
   const closed = { 'database.close-archive@dc-a': { policy: 'closed' } }
-  test('asks no archive that is drained, and closed since', async () => {
+  test('asks no archive that was closed, and then drained', async () => {
     const { promote, patches } = around(follower(PEER), { ...drained, ...closed })
     await promote()
     expect(patches).toMatchObject([

@@ -172,11 +172,13 @@ describe('a move that is taken back', () => {
 })
 
 describe('once users are served again', () => {
-  test('what the replica received meanwhile is shipped', async () => {
+  test('what the replica received meanwhile is shipped: all of the timelines before its own', async () => {
     const { step, act, sent } = around('fill-archive', { mode: 'on', ahead: true, says: primary })
     expect(step.phase).toBe('PROTECT')
     await act()
     expect(sent).toEqual([expect.stringContaining('TO PROGRAM')])
+    expect(sent[0]).toContain('left(pg_walfile_name(pg_current_wal_lsn()), 8) END AS own')
+    expect(sent[0]).toContain('name < own')
     expect(sent[0]?.trim().endsWith(RESET)).toBe(true)
   })
   test('the setting goes last, so that a run that died in between does it again', async () => {
