@@ -1,4 +1,5 @@
 import { readableDuration } from '../../src/duration.ts'
+import type { MoveReport } from '../../src/operations/reports.ts'
 import { median } from '../../src/percentile.ts'
 import type { Mode } from '../../src/planning/plan.ts'
 
@@ -11,6 +12,16 @@ export interface SoakMove {
   readonly peakMemoryBytes: number
   readonly journalEntries: number
   readonly journalBytes: number
+}
+
+/** What a move cost, from its own report, what its process held, and what its journal has. */
+export function soakMove(
+  mode: Mode,
+  { verdict, duration }: Pick<MoveReport, 'verdict' | 'duration'>,
+  peakMemoryBytes: number,
+  journal: { readonly entries: number; readonly bytes: number },
+): SoakMove {
+  return { mode, verdict, durationMs: duration, peakMemoryBytes, journalEntries: journal.entries, journalBytes: journal.bytes }
 }
 
 /** How much more the last third may take than the first one: what grows with every move grows beyond it, noise does not. */

@@ -1,7 +1,7 @@
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, jest, test } from '@jest/globals'
 import { journalOf, watchPeakMemory } from '../../lab/soak/costs.ts'
-import { judgeSoak, type SoakMove } from '../../lab/soak/judge-soak.ts'
+import { judgeSoak, type SoakMove, soakMove } from '../../lab/soak/judge-soak.ts'
 import { witnessOf } from '../../lab/witness.ts'
 import type { MoveReport } from '../../src/operations/reports.ts'
 import { type ApiServer, startApiServer } from '../support/api-server.ts'
@@ -41,18 +41,9 @@ test(`${MOVES} moves in a row: each ends, the epoch counts them, and neither mem
         if (pid !== undefined) peakOf = watchPeakMemory(pid)
       },
     })
-    const peakMemoryBytes = peakOf()
     const report = JSON.parse(executed.stdout) as MoveReport
-    const journal = await journalOf(witness, report.run)
     expect(report.epoch).toEqual({ before: index + 1, after: index + 2 })
-    moves.push({
-      mode: 'switchover',
-      verdict: report.verdict,
-      durationMs: report.duration,
-      peakMemoryBytes,
-      journalEntries: journal.entries,
-      journalBytes: journal.bytes,
-    })
+    moves.push(soakMove('switchover', report, peakOf(), await journalOf(witness, report.run)))
   }
   expect(Math.min(...moves.map((move) => move.peakMemoryBytes))).toBeGreaterThan(30e6)
   expect(Math.min(...moves.map((move) => move.journalEntries))).toBeGreaterThan(3)

@@ -5,6 +5,8 @@ import { allCases, lossIn, type MatrixCase, nameOf, sampleOf } from '../../lab/m
 import { judgeCase } from '../../lab/matrix/judge-case.ts'
 import { runCase } from '../../lab/matrix/run-case.ts'
 import { runStandby } from '../../lab/run-standby.ts'
+import { judgeSoak } from '../../lab/soak/judge-soak.ts'
+import { soak } from '../../lab/soak/soak.ts'
 import type { StatusReport } from '../../src/operations/reports.ts'
 import { type UserRepository, userRepository } from '../support/workflow-runner.ts'
 
@@ -77,4 +79,12 @@ test.each(cases.map((one) => [nameOf(one), one] as const))('%s: it ends as one t
   expect(judgeCase(facts)).toMatchObject({ failures: [] })
   // Only a promotion is sure to be waited for.
   if (one.crash?.at !== 'waits' || one.crash.phase === 'PROMOTE') expect(facts.deaths).toBe(1)
+})
+
+test('moves in a row, two of them failovers whose lost site rejoins: each ends, and neither memory nor journal grow', async () => {
+  const moves = await soak(deployed, { count: 6, failovers: 2 }, () => undefined)
+  const modes = moves.map(({ mode }) => mode)
+  const cycle = ['switchover', 'switchover', 'failover', 'rejoin']
+  expect(modes).toEqual([...cycle, ...cycle])
+  expect(judgeSoak(moves)).toEqual([])
 })
