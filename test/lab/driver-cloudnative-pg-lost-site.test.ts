@@ -21,6 +21,7 @@ import { sequenceOf } from '../../src/planning/order-steps.ts'
 import type { Intent, PlannedStep } from '../../src/planning/plan.ts'
 import { componentOf, type SiteName } from '../../src/stack/stack.ts'
 import { undoAsSeen } from '../support/act-as-seen.ts'
+import { eventually } from '../support/eventually.ts'
 import { type LabDatabase, prepareLabDatabase } from '../support/lab-database.ts'
 import { performStep, stepRun } from '../support/perform-step.ts'
 
@@ -65,13 +66,6 @@ async function perform(steps: readonly PlannedStep[], intent: Intent): Promise<v
     db.world.log.info(`${step.id} ${outcome} after ${Date.now() - begun} ms: ${JSON.stringify(proof).slice(0, 1_500)}`)
   }
 }
-async function until(holds: () => Promise<boolean>, within = MINUTES): Promise<void> {
-  const deadline = Date.now() + within
-  while (!(await holds())) {
-    if (Date.now() > deadline) throw new Error(`not within ${within} ms`)
-    await new Promise((resolve) => setTimeout(resolve, 1_000))
-  }
-}
 const inPod = async (command: string): Promise<void> => {
   const { code, stderr } = await db
     .admin('dc-a')
@@ -114,8 +108,8 @@ describe('a database whose site is lost', () => {
       expect((await deploy(db.world, { dryRun: false, only: [] })).failure).toBeNull()
       await db.sql('dc-a', 'CREATE TABLE users (id serial PRIMARY KEY); CREATE TABLE secrets (id serial PRIMARY KEY, value text);')
       await db.sql('dc-a', 'INSERT INTO users SELECT FROM generate_series(1, 50)')
-      await until(async () => (await db.sql('dc-b', 'SELECT count(*) FROM pg_stat_wal_receiver')) === '1')
-      await until(async () => (await counted('dc-b', 'users')) === '50')
+      await eventually('dc-b to stream', async () => (await db.sql('dc-b', 'SELECT count(*) FROM pg_stat_wal_receiver')) === '1')
+      await eventually('the rows on dc-b', async () => (await counted('dc-b', 'users')) === '50')
       expect(cloudNativePg.sees?.(component(), await statesNow(), dcA)).toMatchObject([{ says: 'up' }])
       expect(cloudNativePg.sees?.(component(), await statesNow(), dcB)).toEqual([])
     },
@@ -137,13 +131,21 @@ describe('a database whose site is lost', () => {
       const uidOf = async () => (await db.admin('dc-a').get(pod))?.metadata.uid
       const before = await uidOf()
       await db.admin('dc-a').remove(pod)
-      await until(async () => ![undefined, before].includes(await uidOf()))
-      await until(async () => (await behaviourOf(step).done(runOf(step, failover))).is === 'done', 2 * MINUTES)
+      await eventually('another pod', async () => ![undefined, before].includes(await uidOf()))
+      await eventually(
+        `${step.id} to be done`,
+        async () => (await behaviourOf(step).done(runOf(step, failover))).is === 'done',
+        2 * MINUTES,
+      )
       await expect(db.sql('dc-a', 'INSERT INTO users DEFAULT VALUES')).rejects.toThrow()
 
       await undoAsSeen(behaviourOf(step), runOf(step, failover))
-      await until(async () => (await behaviourOf(step).undone?.(runOf(step, failover)))?.is === 'done', 2 * MINUTES)
-      await until(async () => (await db.sql('dc-a', 'SELECT pg_is_in_recovery()').catch(() => '')) === 'f')
+      await eventually(
+        `${step.id} to be undone`,
+        async () => (await behaviourOf(step).undone?.(runOf(step, failover)))?.is === 'done',
+        2 * MINUTES,
+      )
+      await eventually('dc-a to take writes', async () => (await db.sql('dc-a', 'SELECT pg_is_in_recovery()').catch(() => '')) === 'f')
     },
     6 * MINUTES,
   )
@@ -159,16 +161,26 @@ describe('a database whose site is lost', () => {
       // In that moment there is no PID file yet. (One that is missing for longer ends PostgreSQL; one that nobody may read does not.)
       await inPod('chmod 000 "$PGDATA/postmaster.pid"')
       const fenced = performStep(behaviourOf(step), { ...run, context: { ...run.context, kubernetes: () => kubernetes } }, 3 * MINUTES)
-      await until(async () => (await instance())?.mightBeUnavailable === true).finally(() => inPod('chmod 600 "$PGDATA/postmaster.pid"'))
+      await eventually('an instance that may be unavailable', async () => (await instance())?.mightBeUnavailable === true).finally(() =>
+        inPod('chmod 600 "$PGDATA/postmaster.pid"'),
+      )
       expect(await db.sql('dc-a', 'SELECT pg_is_in_recovery()')).toBe('f')
       const { proof } = await fenced
       db.world.log.info(JSON.stringify(proof))
       expect(proof).toMatchObject({ annotation: '["*"]', state: identity === 'guard' ? null : 'shut down' })
-      await until(async () => unavailable((await instance()) ?? ({} as InstanceStatus)) !== null, 2 * MINUTES)
+      await eventually(
+        'an instance that is unavailable',
+        async () => unavailable((await instance()) ?? ({} as InstanceStatus)) !== null,
+        2 * MINUTES,
+      )
       await expect(db.sql('dc-a', 'INSERT INTO users DEFAULT VALUES')).rejects.toThrow()
 
       await undoAsSeen(behaviourOf(step), runOf(step, failover))
-      await until(async () => (await db.sql('dc-a', 'SELECT pg_is_in_recovery()').catch(() => '')) === 'f', 2 * MINUTES)
+      await eventually(
+        'dc-a to take writes',
+        async () => (await db.sql('dc-a', 'SELECT pg_is_in_recovery()').catch(() => '')) === 'f',
+        2 * MINUTES,
+      )
     },
     6 * MINUTES,
   )
@@ -200,7 +212,10 @@ describe('a database whose site is lost', () => {
     'is replaced without a token: all that was shipped is there, the loss is counted, and the lost side can not fork its archive',
     async () => {
       await db.sql('dc-a', 'INSERT INTO users SELECT FROM generate_series(1, 10); SELECT pg_switch_wal();')
-      await until(async () => (await db.sql('dc-a', "SELECT count(*) FROM pg_ls_archive_statusdir() WHERE name LIKE '%.ready'")) === '0')
+      await eventually(
+        'all to be archived',
+        async () => (await db.sql('dc-a', "SELECT count(*) FROM pg_ls_archive_statusdir() WHERE name LIKE '%.ready'")) === '0',
+      )
       const states: BySite<CloudNativePgState> = { ...(await statesNow()), 'dc-a': { kind: 'silent', why: 'no answer within 3 s' } }
       const loss = cloudNativePg.loss?.(component(), states, failover, new Date().toISOString())
       expect(loss?.bytes).toEqual([0, null])
@@ -224,7 +239,7 @@ describe('a database whose site is lost', () => {
       await db.sql('dc-a', 'BEGIN; INSERT INTO secrets (value) VALUES (1); ROLLBACK;')
       const before = await archived()
       await db.sql('dc-a', 'SELECT pg_switch_wal()')
-      await until(async () => (await db.sql('dc-a', 'SELECT failed_count > 0 FROM pg_stat_archiver')) === 't')
+      await eventually('a failure to archive', async () => (await db.sql('dc-a', 'SELECT failed_count > 0 FROM pg_stat_archiver')) === 't')
       expect(await archived()).toBe(before)
     },
     8 * MINUTES,
@@ -295,7 +310,7 @@ describe('a database whose site is lost', () => {
     async () => {
       const dry = await deploy(db.world, { dryRun: true, only: [] })
       expect(dry.units.flatMap((unit) => unit.changes)).toEqual([])
-      await until(async () => (await planFailover(db.world, { mode: 'switchover', to: dcA })).executable)
+      await eventually('an executable plan', async () => (await planFailover(db.world, { mode: 'switchover', to: dcA })).executable)
       expect((await status(db.world)).findings).toEqual([])
       const { plan, digest } = await planFailover(db.world, { mode: 'switchover', to: dcA })
       const report = await executeFailover(db.world, plan, { digest } as Approval)

@@ -10,6 +10,7 @@ import { deploy } from '../../src/operations/deploy.ts'
 import type { Behaviour, DriverContext, StepRun } from '../../src/planning/driver.ts'
 import type { Intent } from '../../src/planning/plan.ts'
 import { componentOf, type SiteName } from '../../src/stack/stack.ts'
+import { eventually } from '../support/eventually.ts'
 import { type LabDatabase, prepareLabDatabase } from '../support/lab-database.ts'
 import { performStep } from '../support/perform-step.ts'
 
@@ -41,7 +42,7 @@ describe('a database that is lost with its archive', () => {
     async () => {
       expect((await deploy(db.world, { dryRun: false, only: [] })).failure).toBeNull()
       await db.sql('dc-a', 'CREATE TABLE users (id serial PRIMARY KEY); INSERT INTO users SELECT FROM generate_series(1, 50);')
-      await until(async () => (await db.sql('dc-b', 'SELECT count(*) FROM users').catch(() => '')) === '50')
+      await eventually('the rows on dc-b', async () => (await db.sql('dc-b', 'SELECT count(*) FROM users').catch(() => '')) === '50')
       const component = componentOf(db.world.stack, 'database') as unknown as Database
       const endpoint = `http://${HOST}:${(hole.address() as AddressInfo).port}`
       const stores = { apiVersion: 'barmancloud.cnpg.io/v1', kind: 'ObjectStore', plural: 'objectstores' }
@@ -109,13 +110,5 @@ function withoutArchiveOf(site: SiteName, context: DriverContext, endpoint: stri
       }
       return { ...real, open }
     },
-  }
-}
-
-async function until(holds: () => Promise<boolean>): Promise<void> {
-  const deadline = Date.now() + MINUTES
-  while (!(await holds())) {
-    if (Date.now() > deadline) throw new Error('not within a minute')
-    await new Promise((resolve) => setTimeout(resolve, 1_000))
   }
 }

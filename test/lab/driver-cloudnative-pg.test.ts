@@ -13,6 +13,7 @@ import { status } from '../../src/operations/status.ts'
 import { verifyBackup } from '../../src/operations/verify-backup.ts'
 import { componentOf, type SiteName } from '../../src/stack/stack.ts'
 import { startWriter } from '../support/database-writer.ts'
+import { eventually } from '../support/eventually.ts'
 import { type LabDatabase, prepareLabDatabase } from '../support/lab-database.ts'
 import { performStep, stepRun, takeStepBack } from '../support/perform-step.ts'
 
@@ -83,7 +84,7 @@ describe('a pair of databases on two real sites', () => {
   test(
     'the passive side follows by streaming, and its gap is told in segments and bytes',
     async () => {
-      await until(async () => (await db.sql('dc-b', 'SELECT count(*) FROM pg_stat_wal_receiver')) === '1')
+      await eventually('dc-b to stream', async () => (await db.sql('dc-b', 'SELECT count(*) FROM pg_stat_wal_receiver')) === '1')
       const report = await status(db.world)
       const database = report.sites.flatMap((site) => site.components).filter((one) => one.name === 'database')
       expect(database.map((one) => one.role)).toEqual(['active', 'passive'])
@@ -284,7 +285,10 @@ describe('a pair of databases on two real sites', () => {
       expect((await backUp(db.world)).failure).toBeNull()
       await db.sql('dc-a', 'INSERT INTO users DEFAULT VALUES; SELECT pg_switch_wal();')
       await db.sql('dc-a', 'INSERT INTO users DEFAULT VALUES; SELECT pg_switch_wal();')
-      await until(async () => (await db.sql('dc-a', "SELECT count(*) FROM pg_ls_archive_statusdir() WHERE name LIKE '%.ready'")) === '0')
+      await eventually(
+        'all to be archived',
+        async () => (await db.sql('dc-a', "SELECT count(*) FROM pg_ls_archive_statusdir() WHERE name LIKE '%.ready'")) === '0',
+      )
       const store = db.archive('dc-a')
       const record = await db.world.context.records.newest('backups', 'database/pg-dc-a-g1/')
       const lost = (await store.list(`${archiveFolder(component())}pg-dc-a-g1/wals/`)).find((object) =>
@@ -306,7 +310,10 @@ describe('a pair of databases on two real sites', () => {
     async () => {
       expect((await backUp(db.world)).failure).toBeNull()
       await db.sql('dc-a', 'TRUNCATE users, secrets; SELECT pg_switch_wal();')
-      await until(async () => (await db.sql('dc-a', "SELECT count(*) FROM pg_ls_archive_statusdir() WHERE name LIKE '%.ready'")) === '0')
+      await eventually(
+        'all to be archived',
+        async () => (await db.sql('dc-a', "SELECT count(*) FROM pg_ls_archive_statusdir() WHERE name LIKE '%.ready'")) === '0',
+      )
       const tested = await verifyBackup(db.world, {})
       expect(tested.verdict).toBe('not-restorable')
       expect(tested.checks.filter((check) => check.outcome === 'fail').map((check) => check.id)).toEqual(['not-empty', 'row-counts'])
@@ -314,14 +321,6 @@ describe('a pair of databases on two real sites', () => {
     8 * MINUTES,
   )
 })
-
-async function until(holds: () => Promise<boolean>): Promise<void> {
-  const deadline = Date.now() + MINUTES
-  while (!(await holds())) {
-    if (Date.now() > deadline) throw new Error('not within a minute')
-    await new Promise((resolve) => setTimeout(resolve, 1_000))
-  }
-}
 
 interface Peer {
   readonly name: string
@@ -342,9 +341,9 @@ async function breakStreamOf(site: string): Promise<void> {
     peer.connectionParameters === undefined ? peer : { ...peer, connectionParameters: { ...peer.connectionParameters, port: '1' } },
   )
   await db.admin(site).patch(clusterRef(site), { spec: { externalClusters } })
-  await until(async () => (await db.sql(site, 'SELECT count(*) FROM pg_stat_wal_receiver')) === '0')
+  await eventually(`${site} not to stream`, async () => (await db.sql(site, 'SELECT count(*) FROM pg_stat_wal_receiver')) === '0')
 }
 
 async function expectNoBlockers(to: SiteName): Promise<void> {
-  await until(async () => (await planFailover(db.world, { mode: 'switchover', to })).executable)
+  await eventually('an executable plan', async () => (await planFailover(db.world, { mode: 'switchover', to })).executable)
 }

@@ -12,6 +12,7 @@ import {
 } from '../../../lab/ledger/application-client.ts'
 import { openConnection } from '../../../lab/ledger/http-connection.ts'
 import { type Application, type ApplicationOptions, startApplication } from '../../support/application.ts'
+import { eventually } from '../../support/eventually.ts'
 import { type Postgres, startPostgres } from '../../support/postgres.ts'
 import { type RedisServer, startRedis } from '../../support/redis.ts'
 
@@ -72,14 +73,6 @@ async function ask(address: string, method: string, path: string, token: string 
 const folder = () => ({ projectId: credentials.projectId, environment: 'prod' })
 const auditRows = (name: string): Promise<string> =>
   postgres.sql(`SELECT count(*) FROM audit_logs WHERE "eventMetadata"->>'secretKey' = '${name}'`)
-
-async function until(what: string, holds: () => Promise<boolean>): Promise<void> {
-  const end = Date.now() + 10_000
-  while (!(await holds())) {
-    if (Date.now() > end) throw new Error(`not within 10 s: ${what}`)
-    await pause(50)
-  }
-}
 
 /** Stops every process of the server with its sockets open, as a data centre that hangs. */
 async function freezeDatabase(): Promise<() => Promise<void>> {
@@ -148,7 +141,7 @@ describe('the instance', () => {
 describe('the queue', () => {
   test('a write becomes one audit row, through Redis', async () => {
     await putSecret(application.address, credentials, 'AUDITED', 'x')
-    await until('the audit row', async () => (await auditRows('AUDITED')) === '1')
+    await eventually('the audit row', async () => (await auditRows('AUDITED')) === '1')
     expect(await redis.command('HGET', 'bull:audit-log:meta', 'version')).toBe('bullmq')
   })
 
@@ -160,7 +153,7 @@ describe('the queue', () => {
     expect(await auditRows('WAITING')).toBe('0')
     expect(Number(await redis.command('LLEN', 'bull:audit-log:wait'))).toBeGreaterThan(0)
     application = await startApplication(options)
-    await until('the audit row', async () => (await auditRows('WAITING')) === '1')
+    await eventually('the audit row', async () => (await auditRows('WAITING')) === '1')
   }, 30_000)
 
   test('a job that a dead worker held is done after all, and one that was done twice leaves one row', async () => {
@@ -170,8 +163,8 @@ describe('the queue', () => {
     const id = await redis.command('LMOVE', 'bull:audit-log:wait', 'bull:audit-log:active', 'RIGHT', 'LEFT')
     await redis.command('RPUSH', 'bull:audit-log:wait', id)
     application = await startApplication(options)
-    await until('the audit row', async () => (await auditRows('HELD')) === '1')
-    await until('an empty queue', async () => (await redis.command('LLEN', 'bull:audit-log:active')) === '0')
+    await eventually('the audit row', async () => (await auditRows('HELD')) === '1')
+    await eventually('an empty queue', async () => (await redis.command('LLEN', 'bull:audit-log:active')) === '0')
     expect(await auditRows('HELD')).toBe('1')
   }, 30_000)
 
@@ -192,13 +185,13 @@ describe('a database that cannot write', () => {
     await postgres.sql('SELECT pg_reload_conf()')
     try {
       const write = () => ask(application.address, 'POST', '/api/v4/secrets/READ_ONLY', token, { ...folder(), secretValue: 'x' })
-      await until('the refusal', async () => (await write()).status === 503)
+      await eventually('the refusal', async () => (await write()).status === 503)
       expect((await ask(application.address, 'GET', '/api/status', null)).status).toBe(200)
     } finally {
       await postgres.sql('ALTER SYSTEM RESET default_transaction_read_only')
       await postgres.sql('SELECT pg_reload_conf()')
     }
-    await until('a write', async () => {
+    await eventually('a write', async () => {
       const { status } = await ask(application.address, 'POST', '/api/v4/secrets/WRITABLE', token, { ...folder(), secretValue: 'x' })
       return status === 200
     })
@@ -221,7 +214,7 @@ describe('a database that cannot write', () => {
     } finally {
       await thaw()
     }
-    await until('a write', async () => {
+    await eventually('a write', async () => {
       const reply = await ask(application.address, 'POST', `/api/v4/secrets/THAWED_${Date.now()}`, token, { ...folder(), secretValue: 'x' })
       return reply.status === 200
     })

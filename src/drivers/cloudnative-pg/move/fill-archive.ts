@@ -36,18 +36,23 @@ export const fillArchive: Behaviour<CloudNativePgSpec> = {
 /** What each running step shipped. It lives as long as this process: whoever does not know it ships once more. */
 const shipped = new WeakMap<AbortSignal, readonly string[]>()
 
-/**
- * The archive_mode that PostgreSQL runs with, and whether the one of a restart ahead is written down (`postgresql.auto.conf` stands over what the
- * operator writes); null while PostgreSQL does not answer.
- */
-export async function settingOf(run: Run): Promise<{ readonly archiveMode: string; readonly ahead: boolean } | null> {
-  const [row] = (await askSql(run, `SELECT current_setting('archive_mode'), EXISTS (${AHEAD});`)) ?? []
-  return row === undefined ? null : { archiveMode: row[0] ?? '', ahead: row[1] === 't' }
+export interface Setting {
+  readonly inRecovery: boolean
+  /** The archive_mode that PostgreSQL runs with. */
+  readonly archiveMode: string
+  /** Whether the one of a restart ahead is written down (`postgresql.auto.conf` stands over what the operator writes). */
+  readonly ahead: boolean
+}
+
+/** Null while PostgreSQL does not answer. */
+export async function settingOf(run: Run): Promise<Setting | null> {
+  const [row] = (await askSql(run, `SELECT pg_is_in_recovery(), current_setting('archive_mode'), EXISTS (${AHEAD});`)) ?? []
+  return row === undefined ? null : { inRecovery: row[0] === 't', archiveMode: row[1] ?? '', ahead: row[2] === 't' }
 }
 /** Takes back what a restart ahead has written down. */
 export const FORGET = 'ALTER SYSTEM RESET archive_mode;'
 /** What is left of a restart ahead. */
-export const AHEAD = "SELECT FROM pg_file_settings WHERE name = 'archive_mode' AND sourcefile LIKE '%/postgresql.auto.conf'"
+const AHEAD = "SELECT FROM pg_file_settings WHERE name = 'archive_mode' AND sourcefile LIKE '%/postgresql.auto.conf'"
 
 /**
  * Hands to the archive_command, one after the other, what counts as shipped and is not, then takes the setting back. A replica that archives again

@@ -9,7 +9,7 @@ import { type ClusterObject, clusterRef, type InstanceStatus, RESTARTING_IN_PLAC
 import { type CloudNativePgSpec, clusterOf, type Database } from '../spec.ts'
 import { parameter, plannedStep } from '../steps.ts'
 import { askSql, clusterOfRun, instanceOf, namespaceOf, podIsReady, type Run, touchCluster } from '../where.ts'
-import { AHEAD, shipReceived } from './fill-archive.ts'
+import { settingOf, shipReceived } from './fill-archive.ts'
 
 /**
  * A replica archives with `archive_mode: always`, a primary with `on`: the operator restarts PostgreSQL after the promotion, and clients that
@@ -63,14 +63,14 @@ const LOOKS_EVERY = seconds(0.2)
 /** Whether a primary has restarted behind its promotion, and is ready for clients; pending with what the request for it would rest on while it is due. */
 export async function restartOf(run: Run, cluster: ClusterObject, instance: InstanceStatus | null): Promise<Progress> {
   const settled = instance?.isPrimary === true && instance.pendingRestart !== true && (await podIsReady(run, cluster))
-  const asked = `SELECT pg_is_in_recovery(), current_setting('archive_mode'), EXISTS (${AHEAD});`
-  const [row] = (settled ? await askSql(run, asked) : null) ?? []
-  if (row?.[0] === 'f' && row[1] === 'on') return { is: 'done', proof: { writable: true, archiveMode: 'on' } }
+  const setting = settled ? await settingOf(run) : null
+  const promoted = setting?.inRecovery === false
+  if (promoted && setting.archiveMode === 'on') return { is: 'done', proof: { writable: true, archiveMode: 'on' } }
   // What PostgreSQL says of itself, so that nothing is restarted that has restarted already; and no second time while it is at it.
   const due = instance?.isPrimary === true && instance.pendingRestart === true && cluster.status?.phase !== RESTARTING_IN_PLACE
   const waitingFor = `${cluster.metadata.name} to restart with archive_mode on`
   // Its site was lost while a restart ahead was taken back: what that wrote stands over what the operator writes, and no restart would come.
-  if (row?.[0] === 'f' && row[2] === 't') return { is: 'pending', waitingFor, restsOn: { ...asSeen(cluster), due: 'ship' } }
+  if (promoted && setting.ahead) return { is: 'pending', waitingFor, restsOn: { ...asSeen(cluster), due: 'ship' } }
   return { is: 'pending', waitingFor, ...(due ? { restsOn: asSeen(cluster) } : {}) }
 }
 

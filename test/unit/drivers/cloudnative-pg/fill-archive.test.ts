@@ -8,6 +8,7 @@ import { fillArchiveStep, shipBeforeRestart, shipReceived } from '../../../../sr
 import { holesIn } from '../../../../src/drivers/cloudnative-pg/wal.ts'
 import type { Run } from '../../../../src/drivers/cloudnative-pg/where.ts'
 import type { SiteName } from '../../../../src/stack/stack.ts'
+import { eventually } from '../../../support/eventually.ts'
 import { IDENTITY, IDENTITY_OPTIONS, PROGRAMS } from '../../../support/postgres.ts'
 import { freePorts } from '../../../support/server-process.ts'
 import { cluster } from './cluster-states.ts'
@@ -95,13 +96,6 @@ async function write(): Promise<void> {
   }
 }
 
-async function until(holds: () => Promise<boolean>): Promise<void> {
-  const deadline = Date.now() + 20_000
-  while (!(await holds().catch(() => false))) {
-    if (Date.now() > deadline) throw new Error('not within 20 s')
-    await new Promise((resolve) => setTimeout(resolve, 100))
-  }
-}
 const segments = (): string[] =>
   readdirSync(archive)
     .filter((name) => name.length === 24)
@@ -110,9 +104,9 @@ const newest = (): Promise<string> => primary.sql('SELECT pg_walfile_name(pg_cur
 /** The primary went on to another segment, and the replica has replayed what is before it. */
 async function moreIsReceived(): Promise<void> {
   const before = await newest()
-  await until(async () => (await newest()) > before)
+  await eventually('another segment', async () => (await newest()) > before)
   const lsn = await primary.sql('SELECT pg_current_wal_lsn()')
-  await until(async () => (await replica.sql(`SELECT pg_last_wal_replay_lsn() >= '${lsn}'`)) === 't')
+  await eventually('the replica to replay it', async () => (await replica.sql(`SELECT pg_last_wal_replay_lsn() >= '${lsn}'`)) === 't')
 }
 
 /** A step on the replica, whose pod is a process of this machine. */
@@ -132,7 +126,7 @@ function stepOnReplica(): Run {
 }
 
 test('a replica that restarted ahead and is taken back has no hole in its archive, however much comes meanwhile', async () => {
-  await until(async () => segments().length > 1)
+  await eventually('archived segments', async () => segments().length > 1)
   await replica.sql("ALTER SYSTEM SET archive_mode = 'on'")
   replica.control('restart')
   await moreIsReceived()
@@ -154,7 +148,7 @@ test('a replica that restarted ahead and is taken back has no hole in its archiv
   writing = false
   await writer
   const last = await primary.sql('SELECT pg_walfile_name(pg_switch_wal())')
-  await until(async () => (await replica.sql('SELECT last_archived_wal FROM pg_stat_archiver')) >= last)
+  await eventually('the replica to archive it', async () => (await replica.sql('SELECT last_archived_wal FROM pg_stat_archiver')) >= last)
   expect(holesIn(segments(), segments()[0] ?? '')).toEqual([])
   expect(readdirSync(archive)).toContain('00000002.history')
   expect(
