@@ -51,6 +51,12 @@ export function segmentName(timeline: number, position: bigint, segmentBytes: bi
 /** The file that says where a timeline left the ones before it; the first has none. */
 export const historyName = (timeline: number): string => `${timeline.toString(16).toUpperCase().padStart(8, '0')}.history`
 
+/** Whether a folder of WAL (its file names, blanks between them) has all that a promotion reads: the segment of its last record, and the history of its timeline. */
+export function holdsEnd(files: string, lastSegment: string, timeline: number): boolean {
+  const here = new Set(files.split(' '))
+  return here.has(lastSegment) && (timeline === 1 || here.has(historyName(timeline)))
+}
+
 /** Whole segments that lie between two positions, partly begun ones included. */
 export function segmentsBetween(behind: bigint, ahead: bigint, segmentBytes: bigint = SEGMENT_BYTES): number {
   return ahead <= behind ? 0 : Number((ahead + segmentBytes - 1n) / segmentBytes - behind / segmentBytes)

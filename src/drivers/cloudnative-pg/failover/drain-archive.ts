@@ -11,7 +11,7 @@ import { askArchiveAgain } from '../move/leave-archive.ts'
 import { asksArchiveOf, type InstanceStatus } from '../objects.ts'
 import { type CloudNativePgSpec, clusterOf, type Database, incarnationFolder } from '../spec.ts'
 import { parameter, plannedStep } from '../steps.ts'
-import { formatLsn, historyName, parseLsn, parseSegment, type Reach, reachFrom, SEGMENT_BYTES, segmentName } from '../wal.ts'
+import { formatLsn, holdsEnd, parseLsn, parseSegment, type Reach, reachFrom, SEGMENT_BYTES, segmentName } from '../wal.ts'
 import { askSql, clusterOfRun, instanceOf, type Run, touchCluster } from '../where.ts'
 import type { Upstream } from './upstream.ts'
 
@@ -165,9 +165,6 @@ async function proven(
   const replayedOf = archived.flatMap((one) => parseSegment(one.name) ?? []).filter(({ start }) => start < replayed)
   const [, , files = '', ...timelines] = row
   const timeline = Math.max(...timelines.map(Number), ...replayedOf.map(({ timeline }) => timeline))
-  // All that a promotion reads: the segment of the last record, and the history of its timeline.
-  const needed = [segmentName(timeline, replayed - 1n), ...(timeline > 1 ? [historyName(timeline)] : [])]
-  const here = files.split(' ')
   const proof: JsonObject = {
     archive,
     upTo: reach?.last == null || archive === 'stuck' ? null : segmentName(reach.last.timeline, reach.last.start),
@@ -176,7 +173,7 @@ async function proven(
     replayed: row[0] ?? '',
     lastCommitAt: row[1] === undefined || row[1] === '' ? null : row[1],
     timeline,
-    endIsHere: needed.every((name) => here.includes(name)),
+    endIsHere: holdsEnd(files, segmentName(timeline, replayed - 1n), timeline),
   }
   return { is: 'done', proof }
 }

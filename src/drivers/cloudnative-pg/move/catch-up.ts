@@ -6,7 +6,7 @@ import { runningFor } from '../../running-for.ts'
 import { asksArchiveOf, type ClusterObject } from '../objects.ts'
 import { type CloudNativePgSpec, clusterOf, type Database } from '../spec.ts'
 import { parameter, plannedStep, stepId } from '../steps.ts'
-import { parseLsn } from '../wal.ts'
+import { holdsEnd, parseLsn } from '../wal.ts'
 import { askSql, clusterOfRun, instanceOf, type Run, touchCluster } from '../where.ts'
 import { askArchiveAgain } from './leave-archive.ts'
 import { type DemotionToken, decodeToken } from './token.ts'
@@ -32,11 +32,9 @@ export function tokenOf(run: Run): { readonly text: string; readonly token: Demo
   return { text, token }
 }
 
-/** Last: whether it has the segment of its end, and the history of its timeline, which are all the files that a promotion reads. */
+/** The segment by PostgreSQL's own word for it, whatever its size. */
 const WHERE_IT_IS = `CHECKPOINT;
-SELECT redo_lsn, timeline_id, (SELECT system_identifier FROM pg_control_system()),
-  EXISTS (SELECT FROM pg_ls_waldir() WHERE name = redo_wal_file)
-    AND (timeline_id = 1 OR EXISTS (SELECT FROM pg_ls_waldir() WHERE name = upper(lpad(to_hex(timeline_id), 8, '0')) || '.history'))
+SELECT redo_lsn, timeline_id, (SELECT system_identifier FROM pg_control_system()), redo_wal_file, (SELECT string_agg(name, ' ') FROM pg_ls_waldir())
 FROM pg_control_checkpoint();`
 
 /** A stream delivers the end within a second of it, or it broke: then the archive has it. */
@@ -63,8 +61,9 @@ async function caughtUp(run: Run, cluster: ClusterObject): Promise<Progress> {
   // The operator compares with the last restartpoint, after a forced checkpoint; so do we, before anything is patched.
   const rows = await askSql(run, WHERE_IT_IS)
   if (rows === null) return { is: 'pending', waitingFor: `${cluster.metadata.name} to answer` }
-  const [[redo = '', timeline, systemId = '', endIsHere] = []] = rows
-  return compare(token, { redo, timeline: Number(timeline), systemId, endIsHere: endIsHere === 't' }, cluster.metadata.name)
+  const [[redo = '', timelineId, systemId = '', segment = '', files = ''] = []] = rows
+  const timeline = Number(timelineId)
+  return compare(token, { redo, timeline, systemId, endIsHere: holdsEnd(files, segment, timeline) }, cluster.metadata.name)
 }
 
 export function compare(

@@ -2,6 +2,7 @@ import { describe, expect, test } from '@jest/globals'
 import fc from 'fast-check'
 import {
   formatLsn,
+  holdsEnd,
   holesIn,
   newestSegment,
   parseLsn,
@@ -60,6 +61,22 @@ describe('positions and segments', () => {
     )
     expect(segmentsBetween(0x1000000n, 0x3000000n)).toBe(2)
     expect(segmentsBetween(0x1000000n, 0x3000001n)).toBe(3)
+  })
+})
+
+describe('a promotion that asks no archive', () => {
+  const segment = '00000003000000000000002A'
+  test.each<[string, string, number, boolean]>([
+    ['has the segment and its history', `000000030000000000000029 ${segment} 00000003.history`, 3, true],
+    ['lacks the history', segment, 3, false],
+    ['lacks the segment', '00000003.history', 3, false],
+    ['has the segment in parts', `${segment}.partial 00000003.history`, 3, false],
+    ['is empty', '', 3, false],
+  ])('finds all that it reads in pg_wal, or not: pg_wal %s', (_, files, timeline, expected) => {
+    expect(holdsEnd(files, segment, timeline)).toBe(expected)
+  })
+  test('reads no history of the first timeline, which has none', () => {
+    expect(holdsEnd('00000001000000000000002A', '00000001000000000000002A', 1)).toBe(true)
   })
 })
 
