@@ -28,6 +28,9 @@ export function soakMove(
 const MAY_GROW = { peakMemoryBytes: 1.1, journalEntries: 1.05, journalBytes: 1.05, durationMs: 1.5 } as const
 type Measure = keyof typeof MAY_GROW
 
+/** One slow move among few is the machine's noise: durations are compared from so many on each side on. */
+const ENOUGH_TO_TIME = 3
+
 /** Names everything that was not as it should be over many moves: one that did not end, a cost that grows. Pure. */
 export function judgeSoak(moves: readonly SoakMove[]): string[] {
   const ended = moves.flatMap(({ mode, verdict }, index) => (verdict === 'moved' ? [] : [`move ${index + 1}, a ${mode}, ended ${verdict}`]))
@@ -39,7 +42,8 @@ function growthOf(mode: Mode, moves: readonly SoakMove[]): string[] {
   const same = moves.filter((move) => move.mode === mode)
   const third = Math.floor(same.length / 3)
   if (third === 0) return []
-  return (Object.keys(MAY_GROW) as Measure[]).flatMap((measure) => {
+  const measures = (Object.keys(MAY_GROW) as Measure[]).filter((measure) => measure !== 'durationMs' || third >= ENOUGH_TO_TIME)
+  return measures.flatMap((measure) => {
     const [first, last] = [same.slice(0, third), same.slice(-third)].map((part) => median(part.map((move) => move[measure])))
     return first === undefined || last === undefined || last <= first * MAY_GROW[measure]
       ? []

@@ -33,3 +33,9 @@ test('a move of another mode is compared with its own kind only', () => {
 test('a move that did not end is named, and so is its place', () => {
   expect(judgeSoak(many((index) => (index === 4 ? { verdict: 'needs-human' } : {})))).toEqual(['move 5, a switchover, ended needs-human'])
 })
+
+test('one slow move among few is noise: its duration is not compared, its memory and its journal are', () => {
+  const last = { durationMs: 90_000, peakMemoryBytes: 200_000_000, journalEntries: 80 }
+  const failures = judgeSoak(many((index) => (index === 3 ? last : {}), 4))
+  expect(failures.map((failure) => failure.split(' ')[0])).toEqual(['peakMemoryBytes', 'journalEntries'])
+})
