@@ -1,4 +1,4 @@
-import type { BackupReport, DeployReport, StatusReport } from '../src/operations/reports.ts'
+import type { BackupReport, DeployReport, StatusReport } from '../src/evidence/reports.ts'
 import { ensureCanary } from './canary.ts'
 import { type LabEnvironment, readLabEnvironment } from './environment.ts'
 import type { Credentials } from './ledger/application-client.ts'

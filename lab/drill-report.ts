@@ -1,6 +1,6 @@
 import { readableDuration } from '../src/duration.ts'
 import type { DrillReportInput } from '../src/evidence/html-report.ts'
-import type { BackupReport, DeployReport, MoveReport, RestoreTestOutcome, StatusReport } from '../src/operations/reports.ts'
+import type { BackupReport, DeployReport, MoveReport, RestoreTestOutcome, StatusReport } from '../src/evidence/reports.ts'
 import type { LedgerVerdict } from './ledger/judge-ledger.ts'
 
 export interface DrillMove {

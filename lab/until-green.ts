@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { StatusReport } from '../src/operations/reports.ts'
+import type { StatusReport } from '../src/evidence/reports.ts'
 import { runStandby } from './run-standby.ts'
 import type { LabStack } from './stacks.ts'
 import type { SiteName } from './topology.ts'

@@ -1,4 +1,4 @@
-import type { MoveReport } from '../../src/operations/reports.ts'
+import type { MoveReport } from '../../src/evidence/reports.ts'
 import { type DeployedStack, deployedStack } from '../deployed-stack.ts'
 import { type MoveInputs, reviewedMove } from '../reviewed-move.ts'
 import type { Wishes } from '../stacks.ts'

@@ -1,5 +1,5 @@
 import { readableDuration } from '../../src/duration.ts'
-import type { BackupReport } from '../../src/operations/reports.ts'
+import type { BackupReport } from '../../src/evidence/reports.ts'
 import { median } from '../../src/percentile.ts'
 import { type Loss, loseSite, returnSite } from '../lose-site.ts'
 import { runStandby } from '../run-standby.ts'

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { DeployReport } from '../../src/operations/reports.ts'
+import type { DeployReport } from '../../src/evidence/reports.ts'
 import type { LabEnvironment } from '../environment.ts'
 import { execute } from '../execute.ts'
 import { runStandby } from '../run-standby.ts'

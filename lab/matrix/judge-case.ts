@@ -1,4 +1,4 @@
-import type { StatusReport } from '../../src/operations/reports.ts'
+import type { StatusReport } from '../../src/evidence/reports.ts'
 import { judgeLedger } from '../ledger/judge-ledger.ts'
 import type { SiteName } from '../topology.ts'
 import { historyEnds, lossIn, nameOf } from './cases.ts'

@@ -1,5 +1,5 @@
 import { readableDuration } from '../../src/duration.ts'
-import type { MoveReport } from '../../src/operations/reports.ts'
+import type { MoveReport } from '../../src/evidence/reports.ts'
 import { median } from '../../src/percentile.ts'
 import type { Mode } from '../../src/planning/plan.ts'
 

@@ -49,3 +49,6 @@ export const sum = (values: readonly (number | null)[]): number | null =>
   values.reduce((total, value) => (total === null || value === null ? null : total + value), 0)
 export const highest = (values: readonly (number | null)[]): number | null =>
   values.reduce((most, value) => (most === null || value === null ? null : Math.max(most, value)), 0)
+
+/** `database` of `database.keep-evidence@dc-a`. */
+export const componentOfStep = (step: string): string => step.split('.')[0] ?? step

@@ -1,6 +1,6 @@
 import { readableDuration } from '../duration.ts'
-import type { DeployReport } from '../operations/reports.ts'
 import { escaped, findingRows, mark, table, withinLimit } from './markdown.ts'
+import type { DeployReport } from './reports.ts'
 
 export function deploySummary(report: DeployReport): string {
   const changes = report.units.flatMap((unit) =>

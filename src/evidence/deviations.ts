@@ -4,6 +4,7 @@ import { staleFacts } from '../planning/facts.ts'
 import { reaches } from '../planning/fence-levels.ts'
 import type { Loss, NamedFact, Plan, StepId } from '../planning/plan.ts'
 import type { FoundLoss } from './found-loss.ts'
+import type { MoveVerdict } from './operation.ts'
 import type { ReachedFence } from './reached-fence.ts'
 import { intervalText } from './words.ts'
 
@@ -15,7 +16,7 @@ export interface Deviation {
 }
 
 export interface WhatHappened {
-  readonly verdict: 'moved' | 'refused' | 'undone' | 'stopped'
+  readonly verdict: MoveVerdict
   readonly steps: readonly StepReport[]
   /** Also those that were taken back or done afterwards. */
   readonly failed: readonly StepId[]

@@ -2,16 +2,16 @@ import type { Approval } from '../approval/approval.ts'
 import type { Failure } from '../errors.ts'
 import type { JournalEntry } from '../execution/journal.ts'
 import type { StepReport } from '../execution/step-report.ts'
-import type { MoveReport } from '../operations/reports.ts'
-import type { Finding, Intent, Loss, NamedFact, Plan } from '../planning/plan.ts'
+import type { Finding, Intent, NamedFact, Plan } from '../planning/plan.ts'
 import { approvedAt } from './approved-at.ts'
 import { countedLoss } from './counted-loss.ts'
 import { type Deviation, deviationsOf } from './deviations.ts'
-import type { FollowedMove } from './followed-move.ts'
-import { type FoundLoss, foundLoss } from './found-loss.ts'
+import { type FollowedMove, foundLoss, type Losses } from './found-loss.ts'
 import { type MoveTimes, moveTimes } from './move-times.ts'
+import type { MoveVerdict, Operation } from './operation.ts'
 import { type ReachedFence, reachedFence } from './reached-fence.ts'
 import { failedIn, givenUpIn, processesIn, recordedSteps } from './recorded-steps.ts'
+import type { MoveReport } from './reports.ts'
 import { writeGapOf } from './step-times.ts'
 
 /** The record of one process of a run, refused ones included. What a refused run does not have is null or empty. */
@@ -20,12 +20,12 @@ export interface EvidenceBody {
   readonly kind: 'move'
   readonly stack: string
   readonly run: string
-  readonly operation: 'execute' | 'resume' | 'abort'
+  readonly operation: Operation
   /** When the record was made, ISO 8601. */
   readonly recordedAt: string
   /** The version that executed; the plan names the one that planned. */
   readonly toolVersion: string
-  readonly verdict: MoveReport['verdict']
+  readonly verdict: MoveVerdict
   readonly failure: Failure | null
   readonly asked: { readonly by: string; readonly reason: string | null }
   /** Who allowed it, and how that was proven; its `digest` is what they read. */
@@ -64,18 +64,10 @@ export interface EvidenceBody {
   readonly deviations: readonly Deviation[]
 }
 
-/** found: of a rejoin that has kept what only its site had; what the move before it predicted and counted is in it. */
-export interface Losses {
-  readonly predicted: Loss
-  /** null before a promotion, and where nobody counted. */
-  readonly counted: Loss | null
-  readonly found?: FoundLoss
-}
-
 export interface EvidenceInput {
   readonly plan: Plan
   readonly approval: Approval
-  readonly operation: EvidenceBody['operation']
+  readonly operation: Operation
   readonly report: MoveReport
   /** When this process began. */
   readonly begunAt: string

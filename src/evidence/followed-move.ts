@@ -1,19 +1,6 @@
-import type { Loss, Mode } from '../planning/plan.ts'
-import { lossIn, wasPromoted } from './counted-loss.ts'
+import { componentOfStep, lossIn, wasPromoted } from './counted-loss.ts'
 import type { EvidenceBody } from './evidence-body.ts'
-
-/** The move by which a site was left that now rejoins: what it said it would lose, and what it counted. */
-export type FollowedMove =
-  | {
-      readonly is: 'known'
-      readonly run: string
-      readonly mode: Exclude<Mode, 'rejoin'>
-      readonly predicted: Loss
-      readonly counted: Loss | null
-      /** By component, ISO 8601: the last commit of the old site that the new one has. */
-      readonly saved: Readonly<Record<string, string>>
-    }
-  | { readonly is: 'unknown'; readonly why: string }
+import type { FollowedMove } from './found-loss.ts'
 
 /**
  * The newest move away from a site, in records that are given oldest first; null where none of them says anything of it. A run of its own says
@@ -42,6 +29,3 @@ function savedBy(steps: EvidenceBody['steps']): Record<string, string> {
     }),
   )
 }
-
-/** `database` of `database.keep-evidence@dc-a`. */
-export const componentOfStep = (step: string): string => step.split('.')[0] ?? step

@@ -1,7 +1,6 @@
 import type { StepReport } from '../execution/step-report.ts'
-import type { Intent, Loss } from '../planning/plan.ts'
-import { highest, intervalIn, sum } from './counted-loss.ts'
-import { componentOfStep, type FollowedMove } from './followed-move.ts'
+import type { Intent, Loss, Mode } from '../planning/plan.ts'
+import { componentOfStep, highest, intervalIn, sum } from './counted-loss.ts'
 
 /** What a rejoin found that was committed on the former active site only, beside what the move by which that site was left knew of it. */
 export interface FoundLoss extends Loss {
@@ -19,6 +18,27 @@ export interface ChangedTable {
   readonly inserted: number
   readonly updated: number
   readonly deleted: number
+}
+
+/** The move by which a site was left that now rejoins: what it said it would lose, and what it counted. */
+export type FollowedMove =
+  | {
+      readonly is: 'known'
+      readonly run: string
+      readonly mode: Exclude<Mode, 'rejoin'>
+      readonly predicted: Loss
+      readonly counted: Loss | null
+      /** By component, ISO 8601: the last commit of the old site that the new one has. */
+      readonly saved: Readonly<Record<string, string>>
+    }
+  | { readonly is: 'unknown'; readonly why: string }
+
+/** found: of a rejoin that has kept what only its site had; what the move before it predicted and counted is in it. */
+export interface Losses {
+  readonly predicted: Loss
+  /** null before a promotion, and where nobody counted. */
+  readonly counted: Loss | null
+  readonly found?: FoundLoss
 }
 
 /** Whether a rejoin has kept what only its site had: then the move before it is worth reading. Pure. */

@@ -1,7 +1,7 @@
 import { readableDuration } from '../duration.ts'
 import type { StepReport } from '../execution/step-report.ts'
-import type { MoveReport, RestoreTestOutcome } from '../operations/reports.ts'
 import { moveFacts } from './move-facts.ts'
+import type { MoveReport, RestoreTestOutcome } from './reports.ts'
 import { inOrder } from './step-times.ts'
 import { signOf } from './words.ts'
 

@@ -2,7 +2,8 @@ import { withinDeadline } from '../clients/within-deadline.ts'
 import { readableDuration, seconds } from '../duration.ts'
 import { asStandbyError, siteError } from '../errors.ts'
 import type { ConditionalStore } from '../execution/conditional-store.ts'
-import { type FollowedMove, followedMove } from './followed-move.ts'
+import { followedMove } from './followed-move.ts'
+import type { FollowedMove } from './found-loss.ts'
 import { newestBodies } from './keep-evidence.ts'
 
 /** Between a failover and its rejoin lie days, and few runs: further back nobody looks. */

@@ -1,6 +1,6 @@
 import { readableDuration } from '../duration.ts'
-import type { MoveReport } from '../operations/reports.ts'
 import { approvedText, askedText, foundRows, levelsText, lossText } from './move-words.ts'
+import type { MoveReport } from './reports.ts'
 
 /** What a report says beside its steps: name and text, for summaries, terminals and pages. What is not known is left out. */
 export function moveFacts(report: MoveReport): (readonly [string, string])[] {

@@ -1,9 +1,9 @@
 import { readableDuration } from '../duration.ts'
 import type { StepReport } from '../execution/step-report.ts'
-import type { MoveReport } from '../operations/reports.ts'
 import { escaped, mark, table, withinLimit } from './markdown.ts'
 import { moveFacts } from './move-facts.ts'
 import { continuation, courseText, endText, goodOf } from './move-words.ts'
+import type { MoveReport } from './reports.ts'
 import { inOrder } from './step-times.ts'
 
 const MARKS = { good: '✅', asked: '↩️', bad: '❌' } as const

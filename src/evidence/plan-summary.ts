@@ -1,9 +1,9 @@
 import { readableDuration } from '../duration.ts'
-import type { PlanReport } from '../operations/reports.ts'
 import { schedule, sequenceOf } from '../planning/order-steps.ts'
 import { activateStep } from '../planning/witness-steps.ts'
 import { escaped, findingRows, table, withinLimit } from './markdown.ts'
 import { directionOf, fencingText, learnedText, livenessText, lossText, needsOfLostSiteText, refusalPredicted } from './move-words.ts'
+import type { PlanReport } from './reports.ts'
 import { sitesTable } from './status-summary.ts'
 
 /** What a reviewer reads before approving: direction, predictions, both sites, findings, steps, digest. */

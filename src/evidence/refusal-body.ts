@@ -2,6 +2,7 @@ import type { Failure } from '../errors.ts'
 import type { Intent, Plan } from '../planning/plan.ts'
 import { digestOf } from '../planning/plan-digest.ts'
 import type { EvidenceBody } from './evidence-body.ts'
+import type { Operation } from './operation.ts'
 
 /**
  * The record of somebody who asked for a move and was refused before there was an approval: nothing was changed. What is in it was said, and
@@ -13,7 +14,7 @@ export interface RefusalBody {
   readonly stack: string
   /** The run that was to be continued; for one that was never begun, a name of its own. */
   readonly run: string
-  readonly operation: EvidenceBody['operation']
+  readonly operation: Operation
   /** ISO 8601. */
   readonly recordedAt: string
   readonly toolVersion: string

@@ -1,5 +1,5 @@
-import type { MoveReport } from '../operations/reports.ts'
 import type { EvidenceBody } from './evidence-body.ts'
+import type { MoveReport } from './reports.ts'
 import { phasesOf } from './step-times.ts'
 
 /** The report that a record was made of, for whatever shows reports. */

@@ -1,6 +1,6 @@
 import { readableDuration } from '../duration.ts'
-import type { RestoreTestOutcome } from '../operations/reports.ts'
 import { escaped, mark, table, withinLimit } from './markdown.ts'
+import type { RestoreTestOutcome } from './reports.ts'
 
 export function restoreTestSummary(outcome: RestoreTestOutcome): string {
   const sign =

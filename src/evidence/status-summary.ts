@@ -1,6 +1,7 @@
-import type { ComponentStatus, SiteStatus, StatusReport } from '../operations/reports.ts'
 import { escaped, findingRows, mark, table, withinLimit } from './markdown.ts'
-import { gapText, restoreTestLines } from './words.ts'
+import type { ComponentStatus, SiteStatus, StatusReport } from './reports.ts'
+import { restoreTestLines } from './restore-test-lines.ts'
+import { gapText } from './words.ts'
 
 export function statusSummary(report: StatusReport): string {
   return withinLimit(

@@ -1,8 +1,15 @@
 import type { Milliseconds } from '../duration.ts'
 import type { JournalEntry } from '../execution/journal.ts'
 import type { StepReport } from '../execution/step-report.ts'
-import type { MoveReport } from '../operations/reports.ts'
 import { type Mode, PHASES, type Phase } from '../planning/plan.ts'
+import type { MoveVerdict } from './operation.ts'
+
+/** When a phase of a run began and ended, ISO 8601. */
+export interface PhaseTimes {
+  readonly phase: Phase
+  readonly begunAt: string
+  readonly endedAt: string
+}
 
 /** As they began; those that began at one instant in the order of their phases, and those that never began last. Pure. */
 export const inOrder = (steps: readonly StepReport[]): StepReport[] =>
@@ -12,7 +19,7 @@ const NEVER = '~'
 const compared = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0)
 
 /** When each phase began and ended, in the order of the phases; those without a whole step are left out. Pure. */
-export function phasesOf(steps: readonly StepReport[]): MoveReport['phases'] {
+export function phasesOf(steps: readonly StepReport[]): PhaseTimes[] {
   return PHASES.flatMap((phase) => {
     const times = steps.flatMap(({ begunAt, endedAt, phase: own }) =>
       own === phase && begunAt !== null && endedAt !== null ? [{ begunAt, endedAt }] : [],
@@ -29,7 +36,7 @@ export function phasesOf(steps: readonly StepReport[]): MoveReport['phases'] {
  */
 export function writeGapOf(of: {
   readonly mode: Mode
-  readonly verdict: MoveReport['verdict']
+  readonly verdict: MoveVerdict
   readonly steps: readonly StepReport[]
   readonly journal: readonly JournalEntry[]
 }): Milliseconds | null {

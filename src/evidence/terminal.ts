@@ -1,15 +1,5 @@
 import { readableDuration } from '../duration.ts'
 import type { StepReport } from '../execution/step-report.ts'
-import type {
-  BackupReport,
-  ComponentStatus,
-  DeployReport,
-  MoveReport,
-  PlanReport,
-  RestoreTestOutcome,
-  SiteStatus,
-  StatusReport,
-} from '../operations/reports.ts'
 import { schedule, sequenceOf } from '../planning/order-steps.ts'
 import type { Finding } from '../planning/plan.ts'
 import { activateStep } from '../planning/witness-steps.ts'
@@ -27,8 +17,19 @@ import {
   needsOfLostSiteText,
   refusalPredicted,
 } from './move-words.ts'
+import type {
+  BackupReport,
+  ComponentStatus,
+  DeployReport,
+  MoveReport,
+  PlanReport,
+  RestoreTestOutcome,
+  SiteStatus,
+  StatusReport,
+} from './reports.ts'
+import { restoreTestLines } from './restore-test-lines.ts'
 import { inOrder } from './step-times.ts'
-import { agoText, gapText, oneLine, restoreTestLines, signOf } from './words.ts'
+import { agoText, gapText, oneLine, signOf } from './words.ts'
 
 /** How the text may look. */
 export interface Style {

@@ -1,6 +1,5 @@
 import { readableDuration } from '../duration.ts'
 import type { Gap } from '../observation/observation.ts'
-import type { SiteStatus } from '../operations/reports.ts'
 
 const SIGNS: Readonly<Record<string, string>> = {
   healthy: '✓',
@@ -66,12 +65,3 @@ export function countText([low, high]: readonly [number, number | null], one: st
 
 /** `5 h 3 min ago`. */
 export const agoText = (then: string, now: string): string => `${readableDuration(Math.max(0, Date.parse(now) - Date.parse(then)))} ago`
-
-/** What is proven of a site's backups: the newest test, and the newest green one where that is another. */
-export function restoreTestLines({ role, lastRestoreTest: last, lastGreenRestoreTest: green }: SiteStatus, now: string): string[] {
-  // Who does not write has no backups of its own that anybody must have tested.
-  if (last === null) return [role === 'passive' ? '-' : 'no restore test yet']
-  const newest = `${last.verdict}, ${agoText(last.at, now)}`
-  if (last.verdict === 'restorable') return [newest]
-  return [newest, green === null ? 'last green: none known' : `last green: ${agoText(green.at, now)}`]
-}

@@ -1,5 +1,6 @@
 import type { World } from '../composition.ts'
 import { asStandbyError, failureOf, StandbyError } from '../errors.ts'
+import type { BackupReport } from '../evidence/reports.ts'
 import { progressTo } from '../execution/progress.ts'
 import { runSteps } from '../execution/run-steps.ts'
 import { beginRun, type Course } from '../execution/transition.ts'
@@ -8,7 +9,6 @@ import type { PlannedStep } from '../planning/plan.ts'
 import { componentOf } from '../stack/stack.ts'
 import { activeSiteOf } from './active-site.ts'
 import { observeDeclared } from './observe-declared.ts'
-import type { BackupReport } from './reports.ts'
 
 /** Takes a backup of every component of the active site now, each with the manifest that a restore test is judged against. */
 export async function backUp(world: World): Promise<BackupReport> {

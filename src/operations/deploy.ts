@@ -1,5 +1,6 @@
 import type { World } from '../composition.ts'
 import { asStandbyError, failureOf, inputError, StandbyError } from '../errors.ts'
+import type { DeployedUnit, DeployReport } from '../evidence/reports.ts'
 import { deadlineAfter, settle } from '../execution/settle.ts'
 import { assertStillOurs, createActive, LOCK_LIFETIME, releaseLock, renewLock, takeLock } from '../execution/witness.ts'
 import type { Observation } from '../observation/observation.ts'
@@ -9,7 +10,6 @@ import { type PlacedUnit, unitNeeds } from '../planning/order-units.ts'
 import { componentOf, type SiteName } from '../stack/stack.ts'
 import { namedActiveSite } from './active-site.ts'
 import { observeDeclared } from './observe-declared.ts'
-import type { DeployedUnit, DeployReport } from './reports.ts'
 import { newRun } from './run-id.ts'
 
 export interface DeployRequest {

@@ -1,12 +1,13 @@
 import type { Approval } from '../approval/approval.ts'
 import type { World } from '../composition.ts'
 import { asStandbyError } from '../errors.ts'
+import type { MoveReport } from '../evidence/reports.ts'
 import type { JsonObject } from '../json.ts'
 import type { NamedFact, Plan } from '../planning/plan.ts'
 import { sayNoEvidence } from './leave-evidence.ts'
-import { carryOut, type RunOfPlan, refusedReport } from './move-report.ts'
-import type { MoveReport } from './reports.ts'
+import { carryOut, refusedReport } from './move-report.ts'
 import { newRun } from './run-id.ts'
+import type { RunOfPlan } from './run-of-plan.ts'
 import { refuseExpired, refuseOtherThanApproved, refuseUnlessStillTrue } from './still-true.ts'
 
 /**

@@ -5,11 +5,11 @@ import { hasFound } from '../evidence/found-loss.ts'
 import { keepEvidence } from '../evidence/keep-evidence.ts'
 import { lookBack } from '../evidence/look-back.ts'
 import { toldBy } from '../evidence/report-in.ts'
+import type { MoveReport } from '../evidence/reports.ts'
 import { openJournal } from '../execution/journal.ts'
 import type { NamedFact } from '../planning/plan.ts'
 import { TOOL_VERSION } from '../version.ts'
-import type { RunOfPlan } from './move-report.ts'
-import type { MoveReport } from './reports.ts'
+import type { RunOfPlan } from './run-of-plan.ts'
 
 /**
  * Leaves the record of what a process of a run did, or was refused, in the witness, and says in the report where. Losing it is a warning:

@@ -1,26 +1,15 @@
-import type { Approval } from '../approval/approval.ts'
 import type { World } from '../composition.ts'
 import type { StandbyError } from '../errors.ts'
 import { failureOf } from '../errors.ts'
+import type { MoveReport } from '../evidence/reports.ts'
 import { executeMove } from '../execution/execute-move.ts'
-import type { Asked } from '../execution/journal.ts'
 import { progressTo } from '../execution/progress.ts'
 import type { StepReport } from '../execution/step-report.ts'
-import type { NamedFact, Plan } from '../planning/plan.ts'
+import type { NamedFact } from '../planning/plan.ts'
 import { digestOf } from '../planning/plan-digest.ts'
 import { howItEnded } from './how-it-ended.ts'
 import { leaveEvidence } from './leave-evidence.ts'
-import type { MoveReport } from './reports.ts'
-
-/** One process's part of a run. */
-export interface RunOfPlan {
-  readonly plan: Plan
-  readonly approval: Approval
-  readonly run: string
-  readonly how: 'begin' | 'resume' | 'abort'
-  /** Who takes it back, and why. */
-  readonly asked?: Asked
-}
+import type { RunOfPlan } from './run-of-plan.ts'
 
 /**
  * Carries out an approved plan, or what is left of it; reports, and leaves its evidence in the witness. `begun` is when this process was asked to:

@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import type { World } from '../composition.ts'
 import { learnFrom } from '../evidence/learn-from.ts'
+import type { PlanReport } from '../evidence/reports.ts'
 import { blockers } from '../planning/findings.ts'
 import { intentOf, type MoveRequest } from '../planning/intent.ts'
 import { digestOf } from '../planning/plan-digest.ts'
@@ -8,7 +9,6 @@ import { planMove } from '../planning/plan-move.ts'
 import { stampOf } from '../stamp.ts'
 import { TOOL_VERSION } from '../version.ts'
 import { observeDeclared } from './observe-declared.ts'
-import type { PlanReport } from './reports.ts'
 import { lastRestoreTests, statusOf } from './status.ts'
 
 /** The plan of a move, with its digest and with times that former runs took: read-only. A plan with blockers is shown, and can not be executed. */

@@ -1,9 +1,9 @@
 import type { World } from '../composition.ts'
+import type { ComponentStatus, RestoreTestRecord, SiteStatus, StatusReport } from '../evidence/reports.ts'
 import type { JsonObject } from '../json.ts'
 import { EVERYWHERE, type Gap, type Observation, type Observed } from '../observation/observation.ts'
 import type { Finding } from '../planning/plan.ts'
 import type { Component } from '../stack/stack.ts'
-import type { ComponentStatus, RestoreTestRecord, SiteStatus, StatusReport } from './reports.ts'
 
 /** Both sites side by side. Read-only, and never hangs: what does not answer is a value in the report. */
 export async function status(world: World): Promise<StatusReport> {

@@ -13,8 +13,8 @@ import { digestOf } from '../planning/plan-digest.ts'
 import { planMove } from '../planning/plan-move.ts'
 import { maySilenceExplain } from '../planning/silence.ts'
 import { TOOL_VERSION } from '../version.ts'
-import type { RunOfPlan } from './move-report.ts'
 import { observeDeclared } from './observe-declared.ts'
+import type { RunOfPlan } from './run-of-plan.ts'
 
 /** Whether plan, approval, stack file and tool belong together. Throws `plan-stale` otherwise. */
 export function refuseOtherThanApproved(world: World, { plan, approval, run, how }: RunOfPlan): void {

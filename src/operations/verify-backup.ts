@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto'
 import type { World } from '../composition.ts'
 import { minutes } from '../duration.ts'
 import { asStandbyError, failureOf, inputError, type StandbyError } from '../errors.ts'
+import type { RestoreTestOutcome } from '../evidence/reports.ts'
 import type { JsonObject } from '../json.ts'
 import type { RestoreTestReport } from '../planning/driver.ts'
 import type { Component, ComponentName, SiteName } from '../stack/stack.ts'
@@ -11,7 +12,6 @@ import type { Check, Sandbox } from '../verification/restore-test.ts'
 import { emptySandbox, sandboxNamespace } from '../verification/sandbox.ts'
 import { activeSiteOf } from './active-site.ts'
 import { observeDeclared } from './observe-declared.ts'
-import type { RestoreTestOutcome } from './reports.ts'
 
 export interface RestoreTestRequest {
   /** Where the sandbox is; a passive site when not named. */

@@ -9,6 +9,7 @@ import type { Component, ComponentName, CredentialReference, Objectives, SiteNam
 import type { Check, Sandbox } from '../verification/restore-test.ts'
 import type { Manual, ManualSurroundings } from './manual.ts'
 import type { ComponentLoss, Finding, Intent, PlannedStep, StepId } from './plan.ts'
+import type { Sighting } from './sighting.ts'
 
 /**
  * The code that knows one kind of component. The core asks for nothing else and imports no driver by name:
@@ -78,14 +79,6 @@ export interface Driver<Spec = JsonObject, State = unknown> {
 export type Outwait =
   | { readonly within: Milliseconds; readonly wait: PlannedStep }
   | { readonly within: null; readonly why: string; readonly next: string }
-
-/** What one vantage point says of a site. */
-export interface Sighting {
-  /** `load balancer lb-1`, `pg-dc-b (streaming)`. */
-  readonly from: string
-  readonly says: 'up' | 'down'
-  readonly what: string
-}
 
 export interface Claim {
   /** `kubernetes dc-a infisical/Cluster/pg-dc-a`, `archive s3://bucket/prefix/pg-dc-a-g1`. */

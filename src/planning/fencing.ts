@@ -3,9 +3,9 @@ import { FENCE_LEVELS, type FenceLevel } from '../stack/fence-levels.ts'
 import type { ComponentName, Stack } from '../stack/stack.ts'
 import type { Driver, Outwait } from './driver.ts'
 import { fenceLevels, levelsByTime, reaches, type ToShut } from './fence-levels.ts'
-import type { Liveness } from './liveness.ts'
 import { outwaitedFor } from './outwait.ts'
 import type { Fencing, Finding, Intent, PlannedStep } from './plan.ts'
+import type { Liveness } from './sighting.ts'
 
 /** Where nothing is declared. A stack of which no part can be fenced, an archive alone, needs none. */
 const BY_DEFAULT = { switchover: 'database', failover: 'traffic' } as const

@@ -1,13 +1,7 @@
 import type { Observation } from '../observation/observation.ts'
 import type { SiteName, Stack } from '../stack/stack.ts'
-import type { Driver, Sighting } from './driver.ts'
-
-/** Whether a site lives. `unknown` stays unknown, however long it lasts: time is no witness. */
-export interface Liveness {
-  readonly site: SiteName
-  readonly is: 'up' | 'down' | 'unknown'
-  readonly sightings: readonly Sighting[]
-}
+import type { Driver } from './driver.ts'
+import type { Liveness, Sighting } from './sighting.ts'
 
 /**
  * An API server is alive for itself alone: with no node that is ready, nothing behind it has been heard of for the better part of a minute.

@@ -3,9 +3,10 @@ import type { Stack } from '../stack/stack.ts'
 import type { Driver } from './driver.ts'
 import { reaches } from './fence-levels.ts'
 import { requiredFence } from './fencing.ts'
-import { type Liveness, livenessOf } from './liveness.ts'
+import { livenessOf } from './liveness.ts'
 import { lossFindings, lossOf } from './loss.ts'
 import type { Finding, Plan, StepId } from './plan.ts'
+import type { Liveness } from './sighting.ts'
 
 /**
  * What speaks against going on with a failover that has not named the new site yet: the lost site may have come back meanwhile, and what is

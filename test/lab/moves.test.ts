@@ -7,7 +7,7 @@ import { runCase } from '../../lab/matrix/run-case.ts'
 import { runStandby } from '../../lab/run-standby.ts'
 import { judgeSoak } from '../../lab/soak/judge-soak.ts'
 import { soak } from '../../lab/soak/soak.ts'
-import type { StatusReport } from '../../src/operations/reports.ts'
+import type { StatusReport } from '../../src/evidence/reports.ts'
 import { type UserRepository, userRepository } from '../support/workflow-runner.ts'
 
 jest.setTimeout(900_000)

@@ -1,5 +1,5 @@
 import { type BySite, EVERYWHERE } from '../../observation/observation.ts'
-import type { Sighting } from '../../planning/driver.ts'
+import type { Sighting } from '../../planning/sighting.ts'
 import type { SiteName } from '../../stack/stack.ts'
 import type { Server } from './instance.ts'
 import type { HaproxyState } from './observe.ts'

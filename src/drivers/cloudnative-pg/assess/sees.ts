@@ -1,5 +1,5 @@
 import type { BySite } from '../../../observation/observation.ts'
-import type { Sighting } from '../../../planning/driver.ts'
+import type { Sighting } from '../../../planning/sighting.ts'
 import type { SiteName } from '../../../stack/stack.ts'
 import type { CloudNativePgState } from '../observe.ts'
 import { clusterOf, type Database } from '../spec.ts'

@@ -1,16 +1,18 @@
 import type { Approval } from '../approval/approval.ts'
 import type { Milliseconds } from '../duration.ts'
 import type { Failure } from '../errors.ts'
-import type { Deviation } from '../evidence/deviations.ts'
-import type { Losses } from '../evidence/evidence-body.ts'
-import type { MoveTimes } from '../evidence/move-times.ts'
-import type { ReachedFence } from '../evidence/reached-fence.ts'
 import type { StepReport } from '../execution/step-report.ts'
 import type { Gap, Observation } from '../observation/observation.ts'
 import type { Change } from '../planning/driver.ts'
-import type { Finding, Mode, Phase, Plan } from '../planning/plan.ts'
+import type { Finding, Mode, Plan } from '../planning/plan.ts'
 import type { ComponentName } from '../stack/stack.ts'
 import type { Check, Verdict } from '../verification/restore-test.ts'
+import type { Deviation } from './deviations.ts'
+import type { Losses } from './found-loss.ts'
+import type { MoveTimes } from './move-times.ts'
+import type { MoveVerdict, Operation } from './operation.ts'
+import type { ReachedFence } from './reached-fence.ts'
+import type { PhaseTimes } from './step-times.ts'
 
 /** What the operations return: values for outputs, summaries and exit codes; no text that only a terminal understands. */
 
@@ -96,12 +98,8 @@ export interface MoveReport {
   readonly planId: string
   readonly digest: string
   readonly epoch: { readonly before: number; readonly after: number }
-  /**
-   * moved: all green on the new site. refused: nothing was changed. undone: begun and taken back, the old site serves.
-   * stopped: begun and not finished; a person has to look.
-   */
-  readonly verdict: 'moved' | 'refused' | 'undone' | 'stopped'
-  readonly phases: readonly { readonly phase: Phase; readonly begunAt: string; readonly endedAt: string }[]
+  readonly verdict: MoveVerdict
+  readonly phases: readonly PhaseTimes[]
   readonly steps: readonly StepReport[]
   readonly failure: Failure | null
   /** From the start of this process to its end. */
@@ -118,7 +116,7 @@ export interface MoveReport {
   /** SHA-256 of the chain's newest link: whoever keeps it finds a rewritten past. Absent when the record could not be written. */
   readonly evidenceHead?: string
   /** What this process was asked for. */
-  readonly operation?: 'execute' | 'resume' | 'abort'
+  readonly operation?: Operation
   readonly asked?: { readonly by: string; readonly reason: string | null }
   readonly approved?: Pick<Approval, 'kind' | 'approvers'>
   /** What came otherwise than the plan said, given-up fences included. */

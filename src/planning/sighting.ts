@@ -1,0 +1,16 @@
+import type { SiteName } from '../stack/stack.ts'
+
+/** What one vantage point says of a site. */
+export interface Sighting {
+  /** `load balancer lb-1`, `pg-dc-b (streaming)`. */
+  readonly from: string
+  readonly says: 'up' | 'down'
+  readonly what: string
+}
+
+/** Whether a site lives. `unknown` stays unknown, however long it lasts: time is no witness. */
+export interface Liveness {
+  readonly site: SiteName
+  readonly is: 'up' | 'down' | 'unknown'
+  readonly sightings: readonly Sighting[]
+}
