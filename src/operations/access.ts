@@ -1,14 +1,12 @@
 import type { KubernetesObject } from '../clients/kubernetes-client.ts'
 import { guardNamespace } from '../guard/names.ts'
-import { type AccessRule, type Driver, type Identity, IN_SANDBOX } from '../planning/driver.ts'
+import { type AccessRule, type Driver, type Identity, IN_SANDBOX, OPERATING } from '../planning/driver.ts'
 import type { SiteName, Stack } from '../stack/stack.ts'
 import { KEEP_LABEL, SANDBOX_LABEL, sandboxNamespace } from '../verification/sandbox.ts'
 
-const OF_OPERATIONS: readonly Identity[] = ['observer', 'deployer', 'mover', 'restore-tester']
-
 /** The identities that a stack uses: the four that operations run with, and what its components bring. */
 function identitiesOf(stack: Stack, drivers: Readonly<Record<string, Driver>>): Identity[] {
-  return [...new Set([...OF_OPERATIONS, ...stack.components.flatMap(({ driver }) => drivers[driver]?.brings ?? [])])]
+  return [...new Set([...OPERATING, ...stack.components.flatMap(({ driver }) => drivers[driver]?.brings ?? [])])]
 }
 
 /** The namespace of an identity's ServiceAccount. */

@@ -105,6 +105,8 @@ export interface Assessment {
 
 /** `guard` works inside its own site, with what `fence` needs and the witness to read. */
 export type Identity = 'observer' | 'deployer' | 'mover' | 'restore-tester' | 'guard'
+/** The ones that operations run with; a guard runs inside its site. */
+export const OPERATING: readonly Identity[] = ['observer', 'deployer', 'mover', 'restore-tester']
 
 /** Stands for the namespace of restore tests in the rules of drivers. */
 export const IN_SANDBOX = '@sandbox'

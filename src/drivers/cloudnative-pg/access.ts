@@ -1,5 +1,6 @@
-import { type AccessRule, type Claim, type Identity, IN_SANDBOX, type SpecProblem } from '../../planning/driver.ts'
+import { type AccessRule, type Claim, IN_SANDBOX, OPERATING, type SpecProblem } from '../../planning/driver.ts'
 import type { Stack } from '../../stack/stack.ts'
+import { ruleAt } from '../rule-at.ts'
 import { archiveName, copiedSecrets, noArchiveName, streamingSecrets } from './deploy/manifests.ts'
 import { archiveMethod, clusterOf, type Database, firstServerName, follows, otherSites, siteSpecOf } from './spec.ts'
 
@@ -52,26 +53,8 @@ export function problemsOf(component: Database, stack: Stack): SpecProblem[] {
 export function accessOf(component: Database, stack: Stack): AccessRule[] {
   const { namespace } = component.spec
   return stack.sites.flatMap((site): AccessRule[] => {
-    const rule = (
-      identity: Identity,
-      apiGroups: string[],
-      resources: string[],
-      verbs: string[],
-      because: string,
-      resourceNames?: string[],
-    ): AccessRule => ({
-      kind: 'kubernetes',
-      identity,
-      site: site.name,
-      namespace,
-      apiGroups,
-      resources,
-      verbs,
-      because,
-      ...(resourceNames === undefined ? {} : { resourceNames }),
-    })
-    const all: Identity[] = ['observer', 'deployer', 'mover', 'restore-tester']
-    const seeing = all.flatMap((identity) => [
+    const rule = ruleAt(site.name, namespace)
+    const seeing = OPERATING.flatMap((identity) => [
       rule(
         identity,
         ['postgresql.cnpg.io'],

@@ -1,7 +1,8 @@
 import { readableDuration, seconds } from '../../duration.ts'
 import { GUARD, guardNamespace } from '../../guard/names.ts'
-import type { AccessRule, Driver, Identity } from '../../planning/driver.ts'
+import { type AccessRule, type Driver, OPERATING } from '../../planning/driver.ts'
 import type { Stack } from '../../stack/stack.ts'
+import { ruleAt } from '../rule-at.ts'
 import { deployGuard } from './deploy.ts'
 import { PROGRAM, WITNESS_KEYS } from './manifests.ts'
 import { assessGuards, type GuardState, observeGuard } from './observe.ts'
@@ -35,27 +36,9 @@ const SHORTEST_SILENCE = seconds(3)
 
 function accessOf(_component: GuardComponent, stack: Stack): AccessRule[] {
   return stack.sites.flatMap((site): AccessRule[] => {
-    const rule = (
-      identity: Identity,
-      apiGroups: string[],
-      resources: string[],
-      verbs: string[],
-      because: string,
-      resourceNames?: string[],
-    ): AccessRule => ({
-      kind: 'kubernetes',
-      identity,
-      site: site.name,
-      namespace: guardNamespace(stack.name),
-      apiGroups,
-      resources,
-      verbs,
-      because,
-      ...(resourceNames === undefined ? {} : { resourceNames }),
-    })
-    const all: Identity[] = ['observer', 'deployer', 'mover', 'restore-tester']
+    const rule = ruleAt(site.name, guardNamespace(stack.name))
     return [
-      ...all.flatMap((identity) => [
+      ...OPERATING.flatMap((identity) => [
         rule(identity, ['apps'], ['deployments'], ['get'], 'to see whether the guard runs', [GUARD]),
         rule(identity, [''], ['configmaps'], ['get'], 'to read what the guard reports', [GUARD]),
       ]),

@@ -1,5 +1,6 @@
-import type { AccessRule, Claim, Identity, SpecProblem } from '../../planning/driver.ts'
+import { type AccessRule, type Claim, OPERATING, type SpecProblem } from '../../planning/driver.ts'
 import type { Stack } from '../../stack/stack.ts'
+import { ruleAt } from '../rule-at.ts'
 import { type Application, workloadRef } from './spec.ts'
 
 export function claimsOf(component: Application, stack: Stack): Claim[] {
@@ -38,28 +39,10 @@ export function accessOf(component: Application, stack: Stack): AccessRule[] {
   const { namespace, mustMatch = [], restoreTest } = component.spec
   const { plural } = workloadRef(component)
   return stack.sites.flatMap((site): AccessRule[] => {
-    const rule = (
-      identity: Identity,
-      apiGroups: string[],
-      resources: string[],
-      verbs: string[],
-      because: string,
-      resourceNames?: string[],
-    ): AccessRule => ({
-      kind: 'kubernetes',
-      identity,
-      site: site.name,
-      namespace,
-      apiGroups,
-      resources,
-      verbs,
-      because,
-      ...(resourceNames === undefined ? {} : { resourceNames }),
-    })
-    const all: Identity[] = ['observer', 'deployer', 'mover', 'restore-tester']
+    const rule = ruleAt(site.name, namespace)
     const secrets = mustMatch.map(({ secret }) => secret)
     return [
-      ...all.flatMap((identity) => [
+      ...OPERATING.flatMap((identity) => [
         rule(identity, ['apps'], [plural], ['get', 'list', 'watch'], 'to see the application'),
         rule(identity, [''], ['pods'], ['get', 'list', 'watch'], 'to see its pods'),
         rule(identity, ['apps'], ['deployments', 'statefulsets'], ['list'], 'to name what else its release runs'),

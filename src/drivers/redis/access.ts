@@ -1,5 +1,6 @@
-import type { AccessRule, Claim, Identity, SpecProblem } from '../../planning/driver.ts'
+import { type AccessRule, type Claim, OPERATING, type SpecProblem } from '../../planning/driver.ts'
 import type { Stack } from '../../stack/stack.ts'
+import { ruleAt } from '../rule-at.ts'
 import { backupJob, type Cache, podOf, restoreRequest } from './spec.ts'
 
 export function claimsOf(component: Cache, stack: Stack): Claim[] {
@@ -20,27 +21,9 @@ export function problemsOf(component: Cache, stack: Stack): SpecProblem[] {
 export function accessOf(component: Cache, stack: Stack): AccessRule[] {
   const { namespace, name, password } = component.spec
   return stack.sites.flatMap((site): AccessRule[] => {
-    const rule = (
-      identity: Identity,
-      apiGroups: string[],
-      resources: string[],
-      verbs: string[],
-      because: string,
-      resourceNames?: string[],
-    ): AccessRule => ({
-      kind: 'kubernetes',
-      identity,
-      site: site.name,
-      namespace,
-      apiGroups,
-      resources,
-      verbs,
-      because,
-      ...(resourceNames === undefined ? {} : { resourceNames }),
-    })
-    const all: Identity[] = ['observer', 'deployer', 'mover', 'restore-tester']
+    const rule = ruleAt(site.name, namespace)
     return [
-      ...all.flatMap((identity) => [
+      ...OPERATING.flatMap((identity) => [
         rule(identity, ['apps'], ['statefulsets'], ['get', 'list', 'watch'], `to see ${name}`),
         rule(identity, [''], ['pods'], ['get', 'list', 'watch'], `to see ${name}`),
         rule(identity, ['batch'], ['cronjobs'], ['get'], 'to see whether its dumps are taken', [backupJob(component)]),
