@@ -53,8 +53,10 @@ function around(action: string, of: Replica) {
     async exec(_pod, _argv, options) {
       const sql = String(options?.stdin)
       if (of.mode === null) return { code: NO_CONNECTION, stdout: '', stderr: 'no connection' }
-      if (sql.startsWith('SELECT current_setting'))
-        return { code: 0, stdout: `${of.mode}\u001f${of.ahead === true ? 't' : 'f'}\n`, stderr: '' }
+      if (sql.startsWith('SELECT pg_is_in_recovery(), current_setting')) {
+        const [inRecovery, ahead] = [of.says?.isPrimary !== true, of.ahead === true].map((is) => (is ? 't' : 'f'))
+        return { code: 0, stdout: `${[inRecovery, of.mode, ahead].join('\u001f')}\n`, stderr: '' }
+      }
       if (of.settingRefused === true && sql.includes('SYSTEM SET')) return { code: WRONG_SQL, stdout: '', stderr: 'permission denied' }
       sent.push(sql)
       return { code: 0, stdout: sql.includes('TO PROGRAM') ? '000000030000000000000008\n' : '', stderr: '' }
