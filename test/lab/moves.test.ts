@@ -81,10 +81,8 @@ test.each(cases.map((one) => [nameOf(one), one] as const))('%s: it ends as one t
   if (one.crash?.at !== 'waits' || one.crash.phase === 'PROMOTE') expect(facts.deaths).toBe(1)
 })
 
-test('moves in a row, two of them failovers whose lost site rejoins: each ends, and neither memory nor journal grow', async () => {
-  const moves = await soak(deployed, { count: 6, failovers: 2 }, () => undefined)
-  const modes = moves.map(({ mode }) => mode)
-  const cycle = ['switchover', 'switchover', 'failover', 'rejoin']
-  expect(modes).toEqual([...cycle, ...cycle])
+test('moves in a row, and behind them a failover whose lost site rejoins: each ends, and neither memory nor journal grow', async () => {
+  const moves = await soak(deployed, { count: 4, failovers: 1 }, () => undefined)
+  expect(moves.map(({ mode }) => mode)).toEqual(['switchover', 'switchover', 'switchover', 'failover', 'rejoin'])
   expect(judgeSoak(moves)).toEqual([])
 })
