@@ -29,7 +29,7 @@ export async function benchFailover(bench: BenchLab, rounds: number, losses: rea
     const took = (report.rto?.approve ?? Number.NaN) + (report.rto?.startToGreen ?? Number.NaN)
     samples.green.get(how)?.push(took)
     if (how === 'kill') samples.start.push(between(report, 'START', 'SMOKE'))
-    return `standby failover after a ${how}: green in ${readableDuration(took)}`
+    return `standby failover, site lost by ${how}: green in ${readableDuration(took)}`
   }
   const operators = async (to: SiteName): Promise<string> => {
     const greenMs = await operatorPromotion(bench.stack, bench.lab, to)
@@ -60,7 +60,7 @@ function report({ green, start, operator }: Samples, rounds: number): string[] {
   const overhead = killed - median(operator)
   return [
     `unplanned failover, ${rounds} rounds of each, approval to all green:`,
-    ...[...green].map(([how, took]) => `  standby failover after a ${how.padEnd(24)} ${spread(took)}`),
+    ...[...green].map(([how, took]) => `  standby failover, site lost by ${how.padEnd(17)} ${spread(took)}`),
     `    the application's start and identity (kill)    ${spread(start)}`,
     `  the operator's promotion alone, until it settled ${spread(operator)}`,
     promise(

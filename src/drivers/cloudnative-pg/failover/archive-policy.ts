@@ -18,11 +18,22 @@ type Statement = Readonly<Record<string, unknown>>
 /** What makes WAL appear in an archive, and disappear from it. Reading stays as it was. */
 const WRITES = ['s3:PutObject', 's3:DeleteObject']
 
-/** The policy with the folder closed for everyone; all other statements stay as they are. A denial wins over every other statement. */
+/**
+ * How many incarnations before a closed one stay closed. One denial for each failover would come to the end of every policy: 20 KB on AWS, 4 KB on
+ * versitygw, which answered the 24th with InternalError. An incarnation begins when the cluster of the one before is removed, so that an older denial
+ * keeps out nothing but a site that is brought back from an old copy of its machines, and that one's guard shuts it.
+ */
+const STAY_CLOSED = 4
+
+/**
+ * The policy with the folder closed for everyone. A denial wins over every other statement; those stay as they are, but for the denials of
+ * incarnations long gone of the same cluster.
+ */
 export function closeFolder(policy: string | null, closed: ClosedFolder): string {
   const read = policyIn(policy)
   if (read.Statement.some((statement) => closes(statement, closed))) return policy ?? ''
-  return JSON.stringify({ ...read, Statement: [...read.Statement, denial(closed)] })
+  const kept = read.Statement.filter((statement) => !closesLongGone(statement, closed))
+  return JSON.stringify({ ...read, Statement: [...kept, denial(closed)] })
 }
 
 /** The policy without our denial; null when nothing is left, because an empty policy is refused. */
@@ -41,9 +52,17 @@ function denial(closed: ClosedFolder): Statement {
   return { Sid: `StandbyClosed${id}`, Effect: 'Deny', Principal: '*', Action: WRITES, Resource: [resourceOf(closed)] }
 }
 
+/** Whether it denies just what {@link denial} does, for an incarnation that is further back than stays closed. */
+function closesLongGone(statement: Statement, closed: ClosedFolder): boolean {
+  const [, cluster, now] = /^(.*-g)(\d+)\/$/.exec(closed.folder) ?? []
+  const then = /-g(\d+)\/\*$/.exec(listOf(statement.Resource).join())?.[1]
+  if (cluster === undefined || then === undefined || Number(then) >= Number(now) - STAY_CLOSED) return false
+  const alone = listOf(statement.Resource).length === 1 && listOf(statement.Action).length === WRITES.length
+  return alone && closes(statement, { ...closed, folder: `${cluster}${then}/` })
+}
+
 /** Known by what it does: stores need not keep its name, nor the form in which lists of one were written. */
 function closes(statement: Statement, closed: ClosedFolder): boolean {
-  const listOf = (value: unknown): unknown[] => (Array.isArray(value) ? value : [value])
   const everyone = [statement.Principal, (statement.Principal as { AWS?: unknown } | null | undefined)?.AWS].some((one) =>
     listOf(one).includes('*'),
   )
@@ -55,6 +74,8 @@ function closes(statement: Statement, closed: ClosedFolder): boolean {
     listOf(statement.Resource).includes(resourceOf(closed))
   )
 }
+
+const listOf = (value: unknown): unknown[] => (Array.isArray(value) ? value : [value])
 
 function resourceOf({ bucket, region, folder }: ClosedFolder): string {
   const partition = region.startsWith('cn-') ? 'aws-cn' : region.startsWith('us-gov-') ? 'aws-us-gov' : 'aws'

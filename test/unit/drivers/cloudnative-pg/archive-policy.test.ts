@@ -47,6 +47,21 @@ describe('closing a folder by the policy of its bucket', () => {
     ])
       expect(isClosed(policyWith({ ...denial, ...weaker }), closed)).toBe(false)
   })
+  test('does not grow with every failover: incarnations long gone are let go, and nothing else is', () => {
+    const at = (cluster: string, number: number) => ({ ...closed, folder: `infisical/postgresql/${cluster}-g${number}/` })
+    const statementsOf = (policy: string) => JSON.parse(policy).Statement as { readonly Resource: readonly string[] }[]
+    const others = [
+      ...statementsOf(closeFolder(null, at('pg-dc-b', 1))),
+      ...statementsOf(closeFolder(null, { ...closed, folder: 'elsewhere/pg-dc-a-g1/' })),
+      { ...statementsOf(closeFolder(null, at('pg-dc-a', 1)))[0], Condition: { Bool: { 'aws:SecureTransport': 'false' } } },
+      { ...statementsOf(closeFolder(null, at('pg-dc-a', 2)))[0], Action: ['s3:PutObject', 's3:DeleteObject', 's3:GetObject'] },
+    ]
+    let policy = policyWith(...others)
+    for (let number = 1; number <= 40; number++) policy = closeFolder(policy, at('pg-dc-a', number))
+    expect(statementsOf(policy).slice(0, others.length)).toEqual(others)
+    expect(statementsOf(policy).slice(others.length)).toHaveLength(5)
+    for (const number of [36, 37, 38, 39, 40]) expect(isClosed(policy, at('pg-dc-a', number))).toBe(true)
+  })
   test('refuses to replace what it can not read', () => {
     expect(() => closeFolder('<xml/>', closed)).toThrow()
     expect(() => closeFolder('{}', closed)).toThrow()
@@ -72,5 +87,12 @@ describe('a real store', () => {
       code: 'object-store-missing-bucket',
     })
     await expect(root.putPolicy('{}')).rejects.toMatchObject({ code: 'object-store-refused' })
+  })
+
+  test('takes the policy of forty failovers: it stays as large as it is', async () => {
+    const root = openObjectStore(server.access())
+    for (let number = 1; number <= 40; number++)
+      await root.putPolicy(closeFolder(await root.policy(), { ...closed, bucket: server.access().bucket, folder: `pg-dc-a-g${number}/` }))
+    expect(JSON.parse((await root.policy()) ?? '').Statement).toHaveLength(5)
   })
 })
