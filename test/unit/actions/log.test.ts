@@ -1,6 +1,9 @@
 import { expect, jest, test } from '@jest/globals'
 import fc from 'fast-check'
 import { harmless, phaseGroups } from '../../../src/actions/log.ts'
+import { systemClock } from '../../../src/composition.ts'
+import { type ProgressEvent, progressTo } from '../../../src/execution/progress.ts'
+import type { Phase, PlannedStep } from '../../../src/planning/plan.ts'
 
 test('text that is quoted from a cluster can not command the runner', () => {
   expect(harmless('::add-path::/tmp/evil')).toBe(': :add-path::/tmp/evil')
@@ -20,25 +23,40 @@ test('text without a command is not touched', () => {
   for (const text of ['pg-dc-a::text', 'dc-a: waiting', 'a ## b [x]', '2026-11-21T05:00:00Z']) expect(harmless(text)).toBe(text)
 })
 
-test('each phase of a move has one log group, and a step that began early opens none again', () => {
+/** What the runner reads while something happens. */
+function groupsOf(happens: (listener: (event: ProgressEvent) => void) => void): string[] {
   const written: string[] = []
   const write = jest.spyOn(process.stdout, 'write').mockImplementation((text) => {
     written.push(String(text).trim())
     return true
   })
   const groups = phaseGroups()
-  for (const phase of ['PREFLIGHT', 'LOCK', 'PREFLIGHT', 'PROMOTE', 'FENCE', 'unheard of', 'GREEN'])
-    groups.listener({ kind: 'phase', at: '', phase })
+  happens(groups.listener)
   groups.end()
   write.mockRestore()
-  expect(written).toEqual([
-    '::group::PREFLIGHT',
-    '::endgroup::',
-    '::group::LOCK',
-    '::endgroup::',
-    '::group::PROMOTE',
-    '::endgroup::',
-    '::group::GREEN',
-    '::endgroup::',
-  ])
+  return written
+}
+const group = (phase: string): string[] => [`::group::${phase}`, '::endgroup::']
+
+test('each phase of a move has one log group, and a step that ends late opens none again', () => {
+  const written = groupsOf((listener) => {
+    for (const phase of ['PREFLIGHT', 'LOCK', 'PREFLIGHT', 'PROMOTE', 'FENCE', 'unheard of', 'GREEN'])
+      listener({ kind: 'phase', at: '', phase })
+  })
+  expect(written).toEqual(['PREFLIGHT', 'LOCK', 'PROMOTE', 'GREEN'].flatMap(group))
+})
+
+test('a step that begins early does not take the groups of the phases before its own', () => {
+  const silent = { info: () => undefined, warning: () => undefined, debug: () => undefined }
+  const written = groupsOf((listener) => {
+    const progress = progressTo(silent, systemClock, listener)
+    const begin = (phase: Phase, mayBeginIn?: Phase) =>
+      progress.begun({ phase, ...(mayBeginIn === undefined ? {} : { mayBeginIn }) } as unknown as PlannedStep, '')
+    begin('LOCK')
+    begin('RESTORE_AUX', 'DRAIN')
+    begin('DRAIN')
+    begin('PROMOTE')
+    begin('RESTORE_AUX')
+  })
+  expect(written).toEqual(['LOCK', 'DRAIN', 'PROMOTE', 'RESTORE_AUX'].flatMap(group))
 })
