@@ -29,7 +29,8 @@ export async function benchFailover(bench: BenchLab, rounds: number, losses: rea
     const took = (report.rto?.approve ?? Number.NaN) + (report.rto?.startToGreen ?? Number.NaN)
     samples.green.get(how)?.push(took)
     if (how === 'kill') samples.start.push(between(report, 'START', 'SMOKE'))
-    return `standby failover, site lost by ${how}: green in ${readableDuration(took)}`
+    const givenUp = report.steps.flatMap(({ id, outcome }) => (outcome === 'given-up' ? [`, without ${id}`] : []))
+    return `standby failover, site lost by ${how}: green in ${readableDuration(took)}${givenUp.join('')}`
   }
   const operators = async (to: SiteName): Promise<string> => {
     const greenMs = await operatorPromotion(bench.stack, bench.lab, to)

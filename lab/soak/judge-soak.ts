@@ -7,6 +7,8 @@ import type { Mode } from '../../src/planning/plan.ts'
 export interface SoakMove {
   readonly mode: Mode
   readonly verdict: string
+  /** Steps that it went on without. */
+  readonly givenUp: readonly string[]
   readonly durationMs: number
   /** The most that its execute process ever held. */
   readonly peakMemoryBytes: number
@@ -17,11 +19,12 @@ export interface SoakMove {
 /** What a move cost, from its own report, what its process held, and what its journal has. */
 export function soakMove(
   mode: Mode,
-  { verdict, duration }: Pick<MoveReport, 'verdict' | 'duration'>,
+  { verdict, duration, steps }: Pick<MoveReport, 'verdict' | 'duration' | 'steps'>,
   peakMemoryBytes: number,
   journal: { readonly entries: number; readonly bytes: number },
 ): SoakMove {
-  return { mode, verdict, durationMs: duration, peakMemoryBytes, journalEntries: journal.entries, journalBytes: journal.bytes }
+  const givenUp = steps.flatMap(({ id, outcome }) => (outcome === 'given-up' ? [id] : []))
+  return { mode, verdict, givenUp, durationMs: duration, peakMemoryBytes, journalEntries: journal.entries, journalBytes: journal.bytes }
 }
 
 /** How much more the last third may take than the first one: what grows with every move grows beyond it, noise does not. */
@@ -31,11 +34,13 @@ type Measure = keyof typeof MAY_GROW
 /** One slow move among few is the machine's noise: durations are compared from so many on each side on. */
 const ENOUGH_TO_TIME = 3
 
-/** Names everything that was not as it should be over many moves: one that did not end, a cost that grows. Pure. */
+/** Names everything that was not as it should be over many moves: one that did not end, or not whole, a cost that grows. Pure. */
 export function judgeSoak(moves: readonly SoakMove[]): string[] {
   const ended = moves.flatMap(({ mode, verdict }, index) => (verdict === 'moved' ? [] : [`move ${index + 1}, a ${mode}, ended ${verdict}`]))
+  // Something fills up: nothing of an undisturbed move has a reason to be given up.
+  const lacking = moves.flatMap(({ mode, givenUp }, index) => givenUp.map((step) => `move ${index + 1}, a ${mode}, gave up ${step}`))
   const modes = [...new Set(moves.map(({ mode }) => mode))]
-  return [...ended, ...modes.flatMap((mode) => growthOf(mode, moves))]
+  return [...ended, ...lacking, ...modes.flatMap((mode) => growthOf(mode, moves))]
 }
 
 function growthOf(mode: Mode, moves: readonly SoakMove[]): string[] {

@@ -4,6 +4,7 @@ import { judgeSoak, type SoakMove } from '../../../lab/soak/judge-soak.ts'
 const move: SoakMove = {
   mode: 'switchover',
   verdict: 'moved',
+  givenUp: [],
   durationMs: 30_000,
   peakMemoryBytes: 120_000_000,
   journalEntries: 40,
@@ -32,6 +33,11 @@ test('a move of another mode is compared with its own kind only', () => {
 
 test('a move that did not end is named, and so is its place', () => {
   expect(judgeSoak(many((index) => (index === 4 ? { verdict: 'needs-human' } : {})))).toEqual(['move 5, a switchover, ended needs-human'])
+})
+
+test('a step that an undisturbed move went on without is named', () => {
+  const without = many((index) => (index === 7 ? { givenUp: ['database.close-archive@dc-a'] } : {}))
+  expect(judgeSoak(without)).toEqual(['move 8, a switchover, gave up database.close-archive@dc-a'])
 })
 
 test('one slow move among few is noise: its duration is not compared, its memory and its journal are', () => {
