@@ -1,3 +1,5 @@
+import type { Verdict } from '../execution/transition.ts'
+
 /** What one process of a run was asked for. */
 export type Operation = 'execute' | 'resume' | 'abort'
 
@@ -5,4 +7,4 @@ export type Operation = 'execute' | 'resume' | 'abort'
  * How it left the run. moved: all green on the new site. refused: nothing was changed. undone: begun and taken back, the old site serves.
  * stopped: begun and not finished; a person has to look.
  */
-export type MoveVerdict = 'moved' | 'refused' | 'undone' | 'stopped'
+export type MoveVerdict = Verdict | 'refused'

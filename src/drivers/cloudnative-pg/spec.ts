@@ -132,8 +132,16 @@ export const siteOfCluster = (component: Database, cluster: string): string | nu
 /** Folder of one incarnation's archive, below the store's own prefix. */
 export const incarnationFolder = (component: Database, serverName: string): string => `${archiveFolder(component)}${serverName}/`
 
-/** The incarnation after the given ones; a name that was not numbered by us counts as the first. */
-export function nextServerName(cluster: string, used: readonly string[]): string {
-  const numbers = used.map((name) => Number(/-g(\d+)$/.exec(name)?.[1] ?? 1))
-  return `${cluster}-g${Math.max(1, ...numbers) + 1}`
+/** The incarnation after the given ones. */
+export const nextServerName = (cluster: string, used: readonly string[]): string =>
+  `${cluster}-g${Math.max(1, ...used.map(incarnationOf)) + 1}`
+
+/** The incarnations of the same cluster that are further back than so many, the oldest first. */
+export function serverNamesBehind(serverName: string, back: number): string[] {
+  const cluster = serverName.replace(NUMBERED, '')
+  return Array.from({ length: Math.max(0, incarnationOf(serverName) - back - 1) }, (_, index) => `${cluster}-g${index + 1}`)
 }
+
+const NUMBERED = /-g(\d+)$/
+/** A name that was not numbered by us counts as the first. */
+const incarnationOf = (serverName: string): number => Number(NUMBERED.exec(serverName)?.[1] ?? 1)

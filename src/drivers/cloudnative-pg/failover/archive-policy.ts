@@ -19,20 +19,13 @@ type Statement = Readonly<Record<string, unknown>>
 const WRITES = ['s3:PutObject', 's3:DeleteObject']
 
 /**
- * How many incarnations before a closed one stay closed. One denial for each failover would come to the end of every policy: 20 KB on AWS, 4 KB on
- * versitygw, which answered the 24th with InternalError. An incarnation begins when the cluster of the one before is removed, so that an older denial
- * keeps out nothing but a site that is brought back from an old copy of its machines, and that one's guard shuts it.
+ * The policy with the folder closed for everyone. A denial wins over every other statement; those stay as they are, but for the denials of the
+ * folders that may be let go.
  */
-const STAY_CLOSED = 4
-
-/**
- * The policy with the folder closed for everyone. A denial wins over every other statement; those stay as they are, but for the denials of
- * incarnations long gone of the same cluster.
- */
-export function closeFolder(policy: string | null, closed: ClosedFolder): string {
+export function closeFolder(policy: string | null, closed: ClosedFolder, letGo: readonly ClosedFolder[] = []): string {
   const read = policyIn(policy)
   if (read.Statement.some((statement) => closes(statement, closed))) return policy ?? ''
-  const kept = read.Statement.filter((statement) => !closesLongGone(statement, closed))
+  const kept = read.Statement.filter((statement) => !letGo.some((folder) => closesAlone(statement, folder)))
   return JSON.stringify({ ...read, Statement: [...kept, denial(closed)] })
 }
 
@@ -52,14 +45,9 @@ function denial(closed: ClosedFolder): Statement {
   return { Sid: `StandbyClosed${id}`, Effect: 'Deny', Principal: '*', Action: WRITES, Resource: [resourceOf(closed)] }
 }
 
-/** Whether it denies just what {@link denial} does, for an incarnation that is further back than stays closed. */
-function closesLongGone(statement: Statement, closed: ClosedFolder): boolean {
-  const [, cluster, now] = /^(.*-g)(\d+)\/$/.exec(closed.folder) ?? []
-  const then = /-g(\d+)\/\*$/.exec(listOf(statement.Resource).join())?.[1]
-  if (cluster === undefined || then === undefined || Number(then) >= Number(now) - STAY_CLOSED) return false
-  const alone = listOf(statement.Resource).length === 1 && listOf(statement.Action).length === WRITES.length
-  return alone && closes(statement, { ...closed, folder: `${cluster}${then}/` })
-}
+/** Whether it denies what {@link denial} does, and no more. */
+const closesAlone = (statement: Statement, closed: ClosedFolder): boolean =>
+  listOf(statement.Resource).length === 1 && listOf(statement.Action).length === WRITES.length && closes(statement, closed)
 
 /** Known by what it does: stores need not keep its name, nor the form in which lists of one were written. */
 function closes(statement: Statement, closed: ClosedFolder): boolean {

@@ -4,7 +4,7 @@ import { asStandbyError } from '../../../errors.ts'
 import type { Behaviour } from '../../../planning/driver.ts'
 import type { Intent, PlannedStep } from '../../../planning/plan.ts'
 import type { SiteName } from '../../../stack/stack.ts'
-import { type CloudNativePgSpec, clusterOf, type Database, incarnationFolder } from '../spec.ts'
+import { type CloudNativePgSpec, clusterOf, type Database, incarnationFolder, serverNamesBehind } from '../spec.ts'
 import { parameter, plannedStep } from '../steps.ts'
 import type { Run } from '../where.ts'
 import { type ClosedFolder, closeFolder, isClosed, openFolder } from './archive-policy.ts'
@@ -44,7 +44,7 @@ export const closeArchive: Behaviour<CloudNativePgSpec> = {
   async apply(run) {
     const store = await storeOf(run).open('policy')
     const policy = await store.policy({ signal: run.signal })
-    const wanted = closeFolder(policy, folderOf(run))
+    const wanted = closeFolder(policy, folderOf(run), longGone(run))
     if (wanted !== policy) await store.putPolicy(wanted, { signal: run.signal })
   },
   async undo(run) {
@@ -62,11 +62,21 @@ export const closeArchive: Behaviour<CloudNativePgSpec> = {
 
 const storeOf = (run: Run) => run.context.objectStore(run.component.spec.archive.store, parameter(run.step, 'archiveOf') as SiteName)
 
-function folderOf(run: Run): ClosedFolder {
+function folderOf(run: Run, serverName = parameter(run.step, 'serverName')): ClosedFolder {
   const location: ObjectStoreLocation = storeOf(run).location
-  const folder = `${location.prefix}${incarnationFolder(run.component, parameter(run.step, 'serverName'))}`
+  const folder = `${location.prefix}${incarnationFolder(run.component, serverName)}`
   return { bucket: location.bucket, region: location.region, folder }
 }
+
+/**
+ * How many incarnations before a closed one stay closed. One denial for each failover would come to the end of every policy: 20 KB on AWS, 4 KB on
+ * versitygw, which answered the 24th with InternalError. An incarnation begins when the cluster of the one before is removed, so that an older denial
+ * keeps out nothing but a site that is brought back from an old copy of its machines, and that one's guard shuts it.
+ */
+export const STAY_CLOSED = 4
+
+const longGone = (run: Run): ClosedFolder[] =>
+  serverNamesBehind(parameter(run.step, 'serverName'), STAY_CLOSED).map((serverName) => folderOf(run, serverName))
 
 /** What the store says to a write with the very keys of the lost site, where this process has them. A refused write leaves nothing behind. */
 async function refusedWrite(run: Run): Promise<'refused' | 'accepted' | 'not tried'> {

@@ -1,11 +1,16 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
 import fc from 'fast-check'
 import { openObjectStore } from '../../../../src/clients/object-store.ts'
-import { closeFolder, isClosed, openFolder } from '../../../../src/drivers/cloudnative-pg/failover/archive-policy.ts'
+import { type ClosedFolder, closeFolder, isClosed, openFolder } from '../../../../src/drivers/cloudnative-pg/failover/archive-policy.ts'
+import { STAY_CLOSED } from '../../../../src/drivers/cloudnative-pg/failover/close-archive.ts'
+import { serverNamesBehind } from '../../../../src/drivers/cloudnative-pg/spec.ts'
 import { type ObjectStoreServer, startObjectStore } from '../../../support/object-store.ts'
 
 const closed = { bucket: 'bucket', region: 'us-east-1', folder: 'infisical/postgresql/pg-dc-a-g1/' }
 const allow = (Principal: unknown, Action: unknown, Resource: unknown) => ({ Effect: 'Allow', Principal, Action, Resource })
+/** What a failover lets go when it closes this. */
+const behind = (of: ClosedFolder): ClosedFolder[] =>
+  serverNamesBehind(of.folder.slice(0, -1), STAY_CLOSED).map((name) => ({ ...of, folder: `${name}/` }))
 const policyWith = (...Statement: object[]) => JSON.stringify({ Version: '2012-10-17', Id: 'ours', Statement })
 
 describe('closing a folder by the policy of its bucket', () => {
@@ -57,7 +62,7 @@ describe('closing a folder by the policy of its bucket', () => {
       { ...statementsOf(closeFolder(null, at('pg-dc-a', 2)))[0], Action: ['s3:PutObject', 's3:DeleteObject', 's3:GetObject'] },
     ]
     let policy = policyWith(...others)
-    for (let number = 1; number <= 40; number++) policy = closeFolder(policy, at('pg-dc-a', number))
+    for (let number = 1; number <= 40; number++) policy = closeFolder(policy, at('pg-dc-a', number), behind(at('pg-dc-a', number)))
     expect(statementsOf(policy).slice(0, others.length)).toEqual(others)
     expect(statementsOf(policy).slice(others.length)).toHaveLength(5)
     for (const number of [36, 37, 38, 39, 40]) expect(isClosed(policy, at('pg-dc-a', number))).toBe(true)
@@ -91,8 +96,9 @@ describe('a real store', () => {
 
   test('takes the policy of forty failovers: it stays as large as it is', async () => {
     const root = openObjectStore(server.access())
+    const folder = (number: number) => ({ ...closed, bucket: server.access().bucket, folder: `pg-dc-a-g${number}/` })
     for (let number = 1; number <= 40; number++)
-      await root.putPolicy(closeFolder(await root.policy(), { ...closed, bucket: server.access().bucket, folder: `pg-dc-a-g${number}/` }))
+      await root.putPolicy(closeFolder(await root.policy(), folder(number), behind(folder(number))))
     expect(JSON.parse((await root.policy()) ?? '').Statement).toHaveLength(5)
   })
 })
