@@ -2,12 +2,15 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { setTimeout as pause } from 'node:timers/promises'
 import { type Milliseconds, readableDuration, seconds } from '../duration.ts'
 import { inputError, timeoutError } from '../errors.ts'
+import { type ChildPurpose, environmentFor } from './child-environment.ts'
 
 export interface ProcessOptions {
   readonly deadline: Milliseconds
   readonly input?: string | Uint8Array
-  /** Added to this process' own environment. */
-  readonly env?: Readonly<Record<string, string>>
+  /** Declared for this program, beside what its purpose gets of our own environment. */
+  readonly env?: Readonly<Record<string, string | undefined>>
+  /** What of our own environment it gets; `program` when absent. */
+  readonly purpose?: ChildPurpose
   readonly cwd?: string
   readonly signal?: AbortSignal
   /** Never shown in an error. */
@@ -39,7 +42,7 @@ export async function runProcess(command: string, args: readonly string[], optio
   options.signal?.throwIfAborted()
   const child = spawn(command, args, {
     cwd: options.cwd,
-    env: { ...process.env, ...options.env },
+    env: environmentFor(options.purpose ?? 'program', options.env),
     detached: true,
     stdio: ['pipe', 'pipe', 'pipe'],
   })

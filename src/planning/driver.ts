@@ -163,7 +163,7 @@ export interface DriverContext {
 
 export type SqlRows = readonly (readonly string[])[]
 
-export type RunOptions = Pick<ProcessOptions, 'deadline' | 'input' | 'env' | 'cwd' | 'signal'>
+export type RunOptions = Pick<ProcessOptions, 'deadline' | 'input' | 'env' | 'purpose' | 'cwd' | 'signal'>
 export type RunResult = Pick<ProcessResult, 'code' | 'stdout' | 'stderr'>
 
 /** Small JSON records in the witness, outside both sites: backup manifests, results of restore tests, histories that a failover cut off. */

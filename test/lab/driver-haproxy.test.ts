@@ -184,6 +184,6 @@ async function timed(behaviour: Behaviour<HaproxySpec>, step: PlannedStep): Prom
   return Math.round(performance.now() - began)
 }
 async function labCommand(...args: string[]): Promise<void> {
-  const { code, stdout, stderr } = await runProcess(process.execPath, ['lab/cli.ts', ...args], { deadline: 60_000 })
+  const { code, stdout, stderr } = await runProcess(process.execPath, ['lab/cli.ts', ...args], { deadline: 60_000, env: process.env })
   if (code !== 0) throw new Error(`lab ${args.join(' ')}: ${stderr || stdout}`)
 }

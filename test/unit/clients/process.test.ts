@@ -26,7 +26,7 @@ describe('a program that is run', () => {
     expect(result).toEqual({ code: 3, stdout: 'héllo', stderr: '$(id); *\n', truncated: false })
   })
 
-  test('gets the environment on top of our own', async () => {
+  test('gets what was declared for it beside what every program needs', async () => {
     const { stdout } = await runProcess(node, ['-p', 'process.env.EXTRA + Boolean(process.env.PATH)'], {
       deadline: 10_000,
       env: { EXTRA: 'x' },
