@@ -2,13 +2,14 @@ import type { ConditionalStore, ConditionalStoreContext } from '../execution/con
 import type { JsonObject } from '../json.ts'
 import type { Driver } from '../planning/driver.ts'
 import type { WitnessManual } from '../planning/manual.ts'
-import type { WitnessSchemas } from '../stack/schema.ts'
+import type { WitnessKinds } from '../stack/schema.ts'
 import { cloudNativePg } from './cloudnative-pg/driver.ts'
 import { command } from './command/driver.ts'
 import { guard } from './guard/driver.ts'
 import { haproxy } from './haproxy/driver.ts'
 import { helmRelease } from './helm-release/driver.ts'
 import { redis } from './redis/driver.ts'
+import { type DeclaredPlace, placeClaim } from './s3/bucket-identity.ts'
 import { openS3Store } from './s3/conditional-store.ts'
 import { s3 } from './s3/driver.ts'
 import { manualWitness } from './s3/runbook.ts'
@@ -25,7 +26,9 @@ export const conditionalStores: Readonly<
 > = {
   s3: (spec, context) => openS3Store(spec as unknown as Parameters<typeof openS3Store>[0], context),
 }
-export const witnesses: WitnessSchemas = { s3: s3WitnessSchema }
+export const witnesses: WitnessKinds = {
+  s3: { schema: s3WitnessSchema, claims: (spec) => [placeClaim(spec as unknown as DeclaredPlace, ['bucket'])] },
+}
 
 /** How each kind of witness is used by hand. */
 export const manualWitnesses: Readonly<Record<string, (spec: JsonObject) => WitnessManual>> = {

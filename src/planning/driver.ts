@@ -25,7 +25,7 @@ export interface Driver<Spec = JsonObject, State = unknown> {
   /** JSON Schema (2020-12) of the component's mapping in the stack file, without `driver` and `needs`. */
   readonly schema: JsonObject
 
-  /** What this component holds alone: two claims with one key are an error of the stack file. Pure. */
+  /** What this component holds alone: two claims that meet are an error of the stack file. Pure. */
   claims(component: Component<Spec>, stack: Stack): Claim[]
   /** Files of the user that the component reads, relative to the stack file; they are part of the stack's digest. Pure. */
   files?(component: Component<Spec>): readonly string[]
@@ -81,8 +81,10 @@ export type Outwait =
   | { readonly within: null; readonly why: string; readonly next: string }
 
 export interface Claim {
-  /** `kubernetes dc-a infisical/Cluster/pg-dc-a`, `archive s3://bucket/prefix/pg-dc-a-g1`. */
+  /** `kubernetes dc-a infisical/Cluster/pg-dc-a`, `archive archive/`. */
   readonly key: string
+  /** Only what lies below this in `key`, such as `redis/`; all of it when absent. What is claimed neither holds nor lies in another's. */
+  readonly below?: string
   /** Where in the component it is declared: ['sites', 'dc-a', 'cluster']. */
   readonly path: readonly string[]
 }

@@ -1,8 +1,9 @@
 import { isObject, type Json, type JsonObject } from '../json.ts'
-import type { Driver } from '../planning/driver.ts'
+import type { Claim, Driver } from '../planning/driver.ts'
 import type { Meant } from './check-schema.ts'
 import { nearest } from './nearest.ts'
 import type { PlacedProblem } from './problems.ts'
+import type { WitnessKinds } from './schema.ts'
 import type { Component, Stack } from './stack.ts'
 
 /** What no schema can say of names: sites and components that nobody declares, needs that go in circles. Any shape of file is bearable. */
@@ -86,10 +87,10 @@ const PASTED = [
 ]
 
 /** What only drivers can judge; for a stack whose shape and names are right. */
-export function driverProblems(stack: Stack, drivers: Readonly<Record<string, Driver>>): PlacedProblem[] {
+export function driverProblems(stack: Stack, drivers: Readonly<Record<string, Driver>>, witnesses: WitnessKinds): PlacedProblem[] {
   const invalid = stack.components.map((component) => ({ component, problems: invalidSpecs(component, stack, drivers) }))
   const sound = invalid.filter(({ problems }) => problems.length === 0).map(({ component }) => component)
-  return [...invalid.flatMap(({ problems }) => problems), ...sharedClaims(sound, stack, drivers)]
+  return [...invalid.flatMap(({ problems }) => problems), ...sharedClaims(claimsOf(sound, stack, drivers, witnesses))]
 }
 
 function invalidSpecs(component: Component, stack: Stack, drivers: Readonly<Record<string, Driver>>): PlacedProblem[] {
@@ -101,19 +102,35 @@ function invalidSpecs(component: Component, stack: Stack, drivers: Readonly<Reco
   })
 }
 
-/** Two owners of one Kubernetes object would undo each other's work; two writers of one archive prefix would mix two histories. */
-function sharedClaims(components: readonly Component[], stack: Stack, drivers: Readonly<Record<string, Driver>>): PlacedProblem[] {
-  const owners = new Map<string, string>()
-  return components.flatMap((component) =>
-    (drivers[component.driver]?.claims(component, stack) ?? []).flatMap((claim): PlacedProblem[] => {
-      const path = ['components', component.name, ...claim.path]
-      const owner = owners.get(claim.key)
-      if (owner !== undefined) return [{ path, what: `${claim.key} belongs to ${owner} already` }]
-      owners.set(claim.key, path.join('.'))
-      return []
-    }),
-  )
+/** A claim, with its place in the whole file. */
+function claimsOf(
+  components: readonly Component[],
+  stack: Stack,
+  drivers: Readonly<Record<string, Driver>>,
+  witnesses: WitnessKinds,
+): Claim[] {
+  const placed = (claims: readonly Claim[], ...path: readonly string[]): Claim[] =>
+    claims.map((claim) => ({ ...claim, path: [...path, ...claim.path] }))
+  return [
+    ...placed(witnesses[stack.witness.driver]?.claims(stack.witness.spec) ?? [], 'witness'),
+    ...components.flatMap((component) => placed(drivers[component.driver]?.claims(component, stack) ?? [], 'components', component.name)),
+  ]
 }
+
+/**
+ * Two owners of one Kubernetes object would undo each other's work; of two folders of which one holds the other, each owner lists, counts
+ * and removes what is the other's.
+ */
+function sharedClaims(claims: readonly Claim[]): PlacedProblem[] {
+  return claims.flatMap(({ key, below = '', path }, index): PlacedProblem[] => {
+    const other = claims.slice(0, index).find((one) => one.key === key && nested(one.below ?? '', below))
+    if (other === undefined) return []
+    const [own, others, owner] = [`${key}${below}`, `${key}${other.below ?? ''}`, other.path.join('.')]
+    if (own === others) return [{ path, what: `${own} belongs to ${owner} already` }]
+    return [{ path, what: `${own} ${own.startsWith(others) ? 'lies in' : 'holds'} ${others}, which belongs to ${owner}` }]
+  })
+}
+const nested = (one: string, other: string): boolean => one.startsWith(other) || other.startsWith(one)
 
 /** Components in an order in which each stands behind what it needs; the file's order otherwise. */
 export function sortedByNeeds(components: readonly Component[]): Component[] {

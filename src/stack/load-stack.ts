@@ -11,7 +11,7 @@ import { digestOfStack, type NamedFile, readNamed } from './named-files.ts'
 import { nearest } from './nearest.ts'
 import { parseYaml, type YamlText } from './parse-yaml.ts'
 import { type PlacedProblem, type Problem, StackInvalid } from './problems.ts'
-import { componentSchema, frameSchema, type WitnessSchemas, witnessSchema } from './schema.ts'
+import { componentSchema, frameSchema, type WitnessKinds, witnessSchema } from './schema.ts'
 import type {
   ApprovalDeclaration,
   Component,
@@ -26,7 +26,7 @@ import type {
 /** The kinds of components and of witnesses that a stack file may name. */
 export interface Kinds {
   readonly drivers: Readonly<Record<string, Driver>>
-  readonly witnesses: WitnessSchemas
+  readonly witnesses: WitnessKinds
 }
 
 /** The stack that a file declares, frozen. Throws all that is wrong with it at once. */
@@ -72,13 +72,13 @@ function examine(text: string, path: string, kinds: Kinds): Examined {
   // Drivers may rely on what their schema and the names promise.
   if (problems.length > 0) return { stack: null, problems, yaml }
   const stack = assemble(value, path)
-  return { stack, problems: driverProblems(stack, kinds.drivers), yaml }
+  return { stack, problems: driverProblems(stack, kinds.drivers, kinds.witnesses), yaml }
 }
 
 /** Components and witness are judged by the schema of the driver that they name, so that errors speak about that driver only. */
 function judgeParts(value: JsonObject, kinds: Kinds): Judgement[] {
   const driverSchemas = new Map(Object.entries(kinds.drivers).map(([kind, driver]) => [kind, componentSchema(driver)]))
-  const witnessSchemas = new Map(Object.entries(kinds.witnesses).map(([kind, own]) => [kind, witnessSchema(kind, own)]))
+  const witnessSchemas = new Map(Object.entries(kinds.witnesses).map(([kind, { schema }]) => [kind, witnessSchema(kind, schema)]))
   const components = isObject(value.components) ? Object.entries(value.components) : []
   return [
     ...components.map(([name, part]) => judgePart(part, ['components', name], driverSchemas)),

@@ -1,5 +1,5 @@
 import type { Json, JsonObject } from '../json.ts'
-import type { Driver } from '../planning/driver.ts'
+import type { Claim, Driver } from '../planning/driver.ts'
 import { FENCE_LEVELS } from './fence-levels.ts'
 import { approvalSchema } from './schema-approval.ts'
 import { credentialReference, duration, kubernetesName, MEANS, type Meaning, text } from './schema-parts.ts'
@@ -7,8 +7,14 @@ import { credentialReference, duration, kubernetesName, MEANS, type Meaning, tex
 /** Where the published schema is found; editors read it through the header comment of a stack file. */
 export const SCHEMA_ID = 'https://standby.dev/schema/stack.schema.json'
 
-/** Schemas of the storages that can be a witness, by driver name. */
-export type WitnessSchemas = Readonly<Record<string, JsonObject>>
+/** What the loader knows of a storage that can be a witness. */
+export interface WitnessKind {
+  readonly schema: JsonObject
+  /** What the witness holds alone, as a component's claims. Pure. */
+  claims(spec: JsonObject): Claim[]
+}
+/** By driver name. */
+export type WitnessKinds = Readonly<Record<string, WitnessKind>>
 
 /** The part of the stack file that no driver owns; `components` and `witness` are checked by the schema of their driver. */
 export const frameSchema: JsonObject = {
@@ -122,7 +128,7 @@ function withKeys(own: JsonObject, kind: string, more: JsonObject): JsonObject {
 }
 
 /** The whole published schema: the frame, with each component and the witness chosen by its driver. */
-export function publishedSchema(drivers: Readonly<Record<string, Driver>>, witnesses: WitnessSchemas): JsonObject {
+export function publishedSchema(drivers: Readonly<Record<string, Driver>>, witnesses: WitnessKinds): JsonObject {
   const frame = frameSchema.properties as JsonObject
   const components = Object.values(drivers).map((driver) => [driver.kind, componentSchema(driver)] as const)
   return withoutMeanings({
@@ -135,7 +141,7 @@ export function publishedSchema(drivers: Readonly<Record<string, Driver>>, witne
       ...frame,
       witness: {
         ...(frame.witness as JsonObject),
-        ...chosenByDriver(Object.entries(witnesses).map(([kind, own]) => [kind, witnessSchema(kind, own)] as const)),
+        ...chosenByDriver(Object.entries(witnesses).map(([kind, { schema }]) => [kind, witnessSchema(kind, schema)] as const)),
       },
       components: {
         ...(frame.components as JsonObject),

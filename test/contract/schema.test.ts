@@ -36,7 +36,7 @@ const schemaOf = (part: Json): JsonObject | undefined => {
 }
 const schemaOfWitness = (part: Json): JsonObject | undefined => {
   const kind = kindOf(part)
-  const own = Object.hasOwn(witnesses, kind) ? witnesses[kind] : undefined
+  const own = Object.hasOwn(witnesses, kind) ? witnesses[kind]?.schema : undefined
   return own === undefined ? undefined : witnessSchema(kind, own)
 }
 
@@ -112,7 +112,7 @@ describe('the loader and an independent validator', () => {
     const schemas = [
       frameSchema,
       ...Object.values(drivers).map(componentSchema),
-      ...Object.entries(witnesses).map(([kind, own]) => witnessSchema(kind, own)),
+      ...Object.entries(witnesses).map(([kind, { schema }]) => witnessSchema(kind, schema)),
     ]
     let judged = 0
     const visit = (schema: Json | undefined): void => {

@@ -2,14 +2,15 @@ import { type AccessRule, type Claim, IN_SANDBOX, OPERATING, type SpecProblem } 
 import type { Stack } from '../../stack/stack.ts'
 import { ruleAt } from '../rule-at.ts'
 import { archiveName, copiedSecrets, noArchiveName, streamingSecrets } from './deploy/manifests.ts'
-import { archiveMethod, clusterOf, type Database, firstServerName, follows, otherSites, siteSpecOf } from './spec.ts'
+import { archiveMethod, clusterOf, type Database, firstServerName, follows, incarnationFolder, otherSites, siteSpecOf } from './spec.ts'
 
 /** What each cluster holds alone: its object, and the prefix that it archives under. */
 export function claimsOf(component: Database): Claim[] {
   return Object.entries(component.spec.sites).flatMap(([site, { name }]) => [
     { key: `kubernetes ${site} ${component.spec.namespace}/Cluster/${name}`, path: ['sites', site, 'name'] },
     {
-      key: `archive ${component.spec.archive.store}/${component.spec.archive.prefix ?? ''}/${firstServerName(name)}`,
+      key: `archive ${component.spec.archive.store}/`,
+      below: incarnationFolder(component, firstServerName(name)),
       path: ['sites', site, 'name'],
     },
   ])

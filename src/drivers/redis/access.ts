@@ -1,13 +1,13 @@
 import { type AccessRule, type Claim, OPERATING, type SpecProblem } from '../../planning/driver.ts'
 import type { Stack } from '../../stack/stack.ts'
 import { ruleAt } from '../rule-at.ts'
-import { backupJob, type Cache, podOf, restoreRequest } from './spec.ts'
+import { backupFolder, backupJob, type Cache, podOf, restoreRequest } from './spec.ts'
 
 export function claimsOf(component: Cache, stack: Stack): Claim[] {
   const { namespace, name, backup } = component.spec
   return [
     ...stack.sites.map((site) => ({ key: `kubernetes ${site.name} ${namespace}/StatefulSet/${name}`, path: ['name'] })),
-    { key: `archive ${backup.store}/${backup.prefix ?? component.name}/`, path: ['backup', 'prefix'] },
+    { key: `archive ${backup.store}/`, below: backupFolder(component), path: ['backup', 'prefix'] },
   ]
 }
 

@@ -20,12 +20,14 @@ export interface CataloguedDump extends DumpDescription {
   readonly storedBytes: number | null
 }
 
-/** The newest complete dump of a folder. */
+/** The newest complete dump that lies directly in a folder: what lies in a folder below it is another component's. */
 export async function newestDump(store: ObjectStoreClient, folder: string, signal: AbortSignal): Promise<CataloguedDump | null> {
   const objects = await store.list(folder, { signal })
-  const described = objects.filter((object) => /\/\d{8}T\d{6}Z\.json$/.test(`/${object.key}`)).at(-1)
+  const described = objects.filter(({ key }) => key.startsWith(folder) && DESCRIPTION.test(key.slice(folder.length))).at(-1)
   return described === undefined ? null : readDump(store, described.key.slice(0, -'.json'.length), signal)
 }
+
+const DESCRIPTION = /^\d{8}T\d{6}Z\.json$/
 
 /** One dump by its name; null while it is not complete. */
 export async function readDump(store: ObjectStoreClient, name: string, signal: AbortSignal): Promise<CataloguedDump | null> {

@@ -102,17 +102,20 @@ echo "stored $PREFIX$id.rdb"
 printf '%s' "$id" > "$LAST_WORDS"
 `
 
-/** Of a scheduled dump: what is older than the retention goes as well, descriptions first, so that none is left without its dump. */
+/**
+ * Of a scheduled dump: what is older than the retention goes as well, descriptions first, so that none is left without its dump.
+ * Only what lies directly in the folder and has the name of a dump: a folder below it is another's.
+ */
 export const UPLOAD = `${STORE}
 oldest=$(date -u -d "@$(($(date +%s) - RETENTION_SECONDS))" +%Y%m%d%H%M%S)
 folder=$(printf '%s' "$PREFIX" | sed 's,/,%2F,g')
-request --header "x-amz-content-sha256: $empty" "$BUCKET_URL?list-type=2&max-keys=1000&prefix=$folder" > "$WORK/list.xml" || { echo 'what is too old could not be listed' >&2; exit 0; }
+request --header "x-amz-content-sha256: $empty" "$BUCKET_URL?delimiter=%2F&list-type=2&max-keys=1000&prefix=$folder" > "$WORK/list.xml" || { echo 'what is too old could not be listed' >&2; exit 0; }
 tr '<' '\\n' < "$WORK/list.xml" | sed -n 's,^Key>,,p' > "$WORK/keys"
 for ending in json rdb; do
   while read -r key; do
-    name=\${key##*/}
+    name=\${key#"$PREFIX"}
     stamp=$(printf '%s' "$name" | sed -n "s/^\\([0-9]\\{8\\}\\)T\\([0-9]\\{6\\}\\)Z[.]$ending$/\\1\\2/p")
-    if [ -n "$stamp" ] && [ "$stamp" -lt "$oldest" ]; then
+    if [ "$key" = "$PREFIX$name" ] && [ -n "$stamp" ] && [ "$stamp" -lt "$oldest" ]; then
       request --request DELETE --header "x-amz-content-sha256: $empty" "$BUCKET_URL/$key" > /dev/null || echo "$key could not be removed" >&2
     fi
   done < "$WORK/keys"

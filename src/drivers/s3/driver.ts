@@ -2,6 +2,7 @@ import { minutes } from '../../duration.ts'
 import type { AccessRule, Change, DeployUnit, Driver, DriverContext } from '../../planning/driver.ts'
 import type { Component, SiteName } from '../../stack/stack.ts'
 import { assessStores } from './assess.ts'
+import { placeClaim } from './bucket-identity.ts'
 import { conditionalWritesIn, observeStore, type S3State } from './observe.ts'
 import { reach, reachStep } from './reach.ts'
 import { refused } from './refused.ts'
@@ -17,11 +18,10 @@ export const s3: Driver<S3Spec, S3State> = {
   manual: manualStep,
   behaviours: { reach },
 
-  claims: (component) =>
-    Object.entries(component.spec.sites).map(([site, declared]) => ({
-      key: `s3 ${declared.endpoint.replace(/\/$/, '')}/${declared.bucket}/${declared.prefix ?? ''}`,
-      path: ['sites', site, 'bucket'],
-    })),
+  claims: (component) => [
+    ...Object.entries(component.spec.sites).map(([site, declared]) => placeClaim(declared, ['sites', site, 'bucket'])),
+    { key: `archive ${component.name}/`, below: PROBE, path: [] },
+  ],
 
   access: (component) =>
     Object.values(component.spec.sites).flatMap((declared): AccessRule[] => {

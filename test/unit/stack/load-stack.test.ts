@@ -190,7 +190,7 @@ ${String(line).padStart(5)} | ${text.split('\n')[line - 1]?.slice(0, 120)}${(tex
     expect(problemsOf(text).map(({ path, what }) => `${path}: ${what}`)).toEqual(
       ['dc-a', 'dc-b'].map(
         (site) =>
-          `components.second.sites.${site}.name: archive archive/postgresql/pg-${site}-g1 belongs to components.database.sites.${site}.name already`,
+          `components.second.sites.${site}.name: archive archive/postgresql/pg-${site}-g1/ belongs to components.database.sites.${site}.name already`,
       ),
     )
   })

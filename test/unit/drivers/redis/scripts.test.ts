@@ -81,6 +81,15 @@ describe('a dump of Redis', () => {
     expect(left).toHaveLength(4)
     expect(left).toEqual(expect.arrayContaining(['old/notes.txt', 'old/20200101T000000Z.txt']))
   })
+
+  test("that lies in a folder below is another component's: it never goes, and never counts as the newest", async () => {
+    const others = ['nested/queue/20200101T000000Z.rdb', 'nested/queue/20200101T000000Z.json', 'nested/z/20990101T000000Z.json']
+    for (const key of [...others, 'nested-too/20200101T000000Z.rdb']) await store().put(key, '{}')
+    expect(await upload(await dumpOf(await serve('a')), 'nested/')).toMatchObject({ code: 0 })
+    const left = (await store().list('nested')).map((object) => object.key)
+    expect(left).toEqual(expect.arrayContaining([...others, 'nested-too/20200101T000000Z.rdb']))
+    expect((await newestDump(store(), 'nested/', signal))?.site).toBe('dc-a')
+  })
 })
 
 describe('a restore into Redis with append-only persistence', () => {

@@ -138,20 +138,6 @@ describe('an archive', () => {
   })
 })
 
-test('two sites with one place in one bucket are one claim, however the endpoint is written', () => {
-  const component = archiveOf({
-    'dc-a': { ...place, endpoint: 'https://s3.example.com' },
-    'dc-b': { ...place, endpoint: 'https://s3.example.com/' },
-  })
-  const claimed = s3.claims(component, toyStack).map(({ key }) => key)
-  expect(new Set(claimed).size).toBe(1)
-  const apart = archiveOf({
-    'dc-a': { ...place, endpoint: 'https://s3.example.com', prefix: 'a/' },
-    'dc-b': { ...place, endpoint: 'https://s3.example.com', prefix: 'b/' },
-  })
-  expect(new Set(s3.claims(apart, toyStack).map(({ key }) => key)).size).toBe(2)
-})
-
 test('nobody but the one who deploys may delete, and that only below the probe', () => {
   const component = archiveOf({ 'dc-a': { ...place, endpoint: 'https://s3.example.com', prefix: 'a/' } })
   const deleting = s3.access(component, toyStack).filter((rule) => rule.kind === 'object-store' && rule.actions.includes('delete'))
