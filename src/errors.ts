@@ -1,3 +1,5 @@
+import type { Milliseconds } from './duration.ts'
+
 /**
  * The errors that a person reads. Each carries a stable reason code, says where it happened and what to do next,
  * and belongs to the one who must act.
@@ -16,6 +18,12 @@ export type MustAct =
   /** us */
   | 'defect'
 
+/**
+ * What another try may bring. `transient`: it may be over in a moment, and the effect may have happened. `conflict`: somebody else has changed
+ * what the effect rested on; it may succeed on what is there by now. `never`: only a change by a person helps.
+ */
+export type Retry = 'transient' | 'conflict' | 'never'
+
 export interface ErrorDetails {
   /** Stable, kebab-case; users and workflows branch on it. */
   readonly code: string
@@ -27,6 +35,10 @@ export interface ErrorDetails {
   /** The next command or action of the reader. */
   readonly next?: string | undefined
   readonly cause?: unknown
+  /** Decided where the error is made, from structure and never from its text; `never` when absent. */
+  readonly retry?: Retry | undefined
+  /** Milliseconds that the other side asks to be left alone for; null or absent when it names none. */
+  readonly retryAfter?: Milliseconds | null | undefined
 }
 
 export class StandbyError extends Error {
@@ -34,6 +46,8 @@ export class StandbyError extends Error {
   readonly mustAct: MustAct
   readonly where: string | undefined
   readonly next: string | undefined
+  readonly retry: Retry
+  readonly retryAfter: Milliseconds | null
   /** Where the refusal that it brought is on record, once it is. */
   evidence: { readonly record: string; readonly head: string } | null = null
 
@@ -44,16 +58,21 @@ export class StandbyError extends Error {
     this.mustAct = details.mustAct
     this.where = details.where
     this.next = details.next
+    this.retry = details.retry ?? 'never'
+    this.retryAfter = details.retryAfter ?? null
   }
 }
 
 export const inputError = (code: string, what: string, more: { where?: string; next?: string } = {}): StandbyError =>
   new StandbyError({ code, mustAct: 'input', what, ...more })
 
-export const siteError = (code: string, what: string, more: { where?: string; next?: string; cause?: unknown } = {}): StandbyError =>
+/** What an error of a site or a deadline may say beside its code and its text. */
+type More = Partial<Pick<ErrorDetails, 'where' | 'next' | 'cause' | 'retry' | 'retryAfter'>>
+
+export const siteError = (code: string, what: string, more: More = {}): StandbyError =>
   new StandbyError({ code, mustAct: 'site', what, ...more })
 
-export const timeoutError = (code: string, what: string, more: { where?: string; next?: string } = {}): StandbyError =>
+export const timeoutError = (code: string, what: string, more: More = {}): StandbyError =>
   new StandbyError({ code, mustAct: 'timeout', what, ...more })
 
 /** Any thrown value as a StandbyError: what was not foreseen is our defect, and says so. */

@@ -3,7 +3,9 @@ import { type Milliseconds, readableDuration, seconds } from '../duration.ts'
 import { type StandbyError, siteError } from '../errors.ts'
 import { isObject, type JsonObject } from '../json.ts'
 import { reasonOf, wasLost } from './fetch-failure.ts'
+import { retryAfterIn } from './retry-after.ts'
 import { withinDeadline } from './within-deadline.ts'
+import { retryOfStatus, retryOfWire } from './worth-another-try.ts'
 
 /**
  * What the approval read-back asks GitHub. Answers are passed on as they came; the fields that are declared here were found in them,
@@ -116,8 +118,9 @@ export function openGitHub(access: GitHubAccess): GitHubClient {
         const body = await response.text()
         if (response.ok) return parsed(body, path)
         const limited = isRateLimited(response)
-        if (!(limited || response.status >= 500) || tries === MAX_TRIES) throw refusal(apiUrl, path, response, body)
-        wait = limited ? seconds(Number(response.headers.get('retry-after') ?? 1)) : wait
+        const passing = limited || retryOfStatus(response.status) === 'transient'
+        if (!passing || tries === MAX_TRIES) throw refusal(apiUrl, path, response, body)
+        wait = retryAfterOf(response) ?? (limited ? seconds(1) : wait)
       } catch (error) {
         signal.throwIfAborted()
         if ((error as Error).name === 'StandbyError') throw error
@@ -227,6 +230,9 @@ const isRateLimited = (response: Response): boolean =>
   response.status === 429 ||
   (response.status === 403 && (response.headers.has('retry-after') || response.headers.get('x-ratelimit-remaining') === '0'))
 
+const retryAfterOf = ({ headers }: Response): Milliseconds | null =>
+  retryAfterIn(headers.get('retry-after'), headers.get('date'), new Date())
+
 function parsed(body: string, path: string): unknown {
   try {
     return JSON.parse(body)
@@ -242,18 +248,20 @@ function unreadable(path: string): never {
   })
 }
 
-const unreachable = (apiUrl: string, path: string, why: string, cause?: unknown): StandbyError =>
+const unreachable = (apiUrl: string, path: string, why: string, cause?: unknown, retryAfter: Milliseconds | null = null): StandbyError =>
   siteError('github-unreachable', `GitHub does not answer: ${why}`, {
     where: `${apiUrl} ${path}`,
     next: 'Look at githubstatus.com. When GitHub is down, the command line does the same with signatures.',
     cause,
+    retry: retryOfWire(cause),
+    retryAfter,
   })
 
 function refusal(apiUrl: string, path: string, response: Response, body: string): StandbyError {
   const { status } = response
   const said = saidBy(body, status)
   const where = `${apiUrl} ${path}`
-  if (isRateLimited(response) || status >= 500) return unreachable(apiUrl, path, said)
+  if (isRateLimited(response) || status >= 500) return unreachable(apiUrl, path, said, undefined, retryAfterOf(response))
   if (status === 404)
     return siteError('github-not-found', `GitHub has no ${path}, or does not show it to this token`, {
       where,

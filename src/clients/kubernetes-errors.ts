@@ -1,11 +1,14 @@
-import { inputError, type StandbyError, siteError, timeoutError } from '../errors.ts'
+import { type Milliseconds, seconds } from '../duration.ts'
+import { inputError, type Retry, type StandbyError, siteError, timeoutError } from '../errors.ts'
 import { type ResourceRequest, whereOf } from './kubernetes-paths.ts'
+import { retryOfStatus, retryOfWire } from './worth-another-try.ts'
 
 /** The API server's own words for a failure (`kind: Status`). */
 export interface ApiStatus {
   readonly kind: 'Status'
   readonly status?: string
   readonly reason?: string
+  readonly code?: number
   readonly message?: string
   readonly details?: {
     readonly causes?: readonly { readonly reason?: string; readonly message?: string; readonly field?: string }[]
@@ -29,9 +32,14 @@ export function statusIn(body: string): ApiStatus | null {
   }
 }
 
-/** What a refusal of the API server means, and what to do about it. */
-export function refusal(asked: Asked, httpStatus: number, body: string): StandbyError {
+/**
+ * What a refusal of the API server means, and what to do about it. A webhook that cannot be called (500 InternalError), an etcd that changes its
+ * leader (500), priority and fairness (429 with Retry-After), a server on its way up or down (503, 504) are all worth another try by their status
+ * alone: nothing is decided by a message. `retryAfter`: what the answer's header asks for.
+ */
+export function refusal(asked: Asked, httpStatus: number, body: string, retryAfter: Milliseconds | null = null): StandbyError {
   const status = statusIn(body)
+  const again = { retry: retryOf(httpStatus, status), retryAfter: retryAfter ?? retryAfterOf(status) }
   const said = saidBy(status, body, httpStatus)
   const where = whereOf(asked.site, asked.request, asked.kind)
   switch (httpStatus) {
@@ -48,9 +56,9 @@ export function refusal(asked: Asked, httpStatus: number, body: string): Standby
         next: 'Create its namespace, or install what serves this kind, with `standby deploy` or by hand.',
       })
     case 409:
-      return siteError('kubernetes-conflict', said, { where, next: 'Read the object again; somebody else has changed it.' })
+      return siteError('kubernetes-conflict', said, { where, next: 'Read the object again; somebody else has changed it.', ...again })
     case 410:
-      return siteError('kubernetes-gone', said, { where, next: 'Read the object again; this version of it is too old.' })
+      return siteError('kubernetes-gone', said, { where, next: 'Read the object again; this version of it is too old.', ...again })
     case 400:
     case 405:
     case 413:
@@ -58,13 +66,25 @@ export function refusal(asked: Asked, httpStatus: number, body: string): Standby
     case 422:
       return siteError('kubernetes-invalid', said, { where, next: 'Correct the fields that the API server names.' })
     case 504:
-      return timeoutError('kubernetes-timeout', said, { where, next: 'Look at the API server and its etcd.' })
+      return timeoutError('kubernetes-timeout', said, { where, next: 'Look at the API server and its etcd.', ...again })
     default:
       return siteError('site-unreachable', `the API server of ${asked.site} answers ${httpStatus}: ${said}`, {
         where,
         next: `Look at the API server of ${asked.site}.`,
+        ...again,
       })
   }
+}
+
+/** A field that another manager owns stays theirs however often it is asked for. */
+function retryOf(httpStatus: number, status: ApiStatus | null): Retry {
+  const owned = status?.details?.causes?.some(({ reason }) => reason === 'FieldManagerConflict') === true
+  return owned ? 'never' : retryOfStatus(httpStatus)
+}
+
+const retryAfterOf = (status: ApiStatus | null): Milliseconds | null => {
+  const asked = status?.details?.retryAfterSeconds
+  return typeof asked === 'number' && asked > 0 ? seconds(asked) : null
 }
 
 /** A right is lacking, or something that guards the cluster said no: only the first is cured by a role. */
@@ -106,6 +126,7 @@ export function unreachable(site: string, server: string, why: string, cause?: u
     where: `${site} ${server}`,
     next: `Check that ${server} is reachable from here, and that the cluster runs.`,
     cause,
+    retry: retryOfWire(cause),
   })
 }
 

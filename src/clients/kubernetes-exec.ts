@@ -2,7 +2,8 @@ import WebSocket from 'ws'
 import { StandbyError, siteError } from '../errors.ts'
 import type { ExecResult } from './kubernetes-client.ts'
 import type { ApiStatus } from './kubernetes-errors.ts'
-import { asUnreachable, bodyOf, type Link, limitConnecting, pathAt } from './kubernetes-http.ts'
+import { answerOf, asUnreachable, type HttpAnswer, type Link, limitConnecting, pathAt } from './kubernetes-http.ts'
+import { retryOfStatus } from './worth-another-try.ts'
 
 /** First byte of each message (remotecommand over WebSocket, KEP-4006). */
 const STDIN = 0
@@ -20,7 +21,7 @@ export interface ExecCall {
   readonly path: string
   readonly stdin: string | undefined
   /** What a refused upgrade means. */
-  readonly refused: (status: number, body: string) => StandbyError
+  readonly refused: (answer: HttpAnswer) => StandbyError
   readonly where: string
 }
 
@@ -80,7 +81,7 @@ function resultOf(socket: WebSocket, call: ExecCall): Promise<ExecResult> {
       }
     })
     socket.on('unexpected-response', (_request, response) => {
-      bodyOf(response).then((body) => reject(call.refused(response.statusCode ?? 0, body)), reject)
+      answerOf(response).then((answer) => reject(call.refused(answer)), reject)
     })
     socket.on('error', reject)
     socket.on('close', (code) => reject(new Error(`the connection closed (${code}) before the command's end was known`)))
@@ -95,5 +96,6 @@ export function exitCodeOf(status: ApiStatus, call: Pick<ExecCall, 'where'>): nu
   return siteError('kubernetes-exec-failed', `the command could not be run: ${status.message ?? status.reason ?? 'no reason given'}`, {
     where: call.where,
     next: 'Look at the pod: its container may be starting, or the program is not in its image.',
+    retry: retryOfStatus(status.code ?? 0),
   })
 }

@@ -5,6 +5,8 @@ import { setTimeout as pause } from 'node:timers/promises'
 import type { SecureContextOptions, TLSSocket } from 'node:tls'
 import { type Milliseconds, readableDuration, seconds } from '../duration.ts'
 import type { StandbyError } from '../errors.ts'
+import { retryAfterIn } from './retry-after.ts'
+import { retryOfStatus } from './worth-another-try.ts'
 
 /** How an API server is reached and who asks; asked again for every request, because tokens and certificates are renewed. */
 export interface Link {
@@ -33,6 +35,8 @@ export interface HttpRequest {
 export interface HttpAnswer {
   readonly status: number
   readonly body: string
+  /** What a Retry-After header asks for; null without one. */
+  readonly retryAfter: Milliseconds | null
 }
 
 /** For TCP and TLS together: a site that needs longer can not be worked with. */
@@ -44,15 +48,15 @@ const IDLE: Milliseconds = seconds(30)
 export const keptAliveAgent = (server: URL, maxSockets: number): HttpAgent =>
   new (server.protocol === 'https:' ? HttpsAgent : HttpAgent)({ keepAlive: true, maxSockets, timeout: IDLE, scheduling: 'lifo' })
 
-/** One request and its whole answer. A GET is tried again on 429, 5xx and lost connections until the signal ends it. */
+/** One request and its whole answer. A GET is tried again a few times on 429, 5xx and lost connections, unless it is asked to wait for long. */
 export async function exchange(link: Link, request: HttpRequest, signal: AbortSignal): Promise<HttpAnswer> {
   const repeatable = request.method === 'GET' && request.once !== true
   for (let tries = 1; ; tries++) {
     const again = repeatable && tries < MAX_TRIES
     try {
       const response = await send(link, request, signal)
-      const answer = { status: response.statusCode ?? 0, body: await bodyOf(response) }
-      const wait = again ? retryAfter(answer.status, response, tries) : null
+      const answer = await answerOf(response)
+      const wait = again ? pauseBefore(answer, tries) : null
       if (wait === null) return answer
       await pause(wait, undefined, { signal })
     } catch (error) {
@@ -101,7 +105,13 @@ export async function send(link: Link, request: HttpRequest, signal: AbortSignal
 /** The request's path behind that of the server: `https://rancher.example/k8s/clusters/c-1`. */
 export const pathAt = (server: URL, path: string): string => `${server.pathname.replace(/\/$/, '')}${path}`
 
-export async function bodyOf(response: IncomingMessage): Promise<string> {
+/** The whole of an answer. */
+export async function answerOf(response: IncomingMessage): Promise<HttpAnswer> {
+  const { 'retry-after': asked, date } = response.headers
+  return { status: response.statusCode ?? 0, body: await bodyOf(response), retryAfter: retryAfterIn(asked, date, new Date()) }
+}
+
+async function bodyOf(response: IncomingMessage): Promise<string> {
   const chunks: Buffer[] = []
   for await (const chunk of response) chunks.push(chunk as Buffer)
   return Buffer.concat(chunks).toString('utf8')
@@ -154,12 +164,13 @@ function reasonOf(error: NodeJS.ErrnoException): string {
   }
 }
 
-/** How long to wait before a GET is tried again; null when the answer stands. */
-function retryAfter(status: number, response: IncomingMessage, tries: number): Milliseconds | null {
-  if (status !== 429 && !(status >= 500 && status !== 501)) return null
-  const asked = Number(response.headers['retry-after'])
-  return Number.isFinite(asked) && asked > 0 ? seconds(asked) : backoff(tries)
+/** How long to wait before a GET is tried again; null when the answer stands, as where the caller's own deadline must decide about a long wait. */
+function pauseBefore({ status, retryAfter }: HttpAnswer, tries: number): Milliseconds | null {
+  if (retryOfStatus(status) !== 'transient') return null
+  const wait = Math.max(retryAfter ?? 0, backoff(tries))
+  return wait > LONGEST_PAUSE ? null : wait
 }
+const LONGEST_PAUSE: Milliseconds = seconds(2)
 
 const backoff = (tries: number): Milliseconds => Math.min(1_000, 100 * 2 ** tries) * (0.5 + Math.random() / 2)
 

@@ -1,8 +1,8 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import { type Milliseconds, seconds } from '../duration.ts'
-import type { StandbyError } from '../errors.ts'
+import { asStandbyError, type StandbyError } from '../errors.ts'
 import type { KubernetesObject, ObjectReference } from './kubernetes-client.ts'
-import { asUnreachable, bodyOf, type HttpAnswer, type Link, send } from './kubernetes-http.ts'
+import { answerOf, asUnreachable, type HttpAnswer, type Link, send } from './kubernetes-http.ts'
 import { withQuery } from './kubernetes-paths.ts'
 
 /** The server ends each watch after this; silence for longer is a dead connection, which no packet would tell us of. */
@@ -19,7 +19,7 @@ export interface Watched {
   readonly link: Link
   /** A request with deadline and retries. */
   get(path: string, signal: AbortSignal): Promise<HttpAnswer>
-  refused(path: string, status: number, body: string): StandbyError
+  refused(path: string, answer: HttpAnswer): StandbyError
 }
 
 interface ListAnswer {
@@ -61,7 +61,7 @@ export async function* watchAll(watched: Watched, signal: AbortSignal): AsyncGen
       if (version === null) {
         const listPath = withQuery(path, selected)
         const answer = await watched.get(listPath, signal)
-        if (answer.status !== 200) throw watched.refused(listPath, answer.status, answer.body)
+        if (answer.status !== 200) throw watched.refused(listPath, answer)
         const list = JSON.parse(answer.body) as ListAnswer
         version = list.metadata.resourceVersion
         yield { is: 'list', items: list.items }
@@ -85,16 +85,16 @@ export async function* watchAll(watched: Watched, signal: AbortSignal): AsyncGen
       }
     } catch (error) {
       if (signal.aborted) return
-      if ((error as StandbyError).code === 'kubernetes-gone') version = null
-      else if (!PASSING.has((error as StandbyError).code)) throw error
-      wait = Math.min(LONGEST_PAUSE, wait * 2)
+      const { retry, retryAfter } = asStandbyError(error)
+      if (retry === 'never') throw error
+      // The version is too old to go on from.
+      if (retry === 'conflict') version = null
+      wait = Math.max(retryAfter ?? 0, Math.min(LONGEST_PAUSE, wait * 2))
     }
     const rest = wait - (performance.now() - begun)
     if (rest > 0) await pause(rest, undefined, { signal }).catch(() => undefined)
   }
 }
-
-const PASSING: ReadonlySet<string> = new Set(['site-unreachable', 'kubernetes-timeout'])
 
 /** The events of one watch, until the server ends it. Throws `site-unreachable` when the connection breaks or falls silent. */
 async function* events(watched: Watched, path: string, signal: AbortSignal): AsyncGenerator<WatchEvent> {
@@ -103,7 +103,7 @@ async function* events(watched: Watched, path: string, signal: AbortSignal): Asy
   let timer = setTimeout(() => silent.abort(), SILENCE)
   try {
     const response = await send(watched.link, { method: 'GET', path }, either)
-    if (response.statusCode !== 200) throw watched.refused(path, response.statusCode ?? 0, await bodyOf(response))
+    if (response.statusCode !== 200) throw watched.refused(path, await answerOf(response))
     let rest = ''
     for await (const chunk of response.setEncoding('utf8')) {
       clearTimeout(timer)

@@ -59,7 +59,7 @@ export function openKubernetes(access: KubernetesAccess): KubernetesClient {
     const answer = await ask(request, options)
     if (answer.status === expected) return null
     if (answer.status >= 200 && answer.status < 300) return answer.body === '' ? null : JSON.parse(answer.body)
-    throw refusal(asked(request, kind), answer.status, answer.body)
+    throw refusal(asked(request, kind), answer.status, answer.body, answer.retryAfter)
   }
   const get = (path: string, options?: CallOptions): Promise<unknown> => json({ method: 'GET', path }, options)
   const pluralOf = kindsServedBy(site, get)
@@ -75,7 +75,7 @@ export function openKubernetes(access: KubernetesAccess): KubernetesClient {
     selected,
     link: watchLink,
     get: (path, ending) => ask({ method: 'GET', path }, { signal: ending }),
-    refused: (path, status, body) => refusal(asked({ method: 'GET', path }, kind.kind), status, body),
+    refused: (path, answer) => refusal(asked({ method: 'GET', path }, kind.kind), answer.status, answer.body, answer.retryAfter),
   })
 
   return {
@@ -165,7 +165,8 @@ export function openKubernetes(access: KubernetesAccess): KubernetesClient {
       })
       const asking = asked({ method: 'GET', path })
       const where = whereOf(site, asking.request, 'Pod')
-      const refused = (status: number, body: string): StandbyError => refusal({ ...asking, kind: 'Pod' }, status, body)
+      const refused = ({ status, body, retryAfter }: HttpAnswer): StandbyError =>
+        refusal({ ...asking, kind: 'Pod' }, status, body, retryAfter)
       return bounded(
         options,
         (signal) => execOverWebSocket(link, { path, stdin: options.stdin, refused, where }, signal),
@@ -173,7 +174,7 @@ export function openKubernetes(access: KubernetesAccess): KubernetesClient {
           timeoutError(
             'kubernetes-timeout',
             `${argv[0]} in ${pod.container} did not end within ${readableDuration(deadline)}; it may go on`,
-            { where },
+            { where, retry: 'transient' },
           ),
       )
     },
@@ -185,7 +186,7 @@ export function openKubernetes(access: KubernetesAccess): KubernetesClient {
         previous: options.previous === true ? 'true' : undefined,
       })
       const answer = await ask({ method: 'GET', path }, options)
-      if (answer.status !== 200) throw refusal(asked({ method: 'GET', path }, 'Pod'), answer.status, answer.body)
+      if (answer.status !== 200) throw refusal(asked({ method: 'GET', path }, 'Pod'), answer.status, answer.body, answer.retryAfter)
       return answer.body
     },
 
@@ -195,7 +196,7 @@ export function openKubernetes(access: KubernetesAccess): KubernetesClient {
       const answer = await ask(request, options)
       const refusedByApi = (answer.status === 401 || answer.status === 403) && statusIn(answer.body) !== null
       if (refusedByApi) throw refusal(asked(request), answer.status, answer.body)
-      return answer
+      return { status: answer.status, body: answer.body }
     },
 
     request(method, path, body, options) {

@@ -1,5 +1,7 @@
-import { inputError, StandbyError, siteError } from '../errors.ts'
+import type { Milliseconds } from '../duration.ts'
+import { inputError, type Retry, StandbyError, siteError } from '../errors.ts'
 import { textOf } from './s3-xml.ts'
+import { retryOfStatus, retryOfWire } from './worth-another-try.ts'
 
 /** What was tried, for the error. */
 export interface Attempt {
@@ -13,15 +15,29 @@ export interface Attempt {
 
 const whereOf = (attempt: Attempt): string => `${attempt.endpoint} ${attempt.bucket}${attempt.key === null ? '' : `/${attempt.key}`}`
 
-export const objectStoreUnreachable = (attempt: Attempt, why: string, cause?: unknown): StandbyError =>
+export const objectStoreUnreachable = (
+  attempt: Attempt,
+  why: string,
+  cause?: unknown,
+  retryAfter: Milliseconds | null = null,
+): StandbyError =>
   siteError('object-store-unreachable', `the object store ${attempt.endpoint} does not answer: ${why}`, {
     where: whereOf(attempt),
     next: `Check that ${attempt.endpoint} is reachable from here.`,
     cause,
+    retry: retryOfWire(cause),
+    retryAfter,
   })
 
-/** What a refusal of the store means, and what to do about it. */
-export function objectStoreRefusal(attempt: Attempt, status: number, body: string): StandbyError {
+/** S3's own codes for what passes with a status that says something else: a body that came too slowly, a bucket that is being changed. */
+const PASSING_CODES: ReadonlySet<string> = new Set(['RequestTimeout', 'OperationAborted', 'SlowDown', 'Throttling'])
+
+/** What another try may bring after an answer of a store. */
+export const retryOfStore = (status: number, body: string): Retry =>
+  PASSING_CODES.has(textOf(body, 'Code') ?? '') ? 'transient' : retryOfStatus(status)
+
+/** What a refusal of the store means, and what to do about it. `retryAfter`: what the answer's header asks for. */
+export function objectStoreRefusal(attempt: Attempt, status: number, body: string, retryAfter: Milliseconds | null = null): StandbyError {
   const code = textOf(body, 'Code')
   const said = [code, textOf(body, 'Message')].filter((part) => part !== null).join(': ') || `HTTP ${status}`
   const where = whereOf(attempt)
@@ -29,6 +45,7 @@ export function objectStoreRefusal(attempt: Attempt, status: number, body: strin
     return siteError('object-store-precondition', `${attempt.key ?? attempt.bucket} was written by somebody else (${said})`, {
       where,
       next: 'Read it again before writing.',
+      retry: 'conflict',
     })
   if (code === 'NoSuchBucket')
     return inputError('object-store-missing-bucket', `the bucket ${attempt.bucket} does not exist`, {
@@ -39,7 +56,7 @@ export function objectStoreRefusal(attempt: Attempt, status: number, body: strin
     const target = attempt.key === null ? attempt.bucket : `${attempt.bucket}/${attempt.key}`
     return siteError('object-store-denied', `${attempt.action} on ${target} is denied (${said})`, { where, next: cureOf(code) })
   }
-  if (status >= 500 && status !== 501) return objectStoreUnreachable(attempt, said)
+  if (retryOfStore(status, body) === 'transient') return objectStoreUnreachable(attempt, said, undefined, retryAfter)
   return new StandbyError({ code: 'object-store-refused', mustAct: 'input', what: `${attempt.action} was refused: ${said}`, where })
 }
 

@@ -4,7 +4,8 @@ import { AwsV4Signer } from 'aws4fetch'
 import { type Milliseconds, readableDuration, seconds } from '../duration.ts'
 import { reasonOf, wasLost } from './fetch-failure.ts'
 import type { ObjectInfo, ObjectStoreClient, StoreCallOptions } from './object-store-client.ts'
-import { type Attempt, objectStoreRefusal, objectStoreUnreachable } from './object-store-errors.ts'
+import { type Attempt, objectStoreRefusal, objectStoreUnreachable, retryOfStore } from './object-store-errors.ts'
+import { retryAfterIn } from './retry-after.ts'
 import { contentOf, textOf } from './s3-xml.ts'
 import { withinDeadline } from './within-deadline.ts'
 
@@ -23,6 +24,7 @@ export interface ObjectStoreAccess {
 const DEADLINE: Milliseconds = seconds(10)
 const PAGE = 1_000
 const MAX_TRIES = 4
+const LONGEST_PAUSE: Milliseconds = seconds(2)
 /** Every byte counts where hashes are taken: a byte order mark is content. */
 const exactText = new TextDecoder('utf-8', { ignoreBOM: true })
 
@@ -39,6 +41,7 @@ interface StoreAnswer {
   readonly status: number
   readonly headers: Headers
   readonly text: string
+  readonly retryAfter: Milliseconds | null
 }
 
 /** A client of one place in a bucket: path-style, signed payloads, none of the SDK's checksums that older stores refuse. Contacts nothing yet. */
@@ -74,22 +77,27 @@ export function openObjectStore(access: ObjectStoreAccess): ObjectStoreClient {
       signal,
       ...(request.body === undefined ? {} : { body: request.body as Uint8Array<ArrayBuffer> }),
     })
-    return { status: response.status, headers: response.headers, text: exactText.decode(await response.arrayBuffer()) }
+    const { status, headers } = response
+    const retryAfter = retryAfterIn(headers.get('retry-after'), headers.get('date'), new Date())
+    return { status, headers, text: exactText.decode(await response.arrayBuffer()), retryAfter }
   }
 
-  /** Reads are tried again whatever happened; writes only when the store says that it did nothing. */
+  /** Reads are tried again whatever happened; writes only when the store says that it did nothing. A long wait is the caller's to decide about. */
   const repeated = async (request: StoreRequest, signal: AbortSignal): Promise<StoreAnswer> => {
     const reads = request.method === 'GET' || request.method === 'HEAD'
     for (let tries = 1; ; tries++) {
+      let wait = 100 * 2 ** tries * (0.5 + Math.random() / 2)
       try {
         const answer = await once(request, signal)
-        const passing = answer.status === 503 || answer.status === 429 || (reads && answer.status >= 500 && answer.status !== 501)
-        if (!passing || tries === MAX_TRIES) return answer
+        const { status, retryAfter } = answer
+        const passing = reads ? retryOfStore(status, answer.text) === 'transient' : status === 503 || status === 429
+        wait = Math.max(wait, retryAfter ?? 0)
+        if (!passing || tries === MAX_TRIES || wait > LONGEST_PAUSE) return answer
       } catch (error) {
         signal.throwIfAborted()
         if (!reads || tries === MAX_TRIES || !wasLost(error)) throw objectStoreUnreachable(attempt(request), reasonOf(error), error)
       }
-      await pause(100 * 2 ** tries * (0.5 + Math.random() / 2), undefined, { signal })
+      await pause(wait, undefined, { signal })
     }
   }
 
@@ -99,7 +107,7 @@ export function openObjectStore(access: ObjectStoreAccess): ObjectStoreClient {
     const late = (): Error => objectStoreUnreachable(attempt(request), `no answer within ${readableDuration(deadline)}`)
     const answer = await withinDeadline(deadline, [access.signal, options?.signal], (signal) => repeated(request, signal), late)
     if ((answer.status >= 200 && answer.status < 300) || expected.includes(answer.status)) return answer
-    throw objectStoreRefusal(attempt(request), answer.status, answer.text)
+    throw objectStoreRefusal(attempt(request), answer.status, answer.text, answer.retryAfter)
   }
 
   return {

@@ -110,7 +110,9 @@ function tooLate(command: string, args: readonly string[], options: ProcessOptio
   const line = maskSecrets([command, ...args].join(' '), options.secrets)
   const last = maskSecrets(stderr, options.secrets).trimEnd().split('\n').at(-1)
   const said = last === undefined || last === '' ? 'it said nothing' : `its last words: ${last}`
-  return timeoutError('process-timeout', `${line} did not end within ${readableDuration(options.deadline)}; ${said}`)
+  return timeoutError('process-timeout', `${line} did not end within ${readableDuration(options.deadline)}; ${said}`, {
+    retry: 'transient',
+  })
 }
 
 function endGroup(child: ChildProcess, exited: Promise<number>): void {

@@ -84,7 +84,7 @@ export function sshRunner(access: SshAccess): SshRunner {
         if (!(error instanceof StandbyError) || error.code !== 'process-timeout') throw error
         generation++
         const what = `a command on ${access.host} did not end within ${readableDuration(deadline)}; it may go on`
-        throw new StandbyError({ code: 'process-timeout', mustAct: 'timeout', what, where, cause: error })
+        throw new StandbyError({ code: 'process-timeout', mustAct: 'timeout', what, where, cause: error, retry: 'transient' })
       }
     },
 
@@ -118,6 +118,7 @@ function refusal(stderr: string, where: string, access: SshAccess): StandbyError
   return siteError('ssh-unreachable', `${access.host} does not answer: ${said === '' ? 'ssh gives no reason' : said}`, {
     where,
     next: `Check that ${where} is reachable from here.`,
+    retry: 'transient',
   })
 }
 

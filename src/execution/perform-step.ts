@@ -1,7 +1,6 @@
 import { asStandbyError, siteError } from '../errors.ts'
 import type { JsonObject } from '../json.ts'
 import type { Behaviour, Progress, RestsOn, StepRun } from '../planning/driver.ts'
-import { isPassing } from './passing.ts'
 import { answerOf, failed, type Settling, settle, settleDoubt, tooLate } from './settle.ts'
 
 export interface Performing extends Omit<Settling, 'what' | 'where' | 'changed'> {
@@ -38,7 +37,8 @@ export function stepPerformer(behaviour: Behaviour, run: StepRun, around: Perfor
     if (tries > 1 || seen.is === 'unknown') {
       seen = await behaviour.done(run)
       if (seen.is === 'failed') throw failed(what, seen)
-      if (seen.is === 'unknown') throw siteError('site-unreachable', `${run.step.id}: ${seen.why}`, { where: what.where })
+      if (seen.is === 'unknown')
+        throw siteError('site-unreachable', `${run.step.id}: ${seen.why}`, { where: what.where, retry: 'transient' })
       await around.assertOurs()
     }
     const restsOn = dueOn(seen)
@@ -147,10 +147,10 @@ async function effect(attempt: (tries: number) => Promise<void>, around: Settlin
       around.signal.throwIfAborted()
       const reason = asStandbyError(error)
       if (around.deadline.signal.aborted) throw tooLate(around, reason.message)
-      const conflict = reason.code === 'kubernetes-conflict'
+      const conflict = reason.retry === 'conflict'
       if (conflict) conflicts += 1
       else others += 1
-      if (!isPassing(reason.code) || conflicts === CONFLICTS || others === TRIES) throw reason
+      if (reason.retry === 'never' || conflicts === CONFLICTS || others === TRIES) throw reason
       around.waiting(`another try: ${reason.message}`)
       const either = AbortSignal.any([around.signal, around.deadline.signal])
       await around.clock.sleep(conflict ? 50 * conflicts : 500 * others, either).catch(() => undefined)

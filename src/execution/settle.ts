@@ -2,7 +2,6 @@ import { type Milliseconds, readableDuration } from '../duration.ts'
 import { asStandbyError, StandbyError, timeoutError } from '../errors.ts'
 import type { JsonObject } from '../json.ts'
 import type { Clock, Progress } from '../planning/driver.ts'
-import { isPassing } from './passing.ts'
 
 /** How often a question is asked at least; a change that is watched for ends the pause early. */
 const PAUSE: Milliseconds = 500
@@ -66,7 +65,7 @@ export async function answerOf(ask: () => Promise<Progress>, signal: AbortSignal
     return await ask()
   } catch (error) {
     const reason = asStandbyError(error)
-    if (!isPassing(reason.code) && !signal.aborted) throw reason
+    if (reason.retry === 'never' && !signal.aborted) throw reason
     return { is: 'unknown', why: reason.message }
   }
 }

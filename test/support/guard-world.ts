@@ -122,7 +122,7 @@ export async function watch(
     async get() {
       toy.readings += 1
       toy.onReading(toy.readings)
-      if (toy.witness === null) throw siteError('witness-unreachable', 'it refuses connections')
+      if (toy.witness === null) throw siteError('witness-unreachable', 'it refuses connections', { retry: 'transient' })
       const body = { schemaVersion: 1, stack: 'toy', since: '', run: 'r', ...toy.witness }
       return { body, version: '1' }
     },

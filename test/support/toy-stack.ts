@@ -200,7 +200,7 @@ export function toyWorld(
   const clock = more.clock ?? toyClock()
   const kubernetes = (name: SiteName) => ({
     clusterId: async () => {
-      if (more.silent?.includes(name)) throw siteError('site-unreachable', `${name} does not answer`)
+      if (more.silent?.includes(name)) throw siteError('site-unreachable', `${name} does not answer`, { retry: 'transient' })
       return `uid-${name}`
     },
     version: async () => 'v1.34',

@@ -2,7 +2,6 @@ import type { KubernetesClient, KubernetesObject, ObjectReference, PodReference 
 import type { Condition } from '../../clients/kubernetes-conditions.ts'
 import { type Milliseconds, minutes } from '../../duration.ts'
 import { asStandbyError, siteError } from '../../errors.ts'
-import { isPassing } from '../../execution/passing.ts'
 import type { SqlRows } from '../../planning/driver.ts'
 
 /** The kinds that CloudNativePG and its archive plugin add to Kubernetes. */
@@ -136,7 +135,7 @@ export async function readInstance(
   const options = { ...(signal === undefined ? {} : { signal }), ...(deadline === undefined ? {} : { deadline }) }
   const target = { namespace, pod, scheme: 'https', port: 8000, path: '/pg/status' } as const
   const answer = await kubernetes.proxyGet(target, options).catch((error: unknown) => {
-    if (isPassing(asStandbyError(error).code)) return null
+    if (asStandbyError(error).retry !== 'never') return null
     throw error
   })
   if (answer === null || answer.status !== 200) return null
@@ -172,6 +171,7 @@ export async function runSql(
       `psql: ${answer.stderr.trim().split('\n').slice(-3).join(' ')}`,
       {
         where: `${kubernetes.site} ${pod.namespace}/Pod/${pod.name}`,
+        retry: answer.code === NO_CONNECTION ? 'transient' : 'never',
       },
     )
   return answer.stdout
@@ -192,6 +192,7 @@ export async function primaryPod(
   if (name === undefined)
     throw siteError('no-primary', `the cluster ${cluster} ${found === null ? 'does not exist' : 'has no primary instance'}`, {
       where: `${kubernetes.site} ${namespace}/Cluster/${cluster}`,
+      retry: found === null ? 'never' : 'transient',
     })
   return podOf(namespace, name)
 }

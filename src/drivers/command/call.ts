@@ -1,5 +1,6 @@
 import { request } from 'node:https'
 import { withinDeadline } from '../../clients/within-deadline.ts'
+import { retryOfWire } from '../../clients/worth-another-try.ts'
 import { type Milliseconds, readableDuration } from '../../duration.ts'
 import { asStandbyError, siteError, timeoutError } from '../../errors.ts'
 import type { DriverContext } from '../../planning/driver.ts'
@@ -48,7 +49,8 @@ const MOST_BYTES = 64 * 1024
 async function post(call: WebCall, deadline: Milliseconds, context: DriverContext): Promise<Answer> {
   const token = await context.credential(call.token)
   const ca = call.authority === undefined ? undefined : await context.credential(call.authority)
-  const late = (): Error => timeoutError('power-control-silent', `no answer from ${call.post} within ${readableDuration(deadline)}`)
+  const late = (): Error =>
+    timeoutError('power-control-silent', `no answer from ${call.post} within ${readableDuration(deadline)}`, { retry: 'transient' })
   const { status, body } = await withinDeadline(deadline, [context.signal], (signal) => exchange(call, { token, ca }, signal), late)
   const done = status >= 200 && status < 300
   const off = done ? offIn(body) : undefined
@@ -67,7 +69,11 @@ function exchange(
   const text = JSON.stringify(call.body ?? {})
   return new Promise((resolve, reject) => {
     const failed = (error: Error): void =>
-      reject(signal.aborted ? error : siteError('power-control-silent', `${call.post}: ${error.message}`, { where: call.post }))
+      reject(
+        signal.aborted
+          ? error
+          : siteError('power-control-silent', `${call.post}: ${error.message}`, { where: call.post, retry: retryOfWire(error) }),
+      )
     const sent = request(
       call.post,
       {

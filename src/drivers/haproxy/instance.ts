@@ -51,6 +51,7 @@ export async function readInstance(run: HostRunner, host: string, spec: HaproxyS
       {
         where: host,
         next: `Check that the ssh user may use ${spec.socket} (with socat) and read ${spec.map}.`,
+        retry: 'transient',
       },
     )
   return { view: { runtime: runtimeValue(map, spec.key), file: fileValue(file, spec.key), backends: backendsOf(stat) }, content: file }

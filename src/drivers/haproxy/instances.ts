@@ -19,8 +19,6 @@ export interface Wanted {
   readonly hosts?: readonly string[]
 }
 
-/** An instance that restarts says nothing for a moment. */
-const MAY_COME_BACK: ReadonlySet<string> = new Set(['load-balancer-unreadable', 'ssh-unreachable', 'process-timeout'])
 /** One that says nothing for so long is gone: a move that has closed the others must not wait for it in silence. */
 const PATIENCE: Milliseconds = seconds(20)
 /** Sessions that were on their way to a server while the first cut was made. */
@@ -83,7 +81,7 @@ async function viewOf(run: Run, host: string): Promise<InstanceState | StandbyEr
   } catch (error) {
     run.signal.throwIfAborted()
     const reason = asStandbyError(error)
-    if (patience === null && !MAY_COME_BACK.has(reason.code)) throw reason
+    if (patience === null && reason.retry === 'never') throw reason
     return reason
   }
 }
@@ -112,8 +110,8 @@ async function setPatiently(run: Run, host: string, wanted: Wanted): Promise<voi
       const reason = asStandbyError(error)
       run.signal.throwIfAborted()
       const over = clock.now().getTime() - begun >= (lost ?? PATIENCE)
-      if (lost !== null && (over || !MAY_COME_BACK.has(reason.code))) return leave(run, host, reason)
-      if (!MAY_COME_BACK.has(reason.code)) throw reason
+      if (lost !== null && (over || reason.retry === 'never')) return leave(run, host, reason)
+      if (reason.retry === 'never') throw reason
       if (over) throw gone(run, host, wanted, reason)
       await clock.sleep(500, run.signal)
     }

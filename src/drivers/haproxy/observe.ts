@@ -34,7 +34,8 @@ export async function runnerFor(
     connectTimeout: CONNECT_TIMEOUT,
   })
   return (command, stdin, signal) => {
-    const late = () => timeoutError('process-timeout', `a command on ${host} did not end within ${readableDuration(deadline)}`)
+    const late = () =>
+      timeoutError('process-timeout', `a command on ${host} did not end within ${readableDuration(deadline)}`, { retry: 'transient' })
     return withinDeadline(deadline, [signal], () => runner.run(command, stdin, deadline), late)
   }
 }

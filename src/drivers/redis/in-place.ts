@@ -1,7 +1,6 @@
 import type { KubernetesObject, PodReference } from '../../clients/kubernetes-client.ts'
 import { type Milliseconds, minutes } from '../../duration.ts'
 import { asStandbyError, siteError } from '../../errors.ts'
-import { isPassing } from '../../execution/passing.ts'
 import { digitsOf } from '../../stamp.ts'
 import { kubernetesOf } from '../site-of-step.ts'
 import { podReference, TRANSFER } from './manifests.ts'
@@ -37,7 +36,7 @@ export async function storedInPlace(run: Run): Promise<string | null> {
     const answer = await kubernetesOf(run).exec(container(run, TRANSFER), shell(STORED_IN_PLACE, keyOf(run)), { signal: run.signal })
     return answer.stdout.trim() || null
   } catch (error) {
-    if (run.signal.aborted || isPassing(asStandbyError(error).code)) throw error
+    if (run.signal.aborted || asStandbyError(error).retry !== 'never') throw error
     return null
   }
 }
@@ -71,12 +70,12 @@ async function inPlace(run: Run, calls: readonly Call[]): Promise<boolean> {
     for (const { container: name, argv, stdin } of calls) {
       const input = stdin === undefined ? {} : { stdin }
       const ended = await kubernetesOf(run).exec(container(run, name), argv, { ...input, deadline: SHORT, signal: run.signal })
-      if (ended.code === TOO_LATE) throw siteError('kubernetes-conflict', `${run.step.id}: ${ended.stderr.trim()}`)
+      if (ended.code === TOO_LATE) throw siteError('kubernetes-conflict', `${run.step.id}: ${ended.stderr.trim()}`, { retry: 'conflict' })
       if (ended.code !== 0) throw new Error(`${name}: ${ended.stderr.trim()}`)
     }
     return true
   } catch (error) {
-    if (run.signal.aborted || asStandbyError(error).code === 'kubernetes-conflict') throw error
+    if (run.signal.aborted || asStandbyError(error).retry === 'conflict') throw error
     run.context.log.info(`${run.step.id}: a pod of its own does it, for the running one could not: ${asStandbyError(error).message}`)
     return false
   }

@@ -77,7 +77,7 @@ async function newestOf(component: Cache, site: SiteName, context: DriverContext
     const { open } = context.objectStore(component.spec.backup.store, site)
     const list = async (signal: AbortSignal) => newestDump(await open('read'), backupFolder(component), signal)
     return await withinDeadline(LISTING, [context.signal], list, () =>
-      timeoutError('object-store-unreachable', 'it does not answer in time'),
+      timeoutError('object-store-unreachable', 'it does not answer in time', { retry: 'transient' }),
     )
   } catch (error) {
     context.log.debug(`${component.name}@${site}: ${asStandbyError(error).message}`)

@@ -33,7 +33,7 @@ export async function askServer(kubernetes: KubernetesClient, pod: PodReference,
     throw siteError(
       'cache-not-answering',
       `${pod.name} does not answer: ${(answer.stderr || answer.stdout).trim().split('\n').at(-1) ?? ''}`,
-      { where: `${kubernetes.site} ${pod.namespace}/Pod/${pod.name}` },
+      { where: `${kubernetes.site} ${pod.namespace}/Pod/${pod.name}`, retry: 'transient' },
     )
   return {
     version: fields.redis_version,

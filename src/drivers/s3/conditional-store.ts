@@ -118,5 +118,7 @@ function witnessError(reason: StandbyError): StandbyError {
     where: 'witness',
     next: reason.next ?? 'Restore access to the witness; nothing is changed without it.',
     cause: reason,
+    retry: reason.retry,
+    retryAfter: reason.retryAfter,
   })
 }

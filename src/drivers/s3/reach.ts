@@ -1,6 +1,5 @@
 import { minutes, seconds } from '../../duration.ts'
 import { asStandbyError } from '../../errors.ts'
-import { isPassing } from '../../execution/passing.ts'
 import type { Behaviour, Progress } from '../../planning/driver.ts'
 import type { Intent, PlannedStep } from '../../planning/plan.ts'
 import type { Component } from '../../stack/stack.ts'
@@ -34,7 +33,7 @@ export const reach: Behaviour<S3Spec> = {
       return { is: 'done', proof: { bucket: location.bucket, probed: probe !== null } }
     } catch (error) {
       const reason = asStandbyError(error)
-      if (!isPassing(reason.code)) throw reason
+      if (reason.retry === 'never') throw reason
       return { is: 'pending', waitingFor: `the object store of ${step.site} (${reason.message})` }
     }
   },

@@ -208,7 +208,7 @@ describe('every run leaves a record that says who, what, when and how it ended',
     const warnings: string[] = []
     const world = at.world()
     const full = async (): Promise<never> => {
-      throw siteError('witness-unreachable', 'no answer')
+      throw siteError('witness-unreachable', 'no answer', { retry: 'transient' })
     }
     const log = { ...world.log, warning: (line: string) => void warnings.push(line) }
     const report = await executeFailover({ ...world, store: { ...at.store, create: full }, log }, at.plan, approve(at.digest))
@@ -220,7 +220,7 @@ describe('every run leaves a record that says who, what, when and how it ended',
   test('a witness that keeps the run from beginning costs a warning, and no other failure', async () => {
     const at = await planned()
     const gone = async (): Promise<never> => {
-      throw siteError('witness-unreachable', 'no answer')
+      throw siteError('witness-unreachable', 'no answer', { retry: 'transient' })
     }
     const warnings: string[] = []
     const world = at.world()
@@ -308,7 +308,9 @@ describe('the chain in the witness', () => {
     const dying: ConditionalStore = {
       ...store,
       createText: (key, text) =>
-        key.endsWith('.sha256') ? Promise.reject(siteError('witness-unreachable', 'dead')) : store.createText(key, text),
+        key.endsWith('.sha256')
+          ? Promise.reject(siteError('witness-unreachable', 'dead', { retry: 'transient' }))
+          : store.createText(key, text),
     }
     await expect(keepEvidence(dying, { ...one, run: 'run-2' })).rejects.toMatchObject({ code: 'witness-unreachable' })
     expect(judgeChain(await readChain(store)).broken).toMatchObject({ file: '00000002.sha256' })

@@ -166,7 +166,7 @@ describe('a rejoin that has found what only its site had', () => {
 
 describe('a failover of which nothing can be found or read holds up no rejoin', () => {
   const silent = async (): Promise<never> => {
-    throw siteError('witness-unreachable', 'the witness does not answer')
+    throw siteError('witness-unreachable', 'the witness does not answer', { retry: 'transient' })
   }
   /** The records alone are silent, or hang: the new one can be written. */
   const unread = (read: () => Promise<never>) => async (store: ConditionalStore) => ({

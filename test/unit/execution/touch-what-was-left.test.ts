@@ -17,7 +17,7 @@ function versionedObject() {
   const change = (seen: unknown, what: string, stopped: boolean): void => {
     if (seen !== object.version) {
       object.refused += 1
-      throw siteError('kubernetes-conflict', 'the object has been modified')
+      throw siteError('kubernetes-conflict', 'the object has been modified', { retry: 'conflict' })
     }
     object.version += 1
     object.stopped = stopped

@@ -80,7 +80,7 @@ describe('what a plan expects', () => {
 
 describe('what can not be learned costs no plan', () => {
   const silent = async (): Promise<never> => {
-    throw siteError('witness-unreachable', 'no answer')
+    throw siteError('witness-unreachable', 'no answer', { retry: 'transient' })
   }
 
   test('evidence that can not be read', async () => {

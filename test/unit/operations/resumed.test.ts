@@ -63,7 +63,7 @@ describe('a run that never held its lock', () => {
     const silentFor = (ms: number): World => {
       const until = at.clock.now().getTime() + ms
       const get: ConditionalStore['get'] = async (key) => {
-        if (at.clock.now().getTime() < until) throw siteError('witness-unreachable', 'no answer')
+        if (at.clock.now().getTime() < until) throw siteError('witness-unreachable', 'no answer', { retry: 'transient' })
         return at.store.get(key)
       }
       return { ...at.world, store: { ...at.store, get } }

@@ -84,12 +84,12 @@ async function seen(now: Jitter, mode: Mode): Promise<Observation> {
       const replayLsn = lsn(now.written - now.behind, now.offset)
       const says =
         site === 'dc-a' ? { ...primary, currentLsn: lsn(now.written, now.offset) } : { ...replica, replayLsn, timeLineID: now.restartpoint }
-      if (site !== 'dc-a' && now.follower === 'restarts') throw siteError('site-unreachable', 'it restarts')
+      if (site !== 'dc-a' && now.follower === 'restarts') throw siteError('site-unreachable', 'it restarts', { retry: 'transient' })
       return { status: 200, body: JSON.stringify(says) }
     },
   })
   const listing = async (prefix: string, { startAfter = '' } = {}) => {
-    if (now.archive === 'late') throw siteError('object-store-unreachable', 'no answer')
+    if (now.archive === 'late') throw siteError('object-store-unreachable', 'no answer', { retry: 'transient' })
     return Array.from({ length: now.written }, (_, number) => ({
       key: `${prefix}0000000300000000/${wal(number)}.gz`,
       modified: '2026-11-21T05:59:48Z',

@@ -43,7 +43,7 @@ export async function seeUpstream(
   const common = { cluster: primary, serverName, closable: location.policyCredentials !== undefined }
   const position = parseLsn(instance?.replayLsn)
   if (instance === null || position === null) return { ...common, silent: null, newest: null }
-  const late = (): Error => siteError('object-store-unreachable', `no answer within ${PATIENCE} ms`)
+  const late = (): Error => siteError('object-store-unreachable', `no answer within ${PATIENCE} ms`, { retry: 'transient' })
   try {
     const { archived, newest, beyond } = await withinDeadline(
       PATIENCE,

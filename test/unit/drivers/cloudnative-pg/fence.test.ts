@@ -58,7 +58,7 @@ function around(what: Around): StepRun<CloudNativePgSpec> {
     get: async () => annotated as unknown as KubernetesObject,
     list: async () => [pod as unknown as KubernetesObject],
     async proxyGet() {
-      if (says === null) throw siteError('site-unreachable', 'the node does not answer')
+      if (says === null) throw siteError('site-unreachable', 'the node does not answer', { retry: 'transient' })
       return { status: 200, body: JSON.stringify(says) }
     },
     async exec(_pod, command) {

@@ -41,7 +41,8 @@ function cluster(replicas: number | null) {
       if (spec === undefined) world.touched += 1
       else {
         expect(options.subresource).toBe('scale')
-        if (options.resourceVersion !== String(world.version)) throw siteError('kubernetes-conflict', 'the object has been modified')
+        if (options.resourceVersion !== String(world.version))
+          throw siteError('kubernetes-conflict', 'the object has been modified', { retry: 'conflict' })
         world.replicas = spec.replicas
         world.scaled.push(spec.replicas)
       }

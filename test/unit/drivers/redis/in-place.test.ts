@@ -79,7 +79,7 @@ describe('a dump is loaded in the running pod', () => {
     ['its dump can not be fetched', [{ code: 7, stderr: 'curl: (7)' }], ['exec transfer']],
     ['it does not load', [{}, { code: 1 }], ['exec transfer', 'exec redis']],
     ['a container does not run', [SHUT], ['exec transfer']],
-    ['the answer was lost', [{}, siteError('site-unreachable', 'gone')], ['exec transfer', 'exec redis']],
+    ['the answer was lost', [{}, siteError('site-unreachable', 'gone', { retry: 'transient' })], ['exec transfer', 'exec redis']],
   ])('and where %s the pod starts anew, which has more patience', async (_, answers, execs) => {
     const at = site(answers)
     await restore.apply?.(restoring(at, seen))
