@@ -2,6 +2,7 @@ import { readdir, readFile } from 'node:fs/promises'
 import { join, relative } from 'node:path'
 import ncc from '@vercel/ncc'
 import { build, type Plugin } from 'esbuild'
+import { actionStub, CLI_STUB, NODE_VERSION_STUB } from './stubs.ts'
 
 /** Name in `dist/` → content. */
 export type Files = ReadonlyMap<string, string>
@@ -44,8 +45,9 @@ export async function bundle(entry = join(root, 'src', 'entry.ts')): Promise<Fil
   if (unexpected.length > 0) throw new Error(`the bundle would need more files: ${unexpected.join(', ')}`)
   return new Map([
     ['standby.js', code],
-    ...actions.map((action) => [`${action}.js`, `import { runAction } from './standby.js'\n\nawait runAction('${action}')\n`] as const),
-    ['cli.js', "#!/usr/bin/env node\nimport { runCli } from './standby.js'\n\nawait runCli()\n"],
+    ['node-version.js', NODE_VERSION_STUB],
+    ...actions.map((action) => [`${action}.js`, actionStub(action)] as const),
+    ['cli.js', CLI_STUB],
     // The stubs stay modules wherever this folder is copied to.
     ['package.json', '{ "type": "module" }\n'],
     ['licenses.txt', await licensesOf(Object.keys(metafile.inputs))],

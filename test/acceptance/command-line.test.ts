@@ -1,3 +1,4 @@
+import { spawnSync } from 'node:child_process'
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, jest, test } from '@jest/globals'
@@ -46,6 +47,32 @@ describe('the command line', () => {
     const schema = JSON.parse((await runCli(['schema'])).stdout) as { readonly $schema: string; readonly properties: object }
     expect(schema.$schema).toContain('2020-12')
     expect(Object.keys(schema.properties)).toEqual(expect.arrayContaining(['sites', 'witness', 'components']))
+  })
+})
+
+describe('an old Node', () => {
+  const asNode = (version: string): string =>
+    `data:text/javascript,Object.defineProperty(process,'versions',{value:{...process.versions,node:'${version}'}})`
+
+  test.each(['18.19.1', '20.20.2', '22.12.0'])('%s is named in one sentence by the command line, before anything is loaded', (version) => {
+    const run = spawnSync(process.execPath, ['--import', asNode(version), join(root, 'dist', 'cli.js'), 'status'], { encoding: 'utf8' })
+    expect(run.status).toBe(2)
+    expect(run.stdout).toBe('')
+    expect(run.stderr.split('\n').slice(0, 2)).toEqual([
+      'standby: node-too-old',
+      `  this is Node ${version}, and Standby needs Node 24 or newer`,
+    ])
+  })
+
+  test('is named by each action in an annotation', () => {
+    for (const action of ['status', 'deploy', 'failover', 'verify-backup']) {
+      const run = spawnSync(process.execPath, ['--import', asNode('20.9.0'), join(root, 'dist', `${action}.js`)], {
+        encoding: 'utf8',
+        env: { GITHUB_ACTIONS: 'true' },
+      })
+      expect(run.status).toBe(2)
+      expect(run.stdout).toMatch(/^::error::node-too-old: this is Node 20\.9\.0, and Standby needs Node 24 or newer\. .*\n$/)
+    }
   })
 })
 
