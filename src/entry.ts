@@ -3,6 +3,7 @@ import { main as failover } from './actions/failover.ts'
 import { main as status } from './actions/status.ts'
 import { main as verifyBackup } from './actions/verify-backup.ts'
 import { main as commandLine } from './cli/main.ts'
+import { outliveClosedPipes } from './closed-pipes.ts'
 
 /**
  * What the stubs in `dist/` call. All operations are imported at once on purpose: behind `import()` the bundler keeps whole packages that are
@@ -13,7 +14,13 @@ const actions = { status, deploy, failover, 'verify-backup': verifyBackup }
 export type ActionName = keyof typeof actions
 
 /** Runs one action to its end, with the inputs that the runner has put into the environment. */
-export const runAction = (name: ActionName): Promise<void> => actions[name]()
+export const runAction = (name: ActionName): Promise<void> => {
+  outliveClosedPipes()
+  return actions[name]()
+}
 
 /** Runs the command line with the arguments of this process. */
-export const runCli = (): Promise<void> => commandLine(process.argv.slice(2))
+export const runCli = (): Promise<void> => {
+  outliveClosedPipes()
+  return commandLine(process.argv.slice(2))
+}

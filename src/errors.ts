@@ -98,3 +98,8 @@ export interface Failure {
 export function failureOf(error: StandbyError): Failure {
   return { code: error.code, what: error.message, where: error.where ?? null, next: error.next ?? null }
 }
+
+/** `error` of a result: what kept an operation from one, as in `schema/result.schema.json`. */
+export function errorBody(error: StandbyError): Failure & { readonly mustAct: MustAct } {
+  return { ...failureOf(error), mustAct: error.mustAct }
+}

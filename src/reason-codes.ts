@@ -35,6 +35,8 @@ export const REASON_CODES = {
     'reason-missing': 'An execution from the command line needs a reason for the evidence.',
     'stack-not-found': 'The stack file can not be read.',
     'stack-invalid': 'The stack file is wrong; all problems are listed with their lines.',
+    'output-not-writable': 'A file that the result is written to cannot be written.',
+    'sandbox-on-active-site': 'A restore test is asked for on the active site.',
     'unknown-site': 'A site is named that the stack file does not declare.',
     'unknown-component': 'A component is named that the stack file does not declare.',
     'unknown-witness': 'The stack file names a kind of witness that does not exist.',

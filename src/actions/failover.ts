@@ -1,4 +1,3 @@
-import { writeFile } from 'node:fs/promises'
 import type { Approval } from '../approval/approval.ts'
 import { gitHubRunUrl } from '../approval/github-run.ts'
 import type { Purpose } from '../approval/purpose.ts'
@@ -15,6 +14,7 @@ import { executeFailover } from '../operations/execute-failover.ts'
 import { planFailover } from '../operations/plan-failover.ts'
 import { readPlan, refuseOtherTarget } from '../operations/read-plan.ts'
 import { type Attempt, type RefusalLog, recordingRefusal, refusalsIn } from '../operations/record-refusal.ts'
+import { refuseUnwritable, writeOutput } from '../output-file.ts'
 import type { Plan } from '../planning/plan.ts'
 import { loadStack } from '../stack/load-stack.ts'
 import type { Stack } from '../stack/stack.ts'
@@ -71,8 +71,9 @@ async function prepare(stack: Stack, inputs: FailoverInputs, signal: AbortSignal
 
 async function plan(world: World, inputs: PlanInputs): Promise<Outcome> {
   const madeIn = gitHubRunUrl(process.env)
+  await refuseUnwritable(inputs.planPath)
   const report = await planFailover(world, inputs.request, madeIn === null ? {} : { madeIn })
-  await writeFile(inputs.planPath, `${JSON.stringify(report.plan, null, 2)}\n`)
+  await writeOutput(inputs.planPath, `${JSON.stringify(report.plan, null, 2)}\n`)
   setOutput('plan', inputs.planPath)
   setOutput('digest', report.digest)
   const blocking = report.plan.findings.filter((finding) => finding.severity === 'blocker')

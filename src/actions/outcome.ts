@@ -1,6 +1,6 @@
 import * as core from '@actions/core'
 import { type Milliseconds, seconds } from '../duration.ts'
-import { asStandbyError, StandbyError } from '../errors.ts'
+import { asStandbyError, errorBody, StandbyError } from '../errors.ts'
 import { withinLimit } from '../evidence/markdown.ts'
 import { setOutput } from './inputs.ts'
 import { harmless } from './log.ts'
@@ -86,9 +86,7 @@ export function failedOutcome(error: StandbyError): Outcome {
   return {
     decision,
     reasonCode: error.code,
-    result: {
-      error: { code: error.code, mustAct: error.mustAct, what: error.message, where: error.where ?? null, next: error.next ?? null },
-    },
+    result: { error: errorBody(error) },
     summary: `## ❌ ${error.code}\n\n${fenced(rendered(error))}\n${recordOf(error)}`,
     failure: rendered(error),
   }

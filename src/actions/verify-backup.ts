@@ -1,6 +1,5 @@
 import { connect } from '../composition.ts'
 import { restoreTestSummary } from '../evidence/restore-test-summary.ts'
-import { freshBackup } from '../operations/back-up.ts'
 import { verifyBackup } from '../operations/verify-backup.ts'
 import { mask, readCredentials, readVerifyBackupInputs, setOutput } from './inputs.ts'
 import { actionLog } from './log.ts'
@@ -12,8 +11,8 @@ export const main = (): Promise<void> =>
     const inputs = readVerifyBackupInputs()
     const world = await connect({ stackPath: inputs.stack, signal, log: actionLog, env: readCredentials(), mask })
     try {
-      if (inputs.fresh) await freshBackup(world)
-      const outcome = await verifyBackup(world, inputs.site === null ? {} : { site: inputs.site })
+      const { site, fresh } = inputs
+      const outcome = await verifyBackup(world, { fresh, ...(site === null ? {} : { site }) })
       setOutput('verdict', outcome.verdict)
       const good = outcome.verdict === 'restorable' || outcome.verdict === 'degraded'
       return {

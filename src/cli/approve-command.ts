@@ -1,4 +1,4 @@
-import { readFile, writeFile } from 'node:fs/promises'
+import { readFile } from 'node:fs/promises'
 import type { Command } from 'commander'
 import type { Approval } from '../approval/approval.ts'
 import { approvalText, SIGNATURE_NAMESPACE } from '../approval/approval-text.ts'
@@ -11,6 +11,7 @@ import { inputError, StandbyError } from '../errors.ts'
 import { openWitness } from '../open-witness.ts'
 import { readRun } from '../operations/continue-failover.ts'
 import { readPlan } from '../operations/read-plan.ts'
+import { refuseUnwritable, writeOutput } from '../output-file.ts'
 import type { Plan } from '../planning/plan.ts'
 import { digestOf } from '../planning/plan-digest.ts'
 import { loadStack } from '../stack/load-stack.ts'
@@ -79,6 +80,7 @@ export function addApprove(failover: Command, { common, run }: ApproveSurroundin
 }
 
 async function approve(options: ApproveOptions, common: { readonly stack: string; readonly json: boolean }): Promise<string> {
+  if (options.out !== undefined) await refuseUnwritable(options.out)
   const plan = options.plan === undefined ? null : await readPlan(options.plan, null)
   const stack = await loadStack(common.stack, { drivers, witnesses })
   return textToSign(options, common, stack, plan ?? (await keptPlan(stack, options)))
@@ -100,7 +102,7 @@ async function textToSign(options: ApproveOptions, common: { readonly json: bool
   const { required, keys } = signaturesOf(stack)
   const { reason, requestedBy = userOf(process.env) } = options
   const text = approvalText(plan, { reason, requestedBy, purpose: purposeOf(options) })
-  if (options.out !== undefined) await writeFile(options.out, text)
+  if (options.out !== undefined) await writeOutput(options.out, text)
   const how = `ssh-keygen -Y sign -f <key> -n ${SIGNATURE_NAMESPACE} ${options.out ?? '<the text as a file>'}`
   const who = keys.map((key) => key.name).join(', ')
   process.stderr.write(`To be signed by ${required} of ${who}, who have read the plan:\n  ${how}\n`)

@@ -10,6 +10,7 @@ import { readChain, recordIn } from '../evidence/keep-evidence.ts'
 import type { EvidenceRecord } from '../evidence/refusal-body.ts'
 import { VERIFY_SCRIPT } from '../evidence/verify-script.ts'
 import { openWitness } from '../open-witness.ts'
+import { refuseUnwritable, writeOutput } from '../output-file.ts'
 import { loadStack } from '../stack/load-stack.ts'
 import { nearest } from '../stack/nearest.ts'
 import { type Common, local } from './operate.ts'
@@ -22,7 +23,7 @@ export function addEvidence(program: Command): void {
   const masking = secretMask()
   const chain = async (): Promise<ChainFiles> =>
     readChain(await openWitness(await loadStack(common().stack, { drivers, witnesses }), process.env, masking.add))
-  const show = (work: () => Promise<string>): Promise<void> => local(work, masking.masked)
+  const show = (work: () => Promise<string>): Promise<void> => local(program, work, masking.masked)
   evidence
     .command('list')
     .description('one line per record, oldest first')
@@ -31,7 +32,12 @@ export function addEvidence(program: Command): void {
     .command('show <run>')
     .description('all records of a run: one for each process that worked on it')
     .option('--html <file>', 'write them as one self-contained page')
-    .action((run: string, options: { html?: string }) => show(async () => shownRun(await chain(), run, common().json, options.html)))
+    .action((run: string, options: { html?: string }) =>
+      show(async () => {
+        if (options.html !== undefined) await refuseUnwritable(options.html)
+        return shownRun(await chain(), run, common().json, options.html)
+      }),
+    )
   evidence
     .command('export')
     .description('write all records into a folder, with a script that verifies them with sha256sum alone')
@@ -77,7 +83,7 @@ async function shownRun(files: ChainFiles, run: string, json: boolean, html?: st
       next: meant === null ? `The newest are: ${runs.slice(-3).join(', ') || 'none'}.` : `Did you mean ${meant}?`,
     })
   }
-  if (html !== undefined) await writeFile(html, htmlRun(found))
+  if (html !== undefined) await writeOutput(html, htmlRun(found))
   if (json) return asJson({ records: found.map(({ body }) => body) })
   return found.map(({ file, body }) => evidenceText(file, body)).join('\n\n')
 }

@@ -1,4 +1,3 @@
-import { writeFile } from 'node:fs/promises'
 import { type Command, Option } from 'commander'
 import type { World } from '../composition.ts'
 import { parseDuration } from '../duration.ts'
@@ -11,6 +10,7 @@ import { executeFailover } from '../operations/execute-failover.ts'
 import { planFailover } from '../operations/plan-failover.ts'
 import { readPlan } from '../operations/read-plan.ts'
 import { type Attempt, recordingRefusal, refusalsIn } from '../operations/record-refusal.ts'
+import { refuseUnwritable, writeOutput } from '../output-file.ts'
 import { MODES, type Mode } from '../planning/plan.ts'
 import { addApprove, type LocalApprovalOptions, localApproval, userOf } from './approve-command.ts'
 import { type Common, EXIT, exitAfter, type Learn, local, operate, type Shown, style } from './operate.ts'
@@ -20,7 +20,7 @@ import { addRunbook } from './runbook-command.ts'
 export function addFailover(program: Command): void {
   const failover = program.command('failover').description('the reviewed move of the stack to another site')
   addPlan(program, failover)
-  addApprove(failover, { common: () => program.opts<Common>(), run: local })
+  addApprove(failover, { common: () => program.opts<Common>(), run: (work) => local(program, work) })
   addRunbook(program, failover)
   addExecute(program, failover)
   addContinue(program, failover, 'resume', 'continue a run whose process died, from what it left in the witness')
@@ -52,8 +52,9 @@ function addPlan(program: Command, failover: Command): void {
       operate(program, async (world) => {
         const { mode, to, from, acceptDataLoss } = options
         const bound = acceptDataLoss === undefined ? {} : { acceptLoss: acceptedLoss(acceptDataLoss) }
+        await refuseUnwritable(options.out)
         const report = await planFailover(world, { mode, to, ...(from === undefined ? {} : { from }), ...bound })
-        await writeFile(options.out, `${JSON.stringify(report.plan, null, 2)}\n`)
+        await writeOutput(options.out, `${JSON.stringify(report.plan, null, 2)}\n`)
         const { status: _, ...result } = report
         return {
           result,

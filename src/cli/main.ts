@@ -4,7 +4,7 @@ import { drivers, witnesses } from '../drivers/registry.ts'
 import { inputError } from '../errors.ts'
 import { backupText, deployText, restoreTestText, statusText } from '../evidence/terminal.ts'
 import { accessObjects, bucketPolicies } from '../operations/access.ts'
-import { backUp, freshBackup } from '../operations/back-up.ts'
+import { backUp } from '../operations/back-up.ts'
 import { deploy } from '../operations/deploy.ts'
 import { readPlan } from '../operations/read-plan.ts'
 import { status } from '../operations/status.ts'
@@ -17,7 +17,7 @@ import { TOOL_VERSION } from '../version.ts'
 import { addEvidence } from './evidence-commands.ts'
 import { addFailover } from './failover-commands.ts'
 import { addGuard } from './guard-command.ts'
-import { type Common, EXIT, exitAfter, local, operate, style } from './operate.ts'
+import { type Common, EXIT, errorResult, exitAfter, local, operate, style } from './operate.ts'
 
 /** `standby …`: the same operations as the actions, for a terminal and for the day that GitHub is down. */
 export async function main(argv: readonly string[]): Promise<void> {
@@ -29,6 +29,7 @@ export async function main(argv: readonly string[]): Promise<void> {
     .option('--quiet', 'no progress', false)
     .showSuggestionAfterError()
     .exitOverride((error) => {
+      if (error.exitCode !== 0 && argv.includes('--json')) printUnreadable(error.message)
       process.exit(error.exitCode === 0 ? EXIT.ok : EXIT.input)
     })
   addReading(program)
@@ -37,6 +38,12 @@ export async function main(argv: readonly string[]): Promise<void> {
   addGuard(program)
   addEvidence(program)
   await program.parseAsync([...argv], { from: 'user' })
+}
+
+/** Arguments that cannot be read, for programs; commander has written the same for people. */
+function printUnreadable(message: string): void {
+  const error = inputError('input-invalid', message.replace(/^error: /, ''), { next: 'standby --help lists commands and options.' })
+  process.stdout.write(`${errorResult(error)}\n`)
 }
 
 function addReading(program: Command): void {
@@ -58,15 +65,15 @@ function addReading(program: Command): void {
     .command('rbac')
     .description('print the identities and rights that this stack needs, as Kubernetes objects per site, and the S3 policies')
     .option('--site <site>', 'only of this site')
-    .action((options: { site?: string }) => local(async () => rbacText(program.opts<Common>(), options.site)))
+    .action((options: { site?: string }) => local(program, async () => rbacText(program.opts<Common>(), options.site)))
   program
     .command('schema')
     .description('print the JSON Schema of the stack file')
-    .action(() => local(async () => JSON.stringify(publishedSchema(drivers, witnesses), null, 2)))
+    .action(() => local(program, async () => JSON.stringify(publishedSchema(drivers, witnesses), null, 2)))
   program
     .command('digest <plan>')
     .description('print the digest of a plan file: what a reviewer approves')
-    .action((path: string) => local(async () => digestOf(await readPlan(path, null))))
+    .action((path: string) => local(program, async () => digestOf(await readPlan(path, null))))
 }
 
 async function rbacText(common: Common, only: string | undefined): Promise<string> {
@@ -134,8 +141,8 @@ function addChanging(program: Command): void {
     .option('--fresh', 'take a new backup first', false)
     .action((options: { site?: string; fresh: boolean }) =>
       operate(program, async (world) => {
-        if (options.fresh) await freshBackup(world)
-        const outcome = await verifyBackup(world, options.site === undefined ? {} : { site: options.site })
+        const { site, fresh } = options
+        const outcome = await verifyBackup(world, { fresh, ...(site === undefined ? {} : { site }) })
         const exit = outcome.verdict === 'restorable' ? EXIT.ok : outcome.verdict === 'degraded' ? EXIT.degraded : EXIT.failed
         return { result: outcome, text: restoreTestText(outcome, style()), exit: exitAfter(outcome.failure, exit) }
       }),

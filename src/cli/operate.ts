@@ -1,6 +1,6 @@
 import type { Command } from 'commander'
 import { connect, type World } from '../composition.ts'
-import { asStandbyError, StandbyError } from '../errors.ts'
+import { asStandbyError, errorBody, StandbyError } from '../errors.ts'
 import type { LearnedDurations } from '../planning/expected-durations.ts'
 import { liveView } from './live-view.ts'
 import { errorText, secretMask, terminalLog } from './terminal.ts'
@@ -43,40 +43,52 @@ export async function operate(program: Command, work: (world: World, learn: Lear
     )
     setTimeout(() => process.exit(EXIT.interrupted), 7_000).unref()
   }
-  process.once('SIGINT', stop)
-  process.once('SIGTERM', stop)
+  // SIGHUP: the terminal is closed, or the connection to it is lost. Node's default would end the process between two effects.
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(signal, stop)
   const masking = secretMask()
-  await local(async () => {
-    const quiet = common.quiet || common.json
-    const view = quiet || !process.stderr.isTTY ? null : liveView(process.stderr, masking.masked)
-    const write = view?.line ?? ((line: string) => process.stderr.write(`${line}\n`))
-    const log = terminalLog({ quiet, mask: masking.masked, write })
-    process.on('unhandledRejection', (thrown) => log.warning(`internal-error: ${asStandbyError(thrown).message}`))
-    const world = await connect({
-      stackPath: common.stack,
-      signal: stopping.signal,
-      log,
-      env: process.env,
-      mask: masking.add,
-      ...(view === null ? {} : { listener: view.listener }),
-    })
-    try {
-      const shown = await work(world, (durations) => view?.learn(durations))
-      process.exitCode = shown.exit
-      return masking.masked(common.json ? JSON.stringify({ schemaVersion: 1, ...shown.result }, null, 2) : shown.text)
-    } finally {
-      view?.end()
-      await world.close()
-    }
-  }, masking.masked)
+  await local(
+    program,
+    async () => {
+      const quiet = common.quiet || common.json
+      const view = quiet || !process.stderr.isTTY ? null : liveView(process.stderr, masking.masked)
+      const write = view?.line ?? ((line: string) => process.stderr.write(`${line}\n`))
+      const log = terminalLog({ quiet, mask: masking.masked, write })
+      process.on('unhandledRejection', (thrown) => log.warning(`internal-error: ${asStandbyError(thrown).message}`))
+      const world = await connect({
+        stackPath: common.stack,
+        signal: stopping.signal,
+        log,
+        env: process.env,
+        mask: masking.add,
+        ...(view === null ? {} : { listener: view.listener }),
+      })
+      try {
+        const shown = await work(world, (durations) => view?.learn(durations))
+        process.exitCode = shown.exit
+        return masking.masked(common.json ? JSON.stringify({ schemaVersion: 1, ...shown.result }, null, 2) : shown.text)
+      } finally {
+        view?.end()
+        await world.close()
+      }
+    },
+    masking.masked,
+  )
 }
 
-/** A command that asks no site: its text goes to stdout, its failure to stderr with the exit code of its kind. */
-export async function local(work: () => Promise<string>, masked: (text: string) => string = (text) => text): Promise<void> {
+/**
+ * A command that asks no site: its text goes to stdout, its failure to stderr with the exit code of its kind. With `--json` the failure
+ * stands on stdout too, as `{ schemaVersion, error }`: a program that reads results finds a result in every case.
+ */
+export async function local(
+  program: Command,
+  work: () => Promise<string>,
+  masked: (text: string) => string = (text) => text,
+): Promise<void> {
   try {
     process.stdout.write(`${await work()}\n`)
   } catch (thrown) {
     const error = asStandbyError(thrown)
+    if (program.opts<Common>().json) process.stdout.write(`${masked(errorResult(error))}\n`)
     process.stderr.write(`${masked(errorText(error))}\n`)
     if (error.mustAct === 'defect' && process.env.STANDBY_DEBUG !== undefined)
       process.stderr.write(`${String(error.cause instanceof Error ? error.cause.stack : error.stack)}\n`)
@@ -85,6 +97,9 @@ export async function local(work: () => Promise<string>, masked: (text: string) 
   // Kept-alive connections must not hold the terminal.
   setTimeout(() => process.exit(), 300).unref()
 }
+
+/** The failure of a command, for programs: what an action that failed writes to its output `result`. */
+export const errorResult = (error: StandbyError): string => JSON.stringify({ schemaVersion: 1, error: errorBody(error) }, null, 2)
 
 /** The exit code of an error that kept a command from its result. */
 export function exitOf({ code, mustAct }: Pick<StandbyError, 'code' | 'mustAct'>): number {

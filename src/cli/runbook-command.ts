@@ -1,9 +1,9 @@
-import { writeFile } from 'node:fs/promises'
 import type { Command } from 'commander'
 import { drivers, manualWitnesses, witnesses } from '../drivers/registry.ts'
 import { inputError } from '../errors.ts'
 import { runbookOf } from '../evidence/runbook.ts'
 import { readPlan } from '../operations/read-plan.ts'
+import { refuseUnwritable, writeOutput } from '../output-file.ts'
 import { loadStack } from '../stack/load-stack.ts'
 import { type Common, local } from './operate.ts'
 
@@ -15,8 +15,9 @@ export function addRunbook(program: Command, failover: Command): void {
     .requiredOption('--plan <file>', 'the plan')
     .option('--out <file>', 'where the Markdown is written; standard output when absent')
     .action((options: { plan: string; out?: string }) =>
-      local(async () => {
+      local(program, async () => {
         const common = program.opts<Common>()
+        if (options.out !== undefined) await refuseUnwritable(options.out)
         const plan = await readPlan(options.plan, null)
         const stack = await loadStack(common.stack, { drivers, witnesses })
         const manualWitness = manualWitnesses[stack.witness.driver]
@@ -26,7 +27,7 @@ export function addRunbook(program: Command, failover: Command): void {
             next: 'Name the stack file that it was made of.',
           })
         const runbook = runbookOf({ plan, stack, drivers, witness: manualWitness(stack.witness.spec) })
-        if (options.out !== undefined) await writeFile(options.out, runbook)
+        if (options.out !== undefined) await writeOutput(options.out, runbook)
         if (common.json) return JSON.stringify({ schemaVersion: 1, runbook }, null, 2)
         return options.out === undefined ? runbook.trimEnd() : `The runbook is in ${options.out}.`
       }),

@@ -7,7 +7,7 @@ import type { Observation } from '../observation/observation.ts'
 import type { Change, Deployment } from '../planning/driver.ts'
 import { lockFindings } from '../planning/lock.ts'
 import { type PlacedUnit, unitNeeds } from '../planning/order-units.ts'
-import { componentOf, type SiteName } from '../stack/stack.ts'
+import { componentOf, type SiteName, type Stack } from '../stack/stack.ts'
 import { namedActiveSite } from './active-site.ts'
 import { observeDeclared } from './observe-declared.ts'
 import { newRun } from './run-id.ts'
@@ -21,6 +21,7 @@ export interface DeployRequest {
 /** Brings every site to its declared state in its role, passive sites first, and touches only what differs. */
 export async function deploy(world: World, request: DeployRequest): Promise<DeployReport> {
   const begun = world.clock.now().getTime()
+  refuseUnknownComponents(world.stack, request.only)
   const observation = await observeDeclared(world)
   const named = namedActiveSite(world.stack, observation)
   const activeSite = named ?? world.stack.initialActive
@@ -87,12 +88,16 @@ function refuseUnfinishedMove(observation: Observation): void {
   })
 }
 
+/** Throws `unknown-component` before any site is asked. */
+function refuseUnknownComponents(stack: Stack, only: readonly string[]): void {
+  const unknown = only.filter((name) => !stack.components.some((component) => component.name === name))
+  if (unknown.length === 0) return
+  throw inputError('unknown-component', `${stack.name} has no component ${unknown.join(', ')}`, {
+    next: `Name some of ${stack.components.map((component) => component.name).join(', ')}.`,
+  })
+}
+
 async function unitsOf(world: World, observation: Observation, activeSite: SiteName, only: readonly string[]): Promise<PlacedUnit[]> {
-  for (const name of only)
-    if (!world.stack.components.some((component) => component.name === name))
-      throw inputError('unknown-component', `${world.stack.name} has no component ${name}`, {
-        next: `Name some of ${world.stack.components.map((component) => component.name).join(', ')}.`,
-      })
   const chosen = world.stack.components.filter((component) => only.length === 0 || only.includes(component.name))
   const perComponent = await Promise.all(
     chosen.map(async (component) => {

@@ -3,7 +3,7 @@ import type { World } from '../composition.ts'
 import { learnFrom } from '../evidence/learn-from.ts'
 import type { PlanReport } from '../evidence/reports.ts'
 import { blockers } from '../planning/findings.ts'
-import { intentOf, type MoveRequest } from '../planning/intent.ts'
+import { intentOf, type MoveRequest, refuseImpossible } from '../planning/intent.ts'
 import { digestOf } from '../planning/plan-digest.ts'
 import { planMove } from '../planning/plan-move.ts'
 import { stampOf } from '../stamp.ts'
@@ -17,6 +17,7 @@ export async function planFailover(
   request: MoveRequest,
   from: { /** The address of the GitHub run that asks for it. */ readonly madeIn?: string } = {},
 ): Promise<PlanReport> {
+  refuseImpossible(world.stack, request)
   const tested = lastRestoreTests(world)
   const learned = learnFrom(world.store)
   const observation = await observeDeclared(world)

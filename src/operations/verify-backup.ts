@@ -5,23 +5,27 @@ import { asStandbyError, failureOf, inputError, type StandbyError } from '../err
 import type { RestoreTestOutcome } from '../evidence/reports.ts'
 import type { JsonObject } from '../json.ts'
 import type { RestoreTestReport } from '../planning/driver.ts'
-import type { Component, ComponentName, SiteName } from '../stack/stack.ts'
+import type { Component, ComponentName, SiteName, Stack } from '../stack/stack.ts'
 import { stampOf } from '../stamp.ts'
 import { verdictOf } from '../verification/judge-restore.ts'
 import type { Check, Sandbox } from '../verification/restore-test.ts'
 import { emptySandbox, sandboxNamespace } from '../verification/sandbox.ts'
 import { activeSiteOf } from './active-site.ts'
+import { freshBackup } from './back-up.ts'
 import { observeDeclared } from './observe-declared.ts'
 
 export interface RestoreTestRequest {
+  /** Take a new backup with its manifest first. */
+  readonly fresh?: boolean
   /** Where the sandbox is; a passive site when not named. */
   readonly site?: string
 }
 
 /** Restores the newest backups of the active site into a sandbox of a passive one and judges the data. The sandbox is always emptied. */
 export async function verifyBackup(world: World, request: RestoreTestRequest): Promise<RestoreTestOutcome> {
-  const begun = world.clock.now()
   const { source, target } = await sitesOf(world, request)
+  if (request.fresh === true) await freshBackup(world)
+  const begun = world.clock.now()
   const id = `${stampOf(begun.toISOString())}-${randomBytes(2).toString('hex')}`
   const namespace = sandboxNamespace(world.stack.name)
   const kubernetes = world.context.kubernetes(target)
@@ -62,14 +66,23 @@ export async function verifyBackup(world: World, request: RestoreTestRequest): P
   return outcome
 }
 
+/** Throws `unknown-site` before any site is asked. */
+function refuseUnknownSite(stack: Stack, { site }: RestoreTestRequest): void {
+  if (site === undefined || stack.sites.some(({ name }) => name === site)) return
+  throw inputError('unknown-site', `${stack.name} has no site ${site}`, {
+    next: `Name one of ${stack.sites.map(({ name }) => name).join(', ')}.`,
+  })
+}
+
 async function sitesOf(world: World, request: RestoreTestRequest): Promise<{ source: SiteName; target: SiteName }> {
+  refuseUnknownSite(world.stack, request)
   const observation = await observeDeclared(world)
   const source = activeSiteOf(world.stack, observation)
   const passive = world.stack.sites.filter((site) => site.name !== source && observation.sites[site.name]?.kind === 'answering')
   const next = `Name one of ${passive.map((site) => site.name).join(', ') || '(no passive site answers)'}.`
   const named = world.stack.sites.find((site) => site.name === request.site)
-  if (request.site !== undefined && named === undefined)
-    throw inputError('unknown-site', `${world.stack.name} has no site ${request.site}`, { next })
+  if (named?.name === source)
+    throw inputError('sandbox-on-active-site', `${source} is the active site: a restore test would take room from what serves`, { next })
   const target = named ?? passive[0]
   if (target === undefined)
     throw inputError('no-site-for-sandbox', 'no passive site can carry the sandbox', { next: 'Bring one up: none answers.' })

@@ -14,11 +14,22 @@ export interface MoveRequest {
   readonly acceptLoss?: Milliseconds
 }
 
+/** What of a request is wrong whatever the sites say: judged before any of them is asked. Pure. */
+export function refuseImpossible(stack: Stack, request: MoveRequest): void {
+  declaredSite(stack, request.to)
+  if (request.from !== undefined) declaredSite(stack, request.from)
+  if (request.acceptLoss !== undefined && request.mode !== 'failover')
+    throw inputError('input-invalid', `a ${request.mode} loses nothing: accept-data-loss belongs to a failover`, {
+      next: 'Leave it out, or ask for mode: failover.',
+    })
+}
+
 /**
  * The intent behind a request: away from the active site, or back to it. Where the witness is silent nobody knows that site: it is taken to be the
  * one that is named or was the first, so that there is a plan to look at, which can not be executed. Throws what the requester can mend.
  */
 export function intentOf(stack: Stack, { witness }: Observation, request: MoveRequest): Intent {
+  refuseImpossible(stack, request)
   const to = declaredSite(stack, request.to)
   const silent = witness.kind === 'silent'
   const from = silent
@@ -35,10 +46,6 @@ export function intentOf(stack: Stack, { witness }: Observation, request: MoveRe
   if (from.name === to.name)
     throw inputError('already-active', `${to.name} is the active site of ${stack.name} already`, {
       next: request.mode === 'rejoin' ? 'Name the site that should come back as a passive one.' : 'Nothing needs to be done.',
-    })
-  if (request.acceptLoss !== undefined && request.mode !== 'failover')
-    throw inputError('input-invalid', `a ${request.mode} loses nothing: accept-data-loss belongs to a failover`, {
-      next: 'Leave it out, or ask for mode: failover.',
     })
   const ends = { mode: request.mode, from: from.name, to: to.name }
   return request.acceptLoss === undefined ? ends : { ...ends, acceptLoss: request.acceptLoss }

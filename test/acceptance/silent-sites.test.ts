@@ -71,21 +71,25 @@ describe.each(['SIGINT', 'SIGTERM'] as const)('a run that gets %s', (signal) => 
     expect(run.errors).toEqual([expect.stringContaining('cancelled')])
   })
 
-  test('ends the command line with exit code 130', async () => {
-    const own = await blackHole()
-    const waiting = silentStack(own)
-    const run = await runCli(['--stack', waiting.path, 'status'], {
-      env: waiting.env,
-      meanwhile: async (child) => {
-        await own.touched
-        child.kill(signal)
-      },
-    })
-    await own.stop()
-    expect(run.exitCode).toBe(130)
-    expect(run.stderr).toContain('standby: cancelled')
-  })
+  test('ends the command line with exit code 130', () => endsInGoodOrder(signal))
 })
+
+test('a terminal that is closed ends the command line in good order, as an interruption does', () => endsInGoodOrder('SIGHUP'))
+
+async function endsInGoodOrder(signal: NodeJS.Signals): Promise<void> {
+  const own = await blackHole()
+  const waiting = silentStack(own)
+  const run = await runCli(['--stack', waiting.path, 'status'], {
+    env: waiting.env,
+    meanwhile: async (child) => {
+      await own.touched
+      child.kill(signal)
+    },
+  })
+  await own.stop()
+  expect(run.exitCode).toBe(130)
+  expect(run.stderr).toContain('standby: cancelled')
+}
 
 test('no secret leaves the process, neither in the log, nor in outputs or summary', async () => {
   const run = await runAction('status', { with: { stack: stack.path }, env: { ...stack.env, RUNNER_DEBUG: '1' } })

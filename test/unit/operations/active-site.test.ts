@@ -60,12 +60,19 @@ describe('the site of a restore test', () => {
     expect(await refusal((world) => verifyBackup(world, { site: 'dc-z' }), {})).toMatchObject({
       code: 'unknown-site',
       message: expect.stringContaining('dc-z'),
-      next: 'Name one of dc-b.',
+      next: 'Name one of dc-a, dc-b.',
     })
   })
 
   test('is a passive one that answers, where none is named', async () => {
     const sites = { 'dc-b': { kind: 'silent', why: 'no answer', triedFrom: [] } } as const
     expect(await refusal((world) => verifyBackup(world, {}), { sites })).toMatchObject({ code: 'no-site-for-sandbox' })
+  })
+})
+
+test('a restore test is refused on the active site, before a fresh backup is taken there', async () => {
+  expect(await refusal((world) => verifyBackup(world, { site: 'dc-a', fresh: true }), {})).toMatchObject({
+    code: 'sandbox-on-active-site',
+    next: 'Name one of dc-b.',
   })
 })
