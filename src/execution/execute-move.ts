@@ -13,7 +13,7 @@ import { type Recorder, runSteps } from './run-steps.ts'
 import type { StepReport } from './step-report.ts'
 import { touchWhatWasLeft } from './take-over.ts'
 import { beginRun, type Course, mayTurnBack, type RunState, type Verdict } from './transition.ts'
-import { assertStillOurs, releaseLock } from './witness.ts'
+import { assertStillOurs, endLock, releaseLock } from './witness.ts'
 import { witnessBehaviours } from './witness-behaviours.ts'
 
 export interface MoveRun {
@@ -77,8 +77,11 @@ export async function executeMove(asked: MoveRun): Promise<MoveOutcome> {
       signal: AbortSignal.any([move.signal, lost.signal]),
     })
     const verdict = outcome.verdict ?? 'stopped'
-    // A stopped run keeps its lock until that expires, unreleased: everybody sees that it is unfinished.
+    renewing.stop()
+    // A stopped run leaves its lock unreleased, so that everybody sees that it is unfinished, and ended, so that nobody waits for it.
     if (verdict === 'undone') await releaseLock(move.store, holder)
+    // One try: on a witness that is silent it ends by itself.
+    if (verdict === 'stopped') await endLock(asked.store, holder, move.clock.now()).catch(() => undefined)
     if (outcome.verdict !== null) await journal.append({ kind: 'ended', at: at(), verdict, code: outcome.failure?.code ?? null })
     return { steps: outcome.reports, failure: outcome.failure, verdict, committed: proofs.has(activateStep(move.plan.intent)) }
   } finally {

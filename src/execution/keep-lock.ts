@@ -3,7 +3,7 @@ import { asStandbyError } from '../errors.ts'
 import type { Clock, Log } from '../planning/driver.ts'
 import type { ConditionalStore } from './conditional-store.ts'
 import type { Journal } from './journal.ts'
-import { LOCK_LIFETIME, renewLock } from './witness.ts'
+import { LOCK_RENEWAL, lockLost, renewLock } from './witness.ts'
 
 /** Does something again and again until it is stopped. */
 export type Every = (ms: Milliseconds, work: () => void) => { stop(): void }
@@ -28,18 +28,25 @@ export interface Keeping {
 
 /** Renews the lock from when it was taken on, while the run lives and nobody else continues it. */
 export function keepLock({ store, holder, journal, clock, log, taken, lost }: Keeping, every: Every = everyInterval): { stop(): void } {
+  let underWay = false
   const renew = async (): Promise<void> => {
     try {
       await journal.refuseContinuedElsewhere()
-      await renewLock(store, holder, clock.now())
+      const renewal = await renewLock(store, holder, clock.now())
+      // One that was released was given back by this very process, at its end.
+      if (renewal.is === 'taken') lost.abort(lockLost(holder, renewal))
     } catch (error) {
       const reason = asStandbyError(error)
-      const over = reason.code === 'run-continued-elsewhere' || (reason.code === 'lock-lost' && reason.message.includes('holds it now'))
-      if (over) lost.abort(reason)
+      if (reason.code === 'run-continued-elsewhere') lost.abort(reason)
       else log.warning(`the lock could not be renewed: ${reason.message}`)
     }
   }
-  return every(LOCK_LIFETIME / 4, () => {
-    if (taken() && !lost.signal.aborted) void renew()
+  return every(LOCK_RENEWAL, () => {
+    // On a slow witness one renewal is asked for, not one more with every beat.
+    if (underWay || !taken() || lost.signal.aborted) return
+    underWay = true
+    void renew().finally(() => {
+      underWay = false
+    })
   })
 }

@@ -79,13 +79,14 @@ function lockBehaviour(of: WitnessRun): Behaviour {
 
 /** The process that left this run may still live, and believe that it holds the lock: its time has to run out first. */
 async function untilEarlierProcessIsGone({ store, run, holder, clock }: WitnessRun, step: StepRun): Promise<void> {
-  for (;;) {
+  for (let told = false; ; ) {
     const lock = await readLock(store)
     if (lock === null || lock.record.holder === holder || runOfHolder(lock.record.holder) !== run) return
     const left = Date.parse(lock.record.expiresAt) - clock.now().getTime()
     if (lock.record.released || left <= 0) return
-    step.context.log.info(`waiting for the lock of ${lock.record.holder} to expire at ${lock.record.expiresAt}`)
-    await clock.sleep(Math.min(left + 1, seconds(5)), step.signal)
+    if (!told) step.context.log.info(`waiting for the lock of ${lock.record.holder} to expire at ${lock.record.expiresAt}`)
+    told = true
+    await clock.sleep(Math.min(left + 1, seconds(1)), step.signal)
   }
 }
 

@@ -1,4 +1,4 @@
-import type { Milliseconds } from '../duration.ts'
+import { type Milliseconds, seconds } from '../duration.ts'
 import { asStandbyError, StandbyError } from '../errors.ts'
 import type { JsonObject } from '../json.ts'
 import type { ActiveRecord, LockRecord, WitnessView } from '../observation/observation.ts'
@@ -9,10 +9,13 @@ const ACTIVE = 'active.json'
 const LOCK = 'lock.json'
 
 /**
- * How long a lock lives without being renewed: longer than any pause of a healthy runner, and no longer, for whoever resumes a run whose runner
- * died waits for it while users are shut out. Nothing rests on it but who may begin: each effect looks at the lock for itself.
+ * How long a lock lives without being renewed. A process that resumes a run whose runner died waits for it while users are shut out, so it is
+ * short: nobody waits longer than 15 s for a holder that is gone. Nothing rests on it but who may begin: each effect looks at the lock for
+ * itself, and a lock that expired while its holder lives, because the witness was slow, is renewed by it unless somebody has taken it.
  */
-export const LOCK_LIFETIME: Milliseconds = 60_000
+export const LOCK_LIFETIME: Milliseconds = seconds(12)
+/** So that three renewals may fail, or be late, before it expires. */
+export const LOCK_RENEWAL: Milliseconds = seconds(3)
 
 /** What the witness says now; a silent one is a value. */
 export async function readWitness(store: ConditionalStore): Promise<WitnessView> {
@@ -83,16 +86,32 @@ export async function takeLock(store: ConditionalStore, request: LockRequest): P
   }
 }
 
-/** Extends our lock; throws `lock-lost` when it is not ours any more. */
-export function renewLock(store: ConditionalStore, holder: string, now: Date): Promise<void> {
+/** What became of a lock that its holder wanted to keep. */
+export type Renewal = { readonly is: 'renewed' } | { readonly is: 'released' } | { readonly is: 'taken'; readonly by: string }
+
+/** Extends our lock, if it is ours still. Throws what kept it from asking. */
+export async function renewLock(store: ConditionalStore, holder: string, now: Date): Promise<Renewal> {
   const expiresAt = new Date(now.getTime() + LOCK_LIFETIME).toISOString()
-  return inTurn(store, () =>
-    changeLock(
-      store,
-      () => ownLock(store, holder),
-      (record) => ({ ...record, expiresAt: latest(record.expiresAt, expiresAt) }),
-    ),
-  )
+  let found: Holding = { is: 'released' }
+  const ours = async (): Promise<Versioned<LockRecord> | null> => {
+    found = await holdingOf(store, holder)
+    return found.is === 'ours' ? found.lock : null
+  }
+  await inTurn(store, () => changeLock(store, ours, (record) => ({ ...record, expiresAt: latest(record.expiresAt, expiresAt) })))
+  return renewalOf(found)
+}
+const renewalOf = (found: Holding): Renewal => (found.is === 'ours' ? { is: 'renewed' } : found)
+
+/**
+ * Ends the life of our lock, and does not release it: everybody sees that the run is unfinished, and nobody who continues it has to wait.
+ * For a process that stops by itself, with nothing of it under way any more.
+ */
+export function endLock(store: ConditionalStore, holder: string, now: Date): Promise<void> {
+  const ours = async (): Promise<Versioned<LockRecord> | null> => {
+    const found = await holdingOf(store, holder)
+    return found.is === 'ours' ? found.lock : null
+  }
+  return inTurn(store, () => changeLock(store, ours, (record) => ({ ...record, expiresAt: now.toISOString() })))
 }
 
 /** Gives our lock back; nothing happens when it is not ours any more. */
@@ -141,17 +160,26 @@ const turns = new WeakMap<ConditionalStore, Promise<void>>()
  * because the witness was silent, is renewed, if nobody has taken it: whoever takes it changes the record, and our compare-and-set fails.
  */
 export async function assertStillOurs(store: ConditionalStore, holder: string, epoch: number, now: Date): Promise<void> {
-  const [lock, active] = await Promise.all([ownLock(store, holder), readActive(store)])
-  if (Date.parse(lock.record.expiresAt) - now.getTime() < LOCK_LIFETIME / 2) await renewLock(store, holder, now)
+  const [found, active] = await Promise.all([holdingOf(store, holder), readActive(store)])
+  if (found.is !== 'ours') throw lockLost(holder, found)
+  if (Date.parse(found.lock.record.expiresAt) - now.getTime() < LOCK_LIFETIME / 2) {
+    const renewal = await renewLock(store, holder, now)
+    if (renewal.is !== 'renewed') throw lockLost(holder, renewal)
+  }
   if (active !== null && active.record.epoch > epoch)
-    throw lockLost(holder, `epoch ${active.record.epoch} has begun, this run belongs to epoch ${epoch}`)
+    throw lockLostError(holder, `epoch ${active.record.epoch} has begun, this run belongs to epoch ${epoch}`)
 }
 
-async function ownLock(store: ConditionalStore, holder: string): Promise<Versioned<LockRecord>> {
+/** Whose the lock is, as seen by one that took it. */
+type Holding =
+  | { readonly is: 'ours'; readonly lock: Versioned<LockRecord> }
+  | { readonly is: 'released' }
+  | { readonly is: 'taken'; readonly by: string }
+
+async function holdingOf(store: ConditionalStore, holder: string): Promise<Holding> {
   const current = await readLock(store)
-  if (current === null || current.record.released) throw lockLost(holder, 'it was released')
-  if (current.record.holder !== holder) throw lockLost(holder, `${current.record.holder} holds it now`)
-  return current
+  if (current === null || current.record.released) return { is: 'released' }
+  return current.record.holder === holder ? { is: 'ours', lock: current } : { is: 'taken', by: current.record.holder }
 }
 
 function lockHeld(lock: LockRecord): StandbyError {
@@ -164,7 +192,11 @@ function lockHeld(lock: LockRecord): StandbyError {
   })
 }
 
-function lockLost(holder: string, why: string): StandbyError {
+/** The failure of a process that wanted to keep its lock. */
+export const lockLost = (holder: string, found: Exclude<Renewal, { readonly is: 'renewed' }>): StandbyError =>
+  lockLostError(holder, found.is === 'taken' ? `${found.by} holds it now` : 'it was released')
+
+function lockLostError(holder: string, why: string): StandbyError {
   return new StandbyError({
     code: 'lock-lost',
     mustAct: 'site',

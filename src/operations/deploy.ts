@@ -2,7 +2,7 @@ import type { World } from '../composition.ts'
 import { asStandbyError, failureOf, inputError, StandbyError } from '../errors.ts'
 import type { DeployedUnit, DeployReport } from '../evidence/reports.ts'
 import { deadlineAfter, settle } from '../execution/settle.ts'
-import { assertStillOurs, createActive, LOCK_LIFETIME, releaseLock, renewLock, takeLock } from '../execution/witness.ts'
+import { assertStillOurs, createActive, LOCK_RENEWAL, releaseLock, renewLock, takeLock } from '../execution/witness.ts'
 import type { Observation } from '../observation/observation.ts'
 import type { Change, Deployment } from '../planning/driver.ts'
 import { lockFindings } from '../planning/lock.ts'
@@ -132,7 +132,7 @@ async function withLock<T>(
   await takeLock(world.store, { stack: world.stack.name, holder: run, purpose: 'deploy', epoch, now })
   const renewing = setInterval(() => {
     renewLock(world.store, run, world.clock.now()).catch((error: unknown) => world.log.warning(asStandbyError(error).message))
-  }, LOCK_LIFETIME / 4)
+  }, LOCK_RENEWAL)
   try {
     if (firstDeploy)
       await createActive(world.store, { schemaVersion: 1, stack: world.stack.name, epoch: 1, activeSite, since: now.toISOString(), run })

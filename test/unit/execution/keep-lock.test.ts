@@ -2,7 +2,7 @@ import { expect, test } from '@jest/globals'
 import { executeMove, type MoveRun } from '../../../src/execution/execute-move.ts'
 import type { Every } from '../../../src/execution/keep-lock.ts'
 import { progressTo } from '../../../src/execution/progress.ts'
-import { LOCK_LIFETIME, readLock } from '../../../src/execution/witness.ts'
+import { LOCK_LIFETIME, LOCK_RENEWAL, readLock } from '../../../src/execution/witness.ts'
 import { planFailover } from '../../../src/operations/plan-failover.ts'
 import type { Clock, Driver } from '../../../src/planning/driver.ts'
 import { deployedToy, toyDriver, toyWorld } from '../../support/toy-stack.ts'
@@ -77,7 +77,7 @@ test('a process that waits keeps its lock, however long it takes', async () => {
   const first = at.process('begin')
   await turns()
   for (let beats = 0; beats < 8; beats++) {
-    at.pass(LOCK_LIFETIME / 4)
+    at.pass(LOCK_RENEWAL)
     await at.beat()
   }
   const expiry = (await readLock(at.store))?.record.expiresAt ?? ''
@@ -86,21 +86,62 @@ test('a process that waits keeps its lock, however long it takes', async () => {
   expect(Date.parse(expiry)).toBeGreaterThan(Date.now() + LOCK_LIFETIME)
 })
 
-test('of a process that waits and one that continues its run the later one goes on, and the other stops and renews nothing', async () => {
+test('of a process that waits and one that continues its run the later one goes on, at once when the other has stopped', async () => {
   const at = await waiting()
   const first = at.process('begin')
   await turns()
   const second = at.process('resume')
   await turns()
-  at.pass(LOCK_LIFETIME / 4)
-  const before = (await readLock(at.store))?.record
+  at.pass(LOCK_RENEWAL)
+  expect((await readLock(at.store))?.record.holder).toBe('r1#1')
   await at.beat()
   expect(await first).toMatchObject({ verdict: 'stopped', failure: { code: 'run-continued-elsewhere' } })
-  expect((await readLock(at.store))?.record).toEqual(before)
-  at.pass(LOCK_LIFETIME)
+  // Its last deed is to end its lock: nobody waits for a process that has stopped by itself.
   await turns()
   expect((await readLock(at.store))?.record.holder).toBe('r1#2')
   at.start()
   expect(await second).toMatchObject({ verdict: 'moved' })
   expect(at.toy.effects.filter((effect) => effect === 'promote')).toHaveLength(1)
+})
+
+test('whoever resumes a run whose process died waits for its lock, and for 15 s at most', async () => {
+  expect(LOCK_LIFETIME).toBeLessThanOrEqual(13_000)
+  // Three renewals may fail before a lock expires under a holder that lives.
+  expect(LOCK_RENEWAL * 4).toBeLessThanOrEqual(LOCK_LIFETIME)
+})
+
+test('a run that stops by itself ends its lock, unreleased, and its resume does not wait', async () => {
+  const { toy, store } = await deployedToy()
+  const own = toyDriver(toy)
+  let broken = true
+  const driver: Driver = {
+    ...own,
+    behaviours: {
+      ...own.behaviours,
+      start: {
+        done: async () => (broken ? { is: 'failed', code: 'image-missing', why: 'no image' } : { is: 'done', proof: {} }),
+      },
+    },
+  }
+  let slept = 0
+  const clock: Clock = {
+    now: () => new Date(),
+    async sleep(ms, until) {
+      slept += ms
+      await turn()
+      until.throwIfAborted()
+    },
+  }
+  const world = toyWorld(toy, store, { clock, driver })
+  const { plan, digest } = await planFailover(world, { mode: 'switchover', to: 'dc-b' })
+  const { drivers, context, log, signal, listener } = world
+  const perform = (how: MoveRun['how']) =>
+    executeMove({ plan, digest, run: 'r1', how, store, drivers, context, clock, progress: progressTo(log, clock, listener), signal })
+  expect(await perform('begin')).toMatchObject({ verdict: 'stopped', failure: { code: 'image-missing' } })
+  const left = (await readLock(store))?.record
+  expect(left).toMatchObject({ holder: 'r1#1', released: false })
+  expect(Date.parse(left?.expiresAt ?? '')).toBeLessThanOrEqual(Date.now())
+  ;[broken, slept] = [false, 0]
+  expect(await perform('resume')).toMatchObject({ verdict: 'moved' })
+  expect(slept).toBe(0)
 })
