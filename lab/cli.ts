@@ -5,11 +5,12 @@ import { bringDown } from './down.ts'
 import { environmentPath } from './environment.ts'
 import { storeIsCached } from './images/store.ts'
 import { heal, type OutageKind, outageKinds, strike } from './outage.ts'
+import { presentHosts } from './present.ts'
 import { type Occasion, type Progress, seconds, startProgress } from './progress.ts'
 import { installMissing, missingPrograms, readMachineFacts, unmetRequirements } from './requirements.ts'
 import { openShell } from './shell.ts'
 import { readStatus, statusTable } from './status.ts'
-import { type HostName, hostNames } from './topology.ts'
+import { type HostName, hostNames, SITE_COUNTS } from './topology.ts'
 import { bringUp } from './up.ts'
 
 class Unmet extends Error {}
@@ -18,7 +19,7 @@ const interrupted = new AbortController()
 for (const name of ['SIGINT', 'SIGTERM'] as const)
   process.once(name, () => interrupted.abort(new Error(`lab-interrupted: ${name}; the same command continues where it was`)))
 
-async function up(): Promise<void> {
+async function up({ sites }: { readonly sites: string }): Promise<void> {
   const unmet = unmetRequirements(await readMachineFacts())
   if (unmet.length > 0) throw new Unmet(unmet.join('\n'))
   await command('lab up', async (progress) => {
@@ -29,7 +30,7 @@ async function up(): Promise<void> {
       const onLine = (line: string) => progress.detail('apt packages', line)
       await progress.step('apt packages', () => installMissing(missing, onLine, interrupted.signal))
     }
-    await bringUp(progress, interrupted.signal)
+    await bringUp(Number(sites), progress, interrupted.signal)
   })
   process.stdout.write(`${statusTable(await readStatus())}\n`)
 }
@@ -64,14 +65,24 @@ async function status(options: { json?: true }): Promise<void> {
 
 async function outage(host: HostName, { how }: { how: OutageKind }): Promise<void> {
   needsRoot()
+  assertPresent(host)
   const since = Date.now()
   await withCommandLock(() => strike(host, how))
   process.stdout.write(`${host}: ${how} after ${seconds(Date.now() - since)}. Give it back:  npm run lab -- heal ${host}\n`)
 }
 
+/** A site that was never started has no link to cut, and nothing to give back. */
+function assertPresent(host: HostName): void {
+  if (!presentHosts().includes(host)) throw new Unmet(`This lab has no ${host}. Start it:  npm run lab -- up --sites 3`)
+}
+
 const host = () => new Argument('<host>', 'a site, or another host of the lab').choices(hostNames)
 const program = new Command('lab').description('Two real data centres on one machine.')
-program.command('up').description('start everything, or what is missing; builds it first if need be').action(up)
+program
+  .command('up')
+  .description('start everything, or what is missing; builds it first if need be')
+  .addOption(new Option('--sites <count>', 'how many data centres').choices(SITE_COUNTS.map(String)).default('2'))
+  .action(up)
 program
   .command('down')
   .description('remove everything but the cache')
@@ -91,7 +102,10 @@ program
   .command('heal')
   .description('give it back, whatever was done to it')
   .addArgument(host())
-  .action((name: HostName) => command(`lab heal ${name}`, (progress) => heal(name, progress, interrupted.signal)))
+  .action((name: HostName) => {
+    assertPresent(name)
+    return command(`lab heal ${name}`, (progress) => heal(name, progress, interrupted.signal))
+  })
 program
   .command('shell')
   .description('a shell inside, with kubectl for a site')

@@ -3,12 +3,13 @@ import type { LabEnvironment, LabSite } from './environment.ts'
 import { applicationImageNames, type Catalogue } from './images/catalogue.ts'
 import { kubectlOf } from './site/kubectl.ts'
 import { adminKubeconfigOf } from './site/pki.ts'
-import { addressOf, apiServerOf, loadBalancerNames, type SiteName, siteNames } from './topology.ts'
+import { addressOf, apiServerOf, loadBalancerNames, type SiteName } from './topology.ts'
 import { describeLoadBalancer } from './wan/load-balancer.ts'
 import { type S3Keys, s3Endpoint, s3Region } from './wan/s3.ts'
 import { bucketNames } from './wan/s3-policies.ts'
 
 export interface Known {
+  readonly sites: readonly SiteName[]
   readonly binaries: Binaries
   readonly catalogue: Catalogue
   readonly s3Keys: S3Keys
@@ -16,10 +17,10 @@ export interface Known {
 }
 
 /** Gathers what others need to know of the lab that has just come up. */
-export async function describeLab({ binaries, catalogue, s3Keys, githubUrl }: Known, signal: AbortSignal): Promise<LabEnvironment> {
+export async function describeLab({ sites, binaries, catalogue, s3Keys, githubUrl }: Known, signal: AbortSignal): Promise<LabEnvironment> {
   return {
     schemaVersion: 1,
-    sites: await Promise.all(siteNames.map((site) => describeSite(site, binaries, signal))),
+    sites: await Promise.all(sites.map((site) => describeSite(site, binaries, signal))),
     s3: { endpoint: s3Endpoint, region: s3Region, ...s3Keys, buckets: bucketNames },
     loadBalancers: loadBalancerNames.map(describeLoadBalancer),
     ...(githubUrl === undefined ? {} : { githubUrl }),

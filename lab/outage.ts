@@ -1,6 +1,7 @@
 import { ensureCachedParts } from './cached-parts.ts'
 import { killGroup, setFrozen } from './cgroup.ts'
 import { cutLink, joinLink, narrowLink, widenLink } from './network/host-namespace.ts'
+import { presentSites } from './present.ts'
 import type { Progress } from './progress.ts'
 import { answerUnavailable, endUnavailable } from './site/control-plane.ts'
 import { startDaemons, untilSiteWorks } from './site/start.ts'
@@ -50,7 +51,7 @@ export async function heal(host: HostName, progress: Progress, signal: AbortSign
       const killed = await startDaemons(host, parts, progress, signal)
       await startRecycler(host)
       await untilSiteWorks(host, parts.binaries, killed ? since : undefined, signal)
-    } else if (isLoadBalancer(host)) await startLoadBalancer(host, parts.catalogue.debian.tree, signal)
+    } else if (isLoadBalancer(host)) await startLoadBalancer(host, parts.catalogue.debian.tree, presentSites(), signal)
     else if (host === 's3') await startS3(parts.binaries, signal)
     else await startGithub()
   })

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { existsSync, readFileSync } from 'node:fs'
 import { cp, mkdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
-import { parse, parseDocument, stringify } from 'yaml'
+import { type Document, isNode, parse, parseDocument, stringify } from 'yaml'
 import { openKubernetes } from '../src/clients/kubernetes.ts'
 import type { KubernetesClient, KubernetesObject } from '../src/clients/kubernetes-client.ts'
 import { drivers, witnesses } from '../src/drivers/registry.ts'
@@ -23,7 +23,7 @@ export const labStacks = {
     appSecret: 'infisical-secrets',
     image: 'infisical',
     database: 'infisical',
-    buckets: { 'dc-a': 'infisical-dc-a', 'dc-b': 'infisical-dc-b' },
+    buckets: { 'dc-a': 'infisical-dc-a', 'dc-b': 'infisical-dc-b', 'dc-c': 'infisical-dc-c' },
     postgresPort: 30432,
     applicationPort: 30080,
     frontendPort: 80,
@@ -36,7 +36,7 @@ export const labStacks = {
     appSecret: 'kms-secrets',
     image: 'hanzoKms',
     database: 'kms',
-    buckets: { 'dc-a': 'hanzo-dc-a', 'dc-b': 'hanzo-dc-b' },
+    buckets: { 'dc-a': 'hanzo-dc-a', 'dc-b': 'hanzo-dc-b', 'dc-c': 'hanzo-dc-c' },
     postgresPort: 30433,
     applicationPort: 30081,
     frontendPort: 81,
@@ -65,10 +65,15 @@ export interface Wishes {
   readonly outwaitGuard?: boolean
   /** As many PostgreSQL instances and replicas of the application as the published stack has; else one of each, for both sites share two cores. */
   readonly publishedSize?: boolean
+  /** On how many sites of the lab it stands; two, where nothing is said, whatever the lab has. */
+  readonly sites?: number
 }
 
 /** Adapts a published stack to the running lab; a second call finds everything as it left it. */
-export async function prepareStack(name: LabStackName, lab: LabEnvironment, signal: AbortSignal, wishes: Wishes = {}): Promise<LabStack> {
+export async function prepareStack(name: LabStackName, whole: LabEnvironment, signal: AbortSignal, wishes: Wishes = {}): Promise<LabStack> {
+  const lab = { ...whole, sites: whole.sites.slice(0, wishes.sites ?? 2) }
+  if (lab.sites.length < (wishes.sites ?? 2))
+    throw new Error(`the lab has ${lab.sites.length} sites: npm run lab -- up --sites ${wishes.sites}`)
   const directory = join(runDirectory, 'stacks', name)
   const path = await adaptFiles(name, lab, directory, wishes)
   const admin = Object.fromEntries(
@@ -110,6 +115,7 @@ async function adaptFiles(name: LabStackName, lab: LabEnvironment, directory: st
   const path = join(directory, 'standby.yaml')
   const document = parseDocument(await readFile(path, 'utf8'))
   const set = (where: string, value: unknown): void => document.setIn(where.split('.'), value)
+  for (const site of lab.sites.slice(2)) declareSite(document, site.name)
   for (const site of lab.sites) {
     set(`sites.${site.name}.kubernetes.clusterId`, site.clusterId)
     set(`components.archive.sites.${site.name}.endpoint`, lab.s3.endpoint)
@@ -143,6 +149,22 @@ async function adaptFiles(name: LabStackName, lab: LabEnvironment, directory: st
   await writeFile(join(directory, 'values', 'lab.yaml'), stringify(applicationValues(name, lab, size)))
   return path
 }
+
+/** What a user of a third site adds: wherever the published stack names the second one, the same again for the new one. */
+function declareSite(document: Document, site: SiteName): void {
+  const upper = (name: SiteName): string => name.toUpperCase().replaceAll('-', '_')
+  for (const where of PER_SITE) {
+    const second = document.getIn([...where, 'dc-b'])
+    const text = JSON.stringify(isNode(second) ? second.toJS(document) : second)
+    document.setIn([...where, site], JSON.parse(text.replaceAll('dc-b', site).replaceAll(upper('dc-b'), upper(site))))
+  }
+}
+const PER_SITE = [
+  ['sites'],
+  ['components', 'archive', 'sites'],
+  ['components', 'database', 'sites'],
+  ['components', 'traffic', 'backends'],
+] as const
 
 /** Small enough for two sites on two cores; the durability settings are those of production. */
 function databaseValues(lab: LabEnvironment, instances: number): object {
@@ -260,7 +282,7 @@ function credentialsOf(lab: LabEnvironment, identity: Identity, directory: strin
     STANDBY_SSH_PRIVATE_KEY: lab.loadBalancers[0]?.privateKey ?? '',
     STANDBY_SSH_KNOWN_HOSTS: lab.loadBalancers[0]?.knownHosts ?? '',
   }
-  for (const site of ['dc-a', 'dc-b'] as const) {
+  for (const { name: site } of lab.sites) {
     const keys = identity === 'deployer' || identity === 'mover' ? lab.s3.accounts[`archive-${site}`] : reader
     const prefix = `ARCHIVE_${site.toUpperCase().replaceAll('-', '_')}`
     env[`${prefix}_ACCESS_KEY_ID`] = keys.accessKeyId

@@ -1,7 +1,8 @@
 import { existingGroups, isFrozen, memoryOf } from './cgroup.ts'
 import { linkIsUp } from './network/host-namespace.ts'
+import { presentHosts } from './present.ts'
 import { recordedProcesses, runningProcess } from './state.ts'
-import { addressOf, type HostName, hostNames } from './topology.ts'
+import { addressOf, type HostName } from './topology.ts'
 
 export interface HostStatus {
   readonly host: HostName
@@ -16,7 +17,7 @@ export interface HostStatus {
 /** What each host is, judged by its link, its control group and its processes; asks nothing over the network, so it cannot hang. */
 export async function readStatus(): Promise<HostStatus[]> {
   const groups = new Set(await existingGroups())
-  return Promise.all(hostNames.map((host) => statusOf(host, groups.has(host))))
+  return Promise.all(presentHosts().map((host) => statusOf(host, groups.has(host))))
 }
 
 async function statusOf(host: HostName, exists: boolean): Promise<HostStatus> {

@@ -1,9 +1,11 @@
 import { homedir } from 'node:os'
 import { join } from 'node:path'
 
-/** The two data centres; also the names of their Kubernetes node and cluster. */
-export type SiteName = 'dc-a' | 'dc-b'
-export const siteNames: readonly SiteName[] = ['dc-a', 'dc-b']
+/** The data centres; also the names of their Kubernetes node and cluster. A lab has the first two, and the third where it was asked for. */
+export const siteNames = ['dc-a', 'dc-b', 'dc-c'] as const
+export type SiteName = (typeof siteNames)[number]
+/** As many as a lab may have, and has by default. */
+export const SITE_COUNTS = [2, 3] as const
 
 export type LoadBalancerName = 'lb-1' | 'lb-2'
 export const loadBalancerNames: readonly LoadBalancerName[] = ['lb-1', 'lb-2']
@@ -19,6 +21,7 @@ export const podBridge = { name: 'cni0', hardwareAddress: '0a:58:0a:4e:00:01' } 
 export const addressOf: Readonly<Record<HostName, string>> = {
   'dc-a': '10.77.0.11',
   'dc-b': '10.77.0.12',
+  'dc-c': '10.77.0.13',
   'lb-1': '10.77.0.21',
   'lb-2': '10.77.0.22',
   s3: '10.77.0.31',
@@ -29,7 +32,7 @@ export const s3Port = 9000
 export const githubPort = 8080
 export const volumesPerSite = 16
 
-const siteNumber: Readonly<Record<SiteName, number>> = { 'dc-a': 1, 'dc-b': 2 }
+const siteNumber: Readonly<Record<SiteName, number>> = { 'dc-a': 1, 'dc-b': 2, 'dc-c': 3 }
 
 /** The pod and service ranges of a site and the two service addresses that its parts must agree on. */
 export function rangesOf(site: SiteName) {

@@ -6,15 +6,20 @@ import { writeLabEnvironment } from './environment.ts'
 import { describeLab } from './facts.ts'
 import { prepareKernelSettings } from './kernel-settings.ts'
 import { ensureBridge, ensureNamespace } from './network/host-namespace.ts'
+import { presentHosts, presentSites } from './present.ts'
 import type { Progress } from './progress.ts'
 import { startSite } from './site/start.ts'
-import { hostNames, runDirectory, siteNames } from './topology.ts'
+import { type HostName, runDirectory, siteNames } from './topology.ts'
 import { startGithub } from './wan/github.ts'
 import { startLoadBalancers } from './wan/load-balancer.ts'
 import { startS3 } from './wan/s3.ts'
 
-/** Brings the whole lab up; each step finds out what is there already, so an interrupted `up` continues where it was. */
-export async function bringUp(progress: Progress, signal: AbortSignal): Promise<void> {
+/**
+ * Brings the whole lab up, with so many sites, or as many as there are if those are more; each step finds out what is there already, so an
+ * interrupted `up` continues where it was.
+ */
+export async function bringUp(count: number, progress: Progress, signal: AbortSignal): Promise<void> {
+  const sites = siteNames.slice(0, Math.max(count, presentSites().length))
   const parts = await ensureCachedParts(progress, signal)
   const { binaries, catalogue } = parts
   await mkdir(runDirectory, { recursive: true, mode: 0o700 })
@@ -22,14 +27,14 @@ export async function bringUp(progress: Progress, signal: AbortSignal): Promise<
   await ensureCoveredDirectories()
   await progress.step('network', async () => {
     await ensureBridge()
-    await Promise.all(hostNames.map(ensureNamespace))
+    await Promise.all([...new Set<HostName>([...sites, ...presentHosts()])].map(ensureNamespace))
   })
   const [s3Keys, githubUrl] = await Promise.all([
     progress.step('S3', () => startS3(binaries, signal)),
     startGithub(),
-    progress.step('load balancers', () => startLoadBalancers(catalogue.debian.tree, signal)),
-    ...siteNames.map((site) => startSite(site, parts, progress, signal)),
+    progress.step('load balancers', () => startLoadBalancers(catalogue.debian.tree, sites, signal)),
+    ...sites.map((site) => startSite(site, parts, progress, signal)),
   ])
-  await writeLabEnvironment(await describeLab({ binaries, catalogue, s3Keys, githubUrl }, signal))
-  await progress.step('application image', () => provideApplication(catalogue, signal))
+  await writeLabEnvironment(await describeLab({ sites, binaries, catalogue, s3Keys, githubUrl }, signal))
+  await progress.step('application image', () => provideApplication(catalogue, sites, signal))
 }

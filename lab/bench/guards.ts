@@ -3,8 +3,8 @@ import { deploymentReference } from '../../src/drivers/guard/deploy.ts'
 import { drivers, witnesses } from '../../src/drivers/registry.ts'
 import { loadStack } from '../../src/stack/load-stack.ts'
 import { guardHasJudged } from '../guard-has-judged.ts'
+import { presentSites } from '../present.ts'
 import type { LabStack } from '../stacks.ts'
-import { siteNames } from '../topology.ts'
 import { tellWitness } from '../witness.ts'
 
 /**
@@ -20,7 +20,7 @@ export async function withoutGuards<T>(stack: LabStack, activeAfterwards: string
     const since = Date.now()
     await setGuards(stack, 1)
     // What nobody told of the move, such as the dumps of a cache, they stop first; and until then no move goes to their site.
-    for (const site of siteNames) await guardHasJudged(stack, site, since, { deadline: 60_000, holdsNothing: true })
+    for (const site of presentSites()) await guardHasJudged(stack, site, since, { deadline: 60_000, holdsNothing: true })
   }
 }
 

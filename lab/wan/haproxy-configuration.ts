@@ -1,4 +1,4 @@
-import { addressOf, type SiteName, siteNames } from '../topology.ts'
+import { addressOf, type SiteName } from '../topology.ts'
 
 export const mapFile = '/etc/haproxy/maps/standby.map'
 export const runtimeSocket = '/run/haproxy/admin.sock'
@@ -14,8 +14,14 @@ interface Frontend {
 
 /** One frontend for each stack that the lab carries, so that two can live side by side. */
 export const frontends: readonly Frontend[] = [
-  { name: 'application', port: 80, mapKey: 'active', nodePort: 30080, backends: { 'dc-a': 'dc-a', 'dc-b': 'dc-b' } },
-  { name: 'hanzo', port: 81, mapKey: 'active-hanzo', nodePort: 30081, backends: { 'dc-a': 'hanzo-dc-a', 'dc-b': 'hanzo-dc-b' } },
+  { name: 'application', port: 80, mapKey: 'active', nodePort: 30080, backends: { 'dc-a': 'dc-a', 'dc-b': 'dc-b', 'dc-c': 'dc-c' } },
+  {
+    name: 'hanzo',
+    port: 81,
+    mapKey: 'active-hanzo',
+    nodePort: 30081,
+    backends: { 'dc-a': 'hanzo-dc-a', 'dc-b': 'hanzo-dc-b', 'dc-c': 'hanzo-dc-c' },
+  },
 ]
 
 /**
@@ -23,11 +29,11 @@ export const frontends: readonly Frontend[] = [
  * Checks of a passive site are few and short: while its NodePort answers "port unreachable", HAProxy 2.6 asks connect() again and again, 1,500 times a second
  * (seen with strace), which costs the lab a third of a core.
  */
-export function haproxyConfiguration(): string {
+export function haproxyConfiguration(sites: readonly SiteName[]): string {
   return [
     globals,
     ...frontends.map(frontendOf),
-    ...frontends.flatMap((frontend) => siteNames.map((site) => backendOf(frontend, site))),
+    ...frontends.flatMap((frontend) => sites.map((site) => backendOf(frontend, site))),
     none,
   ].join('\n')
 }

@@ -2,11 +2,12 @@ import { existsSync } from 'node:fs'
 import { chmod, chown, mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { connect } from 'node:net'
 import { dirname, join } from 'node:path'
+import { killGroup } from '../cgroup.ts'
 import type { LabLoadBalancer } from '../environment.ts'
 import { execute } from '../execute.ts'
 import { ensureDaemon } from '../inside.ts'
 import { namespacePath } from '../network/host-namespace.ts'
-import { addressOf, type LoadBalancerName, loadBalancerNames, runDirectory, runOf, stateOf } from '../topology.ts'
+import { addressOf, type LoadBalancerName, loadBalancerNames, runDirectory, runOf, type SiteName, stateOf } from '../topology.ts'
 import { until } from '../until.ts'
 import { frontends, haproxyConfiguration, mapFile, masterSocket, runtimeSocket } from './haproxy-configuration.ts'
 
@@ -15,14 +16,20 @@ const knownHosts = join(runDirectory, 'ssh', 'known_hosts')
 const user = 'standby'
 
 /** Starts both load balancers as hosts of their own: own network, file system (a layer over the lab's Debian), processes, sshd and HAProxy. */
-export async function startLoadBalancers(debianTree: string, signal: AbortSignal): Promise<void> {
+export async function startLoadBalancers(debianTree: string, sites: readonly SiteName[], signal: AbortSignal): Promise<void> {
   await ensureLogin()
-  await Promise.all(loadBalancerNames.map((name) => startLoadBalancer(name, debianTree, signal)))
+  await Promise.all(loadBalancerNames.map((name) => startLoadBalancer(name, debianTree, sites, signal)))
   await writeKnownHosts()
 }
 
-export async function startLoadBalancer(name: LoadBalancerName, debianTree: string, signal: AbortSignal): Promise<void> {
-  await ensureDisk(name, debianTree)
+export async function startLoadBalancer(
+  name: LoadBalancerName,
+  debianTree: string,
+  sites: readonly SiteName[],
+  signal: AbortSignal,
+): Promise<void> {
+  await ensureDisk(name, debianTree, sites)
+  await ensureConfiguration(name, sites)
   await ignoreRejections(name)
   const root = runOf(name, 'root')
   await mkdir(root, { recursive: true })
@@ -71,7 +78,7 @@ export function describeLoadBalancer(name: LoadBalancerName): LabLoadBalancer {
 }
 
 /** The host's own files; made once, so that what a driver writes stays across an outage, as on a disk. */
-async function ensureDisk(name: LoadBalancerName, debianTree: string): Promise<void> {
+async function ensureDisk(name: LoadBalancerName, debianTree: string, sites: readonly SiteName[]): Promise<void> {
   const disk = stateOf(name, 'disk')
   if (existsSync(disk)) return
   const unfinished = `${disk}.unfinished`
@@ -87,7 +94,7 @@ async function ensureDisk(name: LoadBalancerName, debianTree: string): Promise<v
   }
   await place('usr/local/sbin/standby-init', init, 0o755)
   await place('etc/hostname', `${name}\n`, 0o644)
-  await place('etc/haproxy/haproxy.cfg', haproxyConfiguration(), 0o644)
+  await place(configurationFile, haproxyConfiguration(sites), 0o644)
   await place(mapFile, frontends.map(({ mapKey }) => `${mapKey} be_none\n`).join(''), 0o664, ids)
   await chown(join(unfinished, dirname(mapFile)), ids.uid, ids.gid)
   await place('etc/ssh/sshd_config', sshdConfiguration(name), 0o644)
@@ -98,6 +105,18 @@ async function ensureDisk(name: LoadBalancerName, debianTree: string): Promise<v
     await chmod(join(unfinished, path), 0o700)
   }
   await rename(unfinished, disk)
+}
+
+const configurationFile = 'etc/haproxy/haproxy.cfg'
+
+/** A host whose sites have become more reads its file anew, as after a restart; its map says what it said. */
+async function ensureConfiguration(name: LoadBalancerName, sites: readonly SiteName[]): Promise<void> {
+  const path = stateOf(name, 'disk', configurationFile)
+  const wanted = haproxyConfiguration(sites)
+  if ((await readFile(path, 'utf8')) === wanted) return
+  // What lies on the disk of a running host is the upper part of its file system, which must not be written from outside.
+  await killGroup(name)
+  await writeFile(path, wanted)
 }
 
 /** The process that all others of the host descend from; a HAProxy that is stopped comes back, as under any service manager. */

@@ -1,9 +1,20 @@
+import { type SiteName, siteNames } from '../topology.ts'
+
 /** One account for each identity that operations run with, as `standby rbac` prints them for real stores. */
-export const accountNames = ['observer', 'deployer', 'mover', 'restore-tester', 'archive-dc-a', 'archive-dc-b', 'reader'] as const
+export const accountNames = [
+  'observer',
+  'deployer',
+  'mover',
+  'restore-tester',
+  'archive-dc-a',
+  'archive-dc-b',
+  'archive-dc-c',
+  'reader',
+] as const
 export type AccountName = (typeof accountNames)[number]
 
 export const witnessBucket = 'standby-witness'
-export const archiveBuckets = ['infisical-dc-a', 'infisical-dc-b', 'hanzo-dc-a', 'hanzo-dc-b'] as const
+export const archiveBuckets = ['infisical-dc-a', 'infisical-dc-b', 'infisical-dc-c', 'hanzo-dc-a', 'hanzo-dc-b', 'hanzo-dc-c'] as const
 export const bucketNames = [witnessBucket, ...archiveBuckets] as const
 export type BucketName = (typeof bucketNames)[number]
 
@@ -32,9 +43,9 @@ function witnessStatements() {
   ]
 }
 
-/** A site writes its own archive and reads the other site's; only the mover may close an archive by its policy. */
+/** A site writes its own archive and reads those of the others; only the mover may close an archive by its policy. */
 function archiveStatements(bucket: BucketName) {
-  const owner: AccountName = bucket.endsWith('dc-a') ? 'archive-dc-a' : 'archive-dc-b'
+  const owner: AccountName = `archive-${siteOfArchive(bucket)}`
   return [
     allow([...accountNames], list, bucketItself(bucket)),
     allow([...accountNames], read, objectsOf(bucket)),
@@ -43,6 +54,12 @@ function archiveStatements(bucket: BucketName) {
     allow(['deployer'], [...append, 's3:DeleteObject', 's3:DeleteObjectVersion'], `arn:aws:s3:::${bucket}/*standby-probe/*`),
     allow(['mover'], ['s3:GetBucketPolicy', 's3:PutBucketPolicy'], bucketItself(bucket)),
   ]
+}
+
+function siteOfArchive(bucket: string): SiteName {
+  const site = siteNames.find((name) => bucket.endsWith(name))
+  if (site === undefined) throw new Error(`no site archives into ${bucket}`)
+  return site
 }
 
 const bucketItself = (bucket: string) => `arn:aws:s3:::${bucket}`

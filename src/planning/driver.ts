@@ -38,7 +38,10 @@ export interface Driver<Spec = JsonObject, State = unknown> {
 
   /** Read-only; answers within the context's deadline; a silent site is a value. */
   observe(component: Component<Spec>, site: SiteName | null, context: DriverContext): Promise<Observed<State>>
-  /** Blockers and warnings, for an intent or (null) for `status`. Pure. */
+  /**
+   * Blockers and warnings, for an intent or (null) for `status`. Pure. For an intent `states` holds its two ends (and what belongs to no site):
+   * nothing of a third site stands against a move.
+   */
   assess(component: Component<Spec>, states: BySite<State>, intent: Intent | null, assessment: Assessment): Finding[]
 
   /** How far each passive site is behind the active one. Pure. */
@@ -50,6 +53,11 @@ export interface Driver<Spec = JsonObject, State = unknown> {
    * whatever of it still answers: what shuts it out there belongs into `fence`.
    */
   move?(component: Component<Spec>, states: BySite<State>, intent: Intent, stack: Stack): PlannedStep[]
+  /**
+   * What a passive site that is neither end of a move does in PROTECT: follows the new active one, with proof, or learns of the one that came
+   * back. The move goes on without a step that its site can not do. Pure; the states of the sites are not asked, for a third one may come and go.
+   */
+  follow?(component: Component<Spec>, follower: SiteName, intent: Intent, stack: Stack): PlannedStep[]
   /** Steps of a failover on a former active site whose API still answers: they make it impossible that it accepts a write. Pure. */
   fence?(component: Component<Spec>, states: BySite<State>, intent: Intent, stack: Stack): PlannedStep[]
   /** Whether the lost site shuts itself once the witness names another one, and the step that waits until it must have. Pure. */
@@ -60,6 +68,8 @@ export interface Driver<Spec = JsonObject, State = unknown> {
   sees?(component: Component<Spec>, states: BySite<State>, site: SiteName): Sighting[]
   /** What a failover would lose of this component; null where it holds nothing of its own. Pure. */
   loss?(component: Component<Spec>, states: BySite<State>, intent: Intent, now: string): ComponentLoss | null
+  /** Of a failover: the other passive sites that hold more of the lost one than `intent.to` does, as warnings. Pure. */
+  ahead?(component: Component<Spec>, states: BySite<State>, intent: Intent): Finding[]
   /** The steps that take a backup now, with its manifest. Pure. */
   backup?(component: Component<Spec>, states: BySite<State>, site: SiteName, stack: Stack): PlannedStep[]
   /** What a person types in place of a planned step; null where no short way by hand exists. Pure; for runbooks. */

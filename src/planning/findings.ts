@@ -1,6 +1,7 @@
-import type { Observation } from '../observation/observation.ts'
+import { type BySite, EVERYWHERE, type Observation } from '../observation/observation.ts'
 import type { Stack } from '../stack/stack.ts'
 import type { Assessment, Driver } from './driver.ts'
+import { followersOf } from './followers.ts'
 import { lockFindings } from './lock.ts'
 import type { Finding, Intent } from './plan.ts'
 
@@ -13,9 +14,14 @@ export function findingsOf(
 ): Finding[] {
   const activeSite = observation.witness.kind === 'answering' ? (observation.witness.active?.activeSite ?? null) : null
   const assessment: Assessment = { now: observation.at, objectives: stack.objectives, activeSite, stack }
-  const ofComponents = stack.components.flatMap(
-    (component) => drivers[component.driver]?.assess(component, observation.components[component.name] ?? {}, intent, assessment) ?? [],
-  )
+  const ofComponents = stack.components.flatMap((component) => {
+    const assess = (states: BySite, asked: Intent | null): Finding[] =>
+      drivers[component.driver]?.assess(component, states, asked, assessment) ?? []
+    const states = observation.components[component.name] ?? {}
+    return intent === null
+      ? assess(states, null)
+      : [...assess(ofEnds(states, intent), intent), ...ofFollowers(stack, intent, () => assess(states, null))]
+  })
   return [
     ...ofSites(observation, intent),
     ...ofWitness(stack, observation, intent),
@@ -23,6 +29,18 @@ export function findingsOf(
     ...ofComponents,
   ]
 }
+
+/** As `status` says it: a third site stands against no move, and should not be forgotten. */
+function ofFollowers(stack: Stack, intent: Intent, assess: () => Finding[]): Finding[] {
+  const followers = followersOf(stack, intent).map(({ name }): string => name)
+  if (followers.length === 0) return []
+  return assess()
+    .filter(({ site }) => site !== undefined && followers.includes(site))
+    .map((finding) => (finding.severity === 'blocker' ? { ...finding, severity: 'warning' } : finding))
+}
+
+const ofEnds = (states: BySite, { from, to }: Intent): BySite =>
+  Object.fromEntries(Object.entries(states).filter(([site]) => [from, to, EVERYWHERE].includes(site)))
 
 export const blockers = (findings: readonly Finding[]): Finding[] => findings.filter((finding) => finding.severity === 'blocker')
 
@@ -106,7 +124,7 @@ function rolesDisagree(stack: Stack, observation: Observation, activeSite: strin
       return [
         {
           code: seen.role === 'active' ? 'active-on-passive-site' : 'passive-on-active-site',
-          severity: isMendedBy(intent, site) ? 'info' : 'blocker',
+          severity: severityOfRole(site, intent),
           component: component.name,
           site,
           what: `${component.name} on ${site} is ${seen.role}, and the witness says that ${activeSite} is the active site`,
@@ -117,6 +135,13 @@ function rolesDisagree(stack: Stack, observation: Observation, activeSite: strin
   )
 }
 
+/** A second site that calls itself active stands against every promotion. A rejoin promotes nothing: of two sites that were lost, one comes back first. */
+function severityOfRole(site: string, intent: Intent | null): Finding['severity'] {
+  if (intent === null) return 'blocker'
+  if (isMendedBy(intent, site)) return 'info'
+  return intent.mode === 'rejoin' && site !== intent.from ? 'warning' : 'blocker'
+}
+
 /** What a lost site says of itself hinders no failover away from it; what a former active site says is what its rejoin mends. */
-const isMendedBy = (intent: Intent | null, site: string): boolean =>
-  (intent?.mode === 'failover' && site === intent.from) || (intent?.mode === 'rejoin' && site === intent.to)
+const isMendedBy = (intent: Intent, site: string): boolean =>
+  (intent.mode === 'failover' && site === intent.from) || (intent.mode === 'rejoin' && site === intent.to)

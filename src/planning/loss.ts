@@ -4,6 +4,19 @@ import type { Stack } from '../stack/stack.ts'
 import type { Driver } from './driver.ts'
 import type { Finding, Intent, Loss } from './plan.ts'
 
+/** The other passive sites that a failover would lose less with. Pure. */
+export const aheadFindings = (
+  stack: Stack,
+  observation: Observation,
+  intent: Intent,
+  drivers: Readonly<Record<string, Driver>>,
+): Finding[] =>
+  intent.mode !== 'failover'
+    ? []
+    : stack.components.flatMap(
+        (component) => drivers[component.driver]?.ahead?.(component, observation.components[component.name] ?? {}, intent) ?? [],
+      )
+
 /** What the move is predicted to lose: nothing where the old site is stopped in good order, else what the components say. Pure. */
 export function lossOf(stack: Stack, observation: Observation, intent: Intent, drivers: Readonly<Record<string, Driver>>): Loss {
   if (intent.mode === 'switchover')

@@ -4,12 +4,13 @@ import type { FenceLevel } from '../stack/fence-levels.ts'
 import type { Stack } from '../stack/stack.ts'
 import type { Driver } from './driver.ts'
 import { toShutOf } from './fence-levels.ts'
+import { followerProblems, followerSteps } from './followers.ts'
 import { orderProblems } from './order-steps.ts'
 import { outwaitOf, outwaitSteps } from './outwait.ts'
 import { type Intent, PHASES, type PlannedStep, type StepId } from './plan.ts'
 import { activateStep, witnessSteps } from './witness-steps.ts'
 
-/** The steps of a move: the core's own and those of every component; `required` is the level of the fence that they must reach. Throws `plan-defect` when they do not fit together. Pure. */
+/** The steps of a move: the core's own, those of every component, and what the other passive sites do in the end; `required` is the level of the fence that they must reach. Throws `plan-defect` when they do not fit together. Pure. */
 export function moveSteps(
   stack: Stack,
   observation: Observation,
@@ -27,14 +28,16 @@ export function moveSteps(
   const toShut = toShutOf(stack, observation, intent, drivers, shutting)
   const waits = outwaitSteps(outwaitOf(stack, observation, intent, drivers, shutting), required, shutting, toShut)
   const gates = intent.mode === 'rejoin' ? [] : [activateStep(intent)]
+  const followers = followerSteps(stack, intent, drivers)
   const steps = doorsFirst([
     ...witnessSteps(intent),
     ...fences,
     ...waits.map((step) => behind(gates, step)),
     ...others.map((step) => behind([...gates, ...waits.map(({ id }) => id)], step)),
+    ...followers,
   ])
   const rested = intent.mode === 'failover' ? onLostSite([...others, ...waits], intent) : []
-  const problems = [...orderProblems(steps), ...lateFences(shutting), ...rested]
+  const problems = [...orderProblems(steps), ...lateFences(shutting), ...rested, ...followerProblems(followers, stack, intent)]
   if (problems.length === 0) return steps
   throw new StandbyError({
     code: 'plan-defect',

@@ -8,7 +8,7 @@ import { leftOpen, toShutOf } from './fence-levels.ts'
 import { fencingFindings, fencingOf, requiredFence, withBestEffort } from './fencing.ts'
 import { findingsOf } from './findings.ts'
 import { livenessOf } from './liveness.ts'
-import { lossFindings, lossOf } from './loss.ts'
+import { aheadFindings, lossFindings, lossOf } from './loss.ts'
 import { moveSteps } from './move-steps.ts'
 import { schedule } from './order-steps.ts'
 import { outwaitFindings, outwaitOf } from './outwait.ts'
@@ -59,6 +59,7 @@ export function planMove(
       ...fencingFindings(fencing, liveness, intent, outwait, leftOpen(all, toShut, fencing.required ?? 'traffic')),
       ...outwaitFindings(outwait, fencing, intent, steps, toShut),
       ...lossFindings(loss, intent),
+      ...aheadFindings(stack, observation, intent, drivers),
     ],
     steps,
     fencing,

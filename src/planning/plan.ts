@@ -59,7 +59,7 @@ export interface PlannedStep {
   readonly irreversible: boolean
   /** The level of the ladder that is reached when this step is done: the old site is shut out of so much. */
   readonly fence?: FenceLevel
-  /** Of a fence that is not needed for the level that the plan must reach: it is tried for so long, then the run goes on without it and says so. */
+  /** What the move can do without, a fence beyond the required level or a step of a third site: it is tried for so long, then the run goes on and says so. */
   readonly bestEffort?: Milliseconds
   /** The fence is waited for, not seen: the old site shuts itself within a known time, its application and its database at once. */
   readonly byTime?: true

@@ -14,6 +14,7 @@ import { closeArchive } from './failover/close-archive.ts'
 import { drainArchive } from './failover/drain-archive.ts'
 import { failoverSteps } from './failover/failover.ts'
 import { fence, fenceSteps } from './failover/fence.ts'
+import { followersAhead } from './failover/followers-ahead.ts'
 import { markFork } from './failover/forks.ts'
 import { predictedLoss } from './failover/loss.ts'
 import { promoteWithoutToken } from './failover/promote-without-token.ts'
@@ -24,6 +25,7 @@ import { fillArchive, fillArchiveStep } from './move/fill-archive.ts'
 import { askArchive, leaveArchive, leaveArchiveSteps } from './move/leave-archive.ts'
 import { checkpoint, checkpointStep } from './move/prepare.ts'
 import { promote, promoteStep } from './move/promote.ts'
+import { followerSteps, redirect } from './move/redirect.ts'
 import { restart, restartStep } from './move/restart.ts'
 import { restartAhead, restartAheadStep } from './move/restart-ahead.ts'
 import { primaryPod, runSql } from './objects.ts'
@@ -55,6 +57,8 @@ export const cloudNativePg: Driver<CloudNativePgSpec, CloudNativePgState> = {
   deploy: deployCluster,
   move: (component, states, intent) =>
     intent.mode === 'failover' ? failoverSteps(component, states, intent) : switchoverSteps(component, intent),
+  follow: followerSteps,
+  ahead: followersAhead,
   fence: fenceSteps,
   rejoin: rejoinSteps,
   sees: seesSite,
@@ -72,6 +76,7 @@ export const cloudNativePg: Driver<CloudNativePgSpec, CloudNativePgState> = {
     promote,
     settle,
     follow,
+    redirect,
     'clear-token': clearToken,
     schedule,
     backup,

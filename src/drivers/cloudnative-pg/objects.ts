@@ -97,6 +97,14 @@ export function asksArchiveOf(cluster: ClusterObject, peer: string): boolean {
   return external?.plugin?.parameters?.barmanObjectName?.endsWith(NO_ARCHIVE) !== true
 }
 
+/** The same cluster under another incarnation, whichever way it archives. */
+export function archivingAs(external: ExternalCluster, serverName: string): ExternalCluster {
+  if (serverNameIn(external) === null) return external
+  return external.plugin === undefined
+    ? { ...external, barmanObjectStore: { ...external.barmanObjectStore, serverName } }
+    : { ...external, plugin: { ...external.plugin, parameters: { ...external.plugin.parameters, serverName } } }
+}
+
 export const serverNameIn = (external: ExternalCluster): string | null =>
   external.plugin?.parameters?.serverName ?? external.barmanObjectStore?.serverName ?? null
 

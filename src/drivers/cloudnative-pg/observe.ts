@@ -9,7 +9,8 @@ import type { SiteName } from '../../stack/stack.ts'
 import { type BackupObject, backupsIn, completedBackups } from './backup/completed-backups.ts'
 import { archiveTimeoutOf } from './deploy/archive-timeout.ts'
 import { secretDigest } from './deploy/must-match-secrets.ts'
-import { forkOf } from './failover/forks.ts'
+import { type ForkRecord, forkOf } from './failover/forks.ts'
+import { partedBy } from './failover/parted.ts'
 import { seeUpstream, type Upstream } from './failover/upstream.ts'
 import {
   asksArchiveOf,
@@ -65,6 +66,8 @@ export interface CloudNativePgState {
   readonly upstream: Upstream | null
   /** Of a follower: a failover ended the history that its archive holds, and has closed it where it could. */
   readonly forked: boolean
+  /** Of a follower in a stack of more than two sites: the failover that ended the history which it follows, before its position. */
+  readonly parted: ForkRecord | null
 }
 
 /**
@@ -94,17 +97,23 @@ export async function observeCluster(
     pod === undefined ? null : readInstance(kubernetes, namespace, pod, context.signal, PATIENCE),
     isForked(component, cluster, context),
   ])
-  const upstream = await seeUpstream(component, cluster, instance, context)
-  return summarized(stateOf(cluster, instance, backups, secrets, { upstream, forked }))
+  const [upstream, parted] = await Promise.all([
+    seeUpstream(component, cluster, instance, context),
+    context.stack.sites.length > 2 ? askedInTime(context, () => partedBy(component, cluster, instance, context)) : null,
+  ])
+  return summarized(stateOf(cluster, instance, backups, secrets, { upstream, forked, parted }))
 }
 
 /** A witness that is silent, or does not end its answer, is said elsewhere, and hides no site. */
 async function isForked(component: Database, cluster: ClusterObject, context: DriverContext): Promise<boolean> {
   const serverName = serverNameOf(cluster)
   if (serverName === null || !followsAnother(cluster)) return false
+  return (await askedInTime(context, () => forkOf(component, serverName, context))) !== null
+}
+
+function askedInTime<T>(context: DriverContext, ask: () => Promise<T | null>): Promise<T | null> {
   const late = (): Error => siteError('witness-silent', `no answer within ${PATIENCE} ms`)
-  const fork = withinDeadline(PATIENCE, [context.signal], () => forkOf(component, serverName, context), late)
-  return (await fork.catch(() => null)) !== null
+  return withinDeadline(PATIENCE, [context.signal], ask, late).catch(() => null)
 }
 
 /** Whoever may not read them does without the comparison: the restore tester has no business with the superuser's password. */
@@ -134,7 +143,11 @@ export function stateOf(
   instance: InstanceStatus | null,
   backups: readonly BackupObject[],
   secrets: CloudNativePgState['secrets'],
-  { upstream = null, forked = false }: { readonly upstream?: Upstream | null; readonly forked?: boolean } = {},
+  {
+    upstream = null,
+    forked = false,
+    parted = null,
+  }: { readonly upstream?: Upstream | null; readonly forked?: boolean; readonly parted?: ForkRecord | null } = {},
 ): CloudNativePgState {
   const { spec, status } = cluster
   const replica = roleIn(cluster)
@@ -179,6 +192,7 @@ export function stateOf(
     archivesLeft: (spec.externalClusters ?? []).flatMap(({ name }) => (asksArchiveOf(cluster, name) ? [] : [name])),
     upstream,
     forked,
+    parted,
   }
 }
 

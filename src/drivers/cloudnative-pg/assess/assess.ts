@@ -2,9 +2,10 @@ import type { BySite } from '../../../observation/observation.ts'
 import type { Assessment } from '../../../planning/driver.ts'
 import type { Finding, Intent } from '../../../planning/plan.ts'
 import { sayAt } from '../../say.ts'
+import { partedText } from '../failover/parted.ts'
 import type { InstanceStatus } from '../objects.ts'
 import { type CloudNativePgState, FARTHEST_SEGMENTS, gapBetween } from '../observe.ts'
-import { type Database, follows } from '../spec.ts'
+import { type Database, follows, siteOfCluster } from '../spec.ts'
 import { parseLsn, parseSegment } from '../wal.ts'
 import { findingsOfSite } from './assess-site.ts'
 
@@ -60,13 +61,24 @@ function ofPair(component: Database, states: BySite<CloudNativePgState>, intent:
           'Clone it again.',
         ),
       )
-    if (to.replica !== null && to.replica.primary !== from.cluster && to.isReplica)
+    if (to.parted !== null)
+      found.push(
+        say(
+          'history-forked',
+          severity,
+          partedText(to.cluster, to.instance?.replayLsn, to.parted),
+          `It must be cloned anew: standby failover plan --mode rejoin --to ${site.name}`,
+        ),
+      )
+    else if (to.replica !== null && to.replica.primary !== from.cluster && to.isReplica)
       found.push(
         say(
           'follows-another',
           severity,
           `${to.cluster} follows ${to.replica.primary}, not ${from.cluster}`,
-          'Find out who changed spec.replica.',
+          siteOfCluster(component, to.replica.primary) === null
+            ? 'Find out who changed spec.replica.'
+            : `If a move left it behind: standby deploy has it follow ${from.cluster}.`,
         ),
       )
     if (from.instance !== null && to.instance !== null && to.instance.timeLineID > from.instance.timeLineID)

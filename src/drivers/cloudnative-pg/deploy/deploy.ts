@@ -6,8 +6,9 @@ import type { Deployment, DeployUnit, DriverContext, Progress } from '../../../p
 import type { SiteName } from '../../../stack/stack.ts'
 import { type DeclaredObject, objectsUnit } from '../../declared-objects.ts'
 import { forkOf } from '../failover/forks.ts'
-import { type ClusterObject, HEALTHY, readCluster, SECRET, serverNameOf } from '../objects.ts'
-import { archiveMethod, clusterOf, type Database, follows, otherSites } from '../spec.ts'
+import { partedBy, partedText } from '../failover/parted.ts'
+import { type ClusterObject, HEALTHY, readCluster, readInstance, SECRET, serverNameOf } from '../objects.ts'
+import { archiveMethod, clusterOf, type Database, follows, otherSites, siteOfCluster } from '../spec.ts'
 import { archivesOf } from './archives.ts'
 import { firstBackupUnit } from './deploy-first-backup.ts'
 import { failedBootstrap } from './failed-bootstrap.ts'
@@ -101,40 +102,46 @@ function clusterUnit(place: Place): DeployUnit {
     title: `The cluster ${clusterOf(component, site)}`,
     deadline: minutes(20),
     kubernetes: context.kubernetes(site),
-    declare: async (signal) => [await declareCluster(place, await hasStreamingSecrets(place, signal), signal)],
+    declare: async (signal) => [await declareCluster(place, await streamableFrom(place, signal), signal)],
     ready: steadily(place),
   })
 }
 
-/** The second pass of a first deploy: the active cluster learns to stream from the other one as soon as that one exists. */
+/** The second pass of a first deploy: a cluster learns to stream from the others as soon as those exist. */
 function followUnit(place: Place): DeployUnit {
-  const { component, site, context } = place
+  const { component, site, context, deployment } = place
+  const others = otherSites(context.stack, site)
+  const cloned = mustBeCloned(place)
+  const later = cloned
+    ? others.filter((other) => deployment.roleOf(other) === 'passive' && deployment.observed[other]?.kind !== 'answering')
+    : []
   return objectsUnit({
     id: unitId(place, 'follow'),
     site,
-    needs: [unitId(place, 'cluster'), unitId(place, 'streaming')],
+    needs: [unitId(place, 'cluster'), unitId(place, 'streaming'), ...later.map((other) => unitId(place, 'cluster', other))],
     title: `${clusterOf(component, site)} can stream from the other site`,
     deadline: minutes(5),
     kubernetes: context.kubernetes(site),
-    declare: async (signal) => [await declareCluster(place, true, signal)],
+    declare: async (signal) => [...(await streamingCopies(place, later, signal)), await declareCluster(place, others, signal)],
     ready: steadily(place),
   })
 }
 
 /**
  * The Cluster of a site as it is declared now. `serverNames` names incarnations that are yet to begin.
- * Throws `roles-disagree` or `archive-forked` when what is live has another role.
+ * Throws `roles-disagree`, `archive-forked` or `history-forked` when what is live has another role, or can not have its own.
  */
 export async function declareCluster(
   place: Place,
-  streaming: boolean,
+  streaming: readonly SiteName[],
   signal: AbortSignal,
   serverNames: Readonly<Record<string, string>> = {},
 ): Promise<DeclaredObject> {
   const { component, site, context, deployment } = place
   const live = await readCluster(context.kubernetes(site), component.spec.namespace, clusterOf(component, site), signal)
   const active = clusterOf(component, deployment.activeSite)
-  await refuseForeignRole(place, live, active)
+  const leftBehind = await isLeftBehind(place, live, active)
+  if (!leftBehind) await refuseForeignRole(place, live, active)
   const userSpec = await readUserSpec(component, context.stack)
   return clusterManifest({
     component,
@@ -142,9 +149,9 @@ export async function declareCluster(
     site,
     archives: await archivesOf(place, serverNames),
     userSpec,
-    // Owned by moves: what is live stays, a deploy never flips a role.
+    // Owned by moves: what is live stays, a deploy never flips a role. A passive site that a move left behind is passive all the while.
     replica:
-      live?.spec.replica?.primary === undefined
+      live?.spec.replica?.primary === undefined || leftBehind
         ? { primary: active, source: sourceOf(place) }
         : { primary: live.spec.replica.primary, source: live.spec.replica.source ?? sourceOf(place) },
     bootstrap:
@@ -152,6 +159,35 @@ export async function declareCluster(
       bootstrapOf(component, deployment.roleOf(site) === 'active' ? null : active, userSpec),
     streaming,
   })
+}
+
+/**
+ * Whether a follower still follows a site that is passive by now, for it was silent when that one was left, and can follow the active one as it is.
+ * Throws `history-forked` when it can not, and `database-not-answering` when nobody can say.
+ */
+async function isLeftBehind(place: Place, live: ClusterObject | null, active: string): Promise<boolean> {
+  const { component, site, context } = place
+  const followed = live?.spec.replica?.primary
+  if (live === null || followed === undefined || [active, live.metadata.name].includes(followed)) return false
+  if (place.deployment.roleOf(site) === 'active' || siteOfCluster(component, followed) === null) return false
+  if (live.status?.switchReplicaClusterStatus?.inProgress === true) return false
+  const name = live.metadata.name
+  const where = `${site} ${component.spec.namespace}/Cluster/${name}`
+  const pod = live.status?.currentPrimary
+  const instance = pod === undefined ? null : await readInstance(context.kubernetes(site), component.spec.namespace, pod, context.signal)
+  if (instance?.isPrimary === true) return false
+  const fork = await partedBy(component, live, instance, context)
+  if (fork !== null)
+    throw siteError('history-forked', partedText(name, instance?.replayLsn, fork), {
+      where,
+      next: `It must be cloned anew: standby failover plan --mode rejoin --to ${site}. Nothing was changed.`,
+    })
+  if (instance?.replayLsn === undefined)
+    throw siteError('database-not-answering', `${name} follows ${followed}, not ${active}, and does not say how far it is`, {
+      where,
+      next: `Bring it up, then deploy again, or rejoin ${site}. Nothing was changed.`,
+    })
+  return true
 }
 
 /** Witness and cluster disagree: a deploy settles that for neither of them. */
@@ -234,50 +270,56 @@ export async function clusterIsReady(place: Place, signal: AbortSignal): Promise
 }
 
 /** The other sites' client certificates, copied here and kept fresh: the owning operator renews them. */
-export function streamingUnit(place: Place): DeployUnit {
-  const { component, site, context } = place
-  const others = otherSites(context.stack, site)
+export function streamingUnit(place: Place, from: readonly SiteName[] = otherSites(place.context.stack, place.site)): DeployUnit {
+  const { component, site, context, deployment } = place
+  // On the very first deploy the other cluster must exist before its certificate can be copied. Two that are cloned wait for the active one alone.
+  const awaited = mustBeCloned(place) ? from.filter((other) => deployment.roleOf(other) === 'active') : from
   return objectsUnit({
     id: unitId(place, 'streaming'),
     site,
-    // On the very first deploy the other cluster must exist before its certificate can be copied.
-    needs: others.filter((other) => place.deployment.observed[other]?.kind !== 'answering').map((other) => unitId(place, 'cluster', other)),
+    needs: awaited.filter((other) => deployment.observed[other]?.kind !== 'answering').map((other) => unitId(place, 'cluster', other)),
     title: `The identity with which ${clusterOf(component, site)} streams from the other sites`,
     deadline: minutes(2),
     kubernetes: context.kubernetes(site),
-    async declare(signal) {
-      const copies = await Promise.all(
-        others.map(async (other) => {
-          const cluster = clusterOf(component, other)
-          const names = streamingSecrets(cluster)
-          const read = (name: string) => context.kubernetes(other).get({ ...SECRET, namespace: component.spec.namespace, name }, { signal })
-          const [certificate, authority] = await Promise.all([read(names.certificate), read(names.authority)])
-          return certificate === null || authority === null
-            ? []
-            : copiedStreamingSecrets(component, context.stack, cluster, { certificate, authority })
-        }),
-      )
-      return copies.flat()
-    },
+    declare: (signal) => streamingCopies(place, from, signal),
     async ready(signal) {
-      return (await hasStreamingSecrets(place, signal))
+      const missing = await streamableFrom(place, signal).then((there) => awaited.filter((other) => !there.includes(other)))
+      return missing.length === 0
         ? { is: 'done', proof: {} }
-        : { is: 'pending', waitingFor: 'the certificates of the other site' }
+        : { is: 'pending', waitingFor: `the certificates of ${missing.map((other) => clusterOf(component, other)).join(', ')}` }
     },
   })
 }
 
-export async function hasStreamingSecrets(place: Place, signal: AbortSignal): Promise<boolean> {
-  if (follows(place.component) !== 'archive-and-streaming') return false
-  const names = otherSites(place.context.stack, place.site).flatMap((other) =>
-    Object.values(copiedSecrets(clusterOf(place.component, other))),
+async function streamingCopies(place: Place, from: readonly SiteName[], signal: AbortSignal): Promise<DeclaredObject[]> {
+  const { component, context } = place
+  const copies = await Promise.all(
+    from.map(async (other) => {
+      const cluster = clusterOf(component, other)
+      const names = streamingSecrets(cluster)
+      const read = (name: string) => context.kubernetes(other).get({ ...SECRET, namespace: component.spec.namespace, name }, { signal })
+      const [certificate, authority] = await Promise.all([read(names.certificate), read(names.authority)])
+      return certificate === null || authority === null
+        ? []
+        : copiedStreamingSecrets(component, context.stack, cluster, { certificate, authority })
+    }),
   )
+  return copies.flat()
+}
+
+/** The other sites whose certificates are here, where streaming is declared. */
+export async function streamableFrom(place: Place, signal: AbortSignal): Promise<SiteName[]> {
+  const { component, context, site } = place
+  if (follows(component) !== 'archive-and-streaming') return []
+  const isHere = async (name: string): Promise<boolean> =>
+    (await context.kubernetes(site).get({ ...SECRET, namespace: component.spec.namespace, name }, { signal })) !== null
   const found = await Promise.all(
-    names.map((name) =>
-      place.context.kubernetes(place.site).get({ ...SECRET, namespace: place.component.spec.namespace, name }, { signal }),
-    ),
+    otherSites(context.stack, site).map(async (other) => {
+      const copies = await Promise.all(Object.values(copiedSecrets(clusterOf(component, other))).map(isHere))
+      return copies.every(Boolean) ? [other] : []
+    }),
   )
-  return found.every((secret) => secret !== null)
+  return found.flat()
 }
 
 function scheduleUnit(place: Place, schedule: string, suspend: boolean): DeployUnit {

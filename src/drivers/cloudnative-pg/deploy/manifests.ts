@@ -24,8 +24,8 @@ export interface ClusterDeclaration {
   readonly replica: { readonly primary: string; readonly source: string }
   /** Repeated from the live object: it is only read at creation. */
   readonly bootstrap: JsonObject
-  /** Whether the copied Secrets that streaming needs are there. */
-  readonly streaming: boolean
+  /** The other sites whose copied Secrets, which streaming needs, are there. */
+  readonly streaming: readonly SiteName[]
 }
 
 /** Name of the Secret and of the ObjectStore of a site's archive, in every site's namespace. */
@@ -186,7 +186,7 @@ function externalCluster(declaration: ClusterDeclaration, site: SiteName): JsonO
     archiveMethod(component) === 'in-tree'
       ? { barmanObjectStore: { serverName: archive.serverName, ...archiveConfiguration(component, archive, archiveName(component, site)) } }
       : { plugin: { name: PLUGIN, parameters: { barmanObjectName: archiveName(component, site), serverName: archive.serverName } } }
-  return { name, ...source, ...(declaration.streaming && site !== declaration.site ? streamingFrom(component, site) : {}) }
+  return { name, ...source, ...(declaration.streaming.includes(site) && site !== declaration.site ? streamingFrom(component, site) : {}) }
 }
 
 function streamingFrom(component: Database, site: SiteName): JsonObject {

@@ -7,6 +7,7 @@ import { clusterOf, type Database } from '../spec.ts'
 import { parameter } from '../steps.ts'
 import { parseLsn, parseSegment } from '../wal.ts'
 import type { Run } from '../where.ts'
+import { farther } from './followers-ahead.ts'
 
 /**
  * What a failover now would lose. Seconds: from the newest known shipment up to now, because nobody knows when a silent primary wrote its
@@ -39,6 +40,8 @@ export function predictedLoss(component: Database, states: BySite<CloudNativePgS
     ...(upstream?.silent == null ? [] : [`its archive does not answer (${upstream.silent})`]),
     ...(instance?.isWalReceiverActive === true ? [`${to.state.cluster} streams from it at this moment`] : []),
   ]
+  const [most] = farther(component, states, intent)
+  if (most !== undefined) why.push(`${most.site} holds ${most.bytes} bytes of it that are not here, and are lost for certain`)
   const end = from?.kind === 'answering' ? parseLsn(from.state.instance?.currentLsn) : null
   const reached = [
     parseLsn(instance?.receivedLsn),
@@ -48,7 +51,7 @@ export function predictedLoss(component: Database, states: BySite<CloudNativePgS
   if (end === null)
     return {
       of: 'writes',
-      bytes: [0, null],
+      bytes: [most?.bytes ?? 0, null],
       seconds: [0, seconds],
       ...(likely === null ? {} : { likely: likely.seconds }),
       why: `${lost} is silent, so nobody knows when it wrote last; ${why.join('; ')}`,

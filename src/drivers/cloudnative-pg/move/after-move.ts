@@ -98,7 +98,8 @@ export const follow: Behaviour<CloudNativePgSpec> = {
   touch: touchCluster,
 }
 
-async function followed(run: Run, cluster: ClusterObject): Promise<Progress> {
+/** Whether a replica has all that its primary wrote up to the checkpoint behind its promotion, on its timeline. */
+export async function followed(run: Run, cluster: ClusterObject): Promise<Progress> {
   const primary = await peerOf(run, parameter(run.step, 'primarySite'), parameter(run.step, 'primary'))
   const replica = await instanceOf(run, cluster)
   const name = cluster.metadata.name

@@ -4,9 +4,9 @@ import type { Intent, PlannedStep } from '../../../planning/plan.ts'
 import type { SiteName } from '../../../stack/stack.ts'
 import { asSeen } from '../../compare-and-set.ts'
 import { kubernetesOf, siteOf } from '../../site-of-step.ts'
-import { clusterIsReady, declareCluster, hasStreamingSecrets, streamingUnit } from '../deploy/deploy.ts'
+import { clusterIsReady, declareCluster, streamableFrom, streamingUnit } from '../deploy/deploy.ts'
 import type { Place } from '../deploy/place.ts'
-import { clusterRef, type ExternalCluster, serverNameIn, serverNameOf, serverNameOfPeer } from '../objects.ts'
+import { archivingAs, clusterRef, serverNameOf, serverNameOfPeer } from '../objects.ts'
 import { type CloudNativePgSpec, clusterOf, type Database } from '../spec.ts'
 import { parameter, plannedStep, stepId } from '../steps.ts'
 import { clusterOfRun, namespaceOf, patchAsSeen, type Run, touchCluster } from '../where.ts'
@@ -23,31 +23,44 @@ export function tellServerNameStep(component: Database, intent: Intent, serverNa
   })
 }
 
+/** A third site learns the same, for the day on which it follows that cluster. */
+export function tellFollowerStep(component: Database, follower: SiteName, intent: Intent): PlannedStep {
+  const [cluster, passive] = [clusterOf(component, follower), clusterOf(component, intent.to)]
+  const clone = stepId(component, 'clone', intent.to)
+  return plannedStep(component, 'tell-server-name', follower, {
+    phase: 'PROTECT',
+    needs: [clone],
+    title: `Tells ${cluster} under which name ${passive} archives from now on`,
+    deadline: minutes(1),
+    expected: seconds(0.5),
+    parameters: { cluster, peer: passive, clone },
+  })
+}
+
+/** As the plan has it, or as the clone of this run says. */
+const newName = (run: Run): string => {
+  const { clone } = run.step.parameters
+  const proven = typeof clone === 'string' ? run.proofOf(clone)?.serverName : undefined
+  return typeof proven === 'string' ? proven : parameter(run.step, 'serverName')
+}
+
 export const tellServerName: Behaviour<CloudNativePgSpec> = {
   async done(run) {
     const cluster = await clusterOfRun(run)
     const told = serverNameOfPeer(cluster, parameter(run.step, 'peer'))
-    return told === parameter(run.step, 'serverName')
+    return told === newName(run)
       ? { is: 'done', proof: { serverName: told } }
       : { is: 'pending', waitingFor: `${parameter(run.step, 'cluster')} to be told`, restsOn: asSeen(cluster) }
   },
   async apply(run) {
     const cluster = await clusterOfRun(run)
     const externalClusters = (cluster.spec.externalClusters ?? []).map((external) =>
-      external.name === parameter(run.step, 'peer') ? archivingAs(external, parameter(run.step, 'serverName')) : external,
+      external.name === parameter(run.step, 'peer') ? archivingAs(external, newName(run)) : external,
     )
     // The list is replaced as a whole. Should it have changed since it was seen, this is refused.
     await patchAsSeen(run, { spec: { externalClusters } })
   },
   touch: touchCluster,
-}
-
-/** The same cluster under another incarnation, whichever way it archives. */
-function archivingAs(external: ExternalCluster, serverName: string): ExternalCluster {
-  if (serverNameIn(external) === null) return external
-  return external.plugin === undefined
-    ? { ...external, barmanObjectStore: { ...external.barmanObjectStore, serverName } }
-    : { ...external, plugin: { ...external.plugin, parameters: { ...external.plugin.parameters, serverName } } }
 }
 
 /** A new incarnation, made as a deploy makes a first replica: from a base backup of the active side, with all WAL behind it. */
@@ -83,27 +96,29 @@ export const clone: Behaviour<CloudNativePgSpec> = {
   async apply(run) {
     const place = placeOf(run, siteOf(run))
     const serverName = parameter(run.step, 'serverName')
-    const streaming = await hasStreamingSecrets(place, run.signal)
+    const streaming = await streamableFrom(place, run.signal)
     const declared = await declareCluster(place, streaming, run.signal, { [siteOf(run)]: serverName })
     await kubernetesOf(run).apply(declared.object, { force: true, signal: run.signal })
   },
   changes: (run) => kubernetesOf(run).watch(clusterRef(namespaceOf(run), parameter(run.step, 'cluster')), run.signal),
 }
 
-/** A new cluster has a new authority: the active side gets its certificates, or it could not follow it by streaming after the next move. */
-export function refreshStreamingStep(component: Database, intent: Intent): PlannedStep {
-  const [active, passive] = [clusterOf(component, intent.from), clusterOf(component, intent.to)]
-  return plannedStep(component, 'refresh-streaming', intent.from, {
+/** A new cluster has a new authority: the other sides get its certificates, or they could not follow it by streaming after the next move. */
+export function refreshStreamingStep(component: Database, intent: Intent, site: SiteName = intent.from): PlannedStep {
+  const [cluster, passive] = [clusterOf(component, site), clusterOf(component, intent.to)]
+  return plannedStep(component, 'refresh-streaming', site, {
     phase: 'PROTECT',
     needs: [stepId(component, 'clone', intent.to)],
-    title: `Copies the new streaming certificates of ${passive} to ${active}`,
+    title: `Copies the new streaming certificates of ${passive} to ${cluster}`,
     deadline: minutes(2),
     expected: seconds(1),
-    parameters: { cluster: active, activeSite: intent.from },
+    parameters: { cluster, activeSite: intent.from },
   })
 }
 
-export const refreshStreaming: Behaviour<CloudNativePgSpec> = unitBehaviour((run) => streamingUnit(placeOf(run, siteOf(run))))
+export const refreshStreaming: Behaviour<CloudNativePgSpec> = unitBehaviour((run) =>
+  streamingUnit(placeOf(run, siteOf(run)), [run.intent?.to ?? siteOf(run)]),
+)
 
 /** A unit of a deploy as a step of a move. */
 function unitBehaviour(unitOf: (run: Run) => DeployUnit): Behaviour<CloudNativePgSpec> {

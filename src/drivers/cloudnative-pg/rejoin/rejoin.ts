@@ -3,8 +3,9 @@ import type { Intent, PlannedStep } from '../../../planning/plan.ts'
 import { backupSteps } from '../backup/backup.ts'
 import { fenceStep } from '../failover/fence.ts'
 import { followStep, scheduleStep, settleStep } from '../move/after-move.ts'
+import { takeAlongStep } from '../move/redirect.ts'
 import type { CloudNativePgState } from '../observe.ts'
-import { clusterOf, type Database, firstServerName, follows, nextServerName } from '../spec.ts'
+import { clusterOf, type Database, firstServerName, follows, nextServerName, siteOfCluster } from '../spec.ts'
 import { stepId } from '../steps.ts'
 import { cloneStep, refreshStreamingStep, tellServerNameStep } from './clone.ts'
 import { keepEvidenceStep } from './keep-evidence.ts'
@@ -13,13 +14,14 @@ import { removeClusterStep } from './remove-cluster.ts'
 /**
  * The former active site becomes a passive one: what only it has is kept, its cluster is deleted and cloned anew under the next incarnation,
  * and the end is a replica with nothing missing and a backup of the new topology. A cluster that is gone is cloned at once; one that
- * follows already keeps its incarnation, and only the rest is done.
+ * follows already, or only was left behind by a move, keeps its incarnation, and only the rest is done.
  */
 export function rejoinSteps(component: Database, states: BySite<CloudNativePgState>, intent: Intent): PlannedStep[] {
   const [active, former] = [stateAt(states, intent.from), stateAt(states, intent.to)]
   const cluster = clusterOf(component, intent.to)
   const told = active?.peers[cluster] ?? null
-  const following = former !== null && isFollower(former, clusterOf(component, intent.from), told)
+  const leftBehind = former !== null && isLeftBehind(component, former, intent)
+  const following = former !== null && (leftBehind || isFollower(former, clusterOf(component, intent.from), told))
   const used = [former?.serverName, told, firstServerName(cluster)].filter((name) => typeof name === 'string')
   const serverName = following ? (former.serverName ?? told ?? firstServerName(cluster)) : nextServerName(cluster, used)
   const clearing =
@@ -31,11 +33,13 @@ export function rejoinSteps(component: Database, states: BySite<CloudNativePgSta
           removeClusterStep(component, intent, former.uid),
         ]
   const removed = clearing.length === 0 ? [] : [stepId(component, 'remove-cluster', intent.to)]
+  const along = leftBehind ? [takeAlongStep(component, intent)] : []
   const settled = settleStep(component, intent.from, '', 'GREEN')
-  const clone = cloneStep(component, intent, serverName, removed)
+  const clone = cloneStep(component, intent, serverName, [...removed, ...along.map(({ id }) => id)])
   return [
     ...clearing,
     tellServerNameStep(component, intent, serverName),
+    ...along,
     clone,
     { ...settled, needs: [clone.id] },
     followStep(component, intent.to, intent.from, 'GREEN'),
@@ -57,4 +61,12 @@ const stateAt = (states: BySite<CloudNativePgState>, site: string): CloudNativeP
 function isFollower(former: CloudNativePgState, active: string, told: string | null): boolean {
   if (!former.isReplica || former.inProgress || former.forked || former.replica?.primary !== active) return false
   return former.instance === null ? former.serverName === told : !former.instance.isPrimary
+}
+
+/** A follower of a site that is passive by now: it was silent when that one was left, and has nothing that the active one lacks. */
+function isLeftBehind(component: Database, former: CloudNativePgState, { from, to }: Intent): boolean {
+  const followed = former.replica?.primary ?? null
+  if (followed === null || [from, to].some((site) => clusterOf(component, site) === followed)) return false
+  const replicates = former.isReplica && !former.inProgress && former.instance?.isPrimary === false
+  return replicates && !former.forked && former.parted === null && siteOfCluster(component, followed) !== null
 }

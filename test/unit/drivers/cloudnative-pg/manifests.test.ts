@@ -60,7 +60,7 @@ function specOf(more: Partial<ClusterDeclaration> = {}, database: Partial<CloudN
     userSpec: {},
     replica: { primary: 'pg-dc-a', source: 'pg-dc-a' },
     bootstrap: bootstrapOf(component, 'pg-dc-a'),
-    streaming: true,
+    streaming: ['dc-a' as SiteName],
     ...more,
   }).object.spec as unknown as Spec
 }
@@ -81,7 +81,7 @@ describe('the Cluster object', () => {
     const [other, own] = specOf().externalClusters
     expect(other?.connectionParameters).toMatchObject({ host: '192.0.2.11', sslmode: 'verify-ca', connect_timeout: '5' })
     expect(own?.connectionParameters).toBeUndefined()
-    expect(specOf({ streaming: false }).externalClusters[0]?.connectionParameters).toBeUndefined()
+    expect(specOf({ streaming: [] }).externalClusters[0]?.connectionParameters).toBeUndefined()
   })
   test('restarts fast after a promotion unless the user says otherwise', () => {
     expect(specOf()).toMatchObject({ smartShutdownTimeout: 0, primaryUpdateMethod: 'restart' })

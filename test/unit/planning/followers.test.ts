@@ -1,0 +1,123 @@
+import { describe, expect, test } from '@jest/globals'
+import type { BySite, Observation } from '../../../src/observation/observation.ts'
+import type { Driver } from '../../../src/planning/driver.ts'
+import { blockers } from '../../../src/planning/findings.ts'
+import { MODES, type Mode, PHASES, type Plan, type PlannedStep } from '../../../src/planning/plan.ts'
+import { planMove } from '../../../src/planning/plan-move.ts'
+import type { SiteName, Stack } from '../../../src/stack/stack.ts'
+import { toyDriver, toyStack, toyStep } from '../../support/toy-stack.ts'
+
+const at = '2026-11-20T12:00:00.000Z'
+const [dcA, dcB, dcC] = ['dc-a', 'dc-b', 'dc-c'].map((name) => name as SiteName) as [SiteName, SiteName, SiteName]
+const three: Stack = {
+  ...toyStack,
+  sites: [...toyStack.sites, { name: dcC, kubernetes: { kubeconfig: { env: 'KUBECONFIG_dc-c' }, clusterId: 'uid-dc-c' } }],
+}
+const toy = toyDriver({ writer: 'dc-a', effects: [] })
+const following: Driver = {
+  ...toy,
+  follow: (component, follower) => (component.name === 'database' ? [toyStep(`database.redirect@${follower}`, 'PROTECT')] : []),
+}
+
+type Sites = Observation['sites']
+const answering = { kind: 'answering', clusterId: 'uid', version: 'v1.34', latency: 5 } as const
+const silent = { kind: 'silent', why: 'no answer within 3 s', triedFrom: ['this runner'] } as const
+const role = (is: string) => ({ kind: 'answering', state: {}, role: is, health: 'healthy', text: '', facts: [] })
+const roles = (a: string, b: string, c: string) => ({ database: { 'dc-a': role(a), 'dc-b': role(b), 'dc-c': role(c) } as BySite })
+
+function seen(sites: Sites, components: Observation['components'] = {}): Observation {
+  const active = { schemaVersion: 1, stack: 'toy', epoch: 4, activeSite: 'dc-a', since: at, run: 'r' } as const
+  return { at, witness: { kind: 'answering', active, lock: null }, sites, components }
+}
+const all = seen({ 'dc-a': answering, 'dc-b': answering, 'dc-c': answering })
+const without = (...gone: string[]) =>
+  seen(Object.fromEntries(['dc-a', 'dc-b', 'dc-c'].map((site) => [site, gone.includes(site) ? silent : answering])))
+
+function plan(observation: Observation, mode: Mode, driver: Driver = following, stack: Stack = three): Plan {
+  const loss = mode === 'failover' ? { acceptLoss: 60_000 } : {}
+  return planMove(stack, observation, { mode, from: dcA, to: dcB, ...loss }, { toy: driver }, { id: 'p', nonce: 'n', toolVersion: '0' })
+}
+const ofThird = ({ steps }: Plan): PlannedStep[] => steps.filter(({ site }) => site === dcC)
+const blocking = (planned: Plan): string[] => blockers(planned.findings).map(({ code, site }) => `${code}@${site}`)
+
+describe.each(MODES)('a %s in a stack of three sites', (mode) => {
+  test('has the third one follow, after its users are served, and can do without it', () => {
+    const [step, ...others] = ofThird(plan(all, mode))
+    expect(others).toEqual([])
+    expect(step).toMatchObject({ id: 'database.redirect@dc-c', phase: 'PROTECT', bestEffort: step?.deadline })
+    expect(PHASES.indexOf(step?.phase ?? 'PREFLIGHT')).toBeGreaterThan(PHASES.indexOf('TRAFFIC'))
+  })
+
+  test('is the same plan whatever the third one says, or does not say', () => {
+    const planned = plan(all, mode)
+    for (const other of [plan(without('dc-c'), mode), plan(seen(all.sites, roles('active', 'passive', 'unknown')), mode)])
+      expect(other).toMatchObject({ steps: planned.steps, fencing: planned.fencing, predictions: planned.predictions })
+  })
+
+  test('tells of a third one that is silent, and is not held up by it', () => {
+    const planned = plan(mode === 'failover' ? without('dc-a', 'dc-c') : without('dc-c'), mode)
+    expect(blocking(planned)).toEqual([])
+    expect(planned.findings).toContainEqual(expect.objectContaining({ code: 'site-silent', severity: 'warning', site: 'dc-c' }))
+  })
+
+  test('is held up by nothing that a component says of the third one, and tells it', () => {
+    const choosy: Driver = {
+      ...following,
+      assess: (component, states, intent) =>
+        Object.keys(states).map((site) => ({
+          code: 'not-well',
+          severity: intent === null ? 'warning' : 'blocker',
+          component: component.name,
+          site,
+          what: `${site} is not well`,
+        })),
+    }
+    const planned = plan(seen(all.sites, roles('active', 'passive', 'passive')), mode, choosy)
+    expect(planned.findings.filter(({ code }) => code === 'not-well').map(({ site, severity }) => `${severity} ${site}`)).toEqual([
+      'blocker dc-a',
+      'blocker dc-b',
+      'warning dc-c',
+    ])
+  })
+
+  test('refuses steps of a third one that the move would rest on', () => {
+    const early = (more: Partial<PlannedStep>): Driver => ({
+      ...following,
+      follow: (component, follower) =>
+        component.name === 'database' ? [toyStep(`database.x@${follower}`, more.phase ?? 'PROTECT', more)] : [],
+    })
+    for (const more of [{ phase: 'GREEN' }, { irreversible: true }, { mayBeginIn: 'START' }, { site: dcA }] as const)
+      expect(() => plan(all, mode, early(more))).toThrow(expect.objectContaining({ code: 'plan-defect' }))
+  })
+})
+
+test('a stack of two sites has no other one', () => {
+  for (const mode of MODES)
+    expect(plan(seen({ 'dc-a': answering, 'dc-b': answering }), mode, following, toyStack).steps).toEqual(
+      plan(seen({ 'dc-a': answering, 'dc-b': answering }), mode, toy, toyStack).steps,
+    )
+})
+
+describe('a third site that calls itself active', () => {
+  const two = seen(all.sites, roles('active', 'passive', 'active'))
+
+  test.each(['switchover', 'failover'] as const)('stands against a %s: it may be written to', (mode) => {
+    expect(blocking(plan(two, mode))).toContain('active-on-passive-site@dc-c')
+  })
+  test('stands against no rejoin: of two lost sites that came back, one comes first', () => {
+    const planned = plan(two, 'rejoin')
+    expect(blocking(planned)).toEqual([])
+    expect(planned.findings).toContainEqual(expect.objectContaining({ code: 'active-on-passive-site', severity: 'warning', site: 'dc-c' }))
+  })
+})
+
+test('a failover is told of a site that would lose less', () => {
+  const ahead: Driver = {
+    ...following,
+    ahead: ({ name }) =>
+      name === 'database' ? [{ code: 'another-site-ahead', severity: 'warning', site: 'dc-c', what: 'dc-c holds more' }] : [],
+  }
+  const codes = (mode: Mode): string[] => plan(all, mode, ahead).findings.map(({ code }) => code)
+  expect(codes('failover')).toContain('another-site-ahead')
+  expect(codes('switchover')).not.toContain('another-site-ahead')
+})
