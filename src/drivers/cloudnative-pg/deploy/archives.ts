@@ -1,5 +1,4 @@
 import { asStandbyError } from '../../../errors.ts'
-import { isPassing } from '../../../execution/passing.ts'
 import type { SiteName } from '../../../stack/stack.ts'
 import { forkOf } from '../failover/forks.ts'
 import { type ClusterObject, readCluster, serverNameOf, serverNameOfPeer } from '../objects.ts'
@@ -40,7 +39,7 @@ async function clusterAt({ component, context, deployment, site: here }: Place, 
   try {
     return await readCluster(context.kubernetes(site), component.spec.namespace, clusterOf(component, site), context.signal)
   } catch (error) {
-    if (site === here || deployment.roleOf(site) === 'active' || !isPassing(asStandbyError(error).code)) throw error
+    if (site === here || deployment.roleOf(site) === 'active' || asStandbyError(error).retry === 'never') throw error
     return 'silent'
   }
 }

@@ -55,8 +55,8 @@ export const redirect: Behaviour<CloudNativePgSpec> = {
     try {
       return await redirected(run)
     } catch (error) {
-      const { code, message } = asStandbyError(error)
-      if (!SILENCE.has(code) || runningFor(run) < SILENT) throw error
+      const { retry, message } = asStandbyError(error)
+      if (retry === 'never' || runningFor(run) < SILENT) throw error
       return {
         is: 'failed',
         code: 'site-silent',
@@ -72,7 +72,6 @@ export const redirect: Behaviour<CloudNativePgSpec> = {
   },
   touch: touchCluster,
 }
-const SILENCE = new Set(['site-unreachable', 'kubernetes-timeout'])
 
 async function redirected(run: Run): Promise<Progress> {
   const cluster = await clusterOfRun(run)
