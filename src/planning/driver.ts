@@ -38,10 +38,7 @@ export interface Driver<Spec = JsonObject, State = unknown> {
 
   /** Read-only; answers within the context's deadline; a silent site is a value. */
   observe(component: Component<Spec>, site: SiteName | null, context: DriverContext): Promise<Observed<State>>
-  /**
-   * Blockers and warnings, for an intent or (null) for `status`. Pure. For an intent `states` holds its two ends (and what belongs to no site):
-   * nothing of a third site stands against a move.
-   */
+  /** Blockers and warnings, for an intent (then `states` are those of its two ends, and of no site) or (null) for `status`. Pure. */
   assess(component: Component<Spec>, states: BySite<State>, intent: Intent | null, assessment: Assessment): Finding[]
 
   /** How far each passive site is behind the active one. Pure. */
@@ -53,10 +50,7 @@ export interface Driver<Spec = JsonObject, State = unknown> {
    * whatever of it still answers: what shuts it out there belongs into `fence`.
    */
   move?(component: Component<Spec>, states: BySite<State>, intent: Intent, stack: Stack): PlannedStep[]
-  /**
-   * What a passive site that is neither end of a move does in PROTECT: follows the new active one, with proof, or learns of the one that came
-   * back. The move goes on without a step that its site can not do. Pure; the states of the sites are not asked, for a third one may come and go.
-   */
+  /** What a passive site that is neither end of a move does in PROTECT, if it can. Pure; no state is asked, for a third site may come and go. */
   follow?(component: Component<Spec>, follower: SiteName, intent: Intent, stack: Stack): PlannedStep[]
   /** Steps of a failover on a former active site whose API still answers: they make it impossible that it accepts a write. Pure. */
   fence?(component: Component<Spec>, states: BySite<State>, intent: Intent, stack: Stack): PlannedStep[]

@@ -1,31 +1,27 @@
 import { conditionOf } from '../../../clients/kubernetes-conditions.ts'
 import { minutes, seconds } from '../../../duration.ts'
-import { siteError } from '../../../errors.ts'
 import type { JsonObject } from '../../../json.ts'
 import type { Deployment, DeployUnit, DriverContext, Progress } from '../../../planning/driver.ts'
 import type { SiteName } from '../../../stack/stack.ts'
 import { type DeclaredObject, objectsUnit } from '../../declared-objects.ts'
-import { forkOf } from '../failover/forks.ts'
-import { partedBy, partedText } from '../failover/parted.ts'
-import { type ClusterObject, HEALTHY, readCluster, readInstance, SECRET, serverNameOf } from '../objects.ts'
-import { archiveMethod, clusterOf, type Database, follows, otherSites, siteOfCluster } from '../spec.ts'
+import { HEALTHY, readCluster } from '../objects.ts'
+import { archiveMethod, clusterOf, type Database, follows, otherSites } from '../spec.ts'
 import { archivesOf } from './archives.ts'
 import { firstBackupUnit } from './deploy-first-backup.ts'
 import { failedBootstrap } from './failed-bootstrap.ts'
+import { isLeftBehind, refuseForeignRole } from './foreign-role.ts'
 import {
   type Archive,
   archiveSecret,
   bootstrapOf,
   clusterManifest,
-  copiedSecrets,
-  copiedStreamingSecrets,
   noArchiveName,
   objectStoreManifest,
   scheduleManifest,
-  streamingSecrets,
 } from './manifests.ts'
 import { assertSecretsMatch } from './must-match-secrets.ts'
-import { type Place, unitId } from './place.ts'
+import { mustBeCloned, type Place, unitId } from './place.ts'
+import { streamableFrom, streamingCopies, streamingUnit } from './streaming.ts'
 import { readUserSpec } from './user-spec.ts'
 
 /** Archive access, cluster, first backup, streaming identity and schedule of one site. */
@@ -48,10 +44,6 @@ export async function deployCluster(
     ...(component.spec.schedule === undefined ? [] : [scheduleUnit(place, component.spec.schedule, !active)]),
   ]
 }
-
-/** Whether this site's cluster has to be cloned from the active one, which then must be there first. */
-const mustBeCloned = (place: Place): boolean =>
-  place.deployment.roleOf(place.site) === 'passive' && place.deployment.observed[place.site]?.kind !== 'answering'
 
 function accessUnit(place: Place): DeployUnit {
   const { component, site, context } = place
@@ -161,58 +153,6 @@ export async function declareCluster(
   })
 }
 
-/**
- * Whether a follower still follows a site that is passive by now, for it was silent when that one was left, and can follow the active one as it is.
- * Throws `history-forked` when it can not, and `database-not-answering` when nobody can say.
- */
-async function isLeftBehind(place: Place, live: ClusterObject | null, active: string): Promise<boolean> {
-  const { component, site, context } = place
-  const followed = live?.spec.replica?.primary
-  if (live === null || followed === undefined || [active, live.metadata.name].includes(followed)) return false
-  if (place.deployment.roleOf(site) === 'active' || siteOfCluster(component, followed) === null) return false
-  if (live.status?.switchReplicaClusterStatus?.inProgress === true) return false
-  const name = live.metadata.name
-  const where = `${site} ${component.spec.namespace}/Cluster/${name}`
-  const pod = live.status?.currentPrimary
-  const instance = pod === undefined ? null : await readInstance(context.kubernetes(site), component.spec.namespace, pod, context.signal)
-  if (instance?.isPrimary === true) return false
-  const fork = await partedBy(component, live, instance, context)
-  if (fork !== null)
-    throw siteError('history-forked', partedText(name, instance?.replayLsn, fork), {
-      where,
-      next: `It must be cloned anew: standby failover plan --mode rejoin --to ${site}. Nothing was changed.`,
-    })
-  if (instance?.replayLsn === undefined)
-    throw siteError('database-not-answering', `${name} follows ${followed}, not ${active}, and does not say how far it is`, {
-      where,
-      next: `Bring it up, then deploy again, or rejoin ${site}. Nothing was changed.`,
-    })
-  return true
-}
-
-/** Witness and cluster disagree: a deploy settles that for neither of them. */
-async function refuseForeignRole(place: Place, live: ClusterObject | null, active: string): Promise<void> {
-  const primary = live?.spec.replica?.primary
-  if (live === null || primary === undefined || primary === active) return
-  const name = live.metadata.name
-  const where = `${place.site} ${place.component.spec.namespace}/Cluster/${name}`
-  const serverName = serverNameOf(live)
-  const fork = serverName === null ? null : await forkOf(place.component, serverName, place.context)
-  if (fork !== null)
-    throw siteError(
-      'archive-forked',
-      `${name} is the former primary: the failover of ${fork.at} to ${fork.successor} cut its history off`,
-      {
-        where,
-        next: `Rejoin ${place.site}: it is cloned anew. Nothing was changed.`,
-      },
-    )
-  throw siteError('roles-disagree', `${name} follows ${primary}, and the witness says that ${place.deployment.activeSite} is active`, {
-    where,
-    next: 'Finish the move that was begun, or find out who changed spec.replica. Nothing was changed.',
-  })
-}
-
 /** The active cluster's source is where it would follow after a move: the first other site. */
 function sourceOf(place: Place): string {
   const { component, site, deployment, context } = place
@@ -267,59 +207,6 @@ export async function clusterIsReady(place: Place, signal: AbortSignal): Promise
   if (cluster !== null && conditionOf(cluster, 'ContinuousArchiving')?.status === 'False')
     return { is: 'pending', waitingFor: `${name} to archive its WAL` }
   return { is: 'done', proof: { phase, readyInstances } }
-}
-
-/** The other sites' client certificates, copied here and kept fresh: the owning operator renews them. */
-export function streamingUnit(place: Place, from: readonly SiteName[] = otherSites(place.context.stack, place.site)): DeployUnit {
-  const { component, site, context, deployment } = place
-  // On the very first deploy the other cluster must exist before its certificate can be copied. Two that are cloned wait for the active one alone.
-  const awaited = mustBeCloned(place) ? from.filter((other) => deployment.roleOf(other) === 'active') : from
-  return objectsUnit({
-    id: unitId(place, 'streaming'),
-    site,
-    needs: awaited.filter((other) => deployment.observed[other]?.kind !== 'answering').map((other) => unitId(place, 'cluster', other)),
-    title: `The identity with which ${clusterOf(component, site)} streams from the other sites`,
-    deadline: minutes(2),
-    kubernetes: context.kubernetes(site),
-    declare: (signal) => streamingCopies(place, from, signal),
-    async ready(signal) {
-      const missing = await streamableFrom(place, signal).then((there) => awaited.filter((other) => !there.includes(other)))
-      return missing.length === 0
-        ? { is: 'done', proof: {} }
-        : { is: 'pending', waitingFor: `the certificates of ${missing.map((other) => clusterOf(component, other)).join(', ')}` }
-    },
-  })
-}
-
-async function streamingCopies(place: Place, from: readonly SiteName[], signal: AbortSignal): Promise<DeclaredObject[]> {
-  const { component, context } = place
-  const copies = await Promise.all(
-    from.map(async (other) => {
-      const cluster = clusterOf(component, other)
-      const names = streamingSecrets(cluster)
-      const read = (name: string) => context.kubernetes(other).get({ ...SECRET, namespace: component.spec.namespace, name }, { signal })
-      const [certificate, authority] = await Promise.all([read(names.certificate), read(names.authority)])
-      return certificate === null || authority === null
-        ? []
-        : copiedStreamingSecrets(component, context.stack, cluster, { certificate, authority })
-    }),
-  )
-  return copies.flat()
-}
-
-/** The other sites whose certificates are here, where streaming is declared. */
-export async function streamableFrom(place: Place, signal: AbortSignal): Promise<SiteName[]> {
-  const { component, context, site } = place
-  if (follows(component) !== 'archive-and-streaming') return []
-  const isHere = async (name: string): Promise<boolean> =>
-    (await context.kubernetes(site).get({ ...SECRET, namespace: component.spec.namespace, name }, { signal })) !== null
-  const found = await Promise.all(
-    otherSites(context.stack, site).map(async (other) => {
-      const copies = await Promise.all(Object.values(copiedSecrets(clusterOf(component, other))).map(isHere))
-      return copies.every(Boolean) ? [other] : []
-    }),
-  )
-  return found.flat()
 }
 
 function scheduleUnit(place: Place, schedule: string, suspend: boolean): DeployUnit {

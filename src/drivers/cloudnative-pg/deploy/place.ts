@@ -11,3 +11,7 @@ export interface Place {
 }
 
 export const unitId = (place: Place, what: string, site = place.site): string => `${place.component.name}.${what}@${site}`
+
+/** Whether this site's cluster has to be cloned from the active one, which then must be there first. */
+export const mustBeCloned = (place: Place): boolean =>
+  place.deployment.roleOf(place.site) === 'passive' && place.deployment.observed[place.site]?.kind !== 'answering'
