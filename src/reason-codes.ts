@@ -62,7 +62,8 @@ export const REASON_CODES = {
     'loss-not-accepted': 'A failover loses writes, and nobody has named a bound for it.',
     'loss-above-bound': 'A failover would lose more than was accepted, or nobody knows how much.',
     'lost-site-touched': 'A step of a failover asked the lost site for something: a defect of a driver.',
-    'plan-defect': 'The steps of the plan contradict each other: a defect of a driver.',
+    'plan-defect':
+      'A plan shows by its own structure that it must not be signed or executed: a fence without a step, an effect before its fence, another expiry than declared.',
     'reviewer-required': 'The stack is moved by reviewers on GitHub, and names no keys that could sign in their place.',
     'move-unfinished': 'A move holds the lock and has not ended: nothing else may change the stack.',
     'lock-held': 'Another run holds the lock of this stack.',

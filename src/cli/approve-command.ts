@@ -13,6 +13,7 @@ import { readRun } from '../operations/continue-failover.ts'
 import { readPlan } from '../operations/read-plan.ts'
 import { refuseUnwritable, writeOutput } from '../output-file.ts'
 import type { Plan } from '../planning/plan.ts'
+import { refuseDefective } from '../planning/plan-defects.ts'
 import { digestOf } from '../planning/plan-digest.ts'
 import { loadStack } from '../stack/load-stack.ts'
 import type { Stack } from '../stack/stack.ts'
@@ -99,6 +100,7 @@ async function keptPlan(stack: Stack, { resume, abort }: ApproveOptions): Promis
 
 async function textToSign(options: ApproveOptions, common: { readonly json: boolean }, stack: Stack, plan: Plan): Promise<string> {
   refuseOtherStack(plan, stack)
+  refuseDefective(plan, { stack, drivers, now: new Date() }, options.resume ?? null)
   const { required, keys } = signaturesOf(stack)
   const { reason, requestedBy = userOf(process.env) } = options
   const text = approvalText(plan, { reason, requestedBy, purpose: purposeOf(options) })

@@ -1,9 +1,12 @@
 import { randomBytes } from 'node:crypto'
 import type { World } from '../composition.ts'
+import { StandbyError } from '../errors.ts'
 import { learnFrom } from '../evidence/learn-from.ts'
 import type { PlanReport } from '../evidence/reports.ts'
 import { blockers } from '../planning/findings.ts'
 import { intentOf, type MoveRequest, refuseImpossible } from '../planning/intent.ts'
+import type { Plan } from '../planning/plan.ts'
+import { planDefects } from '../planning/plan-defects.ts'
 import { digestOf } from '../planning/plan-digest.ts'
 import { planMove } from '../planning/plan-move.ts'
 import { stampOf } from '../stamp.ts'
@@ -25,11 +28,25 @@ export async function planFailover(
   const id = `${stampOf(observation.at)}-${intent.mode}-${intent.from}-${intent.to}`
   const identity = { id, nonce: randomBytes(16).toString('hex'), toolVersion: TOOL_VERSION, ...from }
   const plan = planMove(world.stack, observation, intent, world.drivers, identity, await learned)
+  const executable = blockers(plan.findings).length === 0
+  if (executable) refuseOwnDefects(world, plan)
   return {
     schemaVersion: 1,
     plan,
     digest: digestOf(plan),
     status: statusOf(world, observation, plan.findings, await tested),
-    executable: blockers(plan.findings).length === 0,
+    executable,
   }
+}
+
+/** A plan that nobody could execute is none of which anybody should wait for an approval. Throws `plan-defect`. */
+function refuseOwnDefects({ stack, drivers, clock }: World, plan: Plan): void {
+  const defects = planDefects(plan, { stack, drivers, now: clock.now() })
+  if (defects.length === 0) return
+  throw new StandbyError({
+    code: 'plan-defect',
+    mustAct: 'defect',
+    what: `the steps of this move do not fit together: ${defects.join('; ')}`,
+    next: 'Please report this with the plan.',
+  })
 }

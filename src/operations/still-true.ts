@@ -9,6 +9,8 @@ import { blockers } from '../planning/findings.ts'
 import { runOfHolder } from '../planning/lock.ts'
 import type { NamedFact, Plan } from '../planning/plan.ts'
 import { planCommand } from '../planning/plan-command.ts'
+import { refuseDefective } from '../planning/plan-defects.ts'
+import { type PlanDifference, planDifferences, sayDifference } from '../planning/plan-differences.ts'
 import { digestOf } from '../planning/plan-digest.ts'
 import { planMove } from '../planning/plan-move.ts'
 import { maySilenceExplain } from '../planning/silence.ts'
@@ -16,9 +18,12 @@ import { TOOL_VERSION } from '../version.ts'
 import { observeDeclared } from './observe-declared.ts'
 import type { RunOfPlan } from './run-of-plan.ts'
 
-/** Whether plan, approval, stack file and tool belong together. Throws `plan-stale` otherwise. */
+/**
+ * Whether plan, approval, stack file and tool belong together, and the plan shows no defect. Throws `plan-stale` or `plan-defect` otherwise. A run is
+ * taken back whatever its plan shows: that is the way out.
+ */
 export function refuseOtherThanApproved(world: World, { plan, approval, run, how }: RunOfPlan): void {
-  const { stack } = world
+  const { stack, drivers } = world
   const digest = digestOf(plan)
   const begun = how !== 'begin'
   const refuse = (what: string, forRun: string): never => {
@@ -38,6 +43,7 @@ export function refuseOtherThanApproved(world: World, { plan, approval, run, how
     )
   if (plan.tool.version !== TOOL_VERSION)
     refuse(`the plan was made by version ${plan.tool.version}, this is ${TOOL_VERSION}`, `Use version ${plan.tool.version}: ${again}`)
+  if (how !== 'abort') refuseDefective(plan, { stack, drivers, now: world.clock.now() }, begun ? run : null)
 }
 
 /** Throws `plan-expired`. */
@@ -54,19 +60,27 @@ export async function refuseUnlessStillTrue(
   run: string,
   seen: (facts: readonly NamedFact[]) => void = () => undefined,
 ): Promise<Observation> {
+  const differences = (anew: Plan): PlanDifference[] => planDifferences(plan, anew, world.stack, world.drivers)
   const first = await plannedAgain(world, plan, run)
   // One answer that came too late is worth a second look, before it costs everybody's approval.
-  const now = maySilenceExplain(plan, first.plan) ? await plannedAgain(world, plan, run) : first
+  const differed = differences(first.plan).length > 0
+  const now = maySilenceExplain(plan, first.plan, differed) ? await plannedAgain(world, plan, run) : first
   seen(now.plan.facts)
-  const moved = staleFacts(plan.facts, now.plan.facts)
-  if (moved.length > 0)
-    throw stale(
-      moved.map((fact) => `${fact.fact} was ${fact.planned} when the plan was made, is ${fact.now} now`).join('; '),
-      newPlan(plan),
-    )
+  const moved = staleFacts(plan.facts, now.plan.facts).map(
+    (fact) => `${fact.fact} was ${fact.planned} when the plan was made, is ${fact.now} now`,
+  )
+  // A fact explains what differs on its account; and where one blocks, its finding says more than the step that is missing.
+  if (moved.length > 0) throw stale(moved.join('; '), newPlan(plan))
   refuseBlocked(now.plan)
+  const differing = differences(now.plan).map(sayDifference)
+  if (differing.length > 0) throw stale(`the plan is not the one that would be made now: ${firstOf(differing)}`, newPlan(plan))
   return now.observation
 }
+
+/** A person reads the first few; a plan of another kind differs in everything. */
+const MOST_SAID = 5
+const firstOf = (texts: readonly string[]): string =>
+  [...texts.slice(0, MOST_SAID), ...(texts.length > MOST_SAID ? [`and ${texts.length - MOST_SAID} more`] : [])].join('; ')
 
 async function plannedAgain(
   world: World,

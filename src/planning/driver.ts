@@ -68,6 +68,11 @@ export interface Driver<Spec = JsonObject, State = unknown> {
   backup?(component: Component<Spec>, states: BySite<State>, site: SiteName, stack: Stack): PlannedStep[]
   /** What a person types in place of a planned step; null where no short way by hand exists. Pure; for runbooks. */
   manual?(component: Component<Spec>, step: PlannedStep, around: ManualSurroundings): Manual | null
+  /**
+   * Parameters of planned steps that follow what moves by nature, such as a number of replicas; by action, then by parameter. When an approved plan
+   * is executed, every other parameter must be what a plan made anew says.
+   */
+  readonly varying?: Readonly<Record<string, Readonly<Record<string, Varies>>>>
   /** What performs the planned steps, by `action`. */
   readonly behaviours: Readonly<Record<string, Behaviour<Spec>>>
 
@@ -78,6 +83,9 @@ export interface Driver<Spec = JsonObject, State = unknown> {
   /** Where an object-store component keeps its objects for a site. Pure. */
   objectStore?(component: Component<Spec>, site: SiteName): ObjectStoreLocation
 }
+
+/** Whether a plan that was made at `madeAt` (ISO 8601) could have said `planned`, and is still right where one made now says `now`. Pure. */
+export type Varies = (planned: Json | undefined, now: Json | undefined, madeAt: string) => boolean
 
 /** `within`, in milliseconds of the witness' naming another site, or null: nothing can be promised, and what would mend that. */
 export type Outwait =

@@ -45,6 +45,9 @@ export function staleFacts(planned: readonly NamedFact[], now: readonly NamedFac
     const seen = current.get(nameOfFact(fact))
     if (seen === undefined && fact.binds === 'at-most' && answering.has(partOf(fact))) return []
     if (seen === undefined) return [{ fact: nameOfFact(fact), planned: shown(fact), now: 'not to be seen' }]
+    if (fact.binds === 'at-most' && seen.binds === 'at-most' && (fact.limit !== seen.limit || fact.unit !== seen.unit))
+      return [{ fact: nameOfFact(fact), planned: `at most ${fact.limit} ${fact.unit}`, now: `at most ${seen.limit} ${seen.unit}` }]
+    if (fact.binds !== seen.binds) return [{ fact: nameOfFact(fact), planned: `bound ${fact.binds}`, now: `bound ${seen.binds}` }]
     if (fact.binds === 'at-most') {
       const moved = typeof seen.value === 'number' ? seen.value : Number.POSITIVE_INFINITY
       return moved <= fact.limit ? [] : [{ fact: nameOfFact(fact), planned: `at most ${fact.limit} ${fact.unit}`, now: shown(seen) }]
@@ -54,7 +57,8 @@ export function staleFacts(planned: readonly NamedFact[], now: readonly NamedFac
       : [{ fact: nameOfFact(fact), planned: shown(fact), now: shown(seen) }]
   })
   const appeared = now
-    .filter((fact) => fact.binds === 'exactly' && !known.has(nameOfFact(fact)))
+    // A volatile one that went unseen when the plan was made holds the plan up only beyond its limit.
+    .filter((fact) => !known.has(nameOfFact(fact)) && (fact.binds === 'exactly' || fact.value > fact.limit))
     .map((fact) => ({ fact: nameOfFact(fact), planned: 'not there', now: shown(fact) }))
   return [...changed, ...appeared]
 }

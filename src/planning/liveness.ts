@@ -11,9 +11,14 @@ import type { Liveness, Sighting } from './sighting.ts'
  */
 export function livenessOf(stack: Stack, observation: Observation, drivers: Readonly<Record<string, Driver>>, site: SiteName): Liveness {
   const sightings = [...ofRunner(observation, site), ...ofDrivers(stack, observation, drivers, site)]
-  const up = sightings.some(({ says }) => says === 'up')
+  return { site, is: verdictOf(sightings), sightings }
+}
+
+/** What these sightings amount to. Pure. */
+export function verdictOf(sightings: readonly Sighting[]): Liveness['is'] {
+  if (sightings.some(({ says }) => says === 'up')) return 'up'
   const down = new Set(sightings.filter(({ says }) => says === 'down').map(({ from }) => from)).size
-  return { site, is: up ? 'up' : down >= 2 ? 'down' : 'unknown', sightings }
+  return down >= 2 ? 'down' : 'unknown'
 }
 
 function ofRunner(observation: Observation, site: SiteName): Sighting[] {

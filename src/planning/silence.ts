@@ -15,12 +15,15 @@ export const CODES_OF_SILENCE: ReadonlySet<string> = new Set([
   'load-balancer-silent',
 ] satisfies ReasonCode[])
 
-/** Whether somebody is not heard now, and all who are heard say what the approved plan rests on: then a second look may bring it back. Pure. */
-export function maySilenceExplain(approved: Plan, now: Plan): boolean {
+/**
+ * Whether somebody is not heard now, and all who are heard say what the approved plan rests on: then a second look may bring it back. So may it where
+ * no fact has changed and the plan that is made anew still differs: an archive, or the lost site, answered too late to have its steps. Pure.
+ */
+export function maySilenceExplain(approved: Plan, now: Plan, differs = false): boolean {
   const unheard = unheardFacts(approved.facts, now.facts)
   const names = new Set(unheard.map(nameOfFact))
   const heard = now.facts.filter((fact) => !names.has(nameOfFact(fact)))
   // As if whoever is not heard had said what it said before.
   if (staleFacts(approved.facts, [...heard, ...unheard]).length > 0) return false
-  return unheard.length > 0 || blockers(now.findings).some(({ code }) => CODES_OF_SILENCE.has(code))
+  return unheard.length > 0 || differs || blockers(now.findings).some(({ code }) => CODES_OF_SILENCE.has(code))
 }

@@ -33,10 +33,11 @@ export function exampleRunbook(stack: Stack, intent: Intent): string {
 
 export function examplePlan(stack: Stack, intent: Intent): Plan {
   const id = `20261121T060000Z-${intent.mode}-${intent.from}-${intent.to}`
-  return planMove(stack, observed(stack, intent), intent, drivers, { id, nonce: '0'.repeat(32), toolVersion: 'example' })
+  return planMove(stack, exampleObservation(stack, intent), intent, drivers, { id, nonce: '0'.repeat(32), toolVersion: 'example' })
 }
 
-function observed(stack: Stack, { mode, from }: Intent): Observation {
+/** What is seen of the example's world. */
+export function exampleObservation(stack: Stack, { mode, from }: Intent): Observation {
   const answering = (state: unknown, role: 'active' | 'passive' | 'unknown' = 'unknown'): Observed => ({
     kind: 'answering',
     state,

@@ -11,13 +11,13 @@ import { restoredCluster } from './backup/restore-copy.ts'
 import { testRestore } from './backup/restore-test.ts'
 import { deployCluster } from './deploy/deploy.ts'
 import { closeArchive } from './failover/close-archive.ts'
-import { drainArchive } from './failover/drain-archive.ts'
+import { answerVaries, drainArchive } from './failover/drain-archive.ts'
 import { failoverSteps } from './failover/failover.ts'
 import { fence, fenceSteps } from './failover/fence.ts'
 import { followersAhead } from './failover/followers-ahead.ts'
 import { markFork } from './failover/forks.ts'
 import { predictedLoss } from './failover/loss.ts'
-import { promoteWithoutToken } from './failover/promote-without-token.ts'
+import { lastSeenVaries, promoteWithoutToken } from './failover/promote-without-token.ts'
 import { afterMoveSteps, clearToken, follow, schedule, settle } from './move/after-move.ts'
 import { catchUp, catchUpStep } from './move/catch-up.ts'
 import { demote, demoteStep } from './move/demote.ts'
@@ -65,6 +65,10 @@ export const cloudNativePg: Driver<CloudNativePgSpec, CloudNativePgState> = {
   loss: predictedLoss,
   backup: (component, _states, site) => backupSteps(component, site),
   manual: manualStep,
+  varying: {
+    'drain-archive': { answered: answerVaries },
+    'promote-without-token': { lastSeenAt: lastSeenVaries },
+  },
   behaviours: {
     checkpoint,
     'leave-archive': leaveArchive,

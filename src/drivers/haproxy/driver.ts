@@ -5,7 +5,7 @@ import { type HaproxyState, observeTraffic } from './observe.ts'
 import { manualStep } from './runbook.ts'
 import { sightingsOf } from './sees.ts'
 import { type HaproxySpec, haproxySchema } from './spec.ts'
-import { close, closeStep, open, stay, stayStep, switchStep } from './switch.ts'
+import { close, closeStep, open, patienceVaries, stay, stayStep, switchStep } from './switch.ts'
 
 /** Traffic through HAProxy: closed on all instances while the data changes hands, then opened to the new site. */
 export const haproxy: Driver<HaproxySpec, HaproxyState> = {
@@ -25,5 +25,6 @@ export const haproxy: Driver<HaproxySpec, HaproxyState> = {
   rejoin: (component, _states, intent) => [stayStep(component, intent)],
   sees: sightingsOf,
   manual: manualStep,
+  varying: { close: { mayBeLost: patienceVaries }, switch: { mayBeLost: patienceVaries } },
   behaviours: { close, switch: open, stay },
 }

@@ -1,7 +1,7 @@
 import { type Milliseconds, minutes, seconds } from '../../duration.ts'
-import type { JsonObject } from '../../json.ts'
+import { canonicalJson, isObject, type JsonObject } from '../../json.ts'
 import { type BySite, EVERYWHERE } from '../../observation/observation.ts'
-import type { Behaviour, Progress, StepRun } from '../../planning/driver.ts'
+import type { Behaviour, Progress, StepRun, Varies } from '../../planning/driver.ts'
 import type { Intent, PlannedStep } from '../../planning/plan.ts'
 import type { SiteName } from '../../stack/stack.ts'
 import { allHold, setAll, type Wanted } from './instances.ts'
@@ -75,6 +75,13 @@ function lostWith(
   const answered = (host: string): boolean => seen?.kind === 'answering' && seen.state.instances[host]?.kind === 'answering'
   return { mayBeLost: Object.fromEntries(there.map(({ host }) => [host, answered(host) ? IF_ANSWERING : IF_SILENT])) }
 }
+
+/** One that stands in the lost site comes and goes while people decide: each of them is tried for the one time or for the other. */
+export const patienceVaries: Varies = (planned, now) =>
+  isObject(planned) &&
+  isObject(now) &&
+  canonicalJson(Object.keys(planned).sort()) === canonicalJson(Object.keys(now).sort()) &&
+  Object.values(planned).every((patience) => patience === IF_SILENT || patience === IF_ANSWERING)
 
 /** What each instance holds now, and gets back when the move is taken back; one that could not be asked is taken to serve the active site. */
 function valuesBefore(component: Traffic, states: BySite<HaproxyState>, otherwise: string): Record<string, string> {

@@ -8,7 +8,7 @@ import { type HelmReleaseState, observeRelease } from './observe.ts'
 import { reconcile } from './reconcile.ts'
 import { testRestored } from './restore-test.ts'
 import { manualStep } from './runbook.ts'
-import { start, stop } from './scale.ts'
+import { replicasVary, start, stop } from './scale.ts'
 import { type HelmReleaseSpec, helmReleaseSchema } from './spec.ts'
 
 /** An application from a Helm chart: stopped before the data moves, started and asked who it is afterwards. */
@@ -27,6 +27,7 @@ export const helmRelease: Driver<HelmReleaseSpec, HelmReleaseState> = {
   fence: fenceSteps,
   rejoin: rejoinSteps,
   manual: manualStep,
+  varying: { stop: { before: replicasVary }, start: { replicas: replicasVary } },
   behaviours: { remember, stop, start, identity, reconcile },
   restoreTest: testRestored,
 }

@@ -1,7 +1,8 @@
 import type { Milliseconds } from '../../duration.ts'
 import { minutes, seconds } from '../../duration.ts'
 import { asStandbyError } from '../../errors.ts'
-import type { Behaviour, Progress, StepRun } from '../../planning/driver.ts'
+import type { Json } from '../../json.ts'
+import type { Behaviour, Progress, StepRun, Varies } from '../../planning/driver.ts'
 import type { Intent, Phase, PlannedStep } from '../../planning/plan.ts'
 import type { SiteName } from '../../stack/stack.ts'
 import { onlyAsSeen, touchObject } from '../compare-and-set.ts'
@@ -45,6 +46,16 @@ export function startStep(component: Application, intent: Intent, replicas: numb
     parameters: { replicas },
   })
 }
+
+/** An autoscaler changes it within these bounds while people decide; and nobody knows it where a lost site is silent. */
+const MOST_TIMES = 10
+const MOST_UNSEEN = 100
+export const replicasVary: Varies = (planned, now) => {
+  const most = typeof now === 'number' ? MOST_TIMES * now : MOST_UNSEEN
+  return isCount(now) && isCount(planned) && (planned === null || planned <= most)
+}
+const isCount = (value: Json | undefined): value is number | null =>
+  value === null || (typeof value === 'number' && Number.isInteger(value) && value > 0)
 
 export function step(
   component: Application,

@@ -1,5 +1,7 @@
 import { minutes, seconds } from '../../duration.ts'
+import { isObject } from '../../json.ts'
 import type { BySite } from '../../observation/observation.ts'
+import type { Varies } from '../../planning/driver.ts'
 import type { Intent, Phase, PlannedStep } from '../../planning/plan.ts'
 import type { SiteName } from '../../stack/stack.ts'
 import { dumpStep } from './backup.ts'
@@ -91,6 +93,16 @@ function planned(component: Cache, states: BySite<RedisState>, { from, to }: Int
     title: `Loads the dump of ${from} of ${takenAt} (${keys} keys) into ${name} on ${to}, and counts its keys; begins empty should it not load`,
     parameters: { ...parameters, planned: { name: dumpName, keys, expired, sha256, takenAt } },
   })
+}
+
+/**
+ * A lost site that lives on takes newer dumps than the one that was approved; and its store may have gone silent since. What was to be read when
+ * the plan was made is what it must name.
+ */
+export const dumpVaries: Varies = (planned, now, madeAt) => {
+  const takenAt = isObject(planned) ? Date.parse(String(planned.takenAt)) : Number.NaN
+  const wasThere = takenAt <= Date.parse(madeAt)
+  return wasThere && (now === undefined || (isObject(now) && Date.parse(String(now.takenAt)) > Date.parse(madeAt)))
 }
 
 const asDeclared = (component: Cache, site: SiteName) => ({ title: `Starts ${component.spec.name} on ${site} empty, as declared` })

@@ -7,7 +7,7 @@ import { executeFailover } from '../../../src/operations/execute-failover.ts'
 import { planFailover } from '../../../src/operations/plan-failover.ts'
 import type { Driver } from '../../../src/planning/driver.ts'
 import type { MoveRequest } from '../../../src/planning/intent.ts'
-import { deployedToy, type ToyWorld, toyApproval, toyDriver, toyWorld } from '../../support/toy-stack.ts'
+import { deployedToy, type ToyWorld, toyApproval, toyClock, toyDriver, toyWorld } from '../../support/toy-stack.ts'
 
 describe('a planned move', () => {
   test('ends with the new site writing, the witness naming it in the next epoch, and the lock released', async () => {
@@ -215,11 +215,11 @@ describe('a plan that is not true any more is refused before any effect', () => 
 
   test('an expired plan', async () => {
     const { toy, store } = await deployedToy()
-    const world = toyWorld(toy, store)
-    const { plan } = await planFailover(world, { mode: 'switchover', to: 'dc-b' })
-    const old = { ...plan, expiresAt: '2026-01-01T00:00:00.000Z' }
-    const { digestOf } = await import('../../../src/planning/plan-digest.ts')
-    const report = await executeFailover(world, old, toyApproval(digestOf(old)))
+    const clock = toyClock()
+    const world = toyWorld(toy, store, { clock })
+    const { plan, digest } = await planFailover(world, { mode: 'switchover', to: 'dc-b' })
+    clock.pass(2 * 3_600_000)
+    const report = await executeFailover(world, plan, toyApproval(digest))
     expect(report).toMatchObject({ verdict: 'refused', failure: { code: 'plan-expired' } })
     expect(toy.effects).toEqual([])
   })

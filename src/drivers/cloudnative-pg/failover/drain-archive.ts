@@ -1,7 +1,7 @@
 import { type Milliseconds, minutes, readableDuration, seconds } from '../../../duration.ts'
 import { asStandbyError } from '../../../errors.ts'
 import type { Json, JsonObject } from '../../../json.ts'
-import type { Behaviour, Progress } from '../../../planning/driver.ts'
+import type { Behaviour, Progress, Varies } from '../../../planning/driver.ts'
 import type { Intent, PlannedStep } from '../../../planning/plan.ts'
 import type { SiteName } from '../../../stack/stack.ts'
 import { asSeen } from '../../compare-and-set.ts'
@@ -33,6 +33,9 @@ export function drainStep(component: Database, intent: Intent, upstream: Upstrea
     },
   })
 }
+
+/** One that went silent since is waited for longer, as one that answered; one that answers by now deserves a plan that waits for it. */
+export const answerVaries: Varies = (planned, now) => planned === true && now === false
 
 /** How long an archive is waited for that answered when the plan was made, and one that was silent even then. */
 const PATIENCE = { answered: seconds(30), silent: seconds(3) }

@@ -1,6 +1,7 @@
 import { minutes, seconds } from '../../../duration.ts'
 import { siteError } from '../../../errors.ts'
-import type { Behaviour } from '../../../planning/driver.ts'
+import type { Json } from '../../../json.ts'
+import type { Behaviour, Varies } from '../../../planning/driver.ts'
 import type { Intent, PlannedStep } from '../../../planning/plan.ts'
 import { asSeen } from '../../compare-and-set.ts'
 import { kubernetesOf } from '../../site-of-step.ts'
@@ -10,6 +11,7 @@ import { clusterRef } from '../objects.ts'
 import type { CloudNativePgState } from '../observe.ts'
 import { type CloudNativePgSpec, clusterOf, type Database } from '../spec.ts'
 import { parameter, plannedStep, stepId } from '../steps.ts'
+import { parseLsn } from '../wal.ts'
 import { askSql, clusterOfRun, instanceOf, namespaceOf, patchAsSeen, type Run, touchCluster } from '../where.ts'
 import { countedLoss } from './loss.ts'
 import { forkFrom, forksIn, HISTORY } from './timeline-history.ts'
@@ -40,6 +42,15 @@ export function promoteLostStep(
     },
   })
 }
+
+/** Where the lost primary was last seen, for the count of what was lost: it writes on, or was not heard for once. */
+export const lastSeenVaries: Varies = (planned, now) => {
+  const [then, since] = [positionIn(planned), positionIn(now)]
+  return then !== undefined && since !== undefined && (then === null || since === null || then <= since)
+}
+/** undefined: no position at all. */
+const positionIn = (value: Json | undefined): bigint | null | undefined =>
+  value === null ? null : ((typeof value === 'string' ? parseLsn(value) : null) ?? undefined)
 
 export const promoteWithoutToken: Behaviour<CloudNativePgSpec> = {
   async done(run) {

@@ -1,0 +1,259 @@
+import { type Milliseconds, minutes, readableDuration } from '../duration.ts'
+import { StandbyError } from '../errors.ts'
+import { canonicalJson, isObject, type Json, type JsonObject } from '../json.ts'
+import { FENCE_LEVELS } from '../stack/fence-levels.ts'
+import type { Stack } from '../stack/stack.ts'
+import type { Driver } from './driver.ts'
+import { fenceLevels, levelsByTime, reaches } from './fence-levels.ts'
+import { requiredFence, withBestEffort } from './fencing.ts'
+import { verdictOf } from './liveness.ts'
+import { orderProblems } from './order-steps.ts'
+import { MODES, PHASES, type Phase, type Plan, type PlannedStep } from './plan.ts'
+import { planCommand } from './plan-command.ts'
+import { activateStep, WITNESS, witnessSteps } from './witness-steps.ts'
+
+/** What surrounds a plan that is judged by its own structure: no site, no witness. */
+export interface PlanJudgement {
+  /** The stack file that the plan was made of: another one says nothing about it. */
+  readonly stack: Stack
+  readonly drivers: Readonly<Record<string, Driver>>
+  readonly now: Date
+}
+
+/** The clocks of two machines are not one. */
+const SKEW: Milliseconds = minutes(5)
+
+/**
+ * What a plan's own structure shows: nobody should sign it, and it is not executed. A plan is a file that anybody may have touched; whether it is what
+ * the planner would make now, `planDifferences` says, where the sites can be asked. Pure. Empty: no defect is to be seen.
+ */
+export function planDefects(plan: Plan, judgement: PlanJudgement): string[] {
+  const broken = shapeDefects(plan)
+  // Nothing else can be read of a plan that is none.
+  if (broken.length > 0) return broken
+  const { steps } = plan
+  const found = [
+    ...intentDefects(plan, judgement.stack),
+    ...timeDefects(plan, judgement),
+    ...steps.flatMap((step) => stepDefects(step, judgement)),
+    ...orderProblems(steps),
+    ...witnessDefects(plan),
+  ]
+  return found.length > 0 ? found : [...fencingDefects(plan, judgement), ...promotionDefects(plan), ...livenessDefects(plan)]
+}
+
+/** Throws `plan-defect`, naming every defect, and the way out of a `run` that was begun with this plan. */
+export function refuseDefective(plan: Plan, judgement: PlanJudgement, run: string | null = null): void {
+  const defects = planDefects(plan, judgement)
+  if (defects.length === 0) return
+  const again = MODES.includes(plan.intent?.mode) ? planCommand(plan.intent) : 'standby failover plan'
+  throw new StandbyError({
+    code: 'plan-defect',
+    mustAct: 'approval',
+    what: `the plan must not be signed or executed: ${defects.join('; ')}`,
+    next:
+      run === null
+        ? `Nothing was changed. Nobody should trust this file. Make a new plan: ${again}`
+        : `Nothing was changed now. Find out who changed the plan of run ${run}, and take the run back: standby failover abort --run ${run}`,
+  })
+}
+
+/** Whether each part has the type that all code behind here relies on. */
+function shapeDefects(plan: Plan): string[] {
+  const value = plan as unknown as Json
+  if (!isObject(value)) return ['it is no mapping']
+  const wrong = (what: string, fits: boolean): string[] => (fits ? [] : [`${what} can not be read`])
+  const { intent, fencing, liveness, predictions, epoch, steps, facts, findings } = value
+  return [
+    ...wrong(
+      'its intent',
+      isObject(intent) &&
+        hasOnly(intent, ['mode', 'from', 'to', 'acceptLoss']) &&
+        MODES.includes(intent.mode as never) &&
+        [intent.from, intent.to].every(isText),
+    ),
+    ...wrong('its epoch', Number.isSafeInteger(epoch) && (epoch as number) >= 0),
+    ...wrong('its id', isName(value.id)),
+    ...wrong('its nonce', isName(value.nonce)),
+    ...wrong(
+      'its fencing',
+      isObject(fencing) && (fencing.required === null || isLevel(fencing.required)) && isListOf(fencing.planned, isLevel),
+    ),
+    ...wrong('its fencing by time', isObject(fencing) && (fencing.byTime === undefined || isListOf(fencing.byTime, isLevel))),
+    ...wrong('its liveness', isObject(liveness) && isText(liveness.site) && isListOf(liveness.sightings, isSighting)),
+    ...wrong('its predictions', isObject(predictions) && isObject(predictions.loss) && isListOf(predictions.loss.seconds, isFigure)),
+    ...wrong('its facts', isListOf(facts, isFact)),
+    ...wrong(
+      'its findings',
+      isListOf(findings, (one) => isObject(one) && [one.code, one.severity, one.what].every(isText)),
+    ),
+    ...(Array.isArray(steps) ? (steps as readonly Json[]).flatMap(stepShape) : ['its steps can not be read']),
+  ]
+}
+
+function stepShape(step: Json, index: number): string[] {
+  const sound =
+    isObject(step) &&
+    [step.id, step.component, step.action, step.title].every(isText) &&
+    (step.site === null || isText(step.site)) &&
+    PHASES.includes(step.phase as never) &&
+    (step.mayBeginIn === undefined || PHASES.includes(step.mayBeginIn as never)) &&
+    isListOf(step.needs, isText) &&
+    typeof step.irreversible === 'boolean' &&
+    (step.fence === undefined || isLevel(step.fence)) &&
+    (step.byTime === undefined || step.byTime === true) &&
+    [step.deadline, step.expected, step.bestEffort ?? 1].every((time) => typeof time === 'number' && time >= 0) &&
+    isObject(step.parameters)
+  if (sound) return []
+  const name = isObject(step) && isText(step.id) ? step.id : `number ${index + 1}`
+  return [`step ${name} lacks a field, or has one of another type`]
+}
+
+function intentDefects({ intent }: Plan, stack: Stack): string[] {
+  const { mode, from, to, acceptLoss } = intent
+  const undeclared = [from, to].filter((site) => !stack.sites.some(({ name }) => name === site))
+  return [
+    ...undeclared.map((site) => `${stack.name} has no site ${site}`),
+    ...(from === to ? [`it moves from ${from} to ${to}`] : []),
+    ...(acceptLoss === undefined || (mode === 'failover' && Number.isSafeInteger(acceptLoss) && acceptLoss >= 0)
+      ? []
+      : [`a ${mode} does not accept a loss of ${String(acceptLoss)}`]),
+  ]
+}
+
+function timeDefects({ madeAt, expiresAt }: Plan, { stack, now }: PlanJudgement): string[] {
+  const [made, expires] = [Date.parse(madeAt), Date.parse(expiresAt)]
+  if (!isInstant(madeAt) || Number.isNaN(made)) return [`it was made at ${String(madeAt)}, which is no time`]
+  if (!isInstant(expiresAt) || Number.isNaN(expires)) return [`it expires at ${String(expiresAt)}, which is no time`]
+  const { expiry } = stack.approval
+  return [
+    ...(made > now.getTime() + SKEW ? [`it says that it was made at ${madeAt}, and now it is ${now.toISOString()}`] : []),
+    ...(expires === made + expiry
+      ? []
+      : [`it expires at ${expiresAt}; made at ${madeAt}, it holds for ${readableDuration(expiry)} (approval.expiry)`]),
+  ]
+}
+
+function stepDefects(step: PlannedStep, { stack, drivers }: PlanJudgement): string[] {
+  const { id, component, action, site, deadline } = step
+  const ownName = `${component}.${action}`
+  const bad = (what: string): string => `step ${id} ${what}`
+  const named = id === ownName || id.startsWith(`${ownName}@`) ? [] : [bad(`is ${action} of ${component}`)]
+  const placed = site === null || stack.sites.some(({ name }) => name === site) ? [] : [bad(`acts on ${site}, which nobody declares`)]
+  const bounded = deadline > 0 && Number.isFinite(deadline) ? [] : [bad('has no deadline')]
+  if (component === WITNESS) return [...named, ...placed, ...bounded]
+  const declared = stack.components.find(({ name }) => name === component)
+  const driver = declared === undefined ? undefined : drivers[declared.driver]
+  const known = driver !== undefined && Object.hasOwn(driver.behaviours, action)
+  return [
+    ...named,
+    ...placed,
+    ...bounded,
+    ...(declared === undefined ? [bad(`is of ${component}, which nobody declares`)] : []),
+    ...(declared !== undefined && !known ? [bad(`asks for ${action}, which ${declared.driver} does not do`)] : []),
+    ...(step.byTime === true && driver?.outwait === undefined ? [bad('calls itself a fence by time')] : []),
+  ]
+}
+
+/** The core's own steps are the same in every plan of a move. */
+function witnessDefects({ intent, steps }: Plan): string[] {
+  const expected = new Map(witnessSteps(intent).map((step) => [step.id, step]))
+  const own = steps.filter(({ component }) => component === WITNESS)
+  // Times are learned, and a need more is judged with the order of all steps.
+  const essence = ({ expected: _, needs: __, ...rest }: PlannedStep): string => canonicalJson(rest as unknown as Json)
+  return [
+    ...[...expected.keys()].filter((id) => !own.some((step) => step.id === id)).map((id) => `the step ${id} is missing`),
+    ...own.flatMap((step) => {
+      const meant = expected.get(step.id)
+      if (meant === undefined) return [`step ${step.id} is none of a ${intent.mode}`]
+      return essence(step) === essence(meant) && step.needs.length === 0 ? [] : [`step ${step.id} is not as every plan has it`]
+    }),
+  ]
+}
+
+/** What must be shut is shut by a step, in time, and for certain. */
+function fencingDefects(plan: Plan, { stack, drivers }: PlanJudgement): string[] {
+  const { fencing, intent, steps, liveness } = plan
+  const required = requiredFence(stack, intent, liveness, drivers)
+  const byStep = fenceLevels(steps)
+  const claimed = fencing.planned.filter((level) => !byStep.includes(level))
+  const certain = fenceLevels(steps.filter(({ bestEffort }) => bestEffort === undefined)).filter((level) => fencing.planned.includes(level))
+  const unseen = levelsByTime(steps).filter((level) => fencing.planned.includes(level) && fencing.byTime?.includes(level) !== true)
+  const late = steps.filter(({ fence, byTime, phase }) => fence !== undefined && byTime !== true && !isBefore(phase, 'PROMOTE'))
+  const early = steps.filter(({ byTime, phase }) => byTime === true && phase !== 'PROMOTE')
+  const withoutEffort = steps.map(({ bestEffort: _, ...step }) => step)
+  const marked = withBestEffort(withoutEffort, fencing, intent)
+  const effort = steps.filter(({ bestEffort }, index) => bestEffort !== marked[index]?.bestEffort)
+  return [
+    ...(fencing.required === required
+      ? []
+      : [`it requires the fence ${fencing.required ?? 'of nothing'}, and this stack requires ${required ?? 'none'} here`]),
+    ...claimed.map((level) => `no step shuts the ${level}, and its fencing says that one does`),
+    ...(required === null || reaches(certain, required)
+      ? []
+      : [`the fence must reach ${required}, and its steps are certain to shut ${certain.join(', ') || 'nothing'}`]),
+    ...unseen.map((level) => `nobody sees the ${level} shut, and its fencing does not say so`),
+    ...late.map(({ id, phase }) => `step ${id} fences in ${phase}, after the promotion`),
+    ...early.map(({ id, phase }) => `step ${id} waits in ${phase} for a fence by time`),
+    ...effort.map(({ id }) => `step ${id} is tried for another time than its level allows`),
+    ...(intent.mode === 'failover'
+      ? steps
+          .filter(({ site, fence }) => site === intent.from && fence === undefined)
+          .map(({ id }) => `step ${id} acts on the lost site ${intent.from}`)
+      : []),
+  ]
+}
+
+/** Nothing is promoted, or can not be taken back, before the old site is shut out and the witness names the new one. */
+function promotionDefects({ intent, steps }: Plan): string[] {
+  if (intent.mode === 'rejoin')
+    return steps.filter(({ phase }) => phase === 'PROMOTE').map(({ id }) => `step ${id} promotes, and a rejoin promotes nothing`)
+  const gates = steps.filter((step) => step.id === activateStep(intent) || step.byTime === true)
+  const doors = steps.filter(({ fence }) => fence === 'traffic')
+  const lacks = (step: PlannedStep, needed: readonly PlannedStep[]): string[] =>
+    needed.filter(({ id }) => id !== step.id && !step.needs.includes(id)).map(({ id }) => `step ${step.id} does not wait for ${id}`)
+  return steps.flatMap((step) => {
+    if (step.irreversible && isBefore(step.phase, 'PROMOTE'))
+      return step.fence === undefined ? [`step ${step.id} can not be taken back, and comes before the promotion`] : []
+    if (step.fence === 'application')
+      return lacks(
+        step,
+        doors.filter(({ phase }) => phase === step.phase),
+      )
+    if (step.phase !== 'PROMOTE' || step.id === activateStep(intent)) return []
+    if (step.mayBeginIn !== undefined) return [`step ${step.id} promotes, and may begin in ${step.mayBeginIn}`]
+    return lacks(step, step.byTime === true ? gates.filter(({ byTime }) => byTime !== true) : gates)
+  })
+}
+
+/** Whether the site lives is decided by those who see it. */
+function livenessDefects({ intent, liveness, facts }: Plan): string[] {
+  const site = intent.mode === 'rejoin' ? intent.to : intent.from
+  const is = verdictOf(liveness.sightings)
+  const alive = facts.filter((fact) => fact.component === 'sites' && fact.name === 'seen alive')
+  const fits = alive.length === 1 && alive[0]?.site === site && alive[0].value === (liveness.is === 'up')
+  return [
+    ...(liveness.site === site ? [] : [`it says of ${liveness.site} whether it lives, and ${site} is meant`]),
+    ...(liveness.is === is ? [] : [`it calls ${site} ${liveness.is}, and those who look at it say ${is}`]),
+    ...(fits ? [] : [`its facts do not say whether ${site} is seen alive`]),
+  ]
+}
+
+const isBefore = (phase: Phase, other: Phase): boolean => PHASES.indexOf(phase) < PHASES.indexOf(other)
+const isText = (value: Json | undefined): boolean => typeof value === 'string' && value !== ''
+/** It becomes part of a key in the witness. */
+const isName = (value: Json | undefined): boolean => typeof value === 'string' && /^[A-Za-z0-9][A-Za-z0-9._-]*$/.test(value)
+const isInstant = (value: string): boolean => /^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(\.\d{1,9})?Z$/.test(value)
+const isLevel = (value: Json | undefined): boolean => FENCE_LEVELS.includes(value as never)
+const hasOnly = (value: JsonObject, names: readonly string[]): boolean => Object.keys(value).every((name) => names.includes(name))
+const isFigure = (value: Json): boolean => value === null || typeof value === 'number'
+const isListOf = (value: Json | undefined, fits: (item: Json) => boolean): boolean => Array.isArray(value) && value.every(fits)
+const isSighting = (one: Json): boolean =>
+  isObject(one) && isText(one.from) && (one.says === 'up' || one.says === 'down') && isText(one.what)
+const isFact = (one: Json): boolean =>
+  isObject(one) &&
+  hasOnly(one, ['component', 'site', 'name', 'value', 'binds', 'limit', 'unit']) &&
+  [one.name, one.component, one.site].every(isText) &&
+  'value' in one &&
+  (one.binds === 'exactly' ||
+    (one.binds === 'at-most' && [one.value, one.limit].every((figure) => typeof figure === 'number') && isText(one.unit)))

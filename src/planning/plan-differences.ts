@@ -1,0 +1,121 @@
+import { canonicalJson, isObject, type Json, type JsonObject } from '../json.ts'
+import type { Stack } from '../stack/stack.ts'
+import type { Driver, Varies } from './driver.ts'
+import type { Plan, PlannedStep } from './plan.ts'
+
+/** Something that a plan says otherwise than the plan that is made anew. Both values are texts for a person. */
+export interface PlanDifference {
+  /** `step database.promote@dc-b, parameters.cluster`. */
+  readonly where: string
+  readonly planned: string
+  readonly now: string
+}
+
+/**
+ * What two plans of the same move may say differently, and why. Everything else decides, and must be the same: also a field that this version does
+ * not know. A driver adds the parameters of its own steps that vary ({@link Driver.varying}).
+ */
+export const MAY_DIFFER: Readonly<Record<string, string>> = {
+  id: 'identity: the plan that is made anew borrows it',
+  nonce: 'identity: burnt at the lock',
+  madeAt: 'identity: planDefects judges it, and the expiry that it begins',
+  madeIn: 'identity: the approval judges it',
+  expiresAt: 'planDefects holds it to madeAt and the expiry of the stack',
+  facts: 'staleFacts compares them, each with its own tolerance',
+  findings: 'judged anew: what stands against the move now refuses it',
+  'liveness.is': 'only whether the site is seen alive decides: the fact "seen alive" says so, and planDefects holds this to it',
+  'liveness.sightings': 'who sees the site changes from look to look; planDefects holds the verdict to them',
+  'predictions.duration': 'a time, learned from former runs: nothing is decided by it',
+  'predictions.writeGap': 'a time, learned from former runs: nothing is decided by it',
+  'predictions.learned': 'what the times rest on',
+  'predictions.loss.why': 'a text, with the time of the observation in it',
+}
+/** What a failover loses is measured, and grows while people decide. What binds is the accepted loss, by which it is judged anew. */
+const MEASURED = ['predictions.loss.bytes', 'predictions.loss.seconds', 'predictions.loss.likely']
+/** Of a step: a time, learned from former runs; a title is compared unless a varying parameter made another of it. */
+const OF_STEP = ['expected']
+
+/**
+ * What an approved plan says otherwise than the plan of the same intent that is made anew, step by step and field by field. Empty: whatever decides is
+ * what the planner would decide now. Facts and findings are judged elsewhere. Pure.
+ */
+export function planDifferences(approved: Plan, now: Plan, stack: Stack, drivers: Readonly<Record<string, Driver>>): PlanDifference[] {
+  const excused = new Set([...Object.keys(MAY_DIFFER), 'steps', ...(approved.intent.mode === 'failover' ? MEASURED : [])])
+  const { steps: planned, ...rest } = approved
+  const { steps: anew, ...restNow } = now
+  return [
+    ...fieldsThatDiffer('', rest as unknown as JsonObject, restNow as unknown as JsonObject, (path) => excused.has(path)),
+    ...stepsThatDiffer(planned, anew, (step) => varyingOf(step, stack, drivers), approved.madeAt),
+  ]
+}
+
+/** One line for a person: which field of which step, with both values. */
+export const sayDifference = ({ where, planned, now }: PlanDifference): string =>
+  `${where} is ${planned} in the plan, and would be ${now} now`
+
+type VaryingOf = (step: PlannedStep) => Readonly<Record<string, Varies>>
+
+function varyingOf(
+  { component, action }: PlannedStep,
+  stack: Stack,
+  drivers: Readonly<Record<string, Driver>>,
+): Readonly<Record<string, Varies>> {
+  const declared = stack.components.find(({ name }) => name === component)
+  return (declared === undefined ? undefined : drivers[declared.driver]?.varying?.[action]) ?? {}
+}
+
+function stepsThatDiffer(
+  planned: readonly PlannedStep[],
+  now: readonly PlannedStep[],
+  varying: VaryingOf,
+  madeAt: string,
+): PlanDifference[] {
+  const [before, after] = [byId(planned), byId(now)]
+  const gone = planned.filter(({ id }) => !after.has(id)).map(({ id }) => ({ where: `step ${id}`, planned: 'a step', now: 'none' }))
+  const missing = now.filter(({ id }) => !before.has(id)).map(({ id }) => ({ where: `step ${id}`, planned: 'missing', now: 'a step' }))
+  const changed = now.flatMap((step) => {
+    const was = before.get(step.id)
+    return was === undefined ? [] : stepThatDiffers(was, step, varying(step), madeAt)
+  })
+  const found = [...gone, ...missing, ...changed]
+  if (found.length > 0) return found
+  // Their order is the order in which components are taken back.
+  const [order, orderNow] = [planned, now].map((steps) => steps.map(({ id }) => id).join(', '))
+  return order === orderNow ? [] : [{ where: 'the order of steps', planned: order ?? '', now: orderNow ?? '' }]
+}
+
+function stepThatDiffers(
+  planned: PlannedStep,
+  now: PlannedStep,
+  varying: Readonly<Record<string, Varies>>,
+  madeAt: string,
+): PlanDifference[] {
+  const asSets = (step: PlannedStep): JsonObject => ({ ...step, needs: [...new Set(step.needs)].sort() }) as unknown as JsonObject
+  const moved = Object.entries(varying).filter(
+    ([name, varies]) =>
+      canonical(planned.parameters[name]) !== canonical(now.parameters[name]) &&
+      varies(planned.parameters[name], now.parameters[name], madeAt),
+  )
+  const excused = new Set([...OF_STEP, ...moved.map(([name]) => `parameters.${name}`), ...(moved.length > 0 ? ['title'] : [])])
+  return fieldsThatDiffer('', asSets(planned), asSets(now), (path) => excused.has(path)).map((one) => ({
+    ...one,
+    where: `step ${now.id}, ${one.where}`,
+  }))
+}
+
+/** Every field of either side that is not the same on both; mappings are gone into, lists are compared whole. */
+function fieldsThatDiffer(path: string, planned: JsonObject, now: JsonObject, isExcused: (path: string) => boolean): PlanDifference[] {
+  const names = [...new Set([...Object.keys(now), ...Object.keys(planned)])]
+  return names.flatMap((name): PlanDifference[] => {
+    const at = path === '' ? name : `${path}.${name}`
+    const [before, after] = [ownOf(planned, name), ownOf(now, name)]
+    if (isExcused(at) || canonical(before) === canonical(after)) return []
+    if (isObject(before) && isObject(after)) return fieldsThatDiffer(at, before, after, isExcused)
+    return [{ where: at, planned: shown(before), now: shown(after) }]
+  })
+}
+
+const ownOf = (value: JsonObject, name: string): Json | undefined => (Object.hasOwn(value, name) ? value[name] : undefined)
+const canonical = (value: Json | undefined): string => (value === undefined ? '' : canonicalJson(value))
+const shown = (value: Json | undefined): string => (value === undefined ? 'not there' : canonicalJson(value))
+const byId = (steps: readonly PlannedStep[]): ReadonlyMap<string, PlannedStep> => new Map(steps.map((step) => [step.id, step]))

@@ -1,0 +1,131 @@
+import { beforeAll, describe, expect, test } from '@jest/globals'
+import fc from 'fast-check'
+import { drivers, witnesses } from '../../../src/drivers/registry.ts'
+import { minutes } from '../../../src/duration.ts'
+import { isObject, type Json, type JsonObject } from '../../../src/json.ts'
+import type { Observation } from '../../../src/observation/observation.ts'
+import { staleFacts } from '../../../src/planning/facts.ts'
+import { blockers } from '../../../src/planning/findings.ts'
+import type { Intent, Plan } from '../../../src/planning/plan.ts'
+import { planDefects } from '../../../src/planning/plan-defects.ts'
+import { planDifferences } from '../../../src/planning/plan-differences.ts'
+import { planMove } from '../../../src/planning/plan-move.ts'
+import { loadStack } from '../../../src/stack/load-stack.ts'
+import type { Stack } from '../../../src/stack/stack.ts'
+import { EXAMPLES, exampleObservation } from '../../support/example-runbooks.ts'
+import { pathOfStack } from '../../support/published-stacks.ts'
+
+/** What decides nothing: a reader may be told otherwise of it, and nothing else is done. By path in the plan; `#` is any place in a list. */
+const DECIDES_NOTHING = [
+  /^id$/,
+  /^nonce$/,
+  /^madeIn$/,
+  /^findings\b/,
+  /^steps\.#\.expected$/,
+  /^liveness\.sightings(\.#(\.(from|what))?)?$/,
+  /^predictions\.(duration|writeGap|learned)\b/,
+  /^predictions\.loss\.why$/,
+]
+/** Of a failover: the accepted loss binds, and is judged anew. */
+const MEASURED = /^predictions\.loss\b/
+
+const identity = { id: 'plan', nonce: '0'.repeat(32), toolVersion: 'example' }
+const EXECUTED_AFTER = minutes(1)
+const intents = Object.values(EXAMPLES).map((intent): [string, Intent] => [intent.mode, intent])
+let stack: Stack
+
+beforeAll(async () => {
+  stack = await loadStack(pathOfStack('infisical-kubernetes'), { drivers, witnesses })
+})
+
+/** As at the planning, a minute later. */
+function later(observation: Observation): Observation {
+  return { ...observation, at: new Date(Date.parse(observation.at) + EXECUTED_AFTER).toISOString() }
+}
+const made = (intent: Intent): Plan => planMove(stack, exampleObservation(stack, intent), intent, drivers, identity)
+
+/** Why this plan would not be executed a minute after it was made, in the world of the example. */
+function refusalsOf(plan: Plan, intent: Intent): string[] {
+  const seen = later(exampleObservation(stack, intent))
+  const defects = planDefects(plan, { stack, drivers, now: new Date(seen.at) })
+  if (defects.length > 0) return defects
+  const now = planMove(stack, seen, plan.intent, drivers, identity)
+  const found = [...blockers(now.findings), ...staleFacts(plan.facts, now.facts), ...planDifferences(plan, now, stack, drivers)]
+  return found.map((one) => JSON.stringify(one))
+}
+
+/** Every value of a plan, whole parts as well, by its path. */
+function placesIn(value: Json, path: readonly (string | number)[] = []): (readonly (string | number)[])[] {
+  const inside = Array.isArray(value)
+    ? value.flatMap((item, index) => placesIn(item, [...path, index]))
+    : isObject(value)
+      ? Object.entries(value).flatMap(([name, item]) => placesIn(item, [...path, name]))
+      : []
+  return path.length === 0 ? inside : [path, ...inside]
+}
+const named = (path: readonly (string | number)[]): string => path.map((part) => (typeof part === 'number' ? '#' : part)).join('.')
+
+function changed(value: Json, path: readonly (string | number)[], change: (old: Json) => Json | undefined): Json {
+  const [first, ...rest] = path
+  if (first === undefined) throw new Error('no place')
+  const inner = (old: Json): Json | undefined => (rest.length === 0 ? change(old) : changed(old, rest, change))
+  if (Array.isArray(value)) {
+    const next = inner(value[Number(first)] ?? null)
+    return value.flatMap((item, index) => (index === first ? (next === undefined ? [] : [next]) : [item]))
+  }
+  const { [first]: old = null, ...others } = value as JsonObject
+  const next = inner(old)
+  return next === undefined ? others : { ...(value as JsonObject), [first]: next }
+}
+
+/** Something else of the same type, which no tolerance covers. */
+function another(old: Json): Json {
+  if (typeof old === 'string') return old === '' ? 'x' : `${old}x`
+  if (typeof old === 'number') return old + 1_000_000
+  if (typeof old === 'boolean') return !old
+  if (old === null) return 'x'
+  if (Array.isArray(old)) return [...old, another(old[0] ?? null)]
+  return { ...(old as JsonObject), touched: true }
+}
+
+describe.each(intents)('the plan of a %s', (mode, intent) => {
+  // How much may be lost is the wish of a person, in words in what is signed; it is nothing to compare.
+  const isWish = (path: readonly (string | number)[]): boolean => named(path) === 'intent.acceptLoss'
+  const decides = (path: string): boolean => !DECIDES_NOTHING.some((one) => one.test(path)) && !(mode === 'failover' && MEASURED.test(path))
+
+  test('is executed as it was made', () => {
+    const plan = made(intent)
+    expect(planDefects(plan, { stack, drivers, now: new Date(plan.madeAt) })).toEqual([])
+    expect(refusalsOf(plan, intent)).toEqual([])
+  })
+
+  test('is never executed when one value that decides was altered', () => {
+    const plan = made(intent) as unknown as Json
+    const passed = placesIn(plan)
+      .filter((path) => decides(named(path)) && !isWish(path))
+      .filter((path) => refusalsOf(changed(plan, path, another) as unknown as Plan, intent).length === 0)
+    expect(passed).toEqual([])
+  })
+
+  test('is never executed when one value that decides was taken away', () => {
+    const plan = made(intent) as unknown as Json
+    const passed = placesIn(plan)
+      .filter((path) => decides(named(path)))
+      .filter((path) => refusalsOf(changed(plan, path, () => undefined) as unknown as Plan, intent).length === 0)
+    expect(passed).toEqual([])
+  })
+
+  test('is never executed when any two of its values were put in the place of each other', () => {
+    const plan = made(intent) as unknown as Json
+    const places = placesIn(plan).filter((path) => decides(named(path)))
+    const at = (path: readonly (string | number)[]): Json =>
+      path.reduce<Json>((value, part) => (value as Record<string | number, Json>)[part] ?? null, plan)
+    fc.assert(
+      fc.property(fc.constantFrom(...places), fc.constantFrom(...places), (one, other) => {
+        fc.pre(JSON.stringify(at(one)) !== JSON.stringify(at(other)) && !isWish(one))
+        expect(refusalsOf(changed(plan, one, () => at(other)) as unknown as Plan, intent)).not.toEqual([])
+      }),
+      { numRuns: 500 },
+    )
+  })
+})
