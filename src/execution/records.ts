@@ -1,5 +1,5 @@
 import { asStandbyError } from '../errors.ts'
-import type { RecordKind, Records } from '../planning/driver.ts'
+import type { RecordKind, Records } from '../planning/records.ts'
 import type { ConditionalStore } from './conditional-store.ts'
 
 /** Records in the witness: `records/backups/<name>.json`. Names sort by time; a record is written once. */

@@ -9,6 +9,7 @@ import type { Component, ComponentName, CredentialReference, Objectives, SiteNam
 import type { Check, Sandbox } from '../verification/restore-test.ts'
 import type { Manual, ManualSurroundings } from './manual.ts'
 import type { ComponentLoss, Finding, Intent, PlannedStep, StepId } from './plan.ts'
+import type { Records } from './records.ts'
 import type { Sighting } from './sighting.ts'
 
 /**
@@ -179,18 +180,6 @@ export type SqlRows = readonly (readonly string[])[]
 
 export type RunOptions = Pick<ProcessOptions, 'deadline' | 'input' | 'env' | 'purpose' | 'cwd' | 'signal'>
 export type RunResult = Pick<ProcessResult, 'code' | 'stdout' | 'stderr'>
-
-/** Small JSON records in the witness, outside both sites: backup manifests, results of restore tests, histories that a failover cut off. */
-export interface Records {
-  write(kind: RecordKind, name: string, record: JsonObject): Promise<void>
-  /** The newest record whose name starts with `prefix`, and that is `meant`, if it is among the newest 30; names sort by time. */
-  newest(
-    kind: RecordKind,
-    prefix: string,
-    meant?: (record: JsonObject) => boolean,
-  ): Promise<{ readonly name: string; readonly record: JsonObject } | null>
-}
-export type RecordKind = 'backups' | 'restore-tests' | 'forks'
 
 export interface Clock {
   now(): Date

@@ -1,0 +1,13 @@
+import type { JsonObject } from '../json.ts'
+
+/** Small JSON records in the witness, outside both sites: backup manifests, results of restore tests, histories that a failover cut off. */
+export interface Records {
+  write(kind: RecordKind, name: string, record: JsonObject): Promise<void>
+  /** The newest record whose name starts with `prefix`, and that is `meant`, if it is among the newest 30; names sort by time. */
+  newest(
+    kind: RecordKind,
+    prefix: string,
+    meant?: (record: JsonObject) => boolean,
+  ): Promise<{ readonly name: string; readonly record: JsonObject } | null>
+}
+export type RecordKind = 'backups' | 'restore-tests' | 'forks'
