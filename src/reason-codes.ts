@@ -221,6 +221,7 @@ export const REASON_CODES = {
     'cache-restore-failed': 'The dump could not be loaded.',
     'cache-keys-missing': 'Fewer keys were loaded than the dump has.',
     'dump-failed': 'The backup job failed.',
+    'dump-damaged': 'The description beside a dump of Redis is not what a backup writes: nothing is restored by it.',
     'dump-missing': 'The backup job left no dump.',
     'dump-old': 'The last dump is older than the objective.',
     'dumps-unreadable': 'The dumps can not be listed.',

@@ -226,6 +226,7 @@ describe('Redis on two real sites', () => {
 
   test('a move brings every key to the other site, and a repeated step does nothing', async () => {
     await cli(A, 'SET', 'written-last', 'yes')
+    await cli(A, '-n', '5', 'SET', 'of-another-database', 'yes')
     await cli(B, 'SET', 'stale', 'yes')
     for (let n = 0; n < 3; n++) await cli(A, 'SET', `short-${n}`, 'x', 'PX', '7000')
     const dumped = await perform(stepOf(there, 'dump', A))
@@ -233,8 +234,10 @@ describe('Redis on two real sites', () => {
     expect(await cli(B, 'GET', 'written-last')).toBe('yes')
     expect(await cli(B, 'EXISTS', 'stale')).toBe('0')
     const { keys, expiredSince, keysInDump } = proofs.get('cache.restore@dc-b') as Record<string, number>
-    expect(keysInDump).toBe(204)
-    expect((keys ?? 0) + (expiredSince ?? 0)).toBe(204)
+    expect(keysInDump).toBe(205)
+    expect((keys ?? 0) + (expiredSince ?? 0)).toBe(205)
+    expect(proofs.get('cache.restore@dc-b')).toMatchObject({ databases: { 5: 1 }, databasesInDump: { 0: 204, 5: 1 } })
+    expect(await cli(B, '-n', '5', 'GET', 'of-another-database')).toBe('yes')
     expect(await cli(B, 'CONFIG', 'GET', 'appendonly')).toContain('yes')
     expect((await perform(stepOf(there, 'restore', B))).outcome).toBe('was-done')
     console.log(`move: dump ${Math.round(dumped.ms)} ms, restore ${Math.round(restored.ms)} ms`)

@@ -1,12 +1,13 @@
 import type { ObjectStoreClient } from '../../clients/object-store-client.ts'
+import { siteError } from '../../errors.ts'
+import { isObject, type Json } from '../../json.ts'
+import type { HeldKeys } from './count-keys.ts'
 
 /** What stands beside each dump; written last, so its presence says that the dump is complete. */
-export interface DumpDescription {
+export interface DumpDescription extends HeldKeys {
   readonly schemaVersion: 1
   readonly takenAt: string
   readonly site: string
-  readonly keys: number
-  readonly expired: number
   readonly bytes: number
   readonly sha256: string
   readonly redisVersion: string
@@ -29,9 +30,40 @@ export async function newestDump(store: ObjectStoreClient, folder: string, signa
 
 const DESCRIPTION = /^\d{8}T\d{6}Z\.json$/
 
-/** One dump by its name; null while it is not complete. */
+/** One dump by its name; null while it is not complete. Error: `dump-damaged`, when its description is not what a backup writes. */
 export async function readDump(store: ObjectStoreClient, name: string, signal: AbortSignal): Promise<CataloguedDump | null> {
   const [content, stored] = await Promise.all([store.get(`${name}.json`, { signal }), store.head(`${name}.rdb`, { signal })])
   if (content === null) return null
-  return { ...(JSON.parse(content.body) as DumpDescription), name, storedBytes: stored?.bytes ?? null }
+  const description = described(content.body)
+  if (description === null)
+    throw siteError('dump-damaged', `${name}.json does not describe a dump`, {
+      where: `${name}.json`,
+      next: 'Remove it, or bring back its earlier version: the newest dump before it then counts.',
+    })
+  return { ...description, name, storedBytes: stored?.bytes ?? null }
 }
+
+/** What a description says; null when it is none. An object store is written to by others too. */
+function described(body: string): DumpDescription | null {
+  try {
+    const said = JSON.parse(body) as Json
+    return isDescription(said) ? (said as unknown as DumpDescription) : null
+  } catch {
+    return null
+  }
+}
+
+function isDescription(said: Json): boolean {
+  if (!isObject(said) || said.schemaVersion !== 1) return false
+  const { databases = {}, libraries = 0 } = said
+  return (
+    [said.keys, said.expired, said.bytes, libraries].every(isCount) &&
+    typeof said.takenAt === 'string' &&
+    !Number.isNaN(Date.parse(said.takenAt)) &&
+    typeof said.sha256 === 'string' &&
+    /^[0-9a-f]{64}$/.test(said.sha256) &&
+    isObject(databases) &&
+    Object.values(databases).every((one) => isObject(one) && isCount(one.keys) && isCount(one.expiring))
+  )
+}
+const isCount = (value: Json | undefined): boolean => typeof value === 'number' && Number.isSafeInteger(value) && value >= 0

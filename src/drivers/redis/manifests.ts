@@ -69,7 +69,11 @@ export function serverManifests(component: Cache, stack: Stack, site: SiteName, 
                   image,
                   ...pull,
                   command: shell(SERVE),
-                  env: [{ name: 'REDIS_PASSWORD', valueFrom: passwordOf(component) }, ...dumping(component, site, '127.0.0.1')],
+                  env: [
+                    { name: 'REDIS_PASSWORD', valueFrom: passwordOf(component) },
+                    databasesVariable(component),
+                    ...dumping(component, site, '127.0.0.1'),
+                  ],
                   ports: [{ name: 'redis', containerPort: 6379, protocol: 'TCP' }],
                   readinessProbe: { exec: { command: shell('[ "$(redis-cli ping)" = PONG ]') }, periodSeconds: 1, timeoutSeconds: 2 },
                   volumeMounts: [data, { name: 'run', mountPath: '/run/redis' }, work],
@@ -187,6 +191,9 @@ function jobSpec(component: Cache, site: SiteName, location: ObjectStoreLocation
     },
   }
 }
+
+/** What SERVE is told of its logical databases. */
+export const databasesVariable = (component: Cache): JsonObject => ({ name: 'DATABASES', value: String(component.spec.databases ?? 16) })
 
 /** What DUMP is told. */
 const dumping = (component: Cache, site: SiteName, host: string): JsonObject[] => [

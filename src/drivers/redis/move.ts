@@ -5,14 +5,13 @@ import type { Varies } from '../../planning/driver.ts'
 import type { Intent, Phase, PlannedStep } from '../../planning/plan.ts'
 import type { SiteName } from '../../stack/stack.ts'
 import { dumpStep } from './backup.ts'
+import { databasesOf, type HeldKeys, keysInWords } from './count-keys.ts'
 import { dumpSeen, type RedisState } from './observe.ts'
 import type { Cache } from './spec.ts'
 
 /** What a restore needs to know of a dump. */
-export interface DumpReference {
+export interface DumpReference extends HeldKeys {
   readonly name: string
-  readonly keys: number
-  readonly expired: number
   readonly sha256: string
   readonly takenAt: string
 }
@@ -68,7 +67,7 @@ function handedOver(component: Cache, { from, to }: Intent): PlannedStep[] {
     restoreStep(component, to, {
       mayBeginIn,
       needs: [last.id],
-      title: `Loads the last dump of ${from} into ${name} on ${to}, and counts its keys`,
+      title: `Loads the last dump of ${from} into ${name} on ${to}, and counts the keys of each database`,
       parameters: { source: from, dump: last.id },
     }),
   ]
@@ -87,11 +86,12 @@ function planned(component: Cache, states: BySite<RedisState>, { from, to }: Int
       title: `Starts ${name} on ${to} empty: no dump of ${from} ${dump === null ? 'exists' : 'can be read'}`,
       parameters,
     })
-  const { name: dumpName, keys, expired, sha256, takenAt } = dump
+  const { name: dumpName, keys, expired, databases, libraries, sha256, takenAt } = dump
+  const held = { keys, expired, ...(databases === undefined ? {} : { databases }), ...(libraries === undefined ? {} : { libraries }) }
   return restoreStep(component, to, {
     mayBeginIn,
-    title: `Loads the dump of ${from} of ${takenAt} (${keys} keys) into ${name} on ${to}, and counts its keys; begins empty should it not load`,
-    parameters: { ...parameters, planned: { name: dumpName, keys, expired, sha256, takenAt } },
+    title: `Loads the dump of ${from} of ${takenAt} (${keysInWords(keys, databasesOf(dump))}) into ${name} on ${to}, and counts the keys of each database; begins empty should it not load`,
+    parameters: { ...parameters, planned: { name: dumpName, ...held, sha256, takenAt } },
   })
 }
 

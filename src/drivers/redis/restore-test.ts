@@ -1,5 +1,6 @@
 import type { KubernetesObject, PodReference } from '../../clients/kubernetes-client.ts'
 import { isReady } from '../../clients/kubernetes-conditions.ts'
+import type { ObjectStoreClient } from '../../clients/object-store-client.ts'
 import { readableDuration } from '../../duration.ts'
 import { asStandbyError } from '../../errors.ts'
 import { deadlineAfter, settle } from '../../execution/settle.ts'
@@ -7,7 +8,8 @@ import type { DriverContext, Progress, RestoreTestReport } from '../../planning/
 import type { SiteName } from '../../stack/stack.ts'
 import type { Check, Sandbox } from '../../verification/restore-test.ts'
 import { type CataloguedDump, newestDump } from './catalogue.ts'
-import { oneUser } from './manifests.ts'
+import { databasesOf, keysInWords, missingOf } from './count-keys.ts'
+import { databasesVariable, oneUser } from './manifests.ts'
 import { FETCH, LOAD, SERVE } from './scripts.ts'
 import { askServer, type ServerFacts } from './server.ts'
 import { backupFolder, type Cache } from './spec.ts'
@@ -20,9 +22,10 @@ export async function testRestore(
   context: DriverContext,
 ): Promise<RestoreTestReport> {
   const store = await context.objectStore(component.spec.backup.store, source).open('read')
-  const dump = await newestDump(store, backupFolder(component), context.signal)
-  if (dump === null) {
-    const check: Check = { id: 'has-backup', component: component.name, outcome: 'fail', expected: 'a complete dump', found: 'none' }
+  const dump = await newestOrDamage(store, backupFolder(component), context.signal)
+  if (dump === null || typeof dump === 'string') {
+    const found = dump ?? 'none'
+    const check: Check = { id: 'has-backup', component: component.name, outcome: 'fail', expected: 'a complete dump', found }
     return { backup: { id: '', takenAt: context.clock.now().toISOString(), bytes: null }, checks: [check], restoreDuration: 0 }
   }
   const begun = context.clock.now().getTime()
@@ -71,6 +74,17 @@ export async function testRestore(
   }
 }
 
+/** The newest dump; what is wrong with it, when nobody could restore it by its description. */
+async function newestOrDamage(store: ObjectStoreClient, folder: string, signal: AbortSignal): Promise<CataloguedDump | string | null> {
+  try {
+    return await newestDump(store, folder, signal)
+  } catch (error) {
+    const reason = asStandbyError(error)
+    if (reason.code !== 'dump-damaged') throw error
+    return reason.message
+  }
+}
+
 /** Pure. */
 export function judge(
   component: Cache,
@@ -102,11 +116,18 @@ export function judge(
     },
   ]
   if (facts === null) return checks
-  const least = dump.keys - dump.expired
+  const missing = missingOf(dump, facts)
+  const found = `${keysInWords(facts.keys, facts.databases)}, ${facts.expired} expired since the dump`
+  const already = dump.expired === 0 ? '' : `, less ${dump.expired} that had expired`
   return [
     ...checks,
     // Keys that expire between dump and test are gone rightly, and Redis counts them: without that count most dumps of a queue would look broken.
-    check('key-count', facts.keys + facts.expired >= least, `${least} keys`, `${facts.keys} keys, ${facts.expired} expired since the dump`),
+    check(
+      'key-count',
+      missing.length === 0,
+      `${keysInWords(dump.keys, databasesOf(dump))}${already}`,
+      missing.length === 0 ? found : `${found}: ${missing.join('; ')}`,
+    ),
     check('eviction', facts.policy === 'noeviction', 'maxmemory-policy noeviction', facts.policy),
   ]
 }
@@ -167,7 +188,7 @@ function scratch(
             image: component.spec.image,
             ...pull,
             command: ['sh', '-c', SERVE],
-            env: [env('REDIS_PASSWORD'), env('REDISCLI_AUTH')],
+            env: [env('REDIS_PASSWORD'), env('REDISCLI_AUTH'), databasesVariable(component)],
             readinessProbe: { exec: { command: ['sh', '-c', '[ "$(redis-cli ping)" = PONG ]'] }, periodSeconds: 1 },
             volumeMounts: [data, { name: 'run', mountPath: '/run/redis' }],
           },

@@ -5,6 +5,7 @@ import type { Behaviour, Progress, RestsOn } from '../../planning/driver.ts'
 import { asSeen, onlyAsSeen, touchObject } from '../compare-and-set.ts'
 import { ownedBy } from '../declared-objects.ts'
 import { kubernetesOf, siteOf } from '../site-of-step.ts'
+import { databasesOf, missingOf } from './count-keys.ts'
 import { knowsTheShortWay, loadInPlace, type RestoreRequest } from './in-place.ts'
 import { podReference } from './manifests.ts'
 import type { DumpReference } from './move.ts'
@@ -38,12 +39,12 @@ export const restore: Behaviour<RedisSpec> = {
     }
     if (facts.loading) return pending(`${name} to load the dump`)
     // A dump beside append-only persistence is ignored without a word: only the count tells.
-    const least = dump === null || facts.fallback !== '' ? 0 : dump.keys - dump.expired
-    if (facts.keys + facts.expired < least)
+    const missing = dump === null || facts.fallback !== '' ? [] : missingOf(dump, facts)
+    if (missing.length > 0)
       return {
         is: 'failed',
         code: 'cache-keys-missing',
-        why: `${name} has ${facts.keys} keys and ${facts.expired} expired, the dump has ${least}`,
+        why: `${name} does not have all that the dump has: ${missing.join('; ')}`,
         next: "The old site's dump is kept; look at the log of the container load.",
       }
     return {
@@ -52,6 +53,9 @@ export const restore: Behaviour<RedisSpec> = {
         keys: facts.keys,
         expiredSince: facts.expired,
         keysInDump: dump?.keys ?? 0,
+        databases: facts.databases,
+        ...(dump?.databases === undefined ? {} : { databasesInDump: databasesOf(dump) }),
+        libraries: facts.libraries,
         takenAt: dump?.takenAt ?? null,
         ...(facts.fallback === '' ? {} : { beganEmpty: facts.fallback }),
         appendOnly: facts.appendOnly,

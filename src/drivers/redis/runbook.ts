@@ -39,9 +39,9 @@ function restore(component: Cache, step: PlannedStep, around: ManualSurroundings
     request,
     `${k} delete pod ${podOf(component)}`,
     `${k} wait --for=condition=Ready pod/${podOf(component)} --timeout=10m`,
-    `${k} exec ${podOf(component)} -c redis -- redis-cli dbsize`,
+    `${k} exec ${podOf(component)} -c redis -- redis-cli info keyspace`,
   ]
-  if (fresh) return { commands: ['ID=fresh-$(date -u +%Y%m%dT%H%M%SZ) URL= SHA=', ...load], expect: '0 keys.' }
+  if (fresh) return { commands: ['ID=fresh-$(date -u +%Y%m%dT%H%M%SZ) URL= SHA=', ...load], expect: 'No database is named: 0 keys.' }
   const source = String(step.parameters.source) as SiteName
   const location = around.objectStore(component.spec.backup.store, source)
   const aws = awsS3(location, source)
@@ -54,7 +54,7 @@ function restore(component: Cache, step: PlannedStep, around: ManualSurroundings
       `URL=$(${aws} s3 presign ${folder}$ID.rdb --expires-in 3600)`,
       ...load,
     ],
-    expect: 'As many keys as the dump has, less those that expired.',
+    expect: 'As many keys in each database as the dump has, less those that expired.',
     never: `Load a dump that ${step.site} took when it was active before: look at takenAt.`,
   }
 }

@@ -18,6 +18,43 @@ check() {
 }
 `
 
+/**
+ * How many keys each logical database of an RDB file held, and how many of them expire some day, as JSON in `$held`; empty where the file does
+ * not say so, or says something else than CHECK has counted. Redis writes both at the beginning of each database (RESIZEDB, in its own
+ * encoding of lengths), and redis-check-rdb says where each begins.
+ */
+const DATABASES = `
+size() {
+  case $(($1 >> 6)) in
+    0) value=$1 used=1 ;;
+    1) value=$((($1 & 63) << 8 | $2)) used=2 ;;
+    *)
+      case $1 in
+        128) value=$(($2 << 24 | $3 << 16 | $4 << 8 | $5)) used=5 ;;
+        129) value=$(($2 << 56 | $3 << 48 | $4 << 40 | $5 << 32 | $6 << 24 | $7 << 16 | $8 << 8 | $9)) used=9 ;;
+        *) return 1 ;;
+      esac ;;
+  esac
+}
+databases() {
+  file=$1 places=$2.databases held= total=0
+  sed -n 's/^\\[offset \\([0-9][0-9]*\\)\\] Selecting DB ID \\([0-9][0-9]*\\)$/\\1 \\2/p' "$2" > "$places"
+  while read -r place database; do
+    set -- $(tail -c "+$((place + 1))" "$file" | head -c 19 | od -An -v -tu1)
+    if [ "\${1:-}" != 251 ]; then held=; return 0; fi
+    shift
+    size "$@" || { held=; return 0; }
+    count=$value
+    shift "$used"
+    size "$@" || { held=; return 0; }
+    held="$held\${held:+,}\\"$database\\":{\\"keys\\":$count,\\"expiring\\":$value}"
+    total=$((total + count))
+  done < "$places"
+  rm -f "$places"
+  [ "$total" = "$keys" ] && held="{$held}" || held=
+}
+`
+
 /** Puts what LOAD has made ready in the place of what was there, which is kept aside. A crash in the middle is done again. */
 const SWAP = `
 cd "$DATA"
@@ -46,6 +83,7 @@ cat > "$RUN/redis.conf" <<END
 dir $DATA
 port $PORT
 protected-mode no
+databases \${DATABASES:-16}
 appendonly yes
 appendfsync everysec
 save ""
@@ -68,17 +106,19 @@ done
 `
 
 /** First half of a dump: over the network, so that no volume is touched and Redis goes on serving. */
-export const DUMP = `${PLACES}${CHECK}
+export const DUMP = `${PLACES}${CHECK}${DATABASES}
 set -eu
 id=$(date -u +%Y%m%dT%H%M%SZ)
 at=$(date -u +%Y-%m-%dT%H:%M:%SZ)
 redis-cli -h "$REDIS_HOST" -p "$PORT" --rdb "$WORK/dump.rdb" > "$WORK/log.txt" 2>&1 || { tail -n 3 "$WORK/log.txt" >&2; exit 1; }
 check "$WORK/dump.rdb" "$WORK/check.txt"
+databases "$WORK/dump.rdb" "$WORK/check.txt"
 info=$(redis-cli -h "$REDIS_HOST" -p "$PORT" INFO | tr -d '\\r')
 field() { printf '%s\\n' "$info" | sed -n "s/^$1://p"; }
-printf '{"schemaVersion":1,"takenAt":"%s","site":"%s","keys":%s,"expired":%s,"bytes":%s,"sha256":"%s","redisVersion":"%s","rdbVersion":"%s","runId":"%s","offset":%s}' \\
+printf '{"schemaVersion":1,"takenAt":"%s","site":"%s","keys":%s,"expired":%s,"bytes":%s,"sha256":"%s","redisVersion":"%s","rdbVersion":"%s","runId":"%s","offset":%s,"libraries":%s%s}' \\
   "$at" "$SITE" "$keys" "\${expired:-0}" "$(wc -c < "$WORK/dump.rdb" | tr -d ' ')" "$(sha256sum "$WORK/dump.rdb" | cut -d ' ' -f 1)" \\
-  "$(field redis_version)" "$(head -c 9 "$WORK/dump.rdb" | tail -c 4 | sed 's/^0*//')" "$(field run_id)" "$(field master_repl_offset)" > "$WORK/dump.json"
+  "$(field redis_version)" "$(head -c 9 "$WORK/dump.rdb" | tail -c 4 | sed 's/^0*//')" "$(field run_id)" "$(field master_repl_offset)" \\
+  "$(field number_of_libraries | grep . || echo 0)" "\${held:+,\\"databases\\":$held}" > "$WORK/dump.json"
 printf '%s' "$id" > "$WORK/id"
 `
 
@@ -264,4 +304,12 @@ answers() { [ "$(redis-cli -p "$PORT" ping 2>/dev/null)" = PONG ]; }
 within 300 loaded || { echo "Redis did not start again with the dump: $(cat "$REQUEST/answer")" >&2; exit 1; }
 # What it loads for longer, its caller waits for.
 within 100 answers || :
+`
+
+/** What a running server says of itself, as lines `name:value`. */
+export const FACTS = `${PLACES}
+redis-cli -p "$PORT" info
+echo "maxmemory-policy:$(redis-cli -p "$PORT" config get maxmemory-policy | tail -1)"
+echo "restored:$(cat "$DATA/.standby-restored" 2>/dev/null)"
+echo "fallback:$(cat "$DATA/.standby-fallback" 2>/dev/null | tr '\\n' ' ')"
 `

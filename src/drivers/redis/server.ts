@@ -1,14 +1,13 @@
 import type { KubernetesClient, PodReference } from '../../clients/kubernetes-client.ts'
 import { siteError } from '../../errors.ts'
+import type { LoadedKeys } from './count-keys.ts'
+import { FACTS } from './scripts.ts'
 
 /** What a running Redis says of itself. */
-export interface ServerFacts {
+export interface ServerFacts extends LoadedKeys {
   readonly version: string
   readonly runId: string
   readonly role: string
-  readonly keys: number
-  /** Keys that were loaded and have expired since: with `keys` they make up what the dump held. */
-  readonly expired: number
   readonly appendOnly: boolean
   readonly loading: boolean
   readonly policy: string
@@ -20,9 +19,7 @@ export interface ServerFacts {
 
 /** One call: the password is in the pod's own environment (REDISCLI_AUTH), so none travels. */
 export async function askServer(kubernetes: KubernetesClient, pod: PodReference, signal: AbortSignal): Promise<ServerFacts> {
-  const script =
-    'redis-cli info; echo "dbsize:$(redis-cli dbsize)"; echo "maxmemory-policy:$(redis-cli config get maxmemory-policy | tail -1)"; echo "restored:$(cat /data/.standby-restored 2>/dev/null)"; echo "fallback:$(cat /data/.standby-fallback 2>/dev/null | tr "\\n" " ")"'
-  const answer = await kubernetes.exec(pod, ['sh', '-c', script], { signal })
+  const answer = await kubernetes.exec(pod, ['sh', '-c', FACTS], { signal })
   const fields = Object.fromEntries(
     answer.stdout.split(/\r?\n/).flatMap((line) => {
       const at = line.indexOf(':')
@@ -35,11 +32,14 @@ export async function askServer(kubernetes: KubernetesClient, pod: PodReference,
       `${pod.name} does not answer: ${(answer.stderr || answer.stdout).trim().split('\n').at(-1) ?? ''}`,
       { where: `${kubernetes.site} ${pod.namespace}/Pod/${pod.name}`, retry: 'transient' },
     )
+  const databases = keysByDatabase(fields)
   return {
     version: fields.redis_version,
     runId: fields.run_id ?? '',
     role: fields.role ?? '',
-    keys: Number(fields.dbsize ?? Number.NaN),
+    keys: Object.values(databases).reduce((sum, count) => sum + count, 0),
+    databases,
+    libraries: Number(fields.number_of_libraries ?? 0),
     expired: Number(fields.expired_keys ?? 0) + Number(fields.rdb_last_load_keys_expired ?? 0),
     appendOnly: fields.aof_enabled === '1',
     loading: fields.loading === '1',
@@ -48,3 +48,12 @@ export async function askServer(kubernetes: KubernetesClient, pod: PodReference,
     fallback: fields.fallback ?? '',
   }
 }
+
+/** `db1` of the section Keyspace says `keys=20,expires=3,avg_ttl=0`; a logical database without keys is not named. */
+const keysByDatabase = (fields: Readonly<Record<string, string>>): Record<string, number> =>
+  Object.fromEntries(
+    Object.entries(fields).flatMap(([name, value]) => {
+      const [database, keys] = [/^db(\d+)$/.exec(name)?.[1], /^keys=(\d+)/.exec(value)?.[1]]
+      return database === undefined || keys === undefined ? [] : [[database, Number(keys)]]
+    }),
+  )

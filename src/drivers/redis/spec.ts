@@ -10,6 +10,7 @@ export interface RedisSpec {
   readonly image: string
   readonly password: { readonly secret: string; readonly key: string }
   readonly storage?: string
+  readonly databases?: number
   readonly move?: 'restore' | 'fresh'
   readonly backup: RedisBackup
 }
@@ -41,6 +42,13 @@ export const redisSchema: JsonObject = {
       pattern: '^[1-9][0-9]*(Mi|Gi|Ti)$',
       examples: ['2Gi'],
     }),
+    databases: {
+      description:
+        'How many logical databases there are (SELECT 0 to this minus 1). All of them are dumped, moved and counted. Default 16.',
+      type: 'integer',
+      minimum: 1,
+      maximum: 16384,
+    },
     move: {
       description:
         'restore (default): in a move the new site gets all keys of the old one. fresh: it begins empty; queued jobs, sessions and caches are lost.',

@@ -8,6 +8,7 @@ import { theCache } from '../../../support/redis-cache.ts'
 
 const dcA = 'dc-a' as SiteName
 const cache = theCache({ backup: { store: 'archive', prefix: 'redis', images: { dump: 'redis:7.4.6', upload: 'curl:8' } } })
+const DESCRIPTION = { schemaVersion: 1, takenAt: '2026-11-21T06:00:01Z', keys: 3, expired: 0, bytes: 172, sha256: 'a'.repeat(64) }
 const FAILED = { failed: 3, conditions: [{ type: 'Failed', status: 'True' }] }
 
 interface Around {
@@ -35,7 +36,7 @@ function around({ job, terminated, stored = true, inPlace = '' }: Around): StepR
       return { code: 0, stdout: inPlace, stderr: '' }
     },
   }
-  const store = { get: async () => (stored ? { body: '{"keys":3}' } : null), head: async () => ({ bytes: 172 }) }
+  const store = { get: async () => (stored ? { body: JSON.stringify(DESCRIPTION) } : null), head: async () => ({ bytes: 172 }) }
   return {
     step: dumpStep(cache, dcA, 'FINAL_SYNC', ''),
     component: cache,

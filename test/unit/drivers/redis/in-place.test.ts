@@ -2,6 +2,7 @@ import { describe, expect, test } from '@jest/globals'
 import type { ExecResult } from '../../../../src/clients/kubernetes-client.ts'
 import { dump, dumpStep } from '../../../../src/drivers/redis/backup.ts'
 import { restore } from '../../../../src/drivers/redis/restore.ts'
+import { FACTS } from '../../../../src/drivers/redis/scripts.ts'
 import type { RedisSpec } from '../../../../src/drivers/redis/spec.ts'
 import { siteError } from '../../../../src/errors.ts'
 import type { StepRun } from '../../../../src/planning/driver.ts'
@@ -33,7 +34,7 @@ function site(answers: readonly Answer[], around: { readonly containers?: object
   const kubernetes = {
     get: async ({ kind }: { kind: string }) => objects[kind] ?? null,
     exec: async ({ container }: { container: string }, argv: readonly string[], { stdin }: { stdin?: string }) => {
-      if (argv.some((one) => one.includes('redis-cli info;'))) return { code: 0, stdout: around.facts ?? '', stderr: '' }
+      if (argv.includes(FACTS)) return { code: 0, stdout: around.facts ?? '', stderr: '' }
       calls.push({ verb: 'exec', of: container, ...(stdin === undefined ? {} : { stdin }) })
       const answer = left.shift() ?? {}
       if (answer instanceof Error) throw answer
@@ -103,7 +104,7 @@ describe('a dump is loaded in the running pod', () => {
   })
 
   test('and counts as loaded only when Redis has read it to the end', async () => {
-    const facts = 'redis_version:7.4.6\nrestored:20261124T060001Z\nloading:1\ndbsize:LOADING Redis is loading'
+    const facts = 'redis_version:7.4.6\nrestored:20261124T060001Z\nloading:1\ndb0:keys=1,expires=0,avg_ttl=0'
     expect(await restore.done(restoring(site([], { facts })))).toMatchObject({ is: 'pending' })
   })
 })

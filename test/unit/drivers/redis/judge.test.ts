@@ -33,6 +33,8 @@ const server = (keys: number, more: Partial<ServerFacts> = {}): ServerFacts => (
   appendOnly: true,
   loading: false,
   policy: 'noeviction',
+  databases: { 0: keys },
+  libraries: 0,
   restored: 'x',
   fallback: '',
   ...more,
@@ -72,6 +74,38 @@ describe('a restored cache', () => {
 
   test('from which keys have expired since is restorable: Redis counts them', () => {
     expect(verdict(dump, server(30, { expired: 70 }), null)).toBe('restorable')
+  })
+
+  test('lacks nothing of another logical database than 0: a queue that uses SELECT 1 is restorable', () => {
+    const held = { ...dump, keys: 20, databases: { 1: { keys: 20, expiring: 0 } } }
+    expect(verdict(held, server(20, { databases: { 1: 20 } }), null)).toBe('restorable')
+    const checks = judge(component, held, server(20, { databases: { 1: 20 } }), null, at(1))
+    expect(checks.find(({ id }) => id === 'key-count')).toMatchObject({ expected: '20 keys (database 1: 20)', outcome: 'pass' })
+  })
+
+  test.each<[string, Record<string, { keys: number; expiring: number }>, Partial<ServerFacts> & { keys: number }, string]>([
+    ['in the wrong logical database', { 1: { keys: 20, expiring: 0 } }, { keys: 20, databases: { 0: 20 } }, 'database 1 has 0 of 20 keys'],
+    [
+      'in place of others that could not expire, whatever the server counts as expired',
+      { 0: { keys: 10, expiring: 0 }, 1: { keys: 10, expiring: 10 } },
+      { keys: 15, expired: 5, databases: { 0: 5, 1: 10 } },
+      'database 0 has 5 of 10 keys, of which 0 could expire',
+    ],
+    [
+      'fewer than the server says have expired',
+      { 1: { keys: 20, expiring: 20 } },
+      { keys: 10, expired: 9, databases: { 1: 10 } },
+      '10 of 20 keys are there, 9 expired',
+    ],
+  ])('with keys %s is not restorable', (_, databases, { keys, ...more }, why) => {
+    const held = { ...dump, keys: 20, databases }
+    expect(verdict(held, server(keys, more), null)).toBe('not-restorable')
+    expect(judge(component, held, server(keys, more), null, at(1)).find(({ id }) => id === 'key-count')?.found).toContain(why)
+  })
+
+  test('without the functions of the dump is not restorable', () => {
+    expect(verdict({ ...dump, libraries: 2 }, server(100, { libraries: 1 }), null)).toBe('not-restorable')
+    expect(verdict({ ...dump, libraries: 2 }, server(100, { libraries: 2 }), null)).toBe('restorable')
   })
 
   test('never passes when a single key of the dump is neither there nor expired', () => {

@@ -2,9 +2,12 @@ import { createHash } from 'node:crypto'
 import { existsSync, readFileSync, truncateSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, test } from '@jest/globals'
+import type { KubernetesClient } from '../../../../src/clients/kubernetes-client.ts'
 import type { ObjectStoreClient } from '../../../../src/clients/object-store-client.ts'
 import { newestDump } from '../../../../src/drivers/redis/catalogue.ts'
+import { missingOf } from '../../../../src/drivers/redis/count-keys.ts'
 import { DUMP, FETCH, LOAD } from '../../../../src/drivers/redis/scripts.ts'
+import { askServer, type ServerFacts } from '../../../../src/drivers/redis/server.ts'
 import { type Ended, PASSWORD, podsPerTest, type RedisPod, run, script } from '../../../support/redis-pods.ts'
 
 const signal = new AbortController().signal
@@ -15,6 +18,22 @@ const folder = (...parts: string[]): string => pods().folder(...parts)
 const upload = (work: string, prefix: string, more?: Record<string, string>): Promise<Ended> => pods().upload(work, prefix, more)
 const store = (): ObjectStoreClient => pods().store()
 const sha256 = (path: string): string => createHash('sha256').update(readFileSync(path)).digest('hex')
+
+const FUNCTION = `#!lua name=of_a_test
+redis.register_function('one', function() return 1 end)`
+const FILL = `redis.call('SELECT', ARGV[1]); for n = 1, tonumber(ARGV[2]) do redis.call('SET', 'key-' .. n, n) end`
+const DESCRIPTION = { schemaVersion: 1, takenAt: '2026-01-01T00:00:00Z', keys: 1, expired: 0, bytes: 1, sha256: 'a'.repeat(64) }
+
+/** What is asked of a server in its pod. */
+const facts = (redis: RedisPod): Promise<ServerFacts> =>
+  askServer(
+    {
+      site: 'dc-a',
+      exec: async (_pod: object, [command = '', ...args]: readonly string[]) => run(command, args, redis.env),
+    } as unknown as KubernetesClient,
+    { namespace: 'n', name: 'redis-0', container: 'redis' },
+    signal,
+  )
 
 async function dumpOf(redis: RedisPod): Promise<string> {
   const work = folder('work')
@@ -37,6 +56,29 @@ describe('a dump of Redis', () => {
     expect(found).toMatchObject({ site: 'dc-a', keys: 25, expired: 0, redisVersion: expect.stringMatching(/^\d+\./), rdbVersion: '10' })
     expect(found?.storedBytes).toBe(found?.bytes)
     expect(found?.sha256).toBe(sha256(join(work, 'dump.rdb')))
+  })
+
+  test('counts each logical database, what expires there, and the libraries of functions, of any size', async () => {
+    const redis = await serve('a')
+    await redis.cli('FUNCTION', 'LOAD', FUNCTION)
+    await redis.cli('EVAL', FILL, '0', '0', '70')
+    await redis.cli('EVAL', FILL, '0', '3', '20000')
+    await redis.cli('-n', '15', 'SET', 'for-good', '1')
+    await redis.cli('-n', '15', 'SET', 'for-an-hour', '1', 'EX', '3600')
+    await upload(await dumpOf(redis), 'databases/')
+    const found = await newestDump(store(), 'databases/', signal)
+    expect(found).toMatchObject({ keys: 20_072, expired: 0, libraries: 1 })
+    expect(found?.databases).toEqual({ 0: { keys: 70, expiring: 0 }, 3: { keys: 20_000, expiring: 0 }, 15: { keys: 2, expiring: 1 } })
+  })
+
+  test.each([
+    ['is no JSON', '{"schemaVersion":1'],
+    ['lacks its counts', '{"schemaVersion":1,"takenAt":"2026-11-29T00:00:00Z"}'],
+    ['counts with words', JSON.stringify({ ...DESCRIPTION, keys: 'many' })],
+    ['counts a database below nothing', JSON.stringify({ ...DESCRIPTION, databases: { 1: { keys: -1, expiring: 0 } } })],
+  ])('whose description %s is damaged, and never restored by it', async (_, body) => {
+    await store().put(`${pods().id}/20260101T000000Z.json`, body)
+    await expect(newestDump(store(), `${pods().id}/`, signal)).rejects.toMatchObject({ code: 'dump-damaged' })
   })
 
   test('that was not described is not complete, and is not found', async () => {
@@ -119,6 +161,25 @@ describe('a restore into Redis with append-only persistence', () => {
     expect(await (await serve('target')).cli('DBSIZE')).toBe('13')
     expect(existsSync(join(env.DATA, 'before-restore'))).toBe(true)
     expect(readFileSync(join(env.DATA, '.standby-restored'), 'utf8')).toBe('dump-1')
+  })
+
+  test('brings every logical database and the functions, and the server tells them one by one', async () => {
+    const redis = await serve('source')
+    await redis.cli('FUNCTION', 'LOAD', FUNCTION)
+    await redis.cli('EVAL', FILL, '0', '1', '20')
+    await redis.cli('EVAL', FILL, '0', '7', '3')
+    const work = await dumpOf(redis)
+    await redis.stop()
+    await upload(work, `${pods().id}/`)
+    const found = await newestDump(store(), `${pods().id}/`, signal)
+    if (found === null) throw new Error('no dump')
+    const env = await request('target', 'dump-1', await store().presignedGet(`${found.name}.rdb`, 60_000), found.sha256)
+    await start(env)
+    const target = await serve('target')
+    expect(await facts(target)).toMatchObject({ keys: 23, expired: 0, databases: { 1: 20, 7: 3 }, libraries: 1, restored: 'dump-1' })
+    expect(missingOf(found, await facts(target))).toEqual([])
+    await target.cli('-n', '7', 'FLUSHDB')
+    expect(missingOf(found, await facts(target))).toContain('database 7 has 0 of 3 keys, of which 0 could expire')
   })
 
   test('is done once: a later restart of the pod loads nothing again and needs no object store', async () => {
