@@ -4,7 +4,7 @@ import { asStandbyError, siteError } from '../../errors.ts'
 import { digitsOf } from '../../stamp.ts'
 import { kubernetesOf } from '../site-of-step.ts'
 import { podReference, TRANSFER } from './manifests.ts'
-import { DUMP_IN_PLACE, FETCH_IN_PLACE, LOAD_IN_PLACE, STORE_IN_PLACE, STORED_IN_PLACE, TOO_LATE } from './scripts.ts'
+import { DUMP_IN_PLACE, FETCH_IN_PLACE, LOAD_IN_PLACE, STORE_IN_PLACE, STORED_IN_PLACE, TOO_LATE } from './scripts-in-place.ts'
 import type { Run } from './spec.ts'
 
 /*

@@ -10,7 +10,7 @@ import {
   STORE_IN_PLACE,
   STORED_IN_PLACE,
   TOO_LATE,
-} from '../../../../src/drivers/redis/scripts.ts'
+} from '../../../../src/drivers/redis/scripts-in-place.ts'
 import { type Ended, podsPerTest, type RedisPod, script } from '../../../support/redis-pods.ts'
 
 const signal = new AbortController().signal
