@@ -1,16 +1,17 @@
 import { randomUUID } from 'node:crypto'
-import { type Milliseconds, minutes, readableDuration, seconds } from '../duration.ts'
+import { type Milliseconds, minutes, readableDuration } from '../duration.ts'
 import { asStandbyError } from '../errors.ts'
 import type { JsonObject } from '../json.ts'
 import type { Clock, Log } from '../planning/driver.ts'
 import type { ConditionalStore } from './conditional-store.ts'
+import { patienceOf } from './deadline.ts'
+import { tryUntil } from './try-until.ts'
 
 /**
  * How long a run that has begun waits for a witness that does not answer. It stands still meanwhile: nothing irreversible happens without
  * the witness, and going back needs it as much as going on.
  */
 export const WITNESS_PATIENCE: Milliseconds = minutes(5)
-const PAUSE: Milliseconds = seconds(1)
 
 export interface Patience {
   readonly clock: Clock
@@ -22,18 +23,24 @@ export interface Patience {
 
 /** A witness whose outages are waited out. Every write carries an id, so that one whose answer was lost is recognised when it is tried again. */
 export function patientStore(store: ConditionalStore, { clock, log, signal, patience = WITNESS_PATIENCE }: Patience): ConditionalStore {
+  /** `inDoubt`: an earlier try may have arrived. */
   async function waitOut<T>(call: (inDoubt: boolean) => Promise<T>): Promise<T> {
-    const begun = clock.now().getTime()
-    for (let told = false; ; ) {
-      try {
-        return await call(told)
-      } catch (error) {
-        const over = clock.now().getTime() - begun > patience
-        if (asStandbyError(error).code !== 'witness-unreachable' || over || signal.aborted) throw error
-        if (!told) log.warning(`the witness does not answer: waiting for it for up to ${readableDuration(patience)}`)
-        told = true
-        await clock.sleep(PAUSE, signal).catch(() => undefined)
-      }
+    let last: unknown
+    const attempt = (tries: number): Promise<T> =>
+      call(tries > 1).catch((error: unknown) => {
+        last = error
+        throw error
+      })
+    let told = false
+    const waiting = (): void => {
+      if (!told) log.warning(`the witness does not answer: waiting for it for up to ${readableDuration(patience)}`)
+      told = true
+    }
+    try {
+      return await tryUntil(attempt, { what: 'witness', clock, signal, deadline: patienceOf(patience, clock), waiting })
+    } catch {
+      // Cancelled or over: what the witness said last is the reason.
+      throw last
     }
   }
   function write(key: string, body: JsonObject, put: (identified: JsonObject) => Promise<string>): Promise<string> {

@@ -1,7 +1,8 @@
 import { asStandbyError, siteError } from '../errors.ts'
 import type { JsonObject } from '../json.ts'
 import type { Behaviour, Progress, RestsOn, StepRun } from '../planning/driver.ts'
-import { answerOf, failed, type Settling, settle, settleDoubt, tooLate } from './settle.ts'
+import { answerOf, failed, type Settling, settle, settleDoubt } from './settle.ts'
+import { tryUntil } from './try-until.ts'
 
 export interface Performing extends Omit<Settling, 'what' | 'where' | 'changed'> {
   /** Throws unless this process may still act. Asked in front of each effect that the caller has not asked for itself. */
@@ -78,7 +79,7 @@ export function stepPerformer(behaviour: Behaviour, run: StepRun, around: Perfor
       // The watch is open before the effect, so that no change is missed.
       watching ??= watchFor(behaviour, run)
       if (behaviour.apply === undefined) return
-      await effect(behaviour.touch === undefined ? unseen(() => behaviour.apply?.(run), around) : applyAsSeen, settling)
+      await tryUntil(behaviour.touch === undefined ? unseen(() => behaviour.apply?.(run), around) : applyAsSeen, settling)
     },
     async wait() {
       watching ??= watchFor(behaviour, run)
@@ -94,15 +95,15 @@ export function stepPerformer(behaviour: Behaviour, run: StepRun, around: Perfor
     async takeBack() {
       if (behaviour.undo === undefined) return {}
       if (behaviour.touch === undefined) {
-        await effect(
+        await tryUntil(
           unseen(() => behaviour.undo?.(run), around),
           settling,
         )
         return settle(isUndone, settling)
       }
       // An effect of ours that nobody answered for may still be on its way, although nothing is to be seen of it.
-      await effect(async () => behaviour.touch?.(run), settling)
-      await effect(async () => void (await takeBackAsSeen()), settling)
+      await tryUntil(async () => behaviour.touch?.(run), settling)
+      await tryUntil(async () => void (await takeBackAsSeen()), settling)
       return settle(takeBackAsSeen, settling)
     },
     close: () => watching?.stop(),
@@ -131,32 +132,6 @@ const unseen =
     if (tries > 1) await around.assertOurs()
     await act()
   }
-
-/** Whoever else writes to an object, such as its operator, does so a few times a second at most: one of so many tries gets through. */
-const CONFLICTS = 10
-const TRIES = 3
-
-/** An effect that was refused is an error. */
-async function effect(attempt: (tries: number) => Promise<void>, around: Settling): Promise<void> {
-  let [conflicts, others] = [0, 0]
-  for (;;) {
-    try {
-      await attempt(conflicts + others + 1)
-      return
-    } catch (error) {
-      around.signal.throwIfAborted()
-      const reason = asStandbyError(error)
-      if (around.deadline.signal.aborted) throw tooLate(around, reason.message)
-      const conflict = reason.retry === 'conflict'
-      if (conflict) conflicts += 1
-      else others += 1
-      if (reason.retry === 'never' || conflicts === CONFLICTS || others === TRIES) throw reason
-      around.waiting(`another try: ${reason.message}`)
-      const either = AbortSignal.any([around.signal, around.deadline.signal])
-      await around.clock.sleep(conflict ? 50 * conflicts : 500 * others, either).catch(() => undefined)
-    }
-  }
-}
 
 interface Watching {
   /** Resolves at the next change, or at once when one came since the last question. */

@@ -3,9 +3,9 @@ import type { JsonObject } from '../json.ts'
 import type { Behaviour, Clock, DriverContext, StepRun } from '../planning/driver.ts'
 import type { Intent, PlannedStep, StepId } from '../planning/plan.ts'
 import { componentOf } from '../stack/stack.ts'
+import { deadlineAfter } from './deadline.ts'
 import { type StepPerformer, stepPerformer } from './perform-step.ts'
 import type { Progress } from './progress.ts'
-import { deadlineAfter } from './settle.ts'
 import type { StepReport } from './step-report.ts'
 import {
   advance,

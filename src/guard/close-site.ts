@@ -1,7 +1,7 @@
 import { readableDuration } from '../duration.ts'
 import { asStandbyError, siteError } from '../errors.ts'
+import { deadlineAfter } from '../execution/deadline.ts'
 import { stepPerformer } from '../execution/perform-step.ts'
-import { deadlineAfter } from '../execution/settle.ts'
 import type { JsonObject } from '../json.ts'
 import type { Observed } from '../observation/observation.ts'
 import type { Driver, DriverContext, StepRun } from '../planning/driver.ts'

@@ -1,6 +1,6 @@
 import { systemClock, type World } from '../../src/composition.ts'
+import { deadlineAfter } from '../../src/execution/deadline.ts'
 import { type StepPerformer, stepPerformer } from '../../src/execution/perform-step.ts'
-import { deadlineAfter } from '../../src/execution/settle.ts'
 import type { JsonObject } from '../../src/json.ts'
 import type { Behaviour, StepRun } from '../../src/planning/driver.ts'
 import type { Intent, PlannedStep } from '../../src/planning/plan.ts'

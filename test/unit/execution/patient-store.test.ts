@@ -12,7 +12,7 @@ function failing(store: ConditionalStore, times: number, how: 'early' | 'late', 
     if (left <= 0) return call()
     left -= 1
     if (how === 'late') await call().catch(() => undefined)
-    throw siteError(code, 'no answer')
+    throw siteError(code, 'no answer', { retry: code === 'witness-unreachable' ? 'transient' : 'never' })
   }
   return {
     get: (key) => around(() => store.get(key)),

@@ -1,6 +1,6 @@
 import { expect, test } from '@jest/globals'
+import { deadlineAfter } from '../../../src/execution/deadline.ts'
 import { stepPerformer } from '../../../src/execution/perform-step.ts'
-import { deadlineAfter } from '../../../src/execution/settle.ts'
 import type { Behaviour, StepRun } from '../../../src/planning/driver.ts'
 import { toyClock } from '../../support/toy-stack.ts'
 

@@ -1,7 +1,8 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import { expect, test } from '@jest/globals'
 import { systemClock } from '../../../src/composition.ts'
-import { deadlineAfter, settle } from '../../../src/execution/settle.ts'
+import { deadlineAfter } from '../../../src/execution/deadline.ts'
+import { settle } from '../../../src/execution/settle.ts'
 import type { Progress } from '../../../src/planning/driver.ts'
 
 test('a wait that runs out names what it waited for, not the question that its deadline cut off', async () => {

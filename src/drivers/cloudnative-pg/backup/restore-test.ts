@@ -1,5 +1,6 @@
 import { asStandbyError, siteError } from '../../../errors.ts'
-import { deadlineAfter, settle } from '../../../execution/settle.ts'
+import { deadlineAfter } from '../../../execution/deadline.ts'
+import { settle } from '../../../execution/settle.ts'
 import type { DriverContext, Progress, RestoreTestReport } from '../../../planning/driver.ts'
 import type { SiteName } from '../../../stack/stack.ts'
 import type { Check, Sandbox } from '../../../verification/restore-test.ts'
