@@ -44,18 +44,20 @@ export interface KubernetesClient {
   exec(pod: PodReference, argv: readonly string[], options?: CallOptions & { readonly stdin?: string }): Promise<ExecResult>
   logs(pod: PodReference, options?: CallOptions & { readonly tailLines?: number; readonly previous?: boolean }): Promise<string>
   /** GET through the API server's pod proxy: `/api/v1/namespaces/N/pods/https:POD:8000/proxy/pg/status`. */
-  proxyGet(
-    target: {
-      readonly namespace: string
-      readonly pod: string
-      readonly scheme: 'http' | 'https'
-      readonly port: number
-      readonly path: string
-    },
-    options?: CallOptions,
-  ): Promise<{ readonly status: number; readonly body: string }>
+  proxyGet(target: ProxyTarget, options?: CallOptions): Promise<{ readonly status: number; readonly body: string }>
+  /** The same with a POST of JSON. The API server keeps an Authorization header to itself. */
+  proxyPost(target: ProxyTarget, body: object, options?: CallOptions): Promise<{ readonly status: number; readonly body: string }>
   /** Any request, for what has no better method (TokenRequest, access reviews). */
   request(method: string, path: string, body?: object, options?: CallOptions): Promise<unknown>
+}
+
+/** A port of a pod. */
+export interface ProxyTarget {
+  readonly namespace: string
+  readonly pod: string
+  readonly scheme: 'http' | 'https'
+  readonly port: number
+  readonly path: string
 }
 
 /** Every call has a deadline (default 10 s) and ends when the signal is aborted. */

@@ -1,4 +1,4 @@
-import type { ListQuery, ObjectReference, ResourceKind } from './kubernetes-client.ts'
+import type { ListQuery, ObjectReference, ProxyTarget, ResourceKind } from './kubernetes-client.ts'
 
 /** What a request asks of the API server, in the words of its access rules. */
 export interface ResourceRequest {
@@ -84,3 +84,7 @@ export function whereOf(site: string, request: ResourceRequest, kind?: string): 
 }
 
 const encode = encodeURIComponent
+
+/** Of a port of a pod, through the API server. */
+export const proxyPath = ({ namespace, scheme, pod, port, path }: ProxyTarget): string =>
+  `${podPath(namespace, `${scheme}:${pod}:${port}`, 'proxy')}/${path.replace(/^\//, '')}`

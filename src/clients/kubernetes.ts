@@ -8,7 +8,7 @@ import { kindsServedBy } from './kubernetes-discovery.ts'
 import { type Asked, badKubeconfig, refusal, statusIn, unreachable } from './kubernetes-errors.ts'
 import { execOverWebSocket } from './kubernetes-exec.ts'
 import { type Credentials, exchange, type HttpAnswer, type HttpRequest, keptAliveAgent, type Link } from './kubernetes-http.ts'
-import { collectionPath, objectPath, podPath, resourceRequestOf, selectors, whereOf, withQuery } from './kubernetes-paths.ts'
+import { collectionPath, objectPath, podPath, proxyPath, resourceRequestOf, selectors, whereOf, withQuery } from './kubernetes-paths.ts'
 import { type Watched, watchAll, watchObject } from './kubernetes-watch.ts'
 import { withinDeadline } from './within-deadline.ts'
 
@@ -62,6 +62,12 @@ export function openKubernetes(access: KubernetesAccess): KubernetesClient {
     throw refusal(asked(request, kind), answer.status, answer.body, answer.retryAfter)
   }
   const get = (path: string, options?: CallOptions): Promise<unknown> => json({ method: 'GET', path }, options)
+  const proxied = async (request: HttpRequest, options?: CallOptions): Promise<{ status: number; body: string }> => {
+    const answer = await ask(request, options)
+    const refusedByApi = (answer.status === 401 || answer.status === 403) && statusIn(answer.body) !== null
+    if (refusedByApi) throw refusal(asked(request), answer.status, answer.body)
+    return { status: answer.status, body: answer.body }
+  }
   const pluralOf = kindsServedBy(site, get)
   const referenceTo = async (object: KubernetesObject, options?: CallOptions): Promise<ObjectReference> => ({
     apiVersion: object.apiVersion,
@@ -190,14 +196,9 @@ export function openKubernetes(access: KubernetesAccess): KubernetesClient {
       return answer.body
     },
 
-    async proxyGet(target, options) {
-      const root = podPath(target.namespace, `${target.scheme}:${target.pod}:${target.port}`, 'proxy')
-      const request: HttpRequest = { method: 'GET', path: `${root}/${target.path.replace(/^\//, '')}`, once: true }
-      const answer = await ask(request, options)
-      const refusedByApi = (answer.status === 401 || answer.status === 403) && statusIn(answer.body) !== null
-      if (refusedByApi) throw refusal(asked(request), answer.status, answer.body)
-      return { status: answer.status, body: answer.body }
-    },
+    proxyGet: (target, options) => proxied({ method: 'GET', path: proxyPath(target), once: true }, options),
+    proxyPost: (target, body, options) =>
+      proxied({ method: 'POST', path: proxyPath(target), body: JSON.stringify(body), contentType: 'application/json' }, options),
 
     request(method, path, body, options) {
       const contentType = method === 'PATCH' ? MERGE_PATCH : 'application/json'

@@ -36,7 +36,7 @@ export function filesOf(component: Application): string[] {
 }
 
 export function accessOf(component: Application, stack: Stack): AccessRule[] {
-  const { namespace, mustMatch = [], restoreTest } = component.spec
+  const { namespace, mustMatch = [], restoreTest, canary } = component.spec
   const { plural } = workloadRef(component)
   return stack.sites.flatMap((site): AccessRule[] => {
     const rule = ruleAt(site.name, namespace)
@@ -116,6 +116,9 @@ export function accessOf(component: Application, stack: Stack): AccessRule[] {
               [restoreTest.secret],
             ),
           ]),
+      ...(canary === undefined
+        ? []
+        : [rule('observer', [''], ['pods/proxy'], ['create'], 'to log in as the canary, where its secret can still be renewed in peace')]),
       rule('restore-tester', [''], ['pods/exec'], ['create', 'get'], 'to ask the active database which instance it is'),
     ]
   })

@@ -17,7 +17,12 @@ export function assessRelease(
   assessment: Assessment,
 ): Finding[] {
   const ofSites = assessment.stack.sites.flatMap(({ name }) => ofSite(component, name, states, intent, assessment))
-  return [...ofSites, ...secretsThatDiffer(component, states, intent), ...imagesThatDiffer(component, states, intent)]
+  return [
+    ...ofSites,
+    ...canaryThatFails(component, states, intent, assessment),
+    ...secretsThatDiffer(component, states, intent),
+    ...imagesThatDiffer(component, states, intent),
+  ]
 }
 
 function ofSite(
@@ -67,6 +72,66 @@ function ofSite(
       ? []
       : [say('application-not-ready', notReady, `${component.spec.workload.name} on ${site}: ${seen.text}`)]),
   ]
+}
+
+/** What SMOKE will ask of the new site is asked of the one that serves, while its doors are open. */
+function canaryThatFails(
+  component: Application,
+  states: BySite<HelmReleaseState>,
+  intent: Intent | null,
+  assessment: Assessment,
+): Finding[] {
+  if (component.spec.canary === undefined || intent?.mode === 'rejoin') return []
+  const { release } = component.spec
+  return assessment.stack.sites.flatMap(({ name: site }): Finding[] => {
+    const seen = states[site]
+    const say = sayAt(component, site)
+    if (seen?.kind !== 'answering')
+      return intent?.mode === 'failover' && site === intent.from
+        ? [
+            say(
+              'canary-unknown',
+              'info',
+              `whether the canary of ${release} works can not be known: ${site}, which served, does not answer`,
+              `It is read for the first time on ${intent.to}, before traffic is let in there.`,
+            ),
+          ]
+        : []
+    const { canary } = seen.state
+    switch (canary?.is) {
+      case 'fails':
+        return [
+          say(
+            'canary-fails',
+            intent?.mode === 'switchover' ? 'blocker' : 'warning',
+            `the canary of ${release} fails on ${site}: ${canary.why}`,
+            intent?.mode === 'failover'
+              ? `The failover will stop before traffic is let in on ${intent.to}: renew the canary, or take it out of the stack file, before you approve.`
+              : 'A move would stop after its point of no return: renew the client secret of the canary, or its right to read the secret.',
+          ),
+        ]
+      case 'unknown':
+        return [
+          say(
+            'canary-unknown',
+            intent?.mode === 'switchover' ? 'warning' : 'info',
+            `the canary of ${release} on ${site} could not be tried: ${canary.why}`,
+            'A switchover tries it again, with the rights of the mover, before anything is stopped.',
+          ),
+        ]
+      case 'without-credentials':
+        return [
+          say(
+            'canary-fails',
+            severityAt(site, intent),
+            `the canary of ${release} can not be read on ${site}: ${canary.why}`,
+            'Create it with the same content as on the other site.',
+          ),
+        ]
+      default:
+        return []
+    }
+  })
 }
 
 /** How much an intent depends on a site: a switchover on both, a failover and a rejoin on the one that they change. */

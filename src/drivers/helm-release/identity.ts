@@ -1,13 +1,12 @@
-import type { KubernetesClient, PodReference } from '../../clients/kubernetes-client.ts'
 import { minutes, seconds } from '../../duration.ts'
-import type { Behaviour, DriverContext, Progress } from '../../planning/driver.ts'
+import type { Behaviour, DriverContext, Progress, StepRun } from '../../planning/driver.ts'
 import type { Intent, PlannedStep } from '../../planning/plan.ts'
 import type { SiteName } from '../../stack/stack.ts'
-import type { Check, Sandbox } from '../../verification/restore-test.ts'
+import type { Sandbox } from '../../verification/restore-test.ts'
 import { kubernetesOf, siteOf } from '../site-of-step.ts'
-import { type Run, step } from './scale.ts'
-import type { Application, Canary, HelmReleaseSpec } from './spec.ts'
-import { podsOf } from './workload.ts'
+import { canaryRequest, tryCanary } from './canary.ts'
+import { step } from './scale.ts'
+import type { Application, HelmReleaseSpec } from './spec.ts'
 
 /** What tells this instance from any other, and from an empty one that boots green. */
 export interface InstanceIdentity {
@@ -60,14 +59,41 @@ export const remember: Behaviour<HelmReleaseSpec> = {
         why: `the database behind ${run.component.spec.release} names no instance: it is empty`,
         next: 'Set the application up before it is moved.',
       }
-    return { is: 'done', proof: identity === null ? {} : { ...identity } }
+    const canary = await canaryBefore(run)
+    return typeof canary === 'string' ? { is: 'done', proof: { ...identity, canary } } : canary
   },
+}
+
+/**
+ * Before anything is stopped: on the site that serves the canary is read, as it will be on the new site; of a new site whose application does not
+ * run yet, only that its credentials are there is known.
+ */
+async function canaryBefore(run: StepRun<HelmReleaseSpec>): Promise<Progress | string> {
+  const { canary, release } = run.component.spec
+  if (canary === undefined) return 'not-declared'
+  const { intent } = run
+  // The site that will be asked afterwards: its references may lead to a Secret of its own.
+  await canaryRequest(canary, intent?.to ?? siteOf(run), run.context)
+  if (intent?.mode !== 'switchover') return 'not-tried'
+  const tried = await tryCanary(run.component, kubernetesOf(run), siteOf(run), { ...run.context, signal: run.signal })
+  if (tried.outcome === 'decrypts') return 'decrypts'
+  if (tried.outcome === 'wrong')
+    return {
+      is: 'failed',
+      code: 'canary-fails',
+      why: `the canary of ${release} fails on the site that serves: ${tried.why}`,
+      next: 'Nothing was stopped. Renew its client secret, or its right to read the secret, and plan again.',
+    }
+  return { is: 'pending', waitingFor: `${release} to answer for its canary secret (${tried.why})` }
 }
 
 export const identity: Behaviour<HelmReleaseSpec> = {
   async done(run): Promise<Progress> {
     const before = run.proofOf(String(run.step.parameters.remembered)) as unknown as InstanceIdentity | null
-    const [now, canary] = await Promise.all([readIdentity(run.component, siteOf(run), run.context), canaryOf(run)])
+    const [now, canary] = await Promise.all([
+      readIdentity(run.component, siteOf(run), run.context),
+      tryCanary(run.component, kubernetesOf(run), siteOf(run), { ...run.context, signal: run.signal }),
+    ])
     const wrong = identityProblem(before, now)
     if (wrong !== null)
       return {
@@ -96,85 +122,4 @@ export function identityProblem(before: InstanceIdentity | null, now: InstanceId
     return `the database belongs to the instance ${now.instance}, before the move it was ${before.instance}`
   const missing = (before?.migrations ?? []).filter((migration) => !now.migrations.includes(migration))
   return missing.length === 0 ? null : `${missing.length} migrations are missing: ${missing.slice(0, 3).join(', ')}`
-}
-
-type CanaryResult =
-  | { readonly outcome: 'decrypts' | 'not-declared'; readonly why: '' }
-  | { readonly outcome: 'wrong' | 'silent'; readonly why: string }
-
-async function canaryOf(run: Run): Promise<CanaryResult> {
-  const { canary } = run.component.spec
-  if (canary === undefined) return { outcome: 'not-declared', why: '' }
-  const pods = await podsOf(kubernetesOf(run), run.component, run.signal)
-  const pod = pods?.find((candidate) => (candidate.status as { phase?: string } | undefined)?.phase === 'Running')
-  if (pod === undefined) return { outcome: 'silent', why: 'no pod runs' }
-  const reference = { namespace: run.component.spec.namespace, name: pod.metadata.name, container: run.component.spec.workload.container }
-  return readCanary(canary, kubernetesOf(run), reference, siteOf(run), run.context)
-}
-
-/**
- * Logs in as the canary's machine identity and reads its secret, from inside the application's own pod: the API server's proxy would
- * swallow the Authorization header. Credentials go through stdin, and only a hash of the value comes back; the image brings node,
- * because the application is a node program.
- */
-export async function readCanary(
-  canary: Canary,
-  kubernetes: KubernetesClient,
-  pod: PodReference,
-  site: SiteName,
-  context: DriverContext,
-): Promise<CanaryResult> {
-  const request = {
-    base: `http://127.0.0.1:${canary.port}`,
-    clientId: await context.credential(canary.credentials.clientId, site),
-    clientSecret: await context.credential(canary.credentials.clientSecret, site),
-    project: await context.credential(canary.project, site),
-    environment: canary.environment,
-    name: canary.name,
-  }
-  const expected = (await context.credential(canary.sha256, site)).trim().toLowerCase()
-  const answer = await kubernetes.exec(pod, ['node', '-e', READ_CANARY], {
-    stdin: JSON.stringify(request),
-    deadline: 15_000,
-    signal: context.signal,
-  })
-  if (answer.code !== 0)
-    return { outcome: 'silent', why: (answer.stderr || answer.stdout).trim().split('\n').at(-1) ?? `exit code ${answer.code}` }
-  const said = JSON.parse(answer.stdout) as { status: number; sha256?: string; step: string }
-  if (said.sha256 === undefined)
-    return said.status >= 500 && said.step === 'login'
-      ? { outcome: 'silent', why: `${said.step} answers ${said.status}` }
-      : { outcome: 'wrong', why: `${said.step} answers ${said.status}` }
-  return said.sha256 === expected
-    ? { outcome: 'decrypts', why: '' }
-    : { outcome: 'wrong', why: 'the canary secret decrypts to another value than was written' }
-}
-
-const READ_CANARY = `
-let text = ''
-process.stdin.setEncoding('utf8')
-process.stdin.on('data', (part) => { text += part; try { JSON.parse(text) } catch { return } go(JSON.parse(text)).then(() => process.exit(0), (error) => { console.error(error.message); process.exit(1) }) })
-async function go(ask) {
-  const post = { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify({ clientId: ask.clientId, clientSecret: ask.clientSecret }), signal: AbortSignal.timeout(5000) }
-  const login = await fetch(ask.base + '/api/v1/auth/universal-auth/login', post)
-  if (!login.ok) return console.log(JSON.stringify({ step: 'login', status: login.status }))
-  const { accessToken } = await login.json()
-  const query = new URLSearchParams({ projectId: ask.project, environment: ask.environment, secretPath: '/' })
-  const secret = await fetch(ask.base + '/api/v4/secrets/' + encodeURIComponent(ask.name) + '?' + query, { headers: { authorization: 'Bearer ' + accessToken }, signal: AbortSignal.timeout(5000) })
-  if (!secret.ok) return console.log(JSON.stringify({ step: 'read', status: secret.status }))
-  const sha256 = require('node:crypto').createHash('sha256').update((await secret.json()).secret.secretValue).digest('hex')
-  console.log(JSON.stringify({ step: 'read', status: 200, sha256 }))
-}
-`
-
-/** The result of a canary as a check of a restore test. Pure. */
-export function canaryCheck(component: Application, result: CanaryResult): Check {
-  const outcome = result.outcome === 'decrypts' ? 'pass' : result.outcome === 'silent' ? 'inconclusive' : 'fail'
-  return {
-    id: 'canary-decrypts',
-    component: component.name,
-    outcome,
-    expected: "the canary secret, decrypted with the passive site's own key",
-    found: result.why || result.outcome,
-  }
 }

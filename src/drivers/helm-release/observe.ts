@@ -2,6 +2,7 @@ import { asStandbyError } from '../../errors.ts'
 import type { Fact, Observed } from '../../observation/observation.ts'
 import type { DriverContext } from '../../planning/driver.ts'
 import type { SiteName } from '../../stack/stack.ts'
+import { type CanarySeen, seeCanary } from './canary-seen.ts'
 import { secretHashes } from './must-match.ts'
 import { othersOf } from './others.ts'
 import type { Application } from './spec.ts'
@@ -13,6 +14,8 @@ export interface HelmReleaseState {
   readonly secrets: Readonly<Record<string, string | null>> | null
   /** What else its release runs: `Deployment/worker`. Absent: nothing, as far as this identity may see. */
   readonly others?: readonly string[]
+  /** Absent where none is declared. */
+  readonly canary?: CanarySeen
 }
 
 export async function observeRelease(
@@ -21,10 +24,12 @@ export async function observeRelease(
   context: DriverContext,
 ): Promise<Observed<HelmReleaseState>> {
   if (site === null) return { kind: 'absent', why: 'an application belongs to a site' }
-  const [workload, secrets, others] = await Promise.all([
-    readWorkload(context.kubernetes(site), component, context.signal),
+  const found = readWorkload(context.kubernetes(site), component, context.signal)
+  const [workload, secrets, others, canary] = await Promise.all([
+    found,
     readableHashes(component, site, context),
     othersOf(context.kubernetes(site), component, context.signal),
+    found.then((view) => (view === null ? null : seeCanary(component, site, view.declared > 0, context))),
   ])
   if (workload === null)
     return {
@@ -40,7 +45,7 @@ export async function observeRelease(
   ]
   return {
     kind: 'answering',
-    state: { workload, secrets, ...(others.length === 0 ? {} : { others }) },
+    state: { workload, secrets, ...(others.length === 0 ? {} : { others }), ...(canary === null ? {} : { canary }) },
     role: awake ? 'active' : 'passive',
     health: workload.settled ? 'healthy' : workload.ready > 0 ? 'degraded' : 'down',
     text: `${workload.ready}/${workload.declared} ready, ${workload.image.split('/').at(-1) ?? ''}`,

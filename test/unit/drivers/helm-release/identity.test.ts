@@ -1,6 +1,7 @@
 import { describe, expect, test } from '@jest/globals'
 import fc from 'fast-check'
-import { canaryCheck, identityProblem } from '../../../../src/drivers/helm-release/identity.ts'
+import { canaryCheck } from '../../../../src/drivers/helm-release/canary.ts'
+import { identityProblem } from '../../../../src/drivers/helm-release/identity.ts'
 import type { Application } from '../../../../src/drivers/helm-release/spec.ts'
 
 const before = { instance: 'one', migrations: ['a.mjs', 'b.mjs'] }

@@ -1,0 +1,95 @@
+import { type Milliseconds, seconds } from '../../duration.ts'
+import { asStandbyError } from '../../errors.ts'
+import { isObject, type Json } from '../../json.ts'
+import type { DriverContext } from '../../planning/driver.ts'
+import type { SiteName } from '../../stack/stack.ts'
+import { canaryRequest, isPassing, LOGIN, readCanary, runningPod } from './canary.ts'
+import type { Application, Canary } from './spec.ts'
+
+/** What an observation knows of the canary of a site. */
+export type CanarySeen =
+  /** `read`: the secret was read, and is the one that was written. `login`: its machine identity is let in; more this process may not try. */
+  | { readonly is: 'works'; readonly by: 'read' | 'login' }
+  | { readonly is: 'fails'; readonly why: string }
+  | { readonly is: 'unknown'; readonly why: string }
+  /** Nothing runs here that could be asked; its credentials are there. */
+  | { readonly is: 'untried' }
+  | { readonly is: 'without-credentials'; readonly why: string }
+
+/** Less than an observation may take: the application never looks silent because its canary is slow. */
+const TRIED_WITHIN: Milliseconds = seconds(2)
+
+/**
+ * Tries the canary where the application serves, as a move will in the end: a login, and the read of one secret. Who may not run a program in
+ * its pod logs in through the API server, which hands no Authorization header on, so that the secret itself stays unread. null without a canary.
+ */
+export async function seeCanary(
+  component: Application,
+  site: SiteName,
+  awake: boolean,
+  context: DriverContext,
+): Promise<CanarySeen | null> {
+  const { canary } = component.spec
+  if (canary === undefined) return null
+  const bounded = { ...context, signal: AbortSignal.any([context.signal, AbortSignal.timeout(TRIED_WITHIN)]) }
+  try {
+    return awake ? await tried(component, canary, site, bounded) : await credentialsOf(canary, site, bounded)
+  } catch (error) {
+    const reason = asStandbyError(error)
+    const late = bounded.signal.aborted && !context.signal.aborted
+    return { is: 'unknown', why: late ? 'it does not answer in time' : reason.message }
+  }
+}
+
+async function credentialsOf(canary: Canary, site: SiteName, context: DriverContext): Promise<CanarySeen> {
+  try {
+    await canaryRequest(canary, site, context)
+    return { is: 'untried' }
+  } catch (error) {
+    const { code, message } = asStandbyError(error)
+    // What is in the environment of this process says nothing of the site; a Secret that is not there does.
+    const ofSite = code === 'credential-missing' && inSecrets(canary)
+    return ofSite ? { is: 'without-credentials', why: message } : { is: 'untried' }
+  }
+}
+const inSecrets = ({ credentials, project, sha256 }: Canary): boolean =>
+  [credentials.clientId, credentials.clientSecret, project, sha256].some((one) => 'secret' in one)
+
+async function tried(component: Application, canary: Canary, site: SiteName, context: DriverContext): Promise<CanarySeen> {
+  const kubernetes = context.kubernetes(site)
+  const { namespace, workload } = component.spec
+  const pod = await runningPod(component, kubernetes, context.signal)
+  if (pod === null) return { is: 'unknown', why: 'no pod runs' }
+  try {
+    const read = await readCanary(canary, kubernetes, { namespace, name: pod, container: workload.container }, site, context, TRIED_WITHIN)
+    if (read.outcome === 'wrong') return { is: 'fails', why: read.why }
+    return read.outcome === 'decrypts' ? { is: 'works', by: 'read' } : { is: 'unknown', why: read.why }
+  } catch (error) {
+    if (asStandbyError(error).code !== 'kubernetes-forbidden') throw error
+    return login(canary, namespace, pod, site, context)
+  }
+}
+
+async function login(canary: Canary, namespace: string, pod: string, site: SiteName, context: DriverContext): Promise<CanarySeen> {
+  const { clientId, clientSecret } = await canaryRequest(canary, site, context)
+  const answer = await context
+    .kubernetes(site)
+    .proxyPost(
+      { namespace, pod, scheme: 'http', port: canary.port, path: LOGIN },
+      { clientId, clientSecret },
+      { signal: context.signal, deadline: TRIED_WITHIN },
+    )
+  if (answer.status >= 200 && answer.status < 300)
+    return holdsToken(answer.body) ? { is: 'works', by: 'login' } : { is: 'unknown', why: 'login answers without a token' }
+  const why = `login answers ${answer.status}`
+  return isPassing(answer.status, 'login') ? { is: 'unknown', why } : { is: 'fails', why }
+}
+
+function holdsToken(body: string): boolean {
+  try {
+    const said = JSON.parse(body) as Json
+    return isObject(said) && typeof said.accessToken === 'string'
+  } catch {
+    return false
+  }
+}
