@@ -50,6 +50,7 @@ export const REASON_CODES = {
     'already-active': 'The target is the active site already.',
     'not-the-active-site': 'The move would start at a site that is not the active one.',
     'active-site-undeclared': 'The witness names an active site that the stack file does not declare.',
+    'witness-emptied': 'The witness names no active site, and sites hold what a deploy of this stack has made.',
     'never-deployed': 'The witness knows no active site: the first deploy is missing.',
     'plan-not-found': 'The plan file can not be read.',
     'plan-invalid': 'The file is no plan of this tool.',
@@ -159,6 +160,12 @@ export const REASON_CODES = {
     'object-store-unversioned': 'The bucket keeps no versions.',
   },
   Database: {
+    'active-database-missing':
+      'The active site has no database, and there was one: no deploy makes an empty one in its place. A failover, or a restore from the archive, brings it back.',
+    'archive-not-empty': 'A database would begin empty, and its archive holds an earlier one of that name.',
+    'archive-unread': 'Nobody can tell whether an archive is empty: nothing is begun that would write to it.',
+    'made-by-others': 'An object that the stack declares exists, and no deploy of this stack made it: it is adopted on demand only.',
+    'cluster-leaving': 'A Cluster is being deleted, and not gone yet.',
     'database-silent': 'The database of a site can not be read.',
     'database-not-answering': 'The primary instance does not answer.',
     'database-not-healthy': 'The operator does not call the cluster healthy.',
@@ -188,7 +195,7 @@ export const REASON_CODES = {
     'demotion-cannot-end': 'PostgreSQL was killed amid its demotion: only a failover ends what was begun.',
     'promotion-refused': 'The operator refuses the promotion.',
     'replica-ahead-of-token': 'The replica is beyond the end of its primary: something wrote to it.',
-    'another-database': 'The replica is no copy of the primary.',
+    'another-database': 'A database is another one than that on record, or than its copy on another site.',
     'follows-another': 'The replica follows another cluster than the active one.',
     'timelines-differ': 'Primary and replica are on different timelines.',
     'history-forked': 'The replica has what its primary does not have: their histories parted.',
@@ -213,6 +220,8 @@ export const REASON_CODES = {
     'no-backup': 'There is no completed backup.',
   },
   Cache: {
+    'active-cache-missing':
+      'The active site has neither its cache nor the volume of it, and dumps of it exist: no deploy makes an empty one in its place.',
     'cache-silent': 'The cache of a site can not be read.',
     'cache-not-answering': 'The server does not answer.',
     'cache-not-ready': 'The server is not ready.',

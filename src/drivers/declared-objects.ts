@@ -25,6 +25,11 @@ export const ownedBy = (stack: string, component: string): Record<string, string
   'standby.dev/component': component,
 })
 
+/** Whether a deploy of this stack made or adopted an object. */
+export function isOwnedBy({ metadata }: KubernetesObject, stack: string, component: string): boolean {
+  return Object.entries(ownedBy(stack, component)).every(([key, value]) => metadata.labels?.[key] === value)
+}
+
 /** A unit that keeps some objects in their declared state; `declare` is asked anew each time, so that it may read what is there. */
 export function objectsUnit(
   unit: Pick<DeployUnit, 'id' | 'site' | 'needs' | 'title' | 'deadline'> & {

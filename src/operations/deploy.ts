@@ -1,5 +1,5 @@
 import type { World } from '../composition.ts'
-import { asStandbyError, failureOf, inputError, StandbyError } from '../errors.ts'
+import { asStandbyError, failureOf, inputError, StandbyError, siteError } from '../errors.ts'
 import type { DeployedUnit, DeployReport } from '../evidence/reports.ts'
 import { deadlineAfter } from '../execution/deadline.ts'
 import { settle } from '../execution/settle.ts'
@@ -17,6 +17,8 @@ export interface DeployRequest {
   readonly dryRun: boolean
   /** Only these components; all when empty. */
   readonly only: readonly string[]
+  /** Takes over what other hands made under the declared names. */
+  readonly adopt?: boolean
 }
 
 /** Brings every site to its declared state in its role, passive sites first, and touches only what differs. */
@@ -28,7 +30,8 @@ export async function deploy(world: World, request: DeployRequest): Promise<Depl
   const activeSite = named ?? world.stack.initialActive
   refuseSilentSites(world, observation)
   refuseUnfinishedMove(observation)
-  const placed = await unitsOf(world, observation, activeSite, request.only)
+  refuseEmptiedWitness(world, observation)
+  const placed = await unitsOf(world, observation, activeSite, request)
   const changes = new Map(await Promise.all(placed.map(async ({ unit }) => [unit.id, await unit.diff(world.signal)] as const)))
   const differing = [...changes.values()].some((list) => list.length > 0)
   const firstDeploy = named === null
@@ -98,7 +101,20 @@ function refuseUnknownComponents(stack: Stack, only: readonly string[]): void {
   })
 }
 
-async function unitsOf(world: World, observation: Observation, activeSite: SiteName, only: readonly string[]): Promise<PlacedUnit[]> {
+/** Which site is active, and in which epoch, is not to be made up once there is something that a deploy has made. */
+function refuseEmptiedWitness(world: World, observation: Observation): void {
+  const emptied = world.findings(observation, null).find(({ code }) => code === 'witness-emptied')
+  if (emptied === undefined) return
+  throw siteError(emptied.code, emptied.what, { where: 'witness active.json', next: `Nothing was changed. ${emptied.next ?? ''}` })
+}
+
+async function unitsOf(
+  world: World,
+  observation: Observation,
+  activeSite: SiteName,
+  { only, adopt = false }: DeployRequest,
+): Promise<PlacedUnit[]> {
+  const epoch = observation.witness.kind === 'answering' ? (observation.witness.active?.epoch ?? null) : null
   const chosen = world.stack.components.filter((component) => only.length === 0 || only.includes(component.name))
   const perComponent = await Promise.all(
     chosen.map(async (component) => {
@@ -107,6 +123,8 @@ async function unitsOf(world: World, observation: Observation, activeSite: SiteN
         activeSite,
         roleOf: (site) => (site === activeSite ? 'active' : 'passive'),
         observed: observation.components[component.name] ?? {},
+        epoch,
+        adopt,
       }
       const places = driver?.scope === 'stack' ? [null] : world.stack.sites.map((site) => site.name)
       const units = await Promise.all(places.map((site) => driver?.deploy?.(component, site, deployment, world.context) ?? []))

@@ -258,6 +258,10 @@ export interface Deployment {
   readonly activeSite: SiteName
   roleOf(site: SiteName): Role
   readonly observed: BySite
+  /** Of the witness; null: it names no active site, as before the first deploy. */
+  readonly epoch: number | null
+  /** Whether what other hands made is taken over, instead of refused. */
+  readonly adopt: boolean
 }
 
 /** One unit of declared state: compared first, applied only when it differs, then waited for. */

@@ -86,6 +86,16 @@ function ofWitness(stack: Stack, observation: Observation, intent: Intent | null
         next: 'Restore access to the witness bucket before any move.',
       },
     ]
+  const made = partsMadeByUs(observation)
+  if (witness.active === null && made.length > 0)
+    return [
+      {
+        code: 'witness-emptied',
+        severity: 'blocker',
+        what: `the witness knows no active site of ${stack.name}, and there is what a deploy of it has made: ${made.join(', ')}`,
+        next: 'Put active.json back as it was before anything is deployed or moved: docs/witness.md says how.',
+      },
+    ]
   if (witness.active === null)
     return [
       {
@@ -111,6 +121,14 @@ function ofWitness(stack: Stack, observation: Observation, intent: Intent | null
       next: witness.active.activeSite === intent.to ? `${intent.to} is active already.` : 'Make a plan from the active site.',
     })
   return found
+}
+
+function partsMadeByUs({ components }: Observation): string[] {
+  return Object.entries(components).flatMap(([component, bySite]) =>
+    Object.entries(bySite).flatMap(([site, seen]) =>
+      seen.kind === 'answering' && seen.madeBy === 'standby' ? [`${component}@${site}`] : [],
+    ),
+  )
 }
 
 /** Reality against witness: a disagreement has a name and is never silently resolved. */

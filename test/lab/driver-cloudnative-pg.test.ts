@@ -177,6 +177,8 @@ describe('a pair of databases on two real sites', () => {
         activeSite: dcA,
         roleOf: (site: SiteName) => (site === dcA ? 'active' : 'passive') as 'active' | 'passive',
         observed: {},
+        epoch: 1,
+        adopt: false,
       }
       const units = (await cloudNativePg.deploy?.(component(), dcA, deployment, db.world.context)) ?? []
       const cluster = units.find((unit) => unit.id === 'database.cluster@dc-a')

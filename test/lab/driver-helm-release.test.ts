@@ -226,7 +226,13 @@ afterAll(async () => {
 }, 60_000)
 
 async function unitOf(site: SiteName, active: SiteName, changed: Application = component): Promise<DeployUnit> {
-  const deployment: Deployment = { activeSite: active, roleOf: (one) => (one === active ? 'active' : 'passive'), observed: {} }
+  const deployment: Deployment = {
+    activeSite: active,
+    roleOf: (one) => (one === active ? 'active' : 'passive'),
+    observed: {},
+    epoch: 1,
+    adopt: false,
+  }
   const [unit] = (await helmRelease.deploy?.(changed, site, deployment, context)) ?? []
   if (unit === undefined) throw new Error('no unit')
   return unit

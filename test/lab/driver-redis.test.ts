@@ -130,7 +130,13 @@ afterAll(async () => {
 }, 60_000)
 
 async function deploy(active: SiteName): Promise<Change[]> {
-  const deployment: Deployment = { activeSite: active, roleOf: (site) => (site === active ? 'active' : 'passive'), observed: {} }
+  const deployment: Deployment = {
+    activeSite: active,
+    roleOf: (site) => (site === active ? 'active' : 'passive'),
+    observed: {},
+    epoch: null,
+    adopt: false,
+  }
   const bySite = await Promise.all([A, B].map((site) => redis.deploy?.(component, site, deployment, context) ?? []))
   const changes: Change[] = []
   for (const units of bySite)
@@ -265,7 +271,7 @@ describe('Redis on two real sites', () => {
     await kubernetes(A).remove(secret)
     const before = (await kubernetes(A).get({ ...secret, kind: 'Pod', plural: 'pods', name: 'redis-0' }))?.metadata.uid
     await kubernetes(A).remove({ ...secret, kind: 'Pod', plural: 'pods', name: 'redis-0' })
-    const deployment: Deployment = { activeSite: A, roleOf: () => 'active', observed: {} }
+    const deployment: Deployment = { activeSite: A, roleOf: () => 'active', observed: {}, epoch: null, adopt: false }
     const unit = (await redis.deploy?.(component, A, deployment, context))?.[0]
     const pod = { ...secret, kind: 'Pod', plural: 'pods', name: 'redis-0' }
     while (((await kubernetes(A).get(pod))?.metadata.uid ?? before) === before) await systemClock.sleep(200, signal)

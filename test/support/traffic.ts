@@ -70,4 +70,6 @@ export const deploymentTo = (activeSite: SiteName): Deployment => ({
   activeSite,
   roleOf: (site) => (site === activeSite ? 'active' : 'passive'),
   observed: {},
+  epoch: 1,
+  adopt: false,
 })

@@ -39,7 +39,11 @@ export interface ClusterObject extends KubernetesObject {
       readonly minApplyDelay?: string
       readonly enabled?: boolean
     }
-    readonly plugins?: readonly { readonly name: string; readonly parameters?: Readonly<Record<string, string>> }[]
+    readonly plugins?: readonly {
+      readonly name: string
+      readonly enabled?: boolean
+      readonly parameters?: Readonly<Record<string, string>>
+    }[]
     readonly backup?: { readonly barmanObjectStore?: { readonly serverName?: string } }
     readonly externalClusters?: readonly ExternalCluster[]
   }
@@ -73,13 +77,17 @@ export async function readCluster(
   return (await kubernetes.get(clusterRef(namespace, name), signal === undefined ? {} : { signal })) as ClusterObject | null
 }
 
-/** Under which name this incarnation archives. The plugin would default to the local cluster's name, even for an external one. */
+/** Under which name this incarnation archives; null where it archives nowhere. Without one, plugin and operator take the cluster's own name. */
 export function serverNameOf(cluster: ClusterObject): string | null {
-  return (
-    cluster.spec.plugins?.find((plugin) => plugin.name === PLUGIN)?.parameters?.serverName ??
-    cluster.spec.backup?.barmanObjectStore?.serverName ??
-    null
-  )
+  const plugin = cluster.spec.plugins?.find(({ name, enabled }) => name === PLUGIN && enabled !== false)
+  const inTree = cluster.spec.backup?.barmanObjectStore
+  if (plugin === undefined && inTree === undefined) return null
+  return plugin?.parameters?.serverName ?? inTree?.serverName ?? cluster.metadata.name
+}
+
+/** By specification. */
+export function followsAnother({ metadata, spec: { replica } }: ClusterObject): boolean {
+  return replica?.enabled ?? (replica?.primary !== undefined && (replica.self ?? metadata.name) !== replica.primary)
 }
 
 /** Under which name another cluster archives, as this one was told. */

@@ -6,6 +6,7 @@ import { asStandbyError, siteError } from '../../errors.ts'
 import type { BySite, Fact, Gap, Observed } from '../../observation/observation.ts'
 import type { DriverContext } from '../../planning/driver.ts'
 import type { SiteName } from '../../stack/stack.ts'
+import { isOwnedBy } from '../declared-objects.ts'
 import { type BackupObject, backupsIn, completedBackups } from './backup/completed-backups.ts'
 import { archiveTimeoutOf } from './deploy/archive-timeout.ts'
 import { secretDigest } from './deploy/must-match-secrets.ts'
@@ -15,6 +16,7 @@ import { seeUpstream, type Upstream } from './failover/upstream.ts'
 import {
   asksArchiveOf,
   type ClusterObject,
+  followsAnother,
   HEALTHY,
   type InstanceStatus,
   readCluster,
@@ -101,7 +103,8 @@ export async function observeCluster(
     seeUpstream(component, cluster, instance, context),
     context.stack.sites.length > 2 ? askedInTime(context, () => partedBy(component, cluster, instance, context)) : null,
   ])
-  return summarized(stateOf(cluster, instance, backups, secrets, { upstream, forked, parted }))
+  const madeBy = isOwnedBy(cluster, context.stack.name, component.name) ? 'standby' : 'others'
+  return { ...summarized(stateOf(cluster, instance, backups, secrets, { upstream, forked, parted })), madeBy }
 }
 
 /** A witness that is silent, or does not end its answer, is said elsewhere, and hides no site. */
@@ -132,11 +135,6 @@ async function digestsOf(component: Database, kubernetes: KubernetesClient, sign
 
 const roleIn = ({ metadata, spec: { replica } }: ClusterObject): CloudNativePgState['replica'] =>
   replica?.primary === undefined ? null : { self: replica.self ?? metadata.name, primary: replica.primary }
-
-function followsAnother(cluster: ClusterObject): boolean {
-  const replica = roleIn(cluster)
-  return cluster.spec.replica?.enabled ?? (replica !== null && replica.self !== replica.primary)
-}
 
 export function stateOf(
   cluster: ClusterObject,
@@ -207,7 +205,7 @@ function fencedInstances(cluster: ClusterObject): string[] {
   }
 }
 
-export function summarized(state: CloudNativePgState): Observed<CloudNativePgState> {
+export function summarized(state: CloudNativePgState): Extract<Observed<CloudNativePgState>, { readonly kind: 'answering' }> {
   const writable = state.instance?.isPrimary === true
   const settled = state.phase === HEALTHY && state.readyInstances === state.instances && state.instance !== null && !state.fenced
   // The specification and PostgreSQL may disagree for the length of a promotion; any longer is split.

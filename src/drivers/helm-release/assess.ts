@@ -43,7 +43,7 @@ function ofSite(
         // A rejoin installs what is not there.
         seen.kind === 'absent' && intent?.mode === 'rejoin' ? 'warning' : needed,
         `${component.spec.release} on ${site} can not be read: ${seen.why}`,
-        'Deploy it, or look at its Kubernetes cluster.',
+        seen.kind === 'absent' ? 'Deploy it: it holds nothing of its own.' : 'Look at its Kubernetes cluster.',
       ),
     ]
   const missing = Object.entries(seen.state.secrets ?? {}).filter(([, hash]) => hash === null)

@@ -1,6 +1,7 @@
 import { type AccessRule, type Claim, OPERATING, type SpecProblem } from '../../planning/driver.ts'
 import type { Stack } from '../../stack/stack.ts'
 import { ruleAt } from '../rule-at.ts'
+import { volumeOf } from './how-to-begin.ts'
 import { backupFolder, backupJob, type Cache, podOf, restoreRequest } from './spec.ts'
 
 export function claimsOf(component: Cache, stack: Stack): Claim[] {
@@ -32,6 +33,9 @@ export function accessOf(component: Cache, stack: Stack): AccessRule[] {
       rule('guard', [''], ['pods'], ['get'], `to see ${name}`, [podOf(component)]),
       rule('guard', ['batch'], ['cronjobs'], ['get', 'patch'], 'to stop the dumps of a site that is not active', [backupJob(component)]),
       rule('deployer', ['apps'], ['statefulsets'], ['create', 'patch'], 'to keep the server as declared'),
+      rule('deployer', [''], ['persistentvolumeclaims'], ['get'], 'to see whether the data of a server that is gone are left', [
+        volumeOf(name),
+      ]),
       rule('deployer', [''], ['services', 'secrets'], ['get', 'create', 'patch'], 'to keep its Service and the keys of its backups'),
       rule('deployer', ['batch'], ['cronjobs'], ['get', 'create', 'patch'], 'to keep its schedule as declared'),
       rule('mover', ['batch'], ['cronjobs'], ['get', 'patch'], 'to turn the schedule round', [backupJob(component)]),

@@ -2,6 +2,7 @@ import type { BySite } from '../../observation/observation.ts'
 import type { Assessment } from '../../planning/driver.ts'
 import type { Finding, Intent } from '../../planning/plan.ts'
 import type { SiteName } from '../../stack/stack.ts'
+import { volumeOf } from './how-to-begin.ts'
 import { dumpSeen, type NewestDump, type RedisState } from './observe.ts'
 import type { Cache } from './spec.ts'
 
@@ -11,7 +12,7 @@ export function assessCache(component: Cache, states: BySite<RedisState>, intent
   const active = intent?.from ?? sites.find((site) => site === assessment.activeSite)
   return [
     ...imagesDiffer(component, states),
-    ...sites.flatMap((site) => ofSite(component, site, states, intent)),
+    ...sites.flatMap((site) => ofSite(component, site, states, intent, assessment.activeSite)),
     ...(active === undefined || !Object.values(states).some(({ kind }) => kind === 'answering')
       ? []
       : ofDumps(component, active, dumpSeen(states, active, intent?.to ?? active), intent, assessment)),
@@ -33,7 +34,7 @@ function imagesDiffer(component: Cache, states: BySite<RedisState>): Finding[] {
   ]
 }
 
-function ofSite(component: Cache, site: SiteName, states: BySite<RedisState>, intent: Intent | null): Finding[] {
+function ofSite(component: Cache, site: SiteName, states: BySite<RedisState>, intent: Intent | null, activeSite: string | null): Finding[] {
   const seen = states[site]
   if (seen === undefined) return []
   const at = { component: component.name, site }
@@ -45,7 +46,7 @@ function ofSite(component: Cache, site: SiteName, states: BySite<RedisState>, in
         code: 'cache-silent',
         severity: needed,
         what: `${component.spec.name} on ${site} can not be read: ${seen.why}`,
-        next: 'Deploy it, or look at its Kubernetes cluster.',
+        next: nextOf(component, site, seen.kind, activeSite),
       },
     ]
   if (seen.state.ready) return []
@@ -59,6 +60,13 @@ function ofSite(component: Cache, site: SiteName, states: BySite<RedisState>, in
       next: `kubectl -n ${component.spec.namespace} describe pod ${component.spec.name}-0`,
     },
   ]
+}
+
+function nextOf(component: Cache, site: SiteName, seen: 'absent' | 'silent', activeSite: string | null): string {
+  if (seen === 'silent') return 'Look at its Kubernetes cluster.'
+  return site === activeSite && component.spec.move !== 'fresh'
+    ? `Look whether its volume is left: kubectl -n ${component.spec.namespace} get pvc ${volumeOf(component.spec.name)}. With it a deploy brings it back; without it a deploy refuses to make an empty one.`
+    : 'Deploy it.'
 }
 
 /** The dumps of the active site, or of the one that was. */

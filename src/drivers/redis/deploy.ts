@@ -3,6 +3,7 @@ import type { Deployment, DeployUnit, DriverContext, Progress } from '../../plan
 import type { SiteName } from '../../stack/stack.ts'
 import { objectsUnit } from '../declared-objects.ts'
 import { hopelessReason, type WaitingContainer } from '../hopeless.ts'
+import { assertMayBegin } from './how-to-begin.ts'
 import { backupManifest, serverManifests, storeSecretManifest } from './manifests.ts'
 import { type Cache, podOf } from './spec.ts'
 
@@ -14,6 +15,7 @@ export async function deployCache(
   context: DriverContext,
 ): Promise<DeployUnit[]> {
   if (site === null) return []
+  await assertMayBegin(component, site, deployment, context)
   const kubernetes = context.kubernetes(site)
   const { location } = context.objectStore(component.spec.backup.store, site)
   const common = { site, deadline: minutes(10), kubernetes }

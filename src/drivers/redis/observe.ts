@@ -5,6 +5,7 @@ import { asStandbyError, timeoutError } from '../../errors.ts'
 import type { BySite, Observed } from '../../observation/observation.ts'
 import type { DriverContext } from '../../planning/driver.ts'
 import type { SiteName } from '../../stack/stack.ts'
+import { isOwnedBy } from '../declared-objects.ts'
 import { type CataloguedDump, newestDump } from './catalogue.ts'
 import { podReference } from './manifests.ts'
 import { backupFolder, backupJob, type Cache } from './spec.ts'
@@ -51,6 +52,7 @@ export async function observeCache(component: Cache, site: SiteName | null, cont
     text: ready ? `ready, ${image.split('/').at(-1)}` : 'not ready',
     ...(dump === null || dump === 'unreadable' ? {} : { lastBackup: dump.takenAt }),
     facts: [{ name: 'image', value: image, binds: 'exactly' }],
+    madeBy: isOwnedBy(set, context.stack.name, component.name) ? 'standby' : 'others',
   }
 }
 
@@ -72,7 +74,8 @@ async function newestDumps(component: Cache, context: DriverContext): Promise<Re
   return Object.fromEntries(await Promise.all(sites.map(async (site) => [site, await newestOf(component, site, context)] as const)))
 }
 
-async function newestOf(component: Cache, site: SiteName, context: DriverContext): Promise<NewestDump> {
+/** A store that is silent is a value. */
+export async function newestOf(component: Cache, site: SiteName, context: DriverContext): Promise<NewestDump> {
   try {
     const { open } = context.objectStore(component.spec.backup.store, site)
     const list = async (signal: AbortSignal) => newestDump(await open('read'), backupFolder(component), signal)

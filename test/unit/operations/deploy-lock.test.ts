@@ -63,3 +63,21 @@ test('a deploy that looked before a move, and took the lock behind it, applies n
   expect(applied).toEqual([])
   expect(report).toMatchObject({ verdict: 'failed', failure: { code: 'lock-lost' } })
 })
+
+test('an emptied witness is not filled anew by a deploy as long as a site holds what a deploy has made', async () => {
+  const { toy, store } = await deployedToy()
+  store.documents.delete('active.json')
+  const driver: Driver = {
+    ...toyDriver(toy),
+    async observe(...asked) {
+      const seen = await toyDriver(toy).observe(...asked)
+      return seen.kind === 'answering' ? { ...seen, madeBy: 'standby' } : seen
+    },
+  }
+  const world = toyWorld(toy, store, { driver })
+  await expect(deploy(world, { dryRun: true, only: [] })).rejects.toMatchObject({ code: 'witness-emptied' })
+  await expect(deploy(world, { dryRun: false, only: [] })).rejects.toMatchObject({ code: 'witness-emptied' })
+  expect(store.documents.has('active.json')).toBe(false)
+  const findings = world.findings(await world.observe(), null)
+  expect(findings).toMatchObject([{ code: 'witness-emptied', severity: 'blocker' }])
+})

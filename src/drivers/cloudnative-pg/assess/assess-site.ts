@@ -2,7 +2,7 @@ import type { BySite } from '../../../observation/observation.ts'
 import type { Assessment } from '../../../planning/driver.ts'
 import type { Finding } from '../../../planning/plan.ts'
 import type { SiteName } from '../../../stack/stack.ts'
-import { sayAt } from '../../say.ts'
+import { type Say, sayAt } from '../../say.ts'
 import { HEALTHY } from '../objects.ts'
 import type { CloudNativePgState } from '../observe.ts'
 import { clusterOf, type Database } from '../spec.ts'
@@ -24,9 +24,15 @@ export function findingsOfSite(
   if (seen === undefined) return []
   const say = sayAt(component, site)
   const name = clusterOf(component, site)
+  if (seen.kind === 'absent' && site === assessment.activeSite) return [missingActive(component, site, states, say)]
   if (seen.kind !== 'answering')
     return [
-      say('database-silent', severity, `${name} on ${site} can not be read: ${seen.why}`, 'Deploy it, or look at its Kubernetes cluster.'),
+      say(
+        'database-silent',
+        severity,
+        `${name} on ${site} can not be read: ${seen.why}`,
+        seen.kind === 'absent' ? 'Deploy it.' : 'Look at its Kubernetes cluster.',
+      ),
     ]
   const state = seen.state
   const found: Finding[] = []
@@ -118,6 +124,22 @@ export function findingsOfSite(
       ),
     )
   return [...found, ...ofBackups(component, site, state, assessment)]
+}
+
+/** No deploy makes an empty database in its place; what it refuses is said before anybody tries. */
+function missingActive(component: Database, site: SiteName, states: BySite<CloudNativePgState>, say: Say): Finding {
+  const name = clusterOf(component, site)
+  const copy = Object.entries(states).find(
+    ([other, seen]) => other !== site && seen.kind === 'answering' && seen.state.instance?.isPrimary === false,
+  )
+  return say(
+    'active-database-missing',
+    'blocker',
+    `there is no Cluster ${component.spec.namespace}/${name} on ${site}, the active site`,
+    copy === undefined
+      ? 'Restore it from its archive: docs/drivers/cloudnative-pg.md#when-the-active-database-is-gone'
+      : `Go on with the copy: standby failover plan --mode failover --to ${copy[0]}`,
+  )
 }
 
 function ofBackups(component: Database, site: SiteName, state: CloudNativePgState, assessment: Assessment): Finding[] {

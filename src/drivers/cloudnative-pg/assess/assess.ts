@@ -58,7 +58,7 @@ function ofPair(component: Database, states: BySite<CloudNativePgState>, intent:
           'another-database',
           severity,
           `${to.cluster} has the system id ${to.systemId}, ${from.cluster} has ${from.systemId}: it is no copy`,
-          'Clone it again.',
+          `Find out which of the two holds your data before anything is cloned: a failover to ${site.name} goes on with what ${to.cluster} has.`,
         ),
       )
     if (to.parted !== null)

@@ -1,45 +1,45 @@
-import { asStandbyError } from '../../../errors.ts'
+import { siteError } from '../../../errors.ts'
 import type { SiteName } from '../../../stack/stack.ts'
 import { forkOf } from '../failover/forks.ts'
-import { type ClusterObject, readCluster, serverNameOf, serverNameOfPeer } from '../objects.ts'
-import { clusterOf, firstServerName, nextServerName } from '../spec.ts'
+import { serverNameOf } from '../objects.ts'
+import { clusterOf, firstServerName } from '../spec.ts'
+import { unusedName } from './how-to-begin.ts'
+import { liveClusters, toldOf } from './live-clusters.ts'
 import type { Archive } from './manifests.ts'
 import type { Place } from './place.ts'
+import { archiveAt } from './situation.ts'
 
 /**
- * Where every site archives: as its own cluster says; where there is none, as the others were told, or under the next name when that history was
- * cut off. The word of the active site comes first. A site that is silent, and not the one at hand, is taken by what the others were told.
+ * Where every site archives: as its own cluster says; one that is yet to begin, under a name that its archive has never held. A site that is
+ * silent, and not the one at hand, is taken by what the others were told. Throws `archive-unread` when nobody can tell it for the site at hand.
  */
 export async function archivesOf(place: Place, serverNames: Readonly<Record<string, string>> = {}): Promise<Archive[]> {
-  const { component, context, deployment } = place
-  const live = await Promise.all(context.stack.sites.map(({ name }) => clusterAt(place, name)))
-  const byAuthority = context.stack.sites
-    .map(({ name }, index) => ({ name, cluster: live[index] ?? null }))
-    .sort((a, b) => Number(deployment.roleOf(b.name) === 'active') - Number(deployment.roleOf(a.name) === 'active'))
+  const { component, context } = place
+  const live = await liveClusters(place)
   return Promise.all(
-    context.stack.sites.map(async ({ name: site }, index) => {
-      const cluster = clusterOf(component, site)
-      const own = live[index] ?? null
-      const told = byAuthority.flatMap(({ cluster: other }) =>
-        other === null || other === 'silent' ? [] : (serverNameOfPeer(other, cluster) ?? []),
-      )
-      const said = (own === null || own === 'silent' ? null : serverNameOf(own)) ?? told[0] ?? firstServerName(cluster)
-      const cutOff = own === null && (await forkOf(component, said, context)) !== null
+    live.map(async ({ site, cluster }) => {
+      const told = toldOf(live, place, site)
+      const said = cluster === null || cluster === 'silent' ? null : serverNameOf(cluster)
+      const name = serverNames[site] ?? said ?? (cluster === 'silent' ? (told ?? firstServerName(clusterOf(component, site))) : null)
       return {
         site,
         location: context.objectStore(component.spec.archive.store, site).location,
-        serverName: serverNames[site] ?? (cutOff ? nextServerName(cluster, [said]) : said),
+        serverName: name ?? (await nameOfNext(place, site, told)),
       }
     }),
   )
 }
 
-/** Null where there is none. */
-async function clusterAt({ component, context, deployment, site: here }: Place, site: SiteName): Promise<ClusterObject | 'silent' | null> {
-  try {
-    return await readCluster(context.kubernetes(site), component.spec.namespace, clusterOf(component, site), context.signal)
-  } catch (error) {
-    if (site === here || deployment.roleOf(site) === 'active' || asStandbyError(error).retry === 'never') throw error
-    return 'silent'
-  }
+async function nameOfNext(place: Place, site: SiteName, told: string | null): Promise<string> {
+  const { component, context } = place
+  const cluster = clusterOf(component, site)
+  const archive = await archiveAt(component, site, context)
+  const expected = told === null || (await forkOf(component, told, context)) !== null ? null : told
+  if (archive.is === 'read') return unusedName({ cluster, archive, told, expected })
+  // What another site will be called is only written down here: its own deploy looks again.
+  if (site !== place.site) return told ?? firstServerName(cluster)
+  throw siteError('archive-unread', `nobody can tell what the archive of ${cluster} on ${site} holds: ${archive.why}`, {
+    where: `${site} ${component.spec.archive.store}`,
+    next: 'Bring the object store of the site to answer, and deploy again.',
+  })
 }

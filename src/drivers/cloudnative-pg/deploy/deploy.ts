@@ -4,7 +4,7 @@ import type { JsonObject } from '../../../json.ts'
 import type { Deployment, DeployUnit, DriverContext, Progress } from '../../../planning/driver.ts'
 import type { SiteName } from '../../../stack/stack.ts'
 import { type DeclaredObject, objectsUnit } from '../../declared-objects.ts'
-import { HEALTHY, readCluster } from '../objects.ts'
+import { type ClusterObject, HEALTHY, readCluster } from '../objects.ts'
 import { archiveMethod, clusterOf, type Database, follows, otherSites } from '../spec.ts'
 import { archivesOf } from './archives.ts'
 import { firstBackupUnit } from './deploy-first-backup.ts'
@@ -21,6 +21,7 @@ import {
 } from './manifests.ts'
 import { assertSecretsMatch } from './must-match-secrets.ts'
 import { mustBeCloned, type Place, unitId } from './place.ts'
+import { beginningAt } from './situation.ts'
 import { streamableFrom, streamingCopies, streamingUnit } from './streaming.ts'
 import { readUserSpec } from './user-spec.ts'
 
@@ -32,6 +33,8 @@ export async function deployCluster(
   context: DriverContext,
 ): Promise<DeployUnit[]> {
   if (site === null) return []
+  // First of all: where a namespace is gone, its Secrets are gone with it, and to make them anew would be bad advice.
+  await beginningAt({ component, site, deployment, context })
   await assertSecretsMatch(component, context)
   const place: Place = { component, site, deployment, context }
   const active = deployment.roleOf(site) === 'active'
@@ -135,7 +138,7 @@ export async function declareCluster(
   const leftBehind = await isLeftBehind(place, live, active)
   if (!leftBehind) await refuseForeignRole(place, live, active)
   const userSpec = await readUserSpec(component, context.stack)
-  return clusterManifest({
+  const declared = clusterManifest({
     component,
     stack: context.stack,
     site,
@@ -146,11 +149,23 @@ export async function declareCluster(
       live?.spec.replica?.primary === undefined || leftBehind
         ? { primary: active, source: sourceOf(place) }
         : { primary: live.spec.replica.primary, source: live.spec.replica.source ?? sourceOf(place) },
-    bootstrap:
-      (live?.spec.bootstrap as JsonObject | undefined) ??
-      bootstrapOf(component, deployment.roleOf(site) === 'active' ? null : active, userSpec),
+    bootstrap: (live?.spec.bootstrap as JsonObject | undefined) ?? (await firstBootstrap(place, active, userSpec)),
     streaming,
   })
+  return live === null ? declared : sameAs(live, declared)
+}
+
+/** Holds on to the very object that was read: should it be deleted meanwhile, the API server refuses to make another one in its place. */
+function sameAs({ metadata: { uid } }: ClusterObject, { plural, object }: DeclaredObject): DeclaredObject {
+  return { plural, object: uid === undefined ? object : { ...object, metadata: { ...object.metadata, uid } } }
+}
+
+/** Looked at again when it counts: an active database that was there when the deploy began, and is gone by now, is not made anew empty. */
+async function firstBootstrap(place: Place, active: string, userSpec: JsonObject): Promise<JsonObject> {
+  const { component, site, deployment } = place
+  if (deployment.roleOf(site) === 'passive') return bootstrapOf(component, active, userSpec)
+  await beginningAt(place)
+  return bootstrapOf(component, null, userSpec)
 }
 
 /** The active cluster's source is where it would follow after a move: the first other site. */

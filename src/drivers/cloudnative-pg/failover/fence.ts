@@ -19,9 +19,10 @@ import { namespaceOf, patchAsSeen, type Run, touchCluster } from '../where.ts'
 export const FENCE = 'cnpg.io/fencedInstances'
 const ALL = '["*"]'
 
-/** Nothing for a side that follows already: it accepts no write. */
+/** Nothing for a side that follows already: it accepts no write. Of a Cluster that is gone it is proven that nothing of it runs any more. */
 export function fenceSteps(component: Database, states: BySite<CloudNativePgState>, intent: Intent): PlannedStep[] {
   const seen = states[intent.from]
+  if (seen?.kind === 'absent') return [fenceStep(component, intent.from)]
   return seen?.kind === 'answering' && mayWrite(seen.state) ? [fenceStep(component, intent.from, seen.state.uid)] : []
 }
 
@@ -49,21 +50,13 @@ export function fenceStep(component: Database, site: SiteName, uid = ''): Planne
 export const fence: Behaviour<CloudNativePgSpec> = {
   async done(run) {
     const cluster = await fencedCluster(run)
-    // A cluster that is gone accepts nothing; one that is made anew is not this step's business.
-    if (cluster === null) return { is: 'done', proof: { cluster: null } }
+    // One that is made anew is not this step's business.
+    if (cluster === null) return gone(run)
     if (cluster.metadata.annotations?.[FENCE] !== ALL)
       return { is: 'pending', waitingFor: `${cluster.metadata.name} to be told`, restsOn: asSeen(cluster) }
     const instances = await Promise.all((await instancePods(run)).map((pod) => stopped(run, pod)))
-    const unseen = instances.find((instance) => 'unseen' in instance)
-    if (unseen !== undefined && 'unseen' in unseen)
-      return {
-        is: 'failed',
-        code: 'fence-unproven',
-        why: `${unseen.unseen}: nobody can see whether PostgreSQL has stopped`,
-        next: `Look at the node under it, or switch ${siteOf(run)} off; the fence holds as soon as the node is back.`,
-      }
-    const running = instances.find((instance) => 'running' in instance)
-    if (running !== undefined && 'running' in running) return { is: 'pending', waitingFor: running.running }
+    const open = stillThere(run, instances)
+    if (open !== null) return open
     const primary = await controlData(run, cluster.status?.currentPrimary)
     return {
       is: 'done',
@@ -101,6 +94,16 @@ export const fence: Behaviour<CloudNativePgSpec> = {
         : { is: 'pending', waitingFor: `${name} to accept writes again` }
   },
 }
+
+/** A cluster that is gone accepts nothing, once its pods are gone too: deleted without its dependents, it leaves them running. */
+async function gone(run: Run): Promise<Progress> {
+  const { uid } = run.step.parameters
+  const pods = (await instancePods(run)).filter((pod) => typeof uid !== 'string' || uid === '' || belongsTo(pod, uid))
+  const instances = await Promise.all(pods.map((pod) => stopped(run, pod)))
+  return stillThere(run, instances) ?? { is: 'done', proof: { cluster: null } }
+}
+const belongsTo = ({ metadata }: KubernetesObject, uid: string): boolean =>
+  metadata.ownerReferences?.some((owner) => owner.uid === uid) === true
 
 async function fencedCluster(run: Run): Promise<ClusterObject | null> {
   const cluster = await readCluster(kubernetesOf(run), namespaceOf(run), parameter(run.step, 'cluster'), run.signal)
@@ -182,6 +185,20 @@ function isCutOff(run: Run, pod: KubernetesObject): boolean {
 /** A pod whose containers have all ended runs nothing. */
 const isThere = (pod: KubernetesObject): boolean =>
   !['Failed', 'Succeeded'].includes((pod.status as { phase?: string } | undefined)?.phase ?? '')
+
+/** Null once every instance has stopped. */
+function stillThere(run: Run, instances: readonly Stopped[]): Progress | null {
+  for (const instance of instances)
+    if ('unseen' in instance)
+      return {
+        is: 'failed',
+        code: 'fence-unproven',
+        why: `${instance.unseen}: nobody can see whether PostgreSQL has stopped`,
+        next: `Look at the node under it, or switch ${siteOf(run)} off; the fence holds as soon as the node is back.`,
+      }
+  for (const instance of instances) if ('running' in instance) return { is: 'pending', waitingFor: instance.running }
+  return null
+}
 
 type Stopped =
   | { readonly stopped: { readonly pod: string; readonly says: string } }

@@ -1,5 +1,5 @@
 import { minutes, seconds } from '../../../duration.ts'
-import type { Behaviour, Deployment, DeployUnit, Progress } from '../../../planning/driver.ts'
+import type { Behaviour, Deployment, DeployUnit, Progress, Role } from '../../../planning/driver.ts'
 import type { Intent, PlannedStep } from '../../../planning/plan.ts'
 import type { SiteName } from '../../../stack/stack.ts'
 import { asSeen } from '../../compare-and-set.ts'
@@ -135,6 +135,7 @@ function unitBehaviour(unitOf: (run: Run) => DeployUnit): Behaviour<CloudNativeP
 
 function placeOf(run: Run, site: SiteName): Place {
   const activeSite = parameter(run.step, 'activeSite') as SiteName
-  const deployment: Deployment = { activeSite, roleOf: (one) => (one === activeSite ? 'active' : 'passive'), observed: {} }
+  const roleOf = (one: SiteName): Role => (one === activeSite ? 'active' : 'passive')
+  const deployment: Deployment = { activeSite, roleOf, observed: {}, epoch: null, adopt: false }
   return { component: run.component, site, deployment, context: { ...run.context, signal: run.signal } }
 }

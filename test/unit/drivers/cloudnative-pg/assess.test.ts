@@ -159,3 +159,20 @@ describe('how far the passive side is behind', () => {
     )
   })
 })
+
+test.each<[string, Intent | null]>([
+  ['a status', null],
+  ['a switchover', intent],
+])('a missing database of the active site blocks %s, and leads to the copy instead of to a deploy', (_, wanted) => {
+  const absent = { kind: 'absent', why: 'there is no Cluster infisical/pg-dc-a' } as const
+  expect(assess({ ...states(), 'dc-a': absent }, wanted).find(({ site }) => site === 'dc-a')).toMatchObject({
+    code: 'active-database-missing',
+    severity: 'blocker',
+    next: expect.stringContaining('standby failover plan --mode failover --to dc-b'),
+  })
+})
+
+test('two databases with different system ids lead to a question, and to no clone', () => {
+  const found = assess(states({ b: { status: { systemID: '88' } } }), null).find(({ code }) => code === 'another-database')
+  expect(found?.next).toMatch(/^Find out which of the two holds your data/)
+})

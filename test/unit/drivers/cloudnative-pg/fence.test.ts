@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals'
 import type { KubernetesClient, KubernetesObject } from '../../../../src/clients/kubernetes-client.ts'
-import { fence, fenceStep } from '../../../../src/drivers/cloudnative-pg/failover/fence.ts'
+import { fence, fenceStep, fenceSteps } from '../../../../src/drivers/cloudnative-pg/failover/fence.ts'
 import type { InstanceStatus } from '../../../../src/drivers/cloudnative-pg/objects.ts'
 import type { CloudNativePgSpec } from '../../../../src/drivers/cloudnative-pg/spec.ts'
 import { seconds } from '../../../../src/duration.ts'
@@ -24,6 +24,8 @@ interface Around {
   readonly says: Partial<InstanceStatus> | null
   readonly after: number
   readonly fenced?: boolean
+  /** The Cluster object is deleted. */
+  readonly gone?: boolean
   /** What pg_controldata prints. */
   readonly control?: string
   readonly mode?: Mode
@@ -40,6 +42,7 @@ function around(what: Around): StepRun<CloudNativePgSpec> {
     says,
     after,
     fenced = true,
+    gone = false,
     control,
     mode = 'failover',
     commands = control === undefined ? undefined : [],
@@ -55,7 +58,7 @@ function around(what: Around): StepRun<CloudNativePgSpec> {
   }
   const kubernetes: Partial<KubernetesClient> = {
     site: 'dc-a',
-    get: async () => annotated as unknown as KubernetesObject,
+    get: async () => (gone ? null : (annotated as unknown as KubernetesObject)),
     list: async () => [pod as unknown as KubernetesObject],
     async proxyGet() {
       if (says === null) throw siteError('site-unreachable', 'the node does not answer', { retry: 'transient' })
@@ -164,4 +167,21 @@ test('a fence leaves a cluster alone that a rejoin made anew under the same name
     signal: AbortSignal.timeout(1_000),
   } as unknown as StepRun<CloudNativePgSpec>
   expect(await fence.done(run)).toEqual({ is: 'done', proof: { cluster: null } })
+})
+
+describe('a Cluster that is gone', () => {
+  test('is fenced in a failover all the same: the step proves that nothing of it runs', () => {
+    expect(fenceSteps(database, { 'dc-a': { kind: 'absent', why: '' } }, intent)).toMatchObject([{ fence: 'database', site: 'dc-a' }])
+  })
+
+  test('is not shut as long as a pod of it runs PostgreSQL', async () => {
+    const run = around({ ready: true, says: { isPrimary: true }, after: 0, gone: true })
+    const open = { ...run, step: { ...run.step, parameters: { cluster: 'pg-dc-a', uid: '' } } }
+    expect(await fence.done(open)).toMatchObject({ is: 'pending' })
+    const shut = around({ ready: true, says: { mightBeUnavailable: true, mightBeUnavailableMaskedError: STOPPED }, after: 0, gone: true })
+    expect(await fence.done({ ...shut, step: { ...shut.step, parameters: { cluster: 'pg-dc-a', uid: '' } } })).toEqual({
+      is: 'done',
+      proof: { cluster: null },
+    })
+  })
 })

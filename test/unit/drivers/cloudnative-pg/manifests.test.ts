@@ -179,7 +179,7 @@ describe('the stack file', () => {
     expect(problems({ schedule: '15 2 * * *' })[0]).toContain('six fields')
   })
   test('each cluster and each archive prefix has one owner', () => {
-    const claimed = claimsOf(theDatabase()).map((claim) => claim.key)
+    const claimed = claimsOf(theDatabase()).map(({ key, below = '' }) => `${key}${below}`)
     expect(new Set(claimed).size).toBe(claimed.length)
     expect(claimed).toContain('kubernetes dc-a infisical/Cluster/pg-dc-a')
   })

@@ -159,7 +159,11 @@ describe('a planned dump', () => {
 
 test('an object store that is lost with its site does not make the other site look silent', async () => {
   const hangs = new Promise<never>(() => undefined)
-  const pod = { status: { conditions: [{ type: 'Ready', status: 'True' }] }, spec: { containers: [{ image: 'redis:7.4.6' }] } }
+  const pod = {
+    metadata: {},
+    status: { conditions: [{ type: 'Ready', status: 'True' }] },
+    spec: { containers: [{ image: 'redis:7.4.6' }] },
+  }
   const context = {
     stack: toyStack,
     signal: AbortSignal.timeout(3_000),

@@ -1,0 +1,81 @@
+import { asStandbyError, siteError } from '../../errors.ts'
+import type { Deployment, DriverContext, Role } from '../../planning/driver.ts'
+import type { SiteName } from '../../stack/stack.ts'
+import { isOwnedBy } from '../declared-objects.ts'
+import { type NewestDump, newestOf } from './observe.ts'
+import type { Cache } from './spec.ts'
+
+/** All that decides how the Redis of one site begins. Values only. */
+export interface CacheSituation {
+  readonly role: Role
+  /** null: the witness names no active site. */
+  readonly epoch: number | null
+  readonly adopt: boolean
+  readonly server: 'absent' | 'ours' | 'others'
+  readonly volume: 'absent' | 'there' | 'unknown'
+  readonly dump: NewestDump
+  readonly move: 'restore' | 'fresh'
+}
+
+export type CacheRefusal = 'made-by-others' | 'active-cache-missing'
+
+/**
+ * Why the Redis of a site must not be made; null where it may. A StatefulSet that is made anew finds its volume again; without one it begins
+ * empty, which is right on a passive site, in a first deploy, and where `move: fresh` says that nothing in it is worth keeping. Pure.
+ */
+export function refusalOf({ role, epoch, adopt, server, volume, dump, move }: CacheSituation): CacheRefusal | null {
+  if (server === 'others') return adopt ? null : 'made-by-others'
+  if (server === 'ours' || role === 'passive' || volume === 'there' || move === 'fresh' || epoch === null) return null
+  return dump === null ? null : 'active-cache-missing'
+}
+
+/** Throws `made-by-others` and `active-cache-missing`, before anything is changed. */
+export async function assertMayBegin(component: Cache, site: SiteName, deployment: Deployment, context: DriverContext): Promise<void> {
+  const { namespace, name, move = 'restore' } = component.spec
+  const [set, volume, dump] = await Promise.all([
+    context
+      .kubernetes(site)
+      .get({ apiVersion: 'apps/v1', kind: 'StatefulSet', plural: 'statefulsets', namespace, name }, { signal: context.signal }),
+    volumeAt(component, site, context),
+    newestOf(component, site, context),
+  ])
+  const server = set === null ? 'absent' : isOwnedBy(set, context.stack.name, component.name) ? 'ours' : 'others'
+  const refusal = refusalOf({
+    role: deployment.roleOf(site),
+    epoch: deployment.epoch,
+    adopt: deployment.adopt,
+    server,
+    volume,
+    dump,
+    move,
+  })
+  const where = `${site} ${namespace}/StatefulSet/${name}`
+  if (refusal === 'made-by-others')
+    throw siteError('made-by-others', `${name} on ${site} exists, and no deploy of this stack made it`, {
+      where,
+      next: 'Nothing was changed. To take it over with its data: standby deploy --adopt --dry-run shows what would differ.',
+    })
+  if (refusal === 'active-cache-missing')
+    throw siteError(
+      'active-cache-missing',
+      `there is no ${name} on ${site}, the active site, ${volume === 'absent' ? 'and its volume is gone' : 'and nobody can tell whether its volume is left'}; ${dump === 'unreadable' ? 'its dumps can not be listed' : `a dump of it is of ${dump?.takenAt ?? ''}`}. A deploy would make an empty one`,
+      {
+        where,
+        next: `Nothing was changed. A failover to another site loads its newest dump. To go on without what it held, declare move: fresh for ${component.name}, and deploy.`,
+      },
+    )
+}
+
+/** The claim of the first pod keeps its name and its data when the StatefulSet is deleted. */
+async function volumeAt(component: Cache, site: SiteName, context: DriverContext): Promise<CacheSituation['volume']> {
+  const { namespace, name } = component.spec
+  const claim = { apiVersion: 'v1', kind: 'PersistentVolumeClaim', plural: 'persistentvolumeclaims', namespace, name: volumeOf(name) }
+  try {
+    return (await context.kubernetes(site).get(claim, { signal: context.signal })) === null ? 'absent' : 'there'
+  } catch (error) {
+    if (asStandbyError(error).code === 'kubernetes-forbidden') return 'unknown'
+    throw error
+  }
+}
+
+export const volumeOf = (name: string): string => `data-${name}-0`
