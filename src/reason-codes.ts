@@ -103,6 +103,8 @@ export const REASON_CODES = {
     'rerun-refused': 'This is not the first attempt: an approval of an earlier one could be meant.',
     'not-approved': 'Nobody approved this run.',
     'approval-rejected': 'A reviewer rejected this run.',
+    'requester-not-a-person': 'A workflow, an app or a deleted account started the run.',
+    'approver-not-a-person': 'Only an app or a deleted account approved an environment.',
     'approver-is-requester': 'Who started the run approved it.',
     'approver-not-reviewer': 'Who approved is no reviewer of the environment.',
     'approvers-too-few': 'Fewer different people approved than the stack file demands.',

@@ -26,7 +26,8 @@ export function userAnswer(state: GitHubState, id: number): object {
     repos_url: link('repos'),
     events_url: link('events{/privacy}'),
     received_events_url: link('received_events'),
-    type: 'User',
+    // Workflows and apps act under such names.
+    type: login.endsWith('[bot]') ? 'Bot' : 'User',
     site_admin: false,
   }
 }

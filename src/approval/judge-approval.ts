@@ -1,4 +1,5 @@
 import type { GitHubApproval, GitHubRun, GitHubUser } from '../clients/github.ts'
+import { accountText, isPerson } from './is-person.ts'
 import { type Gate, judgeEnvironment, mayReview } from './judge-environment.ts'
 import { ofDigest, ofExpiry, type PlanInQuestion } from './judge-plan.ts'
 import { isBoundByExpiry, type Purpose } from './purpose.ts'
@@ -76,6 +77,14 @@ function ofRun({ run, expected, branchTip }: ApprovalEvidence): Refusal[] {
         'Start the workflow anew: a re-run would use an old approval.',
       ),
     )
+  for (const account of new Set([run.actor, run.triggering_actor].filter((user) => !isPerson(user)).map(accountText)))
+    found.push(
+      refusal(
+        'requester-not-a-person',
+        `the run was started by ${account}`,
+        'A person must start it: who makes a workflow or an app start it could approve a wish of his own.',
+      ),
+    )
   if (!EVENTS.includes(run.event))
     found.push(refusal('event-not-allowed', `the run was started by the event ${run.event}`, `Start it by one of ${EVENTS.join(', ')}.`))
   if (run.head_branch !== expected.branch || expected.ref !== `refs/heads/${expected.branch}`)
@@ -120,9 +129,18 @@ function ofGate(gate: Gate, { approvals, run }: ApprovalEvidence): Refusal[] {
         'The job must name the environment, and a reviewer must approve it.',
       ),
     ]
-  const independent = given.filter((entry) => !isRequester(run, entry.user))
+  const byPeople = given.filter((entry) => isPerson(entry.user))
+  if (byPeople.length === 0)
+    return [
+      refusal(
+        'approver-not-a-person',
+        `${[...new Set(given.map(({ user }) => accountText(user)))].join(', ')} approved ${gate.name}`,
+        'A person who is one of its reviewers must approve: an app does what it was told to.',
+      ),
+    ]
+  const independent = byPeople.filter((entry) => !isRequester(run, entry.user))
   if (independent.length === 0)
-    return [refusal('approver-is-requester', `${namesOf(given)} started this run and approved it`, 'Somebody else must approve.')]
+    return [refusal('approver-is-requester', `${namesOf(byPeople)} started this run and approved it`, 'Somebody else must approve.')]
   return independent.some((entry) => mayReview(gate.environment, entry.user))
     ? []
     : [refusal('approver-not-reviewer', `${namesOf(independent)} is no reviewer of ${gate.name}`, 'One of its reviewers must approve.')]
@@ -144,12 +162,12 @@ function ofNumber(evidence: ApprovalEvidence): Refusal[] {
 
 const namesOf = (entries: readonly GitHubApproval[]): string => [...new Set(entries.map((entry) => entry.user.login))].join(', ')
 
-/** Who approved, each person once: reviewers of an environment who did not start the run. */
+/** Who approved, each person once, by id: reviewers of an environment who did not start the run. */
 export function approversOf({ approvals, gates, run }: ApprovalEvidence): { readonly id: string; readonly name: string }[] {
   const people = new Map(
     gates
       .flatMap((gate) => entriesOf(approvals, gate).filter(({ user }) => mayReview(gate.environment, user)))
-      .filter(({ state, user }) => state === 'approved' && !isRequester(run, user))
+      .filter(({ state, user }) => state === 'approved' && isPerson(user) && !isRequester(run, user))
       .map(({ user }) => [user.id, user.login]),
   )
   return [...people].map(([id, name]) => ({ id: String(id), name }))

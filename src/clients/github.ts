@@ -30,6 +30,8 @@ export interface GitHubUser {
   /** Compare this: a login can be renamed and taken over. */
   readonly id: number
   readonly login: string
+  /** `User`, `Bot`, `Organization`, `Mannequin`. */
+  readonly type?: string
 }
 export interface GitHubEnvironment {
   readonly id: number
@@ -215,7 +217,7 @@ const isNumber = (value: unknown): value is number => typeof value === 'number'
 const isText = (value: unknown): value is string => typeof value === 'string' && value !== ''
 const isBoolean = (value: unknown): boolean => typeof value === 'boolean'
 const isOptional = (value: unknown, holds: (value: unknown) => boolean): boolean => value === undefined || holds(value)
-const isUser = (value: unknown): boolean => isObject(value) && isNumber(value.id) && isText(value.login)
+const isUser = (value: unknown): boolean => isObject(value) && isNumber(value.id) && isText(value.login) && isOptional(value.type, isText)
 const isBranchPolicyKind = (value: unknown): boolean =>
   value === null || (isObject(value) && isBoolean(value.protected_branches) && isBoolean(value.custom_branch_policies))
 const isRule = (rule: JsonObject): boolean =>

@@ -176,10 +176,12 @@ const TABLE: readonly Expectation[] = [
   [/^run\.(actor|triggering_actor)\.id$/, UNREADABLE, 'approver-is-requester', becomesReviewer],
   // People are told apart by id: a login can be renamed.
   [/^run\.(actor|triggering_actor)\.login$/, UNREADABLE, null],
+  [/^run\.(actor|triggering_actor)\.type$/, 'requester-not-a-person', 'requester-not-a-person'],
   [/^approvals$/, UNREADABLE, 'not-approved'],
   [/^approvals\.0\.state$/, UNREADABLE, 'not-approved'],
   [/^approvals\.0\.user\.id$/, UNREADABLE, 'approver-not-reviewer', (id) => Number(id) + 1_000],
   [/^approvals\.0\.user\.login$/, UNREADABLE, null],
+  [/^approvals\.0\.user\.type$/, 'approver-not-a-person', 'approver-not-a-person'],
   [/^approvals\.0\.comment$/, UNREADABLE, null],
   [/^approvals\.0\.environments$/, UNREADABLE, 'not-approved'],
   [/^approvals\.0\.environments\.0\.(id|name)$/, UNREADABLE, 'not-approved'],

@@ -27,7 +27,13 @@ const withSecondRule = (change: Partial<Gate['environment']['protection_rules'][
       rule.type === 'required_reviewers' ? [rule, { ...rule, ...change }] : [rule],
     ),
   })
-const entry = { ...SOUND.approvals[0], state: 'approved', comment: '', user: { id: 20, login: 'rita' }, environments: [GATE.environment] }
+const entry = {
+  ...SOUND.approvals[0],
+  state: 'approved',
+  comment: '',
+  user: { id: 20, login: 'rita', type: 'User' },
+  environments: [GATE.environment],
+}
 const withEntry = (change: Partial<ApprovalEvidence['approvals'][number]>): ApprovalEvidence => ({
   ...SOUND,
   approvals: [{ ...entry, ...change }],
@@ -43,7 +49,7 @@ test('a run that a reviewer approved, and not its starter, is allowed', () => {
 })
 
 describe('one thing bent refuses, with its own code and with what to do:', () => {
-  const sam = { id: 10, login: 'sam' }
+  const sam = { id: 10, login: 'sam', type: 'User' }
   const bent: readonly [string, string, ApprovalEvidence][] = [
     ['another plan than the reviewed one', 'digest-mismatch', withPlan({ digest: 'e2'.repeat(32) })],
     ['a plan of another run', 'plan-of-another-run', withPlan({ madeIn: 'https://github.com/acme/stacks/actions/runs/502' })],
@@ -87,7 +93,7 @@ describe('one thing bent refuses, with its own code and with what to do:', () =>
     ['no branch listed', 'branch-policy-open', withBranches([])],
     ['another run', 'run-mismatch', withRun({ id: 502 })],
     ['a run of another commit', 'run-mismatch', withRun({ head_sha: 'f'.repeat(40) })],
-    ['a second attempt', 'rerun-refused', withRun({ run_attempt: 2, triggering_actor: { id: 11, login: 'tina' } })],
+    ['a second attempt', 'rerun-refused', withRun({ run_attempt: 2, triggering_actor: { id: 11, login: 'tina', type: 'User' } })],
     ['a second attempt that only the job knows of', 'rerun-refused', withExpected({ attempt: 2 })],
     ['another branch', 'branch-not-allowed', withRun({ head_branch: 'hotfix' })],
     ['no branch', 'branch-not-allowed', withRun({ head_branch: null })],
@@ -105,11 +111,28 @@ describe('one thing bent refuses, with its own code and with what to do:', () =>
     ['an approval of this environment under its old name', 'not-approved', withEntry({ environments: [{ id: 71, name: 'failover' }] })],
     ['a rejection', 'approval-rejected', withEntry({ state: 'rejected' })],
     ['a rejection beside an approval', 'approval-rejected', { ...SOUND, approvals: [...SOUND.approvals, { ...entry, state: 'rejected' }] }],
-    ['approved by its starter', 'approver-is-requester', withRun({ actor: { id: 20, login: 'rita' } })],
-    ['approved by its starter under a new login', 'approver-is-requester', withRun({ actor: { id: 20, login: 'rita-2' } })],
-    ['approved by who triggered it', 'approver-is-requester', withRun({ triggering_actor: { id: 20, login: 'rita' } })],
-    ['approved by somebody who is no reviewer', 'approver-not-reviewer', withEntry({ user: { id: 99, login: 'mallory' } })],
-    ['approved by somebody who took over the login of a reviewer', 'approver-not-reviewer', withEntry({ user: { id: 99, login: 'rita' } })],
+    ['approved by its starter', 'approver-is-requester', withRun({ actor: { id: 20, login: 'rita', type: 'User' } })],
+    ['approved by its starter under a new login', 'approver-is-requester', withRun({ actor: { id: 20, login: 'rita-2', type: 'User' } })],
+    ['approved by who triggered it', 'approver-is-requester', withRun({ triggering_actor: { id: 20, login: 'rita', type: 'User' } })],
+    ['started by a workflow', 'requester-not-a-person', withRun({ actor: { id: 41898282, login: 'github-actions[bot]', type: 'Bot' } })],
+    ['re-started by an app', 'requester-not-a-person', withRun({ triggering_actor: { id: 12, login: 'deploy-app[bot]', type: 'Bot' } })],
+    ['started by an organization', 'requester-not-a-person', withRun({ actor: { id: 13, login: 'acme', type: 'Organization' } })],
+    ['started by an account that was deleted', 'requester-not-a-person', withRun({ actor: { id: 10137, login: 'ghost', type: 'User' } })],
+    ['started by nobody that GitHub calls a user', 'requester-not-a-person', withRun({ actor: { id: 10, login: 'sam' } })],
+    ['approved by an app', 'approver-not-a-person', withEntry({ user: { id: 20, login: 'rita', type: 'Bot' } })],
+    [
+      'approved by an app that calls itself a user',
+      'approver-not-a-person',
+      withEntry({ user: { id: 20, login: 'rita[bot]', type: 'User' } }),
+    ],
+    ['approved by nobody that GitHub calls a user', 'approver-not-a-person', withEntry({ user: { id: 20, login: 'rita' } })],
+    ['approved by an account that was deleted', 'approver-not-a-person', withEntry({ user: { id: 20, login: 'Ghost', type: 'User' } })],
+    ['approved by somebody who is no reviewer', 'approver-not-reviewer', withEntry({ user: { id: 99, login: 'mallory', type: 'User' } })],
+    [
+      'approved by somebody who took over the login of a reviewer',
+      'approver-not-reviewer',
+      withEntry({ user: { id: 99, login: 'rita', type: 'User' } }),
+    ],
     [
       'approved by the starter and somebody who is no reviewer',
       'approver-not-reviewer',
@@ -117,7 +140,7 @@ describe('one thing bent refuses, with its own code and with what to do:', () =>
         ...SOUND,
         approvals: [
           { ...entry, user: sam },
-          { ...entry, user: { id: 99, login: 'mallory' } },
+          { ...entry, user: { id: 99, login: 'mallory', type: 'User' } },
         ],
       },
     ],
@@ -136,7 +159,7 @@ describe('one thing bent refuses, with its own code and with what to do:', () =>
     expect(codes(withRun({ run_attempt: 2 }))).toEqual(['rerun-refused'])
     expect(codes(withEnvironment({ can_admins_bypass: true }))).toEqual(['admins-can-bypass'])
     expect(codes({ ...SOUND, approvals: [] })).toEqual(['not-approved'])
-    expect(codes(withEntry({ user: { id: 99, login: 'mallory' } }))).toEqual(['approver-not-reviewer'])
+    expect(codes(withEntry({ user: { id: 99, login: 'mallory', type: 'User' } }))).toEqual(['approver-not-reviewer'])
     expect(codes({ ...SOUND, branchTip: 'f'.repeat(40) })).toEqual(['branch-moved'])
   })
 })
@@ -151,14 +174,23 @@ test('a team may review: GitHub does not name its members, so its own check has 
   expect(judgeApproval(team)).toEqual([])
 })
 
+test('where a team may review, the approval of an app counts for nothing', () => {
+  const team = withReviewers({ reviewers: [{ type: 'Team', reviewer: { id: 300, name: 'operators' } }] })
+  const app = { ...entry, user: { id: 500, login: 'approve-app[bot]', type: 'Bot' } }
+  expect(codes({ ...team, approvals: [app] })).toEqual(['approver-not-a-person'])
+  const both = { ...team, approvals: [app, entry] }
+  expect(judgeApproval(both)).toEqual([])
+  expect(approversOf(both)).toEqual([{ id: '20', name: 'rita' }])
+})
+
 test('the starter may approve too, as long as a reviewer did; only the reviewer counts as approver', () => {
-  const both = { ...SOUND, approvals: [{ ...entry, user: { id: 10, login: 'sam' } }, entry] }
+  const both = { ...SOUND, approvals: [{ ...entry, user: { id: 10, login: 'sam', type: 'User' } }, entry] }
   expect(judgeApproval(both)).toEqual([])
   expect(approversOf(both)).toEqual([{ id: '20', name: 'rita' }])
 })
 
 test('only a declared reviewer is recorded as approver, not whoever else GitHub lists', () => {
-  const both = { ...SOUND, approvals: [entry, { ...entry, user: { id: 99, login: 'mallory' } }] }
+  const both = { ...SOUND, approvals: [entry, { ...entry, user: { id: 99, login: 'mallory', type: 'User' } }] }
   expect(judgeApproval(both)).toEqual([])
   expect(approversOf(both)).toEqual([{ id: '20', name: 'rita' }])
 })
@@ -166,13 +198,17 @@ test('only a declared reviewer is recorded as approver, not whoever else GitHub 
 test('whatever GitHub lists as approvals, a run without a declared reviewer other than its starter is never allowed', () => {
   const approval = fc.record({
     state: fc.constantFrom('approved', 'rejected', 'pending', 'APPROVED', ''),
-    user: fc.record({ id: fc.constantFrom<number>(10, 20, 21, 99), login: fc.constantFrom('sam', 'rita', 'omar') }),
+    user: fc.record({
+      id: fc.constantFrom<number>(10, 20, 21, 99),
+      login: fc.constantFrom('sam', 'rita', 'omar'),
+      type: fc.constantFrom('User', 'Bot'),
+    }),
     comment: fc.string(),
     environments: fc.array(fc.record({ id: fc.constantFrom(71, 72), name: fc.constantFrom('production-failover', 'other') }), {
       maxLength: 3,
     }),
   })
-  const people = fc.record({ id: fc.constantFrom<number>(10, 20, 21), login: fc.string() })
+  const people = fc.record({ id: fc.constantFrom<number>(10, 20, 21), login: fc.stringMatching(/^[a-z]{1,8}$/), type: fc.constant('User') })
   fc.assert(
     fc.property(fc.array(approval, { maxLength: 4 }), people, people, (approvals, actor, triggering) => {
       const evidence = { ...withRun({ actor, triggering_actor: triggering }), approvals }
@@ -180,6 +216,7 @@ test('whatever GitHub lists as approvals, a run without a declared reviewer othe
       const counted = approvals.filter(
         (one) =>
           one.state === 'approved' &&
+          one.user.type === 'User' &&
           [20, 21].includes(one.user.id) &&
           ![actor.id, triggering.id].includes(one.user.id) &&
           one.environments.some((environment) => environment.id === 71 && environment.name === 'production-failover'),
@@ -192,8 +229,8 @@ test('whatever GitHub lists as approvals, a run without a declared reviewer othe
 
 describe('where two environments must be approved', () => {
   const second: Gate = { ...GATE, name: 'failover-second', environment: { ...GATE.environment, id: 72, name: 'failover-second' } }
-  const rita = { id: 20, login: 'rita' }
-  const omar = { id: 21, login: 'omar' }
+  const rita = { id: 20, login: 'rita', type: 'User' }
+  const omar = { id: 21, login: 'omar', type: 'User' }
   const approved = (user: typeof rita, ...gates: readonly Gate[]) => ({
     ...entry,
     user,
@@ -217,12 +254,35 @@ describe('where two environments must be approved', () => {
     expect(codes(both([approved(rita, GATE, second)], 1))).toEqual([])
   })
 
+  test('a person in one, and the same person with an app in the other, are one person; under another login as well', () => {
+    const app = { id: 500, login: 'approve-app[bot]', type: 'Bot' }
+    const teams = (evidence: ApprovalEvidence): ApprovalEvidence => ({
+      ...evidence,
+      gates: evidence.gates.map((gate) => ({
+        ...gate,
+        environment: {
+          ...gate.environment,
+          protection_rules: [
+            {
+              type: 'required_reviewers',
+              prevent_self_review: true,
+              reviewers: [{ type: 'Team', reviewer: { id: 300, name: 'operators' } }],
+            },
+          ],
+        },
+      })),
+    })
+    expect(codes(teams(both([approved(rita, GATE, second), approved(app, second)])))).toEqual(['approvers-too-few'])
+    expect(codes(teams(both([approved(rita, GATE), approved({ ...rita, login: 'rita-2' }, second)])))).toEqual(['approvers-too-few'])
+    expect(codes(teams(both([approved(rita, GATE), approved(omar, second)])))).toEqual([])
+  })
+
   test('two people in one of them are not enough: each is judged by itself', () => {
     expect(codes(both([approved(rita, GATE), approved(omar, GATE)]))).toEqual(['not-approved'])
   })
 
   test('who asked for the move counts in neither', () => {
-    const sam = { id: 10, login: 'sam' }
+    const sam = { id: 10, login: 'sam', type: 'User' }
     expect(codes(both([approved(rita, GATE), approved(sam, second)]))).toEqual(['approver-is-requester'])
     expect(codes(both([approved(rita, GATE, second), approved(sam, second)]))).toEqual(['approvers-too-few'])
   })

@@ -53,7 +53,7 @@ test('whatever is listed for several environments, a run is allowed exactly when
           gates,
           approvals: entries.map(({ state, person, gates: named }) => ({
             state,
-            user: { id: person, login: `p${person}` },
+            user: { id: person, login: `p${person}`, type: 'User' },
             comment: '',
             environments: named.map((id) => ({ id, name: `gate-${id}` })),
           })),

@@ -56,11 +56,16 @@ export const SOUND: ApprovalEvidence = {
     head_sha: sha,
     head_branch: 'main',
     path: '.github/workflows/failover.yml',
-    actor: { id: 10, login: 'sam' },
-    triggering_actor: { id: 10, login: 'sam' },
+    actor: { id: 10, login: 'sam', type: 'User' },
+    triggering_actor: { id: 10, login: 'sam', type: 'User' },
   },
   approvals: [
-    { state: 'approved', user: { id: 20, login: 'rita' }, comment: 'go', environments: [{ id: 71, name: 'production-failover' }] },
+    {
+      state: 'approved',
+      user: { id: 20, login: 'rita', type: 'User' },
+      comment: 'go',
+      environments: [{ id: 71, name: 'production-failover' }],
+    },
   ],
   branchTip: sha,
 }
