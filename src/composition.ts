@@ -1,11 +1,12 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import { openKubernetes } from './clients/kubernetes.ts'
 import type { KubernetesClient } from './clients/kubernetes-client.ts'
+import type { KubernetesAccess } from './clients/kubernetes-link.ts'
 import { openObjectStore } from './clients/object-store.ts'
 import type { ObjectStoreClient } from './clients/object-store-client.ts'
 import { runProcess } from './clients/process.ts'
 import { type SshAccess, type SshRunner, sshRunner } from './clients/ssh.ts'
-import { type CredentialSources, contentOrPath, localCredential, secretCredential } from './credentials.ts'
+import { type CredentialSources, localCredential, secretCredential } from './credentials.ts'
 import { conditionalStores, drivers, witnesses } from './drivers/registry.ts'
 import { inputError } from './errors.ts'
 import type { ConditionalStore } from './execution/conditional-store.ts'
@@ -17,7 +18,7 @@ import type { Clock, Driver, DriverContext, Log } from './planning/driver.ts'
 import { findingsOf } from './planning/findings.ts'
 import type { Finding, Intent } from './planning/plan.ts'
 import { loadStack } from './stack/load-stack.ts'
-import { componentOf, type Site, type SiteName, type Stack, siteOf } from './stack/stack.ts'
+import { componentOf, type SiteName, type Stack } from './stack/stack.ts'
 
 /** All that an operation works with: the declared stack, and the clients to what is real. */
 export interface World {
@@ -56,7 +57,7 @@ export const systemClock: Clock = {
 export async function connect(options: WorldOptions): Promise<World> {
   const stack = options.stack ?? (await loadStack(options.stackPath, { drivers, witnesses }))
   const sources: CredentialSources = { env: options.env, directory: stack.source.directory, mask: options.mask }
-  const clients = openSites(stack, sources, options.signal)
+  const clients = openSites(stack, sources, { login: loginVariables(stack, options.env), mask: options.mask, signal: options.signal })
   const kubernetes = (site: SiteName): KubernetesClient => {
     const client = clients.get(site)
     if (client === undefined) throw inputError('unknown-site', `${stack.name} has no site ${site}`)
@@ -78,7 +79,7 @@ export async function connect(options: WorldOptions): Promise<World> {
     clock: systemClock,
     log: options.log,
     kubernetes,
-    kubeconfig: (site) => kubeconfigOf(siteOf(stack, site), sources),
+    kubeconfig: (site) => kubernetes(site).kubeconfig?.() ?? Promise.reject(inputError('kubeconfig-invalid', `${site} has none`)),
     credential,
     records: recordsIn(store),
     ssh: connections.ssh,
@@ -124,14 +125,25 @@ export async function connect(options: WorldOptions): Promise<World> {
   }
 }
 
-/** Programs are handed content; our own client takes content or path, and finds relative certificates beside the path. */
-const kubeconfigOf = (site: Site, sources: CredentialSources): string => contentOrPath(localCredential(site.kubernetes.kubeconfig, sources))
+/**
+ * What a credential program may log in with beside the cloud variables, and no other child gets: what the input `credentials` brought beside the
+ * process' own environment, and the variables that STANDBY_LOGIN_ENV names. Kubeconfigs are for us.
+ */
+function loginVariables(stack: Stack, env: WorldOptions['env']): WorldOptions['env'] {
+  const named = (env.STANDBY_LOGIN_ENV ?? '').split(/[\s,]+/)
+  const kubeconfigs = stack.sites.map(({ kubernetes: { kubeconfig } }) => ('env' in kubeconfig ? kubeconfig.env : ''))
+  return Object.fromEntries(
+    Object.entries(env).filter(([name, value]) => named.includes(name) || (process.env[name] !== value && !kubeconfigs.includes(name))),
+  )
+}
 
-function openSites(stack: Stack, sources: CredentialSources, signal: AbortSignal): Map<SiteName, KubernetesClient> {
+type SiteAccess = Pick<KubernetesAccess, 'login' | 'mask' | 'signal'>
+
+function openSites(stack: Stack, sources: CredentialSources, access: SiteAccess): Map<SiteName, KubernetesClient> {
   return new Map(
     stack.sites.map((site) => {
       const kubeconfig = localCredential(site.kubernetes.kubeconfig, sources)
-      return [site.name, openKubernetes({ site: site.name, kubeconfig, context: site.kubernetes.context, signal })] as const
+      return [site.name, openKubernetes({ site: site.name, kubeconfig, context: site.kubernetes.context, ...access })] as const
     }),
   )
 }

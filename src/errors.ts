@@ -1,4 +1,5 @@
 import type { Milliseconds } from './duration.ts'
+import type { Unseen } from './unseen.ts'
 
 /**
  * The errors that a person reads. Each carries a stable reason code, says where it happened and what to do next,
@@ -39,6 +40,8 @@ export interface ErrorDetails {
   readonly retry?: Retry | undefined
   /** Milliseconds that the other side asks to be left alone for; null or absent when it names none. */
   readonly retryAfter?: Milliseconds | null | undefined
+  /** Where a site could not be looked at: why, and so what that says of the site. */
+  readonly unseen?: Unseen | undefined
 }
 
 export class StandbyError extends Error {
@@ -48,6 +51,7 @@ export class StandbyError extends Error {
   readonly next: string | undefined
   readonly retry: Retry
   readonly retryAfter: Milliseconds | null
+  readonly unseen: Unseen | undefined
   /** Where the refusal that it brought is on record, once it is. */
   evidence: { readonly record: string; readonly head: string } | null = null
 
@@ -60,14 +64,15 @@ export class StandbyError extends Error {
     this.next = details.next
     this.retry = details.retry ?? 'never'
     this.retryAfter = details.retryAfter ?? null
+    this.unseen = details.unseen
   }
 }
 
-export const inputError = (code: string, what: string, more: { where?: string; next?: string } = {}): StandbyError =>
+export const inputError = (code: string, what: string, more: { where?: string; next?: string; unseen?: Unseen } = {}): StandbyError =>
   new StandbyError({ code, mustAct: 'input', what, ...more })
 
 /** What an error of a site or a deadline may say beside its code and its text. */
-type More = Partial<Pick<ErrorDetails, 'where' | 'next' | 'cause' | 'retry' | 'retryAfter'>>
+type More = Partial<Pick<ErrorDetails, 'where' | 'next' | 'cause' | 'retry' | 'retryAfter' | 'unseen'>>
 
 export const siteError = (code: string, what: string, more: More = {}): StandbyError =>
   new StandbyError({ code, mustAct: 'site', what, ...more })

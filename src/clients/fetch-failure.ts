@@ -1,12 +1,7 @@
-/** `fetch` says "fetch failed" and keeps the reason in `cause`. */
-const causeOf = (error: unknown): NodeJS.ErrnoException => ((error as Error).cause ?? error) as NodeJS.ErrnoException
+import { wasCut, wireFailure } from './wire-failure.ts'
 
 /** The connection was cut after it stood: another try may find a healthy one. */
-export const wasLost = (error: unknown): boolean => ['ECONNRESET', 'EPIPE', 'UND_ERR_SOCKET'].includes(causeOf(error).code ?? '')
+export const wasLost = (error: unknown): boolean => wasCut(error)
 
 /** Why nothing was answered, for a person. */
-export function reasonOf(error: unknown): string {
-  const cause = causeOf(error)
-  if (cause.code === 'ECONNREFUSED') return 'it refuses connections'
-  return cause.message === '' ? (cause.code ?? cause.name) : cause.message
-}
+export const reasonOf = (error: unknown): string => wireFailure(error).why

@@ -3,6 +3,12 @@ import type { Milliseconds } from '../duration.ts'
 /** A thin wire client of one cluster. Implemented in `kubernetes.ts`, the only module that imports a Kubernetes library. */
 export interface KubernetesClient {
   readonly site: string
+  /** What the connections to it have met so far. */
+  readonly contact?: Contact
+  /** Logs in, where a credential program does that; throws `login-failed`. Not a part of the time that a site has to answer. */
+  signIn?(): Promise<void>
+  /** A kubeconfig for a program that talks to the same cluster as the same identity, and needs no file and no program beside it. */
+  kubeconfig?(): Promise<string>
   /** UID of the namespace kube-system. */
   clusterId(): Promise<string>
   version(): Promise<string>
@@ -58,6 +64,14 @@ export interface ProxyTarget {
   readonly scheme: 'http' | 'https'
   readonly port: number
   readonly path: string
+}
+
+/** What is known of the way to a server, written by each connection. */
+export interface Contact {
+  /** What the last TCP connection took; null before the first one. */
+  roundTrip: Milliseconds | null
+  /** When something was heard that proved who it is: a TLS handshake, or an answer. By `performance.now()`. */
+  heardAt: number | null
 }
 
 /** Every call has a deadline (default 10 s) and ends when the signal is aborted. */

@@ -1,7 +1,8 @@
 import { type Milliseconds, seconds } from '../duration.ts'
-import { inputError, type Retry, type StandbyError, siteError, timeoutError } from '../errors.ts'
+import { type Retry, type StandbyError, siteError, timeoutError } from '../errors.ts'
+import { UNSEEN, type Unseen } from '../unseen.ts'
 import { type ResourceRequest, whereOf } from './kubernetes-paths.ts'
-import { retryOfStatus, retryOfWire } from './worth-another-try.ts'
+import { retryOfStatus } from './worth-another-try.ts'
 
 /** The API server's own words for a failure (`kind: Status`). */
 export interface ApiStatus {
@@ -39,14 +40,17 @@ export function statusIn(body: string): ApiStatus | null {
  */
 export function refusal(asked: Asked, httpStatus: number, body: string, retryAfter: Milliseconds | null = null): StandbyError {
   const status = statusIn(body)
-  const again = { retry: retryOf(httpStatus, status), retryAfter: retryAfter ?? retryAfterOf(status) }
-  const said = saidBy(status, body, httpStatus)
   const where = whereOf(asked.site, asked.request, asked.kind)
+  const again = { retry: retryOf(httpStatus, status), retryAfter: retryAfter ?? retryAfterOf(status) }
+  if (status === null && isForeign(httpStatus, body)) return foreignAnswer(asked, httpStatus, body, again)
+  const said = saidBy(status, body, httpStatus)
+  const unseen = 'api-error'
   switch (httpStatus) {
     case 401:
       return siteError('kubernetes-unauthorized', `${asked.site} does not know who we are: ${said}`, {
         where,
         next: 'Renew the token or certificate in the kubeconfig of this site.',
+        unseen: 'unauthorized',
       })
     case 403:
       return forbidden(asked, said, status)
@@ -54,23 +58,30 @@ export function refusal(asked: Asked, httpStatus: number, body: string, retryAft
       return siteError('kubernetes-not-found', said, {
         where,
         next: 'Create its namespace, or install what serves this kind, with `standby deploy` or by hand.',
+        unseen,
       })
     case 409:
-      return siteError('kubernetes-conflict', said, { where, next: 'Read the object again; somebody else has changed it.', ...again })
+      return siteError('kubernetes-conflict', said, {
+        where,
+        next: 'Read the object again; somebody else has changed it.',
+        unseen,
+        ...again,
+      })
     case 410:
-      return siteError('kubernetes-gone', said, { where, next: 'Read the object again; this version of it is too old.', ...again })
+      return siteError('kubernetes-gone', said, { where, next: 'Read the object again; this version of it is too old.', unseen, ...again })
     case 400:
     case 405:
     case 413:
     case 415:
     case 422:
-      return siteError('kubernetes-invalid', said, { where, next: 'Correct the fields that the API server names.' })
+      return siteError('kubernetes-invalid', said, { where, next: 'Correct the fields that the API server names.', unseen })
     case 504:
-      return timeoutError('kubernetes-timeout', said, { where, next: 'Look at the API server and its etcd.', ...again })
+      return timeoutError('kubernetes-timeout', said, { where, next: 'Look at the API server and its etcd.', unseen, ...again })
     default:
       return siteError('site-unreachable', `the API server of ${asked.site} answers ${httpStatus}: ${said}`, {
         where,
         next: `Look at the API server of ${asked.site}.`,
+        unseen,
         ...again,
       })
   }
@@ -87,6 +98,28 @@ const retryAfterOf = (status: ApiStatus | null): Milliseconds | null => {
   return typeof asked === 'number' && asked > 0 ? seconds(asked) : null
 }
 
+/** An API server speaks in Status objects, in JSON, or in one plain line; pages and redirects are of something before it. */
+const isForeign = (httpStatus: number, body: string): boolean =>
+  (httpStatus >= 300 && httpStatus < 400) || httpStatus >= 500 || isPage(body)
+const isPage = (body: string): boolean => /^\s*(<\?xml|<!doctype|<html|<head|<body)/i.test(body)
+
+/** A gateway that finds no server behind it may find one in a moment; a page or a redirect stays. */
+function foreignAnswer(
+  { site, request, kind }: Asked,
+  httpStatus: number,
+  body: string,
+  again: Pick<StandbyError, 'retry' | 'retryAfter'>,
+): StandbyError {
+  const form = isPage(body) ? 'a page' : httpStatus < 400 ? 'a redirect' : 'no Status'
+  const what = `what answers as the API server of ${site} is none: HTTP ${httpStatus} with ${form}`
+  return siteError(httpStatus >= 500 ? 'site-unreachable' : 'not-an-api-server', what, {
+    where: whereOf(site, request, kind),
+    next: UNSEEN['not-an-api-server'].next(site),
+    unseen: 'not-an-api-server',
+    ...again,
+  })
+}
+
 /** A right is lacking, or something that guards the cluster said no: only the first is cured by a role. */
 function forbidden(asked: Asked, said: string, status: ApiStatus | null): StandbyError {
   const { request, site } = asked
@@ -96,10 +129,12 @@ function forbidden(asked: Asked, said: string, status: ApiStatus | null): Standb
     return siteError('kubernetes-invalid', said, {
       where,
       next: 'An admission rule or a quota of the cluster refuses this; change it or the object.',
+      unseen: 'forbidden',
     })
   return siteError('kubernetes-forbidden', `a right is lacking on ${site}: ${rule} (${said})`, {
     where,
     next: 'Grant it: `standby rbac` prints the roles that this stack needs.',
+    unseen: 'forbidden',
   })
 }
 
@@ -120,19 +155,27 @@ function ruleOf(request: Omit<ResourceRequest, 'name'>): string {
   return `verbs: [${request.verb}], resources: [${request.resource}], apiGroups: ["${request.apiGroup}"], ${scope}`
 }
 
-/** Nobody answered. */
-export function unreachable(site: string, server: string, why: string, cause?: unknown): StandbyError {
-  return siteError('site-unreachable', `${site} does not answer: ${why}`, {
+/** No answer of the API server, and why: of the site, of the way to it, or of our own side. */
+export function unreachable(site: string, what: string, server: string, unseen: Unseen, cause?: unknown): StandbyError {
+  const { code, next } = UNSEEN[unseen]
+  return siteError(code === 'site-silent' ? 'site-unreachable' : code, what, {
     where: `${site} ${server}`,
-    next: `Check that ${server} is reachable from here, and that the cluster runs.`,
+    next: next(site),
     cause,
-    retry: retryOfWire(cause),
+    unseen,
+    retry: UNSEEN[unseen].passing ? 'transient' : 'never',
   })
 }
 
-export const badKubeconfig = (site: string, why: string): StandbyError =>
-  inputError('kubeconfig-invalid', `the kubeconfig of ${site} can not be used: ${why}`, { where: `sites.${site}.kubernetes.kubeconfig` })
+/** Something answers in the place of the API server. */
+export const notAnApiServer = (site: string, where: string, what: string): StandbyError =>
+  siteError('not-an-api-server', `what answers as the API server of ${site} is none: ${what}`, {
+    where: `${site} ${where}`,
+    next: UNSEEN['not-an-api-server'].next(site),
+    unseen: 'not-an-api-server',
+  })
 
+/** Less than this is shown of what somebody else wrote. */
 function saidBy(status: ApiStatus | null, body: string, httpStatus: number): string {
   if (status?.message !== undefined && status.message !== '') return status.message
   const text = body.trim().split('\n')[0] ?? ''

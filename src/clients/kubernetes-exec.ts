@@ -1,8 +1,17 @@
 import WebSocket from 'ws'
 import { StandbyError, siteError } from '../errors.ts'
 import type { ExecResult } from './kubernetes-client.ts'
-import type { ApiStatus } from './kubernetes-errors.ts'
-import { answerOf, asUnreachable, type HttpAnswer, type Link, limitConnecting, pathAt } from './kubernetes-http.ts'
+import { type ApiStatus, statusIn } from './kubernetes-errors.ts'
+import {
+  answerOf,
+  asUnreachable,
+  type HttpAnswer,
+  LARGEST_ANSWER,
+  type Link,
+  limitConnecting,
+  pathAt,
+  tooLarge,
+} from './kubernetes-http.ts'
 import { retryOfStatus } from './worth-another-try.ts'
 
 /** First byte of each message (remotecommand over WebSocket, KEP-4006). */
@@ -38,9 +47,10 @@ export async function execOverWebSocket(link: Link, call: ExecCall, signal: Abor
     ...tls,
     headers: { ...headers, 'user-agent': 'standby' },
     perMessageDeflate: false,
+    maxPayload: LARGEST_ANSWER,
     agent: proxy ?? link.agent,
     finishRequest: (request) => {
-      request.once('socket', (connection) => limitConnecting(connection, (error) => request.destroy(error)))
+      request.once('socket', (connection) => limitConnecting(connection, link.contact, (error) => request.destroy(error)))
       request.end()
     },
   })
@@ -63,6 +73,7 @@ export async function execOverWebSocket(link: Link, call: ExecCall, signal: Abor
 function resultOf(socket: WebSocket, call: ExecCall): Promise<ExecResult> {
   const stdout: Buffer[] = []
   const stderr: Buffer[] = []
+  let bytes = 0
   return new Promise((resolve, reject) => {
     socket.on('open', () => {
       if (call.stdin === undefined) return
@@ -72,10 +83,12 @@ function resultOf(socket: WebSocket, call: ExecCall): Promise<ExecResult> {
     socket.on('message', (data: Buffer) => {
       const channel = data[0]
       const rest = data.subarray(1)
-      if (channel === STDOUT) stdout.push(rest)
+      bytes += rest.length
+      if (bytes > LARGEST_ANSWER) reject(tooLarge(LARGEST_ANSWER))
+      else if (channel === STDOUT) stdout.push(rest)
       else if (channel === STDERR) stderr.push(rest)
       else if (channel === STATUS) {
-        const code = exitCodeOf(JSON.parse(rest.toString('utf8')) as ApiStatus, call)
+        const code = endOf(rest.toString('utf8'), call)
         if (code instanceof StandbyError) reject(code)
         else resolve({ code, stdout: Buffer.concat(stdout).toString('utf8'), stderr: Buffer.concat(stderr).toString('utf8') })
       }
@@ -85,6 +98,16 @@ function resultOf(socket: WebSocket, call: ExecCall): Promise<ExecResult> {
     })
     socket.on('error', reject)
     socket.on('close', (code) => reject(new Error(`the connection closed (${code}) before the command's end was known`)))
+  })
+}
+
+/** What the last frame says; one that is no Status leaves the end of the command unknown. */
+function endOf(frame: string, call: ExecCall): number | StandbyError {
+  const status = statusIn(frame)
+  if (status !== null) return exitCodeOf(status, call)
+  return siteError('kubernetes-exec-failed', 'how the command ended is not known: the frame that should say so is no Status', {
+    where: call.where,
+    next: 'Look at what stands before the API server: a proxy may change what goes through it.',
   })
 }
 

@@ -4,8 +4,11 @@ import type { Socket } from 'node:net'
 import { setTimeout as pause } from 'node:timers/promises'
 import type { SecureContextOptions, TLSSocket } from 'node:tls'
 import { type Milliseconds, readableDuration, seconds } from '../duration.ts'
-import type { StandbyError } from '../errors.ts'
+import { type StandbyError, siteError } from '../errors.ts'
+import type { Unseen } from '../unseen.ts'
+import type { Contact } from './kubernetes-client.ts'
 import { retryAfterIn } from './retry-after.ts'
+import { wasCut, wireFailure } from './wire-failure.ts'
 import { retryOfStatus } from './worth-another-try.ts'
 
 /** How an API server is reached and who asks; asked again for every request, because tokens and certificates are renewed. */
@@ -13,14 +16,17 @@ export interface Link {
   readonly server: URL
   credentials(): Promise<Credentials>
   readonly agent: HttpAgent
-  /** Says that nobody answered. */
-  unreachable(why: string, cause?: unknown): StandbyError
+  readonly contact: Contact
+  /** Says that nobody answered, or that nothing could be asked. */
+  unreachable(why: string, unseen: Unseen, cause?: unknown): StandbyError
 }
 export interface Credentials {
   readonly tls: SecureContextOptions & { readonly rejectUnauthorized?: boolean; readonly servername?: string }
   readonly headers: Readonly<Record<string, string>>
   /** In place of the link's own connections, where the kubeconfig names a proxy. */
   readonly proxy?: HttpAgent
+  /** Hears that the server did not know them; true when others may be had now. */
+  refused?(): boolean
 }
 
 export interface HttpRequest {
@@ -39,8 +45,13 @@ export interface HttpAnswer {
   readonly retryAfter: Milliseconds | null
 }
 
-/** For TCP and TLS together: a site that needs longer can not be worked with. */
-export const CONNECT_TIMEOUT: Milliseconds = seconds(1)
+/** Without any sign of life for so long, a site is silent. A lost SYN is sent again after 1 s, so one is no death. */
+export const SILENCE: Milliseconds = seconds(3)
+/**
+ * How long to wait for the next sign of life where a TCP connection took so long: a lost packet is sent again after three round trips (RFC 6298,
+ * where only one was measured), and needs one more to be answered.
+ */
+export const patienceWith = (roundTrip: Milliseconds | null): Milliseconds => Math.min(seconds(15), Math.max(SILENCE, 6 * (roundTrip ?? 0)))
 /** API servers and load balancers drop idle connections after 60 s or more; ours are gone before. */
 const IDLE: Milliseconds = seconds(30)
 
@@ -61,16 +72,26 @@ export async function exchange(link: Link, request: HttpRequest, signal: AbortSi
       await pause(wait, undefined, { signal })
     } catch (error) {
       signal.throwIfAborted()
-      if (!(again && wasLost(error))) throw asUnreachable(link, error)
+      if (!(again && wasCut(error))) throw asUnreachable(link, error)
       await pause(backoff(tries), undefined, { signal })
     }
   }
 }
 const MAX_TRIES = 4
 
-/** One request, answered as far as its headers; the body ends with an error when the signal is aborted. */
+/**
+ * One request, answered as far as its headers; the body ends with an error when the signal is aborted. An answer 401 changed nothing: where a
+ * login can be renewed, it is asked once more.
+ */
 export async function send(link: Link, request: HttpRequest, signal: AbortSignal): Promise<IncomingMessage> {
   const credentials = await link.credentials()
+  const response = await sendAs(credentials, link, request, signal)
+  if (response.statusCode !== 401 || credentials.refused?.() !== true) return response
+  response.resume()
+  return sendAs(await link.credentials(), link, request, signal)
+}
+
+async function sendAs(credentials: Credentials, link: Link, request: HttpRequest, signal: AbortSignal): Promise<IncomingMessage> {
   signal.throwIfAborted()
   const body = request.body === undefined ? undefined : Buffer.from(request.body)
   const options: RequestOptions = {
@@ -90,14 +111,17 @@ export async function send(link: Link, request: HttpRequest, signal: AbortSignal
   }
   return new Promise((resolve, reject) => {
     const sent = (link.server.protocol === 'https:' ? httpsRequest : httpRequest)(options)
-    sent.once('response', resolve)
+    sent.once('response', (response) => {
+      link.contact.heardAt = performance.now()
+      resolve(response)
+    })
     // `on`: a connection that breaks in the middle of an answer is reported here once more.
     sent.on('error', (error) => {
       // A connection that died in silence is seldom alone: the next request must not wait for its neighbours.
       if (signal.aborted && sent.reusedSocket) dropIdle(link.agent)
       reject(error)
     })
-    sent.once('socket', (socket) => limitConnecting(socket, (error) => sent.destroy(error)))
+    sent.once('socket', (socket) => limitConnecting(socket, link.contact, (error) => sent.destroy(error)))
     sent.end(body)
   })
 }
@@ -111,57 +135,62 @@ export async function answerOf(response: IncomingMessage): Promise<HttpAnswer> {
   return { status: response.statusCode ?? 0, body: await bodyOf(response), retryAfter: retryAfterIn(asked, date, new Date()) }
 }
 
-async function bodyOf(response: IncomingMessage): Promise<string> {
+/** A page of 500 objects is some 10 MB at most; nobody is made to hold an answer that never ends. */
+export const LARGEST_ANSWER = 64 * 1024 * 1024
+
+async function bodyOf(response: IncomingMessage, largest = LARGEST_ANSWER): Promise<string> {
   const chunks: Buffer[] = []
-  for await (const chunk of response) chunks.push(chunk as Buffer)
+  let bytes = 0
+  for await (const chunk of response) {
+    bytes += (chunk as Buffer).length
+    if (bytes > largest) throw tooLarge(largest)
+    chunks.push(chunk as Buffer)
+  }
   return Buffer.concat(chunks).toString('utf8')
 }
 
-/** Ends an attempt to connect that takes longer than CONNECT_TIMEOUT; a kept-alive connection is connected already. */
-export function limitConnecting(socket: Socket, end: (error: Error) => void): void {
+export const tooLarge = (largest: number): StandbyError =>
+  siteError('answer-too-large', `an answer is larger than ${Math.round(largest / 1024 / 1024)} MiB, and was not read to its end`, {
+    unseen: 'not-an-api-server',
+  })
+
+/** Ends an attempt to connect in which nothing comes for too long; a kept-alive connection is connected already. */
+export function limitConnecting(socket: Socket, contact: Contact, end: (error: Error) => void): void {
   const secure = 'secureConnecting' in socket
   if (!(socket.connecting || (secure && (socket as TLSSocket & { secureConnecting: boolean }).secureConnecting))) return
-  const timer = setTimeout(() => end(new ConnectTimeout(socket.connecting ? 'TCP' : 'TLS')), CONNECT_TIMEOUT)
+  let begun = performance.now()
+  const limit = (layer: 'TCP' | 'TLS', patience: Milliseconds): NodeJS.Timeout =>
+    setTimeout(() => end(new ConnectTimeout(layer, patience)), patience)
+  let timer = limit('TCP', SILENCE)
   const stop = (): void => clearTimeout(timer)
-  socket.once(secure ? 'secureConnect' : 'connect', stop)
+  socket.once('lookup', () => {
+    begun = performance.now()
+  })
+  socket.once('connect', () => {
+    contact.roundTrip = performance.now() - begun
+    stop()
+    if (secure) timer = limit('TLS', patienceWith(contact.roundTrip))
+  })
+  socket.once('secureConnect', () => {
+    stop()
+    if ((socket as TLSSocket).authorized) contact.heardAt = performance.now()
+  })
   socket.once('close', stop)
 }
 
 class ConnectTimeout extends Error {
-  constructor(layer: 'TCP' | 'TLS') {
-    super(`no ${layer} connection within ${readableDuration(CONNECT_TIMEOUT)}`)
+  readonly code = 'ETIMEDOUT'
+  constructor(layer: 'TCP' | 'TLS', patience: Milliseconds) {
+    super(`no ${layer} connection within ${readableDuration(patience)}`)
   }
 }
 
-/** Lost after it was connected: another try may find a healthy connection. A refused or silent server is not asked twice. */
-function wasLost(error: unknown): boolean {
-  const code = (error as NodeJS.ErrnoException).code
-  return code === 'ECONNRESET' || code === 'EPIPE' || code === 'ERR_STREAM_PREMATURE_CLOSE'
-}
-
-/** What the wire said, as `site-unreachable`; our own errors and defects stay what they are. */
+/** What the wire said, as an error of the site; our own errors and defects stay what they are. */
 export function asUnreachable(link: Link, error: unknown): unknown {
-  const { name } = error as { readonly name?: string }
-  return name === 'StandbyError' || name === 'TypeError' ? error : link.unreachable(reasonOf(error as NodeJS.ErrnoException), error)
-}
-
-function reasonOf(error: NodeJS.ErrnoException): string {
-  switch (error.code) {
-    case 'ECONNREFUSED':
-      return 'it refuses connections'
-    case 'ENOTFOUND':
-    case 'EAI_AGAIN':
-      return `its name does not resolve (${error.message})`
-    case 'EHOSTUNREACH':
-    case 'ENETUNREACH':
-      return 'there is no route to it'
-    case 'ECONNRESET':
-    case 'EPIPE':
-      return `it cut the connection (${error.message})`
-    default:
-      if (/CERT|SIGNATURE|ISSUER/.test(error.code ?? '')) return `its certificate is not trusted (${error.message})`
-      return error.message === '' ? (error.code ?? error.name) : error.message
-  }
+  const { name, code } = error as { readonly name?: string; readonly code?: string }
+  if (name === 'StandbyError' || (name === 'TypeError' && code !== 'ERR_INVALID_CHAR')) return error
+  const { why, unseen } = wireFailure(error)
+  return link.unreachable(why, unseen, error)
 }
 
 /** How long to wait before a GET is tried again; null when the answer stands, as where the caller's own deadline must decide about a long wait. */

@@ -1,8 +1,9 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import { type Milliseconds, seconds } from '../duration.ts'
 import { asStandbyError, type StandbyError } from '../errors.ts'
+import { isObject } from '../json.ts'
 import type { KubernetesObject, ObjectReference } from './kubernetes-client.ts'
-import { answerOf, asUnreachable, type HttpAnswer, type Link, send } from './kubernetes-http.ts'
+import { answerOf, asUnreachable, type HttpAnswer, type Link, send, tooLarge } from './kubernetes-http.ts'
 import { withQuery } from './kubernetes-paths.ts'
 
 /** The server ends each watch after this; silence for longer is a dead connection, which no packet would tell us of. */
@@ -62,7 +63,7 @@ export async function* watchAll(watched: Watched, signal: AbortSignal): AsyncGen
         const listPath = withQuery(path, selected)
         const answer = await watched.get(listPath, signal)
         if (answer.status !== 200) throw watched.refused(listPath, answer)
-        const list = JSON.parse(answer.body) as ListAnswer
+        const list = listIn(answer.body, watched)
         version = list.metadata.resourceVersion
         yield { is: 'list', items: list.items }
       }
@@ -96,6 +97,33 @@ export async function* watchAll(watched: Watched, signal: AbortSignal): AsyncGen
   }
 }
 
+/** An object is 1.5 MiB at most: etcd takes no more. */
+const LONGEST_LINE = 16 * 1024 * 1024
+
+const unreadable = ({ link }: Watched, what: string): StandbyError => link.unreachable(what, 'cut')
+
+function listIn(body: string, watched: Watched): ListAnswer {
+  const list = jsonIn(body)
+  if (isObject(list) && isObject(list.metadata) && typeof list.metadata.resourceVersion === 'string' && Array.isArray(list.items))
+    return list as unknown as ListAnswer
+  throw unreadable(watched, 'its list cannot be read')
+}
+
+function eventIn(line: string, watched: Watched): WatchEvent {
+  const event = jsonIn(line)
+  if (isObject(event) && isObject(event.object) && (event.type === 'ERROR' || isObject(event.object.metadata)))
+    return event as unknown as WatchEvent
+  throw unreadable(watched, 'an event of its watch cannot be read')
+}
+
+function jsonIn(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch {
+    return null
+  }
+}
+
 /** The events of one watch, until the server ends it. Throws `site-unreachable` when the connection breaks or falls silent. */
 async function* events(watched: Watched, path: string, signal: AbortSignal): AsyncGenerator<WatchEvent> {
   const silent = new AbortController()
@@ -110,7 +138,8 @@ async function* events(watched: Watched, path: string, signal: AbortSignal): Asy
       timer = setTimeout(() => silent.abort(), SILENCE)
       const lines = (rest + (chunk as string)).split('\n')
       rest = lines.pop() ?? ''
-      for (const line of lines) if (line.trim() !== '') yield JSON.parse(line) as WatchEvent
+      if (rest.length > LONGEST_LINE) throw tooLarge(LONGEST_LINE)
+      for (const line of lines) if (line.trim() !== '') yield eventIn(line, watched)
     }
   } catch (error) {
     throw asUnreachable(watched.link, error)

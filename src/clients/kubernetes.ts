@@ -1,28 +1,19 @@
-import type { Agent } from 'node:http'
-import type { RequestOptions } from 'node:https'
-import { KubeConfig } from '@kubernetes/client-node/dist/config.js'
 import { type Milliseconds, readableDuration, seconds } from '../duration.ts'
-import { type StandbyError, siteError, timeoutError } from '../errors.ts'
+import { type StandbyError, timeoutError } from '../errors.ts'
+import { isObject } from '../json.ts'
 import type { CallOptions, KubernetesClient, KubernetesObject, ObjectReference, ResourceKind } from './kubernetes-client.ts'
 import { kindsServedBy } from './kubernetes-discovery.ts'
-import { type Asked, badKubeconfig, refusal, statusIn, unreachable } from './kubernetes-errors.ts'
+import { type Asked, notAnApiServer, refusal, statusIn } from './kubernetes-errors.ts'
 import { execOverWebSocket } from './kubernetes-exec.ts'
-import { type Credentials, exchange, type HttpAnswer, type HttpRequest, keptAliveAgent, type Link } from './kubernetes-http.ts'
+import { exchange, type HttpAnswer, type HttpRequest, keptAliveAgent, type Link } from './kubernetes-http.ts'
+import { type KubernetesAccess, linkOf } from './kubernetes-link.ts'
 import { collectionPath, objectPath, podPath, proxyPath, resourceRequestOf, selectors, whereOf, withQuery } from './kubernetes-paths.ts'
 import { type Watched, watchAll, watchObject } from './kubernetes-watch.ts'
 import { withinDeadline } from './within-deadline.ts'
 
-export interface KubernetesAccess {
-  readonly site: string
-  /** Content of a kubeconfig, or the path of one. */
-  readonly kubeconfig: string
-  /** Without it, the kubeconfig's own current context. */
-  readonly context?: string | undefined
-  /** Ends all calls. */
-  readonly signal: AbortSignal
-}
-
 const DEADLINE: Milliseconds = seconds(10)
+/** Of all pages of a list together, where the caller names no other. */
+const LIST_DEADLINE: Milliseconds = seconds(60)
 const FIELD_MANAGER = 'standby'
 const PAGE = '500'
 const MERGE_PATCH = 'application/merge-patch+json'
@@ -51,14 +42,15 @@ export function openKubernetes(access: KubernetesAccess): KubernetesClient {
     bounded(
       options,
       (signal) => exchange(link, request, signal),
-      (deadline) => link.unreachable(`no answer to ${request.method} ${request.path.split('?')[0]} within ${readableDuration(deadline)}`),
+      (deadline) =>
+        link.unreachable(`no answer to ${request.method} ${request.path.split('?')[0]} within ${readableDuration(deadline)}`, 'no-answer'),
     )
 
   /** The answer's JSON; null for a status that the caller expects. */
   const json = async (request: HttpRequest, options?: CallOptions, kind?: string, expected?: number): Promise<unknown> => {
     const answer = await ask(request, options)
     if (answer.status === expected) return null
-    if (answer.status >= 200 && answer.status < 300) return answer.body === '' ? null : JSON.parse(answer.body)
+    if (answer.status >= 200 && answer.status < 300) return answer.body === '' ? null : parsed(answer, asked(request, kind))
     throw refusal(asked(request, kind), answer.status, answer.body, answer.retryAfter)
   }
   const get = (path: string, options?: CallOptions): Promise<unknown> => json({ method: 'GET', path }, options)
@@ -87,15 +79,23 @@ export function openKubernetes(access: KubernetesAccess): KubernetesClient {
   return {
     site,
 
+    contact: link.contact,
+    signIn: link.signIn,
+    kubeconfig: link.kubeconfig,
+
     async clusterId() {
       if (clusterId !== null) return clusterId
-      const namespace = (await get('/api/v1/namespaces/kube-system')) as KubernetesObject
-      clusterId = namespace.metadata.uid ?? ''
+      const namespace = await get('/api/v1/namespaces/kube-system')
+      const uid = isObject(namespace) && isObject(namespace.metadata) ? namespace.metadata.uid : undefined
+      if (typeof uid !== 'string' || uid === '') throw notAnApiServer(site, link.server.href, 'what it calls kube-system has no UID')
+      clusterId = uid
       return clusterId
     },
 
     async version() {
-      return ((await get('/version')) as { readonly gitVersion: string }).gitVersion
+      const version = await get('/version')
+      if (isObject(version) && typeof version.gitVersion === 'string') return version.gitVersion
+      throw notAnApiServer(site, link.server.href, 'it names no version of Kubernetes')
     },
 
     async get(ref, options) {
@@ -103,16 +103,19 @@ export function openKubernetes(access: KubernetesAccess): KubernetesClient {
     },
 
     async list(kind, query = {}, options) {
+      const begun = performance.now()
+      const whole = options?.deadline ?? LIST_DEADLINE
       const objects: KubernetesObject[] = []
       let next: string | undefined
       do {
+        // One deadline over all pages: a server that always has one more keeps nobody.
+        const left = Math.max(1, whole - (performance.now() - begun))
         const path = withQuery(collectionPath(kind, query.namespace), { ...selectors(query), limit: PAGE, continue: next })
-        const page = (await json({ method: 'GET', path }, options, kind.kind)) as {
-          readonly metadata: { readonly continue?: string }
-          readonly items: readonly KubernetesObject[]
-        }
+        const bounds = { ...options, deadline: Math.min(left, options?.deadline ?? DEADLINE) }
+        const page = await json({ method: 'GET', path }, bounds, kind.kind)
+        if (!isList(page)) throw notAnApiServer(site, link.server.href, `what it calls a list of ${kind.plural} is none`)
         // Items of a list do not say what they are.
-        objects.push(...page.items.map((item) => ({ ...item, apiVersion: kind.apiVersion, kind: kind.kind })))
+        for (const item of page.items) objects.push({ ...item, apiVersion: kind.apiVersion, kind: kind.kind })
         next = page.metadata.continue === '' ? undefined : page.metadata.continue
       } while (next !== undefined)
       return objects
@@ -207,66 +210,24 @@ export function openKubernetes(access: KubernetesAccess): KubernetesClient {
   }
 }
 
-/** A value that is not clearly a path may be a kubeconfig in a wrong form, such as base64: its errors go into logs and evidence. */
-const unlessContent = (value: string): string => (/^(\/|\.\.?\/|~)/.test(value) && value.length < 200 ? value : 'what was given')
-
-/** One KubeConfig per cluster: its caches of tokens and agents go by the names in the file, which repeat between files. */
-function linkOf(access: KubernetesAccess): Link {
-  const { site } = access
-  const config = new KubeConfig()
+/** The JSON of an answer. Throws `not-an-api-server` for anything else. */
+function parsed(answer: HttpAnswer, { site, request }: Asked): unknown {
   try {
-    if (isContent(access.kubeconfig)) config.loadFromString(access.kubeconfig)
-    else config.loadFromFile(access.kubeconfig)
-  } catch (error) {
-    const { code, message } = error as NodeJS.ErrnoException
-    if (code !== undefined) throw badKubeconfig(site, `${unlessContent(access.kubeconfig)} is no file that can be read (${code})`)
-    // Only the first line: a YAML error goes on to quote the file, and the file holds secrets.
-    throw badKubeconfig(site, message.split('\n')[0] ?? '')
-  }
-  const names = config.contexts.map((context) => context.name)
-  const wanted = access.context ?? config.currentContext
-  if (wanted === undefined || wanted === '') throw badKubeconfig(site, `it has no current context; name one of ${names.join(', ')}`)
-  if (!names.includes(wanted)) throw badKubeconfig(site, `it has no context ${wanted}; there are ${names.join(', ') || 'none'}`)
-  config.setCurrentContext(wanted)
-  const cluster = config.getCurrentCluster()
-  if (cluster === null) throw badKubeconfig(site, `the cluster of context ${wanted} is not in it`)
-  if (config.getCurrentUser() === null) throw badKubeconfig(site, `the user of context ${wanted} is not in it`)
-  if (!URL.canParse(cluster.server)) throw badKubeconfig(site, `${cluster.server} is no address of a server`)
-  const server = new URL(cluster.server)
-  if (server.protocol === 'http:' && !cluster.skipTLSVerify)
-    throw badKubeconfig(site, `${cluster.server} is not encrypted; only insecure-skip-tls-verify allows that`)
-  return {
-    server,
-    credentials: () => credentialsOf(config, site, cluster.proxyUrl !== undefined),
-    agent: keptAliveAgent(server, MAX_SOCKETS),
-    unreachable: (why, cause) => unreachable(site, cluster.server, why, cause),
+    return JSON.parse(answer.body)
+  } catch {
+    throw notAnApiServer(site, request.path, 'its answer is no JSON')
   }
 }
-const MAX_SOCKETS = 8
 
-async function credentialsOf(config: KubeConfig, site: string, proxied: boolean): Promise<Credentials> {
-  const options: RequestOptions = {}
-  try {
-    await config.applyToHTTPSOptions(options)
-  } catch (error) {
-    const program = config.getCurrentUser()?.exec?.command as string | undefined
-    const what = program === undefined ? 'the credentials in the kubeconfig can not be read' : `the credential program ${program} failed`
-    throw siteError('kubernetes-unauthorized', `${what}: ${(error as Error).message.trim()}`, {
-      where: `sites.${site}.kubernetes.kubeconfig`,
-      next: program === undefined ? 'Correct the kubeconfig.' : `Run ${program} by hand.`,
-      cause: error,
-    })
-  }
-  const { ca, cert, key, rejectUnauthorized, servername, auth } = options
-  const headers = { ...(options.headers as Record<string, string> | undefined) }
-  if (typeof auth === 'string') headers.Authorization = `Basic ${Buffer.from(auth).toString('base64')}`
-  const tls = Object.fromEntries(
-    Object.entries({ ca, cert, key, rejectUnauthorized, servername }).filter(([, value]) => value !== undefined),
-  ) as Credentials['tls']
-  return { tls, headers, ...(proxied ? { proxy: options.agent as Agent } : {}) }
+interface Page {
+  readonly metadata: { readonly continue?: string }
+  readonly items: readonly KubernetesObject[]
 }
-
-const isContent = (kubeconfig: string): boolean => kubeconfig.includes('\n') || kubeconfig.trimStart().startsWith('{')
+const isList = (page: unknown): page is Page =>
+  isObject(page) &&
+  isObject(page.metadata) &&
+  Array.isArray(page.items) &&
+  page.items.every((item) => isObject(item) && isObject(item.metadata))
 
 /** A merge patch that only holds for the version that was read. */
 function atVersion(patch: object, resourceVersion: string): object {

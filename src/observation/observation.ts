@@ -1,6 +1,7 @@
 import type { Milliseconds } from '../duration.ts'
 import type { Json } from '../json.ts'
 import type { ComponentName, SiteName } from '../stack/stack.ts'
+import type { Unseen } from '../unseen.ts'
 
 /** What is true now, as far as it could be seen. A dead site is a value, not an error. */
 export interface Observation {
@@ -22,7 +23,8 @@ export type SiteView =
     }
   /** It answers, but it is not the cluster that the stack file names. */
   | { readonly kind: 'stranger'; readonly clusterId: string }
-  | { readonly kind: 'silent'; readonly why: string; readonly triedFrom: readonly string[] }
+  /** It could not be looked at; the cause says whether that is the site's silence, or a fault on our own side. */
+  | { readonly kind: 'silent'; readonly cause: Unseen; readonly why: string; readonly triedFrom: readonly string[] }
 
 export type WitnessView =
   | { readonly kind: 'answering'; readonly active: ActiveRecord | null; readonly lock: LockRecord | null }

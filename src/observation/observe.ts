@@ -1,7 +1,7 @@
 import type { KubernetesClient } from '../clients/kubernetes-client.ts'
 import { isReady } from '../clients/kubernetes-conditions.ts'
 import { type Milliseconds, readableDuration, seconds } from '../duration.ts'
-import { asStandbyError } from '../errors.ts'
+import { asStandbyError, type StandbyError } from '../errors.ts'
 import type { ConditionalStore } from '../execution/conditional-store.ts'
 import { readWitness } from '../execution/witness.ts'
 import type { Driver, DriverContext } from '../planning/driver.ts'
@@ -23,7 +23,7 @@ export async function observe(
 ): Promise<Observation> {
   const at = context.clock.now().toISOString()
   const bounded: DriverContext = { ...context, signal: AbortSignal.any([context.signal, AbortSignal.timeout(deadline)]) }
-  const within = <T>(answer: Promise<T>, silent: (why: string) => T): Promise<T> => answerWithin(answer, silent, bounded.signal, deadline)
+  const within = <T>(answer: Promise<T>, silent: Silent<T>): Promise<T> => answerWithin(answer, silent, bounded.signal, deadline)
 
   const sites = new Map(context.stack.sites.map((site) => [site.name, within(seeSite(bounded, site), silentSite)] as const))
   const components = context.stack.components.map(async (component) => {
@@ -42,7 +42,9 @@ export async function observe(
   return observation
 }
 
-type Within = <T>(answer: Promise<T>, silent: (why: string) => T) => Promise<T>
+/** What silence is told as: with the error, when there was one instead of nothing. */
+type Silent<T> = (why: string, error?: StandbyError) => T
+type Within = <T>(answer: Promise<T>, silent: Silent<T>) => Promise<T>
 
 async function seeComponent(
   context: DriverContext,
@@ -89,15 +91,23 @@ async function seeNodes(
   }
 }
 
-const silentSite = (why: string): SiteView => ({ kind: 'silent', why, triedFrom: [VANTAGE_POINT] })
+const silentSite = (why: string, error?: StandbyError): SiteView => ({
+  kind: 'silent',
+  cause: error === undefined ? 'no-answer' : (error.unseen ?? 'defect'),
+  why,
+  triedFrom: [VANTAGE_POINT],
+})
 
 /** The answer, or silence when it does not come in time. */
-async function answerWithin<T>(answer: Promise<T>, silent: (why: string) => T, bounded: AbortSignal, deadline: Milliseconds): Promise<T> {
+async function answerWithin<T>(answer: Promise<T>, silent: Silent<T>, bounded: AbortSignal, deadline: Milliseconds): Promise<T> {
   const late = new Promise<T>((resolve) => {
     const end = (): void => resolve(silent(`no answer within ${readableDuration(deadline)}`))
     if (bounded.aborted) end()
     else bounded.addEventListener('abort', end, { once: true })
   })
-  const caught = answer.catch((error: unknown) => silent(asStandbyError(error).message))
+  const caught = answer.catch((thrown: unknown) => {
+    const error = asStandbyError(thrown)
+    return silent(error.message, error)
+  })
   return Promise.race([caught, late])
 }

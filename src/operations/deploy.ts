@@ -9,6 +9,7 @@ import type { Change, Deployment } from '../planning/driver.ts'
 import { lockFindings } from '../planning/lock.ts'
 import { type PlacedUnit, unitNeeds } from '../planning/order-units.ts'
 import { componentOf, type SiteName, type Stack } from '../stack/stack.ts'
+import { UNSEEN } from '../unseen.ts'
 import { namedActiveSite } from './active-site.ts'
 import { observeDeclared } from './observe-declared.ts'
 import { newRun } from './run-id.ts'
@@ -69,11 +70,12 @@ function refuseSilentSites(world: World, observation: Observation): void {
     const view = observation.sites[site.name]
     if (view?.kind === 'silent')
       throw new StandbyError({
-        code: 'site-silent',
+        code: UNSEEN[view.cause].code,
         mustAct: 'site',
-        what: `${site.name} does not answer: ${view.why}`,
+        what: `${site.name} cannot be looked at: ${view.why}`,
         where: site.name,
-        next: 'Nothing was changed.',
+        next: `Nothing was changed. ${UNSEEN[view.cause].next(site.name)}`,
+        unseen: view.cause,
       })
   }
 }

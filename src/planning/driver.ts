@@ -158,7 +158,7 @@ export interface DriverContext {
   readonly log: Log
   kubernetes(site: SiteName): KubernetesClient
   /** Content of a site's kubeconfig, for programs that bring their own client. */
-  kubeconfig(site: SiteName): string
+  kubeconfig(site: SiteName): Promise<string>
   /** The value behind a reference, masked in every output from then on. */
   credential(reference: CredentialReference, site?: SiteName): Promise<string>
   /** The object store that a component of the stack declares for a site; opened to read, unless more is asked for. */

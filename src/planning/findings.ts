@@ -1,5 +1,6 @@
 import { type BySite, EVERYWHERE, type Observation } from '../observation/observation.ts'
 import type { Stack } from '../stack/stack.ts'
+import { UNSEEN, type Unseen } from '../unseen.ts'
 import type { Assessment, Driver } from './driver.ts'
 import { followersOf } from './followers.ts'
 import { lockFindings } from './lock.ts'
@@ -50,11 +51,11 @@ function ofSites(observation: Observation, intent: Intent | null): Finding[] {
     if (view.kind === 'silent')
       return [
         {
-          code: 'site-silent',
-          severity: severityOfSilence(site, intent),
+          code: UNSEEN[view.cause].code,
+          severity: severityOfSilence(site, view.cause, intent),
           site,
-          what: `${site} does not answer (${view.why})`,
-          next: `Look at the API server of ${site} and at the network to it.`,
+          what: whatOfSilence(site, view.cause, view.why),
+          next: UNSEEN[view.cause].next(site),
         },
       ]
     return [
@@ -69,9 +70,21 @@ function ofSites(observation: Observation, intent: Intent | null): Finding[] {
   })
 }
 
-/** A lost site is what a failover is for; a third one hinders no move, and nobody should forget it. */
-function severityOfSilence(site: string, intent: Intent | null): Finding['severity'] {
-  if (intent?.mode === 'failover' && site === intent.from) return 'info'
+/** Nothing that our own side lacks is told as a silence of the site. */
+function whatOfSilence(site: string, cause: Unseen, why: string): string {
+  switch (UNSEEN[cause].vote) {
+    case 'down':
+      return `${site} does not answer (${why})`
+    case 'up':
+      return `${site} answers, and cannot be looked at (${why})`
+    default:
+      return `${site} cannot be looked at, and nobody knows from here whether it lives (${why})`
+  }
+}
+
+/** A lost site is what a failover is for, unless it is our own eyes that fail; a third one hinders no move, and nobody should forget it. */
+function severityOfSilence(site: string, cause: Unseen, intent: Intent | null): Finding['severity'] {
+  if (intent?.mode === 'failover' && site === intent.from) return UNSEEN[cause].vote === 'down' ? 'info' : 'warning'
   return intent === null || site === intent.from || site === intent.to ? 'blocker' : 'warning'
 }
 

@@ -4,7 +4,8 @@ import type { SiteName } from '../stack/stack.ts'
 export interface Sighting {
   /** `load balancer lb-1`, `pg-dc-b (streaming)`. */
   readonly from: string
-  readonly says: 'up' | 'down'
+  /** `unknown` is no vote: it looked, and its own eyes failed. */
+  readonly says: 'up' | 'down' | 'unknown'
   readonly what: string
 }
 

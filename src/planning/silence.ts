@@ -1,19 +1,22 @@
 import type { ReasonCode } from '../reason-codes.ts'
+import { UNSEEN } from '../unseen.ts'
 import { nameOfFact, staleFacts, unheardFacts } from './facts.ts'
 import { blockers } from './findings.ts'
 import type { Plan } from './plan.ts'
 
 /** Codes of findings that may block for no more than an answer that did not come in time. A contract test asks every driver, and every listed code. */
 export const CODES_OF_SILENCE: ReadonlySet<string> = new Set([
-  'witness-silent',
-  'site-silent',
-  'object-store-silent',
-  'database-silent',
-  'database-not-answering',
-  'cache-silent',
-  'application-silent',
-  'load-balancer-silent',
-] satisfies ReasonCode[])
+  ...([
+    'witness-silent',
+    'object-store-silent',
+    'database-silent',
+    'database-not-answering',
+    'cache-silent',
+    'application-silent',
+    'load-balancer-silent',
+  ] satisfies ReasonCode[]),
+  ...Object.values(UNSEEN).flatMap(({ code, passing }) => (passing ? [code] : [])),
+])
 
 /**
  * Whether somebody is not heard now, and all who are heard say what the approved plan rests on: then a second look may bring it back. So may it where

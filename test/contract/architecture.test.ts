@@ -92,7 +92,7 @@ describe('the arrows of the architecture', () => {
   test('only one module imports the Kubernetes client library', () => {
     expect([
       ...new Set(imports.filter((one) => one.to.startsWith('@kubernetes/client-node') && !one.typeOnly).map((one) => one.from)),
-    ]).toEqual(['src/clients/kubernetes.ts'])
+    ]).toEqual(['src/clients/kubernetes-link.ts'])
   })
 
   test('only entry points know GitHub Actions', () => {

@@ -103,7 +103,7 @@ export function modelPlan(request: PlanRequest): ModelPlan {
   const to = other(from)
   const at = '2026-11-20T12:00:00.000Z'
   const answering: SiteView = { kind: 'answering', clusterId: 'uid', version: 'v1.34', latency: 1 }
-  const silent: SiteView = { kind: 'silent', why: 'no answer', triedFrom: ['this runner'] }
+  const silent: SiteView = { kind: 'silent', why: 'no answer', cause: 'no-answer', triedFrom: ['this runner'] }
   const active = { schemaVersion: 1, stack: 'toy', epoch, activeSite: nameOf(from), since: at, run: 'earlier' } as const
   const observation: Observation = {
     at,

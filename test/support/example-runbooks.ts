@@ -72,7 +72,7 @@ export function exampleObservation(stack: Stack, { mode, from }: Intent): Observ
       stack.sites.map((site) => [
         site.name,
         site.name === lost
-          ? { ...SILENT, triedFrom: ['this runner'] }
+          ? { ...SILENT, cause: 'no-answer', triedFrom: ['this runner'] }
           : { kind: 'answering', clusterId: site.kubernetes.clusterId, version: 'v1.34', latency: 10 },
       ]),
     ),

@@ -15,7 +15,7 @@ export async function withHelm<T>(site: SiteName, context: DriverContext, work: 
   const home = await mkdtemp(join(tmpdir(), 'standby-helm-'))
   try {
     const kubeconfig = join(home, 'kubeconfig')
-    await writeFile(kubeconfig, context.kubeconfig(site), { mode: 0o600 })
+    await writeFile(kubeconfig, await context.kubeconfig(site), { mode: 0o600 })
     const env = {
       PATH: process.env.PATH ?? '',
       HOME: home,

@@ -67,8 +67,8 @@ describe('a site that does not answer', () => {
   test('is known within the connect timeout when it accepts connections and says nothing', async () => {
     const { port } = await listen(createTcpServer())
     const [error, took] = await timed(failure(clientOf(`https://127.0.0.1:${port}`).version()))
-    expect(error).toMatchObject({ code: 'site-unreachable', message: 'dc-a does not answer: no TLS connection within 1.0 s' })
-    expect(took).toBeLessThan(1_500)
+    expect(error).toMatchObject({ code: 'site-unreachable', message: 'dc-a does not answer: no TLS connection within 3.0 s' })
+    expect(took).toBeLessThan(3_500)
   })
 
   test('is known within the connect timeout when its packets vanish', async () => {
@@ -83,8 +83,8 @@ describe('a site that does not answer', () => {
     closing.push(() => queue.forEach((socket) => void socket.destroy()))
     await pause(200)
     const [error, took] = await timed(failure(clientOf(`https://127.0.0.1:${port}`).version()))
-    expect(error).toMatchObject({ code: 'site-unreachable', message: 'dc-a does not answer: no TCP connection within 1.0 s' })
-    expect(took).toBeLessThan(1_500)
+    expect(error).toMatchObject({ code: 'site-unreachable', message: 'dc-a does not answer: no TCP connection within 3.0 s' })
+    expect(took).toBeLessThan(3_500)
   })
 
   test('is known at the deadline when it speaks TLS and never answers the request', async () => {
@@ -400,14 +400,22 @@ users:
 
   test.each([
     ['/nowhere/kubeconfig is no file that can be read (ENOENT)', '/nowhere/kubeconfig'],
-    ['has no context', 'a: 1\n'],
+    ['it has no clusters', 'a: 1\n'],
     ['not encrypted', kubeconfigOf({ url: 'http://127.0.0.1:1' })],
     ['no address', kubeconfigOf({ url: 'nonsense' })],
+    ['it is a list', '- a\n- b\n'],
+    ['it is no mapping', 'garbage\nof no kind\n'],
+    ['it is no YAML (line 2, column 1)', 'a: "1\n'],
+    ['it is encoded in base64', Buffer.from(shared).toString('base64')],
+    ['it is encoded in base64', `${Buffer.from(shared).toString('base64').replaceAll(/.{76}/g, '$&\n')}\n`],
+    ['its users must be a list of mappings', shared.replace(/users:[\s\S]*/, 'users: { u: t }')],
+    ['its user logs in by the auth-provider gcp', kubeconfigOf({ url: 'https://127.0.0.1:1', user: 'auth-provider: { name: gcp }' })],
+    ['its user logs in by the auth-provider azure', kubeconfigOf({ url: 'https://127.0.0.1:1', user: 'auth-provider: { name: azure }' })],
   ])('that can not be used is refused before anything is contacted: %s', (why, kubeconfig) => {
     expect(opened(kubeconfig)).toThrow(
       expect.objectContaining({
         code: 'kubeconfig-invalid',
-        message: expect.stringContaining(why === 'has no context' ? 'has no current context' : why),
+        message: expect.stringContaining(why),
       }),
     )
   })
@@ -436,8 +444,9 @@ users:
     await opened(kubeconfigOf({ url, cluster, user: user(program) }))().version()
     expect(authorization).toBe('Bearer from-program')
     expect(await failure(opened(kubeconfigOf({ url, cluster, user: user('no-such-login') }))().version())).toMatchObject({
-      code: 'kubernetes-unauthorized',
-      message: expect.stringContaining('the credential program no-such-login failed'),
+      code: 'login-failed',
+      unseen: 'login-missing',
+      message: expect.stringContaining('no-such-login was not found'),
     })
   })
 })

@@ -65,7 +65,7 @@ describe('the site of a restore test', () => {
   })
 
   test('is a passive one that answers, where none is named', async () => {
-    const sites = { 'dc-b': { kind: 'silent', why: 'no answer', triedFrom: [] } } as const
+    const sites = { 'dc-b': { kind: 'silent', why: 'no answer', cause: 'no-answer', triedFrom: [] } } as const
     expect(await refusal((world) => verifyBackup(world, {}), { sites })).toMatchObject({ code: 'no-site-for-sandbox' })
   })
 })

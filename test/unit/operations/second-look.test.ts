@@ -40,7 +40,7 @@ const silent = { kind: 'silent', why: 'no answer within 3.0 s' } as const
 const silentAt = (site: SiteName): Look => ({
   seen: (really) => ({
     ...really,
-    sites: { ...really.sites, [site]: { ...silent, triedFrom: ['this runner'] } },
+    sites: { ...really.sites, [site]: { ...silent, cause: 'no-answer', triedFrom: ['this runner'] } },
     components: Object.fromEntries(Object.entries(really.components).map(([name, bySite]) => [name, { ...bySite, [site]: silent }])),
   }),
 })

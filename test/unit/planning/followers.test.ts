@@ -21,7 +21,7 @@ const following: Driver = {
 
 type Sites = Observation['sites']
 const answering = { kind: 'answering', clusterId: 'uid', version: 'v1.34', latency: 5 } as const
-const silent = { kind: 'silent', why: 'no answer within 3 s', triedFrom: ['this runner'] } as const
+const silent = { kind: 'silent', why: 'no answer within 3 s', cause: 'no-answer', triedFrom: ['this runner'] } as const
 const role = (is: string) => ({ kind: 'answering', state: {}, role: is, health: 'healthy', text: '', facts: [] })
 const roles = (a: string, b: string, c: string) => ({ database: { 'dc-a': role(a), 'dc-b': role(b), 'dc-c': role(c) } as BySite })
 

@@ -104,7 +104,7 @@ async function seen(now: Jitter, mode: Mode): Promise<Observation> {
   } as unknown as DriverContext
   const view = (site: SiteName): SiteView =>
     site === 'dc-c' && now.third === 'silent'
-      ? { kind: 'silent', why: 'no answer', triedFrom: ['this runner'] }
+      ? { kind: 'silent', why: 'no answer', cause: 'no-answer', triedFrom: ['this runner'] }
       : { kind: 'answering', clusterId: `uid-${site}`, version: 'v1.34', latency: 5 }
   const look = async (component: Component, site: SiteName) =>
     [

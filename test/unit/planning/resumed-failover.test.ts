@@ -11,7 +11,7 @@ const steps = [
   toyStep('database.demote@dc-a', 'FENCE', { fence: 'database', bestEffort: 30_000 }),
 ]
 const up = { kind: 'answering', clusterId: 'uid-dc-a', version: 'v1.34', latency: 1 } as const
-const lost = { kind: 'silent', why: 'no answer', triedFrom: ['this runner'] } as const
+const lost = { kind: 'silent', why: 'no answer', cause: 'no-answer', triedFrom: ['this runner'] } as const
 
 function codes(site: Observation['sites'][string], done: readonly string[]): string[] {
   const observation: Observation = { at: '', witness: { kind: 'silent', why: '' }, sites: { 'dc-a': site }, components: {} }
