@@ -1,8 +1,11 @@
 import type { World } from '../composition.ts'
+import { type Milliseconds, minutes } from '../duration.ts'
 import { asStandbyError, failureOf, inputError, StandbyError, siteError } from '../errors.ts'
 import type { DeployedUnit, DeployReport } from '../evidence/reports.ts'
 import { deadlineAfter } from '../execution/deadline.ts'
+import { patientStore } from '../execution/patient-store.ts'
 import { settle } from '../execution/settle.ts'
+import { type Trying, tryUntil } from '../execution/try-until.ts'
 import { assertStillOurs, createActive, LOCK_RENEWAL, releaseLock, renewLock, takeLock } from '../execution/witness.ts'
 import type { Observation } from '../observation/observation.ts'
 import type { Change, Deployment } from '../planning/driver.ts'
@@ -32,8 +35,15 @@ export async function deploy(world: World, request: DeployRequest): Promise<Depl
   refuseSilentSites(world, observation)
   refuseUnfinishedMove(observation)
   refuseEmptiedWitness(world, observation)
-  const placed = await unitsOf(world, observation, activeSite, request)
-  const changes = new Map(await Promise.all(placed.map(async ({ unit }) => [unit.id, await unit.diff(world.signal)] as const)))
+  const placed = await tryUntil(() => unitsOf(world, observation, activeSite, request), tries(world, 'deploy', COMPARING))
+  const changes = new Map(
+    await Promise.all(
+      placed.map(async ({ unit }) => {
+        const differs = await tryUntil(() => unit.diff(world.signal), tries(world, unit.id, COMPARING))
+        return [unit.id, differs] as const
+      }),
+    ),
+  )
   const differing = [...changes.values()].some((list) => list.length > 0)
   const firstDeploy = named === null
 
@@ -62,6 +72,15 @@ export async function deploy(world: World, request: DeployRequest): Promise<Depl
     duration: world.clock.now().getTime() - begun,
     failure: failure === null ? null : failureOf(failure),
   }
+}
+
+/** How long a question may be tried before anything is changed: nobody waits for a comparison. */
+const COMPARING: Milliseconds = minutes(1)
+
+/** What is transient is tried until then. */
+function tries({ clock, log, signal }: World, what: string, after: Milliseconds, where?: SiteName | null): Trying {
+  const waiting = (why: string): void => log.info(`${what}: waiting for ${why}`)
+  return { what, where: where ?? undefined, clock, signal, deadline: deadlineAfter(after), waiting }
 }
 
 /** A deploy needs to see all that it may touch. */
@@ -150,17 +169,18 @@ async function withLock<T>(
 ): Promise<T> {
   const now = world.clock.now()
   const epoch = observation.witness.kind === 'answering' ? (observation.witness.active?.epoch ?? 1) : 1
-  await takeLock(world.store, { stack: world.stack.name, holder: run, purpose: 'deploy', epoch, now })
+  const store = patientStore(world.store, world)
+  await takeLock(store, { stack: world.stack.name, holder: run, purpose: 'deploy', epoch, now })
   const renewing = setInterval(() => {
-    renewLock(world.store, run, world.clock.now()).catch((error: unknown) => world.log.warning(asStandbyError(error).message))
+    renewLock(store, run, world.clock.now()).catch((error: unknown) => world.log.warning(asStandbyError(error).message))
   }, LOCK_RENEWAL)
   try {
     if (firstDeploy)
-      await createActive(world.store, { schemaVersion: 1, stack: world.stack.name, epoch: 1, activeSite, since: now.toISOString(), run })
-    return await work(() => assertStillOurs(world.store, run, epoch, world.clock.now()))
+      await createActive(store, { schemaVersion: 1, stack: world.stack.name, epoch: 1, activeSite, since: now.toISOString(), run })
+    return await work(() => assertStillOurs(store, run, epoch, world.clock.now()))
   } finally {
     clearInterval(renewing)
-    await releaseLock(world.store, run)
+    await releaseLock(store, run)
   }
 }
 
@@ -183,21 +203,17 @@ async function applyUnits(
     let changes: readonly Change[] = []
     try {
       // Compared again: what an earlier unit changed may be all that was missing here.
-      changes = await unit.diff(world.signal)
+      changes = await tryUntil(() => unit.diff(world.signal), tries(world, unit.id, unit.deadline, unit.site))
       if (changes.length > 0) {
-        await stillOurs()
         world.log.info(`${unit.id}: ${unit.title}`)
-        await unit.apply(world.signal)
+        const bringAbout = async (): Promise<void> => {
+          await stillOurs()
+          await unit.apply(world.signal)
+        }
+        await tryUntil(bringAbout, tries(world, unit.id, unit.deadline, unit.site))
       }
       if (changes.length > 0 || (first.get(unit.id) ?? []).length > 0)
-        await settle(() => unit.ready(world.signal), {
-          what: unit.id,
-          where: unit.site ?? undefined,
-          clock: world.clock,
-          signal: world.signal,
-          deadline: deadlineAfter(unit.deadline),
-          waiting: (what) => world.log.info(`${unit.id}: waiting for ${what}`),
-        })
+        await settle(() => unit.ready(world.signal), tries(world, unit.id, unit.deadline, unit.site))
       const outcome = changes.length > 0 ? 'applied' : 'unchanged'
       results.set(unit.id, { ...deployedUnit(unit, changes, outcome), duration: world.clock.now().getTime() - begun })
       done.add(unit.id)

@@ -1,8 +1,12 @@
 import { randomBytes } from 'node:crypto'
+import type { KubernetesClient } from '../clients/kubernetes-client.ts'
 import type { World } from '../composition.ts'
-import { minutes } from '../duration.ts'
+import { type Milliseconds, minutes } from '../duration.ts'
 import { asStandbyError, failureOf, inputError, type StandbyError } from '../errors.ts'
 import type { RestoreTestOutcome } from '../evidence/reports.ts'
+import { patientKubernetes } from '../execution/patient-kubernetes.ts'
+import { patientStore } from '../execution/patient-store.ts'
+import { recordsIn } from '../execution/records.ts'
 import type { JsonObject } from '../json.ts'
 import type { RestoreTestReport } from '../planning/driver.ts'
 import type { Component, ComponentName, SiteName, Stack } from '../stack/stack.ts'
@@ -28,12 +32,13 @@ export async function verifyBackup(world: World, request: RestoreTestRequest): P
   const begun = world.clock.now()
   const id = `${stampOf(begun.toISOString())}-${randomBytes(2).toString('hex')}`
   const namespace = sandboxNamespace(world.stack.name)
-  const kubernetes = world.context.kubernetes(target)
+  const patient = withPatience(world)
+  const kubernetes = patient.context.kubernetes(target)
   const around = { clock: world.clock, log: world.log, deadline: minutes(3) }
 
   const leftovers = await emptySandbox(kubernetes, namespace, { ...around, signal: world.signal })
   if (leftovers > 0) world.log.warning(`${leftovers} objects of an earlier restore test were removed from ${namespace}`)
-  const tested = await restoreAll(world, source, target, namespace, id)
+  const tested = await restoreAll(patient, source, target, namespace, id)
   let failure = tested.failure
   let removed = false
   try {
@@ -62,7 +67,7 @@ export async function verifyBackup(world: World, request: RestoreTestRequest): P
     failure: failure === null ? null : failureOf(failure),
     duration: world.clock.now().getTime() - begun.getTime(),
   }
-  await keepRecord(world, outcome, begun)
+  await keepRecord(patient, outcome, begun)
   return outcome
 }
 
@@ -73,6 +78,16 @@ function refuseUnknownSite(stack: Stack, { site }: RestoreTestRequest): void {
     next: `Name one of ${stack.sites.map(({ name }) => name).join(', ')}.`,
   })
 }
+
+/** A nightly test outlasts an API server that restarts, a webhook that is away, and a witness that is busy. */
+function withPatience(world: World): World {
+  const { clock, log, signal, context } = world
+  const store = patientStore(world.store, { clock, log, signal })
+  const kubernetes = (site: SiteName): KubernetesClient =>
+    patientKubernetes(context.kubernetes(site), { clock, log, signal, patience: PATIENCE })
+  return { ...world, store, context: { ...context, kubernetes, records: recordsIn(store) } }
+}
+const PATIENCE: Milliseconds = minutes(2)
 
 async function sitesOf(world: World, request: RestoreTestRequest): Promise<{ source: SiteName; target: SiteName }> {
   refuseUnknownSite(world.stack, request)

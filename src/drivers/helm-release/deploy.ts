@@ -6,6 +6,7 @@ import type { Json } from '../../json.ts'
 import type { Change, Deployment, DeployUnit, DriverContext, Role } from '../../planning/driver.ts'
 import type { SiteName } from '../../stack/stack.ts'
 import { fieldsThatDiffer } from '../fields-that-differ.ts'
+import { asPassingFailure } from './failed-in-passing.ts'
 import { chartArguments, type Helm, liveRelease, withHelm } from './helm.ts'
 import { type Application, valuesFiles, workloadRef } from './spec.ts'
 import { rollout } from './workload.ts'
@@ -35,7 +36,7 @@ export async function deployRelease(
 
 /** Installs or upgrades without helm's own waiting: ours knows the true reason of a failure, and earlier. */
 export async function upgrade(component: Application, role: Role, site: SiteName, context: DriverContext): Promise<void> {
-  await withHelm(site, context, async (helm) => {
+  const upgraded = withHelm(site, context, async (helm) => {
     await refusePending(helm, component, site)
     await helm([
       'upgrade',
@@ -46,6 +47,9 @@ export async function upgrade(component: Application, role: Role, site: SiteName
       '10',
       ...(await withoutStampArguments(helm)),
     ])
+  })
+  await upgraded.catch(async (error: unknown) => {
+    throw await asPassingFailure(error, component, site, context)
   })
 }
 
@@ -83,7 +87,9 @@ export async function differences(
 ): Promise<Change[]> {
   const { namespace, release } = component.spec
   const name = `${namespace}/HelmRelease/${release}`
-  const live = await liveRelease(helm, component)
+  const live = await liveRelease(helm, component).catch(async (error: unknown) => {
+    throw await asPassingFailure(error, component, site, context)
+  })
   if (live === null) return [{ kind: 'create', object: name }]
   if (live.status !== 'deployed') return [{ kind: 'update', object: name, path: 'status', from: live.status, to: 'deployed' }]
   const [rendered, installed] = await Promise.all([
