@@ -7,7 +7,8 @@ import { type Milliseconds, seconds } from '../duration.ts'
 export function retryAfterIn(header: string | null | undefined, date: string | null | undefined, now: Date): Milliseconds | null {
   const text = (header ?? '').trim()
   if (/^\d+$/.test(text)) return seconds(Number(text))
-  const until = Date.parse(text)
+  // Names a day of the week first, in each form; V8 takes much else for a date.
+  const until = /^(Mon|Tue|Wed|Thu|Fri|Sat|Sun)/.test(text) ? Date.parse(text) : Number.NaN
   if (Number.isNaN(until)) return null
   const from = Date.parse(date ?? '')
   return Math.max(0, until - (Number.isNaN(from) ? now.getTime() : from))

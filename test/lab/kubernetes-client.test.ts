@@ -1,9 +1,13 @@
 import { readFileSync } from 'node:fs'
+import { createServer } from 'node:https'
 import { setTimeout as pause } from 'node:timers/promises'
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
 import { openKubernetes } from '../../src/clients/kubernetes.ts'
 import type { KubernetesClient, KubernetesObject, ObjectReference } from '../../src/clients/kubernetes-client.ts'
 import { type ApiServer, startApiServer } from '../support/api-server.ts'
+import { selfSigned } from '../support/certificate.ts'
+import { eventually } from '../support/eventually.ts'
+import { freePorts } from '../support/server-process.ts'
 
 let server: ApiServer
 let admin: KubernetesClient
@@ -50,9 +54,65 @@ describe('a real API server', () => {
     const second = await admin.apply(configMap('applied', { a: '1' }))
     expect(second.metadata.resourceVersion).toBe(first.metadata.resourceVersion)
     const other = admin.apply(configMap('applied', { a: '2' }), { fieldManager: 'somebody-else' })
-    await expect(other).rejects.toMatchObject({ code: 'kubernetes-conflict', message: expect.stringContaining('conflict with "standby"') })
+    await expect(other).rejects.toMatchObject({
+      code: 'kubernetes-conflict',
+      retry: 'never',
+      message: expect.stringContaining('conflict with "standby"'),
+    })
     const forced = await admin.apply(configMap('applied', { a: '2' }), { fieldManager: 'somebody-else', force: true })
     expect(forced.data).toEqual({ a: '2' })
+  })
+
+  test('a webhook that cannot be called is worth another try, one that says no is not', async () => {
+    const { key, cert } = selfSigned()
+    const [port = 0] = await freePorts(1)
+    const review = (says: 'yes' | 'no') =>
+      createServer({ key, cert }, (request, response) => {
+        let body = ''
+        request.on('data', (chunk: Buffer) => {
+          body += chunk.toString()
+        })
+        request.on('end', () => {
+          const { uid } = (JSON.parse(body) as { request: { uid: string } }).request
+          const answer = { uid, allowed: says === 'yes', ...(says === 'yes' ? {} : { status: { code: 403, message: 'no' } }) }
+          response.setHeader('content-type', 'application/json')
+          response.end(JSON.stringify({ apiVersion: 'admission.k8s.io/v1', kind: 'AdmissionReview', response: answer }))
+        })
+      })
+    const webhook = {
+      name: 'watched.example.com',
+      rules: [{ apiGroups: [''], apiVersions: ['v1'], operations: ['UPDATE'], resources: ['configmaps'] }],
+      clientConfig: { url: `https://127.0.0.1:${port}/`, caBundle: Buffer.from(cert).toString('base64') },
+      namespaceSelector: { matchLabels: { 'kubernetes.io/metadata.name': 'default' } },
+      objectSelector: { matchLabels: { of: 'webhook' } },
+      failurePolicy: 'Fail',
+      sideEffects: 'None',
+      admissionReviewVersions: ['v1'],
+      timeoutSeconds: 2,
+    }
+    const api = { apiVersion: 'admissionregistration.k8s.io/v1', kind: 'ValidatingWebhookConfiguration' }
+    await admin.create(configMap('watched', { a: '1' }, { labels: { of: 'webhook' } }))
+    await admin.create({ ...api, metadata: { name: 'watched' }, webhooks: [webhook] } as unknown as KubernetesObject)
+    const change = (to: string) => admin.patch(refTo('watched'), { data: { a: to } })
+    // The API server takes a moment to hear of its own webhook.
+    await eventually('the webhook to be called', () =>
+      change('2').then(
+        () => false,
+        () => true,
+      ),
+    )
+    await expect(change('3')).rejects.toMatchObject({ retry: 'transient' })
+    const serving = review('no').listen(port, '127.0.0.1')
+    await eventually('the webhook to answer', () =>
+      change('4').then(
+        () => true,
+        (error: { retry: string }) => error.retry === 'never',
+      ),
+    )
+    await expect(change('5')).rejects.toMatchObject({ retry: 'never' })
+    serving.closeAllConnections()
+    await new Promise((resolve) => serving.close(resolve))
+    await admin.remove({ ...api, plural: 'validatingwebhookconfigurations', namespace: null, name: 'watched' })
   })
 
   test('a dry run answers with what would be stored, and stores nothing', async () => {
