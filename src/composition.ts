@@ -71,7 +71,7 @@ export async function connect(options: WorldOptions): Promise<World> {
   const credential: DriverContext['credential'] = async (reference, site) =>
     'secret' in reference ? secretCredential(reference, kubernetes, site, sources) : localCredential(reference, sources)
   // A cancelled run still writes its journal and gives its lock back: the witness is bounded by its own deadlines alone.
-  const store = await openStore(stack.witness.spec, { credential, signal: new AbortController().signal })
+  const store = await openStore(stack.witness.spec, { stack: stack.name, credential, signal: new AbortController().signal })
   const connections = sharedConnections(options.signal)
   const context: DriverContext = {
     stack,
@@ -81,7 +81,7 @@ export async function connect(options: WorldOptions): Promise<World> {
     kubernetes,
     kubeconfig: (site) => kubernetes(site).kubeconfig?.() ?? Promise.reject(inputError('kubeconfig-invalid', `${site} has none`)),
     credential,
-    records: recordsIn(store),
+    records: recordsIn(store, options.log),
     ssh: connections.ssh,
     run: (command, args, run) => runProcess(command, args, { signal: options.signal, ...run }),
     sql(component, at, query) {

@@ -17,6 +17,7 @@ export async function openWitness(
   if (openStore === undefined) throw inputError('unknown-witness', `${stack.witness.driver} is no witness`)
   const sources = { env, directory: stack.source.directory, mask }
   return openStore(stack.witness.spec, {
+    stack: stack.name,
     credential: async (reference) => localCredential(reference, sources),
     signal: new AbortController().signal,
   })

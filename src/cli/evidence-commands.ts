@@ -6,7 +6,7 @@ import { inputError, siteError } from '../errors.ts'
 import { type ChainFiles, type ChainVerdict, judgeChain, sequenceOf } from '../evidence/chain.ts'
 import { evidenceLine, evidenceText } from '../evidence/evidence-text.ts'
 import { htmlRun } from '../evidence/html-run.ts'
-import { readChain, recordIn } from '../evidence/keep-evidence.ts'
+import { decodeRecord, readChain } from '../evidence/keep-evidence.ts'
 import type { EvidenceRecord } from '../evidence/refusal-body.ts'
 import { VERIFY_SCRIPT } from '../evidence/verify-script.ts'
 import { openWitness } from '../open-witness.ts'
@@ -59,18 +59,34 @@ export function addEvidence(program: Command): void {
 interface Named {
   readonly file: string
   readonly body: EvidenceRecord | null
+  /** Why it can not be read. */
+  readonly unreadable: string | null
 }
 const recordsIn = (files: ChainFiles): Named[] =>
-  [...files].filter(([file]) => file.endsWith('.json')).map(([file, text]) => ({ file, body: recordIn(text) }))
+  [...files]
+    .filter(([file]) => file.endsWith('.json'))
+    .map(([file, text]) => {
+      const decoded = decodeRecord(file, text, null)
+      if (decoded.kind === 'sound') return { file, body: decoded.record, unreadable: null }
+      return { file, body: null, unreadable: isOlder(text) ? 'an older format' : `unreadable: ${decoded.path} ${decoded.what}` }
+    })
+const isOlder = (text: string): boolean => /"schemaVersion":\s*1\b/.test(text) && !/"schemaVersion":\s*2\b/.test(text)
 
 function listed(files: ChainFiles, json: boolean): string {
   const records = recordsIn(files)
   if (json)
     return asJson({
-      records: records.map(({ file, body }) => ({ record: file, run: body?.run ?? null, verdict: body?.verdict ?? null })),
+      records: records.map(({ file, body, unreadable }) => ({
+        record: file,
+        run: body?.run ?? null,
+        verdict: body?.verdict ?? null,
+        ...(unreadable === null ? {} : { unreadable }),
+      })),
     })
   if (records.length === 0) return 'No run has left a record yet.'
-  return records.map(({ file, body }) => (body === null ? `${file.slice(0, 8)}  an older format` : evidenceLine(file, body))).join('\n')
+  return records
+    .map(({ file, body, unreadable }) => (body === null ? `${file.slice(0, 8)}  ${unreadable}` : evidenceLine(file, body)))
+    .join('\n')
 }
 
 async function shownRun(files: ChainFiles, run: string, json: boolean, html?: string): Promise<string> {

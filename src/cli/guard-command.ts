@@ -66,7 +66,7 @@ async function runGuard(path: string, options: GuardOptions, signal: AbortSignal
   const credentials = { accessKeyId: { env: WITNESS_ACCESS_KEY_ID }, secretAccessKey: { env: WITNESS_SECRET_ACCESS_KEY } }
   const store = await openStore(
     { ...stack.witness.spec, credentials },
-    { credential: async (reference) => localCredential(reference, sources), signal },
+    { stack: stack.name, credential: async (reference) => localCredential(reference, sources), signal },
   )
   const kubernetes = openKubernetes({ site, kubeconfig, signal })
   const report = { apiVersion: 'v1', kind: 'ConfigMap', plural: 'configmaps', namespace: guardNamespace(stack.name), name: GUARD }

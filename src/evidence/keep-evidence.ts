@@ -1,6 +1,8 @@
 import { asStandbyError, siteError } from '../errors.ts'
 import type { ConditionalStore } from '../execution/conditional-store.ts'
 import { canonicalJson, type Json, type JsonObject } from '../json.ts'
+import type { Decoded } from '../witness/damage.ts'
+import { decodeText, documentKind } from '../witness/decode.ts'
 import { type ChainFiles, linkName, linkText, recordName, sequenceOf, sha256 } from './chain.ts'
 import type { EvidenceBody } from './evidence-body.ts'
 import type { EvidenceRecord } from './refusal-body.ts'
@@ -31,7 +33,7 @@ export async function keepEvidence(store: ConditionalStore, body: EvidenceRecord
   const text = recordText(body)
   for (let tries = 1; tries <= TRIES; tries++) {
     const names = await namesIn(store)
-    const last = Math.max(0, ...names.filter((name) => name.endsWith('.json')).flatMap((name) => sequenceOf(name) ?? []))
+    const last = lastRecord(names)
     const previous = await completeLinks(store, last)
     try {
       await store.createText(`${EVIDENCE_FOLDER}${recordName(last + 1)}`, text)
@@ -46,6 +48,17 @@ export async function keepEvidence(store: ConditionalStore, body: EvidenceRecord
     next: 'Look who writes there; the journal of the run is complete without it.',
   })
 }
+
+/**
+ * The number of the newest record. What lies far beyond the others is none of ours, and appending after it would tear the chain for ever: a
+ * verification names it.
+ */
+function lastRecord(names: readonly string[]): number {
+  const sequences = names.filter((name) => name.endsWith('.json')).flatMap((name) => sequenceOf(name) ?? [])
+  return sequences.toSorted((a, b) => a - b).reduce((last, next) => (next - last > WIDEST_GAP ? last : next), 0)
+}
+/** More records than anybody removes from one place. */
+const WIDEST_GAP = 1_000
 
 /** The link of the last record. Whoever died between a record and its link leaves one to write; its text is the same for everybody. */
 async function completeLinks(store: ConditionalStore, last: number): Promise<string | null> {
@@ -76,28 +89,35 @@ export async function readChain(store: ConditionalStore): Promise<ChainFiles> {
   return readFiles(store, await namesIn(store))
 }
 
-/** The newest records of runs, newest last; of at most so many objects, without the very newest `skipped`. What is no such record is left out. */
+/** The newest records of runs, newest last; of at most so many objects, without the very newest `skipped`. What is no such record, or damaged, is left out. */
 export async function newestBodies(store: ConditionalStore, most: number, skipped = 0): Promise<EvidenceBody[]> {
+  return (await newestRecords(store, most, skipped)).flatMap((found) =>
+    found.kind === 'sound' && found.record.kind === 'move' ? [found.record] : [],
+  )
+}
+
+/** The same with refusals, and with what is wrong with those that nobody can read. */
+export async function newestRecords(store: ConditionalStore, most: number, skipped = 0): Promise<Decoded<EvidenceRecord>[]> {
   const records = (await namesIn(store)).filter((name) => name.endsWith('.json'))
   const names = records.slice(Math.max(0, records.length - skipped - most), Math.max(0, records.length - skipped))
-  return [...(await readFiles(store, names)).values()].flatMap((text) => bodyIn(text) ?? [])
+  return [...(await readFiles(store, names))].map(([name, text]) => decodeRecord(name, text, store.stack))
 }
 
-/** The record of a run in a text; null when it is none, or of an older format. */
-export function bodyIn(text: string): EvidenceBody | null {
-  const found = recordIn(text)
-  return found?.kind === 'move' ? found : null
+/** The record of a run in a text; null when it is none, damaged, or of an older format. */
+export function bodyIn(text: string, stack: string | null = null): EvidenceBody | null {
+  const found = decodeRecord('', text, stack)
+  return found.kind === 'sound' && found.record.kind === 'move' ? found.record : null
 }
 
-/** The record in a text, of a run or of a refusal; null when it is none, or of an older format. */
-export function recordIn(text: string): EvidenceRecord | null {
-  try {
-    const found = JSON.parse(text) as Partial<EvidenceRecord> | null
-    return found?.schemaVersion === 2 && (found.kind === 'move' || found.kind === 'refusal') ? (found as EvidenceRecord) : null
-  } catch {
-    return null
-  }
-}
+const evidenceDocument = documentKind<EvidenceRecord>(
+  'evidence.schema.json',
+  'Nothing rests on it. Compare with an earlier export, or with the versions of the object: somebody else wrote it, or changed it.',
+  2,
+)
+
+/** The record in a text, of a run or of a refusal; what is wrong with it where it is none. */
+export const decodeRecord = (name: string, text: string, stack: string | null): Decoded<EvidenceRecord> =>
+  decodeText(evidenceDocument, `${EVIDENCE_FOLDER}${name}`, text, stack)
 
 async function namesIn(store: ConditionalStore): Promise<string[]> {
   return (await store.list(EVIDENCE_FOLDER)).map((key) => key.slice(EVIDENCE_FOLDER.length)).sort()

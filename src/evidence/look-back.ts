@@ -2,9 +2,10 @@ import { withinDeadline } from '../clients/within-deadline.ts'
 import { readableDuration, seconds } from '../duration.ts'
 import { asStandbyError, siteError } from '../errors.ts'
 import type { ConditionalStore } from '../execution/conditional-store.ts'
+import { damageText } from '../witness/damage.ts'
 import { followedMove } from './followed-move.ts'
 import type { FollowedMove } from './found-loss.ts'
-import { newestBodies } from './keep-evidence.ts'
+import { newestRecords } from './keep-evidence.ts'
 
 /** Between a failover and its rejoin lie days, and few runs: further back nobody looks. */
 const ROUNDS = 5
@@ -19,8 +20,14 @@ const PATIENCE = seconds(3)
 export async function lookBack(store: ConditionalStore, of: { readonly run: string; readonly site: string }): Promise<FollowedMove> {
   const looking = async (signal: AbortSignal): Promise<FollowedMove> => {
     for (let round = 0; round < ROUNDS && !signal.aborted; round++) {
-      const found = followedMove(await newestBodies(store, AT_ONCE, round * AT_ONCE), of)
+      const records = await newestRecords(store, AT_ONCE, round * AT_ONCE)
+      // What lies before one that nobody can read may have been followed by just that one.
+      const damaged = records.findLastIndex(({ kind }) => kind === 'damaged')
+      const readable = records.slice(damaged + 1).flatMap((one) => (one.kind === 'sound' && one.record.kind === 'move' ? [one.record] : []))
+      const found = followedMove(readable, of)
       if (found !== null) return found
+      const first = records[damaged]
+      if (first?.kind === 'damaged') return { is: 'unknown', why: `${damageText(first)}; nobody knows what was recorded before it` }
     }
     return { is: 'unknown', why: `none of the newest ${ROUNDS * AT_ONCE} records in the witness is of a move away from ${of.site}` }
   }

@@ -7,6 +7,8 @@ import type { CredentialReference } from '../stack/stack.ts'
  * `witness-weak` (the store ignores preconditions and cannot be a witness).
  */
 export interface ConditionalStore {
+  /** The stack that it was opened for: a record of another one is damaged. Null: of none in particular. */
+  readonly stack: string | null
   get(key: string): Promise<VersionedDocument | null>
   /** Writes a document that must not exist yet; returns its version. */
   create(key: string, body: JsonObject): Promise<string>
@@ -30,12 +32,14 @@ export function withoutWriteId(body: JsonObject): JsonObject {
 }
 
 export interface VersionedDocument {
-  readonly body: JsonObject
+  /** Of whoever could write there: `src/witness/decode.ts` says what it is. */
+  readonly body: unknown
   readonly version: string
 }
 
 /** What opening a store needs: credentials by reference, and the signal that ends its calls. */
 export interface ConditionalStoreContext {
   readonly signal: AbortSignal
+  readonly stack: string
   credential(reference: CredentialReference): Promise<string>
 }

@@ -1,6 +1,10 @@
 import { asStandbyError, StandbyError } from '../errors.ts'
 import type { JsonObject } from '../json.ts'
 import type { StepId } from '../planning/plan.ts'
+import { damagedError } from '../witness/damage.ts'
+import { documentKind } from '../witness/decode.ts'
+import { journalFolder } from '../witness/keys.ts'
+import { readDocument } from '../witness/read-document.ts'
 import type { ConditionalStore } from './conditional-store.ts'
 import type { OnRecord, Verdict } from './transition.ts'
 
@@ -37,6 +41,12 @@ export interface Asked {
   readonly reason: string | null
 }
 
+/** What `witness.schema.json` says of a journal is what {@link JournalEntry} is. */
+const journalDocument = documentKind<{ readonly entry: JournalEntry }>(
+  'witness.schema.json#/$defs/journal',
+  'Restore its earlier version (the bucket keeps them): without its journal nobody can continue this run. Other operations go on.',
+)
+
 /** The append-only record of one run in the witness: one object per entry, so that two writers cannot both append. */
 export interface Journal {
   readonly entries: readonly JournalEntry[]
@@ -46,13 +56,20 @@ export interface Journal {
   refuseContinuedElsewhere(): Promise<void>
 }
 
-/** The journal of a run, with all that was written to it so far. */
+/** The journal of a run, with all that was written to it so far. Throws `witness-damaged`, also when an entry is missing. */
 export async function openJournal(store: ConditionalStore, run: string): Promise<Journal> {
-  const prefix = `runs/${run}/journal/`
+  const prefix = journalFolder(run)
+  const keyOf = (place: number): string => `${prefix}${String(place).padStart(6, '0')}.json`
   const keys = await store.list(prefix)
-  const documents = await Promise.all(keys.map((key) => store.get(key)))
-  const entries = documents.flatMap((document) => (document === null ? [] : [document.body.entry as unknown as JournalEntry]))
-  const nextKey = (): string => `${prefix}${String(entries.length + 1).padStart(6, '0')}.json`
+  const entries = await Promise.all(
+    keys.map(async (key, index) => {
+      const found = key === keyOf(index + 1) ? await readDocument(store, journalDocument, key) : null
+      if (found !== null) return found.record.entry
+      const what = `is no entry of a journal whose entry ${index + 1} is missing`
+      throw damagedError({ code: 'witness-damaged', key, path: '$', what, next: journalDocument.next })
+    }),
+  )
+  const nextKey = (): string => keyOf(entries.length + 1)
   let last: Promise<unknown> = Promise.resolve()
   // One after another: steps that run beside each other share one order.
   const inTurn = (work: () => Promise<void>): Promise<void> => {

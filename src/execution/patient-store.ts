@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { type Milliseconds, minutes, readableDuration } from '../duration.ts'
 import { asStandbyError } from '../errors.ts'
-import type { JsonObject } from '../json.ts'
+import { isObject, type JsonObject } from '../json.ts'
 import type { Clock, Log } from '../planning/driver.ts'
 import type { ConditionalStore } from './conditional-store.ts'
 import { patienceOf } from './deadline.ts'
@@ -50,12 +50,13 @@ export function patientStore(store: ConditionalStore, { clock, log, signal, pati
         return await put(identified)
       } catch (error) {
         const found = inDoubt && asStandbyError(error).code === 'witness-conflict' ? await store.get(key) : null
-        if (found?.body.writeId === identified.writeId) return found.version
+        if (found !== null && isObject(found.body) && found.body.writeId === identified.writeId) return found.version
         throw error
       }
     })
   }
   return {
+    stack: store.stack,
     get: (key) => waitOut(() => store.get(key)),
     create: (key, body) => write(key, body, (identified) => store.create(key, identified)),
     replace: (key, body, version) => write(key, body, (identified) => store.replace(key, identified, version)),

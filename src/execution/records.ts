@@ -1,9 +1,15 @@
 import { asStandbyError } from '../errors.ts'
+import type { Log } from '../planning/driver.ts'
 import type { RecordKind, Records } from '../planning/records.ts'
+import { damagedError, damageText } from '../witness/damage.ts'
+import { tryDocument } from '../witness/read-document.ts'
 import type { ConditionalStore } from './conditional-store.ts'
 
-/** Records in the witness: `records/backups/<name>.json`. Names sort by time; a record is written once. */
-export function recordsIn(store: ConditionalStore): Records {
+/**
+ * Records in the witness: `records/backups/<name>.json`. Names sort by time; a record is written once. One that is damaged is passed over, with
+ * a warning: the one before it is known as well. Not so a fork: to pass one over would be to restore a history that was cut off.
+ */
+export function recordsIn(store: ConditionalStore, log: Pick<Log, 'warning'>): Records {
   const folder = (kind: RecordKind): string => `records/${kind}/`
   return {
     async write(kind, name, record) {
@@ -14,12 +20,17 @@ export function recordsIn(store: ConditionalStore): Records {
         if (asStandbyError(error).code !== 'witness-conflict') throw error
       }
     },
-    async newest(kind, prefix, meant = () => true) {
+    async newest(kind, prefix, document, meant = () => true) {
       const keys = await store.list(`${folder(kind)}${prefix}`)
       for (const key of keys.slice(-LOOKED_AT).reverse()) {
-        const document = await store.get(key)
-        if (document !== null && meant(document.body))
-          return { name: key.slice(folder(kind).length, -'.json'.length), record: document.body }
+        const decoded = await tryDocument(store, document, key)
+        if (decoded === null) continue
+        if (decoded.kind === 'sound') {
+          if (meant(decoded.record)) return { name: key.slice(folder(kind).length, -'.json'.length), record: decoded.record }
+          continue
+        }
+        if (kind === 'forks') throw damagedError(decoded)
+        log.warning(`${damageText(decoded)}; it is passed over`)
       }
       return null
     },

@@ -1,5 +1,9 @@
+import { asStandbyError } from '../errors.ts'
 import type { Clock, Driver, DriverContext, StepRun } from '../planning/driver.ts'
 import type { Intent, Plan, PlannedStep } from '../planning/plan.ts'
+import { planDocument } from '../witness/documents.ts'
+import { isName, planKey } from '../witness/keys.ts'
+import { readDocument } from '../witness/read-document.ts'
 import type { ConditionalStore } from './conditional-store.ts'
 import { type JournalEntry, openJournal, stepsOnRecord, turnedBack } from './journal.ts'
 import type { OnRecord } from './transition.ts'
@@ -15,10 +19,10 @@ export interface TakeOver {
   readonly clock: Clock
 }
 
-/** A run as its processes left it. */
+/** What the processes of a run may still change. */
 interface Left {
-  readonly plan: Plan
-  readonly entries: readonly JournalEntry[]
+  readonly intent: Intent
+  readonly steps: readonly PlannedStep[]
 }
 
 /**
@@ -27,22 +31,37 @@ interface Left {
  * Throws what kept an object from being touched; may be repeated.
  */
 export async function touchWhatWasLeft(by: TakeOver, own: readonly JournalEntry[], run: string, signal: AbortSignal): Promise<void> {
-  const left = run === by.run ? { plan: by.plan, entries: own } : await unfinished(by.store, run)
+  const left = run === by.run ? leftBy(by.plan, own) : await unfinished(by.store, run)
   if (left === null) return
-  const steps = mayStillChange(left.plan.steps, stepsOnRecord(left.entries), turnedBack(left.entries))
   const { mode, from } = by.plan.intent
   // A failover waits for nothing of the lost site. What may still arrive there is a fence, or the end of one: that is its guard's business.
-  const reached = steps.filter(({ site }) => mode !== 'failover' || site !== from)
-  await Promise.all(reached.map((step) => touch(by, left.plan.intent, step, signal)))
+  const reached = left.steps.filter(({ site }) => mode !== 'failover' || site !== from)
+  await Promise.all(reached.map((step) => touch(by, left.intent, step, signal)))
 }
 
-/** What another run left; null when it has ended, or when its name is that of a deploy. */
+const leftBy = (plan: Plan, entries: readonly JournalEntry[]): Left => ({
+  intent: plan.intent,
+  steps: mayStillChange(plan.steps, stepsOnRecord(entries), turnedBack(entries)),
+})
+
+/**
+ * What another run left; null when it has ended, or when its name is that of a deploy or of a person. Where its journal is damaged it may be amid
+ * any of its steps. Throws `witness-damaged` where nobody can read its plan either.
+ */
 async function unfinished(store: ConditionalStore, run: string): Promise<Left | null> {
-  const last = (await store.list(`runs/${run}/journal/`)).at(-1)
-  const entry = last === undefined ? undefined : ((await store.get(last))?.body.entry as unknown as JournalEntry | undefined)
-  if (entry === undefined || (entry.kind === 'ended' && entry.verdict !== 'stopped')) return null
-  const plan = await store.get(`runs/${run}/plan.json`)
-  return plan === null ? null : { plan: plan.body as unknown as Plan, entries: (await openJournal(store, run)).entries }
+  if (!isName(run)) return null
+  const entries = await openJournal(store, run).then(
+    (journal) => journal.entries,
+    (error: unknown) => {
+      if (asStandbyError(error).code !== 'witness-damaged') throw error
+      return null
+    },
+  )
+  const last = entries?.at(-1)
+  if (entries !== null && (last === undefined || (last.kind === 'ended' && last.verdict !== 'stopped'))) return null
+  const plan = (await readDocument(store, planDocument, planKey(run)))?.record
+  if (plan === undefined) return null
+  return entries === null ? { intent: plan.intent, steps: plan.steps } : leftBy(plan, entries)
 }
 
 /**

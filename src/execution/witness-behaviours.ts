@@ -5,9 +5,12 @@ import type { Behaviour, Clock, StepRun } from '../planning/driver.ts'
 import { isHeld, purposeOf, runOfHolder } from '../planning/lock.ts'
 import type { Plan } from '../planning/plan.ts'
 import { planCommand } from '../planning/plan-command.ts'
+import { nonceDocument } from '../witness/documents.ts'
+import { nonceKey } from '../witness/keys.ts'
+import { readDocument, type Versioned } from '../witness/read-document.ts'
 import type { ConditionalStore } from './conditional-store.ts'
 import { PAST } from './transition.ts'
-import { readActive, readLock, releaseLock, replaceActive, takeLock, type Versioned } from './witness.ts'
+import { readActive, readLock, releaseLock, replaceActive, takeLock } from './witness.ts'
 
 /** Of which run and plan the core's own steps are. */
 export interface WitnessRun {
@@ -90,12 +93,10 @@ async function untilEarlierProcessIsGone({ store, run, holder, clock }: WitnessR
   }
 }
 
-const nonceKey = ({ nonce }: Plan): string => `nonces/${nonce}.json`
-
 async function burnNonce(of: WitnessRun): Promise<void> {
   const { store, plan, run } = of
   try {
-    if ((await store.get(nonceKey(plan))) === null) await store.create(nonceKey(plan), { schemaVersion: 1, plan: plan.id, run })
+    if ((await burntBy(of)) === null) await store.create(nonceKey(plan.nonce), { schemaVersion: 1, plan: plan.id, run })
   } catch (error) {
     if (asStandbyError(error).code !== 'witness-conflict') throw error
   }
@@ -103,16 +104,20 @@ async function burnNonce(of: WitnessRun): Promise<void> {
 }
 
 /** Whoever begins with a plan that another run has executed is refused, before it asks for the lock that this other run may have left. */
-async function refuseBurnt({ store, plan, run }: WitnessRun): Promise<void> {
-  const burnt = await store.get(nonceKey(plan))
-  if (burnt === null || burnt.body.run === run) return
+async function refuseBurnt(of: WitnessRun): Promise<void> {
+  const { plan, run } = of
+  const by = await burntBy(of)
+  if (by === null || by === run) return
   throw new StandbyError({
     code: 'plan-already-executed',
     mustAct: 'approval',
-    what: `plan ${plan.id} was executed before, by run ${String(burnt.body.run)}; a plan is executed once`,
+    what: `plan ${plan.id} was executed before, by run ${by}; a plan is executed once`,
     next: `Make a new plan: ${planCommand(plan.intent)}`,
   })
 }
+
+const burntBy = async ({ store, plan }: WitnessRun): Promise<string | null> =>
+  (await readDocument(store, nonceDocument, nonceKey(plan.nonce)))?.record.run ?? null
 
 function activateBehaviour(of: WitnessRun): Behaviour {
   const { store, run, plan, clock } = of

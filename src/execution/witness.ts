@@ -3,10 +3,10 @@ import { asStandbyError, StandbyError } from '../errors.ts'
 import type { JsonObject } from '../json.ts'
 import type { ActiveRecord, LockRecord, WitnessView } from '../observation/observation.ts'
 import { isHeld } from '../planning/lock.ts'
+import { activeDocument, lockDocument } from '../witness/documents.ts'
+import { ACTIVE, LOCK } from '../witness/keys.ts'
+import { readDocument, tryDocument, type Versioned } from '../witness/read-document.ts'
 import type { ConditionalStore } from './conditional-store.ts'
-
-const ACTIVE = 'active.json'
-const LOCK = 'lock.json'
 
 /**
  * How long a lock lives without being renewed. A process that resumes a run whose runner died waits for it while users are shut out, so it is
@@ -17,28 +17,23 @@ export const LOCK_LIFETIME: Milliseconds = seconds(12)
 /** So that three renewals may fail, or be late, before it expires. */
 export const LOCK_RENEWAL: Milliseconds = seconds(3)
 
-/** What the witness says now; a silent one is a value. */
+/** What the witness says now; a silent one is a value, and so is a damaged one. */
 export async function readWitness(store: ConditionalStore): Promise<WitnessView> {
   try {
-    const [active, lock] = await Promise.all([readActive(store), readLock(store)])
-    return { kind: 'answering', active: active?.record ?? null, lock: lock?.record ?? null }
+    const [active, lock] = await Promise.all([tryDocument(store, activeDocument, ACTIVE), tryDocument(store, lockDocument, LOCK)])
+    if (active?.kind === 'damaged') return { kind: 'damaged', damage: active }
+    const answering = { kind: 'answering', active: active?.record ?? null } as const
+    return lock?.kind === 'damaged' ? { ...answering, lock: null, damagedLock: lock } : { ...answering, lock: lock?.record ?? null }
   } catch (error) {
     return { kind: 'silent', why: asStandbyError(error).message }
   }
 }
 
-export interface Versioned<Record> {
-  readonly record: Record
-  readonly version: string
-}
+/** Throws `witness-damaged`: nothing is planned on a record that nobody can read, and nothing written over it. */
+export const readActive = (store: ConditionalStore): Promise<Versioned<ActiveRecord> | null> => readDocument(store, activeDocument, ACTIVE)
 
-export async function readActive(store: ConditionalStore): Promise<Versioned<ActiveRecord> | null> {
-  return versioned<ActiveRecord>(await store.get(ACTIVE))
-}
-
-export async function readLock(store: ConditionalStore): Promise<Versioned<LockRecord> | null> {
-  return versioned<LockRecord>(await store.get(LOCK))
-}
+/** Throws `witness-damaged`: nobody can say whether a run is at work. */
+export const readLock = (store: ConditionalStore): Promise<Versioned<LockRecord> | null> => readDocument(store, lockDocument, LOCK)
 
 /** Names the first active site of a stack that was never deployed. Fails with `witness-conflict` when there is one already. */
 export async function createActive(store: ConditionalStore, record: ActiveRecord): Promise<void> {
@@ -207,7 +202,3 @@ function lockLostError(holder: string, why: string): StandbyError {
 }
 
 const asDocument = (record: object): JsonObject => record as JsonObject
-
-function versioned<Record>(document: { readonly body: JsonObject; readonly version: string } | null): Versioned<Record> | null {
-  return document === null ? null : { record: document.body as unknown as Record, version: document.version }
-}

@@ -11,7 +11,7 @@ import { type GuardReport, HEARTBEAT } from './report.ts'
 export interface Guard extends Door {
   readonly rules: GuardRules
   readonly every: Milliseconds
-  readonly store: Pick<ConditionalStore, 'get'>
+  readonly store: Pick<ConditionalStore, 'get' | 'stack'>
   /** Milliseconds since the machine started, its sleep included. */
   readonly uptime: () => Milliseconds
   readonly random: () => number

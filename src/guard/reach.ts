@@ -44,7 +44,7 @@ export function guardContext(of: {
     ssh: ({ host }) => {
       throw outOfReach(`the host ${host}`)
     },
-    records: recordsIn(of.store),
+    records: recordsIn(of.store, of.log),
   }
 }
 

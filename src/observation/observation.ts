@@ -2,6 +2,7 @@ import type { Milliseconds } from '../duration.ts'
 import type { Json } from '../json.ts'
 import type { ComponentName, SiteName } from '../stack/stack.ts'
 import type { Unseen } from '../unseen.ts'
+import type { Damage } from '../witness/damage.ts'
 
 /** What is true now, as far as it could be seen. A dead site is a value, not an error. */
 export interface Observation {
@@ -27,7 +28,15 @@ export type SiteView =
   | { readonly kind: 'silent'; readonly cause: Unseen; readonly why: string; readonly triedFrom: readonly string[] }
 
 export type WitnessView =
-  | { readonly kind: 'answering'; readonly active: ActiveRecord | null; readonly lock: LockRecord | null }
+  | {
+      readonly kind: 'answering'
+      readonly active: ActiveRecord | null
+      readonly lock: LockRecord | null
+      /** Nobody can say whether a run is at work; `lock` is null then. */
+      readonly damagedLock?: Damage
+    }
+  /** It answers, and nobody can read which site is active. */
+  | { readonly kind: 'damaged'; readonly damage: Damage }
   | { readonly kind: 'silent'; readonly why: string }
 
 /** `active.json`: which site is active, and since when; changed by compare-and-set only. */

@@ -1,11 +1,13 @@
 import { inputError, siteError } from '../errors.ts'
 import type { Observation } from '../observation/observation.ts'
 import type { SiteName, Stack } from '../stack/stack.ts'
+import { damagedError } from '../witness/damage.ts'
 
-/** The declared site that the witness calls active; null before the first deploy. Throws `witness-silent` and `active-site-undeclared`. */
+/** The declared site that the witness calls active; null before the first deploy. Throws `witness-silent`, `witness-damaged` and `active-site-undeclared`. */
 export function namedActiveSite({ sites }: Stack, { witness }: Observation): SiteName | null {
   if (witness.kind === 'silent')
     throw siteError('witness-silent', `the witness does not answer: ${witness.why}`, { next: 'Nothing was changed.' })
+  if (witness.kind === 'damaged') throw damagedError(witness.damage)
   if (witness.active === null) return null
   const named = witness.active.activeSite
   const site = sites.find(({ name }) => name === named)

@@ -4,13 +4,15 @@ import type { World } from '../composition.ts'
 import { type Milliseconds, minutes } from '../duration.ts'
 import { asStandbyError, inputError, type StandbyError } from '../errors.ts'
 import type { MoveReport } from '../evidence/reports.ts'
-import { withoutWriteId } from '../execution/conditional-store.ts'
 import type { Asked } from '../execution/journal.ts'
 import { patientStore } from '../execution/patient-store.ts'
 import { readLock } from '../execution/witness.ts'
 import { isOfMove, runOfHolder } from '../planning/lock.ts'
 import type { NamedFact, Plan } from '../planning/plan.ts'
 import { nearest } from '../stack/nearest.ts'
+import { approvalDocument, planDocument } from '../witness/documents.ts'
+import { approvalKey, isName, planKey, RUNS } from '../witness/keys.ts'
+import { readDocument } from '../witness/read-document.ts'
 import { sayNoEvidence } from './leave-evidence.ts'
 import { howFar, refuseRiskier } from './may-go-on.ts'
 import { carryOut, refusedReport } from './move-report.ts'
@@ -33,12 +35,16 @@ export const patiently = ({ store, clock, log, signal }: Pick<World, 'store' | '
   store: patientStore(store, { clock, log, signal, patience: PATIENCE }),
 })
 
-/** The named run, or the one that has left its lock behind. Throws `run-unknown`. */
+/** The named run, or the one that has left its lock behind. Throws `run-unknown`, and `witness-damaged` when it can not be read. */
 export async function readRun(world: Pick<World, 'store'>, named: string | null): Promise<KeptRun> {
   const run = named ?? (await unfinishedRun(world))
-  const [plan, approval] = await Promise.all([world.store.get(`runs/${run}/plan.json`), world.store.get(`runs/${run}/approval.json`)])
+  if (!isName(run)) throw await unknownRun(world, run)
+  const [plan, approval] = await Promise.all([
+    readDocument(world.store, planDocument, planKey(run)),
+    readDocument(world.store, approvalDocument, approvalKey(run)),
+  ])
   if (plan === null || approval === null) throw await unknownRun(world, run)
-  return { run, plan: withoutWriteId(plan.body) as unknown as Plan, approval: withoutWriteId(approval.body) as unknown as Approval }
+  return { run, plan: plan.record, approval: approval.record }
 }
 
 /**
@@ -94,7 +100,7 @@ async function unfinishedRun(world: Pick<World, 'store'>): Promise<string> {
 }
 
 async function unknownRun(world: Pick<World, 'store'>, run: string): Promise<StandbyError> {
-  const runs = [...new Set((await world.store.list('runs/')).map((key) => key.split('/')[1] ?? ''))]
+  const runs = [...new Set((await world.store.list(RUNS)).map((key) => key.split('/')[1] ?? ''))]
   const meant = nearest(run, runs)
   return inputError('run-unknown', `the witness knows no run ${run}`, {
     next: meant === null ? `The newest are: ${runs.slice(-3).join(', ') || 'none'}.` : `Did you mean ${meant}?`,

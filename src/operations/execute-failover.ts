@@ -4,6 +4,7 @@ import { asStandbyError } from '../errors.ts'
 import type { MoveReport } from '../evidence/reports.ts'
 import type { JsonObject } from '../json.ts'
 import type { NamedFact, Plan } from '../planning/plan.ts'
+import { approvalKey, planKey } from '../witness/keys.ts'
 import { sayNoEvidence } from './leave-evidence.ts'
 import { carryOut, refusedReport } from './move-report.ts'
 import { newRun } from './run-id.ts'
@@ -25,8 +26,8 @@ export async function executeFailover(world: World, plan: Plan, approval: Approv
     await refuseUnlessStillTrue(world, plan, run, (facts) => {
       started.facts = facts
     })
-    await world.store.create(`runs/${run}/plan.json`, plan as unknown as JsonObject)
-    await world.store.create(`runs/${run}/approval.json`, approval as unknown as JsonObject)
+    await world.store.create(planKey(run), plan as unknown as JsonObject)
+    await world.store.create(approvalKey(run), approval as unknown as JsonObject)
   } catch (error) {
     return await refusedReport(world, of, begun, asStandbyError(error), started.facts)
   }

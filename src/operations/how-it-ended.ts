@@ -22,7 +22,7 @@ export async function howItEnded(world: World, { plan, run, how }: RunOfPlan, ou
   const lock = outcome.steps.find(({ id }) => id === LOCK_STEP)?.outcome
   if (lock === 'done' || lock === 'was-done') return { verdict, epoch: plan.epoch + 1 }
   const [witness, journal] = await Promise.all([readWitness(world.store), openJournal(world.store, run).catch(() => null)])
-  if (witness.kind === 'silent' || journal === null) return { verdict, epoch: plan.epoch + 1 }
+  if (witness.kind !== 'answering' || journal === null) return { verdict, epoch: plan.epoch + 1 }
   const onRecord = (kind: 'intent' | 'result'): boolean => journal.entries.some((entry) => entry.kind === kind && entry.step === LOCK_STEP)
   const begun = witness.active?.run === run || onRecord('result')
   const holding = witness.lock !== null && !witness.lock.released && runOfHolder(witness.lock.holder) === run

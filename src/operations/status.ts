@@ -1,9 +1,9 @@
 import type { World } from '../composition.ts'
 import type { ComponentStatus, RestoreTestRecord, SiteStatus, StatusReport } from '../evidence/reports.ts'
-import type { JsonObject } from '../json.ts'
 import { EVERYWHERE, type Gap, type Observation, type Observed } from '../observation/observation.ts'
 import type { Finding } from '../planning/plan.ts'
 import type { Component } from '../stack/stack.ts'
+import { restoreTestDocument } from '../witness/documents.ts'
 
 /** Both sites side by side. Read-only, and never hangs: what does not answer is a value in the report. */
 export async function status(world: World): Promise<StatusReport> {
@@ -80,8 +80,8 @@ export interface RestoreTests {
 
 /** The newest restore tests of each site's backups; a silent witness is told by the observation, not here. */
 export async function lastRestoreTests(world: World): Promise<Map<string, RestoreTests>> {
-  const newest = async (site: string, meant?: (record: JsonObject) => boolean): Promise<RestoreTestRecord | null> =>
-    ((await world.context.records.newest('restore-tests', `${site}/`, meant).catch(() => null))?.record ?? null) as RestoreTestRecord | null
+  const newest = async (site: string, meant?: (record: RestoreTestRecord) => boolean): Promise<RestoreTestRecord | null> =>
+    (await world.context.records.newest('restore-tests', `${site}/`, restoreTestDocument, meant).catch(() => null))?.record ?? null
   const found = await Promise.all(
     world.stack.sites.map(async ({ name }) => {
       const last = await newest(name)
@@ -92,4 +92,4 @@ export async function lastRestoreTests(world: World): Promise<Map<string, Restor
   )
   return new Map(found.flat())
 }
-const isGreen = ({ verdict }: { readonly verdict?: unknown }): boolean => verdict === 'restorable'
+const isGreen = ({ verdict }: RestoreTestRecord): boolean => verdict === 'restorable'

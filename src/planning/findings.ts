@@ -1,6 +1,7 @@
 import { type BySite, EVERYWHERE, type Observation } from '../observation/observation.ts'
 import type { Stack } from '../stack/stack.ts'
 import { UNSEEN, type Unseen } from '../unseen.ts'
+import { type Damage, damageText } from '../witness/damage.ts'
 import type { Assessment, Driver } from './driver.ts'
 import { followersOf } from './followers.ts'
 import { lockFindings } from './lock.ts'
@@ -99,9 +100,12 @@ function ofWitness(stack: Stack, observation: Observation, intent: Intent | null
         next: 'Restore access to the witness bucket before any move.',
       },
     ]
+  if (witness.kind === 'damaged') return [damaged(witness.damage, 'nobody knows which site is active')]
+  const ofLock = witness.damagedLock === undefined ? [] : [damaged(witness.damagedLock, 'nobody knows whether a run is at work')]
   const made = partsMadeByUs(observation)
   if (witness.active === null && made.length > 0)
     return [
+      ...ofLock,
       {
         code: 'witness-emptied',
         severity: 'blocker',
@@ -111,6 +115,7 @@ function ofWitness(stack: Stack, observation: Observation, intent: Intent | null
     ]
   if (witness.active === null)
     return [
+      ...ofLock,
       {
         code: 'never-deployed',
         severity: intent === null ? 'warning' : 'blocker',
@@ -118,7 +123,7 @@ function ofWitness(stack: Stack, observation: Observation, intent: Intent | null
         next: 'Run the first deploy.',
       },
     ]
-  const found: Finding[] = lockFindings(witness.lock, intent, new Date(observation.at))
+  const found: Finding[] = [...ofLock, ...lockFindings(witness.lock, intent, new Date(observation.at))]
   if (!stack.sites.some((site) => site.name === witness.active?.activeSite))
     found.push({
       code: 'active-site-undeclared',
@@ -143,6 +148,13 @@ function partsMadeByUs({ components }: Observation): string[] {
     ),
   )
 }
+
+const damaged = (damage: Damage, so: string): Finding => ({
+  code: damage.code,
+  severity: 'blocker',
+  what: `${damageText(damage)}: ${so}`,
+  next: damage.next,
+})
 
 /** Reality against witness: a disagreement has a name and is never silently resolved. */
 function rolesDisagree(stack: Stack, observation: Observation, activeSite: string | null, intent: Intent | null): Finding[] {

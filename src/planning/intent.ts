@@ -2,6 +2,7 @@ import type { Milliseconds } from '../duration.ts'
 import { inputError, siteError } from '../errors.ts'
 import type { Observation } from '../observation/observation.ts'
 import type { Site, Stack } from '../stack/stack.ts'
+import { damagedError } from '../witness/damage.ts'
 import type { Intent, Mode } from './plan.ts'
 
 /** What is asked for, as it came in. */
@@ -31,6 +32,7 @@ export function refuseImpossible(stack: Stack, request: MoveRequest): void {
 export function intentOf(stack: Stack, { witness }: Observation, request: MoveRequest): Intent {
   refuseImpossible(stack, request)
   const to = declaredSite(stack, request.to)
+  if (witness.kind === 'damaged') throw damagedError(witness.damage)
   const silent = witness.kind === 'silent'
   const from = silent
     ? declaredSite(stack, request.from ?? stack.initialActive)

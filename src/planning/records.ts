@@ -1,13 +1,15 @@
 import type { JsonObject } from '../json.ts'
+import type { DocumentKind } from '../witness/decode.ts'
 
 /** Small JSON records in the witness, outside both sites: backup manifests, results of restore tests, histories that a failover cut off. */
 export interface Records {
   write(kind: RecordKind, name: string, record: JsonObject): Promise<void>
-  /** The newest record whose name starts with `prefix`, and that is `meant`, if it is among the newest 30; names sort by time. */
-  newest(
+  /** The newest record whose name starts with `prefix`, that is sound, and that is `meant`, if it is among the newest 30; names sort by time. */
+  newest<T>(
     kind: RecordKind,
     prefix: string,
-    meant?: (record: JsonObject) => boolean,
-  ): Promise<{ readonly name: string; readonly record: JsonObject } | null>
+    document: DocumentKind<T>,
+    meant?: (record: T) => boolean,
+  ): Promise<{ readonly name: string; readonly record: T } | null>
 }
 export type RecordKind = 'backups' | 'restore-tests' | 'forks'

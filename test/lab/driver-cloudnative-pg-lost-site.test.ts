@@ -10,6 +10,7 @@ import { unavailable } from '../../src/drivers/cloudnative-pg/failover/fence.ts'
 import { type InstanceStatus, readInstance } from '../../src/drivers/cloudnative-pg/objects.ts'
 import type { CloudNativePgState } from '../../src/drivers/cloudnative-pg/observe.ts'
 import type { Database } from '../../src/drivers/cloudnative-pg/spec.ts'
+import { readActive, replaceActive } from '../../src/execution/witness.ts'
 import type { JsonObject } from '../../src/json.ts'
 import type { BySite } from '../../src/observation/observation.ts'
 import { deploy } from '../../src/operations/deploy.ts'
@@ -323,7 +324,7 @@ describe('a database whose site is lost', () => {
 
 /** What the engine writes at the point of no return. */
 async function nameActive(site: SiteName): Promise<void> {
-  const found = await db.world.store.get('active.json')
+  const found = await readActive(db.world.store)
   if (found === null) throw new Error('never deployed')
-  await db.world.store.replace('active.json', { ...found.body, activeSite: site, epoch: Number(found.body.epoch) + 1 }, found.version)
+  await replaceActive(db.world.store, { ...found.record, activeSite: site, epoch: found.record.epoch + 1 }, found)
 }

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
 import type { Approval } from '../../src/approval/approval.ts'
+import { newestManifest } from '../../src/drivers/cloudnative-pg/backup/backup.ts'
 import { cloudNativePg } from '../../src/drivers/cloudnative-pg/driver.ts'
 import { archiveFolder, type Database } from '../../src/drivers/cloudnative-pg/spec.ts'
 import { holesIn, parseSegment } from '../../src/drivers/cloudnative-pg/wal.ts'
@@ -292,9 +293,9 @@ describe('a pair of databases on two real sites', () => {
         async () => (await db.sql('dc-a', "SELECT count(*) FROM pg_ls_archive_statusdir() WHERE name LIKE '%.ready'")) === '0',
       )
       const store = db.archive('dc-a')
-      const record = await db.world.context.records.newest('backups', 'database/pg-dc-a-g1/')
+      const record = await newestManifest(component(), 'pg-dc-a-g1', db.world.context)
       const lost = (await store.list(`${archiveFolder(component())}pg-dc-a-g1/wals/`)).find((object) =>
-        object.key.includes(String(record?.record.segment)),
+        object.key.includes(String(record?.segment)),
       )
       if (lost === undefined) throw new Error('the segment of the manifest is not archived')
       await store.remove(lost.key)

@@ -118,12 +118,13 @@ export async function watch(
       signal.throwIfAborted()
     },
   }
-  const store: Pick<ConditionalStore, 'get'> = {
+  const store: Pick<ConditionalStore, 'get' | 'stack'> = {
+    stack: 'toy',
     async get() {
       toy.readings += 1
       toy.onReading(toy.readings)
       if (toy.witness === null) throw siteError('witness-unreachable', 'it refuses connections', { retry: 'transient' })
-      const body = { schemaVersion: 1, stack: 'toy', since: '', run: 'r', ...toy.witness }
+      const body = { schemaVersion: 1, stack: 'toy', since: '2026-11-24T20:00:00Z', run: 'r', ...toy.witness }
       return { body, version: '1' }
     },
   }

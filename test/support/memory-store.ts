@@ -1,24 +1,31 @@
 import { StandbyError } from '../../src/errors.ts'
-import type { ConditionalStore, VersionedDocument } from '../../src/execution/conditional-store.ts'
+import type { ConditionalStore } from '../../src/execution/conditional-store.ts'
+import type { JsonObject } from '../../src/json.ts'
+
+export interface MemoryDocument {
+  readonly body: JsonObject
+  readonly version: string
+}
 
 export type MemoryStore = ConditionalStore & {
-  readonly documents: Map<string, VersionedDocument>
+  readonly documents: Map<string, MemoryDocument>
   readonly texts: Map<string, string>
 }
 
 /** A ConditionalStore in memory with the semantics of a real one: for tests that run thousands of worlds. */
-export function memoryStore(): MemoryStore {
-  const documents = new Map<string, VersionedDocument>()
+export function memoryStore(stack: string | null = null): MemoryStore {
+  const documents = new Map<string, MemoryDocument>()
   const texts = new Map<string, string>()
   let version = 0
   const conflict = (key: string): StandbyError =>
     new StandbyError({ code: 'witness-conflict', mustAct: 'site', what: `${key} was written by somebody else` })
-  const write = (key: string, body: VersionedDocument['body']): string => {
+  const write = (key: string, body: JsonObject): string => {
     version += 1
     documents.set(key, { body: structuredClone(body), version: String(version) })
     return String(version)
   }
   return {
+    stack,
     documents,
     texts,
     get: async (key) => documents.get(key) ?? null,

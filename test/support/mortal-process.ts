@@ -33,6 +33,7 @@ export function mortalProcess(world: World, diesAt: number): MortalProcess {
   }
   const { store } = world
   const mortalStore: ConditionalStore = {
+    stack: null,
     get: (key) => through(() => store.get(key)),
     create: (key, body) => through(() => store.create(key, body)),
     replace: (key, body, version) => through(() => store.replace(key, body, version)),

@@ -29,7 +29,7 @@ export const toyStack: Stack = {
     { name: 'database', driver: 'toy', needs: [], spec: {} },
     { name: 'application', driver: 'toy', needs: ['database'], spec: {} },
   ],
-  source: { path: 'standby.yaml', directory: '.', digest: 'stack-digest' },
+  source: { path: 'standby.yaml', directory: '.', digest: 'a'.repeat(64) },
 }
 
 export function toyStep(id: string, phase: PlannedStep['phase'], more: Partial<PlannedStep> = {}): PlannedStep {
@@ -205,7 +205,7 @@ export function toyWorld(
     },
     version: async () => 'v1.34',
   })
-  const context = { stack: toyStack, signal, clock, log: silent, kubernetes, records: recordsIn(store) } as unknown as DriverContext
+  const context = { stack: toyStack, signal, clock, log: silent, kubernetes, records: recordsIn(store, silent) } as unknown as DriverContext
   return {
     stack: toyStack,
     drivers,

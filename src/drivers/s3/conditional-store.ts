@@ -20,11 +20,15 @@ export async function openS3Store(spec: S3WitnessSpec, context: ConditionalStore
     accessKeyId: await context.credential(spec.credentials.accessKeyId),
     secretAccessKey: await context.credential(spec.credentials.secretAccessKey),
   })
-  return conditionalStore(store, context.signal)
+  return conditionalStore(store, context.signal, { stack: context.stack })
 }
 
 /** A ConditionalStore over any S3 client. */
-export function conditionalStore(store: ObjectStoreClient, signal: AbortSignal, deadline: Milliseconds = CALL_DEADLINE): ConditionalStore {
+export function conditionalStore(
+  store: ObjectStoreClient,
+  signal: AbortSignal,
+  { deadline = CALL_DEADLINE, stack = null }: { readonly deadline?: Milliseconds; readonly stack?: string | null } = {},
+): ConditionalStore {
   const options = { deadline, signal }
   let honest: Promise<void> | null = null
   /** Once per process, before the first write: a store that ignores preconditions would let two runs in. */
@@ -65,6 +69,7 @@ export function conditionalStore(store: ObjectStoreClient, signal: AbortSignal, 
     return writeText(key, JSON.stringify({ ...body, writeId }), condition, (found) => documentIn(key, found).writeId === writeId)
   }
   return {
+    stack,
     async get(key) {
       const found = await readable(store.get(key, options))
       return found === null ? null : { body: documentIn(key, found.body), version: found.version }
@@ -90,7 +95,7 @@ function documentIn(key: string, body: string): JsonObject {
   }
   throw siteError('witness-damaged', `${key} in the witness is no JSON object`, {
     where: `witness ${key}`,
-    next: 'Restore an earlier version of the object; docs/witness.md says what it holds.',
+    next: 'Restore an earlier version of the object (the bucket keeps them): docs/witness.md, "Damage".',
   })
 }
 

@@ -226,7 +226,7 @@ describe('every run leaves a record that says who, what, when and how it ended',
     const world = at.world()
     const deaf = {
       ...world,
-      store: { get: gone, list: gone, getText: gone, create: gone, createText: gone, replace: gone },
+      store: { stack: null, get: gone, list: gone, getText: gone, create: gone, createText: gone, replace: gone },
       log: { ...world.log, warning: (line: string) => void warnings.push(line) },
       observe: gone,
     }

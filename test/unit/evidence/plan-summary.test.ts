@@ -51,10 +51,10 @@ async function reviewed(tests: readonly (readonly [number, string])[] = []): Pro
   const own = toyDriver(toy)
   const driver: Driver = { ...own, gaps: () => ({ 'dc-b': { segments: 2, bytes: 31_500_000, seconds: 12 } }) }
   const clock = toyClock()
-  const records = recordsIn(store)
+  const records = recordsIn(store, { warning: () => undefined })
   for (const [hoursAgo, verdict] of tests) {
     const at = new Date(clock.now().getTime() - hoursAgo * 3_600_000).toISOString()
-    await records.write('restore-tests', `dc-a/${at}`, { at, verdict })
+    await records.write('restore-tests', `dc-a/${at}`, { schemaVersion: 1, at, verdict, provenRpo: null, provenRto: null })
   }
   const report = await planFailover(toyWorld(toy, store, { driver, clock }), REQUESTS.switchover)
   const traffic = { name: 'traffic', driver: 'haproxy', role: 'split', health: 'degraded', text: '1/2 answer', gap: null, lastBackup: null }

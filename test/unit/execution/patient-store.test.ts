@@ -15,6 +15,7 @@ function failing(store: ConditionalStore, times: number, how: 'early' | 'late', 
     throw siteError(code, 'no answer', { retry: code === 'witness-unreachable' ? 'transient' : 'never' })
   }
   return {
+    stack: null,
     get: (key) => around(() => store.get(key)),
     create: (key, body) => around(() => store.create(key, body)),
     replace: (key, body, version) => around(() => store.replace(key, body, version)),

@@ -9,6 +9,7 @@ import type { Behaviour, StepRun } from '../../../src/planning/driver.ts'
 import type { Mode, Plan } from '../../../src/planning/plan.ts'
 import { witnessSteps } from '../../../src/planning/witness-steps.ts'
 import type { SiteName } from '../../../src/stack/stack.ts'
+import { soundPlan } from '../../support/sound-plan.ts'
 import { deployedToy, toyClock, toyDriver, toyStep, toyWorld } from '../../support/toy-stack.ts'
 
 /** One object with versions, as an API server keeps it: a change of an older version is refused. */
@@ -55,7 +56,7 @@ async function deployed(mode: Mode = 'switchover') {
   const intent = { mode, from: 'dc-a' as SiteName, to: 'dc-b' as SiteName }
   const [from, to] = [intent.from, intent.to]
   const steps = [...witnessSteps(intent), toyStep(`application.stop@${from}`, 'DRAIN'), toyStep(`application.start@${to}`, 'START')]
-  const plan = { id: 'p', nonce: 'n', epoch: 1, stack: { name: 'toy' }, intent, steps } as unknown as Plan
+  const plan = soundPlan({ intent, steps })
   /** A process of a run; each has the drivers that it would have, and all share the sites and the witness. */
   const process = (how: MoveRun['how'], stop: Behaviour, more: Partial<MoveRun> = {}) => {
     const toy = toyDriver({ writer: null, effects: [] })

@@ -64,7 +64,7 @@ describe('the lock', () => {
     await assertStillOurs(store, 'ours', 2, now)
     await assertStillOurs(store, 'ours', 2, later(LOCK_LIFETIME))
     expect((await readLock(store))?.record.expiresAt).toBe(later(2 * LOCK_LIFETIME).toISOString())
-    await createActive(store, { schemaVersion: 1, stack: 'toy', epoch: 3, activeSite: 'dc-a', since: '', run: 'other' })
+    await createActive(store, { schemaVersion: 1, stack: 'toy', epoch: 3, activeSite: 'dc-a', since: now.toISOString(), run: 'other' })
     await expect(assertStillOurs(store, 'ours', 2, now)).rejects.toMatchObject({
       code: 'lock-lost',
       message: expect.stringContaining('epoch 3'),

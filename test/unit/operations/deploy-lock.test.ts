@@ -40,7 +40,7 @@ async function deploying(
 async function changed(store: MemoryStore, key: string, change: JsonObject): Promise<void> {
   const found = await store.get(key)
   if (found === null) throw new Error(`no ${key}`)
-  await store.replace(key, { ...found.body, ...change }, found.version)
+  await store.replace(key, { ...(found.body as object), ...change }, found.version)
 }
 
 test('a deploy applies all its units under its lock', async () => {

@@ -7,7 +7,7 @@ import { startGitHubFake } from '../../../lab/github/server.ts'
 import { drivers, witnesses } from '../../../src/drivers/registry.ts'
 import { judgeChain } from '../../../src/evidence/chain.ts'
 import { htmlRun } from '../../../src/evidence/html-run.ts'
-import { readChain, recordIn } from '../../../src/evidence/keep-evidence.ts'
+import { decodeRecord, readChain } from '../../../src/evidence/keep-evidence.ts'
 import type { EvidenceRecord } from '../../../src/evidence/refusal-body.ts'
 import type { ConditionalStore } from '../../../src/execution/conditional-store.ts'
 import { openWitness } from '../../../src/open-witness.ts'
@@ -56,7 +56,10 @@ async function recorded(stack: SmallStack, happening: () => Promise<Ended>): Pro
   const after = await readChain(store)
   expect(judgeChain(after).broken).toBeNull()
   const added = [...after].filter(([name]) => name.endsWith('.json') && !before.has(name))
-  const records = added.flatMap(([, text]) => recordIn(text) ?? [])
+  const records = added.flatMap(([name, text]) => {
+    const decoded = decodeRecord(name, text, null)
+    return decoded.kind === 'sound' ? [decoded.record] : []
+  })
   for (const record of records) expect(schemaErrors('evidence.schema.json', record)).toEqual([])
   expect(added.map(([, text]) => text).join('')).not.toContain('root-secret')
   return { ended, records }
@@ -136,7 +139,9 @@ describe('whoever is refused on a terminal leaves a record', () => {
     ])
     const store = await witnessOf(stack)
     await store.create('runs/r1/plan.json', JSON.parse(planText()) as never)
-    await store.create('runs/r1/approval.json', { kind: 'local' })
+    await store.create('runs/r1/approval.json', {
+      ...{ kind: 'local', digest: '0'.repeat(64), approvers: [], requestedBy: 'ann', reason: null, proof: {} },
+    })
     const silent = await recorded(stack, () => standby(stack, 'abort', '--run', 'r1', '--digest', '0'.repeat(64)))
     expect(silent.records).toMatchObject([
       { kind: 'refusal', operation: 'abort', run: 'r1', failure: { code: 'reason-missing' }, plan: { id: 'made-by-hand' } },

@@ -4,6 +4,7 @@ import type { Behaviour, DriverContext } from '../../../planning/driver.ts'
 import type { PlannedStep } from '../../../planning/plan.ts'
 import type { SiteName } from '../../../stack/stack.ts'
 import { digitsOf, stampOf } from '../../../stamp.ts'
+import { documentKind } from '../../../witness/decode.ts'
 import { kubernetesOf, siteOf } from '../../site-of-step.ts'
 import { backupManifest } from '../deploy/manifests.ts'
 import { BACKUP, serverNameOf } from '../objects.ts'
@@ -99,6 +100,33 @@ export interface Manifest {
   readonly bytes: number | null
 }
 
+const text = { type: 'string', maxLength: 256 } as const
+const manifestDocument = documentKind<Manifest>(
+  {
+    type: 'object',
+    required: [
+      ...['schemaVersion', 'takenAt', 'backupId', 'serverName', 'lsn', 'timeline', 'systemId', 'serverVersion', 'restorePoint', 'segment'],
+      ...['counts', 'extensions', 'bytes'],
+    ],
+    properties: {
+      schemaVersion: { const: 1 },
+      takenAt: { type: 'string', format: 'date-time' },
+      backupId: text,
+      serverName: text,
+      lsn: text,
+      timeline: { type: 'integer', minimum: 0 },
+      systemId: text,
+      serverVersion: text,
+      restorePoint: text,
+      segment: text,
+      counts: { type: 'object', additionalProperties: { type: ['integer', 'null'], minimum: 0 } },
+      extensions: { type: 'array', items: text },
+      bytes: { type: ['integer', 'null'], minimum: 0 },
+    },
+  },
+  'Take a new backup: standby backup.',
+)
+
 export const manifest: Behaviour<CloudNativePgSpec> = {
   async done(run) {
     const newest = await newestManifest(run.component, backupProof(run).serverName, run.context)
@@ -169,7 +197,6 @@ async function bytesOf(run: Run, backupId: string, serverName: string): Promise<
 
 /** The newest manifest of an incarnation; null when none was ever taken. */
 export async function newestManifest(component: Database, serverName: string, context: DriverContext): Promise<Manifest | null> {
-  const newest = await context.records.newest('backups', `${component.name}/${serverName}/`)
-  if (newest === null || parseLsn((newest.record as unknown as Manifest).lsn) === null) return null
-  return newest.record as unknown as Manifest
+  const of = ({ lsn }: Manifest): boolean => parseLsn(lsn) !== null
+  return (await context.records.newest('backups', `${component.name}/${serverName}/`, manifestDocument, of))?.record ?? null
 }

@@ -2,6 +2,7 @@ import { minutes, seconds } from '../../../duration.ts'
 import type { JsonObject } from '../../../json.ts'
 import type { Behaviour, DriverContext } from '../../../planning/driver.ts'
 import type { Intent, PlannedStep } from '../../../planning/plan.ts'
+import { documentKind } from '../../../witness/decode.ts'
 import { type CloudNativePgSpec, clusterOf, type Database } from '../spec.ts'
 import { parameter, plannedStep, stepId } from '../steps.ts'
 import type { Run } from '../where.ts'
@@ -20,10 +21,28 @@ export interface ForkRecord {
   readonly at: string
 }
 
-/** The record of an incarnation that was cut off; null while it is a living one. */
+const text = { type: 'string', maxLength: 256 } as const
+const forkDocument = documentKind<ForkRecord>(
+  {
+    type: 'object',
+    required: ['schemaVersion', 'serverName', 'cluster', 'site', 'forkedAt', 'forkedFrom', 'successor', 'at'],
+    properties: {
+      schemaVersion: { const: 1 },
+      serverName: text,
+      cluster: text,
+      site: text,
+      forkedAt: text,
+      forkedFrom: { type: 'integer', minimum: 0 },
+      successor: text,
+      at: { type: 'string', format: 'date-time' },
+    },
+  },
+  'Restore its earlier version (the bucket keeps them): without it nobody knows whether this archive may be restored.',
+)
+
+/** The record of an incarnation that was cut off; null while it is a living one. Throws `witness-damaged`: then nobody can say. */
 export async function forkOf(component: Database, serverName: string, context: DriverContext): Promise<ForkRecord | null> {
-  const found = await context.records.newest('forks', `${component.name}/${serverName}/`)
-  return found === null ? null : (found.record as unknown as ForkRecord)
+  return (await context.records.newest('forks', `${component.name}/${serverName}/`, forkDocument))?.record ?? null
 }
 
 /** Written down outside both sites: restore tests and deploys ask for it. */

@@ -31,9 +31,13 @@ afterAll(async () => {
 
 const signal = new AbortController().signal
 const newPlace = (): string => `place-${places++}/`
-const directly = (place: string): ConditionalStore => conditionalStore(openObjectStore(server.access(place)), signal, DEADLINE)
+const countIn = (found: { readonly body: unknown } | null): number =>
+  Number((found?.body as { readonly count?: number } | undefined)?.count ?? 0)
+
+const directly = (place: string): ConditionalStore =>
+  conditionalStore(openObjectStore(server.access(place)), signal, { deadline: DEADLINE })
 const throughProxy = (place: string): ConditionalStore =>
-  conditionalStore(openObjectStore({ ...server.access(place), endpoint: proxy.endpoint }), signal, DEADLINE)
+  conditionalStore(openObjectStore({ ...server.access(place), endpoint: proxy.endpoint }), signal, { deadline: DEADLINE })
 /** The next writes of this key meet these faults, one each; everything else passes. */
 const faultsOnWrites = (key: string, ...faults: Fault[]): void => {
   proxy.faultFor = ({ method, path }) => (method === 'PUT' && path.endsWith(key) ? (faults.shift() ?? 'pass') : 'pass')
@@ -167,7 +171,8 @@ describe('a store that can not be a witness', () => {
     'because it ignores %s is refused before the first write, in every process anew',
     async (forgets) => {
       const place = newPlace()
-      const weak = (): ConditionalStore => conditionalStore(forgetting(openObjectStore(server.access(place)), forgets), signal, DEADLINE)
+      const weak = (): ConditionalStore =>
+        conditionalStore(forgetting(openObjectStore(server.access(place)), forgets), signal, { deadline: DEADLINE })
       for (const store of [weak(), weak()]) {
         await expect(store.create('lock.json', {})).rejects.toMatchObject({ code: 'witness-weak' })
         await expect(store.create('lock.json', {})).rejects.toMatchObject({ code: 'witness-weak' })
@@ -190,7 +195,7 @@ describe('a store that can not be a witness', () => {
         return store.put(key, body, { ...options, ...(condition === undefined ? {} : { condition }) })
       },
     }
-    await expect(conditionalStore(overtaken, signal, DEADLINE).create('lock.json', {})).rejects.toMatchObject({
+    await expect(conditionalStore(overtaken, signal, { deadline: DEADLINE }).create('lock.json', {})).rejects.toMatchObject({
       code: 'witness-weak',
       message: expect.stringMatching(/let \d of \d writers replace one and the same version/),
     })
@@ -199,7 +204,8 @@ describe('a store that can not be a witness', () => {
 
   test('because nobody listens, the key is wrong or the bucket is missing says which', async () => {
     const [closed] = await freePorts(1)
-    const open = (more: object): ConditionalStore => conditionalStore(openObjectStore({ ...server.access(), ...more }), signal, DEADLINE)
+    const open = (more: object): ConditionalStore =>
+      conditionalStore(openObjectStore({ ...server.access(), ...more }), signal, { deadline: DEADLINE })
     await expect(open({ endpoint: `http://127.0.0.1:${closed}` }).get('active.json')).rejects.toMatchObject({ code: 'witness-unreachable' })
     await expect(open({ secretAccessKey: 'wrong' }).get('active.json')).rejects.toMatchObject({ code: 'witness-denied' })
     await expect(open({ bucket: 'nothing' }).create('active.json', {})).rejects.toMatchObject({ code: 'object-store-missing-bucket' })
@@ -228,6 +234,7 @@ test('credentials are read by reference, and the place is the declared one', asy
   const spec = { endpoint, region, bucket, prefix: place, credentials: { accessKeyId: { env: 'ID' }, secretAccessKey: { env: 'SECRET' } } }
   const values: Record<string, string> = { ID: accessKeyId, SECRET: secretAccessKey }
   const store = await openS3Store(spec, {
+    stack: 'infisical',
     signal,
     credential: async (reference) => ('env' in reference ? (values[reference.env] ?? '') : ''),
   })
@@ -251,7 +258,7 @@ describe('writers that know nothing of each other, over connections that break',
           stores.map(async (store) => {
             for (let round = 0; round < 4; round++) {
               const seen = await store.get('count.json')
-              const next = Number(seen?.body.count ?? 0) + 1
+              const next = countIn(seen) + 1
               try {
                 if (seen === null) await store.create('count.json', { count: next })
                 else await store.replace('count.json', { count: next }, seen.version)
@@ -262,7 +269,7 @@ describe('writers that know nothing of each other, over connections that break',
             }
           }),
         )
-        const final = Number((await directly(place).get('count.json'))?.body.count ?? 0)
+        const final = countIn(await directly(place).get('count.json'))
         expect(new Set(reported).size).toBe(reported.length)
         expect(Math.max(0, ...reported)).toBeLessThanOrEqual(final)
         // Only a write that landed, was overwritten and lost its answer is told as a conflict: it is never told as a success of nobody.

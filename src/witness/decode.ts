@@ -1,0 +1,62 @@
+import { withoutWriteId } from '../execution/conditional-store.ts'
+import { isObject, type JsonObject } from '../json.ts'
+import { type Damage, type Decoded, damagedError } from './damage.ts'
+import { defectOf } from './judge-document.ts'
+
+/** One kind of object in the witness. `T` is what a value is that the schema finds sound. */
+export interface DocumentKind<T> {
+  /** `witness.schema.json#/$defs/active`, or what a driver declares for a record of its own. */
+  readonly schema: string | JsonObject
+  /** The way out when one of them is damaged. */
+  readonly next: string
+  /** The `schemaVersion` that is read; a later one has a text of its own. */
+  readonly version: number
+  /** The type, and no value. */
+  readonly type?: T
+}
+
+export const documentKind = <T>(schema: string | JsonObject, next: string, version = 1): DocumentKind<T> => ({ schema, next, version })
+
+/**
+ * What a value is that lies, or lay, in the witness: the record, without the id of its write, or what is wrong with it. The one place where
+ * something of the witness gets its type. `stack`: the one that the witness is read for; null: any.
+ */
+export function decode<T>(kind: DocumentKind<T>, key: string, value: unknown, stack: string | null): Decoded<T> {
+  const defect = fromTheFuture(kind.version, value) ?? ofAnother(stack, value) ?? defectOf(kind.schema, value)
+  if (defect !== null) return { kind: 'damaged', code: 'witness-damaged', key, next: kind.next, ...defect }
+  return { kind: 'sound', record: (isObject(value) ? withoutWriteId(value) : value) as T }
+}
+
+/** The record; throws `witness-damaged`. For whatever depends on it. */
+export function soundOrThrow<T>(decoded: Decoded<T>): T {
+  if (decoded.kind === 'damaged') throw damagedError(decoded)
+  return decoded.record
+}
+
+/** The same for a text. */
+export function decodeText<T>(kind: DocumentKind<T>, key: string, text: string, stack: string | null): Decoded<T> {
+  try {
+    return decode(kind, key, JSON.parse(text) as unknown, stack)
+  } catch {
+    return { kind: 'damaged', code: 'witness-damaged', key, next: kind.next, path: '$', what: 'is no JSON' }
+  }
+}
+
+type Wrong = Pick<Damage, 'path' | 'what'> & { readonly next?: string }
+
+/** Whoever reads a later format as if it were ours misreads it. */
+function fromTheFuture(ours: number, value: unknown): Wrong | null {
+  const version = isObject(value) ? value.schemaVersion : undefined
+  if (!Number.isSafeInteger(version) || Number(version) <= ours) return null
+  return {
+    path: '$.schemaVersion',
+    what: `is ${String(version)}: a format that this version of Standby does not read`,
+    next: 'Use the version of Standby that wrote it, or a later one.',
+  }
+}
+
+function ofAnother(stack: string | null, value: unknown): Wrong | null {
+  const named = isObject(value) ? value.stack : undefined
+  if (stack === null || typeof named !== 'string' || named === stack) return null
+  return { path: '$.stack', what: `is ${JSON.stringify(named.slice(0, 60))}, and this witness is read for the stack ${stack}` }
+}
