@@ -1,4 +1,4 @@
-import { asStandbyError } from '../errors.ts'
+import { asStandbyError, type StandbyError } from '../errors.ts'
 import type { Log } from '../planning/driver.ts'
 import type { RecordKind, Records } from '../planning/records.ts'
 import { damagedError, damageText } from '../witness/damage.ts'
@@ -7,7 +7,7 @@ import type { ConditionalStore } from './conditional-store.ts'
 
 /**
  * Records in the witness: `records/backups/<name>.json`. Names sort by time; a record is written once. One that is damaged is passed over, with
- * a warning: the one before it is known as well. Not so a fork: to pass one over would be to restore a history that was cut off.
+ * a warning: the one before it is known as well; where there is no sound one, nobody is told that there is none. Not so a fork: to pass one over would be to restore a history that was cut off.
  */
 export function recordsIn(store: ConditionalStore, log: Pick<Log, 'warning'>): Records {
   const folder = (kind: RecordKind): string => `records/${kind}/`
@@ -22,6 +22,7 @@ export function recordsIn(store: ConditionalStore, log: Pick<Log, 'warning'>): R
     },
     async newest(kind, prefix, document, meant = () => true) {
       const keys = await store.list(`${folder(kind)}${prefix}`)
+      let damaged: StandbyError | null = null
       for (const key of keys.slice(-LOOKED_AT).reverse()) {
         const decoded = await tryDocument(store, document, key)
         if (decoded === null) continue
@@ -29,9 +30,11 @@ export function recordsIn(store: ConditionalStore, log: Pick<Log, 'warning'>): R
           if (meant(decoded.record)) return { name: key.slice(folder(kind).length, -'.json'.length), record: decoded.record }
           continue
         }
-        if (kind === 'forks') throw damagedError(decoded)
+        damaged ??= damagedError(decoded)
+        if (kind === 'forks') throw damaged
         log.warning(`${damageText(decoded)}; it is passed over`)
       }
+      if (damaged !== null) throw damaged
       return null
     },
   }

@@ -1,4 +1,5 @@
 import { minutes, seconds } from '../../../duration.ts'
+import { asStandbyError } from '../../../errors.ts'
 import type { JsonObject } from '../../../json.ts'
 import type { Behaviour, DriverContext } from '../../../planning/driver.ts'
 import type { PlannedStep } from '../../../planning/plan.ts'
@@ -101,7 +102,7 @@ export interface Manifest {
 }
 
 const text = { type: 'string', maxLength: 256 } as const
-const manifestDocument = documentKind<Manifest>(
+export const manifestDocument = documentKind<Manifest>(
   {
     type: 'object',
     required: [
@@ -129,7 +130,7 @@ const manifestDocument = documentKind<Manifest>(
 
 export const manifest: Behaviour<CloudNativePgSpec> = {
   async done(run) {
-    const newest = await newestManifest(run.component, backupProof(run).serverName, run.context)
+    const newest = await newestManifest(run.component, backupProof(run).serverName, run.context).catch(noneThatIsSound)
     if (newest === null || newest.takenAt < run.begunAt) return { is: 'pending', waitingFor: 'the manifest' }
     const shipped = parseSegment((await instanceOf(run, await clusterOfRun(run)))?.lastArchivedWAL ?? '')
     const needed = parseSegment(newest.segment)
@@ -195,7 +196,13 @@ async function bytesOf(run: Run, backupId: string, serverName: string): Promise<
   return objects.length === 0 ? null : objects.reduce((sum, object) => sum + object.bytes, 0)
 }
 
-/** The newest manifest of an incarnation; null when none was ever taken. */
+/** A damaged manifest keeps nobody from writing a sound one. */
+function noneThatIsSound(error: unknown): null {
+  if (asStandbyError(error).code !== 'witness-damaged') throw error
+  return null
+}
+
+/** The newest manifest of an incarnation; null when none was ever taken. Throws `witness-damaged` when all that there are can not be read. */
 export async function newestManifest(component: Database, serverName: string, context: DriverContext): Promise<Manifest | null> {
   const of = ({ lsn }: Manifest): boolean => parseLsn(lsn) !== null
   return (await context.records.newest('backups', `${component.name}/${serverName}/`, manifestDocument, of))?.record ?? null

@@ -4,6 +4,7 @@ import { asStandbyError, siteError } from '../../../errors.ts'
 import type { DriverContext } from '../../../planning/driver.ts'
 import type { SiteName } from '../../../stack/stack.ts'
 import { isOwnedBy, ownedBy } from '../../declared-objects.ts'
+import { manifestDocument } from '../backup/backup.ts'
 import { backupsIn } from '../backup/completed-backups.ts'
 import { forkOf } from '../failover/forks.ts'
 import { CLUSTER, type ClusterObject, followsAnother } from '../objects.ts'
@@ -113,10 +114,10 @@ async function listed<T>(list: () => Promise<T[]>): Promise<T[]> {
 
 async function recordOf(component: Database, context: DriverContext): Promise<OnRecord> {
   try {
-    const found = await context.records.newest('backups', `${component.name}/`)
+    const found = await context.records.newest('backups', `${component.name}/`, manifestDocument)
     if (found === null) return { is: 'nothing' }
     const { systemId } = found.record
-    return { is: 'a backup', systemId: typeof systemId === 'string' && systemId !== '' ? systemId : null }
+    return { is: 'a backup', systemId: systemId !== '' ? systemId : null }
   } catch (error) {
     return { is: 'unknown', why: asStandbyError(error).message }
   }
