@@ -85,7 +85,7 @@ function withPatience(world: World): World {
   const store = patientStore(world.store, { clock, log, signal })
   const kubernetes = (site: SiteName): KubernetesClient =>
     patientKubernetes(context.kubernetes(site), { clock, log, signal, patience: PATIENCE })
-  return { ...world, store, context: { ...context, kubernetes, records: recordsIn(store) } }
+  return { ...world, store, context: { ...context, kubernetes, records: recordsIn(store, log) } }
 }
 const PATIENCE: Milliseconds = minutes(2)
 
