@@ -12,10 +12,12 @@ import { inputError } from './errors.ts'
 import type { ConditionalStore } from './execution/conditional-store.ts'
 import type { ProgressEvent } from './execution/progress.ts'
 import { recordsIn } from './execution/records.ts'
+import { neededCredentials, refuseMissingCredentials } from './needed-credentials.ts'
 import type { Observation } from './observation/observation.ts'
 import { observe } from './observation/observe.ts'
 import type { Clock, Driver, DriverContext, Log } from './planning/driver.ts'
 import { findingsOf } from './planning/findings.ts'
+import type { Identity } from './planning/identities.ts'
 import type { Finding, Intent } from './planning/plan.ts'
 import { loadStack } from './stack/load-stack.ts'
 import { componentOf, type SiteName, type Stack } from './stack/stack.ts'
@@ -45,6 +47,10 @@ export interface WorldOptions {
   readonly log: Log
   readonly env: Readonly<Record<string, string | undefined>>
   readonly mask: (secret: string) => void
+  /** Who works: all that it needs and was not given is said at once. */
+  readonly identity: Identity
+  /** The names in the input `credentials` of an action; null on a command line. */
+  readonly credentialsInput?: readonly string[] | null
   readonly listener?: (event: ProgressEvent) => void
 }
 
@@ -56,6 +62,8 @@ export const systemClock: Clock = {
 /** Loads the stack file and prepares the clients; nothing is contacted yet. Throws what is wrong with file, credentials or kubeconfigs. */
 export async function connect(options: WorldOptions): Promise<World> {
   const stack = options.stack ?? (await loadStack(options.stackPath, { drivers, witnesses }))
+  const given = { env: options.env, input: options.credentialsInput ?? null }
+  refuseMissingCredentials(neededCredentials(stack, drivers), options.identity, given)
   const sources: CredentialSources = { env: options.env, directory: stack.source.directory, mask: options.mask }
   const clients = openSites(stack, sources, { login: loginVariables(stack, options.env), mask: options.mask, signal: options.signal })
   const kubernetes = (site: SiteName): KubernetesClient => {

@@ -1,5 +1,5 @@
 import { constants } from 'node:fs'
-import { access, stat, writeFile } from 'node:fs/promises'
+import { access, rm, stat, writeFile } from 'node:fs/promises'
 import { dirname, resolve } from 'node:path'
 import { inputError, type StandbyError } from './errors.ts'
 
@@ -17,8 +17,16 @@ export async function refuseUnwritable(path: string): Promise<void> {
 }
 
 /** Writes a file that the user named. Throws `output-not-writable`. */
-export async function writeOutput(path: string, text: string): Promise<void> {
-  await writeFile(path, text).catch((error: NodeJS.ErrnoException) => {
+export const writeOutput = (path: string, text: string): Promise<void> => write(path, text, 0o666)
+
+/** As {@link writeOutput}, readable by this user alone, also where the file was there before. */
+export async function writeSecret(path: string, text: string): Promise<void> {
+  await rm(path, { force: true })
+  await write(path, text, 0o600)
+}
+
+async function write(path: string, text: string, mode: number): Promise<void> {
+  await writeFile(path, text, { mode }).catch((error: NodeJS.ErrnoException) => {
     throw notWritable(path, error.code ?? error.message)
   })
 }

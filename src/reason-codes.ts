@@ -6,6 +6,7 @@ export const REASON_CODES = {
   'Good ends': {
     'status-green': 'Nothing to warn of.',
     'status-degraded': 'It serves, and at least one warning stands.',
+    'stack-sound': 'The stack file and the files that it names are sound, as far as that can be seen offline.',
     'deploy-unchanged': 'Every site is in its declared state; nothing was changed.',
     'deploy-changed': 'What differed was brought to its declared state.',
     'deploy-would-change': 'A dry run: something differs; nothing was changed.',
@@ -37,6 +38,7 @@ export const REASON_CODES = {
     'stack-invalid': 'The stack file is wrong; all problems are listed with their lines.',
     'output-not-writable': 'A file that the result is written to cannot be written.',
     'sandbox-on-active-site': 'A restore test is asked for on the active site.',
+    'identity-missing': 'A site has no account of an identity: the objects of standby rbac were not applied.',
     'unknown-site': 'A site is named that the stack file does not declare.',
     'unknown-component': 'A component is named that the stack file does not declare.',
     'unknown-witness': 'The stack file names a kind of witness that does not exist.',

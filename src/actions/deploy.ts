@@ -1,15 +1,19 @@
 import { connect } from '../composition.ts'
+import { drivers, witnesses } from '../drivers/registry.ts'
+import { checkSummary } from '../evidence/check-summary.ts'
 import { deploySummary } from '../evidence/deploy-summary.ts'
+import { checkStack } from '../operations/check-stack.ts'
 import { deploy } from '../operations/deploy.ts'
 import { mask, readCredentials, readDeployInputs } from './inputs.ts'
 import { actionLog } from './log.ts'
-import { finish } from './outcome.ts'
+import { annotationsOf, finish, type Outcome } from './outcome.ts'
 
 /** Every site in its declared state, passive sites first. */
 export const main = (): Promise<void> =>
   finish(async (signal) => {
     const inputs = readDeployInputs()
-    const world = await connect({ stackPath: inputs.stack, signal, log: actionLog, env: readCredentials(), mask })
+    if (inputs.checkOnly) return checked(inputs.stack)
+    const world = await connect({ stackPath: inputs.stack, signal, log: actionLog, ...readCredentials(), identity: 'deployer', mask })
     try {
       const report = await deploy(world, inputs)
       return {
@@ -23,3 +27,17 @@ export const main = (): Promise<void> =>
       await world.close()
     }
   })
+
+/** For pull requests, whose jobs have no secrets: what is wrong stands at its line. */
+async function checked(path: string): Promise<Outcome> {
+  const report = await checkStack(path, { drivers, witnesses })
+  const sound = report.verdict === 'sound'
+  return {
+    decision: sound ? 'complete' : 'stop',
+    reasonCode: sound ? 'stack-sound' : 'stack-invalid',
+    result: report,
+    annotations: annotationsOf(path, report.problems),
+    summary: checkSummary(report),
+    failure: sound ? null : `stack-invalid: ${path} is not sound: ${report.problems.length} problems`,
+  }
+}

@@ -32,9 +32,11 @@ export const main = (): Promise<void> =>
     const inputs = readFailoverInputs()
     const stack = await loadStack(inputs.stack, { drivers, witnesses })
     const { work, recorded } = await prepare(stack, inputs, signal)
+    // A plan is made by who only looks: no reviewer has agreed to anything yet.
+    const identity = inputs.operation === 'plan' ? 'observer' : 'mover'
     const groups = phaseGroups()
     const world = await recorded(() =>
-      connect({ stackPath: inputs.stack, stack, signal, log: actionLog, env: readCredentials(), mask, listener: groups.listener }),
+      connect({ stackPath: inputs.stack, stack, signal, log: actionLog, ...readCredentials(), identity, mask, listener: groups.listener }),
     )
     try {
       return await work(world)
@@ -56,7 +58,7 @@ async function prepare(stack: Stack, inputs: FailoverInputs, signal: AbortSignal
   if (inputs.operation === 'plan') return { work: (world) => plan(world, inputs), recorded: (connecting) => connecting() }
   const attempt = attemptOf(stack, inputs)
   // Whoever is refused here leaves a record all the same: with the witness's own credentials, and no others.
-  const refusals: RefusalLog = { store: () => openWitness(stack, readCredentials(), mask), clock: systemClock, log: actionLog }
+  const refusals: RefusalLog = { store: () => openWitness(stack, readCredentials().env, mask), clock: systemClock, log: actionLog }
   if (inputs.operation !== 'execute')
     return { work: (world) => continueRun(world, inputs), recorded: (connecting) => recordingRefusal(refusals, attempt, connecting) }
   const approved = await recordingRefusal(refusals, attempt, () => readPlan(inputs.planPath, inputs.to))

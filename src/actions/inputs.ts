@@ -10,7 +10,7 @@ import { nearest } from '../stack/nearest.ts'
 /** Every input of every action, as its action.yml has it. The only module that reads inputs and writes outputs. */
 export const INPUTS = {
   status: ['stack', 'credentials', 'fail-on'],
-  deploy: ['stack', 'credentials', 'dry-run', 'only'],
+  deploy: ['stack', 'credentials', 'check-only', 'dry-run', 'only'],
   'verify-backup': ['stack', 'credentials', 'site', 'fresh'],
   failover: [
     'stack',
@@ -89,6 +89,8 @@ export interface StatusInputs {
 }
 export interface DeployInputs {
   readonly stack: string
+  /** Judges the stack file alone: offline, without a credential. */
+  readonly checkOnly: boolean
   readonly dryRun: boolean
   readonly only: readonly string[]
 }
@@ -132,7 +134,12 @@ export function readStatusInputs(): StatusInputs {
 
 export function readDeployInputs(): DeployInputs {
   refuseUnknown('deploy', process.env)
-  return Object.freeze({ stack: stackPath(), dryRun: yesNo('dry-run', false), only: lines('only') })
+  return Object.freeze({
+    stack: stackPath(),
+    checkOnly: yesNo('check-only', false),
+    dryRun: yesNo('dry-run', false),
+    only: lines('only'),
+  })
 }
 
 export function readVerifyBackupInputs(): VerifyBackupInputs {
@@ -202,28 +209,37 @@ function readMoveRequest(to: string): MoveRequest {
   return { mode, to, ...(from === '' ? {} : { from }), ...(acceptLoss === undefined ? {} : { acceptLoss }) }
 }
 
+/** What references of the stack file are looked up in: the job's own environment, and the input `credentials`. */
+export interface GivenCredentials {
+  readonly env: Readonly<Record<string, string | undefined>>
+  /** The names in the input; empty: it was not given, or is an empty text. */
+  readonly credentialsInput: readonly string[]
+}
+
 /**
- * The environment in which references of the stack file are looked up: the job's own, and the input `credentials`, one JSON object from
- * name to value. A reusable workflow can not hand single secrets of unknown names down; one secret that holds all of them it can.
+ * The input `credentials` is one JSON object from name to value. A reusable workflow can not hand single secrets of unknown names down; one
+ * secret that holds all of them it can.
  */
-export function readCredentials(): Readonly<Record<string, string | undefined>> {
+export function readCredentials(): GivenCredentials {
   const given = text('credentials')
-  if (given === '') return process.env
+  if (given === '') return { env: process.env, credentialsInput: [] }
   let parsed: unknown
   try {
     parsed = JSON.parse(given)
   } catch {
     // The parser's own message would quote the secret.
-    throw inputError('credentials-invalid', 'the input credentials is not JSON', { next: 'Hand over one object: {"NAME": "value", …}.' })
+    throw inputError('credentials-invalid', 'the input credentials is not JSON', { next: NEXT_FOR_CREDENTIALS })
   }
   const entries = isObject(parsed) ? Object.entries(parsed) : null
   if (entries === null || entries.some(([, value]) => typeof value !== 'string'))
-    throw inputError('credentials-invalid', 'the input credentials is not an object of texts', {
-      next: 'Hand over one object: {"NAME": "value", …}.',
-    })
+    throw inputError('credentials-invalid', 'the input credentials is not an object of texts', { next: NEXT_FOR_CREDENTIALS })
   for (const [, value] of entries) maskSecret(String(value), mask)
-  return { ...process.env, ...(Object.fromEntries(entries) as Record<string, string>) }
+  return {
+    env: { ...process.env, ...(Object.fromEntries(entries) as Record<string, string>) },
+    credentialsInput: entries.map(([name]) => name),
+  }
 }
+const NEXT_FOR_CREDENTIALS = 'Hand over one object: {"NAME": "value", …}. standby credentials --json prints its skeleton for each identity.'
 
 /** Masks line by line: GitHub compares line by line. */
 export const mask = (secret: string): void => core.setSecret(secret)

@@ -2,6 +2,7 @@ import * as core from '@actions/core'
 import { type Milliseconds, seconds } from '../duration.ts'
 import { asStandbyError, errorBody, StandbyError } from '../errors.ts'
 import { withinLimit } from '../evidence/markdown.ts'
+import { type Problem, StackInvalid } from '../stack/problems.ts'
 import { setOutput } from './inputs.ts'
 import { harmless } from './log.ts'
 
@@ -13,9 +14,22 @@ export interface Outcome {
   readonly result: object
   /** Markdown, verdict first. */
   readonly summary: string
+  /** What is shown at a line of a file, in a pull request and in the list of the run. */
+  readonly annotations?: readonly FileAnnotation[]
   /** One sentence for the annotation of a failed job; null when the job is green. */
   readonly failure: string | null
 }
+
+export interface FileAnnotation {
+  readonly file: string
+  /** 1-based. */
+  readonly line: number
+  readonly column: number
+  readonly what: string
+}
+
+/** GitHub keeps ten annotations of a step; the last one says why the job failed. */
+const MOST_ANNOTATIONS = 9
 
 /** A runner sends its second signal after 7.5 s and kills after 10: outputs and summary are written before. */
 const PATIENCE: Milliseconds = seconds(6.5)
@@ -61,6 +75,8 @@ async function publish(outcome: Outcome): Promise<void> {
       .addRaw(withinLimit(outcome.summary), true)
       .write()
       .catch((error: unknown) => core.info(`! the summary could not be written: ${String(error)}`))
+  for (const { file, line, column, what } of outcome.annotations?.slice(0, MOST_ANNOTATIONS) ?? [])
+    core.error(harmless(what), { file, startLine: line, startColumn: column, title: 'Standby' })
   if (outcome.failure !== null) core.setFailed(outcome.failure)
 }
 
@@ -87,10 +103,21 @@ export function failedOutcome(error: StandbyError): Outcome {
     decision,
     reasonCode: error.code,
     result: { error: errorBody(error) },
+    annotations: error instanceof StackInvalid ? annotationsOf(error.where ?? '', error.problems) : [],
     summary: `## ❌ ${error.code}\n\n${fenced(rendered(error))}\n${recordOf(error)}`,
     failure: rendered(error),
   }
 }
+
+/** A problem without a line belongs to the whole file. */
+export const annotationsOf = (file: string, problems: readonly AnnotatedProblem[]): FileAnnotation[] =>
+  problems.map(({ path, what, line, column, suggestion }) => ({
+    file,
+    line: line ?? 1,
+    column: column ?? 1,
+    what: `${path === '' ? '' : `${path}: `}${what}${suggestion === null ? '' : `; did you mean ${suggestion}?`}`,
+  }))
+type AnnotatedProblem = Pick<Problem, 'path' | 'what' | 'line' | 'column' | 'suggestion'>
 
 /** The head is kept where nobody who writes to the witness can change it: in the summary. */
 const recordOf = ({ evidence }: StandbyError): string =>

@@ -9,7 +9,7 @@ import { finish } from './outcome.ts'
 export const main = (): Promise<void> =>
   finish(async (signal) => {
     const inputs = readStatusInputs()
-    const world = await connect({ stackPath: inputs.stack, signal, log: actionLog, env: readCredentials(), mask })
+    const world = await connect({ stackPath: inputs.stack, signal, log: actionLog, ...readCredentials(), identity: 'observer', mask })
     try {
       const report = await status(world)
       setOutput('active-site', report.activeSite ?? '')

@@ -9,7 +9,7 @@ import { finish } from './outcome.ts'
 export const main = (): Promise<void> =>
   finish(async (signal) => {
     const inputs = readVerifyBackupInputs()
-    const world = await connect({ stackPath: inputs.stack, signal, log: actionLog, env: readCredentials(), mask })
+    const world = await connect({ stackPath: inputs.stack, signal, log: actionLog, ...readCredentials(), identity: 'restore-tester', mask })
     try {
       const { site, fresh } = inputs
       const outcome = await verifyBackup(world, { fresh, ...(site === null ? {} : { site }) })

@@ -49,7 +49,7 @@ function addPlan(program: Command, failover: Command): void {
     .option('--accept-data-loss <duration>', 'failover: how much of the newest writes may be lost, such as 5m')
     .option('--out <file>', 'where the plan is written', 'standby-plan.json')
     .action((options: PlanOptions) =>
-      operate(program, async (world) => {
+      operate(program, 'observer', async (world) => {
         const { mode, to, from, acceptDataLoss } = options
         const bound = acceptDataLoss === undefined ? {} : { acceptLoss: acceptedLoss(acceptDataLoss) }
         await refuseUnwritable(options.out)
@@ -70,7 +70,7 @@ function addExecute(program: Command, failover: Command): void {
     .requiredOption('--plan <file>', 'the plan')
     .requiredOption('--reason <text>', 'why this is done without a reviewer on GitHub; goes into the evidence')
     .action((options: LocalApprovalOptions & { plan: string }) =>
-      operate(program, async (world, learn) => {
+      operate(program, 'mover', async (world, learn) => {
         tellUsual(world, learn)
         const attempt = attemptOf(world, 'execute', options)
         const refusals = refusalsIn(world)
@@ -99,7 +99,7 @@ function addContinue(program: Command, failover: Command, operation: 'resume' | 
         : 'why the run is taken back; goes into its journal',
     )
     .action((options: ContinueOptions) =>
-      operate(program, async (world, learn) => {
+      operate(program, 'mover', async (world, learn) => {
         tellUsual(world, learn)
         const attempt = attemptOf(world, operation, options)
         const refusals = refusalsIn(world)

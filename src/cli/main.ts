@@ -1,23 +1,20 @@
 import { Command } from 'commander'
-import { stringify } from 'yaml'
 import { drivers, witnesses } from '../drivers/registry.ts'
 import { inputError } from '../errors.ts'
 import { backupText, deployText, restoreTestText, statusText } from '../evidence/terminal.ts'
-import { accessObjects, bucketPolicies } from '../operations/access.ts'
 import { backUp } from '../operations/back-up.ts'
 import { deploy } from '../operations/deploy.ts'
 import { readPlan } from '../operations/read-plan.ts'
 import { status } from '../operations/status.ts'
 import { verifyBackup } from '../operations/verify-backup.ts'
-import { kubectlAt } from '../planning/manual.ts'
 import { digestOf } from '../planning/plan-digest.ts'
-import { loadStack } from '../stack/load-stack.ts'
 import { publishedSchema } from '../stack/schema.ts'
 import { TOOL_VERSION } from '../version.ts'
 import { addEvidence } from './evidence-commands.ts'
 import { addFailover } from './failover-commands.ts'
 import { addGuard } from './guard-command.ts'
-import { type Common, EXIT, errorResult, exitAfter, local, operate, style } from './operate.ts'
+import { EXIT, errorResult, exitAfter, local, operate, style } from './operate.ts'
+import { addPreparing } from './prepare-commands.ts'
 
 /** `standby …`: the same operations as the actions, for a terminal and for the day that GitHub is down. */
 export async function main(argv: readonly string[]): Promise<void> {
@@ -32,6 +29,7 @@ export async function main(argv: readonly string[]): Promise<void> {
       if (error.exitCode !== 0 && argv.includes('--json')) printUnreadable(error.message)
       process.exit(error.exitCode === 0 ? EXIT.ok : EXIT.input)
     })
+  addPreparing(program)
   addReading(program)
   addChanging(program)
   addFailover(program)
@@ -51,7 +49,7 @@ function addReading(program: Command): void {
     .command('status')
     .description('both sites side by side; read-only')
     .action(() =>
-      operate(program, async (world) => {
+      operate(program, 'observer', async (world) => {
         const report = await status(world)
         const { observation: _, ...result } = report
         return {
@@ -62,11 +60,6 @@ function addReading(program: Command): void {
       }),
     )
   program
-    .command('rbac')
-    .description('print the identities and rights that this stack needs, as Kubernetes objects per site, and the S3 policies')
-    .option('--site <site>', 'only of this site')
-    .action((options: { site?: string }) => local(program, async () => rbacText(program.opts<Common>(), options.site)))
-  program
     .command('schema')
     .description('print the JSON Schema of the stack file')
     .action(() => local(program, async () => JSON.stringify(publishedSchema(drivers, witnesses), null, 2)))
@@ -76,35 +69,6 @@ function addReading(program: Command): void {
     .action((path: string) => local(program, async () => digestOf(await readPlan(path, null))))
 }
 
-async function rbacText(common: Common, only: string | undefined): Promise<string> {
-  const stack = await loadStack(common.stack, { drivers, witnesses })
-  const sites = stack.sites.filter((site) => only === undefined || site.name === only)
-  if (sites.length === 0)
-    throw inputError('unknown-site', `${stack.name} has no site ${only}`, {
-      next: `Name one of ${stack.sites.map((site) => site.name).join(', ')}.`,
-    })
-  if (common.json)
-    return JSON.stringify(
-      {
-        kubernetes: Object.fromEntries(sites.map((site) => [site.name, accessObjects(stack, drivers, site.name)])),
-        s3: bucketPolicies(stack, drivers),
-      },
-      null,
-      2,
-    )
-  const documents = sites.map(
-    (site) =>
-      `# ${site.name}: ${kubectlAt(stack, site.name)} apply -f -\n${accessObjects(stack, drivers, site.name)
-        .map((object) => `---\n${stringify(object)}`)
-        .join('')}`,
-  )
-  const policies = stringify(bucketPolicies(stack, drivers))
-    .split('\n')
-    .map((line) => `# ${line}`.trimEnd())
-    .join('\n')
-  return `${documents.join('\n')}\n# S3 policies, by identity:\n${policies}`
-}
-
 function addChanging(program: Command): void {
   program
     .command('deploy')
@@ -112,7 +76,7 @@ function addChanging(program: Command): void {
     .option('--dry-run', 'only show what differs', false)
     .option('--only <components...>', 'only these components', [])
     .action((options: { dryRun: boolean; only: string[] }) =>
-      operate(program, async (world) => {
+      operate(program, 'deployer', async (world) => {
         const report = await deploy(world, options)
         return {
           result: report,
@@ -125,7 +89,7 @@ function addChanging(program: Command): void {
     .command('backup')
     .description('back up every component of the active site now, with its manifest')
     .action(() =>
-      operate(program, async (world) => {
+      operate(program, 'restore-tester', async (world) => {
         const report = await backUp(world)
         return {
           result: report,
@@ -140,7 +104,7 @@ function addChanging(program: Command): void {
     .option('--site <site>', 'the passive site that carries the sandbox')
     .option('--fresh', 'take a new backup first', false)
     .action((options: { site?: string; fresh: boolean }) =>
-      operate(program, async (world) => {
+      operate(program, 'restore-tester', async (world) => {
         const { site, fresh } = options
         const outcome = await verifyBackup(world, { fresh, ...(site === undefined ? {} : { site }) })
         const exit = outcome.verdict === 'restorable' ? EXIT.ok : outcome.verdict === 'degraded' ? EXIT.degraded : EXIT.failed

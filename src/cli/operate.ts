@@ -2,6 +2,7 @@ import type { Command } from 'commander'
 import { connect, type World } from '../composition.ts'
 import { asStandbyError, errorBody, StandbyError } from '../errors.ts'
 import type { LearnedDurations } from '../planning/expected-durations.ts'
+import type { Identity } from '../planning/identities.ts'
 import { liveView } from './live-view.ts'
 import { errorText, secretMask, terminalLog } from './terminal.ts'
 
@@ -28,8 +29,8 @@ export interface Shown {
 /** Tells the live view what former runs took. */
 export type Learn = (durations: LearnedDurations) => void
 
-/** One place for world, signals, output and exit code. */
-export async function operate(program: Command, work: (world: World, learn: Learn) => Promise<Shown>): Promise<void> {
+/** One place for world, signals, output and exit code. `identity`: whose credentials the command needs at least. */
+export async function operate(program: Command, identity: Identity, work: (world: World, learn: Learn) => Promise<Shown>): Promise<void> {
   const common = program.opts<Common>()
   const stopping = new AbortController()
   const stop = (): void => {
@@ -59,6 +60,7 @@ export async function operate(program: Command, work: (world: World, learn: Lear
         signal: stopping.signal,
         log,
         env: process.env,
+        identity,
         mask: masking.add,
         ...(view === null ? {} : { listener: view.listener }),
       })

@@ -1,4 +1,4 @@
-import type { AccessRule, Identity } from '../planning/driver.ts'
+import type { AccessRule, Identity } from '../planning/identities.ts'
 import type { SiteName } from '../stack/stack.ts'
 
 /** Makes the rules of a component that is in one namespace of a site. Without `resourceNames` a rule is for all objects of its resources. */

@@ -156,3 +156,23 @@ export interface RestoreTestOutcome {
   readonly failure: Failure | null
   readonly duration: Milliseconds
 }
+
+/** What a stack file shows without any site being asked. */
+export interface CheckReport {
+  readonly schemaVersion: 1
+  readonly verdict: 'sound' | 'invalid'
+  readonly file: string
+  /** Null when the file is not sound; then nothing of it is believed. */
+  readonly stack: string | null
+  readonly sites: readonly string[]
+  readonly components: readonly { readonly name: string; readonly driver: string }[]
+  readonly problems: readonly {
+    /** `components.database.sites.dc-a.name`; empty for the whole file. */
+    readonly path: string
+    readonly what: string
+    /** 1-based; null where no place in the text can be named. */
+    readonly line: number | null
+    readonly column: number | null
+    readonly suggestion: string | null
+  }[]
+}

@@ -1,6 +1,7 @@
 import type { KubernetesObject } from '../clients/kubernetes-client.ts'
 import { guardNamespace } from '../guard/names.ts'
-import { type AccessRule, type Driver, type Identity, IN_SANDBOX, OPERATING } from '../planning/driver.ts'
+import type { Driver } from '../planning/driver.ts'
+import { type AccessRule, type Identity, IN_SANDBOX, OPERATING } from '../planning/identities.ts'
 import type { SiteName, Stack } from '../stack/stack.ts'
 import { KEEP_LABEL, SANDBOX_LABEL, sandboxNamespace } from '../verification/sandbox.ts'
 
@@ -13,6 +14,12 @@ function identitiesOf(stack: Stack, drivers: Readonly<Record<string, Driver>>): 
 const identityNamespace = (stack: string, identity?: Identity): string =>
   identity === 'guard' ? guardNamespace(stack) : `standby-${stack}`
 const accountOf = (identity: Identity): string => `standby-${identity}`
+
+/** The ServiceAccount of an identity, on every site. */
+export const identityAccount = (stack: string, identity: Identity): { readonly namespace: string; readonly name: string } => ({
+  namespace: identityNamespace(stack, identity),
+  name: accountOf(identity),
+})
 
 /** All rights that a stack needs: what its drivers ask for, and what the core itself reads. */
 export function accessRulesOf(stack: Stack, drivers: Readonly<Record<string, Driver>>): AccessRule[] {

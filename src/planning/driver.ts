@@ -7,6 +7,7 @@ import type { Json, JsonObject } from '../json.ts'
 import type { BySite, Gap, Observed } from '../observation/observation.ts'
 import type { Component, ComponentName, CredentialReference, Objectives, SiteName, Stack } from '../stack/stack.ts'
 import type { Check, Sandbox } from '../verification/restore-test.ts'
+import type { AccessRule, CredentialUse, Identity } from './identities.ts'
 import type { Manual, ManualSurroundings } from './manual.ts'
 import type { ComponentLoss, Finding, Intent, PlannedStep, StepId } from './plan.ts'
 import type { Records } from './records.ts'
@@ -32,6 +33,8 @@ export interface Driver<Spec = JsonObject, State = unknown> {
   files?(component: Component<Spec>): readonly string[]
   /** What the schema cannot say: references to other components or sites that do not exist. Pure. */
   validate?(component: Component<Spec>, stack: Stack): SpecProblem[]
+  /** Which identities read which of the credentials that the component declares. Pure; absent: it declares none. */
+  credentials?(component: Component<Spec>, stack: Stack): CredentialUse[]
   /** Identities that nobody uses in a stack without this kind of component: without one, their rules are left out. */
   readonly brings?: readonly Identity[]
   /** The rights that each identity needs, per site. Pure. */
@@ -117,38 +120,6 @@ export interface Assessment {
   readonly activeSite: string | null
   readonly stack: Stack
 }
-
-/** `guard` works inside its own site, with what `fence` needs and the witness to read. */
-export type Identity = 'observer' | 'deployer' | 'mover' | 'restore-tester' | 'guard'
-/** The ones that operations run with; a guard runs inside its site. */
-export const OPERATING: readonly Identity[] = ['observer', 'deployer', 'mover', 'restore-tester']
-
-/** Stands for the namespace of restore tests in the rules of drivers. */
-export const IN_SANDBOX = '@sandbox'
-
-export type AccessRule =
-  | {
-      readonly kind: 'kubernetes'
-      readonly identity: Identity
-      readonly site: SiteName
-      /** null: a ClusterRole. {@link IN_SANDBOX}: the namespace of restore tests. */
-      readonly namespace: string | null
-      readonly apiGroups: readonly string[]
-      readonly resources: readonly string[]
-      readonly verbs: readonly string[]
-      readonly resourceNames?: readonly string[]
-      /** Why it is needed: printed beside the rule. */
-      readonly because: string
-    }
-  | {
-      readonly kind: 'object-store'
-      readonly identity: Identity
-      readonly bucket: string
-      readonly prefix: string
-      /** `policy`: to read and replace the policy of the bucket itself. */
-      readonly actions: readonly ('list' | 'get' | 'put' | 'delete' | 'policy')[]
-      readonly because: string
-    }
 
 /** All that a driver may reach. Values and clients come in; nothing is global. */
 export interface DriverContext {

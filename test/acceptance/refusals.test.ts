@@ -2,6 +2,7 @@ import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, jest, test } from '@jest/globals'
 import { kubeconfigOf } from '../support/kubeconfig.ts'
+import { schemaErrors } from '../support/published-schemas.ts'
 import { type ActionName, type ActionRun, runAction } from '../support/run-action.ts'
 import { planText, smallStack } from '../support/small-stack.ts'
 import { temporaryFolder } from '../support/temporary-folder.ts'
@@ -13,9 +14,9 @@ const execute = { operation: 'execute', to: 'dc-b', confirm: 'dc-b', digest: 'a1
 jest.setTimeout(30_000)
 
 /** What every refusal owes its reader, whatever the reason. */
-function expectRefusal(run: ActionRun, code: string): void {
+function expectRefusal(run: ActionRun, code: string, atLines = 0): void {
   expect(run.errors.join('\n')).toContain(code)
-  expect(run.errors).toHaveLength(1)
+  expect(run.errors).toHaveLength(1 + atLines)
   expect(run.exitCode).toBe(1)
   expect(run.outputs).toEqual(expect.objectContaining({ decision: 'stop', 'reason-code': code }))
   expect(run.result).toEqual({ schemaVersion: 1, error: expect.objectContaining({ code }) })
@@ -44,9 +45,37 @@ describe('nothing is contacted, and the reader learns what to correct', () => {
     const path = join(temporaryFolder(), 'standby.yaml')
     writeFileSync(path, 'standby: 1\nname: x\nsitse: {}\ninitialActive: dc-a\nwitness: { driver: s4 }\ncomponents: {}\n')
     const run = await runAction('deploy', { with: { stack: path } })
-    expectRefusal(run, 'stack-invalid')
-    expect(run.errors[0]).toMatch(/:3:1.*sitse.*sites/s)
-    expect(run.errors[0]).toMatch(/:5:.*s4.*s3/s)
+    // Each problem stands at its line too.
+    expectRefusal(run, 'stack-invalid', 3)
+    expect(run.errors.at(-1)).toMatch(/:3:1.*sitse.*sites/s)
+    expect(run.errors.at(-1)).toMatch(/:5:.*s4.*s3/s)
+    expect(run.commands).toContain(`::error title=Standby,file=${path},line=3,col=1::sitse: unknown key; did you mean sites?`)
+  })
+
+  test('a check alone needs no credential, and says the same at the lines', async () => {
+    const path = join(temporaryFolder(), 'standby.yaml')
+    writeFileSync(path, 'standby: 1\nname: x\nsitse: {}\ninitialActive: dc-a\nwitness: { driver: s4 }\ncomponents: {}\n')
+    const wrong = await runAction('deploy', { with: { stack: path, 'check-only': 'true' } })
+    expect(wrong.exitCode).toBe(1)
+    expect(wrong.outputs).toMatchObject({ decision: 'stop', 'reason-code': 'stack-invalid' })
+    expect(wrong.commands).toContain(`::error title=Standby,file=${path},line=3,col=1::sitse: unknown key; did you mean sites?`)
+    expect(wrong.summary).toContain('| 3 | sitse |')
+    const right = await runAction('deploy', { with: { stack: stack.path, 'check-only': 'true' } })
+    expect(right.exitCode).toBe(0)
+    expect(right.outputs).toMatchObject({ decision: 'complete', 'reason-code': 'stack-sound' })
+    expect(schemaErrors('result.schema.json', right.result)).toEqual([])
+  })
+
+  test('all credentials that are missing at once, with the input that is empty', async () => {
+    const run = await runAction('status', { with: { stack: stack.path } })
+    expectRefusal(run, 'credential-missing')
+    for (const name of Object.keys(stack.env)) expect(run.errors[0]).toContain(name)
+    expect(run.errors[0]).toContain('The input credentials is empty')
+    const { KUBECONFIG_DC_A: given, ...others } = stack.env
+    const misspelt = await runAction('status', {
+      with: { stack: stack.path, credentials: JSON.stringify({ ...others, KUBECONFIG_DCA: given }) },
+    })
+    expect(misspelt.errors[0]).toContain('KUBECONFIG_DC_A (given is KUBECONFIG_DCA: is it that?)')
   })
 
   test.each(['{"A": "the-secret-value"', '["the-secret-value"]', '{"A": {"b": "the-secret-value"}}'])(

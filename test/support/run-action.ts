@@ -31,6 +31,8 @@ export interface ActionRun {
   /** Error annotations, unescaped. */
   readonly errors: readonly string[]
   readonly warnings: readonly string[]
+  /** Annotations as the runner reads them, with file and line; masked. */
+  readonly commands: readonly string[]
   readonly masked: readonly string[]
   readonly outputs: Readonly<Record<string, string>>
   /** The output `result`, parsed. */
@@ -95,7 +97,7 @@ function understood(
   said: string,
   outputs: Readonly<Record<string, string>>,
   summary: string,
-): Pick<ActionRun, 'log' | 'errors' | 'warnings' | 'masked' | 'leaked'> {
+): Pick<ActionRun, 'log' | 'errors' | 'warnings' | 'commands' | 'masked' | 'leaked'> {
   const masked: string[] = []
   const hide = (text: string): string => masked.reduce((shown, secret) => shown.replaceAll(secret, '***'), text)
   const found: Record<'error' | 'warning' | 'log' | 'other', string[]> = { error: [], warning: [], log: [], other: [] }
@@ -111,6 +113,10 @@ function understood(
     log: found.log.join('\n'),
     errors: found.error,
     warnings: found.warning,
+    commands: said
+      .split('\n')
+      .filter((line) => /^::(error|warning) /.test(line))
+      .map(hide),
     masked,
     // Outputs and summary are files: the runner masks neither.
     leaked: [...Object.values(found).flat(), ...Object.values(outputs), summary].join('\n'),

@@ -1,4 +1,5 @@
-import { type AccessRule, type Claim, IN_SANDBOX, OPERATING, type SpecProblem } from '../../planning/driver.ts'
+import type { Claim, SpecProblem } from '../../planning/driver.ts'
+import { type AccessRule, IN_SANDBOX, OPERATING } from '../../planning/identities.ts'
 import type { Stack } from '../../stack/stack.ts'
 import { ruleAt } from '../rule-at.ts'
 import { archiveName, copiedSecrets, noArchiveName, streamingSecrets } from './deploy/manifests.ts'

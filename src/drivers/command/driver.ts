@@ -1,10 +1,12 @@
 import { seconds } from '../../duration.ts'
 import { EVERYWHERE, type Observed } from '../../observation/observation.ts'
 import type { Driver, DriverContext } from '../../planning/driver.ts'
+import type { CredentialUse } from '../../planning/identities.ts'
 import type { Finding } from '../../planning/plan.ts'
+import type { CredentialReference } from '../../stack/stack.ts'
 import { ask } from './call.ts'
 import { manualStep } from './runbook.ts'
-import { type CommandSpec, callsOf, commandSchema, type PowerControl, timeoutOf } from './spec.ts'
+import { type Call, type CommandSpec, callsOf, commandSchema, type PowerControl, timeoutOf } from './spec.ts'
 import { switchOff, switchOffStep } from './switch-off.ts'
 
 /** What the power control says of each site; null: it gave no answer. */
@@ -19,6 +21,7 @@ export const command: Driver<CommandSpec, PowerState> = {
   schema: commandSchema,
   claims: () => [],
   access: () => [],
+  credentials: credentialUses,
   observe: (component, _site, context) => observePower(component, context),
   move: (component, _states, intent) => (intent.mode === 'failover' ? [switchOffStep(component, intent)] : []),
   // Power that is on says nothing of the machines behind it.
@@ -82,4 +85,17 @@ async function observePower(component: PowerControl, context: DriverContext): Pr
     text: words.join(', '),
     facts: [],
   }
+}
+
+/** Only who moves switches off; who looks and has no credentials says that nobody answers. */
+function credentialUses({ spec }: PowerControl): CredentialUse[] {
+  const referencesOf = (call: Call): CredentialReference[] =>
+    'run' in call ? Object.values(call.environment ?? {}) : [call.token, ...(call.authority === undefined ? [] : [call.authority])]
+  return Object.entries(spec.sites).flatMap(([site, { off, isOff }]) => [
+    ...referencesOf(off).map((reference): CredentialUse => ({ reference, identities: ['mover'], because: `switches ${site} off` })),
+    ...referencesOf(isOff).flatMap((reference): CredentialUse[] => [
+      { reference, identities: ['mover'], because: `asks whether ${site} is off` },
+      { reference, identities: ['observer', 'deployer', 'restore-tester'], because: `asks whether ${site} is off`, optional: true },
+    ]),
+  ])
 }

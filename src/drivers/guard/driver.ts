@@ -1,6 +1,7 @@
 import { readableDuration, seconds } from '../../duration.ts'
 import { GUARD, guardNamespace } from '../../guard/names.ts'
-import { type AccessRule, type Driver, OPERATING } from '../../planning/driver.ts'
+import type { Driver } from '../../planning/driver.ts'
+import { type AccessRule, OPERATING } from '../../planning/identities.ts'
 import type { Stack } from '../../stack/stack.ts'
 import { ruleAt } from '../rule-at.ts'
 import { deployGuard } from './deploy.ts'
@@ -24,6 +25,12 @@ export const guard: Driver<GuardSpec, GuardState> = {
       : []),
   ],
   access: accessOf,
+  credentials: ({ spec }) =>
+    Object.values(spec.witnessCredentials).map((reference) => ({
+      reference,
+      identities: ['deployer'],
+      because: "reads active.json of the witness; a deploy puts it into the guard's Secret",
+    })),
   observe: observeGuard,
   assess: assessGuards,
   deploy: deployGuard,

@@ -1,4 +1,5 @@
 import type { Driver } from '../../planning/driver.ts'
+import { OPERATING } from '../../planning/identities.ts'
 import { assessTraffic } from './assess.ts'
 import { firstValueUnit } from './deploy.ts'
 import { type HaproxyState, observeTraffic } from './observe.ts'
@@ -18,6 +19,9 @@ export const haproxy: Driver<HaproxySpec, HaproxyState> = {
       path: ['instances', String(index)],
     })),
   access: () => [],
+  // Whoever looks at the stack reads the maps of its load balancers; there is no way to read them with less.
+  credentials: ({ spec: { ssh } }) =>
+    [ssh.privateKey, ssh.knownHosts].map((reference) => ({ reference, identities: OPERATING, because: 'logs in to the load balancers' })),
   observe: (component, _site, context) => observeTraffic(component, context),
   assess: assessTraffic,
   deploy: async (component, _site, deployment, context) => [firstValueUnit(component, deployment, context)],

@@ -1,4 +1,5 @@
 import type { Driver } from '../../planning/driver.ts'
+import type { CredentialUse } from '../../planning/identities.ts'
 import { accessOf, claimsOf, filesOf, problemsOf } from './access.ts'
 import { assessRelease } from './assess.ts'
 import { deployRelease } from './deploy.ts'
@@ -9,7 +10,7 @@ import { reconcile } from './reconcile.ts'
 import { testRestored } from './restore-test.ts'
 import { manualStep } from './runbook.ts'
 import { replicasVary, start, stop } from './scale.ts'
-import { type HelmReleaseSpec, helmReleaseSchema } from './spec.ts'
+import { type Canary, type HelmReleaseSpec, helmReleaseSchema } from './spec.ts'
 
 /** An application from a Helm chart: stopped before the data moves, started and asked who it is afterwards. */
 export const helmRelease: Driver<HelmReleaseSpec, HelmReleaseState> = {
@@ -20,6 +21,7 @@ export const helmRelease: Driver<HelmReleaseSpec, HelmReleaseState> = {
   claims: claimsOf,
   validate: problemsOf,
   access: accessOf,
+  credentials: ({ spec: { canary } }) => (canary === undefined ? [] : canaryUses(canary)),
   observe: observeRelease,
   assess: assessRelease,
   deploy: deployRelease,
@@ -30,4 +32,13 @@ export const helmRelease: Driver<HelmReleaseSpec, HelmReleaseState> = {
   varying: { stop: { before: replicasVary }, start: { replicas: replicasVary } },
   behaviours: { remember, stop, start, identity, reconcile },
   restoreTest: testRestored,
+}
+
+/** A move and a restore test read the canary; who only looks names it where it can. */
+function canaryUses({ credentials: { clientId, clientSecret }, project, sha256 }: Canary): CredentialUse[] {
+  const because = 'reads the canary secret of the application'
+  return [clientId, clientSecret, project, sha256].flatMap((reference): CredentialUse[] => [
+    { reference, identities: ['mover', 'restore-tester'], because },
+    { reference, identities: ['observer', 'deployer'], because, optional: true },
+  ])
 }

@@ -1,4 +1,5 @@
-import { type AccessRule, type Claim, OPERATING, type SpecProblem } from '../../planning/driver.ts'
+import type { Claim, SpecProblem } from '../../planning/driver.ts'
+import { type AccessRule, OPERATING } from '../../planning/identities.ts'
 import type { Stack } from '../../stack/stack.ts'
 import { ruleAt } from '../rule-at.ts'
 import { volumeOf } from './how-to-begin.ts'

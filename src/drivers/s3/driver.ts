@@ -1,8 +1,10 @@
 import { minutes } from '../../duration.ts'
-import type { AccessRule, Change, DeployUnit, Driver, DriverContext } from '../../planning/driver.ts'
+import type { Change, DeployUnit, Driver, DriverContext } from '../../planning/driver.ts'
+import type { AccessRule } from '../../planning/identities.ts'
 import type { Component, SiteName } from '../../stack/stack.ts'
 import { assessStores } from './assess.ts'
 import { placeClaim } from './bucket-identity.ts'
+import { credentialUses } from './credential-uses.ts'
 import { conditionalWritesIn, observeStore, type S3State } from './observe.ts'
 import { reach, reachStep } from './reach.ts'
 import { refused } from './refused.ts'
@@ -42,6 +44,7 @@ export const s3: Driver<S3Spec, S3State> = {
       ]
     }),
 
+  credentials: (component) => Object.entries(component.spec.sites).flatMap(([site, declared]) => credentialUses(site, declared)),
   objectStore: locationOf,
 
   observe: observeStore,

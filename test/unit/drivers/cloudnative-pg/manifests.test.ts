@@ -13,7 +13,7 @@ import {
 import { mergeSpecs } from '../../../../src/drivers/cloudnative-pg/deploy/merge-specs.ts'
 import type { CloudNativePgSpec } from '../../../../src/drivers/cloudnative-pg/spec.ts'
 import type { JsonObject } from '../../../../src/json.ts'
-import { IN_SANDBOX } from '../../../../src/planning/driver.ts'
+import { IN_SANDBOX } from '../../../../src/planning/identities.ts'
 import type { SiteName } from '../../../../src/stack/stack.ts'
 import { databaseStack, theDatabase } from './database-stack.ts'
 

@@ -1,0 +1,139 @@
+import { type Command, Option } from 'commander'
+import { stringify } from 'yaml'
+import { drivers, witnesses } from '../drivers/registry.ts'
+import { parseDuration } from '../duration.ts'
+import { inputError } from '../errors.ts'
+import type { CheckReport } from '../evidence/reports.ts'
+import { neededCredentials } from '../needed-credentials.ts'
+import { accessObjects, bucketPolicies } from '../operations/access.ts'
+import { checkStack } from '../operations/check-stack.ts'
+import { mintKubeconfig } from '../operations/mint-kubeconfig.ts'
+import { refuseUnwritable, writeSecret } from '../output-file.ts'
+import { type Identity, OPERATING } from '../planning/identities.ts'
+import { kubectlAt } from '../planning/manual.ts'
+import { loadStack } from '../stack/load-stack.ts'
+import type { Stack } from '../stack/stack.ts'
+import { credentialSkeletons, credentialTable } from './credential-table.ts'
+import { type Common, EXIT, local } from './operate.ts'
+import { secretMask } from './terminal.ts'
+
+/** What a team runs before the first deploy: is the file sound, which rights and which credentials does the stack need. */
+export function addPreparing(program: Command): void {
+  const common = (): Common => program.opts<Common>()
+  const stackOf = (): Promise<Stack> => loadStack(common().stack, { drivers, witnesses })
+  program
+    .command('check')
+    .description('judge the stack file and the files that it names; offline, needs no credential; exit code 2 when something is wrong')
+    .action(() => local(program, () => check(common())))
+  program
+    .command('rbac')
+    .description('print the identities and rights that this stack needs, as Kubernetes objects per site, and the S3 policies')
+    .option('--site <site>', 'only of this site')
+    .action((options: { site?: string }) => local(program, async () => rbacText(await stackOf(), common(), options.site)))
+  program
+    .command('credentials')
+    .description('print which identity needs which credential; with --json the skeleton of the secret of each identity')
+    .addOption(new Option('--identity <identity>', 'only of this identity').choices(OPERATING))
+    .action((options: { identity?: Identity }) =>
+      local(program, async () => credentialsText(await stackOf(), common(), options.identity ?? null)),
+    )
+  addKubeconfig(program, stackOf)
+}
+
+async function check({ stack, json }: Common): Promise<string> {
+  const report = await checkStack(stack, { drivers, witnesses })
+  if (report.verdict === 'invalid') process.exitCode = EXIT.input
+  return json ? JSON.stringify(report, null, 2) : checkText(report)
+}
+
+/** One line for each problem, as compilers write them: editors and people jump to the place. */
+function checkText({ verdict, file, stack, sites, components, problems }: CheckReport): string {
+  if (verdict === 'sound')
+    return `${file} is sound: ${stack}, ${components.length} components on ${sites.join(', ')}. Nothing was contacted.`
+  const lines = problems.map(({ path, what, line, column, suggestion }) => {
+    const place = line === null ? file : `${file}:${line}:${column ?? 1}`
+    return `${place}: ${path === '' ? '' : `${path}: `}${what}${suggestion === null ? '' : `; did you mean ${suggestion}?`}`
+  })
+  return [
+    ...lines,
+    `${file} is not sound: ${problems.length === 1 ? '1 problem' : `${problems.length} problems`}. Nothing was contacted.`,
+  ].join('\n')
+}
+
+async function rbacText(stack: Stack, common: Common, only: string | undefined): Promise<string> {
+  const sites = stack.sites.filter((site) => only === undefined || site.name === only)
+  if (sites.length === 0)
+    throw inputError('unknown-site', `${stack.name} has no site ${only}`, {
+      next: `Name one of ${stack.sites.map((site) => site.name).join(', ')}.`,
+    })
+  if (common.json)
+    return JSON.stringify(
+      {
+        kubernetes: Object.fromEntries(sites.map((site) => [site.name, accessObjects(stack, drivers, site.name)])),
+        s3: bucketPolicies(stack, drivers),
+      },
+      null,
+      2,
+    )
+  const documents = sites.map(
+    (site) =>
+      `# ${site.name}: ${kubectlAt(stack, site.name)} apply -f -\n${accessObjects(stack, drivers, site.name)
+        .map((object) => `---\n${stringify(object)}`)
+        .join('')}`,
+  )
+  const policies = stringify(bucketPolicies(stack, drivers))
+    .split('\n')
+    .map((line) => `# ${line}`.trimEnd())
+    .join('\n')
+  return `${documents.join('\n')}\n# S3 policies, by identity:\n${policies}`
+}
+
+function credentialsText(stack: Stack, { json }: Common, identity: Identity | null): string {
+  const needed = neededCredentials(stack, drivers)
+  const identities = identity === null ? OPERATING : [identity]
+  if (json) return JSON.stringify({ schemaVersion: 1, credentials: credentialSkeletons(needed, identities) }, null, 2)
+  return credentialTable(needed, identities)
+}
+
+interface KubeconfigOptions {
+  readonly identity: Identity
+  readonly site: string
+  readonly kubeconfig?: string
+  readonly context?: string
+  readonly lifetime: string
+  readonly out?: string
+}
+
+function addKubeconfig(program: Command, stackOf: () => Promise<Stack>): void {
+  const masking = secretMask()
+  program
+    .command('kubeconfig')
+    .description("make the kubeconfig of an identity that rbac prints, with the rights of a site's administrator")
+    .addOption(new Option('--identity <identity>', 'whose').choices(OPERATING).makeOptionMandatory())
+    .requiredOption('--site <site>', 'of which site')
+    .option('--kubeconfig <file>', "the administrator's; $KUBECONFIG or ~/.kube/config when absent")
+    .option('--context <name>', "the administrator's context; the current one when absent")
+    .option('--lifetime <duration>', 'how long its token should live; the API server may shorten it, and what it gave is said', '90d')
+    .option('--out <file>', 'where it is written, readable by you alone; standard output when absent')
+    .action((options: KubeconfigOptions) =>
+      local(
+        program,
+        async () => {
+          const lifetime = parseDuration(options.lifetime)
+          if (lifetime === null)
+            throw inputError('input-invalid', `--lifetime is ${options.lifetime}, and must be a duration`, {
+              next: 'For example 24h or 90d.',
+            })
+          if (options.out !== undefined) await refuseUnwritable(options.out)
+          const { identity, site, kubeconfig = null, context = null } = options
+          const asked = { stack: await stackOf(), site, identity, lifetime, administrator: { kubeconfig, context }, env: process.env }
+          const minted = await mintKubeconfig({ ...asked, mask: masking.add })
+          process.stderr.write(`${minted.account} on ${site}: the token ends at ${minted.expiresAt}. Make a new one before.\n`)
+          if (options.out === undefined) return minted.text.trimEnd()
+          await writeSecret(options.out, minted.text)
+          return `The kubeconfig is in ${options.out}.`
+        },
+        masking.masked,
+      ),
+    )
+}

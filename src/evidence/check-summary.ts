@@ -1,0 +1,13 @@
+import { escaped, table, withinLimit } from './markdown.ts'
+import type { CheckReport } from './reports.ts'
+
+/** What an offline check of a stack file found, for the summary of a job. */
+export function checkSummary({ verdict, file, stack, problems }: CheckReport): string {
+  if (verdict === 'sound') return `## ✅ ${escaped(file)} is sound\n\nThe stack ${escaped(stack ?? '')}. Nothing was contacted.`
+  const rows = problems.map(({ path, what, line, suggestion }) => [
+    line === null ? '' : String(line),
+    escaped(path),
+    escaped(suggestion === null ? what : `${what}; did you mean ${suggestion}?`),
+  ])
+  return withinLimit(`## ❌ ${escaped(file)} is not sound\n\n${table(['line', 'key', 'problem'], rows)}`)
+}

@@ -1,0 +1,26 @@
+import type { CheckReport } from '../evidence/reports.ts'
+import { type Kinds, loadStack } from '../stack/load-stack.ts'
+import { StackInvalid } from '../stack/problems.ts'
+
+/**
+ * Judges a stack file and the files that it names, offline and without a credential: for pull requests, and before a deploy. What is wrong with the
+ * file is a value; throws `stack-not-found` where there is none.
+ */
+export async function checkStack(path: string, kinds: Kinds): Promise<CheckReport> {
+  try {
+    const stack = await loadStack(path, kinds)
+    return {
+      schemaVersion: 1,
+      verdict: 'sound',
+      file: path,
+      stack: stack.name,
+      sites: stack.sites.map(({ name }) => name),
+      components: stack.components.map(({ name, driver }) => ({ name, driver })),
+      problems: [],
+    }
+  } catch (error) {
+    if (!(error instanceof StackInvalid)) throw error
+    const problems = error.problems.map(({ path: at, what, line, column, suggestion }) => ({ path: at, what, line, column, suggestion }))
+    return { schemaVersion: 1, verdict: 'invalid', file: path, stack: null, sites: [], components: [], problems }
+  }
+}

@@ -1,0 +1,90 @@
+import { describe, expect, test } from '@jest/globals'
+import { credentialSkeletons, credentialTable } from '../../src/cli/credential-table.ts'
+import { isObject, type JsonObject } from '../../src/json.ts'
+import { type GivenCredentials, neededCredentials, refuseMissingCredentials } from '../../src/needed-credentials.ts'
+import { type Identity, OPERATING } from '../../src/planning/identities.ts'
+import { judge } from '../../src/stack/check-schema.ts'
+import { parseStack } from '../../src/stack/load-stack.ts'
+import { witnessSchema } from '../../src/stack/schema.ts'
+import { kinds, pathOfStack, publishedStacks, textOfStack } from '../support/published-stacks.ts'
+
+const stackOf = (name: (typeof publishedStacks)[number]) => parseStack(textOfStack(name), pathOfStack(name), kinds)
+const infisical = stackOf('infisical-kubernetes')
+const needed = neededCredentials(infisical, kinds.drivers)
+const namesFor = (identity: Identity): string[] => Object.keys(credentialSkeletons(needed, [identity])[identity] ?? {})
+
+/** The refusal of an identity that was given this; null when nothing is missing. */
+function refusal(identity: Identity, given: GivenCredentials): Error | null {
+  try {
+    refuseMissingCredentials(needed, identity, given)
+    return null
+  } catch (error) {
+    return error as Error
+  }
+}
+const all = (identity: Identity): Record<string, string> => Object.fromEntries(namesFor(identity).map((name) => [name, 'x']))
+
+describe('the credentials that a stack needs', () => {
+  test.each(publishedStacks)('name every reference of %s: a driver that forgets one is found here', (name) => {
+    const stack = stackOf(name)
+    const known = new Set(neededCredentials(stack, kinds.drivers).map(({ reference }) => JSON.stringify(reference)))
+    const parts: [JsonObject, JsonObject][] = [
+      [witnessSchema(stack.witness.driver, kinds.witnesses[stack.witness.driver] ?? { schema: {} }), stack.witness.spec],
+      ...stack.components.map(({ driver, spec }): [JsonObject, JsonObject] => [kinds.drivers[driver]?.schema ?? {}, spec]),
+    ]
+    // The schema says which values are references, whatever the drivers say.
+    const declared = parts.flatMap(([schema, spec]) => judge({ type: 'object', ...schema }, spec, []).meanings)
+    const local = declared
+      .filter(({ meaning, value }) => meaning === 'reference' && isObject(value) && !('secret' in value))
+      .map(({ value }) => value)
+    expect(local.length).toBeGreaterThan(5)
+    expect(local.filter((reference) => !known.has(JSON.stringify(reference)))).toEqual([])
+  })
+
+  test('give the observer nothing that writes to an archive, changes a policy or belongs to the guard', () => {
+    expect(namesFor('observer')).toEqual(expect.arrayContaining(['STANDBY_KUBECONFIG_DC_A', 'ARCHIVE_READER_ACCESS_KEY_ID']))
+    for (const name of namesFor('observer')) expect(name).not.toMatch(/^(ARCHIVE_DC|ARCHIVE_POLICY|STANDBY_GUARD)/)
+    expect(namesFor('mover')).toContain('ARCHIVE_POLICY_SECRET_ACCESS_KEY')
+    expect(namesFor('deployer')).toContain('STANDBY_GUARD_ACCESS_KEY_ID')
+    expect(namesFor('restore-tester')).not.toContain('ARCHIVE_DC_A_ACCESS_KEY_ID')
+  })
+
+  test('are shown as a table with one column for each identity', () => {
+    const lines = credentialTable(needed, OPERATING).split('\n')
+    expect(lines[0]).toMatch(/^credential +observer +deployer +mover +restore-tester +what it opens$/)
+    expect(lines.find((line) => line.startsWith('STANDBY_GUARD_ACCESS_KEY_ID'))).toMatch(
+      /^STANDBY_GUARD_ACCESS_KEY_ID +x +reads active\.json/,
+    )
+  })
+})
+
+describe('credentials that are missing', () => {
+  test('are all said at once, and nothing more is asked when all are there', () => {
+    for (const identity of OPERATING) {
+      const message = refusal(identity, { env: {}, input: null })?.message ?? ''
+      for (const name of namesFor(identity)) expect(message).toContain(name)
+      expect(refusal(identity, { env: all(identity), input: null })).toBeNull()
+    }
+  })
+
+  test('are said with the name that was given and that nobody asks for', () => {
+    const { STANDBY_KUBECONFIG_DC_A: _, ...others } = all('observer')
+    const env = { ...others, STANDBY_KUBECONFIG_DCA: 'x' }
+    expect(refusal('observer', { env, input: Object.keys(env) })).toMatchObject({
+      code: 'credential-missing',
+      message: expect.stringContaining('STANDBY_KUBECONFIG_DC_A (given is STANDBY_KUBECONFIG_DCA: is it that?)'),
+    })
+  })
+
+  test('are said as an empty input when the input is empty: the secret did not reach the job', () => {
+    expect(refusal('observer', { env: {}, input: [] })).toMatchObject({
+      where: 'the input credentials',
+      next: expect.stringContaining('The input credentials is empty'),
+    })
+  })
+
+  test('count as missing when their value is empty, and are said to be empty when they are in the input', () => {
+    const env = { ...all('observer'), STANDBY_KUBECONFIG_DC_A: '' }
+    expect(refusal('observer', { env, input: Object.keys(env) })?.message).toContain('STANDBY_KUBECONFIG_DC_A is empty')
+  })
+})
