@@ -29,7 +29,7 @@ describe('the credentials that a stack needs', () => {
     const stack = stackOf(name)
     const known = new Set(neededCredentials(stack, kinds.drivers).map(({ reference }) => JSON.stringify(reference)))
     const parts: [JsonObject, JsonObject][] = [
-      [witnessSchema(stack.witness.driver, kinds.witnesses[stack.witness.driver] ?? { schema: {} }), stack.witness.spec],
+      [witnessSchema(stack.witness.driver, kinds.witnesses[stack.witness.driver]?.schema ?? {}), stack.witness.spec],
       ...stack.components.map(({ driver, spec }): [JsonObject, JsonObject] => [kinds.drivers[driver]?.schema ?? {}, spec]),
     ]
     // The schema says which values are references, whatever the drivers say.

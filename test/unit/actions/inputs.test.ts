@@ -38,7 +38,7 @@ test('without any input, status looks at standby.yaml and fails the job only whe
 
 test('deploy takes components one per line or separated by commas', () => {
   given({ stack: 'x.yaml', 'dry-run': 'true', only: 'database\n  cache ,application\n\n' })
-  expect(readDeployInputs()).toEqual({ stack: 'x.yaml', dryRun: true, only: ['database', 'cache', 'application'] })
+  expect(readDeployInputs()).toEqual({ stack: 'x.yaml', checkOnly: false, dryRun: true, only: ['database', 'cache', 'application'] })
 })
 
 test('verify-backup takes a new backup first unless it is told not to', () => {

@@ -1,6 +1,7 @@
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals'
+import { parse } from 'yaml'
 import { openKubernetes } from '../../../src/clients/kubernetes.ts'
 import { asStandbyError } from '../../../src/errors.ts'
 import { identityAccount } from '../../../src/operations/access.ts'
@@ -60,11 +61,14 @@ describe('the kubeconfig of an identity', () => {
     const hours = (Date.parse(minted.expiresAt) - Date.now()) / 3_600_000
     expect(hours).toBeGreaterThan(0.9)
     expect(hours).toBeLessThan(1.1)
-    const review = await client(minted.text).request('POST', '/apis/authentication.k8s.io/v1/selfsubjectreviews', {
+    const { token } = (parse(minted.text) as { users: [{ user: { token: string } }] }).users[0].user
+    const review = await admin.request('POST', '/apis/authentication.k8s.io/v1/tokenreviews', {
       apiVersion: 'authentication.k8s.io/v1',
-      kind: 'SelfSubjectReview',
+      kind: 'TokenReview',
+      spec: { token },
     })
-    expect(review).toMatchObject({ status: { userInfo: { username: `system:serviceaccount:${namespace}:${name}` } } })
+    expect(review).toMatchObject({ status: { authenticated: true, user: { username: `system:serviceaccount:${namespace}:${name}` } } })
+    await expect(client(minted.text).version()).resolves.toMatch(/^v1\./)
   })
 
   test('is refused for another cluster than the declared one', async () => {
