@@ -144,5 +144,5 @@ function tokenIn(answer: unknown, site: string): { readonly token: string; reado
   const status = isObject(answer) ? answer.status : undefined
   if (isObject(status) && typeof status.token === 'string' && typeof status.expirationTimestamp === 'string')
     return { token: status.token, expiresAt: status.expirationTimestamp }
-  throw siteError('kubernetes-error', 'the answer to a TokenRequest holds no token', { where: site })
+  throw siteError('kubernetes-invalid', 'the answer to a TokenRequest holds no token', { where: site })
 }
