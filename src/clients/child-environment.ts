@@ -29,7 +29,7 @@ const NOTHING = /^(?!)/
 const OF_PURPOSE: Readonly<Record<ChildPurpose, RegExp>> = {
   program: NOTHING,
   // Logins to OCI registries lie with helm or docker.
-  helm: /^(HELM_REGISTRY_CONFIG|HELM_REPOSITORY_CONFIG|HELM_REPOSITORY_CACHE|HELM_PLUGINS|DOCKER_CONFIG|REGISTRY_AUTH_FILE)$/,
+  helm: /^(HELM_CONFIG_HOME|HELM_REGISTRY_CONFIG|HELM_REPOSITORY_CONFIG|HELM_REPOSITORY_CACHE|HELM_PLUGINS|DOCKER_CONFIG|REGISTRY_AUTH_FILE)$/,
   // What `aws eks get-token`, gke-gcloud-auth-plugin, kubelogin, doctl, oci, ibmcloud, tsh, vault, Rancher and OpenStack read.
   login:
     /^(KUBECONFIG|AWS_|GOOGLE_|GCLOUD_|CLOUDSDK_|GCE_|AZURE_|AAD_|ARM_|MSI_|IDENTITY_|DIGITALOCEAN_|DOCTL_|OCI_|IBMCLOUD_|TELEPORT_|TSH_|VAULT_|RANCHER_|OS_|DOCKER_CONFIG$|KRB5)/,

@@ -4,11 +4,23 @@ import { join, resolve } from 'node:path'
 import { minutes } from '../../duration.ts'
 import { siteError } from '../../errors.ts'
 import type { DriverContext } from '../../planning/driver.ts'
-import { type SiteName, siteOf } from '../../stack/stack.ts'
+import type { SiteName } from '../../stack/stack.ts'
 import type { Application } from './spec.ts'
 
-/** One call of the helm binary, with folders of its own: nothing of the machine's configuration leaks in or out. */
+/** One call of the helm binary. */
 export type Helm = (args: readonly string[]) => Promise<string>
+
+/**
+ * What helm is told beside what any program gets (PATH, HOME, proxies, certificate authorities) and what a child for helm gets (logins to OCI
+ * registries, where they are declared by variables; they lie in HOME otherwise). No HELM_KUBE* variable of the machine reaches it: each of them
+ * would win over the kubeconfig, and another context is another cluster. Pure.
+ */
+export const helmVariables = (home: string, kubeconfig: string): Readonly<Record<string, string>> => ({
+  KUBECONFIG: kubeconfig,
+  HELM_CACHE_HOME: join(home, 'cache'),
+  HELM_DATA_HOME: join(home, 'data'),
+  HELM_DRIVER: 'secret',
+})
 
 /** Runs work with a helm that talks to one site; its kubeconfig lies in a private file that is removed afterwards. */
 export async function withHelm<T>(site: SiteName, context: DriverContext, work: (helm: Helm, home: string) => Promise<T>): Promise<T> {
@@ -16,24 +28,12 @@ export async function withHelm<T>(site: SiteName, context: DriverContext, work: 
   try {
     const kubeconfig = join(home, 'kubeconfig')
     await writeFile(kubeconfig, await context.kubeconfig(site), { mode: 0o600 })
-    const env = {
-      PATH: process.env.PATH ?? '',
-      HOME: home,
-      KUBECONFIG: kubeconfig,
-      HELM_CACHE_HOME: join(home, 'cache'),
-      HELM_CONFIG_HOME: join(home, 'config'),
-      HELM_DATA_HOME: join(home, 'data'),
-      HELM_DRIVER: 'secret',
-      // The machine's own choices would win over the kubeconfig: another context is another cluster.
-      HELM_KUBECONTEXT: siteOf(context.stack, site).kubernetes.context ?? '',
-      HELM_KUBEAPISERVER: '',
-      HELM_KUBETOKEN: '',
-      ...(process.env.HTTPS_PROXY === undefined ? {} : { HTTPS_PROXY: process.env.HTTPS_PROXY }),
-    }
+    const env = helmVariables(home, kubeconfig)
     const helm: Helm = async (args) => {
       const result = await context.run(process.env.STANDBY_HELM ?? 'helm', args, {
         deadline: minutes(3),
         env,
+        purpose: 'helm',
         cwd: context.stack.source.directory,
         signal: context.signal,
       })
