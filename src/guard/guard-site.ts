@@ -5,7 +5,7 @@ import { readActive } from '../execution/witness.ts'
 import type { SiteName } from '../stack/stack.ts'
 import { type Closing, closeSite, type Door } from './close-site.ts'
 import { closesWithin, pauseOf, READ_DEADLINE } from './closing-time.ts'
-import { beat, beginLife, type Decision, type GuardRules, guardDecision, type Knowledge, learn, type Reading } from './decide.ts'
+import { beat, beginLife, type Decision, disbelief, type GuardRules, guardDecision, type Knowledge, learn, type Reading } from './decide.ts'
 import { type GuardReport, HEARTBEAT } from './report.ts'
 
 export interface Guard extends Door {
@@ -44,13 +44,8 @@ export async function guardSite(guard: Guard): Promise<void> {
       // Whoever was frozen between question and answer has missed the deadline too: the answer is from before.
       const late = now - askedAt > READ_DEADLINE
       const reading: Reading = late ? { is: 'unreadable', why: `its answer is ${readableDuration(now - askedAt)} old` } : answer
+      silent = reading.is === 'unreadable' ? reading.why : disbelief(beat(known, now, rules), reading)
       known = learn(known, reading, now, rules, askedAt)
-      silent =
-        reading.is === 'unreadable'
-          ? reading.why
-          : known.readable
-            ? null
-            : `its record is of epoch ${reading.epoch}, older than ${known.epoch}`
       guard.memory.save(known)
       return guardDecision(site, known, now, rules)
     })
@@ -94,10 +89,9 @@ async function readRecord(guard: Guard): Promise<Reading> {
   try {
     const active = await Promise.race([readActive(guard.store as ConditionalStore), unanswered])
     if (active === null) return { is: 'unreadable', why: 'it holds no active.json' }
-    const { epoch, activeSite, stack } = active.record
-    if (!Number.isSafeInteger(epoch) || typeof activeSite !== 'string') return { is: 'unreadable', why: 'its active.json is damaged' }
-    if (stack !== guard.stack.name) return { is: 'unreadable', why: `its active.json is of the stack ${stack}` }
-    return { is: 'read', epoch, activeSite }
+    const { epoch, activeSite } = active.record
+    const declared = guard.stack.sites.some(({ name }) => name === activeSite)
+    return { is: 'read', epoch, activeSite, ...(declared ? {} : { undeclared: true }) }
   } catch (error) {
     return { is: 'unreadable', why: asStandbyError(error).message }
   }

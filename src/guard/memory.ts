@@ -1,5 +1,7 @@
 import { mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { isObject } from '../json.ts'
+import { defectOf } from '../witness/judge-document.ts'
 import type { Knowledge } from './decide.ts'
 import type { Guard } from './guard-site.ts'
 
@@ -31,9 +33,13 @@ export function memoryIn(folder: string | undefined): Guard['memory'] {
   }
 }
 
+/** What an earlier version kept, or believed, and this one would not, is forgotten: the guard proves itself anew. */
 function knowledgeIn(value: unknown): Knowledge | null {
-  const found = value as Partial<Knowledge> | null
-  const numbers = [found?.epoch, found?.readAt, found?.aliveAt].every(Number.isFinite)
-  const site = found?.activeSite === null || typeof found?.activeSite === 'string'
-  return numbers && site ? { ...(found as Knowledge), readable: false } : null
+  if (!isObject(value)) return null
+  const { epoch, activeSite, changed, readAt, aliveAt } = value
+  if (typeof readAt !== 'number' || typeof aliveAt !== 'number' || typeof changed !== 'boolean') return null
+  if (typeof epoch !== 'number' || (epoch !== 0 && defectOf(EPOCH, epoch) !== null)) return null
+  if (activeSite !== null && typeof activeSite !== 'string') return null
+  return { epoch, activeSite, changed, readAt, aliveAt, readable: false }
 }
+const EPOCH = 'witness.schema.json#/$defs/epoch'

@@ -123,7 +123,7 @@ function ofReport(report: GuardReport, site: SiteName, intent: Intent | null, as
         'guard-blind',
         becomesActive ? 'blocker' : 'warning',
         `the guard of ${site} can not read the witness: ${report.witnessSilent}`,
-        `Mend its way to the witness, or its keys. ${log}`,
+        `Mend active.json, its way to the witness, or its keys; where it once believed a wrong epoch, delete its pod, which forgets it. ${log}`,
       ),
     )
   if (report.open.length > 0)

@@ -4,6 +4,8 @@ import {
   beat,
   beginLife,
   type Decision,
+  disbelief,
+  FARTHEST_JUMP,
   type GuardRules,
   guardDecision,
   type Knowledge,
@@ -149,6 +151,76 @@ describe('every site, in every history', () => {
           expect(decision.do).toBe(limit !== null && silentFor >= limit ? 'close' : 'stand-by')
         }
       }),
+      { numRuns: 2_000 },
+    )
+  })
+})
+
+describe('a record that is sound by itself and can not be true', () => {
+  const knowing = (...readings: readonly Reading[]) => readings.reduce((known, reading) => learn(known, reading, 0, rules), beginLife(0))
+
+  test('an undeclared site is believed only with a later epoch', () => {
+    const nowhere = (epoch: number): Reading => ({ is: 'read', epoch, activeSite: 'nowhere', undeclared: true })
+    expect(guardDecision('dc-a', knowing(says('dc-a', 4), nowhere(4)), 0, rules)).toMatchObject({
+      do: 'stand-by',
+      because: 'active-and-silent',
+    })
+    expect(guardDecision('dc-a', knowing(nowhere(4)), 0, rules)).toMatchObject({ do: 'stand-by', because: 'not-proven-yet' })
+    expect(guardDecision('dc-a', knowing(says('dc-a', 4), nowhere(5)), 0, rules)).toEqual({ do: 'close', because: 'not-active' })
+  })
+
+  test('an epoch begins with the site that is active and names the new one later; a third name in it counts as no answer', () => {
+    expect(guardDecision('dc-a', knowing(says('dc-a', 4), says('dc-a', 5), says('dc-b', 5)), 0, rules)).toMatchObject({ do: 'close' })
+    const back = knowing(says('dc-b', 4), says('dc-a', 5), says('dc-b', 5), says('dc-a', 5))
+    expect(guardDecision('dc-b', back, 0, rules)).toEqual({ do: 'stand-by', because: 'active-and-silent' })
+    const third = knowing(says('dc-b', 5), says('dc-a', 5), says('dc-b', 5))
+    expect(guardDecision('dc-a', third, 0, rules)).toEqual({ do: 'stand-by', because: 'active-and-silent' })
+    expect(guardDecision('dc-a', learn(third, says('dc-b', 6), 0, rules), 0, rules)).toMatchObject({ do: 'close' })
+  })
+
+  test('a jump that no number of moves explains is not remembered either: the true record is believed afterwards', () => {
+    const jumped = knowing(says('dc-a', 4), says('dc-b', 5 + FARTHEST_JUMP))
+    expect(guardDecision('dc-a', jumped, 0, rules)).toEqual({ do: 'stand-by', because: 'active-and-silent' })
+    expect(guardDecision('dc-a', learn(jumped, says('dc-b', 5), 0, rules), 0, rules)).toEqual({ do: 'close', because: 'not-active' })
+  })
+
+  const anything: fc.Arbitrary<Reading> = fc.oneof(
+    fc.constant(silent),
+    fc.record({
+      is: fc.constant('read' as const),
+      epoch: fc.oneof(fc.integer({ min: 1, max: 8 }), fc.integer({ min: 1, max: 1_000_000 })),
+      activeSite: fc.constantFrom('dc-a', 'dc-b'),
+    }),
+    fc.record({
+      is: fc.constant('read' as const),
+      epoch: fc.integer({ min: 1, max: 8 }),
+      activeSite: fc.constant('nowhere'),
+      undeclared: fc.constant(true as const),
+    }),
+  )
+  test('whatever is read, in whatever order: what is not believed closes nothing that was proven active, and counts as silence to the second', () => {
+    fc.assert(
+      fc.property(
+        fc.array(anything, { maxLength: 40 }),
+        fc.option(fc.integer({ min: 60_000, max: 300_000 }), { nil: null }),
+        (readings, closeAfter) => {
+          const own: GuardRules = { silence: 60_000, closeAfter }
+          let [now, known, proven] = [0, beginLife(0), 0]
+          for (const reading of readings) {
+            now += 5_000
+            const before = beat(known, now, own)
+            const believed = reading.is === 'read' && disbelief(before, reading) === null
+            known = learn(known, reading, now, own)
+            const decision = guardDecision('dc-a', known, now, own)
+            if (believed) proven = now
+            expect(known.epoch).toBe(believed ? reading.epoch : before.epoch)
+            if (believed) expect(decision.do).toBe(reading.activeSite === 'dc-a' ? 'stand-by' : 'close')
+            else if (known.activeSite === 'dc-a')
+              expect(decision.do).toBe(closeAfter !== null && now - proven >= closeAfter ? 'close' : 'stand-by')
+            else expect(decision.do).toBe(now - proven >= own.silence ? 'close' : 'stand-by')
+          }
+        },
+      ),
       { numRuns: 2_000 },
     )
   })

@@ -152,6 +152,26 @@ describe('the life of a guard', () => {
     await watch(toy, { until: 90_000 })
     expect(toy.effects.length).toBe(2)
   })
+  test.each([
+    ['text for an epoch', { epoch: '9' }],
+    ['a negative epoch', { epoch: -5 }],
+    ['half an epoch', { epoch: 4.5 }],
+    ['an epoch that nobody reaches', { epoch: 2 ** 53 - 1 }],
+    ['another stack', { epoch: 5, stack: 'another' }],
+    ['an undeclared site', { epoch: 4, activeSite: 'nowhere' }],
+    ['a path for a site', { epoch: 5, activeSite: '../dc-b' }],
+    ['a later format', { epoch: 5, schemaVersion: 2 }],
+  ])('%s that names another site shuts nothing; put right, the record is believed again', async (_, rubbish) => {
+    const toy = toySite({ witness: { epoch: 4, activeSite: 'dc-a' } })
+    await watch(toy, { until: 30_000 })
+    toy.witness = { activeSite: 'dc-b', ...rubbish } as unknown as typeof toy.witness
+    await watch(toy, { until: 600_000 })
+    expect(toy.effects).toEqual([])
+    expect(toy.reports.at(-1)).toMatchObject({ decision: 'stand-by', because: 'active-and-silent', witnessSilent: expect.any(String) })
+    toy.witness = { epoch: 5, activeSite: 'dc-b' }
+    await watch(toy, { until: 60_000 })
+    expect(toy.effects.length).toBe(2)
+  })
   test('it says each change once, and reports at least every half minute', async () => {
     const toy = toySite()
     await watch(toy, { until: 3_600_000 })
