@@ -1,3 +1,4 @@
+import { writesOf } from '../../src/witness/rights.ts'
 import { type SiteName, siteNames } from '../topology.ts'
 
 /** One account for each identity that operations run with, as `standby rbac` prints them for real stores. */
@@ -33,14 +34,17 @@ export function policyOf(bucket: BucketName): BucketPolicy {
   return { Version: '2012-10-17', Statement: bucket === witnessBucket ? witnessStatements() : archiveStatements(bucket) }
 }
 
-/** Nobody may delete from the witness: its journal is append-only, and a lock expires instead of being removed. */
+/**
+ * Nobody may delete from the witness: its journal is append-only, and a lock expires instead of being removed. Each stack has a folder of its own
+ * in the bucket. versitygw knows no condition on `If-None-Match`: here a deployer could replace the active record as well as create it.
+ */
 function witnessStatements() {
-  const writers: AccountName[] = ['deployer', 'mover', 'restore-tester']
-  return [
-    allow(['observer', ...writers], list, bucketItself(witnessBucket)),
-    allow(['observer', ...writers], read, objectsOf(witnessBucket)),
-    allow(writers, append, objectsOf(witnessBucket)),
-  ]
+  const readers = ['observer', 'deployer', 'mover', 'restore-tester'] as const
+  const writers = readers.flatMap((identity) => {
+    const { write, create } = writesOf(identity)
+    return [...write, ...create].map((keys) => allow([identity], append, `arn:aws:s3:::${witnessBucket}/*/${keys}`))
+  })
+  return [allow(readers, list, bucketItself(witnessBucket)), allow(readers, read, objectsOf(witnessBucket)), ...writers]
 }
 
 /** A site writes its own archive and reads those of the others; only the mover may close an archive by its policy. */

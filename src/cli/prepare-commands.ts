@@ -29,7 +29,8 @@ export function addPreparing(program: Command): void {
     .command('rbac')
     .description('print the identities and rights that this stack needs, as Kubernetes objects per site, and the S3 policies')
     .option('--site <site>', 'only of this site')
-    .action((options: { site?: string }) => local(program, async () => rbacText(await stackOf(), common(), options.site)))
+    .option('--policy <identity>', 'the S3 policy of one identity alone, as the JSON document that a service takes')
+    .action((options: { site?: string; policy?: string }) => local(program, async () => rbacText(await stackOf(), common(), options)))
   program
     .command('credentials')
     .description('print which identity needs which credential; with --json the skeleton of the secret of each identity')
@@ -60,7 +61,13 @@ function checkText({ verdict, file, stack, sites, components, problems }: CheckR
   ].join('\n')
 }
 
-async function rbacText(stack: Stack, common: Common, only: string | undefined): Promise<string> {
+interface RbacOptions {
+  readonly site?: string
+  readonly policy?: string
+}
+
+async function rbacText(stack: Stack, common: Common, { site: only, policy }: RbacOptions): Promise<string> {
+  if (policy !== undefined) return policyText(stack, policy)
   const sites = stack.sites.filter((site) => only === undefined || site.name === only)
   if (sites.length === 0)
     throw inputError('unknown-site', `${stack.name} has no site ${only}`, {
@@ -85,7 +92,16 @@ async function rbacText(stack: Stack, common: Common, only: string | undefined):
     .split('\n')
     .map((line) => `# ${line}`.trimEnd())
     .join('\n')
-  return `${documents.join('\n')}\n# S3 policies, by identity:\n${policies}`
+  return `${documents.join('\n')}\n# S3 policies, by identity (as a document for the service: standby rbac --policy <identity>):\n${policies}`
+}
+
+function policyText(stack: Stack, identity: string): string {
+  const policies = bucketPolicies(stack, drivers)
+  const found = Object.hasOwn(policies, identity) ? policies[identity] : undefined
+  if (found !== undefined) return JSON.stringify(found, null, 2)
+  throw inputError('input-invalid', `${stack.name} has no identity ${identity}`, {
+    next: `Name one of ${Object.keys(policies).join(', ')}.`,
+  })
 }
 
 function credentialsText(stack: Stack, { json }: Common, identity: Identity | null): string {

@@ -4,6 +4,7 @@ import type { Driver } from '../planning/driver.ts'
 import { type AccessRule, type Identity, IN_SANDBOX, OPERATING } from '../planning/identities.ts'
 import type { SiteName, Stack } from '../stack/stack.ts'
 import { KEEP_LABEL, SANDBOX_LABEL, sandboxNamespace } from '../verification/sandbox.ts'
+import { type PolicyStatement, witnessStatements } from './witness-policy.ts'
 
 /** The identities that a stack uses: the four that operations run with, and what its components bring. */
 function identitiesOf(stack: Stack, drivers: Readonly<Record<string, Driver>>): Identity[] {
@@ -132,8 +133,13 @@ function merged(rules: readonly AccessRule[]): object[] {
 
 const reasons = (rules: readonly AccessRule[]): string => [...new Set(rules.map((one) => one.because))].join('; ')
 
-/** S3 policies per identity and bucket, in the language that S3 services share. */
-export function bucketPolicies(stack: Stack, drivers: Readonly<Record<string, Driver>>): Record<string, object[]> {
+export interface Policy {
+  readonly Version: '2012-10-17'
+  readonly Statement: readonly PolicyStatement[]
+}
+
+/** The S3 policy of each identity, as a document that services take as it is: `aws iam put-user-policy --policy-document`. */
+export function bucketPolicies(stack: Stack, drivers: Readonly<Record<string, Driver>>): Record<string, Policy> {
   const verbs = {
     list: ['s3:ListBucket'],
     get: ['s3:GetObject'],
@@ -143,30 +149,28 @@ export function bucketPolicies(stack: Stack, drivers: Readonly<Record<string, Dr
   } as const
   const ofBucket = (action: keyof typeof verbs): boolean => action === 'list' || action === 'policy'
   const witness = stack.witness.spec as { readonly bucket?: string; readonly prefix?: string }
-  const rules = [
-    ...accessRulesOf(stack, drivers).filter((one) => one.kind === 'object-store'),
-    ...identitiesOf(stack, drivers).map((identity) => witnessRule(identity, witness.bucket ?? '', witness.prefix ?? '')),
-  ]
+  const rules = accessRulesOf(stack, drivers).filter((one) => one.kind === 'object-store')
   return Object.fromEntries(
-    identitiesOf(stack, drivers).map((identity) => [
+    identitiesOf(stack, drivers).map((identity): [string, Policy] => [
       identity,
-      rules
-        .filter((one) => one.identity === identity)
-        .map((one) => ({
-          Effect: 'Allow',
-          Action: one.actions.flatMap((action) => verbs[action]),
-          Resource: [
-            ...(one.actions.some(ofBucket) ? [`arn:aws:s3:::${one.bucket}`] : []),
-            ...(one.actions.every(ofBucket) ? [] : [`arn:aws:s3:::${one.bucket}/${one.prefix}*`]),
-          ],
-        })),
+      {
+        Version: '2012-10-17',
+        Statement: [
+          ...rules
+            .filter((one) => one.identity === identity)
+            .map(
+              (one): PolicyStatement => ({
+                Effect: 'Allow',
+                Action: one.actions.flatMap((action) => verbs[action]),
+                Resource: [
+                  ...(one.actions.some(ofBucket) ? [`arn:aws:s3:::${one.bucket}`] : []),
+                  ...(one.actions.every(ofBucket) ? [] : [`arn:aws:s3:::${one.bucket}/${one.prefix}*`]),
+                ],
+              }),
+            ),
+          ...witnessStatements(identity, witness.bucket ?? '', witness.prefix ?? ''),
+        ],
+      },
     ]),
   )
-}
-
-function witnessRule(identity: Identity, bucket: string, prefix: string): Extract<AccessRule, { kind: 'object-store' }> {
-  const common = { kind: 'object-store' as const, identity, bucket }
-  if (identity === 'guard') return { ...common, prefix: `${prefix}active.json`, actions: ['get'], because: 'to see which site is active' }
-  if (identity === 'observer') return { ...common, prefix, actions: ['list', 'get'], because: 'to see which site is active' }
-  return { ...common, prefix, actions: ['list', 'get', 'put'], because: 'to lock, to write the journal and to keep records' }
 }

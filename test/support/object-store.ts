@@ -1,4 +1,4 @@
-import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { ObjectStoreAccess } from '../../src/clients/object-store.ts'
@@ -15,8 +15,11 @@ export interface ObjectStoreServer {
   stop(): Promise<void>
 }
 
-/** A real S3 server (versitygw) with one empty, versioned bucket, in a temporary folder and on a free port; about 100 ms. */
-export async function startObjectStore(): Promise<ObjectStoreServer> {
+/**
+ * A real S3 server (versitygw) with one empty, versioned bucket, in a temporary folder and on a free port; about 100 ms.
+ * `accounts`: users who may do nothing that a bucket policy does not allow; each secret is the name and `-secret`.
+ */
+export async function startObjectStore({ accounts = [] }: { readonly accounts?: readonly string[] } = {}): Promise<ObjectStoreServer> {
   const home = mkdtempSync(join(tmpdir(), 'standby-s3-'))
   const folder = (name: string): string => {
     mkdirSync(join(home, name), { recursive: true })
@@ -28,6 +31,11 @@ export async function startObjectStore(): Promise<ObjectStoreServer> {
   const command = await binary('versitygw')
   const root = { accessKeyId: 'root', secretAccessKey: 'root-secret' }
   const stranger = { accessKeyId: 'stranger', secretAccessKey: 'stranger-secret' }
+  const entries = accounts.map((name) => [
+    name,
+    { access: name, secret: `${name}-secret`, role: 'user', userID: 0, groupID: 0, projectID: 0 },
+  ])
+  writeFileSync(join(folder('iam'), 'users.json'), JSON.stringify({ accessAccounts: Object.fromEntries(entries) }))
   const server = await startServer(
     command,
     [

@@ -96,9 +96,10 @@ test('the guard reads the active record and nothing else of the witness, and its
     components: [component as unknown as Stack['components'][number]],
   }
   const drivers = { guard: guard as unknown as Driver }
-  expect(bucketPolicies(stack, drivers).guard).toEqual([
-    { Effect: 'Allow', Action: ['s3:GetObject'], Resource: ['arn:aws:s3:::w/shop/active.json*'] },
-  ])
+  expect(bucketPolicies(stack, drivers).guard).toEqual({
+    Version: '2012-10-17',
+    Statement: [{ Sid: 'WitnessActive', Effect: 'Allow', Action: ['s3:GetObject'], Resource: ['arn:aws:s3:::w/shop/active.json'] }],
+  })
   const without: Stack = { ...stack, components: [] }
   expect(bucketPolicies(without, drivers).guard).toBeUndefined()
   expect(accessRulesOf(without, drivers).filter(({ identity }) => identity === 'guard')).toEqual([])

@@ -1,0 +1,45 @@
+import type { Identity } from '../planning/identities.ts'
+
+/** What an identity may do with some of the objects of the witness. Nobody may delete anything. */
+export interface WitnessRight {
+  /** A key, or a folder that ends with `/`. */
+  readonly keys: string
+  /** May create and replace. */
+  readonly write: readonly Identity[]
+  /** May create what is not there yet, and nothing more. */
+  readonly create?: readonly Identity[]
+  readonly because: string
+}
+
+/**
+ * Who may write what: printed by `standby rbac`, and the policy of the lab. What decides about a move is written by the mover alone. Two things
+ * that a deploy must write are in it: its lock, which can make a move wait and never makes one begin, and the very first `active.json`.
+ */
+export const WITNESS_RIGHTS: readonly WitnessRight[] = [
+  {
+    keys: 'active.json',
+    write: ['mover'],
+    create: ['deployer'],
+    because: 'to begin an epoch and to name the active site; the first deploy names the first one',
+  },
+  { keys: 'lock.json', write: ['mover', 'deployer'], because: 'so that deploys and moves exclude each other' },
+  { keys: 'nonces/', write: ['mover'], because: 'to execute a plan once' },
+  { keys: 'runs/', write: ['mover'], because: 'to keep plan, approval and journal of each run' },
+  { keys: 'evidence/', write: ['mover'], because: 'to leave the record of each run' },
+  { keys: 'records/backups/', write: ['mover'], because: 'to write down what a restore must contain' },
+  { keys: 'records/forks/', write: ['mover'], because: 'to write down that a history was cut off' },
+  { keys: 'records/restore-tests/', write: ['restore-tester'], because: 'to keep what restore tests found' },
+  { keys: 'probe.json', write: ['mover', 'deployer', 'restore-tester'], because: 'to find out whether the store honours preconditions' },
+]
+
+/** What an identity reads: a guard the active record alone, everybody else all of it. */
+export const readsOf = (identity: Identity): 'active.json' | 'everything' => (identity === 'guard' ? 'active.json' : 'everything')
+
+/** How an identity may write, as patterns of keys: a folder with `*` at its end. */
+export function writesOf(identity: Identity): { readonly write: readonly string[]; readonly create: readonly string[] } {
+  const patterns = (rights: readonly WitnessRight[]): string[] => rights.map(({ keys }) => (keys.endsWith('/') ? `${keys}*` : keys))
+  return {
+    write: patterns(WITNESS_RIGHTS.filter(({ write }) => write.includes(identity))),
+    create: patterns(WITNESS_RIGHTS.filter(({ create }) => create?.includes(identity) === true)),
+  }
+}
