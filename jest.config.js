@@ -25,5 +25,15 @@ export default {
       setupFilesAfterEnv: ['<rootDir>/test/support/lab/up.js'],
       globalTeardown: '<rootDir>/test/support/lab/teardown.js',
     }),
+    // Whole stories of several minutes in the lab: `npm run lab:adoption`.
+    ...(process.env.STANDBY_STORIES === undefined
+      ? []
+      : [
+          project('stories', {
+            globalSetup: '<rootDir>/test/support/lab/setup.js',
+            setupFilesAfterEnv: ['<rootDir>/test/support/lab/up.js'],
+            globalTeardown: '<rootDir>/test/support/lab/teardown.js',
+          }),
+        ]),
   ],
 }

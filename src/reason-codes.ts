@@ -19,6 +19,7 @@ export const REASON_CODES = {
   },
   'Bad ends': {
     'status-broken': 'At least one finding blocks every move.',
+    'change-refused': 'The API server, a rule of the cluster or an adoption refuses a change that the stack declares; nothing was changed.',
     'deploy-failed': 'A part of the deploy failed; what came after it was not touched.',
     'backup-not-restorable': 'A check of the restored data failed.',
     'backup-inconclusive': 'The restore test could not judge, for a reason of its own. Never counted as good.',

@@ -10,7 +10,7 @@ import { nearest } from '../stack/nearest.ts'
 /** Every input of every action, as its action.yml has it. The only module that reads inputs and writes outputs. */
 export const INPUTS = {
   status: ['stack', 'credentials', 'fail-on'],
-  deploy: ['stack', 'credentials', 'check-only', 'dry-run', 'only'],
+  deploy: ['stack', 'credentials', 'check-only', 'dry-run', 'only', 'adopt'],
   'verify-backup': ['stack', 'credentials', 'site', 'fresh'],
   failover: [
     'stack',
@@ -93,6 +93,7 @@ export interface DeployInputs {
   readonly checkOnly: boolean
   readonly dryRun: boolean
   readonly only: readonly string[]
+  readonly adopt: boolean
 }
 export interface VerifyBackupInputs {
   readonly stack: string
@@ -139,6 +140,7 @@ export function readDeployInputs(): DeployInputs {
     checkOnly: yesNo('check-only', false),
     dryRun: yesNo('dry-run', false),
     only: lines('only'),
+    adopt: yesNo('adopt', false),
   })
 }
 

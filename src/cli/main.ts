@@ -75,7 +75,8 @@ function addChanging(program: Command): void {
     .description('bring every site to its declared state, passive sites first')
     .option('--dry-run', 'only show what differs', false)
     .option('--only <components...>', 'only these components', [])
-    .action((options: { dryRun: boolean; only: string[] }) =>
+    .option('--adopt', 'take over what other hands made under the declared names, with its data and settings', false)
+    .action((options: { dryRun: boolean; only: string[]; adopt: boolean }) =>
       operate(program, 'deployer', async (world) => {
         const report = await deploy(world, options)
         return {

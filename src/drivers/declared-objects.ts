@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto'
 import type { KubernetesClient, KubernetesObject, ObjectReference } from '../clients/kubernetes-client.ts'
+import { asStandbyError, failureOf } from '../errors.ts'
 import type { Json } from '../json.ts'
 import type { Change, DeployUnit, Progress } from '../planning/driver.ts'
 import { fieldsThatDiffer } from './fields-that-differ.ts'
@@ -56,21 +57,42 @@ export function objectsUnit(
   }
 }
 
-/** What the API server would change; defaults and webhooks included, because it is asked to try. */
+/** What the API server would change, defaults and webhooks included, because it is asked to try; what it refuses is a change of that kind. */
 export async function diffObject(kubernetes: KubernetesClient, declared: DeclaredObject, signal: AbortSignal): Promise<Change[]> {
-  const name = `${declared.object.metadata.namespace ?? ''}/${declared.object.kind}/${declared.object.metadata.name}`
+  const object = nameOfObject(declared)
   const live = await kubernetes.get(referenceOf(declared), { signal })
-  if (live === null) return [{ kind: 'create', object: name }]
-  const wanted = await kubernetes.apply(declared.object, { force: true, dryRun: true, signal })
+  const wanted = await triedOn(kubernetes, declared, signal)
+  if ('refused' in wanted) return [{ kind: 'refused', object, why: wanted.refused }]
+  if (live === null) return [{ kind: 'create', object }]
   const secret = declared.object.kind === 'Secret'
-  return fieldsThatDiffer(compared(live), compared(wanted)).map(({ path, from, to }) => ({
+  return fieldsThatDiffer(compared(live), compared(wanted.object)).map(({ path, from, to }) => ({
     kind: 'update',
-    object: name,
+    object,
     path: path.join('.'),
     ...(from === undefined ? {} : { from: secret ? hashed(from) : from }),
     ...(to === undefined ? {} : { to: secret ? hashed(to) : to }),
   }))
 }
+
+/** `infisical/Cluster/pg-dc-a`. */
+export const nameOfObject = ({ object }: DeclaredObject): string =>
+  `${object.metadata.namespace ?? ''}/${object.kind}/${object.metadata.name}`
+
+/** The object as the API server would store it, or why it will not: a field that can not be changed, a rule, a right, a missing namespace or kind. */
+export async function triedOn(
+  kubernetes: KubernetesClient,
+  { object }: DeclaredObject,
+  signal: AbortSignal,
+): Promise<{ readonly object: KubernetesObject } | { readonly refused: string }> {
+  try {
+    return { object: await kubernetes.apply(object, { force: true, dryRun: true, signal }) }
+  } catch (error) {
+    const { code, what, next } = failureOf(asStandbyError(error))
+    if (!REFUSALS.has(code)) throw error
+    return { refused: `${what}${next === null ? '' : ` (${next})`}` }
+  }
+}
+const REFUSALS = new Set(['kubernetes-invalid', 'kubernetes-forbidden', 'kubernetes-not-found'])
 
 /** What people declare of an object: not what the server counts and stamps. */
 function compared(object: KubernetesObject): Json {

@@ -4,7 +4,12 @@ import type { DeployReport } from './reports.ts'
 
 export function deploySummary(report: DeployReport): string {
   const changes = report.units.flatMap((unit) =>
-    unit.changes.map((change) => [unit.id, change.kind, escaped(change.object), escaped(change.path ?? '')]),
+    unit.changes.map((change) => [
+      unit.id,
+      change.kind,
+      escaped(change.object),
+      escaped([change.path ?? '', change.why ?? ''].join(' ').trim()),
+    ]),
   )
   return withinLimit(
     [

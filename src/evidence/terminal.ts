@@ -1,5 +1,6 @@
 import { readableDuration } from '../duration.ts'
 import type { StepReport } from '../execution/step-report.ts'
+import type { Change } from '../planning/driver.ts'
 import { schedule, sequenceOf } from '../planning/order-steps.ts'
 import type { Finding } from '../planning/plan.ts'
 import { activateStep } from '../planning/witness-steps.ts'
@@ -95,14 +96,7 @@ function findingsText(findings: readonly Finding[], style: Style): string[] {
 
 export function deployText(report: DeployReport, style: Style): string {
   const rows = report.units.map((unit) => [unit.outcome, unit.id, unit.changes.length === 0 ? '' : `${unit.changes.length} differences`])
-  const changes = report.units.flatMap((unit) =>
-    unit.changes.map((change) =>
-      `  ${change.kind} ${change.object}${change.path === undefined ? '' : ` ${change.path}: ${JSON.stringify(change.from) ?? 'nothing'} → ${JSON.stringify(change.to) ?? 'nothing'}`}`.slice(
-        0,
-        300,
-      ),
-    ),
-  )
+  const changes = report.units.flatMap((unit) => unit.changes.map((change) => `  ${changeText(change)}`.slice(0, 300)))
   const failure =
     report.failure === null
       ? []
@@ -115,6 +109,14 @@ export function deployText(report: DeployReport, style: Style): string {
     ...failure,
     ...findingsText(report.findings, style),
   ].join('\n')
+}
+
+function changeText({ kind, object, path, from, to, why }: Change): string {
+  const what = `${kind} ${object}${path === undefined ? '' : ` ${path}`}`
+  if (why !== undefined) return `${what}: ${why}`
+  if (path === undefined) return what
+  const before = JSON.stringify(from) ?? 'nothing'
+  return kind === 'keep' ? `${what}: ${before}` : `${what}: ${before} → ${JSON.stringify(to) ?? 'nothing'}`
 }
 
 export function planText(report: PlanReport, style: Style): string {

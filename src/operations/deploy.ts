@@ -48,8 +48,8 @@ export async function deploy(world: World, request: DeployRequest): Promise<Depl
   const firstDeploy = named === null
 
   let units: DeployedUnit[]
-  let failure: StandbyError | null = null
-  if (request.dryRun || (!differing && !firstDeploy)) {
+  let failure: StandbyError | null = refusedChanges(changes)
+  if (failure !== null || request.dryRun || (!differing && !firstDeploy)) {
     units = placed.map(({ unit }) =>
       deployedUnit(unit, changes.get(unit.id) ?? [], (changes.get(unit.id) ?? []).length > 0 ? 'would-change' : 'unchanged'),
     )
@@ -81,6 +81,20 @@ const COMPARING: Milliseconds = minutes(1)
 function tries({ clock, log, signal }: World, what: string, after: Milliseconds, where?: SiteName | null): Trying {
   const waiting = (why: string): void => log.info(`${what}: waiting for ${why}`)
   return { what, where: where ?? undefined, clock, signal, deadline: deadlineAfter(after), waiting }
+}
+
+/** What can not be done is known before anything is: half of a deploy helps nobody. */
+function refusedChanges(changes: ReadonlyMap<string, readonly Change[]>): StandbyError | null {
+  const refused = [...changes].flatMap(([unit, list]) =>
+    list.flatMap(({ kind, object, path, why }) => (kind === 'refused' ? [{ unit, object, path, why }] : [])),
+  )
+  const [first] = refused
+  if (first === undefined) return null
+  const what = [...new Set(refused.map(({ object, path, why }) => `${object}${path === undefined ? '' : ` ${path}`}: ${why}`))]
+  return siteError('change-refused', what.join('; '), {
+    where: first.unit,
+    next: 'Nothing was changed. Declare what is possible, or change what refuses it; standby deploy --dry-run asks again.',
+  })
 }
 
 /** A deploy needs to see all that it may touch. */

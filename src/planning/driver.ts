@@ -237,7 +237,6 @@ export interface Deployment {
 
 /** One unit of declared state: compared first, applied only when it differs, then waited for. */
 export interface DeployUnit {
-  /** `database.cluster@dc-a`: stable. */
   readonly id: string
   readonly site: SiteName | null
   /** Units that must be ready first; where none is named, passive sites come before the active one. */
@@ -251,13 +250,16 @@ export interface DeployUnit {
 }
 
 export interface Change {
-  readonly kind: 'create' | 'update' | 'delete'
+  /** `refused`: it must not or can not be, and nothing of the deploy begins. `keep`: what an adoption leaves as it is. */
+  readonly kind: 'create' | 'update' | 'delete' | 'refused' | 'keep'
   /** `infisical/Cluster/pg-dc-a`. */
   readonly object: string
   /** `spec.instances`; absent for whole objects. Secret values never appear: their hashes do. */
   readonly path?: string
   readonly from?: Json
   readonly to?: Json
+  /** Why it is refused, and what to do. */
+  readonly why?: string
 }
 
 export interface RestoreTestReport {

@@ -19,6 +19,10 @@ export interface LabDatabase {
   readonly lab: LabEnvironment
   readonly world: World
   readonly lines: readonly string[]
+  /** Of the stack file and its database.yaml. */
+  readonly directory: string
+  /** What database.yaml holds. */
+  readonly clusterSpec: Readonly<Record<string, unknown>>
   admin(site: string): KubernetesClient
   /** The bucket of a site below this test's prefix, with the rights to damage it. */
   archive(site: string): ObjectStoreClient
@@ -40,6 +44,8 @@ export interface LabDatabaseOptions {
   readonly follow?: 'archive' | 'archive-and-streaming'
   readonly method?: 'plugin' | 'in-tree'
   readonly tables?: readonly string[]
+  /** Instead of one that the test makes on both sites. */
+  readonly ownerSecret?: string
   readonly cluster?: Readonly<Record<string, unknown>>
   /** Hears every line as it comes. */
   readonly tell?: (line: string) => void
@@ -85,6 +91,8 @@ export async function prepareLabDatabase(options: LabDatabaseOptions = {}): Prom
     lab,
     world,
     lines,
+    directory,
+    clusterSpec: clusterSpec(lab, options.cluster ?? {}),
     admin,
     cluster,
     access: {
@@ -180,7 +188,7 @@ function stackFile(name: string, lab: LabEnvironment, port: number, options: Lab
         follow: options.follow ?? 'archive-and-streaming',
         schedule: '0 15 2 * * *',
         retention: '30d',
-        secrets: { superuser: 'pg-superuser', owner: 'pg-owner' },
+        secrets: { superuser: 'pg-superuser', owner: options.ownerSecret ?? 'pg-owner' },
         cluster: { file: 'database.yaml' },
         manifest: { tables: options.tables ?? ['users', 'secrets'] },
         sites: bySite((site) => ({ name: `pg-${site}`, streaming: { host: addressOf(site), nodePort: port } })),

@@ -44,7 +44,9 @@ export interface ClusterObject extends KubernetesObject {
       readonly enabled?: boolean
       readonly parameters?: Readonly<Record<string, string>>
     }[]
-    readonly backup?: { readonly barmanObjectStore?: { readonly serverName?: string } }
+    readonly backup?: { readonly barmanObjectStore?: { readonly serverName?: string }; readonly retentionPolicy?: string }
+    readonly superuserSecret?: { readonly name: string }
+    readonly enableSuperuserAccess?: boolean
     readonly externalClusters?: readonly ExternalCluster[]
   }
   readonly status?: {

@@ -7,7 +7,7 @@ import type { Change, Deployment, DeployUnit, DriverContext, Role } from '../../
 import type { SiteName } from '../../stack/stack.ts'
 import { fieldsThatDiffer } from '../fields-that-differ.ts'
 import { asPassingFailure } from './failed-in-passing.ts'
-import { chartArguments, type Helm, liveRelease, withHelm } from './helm.ts'
+import { chartArguments, type Helm, type LiveRelease, liveRelease, withHelm } from './helm.ts'
 import { type Application, valuesFiles, workloadRef } from './spec.ts'
 import { rollout } from './workload.ts'
 
@@ -27,10 +27,44 @@ export async function deployRelease(
       needs: [],
       title: `The release ${component.spec.release} with the values of the ${role} role`,
       deadline: minutes(15),
-      diff: (signal) => withHelm(site, { ...context, signal }, (helm) => differences(helm, component, role, site, { ...context, signal })),
+      diff: (signal) =>
+        withHelm(site, { ...context, signal }, async (helm) => {
+          const changes = await differences(helm, component, role, site, { ...context, signal })
+          return deployment.epoch === null
+            ? [...changes, ...ofOthers(await liveRelease(helm, component), component, deployment.adopt, changes)]
+            : changes
+        }),
       apply: (signal) => upgrade(component, role, site, { ...context, signal }),
       ready: (signal) => rollout(context.kubernetes(site), component, null, signal),
     },
+  ]
+}
+
+/**
+ * Before the first deploy a release is the work of other hands. It is taken over on demand, and never so that something of it goes: what the
+ * declared chart and values leave out, helm would delete. Pure.
+ */
+export function ofOthers(live: LiveRelease | null, component: Application, adopt: boolean, changes: readonly Change[]): Change[] {
+  if (live === null) return []
+  const object = `${component.spec.namespace}/HelmRelease/${component.spec.release}`
+  if (!adopt)
+    return [
+      {
+        kind: 'refused',
+        object,
+        why: `made-by-others: it exists (revision ${live.revision}, ${live.chart}), and no deploy of this stack made it. To take it over: standby deploy --adopt --dry-run shows what would differ`,
+      },
+    ]
+  const gone = changes.filter(({ kind }) => kind === 'delete')
+  return [
+    { kind: 'keep', object, path: 'chart', from: `${live.chart}, revision ${live.revision}` },
+    ...gone.map(
+      (change): Change => ({
+        ...change,
+        kind: 'refused',
+        why: 'it would be deleted. Declare the chart and the values that it was made with',
+      }),
+    ),
   ]
 }
 

@@ -1,8 +1,10 @@
 import { minutes } from '../../../duration.ts'
+import { asStandbyError } from '../../../errors.ts'
 import type { DeployUnit } from '../../../planning/driver.ts'
+import { newestBackup } from '../backup/catalogue.ts'
 import { type BackupObject, backupsIn, completedBackups } from '../backup/completed-backups.ts'
-import { BACKUP, readCluster, serverNameOf } from '../objects.ts'
-import { clusterOf, firstServerName } from '../spec.ts'
+import { BACKUP, type ClusterObject, readCluster, serverNameOf } from '../objects.ts'
+import { clusterOf, firstServerName, incarnationFolder } from '../spec.ts'
 import { backupManifest } from './manifests.ts'
 import { type Place, unitId } from './place.ts'
 
@@ -18,7 +20,8 @@ export function firstBackupUnit(place: Place): DeployUnit {
     ])
     const name = `${(cluster === null ? null : serverNameOf(cluster)) ?? firstServerName(clusterOf(component, site))}-first`
     const found = backups.find((backup) => backup.metadata.name === name)
-    return { name, found, completed: cluster !== null && completedBackups(backups, cluster).length > 0 }
+    const completed = cluster !== null && completedBackups(backups, cluster).length > 0 && (await isArchived(place, cluster, signal))
+    return { name, found, completed }
   }
   return {
     id: unitId(place, 'first-backup'),
@@ -50,6 +53,20 @@ export function firstBackupUnit(place: Place): DeployUnit {
           }
         : { is: 'pending', waitingFor: `the backup ${name}: ${phaseOf(found) || 'not begun'}` }
     },
+  }
+}
+
+/** A Backup object may be of another archive, as of before an adoption: the archive itself has the last word, where it answers. */
+async function isArchived({ component, site, context }: Place, cluster: ClusterObject, signal: AbortSignal): Promise<boolean> {
+  const serverName = serverNameOf(cluster)
+  if (serverName === null) return false
+  try {
+    const store = await context.objectStore(component.spec.archive.store, site).open('read')
+    return (await newestBackup(store, incarnationFolder(component, serverName), signal)) !== null
+  } catch (error) {
+    signal.throwIfAborted()
+    context.log.debug(`${component.name}@${site}: ${asStandbyError(error).message}`)
+    return true
   }
 }
 

@@ -6,6 +6,7 @@ import type { SiteName } from '../../../stack/stack.ts'
 import { type DeclaredObject, objectsUnit } from '../../declared-objects.ts'
 import { type ClusterObject, HEALTHY, readCluster } from '../objects.ts'
 import { archiveMethod, clusterOf, type Database, follows, otherSites } from '../spec.ts'
+import { adopting } from './adopt-cluster.ts'
 import { archivesOf } from './archives.ts'
 import { firstBackupUnit } from './deploy-first-backup.ts'
 import { failedBootstrap } from './failed-bootstrap.ts'
@@ -86,7 +87,8 @@ function clusterUnit(place: Place): DeployUnit {
   const { component, site, context } = place
   const first = place.deployment.activeSite
   const cloned = mustBeCloned(place)
-  return objectsUnit({
+  const declare = async (signal: AbortSignal): Promise<DeclaredObject> => declareCluster(place, await streamableFrom(place, signal), signal)
+  const unit = objectsUnit({
     id: unitId(place, 'cluster'),
     site,
     needs: [
@@ -97,9 +99,10 @@ function clusterUnit(place: Place): DeployUnit {
     title: `The cluster ${clusterOf(component, site)}`,
     deadline: minutes(20),
     kubernetes: context.kubernetes(site),
-    declare: async (signal) => [await declareCluster(place, await streamableFrom(place, signal), signal)],
+    declare: async (signal) => [await declare(signal)],
     ready: steadily(place),
   })
+  return adopting(place, unit, declare)
 }
 
 /** The second pass of a first deploy: a cluster learns to stream from the others as soon as those exist. */

@@ -1,5 +1,5 @@
 import { describe, expect, test } from '@jest/globals'
-import { compareManifests } from '../../../../src/drivers/helm-release/deploy.ts'
+import { compareManifests, ofOthers } from '../../../../src/drivers/helm-release/deploy.ts'
 
 const deployment = (replicas: number, stamp: string, image = 'infisical:1'): string => `
 apiVersion: apps/v1
@@ -59,5 +59,22 @@ describe('what a deploy would change in a release', () => {
   test('takes no harm from empty documents and comments, as charts render them', () => {
     const noisy = `# Source: nothing\n---\n\n---\n${deployment(1, 'a')}\n---\n# end\n`
     expect(compareManifests(noisy, deployment(1, 'b'), 'infisical')).toEqual([])
+  })
+})
+
+describe('a release that other hands installed', () => {
+  const live = { status: 'deployed', revision: 4, chart: 'infisical-standalone-1.4.0', values: '{}' }
+  const component = { name: 'application', driver: 'helm-release', needs: [], spec: { namespace: 'infisical', release: 'infisical' } }
+  const judged = (adopt: boolean, changes: Parameters<typeof ofOthers>[3] = []) =>
+    ofOthers(live, component as unknown as Parameters<typeof ofOthers>[1], adopt, changes)
+
+  test('is refused, and named as theirs, unless the deploy adopts', () => {
+    expect(judged(false)).toMatchObject([{ kind: 'refused', why: expect.stringMatching(/^made-by-others: .*--adopt/) }])
+  })
+
+  test('is adopted, and nothing of it may be deleted by that', () => {
+    expect(judged(true)).toMatchObject([{ kind: 'keep', from: 'infisical-standalone-1.4.0, revision 4' }])
+    const gone = { kind: 'delete', object: 'infisical/PersistentVolumeClaim/uploads' } as const
+    expect(judged(true, [gone])).toMatchObject([{ kind: 'keep' }, { kind: 'refused', object: gone.object }])
   })
 })
