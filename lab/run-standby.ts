@@ -17,10 +17,10 @@ export async function runStandby<Result>(
   stack: LabStack,
   identity: Identity,
   args: readonly string[],
-  options: { readonly helm: string; readonly quiet?: boolean },
+  options: { readonly helm: string; readonly quiet?: boolean; readonly env?: Readonly<Record<string, string>> },
 ): Promise<CommandResult<Result>> {
   const begun = performance.now()
-  const env = { ...process.env, ...(await stack.environmentOf(identity)), STANDBY_HELM: options.helm }
+  const env = { ...process.env, ...(await stack.environmentOf(identity)), STANDBY_HELM: options.helm, ...options.env }
   const child = spawn(process.execPath, [program, '--stack', stack.path, '--json', ...args], {
     env,
     stdio: ['ignore', 'pipe', options.quiet === true ? 'ignore' : 'inherit'],

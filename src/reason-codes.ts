@@ -117,6 +117,7 @@ export const REASON_CODES = {
   },
   'Approval without GitHub': {
     'approval-missing': 'The stack file demands an approval, and none was given.',
+    'approval-unproven': 'What lies in the witness says that a run was approved; nobody has proven it on this terminal.',
     'approval-not-allowed': 'The approval of a run is not of the kind that the stack file demands now, or for something else.',
     'signatures-not-declared': 'Signatures are given, and the stack file names no keys.',
     'signature-not-found': 'The file of a signature can not be read.',

@@ -66,7 +66,7 @@ async function main(): Promise<number> {
     process.stdout.write(`${lineOf(verdict)}\n`)
     // Whatever it has left half done is ended, so that the next case finds a stack to begin with; a run that ended says so.
     if (verdict.failures.length > 0)
-      await runStandby(stack, 'mover', ['failover', 'resume'], { helm: lab.programs.helm, quiet: true }).catch(() => undefined)
+      await runStandby(stack, 'mover', ['failover', 'abort'], { helm: lab.programs.helm, quiet: true }).catch(() => undefined)
   }
   const failed = verdicts.filter(({ failures }) => failures.length > 0)
   process.stdout.write(

@@ -271,7 +271,12 @@ async function moveThrough(
   if (one.takenBack) await heal()
   const operation = one.takenBack ? 'abort' : 'resume'
   say(`the runner died; the command line goes on: ${operation} of run ${run}`)
-  const ended = await runStandby<MoveReport>(stack, 'mover', ['failover', operation, '--run', run ?? ''], { helm: lab.programs.helm })
+  const reviewed = operation === 'resume' ? ['--digest', planned.digest] : []
+  const ended = await runStandby<MoveReport>(stack, 'mover', ['failover', operation, '--run', run ?? '', ...reviewed], {
+    helm: lab.programs.helm,
+    // A terminal asks GitHub once more whether the run was approved.
+    env: { GITHUB_TOKEN: 'token-of-the-operator', GITHUB_API_URL: lab.githubUrl ?? '' },
+  })
   return { planned, executed: ended.result, deaths: 1, movedAt: Date.now() }
 }
 

@@ -99,7 +99,7 @@ async function continueRun(world: World, inputs: ContinueInputs): Promise<Outcom
     refuseOtherTarget(begun, inputs.to)
     return reviewOf(world.stack, begun, inputs, world.signal, { operation, run })
   })
-  return outcomeOf(await continueFailover(world, kept, operation, approval), operation === 'abort' ? 'undone' : 'moved')
+  return outcomeOf(await continueFailover(world, kept, operation, async () => approval), operation === 'abort' ? 'undone' : 'moved')
 }
 
 /** Who asks in this job for what, as the runner says it: nothing of it is proven yet. */

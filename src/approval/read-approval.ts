@@ -48,6 +48,46 @@ export async function readGitHubApproval(request: ApprovalRequest): Promise<Appr
   }
 }
 
+/** Where GitHub is asked once more, from outside of it: nothing that lies in the witness says that a run was approved. */
+export type AskedAgain = Omit<ApprovalRequest, 'env' | 'purpose'>
+
+/**
+ * The approval of the run of GitHub that made this plan, read back from outside of that run, by who brings the reviewed digest. Judged as in the run
+ * itself, by what the stack file demands and GitHub says now; but for the tip of the branch, which may have moved on since the run began: the stack
+ * file's digest is held to the plan's. Throws the first reason against it.
+ */
+export async function readGitHubApprovalAgain(request: AskedAgain): Promise<Approval> {
+  const { plan, github, stack } = request
+  const { url, runId } = runOfPlan(plan)
+  const run = readable(`the run ${runId}`, await settled(github.run(runId)))
+  const ref = `refs/heads/${stack.approval.github?.branch ?? ''}`
+  const [server, repository] = [new URL(url).origin, repositoryOf(url)]
+  const env = {
+    GITHUB_SERVER_URL: server,
+    GITHUB_REPOSITORY: repository,
+    GITHUB_RUN_ID: String(runId),
+    GITHUB_RUN_ATTEMPT: '1',
+    GITHUB_REF: ref,
+    GITHUB_SHA: run.head_sha,
+  }
+  return readGitHubApproval({ ...request, github: { ...github, branchTip: async () => run.head_sha, jobs: async () => [] }, env })
+}
+
+/** The run of GitHub that made a plan. Throws `approval-unproven` where it was made elsewhere. */
+export function runOfPlan({ madeIn, id }: Plan): { readonly url: string; readonly runId: number } {
+  const runId = Number(/^https:\/\/[^/\s?#]+\/[^/\s?#]+\/[^/\s?#]+\/actions\/runs\/([1-9]\d{0,15})$/.exec(madeIn ?? '')?.[1])
+  if (madeIn !== undefined && Number.isSafeInteger(runId)) return { url: madeIn, runId }
+  throw new StandbyError({
+    code: 'approval-unproven',
+    mustAct: 'approval',
+    what: `the plan ${id} was made ${madeIn === undefined ? 'outside of GitHub' : `in ${madeIn}`}: there is no run of GitHub that could have been approved`,
+    next: 'Get a new approval for this run. Nothing was changed now.',
+  })
+}
+
+/** `owner/name` of an address of a run. */
+export const repositoryOf = (url: string): string => new URL(url).pathname.split('/').slice(1, 3).join('/')
+
 async function gather({ github, stack, plan, digest, env, now, purpose = EXECUTE }: ApprovalRequest): Promise<ApprovalEvidence> {
   const declared = stack.approval.github
   if (declared === undefined)

@@ -9,5 +9,5 @@ export function renewalOf({ approval: { github, signatures } }: Stack, run: stri
       ? []
       : [`standby failover approve --resume ${run} --reason "…", and with what was signed: ${resume} --signature …`]),
   ]
-  return `Get a new approval for this run: ${ways.join('; or: ') || `${resume} --digest ${digest}`}.`
+  return `Get a new approval for this run: ${ways.join('; or: ') || `${resume} --digest <the digest that was reviewed>`}.`
 }

@@ -8,7 +8,6 @@ import { EXECUTE, type Purpose } from './purpose.ts'
 import { type Refusal, refusal, refusedFor, refuseFirst } from './refusal.ts'
 import { renewalOf } from './renewal.ts'
 import { readSignedApproval } from './signed-approval.ts'
-import { ofReview } from './stored-review.ts'
 
 export interface StoredApproval {
   /** `runs/<run>/approval.json` of the witness, as it was read. */
@@ -21,9 +20,9 @@ export interface StoredApproval {
 }
 
 /**
- * The approval that a run was begun with, if it still allows to continue: the same digest, the plan not expired, of a kind that the stack
- * file still accepts, by as many as it demands now. Signatures are verified again. Once the plan has expired, a run that was begun is
- * brought to its end with an approval for just that ({@link Purpose}). Pure; throws the first reason against it.
+ * The signatures that a run was begun with, if they still allow to continue: verified again, for the same digest, the plan not expired, by as many as
+ * the stack file demands now. Once the plan has expired, a run that was begun is brought to its end with an approval for just that ({@link Purpose}).
+ * Of every other kind of approval, what lies in the witness proves nothing. Pure; throws the first reason against it.
  */
 export function judgeStoredApproval({ stored, run, plan, stack, now }: StoredApproval): Approval {
   const where = `runs/${run}/approval.json`
@@ -31,12 +30,21 @@ export function judgeStoredApproval({ stored, run, plan, stack, now }: StoredApp
   const question = planInQuestion(plan)
   const renew = renewalOf(stack, run, question.digest)
   if (approval === null) throw refusedFor(refusal('approval-unreadable', `${where} is no approval`, renew), where, [], NOTHING_NOW)
+  if (approval.kind !== 'signatures')
+    throw refusedFor(
+      refusal('approval-unproven', `${where} says that this run was approved, and proves nothing`, renew),
+      where,
+      [],
+      NOTHING_NOW,
+    )
+  const { signatures } = stack.approval
   const refusals = [
     ...ofDigest(question, approval.digest),
     ...ofPurpose(purposeIn(approval.proof.purpose), run, renew),
     ...ofExpiry(question, now.toISOString()),
-    ...ofKind(approval, stack, renew),
-    ...(approval.kind === 'github-environment' ? ofReview(approval, question.madeIn, renew) : []),
+    ...(signatures === undefined
+      ? [refusal('approval-not-allowed', `the run was approved by signatures, and the stack file of ${stack.name} names no keys`, renew)]
+      : []),
   ]
   // A new plan would be refused: this run is not finished.
   refuseFirst(
@@ -44,8 +52,11 @@ export function judgeStoredApproval({ stored, run, plan, stack, now }: StoredApp
     where,
     NOTHING_NOW,
   )
-  return approval.kind === 'signatures' ? readAgain(approval, plan, stack, now, where) : approval
+  return readAgain(approval, plan, stack, now, where)
 }
+
+/** Whether what lies there claims to be signed: only that can be verified. */
+export const isSigned = (stored: unknown): boolean => isObject(stored) && stored.kind === 'signatures'
 
 /** Of a run that was begun. */
 const NOTHING_NOW = 'Nothing was changed now.'
@@ -54,30 +65,6 @@ const NOTHING_NOW = 'Nothing was changed now.'
 function ofPurpose(purpose: Purpose | null, run: string, next: string): Refusal[] {
   const fits = purpose !== null && (purpose.operation === 'execute' || (purpose.operation === 'resume' && purpose.run === run))
   return fits ? [] : [refusal('approval-not-allowed', 'the stored approval is not for this run to go on', next)]
-}
-
-function ofKind(approval: Approval, stack: Stack, next: string): Refusal[] {
-  const { github, signatures } = stack.approval
-  const no = (what: string): Refusal[] => [refusal('approval-not-allowed', what, next)]
-  if (approval.kind === 'local')
-    return github === undefined && signatures === undefined
-      ? []
-      : no(`the run was begun without anybody's approval, and the stack file of ${stack.name} demands one`)
-  if (approval.kind === 'signatures')
-    return signatures === undefined ? no(`the run was approved by signatures, and the stack file of ${stack.name} names no keys`) : []
-  if (github === undefined) return no(`the run was approved on GitHub, and the stack file of ${stack.name} names no environment`)
-  const approved = environmentsIn(approval)
-  const unknown = github.environments.filter((name) => !approved.includes(name))
-  if (unknown.length > 0) return no(`the run was approved in ${approved.join(', ') || 'no environment'}, not in ${unknown.join(', ')}`)
-  const people = new Set(approval.approvers.map(({ id }) => id)).size
-  return people >= github.approvers
-    ? []
-    : [refusal('approvers-too-few', `${people} approved the run, and ${github.approvers} different people must`, next)]
-}
-
-function environmentsIn({ proof: { environments } }: Approval): string[] {
-  const listed: readonly unknown[] = Array.isArray(environments) ? environments : []
-  return listed.flatMap((one) => (isObject(one) && typeof one.name === 'string' ? [one.name] : []))
 }
 
 /** What lies in the witness was verified by another process: it is believed no more than a file. */

@@ -1,4 +1,6 @@
 import { type Command, Option } from 'commander'
+import type { Approval } from '../approval/approval.ts'
+import { abortApproval, gitHubFromTerminal, readResumeApproval } from '../approval/resume-approval.ts'
 import type { World } from '../composition.ts'
 import { parseDuration } from '../duration.ts'
 import { inputError } from '../errors.ts'
@@ -12,6 +14,8 @@ import { readPlan } from '../operations/read-plan.ts'
 import { type Attempt, recordingRefusal, refusalsIn } from '../operations/record-refusal.ts'
 import { refuseUnwritable, writeOutput } from '../output-file.ts'
 import { MODES, type Mode } from '../planning/plan.ts'
+import { digestOf } from '../planning/plan-digest.ts'
+import type { Stack } from '../stack/stack.ts'
 import { addApprove, type LocalApprovalOptions, localApproval, userOf } from './approve-command.ts'
 import { type Common, EXIT, exitAfter, type Learn, local, operate, type Shown, style } from './operate.ts'
 import { addRunbook } from './runbook-command.ts'
@@ -105,11 +109,25 @@ function addContinue(program: Command, failover: Command, operation: 'resume' | 
         const refusals = refusalsIn(world)
         const kept = await recordingRefusal(refusals, attempt, () => readRun(patiently(world), options.run ?? null))
         const { plan, run } = kept
-        const renewed = await recordingRefusal(refusals, { ...attempt, plan, run }, async () =>
-          hasApproval(operation, options) ? localApproval(world.stack, plan, options, { operation, run }) : null,
-        )
+        const isNew = await recordingRefusal(refusals, { ...attempt, plan, run }, async () => hasApproval(operation, options, world.stack))
         const { by, reason } = attempt.asked
-        return shown(await continueFailover(world, kept, operation, renewed, { by, reason }), operation === 'abort' ? 'undone' : 'moved')
+        const allowed = async (): Promise<Approval> => {
+          if (isNew) return localApproval(world.stack, plan, { ...options, reason: options.reason ?? '' }, { operation, run })
+          if (operation === 'abort') return abortApproval({ run, digest: digestOf(plan), requestedBy: by, reason })
+          const github = gitHubFromTerminal(process.env, world.signal)
+          const { digest = null } = options
+          return readResumeApproval({
+            stored: kept.approval,
+            run,
+            plan,
+            stack: world.stack,
+            now: world.clock.now(),
+            digest,
+            requestedBy: by,
+            github,
+          })
+        }
+        return shown(await continueFailover(world, kept, operation, allowed, { by, reason }), operation === 'abort' ? 'undone' : 'moved')
       }),
     )
 }
@@ -121,12 +139,19 @@ function attemptOf({ stack }: World, operation: Attempt['operation'], options: C
 }
 
 /**
- * Signatures or a digest without a reason are a new approval that lacks its reason, and never silently ignored. A reason alone asks for a new
- * approval of a resume; of an abort, which needs none, it says why.
+ * Whether these options ask for a new approval. Signatures without a reason are one that lacks its reason, and never silently ignored. Of a resume a reason
+ * asks for one, unless reviewers on GitHub are declared and only the digest is given beside it; the digest alone says which plan was reviewed. Of an
+ * abort, which needs none, a reason says why.
  */
-export function hasApproval(operation: 'resume' | 'abort', options: ContinueOptions): options is ContinueOptions & LocalApprovalOptions {
-  const given = options.signature !== undefined || options.digest !== undefined
-  if (options.reason !== undefined) return given || operation === 'resume'
+export function hasApproval(
+  operation: 'resume' | 'abort',
+  options: ContinueOptions,
+  { approval: { github } }: Pick<Stack, 'approval'>,
+): boolean {
+  const { reason, digest, signature } = options
+  const given =
+    signature !== undefined || (digest !== undefined && (operation === 'abort' || (reason !== undefined && github === undefined)))
+  if (reason !== undefined) return given || (operation === 'resume' && digest === undefined)
   if (!given) return false
   throw inputError('reason-missing', 'a new approval needs a --reason', { next: 'Say why; it goes into the evidence.' })
 }

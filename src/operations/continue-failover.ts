@@ -1,5 +1,5 @@
 import type { Approval } from '../approval/approval.ts'
-import { judgeStoredApproval } from '../approval/stored-approval.ts'
+import { abortApproval } from '../approval/resume-approval.ts'
 import type { World } from '../composition.ts'
 import { type Milliseconds, minutes } from '../duration.ts'
 import { asStandbyError, inputError, type StandbyError } from '../errors.ts'
@@ -9,6 +9,7 @@ import { patientStore } from '../execution/patient-store.ts'
 import { readLock } from '../execution/witness.ts'
 import { isOfMove, runOfHolder } from '../planning/lock.ts'
 import type { NamedFact, Plan } from '../planning/plan.ts'
+import { digestOf } from '../planning/plan-digest.ts'
 import { nearest } from '../stack/nearest.ts'
 import { approvalDocument, planDocument } from '../witness/documents.ts'
 import { approvalKey, isName, planKey, RUNS } from '../witness/keys.ts'
@@ -24,7 +25,8 @@ import { refuseExpired, refuseOtherThanApproved, refuseUnlessStillTrue } from '.
 export interface KeptRun {
   readonly run: string
   readonly plan: Plan
-  readonly approval: Approval
+  /** Whoever wrote it there: nothing of it is proven. */
+  readonly approval: unknown
 }
 
 /** Who goes on with a run may find users shut out: an outage of the witness is waited out, this long. */
@@ -48,19 +50,23 @@ export async function readRun(world: Pick<World, 'store'>, named: string | null)
 }
 
 /**
- * Continues a run that its process left: forward with `resume`, back with `abort`, for as long as that is possible. The approval of the run
- * holds until the plan expires; after that a resume needs a new one, for just that. Going back needs none: it restores what was. A run that
- * never held its lock has changed nothing: it is judged as one that begins now.
+ * Continues a run that its process left: forward with `resume`, back with `abort`, for as long as that is possible. `allowed` shows what allows it, or
+ * throws why nothing does; what lies in the witness as the run's approval is believed by nobody. A run that never held its lock has changed nothing: it
+ * is judged as one that begins now.
  */
 export async function continueFailover(
   world: World,
   kept: KeptRun,
   how: 'resume' | 'abort',
-  renewed: Approval | null = null,
+  allowed: () => Promise<Approval>,
   asked: Asked | null = null,
 ): Promise<MoveReport> {
   const begun = world.clock.now()
-  const of: RunOfPlan = { plan: kept.plan, approval: renewed ?? kept.approval, run: kept.run, how, ...(asked === null ? {} : { asked }) }
+  const { plan, run } = kept
+  const common = { plan, run, how, ...(asked === null ? {} : { asked }) }
+  // Until something else is shown, nobody approved this: what lies in the witness says nothing of who did.
+  const nobody = abortApproval({ run, digest: digestOf(plan), requestedBy: asked?.by ?? 'unknown', reason: asked?.reason ?? null })
+  let of: RunOfPlan = { ...common, approval: nobody }
   const started: { facts: readonly NamedFact[] | null } = { facts: null }
   const hear = (facts: readonly NamedFact[]): void => {
     started.facts = facts
@@ -68,8 +74,7 @@ export async function continueFailover(
   try {
     const far = how === 'resume' ? await howFar(world, kept) : null
     if (far?.is === 'not-begun') refuseExpired(world, kept.plan)
-    if (how === 'resume' && renewed === null)
-      judgeStoredApproval({ stored: kept.approval, run: kept.run, plan: kept.plan, stack: world.stack, now: world.clock.now() })
+    of = { ...common, approval: await allowed() }
     refuseOtherThanApproved(world, of)
     const observation =
       far?.is === 'not-begun' ? await refuseUnlessStillTrue(world, kept.plan, kept.run, hear) : await observeDeclared(world)

@@ -2,13 +2,16 @@ import type { Approval } from '../../src/approval/approval.ts'
 import type { World } from '../../src/composition.ts'
 import { hours, minutes } from '../../src/duration.ts'
 import { siteError } from '../../src/errors.ts'
+import type { MoveReport } from '../../src/evidence/reports.ts'
 import type { ConditionalStore } from '../../src/execution/conditional-store.ts'
 import { recordsIn } from '../../src/execution/records.ts'
 import { createActive } from '../../src/execution/witness.ts'
 import { observe } from '../../src/observation/observe.ts'
+import { continueFailover, type KeptRun, readRun } from '../../src/operations/continue-failover.ts'
 import type { Behaviour, Clock, Driver, DriverContext } from '../../src/planning/driver.ts'
 import { findingsOf } from '../../src/planning/findings.ts'
 import type { Intent, PlannedStep } from '../../src/planning/plan.ts'
+import { digestOf } from '../../src/planning/plan-digest.ts'
 import type { SiteName, Stack } from '../../src/stack/stack.ts'
 import { type MemoryStore, memoryStore } from './memory-store.ts'
 
@@ -74,6 +77,18 @@ export const toyApproval = (digest: string, more: Partial<Approval> = {}): Appro
   proof: { purpose: { operation: 'execute' } },
   ...more,
 })
+
+/** What allows to go on with a kept run: a person brings the digest that was reviewed. */
+export const toyAllowed =
+  ({ plan }: KeptRun): (() => Promise<Approval>) =>
+  async () =>
+    toyApproval(digestOf(plan))
+
+/** Goes on with a run, or takes it back, as it lies in the witness. */
+export async function continueToy(world: World, run: string | null, how: 'resume' | 'abort'): Promise<MoveReport> {
+  const kept = await readRun(world, run)
+  return continueFailover(world, kept, how, toyAllowed(kept))
+}
 
 /** Time that passes only while somebody sleeps. */
 export function toyClock(): Clock & { pass(ms: number): void } {

@@ -1,10 +1,13 @@
 import { expect, test } from '@jest/globals'
 import { approvalText } from '../../../src/approval/approval-text.ts'
+import { abortApproval, readResumeApproval } from '../../../src/approval/resume-approval.ts'
 import { readSignedApproval } from '../../../src/approval/signed-approval.ts'
 import { siteError } from '../../../src/errors.ts'
+import { newestBodies } from '../../../src/evidence/keep-evidence.ts'
 import { continueFailover, readRun } from '../../../src/operations/continue-failover.ts'
 import { executeFailover } from '../../../src/operations/execute-failover.ts'
 import { planFailover } from '../../../src/operations/plan-failover.ts'
+import { digestOf } from '../../../src/planning/plan-digest.ts'
 import type { Stack } from '../../../src/stack/stack.ts'
 import { deployedToy, toyClock, toyDriver, toyStack, toyWorld } from '../../support/toy-stack.ts'
 import { quickSigner } from './signers.ts'
@@ -30,34 +33,50 @@ async function stopped() {
   return { toy, clock, world, plan, kept: await readRun(world, run) }
 }
 
+/** As a terminal goes on that brings nothing but what lies in the witness. */
+const resumed = (at: Pick<Awaited<ReturnType<typeof stopped>>, 'world' | 'kept' | 'clock'>) => {
+  const { world, kept, clock } = at
+  const request = { ...kept, stored: kept.approval, stack: world.stack, digest: null, requestedBy: 'sam', github: null }
+  return continueFailover(world, kept, 'resume', () => readResumeApproval({ ...request, now: clock.now() }))
+}
+
 test('a run that stopped goes on with the signatures that it was begun with', async () => {
-  const { toy, world, kept } = await stopped()
-  expect(toy.effects).not.toContain('start')
-  expect(await continueFailover(world, kept, 'resume')).toMatchObject({ verdict: 'moved' })
-  expect(toy.effects).toContain('start')
+  const at = await stopped()
+  expect(at.toy.effects).not.toContain('start')
+  expect(await resumed(at)).toMatchObject({ verdict: 'moved' })
+  expect(at.toy.effects).toContain('start')
 })
 
 test('it does not when the stack file accepts no signatures any more, and nothing is done', async () => {
-  const { toy, world, kept } = await stopped()
-  const before = [...toy.effects]
-  const report = await continueFailover({ ...world, stack: reviewed }, kept, 'resume')
+  const at = await stopped()
+  const before = [...at.toy.effects]
+  const report = await resumed({ ...at, world: { ...at.world, stack: reviewed } })
   expect(report).toMatchObject({ verdict: 'refused', failure: { code: 'approval-not-allowed' } })
-  expect(toy.effects).toEqual(before)
+  expect(at.toy.effects).toEqual(before)
 })
 
 test('it does not when somebody wrote another reason into the witness', async () => {
-  const { world, kept } = await stopped()
-  const bent = { ...kept, approval: { ...kept.approval, reason: 'something else' } }
-  expect(await continueFailover(world, bent, 'resume')).toMatchObject({ verdict: 'refused', failure: { code: 'signature-wrong' } })
+  const at = await stopped()
+  const bent = { ...at.kept, approval: { ...(at.kept.approval as object), reason: 'something else' } }
+  expect(await resumed({ ...at, kept: bent })).toMatchObject({ verdict: 'refused', failure: { code: 'signature-wrong' } })
 })
 
 test('behind the expiry it needs an approval for just that, and goes on with it', async () => {
-  const { clock, world, plan, kept } = await stopped()
+  const at = await stopped()
+  const { clock, world, plan, kept } = at
   clock.pass(3 * 3_600_000)
-  expect(await continueFailover(world, kept, 'resume')).toMatchObject({ verdict: 'refused', failure: { code: 'plan-expired' } })
+  expect(await resumed(at)).toMatchObject({ verdict: 'refused', failure: { code: 'plan-expired' } })
   const purpose = { operation: 'resume', run: kept.run } as const
   const text = approvalText(plan, { ...REQUEST, purpose })
   const signatures = signers.map((signer) => ({ file: signer.name, text: signer.sign(text) }))
   const renewed = readSignedApproval({ stack: signed, plan, signatures, ...REQUEST, now: clock.now(), purpose })
-  expect(await continueFailover(world, kept, 'resume', renewed)).toMatchObject({ verdict: 'moved' })
+  expect(await continueFailover(world, kept, 'resume', async () => renewed)).toMatchObject({ verdict: 'moved' })
+})
+
+test('evidence names nobody as approver of a run that is taken back: what the witness says of that is not proven', async () => {
+  const { world, plan, kept } = await stopped()
+  const none = abortApproval({ run: kept.run, digest: digestOf(plan), requestedBy: 'sam', reason: null })
+  await continueFailover(world, kept, 'abort', async () => none).catch(() => undefined)
+  const [record] = await newestBodies(world.store, 1)
+  expect(record).toMatchObject({ operation: 'abort', approval: { kind: 'local', approvers: [] } })
 })

@@ -4,12 +4,11 @@ import { newestBodies } from '../../../src/evidence/keep-evidence.ts'
 import { moveSummary } from '../../../src/evidence/move-summary.ts'
 import type { MoveReport } from '../../../src/evidence/reports.ts'
 import { moveText } from '../../../src/evidence/terminal.ts'
-import { continueFailover, readRun } from '../../../src/operations/continue-failover.ts'
 import { executeFailover } from '../../../src/operations/execute-failover.ts'
 import { planFailover } from '../../../src/operations/plan-failover.ts'
 import type { Behaviour, Driver } from '../../../src/planning/driver.ts'
 import { schemaErrors } from '../../support/published-schemas.ts'
-import { deployedToy, type ToyWorld, toyApproval, toyClock, toyDriver, toyStep, toyWorld } from '../../support/toy-stack.ts'
+import { continueToy, deployedToy, type ToyWorld, toyApproval, toyClock, toyDriver, toyStep, toyWorld } from '../../support/toy-stack.ts'
 
 type ToyClock = ReturnType<typeof toyClock>
 
@@ -70,7 +69,7 @@ async function continued(how: 'resume' | 'abort') {
   const first = await executeFailover(toyWorld(toy, store, { clock, driver: dying, signal: stopping.signal }), plan, toyApproval(digest))
   clock.pass(15 * 60_000)
   const world = toyWorld(toy, store, { clock, driver: withDoors(toy, clock) })
-  const second = await continueFailover(world, await readRun(world, null), how)
+  const second = await continueToy(world, null, how)
   expect(schemaErrors('result.schema.json#/$defs/move', second)).toEqual([])
   const body = (await newestBodies(store, 2)).at(-1)
   expect(schemaErrors('evidence.schema.json', body)).toEqual([])

@@ -4,14 +4,13 @@ import { givenUpIn } from '../../../src/evidence/recorded-steps.ts'
 import type { MoveReport } from '../../../src/evidence/reports.ts'
 import { type JournalEntry, openJournal } from '../../../src/execution/journal.ts'
 import { readActive } from '../../../src/execution/witness.ts'
-import { continueFailover, readRun } from '../../../src/operations/continue-failover.ts'
 import { executeFailover } from '../../../src/operations/execute-failover.ts'
 import { planFailover } from '../../../src/operations/plan-failover.ts'
 import type { Behaviour, Driver } from '../../../src/planning/driver.ts'
 import type { Plan } from '../../../src/planning/plan.ts'
 import type { FencingDeclaration } from '../../../src/stack/stack.ts'
 import { mortalProcess } from '../../support/mortal-process.ts'
-import { deployedToy, toyApproval, toyClock, toyDriver, toyStep, toyWorld } from '../../support/toy-stack.ts'
+import { continueToy, deployedToy, toyApproval, toyClock, toyDriver, toyStep, toyWorld } from '../../support/toy-stack.ts'
 
 const POWER = 'application.switch-off'
 
@@ -108,7 +107,7 @@ describe('a fence that the required level does not need', () => {
     const first = await executeFailover(at.process(cancelled.signal), at.plan, toyApproval(at.digest)).catch(() => null)
     const run = first?.run ?? (await at.store.list('runs/'))[0]?.split('/')[1] ?? ''
     expect(givenUpIn(await at.journal(run))).toEqual([])
-    const second = await continueFailover(at.process(), await readRun(at.process(), run), 'resume')
+    const second = await continueToy(at.process(), run, 'resume')
     expect(second.verdict).toBe('moved')
     expect(tries).toBe(2)
   })
@@ -123,7 +122,7 @@ describe('a fence that the required level does not need', () => {
       const run = (await at.store.list('runs/')).find((key) => key.endsWith('/approval.json'))?.split('/')[1]
       if (run === undefined || (await at.journal(run)).length === 0 || (await at.journal(run)).some(({ kind }) => kind === 'ended'))
         continue
-      const report = await continueFailover(at.process(), await readRun(at.process(), run), 'resume')
+      const report = await continueToy(at.process(), run, 'resume')
       expect(report.verdict).toBe('moved')
       expect(givenUpIn(await at.journal(run))).toHaveLength(1)
       expect((await readActive(at.store))?.record.activeSite).toBe('dc-b')

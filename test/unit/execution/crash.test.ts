@@ -2,13 +2,12 @@ import { describe, expect, test } from '@jest/globals'
 import type { MoveReport } from '../../../src/evidence/reports.ts'
 import { openJournal } from '../../../src/execution/journal.ts'
 import { readActive, readLock } from '../../../src/execution/witness.ts'
-import { continueFailover, readRun } from '../../../src/operations/continue-failover.ts'
 import { executeFailover } from '../../../src/operations/execute-failover.ts'
 import { planFailover } from '../../../src/operations/plan-failover.ts'
 import type { MoveRequest } from '../../../src/planning/intent.ts'
 import type { Plan } from '../../../src/planning/plan.ts'
 import { mortalProcess } from '../../support/mortal-process.ts'
-import { deployedToy, toyApproval, toyClock, toyDriver, toyWorld } from '../../support/toy-stack.ts'
+import { continueToy, deployedToy, toyApproval, toyClock, toyDriver, toyWorld } from '../../support/toy-stack.ts'
 
 /** A deployed toy stack with an approved plan; every process of it gets a world of its own over the same reality. */
 async function approved(request: MoveRequest = { mode: 'switchover', to: 'dc-b' }) {
@@ -31,7 +30,7 @@ async function executeMortally(at: Approved, plan: Plan, diesAt: number): Promis
 
 async function continueMortally(at: Approved, run: string, how: 'resume' | 'abort', diesAt: number): Promise<MoveReport | 'died'> {
   const mortal = mortalProcess(at.process(), diesAt)
-  return Promise.race([mortal.died, readRun(mortal.world, run).then((kept) => continueFailover(mortal.world, kept, how))])
+  return Promise.race([mortal.died, continueToy(mortal.world, run, how)])
 }
 
 /** The run that a dead process left, if it got so far as to have one. */
@@ -49,7 +48,7 @@ const endOf = async ({ toy, store }: Approved) => ({
 const MOVED = { writer: 'dc-b', active: 'dc-b', epoch: 2, released: true }
 
 const resumed = async (at: Approved, run: string): Promise<string> =>
-  continueFailover(at.process(), await readRun(at.process(), run), 'resume').then(
+  continueToy(at.process(), run, 'resume').then(
     ({ verdict }) => verdict,
     (error: { code: string }) => error.code,
   )
@@ -68,9 +67,7 @@ describe('a process that dies at any instant', () => {
     const instants = await everyInstant(async (at) => {
       const run = await runLeft(at)
       if (run === null) return expect(at.toy.effects).toEqual([])
-      const report = await continueFailover(at.process(), await readRun(at.process(), run), 'resume').catch(
-        (error: { code: string }) => error,
-      )
+      const report = await continueToy(at.process(), run, 'resume').catch((error: { code: string }) => error)
       // It died behind its last entry: nothing is left to do.
       if ('code' in report) expect(report.code).toBe('run-ended')
       else expect(report).toMatchObject({ verdict: 'moved', failure: null })
@@ -123,9 +120,7 @@ describe('a process that dies at any instant', () => {
       const run = await runLeft(at)
       if (run === null) return
       const committed = (await readActive(at.store))?.record.activeSite === 'dc-b'
-      const report = await continueFailover(at.process(), await readRun(at.process(), run), 'abort').catch(
-        (error: { code: string }) => error,
-      )
+      const report = await continueToy(at.process(), run, 'abort').catch((error: { code: string }) => error)
       if (committed) {
         expect(at.toy.effects).not.toContain('undo demote')
         expect('code' in report ? report.code : report.verdict).toMatch(/past-point-of-no-return|run-ended|stopped/)

@@ -3,12 +3,11 @@ import type { World } from '../../../src/composition.ts'
 import { guard } from '../../../src/drivers/guard/driver.ts'
 import { openJournal } from '../../../src/execution/journal.ts'
 import { observe } from '../../../src/observation/observe.ts'
-import { continueFailover, readRun } from '../../../src/operations/continue-failover.ts'
 import { executeFailover } from '../../../src/operations/execute-failover.ts'
 import { planFailover } from '../../../src/operations/plan-failover.ts'
 import type { Clock, Driver } from '../../../src/planning/driver.ts'
 import type { Stack } from '../../../src/stack/stack.ts'
-import { deployedToy, toyApproval, toyClock, toyDriver, toyStack, toyWorld } from '../../support/toy-stack.ts'
+import { continueToy, deployedToy, toyApproval, toyClock, toyDriver, toyStack, toyWorld } from '../../support/toy-stack.ts'
 
 const stack: Stack = {
   ...toyStack,
@@ -78,7 +77,7 @@ test.each([1, 3, 5])(
     // However long nobody continued it: the clock of another machine proves nothing.
     at.time.pass(60_000)
     const continued = at.time.now().getTime()
-    const report = await continueFailover(at.world(), await readRun(at.world(), run), 'resume')
+    const report = await continueToy(at.world(), run, 'resume')
     expect(report).toMatchObject({ verdict: 'moved' })
     expect((at.promotedAt[0] ?? 0) - continued).toBeGreaterThanOrEqual(at.within)
     expect(at.toy.effects.filter((effect) => effect === 'promote').length).toBe(1)

@@ -2,10 +2,9 @@ import { expect, test } from '@jest/globals'
 import { siteError } from '../../../src/errors.ts'
 import type { ConditionalStore } from '../../../src/execution/conditional-store.ts'
 import { openJournal } from '../../../src/execution/journal.ts'
-import { continueFailover, readRun } from '../../../src/operations/continue-failover.ts'
 import { executeFailover } from '../../../src/operations/execute-failover.ts'
 import { planFailover } from '../../../src/operations/plan-failover.ts'
-import { deployedToy, toyApproval, toyDriver, toyWorld } from '../../support/toy-stack.ts'
+import { continueToy, deployedToy, toyApproval, toyDriver, toyWorld } from '../../support/toy-stack.ts'
 
 const denied = () => siteError('witness-denied', 'the key was revoked')
 
@@ -37,8 +36,8 @@ test('a run that can not tell whether the witness names the new site opens nothi
   expect(report).toMatchObject({ verdict: 'stopped', failure: { code: 'witness-denied' } })
   expect(toy.effects).toEqual(['demote'])
   const world = toyWorld(toy, store)
-  await continueFailover(world, await readRun(world, report.run), 'resume')
-  expect(await continueFailover(world, await readRun(world, report.run), 'resume')).toMatchObject({ verdict: 'moved' })
+  await continueToy(world, report.run, 'resume')
+  expect(await continueToy(world, report.run, 'resume')).toMatchObject({ verdict: 'moved' })
   expect(toy.effects).not.toContain('undo demote')
 })
 
@@ -50,7 +49,7 @@ test('a run whose fence was taken back behind the point of no return stops with 
   const journal = await openJournal(store, run)
   await journal.append({ kind: 'undone', at: new Date().toISOString(), step: 'database.demote@dc-a' })
   const world = toyWorld(toy, store)
-  expect(await continueFailover(world, await readRun(world, run), 'resume')).toMatchObject({
+  expect(await continueToy(world, run, 'resume')).toMatchObject({
     verdict: 'stopped',
     failure: { code: 'taken-back-behind-return', next: expect.stringContaining('standby failover plan --mode failover') },
   })

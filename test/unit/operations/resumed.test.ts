@@ -11,8 +11,7 @@ import { planFailover } from '../../../src/operations/plan-failover.ts'
 import type { Driver } from '../../../src/planning/driver.ts'
 import type { MoveRequest } from '../../../src/planning/intent.ts'
 import { purposeOf } from '../../../src/planning/lock.ts'
-import { digestOf } from '../../../src/planning/plan-digest.ts'
-import { deployedToy, toyApproval, toyClock, toyDriver, toyWorld } from '../../support/toy-stack.ts'
+import { continueToy, deployedToy, toyAllowed, toyApproval, toyClock, toyDriver, toyWorld } from '../../support/toy-stack.ts'
 
 const RUN = 'r1'
 const SWITCHOVER: MoveRequest = { mode: 'switchover', to: 'dc-b' }
@@ -36,7 +35,7 @@ async function leftBeforeLock(request = SWITCHOVER): Promise<Planned> {
   await at.store.create(`runs/${RUN}/approval.json`, toyApproval(at.digest) as unknown as JsonObject)
   return at
 }
-const resume = async ({ world }: Pick<Planned, 'world'>) => continueFailover(world, await readRun(world, RUN), 'resume')
+const resume = async ({ world }: Pick<Planned, 'world'>) => continueToy(world, RUN, 'resume')
 
 /** How often a resume that moves the stack observes it. */
 async function looks({ world }: Pick<Planned, 'world'>, run = RUN): Promise<number> {
@@ -48,7 +47,7 @@ async function looks({ world }: Pick<Planned, 'world'>, run = RUN): Promise<numb
       return world.observe()
     },
   }
-  expect(await continueFailover(counting, await readRun(counting, run), 'resume')).toMatchObject({ verdict: 'moved' })
+  expect(await continueToy(counting, run, 'resume')).toMatchObject({ verdict: 'moved' })
   return times
 }
 
@@ -91,8 +90,8 @@ describe('a run that never held its lock', () => {
     const at = await leftBeforeLock()
     at.clock.pass(3 * 3_600_000)
     const renewed = toyApproval(at.digest, { proof: { purpose: { operation: 'resume', run: RUN } } })
-    for (const approval of [null, renewed]) {
-      const report = await continueFailover(at.world, await readRun(at.world, RUN), 'resume', approval)
+    for (const approval of [toyApproval(at.digest), renewed]) {
+      const report = await continueFailover(at.world, await readRun(at.world, RUN), 'resume', async () => approval)
       expect(report).toMatchObject({
         verdict: 'refused',
         failure: { code: 'plan-expired', next: expect.stringContaining('Make a new plan') },
@@ -117,7 +116,7 @@ describe('a run that never held its lock', () => {
     const at = await leftBeforeLock()
     at.toy.writer = null
     at.clock.pass(3 * 3_600_000)
-    expect(await continueFailover(at.world, await readRun(at.world, RUN), 'abort')).toMatchObject({ verdict: 'undone' })
+    expect(await continueToy(at.world, RUN, 'abort')).toMatchObject({ verdict: 'undone' })
   })
 })
 
@@ -147,7 +146,7 @@ describe('a failover that stopped before the witness named the new site', () => 
   }
   const continued = async (at: Awaited<ReturnType<typeof stopped>>, how: 'resume' | 'abort', driver: Driver, silent = ['dc-a']) => {
     const world = toyWorld(at.toy, at.store, { clock: at.clock, driver, silent })
-    return continueFailover(world, await readRun(world, at.run), how)
+    return continueToy(world, at.run, how)
   }
 
   test('is resumed while the lost site stays lost', async () => {
@@ -208,18 +207,18 @@ describe('a run that was begun', () => {
   test('is continued with the stack file that it was begun with: whoever has another one is told which, and to make no new plan', async () => {
     const { world, kept, run } = await begun()
     const other = { ...world, stack: { ...world.stack, source: { ...world.stack.source, digest: 'another' } } }
-    const { failure } = await continueFailover(other, kept, 'resume')
+    const { failure } = await continueFailover(other, kept, 'resume', toyAllowed(kept))
     expect(failure).toMatchObject({ code: 'plan-stale', what: expect.stringMatching(/digest a{64}; .* have another/) })
     expect(failure?.next).toContain(`continue there: standby failover resume --run ${run}`)
     expect(failure?.next).not.toContain('new plan')
-    expect(await continueFailover(world, kept, 'resume')).toMatchObject({ failure: null, verdict: 'moved' })
+    expect(await continueFailover(world, kept, 'resume', toyAllowed(kept))).toMatchObject({ failure: null, verdict: 'moved' })
   })
 
   test('is continued by the version that it was begun by: whoever has another one is told which', async () => {
     const { world, kept, run } = await begun()
     const plan = { ...kept.plan, tool: { ...kept.plan.tool, version: '0.0.9' } }
-    const approval = { ...kept.approval, digest: digestOf(plan) }
-    const { failure } = await continueFailover(world, { ...kept, plan, approval }, 'resume')
+    const old = { ...kept, plan }
+    const { failure } = await continueFailover(world, old, 'resume', toyAllowed(old))
     expect(failure).toMatchObject({
       code: 'plan-stale',
       next: `Nothing was changed now. Use version 0.0.9: standby failover resume --run ${run}`,
