@@ -1,4 +1,5 @@
 import { setTimeout as pause } from 'node:timers/promises'
+import { accessKeys } from './clients/access-keys.ts'
 import { openKubernetes } from './clients/kubernetes.ts'
 import type { KubernetesClient } from './clients/kubernetes-client.ts'
 import type { KubernetesAccess } from './clients/kubernetes-link.ts'
@@ -111,8 +112,7 @@ export async function connect(options: WorldOptions): Promise<World> {
           region: location.region,
           bucket: location.bucket,
           prefix: location.prefix,
-          accessKeyId: await credential(keys.accessKeyId, site),
-          secretAccessKey: await credential(keys.secretAccessKey, site),
+          ...(await accessKeys(keys, (reference) => credential(reference, site))),
         })
       }
       return { location, open }

@@ -28,6 +28,7 @@ export const REASON_CODES = {
     'internal-error': 'Something that nobody foresaw: a defect of Standby.',
   },
   'Inputs and stack file': {
+    'proxy-invalid': 'A proxy that the environment names is no address, or this Node knows no proxies.',
     'node-too-old': 'The program runs on a Node that is older than 24.',
     'input-missing': 'A required input is not set.',
     'input-invalid': 'An input has a value that it can not have.',

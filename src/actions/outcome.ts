@@ -2,6 +2,7 @@ import * as core from '@actions/core'
 import { type Milliseconds, seconds } from '../duration.ts'
 import { asStandbyError, errorBody, StandbyError } from '../errors.ts'
 import { withinLimit } from '../evidence/markdown.ts'
+import { honourProxies } from '../proxies.ts'
 import { type Problem, StackInvalid } from '../stack/problems.ts'
 import { setOutput } from './inputs.ts'
 import { harmless } from './log.ts'
@@ -57,13 +58,18 @@ export async function finish(run: (signal: AbortSignal) => Promise<Outcome>): Pr
   // A forgotten promise is a defect of ours, and no reason to leave a move half done.
   process.on('unhandledRejection', (error) => core.info(`! internal-error: ${harmless(asStandbyError(error).message)}`))
   const outcome = await Promise.race([
-    run(stopping.signal).catch((error: unknown) => failedOutcome(asStandbyError(error))),
+    prepared(run, stopping.signal).catch((error: unknown) => failedOutcome(asStandbyError(error))),
     impatient.promise,
   ])
   await publish(outcome)
   process.exitCode = outcome.failure === null ? 0 : 1
   // Kept-alive connections must not hold the job open.
   setTimeout(() => process.exit(), 500).unref()
+}
+
+async function prepared(run: (signal: AbortSignal) => Promise<Outcome>, signal: AbortSignal): Promise<Outcome> {
+  honourProxies(process.env)
+  return run(signal)
 }
 
 async function publish(outcome: Outcome): Promise<void> {

@@ -3,6 +3,7 @@ import { connect, type World } from '../composition.ts'
 import { asStandbyError, errorBody, StandbyError } from '../errors.ts'
 import type { LearnedDurations } from '../planning/expected-durations.ts'
 import type { Identity } from '../planning/identities.ts'
+import { honourProxies } from '../proxies.ts'
 import { liveView } from './live-view.ts'
 import { errorText, secretMask, terminalLog } from './terminal.ts'
 
@@ -87,6 +88,7 @@ export async function local(
   masked: (text: string) => string = (text) => text,
 ): Promise<void> {
   try {
+    honourProxies(process.env)
     process.stdout.write(`${await work()}\n`)
   } catch (thrown) {
     const error = asStandbyError(thrown)

@@ -2,6 +2,7 @@ import { setTimeout as pause } from 'node:timers/promises'
 import { type Milliseconds, readableDuration, seconds } from '../duration.ts'
 import { type StandbyError, siteError } from '../errors.ts'
 import { isObject, type JsonObject } from '../json.ts'
+import { exemptAddress } from '../proxies.ts'
 import { reasonOf, wasLost } from './fetch-failure.ts'
 import { retryAfterIn } from './retry-after.ts'
 import { withinDeadline } from './within-deadline.ts'
@@ -100,6 +101,7 @@ const PAGE = 100
 export function openGitHub(access: GitHubAccess): GitHubClient {
   const apiUrl = (access.apiUrl ?? 'https://api.github.com').replace(/\/$/, '')
   const deadline = access.deadline ?? DEADLINE
+  exemptAddress(apiUrl)
 
   const once = (path: string, signal: AbortSignal): Promise<Response> =>
     fetch(`${apiUrl}/repos/${access.repository}${path}`, {

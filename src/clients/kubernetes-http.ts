@@ -5,6 +5,7 @@ import { setTimeout as pause } from 'node:timers/promises'
 import type { SecureContextOptions, TLSSocket } from 'node:tls'
 import { type Milliseconds, readableDuration, seconds } from '../duration.ts'
 import { type StandbyError, siteError } from '../errors.ts'
+import { proxyEnvironment } from '../proxies.ts'
 import type { Unseen } from '../unseen.ts'
 import type { Contact } from './kubernetes-client.ts'
 import { retryAfterIn } from './retry-after.ts'
@@ -55,9 +56,21 @@ export const patienceWith = (roundTrip: Milliseconds | null): Milliseconds => Ma
 /** API servers and load balancers drop idle connections after 60 s or more; ours are gone before. */
 const IDLE: Milliseconds = seconds(30)
 
+/** An agent of our own does not know what was set for all others. */
+const proxied = (): { readonly proxyEnv?: Record<string, string> } => {
+  const proxyEnv = proxyEnvironment(process.env)
+  return proxyEnv === null ? {} : { proxyEnv }
+}
+
 /** Kept-alive connections of one client: a TLS handshake costs more than the request that follows. */
 export const keptAliveAgent = (server: URL, maxSockets: number): HttpAgent =>
-  new (server.protocol === 'https:' ? HttpsAgent : HttpAgent)({ keepAlive: true, maxSockets, timeout: IDLE, scheduling: 'lifo' })
+  new (server.protocol === 'https:' ? HttpsAgent : HttpAgent)({
+    keepAlive: true,
+    maxSockets,
+    timeout: IDLE,
+    scheduling: 'lifo',
+    ...proxied(),
+  })
 
 /** One request and its whole answer. A GET is tried again a few times on 429, 5xx and lost connections, unless it is asked to wait for long. */
 export async function exchange(link: Link, request: HttpRequest, signal: AbortSignal): Promise<HttpAnswer> {

@@ -18,6 +18,8 @@ export interface ObjectStoreLocation {
 export interface KeyPairReference {
   readonly accessKeyId: CredentialReference
   readonly secretAccessKey: CredentialReference
+  /** Of temporary keys. */
+  readonly sessionToken?: CredentialReference
 }
 
 /** A thin S3 client with preconditions. Keys are relative to the location's prefix. */

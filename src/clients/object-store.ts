@@ -2,6 +2,8 @@ import { createHash } from 'node:crypto'
 import { setTimeout as pause } from 'node:timers/promises'
 import { AwsV4Signer } from 'aws4fetch'
 import { type Milliseconds, readableDuration, seconds } from '../duration.ts'
+import { exemptAddress } from '../proxies.ts'
+import type { AccessKeys } from './access-keys.ts'
 import { reasonOf, wasLost } from './fetch-failure.ts'
 import type { ObjectInfo, ObjectStoreClient, StoreCallOptions } from './object-store-client.ts'
 import { type Attempt, objectStoreRefusal, objectStoreUnreachable, retryOfStore } from './object-store-errors.ts'
@@ -9,14 +11,12 @@ import { retryAfterIn } from './retry-after.ts'
 import { contentOf, textOf } from './s3-xml.ts'
 import { withinDeadline } from './within-deadline.ts'
 
-export interface ObjectStoreAccess {
+export interface ObjectStoreAccess extends AccessKeys {
   readonly endpoint: string
   readonly region: string
   readonly bucket: string
   /** Ends with `/`, or is empty. */
   readonly prefix: string
-  readonly accessKeyId: string
-  readonly secretAccessKey: string
   /** Ends all calls. */
   readonly signal?: AbortSignal
 }
@@ -46,6 +46,9 @@ interface StoreAnswer {
 
 /** A client of one place in a bucket: path-style, signed payloads, none of the SDK's checksums that older stores refuse. Contacts nothing yet. */
 export function openObjectStore(access: ObjectStoreAccess): ObjectStoreClient {
+  exemptAddress(access.endpoint)
+  const { accessKeyId, secretAccessKey, sessionToken } = access
+  const keys: AccessKeys = { accessKeyId, secretAccessKey, ...(sessionToken === undefined ? {} : { sessionToken }) }
   const url = (request: StoreRequest): URL => {
     const key = request.key === null ? '' : `/${encodeKey(access.prefix + request.key)}`
     const at = new URL(`${access.endpoint.replace(/\/$/, '')}/${encodeKey(access.bucket)}${key}`)
@@ -67,8 +70,7 @@ export function openObjectStore(access: ObjectStoreAccess): ObjectStoreClient {
       headers: { ...request.headers, 'x-amz-content-sha256': createHash('sha256').update(body).digest('hex') },
       service: 's3',
       region: access.region,
-      accessKeyId: access.accessKeyId,
-      secretAccessKey: access.secretAccessKey,
+      ...keys,
     }).sign()
     const response = await fetch(signed.url, {
       method: request.method,
@@ -174,8 +176,7 @@ export function openObjectStore(access: ObjectStoreAccess): ObjectStoreClient {
         signQuery: true,
         service: 's3',
         region: access.region,
-        accessKeyId: access.accessKeyId,
-        secretAccessKey: access.secretAccessKey,
+        ...keys,
       }).sign()
       return signed.url.href
     },

@@ -49,5 +49,5 @@ export function contextOfStep(context: DriverContext, intent: Intent | null, ste
 function keysOf(location: ObjectStoreLocation, access: 'read' | 'write' | 'policy' = 'read'): CredentialReference[] {
   const { readCredentials, credentials, policyCredentials } = location
   const keys = { read: readCredentials, write: credentials, policy: policyCredentials }[access]
-  return keys === undefined ? [] : [keys.accessKeyId, keys.secretAccessKey]
+  return keys === undefined ? [] : Object.values(keys)
 }

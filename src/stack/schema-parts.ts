@@ -56,6 +56,23 @@ export const keyPair: JsonObject = {
   type: 'object',
   required: ['accessKeyId', 'secretAccessKey'],
   additionalProperties: false,
+  properties: {
+    accessKeyId: credentialReference,
+    secretAccessKey: credentialReference,
+    sessionToken: {
+      ...credentialReference,
+      description:
+        'Of temporary keys (OIDC, SSO, an assumed role). They end with it: keys that are kept inside a site must be lasting ones.',
+    },
+  },
+}
+
+/** Keys that are kept inside a site and must work at any time: temporary ones end, and a guard that cannot read closes its site. */
+export const lastingKeyPair: JsonObject = {
+  description: 'A lasting S3 access key, as references.',
+  type: 'object',
+  required: ['accessKeyId', 'secretAccessKey'],
+  additionalProperties: false,
   properties: { accessKeyId: credentialReference, secretAccessKey: credentialReference },
 }
 

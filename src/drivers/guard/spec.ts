@@ -1,7 +1,7 @@
 import { type Milliseconds, parseDuration, seconds } from '../../duration.ts'
 import type { GuardRules } from '../../guard/decide.ts'
 import type { JsonObject } from '../../json.ts'
-import { duration, keyPair, text } from '../../stack/schema-parts.ts'
+import { duration, lastingKeyPair, text } from '../../stack/schema-parts.ts'
 import type { Component, CredentialReference } from '../../stack/stack.ts'
 
 export const GUARD_KIND = 'guard'
@@ -25,7 +25,7 @@ export const guardSchema: JsonObject = {
       examples: ['docker.io/library/node:24.21.0-bookworm-slim'],
     }),
     witnessCredentials: {
-      ...keyPair,
+      ...lastingKeyPair,
       description: "Keys that may read the witness's active.json and nothing else. A deploy puts them into a Secret on each site.",
     },
     every: duration('How often the witness is read. Default 5s.'),

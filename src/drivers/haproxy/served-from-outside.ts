@@ -1,5 +1,6 @@
 import { readableDuration } from '../../duration.ts'
 import type { Progress } from '../../planning/driver.ts'
+import { exemptAddress } from '../../proxies.ts'
 import type { Traffic } from './spec.ts'
 
 /** Whether users are served by a site: through every instance (or the named ones), on fresh connections, until so many answers in a row come from it. */
@@ -38,6 +39,7 @@ async function answersFrom(question: Question, site: string, count: number): Pro
 }
 
 async function ask({ url, header, signal }: Question): Promise<{ readonly site: string | null; readonly status: number | string }> {
+  exemptAddress(url)
   try {
     // A kept-alive connection could show an old session's site.
     const response = await fetch(url, {

@@ -1,3 +1,4 @@
+import { accessKeys } from '../../clients/access-keys.ts'
 import { minutes } from '../../duration.ts'
 import type { Deployment, DeployUnit, DriverContext, Progress } from '../../planning/driver.ts'
 import type { SiteName } from '../../stack/stack.ts'
@@ -20,10 +21,7 @@ export async function deployCache(
   const { location } = context.objectStore(component.spec.backup.store, site)
   const common = { site, deadline: minutes(10), kubernetes }
   const server = `${component.name}.server@${site}`
-  const keysOfStore = async () => ({
-    id: await context.credential(location.credentials.accessKeyId, site),
-    secret: await context.credential(location.credentials.secretAccessKey, site),
-  })
+  const keysOfStore = () => accessKeys(location.credentials, (reference) => context.credential(reference, site))
   return [
     objectsUnit({
       ...common,

@@ -1,3 +1,4 @@
+import { type AccessKeys, accessKeysInSecret } from '../../clients/access-keys.ts'
 import type { ObjectStoreLocation } from '../../clients/object-store-client.ts'
 import { hours, parseDuration } from '../../duration.ts'
 import type { JsonObject } from '../../json.ts'
@@ -107,12 +108,7 @@ export function serverManifests(component: Cache, stack: Stack, site: SiteName, 
 }
 
 /** The keys with which the backup job writes to its own site's store. */
-export function storeSecretManifest(
-  component: Cache,
-  stack: Stack,
-  keys: { readonly id: string; readonly secret: string },
-): DeclaredObject {
-  const base64 = (text: string): string => Buffer.from(text, 'utf8').toString('base64')
+export function storeSecretManifest(component: Cache, stack: Stack, keys: AccessKeys): DeclaredObject {
   return {
     plural: 'secrets',
     object: {
@@ -120,7 +116,7 @@ export function storeSecretManifest(
       kind: 'Secret',
       metadata: { name: storeSecret(component), namespace: component.spec.namespace, labels: ownedBy(stack.name, component.name) },
       type: 'Opaque',
-      data: { ACCESS_KEY_ID: base64(keys.id), SECRET_ACCESS_KEY: base64(keys.secret) },
+      data: accessKeysInSecret(keys),
     },
   }
 }
@@ -209,6 +205,7 @@ function storing(component: Cache, location: ObjectStoreLocation): JsonObject[] 
   return [
     { name: 'ACCESS_KEY_ID', valueFrom: keys('ACCESS_KEY_ID') },
     { name: 'SECRET_ACCESS_KEY', valueFrom: keys('SECRET_ACCESS_KEY') },
+    ...(location.credentials.sessionToken === undefined ? [] : [{ name: 'SESSION_TOKEN', valueFrom: keys('SESSION_TOKEN') }]),
     { name: 'REGION', value: location.region },
     { name: 'BUCKET_URL', value: `${location.endpoint.replace(/\/$/, '')}/${location.bucket}` },
     { name: 'PREFIX', value: `${location.prefix}${backupFolder(component)}` },

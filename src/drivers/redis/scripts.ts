@@ -128,7 +128,8 @@ set -eu
 id=$(cat "$WORK/id")
 empty=e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855
 request() {
-  printf 'user = "%s:%s"\\naws-sigv4 = "aws:amz:%s:s3"\\n' "$ACCESS_KEY_ID" "$SECRET_ACCESS_KEY" "$REGION" \\
+  { printf 'user = "%s:%s"\\naws-sigv4 = "aws:amz:%s:s3"\\n' "$ACCESS_KEY_ID" "$SECRET_ACCESS_KEY" "$REGION"
+    if [ -n "\${SESSION_TOKEN:-}" ]; then printf 'header = "x-amz-security-token: %s"\\n' "$SESSION_TOKEN"; fi; } \\
     | curl --config - --silent --show-error --fail-with-body --connect-timeout "\${CONNECT:=10}" --max-time 900 "$@"
 }
 store() {

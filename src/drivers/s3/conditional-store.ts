@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto'
+import { accessKeys } from '../../clients/access-keys.ts'
 import { openObjectStore } from '../../clients/object-store.ts'
 import type { ObjectStoreClient, PutCondition } from '../../clients/object-store-client.ts'
 import { type Milliseconds, seconds } from '../../duration.ts'
@@ -17,8 +18,7 @@ export async function openS3Store(spec: S3WitnessSpec, context: ConditionalStore
     region: spec.region,
     bucket: spec.bucket,
     prefix: spec.prefix ?? '',
-    accessKeyId: await context.credential(spec.credentials.accessKeyId),
-    secretAccessKey: await context.credential(spec.credentials.secretAccessKey),
+    ...(await accessKeys(spec.credentials, context.credential)),
   })
   return conditionalStore(store, context.signal, { stack: context.stack })
 }

@@ -25,6 +25,14 @@ export const s3: Driver<S3Spec, S3State> = {
     { key: `archive ${component.name}/`, below: PROBE, path: [] },
   ],
 
+  // A Secret of a site refers to a token or not, whichever of the two pairs it holds.
+  validate: ({ spec }) =>
+    Object.entries(spec.sites).flatMap(([site, { credentials, readCredentials = credentials }]) =>
+      (credentials.sessionToken === undefined) === (readCredentials.sessionToken === undefined)
+        ? []
+        : [{ path: ['sites', site, 'readCredentials'], what: 'and credentials: both need a sessionToken, or neither' }],
+    ),
+
   access: (component) =>
     Object.values(component.spec.sites).flatMap((declared): AccessRule[] => {
       const common = { kind: 'object-store' as const, bucket: declared.bucket }

@@ -1,7 +1,7 @@
 import type { KeyPairReference, ObjectStoreLocation } from '../../clients/object-store-client.ts'
 import type { JsonObject } from '../../json.ts'
 import { keyPair, siteMap, text } from '../../stack/schema-parts.ts'
-import type { Component, CredentialReference, SiteName } from '../../stack/stack.ts'
+import type { Component, SiteName } from '../../stack/stack.ts'
 
 /** One bucket per site, in which its databases and caches keep their backups. */
 export interface S3Spec {
@@ -23,7 +23,7 @@ export interface S3WitnessSpec {
   readonly region: string
   readonly bucket: string
   readonly prefix?: string
-  readonly credentials: { readonly accessKeyId: CredentialReference; readonly secretAccessKey: CredentialReference }
+  readonly credentials: KeyPairReference
 }
 
 const place: JsonObject = {

@@ -1,3 +1,4 @@
+import { accessKeys } from '../../../clients/access-keys.ts'
 import type { KubernetesObject } from '../../../clients/kubernetes-client.ts'
 import { siteError } from '../../../errors.ts'
 import type { DriverContext } from '../../../planning/driver.ts'
@@ -22,10 +23,7 @@ export async function createCopy(
 ): Promise<void> {
   const kubernetes = context.kubernetes(sandbox.site)
   const { readCredentials } = archive.location
-  const keys = {
-    id: await context.credential(readCredentials.accessKeyId, archive.site),
-    secret: await context.credential(readCredentials.secretAccessKey, archive.site),
-  }
+  const keys = await accessKeys(readCredentials, (reference) => context.credential(reference, archive.site))
   const objects = [
     archiveSecret(component, context.stack, archive, keys).object,
     ...(archiveMethod(component) === 'plugin' ? [objectStoreManifest(component, context.stack, archive).object] : []),

@@ -1,3 +1,4 @@
+import { accessKeys } from '../../../clients/access-keys.ts'
 import { conditionOf } from '../../../clients/kubernetes-conditions.ts'
 import { minutes, seconds } from '../../../duration.ts'
 import type { JsonObject } from '../../../json.ts'
@@ -62,10 +63,7 @@ function accessUnit(place: Place): DeployUnit {
       const archives = await archivesOf(place)
       const secrets = archives.map(async (archive) => {
         const pair = archive.site === site ? archive.location.credentials : archive.location.readCredentials
-        const keys = {
-          id: await context.credential(pair.accessKeyId, archive.site),
-          secret: await context.credential(pair.secretAccessKey, archive.site),
-        }
+        const keys = await accessKeys(pair, (reference) => context.credential(reference, archive.site))
         return archiveSecret(component, context.stack, archive, keys)
       })
       return [...(await Promise.all(secrets)), ...(archiveMethod(component) === 'plugin' ? storesOf(place, archives) : [])]

@@ -1,3 +1,4 @@
+import { type AccessKeys, accessKeysInSecret } from '../../../clients/access-keys.ts'
 import type { KubernetesObject } from '../../../clients/kubernetes-client.ts'
 import type { ObjectStoreLocation } from '../../../clients/object-store-client.ts'
 import type { JsonObject } from '../../../json.ts'
@@ -45,12 +46,7 @@ export const copiedSecrets = (cluster: string): { certificate: string; authority
 }
 
 /** The access keys of one archive as a Secret: keys that write in the namespace of its own site, keys that read elsewhere. */
-export function archiveSecret(
-  component: Database,
-  stack: Stack,
-  archive: Archive,
-  keys: { readonly id: string; readonly secret: string },
-): DeclaredObject {
+export function archiveSecret(component: Database, stack: Stack, archive: Archive, keys: AccessKeys): DeclaredObject {
   return {
     plural: SECRET.plural,
     object: {
@@ -62,7 +58,7 @@ export function archiveSecret(
         labels: ownedBy(stack.name, component.name),
       },
       type: 'Opaque',
-      data: { ACCESS_KEY_ID: base64(keys.id), SECRET_ACCESS_KEY: base64(keys.secret), REGION: base64(archive.location.region) },
+      data: { ...accessKeysInSecret(keys), REGION: base64(archive.location.region) },
     },
   }
 }
@@ -77,6 +73,7 @@ export function archiveConfiguration(component: Database, archive: Archive, cred
     s3Credentials: {
       accessKeyId: { name: credentials, key: 'ACCESS_KEY_ID' },
       secretAccessKey: { name: credentials, key: 'SECRET_ACCESS_KEY' },
+      ...(location.credentials.sessionToken === undefined ? {} : { sessionToken: { name: credentials, key: 'SESSION_TOKEN' } }),
       region: { name: credentials, key: 'REGION' },
     },
     // A second worker asks for a segment that is not there yet: one more Python start in the write gap (measured).

@@ -1,0 +1,32 @@
+import type { CredentialReference } from '../stack/stack.ts'
+import type { KeyPairReference } from './object-store-client.ts'
+
+/** Keys of an S3 account, as values. */
+export interface AccessKeys {
+  readonly accessKeyId: string
+  readonly secretAccessKey: string
+  /** Of temporary keys: sent with every request. */
+  readonly sessionToken?: string
+}
+
+/** The values behind a declared pair of keys. */
+export async function accessKeys(
+  { accessKeyId, secretAccessKey, sessionToken }: KeyPairReference,
+  credential: (reference: CredentialReference) => Promise<string>,
+): Promise<AccessKeys> {
+  return {
+    accessKeyId: await credential(accessKeyId),
+    secretAccessKey: await credential(secretAccessKey),
+    ...(sessionToken === undefined ? {} : { sessionToken: await credential(sessionToken) }),
+  }
+}
+
+/** As a Secret of a site holds them, for what writes to the store from inside. */
+export function accessKeysInSecret({ accessKeyId, secretAccessKey, sessionToken }: AccessKeys): Record<string, string> {
+  const named = {
+    ACCESS_KEY_ID: accessKeyId,
+    SECRET_ACCESS_KEY: secretAccessKey,
+    ...(sessionToken === undefined ? {} : { SESSION_TOKEN: sessionToken }),
+  }
+  return Object.fromEntries(Object.entries(named).map(([name, value]) => [name, Buffer.from(value, 'utf8').toString('base64')]))
+}
