@@ -9,6 +9,8 @@ import type { CredentialReference } from '../stack/stack.ts'
 export interface ConditionalStore {
   /** The stack that it was opened for: a record of another one is damaged. Null: of none in particular. */
   readonly stack: string | null
+  /** Where it is asked, as a URL, so that a slow way to it can be told from silence. */
+  readonly address?: string
   get(key: string): Promise<VersionedDocument | null>
   /** Writes a document that must not exist yet; returns its version. */
   create(key: string, body: JsonObject): Promise<string>

@@ -1,12 +1,16 @@
+import { setTimeout as pause } from 'node:timers/promises'
 import type { KubernetesClient } from '../clients/kubernetes-client.ts'
 import { isReady } from '../clients/kubernetes-conditions.ts'
-import { type Milliseconds, readableDuration, seconds } from '../duration.ts'
+import { roundTripTo } from '../clients/round-trip.ts'
+import { type Milliseconds, seconds } from '../duration.ts'
 import { asStandbyError, type StandbyError } from '../errors.ts'
 import type { ConditionalStore } from '../execution/conditional-store.ts'
 import { readWitness } from '../execution/witness.ts'
 import type { Driver, DriverContext } from '../planning/driver.ts'
 import type { Component, Site, SiteName } from '../stack/stack.ts'
+import type { Unseen } from '../unseen.ts'
 import { type BySite, EVERYWHERE, type Observation, type Observed, type SiteView, type WitnessView } from './observation.ts'
+import { COMPONENT, patienceOver, SITE, type Waiting, type Way, waiting } from './patience.ts'
 
 /** A dead site is known after this: nobody waits longer for a status at three in the morning. */
 export const OBSERVATION_DEADLINE: Milliseconds = seconds(3)
@@ -14,7 +18,10 @@ export const OBSERVATION_DEADLINE: Milliseconds = seconds(3)
 /** Where this process stands: one vantage point of several. */
 const VANTAGE_POINT = 'this runner'
 
-/** Asks all sites and components side by side. Never hangs and never throws because something is down: silence is a value. */
+/**
+ * Asks all sites and components side by side. Never hangs and never throws because something is down: silence is a value. What gives no sign of
+ * life for `deadline` is silent; what answers over a slow way is waited for longer ({@link patienceOver}). A login is no part of that time.
+ */
 export async function observe(
   context: DriverContext,
   store: ConditionalStore,
@@ -22,19 +29,17 @@ export async function observe(
   deadline: Milliseconds = OBSERVATION_DEADLINE,
 ): Promise<Observation> {
   const at = context.clock.now().toISOString()
-  const bounded: DriverContext = { ...context, signal: AbortSignal.any([context.signal, AbortSignal.timeout(deadline)]) }
-  const within = <T>(answer: Promise<T>, silent: Silent<T>): Promise<T> => answerWithin(answer, silent, bounded.signal, deadline)
-
-  const sites = new Map(context.stack.sites.map((site) => [site.name, within(seeSite(bounded, site), silentSite)] as const))
+  const looks = new Map(context.stack.sites.map((site) => [site.name, lookAt(context, site, deadline)] as const))
   const components = context.stack.components.map(async (component) => {
     const driver = drivers[component.driver]
-    return [component.name, driver === undefined ? {} : await seeComponent(bounded, driver, component, sites, within)] as const
+    return [component.name, driver === undefined ? {} : await seeComponent(context, driver, component, looks, deadline)] as const
   })
-  const witness = within(readWitness(store), (why): WitnessView => ({ kind: 'silent', why }))
+  const toWitness = waitingFor(store.address === undefined ? [] : [store.address], context.signal, deadline)
+  const witness = answerWithin(readWitness(store), (why): WitnessView => ({ kind: 'silent', why }), toWitness)
   const observation: Observation = {
     at,
     witness: await witness,
-    sites: Object.fromEntries(await Promise.all([...sites].map(async ([name, view]) => [name, await view] as const))),
+    sites: Object.fromEntries(await Promise.all([...looks].map(async ([name, { view }]) => [name, await view] as const))),
     components: Object.fromEntries(await Promise.all(components)),
   }
   // A cancellation by a person is not silence.
@@ -44,37 +49,90 @@ export async function observe(
 
 /** What silence is told as: with the error, when there was one instead of nothing. */
 type Silent<T> = (why: string, error?: StandbyError) => T
-type Within = <T>(answer: Promise<T>, silent: Silent<T>) => Promise<T>
+
+/** A look at one site, and how long what is asked of it afterwards is waited for. */
+interface Look {
+  readonly view: Promise<SiteView>
+  readonly waiting: Promise<Waiting>
+}
+
+function lookAt(context: DriverContext, site: Site, deadline: Milliseconds): Look {
+  const kubernetes = context.kubernetes(site.name)
+  const way: Way = kubernetes.contact ?? { roundTrip: null }
+  const over = ({ trips, most }: typeof SITE | typeof COMPONENT) => waiting(() => patienceOver(way, deadline, trips, most), context.signal)
+  // The clock of the site begins when there is something to ask it with.
+  const signedIn = Promise.resolve(kubernetes.signIn?.()).then(
+    () => null,
+    (error: unknown) => asStandbyError(error),
+  )
+  const begun = signedIn.then((failed) => ({ failed, at: performance.now(), ofSite: over(SITE), ofComponents: over(COMPONENT) }))
+  const view = begun.then(({ failed, at, ofSite }) => {
+    if (failed !== null) return silentSite(failed.message, failed)
+    // A connection that proved who answers, and no answer: neither silence nor life.
+    const late = (why: string, error?: StandbyError): SiteView =>
+      silentSite(why, error, (kubernetes.contact?.heardAt ?? 0) > at ? 'slow' : 'no-answer')
+    return answerWithin(seeSite({ ...context, signal: ofSite.signal }, kubernetes, site), late, ofSite)
+  })
+  return { view: untilCancelled(view, context.signal), waiting: begun.then(({ ofComponents }) => ofComponents) }
+}
+
+/** A program that logs in may hang; a person who cancels does not wait for it. */
+function untilCancelled(view: Promise<SiteView>, signal: AbortSignal): Promise<SiteView> {
+  const cancelled = new Promise<SiteView>((resolve) =>
+    signal.addEventListener('abort', () => resolve(silentSite('cancelled')), { once: true }),
+  )
+  return Promise.race([view, cancelled])
+}
+
+/** For what no client of ours tells how slow its way is: measured, once the answer is late. */
+function waitingFor(addresses: readonly string[], outer: AbortSignal, deadline: Milliseconds): Waiting {
+  const way: { roundTrip: Milliseconds | null } = { roundTrip: null }
+  const measure = async (): Promise<void> => {
+    const taken = await Promise.all(addresses.map((address) => roundTripTo(address, deadline)))
+    way.roundTrip = Math.max(0, ...taken.map((one) => one ?? 0))
+  }
+  const waited = waiting(() => patienceOver(way, deadline, COMPONENT.trips, COMPONENT.most), outer)
+  if (addresses.length > 0) setTimeout(() => void measure(), deadline / 6).unref()
+  return waited
+}
 
 async function seeComponent(
   context: DriverContext,
   driver: Driver,
   component: Component,
-  sites: ReadonlyMap<SiteName, Promise<SiteView>>,
-  within: Within,
+  looks: ReadonlyMap<SiteName, Look>,
+  deadline: Milliseconds,
 ): Promise<BySite> {
-  const see = async (site: SiteName | null): Promise<readonly [string, Observed]> => {
+  const ask = async (site: SiteName | null, ending: Waiting): Promise<Observed> =>
+    answerWithin(
+      driver.observe(component, site, { ...context, signal: ending.signal }),
+      (why): Observed => ({ kind: 'silent', why }),
+      ending,
+    )
+  const see = async (site: SiteName | null): Promise<Observed> => {
+    const look = site === null || driver.outside === true ? undefined : looks.get(site)
+    if (look === undefined) return ask(site, waitingFor(driver.addresses?.(component, site) ?? [], context.signal, deadline))
     // Nothing is read from a cluster that is not the declared one.
-    const view = site === null || driver.outside === true ? null : await sites.get(site)
-    if (view?.kind === 'stranger') return [site ?? EVERYWHERE, { kind: 'silent', why: 'the kubeconfig leads to another cluster' }]
-    if (view?.kind === 'silent') return [site ?? EVERYWHERE, { kind: 'silent', why: view.why }]
-    return [site ?? EVERYWHERE, await within(driver.observe(component, site, context), (why): Observed => ({ kind: 'silent', why }))]
+    const view = await look.view
+    if (view.kind === 'stranger') return { kind: 'silent', why: 'the kubeconfig leads to another cluster' }
+    return view.kind === 'silent' ? { kind: 'silent', why: view.why } : ask(site, await look.waiting)
   }
-  return Object.fromEntries(await Promise.all(driver.scope === 'stack' ? [see(null)] : context.stack.sites.map((site) => see(site.name))))
+  const places = driver.scope === 'stack' ? [null] : context.stack.sites.map(({ name }) => name)
+  return Object.fromEntries(await Promise.all(places.map(async (site) => [site ?? EVERYWHERE, await see(site)] as const)))
 }
 
-async function seeSite(context: DriverContext, site: Site): Promise<SiteView> {
+async function seeSite(context: DriverContext, kubernetes: KubernetesClient, site: Site): Promise<SiteView> {
   const begun = performance.now()
-  const kubernetes = context.kubernetes(site.name)
   const nodes = seeNodes(kubernetes, context.signal)
   const [clusterId, version] = await Promise.all([kubernetes.clusterId(), kubernetes.version()])
   if (clusterId !== site.kubernetes.clusterId) return { kind: 'stranger', clusterId }
   const latency = Math.round(performance.now() - begun)
-  const seen = await nodes
+  const patience = NODES_WITHIN + 3 * (kubernetes.contact?.roundTrip ?? 0)
+  const seen = await Promise.race([nodes, pause(patience, null, { ref: false })])
   return { kind: 'answering', clusterId, version, latency, ...(seen === null ? {} : { nodes: seen }) }
 }
 
-/** Less than an observation may take: a site is not called silent because its nodes could not be listed. */
+/** After the site has answered: it is not called silent because its nodes could not be listed. */
 const NODES_WITHIN: Milliseconds = seconds(1)
 const NODE = { apiVersion: 'v1', kind: 'Node', plural: 'nodes' } as const
 
@@ -84,28 +142,30 @@ async function seeNodes(
   signal: AbortSignal,
 ): Promise<{ readonly ready: number; readonly total: number } | null> {
   try {
-    const nodes = await kubernetes.list(NODE, {}, { signal, deadline: NODES_WITHIN })
+    const nodes = await kubernetes.list(NODE, {}, { signal })
     return { ready: nodes.filter(isReady).length, total: nodes.length }
   } catch {
     return null
   }
 }
 
-const silentSite = (why: string, error?: StandbyError): SiteView => ({
+const silentSite = (why: string, error?: StandbyError, otherwise: Unseen = 'no-answer'): SiteView => ({
   kind: 'silent',
-  cause: error === undefined ? 'no-answer' : (error.unseen ?? 'defect'),
+  cause: error === undefined || error.unseen === 'no-answer' ? otherwise : (error.unseen ?? 'defect'),
   why,
   triedFrom: [VANTAGE_POINT],
 })
 
 /** The answer, or silence when it does not come in time. */
-async function answerWithin<T>(answer: Promise<T>, silent: Silent<T>, bounded: AbortSignal, deadline: Milliseconds): Promise<T> {
+async function answerWithin<T>(answer: Promise<T>, silent: Silent<T>, ending: Waiting): Promise<T> {
   const late = new Promise<T>((resolve) => {
-    const end = (): void => resolve(silent(`no answer within ${readableDuration(deadline)}`))
-    if (bounded.aborted) end()
-    else bounded.addEventListener('abort', end, { once: true })
+    const end = (): void => resolve(silent(ending.why()))
+    if (ending.signal.aborted) end()
+    else ending.signal.addEventListener('abort', end, { once: true })
   })
   const caught = answer.catch((thrown: unknown) => {
+    // What ended because nobody waits for it any more says no more than that.
+    if (ending.signal.aborted) return silent(ending.why())
     const error = asStandbyError(thrown)
     return silent(error.message, error)
   })

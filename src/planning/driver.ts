@@ -42,6 +42,8 @@ export interface Driver<Spec = JsonObject, State = unknown> {
 
   /** Read-only; answers within the context's deadline; a silent site is a value. */
   observe(component: Component<Spec>, site: SiteName | null, context: DriverContext): Promise<Observed<State>>
+  /** Where it is asked outside of Kubernetes, as URLs, so that a slow way can be told from silence. Pure. */
+  addresses?(component: Component<Spec>, site: SiteName | null): readonly string[]
   /** Blockers and warnings, for an intent (then `states` are those of its two ends, and of no site) or (null) for `status`. Pure. */
   assess(component: Component<Spec>, states: BySite<State>, intent: Intent | null, assessment: Assessment): Finding[]
 

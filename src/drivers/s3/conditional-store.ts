@@ -20,7 +20,7 @@ export async function openS3Store(spec: S3WitnessSpec, context: ConditionalStore
     prefix: spec.prefix ?? '',
     ...(await accessKeys(spec.credentials, context.credential)),
   })
-  return conditionalStore(store, context.signal, { stack: context.stack })
+  return { ...conditionalStore(store, context.signal, { stack: context.stack }), address: spec.endpoint }
 }
 
 /** A ConditionalStore over any S3 client. */

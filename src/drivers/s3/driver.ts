@@ -54,6 +54,7 @@ export const s3: Driver<S3Spec, S3State> = {
 
   credentials: (component) => Object.entries(component.spec.sites).flatMap(([site, declared]) => credentialUses(site, declared)),
   objectStore: locationOf,
+  addresses: (component, site) => (site === null ? [] : [locationOf(component, site).endpoint]),
 
   observe: observeStore,
   assess: assessStores,

@@ -1,0 +1,48 @@
+import { type Milliseconds, readableDuration, seconds } from '../duration.ts'
+
+/** What is known of the way to what is asked. */
+export interface Way {
+  /** What a TCP connection took; null where none stood. */
+  readonly roundTrip: Milliseconds | null
+}
+
+/**
+ * How long an answer is waited for. Without a connection: `least`, and what is silent for so long is silent. Over a slow way: so many round trips
+ * more, because a request needs four of them (TCP, TLS, question and answer), and loses some packets; `most` at the utmost. Pure.
+ */
+export function patienceOver({ roundTrip }: Way, least: Milliseconds, trips: number, most: Milliseconds): Milliseconds {
+  const slow = Math.max(0, (roundTrip ?? 0) - UNNOTICED)
+  return Math.max(least, Math.min(most, least + trips * slow))
+}
+/** Between continents, and on a busy machine: the least patience is meant for this. */
+const UNNOTICED: Milliseconds = 250
+
+/** Of a site's own answer: connection and identity. */
+export const SITE = { trips: 8, most: seconds(15) } as const
+/** Of what is asked after it: a driver asks several times, one after the other. */
+export const COMPONENT = { trips: 18, most: seconds(30) } as const
+
+export interface Waiting {
+  /** Aborted when the patience is over, or with the outer signal. */
+  readonly signal: AbortSignal
+  /** For a person: `no answer within 3.0 s`. */
+  why(): string
+}
+
+/** Waits for as long as `patience` says at that time: what is learned of the way meanwhile counts. */
+export function waiting(patience: () => Milliseconds, outer: AbortSignal): Waiting {
+  const begun = performance.now()
+  const ending = new AbortController()
+  let waited = patience()
+  const look = (): void => {
+    const left = patience() - (performance.now() - begun)
+    if (left <= 1) {
+      waited = performance.now() - begun
+      ending.abort(new DOMException('the patience is over', 'TimeoutError'))
+    } else timer = later(left)
+  }
+  const later = (left: Milliseconds): NodeJS.Timeout => setTimeout(look, left).unref()
+  let timer = later(waited)
+  outer.addEventListener('abort', () => clearTimeout(timer), { once: true })
+  return { signal: AbortSignal.any([outer, ending.signal]), why: () => `no answer within ${readableDuration(Math.round(waited))}` }
+}
