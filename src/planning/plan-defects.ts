@@ -10,6 +10,7 @@ import { verdictOf } from './liveness.ts'
 import { orderProblems } from './order-steps.ts'
 import { MODES, PHASES, type Phase, type Plan, type PlannedStep } from './plan.ts'
 import { planCommand } from './plan-command.ts'
+import type { Sighting } from './sighting.ts'
 import { activateStep, WITNESS, witnessSteps } from './witness-steps.ts'
 
 /** What surrounds a plan that is judged by its own structure: no site, no witness. */
@@ -248,8 +249,9 @@ const isLevel = (value: Json | undefined): boolean => FENCE_LEVELS.includes(valu
 const hasOnly = (value: JsonObject, names: readonly string[]): boolean => Object.keys(value).every((name) => names.includes(name))
 const isFigure = (value: Json): boolean => value === null || typeof value === 'number'
 const isListOf = (value: Json | undefined, fits: (item: Json) => boolean): boolean => Array.isArray(value) && value.every(fits)
+const VOTES: Readonly<Record<Sighting['says'], true>> = { up: true, down: true, unknown: true }
 const isSighting = (one: Json): boolean =>
-  isObject(one) && isText(one.from) && (one.says === 'up' || one.says === 'down') && isText(one.what)
+  isObject(one) && isText(one.from) && typeof one.says === 'string' && Object.hasOwn(VOTES, one.says) && isText(one.what)
 const isFact = (one: Json): boolean =>
   isObject(one) &&
   hasOnly(one, ['component', 'site', 'name', 'value', 'binds', 'limit', 'unit']) &&
