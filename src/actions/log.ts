@@ -1,5 +1,6 @@
 import * as core from '@actions/core'
 import type { ProgressEvent } from '../execution/progress.ts'
+import { harmlessToRunner } from '../harmless-text.ts'
 import type { Log } from '../planning/driver.ts'
 import { PHASES } from '../planning/plan.ts'
 
@@ -7,13 +8,10 @@ import { PHASES } from '../planning/plan.ts'
  * The log of an action. A warning is a line and no annotation: annotations are for what a human must do, and {@link finish} writes that one.
  */
 export const actionLog: Log = {
-  info: (line) => core.info(harmless(line)),
-  warning: (line) => core.info(`\u001b[33m! ${harmless(line)}\u001b[0m`),
-  debug: (line) => core.debug(line),
+  info: (line) => core.info(harmlessToRunner(line)),
+  warning: (line) => core.info(`\u001b[33m! ${harmlessToRunner(line)}\u001b[0m`),
+  debug: (line) => core.debug(harmlessToRunner(line)),
 }
-
-/** Text that is quoted from clusters can not command the runner: it obeys lines that begin with `::`, and `##[` anywhere. */
-export const harmless = (text: string): string => text.replaceAll(/^(\s*):(?=:)/gm, '$1: ').replaceAll('##[', '## [')
 
 /** Opens one log group per phase of a move; a step that began early or ends late does not open its phase again. */
 export function phaseGroups(): { readonly listener: (event: ProgressEvent) => void; readonly end: () => void } {

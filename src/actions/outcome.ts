@@ -2,10 +2,10 @@ import * as core from '@actions/core'
 import { type Milliseconds, seconds } from '../duration.ts'
 import { asStandbyError, errorBody, StandbyError } from '../errors.ts'
 import { withinLimit } from '../evidence/markdown.ts'
+import { harmlessText, harmlessToRunner } from '../harmless-text.ts'
 import { honourProxies } from '../proxies.ts'
 import { type Problem, StackInvalid } from '../stack/problems.ts'
 import { setOutput } from './inputs.ts'
-import { harmless } from './log.ts'
 
 /** What an action ends with; every exit of every action goes through {@link finish}. */
 export interface Outcome {
@@ -56,7 +56,7 @@ export async function finish(run: (signal: AbortSignal) => Promise<Outcome>): Pr
   process.on('SIGINT', stop)
   process.on('SIGTERM', stop)
   // A forgotten promise is a defect of ours, and no reason to leave a move half done.
-  process.on('unhandledRejection', (error) => core.info(`! internal-error: ${harmless(asStandbyError(error).message)}`))
+  process.on('unhandledRejection', (error) => core.info(`! internal-error: ${harmlessToRunner(asStandbyError(error).message)}`))
   const outcome = await Promise.race([
     prepared(run, stopping.signal).catch((error: unknown) => failedOutcome(asStandbyError(error))),
     impatient.promise,
@@ -78,12 +78,12 @@ async function publish(outcome: Outcome): Promise<void> {
   setOutput('result', resultText(outcome.result))
   if (process.env.GITHUB_STEP_SUMMARY !== undefined && outcome.summary !== '')
     await core.summary
-      .addRaw(withinLimit(outcome.summary), true)
+      .addRaw(withinLimit(harmlessText(outcome.summary)), true)
       .write()
-      .catch((error: unknown) => core.info(`! the summary could not be written: ${String(error)}`))
+      .catch((error: unknown) => core.info(`! the summary could not be written: ${harmlessToRunner(String(error))}`))
   for (const { file, line, column, what } of outcome.annotations?.slice(0, MOST_ANNOTATIONS) ?? [])
-    core.error(harmless(what), { file, startLine: line, startColumn: column, title: 'Standby' })
-  if (outcome.failure !== null) core.setFailed(outcome.failure)
+    core.error(harmlessToRunner(what), { file, startLine: line, startColumn: column, title: 'Standby' })
+  if (outcome.failure !== null) core.setFailed(harmlessToRunner(outcome.failure))
 }
 
 /** The result as JSON; one that GitHub would drop says so instead of being lost together with the other outputs. */

@@ -2,7 +2,7 @@ import { fingerprintOf, keyBlobOf } from '../stack/ssh-key.ts'
 import type { RequiredSignatures, SignatureKey } from '../stack/stack.ts'
 import { SIGNATURE_NAMESPACE } from './approval-text.ts'
 import { type Refusal, refusal } from './refusal.ts'
-import { parseSshSignature, verifiesSsh } from './ssh-signature.ts'
+import { armoured, parseSshSignature, verifiesSsh } from './ssh-signature.ts'
 
 /** A signature in a file, as it was handed over. */
 export interface SignatureFile {
@@ -86,7 +86,7 @@ function judgeOne({ file, text }: SignatureFile, { declared, text: message }: Si
       `by ${key.name} is not for this plan, reason and requester`,
       'Hand over plan, --reason and --requested-by exactly as they were signed.',
     )
-  return { signer: { name: key.name, fingerprint, signature: text.trim() } }
+  return { signer: { name: key.name, fingerprint, signature: armoured(text) } }
 }
 
 const keyIn = (keys: readonly SignatureKey[], blob: Buffer): SignatureKey | undefined => keys.find((key) => keyBlobOf(key.key).equals(blob))

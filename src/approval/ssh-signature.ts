@@ -41,6 +41,9 @@ export function parseSshSignature(text: string): SshSignature | NoSignature {
   }
 }
 
+/** A signature that was parsed, as `ssh-keygen` writes it: what is kept is verified as it is, whatever a mail program did to the file. */
+export const armoured = (text: string): string => text.replaceAll(/\r\n?/g, '\n').trim()
+
 function partsOf(bytes: Buffer): SshSignature | NoSignature {
   const wire = reader(bytes)
   if (!wire.bytes(MAGIC.length).equals(MAGIC)) return unreadable('is no SSHSIG')

@@ -51,7 +51,7 @@ export function addEvidence(program: Command): void {
     .action((options: { dir?: string; head: string[] }) =>
       show(async () => {
         const files = options.dir === undefined ? await chain() : await filesIn(options.dir)
-        return verified(judgeChain(files, options.head.map(hashOf)), common().json)
+        return verified(judgeChain(files, options.head.map(hashOf)), recordsIn(files), common().json)
       }),
     )
 }
@@ -125,20 +125,28 @@ async function filesIn(folder: string): Promise<ChainFiles> {
     throw inputError('input-invalid', `${folder} can not be read (${error.code ?? error.message})`, { next: 'Name an exported folder.' })
   })
   const ours = names.filter((name) => /\.(json|sha256)$/.test(name)).sort()
+  if (!ours.some((name) => sequenceOf(name) !== null))
+    throw inputError('input-invalid', `${folder} holds no record of the evidence: there is nothing to verify`, {
+      next: 'Name a folder that standby evidence export wrote.',
+    })
   const decode = new TextDecoder('utf-8', { ignoreBOM: true })
   return new Map(await Promise.all(ours.map(async (name) => [name, decode.decode(await readFile(join(folder, name)))] as const)))
 }
 
-function verified(verdict: ChainVerdict, json: boolean): string {
+function verified(verdict: ChainVerdict, found: readonly Named[], json: boolean): string {
+  const unreadable = found.flatMap(({ file, unreadable: why }) => (why === null ? [] : [{ file, why }]))
   const { records, head, broken } = verdict
   if (broken !== null)
     throw siteError('evidence-broken', `${broken.file}: ${broken.why}; ${records} records before it fit`, {
       where: `evidence/${broken.file}`,
       next: "Compare with an earlier export, or with the object's versions in the witness: somebody, or a disk, changed it.",
     })
-  if (json) return asJson({ records, head })
+  if (json) return asJson({ records, head, ...(unreadable.length === 0 ? {} : { unreadable }) })
   if (head === null) return 'No record yet: nothing to verify.'
-  return `${records} records, each as it was written.\nhead ${head}\nKeep this hash elsewhere: with it, a past that is rewritten later is found (standby evidence verify --head ${head}).`
+  const strange = unreadable
+    .map(({ file, why }) => `\n${file} fits into the chain, and is no record that this version reads: ${why}`)
+    .join('')
+  return `${records} records, each as it was written.${strange}\nhead ${head}\nKeep this hash elsewhere: with it, a past that is rewritten later is found (standby evidence verify --head ${head}).`
 }
 
 function hashOf(text: string): string {

@@ -14,6 +14,7 @@ import { memoryIn } from '../guard/memory.ts'
 import { CONFIGURATION, GUARD, guardNamespace, WITNESS_ACCESS_KEY_ID, WITNESS_SECRET_ACCESS_KEY } from '../guard/names.ts'
 import { guardContext, inClusterKubeconfig } from '../guard/reach.ts'
 import { REPORT_KEY } from '../guard/report.ts'
+import { harmlessLogLine } from '../harmless-text.ts'
 import type { Log } from '../planning/driver.ts'
 import { parseStack } from '../stack/load-stack.ts'
 import { errorText, secretMask } from './terminal.ts'
@@ -93,7 +94,7 @@ async function runGuard(path: string, options: GuardOptions, signal: AbortSignal
 /** Lines with the time of day: they are read beside those of the database and the application. */
 function podLog(masked: (text: string) => string): Log {
   const write = (line: string): void => {
-    process.stdout.write(`${new Date().toISOString()} ${masked(line)}\n`)
+    process.stdout.write(`${new Date().toISOString()} ${harmlessLogLine(masked(line))}\n`)
   }
   return {
     info: write,

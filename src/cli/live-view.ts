@@ -1,6 +1,6 @@
 import { type Milliseconds, readableDuration } from '../duration.ts'
-import { oneLine } from '../evidence/words.ts'
 import type { ProgressEvent } from '../execution/progress.ts'
+import { oneLine } from '../harmless-text.ts'
 import { actionKey, type LearnedDuration, type LearnedDurations } from '../planning/expected-durations.ts'
 
 /** A screen that lines are written to, and whose last line is redrawn. */

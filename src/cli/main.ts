@@ -2,6 +2,7 @@ import { Command } from 'commander'
 import { drivers, witnesses } from '../drivers/registry.ts'
 import { inputError } from '../errors.ts'
 import { backupText, deployText, restoreTestText, statusText } from '../evidence/terminal.ts'
+import { harmlessJson } from '../harmless-text.ts'
 import { backUp } from '../operations/back-up.ts'
 import { deploy } from '../operations/deploy.ts'
 import { readPlan } from '../operations/read-plan.ts'
@@ -41,7 +42,7 @@ export async function main(argv: readonly string[]): Promise<void> {
 /** Arguments that cannot be read, for programs; commander has written the same for people. */
 function printUnreadable(message: string): void {
   const error = inputError('input-invalid', message.replace(/^error: /, ''), { next: 'standby --help lists commands and options.' })
-  process.stdout.write(`${errorResult(error)}\n`)
+  process.stdout.write(`${harmlessJson(errorResult(error))}\n`)
 }
 
 function addReading(program: Command): void {

@@ -1,6 +1,7 @@
 import type { Command } from 'commander'
 import { connect, type World } from '../composition.ts'
 import { asStandbyError, errorBody, StandbyError } from '../errors.ts'
+import { harmlessJson, harmlessOnTerminal, harmlessText } from '../harmless-text.ts'
 import type { LearnedDurations } from '../planning/expected-durations.ts'
 import type { Identity } from '../planning/identities.ts'
 import { honourProxies } from '../proxies.ts'
@@ -89,13 +90,14 @@ export async function local(
 ): Promise<void> {
   try {
     honourProxies(process.env)
-    process.stdout.write(`${await work()}\n`)
+    const text = await work()
+    process.stdout.write(`${program.opts<Common>().json ? harmlessJson(text) : harmlessOnTerminal(text)}\n`)
   } catch (thrown) {
     const error = asStandbyError(thrown)
-    if (program.opts<Common>().json) process.stdout.write(`${masked(errorResult(error))}\n`)
+    if (program.opts<Common>().json) process.stdout.write(`${harmlessJson(masked(errorResult(error)))}\n`)
     process.stderr.write(`${masked(errorText(error))}\n`)
     if (error.mustAct === 'defect' && process.env.STANDBY_DEBUG !== undefined)
-      process.stderr.write(`${String(error.cause instanceof Error ? error.cause.stack : error.stack)}\n`)
+      process.stderr.write(`${harmlessText(String(error.cause instanceof Error ? error.cause.stack : error.stack))}\n`)
     process.exitCode = exitOf(error)
   }
   // Kept-alive connections must not hold the terminal.

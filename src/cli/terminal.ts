@@ -1,4 +1,5 @@
 import type { StandbyError } from '../errors.ts'
+import { harmlessLogLine, harmlessText, oneLine } from '../harmless-text.ts'
 import type { Log } from '../planning/driver.ts'
 
 /** Progress goes to stderr, so that stdout holds the result alone. */
@@ -10,7 +11,7 @@ export function terminalLog(options: {
   const begun = performance.now()
   const write = (line: string): void => {
     const elapsed = ((performance.now() - begun) / 1000).toFixed(1).padStart(7)
-    options.write(`${elapsed} s  ${options.mask(line)}`)
+    options.write(`${elapsed} s  ${harmlessLogLine(options.mask(line))}`)
   }
   return {
     info: (line) => (options.quiet ? undefined : write(line)),
@@ -31,8 +32,13 @@ export function secretMask(): { readonly add: (secret: string) => void; readonly
 
 /** Code first, then what, where, and the next command. */
 export function errorText(error: StandbyError): string {
-  const lines = [`standby: ${error.code}`, ...error.message.split('\n').map((line) => `  ${line}`)]
-  if (error.where !== undefined) lines.push(`  where: ${error.where}`)
-  if (error.next !== undefined) lines.push(`  next:  ${error.next}`)
+  const lines = [
+    `standby: ${error.code}`,
+    ...harmlessText(error.message)
+      .split('\n')
+      .map((line) => `  ${line}`),
+  ]
+  if (error.where !== undefined) lines.push(`  where: ${oneLine(error.where)}`)
+  if (error.next !== undefined) lines.push(`  next:  ${harmlessLogLine(error.next)}`)
   return lines.join('\n')
 }

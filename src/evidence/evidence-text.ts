@@ -1,8 +1,9 @@
 import { readableDuration } from '../duration.ts'
+import { oneLine, onOneLine } from '../harmless-text.ts'
 import type { EvidenceBody } from './evidence-body.ts'
 import { approvedText, askedText, foundRows, levelsText } from './move-words.ts'
 import type { EvidenceRecord, RefusalBody } from './refusal-body.ts'
-import { intervalText, oneLine, onOneLine } from './words.ts'
+import { intervalText } from './words.ts'
 
 /** One line per record: which run, what became of it, who asked and who allowed it. */
 export function evidenceLine(file: string, record: EvidenceRecord): string {

@@ -1,5 +1,6 @@
 import { readableDuration } from '../duration.ts'
 import type { StepReport } from '../execution/step-report.ts'
+import { harmlessText } from '../harmless-text.ts'
 import { moveFacts } from './move-facts.ts'
 import type { MoveReport, RestoreTestOutcome } from './reports.ts'
 import { inOrder } from './step-times.ts'
@@ -18,7 +19,7 @@ export interface DrillReportInput {
 }
 
 export const escaped = (text: string): string =>
-  text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;').replaceAll('"', '&quot;')
+  harmlessText(text).replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;').replaceAll('"', '&quot;')
 
 /** One self-contained page: no script, nothing from elsewhere, light and dark. */
 export function page(of: {

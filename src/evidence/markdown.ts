@@ -1,3 +1,4 @@
+import { harmlessText } from '../harmless-text.ts'
 import type { Finding } from '../planning/plan.ts'
 import { signOf } from './words.ts'
 
@@ -11,7 +12,7 @@ export const mark = (state: string): string => MARKS[signOf(state)] ?? '❔'
 
 /** Text of others inside Markdown and HTML: never markup, never a new row. */
 export const escaped = (text: string): string =>
-  text
+  harmlessText(text)
     .replaceAll('&', '&amp;')
     .replaceAll('<', '&lt;')
     .replaceAll('>', '&gt;')

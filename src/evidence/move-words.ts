@@ -1,11 +1,12 @@
 import { readableDuration } from '../duration.ts'
+import { oneLine } from '../harmless-text.ts'
 import { schedule } from '../planning/order-steps.ts'
 import type { Fencing, Intent, Loss, Plan } from '../planning/plan.ts'
 import type { Liveness } from '../planning/sighting.ts'
 import type { FenceLevel } from '../stack/fence-levels.ts'
 import type { ChangedTable, FoundLoss } from './found-loss.ts'
 import type { MoveReport } from './reports.ts'
-import { countText, intervalText, oneLine } from './words.ts'
+import { countText, intervalText } from './words.ts'
 
 /** What a plan is about, in one line. */
 export function directionOf({ mode, from, to }: Intent): string {

@@ -1,5 +1,6 @@
 import { readableDuration } from '../duration.ts'
 import type { StepReport } from '../execution/step-report.ts'
+import { oneLine } from '../harmless-text.ts'
 import type { Change } from '../planning/driver.ts'
 import { schedule, sequenceOf } from '../planning/order-steps.ts'
 import type { Finding } from '../planning/plan.ts'
@@ -30,7 +31,7 @@ import type {
 } from './reports.ts'
 import { restoreTestLines } from './restore-test-lines.ts'
 import { inOrder } from './step-times.ts'
-import { agoText, gapText, oneLine, signOf } from './words.ts'
+import { agoText, gapText, signOf } from './words.ts'
 
 /** How the text may look. */
 export interface Style {

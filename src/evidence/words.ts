@@ -25,11 +25,6 @@ const SIGNS: Readonly<Record<string, string>> = {
   undone: '↶',
 }
 
-/** Text of others on one line of ours: no line ends, no escape sequences, nothing that turns the direction of writing. */
-export const oneLine = (text: string): string => onOneLine(text.replaceAll(/\s+/g, ' ')).trim()
-/** The same, of a line whose columns are ours: its spaces stay. */
-export const onOneLine = (text: string): string => text.replaceAll(/\s/g, ' ').replaceAll(/\p{C}/gu, '')
-
 /** One character for a state, readable without colour. */
 export const signOf = (state: string): string => (Object.hasOwn(SIGNS, state) ? (SIGNS[state] ?? '?') : '?')
 
