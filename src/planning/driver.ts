@@ -31,6 +31,8 @@ export interface Driver<Spec = JsonObject, State = unknown> {
   claims(component: Component<Spec>, stack: Stack): Claim[]
   /** Files of the user that the component reads, relative to the stack file; they are part of the stack's digest. Pure. */
   files?(component: Component<Spec>): readonly string[]
+  /** What is wrong with the content of those files; offline, with reading them as its only effect. */
+  fileProblems?(component: Component<Spec>, stack: Stack): Promise<SpecProblem[]>
   /** What the schema cannot say: references to other components or sites that do not exist. Pure. */
   validate?(component: Component<Spec>, stack: Stack): SpecProblem[]
   /** Which identities read which of the credentials that the component declares. Pure; absent: it declares none. */

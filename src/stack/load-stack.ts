@@ -40,6 +40,7 @@ export async function loadStack(path: string, kinds: Kinds): Promise<Stack> {
   const { stack, problems, yaml } = examine(text, path, kinds)
   const named = stack === null ? { files: [], problems: [] } : await readAllNamed(stack, kinds)
   const found = [...problems, ...named.problems]
+  if (stack !== null && found.length === 0) found.push(...(await fileProblems(stack, kinds)))
   if (stack === null || found.length > 0) throw invalid(path, text, yaml, found)
   return deepFreeze({ ...stack, source: { ...stack.source, digest: digestOfStack(text, named.files) } })
 }
@@ -159,6 +160,17 @@ async function readAllNamed(stack: Stack, kinds: Kinds): Promise<AllNamed> {
       return [{ path: ['components', component.name, ...(pathOf(file, component.spec) ?? [])], what: files }]
     }),
   }
+}
+
+/** What drivers find wrong in the files that their components name. */
+async function fileProblems(stack: Stack, kinds: Kinds): Promise<PlacedProblem[]> {
+  const found = await Promise.all(
+    stack.components.map(async (component) => {
+      const problems = (await kinds.drivers[component.driver]?.fileProblems?.(component, stack)) ?? []
+      return problems.map(({ path, what }): PlacedProblem => ({ path: ['components', component.name, ...path], what }))
+    }),
+  )
+  return found.flat()
 }
 
 /** Where a text stands in a value. */

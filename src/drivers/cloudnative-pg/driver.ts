@@ -10,6 +10,7 @@ import { backup, backupSteps, manifest } from './backup/backup.ts'
 import { restoredCluster } from './backup/restore-copy.ts'
 import { testRestore } from './backup/restore-test.ts'
 import { deployCluster } from './deploy/deploy.ts'
+import { userSpecProblems } from './deploy/judge-user-spec.ts'
 import { closeArchive } from './failover/close-archive.ts'
 import { answerVaries, drainArchive } from './failover/drain-archive.ts'
 import { failoverSteps } from './failover/failover.ts'
@@ -44,6 +45,7 @@ export const cloudNativePg: Driver<CloudNativePgSpec, CloudNativePgState> = {
   scope: 'site',
   schema: cloudNativePgSchema,
   files: (component) => (component.spec.cluster === undefined ? [] : [component.spec.cluster.file]),
+  fileProblems: (component, stack) => (component.spec.cluster === undefined ? Promise.resolve([]) : userSpecProblems(component, stack)),
   claims: claimsOf,
   validate: problemsOf,
   access: accessOf,

@@ -1,7 +1,7 @@
 import { isObject, type Json, type JsonObject } from '../../../json.ts'
 import type { Change } from '../../../planning/driver.ts'
 import { fieldsThatDiffer } from '../../fields-that-differ.ts'
-import { type ClusterObject, PLUGIN } from '../objects.ts'
+import { type ClusterObject, PLUGIN, segmentMegabytesOf } from '../objects.ts'
 import { archiveMethod, type Database } from '../spec.ts'
 
 /** Where a cluster archives now, and for how long backups are kept there; null: nowhere. */
@@ -39,7 +39,19 @@ type Part = Omit<Change, 'object'>
 const refused = (path: string, why: string): Part => ({ kind: 'refused', path, why })
 
 function mustNotChange(adoption: Adoption): Part[] {
-  return [...ofArchive(adoption), ...ofNames(adoption), ...differencesOf(adoption).flatMap(ofField)]
+  return [...ofSegments(adoption), ...ofArchive(adoption), ...ofNames(adoption), ...differencesOf(adoption).flatMap(ofField)]
+}
+
+function ofSegments({ live }: Adoption): Part[] {
+  const size = segmentMegabytesOf(live)
+  return size === null || size === 16
+    ? []
+    : [
+        refused(
+          'spec.bootstrap.initdb.walSegmentSize',
+          `its WAL comes in segments of ${size} MB, and positions are computed with 16 MB: it can not be moved by this driver`,
+        ),
+      ]
 }
 
 function ofArchive({ archive, component, declaredArchive }: Adoption): Part[] {

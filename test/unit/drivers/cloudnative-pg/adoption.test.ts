@@ -122,3 +122,10 @@ describe('an adoption says what stays', () => {
     ])
   })
 })
+
+test('an adoption refuses a cluster with large WAL segments: its positions would be computed wrong', () => {
+  const live = {
+    bootstrap: { initdb: { database: 'infisical', owner: 'infisical', secret: { name: 'pg-infisical' }, walSegmentSize: 64 } },
+  }
+  expect(refusals({ live })).toEqual([expect.stringMatching(/^spec.bootstrap.initdb.walSegmentSize: .*64 MB/)])
+})
