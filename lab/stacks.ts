@@ -156,7 +156,7 @@ function declareSite(document: Document, site: SiteName): void {
   for (const where of PER_SITE) {
     const second = document.getIn([...where, 'dc-b'])
     const text = JSON.stringify(isNode(second) ? second.toJS(document) : second)
-    document.setIn([...where, site], JSON.parse(text.replaceAll('dc-b', site).replaceAll(upper('dc-b'), upper(site))))
+    document.setIn([...where, site], document.createNode(JSON.parse(text.replaceAll('dc-b', site).replaceAll(upper('dc-b'), upper(site)))))
   }
 }
 const PER_SITE = [

@@ -33,10 +33,21 @@ interface Left {
 export async function touchWhatWasLeft(by: TakeOver, own: readonly JournalEntry[], run: string, signal: AbortSignal): Promise<void> {
   const left = run === by.run ? leftBy(by.plan, own) : await unfinished(by.store, run)
   if (left === null) return
-  const { mode, from } = by.plan.intent
+  const { mode, from, to } = by.plan.intent
   // A failover waits for nothing of the lost site. What may still arrive there is a fence, or the end of one: that is its guard's business.
   const reached = left.steps.filter(({ site }) => mode !== 'failover' || site !== from)
-  await Promise.all(reached.map((step) => touch(by, left.intent, step, signal)))
+  await Promise.all(
+    reached.map(async (step) => {
+      try {
+        await touch(by, left.intent, step, signal)
+      } catch (error) {
+        // What may still arrive on a third site tells a follower whom to follow, and makes nobody a writer: its silence holds up no move.
+        const third = step.site !== null && step.site !== from && step.site !== to
+        if (!third || signal.aborted || asStandbyError(error).retry === 'never') throw error
+        by.context.log.warning(`${step.id}: ${step.site} is silent, and what an earlier process has sent there may still arrive`)
+      }
+    }),
+  )
 }
 
 const leftBy = (plan: Plan, entries: readonly JournalEntry[]): Left => ({

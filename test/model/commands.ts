@@ -37,6 +37,10 @@ export function looks(model: Model, world: W.WorldState, process: number, run: n
       return answer(W.get(world, W.APPLICATION + to) === 1, to)
     case 'open':
       return answer(balancersHold(world, to + 1))
+    // Its proof: it has all that the new active site has, from that one.
+    case 'redirect':
+      if (W.get(world, W.THIRD) !== W.UP) return 'unknown'
+      return answer(W.get(world, W.THIRD_FOLLOWS) === to && (W.get(world, W.DATA + to) & ~W.get(world, W.THIRD_DATA)) === 0, to)
     case 'clone':
       return answer(W.get(world, W.DATABASE + to) === W.REPLICA && W.get(world, W.DATA + to) === W.get(world, W.DATA + from), to, from)
   }

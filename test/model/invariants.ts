@@ -10,7 +10,20 @@ export function brokenIn(model: Model, world: W.WorldState): string | null {
   if (writers.length > 1) return 'two sites accept writes'
   const acknowledged = W.get(world, W.ACKNOWLEDGED)
   if (writers.some((place) => (acknowledged & ~W.get(world, W.DATA + place)) !== 0)) return 'an acknowledged write is lost'
+  const [follows, third] = [W.get(world, W.THIRD_FOLLOWS), W.get(world, W.THIRD_DATA)]
+  if (follows === W.get(world, W.ACTIVE) && parted(model, world, third))
+    return 'the third site is to follow a history that it has parted from'
   return abortStays(model, world)
+}
+
+/** What it holds beyond the site that it follows, once that one is a primary by a failover: it can never follow it. */
+const parted = (model: Model, world: W.WorldState, third: number): boolean => {
+  const active = W.get(world, W.ACTIVE)
+  return (
+    model.scenario.plans.some((plan) => plan.third === true) &&
+    W.get(world, W.DATABASE + active) === W.PRIMARY &&
+    (third & ~W.get(world, W.DATA + active)) !== 0
+  )
 }
 
 /** What a run brought back stays back, until another run begins. */
@@ -24,7 +37,9 @@ function abortStays(model: Model, world: W.WorldState): string | null {
 
 /** What is wrong with an end: "moved" and "undone" are promises. */
 export function brokenByEnd(model: Model, world: W.WorldState, process: number, run: number, verdict: Verdict): string | null {
-  if (verdict === 'stopped') return W.get(world, W.HAS_ERROR + process) === 1 ? null : 'a run stops, and names no reason'
+  if (verdict === 'stopped' && W.get(world, W.HAS_ERROR + process) !== 1) return 'a run stops, and names no reason'
+  if (verdict !== 'moved' && onlyThirdLeft(model)) return 'a third site holds up a move'
+  if (verdict === 'stopped') return null
   const { plan, from, to } = model.planOf(run)
   const { scenario } = model
   const epoch = plan.epoch + 1
@@ -36,6 +51,12 @@ export function brokenByEnd(model: Model, world: W.WorldState, process: number, 
   const kept = W.get(world, W.ACTIVE) === place && (alone ? serves(model, world, place) : wouldWrite(model, world, place))
   return kept ? null : `a run ends as ${verdict}, and ${verdict === 'moved' ? 'the new' : 'the old'} site does not serve`
 }
+
+/** Nothing can go wrong but that the third site is away. */
+const onlyThirdLeft = ({ scenario }: Model): boolean =>
+  scenario.thirdOutages !== undefined &&
+  scenario.crashes + scenario.faults + scenario.delays + scenario.outages === 0 &&
+  scenario.runs.length === 1
 
 /** What happened between two worlds that must never happen. */
 export function brokenBetween(before: W.WorldState, after: W.WorldState): string | null {

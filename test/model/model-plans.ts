@@ -30,6 +30,7 @@ export const ACTIONS = [
   'start',
   'open',
   'clone',
+  'redirect',
 ] as const
 export type Action = (typeof ACTIONS)[number]
 
@@ -55,6 +56,8 @@ export interface PlanRequest {
   readonly nonce: string
   /** What the stack demands of a failover; `database`, where nobody can reach the lost site: that the planner waits until its guard has shut it. Default `traffic`. */
   readonly fencing?: 'traffic' | 'database'
+  /** Whether a third site follows whoever is active. */
+  readonly third?: boolean
   /** Bends the finished steps: a planted bug. */
   readonly bent?: (step: PlannedStep) => PlannedStep
 }
@@ -65,8 +68,11 @@ export const modelStack: Stack = {
   components: ['database', 'application', 'traffic'].map((name) => ({ name, driver: 'toy', needs: [], spec: {} })),
 }
 /** As a user declares it: the real driver of the guard says how long it takes to close, and the real planner where that is waited for. */
-const guarded = (fencing: 'traffic' | 'database'): Stack => ({
+const guarded = (fencing: 'traffic' | 'database', third = false): Stack => ({
   ...modelStack,
+  sites: third
+    ? [...modelStack.sites, { name: 'dc-c' as SiteName, kubernetes: { kubeconfig: { env: 'K' }, clusterId: 'uid' } }]
+    : modelStack.sites,
   fencing: { ...modelStack.fencing, failover: fencing },
   components: [...modelStack.components, { name: 'guard', driver: 'guard', needs: [], spec: { closeAfter: '30s' } }],
 })
@@ -94,6 +100,8 @@ const modelDriver: Driver = {
   move: (component, _states, intent) => stepsOf(component.name, intent),
   fence: () => [],
   rejoin: (component, _states, intent) => stepsOf(component.name, intent),
+  follow: ({ name }, follower, { mode }) =>
+    name === 'database' && mode !== 'rejoin' ? [toyStep(`database.redirect@${follower}`, 'PROTECT')] : [],
 }
 const modelDrivers: Readonly<Record<string, Driver>> = { toy: modelDriver, guard: guard as unknown as Driver }
 
@@ -113,15 +121,16 @@ export function modelPlan(request: PlanRequest): ModelPlan {
   }
   const intent: Intent = { mode, from: nameOf(from), to: nameOf(to), ...(mode === 'failover' ? { acceptLoss: 3_600_000 } : {}) }
   const identity = { id: `plan-${request.nonce}`, nonce: request.nonce, toolVersion: '0' }
-  const made = planMove(guarded(request.fencing ?? 'traffic'), observation, intent, modelDrivers, identity)
+  const made = planMove(guarded(request.fencing ?? 'traffic', request.third), observation, intent, modelDrivers, identity)
   const bent = request.bent
   const plan = bent === undefined ? made : { ...made, steps: made.steps.map(bent) }
-  const steps = plan.steps.map(
-    (planned): ModelStep => ({ planned, action: actionOf(planned, intent), place: planned.site === 'dc-b' ? 1 : 0 }),
-  )
+  const steps = plan.steps.map((planned): ModelStep => ({ planned, action: actionOf(planned, intent), place: placeOf(planned, to) }))
   sequenceOf(plan.steps)
   return { plan, course: courseOf(plan), steps, from, to }
 }
+
+/** The third site is no place of its own: what matters of its step is whom it follows from then on. */
+const placeOf = ({ site, action }: PlannedStep, to: Place): Place => (action === 'redirect' ? to : site === 'dc-b' ? 1 : 0)
 
 function actionOf(step: PlannedStep, intent: Intent): Action {
   if (step.id === LOCK_STEP) return 'lock'

@@ -123,6 +123,30 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
     },
     breaks: 'the old site does not serve',
   },
+  {
+    scenario: {
+      ...CALM,
+      name: 'a third site is told to follow a history that it has parted from',
+      plans: [{ ...FAILOVER, third: true }],
+      runs: [0],
+      processes: [begin(0)],
+      plants: ['redirects-what-parted'],
+      outages: 1,
+      guarded: true,
+      writes: 1,
+    },
+    breaks: 'a history that it has parted from',
+  },
+  {
+    scenario: {
+      ...one,
+      name: 'a move rests on its third site',
+      plans: [{ ...THERE, third: true, bent: ({ bestEffort: _, ...step }) => step }],
+      thirdOutages: 1,
+      writes: 0,
+    },
+    breaks: 'a third site holds up a move',
+  },
 ]
 
 /** What the promises rest on: without it they do not hold, and the explorer shows how. */

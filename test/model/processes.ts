@@ -314,12 +314,19 @@ class Working {
     if (!reaches(this.world, effect)) return this.threw(next, 'site-unreachable')
     const versioned = hasVersions(this.model, effect)
     if (versioned && (W.get(this.world, W.FRESH + this.process) & (1 << this.index)) === 0) return this.threw(next, 'kubernetes-conflict')
+    if (effect.kind === 'redirect' && this.hasParted(effect)) return this.threw(next, 'history-forked')
     this.mustBeApproved(effect)
     this.withFault(this.world, 'refused')
     this.sent(effect)
     take(this.model, next, effect)
     if (versioned) touch(this.model, next, effect)
     then(next)
+  }
+
+  /** Mirrors `partedBy` of the database: the third one has what the new active site does not have. */
+  private hasParted({ place }: Effect): boolean {
+    if (this.model.planted('redirects-what-parted')) return false
+    return (W.get(this.world, W.THIRD_DATA) & ~W.get(this.world, W.DATA + place)) !== 0
   }
 
   private mustBeApproved(effect: Effect): void {

@@ -11,6 +11,7 @@ export type Plant =
   | 'burns-no-nonce'
   | 'takes-back-beyond-return'
   | 'releases-lock-early'
+  | 'redirects-what-parted'
 
 /** A small world: which plans, who executes them, and what the adversary may do. */
 export interface Scenario {
@@ -31,6 +32,8 @@ export interface Scenario {
   /** Whether each site has a guard that closes it when the witness does not name it. */
   readonly guarded: boolean
   readonly activeAtFirst?: Place
+  /** How often the third site, where a plan has one, may go away. */
+  readonly thirdOutages?: number
   readonly rules?: Rules
   readonly plants?: readonly Plant[]
 }
@@ -60,6 +63,9 @@ export function modelOf(scenario: Scenario): Model {
   initial[W.APPLICATION + active] = 1
   initial[W.LEASE + active] = 1
   initial.set([active + 1, active + 1], W.BALANCER)
+  initial[W.THIRD] = scenario.plans.some(({ third }) => third === true) ? W.UP : W.DEAD
+  initial[W.THIRD_FOLLOWS] = active
+  initial[W.THIRD_OUTAGES] = scenario.thirdOutages ?? 0
   initial[W.CRASHES] = scenario.crashes
   initial[W.FAULTS] = scenario.faults
   initial[W.DELAYS] = scenario.delays

@@ -90,6 +90,35 @@ export const SCENARIOS: readonly Scenario[] = [
     guarded: true,
     writes: 0,
   },
+  {
+    ...CALM,
+    name: 'a third site comes and goes',
+    plans: [{ ...THERE, third: true }],
+    runs: [0],
+    processes: [begin(0)],
+    thirdOutages: 2,
+  },
+  {
+    ...CALM,
+    name: 'a third site comes and goes, and a second process resumes',
+    plans: [{ ...THERE, third: true }],
+    runs: [0],
+    processes: [begin(0), resume(0)],
+    crashes: 1,
+    thirdOutages: 1,
+    writes: 0,
+  },
+  {
+    ...CALM,
+    name: 'a failover, and a third site that may be ahead of the one that takes over',
+    plans: [{ ...FAILOVER, third: true }],
+    runs: [0],
+    processes: [begin(0)],
+    outages: 1,
+    guarded: true,
+    thirdOutages: 1,
+    writes: 2,
+  },
 ]
 /** Worlds for `npm run explore`, one after the other, for as long as it is given. */
 export const LARGER: readonly Scenario[] = [

@@ -14,6 +14,7 @@ export const EFFECTS = [
   'start',
   'open',
   'clone',
+  'redirect',
   'activate',
 ] as const
 export type EffectKind = (typeof EFFECTS)[number]
@@ -41,7 +42,13 @@ const BALANCED: ReadonlySet<EffectKind> = new Set(['close', 'un-close', 'open'])
 const DATABASES: ReadonlySet<EffectKind> = new Set(['demote', 'un-demote', 'promote', 'clone'])
 /** Whose object it changes: effects of one object make each other's versions old. */
 export const objectOf = ({ kind, place }: Effect): string =>
-  kind === 'activate' ? 'active.json' : BALANCED.has(kind) ? 'balancers' : `${DATABASES.has(kind) ? 'database' : 'application'} ${place}`
+  kind === 'activate'
+    ? 'active.json'
+    : kind === 'redirect'
+      ? 'database of the third'
+      : BALANCED.has(kind)
+        ? 'balancers'
+        : `${DATABASES.has(kind) ? 'database' : 'application'} ${place}`
 
 /** Load balancers have no versions: what is sent to them late is done late. */
 export const hasVersions = (model: Model, effect: Effect): boolean =>
@@ -51,7 +58,7 @@ export const hasVersions = (model: Model, effect: Effect): boolean =>
 
 /** Whether whoever sends it reaches what it changes. */
 export const reaches = (world: W.WorldState, { kind, place }: Effect): boolean =>
-  kind === 'activate' || BALANCED.has(kind) || W.get(world, W.SITE + place) === W.UP
+  kind === 'activate' || BALANCED.has(kind) || W.get(world, kind === 'redirect' ? W.THIRD : W.SITE + place) === W.UP
 
 /** Changes the world; what is out of reach stays as it is. */
 export function take(model: Model, world: W.WorldState, effect: Effect): void {
@@ -87,6 +94,9 @@ export function take(model: Model, world: W.WorldState, effect: Effect): void {
     case 'clone':
       world[W.DATABASE + place] = W.REPLICA
       world[W.DATA + place] = W.get(world, W.DATA + other(place))
+      return
+    case 'redirect':
+      world[W.THIRD_FOLLOWS] = place
       return
     case 'activate':
       world[W.ACTIVE] = place

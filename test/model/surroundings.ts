@@ -18,6 +18,7 @@ export function movesOfSurroundings(model: Model, world: W.WorldState, emit: Emi
     outage(model, world, place, change)
     if (model.scenario.guarded) guard(world, place, change)
   }
+  third(model, world, change)
   if (W.get(world, W.LOCK) === W.HELD)
     change(
       () => 'time passes: the lock expires',
@@ -58,6 +59,28 @@ function follow(world: W.WorldState, place: Place, change: Change): void {
     true,
     (next) => {
       next[W.DATA + place] = theirs
+    },
+  )
+}
+
+/** The third one goes and comes as it likes, and follows whom it was told to, as long as its own history is a part of that one's. */
+function third(model: Model, world: W.WorldState, change: Change): void {
+  if (!model.scenario.plans.some((plan) => plan.third === true)) return
+  const set = (value: number) => (next: W.WorldState) => {
+    next[W.THIRD] = value
+    if (value === W.DEAD) next[W.THIRD_OUTAGES] = W.get(world, W.THIRD_OUTAGES) - 1
+  }
+  const up = W.get(world, W.THIRD) === W.UP
+  if (up && W.get(world, W.THIRD_OUTAGES) > 0) change(() => 'dc-c goes away', false, set(W.DEAD))
+  if (!up) change(() => 'dc-c comes back', false, set(W.UP))
+  const place: Place = W.get(world, W.THIRD_FOLLOWS) === 0 ? 0 : 1
+  const [mine, theirs] = [W.get(world, W.THIRD_DATA), W.get(world, W.DATA + place)]
+  if (!up || W.get(world, W.SITE + place) !== W.UP || mine === theirs || (mine & ~theirs) !== 0) return
+  change(
+    () => `dc-c replays what ${nameOf(place)} has written`,
+    true,
+    (next) => {
+      next[W.THIRD_DATA] = theirs
     },
   )
 }

@@ -67,6 +67,11 @@ export const DATA = fields(2)
 export const LEASE = fields(2)
 /** One load balancer per site: 0 closed, or the site it leads to plus one. */
 export const BALANCER = fields(2)
+/** The third site: up or not, whom it follows, what it holds, and how often it may still go away. Always dead where no plan has one. */
+export const THIRD = field()
+export const THIRD_FOLLOWS = field()
+export const THIRD_DATA = field()
+export const THIRD_OUTAGES = field()
 /** Writes that users were promised, one bit each. */
 export const ACKNOWLEDGED = field()
 export const WRITES = field()
@@ -100,6 +105,7 @@ export function describeWorld(world: WorldState): string {
     `epoch ${get(world, EPOCH)}, active ${name(get(world, ACTIVE))}, lock ${lock}${get(world, HOLDER) === 0 ? '' : ` (process ${get(world, HOLDER)})`}`,
     place(0),
     place(1),
+    `dc-c ${get(world, THIRD) === UP ? 'up' : 'away'}, follows ${name(get(world, THIRD_FOLLOWS))}, with writes ${get(world, THIRD_DATA).toString(2)}`,
     `acknowledged ${get(world, ACKNOWLEDGED).toString(2)}`,
   ].join('; ')
 }

@@ -3,7 +3,7 @@ import { siteError } from '../../../src/errors.ts'
 import { executeMove, type MoveRun } from '../../../src/execution/execute-move.ts'
 import { openJournal } from '../../../src/execution/journal.ts'
 import { progressTo } from '../../../src/execution/progress.ts'
-import { mayStillChange } from '../../../src/execution/take-over.ts'
+import { mayStillChange, touchWhatWasLeft } from '../../../src/execution/take-over.ts'
 import { readLock } from '../../../src/execution/witness.ts'
 import type { Behaviour, StepRun } from '../../../src/planning/driver.ts'
 import type { Mode, Plan } from '../../../src/planning/plan.ts'
@@ -202,6 +202,25 @@ describe('whoever takes a run over', () => {
     expect((await at.process('begin', stopping(at.site), { run: 'q', plan })).failure).toBeNull()
     expect(at.site.object.touches).toBe(1)
   })
+})
+
+test('a third site that is silent holds up nobody who takes a run over; one that refuses does', async () => {
+  const { store, clock, plan } = await deployed()
+  const steps = [toyStep('application.stop@dc-c', 'PROTECT'), toyStep('application.stop@dc-b', 'PROTECT')] as const
+  const taken = (step: (typeof steps)[number], fails: Error): Promise<void> => {
+    const toy = toyDriver({ writer: null, effects: [] })
+    const touch = (): Promise<void> => Promise.reject(fails)
+    const drivers = { toy: { ...toy, behaviours: { ...toy.behaviours, stop: { ...stopping(versionedObject()), touch } } } }
+    const { context, signal } = toyWorld({ writer: null, effects: [] }, store, { clock })
+    const left = [{ kind: 'intent', step: step.id, at: '2026-11-20T12:00:00Z' }] as never
+    return touchWhatWasLeft({ store, run: 'r', plan: { ...plan, steps }, drivers, context, clock }, left, 'r', signal)
+  }
+  const silent = siteError('site-unreachable', 'no answer', { retry: 'transient' })
+  await expect(taken(steps[0], silent)).resolves.toBeUndefined()
+  await expect(taken(steps[0], siteError('kubernetes-forbidden', 'a right is lacking'))).rejects.toMatchObject({
+    code: 'kubernetes-forbidden',
+  })
+  await expect(taken(steps[1], silent)).rejects.toMatchObject({ code: 'site-unreachable' })
 })
 
 describe('an effect that was refused because its object has changed', () => {

@@ -1,0 +1,98 @@
+import { mkdtemp } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import type { DeployReport, MoveReport, StatusReport } from '../../src/evidence/reports.ts'
+import type { Mode } from '../../src/planning/plan.ts'
+import type { DeployedStack } from '../deployed-stack.ts'
+import { readAllIds } from '../ledger/application-client.ts'
+import type { LedgerEntry } from '../ledger/ledger-entry.ts'
+import { startLedgerProcess } from '../ledger/ledger-process.ts'
+import { loseSite, returnSite } from '../lose-site.ts'
+import { type ReviewedMove, reviewedMove } from '../reviewed-move.ts'
+import { runStandby } from '../run-standby.ts'
+import type { LabStack } from '../stacks.ts'
+import type { SiteName } from '../topology.ts'
+import { until } from '../until.ts'
+import { untilGreen } from '../until-green.ts'
+
+/** What three sites went through, from a green stack whose active site is dc-a: values only, judged by `judge-story.ts`. */
+export interface StoryFacts {
+  readonly before: StatusReport
+  /** dc-a to dc-b; dc-c follows. */
+  readonly switchover: StoryMove
+  /** dc-b, which was killed, to dc-c; dc-a follows, or is named. */
+  readonly failover: StoryMove
+  /** When dc-b was lost, in milliseconds since 1970. */
+  readonly lostAt: number
+  /** Of dc-b, and of dc-a where it had more than dc-c. */
+  readonly rejoins: readonly StoryMove[]
+  readonly entries: readonly LedgerEntry[]
+  /** What is served in the end. */
+  readonly ids: readonly string[]
+  readonly after: StatusReport
+  /** What a deploy would change after each move, and in the end. */
+  readonly undeclared: readonly string[]
+}
+
+export interface StoryMove {
+  readonly to: SiteName
+  readonly mode: Mode
+  readonly planned: ReviewedMove['planned']
+  readonly executed: MoveReport
+  readonly window: ReviewedMove['window']
+}
+
+/** How much the failover accepts to lose: far above what it should. */
+const ACCEPTED = '15m'
+
+/** A switchover, a failover from its end, and the way back of whoever was lost or left behind; a ledger writes all the while. */
+export async function runStory({ lab, stack, credentials }: DeployedStack, say: (line: string) => void): Promise<StoryFacts> {
+  const { githubUrl = '', programs } = lab
+  const move = async (mode: Mode, to: SiteName): Promise<StoryMove> => {
+    say(`${mode} to ${to}`)
+    const inputs = { to, mode, ...(mode === 'failover' ? { 'accept-data-loss': ACCEPTED } : {}) }
+    return { to, mode, ...(await reviewedMove(stack, inputs, { githubUrl, helm: programs.helm })) }
+  }
+  const undeclared = async (when: string): Promise<string[]> =>
+    (await whatDeployWouldChange(stack, programs.helm)).map((what) => `${when}: ${what}`)
+  const before = await untilGreen(stack, programs.helm)
+  const file = join(await mkdtemp(join(tmpdir(), 'standby-story-')), 'ledger.jsonl')
+  const ledger = await startLedgerProcess({ addresses: stack.addresses, credentials, intervalMs: 50, file })
+  const switchover = await move('switchover', 'dc-b')
+  const first = await undeclared('after the switchover')
+  say('dc-b is killed')
+  const lostAt = Date.now()
+  await loseSite(stack, 'dc-b', 'kill')
+  const failover = await move('failover', 'dc-c').finally(() => returnSite(stack, 'dc-b'))
+  const rejoins = [await move('rejoin', 'dc-b')]
+  if (givenUp(failover.executed).length > 0) rejoins.push(await move('rejoin', 'dc-a'))
+  const after = await untilGreen(stack, programs.helm)
+  const last = await undeclared('in the end')
+  await until('a write in the end', { deadline: 30_000, every: 500 }, async () =>
+    (await ledger.entries()).some((entry) => entry.startedAt > Date.parse(after.at)),
+  )
+  await ledger.stop()
+  const [entries, ids] = [await ledger.entries(), await readAllIds(stack.addresses[0] ?? '', credentials)]
+  return { before, switchover, failover, lostAt, rejoins, entries, ids, after, undeclared: [...first, ...last] }
+}
+
+const TRIES = 5
+
+/** Object by object; a machine that is busy answers late, and is asked again. */
+async function whatDeployWouldChange(stack: LabStack, helm: string): Promise<string[]> {
+  for (let tried = 1; ; tried++) {
+    const { result } = await runStandby<Partial<DeployReport> & { error?: { code: string; what: string } }>(
+      stack,
+      'deployer',
+      ['deploy', '--dry-run'],
+      { helm, quiet: true },
+    )
+    const refused = result.error ?? result.failure ?? null
+    if (refused === null)
+      return (result.units ?? []).flatMap(({ id, changes }) => changes.map(({ object, path = '' }) => `${id} ${object} ${path}`))
+    if (tried === TRIES) return [`it is refused: ${refused.code} ${refused.what}`]
+  }
+}
+
+/** The steps that a move did without. */
+export const givenUp = ({ steps }: MoveReport): string[] => steps.flatMap(({ id, outcome }) => (outcome === 'given-up' ? [id] : []))
