@@ -46,12 +46,16 @@ export interface StoryMove {
 const ACCEPTED = '15m'
 
 /** A switchover, a failover from its end, and the way back of whoever was lost or left behind; a ledger writes all the while. */
-export async function runStory({ lab, stack, credentials }: DeployedStack, say: (line: string) => void): Promise<StoryFacts> {
+export async function runStory(
+  { lab, stack, credentials }: DeployedStack,
+  say: (line: string) => void,
+  perform: typeof reviewedMove = reviewedMove,
+): Promise<StoryFacts> {
   const { githubUrl = '', programs } = lab
   const move = async (mode: Mode, to: SiteName): Promise<StoryMove> => {
     say(`${mode} to ${to}`)
     const inputs = { to, mode, ...(mode === 'failover' ? { 'accept-data-loss': ACCEPTED } : {}) }
-    return { to, mode, ...(await reviewedMove(stack, inputs, { githubUrl, helm: programs.helm })) }
+    return { to, mode, ...(await perform(stack, inputs, { githubUrl, helm: programs.helm })) }
   }
   const undeclared = async (when: string): Promise<string[]> =>
     (await whatDeployWouldChange(stack, programs.helm)).map((what) => `${when}: ${what}`)

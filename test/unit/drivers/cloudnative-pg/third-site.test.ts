@@ -65,6 +65,7 @@ function around({ clusters, says, forks = [] }: World) {
       if (live === 'silent') throw siteError('site-unreachable', `${site} does not answer`, { retry: 'transient' })
       return kind === 'Cluster' && live !== null ? { ...live, metadata: { ...live.metadata, resourceVersion: '41' } } : null
     },
+    list: async () => [],
     proxyGet: async () => ({ status: 200, body: JSON.stringify(says[site]) }),
     patch: async (_: unknown, patch: { readonly spec: Record<string, unknown> }) => patches.push({ site, patch }),
     exec: async () => ({ code: 0, stdout: '4\n', stderr: '' }),
@@ -79,7 +80,10 @@ function around({ clusters, says, forks = [] }: World) {
     signal: AbortSignal.timeout(10_000),
     clock: { now: () => new Date('2026-11-21T06:05:00Z') },
     records: { newest },
-    objectStore: () => ({ location: { prefix: '', bucket: 'b', region: 'r', endpoint: 'e' } }),
+    objectStore: () => ({
+      location: { prefix: '', bucket: 'b', region: 'r', endpoint: 'e' },
+      open: async () => ({ list: async () => [] }),
+    }),
   } as unknown as DriverContext
   return { context, patches }
 }
@@ -185,6 +189,8 @@ describe('a follower that is told to follow the new active site', () => {
 
 describe('a deploy over three sites', () => {
   const deployment = (observed: Deployment['observed'] = {}): Deployment => ({
+    epoch: null,
+    adopt: false,
     activeSite: dcA,
     roleOf: (site) => (site === dcA ? 'active' : 'passive'),
     observed,
@@ -215,7 +221,13 @@ describe('a deploy over three sites', () => {
 
   const left = (live: KubernetesObject, says: object, forks: World['forks'] = []) => {
     const { context } = around({ clusters: { 'dc-c': live }, says: { 'dc-c': says }, forks })
-    const roles: Deployment = { activeSite: dcB, roleOf: (site) => (site === dcB ? 'active' : 'passive'), observed: {} }
+    const roles: Deployment = {
+      epoch: 2,
+      adopt: false,
+      activeSite: dcB,
+      roleOf: (site) => (site === dcB ? 'active' : 'passive'),
+      observed: {},
+    }
     return isLeftBehind({ component: database, site: dcC, deployment: roles, context }, live as never, 'pg-dc-b')
   }
   test('has a follower that a move left behind follow the active site', async () => {
