@@ -3,6 +3,7 @@ import { FENCE_LEVELS, type FenceLevel } from '../stack/fence-levels.ts'
 import type { ComponentName, Stack } from '../stack/stack.ts'
 import type { Driver, Outwait } from './driver.ts'
 import { fenceLevels, levelsByTime, reaches, type ToShut } from './fence-levels.ts'
+import { isOfFollower } from './followers.ts'
 import { outwaitedFor } from './outwait.ts'
 import type { Fencing, Finding, Intent, PlannedStep } from './plan.ts'
 import type { Liveness } from './sighting.ts'
@@ -43,20 +44,27 @@ export function fencingOf(
 const PATIENCE_IN_LOST_SITE = seconds(30)
 
 /**
- * Marks the fences of a failover that are not needed for the required level: one that can not be shut must not keep users waiting for a
- * level that nobody demanded. What stands outside the lost site (power, archive) keeps its own time. Pure.
+ * Marks what the move can do without: the steps of a third site, which may come and go, and of a failover the fences that are not needed for the
+ * required level: one that can not be shut must not keep users waiting for a level that nobody demanded. What stands outside the lost site
+ * (power, archive) keeps its own time. Pure.
  */
 export function withBestEffort(steps: readonly PlannedStep[], { required, planned }: Fencing, intent: Intent): PlannedStep[] {
-  if (intent.mode !== 'failover' || required === null) return [...steps]
-  const holds = reaches(
-    planned.filter((level) => level !== 'power'),
-    required,
-  )
-    ? required
-    : 'power'
+  const holds =
+    required !== null &&
+    reaches(
+      planned.filter((level) => level !== 'power'),
+      required,
+    )
+      ? required
+      : 'power'
   const dispensable = ({ fence, site }: PlannedStep): boolean =>
-    fence !== undefined && fence !== holds && (isHigher(fence, required) || (holds === 'power' && site === intent.from))
+    intent.mode === 'failover' &&
+    required !== null &&
+    fence !== undefined &&
+    fence !== holds &&
+    (isHigher(fence, required) || (holds === 'power' && site === intent.from))
   return steps.map((step) => {
+    if (isOfFollower(step, intent)) return { ...step, bestEffort: step.deadline }
     if (!dispensable(step)) return step
     return { ...step, bestEffort: step.site === intent.from ? Math.min(step.deadline, PATIENCE_IN_LOST_SITE) : step.deadline }
   })

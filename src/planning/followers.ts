@@ -12,11 +12,12 @@ export const followersOf = (stack: Stack, { from, to }: Intent): Stack['sites'] 
  */
 export function followerSteps(stack: Stack, intent: Intent, drivers: Readonly<Record<string, Driver>>): PlannedStep[] {
   return followersOf(stack, intent).flatMap(({ name }) =>
-    stack.components
-      .flatMap((component) => drivers[component.driver]?.follow?.(component, name, intent, stack) ?? [])
-      .map((step) => ({ ...step, bestEffort: step.deadline })),
+    stack.components.flatMap((component) => drivers[component.driver]?.follow?.(component, name, intent, stack) ?? []),
   )
 }
+
+/** Whether a step is one of a site that is neither end of the move. Pure. */
+export const isOfFollower = ({ site }: PlannedStep, { from, to }: Intent): boolean => site !== null && site !== from && site !== to
 
 /** What no step of a follower may be: part of what the move rests on. Pure. */
 export const followerProblems = (steps: readonly PlannedStep[], stack: Stack, intent: Intent): string[] =>

@@ -6,6 +6,7 @@ import type { Stack } from '../stack/stack.ts'
 import type { Driver } from './driver.ts'
 import { fenceLevels, levelsByTime, reaches } from './fence-levels.ts'
 import { requiredFence, withBestEffort } from './fencing.ts'
+import { followerProblems, isOfFollower } from './followers.ts'
 import { verdictOf } from './liveness.ts'
 import { orderProblems } from './order-steps.ts'
 import { MODES, PHASES, type Phase, type Plan, type PlannedStep } from './plan.ts'
@@ -39,6 +40,11 @@ export function planDefects(plan: Plan, judgement: PlanJudgement): string[] {
     ...steps.flatMap((step) => stepDefects(step, judgement)),
     ...orderProblems(steps),
     ...witnessDefects(plan),
+    ...followerProblems(
+      steps.filter((step) => isOfFollower(step, plan.intent)),
+      judgement.stack,
+      plan.intent,
+    ),
   ]
   return found.length > 0 ? found : [...fencingDefects(plan, judgement), ...promotionDefects(plan), ...livenessDefects(plan)]
 }

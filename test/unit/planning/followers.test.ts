@@ -3,6 +3,7 @@ import type { BySite, Observation } from '../../../src/observation/observation.t
 import type { Driver } from '../../../src/planning/driver.ts'
 import { blockers } from '../../../src/planning/findings.ts'
 import { MODES, type Mode, PHASES, type Plan, type PlannedStep } from '../../../src/planning/plan.ts'
+import { planDefects } from '../../../src/planning/plan-defects.ts'
 import { planMove } from '../../../src/planning/plan-move.ts'
 import type { SiteName, Stack } from '../../../src/stack/stack.ts'
 import { toyDriver, toyStack, toyStep } from '../../support/toy-stack.ts'
@@ -18,6 +19,9 @@ const following: Driver = {
   ...toy,
   follow: (component, follower) => (component.name === 'database' ? [toyStep(`database.redirect@${follower}`, 'PROTECT')] : []),
 }
+
+/** The same, and it can do what it plans. */
+const able: Driver = { ...following, behaviours: { ...toy.behaviours, redirect: { done: async () => ({ is: 'done', proof: {} }) } } }
 
 type Sites = Observation['sites']
 const answering = { kind: 'answering', clusterId: 'uid', version: 'v1.34', latency: 5 } as const
@@ -78,6 +82,20 @@ describe.each(MODES)('a %s in a stack of three sites', (mode) => {
       'blocker dc-b',
       'warning dc-c',
     ])
+  })
+
+  test('is a plan that may be signed; one whose third site acts before its users are served is none', () => {
+    const planned = plan(all, mode)
+    const judged = (one: Plan): string[] => planDefects(one, { stack: three, drivers: { toy: able }, now: new Date(at) })
+    expect(judged(planned)).toEqual([])
+    const bent = (more: Partial<PlannedStep>): Plan => ({
+      ...planned,
+      steps: planned.steps.map((step) => (step.site === dcC ? { ...step, ...more } : step)),
+    })
+    expect(judged(bent({ phase: 'FENCE' }))).toContainEqual(expect.stringContaining('begins before PROTECT'))
+    expect(judged(bent({ irreversible: true })).length).toBeGreaterThan(0)
+    const needed = { ...planned, steps: planned.steps.map(({ bestEffort: _, ...step }) => step) }
+    expect(judged(needed)).toContainEqual(expect.stringContaining('database.redirect@dc-c'))
   })
 
   test('refuses steps of a third one that the move would rest on', () => {
