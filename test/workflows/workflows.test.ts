@@ -169,12 +169,15 @@ describe('the failover workflow', () => {
     expect(stepOf(execute, 'download-artifact')?.with?.name).toBe('standby-plan-${{ needs.plan.outputs.digest }}')
   })
 
-  test('refuses one environment for both jobs: it would be approved before there is a plan', async () => {
+  test('refuses an environment for the plan that approves as well, the first or a further one: it would be approved before there is a plan', async () => {
     const check = plan?.steps?.find((step) => step.run !== undefined)
-    const run = (PLAN: string, EXECUTE: string): number | null =>
-      spawnSync('bash', ['-e', '-c', check?.run ?? ''], { env: { PATH: process.env.PATH, PLAN, EXECUTE } }).status
+    const run = (PLAN: string, EXECUTE: string, FURTHER = '[]'): number | null =>
+      spawnSync('bash', ['-e', '-c', check?.run ?? ''], { env: { PATH: process.env.PATH, PLAN, EXECUTE, FURTHER } }).status
     expect(run('production-observe', 'production-failover')).toBe(0)
     expect(run('Production-Failover', 'production-failover')).toBe(1)
+    expect(run('observe', 'failover', '["second", "third"]')).toBe(0)
+    expect(run('second', 'failover', '["Second", "third"]')).toBe(1)
+    expect(run('observe', 'Failover', '["second","failover"]')).toBe(1)
     expect(plan?.steps?.indexOf(check ?? {})).toBe(0)
   })
 
