@@ -1,7 +1,8 @@
 import WebSocket from 'ws'
 import { StandbyError, siteError } from '../errors.ts'
+import { isObject } from '../json.ts'
 import type { ExecResult } from './kubernetes-client.ts'
-import { type ApiStatus, statusIn } from './kubernetes-errors.ts'
+import type { ApiStatus } from './kubernetes-errors.ts'
 import {
   answerOf,
   asUnreachable,
@@ -103,12 +104,24 @@ function resultOf(socket: WebSocket, call: ExecCall): Promise<ExecResult> {
 
 /** What the last frame says; one that is no Status leaves the end of the command unknown. */
 function endOf(frame: string, call: ExecCall): number | StandbyError {
-  const status = statusIn(frame)
+  const status = endIn(frame)
   if (status !== null) return exitCodeOf(status, call)
   return siteError('kubernetes-exec-failed', 'how the command ended is not known: the frame that should say so is no Status', {
     where: call.where,
     next: 'Look at what stands before the API server: a proxy may change what goes through it.',
   })
+}
+
+/** A kubelet names no kind in this frame: `{"metadata":{},"status":"Success"}` (seen with 1.34). What says how it ended is enough. */
+function endIn(frame: string): ApiStatus | null {
+  try {
+    const parsed: unknown = JSON.parse(frame)
+    return isObject(parsed) && (parsed.status === 'Success' || parsed.status === 'Failure')
+      ? ({ ...parsed, kind: 'Status' } as ApiStatus)
+      : null
+  } catch {
+    return null
+  }
 }
 
 /** 0, the program's own exit code, or the reason why it never ran. */

@@ -308,7 +308,7 @@ describe('a command in a container', () => {
         say(socket, 1, `read ${stdin}`)
         say(socket, 2, 'a warning')
         const causes = [{ reason: 'ExitCode', message: '3' }]
-        say(socket, 3, JSON.stringify({ kind: 'Status', status: 'Failure', reason: 'NonZeroExitCode', details: { causes } }))
+        say(socket, 3, JSON.stringify({ metadata: {}, status: 'Failure', reason: 'NonZeroExitCode', details: { causes } }))
       })
     })
     expect(await client.exec(pod, ['psql', '-c', 'select 1'], { stdin: 'some input' })).toEqual({
@@ -321,8 +321,8 @@ describe('a command in a container', () => {
     expect(query.get('container')).toBe('postgres')
   })
 
-  test('that ends well is 0', async () => {
-    const client = await execServer((socket) => say(socket, 3, '{"kind":"Status","status":"Success"}'))
+  test('that ends well is 0, as a kubelet says it: without a kind', async () => {
+    const client = await execServer((socket) => say(socket, 3, '{"metadata":{},"status":"Success"}'))
     expect(await client.exec(pod, ['true'])).toEqual({ code: 0, stdout: '', stderr: '' })
   })
 
