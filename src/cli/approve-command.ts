@@ -6,6 +6,7 @@ import type { SignatureFile } from '../approval/judge-signatures.ts'
 import { judgeLocalApproval } from '../approval/local-approval.ts'
 import { EXECUTE, type Purpose } from '../approval/purpose.ts'
 import { signaturesOf } from '../approval/signed-approval.ts'
+import { whatItDoes } from '../approval/what-it-does.ts'
 import { drivers, witnesses } from '../drivers/registry.ts'
 import { inputError, StandbyError } from '../errors.ts'
 import { openWitness } from '../open-witness.ts'
@@ -107,6 +108,11 @@ async function textToSign(options: ApproveOptions, common: { readonly json: bool
   if (options.out !== undefined) await writeOutput(options.out, text)
   const how = `ssh-keygen -Y sign -f <key> -n ${SIGNATURE_NAMESPACE} ${options.out ?? '<the text as a file>'}`
   const who = keys.map((key) => key.name).join(', ')
+  process.stderr.write(
+    `What it does:\n${whatItDoes(plan)
+      .map((line) => `  ${line}\n`)
+      .join('')}`,
+  )
   process.stderr.write(`To be signed by ${required} of ${who}, who have read the plan:\n  ${how}\n`)
   if (common.json)
     return JSON.stringify({ schemaVersion: 1, digest: digestOf(plan), namespace: SIGNATURE_NAMESPACE, required, text }, null, 2)
