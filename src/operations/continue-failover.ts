@@ -13,7 +13,7 @@ import { digestOf } from '../planning/plan-digest.ts'
 import { nearest } from '../stack/nearest.ts'
 import { approvalDocument, planDocument } from '../witness/documents.ts'
 import { approvalKey, isName, planKey, RUNS } from '../witness/keys.ts'
-import { readDocument } from '../witness/read-document.ts'
+import { readDocument, tryDocument } from '../witness/read-document.ts'
 import { sayNoEvidence } from './leave-evidence.ts'
 import { howFar, refuseRiskier } from './may-go-on.ts'
 import { carryOut, refusedReport } from './move-report.ts'
@@ -37,16 +37,17 @@ export const patiently = ({ store, clock, log, signal }: Pick<World, 'store' | '
   store: patientStore(store, { clock, log, signal, patience: PATIENCE }),
 })
 
-/** The named run, or the one that has left its lock behind. Throws `run-unknown`, and `witness-damaged` when it can not be read. */
+/** The named run, or the one that has left its lock behind. Throws `run-unknown`, and `witness-damaged` when its plan can not be read. */
 export async function readRun(world: Pick<World, 'store'>, named: string | null): Promise<KeptRun> {
   const run = named ?? (await unfinishedRun(world))
   if (!isName(run)) throw await unknownRun(world, run)
   const [plan, approval] = await Promise.all([
     readDocument(world.store, planDocument, planKey(run)),
-    readDocument(world.store, approvalDocument, approvalKey(run)),
+    tryDocument(world.store, approvalDocument, approvalKey(run)),
   ])
   if (plan === null || approval === null) throw await unknownRun(world, run)
-  return { run, plan: plan.record, approval: approval.record }
+  // A damaged approval allows nothing, and keeps nobody from taking the run back, or from approving its end anew.
+  return { run, plan: plan.record, approval: approval.kind === 'sound' ? approval.record : null }
 }
 
 /**
