@@ -4,10 +4,12 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
 import { stringify } from 'yaml'
 import type { Approval } from '../../src/approval/approval.ts'
+import { backUp } from '../../src/operations/back-up.ts'
 import { deploy } from '../../src/operations/deploy.ts'
 import { executeFailover } from '../../src/operations/execute-failover.ts'
 import { planFailover } from '../../src/operations/plan-failover.ts'
 import { status } from '../../src/operations/status.ts'
+import { verifyBackup } from '../../src/operations/verify-backup.ts'
 import type { SiteName } from '../../src/stack/stack.ts'
 import { eventually } from '../support/eventually.ts'
 import { type LabDatabase, prepareLabDatabase } from '../support/lab-database.ts'
@@ -113,6 +115,17 @@ describe('a cluster that was made with kubectl from the quick start', () => {
       expect((await deploy(db.world, { dryRun: false, only: [] })).verdict).toBe('unchanged')
     },
     12 * MINUTES,
+  )
+
+  test(
+    'has backups that restore, in a copy that is made from what it is',
+    async () => {
+      expect((await backUp(db.world)).failure).toBeNull()
+      const tested = await verifyBackup(db.world, {})
+      expect(tested.checks.filter((check) => check.outcome !== 'pass')).toEqual([])
+      expect(tested.verdict).toBe('restorable')
+    },
+    8 * MINUTES,
   )
 
   test(

@@ -172,6 +172,8 @@ export function accessOf(component: Database, stack: Stack): AccessRule[] {
               Object.values(streamingSecrets(clusterOf(component, site.name))),
             ),
           ]),
+      rule('restore-tester', ['postgresql.cnpg.io'], ['imagecatalogs'], ['get'], 'to start a restored copy with the same image'),
+      rule('restore-tester', [''], ['configmaps'], ['get'], 'to start a restored copy with the same environment'),
       rule('restore-tester', [''], ['secrets'], ['get'], "to restore with the passive site's own password", [component.spec.secrets.owner]),
       {
         kind: 'kubernetes',

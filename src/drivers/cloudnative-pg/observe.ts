@@ -8,6 +8,7 @@ import type { DriverContext } from '../../planning/driver.ts'
 import type { SiteName } from '../../stack/stack.ts'
 import { isOwnedBy } from '../declared-objects.ts'
 import { type BackupObject, backupsIn, completedBackups } from './backup/completed-backups.ts'
+import { type ClusterSettings, settingsOf } from './cluster-settings.ts'
 import { archiveTimeoutOf } from './deploy/archive-timeout.ts'
 import { secretDigest } from './deploy/must-match-secrets.ts'
 import { type ForkRecord, forkOf } from './failover/forks.ts'
@@ -25,7 +26,7 @@ import {
   serverNameOf,
 } from './objects.ts'
 import { clusterOf, type Database } from './spec.ts'
-import { parseLsn, parseSegment, SEGMENT_BYTES, segmentsBetween } from './wal.ts'
+import { parseLsn, parseSegment, SEGMENT_BYTES, SEGMENT_MEGABYTES, segmentsBetween } from './wal.ts'
 
 /** What is true of one site's cluster, from its own words and its instance's. */
 export interface CloudNativePgState {
@@ -52,6 +53,7 @@ export interface CloudNativePgState {
   /** A primary that is written to ships at least so often; null: only full segments. */
   readonly archiveTimeout: Milliseconds | null
   readonly image: string
+  readonly settings: ClusterSettings
   readonly plugin: string | null
   readonly operator: string | null
   readonly primaryUpdate: { readonly method: string; readonly strategy: string }
@@ -174,6 +176,7 @@ export function stateOf(
     minApplyDelay: spec.replica?.minApplyDelay !== undefined,
     archiveTimeout: archiveTimeoutOf(cluster),
     image: spec.imageName ?? '',
+    settings: settingsOf(cluster),
     plugin: status?.pluginStatus?.find((plugin) => plugin.name.startsWith('barman-cloud'))?.version ?? null,
     operator: instance?.instanceManagerVersion ?? null,
     primaryUpdate: { method: spec.primaryUpdateMethod ?? 'restart', strategy: spec.primaryUpdateStrategy ?? 'unsupervised' },
@@ -258,9 +261,12 @@ function gapToArchive({ instance, upstream }: CloudNativePgState): number | null
 export function gapsOf(states: BySite<CloudNativePgState>, activeSite: SiteName, now: string): Record<string, Gap> {
   const active = states[activeSite]
   const source = active?.kind === 'answering' ? active.state.instance : null
+  const megabytes = active?.kind === 'answering' ? (active.state.settings.segmentMegabytes ?? SEGMENT_MEGABYTES) : SEGMENT_MEGABYTES
+  // Bytes are told by positions alone; segments of another size are not counted wrong.
+  const told = (gap: Gap): Gap => (megabytes === SEGMENT_MEGABYTES ? gap : { ...gap, segments: null })
   return Object.fromEntries(
     Object.entries(states).flatMap(([site, seen]) =>
-      site === activeSite || seen.kind !== 'answering' ? [] : [[site, gapBetween(source, seen.state.instance, now)]],
+      site === activeSite || seen.kind !== 'answering' ? [] : [[site, told(gapBetween(source, seen.state.instance, now))]],
     ),
   )
 }

@@ -1,7 +1,8 @@
 /** Arithmetic of write-ahead logs: positions (LSN) and the file names of their segments. */
 
-/** CloudNativePG's default; initdb may choose another. */
-export const SEGMENT_BYTES = 16n * 1024n * 1024n
+/** CloudNativePG's default, and the only size that is computed with; a cluster with another one is refused (`wal-segments-other`). */
+export const SEGMENT_MEGABYTES = 16
+export const SEGMENT_BYTES = BigInt(SEGMENT_MEGABYTES) * 1024n * 1024n
 
 /** `1/2A000028` as a number of bytes; null when the text is no position. */
 export function parseLsn(text: string | null | undefined): bigint | null {

@@ -9,7 +9,7 @@ import { clusterOf, type Database } from '../spec.ts'
 import { findingsOfSite } from './assess-site.ts'
 
 /** What would delay or weaken a planned move, and must not keep a stack down whose active site is lost. A delayed replay would: it is drained as slowly. */
-const NO_OBSTACLE_TO_A_FAILOVER = new Set(['archiving-failing', 'backup-running'])
+const NO_OBSTACLE_TO_A_FAILOVER = new Set(['archiving-failing', 'backup-running', 'synchronous-too-few', 'wal-segments-other'])
 
 /** Of a failover only the side that takes over is asked: what the lost one says, or does not say, stands against nothing. */
 export function assessFailover(component: Database, states: BySite<CloudNativePgState>, intent: Intent, assessment: Assessment): Finding[] {

@@ -7,6 +7,7 @@ import { HEALTHY } from '../objects.ts'
 import type { CloudNativePgState } from '../observe.ts'
 import { clusterOf, type Database } from '../spec.ts'
 import { ofArchives } from './assess-archives.ts'
+import { ofSettings } from './assess-settings.ts'
 import { ofVersions } from './assess-versions.ts'
 
 /** The restart after a promotion locks new sessions out for as long as an old one stays (measured: 179 s with the default of 180). */
@@ -113,7 +114,7 @@ export function findingsOfSite(
         'Set primaryUpdateMethod: restart in the cluster file and deploy.',
       ),
     )
-  found.push(...ofVersions(state, say))
+  found.push(...ofVersions(state, say), ...ofSettings(state, severity, say))
   if (state.unfinishedBackup !== null)
     found.push(
       say(

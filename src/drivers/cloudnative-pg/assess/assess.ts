@@ -7,6 +7,7 @@ import type { InstanceStatus } from '../objects.ts'
 import { type CloudNativePgState, FARTHEST_SEGMENTS, gapBetween } from '../observe.ts'
 import { type Database, follows, siteOfCluster } from '../spec.ts'
 import { parseLsn, parseSegment } from '../wal.ts'
+import { ofSettingsOfPair } from './assess-settings.ts'
 import { findingsOfSite } from './assess-site.ts'
 
 /** What stands against a move, or should be known anyway. */
@@ -111,6 +112,7 @@ function ofPair(component: Database, states: BySite<CloudNativePgState>, intent:
           `Look at the copied Secrets and at the way from ${site.name} to ${active}.`,
         ),
       )
+    found.push(...ofSettingsOfPair(from, to, severity, say))
     const gap = gapBetween(from.instance, to.instance, assessment.now)
     if (gap.segments !== null && gap.segments > FARTHEST_SEGMENTS)
       found.push(say('too-far-behind', severity, `${to.cluster} is ${gap.segments} segments behind`, 'Wait until it has caught up.'))

@@ -1,11 +1,13 @@
 import { accessKeys } from '../../../clients/access-keys.ts'
 import type { KubernetesObject } from '../../../clients/kubernetes-client.ts'
-import { siteError } from '../../../errors.ts'
+import { asStandbyError, siteError } from '../../../errors.ts'
+import type { JsonObject } from '../../../json.ts'
 import type { DriverContext } from '../../../planning/driver.ts'
 import type { Sandbox } from '../../../verification/restore-test.ts'
 import { type Archive, archiveConfiguration, archiveName, archiveSecret, objectStoreManifest } from '../deploy/manifests.ts'
 import { CLUSTER, type ClusterObject, PLUGIN, SECRET } from '../objects.ts'
 import { archiveMethod, type Database } from '../spec.ts'
+import { copiedSpec, neededBy } from './copy-spec.ts'
 
 /** Name of the restored copy: it lives alone in the sandbox. */
 export const restoredCluster = (component: Database): string => `${component.name}-restored`
@@ -28,6 +30,7 @@ export async function createCopy(
     archiveSecret(component, context.stack, archive, keys).object,
     ...(archiveMethod(component) === 'plugin' ? [objectStoreManifest(component, context.stack, archive).object] : []),
     await ownerSecret(component, sandbox, context),
+    ...(await neededObjects(component, like, sandbox, context)),
     scratchCluster(component, archive, like),
   ]
   for (const object of objects) {
@@ -37,6 +40,46 @@ export async function createCopy(
       { force: true, signal: context.signal },
     )
   }
+}
+
+const IMAGE_CATALOG = { apiVersion: CLUSTER.apiVersion, kind: 'ImageCatalog', plural: 'imagecatalogs' } as const
+const CONFIG_MAP = { apiVersion: 'v1', kind: 'ConfigMap', plural: 'configmaps' } as const
+const KINDS = { Secret: SECRET, ConfigMap: CONFIG_MAP, ImageCatalog: IMAGE_CATALOG } as const
+
+/** Copies of what a pod of the copy needs from the namespace of the original. What may not be read, or is not there, is told: the pod may do without. */
+async function neededObjects(
+  component: Database,
+  like: ClusterObject,
+  sandbox: Sandbox,
+  context: DriverContext,
+): Promise<KubernetesObject[]> {
+  const { namespace, secrets } = component.spec
+  const needed = neededBy(copiedSpec(like.spec as unknown as JsonObject)).filter(
+    ({ kind, name }) => kind !== 'Secret' || name !== secrets.owner,
+  )
+  const found = await Promise.all(
+    needed.map(async ({ kind, name }) => {
+      try {
+        const live = await context.kubernetes(sandbox.site).get({ ...KINDS[kind], namespace, name }, { signal: context.signal })
+        if (live !== null) return [withoutMarks(live)]
+        context.log.warning(
+          `${component.name}: the restored copy asks for ${kind} ${namespace}/${name} on ${sandbox.site}, and there is none`,
+        )
+      } catch (error) {
+        if (asStandbyError(error).code !== 'kubernetes-forbidden') throw error
+        context.log.warning(
+          `${component.name}: the restored copy goes without ${kind} ${namespace}/${name}: ${asStandbyError(error).message}`,
+        )
+      }
+      return []
+    }),
+  )
+  return found.flat()
+}
+
+/** Content and name, without what ties the object to its namespace, its owner and its maker. */
+function withoutMarks({ metadata, status: _status, ...content }: KubernetesObject): KubernetesObject {
+  return { ...content, metadata: { name: metadata.name } } as KubernetesObject
 }
 
 async function ownerSecret(component: Database, sandbox: Sandbox, context: DriverContext): Promise<KubernetesObject> {
@@ -50,25 +93,9 @@ async function ownerSecret(component: Database, sandbox: Sandbox, context: Drive
   return { apiVersion: SECRET.apiVersion, kind: SECRET.kind, metadata: { name: secrets.owner }, type: found.type, data: found.data }
 }
 
-/** What a restored copy takes over from the cluster that it stands for: image, room, and what its extensions need. */
-const TAKEN_OVER = [
-  'imageName',
-  'imageCatalogRef',
-  'imagePullPolicy',
-  'imagePullSecrets',
-  'postgresUID',
-  'postgresGID',
-  'storage',
-  'walStorage',
-  'tablespaces',
-  'resources',
-] as const
-
 /** Pure. */
 export function scratchCluster(component: Database, archive: Archive, like: ClusterObject): KubernetesObject {
   const { database, owner, secrets } = component.spec
-  const spec = like.spec as Readonly<Record<string, unknown>>
-  const postgresql = (spec.postgresql ?? {}) as { readonly parameters?: object; readonly shared_preload_libraries?: readonly string[] }
   const secret = archiveName(component, archive.site)
   const { serverName } = archive
   const origin =
@@ -80,13 +107,9 @@ export function scratchCluster(component: Database, archive: Archive, like: Clus
     kind: CLUSTER.kind,
     metadata: { name: restoredCluster(component) },
     spec: {
-      ...Object.fromEntries(TAKEN_OVER.flatMap((field) => (spec[field] === undefined ? [] : [[field, spec[field]]]))),
+      ...copiedSpec(like.spec as unknown as JsonObject),
       instances: 1,
       enablePDB: false,
-      postgresql: {
-        ...(postgresql.parameters === undefined ? {} : { parameters: postgresql.parameters }),
-        ...(postgresql.shared_preload_libraries === undefined ? {} : { shared_preload_libraries: postgresql.shared_preload_libraries }),
-      },
       bootstrap: { recovery: { source: 'origin', database, owner, secret: { name: secrets.owner } } },
       externalClusters: [{ name: 'origin', ...origin }],
     },

@@ -1,11 +1,13 @@
 import { minutes, seconds } from '../../../duration.ts'
 import type { Behaviour, Progress } from '../../../planning/driver.ts'
 import type { Intent, PlannedStep } from '../../../planning/plan.ts'
-import type { InstanceStatus } from '../objects.ts'
+import type { SiteName } from '../../../stack/stack.ts'
+import { siteOf } from '../../site-of-step.ts'
+import { CLUSTER, type InstanceStatus } from '../objects.ts'
 import { type CloudNativePgSpec, clusterOf, type Database } from '../spec.ts'
 import { parameter, plannedStep } from '../steps.ts'
 import { formatLsn, parseLsn, parseSegment, segmentsBetween } from '../wal.ts'
-import { clusterOfRun, instanceOf, peerOf } from '../where.ts'
+import { clusterOfRun, instanceOf, namespaceOf, peerOf, type Run } from '../where.ts'
 import { shippedMark, shipWal } from './ship-wal.ts'
 
 /** What can be written out before users notice anything is written out now: the shutdown has less to ship. */
@@ -29,9 +31,39 @@ export const checkpoint: Behaviour<CloudNativePgSpec> = {
       clusterOfRun(run).then((cluster) => instanceOf(run, cluster)),
       peerOf(run, parameter(run.step, 'followerSite'), follower),
     ])
-    return shippedAndClose(mark, primary, replica, follower)
+    const progress = shippedAndClose(mark, primary, replica, follower)
+    if (progress.is === 'done') await proveWrites(run)
+    return progress
   },
   apply: shipWal,
+}
+
+/**
+ * Asks both sites to try the writes of this move, as a dry run: a right that is lacking, or a webhook of an operator that does not answer, is known
+ * while users are still served. Throws what stands against them.
+ */
+async function proveWrites(run: Run): Promise<void> {
+  const ends = [
+    { site: siteOf(run), cluster: parameter(run.step, 'cluster') },
+    { site: siteNamed(run, parameter(run.step, 'followerSite')), cluster: parameter(run.step, 'follower') },
+  ]
+  await Promise.all(
+    ends.map(async ({ site, cluster }) => {
+      const object = {
+        apiVersion: CLUSTER.apiVersion,
+        kind: CLUSTER.kind,
+        metadata: { name: cluster, namespace: namespaceOf(run) },
+        spec: {},
+      }
+      await run.context.kubernetes(site).apply(object, { dryRun: true, fieldManager: 'standby-probe', signal: run.signal })
+    }),
+  )
+}
+
+function siteNamed(run: Run, name: string): SiteName {
+  const site = run.context.stack.sites.find((one) => one.name === name)?.name
+  if (site === undefined) throw new Error(`${run.step.id} names no site of the stack: ${name}`)
+  return site
 }
 
 /** Whether everything up to a position is archived and replayed, and the follower is close behind what was written since. Pure. */

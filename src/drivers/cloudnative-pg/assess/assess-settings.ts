@@ -1,0 +1,65 @@
+import type { Finding } from '../../../planning/plan.ts'
+import type { Say } from '../../say.ts'
+import type { CloudNativePgState } from '../observe.ts'
+import { SEGMENT_MEGABYTES } from '../wal.ts'
+
+/** What keeps one cluster from serving, or this driver from judging it. Pure. */
+export function ofSettings({ cluster, instances, settings }: CloudNativePgState, severity: 'warning' | 'blocker', say: Say): Finding[] {
+  const { segmentMegabytes, synchronous } = settings
+  const found: Finding[] = []
+  if (segmentMegabytes !== null && segmentMegabytes !== SEGMENT_MEGABYTES)
+    found.push(
+      say(
+        'wal-segments-other',
+        severity,
+        `${cluster} has WAL segments of ${segmentMegabytes} MB, and positions are computed with ${SEGMENT_MEGABYTES} MB: how far behind a copy is can not be told`,
+        'Dump and load it into a cluster with segments of 16 MB before it is moved by this tool.',
+      ),
+    )
+  if (synchronous > instances - 1)
+    found.push(
+      say(
+        'synchronous-too-few',
+        severity,
+        `${cluster} waits for ${synchronous} synchronous standbys at each commit, and has ${instances} instances: as a primary it would accept no write`,
+        `Declare instances: ${synchronous + 1} or more, or postgresql.synchronous with dataDurability: preferred, and deploy.`,
+      ),
+    )
+  return found
+}
+
+/** What keeps one cluster from following another one, or from serving in its place. Pure. */
+export function ofSettingsOfPair(from: CloudNativePgState, to: CloudNativePgState, severity: 'warning' | 'blocker', say: Say): Finding[] {
+  const [source, target] = [from.settings, to.settings]
+  const found: Finding[] = []
+  const versions = source.version !== null && target.version !== null ? { old: source.version, next: target.version } : null
+  if (versions !== null && versions.old.major !== versions.next.major)
+    found.push(
+      say(
+        'database-version-differs',
+        severity,
+        `${to.cluster} is declared with PostgreSQL ${versions.next.major}, ${from.cluster} with ${versions.old.major}: one can not follow the other`,
+        'Finish the major upgrade on the active site, then rejoin the others: they are cloned anew.',
+      ),
+    )
+  else if (versions !== null && versions.old.minor !== null && versions.next.minor !== null && versions.next.minor < versions.old.minor)
+    found.push(
+      say(
+        'database-version-older',
+        'warning',
+        `${to.cluster} runs PostgreSQL ${versions.next.major}.${versions.next.minor}, ${from.cluster} ${versions.old.major}.${versions.old.minor}: after a move its fixes are gone`,
+        'Deploy the newer minor version everywhere first.',
+      ),
+    )
+  const lower = Object.entries(source.atLeast).filter(([name, value]) => (target.atLeast[name] ?? value) < value)
+  for (const [name, value] of lower)
+    found.push(
+      say(
+        'replica-setting-lower',
+        'warning',
+        `${name} of ${to.cluster} is ${target.atLeast[name]}, of ${from.cluster} ${value}: a replica that has less stops to replay`,
+        `Declare the same for all sites, and deploy.`,
+      ),
+    )
+  return found
+}

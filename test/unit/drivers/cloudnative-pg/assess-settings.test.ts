@@ -1,0 +1,79 @@
+import { describe, expect, test } from '@jest/globals'
+import { assessClusters } from '../../../../src/drivers/cloudnative-pg/assess/assess.ts'
+import { assessFailover } from '../../../../src/drivers/cloudnative-pg/assess/assess-lost-site.ts'
+import { gapsOf } from '../../../../src/drivers/cloudnative-pg/observe.ts'
+import type { Intent } from '../../../../src/planning/plan.ts'
+import type { SiteName } from '../../../../src/stack/stack.ts'
+import { type Change, states } from './cluster-states.ts'
+import { databaseStack, theDatabase } from './database-stack.ts'
+
+const now = '2026-11-21T06:00:00Z'
+const [dcA, dcB] = ['dc-a' as SiteName, 'dc-b' as SiteName]
+const stack = databaseStack()
+const around = { now, objectives: stack.objectives, activeSite: 'dc-a', stack }
+const switchover: Intent = { mode: 'switchover', from: dcA, to: dcB }
+const codes = (change: Change): string[] =>
+  assessClusters(theDatabase(), states(change), switchover, around).map(({ severity, code, site }) => `${severity} ${code}@${site}`)
+
+describe('before the doors of a switchover close, it is known', () => {
+  test.each<[string, Change, string[]]>([
+    [
+      'that the sites declare two major versions',
+      { b: { spec: { imageName: 'postgresql:17.2' } } },
+      ['blocker database-version-differs@dc-b'],
+    ],
+    [
+      'that the new site has an older minor version',
+      { a: { spec: { imageName: 'postgresql:16.9' } }, b: { spec: { imageName: 'postgresql:16.4' } } },
+      ['warning database-version-older@dc-b'],
+    ],
+    [
+      'that the new site could not replay',
+      {
+        a: { spec: { postgresql: { parameters: { max_connections: '200' } } } },
+        b: { spec: { postgresql: { parameters: { max_connections: '100' } } } },
+      },
+      ['warning replica-setting-lower@dc-b'],
+    ],
+    [
+      'that the new site would wait for standbys that it can not have',
+      { b: { spec: { postgresql: { synchronous: { method: 'any', number: 1 } } } } },
+      ['blocker synchronous-too-few@dc-b'],
+    ],
+    ['the same, declared the older way', { b: { spec: { minSyncReplicas: 1 } } }, ['blocker synchronous-too-few@dc-b']],
+    [
+      'that WAL segments have another size',
+      { a: { spec: { bootstrap: { initdb: { walSegmentSize: 64 } } } } },
+      ['blocker wal-segments-other@dc-a'],
+    ],
+  ])('%s', (_, change, expected) => expect(codes(change)).toEqual(expected))
+
+  test.each<[string, Change]>([
+    [
+      'standbys are waited for while they are there',
+      { b: { spec: { postgresql: { synchronous: { number: 1, dataDurability: 'preferred' } } } } },
+    ],
+    [
+      'the new site has more',
+      {
+        a: { spec: { postgresql: { parameters: { max_connections: '100' } } } },
+        b: { spec: { postgresql: { parameters: { max_connections: '200' } } } },
+      },
+    ],
+    [
+      'the images name no version',
+      { a: { spec: { imageName: 'registry/postgres@sha256:1' } }, b: { spec: { imageName: 'postgres:latest' } } },
+    ],
+  ])('nothing where %s', (_, change) => expect(codes(change)).toEqual([]))
+})
+
+test.each([1, 64, 1024])('a distance in segments of %i MB is unknown instead of wrong, and known in bytes', (walSegmentSize) => {
+  const seen = states({ a: { spec: { bootstrap: { initdb: { walSegmentSize } } } }, b: { instance: { replayLsn: '0/1000000' } } })
+  expect(gapsOf(seen, dcA, now)['dc-b']).toMatchObject({ segments: null, bytes: 0x8000000 })
+})
+
+test('a failover is not held up by what a deploy mends afterwards', () => {
+  const seen = states({ b: { spec: { postgresql: { synchronous: { number: 1 } } } } })
+  const found = assessFailover(theDatabase(), seen, { mode: 'failover', from: dcA, to: dcB }, around)
+  expect(found.find(({ code }) => code === 'synchronous-too-few')?.severity).toBe('warning')
+})
