@@ -37,6 +37,7 @@ export const REASON_CODES = {
     'not-confirmed': 'The typed confirmation is not the name of the target site.',
     'reason-missing': 'An execution from the command line needs a reason for the evidence.',
     'stack-not-found': 'The stack file can not be read.',
+    'stack-warning': 'The stack file holds something that can be used, and should be known: where, and what, the finding says.',
     'stack-invalid': 'The stack file is wrong; all problems are listed with their lines.',
     'output-not-writable': 'A file that the result is written to cannot be written.',
     'sandbox-on-active-site': 'A restore test is asked for on the active site.',

@@ -9,7 +9,7 @@ import { guard } from './guard/driver.ts'
 import { haproxy } from './haproxy/driver.ts'
 import { helmRelease } from './helm-release/driver.ts'
 import { redis } from './redis/driver.ts'
-import { type DeclaredPlace, placeClaim } from './s3/bucket-identity.ts'
+import { type DeclaredPlace, placeClaim, unencrypted } from './s3/bucket-identity.ts'
 import { openS3Store } from './s3/conditional-store.ts'
 import { s3 } from './s3/driver.ts'
 import { manualWitness } from './s3/runbook.ts'
@@ -27,7 +27,11 @@ export const conditionalStores: Readonly<
   s3: (spec, context) => openS3Store(spec as unknown as Parameters<typeof openS3Store>[0], context),
 }
 export const witnesses: WitnessKinds = {
-  s3: { schema: s3WitnessSchema, claims: (spec) => [placeClaim(spec as unknown as DeclaredPlace, ['bucket'])] },
+  s3: {
+    schema: s3WitnessSchema,
+    claims: (spec) => [placeClaim(spec as unknown as DeclaredPlace, ['bucket'])],
+    validate: (spec) => unencrypted(spec as unknown as DeclaredPlace, ['endpoint']),
+  },
 }
 
 /** How each kind of witness is used by hand. */

@@ -5,6 +5,7 @@ import type { SshAccess, SshRunner } from '../clients/ssh.ts'
 import type { Milliseconds } from '../duration.ts'
 import type { Json, JsonObject } from '../json.ts'
 import type { BySite, Gap, Observed } from '../observation/observation.ts'
+import type { FenceLevel } from '../stack/fence-levels.ts'
 import type { Component, ComponentName, CredentialReference, Objectives, SiteName, Stack } from '../stack/stack.ts'
 import type { Check, Sandbox } from '../verification/restore-test.ts'
 import type { AccessRule, CredentialUse, Identity } from './identities.ts'
@@ -30,13 +31,15 @@ export interface Driver<Spec = JsonObject, State = unknown> {
   /** What this component holds alone: two claims that meet are an error of the stack file. Pure. */
   claims(component: Component<Spec>, stack: Stack): Claim[]
   /** Files of the user that the component reads, relative to the stack file; they are part of the stack's digest. Pure. */
-  files?(component: Component<Spec>): readonly string[]
+  files?(component: Component<Spec>): readonly NamedPath[]
   /** What is wrong with the content of those files; offline, with reading them as its only effect. */
   fileProblems?(component: Component<Spec>, stack: Stack): Promise<SpecProblem[]>
   /** What the schema cannot say: references to other components or sites that do not exist. Pure. */
   validate?(component: Component<Spec>, stack: Stack): SpecProblem[]
   /** Which identities read which of the credentials that the component declares. Pure; absent: it declares none. */
   credentials?(component: Component<Spec>, stack: Stack): CredentialUse[]
+  /** The levels of a fence that its steps may shut, if all that they need is there. Pure. */
+  reaches?(component: Component<Spec>, stack: Stack): readonly FenceLevel[]
   /** Identities that nobody uses in a stack without this kind of component: without one, their rules are left out. */
   readonly brings?: readonly Identity[]
   /** The rights that each identity needs, per site. Pure. */
@@ -109,9 +112,18 @@ export interface Claim {
   readonly path: readonly string[]
 }
 
+/** A file or folder of the user, as the stack file names it, and what it must be. */
+export interface NamedPath {
+  readonly path: string
+  /** `mapping`: one YAML file that holds a mapping. `chart`: the folder of a Helm chart. */
+  readonly is: 'mapping' | 'chart'
+}
+
 export interface SpecProblem {
   readonly path: readonly string[]
   readonly what: string
+  /** Told, and no reason to refuse the file. */
+  readonly severity?: 'warning'
   readonly candidates?: readonly string[]
 }
 

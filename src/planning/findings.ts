@@ -25,12 +25,24 @@ export function findingsOf(
       : [...assess(ofEnds(states, intent), intent), ...ofFollowers(stack, intent, () => assess(states, null))]
   })
   return [
+    ...ofStackFile(stack),
     ...ofSites(observation, intent),
     ...ofWitness(stack, observation, intent),
     ...rolesDisagree(stack, observation, activeSite, intent),
     ...ofComponents,
   ]
 }
+
+/** What the loader has found, and does not refuse. */
+const ofStackFile = ({ warnings = [], source }: Stack): Finding[] =>
+  warnings.map(({ path, what, line }) => ({
+    code: 'stack-warning',
+    severity: 'warning',
+    what: `${basename(source.path)}${line === null ? '' : `:${line}`} ${path}: ${what}`,
+    next: 'Correct the stack file, or know why it is so.',
+  }))
+
+const basename = (path: string): string => path.slice(path.lastIndexOf('/') + 1)
 
 /** As `status` says it: a third site stands against no move, and should not be forgotten. */
 function ofFollowers(stack: Stack, intent: Intent, assess: () => Finding[]): Finding[] {

@@ -89,16 +89,20 @@ const PASTED = [
 /** What only drivers can judge; for a stack whose shape and names are right. */
 export function driverProblems(stack: Stack, drivers: Readonly<Record<string, Driver>>, witnesses: WitnessKinds): PlacedProblem[] {
   const invalid = stack.components.map((component) => ({ component, problems: invalidSpecs(component, stack, drivers) }))
-  const sound = invalid.filter(({ problems }) => problems.length === 0).map(({ component }) => component)
-  return [...invalid.flatMap(({ problems }) => problems), ...sharedClaims(claimsOf(sound, stack, drivers, witnesses))]
+  const sound = invalid.filter(({ problems }) => problems.every(({ severity }) => severity === 'warning')).map(({ component }) => component)
+  const claims = claimsOf(sound, stack, drivers, witnesses)
+  const ofWitness = (witnesses[stack.witness.driver]?.validate?.(stack.witness.spec) ?? []).map(
+    (problem): PlacedProblem => ({ ...problem, path: ['witness', ...problem.path] }),
+  )
+  return [...invalid.flatMap(({ problems }) => problems), ...ofWitness, ...sharedClaims(claims), ...witnessInSite(claims)]
 }
 
 function invalidSpecs(component: Component, stack: Stack, drivers: Readonly<Record<string, Driver>>): PlacedProblem[] {
   const problems = drivers[component.driver]?.validate?.(component, stack) ?? []
-  return problems.map(({ path, what, candidates }) => {
+  return problems.map(({ path, what, candidates, severity }) => {
     const value = path.reduce<Json | undefined>((part, key) => (isObject(part) ? part[key] : undefined), component.spec)
     const suggestion = candidates === undefined ? null : nearest(typeof value === 'string' ? value : (path.at(-1) ?? ''), candidates)
-    return { path: ['components', component.name, ...path], what, suggestion }
+    return { path: ['components', component.name, ...path], what, suggestion, ...(severity === undefined ? {} : { severity }) }
   })
 }
 
@@ -130,6 +134,15 @@ function sharedClaims(claims: readonly Claim[]): PlacedProblem[] {
     return [{ path, what: `${own} ${own.startsWith(others) ? 'lies in' : 'holds'} ${others}, which belongs to ${owner}` }]
   })
 }
+/** In a folder of its own no object is shared; the store is, and where it stands in a site, a loss of that site takes the witness along. */
+function witnessInSite(claims: readonly Claim[]): PlacedProblem[] {
+  const witness = claims.find(({ path }) => path[0] === 'witness')
+  const site = claims.find((one) => one !== witness && one.key === witness?.key && !nested(one.below ?? '', witness?.below ?? ''))
+  if (witness === undefined || site === undefined) return []
+  const what = `is the bucket of ${site.path.join('.')} too: if that store is lost with its site, nobody can move; keep the witness outside all sites`
+  return [{ path: witness.path, what, severity: 'warning' }]
+}
+
 const nested = (one: string, other: string): boolean => one.startsWith(other) || other.startsWith(one)
 
 /** Components in an order in which each stands behind what it needs; the file's order otherwise. */

@@ -7,6 +7,7 @@ import type { Driver } from '../planning/driver.ts'
 import { approvalProblems } from './check-approval.ts'
 import { driverProblems, nameProblems, pastedCredentials, sortedByNeeds } from './check-meaning.ts'
 import { type Judgement, judge } from './check-schema.ts'
+import { controlCharacters, siteWarnings, timesOutOfBounds } from './check-values.ts'
 import { digestOfStack, type NamedFile, readNamed } from './named-files.ts'
 import { nearest } from './nearest.ts'
 import { parseYaml, type YamlText } from './parse-yaml.ts'
@@ -40,16 +41,36 @@ export async function loadStack(path: string, kinds: Kinds): Promise<Stack> {
   const { stack, problems, yaml } = examine(text, path, kinds)
   const named = stack === null ? { files: [], problems: [] } : await readAllNamed(stack, kinds)
   const found = [...problems, ...named.problems]
-  if (stack !== null && found.length === 0) found.push(...(await fileProblems(stack, kinds)))
-  if (stack === null || found.length > 0) throw invalid(path, text, yaml, found)
-  return deepFreeze({ ...stack, source: { ...stack.source, digest: digestOfStack(text, named.files) } })
+  if (stack !== null && found.every(({ severity }) => severity === 'warning')) found.push(...(await fileProblems(stack, kinds)))
+  return judged(stack, found, named.files, { text, path, yaml })
 }
 
 /** The stack that a text declares, frozen; pure, so the files that it names are neither looked for nor part of its digest. */
 export function parseStack(text: string, path: string, kinds: Kinds): Stack {
   const { stack, problems, yaml } = examine(text, path, kinds)
-  if (stack === null || problems.length > 0) throw invalid(path, text, yaml, problems)
-  return deepFreeze({ ...stack, source: { ...stack.source, digest: digestOfStack(text, []) } })
+  return judged(stack, problems, [], { text, path, yaml })
+}
+
+interface StackText {
+  readonly text: string
+  readonly path: string
+  readonly yaml: YamlText
+}
+
+/** The stack, with what is worth a word; all that is wrong is thrown at once, the warnings included. */
+function judged(
+  stack: Stack | null,
+  problems: readonly PlacedProblem[],
+  files: readonly NamedFile[],
+  { text, path, yaml }: StackText,
+): Stack {
+  if (stack === null || problems.some(({ severity }) => severity !== 'warning')) throw invalid(path, text, yaml, problems)
+  const warnings = problems.map(({ path: at, what, atKey }) => ({ path: at.join('.'), what, line: yaml.placeOf(at, atKey ?? false).line }))
+  return deepFreeze({
+    ...stack,
+    source: { ...stack.source, digest: digestOfStack(text, files) },
+    ...(warnings.length === 0 ? {} : { warnings }),
+  })
 }
 
 interface Examined {
@@ -64,16 +85,23 @@ function examine(text: string, path: string, kinds: Kinds): Examined {
   const value = yaml.value as JsonObject
   const judged = [judge(frameSchema, value, []), ...judgeParts(value, kinds)]
   const meanings = judged.flatMap((one) => one.meanings)
-  const problems = [
+  const pasted = pastedCredentials(value)
+  const others = [
     ...judged.flatMap((one) => one.problems),
     ...nameProblems(value, meanings),
     ...approvalProblems(value.approval),
-    ...pastedCredentials(value),
+    ...controlCharacters(value),
+    ...timesOutOfBounds(value),
+  ]
+  // What else is wrong with a credential in the wrong place would be said with its value.
+  const problems = [
+    ...others.filter(({ path: at, concealed }) => concealed === true || !pasted.some((one) => one.path.join('.') === at.join('.'))),
+    ...pasted,
   ]
   // Drivers may rely on what their schema and the names promise.
   if (problems.length > 0) return { stack: null, problems, yaml }
   const stack = assemble(value, path)
-  return { stack, problems: driverProblems(stack, kinds.drivers, kinds.witnesses), yaml }
+  return { stack, problems: [...driverProblems(stack, kinds.drivers, kinds.witnesses), ...siteWarnings(stack, kinds.drivers)], yaml }
 }
 
 /** Components and witness are judged by the schema of the driver that they name, so that errors speak about that driver only. */
@@ -153,11 +181,12 @@ async function readAllNamed(stack: Stack, kinds: Kinds): Promise<AllNamed> {
   )
   const read = await Promise.all(named.map(({ file }) => readNamed(stack.source.directory, file)))
   return {
-    files: read.flatMap((files) => (typeof files === 'string' ? [] : files)),
-    problems: read.flatMap((files, index): PlacedProblem[] => {
+    files: read.flatMap(({ files }) => files),
+    problems: read.flatMap(({ problems }, index): PlacedProblem[] => {
       const { component, file } = named[index] ?? {}
-      if (typeof files !== 'string' || component === undefined) return []
-      return [{ path: ['components', component.name, ...(pathOf(file, component.spec) ?? [])], what: files }]
+      if (component === undefined) return []
+      const path = ['components', component.name, ...(pathOf(file?.path, component.spec) ?? [])]
+      return problems.map((problem) => ({ path, ...problem }))
     }),
   }
 }
@@ -186,9 +215,10 @@ function pathOf(text: string | undefined, value: Json): (string | number)[] | nu
 
 /** In the order of the file; what two checks say with the same words is said once. */
 function invalid(path: string, text: string, yaml: YamlText, problems: readonly PlacedProblem[]): StackInvalid {
-  const placed = problems.map(({ path: at, what, suggestion, atKey, concealed }): Problem => {
+  const placed = problems.map(({ path: at, what, suggestion, atKey, concealed, severity }): Problem => {
     const place = yaml.placeOf(at, atKey ?? false)
-    return { path: at.join('.'), what, suggestion: suggestion ?? null, ...place, ...(concealed === true ? { concealed } : {}) }
+    const more = { ...(concealed === true ? { concealed } : {}), ...(severity === undefined ? {} : { severity }) }
+    return { path: at.join('.'), what, suggestion: suggestion ?? null, ...place, ...more }
   })
   const distinct = new Map(placed.map((problem) => [`${problem.path}\n${problem.what}`, problem]))
   return new StackInvalid(

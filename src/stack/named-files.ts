@@ -1,7 +1,10 @@
 import { createHash } from 'node:crypto'
-import { readdir, readFile, stat } from 'node:fs/promises'
-import { join, relative, resolve } from 'node:path'
-import { canonicalJson } from '../json.ts'
+import type { Stats } from 'node:fs'
+import { readdir, readFile, realpath, stat } from 'node:fs/promises'
+import { join, relative, resolve, sep } from 'node:path'
+import { parseAllDocuments } from 'yaml'
+import { canonicalJson, isObject, type Json } from '../json.ts'
+import type { NamedPath } from '../planning/driver.ts'
 
 /** A chart with its dependencies stays far below this. */
 const MOST_FILES = 2_000
@@ -12,29 +15,84 @@ export interface NamedFile {
   readonly name: string
   readonly sha256: string
 }
+export interface ReadNamed {
+  readonly files: readonly NamedFile[]
+  readonly problems: readonly { readonly what: string; readonly severity?: 'warning' }[]
+}
 
-/** The file, or all files of the folder, that a stack names; a text that says what is wrong when there is none. */
-export async function readNamed(directory: string, named: string): Promise<readonly NamedFile[] | string> {
+/** The file, or all files of the folder, that a stack names; and what is wrong with it. Links are followed: what they lead to is what is used. */
+export async function readNamed(directory: string, { path: named, is }: NamedPath): Promise<ReadNamed> {
+  const wrong = (what: string): ReadNamed => ({ files: [], problems: [{ what }] })
   const path = resolve(directory, named)
   try {
-    const paths = (await stat(path)).isDirectory() ? await filesBelow(path) : [path]
-    if (paths.length > MOST_FILES) return `the folder ${named} holds more than ${MOST_FILES} files`
+    const found = await stat(path)
+    const kind = kindOf(found)
+    if (is === 'mapping' && kind !== 'file') return wrong(`${named} is ${kind}, and must be a YAML file`)
+    if (is === 'chart' && kind !== 'folder') return wrong(`${named} is ${kind}, and must be the folder of a chart`)
+    const paths = is === 'chart' ? await filesBelow(path) : [path]
+    if (paths.length > MOST_FILES) return wrong(`the folder ${named} holds more than ${MOST_FILES} files`)
+    if (is === 'chart' && !paths.includes(join(path, 'Chart.yaml'))) return wrong(`the folder ${named} holds no Chart.yaml: it is no chart`)
     const files: NamedFile[] = []
     for (const one of paths) {
-      if ((await stat(one)).size > LARGEST) return `${relative(directory, one)} is larger than ${LARGEST / 1024 / 1024} MiB`
-      files.push({ name: relative(directory, one), sha256: sha256(await readFile(one)) })
+      const { size } = await stat(one)
+      if (size > LARGEST) return wrong(`${relative(directory, one)} is larger than ${LARGEST / 1024 / 1024} MiB`)
+      const content = await readFile(one)
+      const broken = is === 'mapping' ? noMapping(content.toString('utf8')) : null
+      if (broken !== null) return wrong(`${named} ${broken}`)
+      files.push({ name: relative(directory, one), sha256: sha256(content) })
     }
-    return files
+    return { files, problems: await outside(directory, path, named) }
   } catch (error) {
     const code = (error as NodeJS.ErrnoException).code
-    if (code === 'ENOENT' || code === 'ENOTDIR') return `the file ${named} does not exist beside the stack file`
-    return `the file ${named} can not be read (${code ?? String(error)})`
+    if (code === 'ENOENT' || code === 'ENOTDIR') return wrong(`the file ${named} does not exist beside the stack file`)
+    if (code === 'ELOOP') return wrong(`${named} leads back to itself`)
+    return wrong(`the file ${named} can not be read (${code ?? String(error)})`)
   }
 }
 
-async function filesBelow(folder: string): Promise<string[]> {
-  const entries = await readdir(folder, { recursive: true, withFileTypes: true })
-  return entries.filter((entry) => entry.isFile()).map((entry) => join(entry.parentPath, entry.name))
+/** A FIFO would be waited for without an end; a device has no end. */
+function kindOf(found: Stats): string {
+  if (found.isFile()) return 'file'
+  if (found.isDirectory()) return 'folder'
+  if (found.isFIFO()) return 'a pipe'
+  return found.isSocket() ? 'a socket' : 'a device'
+}
+
+/** All files below a folder, by the way that leads to them; through links too, and through no folder twice. */
+async function filesBelow(folder: string, within: readonly string[] = []): Promise<string[]> {
+  const real = await realpath(folder)
+  if (within.includes(real)) return []
+  const entries = await readdir(folder)
+  const found: string[] = []
+  for (const name of entries.sort()) {
+    const path = join(folder, name)
+    const kind = kindOf(await stat(path))
+    if (kind === 'file') found.push(path)
+    else if (kind === 'folder') found.push(...(await filesBelow(path, [...within, real])))
+    else throw new Error(`${name} in it is ${kind}`)
+    if (found.length > MOST_FILES) return found
+  }
+  return found
+}
+
+/** Helm and our own merge take a mapping, or nothing. */
+function noMapping(text: string): string | null {
+  const documents = parseAllDocuments(text, { logLevel: 'error' })
+  const list = Array.isArray(documents) ? documents : []
+  const [error] = list.flatMap(({ errors }) => errors)
+  if (error !== undefined) return `is no YAML (line ${error.linePos?.[0].line ?? 1})`
+  if (list.length > 1) return 'holds more than one document'
+  const value = (list[0]?.toJS({ maxAliasCount: 100 }) ?? null) as Json
+  return value === null || isObject(value) ? null : 'must hold a mapping'
+}
+
+/** What lies elsewhere is not reviewed with the stack file, and another checkout has another one. */
+async function outside(directory: string, path: string, named: string): Promise<ReadNamed['problems']> {
+  const [home, real] = await Promise.all([realpath(directory), realpath(path)])
+  const isBelow = (place: string, at: string): boolean => at === place || at.startsWith(`${place}${sep}`)
+  return isBelow(home, real) && isBelow(resolve(directory), path)
+    ? []
+    : [{ what: `${named} lies outside of the folder of the stack file: elsewhere it may be another one`, severity: 'warning' }]
 }
 
 /** SHA-256 of a stack file and of all that it names: what a plan binds to. The order of files and of their naming does not matter. */

@@ -12,6 +12,8 @@ export interface Problem {
   readonly suggestion: string | null
   /** The text at this place may be a credential: the report does not repeat it. */
   readonly concealed?: boolean
+  /** Told, and no reason to refuse the file. */
+  readonly severity?: 'warning'
 }
 
 /** A problem with its place as a path; the loader finds line and column. */
@@ -22,6 +24,7 @@ export interface PlacedProblem {
   /** Points at the key instead of its value. */
   readonly atKey?: boolean
   readonly concealed?: boolean
+  readonly severity?: 'warning'
 }
 
 /** More would hide the first ones; the rest is counted. */
@@ -53,7 +56,9 @@ function rendered(path: string, lines: readonly string[], problem: Problem): str
   const place = problem.line === null ? path : `${path}:${problem.line}:${problem.column ?? 1}`
   const join = problem.what.endsWith('.') ? ' Did' : '; did'
   const hint = problem.suggestion === null ? '' : `${join} you mean \`${problem.suggestion}\`?`
-  const head = printable(`${place}  ${problem.path === '' ? '' : `${problem.path}: `}${problem.what}${hint}`)
+  const head = printable(
+    `${place}  ${problem.severity === 'warning' ? 'warning: ' : ''}${problem.path === '' ? '' : `${problem.path}: `}${problem.what}${hint}`,
+  )
   const line = problem.line === null ? undefined : lines[problem.line - 1]
   return line === undefined || line.trim() === '' ? head : `${head}\n${frame(line, problem)}`
 }

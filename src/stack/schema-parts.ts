@@ -12,6 +12,42 @@ export type Meaning = 'reference' | 'by-site' | 'site'
 
 export const text = (description: string, more: JsonObject = {}): JsonObject => ({ description, type: 'string', minLength: 1, ...more })
 
+/** A name as Kubernetes takes it for most objects (RFC 1123 label). */
+export const kubernetesName = (description: string, longest = 63): JsonObject => ({
+  description,
+  type: 'string',
+  pattern: `^[a-z0-9]([-a-z0-9]{0,${longest - 2}}[a-z0-9])?$`,
+})
+
+/** A folder in a bucket: no part of it begins with a dot, so that none leads elsewhere, and a shell reads it as it is. */
+const FOLDER = '[A-Za-z0-9_][-A-Za-z0-9_.=+@]*(/[A-Za-z0-9_][-A-Za-z0-9_.=+@]*)*'
+export const folder = (description: string, ending: 'with-slash' | 'without-slash' | 'either'): JsonObject =>
+  text(description, { pattern: `^${FOLDER}${{ 'with-slash': '/', 'without-slash': '', either: '/?' }[ending]}$` })
+
+/** What follows the scheme of an address that has neither path nor user: a name or an address, and perhaps a port. */
+const HOST_AND_PORT = '([A-Za-z0-9]([-A-Za-z0-9.]*[A-Za-z0-9.])?|\\[[0-9A-Fa-f:.]+\\])(:[0-9]{1,5})?'
+export const endpoint = (description: string, more: JsonObject = {}): JsonObject =>
+  text(description, { pattern: `^[Hh][Tt][Tt][Pp][Ss]?://${HOST_AND_PORT}/?$`, ...more })
+
+/** As Amazon and its likes name buckets, the older rules included. */
+export const bucketName = (description: string): JsonObject =>
+  text(description, { pattern: '^(?!.*[.]{2})[A-Za-z0-9][-A-Za-z0-9._]{1,61}[A-Za-z0-9]$' })
+
+/** A key in the data of a Secret. */
+export const secretKey = (description: string): JsonObject => text(description, { pattern: '^[-._a-zA-Z0-9]{1,253}$' })
+
+/** A reference to an image: what a registry takes, and a shell reads as it is. */
+export const imageName = (description: string, more: JsonObject = {}): JsonObject =>
+  text(description, { pattern: '^[A-Za-z0-9][A-Za-z0-9._/:@-]*$', ...more })
+
+/** One version, not a range of them: another chart at the next deploy would be a change that nobody reviewed. */
+export const exactVersion = (description: string): JsonObject =>
+  text(description, { pattern: '^v?[0-9]+[.][0-9]+[.][0-9]+(-[0-9A-Za-z.-]+)?([+][0-9A-Za-z.-]+)?$', examples: ['1.7.5'] })
+
+/** A name of a host, or its address. */
+export const hostName = (description: string): JsonObject =>
+  text(description, { pattern: '^[A-Za-z0-9_]([-A-Za-z0-9_.:]*[A-Za-z0-9_.])?$' })
+
 export const credentialReference: JsonObject = {
   description: 'Where a credential is found, never its value: { env: NAME }, { file: path } or { secret: { namespace, name, key } }.',
   [MEANS]: 'reference' satisfies Meaning,
@@ -40,9 +76,9 @@ export const credentialReference: JsonObject = {
           required: ['namespace', 'name', 'key'],
           additionalProperties: false,
           properties: {
-            namespace: text('Namespace of the Secret.'),
-            name: text('Name of the Secret.'),
-            key: text('Key in its data.'),
+            namespace: kubernetesName('Namespace of the Secret.'),
+            name: text('Name of the Secret.', { pattern: '^[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?$' }),
+            key: secretKey('Key in its data.'),
             site: text('The site that holds the Secret; the one that is worked on when absent.', { [MEANS]: 'site' satisfies Meaning }),
           },
         },
@@ -81,13 +117,6 @@ export const duration = (description: string): JsonObject => ({
   type: 'string',
   pattern: DURATION_PATTERN,
   examples: ['90s', '5m', '26h', '30d'],
-})
-
-/** A name as Kubernetes takes it for most objects (RFC 1123 label). */
-export const kubernetesName = (description: string): JsonObject => ({
-  description,
-  type: 'string',
-  pattern: '^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$',
 })
 
 /** What differs per site: a mapping from site name, with an entry for each. */

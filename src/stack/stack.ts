@@ -15,6 +15,16 @@ export interface Stack {
   /** In an order in which each stands behind what it needs. */
   readonly components: readonly Component[]
   readonly source: StackSource
+  /** What should be known of the file, and does not keep it from being used; absent: nothing. */
+  readonly warnings?: readonly StackWarning[]
+}
+
+export interface StackWarning {
+  /** `witness.bucket` */
+  readonly path: string
+  readonly what: string
+  /** 1-based. */
+  readonly line: number | null
 }
 
 declare const siteName: unique symbol

@@ -1,5 +1,6 @@
 import type { Claim, SpecProblem } from '../../planning/driver.ts'
 import { type AccessRule, IN_SANDBOX, OPERATING } from '../../planning/identities.ts'
+import { scheduleProblem } from '../../stack/cron.ts'
 import type { Stack } from '../../stack/stack.ts'
 import { ruleAt } from '../rule-at.ts'
 import { archiveName, copiedSecrets, noArchiveName, streamingSecrets } from './deploy/manifests.ts'
@@ -21,8 +22,8 @@ export function problemsOf(component: Database, stack: Stack): SpecProblem[] {
   const store = stack.components.find((candidate) => candidate.name === component.spec.archive.store)
   const problems: SpecProblem[] = []
   const { schedule, archive, sites } = component.spec
-  if (schedule !== undefined && schedule.trim().split(/\s+/).length !== 6)
-    problems.push({ path: ['schedule'], what: `${schedule} has not six fields (second minute hour day month weekday)` })
+  const wrong = schedule === undefined ? null : scheduleProblem(schedule, 6)
+  if (wrong !== null) problems.push({ path: ['schedule'], what: wrong })
   if (store !== undefined && !component.needs.includes(archive.store))
     problems.push({ path: ['archive', 'store'], what: `the archive is in ${archive.store}, so ${archive.store} belongs in needs` })
   const names = Object.entries(sites)

@@ -44,10 +44,11 @@ export const cloudNativePg: Driver<CloudNativePgSpec, CloudNativePgState> = {
   kind: 'cloudnative-pg',
   scope: 'site',
   schema: cloudNativePgSchema,
-  files: (component) => (component.spec.cluster === undefined ? [] : [component.spec.cluster.file]),
+  files: (component) => (component.spec.cluster === undefined ? [] : [{ path: component.spec.cluster.file, is: 'mapping' }]),
   fileProblems: (component, stack) => (component.spec.cluster === undefined ? Promise.resolve([]) : userSpecProblems(component, stack)),
   claims: claimsOf,
   validate: problemsOf,
+  reaches: () => ['database', 'archive'],
   access: accessOf,
   observe: observeCluster,
   assess(component, states, intent, assessment) {

@@ -1,5 +1,5 @@
 import type { JsonObject } from '../../json.ts'
-import { kubernetesName, siteMap, text } from '../../stack/schema-parts.ts'
+import { folder, hostName, kubernetesName, siteMap, text } from '../../stack/schema-parts.ts'
 import type { Component, SiteName, Stack } from '../../stack/stack.ts'
 
 /** A PostgreSQL cluster per site, run by CloudNativePG; the passive one follows the active one. */
@@ -22,14 +22,17 @@ export interface CloudNativePgSite {
 }
 export type Database = Component<CloudNativePgSpec>
 
+/** A name that runbooks hand to a shell and to SQL as it is. */
+const SQL_NAME = '^[A-Za-z_][-A-Za-z0-9_]{0,62}$'
+
 export const cloudNativePgSchema: JsonObject = {
   description:
     'PostgreSQL on every site, run by CloudNativePG (1.26 or newer): a primary on the active site, a replica cluster on the passive one.',
   required: ['namespace', 'database', 'owner', 'archive', 'secrets', 'sites'],
   properties: {
     namespace: kubernetesName('The namespace of the Cluster objects, on every site.'),
-    database: text("The application's database."),
-    owner: text('The role that owns it.'),
+    database: text("The application's database.", { pattern: SQL_NAME }),
+    owner: text('The role that owns it.', { pattern: SQL_NAME }),
     archive: {
       description: 'Where WAL and base backups go.',
       type: 'object',
@@ -41,7 +44,7 @@ export const cloudNativePgSchema: JsonObject = {
           enum: ['plugin', 'in-tree'],
         },
         store: text('The object-store component of this stack.'),
-        prefix: text('Folder below the bucket.'),
+        prefix: folder('Folder below the bucket.', 'either'),
       },
     },
     follow: {
@@ -92,13 +95,13 @@ export const cloudNativePgSchema: JsonObject = {
       required: ['name'],
       additionalProperties: false,
       properties: {
-        name: kubernetesName('metadata.name of the Cluster.'),
+        name: kubernetesName('metadata.name of the Cluster; at most 50 characters, as its operator demands.', 50),
         streaming: {
           description: 'How the other site reaches this one.',
           type: 'object',
           required: ['host', 'nodePort'],
           additionalProperties: false,
-          properties: { host: text('Address or name.'), nodePort: { type: 'integer', minimum: 1, maximum: 65535 } },
+          properties: { host: hostName('Address or name.'), nodePort: { type: 'integer', minimum: 1, maximum: 65535 } },
         },
       },
     }),

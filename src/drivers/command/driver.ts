@@ -20,6 +20,7 @@ export const command: Driver<CommandSpec, PowerState> = {
   scope: 'stack',
   schema: commandSchema,
   claims: () => [],
+  reaches: () => ['power'],
   access: () => [],
   credentials: credentialUses,
   observe: (component, _site, context) => observePower(component, context),

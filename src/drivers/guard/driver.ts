@@ -1,7 +1,8 @@
-import { readableDuration, seconds } from '../../duration.ts'
+import { hours, minutes, readableDuration, seconds } from '../../duration.ts'
 import { GUARD, guardNamespace } from '../../guard/names.ts'
-import type { Driver } from '../../planning/driver.ts'
+import type { Driver, SpecProblem } from '../../planning/driver.ts'
 import { type AccessRule, OPERATING } from '../../planning/identities.ts'
+import { outOfBounds } from '../../stack/check-values.ts'
 import type { Stack } from '../../stack/stack.ts'
 import { ruleAt } from '../rule-at.ts'
 import { deployGuard } from './deploy.ts'
@@ -19,11 +20,13 @@ export const guard: Driver<GuardSpec, GuardState> = {
   claims: (_component, stack) =>
     stack.sites.map((site) => ({ key: `kubernetes ${site.name} ${guardNamespace(stack.name)}/Deployment/${GUARD}`, path: [] })),
   validate: ({ spec }) => [
+    ...boundsProblems(spec),
     // Signs of life come every half second: a shorter silence would take a busy machine for a frozen one.
     ...(rulesOf(spec).silence < SHORTEST_SILENCE
       ? [{ path: ['silence'], what: `is shorter than ${readableDuration(SHORTEST_SILENCE)}` }]
       : []),
   ],
+  reaches: () => ['application', 'database'],
   access: accessOf,
   credentials: ({ spec }) =>
     Object.values(spec.witnessCredentials).map((reference) => ({
@@ -40,6 +43,20 @@ export const guard: Driver<GuardSpec, GuardState> = {
 }
 
 const SHORTEST_SILENCE = seconds(3)
+
+const boundsProblems = ({ every, silence, closeAfter }: GuardSpec): SpecProblem[] => [
+  ...outOfBounds(every, { least: 500, most: minutes(5), why: 'the store is asked as often' }).map((what) => ({ path: ['every'], what })),
+  ...outOfBounds(silence, { least: 0, most: hours(24), why: 'a site that is not proven active stays open for so long' }).map((what) => ({
+    path: ['silence'],
+    what,
+  })),
+  ...outOfBounds(closeAfter, { least: SHORTEST_SILENCE, most: 7 * hours(24), why: 'a silent witness closes the active site' }).map(
+    (what) => ({
+      path: ['closeAfter'],
+      what,
+    }),
+  ),
+]
 
 function accessOf(_component: GuardComponent, stack: Stack): AccessRule[] {
   return stack.sites.flatMap((site): AccessRule[] => {

@@ -1,7 +1,7 @@
 import { type Milliseconds, parseDuration, seconds } from '../../duration.ts'
 import type { GuardRules } from '../../guard/decide.ts'
 import type { JsonObject } from '../../json.ts'
-import { duration, lastingKeyPair, text } from '../../stack/schema-parts.ts'
+import { duration, imageName, lastingKeyPair } from '../../stack/schema-parts.ts'
 import type { Component, CredentialReference } from '../../stack/stack.ts'
 
 export const GUARD_KIND = 'guard'
@@ -21,7 +21,7 @@ export const guardSchema: JsonObject = {
     'A small Deployment on each site that keeps the site closed while it is not the active one, also after it comes back from the dead.',
   required: ['image', 'witnessCredentials'],
   properties: {
-    image: text('A stock image of Node 24; it runs the bundle of this tool, which a deploy brings along.', {
+    image: imageName('A stock image of Node 24; it runs the bundle of this tool, which a deploy brings along.', {
       examples: ['docker.io/library/node:24.21.0-bookworm-slim'],
     }),
     witnessCredentials: {

@@ -1,11 +1,11 @@
-import type { Driver } from '../../planning/driver.ts'
+import type { Driver, SpecProblem } from '../../planning/driver.ts'
 import { OPERATING } from '../../planning/identities.ts'
 import { assessTraffic } from './assess.ts'
 import { firstValueUnit } from './deploy.ts'
 import { type HaproxyState, observeTraffic } from './observe.ts'
 import { manualStep } from './runbook.ts'
 import { sightingsOf } from './sees.ts'
-import { type HaproxySpec, haproxySchema } from './spec.ts'
+import { DEFAULT_CLOSED, type HaproxySpec, haproxySchema } from './spec.ts'
 import { close, closeStep, open, patienceVaries, stay, stayStep, switchStep } from './switch.ts'
 
 /** Traffic through HAProxy: closed on all instances while the data changes hands, then opened to the new site. */
@@ -18,6 +18,8 @@ export const haproxy: Driver<HaproxySpec, HaproxyState> = {
       key: `haproxy ${host} ${component.spec.map} ${component.spec.key}`,
       path: ['instances', String(index)],
     })),
+  validate: ({ spec }) => backendProblems(spec.backends, spec.closed ?? DEFAULT_CLOSED),
+  reaches: () => ['traffic'],
   access: () => [],
   // Whoever looks at the stack reads the maps of its load balancers; there is no way to read them with less.
   credentials: ({ spec: { ssh } }) =>
@@ -31,4 +33,17 @@ export const haproxy: Driver<HaproxySpec, HaproxyState> = {
   manual: manualStep,
   varying: { close: { mayBeLost: patienceVaries }, switch: { mayBeLost: patienceVaries } },
   behaviours: { close, switch: open, stay },
+}
+
+/** With one backend for two sites, or one for "closed", no value of the key says which site serves. */
+function backendProblems(backends: Readonly<Record<string, string>>, closed: string): SpecProblem[] {
+  const sites = Object.entries(backends)
+  return sites.flatMap(([site, backend], index): SpecProblem[] => {
+    const path = ['backends', site]
+    if (backend === closed) return [{ path, what: `${backend} stands for closed doors (closed)` }]
+    const other = sites.slice(0, index).find(([, before]) => before === backend)
+    return other === undefined
+      ? []
+      : [{ path, what: `${backend} is the backend of ${other[0]} already: nobody could tell which site serves` }]
+  })
 }

@@ -1,5 +1,5 @@
 import type { JsonObject } from '../../json.ts'
-import { credentialReference, MEANS, type Meaning, siteMap, text } from '../../stack/schema-parts.ts'
+import { credentialReference, hostName, MEANS, type Meaning, siteMap, text } from '../../stack/schema-parts.ts'
 import type { Component, CredentialReference } from '../../stack/stack.ts'
 
 /** The global load balancer: one key of a map decides, in every instance, which site's backend serves. */
@@ -55,8 +55,8 @@ export const haproxySchema: JsonObject = {
         required: ['host', 'url'],
         additionalProperties: false,
         properties: {
-          host: text('Name or address, for ssh.'),
-          url: text('A URL of the application through this instance.', { pattern: '^https?://' }),
+          host: hostName('Name or address, for ssh.'),
+          url: text('A URL of the application through this instance.', { pattern: '^https?://[^\\s\'"]+$' }),
           site: text(
             'The site in which it stands, and with which it is lost: a failover from there does not wait for it. Absent: outside all sites.',
             {
@@ -72,7 +72,7 @@ export const haproxySchema: JsonObject = {
       required: ['user', 'privateKey', 'knownHosts'],
       additionalProperties: false,
       properties: {
-        user: text('A user that may write the map file and talk to the runtime socket.'),
+        user: text('A user that may write the map file and talk to the runtime socket.', { pattern: '^[A-Za-z_][-A-Za-z0-9_.]*$' }),
         port: { description: 'Port of sshd. Default 22.', type: 'integer', minimum: 1, maximum: 65535 },
         privateKey: credentialReference,
         knownHosts: credentialReference,
@@ -84,7 +84,9 @@ export const haproxySchema: JsonObject = {
       required: ['header'],
       additionalProperties: false,
       properties: {
-        header: text("A response header that names the serving site (http-response set-header in each site's backend)."),
+        header: text("A response header that names the serving site (http-response set-header in each site's backend).", {
+          pattern: "^[-A-Za-z0-9!#$%&'*+.^_`|~]+$",
+        }),
         answers: {
           description: 'How many answers in a row must come from the new site, through every instance. Default 3.',
           type: 'integer',

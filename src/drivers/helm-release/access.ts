@@ -1,4 +1,4 @@
-import type { Claim, SpecProblem } from '../../planning/driver.ts'
+import type { Claim, NamedPath, SpecProblem } from '../../planning/driver.ts'
 import { type AccessRule, OPERATING } from '../../planning/identities.ts'
 import type { Stack } from '../../stack/stack.ts'
 import { ruleAt } from '../rule-at.ts'
@@ -13,26 +13,38 @@ export function claimsOf(component: Application, stack: Stack): Claim[] {
 }
 
 export function problemsOf(component: Application, stack: Stack): SpecProblem[] {
+  const names = stack.components.map((one) => one.name)
   const database = component.spec.identity?.database
-  return database === undefined || stack.components.some((candidate) => candidate.name === database)
-    ? []
-    : [
-        {
-          path: ['identity', 'database'],
-          what: `no component ${database} is declared`,
-          candidates: stack.components.map((one) => one.name),
-        },
-      ]
+  return [
+    ...(database === undefined || names.includes(database)
+      ? []
+      : [{ path: ['identity', 'database'], what: `no component ${database} is declared`, candidates: names }]),
+    ...Object.entries(component.spec.restoreTest?.environment ?? {}).flatMap(([variable, value]) =>
+      placeholderProblems(value, component, names).map((what) => ({ path: ['restoreTest', 'environment', variable], what })),
+    ),
+  ]
 }
 
-export function filesOf(component: Application): string[] {
+/** Of a restored copy, as a restore test fills them in. */
+const FIELDS = ['host', 'port', 'user', 'password', 'database'] as const
+
+function placeholderProblems(value: string, component: Application, names: readonly string[]): string[] {
+  return [...value.matchAll(/\$\{([^}]*)\}?/g)].flatMap(([whole, inside = '']): string[] => {
+    const [name = '', field = '', ...more] = inside.split('.')
+    if (more.length > 0 || field === '' || !whole.endsWith('}'))
+      return [`${whole} is no placeholder: it must read \${component.field}, with a field of ${FIELDS.join(', ')}`]
+    if (!names.includes(name)) return [`${whole}: no component ${name} is declared; there are ${names.join(', ')}`]
+    if (!component.needs.includes(name)) return [`${whole}: ${name} belongs in needs, so that it is restored first`]
+    return FIELDS.includes(field as never) ? [] : [`${whole}: a restored component has no ${field}; there are ${FIELDS.join(', ')}`]
+  })
+}
+
+export function filesOf(component: Application): NamedPath[] {
   const { chart, values, restoreTest } = component.spec
+  const files = [...(values?.all ?? []), ...(values?.active ?? []), ...(values?.passive ?? []), ...(restoreTest?.values ?? [])]
   return [
-    ...('path' in chart ? [chart.path] : []),
-    ...(values?.all ?? []),
-    ...(values?.active ?? []),
-    ...(values?.passive ?? []),
-    ...(restoreTest?.values ?? []),
+    ...('path' in chart ? [{ path: chart.path, is: 'chart' as const }] : []),
+    ...files.map((path) => ({ path, is: 'mapping' as const })),
   ]
 }
 

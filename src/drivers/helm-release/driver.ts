@@ -20,6 +20,7 @@ export const helmRelease: Driver<HelmReleaseSpec, HelmReleaseState> = {
   files: filesOf,
   claims: claimsOf,
   validate: problemsOf,
+  reaches: () => ['application'],
   access: accessOf,
   credentials: ({ spec: { canary } }) => (canary === undefined ? [] : canaryUses(canary)),
   observe: observeRelease,

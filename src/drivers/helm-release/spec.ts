@@ -1,5 +1,5 @@
 import type { JsonObject } from '../../json.ts'
-import { credentialReference, kubernetesName, text } from '../../stack/schema-parts.ts'
+import { credentialReference, exactVersion, kubernetesName, text } from '../../stack/schema-parts.ts'
 import type { Component, CredentialReference } from '../../stack/stack.ts'
 
 /** An application that is installed by a Helm chart: it runs on the active site, and sleeps on the passive one. */
@@ -52,15 +52,15 @@ export const helmReleaseSchema: JsonObject = {
         {
           required: ['oci', 'version'],
           additionalProperties: false,
-          properties: { oci: text('oci://…', { pattern: '^oci://' }), version: text('Exact version.') },
+          properties: { oci: text('oci://…', { pattern: '^oci://[^\\s\'"]+$' }), version: exactVersion('Exact version.') },
         },
         {
           required: ['repository', 'name', 'version'],
           additionalProperties: false,
           properties: {
-            repository: text('URL of the chart repository.', { pattern: '^https?://' }),
-            name: text('Name of the chart.'),
-            version: text('Exact version.'),
+            repository: text('URL of the chart repository.', { pattern: '^https?://[^\\s\'"]+$' }),
+            name: text('Name of the chart.', { pattern: '^[A-Za-z0-9][-A-Za-z0-9_./]*$' }),
+            version: exactVersion('Exact version.'),
           },
         },
       ],

@@ -1,5 +1,6 @@
 import type { Claim, SpecProblem } from '../../planning/driver.ts'
 import { type AccessRule, OPERATING } from '../../planning/identities.ts'
+import { scheduleProblem } from '../../stack/cron.ts'
 import type { Stack } from '../../stack/stack.ts'
 import { ruleAt } from '../rule-at.ts'
 import { volumeOf } from './how-to-begin.ts'
@@ -14,10 +15,14 @@ export function claimsOf(component: Cache, stack: Stack): Claim[] {
 }
 
 export function problemsOf(component: Cache, stack: Stack): SpecProblem[] {
-  const { store } = component.spec.backup
-  return stack.components.some((candidate) => candidate.name === store)
-    ? []
-    : [{ path: ['backup', 'store'], what: `no component ${store} is declared`, candidates: stack.components.map((one) => one.name) }]
+  const { store, schedule } = component.spec.backup
+  const wrong = schedule === undefined ? null : scheduleProblem(schedule, 5)
+  return [
+    ...(stack.components.some((candidate) => candidate.name === store)
+      ? []
+      : [{ path: ['backup', 'store'], what: `no component ${store} is declared`, candidates: stack.components.map((one) => one.name) }]),
+    ...(wrong === null ? [] : [{ path: ['backup', 'schedule'], what: wrong }]),
+  ]
 }
 
 export function accessOf(component: Cache, stack: Stack): AccessRule[] {

@@ -18,6 +18,7 @@ export const redis: Driver<RedisSpec, RedisState> = {
   schema: redisSchema,
   claims: claimsOf,
   validate: problemsOf,
+  reaches: () => ['application'],
   access: accessOf,
   observe: observeCache,
   assess: assessCache,

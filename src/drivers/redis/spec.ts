@@ -1,6 +1,6 @@
 import type { JsonObject } from '../../json.ts'
 import type { StepRun } from '../../planning/driver.ts'
-import { duration, kubernetesName, text } from '../../stack/schema-parts.ts'
+import { duration, folder, imageName, kubernetesName, secretKey, text } from '../../stack/schema-parts.ts'
 import type { Component } from '../../stack/stack.ts'
 
 /** One Redis per site, without replication between sites: what it holds is handed over in a move. */
@@ -29,14 +29,15 @@ export const redisSchema: JsonObject = {
   required: ['namespace', 'name', 'image', 'password', 'backup'],
   properties: {
     namespace: kubernetesName('The namespace, on every site.'),
-    name: kubernetesName('Name of the StatefulSet and of the Service that the application uses.'),
-    image: text('The official redis image, or one with the same programs.', { examples: ['docker.io/library/redis:7.4.6'] }),
+    // The longest name that rests on it is that of a job: NAME-backup-20261129120000.
+    name: kubernetesName('Name of the StatefulSet and of the Service that the application uses; at most 40 characters.', 40),
+    image: imageName('The official redis image, or one with the same programs.', { examples: ['docker.io/library/redis:7.4.6'] }),
     password: {
       description: 'The Secret with the password. It must exist on each site before the first deploy.',
       type: 'object',
       required: ['secret', 'key'],
       additionalProperties: false,
-      properties: { secret: kubernetesName('Name of the Secret.'), key: text('Key in the Secret.') },
+      properties: { secret: kubernetesName('Name of the Secret.'), key: secretKey('Key in the Secret.') },
     },
     storage: text('Size of the volume, three times the data: a restore keeps what was there before. Default 2Gi.', {
       pattern: '^[1-9][0-9]*(Mi|Gi|Ti)$',
@@ -61,7 +62,7 @@ export const redisSchema: JsonObject = {
       additionalProperties: false,
       properties: {
         store: text('The object-store component of this stack.'),
-        prefix: text("Folder below the bucket; the component's name when absent.", { pattern: '^[A-Za-z0-9][-A-Za-z0-9_./]*[A-Za-z0-9]$' }),
+        prefix: folder("Folder below the bucket; the component's name when absent.", 'without-slash'),
         schedule: text('When backups are taken: five fields, as in a CronJob. Default: each hour.', { examples: ['0 * * * *'] }),
         retention: duration('How long backups are kept. Default 7d.'),
         images: {
@@ -70,7 +71,7 @@ export const redisSchema: JsonObject = {
           type: 'object',
           required: ['dump', 'upload'],
           additionalProperties: false,
-          properties: { dump: text('Reads and checks.'), upload: text('Stores.') },
+          properties: { dump: imageName('Reads and checks.'), upload: imageName('Stores.') },
         },
       },
     },

@@ -1,4 +1,4 @@
-import type { Claim } from '../../planning/driver.ts'
+import type { Claim, SpecProblem } from '../../planning/driver.ts'
 
 /** A folder of a bucket, as it is declared. */
 export interface DeclaredPlace {
@@ -26,3 +26,16 @@ export function bucketIdentity({ endpoint, bucket }: DeclaredPlace): string {
   return `${host}:${url.port === '' ? portOf(url.protocol) : url.port}${url.pathname.replace(/\/+$/, '')}/${bucket}`
 }
 const portOf = (protocol: string): string => (protocol === 'https:' ? '443' : '80')
+
+/** Backups and keys of the store in clear text are worth a word, unless they stay in a private network. */
+export function unencrypted({ endpoint }: DeclaredPlace, path: readonly string[]): SpecProblem[] {
+  const url = URL.canParse(endpoint) ? new URL(endpoint) : null
+  if (url?.protocol !== 'http:' || isPrivate(url.hostname)) return []
+  return [{ path, what: `${endpoint} is not encrypted: whoever is on the way reads what is stored there`, severity: 'warning' }]
+}
+
+/** Loopback, private addresses (RFC 1918, RFC 4193), names without a dot, and names that no public server has. */
+const isPrivate = (host: string): boolean =>
+  /^(127\.|10\.|192\.168\.|172\.(1[6-9]|2\d|3[01])\.|\[::1\]|\[f[cd])/i.test(host) ||
+  !/[.:]/.test(host) ||
+  /\.(localhost|local|internal|lan|lab|svc|svc\.cluster\.local|home\.arpa|test)\.?$/i.test(host)

@@ -1,15 +1,15 @@
 import { minutes } from '../../duration.ts'
-import type { Change, DeployUnit, Driver, DriverContext } from '../../planning/driver.ts'
+import type { Change, DeployUnit, Driver, DriverContext, SpecProblem } from '../../planning/driver.ts'
 import type { AccessRule } from '../../planning/identities.ts'
 import type { Component, SiteName } from '../../stack/stack.ts'
 import { assessStores } from './assess.ts'
-import { placeClaim } from './bucket-identity.ts'
+import { placeClaim, unencrypted } from './bucket-identity.ts'
 import { credentialUses } from './credential-uses.ts'
 import { conditionalWritesIn, observeStore, type S3State } from './observe.ts'
 import { reach, reachStep } from './reach.ts'
 import { refused } from './refused.ts'
 import { manualStep } from './runbook.ts'
-import { locationOf, PROBE, PROBE_RESULT, type S3Spec, s3Schema } from './spec.ts'
+import { locationOf, PROBE, PROBE_RESULT, type S3Site, type S3Spec, s3Schema } from './spec.ts'
 
 /** Object storage of the sites: reachable, versioned, and honest about preconditions. */
 export const s3: Driver<S3Spec, S3State> = {
@@ -25,13 +25,11 @@ export const s3: Driver<S3Spec, S3State> = {
     { key: `archive ${component.name}/`, below: PROBE, path: [] },
   ],
 
-  // A Secret of a site refers to a token or not, whichever of the two pairs it holds.
   validate: ({ spec }) =>
-    Object.entries(spec.sites).flatMap(([site, { credentials, readCredentials = credentials }]) =>
-      (credentials.sessionToken === undefined) === (readCredentials.sessionToken === undefined)
-        ? []
-        : [{ path: ['sites', site, 'readCredentials'], what: 'and credentials: both need a sessionToken, or neither' }],
-    ),
+    Object.entries(spec.sites).flatMap(([site, declared]): SpecProblem[] => [
+      ...unencrypted(declared, ['sites', site, 'endpoint']),
+      ...oneKindOfKeys(declared, ['sites', site, 'readCredentials']),
+    ]),
 
   access: (component) =>
     Object.values(component.spec.sites).flatMap((declared): AccessRule[] => {
@@ -62,6 +60,12 @@ export const s3: Driver<S3Spec, S3State> = {
 
   deploy: async (component, site, _deployment, context) => (site === null ? [] : [probeUnit(component, site, context)]),
 }
+
+/** A Secret of a site refers to a token or not, whichever of the two pairs it holds. */
+const oneKindOfKeys = ({ credentials, readCredentials = credentials }: S3Site, path: readonly string[]): SpecProblem[] =>
+  (credentials.sessionToken === undefined) === (readCredentials.sessionToken === undefined)
+    ? []
+    : [{ path, what: 'and credentials: both need a sessionToken, or neither' }]
 
 const POLICY = { prefix: '', actions: ['policy'] as const, because: 'to close the archive of a lost site' }
 

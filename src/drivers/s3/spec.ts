@@ -1,6 +1,6 @@
 import type { KeyPairReference, ObjectStoreLocation } from '../../clients/object-store-client.ts'
 import type { JsonObject } from '../../json.ts'
-import { keyPair, siteMap, text } from '../../stack/schema-parts.ts'
+import { bucketName, endpoint, folder, keyPair, siteMap, text } from '../../stack/schema-parts.ts'
 import type { Component, SiteName } from '../../stack/stack.ts'
 
 /** One bucket per site, in which its databases and caches keep their backups. */
@@ -27,13 +27,12 @@ export interface S3WitnessSpec {
 }
 
 const place: JsonObject = {
-  endpoint: text('URL of the S3 service, as sites and runners reach it.', {
-    pattern: '^https?://',
+  endpoint: endpoint('URL of the S3 service, as sites and runners reach it: scheme, name and perhaps a port.', {
     examples: ['https://s3.dc-a.example.com'],
   }),
-  region: text('Region for signatures; us-east-1 where the service has none.'),
-  bucket: text('Name of the bucket; it must exist.'),
-  prefix: text('Everything is kept below this; ends with "/".', { pattern: '/$' }),
+  region: text('Region for signatures; us-east-1 where the service has none.', { pattern: '^[A-Za-z0-9-]+$' }),
+  bucket: bucketName('Name of the bucket; it must exist.'),
+  prefix: folder('Everything is kept below this; ends with "/".', 'with-slash'),
 }
 
 export const s3Schema: JsonObject = {

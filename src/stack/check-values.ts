@@ -1,0 +1,97 @@
+import { DURATION_PATTERN, hours, type Milliseconds, minutes, parseDuration, readableDuration } from '../duration.ts'
+import { isObject, type Json, type JsonObject } from '../json.ts'
+import type { Driver } from '../planning/driver.ts'
+import { reaches } from '../planning/fence-levels.ts'
+import type { PlacedProblem } from './problems.ts'
+import type { Site, Stack } from './stack.ts'
+
+/** Characters that no name, path or query needs, and that a terminal, a log or a key of an object takes for something else. */
+// biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
+const CONTROL = /[\u0000-\u0008\u000B\u000C\u000E-\u001F\u007F-\u009F\u200B-\u200F\u2028-\u202E\u2066-\u2069\uFEFF]/u
+
+/** Characters that are not seen, or turn round what is read. Any shape of file is bearable. */
+export function controlCharacters(value: Json, path: readonly (string | number)[] = []): PlacedProblem[] {
+  if (Array.isArray(value)) return value.flatMap((item: Json, index) => controlCharacters(item, [...path, index]))
+  if (isObject(value)) return Object.entries(value).flatMap(([key, part]) => controlCharacters(part, [...path, key]))
+  const found = typeof value === 'string' ? CONTROL.exec(value)?.[0] : undefined
+  if (found === undefined) return []
+  const code = (found.codePointAt(0) ?? 0).toString(16).toUpperCase().padStart(4, '0')
+  return [{ path, what: `holds a character that is not seen (U+${code}): write it without`, concealed: true }]
+}
+
+interface Bounds {
+  readonly path: readonly string[]
+  readonly least: Milliseconds
+  readonly most: Milliseconds
+  readonly why: string
+}
+const DAY = hours(24)
+const BOUNDS: readonly Bounds[] = [
+  { path: ['approval', 'expiry'], least: minutes(1), most: 7 * DAY, why: 'people judge what is true now' },
+  { path: ['objectives', 'backupAge'], least: minutes(1), most: 366 * DAY, why: 'a backup is judged by it' },
+  { path: ['objectives', 'restoreTime'], least: minutes(1), most: 30 * DAY, why: 'a restore test is judged by it' },
+]
+
+/** Times of the frame that cannot be meant. Any shape of file is bearable. */
+export const timesOutOfBounds = (value: JsonObject): PlacedProblem[] =>
+  BOUNDS.flatMap(({ path, ...bounds }) => {
+    const declared = path.reduce<Json | undefined>((part, key) => (isObject(part) ? part[key] : undefined), value)
+    return outOfBounds(declared, bounds).map((what) => ({ path, what }))
+  })
+
+/** What is wrong with a declared time; nothing with one that is absent, or that its schema refuses. */
+export function outOfBounds(declared: Json | undefined, { least, most, why }: Omit<Bounds, 'path'>): string[] {
+  if (typeof declared !== 'string' || !new RegExp(DURATION_PATTERN).test(declared)) return []
+  const time = parseDuration(declared) ?? 0
+  return time < least || time > most ? [`${declared} is not between ${readableDuration(least)} and ${readableDuration(most)}: ${why}`] : []
+}
+
+/** What can be used, and should be known. Pure; for a stack whose shape and names are right. */
+export function siteWarnings(stack: Stack, drivers: Readonly<Record<string, Driver>>): PlacedProblem[] {
+  return [...oneCluster(stack), ...fenceOutOfReach(stack, drivers)]
+}
+
+/** Two sites on one cluster go down together, and every object of the one is the other's. */
+function oneCluster({ sites }: Stack): PlacedProblem[] {
+  const accessOf = ({ kubernetes }: Site): string => JSON.stringify([kubernetes.kubeconfig, kubernetes.context ?? null])
+  return sites.flatMap((site, index): PlacedProblem[] => {
+    const before = sites.slice(0, index)
+    const path = ['sites', site.name, 'kubernetes']
+    const same = before.find(({ kubernetes }) => kubernetes.clusterId === site.kubernetes.clusterId)
+    if (same !== undefined)
+      return [
+        {
+          path: [...path, 'clusterId'],
+          what: `is the cluster of ${same.name} too: two sites on one cluster are lost together`,
+          severity: 'warning',
+        },
+      ]
+    const shared = before.find((other) => accessOf(other) === accessOf(site))
+    return shared === undefined
+      ? []
+      : [
+          {
+            path: [...path, 'kubeconfig'],
+            what: `is the kubeconfig of ${shared.name} too, with the same context: it leads to one cluster`,
+            severity: 'warning',
+          },
+        ]
+  })
+}
+
+/** A fence that no component can shut refuses the first failover, at night. */
+function fenceOutOfReach(stack: Stack, drivers: Readonly<Record<string, Driver>>): PlacedProblem[] {
+  const within = stack.components.flatMap((component) => drivers[component.driver]?.reaches?.(component, stack) ?? [])
+  return (['switchover', 'failover'] as const).flatMap((mode): PlacedProblem[] => {
+    const demanded = stack.fencing[mode]
+    if (demanded === null || reaches(within, demanded)) return []
+    const has = within.length === 0 ? 'none' : [...new Set(within)].join(', ')
+    return [
+      {
+        path: ['fencing', mode],
+        what: `no component of this stack can shut ${demanded} (they reach: ${has}), so every ${mode} would be refused: lower it, or add one that can, such as one of the driver command for power`,
+        severity: 'warning',
+      },
+    ]
+  })
+}
