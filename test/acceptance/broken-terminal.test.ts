@@ -55,6 +55,8 @@ describe('--json', () => {
       ['digest', 'none.json'],
       ['failover', 'runbook', '--plan', 'none.json'],
       ['evidence', 'verify', '--dir', 'none'],
+      ['evidence', 'verify', '--dir', temporaryFolder()],
+      ['evidence', 'verify', '--dir', join(import.meta.dirname, '..', '..', 'schema')],
     ]) {
       const run = await runCli(['--json', ...args])
       expect(run.exitCode).toBe(2)

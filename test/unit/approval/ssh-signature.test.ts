@@ -1,7 +1,7 @@
 import { execFileSync } from 'node:child_process'
 import { describe, expect, test } from '@jest/globals'
 import fc from 'fast-check'
-import { parseSshSignature, verifiesSsh } from '../../../src/approval/ssh-signature.ts'
+import { armoured as kept, parseSshSignature, verifiesSsh } from '../../../src/approval/ssh-signature.ts'
 import { fingerprintOf, keyBlobOf } from '../../../src/stack/ssh-key.ts'
 import { armoured, bytesOf, opensshAccepts, opensshSigner, quickSigner } from './signers.ts'
 
@@ -34,6 +34,13 @@ describe('a signature of ssh-keygen', () => {
   test('survives the line ends and the white space of a mail program', () => {
     expect(accepts(signature.replaceAll('\n', '\r\n'))).toBe(true)
     expect(accepts(`\n  ${signature}\n\n`)).toBe(true)
+  })
+
+  test('is kept as ssh-keygen verifies it, whatever a mail program did to it', () => {
+    const omar = opensshSigner('omar')
+    const made = omar.sign(TEXT)
+    for (const mailed of [made, made.replaceAll('\n', '\r\n'), made.replaceAll('\n', '\r'), `\r\n  ${made}\r\n`])
+      expect(opensshAccepts(`${kept(mailed)}\n`, TEXT, omar)).toBe(true)
   })
 
   test.each(['rsa', 'ecdsa'] as const)('by an %s key is told apart from a damaged one', (type) => {
