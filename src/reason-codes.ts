@@ -99,6 +99,7 @@ export const REASON_CODES = {
     'environment-missing': 'The environment does not exist, or the token may not see it.',
     'environment-mismatch': 'GitHub answered with another environment.',
     'environment-unprotected': 'The environment demands no reviewer.',
+    'plan-environment-approves': 'The plan job runs in an environment whose reviewers approve: they would do so before there is a plan.',
     'self-review-allowed': 'People may approve their own runs.',
     'admins-can-bypass': 'Administrators may bypass the rules, or GitHub does not say.',
     'branch-policy-open': 'More than the one declared branch may use the environment.',

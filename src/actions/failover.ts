@@ -1,4 +1,5 @@
 import type { Approval } from '../approval/approval.ts'
+import { refuseApprovingEnvironment } from '../approval/approving-environment.ts'
 import { gitHubRunUrl } from '../approval/github-run.ts'
 import type { Purpose } from '../approval/purpose.ts'
 import { readGitHubApproval } from '../approval/read-approval.ts'
@@ -31,6 +32,7 @@ export const main = (): Promise<void> =>
   finish(async (signal) => {
     const inputs = readFailoverInputs()
     const stack = await loadStack(inputs.stack, { drivers, witnesses })
+    if (inputs.operation === 'plan') refuseApprovingEnvironment(stack, inputs.environment)
     const { work, recorded } = await prepare(stack, inputs, signal)
     // A plan is made by who only looks: no reviewer has agreed to anything yet.
     const identity = inputs.operation === 'plan' ? 'observer' : 'mover'

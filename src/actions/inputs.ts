@@ -21,6 +21,7 @@ export const INPUTS = {
     'to',
     'from',
     'accept-data-loss',
+    'plan-environment',
     'plan',
     'digest',
     'run',
@@ -106,6 +107,8 @@ export type FailoverInputs =
       readonly stack: string
       readonly request: MoveRequest
       readonly planPath: string
+      /** The environment of the job that plans; null where none is given. */
+      readonly environment: string | null
     }
   | {
       readonly operation: 'execute'
@@ -155,7 +158,14 @@ export function readFailoverInputs(): FailoverInputs {
   refuseForeign(operation)
   const common = { stack: stackPath(), to: required('to') }
   const planPath = text('plan') || 'standby-plan.json'
-  if (operation === 'plan') return Object.freeze({ operation, stack: common.stack, request: readMoveRequest(common.to), planPath })
+  if (operation === 'plan')
+    return Object.freeze({
+      operation,
+      stack: common.stack,
+      request: readMoveRequest(common.to),
+      planPath,
+      environment: text('plan-environment') || null,
+    })
   const digest = required('digest')
   if (!/^[0-9a-f]{64}$/.test(digest))
     throw inputError('input-invalid', 'digest is not the SHA-256 of a plan: 64 hex digits', {
@@ -179,6 +189,7 @@ const READ_BY: readonly (readonly [name: string, operations: readonly string[]])
   ['mode', ['plan']],
   ['from', ['plan']],
   ['accept-data-loss', ['plan']],
+  ['plan-environment', ['plan']],
   ['digest', ['execute', 'resume', 'abort']],
   ['confirm', ['execute', 'resume', 'abort']],
   ['run', ['execute', 'resume', 'abort']],

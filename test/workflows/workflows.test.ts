@@ -1,6 +1,8 @@
 import { spawnSync } from 'node:child_process'
-import { readdirSync, readFileSync } from 'node:fs'
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
+import { data, Evaluator, Lexer, Parser } from '@actions/expressions'
 import { NoOperationTraceWriter, parseWorkflow } from '@actions/workflow-parser'
 import { describe, expect, test } from '@jest/globals'
 import { parse } from 'yaml'
@@ -21,11 +23,15 @@ interface Job {
   readonly environment?: string
   readonly strategy?: { readonly matrix?: Record<string, unknown> }
   readonly uses?: string
+  readonly 'runs-on'?: string
+  readonly needs?: string | readonly string[]
+  readonly outputs?: Record<string, string>
   readonly 'timeout-minutes'?: number
   readonly concurrency?: { readonly group: string; readonly queue?: string; readonly 'cancel-in-progress'?: boolean }
   readonly steps?: readonly { readonly uses?: string; readonly run?: string; readonly with?: Record<string, unknown> }[]
 }
 interface Workflow {
+  readonly 'run-name'?: string
   readonly on: { readonly workflow_call?: { readonly inputs?: Record<string, { readonly required?: boolean }> } }
   readonly permissions?: Record<string, string>
   readonly jobs: Record<string, Job>
@@ -148,17 +154,17 @@ describe('the failover workflow', () => {
     })
   })
 
-  test('executes only behind a plan; a run that is continued skips the plan job, whose plan lies in the witness', () => {
+  test('executes only after a plan; a run that is continued skips the plan job, whose plan lies in the witness', () => {
     expect(plan?.if).toBe("${{ inputs.operation == 'move' }}")
     expect(execute?.if).toBe(
-      "${{ !cancelled() && (needs.approve.result == 'success' || needs.approve.result == 'skipped') && (needs.plan.result == 'success' || (needs.plan.result == 'skipped' && inputs.operation != 'move')) }}",
+      "${{ !cancelled() && needs.review.result == 'success' && (needs.approve.result == 'success' || needs.approve.result == 'skipped') && (needs.plan.result == 'success' || (needs.plan.result == 'skipped' && inputs.operation != 'move')) }}",
     )
   })
 
   test('waits for every further environment, and holds no credential while it does', () => {
     expect(approve).toMatchObject({ environment: '${{ matrix.environment }}', permissions: {} })
     expect(approve?.strategy?.matrix).toEqual({ environment: '${{ fromJSON(inputs.further-environments) }}' })
-    expect(approve?.if).toMatch(/^\${{ inputs\.further-environments != '\[\]' && !cancelled\(\) && /)
+    expect(approve?.if).toMatch(/^\${{ inputs\.further-environments != '\[\]' && !cancelled\(\) && needs\.review\.result == 'success' && /)
     expect(text(file).match(/secrets\.STANDBY_CREDENTIALS/g)).toHaveLength(2)
     expect(JSON.stringify(approve)).not.toContain('secrets')
   })
@@ -169,21 +175,129 @@ describe('the failover workflow', () => {
     expect(stepOf(execute, 'download-artifact')?.with?.name).toBe('standby-plan-${{ needs.plan.outputs.digest }}')
   })
 
-  test('refuses an environment for the plan that approves as well, the first or a further one: it would be approved before there is a plan', async () => {
-    const check = plan?.steps?.find((step) => step.run !== undefined)
-    const run = (PLAN: string, EXECUTE: string, FURTHER = '[]'): number | null =>
-      spawnSync('bash', ['-e', '-c', check?.run ?? ''], { env: { PATH: process.env.PATH, PLAN, EXECUTE, FURTHER } }).status
-    expect(run('production-observe', 'production-failover')).toBe(0)
-    expect(run('Production-Failover', 'production-failover')).toBe(1)
-    expect(run('observe', 'failover', '["second", "third"]')).toBe(0)
-    expect(run('second', 'failover', '["Second", "third"]')).toBe(1)
-    expect(run('observe', 'Failover', '["second","failover"]')).toBe(1)
-    expect(plan?.steps?.indexOf(check ?? {})).toBe(0)
-  })
-
   test('deploys and moves of one stack wait for each other, and none is dropped', () => {
     const deploy = workflow('.github/workflows/deploy.yml').jobs.deploy
     expect(execute?.concurrency).toEqual(deploy?.concurrency)
     expect(execute?.concurrency?.queue).toBe('max')
+  })
+})
+
+describe('what is asked for, as the failover workflow says it before anybody is asked', () => {
+  const file = '.github/workflows/failover.yml'
+  const { review, plan, approve, execute } = workflow(file).jobs
+  const digest = 'a1'.repeat(32)
+  const MOVE = {
+    OPERATION: 'move',
+    MODE: 'switchover',
+    TO: 'dc-b',
+    RUN: '',
+    DIGEST: '',
+    STACK: 'standby.yaml',
+    LOSS: '',
+    PLAN: 'production-observe',
+    EXECUTE: 'production-failover',
+    FURTHER: '[]',
+  }
+  const RESUME = { ...MOVE, OPERATION: 'resume', RUN: '20261129T164000Z-0a1b2c3d', DIGEST: digest }
+
+  /** The very script of the job, with inputs as its environment. */
+  function reviewOf(given: Readonly<Record<string, string>>) {
+    const folder = mkdtempSync(join(tmpdir(), 'standby-review-'))
+    try {
+      const files = { GITHUB_STEP_SUMMARY: join(folder, 'summary'), GITHUB_OUTPUT: join(folder, 'output') }
+      for (const path of Object.values(files)) writeFileSync(path, '')
+      const env = { PATH: process.env.PATH, GITHUB_SHA: 'c'.repeat(40), GITHUB_TRIGGERING_ACTOR: 'sam', ...files, ...given }
+      const ended = spawnSync('bash', ['--noprofile', '--norc', '-eo', 'pipefail', '-c', review?.steps?.[0]?.run ?? 'exit 9'], { env })
+      return {
+        status: ended.status,
+        said: String(ended.stdout) + String(ended.stderr),
+        summary: readFileSync(files.GITHUB_STEP_SUMMARY, 'utf8'),
+        output: readFileSync(files.GITHUB_OUTPUT, 'utf8'),
+      }
+    } finally {
+      rmSync(folder, { recursive: true })
+    }
+  }
+
+  test('comes before every gate, from a job without credentials, environment or permissions', () => {
+    expect(review?.permissions).toEqual({})
+    expect(review?.environment).toBeUndefined()
+    expect(JSON.stringify(review)).not.toContain('secrets')
+    expect(plan?.needs).toBe('review')
+    expect([approve?.needs, execute?.needs]).toEqual([
+      ['review', 'plan'],
+      ['review', 'plan', 'approve'],
+    ])
+    for (const job of [approve, execute]) expect(job?.name).toContain('needs.review.outputs.title')
+  })
+
+  test.each([
+    [{ ...MOVE }, 'Move to dc-b (switchover)', 'the plan that the plan job'],
+    [RESUME, `Resume run ${RESUME.RUN} towards dc-b`, 'goes on from where its runner died'],
+    [{ ...RESUME, OPERATION: 'abort' }, `Take back run ${RESUME.RUN} towards dc-b`, 'is taken back'],
+    [{ ...RESUME, RUN: '' }, 'Resume the run that left its lock towards dc-b', 'goes on from where its runner died'],
+  ])('names the operation, the run, the site, the digest and the stack file: %j', (given, title, means) => {
+    const { status, summary, output, said } = reviewOf(given)
+    expect([status, said]).toEqual([0, ''])
+    expect(output).toBe(`title=${title}\n`)
+    for (const part of [`### ${title}`, means, '`standby.yaml`', '`dc-b`', '`sam`', given.DIGEST, given.RUN])
+      expect(summary).toContain(part)
+  })
+
+  test.each([
+    ['operation', { ...MOVE, OPERATION: 'execute' }],
+    ['operation', { ...MOVE, OPERATION: 'Resume' }],
+    ['to', { ...MOVE, TO: 'dc-b\n::set-output' }],
+    ['to', { ...MOVE, TO: '' }],
+    ['run', { ...RESUME, RUN: 'r1 of dc-a | `x`' }],
+    ['run', { ...RESUME, RUN: 'r'.repeat(101) }],
+    ['digest', { ...RESUME, DIGEST: '' }],
+    ['digest', { ...RESUME, OPERATION: 'abort', DIGEST: digest.slice(1) }],
+    ['plan-environment', { ...MOVE, PLAN: 'Production-Failover' }],
+    ['plan-environment', { ...MOVE, PLAN: 'second', FURTHER: '["Second", "third"]' }],
+    ['environment', { ...MOVE, EXECUTE: 'Failover', FURTHER: '["second","failover"]' }],
+    ['further-environments', { ...MOVE, FURTHER: '["second", "third", "SECOND"]' }],
+    ['further-environments', { ...MOVE, FURTHER: '["\\u0073econd"]' }],
+  ])('is refused where %s cannot be what was meant, with nothing to approve: %j', (input, given) => {
+    const { status, summary, output, said } = reviewOf(given)
+    expect([status, summary, output]).toEqual([1, '', ''])
+    expect(said).toMatch(/^::error::[^\n]*\n$/)
+    expect(said).toContain(input)
+  })
+
+  test('takes several environments, each named once', () => {
+    expect(reviewOf({ ...MOVE, FURTHER: '["second", "third"]' }).status).toBe(0)
+  })
+
+  test('shows what people typed as text, bounded, and runs none of it', () => {
+    const evil = '`$(touch /nowhere)`\n\n### Approved | <img src=x> [click](http://x) "; exit 0; "'
+    const { status, summary, output } = reviewOf({ ...MOVE, STACK: evil, LOSS: evil, MODE: `${evil}${'x'.repeat(5_000)}` })
+    expect(status).toBe(0)
+    expect(output.split('\n')).toHaveLength(2)
+    expect(summary.split('\n')).toHaveLength(reviewOf({ ...MOVE, LOSS: '5m' }).summary.split('\n').length)
+    expect(summary.length).toBeLessThan(2_500)
+    expect(summary).not.toMatch(/[<>[\]$]/)
+  })
+
+  test('every job runs where the caller wants it', () => {
+    const where = "${{ startsWith(inputs.runs-on, '[') && fromJSON(inputs.runs-on) || inputs.runs-on }}"
+    for (const job of Object.values(workflow(file).jobs)) expect(job['runs-on']).toBe(where)
+  })
+
+  test('the plan job hands its environment to the action, which knows all those that the stack file names', () => {
+    const step = plan?.steps?.find((candidate) => candidate.uses === '$/actions/failover')
+    expect(step?.with?.['plan-environment']).toBe('${{ inputs.plan-environment }}')
+  })
+
+  test.each([
+    [{ operation: 'move', to: 'dc-b', mode: 'rejoin', run: '' }, 'Move to dc-b (rejoin)'],
+    [{ operation: 'resume', to: 'dc-b', mode: 'switchover', run: 'r1' }, 'Resume run r1 towards dc-b'],
+    [{ operation: 'abort', to: 'dc-b', mode: 'switchover', run: '' }, 'Take back run that left its lock towards dc-b'],
+  ])("the list of GitHub's runs says it too: %j", (inputs, expected) => {
+    const [, expression = ''] = /^\${{ (.*) }}$/.exec(workflow('workflows/failover.yml')['run-name'] ?? '') ?? []
+    const pairs = Object.entries(inputs).map(([key, value]) => ({ key, value: new data.StringData(value) }))
+    const context = new data.Dictionary({ key: 'inputs', value: new data.Dictionary(...pairs) })
+    const tree = new Parser(new Lexer(expression).lex().tokens, ['inputs'], []).parse()
+    expect(new Evaluator(tree, context).evaluate().coerceString()).toBe(expected)
   })
 })

@@ -38,7 +38,13 @@ test('without any input, status looks at standby.yaml and fails the job only whe
 
 test('deploy takes components one per line or separated by commas', () => {
   given({ stack: 'x.yaml', 'dry-run': 'true', only: 'database\n  cache ,application\n\n' })
-  expect(readDeployInputs()).toEqual({ stack: 'x.yaml', checkOnly: false, dryRun: true, only: ['database', 'cache', 'application'] })
+  expect(readDeployInputs()).toEqual({
+    stack: 'x.yaml',
+    checkOnly: false,
+    dryRun: true,
+    adopt: false,
+    only: ['database', 'cache', 'application'],
+  })
 })
 
 test('verify-backup takes a new backup first unless it is told not to', () => {
@@ -138,6 +144,7 @@ describe('an input that another operation reads', () => {
     ['plan', { digest }],
     ['plan', { confirm: 'dc-b' }],
     ['plan', { run: 'r1' }],
+    ['execute', { 'plan-environment': 'production-observe' }],
   ]
   test.each(cases)('is refused by %s: %j', (operation, more) => {
     given(operation === 'plan' ? { operation, to: 'dc-b', ...more } : { ...execute, operation, ...more })
