@@ -190,6 +190,7 @@ export const REASON_CODES = {
     'database-fenced': 'The cluster is fenced.',
     'database-hibernated': 'The cluster is hibernated.',
     'database-switching': 'A demotion is in progress.',
+    'database-switch-left': 'A primary bears what an interrupted demotion left behind; the next switchover clears it.',
     'database-bootstrap-failed': 'The first instance of a cluster could not be made.',
     'database-secrets-differ': 'A Secret that both sites must share differs between them.',
     'secrets-differ': 'A Secret of the database is not the same on both sites: after a move logins would fail.',
@@ -274,6 +275,9 @@ export const REASON_CODES = {
     'release-pending': 'An interrupted helm run left the release pending.',
     'workloads-not-moved': 'A release runs more than its declared workload: no move stops that, and no fence shuts it.',
     'rollout-failed': 'A rollout failed; the text has the true reason.',
+    'managed-by-others':
+      'Another controller keeps an object that a move changes, and may take the move back: pause it for the time of the move.',
+    'reverted-by-others': 'Another manager wrote back what a step had set: the move goes back, for users are shut out meanwhile.',
   },
   Traffic: {
     'load-balancer-silent': 'A load balancer does not answer.',

@@ -32,6 +32,7 @@ export function stepPerformer(behaviour: Behaviour, run: StepRun, around: Perfor
   let watching: Watching | null = null
   let seen: Progress = { is: 'unknown', why: 'nobody has looked' }
   let acted = false
+  let fighting = ''
 
   /** The version first, then the lock, then the effect: whoever took the lock in between has touched the object after it was seen. */
   const applyAsSeen = async (tries: number): Promise<void> => {
@@ -47,11 +48,16 @@ export function stepPerformer(behaviour: Behaviour, run: StepRun, around: Perfor
     await behaviour.apply?.({ ...run, restsOn })
     acted = true
   }
-  /** An effect may fall due only now, where its object was amid a change. One that was done is not done twice: somebody else took it back. */
+  /** An effect may fall due only now, where its object was amid a change. One that was done is not done twice, unless somebody is named who took it back. */
   const waitAsSeen = async (after: StepRun): Promise<Progress> => {
     const now = await behaviour.done(after)
-    const restsOn = behaviour.touch === undefined || acted ? null : dueOn(now)
+    const by = now.is === 'pending' ? now.takenBackBy : undefined
+    const restsOn = behaviour.touch === undefined || (acted && by === undefined) ? null : dueOn(now)
     if (restsOn === null) return now
+    if (acted && by !== undefined && by !== fighting) {
+      fighting = by
+      run.context.log.warning(`${run.step.id}: ${by} takes it back, time and again; it is done anew until one of the two gives up`)
+    }
     await around.assertOurs()
     await behaviour.apply?.({ ...run, restsOn })
     acted = true

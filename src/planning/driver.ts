@@ -184,8 +184,11 @@ export interface Log {
 /** How far a step is. Waiting cannot help once it is `failed`. */
 export type Progress =
   | { readonly is: 'done'; readonly proof: JsonObject }
-  /** `restsOn`: an effect is due, on what was seen here. */
-  | { readonly is: 'pending'; readonly waitingFor: string; readonly restsOn?: RestsOn }
+  /**
+   * `restsOn`: an effect is due, on what was seen here. `takenBackBy`: it was done before, and somebody else has taken it back; with it, the effect is
+   * done again and again: for what has no way back any more.
+   */
+  | { readonly is: 'pending'; readonly waitingFor: string; readonly restsOn?: RestsOn; readonly takenBackBy?: string }
   | { readonly is: 'failed'; readonly code: string; readonly why: string; readonly next?: string }
   /** It could not be observed: an effect may have happened. */
   | { readonly is: 'unknown'; readonly why: string }

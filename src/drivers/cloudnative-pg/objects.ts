@@ -13,6 +13,8 @@ export const SECRET = { apiVersion: 'v1', kind: 'Secret', plural: 'secrets' } as
 export const POD = { apiVersion: 'v1', kind: 'Pod', plural: 'pods' } as const
 
 export const PLUGIN = 'barman-cloud.cloudnative-pg.io'
+/** Instances that the operator keeps stopped: a list, as JSON. */
+export const FENCE = 'cnpg.io/fencedInstances'
 export const HEALTHY = 'Cluster in healthy state'
 /** The phase at which an instance manager restarts its primary without a new pod; it says healthy again behind that. */
 export const RESTARTING_IN_PLACE = 'Primary instance is being restarted in-place'

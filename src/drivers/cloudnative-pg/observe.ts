@@ -7,6 +7,7 @@ import type { BySite, Fact, Gap, Observed } from '../../observation/observation.
 import type { DriverContext } from '../../planning/driver.ts'
 import type { SiteName } from '../../stack/stack.ts'
 import { isOwnedBy } from '../declared-objects.ts'
+import { controllersOf, type OtherController } from '../field-managers.ts'
 import { type BackupObject, backupsIn, completedBackups } from './backup/completed-backups.ts'
 import { type ClusterSettings, settingsOf } from './cluster-settings.ts'
 import { archiveTimeoutOf } from './deploy/archive-timeout.ts'
@@ -14,6 +15,7 @@ import { secretDigest } from './deploy/must-match-secrets.ts'
 import { type ForkRecord, forkOf } from './failover/forks.ts'
 import { partedBy } from './failover/parted.ts'
 import { seeUpstream, type Upstream } from './failover/upstream.ts'
+import { DIRECTION, leftOfSwitch, remembersSwitch } from './left-of-switch.ts'
 import {
   asksArchiveOf,
   type ClusterObject,
@@ -40,6 +42,10 @@ export interface CloudNativePgState {
   readonly isReplica: boolean
   readonly promotionToken: string | null
   readonly inProgress: boolean
+  /** What an interrupted demotion left behind; null where nothing is. */
+  readonly leftOfSwitch: string | null
+  /** Who else keeps the cluster as they know it. */
+  readonly controllers: readonly OtherController[]
   readonly instances: number
   readonly readyInstances: number
   readonly currentPrimary: string | null
@@ -164,6 +170,8 @@ export function stateOf(
     isReplica: followsAnother(cluster),
     promotionToken: spec.replica?.promotionToken || null,
     inProgress: status?.switchReplicaClusterStatus?.inProgress ?? false,
+    leftOfSwitch: remembersSwitch(cluster) ? leftOfSwitch(cluster) : null,
+    controllers: controllersOf(cluster, DIRECTION),
     instances: spec.instances ?? 1,
     readyInstances: status?.readyInstances ?? 0,
     currentPrimary: status?.currentPrimary ?? null,

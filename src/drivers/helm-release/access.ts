@@ -116,6 +116,7 @@ export function accessOf(component: Application, stack: Stack): AccessRule[] {
         component.spec.workload.name,
       ]),
       rule('mover', ['apps'], [`${plural}/scale`], ['get', 'patch'], 'to stop and to start the application'),
+      rule('mover', [''], ['pods'], ['delete'], 'to let pods that crashed before a start make way for new ones'),
       rule('mover', [''], ['pods/exec'], ['create', 'get'], 'to read the canary secret from inside the application'),
       ...(restoreTest === undefined
         ? []

@@ -2,6 +2,7 @@ import type { BySite } from '../../observation/observation.ts'
 import type { Assessment } from '../../planning/driver.ts'
 import type { Finding, Intent } from '../../planning/plan.ts'
 import type { SiteName } from '../../stack/stack.ts'
+import { managedByOthers } from '../managed-by-others.ts'
 import { sayAt } from '../say.ts'
 import type { HelmReleaseState } from './observe.ts'
 import type { Application } from './spec.ts'
@@ -49,7 +50,9 @@ function ofSite(
   const missing = Object.entries(seen.state.secrets ?? {}).filter(([, hash]) => hash === null)
   const notReady = site === assessment.activeSite && intent?.mode !== 'rejoin' ? needed : 'warning'
   const others = seen.state.others ?? []
+  const { kind, name: workload } = component.spec.workload
   return [
+    ...managedByOthers(seen.state.controllers ?? [], `${kind}/${workload} on ${site}`, 'spec.replicas', say),
     ...(others.length === 0
       ? []
       : [

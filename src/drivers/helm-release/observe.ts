@@ -2,6 +2,7 @@ import { asStandbyError } from '../../errors.ts'
 import type { Fact, Observed } from '../../observation/observation.ts'
 import type { DriverContext } from '../../planning/driver.ts'
 import type { SiteName } from '../../stack/stack.ts'
+import type { OtherController } from '../field-managers.ts'
 import { type CanarySeen, seeCanary } from './canary-seen.ts'
 import { secretHashes } from './must-match.ts'
 import { othersOf } from './others.ts'
@@ -10,6 +11,8 @@ import { readWorkload, type WorkloadView } from './workload.ts'
 
 export interface HelmReleaseState {
   readonly workload: WorkloadView
+  /** Who else keeps the workload as they know it. Absent: nobody who can be seen. */
+  readonly controllers?: readonly OtherController[]
   /** null when this identity may not read the Secrets: then a deploy compares them. */
   readonly secrets: Readonly<Record<string, string | null>> | null
   /** What else its release runs: `Deployment/worker`. Absent: nothing, as far as this identity may see. */
@@ -45,7 +48,13 @@ export async function observeRelease(
   ]
   return {
     kind: 'answering',
-    state: { workload, secrets, ...(others.length === 0 ? {} : { others }), ...(canary === null ? {} : { canary }) },
+    state: {
+      workload,
+      secrets,
+      ...(workload.controllers.length === 0 ? {} : { controllers: workload.controllers }),
+      ...(others.length === 0 ? {} : { others }),
+      ...(canary === null ? {} : { canary }),
+    },
     role: awake ? 'active' : 'passive',
     health: workload.settled ? 'healthy' : workload.ready > 0 ? 'degraded' : 'down',
     text: `${workload.ready}/${workload.declared} ready, ${workload.image.split('/').at(-1) ?? ''}`,

@@ -1,3 +1,4 @@
+import type { KubernetesObject } from '../../clients/kubernetes-client.ts'
 import type { Milliseconds } from '../../duration.ts'
 import { minutes, seconds } from '../../duration.ts'
 import { asStandbyError } from '../../errors.ts'
@@ -10,7 +11,7 @@ import { kubernetesOf, siteOf } from '../site-of-step.ts'
 import { replicasOfRole } from './deploy.ts'
 import { withHelm } from './helm.ts'
 import { type Application, type HelmReleaseSpec, workloadRef } from './spec.ts'
-import { mayStillRun, podChanges, podsOf, readWorkload, rollout } from './workload.ts'
+import { mayStillRun, POD, podChanges, podsOf, readWorkload, rollout, type SeenWorkload, waitsAfterCrash } from './workload.ts'
 
 export type Run = StepRun<HelmReleaseSpec>
 
@@ -69,8 +70,12 @@ export function step(
 export const stop: Behaviour<HelmReleaseSpec> = {
   async done(run) {
     const view = await readWorkload(kubernetesOf(run), run.component, run.signal)
-    if (view !== null && view.declared !== 0)
-      return { is: 'pending', waitingFor: `${run.component.spec.workload.name} to be scaled to 0`, restsOn: view.seen }
+    if (view !== null && view.declared !== 0) {
+      // Doors are closed: a switchover goes back at once. What serves a lost site, or one that its guard shuts, is stopped again and again.
+      if (run.applied && run.intent?.mode === 'switchover') return scaledByOthers(run, view)
+      const again = run.applied ? { takenBackBy: view.scaledBy ?? 'another manager' } : {}
+      return { is: 'pending', waitingFor: `${run.component.spec.workload.name} to be scaled to 0`, restsOn: view.seen, ...again }
+    }
     const pods = await podsOf(kubernetesOf(run), run.component, run.signal)
     if (pods === null)
       return {
@@ -84,15 +89,20 @@ export const stop: Behaviour<HelmReleaseSpec> = {
   },
   apply: (run) => scale(run, 0),
   changes: watchPods,
-  undo: async (run) => scale(run, planned(run, 'before') ?? (await declaredReplicas(run))),
+  async undo(run) {
+    if (!(await removeCrashed(run))) await scale(run, planned(run, 'before') ?? (await declaredReplicas(run)))
+  },
   touch: touchWorkload,
   async undone(run) {
     const view = await readWorkload(kubernetesOf(run), run.component, run.signal)
     if (view === null) return { is: 'done', proof: { replicas: null } }
     const before = planned(run, 'before')
     // A site that was half lost when this began need not serve now; it has what it had.
-    if (run.intent?.mode !== 'failover')
-      return (await sleeping(run, 'before')) ?? rollout(kubernetesOf(run), run.component, before, run.signal)
+    if (run.intent?.mode !== 'failover') {
+      // Another number of somebody who keeps it is not fought over: users are served by it.
+      const wanted = view.declared > 0 && view.scaledBy !== null ? null : before
+      return (await sleeping(run, 'before')) ?? (await crashed(run)) ?? rollout(kubernetesOf(run), run.component, wanted, run.signal)
+    }
     return (before === null ? view.declared > 0 : view.declared === before)
       ? { is: 'done', proof: { replicas: view.declared } }
       : {
@@ -105,12 +115,74 @@ export const stop: Behaviour<HelmReleaseSpec> = {
 
 export const start: Behaviour<HelmReleaseSpec> = {
   async done(run) {
-    return (await sleeping(run, 'replicas')) ?? rollout(kubernetesOf(run), run.component, planned(run, 'replicas'), run.signal)
+    const progress =
+      (await sleeping(run, 'replicas')) ??
+      (await crashed(run)) ??
+      (await rollout(kubernetesOf(run), run.component, planned(run, 'replicas'), run.signal))
+    if (!run.applied || progress.is !== 'pending' || progress.restsOn === undefined || progress.takenBackBy !== undefined) return progress
+    const view = await readWorkload(kubernetesOf(run), run.component, run.signal)
+    return view === null ? progress : { ...progress, takenBackBy: view.scaledBy ?? 'another manager' }
   },
-  apply: async (run) => scale(run, planned(run, 'replicas') ?? (await declaredReplicas(run))),
+  async apply(run) {
+    if (!(await removeCrashed(run))) await scale(run, planned(run, 'replicas') ?? (await declaredReplicas(run)))
+  },
   changes: watchWorkload,
   touch: touchWorkload,
 }
+
+/** A number that this run has set, and that somebody else has written back. */
+function scaledByOthers(run: Run, view: SeenWorkload): Progress {
+  const { kind, name } = run.component.spec.workload
+  return {
+    is: 'failed',
+    code: 'reverted-by-others',
+    why: `${view.scaledBy ?? 'another manager'} has changed spec.replicas of ${kind}/${name} on ${siteOf(run)} back to ${view.declared}, a moment after it was set to 0`,
+    next: `${view.pause ?? 'Find out who keeps this object, and pause it'}, then make a new plan. docs/gitops.md says how both live together.`,
+  }
+}
+
+/**
+ * Pods that crashed before this step began, because what they need was not there, are started again only after minutes: they make way for new ones,
+ * which are ready in seconds. One that crashes from now on is judged by the rollout. Null where there is none.
+ */
+async function crashed(run: Run): Promise<Progress | null> {
+  if (mayNotRemove.has(run.signal)) return null
+  const view = await readWorkload(kubernetesOf(run), run.component, run.signal)
+  const pods = await crashedPods(run)
+  if (view === null || view.declared === 0 || pods.length === 0) return null
+  const names = pods.map(({ metadata }) => metadata.name).join(', ')
+  return {
+    is: 'pending',
+    waitingFor: `${names}, which crashed before, to make way for new ones`,
+    restsOn: { ...view.seen, due: 'crashed' },
+    takenBackBy: 'a crash of before',
+  }
+}
+
+async function crashedPods(run: Run): Promise<KubernetesObject[]> {
+  const pods = (await podsOf(kubernetesOf(run), run.component, run.signal)) ?? []
+  return pods.filter((pod) => waitsAfterCrash(pod) && (pod.metadata.creationTimestamp ?? '') < run.begunAt)
+}
+
+/** Whether crashed pods were what was due, and are removed. A pod is deleted by its uid: its successor is another one. */
+async function removeCrashed(run: Run): Promise<boolean> {
+  if (run.restsOn?.due !== 'crashed') return false
+  const { namespace } = run.component.spec
+  try {
+    for (const { metadata } of await crashedPods(run)) {
+      const only = metadata.uid === undefined ? {} : { uid: metadata.uid }
+      await kubernetesOf(run).remove({ ...POD, namespace, name: metadata.name }, { ...only, gracePeriod: 0, signal: run.signal })
+    }
+  } catch (error) {
+    const reason = asStandbyError(error)
+    if (reason.code !== 'kubernetes-forbidden') throw reason
+    mayNotRemove.add(run.signal)
+    run.context.log.warning(`${run.step.id}: waits for crashed pods as long as the kubelet does: ${reason.message}. ${reason.next ?? ''}`)
+  }
+  return true
+}
+/** The running steps whose identity may not remove pods. */
+const mayNotRemove = new WeakSet<AbortSignal>()
 
 /** Whether a workload that shall run, with a number that nobody knows, is still at zero; null when it is not. */
 async function sleeping(run: Run, name: 'before' | 'replicas'): Promise<Progress | null> {

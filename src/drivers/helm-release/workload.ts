@@ -2,10 +2,11 @@ import type { KubernetesClient, KubernetesObject } from '../../clients/kubernete
 import { conditionOf } from '../../clients/kubernetes-conditions.ts'
 import type { Progress, RestsOn } from '../../planning/driver.ts'
 import { asSeen } from '../compare-and-set.ts'
+import { controllersOf, type OtherController, writerOf } from '../field-managers.ts'
 import { isHopeless, type WaitingContainer } from '../hopeless.ts'
 import { type Application, workloadRef } from './spec.ts'
 
-const POD = { apiVersion: 'v1', kind: 'Pod', plural: 'pods' } as const
+export const POD = { apiVersion: 'v1', kind: 'Pod', plural: 'pods' } as const
 const REPLICA_SET = { apiVersion: 'apps/v1', kind: 'ReplicaSet', plural: 'replicasets' } as const
 const REVISION = 'deployment.kubernetes.io/revision'
 
@@ -18,9 +19,18 @@ export interface WorkloadView {
   readonly settled: boolean
 }
 export interface SeenWorkload extends WorkloadView {
+  /** Who else keeps the workload as they know it. */
+  readonly controllers: readonly OtherController[]
   /** What a change of its size rests on. */
   readonly seen: RestsOn
+  /** Who set its size last, beside us; null when nobody else did. */
+  readonly scaledBy: string | null
+  /** How to pause whoever keeps its size; null when nobody is known to. */
+  readonly pause: string | null
 }
+
+/** The field that a move changes. */
+export const REPLICAS = ['spec', 'replicas'] as const
 
 export async function readWorkload(
   kubernetes: KubernetesClient,
@@ -43,6 +53,9 @@ function viewOf(component: Application, found: KubernetesObject): SeenWorkload {
   const containers = spec.template?.spec?.containers ?? []
   return {
     seen: asSeen(found),
+    scaledBy: writerOf(found, REPLICAS),
+    controllers: controllersOf(found, REPLICAS),
+    pause: controllersOf(found, REPLICAS).find(({ writes }) => writes)?.pause ?? null,
     declared,
     ready: status.readyReplicas ?? 0,
     pods: status.replicas ?? 0,
@@ -183,6 +196,12 @@ interface ContainerStatus {
     readonly waiting?: WaitingContainer
     readonly terminated?: { readonly exitCode: number }
   }
+}
+
+/** Whether a pod waits, after a crash, for longer than users should: the kubelet doubles its pause up to five minutes. */
+export function waitsAfterCrash(pod: KubernetesObject): boolean {
+  const { initContainerStatuses = [], containerStatuses = [] } = (pod.status ?? {}) as PodStatus
+  return [...initContainerStatuses, ...containerStatuses].some(({ state }) => state?.waiting?.reason === 'CrashLoopBackOff')
 }
 
 /** Told as early as what is hopeless: users wait. A first crash may be a database that is not there yet; the second is told with its last words. */

@@ -2,6 +2,7 @@ import type { BySite } from '../../../observation/observation.ts'
 import type { Assessment } from '../../../planning/driver.ts'
 import type { Finding } from '../../../planning/plan.ts'
 import type { SiteName } from '../../../stack/stack.ts'
+import { managedByOthers } from '../../managed-by-others.ts'
 import { type Say, sayAt } from '../../say.ts'
 import { HEALTHY } from '../objects.ts'
 import type { CloudNativePgState } from '../observe.ts'
@@ -71,7 +72,17 @@ export function findingsOfSite(
         `kubectl patch cluster ${name} --type merge -p '{"spec":{"replica":{"promotionToken":null}}}'`,
       ),
     )
-  if (state.inProgress)
+  found.push(...managedByOthers(state.controllers, `Cluster/${name} on ${site}`, 'spec.replica', say))
+  if (state.leftOfSwitch !== null)
+    found.push(
+      say(
+        'database-switch-left',
+        'warning',
+        `${name} is a primary, and what an interrupted demotion left behind is on it: ${state.leftOfSwitch}`,
+        'The next switchover clears it before it demotes. Whoever writes spec.replica back has to be paused first.',
+      ),
+    )
+  else if (state.inProgress)
     found.push(
       say('database-switching', severity, `${name} is in the middle of a demotion`, 'Wait for it, or resume the run that began it.'),
     )

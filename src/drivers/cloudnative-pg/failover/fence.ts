@@ -9,14 +9,13 @@ import type { SiteName } from '../../../stack/stack.ts'
 import { asSeen } from '../../compare-and-set.ts'
 import { runningFor } from '../../running-for.ts'
 import { kubernetesOf, siteOf } from '../../site-of-step.ts'
-import { type ClusterObject, clusterRef, type InstanceStatus, POD, podOf, readCluster, readInstance } from '../objects.ts'
+import { type ClusterObject, clusterRef, FENCE, type InstanceStatus, POD, podOf, readCluster, readInstance } from '../objects.ts'
 import type { CloudNativePgState } from '../observe.ts'
 import { type CloudNativePgSpec, clusterOf, type Database } from '../spec.ts'
 import { parameter, plannedStep } from '../steps.ts'
 import { namespaceOf, patchAsSeen, type Run, touchCluster } from '../where.ts'
 
 /** The operator's own fence: it stops PostgreSQL in every instance and starts it nowhere, whatever restarts, until the annotation is gone. */
-export const FENCE = 'cnpg.io/fencedInstances'
 const ALL = '["*"]'
 
 /** Nothing for a side that follows already: it accepts no write. Of a Cluster that is gone it is proven that nothing of it runs any more. */

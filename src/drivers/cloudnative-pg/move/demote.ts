@@ -4,11 +4,13 @@ import type { Behaviour, Progress } from '../../../planning/driver.ts'
 import type { Intent, PlannedStep } from '../../../planning/plan.ts'
 import { asSeen } from '../../compare-and-set.ts'
 import { kubernetesOf } from '../../site-of-step.ts'
+import { leftOfSwitch, remembersSwitch } from '../left-of-switch.ts'
 import { asksArchiveOf, type ClusterObject, clusterRef } from '../objects.ts'
 import { type CloudNativePgSpec, clusterOf, type Database, follows } from '../spec.ts'
 import { parameter, plannedStep } from '../steps.ts'
 import { clusterOfRun, instanceOf, namespaceOf, patchAsSeen, type Run, touchCluster } from '../where.ts'
 import { leftoverLink, neverEnds, removeLeftoverLink } from './amid-demotion.ts'
+import { clearSwitch, directionReverted } from './interrupted-switch.ts'
 import { archiveAgain, leftArchive, mayLeaveArchive } from './leave-archive.ts'
 import { askForRestart, restartOf } from './restart.ts'
 import { shippedMark, shipWal } from './ship-wal.ts'
@@ -30,7 +32,10 @@ export function demoteStep(component: Database, intent: Intent): PlannedStep {
 export const demote: Behaviour<CloudNativePgSpec> = {
   async done(run) {
     const cluster = await clusterOfRun(run)
-    const progress = demotionOf(cluster, parameter(run.step, 'successor'))
+    const successor = parameter(run.step, 'successor')
+    // Users are shut out: whoever writes the old value back is not waited for, and the move goes back at once.
+    if (run.applied && cluster.spec.replica?.primary !== successor) return directionReverted(cluster, successor)
+    const progress = demotionOf(cluster, successor)
     return progress.is === 'pending' ? ((await neverEnds(run, cluster)) ?? progress) : progress
   },
   async apply(run) {
@@ -39,7 +44,10 @@ export const demote: Behaviour<CloudNativePgSpec> = {
     const replica = { primary: successor, source: successor, promotionToken: null }
     const byStream = follows(run.component) === 'archive-and-streaming'
     const [cluster, may] = await Promise.all([clusterOfRun(run), byStream && mayLeaveArchive(run)])
-    await patchAsSeen(run, { spec: { replica, ...(may ? leftArchive(run, cluster, successor) : {}) } })
+    const patch = { spec: { replica, ...(may ? leftArchive(run, cluster, successor) : {}) } }
+    // What an earlier demotion left behind is taken for this one's, which would never end then.
+    if (!remembersSwitch(cluster)) await patchAsSeen(run, patch)
+    else await patchAsSeen({ ...run, restsOn: asSeen(await clearSwitch(run, cluster)) }, patch)
   },
   changes: (run) => kubernetesOf(run).watch(clusterRef(namespaceOf(run), parameter(run.step, 'cluster')), run.signal),
   undo: takeBack,
@@ -83,6 +91,7 @@ async function takeBack(run: Run): Promise<void> {
   const { token, due } = run.restsOn ?? {}
   if (due === 'restart') return askForRestart(run)
   if (due === 'checkpoint') return shipWal(run)
+  if (due === 'interrupted') return void (await clearSwitch(run, await clusterOfRun(run)))
   if (due === 'leftover-link') return removeLeftoverLink(run, await clusterOfRun(run))
   const [name, successor] = [parameter(run.step, 'cluster'), parameter(run.step, 'successor')]
   await patchAsSeen(run, {
@@ -112,6 +121,13 @@ async function takenBack(run: Run): Promise<Progress> {
     if (link !== null) return { ...waiting, waitingFor: `${link} to be removed`, restsOn: { ...asSeen(cluster), due: 'leftover-link' } }
     return (await neverEnds(run, cluster)) ?? waiting
   }
+  const left = leftOfSwitch(cluster)
+  if (left !== null)
+    return {
+      is: 'pending',
+      waitingFor: `what is left of a demotion to be cleared (${left})`,
+      restsOn: { ...asSeen(cluster), due: 'interrupted' },
+    }
   const instance = await instanceOf(run, cluster)
   if (instance?.isPrimary !== true) return { is: 'pending', waitingFor: `${name} to leave recovery` }
   if (promotionToken || !asksArchiveOf(cluster, parameter(run.step, 'successor')))

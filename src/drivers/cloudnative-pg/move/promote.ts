@@ -2,13 +2,16 @@ import { minutes, seconds } from '../../../duration.ts'
 import type { Behaviour } from '../../../planning/driver.ts'
 import type { Intent, PlannedStep } from '../../../planning/plan.ts'
 import { asSeen } from '../../compare-and-set.ts'
+import { lastWriterOf } from '../../field-managers.ts'
 import { kubernetesOf } from '../../site-of-step.ts'
+import { DIRECTION } from '../left-of-switch.ts'
 import { asksArchiveOf, type ClusterObject, clusterRef } from '../objects.ts'
 import { type CloudNativePgSpec, clusterOf, type Database } from '../spec.ts'
 import { parameter, plannedStep, stepId } from '../steps.ts'
 import { clusterOfRun, instanceOf, namespaceOf, patchAsSeen, type Run, touchCluster } from '../where.ts'
 import { tokenOf } from './catch-up.ts'
 import { archiveAgain, leftArchive, mayLeaveArchive } from './leave-archive.ts'
+import { decodeToken } from './token.ts'
 
 /** The replica becomes the primary; it is ready for clients when it has restarted (`restart.ts`). */
 export function promoteStep(component: Database, intent: Intent): PlannedStep {
@@ -34,20 +37,30 @@ export const promote: Behaviour<CloudNativePgSpec> = {
     const cluster = await clusterOfRun(run)
     const { text, token } = tokenOf(run)
     const name = cluster.metadata.name
-    if (cluster.spec.replica?.primary !== name)
+    const again = run.applied ? { takenBackBy: lastWriterOf(cluster, DIRECTION) } : {}
+    if (cluster.spec.replica?.primary !== name) {
+      // Written back after it was promoted: its operator demotes it, refuses every direction meanwhile, and leaves a token of its own in the end.
+      if (cluster.status?.switchReplicaClusterStatus?.inProgress === true)
+        return { is: 'pending', waitingFor: `the demotion of ${name} to end, which ${lastWriterOf(cluster, DIRECTION)} has begun` }
+      const own = cluster.status?.lastPromotionToken === text ? cluster.status.demotionToken : undefined
       return {
         is: 'pending',
         waitingFor: `${name} to be told that it is the primary`,
-        restsOn: { ...asSeen(cluster), asksArchive: asksArchiveOf(cluster, parameter(run.step, 'peer')) },
+        restsOn: { ...asSeen(cluster), asksArchive: asksArchiveOf(cluster, parameter(run.step, 'peer')), token: own ?? text },
+        ...again,
       }
+    }
     const refused = refusal(cluster)
     if (refused !== null)
       return { is: 'failed', code: 'promotion-refused', why: refused, next: `kubectl -n ${namespaceOf(run)} describe cluster ${name}` }
-    if (cluster.status?.lastPromotionToken !== text)
+    const { promotionToken = '' } = cluster.spec.replica
+    // One of a later timeline is the token that the new side left itself, when somebody made it a replica again for a while.
+    const given = (decodeToken(promotionToken)?.timeline ?? 0) > token.timeline ? promotionToken : text
+    if (cluster.status?.lastPromotionToken !== given)
       return {
         is: 'pending',
         waitingFor: `${name} to accept the token`,
-        ...(cluster.spec.replica.promotionToken === text ? {} : { restsOn: asSeen(cluster) }),
+        ...(promotionToken === given ? {} : { restsOn: { ...asSeen(cluster), token: text }, ...again }),
       }
     const instance = await instanceOf(run, cluster)
     if (instance?.isPrimary !== true || instance.timeLineID <= token.timeline)
@@ -60,7 +73,7 @@ export const promote: Behaviour<CloudNativePgSpec> = {
   async apply(run) {
     const name = parameter(run.step, 'cluster')
     // One patch: primary without token in a first patch would be an instant failover, and the old side would have to be cloned again.
-    const replica = { primary: name, promotionToken: tokenOf(run).text }
+    const replica = { primary: name, promotionToken: typeof run.restsOn?.token === 'string' ? run.restsOn.token : tokenOf(run).text }
     await patchAsSeen(run, { spec: { replica, ...(await archiveToAsk(run)) } })
   },
   changes: (run) => kubernetesOf(run).watch(clusterRef(namespaceOf(run), parameter(run.step, 'cluster')), run.signal),

@@ -20,6 +20,10 @@ const codes = (change: Change): string[] => assess(states(change)).map((finding)
 describe('what stands against a switchover', () => {
   test('nothing, when both sides are well', () => expect(codes({})).toEqual([]))
 
+  test('not what an interrupted demotion left on a primary: the move clears it', () => {
+    expect(codes({ a: { status: { switchReplicaClusterStatus: { inProgress: true } } } })).toEqual(['warning database-switch-left@dc-a'])
+  })
+
   const blockers: [string, Change, string][] = [
     [
       'a used token on the primary, which the condition Ready hides',
@@ -31,7 +35,16 @@ describe('what stands against a switchover', () => {
     ['a primary that does not answer, although its phase says healthy', { a: { instance: null } }, 'database-not-answering@dc-a'],
     ['a phase that is not healthy', { b: { status: { phase: 'Failing over' } } }, 'database-not-healthy@dc-b'],
     ['an instance that is not ready', { b: { status: { readyInstances: 0 } } }, 'database-not-ready@dc-b'],
-    ['a demotion under way', { a: { status: { switchReplicaClusterStatus: { inProgress: true } } } }, 'database-switching@dc-a'],
+    [
+      'a demotion under way',
+      {
+        a: {
+          spec: { replica: { self: 'pg-dc-a', primary: 'pg-dc-b', source: 'pg-dc-b' } },
+          status: { switchReplicaClusterStatus: { inProgress: true } },
+        },
+      },
+      'database-switching@dc-a',
+    ],
     ['a switchover inside a site', { a: { status: { targetPrimary: 'pg-dc-a-2' } } }, 'local-switchover@dc-a'],
     [
       'an archive that fails: the demotion would wait for it',

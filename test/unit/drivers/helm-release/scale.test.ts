@@ -186,3 +186,72 @@ test('a stop never proves that no pod is left by a selector that it can not ask 
     waitingFor: '1 pod of app to end',
   })
 })
+
+describe('a size that somebody else keeps', () => {
+  const fought = (kubernetes: KubernetesClient): KubernetesClient =>
+    ({
+      ...kubernetes,
+      async get(...args: Parameters<KubernetesClient['get']>) {
+        const found = await kubernetes.get(...args)
+        const wrote = { manager: 'argocd-controller', time: '2026-11-29T12:00:00Z', fieldsV1: { 'f:spec': { 'f:replicas': {} } } }
+        return found === null ? null : { ...found, metadata: { ...found.metadata, managedFields: [wrote] } }
+      },
+    }) as KubernetesClient
+
+  test('takes a switchover back at once: users are shut out', async () => {
+    const { world, kubernetes } = cluster(2)
+    const { run } = runOf(stopStep(component, A, { phase: 'DRAIN', before: 2 }), fought(kubernetes))
+    await applyAsSeen(stop, run)
+    world.replicas = 2
+    expect(await stop.done({ ...run, applied: true })).toMatchObject({
+      is: 'failed',
+      code: 'reverted-by-others',
+      why: expect.stringContaining('argocd-controller has changed spec.replicas'),
+    })
+  })
+
+  test('is set anew behind the point of no return, and where a site is shut', async () => {
+    const { world, kubernetes } = cluster(0)
+    const starting = runOf(startStep(component, { mode: 'switchover', from: A, to: B }, 2), fought(kubernetes)).run
+    expect(await start.done({ ...starting, applied: true })).toMatchObject({ is: 'pending', takenBackBy: 'argocd-controller' })
+    world.replicas = 2
+    const stopping = runOf(stopStep(component, A, { phase: 'FENCE', before: 2 }), fought(kubernetes), 'failover').run
+    expect(await stop.done({ ...stopping, applied: true })).toMatchObject({ is: 'pending', takenBackBy: 'argocd-controller' })
+  })
+
+  test('is not fought over on the way back, whatever it is: users are served by it', async () => {
+    const { kubernetes } = cluster(3)
+    const { run } = runOf(stopStep(component, A, { phase: 'DRAIN', before: 2 }), fought(kubernetes))
+    expect(await stop.undone?.(run)).toMatchObject({ is: 'done', proof: { replicas: 3 } })
+  })
+})
+
+describe('pods that crashed while their database was away', () => {
+  const crashing = { containerStatuses: [{ name: 'app', restartCount: 5, state: { waiting: { reason: 'CrashLoopBackOff' } } }] }
+  function crashed(createdAt: string) {
+    const { world, kubernetes } = cluster(2)
+    world.ready = 0
+    const removed: string[] = []
+    const pod = { metadata: { name: 'app-0', uid: 'uid-0', creationTimestamp: createdAt }, status: crashing }
+    const withPods = {
+      ...kubernetes,
+      list: async () => (removed.length === 0 ? [pod] : []),
+      remove: async (_: unknown, options: { uid?: string }) => removed.push(options.uid ?? '') > 0,
+    } as unknown as KubernetesClient
+    const { run } = runOf(stopStep(component, A, { phase: 'DRAIN', before: 2 }), withPods)
+    return { removed, run: { ...run, begunAt: '2026-11-29T12:00:00Z' } }
+  }
+
+  test('make way for new ones, which are ready in seconds', async () => {
+    const { removed, run } = crashed('2026-11-29T11:59:00Z')
+    expect(await undoAsSeen(stop, run)).toMatchObject({ is: 'pending', restsOn: { due: 'crashed' } })
+    expect(removed).toEqual(['uid-0'])
+    expect(await stop.undone?.(run)).toMatchObject({ is: 'pending', waitingFor: 'app: 0 of 2 ready' })
+  })
+
+  test('are judged when they crash from now on', async () => {
+    const { removed, run } = crashed('2026-11-29T12:00:01Z')
+    await undoAsSeen(stop, run)
+    expect(removed).toEqual([])
+  })
+})
