@@ -2,9 +2,11 @@ import { MODES, type Mode, PHASES, type Phase } from '../../src/planning/plan.ts
 import { LOSSES, type Loss } from '../lose-site.ts'
 
 /** What troubles a move while it runs, and passes. */
-export const PASSING = ['s3-gone', 'balancer-gone', 'slow-wan', 'none'] as const
-export type Trouble = Loss | (typeof PASSING)[number]
-export const TROUBLES: readonly Trouble[] = [...LOSSES, ...PASSING]
+export const PASSING = ['s3-gone', 'balancer-gone', 'slow-wan', 'operator-away', 'none'] as const
+/** Another controller that writes the old values back, from before the move or from its middle on: the move goes back by itself. */
+export const FIGHTS = ['controller', 'controller-midway'] as const
+export type Trouble = Loss | (typeof PASSING)[number] | (typeof FIGHTS)[number]
+export const TROUBLES: readonly Trouble[] = [...LOSSES, ...PASSING, ...FIGHTS]
 
 /** Where the runner dies: at the first line that says that a step of the phase begins, waits, or is done. */
 export interface CrashPoint {
@@ -42,6 +44,8 @@ export function nameOf({ trouble, mode, crash, takenBack, amid }: MatrixCase): s
   ].join(', ')
 }
 
+export const isFought = ({ trouble }: Pick<MatrixCase, 'trouble'>): boolean => (FIGHTS as readonly Trouble[]).includes(trouble)
+
 const isLoss = (trouble: Trouble): trouble is Loss => (LOSSES as readonly Trouble[]).includes(trouble)
 
 /** How the active site is lost in a case; null where it lives on. What passes troubles a failover from a killed site. */
@@ -77,7 +81,7 @@ const LOST_IN: Readonly<Record<LostAmid['runner'], readonly Phase[]>> = {
   lives: ['PREPARE', 'DRAIN', 'FENCE'],
 }
 
-const troubledMoves: readonly MatrixCase[] = TROUBLES.flatMap((trouble) =>
+const troubledMoves: readonly MatrixCase[] = [...LOSSES, ...PASSING].flatMap((trouble) =>
   (isLoss(trouble) ? (['failover'] as const) : MODES).flatMap((mode) =>
     [null, ...crashesOf(mode)].flatMap((crash): MatrixCase[] => {
       const one = { trouble, mode, crash, takenBack: false, amid: null }
@@ -97,11 +101,19 @@ const lostAmidSwitchovers: readonly MatrixCase[] = LOSSES.flatMap((trouble) =>
   ),
 )
 
+const foughtSwitchovers: readonly MatrixCase[] = FIGHTS.map((trouble) => ({
+  trouble,
+  mode: 'switchover',
+  crash: null,
+  takenBack: true,
+  amid: null,
+}))
+
 /**
  * Every trouble in every mode that it can befall, with a runner that lives, and with one that dies at each point; what can be taken back is taken
  * back too. And every way to lose a site while it is being left.
  */
-export const allCases: readonly MatrixCase[] = [...troubledMoves, ...lostAmidSwitchovers]
+export const allCases: readonly MatrixCase[] = [...troubledMoves, ...lostAmidSwitchovers, ...foughtSwitchovers]
 
 /** A sample of some cases that the seed decides: one trouble after another, so that a small one already shows different ones. */
 export function sampleOf(cases: readonly MatrixCase[], count: number, seed: number): MatrixCase[] {

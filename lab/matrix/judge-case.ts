@@ -1,7 +1,7 @@
 import type { StatusReport } from '../../src/evidence/reports.ts'
-import { judgeLedger } from '../ledger/judge-ledger.ts'
+import { judgeLedger, longestGap } from '../ledger/judge-ledger.ts'
 import type { SiteName } from '../topology.ts'
-import { historyEnds, lossIn, nameOf } from './cases.ts'
+import { historyEnds, isFought, lossIn, nameOf } from './cases.ts'
 import type { CaseFacts } from './run-case.ts'
 
 export interface CaseVerdict {
@@ -22,6 +22,7 @@ export function judgeCase(facts: CaseFacts): CaseVerdict {
     ...ofReturnedSite(facts),
     ...ofTimeline(facts),
     ...ofArchive(facts),
+    ...ofFight(facts),
     ...ofEnd(facts),
   ]
   const served = facts.executed.duration / 1000
@@ -36,6 +37,19 @@ function ofMove({ executed, rejoined, one }: CaseFacts): string[] {
       : [`the move ended ${executed.verdict}: ${executed.failure?.code ?? ''} ${executed.failure?.what ?? ''}`]
   if (!historyEnds(one) || rejoined?.verdict === 'moved') return ended
   return [...ended, `the rejoin ended ${rejoined?.verdict ?? 'never'}: ${rejoined?.failure?.code ?? ''} ${rejoined?.failure?.what ?? ''}`]
+}
+
+/** Somebody who writes the old values back is noticed within seconds: users are served again within half a minute. */
+const FOUGHT_GAP = 30_000
+
+function ofFight({ one, entries, executed }: CaseFacts): string[] {
+  if (!isFought(one)) return []
+  const gap = longestGap(entries)?.durationMs ?? 0
+  const known = executed.failure?.code === 'reverted-by-others'
+  return [
+    ...(gap <= FOUGHT_GAP ? [] : [`users were out for ${(gap / 1000).toFixed(0)} s beside another controller`]),
+    ...(known ? [] : [`the other controller was not named: ${executed.failure?.code ?? 'no failure'}`]),
+  ]
 }
 
 /** A switchover loses nothing, and what is taken back neither; a failover not more than what a person accepted, and nothing older than what was predicted. */

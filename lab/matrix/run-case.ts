@@ -17,7 +17,7 @@ import { until } from '../until.ts'
 import { endsOf, untilGreen } from '../until-green.ts'
 import { witnessOf } from '../witness.ts'
 import { archivedBy } from './archived.ts'
-import { historyEnds, isCrashPoint, type LostAmid, lossIn, type MatrixCase } from './cases.ts'
+import { historyEnds, isCrashPoint, isFought, type LostAmid, lossIn, type MatrixCase } from './cases.ts'
 import { lose, passing, type RunningTrouble } from './troubles.ts'
 import { databaseLogs, spansOfSite, twoWriters, type WritableSpan, writableSince } from './writers.ts'
 
@@ -107,7 +107,7 @@ export async function runCase(one: MatrixCase, around: CaseAround): Promise<Case
   const twoWritersMs = twoWriters(spans, judgedAt, asleep)
   const archivedLater = loss === null ? [] : [...(await archivedBy(stack, from))].filter((key) => !archived.has(key))
   // Not every step waits in every run: whose runner lived through its move has nothing to take back.
-  const ended = { ...one, takenBack: one.takenBack && moved.deaths > 0 }
+  const ended = { ...one, takenBack: one.takenBack && (moved.deaths > 0 || isFought(one)) }
   const own = writableSince(spans, from, killedAt ?? healedAt, judgedAt)
   const returned = historyEnds(ended)
     ? { writableMs: own.ms, stillWritable: own.still, answersBehindItsGuard: await acceptsBehindItsGuard({ from, to }, around) }
@@ -228,7 +228,7 @@ interface Ends {
 
 /** One move of a case; only the one that the case is about is troubled, and only its runner dies. */
 async function troubled(one: MatrixCase, isTroubled: boolean, ends: Ends, around: CaseAround): Promise<Moved> {
-  const trouble = await passing(isTroubled ? one.trouble : 'none', ends.slow, around.say)
+  const trouble = await passing(isTroubled ? one.trouble : 'none', ends.slow, around)
   const moved = await moveThrough(isTroubled ? one : { ...one, crash: null }, ends, around, trouble).finally(() => trouble.end())
   return { ...moved, troubleAt: trouble.at }
 }

@@ -1,8 +1,11 @@
+import type { LabEnvironment } from '../environment.ts'
+import { execute } from '../execute.ts'
 import { type Loss, loseSite, returnSite } from '../lose-site.ts'
 import { runLab } from '../run-lab.ts'
 import type { LabStack } from '../stacks.ts'
 import type { HostName, SiteName } from '../topology.ts'
 import type { Trouble } from './cases.ts'
+import { type OtherController, otherController } from './other-controller.ts'
 
 /** Something that goes wrong in the lab, and that is over again. */
 export interface RunningTrouble {
@@ -15,6 +18,11 @@ export interface RunningTrouble {
 }
 
 type Say = (line: string) => void
+export interface TroubleAround {
+  readonly lab: LabEnvironment
+  readonly stack: LabStack
+  readonly say: Say
+}
 
 /** The active site is gone until it is given back. */
 export async function lose(stack: LabStack, site: SiteName, how: Loss, say: Say): Promise<RunningTrouble> {
@@ -25,7 +33,9 @@ export async function lose(stack: LabStack, site: SiteName, how: Loss, say: Say)
 }
 
 /** What befalls a move while it runs; `slow` is the site whose link is narrow. A site that is lost is no passing trouble. */
-export async function passing(trouble: Trouble, slow: SiteName, say: Say): Promise<RunningTrouble> {
+export async function passing(trouble: Trouble, slow: SiteName, { lab, stack, say }: TroubleAround): Promise<RunningTrouble> {
+  if (trouble === 'operator-away') return operatorsAway(lab, say)
+  if (trouble === 'controller' || trouble === 'controller-midway') return fought(await otherController(lab, stack), trouble, say)
   if (trouble === 's3-gone') return goneForAWhile('s3', say)
   if (trouble === 'balancer-gone') return goneForAWhile('lb-2', say)
   const at = Date.now()
@@ -55,3 +65,52 @@ function goneForAWhile(host: HostName, say: Say): RunningTrouble {
   }
 }
 const GONE_FOR = 15_000
+
+/** The old side's operator is away when the database is demoted, the new side's when it is promoted: each for half a minute, with its webhook. */
+function operatorsAway(lab: LabEnvironment, say: Say): RunningTrouble {
+  const at = Date.now()
+  const away = new Map<string, Promise<void>>()
+  const scale = (site: LabEnvironment['sites'][number], replicas: number): Promise<unknown> => {
+    const target = ['-n', 'cnpg-system', 'scale', 'deployment/cnpg-controller-manager', `--replicas=${replicas}`]
+    return execute(lab.programs.kubectl, [`--kubeconfig=${site.kubeconfig}`, ...target], { deadline: 30_000 })
+  }
+  const leave = async (site: LabEnvironment['sites'][number]): Promise<void> => {
+    say(`the operator of ${site.name} is away for ${AWAY_FOR / 1000} s`)
+    await scale(site, 0)
+    await new Promise<void>((done) => setTimeout(done, AWAY_FOR))
+    await scale(site, 1)
+  }
+  return {
+    at,
+    hear(line) {
+      // A phase earlier than the one that needs it: by then its process has ended.
+      const named = /^(?:DRAIN|FINAL_SYNC) +\S+@(dc-\w+):/.exec(line)?.[1]
+      const site = lab.sites.find(({ name }) => name === named)
+      if (site !== undefined && !away.has(site.name)) away.set(site.name, leave(site))
+    },
+    async end() {
+      await Promise.all(away.values())
+      return Date.now()
+    },
+  }
+}
+const AWAY_FOR = 30_000
+
+/** A controller at work from before the plan on, or from the moment at which the doors are closed. */
+function fought(controller: OtherController, trouble: 'controller' | 'controller-midway', say: Say): RunningTrouble {
+  const begin = (): void => {
+    say('another controller is at work')
+    controller.start()
+  }
+  if (trouble === 'controller') begin()
+  return {
+    at: Date.now(),
+    hear(line) {
+      if (trouble === 'controller-midway' && /^FENCE /.test(line)) controller.start()
+    },
+    async end() {
+      await controller.stop()
+      return Date.now()
+    },
+  }
+}

@@ -1,0 +1,82 @@
+import { readFile } from 'node:fs/promises'
+import { openKubernetes } from '../../src/clients/kubernetes.ts'
+import type { KubernetesObject, ObjectReference } from '../../src/clients/kubernetes-client.ts'
+import type { LabEnvironment } from '../environment.ts'
+import { type LabStack, labStacks } from '../stacks.ts'
+
+/** As the application controller of Argo CD calls itself, and as often as its self-heal looks. */
+const MANAGER = 'argocd-controller'
+const EVERY = 5_000
+
+export interface OtherController {
+  /** From now on it writes. */
+  start(): void
+  /** Pauses it; resolves when nothing of it is on its way any more. */
+  stop(): Promise<void>
+}
+
+/**
+ * A small real controller with a field manager of its own: it keeps the direction of both databases and the replicas of both applications as they are
+ * when it is made, by a forced server-side apply every five seconds.
+ */
+export async function otherController(lab: LabEnvironment, stack: LabStack): Promise<OtherController> {
+  const { namespace } = labStacks[stack.name]
+  const stopping = new AbortController()
+  const kept = await Promise.all(
+    lab.sites.map(async ({ name, kubeconfig }) => {
+      const client = openKubernetes({ site: name, kubeconfig: await readFile(kubeconfig, 'utf8'), signal: stopping.signal })
+      const cluster: ObjectReference = { ...CLUSTER, namespace, name: `pg-${name}` }
+      const [database, applications] = await Promise.all([client.get(cluster), client.list(DEPLOYMENT, { namespace })])
+      const wanted = [
+        ...(database === null ? [] : [only(database, { replica: directionOf(database) })]),
+        ...applications.map((one) => only(one, { replicas: (one.spec as { replicas?: number }).replicas ?? 1 })),
+      ]
+      return { client, wanted }
+    }),
+  )
+  const keep = async (): Promise<void> => {
+    const writes = kept.flatMap(({ client, wanted }) =>
+      wanted.map((object) => client.apply(object, { force: true, fieldManager: MANAGER, signal: stopping.signal })),
+    )
+    // What is refused now, such as by the operator's webhook amid a demotion, is tried again in five seconds.
+    await Promise.allSettled(writes)
+  }
+  let timer: ReturnType<typeof setInterval> | null = null
+  let writing = Promise.resolve()
+  const tick = (): void => {
+    writing = writing.then(keep)
+  }
+  return {
+    start() {
+      if (timer !== null) return
+      tick()
+      timer = setInterval(tick, EVERY)
+    },
+    async stop() {
+      if (timer !== null) clearInterval(timer)
+      await writing
+      stopping.abort()
+    },
+  }
+}
+
+const CLUSTER = { apiVersion: 'postgresql.cnpg.io/v1', kind: 'Cluster', plural: 'clusters' } as const
+const DEPLOYMENT = { apiVersion: 'apps/v1', kind: 'Deployment', plural: 'deployments' } as const
+
+/** One part of an object, as it stands in somebody's Git. */
+const only = ({ apiVersion, kind, metadata: { name, namespace } }: KubernetesObject, spec: object): KubernetesObject => ({
+  apiVersion,
+  kind,
+  metadata: { name, ...(namespace === undefined ? {} : { namespace }) },
+  spec,
+})
+
+/** Without the token, which nobody writes down. */
+function directionOf({ spec }: KubernetesObject): object {
+  const { self, primary, source } = (spec as { replica?: { self?: string; primary?: string; source?: string } }).replica ?? {}
+  return {
+    ...(self === undefined ? {} : { self }),
+    ...(primary === undefined ? {} : { primary }),
+    ...(source === undefined ? {} : { source }),
+  }
+}
