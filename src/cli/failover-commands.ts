@@ -33,7 +33,7 @@ export function addFailover(program: Command): void {
 
 interface PlanOptions {
   readonly mode: Mode
-  readonly to: string
+  readonly to?: string
   readonly from?: string
   readonly acceptDataLoss?: string
   readonly out: string
@@ -48,7 +48,10 @@ function addPlan(program: Command, failover: Command): void {
         .choices(MODES)
         .default('switchover'),
     )
-    .requiredOption('--to <site>', 'the new active site; for a rejoin the site that comes back')
+    .option(
+      '--to <site>',
+      'the new active site (default: the first declared one that answers and is not active); for a rejoin the site that comes back',
+    )
     .option('--from <site>', 'must be the active site now')
     .option('--accept-data-loss <duration>', 'failover: how much of the newest writes may be lost, such as 5m')
     .option('--out <file>', 'where the plan is written', 'standby-plan.json')
@@ -57,7 +60,12 @@ function addPlan(program: Command, failover: Command): void {
         const { mode, to, from, acceptDataLoss } = options
         const bound = acceptDataLoss === undefined ? {} : { acceptLoss: acceptedLoss(acceptDataLoss) }
         await refuseUnwritable(options.out)
-        const report = await planFailover(world, { mode, to, ...(from === undefined ? {} : { from }), ...bound })
+        const report = await planFailover(world, {
+          mode,
+          ...(to === undefined ? {} : { to }),
+          ...(from === undefined ? {} : { from }),
+          ...bound,
+        })
         await writeOutput(options.out, `${JSON.stringify(report.plan, null, 2)}\n`)
         const { status: _, ...result } = report
         return {

@@ -8,8 +8,8 @@ import type { Intent, Mode } from './plan.ts'
 /** What is asked for, as it came in. */
 export interface MoveRequest {
   readonly mode: Mode
-  /** switchover and failover: the new active site. rejoin: the site that comes back. */
-  readonly to: string
+  /** switchover and failover: the new active site; the first declared one that answers, and is not active, where none is named. rejoin: the site that comes back. */
+  readonly to?: string
   /** When given, must be the active site. */
   readonly from?: string
   readonly acceptLoss?: Milliseconds
@@ -17,7 +17,11 @@ export interface MoveRequest {
 
 /** What of a request is wrong whatever the sites say: judged before any of them is asked. Pure. */
 export function refuseImpossible(stack: Stack, request: MoveRequest): void {
-  declaredSite(stack, request.to)
+  if (request.to !== undefined) declaredSite(stack, request.to)
+  else if (request.mode === 'rejoin')
+    throw inputError('input-invalid', 'nobody but you knows which site comes back', {
+      next: `Name it as to: one of ${namesOf(stack.sites)}.`,
+    })
   if (request.from !== undefined) declaredSite(stack, request.from)
   if (request.acceptLoss !== undefined && request.mode !== 'failover')
     throw inputError('input-invalid', `a ${request.mode} loses nothing: accept-data-loss belongs to a failover`, {
@@ -29,14 +33,15 @@ export function refuseImpossible(stack: Stack, request: MoveRequest): void {
  * The intent behind a request: away from the active site, or back to it. Where the witness is silent nobody knows that site: it is taken to be the
  * one that is named or was the first, so that there is a plan to look at, which can not be executed. Throws what the requester can mend.
  */
-export function intentOf(stack: Stack, { witness }: Observation, request: MoveRequest): Intent {
+export function intentOf(stack: Stack, observation: Observation, request: MoveRequest): Intent {
   refuseImpossible(stack, request)
-  const to = declaredSite(stack, request.to)
+  const { witness } = observation
   if (witness.kind === 'damaged') throw damagedError(witness.damage)
   const silent = witness.kind === 'silent'
   const from = silent
     ? declaredSite(stack, request.from ?? stack.initialActive)
     : activeSite(stack, witness.active?.activeSite ?? stack.initialActive)
+  const to = request.to === undefined ? preferred(stack, observation, from) : declaredSite(stack, request.to)
   if (request.from !== undefined && request.from !== from.name)
     throw inputError('not-the-active-site', `${request.from} is not the active site of ${stack.name}: ${from.name} is`, {
       next: `Look at standby status: the site may have moved already. To move away from ${from.name}, name it as from, or leave from out.`,
@@ -52,6 +57,17 @@ export function intentOf(stack: Stack, { witness }: Observation, request: MoveRe
   const ends = { mode: request.mode, from: from.name, to: to.name }
   return request.acceptLoss === undefined ? ends : { ...ends, acceptLoss: request.acceptLoss }
 }
+
+/** The order in which sites are declared says which one is preferred. */
+function preferred(stack: Stack, { sites }: Observation, active: Site): Site {
+  const found = stack.sites.find(({ name }) => name !== active.name && sites[name]?.kind === 'answering')
+  if (found !== undefined) return found
+  throw siteError('site-silent', `no site but ${active.name} answers: there is none to move ${stack.name} to`, {
+    next: 'Look at standby status.',
+  })
+}
+
+const namesOf = (sites: readonly Site[]): string => sites.map(({ name }) => name).join(', ')
 
 function activeSite(stack: Stack, name: string): Site {
   const found = stack.sites.find((site) => site.name === name)

@@ -1,7 +1,9 @@
 import { expect, test } from '@jest/globals'
 import type { StandbyError } from '../../../src/errors.ts'
-import type { Observation } from '../../../src/observation/observation.ts'
+import type { Observation, SiteView } from '../../../src/observation/observation.ts'
 import { intentOf, type MoveRequest } from '../../../src/planning/intent.ts'
+import type { Mode } from '../../../src/planning/plan.ts'
+import type { SiteName } from '../../../src/stack/stack.ts'
 import { toyStack } from '../../support/toy-stack.ts'
 
 function refusedWith(activeSite: string, request: MoveRequest): Pick<StandbyError, 'code' | 'next'> | null {
@@ -42,4 +44,22 @@ test('while the witness is silent nobody is told that a site is active: a plan t
   expect(asked({ from: 'dc-b', to: 'dc-a' })).toMatchObject({ from: 'dc-b', to: 'dc-a' })
   expect(() => asked({ to: 'dc-a' })).toThrow(expect.objectContaining({ code: 'witness-silent' }))
   expect(() => asked({ from: 'dc-x' })).toThrow(expect.objectContaining({ code: 'unknown-site' }))
+})
+
+test('where no target is named, the first declared site that answers and is not active is taken; a rejoin has to be told', () => {
+  const active = { schemaVersion: 1, stack: 'toy', epoch: 1, activeSite: 'dc-a', since: '', run: 'deploy' } as const
+  const third = { name: 'dc-c' as SiteName, kubernetes: { kubeconfig: { env: 'K' }, clusterId: 'uid' } }
+  const stack = { ...toyStack, sites: [...toyStack.sites, third] }
+  const view = (up: boolean): SiteView =>
+    up
+      ? { kind: 'answering', clusterId: 'uid', version: 'v1.34', latency: 1 }
+      : { kind: 'silent', why: 'no answer', triedFrom: ['this runner'] }
+  const asked = (b: boolean, c: boolean, mode: Mode = 'switchover') => {
+    const sites = { 'dc-a': view(false), 'dc-b': view(b), 'dc-c': view(c) }
+    return intentOf(stack, { at: '', witness: { kind: 'answering', active, lock: null }, sites, components: {} }, { mode })
+  }
+  expect(asked(true, true)).toMatchObject({ from: 'dc-a', to: 'dc-b' })
+  expect(asked(false, true, 'failover')).toMatchObject({ from: 'dc-a', to: 'dc-c' })
+  expect(() => asked(false, false)).toThrow(expect.objectContaining({ code: 'site-silent' }))
+  expect(() => asked(true, true, 'rejoin')).toThrow(expect.objectContaining({ code: 'input-invalid' }))
 })
