@@ -53,7 +53,7 @@ test('where no target is named, the first declared site that answers and is not 
   const view = (up: boolean): SiteView =>
     up
       ? { kind: 'answering', clusterId: 'uid', version: 'v1.34', latency: 1 }
-      : { kind: 'silent', why: 'no answer', triedFrom: ['this runner'] }
+      : { kind: 'silent', cause: 'no-answer', why: 'no answer', triedFrom: ['this runner'] }
   const asked = (b: boolean, c: boolean, mode: Mode = 'switchover') => {
     const sites = { 'dc-a': view(false), 'dc-b': view(b), 'dc-c': view(c) }
     return intentOf(stack, { at: '', witness: { kind: 'answering', active, lock: null }, sites, components: {} }, { mode })
