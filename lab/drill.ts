@@ -15,6 +15,7 @@ import { reviewedMove } from './reviewed-move.ts'
 import { runLab } from './run-lab.ts'
 import { type CommandResult, runStandby } from './run-standby.ts'
 import { type LabStackName, labStacks, prepareStack } from './stacks.ts'
+import { tellStory } from './three-sites/tell-story.ts'
 import { untilGreen } from './until-green.ts'
 
 /**
@@ -83,8 +84,12 @@ async function drill(): Promise<number> {
   return failures.length === 0 ? 0 : 1
 }
 
+/** `--sites 3`: the story of three sites, in place of the one of two. */
+const options = () =>
+  parseArgs({ options: { stack: { type: 'string', default: 'infisical-kubernetes' }, sites: { type: 'string', default: '2' } } })
+
 function stackName(): LabStackName {
-  const { values } = parseArgs({ options: { stack: { type: 'string', default: 'infisical-kubernetes' } } })
+  const { values } = options()
   const names = Object.keys(labStacks) as LabStackName[]
   const found = names.find((name) => name === values.stack)
   if (found === undefined) throw new Error(`there is no stack ${values.stack}: name one of ${names.join(', ')}`)
@@ -95,4 +100,4 @@ const started = performance.now()
 const say = (line: string): void =>
   void process.stderr.write(`\n== ${((performance.now() - started) / 1000).toFixed(0).padStart(4)} s  ${line}\n`)
 
-endWith(drill())
+endWith(options().values.sites === '3' ? tellStory() : drill())

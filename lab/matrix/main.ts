@@ -3,6 +3,7 @@ import { MODES, PHASES } from '../../src/planning/plan.ts'
 import { deployedStack } from '../deployed-stack.ts'
 import { endWith } from '../end-with.ts'
 import { runStandby } from '../run-standby.ts'
+import { tellStory } from '../three-sites/tell-story.ts'
 import { allCases, type CrashPoint, type MatrixCase, nameOf, sampleOf, TROUBLES } from './cases.ts'
 import { type CaseVerdict, judgeCase } from './judge-case.ts'
 import { runCase } from './run-case.ts'
@@ -12,7 +13,7 @@ import { runCase } from './run-case.ts'
  * every case. `--trouble cut` and `--mode rejoin` keep to some, `--steady` to runners that live, `--taken-back` to moves that are taken back,
  * `--amid dies` and `--amid lives` to sites that are lost amid a switchover whose runner dies or lives, `--phase FENCE` to runners that die in it.
  * `--outwait` waits for the guard of a lost site (fencing.failover: database), `--published-size` has as many instances and replicas as the published
- * stack. The lab must be up. Exit code 0 only if every case kept every promise.
+ * stack. `--sites 3` tells the story of three sites instead. The lab must be up. Exit code 0 only if every case kept every promise.
  */
 const { values } = parseArgs({
   options: {
@@ -27,6 +28,7 @@ const { values } = parseArgs({
     mode: { type: 'string', multiple: true, default: [...MODES] },
     outwait: { type: 'boolean', default: false },
     'published-size': { type: 'boolean', default: false },
+    sites: { type: 'string', default: '2' },
   },
 })
 
@@ -87,4 +89,4 @@ async function verdictOf(one: MatrixCase, run: () => ReturnType<typeof runCase>)
 const lineOf = ({ name, figures, failures }: CaseVerdict): string =>
   `${failures.length === 0 ? 'kept  ' : 'BROKEN'}  ${name}: ${[figures, ...failures].filter((part) => part !== '').join('; ')}`
 
-endWith(main())
+endWith(values.sites === '3' ? tellStory() : main())

@@ -55,7 +55,12 @@ export async function runStory(
   const move = async (mode: Mode, to: SiteName): Promise<StoryMove> => {
     say(`${mode} to ${to}`)
     const inputs = { to, mode, ...(mode === 'failover' ? { 'accept-data-loss': ACCEPTED } : {}) }
-    return { to, mode, ...(await perform(stack, inputs, { githubUrl, helm: programs.helm })) }
+    const moved = { to, mode, ...(await perform(stack, inputs, { githubUrl, helm: programs.helm })) }
+    const { verdict, failure } = moved.executed
+    // What comes next rests on it.
+    if (verdict !== 'moved')
+      throw new Error(`the ${mode} of ${to} ended ${verdict ?? 'refused'}: ${failure?.code ?? ''} ${failure?.what ?? ''}`)
+    return moved
   }
   const undeclared = async (when: string): Promise<string[]> =>
     (await whatDeployWouldChange(stack, programs.helm)).map((what) => `${when}: ${what}`)
