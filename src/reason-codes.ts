@@ -248,6 +248,8 @@ export const REASON_CODES = {
     'cache-silent': 'The cache of a site can not be read.',
     'cache-not-answering': 'The server does not answer.',
     'cache-not-ready': 'The server is not ready.',
+    'cache-password-unusable':
+      'The password is empty, or ends with a line break, or holds a control character: told before anything is declared.',
     'cache-does-not-start': 'The server does not start.',
     'cache-image-differs': 'The sites run different images.',
     'cache-restore-failed': 'The dump could not be loaded.',

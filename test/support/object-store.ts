@@ -19,7 +19,13 @@ export interface ObjectStoreServer {
  * A real S3 server (versitygw) with one empty, versioned bucket, in a temporary folder and on a free port; about 100 ms.
  * `accounts`: users who may do nothing that a bucket policy does not allow; each secret is the name and `-secret`.
  */
-export async function startObjectStore({ accounts = [] }: { readonly accounts?: readonly string[] } = {}): Promise<ObjectStoreServer> {
+export async function startObjectStore({
+  accounts = [],
+  secret = 'root-secret',
+}: {
+  readonly accounts?: readonly string[]
+  readonly secret?: string
+} = {}): Promise<ObjectStoreServer> {
   const home = mkdtempSync(join(tmpdir(), 'standby-s3-'))
   const folder = (name: string): string => {
     mkdirSync(join(home, name), { recursive: true })
@@ -29,7 +35,7 @@ export async function startObjectStore({ accounts = [] }: { readonly accounts?: 
   const [port = 0] = await freePorts(1)
   const endpoint = `http://127.0.0.1:${port}`
   const command = await binary('versitygw')
-  const root = { accessKeyId: 'root', secretAccessKey: 'root-secret' }
+  const root = { accessKeyId: 'root', secretAccessKey: secret }
   const stranger = { accessKeyId: 'stranger', secretAccessKey: 'stranger-secret' }
   const entries = accounts.map((name) => [
     name,

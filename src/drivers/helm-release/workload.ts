@@ -4,6 +4,7 @@ import type { Progress, RestsOn } from '../../planning/driver.ts'
 import { asSeen } from '../compare-and-set.ts'
 import { controllersOf, type OtherController, writerOf } from '../field-managers.ts'
 import { isHopeless, type WaitingContainer } from '../hopeless.ts'
+import { refusedPods } from '../refused-pods.ts'
 import { type Application, workloadRef } from './spec.ts'
 
 export const POD = { apiVersion: 'v1', kind: 'Pod', plural: 'pods' } as const
@@ -180,7 +181,16 @@ export async function rollout(
         next: `kubectl -n ${component.spec.namespace} describe pod ${pod.metadata.name}`,
       }
   }
-  return { is: 'pending', waitingFor: `${name}: ${view.ready} of ${view.declared} ready` }
+  const refused = await refusedPods(kubernetes, found, signal)
+  if (refused?.lasts === true)
+    return {
+      is: 'failed',
+      code: 'rollout-failed',
+      why: `${name}: ${refused.why}`,
+      next: `kubectl -n ${component.spec.namespace} describe ${component.spec.workload.kind.toLowerCase()} ${name}`,
+    }
+  const because = refused === null ? '' : `; a pod is refused: ${refused.why}`
+  return { is: 'pending', waitingFor: `${name}: ${view.ready} of ${view.declared} ready${because}` }
 }
 
 interface PodStatus {

@@ -42,6 +42,7 @@ export function accessOf(component: Cache, stack: Stack): AccessRule[] {
       rule('deployer', [''], ['persistentvolumeclaims'], ['get'], 'to see whether the data of a server that is gone are left', [
         volumeOf(name),
       ]),
+      rule('deployer', [''], ['events'], ['list'], 'to tell why its pod is refused'),
       rule('deployer', [''], ['services', 'secrets'], ['get', 'create', 'patch'], 'to keep its Service and the keys of its backups'),
       rule('deployer', ['batch'], ['cronjobs'], ['get', 'create', 'patch'], 'to keep its schedule as declared'),
       rule('mover', ['batch'], ['cronjobs'], ['get', 'patch'], 'to turn the schedule round', [backupJob(component)]),

@@ -4,9 +4,11 @@ import type { Deployment, DeployUnit, DriverContext, Progress } from '../../plan
 import type { SiteName } from '../../stack/stack.ts'
 import { objectsUnit } from '../declared-objects.ts'
 import { hopelessReason, type WaitingContainer } from '../hopeless.ts'
+import { refusedPods } from '../refused-pods.ts'
 import { assertMayBegin } from './how-to-begin.ts'
 import { backupManifest, serverManifests, storeSecretManifest } from './manifests.ts'
 import { type Cache, podOf } from './spec.ts'
+import { assertUsablePassword } from './usable-password.ts'
 
 /** The server, and its hourly backup: both on every site, the backup awake on the active one. */
 export async function deployCache(
@@ -28,10 +30,13 @@ export async function deployCache(
       id: server,
       needs: [],
       title: `${component.spec.name}: StatefulSet and Service`,
-      declare: async () => [
-        storeSecretManifest(component, context.stack, await keysOfStore()),
-        ...serverManifests(component, context.stack, site, location),
-      ],
+      declare: async (signal) => {
+        await assertUsablePassword(component, site, context, signal)
+        return [
+          storeSecretManifest(component, context.stack, await keysOfStore()),
+          ...serverManifests(component, context.stack, site, location),
+        ]
+      },
       ready: (signal) => serverIsReady(component, site, context, signal),
     }),
     objectsUnit({
@@ -55,7 +60,9 @@ async function serverIsReady(component: Cache, site: SiteName, context: DriverCo
   const pod = await context
     .kubernetes(site)
     .get({ apiVersion: 'v1', kind: 'Pod', plural: 'pods', namespace, name: podOf(component) }, { signal })
-  const why = hopelessContainer(pod?.status as PodStatus | undefined)
+  const refused = pod === null && set !== null ? await refusedPods(context.kubernetes(site), set, signal) : null
+  if (refused !== null && !refused.lasts) return { is: 'pending', waitingFor: `${name} on ${site}, whose pod is refused: ${refused.why}` }
+  const why = refused?.why ?? hopelessContainer(pod?.status as PodStatus | undefined)
   return why === null
     ? { is: 'pending', waitingFor: `${name} on ${site} to be ready` }
     : {

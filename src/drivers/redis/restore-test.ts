@@ -10,7 +10,7 @@ import type { SiteName } from '../../stack/stack.ts'
 import type { Check, Sandbox } from '../../verification/restore-test.ts'
 import { type CataloguedDump, newestDump } from './catalogue.ts'
 import { databasesOf, keysInWords, missingOf } from './count-keys.ts'
-import { databasesVariable, oneUser } from './manifests.ts'
+import { confined, databasesVariable, oneUser } from './manifests.ts'
 import { FETCH, LOAD, SERVE } from './scripts.ts'
 import { askServer, type ServerFacts } from './server.ts'
 import { backupFolder, type Cache } from './spec.ts'
@@ -154,7 +154,7 @@ function scratch(
   })
   const data = { name: 'data', mountPath: '/data' }
   const asked = { name: 'request', mountPath: '/request' }
-  const pull = { imagePullPolicy: 'IfNotPresent' }
+  const pull = { imagePullPolicy: 'IfNotPresent', securityContext: confined }
   const secret = `${pod.name}-request`
   const env = (name: string) => ({ name, valueFrom: { secretKeyRef: { name: secret, key: 'password' } } })
   return [

@@ -127,9 +127,11 @@ export const STORE = `${PLACES}
 set -eu
 id=$(cat "$WORK/id")
 empty=e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855
+# Within the quotes of a configuration curl reads a backslash and a quote as something else.
+escaped() { printf '%s' "$1" | sed 's/[\\\\"]/\\\\&/g'; }
 request() {
-  { printf 'user = "%s:%s"\\naws-sigv4 = "aws:amz:%s:s3"\\n' "$ACCESS_KEY_ID" "$SECRET_ACCESS_KEY" "$REGION"
-    if [ -n "\${SESSION_TOKEN:-}" ]; then printf 'header = "x-amz-security-token: %s"\\n' "$SESSION_TOKEN"; fi; } \\
+  { printf 'user = "%s:%s"\\naws-sigv4 = "aws:amz:%s:s3"\\n' "$(escaped "$ACCESS_KEY_ID")" "$(escaped "$SECRET_ACCESS_KEY")" "$REGION"
+    if [ -n "\${SESSION_TOKEN:-}" ]; then printf 'header = "x-amz-security-token: %s"\\n' "$(escaped "$SESSION_TOKEN")"; fi; } \\
     | curl --config - --silent --show-error --fail-with-body --connect-timeout "\${CONNECT:=10}" --max-time 900 "$@"
 }
 store() {

@@ -176,7 +176,7 @@ describe('the stack file', () => {
     expect(problems({ sites: { ...sites, 'dc-b': { name: 'pg-dc-b' } } })[0]).toContain('sites.dc-b')
   })
   test('with five fields in a schedule is refused: the first of six is seconds', () => {
-    expect(problems({ schedule: '15 2 * * *' })[0]).toContain('six fields')
+    expect(problems({ schedule: '15 2 * * *' })[0]).toContain('must have 6 (second minute')
   })
   test('each cluster and each archive prefix has one owner', () => {
     const claimed = claimsOf(theDatabase()).map(({ key, below = '' }) => `${key}${below}`)

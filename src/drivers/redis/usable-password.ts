@@ -1,0 +1,27 @@
+import { inputError } from '../../errors.ts'
+import type { DriverContext } from '../../planning/driver.ts'
+import type { SiteName } from '../../stack/stack.ts'
+import type { Cache } from './spec.ts'
+
+/** Why no server could be started with a password, or no client could name it; null: nothing. Never with a part of it. Pure. */
+export function passwordProblem(password: string): string | null {
+  if (password === '') return 'is empty: everybody would be let in'
+  if (/[\r\n]$/.test(password))
+    return 'ends with a line break: a file was made with one, and the server and its clients would disagree about it'
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
+  return /[\u0000-\u001F\u007F]/.test(password) ? 'holds a control character, which no configuration of Redis can carry' : null
+}
+
+/** Throws `cache-password-unusable` before anything is declared. A Secret that is missing is told by the pod that waits for it. */
+export async function assertUsablePassword(component: Cache, site: SiteName, context: DriverContext, signal: AbortSignal): Promise<void> {
+  const { namespace, password } = component.spec
+  const ref = { apiVersion: 'v1', kind: 'Secret', plural: 'secrets', namespace, name: password.secret }
+  const secret = await context.kubernetes(site).get(ref, { signal })
+  const encoded = (secret?.data as Readonly<Record<string, string>> | undefined)?.[password.key]
+  const problem = encoded === undefined ? null : passwordProblem(Buffer.from(encoded, 'base64').toString('utf8'))
+  if (problem === null) return
+  throw inputError('cache-password-unusable', `the password of ${component.spec.name} on ${site} ${problem}`, {
+    where: `${site} ${namespace}/Secret/${password.secret} ${password.key}`,
+    next: `Write it anew, on every site: kubectl -n ${namespace} create secret generic ${password.secret} --from-literal=${password.key}="$PASSWORD" --dry-run=client -o yaml | kubectl apply -f -`,
+  })
+}

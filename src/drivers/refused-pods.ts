@@ -1,0 +1,63 @@
+import type { KubernetesClient, KubernetesObject } from '../clients/kubernetes-client.ts'
+import { conditionOf } from '../clients/kubernetes-conditions.ts'
+import { type Milliseconds, seconds } from '../duration.ts'
+import { asStandbyError } from '../errors.ts'
+
+/** That a controller may not create its pods: pod security, a quota, a webhook. */
+export interface RefusedPods {
+  readonly why: string
+  /** It was refused again and again, for longer than a passing trouble takes. */
+  readonly lasts: boolean
+}
+
+const EVENT = { apiVersion: 'v1', kind: 'Event', plural: 'events' } as const
+const PASSING: Milliseconds = seconds(20)
+
+/**
+ * Why the API server refuses the pods of a workload; null: it does not, or nobody may see it. A Deployment says it of itself; of a StatefulSet
+ * and a Job only events tell, of which the newest that speaks of a creation counts: an older refusal may be over.
+ */
+export async function refusedPods(
+  kubernetes: KubernetesClient,
+  workload: KubernetesObject,
+  signal: AbortSignal,
+): Promise<RefusedPods | null> {
+  const said = conditionOf(workload, 'ReplicaFailure')
+  if (said?.status === 'True')
+    return { why: said.message ?? said.reason ?? 'its pods are refused', lasts: lasting(said.lastTransitionTime) }
+  const { name, namespace = '', uid } = workload.metadata
+  try {
+    const events = await kubernetes.list(
+      EVENT,
+      { namespace, fieldSelector: `involvedObject.name=${name}` },
+      { signal, deadline: seconds(2) },
+    )
+    const ours = events
+      .map((event) => event as unknown as Told)
+      .filter(({ involvedObject, reason }) => involvedObject?.uid === uid && CREATION.has(reason ?? ''))
+    const newest = ours.sort((a, b) => lastOf(a) - lastOf(b)).at(-1)
+    if (newest === undefined || newest.reason !== 'FailedCreate') return null
+    const since = Date.parse(newest.firstTimestamp ?? newest.eventTime ?? '')
+    return { why: newest.message ?? 'its pods are refused', lasts: lastOf(newest) - since >= PASSING }
+  } catch (error) {
+    signal.throwIfAborted()
+    if (asStandbyError(error).mustAct === 'defect') throw error
+    return null
+  }
+}
+
+const CREATION = new Set(['FailedCreate', 'SuccessfulCreate'])
+
+interface Told {
+  readonly reason?: string
+  readonly message?: string
+  readonly involvedObject?: { readonly uid?: string }
+  readonly firstTimestamp?: string | null
+  readonly lastTimestamp?: string | null
+  readonly eventTime?: string | null
+}
+const lastOf = ({ lastTimestamp, eventTime, firstTimestamp }: Told): number =>
+  Date.parse(lastTimestamp ?? eventTime ?? firstTimestamp ?? '') || 0
+
+/** A condition stands until a creation succeeds; how long is told by the clock of this machine, roughly. */
+const lasting = (since: string | undefined): boolean => since !== undefined && Date.now() - Date.parse(since) >= PASSING
