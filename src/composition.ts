@@ -7,16 +7,17 @@ import { openObjectStore } from './clients/object-store.ts'
 import type { ObjectStoreClient } from './clients/object-store-client.ts'
 import { runProcess } from './clients/process.ts'
 import { type SshAccess, type SshRunner, sshRunner } from './clients/ssh.ts'
-import { type CredentialSources, localCredential, secretCredential } from './credentials.ts'
+import { type CredentialSources, localCredential, maskSecret, secretCredential } from './credentials.ts'
 import { conditionalStores, drivers, witnesses } from './drivers/registry.ts'
 import { inputError } from './errors.ts'
 import type { ConditionalStore } from './execution/conditional-store.ts'
 import type { ProgressEvent } from './execution/progress.ts'
 import { recordsIn } from './execution/records.ts'
+import { type Masking, masking } from './masking.ts'
 import { neededCredentials, refuseMissingCredentials } from './needed-credentials.ts'
 import type { Observation } from './observation/observation.ts'
 import { observe } from './observation/observe.ts'
-import type { Clock, Driver, DriverContext, Log } from './planning/driver.ts'
+import type { Clock, Driver, DriverContext, Log, RunOptions, RunResult } from './planning/driver.ts'
 import { findingsOf } from './planning/findings.ts'
 import type { Identity } from './planning/identities.ts'
 import type { Finding, Intent } from './planning/plan.ts'
@@ -65,8 +66,14 @@ export async function connect(options: WorldOptions): Promise<World> {
   const stack = options.stack ?? (await loadStack(options.stackPath, { drivers, witnesses }))
   const given = { env: options.env, input: options.credentialsInput ?? null }
   refuseMissingCredentials(neededCredentials(stack, drivers), options.identity, given)
-  const sources: CredentialSources = { env: options.env, directory: stack.source.directory, mask: options.mask }
-  const clients = openSites(stack, sources, { login: loginVariables(stack, options.env), mask: options.mask, signal: options.signal })
+  const secrets = masking()
+  const mask = (secret: string): void => {
+    secrets.add(secret)
+    options.mask(secret)
+  }
+  const sources: CredentialSources = { env: options.env, directory: stack.source.directory, mask }
+  for (const [name, value] of Object.entries(options.env)) if (value !== undefined && process.env[name] !== value) maskSecret(value, mask)
+  const clients = openSites(stack, sources, { login: loginVariables(stack, options.env), mask, signal: options.signal })
   const kubernetes = (site: SiteName): KubernetesClient => {
     const client = clients.get(site)
     if (client === undefined) throw inputError('unknown-site', `${stack.name} has no site ${site}`)
@@ -92,7 +99,7 @@ export async function connect(options: WorldOptions): Promise<World> {
     credential,
     records: recordsIn(store, options.log),
     ssh: connections.ssh,
-    run: (command, args, run) => runProcess(command, args, { signal: options.signal, ...run }),
+    run: async (command, args, run) => withoutSecrets(await runProcess(command, args, { signal: options.signal, ...run }), run, secrets),
     sql(component, at, query) {
       const declared = componentOf(stack, component)
       const sql = drivers[declared.driver]?.sql
@@ -143,6 +150,11 @@ function loginVariables(stack: Stack, env: WorldOptions['env']): WorldOptions['e
   return Object.fromEntries(
     Object.entries(env).filter(([name, value]) => named.includes(name) || (process.env[name] !== value && !kubeconfigs.includes(name))),
   )
+}
+
+/** What a program of somebody else prints ends in plans, records and logs. What helm renders is applied, and stays what it is. */
+function withoutSecrets(result: RunResult, { purpose }: RunOptions, { masked }: Masking): RunResult {
+  return { ...result, stdout: purpose === 'helm' ? result.stdout : masked(result.stdout), stderr: masked(result.stderr) }
 }
 
 type SiteAccess = Pick<KubernetesAccess, 'login' | 'mask' | 'signal'>

@@ -3,6 +3,7 @@ import { maskSecret } from '../credentials.ts'
 import { parseDuration } from '../duration.ts'
 import { inputError } from '../errors.ts'
 import { isObject } from '../json.ts'
+import { masking } from '../masking.ts'
 import type { MoveRequest } from '../planning/intent.ts'
 import { MODES } from '../planning/plan.ts'
 import { nearest } from '../stack/nearest.ts'
@@ -39,7 +40,7 @@ export const OUTPUTS = {
 } as const
 export type OutputName = (typeof OUTPUTS)[ActionName][number]
 
-export const setOutput = (name: OutputName, value: string): void => core.setOutput(name, value)
+export const setOutput = (name: OutputName, value: string): void => core.setOutput(name, withoutSecrets(value))
 
 /** Refuses inputs that no action.yml has: a typo in `with:` would otherwise be silently ignored. */
 function refuseUnknown(action: ActionName, env: Readonly<Record<string, string | undefined>>): void {
@@ -255,4 +256,11 @@ export function readCredentials(): GivenCredentials {
 const NEXT_FOR_CREDENTIALS = 'Hand over one object: {"NAME": "value", …}. standby credentials --json prints its skeleton for each identity.'
 
 /** Masks line by line: GitHub compares line by line. */
-export const mask = (secret: string): void => core.setSecret(secret)
+export const mask = (secret: string): void => {
+  core.setSecret(secret)
+  known.add(secret)
+}
+
+/** GitHub drops an output that holds a secret, and masks no summary: what leaves the process holds none. */
+const known = masking()
+export const withoutSecrets = (text: string): string => known.masked(text)

@@ -3,14 +3,15 @@ import type { ProgressEvent } from '../execution/progress.ts'
 import { harmlessToRunner } from '../harmless-text.ts'
 import type { Log } from '../planning/driver.ts'
 import { PHASES } from '../planning/plan.ts'
+import { withoutSecrets } from './inputs.ts'
 
 /**
  * The log of an action. A warning is a line and no annotation: annotations are for what a human must do, and {@link finish} writes that one.
  */
 export const actionLog: Log = {
-  info: (line) => core.info(harmlessToRunner(line)),
-  warning: (line) => core.info(`\u001b[33m! ${harmlessToRunner(line)}\u001b[0m`),
-  debug: (line) => core.debug(harmlessToRunner(line)),
+  info: (line) => core.info(harmlessToRunner(withoutSecrets(line))),
+  warning: (line) => core.info(`\u001b[33m! ${harmlessToRunner(withoutSecrets(line))}\u001b[0m`),
+  debug: (line) => core.debug(harmlessToRunner(withoutSecrets(line))),
 }
 
 /** Opens one log group per phase of a move; a step that began early or ends late does not open its phase again. */

@@ -5,7 +5,7 @@ import { withinLimit } from '../evidence/markdown.ts'
 import { harmlessText, harmlessToRunner } from '../harmless-text.ts'
 import { honourProxies } from '../proxies.ts'
 import { type Problem, StackInvalid } from '../stack/problems.ts'
-import { setOutput } from './inputs.ts'
+import { setOutput, withoutSecrets } from './inputs.ts'
 
 /** What an action ends with; every exit of every action goes through {@link finish}. */
 export interface Outcome {
@@ -78,12 +78,12 @@ async function publish(outcome: Outcome): Promise<void> {
   setOutput('result', resultText(outcome.result))
   if (process.env.GITHUB_STEP_SUMMARY !== undefined && outcome.summary !== '')
     await core.summary
-      .addRaw(withinLimit(harmlessText(outcome.summary)), true)
+      .addRaw(withinLimit(withoutSecrets(harmlessText(outcome.summary))), true)
       .write()
       .catch((error: unknown) => core.info(`! the summary could not be written: ${harmlessToRunner(String(error))}`))
   for (const { file, line, column, what } of outcome.annotations?.slice(0, MOST_ANNOTATIONS) ?? [])
-    core.error(harmlessToRunner(what), { file, startLine: line, startColumn: column, title: 'Standby' })
-  if (outcome.failure !== null) core.setFailed(harmlessToRunner(outcome.failure))
+    core.error(harmlessToRunner(withoutSecrets(what)), { file, startLine: line, startColumn: column, title: 'Standby' })
+  if (outcome.failure !== null) core.setFailed(harmlessToRunner(withoutSecrets(outcome.failure)))
 }
 
 /** The result as JSON; one that GitHub would drop says so instead of being lost together with the other outputs. */
@@ -103,7 +103,7 @@ export function rendered(error: StandbyError): string {
 }
 
 export function failedOutcome(error: StandbyError): Outcome {
-  if (error.mustAct === 'defect') core.debug(String(error.cause instanceof Error ? error.cause.stack : (error.stack ?? '')))
+  if (error.mustAct === 'defect') core.debug(withoutSecrets(String(error.cause instanceof Error ? error.cause.stack : (error.stack ?? ''))))
   const decision = error.mustAct === 'approval' || error.mustAct === 'input' ? 'stop' : 'failure'
   return {
     decision,

@@ -9,18 +9,18 @@ import { htmlRun } from '../evidence/html-run.ts'
 import { decodeRecord, readChain } from '../evidence/keep-evidence.ts'
 import type { EvidenceRecord } from '../evidence/refusal-body.ts'
 import { VERIFY_SCRIPT } from '../evidence/verify-script.ts'
+import { masking as newMasking } from '../masking.ts'
 import { openWitness } from '../open-witness.ts'
 import { refuseUnwritable, writeOutput } from '../output-file.ts'
 import { loadStack } from '../stack/load-stack.ts'
 import { nearest } from '../stack/nearest.ts'
 import { type Common, local } from './operate.ts'
-import { secretMask } from './terminal.ts'
 
 /** `standby evidence …`: what auditors need. Reads the witness, asks no site, and changes nothing. */
 export function addEvidence(program: Command): void {
   const evidence = program.command('evidence').description('the records of all runs: to read, to take away, and to verify')
   const common = (): Common => program.opts<Common>()
-  const masking = secretMask()
+  const masking = newMasking()
   const chain = async (): Promise<ChainFiles> =>
     readChain(await openWitness(await loadStack(common().stack, { drivers, witnesses }), process.env, masking.add))
   const show = (work: () => Promise<string>): Promise<void> => local(program, work, masking.masked)

@@ -15,9 +15,10 @@ import { CONFIGURATION, GUARD, guardNamespace, WITNESS_ACCESS_KEY_ID, WITNESS_SE
 import { guardContext, inClusterKubeconfig } from '../guard/reach.ts'
 import { REPORT_KEY } from '../guard/report.ts'
 import { harmlessLogLine } from '../harmless-text.ts'
+import { masking as newMasking } from '../masking.ts'
 import type { Log } from '../planning/driver.ts'
 import { parseStack } from '../stack/load-stack.ts'
-import { errorText, secretMask } from './terminal.ts'
+import { errorText } from './terminal.ts'
 
 interface GuardOptions {
   readonly site: string
@@ -61,7 +62,7 @@ async function runGuard(path: string, options: GuardOptions, signal: AbortSignal
   const openStore = conditionalStores[stack.witness.driver]
   if (openStore === undefined) throw inputError('unknown-witness', `${stack.witness.driver} is no witness`)
 
-  const masking = secretMask()
+  const masking = newMasking()
   const sources = { env: process.env, directory: stack.source.directory, mask: masking.add }
   const log = podLog(masking.masked)
   const credentials = { accessKeyId: { env: WITNESS_ACCESS_KEY_ID }, secretAccessKey: { env: WITNESS_SECRET_ACCESS_KEY } }

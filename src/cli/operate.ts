@@ -2,11 +2,12 @@ import type { Command } from 'commander'
 import { connect, type World } from '../composition.ts'
 import { asStandbyError, errorBody, StandbyError } from '../errors.ts'
 import { harmlessJson, harmlessOnTerminal, harmlessText } from '../harmless-text.ts'
+import { masking as newMasking } from '../masking.ts'
 import type { LearnedDurations } from '../planning/expected-durations.ts'
 import type { Identity } from '../planning/identities.ts'
 import { honourProxies } from '../proxies.ts'
 import { liveView } from './live-view.ts'
-import { errorText, secretMask, terminalLog } from './terminal.ts'
+import { errorText, terminalLog } from './terminal.ts'
 
 /** Exit codes are part of the interface: scripts branch on them. */
 export const EXIT = { ok: 0, failed: 1, input: 2, refused: 3, degraded: 4, interrupted: 130 } as const
@@ -48,7 +49,7 @@ export async function operate(program: Command, identity: Identity, work: (world
   }
   // SIGHUP: the terminal is closed, or the connection to it is lost. Node's default would end the process between two effects.
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(signal, stop)
-  const masking = secretMask()
+  const masking = newMasking()
   await local(
     program,
     async () => {

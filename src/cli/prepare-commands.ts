@@ -4,6 +4,7 @@ import { drivers, witnesses } from '../drivers/registry.ts'
 import { parseDuration } from '../duration.ts'
 import { inputError } from '../errors.ts'
 import type { CheckReport } from '../evidence/reports.ts'
+import { masking as newMasking } from '../masking.ts'
 import { neededCredentials } from '../needed-credentials.ts'
 import { accessObjects, bucketPolicies } from '../operations/access.ts'
 import { checkStack } from '../operations/check-stack.ts'
@@ -15,7 +16,6 @@ import { loadStack } from '../stack/load-stack.ts'
 import type { Stack } from '../stack/stack.ts'
 import { credentialSkeletons, credentialTable } from './credential-table.ts'
 import { type Common, EXIT, local } from './operate.ts'
-import { secretMask } from './terminal.ts'
 
 /** What a team runs before the first deploy: is the file sound, which rights and which credentials does the stack need. */
 export function addPreparing(program: Command): void {
@@ -121,7 +121,7 @@ interface KubeconfigOptions {
 }
 
 function addKubeconfig(program: Command, stackOf: () => Promise<Stack>): void {
-  const masking = secretMask()
+  const masking = newMasking()
   program
     .command('kubeconfig')
     .description("make the kubeconfig of an identity that rbac prints, with the rights of a site's administrator")

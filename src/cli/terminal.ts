@@ -20,16 +20,6 @@ export function terminalLog(options: {
   }
 }
 
-/** What GitHub's runner does for actions: known secrets never reach the screen. */
-export function secretMask(): { readonly add: (secret: string) => void; readonly masked: (text: string) => string } {
-  const secrets = new Set<string>()
-  return {
-    add: (secret) => secrets.add(secret),
-    // The longest first: a secret that begins another one would leave the rest of it.
-    masked: (text) => [...secrets].sort((a, b) => b.length - a.length).reduce((shown, secret) => shown.replaceAll(secret, '***'), text),
-  }
-}
-
 /** Code first, then what, where, and the next command. */
 export function errorText(error: StandbyError): string {
   const lines = [

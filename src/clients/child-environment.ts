@@ -16,9 +16,15 @@ type Variables = Readonly<Record<string, string | undefined>>
 export function environmentFor(purpose: ChildPurpose, declared: Variables = {}, own: Variables = process.env): Record<string, string> {
   const mayHave = Object.entries(own).filter(([name]) => EVERY.test(name) || OF_PURPOSE[purpose].test(name))
   return Object.fromEntries(
-    [...mayHave, ...Object.entries(declared)].flatMap(([name, value]) => (value === undefined ? [] : [[name, value] as const])),
+    [IN_A_SHELL, ...mayHave, ...Object.entries(declared)].flatMap(([name, value]) => (value === undefined ? [] : [[name, value] as const])),
   )
 }
+
+/**
+ * Node hands a child sockets as its pipes. A bash that finds a socket there and no SHLVL takes itself for a remote login and reads ~/.bashrc
+ * first (bash manual, "Invoked by remote shell daemon"), which may take seconds and print anything.
+ */
+const IN_A_SHELL = ['SHLVL', '1'] as const
 
 /** Where programs and their files are, how text is written, and how the network is reached: Go, OpenSSL, curl and Node read these names. */
 const EVERY =

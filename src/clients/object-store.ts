@@ -22,6 +22,10 @@ export interface ObjectStoreAccess extends AccessKeys {
 }
 
 const DEADLINE: Milliseconds = seconds(10)
+/** Of all pages of a list together, where the caller names no other. */
+const LIST_DEADLINE: Milliseconds = seconds(120)
+/** Standby keeps nothing larger than this by itself: dumps and WAL go from pod to store. */
+const LARGEST_ANSWER = 64 * 1024 * 1024
 const PAGE = 1_000
 const MAX_TRIES = 4
 const LONGEST_PAUSE: Milliseconds = seconds(2)
@@ -81,7 +85,7 @@ export function openObjectStore(access: ObjectStoreAccess): ObjectStoreClient {
     })
     const { status, headers } = response
     const retryAfter = retryAfterIn(headers.get('retry-after'), headers.get('date'), new Date())
-    return { status, headers, text: exactText.decode(await response.arrayBuffer()), retryAfter }
+    return { status, headers, text: exactText.decode(await bytesOf(response)), retryAfter }
   }
 
   /** Reads are tried again whatever happened; writes only when the store says that it did nothing. A long wait is the caller's to decide about. */
@@ -145,6 +149,7 @@ export function openObjectStore(access: ObjectStoreAccess): ObjectStoreClient {
     async list(prefix, options = {}) {
       const limit = options.limit ?? Number.POSITIVE_INFINITY
       const found: ObjectInfo[] = []
+      const begun = performance.now()
       let token: string | undefined
       do {
         const query = {
@@ -154,7 +159,10 @@ export function openObjectStore(access: ObjectStoreAccess): ObjectStoreClient {
           'continuation-token': token,
           'start-after': token === undefined && options.startAfter !== undefined ? access.prefix + options.startAfter : undefined,
         }
-        const { text } = await send({ method: 'GET', key: null, action: 's3:ListBucket', query }, options)
+        // One deadline over all pages: a store that always has one more keeps nobody.
+        const left = Math.max(1, (options.deadline ?? LIST_DEADLINE) - (performance.now() - begun))
+        const bounds = { ...options, deadline: Math.min(left, options.deadline ?? DEADLINE) }
+        const { text } = await send({ method: 'GET', key: null, action: 's3:ListBucket', query }, bounds)
         for (const content of contentOf(text, 'Contents')) found.push(listedInfo(content, access.prefix))
         token = textOf(text, 'IsTruncated') === 'true' ? (textOf(text, 'NextContinuationToken') ?? undefined) : undefined
       } while (token !== undefined && found.length < limit)
@@ -210,6 +218,18 @@ export function openObjectStore(access: ObjectStoreAccess): ObjectStoreClient {
       return status === 'Enabled' ? 'enabled' : status === 'Suspended' ? 'suspended' : 'off'
     },
   }
+}
+
+/** The whole body; an answer that does not end is given up at {@link LARGEST_ANSWER}. */
+async function bytesOf(response: Response): Promise<Uint8Array> {
+  const chunks: Uint8Array[] = []
+  let bytes = 0
+  for await (const chunk of response.body ?? []) {
+    bytes += chunk.length
+    if (bytes > LARGEST_ANSWER) throw new Error('its answer is larger than 64 MiB')
+    chunks.push(chunk)
+  }
+  return Buffer.concat(chunks)
 }
 
 /** `encodeURIComponent` leaves five characters that S3 signs in their encoded form; slashes stay. */

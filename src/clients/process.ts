@@ -2,6 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { setTimeout as pause } from 'node:timers/promises'
 import { type Milliseconds, readableDuration, seconds } from '../duration.ts'
 import { inputError, timeoutError } from '../errors.ts'
+import { masking } from '../masking.ts'
 import { type ChildPurpose, environmentFor } from './child-environment.ts'
 
 export interface ProcessOptions {
@@ -77,11 +78,11 @@ export async function runProcess(command: string, args: readonly string[], optio
   }
 }
 
-/** The text with each secret, and each line of it, replaced. */
+/** The text with each secret, and what programs commonly make of it, replaced. */
 export function maskSecrets(text: string, secrets: readonly string[] = []): string {
-  const parts = secrets.flatMap((secret) => [secret, ...secret.split('\n')]).filter((part) => part.trim().length >= 4)
-  parts.sort((a, b) => b.length - a.length)
-  return parts.reduce((masked, part) => masked.replaceAll(part, '***'), text)
+  const hidden = masking()
+  for (const secret of secrets) hidden.add(secret)
+  return hidden.masked(text)
 }
 
 function exitOf(child: ChildProcess, command: string, options: ProcessOptions): Promise<number> {

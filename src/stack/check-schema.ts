@@ -45,7 +45,8 @@ function judgeAt(schema: JsonObject, value: Json, at: Place): Judgement {
   const meaning = schema[MEANS] as Meaning | undefined
   const place = meaning === 'reference' ? { ...at, concealed: true } : at
   const wrong = wrongType(schema, value, place) ?? wrongValue(schema, value, place)
-  if (wrong !== null) return { problems: [problem(place, wrong)], meanings: [] }
+  if (wrong !== null)
+    return { problems: [problem({ ...place, concealed: place.concealed || !mayBeShown(schema, value) }, wrong)], meanings: [] }
   const meant = meaning === undefined ? [] : [{ meaning, path: place.path, value }]
   return all([{ problems: [], meanings: meant }, isObject(value) ? judgeMapping(schema, value, place) : judgeItems(schema, value, place)])
 }
@@ -82,7 +83,7 @@ function wrongType(schema: JsonObject, value: Json, place: Place): Problem | nul
     return { what: value === null ? `is empty${hintOf(schema)}` : `must be a reference, never the value itself${hintOf(schema)}` }
   if (value === null) return { what: `is empty, must be ${type.name}${hintOf(schema)}` }
   const quoted = schema.type === 'string' && typeof value !== 'object' ? `: write it in quotes, "${String(value)}"` : hintOf(schema)
-  return { what: `must be ${type.name}, is ${shown(value, place)}${quoted}` }
+  return { what: `must be ${type.name}, is ${shown(value, place, schema)}${quoted}` }
 }
 
 function wrongValue(schema: JsonObject, value: Json, place: Place): Problem | null {
@@ -90,14 +91,14 @@ function wrongValue(schema: JsonObject, value: Json, place: Place): Problem | nu
   if (allowed !== undefined && !allowed.includes(value)) {
     const names = allowed.map(String)
     return {
-      what: `${shown(value, place)} is not ${names.length === 1 ? names[0] : `one of ${names.join(', ')}`}${hintOf(schema)}`,
+      what: `${shown(value, place, schema)} is not ${names.length === 1 ? names[0] : `one of ${names.join(', ')}`}${hintOf(schema)}`,
       suggestion: names.length === 1 ? null : nearest(String(value), names),
     }
   }
   if (typeof value === 'string') {
     if (value.length < Number(schema.minLength ?? 0)) return { what: `must not be empty${hintOf(schema)}` }
     if (typeof schema.pattern === 'string' && !new RegExp(schema.pattern, 'u').test(value))
-      return { what: `${shown(value, place)} does not have the right form${hintOf(schema)}` }
+      return { what: `${shown(value, place, schema)} does not have the right form${hintOf(schema)}` }
   }
   if (typeof value === 'number') {
     const [low, high] = [schema.minimum ?? Number.NEGATIVE_INFINITY, schema.maximum ?? Number.POSITIVE_INFINITY].map(Number)
@@ -119,7 +120,10 @@ function judgeItems(schema: JsonObject, value: Json, place: Place): Judgement {
       const at = { ...place, path: [...place.path, index], around: [] }
       const text = JSON.stringify(item)
       if (schema.uniqueItems === true && seen.has(text))
-        return { problems: [problem(at, { what: `${shown(item, at)} stands here a second time` })], meanings: [] }
+        return {
+          problems: [problem(at, { what: `${shown(item, at, isObject(schema.items) ? schema.items : {})} stands here a second time` })],
+          meanings: [],
+        }
       seen.add(text)
       return isObject(schema.items) ? judgeAt(schema.items, item, at) : NOTHING
     }),
@@ -215,8 +219,21 @@ const flow = (value: Json): string =>
       ? value
       : JSON.stringify(value)
 
-function shown(value: Json, place: Place): string {
+/**
+ * A value of a known key, as far as it can be no secret: no text where no text belongs, nothing that holds keys which nobody knows, no address
+ * with a password, and nothing that is as long as a token.
+ */
+function shown(value: Json, place: Place, schema: JsonObject = {}): string {
   if (place.concealed) return 'the value'
-  const text = JSON.stringify(value)
-  return text.length > 60 ? `${text.slice(0, 60)}…` : text
+  if (Array.isArray(value)) return `a list of ${value.length}`
+  if (isObject(value)) return `a mapping of ${Object.keys(value).length}`
+  if (typeof value !== 'string') return JSON.stringify(value)
+  return mayBeShown(schema, value) ? JSON.stringify(value) : `a text of ${value.length} characters`
 }
+
+function mayBeShown(schema: JsonObject, value: Json): boolean {
+  if (typeof value !== 'string') return typeof value !== 'object' || value === null
+  const belongs = schema.type === 'string' || schema.enum !== undefined || schema.const !== undefined
+  return belongs && value.length <= LONGEST_SHOWN && !/:\/\/[^/]*@/.test(value)
+}
+const LONGEST_SHOWN = 40

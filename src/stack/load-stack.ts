@@ -217,7 +217,11 @@ function pathOf(text: string | undefined, value: Json): (string | number)[] | nu
 function invalid(path: string, text: string, yaml: YamlText, problems: readonly PlacedProblem[]): StackInvalid {
   const placed = problems.map(({ path: at, what, suggestion, atKey, concealed, severity }): Problem => {
     const place = yaml.placeOf(at, atKey ?? false)
-    const more = { ...(concealed === true ? { concealed } : {}), ...(severity === undefined ? {} : { severity }) }
+    const more = {
+      ...(concealed === true ? { concealed } : {}),
+      ...(severity === undefined ? {} : { severity }),
+      ...(atKey === true ? { atKey } : {}),
+    }
     return { path: at.join('.'), what, suggestion: suggestion ?? null, ...place, ...more }
   })
   const distinct = new Map(placed.map((problem) => [`${problem.path}\n${problem.what}`, problem]))

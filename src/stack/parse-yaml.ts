@@ -80,6 +80,36 @@ function withinStack<T>(parse: () => T): T | null {
   }
 }
 
+/** Words of our own: the parser quotes what it stumbles over, which may be a secret. */
+function wordsOf({ code, message }: { readonly code: string; readonly message: string }): string {
+  if (message.startsWith('Maximum call stack')) return 'the file is nested too deeply'
+  return WORDS[code] ?? 'this is no valid YAML'
+}
+const WORDS: Readonly<Record<string, string>> = {
+  ALIAS_PROPS: 'an alias can have no properties',
+  BAD_ALIAS: 'anchors and aliases are not allowed: write the value out',
+  BAD_DIRECTIVE: 'a line that begins with % is a directive, and is not allowed here',
+  BAD_DQ_ESCAPE: 'a backslash in double quotes begins an escape, and there is none like this; write \\\\ or use single quotes',
+  BAD_INDENT: 'the indentation is wrong: keys of one mapping stand in one column',
+  BAD_PROP_ORDER: 'an anchor or a tag stands in the wrong place',
+  BAD_SCALAR_START: 'a value that begins with @ or ` must stand in quotes',
+  BLOCK_AS_IMPLICIT_KEY: 'a mapping or a list can not begin on this line, after another key',
+  BLOCK_IN_FLOW: 'a block can not stand within brackets',
+  DUPLICATE_KEY: 'the key stands here a second time',
+  IMPOSSIBLE: 'this is no valid YAML',
+  KEY_OVER_1024_CHARS: 'a key is longer than 1,024 characters',
+  MISSING_CHAR: 'a bracket, a quote, a comma or a colon is missing',
+  MULTILINE_IMPLICIT_KEY: 'a key must stand on one line; most likely the colon is missing, or a value goes on without indentation',
+  MULTIPLE_ANCHORS: 'anchors and aliases are not allowed: write the value out',
+  MULTIPLE_DOCS: 'the file holds more than one document',
+  MULTIPLE_TAGS: 'a value has more than one tag',
+  NON_STRING_KEY: 'a key must be plain text',
+  TAB_AS_INDENT: 'tabs do not indent in YAML: use spaces',
+  TAG_RESOLVE_FAILED: 'a tag is not allowed',
+  UNEXPECTED_TOKEN: 'something stands here that YAML does not expect: a bracket, a quote or a value too many',
+  BAD_COLLECTION_TYPE: 'a mapping or a list has the wrong form',
+}
+
 interface SyntaxError {
   readonly what: string
   readonly offset: number | undefined
@@ -87,7 +117,7 @@ interface SyntaxError {
 
 function syntaxErrors(document: Document.Parsed): SyntaxError[] {
   const found: SyntaxError[] = [...document.errors, ...document.warnings].map((error) => ({
-    what: error.message.startsWith('Maximum call stack') ? 'the file is nested too deeply' : error.message,
+    what: wordsOf(error),
     offset: error.pos[0],
   }))
   if (found.length > 0) return found

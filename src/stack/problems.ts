@@ -14,6 +14,8 @@ export interface Problem {
   readonly concealed?: boolean
   /** Told, and no reason to refuse the file. */
   readonly severity?: 'warning'
+  /** It is about a key: the report does not repeat what stands after it. */
+  readonly atKey?: boolean
 }
 
 /** A problem with its place as a path; the loader finds line and column. */
@@ -63,21 +65,36 @@ function rendered(path: string, lines: readonly string[], problem: Problem): str
   return line === undefined || line.trim() === '' ? head : `${head}\n${frame(line, problem)}`
 }
 
-/** The lines of a text, each cut where something stands that may be a credential. */
+/** The lines of a text as far as no line can hold a secret: keys, and the one value that a problem is about, where the schema says what it is. */
 function readableLines(text: string, problems: readonly Problem[]): string[] {
   const lines = text.split(/\r\n|\n/)
-  for (const { path, line, column, concealed } of problems) {
-    if (line === null) continue
-    const content = lines[line - 1] ?? ''
-    // What could not be parsed has no path that says what it is; its name may.
-    const named = path === '' ? /(secret|password|token|private_?key|access_?key)[\w-]*["']?\s*[:=]/i.exec(content) : null
-    const cut = Math.min(
-      concealed === true ? (column ?? 1) - 1 : content.length,
-      named === null ? content.length : named.index + named[0].length,
-    )
-    if (cut < content.length) lines[line - 1] = `${content.slice(0, cut)}…`
+  for (const [index, line] of lines.entries()) {
+    const onLine = problems.filter((problem) => problem.line === index + 1)
+    if (onLine.length > 0) lines[index] = readable(line, onLine.every(showsItsValue))
   }
   return lines
+}
+
+/** Unknown keys, syntax errors and credentials hide what stands after the key. */
+const showsItsValue = ({ path, atKey, concealed }: Problem): boolean => path !== '' && atKey !== true && concealed !== true
+
+const KEY = /^(\s*(?:-\s+)*(?:[\w./-]+|"[\w ./-]*"|'[\w ./-]*')\s*:)(\s*)(.*)$/
+const PLAIN = /^(?:"[^"\\]{0,40}"|'[^']{0,40}'|[^"'[\]{}#&*!|>%@`\s][^[\]{}#]{0,40})$/
+
+function readable(line: string, showValue: boolean): string {
+  const [, key, space = '', value = ''] = KEY.exec(line) ?? []
+  if (key === undefined) return `${/^\s*(?:-\s+)*/.exec(line)?.[0] ?? ''}…`
+  if (value === '') return key
+  const plain = value.trimEnd()
+  if (showValue && PLAIN.test(plain) && !/:\/\/[^/]*@/.test(plain)) return `${key}${space}${plain}`
+  return `${key}${space}${keysOfFlow(plain)}`
+}
+
+/** `{ env: …, fil: … }`: a mapping in one line without its values, each as wide as it was; `…` where that can not be told for certain. */
+function keysOfFlow(value: string): string {
+  const scalar = /(:\s+)("(?:[^"\\]|\\.)*"|'(?:[^']|'')*'|[^\s,{}[\]"'][^,{}[\]]*)/g
+  const hidden = value.replaceAll(scalar, (_, colon: string, hiding: string) => `${colon}${'…'.padEnd(hiding.length)}`)
+  return /^\{[{\s]*(?:[\w.-]+:\s+(?:…\s*)?[{}\s,]*)*$/.test(hidden) ? hidden.trimEnd() : '…'
 }
 
 /** The line with a caret below; of a long line the part around it. */
@@ -85,7 +102,7 @@ function frame(line: string, problem: Problem): string {
   const column = (problem.column ?? 1) - 1
   const from = column < WIDEST ? 0 : column - WIDEST / 2
   const part = `${from > 0 ? '…' : ''}${line.slice(from, from + WIDEST)}${line.length > from + WIDEST ? '…' : ''}`
-  const indent = ' '.repeat(column - from + (from > 0 ? 1 : 0))
+  const indent = ' '.repeat(Math.min(Math.max(0, column - from), part.length) + (from > 0 ? 1 : 0))
   const gutter = String(problem.line).padStart(5)
   return `${gutter} | ${printable(part).replaceAll('\t', ' ')}\n      | ${indent}^`
 }

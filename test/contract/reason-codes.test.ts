@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from '@jest/globals'
 import { reasonCodesPage } from '../../scripts/reason-codes-page.ts'
+import { vantagePointsPage } from '../../scripts/vantage-points-page.ts'
 import { REASON_CODE_MEANINGS, REASON_CODES } from '../../src/reason-codes.ts'
 import { reasonCodesIn } from '../support/reason-codes-in-source.ts'
 
@@ -28,4 +29,8 @@ test('no code is listed twice, and each is kebab-case', () => {
 test('docs/reason-codes.md is what the list says', () => {
   // Differs? node scripts/write-generated-docs.ts
   expect(readFileSync(join(root, 'docs', 'reason-codes.md'), 'utf8')).toBe(reasonCodesPage())
+})
+
+test('docs/vantage-points.md is what the table of causes says', () => {
+  expect(readFileSync(join(root, 'docs', 'vantage-points.md'), 'utf8')).toBe(vantagePointsPage())
 })

@@ -1,6 +1,7 @@
 import { expect, test } from '@jest/globals'
 import { cellsOf, liveView } from '../../../src/cli/live-view.ts'
-import { secretMask, terminalLog } from '../../../src/cli/terminal.ts'
+import { terminalLog } from '../../../src/cli/terminal.ts'
+import { masking as newMasking } from '../../../src/masking.ts'
 
 const CLEAR = '\r\u001b[2K'
 
@@ -83,7 +84,7 @@ test('the live line is one line, whatever a site says, and counts cells: what is
 })
 
 test('nothing that is secret reaches a terminal, and a longer secret is not left half visible', () => {
-  const masking = secretMask()
+  const masking = newMasking()
   for (const secret of ['hunter', 'hunter22-long']) masking.add(secret)
   const lines: string[] = []
   const log = terminalLog({ quiet: false, mask: masking.masked, write: (line) => lines.push(line) })

@@ -64,7 +64,7 @@ describe('a stack file that is wrong', () => {
     expect(refusalOf(text)?.message).toBe(`1 problem in standby.yaml
 
 standby.yaml:${line}:7  sites.dc-a.kubernetes.clusterid: unknown key; did you mean \`clusterId\`?
-${String(line).padStart(5)} | ${text.split('\n')[line - 1]?.slice(0, 120)}${(text.split('\n')[line - 1]?.length ?? 0) > 120 ? '…' : ''}
+${String(line).padStart(5)} |       clusterid: …
       |       ^`)
     expect(refusalOf(text)).toMatchObject({ code: 'stack-invalid', mustAct: 'input' })
   })

@@ -1,0 +1,32 @@
+import { UNSEEN } from '../src/unseen.ts'
+
+/** The page of the documentation, as it must be in `docs/vantage-points.md`. */
+export function vantagePointsPage(): string {
+  const rows = Object.values(UNSEEN).map(({ met, vote, because, code }) => `| ${met} | **${vote}** | ${because} | \`${code}\` |`)
+  return [
+    '# What counts as up, down or unknown',
+    '',
+    '<!-- Written by `node scripts/write-generated-docs.ts` from src/unseen.ts; a test compares. -->',
+    '',
+    'Whether a site lives is a vote of vantage points: the runner, the load balancers, a database that streams from another one, a power control.',
+    'A site is **up** when one of them sees it, **down** when nobody does and at least two different ones say that it is down, and **unknown** otherwise.',
+    'A failover away from a site that is up must fence its database.',
+    '',
+    'This is what the runner makes of what it meets at the address of an API server. An answer of the API server itself is a sign of life.',
+    'What fails on the own side is no vote, and neither is the silence of a runner that hears nobody at all, neither the witness nor any site.',
+    '',
+    '| what is met | vote | why | code of the finding |',
+    '| --- | --- | --- | --- |',
+    ...rows,
+    '',
+    '## How long an answer is waited for',
+    '',
+    'What gives no sign of life for 3 s is silent. One lost packet is no death: it is sent again after a second.',
+    'Where a connection stands, the wait grows with what it took: up to 15 s for the site, and up to 30 s for what is asked of it afterwards.',
+    'The credential program of a kubeconfig is started once, before that time begins, and has 15 s of its own.',
+    '',
+    'It gets PATH, HOME, locale, proxies and certificate authorities, the usual variables of clouds (`AWS_*`, `GOOGLE_*`, `AZURE_*` and their like),',
+    'the values of the input `credentials` except kubeconfigs, and on a command line the variables that `STANDBY_LOGIN_ENV` names. No other program gets these.',
+    '',
+  ].join('\n')
+}
