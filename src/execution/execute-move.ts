@@ -5,6 +5,7 @@ import type { Plan, PlannedStep } from '../planning/plan.ts'
 import { activateStep, LOCK_STEP, WITNESS } from '../planning/witness-steps.ts'
 import { componentOf } from '../stack/stack.ts'
 import type { ConditionalStore } from './conditional-store.ts'
+import { courseOf, refuseUnfenced } from './course-of-plan.ts'
 import { type Asked, type Journal, nextAttempt, openJournal, proofsOf, stepsOnRecord, turnedBack } from './journal.ts'
 import { type Every, keepLock } from './keep-lock.ts'
 import { patientStore } from './patient-store.ts'
@@ -49,7 +50,8 @@ export interface MoveOutcome {
 export async function executeMove(asked: MoveRun): Promise<MoveOutcome> {
   const { clock, signal, context } = asked
   const move: MoveRun = { ...asked, store: patientStore(asked.store, { clock, signal, log: context.log }) }
-  const course = courseOf(move.plan)
+  const course = courseOf(move.plan, context.stack, move.drivers)
+  if (move.how !== 'abort') refuseUnfenced(course, move.plan)
   const journal = await openJournal(move.store, move.run)
   const from = beginRun(course, stepsOnRecord(journal.entries), turnedBack(journal.entries))
   refuseEnded(move.run, journal)
@@ -88,13 +90,6 @@ export async function executeMove(asked: MoveRun): Promise<MoveOutcome> {
     renewing.stop()
   }
 }
-
-/** What the transition function needs to know of a plan. A rejoin changes no active site, and only goes forward. */
-export const courseOf = (plan: Plan): Course => ({
-  steps: plan.steps,
-  lock: LOCK_STEP,
-  pointOfNoReturn: plan.intent.mode === 'rejoin' ? null : activateStep(plan.intent),
-})
 
 function refuseEnded(run: string, { entries }: Journal): void {
   const ended = entries.flatMap((entry) => (entry.kind === 'ended' && entry.verdict !== 'stopped' ? [entry.verdict] : [])).at(-1)
@@ -163,6 +158,7 @@ function recorderTo(journal: Journal): Recorder {
     failed: (step, at, error) => journal.append({ kind: 'failed', at, step: step.id, code: error.code, what: error.message }),
     givenUp: (step, at, error) => journal.append({ kind: 'given-up', at, step: step.id, code: error.code, what: error.message }),
     turnedBack: (at) => journal.append({ kind: 'turned-back', at }),
+    reopened: (step, at, rest) => journal.append({ kind: 'reopened', at, step: step.id, rest }),
     undone: (step, at, proof) => journal.append({ kind: 'undone', at, step: step.id, proof }),
   }
 }

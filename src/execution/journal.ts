@@ -29,6 +29,8 @@ export type JournalEntry =
   | { readonly kind: 'failed'; readonly at: string; readonly step: StepId; readonly code: string; readonly what: string }
   /** A fence that was not needed, and could not be shut: the run went on without it. */
   | { readonly kind: 'given-up'; readonly at: string; readonly step: StepId; readonly code: string; readonly what: string }
+  /** A fence that was on record was seen open. It is shut again, and the steps that rest on it (`rest`) are looked at again. */
+  | { readonly kind: 'reopened'; readonly at: string; readonly step: StepId; readonly rest: readonly StepId[] }
   /** From here on the run only goes back, unless the point of no return turns out to be behind it. */
   | ({ readonly kind: 'turned-back'; readonly at: string } & Partial<Asked>)
   /** `proof`: that what was before is true again; journals of before 2026-11-27 have none. */
@@ -113,6 +115,8 @@ export function stepsOnRecord(entries: readonly JournalEntry[]): Map<StepId, OnR
     // An intent after a result is of a process that looked again: what was done stays done.
     if (entry.kind === 'intent' && !isOver(found.get(entry.step))) found.set(entry.step, 'intent')
     if (entry.kind === 'result') found.set(entry.step, entry.outcome)
+    // From then on they are what an earlier process may be at: begun, and not seen to end.
+    if (entry.kind === 'reopened') for (const id of [entry.step, ...entry.rest]) found.set(id, 'intent')
     if (entry.kind === 'given-up' || entry.kind === 'undone') found.set(entry.step, entry.kind)
   }
   return found

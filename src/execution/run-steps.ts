@@ -1,6 +1,7 @@
+import { type Milliseconds, seconds } from '../duration.ts'
 import { asStandbyError, StandbyError } from '../errors.ts'
 import type { JsonObject } from '../json.ts'
-import type { Behaviour, Clock, DriverContext, StepRun } from '../planning/driver.ts'
+import type { Progress as Answer, Behaviour, Clock, DriverContext, StepRun } from '../planning/driver.ts'
 import type { Intent, PlannedStep, StepId } from '../planning/plan.ts'
 import { componentOf } from '../stack/stack.ts'
 import { deadlineAfter } from './deadline.ts'
@@ -16,6 +17,7 @@ import {
   PAST,
   type RunEvent,
   type RunState,
+  restingOnFence,
   type Verdict,
 } from './transition.ts'
 import { contextOfStep } from './without-lost-site.ts'
@@ -44,6 +46,8 @@ export interface Recorder {
   result(step: PlannedStep, at: string, outcome: 'done' | 'was-done', proof: JsonObject): Promise<void>
   failed(step: PlannedStep, at: string, error: StandbyError): Promise<void>
   givenUp(step: PlannedStep, at: string, error: StandbyError): Promise<void>
+  /** A fence that was on record is open, and `rest` are the steps that rest on it. */
+  reopened(step: PlannedStep, at: string, rest: readonly StepId[]): Promise<void>
   turnedBack(at: string): Promise<void>
   /** `proof`: that what was before is true again. */
   undone(step: PlannedStep, at: string, proof: JsonObject): Promise<void>
@@ -79,9 +83,17 @@ export async function runSteps(run: StepsRun): Promise<StepsOutcome> {
   let state = run.from
   let failure: StandbyError | null = null
   let verdict: Verdict | null = null
+  /** When this process last saw a claim hold; ms of its clock. */
+  let sightedAt = run.clock.now().getTime()
 
   const note = (event: RunEvent): void => {
     state = advance(run.course, state, event)
+    if (event.is === 'revalidated' || event.is === 'result-recorded') sightedAt = run.clock.now().getTime()
+  }
+  /** What was seen is old when it is not acted upon at once: somebody may have opened the old site meanwhile. */
+  const fade = (): void => {
+    const bound = Object.values(state.steps).includes('cleared') ? SIGHT_OF_CLEARED : SIGHT
+    if (run.clock.now().getTime() - sightedAt > bound && Object.values(state.seen).includes('now')) note({ is: 'faded' })
   }
   const workOn = (step: PlannedStep): Working => {
     const direction = state.direction === 'back' && step.id !== run.course.lock ? 'back' : 'forward'
@@ -149,6 +161,18 @@ export async function runSteps(run: StepsRun): Promise<StepsOutcome> {
         run.context.log.warning(`${step.id} is given up, and the run goes on: ${why.message}`)
         return note({ is: 'given-up-recorded', step: step.id })
       }
+      case 'revalidate':
+        return lookAgain(step)
+      case 'record-reopened': {
+        const rest = restingOnFence(run.course, state, step.id)
+        await run.recorder.reopened(step, at, rest)
+        run.context.log.warning(
+          `${step.id} was on record, and does not hold: it is shut again${rest.length === 0 ? '' : `, and ${rest.join(', ')} are looked at again`}`,
+        )
+        // Each begins anew, with its whole deadline.
+        for (const id of [step.id, ...rest]) working.delete(`forward ${id}`)
+        return note({ is: 'reopened-recorded', step: step.id })
+      }
       case 'take-back':
         work.proof = await work.performer.takeBack()
         return note({ is: 'taken-back', step: step.id })
@@ -158,6 +182,36 @@ export async function runSteps(run: StepsRun): Promise<StepsOutcome> {
         concludeBack(step, work.proof)
         return note({ is: 'undone-recorded', step: step.id })
     }
+  }
+
+  /** Looks again whether a claim that is on record holds. Its report stays what it was, unless it does not. */
+  const lookAgain = async (step: PlannedStep): Promise<void> => {
+    const known = state.seen[step.id] !== undefined
+    const patience = known ? SILENCE_OF_SEEN : (step.bestEffort ?? step.deadline)
+    const looker = performerOf(run, step, run.clock.now().toISOString(), forwardSignal, 'forward', patience)
+    let why = ''
+    const seen = await looker.look(true).catch((error: unknown): Answer => {
+      const reason = asStandbyError(error)
+      if (reason.code !== 'step-timeout') throw reason
+      why = reason.message
+      return { is: 'unknown', why }
+    })
+    looker.close()
+    note({ is: 'revalidated', step: step.id, saw: seen.is === 'failed' ? 'unknown' : seen.is })
+    const after = state.steps[step.id]
+    if (seen.is === 'unknown' && after !== 'failed')
+      run.context.log.warning(
+        `${step.id} is not seen: ${why}; ${after === 'lacking' ? 'the run goes on without it' : 'it was seen to hold, and its site went silent since'}`,
+      )
+    if (after === 'lacking') workOn(step).lacks = unseen(step, why)
+    if (after === 'failed') await stopped(step, seen.is === 'unknown' ? unseen(step, why) : notHolding(step))
+  }
+  /** The run stops with what it has seen. */
+  const stopped = async (step: PlannedStep, reason: StandbyError): Promise<void> => {
+    failure ??= reason
+    conclude(step, 'failed', null)
+    stopping.abort(failure)
+    await run.recorder.failed(step, run.clock.now().toISOString(), reason).catch(() => undefined)
   }
 
   const isGivenUp = (step: PlannedStep, reason: StandbyError): boolean => {
@@ -187,6 +241,7 @@ export async function runSteps(run: StepsRun): Promise<StepsOutcome> {
   }
 
   while (!run.signal.aborted || busy.size > 0) {
+    fade()
     const commands = run.signal.aborted ? [] : commandsOf(run.course, state)
     for (const command of commands) {
       if (!('step' in command) || busy.has(command.step)) continue
@@ -212,8 +267,44 @@ export async function runSteps(run: StepsRun): Promise<StepsOutcome> {
   }
   for (const { performer } of working.values()) performer.close()
   if (failure === null && run.signal.aborted) failure = asStandbyError(run.signal.reason)
-  if (failure === null && verdict === 'stopped') failure = takenBackBefore(run, state)
+  if (failure === null && verdict === 'stopped') failure = stoppedBecause(run, state)
   return { reports: run.course.steps.flatMap((step) => reports.get(step.id) ?? []), failure, verdict, state }
+}
+
+/** How long what was seen of a fence counts before the gated step asks for its lock. */
+const SIGHT: Milliseconds = seconds(2)
+/** And before its effect is sent: the look at the lock comes in between, and a slow witness must not send the process round for ever. */
+const SIGHT_OF_CLEARED: Milliseconds = seconds(10)
+/** How long a site that has gone silent since its fence was seen is asked again. */
+const SILENCE_OF_SEEN: Milliseconds = seconds(5)
+
+const unseen = ({ id, site }: PlannedStep, why: string): StandbyError =>
+  new StandbyError({
+    code: 'fence-unseen',
+    mustAct: 'site',
+    what: `${id} is on record, and this process can not see that it holds: ${why}`,
+    ...(site === null ? {} : { where: site }),
+    next: `Nothing was promoted on it. Bring ${site ?? 'it'} back and resume; or take the run back (standby failover abort) and plan a failover, which rests on nothing of a silent site.`,
+  })
+
+const notHolding = ({ id }: PlannedStep): StandbyError =>
+  new StandbyError({
+    code: 'fence-open',
+    mustAct: 'site',
+    what: `${id} is on record as done, and does not hold: somebody changed the witness, or the journal of this run was forged`,
+    where: 'witness active.json',
+    next: 'Nothing was promoted on it. Look at the versions of active.json and of the journal before anything else is started.',
+  })
+
+function stoppedBecause(run: StepsRun, state: RunState): StandbyError {
+  if (run.course.steps.some(({ id }) => state.steps[id] === 'undone')) return takenBackBefore(run, state)
+  const shut = run.course.steps.filter((step) => step.fence !== undefined && state.seen[step.id] !== undefined).map(({ id }) => id)
+  return new StandbyError({
+    code: 'fence-missing',
+    mustAct: 'site',
+    what: `the fence must reach ${run.course.required ?? 'what the plan says'} before anything is promoted; seen to hold: ${shut.join(', ') || 'nothing'}`,
+    next: 'Take the run back: standby failover abort.',
+  })
 }
 
 /** An earlier process took back what this run rests on: whoever goes on without a look at the sites may lose what was written since. */
@@ -238,8 +329,9 @@ function performerOf(
   begunAt: string,
   signal: AbortSignal,
   direction: RunState['direction'],
+  within: Milliseconds = (direction === 'forward' ? step.bestEffort : undefined) ?? step.deadline,
 ): StepPerformer {
-  const deadline = deadlineAfter((direction === 'forward' ? step.bestEffort : undefined) ?? step.deadline)
+  const deadline = deadlineAfter(within)
   const bounded = AbortSignal.any([signal, deadline.signal])
   const stepRun: StepRun = {
     step,

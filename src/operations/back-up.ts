@@ -19,7 +19,7 @@ export async function backUp(world: World): Promise<BackupReport> {
     (component) =>
       world.drivers[component.driver]?.backup?.(component, observation.components[component.name] ?? {}, site, world.stack) ?? [],
   )
-  const course: Course = { steps, lock: null, pointOfNoReturn: null }
+  const course: Course = { steps, lock: null, pointOfNoReturn: null, required: null, ofSilentSite: null }
   const outcome = await runSteps({
     course,
     from: beginRun(course, new Map(), false),
@@ -32,6 +32,7 @@ export async function backUp(world: World): Promise<BackupReport> {
       intent: async () => undefined,
       result: async () => undefined,
       givenUp: async () => undefined,
+      reopened: async () => undefined,
       turnedBack: async () => undefined,
       undone: async () => undefined,
       failed: async (step, _at, error) => world.log.warning(`${step.id}: ${error.message}`),

@@ -101,6 +101,10 @@ export function fencingFindings(
   ]
 }
 
+/** The higher of two demands; null demands nothing. Pure. */
+export const higherFence = (a: FenceLevel | null, b: FenceLevel | null): FenceLevel | null =>
+  a === null || b === null ? (a ?? b) : higher(a, b)
+
 const isHigher = (a: FenceLevel, b: FenceLevel): boolean => FENCE_LEVELS.indexOf(a) > FENCE_LEVELS.indexOf(b)
 const higher = (a: FenceLevel, b: FenceLevel): FenceLevel => (isHigher(a, b) ? a : b)
 

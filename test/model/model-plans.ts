@@ -1,5 +1,5 @@
 import { guard } from '../../src/drivers/guard/driver.ts'
-import { courseOf } from '../../src/execution/execute-move.ts'
+import { courseOf } from '../../src/execution/course-of-plan.ts'
 import type { Course } from '../../src/execution/transition.ts'
 import type { Observation, SiteView } from '../../src/observation/observation.ts'
 import type { Driver } from '../../src/planning/driver.ts'
@@ -60,6 +60,8 @@ export interface PlanRequest {
   readonly third?: boolean
   /** Bends the finished steps: a planted bug. */
   readonly bent?: (step: PlannedStep) => PlannedStep
+  /** Steps that somebody took out of the finished plan, with the demand that they answered. */
+  readonly without?: (step: PlannedStep) => boolean
 }
 
 export const modelStack: Stack = {
@@ -121,12 +123,16 @@ export function modelPlan(request: PlanRequest): ModelPlan {
   }
   const intent: Intent = { mode, from: nameOf(from), to: nameOf(to), ...(mode === 'failover' ? { acceptLoss: 3_600_000 } : {}) }
   const identity = { id: `plan-${request.nonce}`, nonce: request.nonce, toolVersion: '0' }
-  const made = planMove(guarded(request.fencing ?? 'traffic', request.third), observation, intent, modelDrivers, identity)
-  const bent = request.bent
-  const plan = bent === undefined ? made : { ...made, steps: made.steps.map(bent) }
+  const stack = guarded(request.fencing ?? 'traffic', request.third)
+  const made = planMove(stack, observation, intent, modelDrivers, identity)
+  const { bent = (step) => step, without } = request
+  const fencing = without === undefined ? made.fencing : { ...made.fencing, required: null }
+  const kept = made.steps.filter((step) => without?.(step) !== true)
+  const isKept = (id: string): boolean => kept.some((step) => step.id === id)
+  const plan: Plan = { ...made, fencing, steps: kept.map((step) => bent({ ...step, needs: step.needs.filter(isKept) })) }
   const steps = plan.steps.map((planned): ModelStep => ({ planned, action: actionOf(planned, intent), place: placeOf(planned, to) }))
   sequenceOf(plan.steps)
-  return { plan, course: courseOf(plan), steps, from, to }
+  return { plan, course: courseOf(plan, stack, modelDrivers), steps, from, to }
 }
 
 /** The third site is no place of its own: what matters of its step is whom it follows from then on. */

@@ -1,6 +1,7 @@
+import type { RunState } from '../../src/execution/transition.ts'
 import { PRODUCTION, type Rules } from './run-table.ts'
 import type { Scenario } from './scenario.ts'
-import { CALM, CREW, FAILOVER, THERE } from './scenarios.ts'
+import { CALM, CREW, FAILOVER, THERE, THERE_INSIDE, THERE_UNFENCED } from './scenarios.ts'
 
 export interface PlantedBug {
   readonly scenario: Scenario
@@ -40,6 +41,45 @@ const opensUncertainly: Rules = {
   },
 }
 
+/** What an earlier process wrote down of a fence counts as seen. */
+const believesJournal: Rules = {
+  ...PRODUCTION,
+  beginRun(course, onRecord, turnedBack) {
+    const run = PRODUCTION.beginRun(course, onRecord, turnedBack)
+    const believed = course.steps.filter(({ id }) => run.steps[id] === 'done').map(({ id }) => [id, 'now'] as const)
+    return { ...run, seen: Object.fromEntries(believed) }
+  },
+  advance: (course, run, event) => (event.is === 'faded' ? run : PRODUCTION.advance(course, run, event)),
+}
+/** A fence that was shut once stays shut, for the process that shut it. */
+const neverLooksAgain: Rules = {
+  ...PRODUCTION,
+  commandsOf: (course, run) => PRODUCTION.commandsOf(course, stillSeen(run)),
+  advance: (course, run, event) =>
+    event.is === 'cleared'
+      ? { ...PRODUCTION.advance(course, stillSeen(run), event), seen: run.seen }
+      : PRODUCTION.advance(course, run, event),
+}
+const stillSeen = (run: RunState): RunState => ({
+  ...run,
+  seen: Object.fromEntries(Object.keys(run.seen).map((id) => [id, 'now'] as const)),
+})
+/** A fence that was open is shut again, and what was copied before that is taken for all. */
+const forgetsWhatRests: Rules = {
+  ...PRODUCTION,
+  advance(course, run, event) {
+    const after = PRODUCTION.advance(course, run, event)
+    return event.is === 'reopened-recorded' ? { ...after, steps: { ...run.steps, [event.step]: 'missing' } } : after
+  },
+}
+
+/** What was approved is all that is demanded. */
+const demandsNothing: Rules = {
+  beginRun: (course, onRecord, turnedBack) => PRODUCTION.beginRun({ ...course, required: null }, onRecord, turnedBack),
+  commandsOf: (course, run) => PRODUCTION.commandsOf({ ...course, required: null }, run),
+  advance: (course, run, event) => PRODUCTION.advance({ ...course, required: null }, run, event),
+}
+
 /** Each of these was, or could be, written by somebody in a hurry. The explorer must find all of them. */
 export const PLANTED_BUGS: readonly PlantedBug[] = [
   {
@@ -56,7 +96,57 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
     scenario: {
       ...one,
       name: 'the promotion comes before the fence',
+      plants: ['runs-without-fence'],
+      rules: demandsNothing,
       plans: [{ ...THERE, bent: (step) => (step.fence === undefined ? step : { ...step, phase: 'PROTECT' }) }],
+    },
+    breaks: 'two sites accept writes',
+  },
+  {
+    scenario: {
+      ...one,
+      name: 'a resume believes a journal that lies about the fences',
+      processes: [begin(0), resume(0)],
+      crashes: 1,
+      lies: 1,
+      rules: believesJournal,
+    },
+    breaks: 'two sites accept writes',
+  },
+  {
+    scenario: {
+      ...one,
+      name: 'a resume does not look whether somebody has opened the old site since',
+      processes: [begin(0), resume(0)],
+      crashes: 1,
+      hands: 1,
+      rules: believesJournal,
+    },
+    breaks: 'two sites accept writes',
+  },
+  {
+    scenario: { ...one, name: 'a process that shut the old site does not look again before it promotes', hands: 1, rules: neverLooksAgain },
+    breaks: 'two sites accept writes',
+  },
+  {
+    scenario: {
+      ...one,
+      name: 'what rests on a fence that was open is not done again',
+      plans: [THERE_INSIDE],
+      processes: [begin(0), resume(0)],
+      crashes: 1,
+      hands: 1,
+      rules: forgetsWhatRests,
+    },
+    breaks: 'an acknowledged write is lost',
+  },
+  {
+    scenario: {
+      ...one,
+      name: 'a plan without its fence is carried out',
+      plans: [THERE_UNFENCED],
+      plants: ['runs-without-fence'],
+      rules: demandsNothing,
     },
     breaks: 'two sites accept writes',
   },

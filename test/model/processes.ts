@@ -1,5 +1,6 @@
+import { gateProblems, isByTime } from '../../src/execution/gates.ts'
 import type { Command, OnRecord, RunEvent, Verdict } from '../../src/execution/transition.ts'
-import { mayTurnBack } from '../../src/execution/transition.ts'
+import { mayTurnBack, restingOnFence } from '../../src/execution/transition.ts'
 import { lockPart, looks, mayActivate, releaseIfOwn, stillOurs, undoActivate } from './commands.ts'
 import { brokenByEnd, unapproved } from './invariants.ts'
 import type { ModelStep } from './model-plans.ts'
@@ -66,6 +67,9 @@ function comeToLife(model: Model, world: W.WorldState, process: number, emit: Em
       next[W.RUN_STATE + process] = table.after(from, { is: 'turned-back' })
     } else buried(next, process, W.ENDED)
   }
+  // Mirrors `refuseUnfenced`.
+  if (how !== 'abort' && gateProblems(model.planOf(run).course).length > 0 && !model.planted('runs-without-fence'))
+    buried(next, process, W.ENDED)
   emit({ next, fair: how !== 'begin', label: () => `${nameOf(model, process)} comes to life`, broken: null })
 }
 
@@ -160,6 +164,10 @@ class Working {
         return this.record('undone-recorded', () => 'undone')
       case 'observe':
         return this.observe()
+      case 'revalidate':
+        return this.revalidate()
+      case 'record-reopened':
+        return this.recordReopened()
       case 'assert-ours':
         return this.assertOurs()
       case 'apply':
@@ -226,6 +234,32 @@ class Working {
     const next = copyOf(this.world)
     this.note(next, { is: 'observed', step: this.command.step, saw: seen })
     this.say(next, seen, { broken: this.step.action === 'lock' && seen === 'done' ? this.passesLock(next) : null })
+  }
+
+  /** Mirrors `lookAgain`. Nobody sees a fence by time that another process has waited for. */
+  private revalidate() {
+    const seen = isByTime(this.step.planned) ? 'pending' : looks(this.model, this.world, this.process, this.run, this.step)
+    this.withFault(this.world, 'fails')
+    const next = copyOf(this.world)
+    this.note(next, { is: 'revalidated', step: this.command.step, saw: seen })
+    const after = this.model.tableOf(this.run).stepState(W.get(next, W.RUN_STATE + this.process), this.index)
+    if (after === 'failed') next[W.HAS_ERROR + this.process] = 1
+    this.say(next, seen)
+  }
+
+  private recordReopened() {
+    const next = copyOf(this.world)
+    if (W.get(this.world, W.STALE + this.process) === 1) return this.threw(next, 'run-continued-elsewhere')
+    this.withFault(this.world, 'the witness stays silent')
+    const table = this.model.tableOf(this.run)
+    const { course, steps } = this.model.planOf(this.run)
+    const before = table.journalView(W.get(this.world, W.JOURNAL + this.run))
+    const rest = restingOnFence(course, table.state(W.get(this.world, W.RUN_STATE + this.process)), this.command.step)
+    const again = new Set([this.command.step, ...rest])
+    const after = steps.map(({ planned }, at): OnRecord | null => (again.has(planned.id) ? 'intent' : (before.steps[at] ?? null)))
+    next[W.JOURNAL + this.run] = table.journal({ ...before, steps: after })
+    this.note(next, { is: 'reopened-recorded', step: this.command.step })
+    this.say(next, '')
   }
 
   /** At most one run passes LOCK per epoch. */

@@ -35,7 +35,7 @@ export interface RunTable {
 export function runTable(course: Course, rules: Rules): RunTable {
   const states = interned<RunState>((run) => {
     const flags = [run.direction, run.failed, run.lost, run.ended].join()
-    return `${flags} ${course.steps.map(({ id }) => run.steps[id]).join()}`
+    return `${flags} ${course.steps.map(({ id }) => `${run.steps[id]}${run.seen[id] === undefined ? '' : `+${run.seen[id]}`}`).join()}`
   })
   const journals = interned<JournalView>((view) => JSON.stringify(view))
   const commands: (readonly Command[])[] = []

@@ -12,6 +12,8 @@ export type Plant =
   | 'takes-back-beyond-return'
   | 'releases-lock-early'
   | 'redirects-what-parted'
+  /** The engine carries out whatever plan was approved. */
+  | 'runs-without-fence'
 
 /** A small world: which plans, who executes them, and what the adversary may do. */
 export interface Scenario {
@@ -27,6 +29,12 @@ export interface Scenario {
   readonly delays: number
   readonly outages: number
   readonly writes: number
+  /** How often a person may open the old site by hand, except between a process' last look at the fences and its promotion. */
+  readonly hands?: number
+  /** Only while no process lives: a smaller world. */
+  readonly handsBetweenProcesses?: true
+  /** How often somebody may write into a journal, while none of its processes lives, that all fences are shut, or given up. */
+  readonly lies?: number
   /** Whether what is written to a site's objects is refused once a later holder of the lock has touched them. */
   readonly fencedObjects: boolean
   /** Whether each site has a guard that closes it when the witness does not name it. */
@@ -70,6 +78,8 @@ export function modelOf(scenario: Scenario): Model {
   initial[W.FAULTS] = scenario.faults
   initial[W.DELAYS] = scenario.delays
   initial[W.OUTAGES] = scenario.outages
+  initial[W.HANDS] = scenario.hands ?? 0
+  initial[W.LIES] = scenario.lies ?? 0
   for (const [run, table] of tables.entries()) initial[W.JOURNAL + run] = table.journal(EMPTY_JOURNAL)
   return {
     scenario,

@@ -9,6 +9,10 @@ export const THERE_AT_BEST: PlanRequest = {
   ...THERE,
   bent: (step) => (step.fence === 'application' ? { ...step, bestEffort: step.deadline } : step),
 }
+/** Approved by people who were shown something else: nothing inside the old site is shut, and nothing says that it had to be. */
+export const THERE_UNFENCED: PlanRequest = { ...THERE, without: ({ fence }) => fence === 'database' || fence === 'application' }
+/** Without load balancers: two fences are enough to be opened by hand, and three make the world ten times as large. */
+export const THERE_INSIDE: PlanRequest = { ...THERE, without: ({ component }) => component === 'traffic' }
 /** A second approved plan for the same move. */
 export const THERE_TOO = { mode: 'switchover', from: 0, epoch: 1, nonce: 'b' } as const
 /** Planned and approved while the first move was not finished: its facts hold from the promotion on. */
@@ -60,6 +64,34 @@ export const SCENARIOS: readonly Scenario[] = [
     crashes: 1,
     faults: 1,
     writes: 0,
+  },
+  { ...CALM, name: 'somebody opens the old site by hand, at any time', plans: [THERE], runs: [0], processes: [begin(0)], hands: 1 },
+  {
+    ...CALM,
+    name: 'somebody opens the old site by hand between two processes',
+    plans: [THERE_INSIDE],
+    runs: [0],
+    processes: [begin(0), resume(0)],
+    crashes: 1,
+    hands: 1,
+    handsBetweenProcesses: true,
+  },
+  {
+    ...CALM,
+    name: 'the journal lies about the fences, and a second process resumes',
+    plans: [THERE],
+    runs: [0],
+    processes: [begin(0), resume(0)],
+    crashes: 1,
+    lies: 1,
+  },
+  {
+    ...CALM,
+    name: 'the plan of a switchover lacks its fence',
+    plans: [THERE_UNFENCED],
+    runs: [0],
+    processes: [begin(0), resume(0)],
+    crashes: 1,
   },
   { ...CALM, name: 'one plan is dispatched twice', plans: [THERE], runs: [0, 0], processes: [begin(0), begin(1), resume(0)], writes: 0 },
   { ...CALM, name: 'two plans for one move', plans: [THERE, THERE_TOO], runs: [0, 1], processes: [begin(0), begin(1)], faults: 1 },
@@ -122,6 +154,15 @@ export const SCENARIOS: readonly Scenario[] = [
 ]
 /** Worlds for `npm run explore`, one after the other, for as long as it is given. */
 export const LARGER: readonly Scenario[] = [
+  {
+    ...CALM,
+    name: 'somebody opens the old site by hand, and a second process resumes',
+    plans: [THERE_INSIDE],
+    runs: [0],
+    processes: [begin(0), resume(0)],
+    crashes: 1,
+    hands: 1,
+  },
   { ...CALM, name: 'opposite directions, with a write', plans: [THERE, BACK], runs: [0, 1], processes: [begin(0), begin(1), resume(0)] },
   {
     ...CALM,

@@ -17,8 +17,10 @@ export function movesOfSurroundings(model: Model, world: W.WorldState, emit: Emi
     follow(world, place, change)
     outage(model, world, place, change)
     if (model.scenario.guarded) guard(world, place, change)
+    openByHand(model, world, place, change)
   }
   third(model, world, change)
+  forge(model, world, change)
   if (W.get(world, W.LOCK) === W.HELD)
     change(
       () => 'time passes: the lock expires',
@@ -28,6 +30,51 @@ export function movesOfSurroundings(model: Model, world: W.WorldState, emit: Emi
       },
     )
   for (let at = 0; at < W.MAX_UNDERWAY; at++) arrive(model, world, at, emit)
+}
+
+/**
+ * Somebody opens the site that a run has shut, before anything is promoted. What the processes saw of it is old by then (`fade` of run-steps.ts): no
+ * two systems can be changed at once, and what happens between the last look at a fence and the promotion, within two seconds, nobody sees.
+ */
+function openByHand(model: Model, world: W.WorldState, place: Place, change: Change): void {
+  if (W.get(world, W.HANDS) === 0 || W.get(world, W.DATABASE + other(place)) === W.PRIMARY) return
+  if (model.planOf(0).from !== place || W.get(world, W.SITE + place) !== W.UP) return
+  const lives = model.scenario.processes.some((_, process) => W.get(world, W.LIFE + process) === W.ALIVE)
+  const begun = model.scenario.processes.some((_, process) => W.get(world, W.LIFE + process) !== W.UNBORN)
+  if (model.scenario.handsBetweenProcesses === true && (lives || !begun)) return
+  change(
+    () => `somebody opens ${nameOf(place)} by hand`,
+    false,
+    (next) => {
+      next[W.HANDS] = W.get(world, W.HANDS) - 1
+      next[W.DATABASE + place] = W.PRIMARY
+      next[W.APPLICATION + place] = 1
+      for (const at of PLACES) next[W.BALANCER + at] = place + 1
+      for (const kind of ['demote', 'stop'] as const) touch(model, next, { kind, place, run: 0 })
+      for (const [process, { run }] of model.scenario.processes.entries())
+        if (W.get(world, W.LIFE + process) === W.ALIVE)
+          next[W.RUN_STATE + process] = model.tableOf(run).after(W.get(world, W.RUN_STATE + process), { is: 'faded' })
+    },
+  )
+}
+
+/** Somebody forges the journal of a run that no process continues: its fences are on record as shut, or as given up, and never were. */
+function forge(model: Model, world: W.WorldState, change: Change): void {
+  if (W.get(world, W.LIES) === 0) return
+  const ofRun = model.scenario.processes.flatMap(({ run }, process) => (run === 0 ? [W.get(world, W.LIFE + process)] : []))
+  if (ofRun.includes(W.ALIVE) || ofRun.every((life) => life === W.UNBORN)) return
+  const table = model.tableOf(0)
+  const view = table.journalView(W.get(world, W.JOURNAL))
+  for (const claim of ['done', 'given-up'] as const)
+    change(
+      () => `somebody forges the journal: all fences are ${claim}`,
+      false,
+      (next) => {
+        next[W.LIES] = W.get(world, W.LIES) - 1
+        const steps = model.planOf(0).steps.map(({ planned }, at) => (planned.fence === undefined ? (view.steps[at] ?? null) : claim))
+        next[W.JOURNAL] = table.journal({ ...view, steps })
+      },
+    )
 }
 
 type Change = (label: () => string, fair: boolean, set: (next: W.WorldState) => void) => void

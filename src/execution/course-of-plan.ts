@@ -1,0 +1,38 @@
+import { StandbyError } from '../errors.ts'
+import type { Driver } from '../planning/driver.ts'
+import { higherFence, requiredFence } from '../planning/fencing.ts'
+import type { Plan } from '../planning/plan.ts'
+import { planCommand } from '../planning/plan-command.ts'
+import { activateStep, LOCK_STEP } from '../planning/witness-steps.ts'
+import type { Stack } from '../stack/stack.ts'
+import { gateProblems } from './gates.ts'
+import type { Course } from './transition.ts'
+
+/**
+ * What the transition function needs to know of a plan. A rejoin changes no active site, and only goes forward. What must be shut is what the
+ * stack file demands, or the plan, whichever is more: a plan that demands less than its stack has been bent.
+ */
+export function courseOf({ steps, intent, fencing, liveness }: Plan, stack: Stack, drivers: Readonly<Record<string, Driver>>): Course {
+  const demanded = requiredFence(stack, intent, liveness, drivers)
+  const silent = { ...liveness, is: 'unknown', sightings: [] } as const
+  return {
+    steps,
+    lock: LOCK_STEP,
+    pointOfNoReturn: intent.mode === 'rejoin' ? null : activateStep(intent),
+    required: intent.mode === 'rejoin' ? null : higherFence(demanded, fencing.required),
+    ofSilentSite: intent.mode === 'rejoin' ? null : requiredFence(stack, { ...intent, mode: 'failover' }, silent, drivers),
+  }
+}
+
+/** Throws `fence-missing`: whatever was approved, nothing is promoted before a step that reaches the required level. */
+export function refuseUnfenced(course: Course, { intent }: Plan): void {
+  const problems = gateProblems(course)
+  if (problems.length === 0) return
+  throw new StandbyError({
+    code: 'fence-missing',
+    mustAct: 'approval',
+    what: `no step of this plan shuts ${intent.from} as far as ${course.required}: ${problems.join('; ')}`,
+    where: intent.from,
+    next: `Nothing was changed. Find out who changed the plan, and make a new one: ${planCommand(intent)}`,
+  })
+}

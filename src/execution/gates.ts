@@ -1,0 +1,96 @@
+import { levelsOfStep, reaches } from '../planning/fence-levels.ts'
+import { PHASES, type Phase, type PlannedStep, type StepId } from '../planning/plan.ts'
+import type { FenceLevel } from '../stack/fence-levels.ts'
+
+/**
+ * Which steps of a course may not be carried out before this process has seen the old site shut, and which steps shut it. Pure.
+ * What a plan says of its own fencing, what a journal says of a fence and what an earlier process has seen open no gate.
+ */
+export interface GatedCourse {
+  readonly steps: readonly PlannedStep[]
+  /** The step after which a run only goes forward. */
+  readonly pointOfNoReturn: StepId | null
+  /** The level that must be seen shut before anything is promoted; null: none is demanded. */
+  readonly required: FenceLevel | null
+  /** The level that a failover from a silent site demands: what is left to demand of one that goes silent beyond the point of no return. */
+  readonly ofSilentSite: FenceLevel | null
+}
+
+export const isFence = (step: PlannedStep): boolean => step.fence !== undefined || step.byTime === true
+
+/** Time is no fence that somebody can open again, nor one that anybody sees. */
+export const isByTime = (step: PlannedStep): boolean => step.byTime === true
+
+/** What is not believed because it is on record: it is looked at again by each process that rests on it. */
+export const isClaim = (course: GatedCourse, step: PlannedStep): boolean => isFence(step) || step.id === course.pointOfNoReturn
+
+/**
+ * The point of no return, every irreversible step that is no fence itself, and whatever else belongs to a promotion that is still to come. What
+ * follows a promotion rests on a site that writes already: by then doors are open on purpose that were fences before.
+ */
+export function isGated(course: GatedCourse, step: PlannedStep, isOver: (step: PlannedStep) => boolean): boolean {
+  if (isFence(step) || (course.pointOfNoReturn !== null && isBefore('PROMOTE', step.phase))) return false
+  if (step.id === course.pointOfNoReturn || step.irreversible) return true
+  return step.phase === 'PROMOTE' && step.mayBeginIn === undefined && course.steps.some((one) => isPromotion(course, one) && !isOver(one))
+}
+
+const isPromotion = (course: GatedCourse, step: PlannedStep): boolean =>
+  step.irreversible && step.phase === 'PROMOTE' && step.id !== course.pointOfNoReturn && !isFence(step)
+
+/** What a gated step rests on: every fence before it, and the point of no return where it is not that itself. */
+export function claimsBefore(course: GatedCourse, gated: PlannedStep): PlannedStep[] {
+  const needed = neededBy(course.steps, gated)
+  return course.steps.filter(
+    (step) =>
+      step !== gated &&
+      (step.id === course.pointOfNoReturn
+        ? step.phase === gated.phase
+        : isFence(step) && (isBefore(step.phase, gated.phase) || needed.has(step.id))),
+  )
+}
+
+/** Whether the steps that a gate has seen shut are enough for it. The point of no return comes before the wait for a guard, and is not kept by it. */
+export function holdsFor(course: GatedCourse, gated: PlannedStep, seen: readonly PlannedStep[]): boolean {
+  if (course.required === null || waitsBehind(course, gated)) return true
+  return reachedBy(seen, course.required)
+}
+
+const waitsBehind = (course: GatedCourse, gated: PlannedStep): boolean =>
+  gated.id === course.pointOfNoReturn && course.steps.some((step) => isByTime(step) && !claimsBefore(course, gated).includes(step))
+
+export const reachedBy = (steps: readonly PlannedStep[], level: FenceLevel | null): boolean =>
+  level === null || reaches(steps.flatMap(levelsOfStep), level)
+
+/** Why no process may run this course: a gate that its fences can never open. Empty: none. */
+export function gateProblems(course: GatedCourse): string[] {
+  return course.steps
+    .filter((step) => isGated(course, step, () => false))
+    .filter((gated) => !holdsFor(course, gated, claimsBefore(course, gated)))
+    .map((gated) => `${gated.id} comes before a fence that reaches ${course.required}`)
+}
+
+/** What rests on a fence, and holds no longer when it was open: whatever came after it, and can be done again. */
+export function restingOn(course: GatedCourse, fence: PlannedStep, isDone: (step: PlannedStep) => boolean): PlannedStep[] {
+  return course.steps.filter(
+    (step) =>
+      isDone(step) &&
+      !isClaim(course, step) &&
+      !step.irreversible &&
+      (isBefore(fence.phase, step.phase) || neededBy(course.steps, step).has(fence.id)),
+  )
+}
+
+const isBefore = (one: Phase, other: Phase): boolean => PHASES.indexOf(one) < PHASES.indexOf(other)
+
+/** All that a step needs, and what that needs. */
+function neededBy(steps: readonly PlannedStep[], step: PlannedStep): ReadonlySet<StepId> {
+  const byId = new Map(steps.map((one) => [one.id, one]))
+  const found = new Set<StepId>()
+  const queue = [...step.needs]
+  for (let id = queue.pop(); id !== undefined; id = queue.pop()) {
+    if (found.has(id)) continue
+    found.add(id)
+    queue.push(...(byId.get(id)?.needs ?? []))
+  }
+  return found
+}

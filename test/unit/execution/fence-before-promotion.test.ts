@@ -1,0 +1,230 @@
+import { describe, expect, test } from '@jest/globals'
+import { siteError } from '../../../src/errors.ts'
+import { executeMove, type MoveRun } from '../../../src/execution/execute-move.ts'
+import { type JournalEntry, openJournal } from '../../../src/execution/journal.ts'
+import { progressTo } from '../../../src/execution/progress.ts'
+import { planFailover } from '../../../src/operations/plan-failover.ts'
+import type { Driver, Progress } from '../../../src/planning/driver.ts'
+import type { Plan } from '../../../src/planning/plan.ts'
+import { mortalProcess } from '../../support/mortal-process.ts'
+import { deployedToy, toyClock, toyDriver, toyStep, toyWorld } from '../../support/toy-stack.ts'
+
+/** What is true on the sites, whoever made it true. */
+interface Sites {
+  fenced: boolean
+  /** Its API answers. */
+  answers: boolean
+  copied: boolean
+  promoted: boolean
+}
+
+/** A move of a stack whose only fence is one that anybody can open again, and whose copy is only good while it is shut. */
+async function moving(more: { readonly byTime?: boolean } = {}) {
+  const { toy, store } = await deployedToy()
+  const clock = toyClock()
+  const sites: Sites = { fenced: false, answers: true, copied: false, promoted: false }
+  const effects: string[] = []
+  const looks = { fence: 0 }
+  const seen = (holds: boolean, waitingFor: string): Progress => (holds ? { is: 'done', proof: {} } : { is: 'pending', waitingFor })
+  const own = toyDriver(toy)
+  const driver: Driver = {
+    ...own,
+    move: ({ name }, _states, { from, to }) =>
+      name === 'database'
+        ? [
+            toyStep(`database.fence@${from}`, 'FENCE', { fence: 'database', deadline: 300 }),
+            toyStep(`database.copy@${to}`, 'FINAL_SYNC'),
+            toyStep(`database.promote@${to}`, 'PROMOTE', { irreversible: true }),
+          ]
+        : [],
+    behaviours: {
+      fence: {
+        done: async () => {
+          looks.fence += 1
+          if (!sites.answers) throw siteError('site-unreachable', 'dc-a does not answer', { retry: 'transient' })
+          return seen(sites.fenced, 'the fence')
+        },
+        apply: async () => {
+          effects.push('fence')
+          sites.fenced = true
+        },
+        undo: async () => {
+          effects.push('unfence')
+          sites.fenced = false
+        },
+        undone: async () => seen(!sites.fenced, 'the fence to be taken away'),
+      },
+      copy: {
+        done: async () => seen(sites.copied, 'the copy'),
+        apply: async () => {
+          effects.push('copy')
+          sites.copied = true
+        },
+      },
+      promote: {
+        done: async () => seen(sites.promoted, 'the promotion'),
+        apply: async () => {
+          effects.push(sites.fenced || !sites.answers ? 'promote' : 'promote beside a writer')
+          sites.promoted = true
+        },
+      },
+    },
+  }
+  const world = toyWorld(toy, store, { driver, clock })
+  const { plan, digest } = await planFailover(world, { mode: 'switchover', to: 'dc-b' })
+  const perform = (how: MoveRun['how'], as = world, of: Plan = plan) =>
+    executeMove({
+      plan: of,
+      digest,
+      run: 'r1',
+      how,
+      store: as.store,
+      drivers: as.drivers,
+      context: { ...as.context },
+      clock,
+      progress: progressTo(as.log, clock, () => undefined),
+      signal: as.signal,
+    })
+  const journal = async (): Promise<readonly JournalEntry[]> => (await openJournal(store, 'r1')).entries
+  /** Begins, and dies as soon as the journal holds this. */
+  const dieAfter = async (holds: (entry: JournalEntry) => boolean): Promise<void> => {
+    for (let instants = 1; instants < 400; instants++) {
+      const other = await moving(more)
+      const mortal = mortalProcess(other.world, instants)
+      await Promise.race([mortal.died, other.perform('begin', mortal.world)])
+      if (!(await other.journal()).some(holds)) continue
+      const again = mortalProcess(world, instants)
+      await Promise.race([again.died, perform('begin', again.world)])
+      clock.pass(60_000)
+      return
+    }
+    throw new Error('it never came so far')
+  }
+  return { world, store, clock, sites, effects, looks, plan, perform, journal, dieAfter }
+}
+
+const resultOf = (step: string) => (entry: JournalEntry) => entry.kind === 'result' && entry.step === step
+const FENCE = resultOf('database.fence@dc-a')
+const COPY = resultOf('database.copy@dc-b')
+const ACTIVATE = resultOf('witness.activate@dc-b')
+
+describe('nothing is promoted before this process has seen the old site shut', () => {
+  test.each([
+    ['after the fence', FENCE],
+    ['after the last copy', COPY],
+    ['after the witness named the new site', ACTIVATE],
+  ])(
+    'somebody opens the old site %s, when the runner is dead: it is shut again, and what came after it is done again',
+    async (_, until) => {
+      const at = await moving()
+      await at.dieAfter(until)
+      const before = [...at.effects]
+      // A user writes on it meanwhile.
+      Object.assign(at.sites, { fenced: false, copied: false })
+      expect(await at.perform('resume')).toMatchObject({ verdict: 'moved', failure: null })
+      expect(at.effects.slice(before.length)).toEqual(['fence', 'copy', 'promote'])
+      expect((await at.journal()).filter(({ kind }) => kind === 'reopened')).toHaveLength(1)
+    },
+  )
+
+  test('a journal that was forged opens no gate: the fence that it claims is shut first', async () => {
+    const at = await moving()
+    await at.dieAfter(resultOf('witness.lock'))
+    const journal = await openJournal(at.store, 'r1')
+    const forged = { at: new Date().toISOString(), outcome: 'done', proof: {} } as const
+    await journal.append({ kind: 'result', step: 'database.fence@dc-a', ...forged })
+    await journal.append({ kind: 'result', step: 'database.copy@dc-b', ...forged })
+    expect(await at.perform('resume')).toMatchObject({ verdict: 'moved' })
+    expect(at.effects).toEqual(['fence', 'copy', 'promote'])
+  })
+
+  test('a fence that is on record as given up, and that the plan needs, is shut all the same', async () => {
+    const at = await moving()
+    await at.dieAfter(resultOf('witness.lock'))
+    const journal = await openJournal(at.store, 'r1')
+    await journal.append({ kind: 'given-up', at: '', step: 'database.fence@dc-a', code: 'forged', what: '' })
+    expect(await at.perform('resume')).toMatchObject({ verdict: 'moved' })
+    expect(at.effects).toEqual(['fence', 'copy', 'promote'])
+  })
+
+  test('a journal that claims that the witness names the new site is not believed: the run goes back', async () => {
+    const at = await moving()
+    await at.dieAfter(COPY)
+    const journal = await openJournal(at.store, 'r1')
+    await journal.append({ kind: 'result', at: '', step: 'witness.activate@dc-b', outcome: 'done', proof: {} })
+    expect(await at.perform('resume')).toMatchObject({ verdict: 'undone', failure: { code: 'fence-open' } })
+    expect(at.effects).toEqual(['fence', 'copy', 'unfence'])
+  })
+
+  test('a fence that is only on record, of a site that is silent now, stops the run before the point of no return', async () => {
+    const at = await moving()
+    await at.dieAfter(COPY)
+    at.sites.answers = false
+    expect(await at.perform('resume')).toMatchObject({ failure: { code: 'fence-unseen', where: 'dc-a' } })
+    expect(at.effects).not.toContain('promote')
+  }, 20_000)
+
+  test('a process that has seen the fence hold goes on when the site goes silent after that', async () => {
+    const at = await moving()
+    const { copy } = at.world.drivers.toy?.behaviours ?? {}
+    if (copy?.apply === undefined) throw new Error('no copy')
+    const apply = copy.apply
+    Object.assign(copy, {
+      apply: async (run: Parameters<typeof apply>[0]) => {
+        await apply(run)
+        at.sites.answers = false
+        at.clock.pass(60_000)
+      },
+    })
+    expect(await at.perform('begin')).toMatchObject({ verdict: 'moved', failure: null })
+    expect(at.looks.fence).toBeGreaterThan(2)
+  }, 20_000)
+
+  test('within one process, a fence that somebody opens before the promotion is shut again', async () => {
+    const at = await moving()
+    const { copy } = at.world.drivers.toy?.behaviours ?? {}
+    if (copy?.apply === undefined) throw new Error('no copy')
+    const apply = copy.apply
+    let opened = false
+    Object.assign(copy, {
+      apply: async (run: Parameters<typeof apply>[0]) => {
+        await apply(run)
+        at.clock.pass(60_000)
+        if (!opened) at.sites.fenced = false
+        opened = true
+      },
+    })
+    expect(await at.perform('begin')).toMatchObject({ verdict: 'moved', failure: null })
+    expect(at.effects).toEqual(['fence', 'copy', 'fence', 'promote'])
+  })
+
+  test('a move that nobody disturbs looks once more at each fence at most, and not at all when it was seen a moment ago', async () => {
+    const at = await moving()
+    expect(await at.perform('begin')).toMatchObject({ verdict: 'moved' })
+    // Before its effect, after it, and once more where time has passed.
+    expect(at.looks.fence).toBeLessThanOrEqual(3)
+  })
+
+  test.each([
+    [
+      'a plan without its fence, whatever it demands',
+      (plan: Plan): Plan => ({
+        ...plan,
+        fencing: { required: null, planned: [] },
+        steps: plan.steps.filter(({ fence }) => fence === undefined),
+      }),
+    ],
+    [
+      'a plan whose fence comes after the promotion',
+      (plan: Plan): Plan => ({
+        ...plan,
+        steps: plan.steps.map((step) => (step.fence === undefined ? step : { ...step, phase: 'PROTECT' as const })),
+      }),
+    ],
+  ])('%s is refused by the engine itself, before anything is written', async (_, bent) => {
+    const at = await moving()
+    await expect(at.perform('begin', at.world, bent(at.plan))).rejects.toMatchObject({ code: 'fence-missing' })
+    expect(await at.journal()).toEqual([])
+    expect(at.effects).toEqual([])
+  })
+})
