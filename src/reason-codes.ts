@@ -64,6 +64,9 @@ export const REASON_CODES = {
     'plan-stale': 'A fact that the plan rests on has changed, or the digest is another one.',
     'plan-already-executed': 'A plan is executed once; this one was.',
     'fence-too-low': 'The plan does not shut the old site out as far as the stack, or its being alive, demands.',
+    'clock-skewed':
+      'The clock of this machine and the one of the witness are more than 30 s apart. What is decided goes by the one of the witness.',
+    'clock-wrong': 'They are more than 5 min apart: nothing is changed from this machine.',
     'fence-missing': 'No step shuts the old site as far as the stack demands: the plan was bent, and is refused by the engine itself.',
     'fence-open': 'Somebody changed what the run rests on after it was on record: the witness no longer names the new site.',
     'fence-unseen': 'A fence is on record, and its site is silent now: nobody sees that it holds, so nothing is promoted on it.',

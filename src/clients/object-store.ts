@@ -9,6 +9,7 @@ import type { ObjectInfo, ObjectStoreClient, StoreCallOptions } from './object-s
 import { type Attempt, objectStoreRefusal, objectStoreUnreachable, retryOfStore } from './object-store-errors.ts'
 import { retryAfterIn } from './retry-after.ts'
 import { contentOf, textOf } from './s3-xml.ts'
+import type { ServerTime } from './server-time.ts'
 import { withinDeadline } from './within-deadline.ts'
 
 export interface ObjectStoreAccess extends AccessKeys {
@@ -19,6 +20,8 @@ export interface ObjectStoreAccess extends AccessKeys {
   readonly prefix: string
   /** Ends all calls. */
   readonly signal?: AbortSignal
+  /** Hears what time each answer says. */
+  readonly time?: Pick<ServerTime, 'hear'>
 }
 
 const DEADLINE: Milliseconds = seconds(10)
@@ -76,6 +79,7 @@ export function openObjectStore(access: ObjectStoreAccess): ObjectStoreClient {
       region: access.region,
       ...keys,
     }).sign()
+    const askedAt = performance.now()
     const response = await fetch(signed.url, {
       method: request.method,
       headers: signed.headers,
@@ -84,6 +88,7 @@ export function openObjectStore(access: ObjectStoreAccess): ObjectStoreClient {
       ...(request.body === undefined ? {} : { body: request.body as Uint8Array<ArrayBuffer> }),
     })
     const { status, headers } = response
+    access.time?.hear(headers.get('date'), askedAt, performance.now())
     const retryAfter = retryAfterIn(headers.get('retry-after'), headers.get('date'), new Date())
     return { status, headers, text: exactText.decode(await bytesOf(response)), retryAfter }
   }

@@ -25,6 +25,8 @@ export interface ConditionalStore {
   createText(key: string, text: string): Promise<void>
   /** Keys below a prefix, in ascending order. */
   list(prefix: string): Promise<string[]>
+  /** What time it is by the store's own clock, within a second; null when it does not say so, or does not answer. Asks only where it has not answered yet. */
+  time(): Promise<Date | null>
 }
 
 /** Stores add the id of their write to what they keep; it belongs to no record. */

@@ -16,6 +16,7 @@ import { touchWhatWasLeft } from './take-over.ts'
 import { beginRun, type Course, mayTurnBack, type RunState, type Verdict } from './transition.ts'
 import { assertStillOurs, endLock, releaseLock } from './witness.ts'
 import { witnessBehaviours } from './witness-behaviours.ts'
+import { witnessTime } from './witness-time.ts'
 
 export interface MoveRun {
   readonly plan: Plan
@@ -75,7 +76,7 @@ export async function executeMove(asked: MoveRun): Promise<MoveOutcome> {
       proofs,
       recorder: recorderTo(journal),
       progress: move.progress,
-      assertOurs: () => assertStillOurs(move.store, holder, move.plan.epoch + 1, move.clock.now()),
+      assertOurs: async () => assertStillOurs(move.store, holder, move.plan.epoch + 1, await witnessTime(move.store, clock)),
       signal: AbortSignal.any([move.signal, lost.signal]),
     })
     const verdict = outcome.verdict ?? 'stopped'
@@ -83,7 +84,7 @@ export async function executeMove(asked: MoveRun): Promise<MoveOutcome> {
     // A stopped run leaves its lock unreleased, so that everybody sees that it is unfinished, and ended, so that nobody waits for it.
     if (verdict === 'undone') await releaseLock(move.store, holder)
     // One try: on a witness that is silent it ends by itself.
-    if (verdict === 'stopped') await endLock(asked.store, holder, move.clock.now()).catch(() => undefined)
+    if (verdict === 'stopped') await endLock(asked.store, holder, await witnessTime(asked.store, clock)).catch(() => undefined)
     if (outcome.verdict !== null) await journal.append({ kind: 'ended', at: at(), verdict, code: outcome.failure?.code ?? null })
     return { steps: outcome.reports, failure: outcome.failure, verdict, committed: proofs.has(activateStep(move.plan.intent)) }
   } finally {

@@ -4,6 +4,7 @@ import type { Clock, Log } from '../planning/driver.ts'
 import type { ConditionalStore } from './conditional-store.ts'
 import type { Journal } from './journal.ts'
 import { LOCK_RENEWAL, lockLost, renewLock } from './witness.ts'
+import { witnessTime } from './witness-time.ts'
 
 /** Does something again and again until it is stopped. */
 export type Every = (ms: Milliseconds, work: () => void) => { stop(): void }
@@ -32,7 +33,7 @@ export function keepLock({ store, holder, journal, clock, log, taken, lost }: Ke
   const renew = async (): Promise<void> => {
     try {
       await journal.refuseContinuedElsewhere()
-      const renewal = await renewLock(store, holder, clock.now())
+      const renewal = await renewLock(store, holder, await witnessTime(store, clock))
       // One that was released was given back by this very process, at its end.
       if (renewal.is === 'taken') lost.abort(lockLost(holder, renewal))
     } catch (error) {

@@ -64,5 +64,6 @@ export function patientStore(store: ConditionalStore, { clock, log, signal, pati
     // Its content says by itself whether it arrived.
     createText: (key, text) => waitOut(() => store.createText(key, text)),
     list: (prefix) => waitOut(() => store.list(prefix)),
+    time: () => store.time(),
   }
 }

@@ -11,6 +11,7 @@ import { readDocument, type Versioned } from '../witness/read-document.ts'
 import type { ConditionalStore } from './conditional-store.ts'
 import { PAST } from './transition.ts'
 import { readActive, readLock, releaseLock, replaceActive, takeLock } from './witness.ts'
+import { witnessTime } from './witness-time.ts'
 
 /** Of which run and plan the core's own steps are. */
 export interface WitnessRun {
@@ -39,9 +40,11 @@ function lockBehaviour(of: WitnessRun): Behaviour {
   return {
     async done() {
       const [lock, active] = await Promise.all([readLock(store), readActive(store)])
-      const held = lock !== null && isHeld(lock.record, clock.now())
-      if (held && lock.record.holder === holder && active?.record.epoch === epoch && active.record.holder === holder)
+      // One that expired while its holder was busy, and that nobody took, is still ours: each effect renews it.
+      const ours = lock !== null && !lock.record.released && lock.record.holder === holder
+      if (ours && active?.record.epoch === epoch && active.record.holder === holder)
         return { is: 'done', proof: { holder, epoch, expiresAt: lock.record.expiresAt } }
+      const held = lock !== null && isHeld(lock.record, await witnessTime(store, clock))
       return { is: 'pending', waitingFor: held ? `the lock of ${lock.record.holder}, until ${lock.record.expiresAt}` : 'the lock' }
     },
     async apply(step) {
@@ -51,7 +54,7 @@ function lockBehaviour(of: WitnessRun): Behaviour {
         stack: plan.stack.name,
         holder,
         epoch,
-        now: clock.now(),
+        now: await witnessTime(store, clock),
         purpose: purposeOf(plan.intent),
       })
       await burnNonce(of).catch(async (error: unknown) => {
@@ -74,7 +77,7 @@ function lockBehaviour(of: WitnessRun): Behaviour {
       // Before the record says that we are here: whoever continues us, should we die now, finds the same run there, and does it again.
       for (const left of new Set([run, record.run])) await of.touchLeft(left, step.signal)
       // Whoever continues the run takes the record over too: a process that fell asleep behind its last look at the lock can not activate any more.
-      const since = ours ? record.since : clock.now().toISOString()
+      const since = ours ? record.since : (await witnessTime(store, clock)).toISOString()
       if (record.holder !== holder) await replaceActive(store, { ...record, epoch, since, run, holder }, active)
     },
   }
@@ -85,8 +88,9 @@ async function untilEarlierProcessIsGone({ store, run, holder, clock }: WitnessR
   for (let told = false; ; ) {
     const lock = await readLock(store)
     if (lock === null || lock.record.holder === holder || runOfHolder(lock.record.holder) !== run) return
-    const left = Date.parse(lock.record.expiresAt) - clock.now().getTime()
-    if (lock.record.released || left <= 0) return
+    const now = await witnessTime(store, clock)
+    if (!isHeld(lock.record, now)) return
+    const left = Date.parse(lock.record.expiresAt) - now.getTime()
     if (!told) step.context.log.info(`waiting for the lock of ${lock.record.holder} to expire at ${lock.record.expiresAt}`)
     told = true
     await clock.sleep(Math.min(left + 1, seconds(1)), step.signal)
@@ -130,7 +134,11 @@ function activateBehaviour(of: WitnessRun): Behaviour {
     },
     async apply() {
       const active = await ourActive(of)
-      await replaceActive(store, { ...active.record, activeSite: plan.intent.to, since: clock.now().toISOString() }, active)
+      await replaceActive(
+        store,
+        { ...active.record, activeSite: plan.intent.to, since: (await witnessTime(store, clock)).toISOString() },
+        active,
+      )
     },
     /** Writes the record anew: a write of an earlier process that is still on its way no longer finds the version that it replaces. */
     async undo() {
@@ -142,7 +150,7 @@ function activateBehaviour(of: WitnessRun): Behaviour {
           what: `the witness names ${plan.intent.to} already: this move only goes forward`,
           next: `Resume it: standby failover resume --run ${run}`,
         })
-      await replaceActive(store, { ...active.record, since: clock.now().toISOString() }, active)
+      await replaceActive(store, { ...active.record, since: (await witnessTime(store, clock)).toISOString() }, active)
     },
   }
 }

@@ -92,7 +92,12 @@ export async function renewLock(store: ConditionalStore, holder: string, now: Da
     found = await holdingOf(store, holder)
     return found.is === 'ours' ? found.lock : null
   }
-  await inTurn(store, () => changeLock(store, ours, (record) => ({ ...record, expiresAt: latest(record.expiresAt, expiresAt) })))
+  await inTurn(store, () =>
+    changeLock(store, ours, (record) => ({
+      ...record,
+      expiresAt: isHeld(record, now) ? latest(record.expiresAt, expiresAt) : expiresAt,
+    })),
+  )
   return renewalOf(found)
 }
 const renewalOf = (found: Holding): Renewal => (found.is === 'ours' ? { is: 'renewed' } : found)

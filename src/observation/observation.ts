@@ -6,8 +6,10 @@ import type { Damage } from '../witness/damage.ts'
 
 /** What is true now, as far as it could be seen. A dead site is a value, not an error. */
 export interface Observation {
-  /** ISO 8601, UTC. */
+  /** ISO 8601, UTC: by the clock of the witness, where that says it. */
   readonly at: string
+  /** How far the clock of this machine is ahead of the one of the witness; null where that does not say the time, absent where nobody asked. */
+  readonly clockSkew?: Milliseconds | null
   readonly witness: WitnessView
   readonly sites: Readonly<Record<string, SiteView>>
   readonly components: Readonly<Record<ComponentName, BySite>>

@@ -28,17 +28,19 @@ export async function observe(
   drivers: Readonly<Record<string, Driver>>,
   deadline: Milliseconds = OBSERVATION_DEADLINE,
 ): Promise<Observation> {
-  const at = context.clock.now().toISOString()
+  const begun = context.clock.now().getTime()
   const looks = new Map(context.stack.sites.map((site) => [site.name, lookAt(context, site, deadline)] as const))
   const components = context.stack.components.map(async (component) => {
     const driver = drivers[component.driver]
     return [component.name, driver === undefined ? {} : await seeComponent(context, driver, component, looks, deadline)] as const
   })
   const toWitness = waitingFor(store.address === undefined ? [] : [store.address], context.signal, deadline)
-  const witness = answerWithin(readWitness(store), (why): WitnessView => ({ kind: 'silent', why }), toWitness)
+  const witness = await answerWithin(readWitness(store), (why): WitnessView => ({ kind: 'silent', why }), toWitness)
+  const clockSkew = witness.kind === 'answering' ? await skewOf(store, context) : null
   const observation: Observation = {
-    at,
-    witness: await witness,
+    at: new Date(begun - (clockSkew ?? 0)).toISOString(),
+    clockSkew,
+    witness,
     sites: Object.fromEntries(await Promise.all([...looks].map(async ([name, { view }]) => [name, await view] as const))),
     components: Object.fromEntries(await Promise.all(components)),
   }

@@ -4,6 +4,7 @@ import type { World } from '../composition.ts'
 import { type Milliseconds, minutes } from '../duration.ts'
 import { asStandbyError, inputError, type StandbyError } from '../errors.ts'
 import type { MoveReport } from '../evidence/reports.ts'
+import { courseOf, refuseUnfenced } from '../execution/course-of-plan.ts'
 import type { Asked } from '../execution/journal.ts'
 import { patientStore } from '../execution/patient-store.ts'
 import { readLock } from '../execution/witness.ts'
@@ -20,6 +21,7 @@ import { carryOut, refusedReport } from './move-report.ts'
 import { observeDeclared } from './observe-declared.ts'
 import type { RunOfPlan } from './run-of-plan.ts'
 import { refuseExpired, refuseOtherThanApproved, refuseUnlessStillTrue } from './still-true.ts'
+import { refuseWrongClock } from './wrong-clock.ts'
 
 /** A run that another process began, as it lies in the witness. */
 export interface KeptRun {
@@ -74,11 +76,13 @@ export async function continueFailover(
   }
   try {
     const far = how === 'resume' ? await howFar(world, kept) : null
-    if (far?.is === 'not-begun') refuseExpired(world, kept.plan)
+    if (far?.is === 'not-begun') await refuseExpired(world, kept.plan)
     of = { ...common, approval: await allowed() }
-    refuseOtherThanApproved(world, of)
+    await refuseOtherThanApproved(world, of)
     const observation =
       far?.is === 'not-begun' ? await refuseUnlessStillTrue(world, kept.plan, kept.run, hear) : await observeDeclared(world)
+    refuseWrongClock(observation)
+    if (how === 'resume') refuseUnfenced(courseOf(kept.plan, world.stack, world.drivers), kept.plan)
     if (far !== null) refuseRiskier(world, kept.run, kept.plan, observation, far)
   } catch (error) {
     return await refusedReport(world, of, begun, asStandbyError(error), started.facts)

@@ -7,6 +7,7 @@ import { patientStore } from '../execution/patient-store.ts'
 import { settle } from '../execution/settle.ts'
 import { type Trying, tryUntil } from '../execution/try-until.ts'
 import { assertStillOurs, createActive, LOCK_RENEWAL, releaseLock, renewLock, takeLock } from '../execution/witness.ts'
+import { witnessTime } from '../execution/witness-time.ts'
 import type { Observation } from '../observation/observation.ts'
 import type { Change, Deployment } from '../planning/driver.ts'
 import { lockFindings } from '../planning/lock.ts'
@@ -16,6 +17,7 @@ import { UNSEEN } from '../unseen.ts'
 import { namedActiveSite } from './active-site.ts'
 import { observeDeclared } from './observe-declared.ts'
 import { newRun } from './run-id.ts'
+import { refuseWrongClock } from './wrong-clock.ts'
 
 export interface DeployRequest {
   readonly dryRun: boolean
@@ -32,6 +34,7 @@ export async function deploy(world: World, request: DeployRequest): Promise<Depl
   const observation = await observeDeclared(world)
   const named = namedActiveSite(world.stack, observation)
   const activeSite = named ?? world.stack.initialActive
+  refuseWrongClock(observation)
   refuseSilentSites(world, observation)
   refuseUnfinishedMove(observation)
   refuseEmptiedWitness(world, observation)
@@ -181,17 +184,18 @@ async function withLock<T>(
   firstDeploy: boolean,
   work: (stillOurs: () => Promise<void>) => Promise<T>,
 ): Promise<T> {
-  const now = world.clock.now()
-  const epoch = observation.witness.kind === 'answering' ? (observation.witness.active?.epoch ?? 1) : 1
   const store = patientStore(world.store, world)
+  const now = await witnessTime(store, world.clock)
+  const renew = async (): Promise<unknown> => renewLock(store, run, await witnessTime(store, world.clock))
+  const epoch = observation.witness.kind === 'answering' ? (observation.witness.active?.epoch ?? 1) : 1
   await takeLock(store, { stack: world.stack.name, holder: run, purpose: 'deploy', epoch, now })
   const renewing = setInterval(() => {
-    renewLock(store, run, world.clock.now()).catch((error: unknown) => world.log.warning(asStandbyError(error).message))
+    renew().catch((error: unknown) => world.log.warning(asStandbyError(error).message))
   }, LOCK_RENEWAL)
   try {
     if (firstDeploy)
       await createActive(store, { schemaVersion: 1, stack: world.stack.name, epoch: 1, activeSite, since: now.toISOString(), run })
-    return await work(() => assertStillOurs(store, run, epoch, world.clock.now()))
+    return await work(async () => assertStillOurs(store, run, epoch, await witnessTime(store, world.clock)))
   } finally {
     clearInterval(renewing)
     await releaseLock(store, run)

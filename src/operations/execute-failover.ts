@@ -2,6 +2,7 @@ import type { Approval } from '../approval/approval.ts'
 import type { World } from '../composition.ts'
 import { asStandbyError } from '../errors.ts'
 import type { MoveReport } from '../evidence/reports.ts'
+import { courseOf, refuseUnfenced } from '../execution/course-of-plan.ts'
 import type { JsonObject } from '../json.ts'
 import type { NamedFact, Plan } from '../planning/plan.ts'
 import { approvalKey, planKey } from '../witness/keys.ts'
@@ -21,8 +22,9 @@ export async function executeFailover(world: World, plan: Plan, approval: Approv
   const of: RunOfPlan = { plan, approval, run, how: 'begin' }
   const started: { facts: readonly NamedFact[] | null } = { facts: null }
   try {
-    refuseOtherThanApproved(world, of)
-    refuseExpired(world, plan)
+    await refuseOtherThanApproved(world, of)
+    await refuseExpired(world, plan)
+    refuseUnfenced(courseOf(plan, world.stack, world.drivers), plan)
     await refuseUnlessStillTrue(world, plan, run, (facts) => {
       started.facts = facts
     })

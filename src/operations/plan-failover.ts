@@ -29,7 +29,7 @@ export async function planFailover(
   const identity = { id, nonce: randomBytes(16).toString('hex'), toolVersion: TOOL_VERSION, ...from }
   const plan = planMove(world.stack, observation, intent, world.drivers, identity, await learned)
   const executable = blockers(plan.findings).length === 0
-  if (executable) refuseOwnDefects(world, plan)
+  if (executable) refuseOwnDefects(world, plan, new Date(observation.at))
   return {
     schemaVersion: 1,
     plan,
@@ -40,8 +40,8 @@ export async function planFailover(
 }
 
 /** A plan that nobody could execute is none of which anybody should wait for an approval. Throws `plan-defect`. */
-function refuseOwnDefects({ stack, drivers, clock }: World, plan: Plan): void {
-  const defects = planDefects(plan, { stack, drivers, now: clock.now() })
+function refuseOwnDefects({ stack, drivers }: World, plan: Plan, now: Date): void {
+  const defects = planDefects(plan, { stack, drivers, now })
   if (defects.length === 0) return
   throw new StandbyError({
     code: 'plan-defect',

@@ -3,6 +3,7 @@ import { refuseFirst } from '../approval/refusal.ts'
 import { renewalOf } from '../approval/renewal.ts'
 import type { World } from '../composition.ts'
 import { StandbyError, siteError } from '../errors.ts'
+import { witnessTime } from '../execution/witness-time.ts'
 import type { Observation } from '../observation/observation.ts'
 import { staleFacts } from '../planning/facts.ts'
 import { blockers } from '../planning/findings.ts'
@@ -22,7 +23,7 @@ import type { RunOfPlan } from './run-of-plan.ts'
  * Whether plan, approval, stack file and tool belong together, and the plan shows no defect. Throws `plan-stale` or `plan-defect` otherwise. A run is
  * taken back whatever its plan shows: that is the way out.
  */
-export function refuseOtherThanApproved(world: World, { plan, approval, run, how }: RunOfPlan): void {
+export async function refuseOtherThanApproved(world: World, { plan, approval, run, how }: RunOfPlan): Promise<void> {
   const { stack, drivers } = world
   const digest = digestOf(plan)
   const begun = how !== 'begin'
@@ -43,12 +44,12 @@ export function refuseOtherThanApproved(world: World, { plan, approval, run, how
     )
   if (plan.tool.version !== TOOL_VERSION)
     refuse(`the plan was made by version ${plan.tool.version}, this is ${TOOL_VERSION}`, `Use version ${plan.tool.version}: ${again}`)
-  if (how !== 'abort') refuseDefective(plan, { stack, drivers, now: world.clock.now() }, begun ? run : null)
+  if (how !== 'abort') refuseDefective(plan, { stack, drivers, now: await witnessTime(world.store, world.clock) }, begun ? run : null)
 }
 
 /** Throws `plan-expired`. */
-export const refuseExpired = (world: World, plan: Plan): void =>
-  refuseFirst(ofExpiry(planInQuestion(plan), world.clock.now().toISOString()), `plan ${plan.id}`)
+export const refuseExpired = async ({ store, clock }: World, plan: Plan): Promise<void> =>
+  refuseFirst(ofExpiry(planInQuestion(plan), (await witnessTime(store, clock)).toISOString()), `plan ${plan.id}`)
 
 /**
  * Everything is observed and planned again: what was approved must still be what is true. Returns the observation that says so, so that nobody

@@ -2,6 +2,7 @@ import { type BySite, EVERYWHERE, type Observation } from '../observation/observ
 import type { Stack } from '../stack/stack.ts'
 import { UNSEEN, type Unseen } from '../unseen.ts'
 import { type Damage, damageText } from '../witness/damage.ts'
+import { clockFindings } from './clock.ts'
 import type { Assessment, Driver } from './driver.ts'
 import { followersOf } from './followers.ts'
 import { lockFindings } from './lock.ts'
@@ -26,6 +27,7 @@ export function findingsOf(
   })
   return [
     ...ofStackFile(stack),
+    ...clockFindings(observation),
     ...ofSites(observation, intent),
     ...ofWitness(stack, observation, intent),
     ...rolesDisagree(stack, observation, activeSite, intent),

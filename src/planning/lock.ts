@@ -1,3 +1,4 @@
+import { type Milliseconds, seconds } from '../duration.ts'
 import type { LockRecord } from '../observation/observation.ts'
 import type { Finding, Intent } from './plan.ts'
 
@@ -11,7 +12,17 @@ export const purposeOf = (intent: Intent): string =>
   `move: ${intent.mode} ${intent.mode === 'rejoin' ? `of ${intent.to} behind ${intent.from}` : `from ${intent.from} to ${intent.to}`}`
 export const isOfMove = (lock: LockRecord): boolean => lock.purpose.startsWith('move: ')
 
-export const isHeld = (lock: LockRecord, now: Date): boolean => !lock.released && Date.parse(lock.expiresAt) > now.getTime()
+/**
+ * No lock lives longer, of this version (12 s) or an earlier one (60 s), however far apart the clocks are: what says that it ends later was written by
+ * a clock that is wrong, or by hand, and must not keep everybody out.
+ */
+export const LONGEST_LOCK: Milliseconds = seconds(90)
+
+/** Whether somebody holds it, by the time of the witness. */
+export function isHeld(lock: LockRecord, now: Date): boolean {
+  const left = Date.parse(lock.expiresAt) - now.getTime()
+  return !lock.released && left > 0 && left <= LONGEST_LOCK
+}
 
 /**
  * A move that runs, or that nobody finished: its lock was never released. Whoever begins anything else first ends it, or says that its target
@@ -35,7 +46,7 @@ export function lockFindings(lock: LockRecord | null, intent: Intent | null, now
     {
       ...common,
       severity: intent?.mode === 'failover' ? 'warning' : 'blocker',
-      what: `run ${run} (${lock.purpose}) has not ended, and its lock expired at ${lock.expiresAt}: its runner is dead or gave up`,
+      what: `run ${run} (${lock.purpose}) has not ended, and its lock ${Date.parse(lock.expiresAt) > now.getTime() ? `says that it ends at ${lock.expiresAt}, which no lock does` : `expired at ${lock.expiresAt}`}: its runner is dead or gave up`,
     },
   ]
 }

@@ -42,6 +42,7 @@ export function memoryStore(stack: string | null = null): MemoryStore {
       if (texts.has(key) && texts.get(key) !== text) throw conflict(key)
       texts.set(key, text)
     },
+    time: async () => null,
     list: async (prefix) => [...documents.keys(), ...texts.keys()].filter((key) => key.startsWith(prefix)).sort(),
   }
 }

@@ -40,6 +40,7 @@ export function mortalProcess(world: World, diesAt: number): MortalProcess {
     getText: (key) => through(() => store.getText(key)),
     createText: (key, text) => through(() => store.createText(key, text)),
     list: (prefix) => through(() => store.list(prefix)),
+    time: () => store.time(),
   }
   const drivers = Object.fromEntries(Object.entries(world.drivers).map(([kind, driver]) => [kind, mortalDriver(driver, through)]))
   return { world: { ...world, store: mortalStore, drivers }, died, instants: () => lived }

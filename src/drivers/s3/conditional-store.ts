@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { accessKeys } from '../../clients/access-keys.ts'
 import { openObjectStore } from '../../clients/object-store.ts'
 import type { ObjectStoreClient, PutCondition } from '../../clients/object-store-client.ts'
+import { type ServerTime, serverTime } from '../../clients/server-time.ts'
 import { type Milliseconds, seconds } from '../../duration.ts'
 import { asStandbyError, StandbyError, siteError } from '../../errors.ts'
 import type { ConditionalStore, ConditionalStoreContext } from '../../execution/conditional-store.ts'
@@ -10,24 +11,31 @@ import { probePreconditions } from './probe-preconditions.ts'
 import type { S3WitnessSpec } from './spec.ts'
 
 const CALL_DEADLINE = seconds(5)
+const ASKED_FOR_TIME = 'active.json'
 
 /** The witness's storage on S3. Nothing is contacted before the first call. */
 export async function openS3Store(spec: S3WitnessSpec, context: ConditionalStoreContext): Promise<ConditionalStore> {
+  const time = serverTime()
   const store = openObjectStore({
+    time,
     endpoint: spec.endpoint,
     region: spec.region,
     bucket: spec.bucket,
     prefix: spec.prefix ?? '',
     ...(await accessKeys(spec.credentials, context.credential)),
   })
-  return { ...conditionalStore(store, context.signal, { stack: context.stack }), address: spec.endpoint }
+  return { ...conditionalStore(store, context.signal, { stack: context.stack, time }), address: spec.endpoint }
 }
 
 /** A ConditionalStore over any S3 client. */
 export function conditionalStore(
   store: ObjectStoreClient,
   signal: AbortSignal,
-  { deadline = CALL_DEADLINE, stack = null }: { readonly deadline?: Milliseconds; readonly stack?: string | null } = {},
+  {
+    deadline = CALL_DEADLINE,
+    stack = null,
+    time = serverTime(),
+  }: { readonly deadline?: Milliseconds; readonly stack?: string | null; readonly time?: Pick<ServerTime, 'now'> } = {},
 ): ConditionalStore {
   const options = { deadline, signal }
   let honest: Promise<void> | null = null
@@ -81,6 +89,11 @@ export function conditionalStore(
       await writeText(key, text, { ifAbsent: true }, (found) => found === text)
     },
     list: async (prefix) => (await readable(store.list(prefix, options))).map((object) => object.key),
+    async time() {
+      // Any answer says it, a refusal as well; one that does not come says nothing.
+      if (time.now() === null) await store.get(ASKED_FOR_TIME, options).catch(() => null)
+      return time.now()
+    },
   }
 }
 

@@ -225,7 +225,7 @@ describe('every run leaves a record that says who, what, when and how it ended',
     const world = at.world()
     const deaf = {
       ...world,
-      store: { stack: null, get: gone, list: gone, getText: gone, create: gone, createText: gone, replace: gone },
+      store: { stack: null, get: gone, list: gone, getText: gone, create: gone, createText: gone, replace: gone, time: async () => null },
       log: { ...world.log, warning: (line: string) => void warnings.push(line) },
       observe: gone,
     }

@@ -21,6 +21,7 @@ function failing(store: ConditionalStore, times: number, how: 'early' | 'late', 
     replace: (key, body, version) => around(() => store.replace(key, body, version)),
     getText: (key) => around(() => store.getText(key)),
     createText: (key, text) => around(() => store.createText(key, text)),
+    time: async () => null,
     list: (prefix) => around(() => store.list(prefix)),
   }
 }

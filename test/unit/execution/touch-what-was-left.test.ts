@@ -59,10 +59,11 @@ async function deployed(mode: Mode = 'switchover') {
   const plan = soundPlan({ intent, steps })
   /** A process of a run; each has the drivers that it would have, and all share the sites and the witness. */
   const process = (how: MoveRun['how'], stop: Behaviour, more: Partial<MoveRun> = {}) => {
-    const toy = toyDriver({ writer: null, effects: [] })
+    const { fence: _, ...toy } = toyDriver({ writer: null, effects: [] })
     const world = toyWorld({ writer: null, effects: [] }, store, { clock })
     const drivers = { toy: { ...toy, behaviours: { ...toy.behaviours, stop } } }
-    const { context, log, signal } = world
+    const { log, signal } = world
+    const context = { ...world.context, stack: { ...world.stack, fencing: { switchover: null, failover: null } } }
     const progress = progressTo(log, clock, () => undefined)
     return executeMove({ plan, digest: 'd', run: 'r', how, store, drivers, context, clock, progress, signal, ...more })
   }

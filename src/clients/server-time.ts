@@ -1,0 +1,31 @@
+import type { Milliseconds } from '../duration.ts'
+
+/**
+ * What time it is by a server's own clock, from the `Date` of its answers, with this machine's monotonic clock in between: the clock of this machine,
+ * which anybody may set, has no part in it.
+ */
+export interface ServerTime {
+  /** An answer, with the instants at which it was asked for and heard (`performance.now()`). One without a date, or with none that can be read, says nothing. */
+  hear(date: string | null, askedAt: Milliseconds, heardAt: Milliseconds): void
+  /** Within a second of the server's clock; null before the first answer that says it. */
+  now(): Date | null
+}
+
+/** A date has whole seconds: the server wrote it within this of what it says. */
+const RESOLUTION: Milliseconds = 1_000
+
+export function serverTime(monotonic: () => Milliseconds = () => performance.now()): ServerTime {
+  /** Between which bounds the server's clock is ahead of the monotonic one: each answer narrows them. */
+  let ahead: { readonly least: Milliseconds; readonly most: Milliseconds } | null = null
+  return {
+    hear(date, askedAt, heardAt) {
+      const said = date === null ? Number.NaN : Date.parse(date)
+      if (Number.isNaN(said)) return
+      const now = { least: said - heardAt, most: said + RESOLUTION - askedAt }
+      const both = ahead === null ? now : { least: Math.max(ahead.least, now.least), most: Math.min(ahead.most, now.most) }
+      // Where they exclude each other, one of the clocks was set, or this machine slept: the newer answer counts.
+      ahead = both.least <= both.most ? both : now
+    },
+    now: () => (ahead === null ? null : new Date(monotonic() + (ahead.least + ahead.most) / 2)),
+  }
+}
