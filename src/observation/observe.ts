@@ -49,6 +49,12 @@ export async function observe(
   return observation
 }
 
+/** The witness has answered: it is not asked for the time once more. */
+async function skewOf(store: ConditionalStore, { clock }: DriverContext): Promise<Milliseconds | null> {
+  const time = await store.time()
+  return time === null ? null : clock.now().getTime() - time.getTime()
+}
+
 /** What silence is told as: with the error, when there was one instead of nothing. */
 type Silent<T> = (why: string, error?: StandbyError) => T
 
