@@ -6,7 +6,7 @@ import { planCommand } from '../planning/plan-command.ts'
 import { activateStep, LOCK_STEP } from '../planning/witness-steps.ts'
 import type { Stack } from '../stack/stack.ts'
 import { gateProblems } from './gates.ts'
-import type { Course } from './transition.ts'
+import type { Course } from './run-state.ts'
 
 /**
  * What the transition function needs to know of a plan. A rejoin changes no active site, and only goes forward. What must be shut is what the

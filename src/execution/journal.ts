@@ -6,7 +6,7 @@ import { documentKind } from '../witness/decode.ts'
 import { journalFolder } from '../witness/keys.ts'
 import { readDocument } from '../witness/read-document.ts'
 import type { ConditionalStore } from './conditional-store.ts'
-import type { OnRecord, Verdict } from './transition.ts'
+import type { OnRecord, Verdict } from './run-state.ts'
 
 /** What a run wrote down, in order. An intent without a result: the effect may have happened. */
 export type JournalEntry =

@@ -1,25 +1,19 @@
-import { type Milliseconds, seconds } from '../duration.ts'
-import { asStandbyError, StandbyError } from '../errors.ts'
+import type { Milliseconds } from '../duration.ts'
+import { asStandbyError, type StandbyError } from '../errors.ts'
 import type { JsonObject } from '../json.ts'
 import type { Progress as Answer, Behaviour, Clock, DriverContext, StepRun } from '../planning/driver.ts'
 import type { Intent, PlannedStep, StepId } from '../planning/plan.ts'
 import { componentOf } from '../stack/stack.ts'
+import { restingOnFence } from './claims.ts'
 import { deadlineAfter } from './deadline.ts'
 import { type StepPerformer, stepPerformer } from './perform-step.ts'
 import type { Progress } from './progress.ts'
-import type { StepReport } from './step-report.ts'
-import {
-  advance,
-  type Command,
-  type Course,
-  commandsOf,
-  needsLock,
-  PAST,
-  type RunEvent,
-  type RunState,
-  restingOnFence,
-  type Verdict,
-} from './transition.ts'
+import type { Recorder } from './recorder.ts'
+import { type Command, type Course, PAST, type RunEvent, type RunState, type Verdict } from './run-state.ts'
+import { SIGHT, SIGHT_OF_CLEARED, SILENCE_OF_SEEN } from './sight.ts'
+import { notReached, type StepReport } from './step-report.ts'
+import { advance, commandsOf, needsLock } from './transition.ts'
+import { notHolding, stoppedBecause, unseen } from './why-stopped.ts'
 import { contextOfStep } from './without-lost-site.ts'
 
 /** What a run of steps needs from outside: where behaviour comes from, and who writes down what happens. */
@@ -38,19 +32,6 @@ export interface StepsRun {
   /** Runs in front of every effect under the lock: lock and epoch are read again. Throws `lock-lost`, or what kept it from reading. */
   readonly assertOurs: (step: PlannedStep) => Promise<void>
   readonly signal: AbortSignal
-}
-
-/** Write-ahead: the intent is on record before the effect, the result before anything rests on it. */
-export interface Recorder {
-  intent(step: PlannedStep, at: string): Promise<void>
-  result(step: PlannedStep, at: string, outcome: 'done' | 'was-done', proof: JsonObject): Promise<void>
-  failed(step: PlannedStep, at: string, error: StandbyError): Promise<void>
-  givenUp(step: PlannedStep, at: string, error: StandbyError): Promise<void>
-  /** A fence that was on record is open, and `rest` are the steps that rest on it. */
-  reopened(step: PlannedStep, at: string, rest: readonly StepId[]): Promise<void>
-  turnedBack(at: string): Promise<void>
-  /** `proof`: that what was before is true again. */
-  undone(step: PlannedStep, at: string, proof: JsonObject): Promise<void>
 }
 
 export interface StepsOutcome {
@@ -267,57 +248,8 @@ export async function runSteps(run: StepsRun): Promise<StepsOutcome> {
   }
   for (const { performer } of working.values()) performer.close()
   if (failure === null && run.signal.aborted) failure = asStandbyError(run.signal.reason)
-  if (failure === null && verdict === 'stopped') failure = stoppedBecause(run, state)
+  if (failure === null && verdict === 'stopped') failure = stoppedBecause(run.course, run.intent, state)
   return { reports: run.course.steps.flatMap((step) => reports.get(step.id) ?? []), failure, verdict, state }
-}
-
-/** How long what was seen of a fence counts before the gated step asks for its lock. */
-const SIGHT: Milliseconds = seconds(2)
-/** And before its effect is sent: the look at the lock comes in between, and a slow witness must not send the process round for ever. */
-const SIGHT_OF_CLEARED: Milliseconds = seconds(10)
-/** How long a site that has gone silent since its fence was seen is asked again. */
-const SILENCE_OF_SEEN: Milliseconds = seconds(5)
-
-const unseen = ({ id, site }: PlannedStep, why: string): StandbyError =>
-  new StandbyError({
-    code: 'fence-unseen',
-    mustAct: 'site',
-    what: `${id} is on record, and this process can not see that it holds: ${why}`,
-    ...(site === null ? {} : { where: site }),
-    next: `Nothing was promoted on it. Bring ${site ?? 'it'} back and resume; or take the run back (standby failover abort) and plan a failover, which rests on nothing of a silent site.`,
-  })
-
-const notHolding = ({ id }: PlannedStep): StandbyError =>
-  new StandbyError({
-    code: 'fence-open',
-    mustAct: 'site',
-    what: `${id} is on record as done, and does not hold: somebody changed the witness, or the journal of this run was forged`,
-    where: 'witness active.json',
-    next: 'Nothing was promoted on it. Look at the versions of active.json and of the journal before anything else is started.',
-  })
-
-function stoppedBecause(run: StepsRun, state: RunState): StandbyError {
-  if (run.course.steps.some(({ id }) => state.steps[id] === 'undone')) return takenBackBefore(run, state)
-  const shut = run.course.steps.filter((step) => step.fence !== undefined && state.seen[step.id] !== undefined).map(({ id }) => id)
-  return new StandbyError({
-    code: 'fence-missing',
-    mustAct: 'site',
-    what: `the fence must reach ${run.course.required ?? 'what the plan says'} before anything is promoted; seen to hold: ${shut.join(', ') || 'nothing'}`,
-    next: 'Take the run back: standby failover abort.',
-  })
-}
-
-/** An earlier process took back what this run rests on: whoever goes on without a look at the sites may lose what was written since. */
-function takenBackBefore({ course, intent }: StepsRun, state: RunState): StandbyError {
-  const undone = course.steps.filter(({ id }) => state.steps[id] === 'undone').map(({ id }) => id)
-  const [from, to] = [intent?.from ?? 'the old site', intent?.to ?? 'the new site']
-  return new StandbyError({
-    code: 'taken-back-behind-return',
-    mustAct: 'site',
-    what: `${undone.join(', ')} was taken back, and the witness names ${to}: what came after rests on nothing any more`,
-    where: 'witness active.json',
-    next: `See with standby status which site accepts writes, and keep ${from} from writing. A failover is not kept waiting by this run: standby failover plan --mode failover.`,
-  })
 }
 
 /** Somebody else holds the lock: this process touches nothing any more. */
@@ -360,17 +292,4 @@ function reportBefore(run: StepsRun, step: PlannedStep): StepReport {
   const state = run.from.steps[step.id]
   const outcome = state === 'done' || state === 'was-done' ? 'was-done' : state === 'undone' || state === 'given-up' ? state : 'not-reached'
   return { ...notReached(step), outcome, proof: run.proofs.get(step.id) ?? null }
-}
-
-function notReached(step: PlannedStep): StepReport {
-  return {
-    id: step.id,
-    title: step.title,
-    phase: step.phase,
-    site: step.site,
-    outcome: 'not-reached',
-    begunAt: null,
-    endedAt: null,
-    proof: null,
-  }
 }

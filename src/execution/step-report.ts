@@ -1,5 +1,5 @@
 import type { JsonObject } from '../json.ts'
-import type { Phase, StepId } from '../planning/plan.ts'
+import type { Phase, PlannedStep, StepId } from '../planning/plan.ts'
 import type { SiteName } from '../stack/stack.ts'
 
 /** What became of one step of a run, as far as this process knows. */
@@ -22,4 +22,18 @@ export interface TakenBack {
   readonly endedAt: string
   /** That what was before is true again; empty where nobody can look. */
   readonly proof: JsonObject
+}
+
+/** Of a step that nobody has begun. */
+export function notReached(step: PlannedStep): StepReport {
+  return {
+    id: step.id,
+    title: step.title,
+    phase: step.phase,
+    site: step.site,
+    outcome: 'not-reached',
+    begunAt: null,
+    endedAt: null,
+    proof: null,
+  }
 }

@@ -6,7 +6,7 @@ import { isName, planKey } from '../witness/keys.ts'
 import { readDocument } from '../witness/read-document.ts'
 import type { ConditionalStore } from './conditional-store.ts'
 import { type JournalEntry, openJournal, stepsOnRecord, turnedBack } from './journal.ts'
-import type { OnRecord } from './transition.ts'
+import type { OnRecord } from './run-state.ts'
 import { contextOfStep } from './without-lost-site.ts'
 
 /** Who takes over, and what it may reach. */

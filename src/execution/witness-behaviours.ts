@@ -9,7 +9,7 @@ import { nonceDocument } from '../witness/documents.ts'
 import { nonceKey } from '../witness/keys.ts'
 import { readDocument, type Versioned } from '../witness/read-document.ts'
 import type { ConditionalStore } from './conditional-store.ts'
-import { PAST } from './transition.ts'
+import { PAST } from './run-state.ts'
 import { readActive, readLock, releaseLock, replaceActive, takeLock } from './witness.ts'
 import { witnessTime } from './witness-time.ts'
 

@@ -1,6 +1,6 @@
 import { guard } from '../../src/drivers/guard/driver.ts'
 import { courseOf } from '../../src/execution/course-of-plan.ts'
-import type { Course } from '../../src/execution/transition.ts'
+import type { Course } from '../../src/execution/run-state.ts'
 import type { Observation, SiteView } from '../../src/observation/observation.ts'
 import type { Driver } from '../../src/planning/driver.ts'
 import { sequenceOf } from '../../src/planning/order-steps.ts'

@@ -1,4 +1,4 @@
-import type { RunState } from '../../src/execution/transition.ts'
+import type { RunState } from '../../src/execution/run-state.ts'
 import { PRODUCTION, type Rules } from './run-table.ts'
 import type { Scenario } from './scenario.ts'
 import { CALM, CREW, FAILOVER, THERE, THERE_INSIDE, THERE_UNFENCED } from './scenarios.ts'

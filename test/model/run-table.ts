@@ -1,5 +1,5 @@
-import type { OnRecord, RunEvent, RunState, StepState, Verdict } from '../../src/execution/transition.ts'
-import { advance, beginRun, type Command, type Course, commandsOf } from '../../src/execution/transition.ts'
+import type { Command, Course, OnRecord, RunEvent, RunState, StepState, Verdict } from '../../src/execution/run-state.ts'
+import { advance, beginRun, commandsOf } from '../../src/execution/transition.ts'
 
 /** The functions that decide what a run does: those of production, or bent ones. */
 export interface Rules {

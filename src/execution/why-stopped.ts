@@ -1,0 +1,48 @@
+import { StandbyError } from '../errors.ts'
+import type { Intent, PlannedStep } from '../planning/plan.ts'
+import type { Course, RunState } from './run-state.ts'
+
+/** A fence that only its journal knows. */
+export const unseen = ({ id, site }: PlannedStep, why: string): StandbyError =>
+  new StandbyError({
+    code: 'fence-unseen',
+    mustAct: 'site',
+    what: `${id} is on record, and this process can not see that it holds: ${why}`,
+    ...(site === null ? {} : { where: site }),
+    next: `Nothing was promoted on it. Bring ${site ?? 'it'} back and resume; or take the run back (standby failover abort) and plan a failover, which rests on nothing of a silent site.`,
+  })
+
+/** The witness does not say what the journal says of it. */
+export const notHolding = ({ id }: PlannedStep): StandbyError =>
+  new StandbyError({
+    code: 'fence-open',
+    mustAct: 'site',
+    what: `${id} is on record as done, and does not hold: somebody changed the witness, or the journal of this run was forged`,
+    where: 'witness active.json',
+    next: 'Nothing was promoted on it. Look at the versions of active.json and of the journal before anything else is started.',
+  })
+
+/** Why a run stops although none of its steps failed. */
+export function stoppedBecause(course: Course, intent: Intent | null, state: RunState): StandbyError {
+  if (course.steps.some(({ id }) => state.steps[id] === 'undone')) return takenBackBefore(course, intent, state)
+  const shut = course.steps.filter((step) => step.fence !== undefined && state.seen[step.id] !== undefined).map(({ id }) => id)
+  return new StandbyError({
+    code: 'fence-missing',
+    mustAct: 'site',
+    what: `the fence must reach ${course.required ?? 'what the plan says'} before anything is promoted; seen to hold: ${shut.join(', ') || 'nothing'}`,
+    next: 'Take the run back: standby failover abort.',
+  })
+}
+
+/** An earlier process took back what this run rests on: whoever goes on without a look at the sites may lose what was written since. */
+function takenBackBefore(course: Course, intent: Intent | null, state: RunState): StandbyError {
+  const undone = course.steps.filter(({ id }) => state.steps[id] === 'undone').map(({ id }) => id)
+  const [from, to] = [intent?.from ?? 'the old site', intent?.to ?? 'the new site']
+  return new StandbyError({
+    code: 'taken-back-behind-return',
+    mustAct: 'site',
+    what: `${undone.join(', ')} was taken back, and the witness names ${to}: what came after rests on nothing any more`,
+    where: 'witness active.json',
+    next: `See with standby status which site accepts writes, and keep ${from} from writing. A failover is not kept waiting by this run: standby failover plan --mode failover.`,
+  })
+}
