@@ -172,6 +172,9 @@ export const REASON_CODES = {
     'github-denied': 'GitHub refuses the token.',
     'github-not-found': 'GitHub has no such thing, or does not show it to this token.',
     'github-unreadable': 'An answer of GitHub lacks what must be in it.',
+    'github-rate-limited': 'GitHub was asked too often with this token.',
+    'github-too-large': 'An answer of GitHub is larger than any that is asked for.',
+    'github-endless': 'A list of GitHub has no end.',
   },
   'Object storage': {
     'object-store-unreachable': 'The service does not answer.',

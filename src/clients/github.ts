@@ -87,7 +87,7 @@ export interface GitHubAccess {
   readonly token: string
   /** `owner/name`. */
   readonly repository: string
-  /** Of one call with its retries. */
+  /** Of one question with its retries and all its pages. */
   readonly deadline?: Milliseconds
   readonly signal?: AbortSignal
 }
@@ -96,8 +96,12 @@ const DEADLINE: Milliseconds = seconds(15)
 const MAX_TRIES = 4
 const API_VERSION = '2022-11-28'
 const PAGE = 100
+/** Far above what any environment has; an answer that promises more never ends. */
+const MAX_PAGES = 20
+/** Far above any answer that is asked for here. */
+const MAX_BYTES = 5_000_000
 
-/** A client of one repository's API. Contacts nothing yet. Throws `github-unreachable`, `github-denied`, `github-not-found`, `github-unreadable`. */
+/** A client of one repository's API. Contacts nothing yet. Throws `github-unreachable`, `github-denied`, `github-not-found`, `github-unreadable`, `github-rate-limited`, `github-too-large`, `github-endless`. */
 export function openGitHub(access: GitHubAccess): GitHubClient {
   const apiUrl = (access.apiUrl ?? 'https://api.github.com').replace(/\/$/, '')
   const deadline = access.deadline ?? DEADLINE
@@ -114,17 +118,19 @@ export function openGitHub(access: GitHubAccess): GitHubClient {
       signal,
     })
 
-  const repeated = async (path: string, signal: AbortSignal): Promise<unknown> => {
+  const repeated = async (path: string, signal: AbortSignal, endsAt: number): Promise<unknown> => {
     for (let tries = 1; ; tries++) {
       let wait = 250 * 2 ** tries
       try {
         const response = await once(path, signal)
-        const body = await response.text()
+        const body = await boundedText(response, path)
         if (response.ok) return parsed(body, path)
-        const limited = isRateLimited(response)
+        const limited = isRateLimited(response, body)
         const passing = limited || retryOfStatus(response.status) === 'transient'
         if (!passing || tries === MAX_TRIES) throw refusal(apiUrl, path, response, body)
-        wait = retryAfterOf(response) ?? (limited ? seconds(1) : wait)
+        wait = retryAfterOf(response) ?? (limited ? seconds(2 ** (tries - 1)) : wait)
+        // Its own words say more than that the deadline went by.
+        if (limited && performance.now() + wait >= endsAt) throw refusal(apiUrl, path, response, body)
       } catch (error) {
         signal.throwIfAborted()
         if ((error as Error).name === 'StandbyError') throw error
@@ -134,13 +140,17 @@ export function openGitHub(access: GitHubAccess): GitHubClient {
     }
   }
 
-  const get = (path: string): Promise<unknown> =>
-    withinDeadline(
+  /** One deadline over everything that one question asks. */
+  const within = <T>(path: string, ask: (get: (path: string) => Promise<unknown>) => Promise<T>): Promise<T> => {
+    const endsAt = performance.now() + deadline
+    return withinDeadline(
       deadline,
       [access.signal],
-      (signal) => repeated(path, signal),
+      (signal) => ask((one) => repeated(one, signal, endsAt)),
       () => unreachable(apiUrl, path, `no answer within ${readableDuration(deadline)}`),
     )
+  }
+  const get = (path: string): Promise<unknown> => within(path, (ask) => ask(path))
 
   return {
     async environment(name) {
@@ -157,17 +167,24 @@ export function openGitHub(access: GitHubAccess): GitHubClient {
         : unreadable(path)
     },
 
-    async branchPolicies(environment) {
-      const policies: GitHubBranchPolicy[] = []
-      for (let page = 1; ; page++) {
-        const path = `/environments/${encodeURIComponent(environment)}/deployment-branch-policies?per_page=${PAGE}&page=${page}`
-        const found = await get(path)
-        if (!isObject(found) || !isNumber(found.total_count) || !isList(found.branch_policies, (policy) => isText(policy.name)))
-          return unreadable(path)
-        policies.push(...(found.branch_policies as unknown as GitHubBranchPolicy[]))
-        if (policies.length >= found.total_count) return policies
-        if (found.branch_policies.length === 0) return unreadable(path)
-      }
+    branchPolicies(environment) {
+      const all = `/environments/${encodeURIComponent(environment)}/deployment-branch-policies`
+      return within(all, async (ask) => {
+        const policies: GitHubBranchPolicy[] = []
+        for (let page = 1; page <= MAX_PAGES; page++) {
+          const path = `${all}?per_page=${PAGE}&page=${page}`
+          const found = await ask(path)
+          if (!isObject(found) || !isNumber(found.total_count) || !isList(found.branch_policies, (policy) => isText(policy.name)))
+            return unreadable(path)
+          policies.push(...(found.branch_policies as unknown as GitHubBranchPolicy[]))
+          if (policies.length >= found.total_count) return policies
+          if (found.branch_policies.length === 0) return unreadable(path)
+        }
+        throw siteError('github-endless', `GitHub's list ${all} has no end after ${MAX_PAGES} pages`, {
+          where: `${apiUrl} ${all}`,
+          next: 'Allow exactly one branch to use the environment. Check that the API URL leads to GitHub itself.',
+        })
+      })
     },
 
     async run(id) {
@@ -229,13 +246,42 @@ const isRule = (rule: JsonObject): boolean =>
     isList(reviewers, ({ type, reviewer }) => isText(type) && isObject(reviewer) && isNumber(reviewer.id)),
   )
 
-/** GitHub answers 403 or 429 when too much was asked; only with these headers is it not about rights. */
-const isRateLimited = (response: Response): boolean =>
-  response.status === 429 ||
-  (response.status === 403 && (response.headers.has('retry-after') || response.headers.get('x-ratelimit-remaining') === '0'))
+/**
+ * GitHub answers 403 or 429 when too much was asked. A secondary limit may come without any header that says so: its body then links to the page
+ * about rate limits (docs.github.com/rest/using-the-rest-api/rate-limits-for-the-rest-api).
+ */
+const isRateLimited = ({ status, headers }: Response, body: string): boolean =>
+  status === 429 ||
+  (status === 403 &&
+    (headers.has('retry-after') ||
+      headers.get('x-ratelimit-remaining') === '0' ||
+      /rate-limit/.test(fieldOf(body, 'documentation_url') ?? '')))
 
-const retryAfterOf = ({ headers }: Response): Milliseconds | null =>
-  retryAfterIn(headers.get('retry-after'), headers.get('date'), new Date())
+/** How long GitHub wants us to wait: by Retry-After, or until the limit is lifted, by the clock of the answer. */
+function retryAfterOf({ headers }: Response): Milliseconds | null {
+  const asked = retryAfterIn(headers.get('retry-after'), headers.get('date'), new Date())
+  const reset = headers.get('x-ratelimit-reset') ?? ''
+  if (asked !== null || headers.get('x-ratelimit-remaining') !== '0' || !/^\d{1,12}$/.test(reset)) return asked
+  const date = Date.parse(headers.get('date') ?? '')
+  // The limit is lifted with the end of that second.
+  return Math.max(0, seconds(Number(reset) + 1) - (Number.isNaN(date) ? Date.now() : date))
+}
+
+/** The body of an answer. Throws `github-too-large` as soon as it is larger than 5 MB, and reads no more of it. */
+async function boundedText(response: Response, path: string): Promise<string> {
+  const parts: Uint8Array[] = []
+  let size = 0
+  for await (const part of response.body ?? []) {
+    size += part.length
+    if (size > MAX_BYTES)
+      throw siteError('github-too-large', `GitHub's answer to GET ${path} is larger than ${MAX_BYTES / 1_000_000} MB`, {
+        where: path,
+        next: 'What is not read does not allow anything. Check that the API URL leads to GitHub itself.',
+      })
+    parts.push(part)
+  }
+  return Buffer.concat(parts).toString('utf8')
+}
 
 function parsed(body: string, path: string): unknown {
   try {
@@ -265,7 +311,14 @@ function refusal(apiUrl: string, path: string, response: Response, body: string)
   const { status } = response
   const said = saidBy(body, status)
   const where = `${apiUrl} ${path}`
-  if (isRateLimited(response) || status >= 500) return unreachable(apiUrl, path, said, undefined, retryAfterOf(response))
+  if (isRateLimited(response, body))
+    return siteError('github-rate-limited', `GitHub was asked too often with this token: ${said}`, {
+      where,
+      next: 'Wait, then start it again. The limit counts everything that the token asks: see what else uses it. No permission is missing.',
+      retry: 'transient',
+      retryAfter: retryAfterOf(response),
+    })
+  if (status >= 500) return unreachable(apiUrl, path, said, undefined, retryAfterOf(response))
   if (status === 404)
     return siteError('github-not-found', `GitHub has no ${path}, or does not show it to this token`, {
       where,
@@ -277,11 +330,15 @@ function refusal(apiUrl: string, path: string, response: Response, body: string)
   })
 }
 
-function saidBy(body: string, status: number): string {
+const saidBy = (body: string, status: number): string => fieldOf(body, 'message') ?? `HTTP ${status}`
+
+/** A text of an error's body; null where there is none. */
+function fieldOf(body: string, field: string): string | null {
   try {
-    const { message } = JSON.parse(body) as { readonly message?: unknown }
-    return typeof message === 'string' ? message : `HTTP ${status}`
+    const found: unknown = JSON.parse(body)
+    const value = isObject(found) ? found[field] : null
+    return typeof value === 'string' ? value : null
   } catch {
-    return `HTTP ${status}`
+    return null
   }
 }

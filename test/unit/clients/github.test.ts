@@ -175,3 +175,75 @@ describe('a GitHub that does not serve', () => {
     })
   })
 })
+
+describe('a GitHub that was asked too often', () => {
+  /** As GitHub sends it: no Retry-After, and the primary limit is not used up. */
+  const secondary: Answer = json(
+    {
+      message: 'any words',
+      documentation_url:
+        'https://docs.github.com/free-pro-team@latest/rest/overview/rate-limits-for-the-rest-api#about-secondary-rate-limits',
+    },
+    403,
+  )
+  const usedUp =
+    (status: number, headers: Readonly<Record<string, string>>): Answer =>
+    (_, response) =>
+      response.writeHead(status, headers).end('{"message":"any words"}')
+
+  test.each([
+    ['a secondary limit without any header', secondary],
+    ['a used-up limit without a date', usedUp(403, { 'x-ratelimit-remaining': '0' })],
+    ['429 alone', usedUp(429, {})],
+    ['a limit that is lifted already', usedUp(403, { 'x-ratelimit-remaining': '0', 'x-ratelimit-reset': '1000000000' })],
+  ])('is asked again after a while: %s', async (_, limit) => {
+    let asked = 0
+    const client = await gitHub((request, response) => {
+      asked++
+      if (asked === 1) limit(request, response)
+      else json(run)(request, response)
+    })
+    expect((await client.run(9)).id).toBe(9)
+    expect(asked).toBe(2)
+  })
+
+  test('says so before its deadline, with advice about limits and not about permissions', async () => {
+    const asked = (await gitHub(secondary, { deadline: 900 })).run(9)
+    await expect(asked).rejects.toMatchObject({ code: 'github-rate-limited', retry: 'transient', next: expect.stringContaining('Wait') })
+    await expect(asked).rejects.not.toMatchObject({ next: expect.stringContaining('permissions:') })
+    const reset = String(Math.floor(Date.now() / 1_000) + 3_000)
+    const later = (await gitHub(usedUp(403, { 'x-ratelimit-remaining': '0', 'x-ratelimit-reset': reset }))).run(9)
+    await expect(later).rejects.toMatchObject({ code: 'github-rate-limited', retryAfter: expect.any(Number) })
+  })
+})
+
+describe('an answer without bounds', () => {
+  const page = { total_count: 1_000_000_000, branch_policies: Array.from({ length: 100 }, (_, n) => ({ name: `b${n}` })) }
+
+  test('ends at 5 MB, however much follows', async () => {
+    const client = await gitHub((_, response) => {
+      response.writeHead(200)
+      const more = (): void => {
+        while (!response.destroyed && response.write(Buffer.alloc(100_000, ' ')));
+      }
+      response.on('drain', more)
+      more()
+    })
+    await expect(client.run(9)).rejects.toMatchObject({ code: 'github-too-large' })
+  })
+
+  test('ends after some pages, with a code of its own', async () => {
+    let asked = 0
+    const client = await gitHub((request, response) => {
+      asked++
+      json(page)(request, response)
+    })
+    await expect(client.branchPolicies('e')).rejects.toMatchObject({ code: 'github-endless' })
+    expect(asked).toBe(20)
+  })
+
+  test('has one deadline over all its pages', async () => {
+    const client = await gitHub((request, response) => void setTimeout(() => json(page)(request, response), 150), { deadline: 500 })
+    await expect(client.branchPolicies('e')).rejects.toMatchObject({ code: 'github-unreachable' })
+  })
+})
