@@ -1,8 +1,11 @@
 import { parseArgs } from 'node:util'
+import type { MoveReport } from '../../src/evidence/reports.ts'
 import { MODES, PHASES } from '../../src/planning/plan.ts'
 import { deployedStack } from '../deployed-stack.ts'
 import { endWith } from '../end-with.ts'
-import { runStandby } from '../run-standby.ts'
+import type { LabEnvironment } from '../environment.ts'
+import { type CommandResult, runStandby } from '../run-standby.ts'
+import type { LabStack } from '../stacks.ts'
 import { tellStory } from '../three-sites/tell-story.ts'
 import { allCases, type CrashPoint, type MatrixCase, nameOf, sampleOf, TROUBLES } from './cases.ts'
 import { type CaseVerdict, judgeCase } from './judge-case.ts'
@@ -63,18 +66,32 @@ async function main(): Promise<number> {
   for (const [index, one] of cases.entries()) {
     const say = (line: string): void => void process.stderr.write(`\n== case ${index + 1} of ${cases.length}: ${nameOf(one)}: ${line}\n`)
     say('begins')
-    const verdict = await verdictOf(one, () => runCase(one, { lab, stack, credentials, say }))
+    let digest: string | null = null
+    const onPlanned = (planned: string): void => {
+      digest = planned
+    }
+    const verdict = await verdictOf(one, () => runCase(one, { lab, stack, credentials, say, onPlanned }))
     verdicts.push(verdict)
     process.stdout.write(`${lineOf(verdict)}\n`)
-    // Whatever it has left half done is ended, so that the next case finds a stack to begin with; a run that ended says so.
-    if (verdict.failures.length > 0)
-      await runStandby(stack, 'mover', ['failover', 'abort'], { helm: lab.programs.helm, quiet: true }).catch(() => undefined)
+    if (verdict.failures.length > 0) await endHalfDone(stack, lab, digest)
   }
   const failed = verdicts.filter(({ failures }) => failures.length > 0)
   process.stdout.write(
     `\n${verdicts.map(lineOf).join('\n')}\n\n${verdicts.length - failed.length} of ${verdicts.length} cases kept every promise\n`,
   )
   return failed.length === 0 ? 0 : 1
+}
+
+/**
+ * Ends what a broken case has left half done, so that the next one finds a stack to begin with: it is taken back, or, after the point of no
+ * return, brought to its end with the digest of its plan. A run that ended refuses both, and says so.
+ */
+async function endHalfDone(stack: LabStack, { programs, githubUrl }: LabEnvironment, digest: string | null): Promise<void> {
+  const env = { GITHUB_TOKEN: 'token-of-the-operator', GITHUB_API_URL: githubUrl ?? '' }
+  const end = (args: readonly string[]): Promise<CommandResult<MoveReport> | null> =>
+    runStandby<MoveReport>(stack, 'mover', ['failover', ...args], { helm: programs.helm, quiet: true, env }).catch(() => null)
+  const takenBack = await end(['abort'])
+  if (takenBack?.result.verdict !== 'undone' && digest !== null) await end(['resume', '--digest', digest])
 }
 
 /** A case that could not be brought to its end is a failure like any other. */

@@ -26,6 +26,8 @@ export interface CaseAround {
   readonly stack: LabStack
   readonly credentials: Credentials
   readonly say: (line: string) => void
+  /** Hears the digest of each plan of which something was executed. */
+  readonly onPlanned: (digest: string) => void
 }
 
 /** What one case left behind: values only, judged by `judge-case.ts`. */
@@ -174,10 +176,11 @@ async function amidSwitchover(
   amid: LostAmid,
   { from, to }: { readonly from: SiteName; readonly to: SiteName },
   lose: () => Promise<RunningTrouble | null>,
-  { stack, lab, say }: CaseAround,
+  { stack, lab, say, onPlanned }: CaseAround,
 ): Promise<RunningTrouble | null> {
   if (amid.runner === 'dies') {
-    const { executed } = await mortalMove(stack, { to }, { ...github(lab), dieAt: (line) => isCrashPoint(amid, line) })
+    const { planned, executed } = await mortalMove(stack, { to }, { ...github(lab), dieAt: (line) => isCrashPoint(amid, line) })
+    onPlanned(planned.digest)
     if (executed !== null) throw new Error(`the switchover ended ${executed.verdict}, and its runner should have died`)
     say('the runner of the switchover died')
     return lose()
@@ -191,7 +194,8 @@ async function amidSwitchover(
     // Heard below, when the switchover has ended.
     lost.catch(() => undefined)
   }
-  const { executed } = await mortalMove(stack, { to }, { ...github(lab), onLine })
+  const { planned, executed } = await mortalMove(stack, { to }, { ...github(lab), onLine })
+  onPlanned(planned.digest)
   say(`the switchover ended ${executed?.verdict ?? 'with its runner'}: ${executed?.failure?.code ?? ''} ${executed?.failure?.what ?? ''}`)
   if (lost === null || executed === null || executed.verdict === 'moved') {
     await lost
@@ -250,7 +254,7 @@ async function spansOf(
 async function moveThrough(
   one: MatrixCase,
   { to, heal }: Ends,
-  { stack, lab, say }: CaseAround,
+  { stack, lab, say, onPlanned }: CaseAround,
   trouble: RunningTrouble,
 ): Promise<Omit<Moved, 'troubleAt'>> {
   let run: string | undefined
@@ -267,6 +271,7 @@ async function moveThrough(
       ...(crash === null ? {} : { dieAt: (line) => isCrashPoint(crash, line) }),
     },
   )
+  onPlanned(planned.digest)
   if (executed !== null) return { planned, executed, deaths: 0, movedAt: Date.now() }
   if (one.takenBack) await heal()
   const operation = one.takenBack ? 'abort' : 'resume'
