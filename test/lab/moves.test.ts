@@ -75,7 +75,7 @@ const cases: readonly MatrixCase[] = [
 ]
 
 test.each(cases.map((one) => [nameOf(one), one] as const))('%s: it ends as one that nothing disturbed', async (_, one) => {
-  const facts = await runCase(one, { ...deployed, say: () => undefined })
+  const facts = await runCase(one, { ...deployed, say: () => undefined, onPlanned: () => undefined })
   expect(judgeCase(facts)).toMatchObject({ failures: [] })
   // Only a promotion is sure to be waited for.
   if (one.crash?.at !== 'waits' || one.crash.phase === 'PROMOTE') expect(facts.deaths).toBe(1)
