@@ -3,7 +3,9 @@ import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { beforeAll, describe, expect, jest, test } from '@jest/globals'
 import { drivers, witnesses } from '../../src/drivers/registry.ts'
+import { witnessSteps } from '../../src/planning/witness-steps.ts'
 import { loadStack } from '../../src/stack/load-stack.ts'
+import type { SiteName, Stack } from '../../src/stack/stack.ts'
 import { kubeconfigOf } from '../support/kubeconfig.ts'
 import { type CliRun, runCli } from '../support/run-cli.ts'
 import { planText, type SmallStack, smallStack } from '../support/small-stack.ts'
@@ -31,6 +33,19 @@ function sign(name: string, text: string, namespace = 'standby-plan@v1'): string
   return `${file}.sig`
 }
 
+/** A plan in which nobody sees a defect: only such a one is signed. */
+function soundPlanText({ source, approval }: Stack): string {
+  const madeAt = Date.now()
+  return planText({
+    stack: { name: 'small', digest: source.digest },
+    madeAt: new Date(madeAt).toISOString(),
+    expiresAt: new Date(madeAt + approval.expiry).toISOString(),
+    steps: witnessSteps({ mode: 'switchover', from: 'dc-a' as SiteName, to: 'dc-b' as SiteName }),
+    facts: [{ component: 'sites', site: 'dc-a', name: 'seen alive', value: true, binds: 'exactly' }],
+    liveness: { site: 'dc-a', is: 'up', sightings: [{ from: 'here', says: 'up', what: 'it answers' }] },
+  })
+}
+
 let stack: SmallStack
 let plan: string
 beforeAll(async () => {
@@ -42,8 +57,7 @@ beforeAll(async () => {
     approval: `{ github: { environment: production-failover, branch: main }, signatures: { required: 2, keys: [${keys.join(', ')}] } }`,
   })
   plan = join(stack.folder, 'plan.json')
-  const { digest } = (await loadStack(stack.path, { drivers, witnesses })).source
-  writeFileSync(plan, planText({ stack: { name: 'small', digest } }))
+  writeFileSync(plan, soundPlanText(await loadStack(stack.path, { drivers, witnesses })))
 }, 60_000)
 
 const standby = (...args: readonly string[]): Promise<CliRun> => runCli(['--stack', stack.path, ...args], { env: stack.env })
