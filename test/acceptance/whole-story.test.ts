@@ -173,7 +173,10 @@ describe('an execution is refused, and nothing is changed,', () => {
 
   test('when the plan waited too long', async () => {
     const late = join(stack.folder, 'late.json')
-    writeFileSync(late, readFileSync(planPath(), 'utf8').replace(/"expiresAt": "[^"]+"/, '"expiresAt": "2026-01-01T00:00:00.000Z"'))
+    const plan = JSON.parse(readFileSync(planPath(), 'utf8')) as { readonly madeAt: string; readonly expiresAt: string }
+    const aDayBefore = (time: string): string => new Date(Date.parse(time) - 24 * 3_600_000).toISOString()
+    // Both: a plan that holds for another time than approval.expiry shows a defect.
+    writeFileSync(late, JSON.stringify({ ...plan, madeAt: aDayBefore(plan.madeAt), expiresAt: aDayBefore(plan.expiresAt) }))
     const { exitCode, json } = await execute(late, (await runCli(['digest', late])).stdout.trim())
     expect(exitCode).toBe(3)
     expect(json.failure).toEqual(expect.objectContaining({ code: 'plan-expired' }))
