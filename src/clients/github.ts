@@ -4,7 +4,7 @@ import { type StandbyError, siteError } from '../errors.ts'
 import { isObject, type JsonObject } from '../json.ts'
 import { exemptAddress } from '../proxies.ts'
 import { reasonOf, wasLost } from './fetch-failure.ts'
-import { retryAfterIn } from './retry-after.ts'
+import { boundedText, fieldOf, isRateLimited, retryAfterOf } from './github-answer.ts'
 import { withinDeadline } from './within-deadline.ts'
 import { retryOfStatus, retryOfWire } from './worth-another-try.ts'
 
@@ -98,8 +98,6 @@ const API_VERSION = '2022-11-28'
 const PAGE = 100
 /** Far above what any environment has; an answer that promises more never ends. */
 const MAX_PAGES = 20
-/** Far above any answer that is asked for here. */
-const MAX_BYTES = 5_000_000
 
 /** A client of one repository's API. Contacts nothing yet. Throws `github-unreachable`, `github-denied`, `github-not-found`, `github-unreadable`, `github-rate-limited`, `github-too-large`, `github-endless`. */
 export function openGitHub(access: GitHubAccess): GitHubClient {
@@ -246,43 +244,6 @@ const isRule = (rule: JsonObject): boolean =>
     isList(reviewers, ({ type, reviewer }) => isText(type) && isObject(reviewer) && isNumber(reviewer.id)),
   )
 
-/**
- * GitHub answers 403 or 429 when too much was asked. A secondary limit may come without any header that says so: its body then links to the page
- * about rate limits (docs.github.com/rest/using-the-rest-api/rate-limits-for-the-rest-api).
- */
-const isRateLimited = ({ status, headers }: Response, body: string): boolean =>
-  status === 429 ||
-  (status === 403 &&
-    (headers.has('retry-after') ||
-      headers.get('x-ratelimit-remaining') === '0' ||
-      /rate-limit/.test(fieldOf(body, 'documentation_url') ?? '')))
-
-/** How long GitHub wants us to wait: by Retry-After, or until the limit is lifted, by the clock of the answer. */
-function retryAfterOf({ headers }: Response): Milliseconds | null {
-  const asked = retryAfterIn(headers.get('retry-after'), headers.get('date'), new Date())
-  const reset = headers.get('x-ratelimit-reset') ?? ''
-  if (asked !== null || headers.get('x-ratelimit-remaining') !== '0' || !/^\d{1,12}$/.test(reset)) return asked
-  const date = Date.parse(headers.get('date') ?? '')
-  // The limit is lifted with the end of that second.
-  return Math.max(0, seconds(Number(reset) + 1) - (Number.isNaN(date) ? Date.now() : date))
-}
-
-/** The body of an answer. Throws `github-too-large` as soon as it is larger than 5 MB, and reads no more of it. */
-async function boundedText(response: Response, path: string): Promise<string> {
-  const parts: Uint8Array[] = []
-  let size = 0
-  for await (const part of response.body ?? []) {
-    size += part.length
-    if (size > MAX_BYTES)
-      throw siteError('github-too-large', `GitHub's answer to GET ${path} is larger than ${MAX_BYTES / 1_000_000} MB`, {
-        where: path,
-        next: 'What is not read does not allow anything. Check that the API URL leads to GitHub itself.',
-      })
-    parts.push(part)
-  }
-  return Buffer.concat(parts).toString('utf8')
-}
-
 function parsed(body: string, path: string): unknown {
   try {
     return JSON.parse(body)
@@ -331,14 +292,3 @@ function refusal(apiUrl: string, path: string, response: Response, body: string)
 }
 
 const saidBy = (body: string, status: number): string => fieldOf(body, 'message') ?? `HTTP ${status}`
-
-/** A text of an error's body; null where there is none. */
-function fieldOf(body: string, field: string): string | null {
-  try {
-    const found: unknown = JSON.parse(body)
-    const value = isObject(found) ? found[field] : null
-    return typeof value === 'string' ? value : null
-  } catch {
-    return null
-  }
-}
