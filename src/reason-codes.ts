@@ -14,6 +14,7 @@ export const REASON_CODES = {
     'backup-degraded': 'The backups can be restored, and an objective (age, time) is missed.',
     'plan-ready': 'The plan has no blocker; it waits for its reviewer.',
     moved: 'The stack serves from the new site, all checks green.',
+    reopened: 'The active site, which its guard or a fence had shut, serves again.',
     rejoined: 'The former active site follows the active one as a passive site, and its backups exist.',
     aborted: 'The run was taken back, and the old site serves as before.',
   },
@@ -63,6 +64,7 @@ export const REASON_CODES = {
     'plan-expired': 'The plan waited too long for its reviewer.',
     'plan-stale': 'A fact that the plan rests on has changed, or the digest is another one.',
     'plan-already-executed': 'A plan is executed once; this one was.',
+    'other-site-may-write': 'The active site is not opened again while another one cannot be seen, and may take writes.',
     'fence-too-low': 'The plan does not shut the old site out as far as the stack, or its being alive, demands.',
     'clock-skewed':
       'The clock of this machine and the one of the witness are more than 30 s apart. What is decided goes by the one of the witness.',
@@ -236,6 +238,7 @@ export const REASON_CODES = {
     'not-streaming': 'The replica follows by the archive only, streaming is declared.',
     'too-far-behind': 'The replica is too far behind for a move.',
     'sql-failed': 'A query failed.',
+    'not-a-primary': 'The database that should be opened again is a replica, or amid a change of its role.',
     'not-a-replica': 'The side that should take over is a primary already, or follows nobody.',
     'former-primary': 'The former active site still has a primary: a rejoin fences it and clones it anew.',
     'archive-forked': 'A failover cut this history off: its newest state holds what no user was ever served.',

@@ -1,4 +1,4 @@
-import { MODES, type Mode, PHASES, type Phase } from '../../src/planning/plan.ts'
+import { type Mode, PHASES, type Phase } from '../../src/planning/plan.ts'
 import { LOSSES, type Loss } from '../lose-site.ts'
 
 /** What troubles a move while it runs, and passes. */
@@ -17,7 +17,7 @@ export interface CrashPoint {
 export interface MatrixCase {
   readonly trouble: Trouble
   /** The move that is troubled, and whose runner dies. A failover is followed by a rejoin, and a rejoin comes after a failover, that nothing disturbs. */
-  readonly mode: Mode
+  readonly mode: TriedMode
   /** null: the runner lives. */
   readonly crash: CrashPoint | null
   /** Whoever finds the run of a dead runner takes it back, instead of going on with it; a failover when its lost site is there again. */
@@ -55,20 +55,24 @@ export const lossIn = ({ trouble, mode }: Pick<MatrixCase, 'trouble' | 'mode'>):
 /** Whether the history of the site that was active ends: what it wrote last may be lost, and it rejoins. Not so in what is taken back. */
 export const historyEnds = ({ mode, takenBack }: Pick<MatrixCase, 'mode' | 'takenBack'>): boolean => mode !== 'switchover' && !takenBack
 
+/** What is tried with troubles; a site that its guard has shut is opened by a test of its own. */
+const TRIED = ['switchover', 'failover', 'rejoin'] as const satisfies readonly Mode[]
+type TriedMode = (typeof TRIED)[number]
+
 /** Phases in which a mode has no step: nothing is fenced on a site whose API is silent, and users of a rejoin notice nothing. */
-const WITHOUT_STEPS: Readonly<Record<Mode, readonly Phase[]>> = {
+const WITHOUT_STEPS: Readonly<Record<TriedMode, readonly Phase[]>> = {
   switchover: ['GREEN'],
   failover: ['PREPARE', 'FENCE', 'GREEN'],
   rejoin: ['PREPARE', 'PROMOTE', 'SMOKE', 'TRAFFIC'],
 }
 
-const crashesOf = (mode: Mode): CrashPoint[] =>
+const crashesOf = (mode: TriedMode): CrashPoint[] =>
   PHASES.filter((phase) => !WITHOUT_STEPS[mode].includes(phase)).flatMap((phase) =>
     (['begins', 'waits', 'done'] as const).map((at) => ({ phase, at })),
   )
 
 /** Where something was changed, and nothing is promoted: what a person would take back. A rejoin only goes on, for users notice nothing of it. */
-const TAKEN_BACK_IN: Readonly<Record<Mode, readonly Phase[]>> = {
+const TAKEN_BACK_IN: Readonly<Record<TriedMode, readonly Phase[]>> = {
   switchover: ['PREPARE', 'DRAIN', 'FENCE'],
   failover: ['DRAIN', 'FINAL_SYNC'],
   rejoin: [],
@@ -82,7 +86,7 @@ const LOST_IN: Readonly<Record<LostAmid['runner'], readonly Phase[]>> = {
 }
 
 const troubledMoves: readonly MatrixCase[] = [...LOSSES, ...PASSING].flatMap((trouble) =>
-  (isLoss(trouble) ? (['failover'] as const) : MODES).flatMap((mode) =>
+  (isLoss(trouble) ? (['failover'] as const) : TRIED).flatMap((mode) =>
     [null, ...crashesOf(mode)].flatMap((crash): MatrixCase[] => {
       const one = { trouble, mode, crash, takenBack: false, amid: null }
       const back = crash !== null && TAKEN_BACK_IN[mode].includes(crash.phase)

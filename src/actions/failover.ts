@@ -16,7 +16,8 @@ import { planFailover } from '../operations/plan-failover.ts'
 import { readPlan, refuseOtherTarget } from '../operations/read-plan.ts'
 import { type Attempt, type RefusalLog, recordingRefusal, refusalsIn } from '../operations/record-refusal.ts'
 import { refuseUnwritable, writeOutput } from '../output-file.ts'
-import type { Plan } from '../planning/plan.ts'
+import type { Mode, Plan } from '../planning/plan.ts'
+import type { ReasonCode } from '../reason-codes.ts'
 import { loadStack } from '../stack/load-stack.ts'
 import type { Stack } from '../stack/stack.ts'
 import { type FailoverInputs, mask, readCredentials, readFailoverInputs, setOutput } from './inputs.ts'
@@ -128,13 +129,19 @@ function reviewOf(
   return readGitHubApproval({ github, stack, plan: approved, digest, env: process.env, now: new Date(), purpose })
 }
 
+/** How a run of each mode ends that ended as it was asked for. */
+const REASON_OF_END = { switchover: 'moved', failover: 'moved', rejoin: 'rejoined', reopen: 'reopened' } as const satisfies Record<
+  Mode,
+  ReasonCode
+>
+
 function outcomeOf(report: MoveReport, asked: MoveReport['verdict']): Outcome {
   setOutput('run', report.run)
   setOutput('digest', report.digest)
   const done = report.verdict === asked
   return {
     decision: done ? 'complete' : report.verdict === 'refused' ? 'stop' : 'failure',
-    reasonCode: report.failure?.code ?? (report.verdict === 'undone' ? 'aborted' : report.mode === 'rejoin' ? 'rejoined' : 'moved'),
+    reasonCode: report.failure?.code ?? (report.verdict === 'undone' ? 'aborted' : REASON_OF_END[report.mode]),
     result: report,
     summary: moveSummary(report),
     failure: done ? null : `failover ${report.verdict}: ${report.failure?.code ?? ''} ${report.failure?.what ?? ''}`,

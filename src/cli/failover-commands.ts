@@ -44,13 +44,16 @@ function addPlan(program: Command, failover: Command): void {
     .command('plan')
     .description('observe, plan and predict; read-only')
     .addOption(
-      new Option('--mode <mode>', 'switchover: planned, loses nothing; failover: the active site is lost; rejoin: a lost site comes back')
+      new Option(
+        '--mode <mode>',
+        'switchover: planned, loses nothing; failover: the active site is lost; rejoin: a lost site comes back; reopen: the active site, shut by its guard, serves again',
+      )
         .choices(MODES)
         .default('switchover'),
     )
     .option(
       '--to <site>',
-      'the new active site (default: the first declared one that answers and is not active); for a rejoin the site that comes back',
+      'the new active site (default: the first declared one that answers and is not active); for a rejoin the site that comes back; for a reopen the active site',
     )
     .option('--from <site>', 'must be the active site now')
     .option('--accept-data-loss <duration>', 'failover: how much of the newest writes may be lost, such as 5m')

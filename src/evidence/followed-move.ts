@@ -8,13 +8,14 @@ import type { FollowedMove } from './found-loss.ts'
  */
 export function followedMove(bodies: readonly EvidenceBody[], of: { readonly run: string; readonly site: string }): FollowedMove | null {
   const concerning = bodies.findLast(({ run, plan: { intent }, verdict, steps }) => {
-    if (run === of.run) return false
+    if (run === of.run || intent.mode === 'reopen') return false
     return intent.mode === 'rejoin' ? intent.to === of.site && verdict === 'moved' : intent.from === of.site && wasPromoted(steps)
   })
   if (concerning === undefined) return null
   const { run, plan, loss, steps } = concerning
   const { mode } = plan.intent
-  if (mode === 'rejoin') return { is: 'unknown', why: `${of.site} has rejoined in run ${run}, and no move has left it since` }
+  if (mode === 'rejoin' || mode === 'reopen')
+    return { is: 'unknown', why: `${of.site} has rejoined in run ${run}, and no move has left it since` }
   const predicted = lossIn(loss.predicted)
   if (predicted === null) return { is: 'unknown', why: `the record of run ${run} names no predicted loss that can be read` }
   return { is: 'known', run, mode, predicted, counted: lossIn(loss.counted), saved: savedBy(steps) }

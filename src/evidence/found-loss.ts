@@ -25,7 +25,7 @@ export type FollowedMove =
   | {
       readonly is: 'known'
       readonly run: string
-      readonly mode: Exclude<Mode, 'rejoin'>
+      readonly mode: Exclude<Mode, 'rejoin' | 'reopen'>
       readonly predicted: Loss
       readonly counted: Loss | null
       /** By component, ISO 8601: the last commit of the old site that the new one has. */

@@ -1,7 +1,7 @@
 import { readableDuration } from '../duration.ts'
 import { oneLine } from '../harmless-text.ts'
 import { schedule } from '../planning/order-steps.ts'
-import type { Fencing, Intent, Loss, Plan } from '../planning/plan.ts'
+import { changesActiveSite, type Fencing, type Intent, type Loss, type Plan } from '../planning/plan.ts'
 import type { Liveness } from '../planning/sighting.ts'
 import type { FenceLevel } from '../stack/fence-levels.ts'
 import type { ChangedTable, FoundLoss } from './found-loss.ts'
@@ -10,6 +10,7 @@ import { countText, intervalText } from './words.ts'
 
 /** What a plan is about, in one line. */
 export function directionOf({ mode, from, to }: Intent): string {
+  if (mode === 'reopen') return `reopen: ${to}, the active site, serves again`
   if (mode === 'rejoin') return `rejoin: ${to} comes back as a passive site behind ${from}`
   return mode === 'failover' ? `failover: ${from} is lost, ${to} takes over` : `switchover: ${from} → ${to}`
 }
@@ -87,7 +88,7 @@ function tablesText(tables: readonly ChangedTable[]): string {
  * of a rejoin nothing: the active site serves all the while.
  */
 export function refusalPredicted({ intent: { mode }, predictions: { writeGap }, steps }: Plan): readonly [string, string] | null {
-  if (mode === 'rejoin') return null
+  if (!changesActiveSite({ mode })) return null
   const times = schedule(steps)
   const opened = mode === 'failover' ? steps.flatMap(({ id, phase }) => (phase === 'TRAFFIC' ? (times.get(id)?.ends ?? []) : [])) : []
   return opened.length === 0
@@ -131,6 +132,7 @@ export function endText({ verdict, mode, from, to }: MoveReport): string {
   if (verdict === 'undone')
     return mode === 'failover' ? `taken back: as before the failover; ${from} is still lost` : `taken back: ${from} serves as before`
   if (verdict === 'stopped') return 'stopped half way: a person has to look'
+  if (mode === 'reopen') return `${to} serves again`
   return mode === 'rejoin' ? `${to} has rejoined, and follows ${from}` : `moved to ${to}`
 }
 
@@ -143,7 +145,7 @@ export function goodOf({ verdict, operation }: Pick<MoveReport, 'verdict' | 'ope
 /** `dc-a → dc-b in 12.5 s, writes refused for 9.1 s, epoch 4 → 5`; without an arrow where nothing moved. */
 export function courseText(report: MoveReport): string {
   const { verdict, mode, from, to, epoch } = report
-  const arrow = verdict === 'moved' && mode !== 'rejoin' ? `${from} → ${to} ` : ''
+  const arrow = verdict === 'moved' && changesActiveSite({ mode }) ? `${from} → ${to} ` : ''
   return [`${arrow}${spanText(report)}`, ...(refusedText(report) ?? []), `epoch ${epoch.before} → ${epoch.after}`].join(', ')
 }
 
@@ -166,6 +168,6 @@ export function continuation(report: MoveReport): string | null {
   const passed = report.steps.some(
     ({ id, outcome }) => id.startsWith('witness.activate@') && (outcome === 'done' || outcome === 'was-done'),
   )
-  const back = passed || report.mode === 'rejoin' ? '' : `, or take it back: standby failover abort --run ${report.run}`
+  const back = passed || !changesActiveSite(report) ? '' : `, or take it back: standby failover abort --run ${report.run}`
   return `${look}; then continue: standby failover resume --run ${report.run}${back}`
 }

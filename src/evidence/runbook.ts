@@ -3,7 +3,7 @@ import type { Driver } from '../planning/driver.ts'
 import { blockers } from '../planning/findings.ts'
 import { kubectlAt, type Manual, type ManualSurroundings, type WitnessManual } from '../planning/manual.ts'
 import { schedule, sequenceOf } from '../planning/order-steps.ts'
-import type { Plan, PlannedStep } from '../planning/plan.ts'
+import { changesActiveSite, type Mode, type Plan, type PlannedStep } from '../planning/plan.ts'
 import { digestOf } from '../planning/plan-digest.ts'
 import { activateStep, LOCK_STEP, WITNESS } from '../planning/witness-steps.ts'
 import { componentOf, type Stack } from '../stack/stack.ts'
@@ -60,7 +60,7 @@ What \`standby failover execute\` would do, for the day on which a person has to
 | by Standby it would take | ${readableDuration(predictions.duration)}${refused === null ? '' : `, ${refused.join(' ')}`} (${learnedText(plan)}) |
 | what is lost | ${cell(lossText(predictions.loss))} |
 | fence | ${cell(fencingText(fencing))} |
-| point of no return | ${intent.mode === 'rejoin' ? 'none; what is deleted is gone' : `step \`${activateStep(intent)}\`: before it, undo backwards; after it, only forward`} |`
+| point of no return | ${!changesActiveSite(intent) ? 'none; what is deleted is gone' : `step \`${activateStep(intent)}\`: before it, undo backwards; after it, only forward`} |`
 }
 
 /** A plan that Standby would not execute is no better by hand. */
@@ -93,13 +93,11 @@ function never({ intent }: Plan, stack: Stack): string {
   const { mode, from, to } = intent
   const guarded = stack.components.some(({ driver }) => driver === 'guard')
   const rules = [
-    mode === 'rejoin'
-      ? `Never open the traffic to ${to}, and never start its application: ${from} is the active site.`
-      : `Never let ${to} accept writes before every step up to FENCE is done and seen: two sites that write are worse than none.`,
+    NEVER_OPEN[mode](from, to),
     'Never skip "Done when". What you did not see has not happened.',
-    mode === 'rejoin'
-      ? ''
-      : `Never bring ${from} back by hand once the witness names ${to}: it rejoins (\`standby failover plan --mode rejoin --to ${from}\`).`,
+    changesActiveSite({ mode })
+      ? `Never bring ${from} back by hand once the witness names ${to}: it rejoins (\`standby failover plan --mode rejoin --to ${from}\`).`
+      : '',
     'Never run `standby deploy` or another move meanwhile: the lock below keeps them out.',
     guarded
       ? 'Never stop the guard of a site to get on: it closes what the witness does not call active. Correct the witness instead.'
@@ -109,6 +107,15 @@ function never({ intent }: Plan, stack: Stack): string {
     .filter((rule) => rule !== '')
     .map((rule) => `- ${rule}`)
     .join('\n')}`
+}
+
+const beforeTheFence = (_from: string, to: string): string =>
+  `Never let ${to} accept writes before every step up to FENCE is done and seen: two sites that write are worse than none.`
+const NEVER_OPEN: Readonly<Record<Mode, (from: string, to: string) => string>> = {
+  switchover: beforeTheFence,
+  failover: beforeTheFence,
+  rejoin: (from, to) => `Never open the traffic to ${to}, and never start its application: ${from} is the active site.`,
+  reopen: (_from, to) => `Never open ${to} while another site takes writes: look at each of them first.`,
 }
 
 const phaseWord = ({ phase }: PlannedStep, { intent: { mode, from, to } }: Plan): string => {

@@ -1,7 +1,7 @@
 import { StandbyError } from '../errors.ts'
 import type { Driver } from '../planning/driver.ts'
 import { higherFence, requiredFence } from '../planning/fencing.ts'
-import type { Plan } from '../planning/plan.ts'
+import { changesActiveSite, type Plan } from '../planning/plan.ts'
 import { planCommand } from '../planning/plan-command.ts'
 import { activateStep, LOCK_STEP } from '../planning/witness-steps.ts'
 import type { Stack } from '../stack/stack.ts'
@@ -9,18 +9,19 @@ import { gateProblems } from './gates.ts'
 import type { Course } from './run-state.ts'
 
 /**
- * What the transition function needs to know of a plan. A rejoin changes no active site, and only goes forward. What must be shut is what the
+ * What the transition function needs to know of a plan. What changes no active site (a rejoin, a reopening) only goes forward. What must be shut is what the
  * stack file demands, or the plan, whichever is more: a plan that demands less than its stack has been bent.
  */
 export function courseOf({ steps, intent, fencing, liveness }: Plan, stack: Stack, drivers: Readonly<Record<string, Driver>>): Course {
   const demanded = requiredFence(stack, intent, liveness, drivers)
   const silent = { ...liveness, is: 'unknown', sightings: [] } as const
+  if (!changesActiveSite(intent)) return { steps, lock: LOCK_STEP, pointOfNoReturn: null, required: null, ofSilentSite: null }
   return {
     steps,
     lock: LOCK_STEP,
-    pointOfNoReturn: intent.mode === 'rejoin' ? null : activateStep(intent),
-    required: intent.mode === 'rejoin' ? null : higherFence(demanded, fencing.required),
-    ofSilentSite: intent.mode === 'rejoin' ? null : requiredFence(stack, { ...intent, mode: 'failover' }, silent, drivers),
+    pointOfNoReturn: activateStep(intent),
+    required: higherFence(demanded, fencing.required),
+    ofSilentSite: requiredFence(stack, { ...intent, mode: 'failover' }, silent, drivers),
   }
 }
 

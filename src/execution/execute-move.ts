@@ -112,7 +112,7 @@ function refuseTooLate(course: Course, from: RunState): void {
     mustAct: 'input',
     what:
       course.pointOfNoReturn === null
-        ? 'a rejoin only goes forward: the active site stays as it is, and what was given up on the other is not brought back'
+        ? 'this run only goes forward: the active site stays the active one, and what was given up is not brought back'
         : 'the witness names the new site already: this move only goes forward',
     next: 'Resume it: standby failover resume --run <run>. To go back afterwards, plan a move in the other direction.',
   })

@@ -107,7 +107,7 @@ export type Fact = (
   | { readonly name: string; readonly value: number; readonly binds: 'at-most'; readonly limit: number; readonly unit: string }
 ) & {
   /** The only kind of move that rests on it; absent: each does. Not part of a plan, which has its own facts only. */
-  readonly only?: 'switchover' | 'failover' | 'rejoin'
+  readonly only?: 'switchover' | 'failover' | 'rejoin' | 'reopen'
 }
 
 /** Where `intent` may act: the two ends of a move. */

@@ -69,6 +69,8 @@ export interface Driver<Spec = JsonObject, State = unknown> {
   outwait?(component: Component<Spec>, states: BySite<State>, intent: Intent, stack: Stack): Outwait
   /** The steps that turn the former active site `intent.to` into a passive one of `intent.from`. Pure. */
   rejoin?(component: Component<Spec>, states: BySite<State>, intent: Intent, stack: Stack): PlannedStep[]
+  /** The steps that open the active site `intent.to` again, after its guard or a fence has shut it: what others stand on in RESTORE_AUX, what serves in START. Pure. */
+  reopen?(component: Component<Spec>, states: BySite<State>, intent: Intent, stack: Stack): PlannedStep[]
   /** Whether this component, where it still answers, sees another site alive: one vantage point beside the runner's own. Pure. */
   sees?(component: Component<Spec>, states: BySite<State>, site: SiteName): Sighting[]
   /** What a failover would lose of this component; null where it holds nothing of its own. Pure. */

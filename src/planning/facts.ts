@@ -14,7 +14,7 @@ const SEEN_ALIVE = 'seen alive'
  */
 export function factsOf(observation: Observation, intent: Intent, liveness: Liveness): NamedFact[] {
   const ends: readonly string[] = [intent.from, intent.to, EVERYWHERE]
-  const lost = { switchover: null, failover: intent.from, rejoin: intent.to }[intent.mode]
+  const lost = { switchover: null, failover: intent.from, rejoin: intent.to, reopen: null }[intent.mode]
   const alive: NamedFact = { component: OF_SITES, site: liveness.site, name: SEEN_ALIVE, value: liveness.is === 'up', binds: 'exactly' }
   const restsOn = ({ only }: Fact): boolean => only === undefined || only === intent.mode
   const ofComponents = Object.entries(observation.components).flatMap(([component, bySite]) =>

@@ -5,7 +5,7 @@ import type { Driver, Outwait } from './driver.ts'
 import { fenceLevels, levelsByTime, reaches, type ToShut } from './fence-levels.ts'
 import { isOfFollower } from './followers.ts'
 import { outwaitedFor } from './outwait.ts'
-import type { Fencing, Finding, Intent, PlannedStep } from './plan.ts'
+import { changesActiveSite, type Fencing, type Finding, type Intent, type PlannedStep } from './plan.ts'
 import type { Liveness } from './sighting.ts'
 
 /** Where nothing is declared. A stack of which no part can be fenced, an archive alone, needs none. */
@@ -18,7 +18,7 @@ export function requiredFence(
   liveness: Liveness,
   drivers: Readonly<Record<string, Driver>>,
 ): FenceLevel | null {
-  if (intent.mode === 'rejoin') return null
+  if (!changesActiveSite(intent)) return null
   const fenced = stack.components.some(({ driver }) => drivers[driver]?.fence !== undefined)
   const declared = stack.fencing[intent.mode] ?? (fenced ? BY_DEFAULT[intent.mode] : null)
   const alive = intent.mode === 'failover' && liveness.is === 'up'
@@ -34,7 +34,7 @@ export function fencingOf(
   drivers: Readonly<Record<string, Driver>>,
   toShut: ToShut,
 ): Fencing {
-  if (intent.mode === 'rejoin') return { required: null, planned: [] }
+  if (!changesActiveSite(intent)) return { required: null, planned: [] }
   const byTime = levelsByTime(steps, toShut)
   const required = requiredFence(stack, intent, liveness, drivers)
   return { required, planned: fenceLevels(steps, toShut), ...(byTime.length === 0 ? {} : { byTime }) }

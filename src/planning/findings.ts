@@ -4,7 +4,9 @@ import { UNSEEN, type Unseen } from '../unseen.ts'
 import { type Damage, damageText } from '../witness/damage.ts'
 import { clockFindings } from './clock.ts'
 import type { Assessment, Driver } from './driver.ts'
+import { isGuarded } from './fence-levels.ts'
 import { followersOf } from './followers.ts'
+import { livenessOf } from './liveness.ts'
 import { lockFindings } from './lock.ts'
 import type { Finding, Intent } from './plan.ts'
 
@@ -31,6 +33,7 @@ export function findingsOf(
     ...ofSites(observation, intent),
     ...ofWitness(stack, observation, intent),
     ...rolesDisagree(stack, observation, activeSite, intent),
+    ...(intent?.mode === 'reopen' ? othersThatMayWrite(stack, observation, intent, drivers) : []),
     ...ofComponents,
   ]
 }
@@ -199,6 +202,33 @@ function severityOfRole(site: string, intent: Intent | null): Finding['severity'
   return intent.mode === 'rejoin' && site !== intent.from ? 'warning' : 'blocker'
 }
 
+/**
+ * A site is opened only where every other one is seen to be passive, or dead by those who look at it: one that cannot be seen may take writes, as the
+ * site of an earlier epoch that nobody has taken back. Pure.
+ */
+function othersThatMayWrite(stack: Stack, observation: Observation, intent: Intent, drivers: Readonly<Record<string, Driver>>): Finding[] {
+  return followersOf(stack, intent).flatMap(({ name: site }): Finding[] => {
+    if (livenessOf(stack, observation, drivers, site).is === 'down') return []
+    const unseen =
+      observation.sites[site]?.kind === 'answering'
+        ? stack.components.filter(
+            ({ name, driver }) => isGuarded(drivers[driver]) && observation.components[name]?.[site]?.kind === 'silent',
+          )
+        : []
+    if (observation.sites[site]?.kind === 'answering' && unseen.length === 0) return []
+    const what = unseen.length === 0 ? site : `${unseen.map(({ name }) => name).join(', ')} on ${site}`
+    return [
+      {
+        code: 'other-site-may-write',
+        severity: 'blocker',
+        site,
+        what: `${what} cannot be seen, and may take writes: ${intent.to} is opened only where no other site does`,
+        next: `Make ${site} reachable, or switch it off and let a second one say so (driver command).`,
+      },
+    ]
+  })
+}
+
 /** What a lost site says of itself hinders no failover away from it; what a former active site says is what its rejoin mends. */
 const isMendedBy = (intent: Intent, site: string): boolean =>
-  (intent.mode === 'failover' && site === intent.from) || (intent.mode === 'rejoin' && site === intent.to)
+  (intent.mode === 'failover' && site === intent.from) || ((intent.mode === 'rejoin' || intent.mode === 'reopen') && site === intent.to)

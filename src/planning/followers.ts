@@ -11,6 +11,8 @@ export const followersOf = (stack: Stack, { from, to }: Intent): Stack['sites'] 
  * does without each that its site can not do: a third site may come and go. Pure.
  */
 export function followerSteps(stack: Stack, intent: Intent, drivers: Readonly<Record<string, Driver>>): PlannedStep[] {
+  // Whom a reopened site was followed by, it still is.
+  if (intent.mode === 'reopen') return []
   return followersOf(stack, intent).flatMap(({ name }) =>
     stack.components.flatMap((component) => drivers[component.driver]?.follow?.(component, name, intent, stack) ?? []),
   )

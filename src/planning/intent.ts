@@ -8,7 +8,7 @@ import type { Intent, Mode } from './plan.ts'
 /** What is asked for, as it came in. */
 export interface MoveRequest {
   readonly mode: Mode
-  /** switchover and failover: the new active site; the first declared one that answers, and is not active, where none is named. rejoin: the site that comes back. */
+  /** switchover and failover: the new active site; the first declared one that answers, and is not active, where none is named. rejoin: the site that comes back. reopen: the active site, which is shut. */
   readonly to?: string
   /** When given, must be the active site. */
   readonly from?: string
@@ -41,7 +41,8 @@ export function intentOf(stack: Stack, observation: Observation, request: MoveRe
   const from = silent
     ? declaredSite(stack, request.from ?? stack.initialActive)
     : activeSite(stack, witness.active?.activeSite ?? stack.initialActive)
-  const to = request.to === undefined ? preferred(stack, observation, from) : declaredSite(stack, request.to)
+  const preferredTo = (): Site => (request.mode === 'reopen' ? from : preferred(stack, observation, from))
+  const to = request.to === undefined ? preferredTo() : declaredSite(stack, request.to)
   if (request.from !== undefined && request.from !== from.name)
     throw inputError('not-the-active-site', `${request.from} is not the active site of ${stack.name}: ${from.name} is`, {
       next: `Look at standby status: the site may have moved already. To move away from ${from.name}, name it as from, or leave from out.`,
@@ -50,9 +51,18 @@ export function intentOf(stack: Stack, observation: Observation, request: MoveRe
     throw siteError('witness-silent', `the witness does not answer: nobody knows whether ${to.name} is active already (${witness.why})`, {
       next: 'Look at the object store of the witness. To look at a plan meanwhile, name the active site as from.',
     })
+  if (request.mode === 'reopen') {
+    if (from.name === to.name) return { mode: 'reopen', from: from.name, to: to.name }
+    throw inputError('not-the-active-site', `${to.name} is not the active site of ${stack.name}: ${from.name} is`, {
+      next: `Only the active site is opened again. To have ${to.name} come back as a passive site: standby failover plan --mode rejoin --to ${to.name}`,
+    })
+  }
   if (from.name === to.name)
     throw inputError('already-active', `${to.name} is the active site of ${stack.name} already`, {
-      next: request.mode === 'rejoin' ? 'Name the site that should come back as a passive one.' : 'Nothing needs to be done.',
+      next:
+        request.mode === 'rejoin'
+          ? 'Name the site that should come back as a passive one.'
+          : `Nothing needs to be moved. If its guard or a fence has shut it: standby failover plan --mode reopen --to ${to.name} opens it.`,
     })
   const ends = { mode: request.mode, from: from.name, to: to.name }
   return request.acceptLoss === undefined ? ends : { ...ends, acceptLoss: request.acceptLoss }

@@ -8,8 +8,11 @@ export const holderOf = (run: string, attempt: number): string => `${run}#${atte
 export const runOfHolder = (holder: string): string => holder.split('#')[0] ?? holder
 
 /** What a move says in the lock. */
-export const purposeOf = (intent: Intent): string =>
-  `move: ${intent.mode} ${intent.mode === 'rejoin' ? `of ${intent.to} behind ${intent.from}` : `from ${intent.from} to ${intent.to}`}`
+export const purposeOf = (intent: Intent): string => `move: ${intent.mode} ${endsText(intent)}`
+const endsText = ({ mode, from, to }: Intent): string => {
+  if (mode === 'rejoin') return `of ${to} behind ${from}`
+  return mode === 'reopen' ? `of ${to}` : `from ${from} to ${to}`
+}
 export const isOfMove = (lock: LockRecord): boolean => lock.purpose.startsWith('move: ')
 
 /**

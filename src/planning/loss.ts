@@ -23,6 +23,7 @@ export function lossOf(stack: Stack, observation: Observation, intent: Intent, d
     return nothing(
       `${intent.from} is stopped and its last write is replayed on ${intent.to} before ${intent.to} is promoted (observed ${observation.at})`,
     )
+  if (intent.mode === 'reopen') return nothing(`${intent.from} stays active, and no other site has taken a write`)
   if (intent.mode === 'rejoin') return nothing(`${intent.from} stays active; what exists only on ${intent.to} is kept as evidence`)
   const losses = stack.components.flatMap(
     (component) => drivers[component.driver]?.loss?.(component, observation.components[component.name] ?? {}, intent, observation.at) ?? [],

@@ -7,7 +7,7 @@ import { toShutOf } from './fence-levels.ts'
 import { followerProblems, followerSteps } from './followers.ts'
 import { orderProblems } from './order-steps.ts'
 import { outwaitOf, outwaitSteps } from './outwait.ts'
-import { type Intent, PHASES, type PlannedStep, type StepId } from './plan.ts'
+import { changesActiveSite, type Intent, type Mode, PHASES, type PlannedStep, type StepId } from './plan.ts'
 import { activateStep, witnessSteps } from './witness-steps.ts'
 
 /** The steps of a move: the core's own, those of every component, and what the other passive sites do in the end; `required` is the level of the fence that they must reach. Throws `plan-defect` when they do not fit together. Pure. */
@@ -18,16 +18,16 @@ export function moveSteps(
   drivers: Readonly<Record<string, Driver>>,
   required: FenceLevel | null,
 ): PlannedStep[] {
-  const ask = (hook: 'move' | 'fence' | 'rejoin'): PlannedStep[] =>
+  const ask = (hook: 'move' | 'fence' | 'rejoin' | 'reopen'): PlannedStep[] =>
     stack.components.flatMap(
       (component) => drivers[component.driver]?.[hook]?.(component, observation.components[component.name] ?? {}, intent, stack) ?? [],
     )
   const fences = intent.mode === 'failover' && observation.sites[intent.from]?.kind === 'answering' ? ask('fence') : []
-  const others = ask(intent.mode === 'rejoin' ? 'rejoin' : 'move')
+  const others = ask(HOOKS[intent.mode])
   const shutting = [...fences, ...others]
   const toShut = toShutOf(stack, observation, intent, drivers, shutting)
   const waits = outwaitSteps(outwaitOf(stack, observation, intent, drivers, shutting), required, shutting, toShut)
-  const gates = intent.mode === 'rejoin' ? [] : [activateStep(intent)]
+  const gates = changesActiveSite(intent) ? [activateStep(intent)] : []
   const followers = followerSteps(stack, intent, drivers)
   const steps = doorsFirst([
     ...witnessSteps(intent),
@@ -45,6 +45,9 @@ export function moveSteps(
     what: `the steps of this move do not fit together: ${problems.join('; ')}`,
   })
 }
+
+/** What each mode asks a component for. */
+const HOOKS = { switchover: 'move', failover: 'move', rejoin: 'rejoin', reopen: 'reopen' } as const satisfies Record<Mode, string>
 
 /** Nothing is promoted before the witness names the new active site, and before the old one had the time to shut itself, where that is waited for. */
 function behind(gates: readonly StepId[], step: PlannedStep): PlannedStep {

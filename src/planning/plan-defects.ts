@@ -9,7 +9,7 @@ import { requiredFence, withBestEffort } from './fencing.ts'
 import { followerProblems, isOfFollower } from './followers.ts'
 import { verdictOf } from './liveness.ts'
 import { orderProblems } from './order-steps.ts'
-import { MODES, PHASES, type Phase, type Plan, type PlannedStep } from './plan.ts'
+import { changesActiveSite, MODES, PHASES, type Phase, type Plan, type PlannedStep, siteInQuestion } from './plan.ts'
 import { planCommand } from './plan-command.ts'
 import type { Sighting } from './sighting.ts'
 import { activateStep, WITNESS, witnessSteps } from './witness-steps.ts'
@@ -121,7 +121,7 @@ function intentDefects({ intent }: Plan, stack: Stack): string[] {
   const undeclared = [from, to].filter((site) => !stack.sites.some(({ name }) => name === site))
   return [
     ...undeclared.map((site) => `${stack.name} has no site ${site}`),
-    ...(from === to ? [`it moves from ${from} to ${to}`] : []),
+    ...((from === to) === (mode === 'reopen') ? [] : [`a ${mode} from ${from} to ${to} is none`]),
     ...(acceptLoss === undefined || (mode === 'failover' && Number.isSafeInteger(acceptLoss) && acceptLoss >= 0)
       ? []
       : [`a ${mode} does not accept a loss of ${String(acceptLoss)}`]),
@@ -213,8 +213,8 @@ function fencingDefects(plan: Plan, { stack, drivers }: PlanJudgement): string[]
 
 /** Nothing is promoted, or can not be taken back, before the old site is shut out and the witness names the new one. */
 function promotionDefects({ intent, steps }: Plan): string[] {
-  if (intent.mode === 'rejoin')
-    return steps.filter(({ phase }) => phase === 'PROMOTE').map(({ id }) => `step ${id} promotes, and a rejoin promotes nothing`)
+  if (!changesActiveSite(intent))
+    return steps.filter(({ phase }) => phase === 'PROMOTE').map(({ id }) => `step ${id} promotes, and a ${intent.mode} promotes nothing`)
   const gates = steps.filter((step) => step.id === activateStep(intent) || step.byTime === true)
   const doors = steps.filter(({ fence }) => fence === 'traffic')
   const lacks = (step: PlannedStep, needed: readonly PlannedStep[]): string[] =>
@@ -235,7 +235,7 @@ function promotionDefects({ intent, steps }: Plan): string[] {
 
 /** Whether the site lives is decided by those who see it. */
 function livenessDefects({ intent, liveness, facts }: Plan): string[] {
-  const site = intent.mode === 'rejoin' ? intent.to : intent.from
+  const site = siteInQuestion(intent)
   const is = verdictOf(liveness.sightings)
   const alive = facts.filter((fact) => fact.component === 'sites' && fact.name === 'seen alive')
   const fits = alive.length === 1 && alive[0]?.site === site && alive[0].value === (liveness.is === 'up')

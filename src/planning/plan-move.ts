@@ -12,7 +12,7 @@ import { aheadFindings, lossFindings, lossOf } from './loss.ts'
 import { moveSteps } from './move-steps.ts'
 import { schedule } from './order-steps.ts'
 import { outwaitFindings, outwaitOf } from './outwait.ts'
-import { type Intent, PHASES, type Phase, type Plan, type PlannedStep } from './plan.ts'
+import { changesActiveSite, type Intent, PHASES, type Phase, type Plan, type PlannedStep, siteInQuestion } from './plan.ts'
 
 /** What makes a plan unique; comes in as values, so that planning stays pure. */
 export interface PlanIdentity {
@@ -34,7 +34,7 @@ export function planMove(
   identity: PlanIdentity,
   learned: LearnedDurations = NOTHING_LEARNED,
 ): Plan {
-  const liveness = livenessOf(stack, observation, drivers, intent.mode === 'rejoin' ? intent.to : intent.from)
+  const liveness = livenessOf(stack, observation, drivers, siteInQuestion(intent))
   const all = withLearned(moveSteps(stack, observation, intent, drivers, requiredFence(stack, intent, liveness, drivers)), learned)
   const loss = lossOf(stack, observation, intent, drivers)
   const outwait = outwaitOf(stack, observation, intent, drivers, all)
@@ -80,5 +80,8 @@ function times(steps: readonly PlannedStep[], { mode }: Intent): { readonly dura
     Math.min(...steps.filter((step) => step.phase === phase).map((step) => scheduled.get(step.id)?.begins ?? 0))
   const served = endOf('TRAFFIC') || Math.max(...PHASES.slice(0, PHASES.indexOf('TRAFFIC')).map(endOf))
   const closed = [beginOf('DRAIN'), beginOf('FENCE'), served].find((time) => Number.isFinite(time)) ?? served
-  return { duration: Math.max(0, ...[...scheduled.values()].map((time) => time.ends)), writeGap: mode === 'rejoin' ? 0 : served - closed }
+  return {
+    duration: Math.max(0, ...[...scheduled.values()].map((time) => time.ends)),
+    writeGap: changesActiveSite({ mode }) ? served - closed : 0,
+  }
 }

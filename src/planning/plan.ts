@@ -27,9 +27,19 @@ export const PHASES = [
 ] as const
 export type Phase = (typeof PHASES)[number]
 
-/** switchover: planned, nothing lost. failover: `from` is lost. rejoin: `to`, a former active site, becomes a passive one of `from`. */
-export const MODES = ['switchover', 'failover', 'rejoin'] as const
+/**
+ * switchover: planned, nothing lost. failover: `from` is lost. rejoin: `to`, a former active site, becomes a passive one of `from`. reopen: `to` is
+ * `from`, the active site, which its guard or a fence has shut: it serves again.
+ */
+export const MODES = ['switchover', 'failover', 'rejoin', 'reopen'] as const
 export type Mode = (typeof MODES)[number]
+
+/** Whether another site becomes the active one: then there is a point of no return, and a fence before it. */
+export const changesActiveSite = <I extends Pick<Intent, 'mode'>>(intent: I): intent is I & { readonly mode: 'switchover' | 'failover' } =>
+  intent.mode === 'switchover' || intent.mode === 'failover'
+
+/** The site of which it matters whether it lives: the one that is left, comes back, or is opened. */
+export const siteInQuestion = ({ mode, from, to }: Intent): SiteName => (mode === 'rejoin' ? to : from)
 
 /** What is asked for. */
 export interface Intent {

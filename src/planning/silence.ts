@@ -8,6 +8,7 @@ import type { Plan } from './plan.ts'
 export const CODES_OF_SILENCE: ReadonlySet<string> = new Set([
   ...([
     'witness-silent',
+    'other-site-may-write',
     'object-store-silent',
     'database-silent',
     'database-not-answering',

@@ -1,5 +1,5 @@
 import { minutes, seconds } from '../duration.ts'
-import type { Intent, PlannedStep } from './plan.ts'
+import { changesActiveSite, type Intent, type PlannedStep } from './plan.ts'
 
 /** The name under which the core's own steps stand in a plan; no component may have it. */
 export const WITNESS = 'witness'
@@ -9,10 +9,10 @@ export const LOCK_STEP = `${WITNESS}.lock`
 /** The id of the point of no return. */
 export const activateStep = (intent: Intent): string => `${WITNESS}.activate@${intent.to}`
 
-/** The steps that the core itself performs: the lock, the point of no return (a rejoin has none: the active site stays), and the end. */
+/** The steps that the core itself performs: the lock, the point of no return (where the active site stays there is none), and the end. */
 export function witnessSteps(intent: Intent): PlannedStep[] {
   const steps = stepsOfMove(intent)
-  return intent.mode === 'rejoin' ? steps.filter(({ id }) => id !== activateStep(intent)) : steps
+  return changesActiveSite(intent) ? steps : steps.filter(({ id }) => id !== activateStep(intent))
 }
 
 function stepsOfMove(intent: Intent): PlannedStep[] {

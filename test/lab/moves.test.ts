@@ -1,13 +1,20 @@
+import { join } from 'node:path'
 import { afterAll, beforeAll, expect, jest, test } from '@jest/globals'
 import { type DeployedStack, deployedStack } from '../../lab/deployed-stack.ts'
 import { controlGitHub } from '../../lab/github/control.ts'
+import { readAllIds } from '../../lab/ledger/application-client.ts'
+import { startLedgerProcess } from '../../lab/ledger/ledger-process.ts'
 import { allCases, lossIn, type MatrixCase, nameOf, sampleOf } from '../../lab/matrix/cases.ts'
 import { judgeCase } from '../../lab/matrix/judge-case.ts'
 import { runCase } from '../../lab/matrix/run-case.ts'
+import { reviewedMove } from '../../lab/reviewed-move.ts'
 import { runStandby } from '../../lab/run-standby.ts'
+import { shutByGuard } from '../../lab/shut-by-guard.ts'
 import { judgeSoak } from '../../lab/soak/judge-soak.ts'
 import { soak } from '../../lab/soak/soak.ts'
+import { endsOf, untilGreen } from '../../lab/until-green.ts'
 import type { StatusReport } from '../../src/evidence/reports.ts'
+import { temporaryFolder } from '../support/temporary-folder.ts'
 import { type UserRepository, userRepository } from '../support/workflow-runner.ts'
 
 jest.setTimeout(900_000)
@@ -85,4 +92,22 @@ test('moves in a row, and behind them a failover whose lost site rejoins: each e
   const moves = await soak(deployed, { count: 4, failovers: 1 }, () => undefined)
   expect(moves.map(({ mode }) => mode)).toEqual(['switchover', 'switchover', 'switchover', 'failover', 'rejoin'])
   expect(judgeSoak(moves)).toEqual([])
+})
+
+test('a site that its guard shut although it is the active one is opened again by a reviewed run, and nothing acknowledged is lost', async () => {
+  const { lab, stack, credentials } = deployed
+  const { helm } = lab.programs
+  const before = await untilGreen(stack, helm)
+  const { from, to } = endsOf(before)
+  const file = join(temporaryFolder(), 'ledger.jsonl')
+  const ledger = await startLedgerProcess({ addresses: stack.addresses, credentials, intervalMs: 50, file })
+  await shutByGuard(stack, from, to)
+  const { executed } = await reviewedMove(stack, { to: from, mode: 'reopen' }, { githubUrl: lab.githubUrl ?? '', helm })
+  expect(executed).toMatchObject({ verdict: 'moved', mode: 'reopen', failure: null })
+  // One epoch each by who changed the witness, who put it right, and who opened the site.
+  expect(await untilGreen(stack, helm)).toMatchObject({ activeSite: from, epoch: (before.epoch ?? 0) + 3 })
+  await ledger.stop()
+  const acknowledged = (await ledger.entries()).filter(({ outcome }) => outcome === 'acknowledged')
+  const served = new Set(await readAllIds(stack.addresses[0] ?? '', credentials))
+  expect(acknowledged.filter(({ id }) => !served.has(id))).toEqual([])
 })

@@ -86,7 +86,7 @@ export async function startLoadBalancerHost(
     unplugged: false,
     runner: {
       async run(command, stdin = '', deadline = 10_000) {
-        if (host.unplugged) throw siteError('ssh-unreachable', 'the host does not answer: Connection refused')
+        if (host.unplugged) throw siteError('ssh-unreachable', 'the host does not answer: Connection refused', { retry: 'transient' })
         host.onCommand(command)
         return runProcess('nsenter', [...inside, command], { deadline, input: stdin })
       },

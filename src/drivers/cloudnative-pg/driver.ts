@@ -35,6 +35,7 @@ import { clone, refreshStreaming, tellServerName } from './rejoin/clone.ts'
 import { keepEvidence } from './rejoin/keep-evidence.ts'
 import { rejoinSteps } from './rejoin/rejoin.ts'
 import { removeCluster } from './rejoin/remove-cluster.ts'
+import { assessReopen, reopenSteps, unfence } from './reopen.ts'
 import { manualStep } from './runbook.ts'
 import { type CloudNativePgSpec, cloudNativePgSchema, clusterOf, type Database } from './spec.ts'
 import { stepId } from './steps.ts'
@@ -54,6 +55,7 @@ export const cloudNativePg: Driver<CloudNativePgSpec, CloudNativePgState> = {
   assess(component, states, intent, assessment) {
     if (intent?.mode === 'failover') return assessFailover(component, states, intent, assessment)
     if (intent?.mode === 'rejoin') return assessRejoin(component, states, intent, assessment)
+    if (intent?.mode === 'reopen') return assessReopen(component, states, intent, assessment)
     return assessClusters(component, states, intent, assessment)
   },
   gaps: (_component, states, activeSite, now) => gapsOf(states, activeSite, now),
@@ -64,6 +66,7 @@ export const cloudNativePg: Driver<CloudNativePgSpec, CloudNativePgState> = {
   ahead: followersAhead,
   fence: fenceSteps,
   rejoin: rejoinSteps,
+  reopen: reopenSteps,
   sees: seesSite,
   loss: predictedLoss,
   backup: (component, _states, site) => backupSteps(component, site),
@@ -89,6 +92,7 @@ export const cloudNativePg: Driver<CloudNativePgSpec, CloudNativePgState> = {
     backup,
     manifest,
     fence,
+    unfence,
     'close-archive': closeArchive,
     'drain-archive': drainArchive,
     'promote-without-token': promoteWithoutToken,

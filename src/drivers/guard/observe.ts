@@ -139,10 +139,10 @@ function ofReport(report: GuardReport, site: SiteName, intent: Intent | null, as
     found.push(
       say(
         'guard-closed',
-        becomesActive || site === assessment.activeSite ? 'blocker' : 'warning',
+        intent?.mode !== 'reopen' && (becomesActive || site === assessment.activeSite) ? 'blocker' : 'warning',
         `the guard of ${site} holds closed what came up as if ${site} were active: ${report.closed.join(', ')}`,
         site === assessment.activeSite
-          ? 'Nothing opens by itself: look why it was closed, then open what the guard names by hand.'
+          ? `Nothing opens by itself: look why it was closed, then: standby failover plan --mode reopen --to ${site}`
           : `Rejoin ${site}: then there is nothing left to close.`,
       ),
     )

@@ -81,7 +81,9 @@ function ofInstance(about: About, view: InstanceView): Finding[] {
       ...say(
         'traffic-elsewhere',
         // In an emergency people close the door by hand, or open the other one: a failover closes it, and opens the right one, anyway.
-        (intent?.mode === 'failover' && (served === null || served === intent.to)) || returned ? 'warning' : severity,
+        (intent?.mode === 'failover' && (served === null || served === intent.to)) || intent?.mode === 'reopen' || returned
+          ? 'warning'
+          : severity,
         `${host} serves ${served ?? 'no site'}, and the witness says that ${assessment.activeSite} is active`,
         returned
           ? `The rejoin leads it to ${intent.from} before anything else.`

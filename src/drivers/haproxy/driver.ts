@@ -29,6 +29,7 @@ export const haproxy: Driver<HaproxySpec, HaproxyState> = {
   deploy: async (component, _site, deployment, context) => [firstValueUnit(component, deployment, context)],
   move: (component, states, intent) => [closeStep(component, intent, states), switchStep(component, intent, states)],
   rejoin: (component, _states, intent) => [stayStep(component, intent)],
+  reopen: (component, states, intent) => [switchStep(component, intent, states)],
   sees: sightingsOf,
   manual: manualStep,
   varying: { close: { mayBeLost: patienceVaries }, switch: { mayBeLost: patienceVaries } },

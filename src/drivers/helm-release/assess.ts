@@ -48,7 +48,9 @@ function ofSite(
       ),
     ]
   const missing = Object.entries(seen.state.secrets ?? {}).filter(([, hash]) => hash === null)
-  const notReady = site === assessment.activeSite && intent?.mode !== 'rejoin' ? needed : 'warning'
+  // It is what a rejoin and a reopening mend.
+  const mended = intent?.mode === 'rejoin' || intent?.mode === 'reopen'
+  const notReady = site === assessment.activeSite && !mended ? needed : 'warning'
   const others = seen.state.others ?? []
   const { kind, name: workload } = component.spec.workload
   return [
@@ -84,7 +86,7 @@ function canaryThatFails(
   intent: Intent | null,
   assessment: Assessment,
 ): Finding[] {
-  if (component.spec.canary === undefined || intent?.mode === 'rejoin') return []
+  if (component.spec.canary === undefined || intent?.mode === 'rejoin' || intent?.mode === 'reopen') return []
   const { release } = component.spec
   return assessment.stack.sites.flatMap(({ name: site }): Finding[] => {
     const seen = states[site]

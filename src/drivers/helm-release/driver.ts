@@ -4,7 +4,7 @@ import { accessOf, claimsOf, filesOf, problemsOf } from './access.ts'
 import { assessRelease } from './assess.ts'
 import { deployRelease } from './deploy.ts'
 import { identity, remember } from './identity.ts'
-import { fenceSteps, moveSteps, rejoinSteps } from './move.ts'
+import { fenceSteps, moveSteps, rejoinSteps, reopenSteps } from './move.ts'
 import { type HelmReleaseState, observeRelease } from './observe.ts'
 import { reconcile } from './reconcile.ts'
 import { testRestored } from './restore-test.ts'
@@ -29,6 +29,7 @@ export const helmRelease: Driver<HelmReleaseSpec, HelmReleaseState> = {
   move: moveSteps,
   fence: fenceSteps,
   rejoin: rejoinSteps,
+  reopen: reopenSteps,
   manual: manualStep,
   varying: { stop: { before: replicasVary }, start: { replicas: replicasVary } },
   behaviours: { remember, stop, start, identity, reconcile },

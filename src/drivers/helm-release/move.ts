@@ -46,6 +46,11 @@ export function rejoinSteps(component: Application, _states: BySite<HelmReleaseS
   return [stopStep(component, intent.to, { phase: 'DRAIN', before: 0 }), reconcileStep(component, intent.to, 'passive')]
 }
 
+/** The application serves again, with as many replicas as its release says. Pure. */
+export function reopenSteps(component: Application, _states: BySite<HelmReleaseState>, intent: Intent): PlannedStep[] {
+  return [startStep(component, intent, null), reconcileStep(component, intent.to, 'active')]
+}
+
 function declaredOn(states: BySite<HelmReleaseState>, site: SiteName): number | null {
   const seen = states[site]
   return seen?.kind === 'answering' ? seen.state.workload.declared : null

@@ -4,7 +4,7 @@ import { assessCache } from './assess.ts'
 import { dump, dumpStep } from './backup.ts'
 import { deployCache } from './deploy.ts'
 import { lossOf } from './loss.ts'
-import { dumpVaries, fenceSteps, moveSteps, rejoinSteps } from './move.ts'
+import { dumpVaries, fenceSteps, moveSteps, rejoinSteps, scheduleStep } from './move.ts'
 import { observeCache, type RedisState } from './observe.ts'
 import { fence, restore, schedule } from './restore.ts'
 import { testRestore } from './restore-test.ts'
@@ -26,6 +26,8 @@ export const redis: Driver<RedisSpec, RedisState> = {
   move: moveSteps,
   fence: fenceSteps,
   rejoin: rejoinSteps,
+  // Its guard suspends the dumps, and nothing else of it.
+  reopen: (component, _states, { to }) => [scheduleStep(component, to, false, 'PROTECT')],
   loss: lossOf,
   backup: (component, _states, site) => [dumpStep(component, site, 'PROTECT', `Takes a dump of ${component.spec.name} on ${site}`)],
   manual: manualStep,

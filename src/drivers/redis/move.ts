@@ -127,7 +127,7 @@ function restoreStep(
 }
 
 /** Dumps are taken on the active site, and on no other. */
-function scheduleStep(component: Cache, site: SiteName, suspend: boolean, phase: Phase): PlannedStep {
+export function scheduleStep(component: Cache, site: SiteName, suspend: boolean, phase: Phase): PlannedStep {
   return {
     id: `${component.name}.schedule@${site}`,
     component: component.name,

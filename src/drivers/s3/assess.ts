@@ -48,6 +48,8 @@ function consequence(site: SiteName, intent: Intent | null): Pick<Finding, 'seve
             severity: 'warning',
             next: 'What is only there can not be brought along: it counts as lost, unless it answers before the failover begins.',
           }
+    case 'reopen':
+      return { severity: 'warning', next: 'The opened site archives there: until it answers, its WAL stays on its volume.' }
     case 'rejoin':
       return { severity: 'blocker', next: 'The replica is built from one archive, and will write to the other: restore it first.' }
   }

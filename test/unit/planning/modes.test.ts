@@ -1,10 +1,12 @@
 import { describe, expect, test } from '@jest/globals'
 import { parseDuration } from '../../../src/duration.ts'
 import { lossText } from '../../../src/evidence/move-words.ts'
+import { courseOf } from '../../../src/execution/course-of-plan.ts'
 import type { Observation } from '../../../src/observation/observation.ts'
 import type { Driver } from '../../../src/planning/driver.ts'
 import { intentOf, type MoveRequest } from '../../../src/planning/intent.ts'
 import { livenessOf } from '../../../src/planning/liveness.ts'
+import { planDefects } from '../../../src/planning/plan-defects.ts'
 import { planMove } from '../../../src/planning/plan-move.ts'
 import type { Sighting } from '../../../src/planning/sighting.ts'
 import type { FencingDeclaration, SiteName, Stack } from '../../../src/stack/stack.ts'
@@ -227,5 +229,73 @@ describe('the plan of a rejoin', () => {
 
   test('of the active site is refused', () => {
     expect(() => plan(both, { mode: 'rejoin', to: 'dc-a' })).toThrow(expect.objectContaining({ code: 'already-active' }))
+  })
+})
+
+describe('the plan of a reopening', () => {
+  const opening: Around = {
+    driver: {
+      reopen: (component, _states, { to }) =>
+        component.name === 'database' ? [toyStep(`database.open@${to}`, 'RESTORE_AUX')] : [toyStep(`application.open@${to}`, 'START')],
+      // What its guard closes on a site.
+      fence: () => [],
+      behaviours: { open: { done: async () => ({ is: 'done', proof: {} }) } },
+    },
+  }
+  const request = { mode: 'reopen', to: 'dc-a' } as const
+  const shut = { kind: 'answering', role: 'passive', health: 'down', text: 'no replica', state: {}, facts: [] } as const
+  const serving = { ...shut, role: 'active', health: 'healthy', text: 'serves' } as const
+
+  test('takes the lock and an epoch, opens what others stand on first, and has no point of no return, no fence and no loss', () => {
+    const planned = plan(seen(both.sites, { application: { 'dc-a': shut, 'dc-b': shut } }), request, opening)
+    expect(planned.steps.map(({ id }) => id)).toEqual(['witness.lock', 'witness.close', 'database.open@dc-a', 'application.open@dc-a'])
+    expect(planned.fencing).toEqual({ required: null, planned: [] })
+    expect(planned.predictions).toMatchObject({ writeGap: 0, loss: { seconds: [0, 0] } })
+    expect(blockersOf(planned)).toEqual([])
+    expect(courseOf(planned, toyStack, {}).pointOfNoReturn).toBeNull()
+  })
+
+  test('is refused while another site serves, whatever the witness says', () => {
+    const planned = plan(seen(both.sites, { application: { 'dc-a': shut, 'dc-b': serving } }), request, opening)
+    expect(blockersOf(planned)).toEqual(['active-on-passive-site'])
+  })
+
+  test('is refused while another site cannot be seen, unless two vantage points call it dead', () => {
+    const silentOther = seen({ 'dc-a': answering, 'dc-b': silent }, { application: { 'dc-a': shut } })
+    expect(blockersOf(plan(silentOther, request, opening))).toEqual(['other-site-may-write'])
+    const dead = sees({ from: 'power control', says: 'down', what: 'it is switched off' }).driver
+    expect(blockersOf(plan(silentOther, request, { driver: { ...opening.driver, ...dead } }))).toEqual([])
+  })
+
+  test('is refused while a part of another site that could take writes cannot be seen', () => {
+    const unseen = { kind: 'silent', why: 'its pod does not answer' } as const
+    const planned = plan(seen(both.sites, { database: { 'dc-a': shut, 'dc-b': unseen } }), request, opening)
+    expect(planned.findings.filter(({ severity }) => severity === 'blocker')).toMatchObject([
+      { code: 'other-site-may-write', site: 'dc-b', what: expect.stringContaining('database on dc-b') },
+    ])
+  })
+
+  test('is for the active site alone: another one comes back by a rejoin', () => {
+    expect(() => plan(both, { mode: 'reopen', to: 'dc-b' }, opening)).toThrow(
+      expect.objectContaining({ code: 'not-the-active-site', next: expect.stringContaining('--mode rejoin --to dc-b') }),
+    )
+  })
+
+  test('a plan that names two sites, or promotes, is a defect before anybody signs it', () => {
+    const planned = plan(both, request, opening)
+    const judgement = {
+      stack: toyStack,
+      drivers: { toy: { ...toyDriver({ writer: 'dc-a', effects: [] }), ...opening.driver } },
+      now: new Date(at),
+    }
+    expect(planDefects(planned, judgement)).toEqual([])
+    expect(planDefects({ ...planned, intent: { ...planned.intent, to: 'dc-b' as SiteName } }, judgement).join()).toContain(
+      'a reopen from dc-a to dc-b',
+    )
+    const promoting = {
+      ...planned,
+      steps: planned.steps.map((step) => (step.phase === 'START' ? { ...step, phase: 'PROMOTE' as const } : step)),
+    }
+    expect(planDefects(promoting, judgement).join()).toContain('a reopen promotes nothing')
   })
 })
