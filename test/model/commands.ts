@@ -13,7 +13,8 @@ export function looks(model: Model, world: W.WorldState, process: number, run: n
     !needs.every(up) ? 'unknown' : holds ? 'done' : 'pending'
   switch (step.action) {
     case 'lock': {
-      const own = W.get(world, W.LOCK) === W.HELD && W.get(world, W.HOLDER) === process + 1
+      // One that expired, and that nobody took, is still its holder's: each effect renews it.
+      const own = W.get(world, W.LOCK) !== W.RELEASED && W.get(world, W.HOLDER) === process + 1
       return answer(own && W.get(world, W.EPOCH) === epoch && W.get(world, W.ACTIVE_HOLDER) === process + 1)
     }
     case 'activate':
