@@ -223,6 +223,7 @@ export const REASON_CODES = {
     'synchronous-too-few': 'A cluster waits for more synchronous standbys than it can have: as a primary it would accept no write.',
     'database-version-differs': 'Two sites declare different major versions of PostgreSQL: one can not follow the other.',
     'database-version-older': 'A passive site runs an older minor version of PostgreSQL than the active one.',
+    'operators-differ': 'Two sites run different versions of the database operator.',
     'replica-setting-lower': 'A setting of a passive cluster is lower than that of the active one, and PostgreSQL would stop to replay.',
     'plugin-old': 'The archive plug-in has a known defect for promotions.',
     'promotion-token-left': 'A used promotion token stops the operator.',

@@ -51,6 +51,15 @@ export function ofSettingsOfPair(from: CloudNativePgState, to: CloudNativePgStat
         'Deploy the newer minor version everywhere first.',
       ),
     )
+  if (from.operator !== null && to.operator !== null && from.operator !== to.operator)
+    found.push(
+      say(
+        'operators-differ',
+        'warning',
+        `CloudNativePG is ${to.operator} under ${to.cluster}, and ${from.operator} under ${from.cluster}`,
+        'Bring both to the same version: the active site first, since metrics of 1.29.1 and newer need a role that replicas get from there.',
+      ),
+    )
   const lower = Object.entries(source.atLeast).filter(([name, value]) => (target.atLeast[name] ?? value) < value)
   for (const [name, value] of lower)
     found.push(

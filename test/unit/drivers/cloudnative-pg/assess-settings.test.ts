@@ -41,6 +41,7 @@ describe('before the doors of a switchover close, it is known', () => {
       ['blocker synchronous-too-few@dc-b'],
     ],
     ['the same, declared the older way', { b: { spec: { minSyncReplicas: 1 } } }, ['blocker synchronous-too-few@dc-b']],
+    ['that the operators differ', { b: { instance: { instanceManagerVersion: '1.30.1' } } }, ['warning operators-differ@dc-b']],
     [
       'that WAL segments have another size',
       { a: { spec: { bootstrap: { initdb: { walSegmentSize: 64 } } } } },
