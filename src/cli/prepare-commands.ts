@@ -48,9 +48,10 @@ async function check({ stack, json }: Common): Promise<string> {
 }
 
 /** One line for each problem, as compilers write them: editors and people jump to the place. */
-function checkText({ verdict, file, stack, sites, components, problems }: CheckReport): string {
+function checkText({ verdict, file, stack, sites, components, warnings, problems }: CheckReport): string {
+  const told = warnings.map(({ path, what, line }) => `${file}${line === null ? '' : `:${line}`}: warning: ${path}: ${what}\n`).join('')
   if (verdict === 'sound')
-    return `${file} is sound: ${stack}, ${components.length} components on ${sites.join(', ')}. Nothing was contacted.`
+    return `${told}${file} is sound: ${stack}, ${components.length} components on ${sites.join(', ')}. Nothing was contacted.`
   const lines = problems.map(({ path, what, line, column, suggestion }) => {
     const place = line === null ? file : `${file}:${line}:${column ?? 1}`
     return `${place}: ${path === '' ? '' : `${path}: `}${what}${suggestion === null ? '' : `; did you mean ${suggestion}?`}`

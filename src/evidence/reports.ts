@@ -166,6 +166,8 @@ export interface CheckReport {
   readonly stack: string | null
   readonly sites: readonly string[]
   readonly components: readonly { readonly name: string; readonly driver: string }[]
+  /** What can be used, and should be known. */
+  readonly warnings: readonly { readonly path: string; readonly what: string; readonly line: number | null }[]
   readonly problems: readonly {
     /** `components.database.sites.dc-a.name`; empty for the whole file. */
     readonly path: string

@@ -16,11 +16,12 @@ export async function checkStack(path: string, kinds: Kinds): Promise<CheckRepor
       stack: stack.name,
       sites: stack.sites.map(({ name }) => name),
       components: stack.components.map(({ name, driver }) => ({ name, driver })),
+      warnings: (stack.warnings ?? []).map(({ path: at, what, line }) => ({ path: at, what, line })),
       problems: [],
     }
   } catch (error) {
     if (!(error instanceof StackInvalid)) throw error
     const problems = error.problems.map(({ path: at, what, line, column, suggestion }) => ({ path: at, what, line, column, suggestion }))
-    return { schemaVersion: 1, verdict: 'invalid', file: path, stack: null, sites: [], components: [], problems }
+    return { schemaVersion: 1, verdict: 'invalid', file: path, stack: null, sites: [], components: [], warnings: [], problems }
   }
 }
