@@ -48,6 +48,14 @@ export function stepPerformer(behaviour: Behaviour, run: StepRun, around: Perfor
     await behaviour.apply?.({ ...run, restsOn })
     acted = true
   }
+  /** On something without versions. One whose answer was lost may have happened: it is looked at before it is tried again. */
+  const applyUnlessDone = async (tries: number): Promise<void> => {
+    if (tries > 1) {
+      await around.assertOurs()
+      if ((await behaviour.done(run)).is === 'done') return
+    }
+    await behaviour.apply?.(run)
+  }
   /** An effect may fall due only now, where its object was amid a change. One that was done is not done twice, unless somebody is named who took it back. */
   const waitAsSeen = async (after: StepRun): Promise<Progress> => {
     const now = await behaviour.done(after)
@@ -85,7 +93,7 @@ export function stepPerformer(behaviour: Behaviour, run: StepRun, around: Perfor
       // The watch is open before the effect, so that no change is missed.
       watching ??= watchFor(behaviour, run)
       if (behaviour.apply === undefined) return
-      await tryUntil(behaviour.touch === undefined ? unseen(() => behaviour.apply?.(run), around) : applyAsSeen, settling)
+      await tryUntil(behaviour.touch === undefined ? applyUnlessDone : applyAsSeen, settling)
     },
     async wait() {
       watching ??= watchFor(behaviour, run)

@@ -38,11 +38,11 @@ export function findingsOf(
   ]
 }
 
-/** What the loader has found, and does not refuse. */
+/** What the loader has found, and does not refuse. Told, and no more: what a team has chosen knowingly must not keep its status from green for ever. */
 const ofStackFile = ({ warnings = [], source }: Stack): Finding[] =>
   warnings.map(({ path, what, line }) => ({
     code: 'stack-warning',
-    severity: 'warning',
+    severity: 'info',
     what: `${basename(source.path)}${line === null ? '' : `:${line}`} ${path}: ${what}`,
     next: 'Correct the stack file, or know why it is so.',
   }))

@@ -67,7 +67,14 @@ beforeAll(async () => {
   await until('the roles of every account', () => admin.get(discovery))
   for (const object of accessObjects(stack, drivers, A)) await admin.apply(object, { force: true })
   await admin.create(workload())
-  await createActive(witness, { schemaVersion: 1, stack: 'shop', epoch: 1, activeSite: 'dc-a', since: '', run: 'r' })
+  await createActive(witness, {
+    schemaVersion: 1,
+    stack: 'shop',
+    epoch: 1,
+    activeSite: 'dc-a',
+    since: '2026-11-20T00:00:00.000Z',
+    run: 'r',
+  })
   unit = await guardUnit()
 })
 afterEach(async () => {

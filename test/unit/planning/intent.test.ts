@@ -7,7 +7,7 @@ import type { SiteName } from '../../../src/stack/stack.ts'
 import { toyStack } from '../../support/toy-stack.ts'
 
 function refusedWith(activeSite: string, request: MoveRequest): Pick<StandbyError, 'code' | 'next'> | null {
-  const active = { schemaVersion: 1, stack: 'toy', epoch: 1, activeSite, since: '', run: 'deploy' } as const
+  const active = { schemaVersion: 1, stack: 'toy', epoch: 1, activeSite, since: '2026-11-20T00:00:00.000Z', run: 'deploy' } as const
   const observation: Observation = { at: '', witness: { kind: 'answering', active, lock: null }, sites: {}, components: {} }
   try {
     intentOf(toyStack, observation, request)
@@ -47,7 +47,7 @@ test('while the witness is silent nobody is told that a site is active: a plan t
 })
 
 test('where no target is named, the first declared site that answers and is not active is taken; a rejoin has to be told', () => {
-  const active = { schemaVersion: 1, stack: 'toy', epoch: 1, activeSite: 'dc-a', since: '', run: 'deploy' } as const
+  const active = { schemaVersion: 1, stack: 'toy', epoch: 1, activeSite: 'dc-a', since: '2026-11-20T00:00:00.000Z', run: 'deploy' } as const
   const third = { name: 'dc-c' as SiteName, kubernetes: { kubeconfig: { env: 'K' }, clusterId: 'uid' } }
   const stack = { ...toyStack, sites: [...toyStack.sites, third] }
   const view = (up: boolean): SiteView =>

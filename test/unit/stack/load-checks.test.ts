@@ -117,7 +117,7 @@ describe('at load is told, and used all the same', () => {
     const line = text.split('\n').findLastIndex((one) => one.includes('STANDBY_KUBECONFIG_DC_A')) + 1
     expect(finding).toMatchObject({
       code: 'stack-warning',
-      severity: 'warning',
+      severity: 'info',
       what: expect.stringContaining(`standby.yaml:${line} sites.dc-b`),
     })
   })
