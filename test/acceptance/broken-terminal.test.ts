@@ -41,7 +41,7 @@ describe('--json', () => {
     expect(run.stderr).toContain('standby: stack-not-found')
   })
 
-  test.each([[['--json', 'stauts']], [['--json', 'failover', 'plan']], [['--json', 'rbac', '--sight', 'dc-a']]])(
+  test.each([[['--json', 'stauts']], [['--json', 'failover', 'runbook']], [['--json', 'rbac', '--sight', 'dc-a']]])(
     'prints what is wrong with the arguments %j as an error, too',
     async (args) => {
       const run = await runCli(args)

@@ -25,7 +25,7 @@ describe('the command line', () => {
   test.each([
     [['stauts'], 'Did you mean status?'],
     [['deploy', '--dryrun'], 'Did you mean --dry-run?'],
-    [['failover', 'plan'], '--to'],
+    [['failover', 'runbook'], '--plan'],
     [['failover', 'execute', '--plan', 'p.json', '--digest', 'x'], '--reason'],
   ])('ends %j with exit code 2 and says what was meant', async (args, says) => {
     const run = await runCli(args)
@@ -98,7 +98,7 @@ describe('standby rbac', () => {
           rules?: { verbs: string[]; resources: string[]; apiGroups: string[] }[]
         }[]
       >
-      readonly s3: Record<string, { Action: string[] }[]>
+      readonly s3: Record<string, { Statement: { Action: string[] }[] }>
     }
     expect(Object.keys(printed.kubernetes)).toEqual(['dc-a', 'dc-b'])
     const roles = Object.values(printed.kubernetes)
@@ -111,7 +111,7 @@ describe('standby rbac', () => {
           expect(['get', 'list', 'watch', 'create']).toEqual(expect.arrayContaining(verbs))
       }
     expect(Object.keys(printed.s3)).toEqual(['observer', 'deployer', 'mover', 'restore-tester', 'guard'])
-    for (const { Action } of printed.s3.observer ?? []) expect(['s3:ListBucket', 's3:GetObject']).toEqual(expect.arrayContaining(Action))
+    for (const { Action } of printed.s3.observer?.Statement ?? []) expect(['s3:ListBucket', 's3:GetObject']).toEqual(expect.arrayContaining(Action))
   })
 
   test('knows which sites there are', async () => {
