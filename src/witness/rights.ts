@@ -28,7 +28,11 @@ export const WITNESS_RIGHTS: readonly WitnessRight[] = [
   { keys: 'evidence/', write: ['mover'], because: 'to leave the record of each run' },
   { keys: 'records/backups/', write: ['mover'], because: 'to write down what a restore must contain' },
   { keys: 'records/forks/', write: ['mover'], because: 'to write down that a history was cut off' },
-  { keys: 'records/restore-tests/', write: ['restore-tester'], because: 'to keep what restore tests found' },
+  {
+    keys: 'records/restore-tests/',
+    write: ['restore-tester', 'mover'],
+    because: 'to keep what restore tests found; one that takes a backup first runs as the mover',
+  },
   { keys: 'probe.json', write: ['mover', 'deployer', 'restore-tester'], because: 'to find out whether the store honours preconditions' },
 ]
 

@@ -111,7 +111,8 @@ describe('standby rbac', () => {
           expect(['get', 'list', 'watch', 'create']).toEqual(expect.arrayContaining(verbs))
       }
     expect(Object.keys(printed.s3)).toEqual(['observer', 'deployer', 'mover', 'restore-tester', 'guard'])
-    for (const { Action } of printed.s3.observer?.Statement ?? []) expect(['s3:ListBucket', 's3:GetObject']).toEqual(expect.arrayContaining(Action))
+    for (const { Action } of printed.s3.observer?.Statement ?? [])
+      expect(['s3:ListBucket', 's3:GetObject']).toEqual(expect.arrayContaining(Action))
   })
 
   test('knows which sites there are', async () => {
