@@ -19,8 +19,8 @@ components:
   archive:
     driver: s3
     sites:
-      dc-a: { endpoint: https://s3.a.example.com, region: us-east-1, bucket: a, credentials: ${keys}, readCredentials: ${keys} }
-      dc-b: { endpoint: https://s3.b.example.com, region: us-east-1, bucket: b, credentials: ${keys}, readCredentials: ${keys} }
+      dc-a: { endpoint: https://s3.a.example.com, region: us-east-1, bucket: archive-a, credentials: ${keys}, readCredentials: ${keys} }
+      dc-b: { endpoint: https://s3.b.example.com, region: us-east-1, bucket: archive-b, credentials: ${keys}, readCredentials: ${keys} }
   database:
     driver: cloudnative-pg
     needs: [archive]
