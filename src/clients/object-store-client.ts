@@ -62,4 +62,6 @@ export interface ObjectInfo {
 export interface StoreCallOptions {
   readonly deadline?: Milliseconds
   readonly signal?: AbortSignal
+  /** Hears each time that the store asks for fewer requests, also where a later try succeeds. */
+  readonly limited?: () => void
 }

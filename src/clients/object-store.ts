@@ -6,7 +6,17 @@ import { exemptAddress } from '../proxies.ts'
 import type { AccessKeys } from './access-keys.ts'
 import { reasonOf, wasLost } from './fetch-failure.ts'
 import type { ObjectInfo, ObjectStoreClient, StoreCallOptions } from './object-store-client.ts'
-import { type Attempt, objectStoreRefusal, objectStoreUnreachable, retryOfStore } from './object-store-errors.ts'
+import {
+  type Attempt,
+  didNothingYet,
+  isLimited,
+  isPage,
+  notAnObjectStore,
+  objectStoreRefusal,
+  objectStoreUnreachable,
+  retryOfStore,
+  type StoreAnswer,
+} from './object-store-errors.ts'
 import { retryAfterIn } from './retry-after.ts'
 import { contentOf, textOf } from './s3-xml.ts'
 import type { ServerTime } from './server-time.ts'
@@ -32,6 +42,8 @@ const LARGEST_ANSWER = 64 * 1024 * 1024
 const PAGE = 1_000
 const MAX_TRIES = 4
 const LONGEST_PAUSE: Milliseconds = seconds(2)
+/** Of a limit that names no time: Cloudflare R2 takes one write a second to a key, and sends no Retry-After. */
+const AFTER_LIMIT: Milliseconds = seconds(1)
 /** Every byte counts where hashes are taken: a byte order mark is content. */
 const exactText = new TextDecoder('utf-8', { ignoreBOM: true })
 
@@ -43,12 +55,6 @@ interface StoreRequest {
   readonly query?: Readonly<Record<string, string | undefined>>
   readonly headers?: Readonly<Record<string, string>>
   readonly body?: Uint8Array
-}
-interface StoreAnswer {
-  readonly status: number
-  readonly headers: Headers
-  readonly text: string
-  readonly retryAfter: Milliseconds | null
 }
 
 /** A client of one place in a bucket: path-style, signed payloads, none of the SDK's checksums that older stores refuse. Contacts nothing yet. */
@@ -64,9 +70,12 @@ export function openObjectStore(access: ObjectStoreAccess): ObjectStoreClient {
   }
   const attempt = (request: StoreRequest): Attempt => ({
     endpoint: access.endpoint,
+    region: access.region,
     bucket: access.bucket,
     key: request.key === null ? null : access.prefix + request.key,
     action: request.action,
+    method: request.method,
+    condition: conditionOf(request),
   })
 
   const once = async (request: StoreRequest, signal: AbortSignal): Promise<StoreAnswer> => {
@@ -94,16 +103,21 @@ export function openObjectStore(access: ObjectStoreAccess): ObjectStoreClient {
   }
 
   /** Reads are tried again whatever happened; writes only when the store says that it did nothing. A long wait is the caller's to decide about. */
-  const repeated = async (request: StoreRequest, signal: AbortSignal): Promise<StoreAnswer> => {
+  const repeated = async (
+    request: StoreRequest,
+    { signal, ends, limited }: { readonly signal: AbortSignal; readonly ends: number; readonly limited: (() => void) | undefined },
+  ): Promise<StoreAnswer> => {
     const reads = request.method === 'GET' || request.method === 'HEAD'
     for (let tries = 1; ; tries++) {
       let wait = 100 * 2 ** tries * (0.5 + Math.random() / 2)
       try {
         const answer = await once(request, signal)
-        const { status, retryAfter } = answer
-        const passing = reads ? retryOfStore(status, answer.text) === 'transient' : status === 503 || status === 429
-        wait = Math.max(wait, retryAfter ?? 0)
-        if (!passing || tries === MAX_TRIES || wait > LONGEST_PAUSE) return answer
+        const passing = reads ? retryOfStore(answer) === 'transient' : didNothingYet(answer)
+        if (isLimited(answer)) limited?.()
+        wait = Math.max(wait, answer.retryAfter ?? (isLimited(answer) ? AFTER_LIMIT * (1 + Math.random() / 10) : 0))
+        // What the store said is worth more than that the time was up.
+        const late = performance.now() + wait > ends
+        if (!passing || tries === MAX_TRIES || wait > LONGEST_PAUSE || late) return answer
       } catch (error) {
         signal.throwIfAborted()
         if (!reads || tries === MAX_TRIES || !wasLost(error)) throw objectStoreUnreachable(attempt(request), reasonOf(error), error)
@@ -116,24 +130,50 @@ export function openObjectStore(access: ObjectStoreAccess): ObjectStoreClient {
   const send = async (request: StoreRequest, options?: StoreCallOptions, ...expected: number[]): Promise<StoreAnswer> => {
     const deadline = options?.deadline ?? DEADLINE
     const late = (): Error => objectStoreUnreachable(attempt(request), `no answer within ${readableDuration(deadline)}`)
-    const answer = await withinDeadline(deadline, [access.signal, options?.signal], (signal) => repeated(request, signal), late)
-    if ((answer.status >= 200 && answer.status < 300) || expected.includes(answer.status)) return answer
-    throw objectStoreRefusal(attempt(request), answer.status, answer.text, answer.retryAfter)
+    const ends = performance.now() + deadline
+    const ask = (asked: StoreRequest): Promise<StoreAnswer> => {
+      const work = (signal: AbortSignal): Promise<StoreAnswer> => repeated(asked, { signal, ends, limited: options?.limited })
+      return withinDeadline(Math.max(1, ends - performance.now()), [access.signal, options?.signal], work, late)
+    }
+    const answer = await ask(request)
+    if (answer.status >= 200 && answer.status < 300) return answer
+    if (expected.includes(answer.status) && !isPage(answer)) return answer
+    throw objectStoreRefusal(
+      attempt(request),
+      answer.status < 500 && request.method === 'HEAD' ? await inFull(answer, request, ask) : answer,
+    )
+  }
+  /** HEAD has no body that says why it was refused; GET has. */
+  const inFull = async (
+    answer: StoreAnswer,
+    request: StoreRequest,
+    ask: (asked: StoreRequest) => Promise<StoreAnswer>,
+  ): Promise<StoreAnswer> => {
+    const told = await ask({ ...request, method: 'GET', headers: { ...request.headers, range: 'bytes=0-0' } }).catch(() => answer)
+    return told.status === answer.status ? told : answer
+  }
+  /** The version of an object that was read or written. Every store names it: what does not is none. */
+  const versionIn = (answer: StoreAnswer, request: StoreRequest): string => {
+    const version = answer.headers.get('etag')
+    if (version === null || version === '') throw notAnObjectStore(attempt(request), answer)
+    return version
   }
 
   return {
     async get(key, options) {
       const request: StoreRequest = { method: 'GET', key, action: 's3:GetObject' }
       const answer = await send(request, options, 404)
-      if (answer.status === 200) return { body: answer.text, version: answer.headers.get('etag') ?? '' }
-      // The bucket itself may be what is missing.
-      if (textOf(answer.text, 'Code') === 'NoSuchBucket') throw objectStoreRefusal(attempt(request), 404, answer.text)
+      if (answer.status === 200) return { body: answer.text, version: versionIn(answer, request) }
+      // The bucket itself may be what is missing; and who names no code at all does not speak of an object.
+      const code = textOf(answer.text, 'Code')
+      if (code === null || code === 'NoSuchBucket') throw objectStoreRefusal(attempt(request), answer)
       return null
     },
 
     async head(key, options) {
-      const answer = await send({ method: 'HEAD', key, action: 's3:GetObject' }, options, 404)
-      return answer.status === 404 ? null : infoOf(key, answer.headers)
+      const request: StoreRequest = { method: 'HEAD', key, action: 's3:GetObject' }
+      const answer = await send(request, options, 404)
+      return answer.status === 404 ? null : infoOf(key, answer.headers, versionIn(answer, request))
     },
 
     async put(key, body, options = {}) {
@@ -143,12 +183,15 @@ export function openObjectStore(access: ObjectStoreAccess): ObjectStoreClient {
       if (condition !== undefined && 'ifAbsent' in condition) headers['if-none-match'] = '*'
       if (condition !== undefined && 'ifVersion' in condition) headers['if-match'] = condition.ifVersion
       const bytes = typeof body === 'string' ? new TextEncoder().encode(body) : body
+      // A bucket with Object Lock takes no write without it.
+      headers['content-md5'] = md5Of(bytes)
       const request: StoreRequest = { method: 'PUT', key, action: 's3:PutObject', headers, body: bytes }
       const answer = await send(request, options, 404)
-      if (answer.status !== 404) return answer.headers.get('etag') ?? ''
+      if (answer.status !== 404) return versionIn(answer, request)
       // Replacing what somebody has removed meanwhile: the condition does not hold.
-      const overtaken = condition !== undefined && textOf(answer.text, 'Code') !== 'NoSuchBucket'
-      throw objectStoreRefusal(attempt(request), overtaken ? 412 : 404, answer.text)
+      const code = textOf(answer.text, 'Code')
+      const overtaken = condition !== undefined && code !== null && code !== 'NoSuchBucket'
+      throw objectStoreRefusal(attempt(request), overtaken ? { ...answer, status: 412 } : answer)
     },
 
     async list(prefix, options = {}) {
@@ -167,7 +210,11 @@ export function openObjectStore(access: ObjectStoreAccess): ObjectStoreClient {
         // One deadline over all pages: a store that always has one more keeps nobody.
         const left = Math.max(1, (options.deadline ?? LIST_DEADLINE) - (performance.now() - begun))
         const bounds = { ...options, deadline: Math.min(left, options.deadline ?? DEADLINE) }
-        const { text } = await send({ method: 'GET', key: null, action: 's3:ListBucket', query }, bounds)
+        const request: StoreRequest = { method: 'GET', key: null, action: 's3:ListBucket', query }
+        const answer = await send(request, bounds)
+        const { text } = answer
+        // A page of something else lists nothing, which must not read as an empty folder.
+        if (contentOf(text, 'ListBucketResult', 1).length === 0) throw notAnObjectStore(attempt(request), answer)
         for (const content of contentOf(text, 'Contents')) found.push(listedInfo(content, access.prefix))
         token = textOf(text, 'IsTruncated') === 'true' ? (textOf(text, 'NextContinuationToken') ?? undefined) : undefined
       } while (token !== undefined && found.length < limit)
@@ -177,7 +224,7 @@ export function openObjectStore(access: ObjectStoreAccess): ObjectStoreClient {
     async remove(key, options) {
       const request: StoreRequest = { method: 'DELETE', key, action: 's3:DeleteObject' }
       const answer = await send(request, options, 404)
-      if (textOf(answer.text, 'Code') === 'NoSuchBucket') throw objectStoreRefusal(attempt(request), 404, answer.text)
+      if (textOf(answer.text, 'Code') === 'NoSuchBucket') throw objectStoreRefusal(attempt(request), answer)
     },
 
     async presignedGet(key, lifetime) {
@@ -199,7 +246,7 @@ export function openObjectStore(access: ObjectStoreAccess): ObjectStoreClient {
       const answer = await send(request, options, 404)
       if (answer.status !== 404) return answer.text
       if (textOf(answer.text, 'Code') === 'NoSuchBucketPolicy') return null
-      throw objectStoreRefusal(attempt(request), 404, answer.text)
+      throw objectStoreRefusal(attempt(request), answer)
     },
 
     async putPolicy(policy, options) {
@@ -209,8 +256,8 @@ export function openObjectStore(access: ObjectStoreAccess): ObjectStoreClient {
         return
       }
       const body = new TextEncoder().encode(policy)
-      // The one call besides deletions for which S3 insists on a digest of the body.
-      const headers = { 'content-type': 'application/json', 'content-md5': createHash('md5').update(body).digest('base64') }
+      // S3 insists on a digest of the body here.
+      const headers = { 'content-type': 'application/json', 'content-md5': md5Of(body) }
       await send({ ...common, method: 'PUT', headers, body }, options)
     },
 
@@ -237,6 +284,13 @@ async function bytesOf(response: Response): Promise<Uint8Array> {
   return Buffer.concat(chunks)
 }
 
+const md5Of = (bytes: Uint8Array): string => createHash('md5').update(bytes).digest('base64')
+
+function conditionOf({ headers = {} }: StoreRequest): Attempt['condition'] {
+  if ('if-none-match' in headers) return 'If-None-Match'
+  return 'if-match' in headers ? 'If-Match' : null
+}
+
 /** `encodeURIComponent` leaves five characters that S3 signs in their encoded form; slashes stay. */
 const encodeKey = (key: string): string =>
   key
@@ -244,12 +298,12 @@ const encodeKey = (key: string): string =>
     .map((part) => encodeURIComponent(part).replace(/[!'()*]/g, (char) => `%${char.charCodeAt(0).toString(16).toUpperCase()}`))
     .join('/')
 
-function infoOf(key: string, headers: Headers): ObjectInfo {
+function infoOf(key: string, headers: Headers, version: string): ObjectInfo {
   const metadata = Array.from(headers).filter(([name]) => name.startsWith('x-amz-meta-'))
   return {
     key,
     bytes: Number(headers.get('content-length') ?? 0),
-    version: headers.get('etag') ?? '',
+    version,
     modified: new Date(headers.get('last-modified') ?? 0).toISOString(),
     metadata: Object.fromEntries(metadata.map(([name, value]) => [name.slice('x-amz-meta-'.length), value])),
   }

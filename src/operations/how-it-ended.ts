@@ -13,6 +13,9 @@ export interface HowItEnded {
   readonly epoch: number
 }
 
+/** An earlier try of the write may have arrived, whatever the last one was told. */
+const IN_DOUBT: ReadonlySet<string> = new Set(['witness-unreachable', 'witness-throttled', 'witness-busy'])
+
 /**
  * `refused` promises that nothing was changed. So it is said only of a run that never asked for the lock, or was refused it while nobody
  * interrupted: and the witness has to say that neither lock nor epoch became this run's. Everything else keeps the verdict of its steps.
@@ -27,7 +30,7 @@ export async function howItEnded(world: World, { plan, run, how }: RunOfPlan, ou
   const begun = witness.active?.run === run || onRecord('result')
   const holding = witness.lock !== null && !witness.lock.released && runOfHolder(witness.lock.holder) === run
   // A write whose answer got lost may still arrive.
-  const certain = lock === 'failed' && !world.signal.aborted && failure?.code !== 'witness-unreachable'
+  const certain = lock === 'failed' && !world.signal.aborted && !IN_DOUBT.has(failure?.code ?? '')
   const refused = how === 'begin' && !begun && !holding && (!onRecord('intent') || certain)
   return { verdict: refused ? 'refused' : verdict, epoch: plan.epoch + (begun ? 1 : 0) }
 }

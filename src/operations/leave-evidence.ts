@@ -39,7 +39,7 @@ export async function leaveEvidence(
 }
 
 /** A witness that kept the run from beginning is not waited for once more. */
-const OF_THE_WITNESS = ['witness-silent', 'witness-unreachable', 'witness-denied']
+const OF_THE_WITNESS = ['witness-silent', 'witness-unreachable', 'witness-throttled', 'witness-denied']
 
 /** A process that leaves no record says so where somebody looks: in its log. */
 export const sayNoEvidence = (world: World, run: string, why: string): void =>

@@ -55,7 +55,7 @@ export function conditionalStore(
         return await store.put(key, text, { ...options, condition, contentType })
       } catch (error) {
         const reason = asStandbyError(error)
-        if (reason.code !== 'object-store-precondition' && reason.code !== 'object-store-unreachable') throw witnessError(reason)
+        if (reason.code !== 'object-store-precondition' && reason.retry !== 'transient') throw witnessError(reason)
         const found = await readable(store.get(key, options))
         if (found !== null && isOurs(found.body)) return found.version
         if (reason.code === 'object-store-precondition')
@@ -121,16 +121,18 @@ async function readable<T>(answer: Promise<T>): Promise<T> {
   }
 }
 
+const OF_THE_WITNESS: Readonly<Record<string, string>> = {
+  'object-store-unreachable': 'witness-unreachable',
+  'object-store-denied': 'witness-denied',
+  'object-store-throttled': 'witness-throttled',
+  'object-store-busy': 'witness-busy',
+  'object-store-no-preconditions': 'witness-weak',
+}
+
 function witnessError(reason: StandbyError): StandbyError {
   if (reason.where === 'witness') return reason
-  const code =
-    reason.code === 'object-store-unreachable'
-      ? 'witness-unreachable'
-      : reason.code === 'object-store-denied'
-        ? 'witness-denied'
-        : reason.code
   return new StandbyError({
-    code,
+    code: OF_THE_WITNESS[reason.code] ?? reason.code,
     mustAct: reason.mustAct,
     what: `witness: ${reason.message}`,
     where: 'witness',

@@ -7,7 +7,7 @@ import { placeClaim, unencrypted } from './bucket-identity.ts'
 import { credentialUses } from './credential-uses.ts'
 import { conditionalWritesIn, observeStore, type S3State } from './observe.ts'
 import { reach, reachStep } from './reach.ts'
-import { refused } from './refused.ts'
+import { noPreconditions, refused } from './refused.ts'
 import { manualStep } from './runbook.ts'
 import { locationOf, PROBE, PROBE_RESULT, type S3Site, type S3Spec, s3Schema } from './spec.ts'
 
@@ -86,8 +86,13 @@ function probeUnit(component: Component<S3Spec>, site: SiteName, context: Driver
     async apply(signal) {
       const store = await open('write')
       const key = `${PROBE}${context.clock.now().toISOString()}`
-      await store.put(key, 'probe', { signal, condition: { ifAbsent: true } })
-      const conditionalWrites = await refused(() => store.put(key, 'again', { signal, condition: { ifAbsent: true } }))
+      const again = (): Promise<string> => store.put(key, 'again', { signal, condition: { ifAbsent: true } })
+      const plain = (): Promise<string> => store.put(key, 'probe', { signal })
+      await plain()
+      const conditionalWrites = await refused(again).catch(async (error: unknown) => {
+        if ((await noPreconditions(error, plain)) === null) throw error
+        return false
+      })
       await store.remove(key, { signal })
       await store.put(PROBE_RESULT, JSON.stringify({ schemaVersion: 1, conditionalWrites }), { signal, contentType: 'application/json' })
     },

@@ -29,7 +29,7 @@ describe('temporary keys', () => {
     const asked: IncomingMessage[] = []
     const server = createServer((request, response) => {
       asked.push(request)
-      response.writeHead(404).end()
+      response.writeHead(404).end('<Error><Code>NoSuchKey</Code></Error>')
     })
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
     const endpoint = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
