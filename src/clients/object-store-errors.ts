@@ -1,31 +1,9 @@
 import type { Milliseconds } from '../duration.ts'
 import { inputError, type Retry, type StandbyError, siteError } from '../errors.ts'
 import { textOf } from './s3-xml.ts'
+import type { Attempt, StoreAnswer } from './store-answer.ts'
 import { placeNamedIn } from './store-redirects.ts'
 import { retryOfStatus, retryOfWire } from './worth-another-try.ts'
-
-/** What was tried, for the error. */
-export interface Attempt {
-  readonly endpoint: string
-  readonly region: string
-  readonly bucket: string
-  /** null for the bucket itself. */
-  readonly key: string | null
-  /** As in an access policy: `s3:PutObject`. */
-  readonly action: string
-  readonly method: string
-  /** The header that carries a precondition; null without one. */
-  readonly condition: 'If-None-Match' | 'If-Match' | null
-}
-
-/** What a store, or something in its place, said. */
-export interface StoreAnswer {
-  readonly status: number
-  readonly headers: Headers
-  readonly text: string
-  /** What its Retry-After asks for. */
-  readonly retryAfter: Milliseconds | null
-}
 
 const whereOf = (attempt: Attempt): string => `${attempt.endpoint} ${targetOf(attempt)}`
 const targetOf = (attempt: Attempt): string => (attempt.key === null ? attempt.bucket : `${attempt.bucket}/${attempt.key}`)

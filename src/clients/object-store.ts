@@ -7,7 +7,6 @@ import type { AccessKeys } from './access-keys.ts'
 import { reasonOf, wasLost } from './fetch-failure.ts'
 import type { ObjectInfo, ObjectStoreClient, StoreCallOptions } from './object-store-client.ts'
 import {
-  type Attempt,
   didNothingYet,
   isLimited,
   isPage,
@@ -15,11 +14,12 @@ import {
   objectStoreRefusal,
   objectStoreUnreachable,
   retryOfStore,
-  type StoreAnswer,
 } from './object-store-errors.ts'
+import { bytesOf, encodeKey, infoOf, listedInfo } from './object-store-wire.ts'
 import { retryAfterIn } from './retry-after.ts'
 import { contentOf, textOf } from './s3-xml.ts'
 import type { ServerTime } from './server-time.ts'
+import type { Attempt, StoreAnswer } from './store-answer.ts'
 import { withinDeadline } from './within-deadline.ts'
 
 export interface ObjectStoreAccess extends AccessKeys {
@@ -37,8 +37,6 @@ export interface ObjectStoreAccess extends AccessKeys {
 const DEADLINE: Milliseconds = seconds(10)
 /** Of all pages of a list together, where the caller names no other. */
 const LIST_DEADLINE: Milliseconds = seconds(120)
-/** Standby keeps nothing larger than this by itself: dumps and WAL go from pod to store. */
-const LARGEST_ANSWER = 64 * 1024 * 1024
 const PAGE = 1_000
 const MAX_TRIES = 4
 const LONGEST_PAUSE: Milliseconds = seconds(2)
@@ -272,48 +270,9 @@ export function openObjectStore(access: ObjectStoreAccess): ObjectStoreClient {
   }
 }
 
-/** The whole body; an answer that does not end is given up at {@link LARGEST_ANSWER}. */
-async function bytesOf(response: Response): Promise<Uint8Array> {
-  const chunks: Uint8Array[] = []
-  let bytes = 0
-  for await (const chunk of response.body ?? []) {
-    bytes += chunk.length
-    if (bytes > LARGEST_ANSWER) throw new Error('its answer is larger than 64 MiB')
-    chunks.push(chunk)
-  }
-  return Buffer.concat(chunks)
-}
-
 const md5Of = (bytes: Uint8Array): string => createHash('md5').update(bytes).digest('base64')
 
 function conditionOf({ headers = {} }: StoreRequest): Attempt['condition'] {
   if ('if-none-match' in headers) return 'If-None-Match'
   return 'if-match' in headers ? 'If-Match' : null
-}
-
-/** `encodeURIComponent` leaves five characters that S3 signs in their encoded form; slashes stay. */
-const encodeKey = (key: string): string =>
-  key
-    .split('/')
-    .map((part) => encodeURIComponent(part).replace(/[!'()*]/g, (char) => `%${char.charCodeAt(0).toString(16).toUpperCase()}`))
-    .join('/')
-
-function infoOf(key: string, headers: Headers, version: string): ObjectInfo {
-  const metadata = Array.from(headers).filter(([name]) => name.startsWith('x-amz-meta-'))
-  return {
-    key,
-    bytes: Number(headers.get('content-length') ?? 0),
-    version,
-    modified: new Date(headers.get('last-modified') ?? 0).toISOString(),
-    metadata: Object.fromEntries(metadata.map(([name, value]) => [name.slice('x-amz-meta-'.length), value])),
-  }
-}
-
-function listedInfo(content: string, prefix: string): ObjectInfo {
-  return {
-    key: (textOf(content, 'Key') ?? '').slice(prefix.length),
-    bytes: Number(textOf(content, 'Size')),
-    version: textOf(content, 'ETag') ?? '',
-    modified: new Date(textOf(content, 'LastModified') ?? 0).toISOString(),
-  }
 }

@@ -1,5 +1,5 @@
-import type { Attempt, StoreAnswer } from './object-store-errors.ts'
 import { textOf } from './s3-xml.ts'
+import type { Attempt, StoreAnswer } from './store-answer.ts'
 
 const ELSEWHERE_CODES: ReadonlySet<string> = new Set([
   ...['PermanentRedirect', 'TemporaryRedirect', 'Redirect', 'AuthorizationHeaderMalformed', 'IllegalLocationConstraintException'],
