@@ -10,6 +10,7 @@ import { type ObjectStoreServer, startObjectStore } from '../../../support/objec
 import { freePorts } from '../../../support/server-process.ts'
 import { toyStack } from '../../../support/toy-stack.ts'
 import { deploymentTo, failover, rejoin, switchover } from '../../../support/traffic.ts'
+import { s3Error, startVendorStore } from '../../../support/vendor-store.ts'
 
 jest.setTimeout(30_000)
 
@@ -80,6 +81,18 @@ describe('an archive', () => {
       state: { bucket: 'bucket', versioning: expect.any(String), conditionalWrites: true },
     })
     expect(opened).toEqual(['read'])
+  })
+
+  test.each([
+    ['says so', s3Error(501, 'NotImplemented')],
+    ['answers 400', s3Error(400, 'InvalidArgument')],
+  ])('of a store that knows no preconditions, and %s to one, is deployed, and that is written down', async (_, answer) => {
+    await using vendor = await startVendorStore()
+    vendor.says = ({ headers }) => (headers['if-none-match'] === undefined ? null : answer)
+    const unit = await unitFor(archiveOf({ 'dc-a': { ...place, endpoint: vendor.endpoint } }))
+    const signal = AbortSignal.timeout(10_000)
+    await unit.apply(signal)
+    expect(await unit.ready(signal)).toEqual({ is: 'done', proof: { conditionalWrites: false } })
   })
 
   test('with a damaged probe result is seen all the same', async () => {
