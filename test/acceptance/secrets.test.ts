@@ -96,13 +96,14 @@ async function kept(): Promise<string> {
 
 const runnerEnv = { GITHUB_TOKEN: MARKS.GITHUB, ACTIONS_RUNTIME_TOKEN: MARKS.RUNNER, RUNNER_TRACKING_ID: MARKS.RUNNER }
 const execute = { to: 'dc-b', confirm: 'dc-b', digest: 'a1'.repeat(32), 'github-token': MARKS.GITHUB }
+const planFile = join(temporaryFolder(), 'plan.json')
 const ACTIONS: readonly (readonly [ActionName, Readonly<Record<string, string>>])[] = [
   ['status', {}],
   ['deploy', { 'dry-run': 'true' }],
   ['deploy', {}],
   ['verify-backup', { site: 'dc-b' }],
-  ['failover', { operation: 'plan', to: 'dc-b', mode: 'failover', 'accept-data-loss': '5m' }],
-  ['failover', { operation: 'execute', ...execute }],
+  ['failover', { operation: 'plan', to: 'dc-b', mode: 'failover', 'accept-data-loss': '5m', plan: planFile }],
+  ['failover', { operation: 'execute', ...execute, plan: planFile }],
   ['failover', { operation: 'resume', ...execute }],
   ['failover', { operation: 'abort', ...execute }],
 ]
@@ -113,6 +114,7 @@ test.each(ACTIONS)(
     const run = await runAction(action, { with: { stack, credentials: JSON.stringify(credentials), ...inputs }, env: runnerEnv })
     expectNoSecret(run.leaked, 'log, annotations, outputs and summary')
     expectNoSecret(await kept(), 'the witness')
+    if (existsSync(planFile)) expectNoSecret(readFileSync(planFile, 'utf8'), 'the plan')
     for (const name of ['power', 'login']) {
       expect(gotBy(name, 'env')).not.toMatch(/^(INPUT_|GITHUB_|ACTIONS_|RUNNER_|STANDBY_)/m)
       expectNoSecret(gotBy(name, 'argv'), `arguments of ${name}`)
