@@ -101,12 +101,15 @@ test('a site that its guard shut although it is the active one is opened again b
   const { from, to } = endsOf(before)
   const file = join(temporaryFolder(), 'ledger.jsonl')
   const ledger = await startLedgerProcess({ addresses: stack.addresses, credentials, intervalMs: 50, file })
-  await shutByGuard(stack, from, to)
-  const { executed } = await reviewedMove(stack, { to: from, mode: 'reopen' }, { githubUrl: lab.githubUrl ?? '', helm })
-  expect(executed).toMatchObject({ verdict: 'moved', mode: 'reopen', failure: null })
-  // One epoch each by who changed the witness, who put it right, and who opened the site.
-  expect(await untilGreen(stack, helm)).toMatchObject({ activeSite: from, epoch: (before.epoch ?? 0) + 3 })
-  await ledger.stop()
+  try {
+    await shutByGuard(stack, from, to)
+    const { executed } = await reviewedMove(stack, { to: from, mode: 'reopen' }, { githubUrl: lab.githubUrl ?? '', helm })
+    expect(executed).toMatchObject({ verdict: 'moved', mode: 'reopen', failure: null })
+    // One epoch each by who changed the witness, who put it right, and who opened the site.
+    expect(await untilGreen(stack, helm)).toMatchObject({ activeSite: from, epoch: (before.epoch ?? 0) + 3 })
+  } finally {
+    await ledger.stop()
+  }
   const acknowledged = (await ledger.entries()).filter(({ outcome }) => outcome === 'acknowledged')
   const served = new Set(await readAllIds(stack.addresses[0] ?? '', credentials))
   expect(acknowledged.filter(({ id }) => !served.has(id))).toEqual([])

@@ -240,24 +240,24 @@ export const FARTHEST_SEGMENTS = 16
 export function factsOf(state: CloudNativePgState): Fact[] {
   const { instance, lastBackup } = state
   const gap = gapToArchive(state)
+  // Of a replica it is that of its last restartpoint, which comes when it comes; the manager of a fenced PostgreSQL leaves it out.
+  const timeline: number | undefined = instance?.isPrimary === true ? instance.timeLineID : undefined
   return [
     { name: 'cluster', value: state.uid, binds: 'exactly' },
     { name: 'primary', value: state.replica?.primary ?? state.cluster, binds: 'exactly' },
-    // Of a replica it is the one of its last restartpoint, which comes when it comes.
-    ...(instance?.isPrimary === true ? [{ name: 'timeline', value: instance.timeLineID, binds: 'exactly' } as const] : []),
+    ...(timeline === undefined ? [] : [{ name: 'timeline', value: timeline, binds: 'exactly' } as const]),
     { name: 'system id', value: state.systemId, binds: 'exactly' },
     { name: 'archive', value: state.serverName, binds: 'exactly' },
     { name: 'image', value: state.image, binds: 'exactly' },
     // Only a rejoin clones from it; the nightly one makes no other plan stale.
     { name: 'newest backup', value: lastBackup?.id ?? '', binds: 'exactly', only: 'rejoin' },
-    // A failover takes what there is.
     ...(gap === null
       ? []
       : [{ name: 'gap', value: gap, binds: 'at-most', limit: FARTHEST_SEGMENTS, unit: 'segments', only: 'switchover' } as const]),
   ]
 }
 
-/** Segments of its primary's archive that a follower has not replayed; null where it follows nobody, or the archive could not be read. */
+/** Segments of its primary's archive that a follower has not replayed; null where it follows nobody, or the archive could not be read. A failover takes what there is. */
 function gapToArchive({ instance, upstream }: CloudNativePgState): number | null {
   const replayed = parseLsn(instance?.replayLsn)
   if (replayed === null || upstream === null || upstream.silent !== null) return null
