@@ -1,4 +1,7 @@
 #!/usr/bin/env node
-import { runCli } from './standby.js'
+import { nodeIsTooOld } from './node-version.js'
 
-await runCli()
+if (!nodeIsTooOld()) {
+  const { runCli } = await import('./standby.js')
+  await runCli()
+}

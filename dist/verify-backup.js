@@ -1,3 +1,6 @@
-import { runAction } from './standby.js'
+import { nodeIsTooOld } from './node-version.js'
 
-await runAction('verify-backup')
+if (!nodeIsTooOld()) {
+  const { runAction } = await import('./standby.js')
+  await runAction('verify-backup')
+}
