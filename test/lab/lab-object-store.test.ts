@@ -25,7 +25,7 @@ async function ask(account: AccountName | 'root', method: string, path: string, 
 
 describe('the object store between the sites', () => {
   test('a key that must not exist is created once, and a changed one is not overwritten', async () => {
-    const key = `/standby-witness/lab-test/${randomUUID()}`
+    const key = `/standby-witness/lab-test/nonces/${randomUUID()}`
     const created = await ask('mover', 'PUT', key, { 'if-none-match': '*' }, 'one')
     expect(created.status).toBe(200)
     expect((await ask('mover', 'PUT', key, { 'if-none-match': '*' }, 'two')).status).toBe(412)
@@ -35,11 +35,13 @@ describe('the object store between the sites', () => {
   })
 
   test('each account can do its work and no more', async () => {
-    const key = `/standby-witness/lab-test/${randomUUID()}`
+    const key = `/standby-witness/lab-test-${randomUUID()}/lock.json`
+    const nonce = `/standby-witness/lab-test/nonces/${randomUUID()}`
     expect((await ask('observer', 'PUT', key, {}, 'x')).status).toBe(403)
     expect((await ask('reader', 'GET', '/standby-witness?list-type=2')).status).toBe(403)
     expect((await ask('deployer', 'PUT', key, {}, 'x')).status).toBe(200)
     expect((await ask('deployer', 'DELETE', key)).status).toBe(403)
+    expect((await ask('deployer', 'PUT', nonce, {}, 'x')).status).toBe(403)
     const archived = `/infisical-dc-a/lab-test/${randomUUID()}`
     expect((await ask('archive-dc-b', 'PUT', archived, {}, 'x')).status).toBe(403)
     expect((await ask('archive-dc-a', 'PUT', archived, {}, 'x')).status).toBe(200)
