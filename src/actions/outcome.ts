@@ -4,7 +4,7 @@ import { asStandbyError, errorBody, StandbyError } from '../errors.ts'
 import { withinLimit } from '../evidence/markdown.ts'
 import { harmlessText, harmlessToRunner } from '../harmless-text.ts'
 import { honourProxies } from '../proxies.ts'
-import { type Problem, StackInvalid } from '../stack/problems.ts'
+import { type Problem, problemText, StackInvalid } from '../stack/problems.ts'
 import { setOutput, withoutSecrets } from './inputs.ts'
 
 /** What an action ends with; every exit of every action goes through {@link finish}. */
@@ -117,12 +117,7 @@ export function failedOutcome(error: StandbyError): Outcome {
 
 /** A problem without a line belongs to the whole file. */
 export const annotationsOf = (file: string, problems: readonly AnnotatedProblem[]): FileAnnotation[] =>
-  problems.map(({ path, what, line, column, suggestion }) => ({
-    file,
-    line: line ?? 1,
-    column: column ?? 1,
-    what: `${path === '' ? '' : `${path}: `}${what}${suggestion === null ? '' : `; did you mean ${suggestion}?`}`,
-  }))
+  problems.map((problem) => ({ file, line: problem.line ?? 1, column: problem.column ?? 1, what: problemText(problem) }))
 type AnnotatedProblem = Pick<Problem, 'path' | 'what' | 'line' | 'column' | 'suggestion'>
 
 /** The head is kept where nobody who writes to the witness can change it: in the summary. */

@@ -13,6 +13,7 @@ import { refuseUnwritable, writeSecret } from '../output-file.ts'
 import { type Identity, OPERATING } from '../planning/identities.ts'
 import { kubectlAt } from '../planning/manual.ts'
 import { loadStack } from '../stack/load-stack.ts'
+import { problemText } from '../stack/problems.ts'
 import type { Stack } from '../stack/stack.ts'
 import { credentialSkeletons, credentialTable } from './credential-table.ts'
 import { type Common, EXIT, local } from './operate.ts'
@@ -52,9 +53,9 @@ function checkText({ verdict, file, stack, sites, components, warnings, problems
   const told = warnings.map(({ path, what, line }) => `${file}${line === null ? '' : `:${line}`}: warning: ${path}: ${what}\n`).join('')
   if (verdict === 'sound')
     return `${told}${file} is sound: ${stack}, ${components.length} components on ${sites.join(', ')}. Nothing was contacted.`
-  const lines = problems.map(({ path, what, line, column, suggestion }) => {
-    const place = line === null ? file : `${file}:${line}:${column ?? 1}`
-    return `${place}: ${path === '' ? '' : `${path}: `}${what}${suggestion === null ? '' : `; did you mean ${suggestion}?`}`
+  const lines = problems.map((problem) => {
+    const place = problem.line === null ? file : `${file}:${problem.line}:${problem.column ?? 1}`
+    return `${place}: ${problemText(problem)}`
   })
   return [
     ...lines,
