@@ -14,7 +14,7 @@ import type { ConditionalStore } from './execution/conditional-store.ts'
 import type { ProgressEvent } from './execution/progress.ts'
 import { recordsIn } from './execution/records.ts'
 import { type Masking, masking } from './masking.ts'
-import { neededCredentials, refuseMissingCredentials } from './needed-credentials.ts'
+import { type GivenCredentials, neededCredentials, refuseMissingCredentials } from './needed-credentials.ts'
 import type { Observation } from './observation/observation.ts'
 import { observe } from './observation/observe.ts'
 import type { Clock, Driver, DriverContext, Log, RunOptions, RunResult } from './planning/driver.ts'
@@ -41,18 +41,15 @@ export interface World {
   close(): Promise<void>
 }
 
-export interface WorldOptions {
+export interface WorldOptions extends GivenCredentials {
   readonly stackPath: string
   /** When it was loaded already: what was judged by it is then executed by it. */
   readonly stack?: Stack
   readonly signal: AbortSignal
   readonly log: Log
-  readonly env: Readonly<Record<string, string | undefined>>
   readonly mask: (secret: string) => void
   /** Who works: all that it needs and was not given is said at once. */
   readonly identity: Identity
-  /** The names in the input `credentials` of an action; null on a command line. */
-  readonly credentialsInput?: readonly string[] | null
   readonly listener?: (event: ProgressEvent) => void
 }
 
@@ -64,8 +61,7 @@ export const systemClock: Clock = {
 /** Loads the stack file and prepares the clients; nothing is contacted yet. Throws what is wrong with file, credentials or kubeconfigs. */
 export async function connect(options: WorldOptions): Promise<World> {
   const stack = options.stack ?? (await loadStack(options.stackPath, { drivers, witnesses }))
-  const given = { env: options.env, input: options.credentialsInput ?? null }
-  refuseMissingCredentials(neededCredentials(stack, drivers), options.identity, given)
+  refuseMissingCredentials(neededCredentials(stack, drivers), options.identity, options)
   const secrets = masking()
   const mask = (secret: string): void => {
     secrets.add(secret)

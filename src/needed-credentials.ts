@@ -56,20 +56,20 @@ function merged(uses: readonly CredentialUse[]): NeededCredential[] {
 
 export const nameOf = (reference: NeededCredential['reference']): string => ('env' in reference ? reference.env : `file ${reference.file}`)
 
-/** What a run was given to look credentials up in. */
+/** What references of the stack file are looked up in. */
 export interface GivenCredentials {
   readonly env: Readonly<Record<string, string | undefined>>
-  /** The names in the input `credentials` of an action; empty: the input is empty. Null on a command line. */
-  readonly input: readonly string[] | null
+  /** The names in the input `credentials` of an action; empty: it was not given, or is an empty text. Null on a command line. */
+  readonly credentialsInput: readonly string[] | null
 }
 
 /** Every environment variable that an identity needs and was not given, in one `credential-missing`. Asked before anything is contacted. */
-export function refuseMissingCredentials(needed: readonly NeededCredential[], identity: Identity, { env, input }: GivenCredentials): void {
+export function refuseMissingCredentials(needed: readonly NeededCredential[], identity: Identity, { env, credentialsInput }: GivenCredentials): void {
   const names = needed
     .filter(({ identities, reference }) => identities.includes(identity) && 'env' in reference)
     .map(({ reference }) => nameOf(reference))
   const missing = names.filter((name) => (env[name] ?? '') === '')
-  if (missing.length > 0) throw missingCredentials(missing, names, identity, input, env)
+  if (missing.length > 0) throw missingCredentials(missing, names, identity, credentialsInput, env)
 }
 
 function missingCredentials(

@@ -4,6 +4,7 @@ import { parseDuration } from '../duration.ts'
 import { inputError } from '../errors.ts'
 import { isObject } from '../json.ts'
 import { masking } from '../masking.ts'
+import type { GivenCredentials } from '../needed-credentials.ts'
 import type { MoveRequest } from '../planning/intent.ts'
 import { MODES } from '../planning/plan.ts'
 import { nearest } from '../stack/nearest.ts'
@@ -150,7 +151,7 @@ export function readDeployInputs(): DeployInputs {
 
 export function readVerifyBackupInputs(): VerifyBackupInputs {
   refuseUnknown('verify-backup', process.env)
-  return Object.freeze({ stack: stackPath(), site: text('site') || null, fresh: yesNo('fresh', true) })
+  return Object.freeze({ stack: stackPath(), site: text('site') || null, fresh: yesNo('fresh', false) })
 }
 
 export function readFailoverInputs(): FailoverInputs {
@@ -221,13 +222,6 @@ function readMoveRequest(to: string): MoveRequest {
   if (acceptLoss === null)
     throw inputError('input-invalid', `accept-data-loss is ${bound}, and must be a duration`, { next: 'For example 30s, 5m or 1h.' })
   return { mode, to, ...(from === '' ? {} : { from }), ...(acceptLoss === undefined ? {} : { acceptLoss }) }
-}
-
-/** What references of the stack file are looked up in: the job's own environment, and the input `credentials`. */
-export interface GivenCredentials {
-  readonly env: Readonly<Record<string, string | undefined>>
-  /** The names in the input; empty: it was not given, or is an empty text. */
-  readonly credentialsInput: readonly string[]
 }
 
 /**

@@ -1,6 +1,6 @@
 import { connect } from '../composition.ts'
 import { restoreTestSummary } from '../evidence/restore-test-summary.ts'
-import { verifyBackup } from '../operations/verify-backup.ts'
+import { restoreTesting, verifyBackup } from '../operations/verify-backup.ts'
 import { mask, readCredentials, readVerifyBackupInputs, setOutput } from './inputs.ts'
 import { actionLog } from './log.ts'
 import { finish } from './outcome.ts'
@@ -9,7 +9,8 @@ import { finish } from './outcome.ts'
 export const main = (): Promise<void> =>
   finish(async (signal) => {
     const inputs = readVerifyBackupInputs()
-    const world = await connect({ stackPath: inputs.stack, signal, log: actionLog, ...readCredentials(), identity: 'restore-tester', mask })
+    const identity = restoreTesting(inputs)
+    const world = await connect({ stackPath: inputs.stack, signal, log: actionLog, ...readCredentials(), identity, mask })
     try {
       const { site, fresh } = inputs
       const outcome = await verifyBackup(world, { fresh, ...(site === null ? {} : { site }) })

@@ -7,7 +7,7 @@ import { backUp } from '../operations/back-up.ts'
 import { deploy } from '../operations/deploy.ts'
 import { readPlan } from '../operations/read-plan.ts'
 import { status } from '../operations/status.ts'
-import { verifyBackup } from '../operations/verify-backup.ts'
+import { restoreTesting, verifyBackup } from '../operations/verify-backup.ts'
 import { digestOf } from '../planning/plan-digest.ts'
 import { publishedSchema } from '../stack/schema.ts'
 import { TOOL_VERSION } from '../version.ts'
@@ -91,7 +91,7 @@ function addChanging(program: Command): void {
     .command('backup')
     .description('back up every component of the active site now, with its manifest')
     .action(() =>
-      operate(program, 'restore-tester', async (world) => {
+      operate(program, 'mover', async (world) => {
         const report = await backUp(world)
         return {
           result: report,
@@ -104,9 +104,9 @@ function addChanging(program: Command): void {
     .command('verify-backup')
     .description('restore the newest backups of the active site into a sandbox and judge the data')
     .option('--site <site>', 'the passive site that carries the sandbox')
-    .option('--fresh', 'take a new backup first', false)
+    .option('--fresh', "take a new backup first, which needs the mover's credentials", false)
     .action((options: { site?: string; fresh: boolean }) =>
-      operate(program, 'restore-tester', async (world) => {
+      operate(program, restoreTesting(options), async (world) => {
         const { site, fresh } = options
         const outcome = await verifyBackup(world, { fresh, ...(site === undefined ? {} : { site }) })
         const exit = outcome.verdict === 'restorable' ? EXIT.ok : outcome.verdict === 'degraded' ? EXIT.degraded : EXIT.failed

@@ -63,6 +63,7 @@ export async function operate(program: Command, identity: Identity, work: (world
         signal: stopping.signal,
         log,
         env: process.env,
+        credentialsInput: null,
         identity,
         mask: masking.add,
         ...(view === null ? {} : { listener: view.listener }),

@@ -39,8 +39,18 @@ export function accessRulesOf(stack: Stack, drivers: Readonly<Record<string, Dri
         : []),
     ]),
   )
-  return [...ofCore, ...ofDrivers]
+  return withRestoreTests([...ofCore, ...ofDrivers])
 }
+
+/** A restore test that takes a backup first runs as the mover, from the backup to the end: one process has one set of credentials. */
+const withRestoreTests = (rules: readonly AccessRule[]): AccessRule[] => [
+  ...rules,
+  ...rules.flatMap((one): AccessRule[] =>
+    one.kind === 'kubernetes' && one.identity === 'restore-tester'
+      ? [{ ...one, identity: 'mover', because: `${one.because} (verify-backup with a fresh backup)` }]
+      : [],
+  ),
+]
 
 function rule(
   identity: Identity,

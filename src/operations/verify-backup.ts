@@ -9,6 +9,7 @@ import { patientStore } from '../execution/patient-store.ts'
 import { recordsIn } from '../execution/records.ts'
 import type { JsonObject } from '../json.ts'
 import type { RestoreTestReport } from '../planning/driver.ts'
+import type { Identity } from '../planning/identities.ts'
 import type { Component, ComponentName, SiteName, Stack } from '../stack/stack.ts'
 import { stampOf } from '../stamp.ts'
 import { verdictOf } from '../verification/judge-restore.ts'
@@ -24,6 +25,9 @@ export interface RestoreTestRequest {
   /** Where the sandbox is; a passive site when not named. */
   readonly site?: string
 }
+
+/** Whose credentials a restore test needs: who takes a backup works in the pods of the active database, and says what a restore must contain. */
+export const restoreTesting = ({ fresh }: Pick<RestoreTestRequest, 'fresh'>): Identity => (fresh === true ? 'mover' : 'restore-tester')
 
 /** Restores the newest backups of the active site into a sandbox of a passive one and judges the data. The sandbox is always emptied. */
 export async function verifyBackup(world: World, request: RestoreTestRequest): Promise<RestoreTestOutcome> {

@@ -2,6 +2,8 @@ import { describe, expect, test } from '@jest/globals'
 import { credentialSkeletons, credentialTable } from '../../src/cli/credential-table.ts'
 import { isObject, type JsonObject } from '../../src/json.ts'
 import { type GivenCredentials, neededCredentials, refuseMissingCredentials } from '../../src/needed-credentials.ts'
+import { accessRulesOf } from '../../src/operations/access.ts'
+import { restoreTesting } from '../../src/operations/verify-backup.ts'
 import { type Identity, OPERATING } from '../../src/planning/identities.ts'
 import { judge } from '../../src/stack/check-schema.ts'
 import { parseStack } from '../../src/stack/load-stack.ts'
@@ -49,6 +51,21 @@ describe('the credentials that a stack needs', () => {
     expect(namesFor('restore-tester')).not.toContain('ARCHIVE_DC_A_ACCESS_KEY_ID')
   })
 
+  test.each(publishedStacks)('of %s: who takes a fresh backup before a restore test has all that the test itself needs', (name) => {
+    const stack = stackOf(name)
+    expect(restoreTesting({ fresh: true })).toBe('mover')
+    expect(restoreTesting({ fresh: false })).toBe('restore-tester')
+    const asked = neededCredentials(stack, kinds.drivers).filter(({ identities }) => identities.includes('restore-tester'))
+    for (const { identities } of asked) expect(identities).toContain('mover')
+    const rightsOf = (identity: Identity): string[] =>
+      accessRulesOf(stack, kinds.drivers)
+        .filter((rule) => rule.kind === 'kubernetes' && rule.identity === identity)
+        .map((rule) => JSON.stringify({ ...rule, identity: '', because: '' }))
+    const ofTester = rightsOf('restore-tester')
+    expect(ofTester.length).toBeGreaterThan(10)
+    expect(rightsOf('mover')).toEqual(expect.arrayContaining(ofTester))
+  })
+
   test('are shown as a table with one column for each identity', () => {
     const lines = credentialTable(needed, OPERATING).split('\n')
     expect(lines[0]).toMatch(/^credential +observer +deployer +mover +restore-tester +what it opens$/)
@@ -61,23 +78,23 @@ describe('the credentials that a stack needs', () => {
 describe('credentials that are missing', () => {
   test('are all said at once, and nothing more is asked when all are there', () => {
     for (const identity of OPERATING) {
-      const message = refusal(identity, { env: {}, input: null })?.message ?? ''
+      const message = refusal(identity, { env: {}, credentialsInput: null })?.message ?? ''
       for (const name of namesFor(identity)) expect(message).toContain(name)
-      expect(refusal(identity, { env: all(identity), input: null })).toBeNull()
+      expect(refusal(identity, { env: all(identity), credentialsInput: null })).toBeNull()
     }
   })
 
   test('are said with the name that was given and that nobody asks for', () => {
     const { STANDBY_KUBECONFIG_DC_A: _, ...others } = all('observer')
     const env = { ...others, STANDBY_KUBECONFIG_DCA: 'x' }
-    expect(refusal('observer', { env, input: Object.keys(env) })).toMatchObject({
+    expect(refusal('observer', { env, credentialsInput: Object.keys(env) })).toMatchObject({
       code: 'credential-missing',
       message: expect.stringContaining('STANDBY_KUBECONFIG_DC_A (given is STANDBY_KUBECONFIG_DCA: is it that?)'),
     })
   })
 
   test('are said as an empty input when the input is empty: the secret did not reach the job', () => {
-    expect(refusal('observer', { env: {}, input: [] })).toMatchObject({
+    expect(refusal('observer', { env: {}, credentialsInput: [] })).toMatchObject({
       where: 'the input credentials',
       next: expect.stringContaining('The input credentials is empty'),
     })
@@ -85,6 +102,6 @@ describe('credentials that are missing', () => {
 
   test('count as missing when their value is empty, and are said to be empty when they are in the input', () => {
     const env = { ...all('observer'), STANDBY_KUBECONFIG_DC_A: '' }
-    expect(refusal('observer', { env, input: Object.keys(env) })?.message).toContain('STANDBY_KUBECONFIG_DC_A is empty')
+    expect(refusal('observer', { env, credentialsInput: Object.keys(env) })?.message).toContain('STANDBY_KUBECONFIG_DC_A is empty')
   })
 })

@@ -47,10 +47,10 @@ test('deploy takes components one per line or separated by commas', () => {
   })
 })
 
-test('verify-backup takes a new backup first unless it is told not to', () => {
-  expect(readVerifyBackupInputs()).toEqual({ stack: 'standby.yaml', site: null, fresh: true })
-  given({ fresh: 'false', site: 'dc-b' })
-  expect(readVerifyBackupInputs()).toEqual({ stack: 'standby.yaml', site: 'dc-b', fresh: false })
+test('verify-backup takes a new backup first only when it is asked to: the credentials of a restore test can not', () => {
+  expect(readVerifyBackupInputs()).toEqual({ stack: 'standby.yaml', site: null, fresh: false })
+  given({ fresh: 'true', site: 'dc-b' })
+  expect(readVerifyBackupInputs()).toEqual({ stack: 'standby.yaml', site: 'dc-b', fresh: true })
 })
 
 test('what was read can not be changed later', () => {
