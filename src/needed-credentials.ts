@@ -64,7 +64,11 @@ export interface GivenCredentials {
 }
 
 /** Every environment variable that an identity needs and was not given, in one `credential-missing`. Asked before anything is contacted. */
-export function refuseMissingCredentials(needed: readonly NeededCredential[], identity: Identity, { env, credentialsInput }: GivenCredentials): void {
+export function refuseMissingCredentials(
+  needed: readonly NeededCredential[],
+  identity: Identity,
+  { env, credentialsInput }: GivenCredentials,
+): void {
   const names = needed
     .filter(({ identities, reference }) => identities.includes(identity) && 'env' in reference)
     .map(({ reference }) => nameOf(reference))

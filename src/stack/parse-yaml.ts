@@ -81,10 +81,7 @@ function withinStack<T>(parse: () => T): T | null {
 }
 
 /** Words of our own: the parser quotes what it stumbles over, which may be a secret. */
-function wordsOf({ code, message }: { readonly code: string; readonly message: string }): string {
-  if (message.startsWith('Maximum call stack')) return 'the file is nested too deeply'
-  return WORDS[code] ?? 'this is no valid YAML'
-}
+const wordsOf = ({ code }: { readonly code: string }): string => WORDS[code] ?? 'this is no valid YAML'
 const WORDS: Readonly<Record<string, string>> = {
   ALIAS_PROPS: 'an alias can have no properties',
   BAD_ALIAS: 'anchors and aliases are not allowed: write the value out',
@@ -104,6 +101,7 @@ const WORDS: Readonly<Record<string, string>> = {
   MULTIPLE_DOCS: 'the file holds more than one document',
   MULTIPLE_TAGS: 'a value has more than one tag',
   NON_STRING_KEY: 'a key must be plain text',
+  RESOURCE_EXHAUSTION: 'the file is nested too deeply',
   TAB_AS_INDENT: 'tabs do not indent in YAML: use spaces',
   TAG_RESOLVE_FAILED: 'a tag is not allowed',
   UNEXPECTED_TOKEN: 'something stands here that YAML does not expect: a bracket, a quote or a value too many',

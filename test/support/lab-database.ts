@@ -81,7 +81,15 @@ export async function prepareLabDatabase(options: LabDatabaseOptions = {}): Prom
     options.tell?.(`${new Date().toISOString().slice(11, 23)} ${level} ${line}`)
   }
   const log: Log = { info: say(' '), warning: say('!'), debug: say('.') }
-  const world = await connect({ stackPath, signal: ending.signal, log, env: environment(lab), credentialsInput: null, identity: 'mover', mask: () => undefined })
+  const world = await connect({
+    stackPath,
+    signal: ending.signal,
+    log,
+    env: environment(lab),
+    credentialsInput: null,
+    identity: 'mover',
+    mask: () => undefined,
+  })
   const cluster = (site: string): string => `pg-${site}`
   const root = (bucket: string, prefix: string): ObjectStoreClient =>
     openObjectStore({ endpoint: lab.s3.endpoint, region: lab.s3.region, bucket, prefix, ...lab.s3.root })
