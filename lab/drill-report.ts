@@ -1,12 +1,16 @@
 import { readableDuration } from '../src/duration.ts'
 import type { DrillReportInput } from '../src/evidence/html-report.ts'
 import type { BackupReport, DeployReport, MoveReport, RestoreTestOutcome, StatusReport } from '../src/evidence/reports.ts'
+import type { Mode, Predictions } from '../src/planning/plan.ts'
 import type { LedgerVerdict } from './ledger/judge-ledger.ts'
+import type { LedgerEntry } from './ledger/ledger-entry.ts'
+import { lostBeyondPlan, type PlannedLoss, timeLost } from './ledger/lost-beyond-plan.ts'
 
 export interface DrillMove {
   readonly to: string
+  readonly mode: Mode
   readonly report: MoveReport
-  readonly predictedGapMs: number
+  readonly predicted: Predictions
   /** When the command ran, in milliseconds since 1970. */
   readonly window: { readonly from: number; readonly to: number }
   /** The longest time without an acknowledged write, as a client saw it. */
@@ -21,8 +25,21 @@ export interface DrillFacts {
   readonly backup: BackupReport
   readonly restoreTest: RestoreTestOutcome
   readonly moves: readonly DrillMove[]
+  /** The site that was killed before the failover; null in a drill without one. */
+  readonly lost: LostSite | null
+  readonly entries: readonly LedgerEntry[]
   readonly ledger: LedgerVerdict & { readonly run: string }
   readonly statusAfter: StatusReport
+  /** What a deploy would change in the end. */
+  readonly undeclared: readonly string[]
+}
+
+export interface LostSite {
+  readonly site: string
+  /** When it was killed, in milliseconds since 1970. */
+  readonly at: number
+  /** How long two sites' databases took writes at once, by their own logs, until the site that came back was shut; milliseconds. No user reaches it then. */
+  readonly twoWritersMs: number
 }
 
 /** What must be true and is not; empty when the drill passed. Pure. */
@@ -51,19 +68,55 @@ export function drillVerdict(facts: DrillFacts): string[] {
     demand(move.report.verdict === 'moved', `the move to ${move.to} ${move.report.verdict}: ${move.report.failure?.what ?? ''}`)
     demand(move.report.evidence !== null, `the move to ${move.to} left no evidence`)
   }
+  if (facts.lost !== null) demandOfFailover(facts, facts.lost, demand)
+  for (const { site, writes } of lateWrites(facts)) demand(false, `${site} accepted ${writes} writes after it was left`)
   const epochs = facts.moves.map((move) => move.report.epoch)
   demand(
     epochs.every((epoch) => epoch.after === epoch.before + 1),
     'an epoch did not grow by one',
   )
   demand(facts.ledger.acknowledged > 0, 'no write was acknowledged')
-  demand(facts.ledger.lostAcknowledged.length === 0, `${facts.ledger.lostAcknowledged.length} acknowledged writes are lost`)
+  const { lostAcknowledged, unexpected } = facts.ledger
+  const beyond = lostBeyondPlan(facts.entries, lostAcknowledged, plannedLoss(facts))
+  demand(beyond.length === 0, `${beyond.length} acknowledged writes are lost, and no plan said so`)
+  demand(unexpected.length === 0, `${unexpected.length} writes are in the database that nobody made`)
   demand(facts.ledger.ghosts.length === 0, `${facts.ledger.ghosts.length} refused writes are in the database`)
   demand(
     facts.statusAfter.verdict !== 'broken',
     `afterwards the stack is ${facts.statusAfter.verdict}: ${facts.statusAfter.findings.map((finding) => finding.what).join('; ')}`,
   )
+  for (const what of facts.undeclared.slice(0, 3)) demand(false, `a deploy would change something in the end: ${what}`)
   return failures
+}
+
+/** A site that boots again, its guard's start and one round of it. */
+const SHUT_WITHIN = 30_000
+
+function demandOfFailover(facts: DrillFacts, lost: LostSite, demand: (good: boolean, what: string) => void): void {
+  const found = facts.moves.find(({ mode }) => mode === 'rejoin')?.report.loss?.found?.rows ?? [0, 0]
+  const most = found[1] ?? Number.POSITIVE_INFINITY
+  const { length } = facts.ledger.lostAcknowledged
+  demand(length <= most, `${length} acknowledged writes are lost, and the rejoin found ${most} rows`)
+  demand(lost.twoWritersMs <= SHUT_WITHIN, `both databases took writes for ${readableDuration(lost.twoWritersMs)}`)
+}
+
+/** What the plan of the failover said; null in a drill without one. */
+function plannedLoss({ moves, lost }: DrillFacts): PlannedLoss | null {
+  const failover = moves.find(({ mode }) => mode === 'failover')
+  if (failover === undefined || lost === null) return null
+  return { seconds: failover.predicted.loss.seconds[1], lostAt: lost.at, leftAt: failover.window.to }
+}
+
+/** Whom a move has left accepts nothing more, until a move comes back to it. */
+function lateWrites({ moves, entries }: DrillFacts): { readonly site: string; readonly writes: number }[] {
+  const left = moves.filter(({ mode }) => mode !== 'rejoin')
+  return left.flatMap(({ report: { from, verdict }, window }, index) => {
+    const back = left.slice(index + 1).find(({ to }) => to === from)?.window.from ?? Number.POSITIVE_INFINITY
+    const late = entries.filter(
+      ({ site, outcome, startedAt }) => site === from && outcome === 'acknowledged' && startedAt > window.to && startedAt < back,
+    )
+    return verdict === 'moved' && late.length > 0 ? [{ site: from, writes: late.length }] : []
+  })
 }
 
 /** The table that the drill ends with. Pure. */
@@ -80,13 +133,13 @@ export function drillTable(facts: DrillFacts): string {
   ]
   for (const move of facts.moves) {
     rows.push([
-      `move to ${move.to}`,
+      `${move.mode} ${move.mode === 'rejoin' ? 'of' : 'to'} ${move.to}`,
       `${move.report.verdict}, epoch ${move.report.epoch.before} → ${move.report.epoch.after}`,
       readableDuration(move.report.duration),
     ])
     rows.push([
       '  write gap, client',
-      `predicted ${readableDuration(move.predictedGapMs)}`,
+      `predicted ${readableDuration(move.predicted.writeGap)}`,
       move.clientGapMs === null ? '?' : readableDuration(move.clientGapMs),
     ])
     for (const phase of move.report.phases)
@@ -99,11 +152,27 @@ export function drillTable(facts: DrillFacts): string {
     '',
   ])
   rows.push(['acknowledged writes lost', String(ledger.lostAcknowledged.length), ''])
+  if (facts.lost !== null) rows.push(...lossRows(facts, facts.lost))
   rows.push(['status afterwards', facts.statusAfter.verdict, ''])
   const widths = [0, 1].map((column) => Math.max(...rows.map((row) => row[column]?.length ?? 0)))
   return rows
     .map((row) => `${(row[0] ?? '').padEnd(widths[0] ?? 0)}  ${(row[1] ?? '').padEnd(widths[1] ?? 0)}  ${row[2] ?? ''}`.trimEnd())
     .join('\n')
+}
+
+/** What the failover lost, as its plan, its own count, the client and the rejoin have it. */
+function lossRows({ moves, entries, ledger }: DrillFacts, lost: LostSite): string[][] {
+  const failover = moves.find(({ mode }) => mode === 'failover')
+  const found = moves.find(({ mode }) => mode === 'rejoin')?.report.loss?.found
+  const { seconds, likely } = failover?.predicted.loss ?? { seconds: [0, null] }
+  const counted = failover?.report.loss?.counted?.seconds[1] ?? null
+  return [
+    ['  predicted', `at most ${seconds[1] ?? '?'} s${likely === undefined ? '' : `, likely ${likely} s`}`, ''],
+    ['  counted by the failover', `at most ${counted ?? '?'} s`, ''],
+    ['  as the client has it', '', readableDuration(timeLost(entries, ledger.lostAcknowledged, lost.at))],
+    ['  found by the rejoin', found === undefined ? 'not counted' : `${found.rows[1] ?? '?'} rows, ${found.commits[1] ?? '?'} commits`, ''],
+    ['two writable databases', `${lost.site} was back, and not yet shut`, readableDuration(lost.twoWritersMs)],
+  ]
 }
 
 /** The same facts for the picture. Pure. */
@@ -126,6 +195,6 @@ export function drillReport(facts: DrillFacts): DrillReportInput {
       { name: 'status afterwards', value: facts.statusAfter.verdict },
     ],
     restoreTest: facts.restoreTest,
-    moves: facts.moves.map((move) => ({ report: move.report, clientGapMs: move.clientGapMs, predictedGapMs: move.predictedGapMs })),
+    moves: facts.moves.map((move) => ({ report: move.report, clientGapMs: move.clientGapMs, predictedGapMs: move.predicted.writeGap })),
   }
 }

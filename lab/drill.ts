@@ -4,23 +4,29 @@ import { join, resolve } from 'node:path'
 import { parseArgs } from 'node:util'
 import { htmlReport } from '../src/evidence/html-report.ts'
 import type { BackupReport, DeployReport, RestoreTestOutcome, StatusReport } from '../src/evidence/reports.ts'
+import type { Mode } from '../src/planning/plan.ts'
 import { ensureCanary } from './canary.ts'
-import { type DrillFacts, type DrillMove, drillReport, drillTable, drillVerdict } from './drill-report.ts'
+import { type DrillFacts, type DrillMove, drillReport, drillTable, drillVerdict, type LostSite } from './drill-report.ts'
 import { endWith } from './end-with.ts'
 import { readLabEnvironment } from './environment.ts'
 import { readAllIds } from './ledger/application-client.ts'
 import { judgeLedger, longestGap } from './ledger/judge-ledger.ts'
 import { startLedgerProcess } from './ledger/ledger-process.ts'
+import { loseSite, returnSite } from './lose-site.ts'
+import { spansOf, twoWriters } from './matrix/writers.ts'
 import { reviewedMove } from './reviewed-move.ts'
 import { runLab } from './run-lab.ts'
 import { type CommandResult, runStandby } from './run-standby.ts'
-import { type LabStackName, labStacks, prepareStack } from './stacks.ts'
+import { ARCHIVE_WISHES, FOLLOW_WISHES, type LabStackName, labStacks, prepareStack, type Wishes } from './stacks.ts'
 import { tellStory } from './three-sites/tell-story.ts'
+import type { SiteName } from './topology.ts'
 import { untilGreen } from './until-green.ts'
+import { whatDeployWouldChange } from './what-deploy-would-change.ts'
 
 /**
  * The whole story on real systems: lab up, deploy, write all the time, back up, restore test, move away, move back, count.
- * Ends with a table and report.html; exit code 0 only if all of it is true. `--stack hanzo-kms` drills the other published stack.
+ * Ends with a table and report.html; exit code 0 only if all of it is true. `--stack hanzo-kms` drills the other published stack; other variants:
+ * `readWanted`. A variant wants a lab of its own (`npm run lab -- down` before it): how a stack archives is not changed on the way.
  */
 async function drill(): Promise<number> {
   const begun = new Date()
@@ -31,7 +37,7 @@ async function drill(): Promise<number> {
   const stopping = new AbortController()
   process.once('SIGINT', () => stopping.abort())
   say('preparing the stack: Secrets, identities, stack file')
-  const stack = await prepareStack(stackName(), lab, stopping.signal)
+  const stack = await prepareStack(wanted.stack, lab, stopping.signal, wanted.wishes)
   const standby = <Result>(identity: Parameters<typeof runStandby>[1], ...args: string[]): Promise<CommandResult<Result>> => {
     say(`standby ${args.join(' ')}  (as ${identity})`)
     return runStandby<Result>(stack, identity, args, { helm: lab.programs.helm })
@@ -47,22 +53,38 @@ async function drill(): Promise<number> {
   const backup = await standby<BackupReport>('mover', 'backup')
   const restoreTest = await standby<RestoreTestOutcome>('restore-tester', 'verify-backup')
 
-  const moves: DrillMove[] = []
   const before = await standby<StatusReport>('observer', 'status')
-  const home = before.result.activeSite ?? 'dc-a'
-  const away = lab.sites.map((site) => site.name as string).find((site) => site !== home) ?? 'dc-b'
-  for (const to of [away, home]) {
-    say(`failover to ${to}: plan, review, execute`)
-    const { planned, executed, window } = await reviewedMove(stack, { to }, { githubUrl, helm: lab.programs.helm })
-    moves.push({ to, report: executed, predictedGapMs: planned.plan.predictions.writeGap, window, clientGapMs: null })
-    if (executed.verdict !== 'moved') break
+  const home = (before.result.activeSite ?? 'dc-a') as SiteName
+  const away = lab.sites.map((site) => site.name).find((site) => site !== home) ?? 'dc-b'
+  const moves: DrillMove[] = []
+  /** What comes next rests on it: returns whether it may. */
+  const move = async (mode: Mode, to: SiteName): Promise<boolean> => {
+    say(`${mode} ${mode === 'rejoin' ? 'of' : 'to'} ${to}: plan, review, execute`)
+    const inputs = { to, mode, ...(mode === 'failover' ? { 'accept-data-loss': ACCEPTED } : {}) }
+    const { planned, executed, window } = await reviewedMove(stack, inputs, { githubUrl, helm: lab.programs.helm })
+    moves.push({ to, mode, report: executed, predicted: planned.plan.predictions, window, clientGapMs: null })
+    return executed.verdict === 'moved'
   }
+  let lost: LostSite | null = null
+  if (await move('switchover', away))
+    if (!wanted.failover) await move('switchover', home)
+    else {
+      const begunAt = Date.now()
+      say(`${away} is killed`)
+      const at = Date.now()
+      await loseSite(stack, away, 'kill')
+      const moved = await move('failover', home).finally(() => returnSite(stack, away))
+      const spans = await spansOf({ from: away, to: home }, { begunAt, killedAt: at }, lab, labStacks[stack.name].namespace)
+      lost = { site: away, at, twoWritersMs: twoWriters(spans, Date.now()) }
+      if (moved) await move('rejoin', away)
+    }
   const summary = await ledger.stop()
   const entries = await ledger.entries()
   const address = stack.addresses[0] ?? ''
   const verdict = judgeLedger(entries, await readAllIds(address, credentials))
   say('standby status  (as observer), until it is green')
   const after = await untilGreen(stack, lab.programs.helm)
+  const undeclared = await whatDeployWouldChange(stack, lab.programs.helm)
 
   const facts: DrillFacts = {
     begunAt: begun.toISOString(),
@@ -72,8 +94,11 @@ async function drill(): Promise<number> {
     backup: backup.result,
     restoreTest: restoreTest.result,
     moves: moves.map((one) => ({ ...one, clientGapMs: longestGap(entries, one.window)?.durationMs ?? null })),
+    lost,
+    entries,
     ledger: { ...verdict, run: summary.run },
     statusAfter: after,
+    undeclared,
   }
   const path = resolve(import.meta.dirname, '..', 'report.html')
   await writeFile(path, htmlReport(drillReport(facts)))
@@ -84,20 +109,43 @@ async function drill(): Promise<number> {
   return failures.length === 0 ? 0 : 1
 }
 
-/** `--sites 3`: the story of three sites, in place of the one of two. */
-const options = () =>
-  parseArgs({ options: { stack: { type: 'string', default: 'infisical-kubernetes' }, sites: { type: 'string', default: '2' } } })
+/** How much the failover accepts to lose: far above what it should. */
+const ACCEPTED = '15m'
 
-function stackName(): LabStackName {
-  const { values } = options()
-  const names = Object.keys(labStacks) as LabStackName[]
-  const found = names.find((name) => name === values.stack)
-  if (found === undefined) throw new Error(`there is no stack ${values.stack}: name one of ${names.join(', ')}`)
+interface Wanted {
+  readonly stack: LabStackName
+  readonly threeSites: boolean
+  readonly wishes: Wishes
+  readonly failover: boolean
+}
+
+/**
+ * `--sites 3`: the story of three sites, in place of the one of two. `--archive in-tree`: WAL and backups by CloudNativePG itself, without the plugin.
+ * `--follow archive`: the passive site has nothing but the archive. `--failover`, and with either of these two: back comes the stack by a failover from
+ * a killed site, whose rejoin follows.
+ */
+function readWanted(): Wanted {
+  const text = { type: 'string' } as const
+  const { values } = parseArgs({ options: { stack: text, sites: text, archive: text, follow: text, failover: { type: 'boolean' } } })
+  const archive = oneOf('archive', values.archive, ARCHIVE_WISHES)
+  const follow = oneOf('follow', values.follow, FOLLOW_WISHES)
+  return {
+    stack: oneOf('stack', values.stack, Object.keys(labStacks) as LabStackName[]) ?? 'infisical-kubernetes',
+    threeSites: oneOf('sites', values.sites, ['2', '3']) === '3',
+    wishes: { ...(archive === undefined ? {} : { archive }), ...(follow === undefined ? {} : { follow }) },
+    failover: values.failover ?? (archive !== undefined || follow !== undefined),
+  }
+}
+
+function oneOf<Name extends string>(option: string, asked: string | undefined, known: readonly Name[]): Name | undefined {
+  const found = known.find((name) => name === asked)
+  if (asked !== undefined && found === undefined) throw new Error(`--${option} ${asked} is not known: name one of ${known.join(', ')}`)
   return found
 }
 
+const wanted = readWanted()
 const started = performance.now()
 const say = (line: string): void =>
   void process.stderr.write(`\n== ${((performance.now() - started) / 1000).toFixed(0).padStart(4)} s  ${line}\n`)
 
-endWith(options().values.sites === '3' ? tellStory() : drill())
+endWith(wanted.threeSites ? tellStory() : drill())

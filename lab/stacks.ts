@@ -67,7 +67,15 @@ export interface Wishes {
   readonly publishedSize?: boolean
   /** On how many sites of the lab it stands; two, where nothing is said, whatever the lab has. */
   readonly sites?: number
+  /** Who archives the WAL; the plugin, where nothing is said. */
+  readonly archive?: ArchiveWish
+  /** How the passive site follows; as the published stack does, where nothing is said: by streaming, with the archive as its fallback. */
+  readonly follow?: FollowWish
 }
+export const ARCHIVE_WISHES = ['plugin', 'in-tree'] as const
+export type ArchiveWish = (typeof ARCHIVE_WISHES)[number]
+export const FOLLOW_WISHES = ['archive', 'archive-and-streaming'] as const
+export type FollowWish = (typeof FOLLOW_WISHES)[number]
 
 /** Adapts a published stack to the running lab; a second call finds everything as it left it. */
 export async function prepareStack(name: LabStackName, whole: LabEnvironment, signal: AbortSignal, wishes: Wishes = {}): Promise<LabStack> {
@@ -121,8 +129,11 @@ async function adaptFiles(name: LabStackName, lab: LabEnvironment, directory: st
     set(`components.archive.sites.${site.name}.endpoint`, lab.s3.endpoint)
     set(`components.archive.sites.${site.name}.region`, lab.s3.region)
     set(`components.archive.sites.${site.name}.bucket`, facts.buckets[site.name])
-    set(`components.database.sites.${site.name}.streaming`, { host: site.address, nodePort: facts.postgresPort })
+    if (wishes.follow === 'archive') document.deleteIn(['components', 'database', 'sites', site.name, 'streaming'])
+    else set(`components.database.sites.${site.name}.streaming`, { host: site.address, nodePort: facts.postgresPort })
   }
+  if (wishes.archive !== undefined) set('components.database.archive.method', wishes.archive)
+  if (wishes.follow !== undefined) set('components.database.follow', wishes.follow)
   set('witness.endpoint', lab.s3.endpoint)
   set('witness.region', lab.s3.region)
   set('components.cache.image', lab.images.tools)

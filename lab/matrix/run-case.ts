@@ -19,7 +19,7 @@ import { witnessOf } from '../witness.ts'
 import { archivedBy } from './archived.ts'
 import { historyEnds, isCrashPoint, isFought, type LostAmid, lossIn, type MatrixCase } from './cases.ts'
 import { lose, passing, type RunningTrouble } from './troubles.ts'
-import { databaseLogs, spansOfSite, twoWriters, type WritableSpan, writableSince } from './writers.ts'
+import { spansOf, twoWriters, writableSince } from './writers.ts'
 
 export interface CaseAround {
   readonly lab: LabEnvironment
@@ -104,7 +104,7 @@ export async function runCase(one: MatrixCase, around: CaseAround): Promise<Case
   // Before the rejoin: the old database goes, and its log with it.
   const asleep = loss === 'freeze' ? { site: from, from: troubleAt, to: healedAt } : null
   const killedAt = loss === 'kill' || loss === 'unavailable' ? troubleAt : null
-  const spans = await spansOf({ from, to }, { begunAt, killedAt }, around)
+  const spans = await spansOf({ from, to }, { begunAt, killedAt }, lab, labStacks[stack.name].namespace)
   const judgedAt = Date.now()
   const twoWritersMs = twoWriters(spans, judgedAt, asleep)
   const archivedLater = loss === null ? [] : [...(await archivedBy(stack, from))].filter((key) => !archived.has(key))
@@ -235,20 +235,6 @@ async function troubled(one: MatrixCase, isTroubled: boolean, ends: Ends, around
   const trouble = await passing(isTroubled ? one.trouble : 'none', ends.slow, around)
   const moved = await moveThrough(isTroubled ? one : { ...one, crash: null }, ends, around, trouble).finally(() => trouble.end())
   return { ...moved, troubleAt: trouble.at }
-}
-
-async function spansOf(
-  ends: { readonly from: SiteName; readonly to: SiteName },
-  { begunAt, killedAt }: { readonly begunAt: number; readonly killedAt: number | null },
-  { lab, stack }: CaseAround,
-): Promise<WritableSpan[]> {
-  const { namespace } = labStacks[stack.name]
-  const of = (site: SiteName) => ({ namespace, cluster: `pg-${site}`, since: new Date(begunAt) })
-  const [old, next] = await Promise.all([databaseLogs(lab, ends.from, of(ends.from)), databaseLogs(lab, ends.to, of(ends.to))])
-  // Who is killed says nothing any more, and one that finds itself fenced when it comes back does not even start.
-  const before = killedAt === null ? spansOfSite(ends.from, old, begunAt) : [{ site: ends.from, from: begunAt, to: killedAt }]
-  const after = killedAt === null ? [] : spansOfSite(ends.from, old, null)
-  return [...before, ...after, ...spansOfSite(ends.to, next, null)]
 }
 
 async function moveThrough(

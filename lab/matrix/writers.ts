@@ -44,6 +44,21 @@ function nothingYet(error: Error): string {
   throw error
 }
 
+/** When the two ends of a move took writes, from `begunAt` on, at which `from` was the active site. Milliseconds since 1970; `killedAt` is null where `from` was not killed. */
+export async function spansOf(
+  ends: { readonly from: SiteName; readonly to: SiteName },
+  { begunAt, killedAt }: { readonly begunAt: number; readonly killedAt: number | null },
+  lab: LabEnvironment,
+  namespace: string,
+): Promise<WritableSpan[]> {
+  const of = (site: SiteName) => ({ namespace, cluster: `pg-${site}`, since: new Date(begunAt) })
+  const [old, next] = await Promise.all([databaseLogs(lab, ends.from, of(ends.from)), databaseLogs(lab, ends.to, of(ends.to))])
+  // Who is killed says nothing any more, and one that finds itself fenced when it comes back does not even start.
+  const before = killedAt === null ? spansOfSite(ends.from, old, begunAt) : [{ site: ends.from, from: begunAt, to: killedAt }]
+  const after = killedAt === null ? [] : spansOfSite(ends.from, old, null)
+  return [...before, ...after, ...spansOfSite(ends.to, next, null)]
+}
+
 /** When any instance of a site took writes. Pure. */
 export const spansOfSite = (site: SiteName, logs: readonly InstanceLog[], writableBefore: number | null): WritableSpan[] =>
   logs.flatMap(({ primary, lines }) => writableSpans(site, lines, primary ? writableBefore : null))

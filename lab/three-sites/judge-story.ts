@@ -1,5 +1,6 @@
 import type { StatusReport } from '../../src/evidence/reports.ts'
 import { judgeLedger } from '../ledger/judge-ledger.ts'
+import { lostBeyondPlan } from '../ledger/lost-beyond-plan.ts'
 import { givenUp, type StoryFacts, type StoryMove } from './run-story.ts'
 
 /** What must be true of three sites and is not; empty when all of it is. Pure. */
@@ -22,11 +23,8 @@ function ofMoves(facts: StoryFacts): string[] {
 /** Nothing that was acknowledged is lost but with the failover, and there nothing that is older than what its plan said. */
 function ofLedger({ entries, ids, failover, lostAt }: StoryFacts): string[] {
   const verdict = judgeLedger(entries, ids)
-  const lost = new Set(verdict.lostAcknowledged)
   const [, upper] = failover.planned.plan.predictions.loss.seconds
-  const older = entries.filter(
-    ({ id, endedAt }) => lost.has(id) && !(endedAt > lostAt - (upper ?? 0) * 1000 && endedAt < failover.window.to),
-  )
+  const older = lostBeyondPlan(entries, verdict.lostAcknowledged, { seconds: upper, lostAt, leftAt: failover.window.to })
   return [
     ...(verdict.acknowledged === 0 ? ['no write was acknowledged'] : []),
     ...(older.length === 0 ? [] : [`${older.length} lost writes are older than the predicted ${upper} s, or newer than the failover`]),

@@ -1,7 +1,7 @@
 import { mkdtemp } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import type { DeployReport, MoveReport, StatusReport } from '../../src/evidence/reports.ts'
+import type { MoveReport, StatusReport } from '../../src/evidence/reports.ts'
 import type { Mode } from '../../src/planning/plan.ts'
 import type { DeployedStack } from '../deployed-stack.ts'
 import { readAllIds } from '../ledger/application-client.ts'
@@ -9,11 +9,10 @@ import type { LedgerEntry } from '../ledger/ledger-entry.ts'
 import { startLedgerProcess } from '../ledger/ledger-process.ts'
 import { loseSite, returnSite } from '../lose-site.ts'
 import { type ReviewedMove, reviewedMove } from '../reviewed-move.ts'
-import { runStandby } from '../run-standby.ts'
-import type { LabStack } from '../stacks.ts'
 import type { SiteName } from '../topology.ts'
 import { until } from '../until.ts'
 import { untilGreen } from '../until-green.ts'
+import { whatDeployWouldChange } from '../what-deploy-would-change.ts'
 
 /** What three sites went through, from a green stack whose active site is dc-a: values only, judged by `judge-story.ts`. */
 export interface StoryFacts {
@@ -83,25 +82,6 @@ export async function runStory(
   await ledger.stop()
   const [entries, ids] = [await ledger.entries(), await readAllIds(stack.addresses[0] ?? '', credentials)]
   return { before, switchover, failover, lostAt, rejoins, entries, ids, after, undeclared: [...first, ...last] }
-}
-
-const TRIES = 5
-
-/** Object by object; a machine that is busy answers late, and is asked again. */
-async function whatDeployWouldChange(stack: LabStack, helm: string): Promise<string[]> {
-  for (let tried = 1; ; tried++) {
-    const { result } = await runStandby<Partial<DeployReport> & { error?: { code: string; what: string } }>(
-      stack,
-      'deployer',
-      ['deploy', '--dry-run'],
-      { helm, quiet: true },
-    )
-    const refused = result.error ?? result.failure ?? null
-    const differs = (result.units ?? []).flatMap(({ id, changes }) => changes.map(({ object, path = '' }) => `${id} ${object} ${path}`))
-    // What a guard reports between two looks at its object is no difference the next time.
-    if (refused === null && (differs.length === 0 || tried === TRIES)) return differs
-    if (refused !== null && tried === TRIES) return [`it is refused: ${refused.code} ${refused.what}`]
-  }
 }
 
 /** The steps that a move did without. */

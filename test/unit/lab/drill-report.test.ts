@@ -1,0 +1,124 @@
+import { describe, expect, test } from '@jest/globals'
+import { type DrillFacts, type DrillMove, drillTable, drillVerdict } from '../../../lab/drill-report.ts'
+import { judgeLedger } from '../../../lab/ledger/judge-ledger.ts'
+import { idOf, type LedgerEntry } from '../../../lab/ledger/ledger-entry.ts'
+import type { Mode } from '../../../src/planning/plan.ts'
+
+const written = (second: number, site: string): LedgerEntry => ({
+  sequence: second,
+  id: idOf('00C0FFEE', second),
+  outcome: 'acknowledged',
+  startedAt: second * 1_000 - 10,
+  endedAt: second * 1_000,
+  address: 'http://lb',
+  site,
+  reason: null,
+})
+
+/** One write a second: dc-a until 9, dc-b until it is killed at 30, dc-a again. */
+const ENTRIES = Array.from({ length: 60 }, (_, at) => at + 1).flatMap((second) => {
+  if (second <= 9) return [written(second, 'dc-a')]
+  if (second > 12 && second <= 30) return [written(second, 'dc-b')]
+  return second > 45 ? [written(second, 'dc-a')] : []
+})
+
+function move(mode: Mode, from: string, to: string, window: readonly [number, number], loss: object = {}): DrillMove {
+  const report = {
+    mode,
+    from,
+    to,
+    verdict: 'moved',
+    evidence: 'evidence/1',
+    failure: null,
+    epoch: { before: 1, after: 2 },
+    phases: [],
+    duration: 1,
+    loss,
+  }
+  const predicted = { writeGap: 1, loss: mode === 'failover' ? { seconds: [0, 12], likely: 10 } : { seconds: [0, 0] } }
+  return {
+    mode,
+    to,
+    report: report as unknown as DrillMove['report'],
+    predicted: predicted as unknown as DrillMove['predicted'],
+    window: { from: window[0] * 1_000, to: window[1] * 1_000 },
+    clientGapMs: null,
+  }
+}
+
+/** A drill with a failover that lost what was written in the last `seconds` before the kill, as the rejoin found too. */
+function drilled(seconds: number, over: Partial<DrillFacts> = {}, entries: readonly LedgerEntry[] = ENTRIES): DrillFacts {
+  const lost = ENTRIES.filter(({ site, endedAt }) => site === 'dc-b' && endedAt > (30 - seconds) * 1_000).map(({ id }) => id)
+  const ids = entries.map(({ id }) => id).filter((id) => !lost.includes(id))
+  const found = { rows: [lost.length, lost.length], commits: [lost.length, lost.length] }
+  const facts = {
+    begunAt: '2026-11-29T12:00:00Z',
+    endedAt: '2026-11-29T12:10:00Z',
+    deploy: { verdict: 'changed', duration: 1, stack: 'infisical' },
+    secondDeploy: { verdict: 'unchanged', duration: 1, units: [] },
+    backup: { failure: null, duration: 1 },
+    restoreTest: { verdict: 'restorable', checks: [], sandbox: { removed: true }, duration: 1 },
+    moves: [
+      move('switchover', 'dc-a', 'dc-b', [8, 13]),
+      move('failover', 'dc-b', 'dc-a', [42, 46]),
+      move('rejoin', 'dc-a', 'dc-b', [50, 55], { found }),
+    ],
+    lost: { site: 'dc-b', at: 30_000, twoWritersMs: 4_000 },
+    entries,
+    ledger: { ...judgeLedger(entries, ids), run: '00C0FFEE' },
+    statusAfter: { verdict: 'green', findings: [] },
+    undeclared: [],
+  }
+  return { ...(facts as unknown as DrillFacts), ...over }
+}
+
+describe('the verdict of a drill with a failover', () => {
+  test('is good where the failover lost no more than its plan said, and the rejoin found all of that', () => {
+    expect(drillVerdict(drilled(0))).toEqual([])
+    expect(drillVerdict(drilled(11))).toEqual([])
+  })
+
+  test('names what is lost beyond the plan', () => {
+    expect(drillVerdict(drilled(15))).toEqual(['3 acknowledged writes are lost, and no plan said so'])
+  })
+
+  test('names what the rejoin did not find', () => {
+    const facts = drilled(11)
+    const moves = facts.moves.map((one) => ({ ...one, report: { ...one.report, loss: undefined } })) as unknown as DrillMove[]
+    expect(drillVerdict({ ...facts, moves })).toEqual(['11 acknowledged writes are lost, and the rejoin found 0 rows'])
+  })
+
+  test('names a second writer: by the databases, and by whom users were answered', () => {
+    const late = [...ENTRIES, written(61, 'dc-b')]
+    const lost = { site: 'dc-b', at: 30_000, twoWritersMs: 31_000 }
+    expect(drillVerdict(drilled(0, { lost }, late))).toEqual([
+      'both databases took writes for 31.0 s',
+      'dc-b accepted 1 writes after it was left',
+    ])
+  })
+
+  test('names what a deploy would change in the end', () => {
+    expect(drillVerdict(drilled(0, { undeclared: ['database.cluster@dc-b Cluster/pg-dc-b spec.env'] }))).toEqual([
+      'a deploy would change something in the end: database.cluster@dc-b Cluster/pg-dc-b spec.env',
+    ])
+  })
+
+  test('says beside the lost writes what was predicted, counted and found', () => {
+    const table = drillTable(drilled(11))
+    for (const line of [
+      /acknowledged writes lost +11/,
+      /predicted +at most 12 s, likely 10 s/,
+      /client has it +10\.0 s/,
+      /11 rows, 11 commits/,
+    ])
+      expect(table).toMatch(line)
+  })
+})
+
+test('a drill of switchovers may lose nothing, whatever a plan says', () => {
+  const facts = drilled(5)
+  const back = move('switchover', 'dc-b', 'dc-a', [42, 46])
+  expect(drillVerdict({ ...facts, lost: null, moves: [...facts.moves.slice(0, 1), back] })).toEqual([
+    '5 acknowledged writes are lost, and no plan said so',
+  ])
+})
