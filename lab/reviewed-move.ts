@@ -27,6 +27,8 @@ export interface Around {
   readonly githubUrl: string
   readonly helm: string
   readonly dieAt?: (line: string) => boolean
+  /** Hears when it died; milliseconds since 1970. */
+  readonly onDeath?: (at: number) => void
   readonly onLine?: (line: string) => void
   /** Hears the id of the execute job's process. */
   readonly onProcess?: (pid: number) => void
@@ -43,7 +45,7 @@ export interface ReviewedMove {
  * A move as the failover workflow does it: one process plans as the observer, the reviewer approves the run, another process executes as the
  * mover and reads that approval back. The processes are the committed bundle, started as GitHub's runner starts it.
  */
-export async function reviewedMove(stack: LabStack, inputs: MoveInputs, around: Omit<Around, 'dieAt'>): Promise<ReviewedMove> {
+export async function reviewedMove(stack: LabStack, inputs: MoveInputs, around: Omit<Around, 'dieAt' | 'onDeath'>): Promise<ReviewedMove> {
   const { executed, ...others } = await mortalMove(stack, inputs, around)
   if (executed === null) throw new Error('the execute job ended without a result')
   return { ...others, executed }
@@ -95,7 +97,7 @@ async function runJob(
   folder: string,
   job: Readonly<Record<string, string>>,
   inputs: Readonly<Record<string, string>>,
-  { dieAt, onLine, onProcess }: Pick<Around, 'dieAt' | 'onLine' | 'onProcess'> = {},
+  { dieAt, onDeath, onLine, onProcess }: Pick<Around, 'dieAt' | 'onDeath' | 'onLine' | 'onProcess'> = {},
 ): Promise<{ readonly outputs: Readonly<Record<string, string>>; readonly died: boolean }> {
   const outputs = join(folder, `output-${inputs.operation}`)
   const summary = join(folder, `summary-${inputs.operation}`)
@@ -112,7 +114,8 @@ async function runJob(
     GITHUB_OUTPUT: outputs,
     GITHUB_STEP_SUMMARY: summary,
   }
-  const child = spawn(process.execPath, [program], { env, stdio: ['ignore', 'pipe', 'pipe'] })
+  // In a group of its own where it dies: a machine takes all its processes with it.
+  const child = spawn(process.execPath, [program], { env, stdio: ['ignore', 'pipe', 'pipe'], detached: dieAt !== undefined })
   if (child.pid !== undefined) onProcess?.(child.pid)
   let died = false
   for (const stream of [child.stdout, child.stderr])
@@ -121,7 +124,10 @@ async function runJob(
       if (line.startsWith('::add-mask::')) return
       process.stderr.write(`${line}\n`)
       onLine?.(line)
-      if (dieAt?.(line) === true) died = child.kill('SIGKILL') || died
+      if (died || dieAt?.(line) !== true || child.pid === undefined || child.exitCode !== null) return
+      process.kill(-child.pid, 'SIGKILL')
+      died = true
+      onDeath?.(Date.now())
     })
   const code = await new Promise<number | null>((done) => child.once('close', done))
   if (died) return { outputs: {}, died }

@@ -147,11 +147,17 @@ function generator(seed: number): () => number {
   }
 }
 
-/** Whether a line of the execute job is where the runner dies. Lines: `PHASE  step: title`, `…: waiting for …`, `…: done (…)`. */
+/** Whether a line of the execute job is where the runner dies. */
 export function isCrashPoint(crash: CrashPoint, line: string): boolean {
-  const match = /^([A-Z_]+) +(\S+): (.*)$/.exec(line)
-  if (match === null || match[1] !== crash.phase) return false
-  const said = match[3] ?? ''
-  const is = /^(done|was-done) \(/.test(said) ? 'done' : /^(waiting for|another try)/.test(said) ? 'waits' : 'begins'
-  return is === crash.at
+  const told = stepInLine(line)
+  return told !== null && told.phase === crash.phase && told.at === crash.at
+}
+
+/** What a line of the execute job says of a step; null where it says nothing of one. Lines: `PHASE  step: title`, `…: waiting for …`, `…: done (…)`. */
+export function stepInLine(line: string): (CrashPoint & { readonly step: string }) | null {
+  const [, name = '', step = '', said = ''] = /^([A-Z_]+) +(\S+): (.*)$/.exec(line) ?? []
+  const phase = PHASES.find((one) => one === name)
+  if (phase === undefined) return null
+  if (/^(done|was-done) \(/.test(said)) return { phase, step, at: 'done' }
+  return { phase, step, at: /^(waiting for|another try)/.test(said) ? 'waits' : 'begins' }
 }

@@ -1,22 +1,21 @@
 import { parseArgs } from 'node:util'
-import type { MoveReport } from '../../src/evidence/reports.ts'
 import { MODES, PHASES } from '../../src/planning/plan.ts'
 import { deployedStack } from '../deployed-stack.ts'
 import { endWith } from '../end-with.ts'
-import type { LabEnvironment } from '../environment.ts'
-import { type CommandResult, runStandby } from '../run-standby.ts'
-import type { LabStack } from '../stacks.ts'
 import { tellStory } from '../three-sites/tell-story.ts'
 import { allCases, type CrashPoint, type MatrixCase, nameOf, sampleOf, TROUBLES } from './cases.ts'
+import { endHalfDone } from './end-half-done.ts'
 import { type CaseVerdict, judgeCase } from './judge-case.ts'
 import { runCase } from './run-case.ts'
+import { runKills } from './run-kills.ts'
 
 /**
  * What goes wrong around a move, times its mode, times where its runner dies: `npm run lab:failover` runs a sample that the seed decides, `--all`
  * every case. `--trouble cut` and `--mode rejoin` keep to some, `--steady` to runners that live, `--taken-back` to moves that are taken back,
  * `--amid dies` and `--amid lives` to sites that are lost amid a switchover whose runner dies or lives, `--phase FENCE` to runners that die in it.
  * `--outwait` waits for the guard of a lost site (fencing.failover: database), `--published-size` has as many instances and replicas as the published
- * stack. `--sites 3` tells the story of three sites instead. The lab must be up. Exit code 0 only if every case kept every promise.
+ * stack. `--sites 3` tells the story of three sites instead; `--kills 20` kills so many switchovers while their doors are closed, and resumes each
+ * at once. The lab must be up. Exit code 0 only if every case kept every promise.
  */
 const { values } = parseArgs({
   options: {
@@ -32,6 +31,7 @@ const { values } = parseArgs({
     outwait: { type: 'boolean', default: false },
     'published-size': { type: 'boolean', default: false },
     sites: { type: 'string', default: '2' },
+    kills: { type: 'string' },
   },
 })
 
@@ -82,18 +82,6 @@ async function main(): Promise<number> {
   return failed.length === 0 ? 0 : 1
 }
 
-/**
- * Ends what a broken case has left half done, so that the next one finds a stack to begin with: it is taken back, or, after the point of no
- * return, brought to its end with the digest of its plan. A run that ended refuses both, and says so.
- */
-async function endHalfDone(stack: LabStack, { programs, githubUrl }: LabEnvironment, digest: string | null): Promise<void> {
-  const env = { GITHUB_TOKEN: 'token-of-the-operator', GITHUB_API_URL: githubUrl ?? '' }
-  const end = (args: readonly string[]): Promise<CommandResult<MoveReport> | null> =>
-    runStandby<MoveReport>(stack, 'mover', ['failover', ...args], { helm: programs.helm, quiet: true, env }).catch(() => null)
-  const takenBack = await end(['abort'])
-  if (takenBack?.result.verdict !== 'undone' && digest !== null) await end(['resume', '--digest', digest])
-}
-
 /** A case that could not be brought to its end is a failure like any other. */
 async function verdictOf(one: MatrixCase, run: () => ReturnType<typeof runCase>): Promise<CaseVerdict> {
   try {
@@ -106,4 +94,9 @@ async function verdictOf(one: MatrixCase, run: () => ReturnType<typeof runCase>)
 const lineOf = ({ name, figures, failures }: CaseVerdict): string =>
   `${failures.length === 0 ? 'kept  ' : 'BROKEN'}  ${name}: ${[figures, ...failures].filter((part) => part !== '').join('; ')}`
 
-endWith(values.sites === '3' ? tellStory() : main())
+function asked(): Promise<number> {
+  if (values.kills !== undefined) return runKills(Number(values.kills))
+  return values.sites === '3' ? tellStory() : main()
+}
+
+endWith(asked())

@@ -28,6 +28,8 @@ export interface CaseAround {
   readonly say: (line: string) => void
   /** Hears the digest of each plan of which something was executed. */
   readonly onPlanned: (digest: string) => void
+  /** Where the runner of the move dies, in the place of the case's own crash point; hears each line of its process. */
+  readonly diesAt?: (line: string) => boolean
 }
 
 /** What one case left behind: values only, judged by `judge-case.ts`. */
@@ -44,6 +46,8 @@ export interface CaseFacts {
   readonly executed: MoveReport
   /** How many processes died before it. */
   readonly deaths: number
+  /** When the runner of the move died; null of one that lived. Milliseconds since 1970. */
+  readonly diedAt: number | null
   /** When users were served by the new site; of a move that was taken back, by the old one again. */
   readonly movedAt: number
   /** null where no site was lost, and where its failover was taken back. */
@@ -218,6 +222,7 @@ interface Moved {
   readonly planned: CaseFacts['planned']
   readonly executed: MoveReport
   readonly deaths: number
+  readonly diedAt: number | null
   readonly movedAt: number
   readonly troubleAt: number
 }
@@ -240,11 +245,13 @@ async function troubled(one: MatrixCase, isTroubled: boolean, ends: Ends, around
 async function moveThrough(
   one: MatrixCase,
   { to, heal }: Ends,
-  { stack, lab, say, onPlanned }: CaseAround,
+  { stack, lab, say, onPlanned, diesAt }: CaseAround,
   trouble: RunningTrouble,
 ): Promise<Omit<Moved, 'troubleAt'>> {
   let run: string | undefined
   const { crash } = one
+  const dies = diesAt ?? (crash === null ? undefined : (line: string): boolean => isCrashPoint(crash, line))
+  let diedAt: number | null = null
   const { planned, executed } = await mortalMove(
     stack,
     { to, mode: one.mode, ...(one.mode === 'failover' ? { 'accept-data-loss': ACCEPTED } : {}) },
@@ -254,11 +261,14 @@ async function moveThrough(
         run = /^run (\S+) begins/.exec(line)?.[1] ?? run
         trouble.hear(line)
       },
-      ...(crash === null ? {} : { dieAt: (line) => isCrashPoint(crash, line) }),
+      ...(dies === undefined ? {} : { dieAt: dies }),
+      onDeath: (at) => {
+        diedAt = at
+      },
     },
   )
   onPlanned(planned.digest)
-  if (executed !== null) return { planned, executed, deaths: 0, movedAt: Date.now() }
+  if (executed !== null) return { planned, executed, deaths: 0, diedAt, movedAt: Date.now() }
   if (one.takenBack) await heal()
   const operation = one.takenBack ? 'abort' : 'resume'
   say(`the runner died; the command line goes on: ${operation} of run ${run}`)
@@ -268,7 +278,7 @@ async function moveThrough(
     // A terminal asks GitHub once more whether the run was approved.
     env: { GITHUB_TOKEN: 'token-of-the-operator', GITHUB_API_URL: lab.githubUrl ?? '' },
   })
-  return { planned, executed: ended.result, deaths: 1, movedAt: Date.now() }
+  return { planned, executed: ended.result, deaths: 1, diedAt, movedAt: Date.now() }
 }
 
 const github = (environment: LabEnvironment): { githubUrl: string; helm: string } => ({
