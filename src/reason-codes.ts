@@ -74,6 +74,8 @@ export const REASON_CODES = {
     'fence-unseen': 'A fence is on record, and its site is silent now: nobody sees that it holds, so nothing is promoted on it.',
     'fence-unproven': 'A fence is told, and nobody can see that it holds: the node under it is dead or cut off.',
     'loss-not-accepted': 'A failover loses writes, and nobody has named a bound for it.',
+    'loss-unknown': 'Nobody knows how much a failover would lose, and a person has accepted that.',
+    'loss-measured': 'Any loss of a failover was accepted, also one that cannot be measured; this one can: a bound says more.',
     'loss-above-bound': 'A failover would lose more than was accepted, or nobody knows how much.',
     'lost-site-touched': 'A step of a failover asked the lost site for something: a defect of a driver.',
     'plan-defect':

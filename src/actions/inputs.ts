@@ -1,10 +1,10 @@
 import * as core from '@actions/core'
 import { maskSecret } from '../credentials.ts'
-import { parseDuration } from '../duration.ts'
 import { inputError } from '../errors.ts'
 import { isObject } from '../json.ts'
 import { masking } from '../masking.ts'
 import type { GivenCredentials } from '../needed-credentials.ts'
+import { readAcceptedLoss } from '../planning/accepted-loss.ts'
 import type { MoveRequest } from '../planning/intent.ts'
 import { MODES } from '../planning/plan.ts'
 import { nearest } from '../stack/nearest.ts'
@@ -217,11 +217,13 @@ function refuseForeign(operation: FailoverInputs['operation']): void {
 function readMoveRequest(to: string): MoveRequest {
   const mode = choice('mode', MODES, 'switchover')
   const from = text('from')
-  const bound = text('accept-data-loss')
-  const acceptLoss = bound === '' ? undefined : parseDuration(bound)
-  if (acceptLoss === null)
-    throw inputError('input-invalid', `accept-data-loss is ${bound}, and must be a duration`, { next: 'For example 30s, 5m or 1h.' })
-  return { mode, to, ...(from === '' ? {} : { from }), ...(acceptLoss === undefined ? {} : { acceptLoss }) }
+  const accepted = text('accept-data-loss')
+  return {
+    mode,
+    to,
+    ...(from === '' ? {} : { from }),
+    ...(accepted === '' ? {} : { acceptLoss: readAcceptedLoss(accepted, 'accept-data-loss') }),
+  }
 }
 
 /**

@@ -1,5 +1,5 @@
-import { readableDuration } from '../duration.ts'
 import { inputError } from '../errors.ts'
+import { acceptedLossText } from '../planning/accepted-loss.ts'
 import type { Plan } from '../planning/plan.ts'
 import { digestOf } from '../planning/plan-digest.ts'
 import { isBoundByExpiry, type Purpose } from './purpose.ts'
@@ -29,7 +29,7 @@ export function approvalText(plan: Plan, request: Request): string {
     ['purpose', purposeText(request.purpose)],
     ['stack', plan.stack.name],
     ['move', `${intent.mode} from ${intent.from} to ${intent.to}`],
-    ...(intent.acceptLoss === undefined ? [] : [['accepted loss', `at most ${readableDuration(intent.acceptLoss)}`] as [string, string]]),
+    ...(intent.acceptLoss === undefined ? [] : [['accepted loss', acceptedLossText(intent.acceptLoss)] as [string, string]]),
     ['plan', plan.id],
     ['digest', digestOf(plan)],
     // Of a run that was begun the plan's expiry says nothing any more.

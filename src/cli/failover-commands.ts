@@ -2,7 +2,6 @@ import { type Command, Option } from 'commander'
 import type { Approval } from '../approval/approval.ts'
 import { abortApproval, gitHubFromTerminal, readResumeApproval } from '../approval/resume-approval.ts'
 import type { World } from '../composition.ts'
-import { parseDuration } from '../duration.ts'
 import { inputError } from '../errors.ts'
 import { learnFrom } from '../evidence/learn-from.ts'
 import type { MoveReport } from '../evidence/reports.ts'
@@ -13,6 +12,7 @@ import { planFailover } from '../operations/plan-failover.ts'
 import { readPlan } from '../operations/read-plan.ts'
 import { type Attempt, recordingRefusal, refusalsIn } from '../operations/record-refusal.ts'
 import { refuseUnwritable, writeOutput } from '../output-file.ts'
+import { readAcceptedLoss } from '../planning/accepted-loss.ts'
 import { MODES, type Mode } from '../planning/plan.ts'
 import { digestOf } from '../planning/plan-digest.ts'
 import type { Stack } from '../stack/stack.ts'
@@ -56,12 +56,15 @@ function addPlan(program: Command, failover: Command): void {
       'the new active site (default: the first declared one that answers and is not active); for a rejoin the site that comes back; for a reopen the active site',
     )
     .option('--from <site>', 'must be the active site now')
-    .option('--accept-data-loss <duration>', 'failover: how much of the newest writes may be lost, such as 5m')
+    .option(
+      '--accept-data-loss <duration>',
+      'failover: how much of the newest writes may be lost, such as 5m; unknown: also what cannot be measured',
+    )
     .option('--out <file>', 'where the plan is written', 'standby-plan.json')
     .action((options: PlanOptions) =>
       operate(program, 'observer', async (world) => {
         const { mode, to, from, acceptDataLoss } = options
-        const bound = acceptDataLoss === undefined ? {} : { acceptLoss: acceptedLoss(acceptDataLoss) }
+        const bound = acceptDataLoss === undefined ? {} : { acceptLoss: readAcceptedLoss(acceptDataLoss, '--accept-data-loss') }
         await refuseUnwritable(options.out)
         const report = await planFailover(world, {
           mode,
@@ -177,10 +180,4 @@ const withApproval = (command: Command): Command =>
 function shown(report: MoveReport, asked: MoveReport['verdict']): Shown {
   const exit = report.verdict === asked ? EXIT.ok : report.verdict === 'refused' ? EXIT.refused : EXIT.failed
   return { result: report, text: moveText(report, style()), exit: exitAfter(report.failure, exit) }
-}
-
-function acceptedLoss(text: string): number {
-  const bound = parseDuration(text)
-  if (bound !== null) return bound
-  throw inputError('input-invalid', `--accept-data-loss is ${text}, and must be a duration`, { next: 'For example 30s, 5m or 1h.' })
 }

@@ -1,4 +1,5 @@
 import { readableDuration } from '../duration.ts'
+import { acceptedLossText } from '../planning/accepted-loss.ts'
 import { schedule, sequenceOf } from '../planning/order-steps.ts'
 import { activateStep } from '../planning/witness-steps.ts'
 import { escaped, findingRows, table, withinLimit } from './markdown.ts'
@@ -32,7 +33,7 @@ export function planSummary(report: PlanReport): string {
           ...(refused === null ? [] : [refused]),
           ['these times', learnedText(plan)],
           ['data lost', escaped(lossText(plan.predictions.loss))],
-          ...(plan.intent.acceptLoss === undefined ? [] : [['loss accepted', readableDuration(plan.intent.acceptLoss)]]),
+          ...(plan.intent.acceptLoss === undefined ? [] : [['loss accepted', acceptedLossText(plan.intent.acceptLoss)]]),
           ['fence', escaped(fencingText(plan.fencing))],
           ...(plan.intent.mode === 'failover' ? [[`needs of ${plan.intent.from}`, needsOfLostSiteText(plan)]] : []),
           ['seen', escaped(livenessText(plan.liveness))],

@@ -1,6 +1,7 @@
 import { readableDuration } from '../duration.ts'
 import type { StepReport } from '../execution/step-report.ts'
 import { oneLine } from '../harmless-text.ts'
+import { acceptedLossText } from '../planning/accepted-loss.ts'
 import type { Change } from '../planning/driver.ts'
 import { schedule, sequenceOf } from '../planning/order-steps.ts'
 import type { Finding } from '../planning/plan.ts'
@@ -135,7 +136,7 @@ export function planText(report: PlanReport, style: Style): string {
     `${plan.stack.name}: ${directionOf(plan.intent)}  ${verdictOf(style, report.executable, report.executable ? 'can be executed' : 'is refused')}`,
     `expected: ${readableDuration(plan.predictions.duration)} in all${refused === null ? '' : `, ${refused.join(' ')}`} (${learnedText(plan)})`,
     `loss: ${lossText(plan.predictions.loss)}`,
-    ...(plan.intent.acceptLoss === undefined ? [] : [`loss accepted: ${readableDuration(plan.intent.acceptLoss)}`]),
+    ...(plan.intent.acceptLoss === undefined ? [] : [`loss accepted: ${acceptedLossText(plan.intent.acceptLoss)}`]),
     `fence: ${fencingText(plan.fencing)}`,
     ...(plan.intent.mode === 'failover' ? [`needs of ${plan.intent.from}: ${needsOfLostSiteText(plan)}`] : []),
     `seen: ${livenessText(plan.liveness)}`,

@@ -10,7 +10,7 @@ import type { Component, ComponentName, CredentialReference, Objectives, SiteNam
 import type { Check, Sandbox } from '../verification/restore-test.ts'
 import type { AccessRule, CredentialUse, Identity } from './identities.ts'
 import type { Manual, ManualSurroundings } from './manual.ts'
-import type { ComponentLoss, Finding, Intent, PlannedStep, StepId } from './plan.ts'
+import type { ComponentLoss, Finding, Intent, KeptData, PlannedStep, StepId } from './plan.ts'
 import type { Records } from './records.ts'
 import type { Sighting } from './sighting.ts'
 
@@ -75,6 +75,8 @@ export interface Driver<Spec = JsonObject, State = unknown> {
   sees?(component: Component<Spec>, states: BySite<State>, site: SiteName): Sighting[]
   /** What a failover would lose of this component; null where it holds nothing of its own. Pure. */
   loss?(component: Component<Spec>, states: BySite<State>, intent: Intent, now: string): ComponentLoss | null
+  /** What becomes of this component's data in a switchover or a rejoin; absent: Standby knows of none. Pure. */
+  keeps?(component: Component<Spec>, intent: Intent): KeptData
   /** Of a failover: the other passive sites that hold more of the lost one than `intent.to` does, as warnings. Pure. */
   ahead?(component: Component<Spec>, states: BySite<State>, intent: Intent): Finding[]
   /** The steps that take a backup now, with its manifest. Pure. */

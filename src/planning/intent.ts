@@ -1,8 +1,8 @@
-import type { Milliseconds } from '../duration.ts'
 import { inputError, siteError } from '../errors.ts'
 import type { Observation } from '../observation/observation.ts'
 import type { Site, Stack } from '../stack/stack.ts'
 import { damagedError } from '../witness/damage.ts'
+import type { AcceptedLoss } from './accepted-loss.ts'
 import type { Intent, Mode } from './plan.ts'
 
 /** What is asked for, as it came in. */
@@ -12,7 +12,7 @@ export interface MoveRequest {
   readonly to?: string
   /** When given, must be the active site. */
   readonly from?: string
-  readonly acceptLoss?: Milliseconds
+  readonly acceptLoss?: AcceptedLoss
 }
 
 /** What of a request is wrong whatever the sites say: judged before any of them is asked. Pure. */

@@ -1,6 +1,7 @@
 import { minutes, readableDuration } from '../duration.ts'
 import type { Observation } from '../observation/observation.ts'
 import type { Stack } from '../stack/stack.ts'
+import { acceptedLossText, coversLoss, UNKNOWN_LOSS } from './accepted-loss.ts'
 import type { Driver } from './driver.ts'
 import type { Finding, Intent, Loss } from './plan.ts'
 
@@ -17,19 +18,15 @@ export const aheadFindings = (
         (component) => drivers[component.driver]?.ahead?.(component, observation.components[component.name] ?? {}, intent) ?? [],
       )
 
-/** What the move is predicted to lose: nothing where the old site is stopped in good order, else what the components say. Pure. */
+/** What the move is predicted to lose: in good order only what no component carries over, else what the components say. Pure. */
 export function lossOf(stack: Stack, observation: Observation, intent: Intent, drivers: Readonly<Record<string, Driver>>): Loss {
-  if (intent.mode === 'switchover')
-    return nothing(
-      `${intent.from} is stopped and its last write is replayed on ${intent.to} before ${intent.to} is promoted (observed ${observation.at})`,
-    )
   if (intent.mode === 'reopen') return nothing(`${intent.from} stays active, and no other site has taken a write`)
-  if (intent.mode === 'rejoin') return nothing(`${intent.from} stays active; what exists only on ${intent.to} is kept as evidence`)
+  if (intent.mode !== 'failover') return lossInGoodOrder(stack, observation, intent, drivers)
   const losses = stack.components.flatMap(
     (component) => drivers[component.driver]?.loss?.(component, observation.components[component.name] ?? {}, intent, observation.at) ?? [],
   )
   const counted = losses.filter(({ of }) => of === 'writes')
-  if (counted.length === 0) return { bytes: [0, null], seconds: [0, null], why: 'no component can say which writes would be lost' }
+  if (counted.length === 0) return unknown([...losses.map(({ why }) => why), 'no component says which writes would be lost'].join('; '))
   // Likely of the whole is only what every part says, by a figure of its own or by its upper end.
   const likely = counted.some((one) => one.likely !== undefined) ? highest(counted.map((one) => one.likely ?? one.seconds[1])) : null
   return {
@@ -40,26 +37,42 @@ export function lossOf(stack: Stack, observation: Observation, intent: Intent, d
   }
 }
 
+/** A switchover loses nothing of what its components carry over; of a stack that carries nothing, nobody knows. A rejoin leaves the active site alone. */
+function lossInGoodOrder(stack: Stack, { at }: Observation, intent: Intent, drivers: Readonly<Record<string, Driver>>): Loss {
+  const { mode, from } = intent
+  const kept = stack.components.flatMap((component) => drivers[component.driver]?.keeps?.(component, intent) ?? [])
+  const clauses = (head: string): string => [head, ...kept.map(({ what }) => what)].join('; ')
+  if (mode === 'rejoin') return nothing(clauses(`${from} stays active`))
+  if (kept.some(({ carried }) => carried)) return nothing(`${clauses(`${from} is stopped in good order`)} (observed ${at})`)
+  return unknown(
+    `${clauses(`${from} is stopped in good order`)}; no component of ${stack.name} carries data over: what ${from} stores itself stays there`,
+  )
+}
+
 /** A failover is refused until a person has named a bound that the prediction keeps. */
 export function lossFindings(loss: Loss, intent: Intent): Finding[] {
   if (intent.mode !== 'failover') return []
   const [, upper] = loss.seconds
   const likely = loss.likely === undefined ? '' : ` (likely at most ${readableDuration(loss.likely * 1_000)})`
   const predicted = upper === null ? 'nobody knows how much' : `up to ${readableDuration(upper * 1_000)}${likely}`
-  const blocker = (code: string, what: string, next: string): Finding[] => [{ code, severity: 'blocker', what, next }]
-  if (intent.acceptLoss === undefined)
-    return blocker(
-      'loss-not-accepted',
-      `${predicted} of acknowledged writes would be lost (${loss.why}), and nobody has accepted a loss`,
-      `Name a bound. ${boundFor(upper)}`,
-    )
-  if (upper === null || upper * 1_000 > intent.acceptLoss)
-    return blocker(
-      'loss-above-bound',
-      `${predicted} of acknowledged writes would be lost (${loss.why}), and ${readableDuration(intent.acceptLoss)} were accepted`,
-      `Look for a way to lose less, or accept more. ${boundFor(upper)}`,
-    )
-  return []
+  const what = `${predicted} of acknowledged writes would be lost (${loss.why})`
+  const { acceptLoss } = intent
+  if (acceptLoss === undefined)
+    return [{ code: 'loss-not-accepted', severity: 'blocker', what: `${what}, and nobody has accepted a loss`, next: boundFor(upper) }]
+  if (!coversLoss(acceptLoss, upper === null ? null : upper * 1_000))
+    return [
+      {
+        code: 'loss-above-bound',
+        severity: 'blocker',
+        what: `${what}, and ${acceptedLossText(acceptLoss)} is accepted`,
+        next: `Look for a way to lose less, or accept more. ${boundFor(upper)}`,
+      },
+    ]
+  if (acceptLoss !== UNKNOWN_LOSS) return []
+  // A loss that can be measured is covered as well: an archive that answers again must not stop a failover that was approved without it.
+  return upper === null
+    ? [{ code: 'loss-unknown', severity: 'warning', what: `${what}; any loss is accepted` }]
+    : [{ code: 'loss-measured', severity: 'warning', what: `${what}, and any loss is accepted`, next: boundFor(upper) }]
 }
 
 /** People decide meanwhile, and a prediction may grow until the plan is executed, which judges it once more. */
@@ -67,12 +80,14 @@ const TO_DECIDE = minutes(30)
 
 /** Which bound to name; in the notation of inputs, in whole minutes. */
 function boundFor(upper: number | null): string {
-  if (upper === null) return 'None is kept while nobody knows how much: make the archive of the lost site, or the replica, answer.'
+  if (upper === null)
+    return `No bound holds while nobody knows how much. If a database or its archive is silent, make it answer. Else a person who may decide it accepts a loss that cannot be measured: --accept-data-loss ${UNKNOWN_LOSS} (input accept-data-loss).`
   const enough = Math.ceil((upper * 1_000 + TO_DECIDE) / minutes(1))
-  return `It is judged once more when the plan is executed, and may grow until then: --accept-data-loss ${enough}m (input accept-data-loss) leaves ${readableDuration(TO_DECIDE)} to decide.`
+  return `Name a bound. It is judged once more when the plan is executed, and may grow until then: --accept-data-loss ${enough}m (input accept-data-loss) leaves ${readableDuration(TO_DECIDE)} to decide.`
 }
 
 const nothing = (why: string): Loss => ({ bytes: [0, 0], seconds: [0, 0], why })
+const unknown = (why: string): Loss => ({ bytes: [0, null], seconds: [0, null], why })
 
 function sum(values: readonly (number | null)[]): number | null {
   return values.reduce((total, value) => (total === null || value === null ? null : total + value), 0)

@@ -1,6 +1,6 @@
-import { durationInput } from '../duration.ts'
+import { acceptedLossInput } from './accepted-loss.ts'
 import type { Intent } from './plan.ts'
 
 /** The command that plans the same move anew: with its mode, its target and the loss that was accepted. Pure. */
 export const planCommand = ({ mode, to, acceptLoss }: Intent): string =>
-  `standby failover plan --mode ${mode} --to ${to}${acceptLoss === undefined ? '' : ` --accept-data-loss ${durationInput(acceptLoss)}`}`
+  `standby failover plan --mode ${mode} --to ${to}${acceptLoss === undefined ? '' : ` --accept-data-loss ${acceptedLossInput(acceptLoss)}`}`

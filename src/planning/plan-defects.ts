@@ -3,6 +3,7 @@ import { StandbyError } from '../errors.ts'
 import { canonicalJson, isObject, type Json, type JsonObject } from '../json.ts'
 import { FENCE_LEVELS } from '../stack/fence-levels.ts'
 import type { Stack } from '../stack/stack.ts'
+import { isAcceptedLoss } from './accepted-loss.ts'
 import type { Driver } from './driver.ts'
 import { fenceLevels, levelsByTime, reaches } from './fence-levels.ts'
 import { requiredFence, withBestEffort } from './fencing.ts'
@@ -122,7 +123,7 @@ function intentDefects({ intent }: Plan, stack: Stack): string[] {
   return [
     ...undeclared.map((site) => `${stack.name} has no site ${site}`),
     ...((from === to) === (mode === 'reopen') ? [] : [`a ${mode} from ${from} to ${to} is none`]),
-    ...(acceptLoss === undefined || (mode === 'failover' && Number.isSafeInteger(acceptLoss) && acceptLoss >= 0)
+    ...(acceptLoss === undefined || (mode === 'failover' && isAcceptedLoss(acceptLoss))
       ? []
       : [`a ${mode} does not accept a loss of ${String(acceptLoss)}`]),
   ]

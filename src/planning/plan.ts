@@ -3,6 +3,7 @@ import type { JsonObject } from '../json.ts'
 import type { Fact } from '../observation/observation.ts'
 import type { FenceLevel } from '../stack/fence-levels.ts'
 import type { ComponentName, SiteName } from '../stack/stack.ts'
+import type { AcceptedLoss } from './accepted-loss.ts'
 import type { Liveness } from './sighting.ts'
 
 /**
@@ -47,8 +48,8 @@ export interface Intent {
   /** The active site, or the one that was. */
   readonly from: SiteName
   readonly to: SiteName
-  /** A failover's bound on what may be lost; a prediction above it refuses. */
-  readonly acceptLoss?: Milliseconds
+  /** What a person accepts to lose in a failover; a prediction that it does not cover refuses. */
+  readonly acceptLoss?: AcceptedLoss
 }
 
 export type StepId = string
@@ -144,6 +145,14 @@ export interface LearnedFrom {
 /** What one component would lose. A cache is named, and not counted: no write was acknowledged by it. */
 export interface ComponentLoss extends Loss {
   readonly of: 'writes' | 'cache'
+}
+
+/** What a switchover or a rejoin does with the data of one component. */
+export interface KeptData {
+  /** Whether a switchover brings all of it to the new site. */
+  readonly carried: boolean
+  /** A clause for the prediction: `the last write of pg-dc-a is replayed on pg-dc-b before that is promoted`. */
+  readonly what: string
 }
 
 /** What may be lost, as intervals; an upper end of null is not known. */

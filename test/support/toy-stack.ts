@@ -147,6 +147,7 @@ export function toyDriver(toy: ToyWorld, broken: Partial<Record<string, () => Pr
     rejoin: (component, _states, intent) => (component.name === 'database' ? [toyStep(`database.follow@${intent.to}`, 'PROTECT')] : []),
     loss: (component) =>
       component.name === 'database' ? { of: 'writes', bytes: [0, 4096], seconds: [0, 30], why: 'the archive is 30 s old' } : null,
+    keeps: ({ name }) => ({ carried: name === 'database', what: `the last write of ${name} is replayed` }),
     behaviours: {
       demote: effect(
         'demote',

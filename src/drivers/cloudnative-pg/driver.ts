@@ -19,6 +19,7 @@ import { followersAhead } from './failover/followers-ahead.ts'
 import { markFork } from './failover/forks.ts'
 import { predictedLoss } from './failover/loss.ts'
 import { lastSeenVaries, promoteWithoutToken } from './failover/promote-without-token.ts'
+import { keptData } from './kept-data.ts'
 import { afterMoveSteps, clearToken, follow, schedule, settle } from './move/after-move.ts'
 import { catchUp, catchUpStep } from './move/catch-up.ts'
 import { demote, demoteStep } from './move/demote.ts'
@@ -69,6 +70,7 @@ export const cloudNativePg: Driver<CloudNativePgSpec, CloudNativePgState> = {
   reopen: reopenSteps,
   sees: seesSite,
   loss: predictedLoss,
+  keeps: keptData,
   backup: (component, _states, site) => backupSteps(component, site),
   manual: manualStep,
   varying: {

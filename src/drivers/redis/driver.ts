@@ -3,7 +3,7 @@ import { accessOf, claimsOf, problemsOf } from './access.ts'
 import { assessCache } from './assess.ts'
 import { dump, dumpStep } from './backup.ts'
 import { deployCache } from './deploy.ts'
-import { lossOf } from './loss.ts'
+import { keptData, lossOf } from './loss.ts'
 import { dumpVaries, fenceSteps, moveSteps, rejoinSteps, scheduleStep } from './move.ts'
 import { observeCache, type RedisState } from './observe.ts'
 import { fence, restore, schedule } from './restore.ts'
@@ -29,6 +29,7 @@ export const redis: Driver<RedisSpec, RedisState> = {
   // Its guard suspends the dumps, and nothing else of it.
   reopen: (component, _states, { to }) => [scheduleStep(component, to, false, 'PROTECT')],
   loss: lossOf,
+  keeps: keptData,
   backup: (component, _states, site) => [dumpStep(component, site, 'PROTECT', `Takes a dump of ${component.spec.name} on ${site}`)],
   manual: manualStep,
   varying: { restore: { planned: dumpVaries } },

@@ -1,6 +1,6 @@
 import { readableDuration } from '../../duration.ts'
 import type { BySite } from '../../observation/observation.ts'
-import type { ComponentLoss, Intent } from '../../planning/plan.ts'
+import type { ComponentLoss, Intent, KeptData } from '../../planning/plan.ts'
 import { dumpSeen, type RedisState } from './observe.ts'
 import type { Cache } from './spec.ts'
 
@@ -25,4 +25,12 @@ export function lossOf(component: Cache, states: BySite<RedisState>, intent: Int
     seconds: [0, Math.ceil(age / 1_000)],
     why: `cache: the newest dump of ${component.spec.name} on ${intent.from} is ${readableDuration(age)} old (${dump.takenAt}, ${dump.keys} keys); jobs that were queued since are lost, jobs that ended since may run again`,
   }
+}
+
+/** A switchover takes a last dump along, or begins empty as the stack declares; a rejoin puts what the old site held aside. Pure. */
+export function keptData({ spec: { name, move } }: Cache, { mode, to }: Intent): KeptData {
+  if (mode === 'rejoin') return { carried: false, what: `what ${name} holds on ${to} stays on its volume, aside, until the next move` }
+  return move === 'fresh'
+    ? { carried: false, what: `${name} begins empty on ${to}, as declared` }
+    : { carried: true, what: `the keys of ${name} are dumped after its last writer stopped, and loaded on ${to}` }
 }

@@ -167,6 +167,8 @@ describe('a plan', () => {
   test('is asked for in one of three modes; a failover says what may be lost', () => {
     given({ operation: 'plan', to: 'dc-b', mode: 'failover', 'accept-data-loss': '5m' })
     expect(readFailoverInputs()).toMatchObject({ operation: 'plan', request: { mode: 'failover', to: 'dc-b', acceptLoss: 300_000 } })
+    given({ operation: 'plan', to: 'dc-b', mode: 'failover', 'accept-data-loss': 'unknown' })
+    expect(readFailoverInputs()).toMatchObject({ request: { acceptLoss: 'unknown' } })
     given({ operation: 'plan', to: 'dc-b', mode: '', 'accept-data-loss': '' })
     expect(readFailoverInputs()).toMatchObject({ request: { mode: 'switchover', to: 'dc-b' } })
   })
@@ -176,7 +178,7 @@ describe('a plan', () => {
     expect(refusal(readFailoverInputs)).toEqual(expect.objectContaining({ code: 'input-invalid' }))
   })
 
-  test.each(['5', 'soon', '-1m'])('that accepts the loss %j is refused', (bound) => {
+  test.each(['5', 'soon', '-1m', 'Unknown', 'any'])('that accepts the loss %j is refused', (bound) => {
     given({ operation: 'plan', to: 'dc-b', mode: 'failover', 'accept-data-loss': bound })
     expect(refusal(readFailoverInputs)).toEqual(expect.objectContaining({ code: 'input-invalid' }))
   })

@@ -27,6 +27,11 @@ reason: GitHub is down since 02:10, incident 4711
     expect(approvalText(lossy, REQUEST)).toContain('\nmove: failover from dc-a to dc-b\naccepted loss: at most 1 min 30 s\n')
   })
 
+  test('says plainly that a loss is accepted which nobody can measure', () => {
+    const lossy: Plan = { ...plan, intent: { ...plan.intent, mode: 'failover', acceptLoss: 'unknown' } }
+    expect(approvalText(lossy, REQUEST)).toContain('\naccepted loss: any, also one that cannot be measured (unknown)\n')
+  })
+
   test('names the run that goes on or is taken back, whatever the expiry of its plan', () => {
     const text = approvalText(plan, { ...REQUEST, purpose: { operation: 'resume', run: '20261121T050000Z-aa' } })
     expect(text).toContain('\npurpose: resume the run 20261121T050000Z-aa\n')

@@ -193,6 +193,40 @@ describe('the plan of a failover', () => {
     expect(blockersOf(plan(lost, failover, { driver: { loss: () => null } }))).toEqual(['loss-above-bound'])
   })
 
+  test('whose loss cannot be measured is made by a person who accepts just that, and says so in its findings', () => {
+    const unknown: Around = {
+      driver: { loss: () => ({ of: 'writes', bytes: [0, null], seconds: [0, null], why: 'the archive is silent' }) },
+    }
+    for (const around of [unknown, { driver: { loss: () => null } }]) {
+      const refused = plan(lost, failover, around).findings.find(({ code }) => code === 'loss-above-bound')
+      expect(refused?.next).toContain('--accept-data-loss unknown')
+      const accepted = plan(lost, { ...failover, acceptLoss: 'unknown' }, around)
+      expect(blockersOf(accepted)).toEqual([])
+      expect(accepted.findings).toContainEqual(
+        expect.objectContaining({ code: 'loss-unknown', severity: 'warning', what: expect.stringContaining('any loss is accepted') }),
+      )
+    }
+  })
+
+  test('is not stopped by a loss that can be measured after all: the plan names the bound that says more', () => {
+    const planned = plan(lost, { ...failover, acceptLoss: 'unknown' })
+    expect(blockersOf(planned)).toEqual([])
+    expect(planned.findings).toContainEqual(
+      expect.objectContaining({ code: 'loss-measured', severity: 'warning', next: expect.stringContaining('--accept-data-loss 31m') }),
+    )
+  })
+
+  test('of a stack without a database says so, and names what its cache loses all the same', () => {
+    const cache: Around = {
+      driver: {
+        loss: ({ name }) => (name === 'database' ? null : { of: 'cache', bytes: [0, null], seconds: [0, 9], why: 'the dump is 9 s old' }),
+      },
+    }
+    const { loss } = plan(lost, failover, cache).predictions
+    expect(loss.seconds).toEqual([0, null])
+    expect(loss.why).toMatch(/the dump is 9 s old; .*no component says which writes would be lost/)
+  })
+
   test('rests on nothing that the lost site says, but on whether it is seen alive', () => {
     const state = {
       kind: 'answering',

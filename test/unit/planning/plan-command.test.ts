@@ -10,6 +10,9 @@ test('the command that plans a move anew asks for the same move: mode, target, a
   expect(planCommand({ mode: 'failover', ...ends, acceptLoss: minutes(35) })).toBe(
     'standby failover plan --mode failover --to dc-b --accept-data-loss 35m',
   )
+  expect(planCommand({ mode: 'failover', ...ends, acceptLoss: 'unknown' })).toBe(
+    'standby failover plan --mode failover --to dc-b --accept-data-loss unknown',
+  )
 })
 
 test('a duration is written as it is read', () => {

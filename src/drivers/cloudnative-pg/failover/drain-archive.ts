@@ -1,6 +1,7 @@
 import { type Milliseconds, minutes, readableDuration, seconds } from '../../../duration.ts'
 import { asStandbyError } from '../../../errors.ts'
 import type { Json, JsonObject } from '../../../json.ts'
+import { acceptedLossText, coversLoss, UNKNOWN_LOSS } from '../../../planning/accepted-loss.ts'
 import type { Behaviour, Progress, Varies } from '../../../planning/driver.ts'
 import type { Intent, PlannedStep } from '../../../planning/plan.ts'
 import type { SiteName } from '../../../stack/stack.ts'
@@ -124,8 +125,8 @@ async function stuck(run: Run, name: string, instance: InstanceStatus, reach: Re
   const { proof } = given
   const since = newestOf([proof.lastCommitAt, ...replayedBy(proof.replayed, archived).map(({ at }) => at)])
   const lost = since === null ? null : run.context.clock.now().getTime() - since
-  const accepted = run.intent?.acceptLoss ?? 0
-  if (lost !== null && lost <= accepted) {
+  const accepted = run.intent?.acceptLoss
+  if (coversLoss(accepted, lost)) {
     run.context.log.warning(
       `${run.step.id}: goes on without ${String(proof.notReplayed)}: ${name} does not fetch it, and the accepted loss covers it`,
     )
@@ -136,8 +137,8 @@ async function stuck(run: Run, name: string, instance: InstanceStatus, reach: Re
   return {
     is: 'failed',
     code: 'drain-stuck',
-    why: `${name} has been standing at ${String(proof.replayed)} for ${readableDuration(STUCK)}, and the archive of ${lostSite} holds ${String(proof.notReplayed)}, which it does not replay${failed}. ${lost === null ? 'Nobody knows how much would be lost without it' : `Without it ${readableDuration(lost)} of writes would be lost, ${readableDuration(accepted)} were accepted`}`,
-    next: `Look at the way from ${name} to that archive (its keys, the network, its log), and plan again. ${lost === null ? `To do without it, make that archive unreachable for this runner as well.` : `To do without it, plan again and accept the loss: --accept-data-loss ${Math.ceil((lost + TO_DECIDE) / minutes(1))}m.`}`,
+    why: `${name} has been standing at ${String(proof.replayed)} for ${readableDuration(STUCK)}, and the archive of ${lostSite} holds ${String(proof.notReplayed)}, which it does not replay${failed}. ${lost === null ? 'Nobody knows how much would be lost without it' : `Without it ${readableDuration(lost)} of writes would be lost, ${accepted === undefined ? 'no loss' : acceptedLossText(accepted)} is accepted`}`,
+    next: `Look at the way from ${name} to that archive (its keys, the network, its log), and plan again. ${lost === null ? `To do without it, plan again and accept a loss that cannot be measured: --accept-data-loss ${UNKNOWN_LOSS}.` : `To do without it, plan again and accept the loss: --accept-data-loss ${Math.ceil((lost + TO_DECIDE) / minutes(1))}m.`}`,
   }
 }
 

@@ -3,6 +3,7 @@ import type { KubernetesClient } from '../../../../src/clients/kubernetes-client
 import type { ObjectStoreClient } from '../../../../src/clients/object-store-client.ts'
 import { drainArchive, drainStep } from '../../../../src/drivers/cloudnative-pg/failover/drain-archive.ts'
 import type { CloudNativePgSpec } from '../../../../src/drivers/cloudnative-pg/spec.ts'
+import type { AcceptedLoss } from '../../../../src/planning/accepted-loss.ts'
 import type { StepRun } from '../../../../src/planning/driver.ts'
 import type { Intent } from '../../../../src/planning/plan.ts'
 import type { SiteName } from '../../../../src/stack/stack.ts'
@@ -18,7 +19,7 @@ const wal = (number: number) => `00000003000000000000000${number}`
 function drain(
   replayLsn: string,
   archived: readonly string[] | null,
-  options: { answered?: boolean; seconds?: number; primary?: boolean; acceptLoss?: number; files?: readonly string[] } = {},
+  options: { answered?: boolean; seconds?: number; primary?: boolean; acceptLoss?: AcceptedLoss; files?: readonly string[] } = {},
 ) {
   const upstream = {
     cluster: 'pg-dc-a',
@@ -128,6 +129,12 @@ describe('what the lost site left in its archive', () => {
       why: expect.stringMatching(/at 0\/9000000 for 1 min.*holds 000000030000000000000009.*1 min 2 s of writes would be lost/),
       next: expect.stringContaining('--accept-data-loss 32m'),
     })
+  })
+  test('is given up after a minute where a person has accepted a loss that cannot be measured', async () => {
+    const { ask, later } = drain('0/8000000', [wal(7), wal(8), wal(9)], { acceptLoss: 'unknown' })
+    await ask()
+    later(60_000)
+    expect(await ask()).toMatchObject({ is: 'done', proof: { archive: 'stuck' } })
   })
   test('is never given up by a follower that moves', async () => {
     const { ask, later, replay } = drain('0/9000000', [wal(9), '00000003000000000000000A'])
