@@ -8,19 +8,24 @@ const project = (name, more = {}) => ({
   ...more,
 })
 
+/** What shares the lab, or asserts how long a process takes: one file at a time, after all others. */
+const serially = { runner: '<rootDir>/test/support/serial-runner.js' }
+
 // biome-ignore lint/style/noDefaultExport: Jest reads its configuration from the default export
 export default {
   reporters: ['default', 'summary', '<rootDir>/test/support/closing-line.js'],
   // A test that hangs, not one that is slow on a machine with other work: what may take no longer is asserted.
   testTimeout: 60_000,
+  maxWorkers: '100%',
   testSequencer: '<rootDir>/test/support/lab/last.js',
   projects: [
     project('unit'),
     project('model'),
     project('contract'),
-    project('acceptance'),
+    project('acceptance', serially),
     project('workflows'),
     project('lab', {
+      ...serially,
       globalSetup: '<rootDir>/test/support/lab/setup.js',
       setupFilesAfterEnv: ['<rootDir>/test/support/lab/up.js'],
       globalTeardown: '<rootDir>/test/support/lab/teardown.js',
@@ -30,6 +35,7 @@ export default {
       ? []
       : [
           project('stories', {
+            ...serially,
             globalSetup: '<rootDir>/test/support/lab/setup.js',
             setupFilesAfterEnv: ['<rootDir>/test/support/lab/up.js'],
             globalTeardown: '<rootDir>/test/support/lab/teardown.js',

@@ -6,15 +6,12 @@ import { runStory } from '../../lab/three-sites/run-story.ts'
 
 jest.setTimeout(900_000)
 
-// A lab of its own: other tests find the two sites that they know, and a witness that names one of them.
+// A lab of its own: other tests find the two sites that they know, and a witness that names one of them. The next test brings that one up.
 beforeAll(async () => {
   await runLab('down')
   await runLab('up', '--sites', '3')
 })
-afterAll(async () => {
-  await runLab('down')
-  await runLab('up')
-})
+afterAll(() => runLab('down'))
 
 test('three sites: a switchover, a failover from its end, and the way back of whoever was lost: all follow, and nothing is lost beyond the plan', async () => {
   expect(judgeStory(await runStory(await deployedStack({ sites: 3 }), () => undefined))).toEqual([])

@@ -6,6 +6,7 @@ export default class ClosingLine {
     const failed =
       results.numFailedTests +
       results.testResults.filter((suite) => suite.testExecError !== undefined && suite.numFailingTests === 0).length
-    process.stderr.write(`${results.numPassedTests} passed, ${failed} failed\n`)
+    // Jest's own summary comes after what any reporter writes here.
+    process.once('exit', () => process.stderr.write(`${results.numPassedTests} passed, ${failed} failed\n`))
   }
 }

@@ -120,4 +120,4 @@ test(`${ROUNDS} rounds of plan, approve, execute and look again end without one 
     { numRuns: ROUNDS },
   )
   for (const count of Object.values(ways)) expect(count).toBeGreaterThan(ROUNDS / 10)
-}, 60_000)
+}, 180_000)
