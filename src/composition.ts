@@ -22,6 +22,7 @@ import { findingsOf } from './planning/findings.ts'
 import type { Identity } from './planning/identities.ts'
 import type { Finding, Intent } from './planning/plan.ts'
 import { loadStack } from './stack/load-stack.ts'
+import { readNamedFile, readNamedFileNow } from './stack/named-files.ts'
 import { componentOf, type SiteName, type Stack } from './stack/stack.ts'
 
 /** All that an operation works with: the declared stack, and the clients to what is real. */
@@ -83,7 +84,12 @@ export async function connect(options: WorldOptions): Promise<World> {
   const credential: DriverContext['credential'] = async (reference, site) =>
     'secret' in reference ? secretCredential(reference, kubernetes, site, sources) : localCredential(reference, sources)
   // A cancelled run still writes its journal and gives its lock back: the witness is bounded by its own deadlines alone.
-  const store = await openStore(stack.witness.spec, { stack: stack.name, credential, signal: new AbortController().signal })
+  const store = await openStore(stack.witness.spec, {
+    stack: stack.name,
+    credential,
+    file: (path) => readNamedFile(stack, path),
+    signal: new AbortController().signal,
+  })
   const connections = sharedConnections(options.signal)
   const context: DriverContext = {
     stack,
@@ -104,8 +110,10 @@ export async function connect(options: WorldOptions): Promise<World> {
     },
     objectStore(component, site) {
       const declared = componentOf(stack, component)
-      const location = drivers[declared.driver]?.objectStore?.(declared, site)
-      if (location === undefined) throw inputError('not-an-object-store', `${component} (${declared.driver}) is no object store`)
+      const place = drivers[declared.driver]?.objectStore?.(declared, site)
+      if (place === undefined) throw inputError('not-an-object-store', `${component} (${declared.driver}) is no object store`)
+      const { endpointCA } = place
+      const location = endpointCA === undefined ? place : { ...place, authorities: readNamedFileNow(stack, endpointCA) }
       const open = async (access: 'read' | 'write' | 'policy' = 'read'): Promise<ObjectStoreClient> => {
         const { readCredentials, credentials, policyCredentials } = location
         const keys = access === 'read' ? readCredentials : access === 'write' ? credentials : policyCredentials
@@ -115,6 +123,7 @@ export async function connect(options: WorldOptions): Promise<World> {
           region: location.region,
           bucket: location.bucket,
           prefix: location.prefix,
+          ...(location.authorities === undefined ? {} : { authorities: location.authorities }),
           ...(await accessKeys(keys, (reference) => credential(reference, site))),
         })
       }

@@ -2,6 +2,7 @@ import { localCredential } from './credentials.ts'
 import { conditionalStores } from './drivers/registry.ts'
 import { inputError } from './errors.ts'
 import type { ConditionalStore } from './execution/conditional-store.ts'
+import { readNamedFile } from './stack/named-files.ts'
 import type { Stack } from './stack/stack.ts'
 
 /**
@@ -19,6 +20,7 @@ export async function openWitness(
   return openStore(stack.witness.spec, {
     stack: stack.name,
     credential: async (reference) => localCredential(reference, sources),
+    file: (path) => readNamedFile(stack, path),
     signal: new AbortController().signal,
   })
 }

@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises'
 import { uptime } from 'node:os'
-import { basename } from 'node:path'
+import { basename, dirname, join } from 'node:path'
 import type { Command } from 'commander'
 import { openKubernetes } from '../clients/kubernetes.ts'
 import { systemClock } from '../composition.ts'
@@ -11,7 +11,14 @@ import { asStandbyError, inputError } from '../errors.ts'
 import { REPORT_DEADLINE } from '../guard/closing-time.ts'
 import { guardSite } from '../guard/guard-site.ts'
 import { memoryIn } from '../guard/memory.ts'
-import { CONFIGURATION, GUARD, guardNamespace, WITNESS_ACCESS_KEY_ID, WITNESS_SECRET_ACCESS_KEY } from '../guard/names.ts'
+import {
+  CONFIGURATION,
+  GUARD,
+  guardNamespace,
+  WITNESS_ACCESS_KEY_ID,
+  WITNESS_AUTHORITIES,
+  WITNESS_SECRET_ACCESS_KEY,
+} from '../guard/names.ts'
 import { guardContext, inClusterKubeconfig } from '../guard/reach.ts'
 import { REPORT_KEY } from '../guard/report.ts'
 import { harmlessLogLine } from '../harmless-text.ts'
@@ -66,9 +73,16 @@ async function runGuard(path: string, options: GuardOptions, signal: AbortSignal
   const sources = { env: process.env, directory: stack.source.directory, mask: masking.add }
   const log = podLog(masking.masked)
   const credentials = { accessKeyId: { env: WITNESS_ACCESS_KEY_ID }, secretAccessKey: { env: WITNESS_SECRET_ACCESS_KEY } }
+  // A deploy puts what the stack file names as `endpointCA` beside it, under a name of its own.
+  const authorities = stack.witness.spec.endpointCA === undefined ? {} : { endpointCA: WITNESS_AUTHORITIES }
   const store = await openStore(
-    { ...stack.witness.spec, credentials },
-    { stack: stack.name, credential: async (reference) => localCredential(reference, sources), signal },
+    { ...stack.witness.spec, credentials, ...authorities },
+    {
+      stack: stack.name,
+      credential: async (reference) => localCredential(reference, sources),
+      file: (name) => readFile(join(dirname(path), name), 'utf8'),
+      signal,
+    },
   )
   const kubernetes = openKubernetes({ site, kubeconfig, signal })
   const report = { apiVersion: 'v1', kind: 'ConfigMap', plural: 'configmaps', namespace: guardNamespace(stack.name), name: GUARD }

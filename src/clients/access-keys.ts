@@ -1,5 +1,5 @@
 import type { CredentialReference } from '../stack/stack.ts'
-import type { KeyPairReference } from './object-store-client.ts'
+import type { KeyPairReference, ObjectStoreLocation } from './object-store-client.ts'
 
 /** Keys of an S3 account, as values. */
 export interface AccessKeys {
@@ -30,3 +30,8 @@ export function accessKeysInSecret({ accessKeyId, secretAccessKey, sessionToken 
   }
   return Object.fromEntries(Object.entries(named).map(([name, value]) => [name, Buffer.from(value, 'utf8').toString('base64')]))
 }
+
+/** Where such a Secret holds the authorities that vouch for the store, if there are any of its own. */
+export const AUTHORITIES = 'ca.crt'
+export const authoritiesInSecret = ({ authorities }: Pick<ObjectStoreLocation, 'authorities'>): Record<string, string> =>
+  authorities === undefined ? {} : { [AUTHORITIES]: Buffer.from(authorities, 'utf8').toString('base64') }

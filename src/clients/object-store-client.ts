@@ -8,6 +8,10 @@ export interface ObjectStoreLocation {
   readonly bucket: string
   /** Ends with `/`, or is empty. */
   readonly prefix: string
+  /** A PEM file, relative to the stack file, with the authorities that alone vouch for the endpoint. */
+  readonly endpointCA?: string
+  /** What that file holds; only where clients and pods are made of the location. */
+  readonly authorities?: string
   /** Of the site that writes here. */
   readonly credentials: KeyPairReference
   /** Of those who only read: other sites and restore tests. */

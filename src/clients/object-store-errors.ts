@@ -1,8 +1,10 @@
 import type { Milliseconds } from '../duration.ts'
 import { inputError, type Retry, type StandbyError, siteError } from '../errors.ts'
+import { UNSEEN } from '../unseen.ts'
 import { textOf } from './s3-xml.ts'
 import type { Attempt, StoreAnswer } from './store-answer.ts'
 import { placeNamedIn } from './store-redirects.ts'
+import { wireFailure } from './wire-failure.ts'
 import { retryOfStatus, retryOfWire } from './worth-another-try.ts'
 
 const whereOf = (attempt: Attempt): string => `${attempt.endpoint} ${targetOf(attempt)}`
@@ -16,11 +18,17 @@ export const objectStoreUnreachable = (
 ): StandbyError =>
   siteError('object-store-unreachable', `the object store ${attempt.endpoint} does not answer: ${why}`, {
     where: whereOf(attempt),
-    next: `Check that ${attempt.endpoint} is reachable from here.`,
+    next: nextOf(attempt, cause),
     cause,
     retry: retryOfWire(cause),
     retryAfter,
   })
+
+function nextOf({ endpoint }: Attempt, cause: unknown): string {
+  if (cause === undefined || UNSEEN[wireFailure(cause).unseen].code !== 'site-untrusted')
+    return `Check that ${endpoint} is reachable from here.`
+  return `Is it the right endpoint? Where a private authority vouches for ${endpoint}, name its certificates as endpointCA, beside endpoint in the stack file.`
+}
 
 /** Another write to the same key, or a change of the bucket, is going on: nothing was done. */
 const BUSY_CODES: ReadonlySet<string> = new Set(['ConditionalRequestConflict', 'OperationAborted'])

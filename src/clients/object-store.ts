@@ -20,6 +20,7 @@ import { retryAfterIn } from './retry-after.ts'
 import { contentOf, textOf } from './s3-xml.ts'
 import type { ServerTime } from './server-time.ts'
 import type { Attempt, StoreAnswer } from './store-answer.ts'
+import { type Asked, fetchTrusting } from './trusting-fetch.ts'
 import { withinDeadline } from './within-deadline.ts'
 
 export interface ObjectStoreAccess extends AccessKeys {
@@ -28,6 +29,8 @@ export interface ObjectStoreAccess extends AccessKeys {
   readonly bucket: string
   /** Ends with `/`, or is empty. */
   readonly prefix: string
+  /** PEM: the authorities that alone vouch for the endpoint; those of Node when absent. */
+  readonly authorities?: string
   /** Ends all calls. */
   readonly signal?: AbortSignal
   /** Hears what time each answer says. */
@@ -66,6 +69,11 @@ export function openObjectStore(access: ObjectStoreAccess): ObjectStoreClient {
     for (const [name, value] of Object.entries(request.query ?? {})) if (value !== undefined) at.searchParams.set(name, value)
     return at
   }
+  const { authorities } = access
+  const ask = (at: URL, asked: Asked & { readonly body?: Uint8Array<ArrayBuffer> }): Promise<Response> =>
+    authorities !== undefined && at.protocol === 'https:'
+      ? fetchTrusting(authorities, at, asked)
+      : fetch(at, { ...asked, redirect: 'manual' })
   const attempt = (request: StoreRequest): Attempt => ({
     endpoint: access.endpoint,
     region: access.region,
@@ -87,10 +95,9 @@ export function openObjectStore(access: ObjectStoreAccess): ObjectStoreClient {
       ...keys,
     }).sign()
     const askedAt = performance.now()
-    const response = await fetch(signed.url, {
+    const response = await ask(signed.url, {
       method: request.method,
       headers: signed.headers,
-      redirect: 'manual',
       signal,
       ...(request.body === undefined ? {} : { body: request.body as Uint8Array<ArrayBuffer> }),
     })
@@ -129,25 +136,25 @@ export function openObjectStore(access: ObjectStoreAccess): ObjectStoreClient {
     const deadline = options?.deadline ?? DEADLINE
     const late = (): Error => objectStoreUnreachable(attempt(request), `no answer within ${readableDuration(deadline)}`)
     const ends = performance.now() + deadline
-    const ask = (asked: StoreRequest): Promise<StoreAnswer> => {
+    const answerTo = (asked: StoreRequest): Promise<StoreAnswer> => {
       const work = (signal: AbortSignal): Promise<StoreAnswer> => repeated(asked, { signal, ends, limited: options?.limited })
       return withinDeadline(Math.max(1, ends - performance.now()), [access.signal, options?.signal], work, late)
     }
-    const answer = await ask(request)
+    const answer = await answerTo(request)
     if (answer.status >= 200 && answer.status < 300) return answer
     if (expected.includes(answer.status) && !isPage(answer)) return answer
     throw objectStoreRefusal(
       attempt(request),
-      answer.status < 500 && request.method === 'HEAD' ? await inFull(answer, request, ask) : answer,
+      answer.status < 500 && request.method === 'HEAD' ? await inFull(answer, request, answerTo) : answer,
     )
   }
   /** HEAD has no body that says why it was refused; GET has. */
   const inFull = async (
     answer: StoreAnswer,
     request: StoreRequest,
-    ask: (asked: StoreRequest) => Promise<StoreAnswer>,
+    answerTo: (asked: StoreRequest) => Promise<StoreAnswer>,
   ): Promise<StoreAnswer> => {
-    const told = await ask({ ...request, method: 'GET', headers: { ...request.headers, range: 'bytes=0-0' } }).catch(() => answer)
+    const told = await answerTo({ ...request, method: 'GET', headers: { ...request.headers, range: 'bytes=0-0' } }).catch(() => answer)
     return told.status === answer.status ? told : answer
   }
   /** The version of an object that was read or written. Every store names it: what does not is none. */

@@ -9,7 +9,7 @@ import { guard } from './guard/driver.ts'
 import { haproxy } from './haproxy/driver.ts'
 import { helmRelease } from './helm-release/driver.ts'
 import { redis } from './redis/driver.ts'
-import { type DeclaredPlace, placeClaim, unencrypted } from './s3/bucket-identity.ts'
+import { certificatesOf, certificatesWithoutTls, type DeclaredPlace, placeClaim, unencrypted } from './s3/bucket-identity.ts'
 import { openS3Store } from './s3/conditional-store.ts'
 import { s3 } from './s3/driver.ts'
 import { manualWitness } from './s3/runbook.ts'
@@ -30,7 +30,11 @@ export const witnesses: WitnessKinds = {
   s3: {
     schema: s3WitnessSchema,
     claims: (spec) => [placeClaim(spec as unknown as DeclaredPlace, ['bucket'])],
-    validate: (spec) => unencrypted(spec as unknown as DeclaredPlace, ['endpoint']),
+    files: (spec) => certificatesOf(spec as unknown as DeclaredPlace),
+    validate: (spec) => [
+      ...unencrypted(spec as unknown as DeclaredPlace, ['endpoint']),
+      ...certificatesWithoutTls(spec as unknown as DeclaredPlace, ['endpointCA']),
+    ],
   },
 }
 

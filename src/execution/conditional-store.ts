@@ -46,4 +46,6 @@ export interface ConditionalStoreContext {
   readonly signal: AbortSignal
   readonly stack: string
   credential(reference: CredentialReference): Promise<string>
+  /** The text of a file that the stack file names, by its path there. */
+  file(path: string): Promise<string>
 }

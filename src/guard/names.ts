@@ -11,5 +11,7 @@ export const GUARD = 'standby-guard'
 /** The variables in which the guard finds its own, read-only keys of the witness. */
 export const WITNESS_ACCESS_KEY_ID = 'STANDBY_GUARD_ACCESS_KEY_ID'
 export const WITNESS_SECRET_ACCESS_KEY = 'STANDBY_GUARD_SECRET_ACCESS_KEY'
+/** The file beside the stack file in which the guard finds the authorities that vouch for the witness, where the stack file names some. */
+export const WITNESS_AUTHORITIES = 'witness-authorities.pem'
 /** The variable with the hash of what was deployed; the guard's report repeats it. */
 export const CONFIGURATION = 'STANDBY_GUARD_CONFIGURATION'

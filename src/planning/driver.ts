@@ -119,8 +119,8 @@ export interface Claim {
 /** A file or folder of the user, as the stack file names it, and what it must be. */
 export interface NamedPath {
   readonly path: string
-  /** `mapping`: one YAML file that holds a mapping. `chart`: the folder of a Helm chart. */
-  readonly is: 'mapping' | 'chart'
+  /** `mapping`: one YAML file that holds a mapping. `chart`: the folder of a Helm chart. `certificates`: one or more, in PEM. */
+  readonly is: 'mapping' | 'chart' | 'certificates'
 }
 
 export interface SpecProblem {

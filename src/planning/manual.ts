@@ -43,5 +43,7 @@ export const kubectl = (stack: Stack, site: SiteName | string, namespace: string
   `${kubectlAt(stack, site)} -n ${quoted(namespace)}`
 
 /** The AWS command line for a site's object store, with a profile of the site's name that holds the credentials. */
-export const awsS3 = (location: Pick<ObjectStoreLocation, 'endpoint' | 'region'>, profile: string): string =>
-  `aws --profile ${quoted(profile)} --endpoint-url ${quoted(location.endpoint)} --region ${quoted(location.region)}`
+export const awsS3 = (location: Pick<ObjectStoreLocation, 'endpoint' | 'region' | 'endpointCA'>, profile: string): string =>
+  `aws --profile ${quoted(profile)} --endpoint-url ${quoted(location.endpoint)} --region ${quoted(location.region)}${
+    location.endpointCA === undefined ? '' : ` --ca-bundle ${quoted(location.endpointCA)}`
+  }`

@@ -176,16 +176,24 @@ interface AllNamed {
 }
 
 async function readAllNamed(stack: Stack, kinds: Kinds): Promise<AllNamed> {
-  const named = stack.components.flatMap((component) =>
-    (kinds.drivers[component.driver]?.files?.(component) ?? []).map((file) => ({ component, file })),
-  )
+  const { driver, spec } = stack.witness
+  const named = [
+    ...(kinds.witnesses[driver]?.files?.(spec) ?? []).map((file) => ({ at: ['witness'], spec, file })),
+    ...stack.components.flatMap((component) =>
+      (kinds.drivers[component.driver]?.files?.(component) ?? []).map((file) => ({
+        at: ['components', component.name],
+        spec: component.spec,
+        file,
+      })),
+    ),
+  ]
   const read = await Promise.all(named.map(({ file }) => readNamed(stack.source.directory, file)))
   return {
     files: read.flatMap(({ files }) => files),
     problems: read.flatMap(({ problems }, index): PlacedProblem[] => {
-      const { component, file } = named[index] ?? {}
-      if (component === undefined) return []
-      const path = ['components', component.name, ...(pathOf(file?.path, component.spec) ?? [])]
+      const one = named[index]
+      if (one === undefined) return []
+      const path = [...one.at, ...(pathOf(one.file.path, one.spec) ?? [])]
       return problems.map((problem) => ({ path, ...problem }))
     }),
   }

@@ -1,10 +1,12 @@
 import { createHash } from 'node:crypto'
-import type { Stats } from 'node:fs'
+import { readFileSync, type Stats } from 'node:fs'
 import { readdir, readFile, realpath, stat } from 'node:fs/promises'
 import { join, relative, resolve, sep } from 'node:path'
 import { parseAllDocuments } from 'yaml'
 import { canonicalJson, isObject, type Json } from '../json.ts'
 import type { NamedPath } from '../planning/driver.ts'
+import { judgeCertificates } from './certificates.ts'
+import type { Stack } from './stack.ts'
 
 /** A chart with its dependencies stays far below this. */
 const MOST_FILES = 2_000
@@ -28,20 +30,27 @@ export async function readNamed(directory: string, { path: named, is }: NamedPat
     const found = await stat(path)
     const kind = kindOf(found)
     if (is === 'mapping' && kind !== 'file') return wrong(`${named} is ${kind}, and must be a YAML file`)
+    if (is === 'certificates' && kind !== 'file') return wrong(`${named} is ${kind}, and must be a PEM file with certificates`)
     if (is === 'chart' && kind !== 'folder') return wrong(`${named} is ${kind}, and must be the folder of a chart`)
     const paths = is === 'chart' ? await filesBelow(path) : [path]
     if (paths.length > MOST_FILES) return wrong(`the folder ${named} holds more than ${MOST_FILES} files`)
     if (is === 'chart' && !paths.includes(join(path, 'Chart.yaml'))) return wrong(`the folder ${named} holds no Chart.yaml: it is no chart`)
     const files: NamedFile[] = []
+    const warnings: ReadNamed['problems'][number][] = []
     for (const one of paths) {
       const { size } = await stat(one)
       if (size > LARGEST) return wrong(`${relative(directory, one)} is larger than ${LARGEST / 1024 / 1024} MiB`)
       const content = await readFile(one)
       const broken = is === 'mapping' ? noMapping(content.toString('utf8')) : null
       if (broken !== null) return wrong(`${named} ${broken}`)
+      if (is === 'certificates') {
+        const judged = judgeCertificates(content.toString('utf8'), new Date())
+        if (judged.refused !== null) return wrong(`${named} ${judged.refused}`)
+        warnings.push(...judged.warnings.map((what) => ({ what: `${named} ${what}`, severity: 'warning' as const })))
+      }
       files.push({ name: relative(directory, one), sha256: sha256(content) })
     }
-    return { files, problems: await outside(directory, path, named) }
+    return { files, problems: [...warnings, ...(await outside(directory, path, named))] }
   } catch (error) {
     const code = (error as NodeJS.ErrnoException).code
     if (code === 'ENOENT' || code === 'ENOTDIR') return wrong(`the file ${named} does not exist beside the stack file`)
@@ -49,6 +58,11 @@ export async function readNamed(directory: string, { path: named, is }: NamedPat
     return wrong(`the file ${named} can not be read (${code ?? String(error)})`)
   }
 }
+
+/** The text of a file that a loaded stack names. */
+export const readNamedFile = (stack: Stack, path: string): Promise<string> => readFile(resolve(stack.source.directory, path), 'utf8')
+/** The same, for where a value is made without waiting: a few kilobytes that were judged when the stack was loaded. */
+export const readNamedFileNow = (stack: Stack, path: string): string => readFileSync(resolve(stack.source.directory, path), 'utf8')
 
 /** A FIFO would be waited for without an end; a device has no end. */
 function kindOf(found: Stats): string {

@@ -1,5 +1,5 @@
 import type { Json, JsonObject } from '../json.ts'
-import type { Claim, Driver, SpecProblem } from '../planning/driver.ts'
+import type { Claim, Driver, NamedPath, SpecProblem } from '../planning/driver.ts'
 import { FENCE_LEVELS } from './fence-levels.ts'
 import { approvalSchema } from './schema-approval.ts'
 import { credentialReference, duration, kubernetesName, MEANS, type Meaning, text } from './schema-parts.ts'
@@ -12,6 +12,8 @@ export interface WitnessKind {
   readonly schema: JsonObject
   /** What the witness holds alone, as a component's claims. Pure. */
   claims(spec: JsonObject): Claim[]
+  /** Files of the user that it reads, relative to the stack file; they are part of the stack's digest. Pure. */
+  files?(spec: JsonObject): readonly NamedPath[]
   /** What the schema cannot say. Pure. */
   validate?(spec: JsonObject): SpecProblem[]
 }

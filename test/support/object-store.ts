@@ -2,12 +2,16 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { ObjectStoreAccess } from '../../src/clients/object-store.ts'
+import { fetchTrusting } from '../../src/clients/trusting-fetch.ts'
 import { binary } from './binaries.ts'
+import { selfSigned } from './certificate.ts'
 import { freePorts, startServer } from './server-process.ts'
 
 export interface ObjectStoreServer {
   readonly endpoint: string
   readonly pid: number
+  /** Of `tls`: the PEM file with its authority. */
+  readonly authoritiesFile: string | null
   /** Root access to a place in the bucket `bucket`. */
   access(prefix?: string): ObjectStoreAccess
   /** Access of a user of its own, who may do nothing yet. */
@@ -17,14 +21,16 @@ export interface ObjectStoreServer {
 
 /**
  * A real S3 server (versitygw) with one empty, versioned bucket, in a temporary folder and on a free port; about 100 ms.
- * `accounts`: users who may do nothing that a bucket policy does not allow; each secret is the name and `-secret`.
+ * `tls`: with a certificate that only its own authority vouches for. `accounts`: users who may do nothing that a bucket policy does not allow; each secret is the name and `-secret`.
  */
 export async function startObjectStore({
   accounts = [],
   secret = 'root-secret',
+  tls = false,
 }: {
   readonly accounts?: readonly string[]
   readonly secret?: string
+  readonly tls?: boolean
 } = {}): Promise<ObjectStoreServer> {
   const home = mkdtempSync(join(tmpdir(), 'standby-s3-'))
   const folder = (name: string): string => {
@@ -33,7 +39,14 @@ export async function startObjectStore({
   }
   folder('data/bucket')
   const [port = 0] = await freePorts(1)
-  const endpoint = `http://127.0.0.1:${port}`
+  const endpoint = `${tls ? 'https' : 'http'}://127.0.0.1:${port}`
+  const certificate = tls ? selfSigned() : null
+  const file = (name: string, text: string): string => {
+    writeFileSync(join(home, name), text)
+    return join(home, name)
+  }
+  const authoritiesFile = certificate === null ? null : file('authorities.pem', certificate.cert)
+  const authorities = certificate === null ? {} : { authorities: certificate.cert }
   const command = await binary('versitygw')
   const root = { accessKeyId: 'root', secretAccessKey: secret }
   const stranger = { accessKeyId: 'stranger', secretAccessKey: 'stranger-secret' }
@@ -46,14 +59,16 @@ export async function startObjectStore({
     command,
     [
       ...['--port', `127.0.0.1:${port}`, '--access', root.accessKeyId, '--secret', root.secretAccessKey, '--region', 'us-east-1'],
+      ...(certificate === null ? [] : ['--cert', file('cert.pem', certificate.cert), '--key', file('key.pem', certificate.key)]),
       ...['--iam-dir', folder('iam'), '--quiet', '--keep-alive', 'posix', '--versioning-dir', folder('versions'), folder('data')],
     ],
-    { answers: async () => (await fetch(endpoint)).status > 0 },
+    { answers: async () => (await asked(endpoint, certificate?.cert)).status > 0 },
   )
   return {
     endpoint,
     pid: server.pid,
-    access: (prefix = '') => ({ endpoint, region: 'us-east-1', bucket: 'bucket', prefix, ...root }),
+    authoritiesFile,
+    access: (prefix = '') => ({ endpoint, region: 'us-east-1', bucket: 'bucket', prefix, ...root, ...authorities }),
     stranger,
     stop: async () => {
       await server.stop()
@@ -61,3 +76,8 @@ export async function startObjectStore({
     },
   }
 }
+
+const asked = (endpoint: string, authorities: string | undefined): Promise<Response> =>
+  authorities === undefined
+    ? fetch(endpoint)
+    : fetchTrusting(authorities, new URL(endpoint), { method: 'GET', headers: new Headers(), signal: AbortSignal.timeout(2_000) })

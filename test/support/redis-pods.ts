@@ -62,13 +62,13 @@ export interface RedisPods {
 }
 
 /** For the tests of a file: one object store for all, and for each test pods of its own, which the returned function gives. */
-export function podsPerTest(): () => RedisPods {
+export function podsPerTest({ tls = false }: { readonly tls?: boolean } = {}): () => RedisPods {
   let s3: ObjectStoreServer
   let pods: RedisPods
   // Real servers, on machines that do other things too.
   jest.setTimeout(30_000)
   beforeAll(async () => {
-    s3 = await startObjectStore()
+    s3 = await startObjectStore({ tls })
   }, 60_000)
   afterAll(() => s3.stop())
   beforeEach(() => {
@@ -93,6 +93,7 @@ function redisPods(s3: ObjectStoreServer): RedisPods {
     BUCKET_URL: `${s3.endpoint}/bucket`,
     PREFIX: prefix,
     RETENTION_SECONDS: '604800',
+    ...(s3.authoritiesFile === null ? {} : { AUTHORITIES: s3.authoritiesFile }),
   })
   return {
     id: home.split('/').at(-1) ?? '',

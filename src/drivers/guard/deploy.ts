@@ -5,6 +5,7 @@ import { minutes } from '../../duration.ts'
 import { GUARD, guardNamespace } from '../../guard/names.ts'
 import { reportIn } from '../../guard/report.ts'
 import type { Change, Deployment, DeployUnit, DriverContext, Progress } from '../../planning/driver.ts'
+import { readNamedFile } from '../../stack/named-files.ts'
 import type { SiteName } from '../../stack/stack.ts'
 import { objectsUnit } from '../declared-objects.ts'
 import { hopelessReason, type WaitingContainer } from '../hopeless.ts'
@@ -27,6 +28,7 @@ export async function deployGuard(
     program: await readProgram(),
     stackFile: await readFile(stack.source.path, 'utf8'),
     keys: { id: await context.credential(accessKeyId, site), secret: await context.credential(secretAccessKey, site) },
+    authorities: typeof stack.witness.spec.endpointCA === 'string' ? await readNamedFile(stack, stack.witness.spec.endpointCA) : null,
   }
   const configuration = configurationOf(component, site, parts)
   const unit = objectsUnit({

@@ -1,5 +1,12 @@
 import { createHash } from 'node:crypto'
-import { CONFIGURATION, GUARD, guardNamespace, WITNESS_ACCESS_KEY_ID, WITNESS_SECRET_ACCESS_KEY } from '../../guard/names.ts'
+import {
+  CONFIGURATION,
+  GUARD,
+  guardNamespace,
+  WITNESS_ACCESS_KEY_ID,
+  WITNESS_AUTHORITIES,
+  WITNESS_SECRET_ACCESS_KEY,
+} from '../../guard/names.ts'
 import { canonicalJson, type JsonObject } from '../../json.ts'
 import type { SiteName, Stack } from '../../stack/stack.ts'
 import { type DeclaredObject, ownedBy } from '../declared-objects.ts'
@@ -15,11 +22,13 @@ export interface GuardParts {
   /** The stack file as it is: it holds no credentials. */
   readonly stackFile: string
   readonly keys: { readonly id: string; readonly secret: string }
+  /** PEM: who vouches for the witness; null: whom the image knows. */
+  readonly authorities: string | null
 }
 
 /** Changes whenever anything changes that a running guard would have to be started again for. */
 export function configurationOf(component: GuardComponent, site: SiteName, parts: GuardParts): string {
-  const { program, stackFile, keys } = parts
+  const { program, stackFile, keys, authorities } = parts
   const value = {
     component: component.spec as unknown as JsonObject,
     site,
@@ -27,6 +36,7 @@ export function configurationOf(component: GuardComponent, site: SiteName, parts
     boot: BOOT,
     stackFile,
     keys: hash(keys.id + keys.secret),
+    ...(authorities === null ? {} : { authorities }),
   }
   return hash(canonicalJson(value)).slice(0, 16)
 }
@@ -36,7 +46,7 @@ const hash = (text: string): string => createHash('sha256').update(text).digest(
 export function guardManifests(component: GuardComponent, stack: Stack, site: SiteName, parts: GuardParts): DeclaredObject[] {
   const base64 = (text: string): string => Buffer.from(text, 'utf8').toString('base64')
   const metadata = (name: string) => ({ name, namespace: guardNamespace(stack.name), labels: ownedBy(stack.name, component.name) })
-  const { program, stackFile, keys } = parts
+  const { program, stackFile, keys, authorities } = parts
   return [
     {
       plural: 'secrets',
@@ -54,7 +64,11 @@ export function guardManifests(component: GuardComponent, stack: Stack, site: Si
         apiVersion: 'v1',
         kind: 'ConfigMap',
         metadata: metadata(PROGRAM),
-        data: { 'boot.mjs': BOOT, 'standby.yaml': stackFile },
+        data: {
+          'boot.mjs': BOOT,
+          'standby.yaml': stackFile,
+          ...(authorities === null ? {} : { [WITNESS_AUTHORITIES]: authorities }),
+        },
         binaryData: { 'standby.js.gz': program.packed },
       },
     },

@@ -33,7 +33,7 @@ export async function deployCache(
       declare: async (signal) => {
         await assertUsablePassword(component, site, context, signal)
         return [
-          storeSecretManifest(component, context.stack, await keysOfStore()),
+          storeSecretManifest(component, context.stack, location, await keysOfStore()),
           ...serverManifests(component, context.stack, site, location),
         ]
       },

@@ -21,6 +21,8 @@ export interface RestoreRequest {
   readonly url: string
   readonly sha256: string
   readonly otherwise: string
+  /** PEM: who vouches for the store of the address; empty: whom the image knows. */
+  readonly authorities: string
 }
 
 /** Whether the dump of this run is stored now. */
@@ -46,7 +48,9 @@ export async function storedInPlace(run: Run): Promise<string | null> {
  * later: then `kubernetes-conflict` is thrown.
  */
 export function loadInPlace(run: Run, seen: string, request: RestoreRequest): Promise<boolean> {
-  const stdin = [seen, request.id, request.url, request.sha256, request.otherwise].map((line) => `${line}\n`).join('')
+  const { id, url, sha256, otherwise } = request
+  const authorities = Buffer.from(request.authorities, 'utf8').toString('base64')
+  const stdin = [seen, id, url, sha256, otherwise, authorities].map((line) => `${line}\n`).join('')
   return inPlace(run, [
     { container: TRANSFER, argv: shell(FETCH_IN_PLACE), stdin },
     { container: 'redis', argv: shell(LOAD_IN_PLACE), stdin },

@@ -1,4 +1,4 @@
-import { type AccessKeys, accessKeysInSecret } from '../../clients/access-keys.ts'
+import { type AccessKeys, AUTHORITIES, accessKeysInSecret, authoritiesInSecret } from '../../clients/access-keys.ts'
 import type { ObjectStoreLocation } from '../../clients/object-store-client.ts'
 import { hours, parseDuration } from '../../duration.ts'
 import type { JsonObject } from '../../json.ts'
@@ -31,6 +31,7 @@ export function serverManifests(component: Cache, stack: Stack, site: SiteName, 
   const data = { name: 'data', mountPath: '/data' }
   const request = { name: 'request', mountPath: '/request' }
   const work = { name: 'work', mountPath: '/work' }
+  const authorities = authoritiesFor(component, location)
   return [
     {
       plural: 'services',
@@ -87,13 +88,14 @@ export function serverManifests(component: Cache, stack: Stack, site: SiteName, 
                   ...pull,
                   command: shell(IDLE),
                   env: storing(component, location),
-                  volumeMounts: [data, work],
+                  volumeMounts: [data, work, ...authorities.mounts],
                 },
               ],
               volumes: [
                 { name: 'run', emptyDir: { medium: 'Memory' } },
                 { name: 'work', emptyDir: {} },
                 { name: 'request', secret: { secretName: restoreRequest(component), optional: true } },
+                ...authorities.volumes,
               ],
             },
           },
@@ -110,7 +112,7 @@ export function serverManifests(component: Cache, stack: Stack, site: SiteName, 
 }
 
 /** The keys with which the backup job writes to its own site's store. */
-export function storeSecretManifest(component: Cache, stack: Stack, keys: AccessKeys): DeclaredObject {
+export function storeSecretManifest(component: Cache, stack: Stack, location: ObjectStoreLocation, keys: AccessKeys): DeclaredObject {
   return {
     plural: 'secrets',
     object: {
@@ -118,7 +120,7 @@ export function storeSecretManifest(component: Cache, stack: Stack, keys: Access
       kind: 'Secret',
       metadata: { name: storeSecret(component), namespace: component.spec.namespace, labels: ownedBy(stack.name, component.name) },
       type: 'Opaque',
-      data: accessKeysInSecret(keys),
+      data: { ...accessKeysInSecret(keys), ...authoritiesInSecret(location) },
     },
   }
 }
@@ -154,6 +156,7 @@ export function backupManifest(
 function jobSpec(component: Cache, site: SiteName, location: ObjectStoreLocation): JsonObject {
   const { backup, name } = component.spec
   const work = { name: 'work', mountPath: '/work' }
+  const authorities = authoritiesFor(component, location)
   return {
     backoffLimit: 2,
     activeDeadlineSeconds: 1800,
@@ -181,10 +184,10 @@ function jobSpec(component: Cache, site: SiteName, location: ObjectStoreLocation
             ...pull,
             command: shell(UPLOAD),
             env: storing(component, location),
-            volumeMounts: [work],
+            volumeMounts: [work, ...authorities.mounts],
           },
         ],
-        volumes: [{ name: 'work', emptyDir: {} }],
+        volumes: [{ name: 'work', emptyDir: {} }, ...authorities.volumes],
       },
     },
   }
@@ -211,8 +214,20 @@ function storing(component: Cache, location: ObjectStoreLocation): JsonObject[] 
     { name: 'REGION', value: location.region },
     { name: 'BUCKET_URL', value: `${location.endpoint.replace(/\/$/, '')}/${location.bucket}` },
     { name: 'PREFIX', value: `${location.prefix}${backupFolder(component)}` },
+    ...authoritiesFor(component, location).variables,
     { name: 'RETENTION_SECONDS', value: String(Math.floor(retention / 1000)) },
   ]
+}
+
+/** How a container that asks the store gets the authorities that vouch for it; nothing where it has none of its own. */
+function authoritiesFor(component: Cache, location: ObjectStoreLocation): Record<'variables' | 'mounts' | 'volumes', JsonObject[]> {
+  if (location.authorities === undefined) return { variables: [], mounts: [], volumes: [] }
+  const secret = { secretName: storeSecret(component), items: [{ key: AUTHORITIES, path: AUTHORITIES }] }
+  return {
+    variables: [{ name: 'AUTHORITIES', value: `/authorities/${AUTHORITIES}` }],
+    mounts: [{ name: 'authorities', mountPath: '/authorities', readOnly: true }],
+    volumes: [{ name: 'authorities', secret }],
+  }
 }
 
 /** The container beside the server, which brings dumps to the object store and fetches them. */

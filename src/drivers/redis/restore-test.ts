@@ -10,6 +10,7 @@ import type { SiteName } from '../../stack/stack.ts'
 import type { Check, Sandbox } from '../../verification/restore-test.ts'
 import { type CataloguedDump, newestDump } from './catalogue.ts'
 import { databasesOf, keysInWords, missingOf } from './count-keys.ts'
+import type { RestoreRequest } from './in-place.ts'
 import { confined, databasesVariable, oneUser } from './manifests.ts'
 import { FETCH, LOAD, SERVE } from './scripts.ts'
 import { askServer, type ServerFacts } from './server.ts'
@@ -22,7 +23,8 @@ export async function testRestore(
   sandbox: Sandbox,
   context: DriverContext,
 ): Promise<RestoreTestReport> {
-  const store = await context.objectStore(component.spec.backup.store, source).open('read')
+  const { location, open } = context.objectStore(component.spec.backup.store, source)
+  const store = await open('read')
   const dump = await newestOrDamage(store, backupFolder(component), context.signal)
   if (dump === null || typeof dump === 'string') {
     const found = dump ?? 'none'
@@ -37,7 +39,7 @@ export async function testRestore(
     component,
     sandbox,
     pod,
-    { id: dump.name.split('/').at(-1) ?? '', url, sha256: dump.sha256 },
+    { id: dump.name.split('/').at(-1) ?? '', url, sha256: dump.sha256, authorities: location.authorities ?? '' },
     await passwordOf(component, sandbox, context),
   ))
     await kubernetes.apply(object, { force: true, signal: context.signal })
@@ -143,7 +145,7 @@ function scratch(
   component: Cache,
   sandbox: Sandbox,
   pod: PodReference,
-  request: { readonly id: string; readonly url: string; readonly sha256: string },
+  request: Omit<RestoreRequest, 'otherwise'>,
   password: string,
 ): KubernetesObject[] {
   const base64 = (text: string): string => Buffer.from(text).toString('base64')

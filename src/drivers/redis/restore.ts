@@ -80,14 +80,11 @@ export const restore: Behaviour<RedisSpec> = {
 async function requestOf(run: Run): Promise<RestoreRequest> {
   const dump = dumpOf(run)
   const source = run.context.stack.sites.find((site) => site.name === run.step.parameters.source)?.name ?? siteOf(run)
-  const url =
-    dump === null
-      ? ''
-      : await (await run.context.objectStore(run.component.spec.backup.store, source).open('read')).presignedGet(
-          `${dump.name}.rdb`,
-          minutes(60),
-        )
-  return { id: requestId(run), url, sha256: dump?.sha256 ?? '', otherwise: plannedDump(run) === null ? '' : 'empty' }
+  const common = { id: requestId(run), otherwise: plannedDump(run) === null ? '' : 'empty' }
+  if (dump === null) return { ...common, url: '', sha256: '', authorities: '' }
+  const { location, open } = run.context.objectStore(run.component.spec.backup.store, source)
+  const url = await (await open('read')).presignedGet(`${dump.name}.rdb`, minutes(60))
+  return { ...common, url, sha256: dump.sha256, authorities: location.authorities ?? '' }
 }
 
 /** Puts the request where the next start finds it, if nobody has changed it since it was seen. */

@@ -34,7 +34,10 @@ const schedule = (component: Cache, step: PlannedStep, k: string): Manual => ({
 /** A starting Redis reads the request, and loads; a running one can not. */
 function restore(component: Cache, step: PlannedStep, around: ManualSurroundings, k: string): Manual {
   const fresh = step.parameters.dump === '' && (step.parameters.planned ?? null) === null
-  const request = `${k} create secret generic ${restoreRequest(component)} --from-literal=id="$ID" --from-literal=url="$URL" --from-literal=sha256="$SHA" --from-literal=otherwise= --dry-run=client -o yaml | ${k} apply -f -`
+  const source = String(step.parameters.source) as SiteName
+  const { endpointCA } = fresh ? { endpointCA: undefined } : around.objectStore(component.spec.backup.store, source)
+  const authorities = endpointCA === undefined ? '' : ` --from-file=authorities=${quoted(endpointCA)}`
+  const request = `${k} create secret generic ${restoreRequest(component)} --from-literal=id="$ID" --from-literal=url="$URL" --from-literal=sha256="$SHA" --from-literal=otherwise=${authorities} --dry-run=client -o yaml | ${k} apply -f -`
   const load = [
     request,
     `${k} delete pod ${podOf(component)}`,
@@ -42,7 +45,6 @@ function restore(component: Cache, step: PlannedStep, around: ManualSurroundings
     `${k} exec ${podOf(component)} -c redis -- redis-cli info keyspace`,
   ]
   if (fresh) return { commands: ['ID=fresh-$(date -u +%Y%m%dT%H%M%SZ) URL= SHA=', ...load], expect: 'No database is named: 0 keys.' }
-  const source = String(step.parameters.source) as SiteName
   const location = around.objectStore(component.spec.backup.store, source)
   const aws = awsS3(location, source)
   const folder = `s3://${location.bucket}/${location.prefix}${backupFolder(component)}`

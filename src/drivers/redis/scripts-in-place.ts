@@ -46,6 +46,8 @@ for field in seen id url sha256 otherwise; do
   IFS= read -r value
   printf '%s' "$value" > "$REQUEST/$field"
 done
+# Of many lines: on one in base64, and absent where a store needs none.
+if IFS= read -r value && [ -n "$value" ]; then printf '%s' "$value" | base64 -d > "$REQUEST/authorities"; fi
 still_due() {
   loaded=$(cat "$DATA/.standby-restored" 2>/dev/null || :)
   [ "$loaded" != "$(cat "$REQUEST/id")" ] || exit 0

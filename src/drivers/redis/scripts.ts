@@ -131,7 +131,8 @@ empty=e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855
 escaped() { printf '%s' "$1" | sed 's/[\\\\"]/\\\\&/g'; }
 request() {
   { printf 'user = "%s:%s"\\naws-sigv4 = "aws:amz:%s:s3"\\n' "$(escaped "$ACCESS_KEY_ID")" "$(escaped "$SECRET_ACCESS_KEY")" "$REGION"
-    if [ -n "\${SESSION_TOKEN:-}" ]; then printf 'header = "x-amz-security-token: %s"\\n' "$(escaped "$SESSION_TOKEN")"; fi; } \\
+    if [ -n "\${SESSION_TOKEN:-}" ]; then printf 'header = "x-amz-security-token: %s"\\n' "$(escaped "$SESSION_TOKEN")"; fi
+    if [ -n "\${AUTHORITIES:-}" ]; then printf 'cacert = "%s"\\n' "$AUTHORITIES"; fi; } \\
     | curl --config - --silent --show-error --fail-with-body --connect-timeout "\${CONNECT:=10}" --max-time 900 "$@"
 }
 store() {
@@ -178,8 +179,9 @@ rm -f "$DATA/.standby-dump.rdb" "$DATA/.standby-fallback"
 part=$(mktemp "$DATA/.standby-part.XXXXXX")
 patience="--connect-timeout \${CONNECT:=10} --retry \${RETRY:=3}"
 if [ -s "$REQUEST/otherwise" ]; then patience='--connect-timeout 3 --retry 1'; fi
-# The address holds a signature: it is no argument either.
-printf 'url = "%s"\\n' "$(cat "$REQUEST/url")" \\
+# The address holds a signature: it is no argument either. Its store may be another site's, with authorities of its own.
+{ printf 'url = "%s"\\n' "$(cat "$REQUEST/url")"
+  if [ -s "$REQUEST/authorities" ]; then printf 'cacert = "%s"\\n' "$REQUEST/authorities"; fi; } \\
   | curl --config - --silent --show-error --fail $patience --max-time 900 --output "$part" && mv "$part" "$DATA/.standby-dump.rdb" && exit 0
 code=$?
 rm -f "$part"

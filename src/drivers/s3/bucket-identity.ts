@@ -1,11 +1,22 @@
-import type { Claim, SpecProblem } from '../../planning/driver.ts'
+import type { Claim, NamedPath, SpecProblem } from '../../planning/driver.ts'
 
 /** A folder of a bucket, as it is declared. */
 export interface DeclaredPlace {
   readonly endpoint: string
   readonly bucket: string
   readonly prefix?: string
+  readonly endpointCA?: string
 }
+
+/** The certificates that a place names. */
+export const certificatesOf = ({ endpointCA }: DeclaredPlace): NamedPath[] =>
+  endpointCA === undefined ? [] : [{ path: endpointCA, is: 'certificates' }]
+
+/** Authorities of an address that shows no certificate would say nothing. */
+export const certificatesWithoutTls = ({ endpoint, endpointCA }: DeclaredPlace, path: readonly string[]): SpecProblem[] =>
+  endpointCA === undefined || /^https:/i.test(endpoint)
+    ? []
+    : [{ path, what: `${endpoint} shows no certificate: begin it with https://, or leave this out` }]
 
 /** The whole folder is claimed: neither another store nor the witness may lie in it, or hold it. */
 export const placeClaim = (place: DeclaredPlace, path: readonly string[]): Claim => ({

@@ -22,6 +22,7 @@ export async function openS3Store(spec: S3WitnessSpec, context: ConditionalStore
     region: spec.region,
     bucket: spec.bucket,
     prefix: spec.prefix ?? '',
+    ...(spec.endpointCA === undefined ? {} : { authorities: await context.file(spec.endpointCA) }),
     ...(await accessKeys(spec.credentials, context.credential)),
   })
   return { ...conditionalStore(store, context.signal, { stack: context.stack, time }), address: spec.endpoint }

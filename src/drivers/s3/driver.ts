@@ -3,7 +3,7 @@ import type { Change, DeployUnit, Driver, DriverContext, SpecProblem } from '../
 import type { AccessRule } from '../../planning/identities.ts'
 import type { Component, SiteName } from '../../stack/stack.ts'
 import { assessStores } from './assess.ts'
-import { placeClaim, unencrypted } from './bucket-identity.ts'
+import { certificatesOf, certificatesWithoutTls, placeClaim, unencrypted } from './bucket-identity.ts'
 import { credentialUses } from './credential-uses.ts'
 import { conditionalWritesIn, observeStore, type S3State } from './observe.ts'
 import { reach, reachStep } from './reach.ts'
@@ -25,9 +25,12 @@ export const s3: Driver<S3Spec, S3State> = {
     { key: `archive ${component.name}/`, below: PROBE, path: [] },
   ],
 
+  files: ({ spec }) => Object.values(spec.sites).flatMap(certificatesOf),
+
   validate: ({ spec }) =>
     Object.entries(spec.sites).flatMap(([site, declared]): SpecProblem[] => [
       ...unencrypted(declared, ['sites', site, 'endpoint']),
+      ...certificatesWithoutTls(declared, ['sites', site, 'endpointCA']),
       ...oneKindOfKeys(declared, ['sites', site, 'readCredentials']),
     ]),
 

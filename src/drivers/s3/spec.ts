@@ -12,6 +12,7 @@ export interface S3Site {
   readonly region: string
   readonly bucket: string
   readonly prefix?: string
+  readonly endpointCA?: string
   readonly credentials: KeyPairReference
   readonly readCredentials?: KeyPairReference
   readonly policyCredentials?: KeyPairReference
@@ -23,6 +24,7 @@ export interface S3WitnessSpec {
   readonly region: string
   readonly bucket: string
   readonly prefix?: string
+  readonly endpointCA?: string
   readonly credentials: KeyPairReference
 }
 
@@ -33,6 +35,10 @@ const place: JsonObject = {
   region: text('Region for signatures; us-east-1 where the service has none.', { pattern: '^[A-Za-z0-9-]+$' }),
   bucket: bucketName('Name of the bucket; it must exist.'),
   prefix: folder('Everything is kept below this; ends with "/".', 'with-slash'),
+  endpointCA: text(
+    'A PEM file, relative to the stack file, with the certificates of the private authorities that vouch for the endpoint, and of no others. Those that the system knows when absent.',
+    { examples: ['certificates/object-store.pem'] },
+  ),
 }
 
 export const s3Schema: JsonObject = {
@@ -74,6 +80,7 @@ export function locationOf(component: Component<S3Spec>, site: SiteName): Object
     prefix: declared.prefix ?? '',
     credentials: declared.credentials,
     readCredentials: declared.readCredentials ?? declared.credentials,
+    ...(declared.endpointCA === undefined ? {} : { endpointCA: declared.endpointCA }),
     ...(declared.policyCredentials === undefined ? {} : { policyCredentials: declared.policyCredentials }),
   }
 }

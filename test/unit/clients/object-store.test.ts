@@ -4,16 +4,20 @@ import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
 import fc from 'fast-check'
 import { openObjectStore } from '../../../src/clients/object-store.ts'
 import { contentOf, textOf, unescapeXml } from '../../../src/clients/s3-xml.ts'
+import { selfSigned } from '../../support/certificate.ts'
 import { type ObjectStoreServer, startObjectStore } from '../../support/object-store.ts'
 import { freePorts } from '../../support/server-process.ts'
 
-let server: ObjectStoreServer
-beforeAll(async () => {
-  server = await startObjectStore()
-}, 60_000)
-afterAll(() => server.stop())
+describe.each([
+  ['in the clear', false],
+  ['over TLS, with an authority of its own', true],
+])('an object store %s', (_, tls) => {
+  let server: ObjectStoreServer
+  beforeAll(async () => {
+    server = await startObjectStore({ tls })
+  }, 60_000)
+  afterAll(() => server.stop())
 
-describe('an object store', () => {
   test('gives back what was stored, with its version and metadata', async () => {
     const store = openObjectStore(server.access('a/'))
     expect(await store.get('text')).toBeNull()
@@ -130,6 +134,38 @@ describe('an object store', () => {
     expect(await store.get('k')).toEqual({ body: '', version: '"1"' })
     busy.close()
   })
+})
+
+describe('an object store whose certificate only its own authority vouches for', () => {
+  let server: ObjectStoreServer
+  beforeAll(async () => {
+    server = await startObjectStore({ tls: true })
+  }, 60_000)
+  afterAll(() => server.stop())
+
+  test('is not believed without that authority, nor with another one, and what to declare is said', async () => {
+    const { authorities: _, ...unknown } = server.access()
+    for (const access of [unknown, { ...unknown, authorities: selfSigned().cert }])
+      await expect(openObjectStore(access).get('k')).rejects.toMatchObject({
+        code: 'object-store-unreachable',
+        message: expect.stringContaining('its certificate is not trusted'),
+        next: expect.stringContaining('endpointCA'),
+        retry: 'never',
+      })
+  })
+
+  test('makes nobody else believed: what is trusted is trusted for this store alone', async () => {
+    await openObjectStore(server.access()).put('k', 'x')
+    await expect(fetch(server.endpoint)).rejects.toMatchObject({ message: 'fetch failed' })
+  })
+
+  test('is asked by many at once, and gives large objects whole', async () => {
+    const store = openObjectStore(server.access('many/'))
+    const body = 'a line of some length that is repeated\n'.repeat(50_000)
+    await Promise.all(Array.from({ length: 12 }, (_, n) => store.put(`${n}`, body)))
+    const found = await Promise.all(Array.from({ length: 12 }, (_, n) => store.get(`${n}`)))
+    expect(found.map((one) => one?.body === body)).toEqual(Array.from({ length: 12 }, () => true))
+  }, 30_000)
 })
 
 describe('answers in XML', () => {

@@ -5,6 +5,7 @@ import { expect, test } from '@jest/globals'
 import { drivers, witnesses } from '../../../src/drivers/registry.ts'
 import { loadStack } from '../../../src/stack/load-stack.ts'
 import type { StackInvalid } from '../../../src/stack/problems.ts'
+import { selfSigned } from '../../support/certificate.ts'
 
 const keys = '{ accessKeyId: { env: ID }, secretAccessKey: { env: KEY } }'
 const stack = `
@@ -54,4 +55,33 @@ test('a cluster file that would lose something is an error of the stack file, at
     ),
   ])
   expect(await problemsWith('kind: Cluster\nspec: {}\n')).toEqual([expect.stringContaining('without `kind`')])
+})
+
+test('a file of authorities is judged when the stack is loaded, at the place that names it, and is part of the digest', async () => {
+  const { cert, key } = selfSigned()
+  const load = async (content: string, named = 'https://s3.example.com, endpointCA: ca.pem') => {
+    const directory = mkdtempSync(join(tmpdir(), 'standby-files-'))
+    writeFileSync(join(directory, 'standby.yaml'), stack.replace('https://s3.example.com', named))
+    writeFileSync(join(directory, 'database.yaml'), 'instances: 2\n')
+    writeFileSync(join(directory, 'ca.pem'), content)
+    return loadStack(join(directory, 'standby.yaml'), { drivers, witnesses })
+  }
+  const told = async (content: string, named?: string): Promise<string[]> => {
+    const found = await load(content, named).catch((error: StackInvalid) => error)
+    const problems = 'problems' in found ? found.problems : (found.warnings ?? [])
+    return problems.map(({ path, what }) => `${path}: ${what}`)
+  }
+  expect(await told(cert)).toEqual([])
+  expect(await told('')).toEqual(['witness.endpointCA: ca.pem holds no certificate in PEM (-----BEGIN CERTIFICATE-----)'])
+  expect(await told(cert.replace(/MII./, 'MIIA'))).toEqual([
+    'witness.endpointCA: ca.pem holds a certificate that can not be read (number 1)',
+  ])
+  expect(await told(`${cert}${key}`)).toEqual(['witness.endpointCA: ca.pem holds a private key: only the certificates belong here'])
+  expect(await told(cert, 'http://s3.internal, endpointCA: ca.pem')).toEqual([
+    expect.stringContaining('witness.endpointCA: http://s3.internal shows no certificate'),
+  ])
+  expect(await told(cert, 'https://s3.example.com, endpointCA: nowhere.pem')).toEqual([
+    expect.stringContaining('witness.endpointCA: the file nowhere.pem does not exist'),
+  ])
+  expect((await load(cert)).source.digest).not.toBe((await load(selfSigned().cert)).source.digest)
 })

@@ -1,4 +1,4 @@
-import { type AccessKeys, accessKeysInSecret } from '../../../clients/access-keys.ts'
+import { type AccessKeys, AUTHORITIES, accessKeysInSecret, authoritiesInSecret } from '../../../clients/access-keys.ts'
 import type { KubernetesObject } from '../../../clients/kubernetes-client.ts'
 import type { ObjectStoreLocation } from '../../../clients/object-store-client.ts'
 import type { JsonObject } from '../../../json.ts'
@@ -58,7 +58,7 @@ export function archiveSecret(component: Database, stack: Stack, archive: Archiv
         labels: ownedBy(stack.name, component.name),
       },
       type: 'Opaque',
-      data: { ...accessKeysInSecret(keys), REGION: base64(archive.location.region) },
+      data: { ...accessKeysInSecret(keys), REGION: base64(archive.location.region), ...authoritiesInSecret(archive.location) },
     },
   }
 }
@@ -70,6 +70,7 @@ export function archiveConfiguration(component: Database, archive: Archive, cred
   return {
     destinationPath: `s3://${location.bucket}/${location.prefix}${archiveFolder(component)}`,
     endpointURL: location.endpoint,
+    ...(location.authorities === undefined ? {} : { endpointCA: { name: credentials, key: AUTHORITIES } }),
     s3Credentials: {
       accessKeyId: { name: credentials, key: 'ACCESS_KEY_ID' },
       secretAccessKey: { name: credentials, key: 'SECRET_ACCESS_KEY' },

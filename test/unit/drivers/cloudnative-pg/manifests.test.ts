@@ -3,6 +3,7 @@ import type { ObjectStoreLocation } from '../../../../src/clients/object-store-c
 import { accessOf, claimsOf, problemsOf } from '../../../../src/drivers/cloudnative-pg/access.ts'
 import {
   type Archive,
+  archiveSecret,
   bootstrapOf,
   type ClusterDeclaration,
   clusterManifest,
@@ -207,4 +208,22 @@ describe('the rights', () => {
     )
     expect(patches.map((rule) => (rule.kind === 'kubernetes' ? rule.resourceNames : []))).toEqual([['pg-dc-a'], ['pg-dc-b']])
   })
+})
+
+test('an archive with a private authority names it wherever it is named, from the Secret that brings its keys', () => {
+  const component = theDatabase()
+  const archive: Archive = { site: 'dc-a' as SiteName, location: { ...location('dc-a'), authorities: 'PEM' }, serverName: 'pg-dc-a-g2' }
+  const declared = { endpointCA: { name: 'database-archive-dc-a', key: 'ca.crt' } }
+  const secret = archiveSecret(component, databaseStack(component), archive, { accessKeyId: 'id', secretAccessKey: 'key' })
+  expect(secret.object).toMatchObject({
+    metadata: { name: 'database-archive-dc-a' },
+    data: { 'ca.crt': Buffer.from('PEM').toString('base64') },
+  })
+  expect(objectStoreManifest(component, databaseStack(component), archive).object.spec).toMatchObject({ configuration: declared })
+  const inTree = { archive: { store: 'archive', method: 'in-tree' } } as const
+  const all = [archive, ...archives.slice(1)]
+  const own = specOf({ site: 'dc-a' as SiteName, archives: all }, inTree)
+  expect(own.backup?.barmanObjectStore).toMatchObject(declared)
+  const peers = specOf({ archives: all }, inTree).externalClusters.map(({ barmanObjectStore }) => barmanObjectStore)
+  expect(peers).toEqual([expect.objectContaining(declared), expect.not.objectContaining({ endpointCA: expect.anything() })])
 })

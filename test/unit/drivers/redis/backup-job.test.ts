@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals'
 import type { ObjectStoreLocation } from '../../../../src/clients/object-store-client.ts'
-import { backupManifest, serverManifests } from '../../../../src/drivers/redis/manifests.ts'
+import { backupManifest, serverManifests, storeSecretManifest } from '../../../../src/drivers/redis/manifests.ts'
 import { DUMP, SERVE, UPLOAD } from '../../../../src/drivers/redis/scripts.ts'
 import type { Cache } from '../../../../src/drivers/redis/spec.ts'
 import type { SiteName } from '../../../../src/stack/stack.ts'
@@ -40,6 +40,10 @@ interface Container {
   readonly command: readonly string[]
   readonly env: readonly { readonly name: string; readonly value?: string; readonly valueFrom?: object }[]
   readonly volumeMounts: readonly { readonly name: string }[]
+}
+interface PodSpec {
+  readonly containers: readonly Container[]
+  readonly volumes: readonly object[]
 }
 interface CronJobSpec {
   readonly suspend: boolean
@@ -149,4 +153,26 @@ test('the server has beside it what brings its dumps to the object store, told t
   expect(containers[1]?.env).toEqual(upload.env)
   expect(containers[0]?.env).not.toEqual(expect.arrayContaining([expect.objectContaining({ name: 'SECRET_ACCESS_KEY' })]))
   for (const container of containers) expect(container.volumeMounts).toContainEqual({ name: 'work', mountPath: '/work' })
+})
+
+test('whatever asks a store with a private authority has its certificates mounted, from the Secret that brings the keys', () => {
+  const secure = { ...location, authorities: 'PEM' }
+  const set = serverManifests(cache, toyStack, 'dc-a' as SiteName, secure).find((one) => one.object.kind === 'StatefulSet')
+  const server = ((set?.object.spec ?? {}) as { readonly template: { readonly spec: PodSpec } }).template.spec
+  const job = (backupManifest(cache, toyStack, 'dc-a' as SiteName, secure, false).object.spec as CronJobSpec).jobTemplate.spec.template.spec
+  for (const { containers, volumes } of [server, job as PodSpec]) {
+    const asking = containers.filter(({ env = [] }) => env.some(({ name }) => name === 'BUCKET_URL'))
+    expect(asking).toHaveLength(1)
+    for (const { env, volumeMounts } of asking) {
+      expect(env).toEqual(expect.arrayContaining([{ name: 'AUTHORITIES', value: '/authorities/ca.crt' }]))
+      expect(volumeMounts).toEqual(expect.arrayContaining([{ name: 'authorities', mountPath: '/authorities', readOnly: true }]))
+    }
+    const secret = { secretName: 'redis-backup-store', items: [{ key: 'ca.crt', path: 'ca.crt' }] }
+    expect(volumes).toEqual(expect.arrayContaining([{ name: 'authorities', secret }]))
+  }
+  const access = { accessKeyId: 'id', secretAccessKey: 'key' }
+  expect(storeSecretManifest(cache, toyStack, secure, access).object.data).toMatchObject({
+    'ca.crt': Buffer.from('PEM').toString('base64'),
+  })
+  expect(storeSecretManifest(cache, toyStack, location, access).object.data).not.toHaveProperty(['ca.crt'])
 })

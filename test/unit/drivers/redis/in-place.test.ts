@@ -48,7 +48,7 @@ function site(answers: readonly Answer[], around: { readonly containers?: object
   const context = {
     stack: toyStack,
     kubernetes: () => kubernetes,
-    objectStore: () => ({ open: async () => store }),
+    objectStore: () => ({ location: {}, open: async () => store }),
     log: { info: () => undefined },
   }
   const run = { component: cache, context, begunAt: '2026-11-24T06:00:00.123Z', signal: AbortSignal.timeout(5_000) }
@@ -72,7 +72,7 @@ describe('a dump is loaded in the running pod', () => {
     const at = site([])
     await restore.apply?.(restoring(at, seen))
     expect(at.verbs()).toEqual(['patch Secret', 'exec transfer', 'exec redis'])
-    const lines = 'an older dump\n20261124T060001Z\nhttps://s3/redis/20261124T060001Z.rdb?signed\nabc\n\n'
+    const lines = 'an older dump\n20261124T060001Z\nhttps://s3/redis/20261124T060001Z.rdb?signed\nabc\n\n\n'
     expect(at.calls.slice(1).map(({ stdin }) => stdin)).toEqual([lines, lines])
   })
 

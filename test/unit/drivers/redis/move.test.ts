@@ -133,7 +133,10 @@ describe('a planned dump', () => {
     const context = {
       stack: toyStack,
       kubernetes: () => ({ get: async () => null, create: async (object: KubernetesObject) => applied.push(object) }),
-      objectStore: (_: string, site: string) => ({ open: async () => ({ presignedGet: async (key: string) => `http://${site}/${key}` }) }),
+      objectStore: (_: string, site: string) => ({
+        location: { authorities: `who vouches for ${site}` },
+        open: async () => ({ presignedGet: async (key: string) => `http://${site}/${key}` }),
+      }),
     } as unknown as DriverContext
     await applyAsSeen(restore, { step, component: cache(), context, begunAt, proofOf: () => null } as unknown as StepRun<RedisSpec>)
     const data = (applied[0]?.data ?? {}) as Record<string, string>
@@ -142,7 +145,12 @@ describe('a planned dump', () => {
 
   test('is loaded anew by each run, even over a volume that has loaded it before, and prefers an empty start to none', async () => {
     const first = await requested('2026-11-21T03:00:00Z', lost(dump))
-    expect(first).toMatchObject({ url: 'http://dc-a/cache/20261121T020000Z.rdb', sha256: dump.sha256, otherwise: 'empty' })
+    expect(first).toMatchObject({
+      url: 'http://dc-a/cache/20261121T020000Z.rdb',
+      sha256: dump.sha256,
+      otherwise: 'empty',
+      authorities: 'who vouches for dc-a',
+    })
     expect((await requested('2026-11-21T03:00:00Z', lost(dump))).id).toBe(first.id)
     expect((await requested('2026-11-22T03:00:00Z', lost(dump))).id).not.toBe(first.id)
   })
@@ -153,6 +161,7 @@ describe('a planned dump', () => {
       url: '',
       sha256: '',
       otherwise: '',
+      authorities: '',
     })
   })
 })

@@ -237,9 +237,37 @@ test('credentials are read by reference, and the place is the declared one', asy
     stack: 'infisical',
     signal,
     credential: async (reference) => ('env' in reference ? (values[reference.env] ?? '') : ''),
+    file: () => Promise.reject(new Error('no file is named')),
   })
   await store.create('active.json', { epoch: 1 })
   expect((await openObjectStore(server.access()).get(`${place}active.json`))?.body).toContain('"epoch":1')
+})
+
+test('the authorities that the stack file names are those by which the witness is believed', async () => {
+  const secure = await startObjectStore({ tls: true })
+  try {
+    const { endpoint, region, bucket, accessKeyId, secretAccessKey, authorities = '' } = secure.access()
+    const credentials = { accessKeyId: { env: accessKeyId }, secretAccessKey: { env: secretAccessKey } }
+    const open = (endpointCA: Record<string, string>) =>
+      openS3Store(
+        { endpoint, region, bucket, credentials, ...endpointCA },
+        {
+          stack: 'infisical',
+          signal,
+          credential: async (reference) => ('env' in reference ? reference.env : ''),
+          file: async (path) => (path === 'ca.pem' ? authorities : ''),
+        },
+      )
+    const store = await open({ endpointCA: 'ca.pem' })
+    await store.create('active.json', { epoch: 1 })
+    expect((await store.get('active.json'))?.body).toMatchObject({ epoch: 1 })
+    await expect((await open({})).get('active.json')).rejects.toMatchObject({
+      code: 'witness-unreachable',
+      next: expect.stringContaining('endpointCA'),
+    })
+  } finally {
+    await secure.stop()
+  }
 })
 
 describe('writers that know nothing of each other, over connections that break', () => {
