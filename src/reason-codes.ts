@@ -192,6 +192,7 @@ export const REASON_CODES = {
     'object-store-locked': 'Object Lock, or a lock rule of the bucket, forbids the request.',
     'object-store-encryption': 'The encryption of the bucket forbids the request: a key that is disabled, missing or not allowed.',
     'object-store-rules': 'The bucket demands something of each write that Standby does not send: Object Lock or encryption.',
+    'object-store-unreadable': 'An object is larger than anything that Standby keeps there, or is not encoded as it says.',
     'object-store-silent': 'The bucket of a site could not be observed.',
     'object-store-denied': 'The service denies an action to this identity.',
     'object-store-missing-bucket': 'The bucket does not exist.',

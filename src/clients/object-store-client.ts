@@ -66,6 +66,8 @@ export interface ObjectInfo {
 export interface StoreCallOptions {
   readonly deadline?: Milliseconds
   readonly signal?: AbortSignal
+  /** Bytes; what is larger is not read to its end, and fails with code `object-store-unreadable`. */
+  readonly largest?: number
   /** Hears each time that the store asks for fewer requests, also where a later try succeeds. */
   readonly limited?: () => void
 }

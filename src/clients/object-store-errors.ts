@@ -30,6 +30,14 @@ function nextOf({ endpoint }: Attempt, cause: unknown): string {
   return `Is it the right endpoint? Where a private authority vouches for ${endpoint}, name its certificates as endpointCA, beside endpoint in the stack file.`
 }
 
+/** What another try does not change. */
+export const objectStoreUnreadable = (attempt: Attempt, cause: Error): StandbyError =>
+  siteError('object-store-unreadable', `${targetOf(attempt)} ${cause.message}`, {
+    where: whereOf(attempt),
+    next: 'Find out who wrote it, and bring back its earlier version.',
+    cause,
+  })
+
 /** Another write to the same key, or a change of the bucket, is going on: nothing was done. */
 const BUSY_CODES: ReadonlySet<string> = new Set(['ConditionalRequestConflict', 'OperationAborted'])
 /** Too many requests: nothing was done. With 429 (Cloudflare R2), 503 (AWS, MinIO) or 400 (some gateways). */

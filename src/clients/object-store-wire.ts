@@ -4,17 +4,30 @@ import { textOf } from './s3-xml.ts'
 /** Standby keeps nothing larger than this by itself: dumps and WAL go from pod to store. */
 const LARGEST_ANSWER = 64 * 1024 * 1024
 
-/** The whole body; an answer that does not end is given up at {@link LARGEST_ANSWER}. */
-export async function bytesOf(response: Response): Promise<Uint8Array> {
+/** The store answers, and what it has cannot be read: another try brings the same. The message continues "it". */
+export class UnreadableBody extends Error {}
+
+/** The whole body. Throws {@link UnreadableBody} for one larger than `largest` bytes, and for one that is not encoded as its header says. */
+export async function bytesOf(response: Response, largest = LARGEST_ANSWER): Promise<Uint8Array> {
+  const tooLarge = (): UnreadableBody => new UnreadableBody(`is larger than ${Math.round(largest / 1024 / 1024)} MiB`)
   const chunks: Uint8Array[] = []
   let bytes = 0
-  for await (const chunk of response.body ?? []) {
-    bytes += chunk.length
-    if (bytes > LARGEST_ANSWER) throw new Error('its answer is larger than 64 MiB')
-    chunks.push(chunk)
+  try {
+    for await (const chunk of response.body ?? []) {
+      bytes += chunk.length
+      if (bytes > largest) throw tooLarge()
+      chunks.push(chunk)
+    }
+  } catch (error) {
+    throw isOfDecoder(error) ? new UnreadableBody('is not encoded as it says (Content-Encoding)') : error
   }
   return Buffer.concat(chunks)
 }
+
+/** zlib's and Brotli's own codes: the bytes came, and are no such stream. One that was cut off with its connection fails by that. */
+const isOfDecoder = (error: unknown): boolean =>
+  [error, (error as Error | undefined)?.cause].some((one) => /^(Z_|ERR__ERROR|ERR_BROTLI|ERR_ZSTD)/.test(codeOf(one)))
+const codeOf = (error: unknown): string => String((error as { readonly code?: unknown } | null | undefined)?.code ?? '')
 
 /** `encodeURIComponent` leaves five characters that S3 signs in their encoded form; slashes stay. */
 export const encodeKey = (key: string): string =>

@@ -13,9 +13,10 @@ import {
   notAnObjectStore,
   objectStoreRefusal,
   objectStoreUnreachable,
+  objectStoreUnreadable,
   retryOfStore,
 } from './object-store-errors.ts'
-import { bytesOf, encodeKey, infoOf, listedInfo } from './object-store-wire.ts'
+import { bytesOf, encodeKey, infoOf, listedInfo, UnreadableBody } from './object-store-wire.ts'
 import { retryAfterIn } from './retry-after.ts'
 import { contentOf, textOf } from './s3-xml.ts'
 import type { ServerTime } from './server-time.ts'
@@ -56,6 +57,8 @@ interface StoreRequest {
   readonly query?: Readonly<Record<string, string | undefined>>
   readonly headers?: Readonly<Record<string, string>>
   readonly body?: Uint8Array
+  /** Bytes of its answer. */
+  readonly largest?: number | undefined
 }
 
 /** A client of one place in a bucket: path-style, signed payloads, none of the SDK's checksums that older stores refuse. Contacts nothing yet. */
@@ -104,7 +107,7 @@ export function openObjectStore(access: ObjectStoreAccess): ObjectStoreClient {
     const { status, headers } = response
     access.time?.hear(headers.get('date'), askedAt, performance.now())
     const retryAfter = retryAfterIn(headers.get('retry-after'), headers.get('date'), new Date())
-    return { status, headers, text: exactText.decode(await bytesOf(response)), retryAfter }
+    return { status, headers, text: exactText.decode(await bytesOf(response, request.largest)), retryAfter }
   }
 
   /** Reads are tried again whatever happened; writes only when the store says that it did nothing. A long wait is the caller's to decide about. */
@@ -125,6 +128,7 @@ export function openObjectStore(access: ObjectStoreAccess): ObjectStoreClient {
         if (!passing || tries === MAX_TRIES || wait > LONGEST_PAUSE || late) return answer
       } catch (error) {
         signal.throwIfAborted()
+        if (error instanceof UnreadableBody) throw objectStoreUnreadable(attempt(request), error)
         if (!reads || tries === MAX_TRIES || !wasLost(error)) throw objectStoreUnreachable(attempt(request), reasonOf(error), error)
       }
       await pause(wait, undefined, { signal })
@@ -166,12 +170,11 @@ export function openObjectStore(access: ObjectStoreAccess): ObjectStoreClient {
 
   return {
     async get(key, options) {
-      const request: StoreRequest = { method: 'GET', key, action: 's3:GetObject' }
+      const request: StoreRequest = { method: 'GET', key, action: 's3:GetObject', largest: options?.largest }
       const answer = await send(request, options, 404)
       if (answer.status === 200) return { body: answer.text, version: versionIn(answer, request) }
-      // The bucket itself may be what is missing; and who names no code at all does not speak of an object.
-      const code = textOf(answer.text, 'Code')
-      if (code === null || code === 'NoSuchBucket') throw objectStoreRefusal(attempt(request), answer)
+      // The bucket may be what is missing, its tenant, or the address of it: nothing but this says that there is no such object.
+      if (textOf(answer.text, 'Code') !== 'NoSuchKey') throw objectStoreRefusal(attempt(request), answer)
       return null
     },
 
@@ -221,7 +224,10 @@ export function openObjectStore(access: ObjectStoreAccess): ObjectStoreClient {
         // A page of something else lists nothing, which must not read as an empty folder.
         if (contentOf(text, 'ListBucketResult', 1).length === 0) throw notAnObjectStore(attempt(request), answer)
         for (const content of contentOf(text, 'Contents')) found.push(listedInfo(content, access.prefix))
-        token = textOf(text, 'IsTruncated') === 'true' ? (textOf(text, 'NextContinuationToken') ?? undefined) : undefined
+        const before = token
+        token = textOf(text, 'IsTruncated') === 'true' ? (textOf(text, 'NextContinuationToken') ?? '') : undefined
+        // A list that says that it goes on, and not where, would read as a shorter one.
+        if (token !== undefined && (token === '' || token === before)) throw notAnObjectStore(attempt(request), answer)
       } while (token !== undefined && found.length < limit)
       return found.sort((a, b) => (a.key < b.key ? -1 : 1))
     },

@@ -63,11 +63,11 @@ const WIDEST_GAP = 1_000
 /** The link of the last record. Whoever died between a record and its link leaves one to write; its text is the same for everybody. */
 async function completeLinks(store: ConditionalStore, last: number): Promise<string | null> {
   if (last === 0) return null
-  const found = await store.getText(`${EVIDENCE_FOLDER}${linkName(last)}`)
+  const found = await readable(store, linkName(last))
   if (found !== null) return found
-  const record = await store.getText(`${EVIDENCE_FOLDER}${recordName(last)}`)
-  // A record that vanished breaks the chain for whoever verifies it; a new one is still appended.
-  return record === null ? null : writeLink(store, last, record, await completeLinks(store, last - 1))
+  const record = await readable(store, recordName(last))
+  // A record that vanished, or that nobody can read, breaks the chain for whoever verifies it; a new one is still appended.
+  return record === null || record === '' ? null : writeLink(store, last, record, await completeLinks(store, last - 1))
 }
 
 async function writeLink(store: ConditionalStore, sequence: number, record: string, previous: string | null): Promise<string> {
@@ -77,7 +77,7 @@ async function writeLink(store: ConditionalStore, sequence: number, record: stri
     await store.createText(key, text)
     return text
   } catch (error) {
-    const found = asStandbyError(error).code === 'witness-conflict' ? await store.getText(key) : null
+    const found = asStandbyError(error).code === 'witness-conflict' ? await readable(store, linkName(sequence)) : null
     // One that differs breaks the chain for whoever verifies it, and is none of this run's to repair.
     if (found === null) throw error
     return found
@@ -123,11 +123,18 @@ async function namesIn(store: ConditionalStore): Promise<string[]> {
   return (await store.list(EVIDENCE_FOLDER)).map((key) => key.slice(EVIDENCE_FOLDER.length)).sort()
 }
 
+/** Its text, and '' where it has none that can be read: it fits no link, and holds up nobody. */
+const readable = (store: ConditionalStore, name: string): Promise<string | null> =>
+  store.getText(`${EVIDENCE_FOLDER}${name}`).catch((error: unknown) => {
+    if (asStandbyError(error).code !== 'witness-damaged') throw error
+    return ''
+  })
+
 async function readFiles(store: ConditionalStore, names: readonly string[]): Promise<Map<string, string>> {
   const files = new Map<string, string>()
   for (let from = 0; from < names.length; from += AT_ONCE) {
     const batch = names.slice(from, from + AT_ONCE)
-    const texts = await Promise.all(batch.map((name) => store.getText(`${EVIDENCE_FOLDER}${name}`)))
+    const texts = await Promise.all(batch.map((name) => readable(store, name)))
     for (const [index, name] of batch.entries()) files.set(name, texts[index] ?? '')
   }
   return files

@@ -16,7 +16,7 @@ export interface ConditionalStore {
   create(key: string, body: JsonObject): Promise<string>
   /** Compare-and-set: writes only over the version that was read. */
   replace(key: string, body: JsonObject, expectedVersion: string): Promise<string>
-  /** The exact text of an object; null when there is none. */
+  /** The exact text of an object; null when there is none. Throws `witness-damaged` for one that cannot be read. */
   getText(key: string): Promise<string | null>
   /**
    * Writes exactly this text under a key that must not exist yet, and nothing beside it: what `sha256sum` says of the object is what it says
@@ -36,7 +36,7 @@ export function withoutWriteId(body: JsonObject): JsonObject {
 }
 
 export interface VersionedDocument {
-  /** Of whoever could write there: `src/witness/decode.ts` says what it is. */
+  /** Of whoever could write there: `src/witness/decode.ts` says what it is; what is no JSON at all is an `Unreadable`. */
   readonly body: unknown
   readonly version: string
 }

@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises'
 import { inputError } from '../errors.ts'
 import type { Plan } from '../planning/plan.ts'
+import { parseStrictly } from '../strict-json.ts'
 import { decode } from '../witness/decode.ts'
 import { planDocument } from '../witness/documents.ts'
 
@@ -30,10 +31,7 @@ export function refuseOtherTarget(plan: Plan, to: string): void {
 }
 
 function parse(text: string, path: string): unknown {
-  try {
-    return JSON.parse(text) as unknown
-  } catch {
-    // The parser's own message would quote the file, which may be a kubeconfig by mistake; and refusals are recorded.
-    throw inputError('plan-invalid', `${path} is not JSON`, { next: 'Make a new plan: standby failover plan' })
-  }
+  const parsed = parseStrictly(text)
+  if ('value' in parsed) return parsed.value
+  throw inputError('plan-invalid', `${path} ${parsed.why}`, { next: 'Make a new plan: standby failover plan' })
 }

@@ -13,6 +13,14 @@ export interface Damage {
   readonly next: string
 }
 
+/** What lies there is no document at all, whatever its kind. `why` continues the name of the object: `is no JSON`. */
+export class Unreadable {
+  readonly why: string
+  constructor(why: string) {
+    this.why = why
+  }
+}
+
 export type Decoded<T> = { readonly kind: 'sound'; readonly record: T } | ({ readonly kind: 'damaged' } & Damage)
 
 /** `active.json is damaged: $.epoch must be a whole number, is "seven"`. */

@@ -1,6 +1,7 @@
 import { withoutWriteId } from '../execution/conditional-store.ts'
 import { isObject, type JsonObject } from '../json.ts'
-import { type Damage, type Decoded, damagedError } from './damage.ts'
+import { parseStrictly } from '../strict-json.ts'
+import { type Damage, type Decoded, damagedError, Unreadable } from './damage.ts'
 import { defectOf } from './judge-document.ts'
 
 /** One kind of object in the witness. `T` is what a value is that the schema finds sound. */
@@ -22,7 +23,7 @@ export const documentKind = <T>(schema: string | JsonObject, next: string, versi
  * something of the witness gets its type. `stack`: the one that the witness is read for; null: any.
  */
 export function decode<T>(kind: DocumentKind<T>, key: string, value: unknown, stack: string | null): Decoded<T> {
-  const defect = fromTheFuture(kind.version, value) ?? ofAnother(stack, value) ?? defectOf(kind.schema, value)
+  const defect = unread(value) ?? fromTheFuture(kind.version, value) ?? ofAnother(stack, value) ?? defectOf(kind.schema, value)
   if (defect !== null) return { kind: 'damaged', code: 'witness-damaged', key, next: kind.next, ...defect }
   return { kind: 'sound', record: (isObject(value) ? withoutWriteId(value) : value) as T }
 }
@@ -35,14 +36,18 @@ export function soundOrThrow<T>(decoded: Decoded<T>): T {
 
 /** The same for a text. */
 export function decodeText<T>(kind: DocumentKind<T>, key: string, text: string, stack: string | null): Decoded<T> {
-  try {
-    return decode(kind, key, JSON.parse(text) as unknown, stack)
-  } catch {
-    return { kind: 'damaged', code: 'witness-damaged', key, next: kind.next, path: '$', what: 'is no JSON' }
-  }
+  return decode(kind, key, documentIn(text), stack)
+}
+
+/** The document in a text, for {@link decode}. */
+export function documentIn(text: string): unknown {
+  const parsed = parseStrictly(text)
+  return 'why' in parsed ? new Unreadable(parsed.why) : parsed.value
 }
 
 type Wrong = Pick<Damage, 'path' | 'what'> & { readonly next?: string }
+
+const unread = (value: unknown): Wrong | null => (value instanceof Unreadable ? { path: '$', what: value.why } : null)
 
 /** Whoever reads a later format as if it were ours misreads it. */
 function fromTheFuture(ours: number, value: unknown): Wrong | null {

@@ -36,7 +36,7 @@ interface Place {
  * Another keyword than those below throws: a contract test visits every schema, and compares the verdicts with an independent validator's.
  */
 export function defectOf(schema: string | JsonObject, value: unknown): Defect | null {
-  return tooDeep(value) ?? judge(typeof schema === 'string' ? placeOf(schema, '') : { schema, file: '' }, value, '$')
+  return beyondJson(value) ?? judge(typeof schema === 'string' ? placeOf(schema, '') : { schema, file: '' }, value, '$')
 }
 
 function placeOf(reference: string, from: string): Place {
@@ -187,10 +187,13 @@ function shown(value: unknown): string {
   return text.length > 60 ? `${text.slice(0, 60)}…` : text
 }
 
-function tooDeep(value: unknown): Defect | null {
+/** What a text can hold and no document of ours: an endless nesting, and 1e400, which is no number and would read as null in a digest. */
+function beyondJson(value: unknown): Defect | null {
   let level: unknown[] = [value]
   for (let depth = 0; level.length > 0; depth++) {
     if (depth > DEEPEST) return { path: '$', what: `is nested more than ${DEEPEST} levels deep` }
+    const infinite = level.find((one) => typeof one === 'number' && !Number.isFinite(one))
+    if (infinite !== undefined) return { path: '$', what: `holds the number ${String(infinite)}, which is none` }
     level = level.flatMap((one) => (typeof one === 'object' && one !== null ? Object.values(one) : []))
   }
   return null

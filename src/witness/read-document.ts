@@ -1,4 +1,3 @@
-import { asStandbyError } from '../errors.ts'
 import type { ConditionalStore } from '../execution/conditional-store.ts'
 import type { Decoded } from './damage.ts'
 import { type DocumentKind, decode, soundOrThrow } from './decode.ts'
@@ -10,22 +9,12 @@ export interface Versioned<Record> {
 
 /** An object of the witness; null when there is none. Throws `witness-damaged`. */
 export async function readDocument<T>(store: ConditionalStore, kind: DocumentKind<T>, key: string): Promise<Versioned<T> | null> {
-  const found = await getJson(store, key)
+  const found = await store.get(key)
   return found === null ? null : { record: soundOrThrow(decode(kind, key, found.body, store.stack)), version: found.version }
 }
 
 /** The same for whoever can go on without it: a damaged one is a value. */
 export async function tryDocument<T>(store: ConditionalStore, kind: DocumentKind<T>, key: string): Promise<Decoded<T> | null> {
-  const found = await getJson(store, key)
+  const found = await store.get(key)
   return found === null ? null : decode(kind, key, found.body, store.stack)
-}
-
-/** What is no JSON is a document that no schema accepts, and gets the kind's own way out. */
-async function getJson(store: ConditionalStore, key: string): Promise<{ readonly body: unknown; readonly version: string } | null> {
-  try {
-    return await store.get(key)
-  } catch (error) {
-    if (asStandbyError(error).code !== 'witness-damaged') throw error
-    return { body: undefined, version: '' }
-  }
 }

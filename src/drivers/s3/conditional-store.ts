@@ -1,17 +1,21 @@
 import { randomUUID } from 'node:crypto'
 import { accessKeys } from '../../clients/access-keys.ts'
 import { openObjectStore } from '../../clients/object-store.ts'
-import type { ObjectStoreClient, PutCondition } from '../../clients/object-store-client.ts'
+import type { ObjectStoreClient, PutCondition, StoredObject } from '../../clients/object-store-client.ts'
 import { type ServerTime, serverTime } from '../../clients/server-time.ts'
 import { type Milliseconds, seconds } from '../../duration.ts'
-import { asStandbyError, StandbyError, siteError } from '../../errors.ts'
+import { asStandbyError, StandbyError } from '../../errors.ts'
 import type { ConditionalStore, ConditionalStoreContext } from '../../execution/conditional-store.ts'
 import { isObject, type JsonObject } from '../../json.ts'
+import { damagedError, Unreadable } from '../../witness/damage.ts'
+import { documentIn } from '../../witness/decode.ts'
 import { probePreconditions } from './probe-preconditions.ts'
 import type { S3WitnessSpec } from './spec.ts'
 
 const CALL_DEADLINE = seconds(5)
 const ASKED_FOR_TIME = 'active.json'
+/** Bytes. Many times the largest record that is ever written; a guard reads and judges one within its round. */
+const LARGEST_OBJECT = 8 * 1024 * 1024
 
 /** The witness's storage on S3. Nothing is contacted before the first call. */
 export async function openS3Store(spec: S3WitnessSpec, context: ConditionalStoreContext): Promise<ConditionalStore> {
@@ -48,6 +52,15 @@ export function conditionalStore(
     })
     return honest
   }
+  const read = async (key: string): Promise<StoredObject | Unreadable | null> => {
+    try {
+      return await store.get(key, { ...options, largest: LARGEST_OBJECT })
+    } catch (error) {
+      const reason = asStandbyError(error)
+      if (reason.code !== 'object-store-unreadable') throw witnessError(reason)
+      return new Unreadable(reason.cause instanceof Error ? reason.cause.message : reason.message)
+    }
+  }
   const writeText = async (key: string, text: string, condition: PutCondition, isOurs: (found: string) => boolean): Promise<string> => {
     await assertHonest()
     const contentType = key.endsWith('.json') ? 'application/json' : 'text/plain'
@@ -57,8 +70,8 @@ export function conditionalStore(
       } catch (error) {
         const reason = asStandbyError(error)
         if (reason.code !== 'object-store-precondition' && reason.retry !== 'transient') throw witnessError(reason)
-        const found = await readable(store.get(key, options))
-        if (found !== null && isOurs(found.body)) return found.version
+        const found = await read(key)
+        if (found !== null && !(found instanceof Unreadable) && isOurs(found.body)) return found.version
         if (reason.code === 'object-store-precondition')
           throw new StandbyError({
             code: 'witness-conflict',
@@ -75,21 +88,28 @@ export function conditionalStore(
   const write = (key: string, body: JsonObject, condition: PutCondition): Promise<string> => {
     // Every document carries an id of its write: after a lost answer its content says whether it was ours that arrived.
     const writeId = typeof body.writeId === 'string' ? body.writeId : randomUUID()
-    return writeText(key, JSON.stringify({ ...body, writeId }), condition, (found) => documentIn(key, found).writeId === writeId)
+    return writeText(key, JSON.stringify({ ...body, writeId }), condition, (found) => writeIdIn(found) === writeId)
   }
   return {
     stack,
     async get(key) {
-      const found = await readable(store.get(key, options))
-      return found === null ? null : { body: documentIn(key, found.body), version: found.version }
+      const found = await read(key)
+      if (found instanceof Unreadable) return { body: found, version: '' }
+      // Some editors begin a file with a byte order mark.
+      return found === null ? null : { body: documentIn(found.body.replace(/^\uFEFF/, '')), version: found.version }
     },
     create: (key, body) => write(key, body, { ifAbsent: true }),
     replace: (key, body, expectedVersion) => write(key, body, { ifVersion: expectedVersion }),
-    getText: async (key) => (await readable(store.get(key, options)))?.body ?? null,
+    async getText(key) {
+      const found = await read(key)
+      if (found instanceof Unreadable) throw damagedError({ code: 'witness-damaged', key, path: '$', what: found.why, next: RESTORE })
+      return found?.body ?? null
+    },
     async createText(key, text) {
       await writeText(key, text, { ifAbsent: true }, (found) => found === text)
     },
-    list: async (prefix) => (await readable(store.list(prefix, options))).map((object) => object.key),
+    // Consoles and file managers leave an empty object for a folder that somebody has looked at: it is none of what lies there.
+    list: async (prefix) => (await readable(store.list(prefix, options))).map(({ key }) => key).filter((key) => !key.endsWith('/')),
     async time() {
       // Any answer says it, a refusal as well; one that does not come says nothing.
       if (time.now() === null) await store.get(ASKED_FOR_TIME, options).catch(() => null)
@@ -98,19 +118,12 @@ export function conditionalStore(
   }
 }
 
-/** The document in an object; a person may have edited it. */
-function documentIn(key: string, body: string): JsonObject {
-  try {
-    // Some editors begin a file with a byte order mark.
-    const document: unknown = JSON.parse(body.replace(/^\uFEFF/, ''))
-    if (isObject(document)) return document
-  } catch {
-    // Said below.
-  }
-  throw siteError('witness-damaged', `${key} in the witness is no JSON object`, {
-    where: `witness ${key}`,
-    next: 'Restore an earlier version of the object (the bucket keeps them): docs/witness.md, "Damage".',
-  })
+const RESTORE = 'Restore an earlier version of the object (the bucket keeps them): docs/witness.md, "Damage".'
+
+/** Whose write it was; undefined where it is none of ours. */
+function writeIdIn(text: string): unknown {
+  const document = documentIn(text)
+  return isObject(document) ? document.writeId : undefined
 }
 
 /** The answer of the store, or its failure in the words of the witness. */
