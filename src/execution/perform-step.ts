@@ -2,7 +2,7 @@ import { asStandbyError, siteError } from '../errors.ts'
 import type { JsonObject } from '../json.ts'
 import type { Behaviour, Progress, RestsOn, StepRun } from '../planning/driver.ts'
 import { answerOf, failed, type Settling, settle, settleDoubt } from './settle.ts'
-import { tryUntil } from './try-until.ts'
+import { tooLate, tryUntil } from './try-until.ts'
 
 export interface Performing extends Omit<Settling, 'what' | 'where' | 'changed'> {
   /** Throws unless this process may still act. Asked in front of each effect that the caller has not asked for itself. */
@@ -22,6 +22,8 @@ export interface StepPerformer {
   wait(): Promise<JsonObject>
   /** Takes the effect back, and waits until what was before is true again; returns the proof of that, empty where nobody can look. */
   takeBack(): Promise<JsonObject>
+  /** Throws `step-timeout` once its time is over: for what happens between a look and an effect, and may begin again and again. */
+  refuseLate(waitedFor: string): void
   /** Ends the watch. */
   close(): void
 }
@@ -119,6 +121,9 @@ export function stepPerformer(behaviour: Behaviour, run: StepRun, around: Perfor
       await tryUntil(async () => behaviour.touch?.(run), settling)
       await tryUntil(async () => void (await takeBackAsSeen()), settling)
       return settle(takeBackAsSeen, settling)
+    },
+    refuseLate(waitedFor) {
+      if (around.deadline.left() <= 0) throw tooLate(settling, waitedFor)
     },
     close: () => watching?.stop(),
   }

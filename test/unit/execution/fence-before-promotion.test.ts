@@ -198,6 +198,20 @@ describe('nothing is promoted before this process has seen the old site shut', (
     expect(at.effects).toEqual(['fence', 'copy', 'fence', 'promote'])
   })
 
+  test('a witness that is always slower than a look at the fences may count ends the run by the deadline, and not never', async () => {
+    const at = await moving()
+    const { get } = at.world.store
+    const slow = async (key: string) => {
+      // Each answer takes longer than what was seen of a fence counts before an effect is sent.
+      if (key === 'lock.json' && at.sites.copied) at.clock.pass(11_000)
+      return get(key)
+    }
+    const hasty = { ...at.plan, steps: at.plan.steps.map((step) => ({ ...step, deadline: 500 })) }
+    const ended = await at.perform('begin', { ...at.world, store: { ...at.world.store, get: slow } }, hasty)
+    expect(ended).toMatchObject({ verdict: 'undone', failure: { code: 'step-timeout' } })
+    expect(at.effects).toEqual(['fence', 'copy', 'unfence'])
+  })
+
   test('a move that nobody disturbs looks once more at each fence at most, and not at all when it was seen a moment ago', async () => {
     const at = await moving()
     expect(await at.perform('begin')).toMatchObject({ verdict: 'moved' })
