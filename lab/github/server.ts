@@ -11,10 +11,20 @@ const TOKEN_OF_PERSON = 'person:'
 
 /** A GitHub of one repository, with a memory: the part of its API that moves need, and control endpoints under /_lab/. */
 export async function startGitHubFake(
-  options: { readonly host?: string; readonly port?: number; readonly repository?: string } = {},
+  options: {
+    readonly host?: string
+    readonly port?: number
+    readonly repository?: string
+    /** What its answers say of the time; null: nothing. The machine's, when absent. */
+    readonly clock?: () => Date | null
+  } = {},
 ): Promise<{ readonly url: string; stop(): Promise<void> }> {
   const state = emptyState(options.repository ?? 'lab/stacks')
+  const { clock = () => new Date() } = options
   const server = createServer((request, response) => {
+    const time = clock()
+    response.sendDate = false
+    if (time !== null) response.setHeader('date', time.toUTCString())
     answer(state, request)
       .catch((error: unknown): Answer => problem(500, String(error)))
       .then((answered) => send(response, answered))

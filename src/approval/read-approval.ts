@@ -20,6 +20,7 @@ export interface ApprovalRequest {
   readonly digest: string
   /** Of the job that executes: GITHUB_REPOSITORY, GITHUB_RUN_ID, GITHUB_RUN_ATTEMPT, GITHUB_REF, GITHUB_SHA. */
   readonly env: Readonly<Record<string, string | undefined>>
+  /** What time it is where GitHub's answers do not say so: nothing that expires is judged by the clock of a runner that anybody may set. */
   readonly now: Date
   /** To execute, when absent. */
   readonly purpose?: Purpose
@@ -105,7 +106,8 @@ async function gather({ github, stack, plan, digest, env, now, purpose = EXECUTE
   ])
   return {
     expected: { branch, approvers, ...job, digest, purpose },
-    now: now.toISOString(),
+    // Asked when all have answered.
+    now: (github.time() ?? now).toISOString(),
     plan: planInQuestion(plan),
     gates: gates.map((gate) => gate()),
     run: readable(`the run ${job.runId}`, run),

@@ -7,8 +7,10 @@ import { judgeLocalApproval } from '../approval/local-approval.ts'
 import { EXECUTE, type Purpose } from '../approval/purpose.ts'
 import { signaturesOf } from '../approval/signed-approval.ts'
 import { whatItDoes } from '../approval/what-it-does.ts'
+import { systemClock, type World } from '../composition.ts'
 import { drivers, witnesses } from '../drivers/registry.ts'
 import { inputError, StandbyError } from '../errors.ts'
+import { witnessTime } from '../execution/witness-time.ts'
 import { openWitness } from '../open-witness.ts'
 import { readRun } from '../operations/continue-failover.ts'
 import { readPlan } from '../operations/read-plan.ts'
@@ -30,14 +32,14 @@ export interface LocalApprovalOptions {
 
 /** What allows this command line to move, by what the stack file demands: `judgeLocalApproval`, with the signatures read from their files. */
 export async function localApproval(
-  stack: Stack,
+  { stack, store, clock }: Pick<World, 'stack' | 'store' | 'clock'>,
   plan: Plan,
   options: LocalApprovalOptions,
   purpose: Purpose = EXECUTE,
 ): Promise<Approval> {
   const signatures = await Promise.all((options.signature ?? []).map(readSignature))
   const { reason, digest = null, requestedBy = userOf(process.env) } = options
-  return judgeLocalApproval({ stack, plan, digest, reason, requestedBy, signatures, now: new Date(), purpose })
+  return judgeLocalApproval({ stack, plan, digest, reason, requestedBy, signatures, now: await witnessTime(store, clock), purpose })
 }
 
 async function readSignature(file: string): Promise<SignatureFile> {
@@ -83,25 +85,37 @@ export function addApprove(failover: Command, { common, run }: ApproveSurroundin
 
 async function approve(options: ApproveOptions, common: { readonly stack: string; readonly json: boolean }): Promise<string> {
   if (options.out !== undefined) await refuseUnwritable(options.out)
-  const plan = options.plan === undefined ? null : await readPlan(options.plan, null)
+  // Nothing is contacted: this machine's clock says what a signer would sign in vain, and the time of the witness decides at the execution.
+  const given = options.plan === undefined ? null : { plan: await readPlan(options.plan, null), now: systemClock.now() }
   const stack = await loadStack(common.stack, { drivers, witnesses })
-  return textToSign(options, common, stack, plan ?? (await keptPlan(stack, options)))
+  return textToSign(options, common, stack, given ?? (await keptPlan(stack, options)))
+}
+
+interface ToSign {
+  readonly plan: Plan
+  readonly now: Date
 }
 
 /** As the run keeps it in the witness; whoever reads it needs the witness's credentials. */
-async function keptPlan(stack: Stack, { resume, abort }: ApproveOptions): Promise<Plan> {
+async function keptPlan(stack: Stack, { resume, abort }: ApproveOptions): Promise<ToSign> {
   const run = resume ?? abort
   if (run === undefined)
     throw inputError('input-missing', 'nobody says which plan is approved', {
       next: 'Name its file with --plan, or a run with --resume or --abort.',
     })
   const store = await openWitness(stack, process.env, () => undefined)
-  return (await readRun({ store }, run)).plan
+  const { plan } = await readRun({ store }, run)
+  return { plan, now: await witnessTime(store, systemClock) }
 }
 
-async function textToSign(options: ApproveOptions, common: { readonly json: boolean }, stack: Stack, plan: Plan): Promise<string> {
+async function textToSign(
+  options: ApproveOptions,
+  common: { readonly json: boolean },
+  stack: Stack,
+  { plan, now }: ToSign,
+): Promise<string> {
   refuseOtherStack(plan, stack)
-  refuseDefective(plan, { stack, drivers, now: new Date() }, options.resume ?? null)
+  refuseDefective(plan, { stack, drivers, now }, options.resume ?? null)
   const { required, keys } = signaturesOf(stack)
   const { reason, requestedBy = userOf(process.env) } = options
   const text = approvalText(plan, { reason, requestedBy, purpose: purposeOf(options) })

@@ -6,6 +6,7 @@ import { inputError } from '../errors.ts'
 import { learnFrom } from '../evidence/learn-from.ts'
 import type { MoveReport } from '../evidence/reports.ts'
 import { moveText, planText } from '../evidence/terminal.ts'
+import { witnessTime } from '../execution/witness-time.ts'
 import { continueFailover, patiently, readRun } from '../operations/continue-failover.ts'
 import { executeFailover } from '../operations/execute-failover.ts'
 import { planFailover } from '../operations/plan-failover.ts'
@@ -93,7 +94,7 @@ function addExecute(program: Command, failover: Command): void {
         const attempt = attemptOf(world, 'execute', options)
         const refusals = refusalsIn(world)
         const plan = await recordingRefusal(refusals, attempt, () => readPlan(options.plan, null))
-        const approval = await recordingRefusal(refusals, { ...attempt, plan }, () => localApproval(world.stack, plan, options))
+        const approval = await recordingRefusal(refusals, { ...attempt, plan }, () => localApproval(world, plan, options))
         return shown(await executeFailover(world, plan, approval), 'moved')
       }),
     )
@@ -126,7 +127,7 @@ function addContinue(program: Command, failover: Command, operation: 'resume' | 
         const isNew = await recordingRefusal(refusals, { ...attempt, plan, run }, async () => hasApproval(operation, options, world.stack))
         const { by, reason } = attempt.asked
         const allowed = async (): Promise<Approval> => {
-          if (isNew) return localApproval(world.stack, plan, { ...options, reason: options.reason ?? '' }, { operation, run })
+          if (isNew) return localApproval(world, plan, { ...options, reason: options.reason ?? '' }, { operation, run })
           if (operation === 'abort') return abortApproval({ run, digest: digestOf(plan), requestedBy: by, reason })
           const github = gitHubFromTerminal(process.env, world.signal)
           const { digest = null } = options
@@ -135,7 +136,7 @@ function addContinue(program: Command, failover: Command, operation: 'resume' | 
             run,
             plan,
             stack: world.stack,
-            now: world.clock.now(),
+            now: await witnessTime(world.store, world.clock),
             digest,
             requestedBy: by,
             github,

@@ -1,12 +1,14 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import { type Milliseconds, readableDuration, seconds } from '../duration.ts'
-import { type StandbyError, siteError } from '../errors.ts'
+import { siteError } from '../errors.ts'
 import { isObject, type JsonObject } from '../json.ts'
 import { exemptAddress } from '../proxies.ts'
 import { reasonOf, wasLost } from './fetch-failure.ts'
-import { boundedText, fieldOf, isRateLimited, retryAfterOf } from './github-answer.ts'
+import { boundedText, isRateLimited, retryAfterOf } from './github-answer.ts'
+import { refusal, unreachable } from './github-errors.ts'
+import { serverTime } from './server-time.ts'
 import { withinDeadline } from './within-deadline.ts'
-import { retryOfStatus, retryOfWire } from './worth-another-try.ts'
+import { retryOfStatus } from './worth-another-try.ts'
 
 /**
  * What the approval read-back asks GitHub. Answers are passed on as they came; the fields that are declared here were found in them,
@@ -25,6 +27,8 @@ export interface GitHubClient {
   jobs(runId: number): Promise<readonly GitHubJob[]>
   /** SHA of the newest commit of a branch. */
   branchTip(name: string): Promise<string>
+  /** What time it is by GitHub's own clock, within a second, as its answers said; null before the first one, and when none says it. Asks nothing. */
+  time(): Date | null
 }
 
 export interface GitHubUser {
@@ -104,9 +108,11 @@ export function openGitHub(access: GitHubAccess): GitHubClient {
   const apiUrl = (access.apiUrl ?? 'https://api.github.com').replace(/\/$/, '')
   const deadline = access.deadline ?? DEADLINE
   exemptAddress(apiUrl)
+  const time = serverTime()
 
-  const once = (path: string, signal: AbortSignal): Promise<Response> =>
-    fetch(`${apiUrl}/repos/${access.repository}${path}`, {
+  const once = async (path: string, signal: AbortSignal): Promise<Response> => {
+    const askedAt = performance.now()
+    const response = await fetch(`${apiUrl}/repos/${access.repository}${path}`, {
       headers: {
         accept: 'application/vnd.github+json',
         authorization: `Bearer ${access.token}`,
@@ -115,6 +121,9 @@ export function openGitHub(access: GitHubAccess): GitHubClient {
       },
       signal,
     })
+    time.hear(response.headers.get('date'), askedAt, performance.now())
+    return response
+  }
 
   const repeated = async (path: string, signal: AbortSignal, endsAt: number): Promise<unknown> => {
     for (let tries = 1; ; tries++) {
@@ -151,6 +160,8 @@ export function openGitHub(access: GitHubAccess): GitHubClient {
   const get = (path: string): Promise<unknown> => within(path, (ask) => ask(path))
 
   return {
+    time: time.now,
+
     async environment(name) {
       const path = `/environments/${encodeURIComponent(name)}`
       const found = await get(path)
@@ -258,37 +269,3 @@ function unreadable(path: string): never {
     next: 'What can not be read does not allow anything. Check that the API URL leads to GitHub itself.',
   })
 }
-
-const unreachable = (apiUrl: string, path: string, why: string, cause?: unknown, retryAfter: Milliseconds | null = null): StandbyError =>
-  siteError('github-unreachable', `GitHub does not answer: ${why}`, {
-    where: `${apiUrl} ${path}`,
-    next: 'Look at githubstatus.com. When GitHub is down, the command line does the same with signatures.',
-    cause,
-    retry: retryOfWire(cause),
-    retryAfter,
-  })
-
-function refusal(apiUrl: string, path: string, response: Response, body: string): StandbyError {
-  const { status } = response
-  const said = saidBy(body, status)
-  const where = `${apiUrl} ${path}`
-  if (isRateLimited(response, body))
-    return siteError('github-rate-limited', `GitHub was asked too often with this token: ${said}`, {
-      where,
-      next: 'Wait, then start it again. The limit counts everything that the token asks: see what else uses it. No permission is missing.',
-      retry: 'transient',
-      retryAfter: retryAfterOf(response),
-    })
-  if (status >= 500) return unreachable(apiUrl, path, said, undefined, retryAfterOf(response))
-  if (status === 404)
-    return siteError('github-not-found', `GitHub has no ${path}, or does not show it to this token`, {
-      where,
-      next: 'Create it, or give the job `permissions: { actions: read, contents: read }`.',
-    })
-  return siteError('github-denied', `GitHub refuses GET ${path}: ${said}`, {
-    where,
-    next: 'Give the job `permissions: { actions: read, contents: read }`.',
-  })
-}
-
-const saidBy = (body: string, status: number): string => fieldOf(body, 'message') ?? `HTTP ${status}`

@@ -59,6 +59,7 @@ async function mirror() {
   let answers: Readonly<Record<string, Json>> = {}
   const server = createServer((request, response) => {
     const path = new URL(request.url ?? '', 'http://mirror').pathname
+    response.setHeader('date', now.toUTCString())
     response.writeHead(path in answers ? 200 : 404, { 'content-type': 'application/json' }).end(JSON.stringify(answers[path] ?? {}))
   })
   await new Promise<void>((done) => server.listen(0, '127.0.0.1', done))

@@ -13,8 +13,11 @@ const stack = { ...toyStack, approval: { ...toyStack.approval, github: { environ
 
 let fake: Awaited<ReturnType<typeof startGitHubFake>>
 let control: GitHubControl
+/** What GitHub's answers say of the time. */
+let said: Date | null
 beforeEach(async () => {
-  fake = await startGitHubFake()
+  said = NOW
+  fake = await startGitHubFake({ clock: () => said })
   control = controlGitHub(fake.url)
   await control.environment({ name: ENVIRONMENT, reviewers: ['rita', 'ravi'] })
 })
@@ -76,6 +79,21 @@ describe('an approval', () => {
     await expect(
       readGitHubApproval({ github: github(), stack: other, plan: report.plan, digest: report.digest, env, now: NOW }),
     ).rejects.toMatchObject({ code: 'environment-missing' })
+  })
+
+  test('holds as long as the plan by the time of GitHub, whatever the clock of the runner says', async () => {
+    const run = await approvedRun()
+    const { plan: made, digest } = await plan(run)
+    const readAt = (gitHub: Date | null, runner: Date) => {
+      said = gitHub
+      return readGitHubApproval({ github: github(), stack, plan: made, digest, env: jobOf(run), now: runner })
+    }
+    const [before, after] = [NOW, new Date(Date.parse(made.expiresAt) + 2_000)]
+    await expect(readAt(before, after)).resolves.toMatchObject({ kind: 'github-environment' })
+    await expect(readAt(after, before)).rejects.toMatchObject({ code: 'plan-expired' })
+    // A server that says no time leaves nothing but the runner's.
+    await expect(readAt(null, before)).resolves.toMatchObject({ kind: 'github-environment' })
+    await expect(readAt(null, after)).rejects.toMatchObject({ code: 'plan-expired' })
   })
 
   const loose: [string, string, object][] = [
@@ -206,7 +224,8 @@ describe('an approval', () => {
     const run = await approvedRun()
     await fake.stop()
     await expect(read(run)).rejects.toMatchObject({ code: 'approval-unreadable' })
-    fake = await startGitHubFake()
+    said = NOW
+    fake = await startGitHubFake({ clock: () => said })
   })
 
   test('of this run is refused for a plan of another run, whoever hands over its digest', async () => {

@@ -13,8 +13,10 @@ import { quickSigner } from './signers.ts'
 
 let fake: Awaited<ReturnType<typeof startGitHubFake>>
 let control: GitHubControl
+/** What GitHub's answers say of the time; null: nothing. */
+let gitHubSays: Date | null = null
 beforeAll(async () => {
-  fake = await startGitHubFake({ repository: 'acme/stacks' })
+  fake = await startGitHubFake({ repository: 'acme/stacks', clock: () => gitHubSays })
   control = controlGitHub(fake.url)
   await control.environment({ name: 'failover', reviewers: ['rita'] })
 })
@@ -65,6 +67,16 @@ describe('a terminal that goes on with a run that was approved on GitHub', () =>
   test('asks GitHub for that approval again, and records what GitHub says', async () => {
     const { approval } = await resumed(await made(), reviewed)
     expect(approval).toMatchObject({ kind: 'github-environment', requestedBy: 'sam', approvers: [{ name: 'rita' }] })
+  })
+
+  test('is held to the expiry by the time of GitHub too, whatever the terminal takes for now', async () => {
+    const plan = await made()
+    gitHubSays = new Date(Date.parse(plan.expiresAt) + minutes(1))
+    const { code, next } = await resumed(plan, reviewed).finally(() => {
+      gitHubSays = null
+    })
+    expect(code).toBe('plan-expired')
+    expect(next).toContain('a new approval for this run')
   })
 
   test('does so also when the branch has moved on since: the stack file is held to its digest', async () => {
