@@ -3,8 +3,12 @@ import { LOSSES, type Loss } from '../lose-site.ts'
 
 /** What troubles a move while it runs, and passes. */
 export const PASSING = ['s3-gone', 'balancer-gone', 'slow-wan', 'operator-away', 'none'] as const
-/** Another controller that writes the old values back, from before the move or from its middle on: the move goes back by itself. */
-export const FIGHTS = ['controller', 'controller-midway'] as const
+/**
+ * Another controller that writes the old values back, and the move ends by itself: `controller` from before it on, `controller-helm` the objects of the
+ * release alone, so that the second look at the database sees nothing, `controller-midway` from the moment on at which the doors are closed.
+ */
+export const FIGHTS = ['controller', 'controller-helm', 'controller-midway'] as const
+export type Fight = (typeof FIGHTS)[number]
 export type Trouble = Loss | (typeof PASSING)[number] | (typeof FIGHTS)[number]
 export const TROUBLES: readonly Trouble[] = [...LOSSES, ...PASSING, ...FIGHTS]
 

@@ -16,20 +16,30 @@ export interface OtherController {
 }
 
 /**
- * A small real controller with a field manager of its own: it keeps the direction of both databases and the replicas of both applications as they are
- * when it is made, by a forced server-side apply every five seconds.
+ * A small real controller with a field manager of its own: it keeps what Helm manages of both applications (workloads with replicas and pod template,
+ * services), and the direction of both databases where it keeps those too, as they are when it is made, by a forced server-side apply every five seconds.
  */
-export async function otherController(lab: LabEnvironment, stack: LabStack): Promise<OtherController> {
+export async function otherController(
+  lab: LabEnvironment,
+  stack: LabStack,
+  keeps: { readonly databases: boolean },
+): Promise<OtherController> {
   const { namespace } = labStacks[stack.name]
   const stopping = new AbortController()
   const kept = await Promise.all(
     lab.sites.map(async ({ name, kubeconfig }) => {
       const client = openKubernetes({ site: name, kubeconfig: await readFile(kubeconfig, 'utf8'), signal: stopping.signal })
       const cluster: ObjectReference = { ...CLUSTER, namespace, name: `pg-${name}` }
-      const [database, applications] = await Promise.all([client.get(cluster), client.list(DEPLOYMENT, { namespace })])
+      const ofHelm = { namespace, labelSelector: 'app.kubernetes.io/managed-by=Helm' }
+      const [database, workloads, services] = await Promise.all([
+        client.get(cluster),
+        client.list(DEPLOYMENT, ofHelm),
+        client.list(SERVICE, ofHelm),
+      ])
+      if (database === null || workloads.length === 0) throw new Error(`${name} has no database or no release to keep`)
       const wanted = [
-        ...(database === null ? [] : [only(database, { replica: directionOf(database) })]),
-        ...applications.map((one) => only(one, { replicas: (one.spec as { replicas?: number }).replicas ?? 1 })),
+        ...(keeps.databases ? [only(database, { replica: directionOf(database) })] : []),
+        ...[...workloads, ...services].map((one) => only(one, one.spec as object)),
       ]
       return { client, wanted }
     }),
@@ -61,6 +71,7 @@ export async function otherController(lab: LabEnvironment, stack: LabStack): Pro
 }
 
 const CLUSTER = { apiVersion: 'postgresql.cnpg.io/v1', kind: 'Cluster', plural: 'clusters' } as const
+const SERVICE = { apiVersion: 'v1', kind: 'Service', plural: 'services' } as const
 const DEPLOYMENT = { apiVersion: 'apps/v1', kind: 'Deployment', plural: 'deployments' } as const
 
 /** One part of an object, as it stands in somebody's Git. */

@@ -4,7 +4,7 @@ import { type Loss, loseSite, returnSite } from '../lose-site.ts'
 import { runLab } from '../run-lab.ts'
 import type { LabStack } from '../stacks.ts'
 import type { HostName, SiteName } from '../topology.ts'
-import type { Trouble } from './cases.ts'
+import type { Fight, Trouble } from './cases.ts'
 import { type OtherController, otherController } from './other-controller.ts'
 
 /** Something that goes wrong in the lab, and that is over again. */
@@ -35,7 +35,8 @@ export async function lose(stack: LabStack, site: SiteName, how: Loss, say: Say)
 /** What befalls a move while it runs; `slow` is the site whose link is narrow. A site that is lost is no passing trouble. */
 export async function passing(trouble: Trouble, slow: SiteName, { lab, stack, say }: TroubleAround): Promise<RunningTrouble> {
   if (trouble === 'operator-away') return operatorsAway(lab, say)
-  if (trouble === 'controller' || trouble === 'controller-midway') return fought(await otherController(lab, stack), trouble, say)
+  if (trouble === 'controller' || trouble === 'controller-helm' || trouble === 'controller-midway')
+    return fought(await otherController(lab, stack, { databases: trouble !== 'controller-helm' }), trouble, say)
   if (trouble === 's3-gone') return goneForAWhile('s3', say)
   if (trouble === 'balancer-gone') return goneForAWhile('lb-2', say)
   const at = Date.now()
@@ -97,19 +98,27 @@ function operatorsAway(lab: LabEnvironment, say: Say): RunningTrouble {
 const AWAY_FOR = 30_000
 
 /** A controller at work from before the plan on, or from the moment at which the doors are closed. */
-function fought(controller: OtherController, trouble: 'controller' | 'controller-midway', say: Say): RunningTrouble {
+function fought(controller: OtherController, trouble: Fight, say: Say): RunningTrouble {
+  let at = Date.now()
+  let begun = false
   const begin = (): void => {
+    if (begun) return
+    begun = true
     say('another controller is at work')
+    at = Date.now()
     controller.start()
   }
-  if (trouble === 'controller') begin()
+  if (trouble !== 'controller-midway') begin()
   return {
-    at: Date.now(),
+    get at() {
+      return at
+    },
     hear(line) {
-      if (trouble === 'controller-midway' && /^FENCE /.test(line)) controller.start()
+      if (/^FENCE /.test(line)) begin()
     },
     async end() {
       await controller.stop()
+      say('the other controller is paused')
       return Date.now()
     },
   }

@@ -3,15 +3,20 @@ import type { OtherController } from './field-managers.ts'
 import type { Say } from './say.ts'
 
 /**
- * What another controller that keeps an object may do to a move; `field` is the part that a move writes. A warning and no refusal: whether it is paused,
- * or told to ignore the field, stands in its own configuration, which nobody here can see, and a field keeps the name of its last writer when that is
- * paused. One that goes on writing is noticed within seconds, and the move goes back.
+ * What another controller that keeps an object may do to a move; `field` is the part that a move writes. No refusal: whether it is paused, or told to
+ * ignore the field, stands in its own configuration, which no identity of ours can read, and a field keeps the name of its last writer when that is
+ * paused. For the same reason a status tells it as `info`: a team that lives with Argo CD or Flux would never be green. A plan warns. One that goes on
+ * writing is noticed before the doors close where it keeps the database (`second-look`), else within seconds, and the move goes back.
  */
-export function managedByOthers(controllers: readonly OtherController[], object: string, field: string, say: Say): Finding[] {
+export function managedByOthers(
+  controllers: readonly OtherController[],
+  severity: 'info' | 'warning',
+  { object, field, say }: { readonly object: string; readonly field: string; readonly say: Say },
+): Finding[] {
   return controllers.map(({ who, pause, writes }) =>
     say(
       'managed-by-others',
-      'warning',
+      severity,
       writes
         ? `${who} writes ${field} of ${object}, which a move changes: while it is at work it takes the move back, users are shut out for as long`
         : `${who} keeps ${object}: if it writes ${field} too, it takes a move back`,

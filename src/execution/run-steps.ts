@@ -1,20 +1,18 @@
-import type { Milliseconds } from '../duration.ts'
 import { asStandbyError, type StandbyError } from '../errors.ts'
 import type { JsonObject } from '../json.ts'
-import type { Progress as Answer, Behaviour, Clock, DriverContext, StepRun } from '../planning/driver.ts'
+import type { Progress as Answer, Behaviour, Clock, DriverContext } from '../planning/driver.ts'
 import type { Intent, PlannedStep, StepId } from '../planning/plan.ts'
-import { componentOf } from '../stack/stack.ts'
 import { restingOnFence } from './claims.ts'
-import { deadlineAfter } from './deadline.ts'
-import { type StepPerformer, stepPerformer } from './perform-step.ts'
+import type { StepPerformer } from './perform-step.ts'
+import { performerOf } from './performer-of-step.ts'
 import type { Progress } from './progress.ts'
 import type { Recorder } from './recorder.ts'
-import { type Command, type Course, PAST, type RunEvent, type RunState, type Verdict } from './run-state.ts'
+import { type Command, type Course, isDone, PAST, type RunEvent, type RunState, type Verdict } from './run-state.ts'
+import { boundOnShutting } from './shut-again.ts'
 import { SIGHT, SIGHT_OF_CLEARED, SILENCE_OF_SEEN } from './sight.ts'
 import { notReached, type StepReport } from './step-report.ts'
-import { advance, commandsOf, needsLock } from './transition.ts'
-import { notHolding, stoppedBecause, unseen } from './why-stopped.ts'
-import { contextOfStep } from './without-lost-site.ts'
+import { advance, commandsOf } from './transition.ts'
+import { fought, notHolding, stoppedBecause, unseen } from './why-stopped.ts'
 
 /** What a run of steps needs from outside: where behaviour comes from, and who writes down what happens. */
 export interface StepsRun {
@@ -64,6 +62,7 @@ export async function runSteps(run: StepsRun): Promise<StepsOutcome> {
   let state = run.from
   let failure: StandbyError | null = null
   let verdict: Verdict | null = null
+  const mayShutAgain = boundOnShutting(run.clock)
   /** When this process last saw a claim hold; ms of its clock. */
   let sightedAt = run.clock.now().getTime()
 
@@ -76,13 +75,15 @@ export async function runSteps(run: StepsRun): Promise<StepsOutcome> {
     const bound = Object.values(state.steps).includes('cleared') ? SIGHT_OF_CLEARED : SIGHT
     if (run.clock.now().getTime() - sightedAt > bound && Object.values(state.seen).includes('now')) note({ is: 'faded' })
   }
+  const isPastReturn = (): boolean => run.course.pointOfNoReturn !== null && isDone(state.steps[run.course.pointOfNoReturn])
   const workOn = (step: PlannedStep): Working => {
     const direction = state.direction === 'back' && step.id !== run.course.lock ? 'back' : 'forward'
     const key = `${direction} ${step.id}`
     const found = working.get(key)
     if (found !== undefined) return found
     const begunAt = run.clock.now().toISOString()
-    const performer = performerOf(run, step, begunAt, direction === 'back' ? run.signal : forwardSignal, direction)
+    const signal = direction === 'back' ? run.signal : forwardSignal
+    const performer = performerOf(run, step, { begunAt, signal, direction, pastReturn: isPastReturn(), applied: false })
     const begun: Working = { begunAt, performer, proof: {}, lacks: null }
     working.set(key, begun)
     run.progress.begun(step, begunAt)
@@ -147,6 +148,7 @@ export async function runSteps(run: StepsRun): Promise<StepsOutcome> {
       case 'revalidate':
         return lookAgain(step)
       case 'record-reopened': {
+        if (!mayShutAgain(step, isPastReturn())) throw fought(step)
         const rest = restingOnFence(run.course, state, step.id)
         await run.recorder.reopened(step, at, rest)
         run.context.log.warning(
@@ -171,7 +173,10 @@ export async function runSteps(run: StepsRun): Promise<StepsOutcome> {
   const lookAgain = async (step: PlannedStep): Promise<void> => {
     const known = state.seen[step.id] !== undefined
     const patience = known ? SILENCE_OF_SEEN : (step.bestEffort ?? step.deadline)
-    const looker = performerOf(run, step, run.clock.now().toISOString(), forwardSignal, 'forward', patience)
+    const begunAt = run.clock.now().toISOString()
+    // What this process has seen to hold was set by it, or before it: who writes it back now is another one.
+    const how = { begunAt, signal: forwardSignal, direction: 'forward', pastReturn: isPastReturn(), applied: known } as const
+    const looker = performerOf(run, step, how, patience)
     let why = ''
     const seen = await looker.look(true).catch((error: unknown): Answer => {
       const reason = asStandbyError(error)
@@ -256,39 +261,6 @@ export async function runSteps(run: StepsRun): Promise<StepsOutcome> {
 
 /** Somebody else holds the lock: this process touches nothing any more. */
 const LOST = 'lock-lost'
-
-function performerOf(
-  run: StepsRun,
-  step: PlannedStep,
-  begunAt: string,
-  signal: AbortSignal,
-  direction: RunState['direction'],
-  within: Milliseconds = (direction === 'forward' ? step.bestEffort : undefined) ?? step.deadline,
-): StepPerformer {
-  const deadline = deadlineAfter(within)
-  const bounded = AbortSignal.any([signal, deadline.signal])
-  const stepRun: StepRun = {
-    step,
-    component: componentOrCore(run, step),
-    intent: run.intent,
-    context: { ...contextOfStep(run.context, run.intent, step), signal: bounded },
-    signal: bounded,
-    begunAt,
-    applied: false,
-    proofOf: (id) => run.proofs.get(id) ?? null,
-  }
-  const waiting = (what: string): void => run.progress.waiting(step, what)
-  // Before the lock is taken, and when it is given back, there is none to look at.
-  const assertOurs = async (): Promise<void> => (needsLock(step) ? run.assertOurs(step) : undefined)
-  return stepPerformer(run.behaviourOf(step), stepRun, { clock: run.clock, signal, deadline, waiting, assertOurs })
-}
-
-/** The core's own steps belong to no declared component. */
-function componentOrCore(run: StepsRun, step: PlannedStep): StepRun['component'] {
-  return run.context.stack.components.some((component) => component.name === step.component)
-    ? componentOf(run.context.stack, step.component)
-    : { name: step.component, driver: 'core', needs: [], spec: {} }
-}
 
 function reportBefore(run: StepsRun, step: PlannedStep): StepReport {
   const state = run.from.steps[step.id]

@@ -11,10 +11,13 @@ export function beginRun(course: Course, onRecord: ReadonlyMap<StepId, OnRecord>
     (step) => isGated(course, step, ({ id }) => isOver(onRecord.get(id))) && !isOver(onRecord.get(step.id)),
   )
   const complete = course.steps.every(({ id }) => isOver(onRecord.get(id)))
+  const unserved = course.steps.some(({ id, phase }) => UNTIL_SERVED.has(phase) && !isOver(onRecord.get(id)))
   const steps = Object.fromEntries(
-    course.steps.map(({ id }): [StepId, StepState] => {
+    course.steps.map(({ id, phase }): [StepId, StepState] => {
       const recorded = onRecord.get(id)
       if (recorded === undefined) return [id, 'todo']
+      // What serves users may have been stopped since, as another controller does: before they are let in it is looked at again, and started.
+      if (phase === 'START' && unserved && isDone(recorded) && course.pointOfNoReturn !== null) return [id, 'unsure']
       // A lock that an earlier process held is observed anew, unless nothing is left to do: it may have expired, and gone to somebody else.
       if (id === course.lock && !complete) return [id, 'unsure']
       // What the run can not go on without was not given up by any run of this code: it counts as a claim, and is looked at.
@@ -25,6 +28,8 @@ export function beginRun(course: Course, onRecord: ReadonlyMap<StepId, OnRecord>
   const committed = course.pointOfNoReturn !== null && isDone(steps[course.pointOfNoReturn])
   return { direction: turnedBack && !committed ? 'back' : 'forward', failed: false, lost: false, ended: false, steps, seen: {} }
 }
+
+const UNTIL_SERVED: ReadonlySet<Phase> = new Set(['START', 'SMOKE', 'TRAFFIC'])
 
 /** All that may be carried out now, in any order or side by side; what concerns the whole run only when nothing else is under way. */
 export function commandsOf(course: Course, run: RunState): Command[] {

@@ -12,6 +12,16 @@ export const unseen = ({ id, site }: PlannedStep, why: string): StandbyError =>
     next: `Nothing was promoted on it. Bring ${site ?? 'it'} back and resume; or take the run back (standby failover abort) and plan a failover, which rests on nothing of a silent site.`,
   })
 
+/** Somebody opens it as often as it is shut. */
+export const fought = ({ id, site }: PlannedStep): StandbyError =>
+  new StandbyError({
+    code: 'reverted-by-others',
+    mustAct: 'site',
+    what: `${id} was done, and somebody took it back, again after it had been done anew: two writers fight, and users wait meanwhile`,
+    ...(site === null ? {} : { where: site }),
+    next: 'Find out who keeps the object (standby status names it: managed-by-others), and pause it. docs/gitops.md says how both live together.',
+  })
+
 /** The witness does not say what the journal says of it. */
 export const notHolding = ({ id }: PlannedStep): StandbyError =>
   new StandbyError({

@@ -239,6 +239,8 @@ export interface StepRun<Spec = JsonObject> {
   readonly begunAt: string
   /** Whether this process has performed the effect: for effects that leave no trace to be observed, such as a checkpoint. */
   readonly applied: boolean
+  /** Whether the point of no return is behind: an effect that somebody takes back is done again and again, for nothing goes back any more. */
+  readonly pastReturn?: boolean
   /** For `apply` and `undo`: what `done` or `undone` saw, and what the effect must hold on to. */
   readonly restsOn?: RestsOn
   /** What an earlier step of this run proved. */

@@ -30,6 +30,7 @@ import { promote, promoteStep } from './move/promote.ts'
 import { followerSteps, redirect } from './move/redirect.ts'
 import { restart, restartStep } from './move/restart.ts'
 import { restartAhead, restartAheadStep } from './move/restart-ahead.ts'
+import { secondLook, secondLookStep } from './move/second-look.ts'
 import { primaryPod, runSql } from './objects.ts'
 import { type CloudNativePgState, gapsOf, observeCluster } from './observe.ts'
 import { clone, refreshStreaming, tellServerName } from './rejoin/clone.ts'
@@ -82,6 +83,7 @@ export const cloudNativePg: Driver<CloudNativePgSpec, CloudNativePgState> = {
     'leave-archive': leaveArchive,
     'ask-archive': askArchive,
     'restart-ahead': restartAhead,
+    'second-look': secondLook,
     'fill-archive': fillArchive,
     demote,
     'catch-up': catchUp,
@@ -123,6 +125,7 @@ const switchoverSteps = (component: Database, intent: Intent): PlannedStep[] => 
   checkpointStep(component, intent),
   ...leaveArchiveSteps(component, intent),
   restartAheadStep(component, intent),
+  secondLookStep(component, intent),
   demoteStep(component, intent),
   catchUpStep(component, intent),
   promoteStep(component, intent),

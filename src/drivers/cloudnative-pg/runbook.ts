@@ -38,6 +38,11 @@ const MANUALS: Readonly<Record<string, (hands: Hands) => Manual | null>> = {
     commands: ['true   # nothing to do by hand: it restarts behind the promotion, and users wait some seconds more'],
     expect: 'Nothing. What Standby has done of it is no obstacle.',
   }),
+  'second-look': (hands) => ({
+    commands: [`${k(hands, here(hands))} get cluster ${here(hands).cluster} --show-managed-fields -o yaml   # who writes spec.replica?`],
+    expect:
+      'Nobody but kubectl, Standby and the operator. Whoever else stands there (Argo CD, Flux) is paused first: it would take back what follows.',
+  }),
   'fill-archive': (hands) => ({
     commands: [psql(hands, here(hands), 'ALTER SYSTEM RESET archive_mode')],
     expect: 'ALTER SYSTEM. Where Standby had restarted it ahead of its promotion, its own archive begins anew with the base backup below.',

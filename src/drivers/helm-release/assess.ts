@@ -54,7 +54,11 @@ function ofSite(
   const others = seen.state.others ?? []
   const { kind, name: workload } = component.spec.workload
   return [
-    ...managedByOthers(seen.state.controllers ?? [], `${kind}/${workload} on ${site}`, 'spec.replicas', say),
+    ...managedByOthers(seen.state.controllers ?? [], intent === null ? 'info' : 'warning', {
+      object: `${kind}/${workload} on ${site}`,
+      field: 'spec.replicas',
+      say,
+    }),
     ...(others.length === 0
       ? []
       : [

@@ -71,8 +71,8 @@ export const stop: Behaviour<HelmReleaseSpec> = {
   async done(run) {
     const view = await readWorkload(kubernetesOf(run), run.component, run.signal)
     if (view !== null && view.declared !== 0) {
-      // Doors are closed: a switchover goes back at once. What serves a lost site, or one that its guard shuts, is stopped again and again.
-      if (run.applied && run.intent?.mode === 'switchover') return scaledByOthers(run, view)
+      // Doors are closed: a switchover goes back at once, as long as it can. What serves a lost site, or one that its guard shuts, is stopped again and again.
+      if (run.applied && run.intent?.mode === 'switchover' && run.pastReturn !== true) return scaledByOthers(run, view)
       const again = run.applied ? { takenBackBy: view.scaledBy ?? 'another manager' } : {}
       return { is: 'pending', waitingFor: `${run.component.spec.workload.name} to be scaled to 0`, restsOn: view.seen, ...again }
     }

@@ -212,6 +212,89 @@ describe('nothing is promoted before this process has seen the old site shut', (
     expect(at.effects).toEqual(['fence', 'copy', 'unfence'])
   })
 
+  test('what another controller writes back within one process ends the move at once, and the old site serves again', async () => {
+    const at = await moving()
+    const { copy, fence } = at.world.drivers.toy?.behaviours ?? {}
+    if (copy?.apply === undefined || fence === undefined) throw new Error('no copy')
+    const [apply, done] = [copy.apply, fence.done]
+    Object.assign(copy, {
+      apply: async (run: Parameters<typeof apply>[0]) => {
+        await apply(run)
+        at.clock.pass(60_000)
+        at.sites.fenced = false
+      },
+    })
+    // As a driver says it of an object whose last writer is another one.
+    Object.assign(fence, {
+      done: async (run: Parameters<typeof done>[0]): Promise<Progress> =>
+        run.applied && !at.sites.fenced
+          ? { is: 'failed', code: 'reverted-by-others', why: 'argocd-controller has changed it back' }
+          : done(run),
+    })
+    expect(await at.perform('begin')).toMatchObject({ verdict: 'undone', failure: { code: 'reverted-by-others' } })
+    expect(at.effects).toEqual(['fence', 'copy', 'unfence'])
+  })
+
+  test('a fence that is opened as often as it is shut is shut once more, and then the move goes back', async () => {
+    const at = await moving()
+    const { copy } = at.world.drivers.toy?.behaviours ?? {}
+    if (copy?.apply === undefined) throw new Error('no copy')
+    const { done } = copy
+    Object.assign(copy, {
+      done: async (run: Parameters<typeof done>[0]) => {
+        const seen = await done(run)
+        at.clock.pass(60_000)
+        at.sites.fenced = false
+        return seen
+      },
+    })
+    expect(await at.perform('begin')).toMatchObject({ verdict: 'undone', failure: { code: 'reverted-by-others', where: 'dc-a' } })
+    expect(at.effects.filter((effect) => effect === 'fence')).toHaveLength(2)
+    expect(at.effects.at(-1)).toBe('unfence')
+    expect(at.effects).not.toContain('promote')
+  })
+
+  test.each([
+    ['for ever: the run stops after five minutes of it, and promotes nothing', Number.POSITIVE_INFINITY, 'stopped'],
+    ['three times: it is shut three times, and the run ends', 3, 'moved'],
+  ] as const)(
+    'beyond the point of no return somebody opens a fence %s',
+    async (_, times, verdict) => {
+      const at = await moving()
+      const { promote, copy } = at.world.drivers.toy?.behaviours ?? {}
+      if (promote?.apply === undefined || copy === undefined) throw new Error('no promotion')
+      let opened = 0
+      let committed = false
+      const [isPromoted, isCopied] = [promote.done, copy.done]
+      const open = (): void => {
+        at.clock.pass(60_000)
+        if (opened < times) at.sites.fenced = false
+        opened += 1
+      }
+      Object.assign(promote, {
+        done: async (run: Parameters<typeof isPromoted>[0]) => {
+          if (!committed) open()
+          committed = true
+          return isPromoted(run)
+        },
+      })
+      Object.assign(copy, {
+        done: async (run: Parameters<typeof isCopied>[0]) => {
+          if (committed) open()
+          return isCopied(run)
+        },
+      })
+      const report = await at.perform('begin')
+      expect(report.verdict).toBe(verdict)
+      expect(report.failure?.code).toBe(verdict === 'moved' ? undefined : 'reverted-by-others')
+      expect(at.effects.includes('promote')).toBe(verdict === 'moved')
+      expect(at.effects).not.toContain('promote beside a writer')
+      const fences = at.effects.filter((effect) => effect === 'fence').length
+      expect(fences).toBeLessThanOrEqual(verdict === 'moved' ? 4 : 8)
+    },
+    20_000,
+  )
+
   test('a move that nobody disturbs looks once more at each fence at most, and not at all when it was seen a moment ago', async () => {
     const at = await moving()
     expect(await at.perform('begin')).toMatchObject({ verdict: 'moved' })

@@ -72,7 +72,8 @@ export function findingsOfSite(
         `kubectl patch cluster ${name} --type merge -p '{"spec":{"replica":{"promotionToken":null}}}'`,
       ),
     )
-  found.push(...managedByOthers(state.controllers, `Cluster/${name} on ${site}`, 'spec.replica', say))
+  const forMove = severity === 'blocker' ? 'warning' : 'info'
+  found.push(...managedByOthers(state.controllers, forMove, { object: `Cluster/${name} on ${site}`, field: 'spec.replica', say }))
   if (state.leftOfSwitch !== null)
     found.push(
       say(

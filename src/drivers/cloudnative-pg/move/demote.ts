@@ -3,8 +3,9 @@ import { minutes, seconds } from '../../../duration.ts'
 import type { Behaviour, Progress } from '../../../planning/driver.ts'
 import type { Intent, PlannedStep } from '../../../planning/plan.ts'
 import { asSeen } from '../../compare-and-set.ts'
+import { lastWriterOf } from '../../field-managers.ts'
 import { kubernetesOf } from '../../site-of-step.ts'
-import { leftOfSwitch, remembersSwitch } from '../left-of-switch.ts'
+import { DIRECTION, leftOfSwitch, remembersSwitch } from '../left-of-switch.ts'
 import { asksArchiveOf, type ClusterObject, clusterRef } from '../objects.ts'
 import { type CloudNativePgSpec, clusterOf, type Database, follows } from '../spec.ts'
 import { parameter, plannedStep } from '../steps.ts'
@@ -33,9 +34,12 @@ export const demote: Behaviour<CloudNativePgSpec> = {
   async done(run) {
     const cluster = await clusterOfRun(run)
     const successor = parameter(run.step, 'successor')
-    // Users are shut out: whoever writes the old value back is not waited for, and the move goes back at once.
-    if (run.applied && cluster.spec.replica?.primary !== successor) return directionReverted(cluster, successor)
     const progress = demotionOf(cluster, successor)
+    // Users are shut out: whoever writes the old value back is not waited for, and the move goes back at once, as long as it can.
+    if (run.applied && cluster.spec.replica?.primary !== successor)
+      return run.pastReturn === true && progress.is === 'pending'
+        ? { ...progress, takenBackBy: lastWriterOf(cluster, DIRECTION) }
+        : directionReverted(cluster, successor)
     return progress.is === 'pending' ? ((await neverEnds(run, cluster)) ?? progress) : progress
   },
   async apply(run) {

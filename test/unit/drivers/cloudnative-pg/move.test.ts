@@ -102,7 +102,7 @@ describe('the steps of a switchover', () => {
     expect(step('database.catch-up@dc-b')?.needs).toContain('database.demote@dc-a')
   })
   test('what users need not wait for comes after they are served', () => {
-    const critical = ['checkpoint', 'leave-archive', 'restart-ahead', 'demote', 'catch-up', 'promote', 'restart']
+    const critical = ['checkpoint', 'leave-archive', 'restart-ahead', 'second-look', 'demote', 'catch-up', 'promote', 'restart']
     for (const one of steps) expect(one.phase === 'PROTECT').toBe(!critical.includes(one.action))
   })
   test('the used token never stays, the archiver is woken, and the new side gets its own backup with a manifest', () => {

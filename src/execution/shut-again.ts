@@ -1,0 +1,25 @@
+import { type Milliseconds, minutes } from '../duration.ts'
+import type { Clock } from '../planning/driver.ts'
+import type { PlannedStep, StepId } from '../planning/plan.ts'
+
+/** Beyond the point of no return nothing goes back: for so long what somebody opens is shut again. */
+const FIGHTS_FOR: Milliseconds = minutes(5)
+
+/**
+ * Whether this process shuts a fence again that was on record, and was seen open. Once before the point of no return: a person who opens a site does so
+ * once, a controller goes on, and users wait outside meanwhile. Beyond it for a bounded time, from the first time on.
+ */
+export function boundOnShutting(clock: Clock): (step: PlannedStep, pastReturn: boolean) => boolean {
+  const shutAgain = new Set<StepId>()
+  let since: Milliseconds | null = null
+  return ({ id }, pastReturn) => {
+    if (!pastReturn) {
+      const first = !shutAgain.has(id)
+      shutAgain.add(id)
+      return first
+    }
+    const now = clock.now().getTime()
+    since ??= now
+    return now - since <= FIGHTS_FOR
+  }
+}
