@@ -9,6 +9,7 @@ import type { ObjectInfo, ObjectStoreClient, StoreCallOptions } from './object-s
 import {
   didNothingYet,
   isLimited,
+  isOfStore,
   isPage,
   notAnObjectStore,
   objectStoreRefusal,
@@ -105,7 +106,7 @@ export function openObjectStore(access: ObjectStoreAccess): ObjectStoreClient {
       ...(request.body === undefined ? {} : { body: request.body as Uint8Array<ArrayBuffer> }),
     })
     const { status, headers } = response
-    access.time?.hear(headers.get('date'), askedAt, performance.now())
+    if (isOfStore(response)) access.time?.hear(headers.get('date'), askedAt, performance.now())
     const retryAfter = retryAfterIn(headers.get('retry-after'), headers.get('date'), new Date())
     return { status, headers, text: exactText.decode(await bytesOf(response, request.largest)), retryAfter }
   }

@@ -4,6 +4,7 @@ import { holderOf } from '../planning/lock.ts'
 import type { Plan, PlannedStep } from '../planning/plan.ts'
 import { activateStep, LOCK_STEP, WITNESS } from '../planning/witness-steps.ts'
 import { componentOf } from '../stack/stack.ts'
+import { planKey } from '../witness/keys.ts'
 import type { ConditionalStore } from './conditional-store.ts'
 import { courseOf, refuseUnfenced } from './course-of-plan.ts'
 import { type Asked, type Journal, nextAttempt, openJournal, proofsOf, stepsOnRecord, turnedBack } from './journal.ts'
@@ -58,6 +59,7 @@ export async function executeMove(asked: MoveRun): Promise<MoveOutcome> {
   const journal = await openJournal(move.store, move.run)
   const from = beginRun(course, stepsOnRecord(journal.entries), turnedBack(journal.entries))
   refuseEnded(move.run, journal)
+  refuseOtherPlan(move, journal)
   // Before anything is written: whoever is refused must not stop a process that is at work.
   if (move.how === 'abort') refuseTooLate(course, from)
   const attempt = await join(move, journal)
@@ -102,6 +104,19 @@ function refuseEnded(run: string, { entries }: Journal): void {
     mustAct: 'input',
     what: `run ${run} has ended: ${ended}`,
     next: 'Nothing needs to be continued.',
+  })
+}
+
+/** Steps that another plan has, or lacks, would be taken for done, or never be taken back. The plan in the witness is not the run's by lying there. */
+function refuseOtherPlan({ run, digest }: MoveRun, { entries }: Journal): void {
+  const other = entries.flatMap((entry) => (entry.kind === 'begun' && entry.planDigest !== digest ? [entry.planDigest] : []))[0]
+  if (other === undefined) return
+  throw new StandbyError({
+    code: 'plan-stale',
+    mustAct: 'approval',
+    what: `run ${run} was begun with the plan of the digest ${other}, and the one that the witness holds of it has ${digest}`,
+    where: `witness ${planKey(run)}`,
+    next: 'Nothing was changed now. Find out who changed it, and put its earlier version back (the bucket keeps them); then continue.',
   })
 }
 

@@ -12,8 +12,8 @@ import { isOfMove, runOfHolder } from '../planning/lock.ts'
 import type { NamedFact, Plan } from '../planning/plan.ts'
 import { digestOf } from '../planning/plan-digest.ts'
 import { nearest } from '../stack/nearest.ts'
-import { approvalDocument, planDocument } from '../witness/documents.ts'
-import { approvalKey, isName, planKey, RUNS } from '../witness/keys.ts'
+import { approvalDocument, lockDocument, planDocument } from '../witness/documents.ts'
+import { approvalKey, isName, LOCK, planKey, RUNS } from '../witness/keys.ts'
 import { readDocument, tryDocument } from '../witness/read-document.ts'
 import { sayNoEvidence } from './leave-evidence.ts'
 import { howFar, refuseRiskier } from './may-go-on.ts'
@@ -47,9 +47,9 @@ export async function readRun(world: Pick<World, 'store'>, named: string | null)
     readDocument(world.store, planDocument, planKey(run)),
     tryDocument(world.store, approvalDocument, approvalKey(run)),
   ])
-  if (plan === null || approval === null) throw await unknownRun(world, run)
-  // A damaged approval allows nothing, and keeps nobody from taking the run back, or from approving its end anew.
-  return { run, plan: plan.record, approval: approval.kind === 'sound' ? approval.record : null }
+  if (plan === null) throw await unknownRun(world, run)
+  // An approval that is damaged, or gone, allows nothing, and keeps nobody from taking the run back, or from approving its end anew.
+  return { run, plan: plan.record, approval: approval?.kind === 'sound' ? approval.record : null }
 }
 
 /**
@@ -99,7 +99,7 @@ export async function continueFailover(
 }
 
 /** Refused by the run's own journal, before this process has written or done anything. */
-const TOO_LATE = ['run-ended', 'past-point-of-no-return']
+const TOO_LATE = ['run-ended', 'past-point-of-no-return', 'plan-stale']
 
 async function unfinishedRun(world: Pick<World, 'store'>): Promise<string> {
   const lock = await readLock(world.store)
@@ -110,6 +110,13 @@ async function unfinishedRun(world: Pick<World, 'store'>): Promise<string> {
 }
 
 async function unknownRun(world: Pick<World, 'store'>, run: string): Promise<StandbyError> {
+  const lock = await tryDocument(world.store, lockDocument, LOCK)
+  // Whoever is sent here by `move-unfinished` needs another way out than a run that nobody has.
+  if (lock?.kind === 'sound' && !lock.record.released && runOfHolder(lock.record.holder) === run)
+    return inputError('run-unknown', `lock.json in the witness is of the run ${run}, and the witness holds no plan of that run`, {
+      where: `witness ${LOCK}`,
+      next: `Put the plan of the run back (the bucket keeps it). Where there never was such a run: ${lockDocument.next}`,
+    })
   const runs = [...new Set((await world.store.list(RUNS)).map((key) => key.split('/')[1] ?? ''))]
   const meant = nearest(run, runs)
   return inputError('run-unknown', `the witness knows no run ${run}`, {

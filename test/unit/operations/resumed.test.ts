@@ -3,6 +3,7 @@ import type { World } from '../../../src/composition.ts'
 import { siteError } from '../../../src/errors.ts'
 import { newestBodies } from '../../../src/evidence/keep-evidence.ts'
 import type { ConditionalStore } from '../../../src/execution/conditional-store.ts'
+import { openJournal } from '../../../src/execution/journal.ts'
 import { takeLock } from '../../../src/execution/witness.ts'
 import type { JsonObject } from '../../../src/json.ts'
 import { continueFailover, patiently, readRun } from '../../../src/operations/continue-failover.ts'
@@ -222,6 +223,35 @@ describe('a run that was begun', () => {
     expect(failure).toMatchObject({
       code: 'plan-stale',
       next: `Nothing was changed now. Use version 0.0.9: standby failover resume --run ${run}`,
+    })
+  })
+})
+
+describe('what lies in the witness of a run', () => {
+  test('is its plan only by the digest that its journal names: neither way goes on with another one', async () => {
+    const at = await leftBeforeLock()
+    const journal = await openJournal(at.store, RUN)
+    await journal.append({ kind: 'begun', at: new Date().toISOString(), planDigest: 'e'.repeat(64), epoch: 2, attempt: 1 })
+    for (const how of ['resume', 'abort'] as const)
+      await expect(continueToy(at.world, RUN, how)).rejects.toMatchObject({ code: 'plan-stale', where: `witness runs/${RUN}/plan.json` })
+    expect(at.toy.effects).toEqual([])
+    expect((await openJournal(at.store, RUN)).entries).toHaveLength(1)
+  })
+
+  test('may lack the approval: who takes it back needs none', async () => {
+    const at = await leftBeforeLock()
+    at.store.documents.delete(`runs/${RUN}/approval.json`)
+    expect(await continueToy(at.world, RUN, 'abort')).toMatchObject({ verdict: 'undone' })
+  })
+
+  test('may be its lock alone: who is sent to resume or abort it is told the way out', async () => {
+    const at = await planned(SWITCHOVER)
+    const holder = 'forged#1'
+    await takeLock(at.store, { stack: 'toy', holder, purpose: purposeOf(at.plan.intent), epoch: 2, now: at.clock.now() })
+    await expect(readRun(at.world, null)).rejects.toMatchObject({
+      code: 'run-unknown',
+      where: 'witness lock.json',
+      next: expect.stringContaining('write a released lock by hand'),
     })
   })
 })

@@ -1,6 +1,7 @@
 import { gzipSync } from 'node:zlib'
 import { afterAll, beforeAll, beforeEach, describe, expect, jest, test } from '@jest/globals'
 import type { ObjectStoreClient } from '../../../../src/clients/object-store-client.ts'
+import { serverTime } from '../../../../src/clients/server-time.ts'
 import { conditionalStore } from '../../../../src/drivers/s3/conditional-store.ts'
 import { keepEvidence, newestRecords, readChain } from '../../../../src/evidence/keep-evidence.ts'
 import type { ConditionalStore } from '../../../../src/execution/conditional-store.ts'
@@ -92,5 +93,35 @@ describe('what is not said to be absent', () => {
     await witness.create('runs/r/journal/000001.json', { schemaVersion: 1, entry })
     saysOf('list-type', listOf('runs/r/journal/', 'runs/r/journal/000001.json'))
     expect((await openJournal(witness, 'r')).entries).toHaveLength(1)
+  })
+})
+
+describe('the time of the store', () => {
+  const YESTERDAY = new Date(Date.now() - 86_400_000).toUTCString()
+  test.each<[string, VendorAnswer]>([
+    ['a proxy that cannot reach it', { status: 502, headers: { date: YESTERDAY } }],
+    ['a proxy that wants a login', { status: 407, headers: { date: YESTERDAY } }],
+    ['a portal that leads elsewhere', { status: 302, headers: { date: YESTERDAY, location: 'http://portal.example' } }],
+    ['a page of a firewall', { status: 403, headers: { date: YESTERDAY, 'content-type': 'text/html' }, body: '<html></html>' }],
+    ['a cache', { status: 200, headers: { date: YESTERDAY, age: '86400', etag: '"1"' }, body: ACTIVE }],
+  ])('is not what %s says', async (_, answer) => {
+    const time = serverTime()
+    const store = vendor.open({ time })
+    await store.put('active.json', ACTIVE)
+    await store.get('active.json')
+    const before = time.now()?.getTime() ?? Number.NaN
+    saysOf('active.json', answer)
+    await store.get('active.json').catch(() => undefined)
+    expect(Math.abs((time.now()?.getTime() ?? Number.NaN) - before)).toBeLessThan(60_000)
+  })
+
+  test('is what a refusal of its own says', async () => {
+    const time = serverTime()
+    saysOf('active.json', { ...s3Error(403, 'AccessDenied'), headers: { date: YESTERDAY, 'content-type': 'application/xml' } })
+    await vendor
+      .open({ time })
+      .get('active.json')
+      .catch(() => undefined)
+    expect(Math.abs((time.now()?.getTime() ?? Number.NaN) - Date.parse(YESTERDAY))).toBeLessThan(60_000)
   })
 })
