@@ -2,6 +2,7 @@ import type { KubernetesClient, KubernetesObject } from '../clients/kubernetes-c
 import { conditionOf } from '../clients/kubernetes-conditions.ts'
 import { type Milliseconds, seconds } from '../duration.ts'
 import { asStandbyError } from '../errors.ts'
+import type { Progress } from '../planning/driver.ts'
 
 /** That a controller may not create its pods: pod security, a quota, a webhook. */
 export interface RefusedPods {
@@ -35,14 +36,38 @@ export async function refusedPods(
     const ours = events
       .map((event) => event as unknown as Told)
       .filter(({ involvedObject, reason }) => involvedObject?.uid === uid && CREATION.has(reason ?? ''))
-    const newest = ours.sort((a, b) => lastOf(a) - lastOf(b)).at(-1)
+      .sort((a, b) => lastOf(a) - lastOf(b))
+    const newest = ours.at(-1)
     if (newest === undefined || newest.reason !== 'FailedCreate') return null
-    const since = Date.parse(newest.firstTimestamp ?? newest.eventTime ?? '')
+    // Each try of a Job has another name of a pod in its message, and so an event of its own.
+    const refusals = ours.slice(ours.findLastIndex(({ reason }) => reason === 'SuccessfulCreate') + 1)
+    const since = Math.min(...refusals.map(firstOf))
     return { why: newest.message ?? 'its pods are refused', lasts: lastOf(newest) - since >= PASSING }
   } catch (error) {
     signal.throwIfAborted()
     if (asStandbyError(error).mustAct === 'defect') throw error
     return null
+  }
+}
+
+/** What a wait for a workload says of its refused pods: that they are, while that may pass, and the failure of the wait once it lasts; null: they are not. */
+export async function waitOfRefused(
+  kubernetes: KubernetesClient,
+  workload: KubernetesObject | null,
+  told: { readonly what: string; readonly code: string; readonly next?: string },
+  signal: AbortSignal,
+): Promise<Progress | null> {
+  const refused = workload === null ? null : await refusedPods(kubernetes, workload, signal)
+  if (refused === null) return null
+  if (!refused.lasts) return { is: 'pending', waitingFor: `${told.what}, whose pod is refused: ${refused.why}` }
+  const namespace = workload?.metadata.namespace ?? ''
+  return {
+    is: 'failed',
+    code: told.code,
+    why: `${told.what}: its pod is refused: ${refused.why}`,
+    next:
+      told.next ??
+      `Look at what the namespace allows: kubectl -n ${namespace} get resourcequota,limitrange; kubectl get namespace ${namespace} --show-labels`,
   }
 }
 
@@ -56,6 +81,7 @@ interface Told {
   readonly lastTimestamp?: string | null
   readonly eventTime?: string | null
 }
+const firstOf = ({ firstTimestamp, eventTime }: Told): number => Date.parse(firstTimestamp ?? eventTime ?? '')
 const lastOf = ({ lastTimestamp, eventTime, firstTimestamp }: Told): number =>
   Date.parse(lastTimestamp ?? eventTime ?? firstTimestamp ?? '') || 0
 

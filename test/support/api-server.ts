@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { binary } from './binaries.ts'
 import { kubeconfigOf } from './kubeconfig.ts'
-import { freePorts, startServer } from './server-process.ts'
+import { freePorts, type ServerProcess, startServer } from './server-process.ts'
 
 export interface ApiServer {
   readonly url: string
@@ -13,6 +13,8 @@ export interface ApiServer {
   readonly pid: number
   /** Kubeconfig text of a user: `admin` may do all, `nobody` nothing, `observer` what a test grants. */
   kubeconfig(user: 'admin' | 'nobody' | 'observer'): string
+  /** Starts the controllers that make pods and count quotas; they end with the API server. */
+  startControllers(): Promise<void>
   stop(): Promise<void>
 }
 
@@ -47,13 +49,31 @@ export async function startApiServer(): Promise<ApiServer> {
     await etcd.stop()
     throw error
   })
+  const controllers: ServerProcess[] = []
   const caData = readFileSync(join(home, 'apiserver.crt')).toString('base64')
   return {
     url,
     caData,
     pid: api.pid,
     kubeconfig: (user) => kubeconfigOf({ url, caData, user: `token: ${user}-token` }),
+    startControllers: async () => {
+      const [secure = 0] = await freePorts(1)
+      const config = join(home, 'controllers.yaml')
+      writeFileSync(config, kubeconfigOf({ url, caData, user: 'token: admin-token' }))
+      const names =
+        'serviceaccount-controller,deployment-controller,replicaset-controller,statefulset-controller,job-controller,resourcequota-controller'
+      const manager = await startServer(
+        await binary('kube-controller-manager'),
+        [
+          ...['--kubeconfig', config, '--controllers', names, '--leader-elect=false', '--secure-port', String(secure), '--cert-dir', home],
+          ...['--concurrent-resource-quota-syncs', '2', '--resource-quota-sync-period', '2s'],
+        ],
+        { answers: async () => true },
+      )
+      controllers.push(manager)
+    },
     stop: async () => {
+      await Promise.all(controllers.map((one) => one.stop()))
       await api.stop()
       await etcd.stop()
       rmSync(home, { recursive: true, force: true })

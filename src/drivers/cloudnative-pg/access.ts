@@ -113,6 +113,10 @@ export function accessOf(component: Database, stack: Stack): AccessRule[] {
         Object.values(streamingSecrets(clusterOf(component, site.name))),
       ),
       rule('deployer', [''], ['pods/log'], ['get'], 'to tell why a first instance could not be made'),
+      ...(['deployer', 'mover'] as const).flatMap((identity) => [
+        rule(identity, ['batch'], ['jobs'], ['list'], 'to tell why the pod that makes an instance is refused'),
+        rule(identity, [''], ['events'], ['list'], 'to tell why the pod that makes an instance is refused'),
+      ]),
       ...(['observer', 'deployer', 'mover'] as const).map((identity) =>
         rule(identity, [''], ['secrets'], ['get'], 'to compare passwords over the sites, by keyed hash', [
           component.spec.secrets.superuser,

@@ -10,6 +10,7 @@ export const BACKUP = { apiVersion: 'postgresql.cnpg.io/v1', kind: 'Backup', plu
 export const SCHEDULED_BACKUP = { apiVersion: 'postgresql.cnpg.io/v1', kind: 'ScheduledBackup', plural: 'scheduledbackups' } as const
 export const OBJECT_STORE = { apiVersion: 'barmancloud.cnpg.io/v1', kind: 'ObjectStore', plural: 'objectstores' } as const
 export const SECRET = { apiVersion: 'v1', kind: 'Secret', plural: 'secrets' } as const
+export const JOB = { apiVersion: 'batch/v1', kind: 'Job', plural: 'jobs' } as const
 export const POD = { apiVersion: 'v1', kind: 'Pod', plural: 'pods' } as const
 
 export const PLUGIN = 'barman-cloud.cloudnative-pg.io'

@@ -1,13 +1,19 @@
 import type { JsonObject } from '../../json.ts'
 import { folder, hostName, kubernetesName, siteMap, text } from '../../stack/schema-parts.ts'
 import type { Component, SiteName, Stack } from '../../stack/stack.ts'
+import { type Resources, resourcesSchema } from '../pod-resources.ts'
 
 /** A PostgreSQL cluster per site, run by CloudNativePG; the passive one follows the active one. */
 export interface CloudNativePgSpec {
   readonly namespace: string
   readonly database: string
   readonly owner: string
-  readonly archive: { readonly method?: 'plugin' | 'in-tree'; readonly store: string; readonly prefix?: string }
+  readonly archive: {
+    readonly method?: 'plugin' | 'in-tree'
+    readonly store: string
+    readonly prefix?: string
+    readonly resources?: Resources
+  }
   readonly follow?: 'archive' | 'archive-and-streaming'
   readonly schedule?: string
   readonly retention?: string
@@ -45,6 +51,9 @@ export const cloudNativePgSchema: JsonObject = {
         },
         store: text('The object-store component of this stack.'),
         prefix: folder('Folder below the bucket.', 'either'),
+        resources: resourcesSchema(
+          'Sizes of the container that the archive plugin puts beside PostgreSQL; without them it has none, and a ResourceQuota of the namespace refuses the pod. Another size restarts the instances. PostgreSQL has its own in the cluster file.',
+        ),
       },
     },
     follow: {

@@ -9,6 +9,7 @@ import { readNamedFile } from '../../stack/named-files.ts'
 import type { SiteName } from '../../stack/stack.ts'
 import { objectsUnit } from '../declared-objects.ts'
 import { hopelessReason, type WaitingContainer } from '../hopeless.ts'
+import { waitOfRefused } from '../refused-pods.ts'
 import { configurationOf, type GuardParts, guardManifests, guardSelector } from './manifests.ts'
 import { readProgram } from './program.ts'
 import type { GuardComponent } from './spec.ts'
@@ -78,7 +79,9 @@ async function guardIsReady(kubernetes: KubernetesClient, stack: string, configu
         next: `kubectl -n ${namespace} describe pod ${pod.metadata.name}`,
       }
   }
-  return { is: 'pending', waitingFor: `the new guard to report from ${namespace}` }
+  const deployment = await kubernetes.get(deploymentReference(stack), { signal })
+  const refused = await waitOfRefused(kubernetes, deployment, { what: `the guard in ${namespace}`, code: 'guard-does-not-start' }, signal)
+  return refused ?? { is: 'pending', waitingFor: `the new guard to report from ${namespace}` }
 }
 interface ContainerStatus {
   readonly state?: { readonly waiting?: WaitingContainer }

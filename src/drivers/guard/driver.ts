@@ -72,6 +72,7 @@ function accessOf(_component: GuardComponent, stack: Stack): AccessRule[] {
       rule('deployer', [''], ['configmaps'], ['get', 'patch'], 'to keep the guard as declared', [GUARD, PROGRAM]),
       rule('deployer', [''], ['secrets'], ['get', 'patch'], "to keep the guard's keys of the witness", [WITNESS_KEYS]),
       rule('deployer', [''], ['pods'], ['list'], 'to tell why a guard does not start'),
+      rule('deployer', [''], ['events'], ['list'], 'to tell why its pod is refused'),
       rule('guard', [''], ['configmaps'], ['get', 'patch'], 'to report', [GUARD]),
     ]
   })

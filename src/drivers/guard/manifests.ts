@@ -123,7 +123,7 @@ function podSpec(component: GuardComponent, site: SiteName, configuration: strin
           { name: WITNESS_SECRET_ACCESS_KEY, valueFrom: key('SECRET_ACCESS_KEY') },
           { name: CONFIGURATION, value: configuration },
         ],
-        resources: { requests: { cpu: '10m', memory: '64Mi' }, limits: { memory: '192Mi' } },
+        resources: { requests: { cpu: '10m', memory: '64Mi' }, limits: { cpu: '1', memory: '192Mi' } },
         securityContext: { allowPrivilegeEscalation: false, readOnlyRootFilesystem: true, capabilities: { drop: ['ALL'] } },
         volumeMounts: [
           { name: 'program', mountPath: '/etc/standby', readOnly: true },

@@ -48,6 +48,7 @@ export function accessOf(component: Cache, stack: Stack): AccessRule[] {
       rule('mover', ['batch'], ['cronjobs'], ['get', 'patch'], 'to turn the schedule round', [backupJob(component)]),
       rule('mover', ['batch'], ['jobs'], ['get', 'list', 'watch', 'create'], 'to take the last dump'),
       rule('mover', [''], ['pods/log'], ['get'], 'to tell why a dump failed'),
+      rule('mover', [''], ['events'], ['list'], 'to tell why the pod of a dump is refused'),
       rule('mover', [''], ['secrets'], ['create'], 'to ask the new site to load a dump'),
       rule('mover', [''], ['secrets'], ['get', 'patch'], 'to ask the new site to load a dump', [restoreRequest(component)]),
       rule('mover', [''], ['pods'], ['delete'], 'to start it again with the dump', [podOf(component)]),

@@ -7,6 +7,7 @@ import type { Phase, PlannedStep } from '../../planning/plan.ts'
 import type { SiteName } from '../../stack/stack.ts'
 import { digitsOf } from '../../stamp.ts'
 import { ownedBy } from '../declared-objects.ts'
+import { waitOfRefused } from '../refused-pods.ts'
 import { kubernetesOf, siteOf } from '../site-of-step.ts'
 import { readDump } from './catalogue.ts'
 import { dumpInPlace, storedInPlace } from './in-place.ts'
@@ -69,7 +70,7 @@ const missing = (run: Run, byJob: boolean): Progress => ({
 
 /** null: it ended well. A failed pod is told at once, with its last words; the job itself would try for minutes. */
 async function jobProgress(run: Run, job: KubernetesObject): Promise<Progress | null> {
-  const status = (job.status ?? {}) as { readonly succeeded?: number; readonly failed?: number }
+  const status = (job.status ?? {}) as { readonly succeeded?: number; readonly failed?: number; readonly active?: number }
   if ((status.succeeded ?? 0) > 0) return null
   if ((status.failed ?? 0) > 0 && conditionOf(job, 'Failed')?.status === 'True')
     return {
@@ -78,7 +79,10 @@ async function jobProgress(run: Run, job: KubernetesObject): Promise<Progress | 
       why: await lastWords(run),
       next: logsOfJob(run),
     }
-  return { is: 'pending', waitingFor: `the job ${jobName(run)}` }
+  const told = { what: `the job ${jobName(run)}`, code: 'dump-failed' }
+  const active = (status.active ?? 0) > 0
+  const refused = active ? null : await waitOfRefused(kubernetesOf(run), job, told, run.signal)
+  return refused ?? { is: 'pending', waitingFor: told.what }
 }
 
 const podsOfJob = (run: Run): Promise<KubernetesObject[]> =>

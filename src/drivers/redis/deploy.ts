@@ -4,7 +4,7 @@ import type { Deployment, DeployUnit, DriverContext, Progress } from '../../plan
 import type { SiteName } from '../../stack/stack.ts'
 import { objectsUnit } from '../declared-objects.ts'
 import { hopelessReason, type WaitingContainer } from '../hopeless.ts'
-import { refusedPods } from '../refused-pods.ts'
+import { waitOfRefused } from '../refused-pods.ts'
 import { assertMayBegin } from './how-to-begin.ts'
 import { backupManifest, serverManifests, storeSecretManifest } from './manifests.ts'
 import { type Cache, podOf } from './spec.ts'
@@ -60,9 +60,10 @@ async function serverIsReady(component: Cache, site: SiteName, context: DriverCo
   const pod = await context
     .kubernetes(site)
     .get({ apiVersion: 'v1', kind: 'Pod', plural: 'pods', namespace, name: podOf(component) }, { signal })
-  const refused = pod === null && set !== null ? await refusedPods(context.kubernetes(site), set, signal) : null
-  if (refused !== null && !refused.lasts) return { is: 'pending', waitingFor: `${name} on ${site}, whose pod is refused: ${refused.why}` }
-  const why = refused?.why ?? hopelessContainer(pod?.status as PodStatus | undefined)
+  const told = { what: `${name} on ${site}`, code: 'cache-does-not-start' }
+  const refused = pod === null ? await waitOfRefused(context.kubernetes(site), set, told, signal) : null
+  if (refused !== null) return refused
+  const why = hopelessContainer(pod?.status as PodStatus | undefined)
   return why === null
     ? { is: 'pending', waitingFor: `${name} on ${site} to be ready` }
     : {

@@ -4,8 +4,9 @@ import { hours, parseDuration } from '../../duration.ts'
 import type { JsonObject } from '../../json.ts'
 import type { SiteName, Stack } from '../../stack/stack.ts'
 import { type DeclaredObject, ownedBy } from '../declared-objects.ts'
+import { SMALL, sized } from '../pod-resources.ts'
 import { DUMP, FETCH, IDLE, LOAD, SERVE, UPLOAD } from './scripts.ts'
-import { backupFolder, backupJob, type Cache, podOf, restoreRequest, storeSecret } from './spec.ts'
+import { backupFolder, backupJob, type Cache, podOf, restoreRequest, sizesOf, storageOf, storeSecret } from './spec.ts'
 
 const shell = (script: string): string[] => ['sh', '-c', script]
 const passwordOf = (component: Cache): JsonObject => ({
@@ -14,6 +15,7 @@ const passwordOf = (component: Cache): JsonObject => ({
 /** With `oneUser` it satisfies the pod security standard `restricted`. */
 export const confined: JsonObject = { allowPrivilegeEscalation: false, capabilities: { drop: ['ALL'] } }
 const pull = { imagePullPolicy: 'IfNotPresent', securityContext: confined }
+const small = { ...pull, resources: sized(SMALL) }
 /** One user for all containers (999 is redis in the official image): curl's image has another one, who could not write to the volume. */
 export const oneUser: JsonObject = {
   runAsNonRoot: true,
@@ -30,6 +32,7 @@ export function serverManifests(component: Cache, stack: Stack, site: SiteName, 
   const selector = { 'app.kubernetes.io/name': name, 'standby.dev/component': component.name }
   const data = { name: 'data', mountPath: '/data' }
   const request = { name: 'request', mountPath: '/request' }
+  const large = { ...pull, resources: sizesOf(component) }
   const work = { name: 'work', mountPath: '/work' }
   const authorities = authoritiesFor(component, location)
   return [
@@ -61,17 +64,17 @@ export function serverManifests(component: Cache, stack: Stack, site: SiteName, 
                 {
                   name: 'fetch',
                   image: component.spec.backup.images.upload,
-                  ...pull,
+                  ...small,
                   command: shell(FETCH),
                   volumeMounts: [data, request],
                 },
-                { name: 'load', image, ...pull, command: shell(LOAD), volumeMounts: [data, request] },
+                { name: 'load', image, ...large, command: shell(LOAD), volumeMounts: [data, request] },
               ],
               containers: [
                 {
                   name: 'redis',
                   image,
-                  ...pull,
+                  ...large,
                   command: shell(SERVE),
                   env: [
                     { name: 'REDIS_PASSWORD', valueFrom: passwordOf(component) },
@@ -85,7 +88,7 @@ export function serverManifests(component: Cache, stack: Stack, site: SiteName, 
                 {
                   name: TRANSFER,
                   image: component.spec.backup.images.upload,
-                  ...pull,
+                  ...small,
                   command: shell(IDLE),
                   env: storing(component, location),
                   volumeMounts: [data, work, ...authorities.mounts],
@@ -102,7 +105,7 @@ export function serverManifests(component: Cache, stack: Stack, site: SiteName, 
           volumeClaimTemplates: [
             {
               metadata: { name: 'data' },
-              spec: { accessModes: ['ReadWriteOnce'], resources: { requests: { storage: component.spec.storage ?? '2Gi' } } },
+              spec: { accessModes: ['ReadWriteOnce'], resources: { requests: { storage: storageOf(component.spec) } } },
             },
           ],
         },
@@ -172,6 +175,7 @@ function jobSpec(component: Cache, site: SiteName, location: ObjectStoreLocation
             name: 'dump',
             image: backup.images.dump,
             ...pull,
+            resources: sizesOf(component),
             command: shell(DUMP),
             env: dumping(component, site, name),
             volumeMounts: [work],
@@ -181,7 +185,7 @@ function jobSpec(component: Cache, site: SiteName, location: ObjectStoreLocation
           {
             name: 'upload',
             image: backup.images.upload,
-            ...pull,
+            ...small,
             command: shell(UPLOAD),
             env: storing(component, location),
             volumeMounts: [work, ...authorities.mounts],

@@ -8,13 +8,14 @@ import { settle } from '../../execution/settle.ts'
 import type { DriverContext, Progress, RestoreTestReport } from '../../planning/driver.ts'
 import type { SiteName } from '../../stack/stack.ts'
 import type { Check, Sandbox } from '../../verification/restore-test.ts'
+import { SMALL, sized } from '../pod-resources.ts'
 import { type CataloguedDump, newestDump } from './catalogue.ts'
 import { databasesOf, keysInWords, missingOf } from './count-keys.ts'
 import type { RestoreRequest } from './in-place.ts'
 import { confined, databasesVariable, oneUser } from './manifests.ts'
 import { FETCH, LOAD, SERVE } from './scripts.ts'
 import { askServer, type ServerFacts } from './server.ts'
-import { backupFolder, type Cache } from './spec.ts'
+import { backupFolder, type Cache, sizesOf } from './spec.ts'
 
 /** Loads the newest dump into a scratch Redis, the same way as a move does, and counts. */
 export async function testRestore(
@@ -141,7 +142,7 @@ async function passwordOf(component: Cache, sandbox: Sandbox, context: DriverCon
 }
 
 /** A pod without a volume that outlives it, and a Secret with the request; nothing here can write to the store. */
-function scratch(
+export function scratch(
   component: Cache,
   sandbox: Sandbox,
   pod: PodReference,
@@ -156,6 +157,7 @@ function scratch(
   })
   const data = { name: 'data', mountPath: '/data' }
   const asked = { name: 'request', mountPath: '/request' }
+  const resources = sizesOf(component)
   const pull = { imagePullPolicy: 'IfNotPresent', securityContext: confined }
   const secret = `${pod.name}-request`
   const env = (name: string) => ({ name, valueFrom: { secretKeyRef: { name: secret, key: 'password' } } })
@@ -182,14 +184,22 @@ function scratch(
         terminationGracePeriodSeconds: 1,
         securityContext: oneUser,
         initContainers: [
-          { name: 'fetch', image: component.spec.backup.images.upload, ...pull, command: ['sh', '-c', FETCH], volumeMounts: [data, asked] },
-          { name: 'load', image: component.spec.image, ...pull, command: ['sh', '-c', LOAD], volumeMounts: [data, asked] },
+          {
+            name: 'fetch',
+            image: component.spec.backup.images.upload,
+            ...pull,
+            resources: sized(SMALL),
+            command: ['sh', '-c', FETCH],
+            volumeMounts: [data, asked],
+          },
+          { name: 'load', image: component.spec.image, ...pull, resources, command: ['sh', '-c', LOAD], volumeMounts: [data, asked] },
         ],
         containers: [
           {
             name: 'redis',
             image: component.spec.image,
             ...pull,
+            resources,
             command: ['sh', '-c', SERVE],
             env: [env('REDIS_PASSWORD'), env('REDISCLI_AUTH'), databasesVariable(component)],
             readinessProbe: { exec: { command: ['sh', '-c', '[ "$(redis-cli ping)" = PONG ]'] }, periodSeconds: 1 },

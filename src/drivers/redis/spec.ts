@@ -2,6 +2,7 @@ import type { JsonObject } from '../../json.ts'
 import type { StepRun } from '../../planning/driver.ts'
 import { duration, folder, imageName, kubernetesName, secretKey, text } from '../../stack/schema-parts.ts'
 import type { Component } from '../../stack/stack.ts'
+import { type Resources, resourcesSchema, sized } from '../pod-resources.ts'
 
 /** One Redis per site, without replication between sites: what it holds is handed over in a move. */
 export interface RedisSpec {
@@ -10,6 +11,7 @@ export interface RedisSpec {
   readonly image: string
   readonly password: { readonly secret: string; readonly key: string }
   readonly storage?: string
+  readonly resources?: Resources
   readonly databases?: number
   readonly move?: 'restore' | 'fresh'
   readonly backup: RedisBackup
@@ -43,6 +45,9 @@ export const redisSchema: JsonObject = {
       pattern: '^[1-9][0-9]*(Mi|Gi|Ti)$',
       examples: ['2Gi'],
     }),
+    resources: resourcesSchema(
+      'Sizes of the containers that hold the data: the server, and what loads, dumps or tests it. Default: requests of 50m CPU and 64Mi, limits of 2 CPU and as much memory as storage.',
+    ),
     databases: {
       description:
         'How many logical databases there are (SELECT 0 to this minus 1). All of them are dumped, moved and counted. Default 16.',
@@ -86,3 +91,9 @@ export const storeSecret = (component: Cache): string => `${component.spec.name}
 export const restoreRequest = (component: Cache): string => `${component.spec.name}-restore-request`
 /** Below the store's own prefix; every site has a store of its own. */
 export const backupFolder = (component: Cache): string => `${component.spec.backup.prefix ?? component.name}/`
+
+/** Sizes of what holds the data. By default as much memory as the volume has room: that is three times the data, and a dump may double it. Pure. */
+export const sizesOf = ({ spec }: Cache): JsonObject =>
+  sized({ requests: { cpu: '50m', memory: '64Mi' }, limits: { cpu: '2', memory: storageOf(spec) } }, spec.resources)
+
+export const storageOf = ({ storage }: RedisSpec): string => storage ?? '2Gi'

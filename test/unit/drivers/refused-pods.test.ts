@@ -26,6 +26,16 @@ describe('that pods are refused', () => {
     expect(await asked([event('FailedCreate', 100, 130)])).toMatchObject({ lasts: true })
   })
 
+  test('lasts as well where each try has an event of its own, as those of a Job have', async () => {
+    expect(await asked([event('FailedCreate', 100, 100), event('FailedCreate', 110, 110)])).toMatchObject({ lasts: false })
+    expect(await asked([event('FailedCreate', 100, 100), event('FailedCreate', 110, 110), event('FailedCreate', 130, 130)])).toMatchObject({
+      lasts: true,
+    })
+    expect(
+      await asked([event('FailedCreate', 100, 100), event('SuccessfulCreate', 120, 120), event('FailedCreate', 130, 130)]),
+    ).toMatchObject({ lasts: false })
+  })
+
   test('is over once one could be created, and is no word of another object of that name', async () => {
     expect(await asked([event('FailedCreate', 100, 130), event('SuccessfulCreate', 140, 140)])).toBeNull()
     expect(await asked([event('SuccessfulCreate', 90, 90), event('FailedCreate', 100, 130)])).toMatchObject({ lasts: true })

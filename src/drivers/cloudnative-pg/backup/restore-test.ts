@@ -4,7 +4,7 @@ import { settle } from '../../../execution/settle.ts'
 import type { DriverContext, Progress, RestoreTestReport } from '../../../planning/driver.ts'
 import type { SiteName } from '../../../stack/stack.ts'
 import type { Check, Sandbox } from '../../../verification/restore-test.ts'
-import { failedBootstrap, stuckBootstrap } from '../deploy/failed-bootstrap.ts'
+import { failedBootstrap, refusedBootstrap, stuckBootstrap } from '../deploy/failed-bootstrap.ts'
 import type { Archive } from '../deploy/manifests.ts'
 import { forkOf } from '../failover/forks.ts'
 import { type ClusterObject, HEALTHY, readCluster, serverNameOf, serverNameOfPeer } from '../objects.ts'
@@ -162,5 +162,5 @@ async function restored(component: Database, sandbox: Sandbox, context: DriverCo
   const failed = await failedBootstrap(copy, context.signal)
   if (failed !== null) return { is: 'failed', code: 'restore-failed', why: `${failed.pod} failed: ${failed.log}` }
   if (phase.startsWith('Cluster is unrecoverable')) return { is: 'failed', code: 'restore-failed', why: `${phase}: ${phaseReason}` }
-  return { is: 'pending', waitingFor: `the restored cluster: ${phase}` }
+  return (await refusedBootstrap(copy, 'sandbox-stuck', context.signal)) ?? { is: 'pending', waitingFor: `the restored cluster: ${phase}` }
 }

@@ -10,7 +10,7 @@ import { archiveMethod, clusterOf, type Database, follows, otherSites } from '..
 import { adopting } from './adopt-cluster.ts'
 import { archivesOf } from './archives.ts'
 import { firstBackupUnit } from './deploy-first-backup.ts'
-import { failedBootstrap } from './failed-bootstrap.ts'
+import { failedBootstrap, refusedBootstrap, stuckBootstrap } from './failed-bootstrap.ts'
 import { isLeftBehind, refuseForeignRole } from './foreign-role.ts'
 import {
   type Archive,
@@ -206,10 +206,8 @@ export async function clusterIsReady(place: Place, signal: AbortSignal): Promise
       next: `kubectl -n ${component.spec.namespace} describe cluster ${name}`,
     }
   if (phase !== HEALTHY || readyInstances < (cluster?.spec.instances ?? 1)) {
-    const failed = await failedBootstrap(
-      { kubernetes: context.kubernetes(site), namespace: component.spec.namespace, cluster: name },
-      signal,
-    )
+    const at = { kubernetes: context.kubernetes(site), namespace: component.spec.namespace, cluster: name }
+    const failed = await failedBootstrap(at, signal)
     // One failure may be a moment's; the operator tries again at once.
     if (failed !== null && failed.pods > 1)
       return {
@@ -218,7 +216,10 @@ export async function clusterIsReady(place: Place, signal: AbortSignal): Promise
         why: `${failed.pod} failed: ${failed.log}`,
         next: `Mend the cause, delete what was begun (kubectl -n ${component.spec.namespace} delete cluster ${name}), and go on: resume the run, or deploy again.`,
       }
-    return { is: 'pending', waitingFor: `${name}: ${phase}` }
+    const refused = await refusedBootstrap(at, 'database-bootstrap-failed', signal)
+    if (refused !== null) return refused
+    const stuck = await stuckBootstrap(at, signal)
+    return { is: 'pending', waitingFor: `${name}: ${phase}${stuck === null ? '' : ` (${stuck})`}` }
   }
   if (cluster !== null && conditionOf(cluster, 'ContinuousArchiving')?.status === 'False')
     return { is: 'pending', waitingFor: `${name} to archive its WAL` }

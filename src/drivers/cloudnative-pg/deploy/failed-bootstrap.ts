@@ -1,6 +1,9 @@
 import type { KubernetesClient, KubernetesObject } from '../../../clients/kubernetes-client.ts'
 import { conditionOf } from '../../../clients/kubernetes-conditions.ts'
-import { POD } from '../objects.ts'
+import { asStandbyError } from '../../../errors.ts'
+import type { Progress } from '../../../planning/driver.ts'
+import { waitOfRefused } from '../../refused-pods.ts'
+import { JOB, POD } from '../objects.ts'
 
 interface PodObject extends KubernetesObject {
   readonly spec: {
@@ -60,6 +63,27 @@ export async function stuckBootstrap(at: Bootstrapping, signal: AbortSignal): Pr
       ?.map((status) => status.state?.waiting)
       .find((state) => /Image|Config/.test(state?.reason ?? ''))
     if (waiting !== undefined) return `${pod.metadata.name}: ${waiting.reason}: ${waiting.message ?? ''}`
+  }
+  return null
+}
+
+/** Whether the pods of a job that makes an instance (initdb, recovery, join) are refused, as a wait says it; null: none is, or nobody may see it. */
+export async function refusedBootstrap(
+  { kubernetes, namespace, cluster }: Bootstrapping,
+  code: string,
+  signal: AbortSignal,
+): Promise<Progress | null> {
+  const labelSelector = `cnpg.io/cluster=${cluster},cnpg.io/jobRole`
+  try {
+    for (const job of await kubernetes.list(JOB, { namespace, labelSelector }, { signal })) {
+      const { active = 0, succeeded = 0 } = (job.status ?? {}) as { readonly active?: number; readonly succeeded?: number }
+      if (active > 0 || succeeded > 0) continue
+      const refused = await waitOfRefused(kubernetes, job, { what: `the job ${job.metadata.name} of ${cluster}`, code }, signal)
+      if (refused !== null) return refused
+    }
+  } catch (error) {
+    signal.throwIfAborted()
+    if (asStandbyError(error).code !== 'kubernetes-forbidden') throw error
   }
   return null
 }

@@ -4,6 +4,7 @@ import type { ObjectStoreLocation } from '../../../clients/object-store-client.t
 import type { JsonObject } from '../../../json.ts'
 import type { SiteName, Stack } from '../../../stack/stack.ts'
 import { type DeclaredObject, ownedBy } from '../../declared-objects.ts'
+import { sized } from '../../pod-resources.ts'
 import { BACKUP, CLUSTER, NO_ARCHIVE, OBJECT_STORE, PLUGIN, SCHEDULED_BACKUP, SECRET } from '../objects.ts'
 import { archiveFolder, archiveMethod, clusterOf, type Database, siteSpecOf } from '../spec.ts'
 import { mergeSpecs } from './merge-specs.ts'
@@ -109,6 +110,7 @@ export function objectStoreManifest(
         ...(retention === undefined ? {} : { retentionPolicy: retention }),
         // Newer boto3 adds checksums that many S3 services refuse.
         instanceSidecarConfiguration: {
+          ...(component.spec.archive.resources === undefined ? {} : { resources: sized({}, component.spec.archive.resources) }),
           env: [
             { name: 'AWS_REQUEST_CHECKSUM_CALCULATION', value: 'when_required' },
             { name: 'AWS_RESPONSE_CHECKSUM_VALIDATION', value: 'when_required' },
