@@ -60,7 +60,7 @@ const guard: GuardComponent = {
   needs: [],
   spec: { image: 'docker.io/library/node:24.21.0', witnessCredentials: keys },
 }
-const parts = { program: { sha256: 'a', packed: '', bytes: 1 }, stackFile: '', keys: { id: 'c', secret: 'd' } }
+const parts = { program: { sha256: 'a', packed: '', bytes: 1 }, stackFile: '', keys: { id: 'c', secret: 'd' }, authorities: null }
 
 interface PodTemplate {
   readonly spec: object
@@ -84,7 +84,7 @@ function ourPods(): Record<string, object> {
     cache,
     sandbox,
     { namespace: 'strict', name: 'cache-restored', container: 'redis' },
-    { id: 'i', url: 'u', sha256: 's' },
+    { id: 'i', url: 'u', sha256: 's', authorities: '' },
     'p',
   ).find(({ kind }) => kind === 'Pod')
   if (set === undefined || deployment === undefined || restored === undefined) throw new Error('a manifest is missing')
