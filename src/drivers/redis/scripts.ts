@@ -72,6 +72,21 @@ fi
 `
 
 /**
+ * A volume of other hands with a snapshot alone, which is what Redis keeps unless it is told otherwise: with append-only persistence it would begin empty
+ * beside it (https://redis.io/docs/latest/operate/oss_and_stack/management/persistence/, "How I can switch to AOF"). The snapshot becomes its first file.
+ */
+const ADOPT = `
+if [ ! -d appendonlydir ] && [ ! -f appendonly.aof ] && [ -s dump.rdb ]; then
+  rm -rf .standby-adopted
+  mkdir .standby-adopted
+  cp dump.rdb .standby-adopted/appendonly.aof.1.base.rdb
+  printf 'file appendonly.aof.1.base.rdb seq 1 type b\\n' > .standby-adopted/appendonly.aof.manifest
+  sync
+  mv .standby-adopted appendonlydir
+fi
+`
+
+/**
  * Redis with append-only persistence. The password is written to memory, never to an argument or to the volume. Only a starting Redis reads
  * a dump (redis #10641): one that ends while a dump is ready is started again with it, in its container, for a pod takes seconds.
  */
@@ -93,8 +108,7 @@ requirepass "$quoted"
 END
 ending= server=
 trap 'ending=yes; [ -z "$server" ] || kill -TERM "$server" 2>/dev/null || :' TERM INT
-while :; do${SWAP}
-  [ -z "$ending" ] || exit 0
+while :; do${SWAP}${ADOPT}  [ -z "$ending" ] || exit 0
   redis-server "$RUN/redis.conf" &
   server=$!
   code=0

@@ -282,12 +282,6 @@ describe('a restore into Redis with append-only persistence', () => {
     expect(Number(await after.cli('DBSIZE'))).toBe(2)
     expect(2 + figure('expired_keys') + figure('rdb_last_load_keys_expired')).toBe(7)
   })
-
-  test('does not fall into the trap of a dump.rdb beside append-only persistence, which Redis ignores', async () => {
-    const dump = await dumped(4)
-    writeFileSync(join(folder('trap', 'data'), 'dump.rdb'), readFileSync(dump.path))
-    expect(await (await serve('trap')).cli('DBSIZE')).toBe('0')
-  })
 })
 
 describe('the server', () => {
