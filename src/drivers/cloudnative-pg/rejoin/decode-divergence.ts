@@ -3,7 +3,7 @@ import { kubernetesOf } from '../../site-of-step.ts'
 import type { ControlData } from '../failover/fence.ts'
 import { type Fork, spansSince } from '../failover/timeline-history.ts'
 import { podOf } from '../objects.ts'
-import { parseLsn, parseSegment, SEGMENT_BYTES, segmentName } from '../wal.ts'
+import { formatLsn, parseLsn, parseSegment, SEGMENT_BYTES, segmentName } from '../wal.ts'
 import { namespaceOf, type Run } from '../where.ts'
 import { type Divergence, divergenceIn } from './divergent-wal.ts'
 
@@ -17,6 +17,8 @@ export interface Decoded {
   readonly complete: boolean
   /** Segments that had to be there and are not. */
   readonly missing: readonly string[]
+  /** Whether the WAL provably ends at the fork: nothing was ever committed beyond it. */
+  readonly endsAtFork: boolean
 }
 
 /**
@@ -34,16 +36,21 @@ export async function decodeDivergence(
   const spans = spansSince(fork, own, timeline)
   const missing = spans.flatMap(({ timeline: one, from, to }) => missingIn(names, one, from, to, checkpoint))
   const gone = spans.some((span) => missing.includes(segmentName(span.timeline, parseLsn(span.from) ?? 0n)))
-  if (gone) return { divergence: null, complete: false, missing }
+  const unread = async (maybeNothing: boolean): Promise<Decoded> =>
+    maybeNothing && spans.length === 1 && (await endsAtFork(run, pod, fork, timeline, checkpoint))
+      ? { divergence: divergenceIn(''), complete: true, missing: [], endsAtFork: true }
+      : { divergence: null, complete: false, missing, endsAtFork: false }
+  // WAL that ended with a segment has not begun the next one.
+  if (gone) return unread(noneAfter(fork, timeline, names))
   const lines: string[] = []
   let cut = false
   for (const { timeline: one, from, to } of spans) {
     const printed = await waldump(run, pod, [String(one), from, ...(to === null ? [] : [to])])
-    if (printed === null) return { divergence: null, complete: false, missing }
+    if (printed === null) return unread(missing.length === 0)
     cut ||= printed.length >= MOST_RECORDS
     for (const line of printed) lines.push(line)
   }
-  return { divergence: divergenceIn(lines.join('\n')), complete: missing.length === 0 && !cut, missing }
+  return { divergence: divergenceIn(lines.join('\n')), complete: missing.length === 0 && !cut, missing, endsAtFork: false }
 }
 
 /**
@@ -64,11 +71,50 @@ export function missingIn(names: readonly string[], timeline: number, from: stri
   return missing
 }
 
+/** Whether no segment of a timeline reaches beyond the fork. */
+const noneAfter = (fork: Fork, timeline: number, names: readonly string[]): boolean =>
+  names
+    .flatMap((name) => (name.length === 24 ? (parseSegment(name) ?? []) : []))
+    .every((segment) => segment.timeline !== timeline || segment.end <= (parseLsn(fork.at) ?? 0n))
+
+/**
+ * Whether nothing follows the fork, where `pg_waldump` found no record. A primary that was killed after the other side had received its every write
+ * has WAL that can be read up to the fork, and ends there: PostgreSQL itself would end its recovery at that position. Where the last checkpoint lies
+ * after the fork, or the WAL before it can not be read either, nobody knows.
+ */
+async function endsAtFork(run: Run, pod: string, fork: Fork, timeline: number, checkpoint: string): Promise<boolean> {
+  const at = withoutHeader(parseLsn(fork.at) ?? 0n)
+  const last = parseLsn(checkpoint)
+  if (at === 0n || last === null || last >= at) return false
+  const own = startOfSegment(at - 1n)
+  // The first record of a segment may begin in the segment before.
+  for (const from of [own, own - SEGMENT_BYTES].filter((start) => start >= 0n)) {
+    const argv = ['sh', '-c', WHOLE, String(timeline), formatLsn(from), formatLsn(at)]
+    const answer = await kubernetesOf(run).exec(podOf(namespaceOf(run), pod), argv, { signal: run.signal, deadline: minutes(2) })
+    if (answer.code === 0) return true
+  }
+  return false
+}
+
+/** Bytes of a page of WAL, and of the header of a segment's first page and of every other one (xlog_internal.h). */
+const PAGE = 8_192n
+const HEADER = { first: 40n, other: 24n } as const
+
+/** The end of a page's header counts as the begin of the page: no record lies between them, and `pg_waldump -e` reads none of it. */
+function withoutHeader(position: bigint): bigint {
+  const page = position - (position % PAGE)
+  const header = page === startOfSegment(position) ? HEADER.first : HEADER.other
+  return position === page + header ? page : position
+}
+
 const startOfSegment = (position: bigint): bigint => position - (position % SEGMENT_BYTES)
 
 /** Of a timeline, from a position, up to another one or to the end; in UTC, for it prints times as its surroundings have them. */
 export const WALDUMP = `command -v pg_waldump >/dev/null || exit 127
 TZ=UTC pg_waldump -p "$PGDATA/pg_wal" -t "$0" -s "$1" \${2:+-e "$2"} | grep -E '^rmgr: (Heap2?|Transaction) ' | head -n ${MOST_RECORDS}`
+
+/** Ends with 0 if every record of a timeline from a position up to another one can be read, and there is one (pg_waldump.c: any other end is an error). */
+export const WHOLE = `pg_waldump -p "$PGDATA/pg_wal" -t "$0" -s "$1" -e "$2" >/dev/null`
 
 /** Null where the image has no pg_waldump, or it finds no record at all. */
 async function waldump(run: Run, pod: string, span: readonly string[]): Promise<string[] | null> {

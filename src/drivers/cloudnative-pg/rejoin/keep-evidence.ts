@@ -92,7 +92,7 @@ export const keepEvidence: Behaviour<CloudNativePgSpec> = {
       // Null after a crash: the control file knows its last checkpoint only.
       endedAt: end,
       timeline: control.timeline,
-      bytes: fork === null ? 0 : end === null ? null : bytesBetween(fork.at, end),
+      bytes: bytesBeyond(fork, end, decoded),
       files: kept,
       filesLeft: names.slice(MOST_SEGMENTS),
       rowsIn: rows.length === 0 ? null : ROWS_FILE,
@@ -142,6 +142,12 @@ function divergentSegments(names: readonly string[], fork: Fork, endedAt: string
   })
 }
 
+/** Null where nobody knows the end. */
+function bytesBeyond(fork: Fork | null, end: string | null, decoded: Decoded | null): number | null {
+  if (fork === null || decoded?.endsAtFork === true) return 0
+  return end === null ? null : bytesBetween(fork.at, end)
+}
+
 const NEVER_PARTED = {
   tables: [],
   commits: 0,
@@ -150,11 +156,13 @@ const NEVER_PARTED = {
   meaning: 'the histories never parted: nothing exists on this site only',
 }
 
-function described({ divergence, complete, missing }: Decoded, tables: ReadonlyMap<string, string>): JsonObject {
+function described({ divergence, complete, missing, endsAtFork }: Decoded, tables: ReadonlyMap<string, string>): JsonObject {
   const gap = missing.length === 0 ? '' : `; ${missing.join(', ')} ${missing.length === 1 ? 'is' : 'are'} not on its volume any more`
   const lies = { complete, missing: [...missing] }
   if (divergence === null)
     return { ...lies, tables: null, commits: null, meaning: `the WAL could not be decoded here; the files hold what is left of it${gap}` }
+  if (endsAtFork)
+    return { ...lies, tables: [], commits: 0, meaning: 'its WAL ends where the histories parted: nothing was committed on this site only' }
   const { relations, rows: _, ...rest } = divergence
   return {
     ...rest,

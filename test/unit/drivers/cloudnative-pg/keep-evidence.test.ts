@@ -1,6 +1,7 @@
 import { describe, expect, test } from '@jest/globals'
 import type { KubernetesClient, KubernetesObject } from '../../../../src/clients/kubernetes-client.ts'
 import { cloudNativePg } from '../../../../src/drivers/cloudnative-pg/driver.ts'
+import { WHOLE } from '../../../../src/drivers/cloudnative-pg/rejoin/decode-divergence.ts'
 import { keepEvidenceStep } from '../../../../src/drivers/cloudnative-pg/rejoin/keep-evidence.ts'
 import type { CloudNativePgSpec } from '../../../../src/drivers/cloudnative-pg/spec.ts'
 import type { StepRun } from '../../../../src/planning/driver.ts'
@@ -20,6 +21,10 @@ const COMMIT =
   'rmgr: Transaction len (rec/tot):     34/    34, tx:        745, lsn: 0/07000150, prev 0/07000110, desc: COMMIT 2026-11-21 03:19:50 UTC'
 
 interface Around {
+  /** Position of the last checkpoint. */
+  readonly checkpoint?: string
+  /** Whether pg_waldump reads all of the WAL from the segment in front of the fork up to the fork. */
+  readonly whole?: boolean
   /** Segments on the volume of the former primary. */
   readonly names: readonly string[]
   readonly state?: string
@@ -32,8 +37,10 @@ interface Around {
 }
 
 /** A former primary on timeline 3, whose successor left it at 0/7000100. */
-function around({ names, state = 'shut down', stderr = '', printed = COMMIT, uid = 'uid-pg-dc-a', begunAt, bucket = new Map() }: Around) {
-  const control = `Database cluster state:  ${state}\nLatest checkpoint location:  0/8000060\nLatest checkpoint's TimeLineID:  3\n`
+function around(of: Around) {
+  const { names, state = 'shut down', stderr = '', printed = COMMIT, uid = 'uid-pg-dc-a', begunAt, bucket = new Map() } = of
+  const { checkpoint = '0/8000060', whole = true } = of
+  const control = `Database cluster state:  ${state}\nLatest checkpoint location:  ${checkpoint}\nLatest checkpoint's TimeLineID:  3\n`
   const says = (stdout: string, error = '') => ({ code: 0, stdout, stderr: error })
   const kubernetes = (site: string): Partial<KubernetesClient> => ({
     site,
@@ -45,6 +52,7 @@ function around({ names, state = 'shut down', stderr = '', printed = COMMIT, uid
         return says(['1\u001f0/3000000', '2\u001f0/5000000', '3\u001f0/7000100'].map((l) => `history\u001f${l}`).join('\n'))
       if (script.startsWith('pg_controldata')) return says(control)
       if (script.includes('.history')) return says('1\t0/3000000\tx\n2\t0/5000000\tx\n')
+      if (script.includes(WHOLE)) return { ...says(''), code: whole ? 0 : 1 }
       if (script.includes('pg_waldump')) return says(printed, stderr)
       if (script.includes('ls -1')) return says(names.join('\n'))
       return says(Buffer.from('wal').toString('base64'))
@@ -114,6 +122,24 @@ describe('what is kept of a former primary before it is deleted', () => {
     expect(await kept({ names: [segment(7), segment(8)], stderr, printed: '' })).toMatchObject({ commits: null, complete: false })
     expect(await kept({ names: [segment(7), segment(9)] })).toMatchObject({ commits: 1, complete: false, missing: [segment(8)] })
     expect(await kept({ names: [segment(7)] })).toMatchObject({ commits: 1, complete: false, missing: [segment(8)] })
+  })
+  test('is nothing, and says so, where the WAL of a killed primary is whole up to the fork, and ends there', async () => {
+    const stderr = 'pg_waldump: error: could not find a valid record after 0/7000100'
+    const killed = { names: [segment(6), segment(7)], state: 'in production', checkpoint: '0/6000060', printed: '', stderr }
+    expect(await kept(killed)).toMatchObject({
+      bytes: 0,
+      commits: 0,
+      tables: [],
+      complete: true,
+      meaning: 'its WAL ends where the histories parted: nothing was committed on this site only',
+      found: { bytes: [0, 0], rows: [0, 0], commits: [0, 0] },
+    })
+    // The segment of the fork was never begun.
+    expect(await kept({ ...killed, names: [segment(6)] })).toMatchObject({ commits: 0, complete: true, missing: [] })
+    const unknown = { commits: null, complete: false, bytes: null }
+    expect(await kept({ ...killed, whole: false })).toMatchObject(unknown)
+    expect(await kept({ ...killed, checkpoint: '0/7000200' })).toMatchObject(unknown)
+    expect(await kept({ ...killed, names: [segment(6), segment(8)] })).toMatchObject({ ...unknown, missing: [segment(7)] })
   })
   test('has an open end after a crash', async () => {
     expect(await kept({ names: [segment(7)], state: 'in production' })).toMatchObject({

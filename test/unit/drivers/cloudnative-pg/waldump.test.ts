@@ -1,9 +1,11 @@
 import { spawnSync } from 'node:child_process'
 import { cpSync, rmSync } from 'node:fs'
+import { open } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
-import { neverBegan, WALDUMP } from '../../../../src/drivers/cloudnative-pg/rejoin/decode-divergence.ts'
+import { neverBegan, WALDUMP, WHOLE } from '../../../../src/drivers/cloudnative-pg/rejoin/decode-divergence.ts'
 import { type Divergence, divergenceIn } from '../../../../src/drivers/cloudnative-pg/rejoin/divergent-wal.ts'
+import { parseLsn, SEGMENT_BYTES } from '../../../../src/drivers/cloudnative-pg/wal.ts'
 import { type Postgres, startPostgres } from '../../../support/postgres.ts'
 import { temporaryFolder } from '../../../support/temporary-folder.ts'
 
@@ -13,6 +15,7 @@ let postgres: Postgres
 /** A position in the first segment, with one commit in it, one in the second, one in the third behind, and three more at the end. */
 let fork = ''
 /** Where the rows lie that are there in the end, by PostgreSQL's own word. */
+let end = ''
 let places = { users: '', updated: '', untouched: '' }
 
 beforeAll(async () => {
@@ -35,6 +38,7 @@ beforeAll(async () => {
     updated: await postgres.sql('SELECT ctid FROM orders WHERE id = 50'),
     untouched: await postgres.sql("SELECT string_agg(ctid::text, ' ' ORDER BY id) FROM orders WHERE id < 5"),
   }
+  end = await postgres.sql('SELECT pg_current_wal_flush_lsn()')
   const data = await postgres.sql('SHOW data_directory')
   cpSync(join(data, 'pg_wal'), join(folder, 'whole', 'pg_wal'), { recursive: true })
   for (const [name, segment] of [
@@ -44,8 +48,18 @@ beforeAll(async () => {
     cpSync(join(folder, 'whole'), join(folder, name), { recursive: true })
     rmSync(join(folder, name, 'pg_wal', `00000001000000000000000${segment}`))
   }
+  cpSync(join(folder, 'whole'), join(folder, 'damaged'), { recursive: true })
+  await tearOut(join(folder, 'damaged', 'pg_wal', '000000010000000000000004'), parseLsn(end))
 }, 60_000)
 afterAll(() => postgres.stop())
+
+/** Zeroes in the middle of what was written of the segment up to a position. */
+async function tearOut(path: string, end: bigint | null): Promise<void> {
+  const written = Number((end ?? 0n) % SEGMENT_BYTES)
+  const file = await open(path, 'r+')
+  await file.write(Buffer.alloc(16), 0, 16, Math.floor(written / 2))
+  await file.close()
+}
 
 /** What the script says of a folder, as the pod would run it, in whichever place of the world. */
 function dump(name: string, ...span: string[]): Divergence & { readonly stderr: string } {
@@ -54,7 +68,24 @@ function dump(name: string, ...span: string[]): Divergence & { readonly stderr: 
   return { ...divergenceIn(stdout), stderr }
 }
 
+/** Whether all of the WAL from a position up to another one can be read there, as the pod would judge it. */
+function whole(name: string, from: string, to: string): boolean {
+  const env = { PATH: `${PROGRAMS}:${process.env.PATH}`, PGDATA: join(folder, name) }
+  return spawnSync('sh', ['-c', WHOLE, '1', from, to], { env, encoding: 'utf8' }).status === 0
+}
+
 describe('a real pg_waldump', () => {
+  test('finds nothing after the end of the WAL, and that it is whole up to there', () => {
+    expect(neverBegan(dump('whole', end).stderr)).toBe(true)
+    expect(whole('whole', '0/4000000', end)).toBe(true)
+    expect(whole('whole', '0/3000000', end)).toBe(true)
+  })
+  test('does not call it whole where a record is damaged, a segment is missing, or none lies in between', () => {
+    expect(whole('damaged', '0/4000000', end)).toBe(false)
+    expect(whole('a-hole', '0/1000000', end)).toBe(false)
+    expect(whole('whole', '0/4000000', '0/4000000')).toBe(false)
+    expect(whole('whole', '0/3000000', '0/4000000')).toBe(true)
+  })
   test('reads from a position in a segment to the end of the WAL, which is an error to it and no sign that it never began', () => {
     const { commits, readTo, stderr } = dump('whole', fork)
     expect(commits).toBe(6)
