@@ -85,6 +85,12 @@ export function archiveConfiguration(component: Database, archive: Archive, cred
   }
 }
 
+/** Newer boto3 adds checksums that many S3 services refuse. It runs beside PostgreSQL for the plugin, and in the pod of PostgreSQL for the in-tree archive. */
+const BOTO: readonly JsonObject[] = [
+  { name: 'AWS_REQUEST_CHECKSUM_CALCULATION', value: 'when_required' },
+  { name: 'AWS_RESPONSE_CHECKSUM_VALIDATION', value: 'when_required' },
+]
+
 /**
  * The plugin's object for one archive. Retention is the business of the site that writes there. The variables are the same whatever its name: those of
  * a peer's archive are part of each pod, which must not be made anew when another one is named.
@@ -108,13 +114,9 @@ export function objectStoreManifest(
       spec: {
         configuration: archiveConfiguration(component, archive, name),
         ...(retention === undefined ? {} : { retentionPolicy: retention }),
-        // Newer boto3 adds checksums that many S3 services refuse.
         instanceSidecarConfiguration: {
           ...(component.spec.archive.resources === undefined ? {} : { resources: sized({}, component.spec.archive.resources) }),
-          env: [
-            { name: 'AWS_REQUEST_CHECKSUM_CALCULATION', value: 'when_required' },
-            { name: 'AWS_RESPONSE_CHECKSUM_VALIDATION', value: 'when_required' },
-          ],
+          env: BOTO,
         },
       },
     },
@@ -122,7 +124,7 @@ export function objectStoreManifest(
 }
 
 /** What the user's own spec may change. */
-const defaults = {
+const defaults = (component: Database) => ({
   // One restart in place instead of a second promotion: one timeline per move.
   primaryUpdateMethod: 'restart',
   // With the operator's 180 s, one open session keeps all new ones out for three minutes after a promotion; 0 is no smart shutdown at all
@@ -130,7 +132,8 @@ const defaults = {
   smartShutdownTimeout: 0,
   // For the one setting with which a replica restarts ahead of its promotion (restart-ahead.ts). Who may use it is a superuser, who may do anything.
   postgresql: { enableAlterSystem: true },
-}
+  ...(archiveMethod(component) === 'in-tree' ? { env: BOTO } : {}),
+})
 
 /** The Cluster of a site: our defaults, under the user's spec, under what a move needs. */
 export function clusterManifest(declaration: ClusterDeclaration): DeclaredObject {
@@ -148,7 +151,7 @@ export function clusterManifest(declaration: ClusterDeclaration): DeclaredObject
       apiVersion: CLUSTER.apiVersion,
       kind: CLUSTER.kind,
       metadata: { name, namespace: spec.namespace, labels: ownedBy(stack.name, component.name) },
-      spec: mergeSpecs(mergeSpecs(defaults, userSpec), {
+      spec: mergeSpecs(mergeSpecs(defaults(component), userSpec), {
         enableSuperuserAccess: true,
         superuserSecret: { name: spec.secrets.superuser },
         bootstrap,

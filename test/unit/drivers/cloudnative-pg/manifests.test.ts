@@ -40,6 +40,7 @@ interface Spec {
   readonly primaryUpdateMethod: string
   readonly instances?: number
   readonly plugins: readonly { readonly name: string; readonly parameters: Readonly<Record<string, string>> }[]
+  readonly env?: readonly JsonObject[]
   readonly backup?: { readonly barmanObjectStore: { readonly serverName: string } }
   readonly externalClusters: readonly {
     readonly name: string
@@ -116,6 +117,25 @@ describe('the Cluster object', () => {
     expect(spec.plugins).toBeUndefined()
     expect(spec.backup?.barmanObjectStore.serverName).toBe('pg-dc-b-g2')
     expect(spec.externalClusters.map((one) => one.barmanObjectStore?.serverName)).toEqual(['pg-dc-a-g2', 'pg-dc-b-g2'])
+  })
+  test('spares stores the checksums of newer boto3, wherever that runs, unless the user says otherwise', () => {
+    const [archive] = archives
+    if (archive === undefined) throw new Error('no archive')
+    const sidecar = objectStoreManifest(theDatabase(), databaseStack(), archive).object.spec as unknown as {
+      readonly instanceSidecarConfiguration: { readonly env: readonly JsonObject[] }
+    }
+    const inTree = { archive: { method: 'in-tree', store: 'archive' } } as const
+    expect(specOf({}, inTree).env).toEqual(sidecar.instanceSidecarConfiguration.env)
+    expect(specOf().env).toBeUndefined()
+    const own = [
+      { name: 'AWS_REQUEST_CHECKSUM_CALCULATION', value: 'when_supported' },
+      { name: 'HTTPS_PROXY', value: 'http://proxy' },
+    ]
+    expect(specOf({ userSpec: { env: own } }, inTree).env).toEqual([
+      own[0],
+      { name: 'AWS_RESPONSE_CHECKSUM_VALIDATION', value: 'when_required' },
+      own[1],
+    ])
   })
 })
 
