@@ -170,9 +170,14 @@ function lossRows({ moves, entries, ledger }: DrillFacts, lost: LostSite): strin
     ['  predicted', `at most ${seconds[1] ?? '?'} s${likely === undefined ? '' : `, likely ${likely} s`}`, ''],
     ['  counted by the failover', `at most ${counted ?? '?'} s`, ''],
     ['  as the client has it', '', readableDuration(timeLost(entries, ledger.lostAcknowledged, lost.at))],
-    ['  found by the rejoin', found === undefined ? 'not counted' : `${found.rows[1] ?? '?'} rows, ${found.commits[1] ?? '?'} commits`, ''],
+    ['  found by the rejoin', found === undefined ? 'not counted' : `${between(found.rows)} rows, ${between(found.commits)} commits`, ''],
     ['two writable databases', `${lost.site} was back, and not yet shut`, readableDuration(lost.twoWritersMs)],
   ]
+}
+
+const between = ([low, high]: readonly [number, number | null]): string => {
+  if (high === null) return `at least ${low}`
+  return low === high ? `${low}` : `${low} to ${high}`
 }
 
 /** The same facts for the picture. Pure. */

@@ -5,6 +5,7 @@ import { parseArgs } from 'node:util'
 import { htmlReport } from '../src/evidence/html-report.ts'
 import type { BackupReport, DeployReport, RestoreTestOutcome, StatusReport } from '../src/evidence/reports.ts'
 import type { Mode } from '../src/planning/plan.ts'
+import { ARCHIVE_OPTIONS, archiveWishes } from './archive-wishes.ts'
 import { ensureCanary } from './canary.ts'
 import { type DrillFacts, type DrillMove, drillReport, drillTable, drillVerdict, type LostSite } from './drill-report.ts'
 import { endWith } from './end-with.ts'
@@ -14,10 +15,11 @@ import { judgeLedger, longestGap } from './ledger/judge-ledger.ts'
 import { startLedgerProcess } from './ledger/ledger-process.ts'
 import { loseSite, returnSite } from './lose-site.ts'
 import { spansOf, twoWriters } from './matrix/writers.ts'
+import { oneOf } from './one-of.ts'
 import { reviewedMove } from './reviewed-move.ts'
 import { runLab } from './run-lab.ts'
 import { type CommandResult, runStandby } from './run-standby.ts'
-import { ARCHIVE_WISHES, FOLLOW_WISHES, type LabStackName, labStacks, prepareStack, type Wishes } from './stacks.ts'
+import { type LabStackName, labStacks, prepareStack, type Wishes } from './stacks.ts'
 import { tellStory } from './three-sites/tell-story.ts'
 import type { SiteName } from './topology.ts'
 import { untilGreen } from './until-green.ts'
@@ -28,7 +30,7 @@ import { whatDeployWouldChange } from './what-deploy-would-change.ts'
  * Ends with a table and report.html; exit code 0 only if all of it is true. `--stack hanzo-kms` drills the other published stack; other variants:
  * `readWanted`. A variant wants a lab of its own (`npm run lab -- down` before it): how a stack archives is not changed on the way.
  */
-async function drill(): Promise<number> {
+async function drill(wanted: Wanted): Promise<number> {
   const begun = new Date()
   await runLab('up')
   const lab = await readLabEnvironment()
@@ -126,26 +128,23 @@ interface Wanted {
  */
 function readWanted(): Wanted {
   const text = { type: 'string' } as const
-  const { values } = parseArgs({ options: { stack: text, sites: text, archive: text, follow: text, failover: { type: 'boolean' } } })
-  const archive = oneOf('archive', values.archive, ARCHIVE_WISHES)
-  const follow = oneOf('follow', values.follow, FOLLOW_WISHES)
+  const { values } = parseArgs({ options: { stack: text, sites: text, failover: { type: 'boolean' }, ...ARCHIVE_OPTIONS } })
+  const wishes = archiveWishes(values)
   return {
     stack: oneOf('stack', values.stack, Object.keys(labStacks) as LabStackName[]) ?? 'infisical-kubernetes',
     threeSites: oneOf('sites', values.sites, ['2', '3']) === '3',
-    wishes: { ...(archive === undefined ? {} : { archive }), ...(follow === undefined ? {} : { follow }) },
-    failover: values.failover ?? (archive !== undefined || follow !== undefined),
+    wishes,
+    failover: values.failover ?? Object.keys(wishes).length > 0,
   }
 }
 
-function oneOf<Name extends string>(option: string, asked: string | undefined, known: readonly Name[]): Name | undefined {
-  const found = known.find((name) => name === asked)
-  if (asked !== undefined && found === undefined) throw new Error(`--${option} ${asked} is not known: name one of ${known.join(', ')}`)
-  return found
+async function main(): Promise<number> {
+  const wanted = readWanted()
+  return wanted.threeSites ? tellStory() : drill(wanted)
 }
 
-const wanted = readWanted()
 const started = performance.now()
 const say = (line: string): void =>
   void process.stderr.write(`\n== ${((performance.now() - started) / 1000).toFixed(0).padStart(4)} s  ${line}\n`)
 
-endWith(wanted.threeSites ? tellStory() : drill())
+endWith(main())

@@ -5,6 +5,7 @@ import { join, resolve } from 'node:path'
 import { type Document, isNode, parse, parseDocument, stringify } from 'yaml'
 import { openKubernetes } from '../src/clients/kubernetes.ts'
 import type { KubernetesClient, KubernetesObject } from '../src/clients/kubernetes-client.ts'
+import type { CloudNativePgSpec } from '../src/drivers/cloudnative-pg/spec.ts'
 import { drivers, witnesses } from '../src/drivers/registry.ts'
 import { accessObjects } from '../src/operations/access.ts'
 import type { Identity } from '../src/planning/identities.ts'
@@ -68,14 +69,10 @@ export interface Wishes {
   /** On how many sites of the lab it stands; two, where nothing is said, whatever the lab has. */
   readonly sites?: number
   /** Who archives the WAL; the plugin, where nothing is said. */
-  readonly archive?: ArchiveWish
+  readonly archive?: CloudNativePgSpec['archive']['method']
   /** How the passive site follows; as the published stack does, where nothing is said: by streaming, with the archive as its fallback. */
-  readonly follow?: FollowWish
+  readonly follow?: CloudNativePgSpec['follow']
 }
-export const ARCHIVE_WISHES = ['plugin', 'in-tree'] as const
-export type ArchiveWish = (typeof ARCHIVE_WISHES)[number]
-export const FOLLOW_WISHES = ['archive', 'archive-and-streaming'] as const
-export type FollowWish = (typeof FOLLOW_WISHES)[number]
 
 /** Adapts a published stack to the running lab; a second call finds everything as it left it. */
 export async function prepareStack(name: LabStackName, whole: LabEnvironment, signal: AbortSignal, wishes: Wishes = {}): Promise<LabStack> {

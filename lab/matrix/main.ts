@@ -1,5 +1,6 @@
 import { parseArgs } from 'node:util'
 import { MODES, PHASES } from '../../src/planning/plan.ts'
+import { ARCHIVE_OPTIONS, archiveWishes } from '../archive-wishes.ts'
 import { deployedStack } from '../deployed-stack.ts'
 import { endWith } from '../end-with.ts'
 import { tellStory } from '../three-sites/tell-story.ts'
@@ -14,8 +15,9 @@ import { runKills } from './run-kills.ts'
  * every case. `--trouble cut` and `--mode rejoin` keep to some, `--steady` to runners that live, `--taken-back` to moves that are taken back,
  * `--amid dies` and `--amid lives` to sites that are lost amid a switchover whose runner dies or lives, `--phase FENCE` to runners that die in it.
  * `--outwait` waits for the guard of a lost site (fencing.failover: database), `--published-size` has as many instances and replicas as the published
- * stack. `--sites 3` tells the story of three sites instead; `--kills 20` kills so many switchovers while their doors are closed, and resumes each
- * at once. The lab must be up. Exit code 0 only if every case kept every promise.
+ * stack, `--archive in-tree` and `--follow archive` have its database archive and follow so. `--sites 3` tells the story of three sites instead;
+ * `--kills 20` kills so many switchovers while their doors are closed, and resumes each at once. The lab must be up. Exit code 0 only if every case kept
+ * every promise.
  */
 const { values } = parseArgs({
   options: {
@@ -32,6 +34,7 @@ const { values } = parseArgs({
     'published-size': { type: 'boolean', default: false },
     sites: { type: 'string', default: '2' },
     kills: { type: 'string' },
+    ...ARCHIVE_OPTIONS,
   },
 })
 
@@ -61,7 +64,8 @@ function refuseUnknown(option: string, asked: readonly string[], known: readonly
 
 async function main(): Promise<number> {
   const cases = chosenCases()
-  const { lab, stack, credentials } = await deployedStack({ outwaitGuard: values.outwait, publishedSize: values['published-size'] })
+  const wishes = { outwaitGuard: values.outwait, publishedSize: values['published-size'], ...archiveWishes(values) }
+  const { lab, stack, credentials } = await deployedStack(wishes)
   const verdicts: CaseVerdict[] = []
   for (const [index, one] of cases.entries()) {
     const say = (line: string): void => void process.stderr.write(`\n== case ${index + 1} of ${cases.length}: ${nameOf(one)}: ${line}\n`)

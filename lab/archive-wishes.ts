@@ -1,0 +1,12 @@
+import { oneOf } from './one-of.ts'
+import type { Wishes } from './stacks.ts'
+
+/** How a database archives and follows, as a command line asks for it. */
+export const ARCHIVE_OPTIONS = { archive: { type: 'string' }, follow: { type: 'string' } } as const
+
+/** Nothing, where nothing is asked for; throws on what no stack offers. Pure. */
+export function archiveWishes(values: { readonly archive?: string; readonly follow?: string }): Pick<Wishes, 'archive' | 'follow'> {
+  const archive = oneOf('archive', values.archive, ['plugin', 'in-tree'])
+  const follow = oneOf('follow', values.follow, ['archive', 'archive-and-streaming'])
+  return { ...(archive === undefined ? {} : { archive }), ...(follow === undefined ? {} : { follow }) }
+}
