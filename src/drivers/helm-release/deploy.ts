@@ -29,10 +29,9 @@ export async function deployRelease(
       deadline: minutes(15),
       diff: (signal) =>
         withHelm(site, { ...context, signal }, async (helm) => {
-          const changes = await differences(helm, component, role, site, { ...context, signal })
-          return deployment.epoch === null
-            ? [...changes, ...ofOthers(await liveRelease(helm, component), component, deployment.adopt, changes)]
-            : changes
+          const { live, changes, keepsNothing } = await comparison(helm, component, role, site, { ...context, signal })
+          // A component that is new to the stack may have been given the name of another application.
+          return deployment.epoch === null || keepsNothing ? [...changes, ...ofOthers(live, component, deployment.adopt, changes)] : changes
         }),
       apply: (signal) => upgrade(component, role, site, { ...context, signal }),
       ready: (signal) => rollout(context.kubernetes(site), component, null, signal),
@@ -41,7 +40,7 @@ export async function deployRelease(
 }
 
 /**
- * Before the first deploy a release is the work of other hands. It is taken over on demand, and never so that something of it goes: what the
+ * Before the first deploy a release is the work of other hands; after it, one of which an upgrade would leave nothing. It is taken over on demand, and never so that something of it goes: what the
  * declared chart and values leave out, helm would delete. Pure.
  */
 export function ofOthers(live: LiveRelease | null, component: Application, adopt: boolean, changes: readonly Change[]): Change[] {
@@ -100,37 +99,66 @@ const STAMPED_LINE = '/^ *updatedAt: "\\{0,1\\}[0-9]\\{4\\}-[0-9]\\{2\\}-[0-9]\\
 /** A release that a killed helm left behind refuses every further command: say so before anything is tried. */
 async function refusePending(helm: Helm, component: Application, site: SiteName): Promise<void> {
   const live = await liveRelease(helm, component)
-  if (live === null || !live.status.startsWith('pending-')) return
-  throw siteError(
-    'release-pending',
-    `the release ${component.spec.release} is ${live.status} since revision ${live.revision}: an earlier helm was interrupted`,
-    {
-      where: `${site} ${component.spec.namespace}/${component.spec.release}`,
-      next: `If no helm runs any more: helm rollback ${component.spec.release} --namespace ${component.spec.namespace}`,
-    },
-  )
+  if (live === null || !isPending(live)) return
+  throw siteError('release-pending', pendingText(component, live), {
+    where: `${site} ${component.spec.namespace}/${component.spec.release}`,
+    next: freedBy(component),
+  })
 }
 
+const isPending = ({ status }: LiveRelease): boolean => status.startsWith('pending-')
+const pendingText = ({ spec: { release } }: Application, { status, revision }: LiveRelease): string =>
+  `the release ${release} is ${status} since revision ${revision}: an earlier helm was interrupted`
+const freedBy = ({ spec: { release, namespace } }: Application): string =>
+  `If no helm runs any more: helm rollback ${release} --namespace ${namespace}`
+
 /** What an upgrade would change, object by object; charts that stamp the time into every pod are not a difference. */
-export async function differences(
+export const differences = async (...of: Parameters<typeof comparison>): Promise<Change[]> => (await comparison(...of)).changes
+
+interface Comparison {
+  readonly live: LiveRelease | null
+  readonly changes: Change[]
+  /** Nothing of what is installed would stay. */
+  readonly keepsNothing: boolean
+}
+
+/** Compares what is installed with what the chart renders for a role. */
+export async function comparison(
   helm: Helm,
   component: Application,
   role: Role,
   site: SiteName,
   context: DriverContext,
-): Promise<Change[]> {
+): Promise<Comparison> {
   const { namespace, release } = component.spec
   const name = `${namespace}/HelmRelease/${release}`
   const live = await liveRelease(helm, component).catch(async (error: unknown) => {
     throw await asPassingFailure(error, component, site, context)
   })
-  if (live === null) return [{ kind: 'create', object: name }]
-  if (live.status !== 'deployed') return [{ kind: 'update', object: name, path: 'status', from: live.status, to: 'deployed' }]
+  if (live === null) return { live, changes: [{ kind: 'create', object: name }], keepsNothing: false }
+  if (isPending(live)) {
+    const why = `release-pending: ${pendingText(component, live)}. ${freedBy(component)}`
+    return { live, changes: [{ kind: 'refused', object: name, path: 'status', why }], keepsNothing: false }
+  }
   const [rendered, installed] = await Promise.all([
     helm(['template', release, ...chartArguments(component, context, valuesFiles(component, role)), '--no-hooks', '--is-upgrade']),
     helm(['get', 'manifest', release, '--namespace', namespace]),
   ])
-  return [...compareManifests(installed, rendered, namespace), ...(await scaledByHand(component, site, rendered, context))]
+  const changes = compareManifests(installed, rendered, namespace)
+  const failed: Change[] =
+    live.status === 'deployed' ? [] : [{ kind: 'update', object: name, path: 'status', from: live.status, to: 'deployed' }]
+  return {
+    live,
+    changes: [...failed, ...changes, ...(await scaledByHand(component, site, rendered, context))],
+    keepsNothing: keepsNothing(installed, rendered, namespace),
+  }
+}
+
+/** Whether an upgrade would delete all that is installed. Pure. */
+export function keepsNothing(installed: string, rendered: string, namespace: string): boolean {
+  const stays = new Set(objectsOf(rendered).map((object) => keyOf(object, namespace)))
+  const before = objectsOf(installed).map((object) => keyOf(object, namespace))
+  return before.length > 0 && !before.some((key) => stays.has(key))
 }
 
 /** A move scales before the release says so; until the two agree again a deploy has something to do. */

@@ -1,5 +1,5 @@
 import { describe, expect, test } from '@jest/globals'
-import { compareManifests, ofOthers } from '../../../../src/drivers/helm-release/deploy.ts'
+import { compareManifests, comparison, ofOthers } from '../../../../src/drivers/helm-release/deploy.ts'
 
 const deployment = (replicas: number, stamp: string, image = 'infisical:1'): string => `
 apiVersion: apps/v1
@@ -76,5 +76,53 @@ describe('a release that other hands installed', () => {
     expect(judged(true)).toMatchObject([{ kind: 'keep', from: 'infisical-standalone-1.4.0, revision 4' }])
     const gone = { kind: 'delete', object: 'infisical/PersistentVolumeClaim/uploads' } as const
     expect(judged(true, [gone])).toMatchObject([{ kind: 'keep' }, { kind: 'refused', object: gone.object }])
+  })
+})
+
+describe('what helm has of a release of this name', () => {
+  const component = {
+    name: 'application',
+    driver: 'helm-release',
+    needs: [],
+    spec: {
+      ...{ namespace: 'infisical', release: 'infisical', chart: { path: 'chart' }, values: { active: [], passive: [] } },
+      workload: { kind: 'Deployment', name: 'infisical' },
+    },
+  } as unknown as Parameters<typeof comparison>[1]
+  const context = {
+    stack: { source: { directory: '/stack' } },
+    kubernetes: () => ({ get: async () => null }),
+    signal: new AbortController().signal,
+  } as unknown as Parameters<typeof comparison>[4]
+  const withHelmOf = (status: string, installed: string) =>
+    comparison(
+      async ([command]) => {
+        if (command === 'list') return JSON.stringify([{ status, revision: '4', chart: 'other-1.0.0' }])
+        if (command === 'template') return deployment(1, 'a')
+        return installed
+      },
+      component,
+      'active',
+      'dc-a' as Parameters<typeof comparison>[3],
+      context,
+    )
+  const another = deployment(1, 'a').replace('name: app,', 'name: another,')
+
+  test('is told by the dry run as well when an interrupted helm left it pending', async () => {
+    const { changes } = await withHelmOf('pending-upgrade', deployment(1, 'a'))
+    expect(changes).toEqual([expect.objectContaining({ kind: 'refused', why: expect.stringMatching(/^release-pending: .*helm rollback/) })])
+  })
+
+  test('is compared object by object when its last upgrade failed: what would be deleted is seen', async () => {
+    const claim = 'apiVersion: v1\nkind: PersistentVolumeClaim\nmetadata: { name: uploads }\n'
+    const { changes } = await withHelmOf('failed', `${deployment(1, 'a')}\n---\n${claim}`)
+    expect(changes).toContainEqual(expect.objectContaining({ kind: 'delete', object: 'infisical/PersistentVolumeClaim/uploads' }))
+    expect(changes).toContainEqual(expect.objectContaining({ kind: 'update', path: 'status', from: 'failed' }))
+  })
+
+  test("is another application's when the upgrade would leave nothing of it, also after the first deploy", async () => {
+    expect(await withHelmOf('deployed', another)).toMatchObject({ keepsNothing: true })
+    expect(await withHelmOf('deployed', `${another}\n---\n${deployment(2, 'b')}`)).toMatchObject({ keepsNothing: false })
+    expect(await withHelmOf('deployed', '')).toMatchObject({ keepsNothing: false })
   })
 })
