@@ -13,11 +13,17 @@ export interface CredentialSources {
   readonly mask: (secret: string) => void
 }
 
+/**
+ * The one rule for all credentials, wherever they are read: the line breaks that end a value are none of it. An editor, `echo` or a copied line adds
+ * them, and no key, token or password that a person chose ends with one.
+ */
+export const withoutLineEnd = (value: string): string => value.replace(/[\r\n]+$/, '')
+
 /** The value behind a reference to an environment variable or a file. Throws `credential-missing` that names it. */
 export function localCredential(reference: CredentialReference, sources: CredentialSources): string {
   if ('env' in reference) {
-    const value = sources.env[reference.env]
-    if (value === undefined || value === '')
+    const value = withoutLineEnd(sources.env[reference.env] ?? '')
+    if (value === '')
       throw inputError('credential-missing', `the environment variable ${reference.env} is not set`, {
         next: `Set ${reference.env}; in a workflow: env: { ${reference.env}: \${{ secrets.${reference.env} }} }.`,
       })
@@ -25,11 +31,9 @@ export function localCredential(reference: CredentialReference, sources: Credent
   }
   if ('file' in reference) {
     const path = resolve(sources.directory, reference.file)
-    try {
-      return masked(readFileSync(path, 'utf8').trimEnd(), sources)
-    } catch (error) {
-      throw inputError('credential-missing', `the file ${path} can not be read (${(error as Error).message})`)
-    }
+    const value = withoutLineEnd(contentOf(path))
+    if (value === '') throw inputError('credential-missing', `the file ${path} is empty`, { next: 'Write the credential into it.' })
+    return masked(value, sources)
   }
   throw inputError(
     'credential-not-local',
@@ -54,7 +58,21 @@ export async function secretCredential(
       where: `${at} ${namespace}/Secret/${name}`,
       next: 'Create it; the README of the stack says what belongs in it.',
     })
-  return masked(Buffer.from(encoded, 'base64').toString('utf8'), sources)
+  const value = withoutLineEnd(Buffer.from(encoded, 'base64').toString('utf8'))
+  if (value === '')
+    throw siteError('credential-missing', `the key ${key} of the Secret ${namespace}/${name} is empty`, {
+      where: `${at} ${namespace}/Secret/${name}`,
+      next: 'Write the credential into it.',
+    })
+  return masked(value, sources)
+}
+
+function contentOf(path: string): string {
+  try {
+    return readFileSync(path, 'utf8')
+  } catch (error) {
+    throw inputError('credential-missing', `the file ${path} can not be read (${(error as Error).message})`)
+  }
 }
 
 /** Content as it is, or the content of the file that it is the path of: kubeconfigs and keys are handed over both ways. */

@@ -1,3 +1,4 @@
+import { withoutLineEnd } from './credentials.ts'
 import { inputError, type StandbyError } from './errors.ts'
 import type { Driver } from './planning/driver.ts'
 import { type CredentialUse, type Identity, OPERATING } from './planning/identities.ts'
@@ -72,7 +73,7 @@ export function refuseMissingCredentials(
   const names = needed
     .filter(({ identities, reference }) => identities.includes(identity) && 'env' in reference)
     .map(({ reference }) => nameOf(reference))
-  const missing = names.filter((name) => (env[name] ?? '') === '')
+  const missing = names.filter((name) => withoutLineEnd(env[name] ?? '') === '')
   if (missing.length > 0) throw missingCredentials(missing, names, identity, credentialsInput, env)
 }
 

@@ -49,6 +49,8 @@ export const REASON_CODES = {
     'not-a-database': 'A component is asked for SQL and answers none.',
     'not-an-object-store': 'A component is used as an object store and is none.',
     'credential-missing': 'A credential that the stack file refers to is not set, or its Secret lacks the key.',
+    'credential-unusable':
+      'A credential holds a line break or another character with which it cannot be sent; line breaks at its end are left out.',
     'credential-not-local': 'A credential that is needed before any site is connected lies in a Kubernetes Secret.',
     'kubeconfig-invalid': 'The kubeconfig of a site can not be used.',
   },

@@ -1,5 +1,6 @@
 import type { CredentialReference } from '../stack/stack.ts'
 import type { KeyPairReference, ObjectStoreLocation } from './object-store-client.ts'
+import { inOneLine, sentInHeader } from './usable-secret.ts'
 
 /** Keys of an S3 account, as values. */
 export interface AccessKeys {
@@ -15,9 +16,9 @@ export async function accessKeys(
   credential: (reference: CredentialReference) => Promise<string>,
 ): Promise<AccessKeys> {
   return {
-    accessKeyId: await credential(accessKeyId),
-    secretAccessKey: await credential(secretAccessKey),
-    ...(sessionToken === undefined ? {} : { sessionToken: await credential(sessionToken) }),
+    accessKeyId: sentInHeader(await credential(accessKeyId), 'access key', accessKeyId),
+    secretAccessKey: inOneLine(await credential(secretAccessKey), 'secret key', secretAccessKey),
+    ...(sessionToken === undefined ? {} : { sessionToken: sentInHeader(await credential(sessionToken), 'session token', sessionToken) }),
   }
 }
 

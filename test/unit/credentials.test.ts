@@ -1,7 +1,9 @@
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from '@jest/globals'
-import { localCredential, maskSecret } from '../../src/credentials.ts'
+import type { KubernetesClient } from '../../src/clients/kubernetes-client.ts'
+import { localCredential, maskSecret, secretCredential } from '../../src/credentials.ts'
+import type { SiteName } from '../../src/stack/stack.ts'
 import { kubeconfigOf } from '../support/kubeconfig.ts'
 import { temporaryFolder } from '../support/temporary-folder.ts'
 
@@ -58,4 +60,30 @@ test('a missing variable is named together with the line that a workflow lacks',
     expect(() => localCredential({ env: name }, sources)).toThrow(
       expect.objectContaining({ code: 'credential-missing', message: `the environment variable ${name} is not set` }),
     )
+})
+
+/** The same value by each way in which a credential can be handed over. */
+async function readings(value: string): Promise<(string | { code: unknown })[]> {
+  const directory = temporaryFolder()
+  writeFileSync(join(directory, 'credential'), value)
+  const sources = { env: { IT: value }, directory, mask: () => undefined }
+  const data = { key: Buffer.from(value).toString('base64') }
+  const kubernetes = () => ({ get: async () => ({ data }) }) as unknown as KubernetesClient
+  const secret = { secret: { namespace: 'n', name: 's', key: 'key' } }
+  const ways = [
+    async () => localCredential({ env: 'IT' }, sources),
+    async () => localCredential({ file: 'credential' }, sources),
+    () => secretCredential(secret, kubernetes, 'dc-a' as SiteName, sources),
+  ]
+  return Promise.all(ways.map((way) => way().catch((error: { code: unknown }) => ({ code: error.code }))))
+}
+
+test.each(['\n', '\r\n', '\n\n', '\r'])('a line break at the end (%j) is no part of a credential, wherever it is read', async (end) => {
+  expect(await readings(`the-key${end}`)).toEqual(['the-key', 'the-key', 'the-key'])
+  expect(await readings(` a b\nc${end}`)).toEqual([' a b\nc', ' a b\nc', ' a b\nc'])
+})
+
+test.each(['', '\n', '\r\n'])('a credential of nothing but a line end (%j) is missing, wherever it is read', async (value) => {
+  const missing = { code: 'credential-missing' }
+  expect(await readings(value)).toEqual([missing, missing, missing])
 })

@@ -1,4 +1,5 @@
 import { request } from 'node:https'
+import { sentInHeader } from '../../clients/usable-secret.ts'
 import { withinDeadline } from '../../clients/within-deadline.ts'
 import { retryOfWire } from '../../clients/worth-another-try.ts'
 import { type Milliseconds, readableDuration } from '../../duration.ts'
@@ -47,7 +48,7 @@ const MOST_BYTES = 64 * 1024
 
 /** No redirect is followed: the token belongs to the declared address alone. */
 async function post(call: WebCall, deadline: Milliseconds, context: DriverContext): Promise<Answer> {
-  const token = await context.credential(call.token)
+  const token = sentInHeader(await context.credential(call.token), 'token', call.token)
   const ca = call.authority === undefined ? undefined : await context.credential(call.authority)
   const late = (): Error =>
     timeoutError('power-control-silent', `no answer from ${call.post} within ${readableDuration(deadline)}`, { retry: 'transient' })

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
+import { accessKeys } from '../../clients/access-keys.ts'
 import type { KubernetesClient } from '../../clients/kubernetes-client.ts'
 import { minutes } from '../../duration.ts'
 import { GUARD, guardNamespace } from '../../guard/names.ts'
@@ -24,11 +25,11 @@ export async function deployGuard(
   if (site === null) return []
   const { stack } = context
   const kubernetes = context.kubernetes(site)
-  const { accessKeyId, secretAccessKey } = component.spec.witnessCredentials
+  const keys = await accessKeys(component.spec.witnessCredentials, (reference) => context.credential(reference, site))
   const parts: GuardParts = {
     program: await readProgram(),
     stackFile: await readFile(stack.source.path, 'utf8'),
-    keys: { id: await context.credential(accessKeyId, site), secret: await context.credential(secretAccessKey, site) },
+    keys: { id: keys.accessKeyId, secret: keys.secretAccessKey },
     authorities: typeof stack.witness.spec.endpointCA === 'string' ? await readNamedFile(stack, stack.witness.spec.endpointCA) : null,
   }
   const configuration = configurationOf(component, site, parts)

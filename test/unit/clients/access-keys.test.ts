@@ -8,6 +8,33 @@ const references = { accessKeyId: { env: 'ID' }, secretAccessKey: { env: 'SECRET
 const values: Readonly<Record<string, string>> = { ID: 'AKIDEXAMPLE', SECRET: 's3cr3t', TOKEN: 'a-session' }
 const credential = async (reference: object): Promise<string> => values['env' in reference ? String(reference.env) : ''] ?? ''
 
+describe('a key of an object store', () => {
+  const from = (changed: Readonly<Record<string, string>>) =>
+    accessKeys(references, async (reference) => ({ ...values, ...changed })['env' in reference ? String(reference.env) : ''] ?? '')
+
+  test.each([
+    ['ID', 'AK\nID', 'access key'],
+    ['ID', 'AK ID', 'access key'],
+    ['SECRET', 's3c\r\nr3t', 'secret key'],
+    ['SECRET', 's3c\u0000r3t', 'secret key'],
+    ['TOKEN', 'a\nsession', 'session token'],
+  ])(
+    'in %s with a line break or a control character (%j) is refused before anything is asked, and never printed',
+    async (name, value, what) => {
+      const refused = await from({ [name]: value }).catch((error: unknown) => error)
+      expect(refused).toMatchObject({
+        code: 'credential-unusable',
+        message: expect.stringContaining(`the ${what} in the environment variable ${name}`),
+      })
+      expect(JSON.stringify(refused)).not.toContain(value)
+    },
+  )
+
+  test.each(['with "quotes"', 'back\\slash', 'ünicode'])('may be a secret like %j: it only signs', async (SECRET) => {
+    expect(await from({ SECRET })).toMatchObject({ secretAccessKey: SECRET })
+  })
+})
+
 describe('temporary keys', () => {
   test('are read with their session token, and lasting keys without one', async () => {
     expect(await accessKeys(references, credential)).toEqual({
