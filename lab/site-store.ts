@@ -1,5 +1,6 @@
+import { accessKeys } from '../src/clients/access-keys.ts'
 import { openObjectStore } from '../src/clients/object-store.ts'
-import type { ObjectStoreClient } from '../src/clients/object-store-client.ts'
+import { isLogin, type ObjectStoreClient } from '../src/clients/object-store-client.ts'
 import { drivers } from '../src/drivers/registry.ts'
 import type { CredentialReference, SiteName, Stack } from '../src/stack/stack.ts'
 import type { LabStack } from './stacks.ts'
@@ -11,6 +12,7 @@ export async function siteStore(stack: LabStack, declared: Stack, name: string, 
   if (location === undefined) throw new Error(`${declared.name} declares no object store ${name}`)
   const env = await stack.environmentOf('mover')
   const value = (reference: CredentialReference): string => ('env' in reference ? (env[reference.env] ?? '') : '')
-  const { accessKeyId, secretAccessKey } = location.readCredentials
-  return openObjectStore({ ...location, accessKeyId: value(accessKeyId), secretAccessKey: value(secretAccessKey) })
+  const { readCredentials } = location
+  if (isLogin(readCredentials)) throw new Error('the lab has keys')
+  return openObjectStore({ ...location, ...(await accessKeys(readCredentials, async (reference) => value(reference))) })
 }

@@ -1,11 +1,12 @@
 import { setTimeout as pause } from 'node:timers/promises'
-import { accessKeys } from './clients/access-keys.ts'
+import { keySource } from './clients/access-keys.ts'
 import { openKubernetes } from './clients/kubernetes.ts'
 import type { KubernetesClient } from './clients/kubernetes-client.ts'
 import type { KubernetesAccess } from './clients/kubernetes-link.ts'
 import { openObjectStore } from './clients/object-store.ts'
 import type { ObjectStoreClient } from './clients/object-store-client.ts'
 import { runProcess } from './clients/process.ts'
+import { awsLogin } from './clients/renewed-login.ts'
 import { type SshAccess, type SshRunner, sshRunner } from './clients/ssh.ts'
 import { type CredentialSources, localCredential, maskSecret, secretCredential } from './credentials.ts'
 import { conditionalStores, drivers, witnesses } from './drivers/registry.ts'
@@ -83,10 +84,12 @@ export async function connect(options: WorldOptions): Promise<World> {
     })
   const credential: DriverContext['credential'] = async (reference, site) =>
     'secret' in reference ? secretCredential(reference, kubernetes, site, sources) : localCredential(reference, sources)
+  const login = awsLogin({ env: options.env, mask })
   // A cancelled run still writes its journal and gives its lock back: the witness is bounded by its own deadlines alone.
   const store = await openStore(stack.witness.spec, {
     stack: stack.name,
     credential,
+    login,
     file: (path) => readNamedFile(stack, path),
     signal: new AbortController().signal,
   })
@@ -124,7 +127,7 @@ export async function connect(options: WorldOptions): Promise<World> {
           bucket: location.bucket,
           prefix: location.prefix,
           ...(location.authorities === undefined ? {} : { authorities: location.authorities }),
-          ...(await accessKeys(keys, (reference) => credential(reference, site))),
+          ...(await keySource(keys, (reference) => credential(reference, site), login)),
         })
       }
       return { location, open }

@@ -1,3 +1,4 @@
+import { awsLogin } from './clients/renewed-login.ts'
 import { localCredential } from './credentials.ts'
 import { conditionalStores } from './drivers/registry.ts'
 import { inputError } from './errors.ts'
@@ -20,6 +21,7 @@ export async function openWitness(
   return openStore(stack.witness.spec, {
     stack: stack.name,
     credential: async (reference) => localCredential(reference, sources),
+    login: awsLogin({ env, mask }),
     file: (path) => readNamedFile(stack, path),
     signal: new AbortController().signal,
   })

@@ -80,6 +80,7 @@ async function runGuard(path: string, options: GuardOptions, signal: AbortSignal
     {
       stack: stack.name,
       credential: async (reference) => localCredential(reference, sources),
+      login: () => Promise.reject(inputError('credential-missing', 'a guard has keys of its own')),
       file: (name) => readFile(join(dirname(path), name), 'utf8'),
       signal,
     },

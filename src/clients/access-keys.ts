@@ -1,5 +1,5 @@
 import type { CredentialReference } from '../stack/stack.ts'
-import type { KeyPairReference, ObjectStoreLocation } from './object-store-client.ts'
+import { isLogin, type KeyPairReference, type KeysReference, type ObjectStoreLocation } from './object-store-client.ts'
 import { inOneLine, sentInHeader } from './usable-secret.ts'
 
 /** Keys of an S3 account, as values. */
@@ -9,6 +9,18 @@ export interface AccessKeys {
   /** Of temporary keys: sent with every request. */
   readonly sessionToken?: string
 }
+
+/** Keys that may be others at the next request. */
+export interface KeySource {
+  keys(): Promise<AccessKeys>
+}
+
+/** What a client signs with: the values behind a declared pair, or the login of this process. */
+export const keySource = async (
+  keys: KeysReference,
+  credential: (reference: CredentialReference) => Promise<string>,
+  login: () => Promise<AccessKeys>,
+): Promise<AccessKeys | KeySource> => (isLogin(keys) ? { keys: login } : accessKeys(keys, credential))
 
 /** The values behind a declared pair of keys. */
 export async function accessKeys(

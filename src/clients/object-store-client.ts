@@ -13,12 +13,18 @@ export interface ObjectStoreLocation {
   /** What that file holds; only where clients and pods are made of the location. */
   readonly authorities?: string
   /** Of the site that writes here. */
-  readonly credentials: KeyPairReference
+  readonly credentials: KeysReference
   /** Of those who only read: other sites and restore tests. */
-  readonly readCredentials: KeyPairReference
+  readonly readCredentials: KeysReference
   /** Of those who may change the bucket's access policy: they close the archive of a lost site. */
-  readonly policyCredentials?: KeyPairReference
+  readonly policyCredentials?: KeysReference
 }
+/** Keys by reference, or the login of whoever asks: of the process here, of the pod's ServiceAccount inside a site. */
+export type KeysReference = KeyPairReference | LoginReference
+export interface LoginReference {
+  readonly login: 'aws'
+}
+export const isLogin = (keys: KeysReference): keys is LoginReference => 'login' in keys
 export interface KeyPairReference {
   readonly accessKeyId: CredentialReference
   readonly secretAccessKey: CredentialReference

@@ -2,8 +2,9 @@ import { createHash } from 'node:crypto'
 import { setTimeout as pause } from 'node:timers/promises'
 import { AwsV4Signer } from 'aws4fetch'
 import { type Milliseconds, readableDuration, seconds } from '../duration.ts'
+import { StandbyError } from '../errors.ts'
 import { exemptAddress } from '../proxies.ts'
-import type { AccessKeys } from './access-keys.ts'
+import type { AccessKeys, KeySource } from './access-keys.ts'
 import { reasonOf, wasLost } from './fetch-failure.ts'
 import type { ObjectInfo, ObjectStoreClient, StoreCallOptions } from './object-store-client.ts'
 import {
@@ -25,7 +26,8 @@ import type { Attempt, StoreAnswer } from './store-answer.ts'
 import { type Asked, fetchTrusting } from './trusting-fetch.ts'
 import { withinDeadline } from './within-deadline.ts'
 
-export interface ObjectStoreAccess extends AccessKeys {
+export type ObjectStoreAccess = ObjectStorePlace & (AccessKeys | KeySource)
+export interface ObjectStorePlace {
   readonly endpoint: string
   readonly region: string
   readonly bucket: string
@@ -65,8 +67,10 @@ interface StoreRequest {
 /** A client of one place in a bucket: path-style, signed payloads, none of the SDK's checksums that older stores refuse. Contacts nothing yet. */
 export function openObjectStore(access: ObjectStoreAccess): ObjectStoreClient {
   exemptAddress(access.endpoint)
-  const { accessKeyId, secretAccessKey, sessionToken } = access
-  const keys: AccessKeys = { accessKeyId, secretAccessKey, ...(sessionToken === undefined ? {} : { sessionToken }) }
+  const keys = async (): Promise<AccessKeys> => {
+    const { accessKeyId, secretAccessKey, sessionToken } = 'keys' in access ? await access.keys() : access
+    return { accessKeyId, secretAccessKey, ...(sessionToken === undefined ? {} : { sessionToken }) }
+  }
   const url = (request: StoreRequest): URL => {
     const key = request.key === null ? '' : `/${encodeKey(access.prefix + request.key)}`
     const at = new URL(`${access.endpoint.replace(/\/$/, '')}/${encodeKey(access.bucket)}${key}`)
@@ -96,7 +100,7 @@ export function openObjectStore(access: ObjectStoreAccess): ObjectStoreClient {
       headers: { ...request.headers, 'x-amz-content-sha256': createHash('sha256').update(body).digest('hex') },
       service: 's3',
       region: access.region,
-      ...keys,
+      ...(await keys()),
     }).sign()
     const askedAt = performance.now()
     const response = await ask(signed.url, {
@@ -130,6 +134,8 @@ export function openObjectStore(access: ObjectStoreAccess): ObjectStoreClient {
       } catch (error) {
         signal.throwIfAborted()
         if (error instanceof UnreadableBody) throw objectStoreUnreadable(attempt(request), error)
+        // Nothing was asked: there are no keys to sign with.
+        if (error instanceof StandbyError) throw error
         if (!reads || tries === MAX_TRIES || !wasLost(error)) throw objectStoreUnreachable(attempt(request), reasonOf(error), error)
       }
       await pause(wait, undefined, { signal })
@@ -248,7 +254,7 @@ export function openObjectStore(access: ObjectStoreAccess): ObjectStoreClient {
         signQuery: true,
         service: 's3',
         region: access.region,
-        ...keys,
+        ...(await keys()),
       }).sign()
       return signed.url.href
     },

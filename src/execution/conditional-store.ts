@@ -1,3 +1,4 @@
+import type { AccessKeys } from '../clients/access-keys.ts'
 import type { JsonObject } from '../json.ts'
 import type { CredentialReference } from '../stack/stack.ts'
 
@@ -46,6 +47,8 @@ export interface ConditionalStoreContext {
   readonly signal: AbortSignal
   readonly stack: string
   credential(reference: CredentialReference): Promise<string>
+  /** Keys of the login of this process, for a store that is declared with it. */
+  login(): Promise<AccessKeys>
   /** The text of a file that the stack file names, by its path there. */
   file(path: string): Promise<string>
 }

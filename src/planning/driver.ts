@@ -34,8 +34,8 @@ export interface Driver<Spec = JsonObject, State = unknown> {
   files?(component: Component<Spec>): readonly NamedPath[]
   /** What is wrong with the content of those files; offline, with reading them as its only effect. */
   fileProblems?(component: Component<Spec>, stack: Stack): Promise<SpecProblem[]>
-  /** What the schema cannot say: references to other components or sites that do not exist. Pure. */
-  validate?(component: Component<Spec>, stack: Stack): SpecProblem[]
+  /** What the schema cannot say: references to other components or sites that do not exist, and what those must have. Pure. */
+  validate?(component: Component<Spec>, stack: Stack, objectStore: LocationOf): SpecProblem[]
   /** Which identities read which of the credentials that the component declares. Pure; absent: it declares none. */
   credentials?(component: Component<Spec>, stack: Stack): CredentialUse[]
   /** The levels of a fence that its steps may shut, if all that they need is there. Pure. */
@@ -106,6 +106,9 @@ export type Varies = (planned: Json | undefined, now: Json | undefined, madeAt: 
 export type Outwait =
   | { readonly within: Milliseconds; readonly wait: PlannedStep }
   | { readonly within: null; readonly why: string; readonly next: string }
+
+/** Where a component keeps its objects for a site; null where it is none that keeps any. */
+export type LocationOf = (component: ComponentName, site: SiteName) => ObjectStoreLocation | null
 
 export interface Claim {
   /** `kubernetes dc-a infisical/Cluster/pg-dc-a`, `archive archive/`. */

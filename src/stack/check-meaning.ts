@@ -1,5 +1,5 @@
 import { isObject, type Json, type JsonObject } from '../json.ts'
-import type { Claim, Driver } from '../planning/driver.ts'
+import type { Claim, Driver, LocationOf } from '../planning/driver.ts'
 import type { Meant } from './check-schema.ts'
 import { nearest } from './nearest.ts'
 import type { PlacedProblem } from './problems.ts'
@@ -98,7 +98,11 @@ export function driverProblems(stack: Stack, drivers: Readonly<Record<string, Dr
 }
 
 function invalidSpecs(component: Component, stack: Stack, drivers: Readonly<Record<string, Driver>>): PlacedProblem[] {
-  const problems = drivers[component.driver]?.validate?.(component, stack) ?? []
+  const locationOf: LocationOf = (name, site) => {
+    const store = stack.components.find((one) => one.name === name)
+    return (store === undefined ? null : drivers[store.driver]?.objectStore?.(store, site)) ?? null
+  }
+  const problems = drivers[component.driver]?.validate?.(component, stack, locationOf) ?? []
   return problems.map(({ path, what, candidates, severity }) => {
     const value = path.reduce<Json | undefined>((part, key) => (isObject(part) ? part[key] : undefined), component.spec)
     const suggestion = candidates === undefined ? null : nearest(typeof value === 'string' ? value : (path.at(-1) ?? ''), candidates)

@@ -87,20 +87,36 @@ export const credentialReference: JsonObject = {
   ],
 }
 
-export const keyPair: JsonObject = {
-  description: 'An S3 access key, as references.',
+/** An S3 access key, as references, or the login of whoever asks. */
+export const keysOrLogin: JsonObject = {
+  description: 'An S3 access key, as references; or { login: aws }: the AWS login of whoever asks, which ends and is renewed by itself.',
   type: 'object',
-  required: ['accessKeyId', 'secretAccessKey'],
-  additionalProperties: false,
-  properties: {
-    accessKeyId: credentialReference,
-    secretAccessKey: credentialReference,
-    sessionToken: {
-      ...credentialReference,
-      description:
-        'Of temporary keys (OIDC, SSO, an assumed role). They end with it: keys that are kept inside a site must be lasting ones.',
+  oneOf: [
+    {
+      required: ['accessKeyId', 'secretAccessKey'],
+      additionalProperties: false,
+      properties: {
+        accessKeyId: credentialReference,
+        secretAccessKey: credentialReference,
+        sessionToken: {
+          ...credentialReference,
+          description:
+            'Of temporary keys (OIDC, SSO, an assumed role). They end with it: keys that are kept inside a site must be lasting ones.',
+        },
+      },
     },
-  },
+    {
+      required: ['login'],
+      additionalProperties: false,
+      properties: {
+        login: {
+          description:
+            'aws: the keys that the environment of the process gives (variables, web identity, container, instance), and inside a site those of the ServiceAccount of the pod.',
+          enum: ['aws'],
+        },
+      },
+    },
+  ],
 }
 
 /** Keys that are kept inside a site and must work at any time: temporary ones end, and a guard that cannot read closes its site. */

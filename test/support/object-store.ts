@@ -1,7 +1,8 @@
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import type { ObjectStoreAccess } from '../../src/clients/object-store.ts'
+import type { AccessKeys } from '../../src/clients/access-keys.ts'
+import type { ObjectStorePlace } from '../../src/clients/object-store.ts'
 import { fetchTrusting } from '../../src/clients/trusting-fetch.ts'
 import { binary } from './binaries.ts'
 import { selfSigned } from './certificate.ts'
@@ -13,9 +14,9 @@ export interface ObjectStoreServer {
   /** Of `tls`: the PEM file with its authority. */
   readonly authoritiesFile: string | null
   /** Root access to a place in the bucket `bucket`. */
-  access(prefix?: string): ObjectStoreAccess
+  access(prefix?: string): ObjectStorePlace & AccessKeys
   /** Access of a user of its own, who may do nothing yet. */
-  readonly stranger: Pick<ObjectStoreAccess, 'accessKeyId' | 'secretAccessKey'>
+  readonly stranger: Pick<AccessKeys, 'accessKeyId' | 'secretAccessKey'>
   stop(): Promise<void>
 }
 

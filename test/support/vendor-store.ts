@@ -2,8 +2,11 @@ import { createHash } from 'node:crypto'
 import { createServer, type IncomingHttpHeaders, type IncomingMessage } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { setTimeout as pause } from 'node:timers/promises'
-import { type ObjectStoreAccess, openObjectStore } from '../../src/clients/object-store.ts'
+import type { AccessKeys } from '../../src/clients/access-keys.ts'
+import { type ObjectStorePlace, openObjectStore } from '../../src/clients/object-store.ts'
 import type { ObjectStoreClient } from '../../src/clients/object-store-client.ts'
+
+type Access = ObjectStorePlace & AccessKeys
 
 export interface VendorRequest {
   readonly method: string
@@ -23,8 +26,8 @@ export interface VendorStore extends AsyncDisposable {
   says: (request: VendorRequest) => VendorAnswer | null
   /** `false`: looks at a precondition, lets some time pass, and stores then. */
   atomic: boolean
-  access(more?: Partial<ObjectStoreAccess>): ObjectStoreAccess
-  open(more?: Partial<ObjectStoreAccess>): ObjectStoreClient
+  access(more?: Partial<Access>): Access
+  open(more?: Partial<Access>): ObjectStoreClient
 }
 
 /** An error as S3 writes it. */
@@ -78,7 +81,7 @@ export async function startVendorStore(): Promise<VendorStore> {
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
   const endpoint = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
   const keys = { accessKeyId: 'id', secretAccessKey: 'secret' }
-  const access = (more: Partial<ObjectStoreAccess> = {}): ObjectStoreAccess => ({
+  const access = (more: Partial<Access> = {}): Access => ({
     ...{ endpoint, region: 'us-east-1', bucket: 'bucket', prefix: '' },
     ...keys,
     ...more,

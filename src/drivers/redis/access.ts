@@ -1,4 +1,5 @@
-import type { Claim, SpecProblem } from '../../planning/driver.ts'
+import { isLogin, type ObjectStoreLocation } from '../../clients/object-store-client.ts'
+import type { Claim, LocationOf, SpecProblem } from '../../planning/driver.ts'
 import { type AccessRule, OPERATING } from '../../planning/identities.ts'
 import { scheduleProblem } from '../../stack/cron.ts'
 import type { Stack } from '../../stack/stack.ts'
@@ -14,16 +15,25 @@ export function claimsOf(component: Cache, stack: Stack): Claim[] {
   ]
 }
 
-export function problemsOf(component: Cache, stack: Stack): SpecProblem[] {
+export function problemsOf(component: Cache, stack: Stack, objectStore: LocationOf): SpecProblem[] {
   const { store, schedule } = component.spec.backup
   const wrong = schedule === undefined ? null : scheduleProblem(schedule, 5)
   return [
     ...(stack.components.some((candidate) => candidate.name === store)
       ? []
       : [{ path: ['backup', 'store'], what: `no component ${store} is declared`, candidates: stack.components.map((one) => one.name) }]),
+    ...stack.sites
+      .filter(({ name }) => hasNoKeys(objectStore(store, name)))
+      .slice(0, 1)
+      .map(({ name }) => ({
+        path: ['backup', 'store'],
+        what: `${store} has no keys on ${name} (login: aws), and dumps are stored with keys: declare accessKeyId and secretAccessKey there, or another store`,
+      })),
     ...(wrong === null ? [] : [{ path: ['backup', 'schedule'], what: wrong }]),
   ]
 }
+
+const hasNoKeys = (location: ObjectStoreLocation | null): boolean => location !== null && isLogin(location.credentials)
 
 export function accessOf(component: Cache, stack: Stack): AccessRule[] {
   const { namespace, name, password } = component.spec

@@ -1,4 +1,5 @@
 import { accessKeys } from '../../clients/access-keys.ts'
+import { isLogin } from '../../clients/object-store-client.ts'
 import { minutes } from '../../duration.ts'
 import type { Deployment, DeployUnit, DriverContext, Progress } from '../../planning/driver.ts'
 import type { SiteName } from '../../stack/stack.ts'
@@ -23,7 +24,10 @@ export async function deployCache(
   const { location } = context.objectStore(component.spec.backup.store, site)
   const common = { site, deadline: minutes(10), kubernetes }
   const server = `${component.name}.server@${site}`
-  const keysOfStore = () => accessKeys(location.credentials, (reference) => context.credential(reference, site))
+  const { credentials } = location
+  // Refused when the stack was loaded.
+  if (isLogin(credentials)) throw new Error(`${component.name} stores its dumps with keys, and ${component.spec.backup.store} has none`)
+  const keysOfStore = () => accessKeys(credentials, (reference) => context.credential(reference, site))
   return [
     objectsUnit({
       ...common,

@@ -1,5 +1,5 @@
 import { type AccessKeys, AUTHORITIES, accessKeysInSecret, authoritiesInSecret } from '../../clients/access-keys.ts'
-import type { ObjectStoreLocation } from '../../clients/object-store-client.ts'
+import { isLogin, type ObjectStoreLocation } from '../../clients/object-store-client.ts'
 import { hours, parseDuration } from '../../duration.ts'
 import type { JsonObject } from '../../json.ts'
 import type { SiteName, Stack } from '../../stack/stack.ts'
@@ -214,7 +214,9 @@ function storing(component: Cache, location: ObjectStoreLocation): JsonObject[] 
   return [
     { name: 'ACCESS_KEY_ID', valueFrom: keys('ACCESS_KEY_ID') },
     { name: 'SECRET_ACCESS_KEY', valueFrom: keys('SECRET_ACCESS_KEY') },
-    ...(location.credentials.sessionToken === undefined ? [] : [{ name: 'SESSION_TOKEN', valueFrom: keys('SESSION_TOKEN') }]),
+    ...(isLogin(location.credentials) || location.credentials.sessionToken === undefined
+      ? []
+      : [{ name: 'SESSION_TOKEN', valueFrom: keys('SESSION_TOKEN') }]),
     { name: 'REGION', value: location.region },
     { name: 'BUCKET_URL', value: `${location.endpoint.replace(/\/$/, '')}/${location.bucket}` },
     { name: 'PREFIX', value: `${location.prefix}${backupFolder(component)}` },

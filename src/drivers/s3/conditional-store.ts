@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import { accessKeys } from '../../clients/access-keys.ts'
+import { keySource } from '../../clients/access-keys.ts'
 import { openObjectStore } from '../../clients/object-store.ts'
 import type { ObjectStoreClient, PutCondition, StoredObject } from '../../clients/object-store-client.ts'
 import { type ServerTime, serverTime } from '../../clients/server-time.ts'
@@ -27,7 +27,7 @@ export async function openS3Store(spec: S3WitnessSpec, context: ConditionalStore
     bucket: spec.bucket,
     prefix: spec.prefix ?? '',
     ...(spec.endpointCA === undefined ? {} : { authorities: await context.file(spec.endpointCA) }),
-    ...(await accessKeys(spec.credentials, context.credential)),
+    ...(await keySource(spec.credentials, context.credential, context.login)),
   })
   return { ...conditionalStore(store, context.signal, { stack: context.stack, time }), address: spec.endpoint }
 }

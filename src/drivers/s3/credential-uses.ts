@@ -1,11 +1,12 @@
-import type { KeyPairReference } from '../../clients/object-store-client.ts'
+import { isLogin, type KeysReference } from '../../clients/object-store-client.ts'
 import type { CredentialUse, Identity } from '../../planning/identities.ts'
+import type { CredentialReference } from '../../stack/stack.ts'
 import type { S3Site } from './spec.ts'
 
 /** Who opens the bucket of a site with which keys. Pure. */
 export function credentialUses(site: string, { bucket, credentials, readCredentials, policyCredentials }: S3Site): CredentialUse[] {
-  const uses = (pair: KeyPairReference, identities: readonly Identity[], because: string): CredentialUse[] =>
-    Object.values(pair).map((reference) => ({ reference, identities, because }))
+  const uses = (keys: KeysReference, identities: readonly Identity[], because: string): CredentialUse[] =>
+    (isLogin(keys) ? [] : (Object.values(keys) as CredentialReference[])).map((reference) => ({ reference, identities, because }))
   return [
     // A deploy puts them into the Secrets with which databases and caches write from inside the site.
     ...uses(credentials, ['deployer', 'mover'], `writes to ${bucket} of ${site}`),

@@ -1,3 +1,4 @@
+import { isLogin } from '../../clients/object-store-client.ts'
 import { minutes } from '../../duration.ts'
 import type { Change, DeployUnit, Driver, DriverContext, SpecProblem } from '../../planning/driver.ts'
 import type { AccessRule } from '../../planning/identities.ts'
@@ -64,11 +65,16 @@ export const s3: Driver<S3Spec, S3State> = {
   deploy: async (component, site, _deployment, context) => (site === null ? [] : [probeUnit(component, site, context)]),
 }
 
-/** A Secret of a site refers to a token or not, whichever of the two pairs it holds. */
-const oneKindOfKeys = ({ credentials, readCredentials = credentials }: S3Site, path: readonly string[]): SpecProblem[] =>
-  (credentials.sessionToken === undefined) === (readCredentials.sessionToken === undefined)
+/** What a site has of a store is one kind of keys, whichever of the two it is: a pair, one with a token, or the login of its pods. */
+const oneKindOfKeys = ({ credentials, readCredentials = credentials }: S3Site, path: readonly string[]): SpecProblem[] => {
+  if (isLogin(credentials) || isLogin(readCredentials))
+    return isLogin(credentials) === isLogin(readCredentials)
+      ? []
+      : [{ path, what: 'and credentials: both must be { login: aws }, or neither' }]
+  return (credentials.sessionToken === undefined) === (readCredentials.sessionToken === undefined)
     ? []
     : [{ path, what: 'and credentials: both need a sessionToken, or neither' }]
+}
 
 const POLICY = { prefix: '', actions: ['policy'] as const, because: 'to close the archive of a lost site' }
 

@@ -1,6 +1,6 @@
-import type { KeyPairReference, ObjectStoreLocation } from '../../clients/object-store-client.ts'
+import type { KeysReference, ObjectStoreLocation } from '../../clients/object-store-client.ts'
 import type { JsonObject } from '../../json.ts'
-import { bucketName, endpoint, folder, keyPair, siteMap, text } from '../../stack/schema-parts.ts'
+import { bucketName, endpoint, folder, keysOrLogin, siteMap, text } from '../../stack/schema-parts.ts'
 import type { Component, SiteName } from '../../stack/stack.ts'
 
 /** One bucket per site, in which its databases and caches keep their backups. */
@@ -13,9 +13,9 @@ export interface S3Site {
   readonly bucket: string
   readonly prefix?: string
   readonly endpointCA?: string
-  readonly credentials: KeyPairReference
-  readonly readCredentials?: KeyPairReference
-  readonly policyCredentials?: KeyPairReference
+  readonly credentials: KeysReference
+  readonly readCredentials?: KeysReference
+  readonly policyCredentials?: KeysReference
 }
 
 /** The witness: a bucket outside both sites. */
@@ -25,7 +25,7 @@ export interface S3WitnessSpec {
   readonly bucket: string
   readonly prefix?: string
   readonly endpointCA?: string
-  readonly credentials: KeyPairReference
+  readonly credentials: KeysReference
 }
 
 const place: JsonObject = {
@@ -51,10 +51,13 @@ export const s3Schema: JsonObject = {
       additionalProperties: false,
       properties: {
         ...place,
-        credentials: { ...keyPair, description: 'Write access, used inside the site.' },
-        readCredentials: { ...keyPair, description: 'Read-only access, used by other sites and restore tests; `credentials` when absent.' },
+        credentials: { ...keysOrLogin, description: 'Write access, used inside the site.' },
+        readCredentials: {
+          ...keysOrLogin,
+          description: 'Read-only access, used by other sites and restore tests; `credentials` when absent.',
+        },
         policyCredentials: {
-          ...keyPair,
+          ...keysOrLogin,
           description:
             "May read and replace the bucket's policy: a failover closes the archive of a lost site with it. Without it that level of fence is not reached.",
         },
@@ -66,7 +69,7 @@ export const s3Schema: JsonObject = {
 export const s3WitnessSchema: JsonObject = {
   description: 'S3 with conditional writes, outside both sites.',
   required: ['endpoint', 'region', 'bucket', 'credentials'],
-  properties: { ...place, credentials: keyPair },
+  properties: { ...place, credentials: keysOrLogin },
 }
 
 /** The declared bucket of a site. */

@@ -1,5 +1,6 @@
 import { accessKeys } from '../../../clients/access-keys.ts'
 import type { KubernetesObject } from '../../../clients/kubernetes-client.ts'
+import { isLogin } from '../../../clients/object-store-client.ts'
 import { asStandbyError, siteError } from '../../../errors.ts'
 import type { JsonObject } from '../../../json.ts'
 import type { DriverContext } from '../../../planning/driver.ts'
@@ -25,7 +26,9 @@ export async function createCopy(
 ): Promise<void> {
   const kubernetes = context.kubernetes(sandbox.site)
   const { readCredentials } = archive.location
-  const keys = await accessKeys(readCredentials, (reference) => context.credential(reference, archive.site))
+  const keys = isLogin(readCredentials)
+    ? null
+    : await accessKeys(readCredentials, (reference) => context.credential(reference, archive.site))
   const objects = [
     archiveSecret(component, context.stack, archive, keys).object,
     ...(archiveMethod(component) === 'plugin' ? [objectStoreManifest(component, context.stack, archive).object] : []),

@@ -1,5 +1,6 @@
 import { accessKeys } from '../../../clients/access-keys.ts'
 import { conditionOf } from '../../../clients/kubernetes-conditions.ts'
+import { isLogin } from '../../../clients/object-store-client.ts'
 import { minutes, seconds } from '../../../duration.ts'
 import type { JsonObject } from '../../../json.ts'
 import type { Deployment, DeployUnit, DriverContext, Progress } from '../../../planning/driver.ts'
@@ -63,7 +64,7 @@ function accessUnit(place: Place): DeployUnit {
       const archives = await archivesOf(place)
       const secrets = archives.map(async (archive) => {
         const pair = archive.site === site ? archive.location.credentials : archive.location.readCredentials
-        const keys = await accessKeys(pair, (reference) => context.credential(reference, archive.site))
+        const keys = isLogin(pair) ? null : await accessKeys(pair, (reference) => context.credential(reference, archive.site))
         return archiveSecret(component, context.stack, archive, keys)
       })
       return [...(await Promise.all(secrets)), ...(archiveMethod(component) === 'plugin' ? storesOf(place, archives) : [])]

@@ -1,6 +1,6 @@
 import { type AccessKeys, AUTHORITIES, accessKeysInSecret, authoritiesInSecret } from '../../../clients/access-keys.ts'
 import type { KubernetesObject } from '../../../clients/kubernetes-client.ts'
-import type { ObjectStoreLocation } from '../../../clients/object-store-client.ts'
+import { isLogin, type ObjectStoreLocation } from '../../../clients/object-store-client.ts'
 import type { JsonObject } from '../../../json.ts'
 import type { SiteName, Stack } from '../../../stack/stack.ts'
 import { type DeclaredObject, ownedBy } from '../../declared-objects.ts'
@@ -46,8 +46,11 @@ export const copiedSecrets = (cluster: string): { certificate: string; authority
   return { certificate: `standby-${own.certificate}`, authority: `standby-${own.authority}` }
 }
 
-/** The access keys of one archive as a Secret: keys that write in the namespace of its own site, keys that read elsewhere. */
-export function archiveSecret(component: Database, stack: Stack, archive: Archive, keys: AccessKeys): DeclaredObject {
+/**
+ * The access keys of one archive as a Secret: keys that write in the namespace of its own site, keys that read elsewhere. Null: none, where the pods
+ * use the login of their ServiceAccount.
+ */
+export function archiveSecret(component: Database, stack: Stack, archive: Archive, keys: AccessKeys | null): DeclaredObject {
   return {
     plural: SECRET.plural,
     object: {
@@ -59,7 +62,11 @@ export function archiveSecret(component: Database, stack: Stack, archive: Archiv
         labels: ownedBy(stack.name, component.name),
       },
       type: 'Opaque',
-      data: { ...accessKeysInSecret(keys), REGION: base64(archive.location.region), ...authoritiesInSecret(archive.location) },
+      data: {
+        ...(keys === null ? {} : accessKeysInSecret(keys)),
+        REGION: base64(archive.location.region),
+        ...authoritiesInSecret(archive.location),
+      },
     },
   }
 }
@@ -72,12 +79,7 @@ export function archiveConfiguration(component: Database, archive: Archive, cred
     destinationPath: `s3://${location.bucket}/${location.prefix}${archiveFolder(component)}`,
     endpointURL: location.endpoint,
     ...(location.authorities === undefined ? {} : { endpointCA: { name: credentials, key: AUTHORITIES } }),
-    s3Credentials: {
-      accessKeyId: { name: credentials, key: 'ACCESS_KEY_ID' },
-      secretAccessKey: { name: credentials, key: 'SECRET_ACCESS_KEY' },
-      ...(location.credentials.sessionToken === undefined ? {} : { sessionToken: { name: credentials, key: 'SESSION_TOKEN' } }),
-      region: { name: credentials, key: 'REGION' },
-    },
+    s3Credentials: keysOfArchive(location, credentials),
     // A second worker asks for a segment that is not there yet: one more Python start in the write gap (measured).
     wal: { compression: 'gzip', maxParallel: 1 },
     // A backup that a person waits for takes 9 s instead of 71 s. Not compressed: gzip took 25 s of the CPU that the new primary needs.
@@ -90,6 +92,17 @@ const BOTO: readonly JsonObject[] = [
   { name: 'AWS_REQUEST_CHECKSUM_CALCULATION', value: 'when_required' },
   { name: 'AWS_RESPONSE_CHECKSUM_VALIDATION', value: 'when_required' },
 ]
+
+/** With the login of the pod's ServiceAccount barman takes the region from it too, and refuses any other key beside it. */
+function keysOfArchive({ credentials }: ObjectStoreLocation, secret: string): JsonObject {
+  if (isLogin(credentials)) return { inheritFromIAMRole: true }
+  return {
+    accessKeyId: { name: secret, key: 'ACCESS_KEY_ID' },
+    secretAccessKey: { name: secret, key: 'SECRET_ACCESS_KEY' },
+    ...(credentials.sessionToken === undefined ? {} : { sessionToken: { name: secret, key: 'SESSION_TOKEN' } }),
+    region: { name: secret, key: 'REGION' },
+  }
+}
 
 /**
  * The plugin's object for one archive. Retention is the business of the site that writes there. The variables are the same whatever its name: those of

@@ -247,3 +247,18 @@ test('an archive with a private authority names it wherever it is named, from th
   const peers = specOf({ archives: all }, inTree).externalClusters.map(({ barmanObjectStore }) => barmanObjectStore)
   expect(peers).toEqual([expect.objectContaining(declared), expect.not.objectContaining({ endpointCA: expect.anything() })])
 })
+
+test('an archive that is opened by the login of the pods names no key, and its Secret holds none', () => {
+  const component = theDatabase()
+  const login = { login: 'aws' } as const
+  const archive: Archive = {
+    site: 'dc-a' as SiteName,
+    location: { ...location('dc-a'), credentials: login, readCredentials: login },
+    serverName: 'pg-dc-a-g2',
+  }
+  const configuration = objectStoreManifest(component, databaseStack(component), archive).object.spec as {
+    readonly configuration: JsonObject
+  }
+  expect(configuration.configuration.s3Credentials).toEqual({ inheritFromIAMRole: true })
+  expect(Object.keys(archiveSecret(component, databaseStack(component), archive, null).object.data ?? {})).toEqual(['REGION'])
+})

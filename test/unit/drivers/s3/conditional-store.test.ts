@@ -238,6 +238,7 @@ test('credentials are read by reference, and the place is the declared one', asy
     signal,
     credential: async (reference) => ('env' in reference ? (values[reference.env] ?? '') : ''),
     file: () => Promise.reject(new Error('no file is named')),
+    login: () => Promise.reject(new Error('no login is declared')),
   })
   await store.create('active.json', { epoch: 1 })
   expect((await openObjectStore(server.access()).get(`${place}active.json`))?.body).toContain('"epoch":1')
@@ -255,6 +256,7 @@ test('the authorities that the stack file names are those by which the witness i
           stack: 'infisical',
           signal,
           credential: async (reference) => ('env' in reference ? reference.env : ''),
+          login: () => Promise.reject(new Error('no login is declared')),
           file: async (path) => (path === 'ca.pem' ? authorities : ''),
         },
       )
