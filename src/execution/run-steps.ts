@@ -148,7 +148,7 @@ export async function runSteps(run: StepsRun): Promise<StepsOutcome> {
       case 'revalidate':
         return lookAgain(step)
       case 'record-reopened': {
-        if (!mayShutAgain(step, isPastReturn())) throw fought(step)
+        if (!mayShutAgain(step, run.intent?.mode === 'switchover' && !isPastReturn())) throw fought(step)
         const rest = restingOnFence(run.course, state, step.id)
         await run.recorder.reopened(step, at, rest)
         run.context.log.warning(
