@@ -47,6 +47,8 @@ export interface LabDatabaseOptions {
   /** Instead of one that the test makes on both sites. */
   readonly ownerSecret?: string
   readonly cluster?: Readonly<Record<string, unknown>>
+  /** Components of the stack file beside the database and its archive. */
+  readonly beside?: (namespace: string, lab: LabEnvironment) => Readonly<Record<string, object>>
   /** Hears every line as it comes. */
   readonly tell?: (line: string) => void
 }
@@ -201,6 +203,7 @@ function stackFile(name: string, lab: LabEnvironment, port: number, options: Lab
         manifest: { tables: options.tables ?? ['users', 'secrets'] },
         sites: bySite((site) => ({ name: `pg-${site}`, streaming: { host: addressOf(site), nodePort: port } })),
       },
+      ...options.beside?.(name, lab),
     },
   }
 }
