@@ -81,6 +81,7 @@ async function plan(world: World, inputs: PlanInputs): Promise<Outcome> {
   await writeOutput(inputs.planPath, `${JSON.stringify(report.plan, null, 2)}\n`)
   setOutput('plan', inputs.planPath)
   setOutput('digest', report.digest)
+  setOutput('to', report.plan.intent.to)
   const blocking = report.plan.findings.filter((finding) => finding.severity === 'blocker')
   return {
     decision: report.executable ? 'continue' : 'stop',
@@ -138,6 +139,7 @@ const REASON_OF_END = { switchover: 'moved', failover: 'moved', rejoin: 'rejoine
 function outcomeOf(report: MoveReport, asked: MoveReport['verdict']): Outcome {
   setOutput('run', report.run)
   setOutput('digest', report.digest)
+  setOutput('to', report.to)
   const done = report.verdict === asked
   return {
     decision: done ? 'complete' : report.verdict === 'refused' ? 'stop' : 'failure',

@@ -37,7 +37,7 @@ export const OUTPUTS = {
   status: ['decision', 'reason-code', 'result', 'active-site', 'epoch'],
   deploy: ['decision', 'reason-code', 'result'],
   'verify-backup': ['decision', 'reason-code', 'result', 'verdict'],
-  failover: ['decision', 'reason-code', 'result', 'digest', 'plan', 'run'],
+  failover: ['decision', 'reason-code', 'result', 'digest', 'to', 'plan', 'run'],
 } as const
 export type OutputName = (typeof OUTPUTS)[ActionName][number]
 
@@ -158,16 +158,17 @@ export function readFailoverInputs(): FailoverInputs {
   refuseUnknown('failover', process.env)
   const operation = choice('operation', ['plan', 'execute', 'resume', 'abort'], 'plan')
   refuseForeign(operation)
-  const common = { stack: stackPath(), to: required('to') }
+  const stack = stackPath()
   const planPath = text('plan') || 'standby-plan.json'
   if (operation === 'plan')
     return Object.freeze({
       operation,
-      stack: common.stack,
-      request: readMoveRequest(common.to),
+      stack,
+      request: readMoveRequest(text('to')),
       planPath,
       environment: text('plan-environment') || null,
     })
+  const common = { stack, to: required('to') }
   const digest = required('digest')
   if (!/^[0-9a-f]{64}$/.test(digest))
     throw inputError('input-invalid', 'digest is not the SHA-256 of a plan: 64 hex digits', {
@@ -220,7 +221,7 @@ function readMoveRequest(to: string): MoveRequest {
   const accepted = text('accept-data-loss')
   return {
     mode,
-    to,
+    ...(to === '' ? {} : { to }),
     ...(from === '' ? {} : { from }),
     ...(accepted === '' ? {} : { acceptLoss: readAcceptedLoss(accepted, 'accept-data-loss') }),
   }

@@ -149,8 +149,8 @@ describe('the failover workflow', () => {
     expect(step?.with).toMatchObject({
       operation: "${{ inputs.operation == 'move' && 'execute' || inputs.operation }}",
       digest: '${{ needs.plan.outputs.digest || inputs.digest }}',
-      confirm: '${{ inputs.to }}',
-      to: '${{ inputs.to }}',
+      confirm: '${{ inputs.to || needs.plan.outputs.to }}',
+      to: '${{ inputs.to || needs.plan.outputs.to }}',
     })
   })
 
@@ -248,7 +248,8 @@ describe('what is asked for, as the failover workflow says it before anybody is 
     ['operation', { ...MOVE, OPERATION: 'execute' }],
     ['operation', { ...MOVE, OPERATION: 'Resume' }],
     ['to', { ...MOVE, TO: 'dc-b\n::set-output' }],
-    ['to', { ...MOVE, TO: '' }],
+    ['to', { ...RESUME, TO: '' }],
+    ['to', { ...RESUME, OPERATION: 'abort', TO: '' }],
     ['run', { ...RESUME, RUN: 'r1 of dc-a | `x`' }],
     ['run', { ...RESUME, RUN: 'r'.repeat(101) }],
     ['digest', { ...RESUME, DIGEST: '' }],
@@ -263,6 +264,14 @@ describe('what is asked for, as the failover workflow says it before anybody is 
     expect([status, summary, output]).toEqual([1, '', ''])
     expect(said).toMatch(/^::error::[^\n]*\n$/)
     expect(said).toContain(input)
+  })
+
+  test('says that the plan names the site where none is named; then those who approve read the site that the plan chose', () => {
+    const { status, summary, output } = reviewOf({ ...MOVE, TO: '' })
+    expect([status, output]).toEqual([0, 'title=Move to the preferred site (switchover)\n'])
+    expect(summary).toContain('| target site | `the preferred one: the plan job names it` |')
+    expect(plan?.outputs).toMatchObject({ to: '${{ steps.plan.outputs.to }}' })
+    for (const job of [approve, execute]) expect(job?.name).toContain("format('Move to {0} ({1})', needs.plan.outputs.to, inputs.mode)")
   })
 
   test('takes several environments, each named once', () => {

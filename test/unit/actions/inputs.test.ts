@@ -169,6 +169,8 @@ describe('a plan', () => {
     expect(readFailoverInputs()).toMatchObject({ operation: 'plan', request: { mode: 'failover', to: 'dc-b', acceptLoss: 300_000 } })
     given({ operation: 'plan', to: 'dc-b', mode: 'failover', 'accept-data-loss': 'unknown' })
     expect(readFailoverInputs()).toMatchObject({ request: { acceptLoss: 'unknown' } })
+    given({ operation: 'plan', to: '', mode: 'failover', 'accept-data-loss': '5m' })
+    expect(readFailoverInputs()).toEqual(expect.objectContaining({ request: { mode: 'failover', acceptLoss: 300_000 } }))
     given({ operation: 'plan', to: 'dc-b', mode: '', 'accept-data-loss': '' })
     expect(readFailoverInputs()).toMatchObject({ request: { mode: 'switchover', to: 'dc-b' } })
   })
