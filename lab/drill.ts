@@ -123,7 +123,8 @@ interface Wanted {
 
 /**
  * `--sites 3`: the story of three sites, in place of the one of two. `--archive in-tree`: WAL and backups by CloudNativePG itself, without the plugin.
- * `--follow archive`: the passive site has nothing but the archive. `--failover`, and with either of these two: back comes the stack by a failover from
+ * `--wal-segments 64`: a database with segments of so many MB.
+ * `--follow archive`: the passive site has nothing but the archive. `--failover`, and with any of these three: back comes the stack by a failover from
  * a killed site, whose rejoin follows.
  */
 function readWanted(): Wanted {

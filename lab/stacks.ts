@@ -68,6 +68,8 @@ export interface Wishes {
   readonly publishedSize?: boolean
   /** On how many sites of the lab it stands; two, where nothing is said, whatever the lab has. */
   readonly sites?: number
+  /** How long WAL segments are, in MB; 16, where nothing is said. */
+  readonly walSegments?: number
   /** Who archives the WAL; the plugin, where nothing is said. */
   readonly archive?: CloudNativePgSpec['archive']['method']
   /** How the passive site follows; as the published stack does, where nothing is said: by streaming, with the archive as its fallback. */
@@ -152,7 +154,7 @@ async function adaptFiles(name: LabStackName, lab: LabEnvironment, directory: st
   await writeFile(path, document.toString({ lineWidth: 0 }))
   const published = parse(await readFile(join(directory, 'values', 'database.yaml'), 'utf8')) as { readonly instances: number }
   const { instances } = wishes.publishedSize === true ? published : { instances: 1 }
-  await writeFile(join(directory, 'values', 'database.yaml'), stringify(databaseValues(lab, instances)))
+  await writeFile(join(directory, 'values', 'database.yaml'), stringify(databaseValues(lab, instances, wishes.walSegments)))
   const size = wishes.publishedSize === true ? {} : { replicaCount: 1 }
   await writeFile(join(directory, 'values', 'lab.yaml'), stringify(applicationValues(name, lab, size)))
   return path
@@ -175,7 +177,7 @@ const PER_SITE = [
 ] as const
 
 /** Small enough for two sites on two cores; the durability settings are those of production. */
-function databaseValues(lab: LabEnvironment, instances: number): object {
+function databaseValues(lab: LabEnvironment, instances: number, walSegmentSize: number | undefined): object {
   return {
     instances,
     imageName: lab.images.postgresql,
@@ -184,6 +186,7 @@ function databaseValues(lab: LabEnvironment, instances: number): object {
     smartShutdownTimeout: 0,
     enablePDB: false,
     storage: { size: '2Gi' },
+    ...(walSegmentSize === undefined ? {} : { bootstrap: { initdb: { walSegmentSize } } }),
     postgresql: { parameters: { shared_buffers: '32MB', max_connections: '50', archive_timeout: '10s' } },
   }
 }

@@ -234,7 +234,7 @@ export const REASON_CODES = {
     'operator-old': 'The database operator has a known defect for moves.',
     'restart-supervised': 'After a promotion the cluster would wait for a person to restart it.',
     'restart-by-switchover': 'A promotion would be followed by a second one inside the site.',
-    'wal-segments-other': 'A cluster has WAL segments of another size than 16 MB: no position of it can be judged.',
+    'wal-segments-unknown': 'Nobody says how long the WAL segments of a cluster are: how far behind a copy is can not be told.',
     'synchronous-too-few': 'A cluster waits for more synchronous standbys than it can have: as a primary it would accept no write.',
     'database-version-differs': 'Two sites declare different major versions of PostgreSQL: one can not follow the other.',
     'database-version-older': 'A passive site runs an older minor version of PostgreSQL than the active one.',

@@ -2,8 +2,9 @@ import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
 import type { Approval } from '../../src/approval/approval.ts'
 import { newestManifest } from '../../src/drivers/cloudnative-pg/backup/backup.ts'
 import { cloudNativePg } from '../../src/drivers/cloudnative-pg/driver.ts'
+import type { CloudNativePgState } from '../../src/drivers/cloudnative-pg/observe.ts'
 import { archiveFolder, type Database } from '../../src/drivers/cloudnative-pg/spec.ts'
-import { holesIn, parseSegment } from '../../src/drivers/cloudnative-pg/wal.ts'
+import { holesIn, reachesAsFar, timelineIn } from '../../src/drivers/cloudnative-pg/wal.ts'
 import type { MoveReport } from '../../src/evidence/reports.ts'
 import type { JsonObject } from '../../src/json.ts'
 import { backUp } from '../../src/operations/back-up.ts'
@@ -37,6 +38,13 @@ const readCluster = async (site: string) =>
     readonly spec: { readonly replica: { readonly primary: string; readonly promotionToken?: string } }
     readonly status: { readonly phase: string }
   }
+
+/** What the driver itself sees of a site's cluster. */
+async function observed(site: SiteName): Promise<CloudNativePgState> {
+  const seen = await cloudNativePg.observe(component(), site, db.world.context)
+  if (seen.kind !== 'answering') throw new Error(`the database of ${site} does not answer`)
+  return seen.state
+}
 
 async function move(to: SiteName): Promise<MoveReport> {
   const { plan, digest, executable } = await planFailover(db.world, { mode: 'switchover', to })
@@ -144,16 +152,11 @@ describe('a pair of databases on two real sites', () => {
   test(
     'the archive_timeout of the new primary is awake: a row is shipped without being asked for',
     async () => {
-      const instance = async () =>
-        (await cloudNativePg.observe(component(), dcB, db.world.context)) as {
-          state: { instance: { currentLsn: string; lastArchivedWAL: string } }
-        }
       await db.sql('dc-b', 'INSERT INTO users DEFAULT VALUES')
       const written = await db.sql('dc-b', 'SELECT pg_walfile_name(pg_current_wal_insert_lsn())')
       const deadline = Date.now() + 60_000
       for (;;) {
-        const shipped = parseSegment((await instance()).state.instance.lastArchivedWAL)
-        if (shipped !== null && shipped.end >= (parseSegment(written)?.end ?? 0n)) break
+        if (reachesAsFar((await observed(dcB)).instance?.lastArchivedWAL ?? '', written)) break
         if (Date.now() > deadline) throw new Error(`${written} was not shipped within a minute`)
         await new Promise((resolve) => setTimeout(resolve, 1_000))
       }
@@ -251,12 +254,14 @@ describe('a pair of databases on two real sites', () => {
       const files = (await db.archive('dc-a').list(`${archiveFolder(component())}pg-dc-a-g1/wals/`)).map(({ key }) =>
         (key.split('/').at(-1) ?? '').replace(/\.gz$/, ''),
       )
-      const archived = files.filter((name) => parseSegment(name) !== null).sort()
+      const archived = files.filter((name) => timelineIn(name) !== null).sort()
       const timelines = new Set(archived.map((name) => name.slice(0, 8)))
       expect(timelines.size).toBeGreaterThan(2)
       // A restore asks for one history after the other, and ends on the timeline before the first that it does not find.
       expect(files.filter((name) => name.endsWith('.history')).map((name) => name.slice(0, 8))).toEqual([...timelines].slice(1))
-      expect(holesIn(archived, archived[0] ?? '')).toEqual([])
+      const segments = (await observed(dcA)).segmentBytes
+      if (segments === null) throw new Error('its metrics do not say how long its WAL segments are')
+      expect(holesIn(archived, archived[0] ?? '', segments)).toEqual([])
     },
     MINUTES,
   )

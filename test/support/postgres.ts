@@ -24,12 +24,13 @@ export interface Postgres {
 }
 
 /** A real PostgreSQL 15 in a directory of its own; nothing is left after `stop`. Not durable, so that it is quick. */
-export async function startPostgres(settings: Readonly<Record<string, string>> = {}): Promise<Postgres> {
+export async function startPostgres(settings: Readonly<Record<string, string>> = {}, initdb: readonly string[] = []): Promise<Postgres> {
   const directory = await mkdtemp(join(tmpdir(), 'standby-postgres-'))
   const [port] = await freePorts(1)
   await chmod(directory, 0o777)
   const data = join(directory, 'data')
-  await run(IDENTITY, [...IDENTITY_OPTIONS, join(PROGRAMS, 'initdb'), '-D', data, '-U', 'app', '-A', 'trust', '-E', 'UTF8', '--no-sync'])
+  const howToBegin = ['-D', data, '-U', 'app', '-A', 'trust', '-E', 'UTF8', '--no-sync', ...initdb]
+  await run(IDENTITY, [...IDENTITY_OPTIONS, join(PROGRAMS, 'initdb'), ...howToBegin])
   const all = { fsync: 'off', listen_addresses: '127.0.0.1', port: String(port), unix_socket_directories: directory, ...settings }
   const options = Object.entries(all).flatMap(([name, value]) => ['-c', `${name}=${value}`])
   const server = await startServer(IDENTITY, [...IDENTITY_OPTIONS, join(PROGRAMS, 'postgres'), '-D', data, ...options], {

@@ -66,7 +66,7 @@ export function accessOf(component: Database, stack: Stack): AccessRule[] {
         'to see roles, phases and backups',
       ),
       rule(identity, [''], ['pods'], ['get', 'list'], 'to see instances'),
-      rule(identity, [''], ['pods/proxy'], ['get'], 'to ask the instance manager for positions (/pg/status)'),
+      rule(identity, [''], ['pods/proxy'], ['get'], 'to ask for positions (/pg/status), and how long WAL segments are (/metrics)'),
     ])
     const plugin = archiveMethod(component) === 'plugin'
     const own = [clusterOf(component, site.name)]

@@ -1,10 +1,8 @@
 import { isObject, type JsonObject } from '../../json.ts'
-import { type ClusterObject, segmentMegabytesOf } from './objects.ts'
+import type { ClusterObject } from './objects.ts'
 
 /** Settings of a Cluster that decide whether another one can follow it, or serve in its place. */
 export interface ClusterSettings {
-  /** Size of its WAL segments; null where its specification does not say. */
-  readonly segmentMegabytes: number | null
   /** The version that its image claims; null where its name says none. */
   readonly version: { readonly major: number; readonly minor: number | null } | null
   /** Standbys without which no commit returns. */
@@ -22,7 +20,6 @@ export function settingsOf(cluster: ClusterObject): ClusterSettings {
     /^\d+$/.test(String(parameters[name] ?? '')) ? [[name, Number(parameters[name])] as const] : [],
   )
   return {
-    segmentMegabytes: segmentMegabytesOf(cluster),
     version: versionOf(cluster),
     synchronous: synchronousOf(cluster.spec as unknown as JsonObject),
     atLeast: Object.fromEntries(declared),

@@ -12,13 +12,14 @@ import { testRestore } from './backup/restore-test.ts'
 import { deployCluster } from './deploy/deploy.ts'
 import { userSpecProblems } from './deploy/judge-user-spec.ts'
 import { closeArchive } from './failover/close-archive.ts'
-import { answerVaries, drainArchive } from './failover/drain-archive.ts'
+import { answerVaries, drainArchive, lengthVaries } from './failover/drain-archive.ts'
 import { failoverSteps } from './failover/failover.ts'
 import { fence, fenceSteps } from './failover/fence.ts'
 import { followersAhead } from './failover/followers-ahead.ts'
 import { markFork } from './failover/forks.ts'
 import { predictedLoss } from './failover/loss.ts'
 import { lastSeenVaries, promoteWithoutToken } from './failover/promote-without-token.ts'
+import { gapsOf } from './gaps.ts'
 import { keptData } from './kept-data.ts'
 import { afterMoveSteps, clearToken, follow, schedule, settle } from './move/after-move.ts'
 import { catchUp, catchUpStep } from './move/catch-up.ts'
@@ -32,7 +33,7 @@ import { restart, restartStep } from './move/restart.ts'
 import { restartAhead, restartAheadStep } from './move/restart-ahead.ts'
 import { secondLook, secondLookStep } from './move/second-look.ts'
 import { primaryPod, runSql } from './objects.ts'
-import { type CloudNativePgState, gapsOf, observeCluster } from './observe.ts'
+import { type CloudNativePgState, observeCluster } from './observe.ts'
 import { clone, refreshStreaming, tellServerName } from './rejoin/clone.ts'
 import { keepEvidence } from './rejoin/keep-evidence.ts'
 import { rejoinSteps } from './rejoin/rejoin.ts'
@@ -75,7 +76,7 @@ export const cloudNativePg: Driver<CloudNativePgSpec, CloudNativePgState> = {
   backup: (component, _states, site) => backupSteps(component, site),
   manual: manualStep,
   varying: {
-    'drain-archive': { answered: answerVaries },
+    'drain-archive': { answered: answerVaries, segmentBytes: lengthVaries },
     'promote-without-token': { lastSeenAt: lastSeenVaries },
   },
   behaviours: {

@@ -90,12 +90,6 @@ export function serverNameOf(cluster: ClusterObject): string | null {
   return plugin?.parameters?.serverName ?? inTree?.serverName ?? cluster.metadata.name
 }
 
-/** Size of its WAL segments, as it was begun with; null where its specification does not say how it began. */
-export function segmentMegabytesOf({ spec: { bootstrap } }: ClusterObject): number | null {
-  const initdb = (bootstrap as { readonly initdb?: { readonly walSegmentSize?: number } } | undefined)?.initdb
-  return initdb === undefined ? null : (initdb.walSegmentSize ?? 16)
-}
-
 /** By specification. */
 export function followsAnother({ metadata, spec: { replica } }: ClusterObject): boolean {
   return replica?.enabled ?? (replica?.primary !== undefined && (replica.self ?? metadata.name) !== replica.primary)
@@ -132,6 +126,8 @@ export interface InstanceStatus {
   readonly isPrimary: boolean
   readonly timeLineID: number
   readonly currentLsn?: string
+  /** Of a primary: name of the segment at its position. */
+  readonly currentWAL?: string
   readonly receivedLsn?: string
   readonly replayLsn?: string
   readonly systemID?: string

@@ -3,7 +3,7 @@ import { conditionOf } from '../../clients/kubernetes-conditions.ts'
 import { withinDeadline } from '../../clients/within-deadline.ts'
 import { type Milliseconds, seconds } from '../../duration.ts'
 import { asStandbyError, siteError } from '../../errors.ts'
-import type { BySite, Fact, Gap, Observed } from '../../observation/observation.ts'
+import type { Fact, Observed } from '../../observation/observation.ts'
 import type { DriverContext } from '../../planning/driver.ts'
 import type { SiteName } from '../../stack/stack.ts'
 import { isOwnedBy } from '../declared-objects.ts'
@@ -15,6 +15,7 @@ import { secretDigest } from './deploy/must-match-secrets.ts'
 import { type ForkRecord, forkOf } from './failover/forks.ts'
 import { partedBy } from './failover/parted.ts'
 import { seeUpstream, type Upstream } from './failover/upstream.ts'
+import { farthestSegments, gapToArchive } from './gaps.ts'
 import { DIRECTION, leftOfSwitch, remembersSwitch } from './left-of-switch.ts'
 import {
   asksArchiveOf,
@@ -27,8 +28,9 @@ import {
   serverNameIn,
   serverNameOf,
 } from './objects.ts'
+import { measureSegments, segmentBytesOf } from './segment-length.ts'
 import { clusterOf, type Database } from './spec.ts'
-import { parseLsn, parseSegment, SEGMENT_BYTES, SEGMENT_MEGABYTES, segmentsBetween } from './wal.ts'
+import type { SegmentBytes } from './wal.ts'
 
 /** What is true of one site's cluster, from its own words and its instance's. */
 export interface CloudNativePgState {
@@ -60,6 +62,8 @@ export interface CloudNativePgState {
   readonly archiveTimeout: Milliseconds | null
   readonly image: string
   readonly settings: ClusterSettings
+  /** How long its WAL segments are; null where nobody says. */
+  readonly segmentBytes: SegmentBytes | null
   readonly plugin: string | null
   readonly operator: string | null
   readonly primaryUpdate: { readonly method: string; readonly strategy: string }
@@ -103,16 +107,18 @@ export async function observeCluster(
   ])
   if (cluster === null) return { kind: 'absent', why: `there is no Cluster ${namespace}/${name}` }
   const pod = cluster.status?.currentPrimary
-  const [instance, forked] = await Promise.all([
+  const [instance, measured, forked] = await Promise.all([
     pod === undefined ? null : readInstance(kubernetes, namespace, pod, context.signal, PATIENCE),
+    pod === undefined ? null : measureSegments(kubernetes, cluster, pod, context.signal, PATIENCE),
     isForked(component, cluster, context),
   ])
+  const segmentBytes = segmentBytesOf(cluster, instance, measured)
   const [upstream, parted] = await Promise.all([
-    seeUpstream(component, cluster, instance, context),
+    seeUpstream(component, cluster, instance, segmentBytes, context),
     context.stack.sites.length > 2 ? askedInTime(context, () => partedBy(component, cluster, instance, context)) : null,
   ])
   const madeBy = isOwnedBy(cluster, context.stack.name, component.name) ? 'standby' : 'others'
-  return { ...summarized(stateOf(cluster, instance, backups, secrets, { upstream, forked, parted })), madeBy }
+  return { ...summarized(stateOf(cluster, instance, backups, secrets, { upstream, forked, parted, segmentBytes })), madeBy }
 }
 
 /** A witness that is silent, or does not end its answer, is said elsewhere, and hides no site. */
@@ -153,7 +159,8 @@ export function stateOf(
     upstream = null,
     forked = false,
     parted = null,
-  }: { readonly upstream?: Upstream | null; readonly forked?: boolean; readonly parted?: ForkRecord | null } = {},
+    segmentBytes = segmentBytesOf(cluster, instance, null),
+  }: Partial<Pick<CloudNativePgState, 'upstream' | 'forked' | 'parted' | 'segmentBytes'>> = {},
 ): CloudNativePgState {
   const { spec, status } = cluster
   const replica = roleIn(cluster)
@@ -185,6 +192,7 @@ export function stateOf(
     archiveTimeout: archiveTimeoutOf(cluster),
     image: spec.imageName ?? '',
     settings: settingsOf(cluster),
+    segmentBytes,
     plugin: status?.pluginStatus?.find((plugin) => plugin.name.startsWith('barman-cloud'))?.version ?? null,
     operator: instance?.instanceManagerVersion ?? null,
     primaryUpdate: { method: spec.primaryUpdateMethod ?? 'restart', strategy: spec.primaryUpdateStrategy ?? 'unsupervised' },
@@ -233,12 +241,9 @@ export function summarized(state: CloudNativePgState): Extract<Observed<CloudNat
   }
 }
 
-/** A passive site further behind than this can not catch up within a switchover's patience. */
-export const FARTHEST_SEGMENTS = 16
-
 /** Who is primary on which timeline of which history: when one of them changes, the plan is about another world. */
 export function factsOf(state: CloudNativePgState): Fact[] {
-  const { instance, lastBackup } = state
+  const { instance, lastBackup, segmentBytes } = state
   const gap = gapToArchive(state)
   // Of a replica it is that of its last restartpoint, which comes when it comes; the manager of a fenced PostgreSQL leaves it out.
   const timeline: number | undefined = instance?.isPrimary === true ? instance.timeLineID : undefined
@@ -251,50 +256,17 @@ export function factsOf(state: CloudNativePgState): Fact[] {
     { name: 'image', value: state.image, binds: 'exactly' },
     // Only a rejoin clones from it; the nightly one makes no other plan stale.
     { name: 'newest backup', value: lastBackup?.id ?? '', binds: 'exactly', only: 'rejoin' },
-    ...(gap === null
+    ...(gap === null || segmentBytes === null
       ? []
-      : [{ name: 'gap', value: gap, binds: 'at-most', limit: FARTHEST_SEGMENTS, unit: 'segments', only: 'switchover' } as const]),
+      : [
+          {
+            name: 'gap',
+            value: gap,
+            binds: 'at-most',
+            limit: farthestSegments(segmentBytes),
+            unit: 'segments',
+            only: 'switchover',
+          } as const,
+        ]),
   ]
-}
-
-/** Segments of its primary's archive that a follower has not replayed; null where it follows nobody, or the archive could not be read. A failover takes what there is. */
-function gapToArchive({ instance, upstream }: CloudNativePgState): number | null {
-  const replayed = parseLsn(instance?.replayLsn)
-  if (replayed === null || upstream === null || upstream.silent !== null) return null
-  const newest = parseSegment(upstream.newest?.segment ?? '')
-  return newest === null ? 0 : segmentsBetween(replayed, newest.end, SEGMENT_BYTES)
-}
-
-/** How far passive clusters are behind, by positions and segments: the operator's lag metric is 0 on an idle archive (CNPG #1814). */
-export function gapsOf(states: BySite<CloudNativePgState>, activeSite: SiteName, now: string): Record<string, Gap> {
-  const active = states[activeSite]
-  const source = active?.kind === 'answering' ? active.state.instance : null
-  const megabytes = active?.kind === 'answering' ? (active.state.settings.segmentMegabytes ?? SEGMENT_MEGABYTES) : SEGMENT_MEGABYTES
-  // Bytes are told by positions alone; segments of another size are not counted wrong.
-  const told = (gap: Gap): Gap => (megabytes === SEGMENT_MEGABYTES ? gap : { ...gap, segments: null })
-  return Object.fromEntries(
-    Object.entries(states).flatMap(([site, seen]) =>
-      site === activeSite || seen.kind !== 'answering' ? [] : [[site, told(gapBetween(source, seen.state.instance, now))]],
-    ),
-  )
-}
-
-export function gapBetween(source: InstanceStatus | null, target: InstanceStatus | null, now: string): Gap {
-  const ahead = parseLsn(source?.currentLsn)
-  const replayed = parseLsn(target?.replayLsn)
-  if (ahead === null || replayed === null) return { segments: null, bytes: null, seconds: null }
-  const bytes = ahead > replayed ? Number(ahead - replayed) : 0
-  return { segments: wholeSegmentsBehind(source, replayed), bytes, seconds: bytes === 0 ? 0 : secondsSinceShipped(source, now) }
-}
-
-/** Shipped segments that are not replayed yet: 0 means that all that the archive holds has arrived. */
-function wholeSegmentsBehind(source: InstanceStatus | null, replayed: bigint): number {
-  const shipped = parseSegment(source?.lastArchivedWAL ?? '')
-  return shipped === null ? 0 : segmentsBetween(replayed, shipped.end, SEGMENT_BYTES)
-}
-
-/** An upper bound: what was written since the last segment was shipped may be missing. */
-function secondsSinceShipped(source: InstanceStatus | null, now: string): number | null {
-  const shippedAt = Date.parse(source?.lastArchivedWALTime ?? '')
-  return Number.isNaN(shippedAt) ? null : Math.max(0, Math.round((Date.parse(now) - shippedAt) / 1000))
 }

@@ -44,11 +44,12 @@ const MANY = 4
 const LONG: Milliseconds = minutes(10)
 
 /** How many whole segments a replica has replayed and shipped none of, for long; 0 where it ships, or never did. */
-function unshippedBy({ isReplica, instance }: CloudNativePgState, now: string): number {
-  const shipped = parseSegment(instance?.lastArchivedWAL ?? '')
+function unshippedBy({ isReplica, instance, segmentBytes }: CloudNativePgState, now: string): number {
+  if (segmentBytes === null) return 0
+  const shipped = parseSegment(instance?.lastArchivedWAL ?? '', segmentBytes)
   const replayed = parseLsn(instance?.replayLsn)
   if (!isReplica || shipped === null || replayed === null) return 0
   if (!(Date.parse(now) - Date.parse(instance?.lastArchivedWALTime ?? '') > LONG)) return 0
-  const whole = segmentsBetween(shipped.end, replayed) - 1
+  const whole = segmentsBetween(shipped.end, replayed, segmentBytes) - 1
   return whole >= MANY ? whole : 0
 }

@@ -6,10 +6,11 @@ import { type Say, sayAt } from '../../say.ts'
 import { mayWrite } from '../failover/fence.ts'
 import type { CloudNativePgState } from '../observe.ts'
 import { clusterOf, type Database } from '../spec.ts'
+import { segmentsUnknown } from './assess-settings.ts'
 import { findingsOfSite } from './assess-site.ts'
 
 /** What would delay or weaken a planned move, and must not keep a stack down whose active site is lost. A delayed replay would: it is drained as slowly. */
-const NO_OBSTACLE_TO_A_FAILOVER = new Set(['archiving-failing', 'backup-running', 'synchronous-too-few', 'wal-segments-other'])
+const NO_OBSTACLE_TO_A_FAILOVER = new Set(['archiving-failing', 'backup-running', 'synchronous-too-few'])
 
 /** Of a failover only the side that takes over is asked: what the lost one says, or does not say, stands against nothing. */
 export function assessFailover(component: Database, states: BySite<CloudNativePgState>, intent: Intent, assessment: Assessment): Finding[] {
@@ -53,6 +54,7 @@ export function assessFailover(component: Database, states: BySite<CloudNativePg
           'Create it.',
         ),
       )
+  if (state.segmentBytes === null && state.instance !== null) short.push(segmentsUnknown(say, 'warning', state.cluster))
   if (state.upstream?.silent != null)
     short.push(
       say('archive-silent', 'warning', `the archive of ${lost} does not answer (${state.upstream.silent}): what it still holds is lost`),

@@ -1,21 +1,11 @@
 import type { Finding } from '../../../planning/plan.ts'
 import type { Say } from '../../say.ts'
 import type { CloudNativePgState } from '../observe.ts'
-import { SEGMENT_MEGABYTES } from '../wal.ts'
 
 /** What keeps one cluster from serving, or this driver from judging it. Pure. */
 export function ofSettings({ cluster, instances, settings }: CloudNativePgState, severity: 'warning' | 'blocker', say: Say): Finding[] {
-  const { segmentMegabytes, synchronous } = settings
+  const { synchronous } = settings
   const found: Finding[] = []
-  if (segmentMegabytes !== null && segmentMegabytes !== SEGMENT_MEGABYTES)
-    found.push(
-      say(
-        'wal-segments-other',
-        severity,
-        `${cluster} has WAL segments of ${segmentMegabytes} MB, and positions are computed with ${SEGMENT_MEGABYTES} MB: how far behind a copy is can not be told`,
-        'Dump and load it into a cluster with segments of 16 MB before it is moved by this tool.',
-      ),
-    )
   if (synchronous > instances - 1)
     found.push(
       say(
@@ -27,6 +17,15 @@ export function ofSettings({ cluster, instances, settings }: CloudNativePgState,
     )
   return found
 }
+
+/** Without it no position can be told from the name of a file in an archive. Pure. */
+export const segmentsUnknown = (say: Say, severity: 'warning' | 'blocker', cluster: string): Finding =>
+  say(
+    'wal-segments-unknown',
+    severity,
+    `nobody says how long the WAL segments of ${cluster} are: how far behind it is can not be told`,
+    'Let the API server reach port 9187 of its pods, as it reaches 8000 (kubectl get --raw …/pods/http:<pod>:9187/proxy/metrics), and look again.',
+  )
 
 /** What keeps one cluster from following another one, or from serving in its place. Pure. */
 export function ofSettingsOfPair(from: CloudNativePgState, to: CloudNativePgState, severity: 'warning' | 'blocker', say: Say): Finding[] {

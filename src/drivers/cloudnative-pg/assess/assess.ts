@@ -3,11 +3,12 @@ import type { Assessment } from '../../../planning/driver.ts'
 import type { Finding, Intent } from '../../../planning/plan.ts'
 import { sayAt } from '../../say.ts'
 import { partedText } from '../failover/parted.ts'
+import { farthestSegments, gapBetween, segmentBytesOfPair } from '../gaps.ts'
 import type { InstanceStatus } from '../objects.ts'
-import { type CloudNativePgState, FARTHEST_SEGMENTS, gapBetween } from '../observe.ts'
+import type { CloudNativePgState } from '../observe.ts'
 import { type Database, follows, siteOfCluster } from '../spec.ts'
-import { parseLsn, parseSegment } from '../wal.ts'
-import { ofSettingsOfPair } from './assess-settings.ts'
+import { parseLsn, parseSegment, type SegmentBytes } from '../wal.ts'
+import { ofSettingsOfPair, segmentsUnknown } from './assess-settings.ts'
 import { findingsOfSite } from './assess-site.ts'
 
 /** What stands against a move, or should be known anyway. */
@@ -26,8 +27,8 @@ export function assessClusters(
 }
 
 /** A replica that streams, and has replayed the newest segment that its primary shipped on its timeline, is on that timeline, whatever it has written down. */
-function hasReplayedTimelineOf(source: InstanceStatus, target: InstanceStatus): boolean {
-  const shipped = parseSegment(source.lastArchivedWAL ?? '')
+function hasReplayedTimelineOf(source: InstanceStatus, target: InstanceStatus, segments: SegmentBytes | null): boolean {
+  const shipped = segments === null ? null : parseSegment(source.lastArchivedWAL ?? '', segments)
   const replayed = parseLsn(target.replayLsn)
   return target.isWalReceiverActive === true && shipped?.timeline === source.timeLineID && replayed !== null && replayed >= shipped.end
 }
@@ -43,6 +44,7 @@ function ofPair(component: Database, states: BySite<CloudNativePgState>, intent:
     const say = sayAt(component, site.name)
     const [from, to] = [source.state, seen.state]
     const found: Finding[] = []
+    const segments = segmentBytesOfPair(from, to)
     for (const [name, digest] of Object.entries(from.secrets))
       if (to.secrets[name] !== undefined && (digest === null || to.secrets[name] !== digest))
         found.push(
@@ -96,7 +98,7 @@ function ofPair(component: Database, states: BySite<CloudNativePgState>, intent:
         say(
           'timelines-differ',
           // A replica writes its timeline down at its next restartpoint only; the first step of a move proves that it follows.
-          hasReplayedTimelineOf(from.instance, to.instance) ? 'info' : 'warning',
+          hasReplayedTimelineOf(from.instance, to.instance, segments) ? 'info' : 'warning',
           `${to.cluster} is on timeline ${to.instance.timeLineID}, ${from.cluster} on ${from.instance.timeLineID}`,
           'Its next restartpoint shows it (CHECKPOINT on it helps). If it does not follow, clone it again.',
         ),
@@ -113,8 +115,9 @@ function ofPair(component: Database, states: BySite<CloudNativePgState>, intent:
         ),
       )
     found.push(...ofSettingsOfPair(from, to, severity, say))
-    const gap = gapBetween(from.instance, to.instance, assessment.now)
-    if (gap.segments !== null && gap.segments > FARTHEST_SEGMENTS)
+    const gap = gapBetween(from, to, assessment.now)
+    if (segments === null && from.instance !== null && to.instance !== null) found.push(segmentsUnknown(say, severity, to.cluster))
+    if (segments !== null && gap.segments !== null && gap.segments > farthestSegments(segments))
       found.push(say('too-far-behind', severity, `${to.cluster} is ${gap.segments} segments behind`, 'Wait until it has caught up.'))
     return found
   })

@@ -11,7 +11,7 @@ import { backupManifest } from '../deploy/manifests.ts'
 import { BACKUP, serverNameOf } from '../objects.ts'
 import { archiveFolder, type CloudNativePgSpec, clusterOf, type Database } from '../spec.ts'
 import { parameter, plannedStep, stepId } from '../steps.ts'
-import { parseLsn, parseSegment } from '../wal.ts'
+import { parseLsn, reachesAsFar } from '../wal.ts'
 import { clusterOfRun, instanceOf, namespaceOf, type Run, sqlOf } from '../where.ts'
 import { countQuery, countsOf } from './count-rows.ts'
 
@@ -132,10 +132,8 @@ export const manifest: Behaviour<CloudNativePgSpec> = {
   async done(run) {
     const newest = await newestManifest(run.component, backupProof(run).serverName, run.context).catch(noneThatIsSound)
     if (newest === null || newest.takenAt < run.begunAt) return { is: 'pending', waitingFor: 'the manifest' }
-    const shipped = parseSegment((await instanceOf(run, await clusterOfRun(run)))?.lastArchivedWAL ?? '')
-    const needed = parseSegment(newest.segment)
-    if (shipped === null || needed === null || shipped.end < needed.end)
-      return { is: 'pending', waitingFor: `${newest.segment} to be archived` }
+    const shipped = (await instanceOf(run, await clusterOfRun(run)))?.lastArchivedWAL ?? ''
+    if (!reachesAsFar(shipped, newest.segment)) return { is: 'pending', waitingFor: `${newest.segment} to be archived` }
     return { is: 'done', proof: { record: newest as unknown as JsonObject } }
   },
   async apply(run) {

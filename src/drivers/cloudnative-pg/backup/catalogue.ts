@@ -1,4 +1,5 @@
 import type { ObjectStoreClient, StoreCallOptions } from '../../../clients/object-store-client.ts'
+import { asSegmentBytes, type SegmentBytes } from '../wal.ts'
 
 /** A base backup as it lies in the bucket. */
 export interface CataloguedBackup {
@@ -8,6 +9,8 @@ export interface CataloguedBackup {
   readonly endedAt: string
   readonly bytes: number
   readonly systemId: string | null
+  /** barman's own word, which it has from PostgreSQL; null where it does not say. */
+  readonly segmentBytes: SegmentBytes | null
 }
 
 /** The newest backup that calls itself done; barman's own word (`backup.info`), which nobody re-reads against the data. */
@@ -26,6 +29,7 @@ export async function newestBackup(store: ObjectStoreClient, folder: string, sig
       endedAt: asInstant(fields.end_time ?? ''),
       bytes,
       systemId: fields.systemid ?? null,
+      segmentBytes: asSegmentBytes(Number(fields.xlog_segment_size)),
     }
   }
   return null
@@ -70,7 +74,7 @@ export async function walSince(
   const objects = await store.list(`${folder}wals/`, { ...options, startAfter, limit: MOST_SEGMENTS })
   return objects.map(({ key, modified }) => ({ name: walNameOf(key), at: modified }))
 }
-/** 80 GiB of WAL: who is further behind is no follower. */
+/** What is farther is looked for again, once a follower has come so far. */
 const MOST_SEGMENTS = 5_000
 
 const walNameOf = (key: string): string => (key.split('/').at(-1) ?? '').replace(/\.(gz|bz2|xz|zst|lz4|snappy)$/, '')

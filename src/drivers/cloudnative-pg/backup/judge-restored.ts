@@ -18,19 +18,10 @@ export interface Expected {
 }
 
 /** What can be said from the bucket alone. Pure. */
-export function judgeCatalogue(component: Database, { manifest, backup, wal }: Expected): Check[] {
+export function judgeCatalogue(component: Database, expected: Expected): Check[] {
+  const { manifest, backup } = expected
   const check = checkOf(component)
-  const holes = holesIn(wal, backup.beginWal)
-  // A hole behind the backup's end restores "successfully", with all later rows missing (measured).
-  const missing = manifest === null || manifest.segment === '' || wal.includes(manifest.segment) ? holes : [...holes, manifest.segment]
-  const complete = check(
-    'wal-complete',
-    missing.length === 0,
-    `every WAL segment from ${backup.beginWal} on`,
-    missing.length === 0
-      ? 'no hole'
-      : `missing: ${missing.slice(0, 5).join(', ')}${missing.length > 5 ? ` and ${missing.length - 5} more` : ''}`,
-  )
+  const complete = holdsAllWal(component, expected)
   if (manifest === null)
     return [
       complete,
@@ -40,6 +31,21 @@ export function judgeCatalogue(component: Database, { manifest, backup, wal }: E
   return manifest.backupId === backup.id && manifest.bytes !== null
     ? [complete, check('backup-size', manifest.bytes === backup.bytes, `${manifest.bytes} bytes`, `${backup.bytes} bytes`)]
     : [complete]
+}
+
+function holdsAllWal(component: Database, { manifest, backup, wal }: Expected): Check {
+  const what = `every WAL segment from ${backup.beginWal} on`
+  const check = checkOf(component)
+  if (backup.segmentBytes === null) {
+    const found = `backup.info of ${backup.id} does not say how long the segments are (xlog_segment_size)`
+    return { ...check('wal-complete', false, what, found), outcome: 'inconclusive' }
+  }
+  const holes = holesIn(wal, backup.beginWal, backup.segmentBytes)
+  // A hole behind the backup's end restores "successfully", with all later rows missing (measured).
+  const missing = manifest === null || manifest.segment === '' || wal.includes(manifest.segment) ? holes : [...holes, manifest.segment]
+  const more = missing.length > 5 ? ` and ${missing.length - 5} more` : ''
+  const found = missing.length === 0 ? 'no hole' : `missing: ${missing.slice(0, 5).join(', ')}${more}`
+  return check('wal-complete', missing.length === 0, what, found)
 }
 
 /** What the restored data says. Pure. */
@@ -63,8 +69,9 @@ export function judgeRestored(component: Database, expected: Expected, facts: Re
 }
 
 /** A recovery ends without an error wherever its WAL ends: only the position tells. */
-function reachesEnd(component: Database, { manifest, wal }: Expected, facts: RestoredFacts): Check {
-  const marks = [parseLsn(manifest?.lsn), newestSegment(wal)?.start ?? null].filter((mark) => mark !== null)
+function reachesEnd(component: Database, { manifest, backup, wal }: Expected, facts: RestoredFacts): Check {
+  const newest = backup.segmentBytes === null ? null : newestSegment(wal, backup.segmentBytes)
+  const marks = [parseLsn(manifest?.lsn), newest?.start ?? null].filter((mark) => mark !== null)
   const reached = parseLsn(facts.recoveredTo)
   return checkOf(component)(
     'reaches-end',

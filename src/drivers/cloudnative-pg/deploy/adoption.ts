@@ -1,8 +1,10 @@
 import { isObject, type Json, type JsonObject } from '../../../json.ts'
 import type { Change } from '../../../planning/driver.ts'
 import { fieldsThatDiffer } from '../../fields-that-differ.ts'
-import { type ClusterObject, PLUGIN, segmentMegabytesOf } from '../objects.ts'
+import { type ClusterObject, PLUGIN } from '../objects.ts'
+import { segmentBytesBegunWith } from '../segment-length.ts'
 import { archiveMethod, type Database } from '../spec.ts'
+import { megabytesOf } from '../wal.ts'
 
 /** Where a cluster archives now, and for how long backups are kept there; null: nowhere. */
 export interface LiveArchive {
@@ -42,16 +44,17 @@ function mustNotChange(adoption: Adoption): Part[] {
   return [...ofSegments(adoption), ...ofArchive(adoption), ...ofNames(adoption), ...differencesOf(adoption).flatMap(ofField)]
 }
 
-function ofSegments({ live }: Adoption): Part[] {
-  const size = segmentMegabytesOf(live)
-  return size === null || size === 16
-    ? []
-    : [
-        refused(
-          'spec.bootstrap.initdb.walSegmentSize',
-          `its WAL comes in segments of ${size} MB, and positions are computed with 16 MB: it can not be moved by this driver`,
-        ),
-      ]
+/** A database keeps its segments for life, whatever is declared. */
+function ofSegments({ live, userSpec }: Adoption): Part[] {
+  const [own, declared] = [segmentBytesBegunWith(live.spec.bootstrap), segmentBytesBegunWith(userSpec.bootstrap)]
+  if (own === null || declared === null || own === declared) return []
+  const why = `its WAL comes in segments of ${megabytesOf(own)} MB, and the cluster file declares ${megabytesOf(declared)} MB`
+  return [
+    refused(
+      'spec.bootstrap.initdb.walSegmentSize',
+      `${why}. Declare bootstrap.initdb.walSegmentSize: ${megabytesOf(own)} in the cluster file`,
+    ),
+  ]
 }
 
 function ofArchive({ archive, component, declaredArchive }: Adoption): Part[] {

@@ -3,6 +3,7 @@ import { canonicalJson, isObject, type Json, type JsonObject } from '../../../js
 import type { SpecProblem } from '../../../planning/driver.ts'
 import type { Stack } from '../../../stack/stack.ts'
 import { PLUGIN } from '../objects.ts'
+import { isSegmentSize } from '../segment-length.ts'
 import { archiveMethod, clusterOf, type Database, firstServerName, follows } from '../spec.ts'
 import { bootstrapOf, clusterManifest } from './manifests.ts'
 import { readUserSpec } from './user-spec.ts'
@@ -106,10 +107,10 @@ function unsound(component: Database, userSpec: JsonObject): FieldProblem[] {
     if (isObject(plugin) && plugin.isWALArchiver === true && plugin.name !== PLUGIN)
       found.push({ field: `plugins[${String(plugin.name)}]`, why: 'would be a second archiver. Leave isWALArchiver out' })
   const segment = at('bootstrap.initdb.walSegmentSize')
-  if (segment !== undefined && segment !== 16)
+  if (segment !== undefined && !isSegmentSize(segment))
     found.push({
       field: 'bootstrap.initdb.walSegmentSize',
-      why: `is ${String(segment)}: the position in the WAL is computed with segments of 16 MB. Leave it out`,
+      why: `is ${String(segment)}: PostgreSQL has segments of 1, 2, 4, 8, 16, 32, 64, 128, 256, 512 or 1024 MB`,
     })
   const certificates = at('certificates')
   if (follows(component) === 'archive-and-streaming' && isObject(certificates))

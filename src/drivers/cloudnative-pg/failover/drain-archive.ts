@@ -9,15 +9,27 @@ import { asSeen } from '../../compare-and-set.ts'
 import { runningFor } from '../../running-for.ts'
 import { type ArchivedWal, walSince } from '../backup/catalogue.ts'
 import { askArchiveAgain } from '../move/leave-archive.ts'
+import { SEGMENT_LENGTH } from '../move/ship-wal.ts'
 import { asksArchiveOf, type InstanceStatus } from '../objects.ts'
 import { type CloudNativePgSpec, clusterOf, type Database, incarnationFolder } from '../spec.ts'
 import { parameter, plannedStep } from '../steps.ts'
-import { formatLsn, holdsEnd, parseLsn, parseSegment, type Reach, reachFrom, SEGMENT_BYTES, segmentName } from '../wal.ts'
+import {
+  asSegmentBytes,
+  formatLsn,
+  holdsEnd,
+  parseLsn,
+  parseSegment,
+  type Reach,
+  reachFrom,
+  type SegmentBytes,
+  segmentName,
+  wholeSegments,
+} from '../wal.ts'
 import { askSql, clusterOfRun, instanceOf, type Run, touchCluster } from '../where.ts'
 import type { Upstream } from './upstream.ts'
 
 /** What the lost primary has shipped is not lost: it is replayed before anything is promoted. */
-export function drainStep(component: Database, intent: Intent, upstream: Upstream | null): PlannedStep {
+export function drainStep(component: Database, intent: Intent, upstream: Upstream | null, segments: SegmentBytes | null): PlannedStep {
   const to = clusterOf(component, intent.to)
   const lost = clusterOf(component, intent.from)
   return plannedStep(component, 'drain-archive', intent.to, {
@@ -31,12 +43,16 @@ export function drainStep(component: Database, intent: Intent, upstream: Upstrea
       archiveOf: intent.from,
       serverName: upstream?.serverName ?? '',
       answered: upstream !== null && upstream.silent === null,
+      segmentBytes: segments,
     },
   })
 }
 
 /** One that went silent since is waited for longer, as one that answered; one that answers by now deserves a plan that waits for it. */
 export const answerVaries: Varies = (planned, now) => planned === true && now === false
+
+/** What one look did not hear, and another one did, is no difference: the follower itself is asked then. */
+export const lengthVaries: Varies = (planned, now) => planned === null || now === null
 
 /** How long an archive is waited for that answered when the plan was made, and one that was silent even then. */
 const PATIENCE = { answered: seconds(30), silent: seconds(3) }
@@ -59,33 +75,48 @@ export const drainArchive: Behaviour<CloudNativePgSpec> = {
     if (instance?.isPrimary === true)
       return { is: 'failed', code: 'not-a-replica', why: `${name} is a primary already`, next: 'Find out who promoted it.' }
     if (instance === null || replayed === null) return { is: 'pending', waitingFor: `${name} to answer` }
-    const archived = await archivedSince(run, instance, replayed)
+    const segments = await segmentsOf(run)
+    if (segments === null) return { is: 'pending', waitingFor: `${name} to say how long its WAL segments are` }
+    const archived = await archivedSince(run, instance, replayed, segments)
     if (archived === null)
-      return givenUp(run) ? proven(run, name, 'silent', null, []) : { is: 'pending', waitingFor: 'the archive to answer' }
+      return givenUp(run) ? proven(run, name, 'silent', segments, null, []) : { is: 'pending', waitingFor: 'the archive to answer' }
     const reach = reachFrom(
       archived.map((one) => one.name),
       replayed,
+      segments,
     )
     const stoodStill = standsStill(run, replayed, reach)
     if (!hasReplayed(replayed, reach, stoodStill)) {
-      if (stoodStill >= STUCK) return stuck(run, name, instance, reach, archived)
+      if (stoodStill >= STUCK) return stuck(run, name, instance, segments, reach, archived)
       return { is: 'pending', waitingFor: `${name} to replay up to ${formatLsn(reach.last?.end ?? replayed)}, the end of the archive` }
     }
-    return proven(run, name, 'drained', reach, archived)
+    return proven(run, name, 'drained', segments, reach, archived)
   },
   apply: (run) => askArchiveAgain(run, parameter(run.step, 'lost')),
   touch: touchCluster,
 }
 
+/** By the plan; else by the follower's own word, which costs a process in its pod. Null while it does not answer. */
+async function segmentsOf(run: Run): Promise<SegmentBytes | null> {
+  const planned = asSegmentBytes(run.step.parameters.segmentBytes) ?? said.get(run.signal)
+  if (planned !== undefined) return planned
+  const [row] = (await askSql(run, `${SEGMENT_LENGTH};`)) ?? []
+  const segments = asSegmentBytes(Number(row?.[0]))
+  if (segments !== null) said.set(run.signal, segments)
+  return segments
+}
+const said = new WeakMap<AbortSignal, SegmentBytes>()
+
 /** Null while the store does not answer. */
-async function archivedSince(run: Run, instance: InstanceStatus, replayed: bigint): Promise<ArchivedWal[] | null> {
+async function archivedSince(run: Run, instance: InstanceStatus, replayed: bigint, segments: SegmentBytes): Promise<ArchivedWal[] | null> {
   const { context, component } = run
   try {
     const store = await context.objectStore(component.spec.archive.store, parameter(run.step, 'archiveOf') as SiteName).open('read')
     // Back to the last segment that was replayed as a whole: it names the timeline, which the replica itself may not have written down yet.
-    const behind = replayed <= SEGMENT_BYTES ? 0n : replayed - 1n - SEGMENT_BYTES
+    const size = BigInt(segments)
+    const behind = replayed <= size ? 0n : replayed - 1n - size
     const folder = incarnationFolder(component, parameter(run.step, 'serverName'))
-    return await walSince(store, folder, segmentName(instance.timeLineID, behind), { signal: run.signal, deadline: seconds(2) })
+    return await walSince(store, folder, segmentName(instance.timeLineID, behind, segments), { signal: run.signal, deadline: seconds(2) })
   } catch (error) {
     run.signal.throwIfAborted()
     context.log.debug(`${run.step.id}: ${asStandbyError(error).message}`)
@@ -119,11 +150,18 @@ const hasReplayed = (replayed: bigint, { last }: Reach, stoodStill: Milliseconds
  * The follower can not fetch what this process sees in the archive. To go on without it loses more than was predicted, which counted on it:
  * that is for those to decide who accepted a loss. Within their bound the rest is given up; beyond it the step fails and says which bound it takes.
  */
-async function stuck(run: Run, name: string, instance: InstanceStatus, reach: Reach, archived: readonly ArchivedWal[]): Promise<Progress> {
-  const given = await proven(run, name, 'stuck', reach, archived)
+async function stuck(
+  run: Run,
+  name: string,
+  instance: InstanceStatus,
+  segments: SegmentBytes,
+  reach: Reach,
+  archived: readonly ArchivedWal[],
+): Promise<Progress> {
+  const given = await proven(run, name, 'stuck', segments, reach, archived)
   if (given.is !== 'done') return given
   const { proof } = given
-  const since = newestOf([proof.lastCommitAt, ...replayedBy(proof.replayed, archived).map(({ at }) => at)])
+  const since = newestOf([proof.lastCommitAt, ...replayedBy(proof.replayed, archived, segments).map(({ at }) => at)])
   const lost = since === null ? null : run.context.clock.now().getTime() - since
   const accepted = run.intent?.acceptLoss
   if (coversLoss(accepted, lost)) {
@@ -148,9 +186,9 @@ const newestOf = (times: readonly (Json | undefined)[]): number | null => {
 }
 
 /** Archived segments that are replayed as a whole. */
-const replayedBy = (position: Json | undefined, archived: readonly ArchivedWal[]): ArchivedWal[] => {
+const replayedBy = (position: Json | undefined, archived: readonly ArchivedWal[], segments: SegmentBytes): ArchivedWal[] => {
   const replayed = parseLsn(String(position)) ?? 0n
-  return archived.filter(({ name }) => (parseSegment(name)?.end ?? replayed + 1n) <= replayed)
+  return archived.filter(({ name }) => (parseSegment(name, segments)?.end ?? replayed + 1n) <= replayed)
 }
 
 /** Where the follower stands, and when the last transaction that it knows was committed: after the promotion nobody can tell any more. */
@@ -158,6 +196,7 @@ async function proven(
   run: Run,
   name: string,
   archive: 'drained' | 'silent' | 'stuck',
+  segments: SegmentBytes,
   reach: Reach | null,
   archived: readonly ArchivedWal[],
 ): Promise<Progress> {
@@ -166,26 +205,28 @@ async function proven(
   if (row === undefined) return { is: 'pending', waitingFor: `${name} to answer` }
   const replayed = parseLsn(row[0])
   if (replayed === null) return { is: 'pending', waitingFor: `${name} to say how far it is` }
-  const replayedOf = archived.flatMap((one) => parseSegment(one.name) ?? []).filter(({ start }) => start < replayed)
+  const names = archived.map((one) => one.name)
+  const replayedOf = wholeSegments(names, segments).filter(({ start }) => start < replayed)
   const [, , files = '', ...timelines] = row
   const timeline = Math.max(...timelines.map(Number), ...replayedOf.map(({ timeline }) => timeline))
   const proof: JsonObject = {
     archive,
-    upTo: reach?.last == null || archive === 'stuck' ? null : segmentName(reach.last.timeline, reach.last.start),
-    ...(archive === 'stuck' ? { notReplayed: notReplayed(replayed, reach) } : {}),
+    upTo: reach?.last == null || archive === 'stuck' ? null : segmentName(reach.last.timeline, reach.last.start, segments),
+    ...(archive === 'stuck' ? { notReplayed: notReplayed(replayed, reach, segments) } : {}),
     behindAHole: reach?.beyond ?? null,
     replayed: row[0] ?? '',
     lastCommitAt: row[1] === undefined || row[1] === '' ? null : row[1],
     timeline,
-    endIsHere: holdsEnd(files, segmentName(timeline, replayed - 1n), timeline),
+    endIsHere: holdsEnd(files, segmentName(timeline, replayed - 1n, segments), timeline),
   }
   return { is: 'done', proof }
 }
 
 /** `…2A to …2C`. */
-function notReplayed(replayed: bigint, reach: Reach | null): string {
+function notReplayed(replayed: bigint, reach: Reach | null, segments: SegmentBytes): string {
   if (reach?.last == null) return ''
-  const [first, last] = [segmentName(reach.last.timeline, replayed), segmentName(reach.last.timeline, reach.last.start)]
+  const { timeline, start } = reach.last
+  const [first, last] = [segmentName(timeline, replayed, segments), segmentName(timeline, start, segments)]
   return first === last ? last : `${first} to ${last}`
 }
 

@@ -25,7 +25,7 @@ export function failoverSteps(component: Database, states: BySite<CloudNativePgS
   const closing = closeArchiveSteps(component, intent, upstream)
   return [
     ...closing,
-    { ...drainStep(component, intent, upstream), needs: closing.map(({ id }) => id) },
+    { ...drainStep(component, intent, upstream, here?.segmentBytes ?? null), needs: closing.map(({ id }) => id) },
     promoteLostStep(component, intent, here, from?.kind === 'answering' ? from.state : null),
     restartStep(component, intent.to, promotion),
     markForkStep(component, intent, upstream),

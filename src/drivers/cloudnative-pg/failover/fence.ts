@@ -13,6 +13,7 @@ import { type ClusterObject, clusterRef, FENCE, type InstanceStatus, POD, podOf,
 import type { CloudNativePgState } from '../observe.ts'
 import { type CloudNativePgSpec, clusterOf, type Database } from '../spec.ts'
 import { parameter, plannedStep } from '../steps.ts'
+import { asSegmentBytes, type SegmentBytes } from '../wal.ts'
 import { namespaceOf, patchAsSeen, type Run, touchCluster } from '../where.ts'
 
 /** The operator's own fence: it stops PostgreSQL in every instance and starts it nowhere, whatever restarts, until the annotation is gone. */
@@ -231,6 +232,7 @@ export interface ControlData {
   readonly timeline: number
   /** Of the last checkpoint: after a clean shutdown, behind the last transaction. */
   readonly checkpoint: string
+  readonly segmentBytes: SegmentBytes
 }
 
 /**
@@ -259,7 +261,8 @@ export function parseControlData(text: string): ControlData | null {
     of('Latest checkpoint location'),
     of("Latest checkpoint's TimeLineID"),
   ]
-  return state === undefined || checkpoint === undefined || timeline === undefined
+  const segmentBytes = asSegmentBytes(Number(of('Bytes per WAL segment')))
+  return state === undefined || checkpoint === undefined || timeline === undefined || segmentBytes === null
     ? null
-    : { state, timeline: Number(timeline), checkpoint }
+    : { state, timeline: Number(timeline), checkpoint, segmentBytes }
 }

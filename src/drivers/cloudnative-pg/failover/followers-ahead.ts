@@ -29,8 +29,9 @@ export function farther(component: Database, states: BySite<CloudNativePgState>,
 function reachedBy(states: BySite<CloudNativePgState>, site: string, lost: string): bigint | null {
   const seen = states[site]
   if (seen?.kind !== 'answering' || !seen.state.isReplica || seen.state.replica?.primary !== lost) return null
-  const { instance, upstream } = seen.state
-  const archived = upstream?.cluster === lost ? (parseSegment(upstream.newest?.segment ?? '')?.end ?? null) : null
+  const { instance, upstream, segmentBytes } = seen.state
+  const newest = upstream?.cluster === lost && segmentBytes !== null ? parseSegment(upstream.newest?.segment ?? '', segmentBytes) : null
+  const archived = newest?.end ?? null
   return [parseLsn(instance?.receivedLsn), parseLsn(instance?.replayLsn), archived].reduce<bigint | null>(
     (most, position) => (position !== null && (most === null || position > most) ? position : most),
     null,

@@ -5,7 +5,7 @@ import type { ComponentLoss, Intent } from '../../../planning/plan.ts'
 import type { CloudNativePgState } from '../observe.ts'
 import { clusterOf, type Database } from '../spec.ts'
 import { parameter } from '../steps.ts'
-import { parseLsn, parseSegment } from '../wal.ts'
+import { parseLsn, parseSegment, reachesAsFar, timelineIn } from '../wal.ts'
 import type { Run } from '../where.ts'
 import { farther } from './followers-ahead.ts'
 
@@ -19,7 +19,7 @@ export function predictedLoss(component: Database, states: BySite<CloudNativePgS
   const to = states[intent.to]
   if (to?.kind !== 'answering') return { of: 'writes', bytes: [0, null], seconds: [0, null], why: `nothing is known of ${intent.to}` }
   const from = states[intent.from]
-  const { instance, upstream } = to.state
+  const { instance, upstream, segmentBytes } = to.state
   const lost = clusterOf(component, intent.from)
   const archived = upstream?.newest ?? null
   const known = newestOf([
@@ -46,7 +46,7 @@ export function predictedLoss(component: Database, states: BySite<CloudNativePgS
   const reached = [
     parseLsn(instance?.receivedLsn),
     parseLsn(instance?.replayLsn),
-    archived === null ? null : (parseSegment(archived.segment)?.end ?? null),
+    archived === null || segmentBytes === null ? null : (parseSegment(archived.segment, segmentBytes)?.end ?? null),
   ].reduce<bigint>((most, position) => (position !== null && position > most ? position : most), 0n)
   if (end === null)
     return {
@@ -97,9 +97,8 @@ function likelyLoss(to: CloudNativePgState, upper: number): { readonly seconds: 
 function ownShipment({ cluster, instance, upstream }: CloudNativePgState): Known | null {
   const { lastArchivedWAL: segment, lastArchivedWALTime: at } = instance ?? {}
   if (segment === undefined || at === undefined) return null
-  const end = parseSegment(segment)?.end ?? null
-  const archived = parseSegment(upstream?.newest?.segment ?? '')?.end ?? null
-  if (archived !== null && (end === null || end <= archived)) return null
+  const archived = upstream?.newest?.segment
+  if (archived !== undefined && (timelineIn(segment) === null || reachesAsFar(archived, segment))) return null
   return { at, what: `${cluster} shipped ${segment}, which it had received: the replica's own figure, and later than its receipt,` }
 }
 

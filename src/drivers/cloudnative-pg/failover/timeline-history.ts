@@ -1,5 +1,5 @@
 import type { SqlRows } from '../../../planning/driver.ts'
-import { formatLsn, parseLsn, SEGMENT_BYTES } from '../wal.ts'
+import { formatLsn, parseLsn, type SegmentBytes, startOfSegment } from '../wal.ts'
 
 /** Where a history left an older timeline. */
 export interface Fork {
@@ -65,12 +65,11 @@ export interface Span {
  * The parts of a history behind a fork. The segment in which a timeline was left is that of the next one, which begins as its copy:
  * under its old number it may be a `.partial`.
  */
-export function spansSince(fork: Fork, own: readonly Fork[], timeline: number): Span[] {
+export function spansSince(fork: Fork, own: readonly Fork[], timeline: number, segments: SegmentBytes): Span[] {
   const spans: Span[] = []
   let from = parseLsn(fork.at) ?? 0n
   for (const left of own.filter((line) => line.timeline >= fork.timeline)) {
-    const at = parseLsn(left.at) ?? 0n
-    const to = at - (at % SEGMENT_BYTES)
+    const to = startOfSegment(parseLsn(left.at) ?? 0n, segments)
     if (to > from) spans.push({ timeline: left.timeline, from: formatLsn(from), to: formatLsn(to) })
     if (to > from) from = to
   }

@@ -6,7 +6,7 @@ import type { SiteName } from '../../../stack/stack.ts'
 import { type ArchivedWal, walSince } from '../backup/catalogue.ts'
 import { type ClusterObject, type InstanceStatus, serverNameOfPeer } from '../objects.ts'
 import { type Database, incarnationFolder, siteOfCluster } from '../spec.ts'
-import { newestSegment, parseLsn, parseSegment, reachFrom, SEGMENT_BYTES, type Segment, segmentName } from '../wal.ts'
+import { newestSegment, parseLsn, parseSegment, reachFrom, type Segment, type SegmentBytes, segmentName } from '../wal.ts'
 
 /** What a follower's primary has left in the archive: what a failover could still fetch, seen without asking the primary. */
 export interface Upstream {
@@ -25,11 +25,15 @@ export interface Upstream {
 /** An archive that hangs must not make the follower look dead: all of an observation has 3 s. */
 const PATIENCE = seconds(1.5)
 
-/** Never throws: a silent archive is a value. Null for a cluster that follows nobody. */
+/**
+ * Never throws: a silent archive is a value. Null for a cluster that follows nobody. `segments`: those of the follower, which is a copy of its primary;
+ * without them nothing can be told from the names in an archive, as if none were known.
+ */
 export async function seeUpstream(
   component: Database,
   cluster: ClusterObject,
   instance: InstanceStatus | null,
+  segments: SegmentBytes | null,
   context: DriverContext,
 ): Promise<Upstream | null> {
   const primary = cluster.spec.replica?.primary
@@ -42,7 +46,7 @@ export async function seeUpstream(
   const { location, open } = store
   const common = { cluster: primary, serverName, closable: location.policyCredentials !== undefined }
   const position = parseLsn(instance?.replayLsn)
-  if (instance === null || position === null) return { ...common, silent: null, newest: null }
+  if (instance === null || position === null || segments === null) return { ...common, silent: null, newest: null }
   const late = (): Error => siteError('object-store-unreachable', `no answer within ${PATIENCE} ms`, { retry: 'transient' })
   try {
     const { archived, newest, beyond } = await withinDeadline(
@@ -52,11 +56,11 @@ export async function seeUpstream(
         const archive = await open('read')
         const folder = incarnationFolder(component, serverName)
         const from = (segment: string) => walSince(archive, folder, segment, { signal, deadline: PATIENCE })
-        return newestFor(instance.timeLineID, position, from)
+        return newestFor(instance.timeLineID, position, segments, from)
       },
       late,
     )
-    const name = newest === null ? null : segmentName(newest.timeline, newest.start)
+    const name = newest === null ? null : segmentName(newest.timeline, newest.start, segments)
     const at = archived.find((one) => one.name === name)?.at
     return {
       ...common,
@@ -77,24 +81,31 @@ export async function seeUpstream(
 async function newestFor(
   timeline: number,
   position: bigint,
+  segments: SegmentBytes,
   from: (segment: string) => Promise<ArchivedWal[]>,
 ): Promise<{ readonly archived: readonly ArchivedWal[]; readonly newest: Segment | null; readonly beyond: string | null }> {
-  const back = (segments: bigint): bigint => (position < segments * SEGMENT_BYTES ? 0n : position - segments * SEGMENT_BYTES)
-  const near = await from(segmentName(timeline, back(1n)))
-  const { last, beyond } = reachFrom(names(near), position)
-  const held = last ?? lastBefore(names(near), position)
+  const nameBack = (line: number, count: number): string => {
+    const bytes = BigInt(count) * BigInt(segments)
+    return segmentName(line, position < bytes ? 0n : position - bytes, segments)
+  }
+  const near = await from(nameBack(timeline, 1))
+  const { last, beyond } = reachFrom(names(near), position, segments)
+  const held = last ?? lastBefore(names(near), position, segments)
   if (held !== null) return { archived: near, newest: held, beyond }
-  const far = await from(segmentName(Math.max(1, timeline - 1), back(FAR_BACK)))
-  return { archived: far, newest: lastBefore(names(far), position), beyond }
+  const far = await from(nameBack(Math.max(1, timeline - 1), FAR_BACK))
+  return { archived: far, newest: lastBefore(names(far), position, segments), beyond }
 }
-/** 4 GiB: few keys, and a primary that is further behind has an archive that fails, which is said long before. */
-const FAR_BACK = 256n
+/** Few keys, and a primary that is further behind has an archive that fails, which is said long before. */
+const FAR_BACK = 256
 
 const names = (archived: readonly ArchivedWal[]): string[] => archived.map(({ name }) => name)
 
 /** The newest whole segment that ends in front of a position, or with it. */
-const lastBefore = (archived: readonly string[], position: bigint): Segment | null =>
-  newestSegment(archived.filter((name) => (parseSegment(name)?.end ?? position + 1n) <= position))
+const lastBefore = (archived: readonly string[], position: bigint, segments: SegmentBytes): Segment | null =>
+  newestSegment(
+    archived.filter((name) => (parseSegment(name, segments)?.end ?? position + 1n) <= position),
+    segments,
+  )
 
 /** What there is to be reached, or why there is nothing. */
 function reachable<T extends object>(reach: () => T): T | string {

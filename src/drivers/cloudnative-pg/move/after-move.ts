@@ -8,10 +8,10 @@ import { kubernetesOf } from '../../site-of-step.ts'
 import { asksArchiveOf, type ClusterObject, HEALTHY, SCHEDULED_BACKUP } from '../objects.ts'
 import { type CloudNativePgSpec, clusterOf, type Database } from '../spec.ts'
 import { parameter, plannedStep, stepId } from '../steps.ts'
-import { parseLsn, parseSegment } from '../wal.ts'
+import { formatLsn, parseLsn, timelineIn } from '../wal.ts'
 import { askSql, clusterOfRun, instanceOf, namespaceOf, patchAsSeen, peerOf, type Run, touchCluster } from '../where.ts'
 import { archiveAgain, askArchiveAgain } from './leave-archive.ts'
-import { shippedMark, shipWal } from './ship-wal.ts'
+import { hasShipped, shippedMark, shipWal } from './ship-wal.ts'
 
 /** What is still to do once users are served: wake the archiver, let the old side follow, clear the token, turn the schedules round. */
 export function afterMoveSteps(component: Database, intent: Intent): PlannedStep[] {
@@ -74,10 +74,10 @@ export const settle: Behaviour<CloudNativePgSpec> = {
     if (mark === null) return { is: 'pending', waitingFor: 'a checkpoint after the promotion' }
     const timeline = Number(run.proofOf(parameter(run.step, 'promotion'))?.timeline ?? 0)
     const instance = await instanceOf(run, await clusterOfRun(run))
-    const archived = parseSegment(instance?.lastArchivedWAL ?? '')
-    return archived === null || archived.timeline < timeline || archived.end < mark
+    const archived = instance?.lastArchivedWAL ?? ''
+    return (timelineIn(archived) ?? 0) < timeline || !hasShipped(archived, mark)
       ? { is: 'pending', waitingFor: `the WAL of its checkpoint${timeline === 0 ? '' : ` on timeline ${timeline}`} in the archive` }
-      : { is: 'done', proof: { lastArchivedWal: instance?.lastArchivedWAL ?? null } }
+      : { is: 'done', proof: { lastArchivedWal: archived, settledLsn: formatLsn(mark.at) } }
   },
   apply: shipWal,
 }
@@ -105,9 +105,9 @@ export async function followed(run: Run, cluster: ClusterObject): Promise<Progre
   const name = cluster.metadata.name
   if (primary === null || replica === null || replica.isPrimary) return { is: 'pending', waitingFor: `${name} to come back as a replica` }
   // A mark that stands still: a primary that goes on writing is always a little ahead of a replica that is fed by the archive.
-  const mark = parseSegment(String(run.proofOf(parameter(run.step, 'settled'))?.lastArchivedWal ?? ''))
+  const mark = parseLsn(String(run.proofOf(parameter(run.step, 'settled'))?.settledLsn ?? ''))
   const replayed = parseLsn(replica.replayLsn)
-  if (mark === null || replayed === null || replayed < mark.end)
+  if (mark === null || replayed === null || replayed < mark)
     return { is: 'pending', waitingFor: `${name} to replay what ${parameter(run.step, 'primary')} wrote since it was promoted` }
   if (replica.timeLineID !== primary.timeLineID && !(await replaysTimeline(run, primary.timeLineID)))
     return { is: 'pending', waitingFor: `${name} to reach timeline ${primary.timeLineID} (is on ${replica.timeLineID})` }

@@ -6,9 +6,9 @@ import { siteOf } from '../../site-of-step.ts'
 import { CLUSTER, type InstanceStatus } from '../objects.ts'
 import { type CloudNativePgSpec, clusterOf, type Database } from '../spec.ts'
 import { parameter, plannedStep } from '../steps.ts'
-import { formatLsn, parseLsn, parseSegment, segmentsBetween } from '../wal.ts'
+import { formatLsn, parseLsn, segmentsBetween } from '../wal.ts'
 import { clusterOfRun, instanceOf, namespaceOf, peerOf, type Run } from '../where.ts'
-import { shippedMark, shipWal } from './ship-wal.ts'
+import { hasShipped, type Mark, shippedMark, shipWal } from './ship-wal.ts'
 
 /** What can be written out before users notice anything is written out now: the shutdown has less to ship. */
 export function checkpointStep(component: Database, intent: Intent): PlannedStep {
@@ -67,13 +67,12 @@ function siteNamed(run: Run, name: string): SiteName {
 }
 
 /** Whether everything up to a position is archived and replayed, and the follower is close behind what was written since. Pure. */
-export function shippedAndClose(mark: bigint, primary: InstanceStatus | null, replica: InstanceStatus | null, follower: string): Progress {
-  const shipped = parseSegment(primary?.lastArchivedWAL ?? '')
-  if (primary === null || shipped === null || shipped.end < mark)
-    return { is: 'pending', waitingFor: `the archive to take the WAL up to ${formatLsn(mark)}` }
+export function shippedAndClose(mark: Mark, primary: InstanceStatus | null, replica: InstanceStatus | null, follower: string): Progress {
+  if (primary === null || !hasShipped(primary.lastArchivedWAL, mark))
+    return { is: 'pending', waitingFor: `the archive to take the WAL up to ${formatLsn(mark.at)}` }
   const replayed = parseLsn(replica?.replayLsn)
-  if (replayed === null || replayed < mark) return { is: 'pending', waitingFor: `${follower} to replay up to ${formatLsn(mark)}` }
-  const behind = segmentsBetween(replayed, parseLsn(primary.currentLsn) ?? replayed)
+  if (replayed === null || replayed < mark.at) return { is: 'pending', waitingFor: `${follower} to replay up to ${formatLsn(mark.at)}` }
+  const behind = segmentsBetween(replayed, parseLsn(primary.currentLsn) ?? replayed, mark.segments)
   return behind > CLOSE
     ? { is: 'pending', waitingFor: `${follower} to come closer: users would be shut out until it has replayed ${behind} segments of WAL` }
     : {

@@ -3,7 +3,7 @@ import { kubernetesOf } from '../../site-of-step.ts'
 import type { ControlData } from '../failover/fence.ts'
 import { type Fork, spansSince } from '../failover/timeline-history.ts'
 import { podOf } from '../objects.ts'
-import { formatLsn, parseLsn, parseSegment, SEGMENT_BYTES, segmentName } from '../wal.ts'
+import { formatLsn, parseLsn, type SegmentBytes, segmentName, startOfSegment, wholeSegments } from '../wal.ts'
 import { namespaceOf, type Run } from '../where.ts'
 import { type Divergence, divergenceIn } from './divergent-wal.ts'
 
@@ -31,17 +31,17 @@ export async function decodeDivergence(
   names: readonly string[],
   fork: Fork,
   own: readonly Fork[],
-  { timeline, checkpoint }: Pick<ControlData, 'timeline' | 'checkpoint'>,
+  { timeline, checkpoint, segmentBytes }: Pick<ControlData, 'timeline' | 'checkpoint' | 'segmentBytes'>,
 ): Promise<Decoded> {
-  const spans = spansSince(fork, own, timeline)
-  const missing = spans.flatMap(({ timeline: one, from, to }) => missingIn(names, one, from, to, checkpoint))
-  const gone = spans.some((span) => missing.includes(segmentName(span.timeline, parseLsn(span.from) ?? 0n)))
+  const spans = spansSince(fork, own, timeline, segmentBytes)
+  const missing = spans.flatMap(({ timeline: one, from, to }) => missingIn(names, one, from, to, checkpoint, segmentBytes))
+  const gone = spans.some((span) => missing.includes(segmentName(span.timeline, parseLsn(span.from) ?? 0n, segmentBytes)))
   const unread = async (maybeNothing: boolean): Promise<Decoded> =>
-    maybeNothing && spans.length === 1 && (await endsAtFork(run, pod, fork, timeline, checkpoint))
+    maybeNothing && spans.length === 1 && (await endsAtFork(run, pod, fork, { timeline, checkpoint, segmentBytes }))
       ? { divergence: divergenceIn(''), complete: true, missing: [], endsAtFork: true }
       : { divergence: null, complete: false, missing, endsAtFork: false }
   // WAL that ended with a segment has not begun the next one.
-  if (gone) return unread(noneAfter(fork, timeline, names))
+  if (gone) return unread(noneAfter(fork, timeline, names, segmentBytes))
   const lines: string[] = []
   let cut = false
   for (const { timeline: one, from, to } of spans) {
@@ -57,38 +57,50 @@ export async function decodeDivergence(
  * Holes in one timeline's segments, from the first needed one to its last. The first one is always needed; so is the last checkpoint's, of the
  * timeline that ends the history: it is there in every WAL that is whole.
  */
-export function missingIn(names: readonly string[], timeline: number, from: string, to: string | null, checkpoint: string): string[] {
-  const own = names.flatMap((name) => (name.length === 24 ? (parseSegment(name) ?? []) : [])).filter((one) => one.timeline === timeline)
+export function missingIn(
+  names: readonly string[],
+  timeline: number,
+  from: string,
+  to: string | null,
+  checkpoint: string,
+  segments: SegmentBytes,
+): string[] {
+  const own = wholeSegments(names, segments).filter((one) => one.timeline === timeline)
+  const startOf = (at: bigint): bigint => startOfSegment(at, segments)
   const present = new Set(own.map(({ start }) => start))
   const position = parseLsn(from) ?? 0n
-  const first = startOfSegment(position)
-  const newest = [first, startOfSegment(parseLsn(checkpoint) ?? 0n), ...present].sort((a, b) => (a < b ? -1 : 1)).at(-1) ?? first
+  const first = startOf(position)
+  const newest = [first, startOf(parseLsn(checkpoint) ?? 0n), ...present].sort((a, b) => (a < b ? -1 : 1)).at(-1) ?? first
   const end = parseLsn(to)
   // The last byte before its end: a timeline that ends with a segment needs no further one.
-  const last = end === null ? newest : startOfSegment(end - 1n)
+  const last = end === null ? newest : startOf(end - 1n)
   const missing: string[] = []
-  for (let start = first; start <= last; start += SEGMENT_BYTES) if (!present.has(start)) missing.push(segmentName(timeline, start))
+  for (let start = first; start <= last; start += BigInt(segments))
+    if (!present.has(start)) missing.push(segmentName(timeline, start, segments))
   return missing
 }
 
 /** Whether no segment of a timeline reaches beyond the fork. */
-const noneAfter = (fork: Fork, timeline: number, names: readonly string[]): boolean =>
-  names
-    .flatMap((name) => (name.length === 24 ? (parseSegment(name) ?? []) : []))
-    .every((segment) => segment.timeline !== timeline || segment.end <= (parseLsn(fork.at) ?? 0n))
+const noneAfter = (fork: Fork, timeline: number, names: readonly string[], segments: SegmentBytes): boolean =>
+  wholeSegments(names, segments).every((segment) => segment.timeline !== timeline || segment.end <= (parseLsn(fork.at) ?? 0n))
 
 /**
  * Whether nothing follows the fork, where `pg_waldump` found no record. A primary that was killed after the other side had received its every write
  * has WAL that can be read up to the fork, and ends there: PostgreSQL itself would end its recovery at that position. Where the last checkpoint lies
  * after the fork, or the WAL before it can not be read either, nobody knows.
  */
-async function endsAtFork(run: Run, pod: string, fork: Fork, timeline: number, checkpoint: string): Promise<boolean> {
-  const at = withoutHeader(parseLsn(fork.at) ?? 0n)
+async function endsAtFork(
+  run: Run,
+  pod: string,
+  fork: Fork,
+  { timeline, checkpoint, segmentBytes }: Pick<ControlData, 'timeline' | 'checkpoint' | 'segmentBytes'>,
+): Promise<boolean> {
+  const at = withoutHeader(parseLsn(fork.at) ?? 0n, segmentBytes)
   const last = parseLsn(checkpoint)
   if (at === 0n || last === null || last >= at) return false
-  const own = startOfSegment(at - 1n)
+  const own = startOfSegment(at - 1n, segmentBytes)
   // The first record of a segment may begin in the segment before.
-  for (const from of [own, own - SEGMENT_BYTES].filter((start) => start >= 0n)) {
+  for (const from of [own, own - BigInt(segmentBytes)].filter((start) => start >= 0n)) {
     const argv = ['sh', '-c', WHOLE, String(timeline), formatLsn(from), formatLsn(at)]
     const answer = await kubernetesOf(run).exec(podOf(namespaceOf(run), pod), argv, { signal: run.signal, deadline: minutes(2) })
     if (answer.code === 0) return true
@@ -101,13 +113,11 @@ const PAGE = 8_192n
 const HEADER = { first: 40n, other: 24n } as const
 
 /** The end of a page's header counts as the begin of the page: no record lies between them, and `pg_waldump -e` reads none of it. */
-function withoutHeader(position: bigint): bigint {
+function withoutHeader(position: bigint, segments: SegmentBytes): bigint {
   const page = position - (position % PAGE)
-  const header = page === startOfSegment(position) ? HEADER.first : HEADER.other
+  const header = page === startOfSegment(position, segments) ? HEADER.first : HEADER.other
   return position === page + header ? page : position
 }
-
-const startOfSegment = (position: bigint): bigint => position - (position % SEGMENT_BYTES)
 
 /** Of a timeline, from a position, up to another one or to the end; in UTC, for it prints times as its surroundings have them. */
 export const WALDUMP = `command -v pg_waldump >/dev/null || exit 127

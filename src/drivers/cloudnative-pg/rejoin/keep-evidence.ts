@@ -10,7 +10,7 @@ import { type Fork, forkBetween, forkFrom, forksIn, forksInFile, HISTORY } from 
 import { podOf, primaryPod, readCluster, runSql } from '../objects.ts'
 import { archiveFolder, type CloudNativePgSpec, clusterOf, type Database } from '../spec.ts'
 import { parameter, plannedStep, stepId } from '../steps.ts'
-import { bytesBetween, parseLsn, parseSegment } from '../wal.ts'
+import { bytesBetween, parseLsn, parseSegment, type SegmentBytes } from '../wal.ts'
 import { namespaceOf, type Run } from '../where.ts'
 import { changedRows, ROWS_FILE } from './changed-rows.ts'
 import { type Decoded, decodeDivergence } from './decode-divergence.ts'
@@ -29,8 +29,8 @@ export function keepEvidenceStep(component: Database, intent: Intent, serverName
   })
 }
 
-/** More than this is not copied through the API server: 256 MiB. The rest is named, and stays on the volume until the next step. */
-const MOST_SEGMENTS = 16
+/** More is not copied through the API server, but for one segment that is longer. The rest is named, and stays on the volume until the next step. */
+const MOST_BYTES = 256 * 1024 * 1024
 
 export const keepEvidence: Behaviour<CloudNativePgSpec> = {
   async done(run): Promise<Progress> {
@@ -66,10 +66,11 @@ export const keepEvidence: Behaviour<CloudNativePgSpec> = {
     const own = await ownHistory(run, pod, control)
     const fork = await forkOfSuccessor(run, control, own)
     const present = fork === null ? [] : await segmentsIn(run, pod)
-    const names = fork === null ? [] : divergentSegments(present, fork, endOf(control))
+    const names = fork === null ? [] : divergentSegments(present, fork, endOf(control), control.segmentBytes)
     const decoded = fork === null ? null : await decodeDivergence(run, pod, present, fork, own ?? [], control)
     const end = endOf(control)
-    const kept = names.slice(0, MOST_SEGMENTS)
+    const most = Math.max(1, MOST_BYTES / control.segmentBytes)
+    const kept = names.slice(0, most)
     const store = await evidenceStore(run).open('write')
     for (const name of kept) {
       const content = await runIn(run, pod, 'gzip -c "$PGDATA/pg_wal/$0" | base64 -w0', name)
@@ -94,7 +95,7 @@ export const keepEvidence: Behaviour<CloudNativePgSpec> = {
       timeline: control.timeline,
       bytes: bytesBeyond(fork, end, decoded),
       files: kept,
-      filesLeft: names.slice(MOST_SEGMENTS),
+      filesLeft: names.slice(most),
       rowsIn: rows.length === 0 ? null : ROWS_FILE,
       ...(decoded === null ? NEVER_PARTED : described(decoded, tables)),
     }
@@ -133,11 +134,11 @@ const segmentsIn = async (run: Run, pod: string): Promise<string[]> =>
   (await runIn(run, pod, 'ls -1 "$PGDATA/pg_wal"')).split('\n').map((name) => name.trim())
 
 /** Names of the WAL files that reach behind the fork, oldest first. Behind the end lie old ones under new names, made ready to be written again. */
-function divergentSegments(names: readonly string[], fork: Fork, endedAt: string | null): string[] {
+function divergentSegments(names: readonly string[], fork: Fork, endedAt: string | null, segments: SegmentBytes): string[] {
   const at = parseLsn(fork.at) ?? 0n
   const end = parseLsn(endedAt)
   return names.filter((name) => {
-    const segment = name.length === 24 ? parseSegment(name) : null
+    const segment = name.length === 24 ? parseSegment(name, segments) : null
     return segment !== null && segment.timeline >= fork.timeline && segment.end > at && (end === null || segment.start <= end)
   })
 }

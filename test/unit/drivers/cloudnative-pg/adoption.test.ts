@@ -27,8 +27,9 @@ interface Otherwise {
   readonly spec?: Partial<CloudNativePgSpec>
   readonly archive?: LiveArchive | null
   readonly annotations?: Record<string, string>
+  readonly userSpec?: JsonObject
 }
-function changes({ live = {}, declared = {}, spec = {}, archive: now = archive, annotations = {} }: Otherwise) {
+function changes({ live = {}, declared = {}, spec = {}, archive: now = archive, annotations = {}, userSpec = {} }: Otherwise) {
   const one = cluster('pg-dc-a', { replica: undefined, plugins: undefined, ...made, ...live }, {}, annotations)
   const adoption: Adoption = {
     component: theDatabase(spec),
@@ -36,7 +37,7 @@ function changes({ live = {}, declared = {}, spec = {}, archive: now = archive, 
     archive: now,
     declaredArchive: { destinationPath: 's3://backups/postgresql', endpointURL: 'https://s3.dc-a.example.com/' },
     declared,
-    userSpec: {},
+    userSpec,
   }
   return adoptionChanges(adoption)
 }
@@ -123,9 +124,11 @@ describe('an adoption says what stays', () => {
   })
 })
 
-test('an adoption refuses a cluster with large WAL segments: its positions would be computed wrong', () => {
+test('an adoption takes WAL segments of any length, and refuses a cluster file that declares another one', () => {
   const live = {
     bootstrap: { initdb: { database: 'infisical', owner: 'infisical', secret: { name: 'pg-infisical' }, walSegmentSize: 64 } },
   }
-  expect(refusals({ live })).toEqual([expect.stringMatching(/^spec.bootstrap.initdb.walSegmentSize: .*64 MB/)])
+  expect(refusals({ live })).toEqual([])
+  const userSpec = { bootstrap: { initdb: { walSegmentSize: 32 } } }
+  expect(refusals({ live, userSpec })).toEqual([expect.stringMatching(/^spec.bootstrap.initdb.walSegmentSize: .*64 MB.*32 MB/)])
 })

@@ -44,7 +44,7 @@ function around(step: PlannedStep, live: KubernetesObject, says: object = primar
     site: step.site,
     async exec(_pod: unknown, _argv: unknown, { stdin = '' }: { readonly stdin?: string } = {}) {
       sent.push(stdin)
-      return { code: 0, stdout: stdin.includes('pg_switch_wal') ? '0/A000000\n' : 'f\u001fon\n', stderr: '' }
+      return { code: 0, stdout: stdin.includes('pg_switch_wal') ? '0/A000000\u001f16777216\n' : 'f\u001fon\n', stderr: '' }
     },
     get: async () => ({ ...live, metadata: { ...live.metadata, resourceVersion: '41' } }),
     list: async () => [],

@@ -1,10 +1,11 @@
 import { describe, expect, test } from '@jest/globals'
 import { assessClusters } from '../../../../src/drivers/cloudnative-pg/assess/assess.ts'
 import { assessFailover } from '../../../../src/drivers/cloudnative-pg/assess/assess-lost-site.ts'
-import { gapsOf } from '../../../../src/drivers/cloudnative-pg/observe.ts'
+import { gapsOf } from '../../../../src/drivers/cloudnative-pg/gaps.ts'
+import type { SegmentBytes } from '../../../../src/drivers/cloudnative-pg/wal.ts'
 import type { Intent } from '../../../../src/planning/plan.ts'
 import type { SiteName } from '../../../../src/stack/stack.ts'
-import { type Change, states } from './cluster-states.ts'
+import { type Change, segmentsOf, states } from './cluster-states.ts'
 import { databaseStack, theDatabase } from './database-stack.ts'
 
 const now = '2026-11-21T06:00:00Z'
@@ -43,9 +44,9 @@ describe('before the doors of a switchover close, it is known', () => {
     ['the same, declared the older way', { b: { spec: { minSyncReplicas: 1 } } }, ['blocker synchronous-too-few@dc-b']],
     ['that the operators differ', { b: { instance: { instanceManagerVersion: '1.30.1' } } }, ['warning operators-differ@dc-b']],
     [
-      'that WAL segments have another size',
-      { a: { spec: { bootstrap: { initdb: { walSegmentSize: 64 } } } } },
-      ['blocker wal-segments-other@dc-a'],
+      'that nobody says how long WAL segments are',
+      { a: { segmentBytes: null }, b: { segmentBytes: null } },
+      ['blocker wal-segments-unknown@dc-b'],
     ],
   ])('%s', (_, change, expected) => expect(codes(change)).toEqual(expected))
 
@@ -61,6 +62,7 @@ describe('before the doors of a switchover close, it is known', () => {
         b: { spec: { postgresql: { parameters: { max_connections: '200' } } } },
       },
     ],
+    ['one of the copies says how long their WAL segments are', { b: { segmentBytes: null } }],
     [
       'the images name no version',
       { a: { spec: { imageName: 'registry/postgres@sha256:1' } }, b: { spec: { imageName: 'postgres:latest' } } },
@@ -68,9 +70,32 @@ describe('before the doors of a switchover close, it is known', () => {
   ])('nothing where %s', (_, change) => expect(codes(change)).toEqual([]))
 })
 
-test.each([1, 64, 1024])('a distance in segments of %i MB is unknown instead of wrong, and known in bytes', (walSegmentSize) => {
-  const seen = states({ a: { spec: { bootstrap: { initdb: { walSegmentSize } } } }, b: { instance: { replayLsn: '0/1000000' } } })
-  expect(gapsOf(seen, dcA, now)['dc-b']).toMatchObject({ segments: null, bytes: 0x8000000 })
+describe('a distance in segments', () => {
+  // 604 MB are written, and as many whole segments shipped as fit.
+  const behind = (segmentBytes: SegmentBytes | null, lastArchivedWAL: string): Change => ({
+    a: { segmentBytes, instance: { currentLsn: '0/25C00000', lastArchivedWAL } },
+    b: { segmentBytes: null, instance: { replayLsn: '0/0' } },
+  })
+  test.each([
+    [1, '00000003000000000000025B', 604, ['blocker too-far-behind@dc-b']],
+    [16, '000000030000000000000024', 37, ['blocker too-far-behind@dc-b']],
+    [64, '000000030000000000000008', 9, ['blocker too-far-behind@dc-b']],
+    [256, '000000030000000000000001', 2, []],
+  ])('of %i MB is counted in segments of that length', (megabytes, newest, segments, expected) => {
+    const change = behind(segmentsOf(megabytes), newest)
+    expect(gapsOf(states(change), dcA, now)['dc-b']).toMatchObject({ segments, bytes: 0x25c00000 })
+    expect(codes(change)).toEqual(expected)
+  })
+  test('is unknown instead of wrong where nobody says how long they are, and known in bytes', () => {
+    const seen = states(behind(null, '000000030000000000000024'))
+    expect(gapsOf(seen, dcA, now)['dc-b']).toMatchObject({ segments: null, bytes: 0x25c00000 })
+  })
+})
+
+test('a failover goes on where nobody says how long WAL segments are: its drain asks the follower itself', () => {
+  const seen = states({ b: { segmentBytes: null } })
+  const found = assessFailover(theDatabase(), seen, { mode: 'failover', from: dcA, to: dcB }, around)
+  expect(found.find(({ code }) => code === 'wal-segments-unknown')?.severity).toBe('warning')
 })
 
 test('a failover is not held up by what a deploy mends afterwards', () => {

@@ -1,11 +1,13 @@
 import { describe, expect, test } from '@jest/globals'
 import fc from 'fast-check'
 import { assessClusters } from '../../../../src/drivers/cloudnative-pg/assess/assess.ts'
-import { type CloudNativePgState, gapBetween, gapsOf } from '../../../../src/drivers/cloudnative-pg/observe.ts'
+import { gapBetween, gapsOf } from '../../../../src/drivers/cloudnative-pg/gaps.ts'
+import type { InstanceStatus } from '../../../../src/drivers/cloudnative-pg/objects.ts'
+import type { CloudNativePgState } from '../../../../src/drivers/cloudnative-pg/observe.ts'
 import type { Observed } from '../../../../src/observation/observation.ts'
 import type { Finding, Intent } from '../../../../src/planning/plan.ts'
 import type { SiteName } from '../../../../src/stack/stack.ts'
-import { backup, type Change, primary, replica, secrets, states } from './cluster-states.ts'
+import { backup, type Change, MB16, primary, replica, secrets, states } from './cluster-states.ts'
 import { databaseStack, theDatabase } from './database-stack.ts'
 
 const now = '2026-11-21T06:00:00Z'
@@ -154,22 +156,23 @@ describe('what stands against a switchover', () => {
 })
 
 describe('how far the passive side is behind', () => {
+  const at = (instance: InstanceStatus | null, segments = MB16) => ({ systemId: '77', instance, segmentBytes: segments, upstream: null })
   test('nothing, when it replayed all that was written', () => {
     expect(gapsOf(states(), dcA, now)).toEqual({ 'dc-b': { segments: 0, bytes: 0, seconds: 0 } })
   })
   test('bytes against what was written, segments against what was shipped, seconds since it was', () => {
-    const gap = gapBetween({ ...primary, currentLsn: '0/9000500' }, { ...replica, replayLsn: '0/8000000' }, now)
+    const gap = gapBetween(at({ ...primary, currentLsn: '0/9000500' }), at({ ...replica, replayLsn: '0/8000000' }), now)
     expect(gap).toEqual({ segments: 1, bytes: 0x1000500, seconds: 10 })
   })
   test('is unknown when one side does not answer, never 0', () => {
-    expect(gapBetween(null, replica, now)).toEqual({ segments: null, bytes: null, seconds: null })
-    expect(gapBetween(primary, null, now)).toEqual({ segments: null, bytes: null, seconds: null })
+    expect(gapBetween(null, at(replica), now)).toEqual({ segments: null, bytes: null, seconds: null })
+    expect(gapBetween(at(primary), at(null), now)).toEqual({ segments: null, bytes: null, seconds: null })
   })
   test('never is less than nothing', () => {
     const lsn = fc.bigInt({ min: 0n, max: (1n << 40n) - 1n }).map((n) => `${(n >> 32n).toString(16)}/${(n & 0xffffffffn).toString(16)}`)
     fc.assert(
       fc.property(lsn, lsn, (currentLsn, replayLsn) => {
-        const gap = gapBetween({ ...primary, currentLsn }, { ...replica, replayLsn }, now)
+        const gap = gapBetween(at({ ...primary, currentLsn }), at({ ...replica, replayLsn }), now)
         expect(gap.bytes).toBeGreaterThanOrEqual(0)
         expect(gap.segments).toBeGreaterThanOrEqual(0)
       }),

@@ -2,7 +2,16 @@ import type { BackupObject } from '../../../../src/drivers/cloudnative-pg/backup
 import type { Upstream } from '../../../../src/drivers/cloudnative-pg/failover/upstream.ts'
 import type { ClusterObject, InstanceStatus } from '../../../../src/drivers/cloudnative-pg/objects.ts'
 import { type CloudNativePgState, stateOf } from '../../../../src/drivers/cloudnative-pg/observe.ts'
+import { asSegmentBytes, type SegmentBytes } from '../../../../src/drivers/cloudnative-pg/wal.ts'
 import type { Observed } from '../../../../src/observation/observation.ts'
+
+export function segmentsOf(megabytes: number): SegmentBytes {
+  const segments = asSegmentBytes(megabytes * 1024 * 1024)
+  if (segments === null) throw new Error(`no PostgreSQL has segments of ${megabytes} MB`)
+  return segments
+}
+/** What initdb makes where nobody says otherwise. */
+export const MB16 = segmentsOf(16)
 
 export const cluster = (name: string, spec: object = {}, status: object = {}, annotations: Record<string, string> = {}): ClusterObject => ({
   apiVersion: 'postgresql.cnpg.io/v1',
@@ -63,6 +72,7 @@ export interface Change {
     secrets?: Record<string, string | null>
     upstream?: Upstream | null
     forked?: boolean
+    segmentBytes?: SegmentBytes | null
     backups?: readonly BackupObject[]
   }
   readonly b?: Change['a']
@@ -83,7 +93,7 @@ export function states(change: Change = {}): Record<string, Observed<CloudNative
       by.instance === null ? null : { ...base, ...by.instance },
       backups,
       by.secrets ?? secrets,
-      { upstream: by.upstream ?? null, forked: by.forked ?? false },
+      { upstream: by.upstream ?? null, forked: by.forked ?? false, segmentBytes: by.segmentBytes === undefined ? MB16 : by.segmentBytes },
     ),
     role: { ...base, ...by.instance }.isPrimary ? 'active' : 'passive',
     health: 'healthy',
@@ -98,4 +108,4 @@ export function states(change: Change = {}): Record<string, Observed<CloudNative
 
 /** What `pg_controldata` prints, as far as it is read. */
 export const controlFile = (state: string): string =>
-  `Database cluster state:               ${state}\nLatest checkpoint location:           0/5000060\nLatest checkpoint's TimeLineID:       3\n`
+  `Database cluster state:               ${state}\nLatest checkpoint location:           0/5000060\nLatest checkpoint's TimeLineID:       3\nBytes per WAL segment:                16777216\n`

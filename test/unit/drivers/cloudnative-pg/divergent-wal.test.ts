@@ -3,6 +3,7 @@ import { parseControlData, unavailable } from '../../../../src/drivers/cloudnati
 import { forkBetween, forkFrom, forksInFile, spansSince } from '../../../../src/drivers/cloudnative-pg/failover/timeline-history.ts'
 import { missingIn } from '../../../../src/drivers/cloudnative-pg/rejoin/decode-divergence.ts'
 import { divergenceIn } from '../../../../src/drivers/cloudnative-pg/rejoin/divergent-wal.ts'
+import { MB16 } from './cluster-states.ts'
 
 const heap = (tx: number, desc: string, rmgr = 'Heap') =>
   `rmgr: ${rmgr.padEnd(11)} len (rec/tot):     59/    59, tx:        ${tx}, lsn: 0/05000110, prev 0/050000D8, desc: ${desc}, blkref #0: rel 1663/16385/16389 blk 0`
@@ -85,8 +86,13 @@ describe('the WAL that only a lost primary has', () => {
 
 test('the state of a stopped server is read from its control file', () => {
   const text =
-    "Database cluster state:               shut down\nLatest checkpoint location:           0/5000060\nLatest checkpoint's TimeLineID:       3\n"
-  expect(parseControlData(text)).toEqual({ state: 'shut down', checkpoint: '0/5000060', timeline: 3 })
+    "Database cluster state:               shut down\nLatest checkpoint location:           0/5000060\nLatest checkpoint's TimeLineID:       3\nBytes per WAL segment:                67108864\n"
+  expect(parseControlData(text)).toEqual({
+    state: 'shut down',
+    checkpoint: '0/5000060',
+    timeline: 3,
+    segmentBytes: 64 * 1024 * 1024,
+  })
   expect(parseControlData('pg_controldata: error')).toBeNull()
 })
 
@@ -137,19 +143,19 @@ describe('where two histories parted', () => {
 describe('the WAL behind a fork', () => {
   const history = [{ timeline: 3, at: '0/7800000' }]
   test('lies in the files of each timeline, the segment of a change in those of the next one', () => {
-    expect(spansSince({ timeline: 3, at: '0/5000100' }, history, 4)).toEqual([
+    expect(spansSince({ timeline: 3, at: '0/5000100' }, history, 4, MB16)).toEqual([
       { timeline: 3, from: '0/5000100', to: '0/7000000' },
       { timeline: 4, from: '0/7000000', to: null },
     ])
-    expect(spansSince({ timeline: 3, at: '0/7000100' }, history, 4)).toEqual([{ timeline: 4, from: '0/7000100', to: null }])
+    expect(spansSince({ timeline: 3, at: '0/7000100' }, history, 4, MB16)).toEqual([{ timeline: 4, from: '0/7000100', to: null }])
   })
   test('lacks what is not there between the first needed segment and the last one', () => {
     const names = ['000000030000000000000006', '000000030000000000000008', '00000004.history']
     const checkpoint = '0/8000060'
-    expect(missingIn(names, 3, '0/6000100', null, checkpoint)).toEqual(['000000030000000000000007'])
-    expect(missingIn(names, 3, '0/5000100', '0/7000000', checkpoint)).toEqual(['000000030000000000000005'])
-    expect(missingIn(names, 3, '0/6000100', '0/7000000', checkpoint)).toEqual([])
-    expect(missingIn(['000000030000000000000007'], 3, '0/7000100', null, checkpoint)).toEqual(['000000030000000000000008'])
-    expect(missingIn([], 3, '0/5000100', null, '0/5000060')).toEqual(['000000030000000000000005'])
+    expect(missingIn(names, 3, '0/6000100', null, checkpoint, MB16)).toEqual(['000000030000000000000007'])
+    expect(missingIn(names, 3, '0/5000100', '0/7000000', checkpoint, MB16)).toEqual(['000000030000000000000005'])
+    expect(missingIn(names, 3, '0/6000100', '0/7000000', checkpoint, MB16)).toEqual([])
+    expect(missingIn(['000000030000000000000007'], 3, '0/7000100', null, checkpoint, MB16)).toEqual(['000000030000000000000008'])
+    expect(missingIn([], 3, '0/5000100', null, '0/5000060', MB16)).toEqual(['000000030000000000000005'])
   })
 })

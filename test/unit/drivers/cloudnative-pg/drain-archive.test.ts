@@ -3,11 +3,12 @@ import type { KubernetesClient } from '../../../../src/clients/kubernetes-client
 import type { ObjectStoreClient } from '../../../../src/clients/object-store-client.ts'
 import { drainArchive, drainStep } from '../../../../src/drivers/cloudnative-pg/failover/drain-archive.ts'
 import type { CloudNativePgSpec } from '../../../../src/drivers/cloudnative-pg/spec.ts'
+import type { SegmentBytes } from '../../../../src/drivers/cloudnative-pg/wal.ts'
 import type { AcceptedLoss } from '../../../../src/planning/accepted-loss.ts'
 import type { StepRun } from '../../../../src/planning/driver.ts'
 import type { Intent } from '../../../../src/planning/plan.ts'
 import type { SiteName } from '../../../../src/stack/stack.ts'
-import { cluster, replica } from './cluster-states.ts'
+import { cluster, MB16, replica, segmentsOf } from './cluster-states.ts'
 import { databaseStack, theDatabase } from './database-stack.ts'
 
 const intent: Intent = { mode: 'failover', from: 'dc-a' as SiteName, to: 'dc-b' as SiteName }
@@ -19,7 +20,16 @@ const wal = (number: number) => `00000003000000000000000${number}`
 function drain(
   replayLsn: string,
   archived: readonly string[] | null,
-  options: { answered?: boolean; seconds?: number; primary?: boolean; acceptLoss?: AcceptedLoss; files?: readonly string[] } = {},
+  options: {
+    answered?: boolean
+    seconds?: number
+    primary?: boolean
+    acceptLoss?: AcceptedLoss
+    files?: readonly string[]
+    /** What the plan says of the length of segments, and the follower where it does not. */
+    segments?: SegmentBytes | null
+    asked?: SegmentBytes
+  } = {},
 ) {
   const upstream = {
     cluster: 'pg-dc-a',
@@ -33,10 +43,12 @@ function drain(
     site: 'dc-b',
     get: async () => cluster('pg-dc-b') as never,
     proxyGet: async () => ({ status: 200, body: JSON.stringify(instance) }),
-    exec: async () => ({
+    exec: async (_pod, _argv, { stdin = '' } = {}) => ({
       code: 0,
       stderr: '',
-      stdout: [replayLsn, '2026-11-21T05:59:58.000Z', (options.files ?? []).join(' '), '2', '2', '0'].join('\u001f'),
+      stdout: stdin.includes('wal_segment_size')
+        ? String(options.asked ?? '')
+        : [replayLsn, '2026-11-21T05:59:58.000Z', (options.files ?? []).join(' '), '2', '2', '0'].join('\u001f'),
     }),
   }
   const store: Partial<ObjectStoreClient> = {
@@ -53,7 +65,7 @@ function drain(
   }
   const now = { at: new Date(Date.parse('2026-11-21T06:00:00Z') + (options.seconds ?? 0) * 1_000) }
   const run = {
-    step: drainStep(database, intent, upstream),
+    step: drainStep(database, intent, upstream, options.segments === undefined ? MB16 : options.segments),
     component: database,
     intent: { ...intent, acceptLoss: options.acceptLoss ?? 0 },
     context: {
@@ -144,6 +156,23 @@ describe('what the lost site left in its archive', () => {
     await ask()
     later(59_000)
     expect((await ask()).is).toBe('pending')
+  })
+  test('is drained by the length that its segments have, as planned or as the follower says it', async () => {
+    // Two whole ones of 64 MB, of which the first is replayed.
+    const archived = ['000000030000000000000004', '000000030000000000000005']
+    const waits = { is: 'pending', waitingFor: 'pg-dc-b to replay up to 0/18000000, the end of the archive' }
+    expect(await drain('0/14000000', archived, { segments: segmentsOf(64) }).ask()).toEqual(waits)
+    expect(await drain('0/14000000', archived, { segments: null, asked: segmentsOf(64) }).ask()).toEqual(waits)
+    expect(await drain('0/18000000', archived, { segments: null, asked: segmentsOf(64) }).ask()).toMatchObject({
+      is: 'done',
+      proof: { archive: 'drained', upTo: archived[1] },
+    })
+  })
+  test('is not taken for drained while nobody says how long its segments are', async () => {
+    expect(await drain('0/14000000', [wal(4)], { segments: null }).ask()).toMatchObject({
+      is: 'pending',
+      waitingFor: expect.stringContaining('how long its WAL segments are'),
+    })
   })
   test('behind a hole is named, and not waited for', async () => {
     expect(await drain('0/9000000', [wal(8), '00000003000000000000000B']).ask()).toMatchObject({

@@ -11,7 +11,7 @@ import type { SiteName } from '../../../../src/stack/stack.ts'
 import { eventually } from '../../../support/eventually.ts'
 import { IDENTITY, IDENTITY_OPTIONS, PROGRAMS } from '../../../support/postgres.ts'
 import { freePorts } from '../../../support/server-process.ts'
-import { cluster } from './cluster-states.ts'
+import { cluster, MB16 } from './cluster-states.ts'
 import { databaseStack, theDatabase } from './database-stack.ts'
 
 /** Removed behind the servers that live in it. */
@@ -141,7 +141,7 @@ test('a replica that restarted ahead and is taken back has no hole in its archiv
 
   await shipBeforeRestart(stepOnReplica())
   await moreIsReceived()
-  expect(holesIn([...segments(), await newest()], segments()[0] ?? '')).not.toEqual([])
+  expect(holesIn([...segments(), await newest()], segments()[0] ?? '', MB16)).not.toEqual([])
   replica.control('restart')
   await moreIsReceived()
   // By another process than the first half.
@@ -151,7 +151,7 @@ test('a replica that restarted ahead and is taken back has no hole in its archiv
   await writer
   const last = await primary.sql('SELECT pg_walfile_name(pg_switch_wal())')
   await eventually('the replica to archive it', async () => (await replica.sql('SELECT last_archived_wal FROM pg_stat_archiver')) >= last)
-  expect(holesIn(segments(), segments()[0] ?? '')).toEqual([])
+  expect(holesIn(segments(), segments()[0] ?? '', MB16)).toEqual([])
   expect(readdirSync(archive)).toContain('00000002.history')
   expect(
     await replica.sql(

@@ -8,6 +8,7 @@ import type { RestoredFacts } from '../../../../src/drivers/cloudnative-pg/backu
 import { tellingLines } from '../../../../src/drivers/cloudnative-pg/deploy/failed-bootstrap.ts'
 import type { SiteName } from '../../../../src/stack/stack.ts'
 import { verdictOf } from '../../../../src/verification/judge-restore.ts'
+import { MB16, segmentsOf } from './cluster-states.ts'
 import { theDatabase } from './database-stack.ts'
 
 const manifest: Manifest = {
@@ -32,6 +33,7 @@ const backup: CataloguedBackup = {
   endedAt: '2026-11-21T05:54:30Z',
   bytes: 33_066_396,
   systemId: '77',
+  segmentBytes: MB16,
 }
 const wal = ['12', '13', '14', '15'].map((end) => `0000000200000000000000${end}`)
 const expected: Expected = { manifest, backup, wal }
@@ -57,6 +59,19 @@ describe('a backup in its bucket', () => {
   })
   test('whose last WAL is gone fails, although nothing behind it shows the hole', () => {
     expect(bucket({ wal: wal.slice(0, -1) })).toEqual(['fail wal-complete'])
+  })
+  test('of a database with longer segments is judged by their length', () => {
+    const long = { ...backup, beginWal: '00000002000000000000003E', segmentBytes: segmentsOf(64) }
+    const names = ['00000002000000000000003E', '00000002000000000000003F', '000000020000000100000000']
+    const of = (kept: readonly string[]) =>
+      bucket({ backup: long, manifest: { ...manifest, segment: '000000020000000100000000' }, wal: kept })
+    expect(of(names)).toEqual([])
+    expect(of(names.filter((name) => !name.endsWith('3F')))).toEqual(['fail wal-complete'])
+    // With 16 MB, 192 segments would be missing between the last two.
+    expect(bucket({ backup: { ...long, segmentBytes: MB16 }, wal: names })).toEqual(['fail wal-complete'])
+  })
+  test('whose backup.info does not say how long segments are is inconclusive, never green', () => {
+    expect(bucket({ backup: { ...backup, segmentBytes: null } })).toEqual(['inconclusive wal-complete'])
   })
   test('that was cut fails: barman goes on to call it DONE', () => {
     expect(bucket({ backup: { ...backup, bytes: 1_000 } })).toEqual(['fail backup-size'])

@@ -16,7 +16,7 @@ describe('of the cluster file', () => {
       primaryUpdateMethod: 'switchover',
       enableSuperuserAccess: true,
       storage: { size: '50Gi' },
-      bootstrap: { initdb: { dataChecksums: false, localeProvider: 'icu', walSegmentSize: 16 } },
+      bootstrap: { initdb: { dataChecksums: false, localeProvider: 'icu', walSegmentSize: 64 } },
       plugins: [{ name: 'mine.example.com', enabled: true }],
       externalClusters: [{ name: 'reports', connectionParameters: { host: 'reports' } }],
       managed: { roles: [{ name: 'reader', ensure: 'present' }] },
@@ -47,7 +47,7 @@ describe('of the cluster file', () => {
     ['an archive of its own', { backup: { barmanObjectStore: { destinationPath: 's3://x/' } } }, /^backup.barmanObjectStore /],
     ['no superuser', { enableSuperuserAccess: false }, /^enableSuperuserAccess .*secrets.superuser/],
     ['another superuser', { superuserSecret: { name: 'mine' } }, /^superuserSecret.name /],
-    ['large WAL segments', { bootstrap: { initdb: { walSegmentSize: 64 } } }, /^bootstrap.initdb.walSegmentSize is 64/],
+    ['WAL segments of no PostgreSQL', { bootstrap: { initdb: { walSegmentSize: 48 } } }, /^bootstrap.initdb.walSegmentSize is 48/],
     ['certificates of its own', { certificates: { serverCASecret: 'mine' } }, /^certificates.serverCASecret .*follow: archive/],
     [
       'a service of our name',

@@ -40,7 +40,7 @@ interface Around {
 function around(of: Around) {
   const { names, state = 'shut down', stderr = '', printed = COMMIT, uid = 'uid-pg-dc-a', begunAt, bucket = new Map() } = of
   const { checkpoint = '0/8000060', whole = true } = of
-  const control = `Database cluster state:  ${state}\nLatest checkpoint location:  ${checkpoint}\nLatest checkpoint's TimeLineID:  3\n`
+  const control = `Database cluster state:  ${state}\nLatest checkpoint location:  ${checkpoint}\nLatest checkpoint's TimeLineID:  3\nBytes per WAL segment:  16777216\n`
   const says = (stdout: string, error = '') => ({ code: 0, stdout, stderr: error })
   const kubernetes = (site: string): Partial<KubernetesClient> => ({
     site,

@@ -10,7 +10,7 @@ import { orderProblems } from '../../../../src/planning/order-steps.ts'
 import { type Intent, PHASES, type PlannedStep } from '../../../../src/planning/plan.ts'
 import { FENCE_LEVELS } from '../../../../src/stack/fence-levels.ts'
 import type { SiteName } from '../../../../src/stack/stack.ts'
-import { type Change, cluster, states } from './cluster-states.ts'
+import { type Change, cluster, MB16, states } from './cluster-states.ts'
 import { databaseStack, theDatabase } from './database-stack.ts'
 
 const now = '2026-11-21T06:00:00Z'
@@ -192,18 +192,18 @@ describe('the loss that is predicted', () => {
 describe('what an archive still gives to a follower', () => {
   const wal = (...numbers: number[]) => numbers.map((n) => `00000001000000000000000${n.toString(16).toUpperCase()}`)
   const at = (segment: number, offset = 0) => BigInt(segment) * 16n * 1024n * 1024n + BigInt(offset)
-  test('is segment after segment, to the newest', () => expect(reachFrom(wal(3, 4, 5), at(4, 100)).last?.end).toBe(at(6)))
-  test('is nothing to one that stands at its end', () => expect(reachFrom(wal(3, 4, 5), at(6))).toEqual({ last: null, beyond: null }))
+  test('is segment after segment, to the newest', () => expect(reachFrom(wal(3, 4, 5), at(4, 100), MB16).last?.end).toBe(at(6)))
+  test('is nothing to one that stands at its end', () => expect(reachFrom(wal(3, 4, 5), at(6), MB16)).toEqual({ last: null, beyond: null }))
   test('ends at a hole, and what lies behind it is named', () => {
-    expect(reachFrom(wal(3, 5, 6), at(3, 1))).toMatchObject({ last: { end: at(4) }, beyond: '000000010000000000000005' })
+    expect(reachFrom(wal(3, 5, 6), at(3, 1), MB16)).toMatchObject({ last: { end: at(4) }, beyond: '000000010000000000000005' })
   })
   test('goes on over a change of timeline', () => {
-    expect(reachFrom([...wal(3, 4), '000000020000000000000004', '000000020000000000000005'], at(3))).toMatchObject({
+    expect(reachFrom([...wal(3, 4), '000000020000000000000004', '000000020000000000000005'], at(3), MB16)).toMatchObject({
       last: { timeline: 2, end: at(6) },
     })
   })
   test('counts neither histories nor partial segments', () => {
-    expect(reachFrom([...wal(3), '00000002.history', '000000010000000000000004.partial'], at(3)).last?.end).toBe(at(4))
+    expect(reachFrom([...wal(3), '00000002.history', '000000010000000000000004.partial'], at(3), MB16).last?.end).toBe(at(4))
   })
 })
 

@@ -1,12 +1,13 @@
 import { describe, expect, test } from '@jest/globals'
 import { shippedAndClose } from '../../../../src/drivers/cloudnative-pg/move/prepare.ts'
 import type { InstanceStatus } from '../../../../src/drivers/cloudnative-pg/objects.ts'
-import { formatLsn, SEGMENT_BYTES } from '../../../../src/drivers/cloudnative-pg/wal.ts'
-import { primary, replica } from './cluster-states.ts'
+import { formatLsn } from '../../../../src/drivers/cloudnative-pg/wal.ts'
+import { MB16, primary, replica } from './cluster-states.ts'
 
 /** The primary switched at the end of segment 7; both go on from there. */
-const MARK = 8n * SEGMENT_BYTES
-const at = (segments: number): string => formatLsn(BigInt(Math.round(segments * 100)) * (SEGMENT_BYTES / 100n))
+const SIZE = BigInt(MB16)
+const MARK = { at: 8n * SIZE, segments: MB16 }
+const at = (segments: number): string => formatLsn(BigInt(Math.round(segments * 100)) * (SIZE / 100n))
 const judge = (archived: string, current: number, replayed: number) =>
   shippedAndClose(
     MARK,

@@ -109,7 +109,7 @@ describe('the third site of a move', () => {
 describe('a follower that is told to follow the new active site', () => {
   const [step] = cloudNativePg.follow?.(database, dcC, intent('failover'), stack) ?? []
   const redirect = cloudNativePg.behaviours.redirect
-  const settled = { lastArchivedWal: '000000040000000000000008' }
+  const settled = { settledLsn: '0/9000000' }
   const runOf = (world: World, begunAt = '2026-11-21T06:04:58Z') => {
     const { context, patches } = around(world)
     const run = {

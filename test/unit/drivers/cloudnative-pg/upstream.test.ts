@@ -1,7 +1,7 @@
 import { expect, test } from '@jest/globals'
 import { seeUpstream } from '../../../../src/drivers/cloudnative-pg/failover/upstream.ts'
 import type { DriverContext } from '../../../../src/planning/driver.ts'
-import { cluster, replica } from './cluster-states.ts'
+import { cluster, MB16, replica } from './cluster-states.ts'
 import { theDatabase } from './database-stack.ts'
 
 const wal = (number: number) => `00000003000000000000000${number}`
@@ -17,7 +17,7 @@ async function seen(replayLsn: string, numbers: readonly number[], timeLineID = 
   const follower = cluster('pg-dc-b', {
     externalClusters: [{ name: 'pg-dc-a', plugin: { parameters: { serverName: 'pg-dc-a-g1' } } }],
   })
-  return seeUpstream(theDatabase(), follower, { ...replica, timeLineID, replayLsn }, context as unknown as DriverContext)
+  return seeUpstream(theDatabase(), follower, { ...replica, timeLineID, replayLsn }, MB16, context as unknown as DriverContext)
 }
 
 test('the newest segment of an archive is the one that can still be replayed, not one behind a hole', async () => {

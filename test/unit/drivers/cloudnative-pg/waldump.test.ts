@@ -5,9 +5,10 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
 import { neverBegan, WALDUMP, WHOLE } from '../../../../src/drivers/cloudnative-pg/rejoin/decode-divergence.ts'
 import { type Divergence, divergenceIn } from '../../../../src/drivers/cloudnative-pg/rejoin/divergent-wal.ts'
-import { parseLsn, SEGMENT_BYTES } from '../../../../src/drivers/cloudnative-pg/wal.ts'
+import { parseLsn } from '../../../../src/drivers/cloudnative-pg/wal.ts'
 import { type Postgres, startPostgres } from '../../../support/postgres.ts'
 import { temporaryFolder } from '../../../support/temporary-folder.ts'
+import { MB16 } from './cluster-states.ts'
 
 const PROGRAMS = '/usr/lib/postgresql/15/bin'
 const folder = temporaryFolder()
@@ -55,7 +56,7 @@ afterAll(() => postgres.stop())
 
 /** Zeroes in the middle of what was written of the segment up to a position. */
 async function tearOut(path: string, end: bigint | null): Promise<void> {
-  const written = Number((end ?? 0n) % SEGMENT_BYTES)
+  const written = Number((end ?? 0n) % BigInt(MB16))
   const file = await open(path, 'r+')
   await file.write(Buffer.alloc(16), 0, 16, Math.floor(written / 2))
   await file.close()
