@@ -234,6 +234,8 @@ export const REASON_CODES = {
     'operator-old': 'The database operator has a known defect for moves.',
     'restart-supervised': 'After a promotion the cluster would wait for a person to restart it.',
     'restart-by-switchover': 'A promotion would be followed by a second one inside the site.',
+    'volume-too-full':
+      'A volume of the database has less room than a move needs: a PostgreSQL that restarts on it would not come up. Nothing was changed.',
     'wal-segments-unknown': 'Nobody says how long the WAL segments of a cluster are: how far behind a copy is can not be told.',
     'synchronous-too-few': 'A cluster waits for more synchronous standbys than it can have: as a primary it would accept no write.',
     'database-version-differs': 'Two sites declare different major versions of PostgreSQL: one can not follow the other.',
@@ -304,6 +306,7 @@ export const REASON_CODES = {
     'helm-failed': 'helm ended with an error.',
     'release-pending': 'An interrupted helm run left the release pending.',
     'workloads-not-moved': 'A release runs more than its declared workload: no move stops that, and no fence shuts it.',
+    'image-missing': 'A node of the new site cannot pull an image of the application. Nothing was changed, users are served.',
     'rollout-failed': 'A rollout failed; the text has the true reason.',
     'managed-by-others':
       'Another controller keeps an object that a move changes, and may take the move back: pause it for the time of the move.',

@@ -394,6 +394,9 @@ describe('an application on two real sites', () => {
     const steps = await stepsOf(there)
     const of = (action: string, site: SiteName) => steps.find((step) => step.action === action && step.site === site)
     await perform(of('remember', A))
+    await perform(of('pull-images', B))
+    expect(proofs.get('application.pull-images@dc-b')).toEqual({ images: expect.arrayContaining([expect.any(String)]) })
+    expect(await applicationPods(B)).toHaveLength(0)
     const stop = await perform(of('stop', A))
     expect(await applicationPods(A)).toHaveLength(0)
     // Nobody but this very session talks to its database: what the kubelet says has ended is not only said to have.

@@ -6,6 +6,7 @@ import { deployRelease } from './deploy.ts'
 import { identity, remember } from './identity.ts'
 import { fenceSteps, moveSteps, rejoinSteps, reopenSteps } from './move.ts'
 import { type HelmReleaseState, observeRelease } from './observe.ts'
+import { pullImages } from './pull-images.ts'
 import { reconcile } from './reconcile.ts'
 import { testRestored } from './restore-test.ts'
 import { manualStep } from './runbook.ts'
@@ -32,7 +33,7 @@ export const helmRelease: Driver<HelmReleaseSpec, HelmReleaseState> = {
   reopen: reopenSteps,
   manual: manualStep,
   varying: { stop: { before: replicasVary }, start: { replicas: replicasVary } },
-  behaviours: { remember, stop, start, identity, reconcile },
+  behaviours: { remember, 'pull-images': pullImages, stop, start, identity, reconcile },
   restoreTest: testRestored,
 }
 

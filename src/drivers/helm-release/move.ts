@@ -4,6 +4,7 @@ import type { Intent, PlannedStep } from '../../planning/plan.ts'
 import type { SiteName } from '../../stack/stack.ts'
 import { identityStep, rememberStep } from './identity.ts'
 import type { HelmReleaseState } from './observe.ts'
+import { pullImagesStep } from './pull-images.ts'
 import { reconcileStep } from './reconcile.ts'
 import { startStep, stopStep } from './scale.ts'
 import type { Application } from './spec.ts'
@@ -24,6 +25,7 @@ export function moveSteps(component: Application, states: BySite<HelmReleaseStat
   const remembered = rememberStep(component, from, intent)
   return [
     remembered,
+    pullImagesStep(component, to),
     stopStep(component, from, { phase: 'DRAIN', before }),
     // As many replicas as served before; the values of the role decide again afterwards.
     startStep(component, intent, Math.max(1, before ?? 1)),

@@ -24,6 +24,16 @@ export function manualStep(component: Application, step: PlannedStep, { stack }:
         expect: 'successfully rolled out.',
         never: 'Start it before the database accepts writes: it would migrate, or give up.',
       }
+    case 'pull-images':
+      return {
+        commands: [
+          `${k} get ${target} -o jsonpath='{.spec.template.spec.containers[*].image}'`,
+          `${k} run image-try --restart=Never --image=THE-IMAGE --command -- /standby-starts-nothing-here   # it can not start, and need not`,
+          `${k} get pod image-try -o jsonpath='{.status.containerStatuses[*].imageID}'`,
+          `${k} delete pod image-try`,
+        ],
+        expect: 'An id: a node has pulled the image. Nothing in it was run.',
+      }
     case 'remember':
     case 'identity':
       return {

@@ -8,6 +8,7 @@ import { type CloudNativePgSpec, clusterOf, type Database } from '../spec.ts'
 import { parameter, plannedStep } from '../steps.ts'
 import { formatLsn, parseLsn, segmentsBetween } from '../wal.ts'
 import { clusterOfRun, instanceOf, namespaceOf, peerOf, type Run } from '../where.ts'
+import { lackOfRoom, roomOf } from './room-for-wal.ts'
 import { hasShipped, type Mark, shippedMark, shipWal } from './ship-wal.ts'
 
 /** What can be written out before users notice anything is written out now: the shutdown has less to ship. */
@@ -32,23 +33,42 @@ export const checkpoint: Behaviour<CloudNativePgSpec> = {
       peerOf(run, parameter(run.step, 'followerSite'), follower),
     ])
     const progress = shippedAndClose(mark, primary, replica, follower)
-    if (progress.is === 'done') await proveWrites(run)
-    return progress
+    if (progress.is !== 'done') return progress
+    const [room] = await Promise.all([findRoom(run, mark, primary, replica), proveWrites(run)])
+    return room.is === 'done' ? { is: 'done', proof: { ...progress.proof, ...room.proof } } : room
   },
   apply: shipWal,
 }
+
+/** Whether both volumes have room for what the move writes: a PostgreSQL that restarts on a full one would not come up. */
+async function findRoom(run: Run, mark: Mark, primary: InstanceStatus | null, replica: InstanceStatus | null): Promise<Progress> {
+  const rooms = await Promise.all(
+    endsOf(run).map(({ site, cluster }) => roomOf(run.context.kubernetes(site), namespaceOf(run), cluster, run.signal)),
+  )
+  const [ahead, replayed] = [parseLsn(primary?.currentLsn) ?? 0n, parseLsn(replica?.replayLsn) ?? 0n]
+  const behind = segmentsBetween(replayed, ahead, mark.segments)
+  for (const room of rooms) {
+    const why = room === null ? null : lackOfRoom(room, behind, mark.segments)
+    if (why !== null) return { is: 'failed', code: 'volume-too-full', why, next: 'Enlarge the volume, or make room on it, and plan again.' }
+  }
+  return {
+    is: 'done',
+    proof: { freeForWal: Object.fromEntries(rooms.flatMap((room) => (room === null ? [] : [[room.cluster, room.walBytes]]))) },
+  }
+}
+
+const endsOf = (run: Run) => [
+  { site: siteOf(run), cluster: parameter(run.step, 'cluster') },
+  { site: siteNamed(run, parameter(run.step, 'followerSite')), cluster: parameter(run.step, 'follower') },
+]
 
 /**
  * Asks both sites to try the writes of this move, as a dry run: a right that is lacking, or a webhook of an operator that does not answer, is known
  * while users are still served. Throws what stands against them.
  */
 async function proveWrites(run: Run): Promise<void> {
-  const ends = [
-    { site: siteOf(run), cluster: parameter(run.step, 'cluster') },
-    { site: siteNamed(run, parameter(run.step, 'followerSite')), cluster: parameter(run.step, 'follower') },
-  ]
   await Promise.all(
-    ends.map(async ({ site, cluster }) => {
+    endsOf(run).map(async ({ site, cluster }) => {
       const object = {
         apiVersion: CLUSTER.apiVersion,
         kind: CLUSTER.kind,

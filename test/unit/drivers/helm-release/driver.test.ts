@@ -70,6 +70,7 @@ describe('a move', () => {
   test('has a step for each promise, in an order that works', () => {
     expect(steps.map((step) => `${step.phase} ${step.id}`)).toEqual([
       'PREFLIGHT application.remember@dc-a',
+      'PREFLIGHT application.pull-images@dc-b',
       'DRAIN application.stop@dc-a',
       'START application.start@dc-b',
       'SMOKE application.identity@dc-b',

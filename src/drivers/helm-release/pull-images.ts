@@ -1,0 +1,155 @@
+import type { KubernetesClient, KubernetesObject } from '../../clients/kubernetes-client.ts'
+import { conditionOf } from '../../clients/kubernetes-conditions.ts'
+import { type Milliseconds, minutes, seconds } from '../../duration.ts'
+import { asStandbyError } from '../../errors.ts'
+import type { JsonObject } from '../../json.ts'
+import type { Behaviour, Progress } from '../../planning/driver.ts'
+import type { PlannedStep } from '../../planning/plan.ts'
+import type { SiteName } from '../../stack/stack.ts'
+import { digitsOf } from '../../stamp.ts'
+import { isHopeless, type WaitingContainer } from '../hopeless.ts'
+import { runningFor } from '../running-for.ts'
+import { kubernetesOf, siteOf } from '../site-of-step.ts'
+import { type Run, step } from './scale.ts'
+import { type Application, type HelmReleaseSpec, workloadRef } from './spec.ts'
+import { POD } from './workload.ts'
+
+const JOB = { apiVersion: 'batch/v1', kind: 'Job', plural: 'jobs' } as const
+
+/** The images of a passive site, where nothing runs, are first needed while users are shut out: they are brought to a node before. */
+export function pullImagesStep(component: Application, site: SiteName): PlannedStep {
+  return step(component, 'pull-images', site, {
+    phase: 'PREFLIGHT',
+    title: `Has a node of ${site} pull the images of ${component.spec.workload.name}, and runs nothing of them`,
+    deadline: minutes(10),
+    expected: seconds(2),
+    parameters: {},
+  })
+}
+
+export const pullImages: Behaviour<HelmReleaseSpec> = {
+  async done(run) {
+    const kubernetes = kubernetesOf(run)
+    const { namespace } = run.component.spec
+    if (notTried.has(run.signal)) return { is: 'done', proof: { images: null } }
+    const job = await kubernetes.get({ ...JOB, namespace, name: jobName(run) }, { signal: run.signal })
+    if (job === null) return { is: 'pending', waitingFor: `a job that pulls the images of ${run.component.spec.workload.name}` }
+    const labelSelector = `job-name=${jobName(run)}`
+    const [pod] = await kubernetes.list(POD, { namespace, labelSelector }, { signal: run.signal })
+    if (pod === undefined || conditionOf(pod, 'PodScheduled')?.status !== 'True') {
+      if (runningFor(run) < UNPLACED) return { is: 'pending', waitingFor: `a node for ${jobName(run)}` }
+      // A policy of the cluster may refuse this pod and take the application's own: that nobody knows is no reason to stay.
+      run.context.log.warning(`${run.step.id}: no pod of ${jobName(run)} has come to a node, so nobody knows whether the images are there`)
+      return { is: 'done', proof: { images: null } }
+    }
+    return pulled(pod, `kubectl -n ${namespace} describe pod ${pod.metadata.name}`)
+  },
+
+  async apply(run) {
+    const kubernetes = kubernetesOf(run)
+    const workload = await kubernetes.get(workloadRef(run.component), { signal: run.signal })
+    if (workload === null) throw new Error(`there is no ${run.component.spec.workload.name} on ${siteOf(run)} any more`)
+    try {
+      await createJob(kubernetes, jobOf(run, workload), run.signal)
+    } catch (error) {
+      const reason = asStandbyError(error)
+      if (reason.code !== 'kubernetes-forbidden') throw reason
+      notTried.add(run.signal)
+      run.context.log.warning(`${run.step.id}: nobody knows whether the images are there: ${reason.message}. ${reason.next ?? ''}`)
+    }
+  },
+  changes: (run) =>
+    kubernetesOf(run).watchAll(POD, { namespace: run.component.spec.namespace, labelSelector: `job-name=${jobName(run)}` }, run.signal),
+}
+
+/** A first call of the same begin may have made it. */
+async function createJob(kubernetes: KubernetesClient, job: KubernetesObject, signal: AbortSignal): Promise<void> {
+  const { namespace = '', name } = job.metadata
+  if ((await kubernetes.get({ ...JOB, namespace, name }, { signal })) === null) await kubernetes.create(job, { signal })
+}
+
+/** Steps whose identity may not try, or whose cluster refuses the job. */
+const notTried = new WeakSet<AbortSignal>()
+/** Longer than a scheduler takes, and a mutating webhook. */
+const UNPLACED: Milliseconds = seconds(30)
+
+const jobName = (run: Run): string => `${run.component.spec.workload.name.slice(0, 30)}-images-${digitsOf(run.begunAt)}`
+
+interface PodSpec extends JsonObject {
+  readonly containers?: readonly ContainerSpec[]
+  readonly initContainers?: readonly ContainerSpec[]
+}
+interface ContainerSpec extends JsonObject {
+  readonly name: string
+  readonly image: string
+}
+
+/** What decides where a pod of the workload comes to, and with which keys its images are pulled. */
+const PLACED_BY = [
+  ...['serviceAccountName', 'imagePullSecrets', 'nodeSelector', 'affinity', 'tolerations', 'topologySpreadConstraints'],
+  ...['runtimeClassName', 'priorityClassName', 'schedulerName', 'securityContext', 'hostUsers'],
+]
+const OF_CONTAINER = ['name', 'image', 'imagePullPolicy', 'securityContext', 'resources']
+/** Nothing has it: the kubelet pulls the image, can not start the container, and that is all. */
+const NO_PROGRAM = '/standby-starts-nothing-here'
+
+/** One container for each of the workload's, without its program, volumes and environment. It goes by itself a minute after its end. */
+function jobOf(run: Run, workload: KubernetesObject): KubernetesObject {
+  const { namespace } = run.component.spec
+  const template = (workload.spec as { readonly template?: { readonly spec?: PodSpec } } | undefined)?.template?.spec ?? {}
+  const containers = [...(template.initContainers ?? []), ...(template.containers ?? [])]
+  return {
+    apiVersion: JOB.apiVersion,
+    kind: JOB.kind,
+    metadata: { name: jobName(run), namespace, labels: { 'app.kubernetes.io/managed-by': 'standby' } },
+    spec: {
+      backoffLimit: 0,
+      ttlSecondsAfterFinished: 60,
+      activeDeadlineSeconds: 600,
+      template: {
+        spec: {
+          ...only(template, PLACED_BY),
+          restartPolicy: 'Never',
+          automountServiceAccountToken: false,
+          enableServiceLinks: false,
+          containers: containers.map((container) => ({ ...only(container, OF_CONTAINER), command: [NO_PROGRAM] })),
+        },
+      },
+    },
+  }
+}
+
+const only = (from: JsonObject, names: readonly string[]): JsonObject =>
+  Object.fromEntries(Object.entries(from).filter(([name]) => names.includes(name)))
+
+interface Told {
+  readonly name: string
+  readonly image?: string
+  readonly imageID?: string
+  readonly state?: { readonly waiting?: WaitingContainer; readonly running?: object; readonly terminated?: object }
+}
+
+/** What the kubelet says of each container: one that could not start has its image. Pure. */
+export function pulled(pod: KubernetesObject, next: string): Progress {
+  const containers = (pod.spec as { readonly containers?: readonly ContainerSpec[] } | undefined)?.containers ?? []
+  const told = (pod.status as { readonly containerStatuses?: readonly Told[] } | undefined)?.containerStatuses ?? []
+  const statusOf = (name: string): Told | undefined => told.find((one) => one.name === name)
+  for (const { name, image } of containers) {
+    const waiting = statusOf(name)?.state?.waiting
+    if (waiting !== undefined && isHopeless(waiting))
+      return { is: 'failed', code: 'image-missing', why: `${image}: ${waiting.reason} ${waiting.message ?? ''}`.trim(), next }
+  }
+  const missing = containers.filter(({ name }) => !isThere(statusOf(name))).map(({ image }) => image)
+  return missing.length === 0
+    ? { is: 'done', proof: { images: containers.map(({ image }) => image) } }
+    : { is: 'pending', waitingFor: `the kubelet to pull ${[...new Set(missing)].join(', ')}` }
+}
+
+/** Reasons of a container whose image is there, and that does not start. */
+const AFTER_THE_PULL = new Set(['RunContainerError', 'CreateContainerError', 'CrashLoopBackOff'])
+const isThere = (status: Told | undefined): boolean =>
+  status !== undefined &&
+  ((status.imageID ?? '') !== '' ||
+    status.state?.running !== undefined ||
+    status.state?.terminated !== undefined ||
+    AFTER_THE_PULL.has(status.state?.waiting?.reason ?? ''))
