@@ -163,9 +163,10 @@ describe('what the lost site left in its archive', () => {
     const waits = { is: 'pending', waitingFor: 'pg-dc-b to replay up to 0/18000000, the end of the archive' }
     expect(await drain('0/14000000', archived, { segments: segmentsOf(64) }).ask()).toEqual(waits)
     expect(await drain('0/14000000', archived, { segments: null, asked: segmentsOf(64) }).ask()).toEqual(waits)
-    expect(await drain('0/18000000', archived, { segments: null, asked: segmentsOf(64) }).ask()).toMatchObject({
+    const files = [...archived, '00000003.history']
+    expect(await drain('0/18000000', archived, { segments: null, asked: segmentsOf(64), files }).ask()).toMatchObject({
       is: 'done',
-      proof: { archive: 'drained', upTo: archived[1] },
+      proof: { archive: 'drained', timeline: 3, endIsHere: true },
     })
   })
   test('is not taken for drained while nobody says how long its segments are', async () => {
