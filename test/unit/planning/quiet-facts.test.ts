@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals'
 import fc from 'fast-check'
-import type { KubernetesObject, ObjectReference } from '../../../src/clients/kubernetes-client.ts'
+import type { KubernetesObject, ObjectReference, ProxyTarget } from '../../../src/clients/kubernetes-client.ts'
 import { cloudNativePg } from '../../../src/drivers/cloudnative-pg/driver.ts'
 import { helmRelease } from '../../../src/drivers/helm-release/driver.ts'
 import { redis } from '../../../src/drivers/redis/driver.ts'
@@ -36,6 +36,8 @@ const drivers = { 'cloudnative-pg': cloudNativePg, 'helm-release': helmRelease, 
 const lsn = (segments: number, bytes: number): string => `0/${(segments * 16 * 1024 * 1024 + bytes).toString(16).toUpperCase()}`
 const wal = (number: number): string => `0000000300000000000000${number.toString(16).toUpperCase().padStart(2, '0')}`
 
+const METRICS = 'cnpg_collector_pg_wal{value="count"} 2\ncnpg_collector_pg_wal{value="size"} 3.3554432e+07\n'
+
 /** What moves while people decide, and means nothing. */
 const jitter = fc.record({
   written: fc.integer({ min: 40, max: 55 }),
@@ -44,6 +46,7 @@ const jitter = fc.record({
   restartpoint: fc.constantFrom(2, 3),
   follower: fc.constantFrom('answers', 'restarts'),
   archive: fc.constantFrom('answers', 'late'),
+  metrics: fc.constantFrom('answer', 'late'),
   replicas: fc.integer({ min: 1, max: 9 }),
   cachePod: fc.constantFrom('ready', 'restarts', 'gone'),
   third: fc.constantFrom('answers', 'silent', 'upgraded'),
@@ -80,7 +83,9 @@ async function seen(now: Jitter, mode: Mode): Promise<Observation> {
       backup('completed'),
       ...(now.nightly && mode !== 'rejoin' ? [backup('completed', '2026-11-22T02:15:30Z', { backupId: '20261122T021500' })] : []),
     ],
-    proxyGet: async () => {
+    proxyGet: async ({ path }: ProxyTarget) => {
+      if (path === '/metrics' && now.metrics === 'late') throw siteError('kubernetes-unreachable', 'no answer', { retry: 'transient' })
+      if (path === '/metrics') return { status: 200, body: METRICS }
       const replayLsn = lsn(now.written - now.behind, now.offset)
       const says =
         site === 'dc-a' ? { ...primary, currentLsn: lsn(now.written, now.offset) } : { ...replica, replayLsn, timeLineID: now.restartpoint }
@@ -136,6 +141,7 @@ const QUIET: Jitter = {
   restartpoint: 3,
   follower: 'answers',
   archive: 'answers',
+  metrics: 'answer',
   replicas: 3,
   cachePod: 'ready',
   third: 'answers',
