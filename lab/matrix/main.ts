@@ -9,6 +9,7 @@ import { endHalfDone } from './end-half-done.ts'
 import { type CaseVerdict, judgeCase } from './judge-case.ts'
 import { runCase } from './run-case.ts'
 import { runKills } from './run-kills.ts'
+import { CANARY_REVOKED, runRevokedCanary } from './run-revoked-canary.ts'
 
 /**
  * What goes wrong around a move, times its mode, times where its runner dies: `npm run lab:failover` runs a sample that the seed decides, `--all`
@@ -16,7 +17,8 @@ import { runKills } from './run-kills.ts'
  * `--amid dies` and `--amid lives` to sites that are lost amid a switchover whose runner dies or lives, `--phase FENCE` to runners that die in it.
  * `--outwait` waits for the guard of a lost site (fencing.failover: database), `--published-size` has as many instances and replicas as the published
  * stack, `--archive in-tree` and `--follow archive` have its database archive and follow so. `--sites 3` tells the story of three sites instead;
- * `--kills 20` kills so many switchovers while their doors are closed, and resumes each at once. The lab must be up. Exit code 0 only if every case kept
+ * `--kills 20` kills so many switchovers while their doors are closed, and resumes each at once; `--trouble canary-revoked` revokes the canary
+ * of the application while users are served. The lab must be up. Exit code 0 only if every case kept
  * every promise.
  */
 const { values } = parseArgs({
@@ -100,6 +102,7 @@ const lineOf = ({ name, figures, failures }: CaseVerdict): string =>
 
 function asked(): Promise<number> {
   if (values.kills !== undefined) return runKills(Number(values.kills))
+  if (values.trouble.includes(CANARY_REVOKED)) return runRevokedCanary()
   return values.sites === '3' ? tellStory() : main()
 }
 
