@@ -4,6 +4,7 @@ import { asStandbyError, failureOf } from '../errors.ts'
 import type { Json } from '../json.ts'
 import type { Change, DeployUnit, Progress } from '../planning/driver.ts'
 import { fieldsThatDiffer } from './fields-that-differ.ts'
+import { immutableFields } from './immutable-fields.ts'
 
 /** A Kubernetes object as it is declared, with the plural that its URL needs. */
 export interface DeclaredObject {
@@ -62,7 +63,11 @@ export async function diffObject(kubernetes: KubernetesClient, declared: Declare
   const object = nameOfObject(declared)
   const live = await kubernetes.get(referenceOf(declared), { signal })
   const wanted = await triedOn(kubernetes, declared, signal)
-  if ('refused' in wanted) return [{ kind: 'refused', object, why: wanted.refused }]
+  if ('refused' in wanted) {
+    const fixed = live === null ? [] : immutableFields(live, declared.object)
+    if (fixed.length > 0) return fixed.map((field) => ({ kind: 'refused', object, ...field }))
+    return [{ kind: 'refused', object, why: wanted.refused }]
+  }
   if (live === null) return [{ kind: 'create', object }]
   const secret = declared.object.kind === 'Secret'
   return fieldsThatDiffer(compared(live), compared(wanted.object)).map(({ path, from, to }) => ({
