@@ -1,16 +1,17 @@
 import { existsSync } from 'node:fs'
-import { Argument, Command, Option } from 'commander'
+import { Argument, Command, InvalidArgumentError, Option } from 'commander'
 import { withCommandLock } from './command-lock.ts'
 import { bringDown } from './down.ts'
 import { environmentPath } from './environment.ts'
 import { storeIsCached } from './images/store.ts'
+import { SLOW, type Slowness } from './network/slow-link.ts'
 import { heal, type OutageKind, outageKinds, strike } from './outage.ts'
 import { presentHosts } from './present.ts'
 import { type Occasion, type Progress, seconds, startProgress } from './progress.ts'
 import { installMissing, missingPrograms, readMachineFacts, unmetRequirements } from './requirements.ts'
 import { openShell } from './shell.ts'
 import { readStatus, statusTable } from './status.ts'
-import { type HostName, hostNames, SITE_COUNTS } from './topology.ts'
+import { addressOf, bridge, type HostName, hostNames, SITE_COUNTS } from './topology.ts'
 import { bringUp } from './up.ts'
 
 class Unmet extends Error {}
@@ -63,13 +64,24 @@ async function status(options: { json?: true }): Promise<void> {
   if (hosts.some((host) => host.state !== 'up' && !(host.host === 'github' && host.state === 'down'))) process.exitCode = 1
 }
 
-async function outage(host: HostName, { how }: { how: OutageKind }): Promise<void> {
+type OutageOptions = { readonly how: OutageKind; readonly only?: HostName | 'runner' } & Omit<Slowness, 'only'>
+
+async function outage(host: HostName, { how, only, ...slowness }: OutageOptions): Promise<void> {
   needsRoot()
   assertPresent(host)
   const since = Date.now()
-  await withCommandLock(() => strike(host, how))
+  const toWhom = only === 'runner' ? bridge.address : only === undefined ? null : addressOf[only]
+  await command(`lab outage ${host}`, (progress) => strike(host, how, progress, interrupted.signal, { ...slowness, only: toWhom }))
   process.stdout.write(`${host}: ${how} after ${seconds(Date.now() - since)}. Give it back:  npm run lab -- heal ${host}\n`)
 }
+
+const numberBetween =
+  (least: number, most: number) =>
+  (text: string): number => {
+    const value = Number(text)
+    if (text.trim() === '' || !(value >= least && value <= most)) throw new InvalidArgumentError(`Give a number from ${least} to ${most}.`)
+    return value
+  }
 
 /** A site that was never started has no link to cut, and nothing to give back. */
 function assertPresent(host: HostName): void {
@@ -93,10 +105,17 @@ program
   .description('take a site away')
   .addArgument(host())
   .addOption(
-    new Option('--how <kind>', 'lose its packets, stop its processes, kill them, kill them and answer 503, or narrow its link')
+    new Option(
+      '--how <kind>',
+      'lose its packets, stop its processes, kill them, kill them and answer 503, narrow its link, or make the way to it slow',
+    )
       .choices(outageKinds)
       .default('cut'),
   )
+  .option('--delay <ms>', 'slow: of each packet in each direction', numberBetween(0, 60_000), SLOW.delay)
+  .option('--loss <percent>', 'slow: of the packets in each direction', numberBetween(0, 100), SLOW.loss)
+  .option('--seed <number>', 'slow: chooses the packets that are lost', numberBetween(0, Number.MAX_SAFE_INTEGER), SLOW.seed)
+  .addOption(new Option('--only <host>', 'slow: for this host alone').choices(['runner', ...hostNames]))
   .action(outage)
 program
   .command('heal')

@@ -1,6 +1,7 @@
 import { ensureCachedParts } from './cached-parts.ts'
 import { killGroup, setFrozen } from './cgroup.ts'
 import { cutLink, joinLink, narrowLink, widenLink } from './network/host-namespace.ts'
+import { quickenLink, SLOW, type Slowness, slowLink } from './network/slow-link.ts'
 import { presentSites } from './present.ts'
 import type { Progress } from './progress.ts'
 import { answerUnavailable, endUnavailable } from './site/control-plane.ts'
@@ -11,14 +12,21 @@ import { startGithub } from './wan/github.ts'
 import { startLoadBalancer } from './wan/load-balancer.ts'
 import { startS3 } from './wan/s3.ts'
 
-export const outageKinds = ['cut', 'freeze', 'kill', 'unavailable', 'slow'] as const
+export const outageKinds = ['cut', 'freeze', 'kill', 'unavailable', 'narrow', 'slow'] as const
 export type OutageKind = (typeof outageKinds)[number]
 
 /**
  * Takes a host away: `cut` loses its packets, `freeze` stops its processes with sockets open, `kill` ends them all, containers included,
- * `unavailable` does so to a site and answers 503 in the place of its API server; `slow` narrows the link.
+ * `unavailable` does so to a site and answers 503 in the place of its API server; `narrow` lets 16 Mbit/s through, `slow` passes every packet on
+ * late and loses some.
  */
-export async function strike(host: HostName, how: OutageKind): Promise<void> {
+export async function strike(
+  host: HostName,
+  how: OutageKind,
+  progress: Progress,
+  signal: AbortSignal,
+  slowness: Slowness = SLOW,
+): Promise<void> {
   switch (how) {
     case 'cut':
       await cutLink(host)
@@ -31,8 +39,12 @@ export async function strike(host: HostName, how: OutageKind): Promise<void> {
       if (!isSite(host)) throw new Error(`${host} has no API server that could be unavailable: name one of ${siteNames.join(', ')}`)
       await killGroup(host)
       return answerUnavailable(host)
-    case 'slow':
+    case 'narrow':
       return narrowLink(host)
+    case 'slow': {
+      const { binaries } = await ensureCachedParts(progress, signal)
+      return slowLink(host, binaries['slow-link'], slowness)
+    }
     default:
       how satisfies never
   }
@@ -43,6 +55,7 @@ export async function heal(host: HostName, progress: Progress, signal: AbortSign
   const parts = await ensureCachedParts(progress, signal)
   await joinLink(host)
   await widenLink(host)
+  await quickenLink(host)
   await setFrozen(host, false)
   await progress.step(`${host} healed`, async () => {
     if (isSite(host)) {

@@ -1,5 +1,6 @@
 import { existingGroups, isFrozen, memoryOf } from './cgroup.ts'
 import { linkIsUp } from './network/host-namespace.ts'
+import { isSlow } from './network/slow-link.ts'
 import { presentHosts } from './present.ts'
 import { recordedProcesses, runningProcess } from './state.ts'
 import { addressOf, type HostName } from './topology.ts'
@@ -7,7 +8,7 @@ import { addressOf, type HostName } from './topology.ts'
 export interface HostStatus {
   readonly host: HostName
   readonly address: string
-  readonly state: 'up' | 'cut' | 'frozen' | 'killed' | 'damaged' | 'down'
+  readonly state: 'up' | 'cut' | 'slow' | 'frozen' | 'killed' | 'damaged' | 'down'
   /** Names of processes that were started and do not run any more. */
   readonly missing: readonly string[]
   readonly processes: number
@@ -28,7 +29,8 @@ async function statusOf(host: HostName, exists: boolean): Promise<HostStatus> {
   if (missing.length === recorded.length) return { ...facts, state: 'killed' }
   if (missing.length > 0) return { ...facts, state: 'damaged' }
   if (await isFrozen(host)) return { ...facts, state: 'frozen' }
-  return { ...facts, state: (await linkIsUp(host)) ? 'up' : 'cut' }
+  if (!(await linkIsUp(host))) return { ...facts, state: 'cut' }
+  return { ...facts, state: isSlow(host) ? 'slow' : 'up' }
 }
 
 /** The status as a table for people. */

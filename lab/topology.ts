@@ -14,7 +14,14 @@ export const loadBalancerNames: readonly LoadBalancerName[] = ['lb-1', 'lb-2']
 export type HostName = SiteName | LoadBalancerName | 's3' | 'github'
 export const hostNames: readonly HostName[] = [...siteNames, ...loadBalancerNames, 's3', 'github']
 
-export const bridge = { name: 'standby0', address: '10.77.0.1', prefixLength: 24, network: '10.77.0.0/24' } as const
+/** Its hardware address is its own: one that it takes from a link would change, and be forgotten by others, when that link leaves it. */
+export const bridge = {
+  name: 'standby0',
+  address: '10.77.0.1',
+  prefixLength: 24,
+  network: '10.77.0.0/24',
+  hardwareAddress: '0a:58:0a:4d:00:01',
+} as const
 /** Inside each site; what hangs on it is the site's own. */
 export const podBridge = { name: 'cni0', hardwareAddress: '0a:58:0a:4e:00:01' } as const
 
@@ -47,6 +54,9 @@ export const namespaceOf = (host: HostName) => `standby-${host}`
 
 /** Host side of a link: at most 15 characters (IFNAMSIZ). */
 export const linkOf = (host: HostName) => `sb-${host}`
+
+/** The other end of a link that is slow; it begins with the same letters, by which `down` knows what is the lab's. */
+export const farEndOf = (host: HostName) => `${linkOf(host)}-far`
 
 /** What survives `down`: binaries, images, learned durations. */
 export const cacheDirectory = () => process.env.STANDBY_LAB_CACHE ?? join(homedir(), '.cache', 'standby-lab')

@@ -6,6 +6,7 @@ import { writeLabEnvironment } from './environment.ts'
 import { describeLab } from './facts.ts'
 import { prepareKernelSettings } from './kernel-settings.ts'
 import { ensureBridge, ensureNamespace } from './network/host-namespace.ts'
+import { quickenLink } from './network/slow-link.ts'
 import { presentHosts, presentSites } from './present.ts'
 import type { Progress } from './progress.ts'
 import { startSite } from './site/start.ts'
@@ -27,7 +28,9 @@ export async function bringUp(count: number, progress: Progress, signal: AbortSi
   await ensureCoveredDirectories()
   await progress.step('network', async () => {
     await ensureBridge()
-    await Promise.all([...new Set<HostName>([...sites, ...presentHosts()])].map(ensureNamespace))
+    const hosts = [...new Set<HostName>([...sites, ...presentHosts()])]
+    await Promise.all(hosts.map(quickenLink))
+    await Promise.all(hosts.map(ensureNamespace))
   })
   const [s3Keys, githubUrl] = await Promise.all([
     progress.step('S3', () => startS3(binaries, signal)),

@@ -31,7 +31,8 @@ const goModules = [
       ` -X ${versionPackage}.gitMajor=${kubernetesVersion.major} -X ${versionPackage}.gitMinor=${kubernetesVersion.minor}`,
     sources: pinned,
   },
-  { name: 'pause', packages: { pause: 'standby/lab/pause' }, ldflags: '-s -w', sources: ['go.mod', 'main.go'] },
+  ownModule('pause'),
+  ownModule('slow-link'),
   goModule('etcd', 'etcd', 'go.etcd.io/etcd/server/v3'),
   goModule('cloudnative-pg', 'cnpg-manager', 'github.com/cloudnative-pg/cloudnative-pg/cmd/manager', 'releases/cnpg-1.30.0.yaml'),
   goModule('plugin-barman-cloud', 'plugin-barman-cloud', 'github.com/cloudnative-pg/plugin-barman-cloud/cmd/manager', 'manifest.yaml'),
@@ -44,6 +45,7 @@ const goModules = [
 type Program =
   | (typeof kubernetesParts)[number]
   | 'pause'
+  | 'slow-link'
   | 'etcd'
   | 'cnpg-manager'
   | 'plugin-barman-cloud'
@@ -104,4 +106,9 @@ async function ensureManifest(source: string, home: string, goModule: GoModule, 
 
 function goModule(name: string, binary: string, path: string, manifest?: string): GoModule {
   return { name, packages: { [binary]: path }, ldflags: '-s -w', sources: pinned, ...(manifest === undefined ? {} : { manifest }) }
+}
+
+/** A program of the lab's own, without dependencies. */
+function ownModule(name: string): GoModule {
+  return { name, packages: { [name]: `standby/lab/${name}` }, ldflags: '-s -w', sources: ['go.mod', 'main.go'] }
 }

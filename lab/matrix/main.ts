@@ -15,6 +15,7 @@ import { CANARY_REVOKED, runRevokedCanary } from './run-revoked-canary.ts'
  * What goes wrong around a move, times its mode, times where its runner dies: `npm run lab:failover` runs a sample that the seed decides, `--all`
  * every case. `--trouble cut` and `--mode rejoin` keep to some, `--steady` to runners that live, `--taken-back` to moves that are taken back,
  * `--amid dies` and `--amid lives` to sites that are lost amid a switchover whose runner dies or lives, `--phase FENCE` to runners that die in it.
+ * `--trouble slow --all` has a runner that is far away (1.5 s, 5 % loss).
  * `--outwait` waits for the guard of a lost site (fencing.failover: database), `--published-size` has as many instances and replicas as the published
  * stack, `--archive in-tree` and `--follow archive` have its database archive and follow so. `--sites 3` tells the story of three sites instead;
  * `--kills 20` kills so many switchovers while their doors are closed, and resumes each at once; `--trouble canary-revoked` revokes the canary

@@ -1,7 +1,9 @@
+import type { StatusReport } from '../../src/evidence/reports.ts'
 import type { LabEnvironment } from '../environment.ts'
 import { execute } from '../execute.ts'
 import { type Loss, loseSite, returnSite } from '../lose-site.ts'
 import { runLab } from '../run-lab.ts'
+import { runStandby } from '../run-standby.ts'
 import type { LabStack } from '../stacks.ts'
 import type { HostName, SiteName } from '../topology.ts'
 import type { Fight, Trouble } from './cases.ts'
@@ -40,10 +42,36 @@ export async function passing(trouble: Trouble, slow: SiteName, { lab, stack, sa
   if (trouble === 's3-gone') return goneForAWhile('s3', say)
   if (trouble === 'balancer-gone') return goneForAWhile('lb-2', say)
   const at = Date.now()
-  if (trouble !== 'slow-wan') return { at, hear: () => undefined, end: async () => Date.now() }
+  if (trouble === 'slow') return farAway(stack, lab, say)
+  if (trouble !== 'narrow') return { at, hear: () => undefined, end: async () => Date.now() }
   say(`the link of ${slow} is narrow`)
-  await runLab('outage', slow, '--how', 'slow')
+  await runLab('outage', slow, '--how', 'narrow')
   return { at, hear: () => undefined, end: () => runLab('heal', slow).then(() => Date.now()) }
+}
+
+/** Both sites and a load balancer, as a runner sees them that is far away; the sites are as near to each other as before, and to their users. */
+const FAR_HOSTS = ['dc-a', 'dc-b', 'lb-2'] as const
+
+/** The way of the runner is long before the move is planned, and a status says no more than that it took its time. */
+async function farAway(stack: LabStack, lab: LabEnvironment, say: Say): Promise<RunningTrouble> {
+  const at = Date.now()
+  const end = async (): Promise<number> => {
+    for (const host of FAR_HOSTS) await runLab('heal', host)
+    return Date.now()
+  }
+  try {
+    for (const host of FAR_HOSTS) await runLab('outage', host, '--how', 'slow', '--only', 'runner')
+    const { result, durationMs } = await runStandby<StatusReport>(stack, 'observer', ['status'], { helm: lab.programs.helm, quiet: true })
+    say(`${FAR_HOSTS.join(', ')} are far away: a status took ${(durationMs / 1_000).toFixed(1)} s, and is ${result.verdict}`)
+    if (result.verdict !== 'green')
+      throw new Error(
+        `a slow way makes a status ${result.verdict}: ${result.findings.map(({ code, what }) => `${code}: ${what}`).join('; ')}`,
+      )
+    return { at, hear: () => undefined, end }
+  } catch (error) {
+    await end()
+    throw error
+  }
 }
 
 /** Gone in the middle of the move: from its first phase on that changes a site. */

@@ -2,13 +2,15 @@ import { existsSync } from 'node:fs'
 import { readdir } from 'node:fs/promises'
 import { execute } from '../execute.ts'
 import { addressOf, bridge, type HostName, linkOf, namespaceOf, podBridge } from '../topology.ts'
+import { ip } from './ip.ts'
 
 /** The file that names a host's network namespace. */
 export const namespacePath = (host: HostName) => `/run/netns/${namespaceOf(host)}`
 
 /** Creates the bridge between the hosts, the lab's wide area network. */
 export async function ensureBridge(): Promise<void> {
-  if (!existsSync(`/sys/class/net/${bridge.name}`)) await ip('link', 'add', bridge.name, 'type', 'bridge')
+  if (!existsSync(`/sys/class/net/${bridge.name}`))
+    await ip('link', 'add', bridge.name, 'address', bridge.hardwareAddress, 'type', 'bridge')
   await ip('addr', 'replace', `${bridge.address}/${bridge.prefixLength}`, 'dev', bridge.name)
   await ip('link', 'set', bridge.name, 'up')
   await letBridgedPacketsPass()
@@ -63,16 +65,13 @@ async function ensurePodBridge(host: HostName): Promise<void> {
 export const cutLink = (host: HostName) => ip('link', 'set', linkOf(host), 'down')
 export const joinLink = (host: HostName) => ip('link', 'set', linkOf(host), 'up')
 
-/**
- * What a slow WAN lets through: two megabytes a second, little more than the segments of 16 MB that a primary fills up every ten seconds. The kernel
- * of small machines has no netem, so delay is made by a narrow link.
- */
-const SLOW = ['tbf', 'rate', '16mbit', 'burst', '128kbit', 'latency', '500ms']
+/** Two megabytes a second: little more than the segments of 16 MB that a primary fills up every ten seconds. */
+const NARROW = ['tbf', 'rate', '16mbit', 'burst', '128kbit', 'latency', '500ms']
 
 /** Narrows the host's link in both directions, without cutting anything. */
 export async function narrowLink(host: HostName): Promise<void> {
-  await tc('qdisc', 'replace', 'dev', linkOf(host), 'root', ...SLOW)
-  await tc('-n', namespaceOf(host), 'qdisc', 'replace', 'dev', 'eth0', 'root', ...SLOW)
+  await tc('qdisc', 'replace', 'dev', linkOf(host), 'root', ...NARROW)
+  await tc('-n', namespaceOf(host), 'qdisc', 'replace', 'dev', 'eth0', 'root', ...NARROW)
 }
 
 export async function widenLink(host: HostName): Promise<void> {
@@ -122,7 +121,3 @@ async function letBridgedPacketsPass(): Promise<void> {
 }
 
 const tc = (...args: string[]): Promise<string> => execute('tc', args, { deadline: 10_000 })
-
-function ip(...args: string[]): Promise<string> {
-  return execute('ip', args, { deadline: 10_000 })
-}

@@ -1,0 +1,3 @@
+module standby/lab/slow-link
+
+go 1.26.0
