@@ -8,6 +8,7 @@ import { type StandbyError, siteError } from '../errors.ts'
 import { proxyEnvironment } from '../proxies.ts'
 import type { Unseen } from '../unseen.ts'
 import type { Contact } from './kubernetes-client.ts'
+import { SILENCE } from './patience.ts'
 import { retryAfterIn } from './retry-after.ts'
 import { wasCut, wireFailure } from './wire-failure.ts'
 import { retryOfStatus } from './worth-another-try.ts'
@@ -46,8 +47,6 @@ export interface HttpAnswer {
   readonly retryAfter: Milliseconds | null
 }
 
-/** Without any sign of life for so long, a site is silent. A lost SYN is sent again after 1 s, so one is no death. */
-export const SILENCE: Milliseconds = seconds(3)
 /**
  * How long to wait for the next sign of life where a TCP connection took so long: a lost packet is sent again after three round trips (RFC 6298,
  * where only one was measured), and needs one more to be answered.
@@ -172,9 +171,15 @@ export function limitConnecting(socket: Socket, contact: Contact, end: (error: E
   const secure = 'secureConnecting' in socket
   if (!(socket.connecting || (secure && (socket as TLSSocket & { secureConnecting: boolean }).secureConnecting))) return
   let begun = performance.now()
-  const limit = (layer: 'TCP' | 'TLS', patience: Milliseconds): NodeJS.Timeout =>
-    setTimeout(() => end(new ConnectTimeout(layer, patience)), patience)
-  let timer = limit('TCP', SILENCE)
+  /** Asked again when it is over: another connection may have learned how long the way is. */
+  const limit = (layer: 'TCP' | 'TLS', waited = 0): NodeJS.Timeout => {
+    const patience = patienceWith(contact.roundTrip)
+    return setTimeout(() => {
+      if (patienceWith(contact.roundTrip) <= patience) end(new ConnectTimeout(layer, patience))
+      else timer = limit(layer, patience)
+    }, patience - waited)
+  }
+  let timer = limit('TCP')
   const stop = (): void => clearTimeout(timer)
   socket.once('lookup', () => {
     begun = performance.now()
@@ -182,7 +187,7 @@ export function limitConnecting(socket: Socket, contact: Contact, end: (error: E
   socket.once('connect', () => {
     contact.roundTrip = performance.now() - begun
     stop()
-    if (secure) timer = limit('TLS', patienceWith(contact.roundTrip))
+    if (secure) timer = limit('TLS')
   })
   socket.once('secureConnect', () => {
     stop()

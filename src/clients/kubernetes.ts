@@ -9,6 +9,7 @@ import { exchange, type HttpAnswer, type HttpRequest, keptAliveAgent, type Link 
 import { type KubernetesAccess, linkOf } from './kubernetes-link.ts'
 import { collectionPath, objectPath, podPath, proxyPath, resourceRequestOf, selectors, whereOf, withQuery } from './kubernetes-paths.ts'
 import { type Watched, watchAll, watchObject } from './kubernetes-watch.ts'
+import { overWay } from './patience.ts'
 import { withinDeadline } from './within-deadline.ts'
 
 const DEADLINE: Milliseconds = seconds(10)
@@ -35,7 +36,7 @@ export function openKubernetes(access: KubernetesAccess): KubernetesClient {
     late: (deadline: Milliseconds) => Error,
   ): Promise<T> => {
     const deadline = options?.deadline ?? DEADLINE
-    return withinDeadline(deadline, [access.signal, options?.signal], work, () => late(deadline))
+    return withinDeadline(() => overWay(link.contact, deadline), [access.signal, options?.signal], work, late)
   }
 
   const ask = (request: HttpRequest, options?: CallOptions): Promise<HttpAnswer> =>

@@ -1,5 +1,6 @@
 import type { Milliseconds } from '../duration.ts'
 import type { CredentialReference } from '../stack/stack.ts'
+import type { Way } from './patience.ts'
 
 /** Where objects are kept: declared, without a secret in it. */
 export interface ObjectStoreLocation {
@@ -34,6 +35,8 @@ export interface KeyPairReference {
 
 /** A thin S3 client with preconditions. Keys are relative to the location's prefix. */
 export interface ObjectStoreClient {
+  /** How long the way to the store is, so far as it is known: what is bounded beside the client's own calls waits so much longer. */
+  readonly way?: Way
   get(key: string, options?: StoreCallOptions): Promise<StoredObject | null>
   head(key: string, options?: StoreCallOptions): Promise<ObjectInfo | null>
   /** With a condition that does not hold, fails with code `object-store-precondition`. Returns the new version tag (ETag). */

@@ -19,7 +19,9 @@ import {
   retryOfStore,
 } from './object-store-errors.ts'
 import { bytesOf, encodeKey, infoOf, listedInfo, UnreadableBody } from './object-store-wire.ts'
+import { overWay, SILENCE } from './patience.ts'
 import { retryAfterIn } from './retry-after.ts'
+import { measuredWay } from './round-trip.ts'
 import { contentOf, textOf } from './s3-xml.ts'
 import type { ServerTime } from './server-time.ts'
 import type { Attempt, StoreAnswer } from './store-answer.ts'
@@ -65,7 +67,7 @@ interface StoreRequest {
 }
 
 /** A client of one place in a bucket: path-style, signed payloads, none of the SDK's checksums that older stores refuse. Contacts nothing yet. */
-export function openObjectStore(access: ObjectStoreAccess): ObjectStoreClient {
+export function openObjectStore(access: ObjectStoreAccess, way = measuredWay(access.endpoint, SILENCE)): ObjectStoreClient {
   exemptAddress(access.endpoint)
   const keys = async (): Promise<AccessKeys> => {
     const { accessKeyId, secretAccessKey, sessionToken } = 'keys' in access ? await access.keys() : access
@@ -118,7 +120,7 @@ export function openObjectStore(access: ObjectStoreAccess): ObjectStoreClient {
   /** Reads are tried again whatever happened; writes only when the store says that it did nothing. A long wait is the caller's to decide about. */
   const repeated = async (
     request: StoreRequest,
-    { signal, ends, limited }: { readonly signal: AbortSignal; readonly ends: number; readonly limited: (() => void) | undefined },
+    { signal, ends, limited }: { readonly signal: AbortSignal; readonly ends: () => number; readonly limited: (() => void) | undefined },
   ): Promise<StoreAnswer> => {
     const reads = request.method === 'GET' || request.method === 'HEAD'
     for (let tries = 1; ; tries++) {
@@ -129,7 +131,7 @@ export function openObjectStore(access: ObjectStoreAccess): ObjectStoreClient {
         if (isLimited(answer)) limited?.()
         wait = Math.max(wait, answer.retryAfter ?? (isLimited(answer) ? AFTER_LIMIT * (1 + Math.random() / 10) : 0))
         // What the store said is worth more than that the time was up.
-        const late = performance.now() + wait > ends
+        const late = performance.now() + wait > ends()
         if (!passing || tries === MAX_TRIES || wait > LONGEST_PAUSE || late) return answer
       } catch (error) {
         signal.throwIfAborted()
@@ -145,11 +147,16 @@ export function openObjectStore(access: ObjectStoreAccess): ObjectStoreClient {
   /** An answer in the 2xx, or one of the statuses that the caller expects; everything else is thrown. */
   const send = async (request: StoreRequest, options?: StoreCallOptions, ...expected: number[]): Promise<StoreAnswer> => {
     const deadline = options?.deadline ?? DEADLINE
-    const late = (): Error => objectStoreUnreachable(attempt(request), `no answer within ${readableDuration(deadline)}`)
-    const ends = performance.now() + deadline
+    const begun = performance.now()
+    const whole = (): Milliseconds => overWay(way, deadline)
+    const ends = (): number => begun + whole()
+    const late = (): Error => objectStoreUnreachable(attempt(request), `no answer within ${readableDuration(Math.round(whole()))}`)
     const answerTo = (asked: StoreRequest): Promise<StoreAnswer> => {
+      const spent = performance.now() - begun
+      const asking = way.asking()
       const work = (signal: AbortSignal): Promise<StoreAnswer> => repeated(asked, { signal, ends, limited: options?.limited })
-      return withinDeadline(Math.max(1, ends - performance.now()), [access.signal, options?.signal], work, late)
+      const left = (): Milliseconds => Math.max(1, whole() - spent)
+      return withinDeadline(left, [access.signal, options?.signal], work, late).finally(asking.end)
     }
     const answer = await answerTo(request)
     if (answer.status >= 200 && answer.status < 300) return answer
@@ -176,6 +183,8 @@ export function openObjectStore(access: ObjectStoreAccess): ObjectStoreClient {
   }
 
   return {
+    way,
+
     async get(key, options) {
       const request: StoreRequest = { method: 'GET', key, action: 's3:GetObject', largest: options?.largest }
       const answer = await send(request, options, 404)

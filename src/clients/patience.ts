@@ -6,6 +6,9 @@ export interface Way {
   readonly roundTrip: Milliseconds | null
 }
 
+/** Without any sign of life for so long, what is asked is silent. A lost SYN is sent again after 1 s, so one is no death. */
+export const SILENCE: Milliseconds = seconds(3)
+
 /**
  * How long an answer is waited for. Without a connection: `least`, and what is silent for so long is silent. Over a slow way: so many round trips
  * more, because a request needs four of them (TCP, TLS, question and answer), and loses some packets; `most` at the utmost. Pure.
@@ -17,10 +20,24 @@ export function patienceOver({ roundTrip }: Way, least: Milliseconds, trips: num
 /** Between continents, and on a busy machine: the least patience is meant for this. */
 const UNNOTICED: Milliseconds = 250
 
+/** How often the way is gone, and for how long at the utmost somebody waits. */
+export interface Trips {
+  readonly trips: number
+  readonly most: Milliseconds
+}
+
 /** Of a site's own answer: connection and identity. */
-export const SITE = { trips: 8, most: seconds(15) } as const
+export const SITE: Trips = { trips: 8, most: seconds(15) }
+/** Of any one call: connection, question, answer, and a packet that is lost. */
+export const CALL: Trips = { trips: 8, most: seconds(20) }
 /** Of what is asked after it: a driver asks several times, one after the other. */
-export const COMPONENT = { trips: 18, most: seconds(30) } as const
+export const COMPONENT: Trips = { trips: 18, most: seconds(30) }
+/** Of a login by ssh: banner, keys, two ways to say who asks, a session, and a packet or two that are lost. */
+export const LOGIN: Trips = { trips: 16, most: seconds(30) }
+
+/** The deadline of one call, which was meant for a short way, over this one. A long deadline stays what it is. */
+export const overWay = (way: Way | undefined, deadline: Milliseconds, { trips, most }: Trips = CALL): Milliseconds =>
+  patienceOver(way ?? { roundTrip: null }, deadline, trips, most)
 
 export interface Waiting {
   /** Aborted when the patience is over, or with the outer signal. */
@@ -29,9 +46,8 @@ export interface Waiting {
   why(): string
 }
 
-/** Waits for as long as `patience` says at that time: what is learned of the way meanwhile counts. */
-export function waiting(patience: () => Milliseconds, outer: AbortSignal): Waiting {
-  const begun = performance.now()
+/** Waits for as long as `patience` says at that time: what is learned of the way meanwhile counts. From `begun` on, by `performance.now()`. */
+export function waiting(patience: () => Milliseconds, outer: AbortSignal, begun = performance.now()): Waiting {
   const ending = new AbortController()
   let waited = patience()
   const look = (): void => {
@@ -42,7 +58,7 @@ export function waiting(patience: () => Milliseconds, outer: AbortSignal): Waiti
     } else timer = later(left)
   }
   const later = (left: Milliseconds): NodeJS.Timeout => setTimeout(look, left).unref()
-  let timer = later(waited)
+  let timer = later(Math.max(1, waited - (performance.now() - begun)))
   outer.addEventListener('abort', () => clearTimeout(timer), { once: true })
   return { signal: AbortSignal.any([outer, ending.signal]), why: () => `no answer within ${readableDuration(Math.round(waited))}` }
 }

@@ -1,9 +1,12 @@
-import { mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { type Milliseconds, readableDuration, seconds } from '../duration.ts'
+import { type Milliseconds, minutes, readableDuration, seconds } from '../duration.ts'
 import { inputError, StandbyError, siteError } from '../errors.ts'
+import { CALL, LOGIN, overWay, SILENCE } from './patience.ts'
 import { maskSecrets, type ProcessResult, runProcess } from './process.ts'
+import { measuredWay, sshAddress } from './round-trip.ts'
+import { withinDeadline } from './within-deadline.ts'
 
 export interface SshAccess {
   readonly host: string
@@ -13,6 +16,7 @@ export interface SshAccess {
   readonly privateKey: string
   /** Content of a known_hosts file, or the path of one: the only keys that the host may have. */
   readonly knownHosts: string
+  /** A host that does not say who it is for so long, over a short way, is unreachable. */
   readonly connectTimeout?: Milliseconds
   /** Ends all calls. */
   readonly signal?: AbortSignal
@@ -21,21 +25,23 @@ export interface SshAccess {
 export interface SshRunner {
   /**
    * Runs a command line in the remote user's shell; any exit code but 255 is a result. Throws `ssh-unreachable`, `ssh-denied`,
-   * `ssh-host-key-mismatch`, or `process-timeout`: then the remote command may go on.
+   * `ssh-host-key-mismatch`, `process-timeout` (then the remote command may go on), or the reason of the signal. The deadline is meant for a short
+   * way: over a longer one, which is measured when the answer is late, it is so many round trips longer (`patience.ts`).
    */
-  run(command: string, stdin?: string, deadline?: Milliseconds): Promise<SshResult>
+  run(command: string, stdin?: string, deadline?: Milliseconds, signal?: AbortSignal): Promise<SshResult>
   /** Ends the shared connection and removes what was written to disk. */
   close(): Promise<void>
 }
 export type SshResult = Pick<ProcessResult, 'code' | 'stdout' | 'stderr'>
 
 const DEADLINE: Milliseconds = seconds(10)
-const CONNECT_TIMEOUT: Milliseconds = seconds(3)
+/** Of the process; each call ends it at its own deadline. */
+const LONGEST: Milliseconds = minutes(60)
 /** The shared connection ends by itself when we die without `close`. */
 const IDLE = 300
 
 /** Runs commands on one host over one shared, authenticated connection. Reads no configuration, agent or key of the machine. Contacts nothing yet. */
-export function sshRunner(access: SshAccess): SshRunner {
+export function sshRunner(access: SshAccess, way = measuredWay(sshAddress(access.host, access.port), SILENCE)): SshRunner {
   const home = mkdtempSync(join(tmpdir(), 'standby-ssh-'))
   const removeFiles = (): void => rmSync(home, { recursive: true, force: true })
   process.once('exit', removeFiles)
@@ -56,36 +62,51 @@ export function sshRunner(access: SshAccess): SshRunner {
     IdentitiesOnly: 'yes',
     IdentityAgent: 'none',
     PreferredAuthentications: 'publickey',
-    ConnectTimeout: String(Math.ceil((access.connectTimeout ?? CONNECT_TIMEOUT) / 1_000)),
     ServerAliveInterval: '5',
     ServerAliveCountMax: '2',
     ControlMaster: 'auto',
     ControlPersist: String(IDLE),
     LogLevel: 'ERROR',
   }
-  const argv = (): string[] => [
+  const loginWithin = (): Milliseconds => overWay(way, access.connectTimeout ?? SILENCE, LOGIN)
+  const argv = (login = loginWithin()): string[] => [
     ...['-F', 'none', '-T', '-p', String(port), '-l', access.user, '-S', control()],
+    ...['-o', `ConnectTimeout=${Math.ceil(login / 1_000)}`],
     ...Object.entries(options).flatMap(([name, value]) => ['-o', `${name}=${value}`]),
   ]
 
   return {
-    async run(command, stdin = '', deadline = DEADLINE) {
-      const limits = {
-        deadline,
-        input: stdin,
-        secrets: [access.privateKey],
-        ...(access.signal === undefined ? {} : { signal: access.signal }),
-      }
-      try {
-        const result = await runProcess('ssh', [...argv(), '--', access.host, command], limits)
+    async run(command, stdin = '', deadline = DEADLINE, signal = undefined) {
+      const patience = existsSync(control()) ? CALL : LOGIN
+      let refused: StandbyError | null = null
+      const attempt = async (login: Milliseconds, ending: AbortSignal): Promise<SshResult> => {
+        const limits = { deadline: LONGEST, input: stdin, secrets: [access.privateKey], signal: ending }
+        const result = await runProcess('ssh', [...argv(login), '--', access.host, command], limits)
         if (result.code === 255) throw refusal(result.stderr, where, access)
         return { code: result.code, stdout: result.stdout, stderr: result.stderr }
-      } catch (error) {
-        if (!(error instanceof StandbyError) || error.code !== 'process-timeout') throw error
-        generation++
-        const what = `a command on ${access.host} did not end within ${readableDuration(deadline)}; it may go on`
-        throw new StandbyError({ code: 'process-timeout', mustAct: 'timeout', what, where, cause: error, retry: 'transient' })
       }
+      const attempts = async (ending: AbortSignal): Promise<SshResult> => {
+        const login = loginWithin()
+        try {
+          return await attempt(login, ending)
+        } catch (error) {
+          if (!(error instanceof StandbyError) || error.code !== 'ssh-unreachable') throw error
+          refused = error
+          await way.settled()
+          if (ending.aborted || loginWithin() <= login) throw error
+          // Nothing was sent yet: the way is longer than the time that the login had.
+          refused = null
+          return attempt(loginWithin(), ending)
+        }
+      }
+      const late = (waited: Milliseconds): StandbyError => {
+        if (refused !== null) return refused
+        generation++
+        const what = `a command on ${access.host} did not end within ${readableDuration(waited)}; it may go on`
+        return new StandbyError({ code: 'process-timeout', mustAct: 'timeout', what, where, retry: 'transient' })
+      }
+      const asking = way.asking()
+      return withinDeadline(() => overWay(way, deadline, patience), [access.signal, signal], attempts, late).finally(asking.end)
     },
 
     async close() {

@@ -2,13 +2,14 @@ import type { Milliseconds } from '../duration.ts'
 
 /**
  * Runs work that must end: its signal is aborted at the deadline or with one of the outer signals, and nobody waits for work that ignores it.
- * Throws the reason of the outer signal, or what `late` makes of the deadline.
+ * A deadline that may grow, with what is learned of the way meanwhile, is asked once more when it is over. Throws the reason of the outer signal,
+ * or what `late` makes of the deadline.
  */
 export async function withinDeadline<T>(
-  deadline: Milliseconds,
+  deadline: Milliseconds | (() => Milliseconds),
   signals: readonly (AbortSignal | undefined)[],
   work: (signal: AbortSignal) => Promise<T>,
-  late: () => Error,
+  late: (deadline: Milliseconds) => Error,
 ): Promise<T> {
   const ending = new AbortController()
   const listened = signals.filter((signal) => signal !== undefined)
@@ -22,7 +23,15 @@ export async function withinDeadline<T>(
   })
   const onAbort = (event: Event): void => end((event.target as AbortSignal).reason)
   for (const signal of listened) signal.addEventListener('abort', onAbort, { once: true })
-  const timer = setTimeout(() => end(late()), deadline)
+  const begun = performance.now()
+  const allowed = typeof deadline === 'number' ? (): Milliseconds => deadline : deadline
+  const look = (): void => {
+    const whole = allowed()
+    const left = whole - (performance.now() - begun)
+    if (left <= 1) end(late(Math.round(whole)))
+    else timer = setTimeout(look, left)
+  }
+  let timer = setTimeout(look, allowed())
   try {
     return await Promise.race([work(ending.signal), ended])
   } finally {

@@ -1,4 +1,5 @@
 import type { AccessKeys } from '../clients/access-keys.ts'
+import type { Way } from '../clients/patience.ts'
 import type { JsonObject } from '../json.ts'
 import type { CredentialReference } from '../stack/stack.ts'
 
@@ -12,6 +13,8 @@ export interface ConditionalStore {
   readonly stack: string | null
   /** Where it is asked, as a URL, so that a slow way to it can be told from silence. */
   readonly address?: string
+  /** How long the way there is, so far as it is known. */
+  readonly way?: Way | undefined
   get(key: string): Promise<VersionedDocument | null>
   /** Writes a document that must not exist yet; returns its version. */
   create(key: string, body: JsonObject): Promise<string>

@@ -12,6 +12,7 @@ import type { ConditionalStore } from './conditional-store.ts'
 export function recordsIn(store: ConditionalStore, log: Pick<Log, 'warning'>): Records {
   const folder = (kind: RecordKind): string => `records/${kind}/`
   return {
+    way: store.way,
     async write(kind, name, record) {
       try {
         await store.create(`${folder(kind)}${name}.json`, record)

@@ -1,6 +1,7 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import type { KubernetesClient } from '../clients/kubernetes-client.ts'
 import { isReady } from '../clients/kubernetes-conditions.ts'
+import { COMPONENT, patienceOver, SITE, type Trips, type Waiting, type Way, waiting } from '../clients/patience.ts'
 import { roundTripTo } from '../clients/round-trip.ts'
 import { type Milliseconds, seconds } from '../duration.ts'
 import { asStandbyError, type StandbyError } from '../errors.ts'
@@ -10,7 +11,6 @@ import type { Driver, DriverContext } from '../planning/driver.ts'
 import type { Component, Site, SiteName } from '../stack/stack.ts'
 import type { Unseen } from '../unseen.ts'
 import { type BySite, EVERYWHERE, type Observation, type Observed, type SiteView, type WitnessView } from './observation.ts'
-import { COMPONENT, patienceOver, SITE, type Waiting, type Way, waiting } from './patience.ts'
 
 /** A dead site is known after this: nobody waits longer for a status at three in the morning. */
 export const OBSERVATION_DEADLINE: Milliseconds = seconds(3)
@@ -58,22 +58,21 @@ async function skewOf(store: ConditionalStore, { clock }: DriverContext): Promis
 /** What silence is told as: with the error, when there was one instead of nothing. */
 type Silent<T> = (why: string, error?: StandbyError) => T
 
-/** A look at one site, and how long what is asked of it afterwards is waited for. */
+/** A look at one site, and how long what is asked of it afterwards is waited for; of stores as well, whose ways may be longer. */
 interface Look {
   readonly view: Promise<SiteView>
-  readonly waiting: Promise<Waiting>
+  readonly waiting: Promise<(stores: readonly Way[]) => Waiting>
 }
 
 function lookAt(context: DriverContext, site: Site, deadline: Milliseconds): Look {
   const kubernetes = context.kubernetes(site.name)
   const way: Way = kubernetes.contact ?? { roundTrip: null }
-  const over = ({ trips, most }: typeof SITE | typeof COMPONENT) => waiting(() => patienceOver(way, deadline, trips, most), context.signal)
   // The clock of the site begins when there is something to ask it with.
   const signedIn = Promise.resolve(kubernetes.signIn?.()).then(
     () => null,
     (error: unknown) => asStandbyError(error),
   )
-  const begun = signedIn.then((failed) => ({ failed, at: performance.now(), ofSite: over(SITE), ofComponents: over(COMPONENT) }))
+  const begun = signedIn.then((failed) => ({ failed, at: performance.now(), ofSite: waitingOver([way], SITE, context.signal, deadline) }))
   const view = begun.then(({ failed, at, ofSite }) => {
     if (failed !== null) return silentSite(failed.message, failed)
     // A connection that proved who answers, and no answer: neither silence nor life.
@@ -81,7 +80,17 @@ function lookAt(context: DriverContext, site: Site, deadline: Milliseconds): Loo
       silentSite(why, error, (kubernetes.contact?.heardAt ?? 0) > at ? 'slow' : 'no-answer')
     return answerWithin(seeSite({ ...context, signal: ofSite.signal }, kubernetes, site), late, ofSite)
   })
-  return { view: untilCancelled(view, context.signal), waiting: begun.then(({ ofComponents }) => ofComponents) }
+  const after = begun.then(
+    ({ at }) =>
+      (stores: readonly Way[]): Waiting =>
+        waitingOver([way, ...stores], COMPONENT, context.signal, deadline, at),
+  )
+  return { view: untilCancelled(view, context.signal), waiting: after }
+}
+
+/** The longest of the ways decides; those that become known meanwhile count. */
+function waitingOver(ways: readonly Way[], { trips, most }: Trips, outer: AbortSignal, deadline: Milliseconds, begun?: number): Waiting {
+  return waiting(() => Math.max(...ways.map((way) => patienceOver(way, deadline, trips, most))), outer, begun)
 }
 
 /** A program that logs in may hang; a person who cancels does not wait for it. */
@@ -96,10 +105,14 @@ function untilCancelled(view: Promise<SiteView>, signal: AbortSignal): Promise<S
 function waitingFor(addresses: readonly string[], outer: AbortSignal, deadline: Milliseconds): Waiting {
   const way: { roundTrip: Milliseconds | null } = { roundTrip: null }
   const measure = async (): Promise<void> => {
-    const taken = await Promise.all(addresses.map((address) => roundTripTo(address, deadline)))
-    way.roundTrip = Math.max(0, ...taken.map((one) => one ?? 0))
+    const one = async (address: string): Promise<void> => {
+      const took = await roundTripTo(address, deadline)
+      // One that is silent keeps nobody from learning of the others.
+      if (took !== null) way.roundTrip = Math.max(took, way.roundTrip ?? 0)
+    }
+    await Promise.all(addresses.map(one))
   }
-  const waited = waiting(() => patienceOver(way, deadline, COMPONENT.trips, COMPONENT.most), outer)
+  const waited = waitingOver([way], COMPONENT, outer, deadline)
   if (addresses.length > 0) setTimeout(() => void measure(), deadline / 6).unref()
   return waited
 }
@@ -111,22 +124,38 @@ async function seeComponent(
   looks: ReadonlyMap<SiteName, Look>,
   deadline: Milliseconds,
 ): Promise<BySite> {
-  const ask = async (site: SiteName | null, ending: Waiting): Promise<Observed> =>
-    answerWithin(
-      driver.observe(component, site, { ...context, signal: ending.signal }),
-      (why): Observed => ({ kind: 'silent', why }),
-      ending,
-    )
+  const ask = async (site: SiteName | null, from: DriverContext, ending: Waiting): Promise<Observed> =>
+    answerWithin(driver.observe(component, site, { ...from, signal: ending.signal }), (why): Observed => ({ kind: 'silent', why }), ending)
   const see = async (site: SiteName | null): Promise<Observed> => {
     const look = site === null || driver.outside === true ? undefined : looks.get(site)
-    if (look === undefined) return ask(site, waitingFor(driver.addresses?.(component, site) ?? [], context.signal, deadline))
+    if (look === undefined) return ask(site, context, waitingFor(driver.addresses?.(component, site) ?? [], context.signal, deadline))
     // Nothing is read from a cluster that is not the declared one.
     const view = await look.view
     if (view.kind === 'stranger') return { kind: 'silent', why: 'the kubeconfig leads to another cluster' }
-    return view.kind === 'silent' ? { kind: 'silent', why: view.why } : ask(site, await look.waiting)
+    if (view.kind === 'silent') return { kind: 'silent', why: view.why }
+    const stores: Way[] = context.records?.way === undefined ? [] : [context.records.way]
+    return ask(site, notingStores(context, stores), (await look.waiting)(stores))
   }
   const places = driver.scope === 'stack' ? [null] : context.stack.sites.map(({ name }) => name)
   return Object.fromEntries(await Promise.all(places.map(async (site) => [site ?? EVERYWHERE, await see(site)] as const)))
+}
+
+/** The context, which notes the way to each store that is opened. */
+function notingStores(context: DriverContext, stores: Way[]): DriverContext {
+  return {
+    ...context,
+    objectStore(component, site) {
+      const { location, open } = context.objectStore(component, site)
+      return {
+        location,
+        async open(access) {
+          const store = await open(access)
+          if (store.way !== undefined) stores.push(store.way)
+          return store
+        },
+      }
+    },
+  }
 }
 
 async function seeSite(context: DriverContext, kubernetes: KubernetesClient, site: Site): Promise<SiteView> {

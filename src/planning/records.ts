@@ -1,8 +1,11 @@
+import type { Way } from '../clients/patience.ts'
 import type { JsonObject } from '../json.ts'
 import type { DocumentKind } from '../witness/decode.ts'
 
 /** Small JSON records in the witness, outside both sites: backup manifests, results of restore tests, histories that a failover cut off. */
 export interface Records {
+  /** How long the way to them is, so far as it is known. */
+  readonly way?: Way | undefined
   write(kind: RecordKind, name: string, record: JsonObject): Promise<void>
   /** The newest record whose name starts with `prefix`, that is sound, and that is `meant`, if it is among the newest 30; names sort by time. */
   newest<T>(

@@ -1,5 +1,6 @@
 import type { KubernetesClient } from '../../clients/kubernetes-client.ts'
 import { conditionOf } from '../../clients/kubernetes-conditions.ts'
+import { overWay } from '../../clients/patience.ts'
 import { withinDeadline } from '../../clients/within-deadline.ts'
 import { type Milliseconds, seconds } from '../../duration.ts'
 import { asStandbyError, siteError } from '../../errors.ts'
@@ -84,10 +85,7 @@ export interface CloudNativePgState {
   readonly parted: ForkRecord | null
 }
 
-/**
- * An instance behind a dead kubelet never answers, and its Cluster goes on calling it a primary. It must not make the whole cluster look silent:
- * a fence goes by the Cluster, and an observation has 3 s.
- */
+/** An instance whose kubelet is dead never answers, and its Cluster calls it a primary: the rest of the observation must not wait for it. */
 const PATIENCE: Milliseconds = seconds(1.5)
 
 /** Reads cluster, instance and backups of one site. */
@@ -129,8 +127,8 @@ async function isForked(component: Database, cluster: ClusterObject, context: Dr
 }
 
 function askedInTime<T>(context: DriverContext, ask: () => Promise<T | null>): Promise<T | null> {
-  const late = (): Error => siteError('witness-silent', `no answer within ${PATIENCE} ms`)
-  return withinDeadline(PATIENCE, [context.signal], ask, late).catch(() => null)
+  const late = (): Error => siteError('witness-silent', 'no answer in time')
+  return withinDeadline(() => overWay(context.records.way, PATIENCE), [context.signal], ask, late).catch(() => null)
 }
 
 /** Whoever may not read them does without the comparison: the restore tester has no business with the superuser's password. */

@@ -1,4 +1,6 @@
 import { request } from 'node:https'
+import { overWay, SILENCE } from '../../clients/patience.ts'
+import { measuredWay } from '../../clients/round-trip.ts'
 import { sentInHeader } from '../../clients/usable-secret.ts'
 import { withinDeadline } from '../../clients/within-deadline.ts'
 import { retryOfWire } from '../../clients/worth-another-try.ts'
@@ -50,9 +52,12 @@ const MOST_BYTES = 64 * 1024
 async function post(call: WebCall, deadline: Milliseconds, context: DriverContext): Promise<Answer> {
   const token = sentInHeader(await context.credential(call.token), 'token', call.token)
   const ca = call.authority === undefined ? undefined : await context.credential(call.authority)
-  const late = (): Error =>
-    timeoutError('power-control-silent', `no answer from ${call.post} within ${readableDuration(deadline)}`, { retry: 'transient' })
-  const { status, body } = await withinDeadline(deadline, [context.signal], (signal) => exchange(call, { token, ca }, signal), late)
+  const late = (waited: Milliseconds): Error =>
+    timeoutError('power-control-silent', `no answer from ${call.post} within ${readableDuration(waited)}`, { retry: 'transient' })
+  const way = measuredWay(call.post, SILENCE)
+  const asking = way.asking()
+  const asked = (signal: AbortSignal) => exchange(call, { token, ca }, signal)
+  const { status, body } = await withinDeadline(() => overWay(way, deadline), [context.signal], asked, late).finally(asking.end)
   const done = status >= 200 && status < 300
   const off = done ? offIn(body) : undefined
   return {

@@ -23,6 +23,7 @@ export const command: Driver<CommandSpec, PowerState> = {
   reaches: () => ['power'],
   access: () => [],
   credentials: credentialUses,
+  addresses: ({ spec }) => Object.values(spec.sites).flatMap(({ isOff }) => ('post' in isOff ? [isOff.post] : [])),
   observe: (component, _site, context) => observePower(component, context),
   move: (component, _states, intent) => (intent.mode === 'failover' ? [switchOffStep(component, intent)] : []),
   // Power that is on says nothing of the machines behind it.

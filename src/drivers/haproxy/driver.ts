@@ -1,3 +1,4 @@
+import { sshAddress } from '../../clients/round-trip.ts'
 import type { Driver, SpecProblem } from '../../planning/driver.ts'
 import { OPERATING } from '../../planning/identities.ts'
 import { assessTraffic } from './assess.ts'
@@ -24,6 +25,7 @@ export const haproxy: Driver<HaproxySpec, HaproxyState> = {
   // Whoever looks at the stack reads the maps of its load balancers; there is no way to read them with less.
   credentials: ({ spec: { ssh } }) =>
     [ssh.privateKey, ssh.knownHosts].map((reference) => ({ reference, identities: OPERATING, because: 'logs in to the load balancers' })),
+  addresses: ({ spec: { instances, ssh } }) => instances.map(({ host }) => sshAddress(host, ssh.port)),
   observe: (component, _site, context) => observeTraffic(component, context),
   assess: assessTraffic,
   deploy: async (component, _site, deployment, context) => [firstValueUnit(component, deployment, context)],

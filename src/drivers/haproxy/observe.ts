@@ -1,6 +1,5 @@
-import { withinDeadline } from '../../clients/within-deadline.ts'
-import { type Milliseconds, readableDuration, seconds } from '../../duration.ts'
-import { asStandbyError, timeoutError } from '../../errors.ts'
+import { type Milliseconds, seconds } from '../../duration.ts'
+import { asStandbyError } from '../../errors.ts'
 import type { Observed } from '../../observation/observation.ts'
 import type { DriverContext } from '../../planning/driver.ts'
 import { type HostRunner, type InstanceState, readInstance } from './instance.ts'
@@ -33,11 +32,7 @@ export async function runnerFor(
     knownHosts: await context.credential(ssh.knownHosts),
     connectTimeout: CONNECT_TIMEOUT,
   })
-  return (command, stdin, signal) => {
-    const late = () =>
-      timeoutError('process-timeout', `a command on ${host} did not end within ${readableDuration(deadline)}`, { retry: 'transient' })
-    return withinDeadline(deadline, [signal], () => runner.run(command, stdin, deadline), late)
-  }
+  return (command, stdin, signal) => runner.run(command, stdin, deadline, signal)
 }
 
 export async function observeTraffic(component: Traffic, context: DriverContext): Promise<Observed<HaproxyState>> {

@@ -1,4 +1,7 @@
-import { readableDuration } from '../../duration.ts'
+import { overWay, SILENCE } from '../../clients/patience.ts'
+import { type MeasuredWay, measuredWay } from '../../clients/round-trip.ts'
+import { withinDeadline } from '../../clients/within-deadline.ts'
+import { type Milliseconds, readableDuration, seconds } from '../../duration.ts'
 import type { Progress } from '../../planning/driver.ts'
 import { exemptAddress } from '../../proxies.ts'
 import type { Traffic } from './spec.ts'
@@ -15,7 +18,9 @@ export async function servedFromOutside(
   if (verify === undefined) return { is: 'done', proof: { verified: false } }
   const wanted = verify.answers ?? 3
   const begun = performance.now()
-  const results = await Promise.all(instances.map(({ url }) => answersFrom({ url, header: verify.header, signal }, site, wanted)))
+  const results = await Promise.all(
+    instances.map(({ url }) => answersFrom({ url, way: measuredWay(url, SILENCE), header: verify.header, signal }, site, wanted)),
+  )
   const wrong = results.find((result) => result !== null) ?? null
   if (wrong !== null) return { is: 'pending', waitingFor: wrong }
   return { is: 'done', proof: { verified: true, answersPerInstance: wanted, took: readableDuration(performance.now() - begun) } }
@@ -26,6 +31,7 @@ interface Question {
   /** The response header that names the serving site. */
   readonly header: string
   readonly signal: AbortSignal
+  readonly way: MeasuredWay
 }
 
 /** null when all answers came from the site; otherwise what came instead. */
@@ -38,19 +44,29 @@ async function answersFrom(question: Question, site: string, count: number): Pro
   return null
 }
 
-async function ask({ url, header, signal }: Question): Promise<{ readonly site: string | null; readonly status: number | string }> {
+interface Answer {
+  readonly site: string | null
+  readonly status: number | string
+}
+
+const ANSWER: Milliseconds = seconds(2)
+
+async function ask({ url, way, header, signal }: Question): Promise<Answer> {
   exemptAddress(url)
-  try {
+  const asked = async (ending: AbortSignal): Promise<Answer> => {
     // A kept-alive connection could show an old session's site.
-    const response = await fetch(url, {
-      headers: { connection: 'close' },
-      redirect: 'manual',
-      signal: AbortSignal.any([signal, AbortSignal.timeout(2_000)]),
-    })
+    const response = await fetch(url, { headers: { connection: 'close' }, redirect: 'manual', signal: ending })
     await response.arrayBuffer()
     return { site: response.headers.get(header), status: response.status }
+  }
+  const asking = way.asking()
+  try {
+    const late = (waited: Milliseconds): Error => new Error(`no answer within ${readableDuration(waited)}`)
+    return await withinDeadline(() => overWay(way, ANSWER), [signal], asked, late)
   } catch (error) {
     signal.throwIfAborted()
     return { site: null, status: (error as Error).message }
+  } finally {
+    asking.end()
   }
 }

@@ -1,3 +1,4 @@
+import { overWay } from '../../clients/patience.ts'
 import { type Milliseconds, seconds } from '../../duration.ts'
 import { asStandbyError } from '../../errors.ts'
 import { isObject, type Json } from '../../json.ts'
@@ -31,7 +32,10 @@ export async function seeCanary(
 ): Promise<CanarySeen | null> {
   const { canary } = component.spec
   if (canary === undefined) return null
-  const bounded = { ...context, signal: AbortSignal.any([context.signal, AbortSignal.timeout(TRIED_WITHIN)]) }
+  const bounded = {
+    ...context,
+    signal: AbortSignal.any([context.signal, AbortSignal.timeout(overWay(context.kubernetes(site).contact, TRIED_WITHIN))]),
+  }
   try {
     return awake ? await tried(component, canary, site, bounded) : await credentialsOf(canary, site, bounded)
   } catch (error) {

@@ -1,4 +1,5 @@
 import { isReady } from '../../clients/kubernetes-conditions.ts'
+import { overWay, type Way } from '../../clients/patience.ts'
 import { withinDeadline } from '../../clients/within-deadline.ts'
 import { type Milliseconds, seconds } from '../../duration.ts'
 import { asStandbyError, timeoutError } from '../../errors.ts'
@@ -78,9 +79,17 @@ async function newestDumps(component: Cache, context: DriverContext): Promise<Re
 export async function newestOf(component: Cache, site: SiteName, context: DriverContext): Promise<NewestDump> {
   try {
     const { open } = context.objectStore(component.spec.backup.store, site)
-    const list = async (signal: AbortSignal) => newestDump(await open('read'), backupFolder(component), signal)
-    return await withinDeadline(LISTING, [context.signal], list, () =>
-      timeoutError('object-store-unreachable', 'it does not answer in time', { retry: 'transient' }),
+    let way: Way | undefined
+    const list = async (signal: AbortSignal) => {
+      const store = await open('read')
+      way = store.way
+      return newestDump(store, backupFolder(component), signal)
+    }
+    return await withinDeadline(
+      () => overWay(way, LISTING),
+      [context.signal],
+      list,
+      () => timeoutError('object-store-unreachable', 'it does not answer in time', { retry: 'transient' }),
     )
   } catch (error) {
     context.log.debug(`${component.name}@${site}: ${asStandbyError(error).message}`)

@@ -92,6 +92,7 @@ export function conditionalStore(
   }
   return {
     stack,
+    way: store.way,
     async get(key) {
       const found = await read(key)
       if (found instanceof Unreadable) return { body: found, version: '' }

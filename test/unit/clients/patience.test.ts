@@ -1,7 +1,7 @@
 import { describe, expect, test } from '@jest/globals'
 import fc from 'fast-check'
+import { COMPONENT, patienceOver, SITE } from '../../../src/clients/patience.ts'
 import { observe } from '../../../src/observation/observe.ts'
-import { COMPONENT, patienceOver, SITE } from '../../../src/observation/patience.ts'
 import type { DriverContext } from '../../../src/planning/driver.ts'
 import type { SiteName } from '../../../src/stack/stack.ts'
 import { memoryStore } from '../../support/memory-store.ts'

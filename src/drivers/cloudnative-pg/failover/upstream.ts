@@ -1,3 +1,4 @@
+import { overWay, type Way } from '../../../clients/patience.ts'
 import { withinDeadline } from '../../../clients/within-deadline.ts'
 import { seconds } from '../../../duration.ts'
 import { asStandbyError, siteError } from '../../../errors.ts'
@@ -47,13 +48,15 @@ export async function seeUpstream(
   const common = { cluster: primary, serverName, closable: location.policyCredentials !== undefined }
   const position = parseLsn(instance?.replayLsn)
   if (instance === null || position === null || segments === null) return { ...common, silent: null, newest: null }
-  const late = (): Error => siteError('object-store-unreachable', `no answer within ${PATIENCE} ms`, { retry: 'transient' })
+  const late = (waited: number): Error => siteError('object-store-unreachable', `no answer within ${waited} ms`, { retry: 'transient' })
+  let way: Way | undefined
   try {
     const { archived, newest, beyond } = await withinDeadline(
-      PATIENCE,
+      () => overWay(way, PATIENCE),
       [context.signal],
       async (signal) => {
         const archive = await open('read')
+        way = archive.way
         const folder = incarnationFolder(component, serverName)
         const from = (segment: string) => walSince(archive, folder, segment, { signal, deadline: PATIENCE })
         return newestFor(instance.timeLineID, position, segments, from)
