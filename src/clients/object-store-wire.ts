@@ -1,6 +1,19 @@
 import type { ObjectInfo } from './object-store-client.ts'
 import { textOf } from './s3-xml.ts'
 
+/** What is asked of a store, before it is signed. */
+export interface StoreRequest {
+  readonly method: 'GET' | 'HEAD' | 'PUT' | 'DELETE'
+  /** Relative to the location's prefix; null for the bucket. */
+  readonly key: string | null
+  readonly action: string
+  readonly query?: Readonly<Record<string, string | undefined>>
+  readonly headers?: Readonly<Record<string, string>>
+  readonly body?: Uint8Array
+  /** Bytes of its answer. */
+  readonly largest?: number | undefined
+}
+
 /** Standby keeps nothing larger than this by itself: dumps and WAL go from pod to store. */
 const LARGEST_ANSWER = 64 * 1024 * 1024
 

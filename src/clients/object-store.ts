@@ -18,7 +18,7 @@ import {
   objectStoreUnreadable,
   retryOfStore,
 } from './object-store-errors.ts'
-import { bytesOf, encodeKey, infoOf, listedInfo, UnreadableBody } from './object-store-wire.ts'
+import { bytesOf, encodeKey, infoOf, listedInfo, type StoreRequest, UnreadableBody } from './object-store-wire.ts'
 import { overWay, SILENCE } from './patience.ts'
 import { retryAfterIn } from './retry-after.ts'
 import { measuredWay } from './round-trip.ts'
@@ -26,7 +26,7 @@ import { contentOf, textOf } from './s3-xml.ts'
 import type { ServerTime } from './server-time.ts'
 import type { Attempt, StoreAnswer } from './store-answer.ts'
 import { type Asked, fetchTrusting } from './trusting-fetch.ts'
-import { withinDeadline } from './within-deadline.ts'
+import { withinWay } from './within-way.ts'
 
 export type ObjectStoreAccess = ObjectStorePlace & (AccessKeys | KeySource)
 export interface ObjectStorePlace {
@@ -53,18 +53,6 @@ const LONGEST_PAUSE: Milliseconds = seconds(2)
 const AFTER_LIMIT: Milliseconds = seconds(1)
 /** Every byte counts where hashes are taken: a byte order mark is content. */
 const exactText = new TextDecoder('utf-8', { ignoreBOM: true })
-
-interface StoreRequest {
-  readonly method: 'GET' | 'HEAD' | 'PUT' | 'DELETE'
-  /** Relative to the location's prefix; null for the bucket. */
-  readonly key: string | null
-  readonly action: string
-  readonly query?: Readonly<Record<string, string | undefined>>
-  readonly headers?: Readonly<Record<string, string>>
-  readonly body?: Uint8Array
-  /** Bytes of its answer. */
-  readonly largest?: number | undefined
-}
 
 /** A client of one place in a bucket: path-style, signed payloads, none of the SDK's checksums that older stores refuse. Contacts nothing yet. */
 export function openObjectStore(access: ObjectStoreAccess, way = measuredWay(access.endpoint, SILENCE)): ObjectStoreClient {
@@ -148,15 +136,11 @@ export function openObjectStore(access: ObjectStoreAccess, way = measuredWay(acc
   const send = async (request: StoreRequest, options?: StoreCallOptions, ...expected: number[]): Promise<StoreAnswer> => {
     const deadline = options?.deadline ?? DEADLINE
     const begun = performance.now()
-    const whole = (): Milliseconds => overWay(way, deadline)
-    const ends = (): number => begun + whole()
-    const late = (): Error => objectStoreUnreachable(attempt(request), `no answer within ${readableDuration(Math.round(whole()))}`)
+    const ends = (): number => begun + overWay(way, deadline)
+    const late = (waited: Milliseconds): Error => objectStoreUnreachable(attempt(request), `no answer within ${readableDuration(waited)}`)
     const answerTo = (asked: StoreRequest): Promise<StoreAnswer> => {
-      const spent = performance.now() - begun
-      const asking = way.asking()
       const work = (signal: AbortSignal): Promise<StoreAnswer> => repeated(asked, { signal, ends, limited: options?.limited })
-      const left = (): Milliseconds => Math.max(1, whole() - spent)
-      return withinDeadline(left, [access.signal, options?.signal], work, late).finally(asking.end)
+      return withinWay(way, { deadline, spent: performance.now() - begun }, [access.signal, options?.signal], work, late)
     }
     const answer = await answerTo(request)
     if (answer.status >= 200 && answer.status < 300) return answer

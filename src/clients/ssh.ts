@@ -6,7 +6,7 @@ import { inputError, StandbyError, siteError } from '../errors.ts'
 import { CALL, LOGIN, overWay, SILENCE } from './patience.ts'
 import { maskSecrets, type ProcessResult, runProcess } from './process.ts'
 import { measuredWay, sshAddress } from './round-trip.ts'
-import { withinDeadline } from './within-deadline.ts'
+import { withinWay } from './within-way.ts'
 
 export interface SshAccess {
   readonly host: string
@@ -105,8 +105,7 @@ export function sshRunner(access: SshAccess, way = measuredWay(sshAddress(access
         const what = `a command on ${access.host} did not end within ${readableDuration(waited)}; it may go on`
         return new StandbyError({ code: 'process-timeout', mustAct: 'timeout', what, where, retry: 'transient' })
       }
-      const asking = way.asking()
-      return withinDeadline(() => overWay(way, deadline, patience), [access.signal, signal], attempts, late).finally(asking.end)
+      return withinWay(way, { deadline, trips: patience }, [access.signal, signal], attempts, late)
     },
 
     async close() {

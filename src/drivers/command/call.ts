@@ -1,8 +1,8 @@
 import { request } from 'node:https'
-import { overWay, SILENCE } from '../../clients/patience.ts'
+import { SILENCE } from '../../clients/patience.ts'
 import { measuredWay } from '../../clients/round-trip.ts'
 import { sentInHeader } from '../../clients/usable-secret.ts'
-import { withinDeadline } from '../../clients/within-deadline.ts'
+import { withinWay } from '../../clients/within-way.ts'
 import { retryOfWire } from '../../clients/worth-another-try.ts'
 import { type Milliseconds, readableDuration } from '../../duration.ts'
 import { asStandbyError, siteError, timeoutError } from '../../errors.ts'
@@ -55,9 +55,8 @@ async function post(call: WebCall, deadline: Milliseconds, context: DriverContex
   const late = (waited: Milliseconds): Error =>
     timeoutError('power-control-silent', `no answer from ${call.post} within ${readableDuration(waited)}`, { retry: 'transient' })
   const way = measuredWay(call.post, SILENCE)
-  const asking = way.asking()
   const asked = (signal: AbortSignal) => exchange(call, { token, ca }, signal)
-  const { status, body } = await withinDeadline(() => overWay(way, deadline), [context.signal], asked, late).finally(asking.end)
+  const { status, body } = await withinWay(way, { deadline }, [context.signal], asked, late)
   const done = status >= 200 && status < 300
   const off = done ? offIn(body) : undefined
   return {

@@ -1,6 +1,6 @@
-import { overWay, SILENCE } from '../../clients/patience.ts'
+import { SILENCE } from '../../clients/patience.ts'
 import { type MeasuredWay, measuredWay } from '../../clients/round-trip.ts'
-import { withinDeadline } from '../../clients/within-deadline.ts'
+import { withinWay } from '../../clients/within-way.ts'
 import { type Milliseconds, readableDuration, seconds } from '../../duration.ts'
 import type { Progress } from '../../planning/driver.ts'
 import { exemptAddress } from '../../proxies.ts'
@@ -59,14 +59,11 @@ async function ask({ url, way, header, signal }: Question): Promise<Answer> {
     await response.arrayBuffer()
     return { site: response.headers.get(header), status: response.status }
   }
-  const asking = way.asking()
   try {
     const late = (waited: Milliseconds): Error => new Error(`no answer within ${readableDuration(waited)}`)
-    return await withinDeadline(() => overWay(way, ANSWER), [signal], asked, late)
+    return await withinWay(way, { deadline: ANSWER }, [signal], asked, late)
   } catch (error) {
     signal.throwIfAborted()
     return { site: null, status: (error as Error).message }
-  } finally {
-    asking.end()
   }
 }
