@@ -169,7 +169,7 @@ function lossRows({ moves, entries, ledger }: DrillFacts, lost: LostSite): strin
   return [
     ['  predicted', `at most ${seconds[1] ?? '?'} s${likely === undefined ? '' : `, likely ${likely} s`}`, ''],
     ['  counted by the failover', `at most ${counted ?? '?'} s`, ''],
-    ['  as the client has it', '', readableDuration(timeLost(entries, ledger.lostAcknowledged, lost.at))],
+    ['  by the ledger', 'from the first lost write to the last', readableDuration(timeLost(entries, ledger.lostAcknowledged))],
     ['  found by the rejoin', found === undefined ? 'not counted' : `${between(found.rows)} rows, ${between(found.commits)} commits`, ''],
     ['two writable databases', `${lost.site} was back, and not yet shut`, readableDuration(lost.twoWritersMs)],
   ]

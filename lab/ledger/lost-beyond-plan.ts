@@ -20,9 +20,9 @@ export function lostBeyondPlan(
   return entries.filter((entry) => lost.has(entry.id) && !announced(entry))
 }
 
-/** From the first lost write to the loss of the site, in milliseconds: what the seconds of a prediction are about. 0 where nothing is lost. Pure. */
-export function timeLost(entries: readonly LedgerEntry[], lostAcknowledged: readonly string[], lostAt: number): number {
+/** From the first lost write to the last, in milliseconds: what the seconds of a prediction are about. 0 where nothing is lost. Pure. */
+export function timeLost(entries: readonly LedgerEntry[], lostAcknowledged: readonly string[]): number {
   const lost = new Set(lostAcknowledged)
-  const first = entries.reduce((least, { id, endedAt }) => (lost.has(id) ? Math.min(least, endedAt) : least), lostAt)
-  return lostAt - first
+  const ends = entries.filter(({ id }) => lost.has(id)).map(({ endedAt }) => endedAt)
+  return ends.length === 0 ? 0 : Math.max(...ends) - Math.min(...ends)
 }

@@ -108,7 +108,7 @@ describe('the verdict of a drill with a failover', () => {
     for (const line of [
       /acknowledged writes lost +11/,
       /predicted +at most 12 s, likely 10 s/,
-      /client has it +10\.0 s/,
+      /by the ledger +from the first lost write to the last +10\.0 s/,
       /11 rows, 11 commits/,
     ])
       expect(table).toMatch(line)
