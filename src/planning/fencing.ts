@@ -11,7 +11,7 @@ import type { Liveness } from './sighting.ts'
 /** Where nothing is declared. A stack of which no part can be fenced, an archive alone, needs none. */
 const BY_DEFAULT = { switchover: 'database', failover: 'traffic' } as const
 
-/** What the stack demands for this move. A site that is seen alive is shut out of its database, whatever was declared. Pure. */
+/** What the stack demands for this move. A site that is seen alive is shut out of its database, or where there is none of its application, whatever was declared. Pure. */
 export function requiredFence(
   stack: Stack,
   intent: Intent,
@@ -20,10 +20,21 @@ export function requiredFence(
 ): FenceLevel | null {
   if (!changesActiveSite(intent)) return null
   const fenced = stack.components.some(({ driver }) => drivers[driver]?.fence !== undefined)
-  const declared = stack.fencing[intent.mode] ?? (fenced ? BY_DEFAULT[intent.mode] : null)
+  const most = holdsDatabase(stack, drivers) ? 'database' : 'application'
+  const declared = stack.fencing[intent.mode] ?? (fenced ? lower(BY_DEFAULT[intent.mode], most) : null)
   const alive = intent.mode === 'failover' && liveness.is === 'up'
-  return declared !== null && alive ? higher(declared, 'database') : declared
+  return declared !== null && alive ? higher(declared, most) : declared
 }
+
+/**
+ * Whether the stack has a database of its own to shut: without one nothing could ever reach that level, and who shuts the application shuts all that
+ * takes writes. A part that does not say what it reaches may be one.
+ */
+const holdsDatabase = (stack: Stack, drivers: Readonly<Record<string, Driver>>): boolean =>
+  stack.components.some((component) => {
+    const driver = drivers[component.driver]
+    return driver?.fence !== undefined && (driver.reaches?.(component, stack).includes('database') ?? true)
+  })
 
 /** What is required, and what the steps shut. Pure. */
 export function fencingOf(
@@ -106,6 +117,7 @@ export const higherFence = (a: FenceLevel | null, b: FenceLevel | null): FenceLe
   a === null || b === null ? (a ?? b) : higher(a, b)
 
 const isHigher = (a: FenceLevel, b: FenceLevel): boolean => FENCE_LEVELS.indexOf(a) > FENCE_LEVELS.indexOf(b)
+const lower = (a: FenceLevel, b: FenceLevel): FenceLevel => (isHigher(a, b) ? b : a)
 const higher = (a: FenceLevel, b: FenceLevel): FenceLevel => (isHigher(a, b) ? a : b)
 
 const whoSees = (liveness: Liveness): string =>
