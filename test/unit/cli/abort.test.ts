@@ -1,4 +1,6 @@
 import { expect, test } from '@jest/globals'
+import { abortApproval } from '../../../src/approval/resume-approval.ts'
+import { judgeStoredApproval } from '../../../src/approval/stored-approval.ts'
 import { hasApproval } from '../../../src/cli/failover-commands.ts'
 import { siteError } from '../../../src/errors.ts'
 import { openJournal } from '../../../src/execution/journal.ts'
@@ -6,6 +8,9 @@ import { continueFailover, readRun } from '../../../src/operations/continue-fail
 import { executeFailover } from '../../../src/operations/execute-failover.ts'
 import { planFailover } from '../../../src/operations/plan-failover.ts'
 import type { Stack } from '../../../src/stack/stack.ts'
+import { Unreadable } from '../../../src/witness/damage.ts'
+import { approvalKey } from '../../../src/witness/keys.ts'
+import type { MemoryStore } from '../../support/memory-store.ts'
 import { deployedToy, toyApproval, toyDriver, toyStack, toyWorld } from '../../support/toy-stack.ts'
 
 const nobody = toyStack
@@ -32,7 +37,8 @@ test('the digest alone says which plan of a run was reviewed; where reviewers ar
   expect(hasApproval('resume', { digest: 'd', reason: 'its runner died' }, reviewers)).toBe(false)
 })
 
-test('who takes a run back, and why, is in its journal', async () => {
+/** A switchover that was cancelled in its demotion, and left its lock behind. */
+async function cancelled() {
   const { toy, store } = await deployedToy()
   const { plan, digest } = await planFailover(toyWorld(toy, store), { mode: 'switchover', to: 'dc-b' })
   const stopping = new AbortController()
@@ -43,11 +49,35 @@ test('who takes a run back, and why, is in its journal', async () => {
     },
   })
   const { run } = await executeFailover(toyWorld(toy, store, { driver, signal: stopping.signal }), plan, toyApproval(digest))
-  const world = toyWorld(toy, store)
+  return { world: toyWorld(toy, store), store, run, plan, digest }
+}
+
+test('who takes a run back, and why, is in its journal', async () => {
+  const { world, store, run, digest } = await cancelled()
   const asked = { by: 'sam', reason: 'wrong site' }
   expect(await continueFailover(world, await readRun(world, run), 'abort', async () => toyApproval(digest), asked)).toMatchObject({
     verdict: 'undone',
   })
   const turned = (await openJournal(store, run)).entries.filter(({ kind }) => kind === 'turned-back')
   expect(turned).toEqual([expect.objectContaining(asked)])
+})
+
+const lost: readonly [string, (store: MemoryStore, key: string) => void][] = [
+  ['holds nothing of an approval', ({ documents }, key) => void documents.set(key, { body: { kind: 7 }, version: '1' })],
+  ['is no JSON', ({ documents }, key) => void documents.set(key, { body: new Unreadable('is no JSON') as never, version: '1' })],
+  ['is gone', ({ documents }, key) => void documents.delete(key)],
+]
+test.each(lost)('a run is taken back also when the approval in the witness %s: an abort does not depend on it', async (_, spoil) => {
+  const { world, store, run, plan, digest } = await cancelled()
+  spoil(store, approvalKey(run))
+  // Without a name: the lock says which run is unfinished.
+  const kept = await readRun(world, null)
+  expect(kept).toMatchObject({ run, approval: null })
+  // Signatures that nobody can read any more allow no way on; the way out is named.
+  const stack = { ...toyStack, approval: { ...toyStack.approval, signatures: { required: 1, keys: [] } } }
+  expect(() => judgeStoredApproval({ stored: kept.approval, run, plan, stack, now: new Date(plan.madeAt) })).toThrow(
+    expect.objectContaining({ code: 'approval-unreadable', next: expect.stringContaining(`--resume ${run}`) }),
+  )
+  const allowed = async () => abortApproval({ run, digest, requestedBy: 'sam', reason: null })
+  expect(await continueFailover(world, kept, 'abort', allowed)).toMatchObject({ verdict: 'undone' })
 })
