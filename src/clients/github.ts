@@ -6,7 +6,7 @@ import { exemptAddress } from '../proxies.ts'
 import { reasonOf, wasLost } from './fetch-failure.ts'
 import { boundedText, isRateLimited, retryAfterOf } from './github-answer.ts'
 import { refusal, unreachable } from './github-errors.ts'
-import { serverTime } from './server-time.ts'
+import { isOfServer, serverTime } from './server-time.ts'
 import { withinDeadline } from './within-deadline.ts'
 import { retryOfStatus } from './worth-another-try.ts'
 
@@ -121,7 +121,7 @@ export function openGitHub(access: GitHubAccess): GitHubClient {
       },
       signal,
     })
-    time.hear(response.headers.get('date'), askedAt, performance.now())
+    if (isOfServer(response)) time.hear(response.headers.get('date'), askedAt, performance.now())
     return response
   }
 

@@ -64,12 +64,8 @@ export const retryOfStore = (answer: StoreAnswer): Retry =>
   isLimited(answer) || isBusy(answer) || codeOf(answer) === 'RequestTimeout' ? 'transient' : retryOfStatus(answer.status)
 
 /** Whether a page for people was sent: S3 answers with XML, or with an object. */
-export const isPage = ({ headers, text }: Pick<StoreAnswer, 'headers' | 'text'>): boolean =>
+export const isPage = ({ headers, text }: StoreAnswer): boolean =>
   /^(text\/html|application\/xhtml)/i.test(headers.get('content-type') ?? '') || /^\s*<(!doctype\s+html|html)\b/i.test(text)
-
-/** Whether the store itself speaks, as far as status and headers say: what stands between may answer in its place, or from a copy of last week. */
-export const isOfStore = ({ status, headers }: Pick<StoreAnswer, 'status' | 'headers'>): boolean =>
-  (status < 300 || (status >= 400 && status < 500 && status !== 407)) && !isPage({ headers, text: '' }) && !(Number(headers.get('age')) > 0)
 
 /** Something else than an object store answers at the endpoint: a proxy, a console, a login page. */
 export function notAnObjectStore(attempt: Attempt, answer: StoreAnswer): StandbyError {

@@ -10,7 +10,6 @@ import type { ObjectInfo, ObjectStoreClient, StoreCallOptions } from './object-s
 import {
   didNothingYet,
   isLimited,
-  isOfStore,
   isPage,
   notAnObjectStore,
   objectStoreRefusal,
@@ -23,7 +22,7 @@ import { overWay, SILENCE } from './patience.ts'
 import { retryAfterIn } from './retry-after.ts'
 import { measuredWay } from './round-trip.ts'
 import { contentOf, textOf } from './s3-xml.ts'
-import type { ServerTime } from './server-time.ts'
+import { isOfServer, type ServerTime } from './server-time.ts'
 import type { Attempt, StoreAnswer } from './store-answer.ts'
 import { type Asked, fetchTrusting } from './trusting-fetch.ts'
 import { withinWay } from './within-way.ts'
@@ -100,7 +99,7 @@ export function openObjectStore(access: ObjectStoreAccess, way = measuredWay(acc
       ...(request.body === undefined ? {} : { body: request.body as Uint8Array<ArrayBuffer> }),
     })
     const { status, headers } = response
-    if (isOfStore(response)) access.time?.hear(headers.get('date'), askedAt, performance.now())
+    if (isOfServer(response)) access.time?.hear(headers.get('date'), askedAt, performance.now())
     const retryAfter = retryAfterIn(headers.get('retry-after'), headers.get('date'), new Date())
     return { status, headers, text: exactText.decode(await bytesOf(response, request.largest)), retryAfter }
   }

@@ -14,6 +14,12 @@ export interface ServerTime {
 /** A date has whole seconds: the server wrote it within this of what it says. */
 const RESOLUTION: Milliseconds = 1_000
 
+/** Whether the server itself speaks, as far as status and headers say: what stands between may answer in its place, or from a copy of last week. */
+export const isOfServer = ({ status, headers }: Pick<Response, 'status' | 'headers'>): boolean =>
+  (status < 300 || (status >= 400 && status < 500 && status !== 407)) &&
+  !/^(text\/html|application\/xhtml)/i.test(headers.get('content-type') ?? '') &&
+  !(Number(headers.get('age')) > 0)
+
 export function serverTime(monotonic: () => Milliseconds = () => performance.now()): ServerTime {
   /** Between which bounds the server's clock is ahead of the monotonic one: each answer narrows them. */
   let ahead: { readonly least: Milliseconds; readonly most: Milliseconds } | null = null

@@ -247,3 +247,31 @@ describe('an answer without bounds', () => {
     await expect(client.branchPolicies('e')).rejects.toMatchObject({ code: 'github-unreachable' })
   })
 })
+
+describe('the time of GitHub', () => {
+  const ago = new Date(Date.now() - 86_400_000)
+  const said =
+    (status: number, headers: Record<string, string>): Answer =>
+    (_, response) =>
+      response.writeHead(status, { 'content-type': 'application/json', date: ago.toUTCString(), ...headers }).end(JSON.stringify(run))
+  const heardOf = async (answer: Answer): Promise<Date | null> => {
+    const client = await gitHub(answer, { deadline: 1_000 })
+    expect(client.time()).toBeNull()
+    await client.run(9).catch(() => undefined)
+    return client.time()
+  }
+
+  test('is what its answers say, within two seconds, also when it refuses', async () => {
+    for (const status of [200, 403])
+      expect(Math.abs(((await heardOf(said(status, {})))?.getTime() ?? Number.NaN) - ago.getTime())).toBeLessThan(2_000)
+  })
+
+  test.each<[string, Answer]>([
+    ['a cache', said(200, { age: '86400' })],
+    ['a proxy that cannot reach it', said(502, {})],
+    ['a proxy that wants a login', said(407, {})],
+    ['a page of a firewall', said(403, { 'content-type': 'text/html' })],
+  ])('is not what %s says', async (_, answer) => {
+    expect(await heardOf(answer)).toBeNull()
+  })
+})
