@@ -61,8 +61,7 @@ export function objectsUnit(
 /** What the API server would change, defaults and webhooks included, because it is asked to try; what it refuses is a change of that kind. */
 export async function diffObject(kubernetes: KubernetesClient, declared: DeclaredObject, signal: AbortSignal): Promise<Change[]> {
   const object = nameOfObject(declared)
-  const live = await kubernetes.get(referenceOf(declared), { signal })
-  const wanted = await triedOn(kubernetes, declared, signal)
+  const { live, wanted } = await liveAndWanted(kubernetes, declared, signal)
   if ('refused' in wanted) {
     const fixed = live === null ? [] : immutableFields(live, declared.object)
     if (fixed.length > 0) return fixed.map((field) => ({ kind: 'refused', object, ...field }))
@@ -78,6 +77,28 @@ export async function diffObject(kubernetes: KubernetesClient, declared: Declare
     ...(to === undefined ? {} : { to: secret ? hashed(to) : to }),
   }))
 }
+
+type Tried = Awaited<ReturnType<typeof triedOn>>
+
+/**
+ * An object as it is, and as the API server would store it. What somebody else writes between the two answers, such as a guard its report, is no change
+ * of ours: an attempt that was made on another version than the one that was read is made again.
+ */
+async function liveAndWanted(
+  kubernetes: KubernetesClient,
+  declared: DeclaredObject,
+  signal: AbortSignal,
+): Promise<{ readonly live: KubernetesObject | null; readonly wanted: Tried }> {
+  for (let tries = 1; ; tries++) {
+    const live = await kubernetes.get(referenceOf(declared), { signal })
+    const wanted = await triedOn(kubernetes, declared, signal)
+    // An attempt stores nothing: its answer has the version that it was made on.
+    const same = 'refused' in wanted || live === null || wanted.object.metadata.resourceVersion === live.metadata.resourceVersion
+    if (same || tries === TRIES) return { live, wanted }
+  }
+}
+/** One that is written to at every moment is compared all the same. */
+const TRIES = 4
 
 /** `infisical/Cluster/pg-dc-a`. */
 export const nameOfObject = ({ object }: DeclaredObject): string =>
