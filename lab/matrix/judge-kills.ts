@@ -24,6 +24,7 @@ export interface KillFigures {
   readonly untilServed: number
   /** The same, from the same moment, of moves that nobody killed (p50): the rest of the move. */
   readonly rest: number
+  /** The whole gap: what went before the kill, which may be slower than usual too, is in it. Told, and not judged. */
   readonly gap: number
   readonly failures: readonly string[]
 }
@@ -33,8 +34,7 @@ export function judgeKills(
   living: readonly TimedMove[],
   killed: readonly TimedMove[],
 ): { readonly lines: string[]; readonly kept: boolean } {
-  const usual = median(living.map(gapOf))
-  const kills = killed.map((move) => judgeKill(move, living, usual))
+  const kills = killed.map((move) => judgeKill(move, living))
   const broken = living.flatMap(({ facts }) => judgeCase(facts).failures.map((why) => `a move that nobody killed: ${why}`))
   const beyond = kills.map(({ untilServed, rest }) => untilServed - rest)
   const kept = broken.length === 0 && kills.every(({ failures }) => failures.length === 0)
@@ -51,7 +51,7 @@ export function judgeKills(
   return { lines, kept }
 }
 
-function judgeKill(move: TimedMove, living: readonly TimedMove[], usual: number): KillFigures {
+function judgeKill(move: TimedMove, living: readonly TimedMove[]): KillFigures {
   const { facts, moments } = move
   const killedAt = facts.diedAt ?? Number.NaN
   const [moment] = [...moments.keys()].slice(-1)
@@ -64,14 +64,13 @@ function judgeKill(move: TimedMove, living: readonly TimedMove[], usual: number)
     rest: median(rests),
     gap: gapOf(move),
   }
-  const { untilLock, untilServed, rest, gap } = figures
+  const { untilLock, untilServed, rest } = figures
   // Negated, so that what could not be measured is no promise kept.
   const late = [
     ...(untilLock <= MOST_LOST ? [] : [`the lock was had ${inSeconds(untilLock)} after the kill`]),
     ...(untilServed <= MOST_LOST + rest
       ? []
       : [`users were served ${inSeconds(untilServed)} after the kill, the rest is ${inSeconds(rest)}`]),
-    ...(gap <= MOST_LOST + usual ? [] : [`a gap of ${inSeconds(gap)}, that of a living move is ${inSeconds(usual)}`]),
   ]
   const whole = [
     ...(facts.deaths === 1 ? [] : [`${facts.deaths} processes died`]),

@@ -18,8 +18,8 @@ import { CANARY_REVOKED, runRevokedCanary } from './run-revoked-canary.ts'
  * `--trouble slow --all` has a runner that is far away (1.5 s, 5 % loss).
  * `--outwait` waits for the guard of a lost site (fencing.failover: database), `--published-size` has as many instances and replicas as the published
  * stack, `--archive in-tree` and `--follow archive` have its database archive and follow so. `--sites 3` tells the story of three sites instead;
- * `--kills 20` kills so many switchovers while their doors are closed, and resumes each at once; `--trouble canary-revoked` revokes the canary
- * of the application while users are served. The lab must be up. Exit code 0 only if every case kept
+ * `--kills 20` kills so many switchovers while their doors are closed, and resumes each at once, the first of them with `--first-kill 11`;
+ * `--trouble canary-revoked` revokes the canary of the application while users are served. The lab must be up. Exit code 0 only if every case kept
  * every promise.
  */
 const { values } = parseArgs({
@@ -37,6 +37,7 @@ const { values } = parseArgs({
     'published-size': { type: 'boolean', default: false },
     sites: { type: 'string', default: '2' },
     kills: { type: 'string' },
+    'first-kill': { type: 'string', default: '1' },
     ...ARCHIVE_OPTIONS,
   },
 })
@@ -102,7 +103,7 @@ const lineOf = ({ name, figures, failures }: CaseVerdict): string =>
   `${failures.length === 0 ? 'kept  ' : 'BROKEN'}  ${name}: ${[figures, ...failures].filter((part) => part !== '').join('; ')}`
 
 function asked(): Promise<number> {
-  if (values.kills !== undefined) return runKills(Number(values.kills))
+  if (values.kills !== undefined) return runKills(Number(values.kills), Number(values['first-kill']))
   if (values.trouble.includes(CANARY_REVOKED)) return runRevokedCanary()
   return values.sites === '3' ? tellStory() : main()
 }

@@ -16,10 +16,11 @@ const A_LIVING_ONE_BEFORE = 4
 /**
  * Switchovers there and back under a client that writes every 50 ms. The runner of each is killed, with all its processes, at another moment between
  * the first closed door and the opened traffic, and the command line of another machine resumes its run at once. Exit code 0 only if users waited
- * no longer than 15 s and the rest of the move, and every promise of the matrix was kept.
+ * no longer than 15 s and the rest of the move, and every promise of the matrix was kept. `first` goes on where an earlier call was ended.
  */
-export async function runKills(count: number): Promise<number> {
+export async function runKills(count: number, first: number): Promise<number> {
   if (!Number.isInteger(count) || count < 1) throw new Error(`--kills ${count} is no number of kills`)
+  if (!Number.isInteger(first) || first < 1 || first > count) throw new Error(`--first-kill ${first} is none of ${count}`)
   const { lab, stack, credentials } = await deployedStack()
   // Who resumes at once has its credentials.
   await handOutCredentials(stack)
@@ -28,8 +29,8 @@ export async function runKills(count: number): Promise<number> {
   const begun = loadavg()
 
   /** One move; its runner dies at the moment of that place, or lives. */
+  let { from } = endsOf(await untilGreen(stack, lab.programs.helm))
   const move = async (place: number | null, name: string, into: TimedMove[]): Promise<void> => {
-    const { from } = endsOf(await untilGreen(stack, lab.programs.helm))
     const say = (line: string): void => void process.stderr.write(`\n== ${name}: ${line}\n`)
     const moments = new Map<Moment, number>()
     let digest: string | null = null
@@ -43,15 +44,18 @@ export async function runKills(count: number): Promise<number> {
       digest = planned
     }
     try {
-      into.push({ facts: await runCase(SWITCHOVER, { lab, stack, credentials, say, onPlanned, diesAt }), moments })
+      const facts = await runCase(SWITCHOVER, { lab, stack, credentials, say, onPlanned, diesAt })
+      from = facts.to
+      into.push({ facts, moments })
     } catch (error) {
       unfinished.push(`BROKEN: ${name}, ${[...moments.keys()].at(-1) ?? 'before its first moment'}: ${String(error)}`)
       await endHalfDone(stack, lab, digest)
+      from = endsOf(await untilGreen(stack, lab.programs.helm)).from
     }
   }
 
-  for (let kill = 0; kill < count; kill++) {
-    if (kill % A_LIVING_ONE_BEFORE === 0) await move(null, 'a move that lives', living)
+  for (let kill = first - 1; kill < count; kill++) {
+    if ((kill - first + 1) % A_LIVING_ONE_BEFORE === 0) await move(null, 'a move that lives', living)
     const places = spreadOver(living[0]?.moments.size ?? 0, count)
     await move(places[kill] ?? 0, `kill ${kill + 1} of ${count}`, killed)
     process.stderr.write(`${judgeKills(living, killed.slice(-1)).lines[1] ?? ''}\n`)

@@ -10,12 +10,12 @@ import type { ConditionalStore } from './conditional-store.ts'
 
 /**
  * How long a lock lives without being renewed. A process that resumes a run whose runner died waits for it while users are shut out, so it is
- * short: nobody waits longer than 15 s for a holder that is gone. Nothing rests on it but who may begin: each effect looks at the lock for
+ * short: nobody waits longer than 15 s for a holder that is gone, the start of their own process and what it looks at again included. Nothing rests on it but who may begin: each effect looks at the lock for
  * itself, and a lock that expired while its holder lives, because the witness was slow, is renewed by it unless somebody has taken it.
  */
-export const LOCK_LIFETIME: Milliseconds = seconds(12)
+export const LOCK_LIFETIME: Milliseconds = seconds(10)
 /** So that three renewals may fail, or be late, before it expires. */
-export const LOCK_RENEWAL: Milliseconds = seconds(3)
+export const LOCK_RENEWAL: Milliseconds = seconds(2.5)
 
 /** What the witness says now; a silent one is a value, and so is a damaged one. */
 export async function readWitness(store: ConditionalStore): Promise<WitnessView> {

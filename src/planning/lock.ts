@@ -16,7 +16,7 @@ const endsText = ({ mode, from, to }: Intent): string => {
 export const isOfMove = (lock: LockRecord): boolean => lock.purpose.startsWith('move: ')
 
 /**
- * No lock lives longer, of this version (12 s) or an earlier one (60 s), however far apart the clocks are: what says that it ends later was written by
+ * No lock lives longer, of this version (10 s) or an earlier one (60 s), however far apart the clocks are: what says that it ends later was written by
  * a clock that is wrong, or by hand, and must not keep everybody out.
  */
 export const LONGEST_LOCK: Milliseconds = seconds(90)
