@@ -11,6 +11,8 @@ export interface NeededCredential {
   readonly reference: Exclude<CredentialReference, { readonly secret: unknown }>
   /** In the order of {@link OPERATING}. */
   readonly identities: readonly Identity[]
+  /** Who sees or does more with it, and works without. */
+  readonly optionalFor: readonly Identity[]
   readonly because: readonly string[]
 }
 
@@ -38,19 +40,27 @@ export function neededCredentials(stack: Stack, drivers: Readonly<Record<string,
   ])
 }
 
+interface Merging {
+  readonly reference: NeededCredential['reference']
+  readonly identities: Set<Identity>
+  readonly optionalFor: Set<Identity>
+  readonly because: Set<string>
+}
+
 function merged(uses: readonly CredentialUse[]): NeededCredential[] {
-  const found = new Map<string, { reference: NeededCredential['reference']; identities: Set<Identity>; because: Set<string> }>()
+  const found = new Map<string, Merging>()
   for (const { reference, identities, because, optional } of uses) {
     if ('secret' in reference) continue
     const name = nameOf(reference)
-    const entry = found.get(name) ?? { reference, identities: new Set(), because: new Set() }
-    for (const identity of optional === true ? [] : identities) entry.identities.add(identity)
-    entry.because.add(optional === true ? `${because} (optional for ${identities.join(', ')})` : because)
+    const entry = found.get(name) ?? { reference, identities: new Set(), optionalFor: new Set(), because: new Set() }
+    for (const identity of identities) entry[optional === true ? 'optionalFor' : 'identities'].add(identity)
+    entry.because.add(because)
     found.set(name, entry)
   }
-  return [...found.values()].map(({ reference, identities, because }) => ({
+  return [...found.values()].map(({ reference, identities, optionalFor, because }) => ({
     reference,
     identities: OPERATING.filter((identity) => identities.has(identity)),
+    optionalFor: OPERATING.filter((identity) => optionalFor.has(identity) && !identities.has(identity)),
     because: [...because],
   }))
 }

@@ -1,14 +1,10 @@
 import { type NeededCredential, nameOf } from '../needed-credentials.ts'
 import type { Identity } from '../planning/identities.ts'
 
-/** Which identity needs which variable, as a table for a terminal. */
+/** Which identity needs which variable, as a table for a terminal; in parentheses what it works without. */
 export function credentialTable(needed: readonly NeededCredential[], identities: readonly Identity[]): string {
-  const wanted = needed.filter((one) => one.identities.some((identity) => identities.includes(identity)))
-  const rows = wanted.map((one) => [
-    nameOf(one.reference),
-    ...identities.map((identity) => (one.identities.includes(identity) ? 'x' : '')),
-    one.because.join('; '),
-  ])
+  const wanted = needed.filter((one) => identities.some((identity) => markOf(one, identity) !== ''))
+  const rows = wanted.map((one) => [nameOf(one.reference), ...identities.map((identity) => markOf(one, identity)), one.because.join('; ')])
   const header = ['credential', ...identities, 'what it opens']
   const widths = header.map((title, column) => Math.max(title.length, ...rows.map((row) => row[column]?.length ?? 0)))
   const line = (cells: readonly string[]): string =>
@@ -16,7 +12,16 @@ export function credentialTable(needed: readonly NeededCredential[], identities:
       .map((cell, column) => cell.padEnd(widths[column] ?? 0))
       .join('  ')
       .trimEnd()
-  return [line(header), line(widths.map((width) => '-'.repeat(width))), ...rows.map(line)].join('\n')
+  const optional = rows.some((row) => row.includes(OPTIONAL))
+    ? ['', `${OPTIONAL}: it works without, and says what it cannot see or do`]
+    : []
+  return [line(header), line(widths.map((width) => '-'.repeat(width))), ...rows.map(line), ...optional].join('\n')
+}
+
+const OPTIONAL = '(x)'
+function markOf({ identities, optionalFor }: NeededCredential, identity: Identity): string {
+  if (identities.includes(identity)) return 'x'
+  return optionalFor.includes(identity) ? OPTIONAL : ''
 }
 
 /** For each identity the JSON object that its environment's secret STANDBY_CREDENTIALS holds, with what belongs into each value. */
@@ -29,8 +34,8 @@ export function credentialSkeletons(
       identity,
       Object.fromEntries(
         needed
-          .filter((one) => one.identities.includes(identity) && 'env' in one.reference)
-          .map((one) => [nameOf(one.reference), `<${one.because.join('; ')}>`]),
+          .filter((one) => markOf(one, identity) !== '' && 'env' in one.reference)
+          .map((one) => [nameOf(one.reference), `<${markOf(one, identity) === OPTIONAL ? 'optional: ' : ''}${one.because.join('; ')}>`]),
       ),
     ]),
   )

@@ -1,4 +1,4 @@
-import { Command } from 'commander'
+import { Command, Help } from 'commander'
 import { drivers, witnesses } from '../drivers/registry.ts'
 import { inputError } from '../errors.ts'
 import { backupText, deployText, restoreTestText, statusText } from '../evidence/terminal.ts'
@@ -26,6 +26,11 @@ export async function main(argv: readonly string[]): Promise<void> {
     .option('--json', 'print the result as JSON', false)
     .option('--quiet', 'no progress', false)
     .showSuggestionAfterError()
+    .configureHelp({
+      showGlobalOptions: true,
+      optionDescription: (option) => `${new Help().optionDescription(option)}${option.mandatory ? ' (required)' : ''}`,
+    })
+    .addHelpText('after', AFTERWARDS)
     .exitOverride((error) => {
       if (error.exitCode !== 0 && argv.includes('--json')) printUnreadable(error.message)
       process.exit(error.exitCode === 0 ? EXIT.ok : EXIT.input)
@@ -38,6 +43,10 @@ export async function main(argv: readonly string[]): Promise<void> {
   addEvidence(program)
   await program.parseAsync([...argv], { from: 'user' })
 }
+
+const AFTERWARDS = `
+Begin with: standby check, then standby credentials and standby rbac. Every command has a --help of its own.
+Exit codes: 0 done, 1 it failed, 2 wrong input, 3 refused, 4 works with a warning, 130 interrupted.`
 
 /** Arguments that cannot be read, for programs; commander has written the same for people. */
 function printUnreadable(message: string): void {

@@ -1,3 +1,4 @@
+import { isUtf8 } from 'node:buffer'
 import { readFile } from 'node:fs/promises'
 import { dirname, resolve } from 'node:path'
 import { hours, parseDuration } from '../duration.ts'
@@ -32,17 +33,38 @@ export interface Kinds {
 
 /** The stack that a file declares, frozen. Throws all that is wrong with it at once. */
 export async function loadStack(path: string, kinds: Kinds): Promise<Stack> {
-  const text = await readFile(path, 'utf8').catch((error: NodeJS.ErrnoException) => {
+  const bytes = await readFile(path).catch((error: NodeJS.ErrnoException) => {
     throw inputError('stack-not-found', `the stack file ${path} can not be read (${error.code ?? error.message})`, {
       where: path,
       next: 'Name it with --stack, or the input `stack`.',
     })
   })
+  const text = textOf(bytes, path)
   const { stack, problems, yaml } = examine(text, path, kinds)
   const named = stack === null ? { files: [], problems: [] } : await readAllNamed(stack, kinds)
   const found = [...problems, ...named.problems]
   if (stack !== null && found.every(({ severity }) => severity === 'warning')) found.push(...(await fileProblems(stack, kinds)))
   return judged(stack, found, named.files, { text, path, yaml })
+}
+
+/** YAML is UTF-8 here: what an editor saved otherwise would be read with other letters, or as nothing at all. */
+function textOf(bytes: Buffer, path: string): string {
+  if (isUtf8(bytes)) return bytes.toString('utf8')
+  const place = lineOfNoUtf8(bytes)
+  throw new StackInvalid(path, '', [
+    { path: '', what: 'the file is no UTF-8 text from this line on: save it as UTF-8', suggestion: null, line: place, column: 1 },
+  ])
+}
+
+function lineOfNoUtf8(bytes: Buffer): number {
+  let line = 1
+  for (let at = 0; at < bytes.length; line++) {
+    const next = bytes.indexOf(0x0a, at)
+    const end = next === -1 ? bytes.length : next + 1
+    if (!isUtf8(bytes.subarray(at, end))) return line
+    at = end
+  }
+  return 1
 }
 
 /** The stack that a text declares, frozen; pure, so the files that it names are neither looked for nor part of its digest. */

@@ -87,7 +87,7 @@ const WORDS: Readonly<Record<string, string>> = {
   BAD_ALIAS: 'anchors and aliases are not allowed: write the value out',
   BAD_DIRECTIVE: 'a line that begins with % is a directive, and is not allowed here',
   BAD_DQ_ESCAPE: 'a backslash in double quotes begins an escape, and there is none like this; write \\\\ or use single quotes',
-  BAD_INDENT: 'the indentation is wrong: keys of one mapping stand in one column',
+  BAD_INDENT: 'the indentation is wrong: keys of one mapping stand in one column; or a bracket or a quote before it is not closed',
   BAD_PROP_ORDER: 'an anchor or a tag stands in the wrong place',
   BAD_SCALAR_START: 'a value that begins with @ or ` must stand in quotes',
   BLOCK_AS_IMPLICIT_KEY: 'a mapping or a list can not begin on this line, after another key',
@@ -118,7 +118,9 @@ function syntaxErrors(document: Document.Parsed): SyntaxError[] {
     what: wordsOf(error),
     offset: error.pos[0],
   }))
-  if (found.length > 0) return found
+  // A broken place breaks several rules, with the same words.
+  if (found.length > 0)
+    return found.filter(({ what, offset }, index) => found.findIndex((one) => one.what === what && one.offset === offset) === index)
   visit(document, {
     Node(_, node) {
       const offset = node.range?.[0]

@@ -13,7 +13,9 @@ import { kinds, pathOfStack, publishedStacks, textOfStack } from '../support/pub
 const stackOf = (name: (typeof publishedStacks)[number]) => parseStack(textOfStack(name), pathOfStack(name), kinds)
 const infisical = stackOf('infisical-kubernetes')
 const needed = neededCredentials(infisical, kinds.drivers)
-const namesFor = (identity: Identity): string[] => Object.keys(credentialSkeletons(needed, [identity])[identity] ?? {})
+const skeletonFor = (identity: Identity): Record<string, string> => credentialSkeletons(needed, [identity])[identity] ?? {}
+const namesFor = (identity: Identity): string[] =>
+  Object.entries(skeletonFor(identity)).flatMap(([name, what]) => (what.startsWith('<optional') ? [] : [name]))
 
 /** The refusal of an identity that was given this; null when nothing is missing. */
 function refusal(identity: Identity, given: GivenCredentials): Error | null {
@@ -72,6 +74,11 @@ describe('the credentials that a stack needs', () => {
     expect(lines.find((line) => line.startsWith('STANDBY_GUARD_ACCESS_KEY_ID'))).toMatch(
       /^STANDBY_GUARD_ACCESS_KEY_ID +x +reads active\.json/,
     )
+    expect(lines.find((line) => line.startsWith('CANARY_SHA256'))).toMatch(
+      /^CANARY_SHA256 +\(x\) +\(x\) +x +x +reads the canary secret of the application$/,
+    )
+    expect(lines.at(-1)).toMatch(/^\(x\): it works without/)
+    expect(skeletonFor('observer').CANARY_SHA256).toBe('<optional: reads the canary secret of the application>')
   })
 })
 
