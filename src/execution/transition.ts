@@ -13,7 +13,7 @@ export function beginRun(course: Course, onRecord: ReadonlyMap<StepId, OnRecord>
   const complete = course.steps.every(({ id }) => isOver(onRecord.get(id)))
   const unserved = course.steps.some(({ id, phase }) => UNTIL_SERVED.has(phase) && !isOver(onRecord.get(id)))
   const steps = Object.fromEntries(
-    course.steps.map(({ id, phase }): [StepId, StepState] => {
+    course.steps.map(({ id, phase, bestEffort }): [StepId, StepState] => {
       const recorded = onRecord.get(id)
       if (recorded === undefined) return [id, 'todo']
       // What serves users may have been stopped since, as another controller does: before they are let in it is looked at again, and started.
@@ -22,7 +22,9 @@ export function beginRun(course: Course, onRecord: ReadonlyMap<StepId, OnRecord>
       if (id === course.lock && !complete) return [id, 'unsure']
       // What the run can not go on without was not given up by any run of this code: it counts as a claim, and is looked at.
       const claimed = recorded === 'given-up' && gatesAhead && !isDispensable(course, id, course.required)
-      return [id, claimed ? 'done' : states[recorded]]
+      if (claimed) return [id, 'done']
+      // Nor was anything that is not tried for a while and then left: not the point of no return, and not a promotion.
+      return [id, recorded === 'given-up' && bestEffort === undefined ? 'unsure' : states[recorded]]
     }),
   )
   const committed = course.pointOfNoReturn !== null && isDone(steps[course.pointOfNoReturn])

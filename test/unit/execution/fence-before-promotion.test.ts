@@ -147,6 +147,19 @@ describe('nothing is promoted before this process has seen the old site shut', (
     expect(at.effects).toEqual(['fence', 'copy', 'promote'])
   })
 
+  test.each(['witness.activate@dc-b', 'database.promote@dc-b'])(
+    'a journal that says that %s was given up is not believed: no move does without it',
+    async (step) => {
+      const at = await moving()
+      await at.dieAfter(FENCE)
+      const journal = await openJournal(at.store, 'r1')
+      await journal.append({ kind: 'given-up', at: new Date().toISOString(), step, code: 'site-unreachable', what: 'it was silent' })
+      expect(await at.perform('resume')).toMatchObject({ verdict: 'moved' })
+      expect(at.sites.promoted).toBe(true)
+      expect((await at.store.get('active.json'))?.body).toMatchObject({ activeSite: 'dc-b' })
+    },
+  )
+
   test('a journal that claims that the witness names the new site is not believed: the run goes back', async () => {
     const at = await moving()
     await at.dieAfter(COPY)
