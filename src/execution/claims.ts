@@ -51,10 +51,10 @@ export const isOpenFor = (course: Course, run: RunState, id: StepId): boolean =>
 }
 
 /** Nobody opens a fence by time again. A gated step that has only been cleared asks for its fences, and for the lock, once more. */
-export function faded(course: Course, run: RunState): RunState {
+export function faded(course: Course, run: RunState, only?: readonly StepId[]): RunState {
   const seen = Object.fromEntries(
     Object.entries(run.seen).map(([id, sight]): [StepId, Sight] => {
-      const stays = sight !== 'now' || course.steps.some((step) => step.id === id && isByTime(step))
+      const stays = sight !== 'now' || only?.includes(id) === false || course.steps.some((step) => step.id === id && isByTime(step))
       return [id, stays ? sight : 'once']
     }),
   )

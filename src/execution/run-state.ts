@@ -92,8 +92,8 @@ export type RunEvent =
   /** A claim was looked at again; `unknown`: its site stayed silent. */
   | { readonly is: 'revalidated'; readonly step: StepId; readonly saw: 'done' | 'pending' | 'unknown' }
   | { readonly is: 'reopened-recorded'; readonly step: StepId }
-  /** What was seen a moment ago is old by now. */
-  | { readonly is: 'faded' }
+  /** What was seen a moment ago is old by now; `steps`: only what was seen of these, because another look took long. */
+  | { readonly is: 'faded'; readonly steps?: readonly StepId[] }
   /** Waiting or trying again does not help. */
   | { readonly is: 'threw'; readonly step: StepId }
   /** The point of no return turned out to be behind us. */

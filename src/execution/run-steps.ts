@@ -3,6 +3,7 @@ import type { JsonObject } from '../json.ts'
 import type { Progress as Answer, Behaviour, Clock, DriverContext } from '../planning/driver.ts'
 import type { Intent, PlannedStep, StepId } from '../planning/plan.ts'
 import { restingOnFence } from './claims.ts'
+import { isByTime } from './gates.ts'
 import type { StepPerformer } from './perform-step.ts'
 import { performerOf } from './performer-of-step.ts'
 import type { Progress } from './progress.ts'
@@ -63,17 +64,23 @@ export async function runSteps(run: StepsRun): Promise<StepsOutcome> {
   let failure: StandbyError | null = null
   let verdict: Verdict | null = null
   const mayShutAgain = boundOnShutting(run.clock)
-  /** When this process last saw a claim hold; ms of its clock. */
-  let sightedAt = run.clock.now().getTime()
+  /** When this process last saw each claim hold; ms of its clock. */
+  const sightedAt = new Map<StepId, number>()
 
   const note = (event: RunEvent): void => {
     state = advance(run.course, state, event)
-    if (event.is === 'revalidated' || event.is === 'result-recorded') sightedAt = run.clock.now().getTime()
+    if (event.is === 'revalidated' || event.is === 'result-recorded') sightedAt.set(event.step, run.clock.now().getTime())
   }
   /** What was seen is old when it is not acted upon at once: somebody may have opened the old site meanwhile. */
   const fade = (): void => {
+    const now = run.clock.now().getTime()
+    const isOlder = (bound: number) => (id: StepId) => now - (sightedAt.get(id) ?? Number.NEGATIVE_INFINITY) > bound
+    const sighted = run.course.steps.filter((step) => state.seen[step.id] === 'now' && !isByTime(step)).map(({ id }) => id)
     const bound = Object.values(state.steps).includes('cleared') ? SIGHT_OF_CLEARED : SIGHT
-    if (run.clock.now().getTime() - sightedAt > bound && Object.values(state.seen).includes('now')) note({ is: 'faded' })
+    // By the newest, so that looks of different length do not send each other round for ever; and none may be much older than that.
+    const old = sighted.filter(isOlder(SIGHT_OF_CLEARED))
+    if (sighted.length > 0 && sighted.every(isOlder(bound))) note({ is: 'faded' })
+    else if (old.length > 0) note({ is: 'faded', steps: old })
   }
   const isPastReturn = (): boolean => run.course.pointOfNoReturn !== null && isDone(state.steps[run.course.pointOfNoReturn])
   const workOn = (step: PlannedStep): Working => {

@@ -123,7 +123,7 @@ export function advance(course: Course, run: RunState, event: RunEvent): RunStat
   if (event.is === 'lost') return { ...run, lost: true }
   if (event.is === 'ended') return { ...run, ended: true }
   if (event.is === 'turned-back') return { ...run, direction: 'back' }
-  if (event.is === 'faded') return faded(course, run)
+  if (event.is === 'faded') return faded(course, run, event.steps)
   if (event.is === 'revalidated') return revalidated(course, run, event.step, event.saw)
   if (event.is === 'reopened-recorded') return reopened(course, run, event.step)
   const before = run.steps[event.step] ?? 'todo'

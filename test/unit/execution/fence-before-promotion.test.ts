@@ -193,6 +193,28 @@ describe('nothing is promoted before this process has seen the old site shut', (
     expect(at.looks.fence).toBeGreaterThan(2)
   }, 20_000)
 
+  test('a fence that somebody opens while another look takes long is seen once more, and shut again', async () => {
+    const at = await moving()
+    await at.dieAfter(ACTIVATE)
+    const before = at.effects.length
+    const { get } = at.world.store
+    let slept = false
+    const isTakenOver = async () => (await at.journal()).filter(resultOf('witness.lock')).length === 2
+    const slow = async (key: string) => {
+      // The record of the active site is looked at beside the fence: its answer takes a minute, for once, after the fence was seen.
+      if (key === 'active.json' && !slept && (await isTakenOver())) {
+        slept = true
+        await new Promise((resolve) => setTimeout(resolve, 50))
+        at.clock.pass(60_000)
+        Object.assign(at.sites, { fenced: false, copied: false })
+      }
+      return get(key)
+    }
+    expect(await at.perform('resume', { ...at.world, store: { ...at.world.store, get: slow } })).toMatchObject({ verdict: 'moved' })
+    expect(slept).toBe(true)
+    expect(at.effects.slice(before)).toEqual(['fence', 'copy', 'promote'])
+  })
+
   test('within one process, a fence that somebody opens before the promotion is shut again', async () => {
     const at = await moving()
     const { copy } = at.world.drivers.toy?.behaviours ?? {}
