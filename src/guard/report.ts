@@ -1,4 +1,6 @@
 import { type Milliseconds, minutes, seconds } from '../duration.ts'
+import { isObject, type JsonObject } from '../json.ts'
+import { parseStrictly } from '../strict-json.ts'
 import type { Decision } from './decide.ts'
 
 /** What a guard says of itself, in a ConfigMap beside it. */
@@ -35,14 +37,29 @@ export const STALE_AFTER: Milliseconds = minutes(2)
 /** The key of the ConfigMap. */
 export const REPORT_KEY = 'report'
 
-/** The report in a ConfigMap's data; null when there is none yet, or none that can be read. */
+/** The report in a ConfigMap's data; null when there is none yet, or what is there is none: whoever may write in that namespace can leave anything. */
 export function reportIn(data: unknown): GuardReport | null {
-  const text = (data as Readonly<Record<string, unknown>> | null | undefined)?.[REPORT_KEY]
-  if (typeof text !== 'string') return null
-  try {
-    const report = JSON.parse(text) as GuardReport
-    return report.schemaVersion === 1 && Number.isFinite(Date.parse(report.at)) ? report : null
-  } catch {
-    return null
-  }
+  const text = isObject(data) ? data[REPORT_KEY] : undefined
+  const parsed = typeof text === 'string' ? parseStrictly(text) : null
+  return parsed !== null && 'value' in parsed && isReport(parsed.value) ? (parsed.value as unknown as GuardReport) : null
 }
+
+/** All that is read of it has its type; `closesWithin` is missing in reports of before 2026-11-25. */
+function isReport(value: unknown): value is JsonObject {
+  if (!isObject(value) || value.schemaVersion !== 1) return false
+  const { at, since, site, decision, because, epoch, activeSite, witnessSilent, closed, open, lastClosing, configuration, closesWithin } =
+    value
+  return (
+    [at, since].every((instant) => typeof instant === 'string' && Number.isFinite(Date.parse(instant))) &&
+    [site, because, configuration].every(isText) &&
+    (decision === 'stand-by' || decision === 'close') &&
+    Number.isSafeInteger(epoch) &&
+    [activeSite, witnessSilent].every((one) => one === null || isText(one)) &&
+    isListOf(closed, isText) &&
+    isListOf(open, (one) => isObject(one) && isText(one.what) && isText(one.why)) &&
+    (lastClosing === null || (isObject(lastClosing) && isText(lastClosing.at) && isListOf(lastClosing.steps, isText))) &&
+    (closesWithin === undefined || closesWithin === null || Number.isFinite(closesWithin))
+  )
+}
+const isText = (value: unknown): boolean => typeof value === 'string'
+const isListOf = (value: unknown, fits: (one: unknown) => boolean): boolean => Array.isArray(value) && value.every(fits)

@@ -216,7 +216,8 @@ const FINISHED = ['completed', 'failed']
 
 function fencedInstances(cluster: ClusterObject): string[] {
   try {
-    return JSON.parse(cluster.metadata.annotations?.['cnpg.io/fencedInstances'] ?? '[]') as string[]
+    const names: unknown = JSON.parse(cluster.metadata.annotations?.['cnpg.io/fencedInstances'] ?? '[]')
+    return Array.isArray(names) ? names.map(String) : ['unreadable']
   } catch {
     return ['unreadable']
   }

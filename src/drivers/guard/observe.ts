@@ -36,7 +36,7 @@ export async function observeGuard(
     kind: 'answering',
     state: { ready, report },
     role: 'unknown',
-    health: ready === 0 ? 'down' : age > STALE_AFTER || (report?.open.length ?? 0) > 0 ? 'degraded' : 'healthy',
+    health: ready === 0 ? 'down' : Math.abs(age) > STALE_AFTER || (report?.open.length ?? 0) > 0 ? 'degraded' : 'healthy',
     text: textOf(report, age),
     facts: [],
   }
@@ -84,12 +84,22 @@ export function assessGuards(
     const { report } = seen.state
     const age = report === null ? null : Date.parse(assessment.now) - Date.parse(report.at)
     const log = `kubectl -n ${reportReference(assessment.stack.name).namespace} logs deployment/${reportReference(assessment.stack.name).name}`
+    // One that is dated ahead would look fresh for as long as that, whether its guard lives or hangs.
+    if (age !== null && age < -STALE_AFTER)
+      return [
+        say(
+          'guard-stale',
+          'warning',
+          `the guard of ${site} dates its report ${readableDuration(-age)} ahead: nobody can tell how old it is`,
+          `Set the clocks of the nodes of ${site} (NTP). ${log}`,
+        ),
+      ]
     if (report === null || age === null || age > STALE_AFTER)
       return [
         say(
           'guard-stale',
           'warning',
-          `the guard of ${site} ${age === null ? 'never reported' : `last reported ${readableDuration(age)} ago`}`,
+          `the guard of ${site} ${age === null ? 'never reported, or what it left is no report' : `last reported ${readableDuration(age)} ago`}`,
           log,
         ),
       ]

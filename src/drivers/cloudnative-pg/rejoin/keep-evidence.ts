@@ -1,9 +1,10 @@
 import { minutes, seconds } from '../../../duration.ts'
 import { siteError } from '../../../errors.ts'
-import type { JsonObject } from '../../../json.ts'
+import { isObject, type JsonObject } from '../../../json.ts'
 import type { Behaviour, Progress } from '../../../planning/driver.ts'
 import type { Intent, PlannedStep } from '../../../planning/plan.ts'
 import type { SiteName } from '../../../stack/stack.ts'
+import { parseStrictly } from '../../../strict-json.ts'
 import { kubernetesOf, siteOf } from '../../site-of-step.ts'
 import { type ControlData, controlData, endOf } from '../failover/fence.ts'
 import { type Fork, forkBetween, forkFrom, forksIn, forksInFile, HISTORY } from '../failover/timeline-history.ts'
@@ -29,6 +30,12 @@ export function keepEvidenceStep(component: Database, intent: Intent, serverName
   })
 }
 
+/** What is no description was not written by a step that ended: it is written anew. */
+function descriptionIn(body: string): JsonObject | null {
+  const parsed = parseStrictly(body)
+  return 'value' in parsed && isObject(parsed.value) ? parsed.value : null
+}
+
 /** More is not copied through the API server, but for one segment that is longer. The rest is named, and stays on the volume until the next step. */
 const MOST_BYTES = 256 * 1024 * 1024
 
@@ -36,7 +43,7 @@ export const keepEvidence: Behaviour<CloudNativePgSpec> = {
   async done(run): Promise<Progress> {
     const store = await evidenceStore(run).open('read')
     const found = await store.get(`${evidenceFolder(run)}evidence.json`, { signal: run.signal })
-    const proof = found === null ? null : (JSON.parse(found.body) as JsonObject)
+    const proof = found === null ? null : descriptionIn(found.body)
     // Of another cluster under the same name it says nothing about the one that is about to be deleted.
     if (proof === null || (proof.uid ?? '') !== uidOf(run))
       return { is: 'pending', waitingFor: `the WAL of ${parameter(run.step, 'cluster')} to be kept` }

@@ -2,7 +2,7 @@ import { expect, test } from '@jest/globals'
 import { guard } from '../../../../src/drivers/guard/driver.ts'
 import type { GuardState } from '../../../../src/drivers/guard/observe.ts'
 import type { GuardComponent } from '../../../../src/drivers/guard/spec.ts'
-import type { GuardReport } from '../../../../src/guard/report.ts'
+import { type GuardReport, reportIn } from '../../../../src/guard/report.ts'
 import type { Observed } from '../../../../src/observation/observation.ts'
 import { accessRulesOf, bucketPolicies } from '../../../../src/operations/access.ts'
 import type { Driver } from '../../../../src/planning/driver.ts'
@@ -69,6 +69,28 @@ test('a guard that fails to close is told, and one that says nothing is stale', 
   expect(assess(report({ open: [{ what: 'database', why: 'forbidden' }] }))).toEqual(['guard-cannot-close warning'])
   expect(assess(null)).toEqual(['guard-stale warning'])
   expect(assess(report({ at: '2026-11-21T11:57:59.000Z' }))).toEqual(['guard-stale warning'])
+})
+
+test('a report that is dated ahead looks fresh for ever, and is told as one of no known age', () => {
+  expect(assess(report({ at: '2026-11-21T14:00:00.000Z' }))).toEqual(['guard-stale warning'])
+})
+
+test('a report that is bent at any key is none, or one that everything of the guard can read: no status and no plan ends by it', () => {
+  const sound = report({ closed: ['a'], open: [{ what: 'b', why: 'c' }], lastClosing: { at: NOW, steps: ['d'] }, witnessSilent: 'e' })
+  const read = (value: unknown) => reportIn({ report: JSON.stringify(value) })
+  expect(read(sound)).toEqual(sound)
+  expect(read({ ...sound, added: 'by a later version' })).not.toBeNull()
+  let none = 0
+  for (const key of Object.keys(sound))
+    for (const odd of [undefined, null, true, '', 'xx', -1, 0.5, [], [null], ['x'], {}, { length: 2 }, [{ what: 1, why: 2 }], [[]]]) {
+      const said = read({ ...sound, [key]: odd })
+      none += said === null ? 1 : 0
+      expect(() => assess(said)).not.toThrow()
+      expect(() => assess(said, move('failover', A, B))).not.toThrow()
+    }
+  expect(none).toBeGreaterThan(100)
+  for (const data of [null, undefined, 'x', {}, { report: 7 }, { report: 'null' }, { report: '[]' }, { report: '{"at":1' }])
+    expect(reportIn(data)).toBeNull()
 })
 
 test('a stack that wants its guard to be waited for, and gives it no time, hears so on a quiet day', () => {
