@@ -4,6 +4,7 @@ import { minutes } from '../../duration.ts'
 import type { Behaviour, Progress, RestsOn } from '../../planning/driver.ts'
 import { asSeen, onlyAsSeen, touchObject } from '../compare-and-set.ts'
 import { ownedBy } from '../declared-objects.ts'
+import { refusedPods } from '../refused-pods.ts'
 import { kubernetesOf, siteOf } from '../site-of-step.ts'
 import { databasesOf, missingOf } from './count-keys.ts'
 import { knowsTheShortWay, loadInPlace, type RestoreRequest } from './in-place.ts'
@@ -22,7 +23,8 @@ export const restore: Behaviour<RedisSpec> = {
     const restsOn: RestsOn = { ...asSeen(request ?? null), pod: pod?.metadata.uid ?? null, asked: isAsked(run, request ?? null) }
     const pending = (waitingFor: string): Progress =>
       restsOn.asked === false ? { is: 'pending', waitingFor, restsOn } : { is: 'pending', waitingFor }
-    if (pod === null || pod === undefined || pod.metadata.deletionTimestamp !== undefined) return pending(`${name} to start again`)
+    if (pod === null || pod === undefined) return pending(`${name} to start again${await whyRefused(run)}`)
+    if (pod.metadata.deletionTimestamp !== undefined) return pending(`${name} to start again`)
     const broken = initFailure(pod)
     if (broken !== null)
       return {
@@ -96,6 +98,17 @@ async function ask(run: Run, request: RestoreRequest): Promise<void> {
     const metadata = { name: ref.name, namespace: ref.namespace, labels }
     await kubernetesOf(run).create({ apiVersion: 'v1', kind: 'Secret', metadata, type: 'Opaque', data }, { signal: run.signal })
   } else await kubernetesOf(run).patch(ref, { metadata: { labels }, data }, onlyAsSeen(run))
+}
+
+/** Told, and waited for until the step's deadline: users wait after the point of no return, and a person who mends it need not continue the run. */
+async function whyRefused(run: Run): Promise<string> {
+  const { namespace, name } = run.component.spec
+  const set = await kubernetesOf(run).get(
+    { apiVersion: 'apps/v1', kind: 'StatefulSet', plural: 'statefulsets', namespace, name },
+    { signal: run.signal },
+  )
+  const refused = set === null || set === undefined ? null : await refusedPods(kubernetesOf(run), set, run.signal)
+  return refused === null ? '' : `, and its pod is refused: ${refused.why}`
 }
 
 const podRef = (run: Run) => ({

@@ -7,10 +7,11 @@ import { refusedBootstrap } from '../../../src/drivers/cloudnative-pg/deploy/fai
 import { guardManifests } from '../../../src/drivers/guard/manifests.ts'
 import type { GuardComponent } from '../../../src/drivers/guard/spec.ts'
 import { backupManifest, serverManifests } from '../../../src/drivers/redis/manifests.ts'
+import { restore } from '../../../src/drivers/redis/restore.ts'
 import { scratch } from '../../../src/drivers/redis/restore-test.ts'
-import type { Cache } from '../../../src/drivers/redis/spec.ts'
+import type { Cache, RedisSpec } from '../../../src/drivers/redis/spec.ts'
 import { waitOfRefused } from '../../../src/drivers/refused-pods.ts'
-import type { Progress } from '../../../src/planning/driver.ts'
+import type { Progress, StepRun } from '../../../src/planning/driver.ts'
 import type { SiteName } from '../../../src/stack/stack.ts'
 import type { Sandbox } from '../../../src/verification/restore-test.ts'
 import { type ApiServer, startApiServer } from '../../support/api-server.ts'
@@ -160,6 +161,20 @@ describe('a namespace whose quota is used up', () => {
       waitOfRefused(kubernetes, await get('apps/v1', 'StatefulSet', 'statefulsets', 'redis'), what, signal),
     )
     expect(said).toMatchObject({ is: 'pending', waitingFor: expect.stringMatching(/it, whose pod is refused: .*exceeded quota: quota/) })
+  })
+
+  test('is told while a move waits for that cache to start again, which it does not give up', async () => {
+    const run = {
+      component: cacheIn('full'),
+      step: { id: 'cache.restore@dc-a', site, parameters: { source: site, dump: '' } },
+      context: { kubernetes: () => kubernetes },
+      signal,
+      begunAt: '2026-11-21T06:00:00Z',
+    } as unknown as StepRun<RedisSpec>
+    expect(await restore.done(run)).toMatchObject({
+      is: 'pending',
+      waitingFor: expect.stringMatching(/redis to start again, and its pod is refused: .*exceeded quota/),
+    })
   })
 
   test('is told while the Deployment of a guard waits', async () => {
