@@ -197,12 +197,15 @@ function stillThere(run: Run, instances: readonly Stopped[]): Progress | null {
         next: `Look at the node under it, or switch ${siteOf(run)} off; the fence holds as soon as the node is back.`,
       }
   for (const instance of instances) if ('running' in instance) return { is: 'pending', waitingFor: instance.running }
+  // Told, and perhaps stopped: who looks whether the fence still holds must not take it for an open one.
+  for (const instance of instances) if ('silent' in instance) return { is: 'unknown', why: instance.silent }
   return null
 }
 
 type Stopped =
   | { readonly stopped: { readonly pod: string; readonly says: string } }
   | { readonly running: string }
+  | { readonly silent: string }
   | { readonly unseen: string }
 
 /**
@@ -213,7 +216,7 @@ async function stopped(run: Run, object: KubernetesObject): Promise<Stopped> {
   const pod = object.metadata.name
   const says = await readInstance(kubernetesOf(run), namespaceOf(run), pod, run.signal)
   if (says === null && isCutOff(run, object)) return { unseen: `${pod} is not ready, and its instance manager does not answer` }
-  if (says === null) return { running: `the instance manager of ${pod} to answer` }
+  if (says === null) return { silent: `the instance manager of ${pod} does not answer` }
   const why = unavailable(says)
   return why === null ? { running: `PostgreSQL in ${pod} to stop` } : { stopped: { pod, says: why } }
 }

@@ -91,12 +91,12 @@ describe('the fence of a database whose node is dead', () => {
   const dead = { ready: false, says: null }
 
   test('is never claimed: the pod that stays "Running" is no proof, and neither is its silence', async () => {
-    expect(await fence.done(around({ ...dead, after: seconds(5) }))).toMatchObject({ is: 'pending' })
+    expect(await fence.done(around({ ...dead, after: seconds(5) }))).toMatchObject({ is: 'unknown' })
     expect(await fence.done(around({ ...dead, after: seconds(21) }))).toMatchObject({ is: 'failed', code: 'fence-unproven' })
   })
 
   test('is waited for longer behind a failover: nobody waits, and the pods of a site that has just come back are not ready yet', async () => {
-    expect(await fence.done(around({ ...dead, mode: 'rejoin', after: seconds(60) }))).toMatchObject({ is: 'pending' })
+    expect(await fence.done(around({ ...dead, mode: 'rejoin', after: seconds(60) }))).toMatchObject({ is: 'unknown' })
     expect(await fence.done(around({ ...dead, mode: 'rejoin', after: seconds(121) }))).toMatchObject({
       is: 'failed',
       code: 'fence-unproven',
@@ -104,8 +104,19 @@ describe('the fence of a database whose node is dead', () => {
   })
 
   test('is waited for while the pod is ready, or its instance manager speaks: that one may only be on its way down', async () => {
-    expect(await fence.done(around({ ready: true, says: null, after: seconds(60) }))).toMatchObject({ is: 'pending' })
+    expect(await fence.done(around({ ready: true, says: null, after: seconds(60) }))).toMatchObject({ is: 'unknown' })
     expect(await fence.done(around({ ready: false, says: { isPrimary: true }, after: seconds(60) }))).toMatchObject({ is: 'pending' })
+  })
+
+  test('is not told to be open while nobody answers: only an annotation that is gone, or a server that runs, says that', async () => {
+    expect(await fence.done(around({ ready: true, says: null, after: seconds(1), fenced: false }))).toMatchObject({
+      is: 'pending',
+      restsOn: expect.anything(),
+    })
+    expect(await fence.done(around({ ready: true, says: { isPrimary: true, currentLsn: '0/1' }, after: seconds(1) }))).toMatchObject({
+      is: 'pending',
+    })
+    expect(await fence.done(around({ ready: true, says: null, after: seconds(1) }))).toMatchObject({ is: 'unknown' })
   })
 
   test('is taken back without waiting for what was dead before', async () => {
