@@ -9,12 +9,13 @@ import { openObjectStore } from '../../src/clients/object-store.ts'
 import { systemClock } from '../../src/composition.ts'
 import { deployGuard, deploymentReference, reportReference } from '../../src/drivers/guard/deploy.ts'
 import { guard as guardDriver } from '../../src/drivers/guard/driver.ts'
+import { guardManifests, PROGRAM } from '../../src/drivers/guard/manifests.ts'
 import type { GuardComponent } from '../../src/drivers/guard/spec.ts'
 import { drivers, witnesses } from '../../src/drivers/registry.ts'
 import { conditionalStore } from '../../src/drivers/s3/conditional-store.ts'
 import type { ConditionalStore } from '../../src/execution/conditional-store.ts'
 import { createActive, readActive, replaceActive } from '../../src/execution/witness.ts'
-import { CONFIGURATION, GUARD, guardNamespace } from '../../src/guard/names.ts'
+import { CONFIGURATION, GUARD, guardNamespace, WITNESS_AUTHORITIES } from '../../src/guard/names.ts'
 import { type GuardReport, reportIn } from '../../src/guard/report.ts'
 import { accessObjects } from '../../src/operations/access.ts'
 import type { Deployment, DeployUnit, DriverContext } from '../../src/planning/driver.ts'
@@ -22,6 +23,7 @@ import type { Identity } from '../../src/planning/identities.ts'
 import { parseStack } from '../../src/stack/load-stack.ts'
 import { componentOf, type SiteName, type Stack } from '../../src/stack/stack.ts'
 import { type ApiServer, startApiServer } from '../support/api-server.ts'
+import { selfSigned } from '../support/certificate.ts'
 import { type FaultyProxy, startFaultyProxy } from '../support/faulty-proxy.ts'
 import { kubeconfigOf } from '../support/kubeconfig.ts'
 import { type ObjectStoreServer, startObjectStore } from '../support/object-store.ts'
@@ -50,6 +52,7 @@ const discovery = {
   namespace: null,
   name: 'system:discovery',
 } as const
+const FIRST = { schemaVersion: 1, stack: 'shop', epoch: 1, activeSite: 'dc-a', since: '2026-11-20T00:00:00.000Z', run: 'r' } as const
 const running = new Set<ChildProcess>()
 /** By the guard that was started last. */
 let said = ''
@@ -67,14 +70,7 @@ beforeAll(async () => {
   await until('the roles of every account', () => admin.get(discovery))
   for (const object of accessObjects(stack, drivers, A)) await admin.apply(object, { force: true })
   await admin.create(workload())
-  await createActive(witness, {
-    schemaVersion: 1,
-    stack: 'shop',
-    epoch: 1,
-    activeSite: 'dc-a',
-    since: '2026-11-20T00:00:00.000Z',
-    run: 'r',
-  })
+  await createActive(witness, FIRST)
   unit = await guardUnit()
 })
 afterEach(async () => {
@@ -151,12 +147,12 @@ async function guardUnit(): Promise<DeployUnit> {
   return made
 }
 
-async function startGuard(memory?: string): Promise<ChildProcess> {
+async function startGuard(memory?: string, path = stackPath): Promise<ChildProcess> {
   const kubeconfig = join(folder, 'guard.kubeconfig')
   writeFileSync(kubeconfig, (await identity('guard')).kubeconfig)
   const { accessKeyId, secretAccessKey } = storage.access()
   const deployed = await admin.get(deploymentReference('shop'))
-  const args = ['--stack', stackPath, 'guard', '--site', 'dc-a', '--kubeconfig', kubeconfig]
+  const args = ['--stack', path, 'guard', '--site', 'dc-a', '--kubeconfig', kubeconfig]
   const child = spawn(
     process.execPath,
     [join(import.meta.dirname, '..', 'support', 'guard-command.ts'), ...args, ...(memory === undefined ? [] : ['--memory', memory])],
@@ -326,6 +322,30 @@ describe('the guard as a process', () => {
     await startGuard(memory)
     await until('zero replicas', closed, 40_000)
     await reportsThat(({ because, lastClosing }) => because === 'not-proven' && lastClosing !== null)
+  })
+
+  test('a witness with an authority of its own is believed by what the deploy has put beside the stack file, and not without', async () => {
+    const secure = await startObjectStore({ tls: true })
+    try {
+      const { authorities = null } = secure.access()
+      await createActive(conditionalStore(openObjectStore(secure.access('witness/')), signal), FIRST)
+      const named = `"${secure.endpoint}", endpointCA: certificates/witness.pem`
+      const stackFile = stackText(await admin.clusterId()).replace(`"${wire.endpoint}"`, named)
+      const component = componentOf(stack, 'guard') as unknown as GuardComponent
+      const parts = { program: { packed: '', bytes: 0, sha256: '' }, stackFile, keys: { id: '', secret: '' }, authorities }
+      const mounted = guardManifests(component, stack, A, parts).find(({ object }) => object.metadata.name === PROGRAM)?.object.data
+      const pod = join(folder, 'pod')
+      mkdirSync(pod)
+      for (const [name, content] of Object.entries(mounted ?? {})) writeFileSync(join(pod, name), String(content))
+      const child = await startGuard(undefined, join(pod, 'standby.yaml'))
+      await until('the guard believes it', async () => said.includes('dc-a is the active site (epoch 1') || null)
+      await end(child)
+      writeFileSync(join(pod, WITNESS_AUTHORITIES), selfSigned().cert)
+      await startGuard(undefined, join(pod, 'standby.yaml'))
+      await until('the guard does not believe it', async () => said.includes('its certificate is not trusted') || null)
+    } finally {
+      await secure.stop()
+    }
   })
 
   test('a witness that takes requests and never answers is silent too', async () => {

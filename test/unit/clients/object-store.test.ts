@@ -1,3 +1,4 @@
+import { readdirSync, readFileSync } from 'node:fs'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
@@ -5,6 +6,7 @@ import fc from 'fast-check'
 import { openObjectStore } from '../../../src/clients/object-store.ts'
 import { contentOf, textOf, unescapeXml } from '../../../src/clients/s3-xml.ts'
 import { selfSigned } from '../../support/certificate.ts'
+import { eventually } from '../../support/eventually.ts'
 import { type ObjectStoreServer, startObjectStore } from '../../support/object-store.ts'
 import { freePorts } from '../../support/server-process.ts'
 
@@ -107,7 +109,10 @@ describe.each([
     const [port] = await freePorts(1)
     const closed = openObjectStore({ ...server.access(), endpoint: `http://127.0.0.1:${port}` })
     await expect(closed.get('k')).rejects.toMatchObject({ code: 'object-store-unreachable', message: expect.stringContaining('refuses') })
+    const isStopped = (thread: string): boolean => / T /.test(readFileSync(`/proc/${server.pid}/task/${thread}/stat`, 'utf8'))
     process.kill(server.pid, 'SIGSTOP')
+    // Threads on another CPU stop a moment later.
+    await eventually('all threads to stop', async () => readdirSync(`/proc/${server.pid}/task`).every(isStopped), 5_000)
     try {
       const began = performance.now()
       await expect(openObjectStore(server.access()).get('k', { deadline: 300 })).rejects.toMatchObject({
