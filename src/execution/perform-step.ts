@@ -144,7 +144,10 @@ function remindingOf({ reminder }: Behaviour, run: StepRun, { clock, assertOurs 
 /** What an effect that is due would rest on. */
 const dueOn = (progress: Progress): RestsOn | null => (progress.is === 'pending' ? (progress.restsOn ?? null) : null)
 
-/** An effect on something without versions: all that can be asked before it is repeated is the lock. */
+/**
+ * The way back on something without versions is sent until it is answered, whatever is to be seen: the effect that it takes back may still be on its
+ * way, and would arrive after a look that saw nothing of it. All that can be asked before it is repeated is the lock.
+ */
 const unseen =
   (act: () => Promise<void> | undefined, around: Performing) =>
   async (tries: number): Promise<void> => {
