@@ -72,13 +72,17 @@ function accessUnit(place: Place): DeployUnit {
   })
 }
 
-/** What the plugin of this site may be told to ask: every archive, and the one that has nothing. */
-function storesOf({ component, site, context }: Place, archives: readonly Archive[]): DeclaredObject[] {
+/** What the plugin of this site may be told to ask: every archive, and the one that has nothing; with authorities where any has some (`mayLeaveArchive`). */
+export function storesOf(
+  { component, site, context }: Pick<Place, 'component' | 'site'> & { readonly context: Pick<DriverContext, 'stack'> },
+  archives: readonly Archive[],
+): DeclaredObject[] {
   const { retention } = component.spec
+  const secure = archives.find(({ location }) => location.authorities !== undefined)
   return archives.flatMap((archive) => {
-    const declared = (more = {}): DeclaredObject => objectStoreManifest(component, context.stack, archive, more)
+    const declared = (more = {}, of = archive): DeclaredObject => objectStoreManifest(component, context.stack, of, more)
     if (archive.site !== site) return [declared()]
-    return [declared(retention === undefined ? {} : { retention }), declared({ name: noArchiveName(component) })]
+    return [declared(retention === undefined ? {} : { retention }), declared({ name: noArchiveName(component) }, secure ?? archive)]
   })
 }
 

@@ -81,13 +81,16 @@ async function asksAgain(run: Run): Promise<Progress> {
 
 /**
  * Whether the store that has nothing is there: without it the plugin would stop the operator (reconciler.go of 0.14, Pre). Who may not look goes
- * without, and is told what it costs.
+ * without, and is told what it costs. Where it has authorities, an archive of the pair has some, and none is left: the plugin mounts them into each pod
+ * under the name of the store (lifecycle_certificates.go of 0.14), so that another name would have every pod made anew amid the move.
  */
 export async function mayLeaveArchive(run: Run): Promise<boolean> {
   if (archiveMethod(run.component) !== 'plugin') return false
   const ref = { ...OBJECT_STORE, namespace: namespaceOf(run), name: noArchiveName(run.component) }
   try {
-    return (await kubernetesOf(run).get(ref, { signal: run.signal })) !== null
+    const found = await kubernetesOf(run).get(ref, { signal: run.signal })
+    const { configuration } = (found?.spec ?? {}) as { readonly configuration?: { readonly endpointCA?: unknown } }
+    return found !== null && configuration?.endpointCA === undefined
   } catch (error) {
     const reason = asStandbyError(error)
     if (reason.code !== 'kubernetes-forbidden') throw reason

@@ -38,7 +38,7 @@ interface World {
   /** What its instance says. */
   readonly says?: object
   /** What asking for the store that has nothing comes to. */
-  readonly store?: 'there' | 'gone' | 'forbidden'
+  readonly store?: 'there' | 'gone' | 'forbidden' | 'with-authorities'
   readonly proofs?: Readonly<Record<string, JsonObject>>
   /** Since when the step has been running; seconds. */
   readonly since?: number
@@ -59,7 +59,9 @@ function around(action: string, site: 'dc-a' | 'dc-b', world: World = {}) {
     async get({ kind, name }: ObjectReference) {
       if (kind === 'Cluster') return { ...object, metadata: { ...object.metadata, resourceVersion: '41' } } as unknown as KubernetesObject
       if (world.store === 'forbidden') throw siteError('kubernetes-forbidden', 'a right is lacking')
-      return world.store === 'gone' ? null : { apiVersion: 'v1', kind, metadata: { name } }
+      if (world.store === 'gone') return null
+      const configuration = world.store === 'with-authorities' ? { endpointCA: { name, key: 'ca.crt' } } : {}
+      return { apiVersion: 'v1', kind, metadata: { name }, spec: { configuration } }
     },
     proxyGet: async () => ({ status: 200, body: JSON.stringify({ ...replica, ...world.says }) }),
     patch: async (_ref, patch) => {
@@ -102,6 +104,7 @@ describe('a replica that is to be promoted', () => {
     ['it does not stream', { says: { isWalReceiverActive: false } }],
     ['the store that has nothing is gone, which would stop the operator', { store: 'gone' }],
     ['nobody may look for that store', { store: 'forbidden' }],
+    ['an archive has authorities, which the pods mount under its name', { store: 'with-authorities' }],
   ])('keeps its archive where %s', async (_, world) => {
     const { look, patches, warnings } = around('leave-archive', 'dc-b', world)
     expect(await look()).toMatchObject({ is: 'done', proof: { asksArchive: true } })

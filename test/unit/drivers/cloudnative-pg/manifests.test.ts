@@ -1,6 +1,7 @@
 import { describe, expect, test } from '@jest/globals'
 import type { ObjectStoreLocation } from '../../../../src/clients/object-store-client.ts'
 import { accessOf, claimsOf, problemsOf } from '../../../../src/drivers/cloudnative-pg/access.ts'
+import { storesOf } from '../../../../src/drivers/cloudnative-pg/deploy/deploy.ts'
 import {
   type Archive,
   archiveSecret,
@@ -261,4 +262,19 @@ test('an archive that is opened by the login of the pods names no key, and its S
   }
   expect(configuration.configuration.s3Credentials).toEqual({ inheritFromIAMRole: true })
   expect(Object.keys(archiveSecret(component, databaseStack(component), archive, null).object.data ?? {})).toEqual(['REGION'])
+})
+
+test('where any archive has authorities, the store that has nothing says so: a move leaves no archive then', () => {
+  const component = theDatabase()
+  const place = { component, site: 'dc-b' as SiteName, context: { stack: databaseStack(component) } }
+  const nothingOf = (all: readonly Archive[]) =>
+    storesOf(place, all).find(({ object }) => object.metadata.name === noArchiveName(component))?.object.spec
+  const [first, second] = archives
+  if (first === undefined || second === undefined) throw new Error('no archives')
+  const secure = { ...first, location: { ...first.location, authorities: 'PEM' } }
+  expect(nothingOf([secure, second])).toMatchObject({ configuration: { endpointCA: { name: noArchiveName(component) } } })
+  expect(nothingOf(archives)).toEqual({
+    configuration: expect.not.objectContaining({ endpointCA: expect.anything() }),
+    instanceSidecarConfiguration: expect.anything(),
+  })
 })
