@@ -35,11 +35,18 @@ function writes({ fieldsV1 }: ManagedFields, path: readonly string[]): boolean {
   return at !== undefined
 }
 
+const newestOf = (object: KubernetesObject, path: readonly string[]): ManagedFields | undefined =>
+  entriesOf(object)
+    .filter((entry) => entry.manager !== OURS && writes(entry, path))
+    .toSorted((a, b) => ((a.time ?? '') < (b.time ?? '') ? 1 : -1))[0]
+
 /** Who wrote a field last, beside us; null where nobody did, or the API server does not say. Pure. */
-export function writerOf(object: KubernetesObject, path: readonly string[]): string | null {
-  const others = entriesOf(object).filter((entry) => entry.manager !== OURS && writes(entry, path))
-  const [newest] = others.toSorted((a, b) => ((a.time ?? '') < (b.time ?? '') ? 1 : -1))
-  return newest?.manager ?? null
+export const writerOf = (object: KubernetesObject, path: readonly string[]): string | null => newestOf(object, path)?.manager ?? null
+
+/** Which write that was: another value says that somebody has written since. Pure. */
+export function lastWriteOf(object: KubernetesObject, path: readonly string[]): string | null {
+  const newest = newestOf(object, path)
+  return newest === undefined ? null : `${newest.manager} ${newest.time}`
 }
 
 /** The same for a sentence. */

@@ -1,6 +1,6 @@
 import { asStandbyError, siteError } from '../errors.ts'
 import type { JsonObject } from '../json.ts'
-import type { Behaviour, Progress, RestsOn, StepRun } from '../planning/driver.ts'
+import type { Behaviour, Progress, Reminder, RestsOn, StepRun } from '../planning/driver.ts'
 import { answerOf, failed, type Settling, settle, settleDoubt } from './settle.ts'
 import { tooLate, tryUntil } from './try-until.ts'
 
@@ -100,7 +100,7 @@ export function stepPerformer(behaviour: Behaviour, run: StepRun, around: Perfor
     async wait() {
       watching ??= watchFor(behaviour, run)
       const after: StepRun = { ...run, applied: behaviour.apply !== undefined }
-      const remind = remindingOf(behaviour, run, around)
+      const remind = remindingOf(behaviour.reminder, run, around)
       const ask = async (): Promise<Progress> => {
         const now = await waitAsSeen(after)
         if (now.is === 'pending') await remind()
@@ -120,7 +120,13 @@ export function stepPerformer(behaviour: Behaviour, run: StepRun, around: Perfor
       // An effect of ours that nobody answered for may still be on its way, although nothing is to be seen of it.
       await tryUntil(async () => behaviour.touch?.(run), settling)
       await tryUntil(async () => void (await takeBackAsSeen()), settling)
-      return settle(takeBackAsSeen, settling)
+      const remind = remindingOf(behaviour.reminderBack, run, around)
+      const ask = async (): Promise<Progress> => {
+        const now = await takeBackAsSeen()
+        if (now.is === 'pending') await remind()
+        return now
+      }
+      return settle(ask, settling)
     },
     refuseLate(waitedFor) {
       if (around.deadline.left() <= 0) throw tooLate(settling, waitedFor)
@@ -130,7 +136,7 @@ export function stepPerformer(behaviour: Behaviour, run: StepRun, around: Perfor
 }
 
 /** Says the reminder when it is time for one, counted from now. */
-function remindingOf({ reminder }: Behaviour, run: StepRun, { clock, assertOurs }: Performing): () => Promise<void> {
+function remindingOf(reminder: Reminder | undefined, run: StepRun, { clock, assertOurs }: Performing): () => Promise<void> {
   let last = clock.now().getTime()
   return async () => {
     if (reminder === undefined || clock.now().getTime() - last < reminder.every) return

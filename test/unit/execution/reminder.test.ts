@@ -51,3 +51,27 @@ test('nobody who lost the lock says a word', async () => {
   await expect(performer.wait()).rejects.toThrow('lock lost')
   expect(log).toEqual(['the operator', 'looked at the lock'])
 })
+
+test('an operator that forgot is reminded on the way back too, where its step has a word for that', async () => {
+  const clock = toyClock()
+  const begun = clock.now().getTime()
+  const words: number[] = []
+  const behaviour: Behaviour = {
+    done: async () => ({ is: 'done', proof: {} }),
+    undo: async () => undefined,
+    touch: async () => undefined,
+    undone: async () => (words.length < 2 ? { is: 'pending', waitingFor: 'the operator' } : { is: 'done', proof: { words: words.length } }),
+    reminderBack: {
+      every: 4_000,
+      async remind() {
+        words.push(Math.round((clock.now().getTime() - begun) / 1_000))
+      },
+    },
+  }
+  const signal = AbortSignal.timeout(20_000)
+  const run = { step: { id: 'database.demote@dc-a', site: 'dc-a' }, context: { log: { debug: () => undefined } }, signal }
+  const assertOurs = async (): Promise<void> => undefined
+  const around = { clock, signal, deadline: deadlineAfter(20_000), waiting: () => undefined, assertOurs }
+  expect(await stepPerformer(behaviour, run as unknown as StepRun, around).takeBack()).toEqual({ words: 2 })
+  expect(words).toEqual([4, 8])
+})

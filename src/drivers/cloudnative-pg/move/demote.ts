@@ -3,13 +3,13 @@ import { minutes, seconds } from '../../../duration.ts'
 import type { Behaviour, Progress } from '../../../planning/driver.ts'
 import type { Intent, PlannedStep } from '../../../planning/plan.ts'
 import { asSeen } from '../../compare-and-set.ts'
-import { lastWriterOf } from '../../field-managers.ts'
+import { lastWriteOf, lastWriterOf } from '../../field-managers.ts'
 import { kubernetesOf } from '../../site-of-step.ts'
 import { DIRECTION, leftOfSwitch, remembersSwitch } from '../left-of-switch.ts'
 import { asksArchiveOf, type ClusterObject, clusterRef } from '../objects.ts'
 import { type CloudNativePgSpec, clusterOf, type Database, follows } from '../spec.ts'
 import { parameter, plannedStep } from '../steps.ts'
-import { clusterOfRun, instanceOf, namespaceOf, patchAsSeen, type Run, touchCluster } from '../where.ts'
+import { askSql, clusterOfRun, instanceOf, namespaceOf, patchAsSeen, type Run, touchCluster } from '../where.ts'
 import { leftoverLink, neverEnds, removeLeftoverLink } from './amid-demotion.ts'
 import { clearSwitch, directionReverted } from './interrupted-switch.ts'
 import { archiveAgain, leftArchive, mayLeaveArchive } from './leave-archive.ts'
@@ -35,6 +35,12 @@ export const demote: Behaviour<CloudNativePgSpec> = {
     const cluster = await clusterOfRun(run)
     const successor = parameter(run.step, 'successor')
     const progress = demotionOf(cluster, successor)
+    // Before its effect: one who writes the old value just now would take it back, and a demotion that never began is the quicker way back.
+    const write = lastWriteOf(cluster, DIRECTION)
+    const first = lastWrites.get(run.signal) ?? { write }
+    lastWrites.set(run.signal, first)
+    if (write !== null && write !== first.write && !run.applied && run.pastReturn !== true && cluster.spec.replica?.primary !== successor)
+      return directionReverted(cluster, successor, 'before')
     // Users are shut out: whoever writes the old value back is not waited for, and the move goes back at once, as long as it can.
     if (run.applied && cluster.spec.replica?.primary !== successor)
       return run.pastReturn === true && progress.is === 'pending'
@@ -69,7 +75,19 @@ export const demote: Behaviour<CloudNativePgSpec> = {
       else await removeLeftoverLink(run, cluster)
     },
   },
+  /** The same on the way back; and a promotion whose pass ended too early forgets to tell PostgreSQL of the restart that it owes (`restart.ts`). */
+  reminderBack: {
+    every: seconds(4),
+    async remind(run) {
+      const cluster = await clusterOfRun(run)
+      if (cluster.spec.replica?.primary === cluster.metadata.name) await askSql(run, 'SELECT pg_reload_conf();')
+      await touchCluster(run)
+    },
+  },
 }
+
+/** Which write of the direction was the last one when a running step looked first. */
+const lastWrites = new WeakMap<AbortSignal, { readonly write: string | null }>()
 
 /** Phase and Ready stay "healthy" during most of a demotion: only these fields are honest (measured). */
 export function demotionOf(cluster: ClusterObject, successor: string): Progress {

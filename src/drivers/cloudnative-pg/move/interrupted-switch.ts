@@ -23,14 +23,18 @@ export async function clearSwitch(run: Run, seen: ClusterObject): Promise<Kubern
   return kubernetes.patch(ref, { status: { switchReplicaClusterStatus: { inProgress: false }, conditions } }, options)
 }
 
-/** A direction that this run has given, and that somebody else has written back. */
-export function directionReverted(cluster: ClusterObject, wanted: string): Progress {
+/** A direction that this run has given, and that somebody else has written back; or (`when`) writes just before it is given. */
+export function directionReverted(cluster: ClusterObject, wanted: string, when: 'after' | 'before' = 'after'): Progress {
   const name = cluster.metadata.name
   const who = lastWriterOf(cluster, DIRECTION)
+  const value = cluster.spec.replica?.primary ?? 'nothing'
   return {
     is: 'failed',
     code: 'reverted-by-others',
-    why: `${who} has changed spec.replica.primary of ${name} back to ${cluster.spec.replica?.primary ?? 'nothing'}, a moment after it was set to ${wanted}`,
+    why:
+      when === 'after'
+        ? `${who} has changed spec.replica.primary of ${name} back to ${value}, a moment after it was set to ${wanted}`
+        : `${who} has written spec.replica.primary of ${name} (${value}), a moment before it was to be set to ${wanted}: it would be taken back`,
     next: `${pauseOf(cluster, DIRECTION)}, then make a new plan. docs/gitops.md says how both live together.`,
   }
 }

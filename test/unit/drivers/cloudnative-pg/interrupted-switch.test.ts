@@ -79,6 +79,22 @@ describe('a demotion whose direction somebody else writes back', () => {
     expect(await demote.done(around(reverted).run)).toMatchObject({ is: 'pending', restsOn: { resourceVersion: '41' } })
   })
 
+  test('is not begun where another one writes it between the first look and the effect', async () => {
+    const { run } = around(cluster('pg-dc-a'))
+    expect(await demote.done(run)).toMatchObject({ is: 'pending', restsOn: expect.anything() })
+    const kubernetes = { ...run.context.kubernetes('dc-a' as SiteName), get: async () => reverted as unknown as KubernetesObject }
+    const later = { ...run, context: { ...run.context, kubernetes: () => kubernetes } } as unknown as StepRun<CloudNativePgSpec>
+    expect(await demote.done(later)).toMatchObject({
+      is: 'failed',
+      code: 'reverted-by-others',
+      why: expect.stringContaining('a moment before it was to be set to pg-dc-b'),
+    })
+    // Beyond the point of no return it is shut again, whatever others write.
+    expect(await demote.done({ ...later, pastReturn: true })).toMatchObject({ is: 'pending' })
+    // One that is there from the first look on is no news.
+    expect(await demote.done(around(reverted).run)).toMatchObject({ is: 'pending' })
+  })
+
   test('is taken back with all that its operator remembers of it: the fence first, for PostgreSQL waits for it', async () => {
     const live = cluster('pg-dc-a', {}, INTERRUPTED, { [FENCE]: '["*"]', other: 'kept' })
     const { run, patches, now } = around(live)
