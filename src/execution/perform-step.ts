@@ -1,6 +1,6 @@
 import { asStandbyError, siteError } from '../errors.ts'
 import type { JsonObject } from '../json.ts'
-import type { Behaviour, Progress, Reminder, RestsOn, StepRun } from '../planning/driver.ts'
+import type { Behaviour, Progress, RestsOn, StepRun } from '../planning/driver.ts'
 import { answerOf, failed, type Settling, settle, settleDoubt } from './settle.ts'
 import { tooLate, tryUntil } from './try-until.ts'
 
@@ -136,7 +136,7 @@ export function stepPerformer(behaviour: Behaviour, run: StepRun, around: Perfor
 }
 
 /** Says the reminder when it is time for one, counted from now. */
-function remindingOf(reminder: Reminder | undefined, run: StepRun, { clock, assertOurs }: Performing): () => Promise<void> {
+function remindingOf(reminder: Behaviour['reminder'], run: StepRun, { clock, assertOurs }: Performing): () => Promise<void> {
   let last = clock.now().getTime()
   return async () => {
     if (reminder === undefined || clock.now().getTime() - last < reminder.every) return

@@ -216,11 +216,10 @@ export interface Behaviour<Spec = JsonObject> {
   changes?(run: StepRun<Spec>): AsyncIterable<unknown>
   /**
    * A word to whoever does the rest by itself, such as an operator, when it is not done after `every`, and again as often: harmless where
-   * it is under way. The lock is looked at before each.
+   * it is under way. The lock is looked at before each. `reminderBack`: while its effect is taken back.
    */
-  readonly reminder?: Reminder<Spec>
-  /** The same while its effect is taken back. */
-  readonly reminderBack?: Reminder<Spec>
+  readonly reminder?: { readonly every: Milliseconds; remind(run: StepRun<Spec>): Promise<void> }
+  readonly reminderBack?: Behaviour<Spec>['reminder']
   /** Takes the effect back, before the point of no return: idempotent, and harmless where the effect never happened. */
   undo?(run: StepRun<Spec>): Promise<void>
   /** Observes whether it is taken back, and what was before is true again. */
@@ -230,11 +229,6 @@ export interface Behaviour<Spec = JsonObject> {
    * repeated. Where there is one, `apply` and `undo` are called only while `restsOn` says that they are due, and `undone` is not optional.
    */
   touch?(run: StepRun<Spec>): Promise<void>
-}
-
-export interface Reminder<Spec = JsonObject> {
-  readonly every: Milliseconds
-  remind(run: StepRun<Spec>): Promise<void>
 }
 
 export interface StepRun<Spec = JsonObject> {
