@@ -14,6 +14,8 @@ export interface Elsewhere {
   readonly site: string
   readonly cluster: string
   readonly holds: 'nothing' | 'copy' | 'primary' | 'unknown'
+  /** Absent: a deploy of this stack made it, or there is none. */
+  readonly madeBy?: 'others'
   readonly systemId: string | null
 }
 
@@ -122,12 +124,19 @@ export const BEGINNINGS: readonly Row[] = [
     when: 'the Cluster of a passive site was made by other hands, and is no copy of the active one by its system id',
     outcome: 'refused: `made-by-others`',
     applies: (situation) => situation.role === 'passive' && situation.standing.is === 'others' && !isCopyOfActive(situation),
-    beginning: ({ cluster, site }) =>
-      refuse(
+    beginning: (situation) => {
+      const { cluster, site, standing, elsewhere } = situation
+      const what = `${cluster} on ${site} was made by other hands, and is no copy of the active database`
+      // It may be all that there is: nobody is told to delete that.
+      const only = standing.is === 'others' && standing.primary && !elsewhere.some(({ holds }) => holds === 'primary')
+      return refuse(
         'made-by-others',
-        `${cluster} on ${site} was made by other hands, and is no copy of the active database`,
-        'Only a copy can be adopted on a passive site. Keep what it holds, delete it, and deploy: it is cloned from the active one.',
-      ),
+        only ? `${what}: it takes writes, and no other site has one` : what,
+        only
+          ? serves(situation, site)
+          : 'Only a copy can be adopted on a passive site. Keep what it holds, delete it, and deploy: it is cloned from the active one.',
+      )
+    },
   },
   {
     when: 'the Cluster was made by other hands, and the deploy adopts',
@@ -158,6 +167,17 @@ export const BEGINNINGS: readonly Row[] = [
     outcome: 'refused: `active-database-missing`',
     applies: (situation) => situation.epoch !== null && tracesOf(situation).length > 0,
     beginning: (situation) => missing(situation),
+  },
+  {
+    when: 'there is no Cluster on the active site, the witness names no active site, and another site has a database that other hands made',
+    outcome: 'refused: `made-by-others`',
+    applies: (situation) => situation.onRecord.is !== 'a backup' && onlyMadeByOthers(situation),
+    beginning: (situation) =>
+      refuse(
+        'made-by-others',
+        `${situation.cluster} on ${situation.site} would begin empty, and ${tracesOf(situation).join('; ')}, made by other hands`,
+        serves(situation, lives(situation).find(({ holds }) => holds === 'primary')?.site ?? lives(situation)[0]?.site ?? situation.site),
+      ),
   },
   {
     when: 'there is no Cluster on the active site, the witness names no active site, and another site has a database of this stack, or the witness a record of one',
@@ -234,6 +254,15 @@ const emptied = (what: string): Beginning =>
     `the witness names no active site, and there is what a deploy of this stack made: ${what}`,
     'Put active.json back as it was: docs/witness.md says how. A first deploy would name the active site and the epoch anew.',
   )
+
+/** For whoever has named the wrong site as the active one. */
+const serves = ({ epoch }: Situation, site: string): string =>
+  epoch === null
+    ? `If ${site} is the site that serves, name it as initialActive, and adopt what it has: standby deploy --adopt --dry-run.`
+    : 'Find out which site holds your data before anything is changed or deleted.'
+
+const onlyMadeByOthers = (situation: Situation): boolean =>
+  situation.epoch === null && lives(situation).length > 0 && lives(situation).every(({ madeBy }) => madeBy === 'others')
 
 const unread = (cluster: string, site: string, archive: ArchiveContent): Beginning =>
   refuse(

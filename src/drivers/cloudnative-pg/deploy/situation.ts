@@ -53,7 +53,7 @@ export async function situationAt(place: Place): Promise<Situation> {
     archive,
     backups,
     onRecord,
-    elsewhere: [...live.filter((one) => one.site !== site).map((one) => elsewhere(component, one)), ...renamed.flat()],
+    elsewhere: [...live.filter((one) => one.site !== site).map((one) => elsewhere(component, one, context)), ...renamed.flat()],
     told,
     expected: told === null || (await forkOf(component, told, context)) !== null ? null : told,
   }
@@ -66,13 +66,14 @@ function standingOf(component: Database, live: ClusterObject | null, context: Dr
   return { is: ours ? 'ours' : 'others', systemId: live.status?.systemID ?? null, primary: !followsAnother(live) }
 }
 
-function elsewhere(component: Database, { site, cluster: live }: LiveCluster): Elsewhere {
+function elsewhere(component: Database, { site, cluster: live }: LiveCluster, context: DriverContext): Elsewhere {
   const cluster = live === null || live === 'silent' ? clusterOf(component, site) : live.metadata.name
   const systemId = live === null || live === 'silent' ? null : (live.status?.systemID ?? null)
   if (live === 'silent') return { site, cluster, holds: 'unknown', systemId }
   // One that never came up, as a clone that waits for its first backup, holds nothing yet.
   if (live === null || systemId === null) return { site, cluster, holds: 'nothing', systemId }
-  return { site, cluster, holds: followsAnother(live) ? 'copy' : 'primary', systemId }
+  const ours = isOwnedBy(live, context.stack.name, component.name)
+  return { site, cluster, holds: followsAnother(live) ? 'copy' : 'primary', systemId, ...(ours ? {} : { madeBy: 'others' }) }
 }
 
 /** Clusters that a deploy of this stack made for this component under a name that is not declared any more. */
@@ -86,7 +87,7 @@ async function renamedAt(component: Database, site: SiteName, context: DriverCon
   )
   return (found as ClusterObject[])
     .filter(({ metadata }) => metadata.name !== clusterOf(component, site))
-    .map((cluster) => elsewhere(component, { site, cluster }))
+    .map((cluster) => elsewhere(component, { site, cluster }, context))
 }
 
 /** Of any incarnation: a completed one says that there was a database. */

@@ -201,3 +201,27 @@ test('the page of the driver prints the table as it is', () => {
   const page = readFileSync('docs/drivers/cloudnative-pg.md', 'utf8')
   expect(page).toContain(BEGINNINGS.map(({ when, outcome }) => `| ${when} | ${outcome} |`).join('\n'))
 })
+
+describe('a stack whose initialActive names the site that holds no database', () => {
+  const theirs: Elsewhere = { ...copy, holds: 'primary', madeBy: 'others' }
+
+  test('is told to name the one that does, and not to put a record back that never was', () => {
+    const beginning = beginningOf({ ...first, adopt: true, elsewhere: [theirs] })
+    expect(beginning).toMatchObject({ do: 'refuse', code: 'made-by-others', next: expect.stringContaining('name it as initialActive') })
+    expect(beginning).toMatchObject({ next: expect.stringContaining('If dc-b is the site that serves') })
+    expect(beginningOf({ ...first, elsewhere: [{ ...theirs, madeBy: undefined } as unknown as Elsewhere] })).toMatchObject({
+      code: 'witness-emptied',
+    })
+  })
+
+  test('is never told to delete the only database that there is', () => {
+    const standing = { is: 'others', systemId: '77', primary: true } as const
+    for (const epoch of [null, 4]) {
+      const beginning = beginningOf({ ...first, epoch, role: 'passive', adopt: true, standing })
+      expect(beginning).toMatchObject({ do: 'refuse', code: 'made-by-others', what: expect.stringContaining('no other site has one') })
+      expect(JSON.stringify(beginning)).not.toContain('delete it')
+    }
+    const another = beginningOf({ ...first, role: 'passive', adopt: true, standing, elsewhere: [{ ...theirs, systemId: '88' }] })
+    expect(another).toMatchObject({ next: expect.stringContaining('delete it, and deploy') })
+  })
+})
