@@ -9,15 +9,8 @@ import { backupsIn } from '../backup/completed-backups.ts'
 import { forkOf } from '../failover/forks.ts'
 import { CLUSTER, type ClusterObject, followsAnother } from '../objects.ts'
 import { archiveFolder, clusterOf, type Database } from '../spec.ts'
-import {
-  type ArchiveContent,
-  type Beginning,
-  beginningOf,
-  type Elsewhere,
-  type OnRecord,
-  type Situation,
-  type Standing,
-} from './how-to-begin.ts'
+import type { ArchiveContent, Elsewhere, OnRecord, Situation, Standing } from './begin-situation.ts'
+import { type Beginning, beginningOf } from './how-to-begin.ts'
 import { type LiveCluster, liveClusters, toldOf } from './live-clusters.ts'
 import type { Place } from './place.ts'
 

@@ -1,14 +1,8 @@
 import { readFileSync } from 'node:fs'
-import { expect, test } from '@jest/globals'
+import { describe, expect, test } from '@jest/globals'
 import fc from 'fast-check'
-import {
-  BEGINNINGS,
-  beginningOf,
-  type Elsewhere,
-  type Situation,
-  tracesOf,
-  unusedName,
-} from '../../../../src/drivers/cloudnative-pg/deploy/how-to-begin.ts'
+import type { Elsewhere, Situation } from '../../../../src/drivers/cloudnative-pg/deploy/begin-situation.ts'
+import { BEGINNINGS, beginningOf, tracesOf, unusedName } from '../../../../src/drivers/cloudnative-pg/deploy/how-to-begin.ts'
 
 const first: Situation = {
   site: 'dc-a',
