@@ -75,8 +75,8 @@ export interface Driver<Spec = JsonObject, State = unknown> {
   sees?(component: Component<Spec>, states: BySite<State>, site: SiteName): Sighting[]
   /** What a failover would lose of this component; null where it holds nothing of its own. Pure. */
   loss?(component: Component<Spec>, states: BySite<State>, intent: Intent, now: string): ComponentLoss | null
-  /** What becomes of this component's data in a switchover or a rejoin; absent: Standby knows of none. Pure. */
-  keeps?(component: Component<Spec>, intent: Intent): KeptData
+  /** What becomes of this component's data in a switchover or a rejoin; null or absent: Standby knows of none. Pure. */
+  keeps?(component: Component<Spec>, intent: Intent): KeptData | null
   /** Of a failover: the other passive sites that hold more of the lost one than `intent.to` does, as warnings. Pure. */
   ahead?(component: Component<Spec>, states: BySite<State>, intent: Intent): Finding[]
   /** The steps that take a backup now, with its manifest. Pure. */

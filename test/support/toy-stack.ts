@@ -147,7 +147,12 @@ export function toyDriver(toy: ToyWorld, broken: Partial<Record<string, () => Pr
     rejoin: (component, _states, intent) => (component.name === 'database' ? [toyStep(`database.follow@${intent.to}`, 'PROTECT')] : []),
     loss: (component) =>
       component.name === 'database' ? { of: 'writes', bytes: [0, 4096], seconds: [0, 30], why: 'the archive is 30 s old' } : null,
-    keeps: ({ name }) => ({ carried: name === 'database', what: `the last write of ${name} is replayed` }),
+    keeps: ({ name }, { mode, to }) => {
+      if (name !== 'database') return null
+      return mode === 'rejoin'
+        ? { carried: false, what: `what exists only on ${to} is kept as evidence` }
+        : { carried: true, what: 'the last write of database is replayed' }
+    },
     behaviours: {
       demote: effect(
         'demote',

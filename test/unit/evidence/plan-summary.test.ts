@@ -116,7 +116,7 @@ describe('whoever reviews a plan, on a page or on a terminal', () => {
         report.digest,
       ])
         expect(text).toContain(part)
-      expect(text).toMatch(/loss accepted[ |:]+1 min/)
+      expect(text).toMatch(/loss accepted[ |:]+at most 1 min/)
     }
   })
 
