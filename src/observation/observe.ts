@@ -2,7 +2,7 @@ import { setTimeout as pause } from 'node:timers/promises'
 import type { KubernetesClient } from '../clients/kubernetes-client.ts'
 import { isReady } from '../clients/kubernetes-conditions.ts'
 import { COMPONENT, patienceOver, SITE, type Trips, type Waiting, type Way, waiting } from '../clients/patience.ts'
-import { roundTripTo } from '../clients/round-trip.ts'
+import { measuredWay } from '../clients/round-trip.ts'
 import { type Milliseconds, seconds } from '../duration.ts'
 import { asStandbyError, type StandbyError } from '../errors.ts'
 import type { ConditionalStore } from '../execution/conditional-store.ts'
@@ -35,7 +35,8 @@ export async function observe(
     return [component.name, driver === undefined ? {} : await seeComponent(context, driver, component, looks, deadline)] as const
   })
   const toWitness = waitingFor(store.address === undefined ? [] : [store.address], context.signal, deadline)
-  const witness = await answerWithin(readWitness(store), (why): WitnessView => ({ kind: 'silent', why }), toWitness)
+  const witness = await answerWithin(readWitness(store), (why): WitnessView => ({ kind: 'silent', why }), toWitness.waiting)
+  toWitness.answered()
   const clockSkew = witness.kind === 'answering' ? await skewOf(store, context) : null
   const observation: Observation = {
     at: new Date(begun - (clockSkew ?? 0)).toISOString(),
@@ -101,20 +102,20 @@ function untilCancelled(view: Promise<SiteView>, signal: AbortSignal): Promise<S
   return Promise.race([view, cancelled])
 }
 
-/** For what no client of ours tells how slow its way is: measured, once the answer is late. */
-function waitingFor(addresses: readonly string[], outer: AbortSignal, deadline: Milliseconds): Waiting {
-  const way: { roundTrip: Milliseconds | null } = { roundTrip: null }
-  const measure = async (): Promise<void> => {
-    const one = async (address: string): Promise<void> => {
-      const took = await roundTripTo(address, deadline)
-      // One that is silent keeps nobody from learning of the others.
-      if (took !== null) way.roundTrip = Math.max(took, way.roundTrip ?? 0)
-    }
-    await Promise.all(addresses.map(one))
+/** For what no client of ours tells how slow its way is: measured, once the answer is late. `answered` says that it has come. */
+function waitingFor(
+  addresses: readonly string[],
+  outer: AbortSignal,
+  deadline: Milliseconds,
+): { readonly waiting: Waiting; answered(): void } {
+  const ways = addresses.map((address) => measuredWay(address, deadline))
+  const asking = ways.map((way) => way.asking())
+  return {
+    waiting: waitingOver([{ roundTrip: null }, ...ways], COMPONENT, outer, deadline),
+    answered() {
+      for (const one of asking) one.end()
+    },
   }
-  const waited = waitingOver([way], COMPONENT, outer, deadline)
-  if (addresses.length > 0) setTimeout(() => void measure(), deadline / 6).unref()
-  return waited
 }
 
 async function seeComponent(
@@ -128,7 +129,10 @@ async function seeComponent(
     answerWithin(driver.observe(component, site, { ...from, signal: ending.signal }), (why): Observed => ({ kind: 'silent', why }), ending)
   const see = async (site: SiteName | null): Promise<Observed> => {
     const look = site === null || driver.outside === true ? undefined : looks.get(site)
-    if (look === undefined) return ask(site, context, waitingFor(driver.addresses?.(component, site) ?? [], context.signal, deadline))
+    if (look === undefined) {
+      const far = waitingFor(driver.addresses?.(component, site) ?? [], context.signal, deadline)
+      return ask(site, context, far.waiting).finally(far.answered)
+    }
     // Nothing is read from a cluster that is not the declared one.
     const view = await look.view
     if (view.kind === 'stranger') return { kind: 'silent', why: 'the kubeconfig leads to another cluster' }

@@ -68,8 +68,11 @@ describe('a call whose deadline is meant for a short way', () => {
 })
 
 describe('the way to an address', () => {
-  test('is measured when an answer is late, and not where it came in time', async () => {
-    const measured = measuredWay(url, 3_000)
+  test('is measured when an answer is late, and not where it came in time; once for all that ask there', async () => {
+    const other = createServer()
+    await new Promise<void>((done) => other.listen(0, '127.0.0.1', done))
+    const at = `http://127.0.0.1:${(other.address() as AddressInfo).port}`
+    const measured = measuredWay(at, 3_000)
     measured.asking().end()
     await new Promise((done) => setTimeout(done, 600))
     expect(measured.roundTrip).toBeNull()
@@ -77,6 +80,8 @@ describe('the way to an address', () => {
     await new Promise((done) => setTimeout(done, 600))
     asking.end()
     expect(measured.roundTrip).toBeLessThan(250)
+    expect(measuredWay(`${at}/elsewhere`, 3_000).roundTrip).toBe(measured.roundTrip)
+    other.close()
   })
 })
 
