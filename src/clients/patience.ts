@@ -15,7 +15,8 @@ export const SILENCE: Milliseconds = seconds(3)
  */
 export function patienceOver({ roundTrip }: Way, least: Milliseconds, trips: number, most: Milliseconds): Milliseconds {
   const slow = Math.max(0, (roundTrip ?? 0) - UNNOTICED)
-  return Math.max(least, Math.min(most, least + trips * slow))
+  // Whole milliseconds: AbortSignal.timeout takes no others.
+  return Math.max(least, Math.min(most, Math.round(least + trips * slow)))
 }
 /** Between continents, and on a busy machine: the least patience is meant for this. */
 const UNNOTICED: Milliseconds = 250

@@ -56,6 +56,7 @@ describe('the patience with a site', () => {
         (of) => patienceOver({ roundTrip: a }, least, of.trips, of.most) <= patienceOver({ roundTrip: b }, least, of.trips, of.most),
       )
     fc.assert(fc.property(fc.double({ min: 0, max: 1e6, noNaN: true }), fc.double({ min: 0, max: 1e6, noNaN: true }), grows))
+    expect(Number.isInteger(patienceOver({ roundTrip: 1_234.567 }, least, SITE.trips, most))).toBe(true)
     expect(patienceOver({ roundTrip: 1e9 }, least, SITE.trips, SITE.most)).toBe(SITE.most)
   })
 })
