@@ -21,7 +21,7 @@ export default {
   projects: [
     project('unit'),
     project('model'),
-    project('contract'),
+    project('contract', serially),
     project('acceptance', serially),
     project('workflows'),
     project('lab', {

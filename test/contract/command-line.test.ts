@@ -34,4 +34,4 @@ test('the page of the command line has every command, every option and every exi
   }
   for (const code of Object.values(EXIT)) check(`| ${code} |`)
   expect(missing).toEqual([])
-}, 30_000)
+}, 120_000)

@@ -137,6 +137,7 @@ const configuration = (port: number, backends: Readonly<Record<TestSite, number>
 defaults
   mode http
   timeout connect 1s
+  timeout check 5s
   timeout client 30s
   timeout server 30s
 frontend application

@@ -7,6 +7,7 @@ import { asStandbyError } from '../../../../src/errors.ts'
 import type { ConditionalStore } from '../../../../src/execution/conditional-store.ts'
 import { openJournal } from '../../../../src/execution/journal.ts'
 import { takeLock } from '../../../../src/execution/witness.ts'
+import { Unreadable } from '../../../../src/witness/damage.ts'
 import { type Fault, type FaultyProxy, startFaultyProxy } from '../../../support/faulty-proxy.ts'
 import { type ObjectStoreServer, startObjectStore } from '../../../support/object-store.ts'
 import { freePorts } from '../../../support/server-process.ts'
@@ -36,8 +37,8 @@ const countIn = (found: { readonly body: unknown } | null): number =>
 
 const directly = (place: string): ConditionalStore =>
   conditionalStore(openObjectStore(server.access(place)), signal, { deadline: DEADLINE })
-const throughProxy = (place: string): ConditionalStore =>
-  conditionalStore(openObjectStore({ ...server.access(place), endpoint: proxy.endpoint }), signal, { deadline: DEADLINE })
+const throughProxy = (place: string, deadline = DEADLINE): ConditionalStore =>
+  conditionalStore(openObjectStore({ ...server.access(place), endpoint: proxy.endpoint }), signal, { deadline })
 /** The next writes of this key meet these faults, one each; everything else passes. */
 const faultsOnWrites = (key: string, ...faults: Fault[]): void => {
   proxy.faultFor = ({ method, path }) => (method === 'PUT' && path.endsWith(key) ? (faults.shift() ?? 'pass') : 'pass')
@@ -93,10 +94,10 @@ describe('a document of the witness', () => {
     await expect(store.replace('active.json', { epoch: 9 }, first)).rejects.toMatchObject({ code: 'witness-conflict' })
   })
 
-  test('that a person has damaged is an error with its name, not a missing one', async () => {
+  test('that a person has damaged is a value that says why, not a missing one', async () => {
     const place = newPlace()
     await openObjectStore(server.access(place)).put('lock.json', '{"holder":')
-    await expect(directly(place).get('lock.json')).rejects.toMatchObject({ code: 'witness-damaged', where: 'witness lock.json' })
+    expect(await directly(place).get('lock.json')).toMatchObject({ body: new Unreadable('is no JSON') })
   })
 
   test('is listed in order below its prefix', async () => {
@@ -317,7 +318,7 @@ describe('writers that know nothing of each other, over connections that break',
     faultsOnWrites('lock.json', 'lose-answer', 'busy-after', 'delay', 'lose-request')
     const tries = await Promise.allSettled(
       Array.from({ length: 6 }, (_, n) =>
-        takeLock(throughProxy(place), { stack: 'toy', holder: `run-${n}`, purpose: 'test', epoch: 2, now }),
+        takeLock(throughProxy(place, 10 * DEADLINE), { stack: 'toy', holder: `run-${n}`, purpose: 'test', epoch: 2, now }),
       ),
     )
     expect(tries.filter(({ status }) => status === 'fulfilled')).toHaveLength(1)
