@@ -98,16 +98,24 @@ const withoutManifest: Plugin = {
 /** The licence of each package that a module of the bundle comes from. */
 async function licensesOf(modules: readonly string[]): Promise<string> {
   const folders = new Set(modules.flatMap((path) => /^(.*node_modules\/(?:@[^/]+\/)?[^/]+)\//.exec(path)?.[1] ?? []))
-  const texts = await Promise.all(Array.from(folders, licenseOf))
+  const texts = await Promise.all(Array.from(folders, (folder) => licenseOf(folder, folders)))
   return texts.toSorted((a, b) => (a < b ? -1 : 1)).join('\n')
 }
 
-async function licenseOf(folder: string): Promise<string> {
+/** Some packages of AWS bring no text: they have the one of their scope, whose packages come from one repository under one licence. */
+async function licenseOf(folder: string, all: ReadonlySet<string>): Promise<string> {
   const path = join(root, folder)
   const { name, version, license } = JSON.parse(await readFile(join(path, 'package.json'), 'utf8')) as Record<string, string>
-  const file = (await readdir(path)).toSorted().find((entry) => /^(licen[cs]e|copying)/i.test(entry))
-  const text =
-    file === undefined ? `The package names the licence ${license} and brings no text of it.` : await readFile(join(path, file), 'utf8')
-  if (license === undefined && file === undefined) throw new Error(`${relative(root, path)} says nothing about its licence`)
+  const scope = /^(.*node_modules\/@[^/]+\/)/.exec(folder)?.[1]
+  const others = scope === undefined ? [] : Array.from(all).filter((other) => other.startsWith(scope))
+  const file = (await Promise.all([folder, ...others].map(licenseFileIn))).find((found) => found !== null) ?? null
+  const text = file === null ? `The package names the licence ${license} and brings no text of it.` : await readFile(file, 'utf8')
+  if (license === undefined && file === null) throw new Error(`${relative(root, path)} says nothing about its licence`)
   return `${name} ${version}\n${license ?? ''}\n\n${text.trim()}\n`
+}
+
+async function licenseFileIn(folder: string): Promise<string | null> {
+  const path = join(root, folder)
+  const file = (await readdir(path)).toSorted().find((entry) => /^(licen[cs]e|copying)/i.test(entry))
+  return file === undefined ? null : join(path, file)
 }
