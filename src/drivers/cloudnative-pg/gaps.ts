@@ -52,11 +52,12 @@ export function gapBetween(source: Positioned | null, target: Positioned, now: s
   }
 }
 
-/** A copy has the segments of what it was copied from, so the word of one is enough; null where neither says, or they are no copies. */
+/** A copy has the segments of what it was copied from, so the word of one is enough. Null where neither says, or they are no copies, or contradict. */
 export function segmentBytesOfPair(source: Positioned, target: Positioned): SegmentBytes | null {
   const [one, other] = [source.segmentBytes, target.segmentBytes]
   const copies = source.systemId === null || target.systemId === null || source.systemId === target.systemId
-  return one ?? (copies ? other : null)
+  if (!copies || other === null) return one
+  return one === null || one === other ? other : null
 }
 
 /** Shipped segments that are not replayed yet: 0 means that all that the archive holds has arrived. Null where nobody knows how long they are. */

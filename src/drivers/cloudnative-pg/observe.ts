@@ -107,15 +107,17 @@ export async function observeCluster(
   const pod = cluster.status?.currentPrimary
   const [instance, measured, forked] = await Promise.all([
     pod === undefined ? null : readInstance(kubernetes, namespace, pod, context.signal, PATIENCE),
-    pod === undefined ? null : measureSegments(kubernetes, cluster, pod, context.signal, PATIENCE),
+    // A primary names the file that it writes to; what asks it for all of its metrics is left to those who scrape them.
+    pod === undefined || !followsAnother(cluster) ? null : measureSegments(kubernetes, cluster, pod, context.signal, PATIENCE),
     isForked(component, cluster, context),
   ])
-  const segmentBytes = segmentBytesOf(cluster, instance, measured)
+  const own = segmentBytesOf(cluster, instance, measured)
   const [upstream, parted] = await Promise.all([
-    seeUpstream(component, cluster, instance, segmentBytes, context),
+    seeUpstream(component, cluster, instance, own, context),
     context.stack.sites.length > 2 ? askedInTime(context, () => partedBy(component, cluster, instance, context)) : null,
   ])
   const madeBy = isOwnedBy(cluster, context.stack.name, component.name) ? 'standby' : 'others'
+  const segmentBytes = own ?? upstream?.segmentBytes ?? null
   return { ...summarized(stateOf(cluster, instance, backups, secrets, { upstream, forked, parted, segmentBytes })), madeBy }
 }
 

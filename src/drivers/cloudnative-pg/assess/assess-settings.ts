@@ -23,7 +23,7 @@ export const segmentsUnknown = (say: Say, severity: 'warning' | 'blocker', clust
   say(
     'wal-segments-unknown',
     severity,
-    `nobody says how long the WAL segments of ${cluster} are: how far behind it is can not be told`,
+    `it is not known how long the WAL segments of ${cluster} are (nobody says, or its sites contradict each other): how far behind it is cannot be told`,
     'Let the API server reach port 9187 of its pods, as it reaches 8000 (kubectl get --raw …/pods/http:<pod>:9187/proxy/metrics), and look again.',
   )
 

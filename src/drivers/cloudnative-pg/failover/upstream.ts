@@ -4,7 +4,7 @@ import { seconds } from '../../../duration.ts'
 import { asStandbyError, siteError } from '../../../errors.ts'
 import type { DriverContext } from '../../../planning/driver.ts'
 import type { SiteName } from '../../../stack/stack.ts'
-import { type ArchivedWal, walSince } from '../backup/catalogue.ts'
+import { type ArchivedWal, newestBackup, walSince } from '../backup/catalogue.ts'
 import { type ClusterObject, type InstanceStatus, serverNameOfPeer } from '../objects.ts'
 import { type Database, incarnationFolder, siteOfCluster } from '../spec.ts'
 import { newestSegment, parseLsn, parseSegment, reachFrom, type Segment, type SegmentBytes, segmentName } from '../wal.ts'
@@ -19,6 +19,8 @@ export interface Upstream {
   readonly newest: { readonly segment: string; readonly at: string } | null
   /** The first segment behind a hole; absent where there is none. */
   readonly beyond?: string
+  /** How long its segments are, where the follower itself did not say, by a backup in this archive; absent where nobody says. */
+  readonly segmentBytes?: SegmentBytes
   /** Whether somebody is declared who may close this archive by the policy of its bucket. */
   readonly closable: boolean
 }
@@ -27,14 +29,14 @@ export interface Upstream {
 const PATIENCE = seconds(1.5)
 
 /**
- * Never throws: a silent archive is a value. Null for a cluster that follows nobody. `segments`: those of the follower, which is a copy of its primary;
- * without them nothing can be told from the names in an archive, as if none were known.
+ * Never throws: a silent archive is a value. Null for a cluster that follows nobody. `own`: the length of the follower's segments, which is a copy of its
+ * primary; where it does not say, a backup in the archive does, and without any nothing is told from the names in there.
  */
 export async function seeUpstream(
   component: Database,
   cluster: ClusterObject,
   instance: InstanceStatus | null,
-  segments: SegmentBytes | null,
+  own: SegmentBytes | null,
   context: DriverContext,
 ): Promise<Upstream | null> {
   const primary = cluster.spec.replica?.primary
@@ -47,22 +49,26 @@ export async function seeUpstream(
   const { location, open } = store
   const common = { cluster: primary, serverName, closable: location.policyCredentials !== undefined }
   const position = parseLsn(instance?.replayLsn)
-  if (instance === null || position === null || segments === null) return { ...common, silent: null, newest: null }
+  if (instance === null || position === null) return { ...common, silent: null, newest: null }
   const late = (waited: number): Error => siteError('object-store-unreachable', `no answer within ${waited} ms`, { retry: 'transient' })
   let way: Way | undefined
   try {
-    const { archived, newest, beyond } = await withinDeadline(
+    const found = await withinDeadline(
       () => overWay(way, PATIENCE),
       [context.signal],
       async (signal) => {
         const archive = await open('read')
         way = archive.way
         const folder = incarnationFolder(component, serverName)
+        const segments = own ?? (await newestBackup(archive, folder, signal))?.segmentBytes ?? null
+        if (segments === null) return null
         const from = (segment: string) => walSince(archive, folder, segment, { signal, deadline: PATIENCE })
-        return newestFor(instance.timeLineID, position, segments, from)
+        return { segments, ...(await newestFor(instance.timeLineID, position, segments, from)) }
       },
       late,
     )
+    if (found === null) return { ...common, silent: null, newest: null }
+    const { segments, archived, newest, beyond } = found
     const name = newest === null ? null : segmentName(newest.timeline, newest.start, segments)
     const at = archived.find((one) => one.name === name)?.at
     return {
@@ -70,6 +76,7 @@ export async function seeUpstream(
       silent: null,
       newest: name === null || at === undefined ? null : { segment: name, at },
       ...(beyond === null ? {} : { beyond }),
+      ...(own === null ? { segmentBytes: segments } : {}),
     }
   } catch (error) {
     return { ...common, silent: asStandbyError(error).message, newest: null }

@@ -48,6 +48,7 @@ describe('before the doors of a switchover close, it is known', () => {
       { a: { segmentBytes: null }, b: { segmentBytes: null } },
       ['blocker wal-segments-unknown@dc-b'],
     ],
+    ['that two copies contradict each other there', { a: { segmentBytes: segmentsOf(64) } }, ['blocker wal-segments-unknown@dc-b']],
   ])('%s', (_, change, expected) => expect(codes(change)).toEqual(expected))
 
   test.each<[string, Change]>([

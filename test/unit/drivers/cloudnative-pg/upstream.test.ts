@@ -1,23 +1,35 @@
 import { expect, test } from '@jest/globals'
 import { seeUpstream } from '../../../../src/drivers/cloudnative-pg/failover/upstream.ts'
+import type { SegmentBytes } from '../../../../src/drivers/cloudnative-pg/wal.ts'
 import type { DriverContext } from '../../../../src/planning/driver.ts'
-import { cluster, MB16, replica } from './cluster-states.ts'
+import { cluster, MB16, replica, segmentsOf } from './cluster-states.ts'
 import { theDatabase } from './database-stack.ts'
 
 const wal = (number: number) => `00000003000000000000000${number}`
 
 /** What a follower at a position sees of an archive; each segment arrived as many seconds past six as its number. */
-async function seen(replayLsn: string, numbers: readonly number[], timeLineID = 3) {
+async function seen(
+  replayLsn: string,
+  numbers: readonly number[],
+  timeLineID = 3,
+  own: SegmentBytes | null = MB16,
+  backupInfo: string | null = null,
+) {
   const objects = numbers.map((number) => ({
     key: `postgresql/pg-dc-a-g1/wals/0000000300000000/${wal(number)}.gz`,
     modified: `2026-11-21T06:00:0${number}Z`,
   }))
-  const store = { list: async (_: string, { startAfter = '' } = {}) => objects.filter(({ key }) => key > startAfter) }
+  const base = 'postgresql/pg-dc-a-g1/base/20261121T021500/backup.info'
+  const store = {
+    list: async (prefix: string, { startAfter = '' } = {}) =>
+      prefix.endsWith('/base/') ? (backupInfo === null ? [] : [{ key: base, bytes: 1 }]) : objects.filter(({ key }) => key > startAfter),
+    get: async (key: string) => (key === base ? { body: backupInfo } : null),
+  }
   const context = { signal: AbortSignal.timeout(5_000), objectStore: () => ({ location: {}, open: async () => store }) }
   const follower = cluster('pg-dc-b', {
     externalClusters: [{ name: 'pg-dc-a', plugin: { parameters: { serverName: 'pg-dc-a-g1' } } }],
   })
-  return seeUpstream(theDatabase(), follower, { ...replica, timeLineID, replayLsn }, MB16, context as unknown as DriverContext)
+  return seeUpstream(theDatabase(), follower, { ...replica, timeLineID, replayLsn }, own, context as unknown as DriverContext)
 }
 
 test('the newest segment of an archive is the one that can still be replayed, not one behind a hole', async () => {
@@ -43,4 +55,15 @@ test('a segment behind a hole is never the newest, however much is looked throug
 })
 test('a follower that streams in a segment which is not shipped yet hears of the shipment before it', async () => {
   expect((await seen('0/5000100', [3, 4]))?.newest).toEqual({ segment: wal(4), at: '2026-11-21T06:00:04Z' })
+})
+
+test('where a follower does not say how long its segments are, a backup in the archive does', async () => {
+  const info = 'status=DONE\nbegin_wal=000000030000000000000001\nxlog_segment_size=67108864\n'
+  // Segments of 64 MB: the follower is in the fourth, and the fifth has arrived.
+  expect(await seen('0/10000100', [3, 4, 5], 3, null, info)).toMatchObject({ newest: { segment: wal(5) }, segmentBytes: segmentsOf(64) })
+  expect(await seen('0/10000100', [3, 4, 5], 3, segmentsOf(64), info)).not.toHaveProperty('segmentBytes')
+})
+test('without anybody who says it, nothing is told from the names in an archive', async () => {
+  for (const info of [null, 'status=DONE\n', 'status=FAILED\nxlog_segment_size=67108864\n'])
+    expect(await seen('0/3000100', [3, 4], 3, null, info)).toEqual(expect.objectContaining({ silent: null, newest: null }))
 })
