@@ -17,7 +17,7 @@ import { CANARY_REVOKED, runRevokedCanary } from './run-revoked-canary.ts'
  * `--amid dies` and `--amid lives` to sites that are lost amid a switchover whose runner dies or lives, `--phase FENCE` to runners that die in it.
  * `--trouble slow --all` has a runner that is far away (1.5 s, 5 % loss).
  * `--outwait` waits for the guard of a lost site (fencing.failover: database), `--published-size` has as many instances and replicas as the published
- * stack, `--archive in-tree` and `--follow archive` have its database archive and follow so. `--sites 3` tells the story of three sites instead;
+ * stack, `--archive in-tree`, `--follow archive` and `--wal-segments 64` shape its database. `--sites 3` tells the story of three sites instead;
  * `--kills 20` kills so many switchovers while their doors are closed, and resumes each at once, the first of them with `--first-kill 11`;
  * `--trouble canary-revoked` revokes the canary of the application while users are served. The lab must be up. Exit code 0 only if every case kept
  * every promise.
