@@ -21,10 +21,11 @@ export function segmentBytesOf(
 /** What the `initdb` of a Cluster or of a cluster file asks for; null where it says nothing of `initdb`: a copy has what it was copied from. */
 export function segmentBytesBegunWith(bootstrap: unknown): SegmentBytes | null {
   const initdb = isObject(bootstrap) ? bootstrap.initdb : undefined
-  return isObject(initdb) ? asSegmentBytes(Number(initdb.walSegmentSize ?? DEFAULT_MEGABYTES) * 1024 * 1024) : null
+  if (!isObject(initdb)) return null
+  return initdb.walSegmentSize === undefined ? OF_INITDB : asSegmentBytes(Number(initdb.walSegmentSize) * 1024 * 1024)
 }
 /** Of initdb, where CloudNativePG gives it no `--wal-segsize` (jobs.go of 1.30). */
-const DEFAULT_MEGABYTES = 16
+export const OF_INITDB = (16 * 1024 * 1024) as SegmentBytes
 
 /** Whether PostgreSQL can have segments of so many MB. */
 export const isSegmentSize = (megabytes: unknown): boolean =>

@@ -2,7 +2,7 @@ import { isObject, type Json, type JsonObject } from '../../../json.ts'
 import type { Change } from '../../../planning/driver.ts'
 import { fieldsThatDiffer } from '../../fields-that-differ.ts'
 import { type ClusterObject, PLUGIN } from '../objects.ts'
-import { segmentBytesBegunWith } from '../segment-length.ts'
+import { OF_INITDB, segmentBytesBegunWith } from '../segment-length.ts'
 import { archiveMethod, type Database } from '../spec.ts'
 import { megabytesOf } from '../wal.ts'
 
@@ -44,10 +44,10 @@ function mustNotChange(adoption: Adoption): Part[] {
   return [...ofSegments(adoption), ...ofArchive(adoption), ...ofNames(adoption), ...differencesOf(adoption).flatMap(ofField)]
 }
 
-/** A database keeps its segments for life, whatever is declared. */
+/** A database keeps its segments for life, whatever is declared; and its copies are made from what is declared. */
 function ofSegments({ live, userSpec }: Adoption): Part[] {
-  const [own, declared] = [segmentBytesBegunWith(live.spec.bootstrap), segmentBytesBegunWith(userSpec.bootstrap)]
-  if (own === null || declared === null || own === declared) return []
+  const [own, declared] = [segmentBytesBegunWith(live.spec.bootstrap), segmentBytesBegunWith(userSpec.bootstrap) ?? OF_INITDB]
+  if (own === null || own === declared) return []
   const why = `its WAL comes in segments of ${megabytesOf(own)} MB, and the cluster file declares ${megabytesOf(declared)} MB`
   return [
     refused(

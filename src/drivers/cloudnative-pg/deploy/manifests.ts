@@ -6,7 +6,9 @@ import type { SiteName, Stack } from '../../../stack/stack.ts'
 import { type DeclaredObject, ownedBy } from '../../declared-objects.ts'
 import { sized } from '../../pod-resources.ts'
 import { BACKUP, CLUSTER, NO_ARCHIVE, OBJECT_STORE, PLUGIN, SCHEDULED_BACKUP, SECRET } from '../objects.ts'
+import { OF_INITDB, segmentBytesBegunWith } from '../segment-length.ts'
 import { archiveFolder, archiveMethod, clusterOf, type Database, siteSpecOf } from '../spec.ts'
+import { megabytesOf } from '../wal.ts'
 import { mergeSpecs } from './merge-specs.ts'
 
 /** Where one site archives, and under which name: what every cluster of the pair must know of every site. */
@@ -137,16 +139,27 @@ export function objectStoreManifest(
 }
 
 /** What the user's own spec may change. */
-const defaults = (component: Database) => ({
+const defaults = (component: Database, userSpec: JsonObject) => ({
   // One restart in place instead of a second promotion: one timeline per move.
   primaryUpdateMethod: 'restart',
   // With the operator's 180 s, one open session keeps all new ones out for three minutes after a promotion; 0 is no smart shutdown at all
   // (TryShuttingDownSmartFast in instance.go), and saves a second of every restart.
   smartShutdownTimeout: 0,
   // For the one setting with which a replica restarts ahead of its promotion (restart-ahead.ts). Who may use it is a superuser, who may do anything.
-  postgresql: { enableAlterSystem: true },
+  postgresql: { enableAlterSystem: true, ...sizesForSegments(userSpec) },
   ...(archiveMethod(component) === 'in-tree' ? { env: BOTO } : {}),
 })
+
+/**
+ * A restored copy begins with the postgresql.conf of a new initdb, and PostgreSQL does not start where its min_wal_size is less than two segments ("must
+ * be at least twice wal_segment_size", seen). These are the numbers that initdb gives to a database with such segments: 5 and 64 of them.
+ */
+function sizesForSegments({ bootstrap }: JsonObject): JsonObject {
+  const megabytes = megabytesOf(segmentBytesBegunWith(bootstrap) ?? OF_INITDB)
+  return megabytes <= megabytesOf(OF_INITDB)
+    ? {}
+    : { parameters: { min_wal_size: `${5 * megabytes}MB`, max_wal_size: `${64 * megabytes}MB` } }
+}
 
 /** The Cluster of a site: our defaults, under the user's spec, under what a move needs. */
 export function clusterManifest(declaration: ClusterDeclaration): DeclaredObject {
@@ -164,7 +177,7 @@ export function clusterManifest(declaration: ClusterDeclaration): DeclaredObject
       apiVersion: CLUSTER.apiVersion,
       kind: CLUSTER.kind,
       metadata: { name, namespace: spec.namespace, labels: ownedBy(stack.name, component.name) },
-      spec: mergeSpecs(mergeSpecs(defaults(component), userSpec), {
+      spec: mergeSpecs(mergeSpecs(defaults(component, declaration.userSpec), userSpec), {
         enableSuperuserAccess: true,
         superuserSecret: { name: spec.secrets.superuser },
         bootstrap,

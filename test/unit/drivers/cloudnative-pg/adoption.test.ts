@@ -128,7 +128,8 @@ test('an adoption takes WAL segments of any length, and refuses a cluster file t
   const live = {
     bootstrap: { initdb: { database: 'infisical', owner: 'infisical', secret: { name: 'pg-infisical' }, walSegmentSize: 64 } },
   }
-  expect(refusals({ live })).toEqual([])
-  const userSpec = { bootstrap: { initdb: { walSegmentSize: 32 } } }
-  expect(refusals({ live, userSpec })).toEqual([expect.stringMatching(/^spec.bootstrap.initdb.walSegmentSize: .*64 MB.*32 MB/)])
+  const declaring = (walSegmentSize: number) => refusals({ live, userSpec: { bootstrap: { initdb: { walSegmentSize } } } })
+  expect(declaring(64)).toEqual([])
+  expect(declaring(32)).toEqual([expect.stringMatching(/^spec.bootstrap.initdb.walSegmentSize: .*64 MB.*32 MB/)])
+  expect(refusals({ live })).toEqual([expect.stringMatching(/^spec.bootstrap.initdb.walSegmentSize: .*64 MB.*16 MB/)])
 })

@@ -107,6 +107,17 @@ describe('the Cluster object', () => {
     expect(spec.externalClusters.map((one) => one.name)).toEqual(['legacy', 'pg-dc-a', 'pg-dc-b'])
     expect(spec.managed.services.additional.map((one) => one.serviceTemplate.metadata.name)).toEqual(['mine', 'pg-dc-b-streaming'])
   })
+  test('of a database with long WAL segments has the sizes without which a restored copy would not start, where its file has none', () => {
+    const parametersOf = (walSegmentSize: number, own: JsonObject = {}) =>
+      (
+        specOf({ userSpec: { bootstrap: { initdb: { walSegmentSize } }, postgresql: { parameters: own } } }) as unknown as {
+          postgresql: { parameters?: JsonObject }
+        }
+      ).postgresql.parameters
+    expect(parametersOf(64)).toEqual({ min_wal_size: '320MB', max_wal_size: '4096MB' })
+    expect(parametersOf(64, { min_wal_size: '1GB' })).toEqual({ min_wal_size: '1GB', max_wal_size: '4096MB' })
+    expect(parametersOf(16)).toEqual({})
+  })
   test('takes the options of initdb over for the first primary', () => {
     const first = bootstrapOf(theDatabase(), null, { bootstrap: { initdb: { walSegmentSize: 32, owner: 'somebody' } } })
     expect(first).toEqual({
