@@ -6,10 +6,9 @@ import type { SiteName, Stack } from '../../../stack/stack.ts'
 import { type DeclaredObject, ownedBy } from '../../declared-objects.ts'
 import { sized } from '../../pod-resources.ts'
 import { BACKUP, CLUSTER, NO_ARCHIVE, OBJECT_STORE, PLUGIN, SCHEDULED_BACKUP, SECRET } from '../objects.ts'
-import { OF_INITDB, segmentBytesBegunWith } from '../segment-length.ts'
 import { archiveFolder, archiveMethod, clusterOf, type Database, siteSpecOf } from '../spec.ts'
-import { megabytesOf } from '../wal.ts'
 import { mergeSpecs } from './merge-specs.ts'
+import { sizesForSegments } from './sizes-for-segments.ts'
 
 /** Where one site archives, and under which name: what every cluster of the pair must know of every site. */
 export interface Archive {
@@ -149,17 +148,6 @@ const defaults = (component: Database, userSpec: JsonObject) => ({
   postgresql: { enableAlterSystem: true, ...sizesForSegments(userSpec) },
   ...(archiveMethod(component) === 'in-tree' ? { env: BOTO } : {}),
 })
-
-/**
- * A restored copy begins with the postgresql.conf of a new initdb, and PostgreSQL does not start where its min_wal_size is less than two segments ("must
- * be at least twice wal_segment_size", seen). These are the numbers that initdb gives to a database with such segments: 5 and 64 of them.
- */
-function sizesForSegments({ bootstrap }: JsonObject): JsonObject {
-  const megabytes = megabytesOf(segmentBytesBegunWith(bootstrap) ?? OF_INITDB)
-  return megabytes <= megabytesOf(OF_INITDB)
-    ? {}
-    : { parameters: { min_wal_size: `${5 * megabytes}MB`, max_wal_size: `${64 * megabytes}MB` } }
-}
 
 /** The Cluster of a site: our defaults, under the user's spec, under what a move needs. */
 export function clusterManifest(declaration: ClusterDeclaration): DeclaredObject {
