@@ -29,7 +29,7 @@ describe('nothing is contacted, and the reader learns what to correct', () => {
   const cases: [string, ActionName, Readonly<Record<string, string>>, string, string][] = [
     ['a typo in an input', 'deploy', { dry_run: 'true' }, 'unknown-input', 'Did you mean dry-run?'],
     ['a value that does not exist', 'status', { 'fail-on': 'degarded' }, 'input-invalid', 'Did you mean degraded?'],
-    ['a missing target', 'failover', {}, 'input-missing', 'to is missing'],
+    ['a missing target', 'failover', { operation: 'execute' }, 'input-missing', 'to is missing'],
     ['a confirmation that is not the target', 'failover', { ...execute, confirm: 'yes' }, 'not-confirmed', 'Nothing was changed'],
     ['a digest that is none', 'failover', { ...execute, digest: 'abc' }, 'input-invalid', '64 hex digits'],
     ['a stack file that is not there', 'status', { stack: '/nowhere/standby.yaml' }, 'stack-not-found', '/nowhere/standby.yaml'],
