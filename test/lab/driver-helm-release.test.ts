@@ -281,7 +281,11 @@ const applicationPods = (site: SiteName): Promise<KubernetesObject[]> =>
     .list({ apiVersion: 'v1', kind: 'Pod', plural: 'pods' }, { namespace: name })
     .then((pods) =>
       pods.filter(
-        (pod) => pod.metadata.name.startsWith('app-') && !ENDED.has(String((pod.status as { phase?: string } | undefined)?.phase)),
+        // The pod that has a node pull the images runs nothing of the application.
+        (pod) =>
+          pod.metadata.name.startsWith('app-') &&
+          pod.metadata.labels?.['job-name'] === undefined &&
+          !ENDED.has(String((pod.status as { phase?: string } | undefined)?.phase)),
       ),
     )
 const ENDED: ReadonlySet<string> = new Set(['Succeeded', 'Failed'])
