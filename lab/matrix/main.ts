@@ -3,6 +3,7 @@ import { MODES, PHASES } from '../../src/planning/plan.ts'
 import { ARCHIVE_OPTIONS, archiveWishes } from '../archive-wishes.ts'
 import { deployedStack } from '../deployed-stack.ts'
 import { endWith } from '../end-with.ts'
+import { THIRD_SITE, type ThirdSite } from '../three-sites/run-story.ts'
 import { tellStory } from '../three-sites/tell-story.ts'
 import { allCases, type CrashPoint, type MatrixCase, nameOf, sampleOf, TROUBLES } from './cases.ts'
 import { endHalfDone } from './end-half-done.ts'
@@ -17,7 +18,8 @@ import { CANARY_REVOKED, runRevokedCanary } from './run-revoked-canary.ts'
  * `--amid dies` and `--amid lives` to sites that are lost amid a switchover whose runner dies or lives, `--phase FENCE` to runners that die in it.
  * `--trouble slow --all` has a runner that is far away (1.5 s, 5 % loss).
  * `--outwait` waits for the guard of a lost site (fencing.failover: database), `--published-size` has as many instances and replicas as the published
- * stack, `--archive in-tree`, `--follow archive` and `--wal-segments 64` shape its database. `--sites 3` tells the story of three sites instead;
+ * stack, `--archive in-tree`, `--follow archive` and `--wal-segments 64` shape its database. `--sites 3` tells the story of three sites instead,
+ * with `--third silent` one in which the site that is neither end of a move is cut off;
  * `--kills 20` kills so many switchovers while their doors are closed, and resumes each at once, the first of them with `--first-kill 11`;
  * `--trouble canary-revoked` revokes the canary of the application while users are served. The lab must be up. Exit code 0 only if every case kept
  * every promise.
@@ -36,6 +38,7 @@ const { values } = parseArgs({
     outwait: { type: 'boolean', default: false },
     'published-size': { type: 'boolean', default: false },
     sites: { type: 'string', default: '2' },
+    third: { type: 'string', default: 'answers' },
     kills: { type: 'string' },
     'first-kill': { type: 'string', default: '1' },
     ...ARCHIVE_OPTIONS,
@@ -99,13 +102,18 @@ async function verdictOf(one: MatrixCase, run: () => ReturnType<typeof runCase>)
   }
 }
 
+function thirdSite(): ThirdSite {
+  refuseUnknown('third', [values.third], THIRD_SITE)
+  return THIRD_SITE.find((one) => one === values.third) ?? 'answers'
+}
+
 const lineOf = ({ name, figures, failures }: CaseVerdict): string =>
   `${failures.length === 0 ? 'kept  ' : 'BROKEN'}  ${name}: ${[figures, ...failures].filter((part) => part !== '').join('; ')}`
 
 function asked(): Promise<number> {
   if (values.kills !== undefined) return runKills(Number(values.kills), Number(values['first-kill']))
   if (values.trouble.includes(CANARY_REVOKED)) return runRevokedCanary()
-  return values.sites === '3' ? tellStory() : main()
+  return values.sites === '3' ? tellStory(thirdSite()) : main()
 }
 
 endWith(asked())

@@ -16,8 +16,22 @@ function ofMoves(facts: StoryFacts): string[] {
   )
   // After a failover a follower may have more than the new active site: that is named, and its rejoin ends it.
   const alone = movesOf(facts).filter(({ mode }) => mode !== 'failover')
-  const lacking = alone.flatMap(({ mode, to, executed }) => givenUp(executed).map((step) => `the ${mode} of ${to} gave up ${step}`))
-  return [...ended, ...lacking]
+  const silent = facts.thirdSite === 'silent'
+  const mayLack = (one: StoryMove, step: string): boolean => silent && one === facts.switchover && step.endsWith('@dc-c')
+  const lacking = alone.flatMap((one) =>
+    givenUp(one.executed).flatMap((step) => (mayLack(one, step) ? [] : [`the ${one.mode} of ${one.to} gave up ${step}`])),
+  )
+  const untold = (
+    [
+      [facts.switchover, 'dc-c'],
+      [facts.failover, 'dc-a'],
+    ] as const
+  ).flatMap(([one, site]) =>
+    silent && !givenUp(one.executed).some((step) => step.endsWith(`@${site}`))
+      ? [`the ${one.mode} does not name ${site}, which was cut off`]
+      : [],
+  )
+  return [...ended, ...lacking, ...untold]
 }
 
 /** Nothing that was acknowledged is lost but with the failover, and there nothing that is older than what its plan said. */

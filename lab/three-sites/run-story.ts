@@ -1,21 +1,29 @@
 import { mkdtemp } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import type { MoveReport, StatusReport } from '../../src/evidence/reports.ts'
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { DeployReport, MoveReport, StatusReport } from '../../src/evidence/reports.ts'
 import type { Mode } from '../../src/planning/plan.ts'
 import type { DeployedStack } from '../deployed-stack.ts'
 import { readAllIds } from '../ledger/application-client.ts'
 import type { LedgerEntry } from '../ledger/ledger-entry.ts'
 import { startLedgerProcess } from '../ledger/ledger-process.ts'
-import { loseSite, returnSite } from '../lose-site.ts'
+import { handOutCredentials, loseSite, returnSite } from '../lose-site.ts'
 import { type ReviewedMove, reviewedMove } from '../reviewed-move.ts'
+import { runLab } from '../run-lab.ts'
+import { runStandby } from '../run-standby.ts'
 import type { SiteName } from '../topology.ts'
 import { until } from '../until.ts'
 import { untilGreen } from '../until-green.ts'
 import { whatDeployWouldChange } from '../what-deploy-would-change.ts'
 
+/** Whether the site that is neither end of a move answers, or is cut off meanwhile. */
+export const THIRD_SITE = ['answers', 'silent'] as const
+export type ThirdSite = (typeof THIRD_SITE)[number]
+
 /** What three sites went through, from a green stack whose active site is dc-a: values only, judged by `judge-story.ts`. */
 export interface StoryFacts {
+  readonly thirdSite: ThirdSite
   readonly before: StatusReport
   /** dc-a to dc-b; dc-c follows. */
   readonly switchover: StoryMove
@@ -44,17 +52,24 @@ export interface StoryMove {
 /** How much the failover accepts to lose: far above what it should. */
 const ACCEPTED = '15m'
 
-/** A switchover, a failover from its end, and the way back of whoever was lost or left behind; a ledger writes all the while. */
+/** Writes of so long are in the active site and its one follower alone, before both are lost; milliseconds. */
+const AHEAD = 5_000
+
+/**
+ * A switchover, a failover from its end, and the way back of each site that was lost or left behind; a ledger writes all the while. Where the third
+ * site is silent, dc-c is cut off from the switchover, and a deploy repairs it; then it misses the last writes of dc-b, dc-b is killed, dc-a, which has
+ * them, is cut off, and the failover goes to dc-c: two of three sites are lost, and both have to rejoin.
+ */
 export async function runStory(
   { lab, stack, credentials }: DeployedStack,
+  thirdSite: ThirdSite,
   say: (line: string) => void,
-  perform: typeof reviewedMove = reviewedMove,
 ): Promise<StoryFacts> {
   const { githubUrl = '', programs } = lab
   const move = async (mode: Mode, to: SiteName): Promise<StoryMove> => {
     say(`${mode} to ${to}`)
     const inputs = { to, mode, ...(mode === 'failover' ? { 'accept-data-loss': ACCEPTED } : {}) }
-    const moved = { to, mode, ...(await perform(stack, inputs, { githubUrl, helm: programs.helm })) }
+    const moved = { to, mode, ...(await reviewedMove(stack, inputs, { githubUrl, helm: programs.helm })) }
     const { verdict, failure } = moved.executed
     // What comes next rests on it.
     if (verdict !== 'moved')
@@ -66,12 +81,36 @@ export async function runStory(
   const before = await untilGreen(stack, programs.helm)
   const file = join(await mkdtemp(join(tmpdir(), 'standby-story-')), 'ledger.jsonl')
   const ledger = await startLedgerProcess({ addresses: stack.addresses, credentials, intervalMs: 50, file })
+  const silent = thirdSite === 'silent'
+  const cut = async (site: SiteName): Promise<void> => {
+    say(`${site} is cut off`)
+    await handOutCredentials(stack)
+    await runLab('outage', site, '--how', 'cut')
+  }
+  const heal = async (site: SiteName): Promise<void> => {
+    say(`${site} is back`)
+    await runLab('heal', site)
+  }
+  if (silent) await cut('dc-c')
   const switchover = await move('switchover', 'dc-b')
+  if (silent) {
+    await heal('dc-c')
+    say('a deploy repairs dc-c')
+    await runStandby<DeployReport>(stack, 'deployer', ['deploy'], { helm: programs.helm })
+    await untilGreen(stack, programs.helm)
+  }
   const first = await undeclared('after the switchover')
+  if (silent) {
+    await cut('dc-c')
+    await sleep(AHEAD)
+    await cut('dc-a')
+  }
   say('dc-b is killed')
   const lostAt = Date.now()
   await loseSite(stack, 'dc-b', 'kill')
+  if (silent) await heal('dc-c')
   const failover = await move('failover', 'dc-c').finally(() => returnSite(stack, 'dc-b'))
+  if (silent) await heal('dc-a')
   const rejoins = [await move('rejoin', 'dc-b')]
   if (givenUp(failover.executed).length > 0) rejoins.push(await move('rejoin', 'dc-a'))
   const after = await untilGreen(stack, programs.helm)
@@ -81,7 +120,7 @@ export async function runStory(
   )
   await ledger.stop()
   const [entries, ids] = [await ledger.entries(), await readAllIds(stack.addresses[0] ?? '', credentials)]
-  return { before, switchover, failover, lostAt, rejoins, entries, ids, after, undeclared: [...first, ...last] }
+  return { thirdSite, before, switchover, failover, lostAt, rejoins, entries, ids, after, undeclared: [...first, ...last] }
 }
 
 /** The steps that a move did without. */
