@@ -22,10 +22,9 @@ import type { Identity } from '../../src/planning/identities.ts'
 import { sequenceOf } from '../../src/planning/order-steps.ts'
 import type { Intent, PlannedStep } from '../../src/planning/plan.ts'
 import { componentOf, type SiteName } from '../../src/stack/stack.ts'
-import { undoAsSeen } from '../support/act-as-seen.ts'
 import { eventually } from '../support/eventually.ts'
 import { type LabDatabase, prepareLabDatabase } from '../support/lab-database.ts'
-import { performStep, stepRun } from '../support/perform-step.ts'
+import { performStep, stepRun, takeStepBack } from '../support/perform-step.ts'
 
 const MINUTES = 60_000
 const [dcA, dcB] = ['dc-a' as SiteName, 'dc-b' as SiteName]
@@ -141,12 +140,7 @@ describe('a database whose site is lost', () => {
       )
       await expect(db.sql('dc-a', 'INSERT INTO users DEFAULT VALUES')).rejects.toThrow()
 
-      await undoAsSeen(behaviourOf(step), runOf(step, failover))
-      await eventually(
-        `${step.id} to be undone`,
-        async () => (await behaviourOf(step).undone?.(runOf(step, failover)))?.is === 'done',
-        2 * MINUTES,
-      )
+      await takeStepBack(behaviourOf(step), runOf(step, failover), 2 * MINUTES)
       await eventually('dc-a to take writes', async () => (await db.sql('dc-a', 'SELECT pg_is_in_recovery()').catch(() => '')) === 'f')
     },
     6 * MINUTES,
@@ -177,7 +171,7 @@ describe('a database whose site is lost', () => {
       )
       await expect(db.sql('dc-a', 'INSERT INTO users DEFAULT VALUES')).rejects.toThrow()
 
-      await undoAsSeen(behaviourOf(step), runOf(step, failover))
+      await takeStepBack(behaviourOf(step), runOf(step, failover), 2 * MINUTES)
       await eventually(
         'dc-a to take writes',
         async () => (await db.sql('dc-a', 'SELECT pg_is_in_recovery()').catch(() => '')) === 'f',

@@ -20,8 +20,7 @@ import type { Intent, PlannedStep } from '../../src/planning/plan.ts'
 import type { CredentialReference, SiteName, Stack } from '../../src/stack/stack.ts'
 import { verdictOf } from '../../src/verification/judge-restore.ts'
 import type { Sandbox } from '../../src/verification/restore-test.ts'
-import { undoAsSeen } from '../support/act-as-seen.ts'
-import { performStep } from '../support/perform-step.ts'
+import { performStep, takeStepBack } from '../support/perform-step.ts'
 
 const name = `t-helm-${randomBytes(3).toString('hex')}`
 const sandboxName = `${name}-sandbox`
@@ -429,7 +428,7 @@ describe('an application on two real sites', () => {
     const step = back.find((one) => one.action === 'stop') as PlannedStep
     await perform(step)
     const run = { step, component, context, signal, proofOf: () => null } as unknown as StepRun
-    await undoAsSeen(helmRelease.behaviours.stop as unknown as Behaviour, run)
+    await takeStepBack(helmRelease.behaviours.stop as unknown as Behaviour, run)
     await untilReady(await unitOf(B, B))
     expect(await applicationPods(B)).toHaveLength(1)
   }, 90_000)

@@ -115,6 +115,11 @@ export async function startRefused(options: ApplicationOptions): Promise<{ code:
 
 const answers = (address: string): Promise<boolean> =>
   fetch(`${address}/api/status`, { signal: AbortSignal.timeout(1_000) }).then(
-    (response) => response.ok,
+    // A body that nobody reads fails by itself, once its time is over.
+    (response) =>
+      response.arrayBuffer().then(
+        () => response.ok,
+        () => false,
+      ),
     () => false,
   )
