@@ -46,7 +46,7 @@ export const redisSchema: JsonObject = {
       examples: ['2Gi'],
     }),
     resources: resourcesSchema(
-      'Sizes of the containers that hold the data: the server, and what loads, dumps or tests it. Default: requests of 50m CPU and 64Mi, limits of 2 CPU and as much memory as storage.',
+      'Sizes of the containers that hold the data: the server, and what loads, dumps or tests it. Default: requests of 50m CPU and 64Mi, and no limits: a Redis that meets its memory limit is killed.',
     ),
     databases: {
       description:
@@ -92,8 +92,7 @@ export const restoreRequest = (component: Cache): string => `${component.spec.na
 /** Below the store's own prefix; every site has a store of its own. */
 export const backupFolder = (component: Cache): string => `${component.spec.backup.prefix ?? component.name}/`
 
-/** Sizes of what holds the data. By default as much memory as the volume has room: that is three times the data, and a dump may double it. Pure. */
-export const sizesOf = ({ spec }: Cache): JsonObject =>
-  sized({ requests: { cpu: '50m', memory: '64Mi' }, limits: { cpu: '2', memory: storageOf(spec) } }, spec.resources)
+/** Sizes of what holds the data. Without limits by default: only its owner knows how much memory the data of a running Redis need. Pure. */
+export const sizesOf = ({ spec }: Cache): JsonObject => sized({ requests: { cpu: '50m', memory: '64Mi' } }, spec.resources)
 
 export const storageOf = ({ storage }: RedisSpec): string => storage ?? '2Gi'

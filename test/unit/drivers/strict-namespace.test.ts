@@ -9,7 +9,7 @@ import type { GuardComponent } from '../../../src/drivers/guard/spec.ts'
 import { backupManifest, serverManifests } from '../../../src/drivers/redis/manifests.ts'
 import { restore } from '../../../src/drivers/redis/restore.ts'
 import { scratch } from '../../../src/drivers/redis/restore-test.ts'
-import type { Cache, RedisSpec } from '../../../src/drivers/redis/spec.ts'
+import { type Cache, type RedisSpec, sizesOf } from '../../../src/drivers/redis/spec.ts'
 import { waitOfRefused } from '../../../src/drivers/refused-pods.ts'
 import type { Progress, StepRun } from '../../../src/planning/driver.ts'
 import type { SiteName } from '../../../src/stack/stack.ts'
@@ -41,6 +41,8 @@ const cacheIn = (namespace: string): Cache => ({
     name: 'redis',
     image: 'docker.io/library/redis:7.4.6',
     password: { secret: 'redis', key: 'password' },
+    // The quota counts limits, and a Redis has none of its own.
+    resources: { limits: { cpu: '2', memory: '2Gi' } },
     backup: {
       store: 'archive',
       images: { dump: 'docker.io/library/redis:7.4.6', upload: 'docker.io/curlimages/curl:8.16.0' },
@@ -142,6 +144,13 @@ describe('a namespace with pod security restricted, and a quota of requests and 
     const pod = { apiVersion: 'v1', kind: 'Pod', metadata: { name: 'bare', namespace: 'strict' }, spec } as unknown as KubernetesObject
     await expect(kubernetes.apply(pod, { signal, dryRun: true })).rejects.toThrow(/must specify limits.cpu/)
   })
+})
+
+test('a Redis has no limits but those that its owner declares: one that meets its memory limit is killed', () => {
+  const { resources: _declared, ...spec } = cacheIn('any').spec
+  const limitsOf = (cache: ReturnType<typeof cacheIn>) => sizesOf(cache).limits
+  expect(limitsOf({ ...cacheIn('any'), spec })).toEqual({})
+  expect(limitsOf(cacheIn('any'))).toEqual({ cpu: '2', memory: '2Gi' })
 })
 
 describe('a namespace whose quota is used up', () => {
