@@ -1,12 +1,11 @@
 import { asStandbyError, type StandbyError } from '../errors.ts'
 import type { JsonObject } from '../json.ts'
-import type { Progress as Answer, Behaviour, Clock, DriverContext } from '../planning/driver.ts'
-import type { Intent, PlannedStep, StepId } from '../planning/plan.ts'
+import type { Progress as Answer } from '../planning/driver.ts'
+import type { PlannedStep, StepId } from '../planning/plan.ts'
 import { restingOnFence } from './claims.ts'
 import { isByTime } from './gates.ts'
 import type { StepPerformer } from './perform-step.ts'
-import { performerOf } from './performer-of-step.ts'
-import type { Progress } from './progress.ts'
+import { type AroundSteps, performerOf } from './performer-of-step.ts'
 import type { Recorder } from './recorder.ts'
 import { type Command, type Course, isDone, PAST, type RunEvent, type RunState, type Verdict } from './run-state.ts'
 import { boundOnShutting } from './shut-again.ts'
@@ -16,20 +15,13 @@ import { advance, commandsOf } from './transition.ts'
 import { fought, notHolding, stoppedBecause, unseen } from './why-stopped.ts'
 
 /** What a run of steps needs from outside: where behaviour comes from, and who writes down what happens. */
-export interface StepsRun {
+export interface StepsRun extends AroundSteps {
   readonly course: Course
   /** Where to begin, or to go on. */
   readonly from: RunState
-  readonly intent: Intent | null
-  readonly context: DriverContext
-  readonly clock: Clock
-  readonly behaviourOf: (step: PlannedStep) => Behaviour
   /** Proofs of steps that were done before, by this run in another process; those of this one are added. */
   readonly proofs: Map<StepId, JsonObject>
   readonly recorder: Recorder
-  readonly progress: Progress
-  /** Runs in front of every effect under the lock: lock and epoch are read again. Throws `lock-lost`, or what kept it from reading. */
-  readonly assertOurs: (step: PlannedStep) => Promise<void>
   readonly signal: AbortSignal
 }
 
