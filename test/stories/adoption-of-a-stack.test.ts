@@ -1,6 +1,4 @@
 import { execFileSync } from 'node:child_process'
-import { mkdirSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
 import { stringify } from 'yaml'
 import type { Approval } from '../../src/approval/approval.ts'
@@ -29,6 +27,7 @@ beforeAll(async () => {
     ...tell,
     ownerSecret: 'pg-dc-a-app',
     tables: ['ledger'],
+    files: ({ images }) => chart(images.tools),
     beside: (namespace, { images }) => ({
       cache: {
         driver: 'redis',
@@ -52,16 +51,11 @@ beforeAll(async () => {
     }),
   })
   process.env.STANDBY_HELM = db.lab.programs.helm
-  writeChart()
 }, MINUTES)
 afterAll(async () => db?.remove(), 2 * MINUTES)
 
 /** A chart as a team has one: it says how many replicas, and nothing of who installed it. */
-function writeChart(): void {
-  const chart = join(db.directory, 'chart')
-  mkdirSync(join(chart, 'templates'), { recursive: true })
-  writeFileSync(join(chart, 'Chart.yaml'), stringify({ apiVersion: 'v2', name: 'app', version: '1.0.0' }))
-  writeFileSync(join(chart, 'values.yaml'), stringify({ replicas: 1 }))
+function chart(image: string): Readonly<Record<string, string>> {
   const deployment = {
     apiVersion: DEPLOYMENT.apiVersion,
     kind: DEPLOYMENT.kind,
@@ -76,7 +70,7 @@ function writeChart(): void {
           containers: [
             {
               name: 'app',
-              image: db.lab.images.tools,
+              image,
               imagePullPolicy: 'IfNotPresent',
               command: ['sh', '-c', 'trap "exit 0" TERM; while :; do sleep 1 & wait; done'],
             },
@@ -85,9 +79,13 @@ function writeChart(): void {
       },
     },
   }
-  writeFileSync(join(chart, 'templates', 'app.yaml'), stringify(deployment).replace('REPLICAS', '{{ .Values.replicas }}'))
-  writeFileSync(join(db.directory, 'active.yaml'), stringify({ replicas: 2 }))
-  writeFileSync(join(db.directory, 'passive.yaml'), stringify({ replicas: 0 }))
+  return {
+    'chart/Chart.yaml': stringify({ apiVersion: 'v2', name: 'app', version: '1.0.0' }),
+    'chart/values.yaml': stringify({ replicas: 1 }),
+    'chart/templates/app.yaml': stringify(deployment).replace('REPLICAS', '{{ .Values.replicas }}'),
+    'active.yaml': stringify({ replicas: 2 }),
+    'passive.yaml': stringify({ replicas: 0 }),
+  }
 }
 
 const kubeconfigOf = (site: string): string => db.lab.sites.find(({ name }) => name === site)?.kubeconfig ?? ''

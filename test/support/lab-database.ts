@@ -1,7 +1,7 @@
 import { randomBytes, randomInt } from 'node:crypto'
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { stringify } from 'yaml'
 import { type LabEnvironment, readLabEnvironment } from '../../lab/environment.ts'
 import { openKubernetes } from '../../src/clients/kubernetes.ts'
@@ -49,6 +49,8 @@ export interface LabDatabaseOptions {
   readonly cluster?: Readonly<Record<string, unknown>>
   /** Components of the stack file beside the database and its archive. */
   readonly beside?: (namespace: string, lab: LabEnvironment) => Readonly<Record<string, object>>
+  /** Files beside the stack file that these components name, by path. */
+  readonly files?: (lab: LabEnvironment) => Readonly<Record<string, string>>
   /** Hears every line as it comes. */
   readonly tell?: (line: string) => void
 }
@@ -75,6 +77,10 @@ export async function prepareLabDatabase(options: LabDatabaseOptions = {}): Prom
   for (const site of SITES) for (const object of prerequisites(name, passwords)) await admin(site).apply(object, { force: true })
 
   writeFileSync(join(directory, 'database.yaml'), stringify(clusterSpec(lab, options.cluster ?? {})))
+  for (const [path, text] of Object.entries(options.files?.(lab) ?? {})) {
+    mkdirSync(dirname(join(directory, path)), { recursive: true })
+    writeFileSync(join(directory, path), text)
+  }
   const stackPath = join(directory, 'standby.yaml')
   writeFileSync(stackPath, stringify(stackFile(name, lab, port, options)))
   const lines: string[] = []
