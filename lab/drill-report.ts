@@ -1,7 +1,7 @@
+import type { Mode, Predictions } from '../src/domain/plan.ts'
 import { readableDuration } from '../src/duration.ts'
 import type { DrillReportInput } from '../src/evidence/html-report.ts'
 import type { BackupReport, DeployReport, MoveReport, RestoreTestOutcome, StatusReport } from '../src/evidence/reports.ts'
-import type { Mode, Predictions } from '../src/planning/plan.ts'
 import type { LedgerVerdict } from './ledger/judge-ledger.ts'
 import type { LedgerEntry } from './ledger/ledger-entry.ts'
 import { lostBeyondPlan, type PlannedLoss, timeLost } from './ledger/lost-beyond-plan.ts'

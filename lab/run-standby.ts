@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process'
 import { join, resolve } from 'node:path'
-import type { Identity } from '../src/planning/identities.ts'
+import type { Identity } from '../src/domain/identities.ts'
 import type { LabStack } from './stacks.ts'
 
 const program = join(resolve(import.meta.dirname, '..'), 'dist', 'cli.js')

@@ -1,8 +1,8 @@
 import { accessKeys } from '../src/clients/access-keys.ts'
 import { openObjectStore } from '../src/clients/object-store.ts'
 import { isLogin, type ObjectStoreClient } from '../src/clients/object-store-client.ts'
+import type { CredentialReference, SiteName, Stack } from '../src/domain/stack.ts'
 import { drivers } from '../src/drivers/registry.ts'
-import type { CredentialReference, SiteName, Stack } from '../src/stack/stack.ts'
 import type { LabStack } from './stacks.ts'
 
 /** The object store of a declared stack that its component `name` is on a site, opened with the mover's keys. */

@@ -2,8 +2,8 @@ import { readFileSync, statSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { parse } from 'yaml'
 import type { KubernetesClient } from './clients/kubernetes-client.ts'
+import type { CredentialReference, SiteName } from './domain/stack.ts'
 import { inputError, siteError } from './errors.ts'
-import type { CredentialReference, SiteName } from './stack/stack.ts'
 
 /** What credentials are resolved from. Every value is masked before anybody else sees it. */
 export interface CredentialSources {

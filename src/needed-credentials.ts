@@ -1,10 +1,10 @@
 import { withoutLineEnd } from './credentials.ts'
+import { type CredentialUse, type Identity, OPERATING } from './domain/identities.ts'
+import type { CredentialReference, Stack } from './domain/stack.ts'
+import type { Driver } from './driver/driver.ts'
 import { inputError, type StandbyError } from './errors.ts'
-import type { Driver } from './planning/driver.ts'
-import { type CredentialUse, type Identity, OPERATING } from './planning/identities.ts'
 import { nearest } from './stack/nearest.ts'
 import { type PlacedReference, referencesIn } from './stack/references.ts'
-import type { CredentialReference, Stack } from './stack/stack.ts'
 
 /** One environment variable or file that the stack file refers to, and who needs it for what. */
 export interface NeededCredential {

@@ -1,10 +1,10 @@
 import { awsLogin } from './clients/renewed-login.ts'
 import { localCredential } from './credentials.ts'
+import type { Stack } from './domain/stack.ts'
 import { conditionalStores } from './drivers/registry.ts'
 import { inputError } from './errors.ts'
-import type { ConditionalStore } from './execution/conditional-store.ts'
 import { readNamedFile } from './stack/named-files.ts'
-import type { Stack } from './stack/stack.ts'
+import type { ConditionalStore } from './witness/conditional-store.ts'
 
 /**
  * The witness and nothing else: for whoever has no business with the sites, such as auditors, and moves that are refused. Reads no

@@ -1,4 +1,4 @@
-import { type Mode, PHASES, type Phase } from '../../src/planning/plan.ts'
+import { type Mode, PHASES, type Phase } from '../../src/domain/plan.ts'
 import { LOSSES, type Loss } from '../lose-site.ts'
 
 /** What troubles a move while it runs, and passes. */

@@ -1,4 +1,4 @@
-import { PHASES, type Phase } from '../../src/planning/plan.ts'
+import { PHASES, type Phase } from '../../src/domain/plan.ts'
 import type { SiteName } from '../topology.ts'
 import { stepInLine } from './cases.ts'
 

@@ -1,5 +1,5 @@
 import { parseArgs } from 'node:util'
-import { MODES, PHASES } from '../../src/planning/plan.ts'
+import { MODES, PHASES } from '../../src/domain/plan.ts'
 import { ARCHIVE_OPTIONS, archiveWishes } from '../archive-wishes.ts'
 import { deployedStack } from '../deployed-stack.ts'
 import { endWith } from '../end-with.ts'

@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs'
-import type { ConditionalStore } from '../../src/execution/conditional-store.ts'
+import type { ConditionalStore } from '../../src/witness/conditional-store.ts'
 
 /** Watches how much memory a process ever held (VmHWM, proc(5)); the returned function stops watching and says how many bytes. */
 export function watchPeakMemory(pid: number): () => number {

@@ -1,12 +1,12 @@
 import * as core from '@actions/core'
 import { maskSecret } from '../credentials.ts'
+import { readAcceptedLoss } from '../domain/accepted-loss.ts'
+import { MODES } from '../domain/plan.ts'
 import { inputError } from '../errors.ts'
 import { isObject } from '../json.ts'
 import { masking } from '../masking.ts'
 import type { GivenCredentials } from '../needed-credentials.ts'
-import { readAcceptedLoss } from '../planning/accepted-loss.ts'
 import type { MoveRequest } from '../planning/intent.ts'
-import { MODES } from '../planning/plan.ts'
 import { nearest } from '../stack/nearest.ts'
 
 /** Every input of every action, as its action.yml has it. The only module that reads inputs and writes outputs. */

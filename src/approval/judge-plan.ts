@@ -1,4 +1,4 @@
-import type { Intent, Plan } from '../planning/plan.ts'
+import type { Intent, Plan } from '../domain/plan.ts'
 import { planCommand } from '../planning/plan-command.ts'
 import { digestOf } from '../planning/plan-digest.ts'
 import { type Refusal, refusal } from './refusal.ts'

@@ -1,5 +1,5 @@
+import type { RequiredSignatures, SignatureKey } from '../domain/stack.ts'
 import { fingerprintOf, keyBlobOf } from '../stack/ssh-key.ts'
-import type { RequiredSignatures, SignatureKey } from '../stack/stack.ts'
 import { SIGNATURE_NAMESPACE } from './approval-text.ts'
 import { type Refusal, refusal } from './refusal.ts'
 import { armoured, parseSshSignature, verifiesSsh } from './ssh-signature.ts'

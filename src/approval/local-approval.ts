@@ -1,6 +1,6 @@
+import type { Approval } from '../domain/approval.ts'
+import type { Stack } from '../domain/stack.ts'
 import { StandbyError } from '../errors.ts'
-import type { Stack } from '../stack/stack.ts'
-import type { Approval } from './approval.ts'
 import { reasonOf } from './approval-text.ts'
 import { ofDigest, planInQuestion } from './judge-plan.ts'
 import { EXECUTE } from './purpose.ts'

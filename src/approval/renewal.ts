@@ -1,4 +1,4 @@
-import type { Stack } from '../stack/stack.ts'
+import type { Stack } from '../domain/stack.ts'
 
 /** How a run that was begun gets a new approval, by what the stack file demands. Pure. */
 export function renewalOf({ approval: { github, signatures } }: Stack, run: string, digest: string): string {

@@ -1,5 +1,5 @@
+import type { Plan } from '../domain/plan.ts'
 import { sequenceOf } from '../planning/order-steps.ts'
-import type { Plan } from '../planning/plan.ts'
 
 /** What a signer should see of a plan before all else, a line each, in its order: the steps that shut the old site out, and those that can not be taken back. Pure. */
 export function whatItDoes({ steps, fencing }: Plan): string[] {

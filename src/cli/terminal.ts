@@ -1,6 +1,6 @@
+import type { Log } from '../driver/driver.ts'
 import type { StandbyError } from '../errors.ts'
 import { harmlessLogLine, harmlessText, oneLine } from '../harmless-text.ts'
-import type { Log } from '../planning/driver.ts'
 
 /** Progress goes to stderr, so that stdout holds the result alone. */
 export function terminalLog(options: {

@@ -1,4 +1,4 @@
-import type { CredentialReference } from '../stack/stack.ts'
+import type { CredentialReference } from '../domain/stack.ts'
 import { isLogin, type KeyPairReference, type KeysReference, type ObjectStoreLocation } from './object-store-client.ts'
 import { inOneLine, sentInHeader } from './usable-secret.ts'
 

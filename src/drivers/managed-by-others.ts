@@ -1,4 +1,4 @@
-import type { Finding } from '../planning/plan.ts'
+import type { Finding } from '../domain/plan.ts'
 import type { OtherController } from './field-managers.ts'
 import type { Say } from './say.ts'
 

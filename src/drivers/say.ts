@@ -1,5 +1,5 @@
-import type { Finding } from '../planning/plan.ts'
-import type { Component, SiteName } from '../stack/stack.ts'
+import type { Finding } from '../domain/plan.ts'
+import type { Component, SiteName } from '../domain/stack.ts'
 
 /** A finding of one component at one site. */
 export type Say = (code: string, severity: Finding['severity'], what: string, next?: string) => Finding

@@ -1,4 +1,4 @@
-import type { Approval } from '../approval/approval.ts'
+import type { Approval } from '../domain/approval.ts'
 import type { Operation } from './operation.ts'
 
 /**

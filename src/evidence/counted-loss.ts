@@ -1,5 +1,5 @@
+import type { Intent, Loss } from '../domain/plan.ts'
 import type { StepReport } from '../execution/step-report.ts'
-import type { Intent, Loss } from '../planning/plan.ts'
 
 /**
  * What was lost, as the steps counted it: a step that counts has `loss: {bytes, seconds, why}` in its proof. Null before anything was

@@ -1,5 +1,5 @@
+import type { Intent, Loss, Mode } from '../domain/plan.ts'
 import type { StepReport } from '../execution/step-report.ts'
-import type { Intent, Loss, Mode } from '../planning/plan.ts'
 import { componentOfStep, highest, intervalIn, sum } from './counted-loss.ts'
 
 /** What a rejoin found that was committed on the former active site only, beside what the move by which that site was left knew of it. */

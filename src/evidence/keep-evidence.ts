@@ -1,6 +1,6 @@
 import { asStandbyError, siteError } from '../errors.ts'
-import type { ConditionalStore } from '../execution/conditional-store.ts'
 import { canonicalJson, type Json, type JsonObject } from '../json.ts'
+import type { ConditionalStore } from '../witness/conditional-store.ts'
 import type { Decoded } from '../witness/damage.ts'
 import { decodeText, documentKind } from '../witness/decode.ts'
 import { type ChainFiles, linkName, linkText, recordName, sequenceOf, sha256 } from './chain.ts'

@@ -1,7 +1,7 @@
 import { withinDeadline } from '../clients/within-deadline.ts'
 import { readableDuration, seconds } from '../duration.ts'
 import { asStandbyError, siteError } from '../errors.ts'
-import type { ConditionalStore } from '../execution/conditional-store.ts'
+import type { ConditionalStore } from '../witness/conditional-store.ts'
 import { damageText } from '../witness/damage.ts'
 import { followedMove } from './followed-move.ts'
 import type { FollowedMove } from './found-loss.ts'

@@ -1,5 +1,5 @@
+import type { Finding } from '../domain/plan.ts'
 import { harmlessText } from '../harmless-text.ts'
-import type { Finding } from '../planning/plan.ts'
 import { signOf } from './words.ts'
 
 /** What the summaries of all actions are made of: Markdown as GitHub shows it. */

@@ -1,5 +1,5 @@
+import { acceptedLossText } from '../domain/accepted-loss.ts'
 import { readableDuration } from '../duration.ts'
-import { acceptedLossText } from '../planning/accepted-loss.ts'
 import { schedule, sequenceOf } from '../planning/order-steps.ts'
 import { activateStep } from '../planning/witness-steps.ts'
 import { escaped, findingRows, table, withinLimit } from './markdown.ts'

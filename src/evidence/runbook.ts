@@ -1,12 +1,12 @@
+import { changesActiveSite, type Mode, type Plan, type PlannedStep } from '../domain/plan.ts'
+import { componentOf, type Stack } from '../domain/stack.ts'
+import type { Driver } from '../driver/driver.ts'
+import { kubectlAt, type Manual, type ManualSurroundings, type WitnessManual } from '../driver/manual.ts'
 import { readableDuration } from '../duration.ts'
-import type { Driver } from '../planning/driver.ts'
 import { blockers } from '../planning/findings.ts'
-import { kubectlAt, type Manual, type ManualSurroundings, type WitnessManual } from '../planning/manual.ts'
 import { schedule, sequenceOf } from '../planning/order-steps.ts'
-import { changesActiveSite, type Mode, type Plan, type PlannedStep } from '../planning/plan.ts'
 import { digestOf } from '../planning/plan-digest.ts'
 import { activateStep, LOCK_STEP, WITNESS } from '../planning/witness-steps.ts'
-import { componentOf, type Stack } from '../stack/stack.ts'
 import { directionOf, fencingText, learnedText, lossText, refusalPredicted } from './move-words.ts'
 
 export interface RunbookInput {

@@ -1,10 +1,10 @@
+import { acceptedLossText } from '../domain/accepted-loss.ts'
+import type { Finding } from '../domain/plan.ts'
+import type { Change } from '../driver/driver.ts'
 import { readableDuration } from '../duration.ts'
 import type { StepReport } from '../execution/step-report.ts'
 import { oneLine } from '../harmless-text.ts'
-import { acceptedLossText } from '../planning/accepted-loss.ts'
-import type { Change } from '../planning/driver.ts'
 import { schedule, sequenceOf } from '../planning/order-steps.ts'
-import type { Finding } from '../planning/plan.ts'
 import { activateStep } from '../planning/witness-steps.ts'
 import { moveFacts } from './move-facts.ts'
 import {

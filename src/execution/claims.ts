@@ -1,5 +1,5 @@
+import type { PlannedStep, StepId } from '../domain/plan.ts'
 import { readySteps } from '../planning/order-steps.ts'
-import type { PlannedStep, StepId } from '../planning/plan.ts'
 import { claimsBefore, holdsFor, isByTime, isClaim, isFence, isGated, reachedBy, restingOn } from './gates.ts'
 import { type Command, type Course, isDone, isOver, type RunState, type Sight, type StepState } from './run-state.ts'
 

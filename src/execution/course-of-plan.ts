@@ -1,10 +1,10 @@
+import { changesActiveSite, type Plan } from '../domain/plan.ts'
+import type { Stack } from '../domain/stack.ts'
+import type { Driver } from '../driver/driver.ts'
 import { StandbyError } from '../errors.ts'
-import type { Driver } from '../planning/driver.ts'
 import { higherFence, requiredFence } from '../planning/fencing.ts'
-import { changesActiveSite, type Plan } from '../planning/plan.ts'
 import { planCommand } from '../planning/plan-command.ts'
 import { activateStep, LOCK_STEP } from '../planning/witness-steps.ts'
-import type { Stack } from '../stack/stack.ts'
 import { gateProblems } from './gates.ts'
 import type { Course } from './run-state.ts'
 

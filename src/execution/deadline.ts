@@ -1,5 +1,5 @@
+import type { Clock } from '../driver/driver.ts'
 import type { Milliseconds } from '../duration.ts'
-import type { Clock } from '../planning/driver.ts'
 
 /** A time limit, and the signal that comes with it. */
 export interface Deadline {

@@ -1,11 +1,11 @@
+import type { StepId } from '../domain/plan.ts'
 import { asStandbyError, StandbyError } from '../errors.ts'
 import type { JsonObject } from '../json.ts'
-import type { StepId } from '../planning/plan.ts'
+import type { ConditionalStore } from '../witness/conditional-store.ts'
 import { damagedError } from '../witness/damage.ts'
 import { documentKind } from '../witness/decode.ts'
 import { journalFolder } from '../witness/keys.ts'
 import { readDocument } from '../witness/read-document.ts'
-import type { ConditionalStore } from './conditional-store.ts'
 import type { OnRecord, Verdict } from './run-state.ts'
 
 /** What a run wrote down, in order. An intent without a result: the effect may have happened. */

@@ -1,9 +1,9 @@
+import type { Clock, Log } from '../driver/driver.ts'
 import type { Milliseconds } from '../duration.ts'
 import { asStandbyError } from '../errors.ts'
-import type { Clock, Log } from '../planning/driver.ts'
-import type { ConditionalStore } from './conditional-store.ts'
+import type { ConditionalStore } from '../witness/conditional-store.ts'
+import { LOCK_RENEWAL, lockLost, renewLock } from '../witness/lock.ts'
 import type { Journal } from './journal.ts'
-import { LOCK_RENEWAL, lockLost, renewLock } from './witness.ts'
 import { witnessTime } from './witness-time.ts'
 
 /** Does something again and again until it is stopped. */

@@ -1,6 +1,6 @@
 import type { KubernetesClient } from '../clients/kubernetes-client.ts'
+import type { Clock, Log } from '../driver/driver.ts'
 import type { Milliseconds } from '../duration.ts'
-import type { Clock, Log } from '../planning/driver.ts'
 import { patienceOf } from './deadline.ts'
 import { tryUntil } from './try-until.ts'
 

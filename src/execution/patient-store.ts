@@ -1,9 +1,9 @@
 import { randomUUID } from 'node:crypto'
+import type { Clock, Log } from '../driver/driver.ts'
 import { type Milliseconds, minutes, readableDuration } from '../duration.ts'
 import { asStandbyError } from '../errors.ts'
 import { isObject, type JsonObject } from '../json.ts'
-import type { Clock, Log } from '../planning/driver.ts'
-import type { ConditionalStore } from './conditional-store.ts'
+import type { ConditionalStore } from '../witness/conditional-store.ts'
 import { patienceOf } from './deadline.ts'
 import { tryUntil } from './try-until.ts'
 

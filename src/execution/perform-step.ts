@@ -1,6 +1,6 @@
+import type { Behaviour, Progress, RestsOn, StepRun } from '../driver/driver.ts'
 import { asStandbyError, siteError } from '../errors.ts'
 import type { JsonObject } from '../json.ts'
-import type { Behaviour, Progress, RestsOn, StepRun } from '../planning/driver.ts'
 import { answerOf, failed, type Settling, settle, settleDoubt } from './settle.ts'
 import { tooLate, tryUntil } from './try-until.ts'
 

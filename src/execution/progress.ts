@@ -1,6 +1,6 @@
+import type { PlannedStep, StepId } from '../domain/plan.ts'
+import type { Clock, Log } from '../driver/driver.ts'
 import { type Milliseconds, readableDuration } from '../duration.ts'
-import type { Clock, Log } from '../planning/driver.ts'
-import type { PlannedStep, StepId } from '../planning/plan.ts'
 import type { StepReport } from './step-report.ts'
 
 /** What a run of steps tells while it goes on: for log groups, the live view and the report's timeline. */

@@ -1,9 +1,9 @@
+import type { Log } from '../driver/driver.ts'
+import type { RecordKind, Records } from '../driver/records.ts'
 import { asStandbyError, type StandbyError } from '../errors.ts'
-import type { Log } from '../planning/driver.ts'
-import type { RecordKind, Records } from '../planning/records.ts'
+import type { ConditionalStore } from '../witness/conditional-store.ts'
 import { damagedError, damageText } from '../witness/damage.ts'
 import { tryDocument } from '../witness/read-document.ts'
-import type { ConditionalStore } from './conditional-store.ts'
 
 /**
  * Records in the witness: `records/backups/<name>.json`. Names sort by time; a record is written once. One that is damaged is passed over, with

@@ -1,4 +1,4 @@
-import type { StepId } from '../planning/plan.ts'
+import type { StepId } from '../domain/plan.ts'
 import type { GatedCourse } from './gates.ts'
 
 /**

@@ -1,7 +1,7 @@
+import type { Progress } from '../driver/driver.ts'
 import type { Milliseconds } from '../duration.ts'
 import { asStandbyError, StandbyError } from '../errors.ts'
 import type { JsonObject } from '../json.ts'
-import type { Progress } from '../planning/driver.ts'
 import { pauseFor, type Trying, tooLate, tryUntil } from './try-until.ts'
 
 /** How often a question is asked at least; a change that is watched for ends the pause early. */

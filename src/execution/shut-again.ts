@@ -1,6 +1,6 @@
+import type { PlannedStep, StepId } from '../domain/plan.ts'
+import type { Clock } from '../driver/driver.ts'
 import { type Milliseconds, minutes } from '../duration.ts'
-import type { Clock } from '../planning/driver.ts'
-import type { PlannedStep, StepId } from '../planning/plan.ts'
 
 /** Where going back would serve nobody: for so long what somebody opens is shut again. */
 const FIGHTS_FOR: Milliseconds = minutes(5)

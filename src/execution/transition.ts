@@ -1,5 +1,5 @@
+import { PHASES, type Phase, type PlannedStep, type StepId } from '../domain/plan.ts'
 import { readySteps, sequenceOf } from '../planning/order-steps.ts'
-import { PHASES, type Phase, type PlannedStep, type StepId } from '../planning/plan.ts'
 import { donesOf, faded, inTurnOf, isDispensable, isOpenFor, looksAgain, mayGiveUp, mayPass, reopened, revalidated } from './claims.ts'
 import { isClaim, isGated } from './gates.ts'
 import { type Command, type Course, isDone, isOver, type OnRecord, type RunEvent, type RunState, type StepState } from './run-state.ts'

@@ -1,6 +1,6 @@
+import type { Clock } from '../driver/driver.ts'
 import { type Milliseconds, readableDuration, seconds } from '../duration.ts'
 import { asStandbyError, type StandbyError, timeoutError } from '../errors.ts'
-import type { Clock } from '../planning/driver.ts'
 import type { Deadline } from './deadline.ts'
 
 /** What is tried, for how long, and who hears of it. */

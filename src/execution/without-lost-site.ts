@@ -1,8 +1,8 @@
 import type { ObjectStoreLocation } from '../clients/object-store-client.ts'
+import type { Intent, PlannedStep } from '../domain/plan.ts'
+import type { CredentialReference, SiteName } from '../domain/stack.ts'
+import type { DriverContext } from '../driver/driver.ts'
 import { StandbyError } from '../errors.ts'
-import type { DriverContext } from '../planning/driver.ts'
-import type { Intent, PlannedStep } from '../planning/plan.ts'
-import type { CredentialReference, SiteName } from '../stack/stack.ts'
 
 /**
  * The context of a step of a failover: whatever would ask the lost site is a defect, and said at once instead of waited for.

@@ -1,5 +1,5 @@
-import type { Clock } from '../planning/driver.ts'
-import type { ConditionalStore } from './conditional-store.ts'
+import type { Clock } from '../driver/driver.ts'
+import type { ConditionalStore } from '../witness/conditional-store.ts'
 
 /**
  * The one notion of "now" for whatever crosses machines: how long a plan, an approval and a lock hold. It is the time of the witness, and this machine's

@@ -1,13 +1,13 @@
+import type { Intent, PlannedStep } from '../domain/plan.ts'
+import type { Component, SiteName, Stack } from '../domain/stack.ts'
+import type { Driver, DriverContext, StepRun } from '../driver/driver.ts'
 import { readableDuration } from '../duration.ts'
 import { asStandbyError, siteError } from '../errors.ts'
 import { deadlineAfter } from '../execution/deadline.ts'
 import { stepPerformer } from '../execution/perform-step.ts'
 import type { JsonObject } from '../json.ts'
 import type { Observed } from '../observation/observation.ts'
-import type { Driver, DriverContext, StepRun } from '../planning/driver.ts'
 import { isGuarded } from '../planning/fence-levels.ts'
-import type { Intent, PlannedStep } from '../planning/plan.ts'
-import type { Component, SiteName, Stack } from '../stack/stack.ts'
 import { LOOK_DEADLINE, STEP_DEADLINE } from './closing-time.ts'
 
 /** All that the closing of one site works with. */

@@ -1,9 +1,9 @@
 import type { KubernetesClient } from '../clients/kubernetes-client.ts'
+import type { SiteName, Stack } from '../domain/stack.ts'
+import type { Clock, DriverContext, Log } from '../driver/driver.ts'
 import { type StandbyError, siteError } from '../errors.ts'
-import type { ConditionalStore } from '../execution/conditional-store.ts'
 import { recordsIn } from '../execution/records.ts'
-import type { Clock, DriverContext, Log } from '../planning/driver.ts'
-import type { SiteName, Stack } from '../stack/stack.ts'
+import type { ConditionalStore } from '../witness/conditional-store.ts'
 
 /** The context of a guard: its own site's Kubernetes and the witness to read, and nothing else of the world. */
 export function guardContext(of: {

@@ -1,6 +1,6 @@
+import type { ComponentName, SiteName } from '../domain/stack.ts'
 import type { Milliseconds } from '../duration.ts'
 import type { Json } from '../json.ts'
-import type { ComponentName, SiteName } from '../stack/stack.ts'
 import type { Unseen } from '../unseen.ts'
 import type { Damage } from '../witness/damage.ts'
 

@@ -1,8 +1,8 @@
 import type { KubernetesObject } from '../clients/kubernetes-client.ts'
+import { type AccessRule, type Identity, IN_SANDBOX, OPERATING } from '../domain/identities.ts'
+import type { SiteName, Stack } from '../domain/stack.ts'
+import type { Driver } from '../driver/driver.ts'
 import { guardNamespace } from '../guard/names.ts'
-import type { Driver } from '../planning/driver.ts'
-import { type AccessRule, type Identity, IN_SANDBOX, OPERATING } from '../planning/identities.ts'
-import type { SiteName, Stack } from '../stack/stack.ts'
 import { KEEP_LABEL, SANDBOX_LABEL, sandboxNamespace } from '../verification/sandbox.ts'
 import { type PolicyStatement, witnessStatements } from './witness-policy.ts'
 

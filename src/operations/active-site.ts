@@ -1,6 +1,6 @@
+import type { SiteName, Stack } from '../domain/stack.ts'
 import { inputError, siteError } from '../errors.ts'
 import type { Observation } from '../observation/observation.ts'
-import type { SiteName, Stack } from '../stack/stack.ts'
 import { damagedError } from '../witness/damage.ts'
 
 /** The declared site that the witness calls active; null before the first deploy. Throws `witness-silent`, `witness-damaged` and `active-site-undeclared`. */

@@ -1,4 +1,5 @@
 import type { World } from '../composition.ts'
+import type { NamedFact } from '../domain/plan.ts'
 import { asStandbyError } from '../errors.ts'
 import { type EvidenceBody, evidenceOf } from '../evidence/evidence-body.ts'
 import { hasFound } from '../evidence/found-loss.ts'
@@ -7,7 +8,6 @@ import { lookBack } from '../evidence/look-back.ts'
 import { toldBy } from '../evidence/report-in.ts'
 import type { MoveReport } from '../evidence/reports.ts'
 import { openJournal } from '../execution/journal.ts'
-import type { NamedFact } from '../planning/plan.ts'
 import { TOOL_VERSION } from '../version.ts'
 import type { RunOfPlan } from './run-of-plan.ts'
 

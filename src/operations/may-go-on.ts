@@ -1,12 +1,12 @@
 import type { World } from '../composition.ts'
+import type { Plan, StepId } from '../domain/plan.ts'
 import { StandbyError } from '../errors.ts'
 import { openJournal, stepsOnRecord, turnedBack } from '../execution/journal.ts'
-import { readActive } from '../execution/witness.ts'
 import type { Observation } from '../observation/observation.ts'
-import type { Plan, StepId } from '../planning/plan.ts'
 import { planCommand } from '../planning/plan-command.ts'
 import { resumedFailoverFindings } from '../planning/resumed-failover.ts'
 import { activateStep, LOCK_STEP } from '../planning/witness-steps.ts'
+import { readActive } from '../witness/lock.ts'
 
 /** How far a run came, by its journal and by the witness. */
 export interface HowFar {

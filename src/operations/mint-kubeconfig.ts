@@ -4,11 +4,11 @@ import { dirname, join, resolve } from 'node:path'
 import { parse, stringify } from 'yaml'
 import { openKubernetes } from '../clients/kubernetes.ts'
 import { maskSecret } from '../credentials.ts'
+import type { Identity } from '../domain/identities.ts'
+import { type Stack, siteOf } from '../domain/stack.ts'
 import type { Milliseconds } from '../duration.ts'
 import { inputError, type StandbyError, siteError } from '../errors.ts'
 import { isObject, type JsonObject } from '../json.ts'
-import type { Identity } from '../planning/identities.ts'
-import { type Stack, siteOf } from '../stack/stack.ts'
 import { identityAccount } from './access.ts'
 
 export interface KubeconfigRequest {

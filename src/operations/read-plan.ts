@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises'
+import type { Plan } from '../domain/plan.ts'
 import { inputError } from '../errors.ts'
-import type { Plan } from '../planning/plan.ts'
 import { parseStrictly } from '../strict-json.ts'
 import { decode } from '../witness/decode.ts'
 import { planDocument } from '../witness/documents.ts'

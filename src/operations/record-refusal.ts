@@ -1,13 +1,13 @@
 import { withinDeadline } from '../clients/within-deadline.ts'
 import type { World } from '../composition.ts'
+import type { Plan } from '../domain/plan.ts'
+import type { Clock, Log } from '../driver/driver.ts'
 import { seconds } from '../duration.ts'
 import { asStandbyError, failureOf, type StandbyError, siteError } from '../errors.ts'
 import { type KeptEvidence, keepEvidence } from '../evidence/keep-evidence.ts'
 import { type RefusalBody, refusalOf } from '../evidence/refusal-body.ts'
-import type { ConditionalStore } from '../execution/conditional-store.ts'
-import type { Clock, Log } from '../planning/driver.ts'
-import type { Plan } from '../planning/plan.ts'
 import { TOOL_VERSION } from '../version.ts'
+import type { ConditionalStore } from '../witness/conditional-store.ts'
 import { newRun } from './run-id.ts'
 
 /** What somebody asks for, as far as it is known before anybody has approved it. */

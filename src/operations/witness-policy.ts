@@ -1,4 +1,4 @@
-import type { Identity } from '../planning/identities.ts'
+import type { Identity } from '../domain/identities.ts'
 import { readsOf, writesOf } from '../witness/rights.ts'
 
 /** One statement of a policy of S3, in the language that services share. */

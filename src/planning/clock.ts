@@ -1,6 +1,6 @@
+import type { Finding } from '../domain/plan.ts'
 import { type Milliseconds, minutes, readableDuration, seconds } from '../duration.ts'
 import type { Observation } from '../observation/observation.ts'
-import type { Finding } from './plan.ts'
 
 /** A clock that is set by NTP is a few milliseconds off; what a `Date` says is a second coarse. */
 const SKEWED: Milliseconds = seconds(30)

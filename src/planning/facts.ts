@@ -1,7 +1,7 @@
+import type { Liveness } from '../domain/liveness.ts'
+import type { Intent, NamedFact } from '../domain/plan.ts'
 import { canonicalJson } from '../json.ts'
 import { EVERYWHERE, type Fact, type Observation } from '../observation/observation.ts'
-import type { Intent, NamedFact } from './plan.ts'
-import type { Liveness } from './sighting.ts'
 
 /** The one fact that is of a site, not of a component. */
 const OF_SITES = 'sites'

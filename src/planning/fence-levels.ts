@@ -1,8 +1,8 @@
+import { FENCE_LEVELS, type FenceLevel } from '../domain/fence-levels.ts'
+import type { Intent, PlannedStep } from '../domain/plan.ts'
+import type { ComponentName, Stack } from '../domain/stack.ts'
+import type { Driver } from '../driver/driver.ts'
 import type { Observation, Observed } from '../observation/observation.ts'
-import { FENCE_LEVELS, type FenceLevel } from '../stack/fence-levels.ts'
-import type { ComponentName, Stack } from '../stack/stack.ts'
-import type { Driver } from './driver.ts'
-import type { Intent, PlannedStep } from './plan.ts'
 
 /** The levels that one step holds when it is done. */
 export const levelsOfStep = ({ fence, byTime }: PlannedStep): readonly FenceLevel[] =>

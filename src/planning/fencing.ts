@@ -1,12 +1,12 @@
+import { FENCE_LEVELS, type FenceLevel } from '../domain/fence-levels.ts'
+import type { Liveness } from '../domain/liveness.ts'
+import { changesActiveSite, type Fencing, type Finding, type Intent, type PlannedStep } from '../domain/plan.ts'
+import type { ComponentName, Stack } from '../domain/stack.ts'
+import type { Driver, Outwait } from '../driver/driver.ts'
 import { seconds } from '../duration.ts'
-import { FENCE_LEVELS, type FenceLevel } from '../stack/fence-levels.ts'
-import type { ComponentName, Stack } from '../stack/stack.ts'
-import type { Driver, Outwait } from './driver.ts'
 import { fenceLevels, levelsByTime, reaches, type ToShut } from './fence-levels.ts'
 import { isOfFollower } from './followers.ts'
 import { outwaitedFor } from './outwait.ts'
-import { changesActiveSite, type Fencing, type Finding, type Intent, type PlannedStep } from './plan.ts'
-import type { Liveness } from './sighting.ts'
 
 /** Where nothing is declared. A stack of which no part can be fenced, an archive alone, needs none. */
 const BY_DEFAULT = { switchover: 'database', failover: 'traffic' } as const

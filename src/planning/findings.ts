@@ -1,14 +1,14 @@
+import type { Finding, Intent } from '../domain/plan.ts'
+import type { Stack } from '../domain/stack.ts'
+import type { Assessment, Driver } from '../driver/driver.ts'
 import { type BySite, EVERYWHERE, type Observation } from '../observation/observation.ts'
-import type { Stack } from '../stack/stack.ts'
 import { UNSEEN, type Unseen } from '../unseen.ts'
 import { type Damage, damageText } from '../witness/damage.ts'
 import { clockFindings } from './clock.ts'
-import type { Assessment, Driver } from './driver.ts'
 import { isGuarded } from './fence-levels.ts'
 import { followersOf } from './followers.ts'
 import { livenessOf } from './liveness.ts'
 import { lockFindings } from './lock.ts'
-import type { Finding, Intent } from './plan.ts'
 
 /** All that a person should know before anything is changed: of sites and witness, then of each component. Pure. */
 export function findingsOf(

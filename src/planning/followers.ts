@@ -1,6 +1,6 @@
-import type { Stack } from '../stack/stack.ts'
-import type { Driver } from './driver.ts'
-import { type Intent, PHASES, type PlannedStep } from './plan.ts'
+import { type Intent, PHASES, type PlannedStep } from '../domain/plan.ts'
+import type { Stack } from '../domain/stack.ts'
+import type { Driver } from '../driver/driver.ts'
 
 /** The sites of a stack that are neither end of a move: each goes on as a passive one. Pure. */
 export const followersOf = (stack: Stack, { from, to }: Intent): Stack['sites'] =>

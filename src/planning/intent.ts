@@ -1,9 +1,9 @@
+import type { AcceptedLoss } from '../domain/accepted-loss.ts'
+import type { Intent, Mode } from '../domain/plan.ts'
+import type { Site, Stack } from '../domain/stack.ts'
 import { inputError, siteError } from '../errors.ts'
 import type { Observation } from '../observation/observation.ts'
-import type { Site, Stack } from '../stack/stack.ts'
 import { damagedError } from '../witness/damage.ts'
-import type { AcceptedLoss } from './accepted-loss.ts'
-import type { Intent, Mode } from './plan.ts'
 
 /** What is asked for, as it came in. */
 export interface MoveRequest {

@@ -1,6 +1,6 @@
+import type { Finding, Intent } from '../domain/plan.ts'
 import { type Milliseconds, seconds } from '../duration.ts'
 import type { LockRecord } from '../observation/observation.ts'
-import type { Finding, Intent } from './plan.ts'
 
 /** Who holds the lock: one process of a run. A process that continues a run is another holder than the one that left it. */
 export const holderOf = (run: string, attempt: number): string => `${run}#${attempt}`

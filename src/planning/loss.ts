@@ -1,9 +1,9 @@
+import { acceptedLossText, coversLoss, UNKNOWN_LOSS } from '../domain/accepted-loss.ts'
+import type { Finding, Intent, Loss } from '../domain/plan.ts'
+import type { Stack } from '../domain/stack.ts'
+import type { Driver } from '../driver/driver.ts'
 import { minutes, readableDuration } from '../duration.ts'
 import type { Observation } from '../observation/observation.ts'
-import type { Stack } from '../stack/stack.ts'
-import { acceptedLossText, coversLoss, UNKNOWN_LOSS } from './accepted-loss.ts'
-import type { Driver } from './driver.ts'
-import type { Finding, Intent, Loss } from './plan.ts'
 
 /** The other passive sites that a failover would lose less with. Pure. */
 export const aheadFindings = (

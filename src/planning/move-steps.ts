@@ -1,13 +1,13 @@
+import type { FenceLevel } from '../domain/fence-levels.ts'
+import { changesActiveSite, type Intent, type Mode, PHASES, type PlannedStep, type StepId } from '../domain/plan.ts'
+import type { Stack } from '../domain/stack.ts'
+import type { Driver } from '../driver/driver.ts'
 import { StandbyError } from '../errors.ts'
 import type { Observation } from '../observation/observation.ts'
-import type { FenceLevel } from '../stack/fence-levels.ts'
-import type { Stack } from '../stack/stack.ts'
-import type { Driver } from './driver.ts'
 import { toShutOf } from './fence-levels.ts'
 import { followerProblems, followerSteps } from './followers.ts'
 import { orderProblems } from './order-steps.ts'
 import { outwaitOf, outwaitSteps } from './outwait.ts'
-import { changesActiveSite, type Intent, type Mode, PHASES, type PlannedStep, type StepId } from './plan.ts'
 import { activateStep, witnessSteps } from './witness-steps.ts'
 
 /** The steps of a move: the core's own, those of every component, and what the other passive sites do in the end; `required` is the level of the fence that they must reach. Throws `plan-defect` when they do not fit together. Pure. */

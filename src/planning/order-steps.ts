@@ -1,4 +1,4 @@
-import { PHASES, type Phase, type PlannedStep, type StepId } from './plan.ts'
+import { PHASES, type Phase, type PlannedStep, type StepId } from '../domain/plan.ts'
 
 const rank = (phase: Phase): number => PHASES.indexOf(phase)
 

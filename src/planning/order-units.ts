@@ -1,4 +1,4 @@
-import type { DeployUnit } from './driver.ts'
+import type { DeployUnit } from '../driver/driver.ts'
 
 /** A unit with the component it belongs to. */
 export interface PlacedUnit {

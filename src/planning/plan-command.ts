@@ -1,5 +1,5 @@
-import { acceptedLossInput } from './accepted-loss.ts'
-import type { Intent } from './plan.ts'
+import { acceptedLossInput } from '../domain/accepted-loss.ts'
+import type { Intent } from '../domain/plan.ts'
 
 /** The command that plans the same move anew: with its mode, its target and the loss that was accepted. Pure. */
 export const planCommand = ({ mode, to, acceptLoss }: Intent): string =>

@@ -1,7 +1,7 @@
+import type { Plan, PlannedStep } from '../domain/plan.ts'
+import type { Stack } from '../domain/stack.ts'
+import type { Driver, Varies } from '../driver/driver.ts'
 import { canonicalJson, isObject, type Json, type JsonObject } from '../json.ts'
-import type { Stack } from '../stack/stack.ts'
-import type { Driver, Varies } from './driver.ts'
-import type { Plan, PlannedStep } from './plan.ts'
 
 /** Something that a plan says otherwise than the plan that is made anew. Both values are texts for a person. */
 export interface PlanDifference {

@@ -1,7 +1,8 @@
+import { changesActiveSite, type Intent, PHASES, type Phase, type Plan, type PlannedStep, siteInQuestion } from '../domain/plan.ts'
+import type { Stack } from '../domain/stack.ts'
+import type { Driver } from '../driver/driver.ts'
 import type { Milliseconds } from '../duration.ts'
 import type { Observation } from '../observation/observation.ts'
-import type { Stack } from '../stack/stack.ts'
-import type { Driver } from './driver.ts'
 import { type LearnedDurations, learnedFrom, NOTHING_LEARNED, withLearned } from './expected-durations.ts'
 import { factsOf } from './facts.ts'
 import { leftOpen, toShutOf } from './fence-levels.ts'
@@ -12,7 +13,6 @@ import { aheadFindings, lossFindings, lossOf } from './loss.ts'
 import { moveSteps } from './move-steps.ts'
 import { schedule } from './order-steps.ts'
 import { outwaitFindings, outwaitOf } from './outwait.ts'
-import { changesActiveSite, type Intent, PHASES, type Phase, type Plan, type PlannedStep, siteInQuestion } from './plan.ts'
 
 /** What makes a plan unique; comes in as values, so that planning stays pure. */
 export interface PlanIdentity {

@@ -1,12 +1,12 @@
+import type { Liveness } from '../domain/liveness.ts'
+import type { Finding, Plan, StepId } from '../domain/plan.ts'
+import type { Stack } from '../domain/stack.ts'
+import type { Driver } from '../driver/driver.ts'
 import type { Observation } from '../observation/observation.ts'
-import type { Stack } from '../stack/stack.ts'
-import type { Driver } from './driver.ts'
 import { reaches } from './fence-levels.ts'
 import { requiredFence } from './fencing.ts'
 import { livenessOf } from './liveness.ts'
 import { lossFindings, lossOf } from './loss.ts'
-import type { Finding, Plan, StepId } from './plan.ts'
-import type { Liveness } from './sighting.ts'
 
 /**
  * What speaks against going on with a failover that has not named the new site yet: the lost site may have come back meanwhile, and what is

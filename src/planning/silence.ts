@@ -1,8 +1,8 @@
+import type { Plan } from '../domain/plan.ts'
 import type { ReasonCode } from '../reason-codes.ts'
 import { UNSEEN } from '../unseen.ts'
 import { nameOfFact, staleFacts, unheardFacts } from './facts.ts'
 import { blockers } from './findings.ts'
-import type { Plan } from './plan.ts'
 
 /** Codes of findings that may block for no more than an answer that did not come in time. A contract test asks every driver, and every listed code. */
 export const CODES_OF_SILENCE: ReadonlySet<string> = new Set([

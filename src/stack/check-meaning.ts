@@ -1,10 +1,10 @@
+import type { Component, Stack } from '../domain/stack.ts'
+import type { Claim, Driver, LocationOf } from '../driver/driver.ts'
 import { isObject, type Json, type JsonObject } from '../json.ts'
-import type { Claim, Driver, LocationOf } from '../planning/driver.ts'
 import type { Meant } from './check-schema.ts'
 import { nearest } from './nearest.ts'
 import type { PlacedProblem } from './problems.ts'
 import type { WitnessKinds } from './schema.ts'
-import type { Component, Stack } from './stack.ts'
 
 /** What no schema can say of names: sites and components that nobody declares, needs that go in circles. Any shape of file is bearable. */
 export function nameProblems(value: JsonObject, meanings: readonly Meant[]): PlacedProblem[] {

@@ -1,19 +1,6 @@
 import { isUtf8 } from 'node:buffer'
 import { readFile } from 'node:fs/promises'
 import { dirname, resolve } from 'node:path'
-import { hours, parseDuration } from '../duration.ts'
-import { inputError } from '../errors.ts'
-import { isObject, type Json, type JsonObject } from '../json.ts'
-import type { Driver } from '../planning/driver.ts'
-import { approvalProblems } from './check-approval.ts'
-import { driverProblems, nameProblems, pastedCredentials, sortedByNeeds } from './check-meaning.ts'
-import { type Judgement, judge } from './check-schema.ts'
-import { controlCharacters, siteWarnings, timesOutOfBounds } from './check-values.ts'
-import { digestOfStack, type NamedFile, readNamed } from './named-files.ts'
-import { nearest } from './nearest.ts'
-import { parseYaml, type YamlText } from './parse-yaml.ts'
-import { type PlacedProblem, type Problem, StackInvalid } from './problems.ts'
-import { componentSchema, frameSchema, type WitnessKinds, witnessSchema } from './schema.ts'
 import type {
   ApprovalDeclaration,
   Component,
@@ -23,7 +10,20 @@ import type {
   RequiredSignatures,
   SiteName,
   Stack,
-} from './stack.ts'
+} from '../domain/stack.ts'
+import type { Driver } from '../driver/driver.ts'
+import { hours, parseDuration } from '../duration.ts'
+import { inputError } from '../errors.ts'
+import { isObject, type Json, type JsonObject } from '../json.ts'
+import { approvalProblems } from './check-approval.ts'
+import { driverProblems, nameProblems, pastedCredentials, sortedByNeeds } from './check-meaning.ts'
+import { type Judgement, judge } from './check-schema.ts'
+import { controlCharacters, siteWarnings, timesOutOfBounds } from './check-values.ts'
+import { digestOfStack, type NamedFile, readNamed } from './named-files.ts'
+import { nearest } from './nearest.ts'
+import { parseYaml, type YamlText } from './parse-yaml.ts'
+import { type PlacedProblem, type Problem, StackInvalid } from './problems.ts'
+import { componentSchema, frameSchema, type WitnessKinds, witnessSchema } from './schema.ts'
 
 /** The kinds of components and of witnesses that a stack file may name. */
 export interface Kinds {

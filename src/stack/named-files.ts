@@ -3,10 +3,10 @@ import { readFileSync, type Stats } from 'node:fs'
 import { readdir, readFile, realpath, stat } from 'node:fs/promises'
 import { join, relative, resolve, sep } from 'node:path'
 import { parseAllDocuments } from 'yaml'
+import type { Stack } from '../domain/stack.ts'
+import type { NamedPath } from '../driver/driver.ts'
 import { canonicalJson, isObject, type Json } from '../json.ts'
-import type { NamedPath } from '../planning/driver.ts'
 import { judgeCertificates } from './certificates.ts'
-import type { Stack } from './stack.ts'
 
 /** A chart with its dependencies stays far below this. */
 const MOST_FILES = 2_000

@@ -1,6 +1,6 @@
+import { FENCE_LEVELS } from '../domain/fence-levels.ts'
+import type { Claim, Driver, NamedPath, SpecProblem } from '../driver/driver.ts'
 import type { Json, JsonObject } from '../json.ts'
-import type { Claim, Driver, NamedPath, SpecProblem } from '../planning/driver.ts'
-import { FENCE_LEVELS } from './fence-levels.ts'
 import { approvalSchema } from './schema-approval.ts'
 import { credentialReference, duration, kubernetesName, MEANS, type Meaning, text } from './schema-parts.ts'
 

@@ -1,4 +1,4 @@
-import type { Check, Verdict } from './restore-test.ts'
+import type { Check, Verdict } from '../domain/restore-test.ts'
 
 /** The verdict over all checks. No check at all proves nothing, and our own trouble is never green. */
 export function verdictOf(checks: readonly Check[]): Verdict {

@@ -1,7 +1,7 @@
 import type { KubernetesClient, KubernetesObject, ResourceKind } from '../clients/kubernetes-client.ts'
+import type { Clock, Log } from '../driver/driver.ts'
 import { type Milliseconds, readableDuration } from '../duration.ts'
 import { siteError } from '../errors.ts'
-import type { Clock, Log } from '../planning/driver.ts'
 
 /** Marks a namespace that restore tests may empty; nothing is ever removed from a namespace without it. */
 export const SANDBOX_LABEL = 'standby.dev/sandbox'

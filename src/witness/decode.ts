@@ -1,6 +1,6 @@
-import { withoutWriteId } from '../execution/conditional-store.ts'
 import { isObject, type JsonObject } from '../json.ts'
 import { parseStrictly } from '../strict-json.ts'
+import { withoutWriteId } from './conditional-store.ts'
 import { type Damage, type Decoded, damagedError, Unreadable } from './damage.ts'
 import { defectOf } from './judge-document.ts'
 

@@ -1,7 +1,7 @@
-import type { Approval } from '../approval/approval.ts'
+import type { Approval } from '../domain/approval.ts'
+import type { Plan } from '../domain/plan.ts'
 import type { JsonObject } from '../json.ts'
 import type { ActiveRecord, LockRecord } from '../observation/observation.ts'
-import type { Plan } from '../planning/plan.ts'
 import { documentKind } from './decode.ts'
 
 const RESTORE = 'Restore its earlier version (the bucket keeps them)'

@@ -1,4 +1,4 @@
-import type { ConditionalStore } from '../execution/conditional-store.ts'
+import type { ConditionalStore } from './conditional-store.ts'
 import type { Decoded } from './damage.ts'
 import { type DocumentKind, decode, soundOrThrow } from './decode.ts'
 

@@ -1,4 +1,4 @@
-import type { Identity } from '../planning/identities.ts'
+import type { Identity } from '../domain/identities.ts'
 
 /** What an identity may do with some of the objects of the witness. Nobody may delete anything. */
 export interface WitnessRight {

@@ -1,8 +1,8 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from '@jest/globals'
+import { PHASES } from '../../src/domain/plan.ts'
 import { isObject } from '../../src/json.ts'
-import { PHASES } from '../../src/planning/plan.ts'
 
 const root = join(import.meta.dirname, '..', '..')
 

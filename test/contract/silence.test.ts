@@ -1,11 +1,11 @@
 import { describe, expect, test } from '@jest/globals'
+import { type Intent, MODES } from '../../src/domain/plan.ts'
+import type { SiteName, Stack } from '../../src/domain/stack.ts'
 import { EVERYWHERE, type Observation, type Observed, type SiteView } from '../../src/observation/observation.ts'
 import { blockers, findingsOf } from '../../src/planning/findings.ts'
-import { type Intent, MODES } from '../../src/planning/plan.ts'
 import { CODES_OF_SILENCE } from '../../src/planning/silence.ts'
 import { REASON_CODE_MEANINGS } from '../../src/reason-codes.ts'
 import { parseStack } from '../../src/stack/load-stack.ts'
-import type { SiteName, Stack } from '../../src/stack/stack.ts'
 import { kinds, pathOfStack, textOfStack } from '../support/published-stacks.ts'
 
 const published = parseStack(textOfStack('infisical-kubernetes'), pathOfStack('infisical-kubernetes'), kinds)

@@ -1,13 +1,13 @@
+import type { Intent, Mode, Plan, PlannedStep } from '../../src/domain/plan.ts'
+import type { SiteName, Stack } from '../../src/domain/stack.ts'
+import type { Driver } from '../../src/driver/driver.ts'
 import { guard } from '../../src/drivers/guard/driver.ts'
 import { courseOf } from '../../src/execution/course-of-plan.ts'
 import type { Course } from '../../src/execution/run-state.ts'
 import type { Observation, SiteView } from '../../src/observation/observation.ts'
-import type { Driver } from '../../src/planning/driver.ts'
 import { sequenceOf } from '../../src/planning/order-steps.ts'
-import type { Intent, Mode, Plan, PlannedStep } from '../../src/planning/plan.ts'
 import { planMove } from '../../src/planning/plan-move.ts'
 import { activateStep, LOCK_STEP } from '../../src/planning/witness-steps.ts'
-import type { SiteName, Stack } from '../../src/stack/stack.ts'
 import { toyDriver, toyStack, toyStep } from '../support/toy-stack.ts'
 
 /** A site of the model: 0 is dc-a, 1 is dc-b. */

@@ -1,7 +1,7 @@
 import type { World } from '../../src/composition.ts'
+import type { Behaviour, Clock, Driver, Progress } from '../../src/driver/driver.ts'
 import { siteError } from '../../src/errors.ts'
-import type { ConditionalStore } from '../../src/execution/conditional-store.ts'
-import type { Behaviour, Clock, Driver, Progress } from '../../src/planning/driver.ts'
+import type { ConditionalStore } from '../../src/witness/conditional-store.ts'
 import { toyWorld } from '../support/toy-stack.ts'
 import { type Action, modelStack, PLACES, type Place } from './model-plans.ts'
 

@@ -1,4 +1,4 @@
-import type { Behaviour, Progress, StepRun } from '../../src/planning/driver.ts'
+import type { Behaviour, Progress, StepRun } from '../../src/driver/driver.ts'
 
 /** One look, and the effect if one is due on what was seen: as a run does it, without the lock in between. Returns what was seen. */
 export async function applyAsSeen<Spec>(behaviour: Behaviour<Spec> | undefined, run: StepRun<Spec>): Promise<Progress> {

@@ -1,10 +1,10 @@
+import type { Intent, Plan } from '../../src/domain/plan.ts'
+import type { SiteName, Stack } from '../../src/domain/stack.ts'
 import { drivers, manualWitnesses, witnesses } from '../../src/drivers/registry.ts'
 import { runbookOf } from '../../src/evidence/runbook.ts'
 import type { Observation, Observed } from '../../src/observation/observation.ts'
-import type { Intent, Plan } from '../../src/planning/plan.ts'
 import { planMove } from '../../src/planning/plan-move.ts'
 import { loadStack } from '../../src/stack/load-stack.ts'
-import type { SiteName, Stack } from '../../src/stack/stack.ts'
 import { backup, states } from '../unit/drivers/cloudnative-pg/cluster-states.ts'
 import { pathOfStack } from './published-stacks.ts'
 

@@ -9,7 +9,7 @@ import type { KubernetesClient, KubernetesObject } from '../../src/clients/kuber
 import { openObjectStore } from '../../src/clients/object-store.ts'
 import type { ObjectStoreClient } from '../../src/clients/object-store-client.ts'
 import { connect, type World } from '../../src/composition.ts'
-import type { Log } from '../../src/planning/driver.ts'
+import type { Log } from '../../src/driver/driver.ts'
 import { SANDBOX_LABEL, sandboxNamespace } from '../../src/verification/sandbox.ts'
 
 /** A pair of databases of a test's own, in namespaces of its own, in the running lab. */

@@ -1,6 +1,6 @@
 import { StandbyError } from '../../src/errors.ts'
-import type { ConditionalStore } from '../../src/execution/conditional-store.ts'
 import type { JsonObject } from '../../src/json.ts'
+import type { ConditionalStore } from '../../src/witness/conditional-store.ts'
 
 export interface MemoryDocument {
   readonly body: JsonObject

@@ -1,6 +1,6 @@
 import type { World } from '../../src/composition.ts'
-import type { ConditionalStore } from '../../src/execution/conditional-store.ts'
-import type { Behaviour, Driver } from '../../src/planning/driver.ts'
+import type { Behaviour, Driver } from '../../src/driver/driver.ts'
+import type { ConditionalStore } from '../../src/witness/conditional-store.ts'
 
 /** A process that dies at its n-th instant: from then on none of its calls ever comes back, and none has an effect. */
 export interface MortalProcess {

@@ -1,4 +1,4 @@
-import type { Plan } from '../../src/planning/plan.ts'
+import type { Plan } from '../../src/domain/plan.ts'
 
 /** A plan that is sound by the published schema, with what a test says of it. */
 export function soundPlan(more: Partial<Plan>): Plan {

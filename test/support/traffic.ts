@@ -1,10 +1,10 @@
 import { systemClock } from '../../src/composition.ts'
+import type { Intent, PlannedStep } from '../../src/domain/plan.ts'
+import type { SiteName } from '../../src/domain/stack.ts'
+import type { Deployment, DriverContext, StepRun } from '../../src/driver/driver.ts'
 import type { HaproxySpec, Traffic } from '../../src/drivers/haproxy/spec.ts'
 import { seconds } from '../../src/duration.ts'
 import { siteError } from '../../src/errors.ts'
-import type { Deployment, DriverContext, StepRun } from '../../src/planning/driver.ts'
-import type { Intent, PlannedStep } from '../../src/planning/plan.ts'
-import type { SiteName } from '../../src/stack/stack.ts'
 import { type LoadBalancerHost, MAP, SOCKET } from './load-balancer.ts'
 import { toyStack } from './toy-stack.ts'
 

@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { expect, test } from '@jest/globals'
 import type { KubernetesClient } from '../../src/clients/kubernetes-client.ts'
 import { localCredential, maskSecret, secretCredential } from '../../src/credentials.ts'
-import type { SiteName } from '../../src/stack/stack.ts'
+import type { SiteName } from '../../src/domain/stack.ts'
 import { kubeconfigOf } from '../support/kubeconfig.ts'
 import { temporaryFolder } from '../support/temporary-folder.ts'
 

@@ -1,4 +1,4 @@
-import type { Intent, KeptData } from '../../planning/plan.ts'
+import type { Intent, KeptData } from '../../domain/plan.ts'
 import { clusterOf, type Database } from './spec.ts'
 
 /** A switchover replays all before it promotes; a rejoin looks for what the old history alone holds. Pure. */

@@ -1,6 +1,6 @@
+import type { Component, SiteName, Stack } from '../../domain/stack.ts'
 import type { JsonObject } from '../../json.ts'
 import { folder, hostName, kubernetesName, siteMap, text } from '../../stack/schema-parts.ts'
-import type { Component, SiteName, Stack } from '../../stack/stack.ts'
 import { type Resources, resourcesSchema } from '../pod-resources.ts'
 
 /** A PostgreSQL cluster per site, run by CloudNativePG; the passive one follows the active one. */

@@ -1,7 +1,7 @@
 import { isReady } from '../../clients/kubernetes-conditions.ts'
+import type { SqlRows, StepRun } from '../../driver/driver.ts'
 import { type Milliseconds, minutes } from '../../duration.ts'
 import { asStandbyError } from '../../errors.ts'
-import type { SqlRows, StepRun } from '../../planning/driver.ts'
 import { onlyAsSeen, touchObject } from '../compare-and-set.ts'
 import { kubernetesOf, siteOf } from '../site-of-step.ts'
 import { type ClusterObject, clusterRef, type InstanceStatus, POD, primaryPod, readCluster, readInstance, runSql } from './objects.ts'

@@ -1,5 +1,5 @@
-import { type Manual, quoted } from '../../planning/manual.ts'
-import type { PlannedStep } from '../../planning/plan.ts'
+import type { PlannedStep } from '../../domain/plan.ts'
+import { type Manual, quoted } from '../../driver/manual.ts'
 import { type Call, callsOf, type PowerControl } from './spec.ts'
 
 /** The very calls that the stack file declares. */

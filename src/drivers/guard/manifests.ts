@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto'
+import type { SiteName, Stack } from '../../domain/stack.ts'
 import {
   CONFIGURATION,
   GUARD,
@@ -8,7 +9,6 @@ import {
   WITNESS_SECRET_ACCESS_KEY,
 } from '../../guard/names.ts'
 import { canonicalJson, type JsonObject } from '../../json.ts'
-import type { SiteName, Stack } from '../../stack/stack.ts'
 import { type DeclaredObject, ownedBy } from '../declared-objects.ts'
 import { BOOT, type Program } from './program.ts'
 import type { GuardComponent } from './spec.ts'

@@ -1,6 +1,6 @@
 import { sshAddress } from '../../clients/round-trip.ts'
-import type { Driver, SpecProblem } from '../../planning/driver.ts'
-import { OPERATING } from '../../planning/identities.ts'
+import { OPERATING } from '../../domain/identities.ts'
+import type { Driver, SpecProblem } from '../../driver/driver.ts'
 import { assessTraffic } from './assess.ts'
 import { firstValueUnit } from './deploy.ts'
 import { type HaproxyState, observeTraffic } from './observe.ts'

@@ -1,5 +1,5 @@
-import { type Manual, quoted } from '../../planning/manual.ts'
-import type { PlannedStep } from '../../planning/plan.ts'
+import type { PlannedStep } from '../../domain/plan.ts'
+import { type Manual, quoted } from '../../driver/manual.ts'
 import type { Traffic } from './spec.ts'
 
 /** The step by ssh on every load balancer. */

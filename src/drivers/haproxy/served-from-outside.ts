@@ -1,8 +1,8 @@
 import { SILENCE } from '../../clients/patience.ts'
 import { type MeasuredWay, measuredWay } from '../../clients/round-trip.ts'
 import { withinWay } from '../../clients/within-way.ts'
+import type { Progress } from '../../driver/driver.ts'
 import { type Milliseconds, readableDuration, seconds } from '../../duration.ts'
-import type { Progress } from '../../planning/driver.ts'
 import { exemptAddress } from '../../proxies.ts'
 import type { Traffic } from './spec.ts'
 

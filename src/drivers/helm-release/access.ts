@@ -1,6 +1,6 @@
-import type { Claim, NamedPath, SpecProblem } from '../../planning/driver.ts'
-import { type AccessRule, OPERATING } from '../../planning/identities.ts'
-import type { Stack } from '../../stack/stack.ts'
+import { type AccessRule, OPERATING } from '../../domain/identities.ts'
+import type { Stack } from '../../domain/stack.ts'
+import type { Claim, NamedPath, SpecProblem } from '../../driver/driver.ts'
 import { ruleAt } from '../rule-at.ts'
 import { type Application, workloadRef } from './spec.ts'
 

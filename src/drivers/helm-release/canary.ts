@@ -1,9 +1,9 @@
 import type { KubernetesClient, PodReference } from '../../clients/kubernetes-client.ts'
 import { isReady } from '../../clients/kubernetes-conditions.ts'
+import type { Check } from '../../domain/restore-test.ts'
+import type { SiteName } from '../../domain/stack.ts'
+import type { DriverContext } from '../../driver/driver.ts'
 import { type Milliseconds, seconds } from '../../duration.ts'
-import type { DriverContext } from '../../planning/driver.ts'
-import type { SiteName } from '../../stack/stack.ts'
-import type { Check } from '../../verification/restore-test.ts'
 import type { Application, Canary } from './spec.ts'
 import { podsOf } from './workload.ts'
 

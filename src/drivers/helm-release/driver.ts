@@ -1,5 +1,5 @@
-import type { Driver } from '../../planning/driver.ts'
-import type { CredentialUse } from '../../planning/identities.ts'
+import type { CredentialUse } from '../../domain/identities.ts'
+import type { Driver } from '../../driver/driver.ts'
 import { accessOf, claimsOf, filesOf, problemsOf } from './access.ts'
 import { assessRelease } from './assess.ts'
 import { deployRelease } from './deploy.ts'

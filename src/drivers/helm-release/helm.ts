@@ -1,10 +1,10 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
+import type { SiteName } from '../../domain/stack.ts'
+import type { DriverContext } from '../../driver/driver.ts'
 import { minutes } from '../../duration.ts'
 import { siteError } from '../../errors.ts'
-import type { DriverContext } from '../../planning/driver.ts'
-import type { SiteName } from '../../stack/stack.ts'
 import type { Application } from './spec.ts'
 
 /** One call of the helm binary. */

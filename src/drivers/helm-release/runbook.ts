@@ -1,5 +1,5 @@
-import { kubectl, type Manual, type ManualSurroundings, quoted } from '../../planning/manual.ts'
-import type { PlannedStep } from '../../planning/plan.ts'
+import type { PlannedStep } from '../../domain/plan.ts'
+import { kubectl, type Manual, type ManualSurroundings, quoted } from '../../driver/manual.ts'
 import { type Application, valuesFiles } from './spec.ts'
 
 /** The step by kubectl and helm. */

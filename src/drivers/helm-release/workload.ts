@@ -1,6 +1,6 @@
 import type { KubernetesClient, KubernetesObject } from '../../clients/kubernetes-client.ts'
 import { conditionOf } from '../../clients/kubernetes-conditions.ts'
-import type { Progress, RestsOn } from '../../planning/driver.ts'
+import type { Progress, RestsOn } from '../../driver/driver.ts'
 import { asSeen } from '../compare-and-set.ts'
 import { controllersOf, type OtherController, writerOf } from '../field-managers.ts'
 import { isHopeless, type WaitingContainer } from '../hopeless.ts'

@@ -1,4 +1,4 @@
-import type { Driver } from '../../planning/driver.ts'
+import type { Driver } from '../../driver/driver.ts'
 import { accessOf, claimsOf, problemsOf } from './access.ts'
 import { assessCache } from './assess.ts'
 import { dump, dumpStep } from './backup.ts'

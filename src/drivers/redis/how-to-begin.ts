@@ -1,6 +1,6 @@
+import type { SiteName } from '../../domain/stack.ts'
+import type { Deployment, DriverContext, Role } from '../../driver/driver.ts'
 import { asStandbyError, siteError } from '../../errors.ts'
-import type { Deployment, DriverContext, Role } from '../../planning/driver.ts'
-import type { SiteName } from '../../stack/stack.ts'
 import { isOwnedBy } from '../declared-objects.ts'
 import { type NewestDump, newestOf } from './observe.ts'
 import type { Cache } from './spec.ts'

@@ -1,7 +1,7 @@
 import type { KubernetesObject } from '../../clients/kubernetes-client.ts'
 import { isReady } from '../../clients/kubernetes-conditions.ts'
+import type { Behaviour, Progress, RestsOn } from '../../driver/driver.ts'
 import { minutes } from '../../duration.ts'
-import type { Behaviour, Progress, RestsOn } from '../../planning/driver.ts'
 import { asSeen, onlyAsSeen, touchObject } from '../compare-and-set.ts'
 import { ownedBy } from '../declared-objects.ts'
 import { refusedPods } from '../refused-pods.ts'

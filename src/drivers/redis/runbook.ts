@@ -1,6 +1,6 @@
-import { awsS3, kubectl, type Manual, type ManualSurroundings, quoted } from '../../planning/manual.ts'
-import type { PlannedStep } from '../../planning/plan.ts'
-import type { SiteName } from '../../stack/stack.ts'
+import type { PlannedStep } from '../../domain/plan.ts'
+import type { SiteName } from '../../domain/stack.ts'
+import { awsS3, kubectl, type Manual, type ManualSurroundings, quoted } from '../../driver/manual.ts'
 import { backupFolder, backupJob, type Cache, podOf, restoreRequest } from './spec.ts'
 
 /** The step by kubectl and the AWS command line. */

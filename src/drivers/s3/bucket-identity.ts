@@ -1,4 +1,4 @@
-import type { Claim, NamedPath, SpecProblem } from '../../planning/driver.ts'
+import type { Claim, NamedPath, SpecProblem } from '../../driver/driver.ts'
 
 /** A folder of a bucket, as it is declared. */
 export interface DeclaredPlace {

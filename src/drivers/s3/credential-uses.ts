@@ -1,6 +1,6 @@
 import { isLogin, type KeysReference } from '../../clients/object-store-client.ts'
-import type { CredentialUse, Identity } from '../../planning/identities.ts'
-import type { CredentialReference } from '../../stack/stack.ts'
+import type { CredentialUse, Identity } from '../../domain/identities.ts'
+import type { CredentialReference } from '../../domain/stack.ts'
 import type { S3Site } from './spec.ts'
 
 /** Who opens the bucket of a site with which keys. Pure. */

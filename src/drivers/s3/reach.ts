@@ -1,8 +1,8 @@
+import type { Intent, PlannedStep } from '../../domain/plan.ts'
+import type { Component } from '../../domain/stack.ts'
+import type { Behaviour, Progress } from '../../driver/driver.ts'
 import { minutes, seconds } from '../../duration.ts'
 import { asStandbyError } from '../../errors.ts'
-import type { Behaviour, Progress } from '../../planning/driver.ts'
-import type { Intent, PlannedStep } from '../../planning/plan.ts'
-import type { Component } from '../../stack/stack.ts'
 import { siteOf } from '../site-of-step.ts'
 import { PROBE_RESULT, type S3Spec } from './spec.ts'
 

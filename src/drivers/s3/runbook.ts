@@ -1,6 +1,6 @@
-import { awsS3, type Manual, quoted, type WitnessManual } from '../../planning/manual.ts'
-import type { PlannedStep } from '../../planning/plan.ts'
-import type { Component } from '../../stack/stack.ts'
+import type { PlannedStep } from '../../domain/plan.ts'
+import type { Component } from '../../domain/stack.ts'
+import { awsS3, type Manual, quoted, type WitnessManual } from '../../driver/manual.ts'
 import { locationOf, type S3Spec, type S3WitnessSpec } from './spec.ts'
 
 /** The step by the AWS command line. */

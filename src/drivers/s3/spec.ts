@@ -1,7 +1,7 @@
 import type { KeysReference, ObjectStoreLocation } from '../../clients/object-store-client.ts'
+import type { Component, SiteName } from '../../domain/stack.ts'
 import type { JsonObject } from '../../json.ts'
 import { bucketName, endpoint, folder, keysOrLogin, siteMap, text } from '../../stack/schema-parts.ts'
-import type { Component, SiteName } from '../../stack/stack.ts'
 
 /** One bucket per site, in which its databases and caches keep their backups. */
 export interface S3Spec {

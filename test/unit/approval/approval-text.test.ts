@@ -1,7 +1,7 @@
 import { describe, expect, test } from '@jest/globals'
 import fc from 'fast-check'
 import { approvalText, type Request } from '../../../src/approval/approval-text.ts'
-import type { Plan } from '../../../src/planning/plan.ts'
+import type { Plan } from '../../../src/domain/plan.ts'
 import { digestOf } from '../../../src/planning/plan-digest.ts'
 import { planText } from '../../support/small-stack.ts'
 

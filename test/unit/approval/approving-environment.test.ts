@@ -1,6 +1,6 @@
 import { expect, test } from '@jest/globals'
 import { refuseApprovingEnvironment } from '../../../src/approval/approving-environment.ts'
-import type { Stack } from '../../../src/stack/stack.ts'
+import type { Stack } from '../../../src/domain/stack.ts'
 
 const declared = { environments: ['production-failover', 'production-second'], branch: 'main', approvers: 2 }
 const stack = { name: 'vault', approval: { github: declared } } as unknown as Stack

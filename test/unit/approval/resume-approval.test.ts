@@ -3,11 +3,11 @@ import { controlGitHub, type GitHubControl } from '../../../lab/github/control.t
 import { startGitHubFake } from '../../../lab/github/server.ts'
 import { gitHubFromTerminal, type ResumeRequest, readResumeApproval } from '../../../src/approval/resume-approval.ts'
 import { openGitHub } from '../../../src/clients/github.ts'
+import type { Plan } from '../../../src/domain/plan.ts'
+import type { Stack } from '../../../src/domain/stack.ts'
 import { minutes } from '../../../src/duration.ts'
 import { planFailover } from '../../../src/operations/plan-failover.ts'
-import type { Plan } from '../../../src/planning/plan.ts'
 import { digestOf } from '../../../src/planning/plan-digest.ts'
-import type { Stack } from '../../../src/stack/stack.ts'
 import { deployedToy, toyApproval, toyStack, toyWorld } from '../../support/toy-stack.ts'
 import { quickSigner } from './signers.ts'
 

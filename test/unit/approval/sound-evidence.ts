@@ -1,5 +1,5 @@
 import type { ApprovalEvidence } from '../../../src/approval/judge-approval.ts'
-import type { SiteName } from '../../../src/stack/stack.ts'
+import type { SiteName } from '../../../src/domain/stack.ts'
 
 const sha = 'c0ffee'.padEnd(40, '0')
 const digest = 'd1'.repeat(32)

@@ -1,8 +1,8 @@
 import { expect, test } from '@jest/globals'
 import { EXIT, exitAfter, exitOf } from '../../../src/cli/operate.ts'
 import type { StandbyError } from '../../../src/errors.ts'
-import { takeLock } from '../../../src/execution/witness.ts'
 import { deploy } from '../../../src/operations/deploy.ts'
+import { takeLock } from '../../../src/witness/lock.ts'
 import { deployedToy, toyClock, toyWorld } from '../../support/toy-stack.ts'
 
 test('whoever was stopped by a signal ends with 130, whatever had become of the work', () => {

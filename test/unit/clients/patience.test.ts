@@ -1,9 +1,9 @@
 import { describe, expect, test } from '@jest/globals'
 import fc from 'fast-check'
 import { COMPONENT, patienceOver, SITE } from '../../../src/clients/patience.ts'
+import type { SiteName } from '../../../src/domain/stack.ts'
+import type { DriverContext } from '../../../src/driver/driver.ts'
 import { observe } from '../../../src/observation/observe.ts'
-import type { DriverContext } from '../../../src/planning/driver.ts'
-import type { SiteName } from '../../../src/stack/stack.ts'
 import { memoryStore } from '../../support/memory-store.ts'
 import { toyDriver, toyWorld } from '../../support/toy-stack.ts'
 

@@ -1,4 +1,5 @@
 import { describe, expect, test } from '@jest/globals'
+import type { Driver } from '../../../src/driver/driver.ts'
 import { htmlRun } from '../../../src/evidence/html-run.ts'
 import { newestBodies } from '../../../src/evidence/keep-evidence.ts'
 import { planSummary } from '../../../src/evidence/plan-summary.ts'
@@ -8,7 +9,6 @@ import { planText, statusText } from '../../../src/evidence/terminal.ts'
 import { recordsIn } from '../../../src/execution/records.ts'
 import { executeFailover } from '../../../src/operations/execute-failover.ts'
 import { planFailover } from '../../../src/operations/plan-failover.ts'
-import type { Driver } from '../../../src/planning/driver.ts'
 import type { MoveRequest } from '../../../src/planning/intent.ts'
 import { deployedToy, toyApproval, toyClock, toyDriver, toyWorld } from '../../support/toy-stack.ts'
 

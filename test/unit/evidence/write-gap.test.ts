@@ -1,4 +1,5 @@
 import { describe, expect, test } from '@jest/globals'
+import type { Behaviour, Driver } from '../../../src/driver/driver.ts'
 import { StandbyError } from '../../../src/errors.ts'
 import { newestBodies } from '../../../src/evidence/keep-evidence.ts'
 import { moveSummary } from '../../../src/evidence/move-summary.ts'
@@ -6,7 +7,6 @@ import type { MoveReport } from '../../../src/evidence/reports.ts'
 import { moveText } from '../../../src/evidence/terminal.ts'
 import { executeFailover } from '../../../src/operations/execute-failover.ts'
 import { planFailover } from '../../../src/operations/plan-failover.ts'
-import type { Behaviour, Driver } from '../../../src/planning/driver.ts'
 import { schemaErrors } from '../../support/published-schemas.ts'
 import { continueToy, deployedToy, type ToyWorld, toyApproval, toyClock, toyDriver, toyStep, toyWorld } from '../../support/toy-stack.ts'
 

@@ -1,11 +1,11 @@
 import { describe, expect, test } from '@jest/globals'
+import type { Plan } from '../../../src/domain/plan.ts'
 import type { MoveReport } from '../../../src/evidence/reports.ts'
 import { openJournal } from '../../../src/execution/journal.ts'
-import { readActive, readLock } from '../../../src/execution/witness.ts'
 import { executeFailover } from '../../../src/operations/execute-failover.ts'
 import { planFailover } from '../../../src/operations/plan-failover.ts'
 import type { MoveRequest } from '../../../src/planning/intent.ts'
-import type { Plan } from '../../../src/planning/plan.ts'
+import { readActive, readLock } from '../../../src/witness/lock.ts'
 import { mortalProcess } from '../../support/mortal-process.ts'
 import { continueToy, deployedToy, toyApproval, toyClock, toyDriver, toyWorld } from '../../support/toy-stack.ts'
 

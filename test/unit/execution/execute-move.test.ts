@@ -1,12 +1,12 @@
 import { describe, expect, test } from '@jest/globals'
+import type { Driver } from '../../../src/driver/driver.ts'
 import { siteError } from '../../../src/errors.ts'
-import type { ConditionalStore } from '../../../src/execution/conditional-store.ts'
 import { openJournal } from '../../../src/execution/journal.ts'
-import { readActive, readLock, releaseLock, takeLock } from '../../../src/execution/witness.ts'
 import { executeFailover } from '../../../src/operations/execute-failover.ts'
 import { planFailover } from '../../../src/operations/plan-failover.ts'
-import type { Driver } from '../../../src/planning/driver.ts'
 import type { MoveRequest } from '../../../src/planning/intent.ts'
+import type { ConditionalStore } from '../../../src/witness/conditional-store.ts'
+import { readActive, readLock, releaseLock, takeLock } from '../../../src/witness/lock.ts'
 import { deployedToy, type ToyWorld, toyApproval, toyClock, toyDriver, toyWorld } from '../../support/toy-stack.ts'
 
 describe('a planned move', () => {

@@ -1,11 +1,11 @@
 import { describe, expect, test } from '@jest/globals'
+import type { Plan } from '../../../src/domain/plan.ts'
+import type { Driver, Progress } from '../../../src/driver/driver.ts'
 import { siteError } from '../../../src/errors.ts'
 import { executeMove, type MoveRun } from '../../../src/execution/execute-move.ts'
 import { type JournalEntry, openJournal } from '../../../src/execution/journal.ts'
 import { progressTo } from '../../../src/execution/progress.ts'
 import { planFailover } from '../../../src/operations/plan-failover.ts'
-import type { Driver, Progress } from '../../../src/planning/driver.ts'
-import type { Plan } from '../../../src/planning/plan.ts'
 import { mortalProcess } from '../../support/mortal-process.ts'
 import { deployedToy, toyClock, toyDriver, toyStep, toyWorld } from '../../support/toy-stack.ts'
 

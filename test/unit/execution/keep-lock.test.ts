@@ -1,10 +1,10 @@
 import { expect, test } from '@jest/globals'
+import type { Clock, Driver } from '../../../src/driver/driver.ts'
 import { executeMove, type MoveRun } from '../../../src/execution/execute-move.ts'
 import type { Every } from '../../../src/execution/keep-lock.ts'
 import { progressTo } from '../../../src/execution/progress.ts'
-import { LOCK_LIFETIME, LOCK_RENEWAL, readLock } from '../../../src/execution/witness.ts'
 import { planFailover } from '../../../src/operations/plan-failover.ts'
-import type { Clock, Driver } from '../../../src/planning/driver.ts'
+import { LOCK_LIFETIME, LOCK_RENEWAL, readLock } from '../../../src/witness/lock.ts'
 import { deployedToy, toyDriver, toyWorld } from '../../support/toy-stack.ts'
 
 const turn = () => new Promise<void>((resolve) => setImmediate(resolve))

@@ -1,12 +1,12 @@
 import { expect, test } from '@jest/globals'
 import type { World } from '../../../src/composition.ts'
+import type { Stack } from '../../../src/domain/stack.ts'
+import type { Clock, Driver } from '../../../src/driver/driver.ts'
 import { guard } from '../../../src/drivers/guard/driver.ts'
 import { openJournal } from '../../../src/execution/journal.ts'
 import { observe } from '../../../src/observation/observe.ts'
 import { executeFailover } from '../../../src/operations/execute-failover.ts'
 import { planFailover } from '../../../src/operations/plan-failover.ts'
-import type { Clock, Driver } from '../../../src/planning/driver.ts'
-import type { Stack } from '../../../src/stack/stack.ts'
 import { continueToy, deployedToy, toyApproval, toyClock, toyDriver, toyStack, toyWorld } from '../../support/toy-stack.ts'
 
 const stack: Stack = {

@@ -1,9 +1,9 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import { expect, test } from '@jest/globals'
 import { systemClock } from '../../../src/composition.ts'
+import type { Progress } from '../../../src/driver/driver.ts'
 import { deadlineAfter } from '../../../src/execution/deadline.ts'
 import { settle } from '../../../src/execution/settle.ts'
-import type { Progress } from '../../../src/planning/driver.ts'
 
 test('a wait that runs out names what it waited for, not the question that its deadline cut off', async () => {
   const deadline = deadlineAfter(300)

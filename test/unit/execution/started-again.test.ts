@@ -1,8 +1,8 @@
 import { expect, test } from '@jest/globals'
+import type { Driver, Progress } from '../../../src/driver/driver.ts'
 import { executeMove, type MoveRun } from '../../../src/execution/execute-move.ts'
 import { progressTo } from '../../../src/execution/progress.ts'
 import { planFailover } from '../../../src/operations/plan-failover.ts'
-import type { Driver, Progress } from '../../../src/planning/driver.ts'
 import { deployedToy, toyClock, toyDriver, toyStep, toyWorld } from '../../support/toy-stack.ts'
 
 /** A move whose doors open only where its application runs. */

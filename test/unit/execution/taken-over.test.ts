@@ -1,8 +1,8 @@
 import { expect, test } from '@jest/globals'
-import { readActive } from '../../../src/execution/witness.ts'
+import type { Plan } from '../../../src/domain/plan.ts'
+import type { StepRun } from '../../../src/driver/driver.ts'
 import { witnessBehaviours } from '../../../src/execution/witness-behaviours.ts'
-import type { StepRun } from '../../../src/planning/driver.ts'
-import type { Plan } from '../../../src/planning/plan.ts'
+import { readActive } from '../../../src/witness/lock.ts'
 import { deployedToy, toyClock } from '../../support/toy-stack.ts'
 
 // Found by the model checker: docs/verification.md.

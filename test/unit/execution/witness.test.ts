@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals'
 import fc from 'fast-check'
-import type { ConditionalStore } from '../../../src/execution/conditional-store.ts'
+import type { ConditionalStore } from '../../../src/witness/conditional-store.ts'
 import {
   assertStillOurs,
   createActive,
@@ -10,7 +10,7 @@ import {
   releaseLock,
   renewLock,
   takeLock,
-} from '../../../src/execution/witness.ts'
+} from '../../../src/witness/lock.ts'
 import { memoryStore } from '../../support/memory-store.ts'
 
 const now = new Date('2026-11-21T03:00:00Z')

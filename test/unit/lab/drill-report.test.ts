@@ -2,7 +2,7 @@ import { describe, expect, test } from '@jest/globals'
 import { type DrillFacts, type DrillMove, drillTable, drillVerdict } from '../../../lab/drill-report.ts'
 import { judgeLedger } from '../../../lab/ledger/judge-ledger.ts'
 import { idOf, type LedgerEntry } from '../../../lab/ledger/ledger-entry.ts'
-import type { Mode } from '../../../src/planning/plan.ts'
+import type { Mode } from '../../../src/domain/plan.ts'
 
 const written = (second: number, site: string): LedgerEntry => ({
   sequence: second,

@@ -3,7 +3,7 @@ import { LOSSES } from '../../../lab/lose-site.ts'
 import { allCases, isCrashPoint, isFought, lossIn, type MatrixCase, nameOf, sampleOf, TROUBLES } from '../../../lab/matrix/cases.ts'
 import { judgeCase } from '../../../lab/matrix/judge-case.ts'
 import type { CaseFacts } from '../../../lab/matrix/run-case.ts'
-import { MODES, type Mode } from '../../../src/planning/plan.ts'
+import { MODES, type Mode } from '../../../src/domain/plan.ts'
 
 describe('the matrix', () => {
   test('has every trouble, every mode, and every case once', () => {

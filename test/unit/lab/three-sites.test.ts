@@ -2,7 +2,7 @@ import { describe, expect, test } from '@jest/globals'
 import { idOf, type LedgerEntry } from '../../../lab/ledger/ledger-entry.ts'
 import { judgeStory } from '../../../lab/three-sites/judge-story.ts'
 import type { StoryFacts, StoryMove, ThirdSite } from '../../../lab/three-sites/run-story.ts'
-import type { Mode } from '../../../src/planning/plan.ts'
+import type { Mode } from '../../../src/domain/plan.ts'
 
 const written = (second: number, site: string): LedgerEntry => ({
   sequence: second,

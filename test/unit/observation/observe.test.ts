@@ -1,7 +1,7 @@
 import { describe, expect, test } from '@jest/globals'
+import type { SiteName } from '../../../src/domain/stack.ts'
+import type { DriverContext } from '../../../src/driver/driver.ts'
 import { observe } from '../../../src/observation/observe.ts'
-import type { DriverContext } from '../../../src/planning/driver.ts'
-import type { SiteName } from '../../../src/stack/stack.ts'
 import { memoryStore } from '../../support/memory-store.ts'
 import { toyDriver, toyWorld } from '../../support/toy-stack.ts'
 

@@ -1,10 +1,10 @@
 import { describe, expect, test } from '@jest/globals'
 import type { World } from '../../../src/composition.ts'
+import type { Finding } from '../../../src/domain/plan.ts'
+import type { SiteName } from '../../../src/domain/stack.ts'
 import type { Observation } from '../../../src/observation/observation.ts'
 import { executeFailover } from '../../../src/operations/execute-failover.ts'
 import { planFailover } from '../../../src/operations/plan-failover.ts'
-import type { Finding } from '../../../src/planning/plan.ts'
-import type { SiteName } from '../../../src/stack/stack.ts'
 import { deployedToy, toyApproval, toyDriver, toyWorld } from '../../support/toy-stack.ts'
 
 /** What one look at the stack shows otherwise than it is. */

@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals'
+import type { NamedFact } from '../../../src/domain/plan.ts'
 import { staleFacts } from '../../../src/planning/facts.ts'
-import type { NamedFact } from '../../../src/planning/plan.ts'
 
 const timeline = (value: number): NamedFact => ({ component: 'database', site: 'dc-a', name: 'timeline', value, binds: 'exactly' })
 const lag = (value: number): NamedFact => ({

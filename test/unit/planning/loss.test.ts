@@ -1,13 +1,13 @@
 import { describe, expect, test } from '@jest/globals'
+import type { Intent } from '../../../src/domain/plan.ts'
+import type { Component, SiteName, Stack } from '../../../src/domain/stack.ts'
+import type { Driver } from '../../../src/driver/driver.ts'
 import { cloudNativePg } from '../../../src/drivers/cloudnative-pg/driver.ts'
 import { command } from '../../../src/drivers/command/driver.ts'
 import { redis } from '../../../src/drivers/redis/driver.ts'
 import { lossText } from '../../../src/evidence/move-words.ts'
 import type { Observation } from '../../../src/observation/observation.ts'
-import type { Driver } from '../../../src/planning/driver.ts'
 import { lossFindings, lossOf } from '../../../src/planning/loss.ts'
-import type { Intent } from '../../../src/planning/plan.ts'
-import type { Component, SiteName, Stack } from '../../../src/stack/stack.ts'
 import { databaseStack, theDatabase } from '../drivers/cloudnative-pg/database-stack.ts'
 
 const drivers = { 'cloudnative-pg': cloudNativePg, redis, command } as unknown as Record<string, Driver>

@@ -1,7 +1,7 @@
 import { describe, expect, test } from '@jest/globals'
 import fc from 'fast-check'
+import { PHASES, type PlannedStep } from '../../../src/domain/plan.ts'
 import { orderProblems, readySteps, schedule, sequenceOf } from '../../../src/planning/order-steps.ts'
-import { PHASES, type PlannedStep } from '../../../src/planning/plan.ts'
 import { toyStep } from '../../support/toy-stack.ts'
 
 const rank = (step: PlannedStep): number => PHASES.indexOf(step.phase)

@@ -1,7 +1,7 @@
 import { expect, test } from '@jest/globals'
-import type { DeployUnit } from '../../../src/planning/driver.ts'
+import type { SiteName } from '../../../src/domain/stack.ts'
+import type { DeployUnit } from '../../../src/driver/driver.ts'
 import { type PlacedUnit, unitNeeds } from '../../../src/planning/order-units.ts'
-import type { SiteName } from '../../../src/stack/stack.ts'
 
 const place = (component: string, name: string, site: string | null, needs: readonly string[] = []): PlacedUnit => ({
   component,

@@ -1,8 +1,8 @@
 import { expect, test } from '@jest/globals'
+import type { Plan } from '../../../src/domain/plan.ts'
+import type { SiteName } from '../../../src/domain/stack.ts'
 import type { Observation } from '../../../src/observation/observation.ts'
-import type { Plan } from '../../../src/planning/plan.ts'
 import { resumedFailoverFindings } from '../../../src/planning/resumed-failover.ts'
-import type { SiteName } from '../../../src/stack/stack.ts'
 import { toyDriver, toyStack, toyStep } from '../../support/toy-stack.ts'
 
 const intent = { mode: 'failover', from: 'dc-a' as SiteName, to: 'dc-b' as SiteName, acceptLoss: 60_000 } as const

@@ -1,10 +1,10 @@
 import { describe, expect, test } from '@jest/globals'
+import type { FenceLevel } from '../../../src/domain/fence-levels.ts'
+import type { Liveness } from '../../../src/domain/liveness.ts'
+import type { Intent } from '../../../src/domain/plan.ts'
+import type { Component, SiteName, Stack } from '../../../src/domain/stack.ts'
 import { drivers as all } from '../../../src/drivers/registry.ts'
 import { requiredFence } from '../../../src/planning/fencing.ts'
-import type { Intent } from '../../../src/planning/plan.ts'
-import type { Liveness } from '../../../src/planning/sighting.ts'
-import type { FenceLevel } from '../../../src/stack/fence-levels.ts'
-import type { Component, SiteName, Stack } from '../../../src/stack/stack.ts'
 import { toyStack } from '../../support/toy-stack.ts'
 
 const stackOf = (kinds: readonly string[], fencing: Stack['fencing'] = {} as Stack['fencing']): Stack => ({

@@ -1,7 +1,7 @@
 import { expect, test } from '@jest/globals'
 import fc from 'fast-check'
+import type { Check } from '../../../src/domain/restore-test.ts'
 import { verdictOf } from '../../../src/verification/judge-restore.ts'
-import type { Check } from '../../../src/verification/restore-test.ts'
 
 const check = (outcome: Check['outcome']): Check => ({ id: 'x', component: 'database', outcome, expected: '', found: '' })
 const outcomes = fc.array(fc.constantFrom<Check['outcome']>('pass', 'fail', 'objective-missed', 'inconclusive'))

@@ -1,5 +1,5 @@
+import type { Finding } from '../../../domain/plan.ts'
 import { type Milliseconds, minutes } from '../../../duration.ts'
-import type { Finding } from '../../../planning/plan.ts'
 import type { Say } from '../../say.ts'
 import type { CloudNativePgState } from '../observe.ts'
 import { parseLsn, parseSegment, segmentsBetween } from '../wal.ts'

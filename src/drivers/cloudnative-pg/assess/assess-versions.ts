@@ -1,4 +1,4 @@
-import type { Finding } from '../../../planning/plan.ts'
+import type { Finding } from '../../../domain/plan.ts'
 import type { Say } from '../../say.ts'
 import type { CloudNativePgState } from '../observe.ts'
 

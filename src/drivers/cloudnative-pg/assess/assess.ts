@@ -1,6 +1,6 @@
+import type { Finding, Intent } from '../../../domain/plan.ts'
+import type { Assessment } from '../../../driver/driver.ts'
 import type { BySite } from '../../../observation/observation.ts'
-import type { Assessment } from '../../../planning/driver.ts'
-import type { Finding, Intent } from '../../../planning/plan.ts'
 import { sayAt } from '../../say.ts'
 import { partedText } from '../failover/parted.ts'
 import { farthestSegments, gapBetween, segmentBytesOfPair } from '../gaps.ts'

@@ -1,4 +1,4 @@
-import type { SqlRows } from '../../../planning/driver.ts'
+import type { SqlRows } from '../../../driver/driver.ts'
 
 /**
  * Counts of the tables, in the snapshot of the transaction around it. A table that does not exist has no count and is no error: a backup is

@@ -1,6 +1,6 @@
+import type { Check } from '../../../domain/restore-test.ts'
+import type { DriverContext } from '../../../driver/driver.ts'
 import { readableDuration } from '../../../duration.ts'
-import type { DriverContext } from '../../../planning/driver.ts'
-import type { Check } from '../../../verification/restore-test.ts'
 import type { Database } from '../spec.ts'
 import { formatLsn, holesIn, newestSegment, parseLsn } from '../wal.ts'
 import type { Manifest } from './backup.ts'

@@ -1,5 +1,5 @@
+import type { DeployUnit } from '../../../driver/driver.ts'
 import { isObject, type JsonObject } from '../../../json.ts'
-import type { DeployUnit } from '../../../planning/driver.ts'
 import type { DeclaredObject } from '../../declared-objects.ts'
 import { isOwnedBy } from '../../declared-objects.ts'
 import { type ClusterObject, OBJECT_STORE, PLUGIN, readCluster, serverNameOf } from '../objects.ts'

@@ -1,5 +1,5 @@
+import type { Change } from '../../../driver/driver.ts'
 import { isObject, type Json, type JsonObject } from '../../../json.ts'
-import type { Change } from '../../../planning/driver.ts'
 import { fieldsThatDiffer } from '../../fields-that-differ.ts'
 import { type ClusterObject, PLUGIN } from '../objects.ts'
 import { OF_INITDB, segmentBytesBegunWith } from '../segment-length.ts'

@@ -1,4 +1,4 @@
-import type { Role } from '../../../planning/driver.ts'
+import type { Role } from '../../../driver/driver.ts'
 
 /** What stands where the Cluster of one site belongs. */
 export type Standing =

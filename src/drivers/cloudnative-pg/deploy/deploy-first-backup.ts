@@ -1,6 +1,6 @@
+import type { DeployUnit } from '../../../driver/driver.ts'
 import { minutes } from '../../../duration.ts'
 import { asStandbyError } from '../../../errors.ts'
-import type { DeployUnit } from '../../../planning/driver.ts'
 import { newestBackup } from '../backup/catalogue.ts'
 import { type BackupObject, backupsIn, completedBackups } from '../backup/completed-backups.ts'
 import { BACKUP, type ClusterObject, readCluster, serverNameOf } from '../objects.ts'

@@ -1,7 +1,7 @@
 import type { KubernetesClient, KubernetesObject } from '../../../clients/kubernetes-client.ts'
 import { conditionOf } from '../../../clients/kubernetes-conditions.ts'
+import type { Progress } from '../../../driver/driver.ts'
 import { asStandbyError } from '../../../errors.ts'
-import type { Progress } from '../../../planning/driver.ts'
 import { waitOfRefused } from '../../refused-pods.ts'
 import { JOB, POD } from '../objects.ts'
 

@@ -1,5 +1,5 @@
-import type { Deployment, DriverContext } from '../../../planning/driver.ts'
-import type { SiteName } from '../../../stack/stack.ts'
+import type { SiteName } from '../../../domain/stack.ts'
+import type { Deployment, DriverContext } from '../../../driver/driver.ts'
 import type { Database } from '../spec.ts'
 
 /** What all units of one site work with. */

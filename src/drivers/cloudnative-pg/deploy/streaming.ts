@@ -1,6 +1,6 @@
+import type { SiteName } from '../../../domain/stack.ts'
+import type { DeployUnit } from '../../../driver/driver.ts'
 import { minutes } from '../../../duration.ts'
-import type { DeployUnit } from '../../../planning/driver.ts'
-import type { SiteName } from '../../../stack/stack.ts'
 import { type DeclaredObject, objectsUnit } from '../../declared-objects.ts'
 import { SECRET } from '../objects.ts'
 import { clusterOf, follows, otherSites } from '../spec.ts'

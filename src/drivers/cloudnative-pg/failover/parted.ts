@@ -1,4 +1,4 @@
-import type { DriverContext } from '../../../planning/driver.ts'
+import type { DriverContext } from '../../../driver/driver.ts'
 import { type ClusterObject, type InstanceStatus, serverNameOfPeer } from '../objects.ts'
 import type { Database } from '../spec.ts'
 import { parseLsn } from '../wal.ts'

@@ -1,4 +1,4 @@
-import type { SqlRows } from '../../../planning/driver.ts'
+import type { SqlRows } from '../../../driver/driver.ts'
 import { formatLsn, parseLsn, type SegmentBytes, startOfSegment } from '../wal.ts'
 
 /** Where a history left an older timeline. */

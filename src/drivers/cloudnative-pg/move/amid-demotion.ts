@@ -1,5 +1,5 @@
+import type { Progress } from '../../../driver/driver.ts'
 import { type Milliseconds, seconds } from '../../../duration.ts'
-import type { Progress } from '../../../planning/driver.ts'
 import { planCommand } from '../../../planning/plan-command.ts'
 import { runningFor } from '../../running-for.ts'
 import { kubernetesOf, siteOf } from '../../site-of-step.ts'

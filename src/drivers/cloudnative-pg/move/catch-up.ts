@@ -1,6 +1,6 @@
+import type { Intent, PlannedStep } from '../../../domain/plan.ts'
+import type { Behaviour, Progress } from '../../../driver/driver.ts'
 import { minutes, seconds } from '../../../duration.ts'
-import type { Behaviour, Progress } from '../../../planning/driver.ts'
-import type { Intent, PlannedStep } from '../../../planning/plan.ts'
 import { asSeen } from '../../compare-and-set.ts'
 import { runningFor } from '../../running-for.ts'
 import { asksArchiveOf, type ClusterObject } from '../objects.ts'

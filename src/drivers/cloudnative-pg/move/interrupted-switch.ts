@@ -1,5 +1,5 @@
 import type { KubernetesObject } from '../../../clients/kubernetes-client.ts'
-import type { Progress } from '../../../planning/driver.ts'
+import type { Progress } from '../../../driver/driver.ts'
 import { asSeen, onlyAsSeen } from '../../compare-and-set.ts'
 import { lastWriterOf, pauseOf } from '../../field-managers.ts'
 import { kubernetesOf } from '../../site-of-step.ts'

@@ -1,6 +1,6 @@
+import type { Intent, PlannedStep } from '../../../domain/plan.ts'
+import type { Behaviour } from '../../../driver/driver.ts'
 import { minutes, seconds } from '../../../duration.ts'
-import type { Behaviour } from '../../../planning/driver.ts'
-import type { Intent, PlannedStep } from '../../../planning/plan.ts'
 import { asSeen } from '../../compare-and-set.ts'
 import { controllersOf, lastWriterOf, pauseOf } from '../../field-managers.ts'
 import { DIRECTION } from '../left-of-switch.ts'

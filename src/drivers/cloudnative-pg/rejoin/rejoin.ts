@@ -1,5 +1,5 @@
+import type { Intent, PlannedStep } from '../../../domain/plan.ts'
 import type { BySite } from '../../../observation/observation.ts'
-import type { Intent, PlannedStep } from '../../../planning/plan.ts'
 import { backupSteps } from '../backup/backup.ts'
 import { fenceStep } from '../failover/fence.ts'
 import { followStep, scheduleStep, settleStep } from '../move/after-move.ts'

@@ -1,10 +1,10 @@
 import { describe, expect, test } from '@jest/globals'
+import type { Intent } from '../../../../src/domain/plan.ts'
+import type { SiteName } from '../../../../src/domain/stack.ts'
 import { assessClusters } from '../../../../src/drivers/cloudnative-pg/assess/assess.ts'
 import { assessFailover } from '../../../../src/drivers/cloudnative-pg/assess/assess-lost-site.ts'
 import { gapsOf } from '../../../../src/drivers/cloudnative-pg/gaps.ts'
 import type { SegmentBytes } from '../../../../src/drivers/cloudnative-pg/wal.ts'
-import type { Intent } from '../../../../src/planning/plan.ts'
-import type { SiteName } from '../../../../src/stack/stack.ts'
 import { type Change, segmentsOf, states } from './cluster-states.ts'
 import { databaseStack, theDatabase } from './database-stack.ts'
 

@@ -1,6 +1,6 @@
+import type { SiteName, Stack } from '../../../../src/domain/stack.ts'
 import type { CloudNativePgSpec, Database } from '../../../../src/drivers/cloudnative-pg/spec.ts'
 import { hours, minutes } from '../../../../src/duration.ts'
-import type { SiteName, Stack } from '../../../../src/stack/stack.ts'
 
 /** A database on two sites, as the published stacks declare it. */
 export function theDatabase(more: Partial<CloudNativePgSpec> = {}): Database {

@@ -1,11 +1,11 @@
 import { expect, test } from '@jest/globals'
 import type { KubernetesClient, KubernetesObject, ObjectReference } from '../../../../src/clients/kubernetes-client.ts'
 import type { ObjectStoreClient } from '../../../../src/clients/object-store-client.ts'
+import type { SiteName } from '../../../../src/domain/stack.ts'
+import type { Deployment, DriverContext } from '../../../../src/driver/driver.ts'
 import { deployCluster } from '../../../../src/drivers/cloudnative-pg/deploy/deploy.ts'
 import { serverNamesIn } from '../../../../src/drivers/cloudnative-pg/deploy/situation.ts'
 import { ownedBy } from '../../../../src/drivers/declared-objects.ts'
-import type { Deployment, DriverContext } from '../../../../src/planning/driver.ts'
-import type { SiteName } from '../../../../src/stack/stack.ts'
 import { cluster } from './cluster-states.ts'
 import { databaseStack, theDatabase } from './database-stack.ts'
 

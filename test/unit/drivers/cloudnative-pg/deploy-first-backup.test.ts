@@ -1,11 +1,11 @@
 import { expect, test } from '@jest/globals'
 import type { KubernetesClient, KubernetesObject } from '../../../../src/clients/kubernetes-client.ts'
 import type { ObjectStoreClient } from '../../../../src/clients/object-store-client.ts'
+import type { SiteName } from '../../../../src/domain/stack.ts'
+import type { DeployUnit } from '../../../../src/driver/driver.ts'
 import type { BackupObject } from '../../../../src/drivers/cloudnative-pg/backup/completed-backups.ts'
 import { firstBackupUnit } from '../../../../src/drivers/cloudnative-pg/deploy/deploy-first-backup.ts'
 import type { Place } from '../../../../src/drivers/cloudnative-pg/deploy/place.ts'
-import type { DeployUnit } from '../../../../src/planning/driver.ts'
-import type { SiteName } from '../../../../src/stack/stack.ts'
 import { backup, cluster } from './cluster-states.ts'
 import { databaseStack, theDatabase } from './database-stack.ts'
 

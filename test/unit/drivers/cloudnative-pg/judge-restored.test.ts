@@ -1,4 +1,5 @@
 import { describe, expect, test } from '@jest/globals'
+import type { SiteName } from '../../../../src/domain/stack.ts'
 import type { Manifest } from '../../../../src/drivers/cloudnative-pg/backup/backup.ts'
 import { type CataloguedBackup, parseBackupInfo } from '../../../../src/drivers/cloudnative-pg/backup/catalogue.ts'
 import { countQuery, countsOf } from '../../../../src/drivers/cloudnative-pg/backup/count-rows.ts'
@@ -6,7 +7,6 @@ import { type Expected, judgeCatalogue, judgeRestored } from '../../../../src/dr
 import { scratchCluster } from '../../../../src/drivers/cloudnative-pg/backup/restore-copy.ts'
 import type { RestoredFacts } from '../../../../src/drivers/cloudnative-pg/backup/restored-facts.ts'
 import { tellingLines } from '../../../../src/drivers/cloudnative-pg/deploy/failed-bootstrap.ts'
-import type { SiteName } from '../../../../src/stack/stack.ts'
 import { verdictOf } from '../../../../src/verification/judge-restore.ts'
 import { MB16, segmentsOf } from './cluster-states.ts'
 import { theDatabase } from './database-stack.ts'

@@ -1,5 +1,7 @@
 import { describe, expect, test } from '@jest/globals'
 import type { ObjectStoreLocation } from '../../../../src/clients/object-store-client.ts'
+import { IN_SANDBOX } from '../../../../src/domain/identities.ts'
+import type { SiteName } from '../../../../src/domain/stack.ts'
 import { accessOf, claimsOf, problemsOf } from '../../../../src/drivers/cloudnative-pg/access.ts'
 import { storesOf } from '../../../../src/drivers/cloudnative-pg/deploy/deploy.ts'
 import {
@@ -15,8 +17,6 @@ import {
 import { mergeSpecs } from '../../../../src/drivers/cloudnative-pg/deploy/merge-specs.ts'
 import type { CloudNativePgSpec } from '../../../../src/drivers/cloudnative-pg/spec.ts'
 import type { JsonObject } from '../../../../src/json.ts'
-import { IN_SANDBOX } from '../../../../src/planning/identities.ts'
-import type { SiteName } from '../../../../src/stack/stack.ts'
 import { databaseStack, theDatabase } from './database-stack.ts'
 
 const keys = { accessKeyId: { env: 'ID' }, secretAccessKey: { env: 'KEY' } }

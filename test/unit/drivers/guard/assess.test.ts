@@ -1,13 +1,13 @@
 import { expect, test } from '@jest/globals'
+import type { Intent } from '../../../../src/domain/plan.ts'
+import type { SiteName, Stack } from '../../../../src/domain/stack.ts'
+import type { Driver } from '../../../../src/driver/driver.ts'
 import { guard } from '../../../../src/drivers/guard/driver.ts'
 import type { GuardState } from '../../../../src/drivers/guard/observe.ts'
 import type { GuardComponent } from '../../../../src/drivers/guard/spec.ts'
 import { type GuardReport, reportIn } from '../../../../src/guard/report.ts'
 import type { Observed } from '../../../../src/observation/observation.ts'
 import { accessRulesOf, bucketPolicies } from '../../../../src/operations/access.ts'
-import type { Driver } from '../../../../src/planning/driver.ts'
-import type { Intent } from '../../../../src/planning/plan.ts'
-import type { SiteName, Stack } from '../../../../src/stack/stack.ts'
 import { toyStack } from '../../../support/toy-stack.ts'
 
 const keys = { accessKeyId: { env: 'A' }, secretAccessKey: { env: 'B' } }

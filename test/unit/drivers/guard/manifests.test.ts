@@ -1,8 +1,8 @@
 import { expect, test } from '@jest/globals'
+import type { SiteName } from '../../../../src/domain/stack.ts'
 import { configurationOf, guardManifests, PROGRAM } from '../../../../src/drivers/guard/manifests.ts'
 import type { GuardComponent } from '../../../../src/drivers/guard/spec.ts'
 import { WITNESS_AUTHORITIES } from '../../../../src/guard/names.ts'
-import type { SiteName } from '../../../../src/stack/stack.ts'
 import { toyStack } from '../../../support/toy-stack.ts'
 
 const keys = { accessKeyId: { env: 'A' }, secretAccessKey: { env: 'B' } }

@@ -1,13 +1,13 @@
 import { describe, expect, test } from '@jest/globals'
+import type { Intent, PlannedStep } from '../../../../src/domain/plan.ts'
+import type { SiteName } from '../../../../src/domain/stack.ts'
+import type { StepRun } from '../../../../src/driver/driver.ts'
+import type { ManualSurroundings } from '../../../../src/driver/manual.ts'
 import { guard } from '../../../../src/drivers/guard/driver.ts'
 import type { GuardState } from '../../../../src/drivers/guard/observe.ts'
 import type { GuardComponent } from '../../../../src/drivers/guard/spec.ts'
 import type { GuardReport } from '../../../../src/guard/report.ts'
 import type { BySite, Observed } from '../../../../src/observation/observation.ts'
-import type { StepRun } from '../../../../src/planning/driver.ts'
-import type { ManualSurroundings } from '../../../../src/planning/manual.ts'
-import type { Intent, PlannedStep } from '../../../../src/planning/plan.ts'
-import type { SiteName } from '../../../../src/stack/stack.ts'
 import { toyClock, toyStack } from '../../../support/toy-stack.ts'
 
 const [A, B] = ['dc-a' as SiteName, 'dc-b' as SiteName]

@@ -1,9 +1,9 @@
 import { describe, expect, test } from '@jest/globals'
 import type { ObjectStoreLocation } from '../../../../src/clients/object-store-client.ts'
+import type { SiteName } from '../../../../src/domain/stack.ts'
 import { backupManifest, serverManifests, storeSecretManifest } from '../../../../src/drivers/redis/manifests.ts'
 import { DUMP, SERVE, UPLOAD } from '../../../../src/drivers/redis/scripts.ts'
 import type { Cache } from '../../../../src/drivers/redis/spec.ts'
-import type { SiteName } from '../../../../src/stack/stack.ts'
 import { toyStack } from '../../../support/toy-stack.ts'
 
 const cache: Cache = {

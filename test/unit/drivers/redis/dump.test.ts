@@ -1,9 +1,9 @@
 import { expect, test } from '@jest/globals'
 import type { KubernetesObject } from '../../../../src/clients/kubernetes-client.ts'
+import type { SiteName } from '../../../../src/domain/stack.ts'
+import type { StepRun } from '../../../../src/driver/driver.ts'
 import { dump, dumpStep } from '../../../../src/drivers/redis/backup.ts'
 import type { RedisSpec } from '../../../../src/drivers/redis/spec.ts'
-import type { StepRun } from '../../../../src/planning/driver.ts'
-import type { SiteName } from '../../../../src/stack/stack.ts'
 import { theCache } from '../../../support/redis-cache.ts'
 
 const dcA = 'dc-a' as SiteName

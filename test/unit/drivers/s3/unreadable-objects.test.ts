@@ -4,9 +4,9 @@ import type { ObjectStoreClient } from '../../../../src/clients/object-store-cli
 import { serverTime } from '../../../../src/clients/server-time.ts'
 import { conditionalStore } from '../../../../src/drivers/s3/conditional-store.ts'
 import { keepEvidence, newestRecords, readChain } from '../../../../src/evidence/keep-evidence.ts'
-import type { ConditionalStore } from '../../../../src/execution/conditional-store.ts'
 import { openJournal } from '../../../../src/execution/journal.ts'
-import { readActive, readWitness } from '../../../../src/execution/witness.ts'
+import type { ConditionalStore } from '../../../../src/witness/conditional-store.ts'
+import { readActive, readWitness } from '../../../../src/witness/lock.ts'
 import { exampleRecords } from '../../../support/example-evidence.ts'
 import { s3Error, startVendorStore, type VendorAnswer, type VendorStore } from '../../../support/vendor-store.ts'
 

@@ -1,5 +1,5 @@
 import type { ObjectStoreLocation } from '../clients/object-store-client.ts'
-import type { ComponentName, SiteName, Stack } from '../stack/stack.ts'
+import type { ComponentName, SiteName, Stack } from '../domain/stack.ts'
 
 /** What a person does in place of a step, when nothing else is left. */
 export interface Manual {

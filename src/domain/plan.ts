@@ -1,10 +1,10 @@
 import type { Milliseconds } from '../duration.ts'
 import type { JsonObject } from '../json.ts'
 import type { Fact } from '../observation/observation.ts'
-import type { FenceLevel } from '../stack/fence-levels.ts'
-import type { ComponentName, SiteName } from '../stack/stack.ts'
 import type { AcceptedLoss } from './accepted-loss.ts'
-import type { Liveness } from './sighting.ts'
+import type { FenceLevel } from './fence-levels.ts'
+import type { Liveness } from './liveness.ts'
+import type { ComponentName, SiteName } from './stack.ts'
 
 /**
  * The phases of a move, in order. What PREPARE does, no user notices, and it needs the lock. Up to PROMOTE a run may be aborted; from there it only

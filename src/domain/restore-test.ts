@@ -1,6 +1,6 @@
 import type { Milliseconds } from '../duration.ts'
 import type { JsonObject } from '../json.ts'
-import type { ComponentName, SiteName } from '../stack/stack.ts'
+import type { ComponentName, SiteName } from './stack.ts'
 
 /** A namespace of its own on a passive site, in which backups are restored and judged; always removed. */
 export interface Sandbox {

@@ -1,4 +1,4 @@
-import type { CredentialReference, SiteName } from '../stack/stack.ts'
+import type { CredentialReference, SiteName } from './stack.ts'
 
 /** A credential that a component declares, and who cannot work without it. */
 export interface CredentialUse {

@@ -1,4 +1,4 @@
-import type { SiteName } from '../stack/stack.ts'
+import type { SiteName } from './stack.ts'
 
 /** What one vantage point says of a site. */
 export interface Sighting {

@@ -3,10 +3,10 @@ import { asStandbyError, StandbyError } from '../errors.ts'
 import type { JsonObject } from '../json.ts'
 import type { ActiveRecord, LockRecord, WitnessView } from '../observation/observation.ts'
 import { isHeld } from '../planning/lock.ts'
-import { activeDocument, lockDocument } from '../witness/documents.ts'
-import { ACTIVE, LOCK } from '../witness/keys.ts'
-import { readDocument, tryDocument, type Versioned } from '../witness/read-document.ts'
 import type { ConditionalStore } from './conditional-store.ts'
+import { activeDocument, lockDocument } from './documents.ts'
+import { ACTIVE, LOCK } from './keys.ts'
+import { readDocument, tryDocument, type Versioned } from './read-document.ts'
 
 /**
  * How long a lock lives without being renewed. A process that resumes a run whose runner died waits for it while users are shut out, so it is
