@@ -87,6 +87,8 @@ export const REASON_CODES = {
     'lock-held': 'Another run holds the lock of this stack.',
     'lock-lost': 'The lock was lost during the run; nothing irreversible was begun after that.',
     'past-point-of-no-return': 'The witness names the new site already: the move only goes forward. Resume it.',
+    'result-unproven':
+      'A promotion, or a removal, is on record as done, and this process does not see that it holds: nothing is built on it.',
     'taken-back-behind-return': 'A step was taken back although the witness names the new site: a person looks before anybody goes on.',
     'run-continued-elsewhere': 'Another process has written to the journal of this run: it continues it, and this one stops.',
     'run-ended': 'The run that should be continued has ended.',

@@ -1,16 +1,18 @@
 import type { PlannedStep, StepId } from '../domain/plan.ts'
 import { readySteps } from '../planning/order-steps.ts'
-import { claimsBefore, holdsFor, isByTime, isClaim, isFence, isGated, reachedBy, restingOn } from './gates.ts'
+import { claimsBefore, holdsFor, isByTime, isClaim, isFence, isFinal, isGated, reachedBy, restingOn } from './gates.ts'
 import { type Command, type Course, isDone, isOver, type RunState, type Sight, type StepState } from './run-state.ts'
 
 /**
- * What is done, for what comes after it. A claim of an earlier process counts once this process has seen it, as long as something is to be
- * promoted on it: otherwise a last copy would be made of a site that somebody has opened since.
+ * What is done, for what comes after it. A fence of an earlier process counts once this process has seen it, as long as something is to be
+ * promoted on it: otherwise a last copy would be made of a site that somebody has opened since. What nothing takes back always counts by sight alone:
+ * users are not let in to a site that only the journal calls promoted.
  */
 export function donesOf(course: Course, run: RunState): Set<StepId> {
   const ahead = course.steps.some((step) => isGatedNow(course, run, step) && !isOver(run.steps[step.id]))
+  const isBySight = (step: PlannedStep): boolean => isFinal(course, step) || (ahead && isClaim(course, step))
   const counts = (step: PlannedStep): boolean =>
-    isOver(run.steps[step.id]) && (!ahead || !isClaim(course, step) || !isDone(run.steps[step.id]) || run.seen[step.id] !== undefined)
+    isOver(run.steps[step.id]) && (!isBySight(step) || !isDone(run.steps[step.id]) || run.seen[step.id] !== undefined)
   return new Set(course.steps.filter(counts).map(({ id }) => id))
 }
 export const inTurnOf = (course: Course, run: RunState): Set<StepId> =>
@@ -83,23 +85,27 @@ export function revalidated(course: Course, run: RunState, id: StepId, saw: 'don
     steps: { ...run.steps, [id]: state },
   })
   if (saw === 'pending' && isFence(step)) return become('reopened')
+  // A run that has given its lock back does nothing any more.
+  if (saw === 'pending' && isFinal(course, step) && !isComplete(course, run)) return become('reopened')
   if (saw === 'unknown' && mayGiveUp(course, run, id)) return become('lacking')
   if (saw === 'unknown' && mayExcuse(course, run, step)) return become('lacking', { seen: { ...seen, [id]: 'excused' } })
   return become('failed', { failed: true })
 }
 
-/** It is shut again, and whatever came after it is looked at again in its turn: the last write is another one by now. */
+/** Nothing of it is left to be done: its lock is given back. */
+const isComplete = (course: Course, run: RunState): boolean => course.steps.every(({ id }) => isOver(run.steps[id]))
+
+/** It is done again, and whatever came after it is looked at again in its turn: the last write is another one by now. */
 export function reopened(course: Course, run: RunState, id: StepId): RunState {
-  const fence = course.steps.find((one) => one.id === id)
-  if (fence === undefined || run.steps[id] !== 'reopened') return run
-  const again = restingOnFence(course, run, id).map((step): [StepId, StepState] => [step, 'unsure'])
+  if (run.steps[id] !== 'reopened') return run
+  const again = restingOnClaim(course, run, id).map((step): [StepId, StepState] => [step, 'unsure'])
   return { ...run, steps: { ...run.steps, ...Object.fromEntries(again), [id]: 'missing' } }
 }
 
-/** The steps that are to be looked at again with a fence that was open. */
-export function restingOnFence(course: Course, run: RunState, id: StepId): StepId[] {
-  const fence = course.steps.find((one) => one.id === id)
-  return fence === undefined ? [] : restingOn(course, fence, (step) => isDone(run.steps[step.id])).map((step) => step.id)
+/** The steps that are to be looked at again with a claim that did not hold. */
+export function restingOnClaim(course: Course, run: RunState, id: StepId): StepId[] {
+  const claim = course.steps.find((one) => one.id === id)
+  return claim === undefined ? [] : restingOn(course, claim, (step) => isDone(run.steps[step.id])).map((step) => step.id)
 }
 
 /**

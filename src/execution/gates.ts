@@ -21,6 +21,13 @@ export const isFence = (step: PlannedStep): boolean => step.fence !== undefined 
 /** Time is no fence that somebody can open again, nor one that anybody sees. */
 export const isByTime = (step: PlannedStep): boolean => step.byTime === true
 
+/**
+ * What nothing takes back, and what is no fence: a promotion, the removal of a former cluster. That it is on record proves nothing to a process that
+ * has not seen it: whatever rests on it waits for a look.
+ */
+export const isFinal = (course: GatedCourse, step: PlannedStep): boolean =>
+  step.irreversible && step.id !== course.pointOfNoReturn && !isFence(step)
+
 /** What is not believed because it is on record: it is looked at again by each process that rests on it. */
 export const isClaim = (course: GatedCourse, step: PlannedStep): boolean => isFence(step) || step.id === course.pointOfNoReturn
 
@@ -34,8 +41,7 @@ export function isGated(course: GatedCourse, step: PlannedStep, isOver: (step: P
   return step.phase === 'PROMOTE' && step.mayBeginIn === undefined && course.steps.some((one) => isPromotion(course, one) && !isOver(one))
 }
 
-const isPromotion = (course: GatedCourse, step: PlannedStep): boolean =>
-  step.irreversible && step.phase === 'PROMOTE' && step.id !== course.pointOfNoReturn && !isFence(step)
+const isPromotion = (course: GatedCourse, step: PlannedStep): boolean => isFinal(course, step) && step.phase === 'PROMOTE'
 
 /** What a gated step rests on: every fence before it, and the point of no return where it is not that itself. */
 export function claimsBefore(course: GatedCourse, gated: PlannedStep): PlannedStep[] {
@@ -69,14 +75,14 @@ export function gateProblems(course: GatedCourse): string[] {
     .map((gated) => `${gated.id} comes before a fence that reaches ${course.required}`)
 }
 
-/** What rests on a fence, and holds no longer when it was open: whatever came after it, and can be done again. */
-export function restingOn(course: GatedCourse, fence: PlannedStep, isDone: (step: PlannedStep) => boolean): PlannedStep[] {
+/** What rests on a fence or on a promotion, and holds no longer when that did not: whatever came after it, and can be done again. */
+export function restingOn(course: GatedCourse, claim: PlannedStep, isDone: (step: PlannedStep) => boolean): PlannedStep[] {
   return course.steps.filter(
     (step) =>
       isDone(step) &&
       !isClaim(course, step) &&
       !step.irreversible &&
-      (isBefore(fence.phase, step.phase) || neededBy(course.steps, step).has(fence.id)),
+      (isBefore(claim.phase, step.phase) || neededBy(course.steps, step).has(claim.id)),
   )
 }
 

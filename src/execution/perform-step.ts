@@ -1,7 +1,7 @@
 import type { Behaviour, Progress, RestsOn, StepRun } from '../driver/driver.ts'
 import { asStandbyError, siteError } from '../errors.ts'
 import type { JsonObject } from '../json.ts'
-import { answerOf, failed, type Settling, settle, settleDoubt } from './settle.ts'
+import { answerOf, askUntil, failed, type Settling, settle, settleDoubt } from './settle.ts'
 import { tooLate, tryUntil } from './try-until.ts'
 
 export interface Performing extends Omit<Settling, 'what' | 'where' | 'changed'> {
@@ -13,6 +13,11 @@ export interface Performing extends Omit<Settling, 'what' | 'where' | 'changed'>
 export interface StepPerformer {
   /** Whether the post-condition holds. When an earlier process may have tried the effect, it is asked until it is certain. */
   look(mayHaveHappened: boolean): Promise<Progress>
+  /**
+   * Whether a post-condition that is on record holds. One that is under way is waited for: pending is the answer where an effect is due, by the word of
+   * the driver, or where nobody can tell.
+   */
+  lookAgain(): Promise<Progress>
   /**
    * The effect, on what `look` saw. One whose answer was lost may have happened: it is tried again, since every effect is idempotent. One
    * that came too late for what was seen is tried again on what is there by now, if the lock is still ours.
@@ -89,6 +94,15 @@ export function stepPerformer(behaviour: Behaviour, run: StepRun, around: Perfor
         ? await settleDoubt(() => behaviour.done(run), settling)
         : await answerOf(() => behaviour.done(run), run.signal)
       if (seen.is === 'failed') throw failed(what, seen)
+      return seen
+    },
+    async lookAgain() {
+      const isDue = (now: Progress): boolean => now.is === 'pending' && (behaviour.touch === undefined || dueOn(now) !== null)
+      seen = await askUntil(
+        () => behaviour.done(run),
+        settling,
+        (now) => now.is === 'done' || isDue(now),
+      )
       return seen
     },
     async apply() {

@@ -31,7 +31,7 @@ export type StepState =
   | 'done'
   | 'was-done'
   | 'failed'
-  /** A fence that is on record, and was seen open: somebody opened it, or it never was shut. Not on record yet. */
+  /** A fence or a promotion that is on record, and was seen not to hold: somebody took it back, or it never was done. Not on record yet. */
   | 'reopened'
   /** A fence that the run goes on without could not be shut, or not be seen; not on record yet. */
   | 'lacking'

@@ -2,8 +2,8 @@ import type { PlannedStep, StepId } from '../domain/plan.ts'
 import type { Progress as Answer } from '../driver/driver.ts'
 import { asStandbyError, type StandbyError } from '../errors.ts'
 import type { JsonObject } from '../json.ts'
-import { restingOnFence } from './claims.ts'
-import { isByTime } from './gates.ts'
+import { restingOnClaim } from './claims.ts'
+import { isByTime, isFence, isFinal } from './gates.ts'
 import type { StepPerformer } from './perform-step.ts'
 import { type AroundSteps, performerOf } from './performer-of-step.ts'
 import type { Recorder } from './recorder.ts'
@@ -12,7 +12,7 @@ import { boundOnShutting } from './shut-again.ts'
 import { SIGHT, SIGHT_OF_CLEARED, SILENCE_OF_SEEN } from './sight.ts'
 import { notReached, type StepReport } from './step-report.ts'
 import { advance, commandsOf } from './transition.ts'
-import { fought, notHolding, stoppedBecause, unseen } from './why-stopped.ts'
+import { fought, notHolding, stoppedBecause, unproven, unseen } from './why-stopped.ts'
 
 /** What a run of steps needs from outside: where behaviour comes from, and who writes down what happens. */
 export interface StepsRun extends AroundSteps {
@@ -148,10 +148,10 @@ export async function runSteps(run: StepsRun): Promise<StepsOutcome> {
         return lookAgain(step)
       case 'record-reopened': {
         if (!mayShutAgain(step, run.intent?.mode === 'switchover' && !isPastReturn())) throw fought(step)
-        const rest = restingOnFence(run.course, state, step.id)
+        const rest = restingOnClaim(run.course, state, step.id)
         await run.recorder.reopened(step, at, rest)
         run.context.log.warning(
-          `${step.id} was on record, and does not hold: it is shut again${rest.length === 0 ? '' : `, and ${rest.join(', ')} are looked at again`}`,
+          `${step.id} was on record, and does not hold: it is ${isFence(step) ? 'shut' : 'done'} again${rest.length === 0 ? '' : `, and ${rest.join(', ')} are looked at again`}`,
         )
         // Each begins anew, with its whole deadline.
         for (const id of [step.id, ...rest]) working.delete(`forward ${id}`)
@@ -177,7 +177,8 @@ export async function runSteps(run: StepsRun): Promise<StepsOutcome> {
     const how = { begunAt, signal: forwardSignal, direction: 'forward', pastReturn: isPastReturn(), applied: known } as const
     const looker = performerOf(run, step, how, patience)
     let why = ''
-    const seen = await looker.look(true).catch((error: unknown): Answer => {
+    const final = isFinal(run.course, step)
+    const seen = await (final ? looker.lookAgain() : looker.look(true)).catch((error: unknown): Answer => {
       const reason = asStandbyError(error)
       if (reason.code !== 'step-timeout') throw reason
       why = reason.message
@@ -191,7 +192,10 @@ export async function runSteps(run: StepsRun): Promise<StepsOutcome> {
         `${step.id} is not seen: ${why}; ${after === 'lacking' ? 'the run goes on without it' : 'it was seen to hold, and its site went silent since'}`,
       )
     if (after === 'lacking') workOn(step).lacks = unseen(step, why)
-    if (after === 'failed') await stopped(step, seen.is === 'unknown' ? unseen(step, why) : notHolding(step))
+    if (after !== 'failed') return
+    if (final)
+      return stopped(step, unproven(step, seen.is === 'unknown' ? `this process can not see that it holds: ${why}` : 'it does not hold'))
+    await stopped(step, seen.is === 'unknown' ? unseen(step, why) : notHolding(step))
   }
   /** The run stops with what it has seen. */
   const stopped = async (step: PlannedStep, reason: StandbyError): Promise<void> => {

@@ -22,7 +22,8 @@ export async function settleDoubt(ask: () => Promise<Progress>, around: Settling
   return askUntil(ask, around, (progress) => progress.is !== 'unknown')
 }
 
-async function askUntil(ask: () => Promise<Progress>, around: Settling, enough: (progress: Progress) => boolean): Promise<Progress> {
+/** Asks until an answer is enough. */
+export async function askUntil(ask: () => Promise<Progress>, around: Settling, enough: (progress: Progress) => boolean): Promise<Progress> {
   let waitedFor = ''
   const waiting = (what: string): void => {
     waitedFor = what

@@ -1,7 +1,7 @@
 import { PHASES, type Phase, type PlannedStep, type StepId } from '../domain/plan.ts'
 import { readySteps, sequenceOf } from '../planning/order-steps.ts'
 import { donesOf, faded, inTurnOf, isDispensable, isOpenFor, looksAgain, mayGiveUp, mayPass, reopened, revalidated } from './claims.ts'
-import { isClaim, isGated } from './gates.ts'
+import { isClaim, isFinal, isGated } from './gates.ts'
 import { type Command, type Course, isDone, isOver, type OnRecord, type RunEvent, type RunState, type StepState } from './run-state.ts'
 
 /** The state in which a process begins or continues a run. */
@@ -56,7 +56,7 @@ function forward(course: Course, run: RunState): Command[] {
   }
   // Behind the point of no return, what was built on a step that was taken back may not hold: a person has to look.
   if (course.steps.some(({ id }) => run.steps[id] === 'undone')) return [{ do: 'end', verdict: 'stopped' }]
-  if (course.steps.every(({ id }) => isOver(run.steps[id]))) return [{ do: 'end', verdict: 'moved' }]
+  if (course.steps.every(({ id }) => done.has(id))) return [{ do: 'end', verdict: 'moved' }]
   const begun = new Set(course.steps.filter(({ id }) => run.steps[id] !== 'todo').map(({ id }) => id))
   // A run that is continued holds the lock again before it does anything else.
   if (course.lock !== null && begun.has(course.lock) && !done.has(course.lock))
@@ -132,7 +132,8 @@ export function advance(course: Course, run: RunState, event: RunEvent): RunStat
   const after = nextState(before, event, run.direction === 'back' && event.step !== course.lock)
   const steps = after === before ? run.steps : { ...run.steps, [event.step]: after }
   if (event.is === 'committed') return { ...run, direction: 'forward', failed: true, steps }
-  const saw = event.is === 'result-recorded' && course.steps.some((step) => step.id === event.step && isClaim(course, step))
+  const isSeen = (step: PlannedStep): boolean => isClaim(course, step) || isFinal(course, step)
+  const saw = event.is === 'result-recorded' && course.steps.some((step) => step.id === event.step && isSeen(step))
   const seen: RunState['seen'] = saw ? { ...run.seen, [event.step]: 'now' } : run.seen
   return { ...run, failed: run.failed || event.is === 'threw', steps, seen }
 }

@@ -12,6 +12,16 @@ export const unseen = ({ id, site }: PlannedStep, why: string): StandbyError =>
     next: `Nothing was promoted on it. Bring ${site ?? 'it'} back and resume; or take the run back (standby failover abort) and plan a failover, which rests on nothing of a silent site.`,
   })
 
+/** A promotion that only its journal knows. */
+export const unproven = ({ id, site }: PlannedStep, why: string): StandbyError =>
+  new StandbyError({
+    code: 'result-unproven',
+    mustAct: 'site',
+    what: `${id} is on record as done, and ${why}`,
+    ...(site === null ? {} : { where: site }),
+    next: `Nothing was built on it now. See with standby status what is true on ${site ?? 'both sites'}, and who wrote to the journal of this run; then resume it.`,
+  })
+
 /** Somebody opens it as often as it is shut. */
 export const fought = ({ id, site }: PlannedStep): StandbyError =>
   new StandbyError({

@@ -1,3 +1,4 @@
+import { isFinal } from '../../src/execution/gates.ts'
 import type { RunState } from '../../src/execution/run-state.ts'
 import { PRODUCTION, type Rules } from './run-table.ts'
 import type { Scenario } from './scenario.ts'
@@ -50,6 +51,17 @@ const believesJournal: Rules = {
     return { ...run, seen: Object.fromEntries(believed) }
   },
   advance: (course, run, event) => (event.is === 'faded' ? run : PRODUCTION.advance(course, run, event)),
+}
+/** What an earlier process wrote down of the promotion counts as seen. */
+const believesPromotion: Rules = {
+  ...PRODUCTION,
+  beginRun(course, onRecord, turnedBack) {
+    const run = PRODUCTION.beginRun(course, onRecord, turnedBack)
+    const believed = course.steps
+      .filter((step) => isFinal(course, step) && run.steps[step.id] === 'done')
+      .map(({ id }) => [id, 'once'] as const)
+    return { ...run, seen: Object.fromEntries(believed) }
+  },
 }
 /** A fence that was shut once stays shut, for the process that shut it. */
 const neverLooksAgain: Rules = {
@@ -112,6 +124,18 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
       rules: believesJournal,
     },
     breaks: 'two sites accept writes',
+  },
+  {
+    scenario: {
+      ...one,
+      name: 'a resume believes a journal that lies about the promotion',
+      processes: [begin(0), resume(0)],
+      crashes: 1,
+      lies: 1,
+      writes: 0,
+      rules: believesPromotion,
+    },
+    breaks: 'a run ends as moved, and the new site does not serve',
   },
   {
     scenario: {

@@ -1,4 +1,4 @@
-import { restingOnFence } from '../../src/execution/claims.ts'
+import { restingOnClaim } from '../../src/execution/claims.ts'
 import { gateProblems, isByTime } from '../../src/execution/gates.ts'
 import type { Command, OnRecord, RunEvent, Verdict } from '../../src/execution/run-state.ts'
 import { mayTurnBack } from '../../src/execution/transition.ts'
@@ -255,7 +255,7 @@ class Working {
     const table = this.model.tableOf(this.run)
     const { course, steps } = this.model.planOf(this.run)
     const before = table.journalView(W.get(this.world, W.JOURNAL + this.run))
-    const rest = restingOnFence(course, table.state(W.get(this.world, W.RUN_STATE + this.process)), this.command.step)
+    const rest = restingOnClaim(course, table.state(W.get(this.world, W.RUN_STATE + this.process)), this.command.step)
     const again = new Set([this.command.step, ...rest])
     const after = steps.map(({ planned }, at): OnRecord | null => (again.has(planned.id) ? 'intent' : (before.steps[at] ?? null)))
     next[W.JOURNAL + this.run] = table.journal({ ...before, steps: after })

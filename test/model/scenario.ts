@@ -33,7 +33,7 @@ export interface Scenario {
   readonly hands?: number
   /** Only while no process lives: a smaller world. */
   readonly handsBetweenProcesses?: true
-  /** How often somebody may write into a journal, while none of its processes lives, that all fences are shut, or given up. */
+  /** How often somebody may write into a journal, while none of its processes lives, what never happened: `FORGERIES`. */
   readonly lies?: number
   /** Whether what is written to a site's objects is refused once a later holder of the lock has touched them. */
   readonly fencedObjects: boolean

@@ -78,7 +78,7 @@ export const SCENARIOS: readonly Scenario[] = [
   },
   {
     ...CALM,
-    name: 'the journal lies about the fences, and a second process resumes',
+    name: 'the journal lies about fences and promotion, and a second process resumes',
     plans: [THERE],
     runs: [0],
     processes: [begin(0), resume(0)],

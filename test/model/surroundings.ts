@@ -1,3 +1,5 @@
+import type { PlannedStep } from '../../src/domain/plan.ts'
+import type { OnRecord } from '../../src/execution/run-state.ts'
 import { unapproved } from './invariants.ts'
 import { nameOf, other, PLACES, type Place } from './model-plans.ts'
 import { copyOf, type Emit, touch } from './moves.ts'
@@ -58,20 +60,27 @@ function openByHand(model: Model, world: W.WorldState, place: Place, change: Cha
   )
 }
 
-/** Somebody forges the journal of a run that no process continues: its fences are on record as shut, or as given up, and never were. */
+/** What somebody may write into a journal of what never happened. */
+const FORGERIES: readonly { readonly what: string; readonly claim: OnRecord; readonly of: (step: PlannedStep) => boolean }[] = [
+  { what: 'all fences are done', claim: 'done', of: ({ fence }) => fence !== undefined },
+  { what: 'all fences are given up', claim: 'given-up', of: ({ fence }) => fence !== undefined },
+  { what: 'the promotion is done', claim: 'done', of: ({ action }) => action === 'promote' },
+]
+
+/** Somebody forges the journal of a run that no process continues: it says of steps that they are done, or given up, and they never were. */
 function forge(model: Model, world: W.WorldState, change: Change): void {
   if (W.get(world, W.LIES) === 0) return
   const ofRun = model.scenario.processes.flatMap(({ run }, process) => (run === 0 ? [W.get(world, W.LIFE + process)] : []))
   if (ofRun.includes(W.ALIVE) || ofRun.every((life) => life === W.UNBORN)) return
   const table = model.tableOf(0)
   const view = table.journalView(W.get(world, W.JOURNAL))
-  for (const claim of ['done', 'given-up'] as const)
+  for (const { what, claim, of } of FORGERIES)
     change(
-      () => `somebody forges the journal: all fences are ${claim}`,
+      () => `somebody forges the journal: ${what}`,
       false,
       (next) => {
         next[W.LIES] = W.get(world, W.LIES) - 1
-        const steps = model.planOf(0).steps.map(({ planned }, at) => (planned.fence === undefined ? (view.steps[at] ?? null) : claim))
+        const steps = model.planOf(0).steps.map(({ planned }, at) => (of(planned) ? claim : (view.steps[at] ?? null)))
         next[W.JOURNAL] = table.journal({ ...view, steps })
       },
     )
