@@ -7,8 +7,9 @@ import { parameter, plannedStep } from '../steps.ts'
 import { askSql, type Run, sqlOf } from '../where.ts'
 
 /**
- * What a replica receives with the archive_mode of a primary counts as shipped when it is not (walreceiver.c, XLogArchiveForceDone): its own archive
- * would have a hole in front of the promotion, over which no older backup could be restored. Users are served meanwhile.
+ * What a replica receives with the archive_mode of a primary counts as shipped when it is not (walreceiver.c, XLogArchiveForceDone), and a segment
+ * that a restart interrupts counts as nothing: its own archive would have a hole before the promotion, over which no older backup could be restored.
+ * Users are served meanwhile.
  */
 export function fillArchiveStep(component: Database, site: SiteName): PlannedStep {
   const cluster = clusterOf(component, site)
@@ -84,15 +85,29 @@ const SHIPPING_LONGEST = minutes(4)
  * ended with that start, and what was shipped before reaches to when the setting was written. The time of a mark is in seconds: what falls into the
  * same ones is shipped twice, which harms nothing. A primary's own timeline is its archiver's.
  */
-const UNSHIPPED = `FROM (
-  SELECT regexp_replace(name, '[.]done$', '') AS name, modification AS marked, pg_postmaster_start_time() AS started,
-    (SELECT modification FROM pg_stat_file('postgresql.auto.conf')) AS written,
-    CASE WHEN NOT pg_is_in_recovery() THEN left(pg_walfile_name(pg_current_wal_lsn()), 8) END AS own
+const MARKED = `SELECT regexp_replace(name, '[.]done$', '') AS name FROM (
+  SELECT name, modification AS marked, pg_postmaster_start_time() AS started,
+    (SELECT modification FROM pg_stat_file('postgresql.auto.conf')) AS written
   FROM pg_ls_archive_statusdir() WHERE name ~ '^([0-9A-F]{24}|[0-9A-F]{8}[.]history)[.]done$'
-) received WHERE (own IS NULL OR name < own) AND CASE current_setting('archive_mode')
+) received WHERE CASE current_setting('archive_mode')
   WHEN 'on' THEN marked >= least(written, started) - interval '2 s'
   ELSE marked BETWEEN written - interval '2 s' AND started + interval '2 s'
 END`
+
+/**
+ * What has no mark at all, although the server is past it. A segment that its primary closes early goes on with zeros. A standby that stops while it
+ * receives them asks for the next segment when it is back, for the record that closes this one is replayed: the segment is never ended, thus never
+ * marked (xlogrecovery.c, walreceiver.c). PostgreSQL itself archives it only when it removes it, and as a replica with the archive_mode of a primary
+ * not even then. A receiver that runs marks what it ends, so what reaches as far as it does is left to it.
+ */
+const UNMARKED = `SELECT name FROM pg_ls_waldir() WHERE name ~ '^[0-9A-F]{24}$'
+  AND ('x' || substr(name, 9, 8))::bit(32)::bigint * 4294967296
+    + (('x' || substr(name, 17, 8))::bit(32)::bigint + 1) * (SELECT setting::bigint FROM pg_settings WHERE name = 'wal_segment_size')
+    <= CASE WHEN pg_is_in_recovery() THEN least(pg_last_wal_receive_lsn(), pg_last_wal_replay_lsn()) ELSE pg_current_wal_lsn() END - '0/0'
+  AND NOT EXISTS (SELECT FROM pg_ls_archive_statusdir() AS mark WHERE mark.name IN (pg_ls_waldir.name || '.done', pg_ls_waldir.name || '.ready'))`
+
+const UNSHIPPED = `FROM (${MARKED} UNION ${UNMARKED}) AS received
+WHERE CASE WHEN pg_is_in_recovery() THEN true ELSE name < left(pg_walfile_name(pg_current_wal_lsn()), 8) END`
 const COMMAND = "replace(replace(current_setting('archive_command'), '%p', 'pg_wal/' || name), '%f', name)"
 /** `psql` runs each line that the second command returns. */
 const shippingWithout = (names: readonly string[]): string => {

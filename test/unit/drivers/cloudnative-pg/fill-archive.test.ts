@@ -1,5 +1,6 @@
-import { execFile, execFileSync } from 'node:child_process'
+import { execFile, spawn } from 'node:child_process'
 import { appendFileSync, chmodSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { connect, createServer, type Server as Relay, type Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from '@jest/globals'
@@ -14,16 +15,20 @@ import { freePorts } from '../../../support/server-process.ts'
 import { cluster, MB16 } from './cluster-states.ts'
 import { databaseStack, theDatabase } from './database-stack.ts'
 
-/** Removed behind the servers that live in it. */
+/** Removed after the servers that live in it. */
 const folder = mkdtempSync(join(tmpdir(), 'standby-test-'))
 const archive = join(folder, 'archive')
 
 /** A PostgreSQL whose settings come from its files, as an instance manager's do: a restart may change them. */
 function server(name: string, port: number) {
   const data = join(folder, name)
-  const postgres = (program: string, ...argv: string[]): void => {
-    execFileSync(IDENTITY, [...IDENTITY_OPTIONS, join(PROGRAMS, program), ...argv], { stdio: 'ignore' })
-  }
+  /** Not synchronous: this process is the way between the two. A server that it starts keeps its outputs, so they are no pipes. */
+  const postgres = (program: string, ...argv: string[]): Promise<void> =>
+    new Promise((resolve, reject) => {
+      const child = spawn(IDENTITY, [...IDENTITY_OPTIONS, join(PROGRAMS, program), ...argv], { stdio: 'ignore' })
+      child.on('error', reject)
+      child.on('exit', (code) => (code === 0 ? resolve() : reject(new Error(`${program} of ${name} left with ${code}`))))
+    })
   const psql = (argv: readonly string[], stdin = ''): Promise<string> =>
     new Promise((resolve, reject) => {
       const child = execFile('psql', ['-h', '127.0.0.1', '-p', String(port), ...argv], (error, stdout) =>
@@ -48,6 +53,66 @@ function server(name: string, port: number) {
 }
 type Server = ReturnType<typeof server>
 
+/** The way from the replica to its primary. It can stop within a segment, so that a restart interrupts it. */
+let way: Relay
+/** How many bytes the way still lets through to the replica; null: all. */
+let allowed: number | null = null
+/** What a stopped way goes on with once it is free. */
+const held = new Set<Socket>()
+
+function openWay(port: number, target: number): Promise<void> {
+  way = createServer((replicaSide) => {
+    const primarySide = connect(target, '127.0.0.1')
+    primarySide.on('data', (chunk: Buffer) => {
+      const passes = allowed === null ? chunk : chunk.subarray(0, allowed)
+      if (allowed !== null) allowed -= passes.length
+      replicaSide.write(passes)
+      if (passes.length === chunk.length) return
+      primarySide.pause().unshift(chunk.subarray(passes.length))
+      held.add(primarySide)
+    })
+    replicaSide.pipe(primarySide)
+    const both = [replicaSide, primarySide]
+    for (const one of both) one.on('error', () => undefined).on('close', () => both.forEach((other) => void other.destroy()))
+  })
+  return new Promise((resolve) => way.listen(port, '127.0.0.1', resolve))
+}
+function freeWay(): void {
+  allowed = null
+  for (const one of held) one.resume()
+  held.clear()
+}
+/** Restarts the replica while it receives the zeros with which the primary ends a segment early: it never has the end of that segment. */
+async function restartWithinSegment(): Promise<void> {
+  await eventually('a segment of which only the end is missing', async () => {
+    allowed = 1024 * 1024
+    await eventually('the way to be stopped', async () => held.size > 0)
+    // What is through is received and replayed; then nothing moves any more.
+    const seen = await settled(() => replica.sql("SELECT pg_last_wal_replay_lsn() - '0/0' || ' ' || (pg_last_wal_receive_lsn() - '0/0')"))
+    const [replayed = 0, received = 0] = seen.split(' ').map(Number)
+    const interrupted = replayed % MB16 === 0 && received < replayed
+    if (!interrupted) freeWay()
+    return interrupted
+  })
+  await replica.control('restart')
+  freeWay()
+}
+/** The answer that comes three times in a row. */
+async function settled(ask: () => Promise<string>): Promise<string> {
+  const answers: string[] = []
+  await eventually('an answer that stays', async () => {
+    answers.unshift(await ask())
+    return answers[0] === answers[1] && answers[1] === answers[2]
+  })
+  return answers[0] ?? ''
+}
+/** Segments in the replica's `pg_wal` that the stream is past, and that have no mark of their own. */
+async function unmarked(): Promise<string[]> {
+  const last = await replica.sql("SELECT max(regexp_replace(name, '[.].*', '')) FROM pg_ls_archive_statusdir()")
+  const marks = readdirSync(join(replica.data, 'pg_wal', 'archive_status')).map((name) => name.split('.')[0])
+  return readdirSync(join(replica.data, 'pg_wal')).filter((name) => name.length === 24 && name < last && !marks.includes(name))
+}
+
 let primary: Server
 let replica: Server
 let writing = true
@@ -57,36 +122,29 @@ beforeAll(async () => {
   chmodSync(folder, 0o777)
   mkdirSync(archive)
   chmodSync(archive, 0o777)
-  const [one = 0, other = 0] = await freePorts(2)
+  const [one = 0, other = 0, between = 0] = await freePorts(3)
   primary = server('primary', one)
   replica = server('replica', other)
-  primary.postgres('initdb', '-D', primary.data, '-U', 'postgres', '-A', 'trust', '--no-sync')
+  await primary.postgres('initdb', '-D', primary.data, '-U', 'postgres', '-A', 'trust', '--no-sync')
   primary.configure(['fsync = off', "wal_keep_size = '1GB'"])
-  primary.control('start')
-  replica.postgres(
-    'pg_basebackup',
-    '-h',
-    '127.0.0.1',
-    '-p',
-    String(one),
-    '-U',
-    'postgres',
-    '-D',
-    replica.data,
-    '-R',
-    '-X',
-    'stream',
-    '-c',
-    'fast',
-  )
-  replica.configure(['archive_mode = always', `archive_command = 'cp %p ${archive}/%f'`])
-  replica.control('start')
+  await primary.control('start')
+  await openWay(between, one)
+  const options = `-h 127.0.0.1 -p ${between} -U postgres -X stream -c fast`.split(' ')
+  await replica.postgres('pg_basebackup', ...options, '-D', replica.data)
+  writeFileSync(join(replica.data, 'standby.signal'), '')
+  replica.configure([
+    'archive_mode = always',
+    `archive_command = 'cp %p ${archive}/%f'`,
+    `primary_conninfo = 'host=127.0.0.1 port=${between} user=postgres'`,
+  ])
+  await replica.control('start')
   writer = write()
 }, 60_000)
 afterAll(async () => {
   writing = false
   await writer
-  for (const one of [replica, primary]) one?.control('stop')
+  for (const one of [replica, primary]) await one?.control('stop')
+  way?.close()
   rmSync(folder, { recursive: true })
 }, 60_000)
 
@@ -111,6 +169,14 @@ async function moreIsReceived(): Promise<void> {
   await eventually('the replica to replay it', async () => (await replica.sql(`SELECT pg_last_wal_replay_lsn() >= '${lsn}'`)) === 't')
 }
 
+async function expectOneMoreUnmarked(after: () => Promise<void>): Promise<void> {
+  await moreIsReceived()
+  const before = await unmarked()
+  await after()
+  await moreIsReceived()
+  expect((await unmarked()).length).toBe(before.length + 1)
+}
+
 /** A step on the replica, whose pod is a process of this machine. */
 function stepOnReplica(): Run {
   const database = theDatabase()
@@ -130,20 +196,18 @@ function stepOnReplica(): Run {
 test('a replica that restarted ahead and is taken back has no hole in its archive, however much comes meanwhile', async () => {
   await eventually('archived segments', async () => segments().length > 1)
   await replica.sql("ALTER SYSTEM SET archive_mode = 'on'")
-  replica.control('restart')
-  await moreIsReceived()
+  await expectOneMoreUnmarked(restartWithinSegment)
   // A demotion that was taken back meanwhile: the primary goes on with a new timeline, whose history the replica receives.
-  primary.control('stop')
+  await primary.control('stop')
   writeFileSync(join(primary.data, 'standby.signal'), '')
-  primary.control('start')
+  await primary.control('start')
   await primary.sql('SELECT pg_promote()')
   await moreIsReceived()
 
   await shipBeforeRestart(stepOnReplica())
   await moreIsReceived()
   expect(holesIn([...segments(), await newest()], segments()[0] ?? '', MB16)).not.toEqual([])
-  replica.control('restart')
-  await moreIsReceived()
+  await expectOneMoreUnmarked(restartWithinSegment)
   // By another process than the first half.
   await shipReceived(stepOnReplica())
 
