@@ -1,8 +1,8 @@
 import { type AccessRule, IN_SANDBOX, OPERATING } from '../../domain/identities.ts'
 import type { Stack } from '../../domain/stack.ts'
 import type { Claim, SpecProblem } from '../../driver/driver.ts'
+import { ruleAt } from '../../platform/kubernetes/rule-at.ts'
 import { scheduleProblem } from '../../stack/cron.ts'
-import { ruleAt } from '../rule-at.ts'
 import { archiveName, copiedSecrets, noArchiveName, streamingSecrets } from './deploy/manifests.ts'
 import { archiveMethod, clusterOf, type Database, firstServerName, follows, incarnationFolder, otherSites, siteSpecOf } from './spec.ts'
 

@@ -9,7 +9,7 @@ import {
   WITNESS_SECRET_ACCESS_KEY,
 } from '../../guard/names.ts'
 import { canonicalJson, type JsonObject } from '../../json.ts'
-import { type DeclaredObject, ownedBy } from '../declared-objects.ts'
+import { type DeclaredObject, ownedBy } from '../../platform/kubernetes/declared-objects.ts'
 import { BOOT, type Program } from './program.ts'
 import type { GuardComponent } from './spec.ts'
 

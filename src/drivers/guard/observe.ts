@@ -1,12 +1,12 @@
 import type { Finding, Intent } from '../../domain/plan.ts'
 import type { SiteName } from '../../domain/stack.ts'
 import type { Assessment, DriverContext } from '../../driver/driver.ts'
+import { type Say, sayAt } from '../../driver/say.ts'
 import { readableDuration } from '../../duration.ts'
 import { closesWithin } from '../../guard/closing-time.ts'
 import { type GuardReport, reportIn, STALE_AFTER } from '../../guard/report.ts'
 import type { BySite, Observed } from '../../observation/observation.ts'
 import { outwaitedFor } from '../../planning/outwait.ts'
-import { type Say, sayAt } from '../say.ts'
 import { deploymentReference, reportReference } from './deploy.ts'
 import { type GuardComponent, rulesOf } from './spec.ts'
 

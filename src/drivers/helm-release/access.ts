@@ -1,7 +1,7 @@
 import { type AccessRule, OPERATING } from '../../domain/identities.ts'
 import type { Stack } from '../../domain/stack.ts'
 import type { Claim, NamedPath, SpecProblem } from '../../driver/driver.ts'
-import { ruleAt } from '../rule-at.ts'
+import { ruleAt } from '../../platform/kubernetes/rule-at.ts'
 import { type Application, workloadRef } from './spec.ts'
 
 export function claimsOf(component: Application, stack: Stack): Claim[] {

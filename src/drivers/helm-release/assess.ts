@@ -1,9 +1,9 @@
 import type { Finding, Intent } from '../../domain/plan.ts'
 import type { SiteName } from '../../domain/stack.ts'
 import type { Assessment } from '../../driver/driver.ts'
+import { sayAt } from '../../driver/say.ts'
 import type { BySite } from '../../observation/observation.ts'
-import { managedByOthers } from '../managed-by-others.ts'
-import { sayAt } from '../say.ts'
+import { managedByOthers } from '../../platform/kubernetes/managed-by-others.ts'
 import type { HelmReleaseState } from './observe.ts'
 import type { Application } from './spec.ts'
 

@@ -5,7 +5,7 @@ import type { Change, Deployment, DeployUnit, DriverContext, Role } from '../../
 import { minutes } from '../../duration.ts'
 import { siteError } from '../../errors.ts'
 import type { Json } from '../../json.ts'
-import { fieldsThatDiffer } from '../fields-that-differ.ts'
+import { fieldsThatDiffer } from '../../platform/kubernetes/fields-that-differ.ts'
 import { asPassingFailure } from './failed-in-passing.ts'
 import { chartArguments, type Helm, type LiveRelease, liveRelease, withHelm } from './helm.ts'
 import { type Application, valuesFiles, workloadRef } from './spec.ts'

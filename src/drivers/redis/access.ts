@@ -2,8 +2,8 @@ import { isLogin, type ObjectStoreLocation } from '../../clients/object-store-cl
 import { type AccessRule, OPERATING } from '../../domain/identities.ts'
 import type { Stack } from '../../domain/stack.ts'
 import type { Claim, LocationOf, SpecProblem } from '../../driver/driver.ts'
+import { ruleAt } from '../../platform/kubernetes/rule-at.ts'
 import { scheduleProblem } from '../../stack/cron.ts'
-import { ruleAt } from '../rule-at.ts'
 import { volumeOf } from './how-to-begin.ts'
 import { backupFolder, backupJob, type Cache, podOf, restoreRequest } from './spec.ts'
 

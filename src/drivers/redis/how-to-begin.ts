@@ -1,7 +1,7 @@
 import type { SiteName } from '../../domain/stack.ts'
 import type { Deployment, DriverContext, Role } from '../../driver/driver.ts'
 import { asStandbyError, siteError } from '../../errors.ts'
-import { isOwnedBy } from '../declared-objects.ts'
+import { isOwnedBy } from '../../platform/kubernetes/declared-objects.ts'
 import { type NewestDump, newestOf } from './observe.ts'
 import type { Cache } from './spec.ts'
 

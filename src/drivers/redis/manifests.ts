@@ -3,8 +3,8 @@ import { isLogin, type ObjectStoreLocation } from '../../clients/object-store-cl
 import type { SiteName, Stack } from '../../domain/stack.ts'
 import { hours, parseDuration } from '../../duration.ts'
 import type { JsonObject } from '../../json.ts'
-import { type DeclaredObject, ownedBy } from '../declared-objects.ts'
-import { SMALL, sized } from '../pod-resources.ts'
+import { type DeclaredObject, ownedBy } from '../../platform/kubernetes/declared-objects.ts'
+import { SMALL, sized } from '../../platform/kubernetes/pod-resources.ts'
 import { DUMP, FETCH, IDLE, LOAD, SERVE, UPLOAD } from './scripts.ts'
 import { backupFolder, backupJob, type Cache, podOf, restoreRequest, sizesOf, storageOf, storeSecret } from './spec.ts'
 

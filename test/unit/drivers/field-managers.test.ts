@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals'
 import type { KubernetesObject } from '../../../src/clients/kubernetes-client.ts'
-import { controllersOf, lastWriterOf } from '../../../src/drivers/field-managers.ts'
+import { controllersOf, lastWriterOf } from '../../../src/platform/kubernetes/field-managers.ts'
 
 const DIRECTION = ['spec', 'replica', 'primary']
 const wrote = (manager: string, time: string, fields: object = { 'f:spec': { 'f:replica': { 'f:primary': {} } } }) => ({

@@ -1,7 +1,7 @@
 import { describe, expect, test } from '@jest/globals'
 import type { KubernetesClient, KubernetesObject } from '../../../src/clients/kubernetes-client.ts'
-import { refusedPods } from '../../../src/drivers/refused-pods.ts'
 import { siteError } from '../../../src/errors.ts'
+import { refusedPods } from '../../../src/platform/kubernetes/refused-pods.ts'
 
 const signal = AbortSignal.timeout(10_000)
 const workload = { apiVersion: 'apps/v1', kind: 'StatefulSet', metadata: { name: 'redis', namespace: 'n', uid: 'u' } }

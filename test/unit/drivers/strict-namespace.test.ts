@@ -13,7 +13,7 @@ import { backupManifest, serverManifests } from '../../../src/drivers/redis/mani
 import { restore } from '../../../src/drivers/redis/restore.ts'
 import { scratch } from '../../../src/drivers/redis/restore-test.ts'
 import { type Cache, type RedisSpec, sizesOf } from '../../../src/drivers/redis/spec.ts'
-import { waitOfRefused } from '../../../src/drivers/refused-pods.ts'
+import { waitOfRefused } from '../../../src/platform/kubernetes/refused-pods.ts'
 import { type ApiServer, startApiServer } from '../../support/api-server.ts'
 import { toyStack } from '../../support/toy-stack.ts'
 

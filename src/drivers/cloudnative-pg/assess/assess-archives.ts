@@ -1,6 +1,6 @@
 import type { Finding } from '../../../domain/plan.ts'
+import type { Say } from '../../../driver/say.ts'
 import { type Milliseconds, minutes } from '../../../duration.ts'
-import type { Say } from '../../say.ts'
 import type { CloudNativePgState } from '../observe.ts'
 import { parseLsn, parseSegment, segmentsBetween } from '../wal.ts'
 

@@ -1,6 +1,6 @@
 import type { Change } from '../../../driver/driver.ts'
 import { isObject, type Json, type JsonObject } from '../../../json.ts'
-import { fieldsThatDiffer } from '../../fields-that-differ.ts'
+import { fieldsThatDiffer } from '../../../platform/kubernetes/fields-that-differ.ts'
 import { type ClusterObject, PLUGIN } from '../objects.ts'
 import { OF_INITDB, segmentBytesBegunWith } from '../segment-length.ts'
 import { archiveMethod, type Database } from '../spec.ts'

@@ -2,7 +2,7 @@ import type { KubernetesClient, KubernetesObject } from '../../../clients/kubern
 import { conditionOf } from '../../../clients/kubernetes-conditions.ts'
 import type { Progress } from '../../../driver/driver.ts'
 import { asStandbyError } from '../../../errors.ts'
-import { waitOfRefused } from '../../refused-pods.ts'
+import { waitOfRefused } from '../../../platform/kubernetes/refused-pods.ts'
 import { JOB, POD } from '../objects.ts'
 
 interface PodObject extends KubernetesObject {

@@ -1,7 +1,7 @@
 import type { SiteName } from '../../../domain/stack.ts'
 import type { DeployUnit } from '../../../driver/driver.ts'
 import { minutes } from '../../../duration.ts'
-import { type DeclaredObject, objectsUnit } from '../../declared-objects.ts'
+import { type DeclaredObject, objectsUnit } from '../../../platform/kubernetes/declared-objects.ts'
 import { SECRET } from '../objects.ts'
 import { clusterOf, follows, otherSites } from '../spec.ts'
 import { copiedSecrets, copiedStreamingSecrets, streamingSecrets } from './manifests.ts'

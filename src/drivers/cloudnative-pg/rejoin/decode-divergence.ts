@@ -1,5 +1,5 @@
+import { kubernetesOf } from '../../../driver/site-of-step.ts'
 import { minutes } from '../../../duration.ts'
-import { kubernetesOf } from '../../site-of-step.ts'
 import type { ControlData } from '../failover/fence.ts'
 import { type Fork, spansSince } from '../failover/timeline-history.ts'
 import { podOf } from '../objects.ts'

@@ -5,7 +5,7 @@ import type { SiteName } from '../../../../src/domain/stack.ts'
 import type { Deployment, DriverContext } from '../../../../src/driver/driver.ts'
 import { deployCluster } from '../../../../src/drivers/cloudnative-pg/deploy/deploy.ts'
 import { serverNamesIn } from '../../../../src/drivers/cloudnative-pg/deploy/situation.ts'
-import { ownedBy } from '../../../../src/drivers/declared-objects.ts'
+import { ownedBy } from '../../../../src/platform/kubernetes/declared-objects.ts'
 import { cluster } from './cluster-states.ts'
 import { databaseStack, theDatabase } from './database-stack.ts'
 

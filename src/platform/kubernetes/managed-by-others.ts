@@ -1,6 +1,6 @@
-import type { Finding } from '../domain/plan.ts'
+import type { Finding } from '../../domain/plan.ts'
+import type { Say } from '../../driver/say.ts'
 import type { OtherController } from './field-managers.ts'
-import type { Say } from './say.ts'
 
 /**
  * What another controller that keeps an object may do to a move; `field` is the part that a move writes. No refusal: whether it is paused, or told to

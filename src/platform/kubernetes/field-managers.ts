@@ -1,4 +1,4 @@
-import type { KubernetesObject } from '../clients/kubernetes-client.ts'
+import type { KubernetesObject } from '../../clients/kubernetes-client.ts'
 
 /** Under which name this project writes to Kubernetes. */
 const OURS = 'standby'

@@ -1,8 +1,8 @@
-import type { KubernetesClient, KubernetesObject } from '../clients/kubernetes-client.ts'
-import { conditionOf } from '../clients/kubernetes-conditions.ts'
-import type { Progress } from '../driver/driver.ts'
-import { type Milliseconds, seconds } from '../duration.ts'
-import { asStandbyError } from '../errors.ts'
+import type { KubernetesClient, KubernetesObject } from '../../clients/kubernetes-client.ts'
+import { conditionOf } from '../../clients/kubernetes-conditions.ts'
+import type { Progress } from '../../driver/driver.ts'
+import { type Milliseconds, seconds } from '../../duration.ts'
+import { asStandbyError } from '../../errors.ts'
 
 /** That a controller may not create its pods: pod security, a quota, a webhook. */
 export interface RefusedPods {

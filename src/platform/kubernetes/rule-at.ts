@@ -1,5 +1,5 @@
-import type { AccessRule, Identity } from '../domain/identities.ts'
-import type { SiteName } from '../domain/stack.ts'
+import type { AccessRule, Identity } from '../../domain/identities.ts'
+import type { SiteName } from '../../domain/stack.ts'
 
 /** Makes the rules of a component that is in one namespace of a site. Without `resourceNames` a rule is for all objects of its resources. */
 export const ruleAt =
