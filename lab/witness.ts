@@ -1,8 +1,8 @@
 import { drivers, witnesses } from '../src/drivers/registry.ts'
 import { openWitness } from '../src/open-witness.ts'
 import { loadStack } from '../src/stack/load-stack.ts'
+import { readActive, replaceActive } from '../src/witness/active.ts'
 import type { ConditionalStore } from '../src/witness/conditional-store.ts'
-import { readActive, replaceActive } from '../src/witness/lock.ts'
 import type { LabStack } from './stacks.ts'
 
 /** The stack's witness, with the rights of whoever moves. */

@@ -4,3 +4,10 @@
  */
 export const FENCE_LEVELS = ['traffic', 'application', 'database', 'archive', 'power'] as const
 export type FenceLevel = (typeof FENCE_LEVELS)[number]
+
+/** Whoever revokes an archive leaves its database writing: that level is reached with both. */
+export const partsOf = (level: FenceLevel): readonly FenceLevel[] => (level === 'archive' ? ['database', 'archive'] : [level])
+
+/** Whether these levels hold the required one; without power a site does nothing. */
+export const reaches = (levels: readonly FenceLevel[], required: FenceLevel): boolean =>
+  levels.includes('power') || partsOf(required).every((level) => levels.includes(level))

@@ -1,7 +1,7 @@
 import type { Milliseconds } from '../duration.ts'
 import type { JsonObject } from '../json.ts'
-import type { Fact } from '../observation/observation.ts'
 import type { AcceptedLoss } from './accepted-loss.ts'
+import type { Fact } from './fact.ts'
 import type { FenceLevel } from './fence-levels.ts'
 import type { Liveness } from './liveness.ts'
 import type { ComponentName, SiteName } from './stack.ts'

@@ -1,5 +1,5 @@
+import type { Gap } from '../domain/observed.ts'
 import { readableDuration } from '../duration.ts'
-import type { Gap } from '../observation/observation.ts'
 
 const SIGNS: Readonly<Record<string, string>> = {
   healthy: '✓',

@@ -1,6 +1,6 @@
-import type { FenceLevel } from '../domain/fence-levels.ts'
+import { type FenceLevel, reaches } from '../domain/fence-levels.ts'
 import { PHASES, type Phase, type PlannedStep, type StepId } from '../domain/plan.ts'
-import { levelsOfStep, reaches } from '../planning/fence-levels.ts'
+import { levelsOfStep } from '../planning/fence-levels.ts'
 
 /**
  * Which steps of a course may not be carried out before this process has seen the old site shut, and which steps shut it. Pure.

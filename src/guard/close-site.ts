@@ -1,3 +1,4 @@
+import type { Observed } from '../domain/observed.ts'
 import type { Intent, PlannedStep } from '../domain/plan.ts'
 import type { Component, SiteName, Stack } from '../domain/stack.ts'
 import type { Driver, DriverContext, StepRun } from '../driver/driver.ts'
@@ -6,7 +7,6 @@ import { asStandbyError, siteError } from '../errors.ts'
 import { deadlineAfter } from '../execution/deadline.ts'
 import { stepPerformer } from '../execution/perform-step.ts'
 import type { JsonObject } from '../json.ts'
-import type { Observed } from '../observation/observation.ts'
 import { isGuarded } from '../planning/fence-levels.ts'
 import { LOOK_DEADLINE, STEP_DEADLINE } from './closing-time.ts'
 

@@ -3,14 +3,15 @@ import type { KubernetesClient } from '../clients/kubernetes-client.ts'
 import { isReady } from '../clients/kubernetes-conditions.ts'
 import { COMPONENT, patienceOver, SITE, type Trips, type Waiting, type Way, waiting } from '../clients/patience.ts'
 import { measuredWay } from '../clients/round-trip.ts'
+import { type BySite, EVERYWHERE, type Observed } from '../domain/observed.ts'
 import type { Component, Site, SiteName } from '../domain/stack.ts'
 import type { Driver, DriverContext } from '../driver/driver.ts'
 import { type Milliseconds, seconds } from '../duration.ts'
 import { asStandbyError, type StandbyError } from '../errors.ts'
 import type { Unseen } from '../unseen.ts'
 import type { ConditionalStore } from '../witness/conditional-store.ts'
-import { readWitness } from '../witness/lock.ts'
-import { type BySite, EVERYWHERE, type Observation, type Observed, type SiteView, type WitnessView } from './observation.ts'
+import { readWitness, type WitnessView } from '../witness/view.ts'
+import type { Observation, SiteView } from './observation.ts'
 
 /** A dead site is known after this: nobody waits longer for a status at three in the morning. */
 export const OBSERVATION_DEADLINE: Milliseconds = seconds(3)

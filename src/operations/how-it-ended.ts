@@ -2,9 +2,9 @@ import type { World } from '../composition.ts'
 import type { MoveReport } from '../evidence/reports.ts'
 import type { MoveOutcome } from '../execution/execute-move.ts'
 import { openJournal } from '../execution/journal.ts'
-import { runOfHolder } from '../planning/lock.ts'
 import { LOCK_STEP } from '../planning/witness-steps.ts'
-import { readWitness } from '../witness/lock.ts'
+import { runOfHolder } from '../witness/lock-holder.ts'
+import { readWitness } from '../witness/view.ts'
 import type { RunOfPlan } from './run-of-plan.ts'
 
 /** The verdict on a run, and the epoch that it left behind. */

@@ -6,7 +6,7 @@ import type { Observation } from '../observation/observation.ts'
 import { planCommand } from '../planning/plan-command.ts'
 import { resumedFailoverFindings } from '../planning/resumed-failover.ts'
 import { activateStep, LOCK_STEP } from '../planning/witness-steps.ts'
-import { readActive } from '../witness/lock.ts'
+import { readActive } from '../witness/active.ts'
 
 /** How far a run came, by its journal and by the witness. */
 export interface HowFar {

@@ -1,8 +1,9 @@
 import type { World } from '../composition.ts'
+import { EVERYWHERE, type Gap, type Observed } from '../domain/observed.ts'
 import type { Finding } from '../domain/plan.ts'
 import type { Component } from '../domain/stack.ts'
 import type { ComponentStatus, RestoreTestRecord, SiteStatus, StatusReport } from '../evidence/reports.ts'
-import { EVERYWHERE, type Gap, type Observation, type Observed } from '../observation/observation.ts'
+import type { Observation } from '../observation/observation.ts'
 import { restoreTestDocument } from '../witness/documents.ts'
 
 /** Both sites side by side. Read-only, and never hangs: what does not answer is a value in the report. */

@@ -1,7 +1,9 @@
+import type { Fact } from '../domain/fact.ts'
 import type { Liveness } from '../domain/liveness.ts'
+import { EVERYWHERE } from '../domain/observed.ts'
 import type { Intent, NamedFact } from '../domain/plan.ts'
 import { canonicalJson } from '../json.ts'
-import { EVERYWHERE, type Fact, type Observation } from '../observation/observation.ts'
+import type { Observation } from '../observation/observation.ts'
 
 /** The one fact that is of a site, not of a component. */
 const OF_SITES = 'sites'

@@ -1,8 +1,9 @@
-import { FENCE_LEVELS, type FenceLevel } from '../domain/fence-levels.ts'
+import { FENCE_LEVELS, type FenceLevel, partsOf } from '../domain/fence-levels.ts'
+import type { Observed } from '../domain/observed.ts'
 import type { Intent, PlannedStep } from '../domain/plan.ts'
 import type { ComponentName, Stack } from '../domain/stack.ts'
 import type { Driver } from '../driver/driver.ts'
-import type { Observation, Observed } from '../observation/observation.ts'
+import type { Observation } from '../observation/observation.ts'
 
 /** The levels that one step holds when it is done. */
 export const levelsOfStep = ({ fence, byTime }: PlannedStep): readonly FenceLevel[] =>
@@ -25,13 +26,6 @@ export const levelsByTime = (steps: readonly PlannedStep[], toShut: ToShut = {})
   )
   return fenceLevels(steps, toShut).filter((level) => !seen.includes(level))
 }
-
-/** Whoever revokes an archive leaves its database writing: that level is reached with both. */
-const partsOf = (level: FenceLevel): readonly FenceLevel[] => (level === 'archive' ? ['database', 'archive'] : [level])
-
-/** Whether these levels hold the required one; without power a site does nothing. */
-export const reaches = (levels: readonly FenceLevel[], required: FenceLevel): boolean =>
-  levels.includes('power') || partsOf(required).every((level) => levels.includes(level))
 
 /** What the required level has to shut, and these steps leave open. Pure. */
 export const leftOpen = (steps: readonly PlannedStep[], toShut: ToShut, required: FenceLevel): ComponentName[] => [

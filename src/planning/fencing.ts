@@ -1,10 +1,10 @@
-import { FENCE_LEVELS, type FenceLevel } from '../domain/fence-levels.ts'
+import { FENCE_LEVELS, type FenceLevel, reaches } from '../domain/fence-levels.ts'
 import type { Liveness } from '../domain/liveness.ts'
 import { changesActiveSite, type Fencing, type Finding, type Intent, type PlannedStep } from '../domain/plan.ts'
 import type { ComponentName, Stack } from '../domain/stack.ts'
 import type { Driver, Outwait } from '../driver/driver.ts'
 import { seconds } from '../duration.ts'
-import { fenceLevels, levelsByTime, reaches, type ToShut } from './fence-levels.ts'
+import { fenceLevels, levelsByTime, type ToShut } from './fence-levels.ts'
 import { isOfFollower } from './followers.ts'
 import { outwaitedFor } from './outwait.ts'
 

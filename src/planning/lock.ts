@@ -1,11 +1,6 @@
 import type { Finding, Intent } from '../domain/plan.ts'
-import { type Milliseconds, seconds } from '../duration.ts'
-import type { LockRecord } from '../observation/observation.ts'
-
-/** Who holds the lock: one process of a run. A process that continues a run is another holder than the one that left it. */
-export const holderOf = (run: string, attempt: number): string => `${run}#${attempt}`
-/** The run that a holder belongs to. */
-export const runOfHolder = (holder: string): string => holder.split('#')[0] ?? holder
+import type { LockRecord } from '../witness/documents.ts'
+import { isHeld, runOfHolder } from '../witness/lock-holder.ts'
 
 /** What a move says in the lock. */
 export const purposeOf = (intent: Intent): string => `move: ${intent.mode} ${endsText(intent)}`
@@ -14,18 +9,6 @@ const endsText = ({ mode, from, to }: Intent): string => {
   return mode === 'reopen' ? `of ${to}` : `from ${from} to ${to}`
 }
 export const isOfMove = (lock: LockRecord): boolean => lock.purpose.startsWith('move: ')
-
-/**
- * No lock lives longer, of this version (10 s) or an earlier one (60 s), however far apart the clocks are: what says that it ends later was written by
- * a clock that is wrong, or by hand, and must not keep everybody out.
- */
-export const LONGEST_LOCK: Milliseconds = seconds(90)
-
-/** Whether somebody holds it, by the time of the witness. */
-export function isHeld(lock: LockRecord, now: Date): boolean {
-  const left = Date.parse(lock.expiresAt) - now.getTime()
-  return !lock.released && left > 0 && left <= LONGEST_LOCK
-}
 
 /**
  * A move that runs, or that nobody finished: its lock was never released. Whoever begins anything else first ends it, or says that its target

@@ -1,10 +1,10 @@
-import type { FenceLevel } from '../domain/fence-levels.ts'
+import { type FenceLevel, reaches } from '../domain/fence-levels.ts'
 import type { Fencing, Finding, Intent, PlannedStep } from '../domain/plan.ts'
 import type { Stack } from '../domain/stack.ts'
 import type { Driver, Outwait } from '../driver/driver.ts'
 import { readableDuration } from '../duration.ts'
 import type { Observation } from '../observation/observation.ts'
-import { fenceLevels, isGuarded, isPromoted, reaches, type ToShut } from './fence-levels.ts'
+import { fenceLevels, isGuarded, isPromoted, type ToShut } from './fence-levels.ts'
 
 /**
  * What is known of the lost site's closing by itself; null where the stack has nothing of the kind, and outside failovers. Pure.

@@ -1,15 +1,38 @@
 import type { Approval } from '../domain/approval.ts'
 import type { Plan } from '../domain/plan.ts'
 import type { JsonObject } from '../json.ts'
-import type { ActiveRecord, LockRecord } from '../observation/observation.ts'
 import { documentKind } from './decode.ts'
 
 const RESTORE = 'Restore its earlier version (the bucket keeps them)'
+
+/** `active.json`: which site is active, and since when; changed by compare-and-set only. */
+export interface ActiveRecord {
+  readonly schemaVersion: 1
+  readonly stack: string
+  readonly epoch: number
+  readonly activeSite: string
+  readonly since: string
+  readonly run: string
+  /** The process of that run that may change it now: one that was taken over from, and wakes up late, is not it. Absent before the first move. */
+  readonly holder?: string
+}
 
 export const activeDocument = documentKind<ActiveRecord>(
   'witness.schema.json#/$defs/active',
   `Find out which site serves. ${RESTORE}, or write the record anew by hand: docs/witness.md, "Damage".`,
 )
+
+/** `lock.json`: who may change the stack now. */
+export interface LockRecord {
+  readonly schemaVersion: 1
+  readonly stack: string
+  readonly epoch: number
+  readonly holder: string
+  readonly purpose: string
+  readonly takenAt: string
+  readonly expiresAt: string
+  readonly released: boolean
+}
 
 export const lockDocument = documentKind<LockRecord>(
   'witness.schema.json#/$defs/lock',

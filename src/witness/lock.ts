@@ -1,12 +1,12 @@
 import { type Milliseconds, seconds } from '../duration.ts'
 import { asStandbyError, StandbyError } from '../errors.ts'
 import type { JsonObject } from '../json.ts'
-import type { ActiveRecord, LockRecord, WitnessView } from '../observation/observation.ts'
-import { isHeld } from '../planning/lock.ts'
+import { readActive } from './active.ts'
 import type { ConditionalStore } from './conditional-store.ts'
-import { activeDocument, lockDocument } from './documents.ts'
-import { ACTIVE, LOCK } from './keys.ts'
-import { readDocument, tryDocument, type Versioned } from './read-document.ts'
+import { type LockRecord, lockDocument } from './documents.ts'
+import { LOCK } from './keys.ts'
+import { isHeld } from './lock-holder.ts'
+import { readDocument, type Versioned } from './read-document.ts'
 
 /**
  * How long a lock lives without being renewed. A process that resumes a run whose runner died waits for it while users are shut out, so it is
@@ -17,35 +17,8 @@ export const LOCK_LIFETIME: Milliseconds = seconds(10)
 /** So that three renewals may fail, or be late, before it expires. */
 export const LOCK_RENEWAL: Milliseconds = seconds(2.5)
 
-/** What the witness says now; a silent one is a value, and so is a damaged one. */
-export async function readWitness(store: ConditionalStore): Promise<WitnessView> {
-  try {
-    const [active, lock] = await Promise.all([tryDocument(store, activeDocument, ACTIVE), tryDocument(store, lockDocument, LOCK)])
-    if (active?.kind === 'damaged') return { kind: 'damaged', damage: active }
-    const answering = { kind: 'answering', active: active?.record ?? null } as const
-    return lock?.kind === 'damaged' ? { ...answering, lock: null, damagedLock: lock } : { ...answering, lock: lock?.record ?? null }
-  } catch (error) {
-    return { kind: 'silent', why: asStandbyError(error).message }
-  }
-}
-
-/** Throws `witness-damaged`: nothing is planned on a record that nobody can read, and nothing written over it. */
-export const readActive = (store: ConditionalStore): Promise<Versioned<ActiveRecord> | null> => readDocument(store, activeDocument, ACTIVE)
-
 /** Throws `witness-damaged`: nobody can say whether a run is at work. */
 export const readLock = (store: ConditionalStore): Promise<Versioned<LockRecord> | null> => readDocument(store, lockDocument, LOCK)
-
-/** Names the first active site of a stack that was never deployed. Fails with `witness-conflict` when there is one already. */
-export async function createActive(store: ConditionalStore, record: ActiveRecord): Promise<void> {
-  await store.create(ACTIVE, asDocument(record))
-}
-
-/** Changes the active record, if it is still the version that was read. */
-export async function replaceActive(store: ConditionalStore, record: ActiveRecord, expected: Versioned<ActiveRecord>): Promise<void> {
-  if (record.epoch < expected.record.epoch)
-    throw new StandbyError({ code: 'epoch-would-shrink', mustAct: 'defect', what: `epoch ${record.epoch} after ${expected.record.epoch}` })
-  await store.replace(ACTIVE, asDocument(record), expected.version)
-}
 
 export interface LockRequest {
   readonly stack: string

@@ -1,4 +1,5 @@
 import type { KubernetesClient } from '../../src/clients/kubernetes-client.ts'
+import type { Observed } from '../../src/domain/observed.ts'
 import type { SiteName } from '../../src/domain/stack.ts'
 import type { Behaviour, Clock, Driver } from '../../src/driver/driver.ts'
 import { siteError } from '../../src/errors.ts'
@@ -6,7 +7,6 @@ import type { GuardRules, Knowledge } from '../../src/guard/decide.ts'
 import { type Guard, guardSite } from '../../src/guard/guard-site.ts'
 import { guardContext } from '../../src/guard/reach.ts'
 import type { GuardReport } from '../../src/guard/report.ts'
-import type { Observed } from '../../src/observation/observation.ts'
 import type { ConditionalStore } from '../../src/witness/conditional-store.ts'
 import { toyStack, toyStep } from './toy-stack.ts'
 

@@ -11,8 +11,8 @@ import { observe } from '../../src/observation/observe.ts'
 import { continueFailover, type KeptRun, readRun } from '../../src/operations/continue-failover.ts'
 import { findingsOf } from '../../src/planning/findings.ts'
 import { digestOf } from '../../src/planning/plan-digest.ts'
+import { createActive } from '../../src/witness/active.ts'
 import type { ConditionalStore } from '../../src/witness/conditional-store.ts'
-import { createActive } from '../../src/witness/lock.ts'
 import { type MemoryStore, memoryStore } from './memory-store.ts'
 
 const site = (name: string): Stack['sites'][number] => ({

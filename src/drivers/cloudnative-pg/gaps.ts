@@ -1,5 +1,5 @@
+import type { BySite, Gap } from '../../domain/observed.ts'
 import type { SiteName } from '../../domain/stack.ts'
-import type { BySite, Gap } from '../../observation/observation.ts'
 import type { Upstream } from './failover/upstream.ts'
 import type { InstanceStatus } from './objects.ts'
 import { parseLsn, parseSegment, type SegmentBytes, segmentsBetween } from './wal.ts'

@@ -1,9 +1,9 @@
+import type { BySite } from '../../domain/observed.ts'
 import type { Intent, PlannedStep } from '../../domain/plan.ts'
 import type { Behaviour, Outwait } from '../../driver/driver.ts'
 import type { Manual } from '../../driver/manual.ts'
 import { hours, type Milliseconds, minutes, readableDuration, seconds } from '../../duration.ts'
 import { closesWithin } from '../../guard/closing-time.ts'
-import type { BySite } from '../../observation/observation.ts'
 import type { GuardState } from './observe.ts'
 import { type GuardComponent, type GuardSpec, rulesOf } from './spec.ts'
 

@@ -1,6 +1,6 @@
+import { EVERYWHERE } from '../../domain/observed.ts'
 import type { Change, Deployment, DeployUnit, DriverContext, Progress } from '../../driver/driver.ts'
 import { minutes } from '../../duration.ts'
-import { EVERYWHERE } from '../../observation/observation.ts'
 import { holds, type InstanceState, readInstance, setValue } from './instance.ts'
 import { runnerFor } from './observe.ts'
 import { servedFromOutside } from './served-from-outside.ts'

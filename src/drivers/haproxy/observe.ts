@@ -1,7 +1,7 @@
+import type { Observed } from '../../domain/observed.ts'
 import type { DriverContext } from '../../driver/driver.ts'
 import { type Milliseconds, seconds } from '../../duration.ts'
 import { asStandbyError } from '../../errors.ts'
-import type { Observed } from '../../observation/observation.ts'
 import { type HostRunner, type InstanceState, readInstance } from './instance.ts'
 import { siteOfValue, type Traffic } from './spec.ts'
 

@@ -1,6 +1,6 @@
 import type { Sighting } from '../../domain/liveness.ts'
+import { type BySite, EVERYWHERE } from '../../domain/observed.ts'
 import type { SiteName } from '../../domain/stack.ts'
-import { type BySite, EVERYWHERE } from '../../observation/observation.ts'
 import type { Server } from './instance.ts'
 import type { HaproxyState } from './observe.ts'
 import type { Traffic } from './spec.ts'

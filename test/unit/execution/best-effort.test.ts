@@ -8,7 +8,7 @@ import type { MoveReport } from '../../../src/evidence/reports.ts'
 import { type JournalEntry, openJournal } from '../../../src/execution/journal.ts'
 import { executeFailover } from '../../../src/operations/execute-failover.ts'
 import { planFailover } from '../../../src/operations/plan-failover.ts'
-import { readActive } from '../../../src/witness/lock.ts'
+import { readActive } from '../../../src/witness/active.ts'
 import { mortalProcess } from '../../support/mortal-process.ts'
 import { continueToy, deployedToy, toyApproval, toyClock, toyDriver, toyStep, toyWorld } from '../../support/toy-stack.ts'
 

@@ -5,8 +5,9 @@ import { openJournal } from '../../../src/execution/journal.ts'
 import { executeFailover } from '../../../src/operations/execute-failover.ts'
 import { planFailover } from '../../../src/operations/plan-failover.ts'
 import type { MoveRequest } from '../../../src/planning/intent.ts'
+import { readActive } from '../../../src/witness/active.ts'
 import type { ConditionalStore } from '../../../src/witness/conditional-store.ts'
-import { readActive, readLock, releaseLock, takeLock } from '../../../src/witness/lock.ts'
+import { readLock, releaseLock, takeLock } from '../../../src/witness/lock.ts'
 import { deployedToy, type ToyWorld, toyApproval, toyClock, toyDriver, toyWorld } from '../../support/toy-stack.ts'
 
 describe('a planned move', () => {

@@ -2,7 +2,7 @@ import { expect, test } from '@jest/globals'
 import type { Plan } from '../../../src/domain/plan.ts'
 import type { StepRun } from '../../../src/driver/driver.ts'
 import { witnessBehaviours } from '../../../src/execution/witness-behaviours.ts'
-import { readActive } from '../../../src/witness/lock.ts'
+import { readActive } from '../../../src/witness/active.ts'
 import { deployedToy, toyClock } from '../../support/toy-stack.ts'
 
 // Found by the model checker: docs/verification.md.

@@ -5,8 +5,8 @@ import { witnessTime } from '../../../src/execution/witness-time.ts'
 import { deploy } from '../../../src/operations/deploy.ts'
 import { executeFailover } from '../../../src/operations/execute-failover.ts'
 import { planFailover } from '../../../src/operations/plan-failover.ts'
-import { isHeld } from '../../../src/planning/lock.ts'
 import { readLock, renewLock, takeLock } from '../../../src/witness/lock.ts'
+import { isHeld } from '../../../src/witness/lock-holder.ts'
 import { deployedToy, toyApproval, toyWorld } from '../../support/toy-stack.ts'
 
 /** A runner whose clock is off by so much, before a witness whose clock is right. */

@@ -1,16 +1,8 @@
 import { describe, expect, test } from '@jest/globals'
 import fc from 'fast-check'
+import { createActive } from '../../../src/witness/active.ts'
 import type { ConditionalStore } from '../../../src/witness/conditional-store.ts'
-import {
-  assertStillOurs,
-  createActive,
-  endLock,
-  LOCK_LIFETIME,
-  readLock,
-  releaseLock,
-  renewLock,
-  takeLock,
-} from '../../../src/witness/lock.ts'
+import { assertStillOurs, endLock, LOCK_LIFETIME, readLock, releaseLock, renewLock, takeLock } from '../../../src/witness/lock.ts'
 import { memoryStore } from '../../support/memory-store.ts'
 
 const now = new Date('2026-11-21T03:00:00Z')

@@ -1,9 +1,10 @@
 import { describe, expect, test } from '@jest/globals'
 import type { World } from '../../../src/composition.ts'
-import type { Observation, WitnessView } from '../../../src/observation/observation.ts'
+import type { Observation } from '../../../src/observation/observation.ts'
 import { backUp } from '../../../src/operations/back-up.ts'
 import { deploy } from '../../../src/operations/deploy.ts'
 import { verifyBackup } from '../../../src/operations/verify-backup.ts'
+import type { WitnessView } from '../../../src/witness/view.ts'
 import { deployedToy, toyWorld } from '../../support/toy-stack.ts'
 
 type Operation = (world: World) => Promise<unknown>

@@ -1,7 +1,7 @@
+import type { BySite } from '../../../domain/observed.ts'
 import type { Finding, Intent } from '../../../domain/plan.ts'
 import type { Assessment } from '../../../driver/driver.ts'
 import { sayAt } from '../../../driver/say.ts'
-import type { BySite } from '../../../observation/observation.ts'
 import { partedText } from '../failover/parted.ts'
 import { farthestSegments, gapBetween, segmentBytesOfPair } from '../gaps.ts'
 import type { InstanceStatus } from '../objects.ts'

@@ -1,6 +1,6 @@
 import type { Sighting } from '../../../domain/liveness.ts'
+import type { BySite } from '../../../domain/observed.ts'
 import type { SiteName } from '../../../domain/stack.ts'
-import type { BySite } from '../../../observation/observation.ts'
 import type { CloudNativePgState } from '../observe.ts'
 import { clusterOf, type Database } from '../spec.ts'
 

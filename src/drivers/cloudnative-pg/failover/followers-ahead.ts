@@ -1,5 +1,5 @@
+import type { BySite } from '../../../domain/observed.ts'
 import type { Finding, Intent } from '../../../domain/plan.ts'
-import type { BySite } from '../../../observation/observation.ts'
 import type { CloudNativePgState } from '../observe.ts'
 import { clusterOf, type Database } from '../spec.ts'
 import { parseLsn, parseSegment } from '../wal.ts'

@@ -1,7 +1,7 @@
+import type { BySite } from '../../../domain/observed.ts'
 import type { ComponentLoss, Intent } from '../../../domain/plan.ts'
 import { readableDuration } from '../../../duration.ts'
 import type { JsonObject } from '../../../json.ts'
-import type { BySite } from '../../../observation/observation.ts'
 import type { CloudNativePgState } from '../observe.ts'
 import { clusterOf, type Database } from '../spec.ts'
 import { parameter } from '../steps.ts'

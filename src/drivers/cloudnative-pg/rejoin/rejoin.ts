@@ -1,5 +1,5 @@
+import type { BySite } from '../../../domain/observed.ts'
 import type { Intent, PlannedStep } from '../../../domain/plan.ts'
-import type { BySite } from '../../../observation/observation.ts'
 import { backupSteps } from '../backup/backup.ts'
 import { fenceStep } from '../failover/fence.ts'
 import { followStep, scheduleStep, settleStep } from '../move/after-move.ts'

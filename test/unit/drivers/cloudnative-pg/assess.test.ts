@@ -1,12 +1,12 @@
 import { describe, expect, test } from '@jest/globals'
 import fc from 'fast-check'
+import type { Observed } from '../../../../src/domain/observed.ts'
 import type { Finding, Intent } from '../../../../src/domain/plan.ts'
 import type { SiteName } from '../../../../src/domain/stack.ts'
 import { assessClusters } from '../../../../src/drivers/cloudnative-pg/assess/assess.ts'
 import { gapBetween, gapsOf } from '../../../../src/drivers/cloudnative-pg/gaps.ts'
 import type { InstanceStatus } from '../../../../src/drivers/cloudnative-pg/objects.ts'
 import type { CloudNativePgState } from '../../../../src/drivers/cloudnative-pg/observe.ts'
-import type { Observed } from '../../../../src/observation/observation.ts'
 import { backup, type Change, MB16, primary, replica, secrets, states } from './cluster-states.ts'
 import { databaseStack, theDatabase } from './database-stack.ts'
 

@@ -1,9 +1,9 @@
+import type { Observed } from '../../../../src/domain/observed.ts'
 import type { BackupObject } from '../../../../src/drivers/cloudnative-pg/backup/completed-backups.ts'
 import type { Upstream } from '../../../../src/drivers/cloudnative-pg/failover/upstream.ts'
 import type { ClusterObject, InstanceStatus } from '../../../../src/drivers/cloudnative-pg/objects.ts'
 import { type CloudNativePgState, stateOf } from '../../../../src/drivers/cloudnative-pg/observe.ts'
 import { asSegmentBytes, type SegmentBytes } from '../../../../src/drivers/cloudnative-pg/wal.ts'
-import type { Observed } from '../../../../src/observation/observation.ts'
 
 export function segmentsOf(megabytes: number): SegmentBytes {
   const segments = asSegmentBytes(megabytes * 1024 * 1024)

@@ -1,4 +1,5 @@
 import { expect, test } from '@jest/globals'
+import type { Observed } from '../../../../src/domain/observed.ts'
 import type { Intent } from '../../../../src/domain/plan.ts'
 import type { SiteName, Stack } from '../../../../src/domain/stack.ts'
 import type { Driver } from '../../../../src/driver/driver.ts'
@@ -6,7 +7,6 @@ import { guard } from '../../../../src/drivers/guard/driver.ts'
 import type { GuardState } from '../../../../src/drivers/guard/observe.ts'
 import type { GuardComponent } from '../../../../src/drivers/guard/spec.ts'
 import { type GuardReport, reportIn } from '../../../../src/guard/report.ts'
-import type { Observed } from '../../../../src/observation/observation.ts'
 import { accessRulesOf, bucketPolicies } from '../../../../src/operations/access.ts'
 import { toyStack } from '../../../support/toy-stack.ts'
 

@@ -1,4 +1,5 @@
 import { describe, expect, test } from '@jest/globals'
+import type { BySite, Observed } from '../../../../src/domain/observed.ts'
 import type { Intent, PlannedStep } from '../../../../src/domain/plan.ts'
 import type { SiteName } from '../../../../src/domain/stack.ts'
 import type { StepRun } from '../../../../src/driver/driver.ts'
@@ -7,7 +8,6 @@ import { guard } from '../../../../src/drivers/guard/driver.ts'
 import type { GuardState } from '../../../../src/drivers/guard/observe.ts'
 import type { GuardComponent } from '../../../../src/drivers/guard/spec.ts'
 import type { GuardReport } from '../../../../src/guard/report.ts'
-import type { BySite, Observed } from '../../../../src/observation/observation.ts'
 import { toyClock, toyStack } from '../../../support/toy-stack.ts'
 
 const [A, B] = ['dc-a' as SiteName, 'dc-b' as SiteName]

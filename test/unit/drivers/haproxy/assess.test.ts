@@ -1,10 +1,10 @@
 import { describe, expect, test } from '@jest/globals'
+import { EVERYWHERE, type Observed } from '../../../../src/domain/observed.ts'
 import type { Intent } from '../../../../src/domain/plan.ts'
 import { assessTraffic } from '../../../../src/drivers/haproxy/assess.ts'
 import type { Server } from '../../../../src/drivers/haproxy/instance.ts'
 import type { InstanceView } from '../../../../src/drivers/haproxy/observe.ts'
 import type { Traffic } from '../../../../src/drivers/haproxy/spec.ts'
-import { EVERYWHERE, type Observed } from '../../../../src/observation/observation.ts'
 import { toyStack } from '../../../support/toy-stack.ts'
 import { failover, rejoin, switchover, trafficOver } from '../../../support/traffic.ts'
 

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, jest, test } from '@jest/globals'
+import type { Observed } from '../../../../src/domain/observed.ts'
 import type { PlannedStep } from '../../../../src/domain/plan.ts'
 import type { Behaviour, DriverContext } from '../../../../src/driver/driver.ts'
 import { haproxy } from '../../../../src/drivers/haproxy/driver.ts'
@@ -6,7 +7,6 @@ import { readInstance, setValue } from '../../../../src/drivers/haproxy/instance
 import { runnerFor } from '../../../../src/drivers/haproxy/observe.ts'
 import type { Traffic } from '../../../../src/drivers/haproxy/spec.ts'
 import { close, closeStep, open, switchStep } from '../../../../src/drivers/haproxy/switch.ts'
-import type { Observed } from '../../../../src/observation/observation.ts'
 import { type LoadBalancerHost, MAP, type Origin, SOCKET, startLoadBalancerHost, startOrigin } from '../../../support/load-balancer.ts'
 import { contextOver, deploymentTo, from, runOf, switchover, to, trafficOver } from '../../../support/traffic.ts'
 

@@ -1,0 +1,13 @@
+import type { Json } from '../json.ts'
+
+/**
+ * A fact that a plan rests on. A decision fact must be the same when the plan is executed;
+ * a volatile one may move, up to its tolerance.
+ */
+export type Fact = (
+  | { readonly name: string; readonly value: Json; readonly binds: 'exactly' }
+  | { readonly name: string; readonly value: number; readonly binds: 'at-most'; readonly limit: number; readonly unit: string }
+) & {
+  /** The only kind of move that rests on it; absent: each does. Not part of a plan, which has its own facts only. */
+  readonly only?: 'switchover' | 'failover' | 'rejoin' | 'reopen'
+}
