@@ -34,17 +34,37 @@ const under =
   (folder: string) =>
   (name: string): boolean =>
     name.startsWith(`src/${folder}/`)
+/** `src/planning`; each driver, platform and system is a folder of its own, and so is a file directly in `src`. */
+const folderOf = (name: string): string => /^src\/(?:(?:drivers|platform|systems)\/[^/]+(?=\/)|[^/]+)/.exec(name)?.[0] ?? name
 const offenders = (rule: (one: Import) => boolean): string[] => imports.filter(rule).map((one) => `${one.from} imports ${one.to}`)
 
 /** The one place that names drivers. */
 const REGISTRY = 'src/drivers/registry.ts'
 const ENTRY = 'src/entry.ts'
 const ENTRY_POINTS = ['actions', 'cli']
-const CORE = ['stack', 'observation', 'planning', 'approval', 'execution', 'verification', 'evidence', 'operations']
+const CORE = [
+  'domain',
+  'driver',
+  'stack',
+  'witness',
+  'observation',
+  'planning',
+  'approval',
+  'execution',
+  'verification',
+  'evidence',
+  'guard',
+  'operations',
+]
 
 describe('the arrows of the architecture', () => {
   test('the core imports no driver', () => {
     expect(offenders((one) => CORE.some((folder) => under(folder)(one.from)) && under('drivers')(one.to))).toEqual([])
+  })
+
+  test('what everybody needs imports no other folder, and what several drivers know of a platform imports no driver', () => {
+    expect(offenders((one) => under('domain')(one.from) && /^src\/[^/]+\//.test(one.to) && !under('domain')(one.to))).toEqual([])
+    expect(offenders((one) => under('platform')(one.from) && under('drivers')(one.to))).toEqual([])
   })
 
   test('what the operations stand on imports nothing of them, of the evidence or of an entry point, not even a type', () => {
@@ -113,6 +133,18 @@ describe('the arrows of the architecture', () => {
     const finished = new Set<string>()
     for (const name of sources) visit(name, [], finished)
     expect(cycles).toEqual([])
+  })
+
+  test('no folder imports another one in a circle, not even for a type', () => {
+    const between = imports.filter((one) => one.to.startsWith('src/') && folderOf(one.from) !== folderOf(one.to))
+    const next = new Map<string, Set<string>>()
+    for (const one of between) next.set(folderOf(one.from), (next.get(folderOf(one.from)) ?? new Set()).add(folderOf(one.to)))
+    const reachableFrom = (folder: string, seen = new Set<string>()): Set<string> => {
+      for (const target of next.get(folder) ?? []) if (!seen.has(target)) reachableFrom(target, seen.add(target))
+      return seen
+    }
+    const inCircle = between.filter((one) => reachableFrom(folderOf(one.to)).has(folderOf(one.from)))
+    expect(inCircle.map((one) => `${one.from} imports ${one.to}`)).toEqual([])
   })
 
   test('files stay under 300 lines, but for the list of reason codes', () => {
