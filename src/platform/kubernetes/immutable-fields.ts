@@ -22,7 +22,7 @@ type Rule = (live: KubernetesObject, declared: KubernetesObject) => ImmutableFie
 const FIXED: Readonly<Record<string, readonly Rule[]>> = {
   StatefulSet: [
     // Its pods carry the labels of the old selector, and nothing would find them.
-    fixed('spec.selector', (one) => `${removed(one)} (its pod ends, its volumes stay), then deploy again`),
+    fixed('spec.selector', replaced),
     fixed('spec.serviceName', (one) => `${orphaned(one)}, then deploy again: the new one takes over the pod that runs`),
     fixed('spec.podManagementPolicy', (one) => `${orphaned(one)}, then deploy again: the new one takes over the pod that runs`),
   ],
@@ -71,10 +71,9 @@ function volumesOf(live: KubernetesObject, declared: KubernetesObject): Immutabl
 }
 
 function growing(set: KubernetesObject, claim: string, from: string, to: string): string {
-  const { name, namespace = '' } = set.metadata
-  const replicas = Number(at(set, 'spec.replicas') ?? 1)
+  const { namespace = '' } = set.metadata
   const patch = JSON.stringify({ spec: { resources: { requests: { storage: to } } } })
-  const claims = Array.from({ length: replicas }, (_, ordinal) => `${claim}-${name}-${ordinal}`)
+  const claims = podsOf(set).map((pod) => `${claim}-${pod}`)
   return [
     `a StatefulSet cannot resize its volumes from ${from} to ${to}, but they can grow beneath it.`,
     `1. Where their StorageClass says allowVolumeExpansion: true: ${claims.map((one) => `kubectl -n ${namespace} patch pvc ${one} -p '${patch}'`).join(' ; ')}`,
@@ -82,6 +81,23 @@ function growing(set: KubernetesObject, claim: string, from: string, to: string)
     '3. Deploy again: the new StatefulSet takes over pod and volume.',
   ].join(' ')
 }
+
+/**
+ * The set goes without its pods, and these after it: deleted with its pods it takes its claims along where `whenDeleted: Delete` says so. Whether a
+ * program writes out what it holds in memory when it ends, no object says.
+ */
+function replaced(set: KubernetesObject): string {
+  const pods = podsOf(set)
+  const without = pods.length === 0 ? '' : ` ; kubectl -n ${set.metadata.namespace ?? ''} delete pod ${pods.join(' ')}`
+  const kept =
+    claimsOf(set).length === 0
+      ? 'it has no claims, and what its pods hold ends with them: save that first, and load it afterwards'
+      : 'its claims stay, and what its pods hold in memory alone ends with them: have that written to the volume first'
+  return `${kept}. Then ${orphaned(set)}${without}, and deploy again`
+}
+
+const podsOf = (set: KubernetesObject): string[] =>
+  Array.from({ length: Number(at(set, 'spec.replicas') ?? 1) }, (_, ordinal) => `${set.metadata.name}-${ordinal}`)
 
 const orphaned = (object: KubernetesObject): string => `${removed(object)} --cascade=orphan`
 const removed = ({ kind, metadata: { name, namespace = '' } }: KubernetesObject): string =>

@@ -80,6 +80,20 @@ describe('a change that a real API server refuses for good', () => {
   })
 })
 
+test('a StatefulSet with another selector is made anew without its claims, and never without a word about what only its pods hold', () => {
+  const set = cacheOf('2Gi').object
+  const theirs = { ...set, spec: { ...(set.spec as object), selector: { matchLabels: { app: 'theirs' } } } } as KubernetesObject
+  const [selector] = immutableFields(theirs, set)
+  const { name, namespace } = set.metadata
+  expect(selector?.why).toContain('in memory alone ends with them: have that written to the volume first')
+  // Deleted with its pods, a set whose claims are to go with it (`whenDeleted: Delete`) would take the data along.
+  expect(selector?.why).toContain(
+    `kubectl -n ${namespace} delete statefulset ${name} --cascade=orphan ; kubectl -n ${namespace} delete pod ${name}-0, and deploy again`,
+  )
+  const inMemory = { ...theirs, spec: { ...(theirs.spec as object), volumeClaimTemplates: [] } } as KubernetesObject
+  expect(immutableFields(inMemory, set)[0]?.why).toContain('it has no claims, and what its pods hold ends with them: save that first')
+})
+
 test('what the API server adds to a fixed field is no difference', () => {
   const set = cacheOf('2Gi').object
   const live = { ...set, spec: { ...(set.spec as object), podManagementPolicy: 'OrderedReady', replicas: 1 } } as KubernetesObject
