@@ -1,6 +1,6 @@
 import type { Mode, Predictions } from '../src/domain/plan.ts'
 import { readableDuration } from '../src/duration.ts'
-import type { DrillReportInput } from '../src/evidence/html-report.ts'
+import { type DrillReportInput, usersNoticed } from '../src/evidence/html-report.ts'
 import type { BackupReport, DeployReport, MoveReport, RestoreTestOutcome, StatusReport } from '../src/evidence/reports.ts'
 import type { LedgerVerdict } from './ledger/judge-ledger.ts'
 import type { LedgerEntry } from './ledger/ledger-entry.ts'
@@ -18,6 +18,8 @@ export interface DrillMove {
 }
 
 export interface DrillFacts {
+  /** What was asked for beside the usual drill, as on its command line. */
+  readonly variant: string
   readonly begunAt: string
   readonly endedAt: string
   readonly deploy: DeployReport
@@ -137,20 +139,12 @@ export function drillTable(facts: DrillFacts): string {
       `${move.report.verdict}, epoch ${move.report.epoch.before} → ${move.report.epoch.after}`,
       readableDuration(move.report.duration),
     ])
-    rows.push([
-      '  write gap, client',
-      `predicted ${readableDuration(move.predicted.writeGap)}`,
-      move.clientGapMs === null ? '?' : readableDuration(move.clientGapMs),
-    ])
+    for (const [name, text] of usersNoticed(pictured(move))) rows.push([`  ${name}`, text, ''])
     for (const phase of move.report.phases)
       rows.push([`  ${phase.phase}`, '', readableDuration(Date.parse(phase.endedAt) - Date.parse(phase.begunAt))])
   }
   const { ledger } = facts
-  rows.push([
-    'writes',
-    `${ledger.acknowledged} acknowledged, ${ledger.failed} failed, ${ledger.unknown} unknown (${ledger.recovered.length} of them arrived)`,
-    '',
-  ])
+  rows.push(['writes', writesText(ledger), ''])
   rows.push(['acknowledged writes lost', String(ledger.lostAcknowledged.length), ''])
   if (facts.lost !== null) rows.push(...lossRows(facts, facts.lost))
   rows.push(['status afterwards', facts.statusAfter.verdict, ''])
@@ -159,6 +153,15 @@ export function drillTable(facts: DrillFacts): string {
     .map((row) => `${(row[0] ?? '').padEnd(widths[0] ?? 0)}  ${(row[1] ?? '').padEnd(widths[1] ?? 0)}  ${row[2] ?? ''}`.trimEnd())
     .join('\n')
 }
+
+const pictured = ({ report, clientGapMs, predicted: { writeGap } }: DrillMove): DrillReportInput['moves'][number] => ({
+  report,
+  clientGapMs,
+  predictedGapMs: writeGap,
+})
+
+const writesText = ({ acknowledged, failed, unknown, recovered }: LedgerVerdict): string =>
+  `${acknowledged} acknowledged, ${failed} failed, ${unknown} unknown (${recovered.length} of them arrived)`
 
 /** What the failover lost, as its plan, its own count, the client and the rejoin have it. */
 function lossRows({ moves, entries, ledger }: DrillFacts, lost: LostSite): string[][] {
@@ -189,17 +192,20 @@ export function drillReport(facts: DrillFacts): DrillReportInput {
     failures,
     begunAt: facts.begunAt,
     endedAt: facts.endedAt,
+    variant: facts.variant,
     facts: [
       { name: 'acknowledged writes lost', value: String(facts.ledger.lostAcknowledged.length) },
-      {
-        name: 'writes',
-        value: `${facts.ledger.acknowledged} acknowledged, ${facts.ledger.failed} failed, ${facts.ledger.unknown} unknown`,
-      },
+      ...(facts.lost === null ? [] : lossRows(facts, facts.lost)).map(([name = '', ...values]) => ({
+        name: name.trim(),
+        value: values.filter((value) => value !== '').join(': '),
+      })),
+      { name: 'writes', value: writesText(facts.ledger) },
+      { name: 'backup', value: `${facts.backup.failure === null ? 'taken' : 'failed'} in ${readableDuration(facts.backup.duration)}` },
       { name: 'first deploy', value: `${facts.deploy.verdict} in ${readableDuration(facts.deploy.duration)}` },
       { name: 'second deploy', value: `${facts.secondDeploy.verdict} in ${readableDuration(facts.secondDeploy.duration)}` },
       { name: 'status afterwards', value: facts.statusAfter.verdict },
     ],
     restoreTest: facts.restoreTest,
-    moves: facts.moves.map((move) => ({ report: move.report, clientGapMs: move.clientGapMs, predictedGapMs: move.predicted.writeGap })),
+    moves: facts.moves.map(pictured),
   }
 }

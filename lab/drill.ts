@@ -89,6 +89,7 @@ async function drill(wanted: Wanted): Promise<number> {
   const undeclared = await whatDeployWouldChange(stack, lab.programs.helm)
 
   const facts: DrillFacts = {
+    variant: process.argv.slice(2).join(' '),
     begunAt: begun.toISOString(),
     endedAt: new Date().toISOString(),
     deploy: deployed.result,

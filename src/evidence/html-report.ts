@@ -2,6 +2,7 @@ import { readableDuration } from '../duration.ts'
 import type { StepReport } from '../execution/step-report.ts'
 import { harmlessText } from '../harmless-text.ts'
 import { moveFacts } from './move-facts.ts'
+import { endText } from './move-words.ts'
 import type { MoveReport, RestoreTestOutcome } from './reports.ts'
 import { inOrder } from './step-times.ts'
 import { signOf } from './words.ts'
@@ -11,6 +12,8 @@ export interface DrillReportInput {
   readonly title: string
   readonly verdict: 'passed' | 'failed'
   readonly failures: readonly string[]
+  /** What makes this drill another one than the usual one: `--archive in-tree`; empty where nothing does. */
+  readonly variant: string
   readonly begunAt: string
   readonly endedAt: string
   readonly facts: readonly { readonly name: string; readonly value: string }[]
@@ -48,7 +51,9 @@ export function htmlReport(input: DrillReportInput): string {
     title: input.title,
     verdict: input.verdict,
     good: input.verdict === 'passed',
-    subtitle: `${input.begunAt} · ${readableDuration(Date.parse(input.endedAt) - Date.parse(input.begunAt))}`,
+    subtitle: [input.begunAt, readableDuration(Date.parse(input.endedAt) - Date.parse(input.begunAt)), input.variant]
+      .filter((part) => part !== '')
+      .join(' · '),
     content: `${failures}
 <section class="facts">${input.facts.map((fact) => `<div><b>${escaped(fact.value)}</b><span>${escaped(fact.name)}</span></div>`).join('')}</section>
 ${input.moves.map(moveSection).join('\n')}
@@ -58,13 +63,26 @@ ${restoreSection(input.restoreTest)}`,
 
 function moveSection(move: DrillReportInput['moves'][number]): string {
   const { report } = move
-  const gap = move.clientGapMs === null ? 'not measured' : readableDuration(move.clientGapMs)
-  return `<section><h2>${escaped(report.from)} → ${escaped(report.to)}: ${escaped(report.verdict)}</h2>
-<p>Clients were refused for <b>${gap}</b> (predicted ${readableDuration(move.predictedGapMs)}); ${readableDuration(report.duration)} until protected again; epoch ${report.epoch.before} → ${report.epoch.after}.</p>
+  return `<section><h2>${escaped(report.mode)}: ${escaped(endText(report))}</h2>
+<p>${readableDuration(report.duration)} until all was protected again; epoch ${report.epoch.before} → ${report.epoch.after}.</p>
 ${report.failure === null ? '' : `<p class="failures">${escaped(report.failure.code)}: ${escaped(report.failure.what)}</p>`}
-${factsTable(moveFacts(report))}
+${factsTable([...usersNoticed(move), ...moveFacts(report)])}
 ${timeline(report.steps)}
 <p class="small">run ${escaped(report.run)} · digest ${escaped(report.digest)}</p></section>`
+}
+
+/** What users noticed of a move: how long, and beside it what was predicted of the same span. Names and texts. Pure. */
+export function usersNoticed({ report, clientGapMs, predictedGapMs }: DrillReportInput['moves'][number]): readonly [string, string][] {
+  const client = clientGapMs === null ? 'not measured' : readableDuration(clientGapMs)
+  const predicted = `predicted ${readableDuration(predictedGapMs)}`
+  if (report.mode === 'rejoin') return [['longest time between two writes of a client', `${client}, for users are served all the while`]]
+  if (report.mode !== 'failover') return [['client without writes for', `${client}, ${predicted}`]]
+  // No plan knows when a site was lost: what it predicts begins with the first door that it closes.
+  const closed = report.writeGap === null ? 'not known' : readableDuration(report.writeGap)
+  return [
+    ['client without writes for', `${client}, since the site was lost`],
+    ['doors closed for', `${closed}, ${predicted}`],
+  ]
 }
 
 /** Names and texts, one row each. */
@@ -77,13 +95,13 @@ const ROW = 22
 /** While these phases last, users are refused: in a move that opens the traffic in the end. A rejoin has none to open. */
 const CLOSED = new Set(['DRAIN', 'FENCE', 'FINAL_SYNC', 'PROMOTE', 'RESTORE_AUX', 'START', 'SMOKE', 'TRAFFIC'])
 
-/** Steps as bars over time; the band behind them is the time in which users were refused. */
+/** Steps as bars over time; the band behind them is the time in which the doors were closed. */
 export function timeline(steps: readonly StepReport[]): string {
   const timed = inOrder(steps).filter((step) => step.begunAt !== null && step.endedAt !== null)
   if (timed.length === 0) return '<p>No step began.</p>'
   const from = Math.min(...timed.map((step) => Date.parse(step.begunAt ?? '')))
   const to = Math.max(...timed.map((step) => Date.parse(step.endedAt ?? '')))
-  const x = (time: number): number => LEFT + ((time - from) / Math.max(1, to - from)) * (WIDTH - LEFT - 70)
+  const x = (time: number): number => LEFT + ((time - from) / Math.max(1, to - from)) * (WIDTH - LEFT - 120)
   const refusing = steps.some(({ phase }) => phase === 'TRAFFIC')
   const isClosed = ({ phase }: StepReport): boolean => refusing && CLOSED.has(phase)
   const closed = timed.filter(isClosed)
@@ -91,19 +109,22 @@ export function timeline(steps: readonly StepReport[]): string {
   const band =
     closed.length === 0
       ? ''
-      : `<rect class="band" x="${x(Math.min(...closed.map((step) => Date.parse(step.begunAt ?? '')))).toFixed(1)}" y="0" width="${(x(Math.max(...closed.map((step) => Date.parse(step.endedAt ?? '')))) - x(Math.min(...closed.map((step) => Date.parse(step.begunAt ?? ''))))).toFixed(1)}" height="${height - 24}"><title>users are refused</title></rect>`
+      : `<rect class="band" x="${x(Math.min(...closed.map((step) => Date.parse(step.begunAt ?? '')))).toFixed(1)}" y="0" width="${(x(Math.max(...closed.map((step) => Date.parse(step.endedAt ?? '')))) - x(Math.min(...closed.map((step) => Date.parse(step.begunAt ?? ''))))).toFixed(1)}" height="${height - 24}"><title>the doors are closed</title></rect>`
   const bars = timed.map((step, index) => {
     const [begin, end] = [x(Date.parse(step.begunAt ?? '')), x(Date.parse(step.endedAt ?? ''))]
     const y = index * ROW + 4
-    const took = readableDuration(Date.parse(step.endedAt ?? '') - Date.parse(step.begunAt ?? ''))
-    return `<text class="name" x="${LEFT - 8}" y="${y + 13}">${escaped(step.id)}</text><rect class="bar ${escaped(step.outcome)} ${isClosed(step) ? 'closed' : 'open'}" x="${begin.toFixed(1)}" y="${y}" width="${Math.max(2, end - begin).toFixed(1)}" height="16" rx="3"><title>${escaped(`${step.phase} ${step.title} (${took})`)}</title></rect><text class="took" x="${(end + 5).toFixed(1)}" y="${y + 13}">${took}</text>`
+    const span = readableDuration(Date.parse(step.endedAt ?? '') - Date.parse(step.begunAt ?? ''))
+    const took = step.outcome === 'done' ? span : `${span}, ${escaped(step.outcome)}`
+    return `<text class="name" x="${LEFT - 8}" y="${y + 13}">${escaped(step.id)}</text><rect class="bar ${escaped(step.outcome)} ${isClosed(step) ? 'closed' : 'open'}" x="${begin.toFixed(1)}" y="${y}" width="${Math.max(2, end - begin).toFixed(1)}" height="16" rx="3"><title>${escaped(`${step.phase} ${step.title} (${span})`)}</title></rect><text class="took" x="${(end + 5).toFixed(1)}" y="${y + 13}">${took}</text>`
   })
   const ticks = niceTicks(to - from).map(
     (tick) =>
       `<line x1="${x(from + tick).toFixed(1)}" x2="${x(from + tick).toFixed(1)}" y1="0" y2="${height - 24}"/><text class="tick" x="${x(from + tick).toFixed(1)}" y="${height - 8}">${tick / 1000} s</text>`,
   )
-  return `<div class="scroll"><svg viewBox="0 0 ${WIDTH} ${height}" role="img" aria-label="timeline of steps">${band}<g class="grid">${ticks.join('')}</g>${bars.join('')}</svg></div>`
+  return `<div class="scroll"><svg viewBox="0 0 ${WIDTH} ${height}" role="img" aria-label="timeline of steps">${band}<g class="grid">${ticks.join('')}</g>${bars.join('')}</svg>${refusing ? LEGEND : ''}</div>`
 }
+
+const LEGEND = '<p class="small legend"><i class="closed"></i>while the doors are closed <i class="open"></i>before and after</p>'
 
 /** About six ticks at round numbers of seconds. */
 function niceTicks(span: number): number[] {
@@ -134,6 +155,6 @@ header{display:flex;gap:20px;align-items:center;border-bottom:1px solid var(--li
 .verdict{font-size:20px;font-weight:700;color:#fff!important;padding:10px 20px;border-radius:10px;text-transform:uppercase;letter-spacing:.06em}.passed .verdict{background:#1e7b4f}.failed .verdict{background:#b3261e}
 .facts{display:grid;grid-template-columns:repeat(auto-fit,minmax(180px,1fr));gap:12px;margin:20px 0}.facts div{background:var(--card);border:1px solid var(--line);border-radius:10px;padding:12px 14px}.facts b{display:block;font-size:17px}.facts span,.small{color:var(--soft);font-size:13px}
 section{margin:28px 0}.failures{color:var(--bad)}.scroll{overflow-x:auto;background:var(--card);border:1px solid var(--line);border-radius:10px;padding:12px}svg{min-width:760px;width:100%;height:auto;display:block}
-.name{font:12px ui-monospace,monospace;text-anchor:end;fill:var(--ink)}.took,.tick{font:11px system-ui;fill:var(--soft)}.tick{text-anchor:middle}.grid line{stroke:var(--line)}.band{fill:var(--band)}.bar.closed{fill:var(--closed)}.bar.open{fill:var(--open)}.bar.failed{fill:var(--bad)}
+.name{font:12px ui-monospace,monospace;text-anchor:end;fill:var(--ink)}.took,.tick{font:11px system-ui;fill:var(--soft)}.tick{text-anchor:middle}.grid line{stroke:var(--line)}.band{fill:var(--band)}.bar.closed{fill:var(--closed)}.bar.open{fill:var(--open)}.bar.failed,.bar.given-up,.bar.unknown{fill:var(--bad)}.legend{margin:8px 0 0}.legend i{display:inline-block;width:10px;height:10px;border-radius:3px;margin:0 6px 0 12px}.legend .closed{background:var(--closed)}.legend .open{background:var(--open)}
 table{border-collapse:collapse;width:100%;font-size:13px}th,td{text-align:left;padding:6px 10px;border-bottom:1px solid var(--line);vertical-align:top}tr.pass td:first-child{color:var(--good)}tr.fail td,tr.inconclusive td,tr.failed td{color:var(--bad)}.names th{width:180px;color:var(--soft);font-weight:400}td{overflow-wrap:anywhere}tbody tr:last-child>*{border-bottom:0}.scroll+.scroll{margin-top:12px}h3{font-size:15px;margin:20px 0 6px}details pre{white-space:pre-wrap;overflow-wrap:anywhere;font-size:12px;margin:4px 0}summary{color:var(--soft);cursor:pointer}
 `

@@ -58,6 +58,8 @@ export async function testRestored(
   return { ...report, checks, restoreDuration: context.clock.now().getTime() - begun.getTime() }
 }
 
+const shown = ({ instance, migrations }: InstanceIdentity): string => `instance ${instance}, ${migrations.length} migrations`
+
 /** Read before the application starts: on an empty database it would make itself an instance. */
 async function sameInstance(
   component: Application,
@@ -69,14 +71,14 @@ async function sameInstance(
     id: 'same-instance',
     component: component.name,
     outcome,
-    expected: expected === null ? 'an instance' : `instance ${expected.instance}, ${expected.migrations.length} migrations`,
+    expected: expected === null ? 'an instance' : shown(expected),
     found,
   })
   try {
     const restored = await readIdentity(component, sandbox, context)
     if (restored === null) return judged('inconclusive', 'nothing: the stack file declares no identity')
     const problem = identityProblem(expected, restored)
-    return judged(problem === null ? 'pass' : 'fail', problem ?? `instance ${restored.instance}`)
+    return judged(problem === null ? 'pass' : 'fail', problem ?? shown(restored))
   } catch (error) {
     // The tables of the application are not there: the database is another one, or empty.
     const reason = asStandbyError(error)

@@ -1,8 +1,9 @@
 import { describe, expect, test } from '@jest/globals'
-import { type DrillFacts, type DrillMove, drillTable, drillVerdict } from '../../../lab/drill-report.ts'
+import { type DrillFacts, type DrillMove, drillReport, drillTable, drillVerdict } from '../../../lab/drill-report.ts'
 import { judgeLedger } from '../../../lab/ledger/judge-ledger.ts'
 import { idOf, type LedgerEntry } from '../../../lab/ledger/ledger-entry.ts'
 import type { Mode } from '../../../src/domain/plan.ts'
+import { htmlReport } from '../../../src/evidence/html-report.ts'
 
 const written = (second: number, site: string): LedgerEntry => ({
   sequence: second,
@@ -22,6 +23,15 @@ const ENTRIES = Array.from({ length: 60 }, (_, at) => at + 1).flatMap((second) =
   return second > 45 ? [written(second, 'dc-a')] : []
 })
 
+const step = (id: string, phase: string, begun: number, ended: number, outcome = 'done'): object => ({
+  id,
+  phase,
+  title: id,
+  outcome,
+  begunAt: new Date(begun * 1_000).toISOString(),
+  endedAt: new Date(ended * 1_000).toISOString(),
+})
+
 function move(mode: Mode, from: string, to: string, window: readonly [number, number], loss: object = {}): DrillMove {
   const report = {
     mode,
@@ -32,17 +42,25 @@ function move(mode: Mode, from: string, to: string, window: readonly [number, nu
     failure: null,
     epoch: { before: 1, after: 2 },
     phases: [],
+    steps: [
+      step('traffic.close', 'DRAIN', window[0], window[0] + 1),
+      step(`application.start@${to}`, 'START', window[0] + 1, window[1], mode === 'failover' ? 'was-done' : 'done'),
+      ...(mode === 'rejoin' ? [] : [step(`traffic.switch@${to}`, 'TRAFFIC', window[1], window[1])]),
+    ],
+    run: 'r',
+    digest: 'd',
     duration: 1,
-    loss,
+    writeGap: mode === 'rejoin' ? null : 3_000,
+    loss: { predicted: { seconds: [0, 0], bytes: [0, 0], why: 'toy' }, counted: null, ...loss },
   }
-  const predicted = { writeGap: 1, loss: mode === 'failover' ? { seconds: [0, 12], likely: 10 } : { seconds: [0, 0] } }
+  const predicted = { writeGap: 22_000, loss: mode === 'failover' ? { seconds: [0, 12], likely: 10 } : { seconds: [0, 0] } }
   return {
     mode,
     to,
     report: report as unknown as DrillMove['report'],
     predicted: predicted as unknown as DrillMove['predicted'],
     window: { from: window[0] * 1_000, to: window[1] * 1_000 },
-    clientGapMs: null,
+    clientGapMs: 15_000,
   }
 }
 
@@ -50,14 +68,31 @@ function move(mode: Mode, from: string, to: string, window: readonly [number, nu
 function drilled(seconds: number, over: Partial<DrillFacts> = {}, entries: readonly LedgerEntry[] = ENTRIES): DrillFacts {
   const lost = ENTRIES.filter(({ site, endedAt }) => site === 'dc-b' && endedAt > (30 - seconds) * 1_000).map(({ id }) => id)
   const ids = entries.map(({ id }) => id).filter((id) => !lost.includes(id))
-  const found = { rows: [lost.length, lost.length], commits: [lost.length, lost.length] }
+  const found = {
+    rows: [lost.length, lost.length],
+    commits: [lost.length, lost.length],
+    seconds: [seconds, seconds],
+    bytes: [0, 0],
+    tables: [],
+    follows: { is: 'unknown', why: 'toy' },
+    why: 'toy',
+  }
   const facts = {
+    variant: '',
     begunAt: '2026-11-29T12:00:00Z',
     endedAt: '2026-11-29T12:10:00Z',
     deploy: { verdict: 'changed', duration: 1, stack: 'infisical' },
     secondDeploy: { verdict: 'unchanged', duration: 1, units: [] },
     backup: { failure: null, duration: 1 },
-    restoreTest: { verdict: 'restorable', checks: [], sandbox: { removed: true }, duration: 1 },
+    restoreTest: {
+      verdict: 'restorable',
+      checks: [],
+      sandbox: { removed: true, site: 'dc-b' },
+      source: 'dc-a',
+      provenRpo: null,
+      provenRto: null,
+      duration: 1,
+    },
     moves: [
       move('switchover', 'dc-a', 'dc-b', [8, 13]),
       move('failover', 'dc-b', 'dc-a', [42, 46]),
@@ -121,4 +156,44 @@ test('a drill of switchovers may lose nothing, whatever a plan says', () => {
   expect(drillVerdict({ ...facts, lost: null, moves: [...facts.moves.slice(0, 1), back] })).toEqual([
     '5 acknowledged writes are lost, and no plan said so',
   ])
+})
+
+describe('what users noticed', () => {
+  const says = (facts: DrillFacts): readonly string[] => {
+    const text = htmlReport(drillReport(facts)).replaceAll(/<title>.*?<\/title>|<[^>]+>/g, ' ')
+    return [drillTable(facts), text].map((one) => one.replaceAll(/\s+/g, ' '))
+  }
+
+  test('of a switchover is held against what was predicted of it', () => {
+    for (const said of says(drilled(0))) expect(said).toMatch(/client without writes for:? +15\.0 s, predicted 22\.0 s/)
+  })
+
+  test('of a failover began with the loss, of which no plan knows: predicted are the closed doors alone', () => {
+    for (const said of says(drilled(0))) {
+      expect(said).toMatch(/client without writes for:? +15\.0 s, since the site was lost/)
+      expect(said).toMatch(/doors closed for:? +3\.0 s, predicted 22\.0 s/)
+    }
+  })
+
+  test('of a rejoin is nothing: the active site serves all the while', () => {
+    for (const said of says(drilled(0)))
+      expect(said).toMatch(/longest time between two writes of a client:? +15\.0 s, for users are served/)
+    const [, page = ''] = says(drilled(0))
+    expect(page).toContain('rejoin: dc-b has rejoined, and follows dc-a')
+    expect(page.slice(page.indexOf('rejoin: dc-b'))).not.toMatch(/refused/)
+  })
+})
+
+describe('the page of a drill', () => {
+  test('says what the terminal says of the loss: predicted, counted, found by the rejoin, two writers', () => {
+    const page = htmlReport(drillReport(drilled(11, { variant: '--archive in-tree' })))
+    for (const part of ['at most 12 s, likely 10 s', '11 rows, 11 commits', 'two writable databases', '--archive in-tree'])
+      expect(page).toContain(part)
+  })
+
+  test('marks each step that ended otherwise than done', () => {
+    const page = htmlReport(drillReport(drilled(0)))
+    expect(page).toContain('3.0 s, was-done')
+    expect(page).not.toContain(', done<')
+  })
 })

@@ -71,13 +71,21 @@ export function judgeRestored(component: Database, expected: Expected, facts: Re
 /** A recovery ends without an error wherever its WAL ends: only the position tells. */
 function reachesEnd(component: Database, { manifest, backup, wal }: Expected, facts: RestoredFacts): Check {
   const newest = backup.segmentBytes === null ? null : newestSegment(wal, backup.segmentBytes)
-  const marks = [parseLsn(manifest?.lsn), newest?.start ?? null].filter((mark) => mark !== null)
+  const marks = [
+    { mark: parseLsn(manifest?.lsn), named: 'of the manifest' },
+    { mark: newest?.start ?? null, named: 'where the newest archived segment begins' },
+  ].flatMap(({ mark, named }) => (mark === null ? [] : [{ mark, named }]))
   const reached = parseLsn(facts.recoveredTo)
-  return checkOf(component)(
+  const check = checkOf(component)
+  if (marks.length === 0) {
+    const found = 'neither a manifest nor an archived segment whose position is known'
+    return { ...check('reaches-end', false, 'a position that the WAL has to reach', found), outcome: 'inconclusive' }
+  }
+  return check(
     'reaches-end',
-    reached !== null && marks.every((mark) => reached >= mark),
-    `WAL up to ${marks.map(formatLsn).join(' and ')}`,
-    facts.recoveredTo || 'unknown',
+    reached !== null && marks.every(({ mark }) => reached >= mark),
+    `WAL up to ${marks.map(({ mark, named }) => `${formatLsn(mark)} (${named})`).join(' and ')}`,
+    reached === null ? 'nobody knows how far' : `WAL up to ${facts.recoveredTo}`,
   )
 }
 

@@ -104,6 +104,10 @@ describe('a restored copy', () => {
     expect(restored({}, { wal: later })).toEqual(['fail reaches-end'])
     expect(restored({}, { wal: later, manifest: null })).toEqual(['fail reaches-end'])
   })
+  test('whose end nothing says is inconclusive: a check that demands nothing would pass on any data', () => {
+    const nothing = { manifest: null, backup: { ...backup, segmentBytes: null } }
+    expect(restored({}, nothing)).toEqual(['inconclusive reaches-end'])
+  })
   test('of another database fails', () => expect(restored({ systemId: '78' })).toEqual(['fail same-database']))
   test('that is still in recovery, damaged, or lacks an extension fails', () => {
     expect(restored({ inRecovery: true })).toEqual(['fail accepts-writes'])
