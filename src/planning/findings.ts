@@ -189,7 +189,10 @@ function rolesDisagree(stack: Stack, observation: Observation, activeSite: strin
           component: component.name,
           site,
           what: `${component.name} on ${site} is ${seen.role}, and the witness says that ${activeSite} is the active site`,
-          next: `If ${site} was lost and has come back: standby failover plan --mode rejoin --to ${site}. Else find out who changed it before anything else is changed.`,
+          next:
+            site === activeSite
+              ? `Find out who changed it before anything else is changed. What its guard or a fence has shut: standby failover plan --mode reopen --to ${site} opens it.`
+              : `If ${site} was lost and has come back: standby failover plan --mode rejoin --to ${site}. Else find out who changed it before anything else is changed.`,
         },
       ]
     }),

@@ -3,6 +3,7 @@ import type { Finding, Intent } from '../../domain/plan.ts'
 import type { SiteName } from '../../domain/stack.ts'
 import type { Assessment } from '../../driver/driver.ts'
 import { sayAt } from '../../driver/say.ts'
+import { isAutoscaler } from '../../platform/kubernetes/field-managers.ts'
 import { managedByOthers } from '../../platform/kubernetes/managed-by-others.ts'
 import type { HelmReleaseState } from './observe.ts'
 import type { Application } from './spec.ts'
@@ -59,6 +60,7 @@ function ofSite(
       field: 'spec.replicas',
       say,
     }),
+    ...(intent === null ? scaledAgainstItsRole(component, site, seen.state, assessment) : []),
     ...(others.length === 0
       ? []
       : [
@@ -81,6 +83,31 @@ function ofSite(
       ? []
       : [say('application-not-ready', notReady, `${component.spec.workload.name} on ${site}: ${seen.text}`)]),
   ]
+}
+
+/**
+ * A size that its site should not have, such as the one that another controller has written back after a move had ended. The driver knows the step that
+ * mends it: a deploy gives each site the values of its role. An application that runs on a passive site, and that nobody else has scaled, is what a
+ * lost site has when it comes back.
+ */
+function scaledAgainstItsRole(
+  { name, spec: { workload } }: Application,
+  site: SiteName,
+  { workload: { declared }, scaledBy, controllers = [] }: HelmReleaseState,
+  { activeSite }: Assessment,
+): Finding[] {
+  const serves = site === activeSite
+  const another = scaledBy !== undefined && !isAutoscaler(scaledBy)
+  if (activeSite === null || serves === declared > 0 || !(serves || another)) return []
+  const by = another ? `, set by ${scaledBy}` : ''
+  const what = serves
+    ? `${workload.kind}/${workload.name} on ${site}, the active site, has no replicas${by}: nobody is served`
+    : `${workload.kind}/${workload.name} on ${site}, a passive site, has ${declared} replica${declared === 1 ? '' : 's'}${by}`
+  const pause = controllers.find(({ writes }) => writes)?.pause
+  const first =
+    another && pause !== undefined ? `${pause}. Then` : serves ? 'Unless its guard has shut it' : 'Unless it was lost and has come back'
+  const deploy = `standby deploy --only ${name} gives each site the values of its role`
+  return [sayAt({ name }, site)('replicas-not-of-role', 'blocker', what, `${first}: ${deploy}`)]
 }
 
 /** What SMOKE will ask of the new site is asked of the one that serves, while its doors are open. */

@@ -84,6 +84,18 @@ export async function upgrade(component: Application, role: Role, site: SiteName
   await upgraded.catch(async (error: unknown) => {
     throw await asPassingFailure(error, component, site, context)
   })
+  if (role === 'active') await wake(component, site, context)
+}
+
+/** Values that leave the replicas to an autoscaler start nothing, and an autoscaler leaves a workload of no replicas alone. */
+async function wake(component: Application, site: SiteName, context: DriverContext): Promise<void> {
+  const kubernetes = context.kubernetes(site)
+  const ref = workloadRef(component)
+  const live = await kubernetes.get(ref, { signal: context.signal })
+  if (live === null || replicasOf(live) !== 0) return
+  const replicas = await withHelm(site, context, (helm) => replicasOfRole(helm, component, 'active', context))
+  const { resourceVersion = '' } = live.metadata
+  await kubernetes.patch(ref, { spec: { replicas } }, { resourceVersion, signal: context.signal })
 }
 
 /**
@@ -149,7 +161,11 @@ export async function comparison(
     live.status === 'deployed' ? [] : [{ kind: 'update', object: name, path: 'status', from: live.status, to: 'deployed' }]
   return {
     live,
-    changes: [...failed, ...changes, ...(await scaledByHand(component, site, rendered, context))],
+    changes: [
+      ...failed,
+      ...changes,
+      ...(await scaledByHand(component, site, replicasIn(rendered, component) ?? (role === 'active' ? AT_LEAST_ONE : null), context)),
+    ],
     keepsNothing: keepsNothing(installed, rendered, namespace),
   }
 }
@@ -161,16 +177,29 @@ export function keepsNothing(installed: string, rendered: string, namespace: str
   return before.length > 0 && !before.some((key) => stays.has(key))
 }
 
-/** A move scales before the release says so; until the two agree again a deploy has something to do. */
-async function scaledByHand(component: Application, site: SiteName, rendered: string, context: DriverContext): Promise<Change[]> {
+/** How many an autoscaler begins with: any number but none is its own affair. */
+const AT_LEAST_ONE = 'at least one'
+
+/**
+ * A move scales before the release says so; until the two agree again a deploy has something to do. `wanted`: null where the values of a passive site
+ * do not say it.
+ */
+async function scaledByHand(
+  component: Application,
+  site: SiteName,
+  wanted: number | typeof AT_LEAST_ONE | null,
+  context: DriverContext,
+): Promise<Change[]> {
   const ref = workloadRef(component)
-  const replicas = replicasIn(rendered, component)
   const live = await context.kubernetes(site).get(ref, { signal: context.signal })
-  const now = (live?.spec as { replicas?: number } | undefined)?.replicas
-  return replicas === null || now === undefined || replicas === now
-    ? []
-    : [{ kind: 'update', object: `${ref.namespace}/${ref.kind}/${ref.name}`, path: 'spec.replicas', from: now, to: replicas }]
+  const now = live === null ? undefined : replicasOf(live)
+  const agrees = wanted === AT_LEAST_ONE ? now !== 0 : wanted === now
+  if (wanted === null || now === undefined || agrees) return []
+  const to = wanted === AT_LEAST_ONE ? 1 : wanted
+  return [{ kind: 'update', object: `${ref.namespace}/${ref.kind}/${ref.name}`, path: 'spec.replicas', from: now, to }]
 }
+
+const replicasOf = ({ spec }: KubernetesObject): number | undefined => (spec as { readonly replicas?: number } | undefined)?.replicas
 
 /** How many replicas the values of a role ask for; one where they leave it to something else, such as an autoscaler. */
 export async function replicasOfRole(helm: Helm, component: Application, role: Role, context: DriverContext): Promise<number> {

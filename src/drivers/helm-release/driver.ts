@@ -11,6 +11,7 @@ import { reconcile } from './reconcile.ts'
 import { testRestored } from './restore-test.ts'
 import { manualStep } from './runbook.ts'
 import { replicasVary, start, stop } from './scale.ts'
+import { endLook, secondLook } from './second-look.ts'
 import { type Canary, type HelmReleaseSpec, helmReleaseSchema } from './spec.ts'
 
 /** An application from a Helm chart: stopped before the data moves, started and asked who it is afterwards. */
@@ -32,8 +33,8 @@ export const helmRelease: Driver<HelmReleaseSpec, HelmReleaseState> = {
   rejoin: rejoinSteps,
   reopen: reopenSteps,
   manual: manualStep,
-  varying: { stop: { before: replicasVary }, start: { replicas: replicasVary } },
-  behaviours: { remember, 'pull-images': pullImages, stop, start, identity, reconcile },
+  varying: { 'second-look': { before: replicasVary }, stop: { before: replicasVary }, start: { replicas: replicasVary } },
+  behaviours: { remember, 'pull-images': pullImages, 'second-look': secondLook, 'end-look': endLook, stop, start, identity, reconcile },
   restoreTest: testRestored,
 }
 

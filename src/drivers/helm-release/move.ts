@@ -7,6 +7,7 @@ import type { HelmReleaseState } from './observe.ts'
 import { pullImagesStep } from './pull-images.ts'
 import { reconcileStep } from './reconcile.ts'
 import { startStep, stopStep } from './scale.ts'
+import { endLookStep, secondLookStep } from './second-look.ts'
 import type { Application } from './spec.ts'
 
 /** A switchover stops the one site and starts the other; a failover starts the other, as if the lost site had never been. Pure. */
@@ -23,9 +24,12 @@ export function moveSteps(component: Application, states: BySite<HelmReleaseStat
     ]
   }
   const remembered = rememberStep(component, from, intent)
+  const look = secondLookStep(component, from, before)
   return [
     remembered,
     pullImagesStep(component, to),
+    look,
+    endLookStep(component, from, look),
     stopStep(component, from, { phase: 'DRAIN', before }),
     // As many replicas as served before; the values of the role decide again afterwards.
     startStep(component, intent, Math.max(1, before ?? 1)),

@@ -14,6 +14,8 @@ export interface HelmReleaseState {
   readonly workload: WorkloadView
   /** Who else keeps the workload as they know it. Absent: nobody who can be seen. */
   readonly controllers?: readonly OtherController[]
+  /** Who set its size last, beside Standby. Absent: nobody else, or nobody who can be seen. */
+  readonly scaledBy?: string
   /** null when this identity may not read the Secrets: then a deploy compares them. */
   readonly secrets: Readonly<Record<string, string | null>> | null
   /** What else its release runs: `Deployment/worker`. Absent: nothing, as far as this identity may see. */
@@ -53,6 +55,7 @@ export async function observeRelease(
       workload,
       secrets,
       ...(workload.controllers.length === 0 ? {} : { controllers: workload.controllers }),
+      ...(workload.scaledBy === null ? {} : { scaledBy: workload.scaledBy }),
       ...(others.length === 0 ? {} : { others }),
       ...(canary === null ? {} : { canary }),
     },

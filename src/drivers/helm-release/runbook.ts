@@ -34,6 +34,17 @@ export function manualStep(component: Application, step: PlannedStep, { stack }:
         ],
         expect: 'An id: a node has pulled the image. Nothing in it was run.',
       }
+    case 'second-look':
+      return {
+        commands: [`${k} get ${target} --show-managed-fields -o yaml   # who writes spec.replicas?`],
+        expect:
+          'Nobody but helm, kubectl, Standby and an autoscaler. Whoever else stands there (Argo CD, Flux) is paused first: it would take back what follows.',
+      }
+    case 'end-look':
+      return {
+        commands: [`${k} get ${target}   # as many replicas as its values say`],
+        expect: 'Nothing to do by hand: who has tried one replica more takes it back before any door is closed.',
+      }
     case 'remember':
     case 'identity':
       return {

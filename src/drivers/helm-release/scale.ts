@@ -8,6 +8,7 @@ import { minutes, seconds } from '../../duration.ts'
 import { asStandbyError } from '../../errors.ts'
 import type { Json } from '../../json.ts'
 import { onlyAsSeen, touchObject } from '../../platform/kubernetes/compare-and-set.ts'
+import { isAutoscaler } from '../../platform/kubernetes/field-managers.ts'
 import { replicasOfRole } from './deploy.ts'
 import { withHelm } from './helm.ts'
 import { type Application, type HelmReleaseSpec, workloadRef } from './spec.ts'
@@ -72,7 +73,7 @@ export const stop: Behaviour<HelmReleaseSpec> = {
     const view = await readWorkload(kubernetesOf(run), run.component, run.signal)
     if (view !== null && view.declared !== 0) {
       // Doors are closed: a switchover goes back at once, as long as it can. What serves a lost site, or one that its guard shuts, is stopped again and again.
-      if (run.applied && run.intent?.mode === 'switchover' && run.pastReturn !== true) return scaledByOthers(run, view)
+      if (run.applied && run.intent?.mode === 'switchover' && run.pastReturn !== true) return scaledByOthers(run, view, 0)
       const again = run.applied ? { takenBackBy: view.scaledBy ?? 'another manager' } : {}
       return { is: 'pending', waitingFor: `${run.component.spec.workload.name} to be scaled to 0`, restsOn: view.seen, ...again }
     }
@@ -121,7 +122,11 @@ export const start: Behaviour<HelmReleaseSpec> = {
       (await rollout(kubernetesOf(run), run.component, planned(run, 'replicas'), run.signal))
     if (!run.applied || progress.is !== 'pending' || progress.restsOn === undefined || progress.takenBackBy !== undefined) return progress
     const view = await readWorkload(kubernetesOf(run), run.component, run.signal)
-    return view === null ? progress : { ...progress, takenBackBy: view.scaledBy ?? 'another manager' }
+    if (view === null) return progress
+    // As soon as the workload runs, its autoscaler says how many it needs.
+    if (view.declared > 0 && view.scaledBy !== null && isAutoscaler(view.scaledBy))
+      return rollout(kubernetesOf(run), run.component, null, run.signal)
+    return { ...progress, takenBackBy: view.scaledBy ?? 'another manager' }
   },
   async apply(run) {
     if (!(await removeCrashed(run))) await scale(run, planned(run, 'replicas') ?? (await declaredReplicas(run)))
@@ -130,13 +135,13 @@ export const start: Behaviour<HelmReleaseSpec> = {
   touch: touchWorkload,
 }
 
-/** A number that this run has set, and that somebody else has written back. */
-function scaledByOthers(run: Run, view: SeenWorkload): Progress {
+/** A number that this run has set, and that somebody else has written back. `so`: what follows. */
+export function scaledByOthers(run: Run, view: SeenWorkload, set: number, so = ''): Progress {
   const { kind, name } = run.component.spec.workload
   return {
     is: 'failed',
     code: 'reverted-by-others',
-    why: `${view.scaledBy ?? 'another manager'} has changed spec.replicas of ${kind}/${name} on ${siteOf(run)} back to ${view.declared}, a moment after it was set to 0`,
+    why: `${view.scaledBy ?? 'another manager'} has changed spec.replicas of ${kind}/${name} on ${siteOf(run)} back to ${view.declared}, a moment after it was set to ${set}${so}`,
     next: `${view.pause ?? 'Find out who keeps this object, and pause it'}, then make a new plan. docs/gitops.md says how both live together.`,
   }
 }
@@ -194,7 +199,7 @@ async function sleeping(run: Run, name: 'before' | 'replicas'): Promise<Progress
 }
 
 /** A number that the step was planned with; null where it was not known. */
-function planned(run: Run, name: 'before' | 'replicas'): number | null {
+export function planned(run: Run, name: 'before' | 'replicas'): number | null {
   const value = run.step.parameters[name]
   return typeof value === 'number' ? value : null
 }
@@ -211,19 +216,19 @@ async function declaredReplicas(run: Run): Promise<number> {
   }
 }
 
-async function scale(run: Run, replicas: number): Promise<void> {
+export async function scale(run: Run, replicas: number): Promise<void> {
   await kubernetesOf(run).patch(workloadRef(run.component), { spec: { replicas } }, { subresource: 'scale', ...onlyAsSeen(run) })
 }
 
-function touchWorkload(run: Run): Promise<void> {
+export function touchWorkload(run: Run): Promise<void> {
   return touchObject(kubernetesOf(run), workloadRef(run.component), run.signal)
 }
 
 /** The last pod goes without a word of its workload. */
-function watchPods(run: Run): AsyncIterable<unknown> {
+export function watchPods(run: Run): AsyncIterable<unknown> {
   return podChanges(kubernetesOf(run), run.component, run.signal)
 }
 
-function watchWorkload(run: Run): AsyncIterable<unknown> {
+export function watchWorkload(run: Run): AsyncIterable<unknown> {
   return kubernetesOf(run).watch(workloadRef(run.component), run.signal)
 }

@@ -26,6 +26,8 @@ export interface SeenWorkload extends WorkloadView {
   readonly seen: RestsOn
   /** Who set its size last, beside us; null when nobody else did. */
   readonly scaledBy: string | null
+  /** Whether its rollouts run one pod more than it has replicas: its owner has said that it stands that. A StatefulSet would make a volume that stays. */
+  readonly surges: boolean
   /** How to pause whoever keeps its size; null when nobody is known to. */
   readonly pause: string | null
 }
@@ -57,6 +59,7 @@ function viewOf(component: Application, found: KubernetesObject): SeenWorkload {
     scaledBy: writerOf(found, REPLICAS),
     controllers: controllersOf(found, REPLICAS),
     pause: controllersOf(found, REPLICAS).find(({ writes }) => writes)?.pause ?? null,
+    surges: component.spec.workload.kind === 'Deployment' && surges(found),
     declared,
     ready: status.readyReplicas ?? 0,
     pods: status.replicas ?? 0,
@@ -67,6 +70,15 @@ function viewOf(component: Application, found: KubernetesObject): SeenWorkload {
       (status.updatedReplicas ?? 0) >= declared &&
       (status.replicas ?? 0) === declared,
   }
+}
+
+/** Not one that is recreated, such as for a volume that one pod alone may hold. The API server fills in what is not said: 25 %, rounded up. Pure. */
+function surges({ spec }: KubernetesObject): boolean {
+  const { strategy } = spec as {
+    readonly strategy?: { readonly type?: string; readonly rollingUpdate?: { readonly maxSurge?: number | string } }
+  }
+  const most = strategy?.rollingUpdate?.maxSurge
+  return strategy?.type !== 'Recreate' && most !== 0 && most !== '0%'
 }
 
 /**

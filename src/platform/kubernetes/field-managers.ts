@@ -52,6 +52,9 @@ export function lastWriteOf(object: KubernetesObject, path: readonly string[]): 
 /** The same for a sentence. */
 export const lastWriterOf = (object: KubernetesObject, path: readonly string[]): string => writerOf(object, path) ?? 'another manager'
 
+/** Whether a manager of `spec.replicas` is a HorizontalPodAutoscaler: it follows the load, and leaves a workload of no replicas alone. Pure. */
+export const isAutoscaler = (manager: string): boolean => manager === AUTOSCALER
+
 const LABELS = {
   argo: 'argocd.argoproj.io/instance',
   kustomization: 'kustomize.toolkit.fluxcd.io/name',
@@ -105,6 +108,8 @@ export function controllersOf(object: KubernetesObject, path: readonly string[])
 const [ARGO, KUSTOMIZE, HELM_CONTROLLER, KEDA] = [/^argocd/, /^kustomize-controller$/, /^helm-controller$/, /^keda/] as const
 /** The operator (its program is called so), and an autoscaler, which leaves a workload of no replicas alone. */
 const OPERATORS = /^(manager|cloudnative-pg|cnpg|kube-controller-manager|before-first-apply)/
+/** A HorizontalPodAutoscaler, which is a part of the controller manager of Kubernetes. */
+const AUTOSCALER = 'kube-controller-manager'
 const KNOWN = [ARGO, KUSTOMIZE, HELM_CONTROLLER, KEDA, OPERATORS] as const
 const inNamespace = (namespace: string | undefined): string => (namespace === undefined ? '' : ` --namespace ${namespace}`)
 

@@ -27,7 +27,7 @@ const seen = (declared: number, more: { image?: string; hash?: string | null } =
 const failover: Intent = { mode: 'failover', from: A, to: B }
 const rejoin: Intent = { mode: 'rejoin', from: B, to: A }
 const silent: Observed<HelmReleaseState> = { kind: 'silent', why: 'no answer' }
-const assess = (states: BySite<HelmReleaseState>, asked = intent): Finding[] => {
+const assess = (states: BySite<HelmReleaseState>, asked: Intent | null = intent): Finding[] => {
   const assessment: Assessment = { now: '2026-11-21T00:00:00Z', objectives: toyStack.objectives, activeSite: A, stack: toyStack }
   return helmRelease.assess(component, states, asked, assessment)
 }
@@ -64,6 +64,42 @@ describe('before a move', () => {
   })
 })
 
+describe('a status, where somebody else has scaled the application after a move', () => {
+  const argo = { who: 'Argo CD', pause: 'argocd app set shop --sync-policy none', writes: true }
+  const scaled = (declared: number, by?: string): Observed<HelmReleaseState> => {
+    const one = seen(declared)
+    if (one.kind !== 'answering') throw new Error('silent')
+    return { ...one, state: { ...one.state, ...(by === undefined ? {} : { scaledBy: by, controllers: [argo] }) } }
+  }
+  const found = (states: BySite<HelmReleaseState>): Finding[] => assess(states, null).filter(({ code }) => code === 'replicas-not-of-role')
+
+  test('to nothing on the active site: says by whom, how to pause that, and what starts it again', () => {
+    expect(found({ [A]: scaled(0, 'argocd-controller'), [B]: seen(0) })).toMatchObject([
+      {
+        severity: 'blocker',
+        site: 'dc-a',
+        what: 'Deployment/app on dc-a, the active site, has no replicas, set by argocd-controller: nobody is served',
+        next: `${argo.pause}. Then: standby deploy --only application gives each site the values of its role`,
+      },
+    ])
+  })
+
+  test('to something on a passive site: the same', () => {
+    expect(found({ [A]: seen(2), [B]: scaled(1, 'argocd-controller') })).toMatchObject([
+      { site: 'dc-b', what: 'Deployment/app on dc-b, a passive site, has 1 replica, set by argocd-controller' },
+    ])
+  })
+
+  test('warns of a deploy where a guard may have shut it, and leaves a site that comes back to its rejoin', () => {
+    expect(found({ [A]: seen(0), [B]: seen(0) })).toMatchObject([{ next: expect.stringMatching(/^Unless its guard has shut it: /) }])
+    expect(found({ [A]: seen(2), [B]: seen(2) })).toEqual([])
+  })
+
+  test('says nothing where each site has what its role says, whoever wrote it last', () => {
+    expect(found({ [A]: scaled(2, 'argocd-controller'), [B]: scaled(0, 'argocd-controller') })).toEqual([])
+  })
+})
+
 describe('a move', () => {
   const steps = helmRelease.move?.(component, { [A]: seen(3), [B]: seen(0) }, intent, toyStack) ?? []
 
@@ -71,6 +107,8 @@ describe('a move', () => {
     expect(steps.map((step) => `${step.phase} ${step.id}`)).toEqual([
       'PREFLIGHT application.remember@dc-a',
       'PREFLIGHT application.pull-images@dc-b',
+      'PREPARE application.second-look@dc-a',
+      'PREPARE application.end-look@dc-a',
       'DRAIN application.stop@dc-a',
       'START application.start@dc-b',
       'SMOKE application.identity@dc-b',

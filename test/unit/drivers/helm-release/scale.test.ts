@@ -188,12 +188,12 @@ test('a stop never proves that no pod is left by a selector that it can not ask 
 })
 
 describe('a size that somebody else keeps', () => {
-  const fought = (kubernetes: KubernetesClient): KubernetesClient =>
+  const fought = (kubernetes: KubernetesClient, manager = 'argocd-controller'): KubernetesClient =>
     ({
       ...kubernetes,
       async get(...args: Parameters<KubernetesClient['get']>) {
         const found = await kubernetes.get(...args)
-        const wrote = { manager: 'argocd-controller', time: '2026-11-29T12:00:00Z', fieldsV1: { 'f:spec': { 'f:replicas': {} } } }
+        const wrote = { manager, time: '2026-11-29T12:00:00Z', fieldsV1: { 'f:spec': { 'f:replicas': {} } } }
         return found === null ? null : { ...found, metadata: { ...found.metadata, managedFields: [wrote] } }
       },
     }) as KubernetesClient
@@ -217,6 +217,18 @@ describe('a size that somebody else keeps', () => {
     world.replicas = 2
     const stopping = runOf(stopStep(component, A, { phase: 'FENCE', before: 2 }), fought(kubernetes), 'failover').run
     expect(await stop.done({ ...stopping, applied: true })).toMatchObject({ is: 'pending', takenBackBy: 'argocd-controller' })
+  })
+
+  test('is the right one, where an autoscaler has said it of a workload that was started', async () => {
+    const { world, kubernetes } = cluster(0)
+    const { run } = runOf(startStep(component, { mode: 'switchover', from: A, to: B }, 2), fought(kubernetes, 'kube-controller-manager'))
+    await applyAsSeen(start, run)
+    world.replicas = 5
+    expect(await start.done({ ...run, applied: true })).toEqual({ is: 'pending', waitingFor: 'app: 0 of 5 ready' })
+    world.ready = 5
+    expect(await start.done({ ...run, applied: true })).toMatchObject({ is: 'done', proof: { replicas: 5 } })
+    world.replicas = 0
+    expect(await start.done({ ...run, applied: true })).toMatchObject({ is: 'pending', takenBackBy: 'kube-controller-manager' })
   })
 
   test('is not fought over on the way back, whatever it is: users are served by it', async () => {
