@@ -5,7 +5,10 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { binary } from './binaries.ts'
 import { kubeconfigOf } from './kubeconfig.ts'
+import { needs } from './needs.ts'
 import { freePorts, type ServerProcess, startServer } from './server-process.ts'
+
+needs('etcd', 'kube-apiserver')
 
 export interface ApiServer {
   readonly url: string

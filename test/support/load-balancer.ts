@@ -9,7 +9,10 @@ import { ensureDebian } from '../../lab/images/debian.ts'
 import { runProcess } from '../../src/clients/process.ts'
 import type { SshRunner } from '../../src/clients/ssh.ts'
 import { siteError } from '../../src/errors.ts'
+import { needs } from './needs.ts'
 import { freePorts, startServer } from './server-process.ts'
+
+needs('debian')
 
 export const MAP = '/etc/haproxy/maps/standby.map'
 export const SOCKET = '/run/haproxy/admin.sock'

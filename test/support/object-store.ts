@@ -6,7 +6,10 @@ import type { ObjectStorePlace } from '../../src/clients/object-store.ts'
 import { fetchTrusting } from '../../src/clients/trusting-fetch.ts'
 import { binary } from './binaries.ts'
 import { selfSigned } from './certificate.ts'
+import { needs } from './needs.ts'
 import { freePorts, startServer } from './server-process.ts'
+
+needs('versitygw')
 
 export interface ObjectStoreServer {
   readonly endpoint: string

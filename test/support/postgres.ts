@@ -4,7 +4,10 @@ import { createConnection } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
+import { needs } from './needs.ts'
 import { freePorts, startServer } from './server-process.ts'
+
+needs('postgresql-15')
 
 const run = promisify(execFile)
 export const PROGRAMS = '/usr/lib/postgresql/15/bin'

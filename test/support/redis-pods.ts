@@ -6,8 +6,11 @@ import { afterAll, afterEach, beforeAll, beforeEach, jest } from '@jest/globals'
 import { openObjectStore } from '../../src/clients/object-store.ts'
 import type { ObjectStoreClient } from '../../src/clients/object-store-client.ts'
 import { SERVE, UPLOAD } from '../../src/drivers/redis/scripts.ts'
+import { needs } from './needs.ts'
 import { type ObjectStoreServer, startObjectStore } from './object-store.ts'
 import { freePorts, type ServerProcess, startServer } from './server-process.ts'
+
+needs('redis-server', 'redis-cli')
 
 export const PASSWORD = 'pa$$ "quoted" \\ back'
 

@@ -3,7 +3,10 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
+import { needs } from './needs.ts'
 import { freePorts, startServer } from './server-process.ts'
+
+needs('redis-server', 'redis-cli')
 
 const run = promisify(execFile)
 

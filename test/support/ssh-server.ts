@@ -4,7 +4,10 @@ import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { ensureDebian } from '../../lab/images/debian.ts'
+import { needs } from './needs.ts'
 import { freePorts, startServer } from './server-process.ts'
+
+needs('debian')
 
 export interface SshServer {
   readonly port: number

@@ -4,6 +4,9 @@ import { promisify } from 'node:util'
 import { beforeAll, describe, expect, test } from '@jest/globals'
 import { parseAllDocuments } from 'yaml'
 import { binary } from '../../support/binaries.ts'
+import { needs } from '../../support/needs.ts'
+
+needs('helm')
 
 const run = promisify(execFile)
 const repository = resolve(import.meta.dirname, '../../..')

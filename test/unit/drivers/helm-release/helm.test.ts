@@ -8,8 +8,11 @@ import type { DriverContext } from '../../../../src/driver/driver.ts'
 import { withHelm } from '../../../../src/drivers/helm-release/helm.ts'
 import { type ApiServer, startApiServer } from '../../../support/api-server.ts'
 import { binary } from '../../../support/binaries.ts'
+import { needs } from '../../../support/needs.ts'
 import { temporaryFolder } from '../../../support/temporary-folder.ts'
 import { toyStack } from '../../../support/toy-stack.ts'
+
+needs('helm')
 
 jest.setTimeout(90_000)
 

@@ -1,0 +1,36 @@
+import { existsSync, globSync } from 'node:fs'
+import { delimiter, join } from 'node:path'
+import { cached } from '../../lab/topology.ts'
+
+/** What tests run for real outside the lab. */
+export type Server = 'postgresql-15' | 'redis-server' | 'redis-cli' | 'etcd' | 'kube-apiserver' | 'versitygw' | 'helm' | 'debian'
+
+/**
+ * Says which servers a test file needs: called when it, or what it imports, is loaded. Where one is missing and `npm run test:unit` runs, the tests
+ * of that file are skipped, and their names say why (`skip-without-servers.js`). `npm test` and every run with `CI` in its environment skip nothing.
+ */
+export function needs(...servers: readonly Server[]): void {
+  const missing = servers.filter((server) => !IS_HERE[server]())
+  if (missing.length === 0 || !MAY_SKIP) return
+  const known = (globalThis as { missingServers?: Set<string> }).missingServers
+  for (const server of missing) known?.add(server)
+}
+
+/** Set by `npm run test:unit`. */
+const MAY_SKIP = process.env.STANDBY_SKIP_WITHOUT_SERVERS === '1' && (process.env.CI ?? '') === ''
+
+const IS_HERE: Readonly<Record<Server, () => boolean>> = {
+  'postgresql-15': () => existsSync('/usr/lib/postgresql/15/bin/postgres'),
+  'redis-server': () => isOnPath('redis-server'),
+  'redis-cli': () => isOnPath('redis-cli'),
+  etcd: () => isOfLab('etcd'),
+  'kube-apiserver': () => isOfLab('kube-apiserver'),
+  versitygw: () => isOfLab('versitygw'),
+  helm: () => isOfLab('helm'),
+  // A tree of Debian is entered in a mount namespace.
+  debian: () => process.getuid?.() === 0 && existsSync(cached('debian')),
+}
+
+const isOnPath = (program: string): boolean =>
+  (process.env.PATH ?? '').split(delimiter).some((folder) => folder !== '' && existsSync(join(folder, program)))
+const isOfLab = (program: string): boolean => existsSync(cached('first', program)) || globSync(cached('binaries', '*', program)).length > 0
