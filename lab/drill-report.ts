@@ -5,6 +5,7 @@ import type { BackupReport, DeployReport, MoveReport, RestoreTestOutcome, Status
 import type { LedgerVerdict } from './ledger/judge-ledger.ts'
 import type { LedgerEntry } from './ledger/ledger-entry.ts'
 import { lostBeyondPlan, type PlannedLoss, timeLost } from './ledger/lost-beyond-plan.ts'
+import { addressOf } from './topology.ts'
 
 export interface DrillMove {
   readonly to: string
@@ -34,6 +35,8 @@ export interface DrillFacts {
   readonly statusAfter: StatusReport
   /** What a deploy would change in the end. */
   readonly undeclared: readonly string[]
+  /** Which addresses asked the private store; null in a drill without one. */
+  readonly storeAskers: readonly string[] | null
 }
 
 export interface LostSite {
@@ -70,6 +73,8 @@ export function drillVerdict(facts: DrillFacts): string[] {
     demand(move.report.verdict === 'moved', `the move to ${move.to} ${move.report.verdict}: ${move.report.failure?.what ?? ''}`)
     demand(move.report.evidence !== null, `the move to ${move.to} left no evidence`)
   }
+  for (const host of ['dc-a', 'dc-b'] as const)
+    demand(facts.storeAskers === null || facts.storeAskers.includes(addressOf[host]), `no pod of ${host} asked the private store`)
   if (facts.lost !== null) demandOfFailover(facts, facts.lost, demand)
   for (const { site, writes } of lateWrites(facts)) demand(false, `${site} accepted ${writes} writes after it was left`)
   const epochs = facts.moves.map((move) => move.report.epoch)
@@ -139,7 +144,7 @@ export function drillTable(facts: DrillFacts): string {
       `${move.report.verdict}, epoch ${move.report.epoch.before} → ${move.report.epoch.after}`,
       readableDuration(move.report.duration),
     ])
-    for (const [name, text] of usersNoticed(pictured(move))) rows.push([`  ${name}`, text, ''])
+    for (const { name, span, beside } of usersNoticed(pictured(move))) rows.push([`  ${name}`, beside, span])
     for (const phase of move.report.phases)
       rows.push([`  ${phase.phase}`, '', readableDuration(Date.parse(phase.endedAt) - Date.parse(phase.begunAt))])
   }
@@ -170,17 +175,21 @@ function lossRows({ moves, entries, ledger }: DrillFacts, lost: LostSite): strin
   const { seconds, likely } = failover?.predicted.loss ?? { seconds: [0, null] }
   const counted = failover?.report.loss?.counted?.seconds[1] ?? null
   return [
-    ['  predicted', `at most ${seconds[1] ?? '?'} s${likely === undefined ? '' : `, likely ${likely} s`}`, ''],
-    ['  counted by the failover', `at most ${counted ?? '?'} s`, ''],
-    ['  by the ledger', 'from the first lost write to the last', readableDuration(timeLost(entries, ledger.lostAcknowledged))],
-    ['  found by the rejoin', found === undefined ? 'not counted' : `${between(found.rows)} rows, ${between(found.commits)} commits`, ''],
+    ['  loss predicted', `at most ${seconds[1] ?? '?'} s${likely === undefined ? '' : `, likely ${likely} s`}`, ''],
+    ['  loss counted by the failover', `at most ${counted ?? '?'} s`, ''],
+    ['  loss by the ledger', 'from the first lost write to the last', readableDuration(timeLost(entries, ledger.lostAcknowledged))],
+    [
+      '  found by the rejoin',
+      found === undefined ? 'not counted' : `${between(found.rows, 'row')} in ${between(found.commits, 'commit')}`,
+      '',
+    ],
     ['two writable databases', `${lost.site} was back, and not yet shut`, readableDuration(lost.twoWritersMs)],
   ]
 }
 
-const between = ([low, high]: readonly [number, number | null]): string => {
-  if (high === null) return `at least ${low}`
-  return low === high ? `${low}` : `${low} to ${high}`
+const between = ([low, high]: readonly [number, number | null], one: string): string => {
+  const count = high === null ? `at least ${low}` : [...new Set([low, high])].join(' to ')
+  return `${count} ${one}${(high ?? low) === 1 ? '' : 's'}`
 }
 
 /** The same facts for the picture. Pure. */

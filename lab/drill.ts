@@ -16,6 +16,7 @@ import { startLedgerProcess } from './ledger/ledger-process.ts'
 import { loseSite, returnSite } from './lose-site.ts'
 import { spansOf, twoWriters } from './matrix/writers.ts'
 import { oneOf } from './one-of.ts'
+import { startPrivateStore } from './private-store.ts'
 import { reviewedMove } from './reviewed-move.ts'
 import { runLab } from './run-lab.ts'
 import { type CommandResult, runStandby } from './run-standby.ts'
@@ -35,11 +36,12 @@ async function drill(wanted: Wanted): Promise<number> {
   await runLab('up')
   const lab = await readLabEnvironment()
   const { githubUrl } = lab
+  const store = wanted.privateStore ? await startPrivateStore(lab) : undefined
   if (githubUrl === undefined) throw new Error("the lab has no fake of GitHub's API")
   const stopping = new AbortController()
   process.once('SIGINT', () => stopping.abort())
   say('preparing the stack: Secrets, identities, stack file')
-  const stack = await prepareStack(wanted.stack, lab, stopping.signal, wanted.wishes)
+  const stack = await prepareStack(wanted.stack, lab, stopping.signal, { ...wanted.wishes, ...(store === undefined ? {} : { store }) })
   const standby = <Result>(identity: Parameters<typeof runStandby>[1], ...args: string[]): Promise<CommandResult<Result>> => {
     say(`standby ${args.join(' ')}  (as ${identity})`)
     return runStandby<Result>(stack, identity, args, { helm: lab.programs.helm })
@@ -102,7 +104,9 @@ async function drill(wanted: Wanted): Promise<number> {
     ledger: { ...verdict, run: summary.run },
     statusAfter: after,
     undeclared,
+    storeAskers: store === undefined ? null : [...store.askers],
   }
+  await store?.stop()
   const path = resolve(import.meta.dirname, '..', 'report.html')
   await writeFile(path, htmlReport(drillReport(facts)))
   const failures = drillVerdict(facts)
@@ -120,23 +124,26 @@ interface Wanted {
   readonly threeSites: boolean
   readonly wishes: Wishes
   readonly failover: boolean
+  readonly privateStore: boolean
 }
 
 /**
  * `--sites 3`: the story of three sites, in place of the one of two. `--archive in-tree`: WAL and backups by CloudNativePG itself, without the plugin.
  * `--wal-segments 64`: a database with segments of so many MB.
- * `--follow archive`: the passive site has nothing but the archive. `--failover`, and with any of these three: back comes the stack by a failover from
- * a killed site, whose rejoin follows.
+ * `--follow archive`: the passive site has nothing but the archive. `--store private`: witness and archives speak TLS, by an authority of their own.
+ * `--failover`, and with any of these four: back comes the stack by a failover from a killed site, whose rejoin follows.
  */
 function readWanted(): Wanted {
   const text = { type: 'string' } as const
-  const { values } = parseArgs({ options: { stack: text, sites: text, failover: { type: 'boolean' }, ...ARCHIVE_OPTIONS } })
+  const { values } = parseArgs({ options: { stack: text, sites: text, store: text, failover: { type: 'boolean' }, ...ARCHIVE_OPTIONS } })
   const wishes = archiveWishes(values)
+  const privateStore = oneOf('store', values.store, ['plain', 'private']) === 'private'
   return {
     stack: oneOf('stack', values.stack, Object.keys(labStacks) as LabStackName[]) ?? 'infisical-kubernetes',
     threeSites: oneOf('sites', values.sites, ['2', '3']) === '3',
     wishes,
-    failover: values.failover ?? Object.keys(wishes).length > 0,
+    failover: values.failover ?? (privateStore || Object.keys(wishes).length > 0),
+    privateStore,
   }
 }
 

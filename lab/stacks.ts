@@ -13,6 +13,7 @@ import { loadStack } from '../src/stack/load-stack.ts'
 import { canaryEnvironment } from './canary.ts'
 import { type LabEnvironment, mintKubeconfig } from './environment.ts'
 import type { Credentials } from './ledger/application-client.ts'
+import type { PrivateStore } from './private-store.ts'
 import { runDirectory, type SiteName } from './topology.ts'
 
 /** The published stacks, and what of the lab each of them gets. */
@@ -74,6 +75,8 @@ export interface Wishes {
   readonly archive?: CloudNativePgSpec['archive']['method']
   /** How the passive site follows; as the published stack does, where nothing is said: by streaming, with the archive as its fallback. */
   readonly follow?: CloudNativePgSpec['follow']
+  /** Where witness and archives are asked, and the authority that vouches for it (PEM); the lab's own store without TLS, where nothing is said. */
+  readonly store?: Pick<PrivateStore, 'endpoint' | 'authorities'>
 }
 
 /** Adapts a published stack to the running lab; a second call finds everything as it left it. */
@@ -113,6 +116,9 @@ export async function prepareStack(name: LabStackName, whole: LabEnvironment, si
   }
 }
 
+/** A file beside the stack file. */
+const AUTHORITY = 'store-authority.pem'
+
 /** What a user does by hand: copy the folder, replace what is marked "yours". */
 async function adaptFiles(name: LabStackName, lab: LabEnvironment, directory: string, wishes: Wishes): Promise<string> {
   const facts = labStacks[name]
@@ -122,10 +128,12 @@ async function adaptFiles(name: LabStackName, lab: LabEnvironment, directory: st
   const path = join(directory, 'standby.yaml')
   const document = parseDocument(await readFile(path, 'utf8'))
   const set = (where: string, value: unknown): void => document.setIn(where.split('.'), value)
+  const endpoint = wishes.store?.endpoint ?? lab.s3.endpoint
   for (const site of lab.sites.slice(2)) declareSite(document, site.name)
   for (const site of lab.sites) {
     set(`sites.${site.name}.kubernetes.clusterId`, site.clusterId)
-    set(`components.archive.sites.${site.name}.endpoint`, lab.s3.endpoint)
+    set(`components.archive.sites.${site.name}.endpoint`, endpoint)
+    if (wishes.store !== undefined) set(`components.archive.sites.${site.name}.endpointCA`, AUTHORITY)
     set(`components.archive.sites.${site.name}.region`, lab.s3.region)
     set(`components.archive.sites.${site.name}.bucket`, facts.buckets[site.name])
     if (wishes.follow === 'archive') document.deleteIn(['components', 'database', 'sites', site.name, 'streaming'])
@@ -133,7 +141,11 @@ async function adaptFiles(name: LabStackName, lab: LabEnvironment, directory: st
   }
   if (wishes.archive !== undefined) set('components.database.archive.method', wishes.archive)
   if (wishes.follow !== undefined) set('components.database.follow', wishes.follow)
-  set('witness.endpoint', lab.s3.endpoint)
+  set('witness.endpoint', endpoint)
+  if (wishes.store !== undefined) {
+    set('witness.endpointCA', AUTHORITY)
+    await writeFile(join(directory, AUTHORITY), wishes.store.authorities)
+  }
   set('witness.region', lab.s3.region)
   set('components.cache.image', lab.images.tools)
   set('components.cache.storage', '1Gi')

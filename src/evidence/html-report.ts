@@ -63,25 +63,34 @@ ${restoreSection(input.restoreTest)}`,
 
 function moveSection(move: DrillReportInput['moves'][number]): string {
   const { report } = move
+  const noticed = usersNoticed(move).map(({ name, span, beside }) => [name, `${span} (${beside})`] as const)
   return `<section><h2>${escaped(report.mode)}: ${escaped(endText(report))}</h2>
 <p>${readableDuration(report.duration)} until all was protected again; epoch ${report.epoch.before} → ${report.epoch.after}.</p>
 ${report.failure === null ? '' : `<p class="failures">${escaped(report.failure.code)}: ${escaped(report.failure.what)}</p>`}
-${factsTable([...usersNoticed(move), ...moveFacts(report)])}
+${factsTable([...noticed, ...moveFacts(report)])}
 ${timeline(report.steps)}
 <p class="small">run ${escaped(report.run)} · digest ${escaped(report.digest)}</p></section>`
 }
 
-/** What users noticed of a move: how long, and beside it what was predicted of the same span. Names and texts. Pure. */
-export function usersNoticed({ report, clientGapMs, predictedGapMs }: DrillReportInput['moves'][number]): readonly [string, string][] {
+/** A span that users noticed of a move, and what it is held against or counted from. */
+export interface Noticed {
+  readonly name: string
+  readonly span: string
+  readonly beside: string
+}
+
+/** What users noticed of a move: how long, and beside it what was predicted of the same span. Pure. */
+export function usersNoticed({ report, clientGapMs, predictedGapMs }: DrillReportInput['moves'][number]): readonly Noticed[] {
   const client = clientGapMs === null ? 'not measured' : readableDuration(clientGapMs)
   const predicted = `predicted ${readableDuration(predictedGapMs)}`
-  if (report.mode === 'rejoin') return [['longest time between two writes of a client', `${client}, for users are served all the while`]]
-  if (report.mode !== 'failover') return [['client without writes for', `${client}, ${predicted}`]]
+  if (report.mode === 'rejoin') return [{ name: 'longest time between two writes', span: client, beside: 'users are served all the while' }]
+  const without = { name: 'client without writes for', span: client }
+  if (report.mode !== 'failover') return [{ ...without, beside: predicted }]
   // No plan knows when a site was lost: what it predicts begins with the first door that it closes.
   const closed = report.writeGap === null ? 'not known' : readableDuration(report.writeGap)
   return [
-    ['client without writes for', `${client}, since the site was lost`],
-    ['doors closed for', `${closed}, ${predicted}`],
+    { ...without, beside: 'since the site was lost' },
+    { name: 'doors closed for', span: closed, beside: predicted },
   ]
 }
 

@@ -32,12 +32,12 @@ function counted({ loss, verdict }: MoveReport): string {
 const gapText = ({ mode, writeGap }: MoveReport): string | null =>
   writeGap === null ? null : `${readableDuration(writeGap)}${mode === 'failover' ? ', since the first door was closed' : ''}`
 
-/** `decided in 4 min, approved → started 2.0 s, users served after 9.1 s, all green 0.4 s later`. */
+/** `decided in 4 min, started 2.0 s after the approval, users served 9.1 s after the start, all green 0.4 s later`. */
 function timesText({ decide, approve, execute, green }: NonNullable<MoveReport['rto']>): string {
   const parts = [
     decide === null ? null : `decided in ${readableDuration(decide)}`,
     approve === null ? null : `started ${readableDuration(approve)} after the approval`,
-    execute === null ? null : `users served after ${readableDuration(execute)}`,
+    execute === null ? null : `users served ${readableDuration(execute)} after the start`,
     green === null || green === 0 ? null : `all green ${readableDuration(green)} later`,
   ].filter((part) => part !== null)
   return parts.join(', ') || 'not known'

@@ -64,7 +64,7 @@ describe('the summary of a move', () => {
         '12 s old',
         'was fenced',
         'decided in 4 min',
-        'users served after 8.0 s',
+        'users served 8.0 s after the start',
         'e'.repeat(64),
       ])
         expect(text).toContain(part)
