@@ -30,7 +30,7 @@ export default {
       setupFilesAfterEnv: ['<rootDir>/test/support/lab/up.js'],
       globalTeardown: '<rootDir>/test/support/lab/teardown.js',
     }),
-    // Whole stories of several minutes in the lab: `npm run lab:adoption`.
+    // Whole stories of several minutes in the lab: `npm run lab:stories`.
     ...(process.env.STANDBY_STORIES === undefined
       ? []
       : [

@@ -1,6 +1,8 @@
 import { execFileSync } from 'node:child_process'
+import { readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
-import { stringify } from 'yaml'
+import { parseDocument, stringify } from 'yaml'
 import { until } from '../../lab/until.ts'
 import type { KubernetesObject } from '../../src/clients/kubernetes-client.ts'
 import type { Approval } from '../../src/domain/approval.ts'
@@ -348,6 +350,36 @@ describe('a stack that other hands made: a database with its archive, a Redis th
       expect([await replicas('dc-a'), await replicas('dc-b')]).toEqual([0, 2])
     },
     6 * MINUTES,
+  )
+
+  test(
+    'gets a larger Redis by the steps that the dry run prints, and its pod runs on meanwhile',
+    async () => {
+      const file = join(db.directory, 'standby.yaml')
+      const declared = parseDocument(readFileSync(file, 'utf8'))
+      declared.setIn(['components', 'cache', 'storage'], '2Gi')
+      writeFileSync(file, declared.toString())
+      const world = await db.readAgain()
+      const dry = await deploy(world, { dryRun: true, only: [] })
+      const steps = dry.failure?.what ?? ''
+      process.stderr.write(`${steps}\n`)
+      expect(dry.failure?.code).toBe('change-refused')
+      const pod = (site: string): string => kubectl(site, ['get', 'pod', 'redis-0', '-o', 'jsonpath={.metadata.uid}'])
+      const before = { 'dc-a': pod('dc-a'), 'dc-b': pod('dc-b') }
+      // The first step is one of volumes that can grow: those of the lab are folders, and have any size.
+      const second = `kubectl -n ${db.namespace} delete statefulset redis --cascade=orphan`
+      expect(steps).toContain(`2. ${second}`)
+      for (const site of ['dc-a', 'dc-b']) kubectl(site, second.split(' ').slice(3))
+      expect((await deploy(world, { dryRun: false, only: [] })).failure).toBeNull()
+      for (const site of ['dc-a', 'dc-b'] as const) {
+        expect(pod(site)).toBe(before[site])
+        const owner = ['get', 'pod', 'redis-0', '-o', 'jsonpath={.metadata.ownerReferences[0].uid}']
+        expect(kubectl(site, owner)).toBe(kubectl(site, ['get', 'statefulset', 'redis', '-o', 'jsonpath={.metadata.uid}']))
+      }
+      expect(redis('dc-b', 'dbsize')).toBe('51')
+      expect((await deploy(world, { dryRun: false, only: [] })).verdict).toBe('unchanged')
+    },
+    4 * MINUTES,
   )
 })
 

@@ -18,6 +18,8 @@ export interface LabDatabase {
   readonly namespace: string
   readonly lab: LabEnvironment
   readonly world: World
+  /** Reads the stack file anew, after a test has changed it. */
+  readAgain(): Promise<World>
   readonly lines: readonly string[]
   /** Of the stack file and its database.yaml. */
   readonly directory: string
@@ -47,6 +49,8 @@ export interface LabDatabaseOptions {
   /** Instead of one that the test makes on both sites. */
   readonly ownerSecret?: string
   readonly cluster?: Readonly<Record<string, unknown>>
+  /** The witness and the archives take whoever is logged in, in place of keys: this process is the store's owner. */
+  readonly login?: boolean
   /** Components of the stack file beside the database and its archive. */
   readonly beside?: (namespace: string, lab: LabEnvironment) => Readonly<Record<string, object>>
   /** Files beside the stack file that these components name, by path. */
@@ -89,15 +93,10 @@ export async function prepareLabDatabase(options: LabDatabaseOptions = {}): Prom
     options.tell?.(`${new Date().toISOString().slice(11, 23)} ${level} ${line}`)
   }
   const log: Log = { info: say(' '), warning: say('!'), debug: say('.') }
-  const world = await connect({
-    stackPath,
-    signal: ending.signal,
-    log,
-    env: environment(lab),
-    credentialsInput: null,
-    identity: 'mover',
-    mask: () => undefined,
-  })
+  const env = environment(lab, options)
+  const readAgain = (): Promise<World> =>
+    connect({ stackPath, signal: ending.signal, log, env, credentialsInput: null, identity: 'mover', mask: () => undefined })
+  const world = await readAgain()
   const cluster = (site: string): string => `pg-${site}`
   const root = (bucket: string, prefix: string): ObjectStoreClient =>
     openObjectStore({ endpoint: lab.s3.endpoint, region: lab.s3.region, bucket, prefix, ...lab.s3.root })
@@ -106,6 +105,7 @@ export async function prepareLabDatabase(options: LabDatabaseOptions = {}): Prom
     namespace: name,
     lab,
     world,
+    readAgain,
     lines,
     directory,
     clusterSpec: clusterSpec(lab, options.cluster ?? {}),
@@ -171,7 +171,8 @@ function clusterSpec(lab: LabEnvironment, more: Readonly<Record<string, unknown>
 function stackFile(name: string, lab: LabEnvironment, port: number, options: LabDatabaseOptions): object {
   const bySite = <T>(make: (site: (typeof SITES)[number], index: number) => T): Record<string, T> =>
     Object.fromEntries(SITES.map((site, index) => [site, make(site, index)]))
-  const keys = (prefix: string): object => ({ accessKeyId: { env: `${prefix}_ID` }, secretAccessKey: { env: `${prefix}_KEY` } })
+  const pair = (prefix: string): object => ({ accessKeyId: { env: `${prefix}_ID` }, secretAccessKey: { env: `${prefix}_KEY` } })
+  const keys = (prefix: string): object => (options.login === true ? { login: 'aws' } : pair(prefix))
   const place = { endpoint: lab.s3.endpoint, region: lab.s3.region, prefix: `${name}/` }
   const addressOf = (site: string): string => lab.sites.find((one) => one.name === site)?.address ?? ''
   return {
@@ -191,7 +192,7 @@ function stackFile(name: string, lab: LabEnvironment, port: number, options: Lab
           bucket: `infisical-${site}`,
           credentials: keys(site === 'dc-a' ? 'ARCHIVE_A' : 'ARCHIVE_B'),
           readCredentials: keys('READER'),
-          policyCredentials: keys('MOVER'),
+          policyCredentials: pair('MOVER'),
         })),
       },
       database: {
@@ -214,12 +215,14 @@ function stackFile(name: string, lab: LabEnvironment, port: number, options: Lab
   }
 }
 
-function environment(lab: LabEnvironment): Record<string, string> {
+function environment(lab: LabEnvironment, { login }: LabDatabaseOptions): Record<string, string> {
   const accounts = { MOVER: 'mover', ARCHIVE_A: 'archive-dc-a', ARCHIVE_B: 'archive-dc-b', READER: 'reader' } as const
-  return Object.fromEntries(
+  const keys = Object.fromEntries(
     Object.entries(accounts).flatMap(([prefix, account]) => [
       [`${prefix}_ID`, lab.s3.accounts[account].accessKeyId],
       [`${prefix}_KEY`, lab.s3.accounts[account].secretAccessKey],
     ]),
   )
+  const { accessKeyId, secretAccessKey } = lab.s3.root
+  return login === true ? { ...keys, AWS_ACCESS_KEY_ID: accessKeyId, AWS_SECRET_ACCESS_KEY: secretAccessKey } : keys
 }
