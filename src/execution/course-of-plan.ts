@@ -15,10 +15,10 @@ import type { Course } from './run-state.ts'
 export function courseOf({ steps, intent, fencing, liveness }: Plan, stack: Stack, drivers: Readonly<Record<string, Driver>>): Course {
   const demanded = requiredFence(stack, intent, liveness, drivers)
   const silent = { ...liveness, is: 'unknown', sightings: [] } as const
-  if (!changesActiveSite(intent)) return { steps, lock: LOCK_STEP, pointOfNoReturn: null, required: null, ofSilentSite: null }
+  const ends = { steps, lock: LOCK_STEP, lost: intent.mode === 'failover' ? intent.from : null }
+  if (!changesActiveSite(intent)) return { ...ends, pointOfNoReturn: null, required: null, ofSilentSite: null }
   return {
-    steps,
-    lock: LOCK_STEP,
+    ...ends,
     pointOfNoReturn: activateStep(intent),
     required: higherFence(demanded, fencing.required),
     ofSilentSite: requiredFence(stack, { ...intent, mode: 'failover' }, silent, drivers),

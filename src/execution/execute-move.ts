@@ -8,6 +8,7 @@ import { planKey } from '../witness/keys.ts'
 import { assertStillOurs, endLock, releaseLock } from '../witness/lock.ts'
 import { holderOf } from '../witness/lock-holder.ts'
 import { courseOf, refuseUnfenced } from './course-of-plan.ts'
+import { refuseCutShort, saidOfRun } from './cut-short.ts'
 import { type Asked, type Journal, nextAttempt, openJournal, proofsOf, stepsOnRecord, turnedBack } from './journal.ts'
 import { type Every, keepLock } from './keep-lock.ts'
 import { patientStore } from './patient-store.ts'
@@ -17,7 +18,7 @@ import type { Course, RunState, Verdict } from './run-state.ts'
 import { runSteps } from './run-steps.ts'
 import type { StepReport } from './step-report.ts'
 import { touchWhatWasLeft } from './take-over.ts'
-import { beginRun, mayTurnBack } from './transition.ts'
+import { advance, beginRun, mayTurnBack } from './transition.ts'
 import { witnessBehaviours } from './witness-behaviours.ts'
 import { witnessTime } from './witness-time.ts'
 
@@ -56,10 +57,16 @@ export async function executeMove(asked: MoveRun): Promise<MoveOutcome> {
   const move: MoveRun = { ...asked, store: patientStore(asked.store, { clock, signal, log: context.log }) }
   const course = courseOf(move.plan, context.stack, move.drivers)
   if (move.how !== 'abort') refuseUnfenced(course, move.plan)
+  const said = await saidOfRun(move.store)
   const journal = await openJournal(move.store, move.run)
-  const from = beginRun(course, stepsOnRecord(journal.entries), turnedBack(journal.entries))
+  const from = beginRun(course, {
+    onRecord: stepsOnRecord(journal.entries),
+    turnedBack: turnedBack(journal.entries),
+    continued: move.how !== 'begin',
+  })
   refuseEnded(move.run, journal)
   refuseOtherPlan(move, journal)
+  refuseCutShort(said, move.run, move.plan, journal)
   // Before anything is written: whoever is refused must not stop a process that is at work.
   if (move.how === 'abort') refuseTooLate(course, from)
   const attempt = await join(move, journal)
@@ -72,7 +79,7 @@ export async function executeMove(asked: MoveRun): Promise<MoveOutcome> {
   try {
     const outcome = await runSteps({
       course,
-      from: move.how === 'abort' ? await turned(move, from, journal, at()) : from,
+      from: move.how === 'abort' ? await turned(move, course, from, journal, at()) : from,
       intent: move.plan.intent,
       context: move.context,
       clock: move.clock,
@@ -147,9 +154,9 @@ async function join(move: MoveRun, journal: Journal): Promise<number> {
 }
 
 /** An abort is on record before anything is undone: whoever continues it goes back too. */
-async function turned({ asked }: MoveRun, from: RunState, journal: Journal, at: string): Promise<RunState> {
+async function turned({ asked }: MoveRun, course: Course, from: RunState, journal: Journal, at: string): Promise<RunState> {
   await journal.append({ kind: 'turned-back', at, ...asked })
-  return { ...from, direction: 'back' }
+  return advance(course, from, { is: 'turned-back' })
 }
 
 function behaviourOf(move: MoveRun, journal: Journal, holder: string, step: PlannedStep): Behaviour {

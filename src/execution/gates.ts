@@ -1,5 +1,6 @@
 import { type FenceLevel, reaches } from '../domain/fence-levels.ts'
 import { PHASES, type Phase, type PlannedStep, type StepId } from '../domain/plan.ts'
+import type { SiteName } from '../domain/stack.ts'
 import { levelsOfStep } from '../planning/fence-levels.ts'
 
 /**
@@ -14,6 +15,8 @@ export interface GatedCourse {
   readonly required: FenceLevel | null
   /** The level that a failover from a silent site demands: what is left to demand of one that goes silent beyond the point of no return. */
   readonly ofSilentSite: FenceLevel | null
+  /** The site that a failover leaves, and waits for nothing of; null in every other mode. */
+  readonly lost: SiteName | null
 }
 
 export const isFence = (step: PlannedStep): boolean => step.fence !== undefined || step.byTime === true

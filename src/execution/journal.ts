@@ -44,7 +44,7 @@ export interface Asked {
 }
 
 /** What `witness.schema.json` says of a journal is what {@link JournalEntry} is. */
-const journalDocument = documentKind<{ readonly entry: JournalEntry }>(
+export const journalDocument = documentKind<{ readonly entry: JournalEntry }>(
   'witness.schema.json#/$defs/journal',
   'Restore its earlier version (the bucket keeps them): without its journal nobody can continue this run. Other operations go on.',
 )

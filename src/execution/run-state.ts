@@ -45,6 +45,15 @@ export type StepState =
   /** Could not be taken back. */
   | 'stuck'
 
+/** What a process finds of a run: what the earlier ones wrote down. */
+export interface OfEarlier {
+  /** By step; the later entry counts. */
+  readonly onRecord: ReadonlyMap<StepId, OnRecord>
+  readonly turnedBack: boolean
+  /** There was one, so that what is on record may be less than what was done. */
+  readonly continued: boolean
+}
+
 /**
  * What this very process has seen of a claim that is on record. `now`: it holds, a moment ago. `once`: it held, and a moment has passed since.
  * `excused`: its site went silent beyond the point of no return, and a failover from a silent site would not demand it.
@@ -58,6 +67,8 @@ export interface RunState {
   /** Somebody else holds the lock, or a later epoch has begun: this process touches nothing any more. */
   readonly lost: boolean
   readonly ended: boolean
+  /** An earlier process has asked for the lock: what is not on record may have been done all the same, where somebody has removed entries. */
+  readonly continued: boolean
   readonly steps: Readonly<Record<StepId, StepState>>
   /** Absent: this process has seen nothing of it, whatever is on record. */
   readonly seen: Readonly<Record<StepId, Sight>>

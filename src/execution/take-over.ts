@@ -5,6 +5,7 @@ import type { ConditionalStore } from '../witness/conditional-store.ts'
 import { planDocument } from '../witness/documents.ts'
 import { isName, planKey } from '../witness/keys.ts'
 import { readDocument } from '../witness/read-document.ts'
+import { missingInJournal, saidOfRun } from './cut-short.ts'
 import { type JournalEntry, openJournal, stepsOnRecord, turnedBack } from './journal.ts'
 import type { OnRecord } from './run-state.ts'
 import { contextOfStep } from './without-lost-site.ts'
@@ -56,11 +57,12 @@ const leftBy = (plan: Plan, entries: readonly JournalEntry[]): Left => ({
 })
 
 /**
- * What another run left; null when it has ended, or when its name is that of a deploy or of a person. Where its journal is damaged it may be amid
- * any of its steps. Throws `witness-damaged` where nobody can read its plan either.
+ * What another run left; null when it has ended, or when its name is that of a deploy or of a person. Where its journal is damaged, or
+ * its newest entries are gone, it may be amid any of its steps. Throws `witness-damaged` where nobody can read its plan either.
  */
 async function unfinished(store: ConditionalStore, run: string): Promise<Left | null> {
   if (!isName(run)) return null
+  const said = await saidOfRun(store)
   const entries = await openJournal(store, run).then(
     (journal) => journal.entries,
     (error: unknown) => {
@@ -69,10 +71,11 @@ async function unfinished(store: ConditionalStore, run: string): Promise<Left | 
     },
   )
   const last = entries?.at(-1)
-  if (entries !== null && (last === undefined || (last.kind === 'ended' && last.verdict !== 'stopped'))) return null
+  if (last?.kind === 'ended' && last.verdict !== 'stopped') return null
   const plan = (await readDocument(store, planDocument, planKey(run)))?.record
   if (plan === undefined) return null
-  return entries === null ? { intent: plan.intent, steps: plan.steps } : leftBy(plan, entries)
+  const isWhole = entries !== null && missingInJournal(said, run, plan, entries) === null
+  return isWhole ? leftBy(plan, entries) : { intent: plan.intent, steps: plan.steps }
 }
 
 /**

@@ -1,11 +1,11 @@
 import { PHASES, type Phase, type PlannedStep, type StepId } from '../domain/plan.ts'
 import { readySteps, sequenceOf } from '../planning/order-steps.ts'
 import { donesOf, faded, inTurnOf, isDispensable, isOpenFor, looksAgain, mayGiveUp, mayPass, reopened, revalidated } from './claims.ts'
-import { isClaim, isFinal, isGated } from './gates.ts'
-import { type Command, type Course, isDone, isOver, type OnRecord, type RunEvent, type RunState, type StepState } from './run-state.ts'
+import { isClaim, isFence, isFinal, isGated } from './gates.ts'
+import { type Command, type Course, isDone, isOver, type OfEarlier, type RunEvent, type RunState, type StepState } from './run-state.ts'
 
 /** The state in which a process begins or continues a run. */
-export function beginRun(course: Course, onRecord: ReadonlyMap<StepId, OnRecord>, turnedBack: boolean): RunState {
+export function beginRun(course: Course, { onRecord, turnedBack, continued }: OfEarlier): RunState {
   const states = { intent: 'unsure', done: 'done', 'was-done': 'was-done', 'given-up': 'given-up', undone: 'undone' } as const
   const gatesAhead = course.steps.some(
     (step) => isGated(course, step, ({ id }) => isOver(onRecord.get(id))) && !isOver(onRecord.get(step.id)),
@@ -28,7 +28,30 @@ export function beginRun(course: Course, onRecord: ReadonlyMap<StepId, OnRecord>
     }),
   )
   const committed = course.pointOfNoReturn !== null && isDone(steps[course.pointOfNoReturn])
-  return { direction: turnedBack && !committed ? 'back' : 'forward', failed: false, lost: false, ended: false, steps, seen: {} }
+  const lockAsked = course.lock !== null && onRecord.has(course.lock)
+  const run: RunState = {
+    direction: 'forward',
+    failed: false,
+    lost: false,
+    ended: false,
+    continued: continued && lockAsked,
+    steps,
+    seen: {},
+  }
+  return turnedBack && !committed ? goingBack(course, run) : run
+}
+
+/**
+ * `undone` promises that the old site serves. So a process that continues a run looks for itself at each fence of the plan, whatever is on record of it,
+ * and first at the point of no return: an entry that says that it was opened is a claim, and one that is gone says nothing. Nobody asks a lost site for more than is
+ * on record.
+ */
+function goingBack(course: Course, run: RunState): RunState {
+  const isLookedAt = (step: PlannedStep): boolean =>
+    step.id === course.pointOfNoReturn || (isFence(step) && (course.lost === null || step.site !== course.lost))
+  const unsure = course.steps.filter((step) => isLookedAt(step) && ['todo', 'undone'].includes(run.steps[step.id] ?? 'todo'))
+  const steps = run.continued ? Object.fromEntries(unsure.map(({ id }): [StepId, StepState] => [id, 'unsure'])) : {}
+  return { ...run, direction: 'back', steps: { ...run.steps, ...steps } }
 }
 
 const UNTIL_SERVED: ReadonlySet<Phase> = new Set(['START', 'SMOKE', 'TRAFFIC'])
@@ -122,14 +145,16 @@ function compare(a: readonly number[], b: readonly number[]): number {
 export function advance(course: Course, run: RunState, event: RunEvent): RunState {
   if (event.is === 'lost') return { ...run, lost: true }
   if (event.is === 'ended') return { ...run, ended: true }
-  if (event.is === 'turned-back') return { ...run, direction: 'back' }
+  if (event.is === 'turned-back') return goingBack(course, run)
   if (event.is === 'faded') return faded(course, run, event.steps)
   if (event.is === 'revalidated') return revalidated(course, run, event.step, event.saw)
   if (event.is === 'reopened-recorded') return reopened(course, run, event.step)
   const before = run.steps[event.step] ?? 'todo'
   if (event.is === 'cleared' && run.direction === 'forward' && !isOpenFor(course, run, event.step)) return run
   if (event.is === 'threw' && mayGiveUp(course, run, event.step)) return { ...run, steps: { ...run.steps, [event.step]: 'lacking' } }
-  const after = nextState(before, event, run.direction === 'back' && event.step !== course.lock)
+  const next = nextState(before, event, run.direction === 'back' && event.step !== course.lock)
+  // Nobody knows whether it was an earlier process that has shut it: whoever goes back opens it.
+  const after = next === 'held' && run.continued && course.steps.some((step) => step.id === event.step && isFence(step)) ? 'holds' : next
   const steps = after === before ? run.steps : { ...run.steps, [event.step]: after }
   if (event.is === 'committed') return { ...run, direction: 'forward', failed: true, steps }
   const isSeen = (step: PlannedStep): boolean => isClaim(course, step) || isFinal(course, step)

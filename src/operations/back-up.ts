@@ -20,10 +20,10 @@ export async function backUp(world: World): Promise<BackupReport> {
     (component) =>
       world.drivers[component.driver]?.backup?.(component, observation.components[component.name] ?? {}, site, world.stack) ?? [],
   )
-  const course: Course = { steps, lock: null, pointOfNoReturn: null, required: null, ofSilentSite: null }
+  const course: Course = { steps, lock: null, pointOfNoReturn: null, required: null, ofSilentSite: null, lost: null }
   const outcome = await runSteps({
     course,
-    from: beginRun(course, new Map(), false),
+    from: beginRun(course, { onRecord: new Map(), turnedBack: false, continued: false }),
     intent: null,
     context: world.context,
     clock: world.clock,

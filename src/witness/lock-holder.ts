@@ -3,6 +3,11 @@ import type { LockRecord } from './documents.ts'
 
 /** Who holds the lock: one process of a run. A process that continues a run is another holder than the one that left it. */
 export const holderOf = (run: string, attempt: number): string => `${run}#${attempt}`
+/** Which process of a run a holder is; 0 for one that is none of it. */
+export function attemptOfHolder(run: string, holder: string): number {
+  const attempt = holder.startsWith(`${run}#`) ? Number(holder.slice(run.length + 1)) : 0
+  return Number.isSafeInteger(attempt) ? attempt : 0
+}
 /** The run that a holder belongs to. */
 export const runOfHolder = (holder: string): string => holder.split('#')[0] ?? holder
 

@@ -15,8 +15,8 @@ const one = { ...CALM, plans: [THERE], runs: [0], processes: [begin(0)] }
 
 const resumesBlindly: Rules = {
   ...PRODUCTION,
-  beginRun(course, onRecord, turnedBack) {
-    const run = PRODUCTION.beginRun(course, onRecord, turnedBack)
+  beginRun(course, earlier) {
+    const run = PRODUCTION.beginRun(course, earlier)
     const believed = Object.entries(run.steps).map(
       ([id, state]) => [id, state === 'unsure' && id !== course.lock ? 'done' : state] as const,
     )
@@ -45,8 +45,8 @@ const opensUncertainly: Rules = {
 /** What an earlier process wrote down of a fence counts as seen. */
 const believesJournal: Rules = {
   ...PRODUCTION,
-  beginRun(course, onRecord, turnedBack) {
-    const run = PRODUCTION.beginRun(course, onRecord, turnedBack)
+  beginRun(course, earlier) {
+    const run = PRODUCTION.beginRun(course, earlier)
     const believed = course.steps.filter(({ id }) => run.steps[id] === 'done').map(({ id }) => [id, 'now'] as const)
     return { ...run, seen: Object.fromEntries(believed) }
   },
@@ -55,13 +55,18 @@ const believesJournal: Rules = {
 /** What an earlier process wrote down of the promotion counts as seen. */
 const believesPromotion: Rules = {
   ...PRODUCTION,
-  beginRun(course, onRecord, turnedBack) {
-    const run = PRODUCTION.beginRun(course, onRecord, turnedBack)
+  beginRun(course, earlier) {
+    const run = PRODUCTION.beginRun(course, earlier)
     const believed = course.steps
       .filter((step) => isFinal(course, step) && run.steps[step.id] === 'done')
       .map(({ id }) => [id, 'once'] as const)
     return { ...run, seen: Object.fromEntries(believed) }
   },
+}
+/** What is not on record was not done. */
+const trustsTheEnd: Rules = {
+  ...PRODUCTION,
+  beginRun: (course, earlier) => PRODUCTION.beginRun(course, { ...earlier, continued: false }),
 }
 /** A fence that was shut once stays shut, for the process that shut it. */
 const neverLooksAgain: Rules = {
@@ -87,7 +92,7 @@ const forgetsWhatRests: Rules = {
 
 /** What was approved is all that is demanded. */
 const demandsNothing: Rules = {
-  beginRun: (course, onRecord, turnedBack) => PRODUCTION.beginRun({ ...course, required: null }, onRecord, turnedBack),
+  beginRun: (course, earlier) => PRODUCTION.beginRun({ ...course, required: null }, earlier),
   commandsOf: (course, run) => PRODUCTION.commandsOf({ ...course, required: null }, run),
   advance: (course, run, event) => PRODUCTION.advance({ ...course, required: null }, run, event),
 }
@@ -136,6 +141,30 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
       rules: believesPromotion,
     },
     breaks: 'a run ends as moved, and the new site does not serve',
+  },
+  {
+    scenario: {
+      ...one,
+      name: 'who takes a run back takes what is not on record for not done',
+      processes: [begin(0), abort(0)],
+      crashes: 1,
+      cuts: 1,
+      writes: 0,
+      rules: trustsTheEnd,
+    },
+    breaks: 'a run ends as undone, and the old site does not serve',
+  },
+  {
+    scenario: {
+      ...one,
+      name: 'nobody sees that the newest entries of a journal are gone',
+      processes: [begin(0), abort(0)],
+      crashes: 1,
+      cuts: 1,
+      writes: 0,
+      plants: ['believes-short-journal'],
+    },
+    breaks: 'a run was undone, and the old site does not serve',
   },
   {
     scenario: {

@@ -59,7 +59,7 @@ function comeToLife(model: Model, world: W.WorldState, process: number, emit: Em
   if (how === 'begin' ? begun || !factsHold(model, world, run) : !begun || journal.ended === 'moved' || journal.ended === 'undone') return
   const next = copyOf(world)
   for (const index of ofRun) if (W.get(world, W.LIFE + index) !== W.UNBORN) next[W.STALE + index] = 1
-  const from = table.begun(W.get(world, W.JOURNAL + run))
+  const from = table.begun(W.get(world, W.JOURNAL + run), how !== 'begin')
   next[W.LIFE + process] = W.ALIVE
   next[W.RUN_STATE + process] = from
   if (how === 'abort') {
@@ -68,10 +68,20 @@ function comeToLife(model: Model, world: W.WorldState, process: number, emit: Em
       next[W.RUN_STATE + process] = table.after(from, { is: 'turned-back' })
     } else buried(next, process, W.ENDED)
   }
+  if (isCutShort(model, world, run) && !model.planted('believes-short-journal')) buried(next, process, W.ENDED)
   // Mirrors `refuseUnfenced`.
   if (how !== 'abort' && gateProblems(model.planOf(run).course).length > 0 && !model.planted('runs-without-fence'))
     buried(next, process, W.ENDED)
   emit({ next, fair: how !== 'begin', label: () => `${nameOf(model, process)} comes to life`, broken: null })
+}
+
+/** Mirrors `missingInJournal`, without the number of processes: there are more worlds for it, not fewer. */
+function isCutShort(model: Model, world: W.WorldState, run: number): boolean {
+  const { plan, steps, to } = model.planOf(run)
+  const { steps: onRecord } = model.tableOf(run).journalView(W.get(world, W.JOURNAL + run))
+  const isOnRecord = (action: ModelStep['action']): boolean => steps.some((step, at) => step.action === action && onRecord[at] != null)
+  if (W.get(world, W.EPOCH) !== plan.epoch + 1 || W.get(world, W.ACTIVE_RUN) !== run + 1) return false
+  return !isOnRecord('lock') || (plan.intent.mode !== 'rejoin' && W.get(world, W.ACTIVE) === to && !isOnRecord('activate'))
 }
 
 function factsHold(model: Model, world: W.WorldState, run: number): boolean {

@@ -23,7 +23,7 @@ export const EMPTY_JOURNAL: JournalView = { steps: [], turnedBack: false, ended:
  */
 export interface RunTable {
   /** The state in which a process begins that reads this journal. */
-  begun(journal: number): number
+  begun(journal: number, continued: boolean): number
   after(run: number, event: RunEvent): number
   commands(run: number): readonly Command[]
   state(run: number): RunState
@@ -34,14 +34,14 @@ export interface RunTable {
 
 export function runTable(course: Course, rules: Rules): RunTable {
   const states = interned<RunState>((run) => {
-    const flags = [run.direction, run.failed, run.lost, run.ended].join()
+    const flags = [run.direction, run.failed, run.lost, run.ended, run.continued].join()
     return `${flags} ${course.steps.map(({ id }) => `${run.steps[id]}${run.seen[id] === undefined ? '' : `+${run.seen[id]}`}`).join()}`
   })
   const journals = interned<JournalView>((view) => JSON.stringify(view))
   const commands: (readonly Command[])[] = []
   const nexts = new Map<string, number>()
   return {
-    begun(journal) {
+    begun(journal, continued) {
       const view = journals.at(journal)
       const onRecord = new Map(
         course.steps.flatMap(({ id }, index): [string, OnRecord][] => {
@@ -49,7 +49,7 @@ export function runTable(course: Course, rules: Rules): RunTable {
           return recorded === null || recorded === undefined ? [] : [[id, recorded]]
         }),
       )
-      return states.numberOf(rules.beginRun(course, onRecord, view.turnedBack))
+      return states.numberOf(rules.beginRun(course, { onRecord, turnedBack: view.turnedBack, continued }))
     },
     after(run, event) {
       const key = `${run} ${event.is} ${'step' in event ? event.step : ''} ${'saw' in event ? event.saw : ''}`

@@ -12,6 +12,8 @@ export type Plant =
   | 'takes-back-beyond-return'
   | 'releases-lock-early'
   | 'redirects-what-parted'
+  /** Lock and active record are not held against the journal. */
+  | 'believes-short-journal'
   /** The engine carries out whatever plan was approved. */
   | 'runs-without-fence'
 
@@ -35,6 +37,8 @@ export interface Scenario {
   readonly handsBetweenProcesses?: true
   /** How often somebody may write into a journal, while none of its processes lives, what never happened: `FORGERIES`. */
   readonly lies?: number
+  /** How often the newest entries of a journal may vanish, while none of its processes lives. */
+  readonly cuts?: number
   /** Whether what is written to a site's objects is refused once a later holder of the lock has touched them. */
   readonly fencedObjects: boolean
   /** Whether each site has a guard that closes it when the witness does not name it. */
@@ -80,6 +84,7 @@ export function modelOf(scenario: Scenario): Model {
   initial[W.OUTAGES] = scenario.outages
   initial[W.HANDS] = scenario.hands ?? 0
   initial[W.LIES] = scenario.lies ?? 0
+  initial[W.CUTS] = scenario.cuts ?? 0
   for (const [run, table] of tables.entries()) initial[W.JOURNAL + run] = table.journal(EMPTY_JOURNAL)
   return {
     scenario,

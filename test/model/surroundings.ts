@@ -1,9 +1,10 @@
 import type { PlannedStep } from '../../src/domain/plan.ts'
 import type { OnRecord } from '../../src/execution/run-state.ts'
+import { sequenceOf } from '../../src/planning/order-steps.ts'
 import { unapproved } from './invariants.ts'
 import { nameOf, other, PLACES, type Place } from './model-plans.ts'
 import { copyOf, type Emit, touch } from './moves.ts'
-import type { Model } from './scenario.ts'
+import { type Model, must } from './scenario.ts'
 import { decode, describeEffect, hasVersions, isCurrent, serves, take } from './sites.ts'
 import * as W from './world-state.ts'
 
@@ -23,6 +24,7 @@ export function movesOfSurroundings(model: Model, world: W.WorldState, emit: Emi
   }
   third(model, world, change)
   forge(model, world, change)
+  cutShort(model, world, change)
   if (W.get(world, W.LOCK) === W.HELD)
     change(
       () => 'time passes: the lock expires',
@@ -67,11 +69,16 @@ const FORGERIES: readonly { readonly what: string; readonly claim: OnRecord; rea
   { what: 'the promotion is done', claim: 'done', of: ({ action }) => action === 'promote' },
 ]
 
+/** Whether a process of the first run lives, or none has begun it yet. */
+function isAtWork(model: Model, world: W.WorldState): boolean {
+  const ofRun = model.scenario.processes.flatMap(({ run }, process) => (run === 0 ? [W.get(world, W.LIFE + process)] : []))
+  return ofRun.includes(W.ALIVE) || ofRun.every((life) => life === W.UNBORN)
+}
+
 /** Somebody forges the journal of a run that no process continues: it says of steps that they are done, or given up, and they never were. */
 function forge(model: Model, world: W.WorldState, change: Change): void {
   if (W.get(world, W.LIES) === 0) return
-  const ofRun = model.scenario.processes.flatMap(({ run }, process) => (run === 0 ? [W.get(world, W.LIFE + process)] : []))
-  if (ofRun.includes(W.ALIVE) || ofRun.every((life) => life === W.UNBORN)) return
+  if (isAtWork(model, world)) return
   const table = model.tableOf(0)
   const view = table.journalView(W.get(world, W.JOURNAL))
   for (const { what, claim, of } of FORGERIES)
@@ -84,6 +91,35 @@ function forge(model: Model, world: W.WorldState, change: Change): void {
         next[W.JOURNAL] = table.journal({ ...view, steps })
       },
     )
+}
+
+/** The newest entries of a journal that no process continues are gone: where it went back, that it did may be gone as well. */
+function cutShort(model: Model, world: W.WorldState, change: Change): void {
+  if (W.get(world, W.CUTS) === 0 || isAtWork(model, world)) return
+  const table = model.tableOf(0)
+  const view = table.journalView(W.get(world, W.JOURNAL))
+  const { steps, plan } = model.planOf(0)
+  const place = new Map(sequenceOf(plan.steps).map(({ id }, index) => [id, index]))
+  const placeOf = (at: number): number => place.get(must(steps[at]).planned.id) ?? 0
+  const before = view.steps.map((recorded) => (recorded === 'undone' ? 'done' : recorded))
+  for (const turnedBack of view.turnedBack ? [true, false] : [false])
+    for (const [at] of steps.entries())
+      for (const left of ['intent', null] as const) {
+        if ((before[at] ?? null) === null || (turnedBack && left === null)) continue
+        const kept = steps.map((_, other): OnRecord | null =>
+          placeOf(other) < placeOf(at) ? (before[other] ?? null) : other === at ? left : null,
+        )
+        const after = table.journal({ steps: turnedBack ? before : kept, turnedBack, ended: null })
+        if (after === W.get(world, W.JOURNAL)) continue
+        change(
+          () => `the newest entries of the journal vanish: ${turnedBack ? 'what was taken back' : `from ${steps[at]?.planned.id} on`}`,
+          false,
+          (next) => {
+            next[W.CUTS] = W.get(world, W.CUTS) - 1
+            next[W.JOURNAL] = after
+          },
+        )
+      }
 }
 
 type Change = (label: () => string, fair: boolean, set: (next: W.WorldState) => void) => void

@@ -85,9 +85,10 @@ export const CRASHES = field()
 export const FAULTS = field()
 export const DELAYS = field()
 export const OUTAGES = field()
-/** How often a person may open the old site by hand, and how often somebody may forge the journal. */
+/** How often a person may open the old site by hand, somebody may forge the journal, and its newest entries may vanish. */
 export const HANDS = field()
 export const LIES = field()
+export const CUTS = field()
 export const WIDTH = next
 
 export const get = (world: WorldState, field: number): number => world[field] ?? 0

@@ -1,112 +1,8 @@
 import { describe, expect, test } from '@jest/globals'
 import type { Plan } from '../../../src/domain/plan.ts'
-import type { Driver, Progress } from '../../../src/driver/driver.ts'
-import { siteError } from '../../../src/errors.ts'
-import { executeMove, type MoveRun } from '../../../src/execution/execute-move.ts'
-import { type JournalEntry, openJournal } from '../../../src/execution/journal.ts'
-import { progressTo } from '../../../src/execution/progress.ts'
-import { planFailover } from '../../../src/operations/plan-failover.ts'
-import { mortalProcess } from '../../support/mortal-process.ts'
-import { deployedToy, toyClock, toyDriver, toyStep, toyWorld } from '../../support/toy-stack.ts'
-
-/** What is true on the sites, whoever made it true. */
-interface Sites {
-  fenced: boolean
-  /** Its API answers. */
-  answers: boolean
-  copied: boolean
-  promoted: boolean
-}
-
-/** A move of a stack whose only fence is one that anybody can open again, and whose copy is only good while it is shut. */
-async function moving(more: { readonly byTime?: boolean } = {}) {
-  const { toy, store } = await deployedToy()
-  const clock = toyClock()
-  const sites: Sites = { fenced: false, answers: true, copied: false, promoted: false }
-  const effects: string[] = []
-  const looks = { fence: 0 }
-  const seen = (holds: boolean, waitingFor: string): Progress => (holds ? { is: 'done', proof: {} } : { is: 'pending', waitingFor })
-  const own = toyDriver(toy)
-  const driver: Driver = {
-    ...own,
-    move: ({ name }, _states, { from, to }) =>
-      name === 'database'
-        ? [
-            toyStep(`database.fence@${from}`, 'FENCE', { fence: 'database', deadline: 300 }),
-            toyStep(`database.copy@${to}`, 'FINAL_SYNC'),
-            toyStep(`database.promote@${to}`, 'PROMOTE', { irreversible: true }),
-          ]
-        : [],
-    behaviours: {
-      fence: {
-        done: async () => {
-          looks.fence += 1
-          if (!sites.answers) throw siteError('site-unreachable', 'dc-a does not answer', { retry: 'transient' })
-          return seen(sites.fenced, 'the fence')
-        },
-        apply: async () => {
-          effects.push('fence')
-          sites.fenced = true
-        },
-        undo: async () => {
-          effects.push('unfence')
-          sites.fenced = false
-        },
-        undone: async () => seen(!sites.fenced, 'the fence to be taken away'),
-      },
-      copy: {
-        done: async () => seen(sites.copied, 'the copy'),
-        apply: async () => {
-          effects.push('copy')
-          sites.copied = true
-        },
-      },
-      promote: {
-        done: async () => seen(sites.promoted, 'the promotion'),
-        apply: async () => {
-          effects.push(sites.fenced || !sites.answers ? 'promote' : 'promote beside a writer')
-          sites.promoted = true
-        },
-      },
-    },
-  }
-  const world = toyWorld(toy, store, { driver, clock })
-  const { plan, digest } = await planFailover(world, { mode: 'switchover', to: 'dc-b' })
-  const perform = (how: MoveRun['how'], as = world, of: Plan = plan) =>
-    executeMove({
-      plan: of,
-      digest,
-      run: 'r1',
-      how,
-      store: as.store,
-      drivers: as.drivers,
-      context: { ...as.context },
-      clock,
-      progress: progressTo(as.log, clock, () => undefined),
-      signal: as.signal,
-    })
-  const journal = async (): Promise<readonly JournalEntry[]> => (await openJournal(store, 'r1')).entries
-  /** Begins, and dies as soon as the journal holds this. */
-  const dieAfter = async (holds: (entry: JournalEntry) => boolean): Promise<void> => {
-    for (let instants = 1; instants < 400; instants++) {
-      const other = await moving(more)
-      const mortal = mortalProcess(other.world, instants)
-      await Promise.race([mortal.died, other.perform('begin', mortal.world)])
-      if (!(await other.journal()).some(holds)) continue
-      const again = mortalProcess(world, instants)
-      await Promise.race([again.died, perform('begin', again.world)])
-      clock.pass(60_000)
-      return
-    }
-    throw new Error('it never came so far')
-  }
-  return { world, store, clock, sites, effects, looks, plan, perform, journal, dieAfter }
-}
-
-const resultOf = (step: string) => (entry: JournalEntry) => entry.kind === 'result' && entry.step === step
-const FENCE = resultOf('database.fence@dc-a')
-const COPY = resultOf('database.copy@dc-b')
-const ACTIVATE = resultOf('witness.activate@dc-b')
+import type { Progress } from '../../../src/driver/driver.ts'
+import { openJournal } from '../../../src/execution/journal.ts'
+import { ACTIVATE, COPY, FENCE, fencedMove, resultOf } from '../../support/fenced-move.ts'
 
 describe('nothing is promoted before this process has seen the old site shut', () => {
   test.each([
@@ -116,7 +12,7 @@ describe('nothing is promoted before this process has seen the old site shut', (
   ])(
     'somebody opens the old site %s, when the runner is dead: it is shut again, and what came after it is done again',
     async (_, until) => {
-      const at = await moving()
+      const at = await fencedMove()
       await at.dieAfter(until)
       const before = [...at.effects]
       // A user writes on it meanwhile.
@@ -128,7 +24,7 @@ describe('nothing is promoted before this process has seen the old site shut', (
   )
 
   test('a journal that was forged opens no gate: the fence that it claims is shut first', async () => {
-    const at = await moving()
+    const at = await fencedMove()
     await at.dieAfter(resultOf('witness.lock'))
     const journal = await openJournal(at.store, 'r1')
     const forged = { at: new Date().toISOString(), outcome: 'done', proof: {} } as const
@@ -139,7 +35,7 @@ describe('nothing is promoted before this process has seen the old site shut', (
   })
 
   test('a fence that is on record as given up, and that the plan needs, is shut all the same', async () => {
-    const at = await moving()
+    const at = await fencedMove()
     await at.dieAfter(resultOf('witness.lock'))
     const journal = await openJournal(at.store, 'r1')
     await journal.append({ kind: 'given-up', at: new Date().toISOString(), step: 'database.fence@dc-a', code: 'forged', what: '' })
@@ -150,7 +46,7 @@ describe('nothing is promoted before this process has seen the old site shut', (
   test.each(['witness.activate@dc-b', 'database.promote@dc-b'])(
     'a journal that says that %s was given up is not believed: no move does without it',
     async (step) => {
-      const at = await moving()
+      const at = await fencedMove()
       await at.dieAfter(FENCE)
       const journal = await openJournal(at.store, 'r1')
       await journal.append({ kind: 'given-up', at: new Date().toISOString(), step, code: 'site-unreachable', what: 'it was silent' })
@@ -161,7 +57,7 @@ describe('nothing is promoted before this process has seen the old site shut', (
   )
 
   test('a journal that claims that the witness names the new site is not believed: the run goes back', async () => {
-    const at = await moving()
+    const at = await fencedMove()
     await at.dieAfter(COPY)
     const journal = await openJournal(at.store, 'r1')
     await journal.append({ kind: 'result', at: new Date().toISOString(), step: 'witness.activate@dc-b', outcome: 'done', proof: {} })
@@ -170,7 +66,7 @@ describe('nothing is promoted before this process has seen the old site shut', (
   })
 
   test('a fence that is only on record, of a site that is silent now, stops the run before the point of no return', async () => {
-    const at = await moving()
+    const at = await fencedMove()
     await at.dieAfter(COPY)
     at.sites.answers = false
     expect(await at.perform('resume')).toMatchObject({ failure: { code: 'fence-unseen', where: 'dc-a' } })
@@ -178,7 +74,7 @@ describe('nothing is promoted before this process has seen the old site shut', (
   }, 20_000)
 
   test('a process that has seen the fence hold goes on when the site goes silent after that', async () => {
-    const at = await moving()
+    const at = await fencedMove()
     const { copy } = at.world.drivers.toy?.behaviours ?? {}
     if (copy?.apply === undefined) throw new Error('no copy')
     const apply = copy.apply
@@ -194,7 +90,7 @@ describe('nothing is promoted before this process has seen the old site shut', (
   }, 20_000)
 
   test('a fence that somebody opens while another look takes long is seen once more, and shut again', async () => {
-    const at = await moving()
+    const at = await fencedMove()
     await at.dieAfter(ACTIVATE)
     const before = at.effects.length
     const { get } = at.world.store
@@ -216,7 +112,7 @@ describe('nothing is promoted before this process has seen the old site shut', (
   })
 
   test('within one process, a fence that somebody opens before the promotion is shut again', async () => {
-    const at = await moving()
+    const at = await fencedMove()
     const { copy } = at.world.drivers.toy?.behaviours ?? {}
     if (copy?.apply === undefined) throw new Error('no copy')
     const apply = copy.apply
@@ -234,7 +130,7 @@ describe('nothing is promoted before this process has seen the old site shut', (
   })
 
   test('a witness that is always slower than a look at the fences may count ends the run by the deadline, and not never', async () => {
-    const at = await moving()
+    const at = await fencedMove()
     const { get } = at.world.store
     const slow = async (key: string) => {
       // Each answer takes longer than what was seen of a fence counts before an effect is sent.
@@ -248,7 +144,7 @@ describe('nothing is promoted before this process has seen the old site shut', (
   })
 
   test('what another controller writes back within one process ends the move at once, and the old site serves again', async () => {
-    const at = await moving()
+    const at = await fencedMove()
     const { copy, fence } = at.world.drivers.toy?.behaviours ?? {}
     if (copy?.apply === undefined || fence === undefined) throw new Error('no copy')
     const [apply, done] = [copy.apply, fence.done]
@@ -271,7 +167,7 @@ describe('nothing is promoted before this process has seen the old site shut', (
   })
 
   test('a fence that is opened as often as it is shut is shut once more, and then the move goes back', async () => {
-    const at = await moving()
+    const at = await fencedMove()
     const { copy } = at.world.drivers.toy?.behaviours ?? {}
     if (copy?.apply === undefined) throw new Error('no copy')
     const { done } = copy
@@ -295,7 +191,7 @@ describe('nothing is promoted before this process has seen the old site shut', (
   ] as const)(
     'beyond the point of no return somebody opens a fence %s',
     async (_, times, verdict) => {
-      const at = await moving()
+      const at = await fencedMove()
       const { promote, copy } = at.world.drivers.toy?.behaviours ?? {}
       if (promote?.apply === undefined || copy === undefined) throw new Error('no promotion')
       let opened = 0
@@ -331,7 +227,7 @@ describe('nothing is promoted before this process has seen the old site shut', (
   )
 
   test('a move that nobody disturbs looks once more at each fence at most, and not at all when it was seen a moment ago', async () => {
-    const at = await moving()
+    const at = await fencedMove()
     expect(await at.perform('begin')).toMatchObject({ verdict: 'moved' })
     // Before its effect, after it, and once more where time has passed.
     expect(at.looks.fence).toBeLessThanOrEqual(3)
@@ -354,78 +250,9 @@ describe('nothing is promoted before this process has seen the old site shut', (
       }),
     ],
   ])('%s is refused by the engine itself, before anything is written', async (_, bent) => {
-    const at = await moving()
+    const at = await fencedMove()
     await expect(at.perform('begin', at.world, bent(at.plan))).rejects.toMatchObject({ code: 'fence-missing' })
     expect(await at.journal()).toEqual([])
     expect(at.effects).toEqual([])
-  })
-})
-
-const PROMOTED = resultOf('database.promote@dc-b')
-/** As a process finds it that continues a run which was promoted, and not ended. */
-async function promoted() {
-  const at = await moving()
-  await at.dieAfter(PROMOTED)
-  expect(at.effects).toEqual(['fence', 'copy', 'promote'])
-  return at
-}
-
-describe('a promotion on record is a claim: this process looks again before anything rests on it', () => {
-  test.each([
-    ['before the fence', resultOf('witness.lock'), ['fence', 'copy', 'promote']],
-    ['after the witness named the new site', ACTIVATE, ['promote']],
-  ])('a journal that was forged %s is not believed: the site is promoted all the same', async (_, until, effects) => {
-    const at = await moving()
-    await at.dieAfter(until)
-    const before = at.effects.length
-    const journal = await openJournal(at.store, 'r1')
-    const forged = { at: new Date().toISOString(), outcome: 'done', proof: {} } as const
-    await journal.append({ kind: 'result', step: 'database.promote@dc-b', ...forged })
-    expect(await at.perform('resume')).toMatchObject({ verdict: 'moved', failure: null })
-    expect(at.effects.slice(before)).toEqual(effects)
-  })
-
-  test('one that holds is not done again, and opens or shuts nothing', async () => {
-    const at = await promoted()
-    // After the promotion doors are open on purpose that were fences before.
-    at.sites.fenced = false
-    expect(await at.perform('resume')).toMatchObject({ verdict: 'moved', failure: null })
-    expect(at.effects).toEqual(['fence', 'copy', 'promote'])
-  })
-
-  test('one that is under way, by the word of its driver, is waited for: no effect is due, and no door is shut', async () => {
-    const at = await promoted()
-    const { promote } = at.world.drivers.toy?.behaviours ?? {}
-    if (promote === undefined) throw new Error('no promotion')
-    let looks = 0
-    Object.assign(promote, {
-      done: async (): Promise<Progress> =>
-        ++looks > 2 ? { is: 'done', proof: {} } : { is: 'pending', waitingFor: 'the new primary to restart' },
-      touch: async () => undefined,
-    })
-    at.sites.fenced = false
-    expect(await at.perform('resume')).toMatchObject({ verdict: 'moved', failure: null })
-    expect(looks).toBeGreaterThan(2)
-    expect(at.effects).toEqual(['fence', 'copy', 'promote'])
-  }, 20_000)
-
-  test('one on a site that is silent now stops the run, and says so', async () => {
-    const at = await promoted()
-    const { promote } = at.world.drivers.toy?.behaviours ?? {}
-    Object.assign(promote ?? {}, { done: async (): Promise<Progress> => ({ is: 'unknown', why: 'dc-b does not answer' }) })
-    const hasty = { ...at.plan, steps: at.plan.steps.map((step) => ({ ...step, deadline: 500 })) }
-    expect(await at.perform('resume', at.world, hasty)).toMatchObject({
-      verdict: 'stopped',
-      failure: { code: 'result-unproven', where: 'dc-b' },
-    })
-  }, 20_000)
-
-  test('a run that has given its lock back and lacks its promotion does not end as moved, and touches nothing', async () => {
-    const at = await moving()
-    await at.dieAfter(resultOf('witness.close'))
-    at.sites.promoted = false
-    const before = [...at.effects]
-    expect(await at.perform('resume')).toMatchObject({ verdict: 'stopped', failure: { code: 'result-unproven' } })
-    expect(at.effects).toEqual(before)
   })
 })

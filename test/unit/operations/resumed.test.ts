@@ -10,6 +10,7 @@ import { executeFailover } from '../../../src/operations/execute-failover.ts'
 import { planFailover } from '../../../src/operations/plan-failover.ts'
 import type { MoveRequest } from '../../../src/planning/intent.ts'
 import { purposeOf } from '../../../src/planning/lock.ts'
+import { digestOf } from '../../../src/planning/plan-digest.ts'
 import type { ConditionalStore } from '../../../src/witness/conditional-store.ts'
 import { takeLock } from '../../../src/witness/lock.ts'
 import { continueToy, deployedToy, toyAllowed, toyApproval, toyClock, toyDriver, toyWorld } from '../../support/toy-stack.ts'
@@ -105,6 +106,9 @@ describe('a run that never held its lock', () => {
     const left = async (holder: string) => {
       const at = await leftBeforeLock()
       const { intent } = at.plan
+      // Each process writes that it has begun before it asks for the lock.
+      const begun = { kind: 'begun', at: at.clock.now().toISOString(), planDigest: digestOf(at.plan), epoch: 2, attempt: 1 } as const
+      if (holder.startsWith(RUN)) await (await openJournal(at.store, RUN)).append(begun)
       await takeLock(at.store, { stack: 'toy', holder, purpose: purposeOf(intent), epoch: 2, now: at.clock.now() })
       at.clock.pass(200_000)
       return resume(at)
