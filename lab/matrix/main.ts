@@ -19,7 +19,8 @@ import { CANARY_REVOKED, runRevokedCanary } from './run-revoked-canary.ts'
  * `--trouble slow --all` has a runner that is far away (1.5 s, 5 % loss).
  * `--outwait` waits for the guard of a lost site (fencing.failover: database), `--published-size` has as many instances and replicas as the published
  * stack, `--archive in-tree`, `--follow archive` and `--wal-segments 64` shape its database. `--sites 3` tells the story of three sites instead,
- * with `--third silent` one in which the site that is neither end of a move is cut off;
+ * with `--third silent` one in which the site that is neither end of a move is cut off, with `unseen` one that the runner alone does not see, with
+ * `parted` one that does not see the new active site;
  * `--kills 20` kills so many switchovers while their doors are closed, and resumes each at once, the first of them with `--first-kill 11`;
  * `--trouble canary-revoked` revokes the canary of the application while users are served. The lab must be up. Exit code 0 only if every case kept
  * every promise.

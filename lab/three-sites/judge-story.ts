@@ -16,19 +16,20 @@ function ofMoves(facts: StoryFacts): string[] {
   )
   // After a failover a follower may have more than the new active site: that is named, and its rejoin ends it.
   const alone = movesOf(facts).filter(({ mode }) => mode !== 'failover')
-  const silent = facts.thirdSite === 'silent'
-  const mayLack = (one: StoryMove, step: string): boolean => silent && one === facts.switchover && step.endsWith('@dc-c')
+  const { thirdSite } = facts
+  // One that is parted from the new active site alone has the archive, and may come to it in time or not.
+  const mayLack = (one: StoryMove, step: string): boolean => thirdSite !== 'answers' && one === facts.switchover && step.endsWith('@dc-c')
   const lacking = alone.flatMap((one) =>
     givenUp(one.executed).flatMap((step) => (mayLack(one, step) ? [] : [`the ${one.mode} of ${one.to} gave up ${step}`])),
   )
   const untold = (
     [
-      [facts.switchover, 'dc-c'],
-      [facts.failover, 'dc-a'],
+      [facts.switchover, 'dc-c', thirdSite === 'silent' || thirdSite === 'unseen'],
+      [facts.failover, 'dc-a', thirdSite === 'silent'],
     ] as const
-  ).flatMap(([one, site]) =>
+  ).flatMap(([one, site, silent]) =>
     silent && !givenUp(one.executed).some((step) => step.endsWith(`@${site}`))
-      ? [`the ${one.mode} does not name ${site}, which was cut off`]
+      ? [`the ${one.mode} does not name ${site}, which was silent`]
       : [],
   )
   return [...ended, ...lacking, ...untold]

@@ -17,8 +17,8 @@ import { until } from '../until.ts'
 import { untilGreen } from '../until-green.ts'
 import { whatDeployWouldChange } from '../what-deploy-would-change.ts'
 
-/** Whether the site that is neither end of a move answers, or is cut off meanwhile. */
-export const THIRD_SITE = ['answers', 'silent'] as const
+/** Whether the site that is neither end of a move answers, is cut off, is seen by its peers and not by the runner, or by the runner and not by the new active site. */
+export const THIRD_SITE = ['answers', 'silent', 'unseen', 'parted'] as const
 export type ThirdSite = (typeof THIRD_SITE)[number]
 
 /** What three sites went through, from a green stack whose active site is dc-a: values only, judged by `judge-story.ts`. */
@@ -49,6 +49,14 @@ export interface StoryMove {
   readonly window: ReviewedMove['window']
 }
 
+/** What becomes of the way to dc-c during the switchover to dc-b. */
+const OUTAGE: Readonly<Record<ThirdSite, readonly string[] | null>> = {
+  answers: null,
+  silent: ['--how', 'cut'],
+  unseen: ['--how', 'slow', '--loss', '100', '--only', 'runner'],
+  parted: ['--how', 'slow', '--loss', '100', '--only', 'dc-b'],
+}
+
 /** How much the failover accepts to lose: far above what it should. */
 const ACCEPTED = '15m'
 
@@ -56,9 +64,9 @@ const ACCEPTED = '15m'
 const AHEAD = 5_000
 
 /**
- * A switchover, a failover from its end, and the way back of each site that was lost or left behind; a ledger writes all the while. Where the third
- * site is silent, dc-c is cut off from the switchover, and a deploy repairs it; then it misses the last writes of dc-b, dc-b is killed, dc-a, which has
- * them, is cut off, and the failover goes to dc-c: two of three sites are lost, and both have to rejoin.
+ * A switchover, a failover from its end, and the way back of each site that was lost or left behind; a ledger writes all the while. Where something is
+ * wrong with the third site, it is during the switchover, and a deploy repairs dc-c. Where it is silent, it also misses the last writes of dc-b; then
+ * dc-b is killed, dc-a, which has them, is cut off, and the failover goes to dc-c: two of three sites are lost, and both have to rejoin.
  */
 export async function runStory(
   { lab, stack, credentials }: DeployedStack,
@@ -82,19 +90,21 @@ export async function runStory(
   const file = join(await mkdtemp(join(tmpdir(), 'standby-story-')), 'ledger.jsonl')
   const ledger = await startLedgerProcess({ addresses: stack.addresses, credentials, intervalMs: 50, file })
   const silent = thirdSite === 'silent'
-  const cut = async (site: SiteName): Promise<void> => {
-    say(`${site} is cut off`)
+  const outage = async (site: SiteName, how: readonly string[]): Promise<void> => {
+    say(`outage of ${site}: ${how.join(' ')}`)
     await handOutCredentials(stack)
-    await runLab('outage', site, '--how', 'cut')
+    await runLab('outage', site, ...how)
   }
+  const cut = (site: SiteName): Promise<void> => outage(site, ['--how', 'cut'])
   const heal = async (site: SiteName): Promise<void> => {
     say(`${site} is back`)
     // Until its guard has read the witness again, nothing moves there (guard-blind).
     await returnSite(stack, site)
   }
-  if (silent) await cut('dc-c')
+  const trouble = OUTAGE[thirdSite]
+  if (trouble !== null) await outage('dc-c', trouble)
   const switchover = await move('switchover', 'dc-b')
-  if (silent) {
+  if (trouble !== null) {
     await heal('dc-c')
     say('a deploy repairs dc-c')
     await runStandby<DeployReport>(stack, 'deployer', ['deploy'], { helm: programs.helm })
