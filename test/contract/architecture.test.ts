@@ -147,6 +147,20 @@ describe('the arrows of the architecture', () => {
     expect(inCircle.map((one) => `${one.from} imports ${one.to}`)).toEqual([])
   })
 
+  test('each folder imports only folders that stand below it in the picture of docs/architecture.md', () => {
+    const page = readFileSync(join(root, 'docs', 'architecture.md'), 'utf8')
+    const picture = /what stands below it:\n\n```text\n([\s\S]*?)\n```/.exec(page)?.[1] ?? ''
+    const levels = picture.split('\n').map((line) => line.split(/ {2,}/))
+    const folders = [...new Set(sources.flatMap((name) => /^src\/([^/]+)\//.exec(name)?.[1] ?? []))]
+    expect(levels.flat().sort()).toEqual(folders.sort())
+    const levelOf = (name: string): number => levels.findIndex((line) => line.some((folder) => under(folder)(name)))
+    const upwards = imports.filter((one) => {
+      const [from, to] = [levelOf(one.from), levelOf(one.to)]
+      return from >= 0 && to >= 0 && to <= from && one.from.split('/')[1] !== one.to.split('/')[1]
+    })
+    expect(upwards.map((one) => `${one.from} imports ${one.to}`)).toEqual([])
+  })
+
   test('files stay under 300 lines, but for the list of reason codes', () => {
     const long = [...sources]
       .filter((name) => name !== 'src/reason-codes.ts')
