@@ -41,6 +41,16 @@ export interface ReviewedMove {
   readonly window: { readonly from: number; readonly to: number }
 }
 
+/** Nothing was changed: no plan was made, for the reason with this code. */
+export class PlanRefused extends Error {
+  readonly code: string
+
+  constructor(code: string, exitCode: number | null) {
+    super(`the plan job ended with ${exitCode}: ${code}`)
+    this.code = code
+  }
+}
+
 /**
  * A move as the failover workflow does it: one process plans as the observer, the reviewer approves the run, another process executes as the
  * mover and reads that approval back. The processes are the committed bundle, started as GitHub's runner starts it.
@@ -133,7 +143,7 @@ async function runJob(
   if (died) return { outputs: {}, died }
   const values = parseOutputs(await readFile(outputs, 'utf8'))
   if (values.result === undefined) throw new Error(`the ${inputs.operation} job ended with ${code} and without a result`)
-  if (code !== 0 && inputs.operation === 'plan') throw new Error(`the plan job ended with ${code}: ${values['reason-code'] ?? ''}`)
+  if (code !== 0 && inputs.operation === 'plan') throw new PlanRefused(values['reason-code'] ?? '', code)
   if ((JSON.parse(values.result) as { error?: { what: string } }).error !== undefined)
     throw new Error(`the ${inputs.operation} job was refused: ${values.result}`)
   return { outputs: values, died }

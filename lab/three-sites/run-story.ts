@@ -9,7 +9,7 @@ import { readAllIds } from '../ledger/application-client.ts'
 import type { LedgerEntry } from '../ledger/ledger-entry.ts'
 import { startLedgerProcess } from '../ledger/ledger-process.ts'
 import { handOutCredentials, loseSite, returnSite } from '../lose-site.ts'
-import { type ReviewedMove, reviewedMove } from '../reviewed-move.ts'
+import { PlanRefused, type ReviewedMove, reviewedMove } from '../reviewed-move.ts'
 import { runLab } from '../run-lab.ts'
 import { runStandby } from '../run-standby.ts'
 import type { SiteName } from '../topology.ts'
@@ -77,7 +77,7 @@ export async function runStory(
   const move = async (mode: Mode, to: SiteName): Promise<StoryMove> => {
     say(`${mode} to ${to}`)
     const inputs = { to, mode, ...(mode === 'failover' ? { 'accept-data-loss': ACCEPTED } : {}) }
-    const moved = { to, mode, ...(await reviewedMove(stack, inputs, { githubUrl, helm: programs.helm })) }
+    const moved = { to, mode, ...(await plannedAgain(() => reviewedMove(stack, inputs, { githubUrl, helm: programs.helm }), say)) }
     const { verdict, failure } = moved.executed
     // What comes next rests on it.
     if (verdict !== 'moved')
@@ -133,6 +133,23 @@ export async function runStory(
   const [entries, ids] = [await ledger.entries(), await readAllIds(stack.addresses[0] ?? '', credentials)]
   return { thirdSite, before, switchover, failover, lostAt, rejoins, entries, ids, after, undeclared: [...first, ...last] }
 }
+
+/** A machine that carries three sites and the work of others answers too late at times: then a person plans again. */
+const PLANS = 4
+const BEFORE_ANOTHER = 5_000
+
+async function plannedAgain(move: () => Promise<ReviewedMove>, say: (line: string) => void): Promise<ReviewedMove> {
+  for (let tried = 1; ; tried++)
+    try {
+      return await move()
+    } catch (error) {
+      if (!(error instanceof PlanRefused) || !SILENT.has(error.code) || tried === PLANS) throw error
+      say(`no plan was made (${error.code}): it is asked for again`)
+      await sleep(BEFORE_ANOTHER)
+    }
+}
+/** Somebody did not answer in time, and nothing was changed. */
+const SILENT: ReadonlySet<string> = new Set(['load-balancer-silent', 'database-silent', 'witness-silent'])
 
 /** The steps that a move did without. */
 export const givenUp = ({ steps }: MoveReport): string[] => steps.flatMap(({ id, outcome }) => (outcome === 'given-up' ? [id] : []))

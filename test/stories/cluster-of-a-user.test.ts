@@ -35,6 +35,9 @@ beforeAll(async () => {
       affinity: { tolerations: [{ ...TAINT, operator: 'Equal' }] },
       env: [
         { name: 'AWS_EC2_METADATA_SERVICE_ENDPOINT', value: metadata.url },
+        // Asked by each start of barman, on a machine that may be busy: once within a second, where nothing is said.
+        { name: 'AWS_METADATA_SERVICE_TIMEOUT', value: '5' },
+        { name: 'AWS_METADATA_SERVICE_NUM_ATTEMPTS', value: '3' },
         // A pod does not start without the Secret that it names.
         { name: 'THEIRS', valueFrom: { secretKeyRef: { name: 'their-settings', key: 'mark' } } },
       ],
