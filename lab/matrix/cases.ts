@@ -5,14 +5,17 @@ import { LOSSES, type Loss } from '../lose-site.ts'
 export const PASSING = ['s3-gone', 'balancer-gone', 'narrow', 'operator-away', 'none'] as const
 /**
  * Another controller that writes the old values back, and the move ends by itself: `controller` from before it on, `controller-helm` the objects of the
- * release alone, so that the second look at the database sees nothing, `controller-midway` from the moment on at which the doors are closed.
+ * release alone, so that the second look at the database sees nothing, `controller-midway` from the moment on at which the doors are closed,
+ * `controller-demoting` while the database is demoted.
  */
-export const FIGHTS = ['controller', 'controller-helm', 'controller-midway'] as const
-export type Fight = (typeof FIGHTS)[number]
+export const FIGHTS = ['controller', 'controller-helm', 'controller-midway', 'controller-demoting'] as const
+/** The same behind the point of no return, for 40 s: it keeps the release alone, and a deploy repairs what it leaves. */
+export const FIGHTS_LATE = ['controller-late'] as const
+export type Fight = (typeof FIGHTS)[number] | (typeof FIGHTS_LATE)[number]
 /** The runner is far away: each answer takes 1.5 s, and packets are lost. Users are as near as before, so nobody needs a runner that dies as well. */
 export const FAR = ['slow'] as const
-export type Trouble = Loss | (typeof PASSING)[number] | (typeof FIGHTS)[number] | (typeof FAR)[number]
-export const TROUBLES: readonly Trouble[] = [...LOSSES, ...PASSING, ...FIGHTS, ...FAR]
+export type Trouble = Loss | (typeof PASSING)[number] | Fight | (typeof FAR)[number]
+export const TROUBLES: readonly Trouble[] = [...LOSSES, ...PASSING, ...FIGHTS, ...FIGHTS_LATE, ...FAR]
 
 /** Where the runner dies: at the first line that says that a step of the phase begins, waits, or is done. */
 export interface CrashPoint {
@@ -119,7 +122,7 @@ const foughtSwitchovers: readonly MatrixCase[] = FIGHTS.map((trouble) => ({
   amid: null,
 }))
 
-const farAwayMoves: readonly MatrixCase[] = FAR.map((trouble) => ({
+const steadyMoves: readonly MatrixCase[] = [...FIGHTS_LATE, ...FAR].map((trouble) => ({
   trouble,
   mode: 'switchover',
   crash: null,
@@ -131,7 +134,7 @@ const farAwayMoves: readonly MatrixCase[] = FAR.map((trouble) => ({
  * Every trouble in every mode that it can befall, with a runner that lives, and with one that dies at each point; what can be taken back is taken
  * back too. And every way to lose a site while it is being left.
  */
-export const allCases: readonly MatrixCase[] = [...troubledMoves, ...lostAmidSwitchovers, ...foughtSwitchovers, ...farAwayMoves]
+export const allCases: readonly MatrixCase[] = [...troubledMoves, ...lostAmidSwitchovers, ...foughtSwitchovers, ...steadyMoves]
 
 /** A sample of some cases that the seed decides: one trouble after another, so that a small one already shows different ones. */
 export function sampleOf(cases: readonly MatrixCase[], count: number, seed: number): MatrixCase[] {

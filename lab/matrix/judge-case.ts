@@ -44,7 +44,11 @@ const FOUGHT_GAP = 30_000
 /** Who keeps the database from before the move on is noticed before any door is closed; what is left is a hiccup of a machine of two cores. */
 const UNNOTICED_GAP = 3_000
 
-function ofFight({ one, entries, executed }: CaseFacts): string[] {
+function ofFight({ one, entries, executed, overAt }: CaseFacts): string[] {
+  if (one.trouble === 'controller-late') {
+    const served = servedAgain(entries, overAt) - overAt
+    return served <= FOUGHT_GAP ? [] : [`users were served ${(served / 1000).toFixed(0)} s after the other controller was paused`]
+  }
   if (!isFought(one)) return []
   const gap = longestGap(entries)?.durationMs ?? 0
   const known = executed.failure?.code === 'reverted-by-others'
@@ -54,6 +58,12 @@ function ofFight({ one, entries, executed }: CaseFacts): string[] {
     ...(known ? [] : [`the other controller was not named: ${executed.failure?.code ?? 'no failure'}`]),
   ]
 }
+
+/** From when on, after a moment, every write was accepted; milliseconds since 1970. */
+const servedAgain = (entries: CaseFacts['entries'], after: number): number =>
+  entries
+    .filter(({ outcome, endedAt }) => outcome !== 'acknowledged' && endedAt > after)
+    .reduce((last, { endedAt }) => Math.max(last, endedAt), after)
 
 /** A switchover loses nothing, and what is taken back neither; a failover not more than what a person accepted, and nothing older than what was predicted. */
 function ofLedger(facts: CaseFacts, ledger: ReturnType<typeof judgeLedger>): string[] {

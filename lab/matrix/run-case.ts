@@ -50,6 +50,8 @@ export interface CaseFacts {
   readonly diedAt: number | null
   /** When users were served by the new site; of a move that was taken back, by the old one again. */
   readonly movedAt: number
+  /** When what troubled the move was over, such as another controller. */
+  readonly overAt: number
   /** null where no site was lost, and where its failover was taken back. */
   readonly rejoined: MoveReport | null
   /** How long both sites' databases took writes at the same time, by their own logs; milliseconds. */
@@ -105,6 +107,7 @@ export async function runCase(one: MatrixCase, around: CaseAround): Promise<Case
   // Whatever becomes of the move, the lab is healed.
   const moved = await troubled({ ...one, mode }, one.mode === mode, ends, around).finally(heal)
   const troubleAt = lost?.at ?? moved.troubleAt
+  if (one.trouble === 'controller-late') await repairedByDeploy(around)
   // Before the rejoin: the old database goes, and its log with it.
   const asleep = loss === 'freeze' ? { site: from, from: troubleAt, to: healedAt } : null
   const killedAt = loss === 'kill' || loss === 'unavailable' ? troubleAt : null
@@ -144,6 +147,19 @@ export async function runCase(one: MatrixCase, around: CaseAround): Promise<Case
     after,
     undeclared,
   }
+}
+
+/** What is left of another controller that wrote after the point of no return, and what its own finding says to do. */
+async function repairedByDeploy({ stack, lab, say }: CaseAround): Promise<void> {
+  const options = { helm: lab.programs.helm, quiet: true }
+  const { result } = await runStandby<StatusReport>(stack, 'observer', ['status'], options)
+  const found = result.findings.find(({ code }) => code === 'replicas-not-of-role')
+  say(`status is ${result.verdict}: ${result.findings.map(({ code, what }) => `${code}: ${what}`).join('; ')}`)
+  if (found === undefined) return
+  const only = /standby deploy --only (\S+)/.exec(found.next ?? '')?.[1]
+  if (only === undefined) throw new Error(`replicas-not-of-role says nothing to do: ${found.next}`)
+  const deployed = await runStandby<DeployReport>(stack, 'deployer', ['deploy', '--only', only], options)
+  say(`the deploy of ${only} is ${deployed.result.verdict} after ${(deployed.durationMs / 1_000).toFixed(1)} s`)
 }
 
 /** Each site as its role has it, object by object: what an undisturbed move leaves, and nothing else. */
@@ -225,6 +241,8 @@ interface Moved {
   readonly diedAt: number | null
   readonly movedAt: number
   readonly troubleAt: number
+  /** When what troubled the move was over. */
+  readonly overAt: number
 }
 
 interface Ends {
@@ -238,8 +256,11 @@ interface Ends {
 /** One move of a case; only the one that the case is about is troubled, and only its runner dies. */
 async function troubled(one: MatrixCase, isTroubled: boolean, ends: Ends, around: CaseAround): Promise<Moved> {
   const trouble = await passing(isTroubled ? one.trouble : 'none', ends.slow, around)
-  const moved = await moveThrough(isTroubled ? one : { ...one, crash: null }, ends, around, trouble).finally(() => trouble.end())
-  return { ...moved, troubleAt: trouble.at }
+  let overAt = trouble.at
+  const moved = await moveThrough(isTroubled ? one : { ...one, crash: null }, ends, around, trouble).finally(async () => {
+    overAt = await trouble.end()
+  })
+  return { ...moved, troubleAt: trouble.at, overAt }
 }
 
 async function moveThrough(
@@ -247,7 +268,7 @@ async function moveThrough(
   { to, heal }: Ends,
   { stack, lab, say, onPlanned, diesAt }: CaseAround,
   trouble: RunningTrouble,
-): Promise<Omit<Moved, 'troubleAt'>> {
+): Promise<Omit<Moved, 'troubleAt' | 'overAt'>> {
   let run: string | undefined
   const { crash } = one
   const dies = diesAt ?? (crash === null ? undefined : (line: string): boolean => isCrashPoint(crash, line))

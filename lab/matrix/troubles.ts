@@ -6,7 +6,7 @@ import { runLab } from '../run-lab.ts'
 import { runStandby } from '../run-standby.ts'
 import type { LabStack } from '../stacks.ts'
 import type { HostName, SiteName } from '../topology.ts'
-import type { Fight, Trouble } from './cases.ts'
+import { FIGHTS, FIGHTS_LATE, type Fight, stepInLine, type Trouble } from './cases.ts'
 import { type OtherController, otherController } from './other-controller.ts'
 
 /** Something that goes wrong in the lab, and that is over again. */
@@ -37,8 +37,7 @@ export async function lose(stack: LabStack, site: SiteName, how: Loss, say: Say)
 /** What befalls a move while it runs; `slow` is the site whose link is narrow. A site that is lost is no passing trouble. */
 export async function passing(trouble: Trouble, slow: SiteName, { lab, stack, say }: TroubleAround): Promise<RunningTrouble> {
   if (trouble === 'operator-away') return operatorsAway(lab, say)
-  if (trouble === 'controller' || trouble === 'controller-helm' || trouble === 'controller-midway')
-    return fought(await otherController(lab, stack, { databases: trouble !== 'controller-helm' }), trouble, say)
+  if (isFight(trouble)) return fought(await otherController(lab, stack, { databases: !RELEASE_ALONE.includes(trouble) }), trouble, say)
   if (trouble === 's3-gone') return goneForAWhile('s3', say)
   if (trouble === 'balancer-gone') return goneForAWhile('lb-2', say)
   const at = Date.now()
@@ -125,7 +124,20 @@ function operatorsAway(lab: LabEnvironment, say: Say): RunningTrouble {
 }
 const AWAY_FOR = 30_000
 
-/** A controller at work from before the plan on, or from the moment at which the doors are closed. */
+const isFight = (trouble: Trouble): trouble is Fight => ([...FIGHTS, ...FIGHTS_LATE] as readonly Trouble[]).includes(trouble)
+const RELEASE_ALONE: readonly Fight[] = ['controller-helm', 'controller-late']
+
+/** Whether a line of the move is the moment at which a controller begins that does not begin before it. */
+function beginsAt(trouble: Fight, line: string): boolean {
+  const { phase, step = '', at } = stepInLine(line) ?? {}
+  if (trouble === 'controller-midway') return phase === 'FENCE'
+  if (trouble === 'controller-demoting') return step.includes('.demote@') && at !== 'begins'
+  return trouble === 'controller-late' && step.includes('.promote@') && at === 'done'
+}
+/** How long one that comes late is at work: a person has seen it then, and pauses it. */
+const SEEN_AFTER = 40_000
+
+/** A controller at work from before the plan on, or from some moment of the move on. */
 function fought(controller: OtherController, trouble: Fight, say: Say): RunningTrouble {
   let at = Date.now()
   let begun = false
@@ -135,19 +147,26 @@ function fought(controller: OtherController, trouble: Fight, say: Say): RunningT
     say('another controller is at work')
     at = Date.now()
     controller.start()
+    if (trouble === 'controller-late') paused = pauseAfter(SEEN_AFTER)
   }
-  if (trouble !== 'controller-midway') begin()
+  let pausedAt: Promise<number> | null = null
+  const pause = (): Promise<number> => {
+    pausedAt ??= controller.stop().then(() => {
+      say('the other controller is paused')
+      return Date.now()
+    })
+    return pausedAt
+  }
+  const pauseAfter = (ms: number): Promise<number> => new Promise<void>((done) => setTimeout(done, ms)).then(pause)
+  let paused: Promise<number> | null = null
+  if (trouble === 'controller' || trouble === 'controller-helm') begin()
   return {
     get at() {
       return at
     },
     hear(line) {
-      if (/^FENCE /.test(line)) begin()
+      if (beginsAt(trouble, line)) begin()
     },
-    async end() {
-      await controller.stop()
-      say('the other controller is paused')
-      return Date.now()
-    },
+    end: () => paused ?? pause(),
   }
 }

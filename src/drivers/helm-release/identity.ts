@@ -6,6 +6,7 @@ import { kubernetesOf, siteOf } from '../../driver/site-of-step.ts'
 import { minutes, seconds } from '../../duration.ts'
 import { canaryRequest, tryCanary } from './canary.ts'
 import { step } from './scale.ts'
+import { setAgain } from './set-again.ts'
 import type { Application, HelmReleaseSpec } from './spec.ts'
 
 /** What tells this instance from any other, and from an empty one that boots green. */
@@ -112,6 +113,7 @@ export const identity: Behaviour<HelmReleaseSpec> = {
     if (canary.outcome === 'silent') return { is: 'pending', waitingFor: `the application to answer for its canary secret (${canary.why})` }
     return { is: 'done', proof: { instance: now?.instance ?? null, migrations: now?.migrations.length ?? 0, canary: canary.outcome } }
   },
+  reminder: setAgain(() => 'active'),
 }
 
 /** null when both are the same instance. Pure. */

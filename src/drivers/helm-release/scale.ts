@@ -205,7 +205,7 @@ export function planned(run: Run, name: 'before' | 'replicas'): number | null {
 }
 
 /** What the release says for an active site; one where it can not be asked, such as with a chart repository that was lost as well. */
-async function declaredReplicas(run: Run): Promise<number> {
+export async function declaredReplicas(run: Run): Promise<number> {
   const context = { ...run.context, signal: run.signal }
   try {
     return await withHelm(siteOf(run), context, (helm) => replicasOfRole(helm, run.component, 'active', context))

@@ -114,6 +114,27 @@ describe('two databases that took writes at once', () => {
   })
 })
 
+describe('a controller that comes after the point of no return', () => {
+  const refused = (endedAt: number): object => ({
+    outcome: 'failed',
+    startedAt: endedAt - 10,
+    endedAt,
+    id: `LEDGER_x_${endedAt}`,
+    sequence: 0,
+  })
+  const failuresAt = (...refusedAt: readonly number[]): readonly string[] => {
+    const facts = caseFacts({ trouble: 'controller-late', mode: 'switchover' }, 0)
+    const entries = [...facts.entries, ...refusedAt.map(refused)] as CaseFacts['entries']
+    return judgeCase({ ...facts, overAt: 30_000, entries }).failures
+  }
+
+  test('may keep users out until half a minute after it was paused, and no longer', () => {
+    expect(failuresAt()).toEqual([])
+    expect(failuresAt(5_000, 29_000, 59_000)).toEqual([])
+    expect(failuresAt(5_000, 61_000)).toEqual(['users were served 31 s after the other controller was paused'])
+  })
+})
+
 describe('a site that comes back', () => {
   const facts = caseFacts({ trouble: 'kill', mode: 'failover' }, 0)
   const failuresOf = (returned: Partial<CaseFacts['returned']>): number =>

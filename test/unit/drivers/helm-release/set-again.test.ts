@@ -1,0 +1,77 @@
+import { describe, expect, test } from '@jest/globals'
+import type { KubernetesClient } from '../../../../src/clients/kubernetes-client.ts'
+import type { SiteName } from '../../../../src/domain/stack.ts'
+import type { DriverContext, Role, StepRun } from '../../../../src/driver/driver.ts'
+import { reconcile, reconcileStep } from '../../../../src/drivers/helm-release/reconcile.ts'
+import type { HelmReleaseSpec } from '../../../../src/drivers/helm-release/spec.ts'
+import { theApplication } from '../../../support/helm-application.ts'
+import { toyStack } from '../../../support/toy-stack.ts'
+
+const A = 'dc-a' as SiteName
+const component = theApplication()
+const chart = (replicas: number): string =>
+  `apiVersion: apps/v1\nkind: Deployment\nmetadata: { name: app }\nspec: { replicas: ${replicas} }\n`
+
+/** A site of a role whose values say a number of replicas, and whose workload somebody has scaled to another. */
+function site(role: Role, of: { readonly values: number; readonly now: number; readonly by: string | null }) {
+  const world = { replicas: of.now, scaled: [] as number[] }
+  const managedFields =
+    of.by === null ? [] : [{ manager: of.by, time: '2026-11-29T12:00:04Z', fieldsV1: { 'f:spec': { 'f:replicas': {} } } }]
+  const kubernetes = {
+    get: async () => ({
+      metadata: { name: 'app', namespace: 'infisical', generation: 1, resourceVersion: '7', managedFields },
+      spec: { replicas: world.replicas, selector: { matchLabels: { app: 'app' } } },
+      status: { observedGeneration: 1, replicas: world.replicas, readyReplicas: 0, updatedReplicas: world.replicas },
+    }),
+    list: async () => [],
+    async patch(_: unknown, { spec }: { spec: { replicas: number } }, options: object) {
+      expect(options).toMatchObject({ subresource: 'scale', resourceVersion: '7' })
+      world.replicas = spec.replicas
+      world.scaled.push(spec.replicas)
+    },
+  } as unknown as KubernetesClient
+  const warnings: string[] = []
+  const helm = ([command]: readonly string[]): string =>
+    command === 'list' ? JSON.stringify([{ status: 'deployed', revision: '4', chart: 'app-1.0.0' }]) : chart(of.values)
+  const signal = new AbortController().signal
+  const context = {
+    stack: toyStack,
+    signal,
+    log: { warning: (line: string) => warnings.push(line) },
+    kubernetes: () => kubernetes,
+    kubeconfig: async () => '',
+    run: async (_: string, args: readonly string[]) => ({ code: 0, stdout: helm(args), stderr: '' }),
+  } as unknown as DriverContext
+  const run = { step: reconcileStep(component, A, role), component, context, signal } as unknown as StepRun<HelmReleaseSpec>
+  return { world, warnings, run, remind: () => reconcile.reminder?.remind(run) }
+}
+
+describe('past the point of no return, where another controller scales the application', () => {
+  test('of the new site to nothing, it is started again, and who fights is named', async () => {
+    const { world, warnings, remind } = site('active', { values: 2, now: 0, by: 'argocd-controller' })
+    await remind()
+    expect(world.scaled).toEqual([2])
+    expect(warnings).toEqual([
+      expect.stringMatching(/argocd-controller has scaled Deployment\/app on dc-a to 0; it is set to 2 again\. argocd app set/),
+    ])
+    await remind()
+    expect(world.scaled).toEqual([2])
+  })
+
+  test('of the old site to something, it is stopped again, and its pods are not waited for', async () => {
+    const { world, run, remind } = site('passive', { values: 0, now: 1, by: 'argocd-controller' })
+    expect(await reconcile.done(run)).toMatchObject({ is: 'pending', waitingFor: expect.stringContaining('values of the passive role') })
+    await remind()
+    expect(world.scaled).toEqual([0])
+    expect(await reconcile.done(run)).toMatchObject({ is: 'done' })
+  })
+
+  test.each([
+    ['to another number that serves', 'active' as const, { values: 2, now: 5, by: 'argocd-controller' }],
+    ['by nobody else: a guard has stopped it', 'active' as const, { values: 2, now: 0, by: null }],
+  ])('%s, that stays', async (_, role, of) => {
+    const { world, remind } = site(role, of)
+    await remind()
+    expect(world.scaled).toEqual([])
+  })
+})
