@@ -7,6 +7,7 @@ import { type Milliseconds, readableDuration, seconds } from '../duration.ts'
 import { type StandbyError, siteError } from '../errors.ts'
 import { proxyEnvironment } from '../proxies.ts'
 import type { Unseen } from '../unseen.ts'
+import { type Asking, askedAgain } from './asked-again.ts'
 import type { Contact } from './kubernetes-client.ts'
 import { SILENCE } from './patience.ts'
 import { retryAfterIn } from './retry-after.ts'
@@ -18,6 +19,8 @@ export interface Link {
   readonly server: URL
   credentials(): Promise<Credentials>
   readonly agent: HttpAgent
+  /** Of what is asked a second time, beside a connection on which nothing comes. */
+  readonly spare: HttpAgent
   readonly contact: Contact
   /** Says that nobody answered, or that nothing could be asked. */
   unreachable(why: string, unseen: Unseen, cause?: unknown): StandbyError
@@ -71,14 +74,18 @@ export const keptAliveAgent = (server: URL, maxSockets: number): HttpAgent =>
     ...proxied(),
   })
 
-/** One request and its whole answer. A GET is tried again a few times on 429, 5xx and lost connections, unless it is asked to wait for long. */
+/**
+ * One request and its whole answer. A GET is tried again a few times on 429, 5xx and lost connections, unless it is asked to wait for long; one that
+ * stays without an answer is asked once more over a connection of its own.
+ */
 export async function exchange(link: Link, request: HttpRequest, signal: AbortSignal): Promise<HttpAnswer> {
   const repeatable = request.method === 'GET' && request.once !== true
   for (let tries = 1; ; tries++) {
     const again = repeatable && tries < MAX_TRIES
     try {
-      const response = await send(link, request, signal)
-      const answer = await answerOf(response)
+      const answer = await (request.method === 'GET'
+        ? askedAgain(link.contact, signal, (asking) => answered(link, request, asking))
+        : answered(link, request, { signal }))
       const wait = again ? pauseBefore(answer, tries) : null
       if (wait === null) return answer
       await pause(wait, undefined, { signal })
@@ -91,19 +98,30 @@ export async function exchange(link: Link, request: HttpRequest, signal: AbortSi
 }
 const MAX_TRIES = 4
 
+/** How one request is put: which connection it takes, and who hears of its progress. */
+type Put = Pick<Asking, 'signal'> & Partial<Asking>
+
+const answered = async (link: Link, request: HttpRequest, put: Put): Promise<HttpAnswer> =>
+  answerOf(await sendAsking(link, request, put), put.heard)
+
 /**
  * One request, answered as far as its headers; the body ends with an error when the signal is aborted. An answer 401 changed nothing: where a
  * login can be renewed, it is asked once more.
  */
-export async function send(link: Link, request: HttpRequest, signal: AbortSignal): Promise<IncomingMessage> {
+export const send = (link: Link, request: HttpRequest, signal: AbortSignal): Promise<IncomingMessage> =>
+  sendAsking(link, request, { signal })
+
+async function sendAsking(link: Link, request: HttpRequest, put: Put): Promise<IncomingMessage> {
   const credentials = await link.credentials()
-  const response = await sendAs(credentials, link, request, signal)
+  const response = await sendAs(credentials, link, request, put)
   if (response.statusCode !== 401 || credentials.refused?.() !== true) return response
   response.resume()
-  return sendAs(await link.credentials(), link, request, signal)
+  return sendAs(await link.credentials(), link, request, put)
 }
 
-async function sendAs(credentials: Credentials, link: Link, request: HttpRequest, signal: AbortSignal): Promise<IncomingMessage> {
+async function sendAs(credentials: Credentials, link: Link, request: HttpRequest, put: Put): Promise<IncomingMessage> {
+  const { signal, second = false, heard = () => undefined } = put
+  const agent = second ? link.spare : link.agent
   signal.throwIfAborted()
   const body = request.body === undefined ? undefined : Buffer.from(request.body)
   const options: RequestOptions = {
@@ -112,7 +130,7 @@ async function sendAs(credentials: Credentials, link: Link, request: HttpRequest
     hostname: link.server.hostname.replace(/^\[|\]$/g, ''),
     port: link.server.port === '' ? undefined : link.server.port,
     path: pathAt(link.server, request.path),
-    agent: credentials.proxy ?? link.agent,
+    agent: credentials.proxy ?? agent,
     signal,
     headers: {
       ...credentials.headers,
@@ -125,15 +143,20 @@ async function sendAs(credentials: Credentials, link: Link, request: HttpRequest
     const sent = (link.server.protocol === 'https:' ? httpsRequest : httpRequest)(options)
     sent.once('response', (response) => {
       link.contact.heardAt = performance.now()
+      heard()
       resolve(response)
     })
     // `on`: a connection that breaks in the middle of an answer is reported here once more.
     sent.on('error', (error) => {
       // A connection that died in silence is seldom alone: the next request must not wait for its neighbours.
-      if (signal.aborted && sent.reusedSocket) dropIdle(link.agent)
+      if (signal.aborted && sent.reusedSocket) dropIdle(agent)
       reject(error)
     })
-    sent.once('socket', (socket) => limitConnecting(socket, link.contact, (error) => sent.destroy(error)))
+    sent.once('socket', (socket) => {
+      // From here on: what waits for one of our own connections is not the server's silence.
+      heard()
+      limitConnecting(socket, link.contact, (error) => sent.destroy(error), heard)
+    })
     sent.end(body)
   })
 }
@@ -141,21 +164,22 @@ async function sendAs(credentials: Credentials, link: Link, request: HttpRequest
 /** The request's path behind that of the server: `https://rancher.example/k8s/clusters/c-1`. */
 export const pathAt = (server: URL, path: string): string => `${server.pathname.replace(/\/$/, '')}${path}`
 
-/** The whole of an answer. */
-export async function answerOf(response: IncomingMessage): Promise<HttpAnswer> {
+/** The whole of an answer; `heard` hears each part of it. */
+export async function answerOf(response: IncomingMessage, heard?: () => void): Promise<HttpAnswer> {
   const { 'retry-after': asked, date } = response.headers
-  return { status: response.statusCode ?? 0, body: await bodyOf(response), retryAfter: retryAfterIn(asked, date, new Date()) }
+  return { status: response.statusCode ?? 0, body: await bodyOf(response, heard), retryAfter: retryAfterIn(asked, date, new Date()) }
 }
 
 /** A page of 500 objects is some 10 MB at most; nobody is made to hold an answer that never ends. */
 export const LARGEST_ANSWER = 64 * 1024 * 1024
 
-async function bodyOf(response: IncomingMessage, largest = LARGEST_ANSWER): Promise<string> {
+async function bodyOf(response: IncomingMessage, heard: () => void = () => undefined): Promise<string> {
   const chunks: Buffer[] = []
   let bytes = 0
   for await (const chunk of response) {
+    heard()
     bytes += (chunk as Buffer).length
-    if (bytes > largest) throw tooLarge(largest)
+    if (bytes > LARGEST_ANSWER) throw tooLarge(LARGEST_ANSWER)
     chunks.push(chunk as Buffer)
   }
   return Buffer.concat(chunks).toString('utf8')
@@ -166,8 +190,8 @@ export const tooLarge = (largest: number): StandbyError =>
     unseen: 'not-an-api-server',
   })
 
-/** Ends an attempt to connect in which nothing comes for too long; a kept-alive connection is connected already. */
-export function limitConnecting(socket: Socket, contact: Contact, end: (error: Error) => void): void {
+/** Ends an attempt to connect in which nothing comes for too long; a kept-alive connection is connected already. `heard` hears each step of it. */
+export function limitConnecting(socket: Socket, contact: Contact, end: (error: Error) => void, heard: () => void = () => undefined): void {
   const secure = 'secureConnecting' in socket
   if (!(socket.connecting || (secure && (socket as TLSSocket & { secureConnecting: boolean }).secureConnecting))) return
   let begun = performance.now()
@@ -186,10 +210,12 @@ export function limitConnecting(socket: Socket, contact: Contact, end: (error: E
   })
   socket.once('connect', () => {
     contact.roundTrip = performance.now() - begun
+    heard()
     stop()
     if (secure) timer = limit('TLS')
   })
   socket.once('secureConnect', () => {
+    heard()
     stop()
     if ((socket as TLSSocket).authorized) contact.heardAt = performance.now()
   })

@@ -64,6 +64,7 @@ export function linkOf(access: KubernetesAccess): SiteLink {
   return {
     server,
     agent: keptAliveAgent(server, MAX_SOCKETS),
+    spare: keptAliveAgent(server, MAX_SOCKETS),
     contact: { roundTrip: null, heardAt: null },
     credentials: () => credentialsOf(common, proxied),
     // Between us and a proxy nothing is known of the site, except what came through with a certificate.

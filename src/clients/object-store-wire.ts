@@ -20,13 +20,17 @@ const LARGEST_ANSWER = 64 * 1024 * 1024
 /** The store answers, and what it has cannot be read: another try brings the same. The message continues "it". */
 export class UnreadableBody extends Error {}
 
-/** The whole body. Throws {@link UnreadableBody} for one larger than `largest` bytes, and for one that is not encoded as its header says. */
-export async function bytesOf(response: Response, largest = LARGEST_ANSWER): Promise<Uint8Array> {
+/**
+ * The whole body; `heard` hears each part. Throws {@link UnreadableBody} for one larger than `largest` bytes, and for one that is not encoded as its
+ * header says.
+ */
+export async function bytesOf(response: Response, largest = LARGEST_ANSWER, heard?: () => void): Promise<Uint8Array> {
   const tooLarge = (): UnreadableBody => new UnreadableBody(`is larger than ${Math.round(largest / 1024 / 1024)} MiB`)
   const chunks: Uint8Array[] = []
   let bytes = 0
   try {
     for await (const chunk of response.body ?? []) {
+      heard?.()
       bytes += chunk.length
       if (bytes > largest) throw tooLarge()
       chunks.push(chunk)

@@ -5,6 +5,7 @@ import { type Milliseconds, readableDuration, seconds } from '../duration.ts'
 import { StandbyError } from '../errors.ts'
 import { exemptAddress } from '../proxies.ts'
 import type { AccessKeys, KeySource } from './access-keys.ts'
+import { askedAgain } from './asked-again.ts'
 import { reasonOf, wasLost } from './fetch-failure.ts'
 import type { ObjectInfo, ObjectStoreClient, StoreCallOptions } from './object-store-client.ts'
 import {
@@ -81,7 +82,7 @@ export function openObjectStore(access: ObjectStoreAccess, way = measuredWay(acc
     condition: conditionOf(request),
   })
 
-  const once = async (request: StoreRequest, signal: AbortSignal): Promise<StoreAnswer> => {
+  const once = async (request: StoreRequest, signal: AbortSignal, heard?: () => void): Promise<StoreAnswer> => {
     const body = request.body ?? new Uint8Array()
     const signed = await new AwsV4Signer({
       method: request.method,
@@ -92,19 +93,24 @@ export function openObjectStore(access: ObjectStoreAccess, way = measuredWay(acc
       ...(await keys()),
     }).sign()
     const askedAt = performance.now()
+    heard?.()
     const response = await ask(signed.url, {
       method: request.method,
       headers: signed.headers,
       signal,
       ...(request.body === undefined ? {} : { body: request.body as Uint8Array<ArrayBuffer> }),
     })
+    heard?.()
     const { status, headers } = response
     if (isOfServer(response)) access.time?.hear(headers.get('date'), askedAt, performance.now())
     const retryAfter = retryAfterIn(headers.get('retry-after'), headers.get('date'), new Date())
-    return { status, headers, text: exactText.decode(await bytesOf(response, request.largest)), retryAfter }
+    return { status, headers, text: exactText.decode(await bytesOf(response, request.largest, heard)), retryAfter }
   }
 
-  /** Reads are tried again whatever happened; writes only when the store says that it did nothing. A long wait is the caller's to decide about. */
+  /**
+   * Reads are tried again whatever happened, and asked a second time where nothing comes (`fetch` opens another connection beside one that is busy);
+   * writes only when the store says that it did nothing. A long wait is the caller's to decide about.
+   */
   const repeated = async (
     request: StoreRequest,
     { signal, ends, limited }: { readonly signal: AbortSignal; readonly ends: () => number; readonly limited: (() => void) | undefined },
@@ -113,7 +119,9 @@ export function openObjectStore(access: ObjectStoreAccess, way = measuredWay(acc
     for (let tries = 1; ; tries++) {
       let wait = 100 * 2 ** tries * (0.5 + Math.random() / 2)
       try {
-        const answer = await once(request, signal)
+        const answer = await (reads
+          ? askedAgain(way, signal, (asking) => once(request, asking.signal, asking.heard))
+          : once(request, signal))
         const passing = reads ? retryOfStore(answer) === 'transient' : didNothingYet(answer)
         if (isLimited(answer)) limited?.()
         wait = Math.max(wait, answer.retryAfter ?? (isLimited(answer) ? AFTER_LIMIT * (1 + Math.random() / 10) : 0))

@@ -1,0 +1,58 @@
+import { type Milliseconds, seconds } from '../duration.ts'
+import { patienceOver, type Trips, type Way } from './patience.ts'
+
+/** One of the two times that a question is put. */
+export interface Asking {
+  /** Aborted when the other one has answered, or with the outer signal. */
+  readonly signal: AbortSignal
+  /** The second one takes another connection than the first. */
+  readonly second: boolean
+  /** To be called where something came: a connection, a part of the answer. The first call begins the patience. */
+  heard(): void
+}
+
+/** Over a short way, which a busy server may need for itself. */
+const QUIET: Milliseconds = seconds(5)
+/**
+ * TCP sends a lost packet again after three round trips, and once more after six others (RFC 6298). Over 1.5 s this is 8 s: one loss is waited for,
+ * and two in a row are overtaken by a new connection and its answer.
+ */
+const AGAIN: Trips = { trips: 2.5, most: seconds(12) }
+
+/**
+ * Asks something that changes nothing, and asks it once more over another connection where nothing comes for long; the first answer counts, and the
+ * other question is given up. Only what lives is asked again: where no connection ever stood, who connects judges its silence. What fails is not asked
+ * again here. When both fail, throws what the first one did.
+ */
+export async function askedAgain<Answer>(way: Way, signal: AbortSignal, ask: (asking: Asking) => Promise<Answer>): Promise<Answer> {
+  const over = new AbortController()
+  const either = AbortSignal.any([signal, over.signal])
+  const second = Promise.withResolvers<Answer>()
+  let [asked, heardAt, timer]: [number, Milliseconds, NodeJS.Timeout | null] = [1, 0, null]
+  const look = (): void => {
+    const left = patienceOver(way, QUIET, AGAIN.trips, AGAIN.most) - (performance.now() - heardAt)
+    if (left > 1 || way.roundTrip === null) timer = setTimeout(look, Math.max(left, LOOK))
+    else {
+      asked = 2
+      ask({ signal: either, second: true, heard: () => undefined }).then(second.resolve, second.reject)
+    }
+  }
+  const heard = (): void => {
+    heardAt = performance.now()
+    if (timer === null && !either.aborted) timer = setTimeout(look, QUIET)
+  }
+  const first = ask({ signal: either, second: false, heard }).catch((error: unknown) => {
+    if (asked === 1) throw error
+    return second.promise.catch(() => {
+      throw error
+    })
+  })
+  try {
+    return await Promise.race([first, second.promise.catch(() => first)])
+  } finally {
+    if (timer !== null) clearTimeout(timer)
+    over.abort()
+  }
+}
+/** How often somebody looks whether a connection stands by now. */
+const LOOK: Milliseconds = seconds(1)
