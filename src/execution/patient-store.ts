@@ -57,6 +57,7 @@ export function patientStore(store: ConditionalStore, { clock, log, signal, pati
   }
   return {
     stack: store.stack,
+    way: store.way,
     get: (key) => waitOut(() => store.get(key)),
     create: (key, body) => write(key, body, (identified) => store.create(key, identified)),
     replace: (key, body, version) => write(key, body, (identified) => store.replace(key, identified, version)),

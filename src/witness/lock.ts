@@ -1,3 +1,4 @@
+import { overWay, type Trips } from '../clients/patience.ts'
 import { type Milliseconds, seconds } from '../duration.ts'
 import { asStandbyError, StandbyError } from '../errors.ts'
 import type { JsonObject } from '../json.ts'
@@ -16,6 +17,13 @@ import { readDocument, type Versioned } from './read-document.ts'
 export const LOCK_LIFETIME: Milliseconds = seconds(10)
 /** So that three renewals may fail, or be late, before it expires. */
 export const LOCK_RENEWAL: Milliseconds = seconds(2.5)
+/**
+ * Of a holder that is far from its witness: one renewal asks three times, one after the other (4.5 s over 1.5 s), and a lost packet costs it three round
+ * trips more, two in a row nine. The lock lives 30 s there, and so long is a holder waited for that died.
+ */
+const FAR_HOLDER: Trips = { trips: 16, most: seconds(45) }
+/** How long a lock that is written now lives. */
+const lifetimeOver = ({ way }: ConditionalStore): Milliseconds => overWay(way, LOCK_LIFETIME, FAR_HOLDER)
 
 /** Throws `witness-damaged`: nobody can say whether a run is at work. */
 export const readLock = (store: ConditionalStore): Promise<Versioned<LockRecord> | null> => readDocument(store, lockDocument, LOCK)
@@ -42,7 +50,7 @@ export async function takeLock(store: ConditionalStore, request: LockRequest): P
     holder: request.holder,
     purpose: request.purpose,
     takenAt: request.now.toISOString(),
-    expiresAt: new Date(request.now.getTime() + LOCK_LIFETIME).toISOString(),
+    expiresAt: new Date(request.now.getTime() + lifetimeOver(store)).toISOString(),
     released: false,
   }
   try {
@@ -59,7 +67,7 @@ export type Renewal = { readonly is: 'renewed' } | { readonly is: 'released' } |
 
 /** Extends our lock, if it is ours still. Throws what kept it from asking. */
 export async function renewLock(store: ConditionalStore, holder: string, now: Date): Promise<Renewal> {
-  const expiresAt = new Date(now.getTime() + LOCK_LIFETIME).toISOString()
+  const expiresAt = new Date(now.getTime() + lifetimeOver(store)).toISOString()
   let found: Holding = { is: 'released' }
   const ours = async (): Promise<Versioned<LockRecord> | null> => {
     found = await holdingOf(store, holder)
@@ -135,7 +143,7 @@ const turns = new WeakMap<ConditionalStore, Promise<void>>()
 export async function assertStillOurs(store: ConditionalStore, holder: string, epoch: number, now: Date): Promise<void> {
   const [found, active] = await Promise.all([holdingOf(store, holder), readActive(store)])
   if (found.is !== 'ours') throw lockLost(holder, found)
-  if (Date.parse(found.lock.record.expiresAt) - now.getTime() < LOCK_LIFETIME / 2) {
+  if (Date.parse(found.lock.record.expiresAt) - now.getTime() < lifetimeOver(store) / 2) {
     const renewal = await renewLock(store, holder, now)
     if (renewal.is !== 'renewed') throw lockLost(holder, renewal)
   }

@@ -2,7 +2,9 @@ import { describe, expect, test } from '@jest/globals'
 import fc from 'fast-check'
 import { createActive } from '../../../src/witness/active.ts'
 import type { ConditionalStore } from '../../../src/witness/conditional-store.ts'
+import type { LockRecord } from '../../../src/witness/documents.ts'
 import { assertStillOurs, endLock, LOCK_LIFETIME, readLock, releaseLock, renewLock, takeLock } from '../../../src/witness/lock.ts'
+import { isHeld } from '../../../src/witness/lock-holder.ts'
 import { memoryStore } from '../../support/memory-store.ts'
 
 const now = new Date('2026-11-21T03:00:00Z')
@@ -65,6 +67,29 @@ describe('the lock', () => {
     await expect(assertStillOurs(store, 'ours', 3, now)).rejects.toMatchObject({ code: 'lock-lost' })
     await releaseLock(store, 'other')
     await expect(assertStillOurs(store, 'other', 3, now)).rejects.toMatchObject({ code: 'lock-lost' })
+  })
+
+  test('of a holder that is far from its witness lives so much longer that a renewal which lost two packets in a row comes before its end', async () => {
+    const way: { roundTrip: number | null } = { roundTrip: null }
+    const store = { ...memoryStore(), way }
+    await takeLock(store, request('ours'))
+    expect((await readLock(store))?.record.expiresAt).toBe(later(LOCK_LIFETIME).toISOString())
+    way.roundTrip = 1_500
+    await renewLock(store, 'ours', now)
+    // Beat, three requests one after the other, and two losses (9 + 4.5 s) in two renewals that follow each other.
+    const renewed = 2_500 + 3 * 1_500 + 13_500
+    const expiry = later(30_000)
+    expect((await readLock(store))?.record.expiresAt).toBe(expiry.toISOString())
+    expect(now.getTime() + renewed).toBeLessThan(expiry.getTime())
+    // An effect renews a lock that has lost half its life.
+    await assertStillOurs(store, 'ours', 2, later(14_000))
+    expect((await readLock(store))?.record.expiresAt).toBe(expiry.toISOString())
+    await assertStillOurs(store, 'ours', 2, later(16_000))
+    expect((await readLock(store))?.record.expiresAt).toBe(later(46_000).toISOString())
+    way.roundTrip = 60_000
+    await renewLock(store, 'ours', later(20_000))
+    // No reader believes a lock that says more than that.
+    expect(isHeld({ ...request('ours'), ...(await readLock(store))?.record } as LockRecord, later(20_000))).toBe(true)
   })
 
   /** A store that answers late, so that whoever reads at the same time reads the same version. */
