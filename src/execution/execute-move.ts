@@ -19,6 +19,7 @@ import { runSteps } from './run-steps.ts'
 import type { StepReport } from './step-report.ts'
 import { touchWhatWasLeft } from './take-over.ts'
 import { advance, beginRun, mayTurnBack } from './transition.ts'
+import { waysTo } from './ways-to.ts'
 import { witnessBehaviours } from './witness-behaviours.ts'
 import { witnessTime } from './witness-time.ts'
 
@@ -87,6 +88,7 @@ export async function executeMove(asked: MoveRun): Promise<MoveOutcome> {
       proofs,
       recorder: recorderTo(journal),
       progress: move.progress,
+      waysTo: (step) => waysTo(step, { context: move.context, intent: move.plan.intent, drivers: move.drivers }),
       assertOurs: async () => assertStillOurs(move.store, holder, move.plan.epoch + 1, await witnessTime(move.store, clock)),
       signal: AbortSignal.any([move.signal, lost.signal]),
     })

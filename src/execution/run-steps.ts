@@ -1,3 +1,4 @@
+import type { Way } from '../clients/patience.ts'
 import type { PlannedStep, StepId } from '../domain/plan.ts'
 import type { Progress as Answer } from '../driver/driver.ts'
 import { asStandbyError, type StandbyError } from '../errors.ts'
@@ -9,7 +10,7 @@ import { type AroundSteps, performerOf } from './performer-of-step.ts'
 import type { Recorder } from './recorder.ts'
 import { type Command, type Course, isDone, PAST, type RunEvent, type RunState, type Verdict } from './run-state.ts'
 import { boundOnShutting } from './shut-again.ts'
-import { SIGHT, SIGHT_OF_CLEARED, SILENCE_OF_SEEN } from './sight.ts'
+import { patienceWithSeen, SIGHT, SIGHT_OF_CLEARED } from './sight.ts'
 import { notReached, type StepReport } from './step-report.ts'
 import { advance, commandsOf } from './transition.ts'
 import { fought, notHolding, stoppedBecause, unproven, unseen } from './why-stopped.ts'
@@ -22,6 +23,8 @@ export interface StepsRun extends AroundSteps {
   /** Proofs of steps that were done before, by this run in another process; those of this one are added. */
   readonly proofs: Map<StepId, JsonObject>
   readonly recorder: Recorder
+  /** How far what a step asks is from this process, as far as that is known. */
+  readonly waysTo: (step: PlannedStep) => readonly Way[]
   readonly signal: AbortSignal
 }
 
@@ -171,7 +174,7 @@ export async function runSteps(run: StepsRun): Promise<StepsOutcome> {
   /** Looks again whether a claim that is on record holds. Its report stays what it was, unless it does not. */
   const lookAgain = async (step: PlannedStep): Promise<void> => {
     const known = state.seen[step.id] !== undefined
-    const patience = known ? SILENCE_OF_SEEN : (step.bestEffort ?? step.deadline)
+    const patience = known ? patienceWithSeen(run.waysTo(step)) : (step.bestEffort ?? step.deadline)
     const begunAt = run.clock.now().toISOString()
     // What this process has seen to hold was set by it, or before it: who writes it back now is another one.
     const how = { begunAt, signal: forwardSignal, direction: 'forward', pastReturn: isPastReturn(), applied: known } as const

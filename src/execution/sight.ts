@@ -1,3 +1,4 @@
+import { overWay, type Trips, type Way } from '../clients/patience.ts'
 import { type Milliseconds, seconds } from '../duration.ts'
 
 /** How long what was seen of a fence counts before the gated step asks for its lock. */
@@ -7,5 +8,11 @@ export const SIGHT: Milliseconds = seconds(2)
  * seen of one fence older than this while another is looked at.
  */
 export const SIGHT_OF_CLEARED: Milliseconds = seconds(10)
-/** How long a site that has gone silent since its fence was seen is asked again. */
-export const SILENCE_OF_SEEN: Milliseconds = seconds(5)
+/** How long a site that has gone silent since its fence was seen is asked again, over a short way. */
+const SILENCE_OF_SEEN: Milliseconds = seconds(5)
+/** A look asks several times, one after the other, and loses a packet now and then: 20 s over 1.5 s. */
+const LOOK: Trips = { trips: 12, most: seconds(20) }
+
+/** The same over these ways: what answers late is not taken for silent. Pure. */
+export const patienceWithSeen = (ways: readonly Way[]): Milliseconds =>
+  Math.max(SILENCE_OF_SEEN, ...ways.map((way) => overWay(way, SILENCE_OF_SEEN, LOOK)))

@@ -8,6 +8,7 @@ import { progressTo } from '../execution/progress.ts'
 import type { Course } from '../execution/run-state.ts'
 import { runSteps } from '../execution/run-steps.ts'
 import { beginRun } from '../execution/transition.ts'
+import { waysTo } from '../execution/ways-to.ts'
 import { activeSiteOf } from './active-site.ts'
 import { observeDeclared } from './observe-declared.ts'
 
@@ -39,6 +40,7 @@ export async function backUp(world: World): Promise<BackupReport> {
       failed: async (step, _at, error) => world.log.warning(`${step.id}: ${error.message}`),
     },
     progress: progressTo(world.log, world.clock, world.listener),
+    waysTo: (step) => waysTo(step, { context: world.context, intent: null, drivers: world.drivers }),
     assertOurs: async () => undefined,
     signal: world.signal,
   })
