@@ -12,8 +12,11 @@ export const FIGHTS = ['controller', 'controller-helm', 'controller-midway', 'co
 /** The same behind the point of no return, for 40 s: it keeps the release alone, and a deploy repairs what it leaves. */
 export const FIGHTS_LATE = ['controller-late'] as const
 export type Fight = (typeof FIGHTS)[number] | (typeof FIGHTS_LATE)[number]
-/** The runner is far away: each answer takes 1.5 s, and packets are lost. Users are as near as before, so nobody needs a runner that dies as well. */
-export const FAR = ['slow'] as const
+/**
+ * The runner is far away: each answer takes 1.5 s, and packets are lost; `slow` from the sites and a load balancer, `slow-witness` from the store of the
+ * witness too. Users are as near as before, so nobody needs a runner that dies as well.
+ */
+export const FAR = ['slow', 'slow-witness'] as const
 export type Trouble = Loss | (typeof PASSING)[number] | Fight | (typeof FAR)[number]
 export const TROUBLES: readonly Trouble[] = [...LOSSES, ...PASSING, ...FIGHTS, ...FIGHTS_LATE, ...FAR]
 

@@ -16,7 +16,7 @@ import { CANARY_REVOKED, runRevokedCanary } from './run-revoked-canary.ts'
  * What goes wrong around a move, times its mode, times where its runner dies: `npm run lab:failover` runs a sample that the seed decides, `--all`
  * every case. `--trouble cut` and `--mode rejoin` keep to some, `--steady` to runners that live, `--taken-back` to moves that are taken back,
  * `--amid dies` and `--amid lives` to sites that are lost amid a switchover whose runner dies or lives, `--phase FENCE` to runners that die in it.
- * `--trouble slow --all` has a runner that is far away (1.5 s, 5 % loss).
+ * `--trouble slow --all` has a runner that is far away (1.5 s, 5 % loss), `--trouble slow-witness --all` one that is as far from its witness.
  * `--outwait` waits for the guard of a lost site (fencing.failover: database), `--published-size` has as many instances and replicas as the published
  * stack, `--archive in-tree`, `--follow archive` and `--wal-segments 64` shape its database. `--sites 3` tells the story of three sites instead,
  * with `--third silent` one in which the site that is neither end of a move is cut off, with `unseen` one that the runner alone does not see, with

@@ -41,7 +41,8 @@ export async function passing(trouble: Trouble, slow: SiteName, { lab, stack, sa
   if (trouble === 's3-gone') return goneForAWhile('s3', say)
   if (trouble === 'balancer-gone') return goneForAWhile('lb-2', say)
   const at = Date.now()
-  if (trouble === 'slow') return farAway(stack, lab, say)
+  if (trouble === 'slow') return farAway(FAR_HOSTS, stack, lab, say)
+  if (trouble === 'slow-witness') return farAway([...FAR_HOSTS, 's3'], stack, lab, say)
   if (trouble !== 'narrow') return { at, hear: () => undefined, end: async () => Date.now() }
   say(`the link of ${slow} is narrow`)
   await runLab('outage', slow, '--how', 'narrow')
@@ -52,16 +53,16 @@ export async function passing(trouble: Trouble, slow: SiteName, { lab, stack, sa
 const FAR_HOSTS = ['dc-a', 'dc-b', 'lb-2'] as const
 
 /** The way of the runner is long before the move is planned, and a status says no more than that it took its time. */
-async function farAway(stack: LabStack, lab: LabEnvironment, say: Say): Promise<RunningTrouble> {
+async function farAway(hosts: readonly HostName[], stack: LabStack, lab: LabEnvironment, say: Say): Promise<RunningTrouble> {
   const at = Date.now()
   const end = async (): Promise<number> => {
-    for (const host of FAR_HOSTS) await runLab('heal', host)
+    for (const host of hosts) await runLab('heal', host)
     return Date.now()
   }
   try {
-    for (const host of FAR_HOSTS) await runLab('outage', host, '--how', 'slow', '--only', 'runner')
+    for (const host of hosts) await runLab('outage', host, '--how', 'slow', '--only', 'runner')
     const { result, durationMs } = await runStandby<StatusReport>(stack, 'observer', ['status'], { helm: lab.programs.helm, quiet: true })
-    say(`${FAR_HOSTS.join(', ')} are far away: a status took ${(durationMs / 1_000).toFixed(1)} s, and is ${result.verdict}`)
+    say(`${hosts.join(', ')} are far away: a status took ${(durationMs / 1_000).toFixed(1)} s, and is ${result.verdict}`)
     if (result.verdict !== 'green')
       throw new Error(
         `a slow way makes a status ${result.verdict}: ${result.findings.map(({ code, what }) => `${code}: ${what}`).join('; ')}`,
