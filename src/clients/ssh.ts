@@ -62,8 +62,9 @@ export function sshRunner(access: SshAccess, way = measuredWay(sshAddress(access
     IdentitiesOnly: 'yes',
     IdentityAgent: 'none',
     PreferredAuthentications: 'publickey',
+    // Each call has its own deadline. ssh ends without a word after 35 s of silence, which is longer than TCP pauses after two lost packets (20 s).
     ServerAliveInterval: '5',
-    ServerAliveCountMax: '2',
+    ServerAliveCountMax: '6',
     ControlMaster: 'auto',
     ControlPersist: String(IDLE),
     LogLevel: 'ERROR',

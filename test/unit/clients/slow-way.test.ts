@@ -1,4 +1,4 @@
-import { chmodSync, writeFileSync } from 'node:fs'
+import { chmodSync, readFileSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
@@ -92,13 +92,13 @@ describe('a load balancer that is asked by ssh', () => {
     await Promise.all(opened.splice(0).map((runner) => runner.close()))
     process.env.PATH = path
   })
-  /** In the place of ssh: a login takes four seconds, unless it may not take so long. It notes with which patience it was started. */
+  /** In the place of ssh: a login takes four seconds, unless it may not take so long. It notes how it was started. */
   const open = (roundTrip: number | null): { readonly ssh: SshRunner; readonly started: string } => {
     const folder = temporaryFolder()
     const started = join(folder, 'started')
     const script = `#!/bin/sh
 for one in "$@"; do case $one in ConnectTimeout=*) most=\${one#*=};; exit) exit 0;; esac; done
-echo "$most" >> ${started}
+echo "$@" >> ${started}
 [ "$most" -ge 4 ] && { sleep 4; echo answered; exit 0; }
 sleep "$most"; echo 'Connection timed out' >&2; exit 255
 `
@@ -114,6 +114,14 @@ sleep "$most"; echo 'Connection timed out' >&2; exit 255
     const begun = performance.now()
     await expect(open(null).ssh.run('true', '', 2_500)).rejects.toMatchObject({ code: 'ssh-unreachable' })
     expect(performance.now() - begun).toBeLessThan(2_400)
+  })
+
+  test('is not given up by ssh itself while TCP makes up for two lost packets in a row, which takes 20 s', async () => {
+    const { ssh, started } = open(null)
+    await expect(ssh.run('true')).rejects.toMatchObject({ code: 'ssh-unreachable' })
+    const argv = readFileSync(started, 'utf8')
+    const [interval, count] = ['ServerAliveInterval', 'ServerAliveCountMax'].map((name) => Number(argv.split(`${name}=`)[1]?.split(' ')[0]))
+    expect((interval ?? 0) * (count ?? 0)).toBeGreaterThan(20)
   })
 
   test('gets the time that a login takes over a way that is known to be long', async () => {
