@@ -3,6 +3,8 @@ import { type ClusterObject, FENCE } from './objects.ts'
 
 /** The field that says which side is the primary. */
 export const DIRECTION = ['spec', 'replica', 'primary'] as const
+/** The field managers that the operator has: its program is called `manager`. */
+export const OPERATOR = /^(manager|cloudnative-pg|cnpg)/
 
 /**
  * What the operator remembers of a demotion while it works on it (replicaclusterswitch/conditions.go of 1.30). It looks at none of it once the cluster

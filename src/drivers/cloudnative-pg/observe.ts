@@ -18,7 +18,7 @@ import { type ForkRecord, forkOf } from './failover/forks.ts'
 import { partedBy } from './failover/parted.ts'
 import { seeUpstream, type Upstream } from './failover/upstream.ts'
 import { farthestSegments, gapToArchive } from './gaps.ts'
-import { DIRECTION, leftOfSwitch, remembersSwitch } from './left-of-switch.ts'
+import { DIRECTION, leftOfSwitch, OPERATOR, remembersSwitch } from './left-of-switch.ts'
 import {
   asksArchiveOf,
   type ClusterObject,
@@ -179,7 +179,7 @@ export function stateOf(
     promotionToken: spec.replica?.promotionToken || null,
     inProgress: status?.switchReplicaClusterStatus?.inProgress ?? false,
     leftOfSwitch: remembersSwitch(cluster) ? leftOfSwitch(cluster) : null,
-    controllers: controllersOf(cluster, DIRECTION),
+    controllers: controllersOf(cluster, DIRECTION, OPERATOR),
     instances: spec.instances ?? 1,
     readyInstances: status?.readyInstances ?? 0,
     currentPrimary: status?.currentPrimary ?? null,

@@ -67,9 +67,9 @@ const FLUX_RECONCILE = 'kustomize.toolkit.fluxcd.io/reconcile'
 
 /**
  * The controllers that keep an object, or one field of it, in the state that they know: by the marks that Argo CD and Flux leave on what they apply,
- * and by the managers of the field. None that is said to leave the object alone. Pure.
+ * and by the managers of the field. None that is said to leave the object alone. `operator`: the names of the one to whose kind the object belongs. Pure.
  */
-export function controllersOf(object: KubernetesObject, path: readonly string[]): OtherController[] {
+export function controllersOf(object: KubernetesObject, path: readonly string[], operator: RegExp = NOBODY): OtherController[] {
   const { labels = {}, annotations = {} } = object.metadata
   const managers = entriesOf(object).flatMap((entry) => (writes(entry, path) && entry.manager !== undefined ? [entry.manager] : []))
   const has = (manager: RegExp): boolean => managers.some((name) => manager.test(name))
@@ -102,17 +102,18 @@ export function controllersOf(object: KubernetesObject, path: readonly string[])
       pause: 'kubectl annotate scaledobject <name> autoscaling.keda.sh/paused=true',
       writes: true,
     })
-  const unknown = managers.filter((name) => name !== OURS && !BY_HAND.test(name) && !KNOWN.some((known) => known.test(name)))
+  const unknown = managers.filter((name) => name !== OURS && ![BY_HAND, operator, ...KNOWN].some((known) => known.test(name)))
   return [...found, ...unknown.map((who) => ({ who, pause: `Pause ${who} for this object`, writes: true }))]
 }
 const [ARGO, KUSTOMIZE, HELM_CONTROLLER, KEDA] = [/^argocd/, /^kustomize-controller$/, /^helm-controller$/, /^keda/] as const
-/** The operator (its program is called so), and an autoscaler, which leaves a workload of no replicas alone. */
-const OPERATORS = /^(manager|cloudnative-pg|cnpg|kube-controller-manager|before-first-apply)/
+/** What is a part of Kubernetes: an autoscaler leaves a workload of no replicas alone. */
+const KUBERNETES = /^(kube-controller-manager|before-first-apply)/
+const NOBODY = /^$/
 /** A HorizontalPodAutoscaler, which is a part of the controller manager of Kubernetes. */
 const AUTOSCALER = 'kube-controller-manager'
-const KNOWN = [ARGO, KUSTOMIZE, HELM_CONTROLLER, KEDA, OPERATORS] as const
+const KNOWN = [ARGO, KUSTOMIZE, HELM_CONTROLLER, KEDA, KUBERNETES] as const
 const inNamespace = (namespace: string | undefined): string => (namespace === undefined ? '' : ` --namespace ${namespace}`)
 
 /** How to make peace with whoever wrote a field last. */
-export const pauseOf = (object: KubernetesObject, path: readonly string[]): string =>
-  controllersOf(object, path).find(({ writes: owns }) => owns)?.pause ?? 'Find out who keeps this object, and pause it'
+export const pauseOf = (...of: Parameters<typeof controllersOf>): string =>
+  controllersOf(...of).find(({ writes: owns }) => owns)?.pause ?? 'Find out who keeps this object, and pause it'

@@ -1,5 +1,6 @@
 import { describe, expect, test } from '@jest/globals'
 import type { KubernetesObject } from '../../../src/clients/kubernetes-client.ts'
+import { OPERATOR } from '../../../src/drivers/cloudnative-pg/left-of-switch.ts'
 import { controllersOf, lastWriterOf } from '../../../src/platform/kubernetes/field-managers.ts'
 
 const DIRECTION = ['spec', 'replica', 'primary']
@@ -64,7 +65,7 @@ describe('a controller that keeps an object is named with the command that pause
       { who: 'in-house-operator', pause: expect.any(String), writes: true },
     ],
   ])('%s', (_, found, controller) => {
-    expect(controllersOf(found, DIRECTION)).toEqual([controller])
+    expect(controllersOf(found, DIRECTION, OPERATOR)).toEqual([controller])
   })
 
   test.each([
@@ -79,6 +80,10 @@ describe('a controller that keeps an object is named with the command that pause
       object([], { 'kustomize.toolkit.fluxcd.io/name': 'apps' }, { 'kustomize.toolkit.fluxcd.io/reconcile': 'disabled' }),
     ],
   ])('and nobody is named for %s', (_, found) => {
-    expect(controllersOf(found, DIRECTION)).toEqual([])
+    expect(controllersOf(found, DIRECTION, OPERATOR)).toEqual([])
+  })
+
+  test('an operator that is at home in another kind of object is one, whatever its program is called', () => {
+    expect(controllersOf(object([wrote('manager', '')]), DIRECTION)).toMatchObject([{ who: 'manager', writes: true }])
   })
 })

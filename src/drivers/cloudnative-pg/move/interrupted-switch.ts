@@ -3,7 +3,7 @@ import type { Progress } from '../../../driver/driver.ts'
 import { kubernetesOf } from '../../../driver/site-of-step.ts'
 import { asSeen, onlyAsSeen } from '../../../platform/kubernetes/compare-and-set.ts'
 import { lastWriterOf, pauseOf } from '../../../platform/kubernetes/field-managers.ts'
-import { DIRECTION, leftOfSwitch, withoutMemory } from '../left-of-switch.ts'
+import { DIRECTION, leftOfSwitch, OPERATOR, withoutMemory } from '../left-of-switch.ts'
 import { type ClusterObject, clusterRef, FENCE } from '../objects.ts'
 import { parameter } from '../steps.ts'
 import { namespaceOf, type Run } from '../where.ts'
@@ -35,6 +35,6 @@ export function directionReverted(cluster: ClusterObject, wanted: string, when: 
       when === 'after'
         ? `${who} has changed spec.replica.primary of ${name} back to ${value}, a moment after it was set to ${wanted}`
         : `${who} has written spec.replica.primary of ${name} (${value}), a moment before it was to be set to ${wanted}: it would be taken back`,
-    next: `${pauseOf(cluster, DIRECTION)}, then make a new plan. docs/gitops.md says how both live together.`,
+    next: `${pauseOf(cluster, DIRECTION, OPERATOR)}, then make a new plan. docs/gitops.md says how both live together.`,
   }
 }

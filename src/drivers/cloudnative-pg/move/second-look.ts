@@ -3,7 +3,7 @@ import type { Behaviour } from '../../../driver/driver.ts'
 import { minutes, seconds } from '../../../duration.ts'
 import { asSeen } from '../../../platform/kubernetes/compare-and-set.ts'
 import { controllersOf, lastWriterOf, pauseOf } from '../../../platform/kubernetes/field-managers.ts'
-import { DIRECTION } from '../left-of-switch.ts'
+import { DIRECTION, OPERATOR } from '../left-of-switch.ts'
 import type { ClusterObject } from '../objects.ts'
 import { type CloudNativePgSpec, clusterOf, type Database } from '../spec.ts'
 import { parameter, plannedStep } from '../steps.ts'
@@ -33,7 +33,7 @@ export const secondLook: Behaviour<CloudNativePgSpec> = {
   async done(run) {
     const cluster = await clusterOfRun(run)
     const asked = askedOf.get(run.signal)
-    const others = controllersOf(cluster, DIRECTION).map(({ who }) => who)
+    const others = controllersOf(cluster, DIRECTION, OPERATOR).map(({ who }) => who)
     if (asked === undefined) {
       return others.length === 0
         ? { is: 'done', proof: { others } }
@@ -45,7 +45,7 @@ export const secondLook: Behaviour<CloudNativePgSpec> = {
         is: 'failed',
         code: 'reverted-by-others',
         why: `${lastWriterOf(cluster, SOURCE)} has changed spec.replica.source of ${name} back to ${cluster.spec.replica?.source ?? 'nothing'}, a moment after it was set to ${asked.source}: it would take back the move as well. Users noticed nothing`,
-        next: `${pauseOf(cluster, DIRECTION)}, then make a new plan. docs/gitops.md says how both live together.`,
+        next: `${pauseOf(cluster, DIRECTION, OPERATOR)}, then make a new plan. docs/gitops.md says how both live together.`,
       }
     const left = asked.at + LOOK - run.context.clock.now().getTime()
     return left > 0
