@@ -2,7 +2,7 @@ import { ofExpiry, planInQuestion } from '../approval/judge-plan.ts'
 import { refuseFirst } from '../approval/refusal.ts'
 import { renewalOf } from '../approval/renewal.ts'
 import type { World } from '../composition.ts'
-import type { NamedFact, Plan } from '../domain/plan.ts'
+import type { Finding, NamedFact, Plan } from '../domain/plan.ts'
 import { StandbyError, siteError } from '../errors.ts'
 import { witnessTime } from '../execution/witness-time.ts'
 import type { Observation } from '../observation/observation.ts'
@@ -10,7 +10,8 @@ import { staleFacts } from '../planning/facts.ts'
 import { blockers } from '../planning/findings.ts'
 import { planCommand } from '../planning/plan-command.ts'
 import { refuseDefective } from '../planning/plan-defects.ts'
-import { type PlanDifference, planDifferences, sayDifference } from '../planning/plan-differences.ts'
+import { type PlanDifference, sayDifference } from '../planning/plan-difference.ts'
+import { planDifferences } from '../planning/plan-differences.ts'
 import { digestOf } from '../planning/plan-digest.ts'
 import { planMove } from '../planning/plan-move.ts'
 import { maySilenceExplain } from '../planning/silence.ts'
@@ -74,9 +75,17 @@ export async function refuseUnlessStillTrue(
   if (moved.length > 0) throw stale(moved.join('; '), newPlan(plan))
   refuseBlocked(now.plan)
   const differing = differences(now.plan).map(sayDifference)
+  for (const finding of notShown(plan, now.plan)) world.log.warning(`${finding.code} is not in the approved plan: ${finding.what}`)
   if (differing.length > 0) throw stale(`the plan is not the one that would be made now: ${firstOf(differing)}`, newPlan(plan))
   return now.observation
 }
+
+/** Warnings of now that whoever approved the plan has not read in it: they have come since, or somebody took them out of the file. Pure. */
+function notShown(approved: Plan, now: Plan): Finding[] {
+  const shown = new Set(approved.findings.map(keyOf))
+  return now.findings.filter((finding) => finding.severity === 'warning' && !shown.has(keyOf(finding)))
+}
+const keyOf = ({ code, site, component }: Finding): string => [code, site, component].join(' ')
 
 /** A person reads the first few; a plan of another kind differs in everything. */
 const MOST_SAID = 5

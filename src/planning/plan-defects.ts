@@ -13,6 +13,7 @@ import { followerProblems, isOfFollower } from './followers.ts'
 import { verdictOf } from './liveness.ts'
 import { orderProblems } from './order-steps.ts'
 import { planCommand } from './plan-command.ts'
+import { predictedTimes } from './predicted-times.ts'
 import { activateStep, WITNESS, witnessSteps } from './witness-steps.ts'
 
 /** What surrounds a plan that is judged by its own structure: no site, no witness. */
@@ -41,6 +42,7 @@ export function planDefects(plan: Plan, judgement: PlanJudgement): string[] {
     ...steps.flatMap((step) => stepDefects(step, judgement)),
     ...orderProblems(steps),
     ...witnessDefects(plan),
+    ...predictedTimesDefects(plan),
     ...followerProblems(
       steps.filter((step) => isOfFollower(step, plan.intent)),
       judgement.stack,
@@ -89,7 +91,15 @@ function shapeDefects(plan: Plan): string[] {
     ),
     ...wrong('its fencing by time', isObject(fencing) && (fencing.byTime === undefined || isListOf(fencing.byTime, isLevel))),
     ...wrong('its liveness', isObject(liveness) && isText(liveness.site) && isListOf(liveness.sightings, isSighting)),
-    ...wrong('its predictions', isObject(predictions) && isObject(predictions.loss) && isListOf(predictions.loss.seconds, isFigure)),
+    ...wrong(
+      'its predictions',
+      isObject(predictions) &&
+        hasOnly(predictions, ['duration', 'writeGap', 'learned', 'loss']) &&
+        isObject(predictions.learned) &&
+        hasOnly(predictions.learned, ['runs', 'steps']) &&
+        [predictions.duration, predictions.writeGap, predictions.learned.runs, predictions.learned.steps].every(isCount),
+    ),
+    ...wrong('its predicted loss', isObject(predictions) && isLoss(predictions.loss)),
     ...wrong('its facts', isListOf(facts, isFact)),
     ...wrong(
       'its findings',
@@ -179,6 +189,21 @@ function witnessDefects({ intent, steps }: Plan): string[] {
   ]
 }
 
+/** The times that a reviewer reads first are those of the steps, and say how many former runs they rest on. */
+function predictedTimesDefects({ predictions, steps, intent }: Plan): string[] {
+  // Of steps whose order holds no times can be told.
+  if (orderProblems(steps).length > 0) return []
+  const { runs, steps: known } = predictions.learned
+  const times = predictedTimes(steps, intent)
+  const wrong = (['duration', 'writeGap'] as const).filter((name) => predictions[name] !== times[name])
+  return [
+    ...wrong.map((name) => `its ${name} is ${predictions[name]} ms, and its steps take ${times[name]} ms`),
+    ...(known <= steps.length && (runs === 0) === (known === 0)
+      ? []
+      : [`its times rest on ${runs} former runs for ${known} of its ${steps.length} steps`]),
+  ]
+}
+
 /** What must be shut is shut by a step, in time, and for certain. */
 function fencingDefects(plan: Plan, { stack, drivers }: PlanJudgement): string[] {
   const { fencing, intent, steps, liveness } = plan
@@ -254,7 +279,19 @@ const isName = (value: Json | undefined): boolean => typeof value === 'string' &
 const isInstant = (value: string): boolean => /^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(\.\d{1,9})?Z$/.test(value)
 const isLevel = (value: Json | undefined): boolean => FENCE_LEVELS.includes(value as never)
 const hasOnly = (value: JsonObject, names: readonly string[]): boolean => Object.keys(value).every((name) => names.includes(name))
-const isFigure = (value: Json): boolean => value === null || typeof value === 'number'
+const isCount = (value: Json | undefined): boolean => typeof value === 'number' && value >= 0
+/** From at least to at most; an upper end of null is not known. */
+const isInterval = (value: Json | undefined): boolean =>
+  Array.isArray(value) &&
+  value.length === 2 &&
+  isCount(value[0]) &&
+  (value[1] === null || (isCount(value[1]) && Number(value[1]) >= Number(value[0])))
+const isLoss = (value: Json | undefined): boolean =>
+  isObject(value) &&
+  hasOnly(value, ['bytes', 'seconds', 'likely', 'why']) &&
+  [value.bytes, value.seconds].every(isInterval) &&
+  (value.likely === undefined || isCount(value.likely)) &&
+  isText(value.why)
 const isListOf = (value: Json | undefined, fits: (item: Json) => boolean): boolean => Array.isArray(value) && value.every(fits)
 const VOTES: Readonly<Record<Sighting['says'], true>> = { up: true, down: true, unknown: true }
 const isSighting = (one: Json): boolean =>

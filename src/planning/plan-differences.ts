@@ -2,14 +2,8 @@ import type { Plan, PlannedStep } from '../domain/plan.ts'
 import type { Stack } from '../domain/stack.ts'
 import type { Driver, Varies } from '../driver/driver.ts'
 import { canonicalJson, isObject, type Json, type JsonObject } from '../json.ts'
-
-/** Something that a plan says otherwise than the plan that is made anew. Both values are texts for a person. */
-export interface PlanDifference {
-  /** `step database.promote@dc-b, parameters.cluster`. */
-  readonly where: string
-  readonly planned: string
-  readonly now: string
-}
+import type { PlanDifference } from './plan-difference.ts'
+import { lossThatDiffers, warningsThatDiffer } from './predictions-that-differ.ts'
 
 /**
  * What two plans of the same move may say differently, and why. Everything else decides, and must be the same: also a field that this version does
@@ -22,36 +16,35 @@ export const MAY_DIFFER: Readonly<Record<string, string>> = {
   madeIn: 'identity: the approval judges it',
   expiresAt: 'planDefects holds it to madeAt and the expiry of the stack',
   facts: 'staleFacts compares them, each with its own tolerance',
-  findings: 'judged anew: what stands against the move now refuses it',
+  findings:
+    'judged anew: what stands against the move now refuses it; what is only told comes and goes, is said at execution, and is held to where it follows from the plan itself (predictions-that-differ.ts)',
   'liveness.is': 'only whether the site is seen alive decides: the fact "seen alive" says so, and planDefects holds this to it',
   'liveness.sightings': 'who sees the site changes from look to look; planDefects holds the verdict to them',
-  'predictions.duration': 'a time, learned from former runs: nothing is decided by it',
-  'predictions.writeGap': 'a time, learned from former runs: nothing is decided by it',
-  'predictions.learned': 'what the times rest on',
-  'predictions.loss.why': 'a text, with the time of the observation in it',
+  'predictions.duration': 'planDefects holds it to the times of the steps',
+  'predictions.writeGap': 'planDefects holds it to the times of the steps',
+  'predictions.learned':
+    'what the times rest on: a witness that is slow, or holds a damaged record, teaches less, and no move depends on that',
+  'predictions.loss': 'lossThatDiffers compares it: that of a failover is measured, and grows while people decide',
 }
-/** What a failover loses is measured, and grows while people decide. What binds is the accepted loss, by which it is judged anew. */
-const MEASURED = ['predictions.loss.bytes', 'predictions.loss.seconds', 'predictions.loss.likely']
-/** Of a step: a time, learned from former runs; a title is compared unless a varying parameter made another of it. */
-const OF_STEP = ['expected']
+/** Of a step, where former runs have taught times: nothing is decided by one. A title is compared unless a varying parameter made another of it. */
+const LEARNED = ['expected']
 
 /**
  * What an approved plan says otherwise than the plan of the same intent that is made anew, step by step and field by field. Empty: whatever decides is
  * what the planner would decide now. Facts and findings are judged elsewhere. Pure.
  */
 export function planDifferences(approved: Plan, now: Plan, stack: Stack, drivers: Readonly<Record<string, Driver>>): PlanDifference[] {
-  const excused = new Set([...Object.keys(MAY_DIFFER), 'steps', ...(approved.intent.mode === 'failover' ? MEASURED : [])])
+  const excused = new Set([...Object.keys(MAY_DIFFER), 'steps'])
+  const taught = approved.predictions.learned.runs > 0
   const { steps: planned, ...rest } = approved
   const { steps: anew, ...restNow } = now
   return [
     ...fieldsThatDiffer('', rest as unknown as JsonObject, restNow as unknown as JsonObject, (path) => excused.has(path)),
-    ...stepsThatDiffer(planned, anew, (step) => varyingOf(step, stack, drivers), approved.madeAt),
+    ...lossThatDiffers(approved, now),
+    ...warningsThatDiffer(approved, now),
+    ...stepsThatDiffer(planned, anew, (step) => varyingOf(step, stack, drivers), approved.madeAt, taught),
   ]
 }
-
-/** One line for a person: which field of which step, with both values. */
-export const sayDifference = ({ where, planned, now }: PlanDifference): string =>
-  `${where} is ${planned} in the plan, and would be ${now} now`
 
 type VaryingOf = (step: PlannedStep) => Readonly<Record<string, Varies>>
 
@@ -69,13 +62,14 @@ function stepsThatDiffer(
   now: readonly PlannedStep[],
   varying: VaryingOf,
   madeAt: string,
+  taught: boolean,
 ): PlanDifference[] {
   const [before, after] = [byId(planned), byId(now)]
   const gone = planned.filter(({ id }) => !after.has(id)).map(({ id }) => ({ where: `step ${id}`, planned: 'a step', now: 'none' }))
   const missing = now.filter(({ id }) => !before.has(id)).map(({ id }) => ({ where: `step ${id}`, planned: 'missing', now: 'a step' }))
   const changed = now.flatMap((step) => {
     const was = before.get(step.id)
-    return was === undefined ? [] : stepThatDiffers(was, step, varying(step), madeAt)
+    return was === undefined ? [] : stepThatDiffers(was, step, varying(step), madeAt, taught)
   })
   const found = [...gone, ...missing, ...changed]
   if (found.length > 0) return found
@@ -89,6 +83,7 @@ function stepThatDiffers(
   now: PlannedStep,
   varying: Readonly<Record<string, Varies>>,
   madeAt: string,
+  taught: boolean,
 ): PlanDifference[] {
   const asSets = (step: PlannedStep): JsonObject => ({ ...step, needs: [...new Set(step.needs)].sort() }) as unknown as JsonObject
   const moved = Object.entries(varying).filter(
@@ -96,7 +91,9 @@ function stepThatDiffers(
       canonical(planned.parameters[name]) !== canonical(now.parameters[name]) &&
       varies(planned.parameters[name], now.parameters[name], madeAt),
   )
-  const excused = new Set([...OF_STEP, ...moved.map(([name]) => `parameters.${name}`), ...(moved.length > 0 ? ['title'] : [])])
+  // A wait by time takes as long as it is declared, whatever former runs took.
+  const times = taught && now.byTime !== true ? LEARNED : []
+  const excused = new Set([...times, ...moved.map(([name]) => `parameters.${name}`), ...(moved.length > 0 ? ['title'] : [])])
   return fieldsThatDiffer('', asSets(planned), asSets(now), (path) => excused.has(path)).map((one) => ({
     ...one,
     where: `step ${now.id}, ${one.where}`,

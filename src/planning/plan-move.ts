@@ -1,7 +1,6 @@
-import { changesActiveSite, type Intent, PHASES, type Phase, type Plan, type PlannedStep, siteInQuestion } from '../domain/plan.ts'
+import { type Intent, type Plan, siteInQuestion } from '../domain/plan.ts'
 import type { Stack } from '../domain/stack.ts'
 import type { Driver } from '../driver/driver.ts'
-import type { Milliseconds } from '../duration.ts'
 import type { Observation } from '../observation/observation.ts'
 import { type LearnedDurations, learnedFrom, NOTHING_LEARNED, withLearned } from './expected-durations.ts'
 import { factsOf } from './facts.ts'
@@ -11,8 +10,8 @@ import { findingsOf } from './findings.ts'
 import { livenessOf } from './liveness.ts'
 import { aheadFindings, lossFindings, lossOf } from './loss.ts'
 import { moveSteps } from './move-steps.ts'
-import { schedule } from './order-steps.ts'
 import { outwaitFindings, outwaitOf } from './outwait.ts'
+import { predictedTimes } from './predicted-times.ts'
 
 /** What makes a plan unique; comes in as values, so that planning stays pure. */
 export interface PlanIdentity {
@@ -64,24 +63,6 @@ export function planMove(
     steps,
     fencing,
     liveness,
-    predictions: { ...times(steps, intent), learned: learnedFrom(steps, learned), loss },
-  }
-}
-
-/**
- * Writes are refused from the first closed door to the opened traffic; where no component is traffic, until the new site serves. A rejoin
- * refuses nobody: the active site serves all the while.
- */
-function times(steps: readonly PlannedStep[], { mode }: Intent): { readonly duration: Milliseconds; readonly writeGap: Milliseconds } {
-  const scheduled = schedule(steps)
-  const endOf = (phase: Phase): Milliseconds =>
-    Math.max(0, ...steps.filter((step) => step.phase === phase).map((step) => scheduled.get(step.id)?.ends ?? 0))
-  const beginOf = (phase: Phase): Milliseconds =>
-    Math.min(...steps.filter((step) => step.phase === phase).map((step) => scheduled.get(step.id)?.begins ?? 0))
-  const served = endOf('TRAFFIC') || Math.max(...PHASES.slice(0, PHASES.indexOf('TRAFFIC')).map(endOf))
-  const closed = [beginOf('DRAIN'), beginOf('FENCE'), served].find((time) => Number.isFinite(time)) ?? served
-  return {
-    duration: Math.max(0, ...[...scheduled.values()].map((time) => time.ends)),
-    writeGap: changesActiveSite({ mode }) ? served - closed : 0,
+    predictions: { ...predictedTimes(steps, intent), learned: learnedFrom(steps, learned), loss },
   }
 }

@@ -11,6 +11,7 @@ import { blockers } from '../../../src/planning/findings.ts'
 import { planDefects } from '../../../src/planning/plan-defects.ts'
 import { planDifferences } from '../../../src/planning/plan-differences.ts'
 import { planMove } from '../../../src/planning/plan-move.ts'
+import { predictedTimes } from '../../../src/planning/predicted-times.ts'
 import { loadStack } from '../../../src/stack/load-stack.ts'
 import { EXAMPLES, exampleObservation } from '../../support/example-runbooks.ts'
 import { pathOfStack } from '../../support/published-stacks.ts'
@@ -20,14 +21,11 @@ const DECIDES_NOTHING = [
   /^id$/,
   /^nonce$/,
   /^madeIn$/,
-  /^findings\b/,
-  /^steps\.#\.expected$/,
+  /^findings(\.#(\.(severity|component|site|what|next|code))?)?$/,
   /^liveness\.sightings(\.#(\.(from|what))?)?$/,
-  /^predictions\.(duration|writeGap|learned)\b/,
-  /^predictions\.loss\.why$/,
 ]
-/** Of a failover: the accepted loss binds, and is judged anew. */
-const MEASURED = /^predictions\.loss\b/
+/** Of a failover: where the measured loss comes from, in words; its ends where they show more than there is. */
+const MEASURED = /^predictions\.loss(\.(why|bytes(\.#)?|seconds(\.#)?))?$/
 
 const identity = { id: 'plan', nonce: '0'.repeat(32), toolVersion: 'example' }
 const EXECUTED_AFTER = minutes(1)
@@ -127,5 +125,59 @@ describe.each(intents)('the plan of a %s', (mode, intent) => {
       }),
       { numRuns: 500 },
     )
+  })
+})
+
+describe('a plan that was made to look better than it is', () => {
+  const failover = EXAMPLES['infisical-kubernetes-failover.md']
+  const bent = (intent: Intent, predictions: Partial<Plan['predictions']>): string[] => {
+    const plan = made(intent)
+    return refusalsOf({ ...plan, predictions: { ...plan.predictions, ...predictions } }, intent)
+  }
+  const lossOf = (intent: Intent) => made(intent).predictions.loss
+
+  test('is refused where a failover is to lose less than was measured: seconds, what is likely, bytes of a silent site', () => {
+    // Twenty minutes after the last shipment.
+    const seen = exampleObservation(stack, failover)
+    const plan = planMove(stack, { ...seen, at: new Date(Date.parse(seen.at) + minutes(20)).toISOString() }, failover, drivers, identity)
+    const { loss } = plan.predictions
+    const [, upper] = loss.seconds
+    const differing = (more: Partial<Plan['predictions']['loss']>): string[] =>
+      planDifferences({ ...plan, predictions: { ...plan.predictions, loss: { ...loss, ...more } } }, plan, stack, drivers).map(
+        ({ where }) => where,
+      )
+    expect(differing({ seconds: [0, Number(upper) - 61] })).toEqual(['predictions.loss.seconds'])
+    expect(differing({ likely: 0 })).toEqual(['predictions.loss.likely'])
+    expect(differing({ bytes: [0, 0] })).toEqual(['predictions.loss.bytes'])
+    expect(differing({ seconds: [0, Number(upper) - 59] })).toEqual([])
+    expect(differing({ seconds: [0, null] })).toEqual([])
+  })
+
+  test('is refused where a move in good order says otherwise what becomes of the data', () => {
+    for (const intent of [EXAMPLES['infisical-kubernetes-switchover.md'], EXAMPLES['infisical-kubernetes-rejoin.md']])
+      expect(bent(intent, { loss: { ...lossOf(intent), why: 'all is kept' } }).join()).toContain('predictions.loss')
+  })
+
+  test('is refused where its times are not those of its steps, or those of no run are not the estimates', () => {
+    const plan = made(failover)
+    expect(bent(failover, { writeGap: 1_000 }).join()).toContain('its writeGap is 1000 ms')
+    const steps = plan.steps.map((step) => ({ ...step, expected: 0 }))
+    const times = predictedTimes(steps, failover)
+    expect(refusalsOf({ ...plan, steps, predictions: { ...plan.predictions, ...times } }, failover).join()).toContain('expected')
+  })
+
+  test('is refused where a warning was taken out that follows from the plan itself', () => {
+    const plan = made(failover)
+    expect(plan.findings.map(({ code }) => code)).toContain('guard-not-outwaited')
+    const findings = plan.findings.filter(({ code }) => code !== 'guard-not-outwaited')
+    expect(refusalsOf({ ...plan, findings }, failover).join()).toContain('the finding guard-not-outwaited')
+  })
+
+  test('one that waited for its reviewer while the clock ran on is executed', () => {
+    const seen = exampleObservation(stack, failover)
+    const at = new Date(Date.parse(seen.at) + minutes(20)).toISOString()
+    const now = planMove(stack, { ...seen, at }, failover, drivers, identity)
+    expect(now.predictions.loss.seconds).not.toEqual(lossOf(failover).seconds)
+    expect(planDifferences(made(failover), now, stack, drivers)).toEqual([])
   })
 })
