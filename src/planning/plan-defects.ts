@@ -1,18 +1,18 @@
 import { isAcceptedLoss } from '../domain/accepted-loss.ts'
-import { FENCE_LEVELS, reaches } from '../domain/fence-levels.ts'
-import type { Sighting } from '../domain/liveness.ts'
+import { reaches } from '../domain/fence-levels.ts'
 import { changesActiveSite, MODES, PHASES, type Phase, type Plan, type PlannedStep, siteInQuestion } from '../domain/plan.ts'
 import type { Stack } from '../domain/stack.ts'
 import type { Driver } from '../driver/driver.ts'
 import { type Milliseconds, minutes, readableDuration } from '../duration.ts'
 import { StandbyError } from '../errors.ts'
-import { canonicalJson, isObject, type Json, type JsonObject } from '../json.ts'
+import { canonicalJson, type Json } from '../json.ts'
 import { fenceLevels, levelsByTime } from './fence-levels.ts'
 import { requiredFence, withBestEffort } from './fencing.ts'
 import { followerProblems, isOfFollower } from './followers.ts'
 import { verdictOf } from './liveness.ts'
 import { orderProblems } from './order-steps.ts'
 import { planCommand } from './plan-command.ts'
+import { shapeDefects } from './plan-shape.ts'
 import { predictedTimes } from './predicted-times.ts'
 import { activateStep, WITNESS, witnessSteps } from './witness-steps.ts'
 
@@ -66,65 +66,6 @@ export function refuseDefective(plan: Plan, judgement: PlanJudgement, run: strin
         ? `Nothing was changed. Nobody should trust this file. Make a new plan: ${again}`
         : `Nothing was changed now. Find out who changed the plan of run ${run}, and take the run back: standby failover abort --run ${run}`,
   })
-}
-
-/** Whether each part has the type that all code behind here relies on. */
-function shapeDefects(plan: Plan): string[] {
-  const value = plan as unknown as Json
-  if (!isObject(value)) return ['it is no mapping']
-  const wrong = (what: string, fits: boolean): string[] => (fits ? [] : [`${what} can not be read`])
-  const { intent, fencing, liveness, predictions, epoch, steps, facts, findings } = value
-  return [
-    ...wrong(
-      'its intent',
-      isObject(intent) &&
-        hasOnly(intent, ['mode', 'from', 'to', 'acceptLoss']) &&
-        MODES.includes(intent.mode as never) &&
-        [intent.from, intent.to].every(isText),
-    ),
-    ...wrong('its epoch', Number.isSafeInteger(epoch) && (epoch as number) >= 0),
-    ...wrong('its id', isName(value.id)),
-    ...wrong('its nonce', isName(value.nonce)),
-    ...wrong(
-      'its fencing',
-      isObject(fencing) && (fencing.required === null || isLevel(fencing.required)) && isListOf(fencing.planned, isLevel),
-    ),
-    ...wrong('its fencing by time', isObject(fencing) && (fencing.byTime === undefined || isListOf(fencing.byTime, isLevel))),
-    ...wrong('its liveness', isObject(liveness) && isText(liveness.site) && isListOf(liveness.sightings, isSighting)),
-    ...wrong(
-      'its predictions',
-      isObject(predictions) &&
-        hasOnly(predictions, ['duration', 'writeGap', 'learned', 'loss']) &&
-        isObject(predictions.learned) &&
-        hasOnly(predictions.learned, ['runs', 'steps']) &&
-        [predictions.duration, predictions.writeGap, predictions.learned.runs, predictions.learned.steps].every(isCount),
-    ),
-    ...wrong('its predicted loss', isObject(predictions) && isLoss(predictions.loss)),
-    ...wrong('its facts', isListOf(facts, isFact)),
-    ...wrong(
-      'its findings',
-      isListOf(findings, (one) => isObject(one) && [one.code, one.severity, one.what].every(isText)),
-    ),
-    ...(Array.isArray(steps) ? (steps as readonly Json[]).flatMap(stepShape) : ['its steps can not be read']),
-  ]
-}
-
-function stepShape(step: Json, index: number): string[] {
-  const sound =
-    isObject(step) &&
-    [step.id, step.component, step.action, step.title].every(isText) &&
-    (step.site === null || isText(step.site)) &&
-    PHASES.includes(step.phase as never) &&
-    (step.mayBeginIn === undefined || PHASES.includes(step.mayBeginIn as never)) &&
-    isListOf(step.needs, isText) &&
-    typeof step.irreversible === 'boolean' &&
-    (step.fence === undefined || isLevel(step.fence)) &&
-    (step.byTime === undefined || step.byTime === true) &&
-    [step.deadline, step.expected, step.bestEffort ?? 1].every((time) => typeof time === 'number' && time >= 0) &&
-    isObject(step.parameters)
-  if (sound) return []
-  const name = isObject(step) && isText(step.id) ? step.id : `number ${index + 1}`
-  return [`step ${name} lacks a field, or has one of another type`]
 }
 
 function intentDefects({ intent }: Plan, stack: Stack): string[] {
@@ -273,33 +214,4 @@ function livenessDefects({ intent, liveness, facts }: Plan): string[] {
 }
 
 const isBefore = (phase: Phase, other: Phase): boolean => PHASES.indexOf(phase) < PHASES.indexOf(other)
-const isText = (value: Json | undefined): boolean => typeof value === 'string' && value !== ''
-/** It becomes part of a key in the witness. */
-const isName = (value: Json | undefined): boolean => typeof value === 'string' && /^[A-Za-z0-9][A-Za-z0-9._-]*$/.test(value)
 const isInstant = (value: string): boolean => /^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(\.\d{1,9})?Z$/.test(value)
-const isLevel = (value: Json | undefined): boolean => FENCE_LEVELS.includes(value as never)
-const hasOnly = (value: JsonObject, names: readonly string[]): boolean => Object.keys(value).every((name) => names.includes(name))
-const isCount = (value: Json | undefined): boolean => typeof value === 'number' && value >= 0
-/** From at least to at most; an upper end of null is not known. */
-const isInterval = (value: Json | undefined): boolean =>
-  Array.isArray(value) &&
-  value.length === 2 &&
-  isCount(value[0]) &&
-  (value[1] === null || (isCount(value[1]) && Number(value[1]) >= Number(value[0])))
-const isLoss = (value: Json | undefined): boolean =>
-  isObject(value) &&
-  hasOnly(value, ['bytes', 'seconds', 'likely', 'why']) &&
-  [value.bytes, value.seconds].every(isInterval) &&
-  (value.likely === undefined || isCount(value.likely)) &&
-  isText(value.why)
-const isListOf = (value: Json | undefined, fits: (item: Json) => boolean): boolean => Array.isArray(value) && value.every(fits)
-const VOTES: Readonly<Record<Sighting['says'], true>> = { up: true, down: true, unknown: true }
-const isSighting = (one: Json): boolean =>
-  isObject(one) && isText(one.from) && typeof one.says === 'string' && Object.hasOwn(VOTES, one.says) && isText(one.what)
-const isFact = (one: Json): boolean =>
-  isObject(one) &&
-  hasOnly(one, ['component', 'site', 'name', 'value', 'binds', 'limit', 'unit']) &&
-  [one.name, one.component, one.site].every(isText) &&
-  'value' in one &&
-  (one.binds === 'exactly' ||
-    (one.binds === 'at-most' && [one.value, one.limit].every((figure) => typeof figure === 'number') && isText(one.unit)))
