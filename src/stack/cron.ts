@@ -27,7 +27,32 @@ export function scheduleProblem(text: string, fields: 5 | 6): string | null {
     return `${text} has ${parts.length} ${parts.length === 1 ? 'field' : 'fields'}, and must have ${fields} (${order})`
   }
   const wrong = parts.findIndex((part, index) => !isRight(part, declared[index]))
-  return wrong < 0 ? null : `${parts[wrong]} is no ${declared[wrong]?.name} of a schedule`
+  if (wrong >= 0) return `${parts[wrong]} is no ${declared[wrong]?.name} of a schedule`
+  return comesEver(parts.slice(-3)) ? null : `${text} never comes: no such month has such a day`
+}
+
+/** Days of each month, in a year that has the most of them. */
+const LENGTHS = [31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31] as const
+
+/** Whether a day of that kind exists. One with a day of the week comes in each month: robfig/cron takes either of the two. */
+function comesEver([day = '', month = '', weekday = '']: readonly string[]): boolean {
+  if (!/^[*?](\/1)?$/.test(weekday)) return true
+  const [, , days, months] = FIVE
+  const earliest = Math.min(...valuesOf(day, days))
+  return [...valuesOf(month, months)].some((one) => earliest <= (LENGTHS[one - 1] ?? 0))
+}
+
+/** Numbers of a field that is right. */
+const valuesOf = (part: string, field: Field | undefined): number[] =>
+  field === undefined ? [] : part.split(',').flatMap((item) => valuesOfItem(item, field))
+
+function valuesOfItem(item: string, field: Field): number[] {
+  const [range = '', step] = item.split('/')
+  const isAny = range === '*' || range === '?'
+  const [from = field.least, to = step === undefined && !isAny ? from : field.most] = isAny
+    ? []
+    : range.split('-').map((value) => numberOf(value, field) ?? field.least)
+  return Array.from({ length: to - from + 1 }, (_, index) => from + index).filter((value) => (value - from) % Number(step ?? 1) === 0)
 }
 
 function isRight(part: string, field: Field | undefined): boolean {

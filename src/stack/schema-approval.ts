@@ -1,8 +1,14 @@
 import type { JsonObject } from '../json.ts'
-import { duration, text } from './schema-parts.ts'
+import { duration, oneLine, text } from './schema-parts.ts'
 import { SSH_ED25519_PATTERN } from './ssh-key.ts'
 
-const environment = text('Name of the environment.')
+/** GitHub refuses these characters in it. */
+const environment = oneLine('Name of the environment.', '\'"`,;\\\\')
+
+/** As `git check-ref-format --branch` takes it. */
+const branch = text('The only branch that may be deployed from.', {
+  pattern: '^(?!.*([.]{2}|//|/[.]|@[{]|[.]lock(/|$)))(?!@$)[^\\s/.~^:?*[\\\\-]([^\\s~^:?*[\\\\]{0,253}[^\\s/.~^:?*[\\\\])?$',
+})
 
 /** Who may allow a move: the part `approval` of the stack file. */
 export const approvalSchema: JsonObject = {
@@ -25,7 +31,7 @@ export const approvalSchema: JsonObject = {
           uniqueItems: true,
           items: environment,
         },
-        branch: text('The only branch that may be deployed from.'),
+        branch,
         approvers: {
           description: 'How many different people must approve, over all environments. Default: one per environment.',
           type: 'integer',

@@ -12,6 +12,10 @@ export type Meaning = 'reference' | 'by-site' | 'site'
 
 export const text = (description: string, more: JsonObject = {}): JsonObject => ({ description, type: 'string', minLength: 1, ...more })
 
+/** A name of somebody else's, in one line and without blanks at its ends. `without`: further characters that it never holds, as in a class of a pattern. */
+export const oneLine = (description: string, without = ''): JsonObject =>
+  text(description, { pattern: `^[^\\s${without}]([^\\n\\r\\t${without}]{0,253}[^\\s${without}])?$` })
+
 /** A name as Kubernetes takes it for most objects (RFC 1123 label). */
 export const kubernetesName = (description: string, longest = 63): JsonObject => ({
   description,
@@ -24,29 +28,36 @@ const FOLDER = '[A-Za-z0-9_][-A-Za-z0-9_.=+@]*(/[A-Za-z0-9_][-A-Za-z0-9_.=+@]*)*
 export const folder = (description: string, ending: 'with-slash' | 'without-slash' | 'either'): JsonObject =>
   text(description, { pattern: `^${FOLDER}${{ 'with-slash': '/', 'without-slash': '', either: '/?' }[ending]}$` })
 
+/** 1 to 65535. */
+const PORT = '([1-9][0-9]{0,3}|[1-5][0-9]{4}|6[0-4][0-9]{3}|65[0-4][0-9]{2}|655[0-2][0-9]|6553[0-5])'
 /** What follows the scheme of an address that has neither path nor user: a name or an address, and perhaps a port. */
-const HOST_AND_PORT = '([A-Za-z0-9]([-A-Za-z0-9.]*[A-Za-z0-9.])?|\\[[0-9A-Fa-f:.]+\\])(:[0-9]{1,5})?'
+const HOST_AND_PORT = `([A-Za-z0-9]([-A-Za-z0-9.]*[A-Za-z0-9.])?|\\[[0-9A-Fa-f:.]+\\])(:${PORT})?`
 export const endpoint = (description: string, more: JsonObject = {}): JsonObject =>
   text(description, { pattern: `^[Hh][Tt][Tt][Pp][Ss]?://${HOST_AND_PORT}/?$`, ...more })
 
-/** As Amazon and its likes name buckets, the older rules included. */
+/** As Amazon and its likes name buckets, the older rules included; never as an address. */
 export const bucketName = (description: string): JsonObject =>
-  text(description, { pattern: '^(?!.*[.]{2})[A-Za-z0-9][-A-Za-z0-9._]{1,61}[A-Za-z0-9]$' })
+  text(description, { pattern: '^(?!.*[.]{2})(?![0-9]+([.][0-9]+){3}$)[A-Za-z0-9][-A-Za-z0-9._]{1,61}[A-Za-z0-9]$' })
 
 /** A key in the data of a Secret. */
-export const secretKey = (description: string): JsonObject => text(description, { pattern: '^[-._a-zA-Z0-9]{1,253}$' })
+export const secretKey = (description: string): JsonObject => text(description, { pattern: '^(?![.]$|[.][.])[-._a-zA-Z0-9]{1,253}$' })
 
-/** A reference to an image: what a registry takes, and a shell reads as it is. */
-export const imageName = (description: string, more: JsonObject = {}): JsonObject =>
-  text(description, { pattern: '^[A-Za-z0-9][A-Za-z0-9._/:@-]*$', ...more })
+/** A reference to an image, as registries take it (github.com/distribution/reference): perhaps a host, a path in lower case, a tag, a digest. */
+const PATH_PART = '[a-z0-9]+(([.]|_|__|-+)[a-z0-9]+)*'
+const IMAGE = [
+  `([A-Za-z0-9]([-A-Za-z0-9.]*[A-Za-z0-9])?(:${PORT})?/)?`,
+  `${PATH_PART}(/${PATH_PART})*`,
+  '(:[A-Za-z0-9_][-A-Za-z0-9_.]{0,127})?(@sha256:[0-9a-f]{64})?',
+].join('')
+export const imageName = (description: string, more: JsonObject = {}): JsonObject => text(description, { pattern: `^${IMAGE}$`, ...more })
 
 /** One version, not a range of them: another chart at the next deploy would be a change that nobody reviewed. */
 export const exactVersion = (description: string): JsonObject =>
   text(description, { pattern: '^v?[0-9]+[.][0-9]+[.][0-9]+(-[0-9A-Za-z.-]+)?([+][0-9A-Za-z.-]+)?$', examples: ['1.7.5'] })
 
-/** A name of a host, or its address. */
+/** A name of a host, or its address, without a port. */
 export const hostName = (description: string): JsonObject =>
-  text(description, { pattern: '^[A-Za-z0-9_]([-A-Za-z0-9_.:]*[A-Za-z0-9_.])?$' })
+  text(description, { pattern: '^([A-Za-z0-9_]([-A-Za-z0-9_.]*[A-Za-z0-9_.])?|[0-9A-Fa-f]*:[0-9A-Fa-f]*:[0-9A-Fa-f:.]*)$' })
 
 export const credentialReference: JsonObject = {
   description: 'Where a credential is found, never its value: { env: NAME }, { file: path } or { secret: { namespace, name, key } }.',

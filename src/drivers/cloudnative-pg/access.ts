@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util'
 import { type AccessRule, IN_SANDBOX, OPERATING } from '../../domain/identities.ts'
 import type { Stack } from '../../domain/stack.ts'
 import type { Claim, SpecProblem } from '../../driver/driver.ts'
@@ -27,6 +28,12 @@ export function problemsOf(component: Database, stack: Stack): SpecProblem[] {
   if (store !== undefined && !component.needs.includes(archive.store))
     problems.push({ path: ['archive', 'store'], what: `the archive is in ${archive.store}, so ${archive.store} belongs in needs` })
   const names = Object.entries(sites)
+  for (const [index, [site, { streaming }]] of names.entries())
+    if (streaming !== undefined && names.slice(0, index).some(([, earlier]) => isDeepStrictEqual(earlier.streaming, streaming)))
+      problems.push({
+        path: ['sites', site, 'streaming', 'host'],
+        what: `another site's cluster is reached at ${streaming.host}:${streaming.nodePort} too: a replica would follow itself`,
+      })
   for (const [index, [site, { name }]] of names.entries())
     if (names.slice(0, index).some(([, earlier]) => earlier.name === name))
       problems.push({

@@ -39,11 +39,11 @@ export const haproxySchema: JsonObject = {
   required: ['map', 'key', 'socket', 'backends', 'instances', 'ssh'],
   properties: {
     map: text('Path of the map file, as haproxy.cfg names it.', {
-      pattern: '^/[A-Za-z0-9_./-]+$',
+      pattern: '^(/(?![.]{1,2}(/|$))[A-Za-z0-9_.-]+)+$',
       examples: ['/etc/haproxy/maps/standby.map'],
     }),
     key: text('The key in that map.', { pattern: TOKEN }),
-    socket: text('Path of the runtime socket (stats socket … level admin).', { pattern: '^/[A-Za-z0-9_./-]+$' }),
+    socket: text('Path of the runtime socket (stats socket … level admin).', { pattern: '^(/(?![.]{1,2}(/|$))[A-Za-z0-9_.-]+)+$' }),
     closed: text('Value of the key while no site may serve. Default be_none.', { pattern: TOKEN }),
     backends: siteMap('The backend of each site.', text('Name of a backend in haproxy.cfg.', { pattern: TOKEN })),
     instances: {

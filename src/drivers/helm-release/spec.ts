@@ -1,6 +1,6 @@
 import type { Component, CredentialReference } from '../../domain/stack.ts'
 import type { JsonObject } from '../../json.ts'
-import { credentialReference, exactVersion, kubernetesName, text } from '../../stack/schema-parts.ts'
+import { credentialReference, exactVersion, kubernetesName, secretKey, text } from '../../stack/schema-parts.ts'
 
 /** An application that is installed by a Helm chart: it runs on the active site, and sleeps on the passive one. */
 export interface HelmReleaseSpec {
@@ -59,7 +59,7 @@ export const helmReleaseSchema: JsonObject = {
           additionalProperties: false,
           properties: {
             repository: text('URL of the chart repository.', { pattern: '^https?://[^\\s\'"]+$' }),
-            name: text('Name of the chart.', { pattern: '^[A-Za-z0-9][-A-Za-z0-9_./]*$' }),
+            name: text('Name of the chart.', { pattern: '^[A-Za-z0-9][-A-Za-z0-9_.]*$' }),
             version: exactVersion('Exact version.'),
           },
         },
@@ -84,7 +84,7 @@ export const helmReleaseSchema: JsonObject = {
         additionalProperties: false,
         properties: {
           secret: kubernetesName('Name of the Secret.'),
-          keys: { description: 'The keys of it that must be equal.', type: 'array', minItems: 1, items: text('A key of it.') },
+          keys: { description: 'The keys of it that must be equal.', type: 'array', minItems: 1, items: secretKey('A key of it.') },
         },
       },
     },
@@ -125,8 +125,8 @@ export const helmReleaseSchema: JsonObject = {
           properties: { clientId: credentialReference, clientSecret: credentialReference },
         },
         project: credentialReference,
-        environment: text('Slug of the environment.'),
-        name: text('Name of the secret.'),
+        environment: text('Slug of the environment.', { pattern: '^[A-Za-z0-9][-A-Za-z0-9_]*$' }),
+        name: text('Name of the secret.', { pattern: '^(?![.]+$)[^\\s/]+$' }),
         sha256: { ...credentialReference, description: 'SHA-256 (hex) of its value, as a reference.' },
         port: { description: 'Port of the application inside its pod.', type: 'integer', minimum: 1, maximum: 65535 },
       },

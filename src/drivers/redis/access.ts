@@ -2,7 +2,9 @@ import { isLogin, type ObjectStoreLocation } from '../../clients/object-store-cl
 import { type AccessRule, OPERATING } from '../../domain/identities.ts'
 import type { Stack } from '../../domain/stack.ts'
 import type { Claim, LocationOf, SpecProblem } from '../../driver/driver.ts'
+import { hours } from '../../duration.ts'
 import { ruleAt } from '../../platform/kubernetes/rule-at.ts'
+import { outOfBounds } from '../../stack/check-values.ts'
 import { scheduleProblem } from '../../stack/cron.ts'
 import { volumeOf } from './how-to-begin.ts'
 import { backupFolder, backupJob, type Cache, podOf, restoreRequest } from './spec.ts'
@@ -16,7 +18,7 @@ export function claimsOf(component: Cache, stack: Stack): Claim[] {
 }
 
 export function problemsOf(component: Cache, stack: Stack, objectStore: LocationOf): SpecProblem[] {
-  const { store, schedule } = component.spec.backup
+  const { store, schedule, retention } = component.spec.backup
   const wrong = schedule === undefined ? null : scheduleProblem(schedule, 5)
   return [
     ...(stack.components.some((candidate) => candidate.name === store)
@@ -30,6 +32,12 @@ export function problemsOf(component: Cache, stack: Stack, objectStore: Location
         what: `${store} has no keys on ${name} (login: aws), and dumps are stored with keys: declare accessKeyId and secretAccessKey there, or another store`,
       })),
     ...(wrong === null ? [] : [{ path: ['backup', 'schedule'], what: wrong }]),
+    ...outOfBounds(retention, { least: hours(1), most: 10 * 366 * hours(24), why: 'each dump deletes the ones that are older' }).map(
+      (what) => ({
+        path: ['backup', 'retention'],
+        what,
+      }),
+    ),
   ]
 }
 
