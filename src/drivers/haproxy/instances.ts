@@ -1,3 +1,5 @@
+import { overWay, SILENCE, type Trips, type Way } from '../../clients/patience.ts'
+import { measuredWay, sshAddress } from '../../clients/round-trip.ts'
 import type { Intent } from '../../domain/plan.ts'
 import type { Progress, StepRun } from '../../driver/driver.ts'
 import { runningFor } from '../../driver/running-for.ts'
@@ -21,6 +23,11 @@ export interface Wanted {
 
 /** One that says nothing for so long is gone: a move that has closed the others must not wait for it in silence. */
 const PATIENCE: Milliseconds = seconds(20)
+/** Over 1.5 s a login alone takes 18 to 45 s, and may have to be made again: 70 s. The step has two minutes. */
+const FAR: Trips = { trips: 40, most: seconds(75) }
+
+/** For how long an instance is tried, by the way to it. Pure. */
+export const triedFor = (way: Way): Milliseconds => overWay(way, PATIENCE, FAR)
 /** Sessions that were on their way to a server while the first cut was made. */
 const MORE_CUTS = 5
 
@@ -102,6 +109,7 @@ export async function setAll(run: Run, wanted: Wanted): Promise<void> {
 async function setPatiently(run: Run, host: string, wanted: Wanted): Promise<void> {
   const { clock } = run.context
   const lost = mayBeLost(run, host)
+  const way = measuredWay(sshAddress(host, run.component.spec.ssh.port), SILENCE)
   const begun = clock.now().getTime()
   for (;;) {
     try {
@@ -109,10 +117,11 @@ async function setPatiently(run: Run, host: string, wanted: Wanted): Promise<voi
     } catch (error) {
       const reason = asStandbyError(error)
       run.signal.throwIfAborted()
-      const over = clock.now().getTime() - begun >= (lost ?? PATIENCE)
+      const patience = lost ?? triedFor(way)
+      const over = clock.now().getTime() - begun >= patience
       if (lost !== null && (over || reason.retry === 'never')) return leave(run, host, reason)
       if (reason.retry === 'never') throw reason
-      if (over) throw gone(run, host, wanted, reason)
+      if (over) throw gone(run, host, wanted, { patience, reason })
       await clock.sleep(500, run.signal)
     }
   }
@@ -135,8 +144,12 @@ async function setInstance(run: Run, host: string, wanted: Wanted): Promise<void
 const leave = (run: Run, host: string, reason: StandbyError): void =>
   run.context.log.warning(`${host} stands in the lost site and is left out: ${reason.message}`)
 
-const gone = (run: Run, host: string, wanted: Wanted, reason: StandbyError): StandbyError =>
-  siteError('load-balancer-silent', `${host} did not answer for ${readableDuration(PATIENCE)}: ${reason.message}`, {
+interface Silence {
+  readonly patience: Milliseconds
+  readonly reason: StandbyError
+}
+const gone = (run: Run, host: string, wanted: Wanted, { patience, reason }: Silence): StandbyError =>
+  siteError('load-balancer-silent', `${host} did not answer for ${readableDuration(patience)}: ${reason.message}`, {
     where: host,
     next:
       wanted.cut === null
