@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { setTimeout as pause } from 'node:timers/promises'
 import type { ObjectStoreClient, PutCondition, StoreCallOptions } from '../../clients/object-store-client.ts'
 import { NEEDS_PRECONDITIONS } from '../../clients/object-store-errors.ts'
+import { overWay, type Trips } from '../../clients/patience.ts'
 import { type Milliseconds, seconds } from '../../duration.ts'
 import { asStandbyError, siteError } from '../../errors.ts'
 import { noPreconditions, refused } from './refused.ts'
@@ -11,9 +12,14 @@ const ROUNDS = 5
 const RACERS = 4
 /** How long a store that limits requests is waited for in all. */
 const PATIENCE = seconds(30)
-/** A store that limits requests runs no further race after that. */
+/** A store that limits requests, or is far away, runs no further race after that. */
 const RACING = seconds(4)
+/** Of a racer's write: 45 packets, of which a far way that is bad loses several (55 s over 1.5 s). */
+const UPLOAD: Trips = { trips: 40, most: seconds(60) }
+/** Over a longer way each race takes many seconds, and a run waits for the end of the probe. */
+const FAR: Milliseconds = seconds(0.5)
 const LEAST_PAUSE = seconds(1)
+const DEADLINE = seconds(10)
 /** Long enough that a store which checks first and stores later has time to be overtaken in between. */
 const BODY_BYTES = 65_536
 /** The ETag of no object that we write: the MD5 of other bytes. */
@@ -29,7 +35,7 @@ const NO_VERSION = '"00000000000000000000000000000000"'
  * versitygw 1.7.0; it never refuses a sound one.
  *
  * A store that limits writes (Cloudflare R2: one a second to a key, else 429) is neither weak nor strong by that: each writer is asked about
- * again until it was let in or refused. Such a store gets as many races as fit in {@link RACING}, and one at least: a lock that waits for the
+ * again until it was let in or refused. Such a store, and one that is far away, gets as many races as fit in {@link RACING}, and one at least: a lock that waits for the
  * end of the probe must not grow old meanwhile. Errors: `witness-weak`; what the store said last, where it limits for longer than `patience`.
  */
 export async function probePreconditions(
@@ -38,6 +44,7 @@ export async function probePreconditions(
 ): Promise<void> {
   const began = performance.now()
   let isLimited = false
+  const isFar = (): boolean => (store.way?.roundTrip ?? 0) > FAR
   const options = {
     ...bounds,
     limited: (): void => {
@@ -45,7 +52,8 @@ export async function probePreconditions(
     },
   }
   const settled = <T>(ask: () => Promise<T>): Promise<T> => waitedOut(ask, { ends: began + patience, signal: bounds.signal })
-  const write = (body: string, condition: PutCondition): Promise<string> => settled(() => store.put(KEY, body, { ...options, condition }))
+  const write = (body: string, condition: PutCondition): Promise<string> =>
+    settled(() => store.put(KEY, body, { ...options, deadline: overWay(store.way, bounds.deadline ?? DEADLINE, UPLOAD), condition }))
   const plain = (): Promise<string> => settled(() => store.put(KEY, '{}', options))
   const conditionally = async <T>(writes: () => Promise<T>): Promise<T> => {
     try {
@@ -70,7 +78,7 @@ export async function probePreconditions(
     )
     const winners = await successesOf(racers)
     if (winners > 1) throw weak(`let ${winners} of ${RACERS} writers replace one and the same version`)
-    if (isLimited && performance.now() - racing > RACING) return
+    if ((isLimited || isFar()) && performance.now() - racing > RACING) return
   }
 }
 
