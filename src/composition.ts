@@ -47,6 +47,8 @@ export interface WorldOptions extends GivenCredentials {
   readonly stackPath: string
   /** When it was loaded already: what was judged by it is then executed by it. */
   readonly stack?: Stack
+  /** Throws what of a request the stack file alone refuses: before credentials are asked for, or any site. */
+  readonly judge?: (stack: Stack) => void
   readonly signal: AbortSignal
   readonly log: Log
   readonly mask: (secret: string) => void
@@ -63,6 +65,7 @@ export const systemClock: Clock = {
 /** Loads the stack file and prepares the clients; nothing is contacted yet. Throws what is wrong with file, credentials or kubeconfigs. */
 export async function connect(options: WorldOptions): Promise<World> {
   const stack = options.stack ?? (await loadStack(options.stackPath, { drivers, witnesses }))
+  options.judge?.(stack)
   refuseMissingCredentials(neededCredentials(stack, drivers), options.identity, options)
   const secrets = masking()
   const mask = (secret: string): void => {

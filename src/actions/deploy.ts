@@ -1,9 +1,10 @@
 import { connect } from '../composition.ts'
+import type { Stack } from '../domain/stack.ts'
 import { drivers, witnesses } from '../drivers/registry.ts'
 import { checkSummary } from '../evidence/check-summary.ts'
 import { deploySummary } from '../evidence/deploy-summary.ts'
 import { checkStack } from '../operations/check-stack.ts'
-import { deploy } from '../operations/deploy.ts'
+import { deploy, refuseUnknownComponents } from '../operations/deploy.ts'
 import { mask, readCredentials, readDeployInputs } from './inputs.ts'
 import { actionLog } from './log.ts'
 import { annotationsOf, finish, type Outcome } from './outcome.ts'
@@ -13,7 +14,9 @@ export const main = (): Promise<void> =>
   finish(async (signal) => {
     const inputs = readDeployInputs()
     if (inputs.checkOnly) return checked(inputs.stack)
-    const world = await connect({ stackPath: inputs.stack, signal, log: actionLog, ...readCredentials(), identity: 'deployer', mask })
+    const judge = (stack: Stack): void => refuseUnknownComponents(stack, inputs.only)
+    const given = readCredentials()
+    const world = await connect({ stackPath: inputs.stack, judge, signal, log: actionLog, ...given, identity: 'deployer', mask })
     try {
       const report = await deploy(world, inputs)
       return {

@@ -18,6 +18,7 @@ import { planFailover } from '../operations/plan-failover.ts'
 import { readPlan, refuseOtherTarget } from '../operations/read-plan.ts'
 import { type Attempt, type RefusalLog, recordingRefusal, refusalsIn } from '../operations/record-refusal.ts'
 import { refuseUnwritable, writeOutput } from '../output-file.ts'
+import { refuseImpossible } from '../planning/intent.ts'
 import type { ReasonCode } from '../reason-codes.ts'
 import { loadStack } from '../stack/load-stack.ts'
 import { type FailoverInputs, mask, readCredentials, readFailoverInputs, setOutput } from './inputs.ts'
@@ -33,7 +34,10 @@ export const main = (): Promise<void> =>
   finish(async (signal) => {
     const inputs = readFailoverInputs()
     const stack = await loadStack(inputs.stack, { drivers, witnesses })
-    if (inputs.operation === 'plan') refuseApprovingEnvironment(stack, inputs.environment)
+    if (inputs.operation === 'plan') {
+      refuseApprovingEnvironment(stack, inputs.environment)
+      refuseImpossible(stack, inputs.request)
+    }
     const { work, recorded } = await prepare(stack, inputs, signal)
     // A plan is made by who only looks: no reviewer has agreed to anything yet.
     const identity = inputs.operation === 'plan' ? 'observer' : 'mover'

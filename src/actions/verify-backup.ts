@@ -1,6 +1,7 @@
 import { connect } from '../composition.ts'
+import type { Stack } from '../domain/stack.ts'
 import { restoreTestSummary } from '../evidence/restore-test-summary.ts'
-import { restoreTesting, verifyBackup } from '../operations/verify-backup.ts'
+import { refuseUnknownSite, restoreTesting, verifyBackup } from '../operations/verify-backup.ts'
 import { mask, readCredentials, readVerifyBackupInputs, setOutput } from './inputs.ts'
 import { actionLog } from './log.ts'
 import { finish } from './outcome.ts'
@@ -10,10 +11,12 @@ export const main = (): Promise<void> =>
   finish(async (signal) => {
     const inputs = readVerifyBackupInputs()
     const identity = restoreTesting(inputs)
-    const world = await connect({ stackPath: inputs.stack, signal, log: actionLog, ...readCredentials(), identity, mask })
+    const { site, fresh } = inputs
+    const request = { fresh, ...(site === null ? {} : { site }) }
+    const judge = (stack: Stack): void => refuseUnknownSite(stack, request)
+    const world = await connect({ stackPath: inputs.stack, judge, signal, log: actionLog, ...readCredentials(), identity, mask })
     try {
-      const { site, fresh } = inputs
-      const outcome = await verifyBackup(world, { fresh, ...(site === null ? {} : { site }) })
+      const outcome = await verifyBackup(world, request)
       setOutput('verdict', outcome.verdict)
       const good = outcome.verdict === 'restorable' || outcome.verdict === 'degraded'
       return {

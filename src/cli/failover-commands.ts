@@ -16,6 +16,7 @@ import { planFailover } from '../operations/plan-failover.ts'
 import { readPlan } from '../operations/read-plan.ts'
 import { type Attempt, recordingRefusal, refusalsIn } from '../operations/record-refusal.ts'
 import { refuseUnwritable, writeOutput } from '../output-file.ts'
+import { type MoveRequest, refuseImpossible } from '../planning/intent.ts'
 import { digestOf } from '../planning/plan-digest.ts'
 import { addApprove, type LocalApprovalOptions, localApproval, userOf } from './approve-command.ts'
 import { type Common, EXIT, exitAfter, type Learn, local, operate, type Shown, style } from './operate.ts'
@@ -62,17 +63,10 @@ function addPlan(program: Command, failover: Command): void {
       'failover: how much of the newest writes may be lost, such as 5m; unknown: also what cannot be measured',
     )
     .option('--out <file>', 'where the plan is written', 'standby-plan.json')
-    .action((options: PlanOptions) =>
-      operate(program, 'observer', async (world) => {
-        const { mode, to, from, acceptDataLoss } = options
-        const bound = acceptDataLoss === undefined ? {} : { acceptLoss: readAcceptedLoss(acceptDataLoss, '--accept-data-loss') }
+    .action((options: PlanOptions) => {
+      const plan = async (world: World): Promise<Shown> => {
         await refuseUnwritable(options.out)
-        const report = await planFailover(world, {
-          mode,
-          ...(to === undefined ? {} : { to }),
-          ...(from === undefined ? {} : { from }),
-          ...bound,
-        })
+        const report = await planFailover(world, requestOf(options))
         await writeOutput(options.out, `${JSON.stringify(report.plan, null, 2)}\n`)
         const { status: _, ...result } = report
         return {
@@ -80,8 +74,19 @@ function addPlan(program: Command, failover: Command): void {
           text: `${planText(report, style())}\nThe plan is in ${options.out}.`,
           exit: report.executable ? EXIT.ok : EXIT.refused,
         }
-      }),
-    )
+      }
+      return operate(program, 'observer', plan, (stack) => refuseImpossible(stack, requestOf(options)))
+    })
+}
+
+/** What is asked for. Throws `input-invalid` for a loss that is no time. */
+function requestOf({ mode, to, from, acceptDataLoss }: PlanOptions): MoveRequest {
+  return {
+    mode,
+    ...(to === undefined ? {} : { to }),
+    ...(from === undefined ? {} : { from }),
+    ...(acceptDataLoss === undefined ? {} : { acceptLoss: readAcceptedLoss(acceptDataLoss, '--accept-data-loss') }),
+  }
 }
 
 function addExecute(program: Command, failover: Command): void {

@@ -4,10 +4,10 @@ import { inputError } from '../errors.ts'
 import { backupText, deployText, restoreTestText, statusText } from '../evidence/terminal.ts'
 import { harmlessJson } from '../harmless-text.ts'
 import { backUp } from '../operations/back-up.ts'
-import { deploy } from '../operations/deploy.ts'
+import { deploy, refuseUnknownComponents } from '../operations/deploy.ts'
 import { readPlan } from '../operations/read-plan.ts'
 import { status } from '../operations/status.ts'
-import { restoreTesting, verifyBackup } from '../operations/verify-backup.ts'
+import { refuseUnknownSite, restoreTesting, verifyBackup } from '../operations/verify-backup.ts'
 import { digestOf } from '../planning/plan-digest.ts'
 import { publishedSchema } from '../stack/schema.ts'
 import { TOOL_VERSION } from '../version.ts'
@@ -87,14 +87,19 @@ function addChanging(program: Command): void {
     .option('--only <components...>', 'only these components', [])
     .option('--adopt', 'take over what other hands made under the declared names, with its data and settings', false)
     .action((options: { dryRun: boolean; only: string[]; adopt: boolean }) =>
-      operate(program, 'deployer', async (world) => {
-        const report = await deploy(world, options)
-        return {
-          result: report,
-          text: deployText(report, style()),
-          exit: exitAfter(report.failure, report.verdict === 'failed' ? EXIT.failed : EXIT.ok),
-        }
-      }),
+      operate(
+        program,
+        'deployer',
+        async (world) => {
+          const report = await deploy(world, options)
+          return {
+            result: report,
+            text: deployText(report, style()),
+            exit: exitAfter(report.failure, report.verdict === 'failed' ? EXIT.failed : EXIT.ok),
+          }
+        },
+        (stack) => refuseUnknownComponents(stack, options.only),
+      ),
     )
   program
     .command('backup')
@@ -115,11 +120,16 @@ function addChanging(program: Command): void {
     .option('--site <site>', 'the passive site that carries the sandbox')
     .option('--fresh', "take a new backup first, which needs the mover's credentials", false)
     .action((options: { site?: string; fresh: boolean }) =>
-      operate(program, restoreTesting(options), async (world) => {
-        const { site, fresh } = options
-        const outcome = await verifyBackup(world, { fresh, ...(site === undefined ? {} : { site }) })
-        const exit = outcome.verdict === 'restorable' ? EXIT.ok : outcome.verdict === 'degraded' ? EXIT.degraded : EXIT.failed
-        return { result: outcome, text: restoreTestText(outcome, style()), exit: exitAfter(outcome.failure, exit) }
-      }),
+      operate(
+        program,
+        restoreTesting(options),
+        async (world) => {
+          const { site, fresh } = options
+          const outcome = await verifyBackup(world, { fresh, ...(site === undefined ? {} : { site }) })
+          const exit = outcome.verdict === 'restorable' ? EXIT.ok : outcome.verdict === 'degraded' ? EXIT.degraded : EXIT.failed
+          return { result: outcome, text: restoreTestText(outcome, style()), exit: exitAfter(outcome.failure, exit) }
+        },
+        (stack) => refuseUnknownSite(stack, options),
+      ),
     )
 }

@@ -1,6 +1,7 @@
 import type { Command } from 'commander'
 import { connect, type World } from '../composition.ts'
 import type { Identity } from '../domain/identities.ts'
+import type { Stack } from '../domain/stack.ts'
 import { asStandbyError, errorBody, StandbyError } from '../errors.ts'
 import { harmlessJson, harmlessOnTerminal, harmlessText } from '../harmless-text.ts'
 import { masking as newMasking } from '../masking.ts'
@@ -32,8 +33,16 @@ export interface Shown {
 /** Tells the live view what former runs took. */
 export type Learn = (durations: LearnedDurations) => void
 
-/** One place for world, signals, output and exit code. `identity`: whose credentials the command needs at least. */
-export async function operate(program: Command, identity: Identity, work: (world: World, learn: Learn) => Promise<Shown>): Promise<void> {
+/**
+ * One place for world, signals, output and exit code. `identity`: whose credentials the command needs at least. `judge`: throws what the stack file alone
+ * refuses, before a credential is missed or a site is asked.
+ */
+export async function operate(
+  program: Command,
+  identity: Identity,
+  work: (world: World, learn: Learn) => Promise<Shown>,
+  judge: (stack: Stack) => void = () => undefined,
+): Promise<void> {
   const common = program.opts<Common>()
   const stopping = new AbortController()
   const stop = (): void => {
@@ -65,6 +74,7 @@ export async function operate(program: Command, identity: Identity, work: (world
         env: process.env,
         credentialsInput: null,
         identity,
+        judge,
         mask: masking.add,
         ...(view === null ? {} : { listener: view.listener }),
       })

@@ -131,8 +131,8 @@ function refuseUnfinishedMove(observation: Observation): void {
   })
 }
 
-/** Throws `unknown-component` before any site is asked. */
-function refuseUnknownComponents(stack: Stack, only: readonly string[]): void {
+/** Throws `unknown-component`: what needs no site, and no credential. */
+export function refuseUnknownComponents(stack: Stack, only: readonly string[]): void {
   const unknown = only.filter((name) => !stack.components.some((component) => component.name === name))
   if (unknown.length === 0) return
   throw inputError('unknown-component', `${stack.name} has no component ${unknown.join(', ')}`, {

@@ -75,8 +75,8 @@ export async function verifyBackup(world: World, request: RestoreTestRequest): P
   return outcome
 }
 
-/** Throws `unknown-site` before any site is asked. */
-function refuseUnknownSite(stack: Stack, { site }: RestoreTestRequest): void {
+/** Throws `unknown-site`: what needs no site, and no credential. */
+export function refuseUnknownSite(stack: Stack, { site }: Pick<RestoreTestRequest, 'site'>): void {
   if (site === undefined || stack.sites.some(({ name }) => name === site)) return
   throw inputError('unknown-site', `${stack.name} has no site ${site}`, {
     next: `Name one of ${stack.sites.map(({ name }) => name).join(', ')}.`,

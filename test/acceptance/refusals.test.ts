@@ -33,6 +33,22 @@ describe('nothing is contacted, and the reader learns what to correct', () => {
     ['a confirmation that is not the target', 'failover', { ...execute, confirm: 'yes' }, 'not-confirmed', 'Nothing was changed'],
     ['a digest that is none', 'failover', { ...execute, digest: 'abc' }, 'input-invalid', '64 hex digits'],
     ['a stack file that is not there', 'status', { stack: '/nowhere/standby.yaml' }, 'stack-not-found', '/nowhere/standby.yaml'],
+    // What the stack file alone refuses comes before the credentials that are missing as well.
+    [
+      'a site that nobody declares',
+      'failover',
+      { stack: stack.path, operation: 'plan', to: 'dc-x' },
+      'unknown-site',
+      'Name one of dc-a, dc-b',
+    ],
+    [
+      'a sandbox on a site that nobody declares',
+      'verify-backup',
+      { stack: stack.path, site: 'dc-x' },
+      'unknown-site',
+      'Name one of dc-a, dc-b',
+    ],
+    ['a component that nobody declares', 'deploy', { stack: stack.path, only: 'cahce' }, 'unknown-component', 'Name some of'],
     ['credentials that are not set', 'status', { stack: stack.path }, 'credential-missing', 'KUBECONFIG_DC_A'],
   ]
   test.each(cases)('%s', async (_name, action, inputs, code, says) => {

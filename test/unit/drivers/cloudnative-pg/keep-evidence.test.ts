@@ -88,6 +88,18 @@ async function kept(of: Around) {
 }
 
 describe('what is kept of a former primary before it is deleted', () => {
+  test.each(['', 'garbage', 'null', '[]', '"kept"', '{"uid":"uid-pg-dc-a","uid":"of-another"}', '{"uid":"uid-pg-dc-a"'])(
+    'a description that is none (%j) ends no rejoin: it is written anew',
+    async (damaged) => {
+      const bucket = new Map<string, string>()
+      const names = [segment(7), segment(8)]
+      await kept({ names, bucket })
+      const key = [...bucket.keys()].find((one) => one.endsWith('evidence.json')) ?? ''
+      bucket.set(key, damaged)
+      expect(await keep?.done(around({ names, bucket }))).toMatchObject({ is: 'pending' })
+      expect(await kept({ names, bucket })).toMatchObject({ commits: 1, complete: true })
+    },
+  )
   test('names what was committed there, with all of its WAL', async () => {
     // The last one is an old segment under a new name, made ready to be written.
     expect(await kept({ names: [segment(6), segment(7), segment(8), segment(9)] })).toMatchObject({
