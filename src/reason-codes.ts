@@ -74,7 +74,7 @@ export const REASON_CODES = {
     'fence-missing': 'No step shuts the old site as far as the stack demands: the plan was bent, and is refused by the engine itself.',
     'fence-open': 'Somebody changed what the run rests on after it was on record: the witness no longer names the new site.',
     'fence-unseen': 'A fence is on record, and its site is silent now: nobody sees that it holds, so nothing is promoted on it.',
-    'fence-unproven': 'A fence is told, and nobody can see that it holds: the node under it is dead or cut off.',
+    'fence-unproven': 'A fence is declared, and nobody can see that it holds: the node under it is dead or cut off.',
     'loss-not-accepted': 'A failover loses writes, and nobody has named a bound for it.',
     'loss-unknown': 'Nobody knows how much a failover would lose, and a person has accepted that.',
     'loss-measured': 'Any loss of a failover was accepted, also one that cannot be measured; this one can: a bound says more.',
@@ -238,7 +238,7 @@ export const REASON_CODES = {
     'restart-by-switchover': 'A promotion would be followed by a second one inside the site.',
     'volume-too-full':
       'A volume of the database has less room than a move needs: a PostgreSQL that restarts on it would not come up. Nothing was changed.',
-    'wal-segments-unknown': 'Nobody says how long the WAL segments of a cluster are: how far behind a copy is can not be told.',
+    'wal-segments-unknown': 'Nobody says how long the WAL segments of a cluster are: how far behind a copy is, nobody knows.',
     'synchronous-too-few': 'A cluster waits for more synchronous standbys than it can have: as a primary it would accept no write.',
     'database-version-differs': 'Two sites declare different major versions of PostgreSQL: one can not follow the other.',
     'database-version-older': 'A passive site runs an older minor version of PostgreSQL than the active one.',
@@ -281,7 +281,7 @@ export const REASON_CODES = {
     'cache-not-answering': 'The server does not answer.',
     'cache-not-ready': 'The server is not ready.',
     'cache-password-unusable':
-      'The password is empty, or ends with a line break, or holds a control character: told before anything is declared.',
+      'The password is empty, or ends with a line break, or holds a control character: refused before anything is declared.',
     'cache-does-not-start': 'The server does not start.',
     'cache-image-differs': 'The sites run different images.',
     'cache-restore-failed': 'The dump could not be loaded.',

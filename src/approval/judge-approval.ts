@@ -68,7 +68,7 @@ const EVENTS = ['workflow_dispatch', 'repository_dispatch', 'push', 'schedule']
 function ofRun({ run, expected, branchTip }: ApprovalEvidence): Refusal[] {
   const found: Refusal[] = []
   if (run.id !== expected.runId) found.push(refusal('run-mismatch', `GitHub answered with the run ${run.id}`, 'Start the workflow anew.'))
-  // Entries carry no time and no attempt: an approval of attempt 1 can not be told from one of attempt 2.
+  // Entries carry no time and no attempt: an approval of attempt 1 looks like one of attempt 2.
   if (run.run_attempt !== 1 || expected.attempt !== 1)
     found.push(
       refusal(

@@ -116,7 +116,7 @@ async function gather({ github, stack, plan, digest, env, now, purpose = EXECUTE
   }
 }
 
-/** What the runner says of this job; a job that lacks any of it can not be told from others. */
+/** What the runner says of this job; a job that lacks any of it looks like others. */
 function jobOf(env: ApprovalRequest['env']): Pick<ApprovalEvidence['expected'], 'runId' | 'runUrl' | 'attempt' | 'ref' | 'sha'> {
   const runId = Number(env.GITHUB_RUN_ID)
   const attempt = Number(env.GITHUB_RUN_ATTEMPT)

@@ -3,11 +3,11 @@ import { sequenceOf } from '../planning/order-steps.ts'
 
 /** What a signer should see of a plan before all else, a line each, in its order: the steps that shut the old site out, and those that can not be taken back. Pure. */
 export function whatItDoes({ steps, fencing }: Plan): string[] {
-  const told = sequenceOf(steps).filter(({ fence, irreversible }) => fence !== undefined || irreversible)
+  const shown = sequenceOf(steps).filter(({ fence, irreversible }) => fence !== undefined || irreversible)
   const level = fencing.required === null ? 'no fence is required' : `the fence must reach ${fencing.required}`
   return [
     `${steps.length} steps; ${level}`,
-    ...told.map(({ id, phase, fence, bestEffort, title }) => {
+    ...shown.map(({ id, phase, fence, bestEffort, title }) => {
       const kind = fence === undefined ? 'no way back' : `shuts ${fence}${bestEffort === undefined ? '' : ', if it can'}`
       return `${phase} ${id} (${kind}): ${title}`
     }),

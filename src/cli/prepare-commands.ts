@@ -50,9 +50,9 @@ async function check({ stack, json }: Common): Promise<string> {
 
 /** One line for each problem, as compilers write them: editors and people jump to the place. */
 function checkText({ verdict, file, stack, sites, components, warnings, problems }: CheckReport): string {
-  const told = warnings.map(({ path, what, line }) => `${file}${line === null ? '' : `:${line}`}: warning: ${path}: ${what}\n`).join('')
+  const warned = warnings.map(({ path, what, line }) => `${file}${line === null ? '' : `:${line}`}: warning: ${path}: ${what}\n`).join('')
   if (verdict === 'sound')
-    return `${told}${file} is sound: ${stack}, ${components.length} components on ${sites.join(', ')}. Nothing was contacted.`
+    return `${warned}${file} is sound: ${stack}, ${components.length} components on ${sites.join(', ')}. Nothing was contacted.`
   const lines = problems.map((problem) => {
     const place = problem.line === null ? file : `${file}:${problem.line}:${problem.column ?? 1}`
     return `${place}: ${problemText(problem)}`

@@ -172,7 +172,7 @@ async function optionsOf({ config, site, own, login, directory }: Asking): Promi
 const tokenIn = async (file: string, directory: string | null): Promise<string> =>
   (await readFile(isAbsolute(file) || directory === null ? file : join(directory, file), 'utf8')).trim()
 
-/** The context keeps its name: whoever is told a context finds it. */
+/** The context keeps its name: whoever is given a context finds it. */
 function selfContained({ options }: Options, raw: JsonObject, config: KubeConfig, context: string): string {
   const encoded = (value: unknown): string | undefined =>
     value === undefined ? undefined : Buffer.from(value as string | Buffer).toString('base64')

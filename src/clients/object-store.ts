@@ -163,8 +163,8 @@ export function openObjectStore(access: ObjectStoreAccess, way = measuredWay(acc
     request: StoreRequest,
     answerTo: (asked: StoreRequest) => Promise<StoreAnswer>,
   ): Promise<StoreAnswer> => {
-    const told = await answerTo({ ...request, method: 'GET', headers: { ...request.headers, range: 'bytes=0-0' } }).catch(() => answer)
-    return told.status === answer.status ? told : answer
+    const explained = await answerTo({ ...request, method: 'GET', headers: { ...request.headers, range: 'bytes=0-0' } }).catch(() => answer)
+    return explained.status === answer.status ? explained : answer
   }
   /** The version of an object that was read or written. Every store names it: what does not is none. */
   const versionIn = (answer: StoreAnswer, request: StoreRequest): string => {

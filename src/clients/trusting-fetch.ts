@@ -26,12 +26,12 @@ export async function fetchTrusting(authorities: string, url: URL, { method, hea
   const length = body === undefined ? {} : { 'content-length': String(body.length) }
   return new Promise((resolve, reject) => {
     const sent = request(url, { method, agent, signal, headers: { ...Object.fromEntries(headers), ...length } }, (answer) => {
-      const told = new Headers()
-      for (const [name, value] of Object.entries(answer.headersDistinct)) for (const one of value ?? []) told.append(name, one)
+      const answered = new Headers()
+      for (const [name, value] of Object.entries(answer.headersDistinct)) for (const one of value ?? []) answered.append(name, one)
       const status = answer.statusCode ?? 0
       if (WITHOUT_BODY.has(status)) answer.resume()
       const stream = Readable.toWeb(answer) as ReadableStream<Uint8Array>
-      resolve(new Response(WITHOUT_BODY.has(status) ? null : stream, { status, headers: told }))
+      resolve(new Response(WITHOUT_BODY.has(status) ? null : stream, { status, headers: answered }))
     })
     sent.on('error', reject)
     sent.end(body)

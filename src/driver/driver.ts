@@ -47,7 +47,7 @@ export interface Driver<Spec = JsonObject, State = unknown> {
 
   /** Read-only; answers within the context's deadline; a silent site is a value. */
   observe(component: Component<Spec>, site: SiteName | null, context: DriverContext): Promise<Observed<State>>
-  /** Where it is asked outside of Kubernetes, as URLs, so that a slow way can be told from silence. Pure. */
+  /** Where it is asked outside of Kubernetes, as URLs, so that a slow way is not taken for silence. Pure. */
   addresses?(component: Component<Spec>, site: SiteName | null): readonly string[]
   /** Blockers and warnings, for an intent (then `states` are those of its two ends, and of no site) or (null) for `status`. Pure. */
   assess(component: Component<Spec>, states: BySite<State>, intent: Intent | null, assessment: Assessment): Finding[]
@@ -129,7 +129,7 @@ export interface NamedPath {
 export interface SpecProblem {
   readonly path: readonly string[]
   readonly what: string
-  /** Told, and no reason to refuse the file. */
+  /** Reported, and no reason to refuse the file. */
   readonly severity?: 'warning'
   readonly candidates?: readonly string[]
 }

@@ -3,10 +3,10 @@ import type { CheckReport } from './reports.ts'
 
 /** What an offline check of a stack file found, for the summary of a job. */
 export function checkSummary({ verdict, file, stack, warnings, problems }: CheckReport): string {
-  const told = warnings
+  const listed = warnings
     .map(({ path, what, line }) => `\n- ⚠️ ${line === null ? '' : `line ${line}, `}${escaped(path)}: ${escaped(what)}`)
     .join('')
-  if (verdict === 'sound') return `## ✅ ${escaped(file)} is sound\n\nThe stack ${escaped(stack ?? '')}. Nothing was contacted.\n${told}`
+  if (verdict === 'sound') return `## ✅ ${escaped(file)} is sound\n\nThe stack ${escaped(stack ?? '')}. Nothing was contacted.\n${listed}`
   const rows = problems.map(({ path, what, line, suggestion }) => [
     line === null ? '' : String(line),
     escaped(path),

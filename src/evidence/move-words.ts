@@ -153,7 +153,7 @@ export function courseText(report: MoveReport): string {
 const spanText = ({ duration, processes = 1 }: MoveReport): string =>
   `${processes > 1 ? 'this process:' : 'in'} ${readableDuration(duration)}`
 
-/** How long users were refused. In a failover since the disaster, which no step knows: so it is told when they were served again. */
+/** How long users were refused. In a failover since the disaster, which no step knows: so it says when they were served again. */
 function refusedText({ mode, writeGap, rto }: MoveReport): string[] | null {
   if (writeGap === null) return null
   if (mode !== 'failover') return [`writes refused for ${readableDuration(writeGap)}`]

@@ -21,12 +21,12 @@ export function reportIn(body: EvidenceBody, evidence: string | null = null): Mo
     failure,
     duration: Math.max(0, Date.parse(body.recordedAt) - Date.parse(begun)),
     evidence,
-    ...toldBy(body),
+    ...saidBy(body),
   }
 }
 
 /** What a report knows from the record of its run: what other processes did, who asked and who allowed it, and what came otherwise. */
-export function toldBy(body: EvidenceBody) {
+export function saidBy(body: EvidenceBody) {
   const { operation, asked, approval, steps, writeGap, fence, loss, rto, deviations, processes } = body
   const { kind, approvers } = approval
   return {

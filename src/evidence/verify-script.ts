@@ -6,7 +6,7 @@ export const VERIFY_SCRIPT = `#!/bin/sh
 # Verifies the evidence records in this folder with sha256sum alone.
 #   sh verify.sh [HEAD...]
 # HEAD: hashes that you kept from earlier verifications, or from the summaries of runs. Without one, a past that was
-# rewritten from some record to the very end can not be told from a true one.
+# rewritten from some record to the very end looks like a true one.
 LC_ALL=C
 export LC_ALL
 case $0 in */*) cd -- "\${0%/*}" || exit 2 ;; esac

@@ -31,10 +31,10 @@ export function patientStore(store: ConditionalStore, { clock, log, signal, pati
         last = error
         throw error
       })
-    let told = false
+    let warned = false
     const waiting = (): void => {
-      if (!told) log.warning(`the witness does not answer: waiting for it for up to ${readableDuration(patience)}`)
-      told = true
+      if (!warned) log.warning(`the witness does not answer: waiting for it for up to ${readableDuration(patience)}`)
+      warned = true
     }
     try {
       return await tryUntil(attempt, { what: 'witness', clock, signal, deadline: patienceOf(patience, clock), waiting })

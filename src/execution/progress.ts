@@ -28,10 +28,10 @@ export function progressTo(log: Log, clock: Clock, listener: (event: ProgressEve
   const at = (): string => clock.now().toISOString()
   return {
     begun(step, begunAt) {
-      // One that begins early is told with the phase that it begins in: its own is still to come, and others with it.
-      const told = step.mayBeginIn ?? step.phase
-      if (told !== phase) listener({ kind: 'phase', at: begunAt, phase: told })
-      phase = told
+      // One that begins early is shown with the phase that it begins in: its own is still to come, and others with it.
+      const shownIn = step.mayBeginIn ?? step.phase
+      if (shownIn !== phase) listener({ kind: 'phase', at: begunAt, phase: shownIn })
+      phase = shownIn
       listener({ kind: 'step-begun', at: begunAt, id: step.id, title: step.title, expected: step.expected })
       log.info(`${step.phase.padEnd(11)} ${step.id}: ${step.title}`)
     },

@@ -7,7 +7,7 @@ import { tryDocument } from '../witness/read-document.ts'
 
 /**
  * Records in the witness: `records/backups/<name>.json`. Names sort by time; a record is written once. One that is damaged is passed over, with
- * a warning: the one before it is known as well; where there is no sound one, nobody is told that there is none. Not so a fork: to pass one over would be to restore a history that was cut off.
+ * a warning: the one before it is known as well; where there is no sound one, nobody hears that there is none. Not so a fork: to pass one over would be to restore a history that was cut off.
  */
 export function recordsIn(store: ConditionalStore, log: Pick<Log, 'warning'>): Records {
   const folder = (kind: RecordKind): string => `records/${kind}/`

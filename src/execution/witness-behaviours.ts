@@ -86,14 +86,14 @@ function lockBehaviour(of: WitnessRun): Behaviour {
 
 /** The process that left this run may still live, and believe that it holds the lock: its time has to run out first. */
 async function untilEarlierProcessIsGone({ store, run, holder, clock }: WitnessRun, step: StepRun): Promise<void> {
-  for (let told = false; ; ) {
+  for (let said = false; ; ) {
     const lock = await readLock(store)
     if (lock === null || lock.record.holder === holder || runOfHolder(lock.record.holder) !== run) return
     const now = await witnessTime(store, clock)
     if (!isHeld(lock.record, now)) return
     const left = Date.parse(lock.record.expiresAt) - now.getTime()
-    if (!told) step.context.log.info(`waiting for the lock of ${lock.record.holder} to expire at ${lock.record.expiresAt}`)
-    told = true
+    if (!said) step.context.log.info(`waiting for the lock of ${lock.record.holder} to expire at ${lock.record.expiresAt}`)
+    said = true
     await clock.sleep(Math.min(left + 1, seconds(1)), step.signal)
   }
 }

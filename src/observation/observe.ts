@@ -57,7 +57,7 @@ async function skewOf(store: ConditionalStore, { clock }: DriverContext): Promis
   return time === null ? null : clock.now().getTime() - time.getTime()
 }
 
-/** What silence is told as: with the error, when there was one instead of nothing. */
+/** What silence is reported as: with the error, when there was one instead of nothing. */
 type Silent<T> = (why: string, error?: StandbyError) => T
 
 /** A look at one site, and how long what is asked of it afterwards is waited for; of stores as well, whose ways may be longer. */

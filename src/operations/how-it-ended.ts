@@ -13,7 +13,7 @@ export interface HowItEnded {
   readonly epoch: number
 }
 
-/** An earlier try of the write may have arrived, whatever the last one was told. */
+/** An earlier try of the write may have arrived, whatever the last one was answered. */
 const IN_DOUBT: ReadonlySet<string> = new Set(['witness-unreachable', 'witness-throttled', 'witness-busy'])
 
 /**

@@ -5,7 +5,7 @@ import { type EvidenceBody, evidenceOf } from '../evidence/evidence-body.ts'
 import { hasFound } from '../evidence/found-loss.ts'
 import { keepEvidence } from '../evidence/keep-evidence.ts'
 import { lookBack } from '../evidence/look-back.ts'
-import { toldBy } from '../evidence/report-in.ts'
+import { saidBy } from '../evidence/report-in.ts'
 import type { MoveReport } from '../evidence/reports.ts'
 import { openJournal } from '../execution/journal.ts'
 import { TOOL_VERSION } from '../version.ts'
@@ -24,17 +24,17 @@ export async function leaveEvidence(
 ): Promise<MoveReport> {
   const lost = (why: string): void => sayNoEvidence(world, report.run, why)
   const body = await bodyOf(world, of, begun, report, started)
-  const told = { ...report, ...toldBy(body) }
+  const whole = { ...report, ...saidBy(body) }
   if (report.verdict === 'refused' && report.failure !== null && OF_THE_WITNESS.includes(report.failure.code)) {
     lost(report.failure.what)
-    return told
+    return whole
   }
   try {
     const kept = await keepEvidence(world.store, body)
-    return { ...told, evidence: kept.record, evidenceHead: kept.head }
+    return { ...whole, evidence: kept.record, evidenceHead: kept.head }
   } catch (error) {
     lost(asStandbyError(error).message)
-    return told
+    return whole
   }
 }
 

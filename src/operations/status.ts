@@ -79,7 +79,7 @@ export interface RestoreTests {
   readonly green: RestoreTestRecord | null
 }
 
-/** The newest restore tests of each site's backups; a silent witness is told by the observation, not here. */
+/** The newest restore tests of each site's backups; a silent witness is reported by the observation, not here. */
 export async function lastRestoreTests(world: World): Promise<Map<string, RestoreTests>> {
   const newest = async (site: string, meant?: (record: RestoreTestRecord) => boolean): Promise<RestoreTestRecord | null> =>
     (await world.context.records.newest('restore-tests', `${site}/`, restoreTestDocument, meant).catch(() => null))?.record ?? null

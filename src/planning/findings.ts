@@ -39,7 +39,7 @@ export function findingsOf(
   ]
 }
 
-/** What the loader has found, and does not refuse. Told, and no more: what a team has chosen knowingly must not keep its status from green for ever. */
+/** What the loader has found, and does not refuse. Reported, and no more: what a team has chosen knowingly must not keep its status from green for ever. */
 const ofStackFile = ({ warnings = [], source }: Stack): Finding[] =>
   warnings.map(({ path, what, line }) => ({
     code: 'stack-warning',
@@ -89,7 +89,7 @@ function ofSites(observation: Observation, intent: Intent | null): Finding[] {
   })
 }
 
-/** Nothing that our own side lacks is told as a silence of the site. */
+/** Nothing that our own side lacks is reported as a silence of the site. */
 function whatOfSilence(site: string, cause: Unseen, why: string): string {
   switch (UNSEEN[cause].vote) {
     case 'down':

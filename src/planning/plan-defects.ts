@@ -132,7 +132,7 @@ function witnessDefects({ intent, steps }: Plan): string[] {
 
 /** The times that a reviewer reads first are those of the steps, and say how many former runs they rest on. */
 function predictedTimesDefects({ predictions, steps, intent }: Plan): string[] {
-  // Of steps whose order holds no times can be told.
+  // Steps that cannot be put in order have no times.
   if (orderProblems(steps).length > 0) return []
   const { runs, steps: known } = predictions.learned
   const times = predictedTimes(steps, intent)

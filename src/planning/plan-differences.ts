@@ -17,7 +17,7 @@ export const MAY_DIFFER: Readonly<Record<string, string>> = {
   expiresAt: 'planDefects holds it to madeAt and the expiry of the stack',
   facts: 'staleFacts compares them, each with its own tolerance',
   findings:
-    'judged anew: what stands against the move now refuses it; what is only told comes and goes, is said at execution, and is held to where it follows from the plan itself (predictions-that-differ.ts)',
+    'judged anew: what stands against the move now refuses it; what is only a warning comes and goes, is said at execution, and is held to where it follows from the plan itself (predictions-that-differ.ts)',
   'liveness.is': 'only whether the site is seen alive decides: the fact "seen alive" says so, and planDefects holds this to it',
   'liveness.sightings': 'who sees the site changes from look to look; planDefects holds the verdict to them',
   'predictions.duration': 'planDefects holds it to the times of the steps',

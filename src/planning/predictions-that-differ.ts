@@ -39,7 +39,7 @@ export function lossThatDiffers(approved: Plan, now: Plan): PlanDifference[] {
 const withoutTime = (loss: Loss, madeAt: string): string =>
   canonicalJson({ ...loss, why: loss.why.replaceAll(madeAt, '…') } as unknown as Json)
 
-/** What follows from the plan itself, and not from a look at the sites: each group is told by one of its codes, or by none. */
+/** What follows from the plan itself, and not from a look at the sites: each group is named by one of its codes, or by none. */
 const OF_THE_PLAN: readonly (readonly string[])[] = [['guard-not-outwaited'], ['loss-unknown', 'loss-measured']]
 
 /** Whether a warning was taken out, or put in, that the planner gives by steps, fencing and accepted loss alone. Pure. */

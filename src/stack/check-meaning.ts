@@ -52,7 +52,7 @@ function unknownNeeds(needs: Needs): PlacedProblem[] {
   )
 }
 
-/** Each circle once, told from the component that stands first in the file. */
+/** Each circle once, named from the component that stands first in the file. */
 function circles(needs: Needs): PlacedProblem[] {
   const finished = new Set<string>()
   const found: PlacedProblem[] = []

@@ -151,7 +151,7 @@ function wrongName(schema: JsonObject, key: string): string | null {
   return typeof pattern !== 'string' || new RegExp(pattern, 'u').test(key) ? null : `is no valid name here${hintOf(schema.propertyNames)}`
 }
 
-/** Keys that nobody reads and keys that are missing; one that was mistyped is both, and is told once. */
+/** Keys that nobody reads and keys that are missing; one that was mistyped is both, and is reported once. */
 function wrongKeys(schema: JsonObject, value: JsonObject, place: Place): PlacedProblem[] {
   const properties = isObject(schema.properties) ? schema.properties : {}
   const known = Object.keys(properties)

@@ -95,7 +95,7 @@ function readable(line: string, showValue: boolean): string {
   return `${key}${space}${keysOfFlow(plain)}`
 }
 
-/** `{ env: …, fil: … }`: a mapping in one line without its values, each as wide as it was; `…` where that can not be told for certain. */
+/** `{ env: …, fil: … }`: a mapping in one line without its values, each as wide as it was; `…` where that is not certain. */
 function keysOfFlow(value: string): string {
   const scalar = /(:\s+)("(?:[^"\\]|\\.)*"|'(?:[^']|'')*'|[^\s,{}[\]"'][^,{}[\]]*)/g
   const hidden = value.replaceAll(scalar, (_, colon: string, hiding: string) => `${colon}${'…'.padEnd(hiding.length)}`)

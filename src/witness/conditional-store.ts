@@ -11,7 +11,7 @@ import type { JsonObject } from '../json.ts'
 export interface ConditionalStore {
   /** The stack that it was opened for: a record of another one is damaged. Null: of none in particular. */
   readonly stack: string | null
-  /** Where it is asked, as a URL, so that a slow way to it can be told from silence. */
+  /** Where it is asked, as a URL, so that a slow way to it is not taken for silence. */
   readonly address?: string
   /** How long the way there is, so far as it is known. */
   readonly way?: Way | undefined

@@ -95,7 +95,7 @@ export function followsAnother({ metadata, spec: { replica } }: ClusterObject): 
   return replica?.enabled ?? (replica?.primary !== undefined && (replica.self ?? metadata.name) !== replica.primary)
 }
 
-/** Under which name another cluster archives, as this one was told. */
+/** Under which name another cluster archives, as this one knows it. */
 export function serverNameOfPeer(cluster: ClusterObject, peer: string): string | null {
   const external = cluster.spec.externalClusters?.find((candidate) => candidate.name === peer)
   return external === undefined ? null : serverNameIn(external)

@@ -74,7 +74,7 @@ export interface CloudNativePgState {
   readonly instance: InstanceStatus | null
   readonly lastBackup: { readonly id: string; readonly at: string } | null
   readonly unfinishedBackup: string | null
-  /** Under which name each other cluster archives, as this one was told. */
+  /** Under which name each other cluster archives, as this one knows it. */
   readonly peers: Readonly<Record<string, string>>
   /** The clusters whose archive this one does not ask (`leave-archive.ts`). */
   readonly archivesLeft: readonly string[]

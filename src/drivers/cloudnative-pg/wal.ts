@@ -4,7 +4,7 @@ declare const segmentBytes: unique symbol
 
 /**
  * Length of the WAL segments of one database: a power of two from 1 MB to 1 GB. It is chosen when a database begins, and every physical copy has it.
- * No position can be told from the name of a file without it, so there is no default: who computes says with which one.
+ * No position follows from the name of a file without it, so there is no default: who computes says with which one.
  */
 export type SegmentBytes = number & { readonly [segmentBytes]: true }
 
@@ -73,7 +73,7 @@ export function reachesAsFar(name: string, other: string): boolean {
 }
 
 /**
- * The length of segments, from the name of the one that a primary writes to and its position, told in one breath. Null where they leave it open: in
+ * The length of segments, from the name of the one that a primary writes to and its position, given in one breath. Null where they leave it open: in
  * the first two segments of every 4 GB several lengths give the same name, or would if the position had moved on in between.
  */
 export function segmentBytesNamed(name: string, position: bigint): SegmentBytes | null {

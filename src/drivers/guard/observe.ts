@@ -67,7 +67,7 @@ export function assessGuards(
   const ofSites = assessment.stack.sites.flatMap(({ name: site }): Finding[] => {
     const seen = states[site]
     const say = sayAt(component, site)
-    // That a site is silent is told by the core.
+    // That a site is silent is reported by the core.
     if (seen === undefined || seen.kind === 'silent') return []
     if (seen.kind === 'absent' || seen.state.ready === 0) {
       const why = seen.kind === 'absent' ? seen.why : 'its pod is not ready'

@@ -10,7 +10,7 @@ import type { Application } from './spec.ts'
 
 /**
  * What stands against an intent, or should be known anyway. Pure. A failover asks only of the new site what it needs; a rejoin only that
- * the site which goes to sleep can be told so.
+ * the site which goes to sleep can be called so.
  */
 export function assessRelease(
   component: Application,

@@ -11,7 +11,7 @@ import type { Application } from './spec.ts'
 export type Helm = (args: readonly string[]) => Promise<string>
 
 /**
- * What helm is told beside what any program gets (PATH, HOME, proxies, certificate authorities) and what a child for helm gets (logins to OCI
+ * What helm is given beside what any program gets (PATH, HOME, proxies, certificate authorities) and what a child for helm gets (logins to OCI
  * registries, where they are declared by variables; they lie in HOME otherwise). No HELM_KUBE* variable of the machine reaches it: each of them
  * would win over the kubeconfig, and another context is another cluster. Pure.
  */

@@ -122,7 +122,7 @@ function jobOf(run: Run, workload: KubernetesObject): KubernetesObject {
 const only = (from: JsonObject, names: readonly string[]): JsonObject =>
   Object.fromEntries(Object.entries(from).filter(([name]) => names.includes(name)))
 
-interface Told {
+interface StatusOfContainer {
   readonly name: string
   readonly image?: string
   readonly imageID?: string
@@ -132,8 +132,8 @@ interface Told {
 /** What the kubelet says of each container: one that could not start has its image. Pure. */
 export function pulled(pod: KubernetesObject, next: string): Progress {
   const containers = (pod.spec as { readonly containers?: readonly ContainerSpec[] } | undefined)?.containers ?? []
-  const told = (pod.status as { readonly containerStatuses?: readonly Told[] } | undefined)?.containerStatuses ?? []
-  const statusOf = (name: string): Told | undefined => told.find((one) => one.name === name)
+  const statuses = (pod.status as { readonly containerStatuses?: readonly StatusOfContainer[] } | undefined)?.containerStatuses ?? []
+  const statusOf = (name: string): StatusOfContainer | undefined => statuses.find((one) => one.name === name)
   for (const { name, image } of containers) {
     const waiting = statusOf(name)?.state?.waiting
     if (waiting !== undefined && isHopeless(waiting))
@@ -147,7 +147,7 @@ export function pulled(pod: KubernetesObject, next: string): Progress {
 
 /** Reasons of a container whose image is there, and that does not start. */
 const AFTER_THE_PULL = new Set(['RunContainerError', 'CreateContainerError', 'CrashLoopBackOff'])
-const isThere = (status: Told | undefined): boolean =>
+const isThere = (status: StatusOfContainer | undefined): boolean =>
   status !== undefined &&
   ((status.imageID ?? '') !== '' ||
     status.state?.running !== undefined ||

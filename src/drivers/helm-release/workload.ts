@@ -169,7 +169,7 @@ export function selectorText({ matchLabels = {}, matchExpressions = [] }: Select
   return parts.length === 0 || parts.includes(null) ? null : parts.join(',')
 }
 
-/** Whether the rollout is done; a pod that can not come up is told at once, with its true reason. */
+/** Whether the rollout is done; a pod that can not come up is reported at once, with its true reason. */
 export async function rollout(
   kubernetes: KubernetesClient,
   component: Application,
@@ -226,7 +226,7 @@ export function waitsAfterCrash(pod: KubernetesObject): boolean {
   return [...initContainerStatuses, ...containerStatuses].some(({ state }) => state?.waiting?.reason === 'CrashLoopBackOff')
 }
 
-/** Told as early as what is hopeless: users wait. A first crash may be a database that is not there yet; the second is told with its last words. */
+/** Reported as early as what is hopeless: users wait. A first crash may be a database that is not there yet; the second is reported with its last words. */
 const TOLD_EARLY = new Set(['ErrImagePull', 'CreateContainerError'])
 
 export async function fatalReason(kubernetes: KubernetesClient, pod: KubernetesObject, signal: AbortSignal): Promise<string | null> {

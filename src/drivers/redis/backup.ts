@@ -68,7 +68,7 @@ const missing = (run: Run, byJob: boolean): Progress => ({
   next: byJob ? logsOfJob(run) : 'Look at the object store: somebody has removed it.',
 })
 
-/** null: it ended well. A failed pod is told at once, with its last words; the job itself would try for minutes. */
+/** null: it ended well. A failed pod is reported at once, with its last words; the job itself would try for minutes. */
 async function jobProgress(run: Run, job: KubernetesObject): Promise<Progress | null> {
   const status = (job.status ?? {}) as { readonly succeeded?: number; readonly failed?: number; readonly active?: number }
   if ((status.succeeded ?? 0) > 0) return null
@@ -79,10 +79,10 @@ async function jobProgress(run: Run, job: KubernetesObject): Promise<Progress | 
       why: await lastWords(run),
       next: logsOfJob(run),
     }
-  const told = { what: `the job ${jobName(run)}`, code: 'dump-failed' }
+  const naming = { what: `the job ${jobName(run)}`, code: 'dump-failed' }
   const active = (status.active ?? 0) > 0
-  const refused = active ? null : await waitOfRefused(kubernetesOf(run), job, told, run.signal)
-  return refused ?? { is: 'pending', waitingFor: told.what }
+  const refused = active ? null : await waitOfRefused(kubernetesOf(run), job, naming, run.signal)
+  return refused ?? { is: 'pending', waitingFor: naming.what }
 }
 
 const podsOfJob = (run: Run): Promise<KubernetesObject[]> =>

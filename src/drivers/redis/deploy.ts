@@ -64,8 +64,8 @@ async function serverIsReady(component: Cache, site: SiteName, context: DriverCo
   const pod = await context
     .kubernetes(site)
     .get({ apiVersion: 'v1', kind: 'Pod', plural: 'pods', namespace, name: podOf(component) }, { signal })
-  const told = { what: `${name} on ${site}`, code: 'cache-does-not-start' }
-  const refused = pod === null ? await waitOfRefused(context.kubernetes(site), set, told, signal) : null
+  const naming = { what: `${name} on ${site}`, code: 'cache-does-not-start' }
+  const refused = pod === null ? await waitOfRefused(context.kubernetes(site), set, naming, signal) : null
   if (refused !== null) return refused
   const why = hopelessContainer(pod?.status as PodStatus | undefined)
   return why === null

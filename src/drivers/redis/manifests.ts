@@ -197,17 +197,17 @@ function jobSpec(component: Cache, site: SiteName, location: ObjectStoreLocation
   }
 }
 
-/** What SERVE is told of its logical databases. */
+/** What SERVE is given of its logical databases. */
 export const databasesVariable = (component: Cache): JsonObject => ({ name: 'DATABASES', value: String(component.spec.databases ?? 16) })
 
-/** What DUMP is told. */
+/** What DUMP is given. */
 const dumping = (component: Cache, site: SiteName, host: string): JsonObject[] => [
   { name: 'REDIS_HOST', value: host },
   { name: 'SITE', value: site },
   { name: 'REDISCLI_AUTH', valueFrom: passwordOf(component) },
 ]
 
-/** What UPLOAD is told. */
+/** What UPLOAD is given. */
 function storing(component: Cache, location: ObjectStoreLocation): JsonObject[] {
   const keys = (key: string): JsonObject => ({ secretKeyRef: { name: storeSecret(component), key } })
   const retention = parseDuration(component.spec.backup.retention ?? '7d') ?? hours(168)

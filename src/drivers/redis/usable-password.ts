@@ -12,7 +12,7 @@ export function passwordProblem(password: string): string | null {
   return /[\u0000-\u001F\u007F]/.test(password) ? 'holds a control character, which no configuration of Redis can carry' : null
 }
 
-/** Throws `cache-password-unusable` before anything is declared. A Secret that is missing is told by the pod that waits for it. */
+/** Throws `cache-password-unusable` before anything is declared. A Secret that is missing is reported by the pod that waits for it. */
 export async function assertUsablePassword(component: Cache, site: SiteName, context: DriverContext, signal: AbortSignal): Promise<void> {
   const { namespace, password } = component.spec
   const ref = { apiVersion: 'v1', kind: 'Secret', plural: 'secrets', namespace, name: password.secret }

@@ -48,7 +48,7 @@ function fixed(path: string, way: (object: KubernetesObject) => string): Rule {
   }
 }
 
-/** Content of an object that says of itself that it never changes; no value of it is told. */
+/** Content of an object that says of itself that it never changes; no value of it is shown. */
 function whole(path: string, way: (object: KubernetesObject) => string): Rule {
   return (live, declared) =>
     live.immutable !== true || at(declared, path) === undefined || covers(at(live, path), at(declared, path))

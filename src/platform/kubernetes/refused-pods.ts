@@ -54,19 +54,19 @@ export async function refusedPods(
 export async function waitOfRefused(
   kubernetes: KubernetesClient,
   workload: KubernetesObject | null,
-  told: { readonly what: string; readonly code: string; readonly next?: string },
+  naming: { readonly what: string; readonly code: string; readonly next?: string },
   signal: AbortSignal,
 ): Promise<Progress | null> {
   const refused = workload === null ? null : await refusedPods(kubernetes, workload, signal)
   if (refused === null) return null
-  if (!refused.lasts) return { is: 'pending', waitingFor: `${told.what}, whose pod is refused: ${refused.why}` }
+  if (!refused.lasts) return { is: 'pending', waitingFor: `${naming.what}, whose pod is refused: ${refused.why}` }
   const namespace = workload?.metadata.namespace ?? ''
   return {
     is: 'failed',
-    code: told.code,
-    why: `${told.what}: its pod is refused: ${refused.why}`,
+    code: naming.code,
+    why: `${naming.what}: its pod is refused: ${refused.why}`,
     next:
-      told.next ??
+      naming.next ??
       `Look at what the namespace allows: kubectl -n ${namespace} get resourcequota,limitrange; kubectl get namespace ${namespace} --show-labels`,
   }
 }
@@ -85,5 +85,5 @@ const firstOf = ({ firstTimestamp, eventTime }: Told): number => Date.parse(firs
 const lastOf = ({ lastTimestamp, eventTime, firstTimestamp }: Told): number =>
   Date.parse(lastTimestamp ?? eventTime ?? firstTimestamp ?? '') || 0
 
-/** A condition stands until a creation succeeds; how long is told by the clock of this machine, roughly. */
+/** A condition stands until a creation succeeds; how long is counted by the clock of this machine, roughly. */
 const lasting = (since: string | undefined): boolean => since !== undefined && Date.now() - Date.parse(since) >= PASSING

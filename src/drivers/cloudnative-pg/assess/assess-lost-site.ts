@@ -88,7 +88,7 @@ function ofHole(lost: string, beyond: string | undefined, say: Say): Finding[] {
 const FRESH: Milliseconds = seconds(30)
 
 /**
- * Of a follower without a stream this is the only sign of life of its primary. It is told and no more: a site that died a moment ago has shipped
+ * Of a follower without a stream this is the only sign of life of its primary. It is reported and no more: a site that died a moment ago has shipped
  * just as lately, and a sighting would hold its failover up, or make its plan stale, while nothing but time passes.
  */
 function ofFreshShipment(lost: string, { instance, upstream, archiveTimeout }: CloudNativePgState, now: string, say: Say): Finding[] {

@@ -18,12 +18,12 @@ export function ofSettings({ cluster, instances, settings }: CloudNativePgState,
   return found
 }
 
-/** Without it no position can be told from the name of a file in an archive. Pure. */
+/** Without it no position follows from the name of a file in an archive. Pure. */
 export const segmentsUnknown = (say: Say, severity: 'warning' | 'blocker', cluster: string): Finding =>
   say(
     'wal-segments-unknown',
     severity,
-    `it is not known how long the WAL segments of ${cluster} are (nobody says, or its sites contradict each other): how far behind it is cannot be told`,
+    `it is not known how long the WAL segments of ${cluster} are (nobody says, or its sites contradict each other): how far behind it is, nobody knows`,
     'Let the API server reach port 9187 of its pods, as it reaches 8000 (kubectl get --raw …/pods/http:<pod>:9187/proxy/metrics), and look again.',
   )
 

@@ -49,7 +49,7 @@ const IMAGE_CATALOG = { apiVersion: CLUSTER.apiVersion, kind: 'ImageCatalog', pl
 const CONFIG_MAP = { apiVersion: 'v1', kind: 'ConfigMap', plural: 'configmaps' } as const
 const KINDS = { Secret: SECRET, ConfigMap: CONFIG_MAP, ImageCatalog: IMAGE_CATALOG } as const
 
-/** Copies of what a pod of the copy needs from the namespace of the original. What may not be read, or is not there, is told: the pod may do without. */
+/** Copies of what a pod of the copy needs from the namespace of the original. What may not be read, or is not there, is reported: the pod may do without. */
 async function neededObjects(
   component: Database,
   like: ClusterObject,

@@ -66,7 +66,7 @@ export async function testRestore(
 }
 
 /**
- * What a failover to the sandbox's site would restore from: the source's own word for its archive where it answers, else what this site was told.
+ * What a failover to the sandbox's site would restore from: the source's own word for its archive where it answers, else what this site knows of it.
  * So the test also works when the source is lost.
  */
 async function archiveToTest(
@@ -84,8 +84,8 @@ async function archiveToTest(
     }),
     read(sandbox.site),
   ])
-  const told = here === null ? null : serverNameOfPeer(here, clusterOf(component, source))
-  const serverName = (there === null ? null : serverNameOf(there)) ?? told
+  const known = here === null ? null : serverNameOfPeer(here, clusterOf(component, source))
+  const serverName = (there === null ? null : serverNameOf(there)) ?? known
   const like = here ?? there
   if (serverName === null || like === null)
     throw siteError('no-cluster', `neither ${source} nor ${sandbox.site} says where ${clusterOf(component, source)} archives`, {

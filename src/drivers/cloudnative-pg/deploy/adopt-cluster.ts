@@ -49,6 +49,6 @@ async function archiveOf({ component, site, context }: Place, live: ClusterObjec
 }
 
 function placeOf(configuration: unknown): Pick<LiveArchive, 'destinationPath' | 'endpointURL'> {
-  const told = isObject(configuration) ? configuration : {}
-  return { destinationPath: String(told.destinationPath ?? ''), endpointURL: String(told.endpointURL ?? '') }
+  const said = isObject(configuration) ? configuration : {}
+  return { destinationPath: String(said.destinationPath ?? ''), endpointURL: String(said.endpointURL ?? '') }
 }

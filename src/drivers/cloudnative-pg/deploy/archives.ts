@@ -4,40 +4,40 @@ import { forkOf } from '../failover/forks.ts'
 import { serverNameOf } from '../objects.ts'
 import { clusterOf, firstServerName } from '../spec.ts'
 import { unusedName } from './how-to-begin.ts'
-import { liveClusters, toldOf } from './live-clusters.ts'
+import { knownAsOf, liveClusters } from './live-clusters.ts'
 import type { Archive } from './manifests.ts'
 import type { Place } from './place.ts'
 import { archiveAt } from './situation.ts'
 
 /**
  * Where every site archives: as its own cluster says; one that is yet to begin, under a name that its archive has never held. A site that is
- * silent, and not the one at hand, is taken by what the others were told. Throws `archive-unread` when nobody can tell it for the site at hand.
+ * silent, and not the one at hand, is taken by what the others know. Throws `archive-unread` when nobody can say it for the site at hand.
  */
 export async function archivesOf(place: Place, serverNames: Readonly<Record<string, string>> = {}): Promise<Archive[]> {
   const { component, context } = place
   const live = await liveClusters(place)
   return Promise.all(
     live.map(async ({ site, cluster }) => {
-      const told = toldOf(live, place, site)
+      const knownAs = knownAsOf(live, place, site)
       const said = cluster === null || cluster === 'silent' ? null : serverNameOf(cluster)
-      const name = serverNames[site] ?? said ?? (cluster === 'silent' ? (told ?? firstServerName(clusterOf(component, site))) : null)
+      const name = serverNames[site] ?? said ?? (cluster === 'silent' ? (knownAs ?? firstServerName(clusterOf(component, site))) : null)
       return {
         site,
         location: context.objectStore(component.spec.archive.store, site).location,
-        serverName: name ?? (await nameOfNext(place, site, told)),
+        serverName: name ?? (await nameOfNext(place, site, knownAs)),
       }
     }),
   )
 }
 
-async function nameOfNext(place: Place, site: SiteName, told: string | null): Promise<string> {
+async function nameOfNext(place: Place, site: SiteName, knownAs: string | null): Promise<string> {
   const { component, context } = place
   const cluster = clusterOf(component, site)
   const archive = await archiveAt(component, site, context)
-  const expected = told === null || (await forkOf(component, told, context)) !== null ? null : told
-  if (archive.is === 'read') return unusedName({ cluster, archive, told, expected })
+  const expected = knownAs === null || (await forkOf(component, knownAs, context)) !== null ? null : knownAs
+  if (archive.is === 'read') return unusedName({ cluster, archive, knownAs, expected })
   // What another site will be called is only written down here: its own deploy looks again.
-  if (site !== place.site) return told ?? firstServerName(cluster)
+  if (site !== place.site) return knownAs ?? firstServerName(cluster)
   throw siteError('archive-unread', `nobody can tell what the archive of ${cluster} on ${site} holds: ${archive.why}`, {
     where: `${site} ${component.spec.archive.store}`,
     next: 'Bring the object store of the site to answer, and deploy again.',

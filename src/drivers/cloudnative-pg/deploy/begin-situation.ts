@@ -41,8 +41,8 @@ export interface Situation {
   readonly backups: readonly string[]
   readonly onRecord: OnRecord
   readonly elsewhere: readonly Elsewhere[]
-  /** Under which name the other sites were told that this one archives. */
-  readonly told: string | null
+  /** Under which name the other sites know that this one archives. */
+  readonly knownAs: string | null
   /** That name, unless a failover cut its history off. */
   readonly expected: string | null
 }

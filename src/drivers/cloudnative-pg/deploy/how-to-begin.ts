@@ -80,7 +80,7 @@ export const BEGINNINGS: readonly Row[] = [
     beginning: (situation) => {
       const { cluster, site, standing, elsewhere } = situation
       const what = `${cluster} on ${site} was made by other hands, and is no copy of the active database`
-      // It may be all that there is: nobody is told to delete that.
+      // It may be all that there is: nobody is advised to delete that.
       const only = standing.is === 'others' && standing.primary && !elsewhere.some(({ holds }) => holds === 'primary')
       return refuse(
         'made-by-others',
@@ -187,10 +187,15 @@ export function tracesOf(situation: Situation): string[] {
 }
 
 /** The name under which a new database archives: the expected one as long as its archive has nothing of it, else one that was never used. */
-export function unusedName({ cluster, archive, told, expected }: Pick<Situation, 'cluster' | 'archive' | 'told' | 'expected'>): string {
+export function unusedName({
+  cluster,
+  archive,
+  knownAs,
+  expected,
+}: Pick<Situation, 'cluster' | 'archive' | 'knownAs' | 'expected'>): string {
   const used = archive.is === 'read' ? archive.names : []
   if (expected !== null && !used.includes(expected)) return expected
-  const known = told === null ? used : [...used, told]
+  const known = knownAs === null ? used : [...used, knownAs]
   return known.length === 0 ? firstServerName(cluster) : nextServerName(cluster, known)
 }
 

@@ -25,8 +25,8 @@ async function clusterAt({ component, context, deployment, site: here }: Place, 
   }
 }
 
-/** Under which name a site archives, as the other sites were told; the word of the active one comes first. */
-export function toldOf(live: readonly LiveCluster[], { component, deployment }: Place, site: SiteName): string | null {
+/** Under which name a site archives, as the other sites know it; the word of the active one comes first. */
+export function knownAsOf(live: readonly LiveCluster[], { component, deployment }: Place, site: SiteName): string | null {
   const isActive = (one: LiveCluster): number => Number(deployment.roleOf(one.site) === 'active')
   const others = live.filter((one) => one.site !== site).sort((a, b) => isActive(b) - isActive(a))
   const cluster = clusterOf(component, site)

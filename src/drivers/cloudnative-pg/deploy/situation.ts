@@ -11,7 +11,7 @@ import { CLUSTER, type ClusterObject, followsAnother } from '../objects.ts'
 import { archiveFolder, clusterOf, type Database } from '../spec.ts'
 import type { ArchiveContent, Elsewhere, OnRecord, Situation, Standing } from './begin-situation.ts'
 import { type Beginning, beginningOf } from './how-to-begin.ts'
-import { type LiveCluster, liveClusters, toldOf } from './live-clusters.ts'
+import { knownAsOf, type LiveCluster, liveClusters } from './live-clusters.ts'
 import type { Place } from './place.ts'
 
 /** How the database of a site begins. Throws why it must not, before anything is changed. */
@@ -35,7 +35,7 @@ export async function situationAt(place: Place): Promise<Situation> {
   ])
   const renamed = await Promise.all(live.map((one) => (one.cluster === 'silent' ? [] : renamedAt(component, one.site, context))))
   const own = live.find((one) => one.site === site)?.cluster ?? null
-  const told = own === null ? toldOf(live, place, site) : null
+  const knownAs = own === null ? knownAsOf(live, place, site) : null
   return {
     site,
     cluster,
@@ -47,8 +47,8 @@ export async function situationAt(place: Place): Promise<Situation> {
     backups,
     onRecord,
     elsewhere: [...live.filter((one) => one.site !== site).map((one) => elsewhere(component, one, context)), ...renamed.flat()],
-    told,
-    expected: told === null || (await forkOf(component, told, context)) !== null ? null : told,
+    knownAs,
+    expected: knownAs === null || (await forkOf(component, knownAs, context)) !== null ? null : knownAs,
   }
 }
 

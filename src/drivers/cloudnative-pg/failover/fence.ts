@@ -85,7 +85,7 @@ export const fence: Behaviour<CloudNativePgSpec> = {
     const pod = cluster.status?.currentPrimary
     const primary = (await instancePods(run)).find(({ metadata }) => metadata.name === pod)
     const instance = pod === undefined ? null : await readInstance(kubernetesOf(run), namespaceOf(run), pod, run.signal)
-    // Writable again, and by its own word: a position is only told by a server that runs.
+    // Writable again, and by its own word: a position is only given by a server that runs.
     return instance?.isPrimary === true && instance.mightBeUnavailable !== true && instance.currentLsn !== undefined
       ? { is: 'done', proof: { currentLsn: instance.currentLsn } }
       : // It was lost before the failover began, and is as it was.

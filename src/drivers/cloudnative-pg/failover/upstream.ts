@@ -30,7 +30,7 @@ const PATIENCE = seconds(1.5)
 
 /**
  * Never throws: a silent archive is a value. Null for a cluster that follows nobody. `own`: the length of the follower's segments, which is a copy of its
- * primary; where it does not say, a backup in the archive does, and without any nothing is told from the names in there.
+ * primary; where it does not say, a backup in the archive does, and without any nothing follows from the names in there.
  */
 export async function seeUpstream(
   component: Database,

@@ -81,7 +81,7 @@ async function asksAgain(run: Run): Promise<Progress> {
 
 /**
  * Whether the store that has nothing is there: without it the plugin would stop the operator (reconciler.go of 0.14, Pre). Who may not look goes
- * without, and is told what it costs. Where it has authorities, an archive of the pair has some, and none is left: the plugin mounts them into each pod
+ * without, and is warned of what it costs. Where it has authorities, an archive of the pair has some, and none is left: the plugin mounts them into each pod
  * under the name of the store (lifecycle_certificates.go of 0.14), so that another name would have every pod made anew amid the move.
  */
 export async function mayLeaveArchive(run: Run): Promise<boolean> {

@@ -92,7 +92,7 @@ async function redirected(run: Run): Promise<Progress> {
 
 const rejoinOf = (run: Run): string => `It must be cloned anew: standby failover plan --mode rejoin --to ${siteOf(run)}`
 
-/** Under which name the new primary archives: a follower that missed its last rejoin was told an older one. */
+/** Under which name the new primary archives: a follower that missed its last rejoin knows an older one. */
 async function knowing(run: Run, cluster: ClusterObject, primary: string): Promise<object> {
   const site = parameter(run.step, 'primarySite') as SiteName
   const active = await readCluster(run.context.kubernetes(site), namespaceOf(run), primary, run.signal)

@@ -48,10 +48,10 @@ const newName = (run: Run): string => {
 export const tellServerName: Behaviour<CloudNativePgSpec> = {
   async done(run) {
     const cluster = await clusterOfRun(run)
-    const told = serverNameOfPeer(cluster, parameter(run.step, 'peer'))
-    return told === newName(run)
-      ? { is: 'done', proof: { serverName: told } }
-      : { is: 'pending', waitingFor: `${parameter(run.step, 'cluster')} to be told`, restsOn: asSeen(cluster) }
+    const known = serverNameOfPeer(cluster, parameter(run.step, 'peer'))
+    return known === newName(run)
+      ? { is: 'done', proof: { serverName: known } }
+      : { is: 'pending', waitingFor: `${parameter(run.step, 'cluster')} to be given the name`, restsOn: asSeen(cluster) }
   },
   async apply(run) {
     const cluster = await clusterOfRun(run)

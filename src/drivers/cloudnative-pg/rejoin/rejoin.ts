@@ -19,11 +19,11 @@ import { removeClusterStep } from './remove-cluster.ts'
 export function rejoinSteps(component: Database, states: BySite<CloudNativePgState>, intent: Intent): PlannedStep[] {
   const [active, former] = [stateAt(states, intent.from), stateAt(states, intent.to)]
   const cluster = clusterOf(component, intent.to)
-  const told = active?.peers[cluster] ?? null
+  const known = active?.peers[cluster] ?? null
   const leftBehind = former !== null && isLeftBehind(component, former, intent)
-  const following = former !== null && (leftBehind || isFollower(former, clusterOf(component, intent.from), told))
-  const used = [former?.serverName, told, firstServerName(cluster)].filter((name) => typeof name === 'string')
-  const serverName = following ? (former.serverName ?? told ?? firstServerName(cluster)) : nextServerName(cluster, used)
+  const following = former !== null && (leftBehind || isFollower(former, clusterOf(component, intent.from), known))
+  const used = [former?.serverName, known, firstServerName(cluster)].filter((name) => typeof name === 'string')
+  const serverName = following ? (former.serverName ?? known ?? firstServerName(cluster)) : nextServerName(cluster, used)
   const clearing =
     former === null || following
       ? []
@@ -55,12 +55,12 @@ const stateAt = (states: BySite<CloudNativePgState>, site: string): CloudNativeP
 }
 
 /**
- * A replica of the active side in deed; or one that is being made under the very name that the active side was told. None amid its
+ * A replica of the active side in deed; or one that is being made under the very name that the active side knows. None amid its
  * demotion, nor with an archive that a failover closed: it could ship nothing any more.
  */
-function isFollower(former: CloudNativePgState, active: string, told: string | null): boolean {
+function isFollower(former: CloudNativePgState, active: string, known: string | null): boolean {
   if (!former.isReplica || former.inProgress || former.forked || former.replica?.primary !== active) return false
-  return former.instance === null ? former.serverName === told : !former.instance.isPrimary
+  return former.instance === null ? former.serverName === known : !former.instance.isPrimary
 }
 
 /** A follower of a site that is passive by now: it was silent when that one was left, and has nothing that the active one lacks. */

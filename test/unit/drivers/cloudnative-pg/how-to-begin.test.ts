@@ -15,7 +15,7 @@ const first: Situation = {
   backups: [],
   onRecord: { is: 'nothing' },
   elsewhere: [{ site: 'dc-b', cluster: 'pg-dc-b', holds: 'nothing', systemId: null }],
-  told: null,
+  knownAs: null,
   expected: null,
 }
 const copy: Elsewhere = { site: 'dc-b', cluster: 'pg-dc-b', holds: 'copy', systemId: '77' }
@@ -54,7 +54,7 @@ const situations: fc.Arbitrary<Situation> = fc.record({
     }),
     { maxLength: 3 },
   ),
-  told: fc.constantFrom(null, 'pg-dc-a-g1', 'pg-dc-a-g2'),
+  knownAs: fc.constantFrom(null, 'pg-dc-a-g1', 'pg-dc-a-g2'),
   expected: fc.constantFrom(null, 'pg-dc-a-g1', 'pg-dc-a-g2'),
 })
 
@@ -182,7 +182,7 @@ test('a missing active database leads to a failover where another site has the d
 })
 
 test('a passive Cluster that was deleted gets a new incarnation; one that never archived keeps the name that the others were told', () => {
-  const passive: Situation = { ...first, role: 'passive', epoch: 1, told: 'pg-dc-a-g1', expected: 'pg-dc-a-g1' }
+  const passive: Situation = { ...first, role: 'passive', epoch: 1, knownAs: 'pg-dc-a-g1', expected: 'pg-dc-a-g1' }
   expect(beginningOf(passive)).toEqual({ do: 'clone', serverName: 'pg-dc-a-g1' })
   const used = { ...passive, archive: { is: 'read', names: ['pg-dc-a-g1'] } } as const
   expect(beginningOf(used)).toEqual({ do: 'clone', serverName: 'pg-dc-a-g2' })
