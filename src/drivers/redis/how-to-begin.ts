@@ -12,18 +12,22 @@ export interface CacheSituation {
   readonly epoch: number | null
   readonly adopt: boolean
   readonly server: 'absent' | 'ours' | 'others'
+  /** Of a passive site: whether the one that is taken to be active has a Redis of this name. */
+  readonly atActive: boolean
   readonly volume: 'absent' | 'there' | 'unknown'
   readonly dump: NewestDump
   readonly move: 'restore' | 'fresh'
 }
 
-export type CacheRefusal = 'made-by-others' | 'active-cache-missing'
+export type CacheRefusal = 'made-by-others' | 'only-on-passive-site' | 'active-cache-missing'
 
 /**
  * Why the Redis of a site must not be made; null where it may. A StatefulSet that is made anew finds its volume again; without one it begins
  * empty, which is right on a passive site, in a first deploy, and where `move: fresh` says that nothing in it is worth keeping. Pure.
  */
-export function refusalOf({ role, epoch, adopt, server, volume, dump, move }: CacheSituation): CacheRefusal | null {
+export function refusalOf({ role, epoch, adopt, server, atActive, volume, dump, move }: CacheSituation): CacheRefusal | null {
+  // Whoever names the wrong site as the active one would have an empty Redis made there, and the one that serves called stale.
+  if (server === 'others' && adopt && role === 'passive' && epoch === null && !atActive && move !== 'fresh') return 'only-on-passive-site'
   if (server === 'others') return adopt ? null : 'made-by-others'
   if (server === 'ours' || role === 'passive' || volume === 'there' || move === 'fresh' || epoch === null) return null
   return dump === null ? null : 'active-cache-missing'
@@ -32,19 +36,24 @@ export function refusalOf({ role, epoch, adopt, server, volume, dump, move }: Ca
 /** Throws `made-by-others` and `active-cache-missing`, before anything is changed. */
 export async function assertMayBegin(component: Cache, site: SiteName, deployment: Deployment, context: DriverContext): Promise<void> {
   const { namespace, name, move = 'restore' } = component.spec
-  const [set, volume, dump] = await Promise.all([
+  const setOf = (at: SiteName) =>
     context
-      .kubernetes(site)
-      .get({ apiVersion: 'apps/v1', kind: 'StatefulSet', plural: 'statefulsets', namespace, name }, { signal: context.signal }),
+      .kubernetes(at)
+      .get({ apiVersion: 'apps/v1', kind: 'StatefulSet', plural: 'statefulsets', namespace, name }, { signal: context.signal })
+  const { activeSite, epoch } = deployment
+  const [set, atActive, volume, dump] = await Promise.all([
+    setOf(site),
+    epoch === null && activeSite !== site ? setOf(activeSite).then((found) => found !== null) : true,
     volumeAt(component, site, context),
     newestOf(component, site, context),
   ])
   const server = set === null ? 'absent' : isOwnedBy(set, context.stack.name, component.name) ? 'ours' : 'others'
   const refusal = refusalOf({
     role: deployment.roleOf(site),
-    epoch: deployment.epoch,
+    epoch,
     adopt: deployment.adopt,
     server,
+    atActive,
     volume,
     dump,
     move,
@@ -55,6 +64,15 @@ export async function assertMayBegin(component: Cache, site: SiteName, deploymen
       where,
       next: 'Nothing was changed. To take it over with its data: standby deploy --adopt --dry-run shows what would differ.',
     })
+  if (refusal === 'only-on-passive-site')
+    throw siteError(
+      'made-by-others',
+      `${name} on ${site} was made by other hands, and ${activeSite}, which the stack file names as initialActive, has none: an empty one would be made there`,
+      {
+        where,
+        next: `Nothing was changed. If ${site} is the site that serves, name it as initialActive, and adopt what it has: standby deploy --adopt --dry-run. If nothing in it is worth keeping, declare move: fresh for ${component.name}.`,
+      },
+    )
   if (refusal === 'active-cache-missing')
     throw siteError(
       'active-cache-missing',
