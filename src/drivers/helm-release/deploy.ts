@@ -20,6 +20,8 @@ export async function deployRelease(
 ): Promise<DeployUnit[]> {
   if (site === null) return []
   const role = deployment.roleOf(site)
+  const isAt = async (other: SiteName, signal: AbortSignal): Promise<boolean> =>
+    withHelm(other, { ...context, signal }, async (helm) => (await liveRelease(helm, component)) !== null)
   return [
     {
       id: `${component.name}.release@${site}`,
@@ -31,7 +33,9 @@ export async function deployRelease(
         withHelm(site, { ...context, signal }, async (helm) => {
           const { live, changes, keepsNothing } = await comparison(helm, component, role, site, { ...context, signal })
           // A component that is new to the stack may have been given the name of another application.
-          return deployment.epoch === null || keepsNothing ? [...changes, ...ofOthers(live, component, deployment.adopt, changes)] : changes
+          if (deployment.epoch !== null && !keepsNothing) return changes
+          const only = live !== null && role === 'passive' && deployment.epoch === null && !(await isAt(deployment.activeSite, signal))
+          return [...changes, ...ofOthers(live, component, deployment.adopt, changes, only ? { site, named: deployment.activeSite } : null)]
         }),
       apply: (signal) => upgrade(component, role, site, { ...context, signal }),
       ready: (signal) => rollout(context.kubernetes(site), component, null, signal),
@@ -43,7 +47,14 @@ export async function deployRelease(
  * Before the first deploy a release is the work of other hands; after it, one of which an upgrade would leave nothing. It is taken over on demand, and never so that something of it goes: what the
  * declared chart and values leave out, helm would delete. Pure.
  */
-export function ofOthers(live: LiveRelease | null, component: Application, adopt: boolean, changes: readonly Change[]): Change[] {
+export function ofOthers(
+  live: LiveRelease | null,
+  component: Application,
+  adopt: boolean,
+  changes: readonly Change[],
+  /** Where it is the only one, on a passive site; `named`: the site that is taken to be active. */
+  only: { readonly site: SiteName; readonly named: SiteName } | null = null,
+): Change[] {
   if (live === null) return []
   const object = `${component.spec.namespace}/HelmRelease/${component.spec.release}`
   if (!adopt)
@@ -52,6 +63,14 @@ export function ofOthers(live: LiveRelease | null, component: Application, adopt
         kind: 'refused',
         object,
         why: `made-by-others: it exists (revision ${live.revision}, ${live.chart}), and no deploy of this stack made it. To take it over: standby deploy --adopt --dry-run shows what would differ`,
+      },
+    ]
+  if (only !== null)
+    return [
+      {
+        kind: 'refused',
+        object,
+        why: `made-by-others: it is the only one, and would be stopped: the stack file names ${only.named} as initialActive, which has none. If ${only.site} is the site that serves, name that one`,
       },
     ]
   const gone = changes.filter(({ kind }) => kind === 'delete')

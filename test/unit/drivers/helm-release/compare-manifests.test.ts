@@ -1,4 +1,5 @@
 import { describe, expect, test } from '@jest/globals'
+import type { SiteName } from '../../../../src/domain/stack.ts'
 import { compareManifests, comparison, ofOthers } from '../../../../src/drivers/helm-release/deploy.ts'
 
 const deployment = (replicas: number, stamp: string, image = 'infisical:1'): string => `
@@ -76,6 +77,13 @@ describe('a release that other hands installed', () => {
     expect(judged(true)).toMatchObject([{ kind: 'keep', from: 'infisical-standalone-1.4.0, revision 4' }])
     const gone = { kind: 'delete', object: 'infisical/PersistentVolumeClaim/uploads' } as const
     expect(judged(true, [gone])).toMatchObject([{ kind: 'keep' }, { kind: 'refused', object: gone.object }])
+  })
+
+  test('is not adopted to be stopped where it is the only one: the refusal says which site to name', () => {
+    const only = { site: 'dc-a' as SiteName, named: 'dc-b' as SiteName }
+    expect(ofOthers(live, component as unknown as Parameters<typeof ofOthers>[1], true, [], only)).toMatchObject([
+      { kind: 'refused', why: expect.stringMatching(/^made-by-others: .*dc-b as initialActive.*If dc-a is the site that serves/) },
+    ])
   })
 })
 
