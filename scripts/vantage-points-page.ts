@@ -29,6 +29,8 @@ export function vantagePointsPage(): string {
     'A question to an API server or an object store that changes nothing is put once more, over another connection, where nothing came for 5 s (8 s over 1.5 s):',
     'two lost packets in a row make TCP pause for 9 to 20 s. The first answer counts, and the deadline stays. What changes something is sent once; a command in a',
     'pod, and one by ssh, may change something, and is not put again.',
+    'A switchover over a way of 1.5 s that loses 5 % of its packets ends as any other one, and shuts users out for minutes instead of seconds',
+    '([measured](benchmarks.md#a-far-runner-2026-11-29)): each step asks several times, one after the other. Let the runner of a move stand near its sites.',
     'The credential program of a kubeconfig is started once, before that time begins, and has 15 s of its own.',
     '',
     'It gets PATH, HOME, locale, proxies and certificate authorities, the usual variables of clouds (`AWS_*`, `GOOGLE_*`, `AZURE_*` and their like),',
