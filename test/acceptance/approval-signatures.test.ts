@@ -2,8 +2,10 @@ import { execFileSync } from 'node:child_process'
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { beforeAll, describe, expect, jest, test } from '@jest/globals'
+import type { Intent } from '../../src/domain/plan.ts'
 import type { SiteName, Stack } from '../../src/domain/stack.ts'
 import { drivers, witnesses } from '../../src/drivers/registry.ts'
+import { predictedTimes } from '../../src/planning/predicted-times.ts'
 import { witnessSteps } from '../../src/planning/witness-steps.ts'
 import { loadStack } from '../../src/stack/load-stack.ts'
 import { kubeconfigOf } from '../support/kubeconfig.ts'
@@ -36,11 +38,15 @@ function sign(name: string, text: string, namespace = 'standby-plan@v1'): string
 /** A plan in which nobody sees a defect: only such a one is signed. */
 function soundPlanText({ source, approval }: Stack): string {
   const madeAt = Date.now()
+  const intent: Intent = { mode: 'switchover', from: 'dc-a' as SiteName, to: 'dc-b' as SiteName }
+  const steps = witnessSteps(intent)
+  const loss = { bytes: [0, 0], seconds: [0, 0], why: 'nothing' }
   return planText({
     stack: { name: 'small', digest: source.digest },
     madeAt: new Date(madeAt).toISOString(),
     expiresAt: new Date(madeAt + approval.expiry).toISOString(),
-    steps: witnessSteps({ mode: 'switchover', from: 'dc-a' as SiteName, to: 'dc-b' as SiteName }),
+    steps,
+    predictions: { ...predictedTimes(steps, intent), learned: { runs: 0, steps: 0 }, loss },
     facts: [{ component: 'sites', site: 'dc-a', name: 'seen alive', value: true, binds: 'exactly' }],
     liveness: { site: 'dc-a', is: 'up', sightings: [{ from: 'here', says: 'up', what: 'it answers' }] },
   })
