@@ -20,7 +20,7 @@ import type { StepReport } from './step-report.ts'
 import { touchWhatWasLeft } from './take-over.ts'
 import { advance, beginRun, mayTurnBack } from './transition.ts'
 import { waysTo } from './ways-to.ts'
-import { witnessBehaviours } from './witness-behaviours.ts'
+import { type WitnessRun, witnessBehaviours } from './witness-behaviours.ts'
 import { witnessTime } from './witness-time.ts'
 
 export interface MoveRun {
@@ -75,7 +75,11 @@ export async function executeMove(asked: MoveRun): Promise<MoveOutcome> {
   const at = (): string => move.clock.now().toISOString()
   const proofs = proofsOf(journal.entries)
   const lost = new AbortController()
-  const taken = (): boolean => proofs.get(LOCK_STEP)?.holder === holder
+  let takenNow = false
+  const lockTaken = (): void => {
+    takenNow = true
+  }
+  const taken = (): boolean => takenNow || proofs.get(LOCK_STEP)?.holder === holder
   const renewing = keepLock({ store: move.store, holder, journal, clock, log: context.log, taken, lost }, move.every)
   try {
     const outcome = await runSteps({
@@ -84,7 +88,7 @@ export async function executeMove(asked: MoveRun): Promise<MoveOutcome> {
       intent: move.plan.intent,
       context: move.context,
       clock: move.clock,
-      behaviourOf: (step) => behaviourOf(move, journal, holder, step),
+      behaviourOf: (step) => behaviourOf(move, { journal, holder, lockTaken }, step),
       proofs,
       recorder: recorderTo(journal),
       progress: move.progress,
@@ -161,7 +165,10 @@ async function turned({ asked }: MoveRun, course: Course, from: RunState, journa
   return advance(course, from, { is: 'turned-back' })
 }
 
-function behaviourOf(move: MoveRun, journal: Journal, holder: string, step: PlannedStep): Behaviour {
+interface Holding extends Pick<WitnessRun, 'holder' | 'lockTaken'> {
+  readonly journal: Journal
+}
+function behaviourOf(move: MoveRun, { journal, holder, lockTaken }: Holding, step: PlannedStep): Behaviour {
   const behaviours =
     step.component === WITNESS
       ? witnessBehaviours({
@@ -170,6 +177,7 @@ function behaviourOf(move: MoveRun, journal: Journal, holder: string, step: Plan
           holder,
           plan: move.plan,
           clock: move.clock,
+          lockTaken,
           touchLeft: (run, signal) => touchWhatWasLeft(move, journal.entries, run, signal),
         })
       : move.drivers[componentOf(move.context.stack, step.component).driver]?.behaviours

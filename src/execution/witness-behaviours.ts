@@ -24,6 +24,8 @@ export interface WitnessRun {
   readonly clock: Clock
   /** Makes too late what earlier processes of a run may still do to the sites: see `take-over.ts`. */
   readonly touchLeft: (run: string, signal: AbortSignal) => Promise<void>
+  /** Hears that the lock is taken, before what else its step does: from then on it is renewed. */
+  readonly lockTaken: () => void
 }
 
 /** What performs the steps of `planning/witness-steps.ts`. */
@@ -58,6 +60,7 @@ function lockBehaviour(of: WitnessRun): Behaviour {
         now: await witnessTime(store, clock),
         purpose: purposeOf(plan.intent),
       })
+      of.lockTaken()
       await burnNonce(of).catch(async (error: unknown) => {
         // Any other failure leaves the lock as it is: a run that is half done must be seen to be unfinished.
         if (asStandbyError(error).code === 'plan-already-executed') await releaseLock(store, holder)

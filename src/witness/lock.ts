@@ -58,6 +58,8 @@ export async function takeLock(store: ConditionalStore, request: LockRequest): P
     else await store.replace(LOCK, asDocument(record), current.version)
   } catch (error) {
     const winner = asStandbyError(error).code === 'witness-conflict' ? await readLock(store) : null
+    // A renewal of this very process, between two tries.
+    if (winner !== null && winner.record.holder === request.holder && !winner.record.released) return
     throw winner === null ? error : lockHeld(winner.record)
   }
 }

@@ -3,6 +3,7 @@ import type { Clock, Driver } from '../../../src/driver/driver.ts'
 import { executeMove, type MoveRun } from '../../../src/execution/execute-move.ts'
 import type { Every } from '../../../src/execution/keep-lock.ts'
 import { progressTo } from '../../../src/execution/progress.ts'
+import type { JsonObject } from '../../../src/json.ts'
 import { planFailover } from '../../../src/operations/plan-failover.ts'
 import { LOCK_LIFETIME, LOCK_RENEWAL, readLock } from '../../../src/witness/lock.ts'
 import { deployedToy, toyDriver, toyWorld } from '../../support/toy-stack.ts'
@@ -84,6 +85,27 @@ test('a process that waits keeps its lock, however long it takes', async () => {
   at.start()
   expect(await first).toMatchObject({ verdict: 'moved' })
   expect(Date.parse(expiry)).toBeGreaterThan(Date.now() + LOCK_LIFETIME)
+})
+
+test('a process keeps its lock from when it has taken it, also while it burns its nonce and begins its epoch over a slow way', async () => {
+  const at = await waiting()
+  const slow = Promise.withResolvers<void>()
+  const create = at.store.create
+  Object.assign(at.store, {
+    create: async (key: string, body: JsonObject) => {
+      if (key.startsWith('nonces/')) await slow.promise
+      return create(key, body)
+    },
+  })
+  const first = at.process('begin')
+  await turns()
+  const taken = Date.parse((await readLock(at.store))?.record.expiresAt ?? '')
+  at.pass(LOCK_RENEWAL)
+  await at.beat()
+  expect(Date.parse((await readLock(at.store))?.record.expiresAt ?? '')).toBe(taken + LOCK_RENEWAL)
+  slow.resolve()
+  at.start()
+  expect(await first).toMatchObject({ verdict: 'moved' })
 })
 
 test('of a process that waits and one that continues its run the later one goes on, at once when the other has stopped', async () => {

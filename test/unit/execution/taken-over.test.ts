@@ -18,7 +18,15 @@ test('a process that slept through its lock, and was taken over from, can not pa
   } as unknown as Plan
   const step = { context: { log: { info: () => undefined } }, signal: new AbortController().signal } as unknown as StepRun
   const process = (attempt: number) =>
-    witnessBehaviours({ store, run: 'r', holder: `r#${attempt}`, plan, clock, touchLeft: async () => undefined })
+    witnessBehaviours({
+      store,
+      run: 'r',
+      holder: `r#${attempt}`,
+      plan,
+      clock,
+      touchLeft: async () => undefined,
+      lockTaken: () => undefined,
+    })
   const [first, second] = [process(1), process(2)]
 
   await first.lock?.apply?.(step)

@@ -121,6 +121,20 @@ describe('the lock', () => {
     expect((await readLock(store))?.record.expiresAt).toBe(later(1 + LOCK_LIFETIME).toISOString())
   })
 
+  test('is not refused to its own holder, whose renewal came between its look and its write', async () => {
+    const store = memoryStore()
+    await takeLock(store, request('ours'))
+    const overtaken: ConditionalStore = {
+      ...store,
+      replace: async (key, body, version) => {
+        await renewLock(store, 'ours', later(1_000))
+        return store.replace(key, body, version)
+      },
+    }
+    await takeLock(overtaken, request('ours'))
+    expect((await readLock(store))?.record).toMatchObject({ holder: 'ours', released: false })
+  })
+
   test('is renewed and given back over a write of its own process that nobody waited for', async () => {
     const store = memoryStore()
     const [one, other] = [slow(store), slow(store)]
