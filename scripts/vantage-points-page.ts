@@ -29,7 +29,7 @@ export function vantagePointsPage(): string {
     'A question to an API server or an object store that changes nothing is put once more, over another connection, where nothing came for 5 s (8 s over 1.5 s):',
     'two lost packets in a row make TCP pause for 9 to 20 s. The first answer counts, and the deadline stays. What changes something is sent once; a command in a',
     'pod, and one by ssh, may change something, and is not put again.',
-    'A switchover over a way of 1.5 s that loses 5 % of its packets ends as any other one, and shuts users out for minutes instead of seconds',
+    'A switchover over a way of 1.5 s that loses 5 % of its packets serves users at the new site, and shuts them out for minutes instead of seconds',
     '([measured](benchmarks.md#a-far-runner-2026-11-29)): each step asks several times, one after the other. Let the runner of a move stand near its sites.',
     'The credential program of a kubeconfig is started once, before that time begins, and has 15 s of its own.',
     '',
