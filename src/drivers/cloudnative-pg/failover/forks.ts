@@ -45,6 +45,15 @@ export async function forkOf(component: Database, serverName: string, context: D
   return (await context.records.newest('forks', `${component.name}/${serverName}/`, forkDocument))?.record ?? null
 }
 
+/** A record of any incarnation of this component for which it holds; null where none does. Throws `witness-damaged`. */
+export async function forkWhere(
+  component: Database,
+  holds: (fork: ForkRecord) => boolean,
+  context: DriverContext,
+): Promise<ForkRecord | null> {
+  return (await context.records.newest('forks', `${component.name}/`, forkDocument, holds))?.record ?? null
+}
+
 /** Written down outside both sites: restore tests and deploys ask for it. */
 export function markForkStep(component: Database, intent: Intent, upstream: Upstream | null): PlannedStep {
   const [from, to] = [clusterOf(component, intent.from), clusterOf(component, intent.to)]

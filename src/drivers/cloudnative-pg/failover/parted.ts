@@ -2,7 +2,7 @@ import type { DriverContext } from '../../../driver/driver.ts'
 import { type ClusterObject, type InstanceStatus, serverNameOfPeer } from '../objects.ts'
 import type { Database } from '../spec.ts'
 import { parseLsn } from '../wal.ts'
-import { type ForkRecord, forkOf } from './forks.ts'
+import { type ForkRecord, forkWhere } from './forks.ts'
 
 /**
  * The failover that ended the history which a follower has replayed, at a position before its own: it holds writes that the new history does not
@@ -16,10 +16,16 @@ export async function partedBy(
   context: DriverContext,
 ): Promise<ForkRecord | null> {
   const primary = cluster.spec.replica?.primary
-  const followed = primary === undefined || primary === cluster.metadata.name ? null : serverNameOfPeer(cluster, primary)
-  const fork = followed === null ? null : await forkOf(component, followed, context)
-  const [at, replayed] = [parseLsn(fork?.forkedAt), parseLsn(instance?.replayLsn)]
-  return at !== null && replayed !== null && replayed > at ? fork : null
+  const replayed = parseLsn(instance?.replayLsn)
+  if (primary === undefined || primary === cluster.metadata.name || replayed === null) return null
+  const followed = serverNameOfPeer(cluster, primary)
+  const beyond = ({ forkedAt }: ForkRecord): boolean => {
+    const at = parseLsn(forkedAt)
+    return at !== null && replayed > at
+  }
+  // A rejoin of the primary gives it a new name, which its followers are told: the timeline that was left is still the one that they replayed.
+  const ended = ({ serverName, forkedFrom }: ForkRecord): boolean => serverName === followed || forkedFrom === instance?.timeLineID
+  return forkWhere(component, (fork) => fork.cluster === primary && ended(fork) && beyond(fork), context)
 }
 
 /** The sentence that a person reads of it. */

@@ -70,8 +70,8 @@ function around({ clusters, says, forks = [] }: World) {
     patch: async (_: unknown, patch: { readonly spec: Record<string, unknown> }) => patches.push({ site, patch }),
     exec: async () => ({ code: 0, stdout: '4\n', stderr: '' }),
   })
-  const newest = async (_kind: string, prefix: string) => {
-    const record = forks.find(({ serverName }) => prefix === `database/${serverName}/`)
+  const newest = async (_kind: string, prefix: string, _document: unknown, meant: (record: typeof fork) => boolean = () => true) => {
+    const record = forks.find((one) => `database/${one.serverName}/${one.at}`.startsWith(prefix) && meant(one))
     return record === undefined ? null : { name: prefix, record }
   }
   const context = {
@@ -239,6 +239,12 @@ describe('a deploy over three sites', () => {
     await expect(left(follows('pg-dc-c', 'pg-dc-a'), { ...replica, replayLsn: '0/9000028' }, [fork])).rejects.toMatchObject({
       code: 'history-forked',
     })
+    // The lost site has rejoined meanwhile, and its followers were told its new name: the timeline that they replayed is the one that ended.
+    const renamed = { ...fork, serverName: 'pg-dc-a-g0' }
+    const parted = left(follows('pg-dc-c', 'pg-dc-a'), { ...replica, timeLineID: 3, replayLsn: '0/9000028' }, [renamed])
+    await expect(parted).rejects.toMatchObject({ code: 'history-forked' })
+    await expect(left(follows('pg-dc-c', 'pg-dc-a'), { ...replica, timeLineID: 3, replayLsn: '0/9000000' }, [renamed])).resolves.toBe(true)
+    await expect(left(follows('pg-dc-c', 'pg-dc-a'), { ...replica, timeLineID: 5, replayLsn: '0/9000028' }, [renamed])).resolves.toBe(true)
     await expect(left(follows('pg-dc-c', 'pg-dc-a'), {})).rejects.toMatchObject({ code: 'database-not-answering' })
   })
   test('takes nothing for a follower that calls itself a primary, is amid a demotion, or follows what nobody declares', async () => {
