@@ -11,6 +11,9 @@ export async function withinDeadline<T>(
   work: (signal: AbortSignal) => Promise<T>,
   late: (deadline: Milliseconds) => Error,
 ): Promise<T> {
+  const allowed = typeof deadline === 'number' ? (): Milliseconds => deadline : deadline
+  // What throws comes first: nothing may listen that nobody waits for.
+  const first = allowed()
   const ending = new AbortController()
   const listened = signals.filter((signal) => signal !== undefined)
   for (const signal of listened) signal.throwIfAborted()
@@ -24,14 +27,13 @@ export async function withinDeadline<T>(
   const onAbort = (event: Event): void => end((event.target as AbortSignal).reason)
   for (const signal of listened) signal.addEventListener('abort', onAbort, { once: true })
   const begun = performance.now()
-  const allowed = typeof deadline === 'number' ? (): Milliseconds => deadline : deadline
   const look = (): void => {
     const whole = allowed()
     const left = whole - (performance.now() - begun)
     if (left <= 1) end(late(Math.round(whole)))
     else timer = setTimeout(look, left)
   }
-  let timer = setTimeout(look, allowed())
+  let timer = setTimeout(look, first)
   try {
     return await Promise.race([work(ending.signal), ended])
   } finally {

@@ -105,6 +105,7 @@ async function seen(now: Jitter, mode: Mode): Promise<Observation> {
     kubernetes,
     signal: AbortSignal.timeout(10_000),
     objectStore: () => ({ location: {}, open: async () => ({ list: listing, get: async () => null }) }),
+    records: { way: { roundTrip: null }, newest: async () => null },
     log: { debug: () => undefined },
   } as unknown as DriverContext
   const view = (site: SiteName): SiteView =>
