@@ -26,8 +26,8 @@ export type CacheRefusal = 'made-by-others' | 'only-on-passive-site' | 'active-c
  * empty, which is right on a passive site, in a first deploy, and where `move: fresh` says that nothing in it is worth keeping. Pure.
  */
 export function refusalOf({ role, epoch, adopt, server, atActive, volume, dump, move }: CacheSituation): CacheRefusal | null {
-  // Whoever names the wrong site as the active one would have an empty Redis made there, and the one that serves called stale.
-  if (server === 'others' && adopt && role === 'passive' && epoch === null && !atActive && move !== 'fresh') return 'only-on-passive-site'
+  // An empty Redis would be made on the active site, and the one that serves called stale: in each epoch, for a component may be new to the stack.
+  if (server === 'others' && adopt && role === 'passive' && !atActive && move !== 'fresh') return 'only-on-passive-site'
   if (server === 'others') return adopt ? null : 'made-by-others'
   if (server === 'ours' || role === 'passive' || volume === 'there' || move === 'fresh' || epoch === null) return null
   return dump === null ? null : 'active-cache-missing'
@@ -43,7 +43,7 @@ export async function assertMayBegin(component: Cache, site: SiteName, deploymen
   const { activeSite, epoch } = deployment
   const [set, atActive, volume, dump] = await Promise.all([
     setOf(site),
-    epoch === null && activeSite !== site ? setOf(activeSite).then((found) => found !== null) : true,
+    activeSite !== site ? setOf(activeSite).then((found) => found !== null) : true,
     volumeAt(component, site, context),
     newestOf(component, site, context),
   ])
@@ -67,10 +67,10 @@ export async function assertMayBegin(component: Cache, site: SiteName, deploymen
   if (refusal === 'only-on-passive-site')
     throw siteError(
       'made-by-others',
-      `${name} on ${site} was made by other hands, and ${activeSite}, which the stack file names as initialActive, has none: an empty one would be made there`,
+      `${name} on ${site} was made by other hands, and ${activeSite}, ${epoch === null ? 'which the stack file names as initialActive' : 'the active site'}, has none: an empty one would be made there`,
       {
         where,
-        next: `Nothing was changed. If ${site} is the site that serves, name it as initialActive, and adopt what it has: standby deploy --adopt --dry-run. If nothing in it is worth keeping, declare move: fresh for ${component.name}.`,
+        next: `Nothing was changed. ${epoch === null ? `If ${site} is the site that serves, name it as initialActive, and adopt what it has: standby deploy --adopt --dry-run` : `To keep what it holds, make one of the same name on ${activeSite}, load a dump of this one there by hand, and adopt both: standby deploy --adopt --dry-run`}. If nothing in it is worth keeping, declare move: fresh for ${component.name}.`,
       },
     )
   if (refusal === 'active-cache-missing')

@@ -1,6 +1,11 @@
-import { expect, test } from '@jest/globals'
+import { describe, expect, test } from '@jest/globals'
 import fc from 'fast-check'
-import { type CacheSituation, refusalOf } from '../../../../src/drivers/redis/how-to-begin.ts'
+import type { ObjectReference } from '../../../../src/clients/kubernetes-client.ts'
+import type { SiteName } from '../../../../src/domain/stack.ts'
+import type { DriverContext } from '../../../../src/driver/driver.ts'
+import { assertMayBegin, type CacheSituation, refusalOf } from '../../../../src/drivers/redis/how-to-begin.ts'
+import type { Cache } from '../../../../src/drivers/redis/spec.ts'
+import { toyStack } from '../../../support/toy-stack.ts'
 
 const dump = { takenAt: '2026-11-21T05:00:00Z' } as CacheSituation['dump']
 const lost: CacheSituation = {
@@ -49,7 +54,48 @@ test('the only Redis that there is, is adopted on the active site alone: whoever
   expect(refusalOf(only)).toBe('only-on-passive-site')
   expect(refusalOf({ ...only, role: 'active' })).toBeNull()
   expect(refusalOf({ ...only, atActive: true })).toBeNull()
-  // The witness names the active site by now.
-  expect(refusalOf({ ...only, epoch: 3 })).toBeNull()
-  expect(refusalOf({ ...only, move: 'fresh' })).toBeNull()
+  // The component is new to a stack that was deployed before: an empty one would begin on the active site, whatever the witness says.
+  expect(refusalOf({ ...only, epoch: 3 })).toBe('only-on-passive-site')
+  expect(refusalOf({ ...only, epoch: 3, atActive: true })).toBeNull()
+  expect(refusalOf({ ...only, epoch: 3, move: 'fresh' })).toBeNull()
+  expect(refusalOf({ ...only, epoch: 3, server: 'ours' })).toBeNull()
+})
+
+describe('a Redis that other hands made on a passive site, after the first deploy', () => {
+  const [A, B, C] = ['dc-a' as SiteName, 'dc-b' as SiteName, 'dc-c' as SiteName]
+  const adoptedAt = (site: SiteName, setsAt: readonly SiteName[], epoch: number | null = 2) => {
+    const context = {
+      stack: toyStack,
+      signal: new AbortController().signal,
+      kubernetes: (at: SiteName) => ({
+        get: async ({ kind, name }: ObjectReference) =>
+          kind === 'StatefulSet' && setsAt.includes(at) ? { apiVersion: 'apps/v1', kind, metadata: { name } } : null,
+      }),
+      objectStore: () => ({ open: async () => ({ list: async () => [] }) }),
+    } as unknown as DriverContext
+    const component = {
+      name: 'cache',
+      driver: 'redis',
+      needs: [],
+      spec: { namespace: 'app', name: 'redis', backup: { store: 's', prefix: 'r' } },
+    }
+    const roleOf = (one: SiteName) => (one === A ? 'active' : 'passive')
+    return assertMayBegin(component as unknown as Cache, site, { activeSite: A, roleOf, observed: {}, epoch, adopt: true }, context)
+  }
+
+  test.each([
+    ['of two', [B]],
+    ['of three', [B, C]],
+  ])('%s sites is not adopted while the active one has none: the refusal names the witness, and no stack file', async (_, setsAt) => {
+    await expect(adoptedAt(B, setsAt)).rejects.toMatchObject({
+      code: 'made-by-others',
+      message: expect.stringMatching(/dc-a, the active site, has none/),
+      next: expect.not.stringContaining('initialActive'),
+    })
+    await expect(adoptedAt(B, setsAt, null)).rejects.toMatchObject({ next: expect.stringContaining('initialActive') })
+  })
+
+  test('is adopted where the active site has one', async () => {
+    await expect(adoptedAt(B, [A, B])).resolves.toBeUndefined()
+  })
 })
