@@ -27,13 +27,16 @@ export interface Keeping {
   readonly lost: AbortController
 }
 
-/** Renews the lock from when it was taken on, while the run lives and nobody else continues it. */
+/**
+ * Renews the lock from when it was taken on, while the run lives and nobody else continues it. Whatever changes the lock after `stop` is the last to
+ * change it: a renewal that is under way then writes no more.
+ */
 export function keepLock({ store, holder, journal, clock, log, taken, lost }: Keeping, every: Every = everyInterval): { stop(): void } {
-  let underWay = false
+  let [underWay, stopped] = [false, false]
   const renew = async (): Promise<void> => {
     try {
       await journal.refuseContinuedElsewhere()
-      const renewal = await renewLock(store, holder, await witnessTime(store, clock))
+      const renewal = await renewLock(store, holder, await witnessTime(store, clock), () => !stopped)
       // One that was released was given back by this very process, at its end.
       if (renewal.is === 'taken') lost.abort(lockLost(holder, renewal))
     } catch (error) {
@@ -42,7 +45,7 @@ export function keepLock({ store, holder, journal, clock, log, taken, lost }: Ke
       else log.warning(`the lock could not be renewed: ${reason.message}`)
     }
   }
-  return every(LOCK_RENEWAL, () => {
+  const timer = every(LOCK_RENEWAL, () => {
     // On a slow witness one renewal is asked for, not one more with every beat.
     if (underWay || !taken() || lost.signal.aborted) return
     underWay = true
@@ -50,4 +53,10 @@ export function keepLock({ store, holder, journal, clock, log, taken, lost }: Ke
       underWay = false
     })
   })
+  return {
+    stop() {
+      stopped = true
+      timer.stop()
+    },
+  }
 }

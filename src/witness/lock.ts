@@ -67,13 +67,16 @@ export async function takeLock(store: ConditionalStore, request: LockRequest): P
 /** What became of a lock that its holder wanted to keep. */
 export type Renewal = { readonly is: 'renewed' } | { readonly is: 'released' } | { readonly is: 'taken'; readonly by: string }
 
-/** Extends our lock, if it is ours still. Throws what kept it from asking. */
-export async function renewLock(store: ConditionalStore, holder: string, now: Date): Promise<Renewal> {
+/**
+ * Extends our lock, if it is ours still. Throws what kept it from asking. Nothing is written once `wanted` says no: it is asked after each read, so
+ * that {@link endLock}, which follows that no, is the last to write. A renewal that was sent before it is overwritten, or finds another version.
+ */
+export async function renewLock(store: ConditionalStore, holder: string, now: Date, wanted = (): boolean => true): Promise<Renewal> {
   const expiresAt = new Date(now.getTime() + lifetimeOver(store)).toISOString()
   let found: Holding = { is: 'released' }
   const ours = async (): Promise<Versioned<LockRecord> | null> => {
     found = await holdingOf(store, holder)
-    return found.is === 'ours' ? found.lock : null
+    return found.is === 'ours' && wanted() ? found.lock : null
   }
   await inTurn(store, () =>
     changeLock(store, ours, (record) => ({

@@ -16,7 +16,7 @@ const turns = async (): Promise<void> => {
 /** A switchover whose application takes as long as the test likes to start, and time that passes when the test says so. */
 async function waiting() {
   const { toy, store } = await deployedToy()
-  let [now, started] = [Date.now(), false]
+  let [now, started, broken] = [Date.now(), false, false]
   const clock: Clock = {
     now: () => new Date(now),
     async sleep(_, until) {
@@ -29,7 +29,12 @@ async function waiting() {
     ...own,
     behaviours: {
       ...own.behaviours,
-      start: { done: async () => (started ? { is: 'done', proof: {} } : { is: 'pending', waitingFor: 'the application' }) },
+      start: {
+        done: async () => {
+          if (broken) return { is: 'failed', code: 'image-missing', why: 'no image' }
+          return started ? { is: 'done', proof: {} } : { is: 'pending', waitingFor: 'the application' }
+        },
+      },
     },
   }
   const world = toyWorld(toy, store, { clock, driver })
@@ -59,11 +64,15 @@ async function waiting() {
     toy,
     store,
     process,
+    now: () => now,
     pass: (ms: number) => {
       now += ms
     },
     start: () => {
       started = true
+    },
+    breakDown: () => {
+      broken = true
     },
     /** The timers of all processes that live. */
     beat: async () => {
@@ -125,6 +134,41 @@ test('of a process that waits and one that continues its run the later one goes 
   expect(await second).toMatchObject({ verdict: 'moved' })
   expect(at.toy.effects.filter((effect) => effect === 'promote')).toHaveLength(1)
 })
+
+test.each(['time', 'replace'] as const)(
+  'the lock of a run that stops by itself stays ended, though a renewal of it is under way (its %s takes longer)',
+  async (call) => {
+    const at = await waiting()
+    const first = at.process('begin')
+    await turns()
+    const [reached, late] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()]
+    const { time, replace } = at.store
+    let held = false
+    const holdOnce = async (): Promise<void> => {
+      if (held) return
+      held = true
+      reached.resolve()
+      await late.promise
+    }
+    Object.assign(
+      at.store,
+      call === 'time'
+        ? { time: () => holdOnce().then(time) }
+        : { replace: (key: string, body: JsonObject, version: string) => holdOnce().then(() => replace(key, body, version)) },
+    )
+    at.pass(LOCK_RENEWAL)
+    await at.beat()
+    await reached.promise
+    at.breakDown()
+    expect(await first).toMatchObject({ verdict: 'stopped', failure: { code: 'image-missing' } })
+    const ended = (await readLock(at.store))?.record
+    late.resolve()
+    await turns()
+    expect((await readLock(at.store))?.record).toEqual(ended)
+    expect(ended).toMatchObject({ holder: 'r1#1', released: false })
+    expect(Date.parse(ended?.expiresAt ?? '')).toBeLessThanOrEqual(at.now())
+  },
+)
 
 test('whoever resumes a run whose process died waits for its lock, and for 15 s at most', async () => {
   expect(LOCK_LIFETIME).toBeLessThanOrEqual(10_000)
