@@ -10,7 +10,9 @@ import { type Journal, journalDocument, nextAttempt, stepsOnRecord } from './jou
 
 /** What lock and active record say of a run, whatever its journal says; null where there is none, or nobody can read it. */
 export interface SaidOfRun {
+  /** Written by the mover alone, once a first deploy has made it: what it says of a run is held against the journal. */
   readonly active: ActiveRecord | null
+  /** Written by a deployer too: a name in it holds nothing up but one number (`nextAttempt`). */
   readonly lock: LockRecord | null
 }
 
@@ -23,14 +25,18 @@ export async function saidOfRun(store: ConditionalStore): Promise<SaidOfRun> {
   return { active: active?.kind === 'sound' ? active.record : null, lock: lock?.kind === 'sound' ? lock.record : null }
 }
 
-/** What lock and active record know of a run, and its journal does not: its newest entries are gone. null: nothing is missing. Pure. */
-export function missingInJournal({ active, lock }: SaidOfRun, run: string, plan: Plan, entries: Journal['entries']): string | null {
+/** What the active record knows of a run, and its journal does not: its newest entries are gone. null: nothing is missing. Pure. */
+export function missingInJournal(
+  { active }: Pick<SaidOfRun, 'active'>,
+  run: string,
+  plan: Plan,
+  entries: Journal['entries'],
+): string | null {
   const onRecord = stepsOnRecord(entries)
   const begun = nextAttempt(entries) - 1
   const ours = active?.run === run && active.epoch === plan.epoch + 1
-  const holders = [ours ? active.holder : undefined, lock?.holder]
-  const attempt = Math.max(0, ...holders.map((holder) => (holder === undefined ? 0 : attemptOfHolder(run, holder))))
-  if (attempt > begun) return `${begun} of the ${attempt} processes that have held the lock for this run are in it`
+  const attempt = ours && active.holder !== undefined ? attemptOfHolder(run, active.holder) : 0
+  if (attempt > begun) return `${ACTIVE} names process ${attempt} of this run, and the last one that is in it is ${begun}`
   if (ours && !onRecord.has(LOCK_STEP)) return `${ACTIVE} is of this run, and it does not say that its lock was taken`
   const activate = activateStep(plan.intent)
   if (ours && changesActiveSite(plan.intent) && active.activeSite === plan.intent.to && !onRecord.has(activate))

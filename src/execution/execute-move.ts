@@ -6,9 +6,9 @@ import { activateStep, LOCK_STEP, WITNESS } from '../planning/witness-steps.ts'
 import type { ConditionalStore } from '../witness/conditional-store.ts'
 import { planKey } from '../witness/keys.ts'
 import { assertStillOurs, endLock, releaseLock } from '../witness/lock.ts'
-import { holderOf } from '../witness/lock-holder.ts'
+import { attemptOfHolder, holderOf } from '../witness/lock-holder.ts'
 import { courseOf, refuseUnfenced } from './course-of-plan.ts'
-import { refuseCutShort, saidOfRun } from './cut-short.ts'
+import { refuseCutShort, type SaidOfRun, saidOfRun } from './cut-short.ts'
 import { type Asked, type Journal, nextAttempt, openJournal, proofsOf, stepsOnRecord, turnedBack } from './journal.ts'
 import { type Every, keepLock } from './keep-lock.ts'
 import { patientStore } from './patient-store.ts'
@@ -70,7 +70,7 @@ export async function executeMove(asked: MoveRun): Promise<MoveOutcome> {
   refuseCutShort(said, move.run, move.plan, journal)
   // Before anything is written: whoever is refused must not stop a process that is at work.
   if (move.how === 'abort') refuseTooLate(course, from)
-  const attempt = await join(move, journal)
+  const attempt = await join(move, journal, said)
   const holder = holderOf(move.run, attempt)
   const at = (): string => move.clock.now().toISOString()
   const proofs = proofsOf(journal.entries)
@@ -147,8 +147,8 @@ function refuseTooLate(course: Course, from: RunState): void {
 }
 
 /** Takes the next place in the run's journal. Of two processes that continue one run at once, the later one wins; the other stops at its next entry. */
-async function join(move: MoveRun, journal: Journal): Promise<number> {
-  const attempt = nextAttempt(journal.entries)
+async function join(move: MoveRun, journal: Journal, { lock }: SaidOfRun): Promise<number> {
+  const attempt = nextAttempt(journal.entries, lock === null ? 0 : attemptOfHolder(move.run, lock.holder))
   await journal.append({
     kind: 'begun',
     at: move.clock.now().toISOString(),

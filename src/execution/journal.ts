@@ -105,8 +105,14 @@ const continuedElsewhere = (run: string, cause: unknown): StandbyError =>
     cause,
   })
 
-/** The number of the next process of this run. */
-export const nextAttempt = (entries: readonly JournalEntry[]): number => entries.filter((entry) => entry.kind === 'begun').length + 1
+/**
+ * The number of the next process of this run. Never the one that the lock names, whoever wrote that: a process whose entries are gone may sleep after it took
+ * the lock, and two processes of one name could not be told apart.
+ */
+export function nextAttempt(entries: readonly JournalEntry[], inLock = 0): number {
+  const next = Math.max(0, ...entries.map((entry) => (entry.kind === 'begun' ? entry.attempt : 0))) + 1
+  return next === inLock ? next + 1 : next
+}
 
 /** What is on record of each step, by step; the later entry counts. */
 export function stepsOnRecord(entries: readonly JournalEntry[]): Map<StepId, OnRecord> {

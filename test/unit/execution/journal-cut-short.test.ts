@@ -1,6 +1,7 @@
 import { describe, expect, test } from '@jest/globals'
 import type { MoveRun } from '../../../src/execution/execute-move.ts'
 import { type JournalEntry, openJournal } from '../../../src/execution/journal.ts'
+import type { JsonObject } from '../../../src/json.ts'
 import { COPY, FENCE, fencedMove, resultOf } from '../../support/fenced-move.ts'
 
 type Move = Awaited<ReturnType<typeof fencedMove>>
@@ -93,5 +94,39 @@ describe('a journal whose newest entries are gone costs steps that are done agai
     expect(await at.perform('resume')).toMatchObject({ verdict: 'undone' })
     await cut(at, (entry) => entry.kind === 'begun' && entry.attempt > 1)
     await expect(at.perform('resume')).rejects.toMatchObject({ code: 'witness-damaged' })
+  })
+})
+
+describe('a lock that a deployer has written into the name of a run blocks nobody', () => {
+  const begunOf = (entries: readonly JournalEntry[]) => entries.flatMap((entry) => (entry.kind === 'begun' ? [entry.attempt] : []))
+  const written = async (at: Move, attempt: number): Promise<void> => {
+    const lock = await at.store.get('lock.json')
+    if (lock === null) throw new Error('there is no lock')
+    await at.store.replace('lock.json', { ...(lock.body as JsonObject), holder: `r1#${attempt}`, released: true }, lock.version)
+  }
+
+  test.each([
+    ['resume', 'moved', 99],
+    ['abort', 'undone', 99],
+    ['resume', 'moved', Number.MAX_SAFE_INTEGER],
+    ['abort', 'undone', 2],
+  ] as const)('%s ends as %s, whatever process the lock names (%i)', async (how, verdict, attempt) => {
+    const at = await fencedMove()
+    await at.dieAfter(COPY)
+    await written(at, attempt)
+    expect(await at.perform(how)).toMatchObject({ verdict, failure: null })
+  })
+
+  test('no process takes the name that the lock holds already: another one could not be told from it', async () => {
+    const at = await fencedMove()
+    await at.dieAfter(FENCE)
+    await written(at, 2)
+    const { fence, copy } = at.world.drivers.toy?.behaviours ?? {}
+    Object.assign(copy ?? {}, { done: async () => ({ is: 'failed', code: 'archive-silent', why: 'it is full' }) })
+    Object.assign(fence ?? {}, { undone: async () => ({ is: 'failed', code: 'archive-silent', why: 'it is full' }) })
+    expect(await at.perform('resume')).toMatchObject({ verdict: 'stopped' })
+    expect(begunOf(await at.journal())).toEqual([1, 3])
+    await at.perform('resume')
+    expect(begunOf(await at.journal())).toEqual([1, 3, 4])
   })
 })
