@@ -1,11 +1,9 @@
-import { parseAllDocuments } from 'yaml'
 import type { KubernetesObject } from '../../clients/kubernetes-client.ts'
 import type { SiteName } from '../../domain/stack.ts'
 import type { Change, Deployment, DeployUnit, DriverContext, Role } from '../../driver/driver.ts'
 import { minutes } from '../../duration.ts'
 import { siteError } from '../../errors.ts'
-import type { Json } from '../../json.ts'
-import { fieldsThatDiffer } from '../../platform/kubernetes/fields-that-differ.ts'
+import { compareManifests, keepsNothing, objectsOf } from './compare-manifests.ts'
 import { asPassingFailure } from './failed-in-passing.ts'
 import { chartArguments, type Helm, type LiveRelease, liveRelease, withHelm } from './helm.ts'
 import { type Application, valuesFiles, workloadRef } from './spec.ts'
@@ -104,6 +102,7 @@ export async function upgrade(component: Application, role: Role, site: SiteName
     throw await asPassingFailure(error, component, site, context)
   })
   if (role === 'active') await wake(component, site, context)
+  else await putToSleep(component, site, context, 'where its values say no number')
 }
 
 /** Values that leave the replicas to an autoscaler start nothing, and an autoscaler leaves a workload of no replicas alone. */
@@ -115,6 +114,25 @@ async function wake(component: Application, site: SiteName, context: DriverConte
   const replicas = await withHelm(site, context, (helm) => replicasOfRole(helm, component, 'active', context))
   const { resourceVersion = '' } = live.metadata
   await kubernetes.patch(ref, { spec: { replicas } }, { resourceVersion, signal: context.signal })
+}
+
+/** Values that do not say a number leave what runs as it is, and a new workload begins with one: on a passive site nothing of it shall run. */
+export async function putToSleep(
+  component: Application,
+  site: SiteName,
+  context: DriverContext,
+  when: 'where its values say no number' | 'whatever its values say',
+): Promise<void> {
+  const kubernetes = context.kubernetes(site)
+  const ref = workloadRef(component)
+  const live = await kubernetes.get(ref, { signal: context.signal })
+  if (live === null || replicasOf(live) === 0) return
+  if (when === 'where its values say no number') {
+    const said = await withHelm(site, context, (helm) => replicasSaid(helm, component, 'passive', context))
+    if (said !== null) return
+  }
+  const { resourceVersion = '' } = live.metadata
+  await kubernetes.patch(ref, { spec: { replicas: 0 } }, { resourceVersion, signal: context.signal })
 }
 
 /**
@@ -183,48 +201,48 @@ export async function comparison(
     changes: [
       ...failed,
       ...changes,
-      ...(await scaledByHand(component, site, replicasIn(rendered, component) ?? (role === 'active' ? AT_LEAST_ONE : null), context)),
+      ...(await scaledByHand(component, site, replicasIn(rendered, component) ?? (role === 'active' ? AT_LEAST_ONE : 0), context)),
     ],
     keepsNothing: keepsNothing(installed, rendered, namespace),
   }
 }
 
-/** Whether an upgrade would delete all that is installed. Pure. */
-export function keepsNothing(installed: string, rendered: string, namespace: string): boolean {
-  const stays = new Set(objectsOf(rendered).map((object) => keyOf(object, namespace)))
-  const before = objectsOf(installed).map((object) => keyOf(object, namespace))
-  return before.length > 0 && !before.some((key) => stays.has(key))
-}
-
 /** How many an autoscaler begins with: any number but none is its own affair. */
 const AT_LEAST_ONE = 'at least one'
 
-/**
- * A move scales before the release says so; until the two agree again a deploy has something to do. `wanted`: null where the values of a passive site
- * do not say it.
- */
+/** A move scales before the release says so; until the two agree again a deploy has something to do. */
 async function scaledByHand(
   component: Application,
   site: SiteName,
-  wanted: number | typeof AT_LEAST_ONE | null,
+  wanted: number | typeof AT_LEAST_ONE,
   context: DriverContext,
 ): Promise<Change[]> {
   const ref = workloadRef(component)
   const live = await context.kubernetes(site).get(ref, { signal: context.signal })
   const now = live === null ? undefined : replicasOf(live)
   const agrees = wanted === AT_LEAST_ONE ? now !== 0 : wanted === now
-  if (wanted === null || now === undefined || agrees) return []
+  if (now === undefined || agrees) return []
   const to = wanted === AT_LEAST_ONE ? 1 : wanted
-  return [{ kind: 'update', object: `${ref.namespace}/${ref.kind}/${ref.name}`, path: 'spec.replicas', from: now, to }]
+  return [{ kind: 'update', object: workloadName(component), path: 'spec.replicas', from: now, to }]
+}
+
+/** The workload, as changes name it. */
+export function workloadName(component: Application): string {
+  const { namespace, kind, name } = workloadRef(component)
+  return `${namespace}/${kind}/${name}`
 }
 
 const replicasOf = ({ spec }: KubernetesObject): number | undefined => (spec as { readonly replicas?: number } | undefined)?.replicas
 
 /** How many replicas the values of a role ask for; one where they leave it to something else, such as an autoscaler. */
 export async function replicasOfRole(helm: Helm, component: Application, role: Role, context: DriverContext): Promise<number> {
+  return (await replicasSaid(helm, component, role, context)) ?? 1
+}
+
+async function replicasSaid(helm: Helm, component: Application, role: Role, context: DriverContext): Promise<number | null> {
   const values = valuesFiles(component, role)
   const rendered = await helm(['template', component.spec.release, ...chartArguments(component, context, values), '--no-hooks'])
-  return replicasIn(rendered, component) ?? 1
+  return replicasIn(rendered, component)
 }
 
 function replicasIn(rendered: string, component: Application): number | null {
@@ -232,50 +250,3 @@ function replicasIn(rendered: string, component: Application): number | null {
   const workload = objectsOf(rendered).find((object) => object.kind === ref.kind && object.metadata.name === ref.name)
   return (workload?.spec as { replicas?: number } | undefined)?.replicas ?? null
 }
-
-/** Pure. */
-export function compareManifests(installed: string, rendered: string, namespace: string): Change[] {
-  const before = new Map(objectsOf(installed).map((object) => [keyOf(object, namespace), object]))
-  const after = new Map(objectsOf(rendered).map((object) => [keyOf(object, namespace), object]))
-  const changes: Change[] = []
-  for (const [key, object] of after) {
-    const old = before.get(key)
-    if (old === undefined) changes.push({ kind: 'create', object: key })
-    else
-      changes.push(
-        ...fieldsThatDiffer(withoutStamps(old), withoutStamps(object)).map(
-          ({ path, from, to }): Change => ({ kind: 'update', object: key, path: path.join('.'), ...hidden(key, from, to) }),
-        ),
-      )
-  }
-  for (const key of before.keys()) if (!after.has(key)) changes.push({ kind: 'delete', object: key })
-  return changes
-}
-
-const objectsOf = (manifest: string): KubernetesObject[] =>
-  parseAllDocuments(manifest)
-    .map((document) => document.toJS() as KubernetesObject | null)
-    .filter((object): object is KubernetesObject => object?.kind !== undefined)
-
-const keyOf = (object: KubernetesObject, namespace: string): string =>
-  `${object.metadata.namespace ?? namespace}/${object.kind}/${object.metadata.name}`
-
-/** infisical-standalone writes `updatedAt: {{ now }}` on its objects: a difference in every rendering, and a restart with every upgrade. */
-const STAMPS = new Set(['updatedAt', 'timestamp', 'rollme'])
-
-function withoutStamps(object: KubernetesObject): Json {
-  type Annotated = { metadata?: { annotations?: Record<string, string> } }
-  const clone = structuredClone(object) as unknown as Annotated & { spec?: { template?: Annotated } }
-  for (const annotated of [clone, clone.spec?.template]) {
-    const metadata = annotated?.metadata
-    if (metadata === undefined) continue
-    const kept = Object.entries(metadata.annotations ?? {}).filter(([key]) => !STAMPS.has(key))
-    // An empty mapping, none at all, and one whose only line was a stamp are the same.
-    if (kept.length === 0) delete metadata.annotations
-    else metadata.annotations = Object.fromEntries(kept)
-  }
-  return clone as unknown as Json
-}
-
-const hidden = (key: string, from: Json | undefined, to: Json | undefined): { from?: Json; to?: Json } =>
-  key.includes('/Secret/') ? {} : { ...(from === undefined ? {} : { from }), ...(to === undefined ? {} : { to }) }

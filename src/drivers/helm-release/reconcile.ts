@@ -1,9 +1,9 @@
 import type { PlannedStep } from '../../domain/plan.ts'
 import type { SiteName } from '../../domain/stack.ts'
-import type { Behaviour, Role } from '../../driver/driver.ts'
+import type { Behaviour, Change, Role } from '../../driver/driver.ts'
 import { kubernetesOf, siteOf } from '../../driver/site-of-step.ts'
 import { minutes, seconds } from '../../duration.ts'
-import { differences, upgrade } from './deploy.ts'
+import { differences, putToSleep, upgrade, workloadName } from './deploy.ts'
 import { withHelm } from './helm.ts'
 import { type Run, step } from './scale.ts'
 import { setAgain } from './set-again.ts'
@@ -23,6 +23,10 @@ export function reconcileStep(component: Application, site: SiteName, role: Role
 
 const roleOf = (run: Run): Role => (run.step.parameters.role === 'active' ? 'active' : 'passive')
 
+/** Values of the passive role that ask for replicas: a move leaves the workload asleep all the same. */
+const wakes = ({ object, path, from }: Change, component: Application): boolean =>
+  path === 'spec.replicas' && from === 0 && object === workloadName(component)
+
 export const reconcile: Behaviour<HelmReleaseSpec> = {
   async done(run) {
     const role = roleOf(run)
@@ -34,13 +38,18 @@ export const reconcile: Behaviour<HelmReleaseSpec> = {
     const changes = await withHelm(siteOf(run), { ...run.context, signal: run.signal }, (helm) =>
       differences(helm, run.component, role, siteOf(run), run.context),
     )
-    return changes.length === 0
-      ? { is: 'done', proof: { role, ...rolled?.proof } }
-      : {
-          is: 'pending',
-          waitingFor: `the release to have the values of the ${role} role (${changes[0]?.object} ${changes[0]?.path ?? ''})`,
-        }
+    const [due] = role === 'passive' ? changes.filter((change) => !wakes(change, run.component)) : changes
+    if (due !== undefined)
+      return { is: 'pending', waitingFor: `the release to have the values of the ${role} role (${due.object} ${due.path ?? ''})` }
+    // Its values may say no number, or another than none: what is proven is that nothing runs there.
+    return awake
+      ? { is: 'pending', waitingFor: `${run.component.spec.workload.name} to be scaled to 0` }
+      : { is: 'done', proof: { role, ...rolled?.proof } }
   },
-  apply: (run) => upgrade(run.component, roleOf(run), siteOf(run), { ...run.context, signal: run.signal }),
+  async apply(run) {
+    const context = { ...run.context, signal: run.signal }
+    await upgrade(run.component, roleOf(run), siteOf(run), context)
+    if (roleOf(run) === 'passive') await putToSleep(run.component, siteOf(run), context, 'whatever its values say')
+  },
   reminder: setAgain(roleOf),
 }

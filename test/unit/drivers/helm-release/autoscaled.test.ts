@@ -46,6 +46,14 @@ describe('a deploy of an application whose size an autoscaler decides', () => {
     expect(await differences('active')).toEqual([])
   })
 
+  test('stops it on a passive site where it runs, and nobody else does', async () => {
+    const { differences, scaled, context } = site(3)
+    expect(await differences('passive')).toMatchObject([{ kind: 'update', path: 'spec.replicas', from: 3, to: 0 }])
+    await upgrade(component, 'passive', A, context)
+    expect(scaled).toEqual([0])
+    expect(await differences('passive')).toEqual([])
+  })
+
   test.each([
     ['leaves any other number on the active site to it', 'active' as const, 7],
     ['starts nothing on a passive site', 'passive' as const, 0],

@@ -1,6 +1,7 @@
 import { describe, expect, test } from '@jest/globals'
 import type { SiteName } from '../../../../src/domain/stack.ts'
-import { compareManifests, comparison, ofOthers } from '../../../../src/drivers/helm-release/deploy.ts'
+import { compareManifests } from '../../../../src/drivers/helm-release/compare-manifests.ts'
+import { comparison, ofOthers } from '../../../../src/drivers/helm-release/deploy.ts'
 
 const deployment = (replicas: number, stamp: string, image = 'infisical:1'): string => `
 apiVersion: apps/v1

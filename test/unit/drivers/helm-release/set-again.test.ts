@@ -9,12 +9,12 @@ import { toyStack } from '../../../support/toy-stack.ts'
 
 const A = 'dc-a' as SiteName
 const component = theApplication()
-const chart = (replicas: number): string =>
-  `apiVersion: apps/v1\nkind: Deployment\nmetadata: { name: app }\nspec: { replicas: ${replicas} }\n`
+const chart = (replicas: number | null): string =>
+  `apiVersion: apps/v1\nkind: Deployment\nmetadata: { name: app }\nspec: { ${replicas === null ? '' : `replicas: ${replicas}`} }\n`
 
 /** A site of a role whose values say a number of replicas, and whose workload somebody has scaled to another. */
-function site(role: Role, of: { readonly values: number; readonly now: number; readonly by: string | null }) {
-  const world = { replicas: of.now, scaled: [] as number[] }
+function site(role: Role, of: { readonly values: number | null; readonly now: number; readonly by: string | null }) {
+  const world = { replicas: of.now, scaled: [] as number[], through: [] as (string | undefined)[] }
   const managedFields =
     of.by === null ? [] : [{ manager: of.by, time: '2026-11-29T12:00:04Z', fieldsV1: { 'f:spec': { 'f:replicas': {} } } }]
   const kubernetes = {
@@ -24,15 +24,20 @@ function site(role: Role, of: { readonly values: number; readonly now: number; r
       status: { observedGeneration: 1, replicas: world.replicas, readyReplicas: 0, updatedReplicas: world.replicas },
     }),
     list: async () => [],
-    async patch(_: unknown, { spec }: { spec: { replicas: number } }, options: object) {
-      expect(options).toMatchObject({ subresource: 'scale', resourceVersion: '7' })
+    async patch(_: unknown, { spec }: { spec: { replicas: number } }, options: { subresource?: string }) {
+      expect(options).toMatchObject({ resourceVersion: '7' })
       world.replicas = spec.replicas
       world.scaled.push(spec.replicas)
+      world.through.push(options.subresource)
     },
   } as unknown as KubernetesClient
   const warnings: string[] = []
   const helm = ([command]: readonly string[]): string =>
-    command === 'list' ? JSON.stringify([{ status: 'deployed', revision: '4', chart: 'app-1.0.0' }]) : chart(of.values)
+    command === 'list'
+      ? JSON.stringify([{ status: 'deployed', revision: '4', chart: 'app-1.0.0' }])
+      : command === 'version'
+        ? 'v3.19.0'
+        : chart(of.values)
   const signal = new AbortController().signal
   const context = {
     stack: toyStack,
@@ -46,6 +51,26 @@ function site(role: Role, of: { readonly values: number; readonly now: number; r
   return { world, warnings, run, remind: () => reconcile.reminder?.remind(run) }
 }
 
+describe('reconciling a passive site whose application runs, set by nobody else,', () => {
+  test.each([
+    ['that say no number of replicas', null, 2],
+    ['that ask for the replicas that run', 1, 1],
+    ['that say 0', 0, 2],
+  ])('is not done with values of its role %s, until it is scaled to 0, and stays done', async (_, values, now) => {
+    const { world, run } = site('passive', { values, now, by: null })
+    expect(await reconcile.done(run)).toMatchObject({ is: 'pending' })
+    await reconcile.apply?.(run)
+    expect(world.scaled).toEqual([0])
+    expect(await reconcile.done(run)).toMatchObject({ is: 'done', proof: { role: 'passive', replicas: 0 } })
+  })
+
+  test('leaves the active site of the same values as it is', async () => {
+    const { world, run } = site('active', { values: null, now: 2, by: null })
+    await reconcile.apply?.(run)
+    expect(world.scaled).toEqual([])
+  })
+})
+
 describe('past the point of no return, where another controller scales the application', () => {
   test('of the new site to nothing, it is started again, and who fights is named', async () => {
     const { world, warnings, remind } = site('active', { values: 2, now: 0, by: 'argocd-controller' })
@@ -56,6 +81,7 @@ describe('past the point of no return, where another controller scales the appli
     ])
     await remind()
     expect(world.scaled).toEqual([2])
+    expect(world.through).toEqual(['scale'])
   })
 
   test('of the old site to something, it is stopped again, and its pods are not waited for', async () => {
@@ -63,6 +89,7 @@ describe('past the point of no return, where another controller scales the appli
     expect(await reconcile.done(run)).toMatchObject({ is: 'pending', waitingFor: expect.stringContaining('values of the passive role') })
     await remind()
     expect(world.scaled).toEqual([0])
+    expect(world.through).toEqual(['scale'])
     expect(await reconcile.done(run)).toMatchObject({ is: 'done' })
   })
 
