@@ -13,6 +13,7 @@ import type { Milliseconds } from '../duration.ts'
 import type { Json, JsonObject } from '../json.ts'
 import type { Manual, ManualSurroundings } from './manual.ts'
 import type { Records } from './records.ts'
+import type { Varies, VaryingTitle } from './varying.ts'
 
 /**
  * The code that knows one kind of component. The core asks for nothing else and imports no driver by name:
@@ -88,6 +89,8 @@ export interface Driver<Spec = JsonObject, State = unknown> {
    * is executed, every other parameter must be what a plan made anew says.
    */
   readonly varying?: Readonly<Record<string, Readonly<Record<string, Varies>>>>
+  /** The titles that say such a parameter, by action. */
+  readonly varyingTitles?: Readonly<Record<string, VaryingTitle<Spec>>>
   /** What performs the planned steps, by `action`. */
   readonly behaviours: Readonly<Record<string, Behaviour<Spec>>>
 
@@ -98,9 +101,6 @@ export interface Driver<Spec = JsonObject, State = unknown> {
   /** Where an object-store component keeps its objects for a site. Pure. */
   objectStore?(component: Component<Spec>, site: SiteName): ObjectStoreLocation
 }
-
-/** Whether a plan that was made at `madeAt` (ISO 8601) could have said `planned`, and is still right where one made now says `now`. Pure. */
-export type Varies = (planned: Json | undefined, now: Json | undefined, madeAt: string) => boolean
 
 /** `within`, in milliseconds of the witness' naming another site, or null: nothing can be promised, and what would mend that. */
 export type Outwait =

@@ -1,13 +1,15 @@
 import type { Plan, PlannedStep } from '../domain/plan.ts'
 import type { Stack } from '../domain/stack.ts'
-import type { Driver, Varies } from '../driver/driver.ts'
+import type { Driver } from '../driver/driver.ts'
+import type { Varies } from '../driver/varying.ts'
 import { canonicalJson, isObject, type Json, type JsonObject } from '../json.ts'
 import type { PlanDifference } from './plan-difference.ts'
 import { lossThatDiffers, warningsThatDiffer } from './predictions-that-differ.ts'
 
 /**
  * What two plans of the same move may say differently, and why. Everything else decides, and must be the same: also a field that this version does
- * not know. A driver adds the parameters of its own steps that vary ({@link Driver.varying}).
+ * not know. A driver adds the parameters of its own steps that vary ({@link Driver.varying}); a title may be another one only as
+ * the planner says them in it ({@link Driver.varyingTitles}).
  */
 export const MAY_DIFFER: Readonly<Record<string, string>> = {
   id: 'identity: the plan that is made anew borrows it',
@@ -26,7 +28,7 @@ export const MAY_DIFFER: Readonly<Record<string, string>> = {
     'what the times rest on: a witness that is slow, or holds a damaged record, teaches less, and no move depends on that',
   'predictions.loss': 'lossThatDiffers compares it: that of a failover is measured, and grows while people decide',
 }
-/** Of a step, where former runs have taught times: nothing is decided by one. A title is compared unless a varying parameter made another of it. */
+/** Of a step, where former runs have taught times: nothing is decided by one. */
 const LEARNED = ['expected']
 
 /**
@@ -46,15 +48,22 @@ export function planDifferences(approved: Plan, now: Plan, stack: Stack, drivers
   ]
 }
 
-type VaryingOf = (step: PlannedStep) => Readonly<Record<string, Varies>>
+/** What of a step may vary, by its driver. */
+interface Varying {
+  readonly parameters: Readonly<Record<string, Varies>>
+  /** What the planner would call a step with these parameters; null where no title says what varies. */
+  title(step: PlannedStep): string | null
+}
+type VaryingOf = (step: PlannedStep) => Varying
 
-function varyingOf(
-  { component, action }: PlannedStep,
-  stack: Stack,
-  drivers: Readonly<Record<string, Driver>>,
-): Readonly<Record<string, Varies>> {
+function varyingOf({ component, action }: PlannedStep, stack: Stack, drivers: Readonly<Record<string, Driver>>): Varying {
   const declared = stack.components.find(({ name }) => name === component)
-  return (declared === undefined ? undefined : drivers[declared.driver]?.varying?.[action]) ?? {}
+  if (declared === undefined) return { parameters: {}, title: () => null }
+  const driver = drivers[declared.driver]
+  return {
+    parameters: driver?.varying?.[action] ?? {},
+    title: (step) => driver?.varyingTitles?.[action]?.(declared, step) ?? null,
+  }
 }
 
 function stepsThatDiffer(
@@ -78,23 +87,18 @@ function stepsThatDiffer(
   return order === orderNow ? [] : [{ where: 'the order of steps', planned: order ?? '', now: orderNow ?? '' }]
 }
 
-function stepThatDiffers(
-  planned: PlannedStep,
-  now: PlannedStep,
-  varying: Readonly<Record<string, Varies>>,
-  madeAt: string,
-  taught: boolean,
-): PlanDifference[] {
+function stepThatDiffers(planned: PlannedStep, now: PlannedStep, varying: Varying, madeAt: string, taught: boolean): PlanDifference[] {
   const asSets = (step: PlannedStep): JsonObject => ({ ...step, needs: [...new Set(step.needs)].sort() }) as unknown as JsonObject
-  const moved = Object.entries(varying).filter(
+  const moved = Object.entries(varying.parameters).filter(
     ([name, varies]) =>
       canonical(planned.parameters[name]) !== canonical(now.parameters[name]) &&
       varies(planned.parameters[name], now.parameters[name], madeAt),
   )
   // A wait by time takes as long as it is declared, whatever former runs took.
   const times = taught && now.byTime !== true ? LEARNED : []
-  const excused = new Set([...times, ...moved.map(([name]) => `parameters.${name}`), ...(moved.length > 0 ? ['title'] : [])])
-  return fieldsThatDiffer('', asSets(planned), asSets(now), (path) => excused.has(path)).map((one) => ({
+  const excused = new Set([...times, ...moved.map(([name]) => `parameters.${name}`)])
+  const title = (moved.length > 0 ? varying.title(planned) : null) ?? now.title
+  return fieldsThatDiffer('', asSets(planned), asSets({ ...now, title }), (path) => excused.has(path)).map((one) => ({
     ...one,
     where: `step ${now.id}, ${one.where}`,
   }))

@@ -4,7 +4,7 @@ import { assessCache } from './assess.ts'
 import { dump, dumpStep } from './backup.ts'
 import { deployCache } from './deploy.ts'
 import { keptData, lossOf } from './loss.ts'
-import { dumpVaries, fenceSteps, moveSteps, rejoinSteps, scheduleStep } from './move.ts'
+import { dumpVaries, fenceSteps, moveSteps, rejoinSteps, scheduleStep, titleOfPlanned } from './move.ts'
 import { observeCache, type RedisState } from './observe.ts'
 import { fence, restore, schedule } from './restore.ts'
 import { testRestore } from './restore-test.ts'
@@ -33,6 +33,7 @@ export const redis: Driver<RedisSpec, RedisState> = {
   backup: (component, _states, site) => [dumpStep(component, site, 'PROTECT', `Takes a dump of ${component.spec.name} on ${site}`)],
   manual: manualStep,
   varying: { restore: { planned: dumpVaries } },
+  varyingTitles: { restore: titleOfPlanned },
   behaviours: { dump, restore, schedule, fence },
   restoreTest: testRestore,
 }

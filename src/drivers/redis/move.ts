@@ -1,9 +1,9 @@
 import type { BySite } from '../../domain/observed.ts'
 import type { Intent, Phase, PlannedStep } from '../../domain/plan.ts'
 import type { SiteName } from '../../domain/stack.ts'
-import type { Varies } from '../../driver/driver.ts'
+import type { Varies } from '../../driver/varying.ts'
 import { minutes, seconds } from '../../duration.ts'
-import { isObject } from '../../json.ts'
+import { isObject, type Json } from '../../json.ts'
 import { dumpStep } from './backup.ts'
 import { databasesOf, type HeldKeys, keysInWords } from './count-keys.ts'
 import { dumpSeen, type RedisState } from './observe.ts'
@@ -90,9 +90,24 @@ function planned(component: Cache, states: BySite<RedisState>, { from, to }: Int
   const held = { keys, expired, ...(databases === undefined ? {} : { databases }), ...(libraries === undefined ? {} : { libraries }) }
   return restoreStep(component, to, {
     mayBeginIn,
-    title: `Loads the dump of ${from} of ${takenAt} (${keysInWords(keys, databasesOf(dump))}) into ${name} on ${to}, and counts the keys of each database; begins empty should it not load`,
+    title: loads(name, from, to, dump),
     parameters: { ...parameters, planned: { name: dumpName, ...held, sha256, takenAt } },
   })
+}
+
+const loads = (name: string, from: string, to: string, dump: HeldKeys & Pick<DumpReference, 'takenAt'>): string =>
+  `Loads the dump of ${from} of ${dump.takenAt} (${keysInWords(dump.keys, databasesOf(dump))}) into ${name} on ${to}, and counts the keys of each database; begins empty should it not load`
+
+/** The title of a restore as it would be planned with this dump; null where nothing that was written as a dump could be. Pure. */
+export function titleOfPlanned({ spec }: Cache, { site, parameters: { planned, source } }: PlannedStep): string | null {
+  if (site === null || typeof source !== 'string' || !isObject(planned)) return null
+  const { takenAt, keys, databases = {} } = planned
+  const told = (count: Json | undefined): boolean => Number.isSafeInteger(count)
+  const counted =
+    isObject(databases) && Object.entries(databases).every(([number, held]) => /^\d+$/.test(number) && isObject(held) && told(held.keys))
+  // No words: what stands in a title is read by whoever approves it.
+  if (typeof takenAt !== 'string' || !/^[\dTZ:.+-]+$/.test(takenAt) || !told(keys) || !counted) return null
+  return loads(spec.name, source, site, planned as unknown as DumpReference)
 }
 
 /**

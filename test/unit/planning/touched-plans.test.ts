@@ -1,6 +1,6 @@
 import { beforeAll, describe, expect, test } from '@jest/globals'
 import fc from 'fast-check'
-import type { Intent, Plan } from '../../../src/domain/plan.ts'
+import type { Intent, Plan, PlannedStep } from '../../../src/domain/plan.ts'
 import type { Stack } from '../../../src/domain/stack.ts'
 import { drivers, witnesses } from '../../../src/drivers/registry.ts'
 import { minutes } from '../../../src/duration.ts'
@@ -132,6 +132,55 @@ describe.each(intents)('the plan of a %s', (mode, intent) => {
       }),
       { numRuns: 500 },
     )
+  })
+})
+
+describe('the title of a step, which signers read', () => {
+  const touched = (intent: Intent, action: string, change: (step: PlannedStep) => Partial<PlannedStep>): Plan => {
+    const plan = made(intent)
+    const steps = plan.steps.map((step) => (step.action === action ? { ...step, ...change(step) } : step))
+    expect(steps).not.toEqual(plan.steps)
+    return { ...plan, steps }
+  }
+  const switchover = EXAMPLES['infisical-kubernetes-switchover.md']
+  const failover = EXAMPLES['infisical-kubernetes-failover.md']
+  const wheres = (plan: Plan, now: Plan): string[] => planDifferences(plan, now, stack, drivers).map(({ where }) => where)
+
+  test('is never another one because a number of replicas moved', () => {
+    const moved = (more: Partial<PlannedStep> = {}): Plan =>
+      touched(switchover, 'stop', ({ parameters }) => ({ parameters: { ...parameters, before: 4 }, ...more }))
+    expect(wheres(moved(), made(switchover))).toEqual([])
+    expect(wheres(moved({ title: 'Looks at the application, changes nothing' }), made(switchover))).toEqual([
+      expect.stringMatching(/^step .*stop.*, title$/),
+    ])
+  })
+
+  test('names the dump that was approved, where a newer one was taken or none is seen since', () => {
+    const restored = (plan: Plan): PlannedStep | undefined => plan.steps.find(({ action }) => action === 'restore')
+    const planned = restored(made(failover))?.parameters.planned as JsonObject
+    const newer = '2099-11-21T05:30:00Z'
+    const since = (dump: JsonObject | undefined): Plan =>
+      touched(failover, 'restore', ({ title, parameters: { planned: _, ...rest } }) => ({
+        title: dump === undefined ? 'Starts the cache empty' : title.replace(String(planned.takenAt), newer),
+        parameters: dump === undefined ? rest : { ...rest, planned: dump },
+      }))
+    for (const now of [since({ ...planned, takenAt: newer }), since(undefined)]) {
+      expect(wheres(made(failover), now)).toEqual([])
+      const differs = [expect.stringMatching(/^step .*restore.*, title$/)]
+      expect(
+        wheres(
+          touched(failover, 'restore', () => ({ title: 'Looks at the cache, changes nothing' })),
+          now,
+        ),
+      ).toEqual(differs)
+      // What is shown is not what would be restored.
+      expect(
+        wheres(
+          touched(failover, 'restore', () => ({ title: restored(now)?.title ?? '' })),
+          now,
+        ),
+      ).toEqual(differs)
+    }
   })
 })
 

@@ -1,6 +1,7 @@
 import type { Intent, PlannedStep } from '../../../domain/plan.ts'
-import type { Behaviour, Varies } from '../../../driver/driver.ts'
+import type { Behaviour } from '../../../driver/driver.ts'
 import { kubernetesOf } from '../../../driver/site-of-step.ts'
+import type { Varies } from '../../../driver/varying.ts'
 import { minutes, seconds } from '../../../duration.ts'
 import { siteError } from '../../../errors.ts'
 import type { Json } from '../../../json.ts'

@@ -70,6 +70,20 @@ describe('a failover of the cache', () => {
     expect(step?.parameters.planned).toEqual({ name, keys, expired, sha256, takenAt })
   })
 
+  test('calls its restore the same when it is asked for the title of the dump that was approved, and lets no words into it', () => {
+    const databases = { '0': { keys: 8, expiring: 1 }, '3': { keys: 4, expiring: 0 } }
+    for (const newest of [dump, { ...dump, databases }]) {
+      const [step] = redis.move?.(cache(), lost(newest), failover, toyStack) ?? []
+      if (step === undefined) throw new Error('no step')
+      const titled = (more: object): string | null | undefined =>
+        redis.varyingTitles?.restore?.(cache(), { ...step, parameters: { ...step.parameters, planned: { ...newest, ...more } } })
+      expect(titled({})).toBe(step.title)
+      expect(titled({ takenAt: '2026-11-21T02:00:00Z (changes nothing)' })).toBeNull()
+      expect(titled({ keys: '0 keys, looks only at' })).toBeNull()
+      expect(titled({ databases: { 'and no other': { keys: 1, expiring: 0 } } })).toBeNull()
+    }
+  })
+
   test.each([null, 'unreadable'] as const)('begins empty where the dump is %s, and where that is declared', (none) => {
     for (const [component, of] of [[cache(), none] as const, [cache('fresh'), dump] as const]) {
       const [step] = redis.move?.(component, lost(of), failover, toyStack) ?? []
