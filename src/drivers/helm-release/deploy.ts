@@ -30,10 +30,16 @@ export async function deployRelease(
       diff: (signal) =>
         withHelm(site, { ...context, signal }, async (helm) => {
           const { live, changes, keepsNothing } = await comparison(helm, component, role, site, { ...context, signal })
+          const { epoch, activeSite, adopt } = deployment
           // A component that is new to the stack may have been given the name of another application.
-          if (deployment.epoch !== null && !keepsNothing) return changes
-          const only = live !== null && role === 'passive' && deployment.epoch === null && !(await isAt(deployment.activeSite, signal))
-          return [...changes, ...ofOthers(live, component, deployment.adopt, changes, only ? { site, named: deployment.activeSite } : null)]
+          const others = epoch === null || keepsNothing
+          const ends =
+            live !== null &&
+            role === 'passive' &&
+            (others || (changes.some((one) => stops(one, component)) && (await runs(component, site, context, signal))))
+          const only = ends && !(await isAt(activeSite, signal)) ? { site, named: activeSite, epoch } : null
+          if (others) return [...changes, ...ofOthers(live, component, adopt, changes, only)]
+          return only === null ? changes : [...changes, stopsTheOnly(component, only)]
         }),
       apply: (signal) => upgrade(component, role, site, { ...context, signal }),
       ready: (signal) => rollout(context.kubernetes(site), component, null, signal),
@@ -50,11 +56,10 @@ export function ofOthers(
   component: Application,
   adopt: boolean,
   changes: readonly Change[],
-  /** Where it is the only one, on a passive site; `named`: the site that is taken to be active. */
-  only: { readonly site: SiteName; readonly named: SiteName } | null = null,
+  only: OnlyRelease | null = null,
 ): Change[] {
   if (live === null) return []
-  const object = `${component.spec.namespace}/HelmRelease/${component.spec.release}`
+  const object = releaseName(component)
   if (!adopt)
     return [
       {
@@ -63,14 +68,7 @@ export function ofOthers(
         why: `made-by-others: it exists (revision ${live.revision}, ${live.chart}), and no deploy of this stack made it. To take it over: standby deploy --adopt --dry-run shows what would differ`,
       },
     ]
-  if (only !== null)
-    return [
-      {
-        kind: 'refused',
-        object,
-        why: `made-by-others: it is the only one, and would be stopped: the stack file names ${only.named} as initialActive, which has none. If ${only.site} is the site that serves, name that one`,
-      },
-    ]
+  if (only !== null) return [stopsTheOnly(component, only)]
   const gone = changes.filter(({ kind }) => kind === 'delete')
   return [
     { kind: 'keep', object, path: 'chart', from: `${live.chart}, revision ${live.revision}` },
@@ -82,6 +80,39 @@ export function ofOthers(
       }),
     ),
   ]
+}
+
+/** A release on a passive site, while the site that is taken to be active (`named`) has none. */
+interface OnlyRelease {
+  readonly site: SiteName
+  readonly named: SiteName
+  /** null: `named` is what the stack file says, not the witness. */
+  readonly epoch: number | null
+}
+
+/** Whoever was served by it would be served by nobody, or by an application that begins anew. Pure. */
+function stopsTheOnly(component: Application, { site, named, epoch }: OnlyRelease): Change {
+  const { namespace, release, workload } = component.spec
+  const because =
+    epoch === null
+      ? `the stack file names ${named} as initialActive, which has none. If ${site} is the site that serves, name that one`
+      : `the witness names ${named} as the active site, which has none. If it serves, keep this component out of the stack file until the stack has been moved to ${site}; if nobody needs it, kubectl -n ${namespace} scale ${workload.kind.toLowerCase()} ${workload.name} --replicas 0 on ${site}`
+  return {
+    kind: 'refused',
+    object: releaseName(component),
+    why: `made-by-others: ${release} is the only one, and would be stopped: ${because}`,
+  }
+}
+
+const releaseName = ({ spec: { namespace, release } }: Application): string => `${namespace}/HelmRelease/${release}`
+
+const stops = ({ object, path, to }: Change, component: Application): boolean =>
+  object === workloadName(component) && path === 'spec.replicas' && to === 0
+
+/** Whether its workload is asked for a replica. */
+async function runs(component: Application, site: SiteName, context: DriverContext, signal: AbortSignal): Promise<boolean> {
+  const live = await context.kubernetes(site).get(workloadRef(component), { signal })
+  return live !== null && replicasOf(live) !== 0
 }
 
 /** Installs or upgrades without helm's own waiting: ours knows the true reason of a failure, and earlier. */
@@ -180,7 +211,7 @@ export async function comparison(
   context: DriverContext,
 ): Promise<Comparison> {
   const { namespace, release } = component.spec
-  const name = `${namespace}/HelmRelease/${release}`
+  const name = releaseName(component)
   const live = await liveRelease(helm, component).catch(async (error: unknown) => {
     throw await asPassingFailure(error, component, site, context)
   })

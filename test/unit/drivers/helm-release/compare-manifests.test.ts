@@ -81,7 +81,7 @@ describe('a release that other hands installed', () => {
   })
 
   test('is not adopted to be stopped where it is the only one: the refusal says which site to name', () => {
-    const only = { site: 'dc-a' as SiteName, named: 'dc-b' as SiteName }
+    const only = { site: 'dc-a' as SiteName, named: 'dc-b' as SiteName, epoch: null }
     expect(ofOthers(live, component as unknown as Parameters<typeof ofOthers>[1], true, [], only)).toMatchObject([
       { kind: 'refused', why: expect.stringMatching(/^made-by-others: .*dc-b as initialActive.*If dc-a is the site that serves/) },
     ])
