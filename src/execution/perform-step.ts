@@ -19,6 +19,11 @@ export interface StepPerformer {
    */
   lookAgain(): Promise<Progress>
   /**
+   * Whether a fence that nothing is on record of was shut all the same. `done`: it is shut, or half shut, and has to be taken back. `pending`: it is open, and
+   * what may still shut it comes too late. `unknown`: nobody answers within the time of the step. Asks for the lock first.
+   */
+  lookOffRecord(): Promise<Progress>
+  /**
    * The effect, on what `look` saw. One whose answer was lost may have happened: it is tried again, since every effect is idempotent. One
    * that came too late for what was seen is tried again on what is there by now, if the lock is still ours.
    */
@@ -104,6 +109,30 @@ export function stepPerformer(behaviour: Behaviour, run: StepRun, around: Perfor
         (now) => now.is === 'done' || isDue(now),
       )
       return seen
+    },
+    async lookOffRecord() {
+      if (behaviour.undo === undefined) return { is: 'pending', waitingFor: 'nothing: no way leads back from it' }
+      await around.assertOurs()
+      try {
+        const now = await settleDoubt(async () => {
+          await behaviour.touch?.(run)
+          const progress = await behaviour.done(run)
+          // What cannot come to its end was begun.
+          return progress.is === 'failed' ? { is: 'done', proof: {} } : progress
+        }, settling)
+        if (now.is !== 'pending') return now
+        if (behaviour.touch !== undefined) return dueOn(now) === null ? { is: 'done', proof: {} } : now
+        // Without versions nobody can tell whether it was half done. To send the way back does no harm, and whether all is well then is not asked.
+        await tryUntil(
+          unseen(() => behaviour.undo?.(run), around),
+          settling,
+        )
+        return now
+      } catch (error) {
+        around.signal.throwIfAborted()
+        await around.assertOurs()
+        return { is: 'unknown', why: asStandbyError(error).message }
+      }
     },
     async apply() {
       // The watch is open before the effect, so that no change is missed.

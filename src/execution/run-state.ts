@@ -18,6 +18,10 @@ export type StepState =
   | 'intended'
   /** An earlier process has put its intent on record: its effect may have happened, or may still be on its way. */
   | 'unsure'
+  /** A fence of which nothing is on record. It may be shut all the same, by an earlier process whose entries are gone: whoever goes back looks. */
+  | 'unwritten'
+  /** The same of a fence that is on record as opened again. */
+  | 'said-undone'
   /** Seen not to hold. */
   | 'missing'
   /** Lock and epoch were read again: its effect may be tried. */
@@ -99,6 +103,7 @@ export type RunEvent =
       readonly is: 'intent-recorded' | 'cleared' | 'applied' | 'result-recorded' | 'given-up-recorded' | 'taken-back' | 'undone-recorded'
       readonly step: StepId
     }
+  /** Of a fence that is not on record, `done` is as well what is under way; `pending` and `unknown`: there is nothing to open. */
   | { readonly is: 'observed'; readonly step: StepId; readonly saw: 'done' | 'pending' | 'unknown' }
   /** A claim was looked at again; `unknown`: its site stayed silent. */
   | { readonly is: 'revalidated'; readonly step: StepId; readonly saw: 'done' | 'pending' | 'unknown' }
@@ -118,6 +123,9 @@ export const PAST = 'past-point-of-no-return'
 
 /** What a run's journal says of its steps. */
 export type OnRecord = 'intent' | 'done' | 'was-done' | 'given-up' | 'undone'
+
+/** Whether it is looked at only to find out whether there is anything to take back. */
+export const isOffRecord = (state: StepState | undefined): boolean => state === 'unwritten' || state === 'said-undone'
 
 export const isDone = (state: StepState | OnRecord | undefined): boolean => state === 'done' || state === 'was-done'
 /** Nothing more is tried, and what comes after it may begin. */

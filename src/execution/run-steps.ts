@@ -8,10 +8,10 @@ import { isByTime, isFence, isFinal } from './gates.ts'
 import type { StepPerformer } from './perform-step.ts'
 import { type AroundSteps, performerOf } from './performer-of-step.ts'
 import type { Recorder } from './recorder.ts'
-import { type Command, type Course, isDone, PAST, type RunEvent, type RunState, type Verdict } from './run-state.ts'
+import { type Command, type Course, isDone, isOffRecord, PAST, type RunEvent, type RunState, type Verdict } from './run-state.ts'
 import { boundOnShutting } from './shut-again.ts'
-import { patienceWithSeen, SIGHT, SIGHT_OF_CLEARED } from './sight.ts'
-import { notReached, type StepReport } from './step-report.ts'
+import { patienceOffRecord, patienceWithSeen, SIGHT, SIGHT_OF_CLEARED } from './sight.ts'
+import { notReached, reportBefore, type StepReport } from './step-report.ts'
 import { advance, commandsOf } from './transition.ts'
 import { fought, notHolding, stoppedBecause, unproven, unseen } from './why-stopped.ts'
 
@@ -54,7 +54,9 @@ export async function runSteps(run: StepsRun): Promise<StepsOutcome> {
   const forwardSignal = AbortSignal.any([run.signal, stopping.signal])
   const working = new Map<StepId, Working>()
   const busy = new Map<StepId, Promise<void>>()
-  const reports = new Map<StepId, StepReport>(run.course.steps.map((step) => [step.id, reportBefore(run, step)]))
+  const reports = new Map<StepId, StepReport>(
+    run.course.steps.map((step) => [step.id, reportBefore(step, run.from.steps[step.id], run.proofs.get(step.id))]),
+  )
   let state = run.from
   let failure: StandbyError | null = null
   let verdict: Verdict | null = null
@@ -109,7 +111,21 @@ export async function runSteps(run: StepsRun): Promise<StepsOutcome> {
     run.progress.ended(step, 'undone', Date.parse(endedAt) - Date.parse(begunAt))
   }
 
+  /** Looks whether there is anything to open of a fence that is not on record as shut. */
+  const lookOffRecord = async (step: PlannedStep): Promise<void> => {
+    const begunAt = run.clock.now().toISOString()
+    const how = { begunAt, signal: run.signal, direction: 'back', pastReturn: isPastReturn(), applied: false } as const
+    const looker = performerOf(run, step, how, Math.min(step.deadline, patienceOffRecord(run.waysTo(step))))
+    const seen = await looker.lookOffRecord().finally(() => looker.close())
+    if (seen.is === 'unknown')
+      run.context.log.warning(
+        `${step.id} is not on record as shut, and nobody says whether it is: ${seen.why}. It is left as it is; look at it if this run's journal lacks entries`,
+      )
+    note({ is: 'observed', step: step.id, saw: seen.is === 'failed' ? 'unknown' : seen.is })
+  }
+
   const carryOut = async (command: Extract<Command, { step: StepId }>, step: PlannedStep): Promise<void> => {
+    if (command.do === 'observe' && isOffRecord(state.steps[step.id])) return lookOffRecord(step)
     const work = workOn(step)
     const at = run.clock.now().toISOString()
     switch (command.do) {
@@ -267,9 +283,3 @@ export async function runSteps(run: StepsRun): Promise<StepsOutcome> {
 
 /** Somebody else holds the lock: this process touches nothing any more. */
 const LOST = 'lock-lost'
-
-function reportBefore(run: StepsRun, step: PlannedStep): StepReport {
-  const state = run.from.steps[step.id]
-  const outcome = state === 'done' || state === 'was-done' ? 'was-done' : state === 'undone' || state === 'given-up' ? state : 'not-reached'
-  return { ...notReached(step), outcome, proof: run.proofs.get(step.id) ?? null }
-}

@@ -10,9 +10,14 @@ export const SIGHT: Milliseconds = seconds(2)
 export const SIGHT_OF_CLEARED: Milliseconds = seconds(10)
 /** How long a site that has gone silent since its fence was seen is asked again, over a short way. */
 const SILENCE_OF_SEEN: Milliseconds = seconds(5)
+/** How long a fence that nothing is on record of is asked for before it is left as it is, over a short way. */
+const SILENCE_OFF_RECORD: Milliseconds = seconds(10)
 /** A look asks several times, one after the other, and loses a packet now and then: 20 s over 1.5 s. */
 const LOOK: Trips = { trips: 12, most: seconds(20) }
 
 /** The same over these ways: what answers late is not taken for silent. Pure. */
 export const patienceWithSeen = (ways: readonly Way[]): Milliseconds =>
   Math.max(SILENCE_OF_SEEN, ...ways.map((way) => overWay(way, SILENCE_OF_SEEN, LOOK)))
+
+/** The same for a fence that is not on record as shut. Pure. */
+export const patienceOffRecord = (ways: readonly Way[]): Milliseconds => Math.max(SILENCE_OFF_RECORD, patienceWithSeen(ways))

@@ -1,6 +1,7 @@
 import type { Phase, PlannedStep, StepId } from '../domain/plan.ts'
 import type { SiteName } from '../domain/stack.ts'
 import type { JsonObject } from '../json.ts'
+import { isDone, type StepState } from './run-state.ts'
 
 /** What became of one step of a run, as far as this process knows. */
 export interface StepReport {
@@ -36,4 +37,17 @@ export function notReached(step: PlannedStep): StepReport {
     endedAt: null,
     proof: null,
   }
+}
+
+/** Of a step before this process does anything, by what earlier ones have left on record. */
+export const reportBefore = (step: PlannedStep, state: StepState | undefined, proof: JsonObject | undefined): StepReport => ({
+  ...notReached(step),
+  outcome: outcomeBefore(state),
+  proof: proof ?? null,
+})
+
+function outcomeBefore(state: StepState | undefined): StepReport['outcome'] {
+  if (isDone(state)) return 'was-done'
+  if (state === 'said-undone') return 'undone'
+  return state === 'undone' || state === 'given-up' ? state : 'not-reached'
 }

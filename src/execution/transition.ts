@@ -2,7 +2,17 @@ import { PHASES, type Phase, type PlannedStep, type StepId } from '../domain/pla
 import { readySteps, sequenceOf } from '../planning/order-steps.ts'
 import { donesOf, faded, inTurnOf, isDispensable, isOpenFor, looksAgain, mayGiveUp, mayPass, reopened, revalidated } from './claims.ts'
 import { isClaim, isFence, isFinal, isGated } from './gates.ts'
-import { type Command, type Course, isDone, isOver, type OfEarlier, type RunEvent, type RunState, type StepState } from './run-state.ts'
+import {
+  type Command,
+  type Course,
+  isDone,
+  isOffRecord,
+  isOver,
+  type OfEarlier,
+  type RunEvent,
+  type RunState,
+  type StepState,
+} from './run-state.ts'
 
 /** The state in which a process begins or continues a run. */
 export function beginRun(course: Course, { onRecord, turnedBack, continued }: OfEarlier): RunState {
@@ -42,16 +52,20 @@ export function beginRun(course: Course, { onRecord, turnedBack, continued }: Of
 }
 
 /**
- * `undone` promises that the old site serves. So a process that continues a run looks for itself at each fence of the plan, whatever is on record of it,
- * and first at the point of no return: an entry that says that it was opened is a claim, and one that is gone says nothing. Nobody asks a lost site for more than is
- * on record.
+ * `undone` promises that what this run has shut is open. So a process that continues a run looks for itself at each fence of the plan that is not on record as
+ * shut, and first at the point of no return: an entry that says that it was opened is a claim, and one that is gone says nothing. What is seen open, or
+ * not seen, is not this run's to open: whether the old site is well is asked only of what was shut. Nobody asks a lost site for more than is on record.
  */
 function goingBack(course: Course, run: RunState): RunState {
   const isLookedAt = (step: PlannedStep): boolean =>
     step.id === course.pointOfNoReturn || (isFence(step) && (course.lost === null || step.site !== course.lost))
-  const unsure = course.steps.filter((step) => isLookedAt(step) && ['todo', 'undone'].includes(run.steps[step.id] ?? 'todo'))
-  const steps = run.continued ? Object.fromEntries(unsure.map(({ id }): [StepId, StepState] => [id, 'unsure'])) : {}
-  return { ...run, direction: 'back', steps: { ...run.steps, ...steps } }
+  const offRecord = (step: PlannedStep): [StepId, StepState][] => {
+    const state = run.steps[step.id] ?? 'todo'
+    if (!run.continued || !isLookedAt(step) || (state !== 'todo' && state !== 'undone')) return []
+    if (step.id === course.pointOfNoReturn) return [[step.id, 'unsure']]
+    return [[step.id, state === 'todo' ? 'unwritten' : 'said-undone']]
+  }
+  return { ...run, direction: 'back', steps: { ...run.steps, ...Object.fromEntries(course.steps.flatMap(offRecord)) } }
 }
 
 const UNTIL_SERVED: ReadonlySet<Phase> = new Set(['START', 'SMOKE', 'TRAFFIC'])
@@ -117,6 +131,7 @@ function back(course: Course, run: RunState): Command[] {
     if (step.id === course.pointOfNoReturn && state === 'stuck') return [{ do: 'end', verdict: 'stopped' }]
     if (state === 'cleared-back') return [{ do: 'take-back', step: step.id }]
     if (state === 'taken-back') return [{ do: 'record-undone', step: step.id }]
+    if (isOffRecord(state)) return [{ do: 'observe', step: step.id }]
     if (mayHaveHappened(state) && needsLock(step)) return [{ do: 'assert-ours', step: step.id }]
   }
   const stuck = course.steps.some(({ id }) => run.steps[id] === 'stuck')
@@ -170,6 +185,8 @@ function nextState(state: StepState, event: OfOneStep, goingBack: boolean): Step
     case 'intent-recorded':
       return state === 'todo' ? 'intended' : state
     case 'observed':
+      if (isOffRecord(state) && event.saw !== 'done') return state === 'unwritten' ? 'todo' : 'undone'
+      if (isOffRecord(state)) return 'unsure'
       if (event.saw === 'done') return state === 'intended' ? 'held' : state === 'unsure' || state === 'applied' ? 'holds' : state
       // Where nobody has tried anything, an effect does no harm unseen: it is idempotent. Where somebody may have, it is observed until it is certain.
       return state === 'intended' || (state === 'unsure' && event.saw === 'pending') ? 'missing' : state

@@ -239,12 +239,22 @@ class Working {
   private observe() {
     const seen = looks(this.model, this.world, this.process, this.run, this.step)
     const state = this.state()
+    if (state === 'unwritten' || state === 'said-undone') return this.lookOffRecord(seen)
     const enough = state === 'intended' || seen === 'done' || (state === 'unsure' && seen === 'pending')
     if (!enough) return this.threw(copyOf(this.world), 'step-timeout')
     this.withFault(this.world, 'fails')
     const next = copyOf(this.world)
     this.note(next, { is: 'observed', step: this.command.step, saw: seen })
     this.say(next, seen, { broken: this.step.action === 'lock' && seen === 'done' ? this.passesLock(next) : null })
+  }
+
+  /** Mirrors `lookOffRecord`: it asks for the lock first, and a site that is silent holds nothing up. */
+  private lookOffRecord(saw: 'done' | 'pending' | 'unknown') {
+    this.withFault(this.world, 'the witness stays silent')
+    const next = copyOf(this.world)
+    if (!stillOurs(this.model, next, this.process, this.run)) return this.lost(next)
+    this.note(next, { is: 'observed', step: this.command.step, saw })
+    this.say(next, saw)
   }
 
   /** Mirrors `lookAgain`. Nobody sees a fence by time that another process has waited for. */
