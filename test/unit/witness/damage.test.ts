@@ -275,4 +275,24 @@ describe('a witness with rubbish in it', () => {
     put(store, 'records/forks/dc-a/1.json', sound['restore test'][2])
     await expect(from.newest('forks', 'dc-a/', restoreTestDocument)).rejects.toMatchObject({ code: 'witness-damaged' })
   })
+
+  test('a damaged fork that decides nothing is passed over', async () => {
+    const { store } = await deployedToy()
+    const from = recordsIn(store, { warning: () => undefined })
+    const meant = () => true
+    const newest = (decides: (name: string) => boolean) => from.newest('forks', 'database/', restoreTestDocument, meant, decides)
+    put(store, 'records/forks/database/g2/2.json', { at: 7 })
+    expect(await newest(() => false)).toBeNull()
+    put(store, 'records/forks/database/g1/1.json', sound['restore test'][2])
+    expect(await newest(() => false)).toMatchObject({ name: 'database/g1/1' })
+    await expect(newest((name) => name.startsWith('database/g2/'))).rejects.toMatchObject({ code: 'witness-damaged' })
+  })
+
+  test('the newest record is the one of the latest time, whatever its folder is called', async () => {
+    const { store } = await deployedToy()
+    const from = recordsIn(store, { warning: () => undefined })
+    for (let day = 10; day < 50; day++) put(store, `records/forks/database/z/${day}.json`, sound['restore test'][2])
+    put(store, 'records/forks/database/a/90.json', sound['restore test'][2])
+    expect(await from.newest('forks', 'database/', restoreTestDocument)).toMatchObject({ name: 'database/a/90' })
+  })
 })

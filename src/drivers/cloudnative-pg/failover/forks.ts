@@ -19,6 +19,8 @@ export interface ForkRecord {
   readonly forkedFrom: number
   readonly successor: string
   readonly at: string
+  /** Of PostgreSQL: a database that was made anew counts its timelines from 1 again. Absent in records from before it was written down. */
+  readonly systemId?: string
 }
 
 const text = { type: 'string', maxLength: 256 } as const
@@ -35,23 +37,30 @@ const forkDocument = documentKind<ForkRecord>(
       forkedFrom: { type: 'integer', minimum: 0 },
       successor: text,
       at: { type: 'string', format: 'date-time' },
+      systemId: text,
     },
   },
   'Restore its earlier version (the bucket keeps them): without it nobody knows whether this archive may be restored.',
 )
 
-/** The record of an incarnation that was cut off; null while it is a living one. Throws `witness-damaged`: then nobody can say. */
-export async function forkOf(component: Database, serverName: string, context: DriverContext): Promise<ForkRecord | null> {
-  return (await context.records.newest('forks', `${component.name}/${serverName}/`, forkDocument))?.record ?? null
+/** The newest record of an incarnation that was cut off; null while it is a living one. Throws `witness-damaged`: then nobody can say. */
+export async function forkOf(
+  component: Database,
+  serverName: string,
+  context: DriverContext,
+  holds: (fork: ForkRecord) => boolean = () => true,
+): Promise<ForkRecord | null> {
+  return (await context.records.newest('forks', `${component.name}/${serverName}/`, forkDocument, holds))?.record ?? null
 }
 
-/** A record of any incarnation of this component for which it holds; null where none does. Throws `witness-damaged`. */
-export async function forkWhere(
+/** The newest record of all incarnations of this component for which it holds; null where there is none. A damaged one is passed over. */
+export async function forkOfAny(
   component: Database,
   holds: (fork: ForkRecord) => boolean,
   context: DriverContext,
 ): Promise<ForkRecord | null> {
-  return (await context.records.newest('forks', `${component.name}/`, forkDocument, holds))?.record ?? null
+  const decides = (): boolean => false
+  return (await context.records.newest('forks', `${component.name}/`, forkDocument, holds, decides))?.record ?? null
 }
 
 /** Written down outside both sites: restore tests and deploys ask for it. */
@@ -89,6 +98,7 @@ export const markFork: Behaviour<CloudNativePgSpec> = {
 
 function recordOf(run: Run): ForkRecord {
   const promotion = run.proofOf(parameter(run.step, 'promotion'))
+  const systemId = promotion?.systemId
   return {
     schemaVersion: 1,
     serverName: parameter(run.step, 'serverName'),
@@ -98,5 +108,6 @@ function recordOf(run: Run): ForkRecord {
     forkedFrom: Number(promotion?.forkedFrom ?? 0),
     successor: parameter(run.step, 'successor'),
     at: run.begunAt,
+    ...(typeof systemId === 'string' && systemId !== '' ? { systemId } : {}),
   }
 }
