@@ -42,13 +42,13 @@ export const bucketName = (description: string): JsonObject =>
 /** A key in the data of a Secret. */
 export const secretKey = (description: string): JsonObject => text(description, { pattern: '^(?![.]$|[.][.])[-._a-zA-Z0-9]{1,253}$' })
 
-/** A reference to an image, as registries take it (github.com/distribution/reference): perhaps a host, a path in lower case, a tag, a digest. */
 const PATH_PART = '[a-z0-9]+(([.]|_|__|-+)[a-z0-9]+)*'
 const IMAGE = [
   `([A-Za-z0-9]([-A-Za-z0-9.]*[A-Za-z0-9])?(:${PORT})?/)?`,
   `${PATH_PART}(/${PATH_PART})*`,
   '(:[A-Za-z0-9_][-A-Za-z0-9_.]{0,127})?(@sha256:[0-9a-f]{64})?',
 ].join('')
+/** A reference to an image, as registries take it (github.com/distribution/reference): perhaps a host, a path in lower case, a tag, a digest. */
 export const imageName = (description: string, more: JsonObject = {}): JsonObject => text(description, { pattern: `^${IMAGE}$`, ...more })
 
 /** One version, not a range of them: another chart at the next deploy would be a change that nobody reviewed. */

@@ -104,8 +104,8 @@ function scaledAgainstItsRole(
     ? `${workload.kind}/${workload.name} on ${site}, the active site, has no replicas${by}: nobody is served`
     : `${workload.kind}/${workload.name} on ${site}, a passive site, has ${declared} replica${declared === 1 ? '' : 's'}${by}`
   const pause = controllers.find(({ writes }) => writes)?.pause
-  const first =
-    another && pause !== undefined ? `${pause}. Then` : serves ? 'Unless its guard has shut it' : 'Unless it was lost and has come back'
+  const unless = serves ? 'Unless its guard has shut it' : 'Unless it was lost and has come back'
+  const first = another && pause !== undefined ? `${pause}. Then` : unless
   const deploy = `standby deploy --only ${name} gives each site the values of its role`
   return [sayAt({ name }, site)('replicas-not-of-role', 'blocker', what, `${first}: ${deploy}`)]
 }

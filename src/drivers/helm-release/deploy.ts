@@ -138,13 +138,15 @@ export async function upgrade(component: Application, role: Role, site: SiteName
 
 /** Values that leave the replicas to an autoscaler start nothing, and an autoscaler leaves a workload of no replicas alone. */
 async function wake(component: Application, site: SiteName, context: DriverContext): Promise<void> {
-  const kubernetes = context.kubernetes(site)
-  const ref = workloadRef(component)
-  const live = await kubernetes.get(ref, { signal: context.signal })
+  const live = await context.kubernetes(site).get(workloadRef(component), { signal: context.signal })
   if (live === null || replicasOf(live) !== 0) return
-  const replicas = await withHelm(site, context, (helm) => replicasOfRole(helm, component, 'active', context))
-  const { resourceVersion = '' } = live.metadata
-  await kubernetes.patch(ref, { spec: { replicas } }, { resourceVersion, signal: context.signal })
+  await setReplicas(
+    component,
+    site,
+    live,
+    await withHelm(site, context, (helm) => replicasOfRole(helm, component, 'active', context)),
+    context,
+  )
 }
 
 /** Values that do not say a number leave what runs as it is, and a new workload begins with one: on a passive site nothing of it shall run. */
@@ -154,16 +156,24 @@ export async function putToSleep(
   context: DriverContext,
   when: 'where its values say no number' | 'whatever its values say',
 ): Promise<void> {
-  const kubernetes = context.kubernetes(site)
-  const ref = workloadRef(component)
-  const live = await kubernetes.get(ref, { signal: context.signal })
+  const live = await context.kubernetes(site).get(workloadRef(component), { signal: context.signal })
   if (live === null || replicasOf(live) === 0) return
   if (when === 'where its values say no number') {
     const said = await withHelm(site, context, (helm) => replicasSaid(helm, component, 'passive', context))
     if (said !== null) return
   }
-  const { resourceVersion = '' } = live.metadata
-  await kubernetes.patch(ref, { spec: { replicas: 0 } }, { resourceVersion, signal: context.signal })
+  await setReplicas(component, site, live, 0, context)
+}
+
+/** Refused where the workload is another one by now than the one that was seen. */
+async function setReplicas(
+  component: Application,
+  site: SiteName,
+  { metadata: { resourceVersion = '' } }: KubernetesObject,
+  replicas: number,
+  context: DriverContext,
+): Promise<void> {
+  await context.kubernetes(site).patch(workloadRef(component), { spec: { replicas } }, { resourceVersion, signal: context.signal })
 }
 
 /**
