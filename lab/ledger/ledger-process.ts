@@ -1,5 +1,6 @@
 import { spawn } from 'node:child_process'
 import { readFile } from 'node:fs/promises'
+import { Socket } from 'node:net'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import type { LedgerSummary } from './judge-ledger.ts'
@@ -18,12 +19,17 @@ export interface LedgerProcess {
 const STOP_MS = 20_000
 const BEGIN_MS = 10_000
 
-/** The ledger in a process of its own, so that a busy mover does not delay its writes; it ends with this process, whatever happens to it. */
+/**
+ * The ledger in a process of its own, so that a busy mover does not delay its writes. It ends with this process, and does not keep it alive: a
+ * story that fails before `stop` ends all the same.
+ */
 export async function startLedgerProcess(options: LedgerOptions): Promise<LedgerProcess> {
   const child = spawn(process.execPath, [join(import.meta.dirname, 'main.ts')], { stdio: ['pipe', 'pipe', 'pipe'] })
   let words = ''
   child.stderr.on('data', (chunk: Buffer) => (words = (words + chunk.toString()).slice(-4_000)))
   child.stdin.on('error', () => undefined)
+  child.unref()
+  for (const pipe of child.stdio) if (pipe instanceof Socket) pipe.unref()
   const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]()
   child.stdin.write(`${JSON.stringify(options)}\n`)
   const say = async (what: string, ms: number): Promise<string> => {

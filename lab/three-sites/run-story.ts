@@ -134,7 +134,7 @@ export async function runStory(
   return { thirdSite, before, switchover, failover, lostAt, rejoins, entries, ids, after, undeclared: [...first, ...last] }
 }
 
-/** A machine that carries three sites and the work of others answers too late at times: then a person plans again. */
+/** A machine that carries three sites and the work of others answers, or notices a loss, too late at times: then a person plans again. */
 const PLANS = 4
 const BEFORE_ANOTHER = 5_000
 
@@ -143,13 +143,13 @@ async function plannedAgain(move: () => Promise<ReviewedMove>, say: (line: strin
     try {
       return await move()
     } catch (error) {
-      if (!(error instanceof PlanRefused) || !SILENT.has(error.code) || tried === PLANS) throw error
+      if (!(error instanceof PlanRefused) || !NOT_YET.has(error.code) || tried === PLANS) throw error
       say(`no plan was made (${error.code}): it is asked for again`)
       await sleep(BEFORE_ANOTHER)
     }
 }
-/** Somebody did not answer in time, and nothing was changed. */
-const SILENT: ReadonlySet<string> = new Set(['load-balancer-silent', 'database-silent', 'witness-silent'])
+/** A plan was refused, and nothing was changed: an answer came too late, or a lost site is still seen alive by a replica of it. */
+const NOT_YET: ReadonlySet<string> = new Set(['load-balancer-silent', 'database-silent', 'witness-silent', 'fence-too-low'])
 
 /** The steps that a move did without. */
 export const givenUp = ({ steps }: MoveReport): string[] => steps.flatMap(({ id, outcome }) => (outcome === 'given-up' ? [id] : []))

@@ -1,3 +1,5 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
@@ -183,6 +185,14 @@ describe('a ledger in a process of its own', () => {
     expect(entries.length).toBeGreaterThan(10)
     expect(await verdictOn(entries)).toMatchObject({ lostAcknowledged: [], ghosts: [], unexpected: [] })
   })
+
+  test('a test that fails before it stops its ledger does not run on for ever', async () => {
+    const module = JSON.stringify(join(import.meta.dirname, '../../../lab/ledger/ledger-process.ts'))
+    const text = `import { startLedgerProcess } from ${module}
+      await startLedgerProcess(${JSON.stringify(options())})`
+    const parent = spawn(process.execPath, ['--input-type=module', '--eval', text], { stdio: 'inherit', timeout: 30_000 })
+    expect(await once(parent, 'close')).toEqual([0, null])
+  }, 40_000)
 
   test('says why it cannot begin', async () => {
     await expect(startLedgerProcess(options({ file: '/no/such/directory/ledger.jsonl' }))).rejects.toThrow('ENOENT')
