@@ -1,5 +1,5 @@
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
-import { median } from '../src/percentile.ts'
+import { median } from '../src/values/percentile.ts'
 import { cacheDirectory, cached } from './topology.ts'
 
 export interface Progress {

@@ -1,5 +1,5 @@
+import { openWitness } from '../src/composition/open-witness.ts'
 import { drivers, witnesses } from '../src/drivers/registry.ts'
-import { openWitness } from '../src/open-witness.ts'
 import { loadStack } from '../src/stack/load-stack.ts'
 import { readActive, replaceActive } from '../src/witness/active.ts'
 import type { ConditionalStore } from '../src/witness/conditional-store.ts'

@@ -1,4 +1,4 @@
-import { REASON_CODES } from '../src/reason-codes.ts'
+import { REASON_CODES } from '../src/errors/reason-codes.ts'
 
 /** The page of the documentation, as it must be in `docs/reason-codes.md`. */
 export function reasonCodesPage(): string {

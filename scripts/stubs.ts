@@ -1,4 +1,4 @@
-import { NODE_TOO_OLD, OLDEST_NODE } from '../src/oldest-node.ts'
+import { NODE_TOO_OLD, OLDEST_NODE } from '../src/runtime/oldest-node.ts'
 
 /*
  * The entry points in `dist/`, as text. Any version of Node since 14 must be able to read them: a static import of the bundle

@@ -1,4 +1,4 @@
-import { UNSEEN } from '../src/unseen.ts'
+import { UNSEEN } from '../src/errors/unseen.ts'
 
 /** The page of the documentation, as it must be in `docs/vantage-points.md`. */
 export function vantagePointsPage(): string {

@@ -3,7 +3,7 @@ import { main as failover } from './actions/failover.ts'
 import { main as status } from './actions/status.ts'
 import { main as verifyBackup } from './actions/verify-backup.ts'
 import { main as commandLine } from './cli/main.ts'
-import { outliveClosedPipes } from './closed-pipes.ts'
+import { outliveClosedPipes } from './runtime/closed-pipes.ts'
 
 /**
  * What the stubs in `dist/` call. All operations are imported at once on purpose: behind `import()` the bundler keeps whole packages that are

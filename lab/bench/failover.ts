@@ -1,6 +1,6 @@
-import { readableDuration } from '../../src/duration.ts'
 import type { BackupReport } from '../../src/evidence/reports.ts'
-import { median } from '../../src/percentile.ts'
+import { readableDuration } from '../../src/values/duration.ts'
+import { median } from '../../src/values/percentile.ts'
 import { type Loss, loseSite, returnSite } from '../lose-site.ts'
 import { runStandby } from '../run-standby.ts'
 import type { SiteName } from '../topology.ts'

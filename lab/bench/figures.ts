@@ -1,4 +1,4 @@
-import { median, percentile } from '../../src/percentile.ts'
+import { median, percentile } from '../../src/values/percentile.ts'
 
 /** `p50 14.2 s, p95 16.0 s (14.2 s, 13.9 s, 16.0 s)`; from milliseconds. */
 export function spread(values: readonly number[]): string {

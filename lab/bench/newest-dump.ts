@@ -1,7 +1,7 @@
 import { backupFolder, type Cache, podOf, restoreRequest } from '../../src/drivers/redis/spec.ts'
 import { drivers, witnesses } from '../../src/drivers/registry.ts'
-import { minutes } from '../../src/duration.ts'
 import { loadStack } from '../../src/stack/load-stack.ts'
+import { minutes } from '../../src/values/duration.ts'
 import { siteStore } from '../site-store.ts'
 import type { LabStack } from '../stacks.ts'
 

@@ -2,10 +2,10 @@ import { spawnSync } from 'node:child_process'
 import { readdir, stat } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { drivers, witnesses } from '../../src/drivers/registry.ts'
-import { median } from '../../src/percentile.ts'
 import { digestOf } from '../../src/planning/plan-digest.ts'
 import { planMove } from '../../src/planning/plan-move.ts'
 import { parseStack } from '../../src/stack/load-stack.ts'
+import { median } from '../../src/values/percentile.ts'
 import { generateStack } from '../../test/support/generate-stack.ts'
 
 const dist = join(resolve(import.meta.dirname, '..', '..'), 'dist')

@@ -1,5 +1,5 @@
-import { median } from '../../src/percentile.ts'
 import { LOCK_STEP } from '../../src/planning/witness-steps.ts'
+import { median } from '../../src/values/percentile.ts'
 import { inSeconds, promise } from '../bench/figures.ts'
 import { longestGap } from '../ledger/judge-ledger.ts'
 import { judgeCase } from './judge-case.ts'

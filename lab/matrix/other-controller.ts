@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises'
-import { openKubernetes } from '../../src/clients/kubernetes.ts'
 import type { KubernetesObject, ObjectReference } from '../../src/clients/kubernetes-client.ts'
+import { openKubernetes } from '../../src/platform/kubernetes/client/open.ts'
 import type { LabEnvironment } from '../environment.ts'
 import { type LabStack, labStacks } from '../stacks.ts'
 

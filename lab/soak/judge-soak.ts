@@ -1,7 +1,7 @@
 import type { Mode } from '../../src/domain/plan.ts'
-import { readableDuration } from '../../src/duration.ts'
 import type { MoveReport } from '../../src/evidence/reports.ts'
-import { median } from '../../src/percentile.ts'
+import { readableDuration } from '../../src/values/duration.ts'
+import { median } from '../../src/values/percentile.ts'
 
 /** What one of many moves in a row cost. */
 export interface SoakMove {

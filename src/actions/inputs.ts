@@ -1,13 +1,13 @@
 import * as core from '@actions/core'
-import { maskSecret } from '../credentials.ts'
+import { maskSecret } from '../composition/credentials.ts'
+import type { GivenCredentials } from '../composition/needed-credentials.ts'
 import { readAcceptedLoss } from '../domain/accepted-loss.ts'
 import { MODES } from '../domain/plan.ts'
-import { inputError } from '../errors.ts'
-import { isObject } from '../json.ts'
-import { masking } from '../masking.ts'
-import type { GivenCredentials } from '../needed-credentials.ts'
-import type { MoveRequest } from '../planning/intent.ts'
+import { inputError } from '../errors/standby-error.ts'
+import type { MoveRequest } from '../planning/resolve-intent.ts'
+import { masking } from '../runtime/masking.ts'
 import { nearest } from '../stack/nearest.ts'
+import { isObject } from '../values/json.ts'
 
 /** Every input of every action, as its action.yml has it. The only module that reads inputs and writes outputs. */
 export const INPUTS = {

@@ -1,8 +1,8 @@
 import * as core from '@actions/core'
 import { PHASES } from '../domain/plan.ts'
-import type { Log } from '../driver/driver.ts'
 import type { ProgressEvent } from '../execution/progress.ts'
-import { harmlessToRunner } from '../harmless-text.ts'
+import type { Log } from '../runtime/log.ts'
+import { harmlessToRunner } from '../values/harmless-text.ts'
 import { withoutSecrets } from './inputs.ts'
 
 /**

@@ -1,10 +1,10 @@
 import * as core from '@actions/core'
-import { type Milliseconds, seconds } from '../duration.ts'
-import { asStandbyError, errorBody, StandbyError } from '../errors.ts'
-import { withinLimit } from '../evidence/markdown.ts'
-import { harmlessText, harmlessToRunner } from '../harmless-text.ts'
-import { honourProxies } from '../proxies.ts'
+import { asStandbyError, errorBody, StandbyError } from '../errors/standby-error.ts'
+import { withinLimit } from '../reporting/markdown.ts'
+import { honourProxies } from '../runtime/proxies.ts'
 import { type Problem, problemText, StackInvalid } from '../stack/problems.ts'
+import { type Milliseconds, seconds } from '../values/duration.ts'
+import { harmlessText, harmlessToRunner } from '../values/harmless-text.ts'
 import { setOutput, withoutSecrets } from './inputs.ts'
 
 /** What an action ends with; every exit of every action goes through {@link finish}. */

@@ -1,6 +1,6 @@
-import { connect } from '../composition.ts'
-import { statusSummary } from '../evidence/status-summary.ts'
+import { connect } from '../composition/connect.ts'
 import { status } from '../operations/status.ts'
+import { statusSummary } from '../reporting/status-summary.ts'
 import { mask, readCredentials, readStatusInputs, setOutput } from './inputs.ts'
 import { actionLog } from './log.ts'
 import { finish } from './outcome.ts'

@@ -1,6 +1,6 @@
 import { acceptedLossText } from '../domain/accepted-loss.ts'
 import type { Plan } from '../domain/plan.ts'
-import { inputError } from '../errors.ts'
+import { inputError } from '../errors/standby-error.ts'
 import { digestOf } from '../planning/plan-digest.ts'
 import { isBoundByExpiry, type Purpose } from './purpose.ts'
 

@@ -1,5 +1,5 @@
 import type { Stack } from '../domain/stack.ts'
-import { inputError } from '../errors.ts'
+import { inputError } from '../errors/standby-error.ts'
 
 /**
  * Refuses a plan job in an environment whose reviewers allow moves: GitHub asks once per environment and run, so they would approve before

@@ -1,7 +1,7 @@
 import type { GitHubClient } from '../clients/github.ts'
 import { withinDeadline } from '../clients/within-deadline.ts'
-import { seconds } from '../duration.ts'
-import { siteError } from '../errors.ts'
+import { siteError } from '../errors/standby-error.ts'
+import { seconds } from '../values/duration.ts'
 
 /** A move is not held up for a figure of its evidence. */
 const PATIENCE = seconds(3)

@@ -1,6 +1,6 @@
 import type { Approval } from '../domain/approval.ts'
 import type { Stack } from '../domain/stack.ts'
-import { StandbyError } from '../errors.ts'
+import { StandbyError } from '../errors/standby-error.ts'
 import { reasonOf } from './approval-text.ts'
 import { ofDigest, planInQuestion } from './judge-plan.ts'
 import { EXECUTE } from './purpose.ts'

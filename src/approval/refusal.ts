@@ -1,4 +1,4 @@
-import { StandbyError } from '../errors.ts'
+import { StandbyError } from '../errors/standby-error.ts'
 
 /** One reason against an approval. */
 export interface Refusal {

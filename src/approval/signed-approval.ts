@@ -1,7 +1,7 @@
 import type { Approval } from '../domain/approval.ts'
 import type { Plan } from '../domain/plan.ts'
 import type { RequiredSignatures, Stack } from '../domain/stack.ts'
-import { inputError } from '../errors.ts'
+import { inputError } from '../errors/standby-error.ts'
 import { approvalText, type Request, reasonOf, SIGNATURE_NAMESPACE } from './approval-text.ts'
 import { ofExpiry, planInQuestion } from './judge-plan.ts'
 import { judgeSignatures, type SignatureFile } from './judge-signatures.ts'

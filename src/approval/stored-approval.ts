@@ -1,7 +1,7 @@
 import type { Approval } from '../domain/approval.ts'
 import type { Plan } from '../domain/plan.ts'
 import type { Stack } from '../domain/stack.ts'
-import { isObject } from '../json.ts'
+import { isObject } from '../values/json.ts'
 import { ofDigest, ofExpiry, planInQuestion } from './judge-plan.ts'
 import type { SignatureFile } from './judge-signatures.ts'
 import { EXECUTE, type Purpose } from './purpose.ts'

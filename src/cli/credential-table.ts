@@ -1,5 +1,5 @@
+import { type NeededCredential, nameOf } from '../composition/needed-credentials.ts'
 import type { Identity } from '../domain/identities.ts'
-import { type NeededCredential, nameOf } from '../needed-credentials.ts'
 
 /** Which identity needs which variable, as a table for a terminal; in parentheses what it works without. */
 export function credentialTable(needed: readonly NeededCredential[], identities: readonly Identity[]): string {

@@ -1,9 +1,9 @@
 import type { Command } from 'commander'
 import { drivers, manualWitnesses, witnesses } from '../drivers/registry.ts'
-import { inputError } from '../errors.ts'
-import { runbookOf } from '../evidence/runbook.ts'
+import { inputError } from '../errors/standby-error.ts'
 import { readPlan } from '../operations/read-plan.ts'
-import { refuseUnwritable, writeOutput } from '../output-file.ts'
+import { runbookOf } from '../reporting/runbook.ts'
+import { refuseUnwritable, writeOutput } from '../runtime/output-file.ts'
 import { loadStack } from '../stack/load-stack.ts'
 import { type Common, local } from './operate.ts'
 

@@ -1,6 +1,6 @@
-import type { Log } from '../driver/driver.ts'
-import type { StandbyError } from '../errors.ts'
-import { harmlessLogLine, harmlessText, oneLine } from '../harmless-text.ts'
+import type { StandbyError } from '../errors/standby-error.ts'
+import type { Log } from '../runtime/log.ts'
+import { harmlessLogLine, harmlessText, oneLine } from '../values/harmless-text.ts'
 
 /** Progress goes to stderr, so that stdout holds the result alone. */
 export function terminalLog(options: {

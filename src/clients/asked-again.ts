@@ -1,4 +1,4 @@
-import { type Milliseconds, seconds } from '../duration.ts'
+import { type Milliseconds, seconds } from '../values/duration.ts'
 import { patienceOver, type Trips, type Way } from './patience.ts'
 
 /** One of the two times that a question is put. */

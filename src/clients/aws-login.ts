@@ -2,7 +2,7 @@ import { Agent } from 'node:https'
 import { fromHttp } from '@aws-sdk/credential-provider-http'
 import { fromTokenFile } from '@aws-sdk/credential-provider-web-identity'
 import { fromInstanceMetadata } from '@smithy/credential-provider-imds'
-import { proxyEnvironment } from '../proxies.ts'
+import { proxyEnvironment } from '../runtime/proxies.ts'
 import type { AccessKeys } from './access-keys.ts'
 
 /** Keys that end. */

@@ -1,6 +1,6 @@
-import { type Milliseconds, seconds } from '../duration.ts'
-import { siteError } from '../errors.ts'
-import { isObject } from '../json.ts'
+import { siteError } from '../errors/standby-error.ts'
+import { type Milliseconds, seconds } from '../values/duration.ts'
+import { isObject } from '../values/json.ts'
 import { retryAfterIn } from './retry-after.ts'
 
 /** Far above any answer that is asked for here. */

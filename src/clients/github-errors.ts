@@ -1,5 +1,5 @@
-import type { Milliseconds } from '../duration.ts'
-import { type StandbyError, siteError } from '../errors.ts'
+import { type StandbyError, siteError } from '../errors/standby-error.ts'
+import type { Milliseconds } from '../values/duration.ts'
 import { fieldOf, isRateLimited, retryAfterOf } from './github-answer.ts'
 import { retryOfWire } from './worth-another-try.ts'
 

@@ -1,4 +1,4 @@
-import type { Milliseconds } from '../duration.ts'
+import type { Milliseconds } from '../values/duration.ts'
 
 /** A thin wire client of one cluster. Implemented in `kubernetes.ts`, the only module that imports a Kubernetes library. */
 export interface KubernetesClient {

@@ -1,5 +1,5 @@
 import type { CredentialReference } from '../domain/stack.ts'
-import type { Milliseconds } from '../duration.ts'
+import type { Milliseconds } from '../values/duration.ts'
 import type { Way } from './patience.ts'
 
 /** Where objects are kept: declared, without a secret in it. */

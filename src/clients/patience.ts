@@ -1,4 +1,4 @@
-import { type Milliseconds, readableDuration, seconds } from '../duration.ts'
+import { type Milliseconds, readableDuration, seconds } from '../values/duration.ts'
 
 /** What is known of the way to what is asked. */
 export interface Way {

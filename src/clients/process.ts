@@ -1,8 +1,8 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { setTimeout as pause } from 'node:timers/promises'
-import { type Milliseconds, readableDuration, seconds } from '../duration.ts'
-import { inputError, timeoutError } from '../errors.ts'
-import { masking } from '../masking.ts'
+import { inputError, timeoutError } from '../errors/standby-error.ts'
+import { masking } from '../runtime/masking.ts'
+import { type Milliseconds, readableDuration, seconds } from '../values/duration.ts'
 import { type ChildPurpose, environmentFor } from './child-environment.ts'
 
 export interface ProcessOptions {

@@ -1,5 +1,5 @@
-import { type Milliseconds, minutes, seconds } from '../duration.ts'
-import { StandbyError } from '../errors.ts'
+import { StandbyError } from '../errors/standby-error.ts'
+import { type Milliseconds, minutes, seconds } from '../values/duration.ts'
 import type { AccessKeys } from './access-keys.ts'
 import type { LoginKeys } from './aws-login.ts'
 import { withinDeadline } from './within-deadline.ts'

@@ -1,4 +1,4 @@
-import { type Milliseconds, seconds } from '../duration.ts'
+import { type Milliseconds, seconds } from '../values/duration.ts'
 
 /**
  * Milliseconds that a Retry-After header asks to wait for; null when it asks for none, or for nothing that can be read. Both of its forms are

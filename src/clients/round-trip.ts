@@ -1,6 +1,6 @@
 import { connect } from 'node:net'
 import { setTimeout as pause } from 'node:timers/promises'
-import type { Milliseconds } from '../duration.ts'
+import type { Milliseconds } from '../values/duration.ts'
 
 /**
  * How long a TCP connection to an address takes; null when none stands within the time. For clients that do not say themselves how slow the way is.

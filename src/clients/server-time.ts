@@ -1,4 +1,4 @@
-import type { Milliseconds } from '../duration.ts'
+import type { Milliseconds } from '../values/duration.ts'
 
 /**
  * What time it is by a server's own clock, from the `Date` of its answers, with this machine's monotonic clock in between: the clock of this machine,

@@ -1,4 +1,4 @@
-import type { Milliseconds } from '../duration.ts'
+import type { Milliseconds } from '../values/duration.ts'
 
 /** What was tried, for the error. */
 export interface Attempt {

@@ -1,7 +1,7 @@
 import { Agent, request } from 'node:https'
 import { Readable } from 'node:stream'
-import { type Milliseconds, seconds } from '../duration.ts'
-import { proxyEnvironment } from '../proxies.ts'
+import { proxyEnvironment } from '../runtime/proxies.ts'
+import { type Milliseconds, seconds } from '../values/duration.ts'
 
 /** What is asked of a server, with its whole body. */
 export interface Asked {

@@ -1,5 +1,5 @@
 import type { CredentialReference } from '../domain/stack.ts'
-import { inputError } from '../errors.ts'
+import { inputError } from '../errors/standby-error.ts'
 
 /** A value that is sent in a header as it is, or `credential-unusable`: visible characters of ASCII. `what`: an access key, a token. */
 export const sentInHeader = (value: string, what: string, reference: CredentialReference): string =>

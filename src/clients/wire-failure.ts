@@ -1,4 +1,4 @@
-import type { Unseen } from '../unseen.ts'
+import type { Unseen } from '../errors/unseen.ts'
 
 /** Why a request had no answer, as far as this side of the wire can tell. */
 export interface WireFailure {

@@ -1,4 +1,4 @@
-import type { Milliseconds } from '../duration.ts'
+import type { Milliseconds } from '../values/duration.ts'
 
 /**
  * Runs work that must end: its signal is aborted at the deadline or with one of the outer signals, and nobody waits for work that ignores it.

@@ -1,4 +1,4 @@
-import type { Milliseconds } from '../duration.ts'
+import type { Milliseconds } from '../values/duration.ts'
 import { CALL, overWay, type Trips } from './patience.ts'
 import type { MeasuredWay } from './round-trip.ts'
 import { withinDeadline } from './within-deadline.ts'

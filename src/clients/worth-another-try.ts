@@ -1,4 +1,4 @@
-import type { Retry } from '../errors.ts'
+import type { Retry } from '../errors/standby-error.ts'
 
 /**
  * What another try may bring after an HTTP answer: one that says of itself that it is about the moment, or that the server failed. A redirect, a

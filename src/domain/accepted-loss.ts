@@ -1,5 +1,5 @@
-import { durationInput, type Milliseconds, parseDuration, readableDuration } from '../duration.ts'
-import { inputError, type StandbyError } from '../errors.ts'
+import { inputError, type StandbyError } from '../errors/standby-error.ts'
+import { durationInput, type Milliseconds, parseDuration, readableDuration } from '../values/duration.ts'
 
 /**
  * What a person accepts to lose in a failover: so much time of acknowledged writes, or `unknown`: any loss, also one that cannot be measured. Nothing

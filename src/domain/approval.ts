@@ -1,4 +1,4 @@
-import type { JsonObject } from '../json.ts'
+import type { JsonObject } from '../values/json.ts'
 
 /** Who allowed a move, and how that was proven; recorded in the evidence. */
 export interface Approval {

@@ -1,4 +1,4 @@
-import type { Json } from '../json.ts'
+import type { Json } from '../values/json.ts'
 
 /**
  * A fact that a plan rests on. A decision fact must be the same when the plan is executed;

@@ -1,5 +1,5 @@
-import type { Milliseconds } from '../duration.ts'
-import type { JsonObject } from '../json.ts'
+import type { Milliseconds } from '../values/duration.ts'
+import type { JsonObject } from '../values/json.ts'
 import type { AcceptedLoss } from './accepted-loss.ts'
 import type { Fact } from './fact.ts'
 import type { FenceLevel } from './fence-levels.ts'

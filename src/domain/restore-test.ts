@@ -1,5 +1,5 @@
-import type { Milliseconds } from '../duration.ts'
-import type { JsonObject } from '../json.ts'
+import type { Milliseconds } from '../values/duration.ts'
+import type { JsonObject } from '../values/json.ts'
 import type { ComponentName, SiteName } from './stack.ts'
 
 /** A namespace of its own on a passive site, in which backups are restored and judged; always removed. */

@@ -1,5 +1,5 @@
-import type { Milliseconds } from '../duration.ts'
-import type { JsonObject } from '../json.ts'
+import type { Milliseconds } from '../values/duration.ts'
+import type { JsonObject } from '../values/json.ts'
 import type { FenceLevel } from './fence-levels.ts'
 
 /** What the user declares in `standby.yaml`, validated and frozen. The active site is not in it: the witness knows that. */

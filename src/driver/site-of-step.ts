@@ -1,6 +1,6 @@
 import type { KubernetesClient } from '../clients/kubernetes-client.ts'
 import type { SiteName } from '../domain/stack.ts'
-import type { StepRun } from './driver.ts'
+import type { StepRun } from './behaviour.ts'
 
 /** The site at which a step acts; a step of no site is a defect of its plan. */
 export function siteOf<Spec>({ step }: StepRun<Spec>): SiteName {

@@ -1,6 +1,6 @@
 import type { PlannedStep } from '../domain/plan.ts'
 import type { Component } from '../domain/stack.ts'
-import type { Json } from '../json.ts'
+import type { Json } from '../values/json.ts'
 
 /** Whether a plan that was made at `madeAt` (ISO 8601) could have said `planned`, and is still right where one made now says `now`. Pure. */
 export type Varies = (planned: Json | undefined, now: Json | undefined, madeAt: string) => boolean

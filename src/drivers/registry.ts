@@ -1,19 +1,19 @@
 import type { Driver } from '../driver/driver.ts'
 import type { WitnessManual } from '../driver/manual.ts'
-import type { JsonObject } from '../json.ts'
 import type { WitnessKinds } from '../stack/schema.ts'
+import type { JsonObject } from '../values/json.ts'
 import type { ConditionalStore, ConditionalStoreContext } from '../witness/conditional-store.ts'
+import { certificatesOf, certificatesWithoutTls, type DeclaredPlace, placeClaim, unencrypted } from '../witness/s3/bucket-identity.ts'
+import { s3WitnessSchema } from '../witness/s3/spec.ts'
+import { openS3Store } from '../witness/s3/store.ts'
 import { cloudNativePg } from './cloudnative-pg/driver.ts'
 import { command } from './command/driver.ts'
 import { guard } from './guard/driver.ts'
 import { haproxy } from './haproxy/driver.ts'
 import { helmRelease } from './helm-release/driver.ts'
 import { redis } from './redis/driver.ts'
-import { certificatesOf, certificatesWithoutTls, type DeclaredPlace, placeClaim, unencrypted } from './s3/bucket-identity.ts'
-import { openS3Store } from './s3/conditional-store.ts'
 import { s3 } from './s3/driver.ts'
 import { manualWitness } from './s3/runbook.ts'
-import { s3WitnessSchema } from './s3/spec.ts'
 
 /** The one place that names drivers. Each was checked against its own schema before its `spec` reaches it. */
 export const drivers: Readonly<Record<string, Driver>> = Object.fromEntries(

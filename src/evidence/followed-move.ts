@@ -1,6 +1,6 @@
-import { componentOfStep, lossIn, wasPromoted } from './counted-loss.ts'
 import type { EvidenceBody } from './evidence-body.ts'
-import type { FollowedMove } from './found-loss.ts'
+import type { FollowedMove } from './kept-loss.ts'
+import { componentOfStep, lossIn, wasPromoted } from './measured-loss.ts'
 
 /**
  * The newest move away from a site, in records that are given oldest first; null where none of them says anything of it. A run of its own says

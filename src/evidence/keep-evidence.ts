@@ -1,5 +1,5 @@
-import { asStandbyError, siteError } from '../errors.ts'
-import { canonicalJson, type Json, type JsonObject } from '../json.ts'
+import { asStandbyError, siteError } from '../errors/standby-error.ts'
+import { canonicalJson, type Json, type JsonObject } from '../values/json.ts'
 import type { ConditionalStore } from '../witness/conditional-store.ts'
 import type { Decoded } from '../witness/damage.ts'
 import { decodeText, documentKind } from '../witness/decode.ts'

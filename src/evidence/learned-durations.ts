@@ -1,6 +1,6 @@
-import type { Milliseconds } from '../duration.ts'
-import { percentile } from '../percentile.ts'
 import { actionKey, type LearnedDurations } from '../planning/expected-durations.ts'
+import type { Milliseconds } from '../values/duration.ts'
+import { percentile } from '../values/percentile.ts'
 import type { EvidenceBody } from './evidence-body.ts'
 
 /** Older runs say little of what is installed today. */

@@ -1,6 +1,6 @@
 import type { Phase, Plan } from '../domain/plan.ts'
-import { type Milliseconds, seconds } from '../duration.ts'
 import type { StepReport } from '../execution/step-report.ts'
+import { type Milliseconds, seconds } from '../values/duration.ts'
 
 /** Where the time went until users were served again; null where nobody knows, or it did not come so far. */
 export interface MoveTimes {

@@ -1,4 +1,4 @@
-import type { Verdict } from '../execution/run-state.ts'
+import type { Verdict } from '../witness/journal.ts'
 
 /** What one process of a run was asked for. */
 export type Operation = 'execute' | 'resume' | 'abort'

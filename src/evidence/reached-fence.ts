@@ -1,7 +1,7 @@
 import { FENCE_LEVELS, type FenceLevel } from '../domain/fence-levels.ts'
 import type { Plan } from '../domain/plan.ts'
 import type { StepReport } from '../execution/step-report.ts'
-import { levelsOfStep } from '../planning/fence-levels.ts'
+import { levelsOfStep } from '../planning/fence-coverage.ts'
 
 /**
  * What had to be shut, and what is proven to be. A level counts when the plan shuts every part of it (one database of two is none), and every step

@@ -1,6 +1,6 @@
 import type { StepId } from '../domain/plan.ts'
-import type { JournalEntry } from '../execution/journal.ts'
 import type { StepReport } from '../execution/step-report.ts'
+import type { JournalEntry } from '../witness/journal.ts'
 
 /**
  * The steps of a whole run: what one process reports, with what only the journal knows: the times of those that an earlier process performed,

@@ -1,5 +1,5 @@
 import type { Intent, Plan } from '../domain/plan.ts'
-import type { Failure } from '../errors.ts'
+import type { Failure } from '../errors/standby-error.ts'
 import { digestOf } from '../planning/plan-digest.ts'
 import type { EvidenceBody } from './evidence-body.ts'
 import type { Operation } from './operation.ts'

@@ -1,7 +1,7 @@
 import { type Mode, PHASES, type Phase } from '../domain/plan.ts'
-import type { Milliseconds } from '../duration.ts'
-import type { JournalEntry } from '../execution/journal.ts'
 import type { StepReport } from '../execution/step-report.ts'
+import type { Milliseconds } from '../values/duration.ts'
+import type { JournalEntry } from '../witness/journal.ts'
 import type { MoveVerdict } from './operation.ts'
 
 /** When a phase of a run began and ended, ISO 8601. */

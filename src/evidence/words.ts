@@ -1,5 +1,5 @@
 import type { Gap } from '../domain/observed.ts'
-import { readableDuration } from '../duration.ts'
+import { readableDuration } from '../values/duration.ts'
 
 const SIGNS: Readonly<Record<string, string>> = {
   healthy: '✓',

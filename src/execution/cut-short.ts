@@ -3,10 +3,10 @@ import { activateStep, LOCK_STEP } from '../planning/witness-steps.ts'
 import type { ConditionalStore } from '../witness/conditional-store.ts'
 import { damagedError } from '../witness/damage.ts'
 import { type ActiveRecord, activeDocument, type LockRecord, lockDocument } from '../witness/documents.ts'
+import { type Journal, journalDocument, nextAttempt, stepsOnRecord } from '../witness/journal.ts'
 import { ACTIVE, journalFolder, LOCK } from '../witness/keys.ts'
 import { attemptOfHolder } from '../witness/lock-holder.ts'
 import { tryDocument } from '../witness/read-document.ts'
-import { type Journal, journalDocument, nextAttempt, stepsOnRecord } from './journal.ts'
 
 /** What lock and active record say of a run, whatever its journal says; null where there is none, or nobody can read it. */
 export interface SaidOfRun {

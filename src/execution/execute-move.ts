@@ -1,27 +1,39 @@
 import type { Plan, PlannedStep } from '../domain/plan.ts'
 import { componentOf } from '../domain/stack.ts'
-import type { Behaviour, Clock, Driver, DriverContext } from '../driver/driver.ts'
-import { StandbyError } from '../errors.ts'
+import type { Behaviour } from '../driver/behaviour.ts'
+import type { DriverContext } from '../driver/context.ts'
+import type { Driver } from '../driver/driver.ts'
+import { StandbyError } from '../errors/standby-error.ts'
 import { activateStep, LOCK_STEP, WITNESS } from '../planning/witness-steps.ts'
+import type { Clock } from '../runtime/clock.ts'
 import type { ConditionalStore } from '../witness/conditional-store.ts'
+import {
+  type Asked,
+  type Journal,
+  nextAttempt,
+  openJournal,
+  proofsOf,
+  stepsOnRecord,
+  turnedBack,
+  type Verdict,
+} from '../witness/journal.ts'
 import { planKey } from '../witness/keys.ts'
 import { assertStillOurs, endLock, releaseLock } from '../witness/lock.ts'
 import { attemptOfHolder, holderOf } from '../witness/lock-holder.ts'
+import { patientStore } from '../witness/patient-store.ts'
+import { witnessTime } from '../witness/time.ts'
 import { courseOf, refuseUnfenced } from './course-of-plan.ts'
 import { refuseCutShort, type SaidOfRun, saidOfRun } from './cut-short.ts'
-import { type Asked, type Journal, nextAttempt, openJournal, proofsOf, stepsOnRecord, turnedBack } from './journal.ts'
-import { type Every, keepLock } from './keep-lock.ts'
-import { patientStore } from './patient-store.ts'
+import { type Every, keepLock } from './lock-renewal.ts'
 import type { Progress } from './progress.ts'
 import type { Recorder } from './recorder.ts'
-import type { Course, RunState, Verdict } from './run-state.ts'
+import type { Course, RunState } from './run-state.ts'
 import { runSteps } from './run-steps.ts'
 import type { StepReport } from './step-report.ts'
 import { touchWhatWasLeft } from './take-over.ts'
 import { advance, beginRun, mayTurnBack } from './transition.ts'
 import { waysTo } from './ways-to.ts'
-import { type WitnessRun, witnessBehaviours } from './witness-behaviours.ts'
-import { witnessTime } from './witness-time.ts'
+import { type WitnessRun, witnessBehaviours } from './witness-actions.ts'
 
 export interface MoveRun {
   readonly plan: Plan

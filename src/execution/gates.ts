@@ -1,7 +1,7 @@
 import { type FenceLevel, reaches } from '../domain/fence-levels.ts'
 import { PHASES, type Phase, type PlannedStep, type StepId } from '../domain/plan.ts'
 import type { SiteName } from '../domain/stack.ts'
-import { levelsOfStep } from '../planning/fence-levels.ts'
+import { levelsOfStep } from '../planning/fence-coverage.ts'
 
 /**
  * Which steps of a course may not be carried out before this process has seen the old site shut, and which steps shut it. Pure.

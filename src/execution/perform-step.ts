@@ -1,8 +1,9 @@
-import type { Behaviour, Progress, RestsOn, StepRun } from '../driver/driver.ts'
-import { asStandbyError, siteError } from '../errors.ts'
-import type { JsonObject } from '../json.ts'
-import { answerOf, askUntil, failed, type Settling, settle, settleDoubt } from './settle.ts'
-import { tooLate, tryUntil } from './try-until.ts'
+import type { Progress, RestsOn } from '../domain/progress.ts'
+import type { Behaviour, StepRun } from '../driver/behaviour.ts'
+import { asStandbyError, siteError } from '../errors/standby-error.ts'
+import type { JsonObject } from '../values/json.ts'
+import { tooLate, tryUntil } from '../waiting/try-until.ts'
+import { answerOf, askUntil, failed, type Settling, settle, settleDoubt } from '../waiting/wait-until.ts'
 
 export interface Performing extends Omit<Settling, 'what' | 'where' | 'changed'> {
   /** Throws unless this process may still act. Asked in front of each effect that the caller has not asked for itself. */

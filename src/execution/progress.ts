@@ -1,6 +1,7 @@
 import type { PlannedStep, StepId } from '../domain/plan.ts'
-import type { Clock, Log } from '../driver/driver.ts'
-import { type Milliseconds, readableDuration } from '../duration.ts'
+import type { Clock } from '../runtime/clock.ts'
+import type { Log } from '../runtime/log.ts'
+import { type Milliseconds, readableDuration } from '../values/duration.ts'
 import type { StepReport } from './step-report.ts'
 
 /** What a run of steps tells while it goes on: for log groups, the live view and the report's timeline. */

@@ -1,6 +1,6 @@
 import type { PlannedStep, StepId } from '../domain/plan.ts'
-import type { StandbyError } from '../errors.ts'
-import type { JsonObject } from '../json.ts'
+import type { StandbyError } from '../errors/standby-error.ts'
+import type { JsonObject } from '../values/json.ts'
 
 /** Write-ahead: the intent is on record before the effect, the result before anything rests on it. */
 export interface Recorder {

@@ -1,4 +1,5 @@
 import type { StepId } from '../domain/plan.ts'
+import type { OnRecord, Verdict } from '../witness/journal.ts'
 import type { GatedCourse } from './gates.ts'
 
 /**
@@ -78,7 +79,6 @@ export interface RunState {
   readonly seen: Readonly<Record<StepId, Sight>>
 }
 
-export type Verdict = 'moved' | 'undone' | 'stopped'
 export type Command =
   | {
       readonly do:
@@ -121,12 +121,10 @@ export type RunEvent =
 /** The code with which the point of no return refuses to be taken back: it has happened. */
 export const PAST = 'past-point-of-no-return'
 
-/** What a run's journal says of its steps. */
-export type OnRecord = 'intent' | 'done' | 'was-done' | 'given-up' | 'undone'
-
 /** Whether it is looked at only to find out whether there is anything to take back. */
 export const isOffRecord = (state: StepState | undefined): boolean => state === 'unwritten' || state === 'said-undone'
 
 export const isDone = (state: StepState | OnRecord | undefined): boolean => state === 'done' || state === 'was-done'
+
 /** Nothing more is tried, and what comes after it may begin. */
 export const isOver = (state: StepState | OnRecord | undefined): boolean => isDone(state) || state === 'given-up'

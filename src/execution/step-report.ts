@@ -1,6 +1,6 @@
 import type { Phase, PlannedStep, StepId } from '../domain/plan.ts'
 import type { SiteName } from '../domain/stack.ts'
-import type { JsonObject } from '../json.ts'
+import type { JsonObject } from '../values/json.ts'
 import { isDone, type StepState } from './run-state.ts'
 
 /** What became of one step of a run, as far as this process knows. */

@@ -1,14 +1,16 @@
 import type { Intent, Plan, PlannedStep } from '../domain/plan.ts'
-import type { Clock, Driver, DriverContext, StepRun } from '../driver/driver.ts'
-import { asStandbyError } from '../errors.ts'
+import type { StepRun } from '../driver/behaviour.ts'
+import type { DriverContext } from '../driver/context.ts'
+import type { Driver } from '../driver/driver.ts'
+import { asStandbyError } from '../errors/standby-error.ts'
+import type { Clock } from '../runtime/clock.ts'
 import type { ConditionalStore } from '../witness/conditional-store.ts'
 import { planDocument } from '../witness/documents.ts'
+import { type JournalEntry, type OnRecord, openJournal, stepsOnRecord, turnedBack } from '../witness/journal.ts'
 import { isName, planKey } from '../witness/keys.ts'
 import { readDocument } from '../witness/read-document.ts'
 import { missingInJournal, saidOfRun } from './cut-short.ts'
-import { type JournalEntry, openJournal, stepsOnRecord, turnedBack } from './journal.ts'
-import type { OnRecord } from './run-state.ts'
-import { contextOfStep } from './without-lost-site.ts'
+import { contextOfStep } from './isolate-lost-site.ts'
 
 /** Who takes over, and what it may reach. */
 export interface TakeOver {

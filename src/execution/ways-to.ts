@@ -1,8 +1,9 @@
 import { SILENCE, type Way } from '../clients/patience.ts'
 import { measuredWay } from '../clients/round-trip.ts'
 import type { Intent, PlannedStep } from '../domain/plan.ts'
-import type { Driver, DriverContext } from '../driver/driver.ts'
-import { contextOfStep } from './without-lost-site.ts'
+import type { DriverContext } from '../driver/context.ts'
+import type { Driver } from '../driver/driver.ts'
+import { contextOfStep } from './isolate-lost-site.ts'
 
 interface Around {
   readonly context: DriverContext

@@ -1,5 +1,5 @@
 import type { Intent, PlannedStep } from '../domain/plan.ts'
-import { StandbyError } from '../errors.ts'
+import { StandbyError } from '../errors/standby-error.ts'
 import type { Course, RunState } from './run-state.ts'
 
 /** A fence that only its journal knows. */

@@ -1,4 +1,4 @@
-import { type Milliseconds, seconds } from '../duration.ts'
+import { type Milliseconds, seconds } from '../values/duration.ts'
 import type { GuardRules } from './decide.ts'
 
 /** The guard's own limits: it keeps them, and a failover that outwaits it adds them up. */

@@ -1,4 +1,4 @@
-import type { Milliseconds } from '../duration.ts'
+import type { Milliseconds } from '../values/duration.ts'
 
 /**
  * What the guard of a site does, from what it could read of the witness. Pure: time is a value, in milliseconds of a clock that never

@@ -1,6 +1,6 @@
 import type { SiteName } from '../domain/stack.ts'
-import { type Milliseconds, readableDuration, seconds } from '../duration.ts'
-import { asStandbyError, siteError } from '../errors.ts'
+import { asStandbyError, siteError } from '../errors/standby-error.ts'
+import { type Milliseconds, readableDuration, seconds } from '../values/duration.ts'
 import { readActive } from '../witness/active.ts'
 import type { ConditionalStore } from '../witness/conditional-store.ts'
 import { type Closing, closeSite, type Door } from './close-site.ts'

@@ -1,6 +1,6 @@
 import { mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { isObject } from '../json.ts'
+import { isObject } from '../values/json.ts'
 import { defectOf } from '../witness/judge-document.ts'
 import type { Knowledge } from './decide.ts'
 import type { Guard } from './guard-site.ts'

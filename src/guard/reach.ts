@@ -1,9 +1,11 @@
 import type { KubernetesClient } from '../clients/kubernetes-client.ts'
 import type { SiteName, Stack } from '../domain/stack.ts'
-import type { Clock, DriverContext, Log } from '../driver/driver.ts'
-import { type StandbyError, siteError } from '../errors.ts'
-import { recordsIn } from '../execution/records.ts'
+import type { DriverContext } from '../driver/context.ts'
+import { type StandbyError, siteError } from '../errors/standby-error.ts'
+import type { Clock } from '../runtime/clock.ts'
+import type { Log } from '../runtime/log.ts'
 import type { ConditionalStore } from '../witness/conditional-store.ts'
+import { recordsIn } from '../witness/records-in-store.ts'
 
 /** The context of a guard: its own site's Kubernetes and the witness to read, and nothing else of the world. */
 export function guardContext(of: {

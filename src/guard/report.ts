@@ -1,6 +1,6 @@
-import { type Milliseconds, minutes, seconds } from '../duration.ts'
-import { isObject, type JsonObject } from '../json.ts'
-import { parseStrictly } from '../strict-json.ts'
+import { type Milliseconds, minutes, seconds } from '../values/duration.ts'
+import { isObject, type JsonObject } from '../values/json.ts'
+import { parseStrictly } from '../values/strict-json.ts'
 import type { Decision } from './decide.ts'
 
 /** What a guard says of itself, in a ConfigMap beside it. */

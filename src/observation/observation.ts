@@ -1,7 +1,7 @@
 import type { BySite } from '../domain/observed.ts'
 import type { ComponentName } from '../domain/stack.ts'
-import type { Milliseconds } from '../duration.ts'
-import type { Unseen } from '../unseen.ts'
+import type { Unseen } from '../errors/unseen.ts'
+import type { Milliseconds } from '../values/duration.ts'
 import type { WitnessView } from '../witness/view.ts'
 
 /** What is true now, as far as it could be seen. A dead site is a value, not an error. */

@@ -3,8 +3,8 @@ import { type AccessRule, type Identity, IN_SANDBOX, OPERATING } from '../domain
 import type { SiteName, Stack } from '../domain/stack.ts'
 import type { Driver } from '../driver/driver.ts'
 import { guardNamespace } from '../guard/names.ts'
-import { KEEP_LABEL, SANDBOX_LABEL, sandboxNamespace } from '../verification/sandbox.ts'
-import { type PolicyStatement, witnessStatements } from './witness-policy.ts'
+import { KEEP_LABEL, SANDBOX_LABEL, sandboxNamespace } from '../platform/kubernetes/sandbox.ts'
+import { type PolicyStatement, witnessStatements } from '../witness/s3/policy.ts'
 
 /** The identities that a stack uses: the four that operations run with, and what its components bring. */
 function identitiesOf(stack: Stack, drivers: Readonly<Record<string, Driver>>): Identity[] {

@@ -1,5 +1,5 @@
 import type { SiteName, Stack } from '../domain/stack.ts'
-import { inputError, siteError } from '../errors.ts'
+import { inputError, siteError } from '../errors/standby-error.ts'
 import type { Observation } from '../observation/observation.ts'
 import { damagedError } from '../witness/damage.ts'
 

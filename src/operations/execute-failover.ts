@@ -1,16 +1,16 @@
-import type { World } from '../composition.ts'
+import type { World } from '../composition/connect.ts'
 import type { Approval } from '../domain/approval.ts'
 import type { NamedFact, Plan } from '../domain/plan.ts'
-import { asStandbyError } from '../errors.ts'
+import { asStandbyError } from '../errors/standby-error.ts'
 import type { MoveReport } from '../evidence/reports.ts'
 import { courseOf, refuseUnfenced } from '../execution/course-of-plan.ts'
-import type { JsonObject } from '../json.ts'
+import type { JsonObject } from '../values/json.ts'
 import { approvalKey, planKey } from '../witness/keys.ts'
 import { sayNoEvidence } from './leave-evidence.ts'
-import { carryOut, refusedReport } from './move-report.ts'
+import { refuseExpired, refuseOtherThanApproved, refuseUnlessStillTrue } from './revalidate.ts'
 import { newRun } from './run-id.ts'
+import { carryOut, refusedReport } from './run-move.ts'
 import type { RunOfPlan } from './run-of-plan.ts'
-import { refuseExpired, refuseOtherThanApproved, refuseUnlessStillTrue } from './still-true.ts'
 
 /**
  * Executes an approved plan: everything is observed again, and a fact that moved beyond its tolerance refuses.

@@ -1,5 +1,5 @@
-import type { World } from '../composition.ts'
-import { inputError } from '../errors.ts'
+import type { World } from '../composition/connect.ts'
+import { inputError } from '../errors/standby-error.ts'
 import type { Observation } from '../observation/observation.ts'
 
 /** What is true now, of the declared clusters. The guard against the wrong target: throws `wrong-cluster` when a kubeconfig leads to another one. */

@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises'
 import type { Plan } from '../domain/plan.ts'
-import { inputError } from '../errors.ts'
-import { parseStrictly } from '../strict-json.ts'
+import { inputError } from '../errors/standby-error.ts'
+import { parseStrictly } from '../values/strict-json.ts'
 import { decode } from '../witness/decode.ts'
 import { planDocument } from '../witness/documents.ts'
 

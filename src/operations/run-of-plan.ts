@@ -1,6 +1,6 @@
 import type { Approval } from '../domain/approval.ts'
 import type { Plan } from '../domain/plan.ts'
-import type { Asked } from '../execution/journal.ts'
+import type { Asked } from '../witness/journal.ts'
 
 /** One process's part of a run. */
 export interface RunOfPlan {

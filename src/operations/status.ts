@@ -1,4 +1,4 @@
-import type { World } from '../composition.ts'
+import type { World } from '../composition/connect.ts'
 import { EVERYWHERE, type Gap, type Observed } from '../domain/observed.ts'
 import type { Finding } from '../domain/plan.ts'
 import type { Component } from '../domain/stack.ts'

@@ -1,6 +1,6 @@
-import { siteError } from '../errors.ts'
+import { siteError } from '../errors/standby-error.ts'
 import type { Observation } from '../observation/observation.ts'
-import { clockFindings } from '../planning/clock.ts'
+import { clockFindings } from '../planning/clock-skew.ts'
 
 /** Throws `clock-wrong`: what this machine says of the time is written into evidence and records, and read by others. */
 export function refuseWrongClock(observation: Observation): void {

@@ -1,5 +1,5 @@
 import type { LearnedFrom, PlannedStep } from '../domain/plan.ts'
-import type { Milliseconds } from '../duration.ts'
+import type { Milliseconds } from '../values/duration.ts'
 
 /** How long an action took in former runs: half of them were done after `p50`, three of four after `p75`. */
 export interface LearnedDuration {

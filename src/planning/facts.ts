@@ -2,8 +2,8 @@ import type { Fact } from '../domain/fact.ts'
 import type { Liveness } from '../domain/liveness.ts'
 import { EVERYWHERE } from '../domain/observed.ts'
 import type { Intent, NamedFact } from '../domain/plan.ts'
-import { canonicalJson } from '../json.ts'
 import type { Observation } from '../observation/observation.ts'
+import { canonicalJson } from '../values/json.ts'
 
 /** The one fact that is of a site, not of a component. */
 const OF_SITES = 'sites'

@@ -1,15 +1,16 @@
 import { type BySite, EVERYWHERE } from '../domain/observed.ts'
 import type { Finding, Intent } from '../domain/plan.ts'
 import type { Stack } from '../domain/stack.ts'
-import type { Assessment, Driver } from '../driver/driver.ts'
+import type { Assessment } from '../driver/assessment.ts'
+import type { Driver } from '../driver/driver.ts'
+import { UNSEEN, type Unseen } from '../errors/unseen.ts'
 import type { Observation } from '../observation/observation.ts'
-import { UNSEEN, type Unseen } from '../unseen.ts'
 import { type Damage, damageText } from '../witness/damage.ts'
-import { clockFindings } from './clock.ts'
-import { isGuarded } from './fence-levels.ts'
+import { clockFindings } from './clock-skew.ts'
+import { isGuarded } from './fence-coverage.ts'
 import { followersOf } from './followers.ts'
 import { livenessOf } from './liveness.ts'
-import { lockFindings } from './lock.ts'
+import { lockFindings } from './lock-findings.ts'
 
 /** All that a person should know before anything is changed: of sites and witness, then of each component. Pure. */
 export function findingsOf(

@@ -1,8 +1,8 @@
 import type { Liveness, Sighting } from '../domain/liveness.ts'
 import type { SiteName, Stack } from '../domain/stack.ts'
 import type { Driver } from '../driver/driver.ts'
+import { UNSEEN, type Unseen } from '../errors/unseen.ts'
 import type { Observation } from '../observation/observation.ts'
-import { UNSEEN, type Unseen } from '../unseen.ts'
 
 /**
  * An API server is alive for itself alone: with no node that is ready, nothing behind it has been heard of for the better part of a minute.

@@ -2,8 +2,8 @@ import { acceptedLossText, coversLoss, UNKNOWN_LOSS } from '../domain/accepted-l
 import type { Finding, Intent, Loss } from '../domain/plan.ts'
 import type { Stack } from '../domain/stack.ts'
 import type { Driver } from '../driver/driver.ts'
-import { minutes, readableDuration } from '../duration.ts'
 import type { Observation } from '../observation/observation.ts'
+import { minutes, readableDuration } from '../values/duration.ts'
 
 /** The other passive sites that a failover would lose less with. Pure. */
 export const aheadFindings = (

@@ -1,4 +1,4 @@
-import type { DeployUnit } from '../driver/driver.ts'
+import type { DeployUnit } from '../driver/deployment.ts'
 
 /** A unit with the component it belongs to. */
 export interface PlacedUnit {

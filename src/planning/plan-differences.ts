@@ -2,7 +2,7 @@ import type { Plan, PlannedStep } from '../domain/plan.ts'
 import type { Stack } from '../domain/stack.ts'
 import type { Driver } from '../driver/driver.ts'
 import type { Varies } from '../driver/varying.ts'
-import { canonicalJson, isObject, type Json, type JsonObject } from '../json.ts'
+import { canonicalJson, isObject, type Json, type JsonObject } from '../values/json.ts'
 import type { PlanDifference } from './plan-difference.ts'
 import { lossThatDiffers, warningsThatDiffer } from './predictions-that-differ.ts'
 

@@ -4,14 +4,14 @@ import type { Driver } from '../driver/driver.ts'
 import type { Observation } from '../observation/observation.ts'
 import { type LearnedDurations, learnedFrom, NOTHING_LEARNED, withLearned } from './expected-durations.ts'
 import { factsOf } from './facts.ts'
-import { leftOpen, toShutOf } from './fence-levels.ts'
-import { fencingFindings, fencingOf, requiredFence, withBestEffort } from './fencing.ts'
+import { leftOpen, toShutOf } from './fence-coverage.ts'
 import { findingsOf } from './findings.ts'
 import { livenessOf } from './liveness.ts'
 import { aheadFindings, lossFindings, lossOf } from './loss.ts'
 import { moveSteps } from './move-steps.ts'
-import { outwaitFindings, outwaitOf } from './outwait.ts'
 import { predictedTimes } from './predicted-times.ts'
+import { fencingFindings, fencingOf, requiredFence, withBestEffort } from './required-fence.ts'
+import { outwaitFindings, outwaitOf } from './self-fencing.ts'
 
 /** What makes a plan unique; comes in as values, so that planning stays pure. */
 export interface PlanIdentity {

@@ -1,5 +1,5 @@
 import type { Plan } from '../domain/plan.ts'
-import type { Json, JsonObject } from '../json.ts'
+import type { Json, JsonObject } from '../values/json.ts'
 import { defectOf } from '../witness/judge-document.ts'
 import { isName } from '../witness/keys.ts'
 

@@ -1,5 +1,5 @@
 import { changesActiveSite, type Intent, PHASES, type Phase, type PlannedStep } from '../domain/plan.ts'
-import type { Milliseconds } from '../duration.ts'
+import type { Milliseconds } from '../values/duration.ts'
 import { schedule } from './order-steps.ts'
 
 /**

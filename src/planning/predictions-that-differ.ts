@@ -1,6 +1,6 @@
 import { UNKNOWN_LOSS } from '../domain/accepted-loss.ts'
 import type { Loss, Plan } from '../domain/plan.ts'
-import { canonicalJson, type Json } from '../json.ts'
+import { canonicalJson, type Json } from '../values/json.ts'
 import type { PlanDifference } from './plan-difference.ts'
 
 /** Clocks of two observations, and figures that are rounded up. */

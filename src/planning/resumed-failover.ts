@@ -4,9 +4,9 @@ import type { Finding, Plan, StepId } from '../domain/plan.ts'
 import type { Stack } from '../domain/stack.ts'
 import type { Driver } from '../driver/driver.ts'
 import type { Observation } from '../observation/observation.ts'
-import { requiredFence } from './fencing.ts'
 import { livenessOf } from './liveness.ts'
 import { lossFindings, lossOf } from './loss.ts'
+import { requiredFence } from './required-fence.ts'
 
 /**
  * What speaks against going on with a failover that has not named the new site yet: the lost site may have come back meanwhile, and what is

@@ -1,5 +1,5 @@
 import { changesActiveSite, type Intent, type PlannedStep } from '../domain/plan.ts'
-import { minutes, seconds } from '../duration.ts'
+import { minutes, seconds } from '../values/duration.ts'
 
 /** The name under which the core's own steps stand in a plan; no component may have it. */
 export const WITNESS = 'witness'

@@ -1,4 +1,4 @@
-import { isObject, type Json, type JsonObject } from '../json.ts'
+import { isObject, type Json, type JsonObject } from '../values/json.ts'
 import type { PlacedProblem } from './problems.ts'
 
 /** What no schema can say of `approval`: demands that nobody could ever meet, and people who would count twice. Any shape is bearable. */

@@ -1,7 +1,7 @@
-import { isObject, type Json, type JsonObject } from '../json.ts'
+import { MEANS, type Meaning } from '../schema/parts.ts'
+import { isObject, type Json, type JsonObject } from '../values/json.ts'
 import { nearest } from './nearest.ts'
 import type { PlacedProblem } from './problems.ts'
-import { MEANS, type Meaning } from './schema-parts.ts'
 
 /** What a value is against its schema: what is wrong with it, and which of its parts mean more than their shape. */
 export interface Judgement {

@@ -1,8 +1,8 @@
 import { reaches } from '../domain/fence-levels.ts'
 import type { Site, Stack } from '../domain/stack.ts'
 import type { Driver } from '../driver/driver.ts'
-import { DURATION_PATTERN, hours, type Milliseconds, minutes, parseDuration, readableDuration } from '../duration.ts'
-import { isObject, type Json, type JsonObject } from '../json.ts'
+import { DURATION_PATTERN, hours, type Milliseconds, minutes, parseDuration, readableDuration } from '../values/duration.ts'
+import { isObject, type Json, type JsonObject } from '../values/json.ts'
 import type { PlacedProblem } from './problems.ts'
 
 /** Characters that no name, path or query needs, and that a terminal, a log or a key of an object takes for something else. */

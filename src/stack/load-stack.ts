@@ -12,9 +12,9 @@ import type {
   Stack,
 } from '../domain/stack.ts'
 import type { Driver } from '../driver/driver.ts'
-import { hours, parseDuration } from '../duration.ts'
-import { inputError } from '../errors.ts'
-import { isObject, type Json, type JsonObject } from '../json.ts'
+import { inputError } from '../errors/standby-error.ts'
+import { hours, parseDuration } from '../values/duration.ts'
+import { isObject, type Json, type JsonObject } from '../values/json.ts'
 import { approvalProblems } from './check-approval.ts'
 import { driverProblems, nameProblems, pastedCredentials, sortedByNeeds } from './check-meaning.ts'
 import { type Judgement, judge } from './check-schema.ts'

@@ -3,9 +3,9 @@ import { readFileSync, type Stats } from 'node:fs'
 import { readdir, readFile, realpath, stat } from 'node:fs/promises'
 import { join, relative, resolve, sep } from 'node:path'
 import { parseAllDocuments } from 'yaml'
+import type { NamedPath } from '../domain/declaration.ts'
 import type { Stack } from '../domain/stack.ts'
-import type { NamedPath } from '../driver/driver.ts'
-import { canonicalJson, isObject, type Json } from '../json.ts'
+import { canonicalJson, isObject, type Json } from '../values/json.ts'
 import { judgeCertificates } from './certificates.ts'
 
 /** A chart with its dependencies stays far below this. */

@@ -1,5 +1,5 @@
 import { type Document, isAlias, isMap, isNode, isPair, isScalar, Lexer, LineCounter, parseAllDocuments, visit } from 'yaml'
-import { isObject, type Json } from '../json.ts'
+import { isObject, type Json } from '../values/json.ts'
 import { type Problem, StackInvalid } from './problems.ts'
 
 /** More than any stack file needs, less than what keeps the parser busy for a second: 50 components on 3 sites are 9,000 tokens. */

@@ -1,4 +1,4 @@
-import { StandbyError } from '../errors.ts'
+import { StandbyError } from '../errors/standby-error.ts'
 
 /** One thing that is wrong with a stack file, and where. */
 export interface Problem {

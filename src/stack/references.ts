@@ -1,5 +1,5 @@
 import type { CredentialReference } from '../domain/stack.ts'
-import { isObject, type Json } from '../json.ts'
+import { isObject, type Json } from '../values/json.ts'
 
 /** A reference to a credential, and where it stands. */
 export interface PlacedReference {

@@ -1,5 +1,5 @@
-import type { JsonObject } from '../json.ts'
-import { duration, oneLine, text } from './schema-parts.ts'
+import { duration, oneLine, text } from '../schema/parts.ts'
+import type { JsonObject } from '../values/json.ts'
 import { SSH_ED25519_PATTERN } from './ssh-key.ts'
 
 /** GitHub refuses these characters in it. */

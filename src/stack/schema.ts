@@ -1,8 +1,9 @@
+import type { Claim, NamedPath, SpecProblem } from '../domain/declaration.ts'
 import { FENCE_LEVELS } from '../domain/fence-levels.ts'
-import type { Claim, Driver, NamedPath, SpecProblem } from '../driver/driver.ts'
-import type { Json, JsonObject } from '../json.ts'
+import type { Driver } from '../driver/driver.ts'
+import { credentialReference, duration, kubernetesName, MEANS, type Meaning, text } from '../schema/parts.ts'
+import type { Json, JsonObject } from '../values/json.ts'
 import { approvalSchema } from './schema-approval.ts'
-import { credentialReference, duration, kubernetesName, MEANS, type Meaning, text } from './schema-parts.ts'
 
 /** Where the published schema is found; editors read it through the header comment of a stack file. */
 export const SCHEMA_ID = 'https://standby.dev/schema/stack.schema.json'

@@ -1,5 +1,5 @@
-import { StandbyError } from '../errors.ts'
-import type { JsonObject } from '../json.ts'
+import { StandbyError } from '../errors/standby-error.ts'
+import type { JsonObject } from '../values/json.ts'
 import type { ConditionalStore } from './conditional-store.ts'
 import { type ActiveRecord, activeDocument } from './documents.ts'
 import { ACTIVE } from './keys.ts'

@@ -1,7 +1,7 @@
 import type { AccessKeys } from '../clients/access-keys.ts'
 import type { Way } from '../clients/patience.ts'
 import type { CredentialReference } from '../domain/stack.ts'
-import type { JsonObject } from '../json.ts'
+import type { JsonObject } from '../values/json.ts'
 
 /**
  * The little that a witness needs of a storage outside both sites: reads, and writes with a precondition.

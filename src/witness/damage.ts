@@ -1,4 +1,4 @@
-import { StandbyError } from '../errors.ts'
+import { StandbyError } from '../errors/standby-error.ts'
 
 /** An object of the witness that is not what this tool writes: a value, so that nothing stops but what depends on it. */
 export interface Damage {

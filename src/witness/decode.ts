@@ -1,5 +1,5 @@
-import { isObject, type JsonObject } from '../json.ts'
-import { parseStrictly } from '../strict-json.ts'
+import { isObject, type JsonObject } from '../values/json.ts'
+import { parseStrictly } from '../values/strict-json.ts'
 import { withoutWriteId } from './conditional-store.ts'
 import { type Damage, type Decoded, damagedError, Unreadable } from './damage.ts'
 import { defectOf } from './judge-document.ts'

@@ -1,6 +1,6 @@
 import type { Approval } from '../domain/approval.ts'
 import type { Plan } from '../domain/plan.ts'
-import type { JsonObject } from '../json.ts'
+import type { JsonObject } from '../values/json.ts'
 import { documentKind } from './decode.ts'
 
 const RESTORE = 'Restore its earlier version (the bucket keeps them)'

@@ -2,7 +2,7 @@ import evidence from '../../schema/evidence.schema.json' with { type: 'json' }
 import plan from '../../schema/plan.schema.json' with { type: 'json' }
 import result from '../../schema/result.schema.json' with { type: 'json' }
 import witness from '../../schema/witness.schema.json' with { type: 'json' }
-import { isObject, type Json, type JsonObject } from '../json.ts'
+import { isObject, type Json, type JsonObject } from '../values/json.ts'
 
 /** What is wrong with a document, and where in it: `$.steps[3].deadline`. */
 export interface Defect {

@@ -1,4 +1,4 @@
-import { type Milliseconds, seconds } from '../duration.ts'
+import { type Milliseconds, seconds } from '../values/duration.ts'
 import type { LockRecord } from './documents.ts'
 
 /** Who holds the lock: one process of a run. A process that continues a run is another holder than the one that left it. */

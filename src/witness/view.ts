@@ -1,4 +1,4 @@
-import { asStandbyError } from '../errors.ts'
+import { asStandbyError } from '../errors/standby-error.ts'
 import type { ConditionalStore } from './conditional-store.ts'
 import type { Damage } from './damage.ts'
 import { type ActiveRecord, activeDocument, type LockRecord, lockDocument } from './documents.ts'

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from '@jest/globals'
 import { PHASES } from '../../src/domain/plan.ts'
-import { isObject } from '../../src/json.ts'
+import { isObject } from '../../src/values/json.ts'
 
 const root = join(import.meta.dirname, '..', '..')
 

@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { expect, test } from '@jest/globals'
 import { reasonCodesPage } from '../../scripts/reason-codes-page.ts'
 import { vantagePointsPage } from '../../scripts/vantage-points-page.ts'
-import { REASON_CODE_MEANINGS, REASON_CODES } from '../../src/reason-codes.ts'
+import { REASON_CODE_MEANINGS, REASON_CODES } from '../../src/errors/reason-codes.ts'
 import { reasonCodesIn } from '../support/reason-codes-in-source.ts'
 
 const root = join(import.meta.dirname, '..', '..')

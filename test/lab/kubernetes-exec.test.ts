@@ -2,8 +2,8 @@ import { randomBytes } from 'node:crypto'
 import { setTimeout as pause } from 'node:timers/promises'
 import { afterAll, beforeAll, expect, test } from '@jest/globals'
 import { readLabEnvironment } from '../../lab/environment.ts'
-import { openKubernetes } from '../../src/clients/kubernetes.ts'
 import type { KubernetesClient, PodReference } from '../../src/clients/kubernetes-client.ts'
+import { openKubernetes } from '../../src/platform/kubernetes/client/open.ts'
 
 const namespace = `t-client-${randomBytes(3).toString('hex')}`
 const pod: PodReference = { namespace, name: 'shell', container: 'shell' }

@@ -1,7 +1,7 @@
 import { describe, expect, test } from '@jest/globals'
 import { executeMove } from '../../src/execution/execute-move.ts'
-import { type JournalEntry, openJournal, stepsOnRecord, turnedBack } from '../../src/execution/journal.ts'
 import { progressTo } from '../../src/execution/progress.ts'
+import { type JournalEntry, openJournal, stepsOnRecord, turnedBack } from '../../src/witness/journal.ts'
 import { mortalProcess } from '../support/mortal-process.ts'
 import { deployedToy, toyClock, toyDriver } from '../support/toy-stack.ts'
 import { modelPlan, type PlanRequest } from './model-plans.ts'

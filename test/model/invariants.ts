@@ -1,4 +1,4 @@
-import type { Verdict } from '../../src/execution/run-state.ts'
+import type { Verdict } from '../../src/witness/journal.ts'
 import { PLACES } from './model-plans.ts'
 import type { Model } from './scenario.ts'
 import { type Effect, serves, wouldWrite } from './sites.ts'

@@ -1,5 +1,6 @@
-import type { Command, Course, OnRecord, RunEvent, RunState, StepState, Verdict } from '../../src/execution/run-state.ts'
+import type { Command, Course, RunEvent, RunState, StepState } from '../../src/execution/run-state.ts'
 import { advance, beginRun, commandsOf } from '../../src/execution/transition.ts'
+import type { OnRecord, Verdict } from '../../src/witness/journal.ts'
 
 /** The functions that decide what a run does: those of production, or bent ones. */
 export interface Rules {

@@ -1,6 +1,6 @@
 import type { PlannedStep } from '../../src/domain/plan.ts'
-import type { OnRecord } from '../../src/execution/run-state.ts'
 import { sequenceOf } from '../../src/planning/order-steps.ts'
+import type { OnRecord } from '../../src/witness/journal.ts'
 import { unapproved } from './invariants.ts'
 import { nameOf, other, PLACES, type Place } from './model-plans.ts'
 import { copyOf, type Emit, touch } from './moves.ts'

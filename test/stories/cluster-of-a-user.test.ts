@@ -11,7 +11,7 @@ import { executeFailover } from '../../src/operations/execute-failover.ts'
 import { planFailover } from '../../src/operations/plan-failover.ts'
 import { status } from '../../src/operations/status.ts'
 import { verifyBackup } from '../../src/operations/verify-backup.ts'
-import { sandboxNamespace } from '../../src/verification/sandbox.ts'
+import { sandboxNamespace } from '../../src/platform/kubernetes/sandbox.ts'
 import { type InstanceMetadata, startInstanceMetadata } from '../support/instance-metadata.ts'
 import { type LabDatabase, prepareLabDatabase } from '../support/lab-database.ts'
 

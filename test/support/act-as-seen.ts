@@ -1,4 +1,5 @@
-import type { Behaviour, Progress, StepRun } from '../../src/driver/driver.ts'
+import type { Progress } from '../../src/domain/progress.ts'
+import type { Behaviour, StepRun } from '../../src/driver/behaviour.ts'
 
 /** One look, and the effect if one is due on what was seen: as a run does it, without the lock in between. Returns what was seen. */
 export async function applyAsSeen<Spec>(behaviour: Behaviour<Spec> | undefined, run: StepRun<Spec>): Promise<Progress> {

@@ -1,10 +1,10 @@
 import type { Intent, Plan } from '../../src/domain/plan.ts'
 import type { SiteName } from '../../src/domain/stack.ts'
 import { evidenceOf } from '../../src/evidence/evidence-body.ts'
-import type { NamedRecord } from '../../src/evidence/html-run.ts'
 import type { MoveReport } from '../../src/evidence/reports.ts'
-import type { JournalEntry } from '../../src/execution/journal.ts'
 import type { StepReport } from '../../src/execution/step-report.ts'
+import type { NamedRecord } from '../../src/reporting/html-run.ts'
+import type { JournalEntry } from '../../src/witness/journal.ts'
 import { toyStep } from './toy-stack.ts'
 
 const BEGUN = Date.parse('2026-11-21T06:04:00Z')

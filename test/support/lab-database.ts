@@ -4,13 +4,13 @@ import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { stringify } from 'yaml'
 import { type LabEnvironment, readLabEnvironment } from '../../lab/environment.ts'
-import { openKubernetes } from '../../src/clients/kubernetes.ts'
 import type { KubernetesClient, KubernetesObject } from '../../src/clients/kubernetes-client.ts'
 import { openObjectStore } from '../../src/clients/object-store.ts'
 import type { ObjectStoreClient } from '../../src/clients/object-store-client.ts'
-import { connect, type World } from '../../src/composition.ts'
-import type { Log } from '../../src/driver/driver.ts'
-import { SANDBOX_LABEL, sandboxNamespace } from '../../src/verification/sandbox.ts'
+import { connect, type World } from '../../src/composition/connect.ts'
+import { openKubernetes } from '../../src/platform/kubernetes/client/open.ts'
+import { SANDBOX_LABEL, sandboxNamespace } from '../../src/platform/kubernetes/sandbox.ts'
+import type { Log } from '../../src/runtime/log.ts'
 
 /** A pair of databases of a test's own, in namespaces of its own, in the running lab. */
 export interface LabDatabase {

@@ -8,7 +8,7 @@ import { setTimeout as pause } from 'node:timers/promises'
 import { ensureDebian } from '../../lab/images/debian.ts'
 import { runProcess } from '../../src/clients/process.ts'
 import type { SshRunner } from '../../src/clients/ssh.ts'
-import { siteError } from '../../src/errors.ts'
+import { siteError } from '../../src/errors/standby-error.ts'
 import { needs } from './needs.ts'
 import { freePorts, startServer } from './server-process.ts'
 

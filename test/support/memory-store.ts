@@ -1,5 +1,5 @@
-import { StandbyError } from '../../src/errors.ts'
-import type { JsonObject } from '../../src/json.ts'
+import { StandbyError } from '../../src/errors/standby-error.ts'
+import type { JsonObject } from '../../src/values/json.ts'
 import type { ConditionalStore } from '../../src/witness/conditional-store.ts'
 
 export interface MemoryDocument {

@@ -1,10 +1,10 @@
-import { systemClock, type World } from '../../src/composition.ts'
+import { systemClock, type World } from '../../src/composition/connect.ts'
 import type { Intent, PlannedStep } from '../../src/domain/plan.ts'
 import { componentOf } from '../../src/domain/stack.ts'
-import type { Behaviour, StepRun } from '../../src/driver/driver.ts'
-import { deadlineAfter } from '../../src/execution/deadline.ts'
+import type { Behaviour, StepRun } from '../../src/driver/behaviour.ts'
 import { type StepPerformer, stepPerformer } from '../../src/execution/perform-step.ts'
-import type { JsonObject } from '../../src/json.ts'
+import type { JsonObject } from '../../src/values/json.ts'
+import { deadlineAfter } from '../../src/waiting/deadline.ts'
 
 /** One step of a driver from its first look to its proof, as a run performs it, without a journal around it. */
 export async function performStep(

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { drivers, witnesses } from '../../src/drivers/registry.ts'
-import { asStandbyError } from '../../src/errors.ts'
+import { asStandbyError } from '../../src/errors/standby-error.ts'
 import { parseStack } from '../../src/stack/load-stack.ts'
 import { type Problem, StackInvalid } from '../../src/stack/problems.ts'
 

@@ -1,10 +1,17 @@
 import { describe, expect, test } from '@jest/globals'
 import fc from 'fast-check'
 import { errorText, terminalLog } from '../../src/cli/terminal.ts'
-import { inputError } from '../../src/errors.ts'
-import { page } from '../../src/evidence/html-report.ts'
-import { escaped } from '../../src/evidence/markdown.ts'
-import { harmlessJson, harmlessLogLine, harmlessOnTerminal, harmlessText, harmlessToRunner, oneLine } from '../../src/harmless-text.ts'
+import { inputError } from '../../src/errors/standby-error.ts'
+import { page } from '../../src/reporting/html-report.ts'
+import { escaped } from '../../src/reporting/markdown.ts'
+import {
+  harmlessJson,
+  harmlessLogLine,
+  harmlessOnTerminal,
+  harmlessText,
+  harmlessToRunner,
+  oneLine,
+} from '../../src/values/harmless-text.ts'
 
 const ESC = '\u001b'
 const nasty = fc

@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals'
 import fc from 'fast-check'
-import { masking } from '../../src/masking.ts'
+import { masking } from '../../src/runtime/masking.ts'
 
 describe('a masked text', () => {
   test('holds no known secret, in none of the forms that programs make of it', () => {

@@ -1,13 +1,13 @@
 import { describe, expect, test } from '@jest/globals'
 import { credentialSkeletons, credentialTable } from '../../src/cli/credential-table.ts'
+import { type GivenCredentials, neededCredentials, refuseMissingCredentials } from '../../src/composition/needed-credentials.ts'
 import { type Identity, OPERATING } from '../../src/domain/identities.ts'
-import { isObject, type JsonObject } from '../../src/json.ts'
-import { type GivenCredentials, neededCredentials, refuseMissingCredentials } from '../../src/needed-credentials.ts'
 import { accessRulesOf } from '../../src/operations/access.ts'
 import { restoreTesting } from '../../src/operations/verify-backup.ts'
 import { judge } from '../../src/stack/check-schema.ts'
 import { parseStack } from '../../src/stack/load-stack.ts'
 import { witnessSchema } from '../../src/stack/schema.ts'
+import { isObject, type JsonObject } from '../../src/values/json.ts'
 import { kinds, pathOfStack, publishedStacks, textOfStack } from '../support/published-stacks.ts'
 
 const stackOf = (name: (typeof publishedStacks)[number]) => parseStack(textOfStack(name), pathOfStack(name), kinds)

@@ -1,7 +1,7 @@
 import { mkdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, test } from '@jest/globals'
-import { refuseUnwritable, writeOutput } from '../../src/output-file.ts'
+import { refuseUnwritable, writeOutput } from '../../src/runtime/output-file.ts'
 import { temporaryFolder } from '../support/temporary-folder.ts'
 
 describe('a file that a result is written to', () => {

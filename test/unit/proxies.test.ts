@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals'
 import fc from 'fast-check'
-import { proxyEnvironment } from '../../src/proxies.ts'
+import { proxyEnvironment } from '../../src/runtime/proxies.ts'
 
 describe('the proxies that an environment names', () => {
   test('are none where no variable names one, whatever NO_PROXY says', () => {

@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals'
 import fc from 'fast-check'
-import { parseStrictly } from '../../src/strict-json.ts'
+import { parseStrictly } from '../../src/values/strict-json.ts'
 
 describe('JSON that every reader reads alike', () => {
   test('is what JSON.parse makes of it, for every value', () => {

@@ -1,7 +1,7 @@
 import { isDeepStrictEqual } from 'node:util'
+import type { Claim, SpecProblem } from '../../domain/declaration.ts'
 import { type AccessRule, IN_SANDBOX, OPERATING } from '../../domain/identities.ts'
 import type { Stack } from '../../domain/stack.ts'
-import type { Claim, SpecProblem } from '../../driver/driver.ts'
 import { ruleAt } from '../../platform/kubernetes/rule-at.ts'
 import { scheduleProblem } from '../../stack/cron.ts'
 import { archiveName, copiedSecrets, noArchiveName, streamingSecrets } from './deploy/manifests.ts'

@@ -1,4 +1,4 @@
-import { isObject, type JsonObject } from '../../json.ts'
+import { isObject, type JsonObject } from '../../values/json.ts'
 import type { ClusterObject } from './objects.ts'
 
 /** Settings of a Cluster that decide whether another one can follow it, or serve in its place. */

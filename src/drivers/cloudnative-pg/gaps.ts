@@ -1,8 +1,8 @@
 import type { BySite, Gap } from '../../domain/observed.ts'
 import type { SiteName } from '../../domain/stack.ts'
+import { parseLsn, parseSegment, type SegmentBytes, segmentsBetween } from '../../systems/postgres/wal.ts'
 import type { Upstream } from './failover/upstream.ts'
 import type { InstanceStatus } from './objects.ts'
-import { parseLsn, parseSegment, type SegmentBytes, segmentsBetween } from './wal.ts'
 
 /** What of a cluster says how far it is. */
 export interface Positioned {

@@ -1,4 +1,4 @@
-import type { Condition } from '../../clients/kubernetes-conditions.ts'
+import type { Condition } from '../../platform/kubernetes/client/conditions.ts'
 import { type ClusterObject, FENCE } from './objects.ts'
 
 /** The field that says which side is the primary. */

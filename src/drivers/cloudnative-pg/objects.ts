@@ -1,8 +1,8 @@
 import type { KubernetesClient, KubernetesObject, ObjectReference, PodReference } from '../../clients/kubernetes-client.ts'
-import type { Condition } from '../../clients/kubernetes-conditions.ts'
-import type { SqlRows } from '../../driver/driver.ts'
-import { type Milliseconds, minutes } from '../../duration.ts'
-import { asStandbyError, siteError } from '../../errors.ts'
+import type { SqlRows } from '../../driver/context.ts'
+import { asStandbyError, siteError } from '../../errors/standby-error.ts'
+import type { Condition } from '../../platform/kubernetes/client/conditions.ts'
+import { type Milliseconds, minutes } from '../../values/duration.ts'
 
 /** The kinds that CloudNativePG and its archive plugin add to Kubernetes. */
 export const CLUSTER = { apiVersion: 'postgresql.cnpg.io/v1', kind: 'Cluster', plural: 'clusters' } as const

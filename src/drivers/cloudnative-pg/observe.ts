@@ -1,15 +1,16 @@
 import type { KubernetesClient } from '../../clients/kubernetes-client.ts'
-import { conditionOf } from '../../clients/kubernetes-conditions.ts'
 import { overWay } from '../../clients/patience.ts'
 import { withinDeadline } from '../../clients/within-deadline.ts'
 import type { Fact } from '../../domain/fact.ts'
 import type { Observed } from '../../domain/observed.ts'
 import type { SiteName } from '../../domain/stack.ts'
-import type { DriverContext } from '../../driver/driver.ts'
-import { type Milliseconds, seconds } from '../../duration.ts'
-import { asStandbyError, siteError } from '../../errors.ts'
+import type { DriverContext } from '../../driver/context.ts'
+import { asStandbyError, siteError } from '../../errors/standby-error.ts'
+import { conditionOf } from '../../platform/kubernetes/client/conditions.ts'
 import { isOwnedBy } from '../../platform/kubernetes/declared-objects.ts'
 import { controllersOf, type OtherController } from '../../platform/kubernetes/field-managers.ts'
+import type { SegmentBytes } from '../../systems/postgres/wal.ts'
+import { type Milliseconds, seconds } from '../../values/duration.ts'
 import { type BackupObject, backupsIn, completedBackups } from './backup/completed-backups.ts'
 import { type ClusterSettings, settingsOf } from './cluster-settings.ts'
 import { archiveTimeoutOf } from './deploy/archive-timeout.ts'
@@ -32,7 +33,6 @@ import {
 } from './objects.ts'
 import { measureSegments, segmentBytesOf } from './segment-length.ts'
 import { clusterOf, type Database } from './spec.ts'
-import type { SegmentBytes } from './wal.ts'
 
 /** What is true of one site's cluster, from its own words and its instance's. */
 export interface CloudNativePgState {

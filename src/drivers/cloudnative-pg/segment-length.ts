@@ -1,8 +1,8 @@
 import type { KubernetesClient } from '../../clients/kubernetes-client.ts'
-import type { Milliseconds } from '../../duration.ts'
-import { isObject } from '../../json.ts'
+import { asSegmentBytes, parseLsn, type SegmentBytes, segmentBytesNamed } from '../../systems/postgres/wal.ts'
+import type { Milliseconds } from '../../values/duration.ts'
+import { isObject } from '../../values/json.ts'
 import type { ClusterObject, InstanceStatus } from './objects.ts'
-import { asSegmentBytes, parseLsn, type SegmentBytes, segmentBytesNamed } from './wal.ts'
 
 /**
  * How long the WAL segments of a database are. Its PostgreSQL's own word comes first, by the metrics of its instance or by the name of the file that it

@@ -1,7 +1,7 @@
 import type { Component, SiteName, Stack } from '../../domain/stack.ts'
-import type { JsonObject } from '../../json.ts'
 import { type Resources, resourcesSchema } from '../../platform/kubernetes/pod-resources.ts'
-import { folder, hostName, kubernetesName, siteMap, text } from '../../stack/schema-parts.ts'
+import { folder, hostName, kubernetesName, siteMap, text } from '../../schema/parts.ts'
+import type { JsonObject } from '../../values/json.ts'
 
 /** A PostgreSQL cluster per site, run by CloudNativePG; the passive one follows the active one. */
 export interface CloudNativePgSpec {

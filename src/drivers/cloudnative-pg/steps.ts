@@ -1,8 +1,8 @@
 import type { FenceLevel } from '../../domain/fence-levels.ts'
 import type { Phase, PlannedStep } from '../../domain/plan.ts'
 import type { SiteName } from '../../domain/stack.ts'
-import type { Milliseconds } from '../../duration.ts'
-import type { JsonObject } from '../../json.ts'
+import type { Milliseconds } from '../../values/duration.ts'
+import type { JsonObject } from '../../values/json.ts'
 import type { Database } from './spec.ts'
 
 /** The id of a step of this component. */

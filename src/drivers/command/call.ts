@@ -4,9 +4,9 @@ import { measuredWay } from '../../clients/round-trip.ts'
 import { sentInHeader } from '../../clients/usable-secret.ts'
 import { withinWay } from '../../clients/within-way.ts'
 import { retryOfWire } from '../../clients/worth-another-try.ts'
-import type { DriverContext } from '../../driver/driver.ts'
-import { type Milliseconds, readableDuration } from '../../duration.ts'
-import { asStandbyError, siteError, timeoutError } from '../../errors.ts'
+import type { DriverContext } from '../../driver/context.ts'
+import { asStandbyError, siteError, timeoutError } from '../../errors/standby-error.ts'
+import { type Milliseconds, readableDuration } from '../../values/duration.ts'
 import type { Call, ProgramCall, WebCall } from './spec.ts'
 
 /** What a call came to. Nothing of it is ever taken for a yes but a plain yes. */

@@ -1,7 +1,7 @@
 import type { Component, CredentialReference, SiteName } from '../../domain/stack.ts'
-import { type Milliseconds, parseDuration, seconds } from '../../duration.ts'
-import type { Json, JsonObject } from '../../json.ts'
-import { credentialReference, duration, siteMap, text } from '../../stack/schema-parts.ts'
+import { credentialReference, duration, siteMap, text } from '../../schema/parts.ts'
+import { type Milliseconds, parseDuration, seconds } from '../../values/duration.ts'
+import type { Json, JsonObject } from '../../values/json.ts'
 
 /** How a site is switched off from outside: by a program of the user, or by an HTTPS call. Standby never switches one on. */
 export interface CommandSpec {

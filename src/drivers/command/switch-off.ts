@@ -1,7 +1,7 @@
 import type { Intent, PlannedStep } from '../../domain/plan.ts'
-import type { Behaviour, StepRun } from '../../driver/driver.ts'
-import { seconds } from '../../duration.ts'
-import { asStandbyError, siteError } from '../../errors.ts'
+import type { Behaviour, StepRun } from '../../driver/behaviour.ts'
+import { asStandbyError, siteError } from '../../errors/standby-error.ts'
+import { seconds } from '../../values/duration.ts'
 import { ask, perform } from './call.ts'
 import { type CommandSpec, callsOf, type PowerControl, timeoutOf } from './spec.ts'
 

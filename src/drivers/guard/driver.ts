@@ -1,14 +1,15 @@
+import type { SpecProblem } from '../../domain/declaration.ts'
 import { type AccessRule, OPERATING } from '../../domain/identities.ts'
 import type { Stack } from '../../domain/stack.ts'
-import type { Driver, SpecProblem } from '../../driver/driver.ts'
-import { hours, minutes, readableDuration, seconds } from '../../duration.ts'
+import type { Driver } from '../../driver/driver.ts'
 import { GUARD, guardNamespace } from '../../guard/names.ts'
 import { ruleAt } from '../../platform/kubernetes/rule-at.ts'
 import { outOfBounds } from '../../stack/check-values.ts'
+import { hours, minutes, readableDuration, seconds } from '../../values/duration.ts'
 import { deployGuard } from './deploy.ts'
 import { PROGRAM, WITNESS_KEYS } from './manifests.ts'
 import { assessGuards, type GuardState, observeGuard } from './observe.ts'
-import { manualOutwait, outwait, outwaitGuard } from './outwait.ts'
+import { manualOutwait, outwait, outwaitGuard } from './self-fencing.ts'
 import { GUARD_KIND, type GuardComponent, type GuardSpec, guardSchema, rulesOf } from './spec.ts'
 
 /** A watchman on each site: a site that comes back from the dead, or that nobody can prove active, finds its doors closed. */

@@ -8,8 +8,8 @@ import {
   WITNESS_AUTHORITIES,
   WITNESS_SECRET_ACCESS_KEY,
 } from '../../guard/names.ts'
-import { canonicalJson, type JsonObject } from '../../json.ts'
 import { type DeclaredObject, ownedBy } from '../../platform/kubernetes/declared-objects.ts'
+import { canonicalJson, type JsonObject } from '../../values/json.ts'
 import { BOOT, type Program } from './program.ts'
 import type { GuardComponent } from './spec.ts'
 

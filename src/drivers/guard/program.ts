@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { gzipSync } from 'node:zlib'
-import { siteError } from '../../errors.ts'
+import { siteError } from '../../errors/standby-error.ts'
 
 /** What a guard runs: this tool's own bundle, packed for a ConfigMap. */
 export interface Program {

@@ -1,8 +1,8 @@
 import type { Component, CredentialReference } from '../../domain/stack.ts'
-import { type Milliseconds, parseDuration, seconds } from '../../duration.ts'
 import type { GuardRules } from '../../guard/decide.ts'
-import type { JsonObject } from '../../json.ts'
-import { duration, imageName, lastingKeyPair } from '../../stack/schema-parts.ts'
+import { duration, imageName, lastingKeyPair } from '../../schema/parts.ts'
+import { type Milliseconds, parseDuration, seconds } from '../../values/duration.ts'
+import type { JsonObject } from '../../values/json.ts'
 
 export const GUARD_KIND = 'guard'
 

@@ -1,6 +1,6 @@
 import { type BySite, EVERYWHERE } from '../../domain/observed.ts'
 import type { Finding, Intent } from '../../domain/plan.ts'
-import type { Assessment } from '../../driver/driver.ts'
+import type { Assessment } from '../../driver/assessment.ts'
 import { waysOut } from './instances.ts'
 import type { HaproxyState, InstanceView } from './observe.ts'
 import { backendOf, siteOfValue, type Traffic } from './spec.ts'

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { siteError } from '../../errors.ts'
+import { siteError } from '../../errors/standby-error.ts'
 import type { HaproxySpec } from './spec.ts'
 
 /** Runs a command line on the host of an instance. */

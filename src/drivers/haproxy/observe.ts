@@ -1,7 +1,7 @@
 import type { Observed } from '../../domain/observed.ts'
-import type { DriverContext } from '../../driver/driver.ts'
-import { type Milliseconds, seconds } from '../../duration.ts'
-import { asStandbyError } from '../../errors.ts'
+import type { DriverContext } from '../../driver/context.ts'
+import { asStandbyError } from '../../errors/standby-error.ts'
+import { type Milliseconds, seconds } from '../../values/duration.ts'
 import { type HostRunner, type InstanceState, readInstance } from './instance.ts'
 import { siteOfValue, type Traffic } from './spec.ts'
 

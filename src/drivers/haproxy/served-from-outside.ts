@@ -1,9 +1,9 @@
 import { SILENCE } from '../../clients/patience.ts'
 import { type MeasuredWay, measuredWay } from '../../clients/round-trip.ts'
 import { withinWay } from '../../clients/within-way.ts'
-import type { Progress } from '../../driver/driver.ts'
-import { type Milliseconds, readableDuration, seconds } from '../../duration.ts'
-import { exemptAddress } from '../../proxies.ts'
+import type { Progress } from '../../domain/progress.ts'
+import { exemptAddress } from '../../runtime/proxies.ts'
+import { type Milliseconds, readableDuration, seconds } from '../../values/duration.ts'
 import type { Traffic } from './spec.ts'
 
 /** Whether users are served by a site: through every instance (or the named ones), on fresh connections, until so many answers in a row come from it. */

@@ -1,6 +1,6 @@
 import type { Component, CredentialReference } from '../../domain/stack.ts'
-import type { JsonObject } from '../../json.ts'
-import { credentialReference, hostName, MEANS, type Meaning, siteMap, text } from '../../stack/schema-parts.ts'
+import { credentialReference, hostName, MEANS, type Meaning, siteMap, text } from '../../schema/parts.ts'
+import type { JsonObject } from '../../values/json.ts'
 
 /** The global load balancer: one key of a map decides, in every instance, which site's backend serves. */
 export interface HaproxySpec {

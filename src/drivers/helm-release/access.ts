@@ -1,6 +1,6 @@
+import type { Claim, NamedPath, SpecProblem } from '../../domain/declaration.ts'
 import { type AccessRule, OPERATING } from '../../domain/identities.ts'
 import type { Stack } from '../../domain/stack.ts'
-import type { Claim, NamedPath, SpecProblem } from '../../driver/driver.ts'
 import { ruleAt } from '../../platform/kubernetes/rule-at.ts'
 import { type Application, workloadRef } from './spec.ts'
 

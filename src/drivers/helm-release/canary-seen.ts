@@ -1,9 +1,9 @@
 import { overWay } from '../../clients/patience.ts'
 import type { SiteName } from '../../domain/stack.ts'
-import type { DriverContext } from '../../driver/driver.ts'
-import { type Milliseconds, seconds } from '../../duration.ts'
-import { asStandbyError } from '../../errors.ts'
-import { isObject, type Json } from '../../json.ts'
+import type { DriverContext } from '../../driver/context.ts'
+import { asStandbyError } from '../../errors/standby-error.ts'
+import { type Milliseconds, seconds } from '../../values/duration.ts'
+import { isObject, type Json } from '../../values/json.ts'
 import { canaryRequest, isPassing, LOGIN, readCanary, runningPod } from './canary.ts'
 import type { Application, Canary } from './spec.ts'
 

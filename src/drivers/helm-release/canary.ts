@@ -1,9 +1,9 @@
 import type { KubernetesClient, PodReference } from '../../clients/kubernetes-client.ts'
-import { isReady } from '../../clients/kubernetes-conditions.ts'
 import type { Check } from '../../domain/restore-test.ts'
 import type { SiteName } from '../../domain/stack.ts'
-import type { DriverContext } from '../../driver/driver.ts'
-import { type Milliseconds, seconds } from '../../duration.ts'
+import type { DriverContext } from '../../driver/context.ts'
+import { isReady } from '../../platform/kubernetes/client/conditions.ts'
+import { type Milliseconds, seconds } from '../../values/duration.ts'
 import type { Application, Canary } from './spec.ts'
 import { podsOf } from './workload.ts'
 

@@ -1,8 +1,8 @@
 import { parseAllDocuments } from 'yaml'
 import type { KubernetesObject } from '../../clients/kubernetes-client.ts'
-import type { Change } from '../../driver/driver.ts'
-import type { Json } from '../../json.ts'
+import type { Change } from '../../driver/deployment.ts'
 import { fieldsThatDiffer } from '../../platform/kubernetes/fields-that-differ.ts'
+import type { Json } from '../../values/json.ts'
 
 /** What an upgrade would change of the objects of a release. Pure. */
 export function compareManifests(installed: string, rendered: string, namespace: string): Change[] {

@@ -1,6 +1,6 @@
 import type { SiteName } from '../../domain/stack.ts'
-import type { DriverContext } from '../../driver/driver.ts'
-import { asStandbyError, StandbyError } from '../../errors.ts'
+import type { DriverContext } from '../../driver/context.ts'
+import { asStandbyError, StandbyError } from '../../errors/standby-error.ts'
 import { type Application, workloadRef } from './spec.ts'
 
 /**

@@ -2,9 +2,9 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import type { SiteName } from '../../domain/stack.ts'
-import type { DriverContext } from '../../driver/driver.ts'
-import { minutes } from '../../duration.ts'
-import { siteError } from '../../errors.ts'
+import type { DriverContext } from '../../driver/context.ts'
+import { siteError } from '../../errors/standby-error.ts'
+import { minutes } from '../../values/duration.ts'
 import type { Application } from './spec.ts'
 
 /** One call of the helm binary. */

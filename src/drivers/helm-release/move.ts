@@ -1,7 +1,7 @@
 import type { BySite } from '../../domain/observed.ts'
 import type { Intent, PlannedStep } from '../../domain/plan.ts'
 import type { SiteName } from '../../domain/stack.ts'
-import { minutes } from '../../duration.ts'
+import { minutes } from '../../values/duration.ts'
 import { identityStep, rememberStep } from './identity.ts'
 import type { HelmReleaseState } from './observe.ts'
 import { pullImagesStep } from './pull-images.ts'

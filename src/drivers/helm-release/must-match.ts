@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import type { SiteName } from '../../domain/stack.ts'
-import type { DriverContext } from '../../driver/driver.ts'
+import type { DriverContext } from '../../driver/context.ts'
 import type { Application } from './spec.ts'
 
 /** `Secret/KEY` → hash of its value, or null where it is missing. Salted with the stack's name, so that a hash tells nothing elsewhere. */

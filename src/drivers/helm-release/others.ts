@@ -1,5 +1,5 @@
 import type { KubernetesClient, KubernetesObject } from '../../clients/kubernetes-client.ts'
-import { seconds } from '../../duration.ts'
+import { seconds } from '../../values/duration.ts'
 import type { Application } from './spec.ts'
 
 /** What may write beside the declared workload. */

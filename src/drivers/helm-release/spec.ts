@@ -1,6 +1,6 @@
 import type { Component, CredentialReference } from '../../domain/stack.ts'
-import type { JsonObject } from '../../json.ts'
-import { credentialReference, exactVersion, kubernetesName, secretKey, text } from '../../stack/schema-parts.ts'
+import { credentialReference, exactVersion, kubernetesName, secretKey, text } from '../../schema/parts.ts'
+import type { JsonObject } from '../../values/json.ts'
 
 /** An application that is installed by a Helm chart: it runs on the active site, and sleeps on the passive one. */
 export interface HelmReleaseSpec {

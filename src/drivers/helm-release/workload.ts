@@ -1,10 +1,10 @@
 import type { KubernetesClient, KubernetesObject } from '../../clients/kubernetes-client.ts'
-import { conditionOf } from '../../clients/kubernetes-conditions.ts'
-import type { Progress, RestsOn } from '../../driver/driver.ts'
+import type { Progress, RestsOn } from '../../domain/progress.ts'
+import { conditionOf } from '../../platform/kubernetes/client/conditions.ts'
 import { asSeen } from '../../platform/kubernetes/compare-and-set.ts'
 import { controllersOf, type OtherController, writerOf } from '../../platform/kubernetes/field-managers.ts'
-import { isHopeless, type WaitingContainer } from '../../platform/kubernetes/hopeless.ts'
 import { refusedPods } from '../../platform/kubernetes/refused-pods.ts'
+import { isHopeless, type WaitingContainer } from '../../platform/kubernetes/waiting-container.ts'
 import { type Application, workloadRef } from './spec.ts'
 
 export const POD = { apiVersion: 'v1', kind: 'Pod', plural: 'pods' } as const

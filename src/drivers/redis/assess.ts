@@ -1,7 +1,7 @@
 import type { BySite } from '../../domain/observed.ts'
 import type { Finding, Intent } from '../../domain/plan.ts'
 import type { SiteName } from '../../domain/stack.ts'
-import type { Assessment } from '../../driver/driver.ts'
+import type { Assessment } from '../../driver/assessment.ts'
 import { volumeOf } from './how-to-begin.ts'
 import { dumpSeen, type NewestDump, type RedisState } from './observe.ts'
 import type { Cache } from './spec.ts'

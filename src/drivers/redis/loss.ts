@@ -1,6 +1,6 @@
 import type { BySite } from '../../domain/observed.ts'
 import type { ComponentLoss, Intent, KeptData } from '../../domain/plan.ts'
-import { readableDuration } from '../../duration.ts'
+import { readableDuration } from '../../values/duration.ts'
 import { dumpSeen, type RedisState } from './observe.ts'
 import type { Cache } from './spec.ts'
 

@@ -1,10 +1,10 @@
 import { type AccessKeys, AUTHORITIES, accessKeysInSecret, authoritiesInSecret } from '../../clients/access-keys.ts'
 import { isLogin, type ObjectStoreLocation } from '../../clients/object-store-client.ts'
 import type { SiteName, Stack } from '../../domain/stack.ts'
-import { hours, parseDuration } from '../../duration.ts'
-import type { JsonObject } from '../../json.ts'
 import { type DeclaredObject, ownedBy } from '../../platform/kubernetes/declared-objects.ts'
 import { SMALL, sized } from '../../platform/kubernetes/pod-resources.ts'
+import { hours, parseDuration } from '../../values/duration.ts'
+import type { JsonObject } from '../../values/json.ts'
 import { DUMP, FETCH, IDLE, LOAD, SERVE, UPLOAD } from './scripts.ts'
 import { backupFolder, backupJob, type Cache, podOf, restoreRequest, sizesOf, storageOf, storeSecret } from './spec.ts'
 

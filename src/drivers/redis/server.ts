@@ -1,6 +1,6 @@
 import type { KubernetesClient, PodReference } from '../../clients/kubernetes-client.ts'
-import { siteError } from '../../errors.ts'
-import type { LoadedKeys } from './count-keys.ts'
+import { siteError } from '../../errors/standby-error.ts'
+import type { LoadedKeys } from '../../systems/redis/count-keys.ts'
 import { FACTS } from './scripts.ts'
 
 /** What a running Redis says of itself. */

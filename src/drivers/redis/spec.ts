@@ -1,8 +1,8 @@
 import type { Component } from '../../domain/stack.ts'
-import type { StepRun } from '../../driver/driver.ts'
-import type { JsonObject } from '../../json.ts'
+import type { StepRun } from '../../driver/behaviour.ts'
 import { type Resources, resourcesSchema, sized } from '../../platform/kubernetes/pod-resources.ts'
-import { duration, folder, imageName, kubernetesName, secretKey, text } from '../../stack/schema-parts.ts'
+import { duration, folder, imageName, kubernetesName, secretKey, text } from '../../schema/parts.ts'
+import type { JsonObject } from '../../values/json.ts'
 
 /** One Redis per site, without replication between sites: what it holds is handed over in a move. */
 export interface RedisSpec {

@@ -1,6 +1,6 @@
 import type { SiteName } from '../../domain/stack.ts'
-import type { DriverContext } from '../../driver/driver.ts'
-import { inputError } from '../../errors.ts'
+import type { DriverContext } from '../../driver/context.ts'
+import { inputError } from '../../errors/standby-error.ts'
 import type { Cache } from './spec.ts'
 
 /** Why no server could be started with a password, or no client could name it; null: nothing. Never with a part of it. Pure. */

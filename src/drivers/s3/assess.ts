@@ -1,7 +1,7 @@
 import type { BySite } from '../../domain/observed.ts'
 import type { Finding, Intent } from '../../domain/plan.ts'
 import type { Component, SiteName } from '../../domain/stack.ts'
-import type { Assessment } from '../../driver/driver.ts'
+import type { Assessment } from '../../driver/assessment.ts'
 import type { S3State } from './observe.ts'
 import type { S3Spec } from './spec.ts'
 

@@ -1,7 +1,7 @@
 import type { Observed } from '../../domain/observed.ts'
 import type { Component, SiteName } from '../../domain/stack.ts'
-import type { DriverContext } from '../../driver/driver.ts'
-import { asStandbyError } from '../../errors.ts'
+import type { DriverContext } from '../../driver/context.ts'
+import { asStandbyError } from '../../errors/standby-error.ts'
 import { PROBE_RESULT, type S3Spec } from './spec.ts'
 
 export interface S3State {

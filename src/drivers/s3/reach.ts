@@ -1,9 +1,10 @@
 import type { Intent, PlannedStep } from '../../domain/plan.ts'
+import type { Progress } from '../../domain/progress.ts'
 import type { Component } from '../../domain/stack.ts'
-import type { Behaviour, Progress } from '../../driver/driver.ts'
+import type { Behaviour } from '../../driver/behaviour.ts'
 import { siteOf } from '../../driver/site-of-step.ts'
-import { minutes, seconds } from '../../duration.ts'
-import { asStandbyError } from '../../errors.ts'
+import { asStandbyError } from '../../errors/standby-error.ts'
+import { minutes, seconds } from '../../values/duration.ts'
 import { PROBE_RESULT, type S3Spec } from './spec.ts'
 
 /** Known before anything is rebuilt: the site that comes back must have a place for its archive. */

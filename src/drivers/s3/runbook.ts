@@ -1,7 +1,8 @@
 import type { PlannedStep } from '../../domain/plan.ts'
 import type { Component } from '../../domain/stack.ts'
 import { awsS3, type Manual, quoted, type WitnessManual } from '../../driver/manual.ts'
-import { locationOf, type S3Spec, type S3WitnessSpec } from './spec.ts'
+import type { S3WitnessSpec } from '../../witness/s3/spec.ts'
+import { locationOf, type S3Spec } from './spec.ts'
 
 /** The step by the AWS command line. */
 export function manualStep(component: Component<S3Spec>, step: PlannedStep): Manual | null {

@@ -1,12 +1,14 @@
 import type { KeysReference, ObjectStoreLocation } from '../../clients/object-store-client.ts'
 import type { Component, SiteName } from '../../domain/stack.ts'
-import type { JsonObject } from '../../json.ts'
-import { bucketName, endpoint, folder, keysOrLogin, siteMap, text } from '../../stack/schema-parts.ts'
+import { keysOrLogin, siteMap } from '../../schema/parts.ts'
+import type { JsonObject } from '../../values/json.ts'
+import { place } from '../../witness/s3/declared-place.ts'
 
 /** One bucket per site, in which its databases and caches keep their backups. */
 export interface S3Spec {
   readonly sites: Readonly<Record<string, S3Site>>
 }
+
 export interface S3Site {
   readonly endpoint: string
   readonly region: string
@@ -16,29 +18,6 @@ export interface S3Site {
   readonly credentials: KeysReference
   readonly readCredentials?: KeysReference
   readonly policyCredentials?: KeysReference
-}
-
-/** The witness: a bucket outside both sites. */
-export interface S3WitnessSpec {
-  readonly endpoint: string
-  readonly region: string
-  readonly bucket: string
-  readonly prefix?: string
-  readonly endpointCA?: string
-  readonly credentials: KeysReference
-}
-
-const place: JsonObject = {
-  endpoint: endpoint('URL of the S3 service, as sites and runners reach it: scheme, name and perhaps a port.', {
-    examples: ['https://s3.dc-a.example.com'],
-  }),
-  region: text('Region for signatures; us-east-1 where the service has none.', { pattern: '^[A-Za-z0-9-]+$' }),
-  bucket: bucketName('Name of the bucket; it must exist.'),
-  prefix: folder('Everything is kept below this; ends with "/".', 'with-slash'),
-  endpointCA: text(
-    'A PEM file, relative to the stack file, with the certificates of the private authorities that vouch for the endpoint, and of no others. Those that the system knows when absent.',
-    { examples: ['certificates/object-store.pem'] },
-  ),
 }
 
 export const s3Schema: JsonObject = {
@@ -66,12 +45,6 @@ export const s3Schema: JsonObject = {
   },
 }
 
-export const s3WitnessSchema: JsonObject = {
-  description: 'S3 with conditional writes, outside both sites.',
-  required: ['endpoint', 'region', 'bucket', 'credentials'],
-  properties: { ...place, credentials: keysOrLogin },
-}
-
 /** The declared bucket of a site. */
 export function locationOf(component: Component<S3Spec>, site: SiteName): ObjectStoreLocation {
   const declared = component.spec.sites[site]
@@ -90,4 +63,5 @@ export function locationOf(component: Component<S3Spec>, site: SiteName): Object
 
 /** Where a deploy tries what the service can do, and what it found. */
 export const PROBE = 'standby-probe/'
+
 export const PROBE_RESULT = `${PROBE}result.json`

@@ -1,7 +1,8 @@
 import { randomUUID } from 'node:crypto'
 import type { CallOptions, KubernetesClient, KubernetesObject, ObjectReference } from '../../clients/kubernetes-client.ts'
-import type { RestsOn, StepRun } from '../../driver/driver.ts'
-import { asStandbyError, siteError } from '../../errors.ts'
+import type { RestsOn } from '../../domain/progress.ts'
+import type { StepRun } from '../../driver/behaviour.ts'
+import { asStandbyError, siteError } from '../../errors/standby-error.ts'
 
 /** Changed by whoever takes a run over: its value says nothing, its change makes every version that was read before an old one. */
 export const TOUCHED = 'standby.dev/touched'

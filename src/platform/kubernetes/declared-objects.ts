@@ -1,8 +1,9 @@
 import { createHash } from 'node:crypto'
 import type { KubernetesClient, KubernetesObject, ObjectReference } from '../../clients/kubernetes-client.ts'
-import type { Change, DeployUnit, Progress } from '../../driver/driver.ts'
-import { asStandbyError, failureOf } from '../../errors.ts'
-import type { Json } from '../../json.ts'
+import type { Progress } from '../../domain/progress.ts'
+import type { Change, DeployUnit } from '../../driver/deployment.ts'
+import { asStandbyError, failureOf } from '../../errors/standby-error.ts'
+import type { Json } from '../../values/json.ts'
 import { fieldsThatDiffer } from './fields-that-differ.ts'
 import { immutableFields } from './immutable-fields.ts'
 

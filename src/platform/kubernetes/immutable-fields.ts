@@ -1,6 +1,6 @@
 import type { KubernetesObject } from '../../clients/kubernetes-client.ts'
-import type { Change } from '../../driver/driver.ts'
-import { isObject, type Json, type JsonObject } from '../../json.ts'
+import type { Change } from '../../driver/deployment.ts'
+import { isObject, type Json, type JsonObject } from '../../values/json.ts'
 
 /** A field that the API server never changes, with both values, and what a person does instead, step by step. */
 export type ImmutableField = Required<Pick<Change, 'path' | 'why'>> & Pick<Change, 'from' | 'to'>

@@ -1,4 +1,4 @@
-import type { JsonObject } from '../../json.ts'
+import type { JsonObject } from '../../values/json.ts'
 
 /** Sizes of a container, as Kubernetes writes them. A ResourceQuota of requests or limits admits no container without them. */
 export interface Resources {

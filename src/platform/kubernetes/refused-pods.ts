@@ -1,8 +1,8 @@
 import type { KubernetesClient, KubernetesObject } from '../../clients/kubernetes-client.ts'
-import { conditionOf } from '../../clients/kubernetes-conditions.ts'
-import type { Progress } from '../../driver/driver.ts'
-import { type Milliseconds, seconds } from '../../duration.ts'
-import { asStandbyError } from '../../errors.ts'
+import type { Progress } from '../../domain/progress.ts'
+import { asStandbyError } from '../../errors/standby-error.ts'
+import { type Milliseconds, seconds } from '../../values/duration.ts'
+import { conditionOf } from './client/conditions.ts'
 
 /** That a controller may not create its pods: pod security, a quota, a webhook. */
 export interface RefusedPods {

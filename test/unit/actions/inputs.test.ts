@@ -7,7 +7,7 @@ import {
   readStatusInputs,
   readVerifyBackupInputs,
 } from '../../../src/actions/inputs.ts'
-import type { StandbyError } from '../../../src/errors.ts'
+import type { StandbyError } from '../../../src/errors/standby-error.ts'
 
 const before = { ...process.env }
 afterEach(() => {

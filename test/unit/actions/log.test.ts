@@ -1,10 +1,10 @@
 import { expect, jest, test } from '@jest/globals'
 import fc from 'fast-check'
 import { phaseGroups } from '../../../src/actions/log.ts'
-import { systemClock } from '../../../src/composition.ts'
+import { systemClock } from '../../../src/composition/connect.ts'
 import type { Phase, PlannedStep } from '../../../src/domain/plan.ts'
 import { type ProgressEvent, progressTo } from '../../../src/execution/progress.ts'
-import { harmlessToRunner as harmless } from '../../../src/harmless-text.ts'
+import { harmlessToRunner as harmless } from '../../../src/values/harmless-text.ts'
 
 test('text that is quoted from a cluster can not command the runner', () => {
   expect(harmless('::add-path::/tmp/evil')).toBe(': :add-path::/tmp/evil')

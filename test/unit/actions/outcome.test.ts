@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import { expect, test } from '@jest/globals'
 import { failedOutcome, rendered, resultText } from '../../../src/actions/outcome.ts'
-import { StandbyError } from '../../../src/errors.ts'
+import { StandbyError } from '../../../src/errors/standby-error.ts'
 import { temporaryFolder } from '../../support/temporary-folder.ts'
 
 test('an error is shown with its code first, then what, where and what to do next', () => {

@@ -1,4 +1,4 @@
-import type { Json, JsonObject } from '../../../src/json.ts'
+import type { Json, JsonObject } from '../../../src/values/json.ts'
 
 export type Path = readonly (string | number)[]
 

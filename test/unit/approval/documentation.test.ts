@@ -2,11 +2,11 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from '@jest/globals'
 import { parse } from 'yaml'
-import type { Json } from '../../../src/json.ts'
-import { REASON_CODES } from '../../../src/reason-codes.ts'
+import { REASON_CODES } from '../../../src/errors/reason-codes.ts'
 import { approvalProblems } from '../../../src/stack/check-approval.ts'
 import { judge } from '../../../src/stack/check-schema.ts'
 import { approvalSchema } from '../../../src/stack/schema-approval.ts'
+import type { Json } from '../../../src/values/json.ts'
 
 const page = readFileSync(join(import.meta.dirname, '../../../docs/approval.md'), 'utf8')
 const tables = page.slice(page.indexOf('## 5. Why it was refused'))

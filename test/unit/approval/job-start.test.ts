@@ -1,7 +1,7 @@
 import { expect, test } from '@jest/globals'
 import { jobStart } from '../../../src/approval/job-start.ts'
 import type { GitHubJob } from '../../../src/clients/github.ts'
-import { siteError } from '../../../src/errors.ts'
+import { siteError } from '../../../src/errors/standby-error.ts'
 
 const job = (runner_name: string | null, started_at: string | null, status = 'in_progress'): GitHubJob => ({
   runner_name,

@@ -5,9 +5,9 @@ import { gitHubFromTerminal, type ResumeRequest, readResumeApproval } from '../.
 import { openGitHub } from '../../../src/clients/github.ts'
 import type { Plan } from '../../../src/domain/plan.ts'
 import type { Stack } from '../../../src/domain/stack.ts'
-import { minutes } from '../../../src/duration.ts'
 import { planFailover } from '../../../src/operations/plan-failover.ts'
 import { digestOf } from '../../../src/planning/plan-digest.ts'
+import { minutes } from '../../../src/values/duration.ts'
 import { deployedToy, toyApproval, toyStack, toyWorld } from '../../support/toy-stack.ts'
 import { quickSigner } from './signers.ts'
 

@@ -1,6 +1,6 @@
 import { expect, test } from '@jest/globals'
 import { EXIT, exitAfter, exitOf } from '../../../src/cli/operate.ts'
-import type { StandbyError } from '../../../src/errors.ts'
+import type { StandbyError } from '../../../src/errors/standby-error.ts'
 import { deploy } from '../../../src/operations/deploy.ts'
 import { takeLock } from '../../../src/witness/lock.ts'
 import { deployedToy, toyClock, toyWorld } from '../../support/toy-stack.ts'

@@ -1,7 +1,7 @@
 import { expect, test } from '@jest/globals'
-import { cellsOf, liveView } from '../../../src/cli/live-view.ts'
 import { terminalLog } from '../../../src/cli/terminal.ts'
-import { masking as newMasking } from '../../../src/masking.ts'
+import { cellsOf, liveView } from '../../../src/reporting/live-view.ts'
+import { masking as newMasking } from '../../../src/runtime/masking.ts'
 
 const CLEAR = '\r\u001b[2K'
 

@@ -2,10 +2,10 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { AddressInfo } from 'node:net'
 import { afterAll, afterEach, describe, expect, jest, test } from '@jest/globals'
 import { type Asking, askedAgain } from '../../../src/clients/asked-again.ts'
-import { openKubernetes } from '../../../src/clients/kubernetes.ts'
 import type { KubernetesClient } from '../../../src/clients/kubernetes-client.ts'
 import { openObjectStore } from '../../../src/clients/object-store.ts'
 import type { Way } from '../../../src/clients/patience.ts'
+import { openKubernetes } from '../../../src/platform/kubernetes/client/open.ts'
 import { eventually } from '../../support/eventually.ts'
 import { kubeconfigOf } from '../../support/kubeconfig.ts'
 

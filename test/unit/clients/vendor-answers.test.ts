@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import { describe, expect, jest, test } from '@jest/globals'
-import { asStandbyError, type StandbyError } from '../../../src/errors.ts'
+import { asStandbyError, type StandbyError } from '../../../src/errors/standby-error.ts'
 import { s3Error, startVendorStore, type VendorAnswer } from '../../support/vendor-store.ts'
 
 jest.setTimeout(30_000)

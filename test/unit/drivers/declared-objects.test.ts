@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, jest, test } from '@jest/globals'
-import { openKubernetes } from '../../../src/clients/kubernetes.ts'
 import type { KubernetesClient } from '../../../src/clients/kubernetes-client.ts'
+import { openKubernetes } from '../../../src/platform/kubernetes/client/open.ts'
 import { type DeclaredObject, diffObject } from '../../../src/platform/kubernetes/declared-objects.ts'
 import { type ApiServer, startApiServer } from '../../support/api-server.ts'
 

@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals'
 import type { KubernetesClient, KubernetesObject } from '../../../src/clients/kubernetes-client.ts'
-import { siteError } from '../../../src/errors.ts'
+import { siteError } from '../../../src/errors/standby-error.ts'
 import { refusedPods } from '../../../src/platform/kubernetes/refused-pods.ts'
 
 const signal = AbortSignal.timeout(10_000)

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { describe, expect, test } from '@jest/globals'
 import fc from 'fast-check'
 import { type ChainFiles, judgeChain, linkName, linkText, recordName, sha256 } from '../../../src/evidence/chain.ts'
-import { VERIFY_SCRIPT } from '../../../src/evidence/verify-script.ts'
+import { VERIFY_SCRIPT } from '../../../src/reporting/verify-script.ts'
 import { temporaryFolder } from '../../support/temporary-folder.ts'
 
 /** A whole chain of these texts. */

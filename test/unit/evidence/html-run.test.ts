@@ -1,8 +1,8 @@
 import { expect, test } from '@jest/globals'
 import type { EvidenceBody } from '../../../src/evidence/evidence-body.ts'
-import { evidenceLine, evidenceText } from '../../../src/evidence/evidence-text.ts'
-import { htmlRun } from '../../../src/evidence/html-run.ts'
 import { refusalOf } from '../../../src/evidence/refusal-body.ts'
+import { evidenceLine, evidenceText } from '../../../src/reporting/evidence-text.ts'
+import { htmlRun } from '../../../src/reporting/html-run.ts'
 import { exampleRecords } from '../../support/example-evidence.ts'
 
 const records = exampleRecords()

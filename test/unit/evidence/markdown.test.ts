@@ -1,7 +1,7 @@
 import { describe, expect, test } from '@jest/globals'
-import { deploySummary } from '../../../src/evidence/deploy-summary.ts'
-import { withinLimit } from '../../../src/evidence/markdown.ts'
 import type { DeployedUnit, DeployReport } from '../../../src/evidence/reports.ts'
+import { deploySummary } from '../../../src/reporting/deploy-summary.ts'
+import { withinLimit } from '../../../src/reporting/markdown.ts'
 
 describe('a summary that is longer than GitHub takes', () => {
   test('stays below it, in bytes, and says that it was cut', () => {

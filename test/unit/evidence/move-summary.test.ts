@@ -1,11 +1,11 @@
 import { describe, expect, test } from '@jest/globals'
 import type { Loss } from '../../../src/domain/plan.ts'
 import type { SiteName } from '../../../src/domain/stack.ts'
-import { moveSummary } from '../../../src/evidence/move-summary.ts'
-import { lossText } from '../../../src/evidence/move-words.ts'
 import type { MoveReport } from '../../../src/evidence/reports.ts'
-import { moveText } from '../../../src/evidence/terminal.ts'
 import type { StepReport } from '../../../src/execution/step-report.ts'
+import { moveSummary } from '../../../src/reporting/move-summary.ts'
+import { lossText } from '../../../src/reporting/move-words.ts'
+import { moveText } from '../../../src/reporting/terminal.ts'
 
 const step = (id: string, more: Partial<StepReport> = {}): StepReport => ({
   id,

@@ -1,7 +1,7 @@
 import { describe, expect, test } from '@jest/globals'
 import type { Plan } from '../../../src/domain/plan.ts'
-import type { Progress } from '../../../src/driver/driver.ts'
-import { openJournal } from '../../../src/execution/journal.ts'
+import type { Progress } from '../../../src/domain/progress.ts'
+import { openJournal } from '../../../src/witness/journal.ts'
 import { ACTIVATE, COPY, FENCE, fencedMove, resultOf } from '../../support/fenced-move.ts'
 
 describe('nothing is promoted before this process has seen the old site shut', () => {

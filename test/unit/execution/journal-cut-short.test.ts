@@ -1,7 +1,7 @@
 import { describe, expect, test } from '@jest/globals'
 import type { MoveRun } from '../../../src/execution/execute-move.ts'
-import { type JournalEntry, openJournal } from '../../../src/execution/journal.ts'
-import type { JsonObject } from '../../../src/json.ts'
+import type { JsonObject } from '../../../src/values/json.ts'
+import { type JournalEntry, openJournal } from '../../../src/witness/journal.ts'
 import { COPY, FENCE, fencedMove, resultOf } from '../../support/fenced-move.ts'
 
 type Move = Awaited<ReturnType<typeof fencedMove>>

@@ -1,6 +1,7 @@
 import { describe, expect, test } from '@jest/globals'
-import type { Behaviour, Progress } from '../../../src/driver/driver.ts'
-import { openJournal } from '../../../src/execution/journal.ts'
+import type { Progress } from '../../../src/domain/progress.ts'
+import type { Behaviour } from '../../../src/driver/behaviour.ts'
+import { openJournal } from '../../../src/witness/journal.ts'
 import { FENCE, fencedMove, resultOf } from '../../support/fenced-move.ts'
 
 type Move = Awaited<ReturnType<typeof fencedMove>>

@@ -1,12 +1,13 @@
 import { expect, test } from '@jest/globals'
-import type { World } from '../../../src/composition.ts'
+import type { World } from '../../../src/composition/connect.ts'
 import type { Stack } from '../../../src/domain/stack.ts'
-import type { Clock, Driver } from '../../../src/driver/driver.ts'
+import type { Driver } from '../../../src/driver/driver.ts'
 import { guard } from '../../../src/drivers/guard/driver.ts'
-import { openJournal } from '../../../src/execution/journal.ts'
 import { observe } from '../../../src/observation/observe.ts'
 import { executeFailover } from '../../../src/operations/execute-failover.ts'
 import { planFailover } from '../../../src/operations/plan-failover.ts'
+import type { Clock } from '../../../src/runtime/clock.ts'
+import { openJournal } from '../../../src/witness/journal.ts'
 import { continueToy, deployedToy, toyApproval, toyClock, toyDriver, toyStack, toyWorld } from '../../support/toy-stack.ts'
 
 const stack: Stack = {

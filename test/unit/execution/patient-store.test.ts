@@ -1,7 +1,7 @@
 import { describe, expect, test } from '@jest/globals'
-import { siteError } from '../../../src/errors.ts'
-import { patientStore, WITNESS_PATIENCE } from '../../../src/execution/patient-store.ts'
+import { siteError } from '../../../src/errors/standby-error.ts'
 import type { ConditionalStore } from '../../../src/witness/conditional-store.ts'
+import { patientStore, WITNESS_PATIENCE } from '../../../src/witness/patient-store.ts'
 import { memoryStore } from '../../support/memory-store.ts'
 import { toyClock } from '../../support/toy-stack.ts'
 

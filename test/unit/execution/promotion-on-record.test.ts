@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals'
-import type { Progress } from '../../../src/driver/driver.ts'
-import { openJournal } from '../../../src/execution/journal.ts'
+import type { Progress } from '../../../src/domain/progress.ts'
+import { openJournal } from '../../../src/witness/journal.ts'
 import { ACTIVATE, fencedMove, resultOf } from '../../support/fenced-move.ts'
 
 const PROMOTED = resultOf('database.promote@dc-b')

@@ -1,7 +1,7 @@
 import { expect, test } from '@jest/globals'
-import type { Behaviour, StepRun } from '../../../src/driver/driver.ts'
-import { deadlineAfter } from '../../../src/execution/deadline.ts'
+import type { Behaviour, StepRun } from '../../../src/driver/behaviour.ts'
 import { stepPerformer } from '../../../src/execution/perform-step.ts'
+import { deadlineAfter } from '../../../src/waiting/deadline.ts'
 import { toyClock } from '../../support/toy-stack.ts'
 
 /** A step whose operator does its part after so many milliseconds, or `afterWord` after it was reminded. */

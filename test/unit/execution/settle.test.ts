@@ -1,9 +1,9 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import { expect, test } from '@jest/globals'
-import { systemClock } from '../../../src/composition.ts'
-import type { Progress } from '../../../src/driver/driver.ts'
-import { deadlineAfter } from '../../../src/execution/deadline.ts'
-import { settle } from '../../../src/execution/settle.ts'
+import { systemClock } from '../../../src/composition/connect.ts'
+import type { Progress } from '../../../src/domain/progress.ts'
+import { deadlineAfter } from '../../../src/waiting/deadline.ts'
+import { settle } from '../../../src/waiting/wait-until.ts'
 
 test('a wait that runs out names what it waited for, not the question that its deadline cut off', async () => {
   const deadline = deadlineAfter(300)

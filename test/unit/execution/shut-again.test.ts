@@ -1,5 +1,5 @@
 import { expect, test } from '@jest/globals'
-import { boundOnShutting } from '../../../src/execution/shut-again.ts'
+import { boundOnShutting } from '../../../src/execution/fence-again.ts'
 import { toyClock, toyStep } from '../../support/toy-stack.ts'
 
 const [one, other] = [toyStep('application.stop@dc-a', 'DRAIN'), toyStep('database.demote@dc-a', 'FENCE')]

@@ -3,12 +3,12 @@ import type { KubernetesClient } from '../../../src/clients/kubernetes-client.ts
 import { SILENCE } from '../../../src/clients/patience.ts'
 import { measuredWay, sshAddress } from '../../../src/clients/round-trip.ts'
 import type { SiteName } from '../../../src/domain/stack.ts'
-import type { Clock } from '../../../src/driver/driver.ts'
 import { executeMove } from '../../../src/execution/execute-move.ts'
+import { patienceWithSeen } from '../../../src/execution/freshness.ts'
 import { progressTo } from '../../../src/execution/progress.ts'
-import { patienceWithSeen } from '../../../src/execution/sight.ts'
 import { waysTo } from '../../../src/execution/ways-to.ts'
 import { planFailover } from '../../../src/operations/plan-failover.ts'
+import type { Clock } from '../../../src/runtime/clock.ts'
 import { deployedToy, toyDriver, toyStep, toyWorld } from '../../support/toy-stack.ts'
 
 describe('a fence that this process has seen, and whose site does not answer the next look', () => {

@@ -1,7 +1,7 @@
 import { expect, test } from '@jest/globals'
 import type { Plan } from '../../../src/domain/plan.ts'
-import type { StepRun } from '../../../src/driver/driver.ts'
-import { witnessBehaviours } from '../../../src/execution/witness-behaviours.ts'
+import type { StepRun } from '../../../src/driver/behaviour.ts'
+import { witnessBehaviours } from '../../../src/execution/witness-actions.ts'
 import { readActive } from '../../../src/witness/active.ts'
 import { deployedToy, toyClock } from '../../support/toy-stack.ts'
 

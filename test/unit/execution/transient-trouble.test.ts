@@ -1,9 +1,9 @@
 import { createServer, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { afterEach, describe, expect, test } from '@jest/globals'
-import { openKubernetes } from '../../../src/clients/kubernetes.ts'
-import type { Behaviour, StepRun } from '../../../src/driver/driver.ts'
-import { seconds } from '../../../src/duration.ts'
+import type { Behaviour, StepRun } from '../../../src/driver/behaviour.ts'
+import { openKubernetes } from '../../../src/platform/kubernetes/client/open.ts'
+import { seconds } from '../../../src/values/duration.ts'
 import { kubeconfigOf } from '../../support/kubeconfig.ts'
 import { performStep, takeStepBack } from '../../support/perform-step.ts'
 

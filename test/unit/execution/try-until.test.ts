@@ -1,7 +1,7 @@
 import { describe, expect, test } from '@jest/globals'
-import { type Retry, siteError } from '../../../src/errors.ts'
-import { patienceOf } from '../../../src/execution/deadline.ts'
-import { pauseAfter, tryUntil } from '../../../src/execution/try-until.ts'
+import { type Retry, siteError } from '../../../src/errors/standby-error.ts'
+import { patienceOf } from '../../../src/waiting/deadline.ts'
+import { pauseAfter, tryUntil } from '../../../src/waiting/try-until.ts'
 import { toyClock } from '../../support/toy-stack.ts'
 
 interface Trouble {

@@ -1,9 +1,9 @@
 import { expect, test } from '@jest/globals'
-import { siteError } from '../../../src/errors.ts'
-import { openJournal } from '../../../src/execution/journal.ts'
+import { siteError } from '../../../src/errors/standby-error.ts'
 import { executeFailover } from '../../../src/operations/execute-failover.ts'
 import { planFailover } from '../../../src/operations/plan-failover.ts'
 import type { ConditionalStore } from '../../../src/witness/conditional-store.ts'
+import { openJournal } from '../../../src/witness/journal.ts'
 import { continueToy, deployedToy, toyApproval, toyDriver, toyWorld } from '../../support/toy-stack.ts'
 
 const denied = () => siteError('witness-denied', 'the key was revoked')

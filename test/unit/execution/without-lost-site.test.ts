@@ -2,8 +2,8 @@ import { describe, expect, test } from '@jest/globals'
 import type { Intent } from '../../../src/domain/plan.ts'
 import type { Sandbox } from '../../../src/domain/restore-test.ts'
 import type { SiteName } from '../../../src/domain/stack.ts'
-import type { DriverContext } from '../../../src/driver/driver.ts'
-import { contextOfStep } from '../../../src/execution/without-lost-site.ts'
+import type { DriverContext } from '../../../src/driver/context.ts'
+import { contextOfStep } from '../../../src/execution/isolate-lost-site.ts'
 import { toyStep } from '../../support/toy-stack.ts'
 
 const [lost, next] = ['dc-a', 'dc-b'] as SiteName[] as [SiteName, SiteName]

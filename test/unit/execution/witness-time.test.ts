@@ -1,12 +1,12 @@
 import { describe, expect, test } from '@jest/globals'
-import type { Clock } from '../../../src/driver/driver.ts'
-import { hours, minutes, seconds } from '../../../src/duration.ts'
-import { witnessTime } from '../../../src/execution/witness-time.ts'
 import { deploy } from '../../../src/operations/deploy.ts'
 import { executeFailover } from '../../../src/operations/execute-failover.ts'
 import { planFailover } from '../../../src/operations/plan-failover.ts'
+import type { Clock } from '../../../src/runtime/clock.ts'
+import { hours, minutes, seconds } from '../../../src/values/duration.ts'
 import { readLock, renewLock, takeLock } from '../../../src/witness/lock.ts'
 import { isHeld } from '../../../src/witness/lock-holder.ts'
+import { witnessTime } from '../../../src/witness/time.ts'
 import { deployedToy, toyApproval, toyWorld } from '../../support/toy-stack.ts'
 
 /** A runner whose clock is off by so much, before a witness whose clock is right. */

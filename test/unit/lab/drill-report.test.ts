@@ -3,7 +3,7 @@ import { type DrillFacts, type DrillMove, drillReport, drillTable, drillVerdict 
 import { judgeLedger } from '../../../lab/ledger/judge-ledger.ts'
 import { idOf, type LedgerEntry } from '../../../lab/ledger/ledger-entry.ts'
 import type { Mode } from '../../../src/domain/plan.ts'
-import { htmlReport } from '../../../src/evidence/html-report.ts'
+import { htmlReport } from '../../../src/reporting/html-report.ts'
 
 const written = (second: number, site: string): LedgerEntry => ({
   sequence: second,

@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals'
 import type { SiteName } from '../../../src/domain/stack.ts'
-import type { DriverContext } from '../../../src/driver/driver.ts'
+import type { DriverContext } from '../../../src/driver/context.ts'
 import { observe } from '../../../src/observation/observe.ts'
 import { memoryStore } from '../../support/memory-store.ts'
 import { toyDriver, toyWorld } from '../../support/toy-stack.ts'

@@ -1,5 +1,5 @@
 import { describe, expect, test } from '@jest/globals'
-import type { World } from '../../../src/composition.ts'
+import type { World } from '../../../src/composition/connect.ts'
 import type { Observation } from '../../../src/observation/observation.ts'
 import { backUp } from '../../../src/operations/back-up.ts'
 import { deploy } from '../../../src/operations/deploy.ts'

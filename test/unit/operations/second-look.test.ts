@@ -1,5 +1,5 @@
 import { describe, expect, test } from '@jest/globals'
-import type { World } from '../../../src/composition.ts'
+import type { World } from '../../../src/composition/connect.ts'
 import type { Finding } from '../../../src/domain/plan.ts'
 import type { SiteName } from '../../../src/domain/stack.ts'
 import type { Observation } from '../../../src/observation/observation.ts'

@@ -1,9 +1,9 @@
 import { expect, test } from '@jest/globals'
 import type { Mode } from '../../../src/domain/plan.ts'
 import type { SiteName } from '../../../src/domain/stack.ts'
-import type { StandbyError } from '../../../src/errors.ts'
+import type { StandbyError } from '../../../src/errors/standby-error.ts'
 import type { Observation, SiteView } from '../../../src/observation/observation.ts'
-import { intentOf, type MoveRequest } from '../../../src/planning/intent.ts'
+import { intentOf, type MoveRequest } from '../../../src/planning/resolve-intent.ts'
 import { toyStack } from '../../support/toy-stack.ts'
 
 function refusedWith(activeSite: string, request: MoveRequest): Pick<StandbyError, 'code' | 'next'> | null {

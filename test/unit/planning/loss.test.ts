@@ -5,9 +5,9 @@ import type { Driver } from '../../../src/driver/driver.ts'
 import { cloudNativePg } from '../../../src/drivers/cloudnative-pg/driver.ts'
 import { command } from '../../../src/drivers/command/driver.ts'
 import { redis } from '../../../src/drivers/redis/driver.ts'
-import { lossText } from '../../../src/evidence/move-words.ts'
 import type { Observation } from '../../../src/observation/observation.ts'
 import { lossFindings, lossOf } from '../../../src/planning/loss.ts'
+import { lossText } from '../../../src/reporting/move-words.ts'
 import { databaseStack, theDatabase } from '../drivers/cloudnative-pg/database-stack.ts'
 
 const drivers = { 'cloudnative-pg': cloudNativePg, redis, command } as unknown as Record<string, Driver>

@@ -1,6 +1,6 @@
 import { expect, test } from '@jest/globals'
 import type { SiteName } from '../../../src/domain/stack.ts'
-import type { DeployUnit } from '../../../src/driver/driver.ts'
+import type { DeployUnit } from '../../../src/driver/deployment.ts'
 import { type PlacedUnit, unitNeeds } from '../../../src/planning/order-units.ts'
 
 const place = (component: string, name: string, site: string | null, needs: readonly string[] = []): PlacedUnit => ({

@@ -1,7 +1,7 @@
 import { expect, test } from '@jest/globals'
 import type { SiteName } from '../../../src/domain/stack.ts'
-import { durationInput, hours, minutes, parseDuration, seconds } from '../../../src/duration.ts'
 import { planCommand } from '../../../src/planning/plan-command.ts'
+import { durationInput, hours, minutes, parseDuration, seconds } from '../../../src/values/duration.ts'
 
 const ends = { from: 'dc-a' as SiteName, to: 'dc-b' as SiteName }
 

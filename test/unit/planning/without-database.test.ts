@@ -4,7 +4,7 @@ import type { Liveness } from '../../../src/domain/liveness.ts'
 import type { Intent } from '../../../src/domain/plan.ts'
 import type { Component, SiteName, Stack } from '../../../src/domain/stack.ts'
 import { drivers as all } from '../../../src/drivers/registry.ts'
-import { requiredFence } from '../../../src/planning/fencing.ts'
+import { requiredFence } from '../../../src/planning/required-fence.ts'
 import { toyStack } from '../../support/toy-stack.ts'
 
 const stackOf = (kinds: readonly string[], fencing: Stack['fencing'] = {} as Stack['fencing']): Stack => ({

@@ -1,9 +1,9 @@
 import { describe, expect, test } from '@jest/globals'
 import type { Stack } from '../../../src/domain/stack.ts'
-import { hours } from '../../../src/duration.ts'
-import type { Json } from '../../../src/json.ts'
 import { approvalProblems } from '../../../src/stack/check-approval.ts'
 import { parseStack } from '../../../src/stack/load-stack.ts'
+import { hours } from '../../../src/values/duration.ts'
+import type { Json } from '../../../src/values/json.ts'
 import { kinds, problemsOf, replaced, textOfStack } from '../../support/published-stacks.ts'
 
 const infisical = textOfStack('infisical-kubernetes')

@@ -1,5 +1,5 @@
 import { describe, expect, test } from '@jest/globals'
-import { bucketIdentity } from '../../../src/drivers/s3/bucket-identity.ts'
+import { bucketIdentity } from '../../../src/witness/s3/bucket-identity.ts'
 import { problemsOf, replaced, textOfStack } from '../../support/published-stacks.ts'
 
 const infisical = textOfStack('infisical-kubernetes')

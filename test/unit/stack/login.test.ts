@@ -1,5 +1,5 @@
 import { expect, test } from '@jest/globals'
-import { neededCredentials } from '../../../src/needed-credentials.ts'
+import { neededCredentials } from '../../../src/composition/needed-credentials.ts'
 import { parseStack } from '../../../src/stack/load-stack.ts'
 import { kinds, pathOfStack, problemsOf, textOfStack } from '../../support/published-stacks.ts'
 

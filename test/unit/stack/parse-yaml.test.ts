@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals'
 import fc from 'fast-check'
-import { StandbyError } from '../../../src/errors.ts'
+import { StandbyError } from '../../../src/errors/standby-error.ts'
 import { parseStack } from '../../../src/stack/load-stack.ts'
 import { leastProcessorTime } from '../../support/processor-time.ts'
 import { kinds, problemsOf, refusalOf, textOfStack } from '../../support/published-stacks.ts'

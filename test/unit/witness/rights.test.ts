@@ -2,8 +2,8 @@ import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
 import { AwsClient } from 'aws4fetch'
 import { policyOf, witnessBucket } from '../../../lab/wan/s3-policies.ts'
 import { type Identity, OPERATING } from '../../../src/domain/identities.ts'
-import { witnessStatements } from '../../../src/operations/witness-policy.ts'
 import { WITNESS_RIGHTS } from '../../../src/witness/rights.ts'
+import { witnessStatements } from '../../../src/witness/s3/policy.ts'
 import { type ObjectStoreServer, startObjectStore } from '../../support/object-store.ts'
 
 const identities: readonly Identity[] = [...OPERATING, 'guard']

@@ -1,8 +1,8 @@
 import type { Finding } from '../../../domain/plan.ts'
 import type { Say } from '../../../driver/say.ts'
-import { type Milliseconds, minutes } from '../../../duration.ts'
+import { parseLsn, parseSegment, segmentsBetween } from '../../../systems/postgres/wal.ts'
+import { type Milliseconds, minutes } from '../../../values/duration.ts'
 import type { CloudNativePgState } from '../observe.ts'
-import { parseLsn, parseSegment, segmentsBetween } from '../wal.ts'
 
 /** Whether a cluster ships its WAL, and can ask for that of the other one. Pure. */
 export function ofArchives(state: CloudNativePgState, severity: 'warning' | 'blocker', say: Say, now: string): Finding[] {

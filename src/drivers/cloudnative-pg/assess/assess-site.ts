@@ -1,7 +1,7 @@
 import type { BySite } from '../../../domain/observed.ts'
 import type { Finding } from '../../../domain/plan.ts'
 import type { SiteName } from '../../../domain/stack.ts'
-import type { Assessment } from '../../../driver/driver.ts'
+import type { Assessment } from '../../../driver/assessment.ts'
 import { type Say, sayAt } from '../../../driver/say.ts'
 import { managedByOthers } from '../../../platform/kubernetes/managed-by-others.ts'
 import { HEALTHY } from '../objects.ts'

@@ -1,5 +1,5 @@
 import type { ObjectStoreClient, StoreCallOptions } from '../../../clients/object-store-client.ts'
-import { asSegmentBytes, type SegmentBytes } from '../wal.ts'
+import { asSegmentBytes, type SegmentBytes } from '../../../systems/postgres/wal.ts'
 
 /** A base backup as it lies in the bucket. */
 export interface CataloguedBackup {

@@ -1,4 +1,4 @@
-import { isObject, type Json, type JsonObject } from '../../../json.ts'
+import { isObject, type Json, type JsonObject } from '../../../values/json.ts'
 
 /**
  * What of a live Cluster must not come along into a restored copy: its history and its peers, its archive, its doors, its users, and what only several

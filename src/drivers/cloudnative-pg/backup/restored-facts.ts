@@ -1,10 +1,10 @@
 import type { KubernetesClient, PodReference } from '../../../clients/kubernetes-client.ts'
 import type { Sandbox } from '../../../domain/restore-test.ts'
-import type { DriverContext } from '../../../driver/driver.ts'
-import { minutes } from '../../../duration.ts'
+import type { DriverContext } from '../../../driver/context.ts'
+import { countQuery, countsOf } from '../../../systems/postgres/count-rows.ts'
+import { minutes } from '../../../values/duration.ts'
 import { primaryPod, runSql } from '../objects.ts'
 import type { Database } from '../spec.ts'
-import { countQuery, countsOf } from './count-rows.ts'
 import { restoredCluster } from './restore-copy.ts'
 
 /** What the restored copy says of itself. */

@@ -1,10 +1,10 @@
-import type { Change } from '../../../driver/driver.ts'
-import { isObject, type Json, type JsonObject } from '../../../json.ts'
+import type { Change } from '../../../driver/deployment.ts'
 import { fieldsThatDiffer } from '../../../platform/kubernetes/fields-that-differ.ts'
+import { megabytesOf } from '../../../systems/postgres/wal.ts'
+import { isObject, type Json, type JsonObject } from '../../../values/json.ts'
 import { type ClusterObject, PLUGIN } from '../objects.ts'
 import { OF_INITDB, segmentBytesBegunWith } from '../segment-length.ts'
 import { archiveMethod, type Database } from '../spec.ts'
-import { megabytesOf } from '../wal.ts'
 
 /** Where a cluster archives now, and for how long backups are kept there; null: nowhere. */
 export interface LiveArchive {

@@ -1,4 +1,4 @@
-import { hours, type Milliseconds, minutes, seconds } from '../../../duration.ts'
+import { hours, type Milliseconds, minutes, seconds } from '../../../values/duration.ts'
 import type { ClusterObject } from '../objects.ts'
 
 /** What CloudNativePG sets where nobody else does. */

@@ -1,5 +1,5 @@
 import type { SiteName } from '../../../domain/stack.ts'
-import { siteError } from '../../../errors.ts'
+import { siteError } from '../../../errors/standby-error.ts'
 import { forkOf } from '../failover/forks.ts'
 import { serverNameOf } from '../objects.ts'
 import { clusterOf, firstServerName } from '../spec.ts'

@@ -1,4 +1,4 @@
-import type { Role } from '../../../driver/driver.ts'
+import type { Role } from '../../../driver/deployment.ts'
 
 /** What stands where the Cluster of one site belongs. */
 export type Standing =

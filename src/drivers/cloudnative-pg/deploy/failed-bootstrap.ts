@@ -1,7 +1,7 @@
 import type { KubernetesClient, KubernetesObject } from '../../../clients/kubernetes-client.ts'
-import { conditionOf } from '../../../clients/kubernetes-conditions.ts'
-import type { Progress } from '../../../driver/driver.ts'
-import { asStandbyError } from '../../../errors.ts'
+import type { Progress } from '../../../domain/progress.ts'
+import { asStandbyError } from '../../../errors/standby-error.ts'
+import { conditionOf } from '../../../platform/kubernetes/client/conditions.ts'
 import { waitOfRefused } from '../../../platform/kubernetes/refused-pods.ts'
 import { JOB, POD } from '../objects.ts'
 

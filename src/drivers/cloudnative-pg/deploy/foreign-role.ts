@@ -1,4 +1,4 @@
-import { siteError } from '../../../errors.ts'
+import { siteError } from '../../../errors/standby-error.ts'
 import { forkOf } from '../failover/forks.ts'
 import { partedBy, partedText } from '../failover/parted.ts'
 import { type ClusterObject, readInstance, serverNameOf } from '../objects.ts'

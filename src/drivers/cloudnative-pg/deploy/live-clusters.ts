@@ -1,5 +1,5 @@
 import type { SiteName } from '../../../domain/stack.ts'
-import { asStandbyError } from '../../../errors.ts'
+import { asStandbyError } from '../../../errors/standby-error.ts'
 import { type ClusterObject, readCluster, serverNameOfPeer } from '../objects.ts'
 import { clusterOf } from '../spec.ts'
 import type { Place } from './place.ts'

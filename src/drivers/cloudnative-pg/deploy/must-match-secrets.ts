@@ -1,8 +1,8 @@
 import { createHmac, randomBytes } from 'node:crypto'
 import type { KubernetesClient } from '../../../clients/kubernetes-client.ts'
-import type { DriverContext } from '../../../driver/driver.ts'
-import { inputError } from '../../../errors.ts'
-import { canonicalJson } from '../../../json.ts'
+import type { DriverContext } from '../../../driver/context.ts'
+import { inputError } from '../../../errors/standby-error.ts'
+import { canonicalJson } from '../../../values/json.ts'
 import { SECRET } from '../objects.ts'
 import type { Database } from '../spec.ts'
 

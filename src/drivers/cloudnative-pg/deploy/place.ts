@@ -1,5 +1,6 @@
 import type { SiteName } from '../../../domain/stack.ts'
-import type { Deployment, DriverContext } from '../../../driver/driver.ts'
+import type { DriverContext } from '../../../driver/context.ts'
+import type { Deployment } from '../../../driver/deployment.ts'
 import type { Database } from '../spec.ts'
 
 /** What all units of one site work with. */

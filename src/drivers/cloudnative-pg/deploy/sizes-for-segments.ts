@@ -1,6 +1,6 @@
-import type { JsonObject } from '../../../json.ts'
+import { megabytesOf } from '../../../systems/postgres/wal.ts'
+import type { JsonObject } from '../../../values/json.ts'
 import { OF_INITDB, segmentBytesBegunWith } from '../segment-length.ts'
-import { megabytesOf } from '../wal.ts'
 
 /**
  * A restored copy begins with the postgresql.conf of a new initdb, and PostgreSQL does not start where its min_wal_size is less than two segments ("must

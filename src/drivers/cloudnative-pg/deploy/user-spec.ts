@@ -2,8 +2,8 @@ import { readFile } from 'node:fs/promises'
 import { resolve } from 'node:path'
 import { parse } from 'yaml'
 import type { Stack } from '../../../domain/stack.ts'
-import { inputError } from '../../../errors.ts'
-import type { JsonObject } from '../../../json.ts'
+import { inputError } from '../../../errors/standby-error.ts'
+import type { JsonObject } from '../../../values/json.ts'
 import type { Database } from '../spec.ts'
 
 /** The user's own Cluster spec; empty when none is declared. Throws `database-values-invalid` that names the file. */

@@ -1,19 +1,12 @@
 import { acceptedLossText, coversLoss, UNKNOWN_LOSS } from '../../../domain/accepted-loss.ts'
 import type { Intent, PlannedStep } from '../../../domain/plan.ts'
+import type { Progress } from '../../../domain/progress.ts'
 import type { SiteName } from '../../../domain/stack.ts'
-import type { Behaviour, Progress } from '../../../driver/driver.ts'
+import type { Behaviour } from '../../../driver/behaviour.ts'
 import { runningFor } from '../../../driver/running-for.ts'
 import type { Varies } from '../../../driver/varying.ts'
-import { type Milliseconds, minutes, readableDuration, seconds } from '../../../duration.ts'
-import { asStandbyError } from '../../../errors.ts'
-import type { Json, JsonObject } from '../../../json.ts'
+import { asStandbyError } from '../../../errors/standby-error.ts'
 import { asSeen } from '../../../platform/kubernetes/compare-and-set.ts'
-import { type ArchivedWal, walSince } from '../backup/catalogue.ts'
-import { askArchiveAgain } from '../move/leave-archive.ts'
-import { SEGMENT_LENGTH } from '../move/ship-wal.ts'
-import { asksArchiveOf, type InstanceStatus } from '../objects.ts'
-import { type CloudNativePgSpec, clusterOf, type Database, incarnationFolder } from '../spec.ts'
-import { parameter, plannedStep } from '../steps.ts'
 import {
   asSegmentBytes,
   formatLsn,
@@ -25,7 +18,15 @@ import {
   type SegmentBytes,
   segmentName,
   wholeSegments,
-} from '../wal.ts'
+} from '../../../systems/postgres/wal.ts'
+import { type Milliseconds, minutes, readableDuration, seconds } from '../../../values/duration.ts'
+import type { Json, JsonObject } from '../../../values/json.ts'
+import { type ArchivedWal, walSince } from '../backup/catalogue.ts'
+import { askArchiveAgain } from '../move/leave-archive.ts'
+import { SEGMENT_LENGTH } from '../move/ship-wal.ts'
+import { asksArchiveOf, type InstanceStatus } from '../objects.ts'
+import { type CloudNativePgSpec, clusterOf, type Database, incarnationFolder } from '../spec.ts'
+import { parameter, plannedStep } from '../steps.ts'
 import { askSql, clusterOfRun, instanceOf, type Run, touchCluster } from '../where.ts'
 import type { Upstream } from './upstream.ts'
 

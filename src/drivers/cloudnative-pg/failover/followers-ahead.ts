@@ -1,8 +1,8 @@
 import type { BySite } from '../../../domain/observed.ts'
 import type { Finding, Intent } from '../../../domain/plan.ts'
+import { parseLsn, parseSegment } from '../../../systems/postgres/wal.ts'
 import type { CloudNativePgState } from '../observe.ts'
 import { clusterOf, type Database } from '../spec.ts'
-import { parseLsn, parseSegment } from '../wal.ts'
 
 /** Bytes of the lost site that another follower of it has, and the one that takes over does not have and can not fetch. */
 export interface Ahead {

@@ -1,7 +1,7 @@
-import type { DriverContext } from '../../../driver/driver.ts'
+import type { DriverContext } from '../../../driver/context.ts'
+import { parseLsn } from '../../../systems/postgres/wal.ts'
 import { type ClusterObject, type InstanceStatus, serverNameOfPeer } from '../objects.ts'
 import type { Database } from '../spec.ts'
-import { parseLsn } from '../wal.ts'
 import { type ForkRecord, forkOf, forkOfAny } from './forks.ts'
 
 /**

@@ -1,13 +1,21 @@
 import { overWay, type Way } from '../../../clients/patience.ts'
 import { withinDeadline } from '../../../clients/within-deadline.ts'
 import type { SiteName } from '../../../domain/stack.ts'
-import type { DriverContext } from '../../../driver/driver.ts'
-import { seconds } from '../../../duration.ts'
-import { asStandbyError, siteError } from '../../../errors.ts'
+import type { DriverContext } from '../../../driver/context.ts'
+import { asStandbyError, siteError } from '../../../errors/standby-error.ts'
+import {
+  newestSegment,
+  parseLsn,
+  parseSegment,
+  reachFrom,
+  type Segment,
+  type SegmentBytes,
+  segmentName,
+} from '../../../systems/postgres/wal.ts'
+import { seconds } from '../../../values/duration.ts'
 import { type ArchivedWal, newestBackup, walSince } from '../backup/catalogue.ts'
 import { type ClusterObject, type InstanceStatus, serverNameOfPeer } from '../objects.ts'
 import { type Database, incarnationFolder, siteOfCluster } from '../spec.ts'
-import { newestSegment, parseLsn, parseSegment, reachFrom, type Segment, type SegmentBytes, segmentName } from '../wal.ts'
 
 /** What a follower's primary has left in the archive: what a failover could still fetch, seen without asking the primary. */
 export interface Upstream {

@@ -1,5 +1,5 @@
 import type { KubernetesObject } from '../../../clients/kubernetes-client.ts'
-import type { Progress } from '../../../driver/driver.ts'
+import type { Progress } from '../../../domain/progress.ts'
 import { kubernetesOf } from '../../../driver/site-of-step.ts'
 import { asSeen, onlyAsSeen } from '../../../platform/kubernetes/compare-and-set.ts'
 import { lastWriterOf, pauseOf } from '../../../platform/kubernetes/field-managers.ts'

@@ -1,8 +1,8 @@
 import type { KubernetesClient, PodReference } from '../../../clients/kubernetes-client.ts'
-import { seconds } from '../../../duration.ts'
-import { asStandbyError } from '../../../errors.ts'
+import { asStandbyError } from '../../../errors/standby-error.ts'
+import type { SegmentBytes } from '../../../systems/postgres/wal.ts'
+import { seconds } from '../../../values/duration.ts'
 import { primaryPod } from '../objects.ts'
-import type { SegmentBytes } from '../wal.ts'
 
 /** What is free on the volumes of a PostgreSQL; the two are one where its WAL has none of its own. */
 export interface Room {

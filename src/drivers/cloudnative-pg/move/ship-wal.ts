@@ -1,4 +1,4 @@
-import { asSegmentBytes, parseLsn, parseSegment, type SegmentBytes } from '../wal.ts'
+import { asSegmentBytes, parseLsn, parseSegment, type SegmentBytes } from '../../../systems/postgres/wal.ts'
 import { type Run, sqlOf } from '../where.ts'
 
 /** Where a primary closed a segment. */

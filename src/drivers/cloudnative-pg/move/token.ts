@@ -1,4 +1,4 @@
-import { parseLsn } from '../wal.ts'
+import { parseLsn } from '../../../systems/postgres/wal.ts'
 
 /** What a demotion leaves behind: the exact point up to which the new primary must have replayed. No secret in it. */
 export interface DemotionToken {

@@ -1,11 +1,11 @@
 import { kubernetesOf } from '../../../driver/site-of-step.ts'
-import { minutes } from '../../../duration.ts'
+import { type Divergence, divergenceIn } from '../../../systems/postgres/divergent-wal.ts'
+import { type Fork, spansSince } from '../../../systems/postgres/timeline-history.ts'
+import { formatLsn, parseLsn, type SegmentBytes, segmentName, startOfSegment, wholeSegments } from '../../../systems/postgres/wal.ts'
+import { minutes } from '../../../values/duration.ts'
 import type { ControlData } from '../failover/fence.ts'
-import { type Fork, spansSince } from '../failover/timeline-history.ts'
 import { podOf } from '../objects.ts'
-import { formatLsn, parseLsn, type SegmentBytes, segmentName, startOfSegment, wholeSegments } from '../wal.ts'
 import { namespaceOf, type Run } from '../where.ts'
-import { type Divergence, divergenceIn } from './divergent-wal.ts'
 
 /** Lines of pg_waldump that are read. */
 const MOST_RECORDS = 200_000

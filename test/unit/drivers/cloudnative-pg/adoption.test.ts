@@ -1,7 +1,7 @@
 import { describe, expect, test } from '@jest/globals'
 import { type Adoption, adoptionChanges, type LiveArchive } from '../../../../src/drivers/cloudnative-pg/deploy/adoption.ts'
 import type { CloudNativePgSpec } from '../../../../src/drivers/cloudnative-pg/spec.ts'
-import type { JsonObject } from '../../../../src/json.ts'
+import type { JsonObject } from '../../../../src/values/json.ts'
 import { cluster } from './cluster-states.ts'
 import { theDatabase } from './database-stack.ts'
 

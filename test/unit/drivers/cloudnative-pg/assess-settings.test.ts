@@ -4,7 +4,7 @@ import type { SiteName } from '../../../../src/domain/stack.ts'
 import { assessClusters } from '../../../../src/drivers/cloudnative-pg/assess/assess.ts'
 import { assessFailover } from '../../../../src/drivers/cloudnative-pg/assess/assess-lost-site.ts'
 import { gapsOf } from '../../../../src/drivers/cloudnative-pg/gaps.ts'
-import type { SegmentBytes } from '../../../../src/drivers/cloudnative-pg/wal.ts'
+import type { SegmentBytes } from '../../../../src/systems/postgres/wal.ts'
 import { type Change, segmentsOf, states } from './cluster-states.ts'
 import { databaseStack, theDatabase } from './database-stack.ts'
 

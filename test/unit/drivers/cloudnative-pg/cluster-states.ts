@@ -3,7 +3,7 @@ import type { BackupObject } from '../../../../src/drivers/cloudnative-pg/backup
 import type { Upstream } from '../../../../src/drivers/cloudnative-pg/failover/upstream.ts'
 import type { ClusterObject, InstanceStatus } from '../../../../src/drivers/cloudnative-pg/objects.ts'
 import { type CloudNativePgState, stateOf } from '../../../../src/drivers/cloudnative-pg/observe.ts'
-import { asSegmentBytes, type SegmentBytes } from '../../../../src/drivers/cloudnative-pg/wal.ts'
+import { asSegmentBytes, type SegmentBytes } from '../../../../src/systems/postgres/wal.ts'
 
 export function segmentsOf(megabytes: number): SegmentBytes {
   const segments = asSegmentBytes(megabytes * 1024 * 1024)

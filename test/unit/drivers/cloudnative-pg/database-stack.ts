@@ -1,6 +1,6 @@
 import type { SiteName, Stack } from '../../../../src/domain/stack.ts'
 import type { CloudNativePgSpec, Database } from '../../../../src/drivers/cloudnative-pg/spec.ts'
-import { hours, minutes } from '../../../../src/duration.ts'
+import { hours, minutes } from '../../../../src/values/duration.ts'
 
 /** A database on two sites, as the published stacks declare it. */
 export function theDatabase(more: Partial<CloudNativePgSpec> = {}): Database {

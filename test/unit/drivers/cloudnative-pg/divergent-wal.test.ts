@@ -1,8 +1,8 @@
 import { describe, expect, test } from '@jest/globals'
 import { parseControlData, unavailable } from '../../../../src/drivers/cloudnative-pg/failover/fence.ts'
-import { forkBetween, forkFrom, forksInFile, spansSince } from '../../../../src/drivers/cloudnative-pg/failover/timeline-history.ts'
 import { missingIn } from '../../../../src/drivers/cloudnative-pg/rejoin/decode-divergence.ts'
-import { divergenceIn } from '../../../../src/drivers/cloudnative-pg/rejoin/divergent-wal.ts'
+import { divergenceIn } from '../../../../src/systems/postgres/divergent-wal.ts'
+import { forkBetween, forkFrom, forksInFile, spansSince } from '../../../../src/systems/postgres/timeline-history.ts'
 import { MB16 } from './cluster-states.ts'
 
 const heap = (tx: number, desc: string, rmgr = 'Heap') =>

@@ -4,10 +4,10 @@ import type { ObjectStoreClient } from '../../../../src/clients/object-store-cli
 import type { AcceptedLoss } from '../../../../src/domain/accepted-loss.ts'
 import type { Intent } from '../../../../src/domain/plan.ts'
 import type { SiteName } from '../../../../src/domain/stack.ts'
-import type { StepRun } from '../../../../src/driver/driver.ts'
+import type { StepRun } from '../../../../src/driver/behaviour.ts'
 import { drainArchive, drainStep } from '../../../../src/drivers/cloudnative-pg/failover/drain-archive.ts'
 import type { CloudNativePgSpec } from '../../../../src/drivers/cloudnative-pg/spec.ts'
-import type { SegmentBytes } from '../../../../src/drivers/cloudnative-pg/wal.ts'
+import type { SegmentBytes } from '../../../../src/systems/postgres/wal.ts'
 import { cluster, MB16, replica, segmentsOf } from './cluster-states.ts'
 import { databaseStack, theDatabase } from './database-stack.ts'
 

@@ -1,7 +1,7 @@
 import { describe, expect, test } from '@jest/globals'
 import { fieldProblems } from '../../../../src/drivers/cloudnative-pg/deploy/judge-user-spec.ts'
 import type { CloudNativePgSpec } from '../../../../src/drivers/cloudnative-pg/spec.ts'
-import type { JsonObject } from '../../../../src/json.ts'
+import type { JsonObject } from '../../../../src/values/json.ts'
 import { databaseStack, theDatabase } from './database-stack.ts'
 
 function problems(userSpec: JsonObject, spec: Partial<CloudNativePgSpec> = {}): string[] {

@@ -16,7 +16,7 @@ import {
 } from '../../../../src/drivers/cloudnative-pg/deploy/manifests.ts'
 import { mergeSpecs } from '../../../../src/drivers/cloudnative-pg/deploy/merge-specs.ts'
 import type { CloudNativePgSpec } from '../../../../src/drivers/cloudnative-pg/spec.ts'
-import type { JsonObject } from '../../../../src/json.ts'
+import type { JsonObject } from '../../../../src/values/json.ts'
 import { databaseStack, theDatabase } from './database-stack.ts'
 
 const keys = { accessKeyId: { env: 'ID' }, secretAccessKey: { env: 'KEY' } }

@@ -1,7 +1,7 @@
 import { describe, expect, test } from '@jest/globals'
 import { shippedAndClose } from '../../../../src/drivers/cloudnative-pg/move/prepare.ts'
 import type { InstanceStatus } from '../../../../src/drivers/cloudnative-pg/objects.ts'
-import { formatLsn } from '../../../../src/drivers/cloudnative-pg/wal.ts'
+import { formatLsn } from '../../../../src/systems/postgres/wal.ts'
 import { MB16, primary, replica } from './cluster-states.ts'
 
 /** The primary switched at the end of segment 7; both go on from there. */

@@ -2,14 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
 import fc from 'fast-check'
 import type { KubernetesClient, ProxyTarget } from '../../../../src/clients/kubernetes-client.ts'
 import { measureSegments, segmentBytesIn, segmentBytesOf } from '../../../../src/drivers/cloudnative-pg/segment-length.ts'
-import {
-  formatLsn,
-  parseLsn,
-  parseSegment,
-  segmentBytesNamed,
-  segmentName,
-  startOfSegment,
-} from '../../../../src/drivers/cloudnative-pg/wal.ts'
+import { formatLsn, parseLsn, parseSegment, segmentBytesNamed, segmentName, startOfSegment } from '../../../../src/systems/postgres/wal.ts'
 import { type Postgres, startPostgres } from '../../../support/postgres.ts'
 import { cluster, MB16, primary, replica, segmentsOf } from './cluster-states.ts'
 

@@ -1,7 +1,7 @@
 import { expect, test } from '@jest/globals'
-import type { DriverContext } from '../../../../src/driver/driver.ts'
+import type { DriverContext } from '../../../../src/driver/context.ts'
 import { seeUpstream } from '../../../../src/drivers/cloudnative-pg/failover/upstream.ts'
-import type { SegmentBytes } from '../../../../src/drivers/cloudnative-pg/wal.ts'
+import type { SegmentBytes } from '../../../../src/systems/postgres/wal.ts'
 import { cluster, MB16, replica, segmentsOf } from './cluster-states.ts'
 import { theDatabase } from './database-stack.ts'
 

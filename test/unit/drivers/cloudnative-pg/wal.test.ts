@@ -13,7 +13,7 @@ import {
   segmentBytesNamed,
   segmentName,
   segmentsBetween,
-} from '../../../../src/drivers/cloudnative-pg/wal.ts'
+} from '../../../../src/systems/postgres/wal.ts'
 import { MB16, segmentsOf } from './cluster-states.ts'
 
 const position = fc.bigInt({ min: 0n, max: (1n << 52n) - 1n })

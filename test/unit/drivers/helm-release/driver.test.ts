@@ -2,7 +2,8 @@ import { describe, expect, test } from '@jest/globals'
 import type { BySite, Observed } from '../../../../src/domain/observed.ts'
 import type { Finding, Intent } from '../../../../src/domain/plan.ts'
 import type { SiteName } from '../../../../src/domain/stack.ts'
-import type { Assessment, DriverContext } from '../../../../src/driver/driver.ts'
+import type { Assessment } from '../../../../src/driver/assessment.ts'
+import type { DriverContext } from '../../../../src/driver/context.ts'
 import { helmRelease } from '../../../../src/drivers/helm-release/driver.ts'
 import { secretHashes } from '../../../../src/drivers/helm-release/must-match.ts'
 import type { HelmReleaseState } from '../../../../src/drivers/helm-release/observe.ts'
@@ -224,7 +225,7 @@ test('the facts of a plan are the same for who may read Secrets and who may not'
     return answer.kind === 'answering' ? answer.facts : null
   }
   const allowed = await observe(async () => ({ data: { ENCRYPTION_KEY: 'QQ==' } }))
-  const { siteError } = await import('../../../../src/errors.ts')
+  const { siteError } = await import('../../../../src/errors/standby-error.ts')
   const refused = await observe(async () => Promise.reject(siteError('kubernetes-forbidden', 'no')))
   expect(allowed).toEqual(refused)
 })

@@ -1,10 +1,11 @@
 import { describe, expect, test } from '@jest/globals'
 import type { KubernetesClient, KubernetesObject } from '../../../../src/clients/kubernetes-client.ts'
 import type { SiteName } from '../../../../src/domain/stack.ts'
-import type { DriverContext, StepRun } from '../../../../src/driver/driver.ts'
+import type { StepRun } from '../../../../src/driver/behaviour.ts'
+import type { DriverContext } from '../../../../src/driver/context.ts'
 import { pulled, pullImages, pullImagesStep } from '../../../../src/drivers/helm-release/pull-images.ts'
 import type { HelmReleaseSpec } from '../../../../src/drivers/helm-release/spec.ts'
-import { siteError } from '../../../../src/errors.ts'
+import { siteError } from '../../../../src/errors/standby-error.ts'
 import { theApplication } from '../../../support/helm-application.ts'
 
 const component = theApplication()

@@ -1,7 +1,7 @@
 import { expect, test } from '@jest/globals'
 import type { KubernetesObject } from '../../../../src/clients/kubernetes-client.ts'
 import type { SiteName } from '../../../../src/domain/stack.ts'
-import type { StepRun } from '../../../../src/driver/driver.ts'
+import type { StepRun } from '../../../../src/driver/behaviour.ts'
 import { dump, dumpStep } from '../../../../src/drivers/redis/backup.ts'
 import type { RedisSpec } from '../../../../src/drivers/redis/spec.ts'
 import { theCache } from '../../../support/redis-cache.ts'

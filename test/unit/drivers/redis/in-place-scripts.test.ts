@@ -2,7 +2,6 @@ import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { describe, expect, test } from '@jest/globals'
-import { type CataloguedDump, newestDump } from '../../../../src/drivers/redis/catalogue.ts'
 import {
   DUMP_IN_PLACE,
   FETCH_IN_PLACE,
@@ -11,6 +10,7 @@ import {
   STORED_IN_PLACE,
   TOO_LATE,
 } from '../../../../src/drivers/redis/scripts-in-place.ts'
+import { type CataloguedDump, newestDump } from '../../../../src/systems/redis/catalogue.ts'
 import { type Ended, podsPerTest, type RedisPod, script } from '../../../support/redis-pods.ts'
 
 const signal = new AbortController().signal

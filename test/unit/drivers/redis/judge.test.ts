@@ -1,9 +1,9 @@
 import { describe, expect, test } from '@jest/globals'
 import fc from 'fast-check'
-import type { CataloguedDump } from '../../../../src/drivers/redis/catalogue.ts'
 import { judge } from '../../../../src/drivers/redis/restore-test.ts'
 import type { ServerFacts } from '../../../../src/drivers/redis/server.ts'
 import type { Cache } from '../../../../src/drivers/redis/spec.ts'
+import type { CataloguedDump } from '../../../../src/systems/redis/catalogue.ts'
 import { verdictOf } from '../../../../src/verification/judge-restore.ts'
 import { toyStack } from '../../../support/toy-stack.ts'
 

@@ -1,9 +1,9 @@
 import { copyFileSync, existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, test } from '@jest/globals'
-import { newestDump } from '../../../../src/drivers/redis/catalogue.ts'
 import { DUMP, FETCH } from '../../../../src/drivers/redis/scripts.ts'
 import { FETCH_IN_PLACE } from '../../../../src/drivers/redis/scripts-in-place.ts'
+import { newestDump } from '../../../../src/systems/redis/catalogue.ts'
 import { podsPerTest, script } from '../../../support/redis-pods.ts'
 
 const pods = podsPerTest({ tls: true })

@@ -4,10 +4,10 @@ import { join } from 'node:path'
 import { describe, expect, test } from '@jest/globals'
 import type { KubernetesClient } from '../../../../src/clients/kubernetes-client.ts'
 import type { ObjectStoreClient } from '../../../../src/clients/object-store-client.ts'
-import { newestDump } from '../../../../src/drivers/redis/catalogue.ts'
-import { missingOf } from '../../../../src/drivers/redis/count-keys.ts'
 import { DUMP, FETCH, LOAD } from '../../../../src/drivers/redis/scripts.ts'
 import { askServer, type ServerFacts } from '../../../../src/drivers/redis/server.ts'
+import { newestDump } from '../../../../src/systems/redis/catalogue.ts'
+import { missingOf } from '../../../../src/systems/redis/count-keys.ts'
 import { type Ended, PASSWORD, podsPerTest, type RedisPod, run, script } from '../../../support/redis-pods.ts'
 
 const signal = new AbortController().signal

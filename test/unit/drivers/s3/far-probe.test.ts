@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, expect, jest, test } from '@jest/globals'
 import type { ObjectStoreClient } from '../../../../src/clients/object-store-client.ts'
-import { probePreconditions } from '../../../../src/drivers/s3/probe-preconditions.ts'
-import { siteError } from '../../../../src/errors.ts'
+import { siteError } from '../../../../src/errors/standby-error.ts'
+import { probePreconditions } from '../../../../src/witness/s3/probe-preconditions.ts'
 
 beforeEach(() => void jest.useFakeTimers())
 afterEach(() => void jest.useRealTimers())

@@ -1,7 +1,7 @@
 import { describe, expect, jest, test } from '@jest/globals'
-import { conditionalStore } from '../../../../src/drivers/s3/conditional-store.ts'
-import { probePreconditions } from '../../../../src/drivers/s3/probe-preconditions.ts'
 import type { ConditionalStore } from '../../../../src/witness/conditional-store.ts'
+import { probePreconditions } from '../../../../src/witness/s3/probe-preconditions.ts'
+import { conditionalStore } from '../../../../src/witness/s3/store.ts'
 import {
   oneWriteASecond,
   s3Error,

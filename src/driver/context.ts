@@ -1,0 +1,41 @@
+import type { KubernetesClient } from '../clients/kubernetes-client.ts'
+import type { ObjectStoreClient, ObjectStoreLocation } from '../clients/object-store-client.ts'
+import type { ProcessOptions, ProcessResult } from '../clients/process.ts'
+import type { SshAccess, SshRunner } from '../clients/ssh.ts'
+import type { Sandbox } from '../domain/restore-test.ts'
+import type { ComponentName, CredentialReference, SiteName, Stack } from '../domain/stack.ts'
+import type { Clock } from '../runtime/clock.ts'
+import type { Log } from '../runtime/log.ts'
+import type { Records } from '../witness/records.ts'
+
+/** All that a driver may reach. Values and clients come in; nothing is global. */
+export interface DriverContext {
+  readonly stack: Stack
+  readonly signal: AbortSignal
+  readonly clock: Clock
+  readonly log: Log
+  kubernetes(site: SiteName): KubernetesClient
+  /** Content of a site's kubeconfig, for programs that bring their own client. */
+  kubeconfig(site: SiteName): Promise<string>
+  /** The value behind a reference, masked in every output from then on. */
+  credential(reference: CredentialReference, site?: SiteName): Promise<string>
+  /** The object store that a component of the stack declares for a site; opened to read, unless more is asked for. */
+  objectStore(
+    component: ComponentName,
+    site: SiteName,
+  ): { readonly location: ObjectStoreLocation; open(access?: 'read' | 'write' | 'policy'): Promise<ObjectStoreClient> }
+  /** Read-only SQL through the driver of a database component. */
+  sql(component: ComponentName, at: SiteName | Sandbox, query: string): Promise<SqlRows>
+  /** Runs a program to its end or to its deadline; never through a shell. */
+  run(command: string, args: readonly string[], options: RunOptions): Promise<RunResult>
+  /** A shared, authenticated connection to a host; closed with the operation. */
+  ssh(access: SshAccess): SshRunner
+  /** The newest proof that a step of this or an earlier run left, such as a backup's manifest. */
+  readonly records: Records
+}
+
+export type SqlRows = readonly (readonly string[])[]
+
+export type RunOptions = Pick<ProcessOptions, 'deadline' | 'input' | 'env' | 'purpose' | 'cwd' | 'signal'>
+
+export type RunResult = Pick<ProcessResult, 'code' | 'stdout' | 'stderr'>

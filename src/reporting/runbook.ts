@@ -1,0 +1,202 @@
+import { changesActiveSite, type Mode, type Plan, type PlannedStep } from '../domain/plan.ts'
+import { componentOf, type Stack } from '../domain/stack.ts'
+import type { Driver } from '../driver/driver.ts'
+import { kubectlAt, type Manual, type ManualSurroundings, type WitnessManual } from '../driver/manual.ts'
+import { blockers } from '../planning/findings.ts'
+import { schedule, sequenceOf } from '../planning/order-steps.ts'
+import { digestOf } from '../planning/plan-digest.ts'
+import { activateStep, LOCK_STEP, WITNESS } from '../planning/witness-steps.ts'
+import { readableDuration } from '../values/duration.ts'
+import { directionOf, fencingText, learnedText, lossText, refusalPredicted } from './move-words.ts'
+
+export interface RunbookInput {
+  readonly plan: Plan
+  readonly stack: Stack
+  readonly drivers: Readonly<Record<string, Driver>>
+  readonly witness: WitnessManual
+}
+
+/**
+ * The plan for a person's hands: Markdown, one section per step, in the order in which they can be done one after another. Pure. A step
+ * that has no short way by hand says so, and what to do about it.
+ */
+export function runbookOf({ plan, stack, drivers, witness }: RunbookInput): string {
+  const around: ManualSurroundings = {
+    stack,
+    witness,
+    objectStore(name, site) {
+      const component = componentOf(stack, name)
+      const location = drivers[component.driver]?.objectStore?.(component, site)
+      if (location === undefined) throw new Error(`${name} is no object store`)
+      return location
+    },
+  }
+  const steps = sequenceOf(plan.steps)
+  const manualOf = (step: PlannedStep): Manual | null => {
+    if (step.component === WITNESS) return witnessStep(step, plan, witness)
+    const component = componentOf(stack, step.component)
+    return drivers[component.driver]?.manual?.(component, step, around) ?? null
+  }
+  const numberOf = new Map(steps.map(({ id }, index) => [id, index + 1]))
+  const times = schedule(plan.steps)
+  const sections = steps.map((step, index) => {
+    const heading = step.phase === steps[index - 1]?.phase ? '' : `## ${step.phase}\n\n${phaseWord(step, plan)}`
+    return `${heading}${section(step, manualOf(step), numberOf, times.get(step.id)?.begins ?? 0)}`
+  })
+  return `${[head(plan, stack), ...refused(plan), before(plan, stack, witness), never(plan, stack), ...sections, after(plan)].join('\n\n')}\n`
+}
+
+function head(plan: Plan, stack: Stack): string {
+  const { intent, id, predictions, fencing } = plan
+  const refused = refusalPredicted(plan)
+  return `# Runbook: ${oneLine(stack.name)}, ${oneLine(directionOf(intent))}
+
+What \`standby failover execute\` would do, for the day on which a person has to do it by hand. Generated from the plan \`${id}\`
+(digest \`${digestOf(plan)}\`), which saw the sites at ${plan.madeAt}. Make a new one when something has changed:
+\`standby failover runbook --plan plan.json\`.
+
+| | |
+| --- | --- |
+| by Standby it would take | ${readableDuration(predictions.duration)}${refused === null ? '' : `, ${refused.join(' ')}`} (${learnedText(plan)}) |
+| what is lost | ${cell(lossText(predictions.loss))} |
+| fence | ${cell(fencingText(fencing))} |
+| point of no return | ${!changesActiveSite(intent) ? 'none; what is deleted is gone' : `step \`${activateStep(intent)}\`: before it, undo backwards; after it, only forward`} |`
+}
+
+/** A plan that Standby would not execute is no better by hand. */
+function refused({ findings, intent }: Plan): string[] {
+  const blocking = blockers(findings)
+  if (blocking.length === 0) return []
+  const lines = blocking.map(({ code, what, next }) => `- \`${code}\`: ${oneLine(what)}${next === undefined ? '' : `. ${oneLine(next)}`}`)
+  return [
+    `## Standby refuses this ${intent.mode}\n\nBy hand nothing refuses it but you. Know each of these, and why it does not hold:\n\n${lines.join('\n')}`,
+  ]
+}
+
+function before(plan: Plan, stack: Stack, witness: WitnessManual): string {
+  const { mode, from, to } = plan.intent
+  return `## Before you begin
+
+- Two people: one types, one reads aloud what comes next and what came back. Write down the time of every step.
+- ${mode === 'failover' ? `Somebody who may decide it has decided that ${from} is lost, and how much loss is accepted.` : 'Somebody who may decide it has decided, and users have been told.'}
+- Try Standby once more, from another machine: it needs no GitHub (\`standby failover execute\`). A run that was begun is continued, not done by hand: \`standby failover resume\`.
+- \`kubectl\` with one context per site (${stack.sites.map((site) => `\`${site.kubernetes.context ?? site.name}\``).join(', ')}); \`aws\` 2.18 or newer with a profile \`witness\` and one per site${mode === 'failover' ? ` (\`${from}-policy\` may change bucket policies)` : ''}; ssh to the load balancers; \`helm\`.
+- Once in the shell that you use:
+
+\`\`\`sh
+${witness.prepare.join('\n')}
+${kubectlAt(stack, to)} get namespace kube-system -o jsonpath='{.metadata.uid}'   # the clusterId of ${to} in the stack file?
+\`\`\``
+}
+
+function never({ intent }: Plan, stack: Stack): string {
+  const { mode, from, to } = intent
+  const guarded = stack.components.some(({ driver }) => driver === 'guard')
+  const rules = [
+    NEVER_OPEN[mode](from, to),
+    'Never skip "Done when". What you did not see has not happened.',
+    changesActiveSite({ mode })
+      ? `Never bring ${from} back by hand once the witness names ${to}: it rejoins (\`standby failover plan --mode rejoin --to ${from}\`).`
+      : '',
+    'Never run `standby deploy` or another move meanwhile: the lock below keeps them out.',
+    guarded
+      ? 'Never stop the guard of a site to get on: it closes what the witness does not call active. Correct the witness instead.'
+      : '',
+  ]
+  return `## Never\n\n${rules
+    .filter((rule) => rule !== '')
+    .map((rule) => `- ${rule}`)
+    .join('\n')}`
+}
+
+const beforeTheFence = (_from: string, to: string): string =>
+  `Never let ${to} accept writes before every step up to FENCE is done and seen: two sites that write are worse than none.`
+const NEVER_OPEN: Readonly<Record<Mode, (from: string, to: string) => string>> = {
+  switchover: beforeTheFence,
+  failover: beforeTheFence,
+  rejoin: (from, to) => `Never open the traffic to ${to}, and never start its application: ${from} is the active site.`,
+  reopen: (_from, to) => `Never open ${to} while another site takes writes: look at each of them first.`,
+}
+
+const phaseWord = ({ phase }: PlannedStep, { intent: { mode, from, to } }: Plan): string => {
+  const words: Partial<Record<PlannedStep['phase'], string>> = {
+    PREFLIGHT: 'Nothing is changed yet.',
+    PREPARE: 'No user notices anything yet.',
+    DRAIN: mode === 'rejoin' ? '' : 'From here on users are refused.',
+    FENCE: `${mode === 'rejoin' ? to : from} must not be able to accept a write when this ends.`,
+    PROMOTE: 'The point of no return is the first step of this phase.',
+    TRAFFIC: 'From here on users are served again.',
+    PROTECT: 'Users are served. The move is not over: without these steps the next disaster finds no backup and no second site.',
+  }
+  const word = words[phase] ?? ''
+  return word === '' ? '' : `${word}\n\n`
+}
+
+function section(step: PlannedStep, manual: Manual | null, numberOf: ReadonlyMap<string, number>, begins: number): string {
+  const needs = step.needs.map((need) => numberOf.get(need)).filter((number) => number !== undefined)
+  const facts = [
+    `Where: ${step.site === null ? 'outside the sites' : oneLine(step.site)}`,
+    ...(needs.length === 0 ? [] : [`After: ${needs.sort((a, b) => a - b).join(', ')}`]),
+    `By Standby: at +${readableDuration(begins)}, for ${readableDuration(step.expected)}`,
+    ...(step.fence === undefined
+      ? []
+      : [
+          `Fence: ${step.fence}${step.bestEffort === undefined ? '' : ', not needed for the required level: if it can not be shut, go on'}`,
+        ]),
+    ...(step.irreversible ? ['**can not be undone**'] : []),
+  ]
+  const lines = [`### ${numberOf.get(step.id)}. \`${oneLine(step.id)}\``, oneLine(step.title), facts.join(' · ')]
+  if (manual === null)
+    return [
+      ...lines,
+      'There is no short way by hand. When this is all that is left, the users are served or safe: repair Standby, and `standby failover resume`, or a new plan, does it.',
+    ].join('\n\n')
+  return [
+    ...lines,
+    ...(manual.commands.length === 0 ? [] : [`\`\`\`\`sh\n${manual.commands.join('\n')}\n\`\`\`\``]),
+    `**Done when:** ${manual.expect}`,
+    ...(manual.never === undefined ? [] : [`**Never:** ${manual.never}`]),
+  ].join('\n\n')
+}
+
+/** The core's own steps: the lock, the point of no return, the end. */
+function witnessStep(step: PlannedStep, { epoch, intent, stack }: Plan, witness: WitnessManual): Manual {
+  const next = epoch + 1
+  if (step.id === LOCK_STEP)
+    return {
+      commands: [
+        ...witness.read('lock.json', '"released": true, or "expiresAt" in the past: else a run is at work, stop'),
+        `# In lock.json: "epoch": ${next}, "holder": "by-hand", "purpose": "move: by hand", "expiresAt": tomorrow, "released": false`,
+        ...witness.replace('lock.json'),
+        ...witness.read('active.json', `must say "epoch": ${epoch} and "activeSite": "${intent.from}"`),
+        `# In active.json: "epoch": ${next}, and nothing else`,
+        ...witness.replace('active.json'),
+      ],
+      expect: `active.json says epoch ${next}, and still ${intent.from}. Whoever belongs to an older epoch stops.`,
+      never: `Go on when epoch or site were others: the plan of ${stack.name} is about another world. Make a new one.`,
+    }
+  if (step.id === activateStep(intent))
+    return {
+      commands: [
+        ...witness.read('active.json', `must say "epoch": ${next} and "activeSite": "${intent.from}"`),
+        `# In active.json: "activeSite": "${intent.to}", "since": now, "run": "by-hand"`,
+        ...witness.replace('active.json'),
+      ],
+      expect: `active.json says ${intent.to}. From here on there is no way back: finish.`,
+      never: `Do this before every fence above is seen. A guard on ${intent.from} closes it from now on, one on ${intent.to} lets it open.`,
+    }
+  return {
+    commands: [...witness.read('lock.json', 'yours'), '# In lock.json: "released": true', ...witness.replace('lock.json')],
+    expect: 'lock.json says released.',
+  }
+}
+
+const after = ({ intent }: Plan): string => `## Afterwards
+
+- \`standby status\` is green, or says what is missing${intent.mode === 'failover' ? ` (${intent.from} is lost: it rejoins later)` : ''}.
+- \`standby deploy --dry-run\` finds nothing to do.
+- Keep your notes with the evidence of the runs (\`standby evidence list\`): what was done by hand is in no record.`
+
+/** Text of others: one line, and never markup of ours. */
+const oneLine = (text: string): string => text.replaceAll(/\s+/g, ' ').replaceAll(/[<>]/g, (char) => (char === '<' ? '&lt;' : '&gt;'))
+const cell = (text: string): string => oneLine(text).replaceAll('|', '&#124;')

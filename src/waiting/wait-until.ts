@@ -1,0 +1,66 @@
+import type { Progress } from '../domain/progress.ts'
+import { asStandbyError, StandbyError } from '../errors/standby-error.ts'
+import type { Milliseconds } from '../values/duration.ts'
+import type { JsonObject } from '../values/json.ts'
+import { pauseFor, type Trying, tooLate, tryUntil } from './try-until.ts'
+
+/** How often a question is asked at least; a change that is watched for ends the pause early. */
+const PAUSE: Milliseconds = 500
+
+export type Settling = Omit<Trying, 'waitedFor'>
+
+/** Asks until it is done, and returns the proof. Throws the true reason when waiting can not help, and what it waited for when time is over. */
+export async function settle(ask: () => Promise<Progress>, around: Settling): Promise<JsonObject> {
+  for (;;) {
+    const answer = await askUntil(ask, around, (progress) => progress.is === 'done')
+    if (answer.is === 'done') return answer.proof
+  }
+}
+
+/** Asks until it is certain whether it is done. */
+export async function settleDoubt(ask: () => Promise<Progress>, around: Settling): Promise<Progress> {
+  return askUntil(ask, around, (progress) => progress.is !== 'unknown')
+}
+
+/** Asks until an answer is enough. */
+export async function askUntil(ask: () => Promise<Progress>, around: Settling, enough: (progress: Progress) => boolean): Promise<Progress> {
+  let waitedFor = ''
+  const waiting = (what: string): void => {
+    waitedFor = what
+    around.waiting(what)
+  }
+  for (;;) {
+    const progress = await tryUntil(ask, { ...around, waiting, waitedFor })
+    if (progress.is === 'failed') throw failed(around, progress)
+    if (enough(progress)) return progress
+    const now = progress.is === 'pending' ? progress.waitingFor : progress.is === 'unknown' ? progress.why : ''
+    const over = around.signal.aborted || around.deadline.signal.aborted
+    // A question that the deadline itself cut off tells nothing new.
+    if (now !== waitedFor && !over) around.waiting(now)
+    if (!over || waitedFor === '') waitedFor = now
+    await pauseFor(PAUSE, around)
+    around.signal.throwIfAborted()
+    if (around.deadline.signal.aborted) throw tooLate(around, waitedFor)
+  }
+}
+
+/** One answer; a failure that may pass is "unknown", so that it is asked again. */
+export async function answerOf(ask: () => Promise<Progress>, signal: AbortSignal): Promise<Progress> {
+  try {
+    return await ask()
+  } catch (error) {
+    const reason = asStandbyError(error)
+    if (reason.retry === 'never' && !signal.aborted) throw reason
+    return { is: 'unknown', why: reason.message }
+  }
+}
+
+export function failed(around: Pick<Settling, 'what' | 'where'>, progress: Extract<Progress, { is: 'failed' }>): StandbyError {
+  return new StandbyError({
+    code: progress.code,
+    mustAct: 'site',
+    what: `${around.what}: ${progress.why}`,
+    where: around.where,
+    next: progress.next,
+  })
+}

@@ -1,0 +1,15 @@
+import { bucketName, endpoint, folder, text } from '../../schema/parts.ts'
+import type { JsonObject } from '../../values/json.ts'
+
+export const place: JsonObject = {
+  endpoint: endpoint('URL of the S3 service, as sites and runners reach it: scheme, name and perhaps a port.', {
+    examples: ['https://s3.dc-a.example.com'],
+  }),
+  region: text('Region for signatures; us-east-1 where the service has none.', { pattern: '^[A-Za-z0-9-]+$' }),
+  bucket: bucketName('Name of the bucket; it must exist.'),
+  prefix: folder('Everything is kept below this; ends with "/".', 'with-slash'),
+  endpointCA: text(
+    'A PEM file, relative to the stack file, with the certificates of the private authorities that vouch for the endpoint, and of no others. Those that the system knows when absent.',
+    { examples: ['certificates/object-store.pem'] },
+  ),
+}
