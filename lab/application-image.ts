@@ -6,8 +6,15 @@ import { applicationImage, applicationImageNames, type Catalogue } from './image
 import { importMissing } from './images/import.ts'
 import { cached, type SiteName } from './topology.ts'
 
-/** Builds the lab's application from the checkout and gives it to the sites; a site that has just this build is left alone. */
-export async function provideApplication(catalogue: Catalogue, sites: readonly SiteName[], signal: AbortSignal): Promise<void> {
+/**
+ * Builds the lab's application from the checkout and gives it to the sites; a site that has just this build is left
+ * alone.
+ */
+export async function provideApplication(
+  catalogue: Catalogue,
+  sites: readonly SiteName[],
+  signal: AbortSignal,
+): Promise<void> {
   const build = join(import.meta.dirname, 'application', 'build.ts')
   if (!existsSync(build)) return
   const bundle = cached('application', 'server.mjs')

@@ -13,7 +13,10 @@ export interface CachedParts {
   readonly store: string
 }
 
-/** Builds what the cache lacks; a fraction of a second when it lacks nothing. Another process that builds is waited for: both would build the same. */
+/**
+ * Builds what the cache lacks; a fraction of a second when it lacks nothing. Another process that builds is waited for:
+ * both would build the same.
+ */
 export async function ensureCachedParts(progress: Progress, signal: AbortSignal): Promise<CachedParts> {
   const onBuild = (binary: string) => progress.detail('binaries', binary)
   const onLine = (line: string) => progress.detail('images', line)

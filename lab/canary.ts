@@ -7,8 +7,14 @@ import { type Credentials, provisionInstance, putSecret } from './ledger/applica
 export const CANARY_NAME = 'STANDBY_CANARY'
 const CANARY_VALUE = 'sings as long as the key decrypts'
 
-/** Sets the application up once: an administrator, a project, a machine identity, and the canary secret that every move and restore reads back. */
-export async function ensureCanary(stack: { readonly directory: string; readonly addresses: readonly string[] }): Promise<Credentials> {
+/**
+ * Sets the application up once: an administrator, a project, a machine identity, and the canary secret that every move
+ * and restore reads back.
+ */
+export async function ensureCanary(stack: {
+  readonly directory: string
+  readonly addresses: readonly string[]
+}): Promise<Credentials> {
   const path = join(stack.directory, 'canary.json')
   if (existsSync(path)) return JSON.parse(await readFile(path, 'utf8')) as Credentials
   const address = stack.addresses[0]

@@ -4,8 +4,9 @@ import { join } from 'node:path'
 import { until } from './until.ts'
 
 /**
- * All processes of the lab live in control groups below `standby-lab`. The group, not a name or a pattern, says what is ours to freeze,
- * kill and count; a process cannot leave it, containers included (the kubelet's `cgroupRoot` is the site's `pods` group).
+ * All processes of the lab live in control groups below `standby-lab`. The group, not a name or a pattern, says what is
+ * ours to freeze, kill and count; a process cannot leave it, containers included (the kubelet's `cgroupRoot` is the
+ * site's `pods` group).
  */
 const root = '/sys/fs/cgroup'
 const top = 'standby-lab'
@@ -15,7 +16,10 @@ export type Group = string
 
 const unified = () => existsSync(join(root, 'cgroup.controllers'))
 
-/** The mounted hierarchies: one on cgroup v2, one per controller on v1 (and `unified` without controllers where both are mounted). */
+/**
+ * The mounted hierarchies: one on cgroup v2, one per controller on v1 (and `unified` without controllers where both are
+ * mounted).
+ */
 async function hierarchies(): Promise<string[]> {
   if (unified()) return [root]
   const names = await readdir(root)
@@ -28,7 +32,10 @@ const mainHierarchy = () => (unified() ? root : join(root, 'freezer'))
 /** The cgroup that pods of a site are made in, as the kubelet wants it written. */
 export const podsGroupOf = (group: Group) => `/${top}/${group}/pods`
 
-/** Creates the group of a host, with a leaf for its daemons and one for its pods, and returns the files that a new process writes its id into. */
+/**
+ * Creates the group of a host, with a leaf for its daemons and one for its pods, and returns the files that a new
+ * process writes its id into.
+ */
 export async function ensureGroup(group: Group): Promise<string[]> {
   const bases = await hierarchies()
   for (const base of bases) {
@@ -126,7 +133,9 @@ export async function memoryOf(group: Group): Promise<number> {
 async function treeOf(directory: string): Promise<string[]> {
   const entries = await readdir(directory, { withFileTypes: true }).catch(() => null)
   if (entries === null) return []
-  const below = await Promise.all(entries.filter((entry) => entry.isDirectory()).map((entry) => treeOf(join(directory, entry.name))))
+  const below = await Promise.all(
+    entries.filter((entry) => entry.isDirectory()).map((entry) => treeOf(join(directory, entry.name))),
+  )
   return [directory, ...below.flat()]
 }
 

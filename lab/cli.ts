@@ -18,7 +18,9 @@ class Unmet extends Error {}
 
 const interrupted = new AbortController()
 for (const name of ['SIGINT', 'SIGTERM'] as const)
-  process.once(name, () => interrupted.abort(new Error(`lab-interrupted: ${name}; the same command continues where it was`)))
+  process.once(name, () =>
+    interrupted.abort(new Error(`lab-interrupted: ${name}; the same command continues where it was`)),
+  )
 
 async function up({ sites }: { readonly sites: string }): Promise<void> {
   const unmet = unmetRequirements(await readMachineFacts())
@@ -61,7 +63,8 @@ function needsRoot(): void {
 async function status(options: { json?: true }): Promise<void> {
   const hosts = await readStatus()
   process.stdout.write(options.json === true ? `${JSON.stringify(hosts, null, 2)}\n` : `${statusTable(hosts)}\n`)
-  if (hosts.some((host) => host.state !== 'up' && !(host.host === 'github' && host.state === 'down'))) process.exitCode = 1
+  if (hosts.some((host) => host.state !== 'up' && !(host.host === 'github' && host.state === 'down')))
+    process.exitCode = 1
 }
 
 type OutageOptions = { readonly how: OutageKind; readonly only?: HostName | 'runner' } & Omit<Slowness, 'only'>
@@ -71,15 +74,20 @@ async function outage(host: HostName, { how, only, ...slowness }: OutageOptions)
   assertPresent(host)
   const since = Date.now()
   const toWhom = only === 'runner' ? bridge.address : only === undefined ? null : addressOf[only]
-  await command(`lab outage ${host}`, (progress) => strike(host, how, progress, interrupted.signal, { ...slowness, only: toWhom }))
-  process.stdout.write(`${host}: ${how} after ${seconds(Date.now() - since)}. Give it back:  npm run lab -- heal ${host}\n`)
+  await command(`lab outage ${host}`, (progress) =>
+    strike(host, how, progress, interrupted.signal, { ...slowness, only: toWhom }),
+  )
+  process.stdout.write(
+    `${host}: ${how} after ${seconds(Date.now() - since)}. Give it back:  npm run lab -- heal ${host}\n`,
+  )
 }
 
 const numberBetween =
   (least: number, most: number) =>
   (text: string): number => {
     const value = Number(text)
-    if (text.trim() === '' || !(value >= least && value <= most)) throw new InvalidArgumentError(`Give a number from ${least} to ${most}.`)
+    if (text.trim() === '' || !(value >= least && value <= most))
+      throw new InvalidArgumentError(`Give a number from ${least} to ${most}.`)
     return value
   }
 
@@ -114,7 +122,12 @@ program
   )
   .option('--delay <ms>', 'slow: of each packet in each direction', numberBetween(0, 60_000), SLOW.delay)
   .option('--loss <percent>', 'slow: of the packets in each direction', numberBetween(0, 100), SLOW.loss)
-  .option('--seed <number>', 'slow: chooses the packets that are lost', numberBetween(0, Number.MAX_SAFE_INTEGER), SLOW.seed)
+  .option(
+    '--seed <number>',
+    'slow: chooses the packets that are lost',
+    numberBetween(0, Number.MAX_SAFE_INTEGER),
+    SLOW.seed,
+  )
   .addOption(new Option('--only <host>', 'slow: for this host alone').choices(['runner', ...hostNames]))
   .action(outage)
 program

@@ -8,7 +8,9 @@ export const withCommandLock = <T>(run: () => Promise<T>): Promise<T> =>
   withProcessLock(
     file,
     async (holder) => {
-      throw new Error(`lab-busy: another lab command (process ${holder}) is at work. Wait for it, or end it with  kill ${holder}`)
+      throw new Error(
+        `lab-busy: another lab command (process ${holder}) is at work. Wait for it, or end it with  kill ${holder}`,
+      )
     },
     run,
   )

@@ -2,8 +2,16 @@ import { mkdir, readFile, rmdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { stateDirectory } from './topology.ts'
 
-/** Names that are compiled into the kubelet, containerd's runtime and the CNI plugins, whatever their configuration says. */
-export const coveredDirectories: readonly string[] = ['/run/containerd', '/var/lib/cni', '/var/lib/kubelet', '/var/log/containers']
+/**
+ * Names that are compiled into the kubelet, containerd's runtime and the CNI plugins, whatever their configuration
+ * says.
+ */
+export const coveredDirectories: readonly string[] = [
+  '/run/containerd',
+  '/var/lib/cni',
+  '/var/lib/kubelet',
+  '/var/log/containers',
+]
 
 const file = join(stateDirectory, 'made-directories.json')
 

@@ -6,7 +6,9 @@ import { runStandby } from './run-standby.ts'
 import { type LabStack, prepareStack, type Wishes } from './stacks.ts'
 import { untilGreen } from './until-green.ts'
 
-/** A published stack on the running lab, as its user has it after the README: deployed, written to, backed up, green. */
+/**
+ * A published stack on the running lab, as its user has it after the README: deployed, written to, backed up, green.
+ */
 export interface DeployedStack {
   readonly lab: LabEnvironment
   readonly stack: LabStack

@@ -20,13 +20,18 @@ export async function bringDown(progress: Progress): Promise<void> {
   await removeCoveredDirectories()
   await progress.step('state removed', async () => {
     await unmountLeftovers()
-    await Promise.all([stateDirectory, runDirectory].map((path) => rm(path, { recursive: true, force: true, maxRetries: 3 })))
+    await Promise.all(
+      [stateDirectory, runDirectory].map((path) => rm(path, { recursive: true, force: true, maxRetries: 3 })),
+    )
   })
   const left = await leftovers()
-  if (left.length > 0) throw new Error(`lab-leftovers: not removed: ${left.join(', ')}. Run  npm run lab -- down  again`)
+  if (left.length > 0)
+    throw new Error(`lab-leftovers: not removed: ${left.join(', ')}. Run  npm run lab -- down  again`)
 }
 
-/** Mounts of the lab live in namespaces that ended with its processes; this is for what a stranger's hand mounted since. */
+/**
+ * Mounts of the lab live in namespaces that ended with its processes; this is for what a stranger's hand mounted since.
+ */
 async function unmountLeftovers(): Promise<void> {
   for (const path of (await leftoverMounts()).reverse()) await execute('umount', ['--lazy', path])
 }

@@ -1,5 +1,11 @@
 import type { Mode, Predictions } from '../src/domain/plan.ts'
-import type { BackupReport, DeployReport, MoveReport, RestoreTestOutcome, StatusReport } from '../src/evidence/reports.ts'
+import type {
+  BackupReport,
+  DeployReport,
+  MoveReport,
+  RestoreTestOutcome,
+  StatusReport,
+} from '../src/evidence/reports.ts'
 import { type DrillReportInput, usersNoticed } from '../src/reporting/html-report.ts'
 import { readableDuration } from '../src/values/duration.ts'
 import type { LedgerVerdict } from './ledger/judge-ledger.ts'
@@ -43,7 +49,10 @@ export interface LostSite {
   readonly site: string
   /** When it was killed, in milliseconds since 1970. */
   readonly at: number
-  /** How long two sites' databases took writes at once, by their own logs, until the site that came back was shut; milliseconds. No user reaches it then. */
+  /**
+   * How long two sites' databases took writes at once, by their own logs, until the site that came back was shut;
+   * milliseconds. No user reaches it then.
+   */
   readonly twoWritersMs: number
 }
 
@@ -70,11 +79,17 @@ export function drillVerdict(facts: DrillFacts): string[] {
   )
   demand(facts.restoreTest.sandbox.removed, 'the sandbox was not removed')
   for (const move of facts.moves) {
-    demand(move.report.verdict === 'moved', `the move to ${move.to} ${move.report.verdict}: ${move.report.failure?.what ?? ''}`)
+    demand(
+      move.report.verdict === 'moved',
+      `the move to ${move.to} ${move.report.verdict}: ${move.report.failure?.what ?? ''}`,
+    )
     demand(move.report.evidence !== null, `the move to ${move.to} left no evidence`)
   }
   for (const host of ['dc-a', 'dc-b'] as const)
-    demand(facts.storeAskers === null || facts.storeAskers.includes(addressOf[host]), `no pod of ${host} asked the private store`)
+    demand(
+      facts.storeAskers === null || facts.storeAskers.includes(addressOf[host]),
+      `no pod of ${host} asked the private store`,
+    )
   if (facts.lost !== null) demandOfFailover(facts, facts.lost, demand)
   for (const { site, writes } of lateWrites(facts)) demand(false, `${site} accepted ${writes} writes after it was left`)
   const epochs = facts.moves.map((move) => move.report.epoch)
@@ -120,7 +135,8 @@ function lateWrites({ moves, entries }: DrillFacts): { readonly site: string; re
   return left.flatMap(({ report: { from, verdict }, window }, index) => {
     const back = left.slice(index + 1).find(({ to }) => to === from)?.window.from ?? Number.POSITIVE_INFINITY
     const late = entries.filter(
-      ({ site, outcome, startedAt }) => site === from && outcome === 'acknowledged' && startedAt > window.to && startedAt < back,
+      ({ site, outcome, startedAt }) =>
+        site === from && outcome === 'acknowledged' && startedAt > window.to && startedAt < back,
     )
     return verdict === 'moved' && late.length > 0 ? [{ site: from, writes: late.length }] : []
   })
@@ -155,7 +171,9 @@ export function drillTable(facts: DrillFacts): string {
   rows.push(['status afterwards', facts.statusAfter.verdict, ''])
   const widths = [0, 1].map((column) => Math.max(...rows.map((row) => row[column]?.length ?? 0)))
   return rows
-    .map((row) => `${(row[0] ?? '').padEnd(widths[0] ?? 0)}  ${(row[1] ?? '').padEnd(widths[1] ?? 0)}  ${row[2] ?? ''}`.trimEnd())
+    .map((row) =>
+      `${(row[0] ?? '').padEnd(widths[0] ?? 0)}  ${(row[1] ?? '').padEnd(widths[1] ?? 0)}  ${row[2] ?? ''}`.trimEnd(),
+    )
     .join('\n')
 }
 
@@ -177,7 +195,11 @@ function lossRows({ moves, entries, ledger }: DrillFacts, lost: LostSite): strin
   return [
     ['  loss predicted', `at most ${seconds[1] ?? '?'} s${likely === undefined ? '' : `, likely ${likely} s`}`, ''],
     ['  loss counted by the failover', `at most ${counted ?? '?'} s`, ''],
-    ['  loss by the ledger', 'from the first lost write to the last', readableDuration(timeLost(entries, ledger.lostAcknowledged))],
+    [
+      '  loss by the ledger',
+      'from the first lost write to the last',
+      readableDuration(timeLost(entries, ledger.lostAcknowledged)),
+    ],
     [
       '  found by the rejoin',
       found === undefined ? 'not counted' : `${between(found.rows, 'row')} in ${between(found.commits, 'commit')}`,
@@ -209,9 +231,15 @@ export function drillReport(facts: DrillFacts): DrillReportInput {
         value: values.filter((value) => value !== '').join(': '),
       })),
       { name: 'writes', value: writesText(facts.ledger) },
-      { name: 'backup', value: `${facts.backup.failure === null ? 'taken' : 'failed'} in ${readableDuration(facts.backup.duration)}` },
+      {
+        name: 'backup',
+        value: `${facts.backup.failure === null ? 'taken' : 'failed'} in ${readableDuration(facts.backup.duration)}`,
+      },
       { name: 'first deploy', value: `${facts.deploy.verdict} in ${readableDuration(facts.deploy.duration)}` },
-      { name: 'second deploy', value: `${facts.secondDeploy.verdict} in ${readableDuration(facts.secondDeploy.duration)}` },
+      {
+        name: 'second deploy',
+        value: `${facts.secondDeploy.verdict} in ${readableDuration(facts.secondDeploy.duration)}`,
+      },
       { name: 'status afterwards', value: facts.statusAfter.verdict },
     ],
     restoreTest: facts.restoreTest,

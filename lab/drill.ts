@@ -7,7 +7,14 @@ import type { BackupReport, DeployReport, RestoreTestOutcome, StatusReport } fro
 import { htmlReport } from '../src/reporting/html-report.ts'
 import { ARCHIVE_OPTIONS, archiveWishes } from './archive-wishes.ts'
 import { ensureCanary } from './canary.ts'
-import { type DrillFacts, type DrillMove, drillReport, drillTable, drillVerdict, type LostSite } from './drill-report.ts'
+import {
+  type DrillFacts,
+  type DrillMove,
+  drillReport,
+  drillTable,
+  drillVerdict,
+  type LostSite,
+} from './drill-report.ts'
 import { endWith } from './end-with.ts'
 import { readLabEnvironment } from './environment.ts'
 import { readAllIds } from './ledger/application-client.ts'
@@ -27,9 +34,10 @@ import { untilGreen } from './until-green.ts'
 import { whatDeployWouldChange } from './what-deploy-would-change.ts'
 
 /**
- * The whole story on real systems: lab up, deploy, write all the time, back up, restore test, move away, move back, count.
- * Ends with a table and report.html; exit code 0 only if all of it is true. `--stack hanzo-kms` drills the other published stack; other variants:
- * `readWanted`. A variant wants a lab of its own (`npm run lab -- down` before it): how a stack archives is not changed on the way.
+ * The whole story on real systems: lab up, deploy, write all the time, back up, restore test, move away, move back,
+ * count. Ends with a table and report.html; exit code 0 only if all of it is true. `--stack hanzo-kms` drills the other
+ * published stack; other variants: `readWanted`. A variant wants a lab of its own (`npm run lab -- down` before it):
+ * how a stack archives is not changed on the way.
  */
 async function drill(wanted: Wanted): Promise<number> {
   const begun = new Date()
@@ -41,19 +49,31 @@ async function drill(wanted: Wanted): Promise<number> {
   const stopping = new AbortController()
   process.once('SIGINT', () => stopping.abort())
   say('preparing the stack: Secrets, identities, stack file')
-  const stack = await prepareStack(wanted.stack, lab, stopping.signal, { ...wanted.wishes, ...(store === undefined ? {} : { store }) })
-  const standby = <Result>(identity: Parameters<typeof runStandby>[1], ...args: string[]): Promise<CommandResult<Result>> => {
+  const stack = await prepareStack(wanted.stack, lab, stopping.signal, {
+    ...wanted.wishes,
+    ...(store === undefined ? {} : { store }),
+  })
+  const standby = <Result>(
+    identity: Parameters<typeof runStandby>[1],
+    ...args: string[]
+  ): Promise<CommandResult<Result>> => {
     say(`standby ${args.join(' ')}  (as ${identity})`)
     return runStandby<Result>(stack, identity, args, { helm: lab.programs.helm })
   }
 
   const deployed = await standby<DeployReport>('deployer', 'deploy')
-  if (deployed.code !== 0) throw new Error(`the deploy ended with ${deployed.code}: ${deployed.result.failure?.what ?? ''}`)
+  if (deployed.code !== 0)
+    throw new Error(`the deploy ended with ${deployed.code}: ${deployed.result.failure?.what ?? ''}`)
   const credentials = await ensureCanary(stack)
   const again = await standby<DeployReport>('deployer', 'deploy')
 
   const folder = await mkdtemp(join(tmpdir(), 'standby-drill-'))
-  const ledger = await startLedgerProcess({ addresses: stack.addresses, credentials, intervalMs: 50, file: join(folder, 'ledger.jsonl') })
+  const ledger = await startLedgerProcess({
+    addresses: stack.addresses,
+    credentials,
+    intervalMs: 50,
+    file: join(folder, 'ledger.jsonl'),
+  })
   const backup = await standby<BackupReport>('mover', 'backup')
   const restoreTest = await standby<RestoreTestOutcome>('restore-tester', 'verify-backup')
 
@@ -78,7 +98,12 @@ async function drill(wanted: Wanted): Promise<number> {
       const at = Date.now()
       await loseSite(stack, away, 'kill')
       const moved = await move('failover', home).finally(() => returnSite(stack, away))
-      const spans = await spansOf({ from: away, to: home }, { begunAt, killedAt: at }, lab, labStacks[stack.name].namespace)
+      const spans = await spansOf(
+        { from: away, to: home },
+        { begunAt, killedAt: at },
+        lab,
+        labStacks[stack.name].namespace,
+      )
       lost = { site: away, at, twoWritersMs: twoWriters(spans, Date.now()) }
       if (moved) await move('rejoin', away)
     }
@@ -128,14 +153,17 @@ interface Wanted {
 }
 
 /**
- * `--sites 3`: the story of three sites, in place of the one of two. `--archive in-tree`: WAL and backups by CloudNativePG itself, without the plugin.
- * `--wal-segments 64`: a database with segments of so many MB.
- * `--follow archive`: the passive site has nothing but the archive. `--store private`: witness and archives speak TLS, by an authority of their own.
- * `--failover`, and with any of these four: back comes the stack by a failover from a killed site, whose rejoin follows.
+ * `--sites 3`: the story of three sites, in place of the one of two. `--archive in-tree`: WAL and backups by
+ * CloudNativePG itself, without the plugin. `--wal-segments 64`: a database with segments of so many MB. `--follow
+ * archive`: the passive site has nothing but the archive. `--store private`: witness and archives speak TLS, by an
+ * authority of their own. `--failover`, and with any of these four: back comes the stack by a failover from a killed
+ * site, whose rejoin follows.
  */
 function readWanted(): Wanted {
   const text = { type: 'string' } as const
-  const { values } = parseArgs({ options: { stack: text, sites: text, store: text, failover: { type: 'boolean' }, ...ARCHIVE_OPTIONS } })
+  const { values } = parseArgs({
+    options: { stack: text, sites: text, store: text, failover: { type: 'boolean' }, ...ARCHIVE_OPTIONS },
+  })
   const wishes = archiveWishes(values)
   const privateStore = oneOf('store', values.store, ['plain', 'private']) === 'private'
   return {

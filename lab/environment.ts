@@ -52,7 +52,10 @@ export interface LabLoadBalancer {
   readonly frontends: readonly LabFrontend[]
 }
 
-/** A frontend looks its key up in the map and uses the backend of that name; the backend's answers carry the site in `X-Standby-Site`. */
+/**
+ * A frontend looks its key up in the map and uses the backend of that name; the backend's answers carry the site in
+ * `X-Standby-Site`.
+ */
 export interface LabFrontend {
   readonly url: string
   readonly mapKey: string
@@ -78,14 +81,27 @@ export async function writeLabEnvironment(environment: LabEnvironment): Promise<
 }
 
 /** A kubeconfig with a token of a ServiceAccount (TokenRequest), good for some hours; the account must exist. */
-export async function mintKubeconfig(site: SiteName, serviceAccount: string, namespace: string, hours = 4): Promise<string> {
+export async function mintKubeconfig(
+  site: SiteName,
+  serviceAccount: string,
+  namespace: string,
+  hours = 4,
+): Promise<string> {
   const { sites, programs } = await readLabEnvironment()
   const kubeconfig = siteOf(sites, site).kubeconfig
   const administrator: { clusters: { cluster: { 'certificate-authority-data': string } }[] } = JSON.parse(
     await readFile(kubeconfig, 'utf8'),
   )
   const authority = administrator.clusters[0]?.cluster['certificate-authority-data'] ?? ''
-  const create = [`--kubeconfig=${kubeconfig}`, '-n', namespace, 'create', 'token', serviceAccount, `--duration=${hours}h`]
+  const create = [
+    `--kubeconfig=${kubeconfig}`,
+    '-n',
+    namespace,
+    'create',
+    'token',
+    serviceAccount,
+    `--duration=${hours}h`,
+  ]
   const token = (await execute(programs.kubectl, create, { deadline: 15_000 })).trim()
   return kubeconfigOf(site, authority, `${namespace}/${serviceAccount}`, { token })
 }
@@ -93,6 +109,8 @@ export async function mintKubeconfig(site: SiteName, serviceAccount: string, nam
 function siteOf(sites: readonly LabSite[], name: SiteName): LabSite {
   const site = sites.find((candidate) => candidate.name === name)
   if (site === undefined)
-    throw new Error(`lab-unknown-site: the lab has no site ${name}; it has ${sites.map((known) => known.name).join(', ')}`)
+    throw new Error(
+      `lab-unknown-site: the lab has no site ${name}; it has ${sites.map((known) => known.name).join(', ')}`,
+    )
   return site
 }

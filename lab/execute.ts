@@ -26,7 +26,10 @@ export class CommandFailed extends Error {
   }
 }
 
-/** Runs a command to its end and returns its standard output; fails with its last lines when it does not end well in time. */
+/**
+ * Runs a command to its end and returns its standard output; fails with its last lines when it does not end well in
+ * time.
+ */
 export async function execute(command: string, args: readonly string[], options: ExecuteOptions = {}): Promise<string> {
   const deadline = AbortSignal.timeout(options.deadline ?? 60_000)
   const signal = options.signal === undefined ? deadline : AbortSignal.any([options.signal, deadline])
@@ -50,7 +53,12 @@ export async function execute(command: string, args: readonly string[], options:
     await fed
     const shown = [command, ...args].join(' ').slice(0, 200)
     if (deadline.aborted)
-      throw new CommandFailed(shown, exitCode, `no end within ${(options.deadline ?? 60_000) / 1000} s`, stdout.text + stderr.text)
+      throw new CommandFailed(
+        shown,
+        exitCode,
+        `no end within ${(options.deadline ?? 60_000) / 1000} s`,
+        stdout.text + stderr.text,
+      )
     if (signal.aborted) throw new CommandFailed(shown, exitCode, 'interrupted', '')
     if (exitCode !== 0) throw new CommandFailed(shown, exitCode, `exit code ${exitCode}`, stdout.text + stderr.text)
     return stdout.text
@@ -60,7 +68,11 @@ export async function execute(command: string, args: readonly string[], options:
 }
 
 /** True when the command ends with 0; used for questions such as "does this link exist". */
-export async function succeeds(command: string, args: readonly string[], options: ExecuteOptions = {}): Promise<boolean> {
+export async function succeeds(
+  command: string,
+  args: readonly string[],
+  options: ExecuteOptions = {},
+): Promise<boolean> {
   try {
     await execute(command, args, options)
     return true

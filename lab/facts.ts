@@ -17,7 +17,10 @@ export interface Known {
 }
 
 /** Gathers what others need to know of the lab that has just come up. */
-export async function describeLab({ sites, binaries, catalogue, s3Keys, githubUrl }: Known, signal: AbortSignal): Promise<LabEnvironment> {
+export async function describeLab(
+  { sites, binaries, catalogue, s3Keys, githubUrl }: Known,
+  signal: AbortSignal,
+): Promise<LabEnvironment> {
   return {
     schemaVersion: 1,
     sites: await Promise.all(sites.map((site) => describeSite(site, binaries, signal))),

@@ -7,8 +7,9 @@ import type { SiteName } from './topology.ts'
 import { until } from './until.ts'
 
 /**
- * By the guard's own word of later than `since` (milliseconds since 1970), with the witness read, nothing is left to be closed: its site is shut, or
- * it is the active one. `holdsNothing`: nor does it hold anything closed that is not passive by itself.
+ * By the guard's own word of later than `since` (milliseconds since 1970), with the witness read, nothing is left to be
+ * closed: its site is shut, or it is the active one. `holdsNothing`: nor does it hold anything closed that is not
+ * passive by itself.
  */
 export async function guardHasJudged(
   stack: LabStack,

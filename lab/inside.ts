@@ -17,11 +17,15 @@ export interface Daemon {
 }
 
 /** A shell that joins the control group first, so that there is no moment in which a child runs outside of it. */
-const joinThenBecome = 'for file in $STANDBY_LAB_GROUPS; do echo $$ > $file || exit 1; done; unset STANDBY_LAB_GROUPS; exec "$@"'
+const joinThenBecome =
+  'for file in $STANDBY_LAB_GROUPS; do echo $$ > $file || exit 1; done; unset STANDBY_LAB_GROUPS; exec "$@"'
 
 export const logOf = (group: string, name: string) => join(stateDirectory, group, 'log', `${name}.log`)
 
-/** Starts a process that outlives us, in its group, with its output in the host's log directory; does nothing when it runs already. */
+/**
+ * Starts a process that outlives us, in its group, with its output in the host's log directory; does nothing when it
+ * runs already.
+ */
 export async function ensureDaemon(daemon: Daemon): Promise<number> {
   const running = runningProcess(daemon.group, daemon.name)
   if (running !== undefined) return running.pid
@@ -46,16 +50,25 @@ export async function ensureDaemon(daemon: Daemon): Promise<number> {
 }
 
 /**
- * A site's mounts live in a mount namespace of its own, held open by one sleeping process: they end with it, the machine never sees them.
- * Directories whose names are built into kubelet, containerd and CNI are covered by empty ones, one set for each site.
+ * A site's mounts live in a mount namespace of its own, held open by one sleeping process: they end with it, the
+ * machine never sees them. Directories whose names are built into kubelet, containerd and CNI are covered by empty
+ * ones, one set for each site.
  */
-export async function ensureMountNamespace(host: HostName, covered: readonly string[], signal: AbortSignal): Promise<void> {
+export async function ensureMountNamespace(
+  host: HostName,
+  covered: readonly string[],
+  signal: AbortSignal,
+): Promise<void> {
   const ready = runOf(host, 'mounts-ready')
   await rm(ready, { force: true })
   await mkdir(runOf(host), { recursive: true })
   const cover = covered.map((directory) => `mount -t tmpfs -o mode=755 standby-lab ${directory}`)
   const hold = ['mount --make-rshared /', ...cover, `: > ${ready}`, 'exec sleep infinity'].join(' && ')
-  await ensureDaemon({ group: host, name: 'mounts', command: ['unshare', '--mount', '--propagation', 'private', 'sh', '-c', hold] })
+  await ensureDaemon({
+    group: host,
+    name: 'mounts',
+    command: ['unshare', '--mount', '--propagation', 'private', 'sh', '-c', hold],
+  })
   const hint = () => `Look at ${logOf(host, 'mounts')}`
   await until(`mounts of ${host}`, { deadline: 10_000, every: 20, signal, hint }, async () => existsSync(ready))
 }
@@ -68,7 +81,11 @@ export function entryTo(host: HostName): string[] {
 }
 
 /** Runs a command inside a host to its end. */
-export function executeInside(host: HostName, command: readonly string[], options: ExecuteOptions = {}): Promise<string> {
+export function executeInside(
+  host: HostName,
+  command: readonly string[],
+  options: ExecuteOptions = {},
+): Promise<string> {
   const [program = '', ...args] = [...entryTo(host), ...command]
   return execute(program, args, options)
 }

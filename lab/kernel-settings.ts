@@ -14,7 +14,10 @@ const changedByKubelet = [
 ]
 
 /** Two kubelets and their pods watch more files than the default of 128 instances allows. */
-const raised: Readonly<Record<string, number>> = { 'fs/inotify/max_user_instances': 1024, 'fs/inotify/max_user_watches': 524_288 }
+const raised: Readonly<Record<string, number>> = {
+  'fs/inotify/max_user_instances': 1024,
+  'fs/inotify/max_user_watches': 524_288,
+}
 
 const file = join(stateDirectory, 'kernel-settings.json')
 
@@ -22,7 +25,9 @@ const file = join(stateDirectory, 'kernel-settings.json')
 export async function prepareKernelSettings(): Promise<void> {
   await mkdir(stateDirectory, { recursive: true })
   if (!existsSync(file)) {
-    const entries = await Promise.all([...changedByKubelet, ...Object.keys(raised)].map(async (name) => [name, await readSetting(name)]))
+    const entries = await Promise.all(
+      [...changedByKubelet, ...Object.keys(raised)].map(async (name) => [name, await readSetting(name)]),
+    )
     await writeFile(file, JSON.stringify(Object.fromEntries(entries)))
   }
   for (const [name, least] of Object.entries(raised)) {

@@ -5,14 +5,23 @@ import { runLab } from './run-lab.ts'
 import type { LabStack } from './stacks.ts'
 import type { SiteName } from './topology.ts'
 
-/** Processes that are gone refuse; a cut link loses every packet; a frozen site takes connections, and never answers; an unavailable one answers 503. */
+/**
+ * Processes that are gone refuse; a cut link loses every packet; a frozen site takes connections, and never answers; an
+ * unavailable one answers 503.
+ */
 export const LOSSES = ['kill', 'cut', 'freeze', 'unavailable'] as const satisfies readonly OutageKind[]
 export type Loss = (typeof LOSSES)[number]
 
-/** Load balancers and the replica notice a loss some seconds later; until then they say that the site lives, and nobody plans a failover. */
+/**
+ * Load balancers and the replica notice a loss some seconds later; until then they say that the site lives, and nobody
+ * plans a failover.
+ */
 const NOTICED_AFTER = 12_000
 
-/** Hands out the credentials of all that follows a loss: the lost site could not issue any. A second call finds them handed out. */
+/**
+ * Hands out the credentials of all that follows a loss: the lost site could not issue any. A second call finds them
+ * handed out.
+ */
 export async function handOutCredentials(stack: LabStack): Promise<void> {
   for (const identity of ['observer', 'mover'] as const) await stack.environmentOf(identity)
 }

@@ -16,9 +16,9 @@ export const outageKinds = ['cut', 'freeze', 'kill', 'unavailable', 'narrow', 's
 export type OutageKind = (typeof outageKinds)[number]
 
 /**
- * Takes a host away: `cut` loses its packets, `freeze` stops its processes with sockets open, `kill` ends them all, containers included,
- * `unavailable` does so to a site and answers 503 in the place of its API server; `narrow` lets 16 Mbit/s through, `slow` passes every packet on
- * late and loses some.
+ * Takes a host away: `cut` loses its packets, `freeze` stops its processes with sockets open, `kill` ends them all,
+ * containers included, `unavailable` does so to a site and answers 503 in the place of its API server; `narrow` lets 16
+ * Mbit/s through, `slow` passes every packet on late and loses some.
  */
 export async function strike(
   host: HostName,
@@ -36,7 +36,8 @@ export async function strike(
     case 'kill':
       return killGroup(host)
     case 'unavailable':
-      if (!isSite(host)) throw new Error(`${host} has no API server that could be unavailable: name one of ${siteNames.join(', ')}`)
+      if (!isSite(host))
+        throw new Error(`${host} has no API server that could be unavailable: name one of ${siteNames.join(', ')}`)
       await killGroup(host)
       return answerUnavailable(host)
     case 'narrow':
@@ -50,7 +51,10 @@ export async function strike(
   }
 }
 
-/** Gives a host back: link up, processes running, killed ones started again from what is on its disk; returns when it works. */
+/**
+ * Gives a host back: link up, processes running, killed ones started again from what is on its disk; returns when it
+ * works.
+ */
 export async function heal(host: HostName, progress: Progress, signal: AbortSignal): Promise<void> {
   const parts = await ensureCachedParts(progress, signal)
   await joinLink(host)
@@ -71,4 +75,5 @@ export async function heal(host: HostName, progress: Progress, signal: AbortSign
 }
 
 const isSite = (host: HostName): host is SiteName => (siteNames as readonly HostName[]).includes(host)
-const isLoadBalancer = (host: HostName): host is LoadBalancerName => (loadBalancerNames as readonly HostName[]).includes(host)
+const isLoadBalancer = (host: HostName): host is LoadBalancerName =>
+  (loadBalancerNames as readonly HostName[]).includes(host)

@@ -19,7 +19,10 @@ export interface PrivateStore {
 
 const PORT = 9443
 
-/** Speaks TLS in front of the lab's object store, in this process and as long as it lives. Signatures hold, for the host that a client names is passed on. */
+/**
+ * Speaks TLS in front of the lab's object store, in this process and as long as it lives. Signatures hold, for the host
+ * that a client names is passed on.
+ */
 export async function startPrivateStore({ s3 }: LabEnvironment): Promise<PrivateStore> {
   const { authorities, key, cert } = await certificates(bridge.address)
   const target = new URL(s3.endpoint)
@@ -56,7 +59,9 @@ export async function startPrivateStore({ s3 }: LabEnvironment): Promise<Private
 }
 
 /** An authority, and a certificate for this address that it signed. */
-async function certificates(address: string): Promise<{ readonly authorities: string; readonly key: string; readonly cert: string }> {
+async function certificates(
+  address: string,
+): Promise<{ readonly authorities: string; readonly key: string; readonly cert: string }> {
   const home = await mkdtemp(join(tmpdir(), 'standby-private-store-'))
   try {
     const at = (file: string): string => join(home, file)
@@ -80,7 +85,8 @@ async function certificates(address: string): Promise<{ readonly authorities: st
     const [authorities, key, cert] = await Promise.all(
       ['store-authority.crt', 'store.key', 'store.crt'].map((file) => readFile(at(file), 'utf8')),
     )
-    if (authorities === undefined || key === undefined || cert === undefined) throw new Error('openssl left no certificate')
+    if (authorities === undefined || key === undefined || cert === undefined)
+      throw new Error('openssl left no certificate')
     return { authorities, key, cert }
   } finally {
     await rm(home, { recursive: true, force: true })

@@ -3,10 +3,14 @@ import { dirname } from 'node:path'
 import { startTimeOf } from './state.ts'
 
 /**
- * Runs while no other process of this machine holds the same file; a lock whose holder has died is taken over. `held` decides what to do about a
- * living holder: it throws, or waits a little and is asked again.
+ * Runs while no other process of this machine holds the same file; a lock whose holder has died is taken over. `held`
+ * decides what to do about a living holder: it throws, or waits a little and is asked again.
  */
-export async function withProcessLock<T>(file: string, held: (holder: number) => Promise<void>, run: () => Promise<T>): Promise<T> {
+export async function withProcessLock<T>(
+  file: string,
+  held: (holder: number) => Promise<void>,
+  run: () => Promise<T>,
+): Promise<T> {
   const mine = JSON.stringify({ pid: process.pid, startTime: startTimeOf(process.pid) })
   await mkdir(dirname(file), { recursive: true })
   while (!(await create(file, mine))) {

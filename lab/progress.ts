@@ -11,7 +11,10 @@ export interface Progress {
   end(): void
 }
 
-/** A first build, a start from the cache and a second `up` on a running lab take very different times: each learns from its own kind. */
+/**
+ * A first build, a start from the cache and a second `up` on a running lab take very different times: each learns from
+ * its own kind.
+ */
 export type Occasion = 'cold' | 'warm' | 'running'
 
 type Durations = Record<string, number[]>
@@ -23,7 +26,10 @@ export function usual(history: readonly number[] | undefined): number | undefine
 
 export const seconds = (milliseconds: number) => `${(milliseconds / 1000).toFixed(1)} s`
 
-/** Progress on a terminal (one live line below the finished steps) or in a log (one line per finished step, a sign of life each 20 s). */
+/**
+ * Progress on a terminal (one live line below the finished steps) or in a log (one line per finished step, a sign of
+ * life each 20 s).
+ */
 export function startProgress(occasion: Occasion, stream: NodeJS.WriteStream = process.stderr): Progress {
   const all = readDurations()
   const durations = all[occasion] ?? {}

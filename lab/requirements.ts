@@ -49,9 +49,11 @@ const programs: Readonly<Record<string, string>> = {
 /** One sentence for each thing that the machine lacks; empty when the lab can start. */
 export function unmetRequirements(facts: MachineFacts): string[] {
   const sentences: string[] = []
-  if (facts.platform !== 'linux-x64') sentences.push(`The lab runs on Linux on x86-64; this machine is ${facts.platform}.`)
+  if (facts.platform !== 'linux-x64')
+    sentences.push(`The lab runs on Linux on x86-64; this machine is ${facts.platform}.`)
   if (facts.userId !== 0) sentences.push('The lab creates network namespaces and mounts: run it as root.')
-  if (facts.memoryBytes < neededMemory) sentences.push(`The lab needs 8 GiB of memory; this machine has ${inGibibytes(facts.memoryBytes)}.`)
+  if (facts.memoryBytes < neededMemory)
+    sentences.push(`The lab needs 8 GiB of memory; this machine has ${inGibibytes(facts.memoryBytes)}.`)
   const disk = neededDisk(facts.warm)
   if (facts.freeBytes < disk) {
     const place = `${cacheDirectory()} and ${stateDirectory}`
@@ -60,7 +62,9 @@ export function unmetRequirements(facts: MachineFacts): string[] {
     )
   }
   if (!facts.cgroupsWritable)
-    sentences.push('The lab needs control groups that root may write (/sys/fs/cgroup); this machine mounts them read-only.')
+    sentences.push(
+      'The lab needs control groups that root may write (/sys/fs/cgroup); this machine mounts them read-only.',
+    )
   if (!facts.warm && !goIsNewEnough(facts.goVersion)) {
     sentences.push(
       `The lab builds its servers with Go ${neededGo.join('.')} or newer; ${facts.goVersion === null ? 'there is no go on the PATH' : `this machine has ${facts.goVersion}`}.`,
@@ -68,10 +72,13 @@ export function unmetRequirements(facts: MachineFacts): string[] {
   }
   for (const used of facts.usedNetworks) {
     const clash = labNetworks.find((network) => overlaps(network, used))
-    if (clash !== undefined) sentences.push(`The lab uses the addresses ${clash}, and this machine has ${used} already.`)
+    if (clash !== undefined)
+      sentences.push(`The lab uses the addresses ${clash}, and this machine has ${used} already.`)
   }
   if (facts.missingPrograms.length > 0 && !facts.hasApt) {
-    sentences.push(`The lab needs ${facts.missingPrograms.join(', ')}, and this machine has no apt-get to install them with.`)
+    sentences.push(
+      `The lab needs ${facts.missingPrograms.join(', ')}, and this machine has no apt-get to install them with.`,
+    )
   }
   return sentences
 }
@@ -101,7 +108,11 @@ export async function readMachineFacts(): Promise<MachineFacts> {
 export const missingPrograms = () => Object.keys(programs).filter((path) => !existsSync(path))
 
 /** Installs the Debian packages of missing programs; no service of theirs is started. */
-export async function installMissing(missing: readonly string[], onLine: (line: string) => void, signal: AbortSignal): Promise<void> {
+export async function installMissing(
+  missing: readonly string[],
+  onLine: (line: string) => void,
+  signal: AbortSignal,
+): Promise<void> {
   await installPackages(
     missing.map((path) => programs[path] ?? ''),
     onLine,
@@ -110,7 +121,11 @@ export async function installMissing(missing: readonly string[], onLine: (line: 
 }
 
 /** Installs Debian packages; no service of theirs is started. */
-export async function installPackages(packages: readonly string[], onLine: (line: string) => void, signal: AbortSignal): Promise<void> {
+export async function installPackages(
+  packages: readonly string[],
+  onLine: (line: string) => void,
+  signal: AbortSignal,
+): Promise<void> {
   const guard = '/usr/sbin/policy-rc.d'
   const guarded = existsSync(guard)
   if (!guarded) {
@@ -145,7 +160,9 @@ function parseNetwork(text: string): { address: number; bits: number } | undefin
 
 async function usedNetworks(): Promise<string[]> {
   if (!existsSync('/usr/sbin/ip')) return []
-  const routes: { dst: string; dev?: string }[] = JSON.parse(await execute('ip', ['-4', '-json', 'route', 'show', 'table', 'all']))
+  const routes: { dst: string; dev?: string }[] = JSON.parse(
+    await execute('ip', ['-4', '-json', 'route', 'show', 'table', 'all']),
+  )
   const foreign = routes.filter((route) => route.dev !== bridge.name && route.dst !== 'default')
   return [...new Set(foreign.map((route) => route.dst))].filter((network) => /^\d/.test(network))
 }

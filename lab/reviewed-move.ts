@@ -52,10 +52,15 @@ export class PlanRefused extends Error {
 }
 
 /**
- * A move as the failover workflow does it: one process plans as the observer, the reviewer approves the run, another process executes as the
- * mover and reads that approval back. The processes are the committed bundle, started as GitHub's runner starts it.
+ * A move as the failover workflow does it: one process plans as the observer, the reviewer approves the run, another
+ * process executes as the mover and reads that approval back. The processes are the committed bundle, started as
+ * GitHub's runner starts it.
  */
-export async function reviewedMove(stack: LabStack, inputs: MoveInputs, around: Omit<Around, 'dieAt' | 'onDeath'>): Promise<ReviewedMove> {
+export async function reviewedMove(
+  stack: LabStack,
+  inputs: MoveInputs,
+  around: Omit<Around, 'dieAt' | 'onDeath'>,
+): Promise<ReviewedMove> {
   const { executed, ...others } = await mortalMove(stack, inputs, around)
   if (executed === null) throw new Error('the execute job ended without a result')
   return { ...others, executed }
@@ -86,9 +91,20 @@ export async function mortalMove(
     const plan = join(folder, 'standby-plan.json')
     const planned = await runJob(stack, 'observer', folder, job, { operation: 'plan', plan, ...inputs })
     await github.reachEnvironment(run.id, ENVIRONMENT)
-    await github.review(run.id, { environment: ENVIRONMENT, reviewer: 'reviewer', comment: `digest ${planned.outputs.digest ?? ''}` })
+    await github.review(run.id, {
+      environment: ENVIRONMENT,
+      reviewer: 'reviewer',
+      comment: `digest ${planned.outputs.digest ?? ''}`,
+    })
     const from = Date.now()
-    const asked = { operation: 'execute', to, plan, digest: planned.outputs.digest ?? '', confirm: to, 'github-token': 'token-of-the-job' }
+    const asked = {
+      operation: 'execute',
+      to,
+      plan,
+      digest: planned.outputs.digest ?? '',
+      confirm: to,
+      'github-token': 'token-of-the-job',
+    }
     const executed = await runJob(stack, 'mover', folder, job, asked, around)
     return {
       planned: JSON.parse(planned.outputs.result ?? '{}') as ReviewedMove['planned'],
@@ -125,7 +141,11 @@ async function runJob(
     GITHUB_STEP_SUMMARY: summary,
   }
   // In a group of its own where it dies: a machine takes all its processes with it.
-  const child = spawn(process.execPath, [program], { env, stdio: ['ignore', 'pipe', 'pipe'], detached: dieAt !== undefined })
+  const child = spawn(process.execPath, [program], {
+    env,
+    stdio: ['ignore', 'pipe', 'pipe'],
+    detached: dieAt !== undefined,
+  })
   if (child.pid !== undefined) onProcess?.(child.pid)
   let died = false
   for (const stream of [child.stdout, child.stderr])
@@ -142,7 +162,8 @@ async function runJob(
   const code = await new Promise<number | null>((done) => child.once('close', done))
   if (died) return { outputs: {}, died }
   const values = parseOutputs(await readFile(outputs, 'utf8'))
-  if (values.result === undefined) throw new Error(`the ${inputs.operation} job ended with ${code} and without a result`)
+  if (values.result === undefined)
+    throw new Error(`the ${inputs.operation} job ended with ${code} and without a result`)
   if (code !== 0 && inputs.operation === 'plan') throw new PlanRefused(values['reason-code'] ?? '', code)
   if ((JSON.parse(values.result) as { error?: { what: string } }).error !== undefined)
     throw new Error(`the ${inputs.operation} job was refused: ${values.result}`)
@@ -151,5 +172,7 @@ async function runJob(
 
 /** `name<<delimiter`, lines, `delimiter`: how a runner hands outputs on. */
 function parseOutputs(text: string): Record<string, string> {
-  return Object.fromEntries([...text.matchAll(/^([\w-]+)<<(\S+)\n([\s\S]*?)\n\2$/gm)].map((match) => [match[1] ?? '', match[3] ?? '']))
+  return Object.fromEntries(
+    [...text.matchAll(/^([\w-]+)<<(\S+)\n([\s\S]*?)\n\2$/gm)].map((match) => [match[1] ?? '', match[3] ?? '']),
+  )
 }

@@ -12,7 +12,10 @@ export interface CommandResult<Result> {
   readonly durationMs: number
 }
 
-/** Runs the built command line as one identity; what it warns of goes to our stderr, its result comes back as JSON, and it shows no progress then. */
+/**
+ * Runs the built command line as one identity; what it warns of goes to our stderr, its result comes back as JSON, and
+ * it shows no progress then.
+ */
 export async function runStandby<Result>(
   stack: LabStack,
   identity: Identity,

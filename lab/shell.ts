@@ -7,7 +7,10 @@ import { socketOf } from './site/containerd.ts'
 import { runningProcess } from './state.ts'
 import { type HostName, siteNames } from './topology.ts'
 
-/** Opens a shell inside a host: its network, its mounts, and for a site kubectl, helm and ctr that talk to it. Returns the shell's exit code. */
+/**
+ * Opens a shell inside a host: its network, its mounts, and for a site kubectl, helm and ctr that talk to it. Returns
+ * the shell's exit code.
+ */
 export async function openShell(host: HostName): Promise<number> {
   const command = host.startsWith('lb-') ? await entryToLoadBalancer(host) : entryTo(host)
   const [program = '', ...args] = [...command, 'bash', '--norc', '-i']

@@ -10,8 +10,9 @@ import { until } from './until.ts'
 import { witnessOf } from './witness.ts'
 
 /**
- * Has the guard of the active site shut it although no other site serves: somebody writes another site into the witness, and puts it right again, with
- * an epoch of its own, because a guard believes no older record. Returns when the guard stands by, and all that it shut is still shut.
+ * Has the guard of the active site shut it although no other site serves: somebody writes another site into the
+ * witness, and puts it right again, with an epoch of its own, because a guard believes no older record. Returns when
+ * the guard stands by, and all that it shut is still shut.
  */
 export async function shutByGuard(stack: LabStack, active: SiteName, other: SiteName): Promise<void> {
   const store = await witnessOf(stack)
@@ -19,7 +20,11 @@ export async function shutByGuard(stack: LabStack, active: SiteName, other: Site
     const found = await readActive(store)
     if (found === null) throw new Error('the witness knows no active site')
     const since = new Date().toISOString()
-    await replaceActive(store, { ...found.record, activeSite: site, epoch: found.record.epoch + 1, since, run: 'by-hand' }, found)
+    await replaceActive(
+      store,
+      { ...found.record, activeSite: site, epoch: found.record.epoch + 1, since, run: 'by-hand' },
+      found,
+    )
   }
   await name(other)
   const closed = await guardSays(
@@ -27,12 +32,17 @@ export async function shutByGuard(stack: LabStack, active: SiteName, other: Site
     active,
     ({ decision, closed, open }) => decision === 'close' && closed.length > 0 && open.length === 0,
   )
-  if (!closed.closed.some((step) => step.startsWith('database.'))) throw new Error(`the guard shut ${closed.closed.join(', ')} alone`)
+  if (!closed.closed.some((step) => step.startsWith('database.')))
+    throw new Error(`the guard shut ${closed.closed.join(', ')} alone`)
   await name(active)
   await guardSays(stack, active, ({ decision, because }) => decision === 'stand-by' && because === 'active')
 }
 
-async function guardSays(stack: LabStack, site: SiteName, enough: (report: GuardReport) => boolean): Promise<GuardReport> {
+async function guardSays(
+  stack: LabStack,
+  site: SiteName,
+  enough: (report: GuardReport) => boolean,
+): Promise<GuardReport> {
   const { name } = await loadStack(stack.path, { drivers, witnesses })
   let said: GuardReport | null = null
   const hint = (): string => `its guard said last: ${JSON.stringify(said)}`

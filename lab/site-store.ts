@@ -6,9 +6,15 @@ import { drivers } from '../src/drivers/registry.ts'
 import type { LabStack } from './stacks.ts'
 
 /** The object store of a declared stack that its component `name` is on a site, opened with the mover's keys. */
-export async function siteStore(stack: LabStack, declared: Stack, name: string, site: string): Promise<ObjectStoreClient> {
+export async function siteStore(
+  stack: LabStack,
+  declared: Stack,
+  name: string,
+  site: string,
+): Promise<ObjectStoreClient> {
   const component = declared.components.find((candidate) => candidate.name === name)
-  const location = component === undefined ? undefined : drivers[component.driver]?.objectStore?.(component, site as SiteName)
+  const location =
+    component === undefined ? undefined : drivers[component.driver]?.objectStore?.(component, site as SiteName)
   if (location === undefined) throw new Error(`${declared.name} declares no object store ${name}`)
   const env = await stack.environmentOf('mover')
   const value = (reference: CredentialReference): string => ('env' in reference ? (env[reference.env] ?? '') : '')

@@ -63,9 +63,15 @@ const repository = resolve(import.meta.dirname, '..')
 
 /** What a user may want otherwise than the published stack has it. */
 export interface Wishes {
-  /** A failover waits until the guard of the lost site must have shut it; with short times, since nobody watches a test for four minutes. */
+  /**
+   * A failover waits until the guard of the lost site must have shut it; with short times, since nobody watches a test
+   * for four minutes.
+   */
   readonly outwaitGuard?: boolean
-  /** As many PostgreSQL instances and replicas of the application as the published stack has; else one of each, for both sites share two cores. */
+  /**
+   * As many PostgreSQL instances and replicas of the application as the published stack has; else one of each, for both
+   * sites share two cores.
+   */
   readonly publishedSize?: boolean
   /** On how many sites of the lab it stands; two, where nothing is said, whatever the lab has. */
   readonly sites?: number
@@ -73,14 +79,25 @@ export interface Wishes {
   readonly walSegments?: number
   /** Who archives the WAL; the plugin, where nothing is said. */
   readonly archive?: CloudNativePgSpec['archive']['method']
-  /** How the passive site follows; as the published stack does, where nothing is said: by streaming, with the archive as its fallback. */
+  /**
+   * How the passive site follows; as the published stack does, where nothing is said: by streaming, with the archive as
+   * its fallback.
+   */
   readonly follow?: CloudNativePgSpec['follow']
-  /** Where witness and archives are asked, and the authority that vouches for it (PEM); the lab's own store without TLS, where nothing is said. */
+  /**
+   * Where witness and archives are asked, and the authority that vouches for it (PEM); the lab's own store without TLS,
+   * where nothing is said.
+   */
   readonly store?: Pick<PrivateStore, 'endpoint' | 'authorities'>
 }
 
 /** Adapts a published stack to the running lab; a second call finds everything as it left it. */
-export async function prepareStack(name: LabStackName, whole: LabEnvironment, signal: AbortSignal, wishes: Wishes = {}): Promise<LabStack> {
+export async function prepareStack(
+  name: LabStackName,
+  whole: LabEnvironment,
+  signal: AbortSignal,
+  wishes: Wishes = {},
+): Promise<LabStack> {
   const lab = { ...whole, sites: whole.sites.slice(0, wishes.sites ?? 2) }
   if (lab.sites.length < (wishes.sites ?? 2))
     throw new Error(`the lab has ${lab.sites.length} sites: npm run lab -- up --sites ${wishes.sites}`)
@@ -90,7 +107,12 @@ export async function prepareStack(name: LabStackName, whole: LabEnvironment, si
     await Promise.all(
       lab.sites.map(async (site) => [
         site.name,
-        openKubernetes({ site: site.name, kubeconfig: await readFile(site.kubeconfig, 'utf8'), context: undefined, signal }),
+        openKubernetes({
+          site: site.name,
+          kubeconfig: await readFile(site.kubeconfig, 'utf8'),
+          context: undefined,
+          signal,
+        }),
       ]),
     ),
   ) as Record<SiteName, KubernetesClient>
@@ -153,32 +175,46 @@ async function adaptFiles(name: LabStackName, lab: LabEnvironment, directory: st
   set('components.guard.image', lab.images.node)
   if (wishes.outwaitGuard === true) {
     set('fencing', { failover: 'database' })
-    for (const [time, value] of Object.entries({ every: '2s', silence: '5s', closeAfter: '10s' })) set(`components.guard.${time}`, value)
+    for (const [time, value] of Object.entries({ every: '2s', silence: '5s', closeAfter: '10s' }))
+      set(`components.guard.${time}`, value)
   }
   set('components.application.chart', { path: join(repository, 'lab', 'charts', facts.chart) })
   set('components.application.values.all', ['values/application.yaml', 'values/lab.yaml'])
   set('components.traffic.key', facts.mapKey)
   set(
     'components.traffic.instances',
-    lab.loadBalancers.map((balancer) => ({ host: balancer.host, url: `http://${balancer.host}:${facts.frontendPort}/api/status` })),
+    lab.loadBalancers.map((balancer) => ({
+      host: balancer.host,
+      url: `http://${balancer.host}:${facts.frontendPort}/api/status`,
+    })),
   )
   set('components.traffic.ssh.user', lab.loadBalancers[0]?.user)
   await writeFile(path, document.toString({ lineWidth: 0 }))
-  const published = parse(await readFile(join(directory, 'values', 'database.yaml'), 'utf8')) as { readonly instances: number }
+  const published = parse(await readFile(join(directory, 'values', 'database.yaml'), 'utf8')) as {
+    readonly instances: number
+  }
   const { instances } = wishes.publishedSize === true ? published : { instances: 1 }
-  await writeFile(join(directory, 'values', 'database.yaml'), stringify(databaseValues(lab, instances, wishes.walSegments)))
+  await writeFile(
+    join(directory, 'values', 'database.yaml'),
+    stringify(databaseValues(lab, instances, wishes.walSegments)),
+  )
   const size = wishes.publishedSize === true ? {} : { replicaCount: 1 }
   await writeFile(join(directory, 'values', 'lab.yaml'), stringify(applicationValues(name, lab, size)))
   return path
 }
 
-/** What a user of a third site adds: wherever the published stack names the second one, the same again for the new one. */
+/**
+ * What a user of a third site adds: wherever the published stack names the second one, the same again for the new one.
+ */
 function declareSite(document: Document, site: SiteName): void {
   const upper = (name: SiteName): string => name.toUpperCase().replaceAll('-', '_')
   for (const where of PER_SITE) {
     const second = document.getIn([...where, 'dc-b'])
     const text = JSON.stringify(isNode(second) ? second.toJS(document) : second)
-    document.setIn([...where, site], document.createNode(JSON.parse(text.replaceAll('dc-b', site).replaceAll(upper('dc-b'), upper(site)))))
+    document.setIn(
+      [...where, site],
+      document.createNode(JSON.parse(text.replaceAll('dc-b', site).replaceAll(upper('dc-b'), upper(site)))),
+    )
   }
 }
 const PER_SITE = [
@@ -248,7 +284,12 @@ async function secretsOf(name: LabStackName, directory: string): Promise<StackSe
 }
 
 /** What the README of the stack asks for before the first deploy: namespace and Secrets, equal on both sites. */
-async function createPrerequisites(name: LabStackName, kubernetes: KubernetesClient, site: SiteName, secrets: StackSecrets): Promise<void> {
+async function createPrerequisites(
+  name: LabStackName,
+  kubernetes: KubernetesClient,
+  site: SiteName,
+  secrets: StackSecrets,
+): Promise<void> {
   const { namespace, appSecret, database } = labStacks[name]
   const secret = (secretName: string, stringData: Record<string, string>, type = 'Opaque'): KubernetesObject => ({
     apiVersion: 'v1',
@@ -263,7 +304,10 @@ async function createPrerequisites(name: LabStackName, kubernetes: KubernetesCli
     DB_CONNECTION_URI: `postgresql://${database}:${secrets.owner}@pg-${site}-rw.${namespace}.svc:5432/${database}`,
     REDIS_URL: `redis://:${secrets.redis}@redis.${namespace}.svc:6379`,
     ...(name === 'hanzo-kms'
-      ? { ROOT_ENCRYPTION_KEY: secrets.encryptionKey, ORG_ENCRYPTION_KEYS: JSON.stringify({ standby: secrets.organizationKey }) }
+      ? {
+          ROOT_ENCRYPTION_KEY: secrets.encryptionKey,
+          ORG_ENCRYPTION_KEYS: JSON.stringify({ standby: secrets.organizationKey }),
+        }
       : { ENCRYPTION_KEY: secrets.encryptionKey }),
   }
   const objects: KubernetesObject[] = [
@@ -312,5 +356,7 @@ function credentialsOf(lab: LabEnvironment, identity: Identity, directory: strin
     env[`${prefix}_SECRET_ACCESS_KEY`] = keys.secretAccessKey
   }
   const canary = join(directory, 'canary.json')
-  return existsSync(canary) ? { ...env, ...canaryEnvironment(JSON.parse(readFileSync(canary, 'utf8')) as Credentials) } : env
+  return existsSync(canary)
+    ? { ...env, ...canaryEnvironment(JSON.parse(readFileSync(canary, 'utf8')) as Credentials) }
+    : env
 }

@@ -43,7 +43,9 @@ export function forgetProcess(group: string, name: string): void {
   rmSync(fileOf(group, name), { force: true })
 }
 
-/** Clock ticks after boot at which a process began (field 22 of /proc/PID/stat), undefined for none and for a zombie. */
+/**
+ * Clock ticks after boot at which a process began (field 22 of /proc/PID/stat), undefined for none and for a zombie.
+ */
 export function startTimeOf(pid: number): string | undefined {
   try {
     const stat = readFileSync(`/proc/${pid}/stat`, 'utf8')

@@ -15,7 +15,10 @@ export interface HostStatus {
   readonly memoryBytes: number
 }
 
-/** What each host is, judged by its link, its control group and its processes; asks nothing over the network, so it cannot hang. */
+/**
+ * What each host is, judged by its link, its control group and its processes; asks nothing over the network, so it
+ * cannot hang.
+ */
 export async function readStatus(): Promise<HostStatus[]> {
   const groups = new Set(await existingGroups())
   return Promise.all(presentHosts().map((host) => statusOf(host, groups.has(host))))
@@ -24,7 +27,13 @@ export async function readStatus(): Promise<HostStatus[]> {
 async function statusOf(host: HostName, exists: boolean): Promise<HostStatus> {
   const recorded = recordedProcesses(host)
   const missing = recorded.filter((name) => runningProcess(host, name) === undefined)
-  const facts = { host, address: addressOf[host], missing, processes: recorded.length - missing.length, memoryBytes: await memoryOf(host) }
+  const facts = {
+    host,
+    address: addressOf[host],
+    missing,
+    processes: recorded.length - missing.length,
+    memoryBytes: await memoryOf(host),
+  }
   if (!exists || recorded.length === 0) return { ...facts, state: 'down' }
   if (missing.length === recorded.length) return { ...facts, state: 'killed' }
   if (missing.length > 0) return { ...facts, state: 'damaged' }
@@ -41,5 +50,8 @@ export function statusTable(hosts: readonly HostStatus[]): string {
     return `${host.padEnd(8)}${address.padEnd(13)}${state.padEnd(9)}${String(processes).padStart(3)} daemons ${memory.padStart(9)}  ${remark}`.trimEnd()
   })
   const total = hosts.reduce((sum, { memoryBytes }) => sum + memoryBytes, 0)
-  return [...rows, `memory in all (anonymous and shared, without page cache): ${Math.round(total / 1024 ** 2)} MiB`].join('\n')
+  return [
+    ...rows,
+    `memory in all (anonymous and shared, without page cache): ${Math.round(total / 1024 ** 2)} MiB`,
+  ].join('\n')
 }

@@ -1,7 +1,10 @@
 import { homedir } from 'node:os'
 import { join } from 'node:path'
 
-/** The data centres; also the names of their Kubernetes node and cluster. A lab has the first two, and the third where it was asked for. */
+/**
+ * The data centres; also the names of their Kubernetes node and cluster. A lab has the first two, and the third where
+ * it was asked for.
+ */
 export const siteNames = ['dc-a', 'dc-b', 'dc-c'] as const
 export type SiteName = (typeof siteNames)[number]
 /** As many as a lab may have, and has by default. */
@@ -14,7 +17,10 @@ export const loadBalancerNames: readonly LoadBalancerName[] = ['lb-1', 'lb-2']
 export type HostName = SiteName | LoadBalancerName | 's3' | 'github'
 export const hostNames: readonly HostName[] = [...siteNames, ...loadBalancerNames, 's3', 'github']
 
-/** Its hardware address is its own: one that it takes from a link would change, and be forgotten by others, when that link leaves it. */
+/**
+ * Its hardware address is its own: one that it takes from a link would change, and be forgotten by others, when that
+ * link leaves it.
+ */
 export const bridge = {
   name: 'standby0',
   address: '10.77.0.1',
@@ -44,7 +50,12 @@ const siteNumber: Readonly<Record<SiteName, number>> = { 'dc-a': 1, 'dc-b': 2, '
 /** The pod and service ranges of a site and the two service addresses that its parts must agree on. */
 export function rangesOf(site: SiteName) {
   const n = siteNumber[site]
-  return { pods: `10.78.${n}.0/24`, services: `10.79.${n}.0/24`, apiService: `10.79.${n}.1`, dnsService: `10.79.${n}.10` }
+  return {
+    pods: `10.78.${n}.0/24`,
+    services: `10.79.${n}.0/24`,
+    apiService: `10.79.${n}.1`,
+    dnsService: `10.79.${n}.10`,
+  }
 }
 
 export const apiServerOf = (site: SiteName) => `https://${addressOf[site]}:6443`

@@ -13,7 +13,9 @@ export async function untilGreen(stack: LabStack, helm: string): Promise<StatusR
     const { result } = await runStandby<StatusReport>(stack, 'observer', ['status'], { helm, quiet: true })
     if (result.verdict === 'green') return result
     if (Date.now() > deadline)
-      throw new Error(`not green within 5 min: ${result.findings.map(({ code, what }) => `${code}: ${what}`).join('; ')}`)
+      throw new Error(
+        `not green within 5 min: ${result.findings.map(({ code, what }) => `${code}: ${what}`).join('; ')}`,
+      )
     await sleep(2_000)
   }
 }

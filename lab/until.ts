@@ -9,8 +9,15 @@ export interface Patience {
   hint?: () => Promise<string> | string
 }
 
-/** Asks again and again until there is an answer, and returns it; fails with what was waited for, never waits past the deadline. */
-export async function until<T>(what: string, patience: Patience, ask: () => Promise<T | false | undefined>): Promise<T> {
+/**
+ * Asks again and again until there is an answer, and returns it; fails with what was waited for, never waits past the
+ * deadline.
+ */
+export async function until<T>(
+  what: string,
+  patience: Patience,
+  ask: () => Promise<T | false | undefined>,
+): Promise<T> {
   const end = Date.now() + patience.deadline
   for (;;) {
     patience.signal?.throwIfAborted()

@@ -16,8 +16,8 @@ import { startLoadBalancers } from './wan/load-balancer.ts'
 import { startS3 } from './wan/s3.ts'
 
 /**
- * Brings the whole lab up, with so many sites, or as many as there are if those are more; each step finds out what is there already, so an
- * interrupted `up` continues where it was.
+ * Brings the whole lab up, with so many sites, or as many as there are if those are more; each step finds out what is
+ * there already, so an interrupted `up` continues where it was.
  */
 export async function bringUp(count: number, progress: Progress, signal: AbortSignal): Promise<void> {
   const sites = siteNames.slice(0, Math.max(count, presentSites().length))

@@ -14,7 +14,9 @@ export async function whatDeployWouldChange(stack: LabStack, helm: string): Prom
       { helm, quiet: true },
     )
     const refused = result.error ?? result.failure ?? null
-    const differs = (result.units ?? []).flatMap(({ id, changes }) => changes.map(({ object, path = '' }) => `${id} ${object} ${path}`))
+    const differs = (result.units ?? []).flatMap(({ id, changes }) =>
+      changes.map(({ object, path = '' }) => `${id} ${object} ${path}`),
+    )
     // What a guard reports between two looks at its object is no difference the next time.
     if (refused === null && (differs.length === 0 || tried === TRIES)) return differs
     if (refused !== null && tried === TRIES) return [`it is refused: ${refused.code} ${refused.what}`]

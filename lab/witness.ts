@@ -7,10 +7,17 @@ import type { LabStack } from './stacks.ts'
 
 /** The stack's witness, with the rights of whoever moves. */
 export async function witnessOf(stack: Pick<LabStack, 'path' | 'environmentOf'>): Promise<ConditionalStore> {
-  return openWitness(await loadStack(stack.path, { drivers, witnesses }), await stack.environmentOf('mover'), () => undefined)
+  return openWitness(
+    await loadStack(stack.path, { drivers, witnesses }),
+    await stack.environmentOf('mover'),
+    () => undefined,
+  )
 }
 
-/** After a move that Standby did not make, the witness is told which site is active: what an operator would otherwise do by hand. */
+/**
+ * After a move that Standby did not make, the witness is told which site is active: what an operator would otherwise do
+ * by hand.
+ */
 export async function tellWitness(stack: LabStack, activeSite: string): Promise<void> {
   const store = await witnessOf(stack)
   const active = await readActive(store)

@@ -21,7 +21,10 @@ async function compare(built: Files): Promise<string[]> {
         : [`${name} ${present.includes(name) ? 'differs' : 'is missing'}`],
     ),
   )
-  return [...changed.flat(), ...present.filter((name) => !built.has(name)).map((name) => `${name} is not of this build`)]
+  return [
+    ...changed.flat(),
+    ...present.filter((name) => !built.has(name)).map((name) => `${name} is not of this build`),
+  ]
 }
 
 async function write(built: Files): Promise<string[]> {

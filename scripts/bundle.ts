@@ -13,9 +13,10 @@ const actions = ['status', 'deploy', 'failover', 'verify-backup'] as const
 /**
  * One bundle for all entry points, a stub for each, and the licences of what is in it.
  *
- * esbuild joins the modules and ncc minifies them and writes the module that a runner loads. ncc alone made 5.7 MB of the same sources: webpack
- * keeps every class that assigns to itself, as the 900 generated API classes of `@kubernetes/client-node` do, and ncc can not be told that nobody
- * needs them. As ncc then sees one file only, the licences are collected here.
+ * esbuild joins the modules and ncc minifies them and writes the module that a runner loads. ncc alone made 5.7 MB of
+ * the same sources: webpack keeps every class that assigns to itself, as the 900 generated API classes of
+ * `@kubernetes/client-node` do, and ncc can not be told that nobody needs them. As ncc then sees one file only, the
+ * licences are collected here.
  */
 export async function bundle(entry = join(root, 'src', 'entry.ts')): Promise<Files> {
   const joined = join(root, 'build', 'standby.mjs')
@@ -34,7 +35,9 @@ export async function bundle(entry = join(root, 'src', 'entry.ts')): Promise<Fil
     // Optional accelerators of `ws`, which it looks for at run time and does without.
     external: ['bufferutil', 'utf-8-validate'],
     // CommonJS packages ask for Node's own modules by `require`.
-    banner: { js: "import { createRequire as requireFrom } from 'node:module'\nconst require = requireFrom(import.meta.url)" },
+    banner: {
+      js: "import { createRequire as requireFrom } from 'node:module'\nconst require = requireFrom(import.meta.url)",
+    },
     plugins: [withoutGeneratedApi, withoutUndici, withoutManifest],
     legalComments: 'none',
     metafile: true,
@@ -54,7 +57,10 @@ export async function bundle(entry = join(root, 'src', 'entry.ts')): Promise<Fil
   ])
 }
 
-/** KubeConfig imports the generated API only to make API clients, which we have no use for: marked as free of side effects, it is shaken out. */
+/**
+ * KubeConfig imports the generated API only to make API clients, which we have no use for: marked as free of side
+ * effects, it is shaken out.
+ */
 const withoutGeneratedApi: Plugin = {
   name: 'without-generated-api',
   setup({ onResolve, resolve }) {
@@ -67,8 +73,9 @@ const withoutGeneratedApi: Plugin = {
 }
 
 /**
- * Two versions of undici would be two thirds of the bundle. KubeConfig makes its agents for the generated API, @actions/http-client its proxies for
- * OIDC tokens; we go through `node:https` and Node's own `fetch`. Whoever does need them gets this error in the acceptance tests.
+ * Two versions of undici would be two thirds of the bundle. KubeConfig makes its agents for the generated API,
+ * @actions/http-client its proxies for OIDC tokens; we go through `node:https` and Node's own `fetch`. Whoever does
+ * need them gets this error in the acceptance tests.
  */
 const withoutUndici: Plugin = {
   name: 'without-undici',
@@ -102,14 +109,21 @@ async function licensesOf(modules: readonly string[]): Promise<string> {
   return texts.toSorted((a, b) => (a < b ? -1 : 1)).join('\n')
 }
 
-/** Some packages of AWS bring no text: they have the one of their scope, whose packages come from one repository under one licence. */
+/**
+ * Some packages of AWS bring no text: they have the one of their scope, whose packages come from one repository under
+ * one licence.
+ */
 async function licenseOf(folder: string, all: ReadonlySet<string>): Promise<string> {
   const path = join(root, folder)
-  const { name, version, license } = JSON.parse(await readFile(join(path, 'package.json'), 'utf8')) as Record<string, string>
+  const { name, version, license } = JSON.parse(await readFile(join(path, 'package.json'), 'utf8')) as Record<
+    string,
+    string
+  >
   const scope = /^(.*node_modules\/@[^/]+\/)/.exec(folder)?.[1]
   const others = scope === undefined ? [] : Array.from(all).filter((other) => other.startsWith(scope))
   const file = (await Promise.all([folder, ...others].map(licenseFileIn))).find((found) => found !== null) ?? null
-  const text = file === null ? `The package names the licence ${license} and brings no text of it.` : await readFile(file, 'utf8')
+  const text =
+    file === null ? `The package names the licence ${license} and brings no text of it.` : await readFile(file, 'utf8')
   if (license === undefined && file === null) throw new Error(`${relative(root, path)} says nothing about its licence`)
   return `${name} ${version}\n${license ?? ''}\n\n${text.trim()}\n`
 }

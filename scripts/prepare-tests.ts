@@ -11,7 +11,10 @@ const servers: Readonly<Record<string, string>> = {
   '/usr/bin/redis-cli': 'redis-tools',
 }
 
-/** Installs and builds, once, what the tests need: a test that builds Kubernetes on the way would run into its own deadline. */
+/**
+ * Installs and builds, once, what the tests need: a test that builds Kubernetes on the way would run into its own
+ * deadline.
+ */
 const progress = startProgress(storeIsCached() ? 'warm' : 'cold')
 const signal = new AbortController().signal
 const show = (line: string): void => progress.detail('apt packages', line)

@@ -18,7 +18,9 @@ if (!values.check) {
     cwd: root,
     stdio: 'inherit',
   })
-} else if (!isDeepStrictEqual(JSON.parse(await readFile(path, 'utf8').catch(() => 'null')), JSON.parse(JSON.stringify(schema)))) {
+} else if (
+  !isDeepStrictEqual(JSON.parse(await readFile(path, 'utf8').catch(() => 'null')), JSON.parse(JSON.stringify(schema)))
+) {
   console.error('schema/stack.schema.json is not what the drivers say. Run: node scripts/schema.ts')
   process.exitCode = 1
 }

@@ -2,7 +2,9 @@ import { UNSEEN } from '../src/errors/unseen.ts'
 
 /** The page of the documentation, as it must be in `docs/vantage-points.md`. */
 export function vantagePointsPage(): string {
-  const rows = Object.values(UNSEEN).map(({ met, vote, because, code }) => `| ${met} | **${vote}** | ${because} | \`${code}\` |`)
+  const rows = Object.values(UNSEEN).map(
+    ({ met, vote, because, code }) => `| ${met} | **${vote}** | ${because} | \`${code}\` |`,
+  )
   return [
     '# What counts as up, down or unknown',
     '',

@@ -6,8 +6,8 @@ import { main as commandLine } from './cli/main.ts'
 import { outliveClosedPipes } from './runtime/closed-pipes.ts'
 
 /**
- * What the stubs in `dist/` call. All operations are imported at once on purpose: behind `import()` the bundler keeps whole packages that are
- * shaken out otherwise, and the start takes 40 ms longer, not less.
+ * What the stubs in `dist/` call. All operations are imported at once on purpose: behind `import()` the bundler keeps
+ * whole packages that are shaken out otherwise, and the start takes 40 ms longer, not less.
  */
 const actions = { status, deploy, failover, 'verify-backup': verifyBackup }
 

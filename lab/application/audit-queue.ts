@@ -111,7 +111,8 @@ async function returnActive(redis: Redis): Promise<void> {
 
 async function runJob(redis: Redis, database: Database, id: string): Promise<void> {
   const job = await redis.hgetall(key(id))
-  if (job.data !== undefined && job.rowId !== undefined) await writeRow(database, job.rowId, Number(job.timestamp), job.data)
+  if (job.data !== undefined && job.rowId !== undefined)
+    await writeRow(database, job.rowId, Number(job.timestamp), job.data)
   await redis
     .multi()
     .lrem(key('active'), 0, id)

@@ -3,13 +3,18 @@ import { badRequest, type Call, requiredField } from './answer.ts'
 import type { Database } from './database.ts'
 import { issueToken } from './identities.ts'
 
-/** `POST /api/v1/admin/bootstrap`: the first administrator, organization and machine identity, once in the life of a database. */
+/**
+ * `POST /api/v1/admin/bootstrap`: the first administrator, organization and machine identity, once in the life of a
+ * database.
+ */
 export async function bootstrap(call: Call, database: Database, authSecret: string): Promise<object> {
   const email = requiredField(call, 'email')
   const password = requiredField(call, 'password')
   const organizationName = requiredField(call, 'organization')
   return database.transaction(async (query) => {
-    const claimed = await query('UPDATE super_admin SET initialized = true, "updatedAt" = now() WHERE NOT initialized RETURNING id')
+    const claimed = await query(
+      'UPDATE super_admin SET initialized = true, "updatedAt" = now() WHERE NOT initialized RETURNING id',
+    )
     if (claimed.length === 0) throw badRequest('Instance has already been set up')
     const [user] = await query<{ id: string }>(
       `INSERT INTO users (email, username, "firstName", "superAdmin", "hashedPassword") VALUES ($1, $1, 'Admin', true, $2)

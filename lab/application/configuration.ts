@@ -46,7 +46,8 @@ export function readConfiguration(env: Environment): Configuration {
     runModes: read(() => runModesOf(env), new Set<RunMode>()),
     primaryInstanceUrl: given(env.INFISICAL_PRIMARY_INSTANCE_URL ?? env.KMS_PRIMARY_INSTANCE_URL),
   }
-  if (faults.length > 0) throw new BootRefused('configuration-invalid', `Invalid environment variables: ${faults.join('; ')}`)
+  if (faults.length > 0)
+    throw new BootRefused('configuration-invalid', `Invalid environment variables: ${faults.join('; ')}`)
   return configuration
 }
 
@@ -56,7 +57,8 @@ function required(env: Environment, name: string): string {
   return value
 }
 
-const given = (value: string | undefined): string | null => (value === undefined || value.trim() === '' ? null : value.trim())
+const given = (value: string | undefined): string | null =>
+  value === undefined || value.trim() === '' ? null : value.trim()
 
 const decoded = (base64: string | undefined): string | null => {
   const value = given(base64)
@@ -66,10 +68,14 @@ const decoded = (base64: string | undefined): string | null => {
 /** As upstream: ENCRYPTION_KEY wins, and its 32 characters are the key itself; ROOT_ENCRYPTION_KEY is base64. */
 function environmentKeyOf(env: Environment): Buffer {
   const plain = given(env.ENCRYPTION_KEY)
-  if (plain !== null) return keyOfLength(Buffer.from(plain, 'utf8'), 'ENCRYPTION_KEY must be 32 characters (openssl rand -hex 16)')
+  if (plain !== null)
+    return keyOfLength(Buffer.from(plain, 'utf8'), 'ENCRYPTION_KEY must be 32 characters (openssl rand -hex 16)')
   const root = given(env.ROOT_ENCRYPTION_KEY)
   if (root === null) throw new Error('ENCRYPTION_KEY or ROOT_ENCRYPTION_KEY is required')
-  return keyOfLength(Buffer.from(root, 'base64'), 'ROOT_ENCRYPTION_KEY must be 32 bytes in base64 (openssl rand -base64 32)')
+  return keyOfLength(
+    Buffer.from(root, 'base64'),
+    'ROOT_ENCRYPTION_KEY must be 32 bytes in base64 (openssl rand -base64 32)',
+  )
 }
 
 function keyOfLength(key: Buffer, rule: string): Buffer {
@@ -83,7 +89,9 @@ function organizationKeysOf(json: string | undefined): ReadonlyMap<string, Buffe
   const rule = 'ORG_ENCRYPTION_KEYS must be a JSON object of organization slug to 32 bytes in base64'
   const parsed = parseJson(text, rule)
   if (typeof parsed !== 'object' || parsed === null || Array.isArray(parsed)) throw new Error(rule)
-  return new Map(Object.entries(parsed).map(([slug, key]) => [slug, keyOfLength(Buffer.from(String(key), 'base64'), rule)]))
+  return new Map(
+    Object.entries(parsed).map(([slug, key]) => [slug, keyOfLength(Buffer.from(String(key), 'base64'), rule)]),
+  )
 }
 
 function parseJson(text: string, rule: string): unknown {

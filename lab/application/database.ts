@@ -12,7 +12,10 @@ export const whileServing: Patience = { connectMs: 3_000, statementMs: 3_000 }
 /** A migration may rewrite a table. */
 export const whileMigrating: Patience = { connectMs: 3_000, statementMs: 120_000 }
 
-/** The server cannot cancel a statement when the network swallows its answer; the clock that ends the wait then runs here. */
+/**
+ * The server cannot cancel a statement when the network swallows its answer; the clock that ends the wait then runs
+ * here.
+ */
 const CLIENT_GRACE_MS = 500
 
 export interface Database {
@@ -48,9 +51,9 @@ const CONNECT_TIMEOUT = /timeout exceeded when trying to connect|terminated due 
 const NEVER_SENT = new Set(['ECONNREFUSED', 'EHOSTUNREACH', 'ENETUNREACH', 'ENOTFOUND', 'EAI_AGAIN'])
 
 /**
- * The effect of a failed statement is known: none. Anything else that fails may have been written.
- * PostgreSQL rolls back what it answers with an error, except when it ends the session itself (class 57P, class 08): the commit may
- * have happened before. A connection that was never made has carried nothing.
+ * The effect of a failed statement is known: none. Anything else that fails may have been written. PostgreSQL rolls
+ * back what it answers with an error, except when it ends the session itself (class 57P, class 08): the commit may have
+ * happened before. A connection that was never made has carried nothing.
  */
 export function wroteNothing(error: unknown): boolean {
   if (error instanceof DatabaseError) {

@@ -104,16 +104,17 @@ export async function createClientSecret(call: Call, database: Database, actor: 
      RETURNING id, description, "clientSecretPrefix", "isClientSecretRevoked", "createdAt"`,
     [identityId, field(call, 'description') ?? '', clientSecret.slice(0, 4), hashOf(clientSecret)],
   )
-  if (clientSecretData === undefined) throw notFound(`The identity with ID ${identityId} does not have universal auth attached`)
+  if (clientSecretData === undefined)
+    throw notFound(`The identity with ID ${identityId} does not have universal auth attached`)
   return { clientSecret, clientSecretData }
 }
 
 async function ownIdentity(call: Call, database: Database, actor: Actor): Promise<string> {
   const identityId = call.parameters.identityId ?? ''
-  const [identity] = await database.query<{ id: string }>('SELECT id FROM identities WHERE id::text = $1 AND "orgId" = $2', [
-    identityId,
-    actor.orgId,
-  ])
+  const [identity] = await database.query<{ id: string }>(
+    'SELECT id FROM identities WHERE id::text = $1 AND "orgId" = $2',
+    [identityId, actor.orgId],
+  )
   if (identity === undefined) throw notFound(`Failed to find identity with ID ${identityId}`)
   return identity.id
 }

@@ -14,7 +14,9 @@ import { serve } from './server.ts'
 const DRAIN_MS = 2_000
 const STOP_MS = 2_900
 
-/** Upstream's order: database, keys, migrations, queue, server. Every refusal ends the process with 1 before it listens. */
+/**
+ * Upstream's order: database, keys, migrations, queue, server. Every refusal ends the process with 1 before it listens.
+ */
 async function boot(configuration: Configuration, stopping: AbortSignal): Promise<() => Promise<void>> {
   const rootKey = await prepare(configuration, stopping)
   const database = openDatabase(configuration, whileServing)

@@ -13,7 +13,10 @@ export type MigrationState =
   /** The histories have parted: refuse. */
   | { readonly kind: 'invalid'; readonly pending: readonly string[]; readonly unknown: readonly string[] }
 
-/** How a database stands to this image, from the names of both; an unknown row is only harmless when it is newer than all of ours. */
+/**
+ * How a database stands to this image, from the names of both; an unknown row is only harmless when it is newer than
+ * all of ours.
+ */
 export function migrationState(bundled: readonly string[], applied: readonly string[]): MigrationState {
   const pending = bundled.filter((name) => !applied.includes(name))
   const unknown = applied.filter((name) => !bundled.includes(name))

@@ -8,7 +8,12 @@ const MUTATIONS = new Set(['POST', 'PUT', 'PATCH', 'DELETE'])
 export const isMutation = (request: IncomingMessage): boolean => MUTATIONS.has(request.method ?? '')
 
 /** A secondary writes nothing itself: it hands the mutation to the primary instance and its answer back. */
-export async function askPrimary(primary: string, request: IncomingMessage, response: ServerResponse, body: Buffer): Promise<void> {
+export async function askPrimary(
+  primary: string,
+  request: IncomingMessage,
+  response: ServerResponse,
+  body: Buffer,
+): Promise<void> {
   const { authorization, 'content-type': contentType } = request.headers
   const headers = {
     ...(authorization === undefined ? {} : { authorization }),

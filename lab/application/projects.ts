@@ -17,14 +17,22 @@ const ENVIRONMENTS = [
   { name: 'Production', slug: 'prod' },
 ] as const
 
-/** `POST /api/v1/projects`: three environments and a data key of its own, wrapped by the root key or by the organization's key. */
+/**
+ * `POST /api/v1/projects`: three environments and a data key of its own, wrapped by the root key or by the
+ * organization's key.
+ */
 export async function createProject(call: Call, database: Database, actor: Actor, keys: Keys): Promise<object> {
   const name = requiredField(call, 'projectName')
   const slug = field(call, 'slug') ?? slugOf(name)
   const id = randomUUID()
   try {
     return await database.transaction(async (query) => {
-      await query('INSERT INTO projects (id, name, slug, "orgId") VALUES ($1, $2, $3, $4)', [id, name, slug, actor.orgId])
+      await query('INSERT INTO projects (id, name, slug, "orgId") VALUES ($1, $2, $3, $4)', [
+        id,
+        name,
+        slug,
+        actor.orgId,
+      ])
       await createDataKey(query, id, actor, keys)
       const environments = []
       for (const [position, environment] of ENVIRONMENTS.entries()) {
@@ -35,7 +43,9 @@ export async function createProject(call: Call, database: Database, actor: Actor
         await query(`INSERT INTO secret_folders (name, "envId") VALUES ('root', $1)`, [created?.id])
         environments.push({ ...environment, id: created?.id })
       }
-      return { project: { id, _id: id, name, slug, type: 'secret-manager', orgId: actor.orgId, version: 3, environments } }
+      return {
+        project: { id, _id: id, name, slug, type: 'secret-manager', orgId: actor.orgId, version: 3, environments },
+      }
     })
   } catch (error) {
     if (isDuplicate(error)) throw badRequest(`Project with slug '${slug}' already exists`)
@@ -47,12 +57,14 @@ const isDuplicate = (error: unknown): boolean => error instanceof DatabaseError 
 
 async function createDataKey(query: Query, projectId: string, actor: Actor, keys: Keys): Promise<void> {
   const wrapping = keys.organizationKeys.get(actor.orgSlug) ?? keys.rootKey
-  const [key] = await query<{ id: string }>('INSERT INTO kms_keys (name, "orgId", "projectId") VALUES ($1, $2, $3) RETURNING id', [
-    `secret-manager-${projectId}`,
-    actor.orgId,
-    projectId,
+  const [key] = await query<{ id: string }>(
+    'INSERT INTO kms_keys (name, "orgId", "projectId") VALUES ($1, $2, $3) RETURNING id',
+    [`secret-manager-${projectId}`, actor.orgId, projectId],
+  )
+  await query('INSERT INTO internal_kms ("encryptedKey", "kmsKeyId") VALUES ($1, $2)', [
+    encrypt(randomBytes(32), wrapping),
+    key?.id,
   ])
-  await query('INSERT INTO internal_kms ("encryptedKey", "kmsKeyId") VALUES ($1, $2)', [encrypt(randomBytes(32), wrapping), key?.id])
   await query('UPDATE projects SET "kmsSecretManagerKeyId" = $2 WHERE id = $1', [projectId, key?.id])
 }
 

@@ -11,7 +11,10 @@ interface RootConfig {
   readonly keyLabel: string | null
 }
 
-/** Before anything is written: refuses when the key of this environment is not the one that the database was written with. */
+/**
+ * Before anything is written: refuses when the key of this environment is not the one that the database was written
+ * with.
+ */
 export async function tryRootKey(database: Database, environmentKey: Buffer): Promise<void> {
   const [table] = await database.query<{ present: boolean; labelled: boolean }>(
     `SELECT to_regclass('kms_root_config') IS NOT NULL AS present,
@@ -26,11 +29,10 @@ export async function tryRootKey(database: Database, environmentKey: Buffer): Pr
 export async function openRootKey(database: Database, environmentKey: Buffer): Promise<Buffer> {
   const existing = await readRootConfig(database, true)
   if (existing !== null) return decryptedRootKey(existing, environmentKey)
-  await database.query('INSERT INTO kms_root_config (id, "encryptedRootKey", "keyLabel") VALUES ($1, $2, $3) ON CONFLICT (id) DO NOTHING', [
-    ROOT_CONFIG_ID,
-    encrypt(randomBytes(32), environmentKey),
-    labelOf(environmentKey),
-  ])
+  await database.query(
+    'INSERT INTO kms_root_config (id, "encryptedRootKey", "keyLabel") VALUES ($1, $2, $3) ON CONFLICT (id) DO NOTHING',
+    [ROOT_CONFIG_ID, encrypt(randomBytes(32), environmentKey), labelOf(environmentKey)],
+  )
   // Read again, because another instance may have been quicker.
   const created = await readRootConfig(database, true)
   if (created === null) throw new BootRefused('root-key-missing', 'KMS: the root key could not be created')

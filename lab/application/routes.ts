@@ -6,7 +6,15 @@ import type { Database } from './database.ts'
 import { attachUniversalAuth, authenticate, createClientSecret, logIn } from './identities.ts'
 import { readInstance } from './instance.ts'
 import { createProject, type Keys } from './projects.ts'
-import { createSecret, deleteSecret, listSecrets, readSecret, type SecretsRequest, updateSecret, type Written } from './secrets.ts'
+import {
+  createSecret,
+  deleteSecret,
+  listSecrets,
+  readSecret,
+  type SecretsRequest,
+  updateSecret,
+  type Written,
+} from './secrets.ts'
 
 export interface Services {
   readonly configuration: Configuration
@@ -33,7 +41,9 @@ const STATUS_PATH = '/api/status'
 const routes: readonly Route[] = [
   route('GET', STATUS_PATH, status),
   route('GET', '/api/v1/admin/config', adminConfig),
-  route('POST', '/api/v1/admin/bootstrap', (call, { database, configuration }) => bootstrap(call, database, configuration.authSecret)),
+  route('POST', '/api/v1/admin/bootstrap', (call, { database, configuration }) =>
+    bootstrap(call, database, configuration.authSecret),
+  ),
   route('POST', '/api/v1/auth/universal-auth/login', (call, { database, configuration }) =>
     logIn(call, database, configuration.authSecret),
   ),
@@ -57,11 +67,15 @@ const routes: readonly Route[] = [
 
 /** The answer to a call; an instance without the mode `api` answers its status and nothing else. */
 export async function answerCall(call: Call, services: Services): Promise<object> {
-  const served = services.configuration.runModes.has('api') ? routes : routes.filter(({ handler }) => handler === status)
+  const served = services.configuration.runModes.has('api')
+    ? routes
+    : routes.filter(({ handler }) => handler === status)
   for (const { method, path, handler } of served) {
     const match = method === call.method ? path.exec(call.path) : null
     if (match === null) continue
-    const parameters = Object.fromEntries(Object.entries(match.groups ?? {}).map(([name, value]) => [name, decodeURIComponent(value)]))
+    const parameters = Object.fromEntries(
+      Object.entries(match.groups ?? {}).map(([name, value]) => [name, decodeURIComponent(value)]),
+    )
     return handler({ ...call, parameters }, services)
   }
   throw notFound(`Route ${call.method}:${call.path} not found`)
@@ -81,10 +95,13 @@ function status(_call: Call, { configuration }: Services): object {
 
 async function adminConfig(_call: Call, { database }: Services): Promise<object> {
   const instance = await readInstance(database)
-  return { config: { ...instance, isMigrationModeOn: false, isSecretScanningDisabled: false, defaultAuthOrgSlug: null } }
+  return {
+    config: { ...instance, isMigrationModeOn: false, isSecretScanningDisabled: false, defaultAuthOrgSlug: null },
+  }
 }
 
-const actorOf = (call: Call, { database, configuration }: Services) => authenticate(call, database, configuration.authSecret)
+const actorOf = (call: Call, { database, configuration }: Services) =>
+  authenticate(call, database, configuration.authSecret)
 
 async function secretsRequest(call: Call, services: Services): Promise<SecretsRequest> {
   return { call, database: services.database, keys: services.keys, actor: await actorOf(call, services) }

@@ -7,7 +7,9 @@ import { type StartupLockTiming, startupLockTiming, withStartupLock } from './st
 /** Advisory lock of those who create the bookkeeping tables at the same time; the number only has to be ours. */
 const TABLES_LOCK = 7_263_101
 
-/** Brings the schema to what this image brings, once, whatever number of instances start; refuses where upstream does. */
+/**
+ * Brings the schema to what this image brings, once, whatever number of instances start; refuses where upstream does.
+ */
 export async function runMigrations(
   database: Database,
   migrations: readonly Migration[],
@@ -18,7 +20,11 @@ export async function runMigrations(
   const before = await stateOf(database, migrations)
   if (before.kind === 'current') return log('info', 'No migrations pending: Skipping migration process.')
   if (before.kind === 'ahead')
-    return log('warn', 'Database has migrations newer than this image [database=application]. Skipping startup migrations.', before)
+    return log(
+      'warn',
+      'Database has migrations newer than this image [database=application]. Skipping startup migrations.',
+      before,
+    )
   refuseInvalid(before)
   await createBookkeeping(database)
   await withStartupLock(database, () => runPending(database, migrations), signal, timing)
@@ -27,7 +33,9 @@ export async function runMigrations(
 
 async function stateOf(database: Database, migrations: readonly Migration[]): Promise<MigrationState> {
   const bundled = migrations.map(({ name }) => name)
-  const [table] = await database.query<{ present: boolean }>(`SELECT to_regclass('infisical_migrations') IS NOT NULL AS present`)
+  const [table] = await database.query<{ present: boolean }>(
+    `SELECT to_regclass('infisical_migrations') IS NOT NULL AS present`,
+  )
   if (table?.present !== true) return migrationState(bundled, [])
   const applied = await database.query<{ name: string }>('SELECT name FROM infisical_migrations ORDER BY id')
   return migrationState(
@@ -55,7 +63,9 @@ async function createBookkeeping(database: Database): Promise<void> {
     await query(`CREATE TABLE IF NOT EXISTS infisical_migrations
       (id serial PRIMARY KEY, name varchar(255), batch integer, migration_time timestamptz)`)
     await query('CREATE TABLE IF NOT EXISTS infisical_migrations_lock (index serial PRIMARY KEY, is_locked integer)')
-    await query('INSERT INTO infisical_migrations_lock (is_locked) SELECT 0 WHERE NOT EXISTS (SELECT FROM infisical_migrations_lock)')
+    await query(
+      'INSERT INTO infisical_migrations_lock (is_locked) SELECT 0 WHERE NOT EXISTS (SELECT FROM infisical_migrations_lock)',
+    )
     await query(`CREATE TABLE IF NOT EXISTS infisical_migrations_startup_lock
       (index serial PRIMARY KEY, is_locked integer, session_id varchar(255), node varchar(255), heartbeat_updated_at timestamptz)`)
     await query(
@@ -81,16 +91,24 @@ async function runPending(database: Database, migrations: readonly Migration[]):
 }
 
 async function runEach(database: Database, pending: readonly Migration[]): Promise<void> {
-  const [last] = await database.query<{ batch: number }>('SELECT coalesce(max(batch), 0) + 1 AS batch FROM infisical_migrations')
+  const [last] = await database.query<{ batch: number }>(
+    'SELECT coalesce(max(batch), 0) + 1 AS batch FROM infisical_migrations',
+  )
   for (const { name, up } of pending)
     await database.transaction(async (query) => {
       await query(up)
-      await query('INSERT INTO infisical_migrations (name, batch, migration_time) VALUES ($1, $2, now())', [name, last?.batch ?? 1])
+      await query('INSERT INTO infisical_migrations (name, batch, migration_time) VALUES ($1, $2, now())', [
+        name,
+        last?.batch ?? 1,
+      ])
     })
 }
 
 /** A dump that was taken in the middle of a migration carries this lock; knex and we refuse it alike. */
 async function takeKnexLock(database: Database): Promise<void> {
-  const taken = await database.query('UPDATE infisical_migrations_lock SET is_locked = 1 WHERE is_locked = 0 RETURNING index')
-  if (taken.length === 0) throw new BootRefused('migration-table-locked', 'MigrationLocked: Migration table is already locked')
+  const taken = await database.query(
+    'UPDATE infisical_migrations_lock SET is_locked = 1 WHERE is_locked = 0 RETURNING index',
+  )
+  if (taken.length === 0)
+    throw new BootRefused('migration-table-locked', 'MigrationLocked: Migration table is already locked')
 }

@@ -43,9 +43,10 @@ const COLUMNS = 'id, version, type, key, "encryptedValue", "createdAt", "updated
 /** All secrets of a folder, as upstream without pages. */
 export async function listSecrets(request: SecretsRequest): Promise<object> {
   const folder = await openFolder(request)
-  const rows = await request.database.query<SecretRow>(`SELECT ${COLUMNS} FROM secrets_v2 WHERE "folderId" = $1 ORDER BY key`, [
-    folder.folderId,
-  ])
+  const rows = await request.database.query<SecretRow>(
+    `SELECT ${COLUMNS} FROM secrets_v2 WHERE "folderId" = $1 ORDER BY key`,
+    [folder.folderId],
+  )
   const hidden = field(request.call, 'viewSecretValue') === 'false'
   return { secrets: rows.map((row) => shown(row, folder, hidden)), imports: [] }
 }
@@ -53,10 +54,10 @@ export async function listSecrets(request: SecretsRequest): Promise<object> {
 export async function readSecret(request: SecretsRequest): Promise<object> {
   const folder = await openFolder(request)
   const name = secretName(request)
-  const [row] = await request.database.query<SecretRow>(`SELECT ${COLUMNS} FROM secrets_v2 WHERE "folderId" = $1 AND key = $2`, [
-    folder.folderId,
-    name,
-  ])
+  const [row] = await request.database.query<SecretRow>(
+    `SELECT ${COLUMNS} FROM secrets_v2 WHERE "folderId" = $1 AND key = $2`,
+    [folder.folderId, name],
+  )
   if (row === undefined) throw notFound(`Secret with name '${name}' not found`)
   return { secret: shown(row, folder, field(request.call, 'viewSecretValue') === 'false') }
 }
@@ -101,10 +102,10 @@ export async function updateSecret(request: SecretsRequest): Promise<Written> {
 export async function deleteSecret(request: SecretsRequest): Promise<Written> {
   const folder = await openFolder(request)
   const name = secretName(request)
-  const [row] = await request.database.query<SecretRow>(`DELETE FROM secrets_v2 WHERE "folderId" = $1 AND key = $2 RETURNING ${COLUMNS}`, [
-    folder.folderId,
-    name,
-  ])
+  const [row] = await request.database.query<SecretRow>(
+    `DELETE FROM secrets_v2 WHERE "folderId" = $1 AND key = $2 RETURNING ${COLUMNS}`,
+    [folder.folderId, name],
+  )
   if (row === undefined) throw notFound(`Secret with name '${name}' not found`)
   return written(row, folder, 'delete-secret')
 }
@@ -148,5 +149,11 @@ const written = (row: SecretRow, folder: Folder, eventType: string): Written => 
   answer: { secret: shown(row, folder, false) },
   eventType,
   projectId: folder.projectId,
-  eventMetadata: { environment: folder.environment, secretPath: '/', secretId: row.id, secretKey: row.key, secretVersion: row.version },
+  eventMetadata: {
+    environment: folder.environment,
+    secretPath: '/',
+    secretId: row.id,
+    secretKey: row.key,
+    secretVersion: row.version,
+  },
 })

@@ -17,7 +17,8 @@ export interface Serving {
 export async function serve(services: Services): Promise<Serving> {
   let draining = false
   const server = createServer((request, response) => {
-    // The load balancer keeps connections alive: without this header a drained process would wait for the last idle one.
+    // The load balancer keeps connections alive: without this header a drained process would wait for the last idle
+    // one.
     if (draining) response.setHeader('connection', 'close')
     void respond(request, response, services)
   })
@@ -48,7 +49,8 @@ async function respond(request: IncomingMessage, response: ServerResponse, servi
   try {
     const body = await readBody(request)
     const { primaryInstanceUrl } = services.configuration
-    if (primaryInstanceUrl !== null && isMutation(request)) return await askPrimary(primaryInstanceUrl, request, response, body)
+    if (primaryInstanceUrl !== null && isMutation(request))
+      return await askPrimary(primaryInstanceUrl, request, response, body)
     const url = new URL(request.url ?? '/', 'http://instance')
     const call = {
       method: request.method ?? 'GET',
@@ -87,8 +89,9 @@ function parsed(body: Buffer): Readonly<Record<string, unknown>> {
 }
 
 /**
- * 503 promises that nothing was written (the database refused, or was never reached); 500 promises nothing. Upstream answers 500 to both;
- * the difference lets a client that counts its writes tell a refused one from one whose fate is open.
+ * 503 promises that nothing was written (the database refused, or was never reached); 500 promises nothing. Upstream
+ * answers 500 to both; the difference lets a client that counts its writes tell a refused one from one whose fate is
+ * open.
  */
 function refuse(request: IncomingMessage, response: ServerResponse, error: unknown): void {
   const reqId = randomUUID()
@@ -99,12 +102,19 @@ function refuse(request: IncomingMessage, response: ServerResponse, error: unkno
         ? new Refusal(503, 'DatabaseError', 'The database did not take the request')
         : new Refusal(500, 'InternalServerError', 'Something went wrong')
   if (refusal.status >= 500)
-    log('error', 'Request failed', { reqId, method: request.method, url: request.url?.split('?')[0], reason: reasonOf(error) })
+    log('error', 'Request failed', {
+      reqId,
+      method: request.method,
+      url: request.url?.split('?')[0],
+      reason: reasonOf(error),
+    })
   if (response.headersSent) return void response.destroy()
   send(response, refusal.status, { reqId, statusCode: refusal.status, message: refusal.message, error: refusal.kind })
 }
 
 function send(response: ServerResponse, status: number, body: object): void {
   const text = JSON.stringify(body)
-  response.writeHead(status, { 'content-type': 'application/json; charset=utf-8', 'content-length': Buffer.byteLength(text) }).end(text)
+  response
+    .writeHead(status, { 'content-type': 'application/json; charset=utf-8', 'content-length': Buffer.byteLength(text) })
+    .end(text)
 }

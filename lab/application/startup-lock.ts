@@ -27,7 +27,9 @@ export async function withStartupLock<T>(
   await acquire(database, holder, timing, signal)
   const beat = setInterval(() => {
     database
-      .query('UPDATE infisical_migrations_startup_lock SET heartbeat_updated_at = now() WHERE session_id = $1', [holder.session])
+      .query('UPDATE infisical_migrations_startup_lock SET heartbeat_updated_at = now() WHERE session_id = $1', [
+        holder.session,
+      ])
       .catch((error) => log('error', 'Failed to update heartbeat', { reason: reasonOf(error) }))
   }, timing.beatMs)
   try {

@@ -15,7 +15,10 @@ export async function openBenchLab(wishes: Wishes): Promise<BenchLab> {
   return {
     ...deployed,
     async move(inputs) {
-      const { executed } = await reviewedMove(stack, inputs, { githubUrl: lab.githubUrl ?? '', helm: lab.programs.helm })
+      const { executed } = await reviewedMove(stack, inputs, {
+        githubUrl: lab.githubUrl ?? '',
+        helm: lab.programs.helm,
+      })
       if (executed.verdict !== 'moved') throw new Error(`the move ${executed.verdict}: ${executed.failure?.what ?? ''}`)
       return executed
     },

@@ -6,7 +6,8 @@ import type { SiteName } from '../topology.ts'
 import type { Patience } from '../until.ts'
 
 /**
- * What the yardsticks look at and change, without Standby: objects of the published stack, and the switch of its load balancers.
+ * What the yardsticks look at and change, without Standby: objects of the published stack, and the switch of its load
+ * balancers.
  */
 
 /** How the smallest script and the operator's promotion look. */
@@ -51,7 +52,9 @@ export const scaleApplication = (kubernetes: KubernetesClient, replicas: number)
   kubernetes.patch(deployment, { spec: { replicas } }, { subresource: 'scale' })
 
 export async function applicationIsReady(kubernetes: KubernetesClient): Promise<boolean> {
-  return (((await kubernetes.get(deployment))?.status as { readyReplicas?: number } | undefined)?.readyReplicas ?? 0) > 0
+  return (
+    (((await kubernetes.get(deployment))?.status as { readyReplicas?: number } | undefined)?.readyReplicas ?? 0) > 0
+  )
 }
 
 export async function applicationIsGone(kubernetes: KubernetesClient): Promise<boolean> {

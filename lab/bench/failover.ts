@@ -19,8 +19,8 @@ interface Samples {
 }
 
 /**
- * The active site is lost in each of some ways, and a failover by Standby follows; then it is killed once more, and only its operator is told to
- * promote. Between any two the lost site comes back and rejoins.
+ * The active site is lost in each of some ways, and a failover by Standby follows; then it is killed once more, and
+ * only its operator is told to promote. Between any two the lost site comes back and rejoins.
  */
 export async function benchFailover(bench: BenchLab, rounds: number, losses: readonly Loss[]): Promise<string[]> {
   const samples: Samples = { green: new Map(losses.map((how) => [how, []])), start: [], operator: [] }
@@ -36,8 +36,12 @@ export async function benchFailover(bench: BenchLab, rounds: number, losses: rea
     const greenMs = await operatorPromotion(bench.stack, bench.lab, to)
     samples.operator.push(greenMs)
     // Not timed: a site rejoins by a copy of a backup, and the operator took none.
-    const { result } = await runStandby<BackupReport>(bench.stack, 'mover', ['backup'], { helm: bench.lab.programs.helm, quiet: true })
-    if (result.failure !== null) throw new Error(`the backup behind the operator's promotion failed: ${result.failure.what}`)
+    const { result } = await runStandby<BackupReport>(bench.stack, 'mover', ['backup'], {
+      helm: bench.lab.programs.helm,
+      quiet: true,
+    })
+    if (result.failure !== null)
+      throw new Error(`the backup behind the operator's promotion failed: ${result.failure.what}`)
     return `the operator's promotion alone: ${readableDuration(greenMs)}`
   }
   for (let round = 0; round < rounds; round++) {
@@ -72,12 +76,17 @@ function report({ green, start, operator }: Samples, rounds: number): string[] {
       .filter(([how]) => how !== 'kill')
       .map(([how, took]) => {
         const more = median(took) - killed
-        return promise(more <= MOST_MORE, `a site that is lost by ${how} takes ${inSeconds(more)} more than a killed one (p50)`)
+        return promise(
+          more <= MOST_MORE,
+          `a site that is lost by ${how} takes ${inSeconds(more)} more than a killed one (p50)`,
+        )
       }),
   ]
 }
 
-/** What an unplanned failover may take beyond the operator's own promotion and the application's start; milliseconds. */
+/**
+ * What an unplanned failover may take beyond the operator's own promotion and the application's start; milliseconds.
+ */
 const MOST_OVERHEAD = 2_000
 /** What a site may cost more that is not simply gone, but silent, frozen or unavailable. */
 const MOST_MORE = 3_000

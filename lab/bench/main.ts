@@ -8,9 +8,10 @@ import { programFigures } from './program.ts'
 import { benchSwitchover } from './switchover.ts'
 
 /**
- * Measures, side by side in one run on the running lab, what docs/benchmarks.md states, ten rounds of each way: `npm run bench`; `--rounds 3` is for a look. `--only switchover`,
- * `--only failover` and `--only program` keep to a part, `--lost kill` to failovers of which the site is lost in some ways; `--guide-rounds 3`
- * follows the guide's procedure less often, for it takes five minutes; `--published-size` has as many instances and replicas as the published stack.
+ * Measures, side by side in one run on the running lab, what docs/benchmarks.md states, ten rounds of each way: `npm
+ * run bench`; `--rounds 3` is for a look. `--only switchover`, `--only failover` and `--only program` keep to a part,
+ * `--lost kill` to failovers of which the site is lost in some ways; `--guide-rounds 3` follows the guide's procedure
+ * less often, for it takes five minutes; `--published-size` has as many instances and replicas as the published stack.
  * Exit code 1 if a promise about speed was not kept.
  */
 const { values } = parseArgs({
@@ -49,7 +50,8 @@ function countOf(option: string, text: string): number {
 /** What was asked for, if all of it exists. */
 function knownOnly<T extends string>(option: string, asked: readonly string[], known: readonly T[]): T[] {
   const unknown = asked.filter((name) => !known.includes(name as T))
-  if (unknown.length > 0) throw new Error(`${option} ${unknown.join(', ')} is not known: name some of ${known.join(', ')}`)
+  if (unknown.length > 0)
+    throw new Error(`${option} ${unknown.join(', ')} is not known: name some of ${known.join(', ')}`)
   return asked as T[]
 }
 

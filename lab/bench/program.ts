@@ -28,7 +28,10 @@ async function bundle(): Promise<string> {
   return `bundle: ${megabytes} MB in all; first line of output after ${usual(starts)} ms (median of ${TIMES})`
 }
 
-/** From the text of the stack file to the digest of the plan; what the sites say comes in as values, so no network is in it. */
+/**
+ * From the text of the stack file to the digest of the plan; what the sites say comes in as values, so no network is in
+ * it.
+ */
 function planning(): string {
   const text = generateStack({ components: 50, sites: 3 })
   const runs = Array.from({ length: TIMES }, () => {
@@ -36,8 +39,17 @@ function planning(): string {
     const stack = parseStack(text, 'standby.yaml', { drivers, witnesses })
     const [from, to] = stack.sites.map((site) => site.name)
     if (from === undefined || to === undefined) throw new Error('the generated stack has too few sites')
-    const seen = { at: '2026-01-01T00:00:00.000Z', witness: { kind: 'silent', why: 'not asked' }, sites: {}, components: {} } as const
-    const plan = planMove(stack, seen, { mode: 'switchover', from, to }, drivers, { id: 'bench', nonce: '0', toolVersion: '0' })
+    const seen = {
+      at: '2026-01-01T00:00:00.000Z',
+      witness: { kind: 'silent', why: 'not asked' },
+      sites: {},
+      components: {},
+    } as const
+    const plan = planMove(stack, seen, { mode: 'switchover', from, to }, drivers, {
+      id: 'bench',
+      nonce: '0',
+      toolVersion: '0',
+    })
     digestOf(plan)
     return { ms: performance.now() - begun, steps: plan.steps.length }
   })

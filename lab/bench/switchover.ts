@@ -27,7 +27,10 @@ const FIRST_WRITES = 3_000
 interface Sample {
   /** The longest time without a write, while the way was followed. */
   readonly gapMs: number
-  /** The same summed up until the database has restarted for its last time, which is when nothing of the move is left to happen. */
+  /**
+   * The same summed up until the database has restarted for its last time, which is when nothing of the move is left to
+   * happen.
+   */
   readonly withoutWritesMs: number
   readonly greenMs: number
 }
@@ -91,11 +94,17 @@ export async function benchSwitchover(bench: BenchLab, rounds: number, roundsOfT
   return report(samples)
 }
 
-/** Green, but for what only a move of ours would have done; the follower's next restartpoint shows its timeline, and is not waited for. */
+/**
+ * Green, but for what only a move of ours would have done; the follower's next restartpoint shows its timeline, and is
+ * not waited for.
+ */
 async function untilSettled({ stack, lab }: BenchLab): Promise<StatusReport> {
   const deadline = Date.now() + 180_000
   for (;;) {
-    const { result } = await runStandby<StatusReport>(stack, 'observer', ['status'], { helm: lab.programs.helm, quiet: true })
+    const { result } = await runStandby<StatusReport>(stack, 'observer', ['status'], {
+      helm: lab.programs.helm,
+      quiet: true,
+    })
     const left = result.findings.filter(({ severity, code }) => severity !== 'info' && !NOT_OF_A_SCRIPT.has(code))
     if (left.length === 0) return result
     if (Date.now() > deadline) throw new Error(`not settled within 3 min: ${left.map(({ what }) => what).join('; ')}`)
@@ -111,7 +120,10 @@ function report(samples: ReadonlyMap<string, readonly Sample[]>): string[] {
   const of = (name: string, figure: keyof Sample): number[] => (samples.get(name) ?? []).map((sample) => sample[figure])
   const ratio = (other: string, figure: keyof Sample, what: string, most: number): string => {
     const [ours, theirs] = [median(of(OURS, figure)), median(of(other, figure))]
-    return promise(ours / theirs < most, `switchover ratio ${(ours / theirs).toFixed(2)}  (p50 of ${what}, standby over the ${other})`)
+    return promise(
+      ours / theirs < most,
+      `switchover ratio ${(ours / theirs).toFixed(2)}  (p50 of ${what}, standby over the ${other})`,
+    )
   }
   return [
     'planned switchover, the ways in turn, under a client that writes every 50 ms:',
@@ -123,6 +135,11 @@ function report(samples: ReadonlyMap<string, readonly Sample[]>): string[] {
     ]),
     ratio(SCRIPT, 'gapMs', 'the longest gap', 1.15),
     ratio(GUIDE, 'gapMs', 'the longest gap', 1 / 3),
-    ratio(GUIDE, 'withoutWritesMs', 'the time without writes until the database has restarted for its last time', 1 / 3),
+    ratio(
+      GUIDE,
+      'withoutWritesMs',
+      'the time without writes until the database has restarted for its last time',
+      1 / 3,
+    ),
   ]
 }

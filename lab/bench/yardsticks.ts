@@ -17,9 +17,10 @@ import {
 } from './by-hand.ts'
 
 /**
- * The smallest script of API calls over kept-alive connections, polling twice a second, that does what a move must do for users: traffic closed,
- * application stopped, database moved without loss, application started, traffic opened. No plan, no approval, no lock, no journal, no proof; the
- * cache of the new site is left empty. It runs without guards (`guards.ts`). Returns how long it took; milliseconds.
+ * The smallest script of API calls over kept-alive connections, polling twice a second, that does what a move must do
+ * for users: traffic closed, application stopped, database moved without loss, application started, traffic opened. No
+ * plan, no approval, no lock, no journal, no proof; the cache of the new site is left empty. It runs without guards
+ * (`guards.ts`). Returns how long it took; milliseconds.
  */
 export async function scriptedSwitchover(stack: LabStack, lab: LabEnvironment, ends: Ends): Promise<number> {
   const begun = performance.now()
@@ -56,8 +57,9 @@ export async function scriptedSwitchover(stack: LabStack, lab: LabEnvironment, e
 }
 
 /**
- * The least that a failover is: the operator promotes the replica because it was told to, and nothing else is done. Timed until the new primary
- * takes clients, its restart included; the stack is then brought to what it is after a failover, so that a rejoin can follow. Milliseconds.
+ * The least that a failover is: the operator promotes the replica because it was told to, and nothing else is done.
+ * Timed until the new primary takes clients, its restart included; the stack is then brought to what it is after a
+ * failover, so that a rejoin can follow. Milliseconds.
  */
 export async function operatorPromotion(stack: LabStack, lab: LabEnvironment, to: SiteName): Promise<number> {
   const [kubernetes, next] = [stack.admin[to], `pg-${to}`]

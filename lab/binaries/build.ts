@@ -20,7 +20,14 @@ interface GoModule {
 
 const pinned = ['go.mod', 'go.sum', 'tools.go']
 const versionPackage = 'k8s.io/component-base/version'
-const kubernetesParts = ['kube-apiserver', 'kube-controller-manager', 'kube-scheduler', 'kubelet', 'kube-proxy', 'kubectl'] as const
+const kubernetesParts = [
+  'kube-apiserver',
+  'kube-controller-manager',
+  'kube-scheduler',
+  'kubelet',
+  'kube-proxy',
+  'kubectl',
+] as const
 
 const goModules = [
   {
@@ -34,8 +41,18 @@ const goModules = [
   ownModule('pause'),
   ownModule('slow-link'),
   goModule('etcd', 'etcd', 'go.etcd.io/etcd/server/v3'),
-  goModule('cloudnative-pg', 'cnpg-manager', 'github.com/cloudnative-pg/cloudnative-pg/cmd/manager', 'releases/cnpg-1.30.0.yaml'),
-  goModule('plugin-barman-cloud', 'plugin-barman-cloud', 'github.com/cloudnative-pg/plugin-barman-cloud/cmd/manager', 'manifest.yaml'),
+  goModule(
+    'cloudnative-pg',
+    'cnpg-manager',
+    'github.com/cloudnative-pg/cloudnative-pg/cmd/manager',
+    'releases/cnpg-1.30.0.yaml',
+  ),
+  goModule(
+    'plugin-barman-cloud',
+    'plugin-barman-cloud',
+    'github.com/cloudnative-pg/plugin-barman-cloud/cmd/manager',
+    'manifest.yaml',
+  ),
   goModule('versitygw', 'versitygw', 'github.com/versity/versitygw/cmd/versitygw'),
   goModule('coredns', 'coredns', 'github.com/coredns/coredns'),
   goModule('helm', 'helm', 'helm.sh/helm/v3/cmd/helm'),
@@ -60,7 +77,10 @@ export type Binaries = Readonly<Record<Program | Manifest, string>>
 
 const goEnvironment = { GOTOOLCHAIN: 'local', CGO_ENABLED: '0', GOFLAGS: '-mod=readonly -buildvcs=false -trimpath' }
 
-/** Returns every binary, built one module after another where the cache lacks it; the Go toolchain uses all cores for one build. */
+/**
+ * Returns every binary, built one module after another where the cache lacks it; the Go toolchain uses all cores for
+ * one build.
+ */
 export async function ensureBinaries(onBuild: (binary: string) => void, signal: AbortSignal): Promise<Binaries> {
   const goVersion = (await execute('go', ['env', 'GOVERSION'], { env: { GOTOOLCHAIN: 'local' }, signal })).trim()
   const found: Record<string, string> = {}
@@ -68,10 +88,21 @@ export async function ensureBinaries(onBuild: (binary: string) => void, signal: 
   return found as Binaries
 }
 
-async function ensureModule(goModule: GoModule, goVersion: string, onBuild: (binary: string) => void, signal: AbortSignal) {
+async function ensureModule(
+  goModule: GoModule,
+  goVersion: string,
+  onBuild: (binary: string) => void,
+  signal: AbortSignal,
+) {
   const source = join(import.meta.dirname, goModule.name)
   const ingredients = await Promise.all(goModule.sources.map((file) => readFile(join(source, file), 'utf8')))
-  const key = keyOf(goVersion, goModule.ldflags, JSON.stringify(goEnvironment), JSON.stringify(goModule.packages), ...ingredients)
+  const key = keyOf(
+    goVersion,
+    goModule.ldflags,
+    JSON.stringify(goEnvironment),
+    JSON.stringify(goModule.packages),
+    ...ingredients,
+  )
   const home = cached('binaries', `${goModule.name}-${key}`)
   await mkdir(home, { recursive: true })
   const paths: Record<string, string> = {}
@@ -93,7 +124,12 @@ async function ensureModule(goModule: GoModule, goVersion: string, onBuild: (bin
 }
 
 /** Copied out of the module, because Go's module cache may be emptied at any time. */
-async function ensureManifest(source: string, home: string, goModule: GoModule, signal: AbortSignal): Promise<string | undefined> {
+async function ensureManifest(
+  source: string,
+  home: string,
+  goModule: GoModule,
+  signal: AbortSignal,
+): Promise<string | undefined> {
   if (goModule.manifest === undefined) return undefined
   const target = join(home, 'manifest.yaml')
   if (existsSync(target)) return target
@@ -105,7 +141,13 @@ async function ensureManifest(source: string, home: string, goModule: GoModule, 
 }
 
 function goModule(name: string, binary: string, path: string, manifest?: string): GoModule {
-  return { name, packages: { [binary]: path }, ldflags: '-s -w', sources: pinned, ...(manifest === undefined ? {} : { manifest }) }
+  return {
+    name,
+    packages: { [binary]: path },
+    ldflags: '-s -w',
+    sources: pinned,
+    ...(manifest === undefined ? {} : { manifest }),
+  }
 }
 
 /** A program of the lab's own, without dependencies. */

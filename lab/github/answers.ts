@@ -60,7 +60,8 @@ export function environmentAnswer(state: GitHubState, environment: EnvironmentSt
     // GitHub sends this field; its published description does not have it.
     can_admins_bypass: environment.adminsCanBypass,
     protection_rules: rules,
-    deployment_branch_policy: environment.branches === null ? null : { protected_branches: false, custom_branch_policies: true },
+    deployment_branch_policy:
+      environment.branches === null ? null : { protected_branches: false, custom_branch_policies: true },
   }
 }
 

@@ -26,7 +26,8 @@ function read(state: GitHubState, { path, query, viewer }: Request): Answer {
     if (policies === undefined) return ok(environmentAnswer(state, found))
     return ok(branchPoliciesAnswer(found, Number(query.get('page') ?? 1), Number(query.get('per_page') ?? 30)))
   }
-  const [, runId, part] = /^\/actions\/runs\/(\d+)(?:\/(approvals|pending_deployments|jobs|attempts\/\d+))?$/.exec(path) ?? []
+  const [, runId, part] =
+    /^\/actions\/runs\/(\d+)(?:\/(approvals|pending_deployments|jobs|attempts\/\d+))?$/.exec(path) ?? []
   if (runId !== undefined) return readRun(state, state.runs.get(Number(runId)), part, viewer)
   const [, kind, branch = ''] = /^\/(branches|git\/ref\/heads)\/(.+)$/.exec(path) ?? []
   const name = decodeURIComponent(branch)
@@ -35,7 +36,12 @@ function read(state: GitHubState, { path, query, viewer }: Request): Answer {
   return ok(kind === 'branches' ? branchAnswer(state, name, sha) : refAnswer(state, name, sha))
 }
 
-function readRun(state: GitHubState, run: RunState | undefined, part: string | undefined, viewer: number | null): Answer {
+function readRun(
+  state: GitHubState,
+  run: RunState | undefined,
+  part: string | undefined,
+  viewer: number | null,
+): Answer {
   if (run === undefined) return notFound
   if (part === undefined) return ok(runAnswer(state, run))
   if (part === 'approvals') return ok(approvalsAnswer(state, run))
@@ -43,7 +49,12 @@ function readRun(state: GitHubState, run: RunState | undefined, part: string | u
   if (part === 'jobs') return ok(jobsAnswer(state, run))
   const attempt = Number(part.slice('attempts/'.length))
   if (attempt < 1 || attempt > run.attempt) return notFound
-  return ok(runAnswer(state, attempt === run.attempt ? run : { ...run, attempt, triggeringActor: run.actor, waiting: new Set() }))
+  return ok(
+    runAnswer(
+      state,
+      attempt === run.attempt ? run : { ...run, attempt, triggeringActor: run.actor, waiting: new Set() },
+    ),
+  )
 }
 
 function write(state: GitHubState, { path, body, viewer }: Request): Answer {
@@ -60,13 +71,20 @@ function write(state: GitHubState, { path, body, viewer }: Request): Answer {
 
 function dispatch(state: GitHubState, body: string, viewer: number | null): Answer {
   if (viewer === null) return problem(403, 'Resource not accessible by integration')
-  const { ref, return_run_details: details } = JSON.parse(body) as { readonly ref: string; readonly return_run_details?: boolean }
+  const { ref, return_run_details: details } = JSON.parse(body) as {
+    readonly ref: string
+    readonly return_run_details?: boolean
+  }
   const branch = ref.replace(/^refs\/heads\//, '')
   if (!state.branches.has(branch)) return problem(422, `No ref found for: ${ref}`)
   const { id } = startRun(state, { actor: viewer, branch, event: 'workflow_dispatch' })
   if (details !== true) return { status: 204 }
   const place = `${state.repository}/actions/runs/${id}`
-  return ok({ workflow_run_id: id, run_url: `https://api.github.com/repos/${place}`, html_url: `https://github.com/${place}` })
+  return ok({
+    workflow_run_id: id,
+    run_url: `https://api.github.com/repos/${place}`,
+    html_url: `https://github.com/${place}`,
+  })
 }
 
 /** A reviewer's answer. A job's own token can not give it: a run can not approve itself. */
@@ -80,6 +98,7 @@ function reviewPending(state: GitHubState, run: RunState, body: string, viewer: 
   const meant = [...state.environments.values()].filter((environment) => given.environment_ids.includes(environment.id))
   const reason = meant.map((environment) => reviewProblem(run, environment, viewer)).find((one) => one !== null)
   if (meant.length === 0 || reason !== undefined) return problem(422, reason ?? 'No environment of that id waits')
-  for (const environment of meant) review(run, environment, { user: viewer, state: given.state, comment: given.comment })
+  for (const environment of meant)
+    review(run, environment, { user: viewer, state: given.state, comment: given.comment })
   return ok(meant.map((environment) => deploymentAnswer(state, run, environment, run.actor)))
 }

@@ -41,7 +41,10 @@ export function answerControl(state: GitHubState, path: string, text: string): A
   if (action === 'reach') {
     const met = reach(run, environment)
     if (met !== 'refused') return ok({ state: met })
-    return problem(422, `Branch "${run.branch}" is not allowed to deploy to ${environment.name} due to environment protection rules.`)
+    return problem(
+      422,
+      `Branch "${run.branch}" is not allowed to deploy to ${environment.name} due to environment protection rules.`,
+    )
   }
   const user = userOf(state, body.reviewer ?? '')
   const reason = reviewProblem(run, environment, user)

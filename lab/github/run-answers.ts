@@ -87,7 +87,14 @@ export function branchAnswer(state: GitHubState, name: string, sha: string): obj
       url: commit,
       html_url: `https://github.com/${state.repository}/commit/${sha}`,
       comments_url: `${commit}/comments`,
-      commit: { url: commit, message: 'A commit', comment_count: 0, tree: { sha, url: commit }, author, committer: author },
+      commit: {
+        url: commit,
+        message: 'A commit',
+        comment_count: 0,
+        tree: { sha, url: commit },
+        author,
+        committer: author,
+      },
       author: null,
       committer: null,
       parents: [],
@@ -107,7 +114,12 @@ export const refAnswer = (state: GitHubState, name: string, sha: string): object
 })
 
 /** What GitHub answers to a review: the deployments that it let go or stopped. */
-export const deploymentAnswer = (state: GitHubState, run: RunState, environment: EnvironmentState, creator: number): object => ({
+export const deploymentAnswer = (
+  state: GitHubState,
+  run: RunState,
+  environment: EnvironmentState,
+  creator: number,
+): object => ({
   id: run.id * 10 + 1,
   node_id: `DE_${run.id}`,
   sha: run.sha,

@@ -9,7 +9,9 @@ import { emptyState, type GitHubState, userOf } from './state.ts'
 /** `person:rita` is rita's token; every other one is the token of a job. */
 const TOKEN_OF_PERSON = 'person:'
 
-/** A GitHub of one repository, with a memory: the part of its API that moves need, and control endpoints under /_lab/. */
+/**
+ * A GitHub of one repository, with a memory: the part of its API that moves need, and control endpoints under /_lab/.
+ */
 export async function startGitHubFake(
   options: {
     readonly host?: string
@@ -30,7 +32,9 @@ export async function startGitHubFake(
       .then((answered) => send(response, answered))
       .catch(() => response.destroy())
   })
-  await new Promise<void>((done, failed) => server.once('error', failed).listen(options.port ?? 0, options.host ?? '127.0.0.1', done))
+  await new Promise<void>((done, failed) =>
+    server.once('error', failed).listen(options.port ?? 0, options.host ?? '127.0.0.1', done),
+  )
   const { address, port } = server.address() as AddressInfo
   return {
     url: `http://${address}:${port}`,
@@ -62,12 +66,17 @@ async function bodyOf(request: IncomingMessage): Promise<string> {
 }
 
 function send(response: ServerResponse, { status, body }: Answer): void {
-  response.writeHead(status, { 'content-type': 'application/json; charset=utf-8' }).end(body === undefined ? '' : JSON.stringify(body))
+  response
+    .writeHead(status, { 'content-type': 'application/json; charset=utf-8' })
+    .end(body === undefined ? '' : JSON.stringify(body))
 }
 
 if (import.meta.main) {
   const { values } = parseArgs({
-    options: { listen: { type: 'string', default: '127.0.0.1:8080' }, repository: { type: 'string', default: 'lab/stacks' } },
+    options: {
+      listen: { type: 'string', default: '127.0.0.1:8080' },
+      repository: { type: 'string', default: 'lab/stacks' },
+    },
   })
   const at = values.listen.lastIndexOf(':')
   const { url } = await startGitHubFake({

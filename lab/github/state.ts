@@ -72,7 +72,14 @@ export const userOf = (state: GitHubState, login: string): number => {
 export function environmentOf(state: GitHubState, name: string): EnvironmentState {
   const known = state.environments.get(name)
   if (known !== undefined) return known
-  const made = { id: state.nextId++, name, reviewers: [], preventSelfReview: false, adminsCanBypass: true, branches: null }
+  const made = {
+    id: state.nextId++,
+    name,
+    reviewers: [],
+    preventSelfReview: false,
+    adminsCanBypass: true,
+    branches: null,
+  }
   state.environments.set(name, made)
   return made
 }
@@ -129,11 +136,16 @@ export function reach(run: RunState, environment: EnvironmentState): 'waiting' |
 export function reviewProblem(run: RunState, environment: EnvironmentState, user: number): string | null {
   if (!run.waiting.has(environment.name)) return 'There are no pending deployment requests to approve or reject'
   if (!environment.reviewers.includes(user)) return 'User is not a required reviewer'
-  if (environment.preventSelfReview && [run.actor, run.triggeringActor].includes(user)) return 'Self-review is prevented'
+  if (environment.preventSelfReview && [run.actor, run.triggeringActor].includes(user))
+    return 'Self-review is prevented'
   return null
 }
 
-export function review(run: RunState, environment: EnvironmentState, given: Omit<RunState['reviews'][number], 'environment'>): void {
+export function review(
+  run: RunState,
+  environment: EnvironmentState,
+  given: Omit<RunState['reviews'][number], 'environment'>,
+): void {
   run.waiting.delete(environment.name)
   run.reviews.push({ environment: { id: environment.id, name: environment.name }, ...given })
   if (given.state === 'rejected') {

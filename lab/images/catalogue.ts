@@ -37,7 +37,11 @@ export type ApplicationImageNames = Readonly<Record<keyof typeof applicationImag
 const postgresqlPath = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin:/usr/lib/postgresql/15/bin'
 
 /** Builds what the cache lacks and returns every image that a site carries before any application. */
-export async function ensureCatalogue(binaries: Binaries, onLine: (line: string) => void, signal: AbortSignal): Promise<Catalogue> {
+export async function ensureCatalogue(
+  binaries: Binaries,
+  onLine: (line: string) => void,
+  signal: AbortSignal,
+): Promise<Catalogue> {
   const debian = await ensureDebian(onLine, signal)
   const pause = await programLayer('pause', binaries.pause, '/pause')
   const coredns = await programLayer('coredns', binaries.coredns, '/coredns')
@@ -70,12 +74,20 @@ export async function ensureCatalogue(binaries: Binaries, onLine: (line: string)
 }
 
 /** The application's image: Debian, Node 24 and one bundled file; `names` all point at the same content. */
-export async function applicationImage(names: readonly string[], bundlePath: string, catalogue: Catalogue): Promise<Image> {
+export async function applicationImage(
+  names: readonly string[],
+  bundlePath: string,
+  catalogue: Catalogue,
+): Promise<Image> {
   const bundle = await readFile(bundlePath)
-  const layer = await ensureLayer('application', keyOf(createHash('sha256').update(bundle).digest('hex')), async (tree) => {
-    await mkdir(join(tree, 'app'))
-    await writeFile(join(tree, 'app/server.mjs'), bundle)
-  })
+  const layer = await ensureLayer(
+    'application',
+    keyOf(createHash('sha256').update(bundle).digest('hex')),
+    async (tree) => {
+      await mkdir(join(tree, 'app'))
+      await writeFile(join(tree, 'app/server.mjs'), bundle)
+    },
+  )
   const entrypoint = ['/usr/local/bin/node', '/app/server.mjs']
   return { names, layers: [...catalogue.nodeLayers, layer], entrypoint, user: '1001', workingDirectory: '/app' }
 }

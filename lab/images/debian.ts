@@ -5,7 +5,10 @@ import { execute } from '../execute.ts'
 import { cached } from '../topology.ts'
 import { keyOf, type Layer, packLayer, readLayer } from './layer.ts'
 
-/** One Debian tree serves PostgreSQL, Redis, the barman sidecar, the tools, the application and the load balancers: one layer to import, shared pages in memory. */
+/**
+ * One Debian tree serves PostgreSQL, Redis, the barman sidecar, the tools, the application and the load balancers: one
+ * layer to import, shared pages in memory.
+ */
 export interface Debian {
   readonly tree: string
   readonly layer: Layer
@@ -30,8 +33,8 @@ const packages = [
   'socat',
 ]
 
-// Debian's barman 3.4 is too old for CloudNativePG 1.26 and later. All dependencies are pinned and none resolved, because barman asks
-// for psycopg2, which wants a compiler; psycopg2-binary is the same module compiled.
+// Debian's barman 3.4 is too old for CloudNativePG 1.26 and later. All dependencies are pinned and none resolved,
+// because barman asks for psycopg2, which wants a compiler; psycopg2-binary is the same module compiled.
 const wheels = [
   'barman==3.19.1',
   'boto3==1.44.5',
@@ -60,7 +63,12 @@ export async function ensureDebian(onLine: (line: string) => void, signal: Abort
   return { tree, layer, postgresqlVersion: versions.postgresql, redisVersion: versions.redis }
 }
 
-async function buildTree(home: string, tree: string, onLine: (line: string) => void, signal: AbortSignal): Promise<void> {
+async function buildTree(
+  home: string,
+  tree: string,
+  onLine: (line: string) => void,
+  signal: AbortSignal,
+): Promise<void> {
   const unfinished = join(home, 'unfinished')
   await rm(unfinished, { recursive: true, force: true })
   await mkdir(home, { recursive: true })
@@ -106,12 +114,25 @@ async function installBarman(root: string, onLine: (line: string) => void, signa
 }
 
 /**
- * Layers carry no times of files, and Python compiles a module anew in each process when the time of its source is not the compiled one's: every
- * archived segment then took a second of processor time more than on an image of a registry. Hashes in place of times, which nobody checks.
+ * Layers carry no times of files, and Python compiles a module anew in each process when the time of its source is not
+ * the compiled one's: every archived segment then took a second of processor time more than on an image of a registry.
+ * Hashes in place of times, which nobody checks.
  */
 async function compilePython(root: string, signal: AbortSignal): Promise<void> {
-  const libraries = (await readdir(join(root, 'usr/lib'))).filter((name) => name.startsWith('python3')).map((name) => `/usr/lib/${name}`)
-  const compile = ['python3', '-m', 'compileall', '-q', '-f', '--invalidation-mode', 'unchecked-hash', '/opt/barman', ...libraries]
+  const libraries = (await readdir(join(root, 'usr/lib')))
+    .filter((name) => name.startsWith('python3'))
+    .map((name) => `/usr/lib/${name}`)
+  const compile = [
+    'python3',
+    '-m',
+    'compileall',
+    '-q',
+    '-f',
+    '--invalidation-mode',
+    'unchecked-hash',
+    '/opt/barman',
+    ...libraries,
+  ]
   await inside(root, compile, signal)
 }
 
@@ -126,7 +147,11 @@ async function numberPostgresAsOperatorExpects(root: string, signal: AbortSignal
 
 /** A person of the group that may talk to HAProxy's runtime socket, as on a host run by others. */
 async function prepareLoadBalancerUser(root: string, signal: AbortSignal): Promise<void> {
-  await inside(root, ['useradd', '--create-home', '--shell', '/bin/bash', '--groups', 'haproxy', '--password', '*', 'standby'], signal)
+  await inside(
+    root,
+    ['useradd', '--create-home', '--shell', '/bin/bash', '--groups', 'haproxy', '--password', '*', 'standby'],
+    signal,
+  )
   await rm(join(root, 'etc/ssh'), { recursive: true })
   await mkdir(join(root, 'etc/ssh'))
 }
@@ -140,14 +165,38 @@ async function versionsIn(root: string, signal: AbortSignal): Promise<{ postgres
 }
 
 async function removeWhatNobodyReads(root: string): Promise<void> {
-  const unread = ['var/lib/postgresql/15', 'var/cache/apt', 'var/lib/apt/lists', 'usr/share/doc', 'usr/share/locale', 'usr/share/man']
+  const unread = [
+    'var/lib/postgresql/15',
+    'var/cache/apt',
+    'var/lib/apt/lists',
+    'usr/share/doc',
+    'usr/share/locale',
+    'usr/share/man',
+  ]
   for (const path of unread) await rm(join(root, path), { recursive: true, force: true })
   await rm(join(root, 'etc/resolv.conf'), { force: true })
 }
 
-function inside(root: string, command: readonly string[], signal: AbortSignal, onLine?: (line: string) => void): Promise<string> {
+function inside(
+  root: string,
+  command: readonly string[],
+  signal: AbortSignal,
+  onLine?: (line: string) => void,
+): Promise<string> {
   const PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'
-  // requests prefers these variables over pip's --cert, and the machine may set them to a file that the tree does not have.
-  const env = { PATH, PIP_FIND_LINKS: '', PIP_CERT: '/tmp/ca.crt', REQUESTS_CA_BUNDLE: '/tmp/ca.crt', CURL_CA_BUNDLE: '/tmp/ca.crt' }
-  return execute('chroot', [root, ...command], { deadline: 600_000, env, signal, ...(onLine === undefined ? {} : { onLine }) })
+  // requests prefers these variables over pip's --cert, and the machine may set them to a file that the tree does not
+  // have.
+  const env = {
+    PATH,
+    PIP_FIND_LINKS: '',
+    PIP_CERT: '/tmp/ca.crt',
+    REQUESTS_CA_BUNDLE: '/tmp/ca.crt',
+    CURL_CA_BUNDLE: '/tmp/ca.crt',
+  }
+  return execute('chroot', [root, ...command], {
+    deadline: 600_000,
+    env,
+    signal,
+    ...(onLine === undefined ? {} : { onLine }),
+  })
 }

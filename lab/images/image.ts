@@ -77,14 +77,22 @@ function pack(image: Image): Packed {
       schemaVersion: 2,
       mediaType: 'application/vnd.oci.image.manifest.v1+json',
       config: describe('application/vnd.oci.image.config.v1+json', config),
-      layers: image.layers.map(({ digest, size }) => ({ mediaType: 'application/vnd.oci.image.layer.v1.tar', digest, size })),
+      layers: image.layers.map(({ digest, size }) => ({
+        mediaType: 'application/vnd.oci.image.layer.v1.tar',
+        digest,
+        size,
+      })),
     }),
   )
   return { config, manifest, descriptor: describe('application/vnd.oci.image.manifest.v1+json', manifest) }
 }
 
 const digestOf = (content: Buffer) => `sha256:${createHash('sha256').update(content).digest('hex')}`
-const describe = (mediaType: string, content: Buffer): Descriptor => ({ mediaType, digest: digestOf(content), size: content.length })
+const describe = (mediaType: string, content: Buffer): Descriptor => ({
+  mediaType,
+  digest: digestOf(content),
+  size: content.length,
+})
 const blobPath = (digest: string) => `blobs/${digest.replace(':', '/')}`
 
 function* entry(name: string, content: Buffer): Generator<Buffer> {

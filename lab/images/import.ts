@@ -4,7 +4,9 @@ import type { SiteName } from '../topology.ts'
 import { digestOfImage, type Image } from './image.ts'
 import { importImages } from './store.ts'
 
-/** Gives a running site images under their names, unless it has just these; only layers that the site lacks are sent. */
+/**
+ * Gives a running site images under their names, unless it has just these; only layers that the site lacks are sent.
+ */
 export async function importMissing(site: SiteName, images: readonly Image[], signal: AbortSignal): Promise<void> {
   const ctr = ['ctr', '-a', socketOf(site)]
   const known = await namesAndDigests(ctr, signal)
@@ -13,8 +15,14 @@ export async function importMissing(site: SiteName, images: readonly Image[], si
   await importImages(ctr, missing, await contentOf(ctr, signal), signal)
 }
 
-async function namesAndDigests([program = '', ...args]: readonly string[], signal: AbortSignal): Promise<Map<string, string>> {
-  const lines = (await execute(program, [...args, '-n', 'k8s.io', 'images', 'ls'], { signal })).trim().split('\n').slice(1)
+async function namesAndDigests(
+  [program = '', ...args]: readonly string[],
+  signal: AbortSignal,
+): Promise<Map<string, string>> {
+  const lines = (await execute(program, [...args, '-n', 'k8s.io', 'images', 'ls'], { signal }))
+    .trim()
+    .split('\n')
+    .slice(1)
   return new Map(lines.map((line) => line.split(/\s+/)).map(([name = '', , digest = '']) => [name, digest]))
 }
 

@@ -20,7 +20,10 @@ export function keyOf(...ingredients: readonly string[]): string {
   return hash.digest('hex').slice(0, 16)
 }
 
-/** Returns the layer from the cache, or has `fill` build its tree first; an interrupted build leaves nothing that looks finished. */
+/**
+ * Returns the layer from the cache, or has `fill` build its tree first; an interrupted build leaves nothing that looks
+ * finished.
+ */
 export async function ensureLayer(name: string, key: string, fill: (tree: string) => Promise<void>): Promise<Layer> {
   const path = cached('images', `${name}-${key}.tar`)
   const known = await readLayer(name, path)
@@ -40,7 +43,9 @@ export async function ensureLayer(name: string, key: string, fill: (tree: string
 /** Packs an existing tree as a layer; entries are sorted and dated 0 so that an equal tree gives an equal digest. */
 export async function packLayer(name: string, tree: string, path: string): Promise<Layer> {
   const unfinished = `${path}.unfinished`
-  await execute('tar', ['--numeric-owner', '--sort=name', '--mtime=@0', '-C', tree, '-cf', unfinished, '.'], { deadline: 300_000 })
+  await execute('tar', ['--numeric-owner', '--sort=name', '--mtime=@0', '-C', tree, '-cf', unfinished, '.'], {
+    deadline: 300_000,
+  })
   const digest = await digestOfFile(unfinished)
   await writeFile(`${path}.digest`, digest)
   await rename(unfinished, path)

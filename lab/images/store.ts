@@ -14,7 +14,10 @@ const importer = 'importer'
 /** A containerd root directory with all images unpacked, made once; sites clone it (see `cloneStore`). */
 export async function ensureStore(images: readonly Image[], signal: AbortSignal): Promise<string> {
   const version = (await execute('containerd', ['--version'])).trim()
-  const store = cached('containerd', keyOf(version, ...images.map((image) => `${image.names.join(',')} ${digestOfImage(image)}`)))
+  const store = cached(
+    'containerd',
+    keyOf(version, ...images.map((image) => `${image.names.join(',')} ${digestOfImage(image)}`)),
+  )
   if (existsSync(store)) return store
   const unfinished = `${store}.unfinished`
   await rm(unfinished, { recursive: true, force: true })
@@ -27,7 +30,9 @@ export async function ensureStore(images: readonly Image[], signal: AbortSignal)
 
 /** True when `up` finds its images unpacked in the cache (of whatever version; a newer one is made beside it). */
 export function storeIsCached(): boolean {
-  return existsSync(cached('containerd')) && readdirSync(cached('containerd')).some((name) => !name.endsWith('.unfinished'))
+  return (
+    existsSync(cached('containerd')) && readdirSync(cached('containerd')).some((name) => !name.endsWith('.unfinished'))
+  )
 }
 
 async function importInto(root: string, images: readonly Image[], signal: AbortSignal): Promise<void> {
@@ -35,7 +40,10 @@ async function importInto(root: string, images: readonly Image[], signal: AbortS
   const socket = join(run, 'containerd.sock')
   const configuration = join(run, 'containerd.toml')
   await mkdir(run, { recursive: true })
-  await writeFile(configuration, containerdConfiguration({ root, state: join(run, 'state'), socket, networks: join(run, 'none') }))
+  await writeFile(
+    configuration,
+    containerdConfiguration({ root, state: join(run, 'state'), socket, networks: join(run, 'none') }),
+  )
   // Own mount namespace: unpacking mounts each layer, and an interrupted import must leave no mount behind.
   const command = ['unshare', '--mount', '--propagation', 'private', 'containerd', '-c', configuration]
   await ensureDaemon({ group: importer, name: 'containerd', command })
@@ -50,7 +58,12 @@ async function importInto(root: string, images: readonly Image[], signal: AbortS
 }
 
 /** Sends images to a containerd; `present` names layers that it has, which are not sent again. */
-export async function importImages(ctr: readonly string[], images: readonly Image[], present: ReadonlySet<string>, signal: AbortSignal) {
+export async function importImages(
+  ctr: readonly string[],
+  images: readonly Image[],
+  present: ReadonlySet<string>,
+  signal: AbortSignal,
+) {
   const [program = '', ...args] = [...ctr, '-n', 'k8s.io', 'images', 'import', '-']
   await execute(program, args, { input: archiveOf(images, present), deadline: 300_000, signal })
 }

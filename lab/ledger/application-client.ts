@@ -14,7 +14,9 @@ export class Refused extends Error {
 
   constructor(question: Question, address: string, answer: Answer) {
     const message = (answer.body as { readonly message?: unknown } | null)?.message ?? 'no message'
-    super(`application-refused: ${question.method} ${address}${question.path.split('?')[0]} answered ${answer.status}: ${message}`)
+    super(
+      `application-refused: ${question.method} ${address}${question.path.split('?')[0]} answered ${answer.status}: ${message}`,
+    )
     this.status = answer.status
   }
 }
@@ -38,7 +40,13 @@ export async function logIn(connection: HttpConnection, { clientId, clientSecret
 }
 
 /** The question that creates one secret. */
-export function createSecretQuestion(name: string, value: string, token: string, credentials: Credentials, deadlineMs: number): Question {
+export function createSecretQuestion(
+  name: string,
+  value: string,
+  token: string,
+  credentials: Credentials,
+  deadlineMs: number,
+): Question {
   const { projectId, environment } = credentials
   const body = { projectId, environment, secretPath: '/', secretValue: value }
   return { method: 'POST', path: `/api/v4/secrets/${encodeURIComponent(name)}`, token, body, deadlineMs }
@@ -61,8 +69,14 @@ export async function readSecret(address: string, credentials: Credentials, name
   return connected(address, async (connection) => {
     const token = await logIn(connection, credentials)
     const path = `/api/v4/secrets/${encodeURIComponent(name)}?${folderQuery(credentials)}`
-    return (await expectBody<{ secret: { secretValue: string } }>(connection, { method: 'GET', path, token, deadlineMs: PROVISION_MS }))
-      .secret.secretValue
+    return (
+      await expectBody<{ secret: { secretValue: string } }>(connection, {
+        method: 'GET',
+        path,
+        token,
+        deadlineMs: PROVISION_MS,
+      })
+    ).secret.secretValue
   })
 }
 
@@ -72,7 +86,9 @@ export async function readAllIds(address: string, credentials: Credentials): Pro
     const token = await logIn(connection, credentials)
     const path = `/api/v4/secrets?${folderQuery(credentials)}&viewSecretValue=false`
     const question: Question = { method: 'GET', path, token, deadlineMs: LIST_MS }
-    return (await expectBody<{ secrets: { secretKey: string }[] }>(connection, question)).secrets.map(({ secretKey }) => secretKey)
+    return (await expectBody<{ secrets: { secretKey: string }[] }>(connection, question)).secrets.map(
+      ({ secretKey }) => secretKey,
+    )
   })
 }
 
@@ -95,21 +111,44 @@ export const labProvisioning: Provisioning = {
   environment: 'prod',
 }
 
-/** Sets an empty instance up: administrator, organization, project and a machine identity. Throws `Refused` (400) on one that is set up. */
-export async function provisionInstance(address: string, provisioning: Provisioning = labProvisioning): Promise<Credentials> {
+/**
+ * Sets an empty instance up: administrator, organization, project and a machine identity. Throws `Refused` (400) on one
+ * that is set up.
+ */
+export async function provisionInstance(
+  address: string,
+  provisioning: Provisioning = labProvisioning,
+): Promise<Credentials> {
   const { email, password, organization, project, environment } = provisioning
   return connected(address, async (connection) => {
     const post = <T>(path: string, body: object, token?: string): Promise<T> =>
-      expectBody<T>(connection, { method: 'POST', path, body, deadlineMs: PROVISION_MS, ...(token === undefined ? {} : { token }) })
-    const { identity } = await post<{ identity: { id: string; credentials: { token: string } } }>('/api/v1/admin/bootstrap', {
-      email,
-      password,
-      organization,
-    })
+      expectBody<T>(connection, {
+        method: 'POST',
+        path,
+        body,
+        deadlineMs: PROVISION_MS,
+        ...(token === undefined ? {} : { token }),
+      })
+    const { identity } = await post<{ identity: { id: string; credentials: { token: string } } }>(
+      '/api/v1/admin/bootstrap',
+      {
+        email,
+        password,
+        organization,
+      },
+    )
     const { token } = identity.credentials
-    const created = await post<{ project: { id: string } }>('/api/v1/projects', { projectName: project, type: 'secret-manager' }, token)
+    const created = await post<{ project: { id: string } }>(
+      '/api/v1/projects',
+      { projectName: project, type: 'secret-manager' },
+      token,
+    )
     const identityPath = `/api/v1/auth/universal-auth/identities/${identity.id}`
-    const { identityUniversalAuth } = await post<{ identityUniversalAuth: { clientId: string } }>(identityPath, {}, token)
+    const { identityUniversalAuth } = await post<{ identityUniversalAuth: { clientId: string } }>(
+      identityPath,
+      {},
+      token,
+    )
     const { clientSecret } = await post<{ clientSecret: string }>(`${identityPath}/client-secrets`, {}, token)
     return { clientId: identityUniversalAuth.clientId, clientSecret, projectId: created.project.id, environment }
   })

@@ -15,7 +15,10 @@ export interface Answer {
   readonly body: unknown
 }
 
-/** No answer. `sent` tells whether a part of the request may have reached the other end: if not, nothing can have been written. */
+/**
+ * No answer. `sent` tells whether a part of the request may have reached the other end: if not, nothing can have been
+ * written.
+ */
 export class NoAnswer extends Error {
   readonly sent: boolean
   readonly reasonCode: string

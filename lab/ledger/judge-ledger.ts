@@ -15,8 +15,8 @@ export interface Gap {
 }
 
 /**
- * What lies between each two acknowledged writes in the order of their acknowledgement, and what is open at both ends: together the whole
- * time from the first try to the end of the last.
+ * What lies between each two acknowledged writes in the order of their acknowledgement, and what is open at both ends:
+ * together the whole time from the first try to the end of the last.
  */
 export function gapsOf(entries: readonly LedgerEntry[]): Gap[] {
   const acknowledged = entries.filter(({ outcome }) => outcome === 'acknowledged').sort((a, b) => a.endedAt - b.endedAt)
@@ -38,10 +38,13 @@ export function gapsOf(entries: readonly LedgerEntry[]): Gap[] {
 /** No spread into Math.min: a soak has more entries than a call takes arguments. */
 function spanOf(entries: readonly LedgerEntry[]): { readonly from: number; readonly to: number } | null {
   if (entries.length === 0) return null
-  return entries.reduce(({ from, to }, { startedAt, endedAt }) => ({ from: Math.min(from, startedAt), to: Math.max(to, endedAt) }), {
-    from: Number.POSITIVE_INFINITY,
-    to: Number.NEGATIVE_INFINITY,
-  })
+  return entries.reduce(
+    ({ from, to }, { startedAt, endedAt }) => ({ from: Math.min(from, startedAt), to: Math.max(to, endedAt) }),
+    {
+      from: Number.POSITIVE_INFINITY,
+      to: Number.NEGATIVE_INFINITY,
+    },
+  )
 }
 
 const gap = (before: LedgerEntry | null, after: LedgerEntry | null, from: number, to: number): Gap => ({
@@ -61,13 +64,22 @@ export interface Window {
   readonly to: number
 }
 
-/** The longest gap that touches the window, whole, also where it reaches beyond the window; null when nothing was tried then. */
+/**
+ * The longest gap that touches the window, whole, also where it reaches beyond the window; null when nothing was tried
+ * then.
+ */
 export function longestGap(entries: readonly LedgerEntry[], window: Window | null = null): Gap | null {
   const touching = gapsOf(entries).filter(({ from, to }) => window === null || touches({ from, to }, window))
-  return touching.reduce<Gap | null>((longest, one) => (longest === null || one.durationMs > longest.durationMs ? one : longest), null)
+  return touching.reduce<Gap | null>(
+    (longest, one) => (longest === null || one.durationMs > longest.durationMs ? one : longest),
+    null,
+  )
 }
 
-/** How long in all no write was accepted, in milliseconds: the gaps that touch the window, whole, but for those that a busy machine makes. */
+/**
+ * How long in all no write was accepted, in milliseconds: the gaps that touch the window, whole, but for those that a
+ * busy machine makes.
+ */
 export function timeWithoutWrites(entries: readonly LedgerEntry[], window: Window): number {
   return gapsOf(entries)
     .filter((one) => one.durationMs > A_BUSY_MACHINE && touches(one, window))
@@ -91,12 +103,16 @@ export interface LedgerVerdict {
   readonly recovered: readonly string[]
 }
 
-/** Compares what a client was told with what is there, as sets; ids of other runs and other secrets are nobody's concern. */
+/**
+ * Compares what a client was told with what is there, as sets; ids of other runs and other secrets are nobody's
+ * concern.
+ */
 export function judgeLedger(entries: readonly LedgerEntry[], idsInDatabase: readonly string[]): LedgerVerdict {
   const there = new Set(idsInDatabase)
   const tried = new Set(entries.map(({ id }) => id))
   const runs = new Set(entries.map(({ id }) => runPrefixOf(id)))
-  const idsWith = (outcome: LedgerEntry['outcome']): string[] => entries.filter((entry) => entry.outcome === outcome).map(({ id }) => id)
+  const idsWith = (outcome: LedgerEntry['outcome']): string[] =>
+    entries.filter((entry) => entry.outcome === outcome).map(({ id }) => id)
   const acknowledged = idsWith('acknowledged')
   const failed = idsWith('failed')
   const unknown = idsWith('unknown')

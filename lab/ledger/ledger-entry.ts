@@ -33,8 +33,8 @@ export const idOf = (run: string, sequence: number): string => `${PREFIX}_${run}
 export const runPrefixOf = (id: string): string | null => /^LEDGER_[^_]+_(?=\d+$)/.exec(id)?.[0] ?? null
 
 /**
- * The entries of a ledger file in the order in which they started. An intent without a result is unknown, and so is a last line that was cut
- * in the middle by a crash: its intent stands before it.
+ * The entries of a ledger file in the order in which they started. An intent without a result is unknown, and so is a
+ * last line that was cut in the middle by a crash: its intent stands before it.
  */
 export function parseLedger(text: string): LedgerEntry[] {
   const entries = new Map<string, LedgerEntry>()
@@ -50,7 +50,9 @@ export function parseLedger(text: string): LedgerEntry[] {
 function parseLine(line: string): LedgerEntry | LedgerIntent | null {
   try {
     const value: unknown = JSON.parse(line)
-    return typeof value === 'object' && value !== null && 'sequence' in value ? (value as LedgerEntry | LedgerIntent) : null
+    return typeof value === 'object' && value !== null && 'sequence' in value
+      ? (value as LedgerEntry | LedgerIntent)
+      : null
   } catch {
     return null
   }

@@ -20,8 +20,8 @@ const STOP_MS = 20_000
 const BEGIN_MS = 10_000
 
 /**
- * The ledger in a process of its own, so that a busy mover does not delay its writes. It ends with this process, and does not keep it alive: a
- * story that fails before `stop` ends all the same.
+ * The ledger in a process of its own, so that a busy mover does not delay its writes. It ends with this process, and
+ * does not keep it alive: a story that fails before `stop` ends all the same.
  */
 export async function startLedgerProcess(options: LedgerOptions): Promise<LedgerProcess> {
   const child = spawn(process.execPath, [join(import.meta.dirname, 'main.ts')], { stdio: ['pipe', 'pipe', 'pipe'] })

@@ -24,7 +24,10 @@ export interface Ledger {
 }
 
 const ANSWER_MS = 2_000
-/** While nothing answers, writes wait side by side, so that the first moment of the recovery is seen; this many are enough for that. */
+/**
+ * While nothing answers, writes wait side by side, so that the first moment of the recovery is seen; this many are
+ * enough for that.
+ */
 const MAX_IN_HAND = 32
 /** A refused login is not repeated by each write at once. */
 const LOGIN_PAUSE_MS = 100
@@ -32,7 +35,10 @@ const LOGIN_PAUSE_MS = 100
 /** Milliseconds since 1970 that a correction of the machine's clock does not move. */
 const now = (): number => Math.round((performance.timeOrigin + performance.now()) * 10) / 10
 
-/** Writes one secret per interval and keeps what it was told, until it is stopped. Failures of the application are results, never errors. */
+/**
+ * Writes one secret per interval and keeps what it was told, until it is stopped. Failures of the application are
+ * results, never errors.
+ */
 export async function startLedger(options: LedgerOptions): Promise<Ledger> {
   const run = randomBytes(4).toString('hex').toUpperCase()
   const file = await openLedgerFile(options.file)
@@ -88,8 +94,8 @@ interface Writer {
 }
 
 /**
- * One id goes to the next address only while it is certain that no address has taken it: a write whose fate is open is never repeated,
- * because the second answer would be about two writes.
+ * One id goes to the next address only while it is certain that no address has taken it: a write whose fate is open is
+ * never repeated, because the second answer would be about two writes.
  */
 function openWriter({ addresses, credentials, answerMs = ANSWER_MS }: LedgerOptions): Writer {
   const connections = addresses.map(openConnection)
@@ -128,7 +134,10 @@ function openWriter({ addresses, credentials, answerMs = ANSWER_MS }: LedgerOpti
   }
 }
 
-/** 4xx and 503 promise that nothing was written; any other answer leaves it open (a gateway's 502 and 504 come after the request went on). */
+/**
+ * 4xx and 503 promise that nothing was written; any other answer leaves it open (a gateway's 502 and 504 come after the
+ * request went on).
+ */
 export function outcomeOf({ status }: Pick<Answer, 'status'>): { outcome: Outcome; reason: string | null } {
   if (status === 200 || status === 201) return { outcome: 'acknowledged', reason: null }
   const refused = (status >= 400 && status < 500 && status !== 408) || status === 503

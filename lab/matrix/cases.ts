@@ -4,17 +4,21 @@ import { LOSSES, type Loss } from '../lose-site.ts'
 /** What troubles a move while it runs, and passes. */
 export const PASSING = ['s3-gone', 'balancer-gone', 'narrow', 'operator-away', 'none'] as const
 /**
- * Another controller that writes the old values back, and the move ends by itself: `controller` from before it on, `controller-helm` the objects of the
- * release alone, so that the second look at the database sees nothing, `controller-midway` from the moment on at which the doors are closed,
- * `controller-demoting` while the database is demoted.
+ * Another controller that writes the old values back, and the move ends by itself: `controller` from before it on,
+ * `controller-helm` the objects of the release alone, so that the second look at the database sees nothing,
+ * `controller-midway` from the moment on at which the doors are closed, `controller-demoting` while the database is
+ * demoted.
  */
 export const FIGHTS = ['controller', 'controller-helm', 'controller-midway', 'controller-demoting'] as const
-/** The same behind the point of no return, for 40 s: it keeps the release alone, and a deploy repairs what it leaves. */
+/**
+ * The same behind the point of no return, for 40 s: it keeps the release alone, and a deploy repairs what it leaves.
+ */
 export const FIGHTS_LATE = ['controller-late'] as const
 export type Fight = (typeof FIGHTS)[number] | (typeof FIGHTS_LATE)[number]
 /**
- * The runner is far away: each answer takes 1.5 s, and packets are lost; `slow` from the sites and a load balancer, `slow-witness` from the store of the
- * witness too. Users are as near as before, so nobody needs a runner that dies as well.
+ * The runner is far away: each answer takes 1.5 s, and packets are lost; `slow` from the sites and a load balancer,
+ * `slow-witness` from the store of the witness too. Users are as near as before, so nobody needs a runner that dies as
+ * well.
  */
 export const FAR = ['slow', 'slow-witness'] as const
 export type Trouble = Loss | (typeof PASSING)[number] | Fight | (typeof FAR)[number]
@@ -28,17 +32,26 @@ export interface CrashPoint {
 
 export interface MatrixCase {
   readonly trouble: Trouble
-  /** The move that is troubled, and whose runner dies. A failover is followed by a rejoin, and a rejoin comes after a failover, that nothing disturbs. */
+  /**
+   * The move that is troubled, and whose runner dies. A failover is followed by a rejoin, and a rejoin comes after a
+   * failover, that nothing disturbs.
+   */
   readonly mode: TriedMode
   /** null: the runner lives. */
   readonly crash: CrashPoint | null
-  /** Whoever finds the run of a dead runner takes it back, instead of going on with it; a failover when its lost site is there again. */
+  /**
+   * Whoever finds the run of a dead runner takes it back, instead of going on with it; a failover when its lost site is
+   * there again.
+   */
   readonly takenBack: boolean
   /** Of a failover: where a switchover was when the site was lost, which nobody brings to its end. */
   readonly amid: LostAmid | null
 }
 
-/** The runner of the switchover dies there, and the site is lost while nobody takes up that run; or the site is lost there, and its runner lives. */
+/**
+ * The runner of the switchover dies there, and the site is lost while nobody takes up that run; or the site is lost
+ * there, and its runner lives.
+ */
 export interface LostAmid extends CrashPoint {
   readonly runner: 'dies' | 'lives'
 }
@@ -50,28 +63,40 @@ export function nameOf({ trouble, mode, crash, takenBack, amid }: MatrixCase): s
     trouble,
     ...(amid === null
       ? []
-      : [`amid a switchover: ${amid.runner === 'dies' ? dies(amid) : `when ${amid.phase} ${amid.at}, and its runner lives`}`]),
+      : [
+          `amid a switchover: ${amid.runner === 'dies' ? dies(amid) : `when ${amid.phase} ${amid.at}, and its runner lives`}`,
+        ]),
     ...(crash === null ? [] : [dies(crash)]),
     ...(takenBack ? [mode === 'failover' ? 'the site comes back, and it is taken back' : 'and it is taken back'] : []),
   ].join(', ')
 }
 
-export const isFought = ({ trouble }: Pick<MatrixCase, 'trouble'>): boolean => (FIGHTS as readonly Trouble[]).includes(trouble)
+export const isFought = ({ trouble }: Pick<MatrixCase, 'trouble'>): boolean =>
+  (FIGHTS as readonly Trouble[]).includes(trouble)
 
 const isLoss = (trouble: Trouble): trouble is Loss => (LOSSES as readonly Trouble[]).includes(trouble)
 
-/** How the active site is lost in a case; null where it lives on. What passes troubles a failover from a killed site. */
+/**
+ * How the active site is lost in a case; null where it lives on. What passes troubles a failover from a killed site.
+ */
 export const lossIn = ({ trouble, mode }: Pick<MatrixCase, 'trouble' | 'mode'>): Loss | null =>
   mode === 'switchover' ? null : isLoss(trouble) ? trouble : 'kill'
 
-/** Whether the history of the site that was active ends: what it wrote last may be lost, and it rejoins. Not so in what is taken back. */
-export const historyEnds = ({ mode, takenBack }: Pick<MatrixCase, 'mode' | 'takenBack'>): boolean => mode !== 'switchover' && !takenBack
+/**
+ * Whether the history of the site that was active ends: what it wrote last may be lost, and it rejoins. Not so in what
+ * is taken back.
+ */
+export const historyEnds = ({ mode, takenBack }: Pick<MatrixCase, 'mode' | 'takenBack'>): boolean =>
+  mode !== 'switchover' && !takenBack
 
 /** What is tried with troubles; a site that its guard has shut is opened by a test of its own. */
 const TRIED = ['switchover', 'failover', 'rejoin'] as const satisfies readonly Mode[]
 type TriedMode = (typeof TRIED)[number]
 
-/** Phases in which a mode has no step: nothing is fenced on a site whose API is silent, and users of a rejoin notice nothing. */
+/**
+ * Phases in which a mode has no step: nothing is fenced on a site whose API is silent, and users of a rejoin notice
+ * nothing.
+ */
 const WITHOUT_STEPS: Readonly<Record<TriedMode, readonly Phase[]>> = {
   switchover: ['GREEN'],
   failover: ['PREPARE', 'FENCE', 'GREEN'],
@@ -83,7 +108,10 @@ const crashesOf = (mode: TriedMode): CrashPoint[] =>
     (['begins', 'waits', 'done'] as const).map((at) => ({ phase, at })),
   )
 
-/** Where something was changed, and nothing is promoted: what a person would take back. A rejoin only goes on, for users notice nothing of it. */
+/**
+ * Where something was changed, and nothing is promoted: what a person would take back. A rejoin only goes on, for users
+ * notice nothing of it.
+ */
 const TAKEN_BACK_IN: Readonly<Record<TriedMode, readonly Phase[]>> = {
   switchover: ['PREPARE', 'DRAIN', 'FENCE'],
   failover: ['DRAIN', 'FINAL_SYNC'],
@@ -112,8 +140,19 @@ const lostAmidSwitchovers: readonly MatrixCase[] = LOSSES.flatMap((trouble) =>
     crashesOf('switchover')
       .filter(({ phase }) => LOST_IN[runner].includes(phase))
       // A replica that streams has caught up by the time that it is looked at: nothing is waited for there.
-      .filter(({ phase, at }) => !(phase === 'FINAL_SYNC' && at === 'waits') && !(runner === 'lives' && phase === 'FENCE' && at === 'done'))
-      .map((point): MatrixCase => ({ trouble, mode: 'failover', crash: null, takenBack: false, amid: { ...point, runner } })),
+      .filter(
+        ({ phase, at }) =>
+          !(phase === 'FINAL_SYNC' && at === 'waits') && !(runner === 'lives' && phase === 'FENCE' && at === 'done'),
+      )
+      .map(
+        (point): MatrixCase => ({
+          trouble,
+          mode: 'failover',
+          crash: null,
+          takenBack: false,
+          amid: { ...point, runner },
+        }),
+      ),
   ),
 )
 
@@ -134,12 +173,20 @@ const steadyMoves: readonly MatrixCase[] = [...FIGHTS_LATE, ...FAR].map((trouble
 }))
 
 /**
- * Every trouble in every mode that it can befall, with a runner that lives, and with one that dies at each point; what can be taken back is taken
- * back too. And every way to lose a site while it is being left.
+ * Every trouble in every mode that it can befall, with a runner that lives, and with one that dies at each point; what
+ * can be taken back is taken back too. And every way to lose a site while it is being left.
  */
-export const allCases: readonly MatrixCase[] = [...troubledMoves, ...lostAmidSwitchovers, ...foughtSwitchovers, ...steadyMoves]
+export const allCases: readonly MatrixCase[] = [
+  ...troubledMoves,
+  ...lostAmidSwitchovers,
+  ...foughtSwitchovers,
+  ...steadyMoves,
+]
 
-/** A sample of some cases that the seed decides: one trouble after another, so that a small one already shows different ones. */
+/**
+ * A sample of some cases that the seed decides: one trouble after another, so that a small one already shows different
+ * ones.
+ */
 export function sampleOf(cases: readonly MatrixCase[], count: number, seed: number): MatrixCase[] {
   const random = generator(seed)
   const troubles = TROUBLES.filter((trouble) => cases.some((one) => one.trouble === trouble))
@@ -173,7 +220,10 @@ export function isCrashPoint(crash: CrashPoint, line: string): boolean {
   return told !== null && told.phase === crash.phase && told.at === crash.at
 }
 
-/** What a line of the execute job says of a step; null where it says nothing of one. Lines: `PHASE  step: title`, `…: waiting for …`, `…: done (…)`. */
+/**
+ * What a line of the execute job says of a step; null where it says nothing of one. Lines: `PHASE  step: title`, `…:
+ * waiting for …`, `…: done (…)`.
+ */
 export function stepInLine(line: string): (CrashPoint & { readonly step: string }) | null {
   const [, name = '', step = '', said = ''] = /^([A-Z_]+) +(\S+): (.*)$/.exec(line) ?? []
   const phase = PHASES.find((one) => one === name)

@@ -36,18 +36,26 @@ function ofMove({ executed, rejoined, one }: CaseFacts): string[] {
       ? []
       : [`the move ended ${executed.verdict}: ${executed.failure?.code ?? ''} ${executed.failure?.what ?? ''}`]
   if (!historyEnds(one) || rejoined?.verdict === 'moved') return ended
-  return [...ended, `the rejoin ended ${rejoined?.verdict ?? 'never'}: ${rejoined?.failure?.code ?? ''} ${rejoined?.failure?.what ?? ''}`]
+  return [
+    ...ended,
+    `the rejoin ended ${rejoined?.verdict ?? 'never'}: ${rejoined?.failure?.code ?? ''} ${rejoined?.failure?.what ?? ''}`,
+  ]
 }
 
 /** Somebody who writes the old values back is noticed within seconds: users are served again within half a minute. */
 const FOUGHT_GAP = 30_000
-/** Who keeps the database from before the move on is noticed before any door is closed; what is left is a hiccup of a machine of two cores. */
+/**
+ * Who keeps the database from before the move on is noticed before any door is closed; what is left is a hiccup of a
+ * machine of two cores.
+ */
 const UNNOTICED_GAP = 3_000
 
 function ofFight({ one, entries, executed, overAt }: CaseFacts): string[] {
   if (one.trouble === 'controller-late') {
     const served = servedAgain(entries, overAt) - overAt
-    return served <= FOUGHT_GAP ? [] : [`users were served ${(served / 1000).toFixed(0)} s after the other controller was paused`]
+    return served <= FOUGHT_GAP
+      ? []
+      : [`users were served ${(served / 1000).toFixed(0)} s after the other controller was paused`]
   }
   if (!isFought(one)) return []
   const gap = longestGap(entries)?.durationMs ?? 0
@@ -65,7 +73,10 @@ const servedAgain = (entries: CaseFacts['entries'], after: number): number =>
     .filter(({ outcome, endedAt }) => outcome !== 'acknowledged' && endedAt > after)
     .reduce((last, { endedAt }) => Math.max(last, endedAt), after)
 
-/** A switchover loses nothing, and what is taken back neither; a failover not more than what a person accepted, and nothing older than what was predicted. */
+/**
+ * A switchover loses nothing, and what is taken back neither; a failover not more than what a person accepted, and
+ * nothing older than what was predicted.
+ */
 function ofLedger(facts: CaseFacts, ledger: ReturnType<typeof judgeLedger>): string[] {
   const failures: string[] = []
   const lost = new Set(ledger.lostAcknowledged)
@@ -74,14 +85,17 @@ function ofLedger(facts: CaseFacts, ledger: ReturnType<typeof judgeLedger>): str
   const loses = historyEnds(facts.one)
   const bound = loses ? (upper ?? Number.NaN) * 1000 : 0
   const tooOld = facts.entries.filter(({ id, endedAt }) => lost.has(id) && !(endedAt > facts.troubleAt - bound))
-  if (!loses && lost.size > 0) failures.push(`a ${mode}${takenBack ? ' that was taken back' : ''} lost ${lost.size} acknowledged writes`)
+  if (!loses && lost.size > 0)
+    failures.push(`a ${mode}${takenBack ? ' that was taken back' : ''} lost ${lost.size} acknowledged writes`)
   else if (tooOld.length > 0) failures.push(`${tooOld.length} lost writes are older than the predicted ${upper} s`)
   const found = facts.rejoined?.loss?.found?.rows[1] ?? Number.POSITIVE_INFINITY
   if (facts.rejoined !== null && lost.size > found)
     failures.push(`${lost.size} acknowledged writes are lost, and the rejoin found ${found} rows`)
   if (ledger.ghosts.length > 0) failures.push(`${ledger.ghosts.length} writes were said to be refused, and are there`)
   if (ledger.unexpected.length > 0) failures.push(`${ledger.unexpected.length} writes are there that nobody made`)
-  const lastly = facts.entries.filter(({ outcome, startedAt }) => outcome === 'acknowledged' && startedAt > facts.movedAt)
+  const lastly = facts.entries.filter(
+    ({ outcome, startedAt }) => outcome === 'acknowledged' && startedAt > facts.movedAt,
+  )
   if (lastly.length === 0) failures.push('no write was accepted after the move')
   return failures
 }
@@ -93,14 +107,16 @@ const sitesInTheEnd = ({ one, from, to }: CaseFacts): { readonly serving: SiteNa
 function ofOtherSite(facts: CaseFacts): string[] {
   const { entries, movedAt } = facts
   const { other } = sitesInTheEnd(facts)
-  const answered = entries.filter(({ site, outcome, startedAt }) => site === other && outcome === 'acknowledged' && startedAt > movedAt)
+  const answered = entries.filter(
+    ({ site, outcome, startedAt }) => site === other && outcome === 'acknowledged' && startedAt > movedAt,
+  )
   return answered.length === 0 ? [] : [`${other} accepted ${answered.length} writes after the move`]
 }
 
 /**
- * By the databases' own logs. A site that was lost believes that it is active when it comes back, until its guard shuts it; one that was only cut
- * off did so all the while, for its guard may have heard of nothing, unless the failover waited for that guard. No user reaches it (see `ofOtherSite`).
- * Anything else with two writers is a defect.
+ * By the databases' own logs. A site that was lost believes that it is active when it comes back, until its guard shuts
+ * it; one that was only cut off did so all the while, for its guard may have heard of nothing, unless the failover
+ * waited for that guard. No user reaches it (see `ofOtherSite`). Anything else with two writers is a defect.
  */
 function ofWriters({ one, planned, troubleAt, healedAt, twoWritersMs }: CaseFacts): string[] {
   const loss = lossIn(one)
@@ -116,7 +132,9 @@ const GUARDED_WITHIN = 30_000
 function ofReturnedSite({ returned, from }: CaseFacts): string[] {
   if (returned === null) return []
   return [
-    ...(returned.stillWritable ? [`the database of ${from} still takes writes, and its guard says that it is shut`] : []),
+    ...(returned.stillWritable
+      ? [`the database of ${from} still takes writes, and its guard says that it is shut`]
+      : []),
     ...(returned.writableMs > GUARDED_WITHIN
       ? [`the database of ${from} took writes for ${(returned.writableMs / 1000).toFixed(1)} s when it was back`]
       : []),
@@ -137,30 +155,43 @@ const timelineOf = ({ sites }: StatusReport): number | null => {
   return found === undefined ? null : Number(found)
 }
 
-/** Where its archive was closed, and stays so, a site that comes back can not go on with the history that it parted from. */
+/**
+ * Where its archive was closed, and stays so, a site that comes back can not go on with the history that it parted
+ * from.
+ */
 function ofArchive({ one, planned, archivedLater }: CaseFacts): string[] {
   if (one.takenBack || !planned.plan.fencing.planned.includes('archive') || archivedLater.length === 0) return []
   return [`the lost site archived ${archivedLater.length} objects when it was back: ${archivedLater[0]}`]
 }
 
-/** In the end everything is as after an undisturbed move, or as before it. An epoch begins with the lock, and is never taken back. */
+/**
+ * In the end everything is as after an undisturbed move, or as before it. An epoch begins with the lock, and is never
+ * taken back.
+ */
 function ofEnd(facts: CaseFacts): string[] {
   const { before, after, undeclared, one } = facts
   const { serving } = sitesInTheEnd(facts)
   const failures: string[] = []
   if (after.activeSite !== serving) failures.push(`${after.activeSite} is active, and ${serving} should be`)
   const epochs = (historyEnds(one) ? 2 : 1) + (one.amid === null ? 0 : 1)
-  if (after.epoch !== (before.epoch ?? 0) + epochs) failures.push(`the epoch went from ${before.epoch} to ${after.epoch}`)
+  if (after.epoch !== (before.epoch ?? 0) + epochs)
+    failures.push(`the epoch went from ${before.epoch} to ${after.epoch}`)
   const [was, is] = [shapeOf(before), shapeOf(after)]
   if (was !== is) failures.push(`the end is not that of an undisturbed move: ${is} instead of ${was}`)
-  if (undeclared.length > 0) failures.push(`a deploy would change ${undeclared.length} things in the end: ${undeclared[0]}`)
+  if (undeclared.length > 0)
+    failures.push(`a deploy would change ${undeclared.length} things in the end: ${undeclared[0]}`)
   return failures
 }
 
-/** Roles and health by role of the site: equal before and after, for every move ends as it began, the other way round. */
+/**
+ * Roles and health by role of the site: equal before and after, for every move ends as it began, the other way round.
+ */
 function shapeOf(status: StatusReport): string {
   const sites = [...status.sites].sort((a, b) => (a.role < b.role ? -1 : 1))
   return JSON.stringify(
-    sites.map(({ role, components }) => [role, components.map(({ name, role: itsRole, health }) => `${name} ${itsRole} ${health}`)]),
+    sites.map(({ role, components }) => [
+      role,
+      components.map(({ name, role: itsRole, health }) => `${name} ${itsRole} ${health}`),
+    ]),
   )
 }

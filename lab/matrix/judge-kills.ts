@@ -20,7 +20,10 @@ export interface KillFigures {
   readonly moment: Moment
   /** From the kill until the process that goes on has the lock. */
   readonly untilLock: number
-  /** From the kill until users are served: until the longest gap ends. Zero where it had ended, or was never as long as a gap of a living move. */
+  /**
+   * From the kill until users are served: until the longest gap ends. Zero where it had ended, or was never as long as
+   * a gap of a living move.
+   */
   readonly untilServed: number
   /** The same, from the same moment, of moves that nobody killed (p50): the rest of the move. */
   readonly rest: number
@@ -35,7 +38,9 @@ export function judgeKills(
   killed: readonly TimedMove[],
 ): { readonly lines: string[]; readonly kept: boolean } {
   const kills = killed.map((move) => judgeKill(move, living))
-  const broken = living.flatMap(({ facts }) => judgeCase(facts).failures.map((why) => `a move that nobody killed: ${why}`))
+  const broken = living.flatMap(({ facts }) =>
+    judgeCase(facts).failures.map((why) => `a move that nobody killed: ${why}`),
+  )
   const beyond = kills.map(({ untilServed, rest }) => untilServed - rest)
   const kept = broken.length === 0 && kills.every(({ failures }) => failures.length === 0)
   const lines = [
@@ -46,7 +51,10 @@ export function judgeKills(
     `  gap of a killed one                  ${range(kills.map(({ gap }) => gap))}`,
     `  from the kill to the lock            ${range(kills.map(({ untilLock }) => untilLock))}`,
     `  until served, beyond the rest        ${range(beyond)}`,
-    promise(kept, `users are served within ${inSeconds(MOST_LOST)} plus the rest of the move, and every other promise of a move`),
+    promise(
+      kept,
+      `users are served within ${inSeconds(MOST_LOST)} plus the rest of the move, and every other promise of a move`,
+    ),
   ]
   return { lines, kept }
 }

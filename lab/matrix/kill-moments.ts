@@ -2,7 +2,9 @@ import { PHASES, type Phase } from '../../src/domain/plan.ts'
 import type { SiteName } from '../topology.ts'
 import { stepInLine } from './cases.ts'
 
-/** What a move of either direction tells in the same words: a step begins, or is done. Sites are called `from` and `to`. */
+/**
+ * What a move of either direction tells in the same words: a step begins, or is done. Sites are called `from` and `to`.
+ */
 export type Moment = string
 
 /** In which doors close, and open again: whoever dies here leaves users outside. */

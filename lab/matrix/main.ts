@@ -13,17 +13,18 @@ import { runKills } from './run-kills.ts'
 import { CANARY_REVOKED, runRevokedCanary } from './run-revoked-canary.ts'
 
 /**
- * What goes wrong around a move, times its mode, times where its runner dies: `npm run lab:failover` runs a sample that the seed decides, `--all`
- * every case. `--trouble cut` and `--mode rejoin` keep to some, `--steady` to runners that live, `--taken-back` to moves that are taken back,
- * `--amid dies` and `--amid lives` to sites that are lost amid a switchover whose runner dies or lives, `--phase FENCE` to runners that die in it.
- * `--trouble slow --all` has a runner that is far away (1.5 s, 5 % loss), `--trouble slow-witness --all` one that is as far from its witness.
- * `--outwait` waits for the guard of a lost site (fencing.failover: database), `--published-size` has as many instances and replicas as the published
- * stack, `--archive in-tree`, `--follow archive` and `--wal-segments 64` shape its database. `--sites 3` tells the story of three sites instead,
- * with `--third silent` one in which the site that is neither end of a move is cut off, with `unseen` one that the runner alone does not see, with
- * `parted` one that does not see the new active site;
- * `--kills 20` kills so many switchovers while their doors are closed, and resumes each at once, the first of them with `--first-kill 11`;
- * `--trouble canary-revoked` revokes the canary of the application while users are served. The lab must be up. Exit code 0 only if every case kept
- * every promise.
+ * What goes wrong around a move, times its mode, times where its runner dies: `npm run lab:failover` runs a sample that
+ * the seed decides, `--all` every case. `--trouble cut` and `--mode rejoin` keep to some, `--steady` to runners that
+ * live, `--taken-back` to moves that are taken back, `--amid dies` and `--amid lives` to sites that are lost amid a
+ * switchover whose runner dies or lives, `--phase FENCE` to runners that die in it. `--trouble slow --all` has a runner
+ * that is far away (1.5 s, 5 % loss), `--trouble slow-witness --all` one that is as far from its witness. `--outwait`
+ * waits for the guard of a lost site (fencing.failover: database), `--published-size` has as many instances and
+ * replicas as the published stack, `--archive in-tree`, `--follow archive` and `--wal-segments 64` shape its database.
+ * `--sites 3` tells the story of three sites instead, with `--third silent` one in which the site that is neither end
+ * of a move is cut off, with `unseen` one that the runner alone does not see, with `parted` one that does not see the
+ * new active site; `--kills 20` kills so many switchovers while their doors are closed, and resumes each at once, the
+ * first of them with `--first-kill 11`; `--trouble canary-revoked` revokes the canary of the application while users
+ * are served. The lab must be up. Exit code 0 only if every case kept every promise.
  */
 const { values } = parseArgs({
   options: {
@@ -67,7 +68,8 @@ function chosenCases(): MatrixCase[] {
 
 function refuseUnknown(option: string, asked: readonly string[], known: readonly string[]): void {
   const unknown = asked.filter((name) => !known.includes(name))
-  if (unknown.length > 0) throw new Error(`--${option} ${unknown.join(', ')} is not known: name some of ${known.join(', ')}`)
+  if (unknown.length > 0)
+    throw new Error(`--${option} ${unknown.join(', ')} is not known: name some of ${known.join(', ')}`)
 }
 
 async function main(): Promise<number> {
@@ -76,7 +78,8 @@ async function main(): Promise<number> {
   const { lab, stack, credentials } = await deployedStack(wishes)
   const verdicts: CaseVerdict[] = []
   for (const [index, one] of cases.entries()) {
-    const say = (line: string): void => void process.stderr.write(`\n== case ${index + 1} of ${cases.length}: ${nameOf(one)}: ${line}\n`)
+    const say = (line: string): void =>
+      void process.stderr.write(`\n== case ${index + 1} of ${cases.length}: ${nameOf(one)}: ${line}\n`)
     say('begins')
     let digest: string | null = null
     const onPlanned = (planned: string): void => {

@@ -16,8 +16,9 @@ export interface OtherController {
 }
 
 /**
- * A small real controller with a field manager of its own: it keeps what Helm manages of both applications (workloads with replicas and pod template,
- * services), and the direction of both databases where it keeps those too, as they are when it is made, by a forced server-side apply every five seconds.
+ * A small real controller with a field manager of its own: it keeps what Helm manages of both applications (workloads
+ * with replicas and pod template, services), and the direction of both databases where it keeps those too, as they are
+ * when it is made, by a forced server-side apply every five seconds.
  */
 export async function otherController(
   lab: LabEnvironment,
@@ -28,7 +29,11 @@ export async function otherController(
   const stopping = new AbortController()
   const kept = await Promise.all(
     lab.sites.map(async ({ name, kubeconfig }) => {
-      const client = openKubernetes({ site: name, kubeconfig: await readFile(kubeconfig, 'utf8'), signal: stopping.signal })
+      const client = openKubernetes({
+        site: name,
+        kubeconfig: await readFile(kubeconfig, 'utf8'),
+        signal: stopping.signal,
+      })
       const cluster: ObjectReference = { ...CLUSTER, namespace, name: `pg-${name}` }
       const ofHelm = { namespace, labelSelector: 'app.kubernetes.io/managed-by=Helm' }
       const [database, workloads, services] = await Promise.all([
@@ -75,7 +80,10 @@ const SERVICE = { apiVersion: 'v1', kind: 'Service', plural: 'services' } as con
 const DEPLOYMENT = { apiVersion: 'apps/v1', kind: 'Deployment', plural: 'deployments' } as const
 
 /** One part of an object, as it stands in somebody's Git. */
-const only = ({ apiVersion, kind, metadata: { name, namespace } }: KubernetesObject, spec: object): KubernetesObject => ({
+const only = (
+  { apiVersion, kind, metadata: { name, namespace } }: KubernetesObject,
+  spec: object,
+): KubernetesObject => ({
   apiVersion,
   kind,
   metadata: { name, ...(namespace === undefined ? {} : { namespace }) },
@@ -84,7 +92,8 @@ const only = ({ apiVersion, kind, metadata: { name, namespace } }: KubernetesObj
 
 /** Without the token, which nobody writes down. */
 function directionOf({ spec }: KubernetesObject): object {
-  const { self, primary, source } = (spec as { replica?: { self?: string; primary?: string; source?: string } }).replica ?? {}
+  const { self, primary, source } =
+    (spec as { replica?: { self?: string; primary?: string; source?: string } }).replica ?? {}
   return {
     ...(self === undefined ? {} : { self }),
     ...(primary === undefined ? {} : { primary }),

@@ -56,7 +56,10 @@ export interface CaseFacts {
   readonly rejoined: MoveReport | null
   /** How long both sites' databases took writes at the same time, by their own logs; milliseconds. */
   readonly twoWritersMs: number
-  /** What the lost site did when it was back, until it rejoined; null where none was lost, or its failover was taken back. */
+  /**
+   * What the lost site did when it was back, until it rejoined; null where none was lost, or its failover was taken
+   * back.
+   */
   readonly returned: ReturnedSite | null
   /** What the lost site put into its archive behind the failover, when it was back; keys. */
   readonly archivedLater: readonly string[]
@@ -119,10 +122,16 @@ export async function runCase(one: MatrixCase, around: CaseAround): Promise<Case
   const ended = { ...one, takenBack: one.takenBack && (moved.deaths > 0 || isFought(one)) }
   const own = writableSince(spans, from, killedAt ?? healedAt, judgedAt)
   const returned = historyEnds(ended)
-    ? { writableMs: own.ms, stillWritable: own.still, answersBehindItsGuard: await acceptsBehindItsGuard({ from, to }, around) }
+    ? {
+        writableMs: own.ms,
+        stillWritable: own.still,
+        answersBehindItsGuard: await acceptsBehindItsGuard({ from, to }, around),
+      }
     : null
   const back = { to: from, slow: from, heal }
-  const rejoined = historyEnds(ended) ? await troubled({ ...one, mode: 'rejoin' }, one.mode === 'rejoin', back, around) : null
+  const rejoined = historyEnds(ended)
+    ? await troubled({ ...one, mode: 'rejoin' }, one.mode === 'rejoin', back, around)
+    : null
   const after = await untilGreen(stack, lab.programs.helm)
   const undeclared = await whatDeployWouldChange(around)
   await ledger.stop()
@@ -164,14 +173,20 @@ async function repairedByDeploy({ stack, lab, say }: CaseAround): Promise<void> 
 
 /** Each site as its role has it, object by object: what an undisturbed move leaves, and nothing else. */
 async function whatDeployWouldChange({ stack, lab }: CaseAround): Promise<string[]> {
-  const { result } = await runStandby<DeployReport>(stack, 'deployer', ['deploy', '--dry-run'], { helm: lab.programs.helm, quiet: true })
+  const { result } = await runStandby<DeployReport>(stack, 'deployer', ['deploy', '--dry-run'], {
+    helm: lab.programs.helm,
+    quiet: true,
+  })
   if (result.failure !== null) return [`${result.failure.code}: ${result.failure.what}`]
   return result.units.flatMap(({ id, changes }) =>
     changes.map(({ kind, object, path }) => `${id}: ${kind} ${object}${path === undefined ? '' : ` ${path}`}`),
   )
 }
 
-/** What the returned site accepted at its own address would be lost with its rejoin. The other site has to accept it there: else nothing is asked. */
+/**
+ * What the returned site accepted at its own address would be lost with its rejoin. The other site has to accept it
+ * there: else nothing is asked.
+ */
 async function acceptsBehindItsGuard(
   { from, to }: { readonly from: SiteName; readonly to: SiteName },
   around: CaseAround,
@@ -199,7 +214,11 @@ async function amidSwitchover(
   { stack, lab, say, onPlanned }: CaseAround,
 ): Promise<RunningTrouble | null> {
   if (amid.runner === 'dies') {
-    const { planned, executed } = await mortalMove(stack, { to }, { ...github(lab), dieAt: (line) => isCrashPoint(amid, line) })
+    const { planned, executed } = await mortalMove(
+      stack,
+      { to },
+      { ...github(lab), dieAt: (line) => isCrashPoint(amid, line) },
+    )
     onPlanned(planned.digest)
     if (executed !== null) throw new Error(`the switchover ended ${executed.verdict}, and its runner should have died`)
     say('the runner of the switchover died')
@@ -216,7 +235,9 @@ async function amidSwitchover(
   }
   const { planned, executed } = await mortalMove(stack, { to }, { ...github(lab), onLine })
   onPlanned(planned.digest)
-  say(`the switchover ended ${executed?.verdict ?? 'with its runner'}: ${executed?.failure?.code ?? ''} ${executed?.failure?.what ?? ''}`)
+  say(
+    `the switchover ended ${executed?.verdict ?? 'with its runner'}: ${executed?.failure?.code ?? ''} ${executed?.failure?.what ?? ''}`,
+  )
   if (lost === null || executed === null || executed.verdict === 'moved') {
     await lost
     throw new Error(`${from} was to be lost amid the switchover, which ended ${executed?.verdict ?? 'with its runner'}`)
@@ -257,9 +278,11 @@ interface Ends {
 async function troubled(one: MatrixCase, isTroubled: boolean, ends: Ends, around: CaseAround): Promise<Moved> {
   const trouble = await passing(isTroubled ? one.trouble : 'none', ends.slow, around)
   let overAt = trouble.at
-  const moved = await moveThrough(isTroubled ? one : { ...one, crash: null }, ends, around, trouble).finally(async () => {
-    overAt = await trouble.end()
-  })
+  const moved = await moveThrough(isTroubled ? one : { ...one, crash: null }, ends, around, trouble).finally(
+    async () => {
+      overAt = await trouble.end()
+    },
+  )
   return { ...moved, troubleAt: trouble.at, overAt }
 }
 

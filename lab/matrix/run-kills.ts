@@ -10,17 +10,22 @@ import { type Moment, momentIn, spreadOver } from './kill-moments.ts'
 import { runCase } from './run-case.ts'
 
 const SWITCHOVER: MatrixCase = { trouble: 'none', mode: 'switchover', crash: null, takenBack: false, amid: null }
-/** So often a move lives: what its own gap is, and how long the rest of it takes from each moment on. Odd blocks, so that both directions do. */
+/**
+ * So often a move lives: what its own gap is, and how long the rest of it takes from each moment on. Odd blocks, so
+ * that both directions do.
+ */
 const A_LIVING_ONE_BEFORE = 4
 
 /**
- * Switchovers there and back under a client that writes every 50 ms. The runner of each is killed, with all its processes, at another moment between
- * the first closed door and the opened traffic, and the command line of another machine resumes its run at once. Exit code 0 only if users waited
- * no longer than 15 s and the rest of the move, and every promise of the matrix was kept. `first` goes on where an earlier call was ended.
+ * Switchovers there and back under a client that writes every 50 ms. The runner of each is killed, with all its
+ * processes, at another moment between the first closed door and the opened traffic, and the command line of another
+ * machine resumes its run at once. Exit code 0 only if users waited no longer than 15 s and the rest of the move, and
+ * every promise of the matrix was kept. `first` goes on where an earlier call was ended.
  */
 export async function runKills(count: number, first: number): Promise<number> {
   if (!Number.isInteger(count) || count < 1) throw new Error(`--kills ${count} is no number of kills`)
-  if (!Number.isInteger(first) || first < 1 || first > count) throw new Error(`--first-kill ${first} is none of ${count}`)
+  if (!Number.isInteger(first) || first < 1 || first > count)
+    throw new Error(`--first-kill ${first} is none of ${count}`)
   const { lab, stack, credentials } = await deployedStack()
   // Who resumes at once has its credentials.
   await handOutCredentials(stack)
@@ -61,7 +66,10 @@ export async function runKills(count: number, first: number): Promise<number> {
     process.stderr.write(`${judgeKills(living, killed.slice(-1)).lines[1] ?? ''}\n`)
   }
   const { lines, kept } = judgeKills(living, killed)
-  const { code } = await runStandby<object>(stack, 'observer', ['evidence', 'verify'], { helm: lab.programs.helm, quiet: true })
+  const { code } = await runStandby<object>(stack, 'observer', ['evidence', 'verify'], {
+    helm: lab.programs.helm,
+    quiet: true,
+  })
   const whole = code === 0 ? 'the evidence is whole' : `BROKEN: standby evidence verify ended with ${code}`
   process.stdout.write(
     `${[...lines, ...unfinished, whole, `load ${shown(begun)} at the begin, ${shown(loadavg())} at the end`].join('\n')}\n`,

@@ -16,8 +16,9 @@ export const CANARY_REVOKED = 'canary-revoked'
 const LONGEST_WAIT = 2_000
 
 /**
- * The client secret of the canary is revoked in the application while a client writes: `status` says so at its next look, a plan is refused before
- * anything is changed, nobody is refused meanwhile; once it is allowed again, everything is green. Exit code 0 only then.
+ * The client secret of the canary is revoked in the application while a client writes: `status` says so at its next
+ * look, a plan is refused before anything is changed, nobody is refused meanwhile; once it is allowed again, everything
+ * is green. Exit code 0 only then.
  */
 export async function runRevokedCanary(): Promise<number> {
   const { lab, stack, credentials } = await deployedStack()
@@ -48,11 +49,20 @@ export async function runRevokedCanary(): Promise<number> {
     must(told?.site === from, `status does not say canary-fails of ${from}: ${codesOf(status.result.findings)}`)
     must(status.result.verdict !== 'green', 'status is green')
     const plan = join(await mkdtemp(join(tmpdir(), 'standby-case-')), 'plan.json')
-    const planned = await runStandby<PlanReport>(stack, 'observer', ['failover', 'plan', '--to', to, '--out', plan], { helm, quiet: true })
+    const planned = await runStandby<PlanReport>(stack, 'observer', ['failover', 'plan', '--to', to, '--out', plan], {
+      helm,
+      quiet: true,
+    })
     planTook = planned.durationMs
     const blocker = planned.result.plan.findings.find(({ code }) => code === 'canary-fails')
-    must(blocker?.severity === 'blocker', `the plan has no blocker canary-fails: ${codesOf(planned.result.plan.findings)}`)
-    must(planned.code === 3 && !planned.result.executable, `the plan ended with ${planned.code}, executable: ${planned.result.executable}`)
+    must(
+      blocker?.severity === 'blocker',
+      `the plan has no blocker canary-fails: ${codesOf(planned.result.plan.findings)}`,
+    )
+    must(
+      planned.code === 3 && !planned.result.executable,
+      `the plan ended with ${planned.code}, executable: ${planned.result.executable}`,
+    )
   } finally {
     await setRevoked(false)
   }
@@ -61,7 +71,9 @@ export async function runRevokedCanary(): Promise<number> {
     return result.verdict === 'green'
   })
   await ledger.stop()
-  const acknowledged = (await ledger.entries()).filter(({ outcome }) => outcome === 'acknowledged').map(({ endedAt }) => endedAt)
+  const acknowledged = (await ledger.entries())
+    .filter(({ outcome }) => outcome === 'acknowledged')
+    .map(({ endedAt }) => endedAt)
   const waits = acknowledged.slice(1).map((at, index) => at - (acknowledged[index] ?? at))
   const longest = Math.max(0, ...waits)
   must(acknowledged.length > 0 && longest <= LONGEST_WAIT, `users waited ${longest} ms`)
@@ -72,5 +84,6 @@ export async function runRevokedCanary(): Promise<number> {
   return failures.length === 0 ? 0 : 1
 }
 
-const codesOf = (findings: readonly { readonly code: string }[]): string => findings.map(({ code }) => code).join(', ') || 'nothing'
+const codesOf = (findings: readonly { readonly code: string }[]): string =>
+  findings.map(({ code }) => code).join(', ') || 'nothing'
 const pause = (ms: number): Promise<void> => new Promise((done) => setTimeout(done, ms))

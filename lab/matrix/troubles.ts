@@ -34,10 +34,18 @@ export async function lose(stack: LabStack, site: SiteName, how: Loss, say: Say)
   return { at, hear: () => undefined, end: () => returnSite(stack, site) }
 }
 
-/** What befalls a move while it runs; `slow` is the site whose link is narrow. A site that is lost is no passing trouble. */
-export async function passing(trouble: Trouble, slow: SiteName, { lab, stack, say }: TroubleAround): Promise<RunningTrouble> {
+/**
+ * What befalls a move while it runs; `slow` is the site whose link is narrow. A site that is lost is no passing
+ * trouble.
+ */
+export async function passing(
+  trouble: Trouble,
+  slow: SiteName,
+  { lab, stack, say }: TroubleAround,
+): Promise<RunningTrouble> {
   if (trouble === 'operator-away') return operatorsAway(lab, say)
-  if (isFight(trouble)) return fought(await otherController(lab, stack, { databases: !RELEASE_ALONE.includes(trouble) }), trouble, say)
+  if (isFight(trouble))
+    return fought(await otherController(lab, stack, { databases: !RELEASE_ALONE.includes(trouble) }), trouble, say)
   if (trouble === 's3-gone') return goneForAWhile('s3', say)
   if (trouble === 'balancer-gone') return goneForAWhile('lb-2', say)
   const at = Date.now()
@@ -49,11 +57,19 @@ export async function passing(trouble: Trouble, slow: SiteName, { lab, stack, sa
   return { at, hear: () => undefined, end: () => runLab('heal', slow).then(() => Date.now()) }
 }
 
-/** Both sites and a load balancer, as a runner sees them that is far away; the sites are as near to each other as before, and to their users. */
+/**
+ * Both sites and a load balancer, as a runner sees them that is far away; the sites are as near to each other as
+ * before, and to their users.
+ */
 const FAR_HOSTS = ['dc-a', 'dc-b', 'lb-2'] as const
 
 /** The way of the runner is long before the move is planned, and a status says no more than that it took its time. */
-async function farAway(hosts: readonly HostName[], stack: LabStack, lab: LabEnvironment, say: Say): Promise<RunningTrouble> {
+async function farAway(
+  hosts: readonly HostName[],
+  stack: LabStack,
+  lab: LabEnvironment,
+  say: Say,
+): Promise<RunningTrouble> {
   const at = Date.now()
   const end = async (): Promise<number> => {
     for (const host of hosts) await runLab('heal', host)
@@ -61,8 +77,13 @@ async function farAway(hosts: readonly HostName[], stack: LabStack, lab: LabEnvi
   }
   try {
     for (const host of hosts) await runLab('outage', host, '--how', 'slow', '--only', 'runner')
-    const { result, durationMs } = await runStandby<StatusReport>(stack, 'observer', ['status'], { helm: lab.programs.helm, quiet: true })
-    say(`${hosts.join(', ')} are far away: a status took ${(durationMs / 1_000).toFixed(1)} s, and is ${result.verdict}`)
+    const { result, durationMs } = await runStandby<StatusReport>(stack, 'observer', ['status'], {
+      helm: lab.programs.helm,
+      quiet: true,
+    })
+    say(
+      `${hosts.join(', ')} are far away: a status took ${(durationMs / 1_000).toFixed(1)} s, and is ${result.verdict}`,
+    )
     if (result.verdict !== 'green')
       throw new Error(
         `a slow way makes a status ${result.verdict}: ${result.findings.map(({ code, what }) => `${code}: ${what}`).join('; ')}`,
@@ -95,7 +116,10 @@ function goneForAWhile(host: HostName, say: Say): RunningTrouble {
 }
 const GONE_FOR = 15_000
 
-/** The old side's operator is away when the database is demoted, the new side's when it is promoted: each for half a minute, with its webhook. */
+/**
+ * The old side's operator is away when the database is demoted, the new side's when it is promoted: each for half a
+ * minute, with its webhook.
+ */
 function operatorsAway(lab: LabEnvironment, say: Say): RunningTrouble {
   const at = Date.now()
   const away = new Map<string, Promise<void>>()
@@ -125,7 +149,8 @@ function operatorsAway(lab: LabEnvironment, say: Say): RunningTrouble {
 }
 const AWAY_FOR = 30_000
 
-const isFight = (trouble: Trouble): trouble is Fight => ([...FIGHTS, ...FIGHTS_LATE] as readonly Trouble[]).includes(trouble)
+const isFight = (trouble: Trouble): trouble is Fight =>
+  ([...FIGHTS, ...FIGHTS_LATE] as readonly Trouble[]).includes(trouble)
 const RELEASE_ALONE: readonly Fight[] = ['controller-helm', 'controller-late']
 
 /** Whether a line of the move is the moment at which a controller begins that does not begin before it. */

@@ -2,7 +2,10 @@ import type { LabEnvironment } from '../environment.ts'
 import { execute } from '../execute.ts'
 import type { SiteName } from '../topology.ts'
 
-/** A stretch of time in which a site's database took writes, by its own log. Milliseconds since 1970; `to` is null while it still does. */
+/**
+ * A stretch of time in which a site's database took writes, by its own log. Milliseconds since 1970; `to` is null while
+ * it still does.
+ */
 export interface WritableSpan {
   readonly site: SiteName
   readonly from: number
@@ -11,7 +14,9 @@ export interface WritableSpan {
 
 /** What one instance says in its own log, as CloudNativePG writes it: one JSON object a line. */
 export interface InstanceLog {
-  /** The primary of its site, or the instance that would be: of the others none ever takes a write before it says so. */
+  /**
+   * The primary of its site, or the instance that would be: of the others none ever takes a write before it says so.
+   */
   readonly primary: boolean
   readonly lines: readonly string[]
 }
@@ -25,7 +30,8 @@ export async function databaseLogs(
   const kubeconfig = lab.sites.find(({ name }) => name === site)?.kubeconfig ?? ''
   const kubectl = (...args: string[]): Promise<string> =>
     execute(lab.programs.kubectl, [`--kubeconfig=${kubeconfig}`, '-n', of.namespace, ...args], { deadline: 30_000 })
-  const namesAndRoles = 'jsonpath={range .items[*]}{.metadata.name} {.metadata.labels.cnpg\\.io/instanceRole}{"\\n"}{end}'
+  const namesAndRoles =
+    'jsonpath={range .items[*]}{.metadata.name} {.metadata.labels.cnpg\\.io/instanceRole}{"\\n"}{end}'
   const pods = (await kubectl('get', 'pods', '-l', `cnpg.io/cluster=${of.cluster}`, '-o', namesAndRoles))
     .split('\n')
     .map((line) => line.split(' '))
@@ -33,7 +39,8 @@ export async function databaseLogs(
 
   async function logOf(pod: string, primary: boolean): Promise<InstanceLog> {
     const args = ['logs', pod, '-c', 'postgres', `--since-time=${of.since.toISOString()}`]
-    // A container that was killed and started again keeps what it said before in a log of its own; one that is made anew has said nothing yet.
+    // A container that was killed and started again keeps what it said before in a log of its own; one that is made
+    // anew has said nothing yet.
     const logs = await Promise.all([kubectl(...args, '--previous').catch(() => ''), kubectl(...args).catch(nothingYet)])
     return { primary, lines: logs.flatMap((log) => log.split('\n')).filter((line) => line !== '') }
   }
@@ -44,7 +51,10 @@ function nothingYet(error: Error): string {
   throw error
 }
 
-/** When the two ends of a move took writes, from `begunAt` on, at which `from` was the active site. Milliseconds since 1970; `killedAt` is null where `from` was not killed. */
+/**
+ * When the two ends of a move took writes, from `begunAt` on, at which `from` was the active site. Milliseconds since
+ * 1970; `killedAt` is null where `from` was not killed.
+ */
 export async function spansOf(
   ends: { readonly from: SiteName; readonly to: SiteName },
   { begunAt, killedAt }: { readonly begunAt: number; readonly killedAt: number | null },
@@ -52,25 +62,35 @@ export async function spansOf(
   namespace: string,
 ): Promise<WritableSpan[]> {
   const of = (site: SiteName) => ({ namespace, cluster: `pg-${site}`, since: new Date(begunAt) })
-  const [old, next] = await Promise.all([databaseLogs(lab, ends.from, of(ends.from)), databaseLogs(lab, ends.to, of(ends.to))])
+  const [old, next] = await Promise.all([
+    databaseLogs(lab, ends.from, of(ends.from)),
+    databaseLogs(lab, ends.to, of(ends.to)),
+  ])
   // Who is killed says nothing any more, and one that finds itself fenced when it comes back does not even start.
-  const before = killedAt === null ? spansOfSite(ends.from, old, begunAt) : [{ site: ends.from, from: begunAt, to: killedAt }]
+  const before =
+    killedAt === null ? spansOfSite(ends.from, old, begunAt) : [{ site: ends.from, from: begunAt, to: killedAt }]
   const after = killedAt === null ? [] : spansOfSite(ends.from, old, null)
   return [...before, ...after, ...spansOfSite(ends.to, next, null)]
 }
 
 /** When any instance of a site took writes. Pure. */
-export const spansOfSite = (site: SiteName, logs: readonly InstanceLog[], writableBefore: number | null): WritableSpan[] =>
-  logs.flatMap(({ primary, lines }) => writableSpans(site, lines, primary ? writableBefore : null))
+export const spansOfSite = (
+  site: SiteName,
+  logs: readonly InstanceLog[],
+  writableBefore: number | null,
+): WritableSpan[] => logs.flatMap(({ primary, lines }) => writableSpans(site, lines, primary ? writableBefore : null))
 
-/** PostgreSQL's words for the beginning and the end of writability: startup.c, postmaster.c, xlog.c; the same since version 10. */
+/**
+ * PostgreSQL's words for the beginning and the end of writability: startup.c, postmaster.c, xlog.c; the same since
+ * version 10.
+ */
 const BEGINS = 'database system is ready to accept connections'
 const ENDS = /^received (fast|smart|immediate) shutdown request|^database system is shut down/
 const STARTS = /^starting PostgreSQL/
 
 /**
- * When an instance took writes. `writableBefore`: whether it did when its log begins. A server that starts again without having said
- * that it stopped was killed: it took writes until its last word at most. Pure.
+ * When an instance took writes. `writableBefore`: whether it did when its log begins. A server that starts again
+ * without having said that it stopped was killed: it took writes until its last word at most. Pure.
  */
 export function writableSpans(site: SiteName, log: readonly string[], writableBefore: number | null): WritableSpan[] {
   const spans: WritableSpan[] = []
@@ -92,7 +112,10 @@ export function writableSpans(site: SiteName, log: readonly string[], writableBe
 function recordsOf(log: readonly string[]): { readonly at: number; readonly message: string }[] {
   const records = log.flatMap((line) => {
     try {
-      const { ts, record } = JSON.parse(line) as { readonly ts?: string; readonly record?: { readonly message?: string } }
+      const { ts, record } = JSON.parse(line) as {
+        readonly ts?: string
+        readonly record?: { readonly message?: string }
+      }
       const at = Date.parse(ts ?? '')
       return record?.message === undefined || Number.isNaN(at) ? [] : [{ at, message: record.message }]
     } catch {
@@ -109,7 +132,10 @@ export interface Sleep {
   readonly to: number
 }
 
-/** How long, in milliseconds until `now`, two sites took writes at the same time; what lies in `asleep` does not count: a frozen server takes none. Pure. */
+/**
+ * How long, in milliseconds until `now`, two sites took writes at the same time; what lies in `asleep` does not count:
+ * a frozen server takes none. Pure.
+ */
 export function twoWriters(spans: readonly WritableSpan[], now: number, asleep: Sleep | null = null): number {
   const awake = spans.flatMap((span) => without(span, now, asleep))
   const edges = [...new Set(awake.flatMap(({ from, to }) => [from, to]))].sort((a, b) => a - b)

@@ -21,7 +21,8 @@ export async function ensureNamespace(host: HostName): Promise<void> {
   const name = namespaceOf(host)
   const link = linkOf(host)
   if (!existsSync(namespacePath(host))) await ip('netns', 'add', name)
-  if (!existsSync(`/sys/class/net/${link}`)) await ip('link', 'add', link, 'type', 'veth', 'peer', 'name', 'eth0', 'netns', name)
+  if (!existsSync(`/sys/class/net/${link}`))
+    await ip('link', 'add', link, 'type', 'veth', 'peer', 'name', 'eth0', 'netns', name)
   await ip('link', 'set', link, 'master', bridge.name, 'up')
   await ip('-n', name, 'link', 'set', 'lo', 'up')
   await ip('-n', name, 'addr', 'replace', `${addressOf[host]}/${bridge.prefixLength}`, 'dev', 'eth0')
@@ -34,15 +35,17 @@ export async function letSiteForward(host: HostName): Promise<void> {
   await ensurePodBridge(host)
   const settings = ['net.ipv4.ip_forward=1', 'net.ipv4.conf.all.route_localnet=1']
   await execute('nsenter', [`--net=${namespacePath(host)}`, 'sysctl', '-qw', ...settings])
-  // Only where the bridge netfilter exists; without it a pod that reaches itself through its Service fails, nothing else.
+  // Only where the bridge netfilter exists; without it a pod that reaches itself through its Service fails, nothing
+  // else.
   if (existsSync('/proc/sys/net/bridge')) {
     await execute('nsenter', [`--net=${namespacePath(host)}`, 'sysctl', '-qw', 'net.bridge.bridge-nf-call-iptables=1'])
   }
 }
 
 /**
- * The bridge gets an address of its own before any pod does. The CNI plugin would give it the one of a pod's link, and a later one where pods start side
- * by side, as after a power failure: whoever has learnt the first then loses its gateway for 50 s when that pod goes (seen).
+ * The bridge gets an address of its own before any pod does. The CNI plugin would give it the one of a pod's link, and
+ * a later one where pods start side by side, as after a power failure: whoever has learnt the first then loses its
+ * gateway for 50 s when that pod goes (seen).
  */
 async function ensurePodBridge(host: HostName): Promise<void> {
   const name = namespaceOf(host)
@@ -107,10 +110,23 @@ export async function networkLeftovers(): Promise<string[]> {
   ]
 }
 
-const ownNamespaces = async () => (await readdir('/run/netns').catch(() => [])).filter((name) => name.startsWith('standby-'))
+const ownNamespaces = async () =>
+  (await readdir('/run/netns').catch(() => [])).filter((name) => name.startsWith('standby-'))
 const ownLinks = async () => (await readdir('/sys/class/net')).filter((name) => name.startsWith('sb-'))
 
-const passRule = ['FORWARD', '-i', bridge.name, '-o', bridge.name, '-m', 'comment', '--comment', 'standby-lab', '-j', 'ACCEPT']
+const passRule = [
+  'FORWARD',
+  '-i',
+  bridge.name,
+  '-o',
+  bridge.name,
+  '-m',
+  'comment',
+  '--comment',
+  'standby-lab',
+  '-j',
+  'ACCEPT',
+]
 
 /** On machines with Docker, bridged packets run through a FORWARD chain that drops them. */
 async function letBridgedPacketsPass(): Promise<void> {

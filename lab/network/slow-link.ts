@@ -28,16 +28,27 @@ const nameOf = (host: HostName): string => `slow-link-${host}`
 const SEGMENTS = { one: '1', usual: '65535' } as const
 
 /**
- * Puts a program between the host's link and the bridge that passes each packet on late, and loses some. The kernel of small machines has no
- * netem; this needs TUN alone. A second call replaces the first.
+ * Puts a program between the host's link and the bridge that passes each packet on late, and loses some. The kernel of
+ * small machines has no netem; this needs TUN alone. A second call replaces the first.
  */
 export async function slowLink(host: HostName, program: string, { delay, loss, seed, only }: Slowness): Promise<void> {
   await quickenLink(host)
   const far = farEndOf(host)
-  const slowness = [`--delay=${delay}ms`, `--loss=${loss / 100}`, `--seed=${seed}`, ...(only === null ? [] : [`--only=${only}`])]
-  await ensureDaemon({ group: GROUP, name: nameOf(host), command: [program, `--link=${linkOf(host)}`, `--tap=${far}`, ...slowness] })
+  const slowness = [
+    `--delay=${delay}ms`,
+    `--loss=${loss / 100}`,
+    `--seed=${seed}`,
+    ...(only === null ? [] : [`--only=${only}`]),
+  ]
+  await ensureDaemon({
+    group: GROUP,
+    name: nameOf(host),
+    command: [program, `--link=${linkOf(host)}`, `--tap=${far}`, ...slowness],
+  })
   const hint = (): string => `Look at ${logOf(GROUP, nameOf(host))}`
-  await until(`the slow link of ${host}`, { deadline: 5_000, every: 20, hint }, async () => existsSync(`/sys/class/net/${far}`))
+  await until(`the slow link of ${host}`, { deadline: 5_000, every: 20, hint }, async () =>
+    existsSync(`/sys/class/net/${far}`),
+  )
   await ip('link', 'set', linkOf(host), 'nomaster')
   // This machine has a leg in the bridge, and would answer for it past the delay.
   await ip('link', 'set', linkOf(host), 'arp', 'off')
@@ -50,7 +61,11 @@ export async function quickenLink(host: HostName): Promise<void> {
   if (!isSlow(host)) return
   const pid = runningProcess(GROUP, nameOf(host))?.pid
   if (pid !== undefined) process.kill(pid, 'SIGTERM')
-  await until(`the slow link of ${host} gone`, { deadline: 5_000, every: 20 }, async () => !existsSync(`/sys/class/net/${farEndOf(host)}`))
+  await until(
+    `the slow link of ${host} gone`,
+    { deadline: 5_000, every: 20 },
+    async () => !existsSync(`/sys/class/net/${farEndOf(host)}`),
+  )
   forgetProcess(GROUP, nameOf(host))
   await ip('-n', namespaceOf(host), 'link', 'set', 'eth0', 'gso_max_segs', SEGMENTS.usual)
   await ip('link', 'set', linkOf(host), 'arp', 'on')

@@ -8,8 +8,16 @@ import { until } from '../until.ts'
 
 export const socketOf = (site: SiteName) => runOf(site, 'containerd.sock')
 
-/** The configuration of one containerd; `restrict_oom_score_adj`, because a machine without CAP_SYS_RESOURCE refuses negative scores. */
-export function containerdConfiguration(paths: { root: string; state: string; socket: string; networks: string }): string {
+/**
+ * The configuration of one containerd; `restrict_oom_score_adj`, because a machine without CAP_SYS_RESOURCE refuses
+ * negative scores.
+ */
+export function containerdConfiguration(paths: {
+  root: string
+  state: string
+  socket: string
+  networks: string
+}): string {
   return `version = 2
 root = "${paths.root}"
 state = "${paths.state}"
@@ -44,8 +52,15 @@ export async function startContainerd(site: SiteName, store: string, signal: Abo
   await mkdir(runOf(site), { recursive: true })
   await writeFile(join(networks, '10-standby.conflist'), podNetwork(site))
   const configuration = stateOf(site, 'containerd.toml')
-  await writeFile(configuration, containerdConfiguration({ root, state: runOf(site, 'containerd'), socket: socketOf(site), networks }))
-  await ensureDaemon({ group: site, name: 'containerd', command: [...entryTo(site), 'containerd', '-c', configuration] })
+  await writeFile(
+    configuration,
+    containerdConfiguration({ root, state: runOf(site, 'containerd'), socket: socketOf(site), networks }),
+  )
+  await ensureDaemon({
+    group: site,
+    name: 'containerd',
+    command: [...entryTo(site), 'containerd', '-c', configuration],
+  })
   await untilContainerdAnswers(socketOf(site), signal)
 }
 
@@ -60,8 +75,9 @@ export async function untilContainerdAnswers(socket: string, signal: AbortSignal
 }
 
 /**
- * Layers never change once they are committed, so both sites link the same files: a second instead of an import, half the disk, and one page cache.
- * Only the two databases are copied. Where cache and state lie on different file systems, everything is copied.
+ * Layers never change once they are committed, so both sites link the same files: a second instead of an import, half
+ * the disk, and one page cache. Only the two databases are copied. Where cache and state lie on different file systems,
+ * everything is copied.
  */
 async function cloneStore(store: string, root: string): Promise<void> {
   if (existsSync(root)) return
@@ -71,7 +87,10 @@ async function cloneStore(store: string, root: string): Promise<void> {
     await rm(unfinished, { recursive: true, force: true })
     await execute('cp', ['-a', store, unfinished], { deadline: 300_000 })
   })
-  for (const database of ['io.containerd.metadata.v1.bolt/meta.db', 'io.containerd.snapshotter.v1.overlayfs/metadata.db']) {
+  for (const database of [
+    'io.containerd.metadata.v1.bolt/meta.db',
+    'io.containerd.snapshotter.v1.overlayfs/metadata.db',
+  ]) {
     await rm(join(unfinished, database))
     await cp(join(store, database), join(unfinished, database))
   }

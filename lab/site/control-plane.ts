@@ -14,8 +14,11 @@ export async function startApiServer(site: SiteName, binaries: Binaries, signal:
   await mkdir(stateOf(site, 'etcd'), { recursive: true, mode: 0o700 })
   await start(site, 'etcd', [binaries.etcd, ...etcdFlags(site)])
   await start(site, 'kube-apiserver', [binaries['kube-apiserver'], ...apiServerFlags(site)])
-  const hint = async () => (await readFile(logOf(site, 'kube-apiserver'), 'utf8').catch(() => '')).trim().split('\n').slice(-5).join('\n  ')
-  await until(`API server of ${site} ready`, { deadline: 120_000, every: 200, signal, hint }, () => isReady(site, signal))
+  const hint = async () =>
+    (await readFile(logOf(site, 'kube-apiserver'), 'utf8').catch(() => '')).trim().split('\n').slice(-5).join('\n  ')
+  await until(`API server of ${site} ready`, { deadline: 120_000, every: 200, signal, hint }, () =>
+    isReady(site, signal),
+  )
 }
 
 /** Starts what makes objects come true; nothing here has to be waited for. */
@@ -44,7 +47,9 @@ export async function endUnavailable(site: SiteName): Promise<void> {
 }
 
 async function isReady(site: SiteName, signal: AbortSignal): Promise<boolean> {
-  const [ca, cert, key] = await Promise.all(['ca.crt', 'admin.crt', 'admin.key'].map((file) => readFile(pkiOf(site, file))))
+  const [ca, cert, key] = await Promise.all(
+    ['ca.crt', 'admin.crt', 'admin.key'].map((file) => readFile(pkiOf(site, file))),
+  )
   if (ca === undefined || cert === undefined || key === undefined) return false
   return new Promise((resolve) => {
     const options = { ca, cert, key, agent: false, timeout: 2_000, signal }

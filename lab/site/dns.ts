@@ -54,5 +54,9 @@ function deployment(image: string) {
     containers: [container],
     volumes: [{ name: 'config', configMap: { name: 'coredns' } }],
   }
-  return { replicas: 1, selector: { matchLabels: { app: 'coredns' } }, template: { metadata: { labels: { app: 'coredns' } }, spec: pod } }
+  return {
+    replicas: 1,
+    selector: { matchLabels: { app: 'coredns' } },
+    template: { metadata: { labels: { app: 'coredns' } }, spec: pod },
+  }
 }

@@ -31,11 +31,16 @@ function kubeletConfiguration(site: SiteName) {
   return {
     apiVersion: 'kubelet.config.k8s.io/v1beta1',
     kind: 'KubeletConfiguration',
-    authentication: { anonymous: { enabled: false }, x509: { clientCAFile: pkiOf(site, 'ca.crt') }, webhook: { enabled: true } },
+    authentication: {
+      anonymous: { enabled: false },
+      x509: { clientCAFile: pkiOf(site, 'ca.crt') },
+      webhook: { enabled: true },
+    },
     authorization: { mode: 'Webhook' },
     tlsCertFile: pkiOf(site, 'kubelet.crt'),
     tlsPrivateKeyFile: pkiOf(site, 'kubelet.key'),
-    // Every pod lands below cgroupRoot, where an outage finds it; without quality-of-service groups the kubelet would ignore the root.
+    // Every pod lands below cgroupRoot, where an outage finds it; without quality-of-service groups the kubelet would
+    // ignore the root.
     cgroupDriver: 'cgroupfs',
     cgroupsPerQOS: true,
     failCgroupV1: false,
@@ -46,7 +51,12 @@ function kubeletConfiguration(site: SiteName) {
     resolvConf: stateOf(site, 'resolv.conf'),
     clusterDNS: [rangesOf(site).dnsService],
     clusterDomain: 'cluster.local',
-    evictionHard: { 'memory.available': '100Mi', 'nodefs.available': '1%', 'imagefs.available': '1%', 'nodefs.inodesFree': '1%' },
+    evictionHard: {
+      'memory.available': '100Mi',
+      'nodefs.available': '1%',
+      'imagefs.available': '1%',
+      'nodefs.inodesFree': '1%',
+    },
     imageGCHighThresholdPercent: 99,
     imageGCLowThresholdPercent: 98,
     podLogsDir: stateOf(site, 'podlogs'),

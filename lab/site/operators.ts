@@ -6,7 +6,10 @@ import type { ImageNames } from '../images/catalogue.ts'
 import { apply, type Kubectl } from './kubectl.ts'
 import { newKey, openssl } from './pki.ts'
 
-/** The operator's release manifest with the lab's image, and without the 100m CPU limit that slows every reconcile on a busy machine. */
+/**
+ * The operator's release manifest with the lab's image, and without the 100m CPU limit that slows every reconcile on a
+ * busy machine.
+ */
 export function operatorManifest(manifest: string, image: string): string {
   return replaceAllOrFail(manifest, [
     ['ghcr.io/cloudnative-pg/cloudnative-pg:1.30.0', image],
@@ -20,17 +23,26 @@ export function operatorManifest(manifest: string, image: string): string {
   ])
 }
 
-/** The plugin's manifest with the lab's images; its cert-manager documents give way to two self-signed pairs (see `pluginCertificates`). */
+/**
+ * The plugin's manifest with the lab's images; its cert-manager documents give way to two self-signed pairs (see
+ * `pluginCertificates`).
+ */
 export function pluginManifest(manifest: string, images: { plugin: string; sidecar: string }): string {
   const documents = manifest.split(/^---$/m).filter((document) => !document.includes('apiVersion: cert-manager.io/v1'))
   const edited = documents.map((document) => {
     if (/^kind: Secret$/m.test(document) && document.includes('SIDECAR_IMAGE')) {
-      return document.replace(/^data:\n {2}SIDECAR_IMAGE: \|\n(?: {4}.*\n)+/m, `stringData:\n  SIDECAR_IMAGE: ${images.sidecar}\n`)
+      return document.replace(
+        /^data:\n {2}SIDECAR_IMAGE: \|\n(?: {4}.*\n)+/m,
+        `stringData:\n  SIDECAR_IMAGE: ${images.sidecar}\n`,
+      )
     }
     return document
   })
   return replaceAllOrFail(edited.join('---'), [
-    ['image: ghcr.io/cloudnative-pg/plugin-barman-cloud-testing:main', `image: ${images.plugin}\n        imagePullPolicy: IfNotPresent`],
+    [
+      'image: ghcr.io/cloudnative-pg/plugin-barman-cloud-testing:main',
+      `image: ${images.plugin}\n        imagePullPolicy: IfNotPresent`,
+    ],
     ['initialDelaySeconds: 10\n          periodSeconds: 10', 'initialDelaySeconds: 1\n          periodSeconds: 2'],
   ])
 }
@@ -44,9 +56,12 @@ export async function installOperators(kubectl: Kubectl, binaries: Binaries, ima
 
 export async function untilOperatorsAvailable(kubectl: Kubectl): Promise<void> {
   const deployments = ['deployment/cnpg-controller-manager', 'deployment/barman-cloud']
-  await kubectl(['-n', 'cnpg-system', 'wait', '--for=condition=Available', '--timeout=180s', '--request-timeout=0', ...deployments], {
-    deadline: 190_000,
-  })
+  await kubectl(
+    ['-n', 'cnpg-system', 'wait', '--for=condition=Available', '--timeout=180s', '--request-timeout=0', ...deployments],
+    {
+      deadline: 190_000,
+    },
+  )
 }
 
 async function pluginCertificates(): Promise<object[]> {
@@ -54,14 +69,22 @@ async function pluginCertificates(): Promise<object[]> {
   try {
     return await Promise.all([
       selfSigned(directory, 'barman-cloud-client-tls', 'barman-cloud-client', ['extendedKeyUsage=clientAuth']),
-      selfSigned(directory, 'barman-cloud-server-tls', 'barman-cloud', ['subjectAltName=DNS:barman-cloud', 'extendedKeyUsage=serverAuth']),
+      selfSigned(directory, 'barman-cloud-server-tls', 'barman-cloud', [
+        'subjectAltName=DNS:barman-cloud',
+        'extendedKeyUsage=serverAuth',
+      ]),
     ])
   } finally {
     await rm(directory, { recursive: true })
   }
 }
 
-async function selfSigned(directory: string, secret: string, name: string, extensions: readonly string[]): Promise<object> {
+async function selfSigned(
+  directory: string,
+  secret: string,
+  name: string,
+  extensions: readonly string[],
+): Promise<object> {
   const key = join(directory, `${secret}.key`)
   const certificate = join(directory, `${secret}.crt`)
   const added = extensions.flatMap((extension) => ['-addext', extension])
@@ -79,7 +102,9 @@ async function selfSigned(directory: string, secret: string, name: string, exten
 function replaceAllOrFail(text: string, replacements: readonly (readonly [string, string])[]): string {
   return replacements.reduce((edited, [from, to]) => {
     if (!edited.includes(from))
-      throw new Error(`lab-manifest-changed: the release manifest has no "${from.split('\n')[0]}"; look at lab/site/operators.ts`)
+      throw new Error(
+        `lab-manifest-changed: the release manifest has no "${from.split('\n')[0]}"; look at lab/site/operators.ts`,
+      )
     return edited.replaceAll(from, to)
   }, text)
 }

@@ -16,7 +16,12 @@ export async function ensurePki(site: SiteName): Promise<void> {
   await rm(directory, { recursive: true, force: true })
   await mkdir(directory, { recursive: true, mode: 0o700 })
   const at = (file: string) => join(directory, file)
-  const authority = ['-subj', `/CN=standby-lab-${site}`, '-addext', 'keyUsage=critical,keyCertSign,cRLSign,digitalSignature']
+  const authority = [
+    '-subj',
+    `/CN=standby-lab-${site}`,
+    '-addext',
+    'keyUsage=critical,keyCertSign,cRLSign,digitalSignature',
+  ]
   await openssl(['req', '-x509', ...newKey(at('ca.key')), ...authority, '-days', '3650', '-out', at('ca.crt')])
   await openssl(['genpkey', '-algorithm', 'EC', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-out', at('sa.key')])
   await openssl(['pkey', '-in', at('sa.key'), '-pubout', '-out', at('sa.pub')])
@@ -35,7 +40,9 @@ const kubeconfigUsers = ['admin', 'controller-manager', 'scheduler', 'kubelet', 
 
 function certificatesOf(site: SiteName): Certificate[] {
   const address = `IP:${addressOf[site]}`
-  const kubernetesNames = ['kubernetes', 'kubernetes.default', 'kubernetes.default.svc', 'localhost'].map((name) => `DNS:${name}`)
+  const kubernetesNames = ['kubernetes', 'kubernetes.default', 'kubernetes.default.svc', 'localhost'].map(
+    (name) => `DNS:${name}`,
+  )
   return [
     {
       file: 'apiserver',
@@ -53,14 +60,23 @@ function certificatesOf(site: SiteName): Certificate[] {
 }
 
 async function sign(at: (file: string) => string, { file, subject, names }: Certificate): Promise<void> {
-  const extensions = ['-addext', 'basicConstraints=critical,CA:FALSE', '-addext', 'extendedKeyUsage=clientAuth,serverAuth']
+  const extensions = [
+    '-addext',
+    'basicConstraints=critical,CA:FALSE',
+    '-addext',
+    'extendedKeyUsage=clientAuth,serverAuth',
+  ]
   if (names !== undefined) extensions.push('-addext', `subjectAltName=${names.join(',')}`)
   const issuer = ['-CA', at('ca.crt'), '-CAkey', at('ca.key')]
   const output = ['-days', '3650', '-out', at(`${file}.crt`)]
   await openssl(['req', '-x509', ...newKey(at(`${file}.key`)), '-subj', subject, ...issuer, ...extensions, ...output])
 }
 
-async function writeKubeconfig(site: SiteName, at: (file: string) => string, user: (typeof kubeconfigUsers)[number]): Promise<void> {
+async function writeKubeconfig(
+  site: SiteName,
+  at: (file: string) => string,
+  user: (typeof kubeconfigUsers)[number],
+): Promise<void> {
   const inline = async (file: string) => (await readFile(at(file))).toString('base64')
   const kubeconfig = kubeconfigOf(site, await inline('ca.crt'), user, {
     'client-certificate-data': await inline(`${user}.crt`),
@@ -71,7 +87,12 @@ async function writeKubeconfig(site: SiteName, at: (file: string) => string, use
 }
 
 /** A kubeconfig (JSON is YAML) with one cluster, one user and one context, all named after the site. */
-export function kubeconfigOf(site: SiteName, authority: string, user: string, credentials: Record<string, string>): string {
+export function kubeconfigOf(
+  site: SiteName,
+  authority: string,
+  user: string,
+  credentials: Record<string, string>,
+): string {
   return JSON.stringify({
     apiVersion: 'v1',
     kind: 'Config',
@@ -82,5 +103,13 @@ export function kubeconfigOf(site: SiteName, authority: string, user: string, cr
   })
 }
 
-export const newKey = (path: string) => ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes', '-keyout', path]
+export const newKey = (path: string) => [
+  '-newkey',
+  'ec',
+  '-pkeyopt',
+  'ec_paramgen_curve:prime256v1',
+  '-nodes',
+  '-keyout',
+  path,
+]
 export const openssl = (args: readonly string[]) => execute('openssl', args, { deadline: 20_000 })

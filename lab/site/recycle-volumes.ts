@@ -23,8 +23,11 @@ interface Connection {
 }
 
 async function recycleVolumes(site: SiteName): Promise<never> {
-  const [ca, cert, key] = await Promise.all(['ca.crt', 'recycler.crt', 'recycler.key'].map((file) => readFile(pkiOf(site, file))))
-  if (ca === undefined || cert === undefined || key === undefined) throw new Error(`lab-recycler-failed: no certificates for ${site}`)
+  const [ca, cert, key] = await Promise.all(
+    ['ca.crt', 'recycler.crt', 'recycler.key'].map((file) => readFile(pkiOf(site, file))),
+  )
+  if (ca === undefined || cert === undefined || key === undefined)
+    throw new Error(`lab-recycler-failed: no certificates for ${site}`)
   for (;;) {
     try {
       await watchOnce(site, { ca, cert, key })
@@ -38,12 +41,14 @@ async function recycleVolumes(site: SiteName): Promise<never> {
 
 /** Follows all volumes from a fresh list until the API server ends the watch. */
 async function watchOnce(site: SiteName, connection: Connection): Promise<void> {
-  const query = 'watch=true&allowWatchBookmarks=false&sendInitialEvents=true&resourceVersionMatch=NotOlderThan&timeoutSeconds=300'
+  const query =
+    'watch=true&allowWatchBookmarks=false&sendInitialEvents=true&resourceVersionMatch=NotOlderThan&timeoutSeconds=300'
   const events = await answer(send(site, connection, 'GET', `/api/v1/persistentvolumes?${query}`))
   for await (const line of createInterface({ input: events })) {
     const event: { type: string; object: Volume } = JSON.parse(line)
     if (event.type === 'ERROR') throw new Error(`watch refused: ${line.slice(0, 200)}`)
-    if (event.type !== 'DELETED' && event.object.status?.phase === 'Released') await recycle(site, connection, event.object)
+    if (event.type !== 'DELETED' && event.object.status?.phase === 'Released')
+      await recycle(site, connection, event.object)
   }
 }
 
@@ -62,7 +67,13 @@ async function recycle(site: SiteName, connection: Connection, volume: Volume): 
 /** The resource version makes sure that the claim which is removed is the one that was seen released. */
 async function patchAway(site: SiteName, connection: Connection, volume: Volume): Promise<void> {
   const patch = { metadata: { resourceVersion: volume.metadata.resourceVersion }, spec: { claimRef: null } }
-  const asked = send(site, connection, 'PATCH', `/api/v1/persistentvolumes/${volume.metadata.name}`, JSON.stringify(patch))
+  const asked = send(
+    site,
+    connection,
+    'PATCH',
+    `/api/v1/persistentvolumes/${volume.metadata.name}`,
+    JSON.stringify(patch),
+  )
   const response = await answer(asked, [200, 409])
   response.resume()
 }

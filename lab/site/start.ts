@@ -26,7 +26,12 @@ export interface SiteParts {
 }
 
 /** Brings one site up from nothing, from anything half done, or finds that all is there. */
-export async function startSite(site: SiteName, parts: SiteParts, progress: Progress, signal: AbortSignal): Promise<void> {
+export async function startSite(
+  site: SiteName,
+  parts: SiteParts,
+  progress: Progress,
+  signal: AbortSignal,
+): Promise<void> {
   const kubectl = kubectlOf(site, parts.binaries, signal)
   await startDaemons(site, parts, progress, signal)
   await progress.step(`${site}: objects`, async () => {
@@ -39,8 +44,16 @@ export async function startSite(site: SiteName, parts: SiteParts, progress: Prog
   await progress.step(`${site}: operators available`, () => untilSiteWorks(site, parts.binaries, undefined, signal))
 }
 
-/** Starts whatever process of the site does not run (all after `up`, what was killed after an outage); true when the site had to boot. */
-export async function startDaemons(site: SiteName, parts: SiteParts, progress: Progress, signal: AbortSignal): Promise<boolean> {
+/**
+ * Starts whatever process of the site does not run (all after `up`, what was killed after an outage); true when the
+ * site had to boot.
+ */
+export async function startDaemons(
+  site: SiteName,
+  parts: SiteParts,
+  progress: Progress,
+  signal: AbortSignal,
+): Promise<boolean> {
   const booted = await progress.step(`${site}: API server`, async () => {
     await ensurePki(site)
     const fresh = await boot(site, signal)
@@ -58,12 +71,24 @@ async function startImages(site: SiteName, { store, catalogue }: SiteParts, sign
   await importMissing(site, catalogue.images, signal)
 }
 
-/** Returns when node, operators and DNS work; with `since`, when they were all started after that instant, for a past that the API server still believes in. */
-export async function untilSiteWorks(site: SiteName, binaries: Binaries, since: Date | undefined, signal: AbortSignal): Promise<void> {
+/**
+ * Returns when node, operators and DNS work; with `since`, when they were all started after that instant, for a past
+ * that the API server still believes in.
+ */
+export async function untilSiteWorks(
+  site: SiteName,
+  binaries: Binaries,
+  since: Date | undefined,
+  signal: AbortSignal,
+): Promise<void> {
   const kubectl = kubectlOf(site, binaries, signal)
   if (since !== undefined) {
     const patience = { deadline: 180_000, every: 500, signal }
-    await until(`the pods of ${site} run again`, patience, async () => (await podsNotBackSince(kubectl, since)).length === 0)
+    await until(
+      `the pods of ${site} run again`,
+      patience,
+      async () => (await podsNotBackSince(kubectl, since)).length === 0,
+    )
   }
   await Promise.all([untilNodeReady(site, kubectl), untilOperatorsAvailable(kubectl), untilDnsAvailable(kubectl)])
 }
@@ -71,20 +96,28 @@ export async function untilSiteWorks(site: SiteName, binaries: Binaries, since: 
 interface Pod {
   readonly metadata: { readonly name: string }
   readonly status: {
-    readonly containerStatuses?: { readonly ready: boolean; readonly state: { readonly running?: { readonly startedAt: string } } }[]
+    readonly containerStatuses?: {
+      readonly ready: boolean
+      readonly state: { readonly running?: { readonly startedAt: string } }
+    }[]
   }
 }
 
 /** Names of the site's own pods with a container that has not been started, and found ready, after an instant. */
 async function podsNotBackSince(kubectl: Kubectl, since: Date): Promise<string[]> {
   const namespaces = ['kube-system', 'cnpg-system']
-  const lists = await Promise.all(namespaces.map((namespace) => kubectl(['-n', namespace, 'get', 'pods', '-o', 'json'])))
+  const lists = await Promise.all(
+    namespaces.map((namespace) => kubectl(['-n', namespace, 'get', 'pods', '-o', 'json'])),
+  )
   const pods: Pod[] = lists.flatMap((list) => JSON.parse(list).items)
   // The API server keeps whole seconds.
   const earliest = Math.floor(since.getTime() / 1000) * 1000
   const back = ({ status }: Pod) => {
     const containers = status.containerStatuses ?? []
-    return containers.length > 0 && containers.every(({ ready, state }) => ready && Date.parse(state.running?.startedAt ?? '') >= earliest)
+    return (
+      containers.length > 0 &&
+      containers.every(({ ready, state }) => ready && Date.parse(state.running?.startedAt ?? '') >= earliest)
+    )
   }
   return pods.filter((pod) => !back(pod)).map((pod) => pod.metadata.name)
 }
@@ -97,7 +130,15 @@ async function untilNodeReady(site: SiteName, kubectl: Kubectl): Promise<void> {
 }
 
 async function untilDnsAvailable(kubectl: Kubectl): Promise<void> {
-  const wait = ['-n', 'kube-system', 'wait', '--for=condition=Available', '--timeout=120s', '--request-timeout=0', 'deployment/coredns']
+  const wait = [
+    '-n',
+    'kube-system',
+    'wait',
+    '--for=condition=Available',
+    '--timeout=120s',
+    '--request-timeout=0',
+    'deployment/coredns',
+  ]
   await kubectl(wait, { deadline: 130_000 })
 }
 

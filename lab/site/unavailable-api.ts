@@ -2,7 +2,9 @@ import { readFile } from 'node:fs/promises'
 import { createServer } from 'node:https'
 import { parseArgs } from 'node:util'
 
-/** What stands in front of a dead API server, in its place and with its certificate: every request is answered by 503. */
+/**
+ * What stands in front of a dead API server, in its place and with its certificate: every request is answered by 503.
+ */
 const { values } = parseArgs({
   options: { address: { type: 'string' }, port: { type: 'string' }, cert: { type: 'string' }, key: { type: 'string' } },
 })

@@ -19,7 +19,11 @@ export async function provideVolumes(site: SiteName, kubectl: Kubectl): Promise<
 
 export async function startRecycler(site: SiteName): Promise<void> {
   const program = join(import.meta.dirname, 'recycle-volumes.ts')
-  await ensureDaemon({ group: site, name: 'volume-recycler', command: [process.execPath, '--max-old-space-size=64', program, site] })
+  await ensureDaemon({
+    group: site,
+    name: 'volume-recycler',
+    command: [process.execPath, '--max-old-space-size=64', program, site],
+  })
 }
 
 const storageClass = {

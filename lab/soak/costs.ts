@@ -1,7 +1,10 @@
 import { readFileSync } from 'node:fs'
 import type { ConditionalStore } from '../../src/witness/conditional-store.ts'
 
-/** Watches how much memory a process ever held (VmHWM, proc(5)); the returned function stops watching and says how many bytes. */
+/**
+ * Watches how much memory a process ever held (VmHWM, proc(5)); the returned function stops watching and says how many
+ * bytes.
+ */
 export function watchPeakMemory(pid: number): () => number {
   let peak = 0
   const look = (): void => {
@@ -20,7 +23,10 @@ export function watchPeakMemory(pid: number): () => number {
 }
 
 /** How much a run wrote into its journal. */
-export async function journalOf(store: ConditionalStore, run: string): Promise<{ readonly entries: number; readonly bytes: number }> {
+export async function journalOf(
+  store: ConditionalStore,
+  run: string,
+): Promise<{ readonly entries: number; readonly bytes: number }> {
   const keys = await store.list(`runs/${run}/journal/`)
   const texts = await Promise.all(keys.map((key) => store.getText(key)))
   return { entries: keys.length, bytes: texts.reduce((sum, text) => sum + Buffer.byteLength(text ?? ''), 0) }

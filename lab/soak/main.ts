@@ -4,8 +4,13 @@ import { endWith } from '../end-with.ts'
 import { judgeSoak, soakTable } from './judge-soak.ts'
 import { soak } from './soak.ts'
 
-/** `npm run soak -- --count 20 --failovers 2`, on the running lab. Exit code 0 only if every move ended and nothing grew. */
-const { values } = parseArgs({ options: { count: { type: 'string', default: '20' }, failovers: { type: 'string', default: '2' } } })
+/**
+ * `npm run soak -- --count 20 --failovers 2`, on the running lab. Exit code 0 only if every move ended and nothing
+ * grew.
+ */
+const { values } = parseArgs({
+  options: { count: { type: 'string', default: '20' }, failovers: { type: 'string', default: '2' } },
+})
 
 async function main(): Promise<number> {
   const wishes = { count: Number(values.count), failovers: Number(values.failovers) }

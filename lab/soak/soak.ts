@@ -13,8 +13,9 @@ export interface SoakWishes {
 }
 
 /**
- * Moves the running lab's stack to and fro, from green to green, and says what each move cost. The failovers are spread over the switchovers;
- * each loses a site for good (`kill`), and is followed by its rejoin. Throws at the first move that does not end as it should.
+ * Moves the running lab's stack to and fro, from green to green, and says what each move cost. The failovers are spread
+ * over the switchovers; each loses a site for good (`kill`), and is followed by its rejoin. Throws at the first move
+ * that does not end as it should.
  */
 export async function soak(
   { lab, stack }: DeployedStack,

@@ -8,7 +8,11 @@ export function judgeStory(facts: StoryFacts): string[] {
   return [...ofMoves(facts), ...ofLedger(facts), ...ofWriters(facts), ...ofEnd(facts)]
 }
 
-const movesOf = ({ switchover, failover, rejoins }: StoryFacts): readonly StoryMove[] => [switchover, failover, ...rejoins]
+const movesOf = ({ switchover, failover, rejoins }: StoryFacts): readonly StoryMove[] => [
+  switchover,
+  failover,
+  ...rejoins,
+]
 
 function ofMoves(facts: StoryFacts): string[] {
   const ended = movesOf(facts).flatMap(({ mode, to, executed: { verdict, failure } }) =>
@@ -18,9 +22,12 @@ function ofMoves(facts: StoryFacts): string[] {
   const alone = movesOf(facts).filter(({ mode }) => mode !== 'failover')
   const { thirdSite } = facts
   // One that is parted from the new active site alone has the archive, and may come to it in time or not.
-  const mayLack = (one: StoryMove, step: string): boolean => thirdSite !== 'answers' && one === facts.switchover && step.endsWith('@dc-c')
+  const mayLack = (one: StoryMove, step: string): boolean =>
+    thirdSite !== 'answers' && one === facts.switchover && step.endsWith('@dc-c')
   const lacking = alone.flatMap((one) =>
-    givenUp(one.executed).flatMap((step) => (mayLack(one, step) ? [] : [`the ${one.mode} of ${one.to} gave up ${step}`])),
+    givenUp(one.executed).flatMap((step) =>
+      mayLack(one, step) ? [] : [`the ${one.mode} of ${one.to} gave up ${step}`],
+    ),
   )
   const untold = (
     [
@@ -35,14 +42,22 @@ function ofMoves(facts: StoryFacts): string[] {
   return [...ended, ...lacking, ...untold]
 }
 
-/** Nothing that was acknowledged is lost but with the failover, and there nothing that is older than what its plan said. */
+/**
+ * Nothing that was acknowledged is lost but with the failover, and there nothing that is older than what its plan said.
+ */
 function ofLedger({ entries, ids, failover, lostAt }: StoryFacts): string[] {
   const verdict = judgeLedger(entries, ids)
   const [, upper] = failover.planned.plan.predictions.loss.seconds
-  const older = lostBeyondPlan(entries, verdict.lostAcknowledged, { seconds: upper, lostAt, leftAt: failover.window.to })
+  const older = lostBeyondPlan(entries, verdict.lostAcknowledged, {
+    seconds: upper,
+    lostAt,
+    leftAt: failover.window.to,
+  })
   return [
     ...(verdict.acknowledged === 0 ? ['no write was acknowledged'] : []),
-    ...(older.length === 0 ? [] : [`${older.length} lost writes are older than the predicted ${upper} s, or newer than the failover`]),
+    ...(older.length === 0
+      ? []
+      : [`${older.length} lost writes are older than the predicted ${upper} s, or newer than the failover`]),
     ...(verdict.ghosts.length === 0 ? [] : [`${verdict.ghosts.length} writes were said to be refused, and are there`]),
     ...(verdict.unexpected.length === 0 ? [] : [`${verdict.unexpected.length} writes are there that nobody made`]),
   ]
@@ -52,7 +67,11 @@ function ofLedger({ entries, ids, failover, lostAt }: StoryFacts): string[] {
 function ofWriters({ entries, switchover, failover }: StoryFacts): string[] {
   const late = (site: string, after: number): number =>
     entries.filter((entry) => entry.site === site && entry.outcome === 'acknowledged' && entry.startedAt > after).length
-  const [a, b, c] = [late('dc-a', switchover.window.to), late('dc-b', failover.window.to), late('dc-c', failover.window.to)]
+  const [a, b, c] = [
+    late('dc-a', switchover.window.to),
+    late('dc-b', failover.window.to),
+    late('dc-c', failover.window.to),
+  ]
   return [
     ...(a === 0 ? [] : [`dc-a accepted ${a} writes after the switchover`]),
     ...(b === 0 ? [] : [`dc-b accepted ${b} writes after the failover`]),
@@ -64,7 +83,9 @@ function ofEnd({ before, after, undeclared, rejoins }: StoryFacts): string[] {
   const epoch = (before.epoch ?? 0) + 2 + rejoins.length
   return [
     ...(after.activeSite === 'dc-c' ? [] : [`${after.activeSite} is active in the end, and dc-c should be`]),
-    ...(after.epoch === epoch ? [] : [`the epoch went from ${before.epoch} to ${after.epoch}, and ${epoch} was to be expected`]),
+    ...(after.epoch === epoch
+      ? []
+      : [`the epoch went from ${before.epoch} to ${after.epoch}, and ${epoch} was to be expected`]),
     ...(shapeOf(before) === shapeOf(after)
       ? []
       : [`the end is not that of undisturbed moves: ${shapeOf(after)} instead of ${shapeOf(before)}`]),
@@ -76,7 +97,9 @@ function ofEnd({ before, after, undeclared, rejoins }: StoryFacts): string[] {
 function shapeOf({ sites }: StatusReport): string {
   return JSON.stringify(
     sites
-      .map(({ role, components }) => JSON.stringify([role, components.map(({ name, role: its, health }) => `${name} ${its} ${health}`)]))
+      .map(({ role, components }) =>
+        JSON.stringify([role, components.map(({ name, role: its, health }) => `${name} ${its} ${health}`)]),
+      )
       .sort(),
   )
 }

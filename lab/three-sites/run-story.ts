@@ -17,11 +17,16 @@ import { until } from '../until.ts'
 import { untilGreen } from '../until-green.ts'
 import { whatDeployWouldChange } from '../what-deploy-would-change.ts'
 
-/** Whether the site that is neither end of a move answers, is cut off, is seen by its peers and not by the runner, or by the runner and not by the new active site. */
+/**
+ * Whether the site that is neither end of a move answers, is cut off, is seen by its peers and not by the runner, or by
+ * the runner and not by the new active site.
+ */
 export const THIRD_SITE = ['answers', 'silent', 'unseen', 'parted'] as const
 export type ThirdSite = (typeof THIRD_SITE)[number]
 
-/** What three sites went through, from a green stack whose active site is dc-a: values only, judged by `judge-story.ts`. */
+/**
+ * What three sites went through, from a green stack whose active site is dc-a: values only, judged by `judge-story.ts`.
+ */
 export interface StoryFacts {
   readonly thirdSite: ThirdSite
   readonly before: StatusReport
@@ -64,9 +69,10 @@ const ACCEPTED = '15m'
 const AHEAD = 5_000
 
 /**
- * A switchover, a failover from its end, and the way back of each site that was lost or left behind; a ledger writes all the while. Where something is
- * wrong with the third site, it is during the switchover, and a deploy repairs dc-c. Where it is silent, it also misses the last writes of dc-b; then
- * dc-b is killed, dc-a, which has them, is cut off, and the failover goes to dc-c: two of three sites are lost, and both have to rejoin.
+ * A switchover, a failover from its end, and the way back of each site that was lost or left behind; a ledger writes
+ * all the while. Where something is wrong with the third site, it is during the switchover, and a deploy repairs dc-c.
+ * Where it is silent, it also misses the last writes of dc-b; then dc-b is killed, dc-a, which has them, is cut off,
+ * and the failover goes to dc-c: two of three sites are lost, and both have to rejoin.
  */
 export async function runStory(
   { lab, stack, credentials }: DeployedStack,
@@ -77,11 +83,17 @@ export async function runStory(
   const move = async (mode: Mode, to: SiteName): Promise<StoryMove> => {
     say(`${mode} to ${to}`)
     const inputs = { to, mode, ...(mode === 'failover' ? { 'accept-data-loss': ACCEPTED } : {}) }
-    const moved = { to, mode, ...(await plannedAgain(() => reviewedMove(stack, inputs, { githubUrl, helm: programs.helm }), say)) }
+    const moved = {
+      to,
+      mode,
+      ...(await plannedAgain(() => reviewedMove(stack, inputs, { githubUrl, helm: programs.helm }), say)),
+    }
     const { verdict, failure } = moved.executed
     // What comes next rests on it.
     if (verdict !== 'moved')
-      throw new Error(`the ${mode} of ${to} ended ${verdict ?? 'refused'}: ${failure?.code ?? ''} ${failure?.what ?? ''}`)
+      throw new Error(
+        `the ${mode} of ${to} ended ${verdict ?? 'refused'}: ${failure?.code ?? ''} ${failure?.what ?? ''}`,
+      )
     return moved
   }
   const undeclared = async (when: string): Promise<string[]> =>
@@ -131,10 +143,24 @@ export async function runStory(
   )
   await ledger.stop()
   const [entries, ids] = [await ledger.entries(), await readAllIds(stack.addresses[0] ?? '', credentials)]
-  return { thirdSite, before, switchover, failover, lostAt, rejoins, entries, ids, after, undeclared: [...first, ...last] }
+  return {
+    thirdSite,
+    before,
+    switchover,
+    failover,
+    lostAt,
+    rejoins,
+    entries,
+    ids,
+    after,
+    undeclared: [...first, ...last],
+  }
 }
 
-/** A machine that carries three sites and the work of others answers, or notices a loss, too late at times: then a person plans again. */
+/**
+ * A machine that carries three sites and the work of others answers, or notices a loss, too late at times: then a
+ * person plans again.
+ */
 const PLANS = 4
 const BEFORE_ANOTHER = 5_000
 
@@ -148,8 +174,17 @@ async function plannedAgain(move: () => Promise<ReviewedMove>, say: (line: strin
       await sleep(BEFORE_ANOTHER)
     }
 }
-/** A plan was refused, and nothing was changed: an answer came too late, or a lost site is still seen alive by a replica of it. */
-const NOT_YET: ReadonlySet<string> = new Set(['load-balancer-silent', 'database-silent', 'witness-silent', 'fence-too-low'])
+/**
+ * A plan was refused, and nothing was changed: an answer came too late, or a lost site is still seen alive by a replica
+ * of it.
+ */
+const NOT_YET: ReadonlySet<string> = new Set([
+  'load-balancer-silent',
+  'database-silent',
+  'witness-silent',
+  'fence-too-low',
+])
 
 /** The steps that a move did without. */
-export const givenUp = ({ steps }: MoveReport): string[] => steps.flatMap(({ id, outcome }) => (outcome === 'given-up' ? [id] : []))
+export const givenUp = ({ steps }: MoveReport): string[] =>
+  steps.flatMap(({ id, outcome }) => (outcome === 'given-up' ? [id] : []))

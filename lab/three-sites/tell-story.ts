@@ -4,7 +4,10 @@ import { runLab } from '../run-lab.ts'
 import { judgeStory } from './judge-story.ts'
 import { givenUp, runStory, type ThirdSite } from './run-story.ts'
 
-/** Three sites from a deploy to the last rejoin, told line by line; the lab is brought up with the third one. Returns the exit code. */
+/**
+ * Three sites from a deploy to the last rejoin, told line by line; the lab is brought up with the third one. Returns
+ * the exit code.
+ */
 export async function tellStory(thirdSite: ThirdSite = 'answers'): Promise<number> {
   const started = performance.now()
   const say = (line: string): void =>
@@ -19,7 +22,9 @@ export async function tellStory(thirdSite: ThirdSite = 'answers'): Promise<numbe
     [
       '',
       `${acknowledged} writes acknowledged, ${lostAcknowledged.length} lost with the failover; it went on without ${without.join(', ') || 'nothing'}`,
-      failures.length === 0 ? 'Three sites kept every promise.' : `BROKEN:\n${failures.map((line) => `  - ${line}`).join('\n')}`,
+      failures.length === 0
+        ? 'Three sites kept every promise.'
+        : `BROKEN:\n${failures.map((line) => `  - ${line}`).join('\n')}`,
       '',
     ].join('\n'),
   )

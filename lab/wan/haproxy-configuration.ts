@@ -14,7 +14,13 @@ interface Frontend {
 
 /** One frontend for each stack that the lab carries, so that two can live side by side. */
 export const frontends: readonly Frontend[] = [
-  { name: 'application', port: 80, mapKey: 'active', nodePort: 30080, backends: { 'dc-a': 'dc-a', 'dc-b': 'dc-b', 'dc-c': 'dc-c' } },
+  {
+    name: 'application',
+    port: 80,
+    mapKey: 'active',
+    nodePort: 30080,
+    backends: { 'dc-a': 'dc-a', 'dc-b': 'dc-b', 'dc-c': 'dc-c' },
+  },
   {
     name: 'hanzo',
     port: 81,
@@ -25,9 +31,9 @@ export const frontends: readonly Frontend[] = [
 ]
 
 /**
- * HAProxy as a team that follows docs/drivers/haproxy.md would write it: the map decides, the file keeps the decision across reloads.
- * Checks of a passive site are few and short: while its NodePort answers "port unreachable", HAProxy 2.6 asks connect() again and again, 1,500 times a second
- * (seen with strace), which costs the lab a third of a core.
+ * HAProxy as a team that follows docs/drivers/haproxy.md would write it: the map decides, the file keeps the decision
+ * across reloads. Checks of a passive site are few and short: while its NodePort answers "port unreachable", HAProxy
+ * 2.6 asks connect() again and again, 1,500 times a second (seen with strace), which costs the lab a third of a core.
  */
 export function haproxyConfiguration(sites: readonly SiteName[]): string {
   return [

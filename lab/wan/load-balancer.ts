@@ -7,7 +7,15 @@ import type { LabLoadBalancer } from '../environment.ts'
 import { execute } from '../execute.ts'
 import { ensureDaemon } from '../inside.ts'
 import { namespacePath } from '../network/host-namespace.ts'
-import { addressOf, type LoadBalancerName, loadBalancerNames, runDirectory, runOf, type SiteName, stateOf } from '../topology.ts'
+import {
+  addressOf,
+  type LoadBalancerName,
+  loadBalancerNames,
+  runDirectory,
+  runOf,
+  type SiteName,
+  stateOf,
+} from '../topology.ts'
 import { until } from '../until.ts'
 import { frontends, haproxyConfiguration, mapFile, masterSocket, runtimeSocket } from './haproxy-configuration.ts'
 
@@ -15,8 +23,15 @@ const privateKey = join(runDirectory, 'ssh', 'id_ed25519')
 const knownHosts = join(runDirectory, 'ssh', 'known_hosts')
 const user = 'standby'
 
-/** Starts both load balancers as hosts of their own: own network, file system (a layer over the lab's Debian), processes, sshd and HAProxy. */
-export async function startLoadBalancers(debianTree: string, sites: readonly SiteName[], signal: AbortSignal): Promise<void> {
+/**
+ * Starts both load balancers as hosts of their own: own network, file system (a layer over the lab's Debian),
+ * processes, sshd and HAProxy.
+ */
+export async function startLoadBalancers(
+  debianTree: string,
+  sites: readonly SiteName[],
+  signal: AbortSignal,
+): Promise<void> {
   await ensureLogin()
   await Promise.all(loadBalancerNames.map((name) => startLoadBalancer(name, debianTree, sites, signal)))
   await writeKnownHosts()
@@ -62,19 +77,37 @@ export async function startLoadBalancer(
 }
 
 /**
- * kube-proxy rejects what has no endpoint with "port unreachable", and HAProxy 2.6 asks a connect in progress over and over after that, until its
- * check times out: each passive backend took a quarter of a core. Without the message the check waits in peace.
+ * kube-proxy rejects what has no endpoint with "port unreachable", and HAProxy 2.6 asks a connect in progress over and
+ * over after that, until its check times out: each passive backend took a quarter of a core. Without the message the
+ * check waits in peace.
  */
 async function ignoreRejections(name: LoadBalancerName): Promise<void> {
   const rule = ['INPUT', '-p', 'icmp', '--icmp-type', 'port-unreachable', '-j', 'DROP']
-  const iptables = (how: '-C' | '-A'): Promise<string> => execute('nsenter', [`--net=${namespacePath(name)}`, 'iptables', how, ...rule])
+  const iptables = (how: '-C' | '-A'): Promise<string> =>
+    execute('nsenter', [`--net=${namespacePath(name)}`, 'iptables', how, ...rule])
   await iptables('-C').catch(() => iptables('-A'))
 }
 
 export function describeLoadBalancer(name: LoadBalancerName): LabLoadBalancer {
   const host = addressOf[name]
-  const served = frontends.map(({ port, mapKey, nodePort, backends }) => ({ url: `http://${host}:${port}`, mapKey, nodePort, backends }))
-  return { name, host, sshPort: 22, user, privateKey, knownHosts, runtimeSocket, masterSocket, mapFile, frontends: served }
+  const served = frontends.map(({ port, mapKey, nodePort, backends }) => ({
+    url: `http://${host}:${port}`,
+    mapKey,
+    nodePort,
+    backends,
+  }))
+  return {
+    name,
+    host,
+    sshPort: 22,
+    user,
+    privateKey,
+    knownHosts,
+    runtimeSocket,
+    masterSocket,
+    mapFile,
+    frontends: served,
+  }
 }
 
 /** The host's own files; made once, so that what a driver writes stays across an outage, as on a disk. */
@@ -98,7 +131,17 @@ async function ensureDisk(name: LoadBalancerName, debianTree: string, sites: rea
   await place(mapFile, frontends.map(({ mapKey }) => `${mapKey} be_none\n`).join(''), 0o664, ids)
   await chown(join(unfinished, dirname(mapFile)), ids.uid, ids.gid)
   await place('etc/ssh/sshd_config', sshdConfiguration(name), 0o644)
-  await execute('ssh-keygen', ['-q', '-t', 'ed25519', '-N', '', '-C', name, '-f', join(unfinished, 'etc/ssh/ssh_host_ed25519_key')])
+  await execute('ssh-keygen', [
+    '-q',
+    '-t',
+    'ed25519',
+    '-N',
+    '',
+    '-C',
+    name,
+    '-f',
+    join(unfinished, 'etc/ssh/ssh_host_ed25519_key'),
+  ])
   await place(`home/${user}/.ssh/authorized_keys`, await readFile(`${privateKey}.pub`, 'utf8'), 0o600, ids)
   for (const path of [`home/${user}/.ssh`, `home/${user}`]) {
     await chown(join(unfinished, path), ids.uid, ids.gid)
@@ -114,12 +157,16 @@ async function ensureConfiguration(name: LoadBalancerName, sites: readonly SiteN
   const path = stateOf(name, 'disk', configurationFile)
   const wanted = haproxyConfiguration(sites)
   if ((await readFile(path, 'utf8')) === wanted) return
-  // What lies on the disk of a running host is the upper part of its file system, which must not be written from outside.
+  // What lies on the disk of a running host is the upper part of its file system, which must not be written from
+  // outside.
   await killGroup(name)
   await writeFile(path, wanted)
 }
 
-/** The process that all others of the host descend from; a HAProxy that is stopped comes back, as under any service manager. */
+/**
+ * The process that all others of the host descend from; a HAProxy that is stopped comes back, as under any service
+ * manager.
+ */
 const init = `#!/bin/sh
 mkdir -p /run/sshd /run/haproxy
 /usr/sbin/sshd -D -e 2>>/var/log/sshd.log &
@@ -166,7 +213,9 @@ async function idsOf(debianTree: string): Promise<{ uid: number; gid: number }> 
   const fields = passwd.split('\n').map((line) => line.split(':'))
   const entry = fields.find(([name]) => name === user)
   if (entry === undefined)
-    throw new Error(`lab-image-failed: the Debian tree ${debianTree} has no user ${user}; remove it and run  npm run lab -- up`)
+    throw new Error(
+      `lab-image-failed: the Debian tree ${debianTree} has no user ${user}; remove it and run  npm run lab -- up`,
+    )
   return { uid: Number(entry[2]), gid: Number(entry[3]) }
 }
 

@@ -15,14 +15,33 @@ export const accountNames = [
 export type AccountName = (typeof accountNames)[number]
 
 export const witnessBucket = 'standby-witness'
-export const archiveBuckets = ['infisical-dc-a', 'infisical-dc-b', 'infisical-dc-c', 'hanzo-dc-a', 'hanzo-dc-b', 'hanzo-dc-c'] as const
+export const archiveBuckets = [
+  'infisical-dc-a',
+  'infisical-dc-b',
+  'infisical-dc-c',
+  'hanzo-dc-a',
+  'hanzo-dc-b',
+  'hanzo-dc-c',
+] as const
 export const bucketNames = [witnessBucket, ...archiveBuckets] as const
 export type BucketName = (typeof bucketNames)[number]
 
 const read = ['s3:GetObject', 's3:GetObjectVersion', 's3:GetObjectAttributes', 's3:GetObjectTagging']
-const list = ['s3:ListBucket', 's3:ListBucketVersions', 's3:ListBucketMultipartUploads', 's3:GetBucketVersioning', 's3:GetBucketLocation']
+const list = [
+  's3:ListBucket',
+  's3:ListBucketVersions',
+  's3:ListBucketMultipartUploads',
+  's3:GetBucketVersioning',
+  's3:GetBucketLocation',
+]
 const append = ['s3:PutObject']
-const archive = [...append, 's3:DeleteObject', 's3:PutObjectTagging', 's3:AbortMultipartUpload', 's3:ListMultipartUploadParts']
+const archive = [
+  ...append,
+  's3:DeleteObject',
+  's3:PutObjectTagging',
+  's3:AbortMultipartUpload',
+  's3:ListMultipartUploadParts',
+]
 
 export interface BucketPolicy {
   readonly Version: '2012-10-17'
@@ -31,12 +50,16 @@ export interface BucketPolicy {
 
 /** Who may do what in a bucket; what is not said here is refused. */
 export function policyOf(bucket: BucketName): BucketPolicy {
-  return { Version: '2012-10-17', Statement: bucket === witnessBucket ? witnessStatements() : archiveStatements(bucket) }
+  return {
+    Version: '2012-10-17',
+    Statement: bucket === witnessBucket ? witnessStatements() : archiveStatements(bucket),
+  }
 }
 
 /**
- * Nobody may delete from the witness: its journal is append-only, and a lock expires instead of being removed. Each stack has a folder of its own
- * in the bucket. versitygw knows no condition on `If-None-Match`: here a deployer could replace the active record as well as create it.
+ * Nobody may delete from the witness: its journal is append-only, and a lock expires instead of being removed. Each
+ * stack has a folder of its own in the bucket. versitygw knows no condition on `If-None-Match`: here a deployer could
+ * replace the active record as well as create it.
  */
 function witnessStatements() {
   const readers = ['observer', 'deployer', 'mover', 'restore-tester'] as const
@@ -55,7 +78,11 @@ function archiveStatements(bucket: BucketName) {
     allow([...accountNames], read, objectsOf(bucket)),
     allow([owner], archive, objectsOf(bucket)),
     // A deploy proves that the archive honours preconditions, on objects of its own.
-    allow(['deployer'], [...append, 's3:DeleteObject', 's3:DeleteObjectVersion'], `arn:aws:s3:::${bucket}/*standby-probe/*`),
+    allow(
+      ['deployer'],
+      [...append, 's3:DeleteObject', 's3:DeleteObjectVersion'],
+      `arn:aws:s3:::${bucket}/*standby-probe/*`,
+    ),
     allow(['mover'], ['s3:GetBucketPolicy', 's3:PutBucketPolicy'], bucketItself(bucket)),
   ]
 }

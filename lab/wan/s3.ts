@@ -24,13 +24,22 @@ export const s3Region = 'us-east-1'
 /** Starts the object store of the wide area network with its accounts, versioned buckets and policies. */
 export async function startS3(binaries: Binaries, signal: AbortSignal): Promise<S3Keys> {
   const keys = await ensureKeys()
-  const directories = { data: stateOf('s3', 'data'), versions: stateOf('s3', 'versions'), accounts: stateOf('s3', 'accounts') }
+  const directories = {
+    data: stateOf('s3', 'data'),
+    versions: stateOf('s3', 'versions'),
+    accounts: stateOf('s3', 'accounts'),
+  }
   for (const directory of Object.values(directories)) await mkdir(directory, { recursive: true, mode: 0o700 })
   await writeAccounts(directories.accounts, keys)
   const listen = ['--port', `${addressOf.s3}:${s3Port}`, '--region', s3Region, '--keep-alive', '--quiet']
   const store = ['--iam-dir', directories.accounts, 'posix', '--versioning-dir', directories.versions, directories.data]
   const env = { ROOT_ACCESS_KEY: keys.root.accessKeyId, ROOT_SECRET_KEY: keys.root.secretAccessKey }
-  await ensureDaemon({ group: 's3', name: 'versitygw', command: [...entryTo('s3'), binaries.versitygw, ...listen, ...store], env })
+  await ensureDaemon({
+    group: 's3',
+    name: 'versitygw',
+    command: [...entryTo('s3'), binaries.versitygw, ...listen, ...store],
+    env,
+  })
   const client = new AwsClient({ ...keys.root, service: 's3', region: s3Region, retries: 0 })
   await until('S3 answers', { deadline: 20_000, every: 100, signal }, () => answers(client))
   await Promise.all(bucketNames.map((bucket) => provideBucket(client, bucket)))
@@ -42,7 +51,10 @@ export async function ensureKeys(): Promise<S3Keys> {
   const path = stateOf('s3', 'keys.json')
   if (existsSync(path)) return JSON.parse(await readFile(path, 'utf8'))
   const newKey = (name: string): AccessKey => ({ accessKeyId: name, secretAccessKey: randomBytes(20).toString('hex') })
-  const accounts = Object.fromEntries(accountNames.map((name) => [name, newKey(name)])) as Record<AccountName, AccessKey>
+  const accounts = Object.fromEntries(accountNames.map((name) => [name, newKey(name)])) as Record<
+    AccountName,
+    AccessKey
+  >
   const keys: S3Keys = { root: newKey('lab-root'), accounts }
   await mkdir(stateOf('s3'), { recursive: true })
   await writeFile(path, JSON.stringify(keys, null, 2), { mode: 0o600 })
@@ -55,12 +67,18 @@ async function writeAccounts(directory: string, keys: S3Keys): Promise<void> {
     accessKeyId,
     { access: accessKeyId, secret: secretAccessKey, role: 'user', userID: 0, groupID: 0, projectID: 0 },
   ])
-  await writeFile(`${directory}/users.json`, JSON.stringify({ accessAccounts: Object.fromEntries(entries) }), { mode: 0o600 })
+  await writeFile(`${directory}/users.json`, JSON.stringify({ accessAccounts: Object.fromEntries(entries) }), {
+    mode: 0o600,
+  })
 }
 
 async function provideBucket(client: AwsClient, bucket: (typeof bucketNames)[number]): Promise<void> {
   await put(client, `/${bucket}`, undefined, [200, 409])
-  await put(client, `/${bucket}?versioning`, '<VersioningConfiguration><Status>Enabled</Status></VersioningConfiguration>')
+  await put(
+    client,
+    `/${bucket}?versioning`,
+    '<VersioningConfiguration><Status>Enabled</Status></VersioningConfiguration>',
+  )
   await put(client, `/${bucket}?policy`, JSON.stringify(policyOf(bucket)), [200, 204])
 }
 
@@ -71,7 +89,8 @@ async function put(client: AwsClient, path: string, body?: string, accepted: rea
     ...(body === undefined ? {} : { body }),
   })
   const text = await response.text()
-  if (!accepted.includes(response.status)) throw new Error(`lab-s3-failed: PUT ${path}: ${response.status} ${text.slice(0, 300)}`)
+  if (!accepted.includes(response.status))
+    throw new Error(`lab-s3-failed: PUT ${path}: ${response.status} ${text.slice(0, 300)}`)
 }
 
 async function answers(client: AwsClient): Promise<boolean> {

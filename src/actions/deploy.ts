@@ -16,7 +16,15 @@ export const main = (): Promise<void> =>
     if (inputs.checkOnly) return checked(inputs.stack)
     const judge = (stack: Stack): void => refuseUnknownComponents(stack, inputs.only)
     const given = readCredentials()
-    const world = await connect({ stackPath: inputs.stack, judge, signal, log: actionLog, ...given, identity: 'deployer', mask })
+    const world = await connect({
+      stackPath: inputs.stack,
+      judge,
+      signal,
+      log: actionLog,
+      ...given,
+      identity: 'deployer',
+      mask,
+    })
     try {
       const report = await deploy(world, inputs)
       return {

@@ -29,7 +29,10 @@ type PlanInputs = Extract<FailoverInputs, { operation: 'plan' }>
 type ExecuteInputs = Extract<FailoverInputs, { operation: 'execute' }>
 type ContinueInputs = Exclude<FailoverInputs, PlanInputs | ExecuteInputs>
 
-/** The reviewed move: one job plans, a protected environment waits for its reviewer, another job executes; a third may continue it. */
+/**
+ * The reviewed move: one job plans, a protected environment waits for its reviewer, another job executes; a third may
+ * continue it.
+ */
 export const main = (): Promise<void> =>
   finish(async (signal) => {
     const inputs = readFailoverInputs()
@@ -43,7 +46,16 @@ export const main = (): Promise<void> =>
     const identity = inputs.operation === 'plan' ? 'observer' : 'mover'
     const groups = phaseGroups()
     const world = await recorded(() =>
-      connect({ stackPath: inputs.stack, stack, signal, log: actionLog, ...readCredentials(), identity, mask, listener: groups.listener }),
+      connect({
+        stackPath: inputs.stack,
+        stack,
+        signal,
+        log: actionLog,
+        ...readCredentials(),
+        identity,
+        mask,
+        listener: groups.listener,
+      }),
     )
     try {
       return await work(world)
@@ -56,18 +68,28 @@ export const main = (): Promise<void> =>
 interface Prepared {
   /** What is to be done with a world. */
   readonly work: (world: World) => Promise<Outcome>
-  /** Records what keeps a move from having a world: a kubeconfig that can not be read, a credential that is not there. */
+  /**
+   * Records what keeps a move from having a world: a kubeconfig that can not be read, a credential that is not there.
+   */
   readonly recorded: <T>(connecting: () => Promise<T>) => Promise<T>
 }
 
 /** A plan at hand is judged before any credential of a site is read; that of a begun run lies in the witness. */
 async function prepare(stack: Stack, inputs: FailoverInputs, signal: AbortSignal): Promise<Prepared> {
-  if (inputs.operation === 'plan') return { work: (world) => plan(world, inputs), recorded: (connecting) => connecting() }
+  if (inputs.operation === 'plan')
+    return { work: (world) => plan(world, inputs), recorded: (connecting) => connecting() }
   const attempt = attemptOf(stack, inputs)
   // Whoever is refused here leaves a record all the same: with the witness's own credentials, and no others.
-  const refusals: RefusalLog = { store: () => openWitness(stack, readCredentials().env, mask), clock: systemClock, log: actionLog }
+  const refusals: RefusalLog = {
+    store: () => openWitness(stack, readCredentials().env, mask),
+    clock: systemClock,
+    log: actionLog,
+  }
   if (inputs.operation !== 'execute')
-    return { work: (world) => continueRun(world, inputs), recorded: (connecting) => recordingRefusal(refusals, attempt, connecting) }
+    return {
+      work: (world) => continueRun(world, inputs),
+      recorded: (connecting) => recordingRefusal(refusals, attempt, connecting),
+    }
   const approved = await recordingRefusal(refusals, attempt, () => readPlan(inputs.planPath, inputs.to))
   const approval = await recordingRefusal(refusals, { ...attempt, plan: approved }, () =>
     reviewOf(stack, approved, inputs, signal, { operation: 'execute' }),
@@ -92,7 +114,9 @@ async function plan(world: World, inputs: PlanInputs): Promise<Outcome> {
     reasonCode: blocking[0]?.code ?? 'plan-ready',
     result: { plan: report.plan, digest: report.digest, executable: report.executable },
     summary: planSummary(report),
-    failure: report.executable ? null : `this move is refused: ${blocking.map((finding) => `${finding.code}: ${finding.what}`).join('; ')}`,
+    failure: report.executable
+      ? null
+      : `this move is refused: ${blocking.map((finding) => `${finding.code}: ${finding.what}`).join('; ')}`,
   }
 }
 
@@ -107,14 +131,24 @@ async function continueRun(world: World, inputs: ContinueInputs): Promise<Outcom
     refuseOtherTarget(begun, inputs.to)
     return reviewOf(world.stack, begun, inputs, world.signal, { operation, run })
   })
-  return outcomeOf(await continueFailover(world, kept, operation, async () => approval), operation === 'abort' ? 'undone' : 'moved')
+  return outcomeOf(
+    await continueFailover(world, kept, operation, async () => approval),
+    operation === 'abort' ? 'undone' : 'moved',
+  )
 }
 
 /** Who asks in this job for what, as the runner says it: nothing of it is proven yet. */
 function attemptOf(stack: Stack, { operation, digest, ...inputs }: ExecuteInputs | ContinueInputs): Attempt {
   const { GITHUB_ACTOR: actor = 'unknown', GITHUB_TRIGGERING_ACTOR: by = actor } = process.env
   const run = 'run' in inputs ? inputs.run : null
-  return { stack: stack.name, operation, asked: { by, reason: null, from: gitHubRunUrl(process.env) }, digest, run, plan: null }
+  return {
+    stack: stack.name,
+    operation,
+    asked: { by, reason: null, from: gitHubRunUrl(process.env) },
+    digest,
+    run,
+    plan: null,
+  }
 }
 
 /** The approval, read back from GitHub; throws every reason against it. */
@@ -135,10 +169,12 @@ function reviewOf(
 }
 
 /** How a run of each mode ends that ended as it was asked for. */
-const REASON_OF_END = { switchover: 'moved', failover: 'moved', rejoin: 'rejoined', reopen: 'reopened' } as const satisfies Record<
-  Mode,
-  ReasonCode
->
+const REASON_OF_END = {
+  switchover: 'moved',
+  failover: 'moved',
+  rejoin: 'rejoined',
+  reopen: 'reopened',
+} as const satisfies Record<Mode, ReasonCode>
 
 function outcomeOf(report: MoveReport, asked: MoveReport['verdict']): Outcome {
   setOutput('run', report.run)

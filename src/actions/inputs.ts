@@ -51,7 +51,8 @@ function refuseUnknown(action: ActionName, env: Readonly<Record<string, string |
     const given = name.slice('INPUT_'.length).toLowerCase()
     const meant = nearest(given, INPUTS[action])
     // Composite actions and runners hand down inputs of others: only a near miss is surely meant for us.
-    if (meant !== null) throw inputError('unknown-input', `there is no input ${given}`, { next: `Did you mean ${meant}?` })
+    if (meant !== null)
+      throw inputError('unknown-input', `there is no input ${given}`, { next: `Did you mean ${meant}?` })
   }
 }
 
@@ -60,7 +61,9 @@ const text = (name: string): string => core.getInput(name)
 function required(name: string): string {
   const value = text(name)
   if (value === '')
-    throw inputError('input-missing', `the input ${name} is missing`, { next: `Add it under with:, for example ${name}: dc-b` })
+    throw inputError('input-missing', `the input ${name} is missing`, {
+      next: `Add it under with:, for example ${name}: dc-b`,
+    })
   return value
 }
 
@@ -185,8 +188,8 @@ export function readFailoverInputs(): FailoverInputs {
 }
 
 /**
- * Inputs that another operation reads: whoever sets one expects an effect that it does not have. The reusable workflow hands `run` to execute
- * as well, and the default of `mode` to everybody.
+ * Inputs that another operation reads: whoever sets one expects an effect that it does not have. The reusable workflow
+ * hands `run` to execute as well, and the default of `mode` to everybody.
  */
 const READ_BY: readonly (readonly [name: string, operations: readonly string[]])[] = [
   ['mode', ['plan']],
@@ -228,8 +231,8 @@ function readMoveRequest(to: string): MoveRequest {
 }
 
 /**
- * The input `credentials` is one JSON object from name to value. A reusable workflow can not hand single secrets of unknown names down; one
- * secret that holds all of them it can.
+ * The input `credentials` is one JSON object from name to value. A reusable workflow can not hand single secrets of
+ * unknown names down; one secret that holds all of them it can.
  */
 export function readCredentials(): GivenCredentials {
   const given = text('credentials')
@@ -243,14 +246,17 @@ export function readCredentials(): GivenCredentials {
   }
   const entries = isObject(parsed) ? Object.entries(parsed) : null
   if (entries === null || entries.some(([, value]) => typeof value !== 'string'))
-    throw inputError('credentials-invalid', 'the input credentials is not an object of texts', { next: NEXT_FOR_CREDENTIALS })
+    throw inputError('credentials-invalid', 'the input credentials is not an object of texts', {
+      next: NEXT_FOR_CREDENTIALS,
+    })
   for (const [, value] of entries) maskSecret(String(value), mask)
   return {
     env: { ...process.env, ...(Object.fromEntries(entries) as Record<string, string>) },
     credentialsInput: entries.map(([name]) => name),
   }
 }
-const NEXT_FOR_CREDENTIALS = 'Hand over one object: {"NAME": "value", …}. standby credentials --json prints its skeleton for each identity.'
+const NEXT_FOR_CREDENTIALS =
+  'Hand over one object: {"NAME": "value", …}. standby credentials --json prints its skeleton for each identity.'
 
 /** Masks line by line: GitHub compares line by line. */
 export const mask = (secret: string): void => {

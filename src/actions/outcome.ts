@@ -56,7 +56,9 @@ export async function finish(run: (signal: AbortSignal) => Promise<Outcome>): Pr
   process.on('SIGINT', stop)
   process.on('SIGTERM', stop)
   // A forgotten promise is a defect of ours, and no reason to leave a move half done.
-  process.on('unhandledRejection', (error) => core.info(`! internal-error: ${harmlessToRunner(asStandbyError(error).message)}`))
+  process.on('unhandledRejection', (error) =>
+    core.info(`! internal-error: ${harmlessToRunner(asStandbyError(error).message)}`),
+  )
   const outcome = await Promise.race([
     prepared(run, stopping.signal).catch((error: unknown) => failedOutcome(asStandbyError(error))),
     impatient.promise,
@@ -103,7 +105,8 @@ export function rendered(error: StandbyError): string {
 }
 
 export function failedOutcome(error: StandbyError): Outcome {
-  if (error.mustAct === 'defect') core.debug(withoutSecrets(String(error.cause instanceof Error ? error.cause.stack : (error.stack ?? ''))))
+  if (error.mustAct === 'defect')
+    core.debug(withoutSecrets(String(error.cause instanceof Error ? error.cause.stack : (error.stack ?? ''))))
   const decision = error.mustAct === 'approval' || error.mustAct === 'input' ? 'stop' : 'failure'
   return {
     decision,
@@ -117,11 +120,18 @@ export function failedOutcome(error: StandbyError): Outcome {
 
 /** A problem without a line belongs to the whole file. */
 export const annotationsOf = (file: string, problems: readonly AnnotatedProblem[]): FileAnnotation[] =>
-  problems.map((problem) => ({ file, line: problem.line ?? 1, column: problem.column ?? 1, what: problemText(problem) }))
+  problems.map((problem) => ({
+    file,
+    line: problem.line ?? 1,
+    column: problem.column ?? 1,
+    what: problemText(problem),
+  }))
 type AnnotatedProblem = Pick<Problem, 'path' | 'what' | 'line' | 'column' | 'suggestion'>
 
 /** The head is kept where nobody who writes to the witness can change it: in the summary. */
 const recordOf = ({ evidence }: StandbyError): string =>
-  evidence === null ? '' : `\nThe refusal is on record: \`${evidence.record}\`, head of the evidence \`${evidence.head}\`.\n`
+  evidence === null
+    ? ''
+    : `\nThe refusal is on record: \`${evidence.record}\`, head of the evidence \`${evidence.head}\`.\n`
 
 const fenced = (text: string): string => `\`\`\`text\n${text.replaceAll('```', "'''")}\n\`\`\``

@@ -14,7 +14,15 @@ export const main = (): Promise<void> =>
     const { site, fresh } = inputs
     const request = { fresh, ...(site === null ? {} : { site }) }
     const judge = (stack: Stack): void => refuseUnknownSite(stack, request)
-    const world = await connect({ stackPath: inputs.stack, judge, signal, log: actionLog, ...readCredentials(), identity, mask })
+    const world = await connect({
+      stackPath: inputs.stack,
+      judge,
+      signal,
+      log: actionLog,
+      ...readCredentials(),
+      identity,
+      mask,
+    })
     try {
       const outcome = await verifyBackup(world, request)
       setOutput('verdict', outcome.verdict)

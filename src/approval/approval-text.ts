@@ -19,9 +19,9 @@ export interface Request {
 }
 
 /**
- * The text that is signed, the same byte for byte wherever it is made: one line for each thing that a signer agrees to, the reason last.
- * No value can hold a line break, so no value can pass for another line. The digest stands for all else: steps, facts, predictions, stack file.
- * Throws `reason-missing`, `input-invalid` and `plan-invalid`.
+ * The text that is signed, the same byte for byte wherever it is made: one line for each thing that a signer agrees to,
+ * the reason last. No value can hold a line break, so no value can pass for another line. The digest stands for all
+ * else: steps, facts, predictions, stack file. Throws `reason-missing`, `input-invalid` and `plan-invalid`.
  */
 export function approvalText(plan: Plan, request: Request): string {
   const { intent } = plan
@@ -29,7 +29,9 @@ export function approvalText(plan: Plan, request: Request): string {
     ['purpose', purposeText(request.purpose)],
     ['stack', plan.stack.name],
     ['move', `${intent.mode} from ${intent.from} to ${intent.to}`],
-    ...(intent.acceptLoss === undefined ? [] : [['accepted loss', acceptedLossText(intent.acceptLoss)] as [string, string]]),
+    ...(intent.acceptLoss === undefined
+      ? []
+      : [['accepted loss', acceptedLossText(intent.acceptLoss)] as [string, string]]),
     ['plan', plan.id],
     ['digest', digestOf(plan)],
     // Of a run that was begun the plan's expiry says nothing any more.
@@ -52,7 +54,9 @@ export function approvalText(plan: Plan, request: Request): string {
 /** The reason as it is signed and recorded. Throws `reason-missing`. */
 export function reasonOf({ reason }: Pick<Request, 'reason'>): string {
   if (reason.trim() === '')
-    throw inputError('reason-missing', '--reason is empty', { next: 'Say why; it is signed, and goes into the evidence.' })
+    throw inputError('reason-missing', '--reason is empty', {
+      next: 'Say why; it is signed, and goes into the evidence.',
+    })
   return oneLine(reason, 'the reason')
 }
 
@@ -60,7 +64,10 @@ function purposeText(purpose: Purpose): string {
   return purpose.operation === 'execute' ? 'execute the plan' : `${purpose.operation} the run ${purpose.run}`
 }
 
-/** Copied from a mail or a chat, a text comes with other spaces, line breaks and forms of the same letters: these make no difference. */
+/**
+ * Copied from a mail or a chat, a text comes with other spaces, line breaks and forms of the same letters: these make
+ * no difference.
+ */
 function oneLine(text: string, what: string): string {
   const normal = text.normalize('NFC').replaceAll(/\s+/g, ' ').trim()
   if (normal !== '' && normal.length <= LONGEST_REASON && isOneLine(normal)) return normal
@@ -73,5 +80,8 @@ function oneLine(text: string, what: string): string {
   )
 }
 
-/** Nothing that a terminal would not show as it is: controls, marks that turn the direction of writing, halves of characters. */
+/**
+ * Nothing that a terminal would not show as it is: controls, marks that turn the direction of writing, halves of
+ * characters.
+ */
 const isOneLine = (text: string): boolean => !/[\p{C}\p{Zl}\p{Zp}]/u.test(text)

@@ -2,10 +2,14 @@ import type { Stack } from '../domain/stack.ts'
 import { inputError } from '../errors/standby-error.ts'
 
 /**
- * Refuses a plan job in an environment whose reviewers allow moves: GitHub asks once per environment and run, so they would approve before
- * there is a plan. GitHub ignores the case of the names of environments. Throws `plan-environment-approves`.
+ * Refuses a plan job in an environment whose reviewers allow moves: GitHub asks once per environment and run, so they
+ * would approve before there is a plan. GitHub ignores the case of the names of environments. Throws
+ * `plan-environment-approves`.
  */
-export function refuseApprovingEnvironment({ name, approval }: Pick<Stack, 'name' | 'approval'>, environment: string | null): void {
+export function refuseApprovingEnvironment(
+  { name, approval }: Pick<Stack, 'name' | 'approval'>,
+  environment: string | null,
+): void {
   const declared = approval.github?.environments ?? []
   if (environment === null || !declared.some((one) => one.toLowerCase() === environment.toLowerCase())) return
   throw inputError(

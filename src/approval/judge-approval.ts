@@ -14,7 +14,10 @@ export interface ApprovalEvidence {
     readonly runId: number
     /** The page of this run: a plan that was made in another run was shown to nobody who approved this one. */
     readonly runUrl: string
-    /** `GITHUB_REF` of this job: GitHub matches the environment's branches against it, and a tag may be called like a branch. */
+    /**
+     * `GITHUB_REF` of this job: GitHub matches the environment's branches against it, and a tag may be called like a
+     * branch.
+     */
     readonly ref: string
     /** `GITHUB_SHA` of this job. */
     readonly sha: string
@@ -34,8 +37,8 @@ export interface ApprovalEvidence {
 }
 
 /**
- * Every reason to refuse; empty when this very run was allowed by its reviewers. GitHub's gate fails open (an unknown environment is created
- * without rules), so nothing is taken for granted: what is missing counts as off. Pure.
+ * Every reason to refuse; empty when this very run was allowed by its reviewers. GitHub's gate fails open (an unknown
+ * environment is created without rules), so nothing is taken for granted: what is missing counts as off. Pure.
  */
 export function judgeApproval(evidence: ApprovalEvidence): Refusal[] {
   const { gates, expected } = evidence
@@ -62,12 +65,16 @@ function ofPlan({ plan, expected, now }: ApprovalEvidence): Refusal[] {
   return [...found, ...ofExpiry(plan, now)]
 }
 
-/** Events that a person with write access causes, or that the repository itself declares. Strangers cause others, `pull_request_target` for one. */
+/**
+ * Events that a person with write access causes, or that the repository itself declares. Strangers cause others,
+ * `pull_request_target` for one.
+ */
 const EVENTS = ['workflow_dispatch', 'repository_dispatch', 'push', 'schedule']
 
 function ofRun({ run, expected, branchTip }: ApprovalEvidence): Refusal[] {
   const found: Refusal[] = []
-  if (run.id !== expected.runId) found.push(refusal('run-mismatch', `GitHub answered with the run ${run.id}`, 'Start the workflow anew.'))
+  if (run.id !== expected.runId)
+    found.push(refusal('run-mismatch', `GitHub answered with the run ${run.id}`, 'Start the workflow anew.'))
   // Entries carry no time and no attempt: an approval of attempt 1 looks like one of attempt 2.
   if (run.run_attempt !== 1 || expected.attempt !== 1)
     found.push(
@@ -86,7 +93,13 @@ function ofRun({ run, expected, branchTip }: ApprovalEvidence): Refusal[] {
       ),
     )
   if (!EVENTS.includes(run.event))
-    found.push(refusal('event-not-allowed', `the run was started by the event ${run.event}`, `Start it by one of ${EVENTS.join(', ')}.`))
+    found.push(
+      refusal(
+        'event-not-allowed',
+        `the run was started by the event ${run.event}`,
+        `Start it by one of ${EVENTS.join(', ')}.`,
+      ),
+    )
   if (run.head_branch !== expected.branch || expected.ref !== `refs/heads/${expected.branch}`)
     found.push(
       refusal(
@@ -96,7 +109,9 @@ function ofRun({ run, expected, branchTip }: ApprovalEvidence): Refusal[] {
       ),
     )
   if (run.head_sha !== expected.sha)
-    found.push(refusal('run-mismatch', `the run is of ${run.head_sha}, this job of ${expected.sha}`, 'Start the workflow anew.'))
+    found.push(
+      refusal('run-mismatch', `the run is of ${run.head_sha}, this job of ${expected.sha}`, 'Start the workflow anew.'),
+    )
   if (branchTip !== expected.sha)
     found.push(
       refusal(
@@ -113,7 +128,8 @@ const entriesOf = (approvals: readonly GitHubApproval[], { environment: { id, na
   approvals.filter((entry) => entry.environments.some((one) => one.id === id && one.name === name))
 
 /** By id: a login can be renamed and taken over. */
-const isRequester = (run: GitHubRun, user: GitHubUser): boolean => [run.actor.id, run.triggering_actor.id].includes(user.id)
+const isRequester = (run: GitHubRun, user: GitHubUser): boolean =>
+  [run.actor.id, run.triggering_actor.id].includes(user.id)
 
 /** Each environment needs an approval of its own, by one of its own reviewers who did not ask for the move. */
 function ofGate(gate: Gate, { approvals, run }: ApprovalEvidence): Refusal[] {
@@ -140,13 +156,28 @@ function ofGate(gate: Gate, { approvals, run }: ApprovalEvidence): Refusal[] {
     ]
   const independent = byPeople.filter((entry) => !isRequester(run, entry.user))
   if (independent.length === 0)
-    return [refusal('approver-is-requester', `${namesOf(byPeople)} started this run and approved it`, 'Somebody else must approve.')]
+    return [
+      refusal(
+        'approver-is-requester',
+        `${namesOf(byPeople)} started this run and approved it`,
+        'Somebody else must approve.',
+      ),
+    ]
   return independent.some((entry) => mayReview(gate.environment, entry.user))
     ? []
-    : [refusal('approver-not-reviewer', `${namesOf(independent)} is no reviewer of ${gate.name}`, 'One of its reviewers must approve.')]
+    : [
+        refusal(
+          'approver-not-reviewer',
+          `${namesOf(independent)} is no reviewer of ${gate.name}`,
+          'One of its reviewers must approve.',
+        ),
+      ]
 }
 
-/** One person who approved two environments is one person. Said only where each environment is approved: otherwise that is the reason. */
+/**
+ * One person who approved two environments is one person. Said only where each environment is approved: otherwise that
+ * is the reason.
+ */
 function ofNumber(evidence: ApprovalEvidence): Refusal[] {
   const { expected, gates } = evidence
   const people = approversOf(evidence)
@@ -160,10 +191,15 @@ function ofNumber(evidence: ApprovalEvidence): Refusal[] {
   ]
 }
 
-const namesOf = (entries: readonly GitHubApproval[]): string => [...new Set(entries.map((entry) => entry.user.login))].join(', ')
+const namesOf = (entries: readonly GitHubApproval[]): string =>
+  [...new Set(entries.map((entry) => entry.user.login))].join(', ')
 
 /** Who approved, each person once, by id: reviewers of an environment who did not start the run. */
-export function approversOf({ approvals, gates, run }: ApprovalEvidence): { readonly id: string; readonly name: string }[] {
+export function approversOf({
+  approvals,
+  gates,
+  run,
+}: ApprovalEvidence): { readonly id: string; readonly name: string }[] {
   const people = new Map(
     gates
       .flatMap((gate) => entriesOf(approvals, gate).filter(({ user }) => mayReview(gate.environment, user)))

@@ -8,21 +8,33 @@ export interface Gate {
   readonly branchPolicies: readonly GitHubBranchPolicy[]
 }
 
-/** Every reason why this environment does not protect. GitHub's gate fails open, so what is missing counts as off. Pure. */
+/**
+ * Every reason why this environment does not protect. GitHub's gate fails open, so what is missing counts as off. Pure.
+ */
 export function judgeEnvironment({ name, environment, branchPolicies }: Gate, branch: string): Refusal[] {
   const where = `the environment ${name}`
   const found: Refusal[] = []
   if (environment.name !== name)
     found.push(
-      refusal('environment-mismatch', `GitHub answered with the environment ${environment.name}`, 'Check the name in the stack file.'),
+      refusal(
+        'environment-mismatch',
+        `GitHub answered with the environment ${environment.name}`,
+        'Check the name in the stack file.',
+      ),
     )
   const rules = reviewerRulesOf(environment)
   if (rules.length === 0 || rules.some((rule) => (rule.reviewers ?? []).length === 0))
     found.push(
-      refusal('environment-unprotected', `${where} demands no reviewer`, 'Add required reviewers in the settings of the environment.'),
+      refusal(
+        'environment-unprotected',
+        `${where} demands no reviewer`,
+        'Add required reviewers in the settings of the environment.',
+      ),
     )
   if (rules.some((rule) => rule.prevent_self_review !== true))
-    found.push(refusal('self-review-allowed', `${where} lets people approve their own runs`, 'Tick "Prevent self-review".'))
+    found.push(
+      refusal('self-review-allowed', `${where} lets people approve their own runs`, 'Tick "Prevent self-review".'),
+    )
   if (environment.can_admins_bypass !== false)
     found.push(
       refusal(
@@ -42,7 +54,10 @@ function ofBranches(
 ): Refusal[] {
   const allowed = branchPolicies.map((one) => `${one.type ?? 'branch'} ${one.name}`)
   const exact =
-    policy?.custom_branch_policies === true && !policy.protected_branches && allowed.length === 1 && allowed[0] === `branch ${branch}`
+    policy?.custom_branch_policies === true &&
+    !policy.protected_branches &&
+    allowed.length === 1 &&
+    allowed[0] === `branch ${branch}`
   const open = policy === null ? 'any branch' : policy.protected_branches ? 'any protected branch' : allowed.join(', ')
   return exact
     ? []
@@ -58,7 +73,10 @@ function ofBranches(
 const reviewerRulesOf = (environment: GitHubEnvironment): GitHubProtectionRule[] =>
   environment.protection_rules.filter((rule) => rule.type === 'required_reviewers')
 
-/** Members of teams are not named by the rule: where a team may review, GitHub's own check has to do. By id: a login can be taken over. */
+/**
+ * Members of teams are not named by the rule: where a team may review, GitHub's own check has to do. By id: a login can
+ * be taken over.
+ */
 export function mayReview(environment: GitHubEnvironment, user: { readonly id: number }): boolean {
   const reviewers = reviewerRulesOf(environment).flatMap((rule) => rule.reviewers ?? [])
   return reviewers.some((one) => one.type === 'Team' || (one.type === 'User' && one.reviewer.id === user.id))

@@ -38,5 +38,11 @@ export function ofExpiry(plan: PlanInQuestion, now: string): Refusal[] {
   // Not `<=`: a date that can not be read is no date in the future.
   return Date.parse(plan.expiresAt) > Date.parse(now)
     ? []
-    : [refusal('plan-expired', `the plan expired at ${plan.expiresAt}`, `Make a new plan: ${planCommand(plan.intent)}.`)]
+    : [
+        refusal(
+          'plan-expired',
+          `the plan expired at ${plan.expiresAt}`,
+          `Make a new plan: ${planCommand(plan.intent)}.`,
+        ),
+      ]
 }

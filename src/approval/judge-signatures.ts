@@ -34,8 +34,9 @@ export interface JudgedSignatures {
 }
 
 /**
- * Who has signed this very text, and every reason to refuse. One bad signature refuses all of them: a file that should not be there is a
- * mistake, or an attempt. A key counts once. Who asks for the move does not count: another must agree. Pure.
+ * Who has signed this very text, and every reason to refuse. One bad signature refuses all of them: a file that should
+ * not be there is a mistake, or an attempt. A key counts once. Who asks for the move does not count: another must
+ * agree. Pure.
  */
 export function judgeSignatures(question: SignaturesInQuestion): JudgedSignatures {
   const { declared, signatures, requestedBy } = question
@@ -47,12 +48,24 @@ export function judgeSignatures(question: SignaturesInQuestion): JudgedSignature
   return { refusals: [tooFew(question, [...good.values()], signers)], signers }
 }
 
-function tooFew({ declared, requestedBy, signatures }: SignaturesInQuestion, good: readonly Signer[], signers: readonly Signer[]): Refusal {
+function tooFew(
+  { declared, requestedBy, signatures }: SignaturesInQuestion,
+  good: readonly Signer[],
+  signers: readonly Signer[],
+): Refusal {
   const needed = `${declared.required} of ${declared.keys.map((key) => key.name).join(', ')} must sign`
   if (signatures.length === 0)
-    return refusal('approval-missing', `there is no signature, and ${needed}`, 'Let them sign what `standby failover approve` prints.')
+    return refusal(
+      'approval-missing',
+      `there is no signature, and ${needed}`,
+      'Let them sign what `standby failover approve` prints.',
+    )
   if (good.length >= declared.required)
-    return refusal('signer-is-requester', `${requestedBy} asks for the move and signed it, and ${needed}`, 'Somebody else must sign.')
+    return refusal(
+      'signer-is-requester',
+      `${requestedBy} asks for the move and signed it, and ${needed}`,
+      'Somebody else must sign.',
+    )
   return refusal(
     'signatures-too-few',
     `${signers.map((signer) => signer.name).join(', ') || 'nobody that counts'} signed, and ${needed}`,
@@ -63,7 +76,9 @@ function tooFew({ declared, requestedBy, signatures }: SignaturesInQuestion, goo
 type Judged = { readonly signer: Signer } | { readonly refused: Refusal }
 
 function judgeOne({ file, text }: SignatureFile, { declared, text: message }: SignaturesInQuestion): Judged {
-  const refused = (code: string, why: string, next: string): Judged => ({ refused: refusal(code, `the signature ${file} ${why}`, next) })
+  const refused = (code: string, why: string, next: string): Judged => ({
+    refused: refusal(code, `the signature ${file} ${why}`, next),
+  })
   const again = `Sign again: ssh-keygen -Y sign -f <key> -n ${SIGNATURE_NAMESPACE} <text>.`
   const parsed = parseSshSignature(text)
   if ('is' in parsed)
@@ -71,7 +86,11 @@ function judgeOne({ file, text }: SignatureFile, { declared, text: message }: Si
       ? refused('signature-unreadable', parsed.why, again)
       : refused('signature-algorithm', parsed.why, 'Sign with a key of ssh-keygen -t ed25519.')
   if (parsed.namespace !== SIGNATURE_NAMESPACE)
-    return refused('signature-namespace', `was made for ${JSON.stringify(parsed.namespace)}, not for ${SIGNATURE_NAMESPACE}`, again)
+    return refused(
+      'signature-namespace',
+      `was made for ${JSON.stringify(parsed.namespace)}, not for ${SIGNATURE_NAMESPACE}`,
+      again,
+    )
   const fingerprint = fingerprintOf(parsed.keyBlob)
   const key = keyIn(declared.keys, parsed.keyBlob)
   if (key === undefined)
@@ -89,7 +108,8 @@ function judgeOne({ file, text }: SignatureFile, { declared, text: message }: Si
   return { signer: { name: key.name, fingerprint, signature: armoured(text) } }
 }
 
-const keyIn = (keys: readonly SignatureKey[], blob: Buffer): SignatureKey | undefined => keys.find((key) => keyBlobOf(key.key).equals(blob))
+const keyIn = (keys: readonly SignatureKey[], blob: Buffer): SignatureKey | undefined =>
+  keys.find((key) => keyBlobOf(key.key).equals(blob))
 
 const isSamePerson = (name: string, other: string): boolean => normal(name) === normal(other)
 const normal = (name: string): string => name.normalize('NFC').trim().toLowerCase()

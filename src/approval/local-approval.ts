@@ -13,10 +13,10 @@ export interface LocalRequest extends SignedRequest {
 }
 
 /**
- * The approval of a move from the command line, by what the stack file demands. Keys are declared: they must have signed. Only reviewers on
- * GitHub are declared: there is no way past them. Nothing is declared: whoever holds the mover's credentials may move, with digest and reason;
- * whether that digest is the plan's, and the plan not expired, the operation judges as it does for every approval.
- * Pure; throws the first reason against it.
+ * The approval of a move from the command line, by what the stack file demands. Keys are declared: they must have
+ * signed. Only reviewers on GitHub are declared: there is no way past them. Nothing is declared: whoever holds the
+ * mover's credentials may move, with digest and reason; whether that digest is the plan's, and the plan not expired,
+ * the operation judges as it does for every approval. Pure; throws the first reason against it.
  */
 export function judgeLocalApproval(request: LocalRequest): Approval {
   const { stack, plan, digest, signatures, requestedBy, purpose = EXECUTE } = request

@@ -20,13 +20,19 @@ export interface ApprovalRequest {
   readonly digest: string
   /** Of the job that executes: GITHUB_REPOSITORY, GITHUB_RUN_ID, GITHUB_RUN_ATTEMPT, GITHUB_REF, GITHUB_SHA. */
   readonly env: Readonly<Record<string, string | undefined>>
-  /** What time it is where GitHub's answers do not say so: nothing that expires is judged by the clock of a runner that anybody may set. */
+  /**
+   * What time it is where GitHub's answers do not say so: nothing that expires is judged by the clock of a runner that
+   * anybody may set.
+   */
   readonly now: Date
   /** To execute, when absent. */
   readonly purpose?: Purpose
 }
 
-/** The approval of this very run, read back from GitHub. Throws the first reason against it, naming all; what can not be read refuses. */
+/**
+ * The approval of this very run, read back from GitHub. Throws the first reason against it, naming all; what can not be
+ * read refuses.
+ */
 export async function readGitHubApproval(request: ApprovalRequest): Promise<Approval> {
   const [evidence, jobStartedAt] = await Promise.all([gather(request), jobStart(request)])
   refuseFirst(judgeApproval(evidence), `GitHub run ${evidence.run.id}`)
@@ -49,13 +55,16 @@ export async function readGitHubApproval(request: ApprovalRequest): Promise<Appr
   }
 }
 
-/** Where GitHub is asked once more, from outside of it: nothing that lies in the witness says that a run was approved. */
+/**
+ * Where GitHub is asked once more, from outside of it: nothing that lies in the witness says that a run was approved.
+ */
 export type AskedAgain = Omit<ApprovalRequest, 'env' | 'purpose'>
 
 /**
- * The approval of the run of GitHub that made this plan, read back from outside of that run, by who brings the reviewed digest. Judged as in the run
- * itself, by what the stack file demands and GitHub says now; but for the tip of the branch, which may have moved on since the run began: the stack
- * file's digest is held to the plan's. Throws the first reason against it.
+ * The approval of the run of GitHub that made this plan, read back from outside of that run, by who brings the reviewed
+ * digest. Judged as in the run itself, by what the stack file demands and GitHub says now; but for the tip of the
+ * branch, which may have moved on since the run began: the stack file's digest is held to the plan's. Throws the first
+ * reason against it.
  */
 export async function readGitHubApprovalAgain(request: AskedAgain): Promise<Approval> {
   const { plan, github, stack } = request
@@ -71,12 +80,18 @@ export async function readGitHubApprovalAgain(request: AskedAgain): Promise<Appr
     GITHUB_REF: ref,
     GITHUB_SHA: run.head_sha,
   }
-  return readGitHubApproval({ ...request, github: { ...github, branchTip: async () => run.head_sha, jobs: async () => [] }, env })
+  return readGitHubApproval({
+    ...request,
+    github: { ...github, branchTip: async () => run.head_sha, jobs: async () => [] },
+    env,
+  })
 }
 
 /** The run of GitHub that made a plan. Throws `approval-unproven` where it was made elsewhere. */
 export function runOfPlan({ madeIn, id }: Plan): { readonly url: string; readonly runId: number } {
-  const runId = Number(/^https:\/\/[^/\s?#]+\/[^/\s?#]+\/[^/\s?#]+\/actions\/runs\/([1-9]\d{0,15})$/.exec(madeIn ?? '')?.[1])
+  const runId = Number(
+    /^https:\/\/[^/\s?#]+\/[^/\s?#]+\/[^/\s?#]+\/actions\/runs\/([1-9]\d{0,15})$/.exec(madeIn ?? '')?.[1],
+  )
   if (madeIn !== undefined && Number.isSafeInteger(runId)) return { url: madeIn, runId }
   throw new StandbyError({
     code: 'approval-unproven',
@@ -89,7 +104,15 @@ export function runOfPlan({ madeIn, id }: Plan): { readonly url: string; readonl
 /** `owner/name` of an address of a run. */
 export const repositoryOf = (url: string): string => new URL(url).pathname.split('/').slice(1, 3).join('/')
 
-async function gather({ github, stack, plan, digest, env, now, purpose = EXECUTE }: ApprovalRequest): Promise<ApprovalEvidence> {
+async function gather({
+  github,
+  stack,
+  plan,
+  digest,
+  env,
+  now,
+  purpose = EXECUTE,
+}: ApprovalRequest): Promise<ApprovalEvidence> {
   const declared = stack.approval.github
   if (declared === undefined)
     throw inputError('approval-not-declared', `the stack file of ${stack.name} names no GitHub environment`, {
@@ -97,7 +120,8 @@ async function gather({ github, stack, plan, digest, env, now, purpose = EXECUTE
     })
   const { branch, approvers } = declared
   const job = jobOf(env)
-  // All side by side; then the first that failed speaks, in this order, so that the code does not depend on which answer came first.
+  // All side by side; then the first that failed speaks, in this order, so that the code does not depend on which
+  // answer came first.
   const [gates, run, approvals, branchTip] = await Promise.all([
     Promise.all(declared.environments.map((name) => askGate(github, name))),
     settled(github.run(job.runId)),
@@ -117,22 +141,31 @@ async function gather({ github, stack, plan, digest, env, now, purpose = EXECUTE
 }
 
 /** What the runner says of this job; a job that lacks any of it looks like others. */
-function jobOf(env: ApprovalRequest['env']): Pick<ApprovalEvidence['expected'], 'runId' | 'runUrl' | 'attempt' | 'ref' | 'sha'> {
+function jobOf(
+  env: ApprovalRequest['env'],
+): Pick<ApprovalEvidence['expected'], 'runId' | 'runUrl' | 'attempt' | 'ref' | 'sha'> {
   const runId = Number(env.GITHUB_RUN_ID)
   const attempt = Number(env.GITHUB_RUN_ATTEMPT)
   const runUrl = gitHubRunUrl(env)
   const { GITHUB_REF: ref, GITHUB_SHA: sha } = env
   const counted = [runId, attempt].every((number) => Number.isSafeInteger(number) && number > 0)
   if (!counted || ref === undefined || sha === undefined || runUrl === null)
-    throw inputError('not-in-github', 'GITHUB_REPOSITORY, GITHUB_RUN_ID, GITHUB_RUN_ATTEMPT, GITHUB_REF and GITHUB_SHA are not set', {
-      next: 'Execute in a workflow, or with the command line.',
-    })
+    throw inputError(
+      'not-in-github',
+      'GITHUB_REPOSITORY, GITHUB_RUN_ID, GITHUB_RUN_ATTEMPT, GITHUB_REF and GITHUB_SHA are not set',
+      {
+        next: 'Execute in a workflow, or with the command line.',
+      },
+    )
   return { runId, runUrl, attempt, ref, sha }
 }
 
 /** Asks for an environment and its branches; what comes back gives the answer, or throws why there is none. */
 async function askGate(github: GitHubClient, name: string): Promise<() => Gate> {
-  const [environment, branchPolicies] = await Promise.all([settled(github.environment(name)), settled(github.branchPolicies(name))])
+  const [environment, branchPolicies] = await Promise.all([
+    settled(github.environment(name)),
+    settled(github.branchPolicies(name)),
+  ])
   return () => ({
     name,
     environment: readable(`the environment ${name}`, environment, 'environment-missing'),
@@ -145,7 +178,10 @@ async function settled<T>(answer: Promise<T>): Promise<PromiseSettledResult<T>> 
   return result
 }
 
-/** The answer, or a refusal with the code for what GitHub does not have: a gate that can not be read has not been shown to exist. */
+/**
+ * The answer, or a refusal with the code for what GitHub does not have: a gate that can not be read has not been shown
+ * to exist.
+ */
 function readable<T>(what: string, answer: PromiseSettledResult<T>, code = 'approval-unreadable'): T {
   if (answer.status === 'fulfilled') return answer.value
   const reason = asStandbyError(answer.reason)

@@ -15,7 +15,12 @@ export function refuseFirst([first, ...others]: readonly Refusal[], where: strin
 }
 
 /** The error for a reason, with others named beside it, and what was changed or was not. */
-export function refusedFor(first: Refusal, where: string, others: readonly Refusal[] = [], effect = 'Nothing was changed.'): StandbyError {
+export function refusedFor(
+  first: Refusal,
+  where: string,
+  others: readonly Refusal[] = [],
+  effect = 'Nothing was changed.',
+): StandbyError {
   return new StandbyError({
     code: first.code,
     mustAct: 'approval',

@@ -4,7 +4,9 @@ import type { Stack } from '../domain/stack.ts'
 export function renewalOf({ approval: { github, signatures } }: Stack, run: string, digest: string): string {
   const resume = `standby failover resume --run ${run} --reason "…"`
   const ways = [
-    ...(github === undefined ? [] : [`run the failover workflow with operation: resume, run: ${run} and digest: ${digest}`]),
+    ...(github === undefined
+      ? []
+      : [`run the failover workflow with operation: resume, run: ${run} and digest: ${digest}`]),
     ...(signatures === undefined
       ? []
       : [`standby failover approve --resume ${run} --reason "…", and with what was signed: ${resume} --signature …`]),

@@ -10,7 +10,10 @@ import { renewalOf } from './renewal.ts'
 import { isSigned, judgeStoredApproval } from './stored-approval.ts'
 
 export interface ResumeRequest {
-  /** `runs/<run>/approval.json` of the witness, as it was read: nothing of it is believed but signatures, which are verified again. */
+  /**
+   * `runs/<run>/approval.json` of the witness, as it was read: nothing of it is believed but signatures, which are
+   * verified again.
+   */
   readonly stored: unknown
   readonly run: string
   readonly plan: Plan
@@ -25,14 +28,16 @@ export interface ResumeRequest {
 }
 
 /**
- * What allows a terminal to go on with a run, with what it was begun with: signatures, verified again; or, where reviewers are declared, the approval of
- * the run of GitHub, asked for again; or, where nobody must approve, the reviewed digest. The digest comes from the person who resumes: it binds the
- * plan in the witness, and the run of GitHub in it, to what was reviewed. Throws the first reason against it, with the way to a new approval.
+ * What allows a terminal to go on with a run, with what it was begun with: signatures, verified again; or, where
+ * reviewers are declared, the approval of the run of GitHub, asked for again; or, where nobody must approve, the
+ * reviewed digest. The digest comes from the person who resumes: it binds the plan in the witness, and the run of
+ * GitHub in it, to what was reviewed. Throws the first reason against it, with the way to a new approval.
  */
 export async function readResumeApproval(request: ResumeRequest): Promise<Approval> {
   const { stored, run, plan, stack, now, digest, requestedBy } = request
   const { github, signatures } = stack.approval
-  if (isSigned(stored) || (github === undefined && signatures !== undefined)) return judgeStoredApproval({ stored, run, plan, stack, now })
+  if (isSigned(stored) || (github === undefined && signatures !== undefined))
+    return judgeStoredApproval({ stored, run, plan, stack, now })
   const where = `run ${run}`
   const question = planInQuestion(plan)
   const renew = renewalOf(stack, run, question.digest)
@@ -51,7 +56,14 @@ export async function readResumeApproval(request: ResumeRequest): Promise<Approv
     NOTHING_NOW,
   )
   if (github === undefined)
-    return { kind: 'local', digest, approvers: [], requestedBy, reason: null, proof: { purpose: { operation: 'resume', run } } }
+    return {
+      kind: 'local',
+      digest,
+      approvers: [],
+      requestedBy,
+      reason: null,
+      proof: { purpose: { operation: 'resume', run } },
+    }
   if (request.github === null)
     throw unproven(
       'the run was approved on GitHub, which can not be asked for that without a token',
@@ -75,8 +87,9 @@ export async function readResumeApproval(request: ResumeRequest): Promise<Approv
 const NOTHING_NOW = 'Nothing was changed now.'
 
 /**
- * How a terminal asks GitHub: with GITHUB_TOKEN or GH_TOKEN, at GITHUB_API_URL, or at the API of the server that GITHUB_SERVER_URL names, github.com when
- * absent. A run of another server is not asked about: no token goes to an address that a plan names. Null without a token.
+ * How a terminal asks GitHub: with GITHUB_TOKEN or GH_TOKEN, at GITHUB_API_URL, or at the API of the server that
+ * GITHUB_SERVER_URL names, github.com when absent. A run of another server is not asked about: no token goes to an
+ * address that a plan names. Null without a token.
  */
 export function gitHubFromTerminal(
   env: Readonly<Record<string, string | undefined>>,
@@ -99,7 +112,10 @@ export function gitHubFromTerminal(
   }
 }
 
-/** What a terminal that takes a run back has for an approval: none is needed, and what lies in the witness says nothing of who gave one. */
+/**
+ * What a terminal that takes a run back has for an approval: none is needed, and what lies in the witness says nothing
+ * of who gave one.
+ */
 export function abortApproval(of: {
   readonly run: string
   readonly digest: string

@@ -20,11 +20,19 @@ export interface SignedRequest {
 }
 
 /**
- * The approval by k of n signatures over what {@link approvalText} says of this plan, reason and requester. Needs no network.
- * Throws the first reason against it, naming all: `plan-expired`, `approval-missing`, `signature-*`, `signatures-too-few`, `signer-is-requester`.
- * Pure.
+ * The approval by k of n signatures over what {@link approvalText} says of this plan, reason and requester. Needs no
+ * network. Throws the first reason against it, naming all: `plan-expired`, `approval-missing`, `signature-*`,
+ * `signatures-too-few`, `signer-is-requester`. Pure.
  */
-export function readSignedApproval({ stack, plan, signatures, reason, requestedBy, now, purpose = EXECUTE }: SignedRequest): Approval {
+export function readSignedApproval({
+  stack,
+  plan,
+  signatures,
+  reason,
+  requestedBy,
+  now,
+  purpose = EXECUTE,
+}: SignedRequest): Approval {
   const declared = signaturesOf(stack)
   const request: Request = { reason, requestedBy, purpose }
   const text = approvalText(plan, request)

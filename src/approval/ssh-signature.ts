@@ -1,8 +1,9 @@
 import { createHash, createPublicKey, verify } from 'node:crypto'
 
 /**
- * Signatures as `ssh-keygen -Y sign` makes them; the format is PROTOCOL.sshsig of OpenSSH. Ed25519 only: one algorithm, without parameters
- * that could be weak. Everything that is not exactly the format is refused: no bytes behind the end, no other version.
+ * Signatures as `ssh-keygen -Y sign` makes them; the format is PROTOCOL.sshsig of OpenSSH. Ed25519 only: one algorithm,
+ * without parameters that could be weak. Everything that is not exactly the format is refused: no bytes behind the end,
+ * no other version.
  */
 export interface SshSignature {
   /** Wire format of the public key that is said to have signed. */
@@ -26,7 +27,10 @@ const KEY_BYTES = 32
 const SIGNATURE_BYTES = 64
 const LARGEST = 10_000
 
-/** The signature in an armoured text, not yet verified; or why it is none. Line ends may have been changed by a mail program. */
+/**
+ * The signature in an armoured text, not yet verified; or why it is none. Line ends may have been changed by a mail
+ * program.
+ */
 export function parseSshSignature(text: string): SshSignature | NoSignature {
   const [, base64] = text.length > LARGEST ? [] : (ARMOR.exec(text) ?? [])
   if (base64 === undefined) return unreadable('is no single block of -----BEGIN SSH SIGNATURE-----')
@@ -41,7 +45,10 @@ export function parseSshSignature(text: string): SshSignature | NoSignature {
   }
 }
 
-/** A signature that was parsed, as `ssh-keygen` writes it: what is kept is verified as it is, whatever a mail program did to the file. */
+/**
+ * A signature that was parsed, as `ssh-keygen` writes it: what is kept is verified as it is, whatever a mail program
+ * did to the file.
+ */
 export const armoured = (text: string): string => text.replaceAll(/\r\n?/g, '\n').trim()
 
 function partsOf(bytes: Buffer): SshSignature | NoSignature {
@@ -57,8 +64,10 @@ function partsOf(bytes: Buffer): SshSignature | NoSignature {
   wire.end()
   const algorithms = [reader(keyBlob).string(), signed.string()].map((name) => name.toString('latin1'))
   const other = algorithms.find((name) => name !== KEY_TYPE)
-  if (other !== undefined) return { is: 'another-algorithm', why: `is of the algorithm ${printable(other)}, not ${KEY_TYPE}` }
-  if (hash !== 'sha256' && hash !== 'sha512') return { is: 'another-algorithm', why: `is over the hash ${printable(hash)}, not sha512` }
+  if (other !== undefined)
+    return { is: 'another-algorithm', why: `is of the algorithm ${printable(other)}, not ${KEY_TYPE}` }
+  if (hash !== 'sha256' && hash !== 'sha512')
+    return { is: 'another-algorithm', why: `is over the hash ${printable(hash)}, not sha512` }
   const key = reader(keyBlob)
   key.string()
   const signature = signed.string()
@@ -70,7 +79,10 @@ function partsOf(bytes: Buffer): SshSignature | NoSignature {
     : unreadable('is damaged: key or signature have another length')
 }
 
-/** Whether the key in the signature has signed this message in the signature's namespace. Whose key it is, and for what, is for the caller to judge. */
+/**
+ * Whether the key in the signature has signed this message in the signature's namespace. Whose key it is, and for what,
+ * is for the caller to judge.
+ */
 export function verifiesSsh(signature: SshSignature, message: string): boolean {
   const digest = createHash(signature.hash).update(message, 'utf8').digest()
   const parts = [Buffer.from(signature.namespace, 'utf8'), signature.reserved, Buffer.from(signature.hash), digest]

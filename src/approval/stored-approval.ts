@@ -20,16 +20,18 @@ export interface StoredApproval {
 }
 
 /**
- * The signatures that a run was begun with, if they still allow to continue: verified again, for the same digest, the plan not expired, by as many as
- * the stack file demands now. Once the plan has expired, a run that was begun is brought to its end with an approval for just that ({@link Purpose}).
- * Of every other kind of approval, what lies in the witness proves nothing. Pure; throws the first reason against it.
+ * The signatures that a run was begun with, if they still allow to continue: verified again, for the same digest, the
+ * plan not expired, by as many as the stack file demands now. Once the plan has expired, a run that was begun is
+ * brought to its end with an approval for just that ({@link Purpose}). Of every other kind of approval, what lies in
+ * the witness proves nothing. Pure; throws the first reason against it.
  */
 export function judgeStoredApproval({ stored, run, plan, stack, now }: StoredApproval): Approval {
   const where = `runs/${run}/approval.json`
   const approval = approvalIn(stored)
   const question = planInQuestion(plan)
   const renew = renewalOf(stack, run, question.digest)
-  if (approval === null) throw refusedFor(refusal('approval-unreadable', `${where} is no approval`, renew), where, [], NOTHING_NOW)
+  if (approval === null)
+    throw refusedFor(refusal('approval-unreadable', `${where} is no approval`, renew), where, [], NOTHING_NOW)
   if (approval.kind !== 'signatures')
     throw refusedFor(
       refusal('approval-unproven', `${where} says that this run was approved, and proves nothing`, renew),
@@ -43,7 +45,13 @@ export function judgeStoredApproval({ stored, run, plan, stack, now }: StoredApp
     ...ofPurpose(purposeIn(approval.proof.purpose), run, renew),
     ...ofExpiry(question, now.toISOString()),
     ...(signatures === undefined
-      ? [refusal('approval-not-allowed', `the run was approved by signatures, and the stack file of ${stack.name} names no keys`, renew)]
+      ? [
+          refusal(
+            'approval-not-allowed',
+            `the run was approved by signatures, and the stack file of ${stack.name} names no keys`,
+            renew,
+          ),
+        ]
       : []),
   ]
   // A new plan would be refused: this run is not finished.
@@ -61,14 +69,24 @@ export const isSigned = (stored: unknown): boolean => isObject(stored) && stored
 /** Of a run that was begun. */
 const NOTHING_NOW = 'Nothing was changed now.'
 
-/** What was approved for the end of one run is no approval of another, and who approved to take a run back did not approve to go on. */
+/**
+ * What was approved for the end of one run is no approval of another, and who approved to take a run back did not
+ * approve to go on.
+ */
 function ofPurpose(purpose: Purpose | null, run: string, next: string): Refusal[] {
-  const fits = purpose !== null && (purpose.operation === 'execute' || (purpose.operation === 'resume' && purpose.run === run))
+  const fits =
+    purpose !== null && (purpose.operation === 'execute' || (purpose.operation === 'resume' && purpose.run === run))
   return fits ? [] : [refusal('approval-not-allowed', 'the stored approval is not for this run to go on', next)]
 }
 
 /** What lies in the witness was verified by another process: it is believed no more than a file. */
-function readAgain({ proof, reason, requestedBy }: Approval, plan: Plan, stack: Stack, now: Date, where: string): Approval {
+function readAgain(
+  { proof, reason, requestedBy }: Approval,
+  plan: Plan,
+  stack: Stack,
+  now: Date,
+  where: string,
+): Approval {
   const listed: readonly unknown[] = Array.isArray(proof.signatures) ? proof.signatures : []
   const signatures = listed.map(
     (one, index): SignatureFile => ({

@@ -1,14 +1,18 @@
 import type { Plan } from '../domain/plan.ts'
 import { sequenceOf } from '../planning/order-steps.ts'
 
-/** What a signer should see of a plan before all else, a line each, in its order: the steps that shut the old site out, and those that can not be taken back. Pure. */
+/**
+ * What a signer should see of a plan before all else, a line each, in its order: the steps that shut the old site out,
+ * and those that can not be taken back. Pure.
+ */
 export function whatItDoes({ steps, fencing }: Plan): string[] {
   const shown = sequenceOf(steps).filter(({ fence, irreversible }) => fence !== undefined || irreversible)
   const level = fencing.required === null ? 'no fence is required' : `the fence must reach ${fencing.required}`
   return [
     `${steps.length} steps; ${level}`,
     ...shown.map(({ id, phase, fence, bestEffort, title }) => {
-      const kind = fence === undefined ? 'no way back' : `shuts ${fence}${bestEffort === undefined ? '' : ', if it can'}`
+      const kind =
+        fence === undefined ? 'no way back' : `shuts ${fence}${bestEffort === undefined ? '' : ', if it can'}`
       return `${phase} ${id} (${kind}): ${title}`
     }),
   ]

@@ -30,7 +30,10 @@ export interface LocalApprovalOptions {
   readonly requestedBy?: string
 }
 
-/** What allows this command line to move, by what the stack file demands: `judgeLocalApproval`, with the signatures read from their files. */
+/**
+ * What allows this command line to move, by what the stack file demands: `judgeLocalApproval`, with the signatures read
+ * from their files.
+ */
 export async function localApproval(
   { stack, store, clock }: Pick<World, 'stack' | 'store' | 'clock'>,
   plan: Plan,
@@ -39,7 +42,16 @@ export async function localApproval(
 ): Promise<Approval> {
   const signatures = await Promise.all((options.signature ?? []).map(readSignature))
   const { reason, digest = null, requestedBy = userOf(process.env) } = options
-  return judgeLocalApproval({ stack, plan, digest, reason, requestedBy, signatures, now: await witnessTime(store, clock), purpose })
+  return judgeLocalApproval({
+    stack,
+    plan,
+    digest,
+    reason,
+    requestedBy,
+    signatures,
+    now: await witnessTime(store, clock),
+    purpose,
+  })
 }
 
 async function readSignature(file: string): Promise<SignatureFile> {
@@ -52,7 +64,8 @@ async function readSignature(file: string): Promise<SignatureFile> {
 }
 
 /** Behind sudo, the person who typed. */
-export const userOf = (env: Readonly<Record<string, string | undefined>>): string => env.SUDO_USER ?? env.USER ?? 'unknown'
+export const userOf = (env: Readonly<Record<string, string | undefined>>): string =>
+  env.SUDO_USER ?? env.USER ?? 'unknown'
 
 export interface ApproveSurroundings {
   common(): { readonly stack: string; readonly json: boolean }
@@ -69,7 +82,10 @@ interface ApproveOptions {
   readonly out?: string
 }
 
-/** `standby failover approve`: prints what signers sign, and how. With the plan in a file it contacts nothing, and needs no credential. */
+/**
+ * `standby failover approve`: prints what signers sign, and how. With the plan in a file it contacts nothing, and needs
+ * no credential.
+ */
 export function addApprove(failover: Command, { common, run }: ApproveSurroundings): void {
   failover
     .command('approve')
@@ -83,9 +99,13 @@ export function addApprove(failover: Command, { common, run }: ApproveSurroundin
     .action((options: ApproveOptions) => run(() => approve(options, common())))
 }
 
-async function approve(options: ApproveOptions, common: { readonly stack: string; readonly json: boolean }): Promise<string> {
+async function approve(
+  options: ApproveOptions,
+  common: { readonly stack: string; readonly json: boolean },
+): Promise<string> {
   if (options.out !== undefined) await refuseUnwritable(options.out)
-  // Nothing is contacted: this machine's clock says what a signer would sign in vain, and the time of the witness decides at the execution.
+  // Nothing is contacted: this machine's clock says what a signer would sign in vain, and the time of the witness
+  // decides at the execution.
   const given = options.plan === undefined ? null : { plan: await readPlan(options.plan, null), now: systemClock.now() }
   const stack = await loadStack(common.stack, { drivers, witnesses })
   return textToSign(options, common, stack, given ?? (await keptPlan(stack, options)))
@@ -129,14 +149,20 @@ async function textToSign(
   )
   process.stderr.write(`To be signed by ${required} of ${who}, who have read the plan:\n  ${how}\n`)
   if (common.json)
-    return JSON.stringify({ schemaVersion: 1, digest: digestOf(plan), namespace: SIGNATURE_NAMESPACE, required, text }, null, 2)
+    return JSON.stringify(
+      { schemaVersion: 1, digest: digestOf(plan), namespace: SIGNATURE_NAMESPACE, required, text },
+      null,
+      2,
+    )
   // Printed with one line end, which is the last byte of the text.
   return options.out === undefined ? text.replace(/\n$/, '') : `The text is in ${options.out}.`
 }
 
 function purposeOf({ resume, abort }: ApproveOptions): Purpose {
   if (resume !== undefined && abort !== undefined)
-    throw inputError('input-invalid', '--resume and --abort exclude each other', { next: 'Name one run, and one of both.' })
+    throw inputError('input-invalid', '--resume and --abort exclude each other', {
+      next: 'Name one run, and one of both.',
+    })
   if (resume !== undefined) return { operation: 'resume', run: resume }
   return abort === undefined ? EXECUTE : { operation: 'abort', run: abort }
 }

@@ -4,7 +4,11 @@ import type { Identity } from '../domain/identities.ts'
 /** Which identity needs which variable, as a table for a terminal; in parentheses what it works without. */
 export function credentialTable(needed: readonly NeededCredential[], identities: readonly Identity[]): string {
   const wanted = needed.filter((one) => identities.some((identity) => markOf(one, identity) !== ''))
-  const rows = wanted.map((one) => [nameOf(one.reference), ...identities.map((identity) => markOf(one, identity)), one.because.join('; ')])
+  const rows = wanted.map((one) => [
+    nameOf(one.reference),
+    ...identities.map((identity) => markOf(one, identity)),
+    one.because.join('; '),
+  ])
   const header = ['credential', ...identities, 'what it opens']
   const widths = header.map((title, column) => Math.max(title.length, ...rows.map((row) => row[column]?.length ?? 0)))
   const line = (cells: readonly string[]): string =>
@@ -24,7 +28,10 @@ function markOf({ identities, optionalFor }: NeededCredential, identity: Identit
   return optionalFor.includes(identity) ? OPTIONAL : ''
 }
 
-/** For each identity the JSON object that its environment's secret STANDBY_CREDENTIALS holds, with what belongs into each value. */
+/**
+ * For each identity the JSON object that its environment's secret STANDBY_CREDENTIALS holds, with what belongs into
+ * each value.
+ */
 export function credentialSkeletons(
   needed: readonly NeededCredential[],
   identities: readonly Identity[],
@@ -35,7 +42,10 @@ export function credentialSkeletons(
       Object.fromEntries(
         needed
           .filter((one) => markOf(one, identity) !== '' && 'env' in one.reference)
-          .map((one) => [nameOf(one.reference), `<${markOf(one, identity) === OPTIONAL ? 'optional: ' : ''}${one.because.join('; ')}>`]),
+          .map((one) => [
+            nameOf(one.reference),
+            `<${markOf(one, identity) === OPTIONAL ? 'optional: ' : ''}${one.because.join('; ')}>`,
+          ]),
       ),
     ]),
   )

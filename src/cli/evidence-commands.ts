@@ -18,7 +18,9 @@ import { type Common, local } from './operate.ts'
 
 /** `standby evidence …`: what auditors need. Reads the witness, asks no site, and changes nothing. */
 export function addEvidence(program: Command): void {
-  const evidence = program.command('evidence').description('the records of all runs: to read, to take away, and to verify')
+  const evidence = program
+    .command('evidence')
+    .description('the records of all runs: to read, to take away, and to verify')
   const common = (): Common => program.opts<Common>()
   const masking = newMasking()
   const chain = async (): Promise<ChainFiles> =>
@@ -68,7 +70,11 @@ const recordsIn = (files: ChainFiles): Named[] =>
     .map(([file, text]) => {
       const decoded = decodeRecord(file, text, null)
       if (decoded.kind === 'sound') return { file, body: decoded.record, unreadable: null }
-      return { file, body: null, unreadable: isOlder(text) ? 'an older format' : `unreadable: ${decoded.path} ${decoded.what}` }
+      return {
+        file,
+        body: null,
+        unreadable: isOlder(text) ? 'an older format' : `unreadable: ${decoded.path} ${decoded.what}`,
+      }
     })
 const isOlder = (text: string): boolean => /"schemaVersion":\s*1\b/.test(text) && !/"schemaVersion":\s*2\b/.test(text)
 
@@ -85,7 +91,9 @@ function listed(files: ChainFiles, json: boolean): string {
     })
   if (records.length === 0) return 'No run has left a record yet.'
   return records
-    .map(({ file, body, unreadable }) => (body === null ? `${file.slice(0, 8)}  ${unreadable}` : evidenceLine(file, body)))
+    .map(({ file, body, unreadable }) =>
+      body === null ? `${file.slice(0, 8)}  ${unreadable}` : evidenceLine(file, body),
+    )
     .join('\n')
 }
 
@@ -107,22 +115,29 @@ async function shownRun(files: ChainFiles, run: string, json: boolean, html?: st
 async function exported(files: ChainFiles, folder: string, json: boolean): Promise<string> {
   await mkdir(folder, { recursive: true })
   if ((await readdir(folder)).length > 0)
-    throw inputError('input-invalid', `${folder} is not empty: what lies there would be taken for a part of the chain`, {
-      next: 'Name a new or an empty folder.',
-    })
+    throw inputError(
+      'input-invalid',
+      `${folder} is not empty: what lies there would be taken for a part of the chain`,
+      {
+        next: 'Name a new or an empty folder.',
+      },
+    )
   // A name of the store that is none of ours would be a path of somebody else's choice.
   const names = [...files.keys()].filter((name) => sequenceOf(name) !== null)
   await Promise.all(names.map((name) => writeFile(join(folder, name), files.get(name) ?? '')))
   await writeFile(join(folder, 'verify.sh'), VERIFY_SCRIPT)
   const verdict = judgeChain(files)
   if (json) return asJson({ folder, ...verdict })
-  const state = verdict.broken === null ? `head ${verdict.head ?? 'none'}` : `BROKEN: ${verdict.broken.file}: ${verdict.broken.why}`
+  const state =
+    verdict.broken === null ? `head ${verdict.head ?? 'none'}` : `BROKEN: ${verdict.broken.file}: ${verdict.broken.why}`
   return `${verdict.records} records in ${folder}, ${state}\nVerify them without this tool: sh ${join(folder, 'verify.sh')} [a head that you kept]`
 }
 
 async function filesIn(folder: string): Promise<ChainFiles> {
   const names = await readdir(folder).catch((error: NodeJS.ErrnoException) => {
-    throw inputError('input-invalid', `${folder} can not be read (${error.code ?? error.message})`, { next: 'Name an exported folder.' })
+    throw inputError('input-invalid', `${folder} can not be read (${error.code ?? error.message})`, {
+      next: 'Name an exported folder.',
+    })
   })
   const ours = names.filter((name) => /\.(json|sha256)$/.test(name)).sort()
   if (!ours.some((name) => sequenceOf(name) !== null))
@@ -130,7 +145,9 @@ async function filesIn(folder: string): Promise<ChainFiles> {
       next: 'Name a folder that standby evidence export wrote.',
     })
   const decode = new TextDecoder('utf-8', { ignoreBOM: true })
-  return new Map(await Promise.all(ours.map(async (name) => [name, decode.decode(await readFile(join(folder, name)))] as const)))
+  return new Map(
+    await Promise.all(ours.map(async (name) => [name, decode.decode(await readFile(join(folder, name)))] as const)),
+  )
 }
 
 function verified(verdict: ChainVerdict, found: readonly Named[], json: boolean): string {

@@ -30,7 +30,12 @@ export function addFailover(program: Command): void {
   addRunbook(program, failover)
   addExecute(program, failover)
   addContinue(program, failover, 'resume', 'continue a run whose process died, from what it left in the witness')
-  addContinue(program, failover, 'abort', 'take a run back that has not passed the point of no return, until the old site serves as before')
+  addContinue(
+    program,
+    failover,
+    'abort',
+    'take a run back that has not passed the point of no return, until the old site serves as before',
+  )
 }
 
 interface PlanOptions {
@@ -99,7 +104,9 @@ function addExecute(program: Command, failover: Command): void {
         const attempt = attemptOf(world, 'execute', options)
         const refusals = refusalsIn(world)
         const plan = await recordingRefusal(refusals, attempt, () => readPlan(options.plan, null))
-        const approval = await recordingRefusal(refusals, { ...attempt, plan }, () => localApproval(world, plan, options))
+        const approval = await recordingRefusal(refusals, { ...attempt, plan }, () =>
+          localApproval(world, plan, options),
+        )
         return shown(await executeFailover(world, plan, approval), 'moved')
       }),
     )
@@ -129,7 +136,9 @@ function addContinue(program: Command, failover: Command, operation: 'resume' | 
         const refusals = refusalsIn(world)
         const kept = await recordingRefusal(refusals, attempt, () => readRun(patiently(world), options.run ?? null))
         const { plan, run } = kept
-        const isNew = await recordingRefusal(refusals, { ...attempt, plan, run }, async () => hasApproval(operation, options, world.stack))
+        const isNew = await recordingRefusal(refusals, { ...attempt, plan, run }, async () =>
+          hasApproval(operation, options, world.stack),
+        )
         const { by, reason } = attempt.asked
         const allowed = async (): Promise<Approval> => {
           if (isNew) return localApproval(world, plan, { ...options, reason: options.reason ?? '' }, { operation, run })
@@ -147,7 +156,10 @@ function addContinue(program: Command, failover: Command, operation: 'resume' | 
             github,
           })
         }
-        return shown(await continueFailover(world, kept, operation, allowed, { by, reason }), operation === 'abort' ? 'undone' : 'moved')
+        return shown(
+          await continueFailover(world, kept, operation, allowed, { by, reason }),
+          operation === 'abort' ? 'undone' : 'moved',
+        )
       }),
     )
 }
@@ -159,9 +171,9 @@ function attemptOf({ stack }: World, operation: Attempt['operation'], options: C
 }
 
 /**
- * Whether these options ask for a new approval. Signatures without a reason are one that lacks its reason, and never silently ignored. Of a resume a reason
- * asks for one, unless reviewers on GitHub are declared and only the digest is given beside it; the digest alone says which plan was reviewed. Of an
- * abort, which needs none, a reason says why.
+ * Whether these options ask for a new approval. Signatures without a reason are one that lacks its reason, and never
+ * silently ignored. Of a resume a reason asks for one, unless reviewers on GitHub are declared and only the digest is
+ * given beside it; the digest alone says which plan was reviewed. Of an abort, which needs none, a reason says why.
  */
 export function hasApproval(
   operation: 'resume' | 'abort',
@@ -170,7 +182,8 @@ export function hasApproval(
 ): boolean {
   const { reason, digest, signature } = options
   const given =
-    signature !== undefined || (digest !== undefined && (operation === 'abort' || (reason !== undefined && github === undefined)))
+    signature !== undefined ||
+    (digest !== undefined && (operation === 'abort' || (reason !== undefined && github === undefined)))
   if (reason !== undefined) return given || (operation === 'resume' && digest === undefined)
   if (!given) return false
   throw inputError('reason-missing', 'a new approval needs a --reason', { next: 'Say why; it goes into the evidence.' })

@@ -37,7 +37,9 @@ interface GuardOptions {
 export function addGuard(program: Command): void {
   program
     .command('guard')
-    .description('watch the witness from inside a site, and keep the site closed while it is not the active one; a deploy installs it')
+    .description(
+      'watch the witness from inside a site, and keep the site closed while it is not the active one; a deploy installs it',
+    )
     .requiredOption('--site <site>', 'the site that it runs on')
     .option('--kubeconfig <file>', "of its own site; inside a pod its ServiceAccount's")
     .option('--memory <folder>', 'where it keeps what it knows over its own crashes; must not survive a boot')
@@ -62,7 +64,8 @@ async function runGuard(path: string, options: GuardOptions, signal: AbortSignal
   const site = stack.sites.find(({ name }) => name === options.site)?.name
   if (site === undefined) throw inputError('unknown-site', `${stack.name} has no site ${options.site}`)
   const component = stack.components.find(({ driver }) => driver === GUARD_KIND)
-  if (component === undefined) throw inputError('guard-not-declared', `${stack.name} declares no component with the driver ${GUARD_KIND}`)
+  if (component === undefined)
+    throw inputError('guard-not-declared', `${stack.name} declares no component with the driver ${GUARD_KIND}`)
   const spec = guardSpecOf(component)
   const kubeconfig = options.kubeconfig ?? inClusterKubeconfig(process.env)
   if (kubeconfig === null) throw inputError('input-missing', 'this is no pod, and --kubeconfig is not given')
@@ -72,7 +75,10 @@ async function runGuard(path: string, options: GuardOptions, signal: AbortSignal
   const masking = newMasking()
   const sources = { env: process.env, directory: stack.source.directory, mask: masking.add }
   const log = podLog(masking.masked)
-  const credentials = { accessKeyId: { env: WITNESS_ACCESS_KEY_ID }, secretAccessKey: { env: WITNESS_SECRET_ACCESS_KEY } }
+  const credentials = {
+    accessKeyId: { env: WITNESS_ACCESS_KEY_ID },
+    secretAccessKey: { env: WITNESS_SECRET_ACCESS_KEY },
+  }
   // A deploy puts what the stack file names as `endpointCA` beside it, under a name of its own.
   const authorities = stack.witness.spec.endpointCA === undefined ? {} : { endpointCA: WITNESS_AUTHORITIES }
   const store = await openStore(
@@ -86,7 +92,13 @@ async function runGuard(path: string, options: GuardOptions, signal: AbortSignal
     },
   )
   const kubernetes = openKubernetes({ site, kubeconfig, signal })
-  const report = { apiVersion: 'v1', kind: 'ConfigMap', plural: 'configmaps', namespace: guardNamespace(stack.name), name: GUARD }
+  const report = {
+    apiVersion: 'v1',
+    kind: 'ConfigMap',
+    plural: 'configmaps',
+    namespace: guardNamespace(stack.name),
+    name: GUARD,
+  }
   const { every, ...rules } = rulesOf(spec)
   log.info(`guarding ${site} of ${stack.name}`)
   await guardSite({

@@ -20,7 +20,9 @@ import { addPreparing } from './prepare-commands.ts'
 /** `standby …`: the same operations as the actions, for a terminal and for the day that GitHub is down. */
 export async function main(argv: readonly string[]): Promise<void> {
   const program = new Command('standby')
-    .description('Keeps a second data centre deployed, proven and ready, and moves the stack there when a human decides so.')
+    .description(
+      'Keeps a second data centre deployed, proven and ready, and moves the stack there when a human decides so.',
+    )
     .version(TOOL_VERSION)
     .option('--stack <file>', 'the stack file', 'standby.yaml')
     .option('--json', 'print the result as JSON', false)
@@ -50,7 +52,9 @@ Exit codes: 0 done, 1 it failed, 2 wrong input, 3 refused, 4 works with a warnin
 
 /** Arguments that cannot be read, for programs; commander has written the same for people. */
 function printUnreadable(message: string): void {
-  const error = inputError('input-invalid', message.replace(/^error: /, ''), { next: 'standby --help lists commands and options.' })
+  const error = inputError('input-invalid', message.replace(/^error: /, ''), {
+    next: 'standby --help lists commands and options.',
+  })
   process.stdout.write(`${harmlessJson(errorResult(error))}\n`)
 }
 
@@ -126,7 +130,8 @@ function addChanging(program: Command): void {
         async (world) => {
           const { site, fresh } = options
           const outcome = await verifyBackup(world, { fresh, ...(site === undefined ? {} : { site }) })
-          const exit = outcome.verdict === 'restorable' ? EXIT.ok : outcome.verdict === 'degraded' ? EXIT.degraded : EXIT.failed
+          const exit =
+            outcome.verdict === 'restorable' ? EXIT.ok : outcome.verdict === 'degraded' ? EXIT.degraded : EXIT.failed
           return { result: outcome, text: restoreTestText(outcome, style()), exit: exitAfter(outcome.failure, exit) }
         },
         (stack) => refuseUnknownSite(stack, options),

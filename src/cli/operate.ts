@@ -21,7 +21,9 @@ export interface Common {
 }
 
 /** How results are written: in colour for people. */
-export const style = (): { colour: boolean } => ({ colour: process.stdout.isTTY === true && process.env.NO_COLOR === undefined })
+export const style = (): { colour: boolean } => ({
+  colour: process.stdout.isTTY === true && process.env.NO_COLOR === undefined,
+})
 
 /** What a command shows, and ends with. */
 export interface Shown {
@@ -34,8 +36,8 @@ export interface Shown {
 export type Learn = (durations: LearnedDurations) => void
 
 /**
- * One place for world, signals, output and exit code. `identity`: whose credentials the command needs at least. `judge`: throws what the stack file alone
- * refuses, before a credential is missed or a site is asked.
+ * One place for world, signals, output and exit code. `identity`: whose credentials the command needs at least.
+ * `judge`: throws what the stack file alone refuses, before a credential is missed or a site is asked.
  */
 export async function operate(
   program: Command,
@@ -56,7 +58,8 @@ export async function operate(
     )
     setTimeout(() => process.exit(EXIT.interrupted), 7_000).unref()
   }
-  // SIGHUP: the terminal is closed, or the connection to it is lost. Node's default would end the process between two effects.
+  // SIGHUP: the terminal is closed, or the connection to it is lost. Node's default would end the process between two
+  // effects.
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(signal, stop)
   const masking = newMasking()
   await local(
@@ -92,8 +95,9 @@ export async function operate(
 }
 
 /**
- * A command that asks no site: its text goes to stdout, its failure to stderr with the exit code of its kind. With `--json` the failure
- * stands on stdout too, as `{ schemaVersion, error }`: a program that reads results finds a result in every case.
+ * A command that asks no site: its text goes to stdout, its failure to stderr with the exit code of its kind. With
+ * `--json` the failure stands on stdout too, as `{ schemaVersion, error }`: a program that reads results finds a result
+ * in every case.
  */
 export async function local(
   program: Command,
@@ -117,7 +121,8 @@ export async function local(
 }
 
 /** The failure of a command, for programs: what an action that failed writes to its output `result`. */
-export const errorResult = (error: StandbyError): string => JSON.stringify({ schemaVersion: 1, error: errorBody(error) }, null, 2)
+export const errorResult = (error: StandbyError): string =>
+  JSON.stringify({ schemaVersion: 1, error: errorBody(error) }, null, 2)
 
 /** The exit code of an error that kept a command from its result. */
 export function exitOf({ code, mustAct }: Pick<StandbyError, 'code' | 'mustAct'>): number {

@@ -18,20 +18,28 @@ import { parseDuration } from '../values/duration.ts'
 import { credentialSkeletons, credentialTable } from './credential-table.ts'
 import { type Common, EXIT, local } from './operate.ts'
 
-/** What a team runs before the first deploy: is the file sound, which rights and which credentials does the stack need. */
+/**
+ * What a team runs before the first deploy: is the file sound, which rights and which credentials does the stack need.
+ */
 export function addPreparing(program: Command): void {
   const common = (): Common => program.opts<Common>()
   const stackOf = (): Promise<Stack> => loadStack(common().stack, { drivers, witnesses })
   program
     .command('check')
-    .description('judge the stack file and the files that it names; offline, needs no credential; exit code 2 when something is wrong')
+    .description(
+      'judge the stack file and the files that it names; offline, needs no credential; exit code 2 when something is wrong',
+    )
     .action(() => local(program, () => check(common())))
   program
     .command('rbac')
-    .description('print the identities and rights that this stack needs, as Kubernetes objects per site, and the S3 policies')
+    .description(
+      'print the identities and rights that this stack needs, as Kubernetes objects per site, and the S3 policies',
+    )
     .option('--site <site>', 'only of this site')
     .option('--policy <identity>', 'the S3 policy of one identity alone, as the JSON document that a service takes')
-    .action((options: { site?: string; policy?: string }) => local(program, async () => rbacText(await stackOf(), common(), options)))
+    .action((options: { site?: string; policy?: string }) =>
+      local(program, async () => rbacText(await stackOf(), common(), options)),
+    )
   program
     .command('credentials')
     .description('print which identity needs which credential; with --json the skeleton of the secret of each identity')
@@ -50,7 +58,9 @@ async function check({ stack, json }: Common): Promise<string> {
 
 /** One line for each problem, as compilers write them: editors and people jump to the place. */
 function checkText({ verdict, file, stack, sites, components, warnings, problems }: CheckReport): string {
-  const warned = warnings.map(({ path, what, line }) => `${file}${line === null ? '' : `:${line}`}: warning: ${path}: ${what}\n`).join('')
+  const warned = warnings
+    .map(({ path, what, line }) => `${file}${line === null ? '' : `:${line}`}: warning: ${path}: ${what}\n`)
+    .join('')
   if (verdict === 'sound')
     return `${warned}${file} is sound: ${stack}, ${components.length} components on ${sites.join(', ')}. Nothing was contacted.`
   const lines = problems.map((problem) => {
@@ -131,7 +141,11 @@ function addKubeconfig(program: Command, stackOf: () => Promise<Stack>): void {
     .requiredOption('--site <site>', 'of which site')
     .option('--kubeconfig <file>', "the administrator's; $KUBECONFIG or ~/.kube/config when absent")
     .option('--context <name>', "the administrator's context; the current one when absent")
-    .option('--lifetime <duration>', 'how long its token should live; the API server may shorten it, and what it gave is said', '90d')
+    .option(
+      '--lifetime <duration>',
+      'how long its token should live; the API server may shorten it, and what it gave is said',
+      '90d',
+    )
     .option('--out <file>', 'where it is written, readable by you alone; standard output when absent')
     .action((options: KubeconfigOptions) =>
       local(
@@ -144,9 +158,18 @@ function addKubeconfig(program: Command, stackOf: () => Promise<Stack>): void {
             })
           if (options.out !== undefined) await refuseUnwritable(options.out)
           const { identity, site, kubeconfig = null, context = null } = options
-          const asked = { stack: await stackOf(), site, identity, lifetime, administrator: { kubeconfig, context }, env: process.env }
+          const asked = {
+            stack: await stackOf(),
+            site,
+            identity,
+            lifetime,
+            administrator: { kubeconfig, context },
+            env: process.env,
+          }
           const minted = await mintKubeconfig({ ...asked, mask: masking.add })
-          process.stderr.write(`${minted.account} on ${site}: the token ends at ${minted.expiresAt}. Make a new one before.\n`)
+          process.stderr.write(
+            `${minted.account} on ${site}: the token ends at ${minted.expiresAt}. Make a new one before.\n`,
+          )
           if (options.out === undefined) return minted.text.trimEnd()
           await writeSecret(options.out, minted.text)
           return `The kubeconfig is in ${options.out}.`

@@ -21,7 +21,8 @@ export function addRunbook(program: Command, failover: Command): void {
         const plan = await readPlan(options.plan, null)
         const stack = await loadStack(common.stack, { drivers, witnesses })
         const manualWitness = manualWitnesses[stack.witness.driver]
-        if (manualWitness === undefined) throw inputError('unknown-witness', `nobody says how ${stack.witness.driver} is used by hand`)
+        if (manualWitness === undefined)
+          throw inputError('unknown-witness', `nobody says how ${stack.witness.driver} is used by hand`)
         if (plan.stack.name !== stack.name)
           throw inputError('plan-invalid', `the plan is for the stack ${plan.stack.name}, this is ${stack.name}`, {
             next: 'Name the stack file that it was made of.',

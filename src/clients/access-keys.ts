@@ -30,7 +30,9 @@ export async function accessKeys(
   return {
     accessKeyId: sentInHeader(await credential(accessKeyId), 'access key', accessKeyId),
     secretAccessKey: inOneLine(await credential(secretAccessKey), 'secret key', secretAccessKey),
-    ...(sessionToken === undefined ? {} : { sessionToken: sentInHeader(await credential(sessionToken), 'session token', sessionToken) }),
+    ...(sessionToken === undefined
+      ? {}
+      : { sessionToken: sentInHeader(await credential(sessionToken), 'session token', sessionToken) }),
   }
 }
 
@@ -41,10 +43,14 @@ export function accessKeysInSecret({ accessKeyId, secretAccessKey, sessionToken 
     SECRET_ACCESS_KEY: secretAccessKey,
     ...(sessionToken === undefined ? {} : { SESSION_TOKEN: sessionToken }),
   }
-  return Object.fromEntries(Object.entries(named).map(([name, value]) => [name, Buffer.from(value, 'utf8').toString('base64')]))
+  return Object.fromEntries(
+    Object.entries(named).map(([name, value]) => [name, Buffer.from(value, 'utf8').toString('base64')]),
+  )
 }
 
 /** Where such a Secret holds the authorities that vouch for the store, if there are any of its own. */
 export const AUTHORITIES = 'ca.crt'
-export const authoritiesInSecret = ({ authorities }: Pick<ObjectStoreLocation, 'authorities'>): Record<string, string> =>
+export const authoritiesInSecret = ({
+  authorities,
+}: Pick<ObjectStoreLocation, 'authorities'>): Record<string, string> =>
   authorities === undefined ? {} : { [AUTHORITIES]: Buffer.from(authorities, 'utf8').toString('base64') }

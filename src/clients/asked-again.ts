@@ -14,17 +14,22 @@ export interface Asking {
 /** Over a short way, which a busy server may need for itself. */
 const QUIET: Milliseconds = seconds(5)
 /**
- * TCP sends a lost packet again after three round trips, and once more after six others (RFC 6298). Over 1.5 s this is 8 s: one loss is waited for,
- * and two in a row are overtaken by a new connection and its answer.
+ * TCP sends a lost packet again after three round trips, and once more after six others (RFC 6298). Over 1.5 s this is
+ * 8 s: one loss is waited for, and two in a row are overtaken by a new connection and its answer.
  */
 const AGAIN: Trips = { trips: 2.5, most: seconds(12) }
 
 /**
- * Asks something that changes nothing, and asks it once more over another connection where nothing comes for long; the first answer counts, and the
- * other question is given up. Only what lives is asked again: where no connection ever stood, who connects judges its silence. What fails is not asked
- * again here. When both fail, throws what the first one did.
+ * Asks something that changes nothing, and asks it once more over another connection where nothing comes for long; the
+ * first answer counts, and the other question is given up. Only what lives is asked again: where no connection ever
+ * stood, who connects judges its silence. What fails is not asked again here. When both fail, throws what the first one
+ * did.
  */
-export async function askedAgain<Answer>(way: Way, signal: AbortSignal, ask: (asking: Asking) => Promise<Answer>): Promise<Answer> {
+export async function askedAgain<Answer>(
+  way: Way,
+  signal: AbortSignal,
+  ask: (asking: Asking) => Promise<Answer>,
+): Promise<Answer> {
   const over = new AbortController()
   const either = AbortSignal.any([signal, over.signal])
   const second = Promise.withResolvers<Answer>()

@@ -16,11 +16,16 @@ type Variables = Readonly<Record<string, string | undefined>>
 type Login = (env: Variables) => Promise<LoginKeys> | null
 
 /**
- * The logins that a machine has by itself, in the order of AWS's own tools. Those of people (profiles, SSO, programs) are left out: they lie in
- * files of a home folder and start programs; `aws configure export-credentials` brings them as variables.
+ * The logins that a machine has by itself, in the order of AWS's own tools. Those of people (profiles, SSO, programs)
+ * are left out: they lie in files of a home folder and start programs; `aws configure export-credentials` brings them
+ * as variables.
  */
 export const LOGINS: Readonly<Record<string, Login>> = {
-  variables: ({ AWS_ACCESS_KEY_ID: accessKeyId = '', AWS_SECRET_ACCESS_KEY: secretAccessKey = '', AWS_SESSION_TOKEN: token = '' }) =>
+  variables: ({
+    AWS_ACCESS_KEY_ID: accessKeyId = '',
+    AWS_SECRET_ACCESS_KEY: secretAccessKey = '',
+    AWS_SESSION_TOKEN: token = '',
+  }) =>
     accessKeyId === '' || secretAccessKey === ''
       ? null
       : Promise.resolve({ accessKeyId, secretAccessKey, ...(token === '' ? {} : { sessionToken: token }), ends: null }),

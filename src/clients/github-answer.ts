@@ -7,8 +7,8 @@ import { retryAfterIn } from './retry-after.ts'
 const MAX_BYTES = 5_000_000
 
 /**
- * GitHub answers 403 or 429 when too much was asked. A secondary limit may come without any header that says so: its body then links to the page
- * about rate limits (docs.github.com/rest/using-the-rest-api/rate-limits-for-the-rest-api).
+ * GitHub answers 403 or 429 when too much was asked. A secondary limit may come without any header that says so: its
+ * body then links to the page about rate limits (docs.github.com/rest/using-the-rest-api/rate-limits-for-the-rest-api).
  */
 export const isRateLimited = ({ status, headers }: Response, body: string): boolean =>
   status === 429 ||

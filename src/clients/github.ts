@@ -11,9 +11,9 @@ import { withinDeadline } from './within-deadline.ts'
 import { retryOfStatus } from './worth-another-try.ts'
 
 /**
- * What the approval read-back asks GitHub. Answers are passed on as they came; the fields that are declared here were found in them,
- * with the right type, and the optional ones may really be missing: the caller must refuse then, never assume.
- * Over `fetch` and not Octokit: five GETs need none of its 150 KB.
+ * What the approval read-back asks GitHub. Answers are passed on as they came; the fields that are declared here were
+ * found in them, with the right type, and the optional ones may really be missing: the caller must refuse then, never
+ * assume. Over `fetch` and not Octokit: five GETs need none of its 150 KB.
  */
 export interface GitHubClient {
   /** Throws `github-not-found` when there is no such environment, or when the token may not see it. */
@@ -27,7 +27,10 @@ export interface GitHubClient {
   jobs(runId: number): Promise<readonly GitHubJob[]>
   /** SHA of the newest commit of a branch. */
   branchTip(name: string): Promise<string>
-  /** What time it is by GitHub's own clock, within a second, as its answers said; null before the first one, and when none says it. Asks nothing. */
+  /**
+   * What time it is by GitHub's own clock, within a second, as its answers said; null before the first one, and when
+   * none says it. Asks nothing.
+   */
   time(): Date | null
 }
 
@@ -44,7 +47,10 @@ export interface GitHubEnvironment {
   /** GitHub sends it; its published description does not have it. */
   readonly can_admins_bypass?: boolean
   readonly protection_rules: readonly GitHubProtectionRule[]
-  readonly deployment_branch_policy: { readonly protected_branches: boolean; readonly custom_branch_policies: boolean } | null
+  readonly deployment_branch_policy: {
+    readonly protected_branches: boolean
+    readonly custom_branch_policies: boolean
+  } | null
 }
 export interface GitHubProtectionRule {
   /** `required_reviewers`, `wait_timer`, `branch_policy`, or a custom one. */
@@ -103,7 +109,10 @@ const PAGE = 100
 /** Far above what any environment has; an answer that promises more never ends. */
 const MAX_PAGES = 20
 
-/** A client of one repository's API. Contacts nothing yet. Throws `github-unreachable`, `github-denied`, `github-not-found`, `github-unreadable`, `github-rate-limited`, `github-too-large`, `github-endless`. */
+/**
+ * A client of one repository's API. Contacts nothing yet. Throws `github-unreachable`, `github-denied`,
+ * `github-not-found`, `github-unreadable`, `github-rate-limited`, `github-too-large`, `github-endless`.
+ */
 export function openGitHub(access: GitHubAccess): GitHubClient {
   const apiUrl = (access.apiUrl ?? 'https://api.github.com').replace(/\/$/, '')
   const deadline = access.deadline ?? DEADLINE
@@ -171,7 +180,9 @@ export function openGitHub(access: GitHubAccess): GitHubClient {
         isText(found.name) &&
         isList(found.protection_rules, isRule) &&
         'deployment_branch_policy' in found
-      return sound && isOptional(found.can_admins_bypass, isBoolean) && isBranchPolicyKind(found.deployment_branch_policy)
+      return sound &&
+        isOptional(found.can_admins_bypass, isBoolean) &&
+        isBranchPolicyKind(found.deployment_branch_policy)
         ? (found as unknown as GitHubEnvironment)
         : unreadable(path)
     },
@@ -183,7 +194,11 @@ export function openGitHub(access: GitHubAccess): GitHubClient {
         for (let page = 1; page <= MAX_PAGES; page++) {
           const path = `${all}?per_page=${PAGE}&page=${page}`
           const found = await ask(path)
-          if (!isObject(found) || !isNumber(found.total_count) || !isList(found.branch_policies, (policy) => isText(policy.name)))
+          if (
+            !isObject(found) ||
+            !isNumber(found.total_count) ||
+            !isList(found.branch_policies, (policy) => isText(policy.name))
+          )
             return unreadable(path)
           policies.push(...(found.branch_policies as unknown as GitHubBranchPolicy[]))
           if (policies.length >= found.total_count) return policies
@@ -225,7 +240,8 @@ export function openGitHub(access: GitHubAccess): GitHubClient {
     async jobs(runId) {
       const path = `/actions/runs/${runId}/jobs?per_page=${PAGE}`
       const found = await get(path)
-      const texts = (job: JsonObject): boolean => [job.started_at, job.runner_name].every((one) => one === null || typeof one === 'string')
+      const texts = (job: JsonObject): boolean =>
+        [job.started_at, job.runner_name].every((one) => one === null || typeof one === 'string')
       const sound = isObject(found) && isList(found.jobs, (job) => isText(job.status) && texts(job))
       return sound ? (found.jobs as unknown as GitHubJob[]) : unreadable(path)
     },
@@ -245,7 +261,8 @@ const isNumber = (value: unknown): value is number => typeof value === 'number'
 const isText = (value: unknown): value is string => typeof value === 'string' && value !== ''
 const isBoolean = (value: unknown): boolean => typeof value === 'boolean'
 const isOptional = (value: unknown, holds: (value: unknown) => boolean): boolean => value === undefined || holds(value)
-const isUser = (value: unknown): boolean => isObject(value) && isNumber(value.id) && isText(value.login) && isOptional(value.type, isText)
+const isUser = (value: unknown): boolean =>
+  isObject(value) && isNumber(value.id) && isText(value.login) && isOptional(value.type, isText)
 const isBranchPolicyKind = (value: unknown): boolean =>
   value === null || (isObject(value) && isBoolean(value.protected_branches) && isBoolean(value.custom_branch_policies))
 const isRule = (rule: JsonObject): boolean =>

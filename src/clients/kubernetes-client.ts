@@ -1,13 +1,21 @@
 import type { Milliseconds } from '../values/duration.ts'
 
-/** A thin wire client of one cluster. Implemented in `kubernetes.ts`, the only module that imports a Kubernetes library. */
+/**
+ * A thin wire client of one cluster. Implemented in `kubernetes.ts`, the only module that imports a Kubernetes library.
+ */
 export interface KubernetesClient {
   readonly site: string
   /** What the connections to it have met so far. */
   readonly contact?: Contact
-  /** Logs in, where a credential program does that; throws `login-failed`. Not a part of the time that a site has to answer. */
+  /**
+   * Logs in, where a credential program does that; throws `login-failed`. Not a part of the time that a site has to
+   * answer.
+   */
   signIn?(): Promise<void>
-  /** A kubeconfig for a program that talks to the same cluster as the same identity, and needs no file and no program beside it. */
+  /**
+   * A kubeconfig for a program that talks to the same cluster as the same identity, and needs no file and no program
+   * beside it.
+   */
   kubeconfig?(): Promise<string>
   /** UID of the namespace kube-system. */
   clusterId(): Promise<string>
@@ -28,8 +36,9 @@ export interface KubernetesClient {
     options?: CallOptions & { readonly resourceVersion?: string; readonly subresource?: 'status' | 'scale' },
   ): Promise<KubernetesObject>
   /**
-   * True when there was something to delete. With `uid`, only that very object: `kubernetes-conflict` when another one has its name by now.
-   * `gracePeriod`, in whole seconds: how long the processes of a pod may take to end instead of the time that the pod declares.
+   * True when there was something to delete. With `uid`, only that very object: `kubernetes-conflict` when another one
+   * has its name by now. `gracePeriod`, in whole seconds: how long the processes of a pod may take to end instead of
+   * the time that the pod declares.
    */
   remove(
     ref: ObjectReference,
@@ -39,20 +48,37 @@ export interface KubernetesClient {
       readonly gracePeriod?: Milliseconds
     },
   ): Promise<boolean>
-  /** Yields the object at each change, starting with what is there; null when it is deleted. Reconnects until the signal is aborted. */
+  /**
+   * Yields the object at each change, starting with what is there; null when it is deleted. Reconnects until the signal
+   * is aborted.
+   */
   watch(ref: ObjectReference, signal: AbortSignal): AsyncIterable<KubernetesObject | null>
-  /** Yields whenever one of the selected objects comes, changes or goes, and once at the begin. Reconnects until the signal is aborted. */
+  /**
+   * Yields whenever one of the selected objects comes, changes or goes, and once at the begin. Reconnects until the
+   * signal is aborted.
+   */
   watchAll(
     kind: ResourceKind,
     selected: { readonly namespace: string; readonly labelSelector: string },
     signal: AbortSignal,
   ): AsyncIterable<unknown>
-  exec(pod: PodReference, argv: readonly string[], options?: CallOptions & { readonly stdin?: string }): Promise<ExecResult>
-  logs(pod: PodReference, options?: CallOptions & { readonly tailLines?: number; readonly previous?: boolean }): Promise<string>
+  exec(
+    pod: PodReference,
+    argv: readonly string[],
+    options?: CallOptions & { readonly stdin?: string },
+  ): Promise<ExecResult>
+  logs(
+    pod: PodReference,
+    options?: CallOptions & { readonly tailLines?: number; readonly previous?: boolean },
+  ): Promise<string>
   /** GET through the API server's pod proxy: `/api/v1/namespaces/N/pods/https:POD:8000/proxy/pg/status`. */
   proxyGet(target: ProxyTarget, options?: CallOptions): Promise<{ readonly status: number; readonly body: string }>
   /** The same with a POST of JSON. The API server keeps an Authorization header to itself. */
-  proxyPost(target: ProxyTarget, body: object, options?: CallOptions): Promise<{ readonly status: number; readonly body: string }>
+  proxyPost(
+    target: ProxyTarget,
+    body: object,
+    options?: CallOptions,
+  ): Promise<{ readonly status: number; readonly body: string }>
   /** Any request, for what has no better method (TokenRequest, access reviews). */
   request(method: string, path: string, body?: object, options?: CallOptions): Promise<unknown>
 }

@@ -35,11 +35,17 @@ export interface KeyPairReference {
 
 /** A thin S3 client with preconditions. Keys are relative to the location's prefix. */
 export interface ObjectStoreClient {
-  /** How long the way to the store is, so far as it is known: what is bounded beside the client's own calls waits so much longer. */
+  /**
+   * How long the way to the store is, so far as it is known: what is bounded beside the client's own calls waits so
+   * much longer.
+   */
   readonly way?: Way
   get(key: string, options?: StoreCallOptions): Promise<StoredObject | null>
   head(key: string, options?: StoreCallOptions): Promise<ObjectInfo | null>
-  /** With a condition that does not hold, fails with code `object-store-precondition`. Returns the new version tag (ETag). */
+  /**
+   * With a condition that does not hold, fails with code `object-store-precondition`. Returns the new version tag
+   * (ETag).
+   */
   put(
     key: string,
     body: string | Uint8Array,
@@ -50,7 +56,10 @@ export interface ObjectStoreClient {
     },
   ): Promise<string>
   /** All keys below a prefix, in order; pages are followed. */
-  list(prefix: string, options?: StoreCallOptions & { readonly startAfter?: string; readonly limit?: number }): Promise<ObjectInfo[]>
+  list(
+    prefix: string,
+    options?: StoreCallOptions & { readonly startAfter?: string; readonly limit?: number },
+  ): Promise<ObjectInfo[]>
   remove(key: string, options?: StoreCallOptions): Promise<void>
   /** A URL that reads one object for a while without further credentials: for a pod that needs just this object. */
   presignedGet(key: string, lifetime: Milliseconds): Promise<string>

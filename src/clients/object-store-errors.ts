@@ -8,7 +8,8 @@ import { wireFailure } from './wire-failure.ts'
 import { retryOfStatus, retryOfWire } from './worth-another-try.ts'
 
 const whereOf = (attempt: Attempt): string => `${attempt.endpoint} ${targetOf(attempt)}`
-const targetOf = (attempt: Attempt): string => (attempt.key === null ? attempt.bucket : `${attempt.bucket}/${attempt.key}`)
+const targetOf = (attempt: Attempt): string =>
+  attempt.key === null ? attempt.bucket : `${attempt.bucket}/${attempt.key}`
 
 export const objectStoreUnreachable = (
   attempt: Attempt,
@@ -54,18 +55,23 @@ const ENCRYPTION_CODES: ReadonlySet<string> = new Set([
 ])
 
 const codeOf = (answer: StoreAnswer): string => textOf(answer.text, 'Code') ?? ''
-const isBusy = (answer: StoreAnswer): boolean => BUSY_CODES.has(codeOf(answer)) || (answer.status === 409 && codeOf(answer) === '')
+const isBusy = (answer: StoreAnswer): boolean =>
+  BUSY_CODES.has(codeOf(answer)) || (answer.status === 409 && codeOf(answer) === '')
 export const isLimited = (answer: StoreAnswer): boolean => answer.status === 429 || LIMIT_CODES.has(codeOf(answer))
 /** The answer says of itself that nothing was done, and that another try may bring more: even a write is sent again. */
-export const didNothingYet = (answer: StoreAnswer): boolean => answer.status === 503 || isLimited(answer) || isBusy(answer)
+export const didNothingYet = (answer: StoreAnswer): boolean =>
+  answer.status === 503 || isLimited(answer) || isBusy(answer)
 
 /** What another try may bring after an answer of a store. A body that came too slowly is one more that passes. */
 export const retryOfStore = (answer: StoreAnswer): Retry =>
-  isLimited(answer) || isBusy(answer) || codeOf(answer) === 'RequestTimeout' ? 'transient' : retryOfStatus(answer.status)
+  isLimited(answer) || isBusy(answer) || codeOf(answer) === 'RequestTimeout'
+    ? 'transient'
+    : retryOfStatus(answer.status)
 
 /** Whether a page for people was sent: S3 answers with XML, or with an object. */
 export const isPage = ({ headers, text }: StoreAnswer): boolean =>
-  /^(text\/html|application\/xhtml)/i.test(headers.get('content-type') ?? '') || /^\s*<(!doctype\s+html|html)\b/i.test(text)
+  /^(text\/html|application\/xhtml)/i.test(headers.get('content-type') ?? '') ||
+  /^\s*<(!doctype\s+html|html)\b/i.test(text)
 
 /** Something else than an object store answers at the endpoint: a proxy, a console, a login page. */
 export function notAnObjectStore(attempt: Attempt, answer: StoreAnswer): StandbyError {
@@ -80,7 +86,10 @@ export function notAnObjectStore(attempt: Attempt, answer: StoreAnswer): Standby
   )
 }
 
-/** What a refusal of the store means, and what to do about it: by status, S3 code and headers, never by the text of its message. */
+/**
+ * What a refusal of the store means, and what to do about it: by status, S3 code and headers, never by the text of its
+ * message.
+ */
 export function objectStoreRefusal(attempt: Attempt, answer: StoreAnswer): StandbyError {
   const { status, retryAfter } = answer
   const code = codeOf(answer)
@@ -90,11 +99,15 @@ export function objectStoreRefusal(attempt: Attempt, answer: StoreAnswer): Stand
   const passing = { where, retry: 'transient', retryAfter } as const
 
   if (status === 412)
-    return siteError('object-store-precondition', `${attempt.key ?? attempt.bucket} was written by somebody else (${said})`, {
-      where,
-      next: 'Read it again before writing.',
-      retry: 'conflict',
-    })
+    return siteError(
+      'object-store-precondition',
+      `${attempt.key ?? attempt.bucket} was written by somebody else (${said})`,
+      {
+        where,
+        next: 'Read it again before writing.',
+        retry: 'conflict',
+      },
+    )
   const place = placeNamedIn(attempt, answer, code)
   if (place !== null)
     return inputError(
@@ -140,14 +153,24 @@ export function objectStoreRefusal(attempt: Attempt, answer: StoreAnswer): Stand
           where,
           next: 'Use an S3 service that knows it: docs/drivers/s3.md, "What it needs of the service".',
         })
-      : siteError('object-store-no-preconditions', `${attempt.endpoint} knows no ${attempt.condition} on writes (${said})`, {
-          where,
-          next: NEEDS_PRECONDITIONS,
-        })
+      : siteError(
+          'object-store-no-preconditions',
+          `${attempt.endpoint} knows no ${attempt.condition} on writes (${said})`,
+          {
+            where,
+            next: NEEDS_PRECONDITIONS,
+          },
+        )
   if (LOCK_CODES.has(code))
-    return siteError('object-store-locked', `${refused} by the Object Lock of the bucket (${said})`, { where, next: UNLOCK })
+    return siteError('object-store-locked', `${refused} by the Object Lock of the bucket (${said})`, {
+      where,
+      next: UNLOCK,
+    })
   if (code.startsWith('KMS') || ENCRYPTION_CODES.has(code))
-    return siteError('object-store-encryption', `${refused} by the encryption of the bucket (${said})`, { where, next: ENCRYPT })
+    return siteError('object-store-encryption', `${refused} by the encryption of the bucket (${said})`, {
+      where,
+      next: ENCRYPT,
+    })
   if (code === 'InvalidRequest' && attempt.method === 'PUT')
     return siteError('object-store-rules', `${refused}: the bucket demands what is not sent (${said})`, {
       where,
@@ -193,8 +216,11 @@ function cureOf(code: string, attempt: Attempt): string {
     case 'ExpiredToken':
       return 'Renew the temporary keys: their session has ended.'
     default: {
-      const allow = 'Allow it in the policy of this access key: `standby rbac` prints the policies that this stack needs.'
-      return attempt.method === 'PUT' && attempt.key !== null ? `${allow} If it is allowed there, look at the bucket: ${ENCRYPT}` : allow
+      const allow =
+        'Allow it in the policy of this access key: `standby rbac` prints the policies that this stack needs.'
+      return attempt.method === 'PUT' && attempt.key !== null
+        ? `${allow} If it is allowed there, look at the bucket: ${ENCRYPT}`
+        : allow
     }
   }
 }

@@ -21,8 +21,8 @@ const LARGEST_ANSWER = 64 * 1024 * 1024
 export class UnreadableBody extends Error {}
 
 /**
- * The whole body; `heard` hears each part. Throws {@link UnreadableBody} for one larger than `largest` bytes, and for one that is not encoded as its
- * header says.
+ * The whole body; `heard` hears each part. Throws {@link UnreadableBody} for one larger than `largest` bytes, and for
+ * one that is not encoded as its header says.
  */
 export async function bytesOf(response: Response, largest = LARGEST_ANSWER, heard?: () => void): Promise<Uint8Array> {
   const tooLarge = (): UnreadableBody => new UnreadableBody(`is larger than ${Math.round(largest / 1024 / 1024)} MiB`)
@@ -41,7 +41,10 @@ export async function bytesOf(response: Response, largest = LARGEST_ANSWER, hear
   return Buffer.concat(chunks)
 }
 
-/** zlib's and Brotli's own codes: the bytes came, and are no such stream. One that was cut off with its connection fails by that. */
+/**
+ * zlib's and Brotli's own codes: the bytes came, and are no such stream. One that was cut off with its connection fails
+ * by that.
+ */
 const isOfDecoder = (error: unknown): boolean =>
   [error, (error as Error | undefined)?.cause].some((one) => /^(Z_|ERR__ERROR|ERR_BROTLI|ERR_ZSTD)/.test(codeOf(one)))
 const codeOf = (error: unknown): string => String((error as { readonly code?: unknown } | null | undefined)?.code ?? '')
@@ -50,7 +53,9 @@ const codeOf = (error: unknown): string => String((error as { readonly code?: un
 export const encodeKey = (key: string): string =>
   key
     .split('/')
-    .map((part) => encodeURIComponent(part).replace(/[!'()*]/g, (char) => `%${char.charCodeAt(0).toString(16).toUpperCase()}`))
+    .map((part) =>
+      encodeURIComponent(part).replace(/[!'()*]/g, (char) => `%${char.charCodeAt(0).toString(16).toUpperCase()}`),
+    )
     .join('/')
 
 export function infoOf(key: string, headers: Headers, version: string): ObjectInfo {

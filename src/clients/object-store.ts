@@ -54,8 +54,14 @@ const AFTER_LIMIT: Milliseconds = seconds(1)
 /** Every byte counts where hashes are taken: a byte order mark is content. */
 const exactText = new TextDecoder('utf-8', { ignoreBOM: true })
 
-/** A client of one place in a bucket: path-style, signed payloads, none of the SDK's checksums that older stores refuse. Contacts nothing yet. */
-export function openObjectStore(access: ObjectStoreAccess, way = measuredWay(access.endpoint, SILENCE)): ObjectStoreClient {
+/**
+ * A client of one place in a bucket: path-style, signed payloads, none of the SDK's checksums that older stores refuse.
+ * Contacts nothing yet.
+ */
+export function openObjectStore(
+  access: ObjectStoreAccess,
+  way = measuredWay(access.endpoint, SILENCE),
+): ObjectStoreClient {
   exemptAddress(access.endpoint)
   const keys = async (): Promise<AccessKeys> => {
     const { accessKeyId, secretAccessKey, sessionToken } = 'keys' in access ? await access.keys() : access
@@ -64,7 +70,8 @@ export function openObjectStore(access: ObjectStoreAccess, way = measuredWay(acc
   const url = (request: StoreRequest): URL => {
     const key = request.key === null ? '' : `/${encodeKey(access.prefix + request.key)}`
     const at = new URL(`${access.endpoint.replace(/\/$/, '')}/${encodeKey(access.bucket)}${key}`)
-    for (const [name, value] of Object.entries(request.query ?? {})) if (value !== undefined) at.searchParams.set(name, value)
+    for (const [name, value] of Object.entries(request.query ?? {}))
+      if (value !== undefined) at.searchParams.set(name, value)
     return at
   }
   const { authorities } = access
@@ -108,12 +115,17 @@ export function openObjectStore(access: ObjectStoreAccess, way = measuredWay(acc
   }
 
   /**
-   * Reads are tried again whatever happened, and asked a second time where nothing comes (`fetch` opens another connection beside one that is busy);
-   * writes only when the store says that it did nothing. A long wait is the caller's to decide about.
+   * Reads are tried again whatever happened, and asked a second time where nothing comes (`fetch` opens another
+   * connection beside one that is busy); writes only when the store says that it did nothing. A long wait is the
+   * caller's to decide about.
    */
   const repeated = async (
     request: StoreRequest,
-    { signal, ends, limited }: { readonly signal: AbortSignal; readonly ends: () => number; readonly limited: (() => void) | undefined },
+    {
+      signal,
+      ends,
+      limited,
+    }: { readonly signal: AbortSignal; readonly ends: () => number; readonly limited: (() => void) | undefined },
   ): Promise<StoreAnswer> => {
     const reads = request.method === 'GET' || request.method === 'HEAD'
     for (let tries = 1; ; tries++) {
@@ -133,21 +145,34 @@ export function openObjectStore(access: ObjectStoreAccess, way = measuredWay(acc
         if (error instanceof UnreadableBody) throw objectStoreUnreadable(attempt(request), error)
         // Nothing was asked: there are no keys to sign with.
         if (error instanceof StandbyError) throw error
-        if (!reads || tries === MAX_TRIES || !wasLost(error)) throw objectStoreUnreachable(attempt(request), reasonOf(error), error)
+        if (!reads || tries === MAX_TRIES || !wasLost(error))
+          throw objectStoreUnreachable(attempt(request), reasonOf(error), error)
       }
       await pause(wait, undefined, { signal })
     }
   }
 
   /** An answer in the 2xx, or one of the statuses that the caller expects; everything else is thrown. */
-  const send = async (request: StoreRequest, options?: StoreCallOptions, ...expected: number[]): Promise<StoreAnswer> => {
+  const send = async (
+    request: StoreRequest,
+    options?: StoreCallOptions,
+    ...expected: number[]
+  ): Promise<StoreAnswer> => {
     const deadline = options?.deadline ?? DEADLINE
     const begun = performance.now()
     const ends = (): number => begun + overWay(way, deadline)
-    const late = (waited: Milliseconds): Error => objectStoreUnreachable(attempt(request), `no answer within ${readableDuration(waited)}`)
+    const late = (waited: Milliseconds): Error =>
+      objectStoreUnreachable(attempt(request), `no answer within ${readableDuration(waited)}`)
     const answerTo = (asked: StoreRequest): Promise<StoreAnswer> => {
-      const work = (signal: AbortSignal): Promise<StoreAnswer> => repeated(asked, { signal, ends, limited: options?.limited })
-      return withinWay(way, { deadline, spent: performance.now() - begun }, [access.signal, options?.signal], work, late)
+      const work = (signal: AbortSignal): Promise<StoreAnswer> =>
+        repeated(asked, { signal, ends, limited: options?.limited })
+      return withinWay(
+        way,
+        { deadline, spent: performance.now() - begun },
+        [access.signal, options?.signal],
+        work,
+        late,
+      )
     }
     const answer = await answerTo(request)
     if (answer.status >= 200 && answer.status < 300) return answer
@@ -163,7 +188,11 @@ export function openObjectStore(access: ObjectStoreAccess, way = measuredWay(acc
     request: StoreRequest,
     answerTo: (asked: StoreRequest) => Promise<StoreAnswer>,
   ): Promise<StoreAnswer> => {
-    const explained = await answerTo({ ...request, method: 'GET', headers: { ...request.headers, range: 'bytes=0-0' } }).catch(() => answer)
+    const explained = await answerTo({
+      ...request,
+      method: 'GET',
+      headers: { ...request.headers, range: 'bytes=0-0' },
+    }).catch(() => answer)
     return explained.status === answer.status ? explained : answer
   }
   /** The version of an object that was read or written. Every store names it: what does not is none. */
@@ -180,7 +209,8 @@ export function openObjectStore(access: ObjectStoreAccess, way = measuredWay(acc
       const request: StoreRequest = { method: 'GET', key, action: 's3:GetObject', largest: options?.largest }
       const answer = await send(request, options, 404)
       if (answer.status === 200) return { body: answer.text, version: versionIn(answer, request) }
-      // The bucket may be what is missing, its tenant, or the address of it: nothing but this says that there is no such object.
+      // The bucket may be what is missing, its tenant, or the address of it: nothing but this says that there is no
+      // such object.
       if (textOf(answer.text, 'Code') !== 'NoSuchKey') throw objectStoreRefusal(attempt(request), answer)
       return null
     },
@@ -220,7 +250,8 @@ export function openObjectStore(access: ObjectStoreAccess, way = measuredWay(acc
           prefix: access.prefix + prefix,
           'max-keys': String(Math.min(PAGE, limit - found.length)),
           'continuation-token': token,
-          'start-after': token === undefined && options.startAfter !== undefined ? access.prefix + options.startAfter : undefined,
+          'start-after':
+            token === undefined && options.startAfter !== undefined ? access.prefix + options.startAfter : undefined,
         }
         // One deadline over all pages: a store that always has one more keeps nobody.
         const left = Math.max(1, (options.deadline ?? LIST_DEADLINE) - (performance.now() - begun))
@@ -268,7 +299,11 @@ export function openObjectStore(access: ObjectStoreAccess, way = measuredWay(acc
     },
 
     async putPolicy(policy, options) {
-      const common = { key: null, action: policy === null ? 's3:DeleteBucketPolicy' : 's3:PutBucketPolicy', query: { policy: '' } } as const
+      const common = {
+        key: null,
+        action: policy === null ? 's3:DeleteBucketPolicy' : 's3:PutBucketPolicy',
+        query: { policy: '' },
+      } as const
       if (policy === null) {
         await send({ ...common, method: 'DELETE' }, options)
         return
@@ -280,7 +315,12 @@ export function openObjectStore(access: ObjectStoreAccess, way = measuredWay(acc
     },
 
     async versioning(options) {
-      const request: StoreRequest = { method: 'GET', key: null, action: 's3:GetBucketVersioning', query: { versioning: '' } }
+      const request: StoreRequest = {
+        method: 'GET',
+        key: null,
+        action: 's3:GetBucketVersioning',
+        query: { versioning: '' },
+      }
       // Stores without versions, and keys that may not ask, say so with one of these.
       const answer = await send(request, options, 400, 403, 405, 501)
       if (answer.status !== 200) return 'unknown'

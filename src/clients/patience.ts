@@ -6,12 +6,16 @@ export interface Way {
   readonly roundTrip: Milliseconds | null
 }
 
-/** Without any sign of life for so long, what is asked is silent. A lost SYN is sent again after 1 s, so one is no death. */
+/**
+ * Without any sign of life for so long, what is asked is silent. A lost SYN is sent again after 1 s, so one is no
+ * death.
+ */
 export const SILENCE: Milliseconds = seconds(3)
 
 /**
- * How long an answer is waited for. Without a connection: `least`, and what is silent for so long is silent. Over a slow way: so many round trips
- * more, because a request needs four of them (TCP, TLS, question and answer), and loses some packets; `most` at the utmost. Pure.
+ * How long an answer is waited for. Without a connection: `least`, and what is silent for so long is silent. Over a
+ * slow way: so many round trips more, because a request needs four of them (TCP, TLS, question and answer), and loses
+ * some packets; `most` at the utmost. Pure.
  */
 export function patienceOver({ roundTrip }: Way, least: Milliseconds, trips: number, most: Milliseconds): Milliseconds {
   const slow = Math.max(0, (roundTrip ?? 0) - UNNOTICED)
@@ -34,8 +38,8 @@ export const CALL: Trips = { trips: 8, most: seconds(20) }
 /** Of what is asked after it: a driver asks several times, one after the other, or logs in by ssh and asks then. */
 export const COMPONENT: Trips = { trips: 32, most: seconds(45) }
 /**
- * Of a login by ssh and a first command: twelve round trips where nothing is lost (measured: 18 s over 1.5 s), the time of a first try that gave up
- * before the way was known, and some packets that are lost.
+ * Of a login by ssh and a first command: twelve round trips where nothing is lost (measured: 18 s over 1.5 s), the time
+ * of a first try that gave up before the way was known, and some packets that are lost.
  */
 export const LOGIN: Trips = { trips: 30, most: seconds(45) }
 
@@ -50,7 +54,10 @@ export interface Waiting {
   why(): string
 }
 
-/** Waits for as long as `patience` says at that time: what is learned of the way meanwhile counts. From `begun` on, by `performance.now()`. */
+/**
+ * Waits for as long as `patience` says at that time: what is learned of the way meanwhile counts. From `begun` on, by
+ * `performance.now()`.
+ */
 export function waiting(patience: () => Milliseconds, outer: AbortSignal, begun = performance.now()): Waiting {
   const ending = new AbortController()
   let waited = patience()
@@ -64,5 +71,8 @@ export function waiting(patience: () => Milliseconds, outer: AbortSignal, begun 
   const later = (left: Milliseconds): NodeJS.Timeout => setTimeout(look, left).unref()
   let timer = later(Math.max(1, waited - (performance.now() - begun)))
   outer.addEventListener('abort', () => clearTimeout(timer), { once: true })
-  return { signal: AbortSignal.any([outer, ending.signal]), why: () => `no answer within ${readableDuration(Math.round(waited))}` }
+  return {
+    signal: AbortSignal.any([outer, ending.signal]),
+    why: () => `no answer within ${readableDuration(Math.round(waited))}`,
+  }
 }

@@ -32,14 +32,21 @@ export interface ProcessResult {
 const MAX_OUTPUT = 16 * 1024 * 1024
 /** From SIGTERM to SIGKILL: helm and kubectl need less to release what they hold. */
 const GRACE: Milliseconds = seconds(2)
-/** A daemon that a program left behind may keep its pipes open for ever; what the program wrote itself is in the pipe when it exits. */
+/**
+ * A daemon that a program left behind may keep its pipes open for ever; what the program wrote itself is in the pipe
+ * when it exits.
+ */
 const PIPE_GRACE: Milliseconds = 300
 
 /**
- * Runs a program without a shell, in a process group of its own, to its end or to the deadline.
- * Any exit code is a result. Throws `process-timeout`, `process-not-found`, or the reason of the signal; then the whole group is gone.
+ * Runs a program without a shell, in a process group of its own, to its end or to the deadline. Any exit code is a
+ * result. Throws `process-timeout`, `process-not-found`, or the reason of the signal; then the whole group is gone.
  */
-export async function runProcess(command: string, args: readonly string[], options: ProcessOptions): Promise<ProcessResult> {
+export async function runProcess(
+  command: string,
+  args: readonly string[],
+  options: ProcessOptions,
+): Promise<ProcessResult> {
   options.signal?.throwIfAborted()
   const child = spawn(command, args, {
     cwd: options.cwd,
@@ -90,8 +97,12 @@ function exitOf(child: ChildProcess, command: string, options: ProcessOptions): 
     child.once('error', (error: NodeJS.ErrnoException) => {
       if (child.pid !== undefined) return
       const missing = error.code === 'ENOENT'
-      const what = missing ? `${command} was not found` : `${command} could not be started (${maskSecrets(error.message, options.secrets)})`
-      reject(inputError('process-not-found', what, { next: `Install ${command} on this machine, or put it on the PATH.` }))
+      const what = missing
+        ? `${command} was not found`
+        : `${command} could not be started (${maskSecrets(error.message, options.secrets)})`
+      reject(
+        inputError('process-not-found', what, { next: `Install ${command} on this machine, or put it on the PATH.` }),
+      )
     })
     child.once('exit', (code, signal) => resolve(code ?? 128 + (signal === null ? 0 : (SIGNALS[signal] ?? 0))))
   })

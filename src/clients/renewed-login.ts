@@ -15,8 +15,9 @@ export interface LoginSurroundings {
 }
 
 /**
- * The keys of the AWS login of this process, by the first login that its environment shows: the same while they last, renewed before they end.
- * Throws `credential-missing` where there is none, or where AWS refuses it. Nothing is asked before the first call.
+ * The keys of the AWS login of this process, by the first login that its environment shows: the same while they last,
+ * renewed before they end. Throws `credential-missing` where there is none, or where AWS refuses it. Nothing is asked
+ * before the first call.
  */
 export function awsLogin({ env, mask, now = Date.now }: LoginSurroundings): () => Promise<AccessKeys> {
   let held: LoginKeys | null = null
@@ -57,7 +58,9 @@ async function firstLogin(env: LoginSurroundings['env']): Promise<{ readonly nam
     } catch (error) {
       const code = (error as { readonly name?: string }).name ?? 'Error'
       throw noLogin(
-        name === 'instance' ? 'the environment shows no AWS login, and no instance of AWS answers' : `the ${name} gives none (${code})`,
+        name === 'instance'
+          ? 'the environment shows no AWS login, and no instance of AWS answers'
+          : `the ${name} gives none (${code})`,
         error,
       )
     }

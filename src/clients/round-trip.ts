@@ -3,8 +3,9 @@ import { setTimeout as pause } from 'node:timers/promises'
 import type { Milliseconds } from '../values/duration.ts'
 
 /**
- * How long a TCP connection to an address takes; null when none stands within the time. For clients that do not say themselves how slow the way is.
- * A packet that is lost is sent again after a second only, which tells nothing of the way: further connections are tried beside the first.
+ * How long a TCP connection to an address takes; null when none stands within the time. For clients that do not say
+ * themselves how slow the way is. A packet that is lost is sent again after a second only, which tells nothing of the
+ * way: further connections are tried beside the first.
  */
 export async function roundTripTo(address: string, within: Milliseconds): Promise<Milliseconds | null> {
   const place = placeOf(address)
@@ -57,7 +58,10 @@ export interface MeasuredWay {
 const LATE: Milliseconds = 250
 const ways = new Map<string, MeasuredWay>()
 
-/** The way to the host and port of an address: one for all clients of this process, so that what one of them has learned helps the next. */
+/**
+ * The way to the host and port of an address: one for all clients of this process, so that what one of them has learned
+ * helps the next.
+ */
 export function measuredWay(address: string, within: Milliseconds): MeasuredWay {
   const place = placeOf(address)
   const key = `${place?.host} ${place?.port}`
@@ -88,7 +92,8 @@ function measuring(address: string, within: Milliseconds): MeasuredWay {
 }
 
 /** How the place of an sshd is written. */
-export const sshAddress = (host: string, port: number = USUAL['ssh:']): string => `ssh://${host.includes(':') ? `[${host}]` : host}:${port}`
+export const sshAddress = (host: string, port: number = USUAL['ssh:']): string =>
+  `ssh://${host.includes(':') ? `[${host}]` : host}:${port}`
 
 interface Place {
   readonly host: string
@@ -99,6 +104,8 @@ function placeOf(address: string): Place | null {
   if (!URL.canParse(address)) return null
   const { hostname, port, protocol } = new URL(address)
   const usual = Object.entries(USUAL).find(([name]) => name === protocol)?.[1]
-  return port === '' && usual === undefined ? null : { host: hostname.replace(/^\[|\]$/g, ''), port: Number(port || usual) }
+  return port === '' && usual === undefined
+    ? null
+    : { host: hostname.replace(/^\[|\]$/g, ''), port: Number(port || usual) }
 }
 const USUAL = { 'https:': 443, 'http:': 80, 'ssh:': 22 } as const

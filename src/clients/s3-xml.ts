@@ -1,6 +1,7 @@
 /**
- * Reads the three small XML documents that S3 answers with. A general parser would be larger than this client: S3 uses no attributes that
- * matter, no mixed content and no CDATA. Keys come as XML text and not as `encoding-type=url`, because stores disagree whether `+` is a space.
+ * Reads the three small XML documents that S3 answers with. A general parser would be larger than this client: S3 uses
+ * no attributes that matter, no mixed content and no CDATA. Keys come as XML text and not as `encoding-type=url`,
+ * because stores disagree whether `+` is a space.
  */
 
 /** The text of the first element of this name; null when there is none. */
@@ -9,7 +10,10 @@ export function textOf(xml: string, element: string): string | null {
   return content === undefined ? null : unescapeXml(content)
 }
 
-/** The inside of each element of this name, in order, `most` of them. In one pass: no answer, however broken, takes longer than its length. */
+/**
+ * The inside of each element of this name, in order, `most` of them. In one pass: no answer, however broken, takes
+ * longer than its length.
+ */
 export function contentOf(xml: string, element: string, most = Number.POSITIVE_INFINITY): string[] {
   const [open, close] = [`<${element}`, `</${element}>`]
   const found: string[] = []
@@ -42,4 +46,5 @@ export const unescapeXml = (text: string): string =>
   })
 
 /** What is no character stays what it is. */
-const characterOf = (code: number, otherwise: string): string => (code <= 0x10_ff_ff ? String.fromCodePoint(code) : otherwise)
+const characterOf = (code: number, otherwise: string): string =>
+  code <= 0x10_ff_ff ? String.fromCodePoint(code) : otherwise

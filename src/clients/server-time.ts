@@ -1,11 +1,14 @@
 import type { Milliseconds } from '../values/duration.ts'
 
 /**
- * What time it is by a server's own clock, from the `Date` of its answers, with this machine's monotonic clock in between: the clock of this machine,
- * which anybody may set, has no part in it.
+ * What time it is by a server's own clock, from the `Date` of its answers, with this machine's monotonic clock in
+ * between: the clock of this machine, which anybody may set, has no part in it.
  */
 export interface ServerTime {
-  /** An answer, with the instants at which it was asked for and heard (`performance.now()`). One without a date, or with none that can be read, says nothing. */
+  /**
+   * An answer, with the instants at which it was asked for and heard (`performance.now()`). One without a date, or with
+   * none that can be read, says nothing.
+   */
   hear(date: string | null, askedAt: Milliseconds, heardAt: Milliseconds): void
   /** Within a second of the server's clock; null before the first answer that says it. */
   now(): Date | null
@@ -14,7 +17,10 @@ export interface ServerTime {
 /** A date has whole seconds: the server wrote it within this of what it says. */
 const RESOLUTION: Milliseconds = 1_000
 
-/** Whether the server itself speaks, as far as status and headers say: what stands between may answer in its place, or from a copy of last week. */
+/**
+ * Whether the server itself speaks, as far as status and headers say: what stands between may answer in its place, or
+ * from a copy of last week.
+ */
 export const isOfServer = ({ status, headers }: Pick<Response, 'status' | 'headers'>): boolean =>
   (status < 300 || (status >= 400 && status < 500 && status !== 407)) &&
   !/^(text\/html|application\/xhtml)/i.test(headers.get('content-type') ?? '') &&
@@ -28,7 +34,8 @@ export function serverTime(monotonic: () => Milliseconds = () => performance.now
       const said = date === null ? Number.NaN : Date.parse(date)
       if (Number.isNaN(said)) return
       const now = { least: said - heardAt, most: said + RESOLUTION - askedAt }
-      const both = ahead === null ? now : { least: Math.max(ahead.least, now.least), most: Math.min(ahead.most, now.most) }
+      const both =
+        ahead === null ? now : { least: Math.max(ahead.least, now.least), most: Math.min(ahead.most, now.most) }
       // Where they exclude each other, one of the clocks was set, or this machine slept: the newer answer counts.
       ahead = both.least <= both.most ? both : now
     },

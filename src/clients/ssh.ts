@@ -24,9 +24,10 @@ export interface SshAccess {
 
 export interface SshRunner {
   /**
-   * Runs a command line in the remote user's shell; any exit code but 255 is a result. Throws `ssh-unreachable`, `ssh-denied`,
-   * `ssh-host-key-mismatch`, `process-timeout` (then the remote command may go on), or the reason of the signal. The deadline is meant for a short
-   * way: over a longer one, which is measured when the answer is late, it is so many round trips longer (`patience.ts`).
+   * Runs a command line in the remote user's shell; any exit code but 255 is a result. Throws `ssh-unreachable`,
+   * `ssh-denied`, `ssh-host-key-mismatch`, `process-timeout` (then the remote command may go on), or the reason of the
+   * signal. The deadline is meant for a short way: over a longer one, which is measured when the answer is late, it is
+   * so many round trips longer (`patience.ts`).
    */
   run(command: string, stdin?: string, deadline?: Milliseconds, signal?: AbortSignal): Promise<SshResult>
   /** Ends the shared connection and removes what was written to disk. */
@@ -40,8 +41,14 @@ const LONGEST: Milliseconds = minutes(60)
 /** The shared connection ends by itself when we die without `close`. */
 const IDLE = 300
 
-/** Runs commands on one host over one shared, authenticated connection. Reads no configuration, agent or key of the machine. Contacts nothing yet. */
-export function sshRunner(access: SshAccess, way = measuredWay(sshAddress(access.host, access.port), SILENCE)): SshRunner {
+/**
+ * Runs commands on one host over one shared, authenticated connection. Reads no configuration, agent or key of the
+ * machine. Contacts nothing yet.
+ */
+export function sshRunner(
+  access: SshAccess,
+  way = measuredWay(sshAddress(access.host, access.port), SILENCE),
+): SshRunner {
   const home = mkdtempSync(join(tmpdir(), 'standby-ssh-'))
   const removeFiles = (): void => rmSync(home, { recursive: true, force: true })
   process.once('exit', removeFiles)
@@ -62,7 +69,8 @@ export function sshRunner(access: SshAccess, way = measuredWay(sshAddress(access
     IdentitiesOnly: 'yes',
     IdentityAgent: 'none',
     PreferredAuthentications: 'publickey',
-    // Each call has its own deadline. ssh ends without a word after 35 s of silence, which is longer than TCP pauses after two lost packets (20 s).
+    // Each call has its own deadline. ssh ends without a word after 35 s of silence, which is longer than TCP pauses
+    // after two lost packets (20 s).
     ServerAliveInterval: '5',
     ServerAliveCountMax: '6',
     ControlMaster: 'auto',
@@ -112,7 +120,9 @@ export function sshRunner(access: SshAccess, way = measuredWay(sshAddress(access
     async close() {
       process.off('exit', removeFiles)
       for (; generation >= 0; generation--)
-        await runProcess('ssh', [...argv(), '-O', 'exit', '--', access.host], { deadline: seconds(2) }).catch(() => undefined)
+        await runProcess('ssh', [...argv(), '-O', 'exit', '--', access.host], { deadline: seconds(2) }).catch(
+          () => undefined,
+        )
       removeFiles()
     },
   }
@@ -127,11 +137,19 @@ function refusal(stderr: string, where: string, access: SshAccess): StandbyError
     .slice(-3)
     .join(' ')
   if (/host key verification failed|host identification has changed|no .* host key is known/i.test(stderr))
-    return siteError('ssh-host-key-mismatch', `${access.host} does not show a key that known_hosts has for it (${said})`, {
-      where,
-      next: 'If the host was set up anew, get its key from its console and correct known_hosts. If not, somebody stands in between.',
-    })
-  if (/permission denied|too many authentication failures|invalid format|error in libcrypto|unprotected private key/i.test(stderr))
+    return siteError(
+      'ssh-host-key-mismatch',
+      `${access.host} does not show a key that known_hosts has for it (${said})`,
+      {
+        where,
+        next: 'If the host was set up anew, get its key from its console and correct known_hosts. If not, somebody stands in between.',
+      },
+    )
+  if (
+    /permission denied|too many authentication failures|invalid format|error in libcrypto|unprotected private key/i.test(
+      stderr,
+    )
+  )
     return siteError('ssh-denied', `${access.host} does not let ${access.user} in (${said})`, {
       where,
       next: `Add the public key to ~/.ssh/authorized_keys of ${access.user}; a key with a passphrase can not be used.`,
@@ -145,7 +163,8 @@ function refusal(stderr: string, where: string, access: SshAccess): StandbyError
 
 /** The path that was given, or of a file with the content that was given. */
 function fileOf(contentOrPath: string, what: string, home: string, name: string): string {
-  if (!contentOrPath.includes('\n') && statSync(contentOrPath, { throwIfNoEntry: false })?.isFile()) return contentOrPath
+  if (!contentOrPath.includes('\n') && statSync(contentOrPath, { throwIfNoEntry: false })?.isFile())
+    return contentOrPath
   if (contentOrPath.trim() === '') throw inputError('ssh-credentials-missing', `${what} is empty`)
   const path = join(home, name)
   // ssh refuses a key whose last line has no end, which is how most secret stores hand it over.

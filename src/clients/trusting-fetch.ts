@@ -16,23 +16,32 @@ const IDLE: Milliseconds = seconds(4)
 const agents = new Map<string, Agent>()
 
 /**
- * `fetch` for a server that these authorities (PEM) vouch for, and no others. Node's own `fetch` takes authorities only for the whole process, in which
- * a private one could then vouch for GitHub too. Redirects are answers.
+ * `fetch` for a server that these authorities (PEM) vouch for, and no others. Node's own `fetch` takes authorities only
+ * for the whole process, in which a private one could then vouch for GitHub too. Redirects are answers.
  */
-export async function fetchTrusting(authorities: string, url: URL, { method, headers, signal, body }: Asked): Promise<Response> {
+export async function fetchTrusting(
+  authorities: string,
+  url: URL,
+  { method, headers, signal, body }: Asked,
+): Promise<Response> {
   signal.throwIfAborted()
   const agent = agents.get(authorities) ?? agentTrusting(authorities)
   agents.set(authorities, agent)
   const length = body === undefined ? {} : { 'content-length': String(body.length) }
   return new Promise((resolve, reject) => {
-    const sent = request(url, { method, agent, signal, headers: { ...Object.fromEntries(headers), ...length } }, (answer) => {
-      const answered = new Headers()
-      for (const [name, value] of Object.entries(answer.headersDistinct)) for (const one of value ?? []) answered.append(name, one)
-      const status = answer.statusCode ?? 0
-      if (WITHOUT_BODY.has(status)) answer.resume()
-      const stream = Readable.toWeb(answer) as ReadableStream<Uint8Array>
-      resolve(new Response(WITHOUT_BODY.has(status) ? null : stream, { status, headers: answered }))
-    })
+    const sent = request(
+      url,
+      { method, agent, signal, headers: { ...Object.fromEntries(headers), ...length } },
+      (answer) => {
+        const answered = new Headers()
+        for (const [name, value] of Object.entries(answer.headersDistinct))
+          for (const one of value ?? []) answered.append(name, one)
+        const status = answer.statusCode ?? 0
+        if (WITHOUT_BODY.has(status)) answer.resume()
+        const stream = Readable.toWeb(answer) as ReadableStream<Uint8Array>
+        resolve(new Response(WITHOUT_BODY.has(status) ? null : stream, { status, headers: answered }))
+      },
+    )
     sent.on('error', reject)
     sent.end(body)
   })

@@ -1,11 +1,17 @@
 import type { CredentialReference } from '../domain/stack.ts'
 import { inputError } from '../errors/standby-error.ts'
 
-/** A value that is sent in a header as it is, or `credential-unusable`: visible characters of ASCII. `what`: an access key, a token. */
+/**
+ * A value that is sent in a header as it is, or `credential-unusable`: visible characters of ASCII. `what`: an access
+ * key, a token.
+ */
 export const sentInHeader = (value: string, what: string, reference: CredentialReference): string =>
   usable(value, /^[\x21-\x7E]+$/, what, reference)
 
-/** A value that only signs, or is written into the configuration of a program, or `credential-unusable`: no control characters. */
+/**
+ * A value that only signs, or is written into the configuration of a program, or `credential-unusable`: no control
+ * characters.
+ */
 export const inOneLine = (value: string, what: string, reference: CredentialReference): string =>
   usable(value, /^[^\p{Cc}]+$/u, what, reference)
 

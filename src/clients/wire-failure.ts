@@ -7,7 +7,10 @@ export interface WireFailure {
   readonly why: string
 }
 
-/** Judges what Node, OpenSSL or undici threw by its code, never by its words. An error without a known code is a silence that nobody can name. */
+/**
+ * Judges what Node, OpenSSL or undici threw by its code, never by its words. An error without a known code is a silence
+ * that nobody can name.
+ */
 export function wireFailure(thrown: unknown): WireFailure {
   const error = mostTelling(thrown)
   const unseen = unseenOf(error.code ?? '')
@@ -24,10 +27,14 @@ function mostTelling(thrown: unknown): CodedError {
   const error = thrown as CodedError & { readonly cause?: unknown }
   if (error.errors !== undefined && error.errors.length > 0) {
     const each = error.errors.map(mostTelling)
-    return TELLING.flatMap((unseen) => each.filter(({ code }) => unseenOf(code ?? '') === unseen))[0] ?? each[0] ?? error
+    return (
+      TELLING.flatMap((unseen) => each.filter(({ code }) => unseenOf(code ?? '') === unseen))[0] ?? each[0] ?? error
+    )
   }
   // By shape: what `fetch` throws may come from another realm.
-  return typeof error.cause === 'object' && error.cause !== null && 'message' in error.cause ? mostTelling(error.cause) : error
+  return typeof error.cause === 'object' && error.cause !== null && 'message' in error.cause
+    ? mostTelling(error.cause)
+    : error
 }
 const TELLING: readonly Unseen[] = ['refused', 'no-such-host', 'cut', 'no-answer']
 
@@ -57,7 +64,10 @@ const CODES: Readonly<Record<string, Unseen>> = {
 }
 
 const PATTERNS: readonly (readonly [RegExp, Unseen])[] = [
-  [/^(ENETUNREACH|ENETDOWN|EADDRNOTAVAIL|EAFNOSUPPORT|EACCES|EPERM|EMFILE|ENFILE|ENOBUFS|ENOMEM|EINVAL)$/, 'no-network'],
+  [
+    /^(ENETUNREACH|ENETDOWN|EADDRNOTAVAIL|EAFNOSUPPORT|EACCES|EPERM|EMFILE|ENFILE|ENOBUFS|ENOMEM|EINVAL)$/,
+    'no-network',
+  ],
   [/^(ENOTFOUND|EAI_|ENODATA|ESERVFAIL|ENODOMAIN)/, 'name-unresolved'],
   [/^ERR_OSSL_/, 'kubeconfig-unusable'],
   [/^(ERR_SSL_|ERR_TLS_)/, 'not-tls'],
@@ -68,7 +78,10 @@ const PATTERNS: readonly (readonly [RegExp, Unseen])[] = [
 ]
 
 function wordsOf(unseen: Unseen, error: CodedError): string {
-  const said = error.message === '' || error.message === undefined ? (error.code ?? error.name ?? 'no reason given') : error.message
+  const said =
+    error.message === '' || error.message === undefined
+      ? (error.code ?? error.name ?? 'no reason given')
+      : error.message
   switch (unseen) {
     case 'refused':
       return 'it refuses connections'

@@ -11,7 +11,9 @@ export interface Allowed {
   readonly trips?: Trips
 }
 
-/** As {@link withinDeadline}, over a way that is measured when the answer is late: then the deadline is so much longer. */
+/**
+ * As {@link withinDeadline}, over a way that is measured when the answer is late: then the deadline is so much longer.
+ */
 export function withinWay<T>(
   way: MeasuredWay,
   { deadline, spent = 0, trips = CALL }: Allowed,

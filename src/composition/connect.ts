@@ -65,7 +65,10 @@ export const systemClock: Clock = {
   sleep: (ms, signal) => pause(ms, undefined, { signal }),
 }
 
-/** Loads the stack file and prepares the clients; nothing is contacted yet. Throws what is wrong with file, credentials or kubeconfigs. */
+/**
+ * Loads the stack file and prepares the clients; nothing is contacted yet. Throws what is wrong with file, credentials
+ * or kubeconfigs.
+ */
 export async function connect(options: WorldOptions): Promise<World> {
   const stack = options.stack ?? (await loadStack(options.stackPath, { drivers, witnesses }))
   options.judge?.(stack)
@@ -76,7 +79,8 @@ export async function connect(options: WorldOptions): Promise<World> {
     options.mask(secret)
   }
   const sources: CredentialSources = { env: options.env, directory: stack.source.directory, mask }
-  for (const [name, value] of Object.entries(options.env)) if (value !== undefined && process.env[name] !== value) maskSecret(value, mask)
+  for (const [name, value] of Object.entries(options.env))
+    if (value !== undefined && process.env[name] !== value) maskSecret(value, mask)
   const clients = openSites(stack, sources, { login: loginVariables(stack, options.env), mask, signal: options.signal })
   const kubernetes = (site: SiteName): KubernetesClient => {
     const client = clients.get(site)
@@ -91,7 +95,8 @@ export async function connect(options: WorldOptions): Promise<World> {
   const credential: DriverContext['credential'] = async (reference, site) =>
     'secret' in reference ? secretCredential(reference, kubernetes, site, sources) : localCredential(reference, sources)
   const login = awsLogin({ env: options.env, mask })
-  // A cancelled run still writes its journal and gives its lock back: the witness is bounded by its own deadlines alone.
+  // A cancelled run still writes its journal and gives its lock back: the witness is bounded by its own deadlines
+  // alone.
   const store = await openStore(stack.witness.spec, {
     stack: stack.name,
     credential,
@@ -106,11 +111,13 @@ export async function connect(options: WorldOptions): Promise<World> {
     clock: systemClock,
     log: options.log,
     kubernetes,
-    kubeconfig: (site) => kubernetes(site).kubeconfig?.() ?? Promise.reject(inputError('kubeconfig-invalid', `${site} has none`)),
+    kubeconfig: (site) =>
+      kubernetes(site).kubeconfig?.() ?? Promise.reject(inputError('kubeconfig-invalid', `${site} has none`)),
     credential,
     records: recordsIn(store, options.log),
     ssh: connections.ssh,
-    run: async (command, args, run) => withoutSecrets(await runProcess(command, args, { signal: options.signal, ...run }), run, secrets),
+    run: async (command, args, run) =>
+      withoutSecrets(await runProcess(command, args, { signal: options.signal, ...run }), run, secrets),
     sql(component, at, query) {
       const declared = componentOf(stack, component)
       const sql = drivers[declared.driver]?.sql
@@ -120,13 +127,15 @@ export async function connect(options: WorldOptions): Promise<World> {
     objectStore(component, site) {
       const declared = componentOf(stack, component)
       const place = drivers[declared.driver]?.objectStore?.(declared, site)
-      if (place === undefined) throw inputError('not-an-object-store', `${component} (${declared.driver}) is no object store`)
+      if (place === undefined)
+        throw inputError('not-an-object-store', `${component} (${declared.driver}) is no object store`)
       const { endpointCA } = place
       const location = endpointCA === undefined ? place : { ...place, authorities: readNamedFileNow(stack, endpointCA) }
       const open = async (access: 'read' | 'write' | 'policy' = 'read'): Promise<ObjectStoreClient> => {
         const { readCredentials, credentials, policyCredentials } = location
         const keys = access === 'read' ? readCredentials : access === 'write' ? credentials : policyCredentials
-        if (keys === undefined) throw inputError('credential-missing', `${component} declares no policyCredentials for ${site}`)
+        if (keys === undefined)
+          throw inputError('credential-missing', `${component} declares no policyCredentials for ${site}`)
         return openObjectStore({
           endpoint: location.endpoint,
           region: location.region,
@@ -155,20 +164,30 @@ export async function connect(options: WorldOptions): Promise<World> {
 }
 
 /**
- * What a credential program may log in with beside the cloud variables, and no other child gets: what the input `credentials` brought beside the
- * process' own environment, and the variables that STANDBY_LOGIN_ENV names. Kubeconfigs are for us.
+ * What a credential program may log in with beside the cloud variables, and no other child gets: what the input
+ * `credentials` brought beside the process' own environment, and the variables that STANDBY_LOGIN_ENV names.
+ * Kubeconfigs are for us.
  */
 function loginVariables(stack: Stack, env: WorldOptions['env']): WorldOptions['env'] {
   const named = (env.STANDBY_LOGIN_ENV ?? '').split(/[\s,]+/)
   const kubeconfigs = stack.sites.map(({ kubernetes: { kubeconfig } }) => ('env' in kubeconfig ? kubeconfig.env : ''))
   return Object.fromEntries(
-    Object.entries(env).filter(([name, value]) => named.includes(name) || (process.env[name] !== value && !kubeconfigs.includes(name))),
+    Object.entries(env).filter(
+      ([name, value]) => named.includes(name) || (process.env[name] !== value && !kubeconfigs.includes(name)),
+    ),
   )
 }
 
-/** What a program of somebody else prints ends in plans, records and logs. What helm renders is applied, and stays what it is. */
+/**
+ * What a program of somebody else prints ends in plans, records and logs. What helm renders is applied, and stays what
+ * it is.
+ */
 function withoutSecrets(result: RunResult, { purpose }: RunOptions, { masked }: Masking): RunResult {
-  return { ...result, stdout: purpose === 'helm' ? result.stdout : masked(result.stdout), stderr: masked(result.stderr) }
+  return {
+    ...result,
+    stdout: purpose === 'helm' ? result.stdout : masked(result.stdout),
+    stderr: masked(result.stderr),
+  }
 }
 
 type SiteAccess = Pick<KubernetesAccess, 'login' | 'mask' | 'signal'>
@@ -177,7 +196,10 @@ function openSites(stack: Stack, sources: CredentialSources, access: SiteAccess)
   return new Map(
     stack.sites.map((site) => {
       const kubeconfig = localCredential(site.kubernetes.kubeconfig, sources)
-      return [site.name, openKubernetes({ site: site.name, kubeconfig, context: site.kubernetes.context, ...access })] as const
+      return [
+        site.name,
+        openKubernetes({ site: site.name, kubeconfig, context: site.kubernetes.context, ...access }),
+      ] as const
     }),
   )
 }

@@ -14,8 +14,8 @@ export interface CredentialSources {
 }
 
 /**
- * The one rule for all credentials, wherever they are read: the line breaks that end a value are none of it. An editor, `echo` or a copied line adds
- * them, and no key, token or password that a person chose ends with one.
+ * The one rule for all credentials, wherever they are read: the line breaks that end a value are none of it. An editor,
+ * `echo` or a copied line adds them, and no key, token or password that a person chose ends with one.
  */
 export const withoutLineEnd = (value: string): string => value.replace(/[\r\n]+$/, '')
 
@@ -32,7 +32,8 @@ export function localCredential(reference: CredentialReference, sources: Credent
   if ('file' in reference) {
     const path = resolve(sources.directory, reference.file)
     const value = withoutLineEnd(contentOf(path))
-    if (value === '') throw inputError('credential-missing', `the file ${path} is empty`, { next: 'Write the credential into it.' })
+    if (value === '')
+      throw inputError('credential-missing', `the file ${path} is empty`, { next: 'Write the credential into it.' })
     return masked(value, sources)
   }
   throw inputError(
@@ -50,14 +51,19 @@ export async function secretCredential(
 ): Promise<string> {
   const { namespace, name, key } = reference.secret
   const at = (reference.secret.site as SiteName | undefined) ?? site
-  if (at === undefined) throw inputError('credential-missing', `the reference to Secret ${namespace}/${name} names no site`)
+  if (at === undefined)
+    throw inputError('credential-missing', `the reference to Secret ${namespace}/${name} names no site`)
   const secret = await kubernetes(at).get({ apiVersion: 'v1', kind: 'Secret', plural: 'secrets', namespace, name })
   const encoded = (secret?.data as Record<string, string> | undefined)?.[key]
   if (encoded === undefined)
-    throw siteError('credential-missing', `the Secret ${namespace}/${name} ${secret === null ? 'does not exist' : `has no key ${key}`}`, {
-      where: `${at} ${namespace}/Secret/${name}`,
-      next: 'Create it; the README of the stack says what belongs in it.',
-    })
+    throw siteError(
+      'credential-missing',
+      `the Secret ${namespace}/${name} ${secret === null ? 'does not exist' : `has no key ${key}`}`,
+      {
+        where: `${at} ${namespace}/Secret/${name}`,
+        next: 'Create it; the README of the stack says what belongs in it.',
+      },
+    )
   const value = withoutLineEnd(Buffer.from(encoded, 'base64').toString('utf8'))
   if (value === '')
     throw siteError('credential-missing', `the key ${key} of the Secret ${namespace}/${name} is empty`, {
@@ -75,7 +81,9 @@ function contentOf(path: string): string {
   }
 }
 
-/** Content as it is, or the content of the file that it is the path of: kubeconfigs and keys are handed over both ways. */
+/**
+ * Content as it is, or the content of the file that it is the path of: kubeconfigs and keys are handed over both ways.
+ */
 export function contentOrPath(value: string): string {
   if (value.includes('\n')) return value
   try {
@@ -99,8 +107,8 @@ function masked(value: string, sources: CredentialSources): string {
 const SHORTEST = 6
 
 /**
- * The lines that must not be seen. A kubeconfig is mostly no secret: were "clusters:" or "kind: Config" masked, every log line and every output
- * that holds these words would vanish. A value that can not be read as one is masked whole.
+ * The lines that must not be seen. A kubeconfig is mostly no secret: were "clusters:" or "kind: Config" masked, every
+ * log line and every output that holds these words would vanish. A value that can not be read as one is masked whole.
  */
 function secretLines(value: string): string[] {
   const secrets = secretsOfKubeconfig(value) ?? [value]
@@ -120,7 +128,8 @@ function secretsOfKubeconfig(text: string): string[] | null {
   }
 }
 
-const passwordsInUrls = (text: string): string[] => [...text.matchAll(/:\/\/[^/\s:@]*:([^@\s/]+)@/g)].map((match) => match[1] ?? '')
+const passwordsInUrls = (text: string): string[] =>
+  [...text.matchAll(/:\/\/[^/\s:@]*:([^@\s/]+)@/g)].map((match) => match[1] ?? '')
 
 /** Names of users, commands and files are no secrets; every other text of a user is. */
 const NO_SECRET = new Set([
@@ -138,5 +147,7 @@ const NO_SECRET = new Set([
 function textsIn(value: unknown, key: string): string[] {
   if (typeof value === 'string') return NO_SECRET.has(key) ? [] : [value]
   if (Array.isArray(value)) return value.flatMap((item) => textsIn(item, key))
-  return typeof value === 'object' && value !== null ? Object.entries(value).flatMap(([name, item]) => textsIn(item, name)) : []
+  return typeof value === 'object' && value !== null
+    ? Object.entries(value).flatMap(([name, item]) => textsIn(item, name))
+    : []
 }

@@ -17,8 +17,8 @@ export interface NeededCredential {
 }
 
 /**
- * All credentials that a runner has to be given, in the order of the stack file; those in Secrets of a site are read there. A kubeconfig and the keys
- * of the witness are different values for each identity, under one name. Pure.
+ * All credentials that a runner has to be given, in the order of the stack file; those in Secrets of a site are read
+ * there. A kubeconfig and the keys of the witness are different values for each identity, under one name. Pure.
  */
 export function neededCredentials(stack: Stack, drivers: Readonly<Record<string, Driver>>): NeededCredential[] {
   return merged([
@@ -65,16 +65,23 @@ function merged(uses: readonly CredentialUse[]): NeededCredential[] {
   }))
 }
 
-export const nameOf = (reference: NeededCredential['reference']): string => ('env' in reference ? reference.env : `file ${reference.file}`)
+export const nameOf = (reference: NeededCredential['reference']): string =>
+  'env' in reference ? reference.env : `file ${reference.file}`
 
 /** What references of the stack file are looked up in. */
 export interface GivenCredentials {
   readonly env: Readonly<Record<string, string | undefined>>
-  /** The names in the input `credentials` of an action; empty: it was not given, or is an empty text. Null on a command line. */
+  /**
+   * The names in the input `credentials` of an action; empty: it was not given, or is an empty text. Null on a command
+   * line.
+   */
   readonly credentialsInput: readonly string[] | null
 }
 
-/** Every environment variable that an identity needs and was not given, in one `credential-missing`. Asked before anything is contacted. */
+/**
+ * Every environment variable that an identity needs and was not given, in one `credential-missing`. Asked before
+ * anything is contacted.
+ */
 export function refuseMissingCredentials(
   needed: readonly NeededCredential[],
   identity: Identity,

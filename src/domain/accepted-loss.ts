@@ -2,8 +2,8 @@ import { inputError, type StandbyError } from '../errors/standby-error.ts'
 import { durationInput, type Milliseconds, parseDuration, readableDuration } from '../values/duration.ts'
 
 /**
- * What a person accepts to lose in a failover: so much time of acknowledged writes, or `unknown`: any loss, also one that cannot be measured. Nothing
- * but the word itself accepts that: no bound is large enough for it.
+ * What a person accepts to lose in a failover: so much time of acknowledged writes, or `unknown`: any loss, also one
+ * that cannot be measured. Nothing but the word itself accepts that: no bound is large enough for it.
  */
 export type AcceptedLoss = Milliseconds | typeof UNKNOWN_LOSS
 
@@ -22,11 +22,14 @@ const unreadable = (text: string, input: string): StandbyError =>
   })
 
 /** As {@link readAcceptedLoss} reads it again. */
-export const acceptedLossInput = (accepted: AcceptedLoss): string => (accepted === UNKNOWN_LOSS ? UNKNOWN_LOSS : durationInput(accepted))
+export const acceptedLossInput = (accepted: AcceptedLoss): string =>
+  accepted === UNKNOWN_LOSS ? UNKNOWN_LOSS : durationInput(accepted)
 
 /** For people, in one line: what is signed, and what a reviewer reads. */
 export const acceptedLossText = (accepted: AcceptedLoss): string =>
-  accepted === UNKNOWN_LOSS ? 'any, also one that cannot be measured (unknown)' : `at most ${readableDuration(accepted)}`
+  accepted === UNKNOWN_LOSS
+    ? 'any, also one that cannot be measured (unknown)'
+    : `at most ${readableDuration(accepted)}`
 
 /** Whether a loss is covered; null: it cannot be measured. Nothing is covered where no person has accepted anything. */
 export const coversLoss = (accepted: AcceptedLoss | undefined, loss: Milliseconds | null): boolean =>

@@ -1,7 +1,10 @@
 export interface Claim {
   /** `kubernetes dc-a infisical/Cluster/pg-dc-a`, `archive archive/`. */
   readonly key: string
-  /** Only what lies below this in `key`, such as `redis/`; all of it when absent. What is claimed neither holds nor lies in another's. */
+  /**
+   * Only what lies below this in `key`, such as `redis/`; all of it when absent. What is claimed neither holds nor lies
+   * in another's.
+   */
   readonly below?: string
   /** Where in the component it is declared: ['sites', 'dc-a', 'cluster']. */
   readonly path: readonly string[]
@@ -10,7 +13,10 @@ export interface Claim {
 /** A file or folder of the user, as the stack file names it, and what it must be. */
 export interface NamedPath {
   readonly path: string
-  /** `mapping`: one YAML file that holds a mapping. `chart`: the folder of a Helm chart. `certificates`: one or more, in PEM. */
+  /**
+   * `mapping`: one YAML file that holds a mapping. `chart`: the folder of a Helm chart. `certificates`: one or more, in
+   * PEM.
+   */
   readonly is: 'mapping' | 'chart' | 'certificates'
 }
 

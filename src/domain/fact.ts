@@ -6,7 +6,13 @@ import type { Json } from '../values/json.ts'
  */
 export type Fact = (
   | { readonly name: string; readonly value: Json; readonly binds: 'exactly' }
-  | { readonly name: string; readonly value: number; readonly binds: 'at-most'; readonly limit: number; readonly unit: string }
+  | {
+      readonly name: string
+      readonly value: number
+      readonly binds: 'at-most'
+      readonly limit: number
+      readonly unit: string
+    }
 ) & {
   /** The only kind of move that rests on it; absent: each does. Not part of a plan, which has its own facts only. */
   readonly only?: 'switchover' | 'failover' | 'rejoin' | 'reopen'

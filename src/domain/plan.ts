@@ -7,8 +7,8 @@ import type { Liveness } from './liveness.ts'
 import type { ComponentName, SiteName } from './stack.ts'
 
 /**
- * The phases of a move, in order. What PREPARE does, no user notices, and it needs the lock. Up to PROMOTE a run may be aborted; from there it only
- * goes forward.
+ * The phases of a move, in order. What PREPARE does, no user notices, and it needs the lock. Up to PROMOTE a run may be
+ * aborted; from there it only goes forward.
  */
 export const PHASES = [
   'PREFLIGHT',
@@ -29,14 +29,16 @@ export const PHASES = [
 export type Phase = (typeof PHASES)[number]
 
 /**
- * switchover: planned, nothing lost. failover: `from` is lost. rejoin: `to`, a former active site, becomes a passive one of `from`. reopen: `to` is
- * `from`, the active site, which its guard or a fence has shut: it serves again.
+ * switchover: planned, nothing lost. failover: `from` is lost. rejoin: `to`, a former active site, becomes a passive
+ * one of `from`. reopen: `to` is `from`, the active site, which its guard or a fence has shut: it serves again.
  */
 export const MODES = ['switchover', 'failover', 'rejoin', 'reopen'] as const
 export type Mode = (typeof MODES)[number]
 
 /** Whether another site becomes the active one: then there is a point of no return, and a fence before it. */
-export const changesActiveSite = <I extends Pick<Intent, 'mode'>>(intent: I): intent is I & { readonly mode: 'switchover' | 'failover' } =>
+export const changesActiveSite = <I extends Pick<Intent, 'mode'>>(
+  intent: I,
+): intent is I & { readonly mode: 'switchover' | 'failover' } =>
   intent.mode === 'switchover' || intent.mode === 'failover'
 
 /** The site of which it matters whether it lives: the one that is left, comes back, or is opened. */
@@ -63,16 +65,28 @@ export interface PlannedStep {
   readonly action: string
   readonly site: SiteName | null
   readonly phase: Phase
-  /** Steps of the same or an earlier phase that must be done first. Steps of earlier phases are always done first, unless `mayBeginIn` says otherwise. */
+  /**
+   * Steps of the same or an earlier phase that must be done first. Steps of earlier phases are always done first,
+   * unless `mayBeginIn` says otherwise.
+   */
   readonly needs: readonly StepId[]
-  /** An earlier phase from which on this step may run beside others; only for steps that hurt nobody when the move is aborted. */
+  /**
+   * An earlier phase from which on this step may run beside others; only for steps that hurt nobody when the move is
+   * aborted.
+   */
   readonly mayBeginIn?: Phase
   readonly irreversible: boolean
   /** The level of the ladder that is reached when this step is done: the old site is shut out of so much. */
   readonly fence?: FenceLevel
-  /** What the move can do without, a fence beyond the required level or a step of a third site: it is tried for so long, then the run goes on and says so. */
+  /**
+   * What the move can do without, a fence beyond the required level or a step of a third site: it is tried for so long,
+   * then the run goes on and says so.
+   */
   readonly bestEffort?: Milliseconds
-  /** The fence is waited for, not seen: the old site shuts itself within a known time, its application and its database at once. */
+  /**
+   * The fence is waited for, not seen: the old site shuts itself within a known time, its application and its database
+   * at once.
+   */
   readonly byTime?: true
   readonly deadline: Milliseconds
   /** What it usually takes: for the prediction and the live view. */
@@ -102,7 +116,10 @@ export interface Plan {
   /** The epoch in which it was made; the move begins the next one. */
   readonly epoch: number
   readonly madeAt: string
-  /** Address of the GitHub run whose plan job made it: an approval of another run is none of it. Absent when made from a terminal. */
+  /**
+   * Address of the GitHub run whose plan job made it: an approval of another run is none of it. Absent when made from a
+   * terminal.
+   */
   readonly madeIn?: string
   readonly expiresAt: string
   /** Burnt at LOCK: a plan is executed once. */
@@ -136,7 +153,10 @@ export interface Predictions {
   readonly loss: Loss
 }
 
-/** How many former runs the times of a plan rest on: of the step that is known best, and how many of its steps are known at all. */
+/**
+ * How many former runs the times of a plan rest on: of the step that is known best, and how many of its steps are known
+ * at all.
+ */
 export interface LearnedFrom {
   readonly runs: number
   readonly steps: number
@@ -159,7 +179,10 @@ export interface KeptData {
 export interface Loss {
   readonly bytes: readonly [number, number | null]
   readonly seconds: readonly [number, number | null]
-  /** Seconds: what it is most likely at most, under a condition that `why` names. Never above the interval, and no bound: nobody accepts it. */
+  /**
+   * Seconds: what it is most likely at most, under a condition that `why` names. Never above the interval, and no
+   * bound: nobody accepts it.
+   */
   readonly likely?: number
   /** Where the figures come from. */
   readonly why: string

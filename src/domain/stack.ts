@@ -2,7 +2,9 @@ import type { Milliseconds } from '../values/duration.ts'
 import type { JsonObject } from '../values/json.ts'
 import type { FenceLevel } from './fence-levels.ts'
 
-/** What the user declares in `standby.yaml`, validated and frozen. The active site is not in it: the witness knows that. */
+/**
+ * What the user declares in `standby.yaml`, validated and frozen. The active site is not in it: the witness knows that.
+ */
 export interface Stack {
   readonly name: string
   readonly sites: readonly Site[]
@@ -50,7 +52,14 @@ export type CredentialReference =
   | { readonly env: string }
   | { readonly file: string }
   /** A key of a Kubernetes Secret; without `site`, of the site that is being worked on. */
-  | { readonly secret: { readonly namespace: string; readonly name: string; readonly key: string; readonly site?: string } }
+  | {
+      readonly secret: {
+        readonly namespace: string
+        readonly name: string
+        readonly key: string
+        readonly site?: string
+      }
+    }
 
 /** One part of the stack. `spec` is the driver's part, as its schema allows it; `sites` holds what differs per site. */
 export interface Component<Spec = JsonObject> {

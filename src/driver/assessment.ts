@@ -3,7 +3,10 @@ import type { PlannedStep } from '../domain/plan.ts'
 import type { ComponentName, Objectives, SiteName, Stack } from '../domain/stack.ts'
 import type { Milliseconds } from '../values/duration.ts'
 
-/** `within`, in milliseconds of the witness' naming another site, or null: nothing can be promised, and what would mend that. */
+/**
+ * `within`, in milliseconds of the witness' naming another site, or null: nothing can be promised, and what would mend
+ * that.
+ */
 export type Outwait =
   | { readonly within: Milliseconds; readonly wait: PlannedStep }
   | { readonly within: null; readonly why: string; readonly next: string }

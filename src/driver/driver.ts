@@ -32,11 +32,16 @@ export interface Driver<Spec = JsonObject, State = unknown> {
 
   /** What this component holds alone: two claims that meet are an error of the stack file. Pure. */
   claims(component: Component<Spec>, stack: Stack): Claim[]
-  /** Files of the user that the component reads, relative to the stack file; they are part of the stack's digest. Pure. */
+  /**
+   * Files of the user that the component reads, relative to the stack file; they are part of the stack's digest. Pure.
+   */
   files?(component: Component<Spec>): readonly NamedPath[]
   /** What is wrong with the content of those files; offline, with reading them as its only effect. */
   fileProblems?(component: Component<Spec>, stack: Stack): Promise<SpecProblem[]>
-  /** What the schema cannot say: references to other components or sites that do not exist, and what those must have. Pure. */
+  /**
+   * What the schema cannot say: references to other components or sites that do not exist, and what those must have.
+   * Pure.
+   */
   validate?(component: Component<Spec>, stack: Stack, objectStore: LocationOf): SpecProblem[]
   /** Which identities read which of the credentials that the component declares. Pure; absent: it declares none. */
   credentials?(component: Component<Spec>, stack: Stack): CredentialUse[]
@@ -51,29 +56,57 @@ export interface Driver<Spec = JsonObject, State = unknown> {
   observe(component: Component<Spec>, site: SiteName | null, context: DriverContext): Promise<Observed<State>>
   /** Where it is asked outside of Kubernetes, as URLs, so that a slow way is not taken for silence. Pure. */
   addresses?(component: Component<Spec>, site: SiteName | null): readonly string[]
-  /** Blockers and warnings, for an intent (then `states` are those of its two ends, and of no site) or (null) for `status`. Pure. */
+  /**
+   * Blockers and warnings, for an intent (then `states` are those of its two ends, and of no site) or (null) for
+   * `status`. Pure.
+   */
   assess(component: Component<Spec>, states: BySite<State>, intent: Intent | null, assessment: Assessment): Finding[]
 
   /** How far each passive site is behind the active one. Pure. */
-  gaps?(component: Component<Spec>, states: BySite<State>, activeSite: SiteName, now: string): Readonly<Record<string, Gap>>
+  gaps?(
+    component: Component<Spec>,
+    states: BySite<State>,
+    activeSite: SiteName,
+    now: string,
+  ): Readonly<Record<string, Gap>>
   /** The declared state of one site in its role, as units that are compared, applied and waited for. */
-  deploy?(component: Component<Spec>, site: SiteName | null, deployment: Deployment, context: DriverContext): Promise<DeployUnit[]>
+  deploy?(
+    component: Component<Spec>,
+    site: SiteName | null,
+    deployment: Deployment,
+    context: DriverContext,
+  ): Promise<DeployUnit[]>
   /**
-   * This component's steps of a switchover or a failover. Pure. In a failover no step acts on the lost site or waits for it,
-   * whatever of it still answers: what shuts it out there belongs into `fence`.
+   * This component's steps of a switchover or a failover. Pure. In a failover no step acts on the lost site or waits
+   * for it, whatever of it still answers: what shuts it out there belongs into `fence`.
    */
   move?(component: Component<Spec>, states: BySite<State>, intent: Intent, stack: Stack): PlannedStep[]
-  /** What a passive site that is neither end of a move does in PROTECT, if it can. Pure; no state is asked, for a third site may come and go. */
+  /**
+   * What a passive site that is neither end of a move does in PROTECT, if it can. Pure; no state is asked, for a third
+   * site may come and go.
+   */
   follow?(component: Component<Spec>, follower: SiteName, intent: Intent, stack: Stack): PlannedStep[]
-  /** Steps of a failover on a former active site whose API still answers: they make it impossible that it accepts a write. Pure. */
+  /**
+   * Steps of a failover on a former active site whose API still answers: they make it impossible that it accepts a
+   * write. Pure.
+   */
   fence?(component: Component<Spec>, states: BySite<State>, intent: Intent, stack: Stack): PlannedStep[]
-  /** Whether the lost site shuts itself once the witness names another one, and the step that waits until it must have. Pure. */
+  /**
+   * Whether the lost site shuts itself once the witness names another one, and the step that waits until it must have.
+   * Pure.
+   */
   outwait?(component: Component<Spec>, states: BySite<State>, intent: Intent, stack: Stack): Outwait
   /** The steps that turn the former active site `intent.to` into a passive one of `intent.from`. Pure. */
   rejoin?(component: Component<Spec>, states: BySite<State>, intent: Intent, stack: Stack): PlannedStep[]
-  /** The steps that open the active site `intent.to` again, after its guard or a fence has shut it: what others stand on in RESTORE_AUX, what serves in START. Pure. */
+  /**
+   * The steps that open the active site `intent.to` again, after its guard or a fence has shut it: what others stand on
+   * in RESTORE_AUX, what serves in START. Pure.
+   */
   reopen?(component: Component<Spec>, states: BySite<State>, intent: Intent, stack: Stack): PlannedStep[]
-  /** Whether this component, where it still answers, sees another site alive: one vantage point beside the runner's own. Pure. */
+  /**
+   * Whether this component, where it still answers, sees another site alive: one vantage point beside the runner's own.
+   * Pure.
+   */
   sees?(component: Component<Spec>, states: BySite<State>, site: SiteName): Sighting[]
   /** What a failover would lose of this component; null where it holds nothing of its own. Pure. */
   loss?(component: Component<Spec>, states: BySite<State>, intent: Intent, now: string): ComponentLoss | null
@@ -86,8 +119,8 @@ export interface Driver<Spec = JsonObject, State = unknown> {
   /** What a person types in place of a planned step; null where no short way by hand exists. Pure; for runbooks. */
   manual?(component: Component<Spec>, step: PlannedStep, around: ManualSurroundings): Manual | null
   /**
-   * Parameters of planned steps that follow what moves by nature, such as a number of replicas; by action, then by parameter. When an approved plan
-   * is executed, every other parameter must be what a plan made anew says.
+   * Parameters of planned steps that follow what moves by nature, such as a number of replicas; by action, then by
+   * parameter. When an approved plan is executed, every other parameter must be what a plan made anew says.
    */
   readonly varying?: Readonly<Record<string, Readonly<Record<string, Varies>>>>
   /** The titles that say such a parameter, by action. */
@@ -96,8 +129,16 @@ export interface Driver<Spec = JsonObject, State = unknown> {
   readonly behaviours: Readonly<Record<string, Behaviour<Spec>>>
 
   /** Restores the newest backup of `source` into the sandbox and judges it; throws only what it cannot judge. */
-  restoreTest?(component: Component<Spec>, source: SiteName, sandbox: Sandbox, context: DriverContext): Promise<RestoreTestReport>
-  /** Read-only SQL on a site's database, or on its restored copy, as rows of text; for checks of identity by components that need it. */
+  restoreTest?(
+    component: Component<Spec>,
+    source: SiteName,
+    sandbox: Sandbox,
+    context: DriverContext,
+  ): Promise<RestoreTestReport>
+  /**
+   * Read-only SQL on a site's database, or on its restored copy, as rows of text; for checks of identity by components
+   * that need it.
+   */
   sql?(component: Component<Spec>, at: SiteName | Sandbox, query: string, context: DriverContext): Promise<SqlRows>
   /** Where an object-store component keeps its objects for a site. Pure. */
   objectStore?(component: Component<Spec>, site: SiteName): ObjectStoreLocation

@@ -23,7 +23,10 @@ export interface ManualSurroundings {
 export interface WitnessManual {
   /** Lines that the others rest on, once per shell. */
   readonly prepare: readonly string[]
-  /** Copies one object into a local file of the same name, and remembers its version first; `remark` is what the reader must find in it. */
+  /**
+   * Copies one object into a local file of the same name, and remembers its version first; `remark` is what the reader
+   * must find in it.
+   */
   read(key: string, remark: string): string[]
   /** Edits that file, and replaces the object, only over the version that was read. */
   replace(key: string): string[]
@@ -32,9 +35,13 @@ export interface WitnessManual {
 }
 
 /** A text as one word of a POSIX shell. */
-export const quoted = (text: string): string => (/^[A-Za-z0-9_@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`)
+export const quoted = (text: string): string =>
+  /^[A-Za-z0-9_@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`
 
-/** kubectl for a site: each site is a context of the reader's kubeconfig, under the name that the stack file gives, or its own. */
+/**
+ * kubectl for a site: each site is a context of the reader's kubeconfig, under the name that the stack file gives, or
+ * its own.
+ */
 export const kubectlAt = (stack: Stack, site: SiteName | string): string =>
   `kubectl --context ${quoted(stack.sites.find(({ name }) => name === site)?.kubernetes.context ?? site)}`
 
@@ -43,7 +50,10 @@ export const kubectl = (stack: Stack, site: SiteName | string, namespace: string
   `${kubectlAt(stack, site)} -n ${quoted(namespace)}`
 
 /** The AWS command line for a site's object store, with a profile of the site's name that holds the credentials. */
-export const awsS3 = (location: Pick<ObjectStoreLocation, 'endpoint' | 'region' | 'endpointCA'>, profile: string): string =>
+export const awsS3 = (
+  location: Pick<ObjectStoreLocation, 'endpoint' | 'region' | 'endpointCA'>,
+  profile: string,
+): string =>
   `aws --profile ${quoted(profile)} --endpoint-url ${quoted(location.endpoint)} --region ${quoted(location.region)}${
     location.endpointCA === undefined ? '' : ` --ca-bundle ${quoted(location.endpointCA)}`
   }`

@@ -3,7 +3,13 @@ import type { WitnessManual } from '../driver/manual.ts'
 import type { WitnessKinds } from '../stack/schema.ts'
 import type { JsonObject } from '../values/json.ts'
 import type { ConditionalStore, ConditionalStoreContext } from '../witness/conditional-store.ts'
-import { certificatesOf, certificatesWithoutTls, type DeclaredPlace, placeClaim, unencrypted } from '../witness/s3/bucket-identity.ts'
+import {
+  certificatesOf,
+  certificatesWithoutTls,
+  type DeclaredPlace,
+  placeClaim,
+  unencrypted,
+} from '../witness/s3/bucket-identity.ts'
 import { s3WitnessSchema } from '../witness/s3/spec.ts'
 import { openS3Store } from '../witness/s3/store.ts'
 import { cloudNativePg } from './cloudnative-pg/driver.ts'
@@ -17,7 +23,10 @@ import { manualWitness } from './s3/runbook.ts'
 
 /** The one place that names drivers. Each was checked against its own schema before its `spec` reaches it. */
 export const drivers: Readonly<Record<string, Driver>> = Object.fromEntries(
-  ([cloudNativePg, command, guard, haproxy, helmRelease, redis, s3] as unknown as Driver[]).map((driver) => [driver.kind, driver]),
+  ([cloudNativePg, command, guard, haproxy, helmRelease, redis, s3] as unknown as Driver[]).map((driver) => [
+    driver.kind,
+    driver,
+  ]),
 )
 
 /** The storages that can be a witness. */

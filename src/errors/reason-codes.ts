@@ -1,6 +1,7 @@
 /**
- * Every stable code that an operation can end with, or that a finding carries, and what it means. Users and workflows branch on codes:
- * one is never renamed, and never gets a new meaning. Texts may change. A contract test compares this list with the sources.
+ * Every stable code that an operation can end with, or that a finding carries, and what it means. Users and workflows
+ * branch on codes: one is never renamed, and never gets a new meaning. Texts may change. A contract test compares this
+ * list with the sources.
  */
 export const REASON_CODES = {
   'Good ends': {
@@ -20,7 +21,8 @@ export const REASON_CODES = {
   },
   'Bad ends': {
     'status-broken': 'At least one finding blocks every move.',
-    'change-refused': 'The API server, a rule of the cluster or an adoption refuses a change that the stack declares; nothing was changed.',
+    'change-refused':
+      'The API server, a rule of the cluster or an adoption refuses a change that the stack declares; nothing was changed.',
     'deploy-failed': 'A part of the deploy failed; what came after it was not touched.',
     'backup-not-restorable': 'A check of the restored data failed.',
     'backup-inconclusive': 'The restore test could not judge, for a reason of its own. Never counted as good.',
@@ -38,7 +40,8 @@ export const REASON_CODES = {
     'not-confirmed': 'The typed confirmation is not the name of the target site.',
     'reason-missing': 'An execution from the command line needs a reason for the evidence.',
     'stack-not-found': 'The stack file can not be read.',
-    'stack-warning': 'The stack file holds something that can be used, and should be known: where, and what, the finding says.',
+    'stack-warning':
+      'The stack file holds something that can be used, and should be known: where, and what, the finding says.',
     'stack-invalid': 'The stack file is wrong; all problems are listed with their lines.',
     'output-not-writable': 'A file that the result is written to cannot be written.',
     'sandbox-on-active-site': 'A restore test is asked for on the active site.',
@@ -66,18 +69,23 @@ export const REASON_CODES = {
     'plan-expired': 'The plan waited too long for its reviewer.',
     'plan-stale': 'A fact that the plan rests on has changed, or the digest is another one.',
     'plan-already-executed': 'A plan is executed once; this one was.',
-    'other-site-may-write': 'The active site is not opened again while another one cannot be seen, and may take writes.',
+    'other-site-may-write':
+      'The active site is not opened again while another one cannot be seen, and may take writes.',
     'fence-too-low': 'The plan does not shut the old site out as far as the stack, or its being alive, demands.',
     'clock-skewed':
       'The clock of this machine and the one of the witness are more than 30 s apart. What is decided goes by the one of the witness.',
     'clock-wrong': 'They are more than 5 min apart: nothing is changed from this machine.',
-    'fence-missing': 'No step shuts the old site as far as the stack demands: the plan was bent, and is refused by the engine itself.',
-    'fence-open': 'Somebody changed what the run rests on after it was on record: the witness no longer names the new site.',
-    'fence-unseen': 'A fence is on record, and its site is silent now: nobody sees that it holds, so nothing is promoted on it.',
+    'fence-missing':
+      'No step shuts the old site as far as the stack demands: the plan was bent, and is refused by the engine itself.',
+    'fence-open':
+      'Somebody changed what the run rests on after it was on record: the witness no longer names the new site.',
+    'fence-unseen':
+      'A fence is on record, and its site is silent now: nobody sees that it holds, so nothing is promoted on it.',
     'fence-unproven': 'A fence is declared, and nobody can see that it holds: the node under it is dead or cut off.',
     'loss-not-accepted': 'A failover loses writes, and nobody has named a bound for it.',
     'loss-unknown': 'Nobody knows how much a failover would lose, and a person has accepted that.',
-    'loss-measured': 'Any loss of a failover was accepted, also one that cannot be measured; this one can: a bound says more.',
+    'loss-measured':
+      'Any loss of a failover was accepted, also one that cannot be measured; this one can: a bound says more.',
     'loss-above-bound': 'A failover would lose more than was accepted, or nobody knows how much.',
     'lost-site-touched': 'A step of a failover asked the lost site for something: a defect of a driver.',
     'plan-defect':
@@ -89,8 +97,10 @@ export const REASON_CODES = {
     'past-point-of-no-return': 'The witness names the new site already: the move only goes forward. Resume it.',
     'result-unproven':
       'A promotion, or a removal, is on record as done, and this process does not see that it holds: nothing is built on it.',
-    'taken-back-behind-return': 'A step was taken back although the witness names the new site: a person looks before anybody goes on.',
-    'run-continued-elsewhere': 'Another process has written to the journal of this run: it continues it, and this one stops.',
+    'taken-back-behind-return':
+      'A step was taken back although the witness names the new site: a person looks before anybody goes on.',
+    'run-continued-elsewhere':
+      'Another process has written to the journal of this run: it continues it, and this one stops.',
     'run-ended': 'The run that should be continued has ended.',
     'run-unknown': 'The witness holds no plan of this run.',
     'epoch-would-shrink': 'A run tried to write an older epoch: a defect, refused by the witness.',
@@ -115,7 +125,8 @@ export const REASON_CODES = {
     'environment-missing': 'The environment does not exist, or the token may not see it.',
     'environment-mismatch': 'GitHub answered with another environment.',
     'environment-unprotected': 'The environment demands no reviewer.',
-    'plan-environment-approves': 'The plan job runs in an environment whose reviewers approve: they would do so before there is a plan.',
+    'plan-environment-approves':
+      'The plan job runs in an environment whose reviewers approve: they would do so before there is a plan.',
     'self-review-allowed': 'People may approve their own runs.',
     'admins-can-bypass': 'Administrators may bypass the rules, or GitHub does not say.',
     'branch-policy-open': 'More than the one declared branch may use the environment.',
@@ -136,8 +147,10 @@ export const REASON_CODES = {
   },
   'Approval without GitHub': {
     'approval-missing': 'The stack file demands an approval, and none was given.',
-    'approval-unproven': 'What lies in the witness says that a run was approved; nobody has proven it on this terminal.',
-    'approval-not-allowed': 'The approval of a run is not of the kind that the stack file demands now, or for something else.',
+    'approval-unproven':
+      'What lies in the witness says that a run was approved; nobody has proven it on this terminal.',
+    'approval-not-allowed':
+      'The approval of a run is not of the kind that the stack file demands now, or for something else.',
     'signatures-not-declared': 'Signatures are given, and the stack file names no keys.',
     'signature-not-found': 'The file of a signature can not be read.',
     'signature-unreadable': 'A file is no signature of ssh-keygen, or is damaged.',
@@ -153,7 +166,8 @@ export const REASON_CODES = {
     'site-silent': 'A site does not answer.',
     'site-unreachable': 'The API server of a site can not be reached, or answers with an error of its own.',
     'site-denied': 'The API server of a site answers, and does not let this identity look.',
-    'site-untrusted': 'What answers in the name of a site shows a certificate that proves nothing: nobody knows who it is.',
+    'site-untrusted':
+      'What answers in the name of a site shows a certificate that proves nothing: nobody knows who it is.',
     'site-name-unresolved': 'The name of a site does not resolve here.',
     'site-proxy-failed': 'The proxy on the way to a site fails.',
     'network-unreachable': 'Nothing leaves this machine for a site: a route, a permission or an address is lacking.',
@@ -190,13 +204,17 @@ export const REASON_CODES = {
     'object-store-unreachable': 'The service does not answer.',
     'object-store-throttled': 'The service limits requests, and did so for longer than anybody waited.',
     'object-store-busy': 'Another request changes the same object or its bucket at this moment.',
-    'object-store-elsewhere': 'The bucket is in another region, or behind another endpoint: the advice names what the service names.',
+    'object-store-elsewhere':
+      'The bucket is in another region, or behind another endpoint: the advice names what the service names.',
     'object-store-not-s3': 'Something else answers at the endpoint: a proxy, a console, a login page.',
     'object-store-no-preconditions': 'The service does not know preconditions of writes (If-None-Match, If-Match).',
     'object-store-locked': 'Object Lock, or a lock rule of the bucket, forbids the request.',
-    'object-store-encryption': 'The encryption of the bucket forbids the request: a key that is disabled, missing or not allowed.',
-    'object-store-rules': 'The bucket demands something of each write that Standby does not send: Object Lock or encryption.',
-    'object-store-unreadable': 'An object is larger than anything that Standby keeps there, or is not encoded as it says.',
+    'object-store-encryption':
+      'The encryption of the bucket forbids the request: a key that is disabled, missing or not allowed.',
+    'object-store-rules':
+      'The bucket demands something of each write that Standby does not send: Object Lock or encryption.',
+    'object-store-unreadable':
+      'An object is larger than anything that Standby keeps there, or is not encoded as it says.',
     'object-store-silent': 'The bucket of a site could not be observed.',
     'object-store-denied': 'The service denies an action to this identity.',
     'object-store-missing-bucket': 'The bucket does not exist.',
@@ -209,7 +227,8 @@ export const REASON_CODES = {
       'The active site has no database, and there was one: no deploy makes an empty one in its place. A failover, or a restore from the archive, brings it back.',
     'archive-not-empty': 'A database would begin empty, and its archive holds an earlier one of that name.',
     'archive-unread': 'Nobody can tell whether an archive is empty: nothing is begun that would write to it.',
-    'made-by-others': 'An object that the stack declares exists, and no deploy of this stack made it: it is adopted on demand only.',
+    'made-by-others':
+      'An object that the stack declares exists, and no deploy of this stack made it: it is adopted on demand only.',
     'cluster-leaving': 'A Cluster is being deleted, and not gone yet.',
     'database-silent': 'The database of a site can not be read.',
     'database-not-answering': 'The primary instance does not answer.',
@@ -230,7 +249,8 @@ export const REASON_CODES = {
     'archive-left': 'A move that did not end left a cluster without the archive of the other side.',
     'archiving-failing': 'WAL can not be archived.',
     'replica-ships-nothing': 'A replica replays and archives nothing, as for the time of a move.',
-    'delayed-replica': 'The replica applies with a delay: it excludes a promotion without loss, and a failover would wait for it.',
+    'delayed-replica':
+      'The replica applies with a delay: it excludes a promotion without loss, and a failover would wait for it.',
     'smart-shutdown-slow': 'Open sessions can lock new ones out for long after a promotion.',
     'operator-too-old': 'The database operator is too old for this driver.',
     'operator-old': 'The database operator has a known defect for moves.',
@@ -238,12 +258,16 @@ export const REASON_CODES = {
     'restart-by-switchover': 'A promotion would be followed by a second one inside the site.',
     'volume-too-full':
       'A volume of the database has less room than a move needs: a PostgreSQL that restarts on it would not come up. Nothing was changed.',
-    'wal-segments-unknown': 'Nobody says how long the WAL segments of a cluster are: how far behind a copy is, nobody knows.',
-    'synchronous-too-few': 'A cluster waits for more synchronous standbys than it can have: as a primary it would accept no write.',
-    'database-version-differs': 'Two sites declare different major versions of PostgreSQL: one can not follow the other.',
+    'wal-segments-unknown':
+      'Nobody says how long the WAL segments of a cluster are: how far behind a copy is, nobody knows.',
+    'synchronous-too-few':
+      'A cluster waits for more synchronous standbys than it can have: as a primary it would accept no write.',
+    'database-version-differs':
+      'Two sites declare different major versions of PostgreSQL: one can not follow the other.',
     'database-version-older': 'A passive site runs an older minor version of PostgreSQL than the active one.',
     'operators-differ': 'Two sites run different versions of the database operator.',
-    'replica-setting-lower': 'A setting of a passive cluster is lower than that of the active one, and PostgreSQL would stop to replay.',
+    'replica-setting-lower':
+      'A setting of a passive cluster is lower than that of the active one, and PostgreSQL would stop to replay.',
     'plugin-old': 'The archive plug-in has a known defect for promotions.',
     'promotion-token-left': 'A used promotion token stops the operator.',
     'demotion-cannot-end': 'PostgreSQL was killed amid its demotion: only a failover ends what was begun.',
@@ -301,8 +325,10 @@ export const REASON_CODES = {
     'instance-without-identity': 'The database names no instance: it is empty.',
     'canary-fails':
       'The canary fails while its doors are still open: its client secret was revoked, or it may not read the secret. A move would stop after its point of no return.',
-    'canary-unknown': 'The canary could not be tried beforehand: its site is lost, or this process has not its credentials or rights.',
-    'canary-wrong': "The canary secret does not decrypt, or decrypts to something else: the site's key does not open this data.",
+    'canary-unknown':
+      'The canary could not be tried beforehand: its site is lost, or this process has not its credentials or rights.',
+    'canary-wrong':
+      "The canary secret does not decrypt, or decrypts to something else: the site's key does not open this data.",
     'image-differs': 'The sites run different images.',
     'secret-differs': 'A Secret that all sites must share differs between them.',
     'helm-failed': 'helm ended with an error.',
@@ -310,15 +336,18 @@ export const REASON_CODES = {
     'replicas-not-of-role':
       'The application has no replicas on the active site, or runs on a passive one where somebody else has scaled it.',
     'workloads-not-moved': 'A release runs more than its declared workload: no move stops that, and no fence shuts it.',
-    'image-missing': 'A node of the new site cannot pull an image of the application. Nothing was changed, users are served.',
+    'image-missing':
+      'A node of the new site cannot pull an image of the application. Nothing was changed, users are served.',
     'rollout-failed': 'A rollout failed; the text has the true reason.',
     'managed-by-others':
       'Another controller keeps an object that a move changes, and may take the move back: pause it for the time of the move.',
-    'reverted-by-others': 'Another manager wrote back what a step had set: the move goes back, for users are shut out meanwhile.',
+    'reverted-by-others':
+      'Another manager wrote back what a step had set: the move goes back, for users are shut out meanwhile.',
   },
   Traffic: {
     'load-balancer-silent': 'A load balancer does not answer.',
-    'load-balancer-lost': 'A load balancer that stands in the lost site does not answer; the failover goes on without it.',
+    'load-balancer-lost':
+      'A load balancer that stands in the lost site does not answer; the failover goes on without it.',
     'load-balancer-refused': 'A load balancer refuses a command.',
     'load-balancer-unreadable': 'A load balancer answers with something else than expected.',
     'load-balancer-map-unwritable': 'The map file can not be written: a reload would undo the switch.',
@@ -331,14 +360,16 @@ export const REASON_CODES = {
   'The guard of a site': {
     'guard-not-running': 'The guard of a site does not run: after a failover the site would come back open.',
     'guard-stale': 'The guard of a site has not reported for two minutes.',
-    'guard-blind': 'The guard of a site can not read the witness. It blocks a move to that site, which its guard would close.',
+    'guard-blind':
+      'The guard of a site can not read the witness. It blocks a move to that site, which its guard would close.',
     'guard-closed': 'The guard holds closed what came up as if the site were active.',
     'guard-cannot-close': 'A site has to be closed, and its guard can not close all of it.',
     'guard-without-time':
       'The stack demands that a failover waits for its guard, and the guard declares no closeAfter: there is no time to wait for.',
     'guard-not-outwaited':
       'A failover neither shuts the lost site inside nor waits for its guard: if it lives, it may take writes beside the promoted one.',
-    'guard-does-not-start': 'A deploy met what waiting does not mend: a missing image, a pod that ends again and again.',
+    'guard-does-not-start':
+      'A deploy met what waiting does not mend: a missing image, a pod that ends again and again.',
     'guard-not-declared': 'A guard was started, and its stack file declares none.',
     'guard-program-missing': 'The bundle that guards run was not found beside the running program.',
     'guard-program-too-large': 'The packed bundle does not fit into a ConfigMap.',
@@ -360,7 +391,9 @@ export const REASON_CODES = {
   },
 } as const satisfies Readonly<Record<string, Readonly<Record<string, string>>>>
 
-export type ReasonCode = { [Area in keyof typeof REASON_CODES]: keyof (typeof REASON_CODES)[Area] }[keyof typeof REASON_CODES]
+export type ReasonCode = {
+  [Area in keyof typeof REASON_CODES]: keyof (typeof REASON_CODES)[Area]
+}[keyof typeof REASON_CODES]
 
 /** All codes with their meanings, whatever they are about. */
 export const REASON_CODE_MEANINGS: ReadonlyMap<string, string> = new Map(

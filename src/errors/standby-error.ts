@@ -20,8 +20,9 @@ export type MustAct =
   | 'defect'
 
 /**
- * What another try may bring. `transient`: it may be over in a moment, and the effect may have happened. `conflict`: somebody else has changed
- * what the effect rested on; it may succeed on what is there by now. `never`: only a change by a person helps.
+ * What another try may bring. `transient`: it may be over in a moment, and the effect may have happened. `conflict`:
+ * somebody else has changed what the effect rested on; it may succeed on what is there by now. `never`: only a change
+ * by a person helps.
  */
 export type Retry = 'transient' | 'conflict' | 'never'
 
@@ -68,8 +69,11 @@ export class StandbyError extends Error {
   }
 }
 
-export const inputError = (code: string, what: string, more: { where?: string; next?: string; unseen?: Unseen } = {}): StandbyError =>
-  new StandbyError({ code, mustAct: 'input', what, ...more })
+export const inputError = (
+  code: string,
+  what: string,
+  more: { where?: string; next?: string; unseen?: Unseen } = {},
+): StandbyError => new StandbyError({ code, mustAct: 'input', what, ...more })
 
 /** What an error of a site or a deadline may say beside its code and its text. */
 type More = Partial<Pick<ErrorDetails, 'where' | 'next' | 'cause' | 'retry' | 'retryAfter' | 'unseen'>>

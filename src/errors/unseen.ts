@@ -1,11 +1,12 @@
 import type { ReasonCode } from './reason-codes.ts'
 
 /**
- * Why a site could not be looked at, and what that says of the site. One table for all: the clients name the cause, the planning counts the
- * vote, the findings take code and advice from here, and `docs/vantage-points.md` is made of it.
+ * Why a site could not be looked at, and what that says of the site. One table for all: the clients name the cause, the
+ * planning counts the vote, the findings take code and advice from here, and `docs/vantage-points.md` is made of it.
  *
- * up: the API server itself answered, so it lives. down: the address, and nothing but the address, is silent. none: the fault is, or may be, on
- * our own side of the link, or what answered is not the API server; a site is not called dead for what ails our own eyes.
+ * up: the API server itself answered, so it lives. down: the address, and nothing but the address, is silent. none: the
+ * fault is, or may be, on our own side of the link, or what answered is not the API server; a site is not called dead
+ * for what ails our own eyes.
  */
 export interface UnseenRow {
   readonly vote: 'up' | 'down' | 'none'
@@ -32,7 +33,8 @@ const ROWS = {
     code: 'site-silent',
     passing: true,
     met: 'no packet came back, or a connection was taken and nothing was said',
-    because: 'a dead site looks like this; a cut link of the runner does too, which is why one such vote is never enough',
+    because:
+      'a dead site looks like this; a cut link of the runner does too, which is why one such vote is never enough',
     next: lookAtServer,
   },
   refused: {

@@ -1,9 +1,10 @@
 import { createHash } from 'node:crypto'
 
 /**
- * The format of the evidence, which `sha256sum` alone can verify. Record 7 is two files: `00000007.json`, the record, and `00000007.sha256`,
- * its link, which is byte for byte what `sha256sum 00000007.json 00000006.sha256` prints. The SHA-256 of the newest link, the head, stands
- * for all that came before it: whoever keeps it elsewhere finds a rewritten past.
+ * The format of the evidence, which `sha256sum` alone can verify. Record 7 is two files: `00000007.json`, the record,
+ * and `00000007.sha256`, its link, which is byte for byte what `sha256sum 00000007.json 00000006.sha256` prints. The
+ * SHA-256 of the newest link, the head, stands for all that came before it: whoever keeps it elsewhere finds a
+ * rewritten past.
  */
 export type ChainFiles = ReadonlyMap<string, string>
 
@@ -36,12 +37,16 @@ export function linkText(sequence: number, record: string, previous: string | nu
 }
 
 /**
- * Whether every record is what its link says, every link follows the one before it, none is missing, and each head that somebody kept is
- * among them. Pure. `verify-script.ts` says the same in sh.
+ * Whether every record is what its link says, every link follows the one before it, none is missing, and each head that
+ * somebody kept is among them. Pure. `verify-script.ts` says the same in sh.
  */
 export function judgeChain(files: ChainFiles, keptHeads: readonly string[] = []): ChainVerdict {
   const heads: string[] = []
-  const broken = (file: string, why: string): ChainVerdict => ({ records: heads.length, head: heads.at(-1) ?? null, broken: { file, why } })
+  const broken = (file: string, why: string): ChainVerdict => ({
+    records: heads.length,
+    head: heads.at(-1) ?? null,
+    broken: { file, why },
+  })
   let previous: string | null = null
   for (let sequence = 1; ; sequence++) {
     const [record, link] = [files.get(recordName(sequence)), files.get(linkName(sequence))]
@@ -55,7 +60,8 @@ export function judgeChain(files: ChainFiles, keptHeads: readonly string[] = [])
   }
   const inChain = (name: string): boolean => (sequenceOf(name) ?? Number.POSITIVE_INFINITY) <= heads.length
   const stranger = [...files.keys()].filter((name) => /\.(json|sha256)$/.test(name) && !inChain(name)).sort()[0]
-  if (stranger !== undefined) return broken(stranger, `the chain ends with record ${heads.length}, and this lies behind a gap`)
+  if (stranger !== undefined)
+    return broken(stranger, `the chain ends with record ${heads.length}, and this lies behind a gap`)
   const unknown = keptHeads.find((kept) => !heads.includes(kept))
   if (unknown !== undefined)
     return broken(linkName(heads.length), `no link has the hash ${unknown}: what it stood for was rewritten or removed`)

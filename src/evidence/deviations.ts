@@ -33,7 +33,10 @@ export interface WhatHappened {
 const NOISE = seconds(2)
 const FACTOR = 1.5
 
-/** What came otherwise than planned: times beyond one and a half of the expected, loss outside of the predicted interval, facts that moved. Pure. */
+/**
+ * What came otherwise than planned: times beyond one and a half of the expected, loss outside of the predicted
+ * interval, facts that moved. Pure.
+ */
 export function deviationsOf(plan: Plan, was: WhatHappened): Deviation[] {
   const moved = was.started === null ? [] : staleFacts(plan.facts, was.started)
   return [
@@ -61,7 +64,9 @@ function ofLoss(predicted: Loss, lost: Loss | null): Deviation[] {
     const above = high !== null && (most === null || most > high)
     const below = most !== null && most < low
     if (!above && !below) return []
-    return [{ what: `loss in ${unit}`, predicted: intervalText(predicted[unit], unit), was: intervalText(lost[unit], unit) }]
+    return [
+      { what: `loss in ${unit}`, predicted: intervalText(predicted[unit], unit), was: intervalText(lost[unit], unit) },
+    ]
   })
 }
 

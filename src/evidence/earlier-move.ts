@@ -14,24 +14,34 @@ const AT_ONCE = 20
 const PATIENCE = seconds(3)
 
 /**
- * The move that a rejoin follows, from the evidence in the witness. Never throws and never holds anybody up: what can not be found or read in
- * time is said in words.
+ * The move that a rejoin follows, from the evidence in the witness. Never throws and never holds anybody up: what can
+ * not be found or read in time is said in words.
  */
-export async function lookBack(store: ConditionalStore, of: { readonly run: string; readonly site: string }): Promise<FollowedMove> {
+export async function lookBack(
+  store: ConditionalStore,
+  of: { readonly run: string; readonly site: string },
+): Promise<FollowedMove> {
   const looking = async (signal: AbortSignal): Promise<FollowedMove> => {
     for (let round = 0; round < ROUNDS && !signal.aborted; round++) {
       const records = await newestRecords(store, AT_ONCE, round * AT_ONCE)
       // What lies before one that nobody can read may have been followed by just that one.
       const damaged = records.findLastIndex(({ kind }) => kind === 'damaged')
-      const readable = records.slice(damaged + 1).flatMap((one) => (one.kind === 'sound' && one.record.kind === 'move' ? [one.record] : []))
+      const readable = records
+        .slice(damaged + 1)
+        .flatMap((one) => (one.kind === 'sound' && one.record.kind === 'move' ? [one.record] : []))
       const found = followedMove(readable, of)
       if (found !== null) return found
       const first = records[damaged]
-      if (first?.kind === 'damaged') return { is: 'unknown', why: `${damageText(first)}; nobody knows what was recorded before it` }
+      if (first?.kind === 'damaged')
+        return { is: 'unknown', why: `${damageText(first)}; nobody knows what was recorded before it` }
     }
-    return { is: 'unknown', why: `none of the newest ${ROUNDS * AT_ONCE} records in the witness is of a move away from ${of.site}` }
+    return {
+      is: 'unknown',
+      why: `none of the newest ${ROUNDS * AT_ONCE} records in the witness is of a move away from ${of.site}`,
+    }
   }
-  const late = (): Error => siteError('witness-unreachable', `the witness did not answer within ${readableDuration(PATIENCE)}`)
+  const late = (): Error =>
+    siteError('witness-unreachable', `the witness did not answer within ${readableDuration(PATIENCE)}`)
   return withinDeadline(PATIENCE, [], looking, late).catch((error: unknown) => ({
     is: 'unknown',
     why: `the records in the witness could not be read: ${asStandbyError(error).message}`,

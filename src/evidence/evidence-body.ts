@@ -49,9 +49,15 @@ export interface EvidenceBody {
   readonly facts: {
     /** As observed when the plan was made. */
     readonly planned: readonly NamedFact[]
-    /** What the reviewer approved: the planned ones, by the digest. Nothing is observed at the approval itself. `at` is `approvedAt`. */
+    /**
+     * What the reviewer approved: the planned ones, by the digest. Nothing is observed at the approval itself. `at` is
+     * `approvedAt`.
+     */
     readonly approved: { readonly digest: string; readonly at: string | null }
-    /** As observed right before the first effect, or before it was refused; null where it did not come so far, or a run was continued. */
+    /**
+     * As observed right before the first effect, or before it was refused; null where it did not come so far, or a run
+     * was continued.
+     */
     readonly started: readonly NamedFact[] | null
   }
   /** Every process that worked on the run, the first one first; empty when it was refused before it began. */
@@ -81,7 +87,10 @@ export interface EvidenceInput {
   readonly toolVersion: string
 }
 
-/** The record of a run, from what is known when one of its processes ends. Pure; holds no secret, for neither plans nor proofs do. */
+/**
+ * The record of a run, from what is known when one of its processes ends. Pure; holds no secret, for neither plans nor
+ * proofs do.
+ */
 export function evidenceOf(input: EvidenceInput): EvidenceBody {
   const { plan, approval, report, journal } = input
   const allowedAt = approvedAt(approval, input.operation, input.begunAt)

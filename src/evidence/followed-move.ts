@@ -3,13 +3,19 @@ import type { FollowedMove } from './kept-loss.ts'
 import { componentOfStep, lossIn, wasPromoted } from './measured-loss.ts'
 
 /**
- * The newest move away from a site, in records that are given oldest first; null where none of them says anything of it. A run of its own says
- * nothing of what it follows; behind a rejoin that came to its end, what was lost before has been found already. Pure.
+ * The newest move away from a site, in records that are given oldest first; null where none of them says anything of
+ * it. A run of its own says nothing of what it follows; behind a rejoin that came to its end, what was lost before has
+ * been found already. Pure.
  */
-export function followedMove(bodies: readonly EvidenceBody[], of: { readonly run: string; readonly site: string }): FollowedMove | null {
+export function followedMove(
+  bodies: readonly EvidenceBody[],
+  of: { readonly run: string; readonly site: string },
+): FollowedMove | null {
   const concerning = bodies.findLast(({ run, plan: { intent }, verdict, steps }) => {
     if (run === of.run || intent.mode === 'reopen') return false
-    return intent.mode === 'rejoin' ? intent.to === of.site && verdict === 'moved' : intent.from === of.site && wasPromoted(steps)
+    return intent.mode === 'rejoin'
+      ? intent.to === of.site && verdict === 'moved'
+      : intent.from === of.site && wasPromoted(steps)
   })
   if (concerning === undefined) return null
   const { run, plan, loss, steps } = concerning
@@ -17,7 +23,8 @@ export function followedMove(bodies: readonly EvidenceBody[], of: { readonly run
   if (mode === 'rejoin' || mode === 'reopen')
     return { is: 'unknown', why: `${of.site} has rejoined in run ${run}, and no move has left it since` }
   const predicted = lossIn(loss.predicted)
-  if (predicted === null) return { is: 'unknown', why: `the record of run ${run} names no predicted loss that can be read` }
+  if (predicted === null)
+    return { is: 'unknown', why: `the record of run ${run} names no predicted loss that can be read` }
   return { is: 'known', run, mode, predicted, counted: lossIn(loss.counted), saved: savedBy(steps) }
 }
 

@@ -28,7 +28,10 @@ export function recordText(body: EvidenceRecord): string {
   return `${JSON.stringify(sorted, null, 2).replaceAll('\uFFFD', '\\ufffd')}\n`
 }
 
-/** Appends a record to the chain of the stack. Errors: those of the witness, and `evidence-busy` when others are always first. */
+/**
+ * Appends a record to the chain of the stack. Errors: those of the witness, and `evidence-busy` when others are always
+ * first.
+ */
 export async function keepEvidence(store: ConditionalStore, body: EvidenceRecord): Promise<KeptEvidence> {
   const text = recordText(body)
   for (let tries = 1; tries <= TRIES; tries++) {
@@ -41,7 +44,10 @@ export async function keepEvidence(store: ConditionalStore, body: EvidenceRecord
       if (asStandbyError(error).code !== 'witness-conflict') throw error
       continue
     }
-    return { record: `${EVIDENCE_FOLDER}${recordName(last + 1)}`, head: sha256(await writeLink(store, last + 1, text, previous)) }
+    return {
+      record: `${EVIDENCE_FOLDER}${recordName(last + 1)}`,
+      head: sha256(await writeLink(store, last + 1, text, previous)),
+    }
   }
   throw siteError('evidence-busy', `${TRIES} others have appended evidence in the meantime`, {
     where: `witness ${EVIDENCE_FOLDER}`,
@@ -50,8 +56,8 @@ export async function keepEvidence(store: ConditionalStore, body: EvidenceRecord
 }
 
 /**
- * The number of the newest record. What lies far beyond the others is none of ours, and appending after it would tear the chain for ever: a
- * verification names it.
+ * The number of the newest record. What lies far beyond the others is none of ours, and appending after it would tear
+ * the chain for ever: a verification names it.
  */
 function lastRecord(names: readonly string[]): number {
   const sequences = names.filter((name) => name.endsWith('.json')).flatMap((name) => sequenceOf(name) ?? [])
@@ -60,17 +66,26 @@ function lastRecord(names: readonly string[]): number {
 /** More records than anybody removes from one place. */
 const WIDEST_GAP = 1_000
 
-/** The link of the last record. Whoever died between a record and its link leaves one to write; its text is the same for everybody. */
+/**
+ * The link of the last record. Whoever died between a record and its link leaves one to write; its text is the same for
+ * everybody.
+ */
 async function completeLinks(store: ConditionalStore, last: number): Promise<string | null> {
   if (last === 0) return null
   const found = await readable(store, linkName(last))
   if (found !== null) return found
   const record = await readable(store, recordName(last))
-  // A record that vanished, or that nobody can read, breaks the chain for whoever verifies it; a new one is still appended.
+  // A record that vanished, or that nobody can read, breaks the chain for whoever verifies it; a new one is still
+  // appended.
   return record === null || record === '' ? null : writeLink(store, last, record, await completeLinks(store, last - 1))
 }
 
-async function writeLink(store: ConditionalStore, sequence: number, record: string, previous: string | null): Promise<string> {
+async function writeLink(
+  store: ConditionalStore,
+  sequence: number,
+  record: string,
+  previous: string | null,
+): Promise<string> {
   const key = `${EVIDENCE_FOLDER}${linkName(sequence)}`
   const text = linkText(sequence, record, previous)
   try {
@@ -89,7 +104,10 @@ export async function readChain(store: ConditionalStore): Promise<ChainFiles> {
   return readFiles(store, await namesIn(store))
 }
 
-/** The newest records of runs, newest last; of at most so many objects, without the very newest `skipped`. What is no such record, or damaged, is left out. */
+/**
+ * The newest records of runs, newest last; of at most so many objects, without the very newest `skipped`. What is no
+ * such record, or damaged, is left out.
+ */
 export async function newestBodies(store: ConditionalStore, most: number, skipped = 0): Promise<EvidenceBody[]> {
   return (await newestRecords(store, most, skipped)).flatMap((found) =>
     found.kind === 'sound' && found.record.kind === 'move' ? [found.record] : [],
@@ -97,7 +115,11 @@ export async function newestBodies(store: ConditionalStore, most: number, skippe
 }
 
 /** The same with refusals, and with what is wrong with those that nobody can read. */
-export async function newestRecords(store: ConditionalStore, most: number, skipped = 0): Promise<Decoded<EvidenceRecord>[]> {
+export async function newestRecords(
+  store: ConditionalStore,
+  most: number,
+  skipped = 0,
+): Promise<Decoded<EvidenceRecord>[]> {
   const records = (await namesIn(store)).filter((name) => name.endsWith('.json'))
   const names = records.slice(Math.max(0, records.length - skipped - most), Math.max(0, records.length - skipped))
   return [...(await readFiles(store, names))].map(([name, text]) => decodeRecord(name, text, store.stack))

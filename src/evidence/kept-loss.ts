@@ -2,7 +2,10 @@ import type { Intent, Loss, Mode } from '../domain/plan.ts'
 import type { StepReport } from '../execution/step-report.ts'
 import { componentOfStep, highest, intervalIn, sum } from './measured-loss.ts'
 
-/** What a rejoin found that was committed on the former active site only, beside what the move by which that site was left knew of it. */
+/**
+ * What a rejoin found that was committed on the former active site only, beside what the move by which that site was
+ * left knew of it.
+ */
 export interface FoundLoss extends Loss {
   /** Rows that were changed; one that was changed twice counts twice. An upper end of null: not all could be read. */
   readonly rows: readonly [number, number | null]
@@ -42,14 +45,19 @@ export interface Losses {
 }
 
 /** Whether a rejoin has kept what only its site had: then the move before it is worth reading. Pure. */
-export const hasFound = ({ mode }: Intent, steps: readonly StepReport[]): boolean => mode === 'rejoin' && steps.flatMap(foundBy).length > 0
+export const hasFound = ({ mode }: Intent, steps: readonly StepReport[]): boolean =>
+  mode === 'rejoin' && steps.flatMap(foundBy).length > 0
 
 /**
- * What a rejoin found, as its steps counted it: a step that counts has `found: {bytes, rows, commits, tables, firstCommitAt, lastCommitAt, why}`
- * in its proof. In seconds it is at least the time between the commits that only that site has, and at most the time from the last commit that
- * the move has saved. Null where nobody counted. Pure.
+ * What a rejoin found, as its steps counted it: a step that counts has `found: {bytes, rows, commits, tables,
+ * firstCommitAt, lastCommitAt, why}` in its proof. In seconds it is at least the time between the commits that only
+ * that site has, and at most the time from the last commit that the move has saved. Null where nobody counted. Pure.
  */
-export function foundLoss(intent: Intent, steps: readonly StepReport[], follows: FollowedMove | null): FoundLoss | null {
+export function foundLoss(
+  intent: Intent,
+  steps: readonly StepReport[],
+  follows: FollowedMove | null,
+): FoundLoss | null {
   const found = steps.flatMap(foundBy)
   if (intent.mode !== 'rejoin' || follows === null || found.length === 0) return null
   const saved = follows.is === 'known' ? follows.saved : {}
@@ -71,7 +79,8 @@ export function foundLoss(intent: Intent, steps: readonly StepReport[], follows:
   }
 }
 
-interface Found extends Pick<FoundLoss, 'bytes' | 'rows' | 'commits' | 'tables' | 'firstCommitAt' | 'lastCommitAt' | 'why'> {
+interface Found
+  extends Pick<FoundLoss, 'bytes' | 'rows' | 'commits' | 'tables' | 'firstCommitAt' | 'lastCommitAt' | 'why'> {
   readonly component: string
 }
 
@@ -95,7 +104,10 @@ function foundBy({ id, proof }: StepReport): Found[] {
 
 const textIn = (found: unknown): string | null => (typeof found === 'string' ? found : null)
 
-function secondsOf({ commits: [, most], firstCommitAt, lastCommitAt }: Found, savedUntil: string | null): [number, number | null] {
+function secondsOf(
+  { commits: [, most], firstCommitAt, lastCommitAt }: Found,
+  savedUntil: string | null,
+): [number, number | null] {
   if (most === 0) return [0, 0]
   const since = (then: string | null): number => (Date.parse(lastCommitAt ?? '') - Date.parse(then ?? '')) / 1_000
   const [low, high] = [since(firstCommitAt), since(savedUntil)]

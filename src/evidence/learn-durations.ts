@@ -13,8 +13,8 @@ const ROUNDS = 3
 const PATIENCE = seconds(2)
 
 /**
- * What the newest runs in the witness took. Never throws and never holds anybody up: from a witness that is silent, slow or empty it is what
- * was read of it until then, at worst nothing.
+ * What the newest runs in the witness took. Never throws and never holds anybody up: from a witness that is silent,
+ * slow or empty it is what was read of it until then, at worst nothing.
  */
 export async function learnFrom(store: ConditionalStore): Promise<LearnedDurations> {
   const read: EvidenceBody[] = []

@@ -16,10 +16,16 @@ export function learnedDurations(bodies: readonly EvidenceBody[]): LearnedDurati
       const key = actionKey(id)
       took.set(key, [...(took.get(key) ?? []), span])
     }
-  return new Map([...took].map(([key, spans]) => [key, { p50: percentile(spans, 0.5), p75: percentile(spans, 0.75), runs: spans.length }]))
+  return new Map(
+    [...took].map(([key, spans]) => [
+      key,
+      { p50: percentile(spans, 0.5), p75: percentile(spans, 0.75), runs: spans.length },
+    ]),
+  )
 }
 
-const newestUndisturbed = (bodies: readonly EvidenceBody[]): readonly EvidenceBody[] => bodies.filter(teaches).slice(-NEWEST_RUNS)
+const newestUndisturbed = (bodies: readonly EvidenceBody[]): readonly EvidenceBody[] =>
+  bodies.filter(teaches).slice(-NEWEST_RUNS)
 
 /** What a dead process left behind says nothing of how long a step takes: only runs of one process count. */
 export const teaches = ({ steps, processes }: EvidenceBody): boolean => steps.length > 0 && processes.length === 1

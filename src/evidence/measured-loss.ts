@@ -2,8 +2,9 @@ import type { Intent, Loss } from '../domain/plan.ts'
 import type { StepReport } from '../execution/step-report.ts'
 
 /**
- * What was lost, as the steps counted it: a step that counts has `loss: {bytes, seconds, why}` in its proof. Null before anything was
- * promoted, and where nobody counted. A switchover that was promoted has lost nothing: its steps prove that the last write was replayed. Pure.
+ * What was lost, as the steps counted it: a step that counts has `loss: {bytes, seconds, why}` in its proof. Null
+ * before anything was promoted, and where nobody counted. A switchover that was promoted has lost nothing: its steps
+ * prove that the last write was replayed. Pure.
  */
 export function countedLoss(intent: Intent, steps: readonly StepReport[]): Loss | null {
   if (!wasPromoted(steps)) return null
@@ -11,12 +12,21 @@ export function countedLoss(intent: Intent, steps: readonly StepReport[]): Loss 
   if (counted.length > 0)
     return {
       bytes: [sum(counted.map(({ bytes }) => bytes[0])) ?? 0, sum(counted.map(({ bytes }) => bytes[1]))],
-      seconds: [Math.max(...counted.map(({ seconds }) => seconds[0])), highest(counted.map(({ seconds }) => seconds[1]))],
+      seconds: [
+        Math.max(...counted.map(({ seconds }) => seconds[0])),
+        highest(counted.map(({ seconds }) => seconds[1])),
+      ],
       why: counted.map(({ why }) => why).join('; '),
     }
-  const whole = steps.filter(({ phase }) => phase === 'FINAL_SYNC').every(({ outcome }) => outcome === 'done' || outcome === 'was-done')
+  const whole = steps
+    .filter(({ phase }) => phase === 'FINAL_SYNC')
+    .every(({ outcome }) => outcome === 'done' || outcome === 'was-done')
   return intent.mode === 'switchover' && whole
-    ? { bytes: [0, 0], seconds: [0, 0], why: `the last write of ${intent.from} was replayed on ${intent.to} before the promotion` }
+    ? {
+        bytes: [0, 0],
+        seconds: [0, 0],
+        why: `the last write of ${intent.from} was replayed on ${intent.to} before the promotion`,
+      }
     : null
 }
 

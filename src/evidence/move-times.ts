@@ -19,7 +19,10 @@ export interface MoveTimes {
 /** Two clocks: GitHub's and the runner's. */
 const SKEW: Milliseconds = seconds(30)
 
-/** The split of a run's time. `begunAt` is when its first process was asked to begin; steps of a rejoin open no traffic. Pure. */
+/**
+ * The split of a run's time. `begunAt` is when its first process was asked to begin; steps of a rejoin open no traffic.
+ * Pure.
+ */
 export function moveTimes(of: {
   readonly plan: Pick<Plan, 'madeAt'>
   readonly approvedAt: string | null
@@ -28,7 +31,8 @@ export function moveTimes(of: {
 }): MoveTimes {
   const { plan, begunAt, steps } = of
   // An approval that a later process was given says nothing of how the run began.
-  const approvedAt = of.approvedAt === null || Date.parse(of.approvedAt) > Date.parse(begunAt) + SKEW ? null : of.approvedAt
+  const approvedAt =
+    of.approvedAt === null || Date.parse(of.approvedAt) > Date.parse(begunAt) + SKEW ? null : of.approvedAt
   const served = endOf(steps, ['TRAFFIC'])
   const green = endOf(steps, ['GREEN', 'TRAFFIC'])
   return {

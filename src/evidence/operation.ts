@@ -4,7 +4,7 @@ import type { Verdict } from '../witness/journal.ts'
 export type Operation = 'execute' | 'resume' | 'abort'
 
 /**
- * How it left the run. moved: all green on the new site. refused: nothing was changed. undone: begun and taken back, the old site serves.
- * stopped: begun and not finished; a person has to look.
+ * How it left the run. moved: all green on the new site. refused: nothing was changed. undone: begun and taken back,
+ * the old site serves. stopped: begun and not finished; a person has to look.
  */
 export type MoveVerdict = Verdict | 'refused'

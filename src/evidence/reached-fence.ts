@@ -4,8 +4,9 @@ import type { StepReport } from '../execution/step-report.ts'
 import { levelsOfStep } from '../planning/fence-coverage.ts'
 
 /**
- * What had to be shut, and what is proven to be. A level counts when the plan shuts every part of it (one database of two is none), and every step
- * that it has for it is done, and not taken back. A plan that demands no level is asked for its steps alone. Pure.
+ * What had to be shut, and what is proven to be. A level counts when the plan shuts every part of it (one database of
+ * two is none), and every step that it has for it is done, and not taken back. A plan that demands no level is asked
+ * for its steps alone. Pure.
  */
 export interface ReachedFence {
   readonly required: FenceLevel | null

@@ -3,8 +3,8 @@ import type { StepReport } from '../execution/step-report.ts'
 import type { JournalEntry } from '../witness/journal.ts'
 
 /**
- * The steps of a whole run: what one process reports, with what only the journal knows: the times of those that an earlier process performed,
- * and those that were begun and whose end nobody saw. Pure.
+ * The steps of a whole run: what one process reports, with what only the journal knows: the times of those that an
+ * earlier process performed, and those that were begun and whose end nobody saw. Pure.
  */
 export function recordedSteps(steps: readonly StepReport[], journal: readonly JournalEntry[]): StepReport[] {
   return steps.map((step) => {
@@ -16,7 +16,13 @@ export function recordedSteps(steps: readonly StepReport[], journal: readonly Jo
     const undone = own.findLast((entry) => entry.kind === 'undone')
     const performed = step.outcome === 'was-done' && result !== undefined ? { outcome: result.outcome } : {}
     const left = step.outcome === 'not-reached' ? { outcome: outcomeOf(undone ?? ended ?? begun) } : {}
-    const shown = { ...step, ...performed, ...left, begunAt: step.begunAt ?? begun?.at ?? null, endedAt: step.endedAt ?? ended?.at ?? null }
+    const shown = {
+      ...step,
+      ...performed,
+      ...left,
+      begunAt: step.begunAt ?? begun?.at ?? null,
+      endedAt: step.endedAt ?? ended?.at ?? null,
+    }
     if (shown.outcome !== 'undone' || undone === undefined || shown.takenBack !== undefined) return shown
     const takenBack = { begunAt: null, endedAt: undone.at, proof: undone.proof ?? {} }
     return { ...shown, proof: shown.proof ?? result?.proof ?? null, takenBack }
@@ -36,7 +42,9 @@ export const processesIn = (journal: readonly JournalEntry[]): { readonly attemp
 
 /** Fences that could not be shut, and without which the run went on; why, of each. */
 export const givenUpIn = (journal: readonly JournalEntry[]): { readonly step: StepId; readonly why: string }[] =>
-  journal.flatMap((entry) => (entry.kind === 'given-up' ? [{ step: entry.step, why: `${entry.what} (${entry.code})` }] : []))
+  journal.flatMap((entry) =>
+    entry.kind === 'given-up' ? [{ step: entry.step, why: `${entry.what} (${entry.code})` }] : [],
+  )
 
 /** Steps that failed in some process of the run, whatever became of them afterwards. */
 export const failedIn = (journal: readonly JournalEntry[]): StepId[] => [

@@ -5,8 +5,8 @@ import type { EvidenceBody } from './evidence-body.ts'
 import type { Operation } from './operation.ts'
 
 /**
- * The record of somebody who asked for a move and was refused before there was an approval: nothing was changed. What is in it was said, and
- * proven by nobody.
+ * The record of somebody who asked for a move and was refused before there was an approval: nothing was changed. What
+ * is in it was said, and proven by nobody.
  */
 export interface RefusalBody {
   readonly schemaVersion: 2

@@ -25,7 +25,10 @@ export function reportIn(body: EvidenceBody, evidence: string | null = null): Mo
   }
 }
 
-/** What a report knows from the record of its run: what other processes did, who asked and who allowed it, and what came otherwise. */
+/**
+ * What a report knows from the record of its run: what other processes did, who asked and who allowed it, and what came
+ * otherwise.
+ */
 export function saidBy(body: EvidenceBody) {
   const { operation, asked, approval, steps, writeGap, fence, loss, rto, deviations, processes } = body
   const { kind, approvers } = approval

@@ -15,7 +15,9 @@ import type { MoveVerdict, Operation } from './operation.ts'
 import type { ReachedFence } from './reached-fence.ts'
 import type { PhaseTimes } from './step-times.ts'
 
-/** What the operations return: values for outputs, summaries and exit codes; no text that only a terminal understands. */
+/**
+ * What the operations return: values for outputs, summaries and exit codes; no text that only a terminal understands.
+ */
 
 export interface StatusReport {
   readonly schemaVersion: 1
@@ -108,13 +110,16 @@ export interface MoveReport {
   /** How many processes worked on the run so far, this one included. Absent where that is not known. */
   readonly processes?: number
   /**
-   * From the first closed door to the opened traffic, as the steps of all processes saw it; of a run that was taken back, until the doors were
-   * open again. The client's own gap is measured outside.
+   * From the first closed door to the opened traffic, as the steps of all processes saw it; of a run that was taken
+   * back, until the doors were open again. The client's own gap is measured outside.
    */
   readonly writeGap: Milliseconds | null
   /** Key of the evidence record in the witness; null when it could not be written. */
   readonly evidence: string | null
-  /** SHA-256 of the chain's newest link: whoever keeps it finds a rewritten past. Absent when the record could not be written. */
+  /**
+   * SHA-256 of the chain's newest link: whoever keeps it finds a rewritten past. Absent when the record could not be
+   * written.
+   */
   readonly evidenceHead?: string
   /** What this process was asked for. */
   readonly operation?: Operation

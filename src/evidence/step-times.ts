@@ -11,9 +11,13 @@ export interface PhaseTimes {
   readonly endedAt: string
 }
 
-/** As they began; those that began at one instant in the order of their phases, and those that never began last. Pure. */
+/**
+ * As they began; those that began at one instant in the order of their phases, and those that never began last. Pure.
+ */
 export const inOrder = (steps: readonly StepReport[]): StepReport[] =>
-  steps.toSorted((a, b) => compared(a.begunAt ?? NEVER, b.begunAt ?? NEVER) || PHASES.indexOf(a.phase) - PHASES.indexOf(b.phase))
+  steps.toSorted(
+    (a, b) => compared(a.begunAt ?? NEVER, b.begunAt ?? NEVER) || PHASES.indexOf(a.phase) - PHASES.indexOf(b.phase),
+  )
 const NEVER = '~'
 /** By code point: a language would sort signs before digits. */
 const compared = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0)
@@ -31,8 +35,8 @@ export function phasesOf(steps: readonly StepReport[]): PhaseTimes[] {
 }
 
 /**
- * From the first closed door, whichever process of the run closed it, to the opened traffic; of a run that was taken back, until the last door
- * was open again. Null where no door was closed, or none is known to be open. Pure.
+ * From the first closed door, whichever process of the run closed it, to the opened traffic; of a run that was taken
+ * back, until the last door was open again. Null where no door was closed, or none is known to be open. Pure.
  */
 export function writeGapOf(of: {
   readonly mode: Mode
@@ -58,7 +62,9 @@ function openedAt(steps: readonly StepReport[]): string | null {
 
 /** Behind the opened doors of a lost site is nobody who serves. */
 const takenBack = (mode: Mode, journal: readonly JournalEntry[], ids: ReadonlySet<string>): string | null =>
-  mode === 'failover' ? null : latest(journal.flatMap((entry) => (entry.kind === 'undone' && ids.has(entry.step) ? [entry.at] : [])))
+  mode === 'failover'
+    ? null
+    : latest(journal.flatMap((entry) => (entry.kind === 'undone' && ids.has(entry.step) ? [entry.at] : [])))
 
 const earliest = (times: readonly string[]): string | null => [...times].sort()[0] ?? null
 const latest = (times: readonly string[]): string | null => [...times].sort().at(-1) ?? null

@@ -59,4 +59,5 @@ export function countText([low, high]: readonly [number, number | null], one: st
 }
 
 /** `5 h 3 min ago`. */
-export const agoText = (then: string, now: string): string => `${readableDuration(Math.max(0, Date.parse(now) - Date.parse(then)))} ago`
+export const agoText = (then: string, now: string): string =>
+  `${readableDuration(Math.max(0, Date.parse(now) - Date.parse(then)))} ago`

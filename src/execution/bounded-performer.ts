@@ -20,7 +20,10 @@ export interface AroundSteps {
   readonly behaviourOf: (step: PlannedStep) => Behaviour
   readonly proofs: ReadonlyMap<StepId, JsonObject>
   readonly progress: Progress
-  /** Runs before every effect under the lock: lock and epoch are read again. Throws `lock-lost`, or what kept it from reading. */
+  /**
+   * Runs before every effect under the lock: lock and epoch are read again. Throws `lock-lost`, or what kept it from
+   * reading.
+   */
   readonly assertOurs: (step: PlannedStep) => Promise<void>
 }
 

@@ -9,10 +9,15 @@ import { gateProblems } from './gates.ts'
 import type { Course } from './run-state.ts'
 
 /**
- * What the transition function needs to know of a plan. What changes no active site (a rejoin, a reopening) only goes forward. What must be shut is what the
- * stack file demands, or the plan, whichever is more: a plan that demands less than its stack has been bent.
+ * What the transition function needs to know of a plan. What changes no active site (a rejoin, a reopening) only goes
+ * forward. What must be shut is what the stack file demands, or the plan, whichever is more: a plan that demands less
+ * than its stack has been bent.
  */
-export function courseOf({ steps, intent, fencing, liveness }: Plan, stack: Stack, drivers: Readonly<Record<string, Driver>>): Course {
+export function courseOf(
+  { steps, intent, fencing, liveness }: Plan,
+  stack: Stack,
+  drivers: Readonly<Record<string, Driver>>,
+): Course {
   const demanded = requiredFence(stack, intent, liveness, drivers)
   const silent = { ...liveness, is: 'unknown', sightings: [] } as const
   const ends = { steps, lock: LOCK_STEP, lost: intent.mode === 'failover' ? intent.from : null }

@@ -62,8 +62,8 @@ export interface MoveOutcome {
 }
 
 /**
- * Performs an approved plan, or continues what an earlier process of the same run left behind.
- * A failure before the point of no return is undone in reverse; after it the run only goes forward, and stops where it can not.
+ * Performs an approved plan, or continues what an earlier process of the same run left behind. A failure before the
+ * point of no return is undone in reverse; after it the run only goes forward, and stops where it can not.
  */
 export async function executeMove(asked: MoveRun): Promise<MoveOutcome> {
   const { clock, signal, context } = asked
@@ -105,24 +105,35 @@ export async function executeMove(asked: MoveRun): Promise<MoveOutcome> {
       recorder: recorderTo(journal),
       progress: move.progress,
       waysTo: (step) => waysTo(step, { context: move.context, intent: move.plan.intent, drivers: move.drivers }),
-      assertOurs: async () => assertStillOurs(move.store, holder, move.plan.epoch + 1, await witnessTime(move.store, clock)),
+      assertOurs: async () =>
+        assertStillOurs(move.store, holder, move.plan.epoch + 1, await witnessTime(move.store, clock)),
       signal: AbortSignal.any([move.signal, lost.signal]),
     })
     const verdict = outcome.verdict ?? 'stopped'
     renewing.stop()
-    // A stopped run leaves its lock unreleased, so that everybody sees that it is unfinished, and ended, so that nobody waits for it.
+    // A stopped run leaves its lock unreleased, so that everybody sees that it is unfinished, and ended, so that nobody
+    // waits for it.
     if (verdict === 'undone') await releaseLock(move.store, holder)
     // One try: on a witness that is silent it ends by itself.
-    if (verdict === 'stopped') await endLock(asked.store, holder, await witnessTime(asked.store, clock)).catch(() => undefined)
-    if (outcome.verdict !== null) await journal.append({ kind: 'ended', at: at(), verdict, code: outcome.failure?.code ?? null })
-    return { steps: outcome.reports, failure: outcome.failure, verdict, committed: proofs.has(activateStep(move.plan.intent)) }
+    if (verdict === 'stopped')
+      await endLock(asked.store, holder, await witnessTime(asked.store, clock)).catch(() => undefined)
+    if (outcome.verdict !== null)
+      await journal.append({ kind: 'ended', at: at(), verdict, code: outcome.failure?.code ?? null })
+    return {
+      steps: outcome.reports,
+      failure: outcome.failure,
+      verdict,
+      committed: proofs.has(activateStep(move.plan.intent)),
+    }
   } finally {
     renewing.stop()
   }
 }
 
 function refuseEnded(run: string, { entries }: Journal): void {
-  const ended = entries.flatMap((entry) => (entry.kind === 'ended' && entry.verdict !== 'stopped' ? [entry.verdict] : [])).at(-1)
+  const ended = entries
+    .flatMap((entry) => (entry.kind === 'ended' && entry.verdict !== 'stopped' ? [entry.verdict] : []))
+    .at(-1)
   if (ended === undefined) return
   throw new StandbyError({
     code: 'run-ended',
@@ -132,9 +143,14 @@ function refuseEnded(run: string, { entries }: Journal): void {
   })
 }
 
-/** Steps that another plan has, or lacks, would be taken for done, or never be taken back. The plan in the witness is not the run's by lying there. */
+/**
+ * Steps that another plan has, or lacks, would be taken for done, or never be taken back. The plan in the witness is
+ * not the run's by lying there.
+ */
 function refuseOtherPlan({ run, digest }: MoveRun, { entries }: Journal): void {
-  const other = entries.flatMap((entry) => (entry.kind === 'begun' && entry.planDigest !== digest ? [entry.planDigest] : []))[0]
+  const other = entries.flatMap((entry) =>
+    entry.kind === 'begun' && entry.planDigest !== digest ? [entry.planDigest] : [],
+  )[0]
   if (other === undefined) return
   throw new StandbyError({
     code: 'plan-stale',
@@ -158,7 +174,10 @@ function refuseTooLate(course: Course, from: RunState): void {
   })
 }
 
-/** Takes the next place in the run's journal. Of two processes that continue one run at once, the later one wins; the other stops at its next entry. */
+/**
+ * Takes the next place in the run's journal. Of two processes that continue one run at once, the later one wins; the
+ * other stops at its next entry.
+ */
 async function join(move: MoveRun, journal: Journal, { lock }: SaidOfRun): Promise<number> {
   const attempt = nextAttempt(journal.entries, lock === null ? 0 : attemptOfHolder(move.run, lock.holder))
   await journal.append({
@@ -172,7 +191,13 @@ async function join(move: MoveRun, journal: Journal, { lock }: SaidOfRun): Promi
 }
 
 /** An abort is on record before anything is undone: whoever continues it goes back too. */
-async function turned({ asked }: MoveRun, course: Course, from: RunState, journal: Journal, at: string): Promise<RunState> {
+async function turned(
+  { asked }: MoveRun,
+  course: Course,
+  from: RunState,
+  journal: Journal,
+  at: string,
+): Promise<RunState> {
   await journal.append({ kind: 'turned-back', at, ...asked })
   return advance(course, from, { is: 'turned-back' })
 }
@@ -202,8 +227,10 @@ function recorderTo(journal: Journal): Recorder {
   return {
     intent: (step, at) => journal.append({ kind: 'intent', at, step: step.id }),
     result: (step, at, outcome, proof) => journal.append({ kind: 'result', at, step: step.id, outcome, proof }),
-    failed: (step, at, error) => journal.append({ kind: 'failed', at, step: step.id, code: error.code, what: error.message }),
-    givenUp: (step, at, error) => journal.append({ kind: 'given-up', at, step: step.id, code: error.code, what: error.message }),
+    failed: (step, at, error) =>
+      journal.append({ kind: 'failed', at, step: step.id, code: error.code, what: error.message }),
+    givenUp: (step, at, error) =>
+      journal.append({ kind: 'given-up', at, step: step.id, code: error.code, what: error.message }),
     turnedBack: (at) => journal.append({ kind: 'turned-back', at }),
     reopened: (step, at, rest) => journal.append({ kind: 'reopened', at, step: step.id, rest }),
     undone: (step, at, proof) => journal.append({ kind: 'undone', at, step: step.id, proof }),

@@ -6,9 +6,10 @@ import { type Milliseconds, minutes } from '../values/duration.ts'
 const FIGHTS_FOR: Milliseconds = minutes(5)
 
 /**
- * Whether this process shuts a fence again that was on record, and was seen open. Once where the old site can serve again (a switchover before its point
- * of no return): a person who opens a site does so once, a controller goes on, and users wait outside meanwhile. Else for a bounded time, from the first
- * time on: a lost site serves nobody, and beyond the point of no return nothing goes back.
+ * Whether this process shuts a fence again that was on record, and was seen open. Once where the old site can serve
+ * again (a switchover before its point of no return): a person who opens a site does so once, a controller goes on, and
+ * users wait outside meanwhile. Else for a bounded time, from the first time on: a lost site serves nobody, and beyond
+ * the point of no return nothing goes back.
  */
 export function boundOnShutting(clock: Clock): (step: PlannedStep, canGoBack: boolean) => boolean {
   const shutAgain = new Set<StepId>()

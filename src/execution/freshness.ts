@@ -4,8 +4,8 @@ import { type Milliseconds, seconds } from '../values/duration.ts'
 /** How long what was seen of a fence counts before the gated step asks for its lock. */
 export const SIGHT: Milliseconds = seconds(2)
 /**
- * And before its effect is sent: the look at the lock comes in between, and a slow witness must not send the process round for ever. Nor is what was
- * seen of one fence older than this while another is looked at.
+ * And before its effect is sent: the look at the lock comes in between, and a slow witness must not send the process
+ * round for ever. Nor is what was seen of one fence older than this while another is looked at.
  */
 export const SIGHT_OF_CLEARED: Milliseconds = seconds(10)
 /** How long a site that has gone silent since its fence was seen is asked again, over a short way. */
@@ -20,4 +20,5 @@ export const patienceWithSeen = (ways: readonly Way[]): Milliseconds =>
   Math.max(SILENCE_OF_SEEN, ...ways.map((way) => overWay(way, SILENCE_OF_SEEN, LOOK)))
 
 /** The same for a fence that is not on record as shut. Pure. */
-export const patienceOffRecord = (ways: readonly Way[]): Milliseconds => Math.max(SILENCE_OFF_RECORD, patienceWithSeen(ways))
+export const patienceOffRecord = (ways: readonly Way[]): Milliseconds =>
+  Math.max(SILENCE_OFF_RECORD, patienceWithSeen(ways))

@@ -4,8 +4,9 @@ import type { SiteName } from '../domain/stack.ts'
 import { levelsOfStep } from '../planning/fence-coverage.ts'
 
 /**
- * Which steps of a course may not be carried out before this process has seen the old site shut, and which steps shut it. Pure.
- * What a plan says of its own fencing, what a journal says of a fence and what an earlier process has seen open no gate.
+ * Which steps of a course may not be carried out before this process has seen the old site shut, and which steps shut
+ * it. Pure. What a plan says of its own fencing, what a journal says of a fence and what an earlier process has seen
+ * open no gate.
  */
 export interface GatedCourse {
   readonly steps: readonly PlannedStep[]
@@ -13,7 +14,10 @@ export interface GatedCourse {
   readonly pointOfNoReturn: StepId | null
   /** The level that must be seen shut before anything is promoted; null: none is demanded. */
   readonly required: FenceLevel | null
-  /** The level that a failover from a silent site demands: what is left to demand of one that goes silent beyond the point of no return. */
+  /**
+   * The level that a failover from a silent site demands: what is left to demand of one that goes silent beyond the
+   * point of no return.
+   */
   readonly ofSilentSite: FenceLevel | null
   /** The site that a failover leaves, and waits for nothing of; null in every other mode. */
   readonly lost: SiteName | null
@@ -25,26 +29,33 @@ export const isFence = (step: PlannedStep): boolean => step.fence !== undefined 
 export const isByTime = (step: PlannedStep): boolean => step.byTime === true
 
 /**
- * What nothing takes back, and what is no fence: a promotion, the removal of a former cluster. That it is on record proves nothing to a process that
- * has not seen it: whatever rests on it waits for a look.
+ * What nothing takes back, and what is no fence: a promotion, the removal of a former cluster. That it is on record
+ * proves nothing to a process that has not seen it: whatever rests on it waits for a look.
  */
 export const isFinal = (course: GatedCourse, step: PlannedStep): boolean =>
   step.irreversible && step.id !== course.pointOfNoReturn && !isFence(step)
 
 /** What is not believed because it is on record: it is looked at again by each process that rests on it. */
-export const isClaim = (course: GatedCourse, step: PlannedStep): boolean => isFence(step) || step.id === course.pointOfNoReturn
+export const isClaim = (course: GatedCourse, step: PlannedStep): boolean =>
+  isFence(step) || step.id === course.pointOfNoReturn
 
 /**
- * The point of no return, every irreversible step that is no fence itself, and whatever else belongs to a promotion that is still to come. What
- * follows a promotion rests on a site that writes already: by then doors are open on purpose that were fences before.
+ * The point of no return, every irreversible step that is no fence itself, and whatever else belongs to a promotion
+ * that is still to come. What follows a promotion rests on a site that writes already: by then doors are open on
+ * purpose that were fences before.
  */
 export function isGated(course: GatedCourse, step: PlannedStep, isOver: (step: PlannedStep) => boolean): boolean {
   if (isFence(step) || (course.pointOfNoReturn !== null && isBefore('PROMOTE', step.phase))) return false
   if (step.id === course.pointOfNoReturn || step.irreversible) return true
-  return step.phase === 'PROMOTE' && step.mayBeginIn === undefined && course.steps.some((one) => isPromotion(course, one) && !isOver(one))
+  return (
+    step.phase === 'PROMOTE' &&
+    step.mayBeginIn === undefined &&
+    course.steps.some((one) => isPromotion(course, one) && !isOver(one))
+  )
 }
 
-const isPromotion = (course: GatedCourse, step: PlannedStep): boolean => isFinal(course, step) && step.phase === 'PROMOTE'
+const isPromotion = (course: GatedCourse, step: PlannedStep): boolean =>
+  isFinal(course, step) && step.phase === 'PROMOTE'
 
 /** What a gated step rests on: every fence before it, and the point of no return where it is not that itself. */
 export function claimsBefore(course: GatedCourse, gated: PlannedStep): PlannedStep[] {
@@ -58,14 +69,18 @@ export function claimsBefore(course: GatedCourse, gated: PlannedStep): PlannedSt
   )
 }
 
-/** Whether the steps that a gate has seen shut are enough for it. The point of no return comes before the wait for a guard, and is not kept by it. */
+/**
+ * Whether the steps that a gate has seen shut are enough for it. The point of no return comes before the wait for a
+ * guard, and is not kept by it.
+ */
 export function holdsFor(course: GatedCourse, gated: PlannedStep, seen: readonly PlannedStep[]): boolean {
   if (course.required === null || waitsBehind(course, gated)) return true
   return reachedBy(seen, course.required)
 }
 
 const waitsBehind = (course: GatedCourse, gated: PlannedStep): boolean =>
-  gated.id === course.pointOfNoReturn && course.steps.some((step) => isByTime(step) && !claimsBefore(course, gated).includes(step))
+  gated.id === course.pointOfNoReturn &&
+  course.steps.some((step) => isByTime(step) && !claimsBefore(course, gated).includes(step))
 
 export const reachedBy = (steps: readonly PlannedStep[], level: FenceLevel | null): boolean =>
   level === null || reaches(steps.flatMap(levelsOfStep), level)
@@ -78,8 +93,15 @@ export function gateProblems(course: GatedCourse): string[] {
     .map((gated) => `${gated.id} comes before a fence that reaches ${course.required}`)
 }
 
-/** What rests on a fence or on a promotion, and holds no longer when that did not: whatever came after it, and can be done again. */
-export function restingOn(course: GatedCourse, claim: PlannedStep, isDone: (step: PlannedStep) => boolean): PlannedStep[] {
+/**
+ * What rests on a fence or on a promotion, and holds no longer when that did not: whatever came after it, and can be
+ * done again.
+ */
+export function restingOn(
+  course: GatedCourse,
+  claim: PlannedStep,
+  isDone: (step: PlannedStep) => boolean,
+): PlannedStep[] {
   return course.steps.filter(
     (step) =>
       isDone(step) &&

@@ -5,8 +5,8 @@ import type { DriverContext } from '../driver/context.ts'
 import { StandbyError } from '../errors/standby-error.ts'
 
 /**
- * The context of a step of a failover: whatever would ask the lost site is a defect, and said at once instead of waited for.
- * Only the fences that a still answering site gets may reach it; the plan names it in them.
+ * The context of a step of a failover: whatever would ask the lost site is a defect, and said at once instead of waited
+ * for. Only the fences that a still answering site gets may reach it; the plan names it in them.
  */
 export function contextOfStep(context: DriverContext, intent: Intent | null, step: PlannedStep): DriverContext {
   if (intent?.mode !== 'failover' || step.site === intent.from) return context
@@ -28,7 +28,9 @@ export function contextOfStep(context: DriverContext, intent: Intent | null, ste
     kubernetes: (site) => (site === lost ? refuse('the Kubernetes API') : context.kubernetes(site)),
     kubeconfig: (site) => (site === lost ? refuse('the kubeconfig') : context.kubeconfig(site)),
     sql: async (component, at, query) =>
-      (typeof at === 'string' ? at : at.site) === lost ? refuse(`SQL on ${component}`) : context.sql(component, at, query),
+      (typeof at === 'string' ? at : at.site) === lost
+        ? refuse(`SQL on ${component}`)
+        : context.sql(component, at, query),
     async credential(reference, site) {
       kept(reference, site)
       return context.credential(reference, site)

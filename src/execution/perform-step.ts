@@ -6,34 +6,50 @@ import { tooLate, tryUntil } from '../waiting/try-until.ts'
 import { answerOf, askUntil, failed, type Settling, settle, settleDoubt } from '../waiting/wait-until.ts'
 
 export interface Performing extends Omit<Settling, 'what' | 'where' | 'changed'> {
-  /** Throws unless this process may still act. Asked in front of each effect that the caller has not asked for itself. */
+  /**
+   * Throws unless this process may still act. Asked in front of each effect that the caller has not asked for itself.
+   */
   readonly assertOurs: () => Promise<void>
 }
 
-/** What can be done with one step; the order is the caller's. Everything ends by the step's deadline, and throws the true reason. */
+/**
+ * What can be done with one step; the order is the caller's. Everything ends by the step's deadline, and throws the
+ * true reason.
+ */
 export interface StepPerformer {
-  /** Whether the post-condition holds. When an earlier process may have tried the effect, it is asked until it is certain. */
+  /**
+   * Whether the post-condition holds. When an earlier process may have tried the effect, it is asked until it is
+   * certain.
+   */
   look(mayHaveHappened: boolean): Promise<Progress>
   /**
-   * Whether a post-condition that is on record holds. One that is under way is waited for: pending is the answer where an effect is due, by the word of
-   * the driver, or where nobody can tell.
+   * Whether a post-condition that is on record holds. One that is under way is waited for: pending is the answer where
+   * an effect is due, by the word of the driver, or where nobody can tell.
    */
   lookAgain(): Promise<Progress>
   /**
-   * Whether a fence that nothing is on record of was shut all the same. `done`: it is shut, or half shut, and has to be taken back. `pending`: it is open, and
-   * what may still shut it comes too late. `unknown`: nobody answers within the time of the step. Asks for the lock first.
+   * Whether a fence that nothing is on record of was shut all the same. `done`: it is shut, or half shut, and has to be
+   * taken back. `pending`: it is open, and what may still shut it comes too late. `unknown`: nobody answers within the
+   * time of the step. Asks for the lock first.
    */
   lookOffRecord(): Promise<Progress>
   /**
-   * The effect, on what `look` saw. One whose answer was lost may have happened: it is tried again, since every effect is idempotent. One
-   * that came too late for what was seen is tried again on what is there by now, if the lock is still ours.
+   * The effect, on what `look` saw. One whose answer was lost may have happened: it is tried again, since every effect
+   * is idempotent. One that came too late for what was seen is tried again on what is there by now, if the lock is
+   * still ours.
    */
   apply(): Promise<void>
   /** Waits until the post-condition holds; returns its proof. */
   wait(): Promise<JsonObject>
-  /** Takes the effect back, and waits until what was before is true again; returns the proof of that, empty where nobody can look. */
+  /**
+   * Takes the effect back, and waits until what was before is true again; returns the proof of that, empty where nobody
+   * can look.
+   */
   takeBack(): Promise<JsonObject>
-  /** Throws `step-timeout` once its time is over: for what happens between a look and an effect, and may begin again and again. */
+  /**
+   * Throws `step-timeout` once its time is over: for what happens between a look and an effect, and may begin again and
+   * again.
+   */
   refuseLate(waitedFor: string): void
   /** Ends the watch. */
   close(): void
@@ -47,7 +63,10 @@ export function stepPerformer(behaviour: Behaviour, run: StepRun, around: Perfor
   let acted = false
   let fighting = ''
 
-  /** The version first, then the lock, then the effect: whoever took the lock in between has touched the object after it was seen. */
+  /**
+   * The version first, then the lock, then the effect: whoever took the lock in between has touched the object after it
+   * was seen.
+   */
   const applyAsSeen = async (tries: number): Promise<void> => {
     if (tries > 1 || seen.is === 'unknown') {
       seen = await behaviour.done(run)
@@ -61,7 +80,10 @@ export function stepPerformer(behaviour: Behaviour, run: StepRun, around: Perfor
     await behaviour.apply?.({ ...run, restsOn })
     acted = true
   }
-  /** On something without versions. One whose answer was lost may have happened: it is looked at before it is tried again. */
+  /**
+   * On something without versions. One whose answer was lost may have happened: it is looked at before it is tried
+   * again.
+   */
   const applyUnlessDone = async (tries: number): Promise<void> => {
     if (tries > 1) {
       await around.assertOurs()
@@ -69,7 +91,10 @@ export function stepPerformer(behaviour: Behaviour, run: StepRun, around: Perfor
     }
     await behaviour.apply?.(run)
   }
-  /** An effect may fall due only now, where its object was amid a change. One that was done is not done twice, unless somebody is named who took it back. */
+  /**
+   * An effect may fall due only now, where its object was amid a change. One that was done is not done twice, unless
+   * somebody is named who took it back.
+   */
   const waitAsSeen = async (after: StepRun): Promise<Progress> => {
     const now = await behaviour.done(after)
     const by = now.is === 'pending' ? now.takenBackBy : undefined
@@ -77,7 +102,9 @@ export function stepPerformer(behaviour: Behaviour, run: StepRun, around: Perfor
     if (restsOn === null) return now
     if (acted && by !== undefined && by !== fighting) {
       fighting = by
-      run.context.log.warning(`${run.step.id}: ${by} takes it back, time and again; it is done anew until one of the two gives up`)
+      run.context.log.warning(
+        `${run.step.id}: ${by} takes it back, time and again; it is done anew until one of the two gives up`,
+      )
     }
     await around.assertOurs()
     await behaviour.apply?.({ ...run, restsOn })
@@ -103,7 +130,8 @@ export function stepPerformer(behaviour: Behaviour, run: StepRun, around: Perfor
       return seen
     },
     async lookAgain() {
-      const isDue = (now: Progress): boolean => now.is === 'pending' && (behaviour.touch === undefined || dueOn(now) !== null)
+      const isDue = (now: Progress): boolean =>
+        now.is === 'pending' && (behaviour.touch === undefined || dueOn(now) !== null)
       seen = await askUntil(
         () => behaviour.done(run),
         settling,
@@ -123,7 +151,8 @@ export function stepPerformer(behaviour: Behaviour, run: StepRun, around: Perfor
         }, settling)
         if (now.is !== 'pending') return now
         if (behaviour.touch !== undefined) return dueOn(now) === null ? { is: 'done', proof: {} } : now
-        // Without versions nobody can tell whether it was half done. To send the way back does no harm, and whether all is well then is not asked.
+        // Without versions nobody can tell whether it was half done. To send the way back does no harm, and whether all
+        // is well then is not asked.
         await tryUntil(
           unseen(() => behaviour.undo?.(run), around),
           settling,
@@ -180,7 +209,11 @@ export function stepPerformer(behaviour: Behaviour, run: StepRun, around: Perfor
 }
 
 /** Says the reminder when it is time for one, counted from now. */
-function remindingOf(reminder: Behaviour['reminder'], run: StepRun, { clock, assertOurs }: Performing): () => Promise<void> {
+function remindingOf(
+  reminder: Behaviour['reminder'],
+  run: StepRun,
+  { clock, assertOurs }: Performing,
+): () => Promise<void> {
   let last = clock.now().getTime()
   return async () => {
     if (reminder === undefined || clock.now().getTime() - last < reminder.every) return
@@ -195,8 +228,9 @@ function remindingOf(reminder: Behaviour['reminder'], run: StepRun, { clock, ass
 const dueOn = (progress: Progress): RestsOn | null => (progress.is === 'pending' ? (progress.restsOn ?? null) : null)
 
 /**
- * The way back on something without versions is sent until it is answered, whatever is to be seen: the effect that it takes back may still be on its
- * way, and would arrive after a look that saw nothing of it. All that can be asked before it is repeated is the lock.
+ * The way back on something without versions is sent until it is answered, whatever is to be seen: the effect that it
+ * takes back may still be on its way, and would arrive after a look that saw nothing of it. All that can be asked
+ * before it is repeated is the lock.
  */
 const unseen =
   (act: () => Promise<void> | undefined, around: Performing) =>
@@ -225,7 +259,9 @@ function watchFor(behaviour: Behaviour, run: StepRun): Watching | null {
   }
   listen().catch((error: unknown) => {
     if (!signal.aborted)
-      run.context.log.debug(`${run.step.id}: the watch ended (${asStandbyError(error).message}); asking now and then instead`)
+      run.context.log.debug(
+        `${run.step.id}: the watch ended (${asStandbyError(error).message}); asking now and then instead`,
+      )
   })
   return {
     changed: () =>

@@ -7,7 +7,13 @@ import type { StepReport } from './step-report.ts'
 /** What a run of steps tells while it goes on: for log groups, the live view and the report's timeline. */
 export type ProgressEvent =
   | { readonly kind: 'phase'; readonly at: string; readonly phase: string }
-  | { readonly kind: 'step-begun'; readonly at: string; readonly id: StepId; readonly title: string; readonly expected: Milliseconds }
+  | {
+      readonly kind: 'step-begun'
+      readonly at: string
+      readonly id: StepId
+      readonly title: string
+      readonly expected: Milliseconds
+    }
   | { readonly kind: 'step-waiting'; readonly at: string; readonly id: StepId; readonly waitingFor: string }
   | {
       readonly kind: 'step-ended'

@@ -3,8 +3,8 @@ import type { OnRecord, Verdict } from '../witness/journal.ts'
 import type { GatedCourse } from './gates.ts'
 
 /**
- * What a run does next, and what it knows afterwards. Pure: production, the tests and the model checker ask this very code,
- * and differ only in what carries out its commands.
+ * What a run does next, and what it knows afterwards. Pure: production, the tests and the model checker ask this very
+ * code, and differ only in what carries out its commands.
  */
 export interface Course extends GatedCourse {
   /** The step that takes the lock; null for work that needs none, such as a backup. */
@@ -19,7 +19,10 @@ export type StepState =
   | 'intended'
   /** An earlier process has put its intent on record: its effect may have happened, or may still be on its way. */
   | 'unsure'
-  /** A fence of which nothing is on record. It may be shut all the same, by an earlier process whose entries are gone: whoever goes back looks. */
+  /**
+   * A fence of which nothing is on record. It may be shut all the same, by an earlier process whose entries are gone:
+   * whoever goes back looks.
+   */
   | 'unwritten'
   /** The same of a fence that is on record as opened again. */
   | 'said-undone'
@@ -36,7 +39,10 @@ export type StepState =
   | 'done'
   | 'was-done'
   | 'failed'
-  /** A fence or a promotion that is on record, and was seen not to hold: somebody took it back, or it never was done. Not on record yet. */
+  /**
+   * A fence or a promotion that is on record, and was seen not to hold: somebody took it back, or it never was done.
+   * Not on record yet.
+   */
   | 'reopened'
   /** A fence that the run goes on without could not be shut, or not be seen; not on record yet. */
   | 'lacking'
@@ -60,8 +66,9 @@ export interface OfEarlier {
 }
 
 /**
- * What this very process has seen of a claim that is on record. `now`: it holds, a moment ago. `once`: it held, and a moment has passed since.
- * `excused`: its site went silent beyond the point of no return, and a failover from a silent site would not demand it.
+ * What this very process has seen of a claim that is on record. `now`: it holds, a moment ago. `once`: it held, and a
+ * moment has passed since. `excused`: its site went silent beyond the point of no return, and a failover from a silent
+ * site would not demand it.
  */
 export type Sight = 'now' | 'once' | 'excused'
 
@@ -72,7 +79,10 @@ export interface RunState {
   /** Somebody else holds the lock, or a later epoch has begun: this process touches nothing any more. */
   readonly lost: boolean
   readonly ended: boolean
-  /** An earlier process has asked for the lock: what is not on record may have been done all the same, where somebody has removed entries. */
+  /**
+   * An earlier process has asked for the lock: what is not on record may have been done all the same, where somebody
+   * has removed entries.
+   */
   readonly continued: boolean
   readonly steps: Readonly<Record<StepId, StepState>>
   /** Absent: this process has seen nothing of it, whatever is on record. */
@@ -100,10 +110,20 @@ export type Command =
 
 export type RunEvent =
   | {
-      readonly is: 'intent-recorded' | 'cleared' | 'applied' | 'result-recorded' | 'given-up-recorded' | 'taken-back' | 'undone-recorded'
+      readonly is:
+        | 'intent-recorded'
+        | 'cleared'
+        | 'applied'
+        | 'result-recorded'
+        | 'given-up-recorded'
+        | 'taken-back'
+        | 'undone-recorded'
       readonly step: StepId
     }
-  /** Of a fence that is not on record, `done` is as well what is under way; `pending` and `unknown`: there is nothing to open. */
+  /**
+   * Of a fence that is not on record, `done` is as well what is under way; `pending` and `unknown`: there is nothing to
+   * open.
+   */
   | { readonly is: 'observed'; readonly step: StepId; readonly saw: 'done' | 'pending' | 'unknown' }
   /** A claim was looked at again; `unknown`: its site stayed silent. */
   | { readonly is: 'revalidated'; readonly step: StepId; readonly saw: 'done' | 'pending' | 'unknown' }

@@ -47,8 +47,8 @@ interface Working {
 }
 
 /**
- * Carries out what `transition.ts` commands, each step as soon as its phase and its needs allow, beside others where they allow it.
- * The first failure stops the others; nothing new begins after it.
+ * Carries out what `transition.ts` commands, each step as soon as its phase and its needs allow, beside others where
+ * they allow it. The first failure stops the others; nothing new begins after it.
  */
 export async function runSteps(run: StepsRun): Promise<StepsOutcome> {
   const stopping = new AbortController()
@@ -67,20 +67,25 @@ export async function runSteps(run: StepsRun): Promise<StepsOutcome> {
 
   const note = (event: RunEvent): void => {
     state = advance(run.course, state, event)
-    if (event.is === 'revalidated' || event.is === 'result-recorded') sightedAt.set(event.step, run.clock.now().getTime())
+    if (event.is === 'revalidated' || event.is === 'result-recorded')
+      sightedAt.set(event.step, run.clock.now().getTime())
   }
   /** What was seen is old when it is not acted upon at once: somebody may have opened the old site meanwhile. */
   const fade = (): void => {
     const now = run.clock.now().getTime()
     const isOlder = (bound: number) => (id: StepId) => now - (sightedAt.get(id) ?? Number.NEGATIVE_INFINITY) > bound
-    const sighted = run.course.steps.filter((step) => state.seen[step.id] === 'now' && !isByTime(step)).map(({ id }) => id)
+    const sighted = run.course.steps
+      .filter((step) => state.seen[step.id] === 'now' && !isByTime(step))
+      .map(({ id }) => id)
     const bound = Object.values(state.steps).includes('cleared') ? SIGHT_OF_CLEARED : SIGHT
-    // By the newest, so that looks of different length do not send each other round for ever; and none may be much older than that.
+    // By the newest, so that looks of different length do not send each other round for ever; and none may be much
+    // older than that.
     const old = sighted.filter(isOlder(SIGHT_OF_CLEARED))
     if (sighted.length > 0 && sighted.every(isOlder(bound))) note({ is: 'faded' })
     else if (old.length > 0) note({ is: 'faded', steps: old })
   }
-  const isPastReturn = (): boolean => run.course.pointOfNoReturn !== null && isDone(state.steps[run.course.pointOfNoReturn])
+  const isPastReturn = (): boolean =>
+    run.course.pointOfNoReturn !== null && isDone(state.steps[run.course.pointOfNoReturn])
   const workOn = (step: PlannedStep): Working => {
     const direction = state.direction === 'back' && step.id !== run.course.lock ? 'back' : 'forward'
     const key = `${direction} ${step.id}`
@@ -108,7 +113,11 @@ export async function runSteps(run: StepsRun): Promise<StepsOutcome> {
     const { begunAt, performer } = workOn(step)
     performer.close()
     const endedAt = run.clock.now().toISOString()
-    reports.set(step.id, { ...(reports.get(step.id) ?? notReached(step)), outcome: 'undone', takenBack: { begunAt, endedAt, proof } })
+    reports.set(step.id, {
+      ...(reports.get(step.id) ?? notReached(step)),
+      outcome: 'undone',
+      takenBack: { begunAt, endedAt, proof },
+    })
     run.progress.ended(step, 'undone', Date.parse(endedAt) - Date.parse(begunAt))
   }
 
@@ -194,7 +203,13 @@ export async function runSteps(run: StepsRun): Promise<StepsOutcome> {
     const patience = known ? patienceWithSeen(run.waysTo(step)) : (step.bestEffort ?? step.deadline)
     const begunAt = run.clock.now().toISOString()
     // What this process has seen to hold was set by it, or before it: who writes it back now is another one.
-    const how = { begunAt, signal: forwardSignal, direction: 'forward', pastReturn: isPastReturn(), applied: known } as const
+    const how = {
+      begunAt,
+      signal: forwardSignal,
+      direction: 'forward',
+      pastReturn: isPastReturn(),
+      applied: known,
+    } as const
     const looker = performerOf(run, step, how, patience)
     let why = ''
     const final = isFinal(run.course, step)
@@ -214,7 +229,10 @@ export async function runSteps(run: StepsRun): Promise<StepsOutcome> {
     if (after === 'lacking') workOn(step).lacks = unseen(step, why)
     if (after !== 'failed') return
     if (final)
-      return stopped(step, unproven(step, seen.is === 'unknown' ? `this process can not see that it holds: ${why}` : 'it does not hold'))
+      return stopped(
+        step,
+        unproven(step, seen.is === 'unknown' ? `this process can not see that it holds: ${why}` : 'it does not hold'),
+      )
     await stopped(step, seen.is === 'unknown' ? unseen(step, why) : notHolding(step))
   }
   /** The run stops with what it has seen. */
@@ -247,7 +265,8 @@ export async function runSteps(run: StepsRun): Promise<StepsOutcome> {
       note({ is: 'threw', step: step.id })
       conclude(step, 'failed', null)
       stopping.abort(failure)
-      if (first || state.direction === 'back') await run.recorder.failed(step, run.clock.now().toISOString(), reason).catch(() => undefined)
+      if (first || state.direction === 'back')
+        await run.recorder.failed(step, run.clock.now().toISOString(), reason).catch(() => undefined)
     }
   }
 

@@ -14,7 +14,10 @@ export interface StepReport {
   readonly begunAt: string | null
   readonly endedAt: string | null
   readonly proof: JsonObject | null
-  /** Of a step that is undone: when it was taken back, and what was seen then. Times and proof above stay those of its effect. */
+  /**
+   * Of a step that is undone: when it was taken back, and what was seen then. Times and proof above stay those of its
+   * effect.
+   */
   readonly takenBack?: TakenBack
 }
 
@@ -40,7 +43,11 @@ export function notReached(step: PlannedStep): StepReport {
 }
 
 /** Of a step before this process does anything, by what earlier ones have left on record. */
-export const reportBefore = (step: PlannedStep, state: StepState | undefined, proof: JsonObject | undefined): StepReport => ({
+export const reportBefore = (
+  step: PlannedStep,
+  state: StepState | undefined,
+  proof: JsonObject | undefined,
+): StepReport => ({
   ...notReached(step),
   outcome: outcomeBefore(state),
   proof: proof ?? null,

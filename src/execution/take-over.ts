@@ -29,25 +29,34 @@ interface Left {
 }
 
 /**
- * Touches every object that an earlier process of a run may still change: from then on its effects, on their way or not yet sent, rest on an
- * old version, and are refused. Holds because that process saw the version before it looked at the lock, and the lock is ours by now.
- * Throws what kept an object from being touched; may be repeated.
+ * Touches every object that an earlier process of a run may still change: from then on its effects, on their way or not
+ * yet sent, rest on an old version, and are refused. Holds because that process saw the version before it looked at the
+ * lock, and the lock is ours by now. Throws what kept an object from being touched; may be repeated.
  */
-export async function touchWhatWasLeft(by: TakeOver, own: readonly JournalEntry[], run: string, signal: AbortSignal): Promise<void> {
+export async function touchWhatWasLeft(
+  by: TakeOver,
+  own: readonly JournalEntry[],
+  run: string,
+  signal: AbortSignal,
+): Promise<void> {
   const left = run === by.run ? leftBy(by.plan, own) : await unfinished(by.store, run)
   if (left === null) return
   const { mode, from, to } = by.plan.intent
-  // A failover waits for nothing of the lost site. What may still arrive there is a fence, or the end of one: that is its guard's business.
+  // A failover waits for nothing of the lost site. What may still arrive there is a fence, or the end of one: that is
+  // its guard's business.
   const reached = left.steps.filter(({ site }) => mode !== 'failover' || site !== from)
   await Promise.all(
     reached.map(async (step) => {
       try {
         await touch(by, left.intent, step, signal)
       } catch (error) {
-        // What may still arrive on a third site tells a follower whom to follow, and makes nobody a writer: its silence holds up no move.
+        // What may still arrive on a third site tells a follower whom to follow, and makes nobody a writer: its silence
+        // holds up no move.
         const third = step.site !== null && step.site !== from && step.site !== to
         if (!third || signal.aborted || asStandbyError(error).retry === 'never') throw error
-        by.context.log.warning(`${step.id}: ${step.site} is silent, and what an earlier process has sent there may still arrive`)
+        by.context.log.warning(
+          `${step.id}: ${step.site} is silent, and what an earlier process has sent there may still arrive`,
+        )
       }
     }),
   )
@@ -59,8 +68,9 @@ const leftBy = (plan: Plan, entries: readonly JournalEntry[]): Left => ({
 })
 
 /**
- * What another run left; null when it has ended, or when its name is that of a deploy or of a person. Where its journal is damaged, or
- * its newest entries are gone, it may be amid any of its steps. Throws `witness-damaged` where nobody can read its plan either.
+ * What another run left; null when it has ended, or when its name is that of a deploy or of a person. Where its journal
+ * is damaged, or its newest entries are gone, it may be amid any of its steps. Throws `witness-damaged` where nobody
+ * can read its plan either.
  */
 async function unfinished(store: ConditionalStore, run: string): Promise<Left | null> {
   if (!isName(run)) return null
@@ -81,11 +91,16 @@ async function unfinished(store: ConditionalStore, run: string): Promise<Left | 
 }
 
 /**
- * The steps that a process of the run may be amid, wherever it sleeps. Going forward it writes an intent before each effect and a result
- * before it goes on, and can write neither once its run is continued: what is left are the intents without a result. Going back it writes
- * down only what is done, so it may be at anything that was begun and is not taken back. Pure.
+ * The steps that a process of the run may be amid, wherever it sleeps. Going forward it writes an intent before each
+ * effect and a result before it goes on, and can write neither once its run is continued: what is left are the intents
+ * without a result. Going back it writes down only what is done, so it may be at anything that was begun and is not
+ * taken back. Pure.
  */
-export function mayStillChange(steps: readonly PlannedStep[], onRecord: ReadonlyMap<string, OnRecord>, goingBack: boolean): PlannedStep[] {
+export function mayStillChange(
+  steps: readonly PlannedStep[],
+  onRecord: ReadonlyMap<string, OnRecord>,
+  goingBack: boolean,
+): PlannedStep[] {
   return steps.filter(({ id }) => {
     const recorded = onRecord.get(id)
     return recorded === 'intent' || (goingBack && recorded === 'done')

@@ -1,6 +1,17 @@
 import { PHASES, type Phase, type PlannedStep, type StepId } from '../domain/plan.ts'
 import { readySteps, sequenceOf } from '../planning/order-steps.ts'
-import { donesOf, faded, inTurnOf, isDispensable, isOpenFor, looksAgain, mayGiveUp, mayPass, reopened, revalidated } from './claims.ts'
+import {
+  donesOf,
+  faded,
+  inTurnOf,
+  isDispensable,
+  isOpenFor,
+  looksAgain,
+  mayGiveUp,
+  mayPass,
+  reopened,
+  revalidated,
+} from './claims.ts'
 import { isClaim, isFence, isFinal, isGated } from './gates.ts'
 import {
   type Command,
@@ -16,7 +27,13 @@ import {
 
 /** The state in which a process begins or continues a run. */
 export function beginRun(course: Course, { onRecord, turnedBack, continued }: OfEarlier): RunState {
-  const states = { intent: 'unsure', done: 'done', 'was-done': 'was-done', 'given-up': 'given-up', undone: 'undone' } as const
+  const states = {
+    intent: 'unsure',
+    done: 'done',
+    'was-done': 'was-done',
+    'given-up': 'given-up',
+    undone: 'undone',
+  } as const
   const gatesAhead = course.steps.some(
     (step) => isGated(course, step, ({ id }) => isOver(onRecord.get(id))) && !isOver(onRecord.get(step.id)),
   )
@@ -26,11 +43,14 @@ export function beginRun(course: Course, { onRecord, turnedBack, continued }: Of
     course.steps.map(({ id, phase, bestEffort }): [StepId, StepState] => {
       const recorded = onRecord.get(id)
       if (recorded === undefined) return [id, 'todo']
-      // What serves users may have been stopped since, as another controller does: before they are let in it is looked at again, and started.
+      // What serves users may have been stopped since, as another controller does: before they are let in it is looked
+      // at again, and started.
       if (phase === 'START' && unserved && isDone(recorded) && course.pointOfNoReturn !== null) return [id, 'unsure']
-      // A lock that an earlier process held is observed anew, unless nothing is left to do: it may have expired, and gone to somebody else.
+      // A lock that an earlier process held is observed anew, unless nothing is left to do: it may have expired, and
+      // gone to somebody else.
       if (id === course.lock && !complete) return [id, 'unsure']
-      // What the run can not go on without was not given up by any run of this code: it counts as a claim, and is looked at.
+      // What the run can not go on without was not given up by any run of this code: it counts as a claim, and is
+      // looked at.
       const claimed = recorded === 'given-up' && gatesAhead && !isDispensable(course, id, course.required)
       if (claimed) return [id, 'done']
       // Nor was anything that is not tried for a while and then left: not the point of no return, and not a promotion.
@@ -52,9 +72,10 @@ export function beginRun(course: Course, { onRecord, turnedBack, continued }: Of
 }
 
 /**
- * `undone` promises that what this run has shut is open. So a process that continues a run looks for itself at each fence of the plan that is not on record as
- * shut, and first at the point of no return: an entry that says that it was opened is a claim, and one that is gone says nothing. What is seen open, or
- * not seen, is not this run's to open: whether the old site is well is asked only of what was shut. Nobody asks a lost site for more than is on record.
+ * `undone` promises that what this run has shut is open. So a process that continues a run looks for itself at each
+ * fence of the plan that is not on record as shut, and first at the point of no return: an entry that says that it was
+ * opened is a claim, and one that is gone says nothing. What is seen open, or not seen, is not this run's to open:
+ * whether the old site is well is asked only of what was shut. Nobody asks a lost site for more than is on record.
  */
 function goingBack(course: Course, run: RunState): RunState {
   const isLookedAt = (step: PlannedStep): boolean =>
@@ -70,7 +91,10 @@ function goingBack(course: Course, run: RunState): RunState {
 
 const UNTIL_SERVED: ReadonlySet<Phase> = new Set(['START', 'SMOKE', 'TRAFFIC'])
 
-/** All that may be carried out now, in any order or side by side; what concerns the whole run only when nothing else is under way. */
+/**
+ * All that may be carried out now, in any order or side by side; what concerns the whole run only when nothing else is
+ * under way.
+ */
 export function commandsOf(course: Course, run: RunState): Command[] {
   if (run.ended) return []
   if (run.lost) return [{ do: 'end', verdict: 'stopped' }]
@@ -99,7 +123,11 @@ function forward(course: Course, run: RunState): Command[] {
   if (course.lock !== null && begun.has(course.lock) && !done.has(course.lock))
     return under.filter((command) => 'step' in command && command.step === course.lock)
   const next = readySteps(course.steps, done, begun)
-  const commands = [...under, ...next.map(({ id }): Command => ({ do: 'record-intent', step: id })), ...looksAgain(course, run, next)]
+  const commands = [
+    ...under,
+    ...next.map(({ id }): Command => ({ do: 'record-intent', step: id })),
+    ...looksAgain(course, run, next),
+  ]
   return commands.length > 0 ? commands : [{ do: 'end', verdict: 'stopped' }]
 }
 
@@ -116,13 +144,15 @@ function commandFor(step: PlannedStep, state: StepState, failed: boolean): Comma
 }
 
 /**
- * Last first, one at a time, each behind a fresh look at the lock: to open the old site again is as dangerous as to promote the new one.
- * The point of no return comes before all others: nothing is opened before it is certain that it was not passed, and can not be any more.
+ * Last first, one at a time, each behind a fresh look at the lock: to open the old site again is as dangerous as to
+ * promote the new one. The point of no return comes before all others: nothing is opened before it is certain that it
+ * was not passed, and can not be any more.
  */
 function back(course: Course, run: RunState): Command[] {
   const lock = course.steps.find(({ id }) => id === course.lock)
   const lockState = lock === undefined ? 'done' : (run.steps[lock.id] ?? 'todo')
-  if (lock !== undefined && lockState !== 'failed' && lockState !== 'todo' && !isDone(lockState)) return commandFor(lock, lockState, false)
+  if (lock !== undefined && lockState !== 'failed' && lockState !== 'todo' && !isDone(lockState))
+    return commandFor(lock, lockState, false)
   if (lockState === 'failed') return [{ do: 'end', verdict: 'stopped' }]
   // The lock was never asked for: nothing was done under it.
   if (lockState === 'todo') return [{ do: 'end', verdict: 'undone' }]
@@ -138,7 +168,10 @@ function back(course: Course, run: RunState): Command[] {
   return [{ do: 'end', verdict: stuck ? 'stopped' : 'undone' }]
 }
 
-/** The phases backwards; within one, components in the order in which they stand on each other: users are let in when what serves them is there. */
+/**
+ * The phases backwards; within one, components in the order in which they stand on each other: users are let in when
+ * what serves them is there.
+ */
 function wayBack(course: Course): PlannedStep[] {
   const components = [...new Set(course.steps.map(({ component }) => component))]
   const forward = sequenceOf(course.steps)
@@ -166,10 +199,14 @@ export function advance(course: Course, run: RunState, event: RunEvent): RunStat
   if (event.is === 'reopened-recorded') return reopened(course, run, event.step)
   const before = run.steps[event.step] ?? 'todo'
   if (event.is === 'cleared' && run.direction === 'forward' && !isOpenFor(course, run, event.step)) return run
-  if (event.is === 'threw' && mayGiveUp(course, run, event.step)) return { ...run, steps: { ...run.steps, [event.step]: 'lacking' } }
+  if (event.is === 'threw' && mayGiveUp(course, run, event.step))
+    return { ...run, steps: { ...run.steps, [event.step]: 'lacking' } }
   const next = nextState(before, event, run.direction === 'back' && event.step !== course.lock)
   // Nobody knows whether it was an earlier process that has shut it: whoever goes back opens it.
-  const after = next === 'held' && run.continued && course.steps.some((step) => step.id === event.step && isFence(step)) ? 'holds' : next
+  const after =
+    next === 'held' && run.continued && course.steps.some((step) => step.id === event.step && isFence(step))
+      ? 'holds'
+      : next
   const steps = after === before ? run.steps : { ...run.steps, [event.step]: after }
   if (event.is === 'committed') return { ...run, direction: 'forward', failed: true, steps }
   const isSeen = (step: PlannedStep): boolean => isClaim(course, step) || isFinal(course, step)
@@ -187,8 +224,10 @@ function nextState(state: StepState, event: OfOneStep, goingBack: boolean): Step
     case 'observed':
       if (isOffRecord(state) && event.saw !== 'done') return state === 'unwritten' ? 'todo' : 'undone'
       if (isOffRecord(state)) return 'unsure'
-      if (event.saw === 'done') return state === 'intended' ? 'held' : state === 'unsure' || state === 'applied' ? 'holds' : state
-      // Where nobody has tried anything, an effect does no harm unseen: it is idempotent. Where somebody may have, it is observed until it is certain.
+      if (event.saw === 'done')
+        return state === 'intended' ? 'held' : state === 'unsure' || state === 'applied' ? 'holds' : state
+      // Where nobody has tried anything, an effect does no harm unseen: it is idempotent. Where somebody may have, it
+      // is observed until it is certain.
       return state === 'intended' || (state === 'unsure' && event.saw === 'pending') ? 'missing' : state
     case 'cleared':
       return goingBack ? 'cleared-back' : state === 'missing' ? 'cleared' : state
@@ -210,8 +249,8 @@ function nextState(state: StepState, event: OfOneStep, goingBack: boolean): Step
 }
 
 /**
- * Before the point of no return is known to be behind us. Where that is uncertain, going back begins by making it certain. Whoever failed to take
- * the lock can take nothing back, and leaves the direction to the next process.
+ * Before the point of no return is known to be behind us. Where that is uncertain, going back begins by making it
+ * certain. Whoever failed to take the lock can take nothing back, and leaves the direction to the next process.
  */
 export function mayTurnBack(course: Course, run: RunState): boolean {
   if (course.lock === null || course.pointOfNoReturn === null || run.steps[course.lock] === 'failed') return false
@@ -223,6 +262,21 @@ export function mayTurnBack(course: Course, run: RunState): boolean {
 export const needsLock = (step: PlannedStep): boolean => !WITHOUT_LOCK.has(step.phase)
 const WITHOUT_LOCK: ReadonlySet<Phase> = new Set(['PREFLIGHT', 'LOCK', 'CLOSED'])
 
-/** Whose effect may have happened, or may still arrive. What was there before this run came is not this run's to take back. */
+/**
+ * Whose effect may have happened, or may still arrive. What was there before this run came is not this run's to take
+ * back.
+ */
 const mayHaveHappened = (state: StepState): boolean =>
-  ['unsure', 'intended', 'missing', 'cleared', 'applied', 'holds', 'done', 'failed', 'reopened', 'lacking', 'given-up'].includes(state)
+  [
+    'unsure',
+    'intended',
+    'missing',
+    'cleared',
+    'applied',
+    'holds',
+    'done',
+    'failed',
+    'reopened',
+    'lacking',
+    'given-up',
+  ].includes(state)

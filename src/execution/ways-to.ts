@@ -11,7 +11,10 @@ interface Around {
   readonly drivers: Readonly<Record<string, Driver>>
 }
 
-/** The ways to what a step asks, as far as this process has learned how long they are: that of its site, and those that its driver names. */
+/**
+ * The ways to what a step asks, as far as this process has learned how long they are: that of its site, and those that
+ * its driver names.
+ */
 export function waysTo(step: PlannedStep, { context, intent, drivers }: Around): readonly Way[] {
   const component = context.stack.components.find(({ name }) => name === step.component)
   const addresses = component === undefined ? [] : (drivers[component.driver]?.addresses?.(component, step.site) ?? [])

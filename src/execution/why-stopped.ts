@@ -45,7 +45,9 @@ export const notHolding = ({ id }: PlannedStep): StandbyError =>
 /** Why a run stops although none of its steps failed. */
 export function stoppedBecause(course: Course, intent: Intent | null, state: RunState): StandbyError {
   if (course.steps.some(({ id }) => state.steps[id] === 'undone')) return takenBackBefore(course, intent, state)
-  const shut = course.steps.filter((step) => step.fence !== undefined && state.seen[step.id] !== undefined).map(({ id }) => id)
+  const shut = course.steps
+    .filter((step) => step.fence !== undefined && state.seen[step.id] !== undefined)
+    .map(({ id }) => id)
   return new StandbyError({
     code: 'fence-missing',
     mustAct: 'site',
@@ -54,7 +56,10 @@ export function stoppedBecause(course: Course, intent: Intent | null, state: Run
   })
 }
 
-/** An earlier process took back what this run rests on: whoever goes on without a look at the sites may lose what was written since. */
+/**
+ * An earlier process took back what this run rests on: whoever goes on without a look at the sites may lose what was
+ * written since.
+ */
 function takenBackBefore(course: Course, intent: Intent | null, state: RunState): StandbyError {
   const undone = course.steps.filter(({ id }) => state.steps[id] === 'undone').map(({ id }) => id)
   const [from, to] = [intent?.from ?? 'the old site', intent?.to ?? 'the new site']

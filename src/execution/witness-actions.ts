@@ -35,8 +35,8 @@ export function witnessBehaviours(of: WitnessRun): Readonly<Record<string, Behav
 }
 
 /**
- * The nonce is burnt under the lock, before the epoch begins and before any effect: a plan that was executed once can not begin a second time,
- * and a plan that had to make way for somebody else's lock is not used up.
+ * The nonce is burnt under the lock, before the epoch begins and before any effect: a plan that was executed once can
+ * not begin a second time, and a plan that had to make way for somebody else's lock is not used up.
  */
 function lockBehaviour(of: WitnessRun): Behaviour {
   const { store, run, holder, plan, clock } = of
@@ -49,7 +49,10 @@ function lockBehaviour(of: WitnessRun): Behaviour {
       if (ours && active?.record.epoch === epoch && active.record.holder === holder)
         return { is: 'done', proof: { holder, epoch, expiresAt: lock.record.expiresAt } }
       const held = lock !== null && isHeld(lock.record, await witnessTime(store, clock))
-      return { is: 'pending', waitingFor: held ? `the lock of ${lock.record.holder}, until ${lock.record.expiresAt}` : 'the lock' }
+      return {
+        is: 'pending',
+        waitingFor: held ? `the lock of ${lock.record.holder}, until ${lock.record.expiresAt}` : 'the lock',
+      }
     },
     async apply(step) {
       await refuseBurnt(of)
@@ -70,7 +73,11 @@ function lockBehaviour(of: WitnessRun): Behaviour {
       const active = await readActive(store)
       const record = active?.record
       const ours = record?.epoch === epoch && record.run === run
-      if (active === null || record === undefined || (!ours && (record.epoch !== plan.epoch || record.activeSite !== plan.intent.from))) {
+      if (
+        active === null ||
+        record === undefined ||
+        (!ours && (record.epoch !== plan.epoch || record.activeSite !== plan.intent.from))
+      ) {
         await releaseLock(store, holder)
         throw new StandbyError({
           code: 'plan-stale',
@@ -79,9 +86,11 @@ function lockBehaviour(of: WitnessRun): Behaviour {
           next: `Make a new plan: ${planCommand(plan.intent)}`,
         })
       }
-      // Before the record says that we are here: whoever continues us, should we die now, finds the same run there, and does it again.
+      // Before the record says that we are here: whoever continues us, should we die now, finds the same run there, and
+      // does it again.
       for (const left of new Set([run, record.run])) await of.touchLeft(left, step.signal)
-      // Whoever continues the run takes the record over too: a process that fell asleep behind its last look at the lock can not activate any more.
+      // Whoever continues the run takes the record over too: a process that fell asleep behind its last look at the
+      // lock can not activate any more.
       const since = ours ? record.since : (await witnessTime(store, clock)).toISOString()
       if (record.holder !== holder) await replaceActive(store, { ...record, epoch, since, run, holder }, active)
     },
@@ -96,7 +105,8 @@ async function untilEarlierProcessIsGone({ store, run, holder, clock }: WitnessR
     const now = await witnessTime(store, clock)
     if (!isHeld(lock.record, now)) return
     const left = Date.parse(lock.record.expiresAt) - now.getTime()
-    if (!said) step.context.log.info(`waiting for the lock of ${lock.record.holder} to expire at ${lock.record.expiresAt}`)
+    if (!said)
+      step.context.log.info(`waiting for the lock of ${lock.record.holder} to expire at ${lock.record.expiresAt}`)
     said = true
     await clock.sleep(Math.min(left + 1, seconds(1)), step.signal)
   }
@@ -112,7 +122,10 @@ async function burnNonce(of: WitnessRun): Promise<void> {
   await refuseBurnt(of)
 }
 
-/** Whoever begins with a plan that another run has executed is refused, before it asks for the lock that this other run may have left. */
+/**
+ * Whoever begins with a plan that another run has executed is refused, before it asks for the lock that this other run
+ * may have left.
+ */
 async function refuseBurnt(of: WitnessRun): Promise<void> {
   const { plan, run } = of
   const by = await burntBy(of)
@@ -134,7 +147,10 @@ function activateBehaviour(of: WitnessRun): Behaviour {
     async done() {
       const active = await readActive(store)
       return active?.record.activeSite === plan.intent.to && active.record.epoch === plan.epoch + 1
-        ? { is: 'done', proof: { activeSite: active.record.activeSite, epoch: active.record.epoch, since: active.record.since } }
+        ? {
+            is: 'done',
+            proof: { activeSite: active.record.activeSite, epoch: active.record.epoch, since: active.record.since },
+          }
         : { is: 'pending', waitingFor: `the witness to name ${plan.intent.to}` }
     },
     async apply() {
@@ -145,7 +161,10 @@ function activateBehaviour(of: WitnessRun): Behaviour {
         active,
       )
     },
-    /** Writes the record anew: a write of an earlier process that is still on its way no longer finds the version that it replaces. */
+    /**
+     * Writes the record anew: a write of an earlier process that is still on its way no longer finds the version that
+     * it replaces.
+     */
     async undo() {
       const active = await ourActive(of)
       if (active.record.activeSite === plan.intent.to)

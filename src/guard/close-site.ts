@@ -30,21 +30,24 @@ export interface Closing {
 const NOTHING: Closing = { closed: [], effects: [], open: [] }
 
 /**
- * Closes what the site controls: the fences of all its drivers, by their own behaviours. What is passive already is left alone, so that a
- * rejoin, and a passive site as it should be, see no write of ours. `mayClose` is asked after everything was observed and in front of
- * each effect: what was seen open is then known to be open without right, and not because it has just been promoted.
+ * Closes what the site controls: the fences of all its drivers, by their own behaviours. What is passive already is
+ * left alone, so that a rejoin, and a passive site as it should be, see no write of ours. `mayClose` is asked after
+ * everything was observed and in front of each effect: what was seen open is then known to be open without right, and
+ * not because it has just been promoted.
  */
 export async function closeSite(door: Door, activeSite: SiteName, mayClose: () => Promise<boolean>): Promise<Closing> {
   const { stack, site, drivers, context } = door
   const clusterId = await context.kubernetes(site).clusterId()
   const declared = stack.sites.find(({ name }) => name === site)?.kubernetes.clusterId
-  if (clusterId !== declared) return { ...NOTHING, open: [{ what: site, why: `this is cluster ${clusterId}, and ${site} is ${declared}` }] }
+  if (clusterId !== declared)
+    return { ...NOTHING, open: [{ what: site, why: `this is cluster ${clusterId}, and ${site} is ${declared}` }] }
 
   const intent: Intent = { mode: 'failover', from: site, to: activeSite }
   const guarded = stack.components.filter(({ driver }) => isGuarded(drivers[driver]))
   const seen = await Promise.all(guarded.map(async (component) => ({ component, state: await look(door, component) })))
   if (!(await mayClose())) return NOTHING
-  // What can not be observed may be a passive part as it should be: to fence that would break what nobody asked us to touch.
+  // What can not be observed may be a passive part as it should be: to fence that would break what nobody asked us to
+  // touch.
   const unseen = seen.flatMap(({ component, state }) =>
     state.kind === 'silent' ? [{ what: component.name, why: `it can not be observed: ${state.why}` }] : [],
   )
@@ -55,7 +58,9 @@ export async function closeSite(door: Door, activeSite: SiteName, mayClose: () =
   })
   // Side by side, whatever a step says that it needs: a fence that hangs must not keep the next one from closing.
   const proofs = new Map<string, JsonObject>()
-  const results = await Promise.all(steps.map(({ component, step }) => close(door, component, step, intent, proofs, mayClose)))
+  const results = await Promise.all(
+    steps.map(({ component, step }) => close(door, component, step, intent, proofs, mayClose)),
+  )
   return {
     closed: results.flatMap((result) => (result.why === null ? [result.what] : [])),
     effects: results.flatMap((result) => (result.why === null && result.applied ? [result.what] : [])),
@@ -71,7 +76,9 @@ async function look(door: Door, component: Component): Promise<Observed> {
   })
   const driver = door.drivers[component.driver]
   const answer = driver?.observe(component, door.site, { ...door.context, signal })
-  const caught = Promise.resolve(answer).catch((error: unknown): Observed => ({ kind: 'silent', why: asStandbyError(error).message }))
+  const caught = Promise.resolve(answer).catch(
+    (error: unknown): Observed => ({ kind: 'silent', why: asStandbyError(error).message }),
+  )
   return (await Promise.race([caught, late])) ?? { kind: 'silent', why: 'nobody observes it' }
 }
 
@@ -93,7 +100,8 @@ async function close(
 ): Promise<Closed> {
   const { context } = door
   const behaviour = door.drivers[component.driver]?.behaviours[step.action]
-  if (behaviour === undefined) return { what: step.id, why: `${component.driver} has no behaviour ${step.action}`, applied: false }
+  if (behaviour === undefined)
+    return { what: step.id, why: `${component.driver} has no behaviour ${step.action}`, applied: false }
   const deadline = deadlineAfter(Math.min(step.deadline, STEP_DEADLINE))
   const signal = AbortSignal.any([context.signal, deadline.signal])
   const run: StepRun = {
@@ -110,7 +118,13 @@ async function close(
   const assertOurs = async (): Promise<void> => {
     if (!(await mayClose())) throw siteError('lock-lost', 'the site is not to be closed any more')
   }
-  const performer = stepPerformer(behaviour, run, { clock: context.clock, signal: context.signal, deadline, waiting, assertOurs })
+  const performer = stepPerformer(behaviour, run, {
+    clock: context.clock,
+    signal: context.signal,
+    deadline,
+    waiting,
+    assertOurs,
+  })
   try {
     const first = await performer.look(false)
     if (first.is !== 'done') {

@@ -5,7 +5,17 @@ import { readActive } from '../witness/active.ts'
 import type { ConditionalStore } from '../witness/conditional-store.ts'
 import { type Closing, closeSite, type Door } from './close-site.ts'
 import { closesWithin, pauseOf, READ_DEADLINE } from './closing-time.ts'
-import { beat, beginLife, type Decision, disbelief, type GuardRules, guardDecision, type Knowledge, learn, type Reading } from './decide.ts'
+import {
+  beat,
+  beginLife,
+  type Decision,
+  disbelief,
+  type GuardRules,
+  guardDecision,
+  type Knowledge,
+  learn,
+  type Reading,
+} from './decide.ts'
 import { type GuardReport, HEARTBEAT } from './report.ts'
 
 export interface Guard extends Door {
@@ -28,7 +38,10 @@ const BEAT: Milliseconds = 500
 const IMPATIENT: Milliseconds = seconds(1)
 const NOTHING: Closing = { closed: [], effects: [], open: [] }
 
-/** Watches the witness until the signal ends it, and closes the site whenever it has no right to be open. It opens nothing, ever. */
+/**
+ * Watches the witness until the signal ends it, and closes the site whenever it has no right to be open. It opens
+ * nothing, ever.
+ */
 export async function guardSite(guard: Guard): Promise<void> {
   const { context, site, rules } = guard
   let known = guard.memory.load() ?? beginLife(guard.uptime())
@@ -43,7 +56,9 @@ export async function guardSite(guard: Guard): Promise<void> {
       const now = guard.uptime()
       // Whoever was frozen between question and answer has missed the deadline too: the answer is from before.
       const late = now - askedAt > READ_DEADLINE
-      const reading: Reading = late ? { is: 'unreadable', why: `its answer is ${readableDuration(now - askedAt)} old` } : answer
+      const reading: Reading = late
+        ? { is: 'unreadable', why: `its answer is ${readableDuration(now - askedAt)} old` }
+        : answer
       silent = reading.is === 'unreadable' ? reading.why : disbelief(beat(known, now, rules), reading)
       known = learn(known, reading, now, rules, askedAt)
       guard.memory.save(known)
@@ -56,7 +71,11 @@ export async function guardSite(guard: Guard): Promise<void> {
   const reporter = reporterOf(guard)
   const close = (): Promise<Closing> =>
     closeSite(guard, otherSite(guard, known.activeSite), async () => (await decide()).do === 'close').catch(
-      (error: unknown): Closing => ({ closed: [], effects: [], open: [{ what: site, why: asStandbyError(error).message }] }),
+      (error: unknown): Closing => ({
+        closed: [],
+        effects: [],
+        open: [{ what: site, why: asStandbyError(error).message }],
+      }),
     )
   const alive = setInterval(() => {
     known = beat(known, guard.uptime(), rules)
@@ -82,9 +101,13 @@ async function readRecord(guard: Guard): Promise<Reading> {
   const late = AbortSignal.timeout(READ_DEADLINE)
   const ended = AbortSignal.any([guard.context.signal, late])
   const unanswered = new Promise<never>((_, reject) => {
-    ended.addEventListener('abort', () => reject(siteError('witness-unreachable', `no answer within ${readableDuration(READ_DEADLINE)}`)), {
-      once: true,
-    })
+    ended.addEventListener(
+      'abort',
+      () => reject(siteError('witness-unreachable', `no answer within ${readableDuration(READ_DEADLINE)}`)),
+      {
+        once: true,
+      },
+    )
   })
   try {
     const active = await Promise.race([readActive(guard.store as ConditionalStore), unanswered])
@@ -156,9 +179,12 @@ const WORDS: Readonly<Record<Decision['because'], string>> = {
 }
 
 function lineOf(report: GuardReport): string {
-  const parts = [`${report.site} ${WORDS[report.because]} (epoch ${report.epoch}, active: ${report.activeSite ?? 'unknown'})`]
+  const parts = [
+    `${report.site} ${WORDS[report.because]} (epoch ${report.epoch}, active: ${report.activeSite ?? 'unknown'})`,
+  ]
   if (report.witnessSilent !== null) parts.push(`witness: ${report.witnessSilent}`)
   if (report.closed.length > 0) parts.push(`closed: ${report.closed.join(', ')}`)
-  if (report.open.length > 0) parts.push(`STILL OPEN: ${report.open.map(({ what, why }) => `${what} (${why})`).join('; ')}`)
+  if (report.open.length > 0)
+    parts.push(`STILL OPEN: ${report.open.map(({ what, why }) => `${what} (${why})`).join('; ')}`)
   return parts.join('; ')
 }

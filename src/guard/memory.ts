@@ -6,8 +6,8 @@ import type { Knowledge } from './decide.ts'
 import type { Guard } from './guard-site.ts'
 
 /**
- * Keeps what a guard knows in a folder that is lost with the pod or with the machine's memory, whichever goes first: a crash of the guard
- * then proves nothing anew, and a boot proves nothing at all. Without a folder nothing is kept.
+ * Keeps what a guard knows in a folder that is lost with the pod or with the machine's memory, whichever goes first: a
+ * crash of the guard then proves nothing anew, and a boot proves nothing at all. Without a folder nothing is kept.
  */
 export function memoryIn(folder: string | undefined): Guard['memory'] {
   if (folder === undefined) return { load: () => null, save: () => undefined }

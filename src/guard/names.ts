@@ -1,8 +1,8 @@
 /** What the guard of a stack is called on each site. */
 
 /**
- * A namespace of its own: whoever may create pods in a namespace may run them as any ServiceAccount of it, and the deployer, which
- * installs the guard, must not become the mover that way.
+ * A namespace of its own: whoever may create pods in a namespace may run them as any ServiceAccount of it, and the
+ * deployer, which installs the guard, must not become the mover that way.
  */
 export const guardNamespace = (stack: string): string => `standby-guard-${stack}`
 /** Deployment, ServiceAccount, and the ConfigMap with its report. */
@@ -11,7 +11,10 @@ export const GUARD = 'standby-guard'
 /** The variables in which the guard finds its own, read-only keys of the witness. */
 export const WITNESS_ACCESS_KEY_ID = 'STANDBY_GUARD_ACCESS_KEY_ID'
 export const WITNESS_SECRET_ACCESS_KEY = 'STANDBY_GUARD_SECRET_ACCESS_KEY'
-/** The file beside the stack file in which the guard finds the authorities that vouch for the witness, where the stack file names some. */
+/**
+ * The file beside the stack file in which the guard finds the authorities that vouch for the witness, where the stack
+ * file names some.
+ */
 export const WITNESS_AUTHORITIES = 'witness-authorities.pem'
 /** The variable with the hash of what was deployed; the guard's report repeats it. */
 export const CONFIGURATION = 'STANDBY_GUARD_CONFIGURATION'

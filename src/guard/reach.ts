@@ -18,7 +18,9 @@ export function guardContext(of: {
   readonly signal: AbortSignal
 }): DriverContext {
   const outOfReach = (what: string): StandbyError =>
-    siteError('out-of-reach-of-guard', `the guard of ${of.site} has no access to ${what}`, { where: `guard ${of.site}` })
+    siteError('out-of-reach-of-guard', `the guard of ${of.site} has no access to ${what}`, {
+      where: `guard ${of.site}`,
+    })
   return {
     stack: of.stack,
     signal: of.signal,
@@ -53,10 +55,14 @@ export function guardContext(of: {
 const ACCOUNT = '/var/run/secrets/kubernetes.io/serviceaccount'
 
 /**
- * A kubeconfig of the pod's own ServiceAccount. By address, because the names of a booting site do not resolve yet; with the token's
- * file, because Kubernetes renews the token in it (the plain key `tokenFile` would be read only once by the client).
+ * A kubeconfig of the pod's own ServiceAccount. By address, because the names of a booting site do not resolve yet;
+ * with the token's file, because Kubernetes renews the token in it (the plain key `tokenFile` would be read only once
+ * by the client).
  */
-export function inClusterKubeconfig(env: Readonly<Record<string, string | undefined>>, account = ACCOUNT): string | null {
+export function inClusterKubeconfig(
+  env: Readonly<Record<string, string | undefined>>,
+  account = ACCOUNT,
+): string | null {
   const { KUBERNETES_SERVICE_HOST: host, KUBERNETES_SERVICE_PORT: port = '443' } = env
   if (host === undefined) return null
   const server = `https://${host.includes(':') ? `[${host}]` : host}:${port}`
@@ -66,6 +72,8 @@ export function inClusterKubeconfig(env: Readonly<Record<string, string | undefi
     'current-context': 'guard',
     contexts: [{ name: 'guard', context: { cluster: 'guard', user: 'guard' } }],
     clusters: [{ name: 'guard', cluster: { server, 'certificate-authority': `${account}/ca.crt` } }],
-    users: [{ name: 'guard', user: { 'auth-provider': { name: 'tokenFile', config: { tokenFile: `${account}/token` } } } }],
+    users: [
+      { name: 'guard', user: { 'auth-provider': { name: 'tokenFile', config: { tokenFile: `${account}/token` } } } },
+    ],
   })
 }

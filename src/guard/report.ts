@@ -25,7 +25,10 @@ export interface GuardReport {
   readonly lastClosing: { readonly at: string; readonly steps: readonly string[] } | null
   /** Hash of what was deployed. */
   readonly configuration: string
-  /** By its own rules, milliseconds (`closing-time.ts`); null: not by time alone. A failover outwaits it only while these are the declared ones. */
+  /**
+   * By its own rules, milliseconds (`closing-time.ts`); null: not by time alone. A failover outwaits it only while
+   * these are the declared ones.
+   */
   readonly closesWithin: Milliseconds | null
 }
 
@@ -37,18 +40,36 @@ export const STALE_AFTER: Milliseconds = minutes(2)
 /** The key of the ConfigMap. */
 export const REPORT_KEY = 'report'
 
-/** The report in a ConfigMap's data; null when there is none yet, or what is there is none: whoever may write in that namespace can leave anything. */
+/**
+ * The report in a ConfigMap's data; null when there is none yet, or what is there is none: whoever may write in that
+ * namespace can leave anything.
+ */
 export function reportIn(data: unknown): GuardReport | null {
   const text = isObject(data) ? data[REPORT_KEY] : undefined
   const parsed = typeof text === 'string' ? parseStrictly(text) : null
-  return parsed !== null && 'value' in parsed && isReport(parsed.value) ? (parsed.value as unknown as GuardReport) : null
+  return parsed !== null && 'value' in parsed && isReport(parsed.value)
+    ? (parsed.value as unknown as GuardReport)
+    : null
 }
 
 /** All that is read of it has its type; `closesWithin` is missing in reports of before 2026-11-25. */
 function isReport(value: unknown): value is JsonObject {
   if (!isObject(value) || value.schemaVersion !== 1) return false
-  const { at, since, site, decision, because, epoch, activeSite, witnessSilent, closed, open, lastClosing, configuration, closesWithin } =
-    value
+  const {
+    at,
+    since,
+    site,
+    decision,
+    because,
+    epoch,
+    activeSite,
+    witnessSilent,
+    closed,
+    open,
+    lastClosing,
+    configuration,
+    closesWithin,
+  } = value
   return (
     [at, since].every((instant) => typeof instant === 'string' && Number.isFinite(Date.parse(instant))) &&
     [site, because, configuration].every(isText) &&
@@ -57,7 +78,8 @@ function isReport(value: unknown): value is JsonObject {
     [activeSite, witnessSilent].every((one) => one === null || isText(one)) &&
     isListOf(closed, isText) &&
     isListOf(open, (one) => isObject(one) && isText(one.what) && isText(one.why)) &&
-    (lastClosing === null || (isObject(lastClosing) && isText(lastClosing.at) && isListOf(lastClosing.steps, isText))) &&
+    (lastClosing === null ||
+      (isObject(lastClosing) && isText(lastClosing.at) && isListOf(lastClosing.steps, isText))) &&
     (closesWithin === undefined || closesWithin === null || Number.isFinite(closesWithin))
   )
 }

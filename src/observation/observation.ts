@@ -8,7 +8,10 @@ import type { WitnessView } from '../witness/view.ts'
 export interface Observation {
   /** ISO 8601, UTC: by the clock of the witness, where that says it. */
   readonly at: string
-  /** How far the clock of this machine is ahead of the one of the witness; null where that does not say the time, absent where nobody asked. */
+  /**
+   * How far the clock of this machine is ahead of the one of the witness; null where that does not say the time, absent
+   * where nobody asked.
+   */
   readonly clockSkew?: Milliseconds | null
   readonly witness: WitnessView
   readonly sites: Readonly<Record<string, SiteView>>

@@ -21,8 +21,9 @@ export const OBSERVATION_DEADLINE: Milliseconds = seconds(3)
 const VANTAGE_POINT = 'this runner'
 
 /**
- * Asks all sites and components side by side. Never hangs and never throws because something is down: silence is a value. What gives no sign of
- * life for `deadline` is silent; what answers over a slow way is waited for longer ({@link patienceOver}). A login is no part of that time.
+ * Asks all sites and components side by side. Never hangs and never throws because something is down: silence is a
+ * value. What gives no sign of life for `deadline` is silent; what answers over a slow way is waited for longer ({@link
+ * patienceOver}). A login is no part of that time.
  */
 export async function observe(
   context: DriverContext,
@@ -34,17 +35,26 @@ export async function observe(
   const looks = new Map(context.stack.sites.map((site) => [site.name, lookAt(context, site, deadline)] as const))
   const components = context.stack.components.map(async (component) => {
     const driver = drivers[component.driver]
-    return [component.name, driver === undefined ? {} : await seeComponent(context, driver, component, looks, deadline)] as const
+    return [
+      component.name,
+      driver === undefined ? {} : await seeComponent(context, driver, component, looks, deadline),
+    ] as const
   })
   const toWitness = waitingFor(store.address === undefined ? [] : [store.address], context.signal, deadline)
-  const witness = await answerWithin(readWitness(store), (why): WitnessView => ({ kind: 'silent', why }), toWitness.waiting)
+  const witness = await answerWithin(
+    readWitness(store),
+    (why): WitnessView => ({ kind: 'silent', why }),
+    toWitness.waiting,
+  )
   toWitness.answered()
   const clockSkew = witness.kind === 'answering' ? await skewOf(store, context) : null
   const observation: Observation = {
     at: new Date(begun - (clockSkew ?? 0)).toISOString(),
     clockSkew,
     witness,
-    sites: Object.fromEntries(await Promise.all([...looks].map(async ([name, { view }]) => [name, await view] as const))),
+    sites: Object.fromEntries(
+      await Promise.all([...looks].map(async ([name, { view }]) => [name, await view] as const)),
+    ),
     components: Object.fromEntries(await Promise.all(components)),
   }
   // A cancellation by a person is not silence.
@@ -61,7 +71,10 @@ async function skewOf(store: ConditionalStore, { clock }: DriverContext): Promis
 /** What silence is reported as: with the error, when there was one instead of nothing. */
 type Silent<T> = (why: string, error?: StandbyError) => T
 
-/** A look at one site, and how long what is asked of it afterwards is waited for; of stores as well, whose ways may be longer. */
+/**
+ * A look at one site, and how long what is asked of it afterwards is waited for; of stores as well, whose ways may be
+ * longer.
+ */
 interface Look {
   readonly view: Promise<SiteView>
   readonly waiting: Promise<(stores: readonly Way[]) => Waiting>
@@ -75,7 +88,11 @@ function lookAt(context: DriverContext, site: Site, deadline: Milliseconds): Loo
     () => null,
     (error: unknown) => asStandbyError(error),
   )
-  const begun = signedIn.then((failed) => ({ failed, at: performance.now(), ofSite: waitingOver([way], SITE, context.signal, deadline) }))
+  const begun = signedIn.then((failed) => ({
+    failed,
+    at: performance.now(),
+    ofSite: waitingOver([way], SITE, context.signal, deadline),
+  }))
   const view = begun.then(({ failed, at, ofSite }) => {
     if (failed !== null) return silentSite(failed.message, failed)
     // A connection that proved who answers, and no answer: neither silence nor life.
@@ -92,7 +109,13 @@ function lookAt(context: DriverContext, site: Site, deadline: Milliseconds): Loo
 }
 
 /** The longest of the ways decides; those that become known meanwhile count. */
-function waitingOver(ways: readonly Way[], { trips, most }: Trips, outer: AbortSignal, deadline: Milliseconds, begun?: number): Waiting {
+function waitingOver(
+  ways: readonly Way[],
+  { trips, most }: Trips,
+  outer: AbortSignal,
+  deadline: Milliseconds,
+  begun?: number,
+): Waiting {
   return waiting(() => Math.max(...ways.map((way) => patienceOver(way, deadline, trips, most))), outer, begun)
 }
 
@@ -104,7 +127,10 @@ function untilCancelled(view: Promise<SiteView>, signal: AbortSignal): Promise<S
   return Promise.race([view, cancelled])
 }
 
-/** For what no client of ours tells how slow its way is: measured, once the answer is late. `answered` says that it has come. */
+/**
+ * For what no client of ours tells how slow its way is: measured, once the answer is late. `answered` says that it has
+ * come.
+ */
 function waitingFor(
   addresses: readonly string[],
   outer: AbortSignal,
@@ -128,7 +154,11 @@ async function seeComponent(
   deadline: Milliseconds,
 ): Promise<BySite> {
   const ask = async (site: SiteName | null, from: DriverContext, ending: Waiting): Promise<Observed> =>
-    answerWithin(driver.observe(component, site, { ...from, signal: ending.signal }), (why): Observed => ({ kind: 'silent', why }), ending)
+    answerWithin(
+      driver.observe(component, site, { ...from, signal: ending.signal }),
+      (why): Observed => ({ kind: 'silent', why }),
+      ending,
+    )
   const see = async (site: SiteName | null): Promise<Observed> => {
     const look = site === null || driver.outside === true ? undefined : looks.get(site)
     if (look === undefined) {
@@ -143,7 +173,9 @@ async function seeComponent(
     return ask(site, notingStores(context, stores), (await look.waiting)(stores))
   }
   const places = driver.scope === 'stack' ? [null] : context.stack.sites.map(({ name }) => name)
-  return Object.fromEntries(await Promise.all(places.map(async (site) => [site ?? EVERYWHERE, await see(site)] as const)))
+  return Object.fromEntries(
+    await Promise.all(places.map(async (site) => [site ?? EVERYWHERE, await see(site)] as const)),
+  )
 }
 
 /** The context, which notes the way to each store that is opened. */

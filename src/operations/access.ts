@@ -17,7 +17,10 @@ const identityNamespace = (stack: string, identity?: Identity): string =>
 const accountOf = (identity: Identity): string => `standby-${identity}`
 
 /** The ServiceAccount of an identity, on every site. */
-export const identityAccount = (stack: string, identity: Identity): { readonly namespace: string; readonly name: string } => ({
+export const identityAccount = (
+  stack: string,
+  identity: Identity,
+): { readonly namespace: string; readonly name: string } => ({
   namespace: identityNamespace(stack, identity),
   name: accountOf(identity),
 })
@@ -30,19 +33,37 @@ export function accessRulesOf(stack: Stack, drivers: Readonly<Record<string, Dri
     .filter(({ identity }) => identities.includes(identity))
   const ofCore = stack.sites.flatMap((site) =>
     identities.flatMap((identity): AccessRule[] => [
-      rule(identity, site.name, null, ['namespaces'], ['get'], 'to prove that this is the declared cluster', ['kube-system']),
+      rule(identity, site.name, null, ['namespaces'], ['get'], 'to prove that this is the declared cluster', [
+        'kube-system',
+      ]),
       ...(identity !== 'guard'
-        ? [rule(identity, site.name, null, ['nodes'], ['list'], 'to tell a living site from an API server without nodes')]
+        ? [
+            rule(
+              identity,
+              site.name,
+              null,
+              ['nodes'],
+              ['list'],
+              'to tell a living site from an API server without nodes',
+            ),
+          ]
         : []),
       ...(identity === 'restore-tester'
-        ? [rule(identity, site.name, null, ['namespaces'], ['get'], 'to prove that the sandbox is one', [sandboxNamespace(stack.name)])]
+        ? [
+            rule(identity, site.name, null, ['namespaces'], ['get'], 'to prove that the sandbox is one', [
+              sandboxNamespace(stack.name),
+            ]),
+          ]
         : []),
     ]),
   )
   return withRestoreTests([...ofCore, ...ofDrivers])
 }
 
-/** A restore test that takes a backup first runs as the mover, from the backup to the end: one process has one set of credentials. */
+/**
+ * A restore test that takes a backup first runs as the mover, from the backup to the end: one process has one set of
+ * credentials.
+ */
 const withRestoreTests = (rules: readonly AccessRule[]): AccessRule[] => [
   ...rules,
   ...rules.flatMap((one): AccessRule[] =>
@@ -65,8 +86,15 @@ function rule(
   return { kind: 'kubernetes', identity, site, namespace, apiGroups: [''], resources, verbs, ...named, because }
 }
 
-/** The objects that give a site's identities their rights, the sandbox namespace included; made by an administrator, once. */
-export function accessObjects(stack: Stack, drivers: Readonly<Record<string, Driver>>, site: SiteName): KubernetesObject[] {
+/**
+ * The objects that give a site's identities their rights, the sandbox namespace included; made by an administrator,
+ * once.
+ */
+export function accessObjects(
+  stack: Stack,
+  drivers: Readonly<Record<string, Driver>>,
+  site: SiteName,
+): KubernetesObject[] {
   const rules = accessRulesOf(stack, drivers).filter((one) => one.kind === 'kubernetes' && one.site === site)
   const labels = { 'app.kubernetes.io/managed-by': 'standby', 'standby.dev/stack': stack.name, [KEEP_LABEL]: 'true' }
   const identities = identitiesOf(stack, drivers)
@@ -74,7 +102,12 @@ export function accessObjects(stack: Stack, drivers: Readonly<Record<string, Dri
   return [
     namespace(identityNamespace(stack.name), labels),
     ...(identities.includes('guard')
-      ? [namespace(identityNamespace(stack.name, 'guard'), { ...labels, 'pod-security.kubernetes.io/enforce': 'restricted' })]
+      ? [
+          namespace(identityNamespace(stack.name, 'guard'), {
+            ...labels,
+            'pod-security.kubernetes.io/enforce': 'restricted',
+          }),
+        ]
       : []),
     namespace(sandbox, { ...labels, [SANDBOX_LABEL]: 'true', 'pod-security.kubernetes.io/enforce': 'baseline' }),
     ...identities.flatMap((identity): KubernetesObject[] => {
@@ -148,7 +181,10 @@ export interface Policy {
   readonly Statement: readonly PolicyStatement[]
 }
 
-/** The S3 policy of each identity, as a document that services take as it is: `aws iam put-user-policy --policy-document`. */
+/**
+ * The S3 policy of each identity, as a document that services take as it is: `aws iam put-user-policy
+ * --policy-document`.
+ */
 export function bucketPolicies(stack: Stack, drivers: Readonly<Record<string, Driver>>): Record<string, Policy> {
   const verbs = {
     list: ['s3:ListBucket'],

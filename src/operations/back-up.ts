@@ -12,14 +12,22 @@ import { waysTo } from '../execution/ways-to.ts'
 import { activeSiteOf } from './active-site.ts'
 import { observeDeclared } from './observe-declared.ts'
 
-/** Takes a backup of every component of the active site now, each with the manifest that a restore test is judged against. */
+/**
+ * Takes a backup of every component of the active site now, each with the manifest that a restore test is judged
+ * against.
+ */
 export async function backUp(world: World): Promise<BackupReport> {
   const begun = world.clock.now().getTime()
   const observation = await observeDeclared(world)
   const site = activeSiteOf(world.stack, observation)
   const steps = world.stack.components.flatMap(
     (component) =>
-      world.drivers[component.driver]?.backup?.(component, observation.components[component.name] ?? {}, site, world.stack) ?? [],
+      world.drivers[component.driver]?.backup?.(
+        component,
+        observation.components[component.name] ?? {},
+        site,
+        world.stack,
+      ) ?? [],
   )
   const course: Course = { steps, lock: null, pointOfNoReturn: null, required: null, ofSilentSite: null, lost: null }
   const outcome = await runSteps({

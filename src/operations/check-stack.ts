@@ -3,8 +3,8 @@ import { type Kinds, loadStack } from '../stack/load-stack.ts'
 import { StackInvalid } from '../stack/problems.ts'
 
 /**
- * Judges a stack file and the files that it names, offline and without a credential: for pull requests, and before a deploy. What is wrong with the
- * file is a value; throws `stack-not-found` where there is none.
+ * Judges a stack file and the files that it names, offline and without a credential: for pull requests, and before a
+ * deploy. What is wrong with the file is a value; throws `stack-not-found` where there is none.
  */
 export async function checkStack(path: string, kinds: Kinds): Promise<CheckReport> {
   try {
@@ -21,7 +21,22 @@ export async function checkStack(path: string, kinds: Kinds): Promise<CheckRepor
     }
   } catch (error) {
     if (!(error instanceof StackInvalid)) throw error
-    const problems = error.problems.map(({ path: at, what, line, column, suggestion }) => ({ path: at, what, line, column, suggestion }))
-    return { schemaVersion: 1, verdict: 'invalid', file: path, stack: null, sites: [], components: [], warnings: [], problems }
+    const problems = error.problems.map(({ path: at, what, line, column, suggestion }) => ({
+      path: at,
+      what,
+      line,
+      column,
+      suggestion,
+    }))
+    return {
+      schemaVersion: 1,
+      verdict: 'invalid',
+      file: path,
+      stack: null,
+      sites: [],
+      components: [],
+      warnings: [],
+      problems,
+    }
   }
 }

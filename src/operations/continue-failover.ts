@@ -36,11 +36,19 @@ export interface KeptRun {
 const PATIENCE: Milliseconds = minutes(1)
 
 /** The witness to read a run from. Not to write: the run itself does that with a patience of its own. */
-export const patiently = ({ store, clock, log, signal }: Pick<World, 'store' | 'clock' | 'log' | 'signal'>): Pick<World, 'store'> => ({
+export const patiently = ({
+  store,
+  clock,
+  log,
+  signal,
+}: Pick<World, 'store' | 'clock' | 'log' | 'signal'>): Pick<World, 'store'> => ({
   store: patientStore(store, { clock, log, signal, patience: PATIENCE }),
 })
 
-/** The named run, or the one that has left its lock behind. Throws `run-unknown`, and `witness-damaged` when its plan can not be read. */
+/**
+ * The named run, or the one that has left its lock behind. Throws `run-unknown`, and `witness-damaged` when its plan
+ * can not be read.
+ */
 export async function readRun(world: Pick<World, 'store'>, named: string | null): Promise<KeptRun> {
   const run = named ?? (await unfinishedRun(world))
   if (!isName(run)) throw await unknownRun(world, run)
@@ -49,14 +57,15 @@ export async function readRun(world: Pick<World, 'store'>, named: string | null)
     tryDocument(world.store, approvalDocument, approvalKey(run)),
   ])
   if (plan === null) throw await unknownRun(world, run)
-  // An approval that is damaged, or gone, allows nothing, and keeps nobody from taking the run back, or from approving its end anew.
+  // An approval that is damaged, or gone, allows nothing, and keeps nobody from taking the run back, or from approving
+  // its end anew.
   return { run, plan: plan.record, approval: approval?.kind === 'sound' ? approval.record : null }
 }
 
 /**
- * Continues a run that its process left: forward with `resume`, back with `abort`, for as long as that is possible. `allowed` shows what allows it, or
- * throws why nothing does; what lies in the witness as the run's approval is believed by nobody. A run that never held its lock has changed nothing: it
- * is judged as one that begins now.
+ * Continues a run that its process left: forward with `resume`, back with `abort`, for as long as that is possible.
+ * `allowed` shows what allows it, or throws why nothing does; what lies in the witness as the run's approval is
+ * believed by nobody. A run that never held its lock has changed nothing: it is judged as one that begins now.
  */
 export async function continueFailover(
   world: World,
@@ -69,7 +78,12 @@ export async function continueFailover(
   const { plan, run } = kept
   const common = { plan, run, how, ...(asked === null ? {} : { asked }) }
   // Until something else is shown, nobody approved this: what lies in the witness says nothing of who did.
-  const nobody = abortApproval({ run, digest: digestOf(plan), requestedBy: asked?.by ?? 'unknown', reason: asked?.reason ?? null })
+  const nobody = abortApproval({
+    run,
+    digest: digestOf(plan),
+    requestedBy: asked?.by ?? 'unknown',
+    reason: asked?.reason ?? null,
+  })
   let of: RunOfPlan = { ...common, approval: nobody }
   const started: { facts: readonly NamedFact[] | null } = { facts: null }
   const hear = (facts: readonly NamedFact[]): void => {
@@ -81,7 +95,9 @@ export async function continueFailover(
     of = { ...common, approval: await allowed() }
     await refuseOtherThanApproved(world, of)
     const observation =
-      far?.is === 'not-begun' ? await refuseUnlessStillTrue(world, kept.plan, kept.run, hear) : await observeDeclared(world)
+      far?.is === 'not-begun'
+        ? await refuseUnlessStillTrue(world, kept.plan, kept.run, hear)
+        : await observeDeclared(world)
     refuseWrongClock(observation)
     if (how === 'resume') refuseUnfenced(courseOf(kept.plan, world.stack, world.drivers), kept.plan)
     if (far !== null) refuseRiskier(world, kept.run, kept.plan, observation, far)
@@ -114,10 +130,14 @@ async function unknownRun(world: Pick<World, 'store'>, run: string): Promise<Sta
   const lock = await tryDocument(world.store, lockDocument, LOCK)
   // Whoever is sent here by `move-unfinished` needs another way out than a run that nobody has.
   if (lock?.kind === 'sound' && !lock.record.released && runOfHolder(lock.record.holder) === run)
-    return inputError('run-unknown', `lock.json in the witness is of the run ${run}, and the witness holds no plan of that run`, {
-      where: `witness ${LOCK}`,
-      next: `Put the plan of the run back (the bucket keeps it). Where there never was such a run: ${lockDocument.next}`,
-    })
+    return inputError(
+      'run-unknown',
+      `lock.json in the witness is of the run ${run}, and the witness holds no plan of that run`,
+      {
+        where: `witness ${LOCK}`,
+        next: `Put the plan of the run back (the bucket keeps it). Where there never was such a run: ${lockDocument.next}`,
+      },
+    )
   const runs = [...new Set((await world.store.list(RUNS)).map((key) => key.split('/')[1] ?? ''))]
   const meant = nearest(run, runs)
   return inputError('run-unknown', `the witness knows no run ${run}`, {

@@ -39,7 +39,10 @@ export async function deploy(world: World, request: DeployRequest): Promise<Depl
   refuseSilentSites(world, observation)
   refuseUnfinishedMove(observation)
   refuseEmptiedWitness(world, observation)
-  const placed = await tryUntil(() => unitsOf(world, observation, activeSite, request), tries(world, 'deploy', COMPARING))
+  const placed = await tryUntil(
+    () => unitsOf(world, observation, activeSite, request),
+    tries(world, 'deploy', COMPARING),
+  )
   const changes = new Map(
     await Promise.all(
       placed.map(async ({ unit }) => {
@@ -55,7 +58,11 @@ export async function deploy(world: World, request: DeployRequest): Promise<Depl
   let failure: StandbyError | null = refusedChanges(changes)
   if (failure !== null || request.dryRun || (!differing && !firstDeploy)) {
     units = placed.map(({ unit }) =>
-      deployedUnit(unit, changes.get(unit.id) ?? [], (changes.get(unit.id) ?? []).length > 0 ? 'would-change' : 'unchanged'),
+      deployedUnit(
+        unit,
+        changes.get(unit.id) ?? [],
+        (changes.get(unit.id) ?? []).length > 0 ? 'would-change' : 'unchanged',
+      ),
     )
   } else {
     const run = `deploy-${newRun(world.clock.now())}`
@@ -70,7 +77,8 @@ export async function deploy(world: World, request: DeployRequest): Promise<Depl
     schemaVersion: 1,
     stack: world.stack.name,
     dryRun: request.dryRun,
-    verdict: failure !== null ? 'failed' : request.dryRun && differing ? 'would-change' : changed ? 'changed' : 'unchanged',
+    verdict:
+      failure !== null ? 'failed' : request.dryRun && differing ? 'would-change' : changed ? 'changed' : 'unchanged',
     units,
     findings: world.findings(failure === null && changed ? await world.observe() : observation, null),
     duration: world.clock.now().getTime() - begun,
@@ -94,7 +102,9 @@ function refusedChanges(changes: ReadonlyMap<string, readonly Change[]>): Standb
   )
   const [first] = refused
   if (first === undefined) return null
-  const what = [...new Set(refused.map(({ object, path, why }) => `${object}${path === undefined ? '' : ` ${path}`}: ${why}`))]
+  const what = [
+    ...new Set(refused.map(({ object, path, why }) => `${object}${path === undefined ? '' : ` ${path}`}: ${why}`)),
+  ]
   return siteError('change-refused', what.join('; '), {
     where: first.unit,
     next: 'Nothing was changed. Declare what is possible, or change what refuses it; standby deploy --dry-run asks again.',
@@ -144,7 +154,10 @@ export function refuseUnknownComponents(stack: Stack, only: readonly string[]): 
 function refuseEmptiedWitness(world: World, observation: Observation): void {
   const emptied = world.findings(observation, null).find(({ code }) => code === 'witness-emptied')
   if (emptied === undefined) return
-  throw siteError(emptied.code, emptied.what, { where: 'witness active.json', next: `Nothing was changed. ${emptied.next ?? ''}` })
+  throw siteError(emptied.code, emptied.what, {
+    where: 'witness active.json',
+    next: `Nothing was changed. ${emptied.next ?? ''}`,
+  })
 }
 
 async function unitsOf(
@@ -166,7 +179,9 @@ async function unitsOf(
         adopt,
       }
       const places = driver?.scope === 'stack' ? [null] : world.stack.sites.map((site) => site.name)
-      const units = await Promise.all(places.map((site) => driver?.deploy?.(component, site, deployment, world.context) ?? []))
+      const units = await Promise.all(
+        places.map((site) => driver?.deploy?.(component, site, deployment, world.context) ?? []),
+      )
       return units.flat().map((unit) => ({ component: component.name, unit }))
     }),
   )
@@ -174,8 +189,9 @@ async function unitsOf(
 }
 
 /**
- * Deploys and moves exclude each other; the first deploy names the first active site. The work can ask whether that still holds: a deploy that
- * slept over the end of its lock, or looked before a move and took the lock behind it, would bring about the roles of before (`lock-lost`).
+ * Deploys and moves exclude each other; the first deploy names the first active site. The work can ask whether that
+ * still holds: a deploy that slept over the end of its lock, or looked before a move and took the lock behind it, would
+ * bring about the roles of before (`lock-lost`).
  */
 async function withLock<T>(
   world: World,
@@ -195,7 +211,14 @@ async function withLock<T>(
   }, LOCK_RENEWAL)
   try {
     if (firstDeploy)
-      await createActive(store, { schemaVersion: 1, stack: world.stack.name, epoch: 1, activeSite, since: now.toISOString(), run })
+      await createActive(store, {
+        schemaVersion: 1,
+        stack: world.stack.name,
+        epoch: 1,
+        activeSite,
+        since: now.toISOString(),
+        run,
+      })
     return await work(async () => assertStillOurs(store, run, epoch, await witnessTime(store, world.clock)))
   } finally {
     clearInterval(renewing)
@@ -214,7 +237,9 @@ async function applyUnits(
   const needs = unitNeeds(placed, (component) => componentOf(world.stack, component).needs, activeSite)
   const done = new Set<string>()
   const running = new Map<string, Promise<void>>()
-  const results = new Map(placed.map(({ unit }) => [unit.id, deployedUnit(unit, first.get(unit.id) ?? [], 'not-reached')]))
+  const results = new Map(
+    placed.map(({ unit }) => [unit.id, deployedUnit(unit, first.get(unit.id) ?? [], 'not-reached')]),
+  )
   let failure: StandbyError | null = null
 
   const bring = async ({ unit }: PlacedUnit): Promise<void> => {
@@ -259,6 +284,10 @@ async function applyUnits(
   return { units: [...results.values()], failure }
 }
 
-function deployedUnit(unit: PlacedUnit['unit'], changes: readonly Change[], outcome: DeployedUnit['outcome']): DeployedUnit {
+function deployedUnit(
+  unit: PlacedUnit['unit'],
+  changes: readonly Change[],
+  outcome: DeployedUnit['outcome'],
+): DeployedUnit {
   return { id: unit.id, title: unit.title, site: unit.site, outcome, changes, duration: 0 }
 }

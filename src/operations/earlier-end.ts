@@ -17,16 +17,25 @@ export interface HowItEnded {
 const IN_DOUBT: ReadonlySet<string> = new Set(['witness-unreachable', 'witness-throttled', 'witness-busy'])
 
 /**
- * `refused` promises that nothing was changed. So it is said only of a run that never asked for the lock, or was refused it while nobody
- * interrupted: and the witness has to say that neither lock nor epoch became this run's. Everything else keeps the verdict of its steps.
+ * `refused` promises that nothing was changed. So it is said only of a run that never asked for the lock, or was
+ * refused it while nobody interrupted: and the witness has to say that neither lock nor epoch became this run's.
+ * Everything else keeps the verdict of its steps.
  */
-export async function howItEnded(world: World, { plan, run, how }: RunOfPlan, outcome: MoveOutcome): Promise<HowItEnded> {
+export async function howItEnded(
+  world: World,
+  { plan, run, how }: RunOfPlan,
+  outcome: MoveOutcome,
+): Promise<HowItEnded> {
   const { verdict, failure } = outcome
   const lock = outcome.steps.find(({ id }) => id === LOCK_STEP)?.outcome
   if (lock === 'done' || lock === 'was-done') return { verdict, epoch: plan.epoch + 1 }
-  const [witness, journal] = await Promise.all([readWitness(world.store), openJournal(world.store, run).catch(() => null)])
+  const [witness, journal] = await Promise.all([
+    readWitness(world.store),
+    openJournal(world.store, run).catch(() => null),
+  ])
   if (witness.kind !== 'answering' || journal === null) return { verdict, epoch: plan.epoch + 1 }
-  const onRecord = (kind: 'intent' | 'result'): boolean => journal.entries.some((entry) => entry.kind === kind && entry.step === LOCK_STEP)
+  const onRecord = (kind: 'intent' | 'result'): boolean =>
+    journal.entries.some((entry) => entry.kind === kind && entry.step === LOCK_STEP)
   const begun = witness.active?.run === run || onRecord('result')
   const holding = witness.lock !== null && !witness.lock.released && runOfHolder(witness.lock.holder) === run
   // A write whose answer got lost may still arrive.

@@ -33,7 +33,9 @@ export async function executeFailover(world: World, plan: Plan, approval: Approv
   } catch (error) {
     return await refusedReport(world, of, begun, asStandbyError(error), started.facts)
   }
-  world.log.info(`run ${run} begins; if this process dies: standby failover resume --run ${run} --digest ${approval.digest}`)
+  world.log.info(
+    `run ${run} begins; if this process dies: standby failover resume --run ${run} --digest ${approval.digest}`,
+  )
   return carryOut(world, of, begun, started.facts).catch((error: unknown) => {
     // What comes so far is a witness that went silent for longer than anybody waits, or another process that took over.
     sayNoEvidence(world, run, asStandbyError(error).message)

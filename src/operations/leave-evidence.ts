@@ -12,8 +12,8 @@ import { openJournal } from '../witness/journal.ts'
 import type { RunOfPlan } from './run-of-plan.ts'
 
 /**
- * Leaves the record of what a process of a run did, or was refused, in the witness, and says in the report where. Losing it is a warning:
- * what the run did is done, and its journal says so.
+ * Leaves the record of what a process of a run did, or was refused, in the witness, and says in the report where.
+ * Losing it is a warning: what the run did is done, and its journal says so.
  */
 export async function leaveEvidence(
   world: World,
@@ -53,7 +53,9 @@ async function bodyOf(
   started: readonly NamedFact[] | null,
 ): Promise<EvidenceBody> {
   const begins = report.steps.length > 0
-  const follows = hasFound(plan.intent, report.steps) ? await lookBack(world.store, { run, site: plan.intent.to }) : null
+  const follows = hasFound(plan.intent, report.steps)
+    ? await lookBack(world.store, { run, site: plan.intent.to })
+    : null
   const journal = begins ? await openJournal(world.store, run).catch(() => ({ entries: [] })) : { entries: [] }
   return evidenceOf({
     plan,

@@ -15,7 +15,10 @@ export interface HowFar {
 }
 
 /** `not-begun`: it never held its lock with the epoch that belongs to it, so it has changed nothing. */
-export async function howFar(world: World, { run, plan }: { readonly run: string; readonly plan: Plan }): Promise<HowFar> {
+export async function howFar(
+  world: World,
+  { run, plan }: { readonly run: string; readonly plan: Plan },
+): Promise<HowFar> {
   const [{ entries }, active] = await Promise.all([openJournal(world.store, run), readActive(world.store)])
   const onRecord = stepsOnRecord(entries)
   const isDone = (step: StepId): boolean => ['done', 'was-done'].includes(onRecord.get(step) ?? '')
@@ -26,8 +29,17 @@ export async function howFar(world: World, { run, plan }: { readonly run: string
   return { is: ours || isDone(LOCK_STEP) ? 'begun' : 'not-begun', isDone }
 }
 
-/** A failover that is resumed before its point of no return is judged by what is seen now. Throws `fence-too-low` or `loss-above-bound`. */
-export function refuseRiskier(world: World, run: string, plan: Plan, observation: Observation, { is, isDone }: HowFar): void {
+/**
+ * A failover that is resumed before its point of no return is judged by what is seen now. Throws `fence-too-low` or
+ * `loss-above-bound`.
+ */
+export function refuseRiskier(
+  world: World,
+  run: string,
+  plan: Plan,
+  observation: Observation,
+  { is, isDone }: HowFar,
+): void {
   if (is !== 'begun') return
   const [first, ...others] = resumedFailoverFindings(world.stack, observation, plan, world.drivers, isDone)
   if (first === undefined) return

@@ -31,8 +31,9 @@ export interface MintedKubeconfig {
 }
 
 /**
- * The kubeconfig of an identity that `standby rbac` prints: the administrator's way to the cluster, and a token of the identity's own account
- * (TokenRequest). Refuses another cluster than the declared one, and an account that does not exist yet.
+ * The kubeconfig of an identity that `standby rbac` prints: the administrator's way to the cluster, and a token of the
+ * identity's own account (TokenRequest). Refuses another cluster than the declared one, and an account that does not
+ * exist yet.
  */
 export async function mintKubeconfig(request: KubeconfigRequest): Promise<MintedKubeconfig> {
   const { stack, identity, lifetime } = request
@@ -49,10 +50,14 @@ export async function mintKubeconfig(request: KubeconfigRequest): Promise<Minted
   const found = await client.clusterId()
   const { clusterId } = siteOf(stack, site).kubernetes
   if (found !== clusterId)
-    throw inputError('wrong-cluster', `${administrator.path} leads to the cluster ${found}, and ${site} is ${clusterId}`, {
-      where: administrator.path,
-      next: `Name the kubeconfig of ${site}'s administrator with --kubeconfig, or its context with --context.`,
-    })
+    throw inputError(
+      'wrong-cluster',
+      `${administrator.path} leads to the cluster ${found}, and ${site} is ${clusterId}`,
+      {
+        where: administrator.path,
+        next: `Name the kubeconfig of ${site}'s administrator with --kubeconfig, or its context with --context.`,
+      },
+    )
   const { namespace, name } = identityAccount(stack.name, identity)
   const account = `${namespace}/${name}`
   const reference = { apiVersion: 'v1', kind: 'ServiceAccount', plural: 'serviceaccounts', namespace, name }
@@ -62,7 +67,11 @@ export async function mintKubeconfig(request: KubeconfigRequest): Promise<Minted
       next: `Make the identities first: standby rbac --site ${site} | kubectl apply -f -`,
     })
   const path = `/api/v1/namespaces/${namespace}/serviceaccounts/${name}/token`
-  const body = { apiVersion: 'authentication.k8s.io/v1', kind: 'TokenRequest', spec: { expirationSeconds: Math.round(lifetime / 1000) } }
+  const body = {
+    apiVersion: 'authentication.k8s.io/v1',
+    kind: 'TokenRequest',
+    spec: { expirationSeconds: Math.round(lifetime / 1000) },
+  }
   const { token, expiresAt } = tokenIn(await client.request('POST', path, body), site)
   const context = `${stack.name}-${identity}-${site}`
   return {
@@ -93,13 +102,20 @@ interface Administrator {
   readonly context: string | null
 }
 
-async function readAdministrator({ administrator: { kubeconfig, context }, env }: KubeconfigRequest): Promise<Administrator> {
+async function readAdministrator({
+  administrator: { kubeconfig, context },
+  env,
+}: KubeconfigRequest): Promise<Administrator> {
   // kubectl merges several files of $KUBECONFIG; here the first one counts.
   const path = resolve(kubeconfig ?? env.KUBECONFIG?.split(':')[0] ?? join(env.HOME ?? homedir(), '.kube', 'config'))
   const text = await readFile(path, 'utf8').catch((error: NodeJS.ErrnoException) => {
-    throw inputError('kubeconfig-invalid', `the administrator's kubeconfig ${path} cannot be read (${error.code ?? error.message})`, {
-      next: 'Name it with --kubeconfig.',
-    })
+    throw inputError(
+      'kubeconfig-invalid',
+      `the administrator's kubeconfig ${path} cannot be read (${error.code ?? error.message})`,
+      {
+        next: 'Name it with --kubeconfig.',
+      },
+    )
   })
   return { path, text, context }
 }
@@ -114,7 +130,8 @@ async function clusterOf({ path, text, context }: Administrator): Promise<JsonOb
   }
   const found = named(config.contexts, chosen)?.context
   const cluster = isObject(found) ? named(config.clusters, found.cluster)?.cluster : null
-  if (!isObject(cluster) || typeof cluster.server !== 'string') throw invalid(path, `it has no context ${String(chosen)} with a cluster`)
+  if (!isObject(cluster) || typeof cluster.server !== 'string')
+    throw invalid(path, `it has no context ${String(chosen)} with a cluster`)
   const { 'certificate-authority': file, ...rest } = cluster
   if (rest['insecure-skip-tls-verify'] === true)
     throw invalid(path, 'it does not check the certificate of the API server (insecure-skip-tls-verify)')

@@ -2,7 +2,10 @@ import type { World } from '../composition/connect.ts'
 import { inputError } from '../errors/standby-error.ts'
 import type { Observation } from '../observation/observation.ts'
 
-/** What is true now, of the declared clusters. The guard against the wrong target: throws `wrong-cluster` when a kubeconfig leads to another one. */
+/**
+ * What is true now, of the declared clusters. The guard against the wrong target: throws `wrong-cluster` when a
+ * kubeconfig leads to another one.
+ */
 export async function observeDeclared(world: Pick<World, 'observe'>): Promise<Observation> {
   const observation = await world.observe()
   for (const [site, view] of Object.entries(observation.sites))

@@ -14,7 +14,10 @@ import { stampOf } from '../values/stamp.ts'
 import { observeDeclared } from './observe-declared.ts'
 import { lastRestoreTests, statusOf } from './status.ts'
 
-/** The plan of a move, with its digest and with times that former runs took: read-only. A plan with blockers is shown, and can not be executed. */
+/**
+ * The plan of a move, with its digest and with times that former runs took: read-only. A plan with blockers is shown,
+ * and can not be executed.
+ */
 export async function planFailover(
   world: World,
   request: MoveRequest,

@@ -27,7 +27,9 @@ export async function readPlan(path: string, to: string | null): Promise<Plan> {
 /** What is executed is what was confirmed. */
 export function refuseOtherTarget(plan: Plan, to: string): void {
   if (plan.intent.to === to) return
-  throw inputError('plan-for-another-site', `the plan is for ${plan.intent.to}, and ${to} was asked for`, { next: 'Nothing was changed.' })
+  throw inputError('plan-for-another-site', `the plan is for ${plan.intent.to}, and ${to} was asked for`, {
+    next: 'Nothing was changed.',
+  })
 }
 
 function parse(text: string, path: string): unknown {

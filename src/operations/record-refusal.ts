@@ -40,8 +40,8 @@ export const refusalsIn = ({ store, clock, log }: Pick<World, 'store' | 'clock' 
 const PATIENCE = seconds(3)
 
 /**
- * Does what may refuse a move before it has an approval and a world; what it throws is thrown on, after it was recorded in the evidence, and says where.
- * A record that can not be left is a warning in the log.
+ * Does what may refuse a move before it has an approval and a world; what it throws is thrown on, after it was recorded
+ * in the evidence, and says where. A record that can not be left is a warning in the log.
  */
 export async function recordingRefusal<T>(to: RefusalLog, attempt: Attempt, work: () => Promise<T>): Promise<T> {
   try {
@@ -53,7 +53,9 @@ export async function recordingRefusal<T>(to: RefusalLog, attempt: Attempt, work
   }
 }
 
-/** Leaves the record of a refusal, and says where; null when it could not be left. Never throws, and ends within 3 s. */
+/**
+ * Leaves the record of a refusal, and says where; null when it could not be left. Never throws, and ends within 3 s.
+ */
 async function recordRefusal(to: RefusalLog, attempt: Attempt, error: StandbyError): Promise<KeptEvidence | null> {
   try {
     const evidence = await withinDeadline(PATIENCE, [], () => kept(to, attempt, error), late)

@@ -21,8 +21,8 @@ import { observeDeclared } from './observe-declared.ts'
 import type { RunOfPlan } from './run-of-plan.ts'
 
 /**
- * Whether plan, approval, stack file and tool belong together, and the plan shows no defect. Throws `plan-stale` or `plan-defect` otherwise. A run is
- * taken back whatever its plan shows: that is the way out.
+ * Whether plan, approval, stack file and tool belong together, and the plan shows no defect. Throws `plan-stale` or
+ * `plan-defect` otherwise. A run is taken back whatever its plan shows: that is the way out.
  */
 export async function refuseOtherThanApproved(world: World, { plan, approval, run, how }: RunOfPlan): Promise<void> {
   const { stack, drivers } = world
@@ -35,7 +35,10 @@ export async function refuseOtherThanApproved(world: World, { plan, approval, ru
   if (approval.digest !== digest)
     refuse(`the approval is for the digest ${approval.digest}, this plan has ${digest}`, renewalOf(stack, run, digest))
   if (plan.stack.name !== stack.name)
-    refuse(`the plan is for the stack ${plan.stack.name}, this is ${stack.name}`, `Name the stack file of ${plan.stack.name}: ${again}`)
+    refuse(
+      `the plan is for the stack ${plan.stack.name}, this is ${stack.name}`,
+      `Name the stack file of ${plan.stack.name}: ${again}`,
+    )
   if (plan.stack.digest !== stack.source.digest)
     refuse(
       begun
@@ -44,8 +47,12 @@ export async function refuseOtherThanApproved(world: World, { plan, approval, ru
       `Check out the stack file as it was at ${plan.madeAt}, when the plan was made, and continue there: ${again}`,
     )
   if (plan.tool.version !== TOOL_VERSION)
-    refuse(`the plan was made by version ${plan.tool.version}, this is ${TOOL_VERSION}`, `Use version ${plan.tool.version}: ${again}`)
-  if (how !== 'abort') refuseDefective(plan, { stack, drivers, now: await witnessTime(world.store, world.clock) }, begun ? run : null)
+    refuse(
+      `the plan was made by version ${plan.tool.version}, this is ${TOOL_VERSION}`,
+      `Use version ${plan.tool.version}: ${again}`,
+    )
+  if (how !== 'abort')
+    refuseDefective(plan, { stack, drivers, now: await witnessTime(world.store, world.clock) }, begun ? run : null)
 }
 
 /** Throws `plan-expired`. */
@@ -53,8 +60,9 @@ export const refuseExpired = async ({ store, clock }: World, plan: Plan): Promis
   refuseFirst(ofExpiry(planInQuestion(plan), (await witnessTime(store, clock)).toISOString()), `plan ${plan.id}`)
 
 /**
- * Everything is observed and planned again: what was approved must still be what is true. Returns the observation that says so, so that nobody
- * has to look again. The lock of this very run, if it has left one, does not count. `seen` hears the facts also when the plan is refused.
+ * Everything is observed and planned again: what was approved must still be what is true. Returns the observation that
+ * says so, so that nobody has to look again. The lock of this very run, if it has left one, does not count. `seen`
+ * hears the facts also when the plan is refused.
  */
 export async function refuseUnlessStillTrue(
   world: World,
@@ -71,16 +79,22 @@ export async function refuseUnlessStillTrue(
   const moved = staleFacts(plan.facts, now.plan.facts).map(
     (fact) => `${fact.fact} was ${fact.planned} when the plan was made, is ${fact.now} now`,
   )
-  // A fact explains what differs on its account; and where one blocks, its finding says more than the step that is missing.
+  // A fact explains what differs on its account; and where one blocks, its finding says more than the step that is
+  // missing.
   if (moved.length > 0) throw stale(moved.join('; '), newPlan(plan))
   refuseBlocked(now.plan)
   const differing = differences(now.plan).map(sayDifference)
-  for (const finding of notShown(plan, now.plan)) world.log.warning(`${finding.code} is not in the approved plan: ${finding.what}`)
-  if (differing.length > 0) throw stale(`the plan is not the one that would be made now: ${firstOf(differing)}`, newPlan(plan))
+  for (const finding of notShown(plan, now.plan))
+    world.log.warning(`${finding.code} is not in the approved plan: ${finding.what}`)
+  if (differing.length > 0)
+    throw stale(`the plan is not the one that would be made now: ${firstOf(differing)}`, newPlan(plan))
   return now.observation
 }
 
-/** Warnings of now that whoever approved the plan has not read in it: they have come since, or somebody took them out of the file. Pure. */
+/**
+ * Warnings of now that whoever approved the plan has not read in it: they have come since, or somebody took them out of
+ * the file. Pure.
+ */
 function notShown(approved: Plan, now: Plan): Finding[] {
   const shown = new Set(approved.findings.map(keyOf))
   return now.findings.filter((finding) => finding.severity === 'warning' && !shown.has(keyOf(finding)))
@@ -90,7 +104,9 @@ const keyOf = ({ code, site, component }: Finding): string => [code, site, compo
 /** A person reads the first few; a plan of another kind differs in everything. */
 const MOST_SAID = 5
 const firstOf = (texts: readonly string[]): string =>
-  [...texts.slice(0, MOST_SAID), ...(texts.length > MOST_SAID ? [`and ${texts.length - MOST_SAID} more`] : [])].join('; ')
+  [...texts.slice(0, MOST_SAID), ...(texts.length > MOST_SAID ? [`and ${texts.length - MOST_SAID} more`] : [])].join(
+    '; ',
+  )
 
 async function plannedAgain(
   world: World,
@@ -116,10 +132,12 @@ function refuseBlocked({ findings, intent }: Plan): void {
 
 function withoutLockOf(run: string, observation: Observation): Observation {
   const { witness } = observation
-  if (witness.kind !== 'answering' || witness.lock === null || runOfHolder(witness.lock.holder) !== run) return observation
+  if (witness.kind !== 'answering' || witness.lock === null || runOfHolder(witness.lock.holder) !== run)
+    return observation
   return { ...observation, witness: { ...witness, lock: null } }
 }
 
-const stale = (what: string, next: string): StandbyError => new StandbyError({ code: 'plan-stale', mustAct: 'approval', what, next })
+const stale = (what: string, next: string): StandbyError =>
+  new StandbyError({ code: 'plan-stale', mustAct: 'approval', what, next })
 
 const newPlan = (plan: Plan): string => `Nothing was changed. Make a new plan: ${planCommand(plan.intent)}`

@@ -11,10 +11,15 @@ import { leaveEvidence } from './leave-evidence.ts'
 import type { RunOfPlan } from './run-of-plan.ts'
 
 /**
- * Carries out an approved plan, or what is left of it; reports, and leaves its evidence in the witness. `begun` is when this process was asked to:
- * users wait through the last look at the sites as well.
+ * Carries out an approved plan, or what is left of it; reports, and leaves its evidence in the witness. `begun` is when
+ * this process was asked to: users wait through the last look at the sites as well.
  */
-export async function carryOut(world: World, of: RunOfPlan, begun: Date, started: readonly NamedFact[] | null = null): Promise<MoveReport> {
+export async function carryOut(
+  world: World,
+  of: RunOfPlan,
+  begun: Date,
+  started: readonly NamedFact[] | null = null,
+): Promise<MoveReport> {
   const outcome = await executeMove({
     plan: of.plan,
     digest: digestOf(of.plan),
@@ -33,7 +38,10 @@ export async function carryOut(world: World, of: RunOfPlan, begun: Date, started
   return leaveEvidence(world, of, begun, report, started)
 }
 
-/** A run that was refused before it began: nothing was changed, and its evidence says so. `started` is what was seen, if it came so far. */
+/**
+ * A run that was refused before it began: nothing was changed, and its evidence says so. `started` is what was seen, if
+ * it came so far.
+ */
 export const refusedReport = (
   world: World,
   of: RunOfPlan,
@@ -41,7 +49,13 @@ export const refusedReport = (
   failure: StandbyError,
   started: readonly NamedFact[] | null = null,
 ): Promise<MoveReport> =>
-  leaveEvidence(world, of, begun, moveReport(world, of, begun, { verdict: 'refused', epoch: of.plan.epoch, steps: [], failure }), started)
+  leaveEvidence(
+    world,
+    of,
+    begun,
+    moveReport(world, of, begun, { verdict: 'refused', epoch: of.plan.epoch, steps: [], failure }),
+    started,
+  )
 
 interface Ended {
   readonly verdict: MoveReport['verdict']
@@ -51,7 +65,12 @@ interface Ended {
 }
 
 /** What one process knows; the times of the whole run come with its evidence. */
-function moveReport(world: World, { plan, run }: RunOfPlan, begun: Date, { verdict, epoch, steps, failure }: Ended): MoveReport {
+function moveReport(
+  world: World,
+  { plan, run }: RunOfPlan,
+  begun: Date,
+  { verdict, epoch, steps, failure }: Ended,
+): MoveReport {
   return {
     schemaVersion: 1,
     stack: world.stack.name,

@@ -28,8 +28,14 @@ export function statusOf(
   const see = (component: Component, where: string): ComponentStatus => {
     const states = observation.components[component.name] ?? {}
     const gaps =
-      activeSite === undefined ? {} : (world.drivers[component.driver]?.gaps?.(component, states, activeSite, observation.at) ?? {})
-    return componentStatus(component, states[where] ?? { kind: 'silent', why: 'it was not observed' }, gaps[where] ?? null)
+      activeSite === undefined
+        ? {}
+        : (world.drivers[component.driver]?.gaps?.(component, states, activeSite, observation.at) ?? {})
+    return componentStatus(
+      component,
+      states[where] ?? { kind: 'silent', why: 'it was not observed' },
+      gaps[where] ?? null,
+    )
   }
   const sites = world.stack.sites.map((site): SiteStatus => {
     const view = observation.sites[site.name]
@@ -43,7 +49,9 @@ export function statusOf(
           : view?.kind === 'silent'
             ? view.why
             : 'another cluster than declared',
-      components: world.stack.components.filter((component) => scopeOf(component) === 'site').map((component) => see(component, site.name)),
+      components: world.stack.components
+        .filter((component) => scopeOf(component) === 'site')
+        .map((component) => see(component, site.name)),
       lastRestoreTest: restoreTests.get(site.name)?.last ?? null,
       lastGreenRestoreTest: restoreTests.get(site.name)?.green ?? null,
     }
@@ -60,7 +68,9 @@ export function statusOf(
     epoch: active?.epoch ?? null,
     activeSite: active?.activeSite ?? null,
     sites,
-    everywhere: world.stack.components.filter((component) => scopeOf(component) === 'stack').map((component) => see(component, EVERYWHERE)),
+    everywhere: world.stack.components
+      .filter((component) => scopeOf(component) === 'stack')
+      .map((component) => see(component, EVERYWHERE)),
     findings,
     verdict: worst,
     observation,
@@ -69,7 +79,8 @@ export function statusOf(
 
 function componentStatus(component: Component, seen: Observed, gap: Gap | null): ComponentStatus {
   const common = { name: component.name, driver: component.driver }
-  if (seen.kind !== 'answering') return { ...common, role: 'unknown', health: seen.kind, text: seen.why, gap: null, lastBackup: null }
+  if (seen.kind !== 'answering')
+    return { ...common, role: 'unknown', health: seen.kind, text: seen.why, gap: null, lastBackup: null }
   return { ...common, role: seen.role, health: seen.health, text: seen.text, gap, lastBackup: seen.lastBackup ?? null }
 }
 
@@ -81,8 +92,12 @@ export interface RestoreTests {
 
 /** The newest restore tests of each site's backups; a silent witness is reported by the observation, not here. */
 export async function lastRestoreTests(world: World): Promise<Map<string, RestoreTests>> {
-  const newest = async (site: string, meant?: (record: RestoreTestRecord) => boolean): Promise<RestoreTestRecord | null> =>
-    (await world.context.records.newest('restore-tests', `${site}/`, restoreTestDocument, meant).catch(() => null))?.record ?? null
+  const newest = async (
+    site: string,
+    meant?: (record: RestoreTestRecord) => boolean,
+  ): Promise<RestoreTestRecord | null> =>
+    (await world.context.records.newest('restore-tests', `${site}/`, restoreTestDocument, meant).catch(() => null))
+      ?.record ?? null
   const found = await Promise.all(
     world.stack.sites.map(async ({ name }) => {
       const last = await newest(name)

@@ -26,10 +26,17 @@ export interface RestoreTestRequest {
   readonly site?: string
 }
 
-/** Whose credentials a restore test needs: who takes a backup works in the pods of the active database, and says what a restore must contain. */
-export const restoreTesting = ({ fresh }: Pick<RestoreTestRequest, 'fresh'>): Identity => (fresh === true ? 'mover' : 'restore-tester')
+/**
+ * Whose credentials a restore test needs: who takes a backup works in the pods of the active database, and says what a
+ * restore must contain.
+ */
+export const restoreTesting = ({ fresh }: Pick<RestoreTestRequest, 'fresh'>): Identity =>
+  fresh === true ? 'mover' : 'restore-tester'
 
-/** Restores the newest backups of the active site into a sandbox of a passive one and judges the data. The sandbox is always emptied. */
+/**
+ * Restores the newest backups of the active site into a sandbox of a passive one and judges the data. The sandbox is
+ * always emptied.
+ */
 export async function verifyBackup(world: World, request: RestoreTestRequest): Promise<RestoreTestOutcome> {
   const { source, target } = await sitesOf(world, request)
   if (request.fresh === true) await freshBackup(world)
@@ -59,7 +66,8 @@ export async function verifyBackup(world: World, request: RestoreTestRequest): P
     id,
     source,
     sandbox: { site: target, namespace, removed },
-    verdict: failure === null ? verdictOf(checks) : verdictOf(checks) === 'not-restorable' ? 'not-restorable' : 'inconclusive',
+    verdict:
+      failure === null ? verdictOf(checks) : verdictOf(checks) === 'not-restorable' ? 'not-restorable' : 'inconclusive',
     checks,
     components: [...tested.reports].map(([component, report]) => ({
       component,
@@ -97,14 +105,22 @@ async function sitesOf(world: World, request: RestoreTestRequest): Promise<{ sou
   refuseUnknownSite(world.stack, request)
   const observation = await observeDeclared(world)
   const source = activeSiteOf(world.stack, observation)
-  const passive = world.stack.sites.filter((site) => site.name !== source && observation.sites[site.name]?.kind === 'answering')
+  const passive = world.stack.sites.filter(
+    (site) => site.name !== source && observation.sites[site.name]?.kind === 'answering',
+  )
   const next = `Name one of ${passive.map((site) => site.name).join(', ') || '(no passive site answers)'}.`
   const named = world.stack.sites.find((site) => site.name === request.site)
   if (named?.name === source)
-    throw inputError('sandbox-on-active-site', `${source} is the active site: a restore test would take room from what serves`, { next })
+    throw inputError(
+      'sandbox-on-active-site',
+      `${source} is the active site: a restore test would take room from what serves`,
+      { next },
+    )
   const target = named ?? passive[0]
   if (target === undefined)
-    throw inputError('no-site-for-sandbox', 'no passive site can carry the sandbox', { next: 'Bring one up: none answers.' })
+    throw inputError('no-site-for-sandbox', 'no passive site can carry the sandbox', {
+      next: 'Bring one up: none answers.',
+    })
   return { source, target: target.name }
 }
 
@@ -115,7 +131,13 @@ interface Tested {
 }
 
 /** Each component as soon as what it needs is restored; a component whose ground is missing is not judged. */
-async function restoreAll(world: World, source: SiteName, target: SiteName, namespace: string, id: string): Promise<Tested> {
+async function restoreAll(
+  world: World,
+  source: SiteName,
+  target: SiteName,
+  namespace: string,
+  id: string,
+): Promise<Tested> {
   const reports = new Map<ComponentName, RestoreTestReport>()
   let failure: StandbyError | null = null
   const sandbox: Sandbox = {
@@ -130,7 +152,9 @@ async function restoreAll(world: World, source: SiteName, target: SiteName, name
     deadline: world.stack.objectives.restoreTime * 2,
     endpointOf: (component): JsonObject | null => reports.get(component)?.endpoint ?? null,
   }
-  const testable = world.stack.components.filter((component) => world.drivers[component.driver]?.restoreTest !== undefined)
+  const testable = world.stack.components.filter(
+    (component) => world.drivers[component.driver]?.restoreTest !== undefined,
+  )
   const tests = new Map<ComponentName, Promise<void>>()
   const test = async (component: Component): Promise<void> => {
     await Promise.all(component.needs.map((need) => tests.get(need) ?? Promise.resolve()))

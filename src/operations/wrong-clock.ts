@@ -2,9 +2,14 @@ import { siteError } from '../errors/standby-error.ts'
 import type { Observation } from '../observation/observation.ts'
 import { clockFindings } from '../planning/clock-skew.ts'
 
-/** Throws `clock-wrong`: what this machine says of the time is written into evidence and records, and read by others. */
+/**
+ * Throws `clock-wrong`: what this machine says of the time is written into evidence and records, and read by others.
+ */
 export function refuseWrongClock(observation: Observation): void {
   const wrong = clockFindings(observation).find(({ severity }) => severity === 'blocker')
   if (wrong === undefined) return
-  throw siteError(wrong.code, wrong.what, { where: 'this runner', next: `Nothing was changed. ${wrong.next ?? ''}`.trim() })
+  throw siteError(wrong.code, wrong.what, {
+    where: 'this runner',
+    next: `Nothing was changed. ${wrong.next ?? ''}`.trim(),
+  })
 }

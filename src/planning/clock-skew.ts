@@ -7,7 +7,10 @@ const SKEWED: Milliseconds = seconds(30)
 /** Stores refuse signatures of 15 min, and people read the times of evidence. */
 const WRONG: Milliseconds = minutes(5)
 
-/** How far this runner's clock is from the one of the witness, where that is worth a word. Nothing is decided by the runner's. Pure. */
+/**
+ * How far this runner's clock is from the one of the witness, where that is worth a word. Nothing is decided by the
+ * runner's. Pure.
+ */
 export function clockFindings({ clockSkew = null }: Observation): Finding[] {
   const off = Math.abs(clockSkew ?? 0)
   if (clockSkew === null || off <= SKEWED) return []

@@ -14,7 +14,10 @@ export type LearnedDurations = ReadonlyMap<string, LearnedDuration>
 /** The key of a step's action: its id without the site. */
 export const actionKey = (step: string): string => step.split('@')[0] ?? step
 
-/** The steps with what they really take, where former runs say so: for plans and their predictions. A wait takes as long as it is declared. Pure. */
+/**
+ * The steps with what they really take, where former runs say so: for plans and their predictions. A wait takes as long
+ * as it is declared. Pure.
+ */
 export function withLearned(steps: readonly PlannedStep[], learned: LearnedDurations): PlannedStep[] {
   return steps.map((step) => ({
     ...step,
@@ -22,7 +25,10 @@ export function withLearned(steps: readonly PlannedStep[], learned: LearnedDurat
   }))
 }
 
-/** What the times of these steps rest on: the times of a step that no former run performed are its driver's estimate. Pure. */
+/**
+ * What the times of these steps rest on: the times of a step that no former run performed are its driver's estimate.
+ * Pure.
+ */
 export function learnedFrom(steps: readonly PlannedStep[], learned: LearnedDurations): LearnedFrom {
   const known = steps.flatMap(({ id }) => learned.get(actionKey(id)) ?? [])
   return { runs: Math.max(0, ...known.map(({ runs }) => runs)), steps: known.length }

@@ -10,14 +10,20 @@ const OF_SITES = 'sites'
 const SEEN_ALIVE = 'seen alive'
 
 /**
- * The facts that a plan rests on, in a fixed order. A failover rests on nothing that the lost site says, but on whether anybody sees it alive; a
- * rejoin on nothing that the returned site says, whose guard is shutting it meanwhile: its steps name what they remove. No move
- * rests on a third site, which may come and go.
+ * The facts that a plan rests on, in a fixed order. A failover rests on nothing that the lost site says, but on whether
+ * anybody sees it alive; a rejoin on nothing that the returned site says, whose guard is shutting it meanwhile: its
+ * steps name what they remove. No move rests on a third site, which may come and go.
  */
 export function factsOf(observation: Observation, intent: Intent, liveness: Liveness): NamedFact[] {
   const ends: readonly string[] = [intent.from, intent.to, EVERYWHERE]
   const lost = { switchover: null, failover: intent.from, rejoin: intent.to, reopen: null }[intent.mode]
-  const alive: NamedFact = { component: OF_SITES, site: liveness.site, name: SEEN_ALIVE, value: liveness.is === 'up', binds: 'exactly' }
+  const alive: NamedFact = {
+    component: OF_SITES,
+    site: liveness.site,
+    name: SEEN_ALIVE,
+    value: liveness.is === 'up',
+    binds: 'exactly',
+  }
   const restsOn = ({ only }: Fact): boolean => only === undefined || only === intent.mode
   const ofComponents = Object.entries(observation.components).flatMap(([component, bySite]) =>
     Object.entries(bySite).flatMap(([site, seen]): NamedFact[] =>
@@ -36,8 +42,8 @@ export interface StaleFact {
 }
 
 /**
- * What moved since the plan was made, beyond its tolerance. Empty: the plan still holds. A volatile fact of a part that answers may go unseen
- * for once, as a listing that is late: what it bounds is judged by the findings as well.
+ * What moved since the plan was made, beyond its tolerance. Empty: the plan still holds. A volatile fact of a part that
+ * answers may go unseen for once, as a listing that is late: what it bounds is judged by the findings as well.
  */
 export function staleFacts(planned: readonly NamedFact[], now: readonly NamedFact[]): StaleFact[] {
   const current = new Map(now.map((fact) => [nameOfFact(fact), fact]))
@@ -48,11 +54,20 @@ export function staleFacts(planned: readonly NamedFact[], now: readonly NamedFac
     if (seen === undefined && fact.binds === 'at-most' && answering.has(partOf(fact))) return []
     if (seen === undefined) return [{ fact: nameOfFact(fact), planned: shown(fact), now: 'not to be seen' }]
     if (fact.binds === 'at-most' && seen.binds === 'at-most' && (fact.limit !== seen.limit || fact.unit !== seen.unit))
-      return [{ fact: nameOfFact(fact), planned: `at most ${fact.limit} ${fact.unit}`, now: `at most ${seen.limit} ${seen.unit}` }]
-    if (fact.binds !== seen.binds) return [{ fact: nameOfFact(fact), planned: `bound ${fact.binds}`, now: `bound ${seen.binds}` }]
+      return [
+        {
+          fact: nameOfFact(fact),
+          planned: `at most ${fact.limit} ${fact.unit}`,
+          now: `at most ${seen.limit} ${seen.unit}`,
+        },
+      ]
+    if (fact.binds !== seen.binds)
+      return [{ fact: nameOfFact(fact), planned: `bound ${fact.binds}`, now: `bound ${seen.binds}` }]
     if (fact.binds === 'at-most') {
       const moved = typeof seen.value === 'number' ? seen.value : Number.POSITIVE_INFINITY
-      return moved <= fact.limit ? [] : [{ fact: nameOfFact(fact), planned: `at most ${fact.limit} ${fact.unit}`, now: shown(seen) }]
+      return moved <= fact.limit
+        ? []
+        : [{ fact: nameOfFact(fact), planned: `at most ${fact.limit} ${fact.unit}`, now: shown(seen) }]
     }
     return canonicalJson(seen.value) === canonicalJson(fact.value)
       ? []
@@ -65,7 +80,10 @@ export function staleFacts(planned: readonly NamedFact[], now: readonly NamedFac
   return [...changed, ...appeared]
 }
 
-/** What a plan rests on and nobody says now: facts that are not to be seen, and that a site lives, which silence alone contradicts. */
+/**
+ * What a plan rests on and nobody says now: facts that are not to be seen, and that a site lives, which silence alone
+ * contradicts.
+ */
 export function unheardFacts(planned: readonly NamedFact[], now: readonly NamedFact[]): NamedFact[] {
   const current = new Map(now.map((fact) => [nameOfFact(fact), fact.value]))
   return planned.filter((fact) => {
@@ -77,4 +95,5 @@ const isSeenAlive = ({ component, name }: NamedFact): boolean => component === O
 
 const partOf = ({ component, site }: NamedFact): string => `${component}@${site}`
 export const nameOfFact = (fact: NamedFact): string => `${fact.component}@${fact.site} ${fact.name}`
-const shown = ({ value }: NamedFact): string => (value === '' ? 'not known' : typeof value === 'string' ? value : canonicalJson(value))
+const shown = ({ value }: NamedFact): string =>
+  value === '' ? 'not known' : typeof value === 'string' ? value : canonicalJson(value)

@@ -16,7 +16,9 @@ export type ToShut = Readonly<Partial<Record<FenceLevel, readonly ComponentName[
 
 /** The levels that these steps hold, of all that is to be shut, lowest first. Pure. */
 export const fenceLevels = (steps: readonly PlannedStep[], toShut: ToShut = {}): FenceLevel[] =>
-  FENCE_LEVELS.filter((level) => steps.some((step) => levelsOfStep(step).includes(level)) && openAt(level, steps, toShut).length === 0)
+  FENCE_LEVELS.filter(
+    (level) => steps.some((step) => levelsOfStep(step).includes(level)) && openAt(level, steps, toShut).length === 0,
+  )
 
 /** Those of them that nobody sees shut. */
 export const levelsByTime = (steps: readonly PlannedStep[], toShut: ToShut = {}): FenceLevel[] => {
@@ -39,7 +41,10 @@ const openAt = (level: FenceLevel, steps: readonly PlannedStep[], toShut: ToShut
 const shuts = (step: PlannedStep, component: ComponentName, level: FenceLevel): boolean =>
   (step.byTime === true || step.component === component) && levelsOfStep(step).includes(level)
 
-/** Whether one of these steps gives a component a history of its own on the other site: what it is there can not be taken back. */
+/**
+ * Whether one of these steps gives a component a history of its own on the other site: what it is there can not be
+ * taken back.
+ */
 export const isPromoted = (steps: readonly PlannedStep[], component: ComponentName): boolean =>
   steps.some((step) => step.component === component && step.phase === 'PROMOTE' && step.irreversible)
 
@@ -47,8 +52,9 @@ export const isPromoted = (steps: readonly PlannedStep[], component: ComponentNa
 export const isGuarded = (driver: Driver | undefined): boolean => driver?.scope === 'site' && driver.fence !== undefined
 
 /**
- * What is to be shut on the site that the stack leaves: of the database and its archive all that these steps promote, of the application all
- * else that can be fenced and has a role. What is seen asleep there, or not there at all, takes no write. Pure.
+ * What is to be shut on the site that the stack leaves: of the database and its archive all that these steps promote,
+ * of the application all else that can be fenced and has a role. What is seen asleep there, or not there at all, takes
+ * no write. Pure.
  */
 export function toShutOf(
   stack: Stack,

@@ -40,7 +40,10 @@ export function findingsOf(
   ]
 }
 
-/** What the loader has found, and does not refuse. Reported, and no more: what a team has chosen knowingly must not keep its status from green for ever. */
+/**
+ * What the loader has found, and does not refuse. Reported, and no more: what a team has chosen knowingly must not keep
+ * its status from green for ever.
+ */
 const ofStackFile = ({ warnings = [], source }: Stack): Finding[] =>
   warnings.map(({ path, what, line }) => ({
     code: 'stack-warning',
@@ -63,7 +66,8 @@ function ofFollowers(stack: Stack, intent: Intent, assess: () => Finding[]): Fin
 const ofEnds = (states: BySite, { from, to }: Intent): BySite =>
   Object.fromEntries(Object.entries(states).filter(([site]) => [from, to, EVERYWHERE].includes(site)))
 
-export const blockers = (findings: readonly Finding[]): Finding[] => findings.filter((finding) => finding.severity === 'blocker')
+export const blockers = (findings: readonly Finding[]): Finding[] =>
+  findings.filter((finding) => finding.severity === 'blocker')
 
 function ofSites(observation: Observation, intent: Intent | null): Finding[] {
   return Object.entries(observation.sites).flatMap(([site, view]): Finding[] => {
@@ -102,7 +106,10 @@ function whatOfSilence(site: string, cause: Unseen, why: string): string {
   }
 }
 
-/** A lost site is what a failover is for, unless it is our own eyes that fail; a third one hinders no move, and nobody should forget it. */
+/**
+ * A lost site is what a failover is for, unless it is our own eyes that fail; a third one hinders no move, and nobody
+ * should forget it.
+ */
 function severityOfSilence(site: string, cause: Unseen, intent: Intent | null): Finding['severity'] {
   if (intent?.mode === 'failover' && site === intent.from) return UNSEEN[cause].vote === 'down' ? 'info' : 'warning'
   return intent === null || site === intent.from || site === intent.to ? 'blocker' : 'warning'
@@ -120,7 +127,8 @@ function ofWitness(stack: Stack, observation: Observation, intent: Intent | null
       },
     ]
   if (witness.kind === 'damaged') return [damaged(witness.damage, 'nobody knows which site is active')]
-  const ofLock = witness.damagedLock === undefined ? [] : [damaged(witness.damagedLock, 'nobody knows whether a run is at work')]
+  const ofLock =
+    witness.damagedLock === undefined ? [] : [damaged(witness.damagedLock, 'nobody knows whether a run is at work')]
   const made = partsMadeByUs(observation)
   if (witness.active === null && made.length > 0)
     return [
@@ -155,7 +163,10 @@ function ofWitness(stack: Stack, observation: Observation, intent: Intent | null
       code: 'not-the-active-site',
       severity: 'blocker',
       what: `the plan moves away from ${intent.from}, and the witness says that ${witness.active.activeSite} is active`,
-      next: witness.active.activeSite === intent.to ? `${intent.to} is active already.` : 'Make a plan from the active site.',
+      next:
+        witness.active.activeSite === intent.to
+          ? `${intent.to} is active already.`
+          : 'Make a plan from the active site.',
     })
   return found
 }
@@ -176,7 +187,12 @@ const damaged = (damage: Damage, so: string): Finding => ({
 })
 
 /** Reality against witness: a disagreement has a name and is never silently resolved. */
-function rolesDisagree(stack: Stack, observation: Observation, activeSite: string | null, intent: Intent | null): Finding[] {
+function rolesDisagree(
+  stack: Stack,
+  observation: Observation,
+  activeSite: string | null,
+  intent: Intent | null,
+): Finding[] {
   if (activeSite === null) return []
   return stack.components.flatMap((component) =>
     Object.entries(observation.components[component.name] ?? {}).flatMap(([site, seen]): Finding[] => {
@@ -200,7 +216,10 @@ function rolesDisagree(stack: Stack, observation: Observation, activeSite: strin
   )
 }
 
-/** A second site that calls itself active stands against every promotion. A rejoin promotes nothing: of two sites that were lost, one comes back first. */
+/**
+ * A second site that calls itself active stands against every promotion. A rejoin promotes nothing: of two sites that
+ * were lost, one comes back first.
+ */
 function severityOfRole(site: string, intent: Intent | null): Finding['severity'] {
   if (intent === null) return 'blocker'
   if (isMendedBy(intent, site)) return 'info'
@@ -208,10 +227,15 @@ function severityOfRole(site: string, intent: Intent | null): Finding['severity'
 }
 
 /**
- * A site is opened only where every other one is seen to be passive, or dead by those who look at it: one that cannot be seen may take writes, as the
- * site of an earlier epoch that nobody has taken back. Pure.
+ * A site is opened only where every other one is seen to be passive, or dead by those who look at it: one that cannot
+ * be seen may take writes, as the site of an earlier epoch that nobody has taken back. Pure.
  */
-function othersThatMayWrite(stack: Stack, observation: Observation, intent: Intent, drivers: Readonly<Record<string, Driver>>): Finding[] {
+function othersThatMayWrite(
+  stack: Stack,
+  observation: Observation,
+  intent: Intent,
+  drivers: Readonly<Record<string, Driver>>,
+): Finding[] {
   return followersOf(stack, intent).flatMap(({ name: site }): Finding[] => {
     if (livenessOf(stack, observation, drivers, site).is === 'down') return []
     const unseen =
@@ -234,6 +258,10 @@ function othersThatMayWrite(stack: Stack, observation: Observation, intent: Inte
   })
 }
 
-/** What a lost site says of itself hinders no failover away from it; what a former active site says is what its rejoin mends. */
+/**
+ * What a lost site says of itself hinders no failover away from it; what a former active site says is what its rejoin
+ * mends.
+ */
 const isMendedBy = (intent: Intent, site: string): boolean =>
-  (intent.mode === 'failover' && site === intent.from) || ((intent.mode === 'rejoin' || intent.mode === 'reopen') && site === intent.to)
+  (intent.mode === 'failover' && site === intent.from) ||
+  ((intent.mode === 'rejoin' || intent.mode === 'reopen') && site === intent.to)

@@ -5,12 +5,19 @@ import { UNSEEN, type Unseen } from '../errors/unseen.ts'
 import type { Observation } from '../observation/observation.ts'
 
 /**
- * An API server is alive for itself alone: with no node that is ready, nothing behind it has been heard of for the better part of a minute.
+ * An API server is alive for itself alone: with no node that is ready, nothing behind it has been heard of for the
+ * better part of a minute.
  *
- * up: somebody sees it. down: nobody does, and at least two different vantage points say so. Else unknown: one pair of eyes can not tell
- * a dead site from a cut link of its own, and what fails on our own side is no vote ({@link UNSEEN}). Pure.
+ * up: somebody sees it. down: nobody does, and at least two different vantage points say so. Else unknown: one pair of
+ * eyes can not tell a dead site from a cut link of its own, and what fails on our own side is no vote ({@link UNSEEN}).
+ * Pure.
  */
-export function livenessOf(stack: Stack, observation: Observation, drivers: Readonly<Record<string, Driver>>, site: SiteName): Liveness {
+export function livenessOf(
+  stack: Stack,
+  observation: Observation,
+  drivers: Readonly<Record<string, Driver>>,
+  site: SiteName,
+): Liveness {
   const sightings = [...ofRunner(observation, site), ...ofDrivers(stack, observation, drivers, site)]
   return { site, is: verdictOf(sightings), sightings }
 }
@@ -26,8 +33,13 @@ function ofRunner(observation: Observation, site: SiteName): Sighting[] {
   const view = observation.sites[site]
   if (view === undefined) return []
   if (view.kind === 'silent')
-    return view.triedFrom.map((from) => ({ from, says: ofSilence(view.cause, observation), what: `its API server: ${view.why}` }))
-  if (view.kind === 'stranger') return [{ from: 'this runner', says: 'unknown', what: 'the kubeconfig leads to another cluster' }]
+    return view.triedFrom.map((from) => ({
+      from,
+      says: ofSilence(view.cause, observation),
+      what: `its API server: ${view.why}`,
+    }))
+  if (view.kind === 'stranger')
+    return [{ from: 'this runner', says: 'unknown', what: 'the kubeconfig leads to another cluster' }]
   if (view.nodes !== undefined && view.nodes.total > 0 && view.nodes.ready === 0)
     return [
       {
@@ -47,10 +59,17 @@ function ofSilence(cause: Unseen, observation: Observation): Sighting['says'] {
 }
 
 const hearsNobody = ({ witness, sites }: Observation): boolean =>
-  witness.kind === 'silent' && Object.values(sites).every((view) => view.kind === 'silent' && UNSEEN[view.cause].vote !== 'up')
+  witness.kind === 'silent' &&
+  Object.values(sites).every((view) => view.kind === 'silent' && UNSEEN[view.cause].vote !== 'up')
 
-function ofDrivers(stack: Stack, observation: Observation, drivers: Readonly<Record<string, Driver>>, site: SiteName): Sighting[] {
+function ofDrivers(
+  stack: Stack,
+  observation: Observation,
+  drivers: Readonly<Record<string, Driver>>,
+  site: SiteName,
+): Sighting[] {
   return stack.components.flatMap(
-    (component) => drivers[component.driver]?.sees?.(component, observation.components[component.name] ?? {}, site) ?? [],
+    (component) =>
+      drivers[component.driver]?.sees?.(component, observation.components[component.name] ?? {}, site) ?? [],
   )
 }

@@ -11,14 +11,17 @@ const endsText = ({ mode, from, to }: Intent): string => {
 export const isOfMove = (lock: LockRecord): boolean => lock.purpose.startsWith('move: ')
 
 /**
- * A move that runs, or that nobody finished: its lock was never released. Whoever begins anything else first ends it, or says that its target
- * is lost too. And a deploy at work, which a move waits for before its approval is spent. Pure.
+ * A move that runs, or that nobody finished: its lock was never released. Whoever begins anything else first ends it,
+ * or says that its target is lost too. And a deploy at work, which a move waits for before its approval is spent. Pure.
  */
 export function lockFindings(lock: LockRecord | null, intent: Intent | null, now: Date): Finding[] {
   if (lock === null || lock.released) return []
   if (!isOfMove(lock)) return intent !== null && isHeld(lock, now) ? [atWork(lock, intent)] : []
   const run = runOfHolder(lock.holder)
-  const common = { code: 'move-unfinished', next: `standby failover resume --run ${run}, or standby failover abort --run ${run}` }
+  const common = {
+    code: 'move-unfinished',
+    next: `standby failover resume --run ${run}, or standby failover abort --run ${run}`,
+  }
   if (isHeld(lock, now))
     return [
       {

@@ -15,20 +15,38 @@ export const aheadFindings = (
   intent.mode !== 'failover'
     ? []
     : stack.components.flatMap(
-        (component) => drivers[component.driver]?.ahead?.(component, observation.components[component.name] ?? {}, intent) ?? [],
+        (component) =>
+          drivers[component.driver]?.ahead?.(component, observation.components[component.name] ?? {}, intent) ?? [],
       )
 
-/** What the move is predicted to lose: in good order only what no component carries over, else what the components say. Pure. */
-export function lossOf(stack: Stack, observation: Observation, intent: Intent, drivers: Readonly<Record<string, Driver>>): Loss {
+/**
+ * What the move is predicted to lose: in good order only what no component carries over, else what the components say.
+ * Pure.
+ */
+export function lossOf(
+  stack: Stack,
+  observation: Observation,
+  intent: Intent,
+  drivers: Readonly<Record<string, Driver>>,
+): Loss {
   if (intent.mode === 'reopen') return nothing(`${intent.from} stays active, and no other site has taken a write`)
   if (intent.mode !== 'failover') return lossInGoodOrder(stack, observation, intent, drivers)
   const losses = stack.components.flatMap(
-    (component) => drivers[component.driver]?.loss?.(component, observation.components[component.name] ?? {}, intent, observation.at) ?? [],
+    (component) =>
+      drivers[component.driver]?.loss?.(
+        component,
+        observation.components[component.name] ?? {},
+        intent,
+        observation.at,
+      ) ?? [],
   )
   const counted = losses.filter(({ of }) => of === 'writes')
-  if (counted.length === 0) return unknown([...losses.map(({ why }) => why), 'no component says which writes would be lost'].join('; '))
+  if (counted.length === 0)
+    return unknown([...losses.map(({ why }) => why), 'no component says which writes would be lost'].join('; '))
   // Likely of the whole is only what every part says, by a figure of its own or by its upper end.
-  const likely = counted.some((one) => one.likely !== undefined) ? highest(counted.map((one) => one.likely ?? one.seconds[1])) : null
+  const likely = counted.some((one) => one.likely !== undefined)
+    ? highest(counted.map((one) => one.likely ?? one.seconds[1]))
+    : null
   return {
     bytes: [sum(counted.map(({ bytes }) => bytes[0])) ?? 0, sum(counted.map(({ bytes }) => bytes[1]))],
     seconds: [Math.max(...counted.map(({ seconds }) => seconds[0])), highest(counted.map(({ seconds }) => seconds[1]))],
@@ -37,13 +55,22 @@ export function lossOf(stack: Stack, observation: Observation, intent: Intent, d
   }
 }
 
-/** A switchover loses nothing of what its components carry over; of a stack that carries nothing, nobody knows. A rejoin leaves the active site alone. */
-function lossInGoodOrder(stack: Stack, { at }: Observation, intent: Intent, drivers: Readonly<Record<string, Driver>>): Loss {
+/**
+ * A switchover loses nothing of what its components carry over; of a stack that carries nothing, nobody knows. A rejoin
+ * leaves the active site alone.
+ */
+function lossInGoodOrder(
+  stack: Stack,
+  { at }: Observation,
+  intent: Intent,
+  drivers: Readonly<Record<string, Driver>>,
+): Loss {
   const { mode, from } = intent
   const kept = stack.components.flatMap((component) => drivers[component.driver]?.keeps?.(component, intent) ?? [])
   const clauses = (head: string): string => [head, ...kept.map(({ what }) => what)].join('; ')
   if (mode === 'rejoin') return nothing(clauses(`${from} stays active`))
-  if (kept.some(({ carried }) => carried)) return nothing(`${clauses(`${from} is stopped in good order`)} (observed ${at})`)
+  if (kept.some(({ carried }) => carried))
+    return nothing(`${clauses(`${from} is stopped in good order`)} (observed ${at})`)
   return unknown(
     `${clauses(`${from} is stopped in good order`)}; no component of ${stack.name} carries data over: what ${from} stores itself stays there`,
   )
@@ -58,7 +85,14 @@ export function lossFindings(loss: Loss, intent: Intent): Finding[] {
   const what = `${predicted} of acknowledged writes would be lost (${loss.why})`
   const { acceptLoss } = intent
   if (acceptLoss === undefined)
-    return [{ code: 'loss-not-accepted', severity: 'blocker', what: `${what}, and nobody has accepted a loss`, next: boundFor(upper) }]
+    return [
+      {
+        code: 'loss-not-accepted',
+        severity: 'blocker',
+        what: `${what}, and nobody has accepted a loss`,
+        next: boundFor(upper),
+      },
+    ]
   if (!coversLoss(acceptLoss, upper === null ? null : upper * 1_000))
     return [
       {
@@ -69,7 +103,8 @@ export function lossFindings(loss: Loss, intent: Intent): Finding[] {
       },
     ]
   if (acceptLoss !== UNKNOWN_LOSS) return []
-  // A loss that can be measured is covered as well: an archive that answers again must not stop a failover that was approved without it.
+  // A loss that can be measured is covered as well: an archive that answers again must not stop a failover that was
+  // approved without it.
   return upper === null
     ? [{ code: 'loss-unknown', severity: 'warning', what: `${what}; any loss is accepted` }]
     : [{ code: 'loss-measured', severity: 'warning', what: `${what}, and any loss is accepted`, next: boundFor(upper) }]

@@ -10,7 +10,10 @@ import { orderProblems } from './order-steps.ts'
 import { outwaitOf, outwaitSteps } from './self-fencing.ts'
 import { activateStep, witnessSteps } from './witness-steps.ts'
 
-/** The steps of a move: the core's own, those of every component, and what the other passive sites do in the end; `required` is the level of the fence that they must reach. Throws `plan-defect` when they do not fit together. Pure. */
+/**
+ * The steps of a move: the core's own, those of every component, and what the other passive sites do in the end;
+ * `required` is the level of the fence that they must reach. Throws `plan-defect` when they do not fit together. Pure.
+ */
 export function moveSteps(
   stack: Stack,
   observation: Observation,
@@ -20,7 +23,9 @@ export function moveSteps(
 ): PlannedStep[] {
   const ask = (hook: 'move' | 'fence' | 'rejoin' | 'reopen'): PlannedStep[] =>
     stack.components.flatMap(
-      (component) => drivers[component.driver]?.[hook]?.(component, observation.components[component.name] ?? {}, intent, stack) ?? [],
+      (component) =>
+        drivers[component.driver]?.[hook]?.(component, observation.components[component.name] ?? {}, intent, stack) ??
+        [],
     )
   const fences = intent.mode === 'failover' && observation.sites[intent.from]?.kind === 'answering' ? ask('fence') : []
   const others = ask(HOOKS[intent.mode])
@@ -37,7 +42,12 @@ export function moveSteps(
     ...followers,
   ])
   const rested = intent.mode === 'failover' ? onLostSite([...others, ...waits], intent) : []
-  const problems = [...orderProblems(steps), ...lateFences(shutting), ...rested, ...followerProblems(followers, stack, intent)]
+  const problems = [
+    ...orderProblems(steps),
+    ...lateFences(shutting),
+    ...rested,
+    ...followerProblems(followers, stack, intent),
+  ]
   if (problems.length === 0) return steps
   throw new StandbyError({
     code: 'plan-defect',
@@ -47,14 +57,25 @@ export function moveSteps(
 }
 
 /** What each mode asks a component for. */
-const HOOKS = { switchover: 'move', failover: 'move', rejoin: 'rejoin', reopen: 'reopen' } as const satisfies Record<Mode, string>
+const HOOKS = { switchover: 'move', failover: 'move', rejoin: 'rejoin', reopen: 'reopen' } as const satisfies Record<
+  Mode,
+  string
+>
 
-/** Nothing is promoted before the witness names the new active site, and before the old one had the time to shut itself, where that is waited for. */
+/**
+ * Nothing is promoted before the witness names the new active site, and before the old one had the time to shut itself,
+ * where that is waited for.
+ */
 function behind(gates: readonly StepId[], step: PlannedStep): PlannedStep {
-  return step.phase === 'PROMOTE' && step.mayBeginIn === undefined ? { ...step, needs: [...step.needs, ...gates] } : step
+  return step.phase === 'PROMOTE' && step.mayBeginIn === undefined
+    ? { ...step, needs: [...step.needs, ...gates] }
+    : step
 }
 
-/** Users are shut out before what serves them stops: a session on a server that is gone hangs in its load balancer, and its user learns nothing. */
+/**
+ * Users are shut out before what serves them stops: a session on a server that is gone hangs in its load balancer, and
+ * its user learns nothing.
+ */
 function doorsFirst(steps: readonly PlannedStep[]): PlannedStep[] {
   const doors = steps.filter(({ fence }) => fence === 'traffic')
   return steps.map((step) =>
@@ -64,7 +85,10 @@ function doorsFirst(steps: readonly PlannedStep[]): PlannedStep[] {
   )
 }
 
-/** A fence that is shut after the promotion shuts nothing; and time is no fence but in front of every promotion, where `outwait.ts` puts it. */
+/**
+ * A fence that is shut after the promotion shuts nothing; and time is no fence but in front of every promotion, where
+ * `outwait.ts` puts it.
+ */
 const lateFences = (steps: readonly PlannedStep[]): string[] =>
   steps.flatMap((step) => {
     if (step.byTime === true) return [`${step.id} calls itself a fence by time`]

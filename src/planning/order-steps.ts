@@ -6,7 +6,11 @@ const rank = (phase: Phase): number => PHASES.indexOf(phase)
  * The steps that may begin now: their needs are done, and so is every step of an earlier phase
  * (earlier than `mayBeginIn`, where a step declares that it may begin beside others).
  */
-export function readySteps(steps: readonly PlannedStep[], done: ReadonlySet<StepId>, begun: ReadonlySet<StepId>): PlannedStep[] {
+export function readySteps(
+  steps: readonly PlannedStep[],
+  done: ReadonlySet<StepId>,
+  begun: ReadonlySet<StepId>,
+): PlannedStep[] {
   const firstOpenPhase = Math.min(...steps.filter((step) => !done.has(step.id)).map((step) => rank(step.phase)))
   return steps.filter(
     (step) =>
@@ -17,11 +21,14 @@ export function readySteps(steps: readonly PlannedStep[], done: ReadonlySet<Step
   )
 }
 
-/** Why these steps can not be a plan: a need that is missing, a cycle, a step before what it needs. Empty when they can. */
+/**
+ * Why these steps can not be a plan: a need that is missing, a cycle, a step before what it needs. Empty when they can.
+ */
 export function orderProblems(steps: readonly PlannedStep[]): string[] {
   const byId = new Map(steps.map((step) => [step.id, step]))
   const problems: string[] = []
-  if (byId.size < steps.length) problems.push(`two steps share one id: ${duplicatesOf(steps.map((step) => step.id)).join(', ')}`)
+  if (byId.size < steps.length)
+    problems.push(`two steps share one id: ${duplicatesOf(steps.map((step) => step.id)).join(', ')}`)
   for (const step of steps) {
     for (const need of step.needs) {
       const needed = byId.get(need)
@@ -31,7 +38,8 @@ export function orderProblems(steps: readonly PlannedStep[]): string[] {
     }
     if (step.mayBeginIn !== undefined && rank(step.mayBeginIn) > rank(step.phase))
       problems.push(`${step.id} may begin in ${step.mayBeginIn}, after its own phase ${step.phase}`)
-    if (step.mayBeginIn !== undefined && step.irreversible) problems.push(`${step.id} is irreversible and must not begin early`)
+    if (step.mayBeginIn !== undefined && step.irreversible)
+      problems.push(`${step.id} is irreversible and must not begin early`)
   }
   return problems.length > 0 ? problems : unreachable(steps)
 }
@@ -62,7 +70,9 @@ export function sequenceOf(steps: readonly PlannedStep[]): PlannedStep[] {
 }
 
 /** When each step begins and ends if everything takes what it usually takes; milliseconds from the start. */
-export function schedule(steps: readonly PlannedStep[]): ReadonlyMap<StepId, { readonly begins: number; readonly ends: number }> {
+export function schedule(
+  steps: readonly PlannedStep[],
+): ReadonlyMap<StepId, { readonly begins: number; readonly ends: number }> {
   const times = new Map<StepId, { begins: number; ends: number }>()
   const done = new Set<StepId>()
   const running = new Map<StepId, number>()

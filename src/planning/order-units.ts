@@ -7,9 +7,9 @@ export interface PlacedUnit {
 }
 
 /**
- * What each unit waits for: what it names itself, what its component needs on the same site, and (on the active site) every
- * unit of a passive site, except those that can only come after the active one, as a replica of a first primary does.
- * So a failure on a passive site stops before the active one is touched. Throws when units wait for each other.
+ * What each unit waits for: what it names itself, what its component needs on the same site, and (on the active site)
+ * every unit of a passive site, except those that can only come after the active one, as a replica of a first primary
+ * does. So a failure on a passive site stops before the active one is touched. Throws when units wait for each other.
  */
 export function unitNeeds(
   placed: readonly PlacedUnit[],
@@ -19,8 +19,13 @@ export function unitNeeds(
   const ids = new Set(placed.map(({ unit }) => unit.id))
   const needs = new Map(
     placed.map(({ component, unit }) => {
-      const below = placed.filter((other) => componentNeeds(component).includes(other.component) && sharesSite(other.unit, unit))
-      return [unit.id, new Set([...unit.needs.filter((need) => ids.has(need)), ...below.map((other) => other.unit.id)])] as const
+      const below = placed.filter(
+        (other) => componentNeeds(component).includes(other.component) && sharesSite(other.unit, unit),
+      )
+      return [
+        unit.id,
+        new Set([...unit.needs.filter((need) => ids.has(need)), ...below.map((other) => other.unit.id)]),
+      ] as const
     }),
   )
   const active = placed.filter(({ unit }) => unit.site === activeSite).map(({ unit }) => unit.id)

@@ -1,6 +1,14 @@
 import { isAcceptedLoss } from '../domain/accepted-loss.ts'
 import { reaches } from '../domain/fence-levels.ts'
-import { changesActiveSite, MODES, PHASES, type Phase, type Plan, type PlannedStep, siteInQuestion } from '../domain/plan.ts'
+import {
+  changesActiveSite,
+  MODES,
+  PHASES,
+  type Phase,
+  type Plan,
+  type PlannedStep,
+  siteInQuestion,
+} from '../domain/plan.ts'
 import type { Stack } from '../domain/stack.ts'
 import type { Driver } from '../driver/driver.ts'
 import { StandbyError } from '../errors/standby-error.ts'
@@ -28,8 +36,9 @@ export interface PlanJudgement {
 const SKEW: Milliseconds = minutes(5)
 
 /**
- * What a plan's own structure shows: nobody should sign it, and it is not executed. A plan is a file that anybody may have touched; whether it is what
- * the planner would make now, `planDifferences` says, where the sites can be asked. Pure. Empty: no defect is to be seen.
+ * What a plan's own structure shows: nobody should sign it, and it is not executed. A plan is a file that anybody may
+ * have touched; whether it is what the planner would make now, `planDifferences` says, where the sites can be asked.
+ * Pure. Empty: no defect is to be seen.
  */
 export function planDefects(plan: Plan, judgement: PlanJudgement): string[] {
   const broken = shapeDefects(plan)
@@ -49,7 +58,9 @@ export function planDefects(plan: Plan, judgement: PlanJudgement): string[] {
       plan.intent,
     ),
   ]
-  return found.length > 0 ? found : [...fencingDefects(plan, judgement), ...promotionDefects(plan), ...livenessDefects(plan)]
+  return found.length > 0
+    ? found
+    : [...fencingDefects(plan, judgement), ...promotionDefects(plan), ...livenessDefects(plan)]
 }
 
 /** Throws `plan-defect`, naming every defect, and the way out of a `run` that was begun with this plan. */
@@ -86,7 +97,9 @@ function timeDefects({ madeAt, expiresAt }: Plan, { stack, now }: PlanJudgement)
   if (!isInstant(expiresAt) || Number.isNaN(expires)) return [`it expires at ${String(expiresAt)}, which is no time`]
   const { expiry } = stack.approval
   return [
-    ...(made > now.getTime() + SKEW ? [`it says that it was made at ${madeAt}, and now it is ${now.toISOString()}`] : []),
+    ...(made > now.getTime() + SKEW
+      ? [`it says that it was made at ${madeAt}, and now it is ${now.toISOString()}`]
+      : []),
     ...(expires === made + expiry
       ? []
       : [`it expires at ${expiresAt}; made at ${madeAt}, it holds for ${readableDuration(expiry)} (approval.expiry)`]),
@@ -98,7 +111,10 @@ function stepDefects(step: PlannedStep, { stack, drivers }: PlanJudgement): stri
   const ownName = `${component}.${action}`
   const bad = (what: string): string => `step ${id} ${what}`
   const named = id === ownName || id.startsWith(`${ownName}@`) ? [] : [bad(`is ${action} of ${component}`)]
-  const placed = site === null || stack.sites.some(({ name }) => name === site) ? [] : [bad(`acts on ${site}, which nobody declares`)]
+  const placed =
+    site === null || stack.sites.some(({ name }) => name === site)
+      ? []
+      : [bad(`acts on ${site}, which nobody declares`)]
   const bounded = deadline > 0 && Number.isFinite(deadline) ? [] : [bad('has no deadline')]
   if (component === WITNESS) return [...named, ...placed, ...bounded]
   const declared = stack.components.find(({ name }) => name === component)
@@ -121,11 +137,15 @@ function witnessDefects({ intent, steps }: Plan): string[] {
   // Times are learned, and a need more is judged with the order of all steps.
   const essence = ({ expected: _, needs: __, ...rest }: PlannedStep): string => canonicalJson(rest as unknown as Json)
   return [
-    ...[...expected.keys()].filter((id) => !own.some((step) => step.id === id)).map((id) => `the step ${id} is missing`),
+    ...[...expected.keys()]
+      .filter((id) => !own.some((step) => step.id === id))
+      .map((id) => `the step ${id} is missing`),
     ...own.flatMap((step) => {
       const meant = expected.get(step.id)
       if (meant === undefined) return [`step ${step.id} is none of a ${intent.mode}`]
-      return essence(step) === essence(meant) && step.needs.length === 0 ? [] : [`step ${step.id} is not as every plan has it`]
+      return essence(step) === essence(meant) && step.needs.length === 0
+        ? []
+        : [`step ${step.id} is not as every plan has it`]
     }),
   ]
 }
@@ -151,9 +171,15 @@ function fencingDefects(plan: Plan, { stack, drivers }: PlanJudgement): string[]
   const required = requiredFence(stack, intent, liveness, drivers)
   const byStep = fenceLevels(steps)
   const claimed = fencing.planned.filter((level) => !byStep.includes(level))
-  const certain = fenceLevels(steps.filter(({ bestEffort }) => bestEffort === undefined)).filter((level) => fencing.planned.includes(level))
-  const unseen = levelsByTime(steps).filter((level) => fencing.planned.includes(level) && fencing.byTime?.includes(level) !== true)
-  const late = steps.filter(({ fence, byTime, phase }) => fence !== undefined && byTime !== true && !isBefore(phase, 'PROMOTE'))
+  const certain = fenceLevels(steps.filter(({ bestEffort }) => bestEffort === undefined)).filter((level) =>
+    fencing.planned.includes(level),
+  )
+  const unseen = levelsByTime(steps).filter(
+    (level) => fencing.planned.includes(level) && fencing.byTime?.includes(level) !== true,
+  )
+  const late = steps.filter(
+    ({ fence, byTime, phase }) => fence !== undefined && byTime !== true && !isBefore(phase, 'PROMOTE'),
+  )
   const early = steps.filter(({ byTime, phase }) => byTime === true && phase !== 'PROMOTE')
   const withoutEffort = steps.map(({ bestEffort: _, ...step }) => step)
   const marked = withBestEffort(withoutEffort, fencing, intent)
@@ -161,7 +187,9 @@ function fencingDefects(plan: Plan, { stack, drivers }: PlanJudgement): string[]
   return [
     ...(fencing.required === required
       ? []
-      : [`it requires the fence ${fencing.required ?? 'of nothing'}, and this stack requires ${required ?? 'none'} here`]),
+      : [
+          `it requires the fence ${fencing.required ?? 'of nothing'}, and this stack requires ${required ?? 'none'} here`,
+        ]),
     ...claimed.map((level) => `no step shuts the ${level}, and its fencing says that one does`),
     ...(required === null || reaches(certain, required)
       ? []
@@ -181,11 +209,15 @@ function fencingDefects(plan: Plan, { stack, drivers }: PlanJudgement): string[]
 /** Nothing is promoted, or can not be taken back, before the old site is shut out and the witness names the new one. */
 function promotionDefects({ intent, steps }: Plan): string[] {
   if (!changesActiveSite(intent))
-    return steps.filter(({ phase }) => phase === 'PROMOTE').map(({ id }) => `step ${id} promotes, and a ${intent.mode} promotes nothing`)
+    return steps
+      .filter(({ phase }) => phase === 'PROMOTE')
+      .map(({ id }) => `step ${id} promotes, and a ${intent.mode} promotes nothing`)
   const gates = steps.filter((step) => step.id === activateStep(intent) || step.byTime === true)
   const doors = steps.filter(({ fence }) => fence === 'traffic')
   const lacks = (step: PlannedStep, needed: readonly PlannedStep[]): string[] =>
-    needed.filter(({ id }) => id !== step.id && !step.needs.includes(id)).map(({ id }) => `step ${step.id} does not wait for ${id}`)
+    needed
+      .filter(({ id }) => id !== step.id && !step.needs.includes(id))
+      .map(({ id }) => `step ${step.id} does not wait for ${id}`)
   return steps.flatMap((step) => {
     if (step.irreversible && isBefore(step.phase, 'PROMOTE'))
       return step.fence === undefined ? [`step ${step.id} can not be taken back, and comes before the promotion`] : []

@@ -7,9 +7,9 @@ import type { PlanDifference } from './plan-difference.ts'
 import { lossThatDiffers, warningsThatDiffer } from './predictions-that-differ.ts'
 
 /**
- * What two plans of the same move may say differently, and why. Everything else decides, and must be the same: also a field that this version does
- * not know. A driver adds the parameters of its own steps that vary ({@link Driver.varying}); a title may be another one only as
- * the planner says them in it ({@link Driver.varyingTitles}).
+ * What two plans of the same move may say differently, and why. Everything else decides, and must be the same: also a
+ * field that this version does not know. A driver adds the parameters of its own steps that vary ({@link
+ * Driver.varying}); a title may be another one only as the planner says them in it ({@link Driver.varyingTitles}).
  */
 export const MAY_DIFFER: Readonly<Record<string, string>> = {
   id: 'identity: the plan that is made anew borrows it',
@@ -20,7 +20,8 @@ export const MAY_DIFFER: Readonly<Record<string, string>> = {
   facts: 'staleFacts compares them, each with its own tolerance',
   findings:
     'judged anew: what stands against the move now refuses it; what is only a warning comes and goes, is said at execution, and is held to where it follows from the plan itself (predictions-that-differ.ts)',
-  'liveness.is': 'only whether the site is seen alive decides: the fact "seen alive" says so, and planDefects holds this to it',
+  'liveness.is':
+    'only whether the site is seen alive decides: the fact "seen alive" says so, and planDefects holds this to it',
   'liveness.sightings': 'who sees the site changes from look to look; planDefects holds the verdict to them',
   'predictions.duration': 'planDefects holds it to the times of the steps',
   'predictions.writeGap': 'planDefects holds it to the times of the steps',
@@ -32,16 +33,23 @@ export const MAY_DIFFER: Readonly<Record<string, string>> = {
 const LEARNED = ['expected']
 
 /**
- * What an approved plan says otherwise than the plan of the same intent that is made anew, step by step and field by field. Empty: whatever decides is
- * what the planner would decide now. Facts and findings are judged elsewhere. Pure.
+ * What an approved plan says otherwise than the plan of the same intent that is made anew, step by step and field by
+ * field. Empty: whatever decides is what the planner would decide now. Facts and findings are judged elsewhere. Pure.
  */
-export function planDifferences(approved: Plan, now: Plan, stack: Stack, drivers: Readonly<Record<string, Driver>>): PlanDifference[] {
+export function planDifferences(
+  approved: Plan,
+  now: Plan,
+  stack: Stack,
+  drivers: Readonly<Record<string, Driver>>,
+): PlanDifference[] {
   const excused = new Set([...Object.keys(MAY_DIFFER), 'steps'])
   const taught = approved.predictions.learned.runs > 0
   const { steps: planned, ...rest } = approved
   const { steps: anew, ...restNow } = now
   return [
-    ...fieldsThatDiffer('', rest as unknown as JsonObject, restNow as unknown as JsonObject, (path) => excused.has(path)),
+    ...fieldsThatDiffer('', rest as unknown as JsonObject, restNow as unknown as JsonObject, (path) =>
+      excused.has(path),
+    ),
     ...lossThatDiffers(approved, now),
     ...warningsThatDiffer(approved, now),
     ...stepsThatDiffer(planned, anew, (step) => varyingOf(step, stack, drivers), approved.madeAt, taught),
@@ -56,7 +64,11 @@ interface Varying {
 }
 type VaryingOf = (step: PlannedStep) => Varying
 
-function varyingOf({ component, action }: PlannedStep, stack: Stack, drivers: Readonly<Record<string, Driver>>): Varying {
+function varyingOf(
+  { component, action }: PlannedStep,
+  stack: Stack,
+  drivers: Readonly<Record<string, Driver>>,
+): Varying {
   const declared = stack.components.find(({ name }) => name === component)
   if (declared === undefined) return { parameters: {}, title: () => null }
   const driver = drivers[declared.driver]
@@ -74,8 +86,12 @@ function stepsThatDiffer(
   taught: boolean,
 ): PlanDifference[] {
   const [before, after] = [byId(planned), byId(now)]
-  const gone = planned.filter(({ id }) => !after.has(id)).map(({ id }) => ({ where: `step ${id}`, planned: 'a step', now: 'none' }))
-  const missing = now.filter(({ id }) => !before.has(id)).map(({ id }) => ({ where: `step ${id}`, planned: 'missing', now: 'a step' }))
+  const gone = planned
+    .filter(({ id }) => !after.has(id))
+    .map(({ id }) => ({ where: `step ${id}`, planned: 'a step', now: 'none' }))
+  const missing = now
+    .filter(({ id }) => !before.has(id))
+    .map(({ id }) => ({ where: `step ${id}`, planned: 'missing', now: 'a step' }))
   const changed = now.flatMap((step) => {
     const was = before.get(step.id)
     return was === undefined ? [] : stepThatDiffers(was, step, varying(step), madeAt, taught)
@@ -87,8 +103,15 @@ function stepsThatDiffer(
   return order === orderNow ? [] : [{ where: 'the order of steps', planned: order ?? '', now: orderNow ?? '' }]
 }
 
-function stepThatDiffers(planned: PlannedStep, now: PlannedStep, varying: Varying, madeAt: string, taught: boolean): PlanDifference[] {
-  const asSets = (step: PlannedStep): JsonObject => ({ ...step, needs: [...new Set(step.needs)].sort() }) as unknown as JsonObject
+function stepThatDiffers(
+  planned: PlannedStep,
+  now: PlannedStep,
+  varying: Varying,
+  madeAt: string,
+  taught: boolean,
+): PlanDifference[] {
+  const asSets = (step: PlannedStep): JsonObject =>
+    ({ ...step, needs: [...new Set(step.needs)].sort() }) as unknown as JsonObject
   const moved = Object.entries(varying.parameters).filter(
     ([name, varies]) =>
       canonical(planned.parameters[name]) !== canonical(now.parameters[name]) &&
@@ -105,7 +128,12 @@ function stepThatDiffers(planned: PlannedStep, now: PlannedStep, varying: Varyin
 }
 
 /** Every field of either side that is not the same on both; mappings are gone into, lists are compared whole. */
-function fieldsThatDiffer(path: string, planned: JsonObject, now: JsonObject, isExcused: (path: string) => boolean): PlanDifference[] {
+function fieldsThatDiffer(
+  path: string,
+  planned: JsonObject,
+  now: JsonObject,
+  isExcused: (path: string) => boolean,
+): PlanDifference[] {
   const names = [...new Set([...Object.keys(now), ...Object.keys(planned)])]
   return names.flatMap((name): PlanDifference[] => {
     const at = path === '' ? name : `${path}.${name}`
@@ -116,7 +144,9 @@ function fieldsThatDiffer(path: string, planned: JsonObject, now: JsonObject, is
   })
 }
 
-const ownOf = (value: JsonObject, name: string): Json | undefined => (Object.hasOwn(value, name) ? value[name] : undefined)
+const ownOf = (value: JsonObject, name: string): Json | undefined =>
+  Object.hasOwn(value, name) ? value[name] : undefined
 const canonical = (value: Json | undefined): string => (value === undefined ? '' : canonicalJson(value))
 const shown = (value: Json | undefined): string => (value === undefined ? 'not there' : canonicalJson(value))
-const byId = (steps: readonly PlannedStep[]): ReadonlyMap<string, PlannedStep> => new Map(steps.map((step) => [step.id, step]))
+const byId = (steps: readonly PlannedStep[]): ReadonlyMap<string, PlannedStep> =>
+  new Map(steps.map((step) => [step.id, step]))

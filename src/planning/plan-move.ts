@@ -22,8 +22,8 @@ export interface PlanIdentity {
 }
 
 /**
- * The plan of a move: its steps, the facts that it rests on, and what is predicted. Pure; blockers are in its findings. What former runs took
- * comes in as a value: it changes times, and no decision.
+ * The plan of a move: its steps, the facts that it rests on, and what is predicted. Pure; blockers are in its findings.
+ * What former runs took comes in as a value: it changes times, and no decision.
  */
 export function planMove(
   stack: Stack,
@@ -34,7 +34,10 @@ export function planMove(
   learned: LearnedDurations = NOTHING_LEARNED,
 ): Plan {
   const liveness = livenessOf(stack, observation, drivers, siteInQuestion(intent))
-  const all = withLearned(moveSteps(stack, observation, intent, drivers, requiredFence(stack, intent, liveness, drivers)), learned)
+  const all = withLearned(
+    moveSteps(stack, observation, intent, drivers, requiredFence(stack, intent, liveness, drivers)),
+    learned,
+  )
   const loss = lossOf(stack, observation, intent, drivers)
   const outwait = outwaitOf(stack, observation, intent, drivers, all)
   const toShut = toShutOf(stack, observation, intent, drivers, all)

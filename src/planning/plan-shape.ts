@@ -4,18 +4,23 @@ import { defectOf } from '../witness/judge-document.ts'
 import { isName } from '../witness/keys.ts'
 
 /**
- * Whether a plan has the form that all code relies on: that of the published schema, which judges each plan that is read, and here also one that was never
- * written. What the schema leaves open to later versions, and a plan of this version does not have: more fields in what decides, and other
- * names than those of objects in the witness. Pure. Empty: it has that form.
+ * Whether a plan has the form that all code relies on: that of the published schema, which judges each plan that is
+ * read, and here also one that was never written. What the schema leaves open to later versions, and a plan of this
+ * version does not have: more fields in what decides, and other names than those of objects in the witness. Pure.
+ * Empty: it has that form.
  */
 export function shapeDefects(plan: Plan): string[] {
   const defect = defectOf('plan.schema.json', plan)
   if (defect !== null) return [`${defect.path} ${defect.what}`]
   const { intent, predictions, facts } = plan
   const more = (what: string, value: object, names: readonly string[]): string[] =>
-    Object.keys(value).flatMap((name) => (names.includes(name) ? [] : [`${what} has a field ${name}, which nobody knows`]))
+    Object.keys(value).flatMap((name) =>
+      names.includes(name) ? [] : [`${what} has a field ${name}, which nobody knows`],
+    )
   return [
-    ...(['id', 'nonce'] as const).flatMap((name) => (isName(plan[name]) ? [] : [`its ${name} can be no name in the witness`])),
+    ...(['id', 'nonce'] as const).flatMap((name) =>
+      isName(plan[name]) ? [] : [`its ${name} can be no name in the witness`],
+    ),
     ...more('its intent', intent, ['mode', 'from', 'to', 'acceptLoss']),
     ...more('what it predicts', predictions, ['duration', 'writeGap', 'learned', 'loss']),
     ...more('what its times rest on', predictions.learned, ['runs', 'steps']),

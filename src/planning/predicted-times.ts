@@ -3,8 +3,9 @@ import type { Milliseconds } from '../values/duration.ts'
 import { schedule } from './order-steps.ts'
 
 /**
- * What these steps take, and for how long writes are refused. Writes are refused from the first closed door to the opened traffic; where no component is
- * traffic, until the new site serves. A rejoin refuses nobody: the active site serves all the while. Pure.
+ * What these steps take, and for how long writes are refused. Writes are refused from the first closed door to the
+ * opened traffic; where no component is traffic, until the new site serves. A rejoin refuses nobody: the active site
+ * serves all the while. Pure.
  */
 export function predictedTimes(
   steps: readonly PlannedStep[],

@@ -7,11 +7,12 @@ import type { PlanDifference } from './plan-difference.ts'
 const ROUNDING_SECONDS = 60
 
 /**
- * Whether a person was shown a smaller loss than there was. In good order it is compared word for word, but for the time of the observation. What a
- * failover loses is measured: of a silent site it grows by a second each second, and no faster, because what has been shipped stays shipped. So a figure that is
- * smaller than that of now, without the time that has passed, was never measured. What binds beside it is the accepted loss, by which the loss is judged anew.
- * Not held: what a lost site that still answers goes on to write (`bytes` is a number then, and says that it grows), and what a
- * person has accepted without any bound. Pure.
+ * Whether a person was shown a smaller loss than there was. In good order it is compared word for word, but for the
+ * time of the observation. What a failover loses is measured: of a silent site it grows by a second each second, and no
+ * faster, because what has been shipped stays shipped. So a figure that is smaller than that of now, without the time
+ * that has passed, was never measured. What binds beside it is the accepted loss, by which the loss is judged anew. Not
+ * held: what a lost site that still answers goes on to write (`bytes` is a number then, and says that it grows), and
+ * what a person has accepted without any bound. Pure.
  */
 export function lossThatDiffers(approved: Plan, now: Plan): PlanDifference[] {
   const [was, is] = [approved.predictions.loss, now.predictions.loss]
@@ -39,12 +40,18 @@ export function lossThatDiffers(approved: Plan, now: Plan): PlanDifference[] {
 const withoutTime = (loss: Loss, madeAt: string): string =>
   canonicalJson({ ...loss, why: loss.why.replaceAll(madeAt, '…') } as unknown as Json)
 
-/** What follows from the plan itself, and not from a look at the sites: each group is named by one of its codes, or by none. */
+/**
+ * What follows from the plan itself, and not from a look at the sites: each group is named by one of its codes, or by
+ * none.
+ */
 const OF_THE_PLAN: readonly (readonly string[])[] = [['guard-not-outwaited'], ['loss-unknown', 'loss-measured']]
 
-/** Whether a warning was taken out, or put in, that the planner gives by steps, fencing and accepted loss alone. Pure. */
+/**
+ * Whether a warning was taken out, or put in, that the planner gives by steps, fencing and accepted loss alone. Pure.
+ */
 export function warningsThatDiffer(approved: Plan, now: Plan): PlanDifference[] {
-  const names = ({ findings }: Plan, codes: readonly string[]): boolean => findings.some(({ code }) => codes.includes(code))
+  const names = ({ findings }: Plan, codes: readonly string[]): boolean =>
+    findings.some(({ code }) => codes.includes(code))
   const shown = (has: boolean): string => (has ? 'there' : 'not there')
   return OF_THE_PLAN.filter((codes) => names(approved, codes) !== names(now, codes)).map((codes) => ({
     where: `the finding ${codes.join(' or ')}`,

@@ -12,7 +12,10 @@ import { outwaitedFor } from './self-fencing.ts'
 /** Where nothing is declared. A stack of which no part can be fenced, an archive alone, needs none. */
 const BY_DEFAULT = { switchover: 'database', failover: 'traffic' } as const
 
-/** What the stack demands for this move. A site that is seen alive is shut out of its database, or where there is none of its application, whatever was declared. Pure. */
+/**
+ * What the stack demands for this move. A site that is seen alive is shut out of its database, or where there is none
+ * of its application, whatever was declared. Pure.
+ */
 export function requiredFence(
   stack: Stack,
   intent: Intent,
@@ -28,8 +31,8 @@ export function requiredFence(
 }
 
 /**
- * Whether the stack has a database of its own to shut: without one nothing could ever reach that level, and who shuts the application shuts all that
- * takes writes. A part that does not say what it reaches may be one.
+ * Whether the stack has a database of its own to shut: without one nothing could ever reach that level, and who shuts
+ * the application shuts all that takes writes. A part that does not say what it reaches may be one.
  */
 const holdsDatabase = (stack: Stack, drivers: Readonly<Record<string, Driver>>): boolean =>
   stack.components.some((component) => {
@@ -56,11 +59,15 @@ export function fencingOf(
 const PATIENCE_IN_LOST_SITE = seconds(30)
 
 /**
- * Marks what the move can do without: the steps of a third site, which may come and go, and of a failover the fences that are not needed for the
- * required level: one that can not be shut must not keep users waiting for a level that nobody demanded. What stands outside the lost site
- * (power, archive) keeps its own time. Pure.
+ * Marks what the move can do without: the steps of a third site, which may come and go, and of a failover the fences
+ * that are not needed for the required level: one that can not be shut must not keep users waiting for a level that
+ * nobody demanded. What stands outside the lost site (power, archive) keeps its own time. Pure.
  */
-export function withBestEffort(steps: readonly PlannedStep[], { required, planned }: Fencing, intent: Intent): PlannedStep[] {
+export function withBestEffort(
+  steps: readonly PlannedStep[],
+  { required, planned }: Fencing,
+  intent: Intent,
+): PlannedStep[] {
   const holds =
     required !== null &&
     reaches(
@@ -78,11 +85,16 @@ export function withBestEffort(steps: readonly PlannedStep[], { required, planne
   return steps.map((step) => {
     if (isOfFollower(step, intent)) return { ...step, bestEffort: step.deadline }
     if (!dispensable(step)) return step
-    return { ...step, bestEffort: step.site === intent.from ? Math.min(step.deadline, PATIENCE_IN_LOST_SITE) : step.deadline }
+    return {
+      ...step,
+      bestEffort: step.site === intent.from ? Math.min(step.deadline, PATIENCE_IN_LOST_SITE) : step.deadline,
+    }
   })
 }
 
-/** Refuses a plan whose steps do not shut the level that is required, and says why the site's own guard is no way to it. */
+/**
+ * Refuses a plan whose steps do not shut the level that is required, and says why the site's own guard is no way to it.
+ */
 export function fencingFindings(
   fencing: Fencing,
   liveness: Liveness,

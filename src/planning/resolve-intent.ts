@@ -8,7 +8,10 @@ import { damagedError } from '../witness/damage.ts'
 /** What is asked for, as it came in. */
 export interface MoveRequest {
   readonly mode: Mode
-  /** switchover and failover: the new active site; the first declared one that answers, and is not active, where none is named. rejoin: the site that comes back. reopen: the active site, which is shut. */
+  /**
+   * switchover and failover: the new active site; the first declared one that answers, and is not active, where none is
+   * named. rejoin: the site that comes back. reopen: the active site, which is shut.
+   */
   readonly to?: string
   /** When given, must be the active site. */
   readonly from?: string
@@ -30,8 +33,9 @@ export function refuseImpossible(stack: Stack, request: MoveRequest): void {
 }
 
 /**
- * The intent behind a request: away from the active site, or back to it. Where the witness is silent nobody knows that site: it is taken to be the
- * one that is named or was the first, so that there is a plan to look at, which can not be executed. Throws what the requester can mend.
+ * The intent behind a request: away from the active site, or back to it. Where the witness is silent nobody knows that
+ * site: it is taken to be the one that is named or was the first, so that there is a plan to look at, which can not be
+ * executed. Throws what the requester can mend.
  */
 export function intentOf(stack: Stack, observation: Observation, request: MoveRequest): Intent {
   refuseImpossible(stack, request)
@@ -44,13 +48,21 @@ export function intentOf(stack: Stack, observation: Observation, request: MoveRe
   const preferredTo = (): Site => (request.mode === 'reopen' ? from : preferred(stack, observation, from))
   const to = request.to === undefined ? preferredTo() : declaredSite(stack, request.to)
   if (request.from !== undefined && request.from !== from.name)
-    throw inputError('not-the-active-site', `${request.from} is not the active site of ${stack.name}: ${from.name} is`, {
-      next: `Look at standby status: the site may have moved already. To move away from ${from.name}, name it as from, or leave from out.`,
-    })
+    throw inputError(
+      'not-the-active-site',
+      `${request.from} is not the active site of ${stack.name}: ${from.name} is`,
+      {
+        next: `Look at standby status: the site may have moved already. To move away from ${from.name}, name it as from, or leave from out.`,
+      },
+    )
   if (from.name === to.name && silent)
-    throw siteError('witness-silent', `the witness does not answer: nobody knows whether ${to.name} is active already (${witness.why})`, {
-      next: 'Look at the object store of the witness. To look at a plan meanwhile, name the active site as from.',
-    })
+    throw siteError(
+      'witness-silent',
+      `the witness does not answer: nobody knows whether ${to.name} is active already (${witness.why})`,
+      {
+        next: 'Look at the object store of the witness. To look at a plan meanwhile, name the active site as from.',
+      },
+    )
   if (request.mode === 'reopen') {
     if (from.name === to.name) return { mode: 'reopen', from: from.name, to: to.name }
     throw inputError('not-the-active-site', `${to.name} is not the active site of ${stack.name}: ${from.name} is`, {

@@ -9,8 +9,9 @@ import { lossFindings, lossOf } from './loss.ts'
 import { requiredFence } from './required-fence.ts'
 
 /**
- * What speaks against going on with a failover that has not named the new site yet: the lost site may have come back meanwhile, and what is
- * predicted to be lost grows. A fence that the run may go on without counts only when it is shut. Pure.
+ * What speaks against going on with a failover that has not named the new site yet: the lost site may have come back
+ * meanwhile, and what is predicted to be lost grows. A fence that the run may go on without counts only when it is
+ * shut. Pure.
  */
 export function resumedFailoverFindings(
   stack: Stack,

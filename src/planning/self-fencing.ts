@@ -8,8 +8,8 @@ import { readableDuration } from '../values/duration.ts'
 import { fenceLevels, isGuarded, isPromoted, type ToShut } from './fence-coverage.ts'
 
 /**
- * What is known of the lost site's closing by itself; null where the stack has nothing of the kind, and outside failovers. Pure.
- * A stack is not outwaited when it promotes what no guard can close.
+ * What is known of the lost site's closing by itself; null where the stack has nothing of the kind, and outside
+ * failovers. Pure. A stack is not outwaited when it promotes what no guard can close.
  */
 export function outwaitOf(
   stack: Stack,
@@ -40,7 +40,10 @@ export function outwaitOf(
   }
 }
 
-/** The wait, where a level that the guard reaches is demanded and no proven fence holds it: it costs its whole time. Pure. */
+/**
+ * The wait, where a level that the guard reaches is demanded and no proven fence holds it: it costs its whole time.
+ * Pure.
+ */
 export function outwaitSteps(
   outwait: Outwait | null,
   required: FenceLevel | null,
@@ -49,14 +52,22 @@ export function outwaitSteps(
 ): PlannedStep[] {
   const waitedFor = outwaitedFor(required)
   if (outwait === null || outwait.within === null || waitedFor === null) return []
-  return reaches(fenceLevels(steps, toShut), waitedFor) ? [] : [{ ...outwait.wait, phase: 'PROMOTE', fence: waitedFor, byTime: true }]
+  return reaches(fenceLevels(steps, toShut), waitedFor)
+    ? []
+    : [{ ...outwait.wait, phase: 'PROMOTE', fence: waitedFor, byTime: true }]
 }
 
-/** What a site that shuts itself holds of this level; null: nothing. No guard revokes an archive, which demands the database as well. */
+/**
+ * What a site that shuts itself holds of this level; null: nothing. No guard revokes an archive, which demands the
+ * database as well.
+ */
 export const outwaitedFor = (required: FenceLevel | null): 'application' | 'database' | null =>
   required === 'archive' ? 'database' : required === 'application' || required === 'database' ? required : null
 
-/** Says how long the lost site may write on beside the promoted one, where nobody demands that a failover shuts it inside, and it does not. */
+/**
+ * Says how long the lost site may write on beside the promoted one, where nobody demands that a failover shuts it
+ * inside, and it does not.
+ */
 export function outwaitFindings(
   outwait: Outwait | null,
   { required }: Fencing,
@@ -69,16 +80,26 @@ export function outwaitFindings(
     steps.filter(({ bestEffort }) => bestEffort === undefined),
     toShut,
   )
-  if (outwait === null || outwaitedFor(required) !== null || reaches(certain, 'database') || reaches(certain, 'application')) return []
+  if (
+    outwait === null ||
+    outwaitedFor(required) !== null ||
+    reaches(certain, 'database') ||
+    reaches(certain, 'application')
+  )
+    return []
   const site = intent.from
-  const bound = outwait.within === null ? 'and nobody can say for how long' : `for up to ${readableDuration(outwait.within)}`
+  const bound =
+    outwait.within === null ? 'and nobody can say for how long' : `for up to ${readableDuration(outwait.within)}`
   return [
     {
       code: 'guard-not-outwaited',
       severity: 'info',
       site,
       what: `${site} may take writes from inside after the promotion, if it lives, ${bound}${outwait.within === null ? `: ${outwait.why}` : ', until its guard has shut it'}`,
-      next: outwait.within === null ? outwait.next : 'To wait for that before anything is promoted, declare fencing.failover: database.',
+      next:
+        outwait.within === null
+          ? outwait.next
+          : 'To wait for that before anything is promoted, declare fencing.failover: database.',
     },
   ]
 }

@@ -4,7 +4,10 @@ import { UNSEEN } from '../errors/unseen.ts'
 import { nameOfFact, staleFacts, unheardFacts } from './facts.ts'
 import { blockers } from './findings.ts'
 
-/** Codes of findings that may block for no more than an answer that did not come in time. A contract test asks every driver, and every listed code. */
+/**
+ * Codes of findings that may block for no more than an answer that did not come in time. A contract test asks every
+ * driver, and every listed code.
+ */
 export const CODES_OF_SILENCE: ReadonlySet<string> = new Set([
   ...([
     'witness-silent',
@@ -20,8 +23,9 @@ export const CODES_OF_SILENCE: ReadonlySet<string> = new Set([
 ])
 
 /**
- * Whether somebody is not heard now, and all who are heard say what the approved plan rests on: then a second look may bring it back. So may it where
- * no fact has changed and the plan that is made anew still differs: an archive, or the lost site, answered too late to have its steps. Pure.
+ * Whether somebody is not heard now, and all who are heard say what the approved plan rests on: then a second look may
+ * bring it back. So may it where no fact has changed and the plan that is made anew still differs: an archive, or the
+ * lost site, answered too late to have its steps. Pure.
  */
 export function maySilenceExplain(approved: Plan, now: Plan, differs = false): boolean {
   const unheard = unheardFacts(approved.facts, now.facts)

@@ -9,7 +9,10 @@ export const LOCK_STEP = `${WITNESS}.lock`
 /** The id of the point of no return. */
 export const activateStep = (intent: Intent): string => `${WITNESS}.activate@${intent.to}`
 
-/** The steps that the core itself performs: the lock, the point of no return (where the active site stays there is none), and the end. */
+/**
+ * The steps that the core itself performs: the lock, the point of no return (where the active site stays there is
+ * none), and the end.
+ */
 export function witnessSteps(intent: Intent): PlannedStep[] {
   const steps = stepsOfMove(intent)
   return changesActiveSite(intent) ? steps : steps.filter(({ id }) => id !== activateStep(intent))

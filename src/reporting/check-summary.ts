@@ -6,7 +6,8 @@ export function checkSummary({ verdict, file, stack, warnings, problems }: Check
   const listed = warnings
     .map(({ path, what, line }) => `\n- ⚠️ ${line === null ? '' : `line ${line}, `}${escaped(path)}: ${escaped(what)}`)
     .join('')
-  if (verdict === 'sound') return `## ✅ ${escaped(file)} is sound\n\nThe stack ${escaped(stack ?? '')}. Nothing was contacted.\n${listed}`
+  if (verdict === 'sound')
+    return `## ✅ ${escaped(file)} is sound\n\nThe stack ${escaped(stack ?? '')}. Nothing was contacted.\n${listed}`
   const rows = problems.map(({ path, what, line, suggestion }) => [
     line === null ? '' : String(line),
     escaped(path),

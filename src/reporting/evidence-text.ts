@@ -22,9 +22,10 @@ const approversText = ({ approval }: EvidenceBody): string =>
 /** A record as a person reads it; the record itself has all of it. */
 export function evidenceText(file: string, record: EvidenceRecord): string {
   const rows = record.kind === 'refusal' ? refusalRows(record) : rowsOf(record)
-  return [`${file}  run ${record.run} of ${record.stack}`, ...rows.map(([name, text]) => onOneLine(`${name.padEnd(15)} ${text}`))].join(
-    '\n',
-  )
+  return [
+    `${file}  run ${record.run} of ${record.stack}`,
+    ...rows.map(([name, text]) => onOneLine(`${name.padEnd(15)} ${text}`)),
+  ].join('\n')
 }
 
 /** What is known of somebody who was refused before there was an approval: name and text. */
@@ -44,20 +45,34 @@ function rowsOf(body: EvidenceBody): [string, string][] {
   const { plan, approval, asked, rto, loss, fence, deviations, facts } = body
   const took = (span: number | null): string => (span === null ? '-' : readableDuration(span))
   const lost = (one: typeof loss.predicted | null): string =>
-    one === null ? 'not counted' : `${intervalText(one.bytes, 'bytes')}; ${intervalText(one.seconds, 'seconds')} of writes: ${one.why}`
+    one === null
+      ? 'not counted'
+      : `${intervalText(one.bytes, 'bytes')}; ${intervalText(one.seconds, 'seconds')} of writes: ${one.why}`
   return [
-    ['verdict', `${body.verdict}${body.failure === null ? '' : `: ${body.failure.code}: ${oneLine(body.failure.what)}`}`],
-    ['move', `${plan.intent.mode} ${plan.intent.from} → ${plan.intent.to}, epoch ${body.epoch.before} → ${body.epoch.after}`],
+    [
+      'verdict',
+      `${body.verdict}${body.failure === null ? '' : `: ${body.failure.code}: ${oneLine(body.failure.what)}`}`,
+    ],
+    [
+      'move',
+      `${plan.intent.mode} ${plan.intent.from} → ${plan.intent.to}, epoch ${body.epoch.before} → ${body.epoch.after}`,
+    ],
     ['asked', askedText(asked)],
     ['approved', approvedText(approval)],
     ['plan', `${plan.id}, digest ${plan.digest}, made ${plan.madeAt}`],
-    ['facts', `${facts.planned.length} planned, ${facts.started === null ? 'none' : facts.started.length} at the start`],
+    [
+      'facts',
+      `${facts.planned.length} planned, ${facts.started === null ? 'none' : facts.started.length} at the start`,
+    ],
     ['processes', body.processes.map(({ attempt, at }) => `${attempt} since ${at}`).join('; ') || 'none began'],
     ['fence', `required ${fence.required ?? 'none'}, reached ${levelsText(fence.reached, fence.byTime)}`],
     ['loss predicted', lost(loss.predicted)],
     ['loss counted', lost(loss.counted)],
     ...(loss.found === undefined ? [] : foundRows(loss.found, plan.intent.to)),
-    ['time', `decide ${took(rto.decide)}, approve ${took(rto.approve)}, execute ${took(rto.execute)}, green ${took(rto.green)}`],
+    [
+      'time',
+      `decide ${took(rto.decide)}, approve ${took(rto.approve)}, execute ${took(rto.execute)}, green ${took(rto.green)}`,
+    ],
     ['deviations', deviations.length === 0 ? 'none' : ''],
     ...deviations.map(({ what, predicted, was }): [string, string] => [
       '',

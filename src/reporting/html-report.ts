@@ -18,7 +18,11 @@ export interface DrillReportInput {
   readonly endedAt: string
   readonly facts: readonly { readonly name: string; readonly value: string }[]
   readonly restoreTest: RestoreTestOutcome
-  readonly moves: readonly { readonly report: MoveReport; readonly clientGapMs: number | null; readonly predictedGapMs: number }[]
+  readonly moves: readonly {
+    readonly report: MoveReport
+    readonly clientGapMs: number | null
+    readonly predictedGapMs: number
+  }[]
 }
 
 export const escaped = (text: string): string =>
@@ -80,10 +84,15 @@ export interface Noticed {
 }
 
 /** What users noticed of a move: how long, and beside it what was predicted of the same span. Pure. */
-export function usersNoticed({ report, clientGapMs, predictedGapMs }: DrillReportInput['moves'][number]): readonly Noticed[] {
+export function usersNoticed({
+  report,
+  clientGapMs,
+  predictedGapMs,
+}: DrillReportInput['moves'][number]): readonly Noticed[] {
   const client = clientGapMs === null ? 'not measured' : readableDuration(clientGapMs)
   const predicted = `predicted ${readableDuration(predictedGapMs)}`
-  if (report.mode === 'rejoin') return [{ name: 'longest time between two writes', span: client, beside: 'users are served all the while' }]
+  if (report.mode === 'rejoin')
+    return [{ name: 'longest time between two writes', span: client, beside: 'users are served all the while' }]
   const without = { name: 'client without writes for', span: client }
   if (report.mode !== 'failover') return [{ ...without, beside: predicted }]
   // No plan knows when a site was lost: what it predicts begins with the first door that it closes.
@@ -101,7 +110,9 @@ export const factsTable = (rows: readonly (readonly [string, string])[]): string
 const LEFT = 250
 const WIDTH = 980
 const ROW = 22
-/** While these phases last, users are refused: in a move that opens the traffic in the end. A rejoin has none to open. */
+/**
+ * While these phases last, users are refused: in a move that opens the traffic in the end. A rejoin has none to open.
+ */
 const CLOSED = new Set(['DRAIN', 'FENCE', 'FINAL_SYNC', 'PROMOTE', 'RESTORE_AUX', 'START', 'SMOKE', 'TRAFFIC'])
 
 /** Steps as bars over time; the band behind them is the time in which the doors were closed. */
@@ -133,12 +144,15 @@ export function timeline(steps: readonly StepReport[]): string {
   return `<div class="scroll"><svg viewBox="0 0 ${WIDTH} ${height}" role="img" aria-label="timeline of steps">${band}<g class="grid">${ticks.join('')}</g>${bars.join('')}</svg>${refusing ? LEGEND : ''}</div>`
 }
 
-const LEGEND = '<p class="small legend"><i class="closed"></i>while the doors are closed <i class="open"></i>before and after</p>'
+const LEGEND =
+  '<p class="small legend"><i class="closed"></i>while the doors are closed <i class="open"></i>before and after</p>'
 
 /** About six ticks at round numbers of seconds. */
 function niceTicks(span: number): number[] {
   const step =
-    [1, 2, 5, 10, 20, 30, 60, 120, 300, 600].map((seconds) => seconds * 1000).find((candidate) => span / candidate <= 8) ?? 1_200_000
+    [1, 2, 5, 10, 20, 30, 60, 120, 300, 600]
+      .map((seconds) => seconds * 1000)
+      .find((candidate) => span / candidate <= 8) ?? 1_200_000
   return Array.from({ length: Math.floor(span / step) + 1 }, (_, index) => index * step)
 }
 

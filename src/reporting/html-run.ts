@@ -15,7 +15,10 @@ export interface NamedRecord {
   readonly body: EvidenceRecord
 }
 
-/** All records of a run as one self-contained page, the newest first. The verdict is that of its newest process; who was only refused changed nothing of it. */
+/**
+ * All records of a run as one self-contained page, the newest first. The verdict is that of its newest process; who was
+ * only refused changed nothing of it.
+ */
 export function htmlRun(records: readonly NamedRecord[]): string {
   const newest = records.findLast(({ body }) => body.kind === 'move') ?? records.at(-1)
   if (newest === undefined) throw new Error('a run without a record has no page')
@@ -27,7 +30,9 @@ export function htmlRun(records: readonly NamedRecord[]): string {
     subtitle: `${body.kind === 'move' ? endText(reportIn(body)) : 'refused: nothing was changed'} · ${body.recordedAt}`,
     content: [...records]
       .reverse()
-      .map(({ file, body: one }) => (one.kind === 'move' ? recordSection(file, one, one === body) : refusalSection(file, one)))
+      .map(({ file, body: one }) =>
+        one.kind === 'move' ? recordSection(file, one, one === body) : refusalSection(file, one),
+      )
       .join('\n'),
   })
 }
@@ -60,15 +65,23 @@ ${factsTable([...refusalRows(body).slice(1), ['evidence', `evidence/${file}`]])}
 
 const deviationTable = (deviations: EvidenceBody['deviations']): string =>
   `<div class="scroll"><table><thead><tr><th>what</th><th>predicted</th><th>was</th></tr></thead><tbody>${deviations
-    .map(({ what, predicted, was }) => `<tr><td>${escaped(what)}</td><td>${escaped(predicted)}</td><td>${escaped(was)}</td></tr>`)
+    .map(
+      ({ what, predicted, was }) =>
+        `<tr><td>${escaped(what)}</td><td>${escaped(predicted)}</td><td>${escaped(was)}</td></tr>`,
+    )
     .join('')}</tbody></table></div>`
 
 const proofDetails = (title: string, proof: object | null): string =>
-  proof === null ? '' : `<details><summary>${title}</summary><pre>${escaped(JSON.stringify(proof, null, 2))}</pre></details>`
+  proof === null
+    ? ''
+    : `<details><summary>${title}</summary><pre>${escaped(JSON.stringify(proof, null, 2))}</pre></details>`
 
 function stepTable(steps: readonly StepReport[]): string {
   const rows = steps.map((step) => {
-    const took = step.begunAt === null || step.endedAt === null ? '' : readableDuration(Date.parse(step.endedAt) - Date.parse(step.begunAt))
+    const took =
+      step.begunAt === null || step.endedAt === null
+        ? ''
+        : readableDuration(Date.parse(step.endedAt) - Date.parse(step.begunAt))
     const proof = `${proofDetails('proof', step.proof)}${proofDetails('taken back', step.takenBack ?? null)}`
     return `<tr class="${escaped(step.outcome)}"><td>${signOf(step.outcome)}</td><td>${escaped(step.phase)}</td><td>${escaped(step.id)}<br><span class="small">${escaped(step.title)}</span>${proof}</td><td>${took}</td></tr>`
   })

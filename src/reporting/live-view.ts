@@ -90,7 +90,12 @@ export const cellsOf = (text: string): number =>
 const WIDE =
   /\p{Emoji_Presentation}|[\u1100-\u115f\u2e80-\u303e\u3041-\ua4cf\uac00-\ud7a3\uf900-\ufaff\ufe30-\ufe6f\uff00-\uff60\uffe0-\uffe6]/u
 
-function described(id: string, { begun, expected, waitingFor }: Running, usual: LearnedDuration | undefined, now: number): string {
+function described(
+  id: string,
+  { begun, expected, waitingFor }: Running,
+  usual: LearnedDuration | undefined,
+  now: number,
+): string {
   return `▸ ${id} ${readableDuration(now - begun)}${compared(now - begun, expected, usual)}${waitingFor === '' ? '' : `: ${waitingFor}`}`
 }
 

@@ -24,7 +24,9 @@ export function table(head: readonly string[], rows: readonly (readonly string[]
   return [line(head), line(head.map(() => '---')), ...rows.map(line)].join('\n')
 }
 
-/** Whole lines, up to what GitHub takes; a block that was open is closed, and it is said that something was left out. */
+/**
+ * Whole lines, up to what GitHub takes; a block that was open is closed, and it is said that something was left out.
+ */
 export function withinLimit(text: string, limit = LARGEST): string {
   if (Buffer.byteLength(text) <= limit) return text
   let bytes = Buffer.byteLength(CUT) + Buffer.byteLength(FENCE_END) + Buffer.byteLength(DETAILS_END)

@@ -2,7 +2,10 @@ import type { MoveReport } from '../evidence/reports.ts'
 import { readableDuration } from '../values/duration.ts'
 import { approvedText, askedText, foundRows, levelsText, lossText } from './move-words.ts'
 
-/** What a report says beside its steps: name and text, for summaries, terminals and pages. What is not known is left out. */
+/**
+ * What a report says beside its steps: name and text, for summaries, terminals and pages. What is not known is left
+ * out.
+ */
 export function moveFacts(report: MoveReport): (readonly [string, string])[] {
   const { mode, from, to, asked, approved, fence, loss, rto, evidence, evidenceHead } = report
   const known = (name: string, text: string | null): [string, string][] => (text === null ? [] : [[name, text]])
@@ -10,10 +13,16 @@ export function moveFacts(report: MoveReport): (readonly [string, string])[] {
     ['mode', `${mode}, ${from} → ${to}`],
     ...known('asked', asked === undefined ? null : askedText(asked)),
     ...known('approved', approved === undefined ? null : approvedText(approved)),
-    ...known('fence', fence?.required == null ? null : `required ${fence.required}, reached ${levelsText(fence.reached, fence.byTime)}`),
+    ...known(
+      'fence',
+      fence?.required == null ? null : `required ${fence.required}, reached ${levelsText(fence.reached, fence.byTime)}`,
+    ),
     ...known('loss predicted', loss === undefined ? null : lossText(loss.predicted)),
     // A rejoin promotes nothing: there is nothing to count but what it found.
-    ...known('loss counted', loss === undefined || report.verdict === 'refused' || mode === 'rejoin' ? null : counted(report)),
+    ...known(
+      'loss counted',
+      loss === undefined || report.verdict === 'refused' || mode === 'rejoin' ? null : counted(report),
+    ),
     ...(loss?.found === undefined ? [] : foundRows(loss.found, to)),
     ...known('writes refused for', gapText(report)),
     ...known('time', rto === undefined ? null : timesText(rto)),
@@ -30,7 +39,9 @@ function counted({ loss, verdict }: MoveReport): string {
 
 /** The steps of a failover know nothing of the time since the disaster. */
 const gapText = ({ mode, writeGap }: MoveReport): string | null =>
-  writeGap === null ? null : `${readableDuration(writeGap)}${mode === 'failover' ? ', since the first door was closed' : ''}`
+  writeGap === null
+    ? null
+    : `${readableDuration(writeGap)}${mode === 'failover' ? ', since the first door was closed' : ''}`
 
 /** `decided in 4 min, started 2.0 s after the approval, users served 9.1 s after the start, all green 0.4 s later`. */
 function timesText({ decide, approve, execute, green }: NonNullable<MoveReport['rto']>): string {

@@ -19,7 +19,8 @@ export function directionOf({ mode, from, to }: Intent): string {
 export function lossText({ seconds, bytes, likely, why }: Loss): string {
   if (seconds[1] === 0 && bytes[1] === 0) return `nothing: ${why}`
   const probably = likely === undefined ? '' : `, likely at most ${readableDuration(likely * 1_000)}`
-  const until = seconds[1] === null ? 'nobody knows how much' : `up to ${readableDuration(seconds[1] * 1_000)} of writes${probably}`
+  const until =
+    seconds[1] === null ? 'nobody knows how much' : `up to ${readableDuration(seconds[1] * 1_000)} of writes${probably}`
   return `${until}${bytesText(bytes, seconds[1])}: ${why}`
 }
 
@@ -32,12 +33,14 @@ function bytesText(bytes: Loss['bytes'], upToSeconds: number | null): string {
 /** What of a failover needs the site that is lost. Every plan is checked for it when it is made (`move-steps.ts`). */
 export function needsOfLostSiteText({ steps, intent: { from } }: Pick<Plan, 'steps' | 'intent'>): string {
   const there = steps.filter(({ site }) => site === from).map(({ id }) => id)
-  return there.length === 0 ? `nothing: no step acts on ${from} or waits for it` : `what shuts it, because it answers: ${there.join(', ')}`
+  return there.length === 0
+    ? `nothing: no step acts on ${from} or waits for it`
+    : `what shuts it, because it answers: ${there.join(', ')}`
 }
 
 /**
- * What a rejoin found on its site only, behind what the move that it follows said of it before and after: names and texts. `9 rows in 3 commits
- * (users: 7 inserted, 2 deleted), 6.0 s to 7.0 s of writes, 33.6 kB of WAL: …`.
+ * What a rejoin found on its site only, behind what the move that it follows said of it before and after: names and
+ * texts. `9 rows in 3 commits (users: 7 inserted, 2 deleted), 6.0 s to 7.0 s of writes, 33.6 kB of WAL: …`.
  */
 export function foundRows(found: FoundLoss, site: string): [string, string][] {
   const { follows } = found
@@ -56,7 +59,9 @@ export function foundRows(found: FoundLoss, site: string): [string, string][] {
 function foundText({ rows, commits, tables, seconds, bytes, why }: FoundLoss): string {
   const wal = sizeText(bytes, 'bytes', 'WAL')
   if (seconds[1] === 0) return `${['nothing that was committed', ...wal].join(', ')}: ${why}`
-  const counts = [countText(rows, 'row') ?? 'nobody knows how many rows', countText(commits, 'commit')].filter((part) => part !== null)
+  const counts = [countText(rows, 'row') ?? 'nobody knows how many rows', countText(commits, 'commit')].filter(
+    (part) => part !== null,
+  )
   return `${[`${counts.join(' in ')}${tablesText(tables)}`, ...sizeText(seconds, 'seconds', 'writes'), ...wal].join(', ')}: ${why}`
 }
 
@@ -76,7 +81,9 @@ function tablesText(tables: readonly ChangedTable[]): string {
     .toSorted((a, b) => changes(b) - changes(a))
     .slice(0, MOST_TABLES)
     .map((one) => {
-      const kinds = (['inserted', 'updated', 'deleted'] as const).flatMap((kind) => (one[kind] === 0 ? [] : [`${one[kind]} ${kind}`]))
+      const kinds = (['inserted', 'updated', 'deleted'] as const).flatMap((kind) =>
+        one[kind] === 0 ? [] : [`${one[kind]} ${kind}`],
+      )
       return `${one.table}: ${kinds.join(', ')}`
     })
   const more = tables.length - named.length
@@ -84,15 +91,25 @@ function tablesText(tables: readonly ChangedTable[]): string {
 }
 
 /**
- * How long users are predicted to be refused: name and text. In a failover they are since the disaster, so it tells when they are served again;
- * of a rejoin nothing: the active site serves all the while.
+ * How long users are predicted to be refused: name and text. In a failover they are since the disaster, so it tells
+ * when they are served again; of a rejoin nothing: the active site serves all the while.
  */
-export function refusalPredicted({ intent: { mode }, predictions: { writeGap }, steps }: Plan): readonly [string, string] | null {
+export function refusalPredicted({
+  intent: { mode },
+  predictions: { writeGap },
+  steps,
+}: Plan): readonly [string, string] | null {
   if (!changesActiveSite({ mode })) return null
   const times = schedule(steps)
-  const opened = mode === 'failover' ? steps.flatMap(({ id, phase }) => (phase === 'TRAFFIC' ? (times.get(id)?.ends ?? []) : [])) : []
+  const opened =
+    mode === 'failover'
+      ? steps.flatMap(({ id, phase }) => (phase === 'TRAFFIC' ? (times.get(id)?.ends ?? []) : []))
+      : []
   return opened.length === 0
-    ? ['writes refused for', `${readableDuration(writeGap)}${mode === 'failover' ? ', since the first door is closed' : ''}`]
+    ? [
+        'writes refused for',
+        `${readableDuration(writeGap)}${mode === 'failover' ? ', since the first door is closed' : ''}`,
+      ]
     : ['users served again', `${readableDuration(Math.max(...opened))} after the start`]
 }
 
@@ -130,7 +147,9 @@ export const approvedText = ({ kind, approvers }: NonNullable<MoveReport['approv
 export function endText({ verdict, mode, from, to }: MoveReport): string {
   if (verdict === 'refused') return 'refused: nothing was changed'
   if (verdict === 'undone')
-    return mode === 'failover' ? `taken back: as before the failover; ${from} is still lost` : `taken back: ${from} serves as before`
+    return mode === 'failover'
+      ? `taken back: as before the failover; ${from} is still lost`
+      : `taken back: ${from} serves as before`
   if (verdict === 'stopped') return 'stopped half way: a person has to look'
   if (mode === 'reopen') return `${to} serves again`
   return mode === 'rejoin' ? `${to} has rejoined, and follows ${from}` : `moved to ${to}`
@@ -146,14 +165,19 @@ export function goodOf({ verdict, operation }: Pick<MoveReport, 'verdict' | 'ope
 export function courseText(report: MoveReport): string {
   const { verdict, mode, from, to, epoch } = report
   const arrow = verdict === 'moved' && changesActiveSite({ mode }) ? `${from} → ${to} ` : ''
-  return [`${arrow}${spanText(report)}`, ...(refusedText(report) ?? []), `epoch ${epoch.before} → ${epoch.after}`].join(', ')
+  return [`${arrow}${spanText(report)}`, ...(refusedText(report) ?? []), `epoch ${epoch.before} → ${epoch.after}`].join(
+    ', ',
+  )
 }
 
 /** `in 12.5 s`; of a run that several processes worked on, `this process: 12.5 s`. */
 const spanText = ({ duration, processes = 1 }: MoveReport): string =>
   `${processes > 1 ? 'this process:' : 'in'} ${readableDuration(duration)}`
 
-/** How long users were refused. In a failover since the disaster, which no step knows: so it says when they were served again. */
+/**
+ * How long users were refused. In a failover since the disaster, which no step knows: so it says when they were served
+ * again.
+ */
 function refusedText({ mode, writeGap, rto }: MoveReport): string[] | null {
   if (writeGap === null) return null
   if (mode !== 'failover') return [`writes refused for ${readableDuration(writeGap)}`]
@@ -163,11 +187,15 @@ function refusedText({ mode, writeGap, rto }: MoveReport): string[] | null {
 /** What to look at, and which command continues; null where nothing is left to do. */
 export function continuation(report: MoveReport): string | null {
   if (report.verdict !== 'stopped') return null
-  const where = report.steps.find(({ outcome }) => outcome === 'failed') ?? report.steps.find(({ outcome }) => outcome === 'unknown')
-  const look = where === undefined ? 'Look at both sites' : `Look at ${where.id}${where.site === null ? '' : ` on ${where.site}`}`
+  const where =
+    report.steps.find(({ outcome }) => outcome === 'failed') ??
+    report.steps.find(({ outcome }) => outcome === 'unknown')
+  const look =
+    where === undefined ? 'Look at both sites' : `Look at ${where.id}${where.site === null ? '' : ` on ${where.site}`}`
   const passed = report.steps.some(
     ({ id, outcome }) => id.startsWith('witness.activate@') && (outcome === 'done' || outcome === 'was-done'),
   )
-  const back = passed || !changesActiveSite(report) ? '' : `, or take it back: standby failover abort --run ${report.run}`
+  const back =
+    passed || !changesActiveSite(report) ? '' : `, or take it back: standby failover abort --run ${report.run}`
   return `${look}; then continue: standby failover resume --run ${report.run}${back}`
 }

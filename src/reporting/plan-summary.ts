@@ -4,7 +4,15 @@ import { schedule, sequenceOf } from '../planning/order-steps.ts'
 import { activateStep } from '../planning/witness-steps.ts'
 import { readableDuration } from '../values/duration.ts'
 import { escaped, findingRows, table, withinLimit } from './markdown.ts'
-import { directionOf, fencingText, learnedText, livenessText, lossText, needsOfLostSiteText, refusalPredicted } from './move-words.ts'
+import {
+  directionOf,
+  fencingText,
+  learnedText,
+  livenessText,
+  lossText,
+  needsOfLostSiteText,
+  refusalPredicted,
+} from './move-words.ts'
 import { sitesTable } from './status-summary.ts'
 
 /** What a reviewer reads before approving: direction, predictions, both sites, findings, steps, digest. */
@@ -33,7 +41,9 @@ export function planSummary(report: PlanReport): string {
           ...(refused === null ? [] : [refused]),
           ['these times', learnedText(plan)],
           ['data lost', escaped(lossText(plan.predictions.loss))],
-          ...(plan.intent.acceptLoss === undefined ? [] : [['loss accepted', acceptedLossText(plan.intent.acceptLoss)]]),
+          ...(plan.intent.acceptLoss === undefined
+            ? []
+            : [['loss accepted', acceptedLossText(plan.intent.acceptLoss)]]),
           ['fence', escaped(fencingText(plan.fencing))],
           ...(plan.intent.mode === 'failover' ? [[`needs of ${plan.intent.from}`, needsOfLostSiteText(plan)]] : []),
           ['seen', escaped(livenessText(plan.liveness))],

@@ -4,7 +4,13 @@ import { escaped, mark, table, withinLimit } from './markdown.ts'
 
 export function restoreTestSummary(outcome: RestoreTestOutcome): string {
   const sign =
-    outcome.verdict === 'restorable' ? '✅' : outcome.verdict === 'degraded' ? '⚠️' : outcome.verdict === 'inconclusive' ? '❔' : '❌'
+    outcome.verdict === 'restorable'
+      ? '✅'
+      : outcome.verdict === 'degraded'
+        ? '⚠️'
+        : outcome.verdict === 'inconclusive'
+          ? '❔'
+          : '❌'
   return withinLimit(
     [
       `## ${sign} The backups of ${escaped(outcome.source)} are ${outcome.verdict}`,

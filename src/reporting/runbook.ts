@@ -17,8 +17,8 @@ export interface RunbookInput {
 }
 
 /**
- * The plan for a person's hands: Markdown, one section per step, in the order in which they can be done one after another. Pure. A step
- * that has no short way by hand says so, and what to do about it.
+ * The plan for a person's hands: Markdown, one section per step, in the order in which they can be done one after
+ * another. Pure. A step that has no short way by hand says so, and what to do about it.
  */
 export function runbookOf({ plan, stack, drivers, witness }: RunbookInput): string {
   const around: ManualSurroundings = {
@@ -67,7 +67,9 @@ What \`standby failover execute\` would do, for the day on which a person has to
 function refused({ findings, intent }: Plan): string[] {
   const blocking = blockers(findings)
   if (blocking.length === 0) return []
-  const lines = blocking.map(({ code, what, next }) => `- \`${code}\`: ${oneLine(what)}${next === undefined ? '' : `. ${oneLine(next)}`}`)
+  const lines = blocking.map(
+    ({ code, what, next }) => `- \`${code}\`: ${oneLine(what)}${next === undefined ? '' : `. ${oneLine(next)}`}`,
+  )
   return [
     `## Standby refuses this ${intent.mode}\n\nBy hand nothing refuses it but you. Know each of these, and why it does not hold:\n\n${lines.join('\n')}`,
   ]
@@ -126,13 +128,19 @@ const phaseWord = ({ phase }: PlannedStep, { intent: { mode, from, to } }: Plan)
     FENCE: `${mode === 'rejoin' ? to : from} must not be able to accept a write when this ends.`,
     PROMOTE: 'The point of no return is the first step of this phase.',
     TRAFFIC: 'From here on users are served again.',
-    PROTECT: 'Users are served. The move is not over: without these steps the next disaster finds no backup and no second site.',
+    PROTECT:
+      'Users are served. The move is not over: without these steps the next disaster finds no backup and no second site.',
   }
   const word = words[phase] ?? ''
   return word === '' ? '' : `${word}\n\n`
 }
 
-function section(step: PlannedStep, manual: Manual | null, numberOf: ReadonlyMap<string, number>, begins: number): string {
+function section(
+  step: PlannedStep,
+  manual: Manual | null,
+  numberOf: ReadonlyMap<string, number>,
+  begins: number,
+): string {
   const needs = step.needs.map((need) => numberOf.get(need)).filter((number) => number !== undefined)
   const facts = [
     `Where: ${step.site === null ? 'outside the sites' : oneLine(step.site)}`,
@@ -186,7 +194,11 @@ function witnessStep(step: PlannedStep, { epoch, intent, stack }: Plan, witness:
       never: `Do this before every fence above is seen. A guard on ${intent.from} closes it from now on, one on ${intent.to} lets it open.`,
     }
   return {
-    commands: [...witness.read('lock.json', 'yours'), '# In lock.json: "released": true', ...witness.replace('lock.json')],
+    commands: [
+      ...witness.read('lock.json', 'yours'),
+      '# In lock.json: "released": true',
+      ...witness.replace('lock.json'),
+    ],
     expect: 'lock.json says released.',
   }
 }
@@ -198,5 +210,6 @@ const after = ({ intent }: Plan): string => `## Afterwards
 - Keep your notes with the evidence of the runs (\`standby evidence list\`): what was done by hand is in no record.`
 
 /** Text of others: one line, and never markup of ours. */
-const oneLine = (text: string): string => text.replaceAll(/\s+/g, ' ').replaceAll(/[<>]/g, (char) => (char === '<' ? '&lt;' : '&gt;'))
+const oneLine = (text: string): string =>
+  text.replaceAll(/\s+/g, ' ').replaceAll(/[<>]/g, (char) => (char === '<' ? '&lt;' : '&gt;'))
 const cell = (text: string): string => oneLine(text).replaceAll('|', '&#124;')

@@ -14,7 +14,10 @@ export function statusSummary(report: StatusReport): string {
   )
 }
 
-/** All sites side by side: themselves, their components, and what is proven of their backups; and what belongs to none of them. */
+/**
+ * All sites side by side: themselves, their components, and what is proven of their backups; and what belongs to none
+ * of them.
+ */
 export function sitesTable(report: StatusReport): string {
   const names = report.sites[0]?.components.map((component) => component.name) ?? []
   const of = (site: SiteStatus, name: string): string => {

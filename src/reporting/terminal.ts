@@ -39,15 +39,21 @@ export interface Style {
   readonly colour: boolean
 }
 
-const paint = (style: Style, code: number, text: string): string => (style.colour ? `\u001b[${code}m${text}\u001b[0m` : text)
+const paint = (style: Style, code: number, text: string): string =>
+  style.colour ? `\u001b[${code}m${text}\u001b[0m` : text
 const verdictOf = (style: Style, good: boolean | null, text: string): string =>
   paint(style, good === true ? 32 : good === null ? 33 : 31, text)
 
 /** Columns as wide as their widest cell. */
 function table(rows: readonly (readonly string[])[]): string {
-  const widths = rows.reduce<number[]>((all, row) => row.map((cell, index) => Math.max(all[index] ?? 0, cell.length)), [])
+  const widths = rows.reduce<number[]>(
+    (all, row) => row.map((cell, index) => Math.max(all[index] ?? 0, cell.length)),
+    [],
+  )
   return rows
-    .map((row) => row.map((cell, index) => (index === row.length - 1 ? cell : cell.padEnd(widths[index] ?? 0))).join('  '))
+    .map((row) =>
+      row.map((cell, index) => (index === row.length - 1 ? cell : cell.padEnd(widths[index] ?? 0))).join('  '),
+    )
     .join('\n')
 }
 
@@ -68,7 +74,10 @@ function sitesText(report: StatusReport): string {
   const rows = [
     ['', ...report.sites.map((site) => `${site.name} (${site.role})`)],
     ['site', ...report.sites.map((site) => `${site.reachable ? '✓' : '✗'} ${site.text}`)],
-    ...names.map((name) => [name, ...report.sites.map((site) => cell(site.components.find((component) => component.name === name)))]),
+    ...names.map((name) => [
+      name,
+      ...report.sites.map((site) => cell(site.components.find((component) => component.name === name))),
+    ]),
     ['last backup', ...report.sites.map((site) => lastBackup(site, report.at))],
     ['restore test', ...report.sites.map((site) => restoreTestLines(site, report.at).join('; '))],
   ]
@@ -97,12 +106,20 @@ function findingsText(findings: readonly Finding[], style: Style): string[] {
 }
 
 export function deployText(report: DeployReport, style: Style): string {
-  const rows = report.units.map((unit) => [unit.outcome, unit.id, unit.changes.length === 0 ? '' : `${unit.changes.length} differences`])
+  const rows = report.units.map((unit) => [
+    unit.outcome,
+    unit.id,
+    unit.changes.length === 0 ? '' : `${unit.changes.length} differences`,
+  ])
   const changes = report.units.flatMap((unit) => unit.changes.map((change) => `  ${changeText(change)}`.slice(0, 300)))
   const failure =
     report.failure === null
       ? []
-      : ['', `${report.failure.code}: ${report.failure.what}`, ...(report.failure.next === null ? [] : [`  next: ${report.failure.next}`])]
+      : [
+          '',
+          `${report.failure.code}: ${report.failure.what}`,
+          ...(report.failure.next === null ? [] : [`  next: ${report.failure.next}`]),
+        ]
   return [
     `${report.stack}: ${verdictOf(style, report.verdict !== 'failed', report.verdict)} in ${readableDuration(report.duration)}`,
     '',
@@ -158,7 +175,11 @@ export function moveText(report: MoveReport, style: Style): string {
   const failure =
     report.failure === null
       ? []
-      : ['', `${report.failure.code}: ${report.failure.what}`, ...(report.failure.next === null ? [] : [`  next: ${report.failure.next}`])]
+      : [
+          '',
+          `${report.failure.code}: ${report.failure.what}`,
+          ...(report.failure.next === null ? [] : [`  next: ${report.failure.next}`]),
+        ]
   const next = continuation(report)
   return [
     head,
@@ -186,7 +207,9 @@ const stepsTable = (steps: readonly StepReport[]): string =>
   table(inOrder(steps).map((step) => [step.outcome, step.phase, step.id, durationOf(step)]))
 
 const durationOf = (step: StepReport): string =>
-  step.begunAt === null || step.endedAt === null ? '' : readableDuration(Date.parse(step.endedAt) - Date.parse(step.begunAt))
+  step.begunAt === null || step.endedAt === null
+    ? ''
+    : readableDuration(Date.parse(step.endedAt) - Date.parse(step.begunAt))
 
 export function backupText(report: BackupReport, style: Style): string {
   const failure = report.failure === null ? [] : [`${report.failure.code}: ${report.failure.what}`]

@@ -1,6 +1,6 @@
 /**
- * What an export carries beside the records, and `docs/evidence.md` explains: the verification for whoever has a shell and sha256sum, and
- * does not want to trust this tool. Says the same as `judgeChain`.
+ * What an export carries beside the records, and `docs/evidence.md` explains: the verification for whoever has a shell
+ * and sha256sum, and does not want to trust this tool. Says the same as `judgeChain`.
  */
 export const VERIFY_SCRIPT = `#!/bin/sh
 # Verifies the evidence records in this folder with sha256sum alone.

@@ -1,4 +1,6 @@
-/** The oldest major version of Node that runs this program, as in `engines` of package.json and `using:` of the actions. */
+/**
+ * The oldest major version of Node that runs this program, as in `engines` of package.json and `using:` of the actions.
+ */
 export const OLDEST_NODE = 24
 
 /** What an older Node is refused with; the entry points in `dist/` say it before they load anything else. */

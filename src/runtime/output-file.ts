@@ -3,7 +3,10 @@ import { access, rm, stat, writeFile } from 'node:fs/promises'
 import { dirname, resolve } from 'node:path'
 import { inputError, type StandbyError } from '../errors/standby-error.ts'
 
-/** Throws `output-not-writable` where a file could not be written later: asked before any work whose result it would hold. */
+/**
+ * Throws `output-not-writable` where a file could not be written later: asked before any work whose result it would
+ * hold.
+ */
 export async function refuseUnwritable(path: string): Promise<void> {
   const folder = dirname(resolve(path))
   const found = await stat(folder).catch(() => null)

@@ -8,8 +8,9 @@ type Environment = Readonly<Record<string, string | undefined>>
 const PROXY_NAMES = ['http_proxy', 'HTTP_PROXY', 'https_proxy', 'HTTPS_PROXY'] as const
 
 /**
- * Sends all that leaves this process through the proxies that the environment names, as curl, kubectl and helm do. Called once, before the first
- * request. Throws `proxy-invalid` for an address that is none. Returns false where no proxy is named.
+ * Sends all that leaves this process through the proxies that the environment names, as curl, kubectl and helm do.
+ * Called once, before the first request. Throws `proxy-invalid` for an address that is none. Returns false where no
+ * proxy is named.
  */
 export function honourProxies(env: Environment): boolean {
   const proxyEnv = proxyEnvironment(env)
@@ -17,9 +18,13 @@ export function honourProxies(env: Environment): boolean {
   const named = PROXY_NAMES.filter((name) => proxyEnv[name] !== undefined)
   // Since Node 24.14. An older one would go past the proxy without a word.
   if (typeof http.setGlobalProxyFromEnv !== 'function')
-    throw inputError('proxy-invalid', `${named.join(', ')} is set, and Node ${process.versions.node} knows no proxies`, {
-      next: 'Use Node 24.14 or newer, or unset it.',
-    })
+    throw inputError(
+      'proxy-invalid',
+      `${named.join(', ')} is set, and Node ${process.versions.node} knows no proxies`,
+      {
+        next: 'Use Node 24.14 or newer, or unset it.',
+      },
+    )
   try {
     http.setGlobalProxyFromEnv(proxyEnv)
   } catch {
@@ -32,8 +37,9 @@ export function honourProxies(env: Environment): boolean {
 }
 
 /**
- * Lets `fetch` go past the proxy to an address inside a network of NO_PROXY. Its dispatcher knows names and single addresses, and neither networks
- * nor ranges; Node's own agents do. Called before the first request to a server; does nothing for names, and where no proxy is named.
+ * Lets `fetch` go past the proxy to an address inside a network of NO_PROXY. Its dispatcher knows names and single
+ * addresses, and neither networks nor ranges; Node's own agents do. Called before the first request to a server; does
+ * nothing for names, and where no proxy is named.
  */
 export function exemptAddress(url: string, env: Environment = process.env): void {
   const hostname = URL.canParse(url) ? new URL(url).hostname : ''
@@ -41,7 +47,9 @@ export function exemptAddress(url: string, env: Environment = process.env): void
   if (proxyEnv === null || exempted.has(hostname) || !isIPv4(hostname)) return
   const inside = (proxyEnv.no_proxy ?? '').split(',').some((entry) => {
     const [first = '', last = ''] = entry.split('-')
-    return isIPv4(first) && isIPv4(last) && numberOf(first) <= numberOf(hostname) && numberOf(hostname) <= numberOf(last)
+    return (
+      isIPv4(first) && isIPv4(last) && numberOf(first) <= numberOf(hostname) && numberOf(hostname) <= numberOf(last)
+    )
   })
   if (!inside) return
   exempted.add(hostname)
@@ -49,7 +57,10 @@ export function exemptAddress(url: string, env: Environment = process.env): void
 }
 const exempted = new Set<string>()
 
-/** What Node's agents read, with the ranges of NO_PROXY in the notation that Node knows; null where no proxy is named. Pure. */
+/**
+ * What Node's agents read, with the ranges of NO_PROXY in the notation that Node knows; null where no proxy is named.
+ * Pure.
+ */
 export function proxyEnvironment(env: Environment): Record<string, string> | null {
   const proxies = PROXY_NAMES.flatMap((name): [string, string][] => {
     const value = env[name]?.trim() ?? ''
@@ -76,4 +87,5 @@ function rangeOf(entry: string): string {
   return `${addressOf(first)}-${addressOf(first + size - 1)}`
 }
 const numberOf = (address: string): number => address.split('.').reduce((sum, part) => sum * 256 + Number(part), 0)
-const addressOf = (value: number): string => [24, 16, 8, 0].map((shift) => Math.floor(value / 2 ** shift) % 256).join('.')
+const addressOf = (value: number): string =>
+  [24, 16, 8, 0].map((shift) => Math.floor(value / 2 ** shift) % 256).join('.')

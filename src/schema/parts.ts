@@ -4,15 +4,23 @@ import type { JsonObject } from '../values/json.ts'
 /** Pieces of JSON Schema that several drivers share, with the texts that an editor shows. */
 
 /**
- * What a value is, beyond its shape: an annotation that other validators ignore.
- * `reference`: never printed, whatever is wrong with it · `by-site`: a mapping whose keys are sites, all of them · `site`: the name of one.
+ * What a value is, beyond its shape: an annotation that other validators ignore. `reference`: never printed, whatever
+ * is wrong with it · `by-site`: a mapping whose keys are sites, all of them · `site`: the name of one.
  */
 export const MEANS = 'x-standby-means'
 export type Meaning = 'reference' | 'by-site' | 'site'
 
-export const text = (description: string, more: JsonObject = {}): JsonObject => ({ description, type: 'string', minLength: 1, ...more })
+export const text = (description: string, more: JsonObject = {}): JsonObject => ({
+  description,
+  type: 'string',
+  minLength: 1,
+  ...more,
+})
 
-/** A name of somebody else's, in one line and without blanks at its ends. `without`: further characters that it never holds, as in a class of a pattern. */
+/**
+ * A name of somebody else's, in one line and without blanks at its ends. `without`: further characters that it never
+ * holds, as in a class of a pattern.
+ */
 export const oneLine = (description: string, without = ''): JsonObject =>
   text(description, { pattern: `^[^\\s${without}]([^\\n\\r\\t${without}]{0,253}[^\\s${without}])?$` })
 
@@ -23,7 +31,9 @@ export const kubernetesName = (description: string, longest = 63): JsonObject =>
   pattern: `^[a-z0-9]([-a-z0-9]{0,${longest - 2}}[a-z0-9])?$`,
 })
 
-/** A folder in a bucket: no part of it begins with a dot, so that none leads elsewhere, and a shell reads it as it is. */
+/**
+ * A folder in a bucket: no part of it begins with a dot, so that none leads elsewhere, and a shell reads it as it is.
+ */
 const FOLDER = '[A-Za-z0-9_][-A-Za-z0-9_.=+@]*(/[A-Za-z0-9_][-A-Za-z0-9_.=+@]*)*'
 export const folder = (description: string, ending: 'with-slash' | 'without-slash' | 'either'): JsonObject =>
   text(description, { pattern: `^${FOLDER}${{ 'with-slash': '/', 'without-slash': '', either: '/?' }[ending]}$` })
@@ -40,7 +50,8 @@ export const bucketName = (description: string): JsonObject =>
   text(description, { pattern: '^(?!.*[.]{2})(?![0-9]+([.][0-9]+){3}$)[A-Za-z0-9][-A-Za-z0-9._]{1,61}[A-Za-z0-9]$' })
 
 /** A key in the data of a Secret. */
-export const secretKey = (description: string): JsonObject => text(description, { pattern: '^(?![.]$|[.][.])[-._a-zA-Z0-9]{1,253}$' })
+export const secretKey = (description: string): JsonObject =>
+  text(description, { pattern: '^(?![.]$|[.][.])[-._a-zA-Z0-9]{1,253}$' })
 
 const PATH_PART = '[a-z0-9]+(([.]|_|__|-+)[a-z0-9]+)*'
 const IMAGE = [
@@ -48,19 +59,29 @@ const IMAGE = [
   `${PATH_PART}(/${PATH_PART})*`,
   '(:[A-Za-z0-9_][-A-Za-z0-9_.]{0,127})?(@sha256:[0-9a-f]{64})?',
 ].join('')
-/** A reference to an image, as registries take it (github.com/distribution/reference): perhaps a host, a path in lower case, a tag, a digest. */
-export const imageName = (description: string, more: JsonObject = {}): JsonObject => text(description, { pattern: `^${IMAGE}$`, ...more })
+/**
+ * A reference to an image, as registries take it (github.com/distribution/reference): perhaps a host, a path in lower
+ * case, a tag, a digest.
+ */
+export const imageName = (description: string, more: JsonObject = {}): JsonObject =>
+  text(description, { pattern: `^${IMAGE}$`, ...more })
 
 /** One version, not a range of them: another chart at the next deploy would be a change that nobody reviewed. */
 export const exactVersion = (description: string): JsonObject =>
-  text(description, { pattern: '^v?[0-9]+[.][0-9]+[.][0-9]+(-[0-9A-Za-z.-]+)?([+][0-9A-Za-z.-]+)?$', examples: ['1.7.5'] })
+  text(description, {
+    pattern: '^v?[0-9]+[.][0-9]+[.][0-9]+(-[0-9A-Za-z.-]+)?([+][0-9A-Za-z.-]+)?$',
+    examples: ['1.7.5'],
+  })
 
 /** A name of a host, or its address, without a port. */
 export const hostName = (description: string): JsonObject =>
-  text(description, { pattern: '^([A-Za-z0-9_]([-A-Za-z0-9_.]*[A-Za-z0-9_.])?|[0-9A-Fa-f]*:[0-9A-Fa-f]*:[0-9A-Fa-f:.]*)$' })
+  text(description, {
+    pattern: '^([A-Za-z0-9_]([-A-Za-z0-9_.]*[A-Za-z0-9_.])?|[0-9A-Fa-f]*:[0-9A-Fa-f]*:[0-9A-Fa-f:.]*)$',
+  })
 
 export const credentialReference: JsonObject = {
-  description: 'Where a credential is found, never its value: { env: NAME }, { file: path } or { secret: { namespace, name, key } }.',
+  description:
+    'Where a credential is found, never its value: { env: NAME }, { file: path } or { secret: { namespace, name, key } }.',
   [MEANS]: 'reference' satisfies Meaning,
   type: 'object',
   examples: [{ env: 'ARCHIVE_SECRET_ACCESS_KEY' }],
@@ -69,7 +90,11 @@ export const credentialReference: JsonObject = {
       required: ['env'],
       additionalProperties: false,
       properties: {
-        env: { description: 'The name of an environment variable.', type: 'string', pattern: '^[A-Za-z_][A-Za-z0-9_]*$' },
+        env: {
+          description: 'The name of an environment variable.',
+          type: 'string',
+          pattern: '^[A-Za-z_][A-Za-z0-9_]*$',
+        },
       },
     },
     {
@@ -90,7 +115,9 @@ export const credentialReference: JsonObject = {
             namespace: kubernetesName('Namespace of the Secret.'),
             name: text('Name of the Secret.', { pattern: '^[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?$' }),
             key: secretKey('Key in its data.'),
-            site: text('The site that holds the Secret; the one that is worked on when absent.', { [MEANS]: 'site' satisfies Meaning }),
+            site: text('The site that holds the Secret; the one that is worked on when absent.', {
+              [MEANS]: 'site' satisfies Meaning,
+            }),
           },
         },
       },
@@ -100,7 +127,8 @@ export const credentialReference: JsonObject = {
 
 /** An S3 access key, as references, or the login of whoever asks. */
 export const keysOrLogin: JsonObject = {
-  description: 'An S3 access key, as references; or { login: aws }: the AWS login of whoever asks, which ends and is renewed by itself.',
+  description:
+    'An S3 access key, as references; or { login: aws }: the AWS login of whoever asks, which ends and is renewed by itself.',
   type: 'object',
   oneOf: [
     {
@@ -130,7 +158,10 @@ export const keysOrLogin: JsonObject = {
   ],
 }
 
-/** Keys that are kept inside a site and must work at any time: temporary ones end, and a guard that cannot read closes its site. */
+/**
+ * Keys that are kept inside a site and must work at any time: temporary ones end, and a guard that cannot read closes
+ * its site.
+ */
 export const lastingKeyPair: JsonObject = {
   description: 'A lasting S3 access key, as references.',
   type: 'object',

@@ -13,7 +13,8 @@ export interface JudgedCertificates {
 export function judgeCertificates(text: string, now: Date): JudgedCertificates {
   const refused = (why: string): JudgedCertificates => ({ refused: why, warnings: [] })
   if (text.length > LARGEST) return refused(`is larger than ${LARGEST / 1024} KiB`)
-  if (/-----BEGIN [A-Z ]*PRIVATE KEY-----/.test(text)) return refused('holds a private key: only the certificates belong here')
+  if (/-----BEGIN [A-Z ]*PRIVATE KEY-----/.test(text))
+    return refused('holds a private key: only the certificates belong here')
   const blocks = text.match(/-----BEGIN CERTIFICATE-----[^-]*-----END CERTIFICATE-----/g) ?? []
   if (blocks.length === 0) return refused('holds no certificate in PEM (-----BEGIN CERTIFICATE-----)')
   const warnings: string[] = []
@@ -21,7 +22,9 @@ export function judgeCertificates(text: string, now: Date): JudgedCertificates {
     const certificate = certificateIn(block)
     if (certificate === null) return refused(`holds a certificate that can not be read (number ${index + 1})`)
     if (certificate.validToDate < now)
-      warnings.push(`holds a certificate that ended on ${certificate.validToDate.toISOString().slice(0, 10)} (number ${index + 1})`)
+      warnings.push(
+        `holds a certificate that ended on ${certificate.validToDate.toISOString().slice(0, 10)} (number ${index + 1})`,
+      )
   }
   return { refused: null, warnings }
 }

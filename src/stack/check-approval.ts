@@ -1,7 +1,10 @@
 import { isObject, type Json, type JsonObject } from '../values/json.ts'
 import type { PlacedProblem } from './problems.ts'
 
-/** What no schema can say of `approval`: demands that nobody could ever meet, and people who would count twice. Any shape is bearable. */
+/**
+ * What no schema can say of `approval`: demands that nobody could ever meet, and people who would count twice. Any
+ * shape is bearable.
+ */
 export function approvalProblems(declared: Json | undefined): PlacedProblem[] {
   if (!isObject(declared)) return []
   return [
@@ -12,7 +15,9 @@ export function approvalProblems(declared: Json | undefined): PlacedProblem[] {
 
 function gitHubProblems(github: JsonObject): PlacedProblem[] {
   const path = ['approval', 'github']
-  const named = Array.isArray(github.environments) ? (github.environments as readonly Json[]) : [github.environment ?? null]
+  const named = Array.isArray(github.environments)
+    ? (github.environments as readonly Json[])
+    : [github.environment ?? null]
   const environments = named.map((name) => String(name).toLowerCase())
   const twice = duplicates(environments).map(
     (index): PlacedProblem => ({
@@ -34,15 +39,23 @@ function gitHubProblems(github: JsonObject): PlacedProblem[] {
 
 function signatureProblems(signatures: JsonObject): PlacedProblem[] {
   const path = ['approval', 'signatures']
-  const keys = Array.isArray(signatures.keys) ? (signatures.keys as readonly Json[]).map((one) => (isObject(one) ? one : {})) : []
+  const keys = Array.isArray(signatures.keys)
+    ? (signatures.keys as readonly Json[]).map((one) => (isObject(one) ? one : {}))
+    : []
   const texts = (name: string, normal: (text: string) => string): string[] =>
     keys.map((one, index) => (typeof one[name] === 'string' ? normal(String(one[name])) : `(none) ${index}`))
   const problems = [
     ...duplicates(texts('key', (key) => key.split(' ')[1] ?? key)).map(
-      (index): PlacedProblem => ({ path: [...path, 'keys', index, 'key'], what: 'stands here a second time: one key counts once' }),
+      (index): PlacedProblem => ({
+        path: [...path, 'keys', index, 'key'],
+        what: 'stands here a second time: one key counts once',
+      }),
     ),
     ...duplicates(texts('name', (name) => name.toLowerCase())).map(
-      (index): PlacedProblem => ({ path: [...path, 'keys', index, 'name'], what: 'is the name of another key already' }),
+      (index): PlacedProblem => ({
+        path: [...path, 'keys', index, 'name'],
+        what: 'is the name of another key already',
+      }),
     ),
   ]
   const { required } = signatures
@@ -52,4 +65,5 @@ function signatureProblems(signatures: JsonObject): PlacedProblem[] {
 }
 
 /** Places of what stands in the list before already. */
-const duplicates = (texts: readonly string[]): number[] => texts.flatMap((text, index) => (texts.indexOf(text) < index ? [index] : []))
+const duplicates = (texts: readonly string[]): number[] =>
+  texts.flatMap((text, index) => (texts.indexOf(text) < index ? [index] : []))

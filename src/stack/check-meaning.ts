@@ -8,7 +8,10 @@ import { nearest } from './nearest.ts'
 import type { PlacedProblem } from './problems.ts'
 import type { WitnessKinds } from './schema.ts'
 
-/** What no schema can say of names: sites and components that nobody declares, needs that go in circles. Any shape of file is bearable. */
+/**
+ * What no schema can say of names: sites and components that nobody declares, needs that go in circles. Any shape of
+ * file is bearable.
+ */
 export function nameProblems(value: JsonObject, meanings: readonly Meant[]): PlacedProblem[] {
   const sites = isObject(value.sites) ? Object.keys(value.sites) : []
   const needs = needsOf(value)
@@ -22,7 +25,8 @@ function siteProblems({ meaning, path, value }: Meant, sites: readonly string[])
     what: `no site ${name} is declared; there are ${sites.join(', ')}`,
     suggestion: nearest(name, among) ?? nearest(name, sites),
   })
-  if (meaning === 'site') return typeof value !== 'string' || sites.includes(value) ? [] : [{ path, ...unknown(value, sites) }]
+  if (meaning === 'site')
+    return typeof value !== 'string' || sites.includes(value) ? [] : [{ path, ...unknown(value, sites) }]
   if (meaning !== 'by-site' || !isObject(value)) return []
   const missing = new Set(sites.filter((site) => !Object.hasOwn(value, site)))
   const strangers = Object.keys(value)
@@ -32,7 +36,10 @@ function siteProblems({ meaning, path, value }: Meant, sites: readonly string[])
       missing.delete(problem.suggestion ?? '')
       return { path: [...path, name], ...problem, atKey: true }
     })
-  return [...strangers, ...[...missing].map((site): PlacedProblem => ({ path, what: `says nothing of the site ${site}`, atKey: true }))]
+  return [
+    ...strangers,
+    ...[...missing].map((site): PlacedProblem => ({ path, what: `says nothing of the site ${site}`, atKey: true })),
+  ]
 }
 
 type Needs = ReadonlyMap<string, readonly string[]>
@@ -49,7 +56,13 @@ function unknownNeeds(needs: Needs): PlacedProblem[] {
     needed.flatMap((need, index): PlacedProblem[] => {
       if (needs.has(need)) return []
       const others = [...needs.keys()].filter((other) => other !== name)
-      return [{ path: ['components', name, 'needs', index], what: `no component ${need} is declared`, suggestion: nearest(need, others) }]
+      return [
+        {
+          path: ['components', name, 'needs', index],
+          what: `no component ${need} is declared`,
+          suggestion: nearest(need, others),
+        },
+      ]
     }),
   )
 }
@@ -61,7 +74,11 @@ function circles(needs: Needs): PlacedProblem[] {
   const visit = (name: string, path: readonly string[]): void => {
     if (path.includes(name)) {
       const circle = path.slice(path.indexOf(name))
-      found.push({ path: ['components', circle[0] ?? name, 'needs'], what: `needs itself: ${[...circle, name].join(' → ')}`, atKey: true })
+      found.push({
+        path: ['components', circle[0] ?? name, 'needs'],
+        what: `needs itself: ${[...circle, name].join(' → ')}`,
+        atKey: true,
+      })
     } else if (!finished.has(name)) {
       for (const need of needs.get(name) ?? []) visit(need, [...path, name])
       finished.add(name)
@@ -79,7 +96,13 @@ export function pastedCredentials(value: Json, path: readonly (string | number)[
   const pasted = PASTED.find(({ pattern }) => pattern.test(value))
   return pasted === undefined
     ? []
-    : [{ path, what: `holds ${pasted.name}: credentials are references, such as { env: NAME }, never values`, concealed: true }]
+    : [
+        {
+          path,
+          what: `holds ${pasted.name}: credentials are references, such as { env: NAME }, never values`,
+          concealed: true,
+        },
+      ]
 }
 const PASTED = [
   { name: 'a password in a URL', pattern: /^[a-z][a-z0-9+.-]*:\/\/[^/?#@]*:(?!\$\{[^}]*\}@)[^/?#@]+@/i },
@@ -89,14 +112,28 @@ const PASTED = [
 ]
 
 /** What only drivers can judge; for a stack whose shape and names are right. */
-export function driverProblems(stack: Stack, drivers: Readonly<Record<string, Driver>>, witnesses: WitnessKinds): PlacedProblem[] {
-  const invalid = stack.components.map((component) => ({ component, problems: invalidSpecs(component, stack, drivers) }))
-  const sound = invalid.filter(({ problems }) => problems.every(({ severity }) => severity === 'warning')).map(({ component }) => component)
+export function driverProblems(
+  stack: Stack,
+  drivers: Readonly<Record<string, Driver>>,
+  witnesses: WitnessKinds,
+): PlacedProblem[] {
+  const invalid = stack.components.map((component) => ({
+    component,
+    problems: invalidSpecs(component, stack, drivers),
+  }))
+  const sound = invalid
+    .filter(({ problems }) => problems.every(({ severity }) => severity === 'warning'))
+    .map(({ component }) => component)
   const claims = claimsOf(sound, stack, drivers, witnesses)
   const ofWitness = (witnesses[stack.witness.driver]?.validate?.(stack.witness.spec) ?? []).map(
     (problem): PlacedProblem => ({ ...problem, path: ['witness', ...problem.path] }),
   )
-  return [...invalid.flatMap(({ problems }) => problems), ...ofWitness, ...sharedClaims(claims), ...witnessInSite(claims)]
+  return [
+    ...invalid.flatMap(({ problems }) => problems),
+    ...ofWitness,
+    ...sharedClaims(claims),
+    ...witnessInSite(claims),
+  ]
 }
 
 function invalidSpecs(component: Component, stack: Stack, drivers: Readonly<Record<string, Driver>>): PlacedProblem[] {
@@ -107,8 +144,14 @@ function invalidSpecs(component: Component, stack: Stack, drivers: Readonly<Reco
   const problems = drivers[component.driver]?.validate?.(component, stack, locationOf) ?? []
   return problems.map(({ path, what, candidates, severity }) => {
     const value = path.reduce<Json | undefined>((part, key) => (isObject(part) ? part[key] : undefined), component.spec)
-    const suggestion = candidates === undefined ? null : nearest(typeof value === 'string' ? value : (path.at(-1) ?? ''), candidates)
-    return { path: ['components', component.name, ...path], what, suggestion, ...(severity === undefined ? {} : { severity }) }
+    const suggestion =
+      candidates === undefined ? null : nearest(typeof value === 'string' ? value : (path.at(-1) ?? ''), candidates)
+    return {
+      path: ['components', component.name, ...path],
+      what,
+      suggestion,
+      ...(severity === undefined ? {} : { severity }),
+    }
   })
 }
 
@@ -123,13 +166,15 @@ function claimsOf(
     claims.map((claim) => ({ ...claim, path: [...path, ...claim.path] }))
   return [
     ...placed(witnesses[stack.witness.driver]?.claims(stack.witness.spec) ?? [], 'witness'),
-    ...components.flatMap((component) => placed(drivers[component.driver]?.claims(component, stack) ?? [], 'components', component.name)),
+    ...components.flatMap((component) =>
+      placed(drivers[component.driver]?.claims(component, stack) ?? [], 'components', component.name),
+    ),
   ]
 }
 
 /**
- * Two owners of one Kubernetes object would undo each other's work; of two folders of which one holds the other, each owner lists, counts
- * and removes what is the other's.
+ * Two owners of one Kubernetes object would undo each other's work; of two folders of which one holds the other, each
+ * owner lists, counts and removes what is the other's.
  */
 function sharedClaims(claims: readonly Claim[]): PlacedProblem[] {
   return claims.flatMap(({ key, below = '', path }, index): PlacedProblem[] => {
@@ -137,13 +182,20 @@ function sharedClaims(claims: readonly Claim[]): PlacedProblem[] {
     if (other === undefined) return []
     const [own, others, owner] = [`${key}${below}`, `${key}${other.below ?? ''}`, other.path.join('.')]
     if (own === others) return [{ path, what: `${own} belongs to ${owner} already` }]
-    return [{ path, what: `${own} ${own.startsWith(others) ? 'lies in' : 'holds'} ${others}, which belongs to ${owner}` }]
+    return [
+      { path, what: `${own} ${own.startsWith(others) ? 'lies in' : 'holds'} ${others}, which belongs to ${owner}` },
+    ]
   })
 }
-/** In a folder of its own no object is shared; the store is, and where it stands in a site, a loss of that site takes the witness along. */
+/**
+ * In a folder of its own no object is shared; the store is, and where it stands in a site, a loss of that site takes
+ * the witness along.
+ */
 function witnessInSite(claims: readonly Claim[]): PlacedProblem[] {
   const witness = claims.find(({ path }) => path[0] === 'witness')
-  const site = claims.find((one) => one !== witness && one.key === witness?.key && !nested(one.below ?? '', witness?.below ?? ''))
+  const site = claims.find(
+    (one) => one !== witness && one.key === witness?.key && !nested(one.below ?? '', witness?.below ?? ''),
+  )
   if (witness === undefined || site === undefined) return []
   const what = `is the bucket of ${site.path.join('.')} too: if that store is lost with its site, nobody can move; keep the witness outside all sites`
   return [{ path: witness.path, what, severity: 'warning' }]

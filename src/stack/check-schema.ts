@@ -26,9 +26,10 @@ interface Place {
 /**
  * Judges a value by a schema, in words for the person who wrote it.
  *
- * We read the schema ourselves because a validator for all of JSON Schema says `must match exactly one schema in oneOf` where a person wants to
- * hear `did you mean env`; because it prints values that may be credentials; and because ajv was 130 kB of the bundle and 60 ms of each start.
- * The keywords below are all that our schemas use: another one throws, and a test compares every verdict with ajv's.
+ * We read the schema ourselves because a validator for all of JSON Schema says `must match exactly one schema in oneOf`
+ * where a person wants to hear `did you mean env`; because it prints values that may be credentials; and because ajv
+ * was 130 kB of the bundle and 60 ms of each start. The keywords below are all that our schemas use: another one
+ * throws, and a test compares every verdict with ajv's.
  */
 export function judge(schema: JsonObject, value: Json, path: Path): Judgement {
   return judgeAt(schema, value, { path, around: [], concealed: false })
@@ -46,9 +47,15 @@ function judgeAt(schema: JsonObject, value: Json, at: Place): Judgement {
   const place = meaning === 'reference' ? { ...at, concealed: true } : at
   const wrong = wrongType(schema, value, place) ?? wrongValue(schema, value, place)
   if (wrong !== null)
-    return { problems: [problem({ ...place, concealed: place.concealed || !mayBeShown(schema, value) }, wrong)], meanings: [] }
+    return {
+      problems: [problem({ ...place, concealed: place.concealed || !mayBeShown(schema, value) }, wrong)],
+      meanings: [],
+    }
   const meant = meaning === undefined ? [] : [{ meaning, path: place.path, value }]
-  return all([{ problems: [], meanings: meant }, isObject(value) ? judgeMapping(schema, value, place) : judgeItems(schema, value, place)])
+  return all([
+    { problems: [], meanings: meant },
+    isObject(value) ? judgeMapping(schema, value, place) : judgeItems(schema, value, place),
+  ])
 }
 
 const KEYWORDS = new Set(
@@ -80,9 +87,13 @@ function wrongType(schema: JsonObject, value: Json, place: Place): Problem | nul
   const type = typeof schema.type === 'string' ? TYPES[schema.type] : undefined
   if (type === undefined || type.fits(value)) return null
   if (place.concealed && !isObject(value))
-    return { what: value === null ? `is empty${hintOf(schema)}` : `must be a reference, never the value itself${hintOf(schema)}` }
+    return {
+      what:
+        value === null ? `is empty${hintOf(schema)}` : `must be a reference, never the value itself${hintOf(schema)}`,
+    }
   if (value === null) return { what: `is empty, must be ${type.name}${hintOf(schema)}` }
-  const quoted = schema.type === 'string' && typeof value !== 'object' ? `: write it in quotes, "${String(value)}"` : hintOf(schema)
+  const quoted =
+    schema.type === 'string' && typeof value !== 'object' ? `: write it in quotes, "${String(value)}"` : hintOf(schema)
   return { what: `must be ${type.name}, is ${shown(value, place, schema)}${quoted}` }
 }
 
@@ -101,8 +112,11 @@ function wrongValue(schema: JsonObject, value: Json, place: Place): Problem | nu
       return { what: `${shown(value, place, schema)} does not have the right form${hintOf(schema)}` }
   }
   if (typeof value === 'number') {
-    const [low, high] = [schema.minimum ?? Number.NEGATIVE_INFINITY, schema.maximum ?? Number.POSITIVE_INFINITY].map(Number)
-    if (value < (low ?? 0) || value > (high ?? 0)) return { what: `${value} is not between ${low} and ${high}${hintOf(schema)}` }
+    const [low, high] = [schema.minimum ?? Number.NEGATIVE_INFINITY, schema.maximum ?? Number.POSITIVE_INFINITY].map(
+      Number,
+    )
+    if (value < (low ?? 0) || value > (high ?? 0))
+      return { what: `${value} is not between ${low} and ${high}${hintOf(schema)}` }
   }
   const [fewest, most, size, entries] = Array.isArray(value)
     ? [schema.minItems, undefined, value.length, 'items']
@@ -121,7 +135,11 @@ function judgeItems(schema: JsonObject, value: Json, place: Place): Judgement {
       const text = JSON.stringify(item)
       if (schema.uniqueItems === true && seen.has(text))
         return {
-          problems: [problem(at, { what: `${shown(item, at, isObject(schema.items) ? schema.items : {})} stands here a second time` })],
+          problems: [
+            problem(at, {
+              what: `${shown(item, at, isObject(schema.items) ? schema.items : {})} stands here a second time`,
+            }),
+          ],
           meanings: [],
         }
       seen.add(text)
@@ -148,7 +166,9 @@ function judgeMapping(schema: JsonObject, value: JsonObject, place: Place): Judg
 function wrongName(schema: JsonObject, key: string): string | null {
   if (!isObject(schema.propertyNames)) return null
   const pattern = schema.propertyNames.pattern
-  return typeof pattern !== 'string' || new RegExp(pattern, 'u').test(key) ? null : `is no valid name here${hintOf(schema.propertyNames)}`
+  return typeof pattern !== 'string' || new RegExp(pattern, 'u').test(key)
+    ? null
+    : `is no valid name here${hintOf(schema.propertyNames)}`
 }
 
 /** Keys that nobody reads and keys that are missing; one that was mistyped is both, and is reported once. */
@@ -165,7 +185,13 @@ function wrongKeys(schema: JsonObject, value: JsonObject, place: Place): PlacedP
     if (meant !== null) missing.delete(meant)
     else if (!closed) return []
     const at = { ...place, path: [...place.path, key] }
-    return [problem(at, { what: meant === null ? strangerText(key, known, place) : 'unknown key', suggestion: meant, atKey: true })]
+    return [
+      problem(at, {
+        what: meant === null ? strangerText(key, known, place) : 'unknown key',
+        suggestion: meant,
+        atKey: true,
+      }),
+    ]
   })
   const gaps = [...missing].map((key) => {
     const part = properties[key]
@@ -187,11 +213,18 @@ function judgeChoice(branches: readonly JsonObject[], value: JsonObject, place: 
   const fitting = judged.filter((one) => one.problems.length === 0)
   if (fitting.length === 1) return fitting[0] ?? NOTHING
   const requiredOf = (branch: JsonObject): readonly string[] => (branch.required ?? []) as readonly string[]
-  const begun = branches.filter((branch) => requiredOf(branch).some((key) => Object.hasOwn(value, key) && !sharedKey(branches, key)))
+  const begun = branches.filter((branch) =>
+    requiredOf(branch).some((key) => Object.hasOwn(value, key) && !sharedKey(branches, key)),
+  )
   const names = branches.map((branch) => `{ ${requiredOf(branch).join(', ')} }`).join(' or ')
   if (fitting.length > 1 || begun.length > 1)
-    return { problems: [problem(place, { what: `mixes several forms; it must be ${names}`, atKey: true })], meanings: [] }
-  const meant = judged.find(({ branch }) => begun.includes(branch)) ?? judged.find(({ branch }) => hasKeyLike(branches, branch, value))
+    return {
+      problems: [problem(place, { what: `mixes several forms; it must be ${names}`, atKey: true })],
+      meanings: [],
+    }
+  const meant =
+    judged.find(({ branch }) => begun.includes(branch)) ??
+    judged.find(({ branch }) => hasKeyLike(branches, branch, value))
   if (meant !== undefined) return { problems: meant.problems, meanings: meant.meanings }
   return { problems: [problem(place, { what: `must be ${names}${hint}`, atKey: true })], meanings: [] }
 }
@@ -220,8 +253,8 @@ const flow = (value: Json): string =>
       : JSON.stringify(value)
 
 /**
- * A value of a known key, as far as it can be no secret: no text where no text belongs, nothing that holds keys which nobody knows, no address
- * with a password, and nothing that is as long as a token.
+ * A value of a known key, as far as it can be no secret: no text where no text belongs, nothing that holds keys which
+ * nobody knows, no address with a password, and nothing that is as long as a token.
  */
 function shown(value: Json, place: Place, schema: JsonObject = {}): string {
   if (place.concealed) return 'the value'

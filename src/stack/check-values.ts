@@ -1,11 +1,21 @@
 import { reaches } from '../domain/fence-levels.ts'
 import type { Site, Stack } from '../domain/stack.ts'
 import type { Driver } from '../driver/driver.ts'
-import { DURATION_PATTERN, hours, type Milliseconds, minutes, parseDuration, readableDuration } from '../values/duration.ts'
+import {
+  DURATION_PATTERN,
+  hours,
+  type Milliseconds,
+  minutes,
+  parseDuration,
+  readableDuration,
+} from '../values/duration.ts'
 import { isObject, type Json, type JsonObject } from '../values/json.ts'
 import type { PlacedProblem } from './problems.ts'
 
-/** Characters that no name, path or query needs, and that a terminal, a log or a key of an object takes for something else. */
+/**
+ * Characters that no name, path or query needs, and that a terminal, a log or a key of an object takes for something
+ * else.
+ */
 // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
 const CONTROL = /[\u0000-\u0008\u000B\u000C\u000E-\u001F\u007F-\u009F\u200B-\u200F\u2028-\u202E\u2066-\u2069\uFEFF]/u
 
@@ -43,7 +53,9 @@ export const timesOutOfBounds = (value: JsonObject): PlacedProblem[] =>
 export function outOfBounds(declared: Json | undefined, { least, most, why }: Omit<Bounds, 'path'>): string[] {
   if (typeof declared !== 'string' || !new RegExp(DURATION_PATTERN).test(declared)) return []
   const time = parseDuration(declared) ?? 0
-  return time < least || time > most ? [`${declared} is not between ${readableDuration(least)} and ${readableDuration(most)}: ${why}`] : []
+  return time < least || time > most
+    ? [`${declared} is not between ${readableDuration(least)} and ${readableDuration(most)}: ${why}`]
+    : []
 }
 
 /** What can be used, and should be known. Pure; for a stack whose shape and names are right. */

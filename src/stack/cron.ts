@@ -16,8 +16,8 @@ const FIVE: readonly Field[] = [
 ]
 
 /**
- * What is wrong with a schedule, in words; null: nothing. As Kubernetes (five fields) and CloudNativePG (six, seconds first) read them: both
- * use robfig/cron, which takes neither 7 for Sunday nor the letters L, W and #. Pure.
+ * What is wrong with a schedule, in words; null: nothing. As Kubernetes (five fields) and CloudNativePG (six, seconds
+ * first) read them: both use robfig/cron, which takes neither 7 for Sunday nor the letters L, W and #. Pure.
  */
 export function scheduleProblem(text: string, fields: 5 | 6): string | null {
   const declared = fields === 5 ? FIVE : [SECOND, ...FIVE]
@@ -34,7 +34,10 @@ export function scheduleProblem(text: string, fields: 5 | 6): string | null {
 /** Days of each month, in a year that has the most of them. */
 const LENGTHS = [31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31] as const
 
-/** Whether a day of that kind exists. One with a day of the week comes in each month: robfig/cron takes either of the two. */
+/**
+ * Whether a day of that kind exists. One with a day of the week comes in each month: robfig/cron takes either of the
+ * two.
+ */
 function comesEver([day = '', month = '', weekday = '']: readonly string[]): boolean {
   if (!/^[*?](\/1)?$/.test(weekday)) return true
   const [, , days, months] = FIVE
@@ -52,7 +55,9 @@ function valuesOfItem(item: string, field: Field): number[] {
   const [from = field.least, to = step === undefined && !isAny ? from : field.most] = isAny
     ? []
     : range.split('-').map((value) => numberOf(value, field) ?? field.least)
-  return Array.from({ length: to - from + 1 }, (_, index) => from + index).filter((value) => (value - from) % Number(step ?? 1) === 0)
+  return Array.from({ length: to - from + 1 }, (_, index) => from + index).filter(
+    (value) => (value - from) % Number(step ?? 1) === 0,
+  )
 }
 
 function isRight(part: string, field: Field | undefined): boolean {

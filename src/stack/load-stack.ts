@@ -43,7 +43,8 @@ export async function loadStack(path: string, kinds: Kinds): Promise<Stack> {
   const { stack, problems, yaml } = examine(text, path, kinds)
   const named = stack === null ? { files: [], problems: [] } : await readAllNamed(stack, kinds)
   const found = [...problems, ...named.problems]
-  if (stack !== null && found.every(({ severity }) => severity === 'warning')) found.push(...(await fileProblems(stack, kinds)))
+  if (stack !== null && found.every(({ severity }) => severity === 'warning'))
+    found.push(...(await fileProblems(stack, kinds)))
   return judged(stack, found, named.files, { text, path, yaml })
 }
 
@@ -52,7 +53,13 @@ function textOf(bytes: Buffer, path: string): string {
   if (isUtf8(bytes)) return bytes.toString('utf8')
   const place = lineOfNoUtf8(bytes)
   throw new StackInvalid(path, '', [
-    { path: '', what: 'the file is no UTF-8 text from this line on: save it as UTF-8', suggestion: null, line: place, column: 1 },
+    {
+      path: '',
+      what: 'the file is no UTF-8 text from this line on: save it as UTF-8',
+      suggestion: null,
+      line: place,
+      column: 1,
+    },
   ])
 }
 
@@ -67,7 +74,10 @@ function lineOfNoUtf8(bytes: Buffer): number {
   return 1
 }
 
-/** The stack that a text declares, frozen; pure, so the files that it names are neither looked for nor part of its digest. */
+/**
+ * The stack that a text declares, frozen; pure, so the files that it names are neither looked for nor part of its
+ * digest.
+ */
 export function parseStack(text: string, path: string, kinds: Kinds): Stack {
   const { stack, problems, yaml } = examine(text, path, kinds)
   return judged(stack, problems, [], { text, path, yaml })
@@ -86,8 +96,13 @@ function judged(
   files: readonly NamedFile[],
   { text, path, yaml }: StackText,
 ): Stack {
-  if (stack === null || problems.some(({ severity }) => severity !== 'warning')) throw invalid(path, text, yaml, problems)
-  const warnings = problems.map(({ path: at, what, atKey }) => ({ path: at.join('.'), what, line: yaml.placeOf(at, atKey ?? false).line }))
+  if (stack === null || problems.some(({ severity }) => severity !== 'warning'))
+    throw invalid(path, text, yaml, problems)
+  const warnings = problems.map(({ path: at, what, atKey }) => ({
+    path: at.join('.'),
+    what,
+    line: yaml.placeOf(at, atKey ?? false).line,
+  }))
   return deepFreeze({
     ...stack,
     source: { ...stack.source, digest: digestOfStack(text, files) },
@@ -117,19 +132,30 @@ function examine(text: string, path: string, kinds: Kinds): Examined {
   ]
   // What else is wrong with a credential in the wrong place would be said with its value.
   const problems = [
-    ...others.filter(({ path: at, concealed }) => concealed === true || !pasted.some((one) => one.path.join('.') === at.join('.'))),
+    ...others.filter(
+      ({ path: at, concealed }) => concealed === true || !pasted.some((one) => one.path.join('.') === at.join('.')),
+    ),
     ...pasted,
   ]
   // Drivers may rely on what their schema and the names promise.
   if (problems.length > 0) return { stack: null, problems, yaml }
   const stack = assemble(value, path)
-  return { stack, problems: [...driverProblems(stack, kinds.drivers, kinds.witnesses), ...siteWarnings(stack, kinds.drivers)], yaml }
+  return {
+    stack,
+    problems: [...driverProblems(stack, kinds.drivers, kinds.witnesses), ...siteWarnings(stack, kinds.drivers)],
+    yaml,
+  }
 }
 
-/** Components and witness are judged by the schema of the driver that they name, so that errors speak about that driver only. */
+/**
+ * Components and witness are judged by the schema of the driver that they name, so that errors speak about that driver
+ * only.
+ */
 function judgeParts(value: JsonObject, kinds: Kinds): Judgement[] {
   const driverSchemas = new Map(Object.entries(kinds.drivers).map(([kind, driver]) => [kind, componentSchema(driver)]))
-  const witnessSchemas = new Map(Object.entries(kinds.witnesses).map(([kind, { schema }]) => [kind, witnessSchema(kind, schema)]))
+  const witnessSchemas = new Map(
+    Object.entries(kinds.witnesses).map(([kind, { schema }]) => [kind, witnessSchema(kind, schema)]),
+  )
   const components = isObject(value.components) ? Object.entries(value.components) : []
   return [
     ...components.map(([name, part]) => judgePart(part, ['components', name], driverSchemas)),
@@ -137,7 +163,11 @@ function judgeParts(value: JsonObject, kinds: Kinds): Judgement[] {
   ]
 }
 
-function judgePart(part: Json | undefined, path: readonly string[], schemas: ReadonlyMap<string, JsonObject>): Judgement {
+function judgePart(
+  part: Json | undefined,
+  path: readonly string[],
+  schemas: ReadonlyMap<string, JsonObject>,
+): Judgement {
   if (!isObject(part) || typeof part.driver !== 'string') return { problems: [], meanings: [] }
   const schema = schemas.get(part.driver)
   if (schema !== undefined) return judge(schema, part, path)
@@ -151,10 +181,12 @@ function assemble(value: JsonObject, path: string): Stack {
     name: name as SiteName,
     kubernetes: site.kubernetes as unknown as Stack['sites'][number]['kubernetes'],
   }))
-  const components = Object.entries(value.components as Record<string, JsonObject>).map(([name, declared]): Component => {
-    const { driver, needs, ...spec } = declared
-    return { name, driver: String(driver), needs: (needs as string[] | undefined) ?? [], spec }
-  })
+  const components = Object.entries(value.components as Record<string, JsonObject>).map(
+    ([name, declared]): Component => {
+      const { driver, needs, ...spec } = declared
+      return { name, driver: String(driver), needs: (needs as string[] | undefined) ?? [], spec }
+    },
+  )
   const { driver, ...witness } = value.witness as JsonObject
   return {
     name: String(value.name),
@@ -186,7 +218,10 @@ function gitHubReviewersOf(declared: JsonObject): GitHubReviewers {
 const undeclaredFencing: FencingDeclaration = { switchover: null, failover: null }
 
 function objectivesOf(declared: JsonObject | undefined): Objectives {
-  return { backupAge: durationOr(declared?.backupAge, hours(26)), restoreTime: durationOr(declared?.restoreTime, hours(1)) }
+  return {
+    backupAge: durationOr(declared?.backupAge, hours(26)),
+    restoreTime: durationOr(declared?.restoreTime, hours(1)),
+  }
 }
 
 const durationOr = (value: Json | undefined, otherwise: number): number =>

@@ -22,7 +22,10 @@ export interface ReadNamed {
   readonly problems: readonly { readonly what: string; readonly severity?: 'warning' }[]
 }
 
-/** The file, or all files of the folder, that a stack names; and what is wrong with it. Links are followed: what they lead to is what is used. */
+/**
+ * The file, or all files of the folder, that a stack names; and what is wrong with it. Links are followed: what they
+ * lead to is what is used.
+ */
 export async function readNamed(directory: string, { path: named, is }: NamedPath): Promise<ReadNamed> {
   const wrong = (what: string): ReadNamed => ({ files: [], problems: [{ what }] })
   const path = resolve(directory, named)
@@ -30,11 +33,13 @@ export async function readNamed(directory: string, { path: named, is }: NamedPat
     const found = await stat(path)
     const kind = kindOf(found)
     if (is === 'mapping' && kind !== 'file') return wrong(`${named} is ${kind}, and must be a YAML file`)
-    if (is === 'certificates' && kind !== 'file') return wrong(`${named} is ${kind}, and must be a PEM file with certificates`)
+    if (is === 'certificates' && kind !== 'file')
+      return wrong(`${named} is ${kind}, and must be a PEM file with certificates`)
     if (is === 'chart' && kind !== 'folder') return wrong(`${named} is ${kind}, and must be the folder of a chart`)
     const paths = is === 'chart' ? await filesBelow(path) : [path]
     if (paths.length > MOST_FILES) return wrong(`the folder ${named} holds more than ${MOST_FILES} files`)
-    if (is === 'chart' && !paths.includes(join(path, 'Chart.yaml'))) return wrong(`the folder ${named} holds no Chart.yaml: it is no chart`)
+    if (is === 'chart' && !paths.includes(join(path, 'Chart.yaml')))
+      return wrong(`the folder ${named} holds no Chart.yaml: it is no chart`)
     const files: NamedFile[] = []
     const warnings: ReadNamed['problems'][number][] = []
     for (const one of paths) {
@@ -60,9 +65,11 @@ export async function readNamed(directory: string, { path: named, is }: NamedPat
 }
 
 /** The text of a file that a loaded stack names. */
-export const readNamedFile = (stack: Stack, path: string): Promise<string> => readFile(resolve(stack.source.directory, path), 'utf8')
+export const readNamedFile = (stack: Stack, path: string): Promise<string> =>
+  readFile(resolve(stack.source.directory, path), 'utf8')
 /** The same, for where a value is made without waiting: a few kilobytes that were judged when the stack was loaded. */
-export const readNamedFileNow = (stack: Stack, path: string): string => readFileSync(resolve(stack.source.directory, path), 'utf8')
+export const readNamedFileNow = (stack: Stack, path: string): string =>
+  readFileSync(resolve(stack.source.directory, path), 'utf8')
 
 /** A FIFO would be waited for without an end; a device has no end. */
 function kindOf(found: Stats): string {
@@ -106,10 +113,18 @@ async function outside(directory: string, path: string, named: string): Promise<
   const isBelow = (place: string, at: string): boolean => at === place || at.startsWith(`${place}${sep}`)
   return isBelow(home, real) && isBelow(resolve(directory), path)
     ? []
-    : [{ what: `${named} lies outside of the folder of the stack file: elsewhere it may be another one`, severity: 'warning' }]
+    : [
+        {
+          what: `${named} lies outside of the folder of the stack file: elsewhere it may be another one`,
+          severity: 'warning',
+        },
+      ]
 }
 
-/** SHA-256 of a stack file and of all that it names: what a plan binds to. The order of files and of their naming does not matter. */
+/**
+ * SHA-256 of a stack file and of all that it names: what a plan binds to. The order of files and of their naming does
+ * not matter.
+ */
 export function digestOfStack(text: string, files: readonly NamedFile[]): string {
   const named = Object.fromEntries(files.map(({ name, sha256: content }) => [name, content]))
   return sha256(canonicalJson({ stack: sha256(text), files: named }))

@@ -1,8 +1,22 @@
-import { type Document, isAlias, isMap, isNode, isPair, isScalar, Lexer, LineCounter, parseAllDocuments, visit } from 'yaml'
+import {
+  type Document,
+  isAlias,
+  isMap,
+  isNode,
+  isPair,
+  isScalar,
+  Lexer,
+  LineCounter,
+  parseAllDocuments,
+  visit,
+} from 'yaml'
 import { isObject, type Json } from '../values/json.ts'
 import { type Problem, StackInvalid } from './problems.ts'
 
-/** More than any stack file needs, less than what keeps the parser busy for a second: 50 components on 3 sites are 9,000 tokens. */
+/**
+ * More than any stack file needs, less than what keeps the parser busy for a second: 50 components on 3 sites are 9,000
+ * tokens.
+ */
 const MOST_BYTES = 1024 * 1024
 const MOST_TOKENS = 20_000
 const DEEPEST = 32
@@ -20,7 +34,10 @@ interface Place {
   readonly column: number | null
 }
 
-/** Parses one YAML 1.2 document, without aliases, tags of its own or duplicate keys. Throws {@link StackInvalid} with all syntax errors. */
+/**
+ * Parses one YAML 1.2 document, without aliases, tags of its own or duplicate keys. Throws {@link StackInvalid} with
+ * all syntax errors.
+ */
 export function parseYaml(text: string, path: string): YamlText {
   const lines = new LineCounter()
   const place = (offset: number | undefined): Place => {
@@ -34,7 +51,13 @@ export function parseYaml(text: string, path: string): YamlText {
   const excess = excessOf(text)
   if (excess !== null) return refuse(excess)
   // Duplicate keys are looked for here: the parser compares each key of a mapping with every other one.
-  const options = { lineCounter: lines, uniqueKeys: false, prettyErrors: false, version: '1.2', schema: 'core' } as const
+  const options = {
+    lineCounter: lines,
+    uniqueKeys: false,
+    prettyErrors: false,
+    version: '1.2',
+    schema: 'core',
+  } as const
   const documents = withinStack(() => parseAllDocuments(text, options))
   if (documents === null) return refuse('the file is nested too deeply')
   const [document, second] = Array.isArray(documents) ? documents : []
@@ -46,7 +69,8 @@ export function parseYaml(text: string, path: string): YamlText {
     throw new StackInvalid(path, text, problems.slice(0, MOST_ERRORS))
   }
   const value = document.toJS() as Json
-  if (!isObject(value)) return refuse('the file must be a mapping that begins with `standby: 1`', offsetOf(document.contents))
+  if (!isObject(value))
+    return refuse('the file must be a mapping that begins with `standby: 1`', offsetOf(document.contents))
   return { value, placeOf: (at, atKey) => place(offsetAt(document, at, atKey)) }
 }
 
@@ -86,8 +110,10 @@ const WORDS: Readonly<Record<string, string>> = {
   ALIAS_PROPS: 'an alias can have no properties',
   BAD_ALIAS: 'anchors and aliases are not allowed: write the value out',
   BAD_DIRECTIVE: 'a line that begins with % is a directive, and is not allowed here',
-  BAD_DQ_ESCAPE: 'a backslash in double quotes begins an escape, and there is none like this; write \\\\ or use single quotes',
-  BAD_INDENT: 'the indentation is wrong: keys of one mapping stand in one column; or a bracket or a quote before it is not closed',
+  BAD_DQ_ESCAPE:
+    'a backslash in double quotes begins an escape, and there is none like this; write \\\\ or use single quotes',
+  BAD_INDENT:
+    'the indentation is wrong: keys of one mapping stand in one column; or a bracket or a quote before it is not closed',
   BAD_PROP_ORDER: 'an anchor or a tag stands in the wrong place',
   BAD_SCALAR_START: 'a value that begins with @ or ` must stand in quotes',
   BLOCK_AS_IMPLICIT_KEY: 'a mapping or a list can not begin on this line, after another key',
@@ -96,7 +122,8 @@ const WORDS: Readonly<Record<string, string>> = {
   IMPOSSIBLE: 'this is no valid YAML',
   KEY_OVER_1024_CHARS: 'a key is longer than 1,024 characters',
   MISSING_CHAR: 'a bracket, a quote, a comma or a colon is missing',
-  MULTILINE_IMPLICIT_KEY: 'a key must stand on one line; most likely the colon is missing, or a value goes on without indentation',
+  MULTILINE_IMPLICIT_KEY:
+    'a key must stand on one line; most likely the colon is missing, or a value goes on without indentation',
   MULTIPLE_ANCHORS: 'anchors and aliases are not allowed: write the value out',
   MULTIPLE_DOCS: 'the file holds more than one document',
   MULTIPLE_TAGS: 'a value has more than one tag',
@@ -120,7 +147,9 @@ function syntaxErrors(document: Document.Parsed): SyntaxError[] {
   }))
   // A broken place breaks several rules, with the same words.
   if (found.length > 0)
-    return found.filter(({ what, offset }, index) => found.findIndex((one) => one.what === what && one.offset === offset) === index)
+    return found.filter(
+      ({ what, offset }, index) => found.findIndex((one) => one.what === what && one.offset === offset) === index,
+    )
   visit(document, {
     Node(_, node) {
       const offset = node.range?.[0]
@@ -136,7 +165,8 @@ function syntaxErrors(document: Document.Parsed): SyntaxError[] {
       for (const { key } of map.items) {
         const name = isScalar(key) ? String(key.value) : null
         if (name === null) found.push({ what: 'a key must be plain text', offset: offsetOf(key) ?? map.range?.[0] })
-        else if (keys.has(name)) found.push({ what: `the key ${name} stands here a second time`, offset: offsetOf(key) })
+        else if (keys.has(name))
+          found.push({ what: `the key ${name} stands here a second time`, offset: offsetOf(key) })
         else keys.add(name)
       }
     },

@@ -58,7 +58,9 @@ export function problemText({ path, what, suggestion }: Pick<Problem, 'path' | '
   return `${path === '' ? '' : `${path}: `}${what}${suggestion === null ? '' : `; did you mean ${suggestion}?`}`
 }
 
-/** `standby.yaml:12:7  components.database.namespce: unknown key; did you mean namespace?` with the line and a caret. */
+/**
+ * `standby.yaml:12:7  components.database.namespce: unknown key; did you mean namespace?` with the line and a caret.
+ */
 function rendered(path: string, lines: readonly string[], problem: Problem): string {
   const place = problem.line === null ? path : `${path}:${problem.line}:${problem.column ?? 1}`
   const join = problem.what.endsWith('.') ? ' Did' : '; did'
@@ -70,7 +72,10 @@ function rendered(path: string, lines: readonly string[], problem: Problem): str
   return line === undefined || line.trim() === '' ? head : `${head}\n${frame(line, problem)}`
 }
 
-/** The lines of a text as far as no line can hold a secret: keys, and the one value that a problem is about, where the schema says what it is. */
+/**
+ * The lines of a text as far as no line can hold a secret: keys, and the one value that a problem is about, where the
+ * schema says what it is.
+ */
 function readableLines(text: string, problems: readonly Problem[]): string[] {
   const lines = text.split(/\r\n|\n/)
   for (const [index, line] of lines.entries()) {
@@ -81,7 +86,8 @@ function readableLines(text: string, problems: readonly Problem[]): string[] {
 }
 
 /** Unknown keys, syntax errors and credentials hide what stands after the key. */
-const showsItsValue = ({ path, atKey, concealed }: Problem): boolean => path !== '' && atKey !== true && concealed !== true
+const showsItsValue = ({ path, atKey, concealed }: Problem): boolean =>
+  path !== '' && atKey !== true && concealed !== true
 
 const KEY = /^(\s*(?:-\s+)*(?:[\w./-]+|"[\w ./-]*"|'[\w ./-]*')\s*:)(\s*)(.*)$/
 const PLAIN = /^(?:"[^"\\]{0,40}"|'[^']{0,40}'|[^"'[\]{}#&*!|>%@`\s][^[\]{}#]{0,40})$/
@@ -95,7 +101,10 @@ function readable(line: string, showValue: boolean): string {
   return `${key}${space}${keysOfFlow(plain)}`
 }
 
-/** `{ env: …, fil: … }`: a mapping in one line without its values, each as wide as it was; `…` where that is not certain. */
+/**
+ * `{ env: …, fil: … }`: a mapping in one line without its values, each as wide as it was; `…` where that is not
+ * certain.
+ */
 function keysOfFlow(value: string): string {
   const scalar = /(:\s+)("(?:[^"\\]|\\.)*"|'(?:[^']|'')*'|[^\s,{}[\]"'][^,{}[\]]*)/g
   const hidden = value.replaceAll(scalar, (_, colon: string, hiding: string) => `${colon}${'…'.padEnd(hiding.length)}`)

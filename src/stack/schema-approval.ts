@@ -7,7 +7,8 @@ const environment = oneLine('Name of the environment.', '\'"`,;\\\\')
 
 /** As `git check-ref-format --branch` takes it. */
 const branch = text('The only branch that may be deployed from.', {
-  pattern: '^(?!.*([.]{2}|//|/[.]|@[{]|[.]lock(/|$)))(?!@$)[^\\s/.~^:?*[\\\\-]([^\\s~^:?*[\\\\]{0,253}[^\\s/.~^:?*[\\\\])?$',
+  pattern:
+    '^(?!.*([.]{2}|//|/[.]|@[{]|[.]lock(/|$)))(?!@$)[^\\s/.~^:?*[\\\\-]([^\\s~^:?*[\\\\]{0,253}[^\\s/.~^:?*[\\\\])?$',
 })
 
 /** Who may allow a move: the part `approval` of the stack file. */
@@ -17,7 +18,8 @@ export const approvalSchema: JsonObject = {
   additionalProperties: false,
   properties: {
     github: {
-      description: 'The protected environments whose reviewers allow a move: environment for one, environments for several.',
+      description:
+        'The protected environments whose reviewers allow a move: environment for one, environments for several.',
       type: 'object',
       required: ['branch'],
       additionalProperties: false,
@@ -46,7 +48,11 @@ export const approvalSchema: JsonObject = {
       required: ['required', 'keys'],
       additionalProperties: false,
       properties: {
-        required: { description: 'How many of the keys must have signed; 2 keeps the rule of two persons.', type: 'integer', minimum: 1 },
+        required: {
+          description: 'How many of the keys must have signed; 2 keeps the rule of two persons.',
+          type: 'integer',
+          minimum: 1,
+        },
         keys: {
           description: 'The public keys of those who may sign.',
           type: 'array',
@@ -64,7 +70,9 @@ export const approvalSchema: JsonObject = {
                 description: 'The public key as in a .pub file of OpenSSH; Ed25519 only: ssh-keygen -t ed25519',
                 type: 'string',
                 pattern: SSH_ED25519_PATTERN,
-                examples: ['ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIH0S/W+XbI8H6xf67RlTJY0SF7v1br7q/0OzWUIpPM87 rita@laptop'],
+                examples: [
+                  'ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIH0S/W+XbI8H6xf67RlTJY0SF7v1br7q/0OzWUIpPM87 rita@laptop',
+                ],
               },
             },
           },

@@ -21,7 +21,9 @@ export interface WitnessKind {
 /** By driver name. */
 export type WitnessKinds = Readonly<Record<string, WitnessKind>>
 
-/** The part of the stack file that no driver owns; `components` and `witness` are checked by the schema of their driver. */
+/**
+ * The part of the stack file that no driver owns; `components` and `witness` are checked by the schema of their driver.
+ */
 export const frameSchema: JsonObject = {
   type: 'object',
   required: ['standby', 'name', 'sites', 'initialActive', 'witness', 'components'],
@@ -34,7 +36,10 @@ export const frameSchema: JsonObject = {
       type: 'object',
       minProperties: 2,
       maxProperties: 16,
-      propertyNames: { description: 'Lower case letters, digits and "-", at most 63.', pattern: '^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$' },
+      propertyNames: {
+        description: 'Lower case letters, digits and "-", at most 63.',
+        pattern: '^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$',
+      },
       additionalProperties: {
         description: 'One site.',
         type: 'object',
@@ -49,7 +54,8 @@ export const frameSchema: JsonObject = {
             properties: {
               kubeconfig: {
                 ...credentialReference,
-                description: 'Content of a kubeconfig, or the path of one; as a reference: { env: NAME } or { file: path }.',
+                description:
+                  'Content of a kubeconfig, or the path of one; as a reference: { env: NAME } or { file: path }.',
               },
               context: text('The context of the kubeconfig; its current one when absent.'),
               clusterId: text(
@@ -98,10 +104,15 @@ export const frameSchema: JsonObject = {
       minProperties: 1,
       maxProperties: 200,
       propertyNames: {
-        description: 'Begins with a lower case letter; then lower case letters, digits and "-", at most 31; not "witness".',
+        description:
+          'Begins with a lower case letter; then lower case letters, digits and "-", at most 31; not "witness".',
         pattern: '^(?!witness$)[a-z][-a-z0-9]{0,30}$',
       },
-      additionalProperties: { type: 'object', required: ['driver'], properties: { driver: text('The kind of component.') } },
+      additionalProperties: {
+        type: 'object',
+        required: ['driver'],
+        properties: { driver: text('The kind of component.') },
+      },
     },
   },
 }
@@ -128,7 +139,11 @@ function withKeys(own: JsonObject, kind: string, more: JsonObject): JsonObject {
     type: 'object',
     required: ['driver', ...required],
     additionalProperties: false,
-    properties: { driver: { description: String(own.description ?? kind), const: kind }, ...more, ...(own.properties as JsonObject) },
+    properties: {
+      driver: { description: String(own.description ?? kind), const: kind },
+      ...more,
+      ...(own.properties as JsonObject),
+    },
   }
 }
 
@@ -146,11 +161,16 @@ export function publishedSchema(drivers: Readonly<Record<string, Driver>>, witne
       ...frame,
       witness: {
         ...(frame.witness as JsonObject),
-        ...chosenByDriver(Object.entries(witnesses).map(([kind, { schema }]) => [kind, witnessSchema(kind, schema)] as const)),
+        ...chosenByDriver(
+          Object.entries(witnesses).map(([kind, { schema }]) => [kind, witnessSchema(kind, schema)] as const),
+        ),
       },
       components: {
         ...(frame.components as JsonObject),
-        additionalProperties: { description: 'One part of the stack; its driver says which keys it has.', ...chosenByDriver(components) },
+        additionalProperties: {
+          description: 'One part of the stack; its driver says which keys it has.',
+          ...chosenByDriver(components),
+        },
       },
     },
   })

@@ -1,18 +1,23 @@
 /**
- * The one place that makes text of others harmless: names, messages and reasons come from clusters, stores, files and people, and whoever writes
- * them must not move the cursor of a terminal, turn the direction of writing, begin a line of ours, command a runner or add markup.
+ * The one place that makes text of others harmless: names, messages and reasons come from clusters, stores, files and
+ * people, and whoever writes them must not move the cursor of a terminal, turn the direction of writing, begin a line
+ * of ours, command a runner or add markup.
  */
 
 /** Control characters, invisible ones that change how others are read, halves of characters. */
 const INVISIBLE = /[\p{Cc}\p{Cf}\p{Cs}]/gu
 const LINE_ENDS = /\r\n|[\n\r\u0085\u2028\u2029]/gu
 
-/** Text of others on one line of ours: no line ends, no escape sequences, nothing that turns the direction of writing. */
+/**
+ * Text of others on one line of ours: no line ends, no escape sequences, nothing that turns the direction of writing.
+ */
 export const oneLine = (text: string): string => onOneLine(text.replaceAll(/\s+/g, ' ')).trim()
 /** The same, of a line whose columns are ours: its spaces stay. */
 export const onOneLine = (text: string): string => text.replaceAll(/[\s\u0085]/g, ' ').replaceAll(/\p{C}/gu, '')
 
-/** Text of several lines, for a summary or a page: line ends are one kind, tabs stay, everything that is not seen goes. */
+/**
+ * Text of several lines, for a summary or a page: line ends are one kind, tabs stay, everything that is not seen goes.
+ */
 export const harmlessText = (text: string): string =>
   text.replaceAll(LINE_ENDS, '\n').replaceAll(INVISIBLE, (char) => (char === '\n' || char === '\t' ? char : ''))
 
@@ -40,7 +45,9 @@ export const harmlessJson = (json: string): string =>
       : [...Array(char.length).keys()].map((at) => `\\u${char.charCodeAt(at).toString(16).padStart(4, '0')}`).join(''),
   )
 
-/** Text in the log of a GitHub job can not command the runner: it obeys lines that begin with `::`, and `##[` anywhere. */
+/**
+ * Text in the log of a GitHub job can not command the runner: it obeys lines that begin with `::`, and `##[` anywhere.
+ */
 export const harmlessToRunner = (text: string): string =>
   harmlessText(text)
     .replaceAll(/^(\s*):(?=:)/gm, '$1: ')

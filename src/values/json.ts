@@ -5,9 +5,13 @@ export interface JsonObject {
 }
 
 /** Whether a value that was read as JSON, or as YAML, is a mapping of names to values: no list, and not null. */
-export const isObject = (value: unknown): value is JsonObject => typeof value === 'object' && value !== null && !Array.isArray(value)
+export const isObject = (value: unknown): value is JsonObject =>
+  typeof value === 'object' && value !== null && !Array.isArray(value)
 
-/** The one text for a value, whatever the order of its keys: what digests are taken of (RFC 8785 for the values that we use). */
+/**
+ * The one text for a value, whatever the order of its keys: what digests are taken of (RFC 8785 for the values that we
+ * use).
+ */
 export function canonicalJson(value: Json): string {
   if (Array.isArray(value)) return `[${value.map(canonicalJson).join(',')}]`
   if (isObject(value)) {

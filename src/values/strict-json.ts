@@ -1,6 +1,6 @@
 /**
- * JSON that every reader reads alike, or why it is not: RFC 8259 leaves open what a mapping with one name twice says, and a person who reads the first
- * would approve something else than a program that takes the last.
+ * JSON that every reader reads alike, or why it is not: RFC 8259 leaves open what a mapping with one name twice says,
+ * and a person who reads the first would approve something else than a program that takes the last.
  */
 export function parseStrictly(text: string): { readonly value: unknown } | { readonly why: string } {
   try {

@@ -20,21 +20,29 @@ export interface Trying {
   readonly waitedFor?: string
 }
 
-/** A pause begins with this and doubles: a webhook that restarts is away for seconds, and users may be out meanwhile. */
+/**
+ * A pause begins with this and doubles: a webhook that restarts is away for seconds, and users may be out meanwhile.
+ */
 const FIRST_PAUSE: Milliseconds = 250
 const LONGEST_PAUSE: Milliseconds = seconds(2)
-/** Whoever else writes to an object, such as its operator, does so a few times a second at most: one of so many tries gets through. */
+/**
+ * Whoever else writes to an object, such as its operator, does so a few times a second at most: one of so many tries
+ * gets through.
+ */
 const CONFLICTS = 10
 const CONFLICT_PAUSE: Milliseconds = 50
 /** A wait that would outlast the deadline ends so much earlier, for one last try. */
 const LAST_TRY: Milliseconds = seconds(1)
-/** Two tries are never closer than this, however many changes arrive: polling alone doubled the write gap on two cores. */
+/**
+ * Two tries are never closer than this, however many changes arrive: polling alone doubled the write gap on two cores.
+ */
 const SHORTEST_PAUSE: Milliseconds = 100
 
 /**
- * Tries until it succeeds. What is transient is tried until the deadline, with growing pauses, and never earlier than the other side asks for; a
- * conflict a few times; everything else ends it at once. Throws the true reason, or `step-timeout` with what it waited for. This is the only place
- * that decides whether and when something is tried again: a question, an effect, its way back, a unit of a deploy, a write of the witness.
+ * Tries until it succeeds. What is transient is tried until the deadline, with growing pauses, and never earlier than
+ * the other side asks for; a conflict a few times; everything else ends it at once. Throws the true reason, or
+ * `step-timeout` with what it waited for. This is the only place that decides whether and when something is tried
+ * again: a question, an effect, its way back, a unit of a deploy, a write of the witness.
  */
 export async function tryUntil<Result>(attempt: (tries: number) => Promise<Result>, around: Trying): Promise<Result> {
   let [conflicts, others, paused] = [0, 0, 0]
@@ -69,14 +77,18 @@ export function pauseAfter(
   failures: number,
   left: Milliseconds,
 ): Milliseconds {
-  const grown = retry === 'conflict' ? CONFLICT_PAUSE * failures : Math.min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** (failures - 1))
+  const grown =
+    retry === 'conflict' ? CONFLICT_PAUSE * failures : Math.min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** (failures - 1))
   const wanted = Math.max(grown, retryAfter ?? 0)
   if (wanted < left) return wanted
   return left > LAST_TRY ? left - LAST_TRY : left
 }
 
 /** Sleeps, or until something changed; also until it is cancelled or too late, which the caller asks for itself. */
-export async function pauseFor(time: Milliseconds, around: Pick<Trying, 'clock' | 'signal' | 'deadline'> & PauseEnd): Promise<void> {
+export async function pauseFor(
+  time: Milliseconds,
+  around: Pick<Trying, 'clock' | 'signal' | 'deadline'> & PauseEnd,
+): Promise<void> {
   const asleep = new AbortController()
   const signal = AbortSignal.any([around.signal, around.deadline.signal, asleep.signal])
   const sleep = (ms: Milliseconds): Promise<void> => around.clock.sleep(ms, signal).catch(() => undefined)

@@ -9,7 +9,10 @@ const PAUSE: Milliseconds = 500
 
 export type Settling = Omit<Trying, 'waitedFor'>
 
-/** Asks until it is done, and returns the proof. Throws the true reason when waiting can not help, and what it waited for when time is over. */
+/**
+ * Asks until it is done, and returns the proof. Throws the true reason when waiting can not help, and what it waited
+ * for when time is over.
+ */
 export async function settle(ask: () => Promise<Progress>, around: Settling): Promise<JsonObject> {
   for (;;) {
     const answer = await askUntil(ask, around, (progress) => progress.is === 'done')
@@ -23,7 +26,11 @@ export async function settleDoubt(ask: () => Promise<Progress>, around: Settling
 }
 
 /** Asks until an answer is enough. */
-export async function askUntil(ask: () => Promise<Progress>, around: Settling, enough: (progress: Progress) => boolean): Promise<Progress> {
+export async function askUntil(
+  ask: () => Promise<Progress>,
+  around: Settling,
+  enough: (progress: Progress) => boolean,
+): Promise<Progress> {
   let waitedFor = ''
   const waiting = (what: string): void => {
     waitedFor = what
@@ -55,7 +62,10 @@ export async function answerOf(ask: () => Promise<Progress>, signal: AbortSignal
   }
 }
 
-export function failed(around: Pick<Settling, 'what' | 'where'>, progress: Extract<Progress, { is: 'failed' }>): StandbyError {
+export function failed(
+  around: Pick<Settling, 'what' | 'where'>,
+  progress: Extract<Progress, { is: 'failed' }>,
+): StandbyError {
   return new StandbyError({
     code: progress.code,
     mustAct: 'site',

@@ -6,17 +6,29 @@ import { ACTIVE } from './keys.ts'
 import { readDocument, type Versioned } from './read-document.ts'
 
 /** Throws `witness-damaged`: nothing is planned on a record that nobody can read, and nothing written over it. */
-export const readActive = (store: ConditionalStore): Promise<Versioned<ActiveRecord> | null> => readDocument(store, activeDocument, ACTIVE)
+export const readActive = (store: ConditionalStore): Promise<Versioned<ActiveRecord> | null> =>
+  readDocument(store, activeDocument, ACTIVE)
 
-/** Names the first active site of a stack that was never deployed. Fails with `witness-conflict` when there is one already. */
+/**
+ * Names the first active site of a stack that was never deployed. Fails with `witness-conflict` when there is one
+ * already.
+ */
 export async function createActive(store: ConditionalStore, record: ActiveRecord): Promise<void> {
   await store.create(ACTIVE, asDocument(record))
 }
 
 /** Changes the active record, if it is still the version that was read. */
-export async function replaceActive(store: ConditionalStore, record: ActiveRecord, expected: Versioned<ActiveRecord>): Promise<void> {
+export async function replaceActive(
+  store: ConditionalStore,
+  record: ActiveRecord,
+  expected: Versioned<ActiveRecord>,
+): Promise<void> {
   if (record.epoch < expected.record.epoch)
-    throw new StandbyError({ code: 'epoch-would-shrink', mustAct: 'defect', what: `epoch ${record.epoch} after ${expected.record.epoch}` })
+    throw new StandbyError({
+      code: 'epoch-would-shrink',
+      mustAct: 'defect',
+      what: `epoch ${record.epoch} after ${expected.record.epoch}`,
+    })
   await store.replace(ACTIVE, asDocument(record), expected.version)
 }
 

@@ -23,13 +23,16 @@ export interface ConditionalStore {
   /** The exact text of an object; null when there is none. Throws `witness-damaged` for one that cannot be read. */
   getText(key: string): Promise<string | null>
   /**
-   * Writes exactly this text under a key that must not exist yet, and nothing beside it: what `sha256sum` says of the object is what it says
-   * of the text. The same text, byte for byte, counts as written, whoever wrote it.
+   * Writes exactly this text under a key that must not exist yet, and nothing beside it: what `sha256sum` says of the
+   * object is what it says of the text. The same text, byte for byte, counts as written, whoever wrote it.
    */
   createText(key: string, text: string): Promise<void>
   /** Keys below a prefix, in ascending order. */
   list(prefix: string): Promise<string[]>
-  /** What time it is by the store's own clock, within a second; null when it does not say so, or does not answer. Asks only where it has not answered yet. */
+  /**
+   * What time it is by the store's own clock, within a second; null when it does not say so, or does not answer. Asks
+   * only where it has not answered yet.
+   */
   time(): Promise<Date | null>
 }
 
@@ -40,7 +43,9 @@ export function withoutWriteId(body: JsonObject): JsonObject {
 }
 
 export interface VersionedDocument {
-  /** Of whoever could write there: `src/witness/decode.ts` says what it is; what is no JSON at all is an `Unreadable`. */
+  /**
+   * Of whoever could write there: `src/witness/decode.ts` says what it is; what is no JSON at all is an `Unreadable`.
+   */
   readonly body: unknown
   readonly version: string
 }

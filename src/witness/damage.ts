@@ -1,6 +1,8 @@
 import { StandbyError } from '../errors/standby-error.ts'
 
-/** An object of the witness that is not what this tool writes: a value, so that nothing stops but what depends on it. */
+/**
+ * An object of the witness that is not what this tool writes: a value, so that nothing stops but what depends on it.
+ */
 export interface Damage {
   readonly code: 'witness-damaged'
   /** Its key in the witness: `active.json`. */

@@ -16,14 +16,19 @@ export interface DocumentKind<T> {
   readonly type?: T
 }
 
-export const documentKind = <T>(schema: string | JsonObject, next: string, version = 1): DocumentKind<T> => ({ schema, next, version })
+export const documentKind = <T>(schema: string | JsonObject, next: string, version = 1): DocumentKind<T> => ({
+  schema,
+  next,
+  version,
+})
 
 /**
- * What a value is that lies, or lay, in the witness: the record, without the id of its write, or what is wrong with it. The one place where
- * something of the witness gets its type. `stack`: the one that the witness is read for; null: any.
+ * What a value is that lies, or lay, in the witness: the record, without the id of its write, or what is wrong with it.
+ * The one place where something of the witness gets its type. `stack`: the one that the witness is read for; null: any.
  */
 export function decode<T>(kind: DocumentKind<T>, key: string, value: unknown, stack: string | null): Decoded<T> {
-  const defect = unread(value) ?? fromTheFuture(kind.version, value) ?? ofAnother(stack, value) ?? defectOf(kind.schema, value)
+  const defect =
+    unread(value) ?? fromTheFuture(kind.version, value) ?? ofAnother(stack, value) ?? defectOf(kind.schema, value)
   if (defect !== null) return { kind: 'damaged', code: 'witness-damaged', key, next: kind.next, ...defect }
   return { kind: 'sound', record: (isObject(value) ? withoutWriteId(value) : value) as T }
 }
@@ -63,5 +68,8 @@ function fromTheFuture(ours: number, value: unknown): Wrong | null {
 function ofAnother(stack: string | null, value: unknown): Wrong | null {
   const named = isObject(value) ? value.stack : undefined
   if (stack === null || typeof named !== 'string' || named === stack) return null
-  return { path: '$.stack', what: `is ${JSON.stringify(named.slice(0, 60))}, and this witness is read for the stack ${stack}` }
+  return {
+    path: '$.stack',
+    what: `is ${JSON.stringify(named.slice(0, 60))}, and this witness is read for the stack ${stack}`,
+  }
 }

@@ -13,7 +13,10 @@ export interface ActiveRecord {
   readonly activeSite: string
   readonly since: string
   readonly run: string
-  /** The process of that run that may change it now: one that was taken over from, and wakes up late, is not it. Absent before the first move. */
+  /**
+   * The process of that run that may change it now: one that was taken over from, and wakes up late, is not it. Absent
+   * before the first move.
+   */
   readonly holder?: string
 }
 

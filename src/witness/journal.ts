@@ -25,10 +25,25 @@ export type JournalEntry =
       readonly outcome: 'done' | 'was-done'
       readonly proof: JsonObject
     }
-  | { readonly kind: 'failed'; readonly at: string; readonly step: StepId; readonly code: string; readonly what: string }
+  | {
+      readonly kind: 'failed'
+      readonly at: string
+      readonly step: StepId
+      readonly code: string
+      readonly what: string
+    }
   /** A fence that was not needed, and could not be shut: the run went on without it. */
-  | { readonly kind: 'given-up'; readonly at: string; readonly step: StepId; readonly code: string; readonly what: string }
-  /** A fence that was on record was seen open. It is shut again, and the steps that rest on it (`rest`) are looked at again. */
+  | {
+      readonly kind: 'given-up'
+      readonly at: string
+      readonly step: StepId
+      readonly code: string
+      readonly what: string
+    }
+  /**
+   * A fence that was on record was seen open. It is shut again, and the steps that rest on it (`rest`) are looked at
+   * again.
+   */
   | { readonly kind: 'reopened'; readonly at: string; readonly step: StepId; readonly rest: readonly StepId[] }
   /** From here on the run only goes back, unless the point of no return turns out to be behind it. */
   | ({ readonly kind: 'turned-back'; readonly at: string } & Partial<Asked>)
@@ -57,7 +72,10 @@ export interface Journal {
   refuseContinuedElsewhere(): Promise<void>
 }
 
-/** The journal of a run, with all that was written to it so far. Throws `witness-damaged`, also when an entry is missing. */
+/**
+ * The journal of a run, with all that was written to it so far. Throws `witness-damaged`, also when an entry is
+ * missing.
+ */
 export async function openJournal(store: ConditionalStore, run: string): Promise<Journal> {
   const prefix = journalFolder(run)
   const keyOf = (place: number): string => `${prefix}${String(place).padStart(6, '0')}.json`
@@ -82,9 +100,11 @@ export async function openJournal(store: ConditionalStore, run: string): Promise
     entries,
     append: (entry) =>
       inTurn(async () => {
-        await store.create(nextKey(), { schemaVersion: 1, entry: entry as unknown as JsonObject }).catch((error: unknown) => {
-          throw asStandbyError(error).code === 'witness-conflict' ? continuedElsewhere(run, error) : error
-        })
+        await store
+          .create(nextKey(), { schemaVersion: 1, entry: entry as unknown as JsonObject })
+          .catch((error: unknown) => {
+            throw asStandbyError(error).code === 'witness-conflict' ? continuedElsewhere(run, error) : error
+          })
         entries.push(entry)
       }),
     refuseContinuedElsewhere: () =>
@@ -105,8 +125,8 @@ const continuedElsewhere = (run: string, cause: unknown): StandbyError =>
   })
 
 /**
- * The number of the next process of this run. Never the one that the lock names, whoever wrote that: a process whose entries are gone may sleep after it took
- * the lock, and two processes of one name could not be told apart.
+ * The number of the next process of this run. Never the one that the lock names, whoever wrote that: a process whose
+ * entries are gone may sleep after it took the lock, and two processes of one name could not be told apart.
  */
 export function nextAttempt(entries: readonly JournalEntry[], inLock = 0): number {
   const next = Math.max(0, ...entries.map((entry) => (entry.kind === 'begun' ? entry.attempt : 0))) + 1
@@ -129,7 +149,8 @@ export function stepsOnRecord(entries: readonly JournalEntry[]): Map<StepId, OnR
 
 const isOver = (what: OnRecord | undefined): boolean => what === 'done' || what === 'was-done' || what === 'given-up'
 
-export const turnedBack = (entries: readonly JournalEntry[]): boolean => entries.some((entry) => entry.kind === 'turned-back')
+export const turnedBack = (entries: readonly JournalEntry[]): boolean =>
+  entries.some((entry) => entry.kind === 'turned-back')
 
 /** The proofs of the steps that are done, by step. */
 export function proofsOf(entries: readonly JournalEntry[]): Map<StepId, JsonObject> {

@@ -29,11 +29,13 @@ interface Place {
 }
 
 /**
- * The first defect of a value by a published schema, such as `witness.schema.json#/$defs/active`, or one of a driver; null: it is sound.
+ * The first defect of a value by a published schema, such as `witness.schema.json#/$defs/active`, or one of a driver;
+ * null: it is sound.
  *
- * Keys that the schema does not name are tolerated, wherever it says `additionalProperties: false`: a later version of this tool may have added
- * them, and what must not be misread has another `schemaVersion`. Numbers are finite and whole ones are exact, which JSON does not demand.
- * Another keyword than those below throws: a contract test visits every schema, and compares the verdicts with an independent validator's.
+ * Keys that the schema does not name are tolerated, wherever it says `additionalProperties: false`: a later version of
+ * this tool may have added them, and what must not be misread has another `schemaVersion`. Numbers are finite and whole
+ * ones are exact, which JSON does not demand. Another keyword than those below throws: a contract test visits every
+ * schema, and compares the verdicts with an independent validator's.
  */
 export function defectOf(schema: string | JsonObject, value: unknown): Defect | null {
   return beyondJson(value) ?? judge(typeof schema === 'string' ? placeOf(schema, '') : { schema, file: '' }, value, '$')
@@ -59,7 +61,8 @@ const RULES: Readonly<Record<string, Rule>> = {
       ? null
       : { path, what: `must be ${types.map(nameOfType).join(' or ')}, is ${shown(value)}` }
   },
-  const: (part, value, path) => (value === part ? null : { path, what: `must be ${JSON.stringify(part)}, is ${shown(value)}` }),
+  const: (part, value, path) =>
+    value === part ? null : { path, what: `must be ${JSON.stringify(part)}, is ${shown(value)}` },
   enum: (part, value, path) =>
     list(part).some((one) => one === value)
       ? null
@@ -69,9 +72,12 @@ const RULES: Readonly<Record<string, Rule>> = {
             .map((one) => JSON.stringify(one))
             .join(', ')}, is ${shown(value)}`,
         },
-  minLength: (part, value, path) => (typeof value === 'string' && value.length < Number(part) ? { path, what: 'is empty' } : null),
+  minLength: (part, value, path) =>
+    typeof value === 'string' && value.length < Number(part) ? { path, what: 'is empty' } : null,
   maxLength: (part, value, path) =>
-    typeof value === 'string' && value.length > Number(part) ? { path, what: `has ${value.length} characters, more than ${part}` } : null,
+    typeof value === 'string' && value.length > Number(part)
+      ? { path, what: `has ${value.length} characters, more than ${part}` }
+      : null,
   pattern: (part, value, path) =>
     typeof value === 'string' && !patternOf(String(part)).test(value)
       ? { path, what: `${shown(value)} does not have the right form` }
@@ -111,9 +117,13 @@ const RULES: Readonly<Record<string, Rule>> = {
         )
       : null,
   minItems: (part, value, path) =>
-    Array.isArray(value) && value.length < Number(part) ? { path, what: `has ${value.length} of at least ${part} items` } : null,
+    Array.isArray(value) && value.length < Number(part)
+      ? { path, what: `has ${value.length} of at least ${part} items` }
+      : null,
   maxItems: (part, value, path) =>
-    Array.isArray(value) && value.length > Number(part) ? { path, what: `has ${value.length} items, more than ${part}` } : null,
+    Array.isArray(value) && value.length > Number(part)
+      ? { path, what: `has ${value.length} items, more than ${part}` }
+      : null,
   anyOf: (part, value, path, at) => ofForms(part, value, path, at, (fitting) => fitting > 0),
   oneOf: (part, value, path, at) => ofForms(part, value, path, at, (fitting) => fitting === 1),
   $schema: NOTHING,
@@ -132,12 +142,20 @@ function judge(at: Place, value: unknown, path: string): Defect | null {
 }
 
 /** Of several forms the one that was meant speaks: the one whose defect lies deepest. */
-function ofForms(part: Json, value: unknown, path: string, { file }: Place, enough: (fitting: number) => boolean): Defect | null {
+function ofForms(
+  part: Json,
+  value: unknown,
+  path: string,
+  { file }: Place,
+  enough: (fitting: number) => boolean,
+): Defect | null {
   const defects = list(part).map((schema) => (isObject(schema) ? judge({ schema, file }, value, path) : null))
   const fitting = defects.filter((defect) => defect === null).length
   if (enough(fitting)) return null
   const found = defects.flatMap((defect) => defect ?? [])
-  const meant = found.toSorted((one, other) => depthOf(other) - depthOf(one) || Number(isOfKind(one)) - Number(isOfKind(other)))[0]
+  const meant = found.toSorted(
+    (one, other) => depthOf(other) - depthOf(one) || Number(isOfKind(one)) - Number(isOfKind(other)),
+  )[0]
   return meant === undefined || fitting > 1 ? { path, what: 'is of several forms at once' } : meant
 }
 const depthOf = ({ path, what }: Defect): number => (what === 'is missing' ? -1 : 0) + path.split(/[.[]/).length
@@ -187,7 +205,10 @@ function shown(value: unknown): string {
   return text.length > 60 ? `${text.slice(0, 60)}…` : text
 }
 
-/** What a text can hold and no document of ours: an endless nesting, and 1e400, which is no number and would read as null in a digest. */
+/**
+ * What a text can hold and no document of ours: an endless nesting, and 1e400, which is no number and would read as
+ * null in a digest.
+ */
 function beyondJson(value: unknown): Defect | null {
   let level: unknown[] = [value]
   for (let depth = 0; level.length > 0; depth++) {

@@ -2,7 +2,10 @@
 
 const NAME = /^[0-9A-Za-z][0-9A-Za-z._-]{0,127}$/
 
-/** Whether this can be the name of a run or the nonce of a plan: letters, digits, `.`, `_` and `-`, at most 128, beginning with a letter or digit. */
+/**
+ * Whether this can be the name of a run or the nonce of a plan: letters, digits, `.`, `_` and `-`, at most 128,
+ * beginning with a letter or digit.
+ */
 export const isName = (text: string): boolean => NAME.test(text)
 
 export const ACTIVE = 'active.json'

@@ -1,7 +1,9 @@
 import { type Milliseconds, seconds } from '../values/duration.ts'
 import type { LockRecord } from './documents.ts'
 
-/** Who holds the lock: one process of a run. A process that continues a run is another holder than the one that left it. */
+/**
+ * Who holds the lock: one process of a run. A process that continues a run is another holder than the one that left it.
+ */
 export const holderOf = (run: string, attempt: number): string => `${run}#${attempt}`
 /** Which process of a run a holder is; 0 for one that is none of it. */
 export function attemptOfHolder(run: string, holder: string): number {
@@ -12,8 +14,8 @@ export function attemptOfHolder(run: string, holder: string): number {
 export const runOfHolder = (holder: string): string => holder.split('#')[0] ?? holder
 
 /**
- * No lock lives longer, of this version (10 s) or an earlier one (60 s), however far apart the clocks are: what says that it ends later was written by
- * a clock that is wrong, or by hand, and must not keep everybody out.
+ * No lock lives longer, of this version (10 s) or an earlier one (60 s), however far apart the clocks are: what says
+ * that it ends later was written by a clock that is wrong, or by hand, and must not keep everybody out.
  */
 export const LONGEST_LOCK: Milliseconds = seconds(90)
 

@@ -10,23 +10,27 @@ import { isHeld } from './lock-holder.ts'
 import { readDocument, type Versioned } from './read-document.ts'
 
 /**
- * How long a lock lives without being renewed. A process that resumes a run whose runner died waits for it while users are shut out, so it is
- * short: nobody waits longer than 15 s for a holder that is gone, the start of their own process and what it looks at again included. Nothing rests on it but who may begin: each effect looks at the lock for
- * itself, and a lock that expired while its holder lives, because the witness was slow, is renewed by it unless somebody has taken it.
+ * How long a lock lives without being renewed. A process that resumes a run whose runner died waits for it while users
+ * are shut out, so it is short: nobody waits longer than 15 s for a holder that is gone, the start of their own process
+ * and what it looks at again included. Nothing rests on it but who may begin: each effect looks at the lock for itself,
+ * and a lock that expired while its holder lives, because the witness was slow, is renewed by it unless somebody has
+ * taken it.
  */
 export const LOCK_LIFETIME: Milliseconds = seconds(10)
 /** So that three renewals may fail, or be late, before it expires. */
 export const LOCK_RENEWAL: Milliseconds = seconds(2.5)
 /**
- * Of a holder that is far from its witness: one renewal asks three times, one after the other (4.5 s over 1.5 s), and a lost packet costs it three round
- * trips more, two in a row nine. The lock lives 30 s there, and so long is a holder waited for that died.
+ * Of a holder that is far from its witness: one renewal asks three times, one after the other (4.5 s over 1.5 s), and a
+ * lost packet costs it three round trips more, two in a row nine. The lock lives 30 s there, and so long is a holder
+ * waited for that died.
  */
 const FAR_HOLDER: Trips = { trips: 16, most: seconds(45) }
 /** How long a lock that is written now lives. */
 const lifetimeOver = ({ way }: ConditionalStore): Milliseconds => overWay(way, LOCK_LIFETIME, FAR_HOLDER)
 
 /** Throws `witness-damaged`: nobody can say whether a run is at work. */
-export const readLock = (store: ConditionalStore): Promise<Versioned<LockRecord> | null> => readDocument(store, lockDocument, LOCK)
+export const readLock = (store: ConditionalStore): Promise<Versioned<LockRecord> | null> =>
+  readDocument(store, lockDocument, LOCK)
 
 export interface LockRequest {
   readonly stack: string
@@ -42,7 +46,8 @@ export interface LockRequest {
  */
 export async function takeLock(store: ConditionalStore, request: LockRequest): Promise<void> {
   const current = await readLock(store)
-  if (current !== null && isHeld(current.record, request.now) && current.record.holder !== request.holder) throw lockHeld(current.record)
+  if (current !== null && isHeld(current.record, request.now) && current.record.holder !== request.holder)
+    throw lockHeld(current.record)
   const record: LockRecord = {
     schemaVersion: 1,
     stack: request.stack,
@@ -65,13 +70,22 @@ export async function takeLock(store: ConditionalStore, request: LockRequest): P
 }
 
 /** What became of a lock that its holder wanted to keep. */
-export type Renewal = { readonly is: 'renewed' } | { readonly is: 'released' } | { readonly is: 'taken'; readonly by: string }
+export type Renewal =
+  | { readonly is: 'renewed' }
+  | { readonly is: 'released' }
+  | { readonly is: 'taken'; readonly by: string }
 
 /**
- * Extends our lock, if it is ours still. Throws what kept it from asking. Nothing is written once `wanted` says no: it is asked after each read, so
- * that {@link endLock}, which follows that no, is the last to write. A renewal that was sent before it is overwritten, or finds another version.
+ * Extends our lock, if it is ours still. Throws what kept it from asking. Nothing is written once `wanted` says no: it
+ * is asked after each read, so that {@link endLock}, which follows that no, is the last to write. A renewal that was
+ * sent before it is overwritten, or finds another version.
  */
-export async function renewLock(store: ConditionalStore, holder: string, now: Date, wanted = (): boolean => true): Promise<Renewal> {
+export async function renewLock(
+  store: ConditionalStore,
+  holder: string,
+  now: Date,
+  wanted = (): boolean => true,
+): Promise<Renewal> {
   const expiresAt = new Date(now.getTime() + lifetimeOver(store)).toISOString()
   let found: Holding = { is: 'released' }
   const ours = async (): Promise<Versioned<LockRecord> | null> => {
@@ -89,8 +103,8 @@ export async function renewLock(store: ConditionalStore, holder: string, now: Da
 const renewalOf = (found: Holding): Renewal => (found.is === 'ours' ? { is: 'renewed' } : found)
 
 /**
- * Ends the life of our lock, and does not release it: everybody sees that the run is unfinished, and nobody who continues it has to wait.
- * For a process that stops by itself, with nothing of it under way any more.
+ * Ends the life of our lock, and does not release it: everybody sees that the run is unfinished, and nobody who
+ * continues it has to wait. For a process that stops by itself, with nothing of it under way any more.
  */
 export function endLock(store: ConditionalStore, holder: string, now: Date): Promise<void> {
   const ours = async (): Promise<Versioned<LockRecord> | null> => {
@@ -109,7 +123,10 @@ export function releaseLock(store: ConditionalStore, holder: string): Promise<vo
   return inTurn(store, () => changeLock(store, ours, (record) => ({ ...record, released: true })))
 }
 
-/** A holder is one process: whoever changed the record while it is still ours was a write of our own, and the change is made again on top of it. */
+/**
+ * A holder is one process: whoever changed the record while it is still ours was a write of our own, and the change is
+ * made again on top of it.
+ */
 async function changeLock(
   store: ConditionalStore,
   read: () => Promise<Versioned<LockRecord> | null>,
@@ -142,10 +159,16 @@ function inTurn(store: ConditionalStore, work: () => Promise<void>): Promise<voi
 const turns = new WeakMap<ConditionalStore, Promise<void>>()
 
 /**
- * Asserts, in front of an effect, that this run still holds the lock and that no later epoch has begun. A lock that expired or is about to,
- * because the witness was silent, is renewed, if nobody has taken it: whoever takes it changes the record, and our compare-and-set fails.
+ * Asserts, in front of an effect, that this run still holds the lock and that no later epoch has begun. A lock that
+ * expired or is about to, because the witness was silent, is renewed, if nobody has taken it: whoever takes it changes
+ * the record, and our compare-and-set fails.
  */
-export async function assertStillOurs(store: ConditionalStore, holder: string, epoch: number, now: Date): Promise<void> {
+export async function assertStillOurs(
+  store: ConditionalStore,
+  holder: string,
+  epoch: number,
+  now: Date,
+): Promise<void> {
   const [found, active] = await Promise.all([holdingOf(store, holder), readActive(store)])
   if (found.is !== 'ours') throw lockLost(holder, found)
   if (Date.parse(found.lock.record.expiresAt) - now.getTime() < lifetimeOver(store) / 2) {

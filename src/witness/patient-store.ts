@@ -9,8 +9,8 @@ import { tryUntil } from '../waiting/try-until.ts'
 import type { ConditionalStore } from './conditional-store.ts'
 
 /**
- * How long a run that has begun waits for a witness that does not answer. It stands still meanwhile: nothing irreversible happens without
- * the witness, and going back needs it as much as going on.
+ * How long a run that has begun waits for a witness that does not answer. It stands still meanwhile: nothing
+ * irreversible happens without the witness, and going back needs it as much as going on.
  */
 export const WITNESS_PATIENCE: Milliseconds = minutes(5)
 
@@ -22,8 +22,14 @@ export interface Patience {
   readonly patience?: Milliseconds
 }
 
-/** A witness whose outages are waited out. Every write carries an id, so that one whose answer was lost is recognised when it is tried again. */
-export function patientStore(store: ConditionalStore, { clock, log, signal, patience = WITNESS_PATIENCE }: Patience): ConditionalStore {
+/**
+ * A witness whose outages are waited out. Every write carries an id, so that one whose answer was lost is recognised
+ * when it is tried again.
+ */
+export function patientStore(
+  store: ConditionalStore,
+  { clock, log, signal, patience = WITNESS_PATIENCE }: Patience,
+): ConditionalStore {
   /** `inDoubt`: an earlier try may have arrived. */
   async function waitOut<T>(call: (inDoubt: boolean) => Promise<T>): Promise<T> {
     let last: unknown

@@ -8,13 +8,23 @@ export interface Versioned<Record> {
 }
 
 /** An object of the witness; null when there is none. Throws `witness-damaged`. */
-export async function readDocument<T>(store: ConditionalStore, kind: DocumentKind<T>, key: string): Promise<Versioned<T> | null> {
+export async function readDocument<T>(
+  store: ConditionalStore,
+  kind: DocumentKind<T>,
+  key: string,
+): Promise<Versioned<T> | null> {
   const found = await store.get(key)
-  return found === null ? null : { record: soundOrThrow(decode(kind, key, found.body, store.stack)), version: found.version }
+  return found === null
+    ? null
+    : { record: soundOrThrow(decode(kind, key, found.body, store.stack)), version: found.version }
 }
 
 /** The same for whoever can go on without it: a damaged one is a value. */
-export async function tryDocument<T>(store: ConditionalStore, kind: DocumentKind<T>, key: string): Promise<Decoded<T> | null> {
+export async function tryDocument<T>(
+  store: ConditionalStore,
+  kind: DocumentKind<T>,
+  key: string,
+): Promise<Decoded<T> | null> {
   const found = await store.get(key)
   return found === null ? null : decode(kind, key, found.body, store.stack)
 }

@@ -6,9 +6,10 @@ import { tryDocument } from './read-document.ts'
 import type { RecordKind, Records } from './records.ts'
 
 /**
- * Records in the witness: `records/backups/<name>.json`. The last part of a name is its time; a record is written once. One that is damaged is passed over, with
- * a warning: the one before it is known as well; where there is no sound one, nobody hears that there is none. Not so a
- * fork that decides: to pass one over would be to restore a history that was cut off.
+ * Records in the witness: `records/backups/<name>.json`. The last part of a name is its time; a record is written once.
+ * One that is damaged is passed over, with a warning: the one before it is known as well; where there is no sound one,
+ * nobody hears that there is none. Not so a fork that decides: to pass one over would be to restore a history that was
+ * cut off.
  */
 export function recordsIn(store: ConditionalStore, log: Pick<Log, 'warning'>): Records {
   const folder = (kind: RecordKind): string => `records/${kind}/`

@@ -12,8 +12,9 @@ export interface WitnessRight {
 }
 
 /**
- * Who may write what: printed by `standby rbac`, and the policy of the lab. What decides about a move is written by the mover alone. Two things
- * that a deploy must write are in it: its lock, which can make a move wait and never makes one begin, and the very first `active.json`.
+ * Who may write what: printed by `standby rbac`, and the policy of the lab. What decides about a move is written by the
+ * mover alone. Two things that a deploy must write are in it: its lock, which can make a move wait and never makes one
+ * begin, and the very first `active.json`.
  */
 export const WITNESS_RIGHTS: readonly WitnessRight[] = [
   {
@@ -33,15 +34,24 @@ export const WITNESS_RIGHTS: readonly WitnessRight[] = [
     write: ['restore-tester', 'mover'],
     because: 'to keep what restore tests found; one that takes a backup first runs as the mover',
   },
-  { keys: 'probe.json', write: ['mover', 'deployer', 'restore-tester'], because: 'to find out whether the store honours preconditions' },
+  {
+    keys: 'probe.json',
+    write: ['mover', 'deployer', 'restore-tester'],
+    because: 'to find out whether the store honours preconditions',
+  },
 ]
 
 /** What an identity reads: a guard the active record alone, everybody else all of it. */
-export const readsOf = (identity: Identity): 'active.json' | 'everything' => (identity === 'guard' ? 'active.json' : 'everything')
+export const readsOf = (identity: Identity): 'active.json' | 'everything' =>
+  identity === 'guard' ? 'active.json' : 'everything'
 
 /** How an identity may write, as patterns of keys: a folder with `*` at its end. */
-export function writesOf(identity: Identity): { readonly write: readonly string[]; readonly create: readonly string[] } {
-  const patterns = (rights: readonly WitnessRight[]): string[] => rights.map(({ keys }) => (keys.endsWith('/') ? `${keys}*` : keys))
+export function writesOf(identity: Identity): {
+  readonly write: readonly string[]
+  readonly create: readonly string[]
+} {
+  const patterns = (rights: readonly WitnessRight[]): string[] =>
+    rights.map(({ keys }) => (keys.endsWith('/') ? `${keys}*` : keys))
   return {
     write: patterns(WITNESS_RIGHTS.filter(({ write }) => write.includes(identity))),
     create: patterns(WITNESS_RIGHTS.filter(({ create }) => create?.includes(identity) === true)),

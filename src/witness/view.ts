@@ -20,10 +20,15 @@ export type WitnessView =
 /** What the witness says now; a silent one is a value, and so is a damaged one. */
 export async function readWitness(store: ConditionalStore): Promise<WitnessView> {
   try {
-    const [active, lock] = await Promise.all([tryDocument(store, activeDocument, ACTIVE), tryDocument(store, lockDocument, LOCK)])
+    const [active, lock] = await Promise.all([
+      tryDocument(store, activeDocument, ACTIVE),
+      tryDocument(store, lockDocument, LOCK),
+    ])
     if (active?.kind === 'damaged') return { kind: 'damaged', damage: active }
     const answering = { kind: 'answering', active: active?.record ?? null } as const
-    return lock?.kind === 'damaged' ? { ...answering, lock: null, damagedLock: lock } : { ...answering, lock: lock?.record ?? null }
+    return lock?.kind === 'damaged'
+      ? { ...answering, lock: null, damagedLock: lock }
+      : { ...answering, lock: lock?.record ?? null }
   } catch (error) {
     return { kind: 'silent', why: asStandbyError(error).message }
   }

@@ -17,7 +17,8 @@ import { temporaryFolder } from '../support/temporary-folder.ts'
 jest.setTimeout(120_000)
 
 const REASON = 'GitHub is down since 02:10, incident 4711'
-// Addresses for documentation: whoever asks the sites before the approval is judged waits for ever, and fails these tests.
+// Addresses for documentation: whoever asks the sites before the approval is judged waits for ever, and fails these
+// tests.
 const kubeconfig = kubeconfigOf({ url: 'https://192.0.2.1' })
 const folder = temporaryFolder()
 
@@ -66,7 +67,8 @@ beforeAll(async () => {
   writeFileSync(plan, soundPlanText(await loadStack(stack.path, { drivers, witnesses })))
 }, 60_000)
 
-const standby = (...args: readonly string[]): Promise<CliRun> => runCli(['--stack', stack.path, ...args], { env: stack.env })
+const standby = (...args: readonly string[]): Promise<CliRun> =>
+  runCli(['--stack', stack.path, ...args], { env: stack.env })
 const approve = async (...more: readonly string[]): Promise<string> =>
   (await standby('failover', 'approve', '--plan', plan, '--reason', REASON, '--requested-by', 'sam', ...more)).stdout
 const execute = (signatures: readonly string[], more: readonly string[] = []): Promise<CliRun> => {

@@ -12,7 +12,8 @@ import { blackHole, planText, type SmallStack, smallStack } from '../support/sma
 jest.setTimeout(60_000)
 
 const ENVIRONMENT = 'production-failover'
-// Addresses for documentation: whoever asks the sites before the approval is judged waits for ever, and fails these tests.
+// Addresses for documentation: whoever asks the sites before the approval is judged waits for ever, and fails these
+// tests.
 const kubeconfig = kubeconfigOf({ url: 'https://192.0.2.1' })
 const stack = smallStack({ kubernetes: { 'dc-a': kubeconfig, 'dc-b': kubeconfig }, storage: 'http://192.0.2.1:9' })
 
@@ -216,7 +217,8 @@ test('a good approval is taken, and the sites are asked only then', async () => 
   const run = await waitingRun()
   await github.review(run.id, { environment: ENVIRONMENT, reviewer: 'rita', comment: 'go' })
   const ended = await execute(run)
-  // The plan was made by hand, of another state of the stack file: the guard behind the approval refuses it, before any site is asked.
+  // The plan was made by hand, of another state of the stack file: the guard behind the approval refuses it, before any
+  // site is asked.
   expect(ended.outputs['reason-code']).toBe('plan-stale')
   expect(ended.result).toEqual(expect.objectContaining({ verdict: 'refused', epoch: { before: 1, after: 1 } }))
 })

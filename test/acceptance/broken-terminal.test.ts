@@ -46,7 +46,10 @@ describe('--json', () => {
     async (args) => {
       const run = await runCli(args)
       expect(run.exitCode).toBe(2)
-      expect(JSON.parse(run.stdout)).toMatchObject({ schemaVersion: 1, error: { code: 'input-invalid', mustAct: 'input' } })
+      expect(JSON.parse(run.stdout)).toMatchObject({
+        schemaVersion: 1,
+        error: { code: 'input-invalid', mustAct: 'input' },
+      })
     },
   )
 

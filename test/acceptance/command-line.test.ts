@@ -44,7 +44,10 @@ describe('the command line', () => {
   })
 
   test('prints the schema of the stack file as JSON', async () => {
-    const schema = JSON.parse((await runCli(['schema'])).stdout) as { readonly $schema: string; readonly properties: object }
+    const schema = JSON.parse((await runCli(['schema'])).stdout) as {
+      readonly $schema: string
+      readonly properties: object
+    }
     expect(schema.$schema).toContain('2020-12')
     expect(Object.keys(schema.properties)).toEqual(expect.arrayContaining(['sites', 'witness', 'components']))
   })
@@ -54,15 +57,20 @@ describe('an old Node', () => {
   const asNode = (version: string): string =>
     `data:text/javascript,Object.defineProperty(process,'versions',{value:{...process.versions,node:'${version}'}})`
 
-  test.each(['18.19.1', '20.20.2', '22.12.0'])('%s is named in one sentence by the command line, before anything is loaded', (version) => {
-    const run = spawnSync(process.execPath, ['--import', asNode(version), join(root, 'dist', 'cli.js'), 'status'], { encoding: 'utf8' })
-    expect(run.status).toBe(2)
-    expect(run.stdout).toBe('')
-    expect(run.stderr.split('\n').slice(0, 2)).toEqual([
-      'standby: node-too-old',
-      `  this is Node ${version}, and Standby needs Node 24 or newer`,
-    ])
-  })
+  test.each(['18.19.1', '20.20.2', '22.12.0'])(
+    '%s is named in one sentence by the command line, before anything is loaded',
+    (version) => {
+      const run = spawnSync(process.execPath, ['--import', asNode(version), join(root, 'dist', 'cli.js'), 'status'], {
+        encoding: 'utf8',
+      })
+      expect(run.status).toBe(2)
+      expect(run.stdout).toBe('')
+      expect(run.stderr.split('\n').slice(0, 2)).toEqual([
+        'standby: node-too-old',
+        `  this is Node ${version}, and Standby needs Node 24 or newer`,
+      ])
+    },
+  )
 
   test('is named by each action in an annotation', () => {
     for (const action of ['status', 'deploy', 'failover', 'verify-backup']) {
@@ -71,7 +79,9 @@ describe('an old Node', () => {
         env: { GITHUB_ACTIONS: 'true' },
       })
       expect(run.status).toBe(2)
-      expect(run.stdout).toMatch(/^::error::node-too-old: this is Node 20\.9\.0, and Standby needs Node 24 or newer\. .*\n$/)
+      expect(run.stdout).toMatch(
+        /^::error::node-too-old: this is Node 20\.9\.0, and Standby needs Node 24 or newer\. .*\n$/,
+      )
     }
   })
 })
@@ -80,12 +90,22 @@ describe('standby rbac', () => {
   test('prints Kubernetes objects per site, ready to be applied, without any credential being set', async () => {
     const run = await runCli(['--stack', stack, 'rbac', '--site', 'dc-a'])
     expect(run.stderr).toBe('')
-    const objects = parseAllDocuments(run.stdout).map((document) => document.toJS() as { kind: string; metadata: { name: string } } | null)
+    const objects = parseAllDocuments(run.stdout).map(
+      (document) => document.toJS() as { kind: string; metadata: { name: string } } | null,
+    )
     const kinds = objects.map((object) => object?.kind)
     for (const kind of ['Namespace', 'ServiceAccount', 'Role', 'RoleBinding', 'ClusterRole', 'ClusterRoleBinding'])
       expect(kinds).toContain(kind)
-    const accounts = objects.filter((object) => object?.kind === 'ServiceAccount').map((object) => object?.metadata.name)
-    expect(accounts).toEqual(['standby-observer', 'standby-deployer', 'standby-mover', 'standby-restore-tester', 'standby-guard'])
+    const accounts = objects
+      .filter((object) => object?.kind === 'ServiceAccount')
+      .map((object) => object?.metadata.name)
+    expect(accounts).toEqual([
+      'standby-observer',
+      'standby-deployer',
+      'standby-mover',
+      'standby-restore-tester',
+      'standby-guard',
+    ])
   })
 
   test('gives no identity a wildcard outside the sandbox of restore tests, and the observer nothing that writes', async () => {
@@ -106,7 +126,8 @@ describe('standby rbac', () => {
       .filter((object) => object.rules !== undefined)
     for (const { rules = [], metadata } of roles)
       for (const { verbs, resources, apiGroups } of rules) {
-        if (metadata.namespace !== 'standby-restore-infisical') expect([...verbs, ...resources, ...apiGroups]).not.toContain('*')
+        if (metadata.namespace !== 'standby-restore-infisical')
+          expect([...verbs, ...resources, ...apiGroups]).not.toContain('*')
         if (metadata.name.endsWith('observer') && !resources.includes('pods/exec'))
           expect(['get', 'list', 'watch', 'create']).toEqual(expect.arrayContaining(verbs))
       }

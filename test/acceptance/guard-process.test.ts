@@ -32,7 +32,10 @@ import { temporaryFolder } from '../support/temporary-folder.ts'
 
 jest.setTimeout(120_000)
 
-/** A real API server, a real S3 server behind a line that can be cut, the guard as a real process, and nobody with more rights than he needs. */
+/**
+ * A real API server, a real S3 server behind a line that can be cut, the guard as a real process, and nobody with more
+ * rights than he needs.
+ */
 const A = 'dc-a' as SiteName
 const ending = new AbortController()
 const { signal } = ending
@@ -45,7 +48,13 @@ let admin: KubernetesClient
 let witness: ConditionalStore
 let stack: Stack
 let unit: DeployUnit
-const application = { apiVersion: 'apps/v1', kind: 'Deployment', plural: 'deployments', namespace: 'shop', name: 'shop' } as const
+const application = {
+  apiVersion: 'apps/v1',
+  kind: 'Deployment',
+  plural: 'deployments',
+  namespace: 'shop',
+  name: 'shop',
+} as const
 const discovery = {
   apiVersion: 'rbac.authorization.k8s.io/v1',
   kind: 'ClusterRoleBinding',
@@ -53,7 +62,14 @@ const discovery = {
   namespace: null,
   name: 'system:discovery',
 } as const
-const FIRST = { schemaVersion: 1, stack: 'shop', epoch: 1, activeSite: 'dc-a', since: '2026-11-20T00:00:00.000Z', run: 'r' } as const
+const FIRST = {
+  schemaVersion: 1,
+  stack: 'shop',
+  epoch: 1,
+  activeSite: 'dc-a',
+  since: '2026-11-20T00:00:00.000Z',
+  run: 'r',
+} as const
 const running = new Set<ChildProcess>()
 /** By the guard that was started last. */
 let said = ''
@@ -126,7 +142,11 @@ function workload(): KubernetesObject {
 async function identity(name: Identity): Promise<{ readonly client: KubernetesClient; readonly kubeconfig: string }> {
   const namespace = name === 'guard' ? guardNamespace('shop') : 'standby-shop'
   const path = `/api/v1/namespaces/${namespace}/serviceaccounts/standby-${name}/token`
-  const answer = (await admin.request('POST', path, { apiVersion: 'authentication.k8s.io/v1', kind: 'TokenRequest', spec: {} })) as {
+  const answer = (await admin.request('POST', path, {
+    apiVersion: 'authentication.k8s.io/v1',
+    kind: 'TokenRequest',
+    spec: {},
+  })) as {
     readonly status: { readonly token: string }
   }
   const kubeconfig = kubeconfigOf({ url: api.url, caData: api.caData, user: `token: ${answer.status.token}` })
@@ -156,7 +176,11 @@ async function startGuard(memory?: string, path = stackPath): Promise<ChildProce
   const args = ['--stack', path, 'guard', '--site', 'dc-a', '--kubeconfig', kubeconfig]
   const child = spawn(
     process.execPath,
-    [join(import.meta.dirname, '..', 'support', 'guard-command.ts'), ...args, ...(memory === undefined ? [] : ['--memory', memory])],
+    [
+      join(import.meta.dirname, '..', 'support', 'guard-command.ts'),
+      ...args,
+      ...(memory === undefined ? [] : ['--memory', memory]),
+    ],
     {
       env: {
         PATH: process.env.PATH ?? '',
@@ -174,7 +198,9 @@ async function startGuard(memory?: string, path = stackPath): Promise<ChildProce
 }
 
 function configurationIn(deployed: KubernetesObject | null): string {
-  const spec = deployed?.spec as { template: { spec: { containers: { env: { name: string; value?: string }[] }[] } } } | undefined
+  const spec = deployed?.spec as
+    | { template: { spec: { containers: { env: { name: string; value?: string }[] }[] } } }
+    | undefined
   return spec?.template.spec.containers[0]?.env.find(({ name }) => name === CONFIGURATION)?.value ?? ''
 }
 
@@ -195,7 +221,8 @@ async function until<T>(
   for (;;) {
     const value = await ask()
     if (value !== null) return { value, took: performance.now() - began }
-    if (performance.now() - began > within) throw new Error(`${what}: not within ${within} ms; the guard said:\n${said}`)
+    if (performance.now() - began > within)
+      throw new Error(`${what}: not within ${within} ms; the guard said:\n${said}`)
     await pause(50)
   }
 }
@@ -258,7 +285,9 @@ describe('what a deploy puts on a site', () => {
       name: 'standby-guard-witness',
     }
     await expect(client.get(secrets)).rejects.toMatchObject({ code: 'kubernetes-forbidden' })
-    await expect(client.patch(application, { spec: { template: { spec: { hostNetwork: true } } } })).rejects.toMatchObject({
+    await expect(
+      client.patch(application, { spec: { template: { spec: { hostNetwork: true } } } }),
+    ).rejects.toMatchObject({
       code: 'kubernetes-forbidden',
     })
   })
@@ -333,8 +362,14 @@ describe('the guard as a process', () => {
       const named = `"${secure.endpoint}", endpointCA: certificates/witness.pem`
       const stackFile = stackText(await admin.clusterId()).replace(`"${wire.endpoint}"`, named)
       const component = componentOf(stack, 'guard') as unknown as GuardComponent
-      const parts = { program: { packed: '', bytes: 0, sha256: '' }, stackFile, keys: { id: '', secret: '' }, authorities }
-      const mounted = guardManifests(component, stack, A, parts).find(({ object }) => object.metadata.name === PROGRAM)?.object.data
+      const parts = {
+        program: { packed: '', bytes: 0, sha256: '' },
+        stackFile,
+        keys: { id: '', secret: '' },
+        authorities,
+      }
+      const mounted = guardManifests(component, stack, A, parts).find(({ object }) => object.metadata.name === PROGRAM)
+        ?.object.data
       const pod = join(folder, 'pod')
       mkdirSync(pod)
       for (const [name, content] of Object.entries(mounted ?? {})) writeFileSync(join(pod, name), String(content))

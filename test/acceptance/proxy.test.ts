@@ -57,7 +57,9 @@ describe('a runner that reaches nothing but its proxy', () => {
   })
 
   test('says what is wrong with an address that is none, without quoting it', async () => {
-    const run = await runCli(['--stack', stack.path, 'status'], { env: { ...stack.env, HTTPS_PROXY: 'http://me:hunter2@[' } })
+    const run = await runCli(['--stack', stack.path, 'status'], {
+      env: { ...stack.env, HTTPS_PROXY: 'http://me:hunter2@[' },
+    })
     expect(run.exitCode).toBe(2)
     expect(run.stderr).toContain('standby: proxy-invalid')
     expect(run.stderr).not.toContain('hunter2')

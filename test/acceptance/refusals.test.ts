@@ -9,7 +9,13 @@ import { temporaryFolder } from '../support/temporary-folder.ts'
 
 const kubeconfig = kubeconfigOf({ url: 'https://192.0.2.1' })
 const stack = smallStack({ kubernetes: { 'dc-a': kubeconfig, 'dc-b': kubeconfig }, storage: 'http://192.0.2.1:9' })
-const execute = { operation: 'execute', to: 'dc-b', confirm: 'dc-b', digest: 'a1'.repeat(32), 'github-token': 'ghs_some_token' }
+const execute = {
+  operation: 'execute',
+  to: 'dc-b',
+  confirm: 'dc-b',
+  digest: 'a1'.repeat(32),
+  'github-token': 'ghs_some_token',
+}
 
 jest.setTimeout(30_000)
 
@@ -30,9 +36,21 @@ describe('nothing is contacted, and the reader learns what to correct', () => {
     ['a typo in an input', 'deploy', { dry_run: 'true' }, 'unknown-input', 'Did you mean dry-run?'],
     ['a value that does not exist', 'status', { 'fail-on': 'degarded' }, 'input-invalid', 'Did you mean degraded?'],
     ['a missing target', 'failover', { operation: 'execute' }, 'input-missing', 'to is missing'],
-    ['a confirmation that is not the target', 'failover', { ...execute, confirm: 'yes' }, 'not-confirmed', 'Nothing was changed'],
+    [
+      'a confirmation that is not the target',
+      'failover',
+      { ...execute, confirm: 'yes' },
+      'not-confirmed',
+      'Nothing was changed',
+    ],
     ['a digest that is none', 'failover', { ...execute, digest: 'abc' }, 'input-invalid', '64 hex digits'],
-    ['a stack file that is not there', 'status', { stack: '/nowhere/standby.yaml' }, 'stack-not-found', '/nowhere/standby.yaml'],
+    [
+      'a stack file that is not there',
+      'status',
+      { stack: '/nowhere/standby.yaml' },
+      'stack-not-found',
+      '/nowhere/standby.yaml',
+    ],
     // What the stack file alone refuses comes before the credentials that are missing as well.
     [
       'a site that nobody declares',
@@ -48,7 +66,13 @@ describe('nothing is contacted, and the reader learns what to correct', () => {
       'unknown-site',
       'Name one of dc-a, dc-b',
     ],
-    ['a component that nobody declares', 'deploy', { stack: stack.path, only: 'cahce' }, 'unknown-component', 'Name some of'],
+    [
+      'a component that nobody declares',
+      'deploy',
+      { stack: stack.path, only: 'cahce' },
+      'unknown-component',
+      'Name some of',
+    ],
     ['credentials that are not set', 'status', { stack: stack.path }, 'credential-missing', 'KUBECONFIG_DC_A'],
   ]
   test.each(cases)('%s', async (_name, action, inputs, code, says) => {
@@ -59,22 +83,32 @@ describe('nothing is contacted, and the reader learns what to correct', () => {
 
   test('all mistakes of a stack file at once, each with its line', async () => {
     const path = join(temporaryFolder(), 'standby.yaml')
-    writeFileSync(path, 'standby: 1\nname: x\nsitse: {}\ninitialActive: dc-a\nwitness: { driver: s4 }\ncomponents: {}\n')
+    writeFileSync(
+      path,
+      'standby: 1\nname: x\nsitse: {}\ninitialActive: dc-a\nwitness: { driver: s4 }\ncomponents: {}\n',
+    )
     const run = await runAction('deploy', { with: { stack: path } })
     // Each problem stands at its line too.
     expectRefusal(run, 'stack-invalid', 3)
     expect(run.errors.at(-1)).toMatch(/:3:1.*sitse.*sites/s)
     expect(run.errors.at(-1)).toMatch(/:5:.*s4.*s3/s)
-    expect(run.commands).toContain(`::error title=Standby,file=${path},line=3,col=1::sitse: unknown key; did you mean sites?`)
+    expect(run.commands).toContain(
+      `::error title=Standby,file=${path},line=3,col=1::sitse: unknown key; did you mean sites?`,
+    )
   })
 
   test('a check alone needs no credential, and says the same at the lines', async () => {
     const path = join(temporaryFolder(), 'standby.yaml')
-    writeFileSync(path, 'standby: 1\nname: x\nsitse: {}\ninitialActive: dc-a\nwitness: { driver: s4 }\ncomponents: {}\n')
+    writeFileSync(
+      path,
+      'standby: 1\nname: x\nsitse: {}\ninitialActive: dc-a\nwitness: { driver: s4 }\ncomponents: {}\n',
+    )
     const wrong = await runAction('deploy', { with: { stack: path, 'check-only': 'true' } })
     expect(wrong.exitCode).toBe(1)
     expect(wrong.outputs).toMatchObject({ decision: 'stop', 'reason-code': 'stack-invalid' })
-    expect(wrong.commands).toContain(`::error title=Standby,file=${path},line=3,col=1::sitse: unknown key; did you mean sites?`)
+    expect(wrong.commands).toContain(
+      `::error title=Standby,file=${path},line=3,col=1::sitse: unknown key; did you mean sites?`,
+    )
     expect(wrong.summary).toContain('| 3 | sitse |')
     const right = await runAction('deploy', { with: { stack: stack.path, 'check-only': 'true' } })
     expect(right.exitCode).toBe(0)
@@ -108,7 +142,11 @@ describe('nothing is contacted, and the reader learns what to correct', () => {
     ['a plan that is not JSON', '{', 'plan-invalid'],
     ['a plan of something else', '{"schemaVersion":1,"tool":{"name":"terraform"}}', 'plan-invalid'],
     ['a plan that lacks what it must have', planText({ expiresAt: undefined }), 'plan-invalid'],
-    ['a plan to another site', planText({ intent: { mode: 'switchover', from: 'dc-b', to: 'dc-a' } }), 'plan-for-another-site'],
+    [
+      'a plan to another site',
+      planText({ intent: { mode: 'switchover', from: 'dc-b', to: 'dc-a' } }),
+      'plan-for-another-site',
+    ],
   ])('%s', async (_name, content, code) => {
     const plan = join(temporaryFolder(), 'plan.json')
     if (content !== null) writeFileSync(plan, content)

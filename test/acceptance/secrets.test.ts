@@ -46,7 +46,11 @@ beforeAll(async () => {
     POWER_PASSWORD: MARKS.POWER_PASSWORD,
     CLOUD_TOKEN: MARKS.CLOUD_TOKEN,
   }
-  secrets = Object.values(MARKS).flatMap((mark) => [mark, Buffer.from(mark).toString('base64'), JSON.stringify(mark).slice(1, -1)])
+  secrets = Object.values(MARKS).flatMap((mark) => [
+    mark,
+    Buffer.from(mark).toString('base64'),
+    JSON.stringify(mark).slice(1, -1),
+  ])
   const keys = '{ accessKeyId: { env: STORE_KEY }, secretAccessKey: { env: STORE_SECRET } }'
   const call = `{ run: ["${power}", "--ask"], environment: { POWER_PASSWORD: { env: POWER_PASSWORD } } }`
   const site = (name: string): string =>
@@ -111,7 +115,10 @@ const ACTIONS: readonly (readonly [ActionName, Readonly<Record<string, string>>]
 test.each(ACTIONS)(
   'the action %s with %j lets no secret out, into no file and into no child that it is not for',
   async (action, inputs) => {
-    const run = await runAction(action, { with: { stack, credentials: JSON.stringify(credentials), ...inputs }, env: runnerEnv })
+    const run = await runAction(action, {
+      with: { stack, credentials: JSON.stringify(credentials), ...inputs },
+      env: runnerEnv,
+    })
     expectNoSecret(run.leaked, 'log, annotations, outputs and summary')
     expectNoSecret(await kept(), 'the witness')
     if (existsSync(planFile)) expectNoSecret(readFileSync(planFile, 'utf8'), 'the plan')
@@ -137,21 +144,30 @@ const COMMANDS: readonly (readonly string[])[] = [
   ['verify-backup', '--site', 'dc-b'],
   ['evidence', 'list'],
 ]
-test.each(COMMANDS.map((args) => [args.join(' '), args] as const))('the command %s lets no secret out', async (_, args) => {
-  const env = { ...credentials, ...runnerEnv, STANDBY_LOGIN_ENV: 'CLOUD_TOKEN' }
-  const run = await runCli(['--stack', stack, ...args], { env })
-  expectNoSecret(run.stdout + run.stderr, 'the terminal')
-  expectNoSecret(await kept(), 'the witness')
-  expect(gotBy('login', 'env')).not.toContain('STORE_SECRET')
-})
+test.each(COMMANDS.map((args) => [args.join(' '), args] as const))(
+  'the command %s lets no secret out',
+  async (_, args) => {
+    const env = { ...credentials, ...runnerEnv, STANDBY_LOGIN_ENV: 'CLOUD_TOKEN' }
+    const run = await runCli(['--stack', stack, ...args], { env })
+    expectNoSecret(run.stdout + run.stderr, 'the terminal')
+    expectNoSecret(await kept(), 'the witness')
+    expect(gotBy('login', 'env')).not.toContain('STORE_SECRET')
+  },
+)
 
-test.each(['secretAccesKey', 'pasword', 'credential'])('a secret after the misspelt key %s is in no message', async (key) => {
-  const text = readFileSync(stack, 'utf8').replace('prefix: witness/,', `prefix: witness/, ${key}: ${MARKS.MISSPELT},`)
-  const wrong = join(folder, 'wrong.yaml')
-  writeFileSync(wrong, text)
-  const run = await runAction('status', { with: { stack: wrong, credentials: JSON.stringify(credentials) } })
-  expect(run.outputs['reason-code']).toBe('stack-invalid')
-  expectNoSecret(run.leaked, 'log, annotations, outputs and summary')
-  const cli = await runCli(['--stack', wrong, 'status'], { env: credentials })
-  expectNoSecret(cli.stdout + cli.stderr, 'the terminal')
-})
+test.each(['secretAccesKey', 'pasword', 'credential'])(
+  'a secret after the misspelt key %s is in no message',
+  async (key) => {
+    const text = readFileSync(stack, 'utf8').replace(
+      'prefix: witness/,',
+      `prefix: witness/, ${key}: ${MARKS.MISSPELT},`,
+    )
+    const wrong = join(folder, 'wrong.yaml')
+    writeFileSync(wrong, text)
+    const run = await runAction('status', { with: { stack: wrong, credentials: JSON.stringify(credentials) } })
+    expect(run.outputs['reason-code']).toBe('stack-invalid')
+    expectNoSecret(run.leaked, 'log, annotations, outputs and summary')
+    const cli = await runCli(['--stack', wrong, 'status'], { env: credentials })
+    expectNoSecret(cli.stdout + cli.stderr, 'the terminal')
+  },
+)

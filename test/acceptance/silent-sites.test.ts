@@ -22,8 +22,12 @@ describe('sites and a witness that take connections and say nothing', () => {
     const run = await runAction('status', { with: { stack: stack.path }, env: stack.env })
     expect(run.milliseconds).toBeLessThan(inTime)
     expect(run.exitCode).toBe(1)
-    expect(run.outputs).toEqual(expect.objectContaining({ decision: 'stop', 'reason-code': 'status-broken', 'active-site': '', epoch: '' }))
-    const codes = (run.result.findings as { code: string; site?: string }[]).map(({ code, site }) => `${code} ${site ?? ''}`.trim())
+    expect(run.outputs).toEqual(
+      expect.objectContaining({ decision: 'stop', 'reason-code': 'status-broken', 'active-site': '', epoch: '' }),
+    )
+    const codes = (run.result.findings as { code: string; site?: string }[]).map(({ code, site }) =>
+      `${code} ${site ?? ''}`.trim(),
+    )
     expect(codes).toEqual(expect.arrayContaining(['site-silent dc-a', 'site-silent dc-b', 'witness-silent']))
     expect(run.summary).toMatch(/dc-a/)
   })
@@ -74,7 +78,8 @@ describe.each(['SIGINT', 'SIGTERM'] as const)('a run that gets %s', (signal) => 
   test('ends the command line with exit code 130', () => endsInGoodOrder(signal))
 })
 
-test('a terminal that is closed ends the command line in good order, as an interruption does', () => endsInGoodOrder('SIGHUP'))
+test('a terminal that is closed ends the command line in good order, as an interruption does', () =>
+  endsInGoodOrder('SIGHUP'))
 
 async function endsInGoodOrder(signal: NodeJS.Signals): Promise<void> {
   const own = await blackHole()

@@ -17,7 +17,10 @@ import { temporaryFolder } from '../support/temporary-folder.ts'
 
 jest.setTimeout(60_000)
 
-/** A real API server that plays both sites, and a real S3 server that is archive and witness: what a small stack is moved on. */
+/**
+ * A real API server that plays both sites, and a real S3 server that is archive and witness: what a small stack is
+ * moved on.
+ */
 let api: ApiServer
 let store: ObjectStoreServer
 let clusterId: string
@@ -32,7 +35,9 @@ afterAll(async () => {
   await Promise.all([api?.stop(), store?.stop()])
 })
 
-function declared(more: { readonly clusterId?: string; readonly user?: 'admin' | 'nobody'; readonly github?: boolean } = {}): SmallStack {
+function declared(
+  more: { readonly clusterId?: string; readonly user?: 'admin' | 'nobody'; readonly github?: boolean } = {},
+): SmallStack {
   const kubeconfig = api.kubeconfig(more.user ?? 'admin')
   const id = more.clusterId ?? clusterId
   return smallStack({
@@ -45,11 +50,15 @@ function declared(more: { readonly clusterId?: string; readonly user?: 'admin' |
   })
 }
 
-const standby = async (args: readonly string[], on: SmallStack = stack): Promise<CliRun & { readonly json: Record<string, unknown> }> => {
+const standby = async (
+  args: readonly string[],
+  on: SmallStack = stack,
+): Promise<CliRun & { readonly json: Record<string, unknown> }> => {
   const run = await runCli(['--stack', on.path, '--json', ...args], { env: on.env })
   return { ...run, json: run.stdout === '' ? {} : (JSON.parse(run.stdout) as Record<string, unknown>) }
 }
-const codesOf = (json: Record<string, unknown>): string[] => (json.findings as readonly { readonly code: string }[]).map(({ code }) => code)
+const codesOf = (json: Record<string, unknown>): string[] =>
+  (json.findings as readonly { readonly code: string }[]).map(({ code }) => code)
 /** All but the evidence: a refused run leaves its record there, and nothing else anywhere. */
 const objectsInStore = async (): Promise<string[]> =>
   (await openObjectStore(store.access()).list(''))
@@ -85,7 +94,9 @@ test('the first deploy makes the declared site active; the second changes nothin
 
   const status = await runAction('status', { with: { stack: stack.path }, env: stack.env })
   expect(status.exitCode).toBe(0)
-  expect(status.outputs).toEqual(expect.objectContaining({ 'reason-code': 'status-green', 'active-site': 'dc-a', epoch: '1' }))
+  expect(status.outputs).toEqual(
+    expect.objectContaining({ 'reason-code': 'status-green', 'active-site': 'dc-a', epoch: '1' }),
+  )
   expect(status.summary).toContain('dc-a')
   expect(schemaErrors('result.schema.json', status.result)).toEqual([])
   for (const run of [first, second, status])
@@ -147,7 +158,9 @@ describe('an execution is refused, and nothing is changed,', () => {
   test('when the digest is another one', async () => {
     const { exitCode, json } = await execute(planPath(), 'a1'.repeat(32))
     expect(exitCode).toBe(3)
-    expect(json).toEqual(expect.objectContaining({ verdict: 'refused', failure: expect.objectContaining({ code: 'plan-stale' }) }))
+    expect(json).toEqual(
+      expect.objectContaining({ verdict: 'refused', failure: expect.objectContaining({ code: 'plan-stale' }) }),
+    )
     expect(schemaErrors('result.schema.json', json)).toEqual([])
   })
 
@@ -168,7 +181,9 @@ describe('an execution is refused, and nothing is changed,', () => {
     const digest = (await runCli(['digest', planPath()])).stdout.trim()
     const { exitCode, json } = await execute(planPath(), digest, [], changed)
     expect(exitCode).toBe(3)
-    expect(json.failure).toEqual(expect.objectContaining({ code: 'plan-stale', what: expect.stringContaining('stack file') }))
+    expect(json.failure).toEqual(
+      expect.objectContaining({ code: 'plan-stale', what: expect.stringContaining('stack file') }),
+    )
   })
 
   test('when the plan waited too long', async () => {
@@ -176,7 +191,10 @@ describe('an execution is refused, and nothing is changed,', () => {
     const plan = JSON.parse(readFileSync(planPath(), 'utf8')) as { readonly madeAt: string; readonly expiresAt: string }
     const aDayBefore = (time: string): string => new Date(Date.parse(time) - 24 * 3_600_000).toISOString()
     // Both: a plan that holds for another time than approval.expiry shows a defect.
-    writeFileSync(late, JSON.stringify({ ...plan, madeAt: aDayBefore(plan.madeAt), expiresAt: aDayBefore(plan.expiresAt) }))
+    writeFileSync(
+      late,
+      JSON.stringify({ ...plan, madeAt: aDayBefore(plan.madeAt), expiresAt: aDayBefore(plan.expiresAt) }),
+    )
     const { exitCode, json } = await execute(late, (await runCli(['digest', late])).stdout.trim())
     expect(exitCode).toBe(3)
     expect(json.failure).toEqual(expect.objectContaining({ code: 'plan-expired' }))
@@ -193,14 +211,29 @@ describe('an execution is refused, and nothing is changed,', () => {
 async function evidenceFiles(): Promise<ChainFiles> {
   const witness = openObjectStore(store.access('witness/'))
   const keys = (await witness.list('evidence/')).map(({ key }) => key)
-  return new Map(await Promise.all(keys.map(async (key) => [key.replace('evidence/', ''), (await witness.get(key))?.body ?? ''] as const)))
+  return new Map(
+    await Promise.all(
+      keys.map(async (key) => [key.replace('evidence/', ''), (await witness.get(key))?.body ?? ''] as const),
+    ),
+  )
 }
 
 test('a move ends with the other site active, an epoch more, and evidence that can be checked', async () => {
   const digest = (await runCli(['digest', planPath()])).stdout.trim()
-  const moved = await standby(['failover', 'execute', '--plan', planPath(), '--digest', digest, '--reason', 'the test moves'])
+  const moved = await standby([
+    'failover',
+    'execute',
+    '--plan',
+    planPath(),
+    '--digest',
+    digest,
+    '--reason',
+    'the test moves',
+  ])
   expect(moved.exitCode).toBe(0)
-  expect(moved.json).toEqual(expect.objectContaining({ verdict: 'moved', digest, epoch: { before: 1, after: 2 }, failure: null }))
+  expect(moved.json).toEqual(
+    expect.objectContaining({ verdict: 'moved', digest, epoch: { before: 1, after: 2 }, failure: null }),
+  )
   expect(schemaErrors('result.schema.json', moved.json)).toEqual([])
 
   const { json } = await standby(['status'])
@@ -219,9 +252,13 @@ test('a move ends with the other site active, an epoch more, and evidence that c
   // What an auditor does, with the credentials of the witness alone.
   const folder = join(temporaryFolder(), 'evidence')
   expect((await standby(['evidence', 'verify', '--head', String(moved.json.evidenceHead)])).exitCode).toBe(0)
-  expect((await standby(['evidence', 'show', String(moved.json.run)])).json).toEqual(expect.objectContaining({ records: [body] }))
+  expect((await standby(['evidence', 'show', String(moved.json.run)])).json).toEqual(
+    expect.objectContaining({ records: [body] }),
+  )
   expect((await standby(['evidence', 'export', '--to', folder])).exitCode).toBe(0)
-  expect(spawnSync('sh', [join(folder, 'verify.sh'), String(moved.json.evidenceHead)], { encoding: 'utf8' })).toMatchObject({ status: 0 })
+  expect(
+    spawnSync('sh', [join(folder, 'verify.sh'), String(moved.json.evidenceHead)], { encoding: 'utf8' }),
+  ).toMatchObject({ status: 0 })
   expect((await runCli(['evidence', 'verify', '--dir', folder])).exitCode).toBe(0)
   appendFileSync(join(folder, '00000001.json'), ' ')
   expect(await runCli(['evidence', 'verify', '--dir', folder])).toMatchObject({
@@ -232,7 +269,16 @@ test('a move ends with the other site active, an epoch more, and evidence that c
 
 test('a plan is executed once', async () => {
   const digest = (await runCli(['digest', planPath()])).stdout.trim()
-  const again = await standby(['failover', 'execute', '--plan', planPath(), '--digest', digest, '--reason', 'once more'])
+  const again = await standby([
+    'failover',
+    'execute',
+    '--plan',
+    planPath(),
+    '--digest',
+    digest,
+    '--reason',
+    'once more',
+  ])
   expect(again.exitCode).toBe(3)
   expect(again.json.verdict).toBe('refused')
   expect((await standby(['status'])).json).toEqual(expect.objectContaining({ activeSite: 'dc-b', epoch: 2 }))
@@ -254,7 +300,14 @@ test('the way back goes through a reviewer on GitHub: planned by one job, approv
   await github.reachEnvironment(run.id, 'production-failover')
   await github.review(run.id, { environment: 'production-failover', reviewer: 'rita', comment: 'go' })
   const moved = await runAction('failover', {
-    with: { stack: reviewed.path, operation: 'execute', to: 'dc-a', confirm: 'dc-a', plan, digest: planned.outputs.digest ?? '' },
+    with: {
+      stack: reviewed.path,
+      operation: 'execute',
+      to: 'dc-a',
+      confirm: 'dc-a',
+      plan,
+      digest: planned.outputs.digest ?? '',
+    },
     env: {
       ...reviewed.env,
       GITHUB_TOKEN: 'ghs_the_token',
@@ -268,7 +321,9 @@ test('the way back goes through a reviewer on GitHub: planned by one job, approv
   })
   await fake.stop()
   expect(moved.errors).toEqual([])
-  expect(moved.outputs).toEqual(expect.objectContaining({ decision: 'complete', 'reason-code': 'moved', digest: planned.outputs.digest }))
+  expect(moved.outputs).toEqual(
+    expect.objectContaining({ decision: 'complete', 'reason-code': 'moved', digest: planned.outputs.digest }),
+  )
   expect(schemaErrors('result.schema.json', moved.result)).toEqual([])
   expect(moved.summary).toContain('dc-a')
   for (const secret of [...reviewed.secrets, 'admin-token', 'ghs_the_token']) expect(moved.leaked).not.toContain(secret)
@@ -279,7 +334,11 @@ test('the way back goes through a reviewer on GitHub: planned by one job, approv
   expect(bodies.filter(({ verdict }) => verdict === 'moved')).toHaveLength(2)
   expect(bodies.some(({ verdict }) => verdict === 'refused')).toBe(true)
   expect(bodies.at(-1)?.approval).toEqual(
-    expect.objectContaining({ kind: 'github-environment', requestedBy: 'sam', approvers: [expect.objectContaining({ name: 'rita' })] }),
+    expect.objectContaining({
+      kind: 'github-environment',
+      requestedBy: 'sam',
+      approvers: [expect.objectContaining({ name: 'rita' })],
+    }),
   )
   expect(bodies.flatMap((body) => schemaErrors('evidence.schema.json', body))).toEqual([])
 })

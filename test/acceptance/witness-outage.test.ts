@@ -38,7 +38,12 @@ interface Ended {
 async function standby(...args: readonly string[]): Promise<Ended & { readonly json: Record<string, unknown> }> {
   const { exitCode, stdout } = await runCli(['--stack', stack.path, '--json', ...args], { env: stack.env })
   const json = (stdout === '' ? {} : JSON.parse(stdout)) as Record<string, unknown>
-  return { exitCode, verdict: String(json.verdict), code: (json.failure as { readonly code: string } | null)?.code, json }
+  return {
+    exitCode,
+    verdict: String(json.verdict),
+    code: (json.failure as { readonly code: string } | null)?.code,
+    json,
+  }
 }
 
 /** Which site the witness names, and in which epoch. */
@@ -52,13 +57,15 @@ async function planned(): Promise<() => ReturnType<typeof standby>> {
   const plan = join(temporaryFolder(), 'plan.json')
   const to = (await turn()).site === 'dc-a' ? 'dc-b' : 'dc-a'
   const { json } = await standby('failover', 'plan', '--to', to, '--out', plan)
-  return () => standby('failover', 'execute', '--plan', plan, '--digest', String(json.digest), '--reason', 'the test moves')
+  return () =>
+    standby('failover', 'execute', '--plan', plan, '--digest', String(json.digest), '--reason', 'the test moves')
 }
 
 /** One fault for each write of the witness's two objects, in turn; everything else passes. */
 function onWrites(faults: readonly Fault[]): void {
   let writes = 0
-  witness.faultFor = ({ method, path }) => (method === 'PUT' && /(lock|active)\.json/.test(path) ? (faults[writes++] ?? 'pass') : 'pass')
+  witness.faultFor = ({ method, path }) =>
+    method === 'PUT' && /(lock|active)\.json/.test(path) ? (faults[writes++] ?? 'pass') : 'pass'
 }
 
 describe('a whole run ends as on a good day', () => {

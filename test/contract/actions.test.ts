@@ -13,7 +13,10 @@ const manifests: Record<ActionName, string> = {
 }
 
 interface Manifest {
-  readonly inputs: Record<string, { readonly description: string; readonly required: boolean; readonly default?: string }>
+  readonly inputs: Record<
+    string,
+    { readonly description: string; readonly required: boolean; readonly default?: string }
+  >
   readonly outputs: Record<string, { readonly description: string }>
   readonly runs: { readonly using: string; readonly main: string }
 }
@@ -43,8 +46,15 @@ describe.each(Object.keys(manifests) as ActionName[])('the action %s', (name) =>
 
 test('pages name the major version that a release of this version tags', () => {
   const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { readonly version: string }
-  const pages = ['docs/status.md', 'actions/deploy/README.md', 'actions/verify-backup/README.md', 'actions/failover/README.md']
-  const named = pages.flatMap((page) => [...readFileSync(join(root, page), 'utf8').matchAll(/standby-dr\/standby\S*@v(\d+)/g)])
+  const pages = [
+    'docs/status.md',
+    'actions/deploy/README.md',
+    'actions/verify-backup/README.md',
+    'actions/failover/README.md',
+  ]
+  const named = pages.flatMap((page) => [
+    ...readFileSync(join(root, page), 'utf8').matchAll(/standby-dr\/standby\S*@v(\d+)/g),
+  ])
   expect(named).toHaveLength(pages.length)
   for (const [, major] of named) expect(major).toBe(version.split('.')[0])
 })

@@ -35,8 +35,10 @@ const under =
   (name: string): boolean =>
     name.startsWith(`src/${folder}/`)
 /** `src/planning`; each driver, platform and system is a folder of its own, and so is a file directly in `src`. */
-const folderOf = (name: string): string => /^src\/(?:(?:drivers|platform|systems)\/[^/]+(?=\/)|[^/]+)/.exec(name)?.[0] ?? name
-const offenders = (rule: (one: Import) => boolean): string[] => imports.filter(rule).map((one) => `${one.from} imports ${one.to}`)
+const folderOf = (name: string): string =>
+  /^src\/(?:(?:drivers|platform|systems)\/[^/]+(?=\/)|[^/]+)/.exec(name)?.[0] ?? name
+const offenders = (rule: (one: Import) => boolean): string[] =>
+  imports.filter(rule).map((one) => `${one.from} imports ${one.to}`)
 
 /** The one place that names drivers. */
 const REGISTRY = 'src/drivers/registry.ts'
@@ -64,7 +66,9 @@ describe('the arrows of the architecture', () => {
 
   test('what everybody needs imports nothing but values and errors, and what several drivers know of a platform imports no driver', () => {
     expect(
-      offenders((one) => under('domain')(one.from) && !['domain', 'errors', 'values'].some((folder) => under(folder)(one.to))),
+      offenders(
+        (one) => under('domain')(one.from) && !['domain', 'errors', 'values'].some((folder) => under(folder)(one.to)),
+      ),
     ).toEqual([])
     expect(offenders((one) => under('platform')(one.from) && under('drivers')(one.to))).toEqual([])
   })
@@ -106,7 +110,9 @@ describe('the arrows of the architecture', () => {
         (one) =>
           under('planning')(one.from) &&
           !one.typeOnly &&
-          (under('clients')(one.to) || under('execution')(one.to) || (one.to.startsWith('node:') && one.to !== 'node:crypto')),
+          (under('clients')(one.to) ||
+            under('execution')(one.to) ||
+            (one.to.startsWith('node:') && one.to !== 'node:crypto')),
       ),
     ).toEqual([])
     const clocks = sources
@@ -117,7 +123,9 @@ describe('the arrows of the architecture', () => {
 
   test('only one module imports the Kubernetes client library', () => {
     expect([
-      ...new Set(imports.filter((one) => one.to.startsWith('@kubernetes/client-node') && !one.typeOnly).map((one) => one.from)),
+      ...new Set(
+        imports.filter((one) => one.to.startsWith('@kubernetes/client-node') && !one.typeOnly).map((one) => one.from),
+      ),
     ]).toEqual(['src/platform/kubernetes/client/link.ts'])
   })
 
@@ -127,7 +135,8 @@ describe('the arrows of the architecture', () => {
 
   test('no module imports itself through others, not even for a type', () => {
     const next = new Map<string, string[]>()
-    for (const one of imports) if (one.to.startsWith('src/')) next.set(one.from, [...(next.get(one.from) ?? []), one.to])
+    for (const one of imports)
+      if (one.to.startsWith('src/')) next.set(one.from, [...(next.get(one.from) ?? []), one.to])
     const cycles: string[] = []
     const visit = (name: string, path: readonly string[], finished: Set<string>): void => {
       if (path.includes(name)) cycles.push([...path.slice(path.indexOf(name)), name].join(' → '))
@@ -144,7 +153,8 @@ describe('the arrows of the architecture', () => {
   test('no folder imports another one in a circle, not even for a type', () => {
     const between = imports.filter((one) => one.to.startsWith('src/') && folderOf(one.from) !== folderOf(one.to))
     const next = new Map<string, Set<string>>()
-    for (const one of between) next.set(folderOf(one.from), (next.get(folderOf(one.from)) ?? new Set()).add(folderOf(one.to)))
+    for (const one of between)
+      next.set(folderOf(one.from), (next.get(folderOf(one.from)) ?? new Set()).add(folderOf(one.to)))
     const reachableFrom = (folder: string, seen = new Set<string>()): Set<string> => {
       for (const target of next.get(folder) ?? []) if (!seen.has(target)) reachableFrom(target, seen.add(target))
       return seen

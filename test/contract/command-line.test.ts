@@ -7,12 +7,18 @@ import { runCli } from '../support/run-cli.ts'
 const page = readFileSync(join(import.meta.dirname, '..', '..', 'docs', 'command-line.md'), 'utf8')
 
 /** Names of commands and long options that a help text lists. */
-async function listed(command: readonly string[]): Promise<{ readonly commands: string[]; readonly options: string[] }> {
+async function listed(
+  command: readonly string[],
+): Promise<{ readonly commands: string[]; readonly options: string[] }> {
   const { stdout } = await runCli([...command, '--help'])
   const part = (title: string): string => new RegExp(`^${title}:\\n((?: .*\\n|\\n(?= ))*)`, 'm').exec(stdout)?.[1] ?? ''
   return {
-    commands: [...part('Commands').matchAll(/^ {2}([a-z-]+)/gm)].flatMap(([, name = '']) => (name === 'help' ? [] : [name])),
-    options: [...part('Options').matchAll(/--([a-z-]+)/g)].flatMap(([, name = '']) => (['help', 'version'].includes(name) ? [] : [name])),
+    commands: [...part('Commands').matchAll(/^ {2}([a-z-]+)/gm)].flatMap(([, name = '']) =>
+      name === 'help' ? [] : [name],
+    ),
+    options: [...part('Options').matchAll(/--([a-z-]+)/g)].flatMap(([, name = '']) =>
+      ['help', 'version'].includes(name) ? [] : [name],
+    ),
   }
 }
 

@@ -16,7 +16,9 @@ test('every code that the sources can end with is listed with its meaning in src
 })
 
 test('every listed code is really used: the list makes no promise that nothing keeps', () => {
-  const unused = [...REASON_CODE_MEANINGS.keys()].filter((code) => !used.has(code) && !patterns.some((prefix) => code.startsWith(prefix)))
+  const unused = [...REASON_CODE_MEANINGS.keys()].filter(
+    (code) => !used.has(code) && !patterns.some((prefix) => code.startsWith(prefix)),
+  )
   expect(unused).toEqual([])
 })
 

@@ -14,7 +14,13 @@ const { drivers, witnesses } = kinds
 const published = publishedSchema(drivers, witnesses)
 
 /** A validator of all of JSON Schema that shares nothing with ours. */
-const ajv = new Ajv2020({ allErrors: false, strict: true, strictTypes: false, strictRequired: false, allowUnionTypes: true })
+const ajv = new Ajv2020({
+  allErrors: false,
+  strict: true,
+  strictTypes: false,
+  strictRequired: false,
+  allowUnionTypes: true,
+})
 ajv.addKeyword('markdownEnumDescriptions')
 const accepts = ajv.compile(published)
 
@@ -28,7 +34,8 @@ function accepted(value: Json): boolean {
   ]
   return parts.every(([schema, part]) => schema !== undefined && judge(schema, part, []).problems.length === 0)
 }
-const kindOf = (part: Json | undefined): string => (isObject(part) && typeof part.driver === 'string' ? part.driver : '')
+const kindOf = (part: Json | undefined): string =>
+  isObject(part) && typeof part.driver === 'string' ? part.driver : ''
 const schemaOf = (part: Json): JsonObject | undefined => {
   const kind = kindOf(part)
   const driver = Object.hasOwn(drivers, kind) ? drivers[kind] : undefined
@@ -45,14 +52,18 @@ function placesIn(value: Json, path: Path = []): Path[] {
   if (typeof value !== 'object' || value === null) return [path]
   return [
     path,
-    ...Object.entries(value).flatMap(([key, part]) => placesIn(part as Json, [...path, Array.isArray(value) ? Number(key) : key])),
+    ...Object.entries(value).flatMap(([key, part]) =>
+      placesIn(part as Json, [...path, Array.isArray(value) ? Number(key) : key]),
+    ),
   ]
 }
 /** A copy with the value at a place replaced, removed (undefined) or renamed. */
 function changed(value: Json, [first, ...rest]: Path, change: (value: Json) => Json | undefined): Json | undefined {
   if (first === undefined) return change(value)
   if (Array.isArray(value))
-    return value.flatMap((part: Json, index) => (index === first ? (changed(part, rest, change) ?? []) : [part])) as Json
+    return value.flatMap((part: Json, index) =>
+      index === first ? (changed(part, rest, change) ?? []) : [part],
+    ) as Json
   if (!isObject(value)) return value
   return Object.fromEntries(
     Object.entries(value).flatMap(([key, part]) => {
@@ -131,7 +142,27 @@ describe('the loader and an independent validator', () => {
 
   const stacks = publishedStacks.map((name) => parse(textOfStack(name)) as Json)
   const odd = fc.oneof(
-    fc.constantFrom<Json>(null, true, 0, 1, -1, 65_536, 1.5, '', 'a', 'A b', '90s', 's3', 'redis', '/', [], {}, [1], ['a', 'a'], ['a']),
+    fc.constantFrom<Json>(
+      null,
+      true,
+      0,
+      1,
+      -1,
+      65_536,
+      1.5,
+      '',
+      'a',
+      'A b',
+      '90s',
+      's3',
+      'redis',
+      '/',
+      [],
+      {},
+      [1],
+      ['a', 'a'],
+      ['a'],
+    ),
     fc.constantFrom<Json>(
       { env: 'A' },
       { env: '1' },
@@ -154,15 +185,19 @@ describe('the loader and an independent validator', () => {
   test('agree about every change of a published stack', () => {
     let refused = 0
     fc.assert(
-      fc.property(fc.constantFrom(...stacks), fc.array(fc.tuple(fc.nat(), change), { minLength: 1, maxLength: 2 }), (stack, changes) => {
-        const value = changes.reduce<Json>((now, [at, make]) => {
-          const places = placesIn(now)
-          return changed(now, places[at % places.length] ?? [], make) ?? null
-        }, stack)
-        const theirs = accepts(value)
-        if (!theirs) refused++
-        expect({ accepted: accepted(value), value }).toEqual({ accepted: theirs, value })
-      }),
+      fc.property(
+        fc.constantFrom(...stacks),
+        fc.array(fc.tuple(fc.nat(), change), { minLength: 1, maxLength: 2 }),
+        (stack, changes) => {
+          const value = changes.reduce<Json>((now, [at, make]) => {
+            const places = placesIn(now)
+            return changed(now, places[at % places.length] ?? [], make) ?? null
+          }, stack)
+          const theirs = accepts(value)
+          if (!theirs) refused++
+          expect({ accepted: accepted(value), value }).toEqual({ accepted: theirs, value })
+        },
+      ),
       { numRuns: 1_000 },
     )
     expect(refused).toBeGreaterThan(300)

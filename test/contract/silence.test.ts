@@ -33,7 +33,9 @@ const quiet: Observation = {
 /** What blocks moves of any kind. */
 function blocking(observation: Observation): string[] {
   const intents = MODES.map((mode): Intent => ({ mode, from, to: mode === 'reopen' ? from : to }))
-  return intents.flatMap((intent) => blockers(findingsOf(stack, observation, intent, kinds.drivers)).map(({ code }) => code))
+  return intents.flatMap((intent) =>
+    blockers(findingsOf(stack, observation, intent, kinds.drivers)).map(({ code }) => code),
+  )
 }
 const unmarked = (codes: readonly string[]): string[] => codes.filter((code) => !CODES_OF_SILENCE.has(code))
 
@@ -43,13 +45,19 @@ describe('an answer that comes too late once never costs an approval', () => {
     expect(blocking(quiet)).toEqual([])
   })
 
-  test.each(stack.components.map(({ name }) => name))('of %s: where its silence blocks, its code is marked as one of silence', (name) => {
-    const states: Record<string, Observed> = { [from]: SILENT, [to]: SILENT, [EVERYWHERE]: SILENT }
-    expect(unmarked(blocking({ ...quiet, components: { [name]: states } }))).toEqual([])
-  })
+  test.each(stack.components.map(({ name }) => name))(
+    'of %s: where its silence blocks, its code is marked as one of silence',
+    (name) => {
+      const states: Record<string, Observed> = { [from]: SILENT, [to]: SILENT, [EVERYWHERE]: SILENT }
+      expect(unmarked(blocking({ ...quiet, components: { [name]: states } }))).toEqual([])
+    },
+  )
 
   test('nor of a site or of the witness', () => {
-    const site = blocking({ ...quiet, sites: { [from]: answering, [to]: { ...SILENT, cause: 'no-answer', triedFrom: ['this runner'] } } })
+    const site = blocking({
+      ...quiet,
+      sites: { [from]: answering, [to]: { ...SILENT, cause: 'no-answer', triedFrom: ['this runner'] } },
+    })
     const witness = blocking({ ...quiet, witness: SILENT })
     expect(new Set([...site, ...witness])).toEqual(new Set(['site-silent', 'other-site-may-write', 'witness-silent']))
     expect(unmarked([...site, ...witness])).toEqual([])

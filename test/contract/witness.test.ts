@@ -40,11 +40,16 @@ describe('what is read from the witness', () => {
       // Throws at a keyword, or a reference, that it does not know; the verdict does not matter here.
       for (const value of [null, {}, [], 'text', 1]) expect(() => defectOf(`${file}#${pointer}`, value)).not.toThrow()
       for (const key of ['$defs', 'properties'])
-        for (const [name, part] of Object.entries(isObject(schema[key]) ? schema[key] : {})) visit(part, file, `${pointer}/${key}/${name}`)
+        for (const [name, part] of Object.entries(isObject(schema[key]) ? schema[key] : {}))
+          visit(part, file, `${pointer}/${key}/${name}`)
       if (isObject(schema.items)) visit(schema.items, file, `${pointer}/items`)
     }
     for (const name of ['witness', 'plan', 'evidence', 'result'])
-      visit(JSON.parse(readFileSync(join(root, 'schema', `${name}.schema.json`), 'utf8')) as Json, `${name}.schema.json`, '')
+      visit(
+        JSON.parse(readFileSync(join(root, 'schema', `${name}.schema.json`), 'utf8')) as Json,
+        `${name}.schema.json`,
+        '',
+      )
     expect(judged).toBeGreaterThan(150)
     expect(() => defectOf({ contains: {} }, null)).toThrow('does not know the schema keyword contains')
   })

@@ -34,7 +34,9 @@ const rejoin: Intent = { mode: 'rejoin', from: dcB, to: dcA }
 const ending = new AbortController()
 let db: LabDatabase
 beforeAll(async () => {
-  db = await prepareLabDatabase(process.env.LAB_VERBOSE === undefined ? {} : { tell: (line) => process.stderr.write(`${line}\n`) })
+  db = await prepareLabDatabase(
+    process.env.LAB_VERBOSE === undefined ? {} : { tell: (line) => process.stderr.write(`${line}\n`) },
+  )
 }, MINUTES)
 afterAll(async () => {
   ending.abort()
@@ -48,14 +50,25 @@ afterAll(async () => {
 
 const component = (): Database => componentOf(db.world.stack, 'database') as unknown as Database
 const bucket = () =>
-  openObjectStore({ endpoint: db.lab.s3.endpoint, region: db.lab.s3.region, bucket: 'infisical-dc-a', prefix: '', ...db.lab.s3.root })
-const closedFolder = () => ({ bucket: 'infisical-dc-a', region: db.lab.s3.region, folder: `${db.name}/postgresql/pg-dc-a-g1/` })
+  openObjectStore({
+    endpoint: db.lab.s3.endpoint,
+    region: db.lab.s3.region,
+    bucket: 'infisical-dc-a',
+    prefix: '',
+    ...db.lab.s3.root,
+  })
+const closedFolder = () => ({
+  bucket: 'infisical-dc-a',
+  region: db.lab.s3.region,
+  folder: `${db.name}/postgresql/pg-dc-a-g1/`,
+})
 
 const statesNow = async (): Promise<BySite<CloudNativePgState>> =>
   ((await db.world.observe()).components.database ?? {}) as BySite<CloudNativePgState>
 
 const proofs = new Map<string, JsonObject>()
-const runOf = (step: PlannedStep, intent: Intent): StepRun => stepRun(db.world, step, intent, { proofs, within: 8 * MINUTES })
+const runOf = (step: PlannedStep, intent: Intent): StepRun =>
+  stepRun(db.world, step, intent, { proofs, within: 8 * MINUTES })
 const behaviourOf = (step: PlannedStep): Behaviour => cloudNativePg.behaviours[step.action] as unknown as Behaviour
 
 /** One step after another, as a run performs them. */
@@ -78,7 +91,13 @@ const inPod = async (command: string): Promise<void> => {
 async function accountOf(identity: Identity): Promise<KubernetesClient> {
   const admin = db.admin('dc-a')
   const rules = cloudNativePg.access(component(), db.world.stack).flatMap((rule) => {
-    if (rule.kind !== 'kubernetes' || rule.identity !== identity || rule.site !== dcA || rule.namespace !== db.namespace) return []
+    if (
+      rule.kind !== 'kubernetes' ||
+      rule.identity !== identity ||
+      rule.site !== dcA ||
+      rule.namespace !== db.namespace
+    )
+      return []
     const { apiGroups, resources, verbs, resourceNames } = rule
     return [{ apiGroups, resources, verbs, ...(resourceNames === undefined ? {} : { resourceNames }) }]
   })
@@ -101,15 +120,24 @@ let onlyThere = ''
 const counted = (site: string, table: string): Promise<string> => db.sql(site, `SELECT count(*) FROM ${table}`)
 const archived = async (): Promise<number> => (await db.archive('dc-a').list('postgresql/pg-dc-a-g1/wals/')).length
 
-/** Everything in here happens to one pair of databases, in this order. dc-a is never touched by a failover: it goes on as a site that is cut off would. */
+/**
+ * Everything in here happens to one pair of databases, in this order. dc-a is never touched by a failover: it goes on
+ * as a site that is cut off would.
+ */
 describe('a database whose site is lost', () => {
   test(
     'is deployed, and the passive side sees the active one alive by its stream',
     async () => {
       expect((await deploy(db.world, { dryRun: false, only: [] })).failure).toBeNull()
-      await db.sql('dc-a', 'CREATE TABLE users (id serial PRIMARY KEY); CREATE TABLE secrets (id serial PRIMARY KEY, value text);')
+      await db.sql(
+        'dc-a',
+        'CREATE TABLE users (id serial PRIMARY KEY); CREATE TABLE secrets (id serial PRIMARY KEY, value text);',
+      )
       await db.sql('dc-a', 'INSERT INTO users SELECT FROM generate_series(1, 50)')
-      await eventually('dc-b to stream', async () => (await db.sql('dc-b', 'SELECT count(*) FROM pg_stat_wal_receiver')) === '1')
+      await eventually(
+        'dc-b to stream',
+        async () => (await db.sql('dc-b', 'SELECT count(*) FROM pg_stat_wal_receiver')) === '1',
+      )
       await eventually('the rows on dc-b', async () => (await counted('dc-b', 'users')) === '50')
       expect(cloudNativePg.sees?.(component(), await statesNow(), dcA)).toMatchObject([{ says: 'up' }])
       expect(cloudNativePg.sees?.(component(), await statesNow(), dcB)).toEqual([])
@@ -141,7 +169,10 @@ describe('a database whose site is lost', () => {
       await expect(db.sql('dc-a', 'INSERT INTO users DEFAULT VALUES')).rejects.toThrow()
 
       await takeStepBack(behaviourOf(step), runOf(step, failover), 2 * MINUTES)
-      await eventually('dc-a to take writes', async () => (await db.sql('dc-a', 'SELECT pg_is_in_recovery()').catch(() => '')) === 'f')
+      await eventually(
+        'dc-a to take writes',
+        async () => (await db.sql('dc-a', 'SELECT pg_is_in_recovery()').catch(() => '')) === 'f',
+      )
     },
     6 * MINUTES,
   )
@@ -154,12 +185,18 @@ describe('a database whose site is lost', () => {
       const kubernetes = await accountOf(identity)
       const run = runOf(step, failover)
       const instance = () => readInstance(kubernetes, db.namespace, 'pg-dc-a-1', run.signal)
-      // In that moment there is no PID file yet. (One that is missing for longer ends PostgreSQL; one that nobody may read does not.)
+      // In that moment there is no PID file yet. (One that is missing for longer ends PostgreSQL; one that nobody may
+      // read does not.)
       await inPod('chmod 000 "$PGDATA/postmaster.pid"')
-      const fenced = performStep(behaviourOf(step), { ...run, context: { ...run.context, kubernetes: () => kubernetes } }, 3 * MINUTES)
-      await eventually('an instance that may be unavailable', async () => (await instance())?.mightBeUnavailable === true).finally(() =>
-        inPod('chmod 600 "$PGDATA/postmaster.pid"'),
+      const fenced = performStep(
+        behaviourOf(step),
+        { ...run, context: { ...run.context, kubernetes: () => kubernetes } },
+        3 * MINUTES,
       )
+      await eventually(
+        'an instance that may be unavailable',
+        async () => (await instance())?.mightBeUnavailable === true,
+      ).finally(() => inPod('chmod 600 "$PGDATA/postmaster.pid"'))
       expect(await db.sql('dc-a', 'SELECT pg_is_in_recovery()')).toBe('f')
       const { proof } = await fenced
       db.world.log.info(JSON.stringify(proof))
@@ -192,7 +229,9 @@ describe('a database whose site is lost', () => {
       const { proof } = await performStep(behaviourOf(step), runOf(step, failover))
       expect(proof).toMatchObject({ policy: 'closed', probe: 'refused' })
       // Only this folder: the neighbours' statements and writes stay.
-      expect(JSON.parse((await bucket().policy()) ?? '').Statement).toHaveLength(JSON.parse(before ?? '').Statement.length + 1)
+      expect(JSON.parse((await bucket().policy()) ?? '').Statement).toHaveLength(
+        JSON.parse(before ?? '').Statement.length + 1,
+      )
       const store = await db.world.context.objectStore('archive', dcA).open('write')
       await expect(store.put('postgresql/pg-dc-a-g1/wals/x', '')).rejects.toMatchObject({ code: 'object-store-denied' })
       await store.put('postgresql/pg-dc-a-g2/x', '')
@@ -210,9 +249,13 @@ describe('a database whose site is lost', () => {
       await db.sql('dc-a', 'INSERT INTO users SELECT FROM generate_series(1, 10); SELECT pg_switch_wal();')
       await eventually(
         'all to be archived',
-        async () => (await db.sql('dc-a', "SELECT count(*) FROM pg_ls_archive_statusdir() WHERE name LIKE '%.ready'")) === '0',
+        async () =>
+          (await db.sql('dc-a', "SELECT count(*) FROM pg_ls_archive_statusdir() WHERE name LIKE '%.ready'")) === '0',
       )
-      const states: BySite<CloudNativePgState> = { ...(await statesNow()), 'dc-a': { kind: 'silent', why: 'no answer within 3 s' } }
+      const states: BySite<CloudNativePgState> = {
+        ...(await statesNow()),
+        'dc-a': { kind: 'silent', why: 'no answer within 3 s' },
+      }
       const loss = cloudNativePg.loss?.(component(), states, failover, new Date().toISOString())
       expect(loss?.bytes).toEqual([0, null])
       expect(loss?.seconds[1]).toBeLessThan(60)
@@ -224,7 +267,9 @@ describe('a database whose site is lost', () => {
       expect(proofs.get('database.drain-archive@dc-b')).toMatchObject({ archive: 'drained' })
       const promoted = proofs.get('database.promote-without-token@dc-b')
       expect(promoted).toMatchObject({ writable: true, timeline: 2, forkedFrom: 1, loss: { bytes: [0, null] } })
-      expect(proofs.get('database.mark-fork@dc-a')).toMatchObject({ record: { serverName: 'pg-dc-a-g1', forkedAt: promoted?.forkedAt } })
+      expect(proofs.get('database.mark-fork@dc-a')).toMatchObject({
+        record: { serverName: 'pg-dc-a-g1', forkedAt: promoted?.forkedAt },
+      })
 
       // dc-a knows nothing of all this and goes on: what it writes now exists only there.
       await db.sql('dc-a', 'INSERT INTO users SELECT FROM generate_series(1, 7); DELETE FROM users WHERE id <= 2;')
@@ -235,7 +280,10 @@ describe('a database whose site is lost', () => {
       await db.sql('dc-a', 'BEGIN; INSERT INTO secrets (value) VALUES (1); ROLLBACK;')
       const before = await archived()
       await db.sql('dc-a', 'SELECT pg_switch_wal()')
-      await eventually('a failure to archive', async () => (await db.sql('dc-a', 'SELECT failed_count > 0 FROM pg_stat_archiver')) === 't')
+      await eventually(
+        'a failure to archive',
+        async () => (await db.sql('dc-a', 'SELECT failed_count > 0 FROM pg_stat_archiver')) === 't',
+      )
       expect(await archived()).toBe(before)
     },
     8 * MINUTES,
@@ -244,11 +292,19 @@ describe('a database whose site is lost', () => {
   test(
     'and a late patch of a process that was thought dead changes nothing',
     async () => {
-      const ref = { apiVersion: 'postgresql.cnpg.io/v1', kind: 'Cluster', plural: 'clusters', namespace: db.namespace, name: 'pg-dc-b' }
+      const ref = {
+        apiVersion: 'postgresql.cnpg.io/v1',
+        kind: 'Cluster',
+        plural: 'clusters',
+        namespace: db.namespace,
+        name: 'pg-dc-b',
+      }
       const read = await db.admin('dc-b').get(ref)
       await db.admin('dc-b').patch(ref, { metadata: { annotations: { 'standby.dev/test': 'later' } } })
       const resourceVersion = read?.metadata.resourceVersion ?? ''
-      const late = db.admin('dc-b').patch(ref, { spec: { replica: { primary: 'pg-dc-b', promotionToken: null } } }, { resourceVersion })
+      const late = db
+        .admin('dc-b')
+        .patch(ref, { spec: { replica: { primary: 'pg-dc-b', promotionToken: null } } }, { resourceVersion })
       await expect(late).rejects.toMatchObject({ code: 'kubernetes-conflict' })
     },
     MINUTES,
@@ -259,7 +315,9 @@ describe('a database whose site is lost', () => {
     async () => {
       await nameActive(dcB)
       const sandbox = { site: dcB, namespace: `${db.name}-unused`, labels: {}, deadline: MINUTES }
-      await expect(cloudNativePg.restoreTest?.(component(), dcA, sandbox as never, db.world.context)).rejects.toMatchObject({
+      await expect(
+        cloudNativePg.restoreTest?.(component(), dcA, sandbox as never, db.world.context),
+      ).rejects.toMatchObject({
         code: 'archive-forked',
       })
       await expect(deploy(db.world, { dryRun: true, only: [] })).rejects.toMatchObject({ code: 'archive-forked' })
@@ -285,12 +343,15 @@ describe('a database whose site is lost', () => {
       expect(files).toEqual(expect.arrayContaining(['evidence.json', 'rows.tsv', ...kept.map((file) => `${file}.gz`)]))
       expect(kept.length).toBeGreaterThan(0)
       const rows = await db.archive('dc-b').get(keys.find((key) => key.endsWith('/rows.tsv')) ?? '')
-      const inserted = rows?.body.split('\n').flatMap((line) => (line.startsWith('users\tinserted\t') ? [line.split('\t')[2]] : []))
+      const inserted = rows?.body
+        .split('\n')
+        .flatMap((line) => (line.startsWith('users\tinserted\t') ? [line.split('\t')[2]] : []))
       expect(inserted?.join(' ')).toBe(onlyThere)
 
       const after = await statesNow()
       const [old, cloned, active] = [before['dc-a'], after['dc-a'], after['dc-b']]
-      if (old?.kind !== 'answering' || cloned?.kind !== 'answering' || active?.kind !== 'answering') throw new Error('a side is silent')
+      if (old?.kind !== 'answering' || cloned?.kind !== 'answering' || active?.kind !== 'answering')
+        throw new Error('a side is silent')
       expect(cloned.state.uid).not.toBe(old.state.uid)
       expect(cloned.state.serverName).toBe('pg-dc-a-g2')
       expect(active.state.peers).toEqual({ 'pg-dc-a': 'pg-dc-a-g2' })
@@ -306,7 +367,10 @@ describe('a database whose site is lost', () => {
     async () => {
       const dry = await deploy(db.world, { dryRun: true, only: [] })
       expect(dry.units.flatMap((unit) => unit.changes)).toEqual([])
-      await eventually('an executable plan', async () => (await planFailover(db.world, { mode: 'switchover', to: dcA })).executable)
+      await eventually(
+        'an executable plan',
+        async () => (await planFailover(db.world, { mode: 'switchover', to: dcA })).executable,
+      )
       expect((await status(db.world)).findings).toEqual([])
       const { plan, digest } = await planFailover(db.world, { mode: 'switchover', to: dcA })
       const report = await executeFailover(db.world, plan, { digest } as Approval)

@@ -24,7 +24,9 @@ let db: LabDatabase
 let hole: Server
 const held = new Set<Socket>()
 beforeAll(async () => {
-  db = await prepareLabDatabase({ ...(process.env.LAB_VERBOSE === undefined ? {} : { tell: (line) => process.stderr.write(`${line}\n`) }) })
+  db = await prepareLabDatabase({
+    ...(process.env.LAB_VERBOSE === undefined ? {} : { tell: (line) => process.stderr.write(`${line}\n`) }),
+  })
   // Takes every connection, and never says a word.
   hole = createServer((socket) => held.add(socket.on('error', () => undefined)))
   await new Promise<void>((resolve) => hole.listen(0, HOST, resolve))
@@ -41,8 +43,14 @@ describe('a database that is lost with its archive', () => {
     'is replaced all the same: the promotion does not wait for the archive that is silent',
     async () => {
       expect((await deploy(db.world, { dryRun: false, only: [] })).failure).toBeNull()
-      await db.sql('dc-a', 'CREATE TABLE users (id serial PRIMARY KEY); INSERT INTO users SELECT FROM generate_series(1, 50);')
-      await eventually('the rows on dc-b', async () => (await db.sql('dc-b', 'SELECT count(*) FROM users').catch(() => '')) === '50')
+      await db.sql(
+        'dc-a',
+        'CREATE TABLE users (id serial PRIMARY KEY); INSERT INTO users SELECT FROM generate_series(1, 50);',
+      )
+      await eventually(
+        'the rows on dc-b',
+        async () => (await db.sql('dc-b', 'SELECT count(*) FROM users').catch(() => '')) === '50',
+      )
       const component = componentOf(db.world.stack, 'database') as unknown as Database
       const endpoint = `http://${HOST}:${(hole.address() as AddressInfo).port}`
       const stores = { apiVersion: 'barmancloud.cnpg.io/v1', kind: 'ObjectStore', plural: 'objectstores' }

@@ -26,7 +26,9 @@ let db: LabDatabase
 const [dcA, dcB] = ['dc-a' as SiteName, 'dc-b' as SiteName]
 
 beforeAll(async () => {
-  db = await prepareLabDatabase(process.env.LAB_VERBOSE === undefined ? {} : { tell: (line) => process.stderr.write(`${line}\n`) })
+  db = await prepareLabDatabase(
+    process.env.LAB_VERBOSE === undefined ? {} : { tell: (line) => process.stderr.write(`${line}\n`) },
+  )
 }, MINUTES)
 afterAll(async () => db?.remove(), 2 * MINUTES)
 
@@ -66,12 +68,20 @@ describe('a pair of databases on two real sites', () => {
       expect(report.failure).toBeNull()
       expect(report.verdict).toBe('changed')
       // The first stream begins some seconds later.
-      expect(report.findings.filter((finding) => finding.severity !== 'info' && finding.code !== 'not-streaming')).toEqual([])
+      expect(
+        report.findings.filter((finding) => finding.severity !== 'info' && finding.code !== 'not-streaming'),
+      ).toEqual([])
       const [a, b] = [await readCluster('dc-a'), await readCluster('dc-b')]
       expect(a.spec.replica.primary).toBe('pg-dc-a')
       expect(b.spec.replica.primary).toBe('pg-dc-a')
-      await db.sql('dc-a', 'CREATE TABLE users (id serial PRIMARY KEY); CREATE TABLE secrets (id serial PRIMARY KEY, value text);')
-      await db.sql('dc-a', 'CREATE TABLE ledger (id bigint PRIMARY KEY, at timestamptz DEFAULT now()); ALTER TABLE ledger OWNER TO app;')
+      await db.sql(
+        'dc-a',
+        'CREATE TABLE users (id serial PRIMARY KEY); CREATE TABLE secrets (id serial PRIMARY KEY, value text);',
+      )
+      await db.sql(
+        'dc-a',
+        'CREATE TABLE ledger (id bigint PRIMARY KEY, at timestamptz DEFAULT now()); ALTER TABLE ledger OWNER TO app;',
+      )
       await db.sql(
         'dc-a',
         'INSERT INTO users SELECT FROM generate_series(1, 50); INSERT INTO secrets (value) SELECT md5(i::text) FROM generate_series(1, 500) i;',
@@ -93,7 +103,10 @@ describe('a pair of databases on two real sites', () => {
   test(
     'the passive side follows by streaming, and its gap is told in segments and bytes',
     async () => {
-      await eventually('dc-b to stream', async () => (await db.sql('dc-b', 'SELECT count(*) FROM pg_stat_wal_receiver')) === '1')
+      await eventually(
+        'dc-b to stream',
+        async () => (await db.sql('dc-b', 'SELECT count(*) FROM pg_stat_wal_receiver')) === '1',
+      )
       const report = await status(db.world)
       const database = report.sites.flatMap((site) => site.components).filter((one) => one.name === 'database')
       expect(database.map((one) => one.role)).toEqual(['active', 'passive'])
@@ -226,7 +239,9 @@ describe('a pair of databases on two real sites', () => {
       expect(await storesAsked('dc-b')).toContain('database-archive-dc-a')
       // What was broken by hand, and nothing else, is other than declared.
       const mended = await deploy(db.world, { dryRun: false, only: [] })
-      expect(mended.units.filter((unit) => unit.changes.length > 0).map((unit) => unit.id)).toEqual(['database.cluster@dc-a'])
+      expect(mended.units.filter((unit) => unit.changes.length > 0).map((unit) => unit.id)).toEqual([
+        'database.cluster@dc-a',
+      ])
     },
     6 * MINUTES,
   )
@@ -257,8 +272,11 @@ describe('a pair of databases on two real sites', () => {
       const archived = files.filter((name) => timelineIn(name) !== null).sort()
       const timelines = new Set(archived.map((name) => name.slice(0, 8)))
       expect(timelines.size).toBeGreaterThan(2)
-      // A restore asks for one history after the other, and ends on the timeline before the first that it does not find.
-      expect(files.filter((name) => name.endsWith('.history')).map((name) => name.slice(0, 8))).toEqual([...timelines].slice(1))
+      // A restore asks for one history after the other, and ends on the timeline before the first that it does not
+      // find.
+      expect(files.filter((name) => name.endsWith('.history')).map((name) => name.slice(0, 8))).toEqual(
+        [...timelines].slice(1),
+      )
       const segments = (await observed(dcA)).segmentBytes
       if (segments === null) throw new Error('its metrics do not say how long its WAL segments are')
       expect(holesIn(archived, archived[0] ?? '', segments)).toEqual([])
@@ -295,7 +313,8 @@ describe('a pair of databases on two real sites', () => {
       await db.sql('dc-a', 'INSERT INTO users DEFAULT VALUES; SELECT pg_switch_wal();')
       await eventually(
         'all to be archived',
-        async () => (await db.sql('dc-a', "SELECT count(*) FROM pg_ls_archive_statusdir() WHERE name LIKE '%.ready'")) === '0',
+        async () =>
+          (await db.sql('dc-a', "SELECT count(*) FROM pg_ls_archive_statusdir() WHERE name LIKE '%.ready'")) === '0',
       )
       const store = db.archive('dc-a')
       const record = await newestManifest(component(), 'pg-dc-a-g1', db.world.context)
@@ -320,11 +339,15 @@ describe('a pair of databases on two real sites', () => {
       await db.sql('dc-a', 'TRUNCATE users, secrets; SELECT pg_switch_wal();')
       await eventually(
         'all to be archived',
-        async () => (await db.sql('dc-a', "SELECT count(*) FROM pg_ls_archive_statusdir() WHERE name LIKE '%.ready'")) === '0',
+        async () =>
+          (await db.sql('dc-a', "SELECT count(*) FROM pg_ls_archive_statusdir() WHERE name LIKE '%.ready'")) === '0',
       )
       const tested = await verifyBackup(db.world, {})
       expect(tested.verdict).toBe('not-restorable')
-      expect(tested.checks.filter((check) => check.outcome === 'fail').map((check) => check.id)).toEqual(['not-empty', 'row-counts'])
+      expect(tested.checks.filter((check) => check.outcome === 'fail').map((check) => check.id)).toEqual([
+        'not-empty',
+        'row-counts',
+      ])
     },
     8 * MINUTES,
   )
@@ -336,7 +359,9 @@ interface Peer {
   readonly plugin?: { readonly parameters: { readonly barmanObjectName: string } }
 }
 async function peersOf(site: string): Promise<readonly Peer[]> {
-  const { spec } = (await db.admin(site).get(clusterRef(site))) as unknown as { readonly spec: { readonly externalClusters: Peer[] } }
+  const { spec } = (await db.admin(site).get(clusterRef(site))) as unknown as {
+    readonly spec: { readonly externalClusters: Peer[] }
+  }
   return spec.externalClusters
 }
 /** The object stores that a cluster would ask for the WAL of others. */
@@ -346,12 +371,20 @@ const storesAsked = async (site: string): Promise<string[]> =>
 /** Lets a cluster look for the other one where nobody listens. */
 async function breakStreamOf(site: string): Promise<void> {
   const externalClusters = (await peersOf(site)).map((peer) =>
-    peer.connectionParameters === undefined ? peer : { ...peer, connectionParameters: { ...peer.connectionParameters, port: '1' } },
+    peer.connectionParameters === undefined
+      ? peer
+      : { ...peer, connectionParameters: { ...peer.connectionParameters, port: '1' } },
   )
   await db.admin(site).patch(clusterRef(site), { spec: { externalClusters } })
-  await eventually(`${site} not to stream`, async () => (await db.sql(site, 'SELECT count(*) FROM pg_stat_wal_receiver')) === '0')
+  await eventually(
+    `${site} not to stream`,
+    async () => (await db.sql(site, 'SELECT count(*) FROM pg_stat_wal_receiver')) === '0',
+  )
 }
 
 async function expectNoBlockers(to: SiteName): Promise<void> {
-  await eventually('an executable plan', async () => (await planFailover(db.world, { mode: 'switchover', to })).executable)
+  await eventually(
+    'an executable plan',
+    async () => (await planFailover(db.world, { mode: 'switchover', to })).executable,
+  )
 }

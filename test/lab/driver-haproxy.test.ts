@@ -49,9 +49,16 @@ beforeEach(async () => {
 
 describe('traffic over ssh', () => {
   test('moves on both load balancers and is proven from outside, in less than a second each way', async () => {
-    const took = [await timed(close, closeStep(traffic, switchover)), await timed(open, switchStep(traffic, switchover))]
+    const took = [
+      await timed(close, closeStep(traffic, switchover)),
+      await timed(open, switchStep(traffic, switchover)),
+    ]
     console.info(`close ${took[0]} ms, open and verify ${took[1]} ms`)
-    expect(await seen()).toMatchObject({ role: 'unknown', health: 'healthy', text: 'serves dc-b, 2/2 instances answer' })
+    expect(await seen()).toMatchObject({
+      role: 'unknown',
+      health: 'healthy',
+      text: 'serves dc-b, 2/2 instances answer',
+    })
     // Measured at 0.1 to 0.3 s; twice the goal, so that a busy machine is no failure.
     expect(Math.max(...took)).toBeLessThan(1_000)
   })
@@ -120,7 +127,10 @@ function trafficOf({ loadBalancers }: LabEnvironment): Traffic {
 
 function contextOf(): DriverContext {
   const stack = { ...toyStack, components: [traffic] }
-  const unreachable = { clusterId: () => Promise.reject(new Error('not asked')), version: () => Promise.reject(new Error('not asked')) }
+  const unreachable = {
+    clusterId: () => Promise.reject(new Error('not asked')),
+    version: () => Promise.reject(new Error('not asked')),
+  }
   return {
     stack,
     signal: AbortSignal.timeout(600_000),
@@ -147,14 +157,17 @@ const on = async (host: string, command: string): Promise<string> => {
   if (code !== 0) throw new Error(`${host}: ${stderr}`)
   return stdout
 }
-const read = async (host: string) => (await readInstance(await runnerFor(traffic, host, context), host, traffic.spec, context.signal)).view
+const read = async (host: string) =>
+  (await readInstance(await runnerFor(traffic, host, context), host, traffic.spec, context.signal)).view
 const put = async (host: string, value: string): Promise<void> => {
   const runner = await runnerFor(traffic, host, context)
   const reading = await readInstance(runner, host, traffic.spec, context.signal)
   await setValue(runner, host, traffic.spec, { value, before: reading, cut: null }, context.signal)
 }
 const instances = async (): Promise<Record<string, string | null>> =>
-  Object.fromEntries(await Promise.all(traffic.spec.instances.map(async ({ host }) => [host, (await read(host)).runtime] as const)))
+  Object.fromEntries(
+    await Promise.all(traffic.spec.instances.map(async ({ host }) => [host, (await read(host)).runtime] as const)),
+  )
 /** A HAProxy that was just reloaded or started says nothing for a moment. */
 const settled = (value: string): Promise<Record<string, string | null>> =>
   until(instances, (values) => Object.values(values).every((one) => one === value))
@@ -185,6 +198,9 @@ async function timed(behaviour: Behaviour<HaproxySpec>, step: PlannedStep): Prom
   return Math.round(performance.now() - began)
 }
 async function labCommand(...args: string[]): Promise<void> {
-  const { code, stdout, stderr } = await runProcess(process.execPath, ['lab/cli.ts', ...args], { deadline: 60_000, env: process.env })
+  const { code, stdout, stderr } = await runProcess(process.execPath, ['lab/cli.ts', ...args], {
+    deadline: 60_000,
+    env: process.env,
+  })
   if (code !== 0) throw new Error(`lab ${args.join(' ')}: ${stderr || stdout}`)
 }

@@ -50,7 +50,11 @@ const component: Application = {
     chart: { path: resolve('lab/charts/infisical-standalone') },
     values: { all: ['all.yaml'], passive: ['passive.yaml'] },
     mustMatch: [{ secret: 'keys', keys: ['ENCRYPTION_KEY'] }],
-    workload: { kind: 'Deployment', name: 'app-infisical-standalone-infisical', container: 'infisical-standalone-infisical' },
+    workload: {
+      kind: 'Deployment',
+      name: 'app-infisical-standalone-infisical',
+      container: 'infisical-standalone-infisical',
+    },
     identity: {
       database: 'database',
       query: 'SELECT "instanceId"::text FROM super_admin',
@@ -162,7 +166,10 @@ beforeAll(async () => {
   lab = await readLabEnvironment()
   process.env.STANDBY_HELM = lab.programs.helm
   for (const site of lab.sites)
-    clients.set(site.name as SiteName, openKubernetes({ site: site.name, kubeconfig: readFileSync(site.kubeconfig, 'utf8'), signal }))
+    clients.set(
+      site.name as SiteName,
+      openKubernetes({ site: site.name, kubeconfig: readFileSync(site.kubeconfig, 'utf8'), signal }),
+    )
   const [, repository = '', tag = ''] = /^(.*):([^:]*)$/.exec(lab.images.infisical) ?? []
   const values = {
     infisical: {
@@ -202,7 +209,8 @@ beforeAll(async () => {
     kubernetes,
     kubeconfig: (site: SiteName) => readFileSync(lab.sites.find((one) => one.name === site)?.kubeconfig ?? '', 'utf8'),
     credential: async (reference: CredentialReference) => ('env' in reference ? environment(reference.env) : ''),
-    run: (command: string, args: readonly string[], options: Parameters<typeof runProcess>[2]) => runProcess(command, args, options),
+    run: (command: string, args: readonly string[], options: Parameters<typeof runProcess>[2]) =>
+      runProcess(command, args, options),
     sql: async (_component: string, place: SiteName | Sandbox, query: string) => {
       const [site, namespace] = typeof place === 'string' ? [place, name] : [place.site, place.namespace]
       return (await psql(site, namespace, query))
@@ -211,7 +219,8 @@ beforeAll(async () => {
         .map((line) => [line])
     },
   } as unknown as DriverContext
-  for (const site of [A, B]) for (const object of prerequisites(name, encryptionKey)) await kubernetes(site).apply(object, { force: true })
+  for (const site of [A, B])
+    for (const object of prerequisites(name, encryptionKey)) await kubernetes(site).apply(object, { force: true })
   for (const object of prerequisites(sandboxName, encryptionKey)) await kubernetes(B).apply(object, { force: true })
   await Promise.all([podsReady(A, name), podsReady(B, name), podsReady(B, sandboxName)])
 }, 120_000)
@@ -221,7 +230,9 @@ afterAll(async () => {
   else process.env.STANDBY_HELM = programs
   for (const site of [A, B])
     for (const namespace of [name, sandboxName])
-      await clients.get(site)?.remove({ apiVersion: 'v1', kind: 'Namespace', plural: 'namespaces', namespace: null, name: namespace })
+      await clients
+        .get(site)
+        ?.remove({ apiVersion: 'v1', kind: 'Namespace', plural: 'namespaces', namespace: null, name: namespace })
   rmSync(directory, { recursive: true, force: true })
   ending.abort()
 }, 60_000)
@@ -272,7 +283,10 @@ async function perform(step: PlannedStep | undefined): Promise<number> {
     proofOf: (id: string) => proofs.get(id) ?? null,
   }
   const began = performance.now()
-  const performed = await performStep(helmRelease.behaviours[step.action] as unknown as Behaviour, run as unknown as StepRun)
+  const performed = await performStep(
+    helmRelease.behaviours[step.action] as unknown as Behaviour,
+    run as unknown as StepRun,
+  )
   proofs.set(step.id, performed.proof)
   return Math.round(performance.now() - began)
 }
@@ -293,7 +307,10 @@ const ENDED: ReadonlySet<string> = new Set(['Succeeded', 'Failed'])
 
 const there: Intent = { mode: 'switchover', from: A, to: B }
 async function stepsOf(intent: Intent): Promise<PlannedStep[]> {
-  const states = { [A]: await helmRelease.observe(component, A, context), [B]: await helmRelease.observe(component, B, context) }
+  const states = {
+    [A]: await helmRelease.observe(component, A, context),
+    [B]: await helmRelease.observe(component, B, context),
+  }
   return helmRelease.move?.(component, states, intent, context.stack) ?? []
 }
 const sandbox: Sandbox = {
@@ -309,7 +326,8 @@ async function removeRestored(): Promise<void> {
   await kubernetes(B).remove(pod)
   while ((await kubernetes(B).get(pod)) !== null) await systemClock.sleep(200, signal)
 }
-const outcomes = (checks: readonly { id: string; outcome: string }[]) => Object.fromEntries(checks.map((one) => [one.id, one.outcome]))
+const outcomes = (checks: readonly { id: string; outcome: string }[]) =>
+  Object.fromEntries(checks.map((one) => [one.id, one.outcome]))
 
 describe('an application on two real sites', () => {
   test('is deployed in its roles, and a second deploy finds nothing, although the chart stamps the time', async () => {
@@ -329,7 +347,11 @@ describe('an application on two real sites', () => {
   test('a restore test on a true copy is restorable, with a canary that decrypts', async () => {
     await copyDatabase(A, B, sandboxName)
     const report = await helmRelease.restoreTest?.(component, A, sandbox, context)
-    expect(outcomes(report?.checks ?? [])).toEqual({ 'same-instance': 'pass', starts: 'pass', 'canary-decrypts': 'pass' })
+    expect(outcomes(report?.checks ?? [])).toEqual({
+      'same-instance': 'pass',
+      starts: 'pass',
+      'canary-decrypts': 'pass',
+    })
     await removeRestored()
   }, 120_000)
 
@@ -339,9 +361,12 @@ describe('an application on two real sites', () => {
     const report = await helmRelease.restoreTest?.(component, A, sandbox, context)
     expect(verdictOf(report?.checks ?? [])).toBe('not-restorable')
     expect(report?.checks.find((one) => one.id === 'starts')?.found).toContain('does not decrypt')
-    await kubernetes(B).apply(prerequisites(name, encryptionKey).find((object) => object.kind === 'Secret') as KubernetesObject, {
-      force: true,
-    })
+    await kubernetes(B).apply(
+      prerequisites(name, encryptionKey).find((object) => object.kind === 'Secret') as KubernetesObject,
+      {
+        force: true,
+      },
+    )
     await removeRestored()
   }, 120_000)
 
@@ -349,7 +374,11 @@ describe('an application on two real sites', () => {
     await psql(B, sandboxName, 'DROP SCHEMA public CASCADE; CREATE SCHEMA public')
     const report = await helmRelease.restoreTest?.(component, A, sandbox, context)
     expect(verdictOf(report?.checks ?? [])).toBe('not-restorable')
-    expect(outcomes(report?.checks ?? [])).toMatchObject({ 'same-instance': 'fail', starts: 'pass', 'canary-decrypts': 'fail' })
+    expect(outcomes(report?.checks ?? [])).toMatchObject({
+      'same-instance': 'fail',
+      starts: 'pass',
+      'canary-decrypts': 'fail',
+    })
     await removeRestored()
   }, 120_000)
 
@@ -380,7 +409,9 @@ describe('an application on two real sites', () => {
     if (last === undefined) throw new Error('no release')
     const { gunzipSync, gzipSync } = await import('node:zlib')
     const release = JSON.parse(
-      gunzipSync(Buffer.from(Buffer.from((last.data as { release: string }).release, 'base64').toString(), 'base64')).toString(),
+      gunzipSync(
+        Buffer.from(Buffer.from((last.data as { release: string }).release, 'base64').toString(), 'base64'),
+      ).toString(),
     ) as { info: { status: string } }
     const stored = (status: string) => {
       const text = gzipSync(JSON.stringify({ ...release, info: { ...release.info, status } })).toString('base64')
@@ -390,7 +421,10 @@ describe('an application on two real sites', () => {
     await kubernetes(B).patch(ref, stored('pending-upgrade'))
     const unit = await unitOf(B, A)
     expect(await unit.diff(signal)).not.toEqual([])
-    await expect(unit.apply(signal)).rejects.toMatchObject({ code: 'release-pending', next: expect.stringContaining('helm rollback') })
+    await expect(unit.apply(signal)).rejects.toMatchObject({
+      code: 'release-pending',
+      next: expect.stringContaining('helm rollback'),
+    })
     await kubernetes(B).patch(ref, stored('deployed'))
     expect(await unit.diff(signal)).toEqual([])
   }, 60_000)
@@ -422,7 +456,9 @@ describe('an application on two real sites', () => {
   test('an application on another database than the one that was moved is not let in', async () => {
     const steps = await stepsOf({ mode: 'switchover', from: A, to: B })
     await psql(B, name, 'UPDATE super_admin SET "instanceId" = gen_random_uuid()')
-    await expect(perform(steps.find((step) => step.action === 'identity'))).rejects.toMatchObject({ code: 'another-instance' })
+    await expect(perform(steps.find((step) => step.action === 'identity'))).rejects.toMatchObject({
+      code: 'another-instance',
+    })
   }, 60_000)
 
   test('a stop is taken back', async () => {

@@ -38,7 +38,10 @@ const store = (site: SiteName): ObjectStoreClient => stores.get(site) as ObjectS
 beforeAll(async () => {
   const lab = await readLabEnvironment()
   for (const site of lab.sites)
-    clients.set(site.name as SiteName, openKubernetes({ site: site.name, kubeconfig: await readFile(site.kubeconfig, 'utf8'), signal }))
+    clients.set(
+      site.name as SiteName,
+      openKubernetes({ site: site.name, kubeconfig: await readFile(site.kubeconfig, 'utf8'), signal }),
+    )
   const keys = { accessKeyId: { env: 'ID' }, secretAccessKey: { env: 'KEY' } }
   const location = (site: SiteName): ObjectStoreLocation => ({
     endpoint: lab.s3.endpoint,
@@ -109,7 +112,10 @@ beforeAll(async () => {
   } as unknown as DriverContext
   for (const site of [A, B]) {
     for (const namespace of [name, sandboxName])
-      await kubernetes(site).apply({ apiVersion: 'v1', kind: 'Namespace', metadata: { name: namespace } }, { force: true })
+      await kubernetes(site).apply(
+        { apiVersion: 'v1', kind: 'Namespace', metadata: { name: namespace } },
+        { force: true },
+      )
     await kubernetes(site).apply(
       {
         apiVersion: 'v1',
@@ -125,7 +131,9 @@ beforeAll(async () => {
 afterAll(async () => {
   for (const site of [A, B]) {
     for (const namespace of [name, sandboxName])
-      await clients.get(site)?.remove({ apiVersion: 'v1', kind: 'Namespace', plural: 'namespaces', namespace: null, name: namespace })
+      await clients
+        .get(site)
+        ?.remove({ apiVersion: 'v1', kind: 'Namespace', plural: 'namespaces', namespace: null, name: namespace })
     for (const object of (await stores.get(site)?.list('')) ?? []) await stores.get(site)?.remove(object.key)
   }
   ending.abort()
@@ -158,7 +166,10 @@ async function deploy(active: SiteName): Promise<Change[]> {
   return changes
 }
 
-async function perform(step: PlannedStep | undefined, begunAt = new Date().toISOString()): Promise<{ outcome: string; ms: number }> {
+async function perform(
+  step: PlannedStep | undefined,
+  begunAt = new Date().toISOString(),
+): Promise<{ outcome: string; ms: number }> {
   if (step === undefined) throw new Error('no such step')
   const run = {
     step,
@@ -177,7 +188,10 @@ async function perform(step: PlannedStep | undefined, begunAt = new Date().toISO
 }
 
 async function cli(site: SiteName, ...argv: string[]): Promise<string> {
-  const answer = await kubernetes(site).exec({ namespace: name, name: 'redis-0', container: 'redis' }, ['redis-cli', ...argv])
+  const answer = await kubernetes(site).exec({ namespace: name, name: 'redis-0', container: 'redis' }, [
+    'redis-cli',
+    ...argv,
+  ])
   return answer.stdout.trim()
 }
 const steps = (intent: Intent): PlannedStep[] => redis.move?.(component, {}, intent, context.stack) ?? []
@@ -201,7 +215,11 @@ async function emptySandbox(): Promise<void> {
     for (const object of await kubernetes(B).list({ apiVersion: 'v1', kind, plural }, { namespace: sandboxName }))
       await kubernetes(B).remove({ apiVersion: 'v1', kind, plural, namespace: sandboxName, name: object.metadata.name })
   for (let tries = 0; tries < 60; tries++) {
-    if ((await kubernetes(B).list({ apiVersion: 'v1', kind: 'Pod', plural: 'pods' }, { namespace: sandboxName })).length === 0) return
+    if (
+      (await kubernetes(B).list({ apiVersion: 'v1', kind: 'Pod', plural: 'pods' }, { namespace: sandboxName }))
+        .length === 0
+    )
+      return
     await systemClock.sleep(500, signal)
   }
 }
@@ -289,7 +307,10 @@ describe('Redis on two real sites', () => {
       message: expect.stringContaining('secret "redis" not found'),
     })
     const data = (kept?.data ?? {}) as Record<string, string>
-    await kubernetes(A).apply({ apiVersion: 'v1', kind: 'Secret', metadata: { name: 'redis', namespace: name }, data }, { force: true })
+    await kubernetes(A).apply(
+      { apiVersion: 'v1', kind: 'Secret', metadata: { name: 'redis', namespace: name }, data },
+      { force: true },
+    )
   }, 90_000)
 
   test('a dump that was cut in half is caught, and so is a site without any', async () => {

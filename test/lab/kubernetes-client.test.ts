@@ -27,7 +27,13 @@ const configMap = (name: string, data: Record<string, string> = {}, more: object
   metadata: { name, namespace: 'default', ...more },
   data,
 })
-const refTo = (name: string): ObjectReference => ({ apiVersion: 'v1', kind: 'ConfigMap', plural: 'configmaps', namespace: 'default', name })
+const refTo = (name: string): ObjectReference => ({
+  apiVersion: 'v1',
+  kind: 'ConfigMap',
+  plural: 'configmaps',
+  namespace: 'default',
+  name,
+})
 
 describe('a real API server', () => {
   test('is told apart from others by the UID of kube-system', async () => {
@@ -36,7 +42,9 @@ describe('a real API server', () => {
   })
 
   test('creates, reads, lists over pages and removes', async () => {
-    await Promise.all(Array.from({ length: 510 }, (_, n) => admin.create(configMap(`listed-${n}`, {}, { labels: { of: 'list' } }))))
+    await Promise.all(
+      Array.from({ length: 510 }, (_, n) => admin.create(configMap(`listed-${n}`, {}, { labels: { of: 'list' } }))),
+    )
     const listed = await admin.list(
       { apiVersion: 'v1', kind: 'ConfigMap', plural: 'configmaps' },
       { namespace: 'default', labelSelector: 'of=list' },
@@ -74,7 +82,11 @@ describe('a real API server', () => {
         })
         request.on('end', () => {
           const { uid } = (JSON.parse(body) as { request: { uid: string } }).request
-          const answer = { uid, allowed: says === 'yes', ...(says === 'yes' ? {} : { status: { code: 403, message: 'no' } }) }
+          const answer = {
+            uid,
+            allowed: says === 'yes',
+            ...(says === 'yes' ? {} : { status: { code: 403, message: 'no' } }),
+          }
           response.setHeader('content-type', 'application/json')
           response.end(JSON.stringify({ apiVersion: 'admission.k8s.io/v1', kind: 'AdmissionReview', response: answer }))
         })
@@ -146,7 +158,9 @@ describe('a real API server', () => {
       const seen = { subresource: 'scale', resourceVersion: read.metadata.resourceVersion ?? '' } as const
       // A touch: nothing but an annotation changes.
       await admin.patch(ref, { metadata: { annotations: { 'standby.dev/touched': 'by the next one' } } })
-      await expect(admin.patch(ref, { spec: { replicas: 0 } }, seen)).rejects.toMatchObject({ code: 'kubernetes-conflict' })
+      await expect(admin.patch(ref, { spec: { replicas: 0 } }, seen)).rejects.toMatchObject({
+        code: 'kubernetes-conflict',
+      })
       expect((await admin.get(ref))?.spec).toMatchObject({ replicas: 2 })
       const now = (await admin.get(ref))?.metadata.resourceVersion ?? ''
       await admin.patch(ref, { spec: { replicas: 0 } }, { ...seen, resourceVersion: now })
@@ -170,17 +184,26 @@ describe('a real API server', () => {
 
   test('what is invalid is refused with the field that is', async () => {
     const bad = admin.apply(configMap('Not_A_Name'))
-    await expect(bad).rejects.toMatchObject({ code: 'kubernetes-invalid', message: expect.stringContaining('metadata.name') })
+    await expect(bad).rejects.toMatchObject({
+      code: 'kubernetes-invalid',
+      message: expect.stringContaining('metadata.name'),
+    })
   })
 
   test('a patch of what is missing, and a kind that is not served, are not found', async () => {
     await expect(admin.patch(refTo('missing'), { data: {} })).rejects.toMatchObject({ code: 'kubernetes-not-found' })
-    const cluster = { apiVersion: 'postgresql.cnpg.io/v1', kind: 'Cluster', metadata: { name: 'pg', namespace: 'default' } }
+    const cluster = {
+      apiVersion: 'postgresql.cnpg.io/v1',
+      kind: 'Cluster',
+      metadata: { name: 'pg', namespace: 'default' },
+    }
     await expect(admin.apply(cluster)).rejects.toMatchObject({
       code: 'kubernetes-not-found',
       message: 'dc-a does not serve postgresql.cnpg.io/v1 Cluster',
     })
-    await expect(admin.create({ ...configMap('x'), metadata: { name: 'x', namespace: 'nowhere' } })).rejects.toMatchObject({
+    await expect(
+      admin.create({ ...configMap('x'), metadata: { name: 'x', namespace: 'nowhere' } }),
+    ).rejects.toMatchObject({
       code: 'kubernetes-not-found',
       message: expect.stringContaining('nowhere'),
     })
@@ -192,7 +215,9 @@ describe('a real API server', () => {
       nobody.list({ apiVersion: 'apps/v1', kind: 'Deployment', plural: 'deployments' }, { namespace: 'default' }),
     ).rejects.toMatchObject({
       code: 'kubernetes-forbidden',
-      message: expect.stringContaining('verbs: [list], resources: [deployments], apiGroups: ["apps"], in namespace default'),
+      message: expect.stringContaining(
+        'verbs: [list], resources: [deployments], apiGroups: ["apps"], in namespace default',
+      ),
       next: expect.stringContaining('standby rbac'),
     })
     await expect(nobody.clusterId()).rejects.toMatchObject({
@@ -234,7 +259,11 @@ describe('a real API server', () => {
   })
 
   test('a token that nobody knows is reported as such', async () => {
-    const stranger = openKubernetes({ site: 'dc-a', kubeconfig: server.kubeconfig('admin').replace('admin-token', 'old-token'), signal })
+    const stranger = openKubernetes({
+      site: 'dc-a',
+      kubeconfig: server.kubeconfig('admin').replace('admin-token', 'old-token'),
+      signal,
+    })
     await expect(stranger.clusterId()).rejects.toMatchObject({ code: 'kubernetes-unauthorized' })
   })
 
@@ -282,12 +311,15 @@ describe('a real API server', () => {
     await client.version()
     process.kill(server.pid, 'SIGSTOP')
     // A process of many threads does not stop at once.
-    while (!/\) T /.test(readFileSync(`/proc/${server.pid}/stat`, 'utf8'))) await new Promise((resolve) => setTimeout(resolve, 20))
+    while (!/\) T /.test(readFileSync(`/proc/${server.pid}/stat`, 'utf8')))
+      await new Promise((resolve) => setTimeout(resolve, 20))
     try {
       const began = performance.now()
       await expect(client.get(refTo('frozen'), { deadline: 700 })).rejects.toMatchObject({ code: 'site-unreachable' })
       expect(performance.now() - began).toBeLessThan(1_000)
-      await expect(client.get(refTo('frozen'))).rejects.toMatchObject({ message: expect.stringContaining('no TLS connection within') })
+      await expect(client.get(refTo('frozen'))).rejects.toMatchObject({
+        message: expect.stringContaining('no TLS connection within'),
+      })
     } finally {
       process.kill(server.pid, 'SIGCONT')
     }

@@ -37,7 +37,9 @@ afterAll(() =>
 )
 
 test('a command in a real container gets its input to the end, and its outputs and exit code come back', async () => {
-  expect(await site.exec(pod, ['sh', '-c', 'wc -c; echo "$0" >&2; exit 5', '$HOME *'], { stdin: 'x'.repeat(300_000) })).toEqual({
+  expect(
+    await site.exec(pod, ['sh', '-c', 'wc -c; echo "$0" >&2; exit 5', '$HOME *'], { stdin: 'x'.repeat(300_000) }),
+  ).toEqual({
     code: 5,
     stdout: '300000\n',
     stderr: '$HOME *\n',
@@ -55,7 +57,9 @@ test('a program that is not there, and a container that is not there, are told a
     code: 'kubernetes-exec-failed',
     message: expect.stringContaining('no-such-program'),
   })
-  await expect(site.exec({ ...pod, container: 'other' }, ['true'])).rejects.toMatchObject({ code: 'kubernetes-invalid' })
+  await expect(site.exec({ ...pod, container: 'other' }, ['true'])).rejects.toMatchObject({
+    code: 'kubernetes-invalid',
+  })
   await expect(site.exec({ ...pod, name: 'nobody' }, ['true'])).rejects.toMatchObject({ code: 'kubernetes-not-found' })
 })
 

@@ -11,7 +11,8 @@ import { type HostName, stateOf } from '../../lab/topology.ts'
 /** Runs on a lab that is up and leaves it up. */
 const minutes = 60_000
 const checkout = resolve(import.meta.dirname, '..', '..')
-const lab = (...args: string[]) => execute(process.execPath, [join(checkout, 'lab/cli.ts'), ...args], { deadline: 5 * minutes })
+const lab = (...args: string[]) =>
+  execute(process.execPath, [join(checkout, 'lab/cli.ts'), ...args], { deadline: 5 * minutes })
 
 const stateOfHost = async (host: HostName) => (await readStatus()).find((status) => status.host === host)?.state
 
@@ -23,7 +24,9 @@ async function site(name: string): Promise<LabSite> {
 
 const kubectl = async (name: string, ...args: string[]) => {
   const { programs } = await readLabEnvironment()
-  return execute(programs.kubectl, [`--kubeconfig=${(await site(name)).kubeconfig}`, '--request-timeout=3s', ...args], { deadline: 20_000 })
+  return execute(programs.kubectl, [`--kubeconfig=${(await site(name)).kubeconfig}`, '--request-timeout=3s', ...args], {
+    deadline: 20_000,
+  })
 }
 
 /** What a client at the other end of the wide area network sees of a TCP port. */
@@ -115,7 +118,9 @@ describe('an outage of a site', () => {
       } finally {
         await lab('heal', 'dc-b')
       }
-      expect(await kubectl('dc-b', 'get', 'configmap', 'written-before-the-kill', '-o', 'jsonpath={.data.kept}')).toBe('yes')
+      expect(await kubectl('dc-b', 'get', 'configmap', 'written-before-the-kill', '-o', 'jsonpath={.data.kept}')).toBe(
+        'yes',
+      )
       await kubectl('dc-b', 'delete', 'configmap', 'written-before-the-kill')
       expect(await kubectl('dc-b', 'get', 'namespace', 'kube-system', '-o', 'jsonpath={.metadata.uid}')).toBe(clusterId)
       expect(await kubectl('dc-b', '-n', 'cnpg-system', 'get', 'deployments')).not.toContain('0/1')

@@ -11,7 +11,13 @@ beforeAll(async () => {
 })
 
 /** The status and body of one request as one account. */
-async function ask(account: AccountName | 'root', method: string, path: string, headers: Record<string, string> = {}, body?: string) {
+async function ask(
+  account: AccountName | 'root',
+  method: string,
+  path: string,
+  headers: Record<string, string> = {},
+  body?: string,
+) {
   const client = new AwsClient({
     ...(account === 'root' ? lab.s3.root : lab.s3.accounts[account]),
     service: 's3',
@@ -51,7 +57,8 @@ describe('the object store between the sites', () => {
   })
 
   test('every bucket keeps versions, and tells so to its owner and to an observer', async () => {
-    for (const bucket of lab.s3.buckets) expect((await ask('root', 'GET', `/${bucket}?versioning`)).text).toContain('Enabled')
+    for (const bucket of lab.s3.buckets)
+      expect((await ask('root', 'GET', `/${bucket}?versioning`)).text).toContain('Enabled')
     expect((await ask('observer', 'GET', '/infisical-dc-a?versioning')).text).toContain('Enabled')
   })
 

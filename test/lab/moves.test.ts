@@ -31,7 +31,12 @@ beforeAll(async () => {
 afterAll(async () => repository?.remove())
 
 const status = async (): Promise<StatusReport> =>
-  (await runStandby<StatusReport>(deployed.stack, 'observer', ['status'], { helm: deployed.lab.programs.helm, quiet: true })).result
+  (
+    await runStandby<StatusReport>(deployed.stack, 'observer', ['status'], {
+      helm: deployed.lab.programs.helm,
+      quiet: true,
+    })
+  ).result
 
 /** The copied template, run whole by act: GitHub's API is the fake, whose run has the same id and commit. */
 async function dispatch(to: string, approve: boolean): Promise<{ readonly code: number; readonly log: string }> {
@@ -45,7 +50,10 @@ async function dispatch(to: string, approve: boolean): Promise<{ readonly code: 
   return repository.run('failover.yml', {
     act: lab.programs.act,
     inputs: { to, mode: 'switchover', operation: 'move' },
-    secrets: { STANDBY_CREDENTIALS: JSON.stringify(await stack.environmentOf('mover')), GITHUB_TOKEN: 'token-of-the-job' },
+    secrets: {
+      STANDBY_CREDENTIALS: JSON.stringify(await stack.environmentOf('mover')),
+      GITHUB_TOKEN: 'token-of-the-job',
+    },
     env: {
       GITHUB_API_URL: lab.githubUrl ?? '',
       GITHUB_RUN_ID: String(run.id),
@@ -68,8 +76,9 @@ test('the failover workflow, run by a real workflow runner, moves nothing that n
 })
 
 /**
- * A site that is killed, and boots in the belief that it is active; and one move between living sites, by a seed: this one is taken back when its
- * database was demoted, over a narrow link. `STANDBY_SEED=7 npm test` tries another one, `npm run lab:failover -- --all` every case.
+ * A site that is killed, and boots in the belief that it is active; and one move between living sites, by a seed: this
+ * one is taken back when its database was demoted, over a narrow link. `STANDBY_SEED=7 npm test` tries another one,
+ * `npm run lab:failover -- --all` every case.
  */
 const SEED = Number(process.env.STANDBY_SEED ?? 58)
 const cases: readonly MatrixCase[] = [
@@ -81,12 +90,15 @@ const cases: readonly MatrixCase[] = [
   ),
 ]
 
-test.each(cases.map((one) => [nameOf(one), one] as const))('%s: it ends as one that nothing disturbed', async (_, one) => {
-  const facts = await runCase(one, { ...deployed, say: () => undefined, onPlanned: () => undefined })
-  expect(judgeCase(facts)).toMatchObject({ failures: [] })
-  // Only a promotion is sure to be waited for.
-  if (one.crash?.at !== 'waits' || one.crash.phase === 'PROMOTE') expect(facts.deaths).toBe(1)
-})
+test.each(cases.map((one) => [nameOf(one), one] as const))(
+  '%s: it ends as one that nothing disturbed',
+  async (_, one) => {
+    const facts = await runCase(one, { ...deployed, say: () => undefined, onPlanned: () => undefined })
+    expect(judgeCase(facts)).toMatchObject({ failures: [] })
+    // Only a promotion is sure to be waited for.
+    if (one.crash?.at !== 'waits' || one.crash.phase === 'PROMOTE') expect(facts.deaths).toBe(1)
+  },
+)
 
 test('moves in a row, and behind them a failover whose lost site rejoins: each ends, and neither memory nor journal grow', async () => {
   const moves = await soak(deployed, { count: 4, failovers: 1 }, () => undefined)
@@ -103,7 +115,11 @@ test('a site that its guard shut although it is the active one is opened again b
   const ledger = await startLedgerProcess({ addresses: stack.addresses, credentials, intervalMs: 50, file })
   try {
     await shutByGuard(stack, from, to)
-    const { executed } = await reviewedMove(stack, { to: from, mode: 'reopen' }, { githubUrl: lab.githubUrl ?? '', helm })
+    const { executed } = await reviewedMove(
+      stack,
+      { to: from, mode: 'reopen' },
+      { githubUrl: lab.githubUrl ?? '', helm },
+    )
     expect(executed).toMatchObject({ verdict: 'moved', mode: 'reopen', failure: null })
     // One epoch each by who changed the witness, who put it right, and who opened the site.
     expect(await untilGreen(stack, helm)).toMatchObject({ activeSite: from, epoch: (before.epoch ?? 0) + 3 })

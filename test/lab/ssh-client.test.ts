@@ -27,7 +27,11 @@ afterAll(() => server.stop())
 test('commands share one connection; input, outputs and exit codes are those of the remote command', async () => {
   const before = server.logins()
   const ssh = open()
-  expect(await ssh.run('cat; echo warned >&2; exit 7', 'show map\n')).toEqual({ code: 7, stdout: 'show map\n', stderr: 'warned\n' })
+  expect(await ssh.run('cat; echo warned >&2; exit 7', 'show map\n')).toEqual({
+    code: 7,
+    stdout: 'show map\n',
+    stderr: 'warned\n',
+  })
   const began = performance.now()
   for (let n = 0; n < 5; n++) expect((await ssh.run(`echo ${n}`)).stdout).toBe(`${n}\n`)
   expect(performance.now() - began).toBeLessThan(1_500)
@@ -43,7 +47,9 @@ test('a key may be given as a path, and without its last line end', async () => 
 })
 
 test('a host with another key than the known one is not talked to, nor is an unknown host', async () => {
-  await expect(open({ knownHosts: server.foreignKnownHosts }).run('true')).rejects.toMatchObject({ code: 'ssh-host-key-mismatch' })
+  await expect(open({ knownHosts: server.foreignKnownHosts }).run('true')).rejects.toMatchObject({
+    code: 'ssh-host-key-mismatch',
+  })
   await expect(open({ knownHosts: '# none yet\n' }).run('true')).rejects.toMatchObject({
     code: 'ssh-host-key-mismatch',
     where: `tester@127.0.0.1:${server.port}`,

@@ -6,7 +6,8 @@ import { runStory } from '../../lab/three-sites/run-story.ts'
 
 jest.setTimeout(900_000)
 
-// A lab of its own: other tests find the two sites that they know, and a witness that names one of them. The next test brings that one up.
+// A lab of its own: other tests find the two sites that they know, and a witness that names one of them. The next test
+// brings that one up.
 beforeAll(async () => {
   await runLab('down')
   await runLab('up', '--sites', '3')

@@ -4,8 +4,17 @@ import { type Model, must } from './scenario.ts'
 import { balancersHold } from './sites.ts'
 import * as W from './world-state.ts'
 
-/** What `Behaviour.done` of a step says; a site that can not be reached says nothing. Mirrors witness-behaviours.ts for the core's steps. */
-export function looks(model: Model, world: W.WorldState, process: number, run: number, step: ModelStep): 'done' | 'pending' | 'unknown' {
+/**
+ * What `Behaviour.done` of a step says; a site that can not be reached says nothing. Mirrors witness-behaviours.ts for
+ * the core's steps.
+ */
+export function looks(
+  model: Model,
+  world: W.WorldState,
+  process: number,
+  run: number,
+  step: ModelStep,
+): 'done' | 'pending' | 'unknown' {
   const { plan, from, to } = model.planOf(run)
   const epoch = plan.epoch + 1
   const up = (place: number): boolean => W.get(world, W.SITE + place) === W.UP
@@ -41,16 +50,24 @@ export function looks(model: Model, world: W.WorldState, process: number, run: n
     // Its proof: it has all that the new active site has, from that one.
     case 'redirect':
       if (W.get(world, W.THIRD) !== W.UP) return 'unknown'
-      return answer(W.get(world, W.THIRD_FOLLOWS) === to && (W.get(world, W.DATA + to) & ~W.get(world, W.THIRD_DATA)) === 0, to)
+      return answer(
+        W.get(world, W.THIRD_FOLLOWS) === to && (W.get(world, W.DATA + to) & ~W.get(world, W.THIRD_DATA)) === 0,
+        to,
+      )
     case 'clone':
-      return answer(W.get(world, W.DATABASE + to) === W.REPLICA && W.get(world, W.DATA + to) === W.get(world, W.DATA + from), to, from)
+      return answer(
+        W.get(world, W.DATABASE + to) === W.REPLICA && W.get(world, W.DATA + to) === W.get(world, W.DATA + from),
+        to,
+        from,
+      )
   }
 }
 
 /** Mirrors `assertStillOurs`: a lock that expired and that nobody took is renewed. */
 export function stillOurs(model: Model, world: W.WorldState, process: number, run: number): boolean {
   if (model.planted('skips-lock-check')) return true
-  if (W.get(world, W.HOLDER) !== process + 1 || W.get(world, W.LOCK) === W.RELEASED) return model.planted('releases-lock-early')
+  if (W.get(world, W.HOLDER) !== process + 1 || W.get(world, W.LOCK) === W.RELEASED)
+    return model.planted('releases-lock-early')
   world[W.LOCK] = W.HELD
   return W.get(world, W.EPOCH) <= model.planOf(run).plan.epoch + 1
 }
@@ -63,7 +80,12 @@ export function releaseIfOwn(world: W.WorldState, process: number): void {
 }
 
 /** Mirrors `lockBehaviour.apply`, one write to the witness at a time. */
-export function lockPart(model: Model, world: W.WorldState, process: number, run: number): 'went-on' | 'done' | 'waits' | 'refused' {
+export function lockPart(
+  model: Model,
+  world: W.WorldState,
+  process: number,
+  run: number,
+): 'went-on' | 'done' | 'waits' | 'refused' {
   const { plan, from } = model.planOf(run)
   const part = W.get(world, W.LOCK_PART + process)
   const nonces = [...new Set(model.plans.map((one) => one.plan.nonce))]
@@ -118,7 +140,12 @@ export function mayActivate(model: Model, world: W.WorldState, process: number, 
 }
 
 /** Mirrors `activateBehaviour.undo`: the record is written anew, so that a late write no longer finds its version. */
-export function undoActivate(model: Model, world: W.WorldState, process: number, run: number): 'taken-back' | 'past' | 'lost' {
+export function undoActivate(
+  model: Model,
+  world: W.WorldState,
+  process: number,
+  run: number,
+): 'taken-back' | 'past' | 'lost' {
   const { to } = model.planOf(run)
   if (!mayActivate(model, world, process, run)) return 'lost'
   if (W.get(world, W.ACTIVE) === to) return model.planted('takes-back-beyond-return') ? 'taken-back' : 'past'

@@ -12,7 +12,10 @@ import { type JournalSoFar, worldsWithJournal } from './shadow.ts'
 
 const SEEDS = 25
 
-/** The same row of numbers for one seed, everywhere. Seeds are spread first: those that stand side by side would begin with nearly the same number. */
+/**
+ * The same row of numbers for one seed, everywhere. Seeds are spread first: those that stand side by side would begin
+ * with nearly the same number.
+ */
 function dice(seed: number): () => number {
   let state = Math.imul(seed, 0x9e37_79b1) >>> 0
   return () => {
@@ -54,18 +57,32 @@ async function realRun(seed: number, how: 'resume' | 'abort', request: PlanReque
   return (await openJournal(store, 'r')).entries
 }
 
-/** The journal after each of its entries, as far as the model knows it. An abort begins and turns back in one move of the model. */
+/**
+ * The journal after each of its entries, as far as the model knows it. An abort begins and turns back in one move of
+ * the model.
+ */
 function sofar(entries: readonly JournalEntry[]): JournalSoFar[] {
   const { steps } = modelPlan(THERE)
-  // A process that died before its first entry has begun all the same: what the first entry shows is the one that takes the run back.
+  // A process that died before its first entry has begun all the same: what the first entry shows is the one that takes
+  // the run back.
   const unrecorded = entries[1]?.kind === 'turned-back' ? 1 : 0
   return entries.flatMap((entry, index): JournalSoFar[] => {
     if (index > 0 && entry.kind === 'begun' && entries[index + 1]?.kind === 'turned-back') return []
     const until = entries.slice(0, index + 1)
     const recorded = stepsOnRecord(until)
     const ended = until.flatMap((one) => (one.kind === 'ended' ? [one.verdict] : [])).at(-1) ?? null
-    const view = { steps: steps.map(({ planned }) => recorded.get(planned.id) ?? null), turnedBack: turnedBack(until), ended }
-    return [{ at: index, view, processes: until.filter(({ kind }) => kind === 'begun').length + (index > 0 ? unrecorded : 0) }]
+    const view = {
+      steps: steps.map(({ planned }) => recorded.get(planned.id) ?? null),
+      turnedBack: turnedBack(until),
+      ended,
+    }
+    return [
+      {
+        at: index,
+        view,
+        processes: until.filter(({ kind }) => kind === 'begun').length + (index > 0 ? unrecorded : 0),
+      },
+    ]
   })
 }
 
@@ -106,7 +123,9 @@ describe('what the real engine writes into its journal, the model can do too', (
       }
       expect([...givenUp]).toEqual(request === THERE_AT_BEST ? ['application.stop@dc-a'] : [])
       // The seeds reach ends of every kind: a comparison of quiet runs alone would prove little.
-      expect([...ends].sort()).toEqual(expect.arrayContaining(how === 'resume' ? ['moved', 'undone'] : ['stopped', 'undone']))
+      expect([...ends].sort()).toEqual(
+        expect.arrayContaining(how === 'resume' ? ['moved', 'undone'] : ['stopped', 'undone']),
+      )
     },
     240_000,
   )
@@ -115,6 +134,10 @@ describe('what the real engine writes into its journal, the model can do too', (
     const model = modelOf({ ...CALM, name: 'quiet', plans: [THERE], runs: [0], processes: [begin(0)], writes: 0 })
     const { steps } = modelPlan(THERE)
     const promotedFirst = steps.map(({ action }) => (action === 'promote' ? ('intent' as const) : null))
-    expect(worldsWithJournal(model, [{ view: { steps: promotedFirst, turnedBack: false, ended: null }, processes: 1, at: 0 }])).toBe(0)
+    expect(
+      worldsWithJournal(model, [
+        { view: { steps: promotedFirst, turnedBack: false, ended: null }, processes: 1, at: 0 },
+      ]),
+    ).toBe(0)
   })
 })

@@ -54,20 +54,24 @@ export function explore(scenario: Scenario, limits: Limits = {}): Exploration {
       const to = store.add(move.next, at)
       if (move.fair) store.fairEdge(to.index)
       const what =
-        broken === null ? (move.broken ?? brokenBetween(world, move.next) ?? (to.isNew ? brokenIn(model, move.next) : null)) : null
+        broken === null
+          ? (move.broken ?? brokenBetween(world, move.next) ?? (to.isNew ? brokenIn(model, move.next) : null))
+          : null
       if (what !== null) broken = { what, trace: [...traceTo(model, store, at), sayMove(world, move)] }
     })
     if (broken !== null) return report()
   }
   if (complete) {
     const stuck = store.cannotReach((world) => atRest(model, world))
-    if (stuck !== null) broken = { what: 'a run that can neither end nor name a human', trace: traceTo(model, store, stuck) }
+    if (stuck !== null)
+      broken = { what: 'a run that can neither end nor name a human', trace: traceTo(model, store, stuck) }
   }
   return report()
 }
 
 function movesFrom(model: Model, world: WorldState, emit: Emit): void {
-  for (let process = 0; process < model.scenario.processes.length; process++) movesOfProcess(model, world, process, emit)
+  for (let process = 0; process < model.scenario.processes.length; process++)
+    movesOfProcess(model, world, process, emit)
   movesOfSurroundings(model, world, emit)
 }
 
@@ -95,5 +99,9 @@ export function readable({ scenario, states, transitions, milliseconds, complete
   const rate = Math.round(states / Math.max(0.001, milliseconds / 1_000))
   const head = `${scenario}: ${states} states, ${transitions} transitions in ${(milliseconds / 1_000).toFixed(1)} s (${rate} states/s)${complete || broken !== null ? '' : ', not complete'}`
   if (broken === null) return head
-  return [head, `  BROKEN: ${broken.what}`, ...broken.trace.map((line, index) => `${String(index + 1).padStart(4)} ${line}`)].join('\n')
+  return [
+    head,
+    `  BROKEN: ${broken.what}`,
+    ...broken.trace.map((line, index) => `${String(index + 1).padStart(4)} ${line}`),
+  ].join('\n')
 }

@@ -9,7 +9,8 @@ export function brokenIn(model: Model, world: W.WorldState): string | null {
   const writers = PLACES.filter((place) => wouldWrite(model, world, place))
   if (writers.length > 1) return 'two sites accept writes'
   const acknowledged = W.get(world, W.ACKNOWLEDGED)
-  if (writers.some((place) => (acknowledged & ~W.get(world, W.DATA + place)) !== 0)) return 'an acknowledged write is lost'
+  if (writers.some((place) => (acknowledged & ~W.get(world, W.DATA + place)) !== 0))
+    return 'an acknowledged write is lost'
   const [follows, third] = [W.get(world, W.THIRD_FOLLOWS), W.get(world, W.THIRD_DATA)]
   if (follows === W.get(world, W.ACTIVE) && parted(model, world, third))
     return 'the third site is to follow a history that it has parted from'
@@ -32,11 +33,19 @@ function abortStays(model: Model, world: W.WorldState): string | null {
   const run = W.get(world, W.ACTIVE_RUN) - 1
   if (run < 0 || model.tableOf(run).journalView(W.get(world, W.JOURNAL + run)).ended !== 'undone') return null
   const { from } = model.planOf(run)
-  return W.get(world, W.ACTIVE) === from && wouldWrite(model, world, from) ? null : 'a run was undone, and the old site does not serve'
+  return W.get(world, W.ACTIVE) === from && wouldWrite(model, world, from)
+    ? null
+    : 'a run was undone, and the old site does not serve'
 }
 
 /** What is wrong with an end: "moved" and "undone" are promises. */
-export function brokenByEnd(model: Model, world: W.WorldState, process: number, run: number, verdict: Verdict): string | null {
+export function brokenByEnd(
+  model: Model,
+  world: W.WorldState,
+  process: number,
+  run: number,
+  verdict: Verdict,
+): string | null {
   if (verdict === 'stopped' && W.get(world, W.HAS_ERROR + process) !== 1) return 'a run stops, and names no reason'
   if (verdict !== 'moved' && onlyThirdLeft(model)) return 'a third site holds up a move'
   if (verdict === 'stopped') return null
@@ -48,8 +57,11 @@ export function brokenByEnd(model: Model, world: W.WorldState, process: number, 
   if (verdict === 'undone' && W.get(world, W.HOLDER) !== process + 1) return null
   const place = verdict === 'moved' ? to : from
   const alone = scenario.processes.length === 1 && scenario.delays === 0
-  const kept = W.get(world, W.ACTIVE) === place && (alone ? serves(model, world, place) : wouldWrite(model, world, place))
-  return kept ? null : `a run ends as ${verdict}, and ${verdict === 'moved' ? 'the new' : 'the old'} site does not serve`
+  const kept =
+    W.get(world, W.ACTIVE) === place && (alone ? serves(model, world, place) : wouldWrite(model, world, place))
+  return kept
+    ? null
+    : `a run ends as ${verdict}, and ${verdict === 'moved' ? 'the new' : 'the old'} site does not serve`
 }
 
 /** Nothing can go wrong but that the third site is away. */
@@ -73,6 +85,8 @@ export function unapproved(model: Model, world: W.WorldState, { run }: Effect): 
 export function atRest(model: Model, world: W.WorldState): boolean {
   return model.scenario.processes.every(
     (_, process) =>
-      W.get(world, W.STALE + process) === 1 || W.get(world, W.LIFE + process) === W.UNBORN || W.get(world, W.LIFE + process) === W.ENDED,
+      W.get(world, W.STALE + process) === 1 ||
+      W.get(world, W.LIFE + process) === W.UNBORN ||
+      W.get(world, W.LIFE + process) === W.ENDED,
   )
 }

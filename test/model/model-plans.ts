@@ -54,7 +54,10 @@ export interface PlanRequest {
   /** The epoch in which it was made. */
   readonly epoch: number
   readonly nonce: string
-  /** What the stack demands of a failover; `database`, where nobody can reach the lost site: that the planner waits until its guard has shut it. Default `traffic`. */
+  /**
+   * What the stack demands of a failover; `database`, where nobody can reach the lost site: that the planner waits
+   * until its guard has shut it. Default `traffic`.
+   */
   readonly fencing?: 'traffic' | 'database'
   /** Whether a third site follows whoever is active. */
   readonly third?: boolean
@@ -69,7 +72,10 @@ export const modelStack: Stack = {
   fencing: { switchover: 'database', failover: 'traffic' },
   components: ['database', 'application', 'traffic'].map((name) => ({ name, driver: 'toy', needs: [], spec: {} })),
 }
-/** As a user declares it: the real driver of the guard says how long it takes to close, and the real planner where that is waited for. */
+/**
+ * As a user declares it: the real driver of the guard says how long it takes to close, and the real planner where that
+ * is waited for.
+ */
 const guarded = (fencing: 'traffic' | 'database', third = false): Stack => ({
   ...modelStack,
   sites: third
@@ -88,10 +94,14 @@ function stepsOf(component: string, { mode, from, to }: Intent): PlannedStep[] {
       ...(planned ? [toyStep(`application.stop@${from}`, 'DRAIN', { fence: 'application' })] : []),
       toyStep(`application.start@${to}`, 'START'),
     ]
-  if (component === 'traffic') return [toyStep('traffic.close', 'DRAIN', { fence: 'traffic' }), toyStep(`traffic.open@${to}`, 'TRAFFIC')]
+  if (component === 'traffic')
+    return [toyStep('traffic.close', 'DRAIN', { fence: 'traffic' }), toyStep(`traffic.open@${to}`, 'TRAFFIC')]
   return [
     ...(planned
-      ? [toyStep(`database.demote@${from}`, 'FENCE', { fence: 'database' }), toyStep(`database.catch-up@${to}`, 'FINAL_SYNC')]
+      ? [
+          toyStep(`database.demote@${from}`, 'FENCE', { fence: 'database' }),
+          toyStep(`database.catch-up@${to}`, 'FINAL_SYNC'),
+        ]
       : []),
     toyStep(`database.promote@${to}`, 'PROMOTE', { irreversible: true }),
   ]
@@ -121,7 +131,12 @@ export function modelPlan(request: PlanRequest): ModelPlan {
     sites: { [nameOf(from)]: mode === 'failover' ? silent : answering, [nameOf(to)]: answering },
     components: {},
   }
-  const intent: Intent = { mode, from: nameOf(from), to: nameOf(to), ...(mode === 'failover' ? { acceptLoss: 3_600_000 } : {}) }
+  const intent: Intent = {
+    mode,
+    from: nameOf(from),
+    to: nameOf(to),
+    ...(mode === 'failover' ? { acceptLoss: 3_600_000 } : {}),
+  }
   const identity = { id: `plan-${request.nonce}`, nonce: request.nonce, toolVersion: '0' }
   const stack = guarded(request.fencing ?? 'traffic', request.third)
   const made = planMove(stack, observation, intent, modelDrivers, identity)
@@ -129,14 +144,21 @@ export function modelPlan(request: PlanRequest): ModelPlan {
   const fencing = without === undefined ? made.fencing : { ...made.fencing, required: null }
   const kept = made.steps.filter((step) => without?.(step) !== true)
   const isKept = (id: string): boolean => kept.some((step) => step.id === id)
-  const plan: Plan = { ...made, fencing, steps: kept.map((step) => bent({ ...step, needs: step.needs.filter(isKept) })) }
-  const steps = plan.steps.map((planned): ModelStep => ({ planned, action: actionOf(planned, intent), place: placeOf(planned, to) }))
+  const plan: Plan = {
+    ...made,
+    fencing,
+    steps: kept.map((step) => bent({ ...step, needs: step.needs.filter(isKept) })),
+  }
+  const steps = plan.steps.map(
+    (planned): ModelStep => ({ planned, action: actionOf(planned, intent), place: placeOf(planned, to) }),
+  )
   sequenceOf(plan.steps)
   return { plan, course: courseOf(plan, stack, modelDrivers), steps, from, to }
 }
 
 /** The third site is no place of its own: what matters of its step is whom it follows from then on. */
-const placeOf = ({ site, action }: PlannedStep, to: Place): Place => (action === 'redirect' ? to : site === 'dc-b' ? 1 : 0)
+const placeOf = ({ site, action }: PlannedStep, to: Place): Place =>
+  action === 'redirect' ? to : site === 'dc-b' ? 1 : 0
 
 function actionOf(step: PlannedStep, intent: Intent): Action {
   if (step.id === LOCK_STEP) return 'lock'

@@ -53,7 +53,13 @@ function behaviours(sites: RealSites, fault: Fault): Partial<Record<Action, Beha
 }
 
 /** A process of the real engine over the sites of the model. */
-export function realProcess(sites: RealSites, store: ConditionalStore, clock: Clock, driver: Driver, fault: Fault): World {
+export function realProcess(
+  sites: RealSites,
+  store: ConditionalStore,
+  clock: Clock,
+  driver: Driver,
+  fault: Fault,
+): World {
   const world = toyWorld({ writer: null, effects: [] }, store, { clock })
   return {
     ...world,

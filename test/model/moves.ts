@@ -26,7 +26,10 @@ export function touch(model: Model, world: W.WorldState, effect: Effect): void {
     world[W.FRESH + process] = W.get(world, W.FRESH + process) & ~stepsOn(model, run, object)
 }
 
-/** Whoever takes the lock touches every object of every site before anything else: what older holders sent is refused from then on. */
+/**
+ * Whoever takes the lock touches every object of every site before anything else: what older holders sent is refused
+ * from then on.
+ */
 export function touchAll(model: Model, world: W.WorldState): void {
   for (let at = 0; at < W.MAX_UNDERWAY; at++) {
     const code = W.get(world, W.UNDERWAY + at)

@@ -36,7 +36,8 @@ const opensUncertainly: Rules = {
   ...PRODUCTION,
   commandsOf(course, run) {
     const { pointOfNoReturn: point } = course
-    if (run.direction === 'forward' || point === null || run.steps[point] !== 'stuck') return PRODUCTION.commandsOf(course, run)
+    if (run.direction === 'forward' || point === null || run.steps[point] !== 'stuck')
+      return PRODUCTION.commandsOf(course, run)
     const commands = PRODUCTION.commandsOf(course, { ...run, steps: { ...run.steps, [point]: 'undone' } })
     return commands.map((command) => (command.do === 'end' ? { ...command, verdict: 'stopped' } : command))
   },
@@ -178,7 +179,12 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
     breaks: 'two sites accept writes',
   },
   {
-    scenario: { ...one, name: 'a process that shut the old site does not look again before it promotes', hands: 1, rules: neverLooksAgain },
+    scenario: {
+      ...one,
+      name: 'a process that shut the old site does not look again before it promotes',
+      hands: 1,
+      rules: neverLooksAgain,
+    },
     breaks: 'two sites accept writes',
   },
   {
@@ -204,7 +210,13 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
     breaks: 'two sites accept writes',
   },
   {
-    scenario: { ...one, name: 'a resume believes every intent', processes: [begin(0), resume(0)], crashes: 1, rules: resumesBlindly },
+    scenario: {
+      ...one,
+      name: 'a resume believes every intent',
+      processes: [begin(0), resume(0)],
+      crashes: 1,
+      rules: resumesBlindly,
+    },
     breaks: 'an acknowledged write is lost',
   },
   {

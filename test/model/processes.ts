@@ -48,16 +48,23 @@ export const nameOf = (model: Model, process: number): string => {
 }
 
 /**
- * Mirrors `refuseUnlessStillTrue` and `join` and `turned` of execute-move.ts. A resume is refused nothing here, where production asks what has
- * changed: there are more worlds for it, not fewer.
+ * Mirrors `refuseUnlessStillTrue` and `join` and `turned` of execute-move.ts. A resume is refused nothing here, where
+ * production asks what has changed: there are more worlds for it, not fewer.
  */
 function comeToLife(model: Model, world: W.WorldState, process: number, emit: Emit): void {
   const { run, how } = must(model.scenario.processes[process])
   const table = model.tableOf(run)
-  const ofRun = model.scenario.processes.flatMap((other, index) => (other.run === run && index !== process ? [index] : []))
+  const ofRun = model.scenario.processes.flatMap((other, index) =>
+    other.run === run && index !== process ? [index] : [],
+  )
   const begun = ofRun.some((index) => W.get(world, W.LIFE + index) !== W.UNBORN)
   const journal = table.journalView(W.get(world, W.JOURNAL + run))
-  if (how === 'begin' ? begun || !factsHold(model, world, run) : !begun || journal.ended === 'moved' || journal.ended === 'undone') return
+  if (
+    how === 'begin'
+      ? begun || !factsHold(model, world, run)
+      : !begun || journal.ended === 'moved' || journal.ended === 'undone'
+  )
+    return
   const next = copyOf(world)
   for (const index of ofRun) if (W.get(world, W.LIFE + index) !== W.UNBORN) next[W.STALE + index] = 1
   const from = table.begun(W.get(world, W.JOURNAL + run), how !== 'begin')
@@ -80,9 +87,12 @@ function comeToLife(model: Model, world: W.WorldState, process: number, emit: Em
 function isCutShort(model: Model, world: W.WorldState, run: number): boolean {
   const { plan, steps, to } = model.planOf(run)
   const { steps: onRecord } = model.tableOf(run).journalView(W.get(world, W.JOURNAL + run))
-  const isOnRecord = (action: ModelStep['action']): boolean => steps.some((step, at) => step.action === action && onRecord[at] != null)
+  const isOnRecord = (action: ModelStep['action']): boolean =>
+    steps.some((step, at) => step.action === action && onRecord[at] != null)
   if (W.get(world, W.EPOCH) !== plan.epoch + 1 || W.get(world, W.ACTIVE_RUN) !== run + 1) return false
-  return !isOnRecord('lock') || (plan.intent.mode !== 'rejoin' && W.get(world, W.ACTIVE) === to && !isOnRecord('activate'))
+  return (
+    !isOnRecord('lock') || (plan.intent.mode !== 'rejoin' && W.get(world, W.ACTIVE) === to && !isOnRecord('activate'))
+  )
 }
 
 function factsHold(model: Model, world: W.WorldState, run: number): boolean {
@@ -94,7 +104,10 @@ function factsHold(model: Model, world: W.WorldState, run: number): boolean {
   const up = (place: number): boolean => W.get(world, W.SITE + place) === W.UP
   if (!up(to) || up(from) !== (mode !== 'failover')) return false
   if (mode === 'rejoin') return true
-  return W.get(world, W.DATABASE + to) === W.REPLICA && (mode === 'failover' || W.get(world, W.DATABASE + from) === W.PRIMARY)
+  return (
+    W.get(world, W.DATABASE + to) === W.REPLICA &&
+    (mode === 'failover' || W.get(world, W.DATABASE + from) === W.PRIMARY)
+  )
 }
 
 /** `runSteps` leaves its loop when nothing is left to do: the verdict is missing, and the report says "stopped". */
@@ -153,7 +166,14 @@ class Working {
   private readonly emit: Emit
   private broken: string | null = null
 
-  constructor(model: Model, world: W.WorldState, process: number, run: number, command: Extract<Command, { step: string }>, emit: Emit) {
+  constructor(
+    model: Model,
+    world: W.WorldState,
+    process: number,
+    run: number,
+    command: Extract<Command, { step: string }>,
+    emit: Emit,
+  ) {
     this.model = model
     this.world = world
     this.process = process
@@ -167,7 +187,9 @@ class Working {
   carryOut() {
     switch (this.command.do) {
       case 'record-intent':
-        return this.record('intent-recorded', (recorded) => (recorded === null || recorded === 'undone' ? 'intent' : recorded))
+        return this.record('intent-recorded', (recorded) =>
+          recorded === null || recorded === 'undone' ? 'intent' : recorded,
+        )
       case 'record-result':
         return this.record('result-recorded', () => (this.state() === 'held' ? 'was-done' : 'done'))
       case 'record-given-up':
@@ -189,12 +211,19 @@ class Working {
     }
   }
 
-  private state = (): string => this.model.tableOf(this.run).stepState(W.get(this.world, W.RUN_STATE + this.process), this.index)
+  private state = (): string =>
+    this.model.tableOf(this.run).stepState(W.get(this.world, W.RUN_STATE + this.process), this.index)
 
   private note(next: W.WorldState, event: RunEvent): void {
-    next[W.RUN_STATE + this.process] = this.model.tableOf(this.run).after(W.get(next, W.RUN_STATE + this.process), event)
+    next[W.RUN_STATE + this.process] = this.model
+      .tableOf(this.run)
+      .after(W.get(next, W.RUN_STATE + this.process), event)
   }
-  private say(next: W.WorldState, what: string, more: { readonly fair?: boolean; readonly broken?: string | null } = {}): void {
+  private say(
+    next: W.WorldState,
+    what: string,
+    more: { readonly fair?: boolean; readonly broken?: string | null } = {},
+  ): void {
     const label = (): string =>
       `${nameOf(this.model, this.process)}: ${this.command.do} ${this.command.step}${what === '' ? '' : `: ${what}`}`
     this.emit({ next, fair: more.fair ?? true, label, broken: more.broken ?? this.broken })
@@ -260,7 +289,9 @@ class Working {
 
   /** Mirrors `lookAgain`. Nobody sees a fence by time that another process has waited for. */
   private revalidate() {
-    const seen = isByTime(this.step.planned) ? 'pending' : looks(this.model, this.world, this.process, this.run, this.step)
+    const seen = isByTime(this.step.planned)
+      ? 'pending'
+      : looks(this.model, this.world, this.process, this.run, this.step)
     this.withFault(this.world, 'fails')
     const next = copyOf(this.world)
     this.note(next, { is: 'revalidated', step: this.command.step, saw: seen })
@@ -278,7 +309,9 @@ class Working {
     const before = table.journalView(W.get(this.world, W.JOURNAL + this.run))
     const rest = restingOnClaim(course, table.state(W.get(this.world, W.RUN_STATE + this.process)), this.command.step)
     const again = new Set([this.command.step, ...rest])
-    const after = steps.map(({ planned }, at): OnRecord | null => (again.has(planned.id) ? 'intent' : (before.steps[at] ?? null)))
+    const after = steps.map(({ planned }, at): OnRecord | null =>
+      again.has(planned.id) ? 'intent' : (before.steps[at] ?? null),
+    )
     next[W.JOURNAL + this.run] = table.journal({ ...before, steps: after })
     this.note(next, { is: 'reopened-recorded', step: this.command.step })
     this.say(next, '')
@@ -369,7 +402,8 @@ class Working {
     const next = copyOf(this.world)
     if (!reaches(this.world, effect)) return this.threw(next, 'site-unreachable')
     const versioned = hasVersions(this.model, effect)
-    if (versioned && (W.get(this.world, W.FRESH + this.process) & (1 << this.index)) === 0) return this.threw(next, 'kubernetes-conflict')
+    if (versioned && (W.get(this.world, W.FRESH + this.process) & (1 << this.index)) === 0)
+      return this.threw(next, 'kubernetes-conflict')
     if (effect.kind === 'redirect' && this.hasParted(effect)) return this.threw(next, 'history-forked')
     this.mustBeApproved(effect)
     this.withFault(this.world, 'refused')
@@ -386,7 +420,8 @@ class Working {
   }
 
   private mustBeApproved(effect: Effect): void {
-    if (unapproved(this.model, this.world, effect)) this.broken = 'an effect without approval: its run has not burnt the nonce of its plan'
+    if (unapproved(this.model, this.world, effect))
+      this.broken = 'an effect without approval: its run has not burnt the nonce of its plan'
   }
 
   /** It stays on its way: whoever sent it dies, or gives up, or sends it once more. */

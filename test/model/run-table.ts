@@ -19,8 +19,8 @@ export interface JournalView {
 export const EMPTY_JOURNAL: JournalView = { steps: [], turnedBack: false, ended: null }
 
 /**
- * The states of a run as small numbers. The transition functions are pure, so each is asked once per state and event; a million worlds
- * share a few thousand states of their runs.
+ * The states of a run as small numbers. The transition functions are pure, so each is asked once per state and event; a
+ * million worlds share a few thousand states of their runs.
  */
 export interface RunTable {
   /** The state in which a process begins that reads this journal. */

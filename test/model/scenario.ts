@@ -31,11 +31,16 @@ export interface Scenario {
   readonly delays: number
   readonly outages: number
   readonly writes: number
-  /** How often a person may open the old site by hand, except between a process' last look at the fences and its promotion. */
+  /**
+   * How often a person may open the old site by hand, except between a process' last look at the fences and its
+   * promotion.
+   */
   readonly hands?: number
   /** Only while no process lives: a smaller world. */
   readonly handsBetweenProcesses?: true
-  /** How often somebody may write into a journal, while none of its processes lives, what never happened: `FORGERIES`. */
+  /**
+   * How often somebody may write into a journal, while none of its processes lives, what never happened: `FORGERIES`.
+   */
   readonly lies?: number
   /** How often the newest entries of a journal may vanish, while none of its processes lives. */
   readonly cuts?: number

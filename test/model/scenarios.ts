@@ -1,16 +1,33 @@
 import type { PlanRequest } from './model-plans.ts'
 import type { Scenario } from './scenario.ts'
 
-/** Nothing goes wrong, and what is written to a site's objects rests on a version that a later holder of the lock makes old. */
-export const CALM = { crashes: 0, faults: 0, delays: 0, outages: 0, writes: 1, fencedObjects: true, guarded: false } as const
+/**
+ * Nothing goes wrong, and what is written to a site's objects rests on a version that a later holder of the lock makes
+ * old.
+ */
+export const CALM = {
+  crashes: 0,
+  faults: 0,
+  delays: 0,
+  outages: 0,
+  writes: 1,
+  fencedObjects: true,
+  guarded: false,
+} as const
 export const THERE = { mode: 'switchover', from: 0, epoch: 1, nonce: 'a' } as const
 /** With a fence that is not needed: the run goes on when it can not be shut. */
 export const THERE_AT_BEST: PlanRequest = {
   ...THERE,
   bent: (step) => (step.fence === 'application' ? { ...step, bestEffort: step.deadline } : step),
 }
-/** Approved by people who were shown something else: nothing inside the old site is shut, and nothing says that it had to be. */
-export const THERE_UNFENCED: PlanRequest = { ...THERE, without: ({ fence }) => fence === 'database' || fence === 'application' }
+/**
+ * Approved by people who were shown something else: nothing inside the old site is shut, and nothing says that it had
+ * to be.
+ */
+export const THERE_UNFENCED: PlanRequest = {
+  ...THERE,
+  without: ({ fence }) => fence === 'database' || fence === 'application',
+}
 /** Without load balancers: two fences are enough to be opened by hand, and three make the world ten times as large. */
 export const THERE_INSIDE: PlanRequest = { ...THERE, without: ({ component }) => component === 'traffic' }
 /** A second approved plan for the same move. */
@@ -27,7 +44,15 @@ const abort = (run: number) => ({ run, how: 'abort' as const })
 
 /** The worlds that every test run explores to their ends. */
 export const SCENARIOS: readonly Scenario[] = [
-  { ...CALM, name: 'one process and two faults', plans: [THERE], runs: [0], processes: [begin(0)], faults: 2, writes: 2 },
+  {
+    ...CALM,
+    name: 'one process and two faults',
+    plans: [THERE],
+    runs: [0],
+    processes: [begin(0)],
+    faults: 2,
+    writes: 2,
+  },
   {
     ...CALM,
     name: 'a crash or a late effect, and a second process resumes',
@@ -65,7 +90,14 @@ export const SCENARIOS: readonly Scenario[] = [
     faults: 1,
     writes: 0,
   },
-  { ...CALM, name: 'somebody opens the old site by hand, at any time', plans: [THERE], runs: [0], processes: [begin(0)], hands: 1 },
+  {
+    ...CALM,
+    name: 'somebody opens the old site by hand, at any time',
+    plans: [THERE],
+    runs: [0],
+    processes: [begin(0)],
+    hands: 1,
+  },
   {
     ...CALM,
     name: 'somebody opens the old site by hand between two processes',
@@ -115,8 +147,22 @@ export const SCENARIOS: readonly Scenario[] = [
     processes: [begin(0), resume(0)],
     crashes: 1,
   },
-  { ...CALM, name: 'one plan is dispatched twice', plans: [THERE], runs: [0, 0], processes: [begin(0), begin(1), resume(0)], writes: 0 },
-  { ...CALM, name: 'two plans for one move', plans: [THERE, THERE_TOO], runs: [0, 1], processes: [begin(0), begin(1)], faults: 1 },
+  {
+    ...CALM,
+    name: 'one plan is dispatched twice',
+    plans: [THERE],
+    runs: [0, 0],
+    processes: [begin(0), begin(1), resume(0)],
+    writes: 0,
+  },
+  {
+    ...CALM,
+    name: 'two plans for one move',
+    plans: [THERE, THERE_TOO],
+    runs: [0, 1],
+    processes: [begin(0), begin(1)],
+    faults: 1,
+  },
   {
     ...CALM,
     name: 'two plans in opposite directions',
@@ -197,7 +243,13 @@ export const LARGER: readonly Scenario[] = [
     faults: 1,
     cuts: 1,
   },
-  { ...CALM, name: 'opposite directions, with a write', plans: [THERE, BACK], runs: [0, 1], processes: [begin(0), begin(1), resume(0)] },
+  {
+    ...CALM,
+    name: 'opposite directions, with a write',
+    plans: [THERE, BACK],
+    runs: [0, 1],
+    processes: [begin(0), begin(1), resume(0)],
+  },
   {
     ...CALM,
     name: 'everything happens to one run',

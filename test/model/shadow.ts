@@ -13,8 +13,8 @@ export interface JournalSoFar {
 }
 
 /**
- * Follows a journal that the real engine wrote, entry by entry, through every world of the model that could have written it.
- * Returns the place of the first entry that no world of the model can write, or null.
+ * Follows a journal that the real engine wrote, entry by entry, through every world of the model that could have
+ * written it. Returns the place of the first entry that no world of the model can write, or null.
  */
 export function worldsWithJournal(model: Model, entries: readonly JournalSoFar[]): number | null {
   const table = model.tableOf(0)
@@ -62,12 +62,14 @@ function nextOf(model: Model, world: WorldState): WorldState[] {
   const keep = ({ next }: { readonly next: WorldState }): void => {
     nexts.push(next)
   }
-  for (let process = 0; process < model.scenario.processes.length; process++) movesOfProcess(model, world, process, keep)
+  for (let process = 0; process < model.scenario.processes.length; process++)
+    movesOfProcess(model, world, process, keep)
   movesOfSurroundings(model, world, keep)
   return nexts
 }
 
 /** The model does not list the steps of a journal that names none. */
-const normal = (view: JournalView): JournalView => (view.steps.every((step) => step === null) ? { ...view, steps: [] } : view)
+const normal = (view: JournalView): JournalView =>
+  view.steps.every((step) => step === null) ? { ...view, steps: [] } : view
 
 const keyOf = (world: WorldState): string => String.fromCharCode(...world)

@@ -123,7 +123,10 @@ export function wouldWrite(model: Model, world: W.WorldState, place: Place): boo
 
 /** Whether a user's write is accepted there: some load balancer leads to it. */
 export function serves(model: Model, world: W.WorldState, place: Place): boolean {
-  return wouldWrite(model, world, place) && PLACES.some((at) => W.get(world, W.BALANCER + at) === place + 1 && connected(world, at, place))
+  return (
+    wouldWrite(model, world, place) &&
+    PLACES.some((at) => W.get(world, W.BALANCER + at) === place + 1 && connected(world, at, place))
+  )
 }
 const connected = (world: W.WorldState, a: Place, b: Place): boolean =>
   a === b ? W.get(world, W.SITE + a) !== W.DEAD : W.get(world, W.SITE + a) === W.UP && W.get(world, W.SITE + b) === W.UP

@@ -8,7 +8,10 @@ import { type Model, must } from './scenario.ts'
 import { decode, describeEffect, hasVersions, isCurrent, serves, take } from './sites.ts'
 import * as W from './world-state.ts'
 
-/** What happens without any process: users write, replicas follow, time passes, effects arrive, sites are lost and come back. */
+/**
+ * What happens without any process: users write, replicas follow, time passes, effects arrive, sites are lost and come
+ * back.
+ */
 export function movesOfSurroundings(model: Model, world: W.WorldState, emit: Emit): void {
   const change = (label: () => string, fair: boolean, set: (next: W.WorldState) => void): void => {
     const next = copyOf(world)
@@ -37,8 +40,9 @@ export function movesOfSurroundings(model: Model, world: W.WorldState, emit: Emi
 }
 
 /**
- * Somebody opens the site that a run has shut, before anything is promoted. What the processes saw of it is old by then (`fade` of run-steps.ts): no
- * two systems can be changed at once, and what happens between the last look at a fence and the promotion, within two seconds, nobody sees.
+ * Somebody opens the site that a run has shut, before anything is promoted. What the processes saw of it is old by then
+ * (`fade` of run-steps.ts): no two systems can be changed at once, and what happens between the last look at a fence
+ * and the promotion, within two seconds, nobody sees.
  */
 function openByHand(model: Model, world: W.WorldState, place: Place, change: Change): void {
   if (W.get(world, W.HANDS) === 0 || W.get(world, W.DATABASE + other(place)) === W.PRIMARY) return
@@ -63,7 +67,11 @@ function openByHand(model: Model, world: W.WorldState, place: Place, change: Cha
 }
 
 /** What somebody may write into a journal of what never happened. */
-const FORGERIES: readonly { readonly what: string; readonly claim: OnRecord; readonly of: (step: PlannedStep) => boolean }[] = [
+const FORGERIES: readonly {
+  readonly what: string
+  readonly claim: OnRecord
+  readonly of: (step: PlannedStep) => boolean
+}[] = [
   { what: 'all fences are done', claim: 'done', of: ({ fence }) => fence !== undefined },
   { what: 'all fences are given up', claim: 'given-up', of: ({ fence }) => fence !== undefined },
   { what: 'the promotion is done', claim: 'done', of: ({ action }) => action === 'promote' },
@@ -71,11 +79,16 @@ const FORGERIES: readonly { readonly what: string; readonly claim: OnRecord; rea
 
 /** Whether a process of the first run lives, or none has begun it yet. */
 function isAtWork(model: Model, world: W.WorldState): boolean {
-  const ofRun = model.scenario.processes.flatMap(({ run }, process) => (run === 0 ? [W.get(world, W.LIFE + process)] : []))
+  const ofRun = model.scenario.processes.flatMap(({ run }, process) =>
+    run === 0 ? [W.get(world, W.LIFE + process)] : [],
+  )
   return ofRun.includes(W.ALIVE) || ofRun.every((life) => life === W.UNBORN)
 }
 
-/** Somebody forges the journal of a run that no process continues: it says of steps that they are done, or given up, and they never were. */
+/**
+ * Somebody forges the journal of a run that no process continues: it says of steps that they are done, or given up, and
+ * they never were.
+ */
 function forge(model: Model, world: W.WorldState, change: Change): void {
   if (W.get(world, W.LIES) === 0) return
   if (isAtWork(model, world)) return
@@ -93,7 +106,10 @@ function forge(model: Model, world: W.WorldState, change: Change): void {
     )
 }
 
-/** The newest entries of a journal that no process continues are gone: where it went back, that it did may be gone as well. */
+/**
+ * The newest entries of a journal that no process continues are gone: where it went back, that it did may be gone as
+ * well.
+ */
 function cutShort(model: Model, world: W.WorldState, change: Change): void {
   if (W.get(world, W.CUTS) === 0 || isAtWork(model, world)) return
   const table = model.tableOf(0)
@@ -112,7 +128,8 @@ function cutShort(model: Model, world: W.WorldState, change: Change): void {
         const after = table.journal({ steps: turnedBack ? before : kept, turnedBack, ended: null })
         if (after === W.get(world, W.JOURNAL)) continue
         change(
-          () => `the newest entries of the journal vanish: ${turnedBack ? 'what was taken back' : `from ${steps[at]?.planned.id} on`}`,
+          () =>
+            `the newest entries of the journal vanish: ${turnedBack ? 'what was taken back' : `from ${steps[at]?.planned.id} on`}`,
           false,
           (next) => {
             next[W.CUTS] = W.get(world, W.CUTS) - 1
@@ -155,7 +172,10 @@ function follow(world: W.WorldState, place: Place, change: Change): void {
   )
 }
 
-/** The third one goes and comes as it likes, and follows whom it was told to, as long as its own history is a part of that one's. */
+/**
+ * The third one goes and comes as it likes, and follows whom it was told to, as long as its own history is a part of
+ * that one's.
+ */
 function third(model: Model, world: W.WorldState, change: Change): void {
   if (!model.scenario.plans.some((plan) => plan.third === true)) return
   const set = (value: number) => (next: W.WorldState) => {
@@ -177,7 +197,9 @@ function third(model: Model, world: W.WorldState, change: Change): void {
   )
 }
 
-/** A site dies, or is cut off and lives on for its own users; and it comes back as it was, believing what it believed. */
+/**
+ * A site dies, or is cut off and lives on for its own users; and it comes back as it was, believing what it believed.
+ */
 function outage(model: Model, world: W.WorldState, place: Place, change: Change): void {
   const is = W.get(world, W.SITE + place)
   if (is === W.UP && W.get(world, W.OUTAGES) > 0) {
@@ -226,5 +248,10 @@ function arrive(model: Model, world: W.WorldState, at: number, emit: Emit): void
     if (hasVersions(model, effect)) touch(model, next, effect)
   }
   const broken = unapproved(model, world, effect) ? 'an effect without approval' : null
-  emit({ next, fair: false, label: () => `late, ${describeEffect(effect)} arrives${refused ? ' and is refused' : ''}`, broken })
+  emit({
+    next,
+    fair: false,
+    label: () => `late, ${describeEffect(effect)} arrives${refused ? ' and is refused' : ''}`,
+    broken,
+  })
 }

@@ -67,7 +67,10 @@ export const DATA = fields(2)
 export const LEASE = fields(2)
 /** One load balancer per site: 0 closed, or the site it leads to plus one. */
 export const BALANCER = fields(2)
-/** The third site: up or not, whom it follows, what it holds, and how often it may still go away. Always dead where no plan has one. */
+/**
+ * The third site: up or not, whom it follows, what it holds, and how often it may still go away. Always dead where no
+ * plan has one.
+ */
 export const THIRD = field()
 export const THIRD_FOLLOWS = field()
 export const THIRD_DATA = field()
@@ -85,7 +88,9 @@ export const CRASHES = field()
 export const FAULTS = field()
 export const DELAYS = field()
 export const OUTAGES = field()
-/** How often a person may open the old site by hand, somebody may forge the journal, and its newest entries may vanish. */
+/**
+ * How often a person may open the old site by hand, somebody may forge the journal, and its newest entries may vanish.
+ */
 export const HANDS = field()
 export const LIES = field()
 export const CUTS = field()

@@ -26,7 +26,8 @@ const THEIRS = 'prod'
 
 let db: LabDatabase
 beforeAll(async () => {
-  const tell = process.env.LAB_VERBOSE === undefined ? {} : { tell: (line: string) => process.stderr.write(`${line}\n`) }
+  const tell =
+    process.env.LAB_VERBOSE === undefined ? {} : { tell: (line: string) => process.stderr.write(`${line}\n`) }
   db = await prepareLabDatabase({
     ...tell,
     ownerSecret: 'pg-dc-a-app',
@@ -141,7 +142,9 @@ function database(): object[] {
       metadata: { name: 'pg-dc-a' },
       spec: {
         ...db.clusterSpec,
-        plugins: [{ name: PLUGIN, isWALArchiver: true, parameters: { barmanObjectName: 'their-store', serverName: THEIRS } }],
+        plugins: [
+          { name: PLUGIN, isWALArchiver: true, parameters: { barmanObjectName: 'their-store', serverName: THEIRS } },
+        ],
       },
     },
   ]
@@ -184,7 +187,10 @@ function cache(): object[] {
           },
         },
         volumeClaimTemplates: [
-          { metadata: { name: 'data' }, spec: { accessModes: ['ReadWriteOnce'], resources: { requests: { storage: '1Gi' } } } },
+          {
+            metadata: { name: 'data' },
+            spec: { accessModes: ['ReadWriteOnce'], resources: { requests: { storage: '1Gi' } } },
+          },
         ],
       },
     },
@@ -193,8 +199,11 @@ function cache(): object[] {
 
 const apply = (site: string, objects: readonly object[]): string =>
   kubectl(site, ['apply', '-f', '-'], objects.map((one) => stringify(one)).join('---\n'))
-const read = async <T>(site: string, kind: { apiVersion: string; kind: string; plural: string }, name: string): Promise<T> =>
-  (await db.admin(site).get({ ...kind, namespace: db.namespace, name })) as unknown as T
+const read = async <T>(
+  site: string,
+  kind: { apiVersion: string; kind: string; plural: string },
+  name: string,
+): Promise<T> => (await db.admin(site).get({ ...kind, namespace: db.namespace, name })) as unknown as T
 const redis = (site: string, command: string): string =>
   kubectl(site, [
     'exec',
@@ -207,7 +216,11 @@ const redis = (site: string, command: string): string =>
     `REDISCLI_AUTH="\${REDIS_PASSWORD:-$REDISCLI_AUTH}" redis-cli ${command}`,
   ]).trim()
 const rows = (site: string): Promise<string> => db.sql(site, 'SELECT count(*) FROM ledger')
-type Workload = { readonly metadata: { readonly uid: string }; readonly spec: { readonly replicas: number }; readonly status: object }
+type Workload = {
+  readonly metadata: { readonly uid: string }
+  readonly spec: { readonly replicas: number }
+  readonly status: object
+}
 const replicas = async (site: string): Promise<number> => (await read<Workload>(site, DEPLOYMENT, 'app')).spec.replicas
 
 /** Everything in here happens to one stack, in this order. */
@@ -250,7 +263,10 @@ describe('a stack that other hands made: a database with its archive, a Redis th
         type: secret.type,
         data: secret.data,
       } as unknown as KubernetesObject)
-      const [cluster, workload] = await Promise.all([read<Seen>('dc-a', CLUSTER, 'pg-dc-a'), read<Workload>('dc-a', DEPLOYMENT, 'app')])
+      const [cluster, workload] = await Promise.all([
+        read<Seen>('dc-a', CLUSTER, 'pg-dc-a'),
+        read<Workload>('dc-a', DEPLOYMENT, 'app'),
+      ])
       before = { uid: cluster.metadata.uid, systemId: cluster.status?.systemID ?? '', workload: workload.metadata.uid }
       await expect(deploy(db.world, { dryRun: false, only: [] })).rejects.toMatchObject({ code: 'made-by-others' })
     },
@@ -270,7 +286,9 @@ describe('a stack that other hands made: a database with its archive, a Redis th
       kubectl('dc-a', ['delete', 'statefulset', 'redis', '--cascade=orphan'])
       kubectl('dc-a', ['delete', 'pod', 'redis-0', '--wait=true'])
       const again = await deploy(db.world, { dryRun: true, only: [], adopt: true })
-      process.stderr.write(`${JSON.stringify(again.units.flatMap(({ changes }) => changes).filter(({ kind }) => kind === 'keep'))}\n`)
+      process.stderr.write(
+        `${JSON.stringify(again.units.flatMap(({ changes }) => changes).filter(({ kind }) => kind === 'keep'))}\n`,
+      )
       expect(again.failure).toBeNull()
     },
     3 * MINUTES,
@@ -305,12 +323,25 @@ describe('a stack that other hands made: a database with its archive, a Redis th
     async () => {
       const alive = async () => [
         await db.sql('dc-a', 'SELECT pg_postmaster_start_time(), timeline_id FROM pg_control_checkpoint()'),
-        kubectl('dc-a', ['get', 'pod', 'pg-dc-a-1', '-o', 'jsonpath={.metadata.uid} {.status.containerStatuses[*].restartCount}']),
+        kubectl('dc-a', [
+          'get',
+          'pod',
+          'pg-dc-a-1',
+          '-o',
+          'jsonpath={.metadata.uid} {.status.containerStatuses[*].restartCount}',
+        ]),
         kubectl('dc-a', ['get', 'cluster', 'pg-dc-a', '-o', 'jsonpath={.status.currentPrimary} {.status.phase}']),
       ]
       const was = await alive()
       const follow = (source: string): string =>
-        kubectl('dc-a', ['patch', 'cluster', 'pg-dc-a', '--type=merge', '-p', JSON.stringify({ spec: { replica: { source } } })])
+        kubectl('dc-a', [
+          'patch',
+          'cluster',
+          'pg-dc-a',
+          '--type=merge',
+          '-p',
+          JSON.stringify({ spec: { replica: { source } } }),
+        ])
       for (const source of ['pg-dc-a', 'pg-dc-b']) {
         follow(source)
         for (let looks = 0; looks < 8; looks++) {
@@ -374,7 +405,9 @@ describe('a stack that other hands made: a database with its archive, a Redis th
       for (const site of ['dc-a', 'dc-b'] as const) {
         expect(pod(site)).toBe(before[site])
         const owner = ['get', 'pod', 'redis-0', '-o', 'jsonpath={.metadata.ownerReferences[0].uid}']
-        expect(kubectl(site, owner)).toBe(kubectl(site, ['get', 'statefulset', 'redis', '-o', 'jsonpath={.metadata.uid}']))
+        expect(kubectl(site, owner)).toBe(
+          kubectl(site, ['get', 'statefulset', 'redis', '-o', 'jsonpath={.metadata.uid}']),
+        )
       }
       expect(redis('dc-b', 'dbsize')).toBe('51')
       expect((await deploy(world, { dryRun: false, only: [] })).verdict).toBe('unchanged')

@@ -20,7 +20,8 @@ const SECRET = { apiVersion: 'v1', kind: 'Secret', plural: 'secrets' } as const
 
 let db: LabDatabase
 beforeAll(async () => {
-  const tell = process.env.LAB_VERBOSE === undefined ? {} : { tell: (line: string) => process.stderr.write(`${line}\n`) }
+  const tell =
+    process.env.LAB_VERBOSE === undefined ? {} : { tell: (line: string) => process.stderr.write(`${line}\n`) }
   db = await prepareLabDatabase({ ...tell, ownerSecret: 'pg-dc-a-app', tables: ['ledger'] })
 }, MINUTES)
 afterAll(async () => db?.remove(), 2 * MINUTES)
@@ -39,7 +40,12 @@ const quickStart = (): object => ({
   apiVersion: CLUSTER.apiVersion,
   kind: CLUSTER.kind,
   metadata: { name: 'pg-dc-a' },
-  spec: { instances: 2, imageName: db.lab.images.postgresql, imagePullPolicy: 'IfNotPresent', storage: { size: '2Gi' } },
+  spec: {
+    instances: 2,
+    imageName: db.lab.images.postgresql,
+    imagePullPolicy: 'IfNotPresent',
+    storage: { size: '2Gi' },
+  },
 })
 const theCluster = async () => {
   const found = await db.admin('dc-a').get({ ...CLUSTER, namespace: db.namespace, name: 'pg-dc-a' })
@@ -66,9 +72,13 @@ describe('a cluster that was made with kubectl from the quick start', () => {
       )
       const secret = await db.admin('dc-a').get({ ...SECRET, namespace: db.namespace, name: 'pg-dc-a-app' })
       const { type, data } = secret as unknown as { type: string; data: object }
-      await db
-        .admin('dc-b')
-        .apply({ apiVersion: 'v1', kind: 'Secret', metadata: { name: 'pg-dc-a-app', namespace: db.namespace }, type, data })
+      await db.admin('dc-b').apply({
+        apiVersion: 'v1',
+        kind: 'Secret',
+        metadata: { name: 'pg-dc-a-app', namespace: db.namespace },
+        type,
+        data,
+      })
       before = await theCluster()
       await expect(deploy(db.world, { dryRun: false, only: [] })).rejects.toMatchObject({ code: 'made-by-others' })
     },
@@ -78,7 +88,10 @@ describe('a cluster that was made with kubectl from the quick start', () => {
   test(
     'is not adopted by a stack that would shrink it: the dry run lists each field with what to declare',
     async () => {
-      writeFileSync(join(db.directory, 'database.yaml'), stringify({ ...db.clusterSpec, instances: 1, storage: { size: '1Gi' } }))
+      writeFileSync(
+        join(db.directory, 'database.yaml'),
+        stringify({ ...db.clusterSpec, instances: 1, storage: { size: '1Gi' } }),
+      )
       const report = await deploy(db.world, { dryRun: true, only: [], adopt: true })
       expect(report.failure?.code).toBe('change-refused')
       expect(report.failure?.what).toMatch(/spec.instances: .*Declare instances: 2/)
@@ -131,7 +144,11 @@ describe('a cluster that was made with kubectl from the quick start', () => {
   test(
     'moves like any other, and loses nothing',
     async () => {
-      await eventually('a status without a warning', async () => (await status(db.world)).verdict === 'green', 2 * MINUTES)
+      await eventually(
+        'a status without a warning',
+        async () => (await status(db.world)).verdict === 'green',
+        2 * MINUTES,
+      )
       const { plan, digest } = await planFailover(db.world, { mode: 'switchover', to: 'dc-b' as SiteName })
       expect(plan.findings.filter(({ severity }) => severity === 'blocker')).toEqual([])
       expect((await executeFailover(db.world, plan, { digest } as Approval)).verdict).toBe('moved')
@@ -148,9 +165,15 @@ describe('a cluster that was made with kubectl from the quick start', () => {
         code: 'active-database-missing',
         next: expect.stringContaining('standby failover plan --mode failover --to dc-a'),
       })
-      await expect(deploy(db.world, { dryRun: false, only: [] })).rejects.toMatchObject({ code: 'active-database-missing' })
+      await expect(deploy(db.world, { dryRun: false, only: [] })).rejects.toMatchObject({
+        code: 'active-database-missing',
+      })
       expect((await status(db.world)).findings.map(({ code }) => code)).toContain('active-database-missing')
-      const { plan, digest } = await planFailover(db.world, { mode: 'failover', to: 'dc-a' as SiteName, acceptLoss: 10 * MINUTES })
+      const { plan, digest } = await planFailover(db.world, {
+        mode: 'failover',
+        to: 'dc-a' as SiteName,
+        acceptLoss: 10 * MINUTES,
+      })
       expect(plan.findings.filter(({ severity }) => severity === 'blocker')).toEqual([])
       expect((await executeFailover(db.world, plan, { digest } as Approval)).verdict).toBe('moved')
       expect(await rows('dc-a')).toBe('500')

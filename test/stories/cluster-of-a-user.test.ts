@@ -23,7 +23,8 @@ const TAINTED = 'dc-b'
 let metadata: InstanceMetadata
 let db: LabDatabase
 beforeAll(async () => {
-  const tell = process.env.LAB_VERBOSE === undefined ? {} : { tell: (line: string) => process.stderr.write(`${line}\n`) }
+  const tell =
+    process.env.LAB_VERBOSE === undefined ? {} : { tell: (line: string) => process.stderr.write(`${line}\n`) }
   // Whose keys they are is known once the lab is read: the server is asked by the first pod.
   let keys = { accessKeyId: '', secretAccessKey: '' }
   metadata = await startInstanceMetadata(bridge.address, () => keys)
@@ -56,7 +57,9 @@ afterAll(async () => {
 
 function kubectl(site: string, args: readonly string[], namespace = db.namespace): string {
   const kubeconfig = db.lab.sites.find(({ name }) => name === site)?.kubeconfig ?? ''
-  return execFileSync(db.lab.programs.kubectl, ['--kubeconfig', kubeconfig, '--namespace', namespace, ...args], { encoding: 'utf8' })
+  return execFileSync(db.lab.programs.kubectl, ['--kubeconfig', kubeconfig, '--namespace', namespace, ...args], {
+    encoding: 'utf8',
+  })
 }
 
 interface PodSpec {
@@ -66,7 +69,9 @@ interface PodSpec {
 }
 
 /** What a person would look at while a copy is restored. */
-async function watchSandbox(until: Promise<unknown>): Promise<{ readonly secrets: Set<string>; readonly postgres: PodSpec | null }> {
+async function watchSandbox(
+  until: Promise<unknown>,
+): Promise<{ readonly secrets: Set<string>; readonly postgres: PodSpec | null }> {
   const secrets = new Set<string>()
   let postgres: PodSpec | null = null
   let over = false
@@ -74,8 +79,10 @@ async function watchSandbox(until: Promise<unknown>): Promise<{ readonly secrets
     over = true
   })
   while (!over) {
-    const read = <T>(kind: string): T => JSON.parse(kubectl(TAINTED, ['get', kind, '-o', 'json'], sandboxNamespace(db.name))) as T
-    for (const { metadata: of } of read<{ items: { metadata: { name: string } }[] }>('secrets').items) secrets.add(of.name)
+    const read = <T>(kind: string): T =>
+      JSON.parse(kubectl(TAINTED, ['get', kind, '-o', 'json'], sandboxNamespace(db.name))) as T
+    for (const { metadata: of } of read<{ items: { metadata: { name: string } }[] }>('secrets').items)
+      secrets.add(of.name)
     const running = read<{ items: { spec: PodSpec; status: { phase?: string } }[] }>('pods').items.find(
       ({ spec, status: of }) => of.phase === 'Running' && spec.containers.some(({ name }) => name === 'postgres'),
     )
@@ -92,15 +99,27 @@ describe('a cluster whose nodes are tainted, whose pods need Secrets of their ow
     async () => {
       for (const site of ['dc-a', 'dc-b']) {
         kubectl(site, ['create', 'secret', 'generic', 'their-settings', '--from-literal=mark=theirs'])
-        kubectl(site, ['create', 'secret', 'docker-registry', 'their-registry', '--docker-username=u', '--docker-password=p'])
+        kubectl(site, [
+          'create',
+          'secret',
+          'docker-registry',
+          'their-registry',
+          '--docker-username=u',
+          '--docker-password=p',
+        ])
       }
       expect((await deploy(db.world, { dryRun: false, only: [] })).failure).toBeNull()
-      await db.sql('dc-a', 'CREATE TABLE ledger (id bigint PRIMARY KEY); INSERT INTO ledger SELECT generate_series(1, 500);')
+      await db.sql(
+        'dc-a',
+        'CREATE TABLE ledger (id bigint PRIMARY KEY); INSERT INTO ledger SELECT generate_series(1, 500);',
+      )
       expect((await backUp(db.world)).failure).toBeNull()
       expect(metadata.asked.size).toBeGreaterThan(0)
       const archived = await db.archive('dc-a').list('postgresql/pg-dc-a-g1/', { limit: 1 })
       expect(archived).toHaveLength(1)
-      const secrets = JSON.parse(kubectl('dc-a', ['get', 'secrets', '-o', 'json'])) as { items: { data?: Record<string, string> }[] }
+      const secrets = JSON.parse(kubectl('dc-a', ['get', 'secrets', '-o', 'json'])) as {
+        items: { data?: Record<string, string> }[]
+      }
       expect(JSON.stringify(secrets)).not.toContain(Buffer.from(db.lab.s3.root.secretAccessKey).toString('base64'))
     },
     8 * MINUTES,
@@ -125,7 +144,8 @@ describe('a cluster whose nodes are tainted, whose pods need Secrets of their ow
   test(
     'moves like any other, and loses nothing',
     async () => {
-      const findings = async () => (await status(db.world)).findings.map(({ code, what }) => `${code}: ${what}`).join('; ')
+      const findings = async () =>
+        (await status(db.world)).findings.map(({ code, what }) => `${code}: ${what}`).join('; ')
       await until(
         'a status without a warning',
         { deadline: 2 * MINUTES, every: 1_000, hint: findings },

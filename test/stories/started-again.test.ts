@@ -17,7 +17,9 @@ const WORKLOAD = 'deployment/infisical-infisical-standalone-infisical'
 function kubectl({ lab, stack }: DeployedStack, site: SiteName, args: readonly string[]): string {
   const kubeconfig = lab.sites.find(({ name }) => name === site)?.kubeconfig ?? ''
   const { namespace } = labStacks[stack.name]
-  return execFileSync(lab.programs.kubectl, ['--kubeconfig', kubeconfig, '--namespace', namespace, ...args], { encoding: 'utf8' })
+  return execFileSync(lab.programs.kubectl, ['--kubeconfig', kubeconfig, '--namespace', namespace, ...args], {
+    encoding: 'utf8',
+  })
 }
 
 test('a resume starts the application of the new site again, where somebody stopped it after the runner died, before users are led there', async () => {
@@ -41,12 +43,19 @@ test('a resume starts the application of the new site again, where somebody stop
   expect(executed).toBeNull()
   kubectl(deployed, to, ['scale', WORKLOAD, '--replicas=0'])
   kubectl(deployed, to, ['rollout', 'status', WORKLOAD, '--timeout=60s'])
-  const resumed = await runStandby<MoveReport>(stack, 'mover', ['failover', 'resume', '--run', run ?? '', '--digest', planned.digest], {
-    helm: programs.helm,
-    env: { GITHUB_TOKEN: 'token-of-the-operator', GITHUB_API_URL: githubUrl },
-  })
+  const resumed = await runStandby<MoveReport>(
+    stack,
+    'mover',
+    ['failover', 'resume', '--run', run ?? '', '--digest', planned.digest],
+    {
+      helm: programs.helm,
+      env: { GITHUB_TOKEN: 'token-of-the-operator', GITHUB_API_URL: githubUrl },
+    },
+  )
   expect(resumed.result.verdict).toBe('moved')
-  expect(kubectl(deployed, to, ['get', WORKLOAD, '-o', 'jsonpath={.spec.replicas} {.status.readyReplicas}'])).toBe('1 1')
+  expect(kubectl(deployed, to, ['get', WORKLOAD, '-o', 'jsonpath={.spec.replicas} {.status.readyReplicas}'])).toBe(
+    '1 1',
+  )
   const after = await untilGreen(stack, programs.helm)
   expect(after.activeSite).toBe(to)
 })

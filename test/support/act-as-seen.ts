@@ -1,7 +1,10 @@
 import type { Progress } from '../../src/domain/progress.ts'
 import type { Behaviour, StepRun } from '../../src/driver/behaviour.ts'
 
-/** One look, and the effect if one is due on what was seen: as a run does it, without the lock in between. Returns what was seen. */
+/**
+ * One look, and the effect if one is due on what was seen: as a run does it, without the lock in between. Returns what
+ * was seen.
+ */
 export async function applyAsSeen<Spec>(behaviour: Behaviour<Spec> | undefined, run: StepRun<Spec>): Promise<Progress> {
   if (behaviour === undefined) throw new Error(`no behaviour for ${run.step.id}`)
   const seen = await behaviour.done(run)

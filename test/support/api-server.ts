@@ -21,7 +21,10 @@ export interface ApiServer {
   stop(): Promise<void>
 }
 
-/** A real etcd and kube-apiserver on free ports: RBAC, validation, watch and conflicts as in production; no nodes, so no pods run. */
+/**
+ * A real etcd and kube-apiserver on free ports: RBAC, validation, watch and conflicts as in production; no nodes, so no
+ * pods run.
+ */
 export async function startApiServer(): Promise<ApiServer> {
   const home = mkdtempSync(join(tmpdir(), 'standby-api-'))
   const [client = 0, peer = 0, port = 0] = await freePorts(3)
@@ -30,20 +33,35 @@ export async function startApiServer(): Promise<ApiServer> {
     await binary('etcd'),
     [
       ...['--data-dir', join(home, 'etcd'), '--listen-client-urls', etcdUrl, '--advertise-client-urls', etcdUrl],
-      ...['--listen-peer-urls', `http://127.0.0.1:${peer}`, '--initial-advertise-peer-urls', `http://127.0.0.1:${peer}`],
+      ...[
+        '--listen-peer-urls',
+        `http://127.0.0.1:${peer}`,
+        '--initial-advertise-peer-urls',
+        `http://127.0.0.1:${peer}`,
+      ],
       ...['--initial-cluster', `default=http://127.0.0.1:${peer}`, '--unsafe-no-fsync', '--log-level', 'error'],
     ],
     { answers: async () => (await fetch(`${etcdUrl}/health`)).ok },
   )
   const { privateKey } = generateKeyPairSync('rsa', { modulusLength: 2048 })
   writeFileSync(join(home, 'sa.key'), privateKey.export({ type: 'pkcs1', format: 'pem' }))
-  writeFileSync(join(home, 'tokens.csv'), 'admin-token,admin,1,system:masters\nnobody-token,nobody,2\nobserver-token,observer,3\n')
+  writeFileSync(
+    join(home, 'tokens.csv'),
+    'admin-token,admin,1,system:masters\nnobody-token,nobody,2\nobserver-token,observer,3\n',
+  )
   const url = `https://127.0.0.1:${port}`
   const api = await startServer(
     await binary('kube-apiserver'),
     [
       ...['--etcd-servers', etcdUrl, '--secure-port', String(port), '--bind-address', '127.0.0.1', '--cert-dir', home],
-      ...['--authorization-mode', 'RBAC', '--token-auth-file', join(home, 'tokens.csv'), '--service-cluster-ip-range', '10.0.0.0/24'],
+      ...[
+        '--authorization-mode',
+        'RBAC',
+        '--token-auth-file',
+        join(home, 'tokens.csv'),
+        '--service-cluster-ip-range',
+        '10.0.0.0/24',
+      ],
       ...['--service-account-issuer', url, '--service-account-key-file', join(home, 'sa.key')],
       ...['--service-account-signing-key-file', join(home, 'sa.key'), '--profiling=false', '--v', '0'],
     ],
@@ -68,7 +86,17 @@ export async function startApiServer(): Promise<ApiServer> {
       const manager = await startServer(
         await binary('kube-controller-manager'),
         [
-          ...['--kubeconfig', config, '--controllers', names, '--leader-elect=false', '--secure-port', String(secure), '--cert-dir', home],
+          ...[
+            '--kubeconfig',
+            config,
+            '--controllers',
+            names,
+            '--leader-elect=false',
+            '--secure-port',
+            String(secure),
+            '--cert-dir',
+            home,
+          ],
           ...['--concurrent-resource-quota-syncs', '2', '--resource-quota-sync-period', '2s'],
         ],
         { answers: async () => true },

@@ -33,7 +33,10 @@ export interface Exit {
 
 let bundle: Promise<string> | null = null
 
-/** The bundle that the image carries, built once per test file; renamed into its place, because other runs may use it now. */
+/**
+ * The bundle that the image carries, built once per test file; renamed into its place, because other runs may use it
+ * now.
+ */
 function bundled(): Promise<string> {
   bundle ??= (async () => {
     const directory = resolve(import.meta.dirname, '../../node_modules/.cache/standby')

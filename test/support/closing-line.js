@@ -3,7 +3,10 @@ import { relative } from 'node:path'
 /** Milliseconds. */
 const LEFT_OPEN = 5 * 60_000
 
-/** Ends every run with one line that people and CI read at a glance, after what this machine could not test; on stderr, where Jest writes. */
+/**
+ * Ends every run with one line that people and CI read at a glance, after what this machine could not test; on stderr,
+ * where Jest writes.
+ */
 // biome-ignore lint/style/noDefaultExport: Jest takes a reporter from the default export
 export default class ClosingLine {
   onRunComplete(_contexts, results) {
@@ -14,7 +17,8 @@ export default class ClosingLine {
     const closing = [...skippedFiles(results), `${results.numPassedTests} passed, ${failed} failed`]
     // Jest's own summary comes after what any reporter writes here.
     process.once('exit', () => process.stderr.write(`${closing.join('\n')}\n`))
-    // Jest waits for ever for what a failed test left open. Taking down the lab comes after this moment, and takes less.
+    // Jest waits for ever for what a failed test left open. Taking down the lab comes after this moment, and takes
+    // less.
     const left = setTimeout(() => {
       process.stderr.write(`the tests ended ${LEFT_OPEN / 60_000} min ago, and something that they left open runs on\n`)
       process.exit(1)
@@ -27,5 +31,7 @@ export default class ClosingLine {
 const skippedFiles = ({ testResults }) =>
   testResults.flatMap(({ testFilePath, testResults: tests }) => {
     const reason = tests.map(({ title }) => /\(skipped: (.*)\)$/.exec(title)?.[1]).find((one) => one !== undefined)
-    return reason === undefined ? [] : [`skipped ${relative(process.cwd(), testFilePath)} (${tests.length} tests): ${reason}`]
+    return reason === undefined
+      ? []
+      : [`skipped ${relative(process.cwd(), testFilePath)} (${tests.length} tests): ${reason}`]
   })

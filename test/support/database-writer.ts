@@ -1,6 +1,9 @@
 import pg from 'pg'
 
-/** One client that writes numbered rows, to whichever of its addresses accepts them, and remembers what was acknowledged. */
+/**
+ * One client that writes numbered rows, to whichever of its addresses accepts them, and remembers what was
+ * acknowledged.
+ */
 export interface Writer {
   /** Ends it; the ids of the rows whose commit was answered. */
   stop(): Promise<{ readonly acknowledged: readonly number[]; readonly longestGap: number }>
@@ -14,7 +17,10 @@ export interface WriterOptions {
   readonly intervalMs: number
 }
 
-/** Writes until it is stopped. A refused or unanswered write is tried on the next address with a new id: an id is acknowledged at most once. */
+/**
+ * Writes until it is stopped. A refused or unanswered write is tried on the next address with a new id: an id is
+ * acknowledged at most once.
+ */
 export function startWriter(options: WriterOptions): Writer {
   const acknowledged: number[] = []
   const times: number[] = [Date.now()]

@@ -70,10 +70,17 @@ function stepsUntil(seconds: number): StepReport[] {
 
 const proofOf = (id: string) =>
   id === 'database.promote@dc-b'
-    ? { writable: true, lsn: '16/B374D8', loss: { bytes: [160, 160], seconds: [0, 3], why: 'the old primary was fenced at 16/B374D8' } }
+    ? {
+        writable: true,
+        lsn: '16/B374D8',
+        loss: { bytes: [160, 160], seconds: [0, 3], why: 'the old primary was fenced at 16/B374D8' },
+      }
     : { holds: true }
 
-/** Two records of one run: its first process stopped when the application did not start, the second one brought it to its end. */
+/**
+ * Two records of one run: its first process stopped when the application did not start, the second one brought it to
+ * its end.
+ */
 export function exampleRecords(): NamedRecord[] {
   const failed = stepsUntil(62.5)
   const failure = {
@@ -86,7 +93,10 @@ export function exampleRecords(): NamedRecord[] {
     { kind: 'begun', at: at(0), planDigest: 'd'.repeat(64), epoch: 5, attempt: 1 },
     { kind: 'failed', at: at(62.5), step: 'application.start@dc-b', code: failure.code, what: failure.what },
   ]
-  const second: JournalEntry[] = [...first, { kind: 'begun', at: at(60), planDigest: 'd'.repeat(64), epoch: 5, attempt: 2 }]
+  const second: JournalEntry[] = [
+    ...first,
+    { kind: 'begun', at: at(60), planDigest: 'd'.repeat(64), epoch: 5, attempt: 2 },
+  ]
   return [
     record('00000001.json', 'execute', reportOf('stopped', failed, failure), first, at(62.6)),
     record('00000002.json', 'resume', reportOf('moved', stepsUntil(100), null), second, at(79.1)),
@@ -108,7 +118,10 @@ function record(
     reason: 'incident 4711',
     proof: {},
   }
-  return { file, body: evidenceOf({ plan, approval, operation, report, begunAt: at(0), journal, now, toolVersion: '0.1.0' }) }
+  return {
+    file,
+    body: evidenceOf({ plan, approval, operation, report, begunAt: at(0), journal, now, toolVersion: '0.1.0' }),
+  }
 }
 
 const reportOf = (verdict: MoveReport['verdict'], steps: StepReport[], failure: MoveReport['failure']): MoveReport => ({

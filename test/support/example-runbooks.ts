@@ -34,7 +34,11 @@ export function exampleRunbook(stack: Stack, intent: Intent): string {
 
 export function examplePlan(stack: Stack, intent: Intent): Plan {
   const id = `20261121T060000Z-${intent.mode}-${intent.from}-${intent.to}`
-  return planMove(stack, exampleObservation(stack, intent), intent, drivers, { id, nonce: '0'.repeat(32), toolVersion: 'example' })
+  return planMove(stack, exampleObservation(stack, intent), intent, drivers, {
+    id,
+    nonce: '0'.repeat(32),
+    toolVersion: 'example',
+  })
 }
 
 /** What is seen of the example's world. */
@@ -66,7 +70,14 @@ export function exampleObservation(stack: Stack, { mode, from }: Intent): Observ
     at: NOW,
     witness: {
       kind: 'answering',
-      active: { schemaVersion: 1, stack: stack.name, epoch: 4, activeSite: from, since: '2026-11-01T00:00:00Z', run: 'example' },
+      active: {
+        schemaVersion: 1,
+        stack: stack.name,
+        epoch: 4,
+        activeSite: from,
+        since: '2026-11-01T00:00:00Z',
+        run: 'example',
+      },
       lock: null,
     },
     sites: Object.fromEntries(
@@ -80,7 +91,9 @@ export function exampleObservation(stack: Stack, { mode, from }: Intent): Observ
     components: {
       archive: both(() => answering({ bucket: 'infisical', versioning: 'enabled', conditionalWrites: true })),
       database: databaseStates(mode),
-      cache: both(() => answering({ ready: true, image: 'docker.io/library/redis:7.4.6', dumps: { 'dc-a': dump, 'dc-b': dump } })),
+      cache: both(() =>
+        answering({ ready: true, image: 'docker.io/library/redis:7.4.6', dumps: { 'dc-a': dump, 'dc-b': dump } }),
+      ),
       application: both((site) =>
         answering({ workload: workloadOf(site === from ? 2 : 0), secrets: null }, site === from ? 'active' : 'passive'),
       ),
@@ -89,7 +102,12 @@ export function exampleObservation(stack: Stack, { mode, from }: Intent): Observ
           instances: Object.fromEntries(
             ['lb-1.example.com', 'lb-2.example.com'].map((host) => [
               host,
-              { kind: 'answering', runtime: from, file: from, backends: { 'dc-a': backend('dc-a'), 'dc-b': backend('dc-b') } },
+              {
+                kind: 'answering',
+                runtime: from,
+                file: from,
+                backends: { 'dc-a': backend('dc-a'), 'dc-b': backend('dc-b') },
+              },
             ]),
           ),
         }),
@@ -99,7 +117,13 @@ export function exampleObservation(stack: Stack, { mode, from }: Intent): Observ
   }
 }
 
-const workloadOf = (replicas: number) => ({ declared: replicas, ready: replicas, pods: replicas, image: 'infisical', settled: true })
+const workloadOf = (replicas: number) => ({
+  declared: replicas,
+  ready: replicas,
+  pods: replicas,
+  image: 'infisical',
+  settled: true,
+})
 
 /** dc-a is active and dc-b follows; in a rejoin dc-b was promoted, and dc-a believes that it is the primary. */
 function databaseStates(mode: Intent['mode']): Record<string, Observed> {
@@ -112,7 +136,8 @@ function databaseStates(mode: Intent['mode']): Record<string, Observed> {
   }
   if (mode === 'switchover') return states()
   const taken = backup('completed', '2026-11-21T05:40:00Z', { pluginMetadata: { clusterUID: 'uid-pg-dc-b' } })
-  if (mode === 'failover') return { ...states({ b: { upstream, instance: { isWalReceiverActive: false } } }), 'dc-a': SILENT }
+  if (mode === 'failover')
+    return { ...states({ b: { upstream, instance: { isWalReceiverActive: false } } }), 'dc-a': SILENT }
   return states({
     a: { spec: { replica: { self: 'pg-dc-a', primary: 'pg-dc-a', source: 'pg-dc-b' } } },
     b: {

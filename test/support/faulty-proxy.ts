@@ -48,13 +48,19 @@ export async function startFaultyProxy(target: string): Promise<FaultyProxy> {
       await new Promise((resolve) => server.close(resolve))
     },
   }
-  const forward = (from: IncomingMessage, body: Buffer): Promise<{ readonly head: IncomingMessage; readonly body: Buffer }> =>
+  const forward = (
+    from: IncomingMessage,
+    body: Buffer,
+  ): Promise<{ readonly head: IncomingMessage; readonly body: Buffer }> =>
     new Promise((resolve, reject) => {
       proxy.delivered.push(`${from.method} ${from.url}`)
       // The signature covers the host header, so it stays the sender's.
-      const sent = request({ hostname, port, method: from.method, path: from.url, headers: from.headers, agent: false }, (head) => {
-        bodyOf(head).then((answer) => resolve({ head, body: answer }), reject)
-      })
+      const sent = request(
+        { hostname, port, method: from.method, path: from.url, headers: from.headers, agent: false },
+        (head) => {
+          bodyOf(head).then((answer) => resolve({ head, body: answer }), reject)
+        },
+      )
       sent.once('error', reject)
       sent.end(body)
     })

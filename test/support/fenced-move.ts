@@ -18,14 +18,17 @@ interface Sites {
   promoted: boolean
 }
 
-/** A move of a stack whose only fence is one that anybody can open again, and whose copy is only good while it is shut. */
+/**
+ * A move of a stack whose only fence is one that anybody can open again, and whose copy is only good while it is shut.
+ */
 export async function fencedMove() {
   const { toy, store } = await deployedToy()
   const clock = toyClock()
   const sites: Sites = { fenced: false, answers: true, copied: false, promoted: false }
   const effects: string[] = []
   const looks = { fence: 0 }
-  const seen = (holds: boolean, waitingFor: string): Progress => (holds ? { is: 'done', proof: {} } : { is: 'pending', waitingFor })
+  const seen = (holds: boolean, waitingFor: string): Progress =>
+    holds ? { is: 'done', proof: {} } : { is: 'pending', waitingFor }
   const own = toyDriver(toy)
   const driver: Driver = {
     ...own,

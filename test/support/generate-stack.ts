@@ -8,7 +8,10 @@ export interface GeneratedSize {
   readonly sites: number
 }
 
-/** The text of a valid stack file of any size: applications side by side, each with its archive, database, cache and traffic. Names no file. */
+/**
+ * The text of a valid stack file of any size: applications side by side, each with its archive, database, cache and
+ * traffic. Names no file.
+ */
 export function generateStack({ components, sites }: GeneratedSize): string {
   const names = Array.from({ length: sites }, (_, index) => `dc-${index + 1}`)
   const declared = Array.from({ length: components }, (_, index) => {
@@ -94,7 +97,10 @@ function component(kind: Kind, group: number, sites: readonly string[]): [string
           name: 'redis',
           image: 'docker.io/library/redis:7.4.6',
           password: { secret: 'redis', key: 'password' },
-          backup: { store, images: { dump: 'docker.io/library/redis:7.4.6', upload: 'docker.io/curlimages/curl:8.16.0' } },
+          backup: {
+            store,
+            images: { dump: 'docker.io/library/redis:7.4.6', upload: 'docker.io/curlimages/curl:8.16.0' },
+          },
         },
       ]
     case 'helm-release':
@@ -121,7 +127,10 @@ function component(kind: Kind, group: number, sites: readonly string[]): [string
           key: `active-${group}`,
           socket: '/run/haproxy/admin.sock',
           backends: perSite(sites, (site) => `${site}-${group}`),
-          instances: [1, 2].map((instance) => ({ host: `lb-${instance}.example.com`, url: `http://lb-${instance}.example.com/` })),
+          instances: [1, 2].map((instance) => ({
+            host: `lb-${instance}.example.com`,
+            url: `http://lb-${instance}.example.com/`,
+          })),
           ssh: { user: 'standby', privateKey: { env: 'SSH_PRIVATE_KEY' }, knownHosts: { env: 'SSH_KNOWN_HOSTS' } },
         },
       ]

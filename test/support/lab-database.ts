@@ -59,7 +59,9 @@ export interface LabDatabaseOptions {
   readonly tell?: (line: string) => void
 }
 
-/** What the README of a stack asks for before the first deploy: namespaces, and Secrets that are the same on both sites. */
+/**
+ * What the README of a stack asks for before the first deploy: namespaces, and Secrets that are the same on both sites.
+ */
 export async function prepareLabDatabase(options: LabDatabaseOptions = {}): Promise<LabDatabase> {
   const lab = await readLabEnvironment()
   const ending = new AbortController()
@@ -78,7 +80,8 @@ export async function prepareLabDatabase(options: LabDatabaseOptions = {}): Prom
     return client
   }
   const passwords = { superuser: randomBytes(12).toString('hex'), owner: randomBytes(12).toString('hex') }
-  for (const site of SITES) for (const object of prerequisites(name, passwords)) await admin(site).apply(object, { force: true })
+  for (const site of SITES)
+    for (const object of prerequisites(name, passwords)) await admin(site).apply(object, { force: true })
 
   writeFileSync(join(directory, 'database.yaml'), stringify(clusterSpec(lab, options.cluster ?? {})))
   for (const [path, text] of Object.entries(options.files?.(lab) ?? {})) {
@@ -95,7 +98,15 @@ export async function prepareLabDatabase(options: LabDatabaseOptions = {}): Prom
   const log: Log = { info: say(' '), warning: say('!'), debug: say('.') }
   const env = environment(lab, options)
   const readAgain = (): Promise<World> =>
-    connect({ stackPath, signal: ending.signal, log, env, credentialsInput: null, identity: 'mover', mask: () => undefined })
+    connect({
+      stackPath,
+      signal: ending.signal,
+      log,
+      env,
+      credentialsInput: null,
+      identity: 'mover',
+      mask: () => undefined,
+    })
   const world = await readAgain()
   const cluster = (site: string): string => `pg-${site}`
   const root = (bucket: string, prefix: string): ObjectStoreClient =>
@@ -120,19 +131,28 @@ export async function prepareLabDatabase(options: LabDatabaseOptions = {}): Prom
     archive: (site) => root(`infisical-${site}`, `${name}/`),
     async sql(site, text) {
       const pod = { namespace: name, name: `${cluster(site)}-1`, container: 'postgres' }
-      const answer = await admin(site).exec(pod, ['psql', '-XAtq', '-v', 'ON_ERROR_STOP=1', '-U', 'postgres', '-d', 'app', '-f', '-'], {
-        stdin: text,
-        deadline: 30_000,
-      })
+      const answer = await admin(site).exec(
+        pod,
+        ['psql', '-XAtq', '-v', 'ON_ERROR_STOP=1', '-U', 'postgres', '-d', 'app', '-f', '-'],
+        {
+          stdin: text,
+          deadline: 30_000,
+        },
+      )
       if (answer.code !== 0) throw new Error(answer.stderr)
       return answer.stdout.trim()
     },
     async remove() {
       const namespaces = { apiVersion: 'v1', kind: 'Namespace', plural: 'namespaces', namespace: null }
       await Promise.all(
-        SITES.flatMap((site) => [name, sandboxNamespace(name)].map((one) => admin(site).remove({ ...namespaces, name: one }))),
+        SITES.flatMap((site) =>
+          [name, sandboxNamespace(name)].map((one) => admin(site).remove({ ...namespaces, name: one })),
+        ),
       )
-      for (const store of [...SITES.map((site) => root(`infisical-${site}`, `${name}/`)), root('standby-witness', `${name}/`)])
+      for (const store of [
+        ...SITES.map((site) => root(`infisical-${site}`, `${name}/`)),
+        root('standby-witness', `${name}/`),
+      ])
         for (const object of await store.list('')) await store.remove(object.key)
       ending.abort()
       rmSync(directory, { recursive: true, force: true })
@@ -140,7 +160,10 @@ export async function prepareLabDatabase(options: LabDatabaseOptions = {}): Prom
   }
 }
 
-function prerequisites(name: string, passwords: { readonly superuser: string; readonly owner: string }): KubernetesObject[] {
+function prerequisites(
+  name: string,
+  passwords: { readonly superuser: string; readonly owner: string },
+): KubernetesObject[] {
   const secret = (secretName: string, username: string, password: string): KubernetesObject => ({
     apiVersion: 'v1',
     kind: 'Secret',
@@ -150,7 +173,11 @@ function prerequisites(name: string, passwords: { readonly superuser: string; re
   })
   return [
     { apiVersion: 'v1', kind: 'Namespace', metadata: { name } },
-    { apiVersion: 'v1', kind: 'Namespace', metadata: { name: sandboxNamespace(name), labels: { [SANDBOX_LABEL]: 'true' } } },
+    {
+      apiVersion: 'v1',
+      kind: 'Namespace',
+      metadata: { name: sandboxNamespace(name), labels: { [SANDBOX_LABEL]: 'true' } },
+    },
     secret('pg-superuser', 'postgres', passwords.superuser),
     secret('pg-owner', 'app', passwords.owner),
   ]
@@ -171,7 +198,10 @@ function clusterSpec(lab: LabEnvironment, more: Readonly<Record<string, unknown>
 function stackFile(name: string, lab: LabEnvironment, port: number, options: LabDatabaseOptions): object {
   const bySite = <T>(make: (site: (typeof SITES)[number], index: number) => T): Record<string, T> =>
     Object.fromEntries(SITES.map((site, index) => [site, make(site, index)]))
-  const pair = (prefix: string): object => ({ accessKeyId: { env: `${prefix}_ID` }, secretAccessKey: { env: `${prefix}_KEY` } })
+  const pair = (prefix: string): object => ({
+    accessKeyId: { env: `${prefix}_ID` },
+    secretAccessKey: { env: `${prefix}_KEY` },
+  })
   const keys = (prefix: string): object => (options.login === true ? { login: 'aws' } : pair(prefix))
   const place = { endpoint: lab.s3.endpoint, region: lab.s3.region, prefix: `${name}/` }
   const addressOf = (site: string): string => lab.sites.find((one) => one.name === site)?.address ?? ''
@@ -179,7 +209,10 @@ function stackFile(name: string, lab: LabEnvironment, port: number, options: Lab
     standby: 1,
     name,
     sites: bySite((site, index) => ({
-      kubernetes: { kubeconfig: { file: lab.sites[index]?.kubeconfig }, clusterId: lab.sites.find((one) => one.name === site)?.clusterId },
+      kubernetes: {
+        kubeconfig: { file: lab.sites[index]?.kubeconfig },
+        clusterId: lab.sites.find((one) => one.name === site)?.clusterId,
+      },
     })),
     initialActive: 'dc-a',
     objectives: { backupAge: '26h', restoreTime: '10m' },

@@ -36,7 +36,10 @@ export interface LoadBalancerHost {
   stop(): Promise<void>
 }
 
-/** A real HAProxy on a Debian file system of its own, with the paths of a stock host; the network is this machine's. Needs root. */
+/**
+ * A real HAProxy on a Debian file system of its own, with the paths of a stock host; the network is this machine's.
+ * Needs root.
+ */
 export async function startLoadBalancerHost(
   backends: Readonly<Record<TestSite, number>>,
   map = 'active be_none\n',
@@ -44,7 +47,8 @@ export async function startLoadBalancerHost(
   const { tree } = await ensureDebian(() => undefined, AbortSignal.timeout(600_000))
   const home = mkdtempSync(join(tmpdir(), 'standby-haproxy-'))
   const [port = 0] = await freePorts(1)
-  for (const folder of ['root', 'work', 'upper/etc/haproxy/maps']) mkdirSync(join(home, folder), { recursive: true, mode: 0o755 })
+  for (const folder of ['root', 'work', 'upper/etc/haproxy/maps'])
+    mkdirSync(join(home, folder), { recursive: true, mode: 0o755 })
   writeFileSync(join(home, 'upper', MAP), map, { mode: 0o640 })
   writeFileSync(join(home, 'upper/etc/haproxy/haproxy.cfg'), configuration(port, backends))
   const script = [
@@ -59,9 +63,13 @@ export async function startLoadBalancerHost(
   // A HAProxy that ends comes back, as under a service manager; the host ends with its HAProxy.
   const init = `trap 'kill $!; wait; exit 0' TERM
     while :; do haproxy -W -f /etc/haproxy/haproxy.cfg -p /run/haproxy.pid -S /run/haproxy/master.sock & wait $!; sleep 0.1; done`
-  const server = await startServer('unshare', ['--mount', '--propagation', 'private', 'bash', '-c', script, 'host', home, init], {
-    answers: async () => (await fetch(`http://127.0.0.1:${port}`)).status > 0,
-  })
+  const server = await startServer(
+    'unshare',
+    ['--mount', '--propagation', 'private', 'bash', '-c', script, 'host', home, init],
+    {
+      answers: async () => (await fetch(`http://127.0.0.1:${port}`)).status > 0,
+    },
+  )
   const inside = ['-t', String(server.pid), '--mount', '--root', '--wdns=/', '--', 'sh', '-c']
   const shell = (command: string): string =>
     execFileSync('nsenter', [...inside, command], { encoding: 'utf8', timeout: 10_000, stdio: 'pipe' })
@@ -69,7 +77,9 @@ export async function startLoadBalancerHost(
   const worker = async (): Promise<string | null> => {
     try {
       await fetch(`http://127.0.0.1:${port}`)
-      return /^(\d+)\s+worker/m.exec(shell("echo 'show proc' | socat - UNIX-CONNECT:/run/haproxy/master.sock"))?.[1] ?? null
+      return (
+        /^(\d+)\s+worker/m.exec(shell("echo 'show proc' | socat - UNIX-CONNECT:/run/haproxy/master.sock"))?.[1] ?? null
+      )
     } catch {
       return null
     }
@@ -89,7 +99,8 @@ export async function startLoadBalancerHost(
     unplugged: false,
     runner: {
       async run(command, stdin = '', deadline = 10_000) {
-        if (host.unplugged) throw siteError('ssh-unreachable', 'the host does not answer: Connection refused', { retry: 'transient' })
+        if (host.unplugged)
+          throw siteError('ssh-unreachable', 'the host does not answer: Connection refused', { retry: 'transient' })
         host.onCommand(command)
         return runProcess('nsenter', [...inside, command], { deadline, input: stdin })
       },

@@ -43,7 +43,9 @@ export function mortalProcess(world: World, diesAt: number): MortalProcess {
     list: (prefix) => through(() => store.list(prefix)),
     time: () => store.time(),
   }
-  const drivers = Object.fromEntries(Object.entries(world.drivers).map(([kind, driver]) => [kind, mortalDriver(driver, through)]))
+  const drivers = Object.fromEntries(
+    Object.entries(world.drivers).map(([kind, driver]) => [kind, mortalDriver(driver, through)]),
+  )
   return { world: { ...world, store: mortalStore, drivers }, died, instants: () => lived }
 }
 
@@ -57,5 +59,8 @@ function mortalDriver(driver: Driver, through: Through): Driver {
     ...(undone === undefined ? {} : { undone: (run) => through(() => undone(run)) }),
     ...(touch === undefined ? {} : { touch: (run) => through(() => touch(run)) }),
   })
-  return { ...driver, behaviours: Object.fromEntries(Object.entries(driver.behaviours).map(([name, one]) => [name, mortal(one)])) }
+  return {
+    ...driver,
+    behaviours: Object.fromEntries(Object.entries(driver.behaviours).map(([name, one]) => [name, mortal(one)])),
+  }
 }

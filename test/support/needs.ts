@@ -3,11 +3,20 @@ import { delimiter, join } from 'node:path'
 import { cached } from '../../lab/topology.ts'
 
 /** What tests run for real outside the lab. */
-export type Server = 'postgresql-15' | 'redis-server' | 'redis-cli' | 'etcd' | 'kube-apiserver' | 'versitygw' | 'helm' | 'debian'
+export type Server =
+  | 'postgresql-15'
+  | 'redis-server'
+  | 'redis-cli'
+  | 'etcd'
+  | 'kube-apiserver'
+  | 'versitygw'
+  | 'helm'
+  | 'debian'
 
 /**
- * Says which servers a test file needs: called when it, or what it imports, is loaded. Where one is missing and `npm run test:unit` runs, the tests
- * of that file are skipped, and their names say why (`skip-without-servers.js`). `npm test` and every run with `CI` in its environment skip nothing.
+ * Says which servers a test file needs: called when it, or what it imports, is loaded. Where one is missing and `npm
+ * run test:unit` runs, the tests of that file are skipped, and their names say why (`skip-without-servers.js`). `npm
+ * test` and every run with `CI` in its environment skip nothing.
  */
 export function needs(...servers: readonly Server[]): void {
   const missing = servers.filter((server) => !IS_HERE[server]())
@@ -33,4 +42,5 @@ const IS_HERE: Readonly<Record<Server, () => boolean>> = {
 
 const isOnPath = (program: string): boolean =>
   (process.env.PATH ?? '').split(delimiter).some((folder) => folder !== '' && existsSync(join(folder, program)))
-const isOfLab = (program: string): boolean => existsSync(cached('first', program)) || globSync(cached('binaries', '*', program)).length > 0
+const isOfLab = (program: string): boolean =>
+  existsSync(cached('first', program)) || globSync(cached('binaries', '*', program)).length > 0

@@ -24,8 +24,9 @@ export interface ObjectStoreServer {
 }
 
 /**
- * A real S3 server (versitygw) with one empty, versioned bucket, in a temporary folder and on a free port; about 100 ms.
- * `tls`: with a certificate that only its own authority vouches for. `accounts`: users who may do nothing that a bucket policy does not allow; each secret is the name and `-secret`.
+ * A real S3 server (versitygw) with one empty, versioned bucket, in a temporary folder and on a free port; about 100
+ * ms. `tls`: with a certificate that only its own authority vouches for. `accounts`: users who may do nothing that a
+ * bucket policy does not allow; each secret is the name and `-secret`.
  */
 export async function startObjectStore({
   accounts = [],
@@ -62,9 +63,29 @@ export async function startObjectStore({
   const server = await startServer(
     command,
     [
-      ...['--port', `127.0.0.1:${port}`, '--access', root.accessKeyId, '--secret', root.secretAccessKey, '--region', 'us-east-1'],
-      ...(certificate === null ? [] : ['--cert', file('cert.pem', certificate.cert), '--key', file('key.pem', certificate.key)]),
-      ...['--iam-dir', folder('iam'), '--quiet', '--keep-alive', 'posix', '--versioning-dir', folder('versions'), folder('data')],
+      ...[
+        '--port',
+        `127.0.0.1:${port}`,
+        '--access',
+        root.accessKeyId,
+        '--secret',
+        root.secretAccessKey,
+        '--region',
+        'us-east-1',
+      ],
+      ...(certificate === null
+        ? []
+        : ['--cert', file('cert.pem', certificate.cert), '--key', file('key.pem', certificate.key)]),
+      ...[
+        '--iam-dir',
+        folder('iam'),
+        '--quiet',
+        '--keep-alive',
+        'posix',
+        '--versioning-dir',
+        folder('versions'),
+        folder('data'),
+      ],
     ],
     { answers: async () => (await asked(endpoint, certificate?.cert)).status > 0 },
   )
@@ -84,4 +105,8 @@ export async function startObjectStore({
 const asked = (endpoint: string, authorities: string | undefined): Promise<Response> =>
   authorities === undefined
     ? fetch(endpoint)
-    : fetchTrusting(authorities, new URL(endpoint), { method: 'GET', headers: new Headers(), signal: AbortSignal.timeout(2_000) })
+    : fetchTrusting(authorities, new URL(endpoint), {
+        method: 'GET',
+        headers: new Headers(),
+        signal: AbortSignal.timeout(2_000),
+      })

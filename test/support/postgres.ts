@@ -14,7 +14,8 @@ export const PROGRAMS = '/usr/lib/postgresql/15/bin'
 /** PostgreSQL refuses to run as root. */
 const AS_POSTGRES = ['--reuid=postgres', '--regid=postgres', '--clear-groups']
 /** What goes in front of a program of PostgreSQL. */
-export const [IDENTITY, ...IDENTITY_OPTIONS] = process.getuid?.() === 0 ? (['setpriv', ...AS_POSTGRES] as const) : (['env'] as const)
+export const [IDENTITY, ...IDENTITY_OPTIONS] =
+  process.getuid?.() === 0 ? (['setpriv', ...AS_POSTGRES] as const) : (['env'] as const)
 
 export interface Postgres {
   /** Of the empty database `app`. */
@@ -27,23 +28,38 @@ export interface Postgres {
 }
 
 /** A real PostgreSQL 15 in a directory of its own; nothing is left after `stop`. Not durable, so that it is quick. */
-export async function startPostgres(settings: Readonly<Record<string, string>> = {}, initdb: readonly string[] = []): Promise<Postgres> {
+export async function startPostgres(
+  settings: Readonly<Record<string, string>> = {},
+  initdb: readonly string[] = [],
+): Promise<Postgres> {
   const directory = await mkdtemp(join(tmpdir(), 'standby-postgres-'))
   const [port] = await freePorts(1)
   await chmod(directory, 0o777)
   const data = join(directory, 'data')
   const howToBegin = ['-D', data, '-U', 'app', '-A', 'trust', '-E', 'UTF8', '--no-sync', ...initdb]
   await run(IDENTITY, [...IDENTITY_OPTIONS, join(PROGRAMS, 'initdb'), ...howToBegin])
-  const all = { fsync: 'off', listen_addresses: '127.0.0.1', port: String(port), unix_socket_directories: directory, ...settings }
+  const all = {
+    fsync: 'off',
+    listen_addresses: '127.0.0.1',
+    port: String(port),
+    unix_socket_directories: directory,
+    ...settings,
+  }
   const options = Object.entries(all).flatMap(([name, value]) => ['-c', `${name}=${value}`])
-  const server = await startServer(IDENTITY, [...IDENTITY_OPTIONS, join(PROGRAMS, 'postgres'), '-D', data, ...options], {
-    answers: () => accepts(Number(port)),
-  })
+  const server = await startServer(
+    IDENTITY,
+    [...IDENTITY_OPTIONS, join(PROGRAMS, 'postgres'), '-D', data, ...options],
+    {
+      answers: () => accepts(Number(port)),
+    },
+  )
   const psql = async (database: string, statement: string): Promise<string> => {
     const where = ['-h', '127.0.0.1', '-p', String(port), '-U', 'app', '-d', database]
     // The test may always write, also when it has made the database read-only for everybody else.
     const env = { ...process.env, PGOPTIONS: '-c default_transaction_read_only=off' }
-    return (await run('psql', [...where, '-v', 'ON_ERROR_STOP=1', '-At', '-c', statement], { timeout: 10_000, env })).stdout.trim()
+    return (
+      await run('psql', [...where, '-v', 'ON_ERROR_STOP=1', '-At', '-c', statement], { timeout: 10_000, env })
+    ).stdout.trim()
   }
   const stop = async (): Promise<void> => {
     // SIGINT is the fast shutdown; the SIGTERM of every other server would wait for each client.

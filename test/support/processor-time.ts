@@ -1,8 +1,9 @@
 const MOST_ATTEMPTS = 3
 
 /**
- * Milliseconds of this thread that the work takes; where that is the bound or more, the least of three attempts. The clock would measure who else uses
- * the machine, and the time of the whole process what its collector of garbage still does for the tests before.
+ * Milliseconds of this thread that the work takes; where that is the bound or more, the least of three attempts. The
+ * clock would measure who else uses the machine, and the time of the whole process what its collector of garbage still
+ * does for the tests before.
  */
 export function leastProcessorTime(work: () => void, bound: number): number {
   let least = Number.POSITIVE_INFINITY

@@ -7,11 +7,17 @@ const KEBAB = /^[a-z][a-z0-9]*(-[a-z0-9]+)*$/
 /** Names of properties that hold a reason code. */
 const PROPERTIES = new Set(['code', 'reasonCode'])
 
-/** Every stable code that the sources can end with → the files that do: what is said as `code:`, and what is passed where a function calls its parameter `code`. A template is found as its beginning and `*`. */
+/**
+ * Every stable code that the sources can end with → the files that do: what is said as `code:`, and what is passed
+ * where a function calls its parameter `code`. A template is found as its beginning and `*`.
+ */
 export function reasonCodesIn(folder: string): Map<string, string[]> {
   const sources = readdirSync(folder, { recursive: true, encoding: 'utf8' })
     .filter((name) => name.endsWith('.ts'))
-    .map((name) => ({ name, tree: ts.createSourceFile(name, readFileSync(join(folder, name), 'utf8'), ts.ScriptTarget.ES2023, true) }))
+    .map((name) => ({
+      name,
+      tree: ts.createSourceFile(name, readFileSync(join(folder, name), 'utf8'), ts.ScriptTarget.ES2023, true),
+    }))
   const exported = new Map<string, number>()
   for (const { tree } of sources) for (const [name, index] of takersOf(tree)) exported.set(name, index)
   const found = new Map<string, string[]>()
@@ -26,7 +32,11 @@ function takersOf(tree: ts.SourceFile): Map<string, number> {
   const visit = (node: ts.Node): void => {
     if (ts.isFunctionLike(node)) {
       const index = node.parameters.findIndex((parameter) => parameter.name.getText(tree) === 'code')
-      const named = ts.isFunctionDeclaration(node) ? node.name : ts.isVariableDeclaration(node.parent) ? node.parent.name : undefined
+      const named = ts.isFunctionDeclaration(node)
+        ? node.name
+        : ts.isVariableDeclaration(node.parent)
+          ? node.parent.name
+          : undefined
       if (index >= 0 && named !== undefined) takers.set(named.getText(tree), index)
     }
     ts.forEachChild(node, visit)

@@ -21,7 +21,12 @@ export interface Ended {
 }
 
 /** A program as a container runs it, and how it ended. */
-export const run = (command: string, args: readonly string[], env: Record<string, string> = {}, stdin = ''): Promise<Ended> =>
+export const run = (
+  command: string,
+  args: readonly string[],
+  env: Record<string, string> = {},
+  stdin = '',
+): Promise<Ended> =>
   new Promise((resolve, reject) => {
     const child = spawn(command, args, { env: { ...process.env, ...env }, timeout: 20_000 })
     let [stdout, stderr] = ['', '']
@@ -64,7 +69,10 @@ export interface RedisPods {
   stop(): Promise<void>
 }
 
-/** For the tests of a file: one object store for all, and for each test pods of its own, which the returned function gives. */
+/**
+ * For the tests of a file: one object store for all, and for each test pods of its own, which the returned function
+ * gives.
+ */
 export function podsPerTest({ tls = false }: { readonly tls?: boolean } = {}): () => RedisPods {
   let s3: ObjectStoreServer
   let pods: RedisPods
@@ -127,7 +135,8 @@ function redisPods(s3: ObjectStoreServer): RedisPods {
       }
       return { data, port, pid: server.pid, env, cli, stop }
     },
-    upload: (work, prefix, more = {}) => script(UPLOAD, { ...storing(prefix), WORK: work, LAST_WORDS: join(work, 'last-words'), ...more }),
+    upload: (work, prefix, more = {}) =>
+      script(UPLOAD, { ...storing(prefix), WORK: work, LAST_WORDS: join(work, 'last-words'), ...more }),
     async stop() {
       await Promise.all([...servers].map((server) => server.stop()))
       rmSync(home, { recursive: true, force: true })

@@ -26,7 +26,9 @@ export async function startRedis(...settings: string[]): Promise<RedisServer> {
   const command = async (...args: string[]): Promise<string> =>
     (await run('redis-cli', ['-h', '127.0.0.1', '-p', String(port), ...args], { timeout: 10_000 })).stdout.trim()
   const own = ['--port', String(port), '--bind', '127.0.0.1', '--dir', directory, '--save', '']
-  const server = await startServer('redis-server', [...own, ...settings], { answers: async () => (await command('PING')) === 'PONG' })
+  const server = await startServer('redis-server', [...own, ...settings], {
+    answers: async () => (await command('PING')) === 'PONG',
+  })
   const stop = async (): Promise<void> => {
     await server.stop()
     await rm(directory, { recursive: true, force: true })

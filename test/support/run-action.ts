@@ -17,12 +17,15 @@ export type ActionName = keyof typeof ACTIONS
 export interface ActionMetadata {
   readonly name: string
   readonly description: string
-  readonly inputs: Readonly<Record<string, { readonly description: string; readonly required?: boolean; readonly default?: string }>>
+  readonly inputs: Readonly<
+    Record<string, { readonly description: string; readonly required?: boolean; readonly default?: string }>
+  >
   readonly outputs: Readonly<Record<string, { readonly description: string }>>
   readonly runs: { readonly using: string; readonly main: string; readonly post?: string }
 }
 
-export const metadataOf = (action: ActionName): ActionMetadata => parse(readFileSync(join(root, ACTIONS[action]), 'utf8')) as ActionMetadata
+export const metadataOf = (action: ActionName): ActionMetadata =>
+  parse(readFileSync(join(root, ACTIONS[action]), 'utf8')) as ActionMetadata
 
 export interface ActionRun {
   readonly exitCode: number | null
@@ -64,7 +67,14 @@ export async function runAction(action: ActionName, start: ActionStart = {}): Pr
   const began = performance.now()
   const child = spawn(process.execPath, [main], {
     // Nothing of this test's own environment: an action may not depend on it.
-    env: { PATH: process.env.PATH ?? '', HOME: folder, GITHUB_ACTIONS: 'true', ...files, ...inputsOf(action, start), ...start.env },
+    env: {
+      PATH: process.env.PATH ?? '',
+      HOME: folder,
+      GITHUB_ACTIONS: 'true',
+      ...files,
+      ...inputsOf(action, start),
+      ...start.env,
+    },
     stdio: ['ignore', 'pipe', 'pipe'],
   })
   const watchdog = setTimeout(() => child.kill('SIGKILL'), 30_000)
@@ -78,7 +88,14 @@ export async function runAction(action: ActionName, start: ActionStart = {}): Pr
   const outputs = parseOutputs(readFileSync(files.GITHUB_OUTPUT, 'utf8'))
   const summary = readFileSync(files.GITHUB_STEP_SUMMARY, 'utf8')
   rmSync(folder, { recursive: true, force: true })
-  return { exitCode, ...understood(said, outputs, summary), outputs, result: JSON.parse(outputs.result ?? 'null'), summary, milliseconds }
+  return {
+    exitCode,
+    ...understood(said, outputs, summary),
+    outputs,
+    result: JSON.parse(outputs.result ?? 'null'),
+    summary,
+    milliseconds,
+  }
 }
 
 /** `INPUT_*` as the runner makes them: spaces become underscores, hyphens stay. */
@@ -89,7 +106,9 @@ function inputsOf(action: ActionName, start: ActionStart): Record<string, string
     input.default?.replace(/\$\{\{ *github\.token *\}\}/, token) ?? '',
   ])
   const given: Record<string, string> = { ...Object.fromEntries(defaults), ...start.with }
-  return Object.fromEntries(Object.entries(given).map(([name, value]) => [`INPUT_${name.replaceAll(' ', '_').toUpperCase()}`, value]))
+  return Object.fromEntries(
+    Object.entries(given).map(([name, value]) => [`INPUT_${name.replaceAll(' ', '_').toUpperCase()}`, value]),
+  )
 }
 
 /** The runner's reading of what an action says: masks count from the line on that sets them. */

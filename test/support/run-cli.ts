@@ -12,7 +12,10 @@ export interface CliRun {
 /** Runs the built command line in an empty folder, with nothing of this test's environment. */
 export async function runCli(
   args: readonly string[],
-  options: { readonly env?: Readonly<Record<string, string>>; readonly meanwhile?: (child: ChildProcess) => Promise<void> } = {},
+  options: {
+    readonly env?: Readonly<Record<string, string>>
+    readonly meanwhile?: (child: ChildProcess) => Promise<void>
+  } = {},
 ): Promise<CliRun> {
   const folder = temporaryFolder()
   const began = performance.now()

@@ -13,7 +13,11 @@ export interface ServerProcess {
 export async function startServer(
   command: string,
   args: readonly string[],
-  options: { readonly env?: Readonly<Record<string, string>>; readonly answers: () => Promise<boolean>; readonly within?: number },
+  options: {
+    readonly env?: Readonly<Record<string, string>>
+    readonly answers: () => Promise<boolean>
+    readonly within?: number
+  },
 ): Promise<ServerProcess> {
   const child = spawn(command, args, { env: { ...process.env, ...options.env }, stdio: ['ignore', 'pipe', 'pipe'] })
   let words = ''

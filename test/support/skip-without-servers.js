@@ -1,6 +1,9 @@
 import { TestEnvironment } from 'jest-environment-node'
 
-/** Skips the tests of a file whose servers this machine lacks (`needs.ts`), with the reason in their names. Their hooks do not run either. */
+/**
+ * Skips the tests of a file whose servers this machine lacks (`needs.ts`), with the reason in their names. Their hooks
+ * do not run either.
+ */
 // biome-ignore lint/style/noDefaultExport: Jest takes an environment from the default export
 export default class SkipWithoutServers extends TestEnvironment {
   async setup() {

@@ -102,7 +102,10 @@ export interface BlackHole {
   stop(): Promise<void>
 }
 
-/** A server that takes connections and never says a word: what a firewall that drops packets looks like after the handshake. */
+/**
+ * A server that takes connections and never says a word: what a firewall that drops packets looks like after the
+ * handshake.
+ */
 export async function blackHole(): Promise<BlackHole> {
   const sockets = new Set<Socket>()
   const touched = Promise.withResolvers<void>()
@@ -125,7 +128,11 @@ export async function blackHole(): Promise<BlackHole> {
 /** Kubernetes and storage that are both black holes. */
 export const silentStack = (hole: BlackHole, more: { readonly github?: boolean } = {}): SmallStack => {
   const kubeconfig = kubeconfigOf({ url: `https://127.0.0.1:${hole.port}`, user: 'token: a-token-of-the-test' })
-  return smallStack({ kubernetes: { 'dc-a': kubeconfig, 'dc-b': kubeconfig }, storage: `http://127.0.0.1:${hole.port}`, ...more })
+  return smallStack({
+    kubernetes: { 'dc-a': kubeconfig, 'dc-b': kubeconfig },
+    storage: `http://127.0.0.1:${hole.port}`,
+    ...more,
+  })
 }
 
 /** A plan file of this shape, and nothing behind it: whoever executes it must refuse. */
@@ -145,6 +152,11 @@ export const planText = (more: object = {}): string =>
     steps: [],
     fencing: { required: null, planned: [] },
     liveness: { site: 'dc-a', is: 'up', sightings: [] },
-    predictions: { duration: 0, writeGap: 0, learned: { runs: 0, steps: 0 }, loss: { bytes: [0, 0], seconds: [0, 0], why: '' } },
+    predictions: {
+      duration: 0,
+      writeGap: 0,
+      learned: { runs: 0, steps: 0 },
+      loss: { bytes: [0, 0], seconds: [0, 0], why: '' },
+    },
     ...more,
   })

@@ -70,9 +70,13 @@ export async function startSshServer(): Promise<SshServer> {
     'mount -t proc proc "$1/root/proc"',
     'exec chroot "$1/root" /usr/sbin/sshd -D -e -f /etc/ssh/test_config',
   ].join('\n')
-  const server = await startServer('unshare', ['--mount', '--propagation', 'private', 'bash', '-c', script, 'sshd', home], {
-    answers: () => accepts(port),
-  })
+  const server = await startServer(
+    'unshare',
+    ['--mount', '--propagation', 'private', 'bash', '-c', script, 'sshd', home],
+    {
+      answers: () => accepts(port),
+    },
+  )
   const known = (name: string): string => `[127.0.0.1]:${port} ${publicKey(name)}`
   return {
     port,

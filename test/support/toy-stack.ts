@@ -66,7 +66,14 @@ export interface ToyWorld {
 /** A toy stack after its first deploy: dc-a writes, and the witness names it in epoch 1. */
 export async function deployedToy(): Promise<{ readonly toy: ToyWorld; readonly store: MemoryStore }> {
   const store = memoryStore()
-  await createActive(store, { schemaVersion: 1, stack: 'toy', epoch: 1, activeSite: 'dc-a', since: '2026-11-20T00:00:00Z', run: 'deploy' })
+  await createActive(store, {
+    schemaVersion: 1,
+    stack: 'toy',
+    epoch: 1,
+    activeSite: 'dc-a',
+    since: '2026-11-20T00:00:00Z',
+    run: 'deploy',
+  })
   return { toy: { writer: 'dc-a', effects: [] }, store }
 }
 
@@ -147,9 +154,12 @@ export function toyDriver(toy: ToyWorld, broken: Partial<Record<string, () => Pr
     move: (component, _states, intent) => toySteps(component.name, intent),
     fence: (component, _states, intent) =>
       component.name === 'database' ? [toyStep(`database.demote@${intent.from}`, 'FENCE', { fence: 'database' })] : [],
-    rejoin: (component, _states, intent) => (component.name === 'database' ? [toyStep(`database.follow@${intent.to}`, 'PROTECT')] : []),
+    rejoin: (component, _states, intent) =>
+      component.name === 'database' ? [toyStep(`database.follow@${intent.to}`, 'PROTECT')] : [],
     loss: (component) =>
-      component.name === 'database' ? { of: 'writes', bytes: [0, 4096], seconds: [0, 30], why: 'the archive is 30 s old' } : null,
+      component.name === 'database'
+        ? { of: 'writes', bytes: [0, 4096], seconds: [0, 30], why: 'the archive is 30 s old' }
+        : null,
     keeps: ({ name }, { mode, to }) => {
       if (name !== 'database') return null
       return mode === 'rejoin'
@@ -216,7 +226,12 @@ function toySteps(component: string, { mode, from, to }: Intent): PlannedStep[] 
 export function toyWorld(
   toy: ToyWorld,
   store: ConditionalStore,
-  more: { readonly driver?: Driver; readonly signal?: AbortSignal; readonly clock?: Clock; readonly silent?: readonly string[] } = {},
+  more: {
+    readonly driver?: Driver
+    readonly signal?: AbortSignal
+    readonly clock?: Clock
+    readonly silent?: readonly string[]
+  } = {},
 ): World {
   const drivers = { toy: more.driver ?? toyDriver(toy) }
   const signal = more.signal ?? new AbortController().signal
@@ -224,12 +239,20 @@ export function toyWorld(
   const clock = more.clock ?? toyClock()
   const kubernetes = (name: SiteName) => ({
     clusterId: async () => {
-      if (more.silent?.includes(name)) throw siteError('site-unreachable', `${name} does not answer`, { retry: 'transient' })
+      if (more.silent?.includes(name))
+        throw siteError('site-unreachable', `${name} does not answer`, { retry: 'transient' })
       return `uid-${name}`
     },
     version: async () => 'v1.34',
   })
-  const context = { stack: toyStack, signal, clock, log: silent, kubernetes, records: recordsIn(store, silent) } as unknown as DriverContext
+  const context = {
+    stack: toyStack,
+    signal,
+    clock,
+    log: silent,
+    kubernetes,
+    records: recordsIn(store, silent),
+  } as unknown as DriverContext
   return {
     stack: toyStack,
     drivers,

@@ -31,7 +31,11 @@ export function trafficOver(
       key: 'active',
       socket: SOCKET,
       backends: { 'dc-a': 'dc-a', 'dc-b': 'dc-b' },
-      instances: Object.entries(urls).map(([host, url]) => ({ host, url, ...(sites[host] === undefined ? {} : { site: sites[host] }) })),
+      instances: Object.entries(urls).map(([host, url]) => ({
+        host,
+        url,
+        ...(sites[host] === undefined ? {} : { site: sites[host] }),
+      })),
       ssh: { user: 'standby', privateKey: { env: 'KEY' }, knownHosts: { env: 'KNOWN' } },
       verify: { header: 'X-Standby-Site', answers: 3 },
       ...more,
@@ -55,7 +59,12 @@ export function contextOver(hosts: Readonly<Record<string, LoadBalancerHost>>): 
   } as unknown as DriverContext
 }
 
-export function runOf(component: Traffic, step: PlannedStep, context: DriverContext, intent: Intent = switchover): StepRun<HaproxySpec> {
+export function runOf(
+  component: Traffic,
+  step: PlannedStep,
+  context: DriverContext,
+  intent: Intent = switchover,
+): StepRun<HaproxySpec> {
   return {
     step,
     component,

@@ -31,13 +31,21 @@ export interface VendorStore extends AsyncDisposable {
 }
 
 /** An error as S3 writes it. */
-export const s3Error = (status: number, code: string, more = '', headers: Readonly<Record<string, string>> = {}): VendorAnswer => ({
+export const s3Error = (
+  status: number,
+  code: string,
+  more = '',
+  headers: Readonly<Record<string, string>> = {},
+): VendorAnswer => ({
   status,
   headers: { 'content-type': 'application/xml', ...headers },
   body: `<?xml version="1.0" encoding="UTF-8"?>\n<Error><Code>${code}</Code><Message>As the vendor words it</Message>${more}<RequestId>1</RequestId></Error>`,
 })
 
-/** Takes one write a second to each key and answers 429 to the others, without Retry-After, as Cloudflare R2 documents of itself. */
+/**
+ * Takes one write a second to each key and answers 429 to the others, without Retry-After, as Cloudflare R2 documents
+ * of itself.
+ */
 export function oneWriteASecond(): (request: VendorRequest) => VendorAnswer | null {
   const last = new Map<string, number>()
   return ({ method, path }) => {
@@ -55,7 +63,9 @@ export async function startVendorStore(): Promise<VendorStore> {
     const [key = ''] = path.split('?')
     const found = objects.get(key)
     if (method === 'PUT') {
-      const holds = (headers['if-none-match'] === undefined || found === undefined) && (headers['if-match'] ?? found?.etag) === found?.etag
+      const holds =
+        (headers['if-none-match'] === undefined || found === undefined) &&
+        (headers['if-match'] ?? found?.etag) === found?.etag
       if (!holds) return s3Error(412, 'PreconditionFailed')
       if (!vendor.atomic) await pause(50)
       const etag = `"${createHash('md5').update(body).digest('hex')}"`
@@ -65,7 +75,11 @@ export async function startVendorStore(): Promise<VendorStore> {
     if (method === 'DELETE') objects.delete(key)
     if (method === 'DELETE') return { status: 204 }
     if (found === undefined) return s3Error(404, 'NoSuchKey')
-    return { status: 200, headers: { etag: found.etag, 'last-modified': new Date().toUTCString() }, body: found.body.toString() }
+    return {
+      status: 200,
+      headers: { etag: found.etag, 'last-modified': new Date().toUTCString() },
+      body: found.body.toString(),
+    }
   }
   const server = createServer((from, to) => {
     bodyOf(from).then(

@@ -25,15 +25,20 @@ export interface WorkflowRun {
 }
 
 /**
- * What a user does: copies a caller template beside the stack file, and pins the reusable workflow. The artifact store is a folder. act ignores environments, their secrets and
- * concurrency; what they are for, the action reads back from GitHub's API.
+ * What a user does: copies a caller template beside the stack file, and pins the reusable workflow. The artifact store
+ * is a folder. act ignores environments, their secrets and concurrency; what they are for, the action reads back from
+ * GitHub's API.
  */
 export async function userRepository(stackFolder: string, workflow: string): Promise<UserRepository> {
   const folder = await mkdtemp(join(tmpdir(), 'standby-user-'))
   const [repository, library, artifacts] = [join(folder, 'stacks'), join(folder, 'standby'), join(folder, 'artifacts')]
   await cp(stackFolder, repository, { recursive: true, filter: (path) => !/(secrets|canary)\.json$/.test(path) })
-  await place(join(repository, '.github', 'workflows', workflow), await readFile(join(project, 'workflows', workflow), 'utf8'))
-  for (const name of ['actions', 'dist', '.github']) await cp(join(project, name), join(library, name), { recursive: true })
+  await place(
+    join(repository, '.github', 'workflows', workflow),
+    await readFile(join(project, 'workflows', workflow), 'utf8'),
+  )
+  for (const name of ['actions', 'dist', '.github'])
+    await cp(join(project, name), join(library, name), { recursive: true })
   const reusable = join(library, '.github', 'workflows', workflow)
   await place(reusable, knownToAct(await readFile(reusable, 'utf8')))
   const store = await artifactActions(join(folder, 'store'), artifacts, await readFile(reusable, 'utf8'))
@@ -46,9 +51,14 @@ export async function userRepository(stackFolder: string, workflow: string): Pro
   }
 }
 
-/** Two words of GitHub are newer than act: `$/`, an action beside the reusable workflow, and the queue of a concurrency group. */
+/**
+ * Two words of GitHub are newer than act: `$/`, an action beside the reusable workflow, and the queue of a concurrency
+ * group.
+ */
 const knownToAct = (workflow: string): string =>
-  workflow.replaceAll(/uses: \$\/(actions\/[\w-]+)$/gm, `uses: ${PUBLISHED}/$1@${COMMIT}`).replaceAll(/^ +queue: max\n/gm, '')
+  workflow
+    .replaceAll(/uses: \$\/(actions\/[\w-]+)$/gm, `uses: ${PUBLISHED}/$1@${COMMIT}`)
+    .replaceAll(/^ +queue: max\n/gm, '')
 
 /** Stand-ins for GitHub's two artifact actions, at the commits that the workflow pins. */
 async function artifactActions(folder: string, artifacts: string, workflow: string): Promise<string[]> {
@@ -80,7 +90,9 @@ async function place(path: string, content: string): Promise<void> {
 async function commitAll(repository: string): Promise<string> {
   const identity = ['-c', 'user.name=operator', '-c', 'user.email=operator@example.com', '-c', 'commit.gpgsign=false']
   const git = async (...args: string[]): Promise<string> => {
-    const { code, stdout, stderr } = await runProcess('git', ['-C', repository, ...identity, ...args], { deadline: 20_000 })
+    const { code, stdout, stderr } = await runProcess('git', ['-C', repository, ...identity, ...args], {
+      deadline: 20_000,
+    })
     if (code !== 0) throw new Error(`git ${args.join(' ')}: ${stderr}`)
     return stdout.trim()
   }
@@ -91,7 +103,11 @@ async function commitAll(repository: string): Promise<string> {
   return git('rev-parse', 'HEAD')
 }
 
-async function runAct(repository: string, [file = '', ...mappings]: string[], run: WorkflowRun): Promise<{ code: number; log: string }> {
+async function runAct(
+  repository: string,
+  [file = '', ...mappings]: string[],
+  run: WorkflowRun,
+): Promise<{ code: number; log: string }> {
   const each = (flag: string, pairs: Readonly<Record<string, string>>): string[] =>
     Object.entries(pairs).flatMap(([name, value]) => [flag, `${name}=${value}`])
   const args = [

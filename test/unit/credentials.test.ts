@@ -27,20 +27,31 @@ test('what is too short to be masked without blanking out the log is left', () =
 })
 
 test('of a kubeconfig only the secrets of its users are masked, so that words like "clusters:" stay readable', () => {
-  expect(masksOf(kubeconfigOf({ url: 'https://dc-a.example.com:6443', user: 'token: the-token-of-dc-a' }))).toEqual(['the-token-of-dc-a'])
+  expect(masksOf(kubeconfigOf({ url: 'https://dc-a.example.com:6443', user: 'token: the-token-of-dc-a' }))).toEqual([
+    'the-token-of-dc-a',
+  ])
   const exec = `{ exec: { apiVersion: client.authentication.k8s.io/v1, command: get-token, args: [--cluster, dc-a], env: [{ name: TOKEN_KEY, value: key-in-exec }] } }`
   expect(
     masksOf(
-      kubeconfigOf({ url: 'https://x', user: `client-certificate-data: Q0VSVA==\n    client-key-data: S0VZS0VZ\n    password: hunter22` }),
+      kubeconfigOf({
+        url: 'https://x',
+        user: `client-certificate-data: Q0VSVA==\n    client-key-data: S0VZS0VZ\n    password: hunter22`,
+      }),
     ),
   ).toEqual(['Q0VSVA==', 'S0VZS0VZ', 'hunter22'])
   expect(
-    masksOf(kubeconfigOf({ url: 'https://x', user: 'token: some-token', cluster: 'proxy-url: http://me:proxy-password@proxy:3128' })),
+    masksOf(
+      kubeconfigOf({
+        url: 'https://x',
+        user: 'token: some-token',
+        cluster: 'proxy-url: http://me:proxy-password@proxy:3128',
+      }),
+    ),
   ).toEqual(['some-token', 'proxy-password'])
   expect(masksOf(`kind: Config\nusers:\n- { name: admin-of-dc-a, user: ${exec} }\n`)).toEqual(['key-in-exec'])
-  expect(masksOf(JSON.stringify({ kind: 'Config', users: [{ name: 'admin-of-dc-a', user: { token: 'a-json-token' } }] }))).toEqual([
-    'a-json-token',
-  ])
+  expect(
+    masksOf(JSON.stringify({ kind: 'Config', users: [{ name: 'admin-of-dc-a', user: { token: 'a-json-token' } }] })),
+  ).toEqual(['a-json-token'])
 })
 
 test('what only looks like a kubeconfig is masked whole', () => {
@@ -78,12 +89,18 @@ async function readings(value: string): Promise<(string | { code: unknown })[]> 
   return Promise.all(ways.map((way) => way().catch((error: { code: unknown }) => ({ code: error.code }))))
 }
 
-test.each(['\n', '\r\n', '\n\n', '\r'])('a line break at the end (%j) is no part of a credential, wherever it is read', async (end) => {
-  expect(await readings(`the-key${end}`)).toEqual(['the-key', 'the-key', 'the-key'])
-  expect(await readings(` a b\nc${end}`)).toEqual([' a b\nc', ' a b\nc', ' a b\nc'])
-})
+test.each(['\n', '\r\n', '\n\n', '\r'])(
+  'a line break at the end (%j) is no part of a credential, wherever it is read',
+  async (end) => {
+    expect(await readings(`the-key${end}`)).toEqual(['the-key', 'the-key', 'the-key'])
+    expect(await readings(` a b\nc${end}`)).toEqual([' a b\nc', ' a b\nc', ' a b\nc'])
+  },
+)
 
-test.each(['', '\n', '\r\n'])('a credential of nothing but a line end (%j) is missing, wherever it is read', async (value) => {
-  const missing = { code: 'credential-missing' }
-  expect(await readings(value)).toEqual([missing, missing, missing])
-})
+test.each(['', '\n', '\r\n'])(
+  'a credential of nothing but a line end (%j) is missing, wherever it is read',
+  async (value) => {
+    const missing = { code: 'credential-missing' }
+    expect(await readings(value)).toEqual([missing, missing, missing])
+  },
+)

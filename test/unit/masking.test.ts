@@ -11,9 +11,16 @@ describe('a masked text', () => {
       const { add, masked } = masking()
       for (const secret of all) add(secret)
       for (const secret of all.map((one) => one.trim())) {
-        const forms = [secret, Buffer.from(secret).toString('base64'), JSON.stringify(secret), encodeURIComponent(secret)]
+        const forms = [
+          secret,
+          Buffer.from(secret).toString('base64'),
+          JSON.stringify(secret),
+          encodeURIComponent(secret),
+        ]
         for (const form of forms) expect(masked(`${before} ${form}.`)).not.toContain(secret)
-        expect(masked(`x=${Buffer.from(secret).toString('base64')}`)).not.toContain(Buffer.from(secret).toString('base64'))
+        expect(masked(`x=${Buffer.from(secret).toString('base64')}`)).not.toContain(
+          Buffer.from(secret).toString('base64'),
+        )
       }
     }
     fc.assert(fc.property(secrets, fc.constantFrom('', 'said', '{"a":'), hides), { numRuns: 200 })

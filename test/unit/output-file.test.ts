@@ -21,7 +21,9 @@ describe('a file that a result is written to', () => {
     mkdirSync(join(folder, 'plan.json'))
     await expect(refuseUnwritable(join(folder, 'plan.json'))).rejects.toMatchObject({ code: 'output-not-writable' })
     await writeOutput(join(folder, 'file'), '')
-    await expect(refuseUnwritable(join(folder, 'file', 'plan.json'))).rejects.toMatchObject({ code: 'output-not-writable' })
+    await expect(refuseUnwritable(join(folder, 'file', 'plan.json'))).rejects.toMatchObject({
+      code: 'output-not-writable',
+    })
   })
 
   test('is accepted when it can be made or replaced, and holds exactly the text afterwards', async () => {

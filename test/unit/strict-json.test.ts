@@ -22,11 +22,17 @@ describe('JSON that every reader reads alike', () => {
   })
 
   test('may repeat a name in another mapping, in a list, and as a value', () => {
-    for (const text of ['{"a":{"a":1},"b":{"a":1}}', '[{"a":1},{"a":2}]', '{"a":"a","b":["a","a"]}', '{"a":"{\\"a\\":1,\\"a\\":2}"}'])
+    for (const text of [
+      '{"a":{"a":1},"b":{"a":1}}',
+      '[{"a":1},{"a":2}]',
+      '{"a":"a","b":["a","a"]}',
+      '{"a":"{\\"a\\":1,\\"a\\":2}"}',
+    ])
       expect(parseStrictly(text)).toHaveProperty('value')
   })
 
   test('is refused without a word of the text when it is no JSON', () => {
-    for (const text of ['', 'secret', '{"a":1', '{}{}', '\uFEFF{}']) expect(parseStrictly(text)).toEqual({ why: 'is no JSON' })
+    for (const text of ['', 'secret', '{"a":1', '{}{}', '\uFEFF{}'])
+      expect(parseStrictly(text)).toEqual({ why: 'is no JSON' })
   })
 })

@@ -75,7 +75,9 @@ describe.each(files)('%s', (file) => {
       for (const step of job.steps ?? []) {
         const action = /^\$\/(actions\/[\w-]+)$/.exec(step.uses ?? '')?.[1]
         if (action === undefined) continue
-        const { inputs } = parse(text(join(action, 'action.yml'))) as { readonly inputs: Record<string, { readonly required?: boolean }> }
+        const { inputs } = parse(text(join(action, 'action.yml'))) as {
+          readonly inputs: Record<string, { readonly required?: boolean }>
+        }
         expectCall(step.with ?? {}, inputs)
       }
   })
@@ -88,7 +90,8 @@ describe.each(files)('%s', (file) => {
     for (const [, job] of jobs(file))
       for (const step of job.steps ?? []) {
         if (step.run !== undefined) expect(step.run).not.toContain('${{')
-        if (step.uses?.startsWith('actions/checkout@')) expect(step.with).toMatchObject({ 'persist-credentials': false })
+        if (step.uses?.startsWith('actions/checkout@'))
+          expect(step.with).toMatchObject({ 'persist-credentials': false })
       }
   })
 
@@ -123,7 +126,9 @@ describe.each(callers)('the template %s', (file) => {
 test('every published stack names the environment that the failover template protects', () => {
   const environment = workflow('workflows/failover.yml').jobs.failover?.with?.environment
   for (const name of readdirSync(join(root, 'stacks'))) {
-    const stack = parse(text(join('stacks', name, 'standby.yaml'))) as { readonly approval: { readonly github: object } }
+    const stack = parse(text(join('stacks', name, 'standby.yaml'))) as {
+      readonly approval: { readonly github: object }
+    }
     expect(stack.approval.github).toEqual({ environment, branch: 'main' })
   }
 })
@@ -135,7 +140,9 @@ describe('the failover workflow', () => {
   test('only the execute job names the protected environment, and it reads the approval back', () => {
     expect(execute?.environment).toBe('${{ inputs.environment }}')
     expect(plan?.environment).toBe('${{ inputs.plan-environment }}')
-    expect(Object.values(workflow(file).jobs).filter((job) => job.environment === '${{ inputs.environment }}')).toHaveLength(1)
+    expect(
+      Object.values(workflow(file).jobs).filter((job) => job.environment === '${{ inputs.environment }}'),
+    ).toHaveLength(1)
     expect(execute?.permissions).toEqual({ contents: 'read', actions: 'read' })
   })
 
@@ -164,13 +171,16 @@ describe('the failover workflow', () => {
   test('waits for every further environment, and holds no credential while it does', () => {
     expect(approve).toMatchObject({ environment: '${{ matrix.environment }}', permissions: {} })
     expect(approve?.strategy?.matrix).toEqual({ environment: '${{ fromJSON(inputs.further-environments) }}' })
-    expect(approve?.if).toMatch(/^\${{ inputs\.further-environments != '\[\]' && !cancelled\(\) && needs\.review\.result == 'success' && /)
+    expect(approve?.if).toMatch(
+      /^\${{ inputs\.further-environments != '\[\]' && !cancelled\(\) && needs\.review\.result == 'success' && /,
+    )
     expect(text(file).match(/secrets\.STANDBY_CREDENTIALS/g)).toHaveLength(2)
     expect(JSON.stringify(approve)).not.toContain('secrets')
   })
 
   test('fetches the very plan that was shown, by its digest', () => {
-    const stepOf = (job: Job | undefined, action: string) => job?.steps?.find((step) => step.uses?.startsWith(`actions/${action}@`))
+    const stepOf = (job: Job | undefined, action: string) =>
+      job?.steps?.find((step) => step.uses?.startsWith(`actions/${action}@`))
     expect(stepOf(plan, 'upload-artifact')?.with?.name).toBe('standby-plan-${{ steps.plan.outputs.digest }}')
     expect(stepOf(execute, 'download-artifact')?.with?.name).toBe('standby-plan-${{ needs.plan.outputs.digest }}')
   })
@@ -206,8 +216,18 @@ describe('what is asked for, as the failover workflow says it before anybody is 
     try {
       const files = { GITHUB_STEP_SUMMARY: join(folder, 'summary'), GITHUB_OUTPUT: join(folder, 'output') }
       for (const path of Object.values(files)) writeFileSync(path, '')
-      const env = { PATH: process.env.PATH, GITHUB_SHA: 'c'.repeat(40), GITHUB_TRIGGERING_ACTOR: 'sam', ...files, ...given }
-      const ended = spawnSync('bash', ['--noprofile', '--norc', '-eo', 'pipefail', '-c', review?.steps?.[0]?.run ?? 'exit 9'], { env })
+      const env = {
+        PATH: process.env.PATH,
+        GITHUB_SHA: 'c'.repeat(40),
+        GITHUB_TRIGGERING_ACTOR: 'sam',
+        ...files,
+        ...given,
+      }
+      const ended = spawnSync(
+        'bash',
+        ['--noprofile', '--norc', '-eo', 'pipefail', '-c', review?.steps?.[0]?.run ?? 'exit 9'],
+        { env },
+      )
       return {
         status: ended.status,
         said: String(ended.stdout) + String(ended.stderr),
@@ -271,7 +291,8 @@ describe('what is asked for, as the failover workflow says it before anybody is 
     expect([status, output]).toEqual([0, 'title=Move to the preferred site (switchover)\n'])
     expect(summary).toContain('| target site | `the preferred one: the plan job names it` |')
     expect(plan?.outputs).toMatchObject({ to: '${{ steps.plan.outputs.to }}' })
-    for (const job of [approve, execute]) expect(job?.name).toContain("format('Move to {0} ({1})', needs.plan.outputs.to, inputs.mode)")
+    for (const job of [approve, execute])
+      expect(job?.name).toContain("format('Move to {0} ({1})', needs.plan.outputs.to, inputs.mode)")
   })
 
   test('takes several environments, each named once', () => {
@@ -280,7 +301,12 @@ describe('what is asked for, as the failover workflow says it before anybody is 
 
   test('shows what people typed as text, bounded, and runs none of it', () => {
     const evil = '`$(touch /nowhere)`\n\n### Approved | <img src=x> [click](http://x) "; exit 0; "'
-    const { status, summary, output } = reviewOf({ ...MOVE, STACK: evil, LOSS: evil, MODE: `${evil}${'x'.repeat(5_000)}` })
+    const { status, summary, output } = reviewOf({
+      ...MOVE,
+      STACK: evil,
+      LOSS: evil,
+      MODE: `${evil}${'x'.repeat(5_000)}`,
+    })
     expect(status).toBe(0)
     expect(output.split('\n')).toHaveLength(2)
     expect(summary.split('\n')).toHaveLength(reviewOf({ ...MOVE, LOSS: '5m' }).summary.split('\n').length)

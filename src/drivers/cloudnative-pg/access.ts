@@ -5,7 +5,16 @@ import type { Stack } from '../../domain/stack.ts'
 import { ruleAt } from '../../platform/kubernetes/rule-at.ts'
 import { scheduleProblem } from '../../stack/cron.ts'
 import { archiveName, copiedSecrets, noArchiveName, streamingSecrets } from './deploy/manifests.ts'
-import { archiveMethod, clusterOf, type Database, firstServerName, follows, incarnationFolder, otherSites, siteSpecOf } from './spec.ts'
+import {
+  archiveMethod,
+  clusterOf,
+  type Database,
+  firstServerName,
+  follows,
+  incarnationFolder,
+  otherSites,
+  siteSpecOf,
+} from './spec.ts'
 
 /** What each cluster holds alone: its object, and the prefix that it archives under. */
 export function claimsOf(component: Database): Claim[] {
@@ -26,10 +35,16 @@ export function problemsOf(component: Database, stack: Stack): SpecProblem[] {
   const wrong = schedule === undefined ? null : scheduleProblem(schedule, 6)
   if (wrong !== null) problems.push({ path: ['schedule'], what: wrong })
   if (store !== undefined && !component.needs.includes(archive.store))
-    problems.push({ path: ['archive', 'store'], what: `the archive is in ${archive.store}, so ${archive.store} belongs in needs` })
+    problems.push({
+      path: ['archive', 'store'],
+      what: `the archive is in ${archive.store}, so ${archive.store} belongs in needs`,
+    })
   const names = Object.entries(sites)
   for (const [index, [site, { streaming }]] of names.entries())
-    if (streaming !== undefined && names.slice(0, index).some(([, earlier]) => isDeepStrictEqual(earlier.streaming, streaming)))
+    if (
+      streaming !== undefined &&
+      names.slice(0, index).some(([, earlier]) => isDeepStrictEqual(earlier.streaming, streaming))
+    )
       problems.push({
         path: ['sites', site, 'streaming', 'host'],
         what: `another site's cluster is reached at ${streaming.host}:${streaming.nodePort} too: a replica would follow itself`,
@@ -73,15 +88,35 @@ export function accessOf(component: Database, stack: Stack): AccessRule[] {
         'to see roles, phases and backups',
       ),
       rule(identity, [''], ['pods'], ['get', 'list'], 'to see instances'),
-      rule(identity, [''], ['pods/proxy'], ['get'], 'to ask for positions (/pg/status), and how long WAL segments are (/metrics)'),
+      rule(
+        identity,
+        [''],
+        ['pods/proxy'],
+        ['get'],
+        'to ask for positions (/pg/status), and how long WAL segments are (/metrics)',
+      ),
     ])
     const plugin = archiveMethod(component) === 'plugin'
     const own = [clusterOf(component, site.name)]
     return [
       ...seeing,
-      rule('guard', ['postgresql.cnpg.io'], ['clusters'], ['get', 'list', 'watch'], 'to see its role, and when it changes', own),
+      rule(
+        'guard',
+        ['postgresql.cnpg.io'],
+        ['clusters'],
+        ['get', 'list', 'watch'],
+        'to see its role, and when it changes',
+        own,
+      ),
       rule('guard', ['postgresql.cnpg.io'], ['backups'], ['list'], 'because an observation names the last backup'),
-      rule('guard', ['postgresql.cnpg.io'], ['clusters'], ['patch'], 'to fence the database on a site that is not active', own),
+      rule(
+        'guard',
+        ['postgresql.cnpg.io'],
+        ['clusters'],
+        ['patch'],
+        'to fence the database on a site that is not active',
+        own,
+      ),
       rule('guard', [''], ['pods'], ['get', 'list'], 'to see instances'),
       rule('guard', [''], ['pods/proxy'], ['get'], 'to see that PostgreSQL has stopped (/pg/status)'),
       rule('guard', [''], ['pods'], ['delete'], 'to end a PostgreSQL that its operator forgot to stop'),
@@ -99,7 +134,13 @@ export function accessOf(component: Database, stack: Stack): AccessRule[] {
         ['create', 'delete'],
         'to take the first base backup, from which a passive site is cloned',
       ),
-      rule('deployer', [''], ['secrets'], ['create'], 'to create archive keys and copied certificates (a name can not restrict creation)'),
+      rule(
+        'deployer',
+        [''],
+        ['secrets'],
+        ['create'],
+        'to create archive keys and copied certificates (a name can not restrict creation)',
+      ),
       rule(
         'deployer',
         [''],
@@ -132,16 +173,34 @@ export function accessOf(component: Database, stack: Stack): AccessRule[] {
       ),
       ...(plugin
         ? [
-            rule('deployer', ['barmancloud.cnpg.io'], ['objectstores'], ['get', 'create', 'patch'], 'to keep archives as declared'),
-            rule('mover', ['barmancloud.cnpg.io'], ['objectstores'], ['get'], 'to see that a move can do without asking an archive', [
-              noArchiveName(component),
-            ]),
+            rule(
+              'deployer',
+              ['barmancloud.cnpg.io'],
+              ['objectstores'],
+              ['get', 'create', 'patch'],
+              'to keep archives as declared',
+            ),
+            rule(
+              'mover',
+              ['barmancloud.cnpg.io'],
+              ['objectstores'],
+              ['get'],
+              'to see that a move can do without asking an archive',
+              [noArchiveName(component)],
+            ),
           ]
         : []),
-      rule('mover', ['postgresql.cnpg.io'], ['clusters'], ['patch'], 'to demote and to promote', [clusterOf(component, site.name)]),
-      rule('mover', ['postgresql.cnpg.io'], ['clusters/status'], ['patch'], 'to have a promoted primary restarted at once', [
+      rule('mover', ['postgresql.cnpg.io'], ['clusters'], ['patch'], 'to demote and to promote', [
         clusterOf(component, site.name),
       ]),
+      rule(
+        'mover',
+        ['postgresql.cnpg.io'],
+        ['clusters/status'],
+        ['patch'],
+        'to have a promoted primary restarted at once',
+        [clusterOf(component, site.name)],
+      ),
       rule('mover', ['postgresql.cnpg.io'], ['scheduledbackups'], ['patch'], 'to turn the schedules round'),
       rule('mover', ['postgresql.cnpg.io'], ['backups'], ['create'], 'to take a base backup on the new side'),
       rule(
@@ -161,19 +220,33 @@ export function accessOf(component: Database, stack: Stack): AccessRule[] {
         ['create'],
         'to clone a former active site anew (a name can not restrict creation)',
       ),
-      rule('mover', [''], ['persistentvolumeclaims'], ['list'], 'to see that the volumes of a deleted cluster are gone'),
+      rule(
+        'mover',
+        [''],
+        ['persistentvolumeclaims'],
+        ['list'],
+        'to see that the volumes of a deleted cluster are gone',
+      ),
       rule('mover', [''], ['pods/log'], ['get'], 'to tell why a clone could not be made'),
       ...(follows(component) === 'archive'
         ? []
         : [
-            rule('mover', [''], ['secrets'], ['create'], 'to copy the certificates of a new clone (a name can not restrict creation)'),
+            rule(
+              'mover',
+              [''],
+              ['secrets'],
+              ['create'],
+              'to copy the certificates of a new clone (a name can not restrict creation)',
+            ),
             rule(
               'mover',
               [''],
               ['secrets'],
               ['get', 'patch'],
               'to copy the certificates of a new clone',
-              otherSites(stack, site.name).flatMap((other) => Object.values(copiedSecrets(clusterOf(component, other)))),
+              otherSites(stack, site.name).flatMap((other) =>
+                Object.values(copiedSecrets(clusterOf(component, other))),
+              ),
             ),
             rule(
               'mover',
@@ -184,9 +257,17 @@ export function accessOf(component: Database, stack: Stack): AccessRule[] {
               Object.values(streamingSecrets(clusterOf(component, site.name))),
             ),
           ]),
-      rule('restore-tester', ['postgresql.cnpg.io'], ['imagecatalogs'], ['get'], 'to start a restored copy with the same image'),
+      rule(
+        'restore-tester',
+        ['postgresql.cnpg.io'],
+        ['imagecatalogs'],
+        ['get'],
+        'to start a restored copy with the same image',
+      ),
       rule('restore-tester', [''], ['configmaps'], ['get'], 'to start a restored copy with the same environment'),
-      rule('restore-tester', [''], ['secrets'], ['get'], "to restore with the passive site's own password", [component.spec.secrets.owner]),
+      rule('restore-tester', [''], ['secrets'], ['get'], "to restore with the passive site's own password", [
+        component.spec.secrets.owner,
+      ]),
       {
         kind: 'kubernetes',
         identity: 'restore-tester',

@@ -12,7 +12,13 @@ export interface ClusterSettings {
 }
 
 /** https://www.postgresql.org/docs/current/hot-standby.html#HOT-STANDBY-ADMIN */
-const AT_LEAST = ['max_connections', 'max_worker_processes', 'max_wal_senders', 'max_prepared_transactions', 'max_locks_per_transaction']
+const AT_LEAST = [
+  'max_connections',
+  'max_worker_processes',
+  'max_wal_senders',
+  'max_prepared_transactions',
+  'max_locks_per_transaction',
+]
 
 export function settingsOf(cluster: ClusterObject): ClusterSettings {
   const parameters = cluster.spec.postgresql?.parameters ?? {}
@@ -33,7 +39,10 @@ function versionOf({ spec }: ClusterObject): ClusterSettings['version'] {
   return major === undefined ? null : { major: Number(major), minor: minor === undefined ? null : Number(minor) }
 }
 
-/** With `dataDurability: preferred` a commit waits for those that are there. `minSyncReplicas` is the older way to the same. */
+/**
+ * With `dataDurability: preferred` a commit waits for those that are there. `minSyncReplicas` is the older way to the
+ * same.
+ */
 function synchronousOf(spec: JsonObject): number {
   const declared = isObject(spec.postgresql) ? spec.postgresql.synchronous : undefined
   if (isObject(declared)) return declared.dataDurability === 'preferred' ? 0 : Number(declared.number ?? 0)

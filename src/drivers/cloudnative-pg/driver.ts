@@ -43,13 +43,18 @@ import { manualStep } from './runbook.ts'
 import { type CloudNativePgSpec, cloudNativePgSchema, clusterOf, type Database } from './spec.ts'
 import { stepId } from './steps.ts'
 
-/** PostgreSQL on both sites, run by CloudNativePG: it moves by demotion and promotion token, and loses nothing; a lost site is replaced without. */
+/**
+ * PostgreSQL on both sites, run by CloudNativePG: it moves by demotion and promotion token, and loses nothing; a lost
+ * site is replaced without.
+ */
 export const cloudNativePg: Driver<CloudNativePgSpec, CloudNativePgState> = {
   kind: 'cloudnative-pg',
   scope: 'site',
   schema: cloudNativePgSchema,
-  files: (component) => (component.spec.cluster === undefined ? [] : [{ path: component.spec.cluster.file, is: 'mapping' }]),
-  fileProblems: (component, stack) => (component.spec.cluster === undefined ? Promise.resolve([]) : userSpecProblems(component, stack)),
+  files: (component) =>
+    component.spec.cluster === undefined ? [] : [{ path: component.spec.cluster.file, is: 'mapping' }],
+  fileProblems: (component, stack) =>
+    component.spec.cluster === undefined ? Promise.resolve([]) : userSpecProblems(component, stack),
   claims: claimsOf,
   validate: problemsOf,
   reaches: () => ['database', 'archive'],
@@ -117,7 +122,13 @@ export const cloudNativePg: Driver<CloudNativePgSpec, CloudNativePgState> = {
       ? [at.namespace, restoredCluster(component)]
       : [component.spec.namespace, clusterOf(component, at)]
     const pod = await primaryPod(kubernetes, namespace, cluster, context.signal)
-    return runSql(kubernetes, pod, component.spec.database, `SET default_transaction_read_only = on;\n${query};`, context.signal)
+    return runSql(
+      kubernetes,
+      pod,
+      component.spec.database,
+      `SET default_transaction_read_only = on;\n${query};`,
+      context.signal,
+    )
   },
 }
 

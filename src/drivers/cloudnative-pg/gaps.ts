@@ -12,7 +12,10 @@ export interface Positioned {
   readonly upstream: Upstream | null
 }
 
-/** As much as a passive site can catch up with within a switchover's patience: each segment costs a fetch, and each byte its replay. */
+/**
+ * As much as a passive site can catch up with within a switchover's patience: each segment costs a fetch, and each byte
+ * its replay.
+ */
 const FARTHEST = { segments: 16, bytes: 256 * 1024 * 1024 }
 /** The one that is being filled, and one on its way: a follower that is fed by the archive is never closer for long. */
 const ALWAYS_NEAR = 2
@@ -21,7 +24,10 @@ const ALWAYS_NEAR = 2
 export const farthestSegments = (segments: SegmentBytes): number =>
   Math.max(ALWAYS_NEAR, Math.min(FARTHEST.segments, FARTHEST.bytes / segments))
 
-/** Segments of its primary's archive that a follower has not replayed; null where it follows nobody, or one of both is not known. A failover takes what there is. */
+/**
+ * Segments of its primary's archive that a follower has not replayed; null where it follows nobody, or one of both is
+ * not known. A failover takes what there is.
+ */
 export function gapToArchive({ instance, upstream, segmentBytes }: Positioned): number | null {
   const replayed = parseLsn(instance?.replayLsn)
   if (replayed === null || upstream === null || upstream.silent !== null || segmentBytes === null) return null
@@ -29,7 +35,10 @@ export function gapToArchive({ instance, upstream, segmentBytes }: Positioned): 
   return newest === null ? 0 : segmentsBetween(replayed, newest.end, segmentBytes)
 }
 
-/** How far passive clusters are behind, by positions and segments: the operator's lag metric is 0 on an idle archive (CNPG #1814). */
+/**
+ * How far passive clusters are behind, by positions and segments: the operator's lag metric is 0 on an idle archive
+ * (CNPG #1814).
+ */
 export function gapsOf(states: BySite<Positioned>, activeSite: SiteName, now: string): Record<string, Gap> {
   const active = states[activeSite]
   const source = active?.kind === 'answering' ? active.state : null
@@ -52,7 +61,10 @@ export function gapBetween(source: Positioned | null, target: Positioned, now: s
   }
 }
 
-/** A copy has the segments of what it was copied from, so the word of one is enough. Null where neither says, or they are no copies, or contradict. */
+/**
+ * A copy has the segments of what it was copied from, so the word of one is enough. Null where neither says, or they
+ * are no copies, or contradict.
+ */
 export function segmentBytesOfPair(source: Positioned, target: Positioned): SegmentBytes | null {
   const [one, other] = [source.segmentBytes, target.segmentBytes]
   const copies = source.systemId === null || target.systemId === null || source.systemId === target.systemId
@@ -60,7 +72,10 @@ export function segmentBytesOfPair(source: Positioned, target: Positioned): Segm
   return one === null || one === other ? other : null
 }
 
-/** Shipped segments that are not replayed yet: 0 means that all that the archive holds has arrived. Null where nobody knows how long they are. */
+/**
+ * Shipped segments that are not replayed yet: 0 means that all that the archive holds has arrived. Null where nobody
+ * knows how long they are.
+ */
 function wholeSegmentsBehind(source: Positioned, target: Positioned, replayed: bigint): number | null {
   const segments = segmentBytesOfPair(source, target)
   if (segments === null) return null

@@ -1,4 +1,9 @@
-import type { KubernetesClient, KubernetesObject, ObjectReference, PodReference } from '../../clients/kubernetes-client.ts'
+import type {
+  KubernetesClient,
+  KubernetesObject,
+  ObjectReference,
+  PodReference,
+} from '../../clients/kubernetes-client.ts'
 import type { SqlRows } from '../../driver/context.ts'
 import { asStandbyError, siteError } from '../../errors/standby-error.ts'
 import type { Condition } from '../../platform/kubernetes/client/conditions.ts'
@@ -7,8 +12,16 @@ import { type Milliseconds, minutes } from '../../values/duration.ts'
 /** The kinds that CloudNativePG and its archive plugin add to Kubernetes. */
 export const CLUSTER = { apiVersion: 'postgresql.cnpg.io/v1', kind: 'Cluster', plural: 'clusters' } as const
 export const BACKUP = { apiVersion: 'postgresql.cnpg.io/v1', kind: 'Backup', plural: 'backups' } as const
-export const SCHEDULED_BACKUP = { apiVersion: 'postgresql.cnpg.io/v1', kind: 'ScheduledBackup', plural: 'scheduledbackups' } as const
-export const OBJECT_STORE = { apiVersion: 'barmancloud.cnpg.io/v1', kind: 'ObjectStore', plural: 'objectstores' } as const
+export const SCHEDULED_BACKUP = {
+  apiVersion: 'postgresql.cnpg.io/v1',
+  kind: 'ScheduledBackup',
+  plural: 'scheduledbackups',
+} as const
+export const OBJECT_STORE = {
+  apiVersion: 'barmancloud.cnpg.io/v1',
+  kind: 'ObjectStore',
+  plural: 'objectstores',
+} as const
 export const SECRET = { apiVersion: 'v1', kind: 'Secret', plural: 'secrets' } as const
 export const JOB = { apiVersion: 'batch/v1', kind: 'Job', plural: 'jobs' } as const
 export const POD = { apiVersion: 'v1', kind: 'Pod', plural: 'pods' } as const
@@ -33,7 +46,10 @@ export interface ClusterObject extends KubernetesObject {
     readonly primaryUpdateMethod?: string
     readonly primaryUpdateStrategy?: string
     readonly bootstrap?: object
-    readonly postgresql?: { readonly parameters?: Readonly<Record<string, string>>; readonly enableAlterSystem?: boolean }
+    readonly postgresql?: {
+      readonly parameters?: Readonly<Record<string, string>>
+      readonly enableAlterSystem?: boolean
+    }
     readonly replica?: {
       readonly self?: string
       readonly primary?: string
@@ -47,7 +63,10 @@ export interface ClusterObject extends KubernetesObject {
       readonly enabled?: boolean
       readonly parameters?: Readonly<Record<string, string>>
     }[]
-    readonly backup?: { readonly barmanObjectStore?: { readonly serverName?: string }; readonly retentionPolicy?: string }
+    readonly backup?: {
+      readonly barmanObjectStore?: { readonly serverName?: string }
+      readonly retentionPolicy?: string
+    }
     readonly superuserSecret?: { readonly name: string }
     readonly enableSuperuserAccess?: boolean
     readonly externalClusters?: readonly ExternalCluster[]
@@ -79,10 +98,16 @@ export async function readCluster(
   name: string,
   signal?: AbortSignal,
 ): Promise<ClusterObject | null> {
-  return (await kubernetes.get(clusterRef(namespace, name), signal === undefined ? {} : { signal })) as ClusterObject | null
+  return (await kubernetes.get(
+    clusterRef(namespace, name),
+    signal === undefined ? {} : { signal },
+  )) as ClusterObject | null
 }
 
-/** Under which name this incarnation archives; null where it archives nowhere. Without one, plugin and operator take the cluster's own name. */
+/**
+ * Under which name this incarnation archives; null where it archives nowhere. Without one, plugin and operator take the
+ * cluster's own name.
+ */
 export function serverNameOf(cluster: ClusterObject): string | null {
   const plugin = cluster.spec.plugins?.find(({ name, enabled }) => name === PLUGIN && enabled !== false)
   const inTree = cluster.spec.backup?.barmanObjectStore
@@ -121,7 +146,10 @@ export function archivingAs(external: ExternalCluster, serverName: string): Exte
 export const serverNameIn = (external: ExternalCluster): string | null =>
   external.plugin?.parameters?.serverName ?? external.barmanObjectStore?.serverName ?? null
 
-/** What the instance manager says of its PostgreSQL (`/pg/status`, reached through the API server's pod proxy on a kept-alive connection). */
+/**
+ * What the instance manager says of its PostgreSQL (`/pg/status`, reached through the API server's pod proxy on a
+ * kept-alive connection).
+ */
 export interface InstanceStatus {
   readonly isPrimary: boolean
   readonly timeLineID: number
@@ -147,7 +175,10 @@ export interface InstanceStatus {
   readonly instanceManagerVersion?: string
 }
 
-/** null while the instance does not answer, as during its restarts, or not in time. A right that is lacking is no silence: it throws. */
+/**
+ * null while the instance does not answer, as during its restarts, or not in time. A right that is lacking is no
+ * silence: it throws.
+ */
 export async function readInstance(
   kubernetes: KubernetesClient,
   namespace: string,
@@ -187,7 +218,11 @@ export async function runSql(
   within: Milliseconds = minutes(1),
 ): Promise<SqlRows> {
   const argv = ['psql', '-XAtq', '-v', 'ON_ERROR_STOP=1', '-F', SEPARATOR, '-U', 'postgres', '-d', database, '-f', '-']
-  const answer = await kubernetes.exec(pod, argv, { stdin: sql, deadline: within, ...(signal === undefined ? {} : { signal }) })
+  const answer = await kubernetes.exec(pod, argv, {
+    stdin: sql,
+    deadline: within,
+    ...(signal === undefined ? {} : { signal }),
+  })
   if (answer.code !== 0)
     throw siteError(
       answer.code === NO_CONNECTION ? 'database-not-answering' : 'sql-failed',
@@ -213,10 +248,14 @@ export async function primaryPod(
   const found = await readCluster(kubernetes, namespace, cluster, signal)
   const name = found?.status?.currentPrimary
   if (name === undefined)
-    throw siteError('no-primary', `the cluster ${cluster} ${found === null ? 'does not exist' : 'has no primary instance'}`, {
-      where: `${kubernetes.site} ${namespace}/Cluster/${cluster}`,
-      retry: found === null ? 'never' : 'transient',
-    })
+    throw siteError(
+      'no-primary',
+      `the cluster ${cluster} ${found === null ? 'does not exist' : 'has no primary instance'}`,
+      {
+        where: `${kubernetes.site} ${namespace}/Cluster/${cluster}`,
+        retry: found === null ? 'never' : 'transient',
+      },
+    )
   return podOf(namespace, name)
 }
 

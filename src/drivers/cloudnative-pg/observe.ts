@@ -69,7 +69,10 @@ export interface CloudNativePgState {
   readonly plugin: string | null
   readonly operator: string | null
   readonly primaryUpdate: { readonly method: string; readonly strategy: string }
-  /** Digests of the Secrets that must be the same everywhere, with a key of this process; null: it does not exist; absent: it may not be read. */
+  /**
+   * Digests of the Secrets that must be the same everywhere, with a key of this process; null: it does not exist;
+   * absent: it may not be read.
+   */
   readonly secrets: Readonly<Record<string, string | null>>
   readonly instance: InstanceStatus | null
   readonly lastBackup: { readonly id: string; readonly at: string } | null
@@ -82,11 +85,17 @@ export interface CloudNativePgState {
   readonly upstream: Upstream | null
   /** Of a follower: a failover ended the history that its archive holds, and has closed it where it could. */
   readonly forked: boolean
-  /** Of a follower in a stack of more than two sites: the failover that ended the history which it follows, before its position. */
+  /**
+   * Of a follower in a stack of more than two sites: the failover that ended the history which it follows, before its
+   * position.
+   */
   readonly parted: ForkRecord | null
 }
 
-/** An instance whose kubelet is dead never answers, and its Cluster calls it a primary: the rest of the observation must not wait for it. */
+/**
+ * An instance whose kubelet is dead never answers, and its Cluster calls it a primary: the rest of the observation must
+ * not wait for it.
+ */
 const PATIENCE: Milliseconds = seconds(1.5)
 
 /** Reads cluster, instance and backups of one site. */
@@ -109,7 +118,9 @@ export async function observeCluster(
   const [instance, measured, forked] = await Promise.all([
     pod === undefined ? null : readInstance(kubernetes, namespace, pod, context.signal, PATIENCE),
     // A primary names the file that it writes to; what asks it for all of its metrics is left to those who scrape them.
-    pod === undefined || !followsAnother(cluster) ? null : measureSegments(kubernetes, cluster, pod, context.signal, PATIENCE),
+    pod === undefined || !followsAnother(cluster)
+      ? null
+      : measureSegments(kubernetes, cluster, pod, context.signal, PATIENCE),
     isForked(component, cluster, context),
   ])
   const own = segmentBytesOf(cluster, instance, measured)
@@ -119,7 +130,10 @@ export async function observeCluster(
   ])
   const madeBy = isOwnedBy(cluster, context.stack.name, component.name) ? 'standby' : 'others'
   const segmentBytes = own ?? upstream?.segmentBytes ?? null
-  return { ...summarized(stateOf(cluster, instance, backups, secrets, { upstream, forked, parted, segmentBytes })), madeBy }
+  return {
+    ...summarized(stateOf(cluster, instance, backups, secrets, { upstream, forked, parted, segmentBytes })),
+    madeBy,
+  }
 }
 
 /** A witness that is silent, or does not end its answer, is said elsewhere, and hides no site. */
@@ -134,8 +148,15 @@ function askedInTime<T>(context: DriverContext, ask: () => Promise<T | null>): P
   return withinDeadline(() => overWay(context.records.way, PATIENCE), [context.signal], ask, late).catch(() => null)
 }
 
-/** Whoever may not read them does without the comparison: the restore tester has no business with the superuser's password. */
-async function digestsOf(component: Database, kubernetes: KubernetesClient, signal: AbortSignal): Promise<CloudNativePgState['secrets']> {
+/**
+ * Whoever may not read them does without the comparison: the restore tester has no business with the superuser's
+ * password.
+ */
+async function digestsOf(
+  component: Database,
+  kubernetes: KubernetesClient,
+  signal: AbortSignal,
+): Promise<CloudNativePgState['secrets']> {
   const { namespace, secrets } = component.spec
   const digests = [secrets.superuser, secrets.owner].map(async (name) => {
     try {
@@ -196,11 +217,16 @@ export function stateOf(
     segmentBytes,
     plugin: status?.pluginStatus?.find((plugin) => plugin.name.startsWith('barman-cloud'))?.version ?? null,
     operator: instance?.instanceManagerVersion ?? null,
-    primaryUpdate: { method: spec.primaryUpdateMethod ?? 'restart', strategy: spec.primaryUpdateStrategy ?? 'unsupervised' },
+    primaryUpdate: {
+      method: spec.primaryUpdateMethod ?? 'restart',
+      strategy: spec.primaryUpdateStrategy ?? 'unsupervised',
+    },
     secrets,
     instance,
-    lastBackup: good?.status?.backupId === undefined ? null : { id: good.status.backupId, at: good.status.stoppedAt ?? '' },
-    unfinishedBackup: own.find((backup) => !FINISHED.includes(backup.status?.phase ?? 'pending'))?.metadata.name ?? null,
+    lastBackup:
+      good?.status?.backupId === undefined ? null : { id: good.status.backupId, at: good.status.stoppedAt ?? '' },
+    unfinishedBackup:
+      own.find((backup) => !FINISHED.includes(backup.status?.phase ?? 'pending'))?.metadata.name ?? null,
     peers: Object.fromEntries(
       (spec.externalClusters ?? []).flatMap((external) => {
         const archivesAs = serverNameIn(external)
@@ -214,7 +240,10 @@ export function stateOf(
   }
 }
 
-/** `walArchivingFailing` and an invalid definition are no ends: they block every later backup until they are deleted (CNPG #10745). */
+/**
+ * `walArchivingFailing` and an invalid definition are no ends: they block every later backup until they are deleted
+ * (CNPG #10745).
+ */
 const FINISHED = ['completed', 'failed']
 
 function fencedInstances(cluster: ClusterObject): string[] {
@@ -226,11 +255,15 @@ function fencedInstances(cluster: ClusterObject): string[] {
   }
 }
 
-export function summarized(state: CloudNativePgState): Extract<Observed<CloudNativePgState>, { readonly kind: 'answering' }> {
+export function summarized(
+  state: CloudNativePgState,
+): Extract<Observed<CloudNativePgState>, { readonly kind: 'answering' }> {
   const writable = state.instance?.isPrimary === true
-  const settled = state.phase === HEALTHY && state.readyInstances === state.instances && state.instance !== null && !state.fenced
+  const settled =
+    state.phase === HEALTHY && state.readyInstances === state.instances && state.instance !== null && !state.fenced
   // The specification and PostgreSQL may disagree for the length of a promotion; any longer is split.
-  const role = state.instance === null ? 'unknown' : writable === !state.isReplica ? (writable ? 'active' : 'passive') : 'split'
+  const role =
+    state.instance === null ? 'unknown' : writable === !state.isReplica ? (writable ? 'active' : 'passive') : 'split'
   const timeline = state.instance?.timeLineID ?? 0
   return {
     kind: 'answering',
@@ -247,7 +280,8 @@ export function summarized(state: CloudNativePgState): Extract<Observed<CloudNat
 export function factsOf(state: CloudNativePgState): Fact[] {
   const { instance, lastBackup, segmentBytes } = state
   const gap = gapToArchive(state)
-  // Of a replica it is that of its last restartpoint, which comes when it comes; the manager of a fenced PostgreSQL leaves it out.
+  // Of a replica it is that of its last restartpoint, which comes when it comes; the manager of a fenced PostgreSQL
+  // leaves it out.
   const timeline: number | undefined = instance?.isPrimary === true ? instance.timeLineID : undefined
   return [
     { name: 'cluster', value: state.uid, binds: 'exactly' },

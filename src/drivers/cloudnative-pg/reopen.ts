@@ -12,7 +12,10 @@ import { type CloudNativePgSpec, clusterOf, type Database } from './spec.ts'
 import { parameter, plannedStep } from './steps.ts'
 import { namespaceOf, touchCluster } from './where.ts'
 
-/** The fence of the guard, or of a run that was taken back, is lifted: PostgreSQL starts as the primary that it was. Pure. */
+/**
+ * The fence of the guard, or of a run that was taken back, is lifted: PostgreSQL starts as the primary that it was.
+ * Pure.
+ */
 export function reopenSteps(component: Database, states: BySite<CloudNativePgState>, intent: Intent): PlannedStep[] {
   const seen = states[intent.to]
   const cluster = clusterOf(component, intent.to)
@@ -28,7 +31,10 @@ export function reopenSteps(component: Database, states: BySite<CloudNativePgSta
   ]
 }
 
-/** The way back from a fence, as a step of its own; there is no way back from it, because nothing of it has to be undone. */
+/**
+ * The way back from a fence, as a step of its own; there is no way back from it, because nothing of it has to be
+ * undone.
+ */
 export const unfence: Behaviour<CloudNativePgSpec> = {
   done: async (run) => (await fence.undone?.(run)) ?? { is: 'unknown', why: 'a fence cannot be looked at' },
   apply: async (run) => fence.undo?.(run),

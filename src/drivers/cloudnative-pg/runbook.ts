@@ -39,13 +39,16 @@ const MANUALS: Readonly<Record<string, (hands: Hands) => Manual | null>> = {
     expect: 'Nothing. What Standby has done of it is no obstacle.',
   }),
   'second-look': (hands) => ({
-    commands: [`${k(hands, here(hands))} get cluster ${here(hands).cluster} --show-managed-fields -o yaml   # who writes spec.replica?`],
+    commands: [
+      `${k(hands, here(hands))} get cluster ${here(hands).cluster} --show-managed-fields -o yaml   # who writes spec.replica?`,
+    ],
     expect:
       'Nobody but kubectl, Standby and the operator. Whoever else stands there (Argo CD, Flux) is paused first: it would take back what follows.',
   }),
   'fill-archive': (hands) => ({
     commands: [psql(hands, here(hands), 'ALTER SYSTEM RESET archive_mode')],
-    expect: 'ALTER SYSTEM. Where Standby had restarted it ahead of its promotion, its own archive begins anew with the base backup below.',
+    expect:
+      'ALTER SYSTEM. Where Standby had restarted it ahead of its promotion, its own archive begins anew with the base backup below.',
   }),
   demote(hands) {
     const place = here(hands)
@@ -71,7 +74,8 @@ const MANUALS: Readonly<Record<string, (hands: Hands) => Manual | null>> = {
       ),
     ],
     expect: 'redo_lsn, timeline and system identifier are exactly those of the token. Repeat until they are.',
-    never: 'Go on with a position that is not exactly the same: the promotion would be refused for good, or lose what is missing.',
+    never:
+      'Go on with a position that is not exactly the same: the promotion would be refused for good, or lose what is missing.',
   }),
   promote: (hands) => ({
     commands: [
@@ -84,7 +88,8 @@ const MANUALS: Readonly<Record<string, (hands: Hands) => Manual | null>> = {
       psql(hands, here(hands), 'SELECT pg_is_in_recovery()'),
     ],
     expect: 'The last promotion token is yours, and PostgreSQL answers f: it left recovery.',
-    never: 'Send primary and token in two patches: the first alone is a failover, and the old site would have to be cloned anew.',
+    never:
+      'Send primary and token in two patches: the first alone is a failover, and the old site would have to be cloned anew.',
   }),
   'drain-archive'(hands) {
     const { folder, location } = archiveOf(hands)
@@ -118,13 +123,21 @@ const MANUALS: Readonly<Record<string, (hands: Hands) => Manual | null>> = {
   follow: (hands) => ({
     commands: [
       psql(hands, here(hands), 'SELECT pg_is_in_recovery(), pg_last_wal_replay_lsn()'),
-      psql(hands, { site: parameter(hands.step, 'primarySite'), cluster: parameter(hands.step, 'primary') }, 'SELECT pg_current_wal_lsn()'),
+      psql(
+        hands,
+        { site: parameter(hands.step, 'primarySite'), cluster: parameter(hands.step, 'primary') },
+        'SELECT pg_current_wal_lsn()',
+      ),
       psql(hands, here(hands), 'CHECKPOINT', 'SELECT timeline_id FROM pg_control_checkpoint()'),
     ],
-    expect: 'The replica is in recovery, its position follows the one of the primary, and its timeline is that of the primary.',
+    expect:
+      'The replica is in recovery, its position follows the one of the primary, and its timeline is that of the primary.',
   }),
   'clear-token': (hands) => ({
-    commands: [patch(hands, here(hands), { replica: { promotionToken: null } }), get(hands, here(hands), '{.status.phase}')],
+    commands: [
+      patch(hands, here(hands), { replica: { promotionToken: null } }),
+      get(hands, here(hands), '{.status.phase}'),
+    ],
     expect: 'Cluster in healthy state.',
     never: 'Leave the token: on a live primary it stops the operator.',
   }),
@@ -155,14 +168,16 @@ const MANUALS: Readonly<Record<string, (hands: Hands) => Manual | null>> = {
       ),
     ],
 
-    expect: 'Write the counts down beside the backup. Restore tests judge by the manifest of the next backup that Standby takes.',
+    expect:
+      'Write the counts down beside the backup. Restore tests judge by the manifest of the next backup that Standby takes.',
   }),
   fence: (hands) => ({
     commands: [
       `${k(hands, here(hands))} annotate cluster ${here(hands).cluster} --overwrite ${quoted(`${FENCE}=["*"]`)}`,
       psql(hands, here(hands), 'SELECT 1'),
     ],
-    expect: 'psql fails in every instance with "No such file or directory" or "Connection refused". Phase and Ready go on saying healthy.',
+    expect:
+      'psql fails in every instance with "No such file or directory" or "Connection refused". Phase and Ready go on saying healthy.',
     never: 'Take the fence away before the site has rejoined: the cluster believes that it is the primary.',
   }),
   'close-archive'(hands) {
@@ -199,7 +214,8 @@ const MANUALS: Readonly<Record<string, (hands: Hands) => Manual | null>> = {
         `cat > fork.json <<END\n${JSON.stringify(record)}\nEND`,
         around.witness.create(`records/forks/${component.name}/${serverName}/$AT.json`, 'fork.json'),
       ],
-      expect: 'The record is in the witness: restore tests and deploys refuse the newest state of the lost incarnation.',
+      expect:
+        'The record is in the witness: restore tests and deploys refuse the newest state of the lost incarnation.',
     }
   },
   'keep-evidence': (hands) => ({
@@ -227,9 +243,11 @@ const here = ({ step }: Hands): Place => ({
   cluster: parameter(step, 'cluster'),
 })
 
-const k = ({ component, around }: Hands, { site }: Place): string => kubectl(around.stack, site, component.spec.namespace)
+const k = ({ component, around }: Hands, { site }: Place): string =>
+  kubectl(around.stack, site, component.spec.namespace)
 const json = (value: object): string => quoted(JSON.stringify(value))
-const get = (hands: Hands, place: Place, path: string): string => `${k(hands, place)} get cluster ${place.cluster} -o jsonpath='${path}'`
+const get = (hands: Hands, place: Place, path: string): string =>
+  `${k(hands, place)} get cluster ${place.cluster} -o jsonpath='${path}'`
 const patchWith = (hands: Hands, place: Place, patch: string): string =>
   `${k(hands, place)} patch cluster ${place.cluster} --type merge -p ${patch}`
 const patch = (hands: Hands, place: Place, spec: object): string => patchWith(hands, place, json({ spec }))

@@ -46,7 +46,8 @@ export const cloudNativePgSchema: JsonObject = {
       additionalProperties: false,
       properties: {
         method: {
-          description: 'plugin: plugin-barman-cloud (0.14 or newer). in-tree: the older barmanObjectStore of CloudNativePG up to 1.30.',
+          description:
+            'plugin: plugin-barman-cloud (0.14 or newer). in-tree: the older barmanObjectStore of CloudNativePG up to 1.30.',
           enum: ['plugin', 'in-tree'],
         },
         store: text('The object-store component of this stack.'),
@@ -57,7 +58,8 @@ export const cloudNativePgSchema: JsonObject = {
       },
     },
     follow: {
-      description: 'How the passive site follows: by the archive alone, or by streaming with the archive as its fallback.',
+      description:
+        'How the passive site follows: by the archive alone, or by streaming with the archive as its fallback.',
       enum: ['archive', 'archive-and-streaming'],
     },
     schedule: text('When base backups are taken: six fields, seconds first.', { examples: ['0 15 2 * * *'] }),
@@ -69,7 +71,8 @@ export const cloudNativePgSchema: JsonObject = {
       },
     ),
     secrets: {
-      description: 'Secrets that exist with the same content on every site: after a move roles and passwords come from the new site.',
+      description:
+        'Secrets that exist with the same content on every site: after a move roles and passwords come from the new site.',
       type: 'object',
       required: ['superuser', 'owner'],
       additionalProperties: false,
@@ -129,7 +132,8 @@ export const archiveMethod = (component: Database): 'plugin' | 'in-tree' => comp
 /** The first incarnation; a re-cloned cluster archives under the next number, so that two histories never mix. */
 export const firstServerName = (cluster: string): string => `${cluster}-g1`
 
-export const otherSites = (stack: Stack, site: SiteName): SiteName[] => stack.sites.map((one) => one.name).filter((name) => name !== site)
+export const otherSites = (stack: Stack, site: SiteName): SiteName[] =>
+  stack.sites.map((one) => one.name).filter((name) => name !== site)
 
 /** Folder of the archive, below the store's own prefix; ends with `/` or is empty. */
 export const archiveFolder = (component: Database): string => {
@@ -142,7 +146,8 @@ export const siteOfCluster = (component: Database, cluster: string): string | nu
   Object.entries(component.spec.sites).find(([, site]) => site.name === cluster)?.[0] ?? null
 
 /** Folder of one incarnation's archive, below the store's own prefix. */
-export const incarnationFolder = (component: Database, serverName: string): string => `${archiveFolder(component)}${serverName}/`
+export const incarnationFolder = (component: Database, serverName: string): string =>
+  `${archiveFolder(component)}${serverName}/`
 
 /** The incarnation after the given ones. */
 export const nextServerName = (cluster: string, used: readonly string[]): string =>
@@ -151,7 +156,10 @@ export const nextServerName = (cluster: string, used: readonly string[]): string
 /** The incarnations of the same cluster that are further back than so many, the oldest first. */
 export function serverNamesBehind(serverName: string, back: number): string[] {
   const cluster = serverName.replace(NUMBERED, '')
-  return Array.from({ length: Math.max(0, incarnationOf(serverName) - back - 1) }, (_, index) => `${cluster}-g${index + 1}`)
+  return Array.from(
+    { length: Math.max(0, incarnationOf(serverName) - back - 1) },
+    (_, index) => `${cluster}-g${index + 1}`,
+  )
 }
 
 const NUMBERED = /-g(\d+)$/

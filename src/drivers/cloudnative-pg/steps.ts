@@ -6,7 +6,8 @@ import type { JsonObject } from '../../values/json.ts'
 import type { Database } from './spec.ts'
 
 /** The id of a step of this component. */
-export const stepId = (component: Database, action: string, site: SiteName): string => `${component.name}.${action}@${site}`
+export const stepId = (component: Database, action: string, site: SiteName): string =>
+  `${component.name}.${action}@${site}`
 
 /** A planned step of this component, with what most steps have in common. */
 export function plannedStep(
@@ -25,7 +26,15 @@ export function plannedStep(
     readonly fence?: FenceLevel
   },
 ): PlannedStep {
-  return { id: stepId(component, action, site), component: component.name, action, site, needs: [], irreversible: false, ...step }
+  return {
+    id: stepId(component, action, site),
+    component: component.name,
+    action,
+    site,
+    needs: [],
+    irreversible: false,
+    ...step,
+  }
 }
 
 /** The text parameters that a step was planned with; a plan without them is no plan of this driver. */

@@ -5,7 +5,16 @@ import { asStandbyError } from '../../errors/standby-error.ts'
 import { isReady } from '../../platform/kubernetes/client/conditions.ts'
 import { onlyAsSeen, touchObject } from '../../platform/kubernetes/compare-and-set.ts'
 import { type Milliseconds, minutes } from '../../values/duration.ts'
-import { type ClusterObject, clusterRef, type InstanceStatus, POD, primaryPod, readCluster, readInstance, runSql } from './objects.ts'
+import {
+  type ClusterObject,
+  clusterRef,
+  type InstanceStatus,
+  POD,
+  primaryPod,
+  readCluster,
+  readInstance,
+  runSql,
+} from './objects.ts'
 import type { CloudNativePgSpec } from './spec.ts'
 import { parameter } from './steps.ts'
 
@@ -62,7 +71,10 @@ export async function sqlOf(run: Run, sql: string, within: Milliseconds = minute
   )
 }
 
-/** Like {@link sqlOf}; null while PostgreSQL does not answer: a question that comes amid a restart is asked again, not failed. */
+/**
+ * Like {@link sqlOf}; null while PostgreSQL does not answer: a question that comes amid a restart is asked again, not
+ * failed.
+ */
 export async function askSql(run: Run, sql: string): Promise<SqlRows | null> {
   try {
     return await sqlOf(run, sql)

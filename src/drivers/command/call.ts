@@ -53,7 +53,9 @@ async function post(call: WebCall, deadline: Milliseconds, context: DriverContex
   const token = sentInHeader(await context.credential(call.token), 'token', call.token)
   const ca = call.authority === undefined ? undefined : await context.credential(call.authority)
   const late = (waited: Milliseconds): Error =>
-    timeoutError('power-control-silent', `no answer from ${call.post} within ${readableDuration(waited)}`, { retry: 'transient' })
+    timeoutError('power-control-silent', `no answer from ${call.post} within ${readableDuration(waited)}`, {
+      retry: 'transient',
+    })
   const way = measuredWay(call.post, SILENCE)
   const asked = (signal: AbortSignal) => exchange(call, { token, ca }, signal)
   const { status, body } = await withinWay(way, { deadline }, [context.signal], asked, late)
@@ -77,7 +79,10 @@ function exchange(
       reject(
         signal.aborted
           ? error
-          : siteError('power-control-silent', `${call.post}: ${error.message}`, { where: call.post, retry: retryOfWire(error) }),
+          : siteError('power-control-silent', `${call.post}: ${error.message}`, {
+              where: call.post,
+              retry: retryOfWire(error),
+            }),
       )
     const sent = request(
       call.post,

@@ -15,7 +15,10 @@ export interface PowerState {
   readonly off: Readonly<Record<string, { readonly off: boolean | null; readonly text: string }>>
 }
 
-/** Power or network of the sites, behind a program or a webhook of the user: the fence that needs nothing of the lost site. */
+/**
+ * Power or network of the sites, behind a program or a webhook of the user: the fence that needs nothing of the lost
+ * site.
+ */
 export const command: Driver<CommandSpec, PowerState> = {
   kind: 'command',
   scope: 'stack',
@@ -31,7 +34,9 @@ export const command: Driver<CommandSpec, PowerState> = {
   sees(component, states, site) {
     const seen = states[EVERYWHERE]
     const one = seen?.kind === 'answering' ? seen.state.off[site] : undefined
-    return one?.off === true ? [{ from: `power control ${component.name}`, says: 'down', what: `it is switched off (${one.text})` }] : []
+    return one?.off === true
+      ? [{ from: `power control ${component.name}`, says: 'down', what: `it is switched off (${one.text})` }]
+      : []
   },
   assess(component, states, intent, assessment) {
     const seen = states[EVERYWHERE]
@@ -73,12 +78,18 @@ async function observePower(component: PowerControl, context: DriverContext): Pr
   const off = Object.fromEntries(
     await Promise.all(
       context.stack.sites.map(async ({ name }) => {
-        const { says, text } = await ask(callsOf(component, name).isOff, Math.min(timeoutOf(component), OBSERVED_WITHIN), context)
+        const { says, text } = await ask(
+          callsOf(component, name).isOff,
+          Math.min(timeoutOf(component), OBSERVED_WITHIN),
+          context,
+        )
         return [name, { off: says === null ? null : says === 'yes', text }] as const
       }),
     ),
   )
-  const words = Object.entries(off).map(([site, one]) => `${site} ${one.off === null ? 'unknown' : one.off ? 'OFF' : 'on'}`)
+  const words = Object.entries(off).map(
+    ([site, one]) => `${site} ${one.off === null ? 'unknown' : one.off ? 'OFF' : 'on'}`,
+  )
   const answered = Object.values(off).every((one) => one.off !== null)
   return {
     kind: 'answering',
@@ -93,12 +104,21 @@ async function observePower(component: PowerControl, context: DriverContext): Pr
 /** Only who moves switches off; who looks and has no credentials says that nobody answers. */
 function credentialUses({ spec }: PowerControl): CredentialUse[] {
   const referencesOf = (call: Call): CredentialReference[] =>
-    'run' in call ? Object.values(call.environment ?? {}) : [call.token, ...(call.authority === undefined ? [] : [call.authority])]
+    'run' in call
+      ? Object.values(call.environment ?? {})
+      : [call.token, ...(call.authority === undefined ? [] : [call.authority])]
   return Object.entries(spec.sites).flatMap(([site, { off, isOff }]) => [
-    ...referencesOf(off).map((reference): CredentialUse => ({ reference, identities: ['mover'], because: `switches ${site} off` })),
+    ...referencesOf(off).map(
+      (reference): CredentialUse => ({ reference, identities: ['mover'], because: `switches ${site} off` }),
+    ),
     ...referencesOf(isOff).flatMap((reference): CredentialUse[] => [
       { reference, identities: ['mover'], because: `asks whether ${site} is off` },
-      { reference, identities: ['observer', 'deployer', 'restore-tester'], because: `asks whether ${site} is off`, optional: true },
+      {
+        reference,
+        identities: ['observer', 'deployer', 'restore-tester'],
+        because: `asks whether ${site} is off`,
+        optional: true,
+      },
     ]),
   ])
 }

@@ -3,7 +3,10 @@ import { credentialReference, duration, siteMap, text } from '../../schema/parts
 import { type Milliseconds, parseDuration, seconds } from '../../values/duration.ts'
 import type { Json, JsonObject } from '../../values/json.ts'
 
-/** How a site is switched off from outside: by a program of the user, or by an HTTPS call. Standby never switches one on. */
+/**
+ * How a site is switched off from outside: by a program of the user, or by an HTTPS call. Standby never switches one
+ * on.
+ */
 export interface CommandSpec {
   readonly timeout?: string
   readonly sites: Readonly<Record<string, SiteCalls>>
@@ -52,10 +55,16 @@ const call = (description: string): JsonObject => ({
       required: ['post', 'token'],
       additionalProperties: false,
       properties: {
-        post: text('An HTTPS address that takes a POST.', { pattern: '^https://', examples: ['https://power.example.com/sites/dc-a/off'] }),
+        post: text('An HTTPS address that takes a POST.', {
+          pattern: '^https://',
+          examples: ['https://power.example.com/sites/dc-a/off'],
+        }),
         token: { ...credentialReference, description: 'Sent as `authorization: Bearer …`.' },
         body: { description: 'Sent as JSON; {} when absent.' },
-        authority: { ...credentialReference, description: "Certificates (PEM) of a private authority; the system's own when absent." },
+        authority: {
+          ...credentialReference,
+          description: "Certificates (PEM) of a private authority; the system's own when absent.",
+        },
       },
     },
   ],
@@ -80,7 +89,8 @@ export const commandSchema: JsonObject = {
   },
 }
 
-export const timeoutOf = (component: PowerControl): Milliseconds => parseDuration(component.spec.timeout ?? '30s') ?? seconds(30)
+export const timeoutOf = (component: PowerControl): Milliseconds =>
+  parseDuration(component.spec.timeout ?? '30s') ?? seconds(30)
 
 export function callsOf(component: PowerControl, site: SiteName | string): SiteCalls {
   const calls = component.spec.sites[site]

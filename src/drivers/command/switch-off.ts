@@ -6,8 +6,8 @@ import { ask, perform } from './call.ts'
 import { type CommandSpec, callsOf, type PowerControl, timeoutOf } from './spec.ts'
 
 /**
- * The last level of the ladder: the lost site gets no power, or no network. The step is nobody's site: it acts on what stands outside, and a
- * failover waits for nothing inside the lost one.
+ * The last level of the ladder: the lost site gets no power, or no network. The step is nobody's site: it acts on what
+ * stands outside, and a failover waits for nothing inside the lost one.
  */
 export function switchOffStep(component: PowerControl, intent: Intent): PlannedStep {
   return {
@@ -42,12 +42,14 @@ export const switchOff: Behaviour<CommandSpec> = {
   },
   async apply(run) {
     const site = siteOf(run)
-    const answer = await perform(callsOf(run.component, site).off, timeoutOf(run.component), within(run)).catch((error: unknown) => {
-      // A call whose answer was lost may have switched it off: the question tells.
-      if (asStandbyError(error).code !== 'power-control-silent') throw error
-      run.context.log.warning(asStandbyError(error).message)
-      return null
-    })
+    const answer = await perform(callsOf(run.component, site).off, timeoutOf(run.component), within(run)).catch(
+      (error: unknown) => {
+        // A call whose answer was lost may have switched it off: the question tells.
+        if (asStandbyError(error).code !== 'power-control-silent') throw error
+        run.context.log.warning(asStandbyError(error).message)
+        return null
+      },
+    )
     if (answer !== null && !answer.done)
       throw siteError('power-control-failed', `${site} was not switched off: ${answer.text}`, {
         where: `${run.component.name} ${site}`,

@@ -17,7 +17,9 @@ import { configurationOf, type GuardParts, guardManifests, guardSelector } from 
 import { readProgram } from './program.ts'
 import type { GuardComponent } from './spec.ts'
 
-/** The guard of one site, the same on active and passive ones; ready when the new one itself has said that it watches. */
+/**
+ * The guard of one site, the same on active and passive ones; ready when the new one itself has said that it watches.
+ */
 export async function deployGuard(
   component: GuardComponent,
   site: SiteName | null,
@@ -32,7 +34,10 @@ export async function deployGuard(
     program: await readProgram(),
     stackFile: await readFile(stack.source.path, 'utf8'),
     keys: { id: keys.accessKeyId, secret: keys.secretAccessKey },
-    authorities: typeof stack.witness.spec.endpointCA === 'string' ? await readNamedFile(stack, stack.witness.spec.endpointCA) : null,
+    authorities:
+      typeof stack.witness.spec.endpointCA === 'string'
+        ? await readNamedFile(stack, stack.witness.spec.endpointCA)
+        : null,
   }
   const configuration = configurationOf(component, site, parts)
   const unit = objectsUnit({
@@ -52,17 +57,40 @@ export async function deployGuard(
 function shortened(change: Change): Change {
   if (!/^(binaryData|data)\b/.test(change.path ?? '')) return change
   const hashed = (value: Change['from']) =>
-    value === undefined ? undefined : `sha256:${createHash('sha256').update(JSON.stringify(value)).digest('hex').slice(0, 12)}`
+    value === undefined
+      ? undefined
+      : `sha256:${createHash('sha256').update(JSON.stringify(value)).digest('hex').slice(0, 12)}`
   const { from, to, ...rest } = change
-  return { ...rest, ...(from === undefined ? {} : { from: hashed(from) ?? null }), ...(to === undefined ? {} : { to: hashed(to) ?? null }) }
+  return {
+    ...rest,
+    ...(from === undefined ? {} : { from: hashed(from) ?? null }),
+    ...(to === undefined ? {} : { to: hashed(to) ?? null }),
+  }
 }
 
 export const reportReference = (stack: string) =>
-  ({ apiVersion: 'v1', kind: 'ConfigMap', plural: 'configmaps', namespace: guardNamespace(stack), name: GUARD }) as const
+  ({
+    apiVersion: 'v1',
+    kind: 'ConfigMap',
+    plural: 'configmaps',
+    namespace: guardNamespace(stack),
+    name: GUARD,
+  }) as const
 export const deploymentReference = (stack: string) =>
-  ({ apiVersion: 'apps/v1', kind: 'Deployment', plural: 'deployments', namespace: guardNamespace(stack), name: GUARD }) as const
+  ({
+    apiVersion: 'apps/v1',
+    kind: 'Deployment',
+    plural: 'deployments',
+    namespace: guardNamespace(stack),
+    name: GUARD,
+  }) as const
 
-async function guardIsReady(kubernetes: KubernetesClient, stack: string, configuration: string, signal: AbortSignal): Promise<Progress> {
+async function guardIsReady(
+  kubernetes: KubernetesClient,
+  stack: string,
+  configuration: string,
+  signal: AbortSignal,
+): Promise<Progress> {
   const namespace = guardNamespace(stack)
   const report = reportIn((await kubernetes.get(reportReference(stack), { signal }))?.data)
   if (report?.configuration === configuration)
@@ -70,7 +98,11 @@ async function guardIsReady(kubernetes: KubernetesClient, stack: string, configu
   const labelSelector = Object.entries(guardSelector)
     .map(([name, value]) => `${name}=${value}`)
     .join(',')
-  const pods = await kubernetes.list({ apiVersion: 'v1', kind: 'Pod', plural: 'pods' }, { namespace, labelSelector }, { signal })
+  const pods = await kubernetes.list(
+    { apiVersion: 'v1', kind: 'Pod', plural: 'pods' },
+    { namespace, labelSelector },
+    { signal },
+  )
   for (const pod of pods) {
     const { containerStatuses = [] } = (pod.status ?? {}) as { readonly containerStatuses?: readonly ContainerStatus[] }
     const why = hopelessReason(containerStatuses[0]?.state?.waiting)
@@ -83,7 +115,12 @@ async function guardIsReady(kubernetes: KubernetesClient, stack: string, configu
       }
   }
   const deployment = await kubernetes.get(deploymentReference(stack), { signal })
-  const refused = await waitOfRefused(kubernetes, deployment, { what: `the guard in ${namespace}`, code: 'guard-does-not-start' }, signal)
+  const refused = await waitOfRefused(
+    kubernetes,
+    deployment,
+    { what: `the guard in ${namespace}`, code: 'guard-does-not-start' },
+    signal,
+  )
   return refused ?? { is: 'pending', waitingFor: `the new guard to report from ${namespace}` }
 }
 interface ContainerStatus {

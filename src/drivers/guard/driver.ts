@@ -12,14 +12,20 @@ import { assessGuards, type GuardState, observeGuard } from './observe.ts'
 import { manualOutwait, outwait, outwaitGuard } from './self-fencing.ts'
 import { GUARD_KIND, type GuardComponent, type GuardSpec, guardSchema, rulesOf } from './spec.ts'
 
-/** A watchman on each site: a site that comes back from the dead, or that nobody can prove active, finds its doors closed. */
+/**
+ * A watchman on each site: a site that comes back from the dead, or that nobody can prove active, finds its doors
+ * closed.
+ */
 export const guard: Driver<GuardSpec, GuardState> = {
   kind: GUARD_KIND,
   scope: 'site',
   schema: guardSchema,
   brings: ['guard'],
   claims: (_component, stack) =>
-    stack.sites.map((site) => ({ key: `kubernetes ${site.name} ${guardNamespace(stack.name)}/Deployment/${GUARD}`, path: [] })),
+    stack.sites.map((site) => ({
+      key: `kubernetes ${site.name} ${guardNamespace(stack.name)}/Deployment/${GUARD}`,
+      path: [],
+    })),
   validate: ({ spec }) => [
     ...boundsProblems(spec),
     // Signs of life come every half second: a shorter silence would take a busy machine for a frozen one.
@@ -46,17 +52,26 @@ export const guard: Driver<GuardSpec, GuardState> = {
 const SHORTEST_SILENCE = seconds(3)
 
 const boundsProblems = ({ every, silence, closeAfter }: GuardSpec): SpecProblem[] => [
-  ...outOfBounds(every, { least: 500, most: minutes(5), why: 'the store is asked as often' }).map((what) => ({ path: ['every'], what })),
-  ...outOfBounds(silence, { least: 0, most: hours(24), why: 'a site that is not proven active stays open for so long' }).map((what) => ({
+  ...outOfBounds(every, { least: 500, most: minutes(5), why: 'the store is asked as often' }).map((what) => ({
+    path: ['every'],
+    what,
+  })),
+  ...outOfBounds(silence, {
+    least: 0,
+    most: hours(24),
+    why: 'a site that is not proven active stays open for so long',
+  }).map((what) => ({
     path: ['silence'],
     what,
   })),
-  ...outOfBounds(closeAfter, { least: SHORTEST_SILENCE, most: 7 * hours(24), why: 'a silent witness closes the active site' }).map(
-    (what) => ({
-      path: ['closeAfter'],
-      what,
-    }),
-  ),
+  ...outOfBounds(closeAfter, {
+    least: SHORTEST_SILENCE,
+    most: 7 * hours(24),
+    why: 'a silent witness closes the active site',
+  }).map((what) => ({
+    path: ['closeAfter'],
+    what,
+  })),
 ]
 
 function accessOf(_component: GuardComponent, stack: Stack): AccessRule[] {
@@ -67,8 +82,20 @@ function accessOf(_component: GuardComponent, stack: Stack): AccessRule[] {
         rule(identity, ['apps'], ['deployments'], ['get'], 'to see whether the guard runs', [GUARD]),
         rule(identity, [''], ['configmaps'], ['get'], 'to read what the guard reports', [GUARD]),
       ]),
-      rule('deployer', ['apps'], ['deployments'], ['create'], 'to install the guard (a name can not restrict creation)'),
-      rule('deployer', [''], ['configmaps', 'secrets'], ['create'], 'to install the guard (a name can not restrict creation)'),
+      rule(
+        'deployer',
+        ['apps'],
+        ['deployments'],
+        ['create'],
+        'to install the guard (a name can not restrict creation)',
+      ),
+      rule(
+        'deployer',
+        [''],
+        ['configmaps', 'secrets'],
+        ['create'],
+        'to install the guard (a name can not restrict creation)',
+      ),
       rule('deployer', ['apps'], ['deployments'], ['patch'], 'to keep the guard as declared', [GUARD]),
       rule('deployer', [''], ['configmaps'], ['get', 'patch'], 'to keep the guard as declared', [GUARD, PROGRAM]),
       rule('deployer', [''], ['secrets'], ['get', 'patch'], "to keep the guard's keys of the witness", [WITNESS_KEYS]),

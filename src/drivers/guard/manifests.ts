@@ -43,9 +43,18 @@ export function configurationOf(component: GuardComponent, site: SiteName, parts
 const hash = (text: string): string => createHash('sha256').update(text).digest('hex')
 
 /** All objects of a site's guard; its namespace and ServiceAccount come with the identities (`standby rbac`). */
-export function guardManifests(component: GuardComponent, stack: Stack, site: SiteName, parts: GuardParts): DeclaredObject[] {
+export function guardManifests(
+  component: GuardComponent,
+  stack: Stack,
+  site: SiteName,
+  parts: GuardParts,
+): DeclaredObject[] {
   const base64 = (text: string): string => Buffer.from(text, 'utf8').toString('base64')
-  const metadata = (name: string) => ({ name, namespace: guardNamespace(stack.name), labels: ownedBy(stack.name, component.name) })
+  const metadata = (name: string) => ({
+    name,
+    namespace: guardNamespace(stack.name),
+    labels: ownedBy(stack.name, component.name),
+  })
   const { program, stackFile, keys, authorities } = parts
   return [
     {
@@ -93,7 +102,10 @@ export function guardManifests(component: GuardComponent, stack: Stack, site: Si
   ]
 }
 
-/** Of a site that comes back in part, the node of the guard may be the dead one: Kubernetes would leave it there for 300 s. */
+/**
+ * Of a site that comes back in part, the node of the guard may be the dead one: Kubernetes would leave it there for 300
+ * s.
+ */
 const ON_A_DEAD_NODE = 10
 
 function podSpec(component: GuardComponent, site: SiteName, configuration: string): JsonObject {
@@ -106,11 +118,18 @@ function podSpec(component: GuardComponent, site: SiteName, configuration: strin
       effect: 'NoExecute',
       tolerationSeconds: ON_A_DEAD_NODE,
     })),
-    // The node's resolver: the names of a booting site do not resolve before its own DNS runs, and the witness is outside anyway.
+    // The node's resolver: the names of a booting site do not resolve before its own DNS runs, and the witness is
+    // outside anyway.
     dnsPolicy: 'Default',
     terminationGracePeriodSeconds: 5,
     enableServiceLinks: false,
-    securityContext: { runAsNonRoot: true, runAsUser: 1000, runAsGroup: 1000, fsGroup: 1000, seccompProfile: { type: 'RuntimeDefault' } },
+    securityContext: {
+      runAsNonRoot: true,
+      runAsUser: 1000,
+      runAsGroup: 1000,
+      fsGroup: 1000,
+      seccompProfile: { type: 'RuntimeDefault' },
+    },
     containers: [
       {
         name: 'guard',
@@ -124,7 +143,11 @@ function podSpec(component: GuardComponent, site: SiteName, configuration: strin
           { name: CONFIGURATION, value: configuration },
         ],
         resources: { requests: { cpu: '10m', memory: '64Mi' }, limits: { cpu: '1', memory: '192Mi' } },
-        securityContext: { allowPrivilegeEscalation: false, readOnlyRootFilesystem: true, capabilities: { drop: ['ALL'] } },
+        securityContext: {
+          allowPrivilegeEscalation: false,
+          readOnlyRootFilesystem: true,
+          capabilities: { drop: ['ALL'] },
+        },
         volumeMounts: [
           { name: 'program', mountPath: '/etc/standby', readOnly: true },
           { name: 'run', mountPath: '/run/standby' },

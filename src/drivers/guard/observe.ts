@@ -29,7 +29,10 @@ export async function observeGuard(
     context.kubernetes(site).get(reportReference(name), { signal: context.signal }),
   ])
   if (deployment === null)
-    return { kind: 'absent', why: `there is no Deployment ${deploymentReference(name).namespace}/${deploymentReference(name).name}` }
+    return {
+      kind: 'absent',
+      why: `there is no Deployment ${deploymentReference(name).namespace}/${deploymentReference(name).name}`,
+    }
   const ready = (deployment.status as { readonly readyReplicas?: number } | undefined)?.readyReplicas ?? 0
   const report = reportIn(found?.data)
   const age = report === null ? Number.POSITIVE_INFINITY : context.clock.now().getTime() - Date.parse(report.at)
@@ -37,7 +40,8 @@ export async function observeGuard(
     kind: 'answering',
     state: { ready, report },
     role: 'unknown',
-    health: ready === 0 ? 'down' : Math.abs(age) > STALE_AFTER || (report?.open.length ?? 0) > 0 ? 'degraded' : 'healthy',
+    health:
+      ready === 0 ? 'down' : Math.abs(age) > STALE_AFTER || (report?.open.length ?? 0) > 0 ? 'degraded' : 'healthy',
     text: textOf(report, age),
     facts: [],
   }
@@ -72,7 +76,10 @@ export function assessGuards(
     if (seen === undefined || seen.kind === 'silent') return []
     if (seen.kind === 'absent' || seen.state.ready === 0) {
       const why = seen.kind === 'absent' ? seen.why : 'its pod is not ready'
-      const next = seen.kind === 'absent' ? 'Deploy.' : `kubectl -n ${reportReference(assessment.stack.name).namespace} describe pods`
+      const next =
+        seen.kind === 'absent'
+          ? 'Deploy.'
+          : `kubectl -n ${reportReference(assessment.stack.name).namespace} describe pods`
       return [
         say(
           'guard-not-running',
@@ -124,7 +131,14 @@ function withoutTime(component: GuardComponent, { stack }: Assessment): Finding[
   ]
 }
 
-function ofReport(report: GuardReport, site: SiteName, intent: Intent | null, assessment: Assessment, log: string, say: Say): Finding[] {
+function ofReport(
+  report: GuardReport,
+  site: SiteName,
+  intent: Intent | null,
+  assessment: Assessment,
+  log: string,
+  say: Say,
+): Finding[] {
   // A guard would close the new active site under the feet of its users.
   const becomesActive = intent !== null && intent.mode !== 'rejoin' && intent.to === site
   const found: Finding[] = []

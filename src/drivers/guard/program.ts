@@ -12,24 +12,38 @@ export interface Program {
   readonly sha256: string
 }
 
-/** Of a whole ConfigMap (https://kubernetes.io/docs/concepts/configuration/configmap/); the rest is for the stack file. */
+/**
+ * Of a whole ConfigMap (https://kubernetes.io/docs/concepts/configuration/configmap/); the rest is for the stack file.
+ */
 const MOST_BYTES = 900 * 1024
 
 /** The bundle beside the stub that runs now; from a checkout, the one that was built last. */
 export async function readProgram(running: string = process.argv[1] ?? ''): Promise<Program> {
-  const places = [join(dirname(running), 'standby.js'), join(import.meta.dirname, '..', '..', '..', 'dist', 'standby.js')]
+  const places = [
+    join(dirname(running), 'standby.js'),
+    join(import.meta.dirname, '..', '..', '..', 'dist', 'standby.js'),
+  ]
   for (const place of places) {
     const source = await readFile(place).catch(() => null)
     if (source !== null) return packed(source, place)
   }
-  throw siteError('guard-program-missing', `the bundle is in none of ${places.join(', ')}`, { next: 'Build it: npm run build.' })
+  throw siteError('guard-program-missing', `the bundle is in none of ${places.join(', ')}`, {
+    next: 'Build it: npm run build.',
+  })
 }
 
 function packed(source: Buffer, place: string): Program {
   const bytes = gzipSync(source, { level: 9 })
   if (bytes.length > MOST_BYTES)
-    throw siteError('guard-program-too-large', `${place} is ${bytes.length} bytes when it is packed; a ConfigMap takes ${MOST_BYTES}`)
-  return { packed: bytes.toString('base64'), bytes: bytes.length, sha256: createHash('sha256').update(source).digest('hex') }
+    throw siteError(
+      'guard-program-too-large',
+      `${place} is ${bytes.length} bytes when it is packed; a ConfigMap takes ${MOST_BYTES}`,
+    )
+  return {
+    packed: bytes.toString('base64'),
+    bytes: bytes.length,
+    sha256: createHash('sha256').update(source).digest('hex'),
+  }
 }
 
 /** Unpacks the bundle into the pod's memory and runs it; a root file system that nobody can write to stays as it is. */

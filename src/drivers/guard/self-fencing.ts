@@ -13,7 +13,10 @@ const LONGEST: Milliseconds = hours(24)
 /** So long a sleep at a time: a person sees that it goes on. */
 const NAP: Milliseconds = seconds(30)
 
-/** Whether the guard of the lost site closes it by time alone, as far as anybody can know, and the step that waits for it. Pure. */
+/**
+ * Whether the guard of the lost site closes it by time alone, as far as anybody can know, and the step that waits for
+ * it. Pure.
+ */
 export function outwaitGuard(component: GuardComponent, states: BySite<GuardState>, { from, to }: Intent): Outwait {
   const within = closesWithin(rulesOf(component.spec))
   if (within === null)
@@ -22,9 +25,14 @@ export function outwaitGuard(component: GuardComponent, states: BySite<GuardStat
       why: `without closeAfter the guard of ${from} leaves it open while it can not read the witness`,
       next: `Declare closeAfter of ${component.name}, and deploy.`,
     }
-  const doubt = within > LONGEST ? `it would close after ${readableDuration(within)} only` : doubtOf(states, from, within)
+  const doubt =
+    within > LONGEST ? `it would close after ${readableDuration(within)} only` : doubtOf(states, from, within)
   if (doubt !== null)
-    return { within: null, why: doubt, next: `Bring the guards up as they are declared (standby deploy), or shorten their times.` }
+    return {
+      within: null,
+      why: doubt,
+      next: `Bring the guards up as they are declared (standby deploy), or shorten their times.`,
+    }
   const wait: PlannedStep = {
     id: `${component.name}.outwait`,
     component: component.name,
@@ -41,7 +49,10 @@ export function outwaitGuard(component: GuardComponent, states: BySite<GuardStat
   return { within, wait }
 }
 
-/** What speaks against a guard on the lost site that closes in its declared time. Silence does not: then its promise is all there is. */
+/**
+ * What speaks against a guard on the lost site that closes in its declared time. Silence does not: then its promise is
+ * all there is.
+ */
 function doubtOf(states: BySite<GuardState>, from: string, within: Milliseconds): string | null {
   const lost = states[from]
   // What was not deployed on one site may well be missing on the silent one.
@@ -57,12 +68,17 @@ function doubtOf(states: BySite<GuardState>, from: string, within: Milliseconds)
   return null
 }
 const timesOf = (within: Milliseconds | null | undefined): string =>
-  within === undefined ? 'in a time that it does not tell' : within === null ? 'not by time alone' : `within ${readableDuration(within)}`
+  within === undefined
+    ? 'in a time that it does not tell'
+    : within === null
+      ? 'not by time alone'
+      : `within ${readableDuration(within)}`
 
 /**
- * Sleeps, from an instant behind the acknowledged activation on. Nothing that can be read proves that so much time has passed: the date in
- * the witness is of another clock, perhaps of another machine. So only whoever has waited is done, and whoever continues the run waits
- * anew, from the beginning. Sleep is measured by the machine's monotonic clock, which nobody sets.
+ * Sleeps, from an instant behind the acknowledged activation on. Nothing that can be read proves that so much time has
+ * passed: the date in the witness is of another clock, perhaps of another machine. So only whoever has waited is done,
+ * and whoever continues the run waits anew, from the beginning. Sleep is measured by the machine's monotonic clock,
+ * which nobody sets.
  */
 export const outwait: Behaviour<GuardSpec> = {
   async done({ step, intent, applied }) {
@@ -89,7 +105,10 @@ export const outwait: Behaviour<GuardSpec> = {
 }
 
 /** Throws where the plan was bent: to wait for nothing would be to promote beside a writer. */
-function parametersOf({ id, parameters: { within, guarded } }: PlannedStep): { readonly within: Milliseconds; readonly guarded: string } {
+function parametersOf({ id, parameters: { within, guarded } }: PlannedStep): {
+  readonly within: Milliseconds
+  readonly guarded: string
+} {
   if (typeof within !== 'number' || !(within > 0) || typeof guarded !== 'string')
     throw new Error(`${id} does not say how long to wait for whom`)
   return { within, guarded }

@@ -9,7 +9,10 @@ export const GUARD_KIND = 'guard'
 /** The watchman of each site: it keeps the site closed while the witness does not call it active. */
 export interface GuardSpec {
   readonly image: string
-  readonly witnessCredentials: { readonly accessKeyId: CredentialReference; readonly secretAccessKey: CredentialReference }
+  readonly witnessCredentials: {
+    readonly accessKeyId: CredentialReference
+    readonly secretAccessKey: CredentialReference
+  }
   readonly every?: string
   readonly silence?: string
   readonly closeAfter?: string
@@ -26,10 +29,13 @@ export const guardSchema: JsonObject = {
     }),
     witnessCredentials: {
       ...lastingKeyPair,
-      description: "Keys that may read the witness's active.json and nothing else. A deploy puts them into a Secret on each site.",
+      description:
+        "Keys that may read the witness's active.json and nothing else. A deploy puts them into a Secret on each site.",
     },
     every: duration('How often the witness is read. Default 5s.'),
-    silence: duration('How long the witness may be silent while the site is not proven active; then it is closed. Default 60s.'),
+    silence: duration(
+      'How long the witness may be silent while the site is not proven active; then it is closed. Default 60s.',
+    ),
     closeAfter: duration(
       'A site that was proven active is closed when the witness was silent for so long, for stacks that prefer no service to two. Without it, the site serves on, and no failover can wait until it is shut (fencing.failover).',
     ),

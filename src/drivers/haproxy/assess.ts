@@ -6,7 +6,12 @@ import type { HaproxyState, InstanceView } from './observe.ts'
 import { backendOf, siteOfValue, type Traffic } from './spec.ts'
 
 /** What stands against a move, or should be known anyway. Pure. */
-export function assessTraffic(component: Traffic, states: BySite<HaproxyState>, intent: Intent | null, assessment: Assessment): Finding[] {
+export function assessTraffic(
+  component: Traffic,
+  states: BySite<HaproxyState>,
+  intent: Intent | null,
+  assessment: Assessment,
+): Finding[] {
   const seen = states[EVERYWHERE]
   if (seen === undefined) return []
   const severity = intent === null ? 'warning' : 'blocker'
@@ -20,7 +25,9 @@ export function assessTraffic(component: Traffic, states: BySite<HaproxyState>, 
         next: 'Restore ssh access to them.',
       },
     ]
-  return Object.entries(seen.state.instances).flatMap(([host, view]) => ofInstance({ component, host, intent, assessment }, view))
+  return Object.entries(seen.state.instances).flatMap(([host, view]) =>
+    ofInstance({ component, host, intent, assessment }, view),
+  )
 }
 
 interface About {
@@ -46,7 +53,8 @@ function ofInstance(about: About, view: InstanceView): Finding[] {
       `The failover goes on without it. Lead its users to the other load balancers; when ${intent.from} is back, its guard keeps it closed, and a rejoin sets ${host}.`,
     )
   if (view.kind === 'silent')
-    // Also in a failover: an instance that nobody can ask may go on sending its users to the lost site, whose next breath is a write.
+    // Also in a failover: an instance that nobody can ask may go on sending its users to the lost site, whose next
+    // breath is a write.
     return say(
       'load-balancer-silent',
       severity,
@@ -79,8 +87,11 @@ function ofInstance(about: About, view: InstanceView): Finding[] {
     found.push(
       ...say(
         'traffic-elsewhere',
-        // In an emergency people close the door by hand, or open the other one: a failover closes it, and opens the right one, anyway.
-        (intent?.mode === 'failover' && (served === null || served === intent.to)) || intent?.mode === 'reopen' || returned
+        // In an emergency people close the door by hand, or open the other one: a failover closes it, and opens the
+        // right one, anyway.
+        (intent?.mode === 'failover' && (served === null || served === intent.to)) ||
+          intent?.mode === 'reopen' ||
+          returned
           ? 'warning'
           : severity,
         `${host} serves ${served ?? 'no site'}, and the witness says that ${assessment.activeSite} is active`,

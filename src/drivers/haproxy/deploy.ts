@@ -39,7 +39,9 @@ export function firstValueUnit(component: Traffic, deployment: Deployment, conte
     async apply(signal) {
       const differing = (await visit(signal)).filter(({ view }) => isOurs(component, view, value))
       await Promise.all(
-        differing.map(({ host, runner, reading }) => setValue(runner, host, spec, { value, before: reading, cut: null }, signal)),
+        differing.map(({ host, runner, reading }) =>
+          setValue(runner, host, spec, { value, before: reading, cut: null }, signal),
+        ),
       )
     },
     async ready(signal): Promise<Progress> {
@@ -52,7 +54,8 @@ export function firstValueUnit(component: Traffic, deployment: Deployment, conte
           why: `${elsewhere.host} serves ${elsewhere.view.runtime}, not ${value}`,
           next: 'Finish the move that was begun, or set the key by hand.',
         }
-      if (waiting.length > 0) return { is: 'pending', waitingFor: `${waiting.map(({ host }) => host).join(', ')} to hold ${value}` }
+      if (waiting.length > 0)
+        return { is: 'pending', waitingFor: `${waiting.map(({ host }) => host).join(', ')} to hold ${value}` }
       const served = await servedFromOutside(component, deployment.activeSite, signal)
       return served.is === 'done' ? { is: 'done', proof: { value, ...served.proof } } : served
     },

@@ -25,7 +25,11 @@ export const haproxy: Driver<HaproxySpec, HaproxyState> = {
   access: () => [],
   // Whoever looks at the stack reads the maps of its load balancers; there is no way to read them with less.
   credentials: ({ spec: { ssh } }) =>
-    [ssh.privateKey, ssh.knownHosts].map((reference) => ({ reference, identities: OPERATING, because: 'logs in to the load balancers' })),
+    [ssh.privateKey, ssh.knownHosts].map((reference) => ({
+      reference,
+      identities: OPERATING,
+      because: 'logs in to the load balancers',
+    })),
   addresses: ({ spec: { instances, ssh } }) => instances.map(({ host }) => sshAddress(host, ssh.port)),
   observe: (component, _site, context) => observeTraffic(component, context),
   assess: assessTraffic,

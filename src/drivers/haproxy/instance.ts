@@ -39,7 +39,12 @@ export interface InstanceReading {
 }
 
 /** Reads runtime value, map file, health and open sessions in one call. */
-export async function readInstance(run: HostRunner, host: string, spec: HaproxySpec, signal: AbortSignal): Promise<InstanceReading> {
+export async function readInstance(
+  run: HostRunner,
+  host: string,
+  spec: HaproxySpec,
+  signal: AbortSignal,
+): Promise<InstanceReading> {
   const socket = `socat -t 5 - UNIX-CONNECT:${spec.socket}`
   const command = `echo 'show map ${spec.map}' | ${socket}; echo '${MARK}'; cat '${spec.map}'; echo '${MARK}'; echo '${STATISTICS}' | ${socket}`
   const answer = await run(command, '', signal)
@@ -54,7 +59,10 @@ export async function readInstance(run: HostRunner, host: string, spec: HaproxyS
         retry: 'transient',
       },
     )
-  return { view: { runtime: runtimeValue(map, spec.key), file: fileValue(file, spec.key), backends: backendsOf(stat) }, content: file }
+  return {
+    view: { runtime: runtimeValue(map, spec.key), file: fileValue(file, spec.key), backends: backendsOf(stat) },
+    content: file,
+  }
 }
 
 /** `0x55d0 active dc-a` per line. */
@@ -95,7 +103,9 @@ export function backendsOf(csv: string): Record<string, Backend> {
     if (name === '') continue
     const { servers, sessions } = backends[name] ?? { servers: [], sessions: 0 }
     backends[name] =
-      field('svname') === 'BACKEND' ? { servers, sessions: Number(field('scur')) } : { servers: [...servers, serverOf(field)], sessions }
+      field('svname') === 'BACKEND'
+        ? { servers, sessions: Number(field('scur')) }
+        : { servers: [...servers, serverOf(field)], sessions }
   }
   return backends
 }
@@ -119,15 +129,23 @@ export interface Switch {
 export const holds = (view: InstanceState, value: string): boolean => view.runtime === value && view.file === value
 
 /**
- * Sets the key in the file first, then at run time. After a crash between the two the file holds the intended value: a reload would
- * bring it about, and an observation shows both values, so that the switch is found half done and finished. With the order reversed
- * a reload would silently take the switch back. Returns how many sessions are still open on the backend that was cut.
+ * Sets the key in the file first, then at run time. After a crash between the two the file holds the intended value: a
+ * reload would bring it about, and an observation shows both values, so that the switch is found half done and
+ * finished. With the order reversed a reload would silently take the switch back. Returns how many sessions are still
+ * open on the backend that was cut.
  */
-export async function setValue(run: HostRunner, host: string, spec: HaproxySpec, to: Switch, signal: AbortSignal): Promise<number> {
+export async function setValue(
+  run: HostRunner,
+  host: string,
+  spec: HaproxySpec,
+  to: Switch,
+  signal: AbortSignal,
+): Promise<number> {
   const { runtime } = to.before.view
   if (to.before.view.file !== to.value) await writeFileValue(run, host, spec, to, signal)
   // `set map` changes a key that is there, and no other.
-  const set = runtime === to.value ? [] : [`${runtime !== null ? 'set' : 'add'} map ${spec.map} ${spec.key} ${to.value}`]
+  const set =
+    runtime === to.value ? [] : [`${runtime !== null ? 'set' : 'add'} map ${spec.map} ${spec.key} ${to.value}`]
   const servers = to.cut === null ? [] : (to.before.view.backends[to.cut]?.servers ?? [])
   const commands = [...set, ...servers.map(({ name }) => `shutdown sessions server ${to.cut}/${name}`), STATISTICS]
   const answer = await run(`socat -t 5 - UNIX-CONNECT:${spec.socket}`, `${commands.join('; ')}\n`, signal)
@@ -146,7 +164,13 @@ export async function setValue(run: HostRunner, host: string, spec: HaproxySpec,
 const OVERTAKEN = 75
 const MAX_TRIES = 5
 
-async function writeFileValue(run: HostRunner, host: string, spec: HaproxySpec, to: Switch, signal: AbortSignal): Promise<void> {
+async function writeFileValue(
+  run: HostRunner,
+  host: string,
+  spec: HaproxySpec,
+  to: Switch,
+  signal: AbortSignal,
+): Promise<void> {
   let { content } = to.before
   for (let tries = 1; tries <= MAX_TRIES; tries++) {
     const written = await run(replacing(spec.map, content), withValue(content, spec.key, to.value), signal)

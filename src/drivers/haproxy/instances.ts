@@ -35,15 +35,18 @@ const MORE_CUTS = 5
 const QUESTION: Milliseconds = seconds(2)
 
 /**
- * For how long each instance of the lost site is tried, in milliseconds: what the plan says. Then the move goes on without it, for it is
- * gone with its site. Every other instance counts.
+ * For how long each instance of the lost site is tried, in milliseconds: what the plan says. Then the move goes on
+ * without it, for it is gone with its site. Every other instance counts.
  */
 function mayBeLost(run: Run, host: string): Milliseconds | null {
   const lost = run.step.parameters.mayBeLost as Readonly<Record<string, Milliseconds>> | undefined
   return lost?.[host] ?? null
 }
 
-/** Every instance, at run time and in its file, with a proof of each; one that is half switched is named, and switched again. Those of the lost site that are left out are named too. */
+/**
+ * Every instance, at run time and in its file, with a proof of each; one that is half switched is named, and switched
+ * again. Those of the lost site that are left out are named too.
+ */
 export async function allHold(run: Run, wanted: Wanted): Promise<Progress> {
   const hosts = run.component.spec.instances.map(({ host }) => host)
   const seen = await Promise.all(hosts.map((host) => viewOf(run, host)))
@@ -76,7 +79,8 @@ export async function allHold(run: Run, wanted: Wanted): Promise<Progress> {
   if (waiting.length > 0) return { is: 'pending', waitingFor: [...waiting, ...silent].join(', ') }
   if (silent.length > 0) return { is: 'unknown', why: silent.join(', ') }
   // Of nothing at all there is no proof, and users whom nobody leads are not served.
-  if (proofs.length === 0) return { is: 'unknown', why: `no load balancer answers: ${leftOut.map(({ host }) => host).join(', ')}` }
+  if (proofs.length === 0)
+    return { is: 'unknown', why: `no load balancer answers: ${leftOut.map(({ host }) => host).join(', ')}` }
   return { is: 'done', proof: { instances: proofs, ...(leftOut.length === 0 ? {} : { leftOut }) } }
 }
 
@@ -97,9 +101,13 @@ async function viewOf(run: Run, host: string): Promise<InstanceState | StandbyEr
 const questionOf = (patience: Milliseconds | null): Milliseconds | undefined =>
   patience === null ? undefined : Math.min(patience, QUESTION)
 
-const sessionsOf = (view: InstanceState, { cut }: Wanted): number => (cut === null ? 0 : (view.backends[cut]?.sessions ?? 0))
+const sessionsOf = (view: InstanceState, { cut }: Wanted): number =>
+  cut === null ? 0 : (view.backends[cut]?.sessions ?? 0)
 
-/** Sets all instances side by side, also when one can not be set; throws what the first of those said. Those of the lost site are tried, and not insisted on. */
+/**
+ * Sets all instances side by side, also when one can not be set; throws what the first of those said. Those of the lost
+ * site are tried, and not insisted on.
+ */
 export async function setAll(run: Run, wanted: Wanted): Promise<void> {
   const hosts = wanted.hosts ?? run.component.spec.instances.map(({ host }) => host)
   const results = await Promise.allSettled(hosts.map((host) => setPatiently(run, host, wanted)))
@@ -159,6 +167,7 @@ const gone = (run: Run, host: string, wanted: Wanted, { patience, reason }: Sile
 
 /** What to do about an instance that nobody can ask. */
 export function waysOut(intent: Intent | null): string {
-  const lost = intent?.mode === 'failover' ? `if it stands in ${intent.from}, declare \`site: ${intent.from}\` for it; or ` : ''
+  const lost =
+    intent?.mode === 'failover' ? `if it stands in ${intent.from}, declare \`site: ${intent.from}\` for it; or ` : ''
   return `Restore it; ${lost === '' ? 'or ' : lost}take it out of service and out of instances; then make a new plan.`
 }

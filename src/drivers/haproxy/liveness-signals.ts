@@ -6,8 +6,9 @@ import type { HaproxyState } from './observe.ts'
 import type { Traffic } from './spec.ts'
 
 /**
- * What the health checks of each load balancer say of a site. Any answer at all is a sign of life, also a refusal of the application:
- * only silence counts as down, and only once HAProxy itself has given the server up. No check, or none that has ended, says nothing.
+ * What the health checks of each load balancer say of a site. Any answer at all is a sign of life, also a refusal of
+ * the application: only silence counts as down, and only once HAProxy itself has given the server up. No check, or none
+ * that has ended, says nothing.
  */
 export function sightingsOf(component: Traffic, states: BySite<HaproxyState>, site: SiteName): Sighting[] {
   const seen = states[EVERYWHERE]
@@ -24,6 +25,9 @@ export function sightingsOf(component: Traffic, states: BySite<HaproxyState>, si
   })
 }
 
-/** Codes of HAProxy's management guide, 9.1 (check_status). L7STS and L7RSP: something answered, though not as the check wants it. */
+/**
+ * Codes of HAProxy's management guide, 9.1 (check_status). L7STS and L7RSP: something answered, though not as the check
+ * wants it.
+ */
 const answers = ({ check }: Server): boolean => /^(L[467]OK|L7OKC|L7STS|L7RSP|L6RSP)/.test(check)
 const givenUp = ({ check, up }: Server): boolean => !up && /^(L4TOUT|L4CON|L6TOUT|L7TOUT)/.test(check)

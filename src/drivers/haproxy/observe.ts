@@ -9,7 +9,9 @@ import { siteOfValue, type Traffic } from './spec.ts'
 export interface HaproxyState {
   readonly instances: Readonly<Record<string, InstanceView>>
 }
-export type InstanceView = ({ readonly kind: 'answering' } & InstanceState) | { readonly kind: 'silent'; readonly why: string }
+export type InstanceView =
+  | ({ readonly kind: 'answering' } & InstanceState)
+  | { readonly kind: 'silent'; readonly why: string }
 
 /** An instance that is gone is known before the whole observation is given up. */
 const CONNECT_TIMEOUT = seconds(2)
@@ -47,7 +49,10 @@ export async function observeTraffic(component: Traffic, context: DriverContext)
     }),
   )
   if (views.every(([, view]) => view.kind === 'silent'))
-    return { kind: 'silent', why: views.map(([host, view]) => `${host}: ${view.kind === 'silent' ? view.why : ''}`).join('; ') }
+    return {
+      kind: 'silent',
+      why: views.map(([host, view]) => `${host}: ${view.kind === 'silent' ? view.why : ''}`).join('; '),
+    }
   return summarized(component, Object.fromEntries(views))
 }
 

@@ -18,7 +18,10 @@ export function manualStep(component: Traffic, step: PlannedStep): Manual | null
       }
     case 'switch':
       return {
-        commands: [...each(component, (ask) => [setFile(component, value), setRuntime(component, value, ask)]), ...fromOutside(component)],
+        commands: [
+          ...each(component, (ask) => [setFile(component, value), setRuntime(component, value, ask)]),
+          ...fromOutside(component),
+        ],
         expect: `Every load balancer answers ${component.spec.key} ${value}${component.spec.verify === undefined ? '' : `, and ${component.spec.verify.header}: ${String(step.parameters.site)} comes back through each of them`}.`,
       }
     case 'stay':
@@ -26,7 +29,11 @@ export function manualStep(component: Traffic, step: PlannedStep): Manual | null
         commands: [
           ...(step.parameters.sets === undefined
             ? []
-            : each(component, (ask) => [setFile(component, value), setRuntime(component, value, ask)], step.parameters.sets)),
+            : each(
+                component,
+                (ask) => [setFile(component, value), setRuntime(component, value, ask)],
+                step.parameters.sets,
+              )),
           ...each(component, (ask) => [show(component, ask)]),
           ...fromOutside(component),
         ],
@@ -44,7 +51,10 @@ function each(component: Traffic, lines: (ask: Ask) => readonly string[], only?:
   const { ssh, instances, socket } = component.spec
   const ask: Ask = (command) => `echo "${command}" | socat -t 5 - UNIX-CONNECT:${socket}`
   const hosts = instances.map(({ host }) => host).filter((host) => !Array.isArray(only) || only.includes(host))
-  return hosts.map((host) => `ssh ${ssh.port === undefined ? '' : `-p ${ssh.port} `}${ssh.user}@${host} ${quoted(lines(ask).join(' && '))}`)
+  return hosts.map(
+    (host) =>
+      `ssh ${ssh.port === undefined ? '' : `-p ${ssh.port} `}${ssh.user}@${host} ${quoted(lines(ask).join(' && '))}`,
+  )
 }
 
 const setFile = ({ spec: { map, key } }: Traffic, value: string): string =>
@@ -63,6 +73,7 @@ function cut(component: Traffic, backend: string): string[] {
 
 function fromOutside({ spec: { instances, verify } }: Traffic): string[] {
   return instances.map(
-    ({ url }) => `curl -sS -o /dev/null -D - ${quoted(url)}${verify === undefined ? '' : ` | grep -i ${quoted(`^${verify.header}:`)}`}`,
+    ({ url }) =>
+      `curl -sS -o /dev/null -D - ${quoted(url)}${verify === undefined ? '' : ` | grep -i ${quoted(`^${verify.header}:`)}`}`,
   )
 }

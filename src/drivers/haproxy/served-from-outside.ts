@@ -6,7 +6,10 @@ import { exemptAddress } from '../../runtime/proxies.ts'
 import { type Milliseconds, readableDuration, seconds } from '../../values/duration.ts'
 import type { Traffic } from './spec.ts'
 
-/** Whether users are served by a site: through every instance (or the named ones), on fresh connections, until so many answers in a row come from it. */
+/**
+ * Whether users are served by a site: through every instance (or the named ones), on fresh connections, until so many
+ * answers in a row come from it.
+ */
 export async function servedFromOutside(
   { spec }: Traffic,
   site: string,
@@ -19,11 +22,16 @@ export async function servedFromOutside(
   const wanted = verify.answers ?? 3
   const begun = performance.now()
   const results = await Promise.all(
-    instances.map(({ url }) => answersFrom({ url, way: measuredWay(url, SILENCE), header: verify.header, signal }, site, wanted)),
+    instances.map(({ url }) =>
+      answersFrom({ url, way: measuredWay(url, SILENCE), header: verify.header, signal }, site, wanted),
+    ),
   )
   const wrong = results.find((result) => result !== null) ?? null
   if (wrong !== null) return { is: 'pending', waitingFor: wrong }
-  return { is: 'done', proof: { verified: true, answersPerInstance: wanted, took: readableDuration(performance.now() - begun) } }
+  return {
+    is: 'done',
+    proof: { verified: true, answersPerInstance: wanted, took: readableDuration(performance.now() - begun) },
+  }
 }
 
 interface Question {

@@ -43,7 +43,9 @@ export const haproxySchema: JsonObject = {
       examples: ['/etc/haproxy/maps/standby.map'],
     }),
     key: text('The key in that map.', { pattern: TOKEN }),
-    socket: text('Path of the runtime socket (stats socket … level admin).', { pattern: '^(/(?![.]{1,2}(/|$))[A-Za-z0-9_.-]+)+$' }),
+    socket: text('Path of the runtime socket (stats socket … level admin).', {
+      pattern: '^(/(?![.]{1,2}(/|$))[A-Za-z0-9_.-]+)+$',
+    }),
     closed: text('Value of the key while no site may serve. Default be_none.', { pattern: TOKEN }),
     backends: siteMap('The backend of each site.', text('Name of a backend in haproxy.cfg.', { pattern: TOKEN })),
     instances: {
@@ -72,7 +74,9 @@ export const haproxySchema: JsonObject = {
       required: ['user', 'privateKey', 'knownHosts'],
       additionalProperties: false,
       properties: {
-        user: text('A user that may write the map file and talk to the runtime socket.', { pattern: '^[A-Za-z_][-A-Za-z0-9_.]*$' }),
+        user: text('A user that may write the map file and talk to the runtime socket.', {
+          pattern: '^[A-Za-z_][-A-Za-z0-9_.]*$',
+        }),
         port: { description: 'Port of sshd. Default 22.', type: 'integer', minimum: 1, maximum: 65535 },
         privateKey: credentialReference,
         knownHosts: credentialReference,
@@ -84,9 +88,12 @@ export const haproxySchema: JsonObject = {
       required: ['header'],
       additionalProperties: false,
       properties: {
-        header: text("A response header that names the serving site (http-response set-header in each site's backend).", {
-          pattern: "^[-A-Za-z0-9!#$%&'*+.^_`|~]+$",
-        }),
+        header: text(
+          "A response header that names the serving site (http-response set-header in each site's backend).",
+          {
+            pattern: "^[-A-Za-z0-9!#$%&'*+.^_`|~]+$",
+          },
+        ),
         answers: {
           description: 'How many answers in a row must come from the new site, through every instance. Default 3.',
           type: 'integer',

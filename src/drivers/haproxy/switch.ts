@@ -41,9 +41,10 @@ export function switchStep(component: Traffic, intent: Intent, states: BySite<Ha
 }
 
 /**
- * A rejoin takes no user of the active site anywhere; one that some load balancer still sends to the former site would be served by nobody.
- * Load balancers that stand in the former site came back with the value of before: they are led to the active site, under the lock and
- * before anything there is stopped or deleted. Where none stands there, nothing is changed, and it is asserted before the lock is taken.
+ * A rejoin takes no user of the active site anywhere; one that some load balancer still sends to the former site would
+ * be served by nobody. Load balancers that stand in the former site came back with the value of before: they are led to
+ * the active site, under the lock and before anything there is stopped or deleted. Where none stands there, nothing is
+ * changed, and it is asserted before the lock is taken.
  */
 export function stayStep(component: Traffic, intent: Intent): PlannedStep {
   const returned = component.spec.instances.filter(({ site }) => site === intent.to).map(({ host }) => host)
@@ -61,7 +62,10 @@ export function stayStep(component: Traffic, intent: Intent): PlannedStep {
   })
 }
 
-/** One that was silent when the plan was made is asked once more; one that answered gets time for a restart, and no more. */
+/**
+ * One that was silent when the plan was made is asked once more; one that answered gets time for a restart, and no
+ * more.
+ */
 const IF_SILENT: Milliseconds = seconds(1)
 const IF_ANSWERING: Milliseconds = seconds(5)
 
@@ -74,18 +78,25 @@ function lostWith(
   const there = component.spec.instances.filter(({ site }) => site === from)
   if (mode !== 'failover' || there.length === 0) return {}
   const seen = states[EVERYWHERE]
-  const answered = (host: string): boolean => seen?.kind === 'answering' && seen.state.instances[host]?.kind === 'answering'
+  const answered = (host: string): boolean =>
+    seen?.kind === 'answering' && seen.state.instances[host]?.kind === 'answering'
   return { mayBeLost: Object.fromEntries(there.map(({ host }) => [host, answered(host) ? IF_ANSWERING : IF_SILENT])) }
 }
 
-/** One that stands in the lost site comes and goes while people decide: each of them is tried for the one time or for the other. */
+/**
+ * One that stands in the lost site comes and goes while people decide: each of them is tried for the one time or for
+ * the other.
+ */
 export const patienceVaries: Varies = (planned, now) =>
   isObject(planned) &&
   isObject(now) &&
   canonicalJson(Object.keys(planned).sort()) === canonicalJson(Object.keys(now).sort()) &&
   Object.values(planned).every((patience) => patience === IF_SILENT || patience === IF_ANSWERING)
 
-/** What each instance holds now, and gets back when the move is taken back; one that could not be asked is taken to serve the active site. */
+/**
+ * What each instance holds now, and gets back when the move is taken back; one that could not be asked is taken to
+ * serve the active site.
+ */
 function valuesBefore(component: Traffic, states: BySite<HaproxyState>, otherwise: string): Record<string, string> {
   const seen = states[EVERYWHERE]
   return Object.fromEntries(
@@ -123,7 +134,9 @@ export const close: Behaviour<HaproxySpec> = {
     const held = await allHold(run, before(run))
     // A site that was lost when this began served nobody before either.
     const site = run.intent?.mode === 'failover' ? null : siteBefore(run)
-    return held.is === 'done' && site !== null ? both(held.proof, await servedFromOutside(run.component, site, run.signal)) : held
+    return held.is === 'done' && site !== null
+      ? both(held.proof, await servedFromOutside(run.component, site, run.signal))
+      : held
   },
 }
 
@@ -132,7 +145,10 @@ export const open: Behaviour<HaproxySpec> = {
   apply: (run) => setAll(run, planned(run)),
 }
 
-/** Sets what came back, and nothing else: an instance that stands elsewhere and leads its users elsewhere is a person's business. */
+/**
+ * Sets what came back, and nothing else: an instance that stands elsewhere and leads its users elsewhere is a person's
+ * business.
+ */
 export const stay: Behaviour<HaproxySpec> = {
   done: served,
   async apply(run) {
@@ -149,7 +165,8 @@ async function served(run: Run): Promise<Progress> {
 }
 
 /** Whom nobody could set is not asked from outside either. */
-const provenIn = ({ instances }: JsonObject): string[] => (instances as readonly { readonly host: string }[]).map(({ host }) => host)
+const provenIn = ({ instances }: JsonObject): string[] =>
+  (instances as readonly { readonly host: string }[]).map(({ host }) => host)
 
 const both = (first: Extract<Progress, { is: 'done' }>['proof'], second: Progress): Progress =>
   second.is === 'done' ? { is: 'done', proof: { ...first, ...second.proof } } : second

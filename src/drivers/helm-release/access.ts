@@ -20,7 +20,10 @@ export function problemsOf(component: Application, stack: Stack): SpecProblem[] 
       ? []
       : [{ path: ['identity', 'database'], what: `no component ${database} is declared`, candidates: names }]),
     ...Object.entries(component.spec.restoreTest?.environment ?? {}).flatMap(([variable, value]) =>
-      placeholderProblems(value, component, names).map((what) => ({ path: ['restoreTest', 'environment', variable], what })),
+      placeholderProblems(value, component, names).map((what) => ({
+        path: ['restoreTest', 'environment', variable],
+        what,
+      })),
     ),
   ]
 }
@@ -35,13 +38,20 @@ function placeholderProblems(value: string, component: Application, names: reado
       return [`${whole} is no placeholder: it must read \${component.field}, with a field of ${FIELDS.join(', ')}`]
     if (!names.includes(name)) return [`${whole}: no component ${name} is declared; there are ${names.join(', ')}`]
     if (!component.needs.includes(name)) return [`${whole}: ${name} belongs in needs, so that it is restored first`]
-    return FIELDS.includes(field as never) ? [] : [`${whole}: a restored component has no ${field}; there are ${FIELDS.join(', ')}`]
+    return FIELDS.includes(field as never)
+      ? []
+      : [`${whole}: a restored component has no ${field}; there are ${FIELDS.join(', ')}`]
   })
 }
 
 export function filesOf(component: Application): NamedPath[] {
   const { chart, values, restoreTest } = component.spec
-  const files = [...(values?.all ?? []), ...(values?.active ?? []), ...(values?.passive ?? []), ...(restoreTest?.values ?? [])]
+  const files = [
+    ...(values?.all ?? []),
+    ...(values?.active ?? []),
+    ...(values?.passive ?? []),
+    ...(restoreTest?.values ?? []),
+  ]
   return [
     ...('path' in chart ? [{ path: chart.path, is: 'chart' as const }] : []),
     ...files.map((path) => ({ path, is: 'mapping' as const })),
@@ -132,7 +142,15 @@ export function accessOf(component: Application, stack: Stack): AccessRule[] {
           ]),
       ...(canary === undefined
         ? []
-        : [rule('observer', [''], ['pods/proxy'], ['create'], 'to log in as the canary, where its secret can still be renewed in peace')]),
+        : [
+            rule(
+              'observer',
+              [''],
+              ['pods/proxy'],
+              ['create'],
+              'to log in as the canary, where its secret can still be renewed in peace',
+            ),
+          ]),
       rule('restore-tester', [''], ['pods/exec'], ['create', 'get'], 'to ask the active database which instance it is'),
     ]
   })

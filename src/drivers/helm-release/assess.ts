@@ -9,8 +9,8 @@ import type { HelmReleaseState } from './observe.ts'
 import type { Application } from './spec.ts'
 
 /**
- * What stands against an intent, or should be known anyway. Pure. A failover asks only of the new site what it needs; a rejoin only that
- * the site which goes to sleep can be called so.
+ * What stands against an intent, or should be known anyway. Pure. A failover asks only of the new site what it needs; a
+ * rejoin only that the site which goes to sleep can be called so.
  */
 export function assessRelease(
   component: Application,
@@ -86,9 +86,9 @@ function ofSite(
 }
 
 /**
- * A size that its site should not have, such as the one that another controller has written back after a move had ended. The driver knows the step that
- * mends it: a deploy gives each site the values of its role. An application that runs on a passive site, and that nobody else has scaled, is what a
- * lost site has when it comes back.
+ * A size that its site should not have, such as the one that another controller has written back after a move had
+ * ended. The driver knows the step that mends it: a deploy gives each site the values of its role. An application that
+ * runs on a passive site, and that nobody else has scaled, is what a lost site has when it comes back.
  */
 function scaledAgainstItsRole(
   { name, spec: { workload } }: Application,
@@ -183,7 +183,9 @@ function secretsThatDiffer(component: Application, states: BySite<HelmReleaseSta
   )
   const names = [...new Set(hashes.flatMap(({ secrets }) => Object.keys(secrets)))]
   return names.flatMap((name): Finding[] => {
-    const values = new Set(hashes.map(({ secrets }) => secrets[name]).filter((hash) => hash !== null && hash !== undefined))
+    const values = new Set(
+      hashes.map(({ secrets }) => secrets[name]).filter((hash) => hash !== null && hash !== undefined),
+    )
     return values.size < 2
       ? []
       : [
@@ -198,7 +200,10 @@ function secretsThatDiffer(component: Application, states: BySite<HelmReleaseSta
   })
 }
 
-/** A newer image on the passive site migrates the database at its first start, one way and unreviewed. Once a site is lost, that is the lesser evil. */
+/**
+ * A newer image on the passive site migrates the database at its first start, one way and unreviewed. Once a site is
+ * lost, that is the lesser evil.
+ */
 function imagesThatDiffer(component: Application, states: BySite<HelmReleaseState>, intent: Intent | null): Finding[] {
   const images = Object.entries(states).flatMap(([site, seen]) =>
     seen.kind === 'answering' ? [`${site}: ${seen.state.workload.image}`] : [],

@@ -9,7 +9,10 @@ import type { Application, Canary } from './spec.ts'
 
 /** What an observation knows of the canary of a site. */
 export type CanarySeen =
-  /** `read`: the secret was read, and is the one that was written. `login`: its machine identity is let in; more this process may not try. */
+  /**
+   * `read`: the secret was read, and is the one that was written. `login`: its machine identity is let in; more this
+   * process may not try.
+   */
   | { readonly is: 'works'; readonly by: 'read' | 'login' }
   | { readonly is: 'fails'; readonly why: string }
   | { readonly is: 'unknown'; readonly why: string }
@@ -21,8 +24,9 @@ export type CanarySeen =
 const TRIED_WITHIN: Milliseconds = seconds(2)
 
 /**
- * Tries the canary where the application serves, as a move will in the end: a login, and the read of one secret. Who may not run a program in
- * its pod logs in through the API server, which hands no Authorization header on, so that the secret itself stays unread. null without a canary.
+ * Tries the canary where the application serves, as a move will in the end: a login, and the read of one secret. Who
+ * may not run a program in its pod logs in through the API server, which hands no Authorization header on, so that the
+ * secret itself stays unread. null without a canary.
  */
 export async function seeCanary(
   component: Application,
@@ -34,7 +38,10 @@ export async function seeCanary(
   if (canary === undefined) return null
   const bounded = {
     ...context,
-    signal: AbortSignal.any([context.signal, AbortSignal.timeout(overWay(context.kubernetes(site).contact, TRIED_WITHIN))]),
+    signal: AbortSignal.any([
+      context.signal,
+      AbortSignal.timeout(overWay(context.kubernetes(site).contact, TRIED_WITHIN)),
+    ]),
   }
   try {
     return awake ? await tried(component, canary, site, bounded) : await credentialsOf(canary, site, bounded)
@@ -59,13 +66,25 @@ async function credentialsOf(canary: Canary, site: SiteName, context: DriverCont
 const inSecrets = ({ credentials, project, sha256 }: Canary): boolean =>
   [credentials.clientId, credentials.clientSecret, project, sha256].some((one) => 'secret' in one)
 
-async function tried(component: Application, canary: Canary, site: SiteName, context: DriverContext): Promise<CanarySeen> {
+async function tried(
+  component: Application,
+  canary: Canary,
+  site: SiteName,
+  context: DriverContext,
+): Promise<CanarySeen> {
   const kubernetes = context.kubernetes(site)
   const { namespace, workload } = component.spec
   const pod = await runningPod(component, kubernetes, context.signal)
   if (pod === null) return { is: 'unknown', why: 'no pod runs' }
   try {
-    const read = await readCanary(canary, kubernetes, { namespace, name: pod, container: workload.container }, site, context, TRIED_WITHIN)
+    const read = await readCanary(
+      canary,
+      kubernetes,
+      { namespace, name: pod, container: workload.container },
+      site,
+      context,
+      TRIED_WITHIN,
+    )
     if (read.outcome === 'wrong') return { is: 'fails', why: read.why }
     return read.outcome === 'decrypts' ? { is: 'works', by: 'read' } : { is: 'unknown', why: read.why }
   } catch (error) {
@@ -74,7 +93,13 @@ async function tried(component: Application, canary: Canary, site: SiteName, con
   }
 }
 
-async function login(canary: Canary, namespace: string, pod: string, site: SiteName, context: DriverContext): Promise<CanarySeen> {
+async function login(
+  canary: Canary,
+  namespace: string,
+  pod: string,
+  site: SiteName,
+  context: DriverContext,
+): Promise<CanarySeen> {
   const { clientId, clientSecret } = await canaryRequest(canary, site, context)
   const answer = await context
     .kubernetes(site)
@@ -84,7 +109,9 @@ async function login(canary: Canary, namespace: string, pod: string, site: SiteN
       { signal: context.signal, deadline: TRIED_WITHIN },
     )
   if (answer.status >= 200 && answer.status < 300)
-    return holdsToken(answer.body) ? { is: 'works', by: 'login' } : { is: 'unknown', why: 'login answers without a token' }
+    return holdsToken(answer.body)
+      ? { is: 'works', by: 'login' }
+      : { is: 'unknown', why: 'login answers without a token' }
   const why = `login answers ${answer.status}`
   return isPassing(answer.status, 'login') ? { is: 'unknown', why } : { is: 'fails', why }
 }

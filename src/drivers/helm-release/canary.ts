@@ -25,10 +25,19 @@ export async function tryCanary(
   return readCanary(canary, kubernetes, { namespace, name: pod, container: workload.container }, site, context)
 }
 
-export async function runningPod(component: Application, kubernetes: KubernetesClient, signal: AbortSignal): Promise<string | null> {
+export async function runningPod(
+  component: Application,
+  kubernetes: KubernetesClient,
+  signal: AbortSignal,
+): Promise<string | null> {
   const pods = await podsOf(kubernetes, component, signal)
-  const running = pods?.find((pod) => (pod.status as { phase?: string } | undefined)?.phase === 'Running' && isReady(pod))
-  return (running ?? pods?.find((pod) => (pod.status as { phase?: string } | undefined)?.phase === 'Running'))?.metadata.name ?? null
+  const running = pods?.find(
+    (pod) => (pod.status as { phase?: string } | undefined)?.phase === 'Running' && isReady(pod),
+  )
+  return (
+    (running ?? pods?.find((pod) => (pod.status as { phase?: string } | undefined)?.phase === 'Running'))?.metadata
+      .name ?? null
+  )
 }
 
 export interface CanaryRequest {
@@ -61,9 +70,9 @@ export async function canaryRequest(canary: Canary, site: SiteName, context: Dri
 }
 
 /**
- * Logs in as the canary's machine identity and reads its secret, from inside the application's own pod: the API server's proxy would
- * swallow the Authorization header. Credentials go through stdin, and only a hash of the value comes back; the image brings node,
- * because the application is a node program.
+ * Logs in as the canary's machine identity and reads its secret, from inside the application's own pod: the API
+ * server's proxy would swallow the Authorization header. Credentials go through stdin, and only a hash of the value
+ * comes back; the image brings node, because the application is a node program.
  */
 export async function readCanary(
   canary: Canary,
@@ -80,11 +89,17 @@ export async function readCanary(
     signal: context.signal,
   })
   if (answer.code !== 0)
-    return { outcome: 'silent', why: (answer.stderr || answer.stdout).trim().split('\n').at(-1) ?? `exit code ${answer.code}` }
+    return {
+      outcome: 'silent',
+      why: (answer.stderr || answer.stdout).trim().split('\n').at(-1) ?? `exit code ${answer.code}`,
+    }
   const said = saidBy(answer.stdout)
   if (said === null) return { outcome: 'silent', why: 'the pod answers with something else than was asked for' }
   if (said.sha256 === undefined)
-    return { outcome: isPassing(said.status, said.step) ? 'silent' : 'wrong', why: `${said.step} answers ${said.status}` }
+    return {
+      outcome: isPassing(said.status, said.step) ? 'silent' : 'wrong',
+      why: `${said.step} answers ${said.status}`,
+    }
   return said.sha256 === expected
     ? { outcome: 'decrypts', why: '' }
     : { outcome: 'wrong', why: 'the canary secret decrypts to another value than was written' }
@@ -105,7 +120,8 @@ function saidBy(text: string): Said | null {
 }
 
 /** Too many requests, or an application on its way up. A read that fails with a 5xx is what a wrong key looks like. */
-export const isPassing = (status: number, step: 'login' | 'read'): boolean => status === 429 || (status >= 500 && step === 'login')
+export const isPassing = (status: number, step: 'login' | 'read'): boolean =>
+  status === 429 || (status >= 500 && step === 'login')
 
 export const LOGIN = '/api/v1/auth/universal-auth/login'
 

@@ -15,7 +15,12 @@ export function compareManifests(installed: string, rendered: string, namespace:
     else
       changes.push(
         ...fieldsThatDiffer(withoutStamps(old), withoutStamps(object)).map(
-          ({ path, from, to }): Change => ({ kind: 'update', object: key, path: path.join('.'), ...hidden(key, from, to) }),
+          ({ path, from, to }): Change => ({
+            kind: 'update',
+            object: key,
+            path: path.join('.'),
+            ...hidden(key, from, to),
+          }),
         ),
       )
   }
@@ -39,7 +44,10 @@ export const objectsOf = (manifest: string): KubernetesObject[] =>
 const keyOf = (object: KubernetesObject, namespace: string): string =>
   `${object.metadata.namespace ?? namespace}/${object.kind}/${object.metadata.name}`
 
-/** infisical-standalone writes `updatedAt: {{ now }}` on its objects: a difference in every rendering, and a restart with every upgrade. */
+/**
+ * infisical-standalone writes `updatedAt: {{ now }}` on its objects: a difference in every rendering, and a restart
+ * with every upgrade.
+ */
 const STAMPS = new Set(['updatedAt', 'timestamp', 'rollme'])
 
 function withoutStamps(object: KubernetesObject): Json {

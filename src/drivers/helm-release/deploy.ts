@@ -49,8 +49,9 @@ export async function deployRelease(
 }
 
 /**
- * Before the first deploy a release is the work of other hands; after it, one of which an upgrade would leave nothing. It is taken over on demand, and never so that something of it goes: what the
- * declared chart and values leave out, helm would delete. Pure.
+ * Before the first deploy a release is the work of other hands; after it, one of which an upgrade would leave nothing.
+ * It is taken over on demand, and never so that something of it goes: what the declared chart and values leave out,
+ * helm would delete. Pure.
  */
 export function ofOthers(
   live: LiveRelease | null,
@@ -111,13 +112,23 @@ const stops = ({ object, path, to }: Change, component: Application): boolean =>
   object === workloadName(component) && path === 'spec.replicas' && to === 0
 
 /** Whether its workload is asked for a replica. */
-async function runs(component: Application, site: SiteName, context: DriverContext, signal: AbortSignal): Promise<boolean> {
+async function runs(
+  component: Application,
+  site: SiteName,
+  context: DriverContext,
+  signal: AbortSignal,
+): Promise<boolean> {
   const live = await context.kubernetes(site).get(workloadRef(component), { signal })
   return live !== null && replicasOf(live) !== 0
 }
 
 /** Installs or upgrades without helm's own waiting: ours knows the true reason of a failure, and earlier. */
-export async function upgrade(component: Application, role: Role, site: SiteName, context: DriverContext): Promise<void> {
+export async function upgrade(
+  component: Application,
+  role: Role,
+  site: SiteName,
+  context: DriverContext,
+): Promise<void> {
   const upgraded = withHelm(site, context, async (helm) => {
     await refusePending(helm, component, site)
     await helm([
@@ -137,7 +148,10 @@ export async function upgrade(component: Application, role: Role, site: SiteName
   else await putToSleep(component, site, context, 'where its values say no number')
 }
 
-/** Values that leave the replicas to an autoscaler start nothing, and an autoscaler leaves a workload of no replicas alone. */
+/**
+ * Values that leave the replicas to an autoscaler start nothing, and an autoscaler leaves a workload of no replicas
+ * alone.
+ */
 async function wake(component: Application, site: SiteName, context: DriverContext): Promise<void> {
   const live = await context.kubernetes(site).get(workloadRef(component), { signal: context.signal })
   if (live === null || replicasOf(live) !== 0) return
@@ -150,7 +164,10 @@ async function wake(component: Application, site: SiteName, context: DriverConte
   )
 }
 
-/** Values that do not say a number leave what runs as it is, and a new workload begins with one: on a passive site nothing of it shall run. */
+/**
+ * Values that do not say a number leave what runs as it is, and a new workload begins with one: on a passive site
+ * nothing of it shall run.
+ */
 export async function putToSleep(
   component: Application,
   site: SiteName,
@@ -174,12 +191,15 @@ async function setReplicas(
   replicas: number,
   context: DriverContext,
 ): Promise<void> {
-  await context.kubernetes(site).patch(workloadRef(component), { spec: { replicas } }, { resourceVersion, signal: context.signal })
+  await context
+    .kubernetes(site)
+    .patch(workloadRef(component), { spec: { replicas } }, { resourceVersion, signal: context.signal })
 }
 
 /**
- * infisical-standalone writes the time into its pod template, so that every upgrade restarts every pod: after a move, the ones that have
- * just begun to serve. The line is removed before it is installed. Helm 4 takes only plugins here; with it, pods restart one by one.
+ * infisical-standalone writes the time into its pod template, so that every upgrade restarts every pod: after a move,
+ * the ones that have just begun to serve. The line is removed before it is installed. Helm 4 takes only plugins here;
+ * with it, pods restart one by one.
  */
 async function withoutStampArguments(helm: Helm): Promise<string[]> {
   const version = await helm(['version', '--template', '{{.Version}}'])
@@ -204,7 +224,8 @@ const freedBy = ({ spec: { release, namespace } }: Application): string =>
   `If no helm runs any more: helm rollback ${release} --namespace ${namespace}`
 
 /** What an upgrade would change, object by object; charts that stamp the time into every pod are not a difference. */
-export const differences = async (...of: Parameters<typeof comparison>): Promise<Change[]> => (await comparison(...of)).changes
+export const differences = async (...of: Parameters<typeof comparison>): Promise<Change[]> =>
+  (await comparison(...of)).changes
 
 interface Comparison {
   readonly live: LiveRelease | null
@@ -232,18 +253,31 @@ export async function comparison(
     return { live, changes: [{ kind: 'refused', object: name, path: 'status', why }], keepsNothing: false }
   }
   const [rendered, installed] = await Promise.all([
-    helm(['template', release, ...chartArguments(component, context, valuesFiles(component, role)), '--no-hooks', '--is-upgrade']),
+    helm([
+      'template',
+      release,
+      ...chartArguments(component, context, valuesFiles(component, role)),
+      '--no-hooks',
+      '--is-upgrade',
+    ]),
     helm(['get', 'manifest', release, '--namespace', namespace]),
   ])
   const changes = compareManifests(installed, rendered, namespace)
   const failed: Change[] =
-    live.status === 'deployed' ? [] : [{ kind: 'update', object: name, path: 'status', from: live.status, to: 'deployed' }]
+    live.status === 'deployed'
+      ? []
+      : [{ kind: 'update', object: name, path: 'status', from: live.status, to: 'deployed' }]
   return {
     live,
     changes: [
       ...failed,
       ...changes,
-      ...(await scaledByHand(component, site, replicasIn(rendered, component) ?? (role === 'active' ? AT_LEAST_ONE : 0), context)),
+      ...(await scaledByHand(
+        component,
+        site,
+        replicasIn(rendered, component) ?? (role === 'active' ? AT_LEAST_ONE : 0),
+        context,
+      )),
     ],
     keepsNothing: keepsNothing(installed, rendered, namespace),
   }
@@ -274,16 +308,32 @@ export function workloadName(component: Application): string {
   return `${namespace}/${kind}/${name}`
 }
 
-const replicasOf = ({ spec }: KubernetesObject): number | undefined => (spec as { readonly replicas?: number } | undefined)?.replicas
+const replicasOf = ({ spec }: KubernetesObject): number | undefined =>
+  (spec as { readonly replicas?: number } | undefined)?.replicas
 
 /** How many replicas the values of a role ask for; one where they leave it to something else, such as an autoscaler. */
-export async function replicasOfRole(helm: Helm, component: Application, role: Role, context: DriverContext): Promise<number> {
+export async function replicasOfRole(
+  helm: Helm,
+  component: Application,
+  role: Role,
+  context: DriverContext,
+): Promise<number> {
   return (await replicasSaid(helm, component, role, context)) ?? 1
 }
 
-async function replicasSaid(helm: Helm, component: Application, role: Role, context: DriverContext): Promise<number | null> {
+async function replicasSaid(
+  helm: Helm,
+  component: Application,
+  role: Role,
+  context: DriverContext,
+): Promise<number | null> {
   const values = valuesFiles(component, role)
-  const rendered = await helm(['template', component.spec.release, ...chartArguments(component, context, values), '--no-hooks'])
+  const rendered = await helm([
+    'template',
+    component.spec.release,
+    ...chartArguments(component, context, values),
+    '--no-hooks',
+  ])
   return replicasIn(rendered, component)
 }
 

@@ -33,8 +33,21 @@ export const helmRelease: Driver<HelmReleaseSpec, HelmReleaseState> = {
   rejoin: rejoinSteps,
   reopen: reopenSteps,
   manual: manualStep,
-  varying: { 'second-look': { before: replicasVary }, stop: { before: replicasVary }, start: { replicas: replicasVary } },
-  behaviours: { remember, 'pull-images': pullImages, 'second-look': secondLook, 'end-look': endLook, stop, start, identity, reconcile },
+  varying: {
+    'second-look': { before: replicasVary },
+    stop: { before: replicasVary },
+    start: { replicas: replicasVary },
+  },
+  behaviours: {
+    remember,
+    'pull-images': pullImages,
+    'second-look': secondLook,
+    'end-look': endLook,
+    stop,
+    start,
+    identity,
+    reconcile,
+  },
   restoreTest: testRestored,
 }
 

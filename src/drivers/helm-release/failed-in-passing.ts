@@ -4,8 +4,9 @@ import { asStandbyError, StandbyError } from '../../errors/standby-error.ts'
 import { type Application, workloadRef } from './spec.ts'
 
 /**
- * helm tells its failures in sentences alone. What the API server answers to a question of our own right afterwards, and to a change that is
- * only tried (admission webhooks are called for it), says whether the failure may be over in a moment. The failure as it was where it may not.
+ * helm tells its failures in sentences alone. What the API server answers to a question of our own right afterwards,
+ * and to a change that is only tried (admission webhooks are called for it), says whether the failure may be over in a
+ * moment. The failure as it was where it may not.
  */
 export async function asPassingFailure(
   failure: unknown,
@@ -18,7 +19,11 @@ export async function asPassingFailure(
   const ref = workloadRef(component)
   try {
     const there = (await kubernetes(site).get(ref, { signal })) !== null
-    const nothing = { apiVersion: ref.apiVersion, kind: ref.kind, metadata: { name: ref.name, namespace: ref.namespace ?? '' } }
+    const nothing = {
+      apiVersion: ref.apiVersion,
+      kind: ref.kind,
+      metadata: { name: ref.name, namespace: ref.namespace ?? '' },
+    }
     if (there) await kubernetes(site).apply(nothing, { dryRun: true, signal })
     return failure
   } catch (error) {

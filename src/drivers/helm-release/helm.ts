@@ -11,9 +11,10 @@ import type { Application } from './spec.ts'
 export type Helm = (args: readonly string[]) => Promise<string>
 
 /**
- * What helm is given beside what any program gets (PATH, HOME, proxies, certificate authorities) and what a child for helm gets (logins to OCI
- * registries, where they are declared by variables; they lie in HOME otherwise). No HELM_KUBE* variable of the machine reaches it: each of them
- * would win over the kubeconfig, and another context is another cluster. Pure.
+ * What helm is given beside what any program gets (PATH, HOME, proxies, certificate authorities) and what a child for
+ * helm gets (logins to OCI registries, where they are declared by variables; they lie in HOME otherwise). No HELM_KUBE*
+ * variable of the machine reaches it: each of them would win over the kubeconfig, and another context is another
+ * cluster. Pure.
  */
 export const helmVariables = (home: string, kubeconfig: string): Readonly<Record<string, string>> => ({
   KUBECONFIG: kubeconfig,
@@ -23,7 +24,11 @@ export const helmVariables = (home: string, kubeconfig: string): Readonly<Record
 })
 
 /** Runs work with a helm that talks to one site; its kubeconfig lies in a private file that is removed afterwards. */
-export async function withHelm<T>(site: SiteName, context: DriverContext, work: (helm: Helm, home: string) => Promise<T>): Promise<T> {
+export async function withHelm<T>(
+  site: SiteName,
+  context: DriverContext,
+  work: (helm: Helm, home: string) => Promise<T>,
+): Promise<T> {
   const home = await mkdtemp(join(tmpdir(), 'standby-helm-'))
   try {
     const kubeconfig = join(home, 'kubeconfig')
@@ -38,10 +43,14 @@ export async function withHelm<T>(site: SiteName, context: DriverContext, work: 
         signal: context.signal,
       })
       if (result.code !== 0)
-        throw siteError('helm-failed', `helm ${args[0]} ${args[1] ?? ''}: ${result.stderr.trim().split('\n').slice(-4).join(' ')}`, {
-          where: site,
-          next: `Run the same command by hand with --debug.`,
-        })
+        throw siteError(
+          'helm-failed',
+          `helm ${args[0]} ${args[1] ?? ''}: ${result.stderr.trim().split('\n').slice(-4).join(' ')}`,
+          {
+            where: site,
+            next: `Run the same command by hand with --debug.`,
+          },
+        )
       return result.stdout
     }
     return await work(helm, home)
@@ -60,7 +69,12 @@ export function chartArguments(component: Application, context: DriverContext, v
       : 'oci' in chart
         ? [chart.oci, '--version', chart.version]
         : [chart.name, '--repo', chart.repository, '--version', chart.version]
-  return [...source, '--namespace', component.spec.namespace, ...values.flatMap((file) => ['--values', resolve(directory, file)])]
+  return [
+    ...source,
+    '--namespace',
+    component.spec.namespace,
+    ...values.flatMap((file) => ['--values', resolve(directory, file)]),
+  ]
 }
 
 export interface LiveRelease {
@@ -73,7 +87,9 @@ export interface LiveRelease {
 /** The release as the cluster has it; null when there is none. */
 export async function liveRelease(helm: Helm, component: Application): Promise<LiveRelease | null> {
   const { namespace, release } = component.spec
-  const listed = JSON.parse(await helm(['list', '--all', '--namespace', namespace, '--filter', `^${release}$`, '--output', 'json'])) as {
+  const listed = JSON.parse(
+    await helm(['list', '--all', '--namespace', namespace, '--filter', `^${release}$`, '--output', 'json']),
+  ) as {
     status: string
     revision: string
     chart: string

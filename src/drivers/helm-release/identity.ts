@@ -28,10 +28,16 @@ export async function readIdentity(
     context.sql(identity.database, at, identity.query),
     identity.migrations === undefined ? [] : context.sql(identity.database, at, identity.migrations),
   ])
-  return { instance: instance.map((row) => row.join(' ')).join(','), migrations: migrations.map((row) => row.join(' ')) }
+  return {
+    instance: instance.map((row) => row.join(' ')).join(','),
+    migrations: migrations.map((row) => row.join(' ')),
+  }
 }
 
-/** Written down before the move, so that afterwards there is something to compare with; once the old site is lost, from its replica. */
+/**
+ * Written down before the move, so that afterwards there is something to compare with; once the old site is lost, from
+ * its replica.
+ */
 export function rememberStep(component: Application, site: SiteName, intent: Intent): PlannedStep {
   return step(component, 'remember', site, {
     phase: 'PREFLIGHT',
@@ -68,8 +74,8 @@ export const remember: Behaviour<HelmReleaseSpec> = {
 }
 
 /**
- * Before anything is stopped: on the site that serves the canary is read, as it will be on the new site; of a new site whose application does not
- * run yet, only that its credentials are there is known.
+ * Before anything is stopped: on the site that serves the canary is read, as it will be on the new site; of a new site
+ * whose application does not run yet, only that its credentials are there is known.
  */
 async function canaryBefore(run: StepRun<HelmReleaseSpec>): Promise<Progress | string> {
   const { canary, release } = run.component.spec
@@ -112,8 +118,12 @@ export const identity: Behaviour<HelmReleaseSpec> = {
         why: canary.why,
         next: 'Keep the traffic closed: the application serves data that its key does not open.',
       }
-    if (canary.outcome === 'silent') return { is: 'pending', waitingFor: `the application to answer for its canary secret (${canary.why})` }
-    return { is: 'done', proof: { instance: now?.instance ?? null, migrations: now?.migrations.length ?? 0, canary: canary.outcome } }
+    if (canary.outcome === 'silent')
+      return { is: 'pending', waitingFor: `the application to answer for its canary secret (${canary.why})` }
+    return {
+      is: 'done',
+      proof: { instance: now?.instance ?? null, migrations: now?.migrations.length ?? 0, canary: canary.outcome },
+    }
   },
   reminder: setAgain(() => 'active'),
 }

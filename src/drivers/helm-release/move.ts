@@ -10,7 +10,10 @@ import { startStep, stopStep } from './scale.ts'
 import { endLookStep, secondLookStep } from './second-look.ts'
 import type { Application } from './spec.ts'
 
-/** A switchover stops the one site and starts the other; a failover starts the other, as if the lost site had never been. Pure. */
+/**
+ * A switchover stops the one site and starts the other; a failover starts the other, as if the lost site had never
+ * been. Pure.
+ */
 export function moveSteps(component: Application, states: BySite<HelmReleaseState>, intent: Intent): PlannedStep[] {
   const { from, to } = intent
   const before = declaredOn(states, from)
@@ -39,12 +42,17 @@ export function moveSteps(component: Application, states: BySite<HelmReleaseStat
   ]
 }
 
-/** On a former active site that still answers, also when its application is only half up: down to zero, and no pod that runs. Pure. */
+/**
+ * On a former active site that still answers, also when its application is only half up: down to zero, and no pod that
+ * runs. Pure.
+ */
 export function fenceSteps(component: Application, states: BySite<HelmReleaseState>, intent: Intent): PlannedStep[] {
   const seen = states[intent.from]
   const asleep = seen?.kind === 'absent' || (seen?.kind === 'answering' && seen.role === 'passive')
   if (asleep) return []
-  return [stopStep(component, intent.from, { phase: 'FENCE', before: declaredOn(states, intent.from), deadline: minutes(2) })]
+  return [
+    stopStep(component, intent.from, { phase: 'FENCE', before: declaredOn(states, intent.from), deadline: minutes(2) }),
+  ]
 }
 
 /** The former active site goes to sleep. Taking a rejoin back starts nothing there: it is not the active site. Pure. */

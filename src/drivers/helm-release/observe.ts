@@ -47,7 +47,8 @@ export async function observeRelease(
     // Not their number: an autoscaler, where there is one, changes it while people decide.
     { name: 'awake', value: awake, binds: 'exactly' },
     { name: 'image', value: workload.image, binds: 'exactly' },
-    // Not the secrets: who plans may not read them, who executes may, and a plan would look stale. Findings compare them.
+    // Not the secrets: who plans may not read them, who executes may, and a plan would look stale. Findings compare
+    // them.
   ]
   return {
     kind: 'answering',

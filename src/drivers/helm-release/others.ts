@@ -13,10 +13,14 @@ const KINDS = [
 const LISTED_WITHIN = seconds(1)
 
 /**
- * What else the release runs now, such as `Deployment/worker`: no step of a move stops it, and no fence shuts it. Helm marks all that it
- * installs. Empty where nobody may list, as for a guard.
+ * What else the release runs now, such as `Deployment/worker`: no step of a move stops it, and no fence shuts it. Helm
+ * marks all that it installs. Empty where nobody may list, as for a guard.
  */
-export async function othersOf(kubernetes: KubernetesClient, component: Application, signal: AbortSignal): Promise<string[]> {
+export async function othersOf(
+  kubernetes: KubernetesClient,
+  component: Application,
+  signal: AbortSignal,
+): Promise<string[]> {
   const { namespace, release, workload } = component.spec
   const found = await Promise.all(
     KINDS.map(async (kind) => {
@@ -26,7 +30,9 @@ export async function othersOf(kubernetes: KubernetesClient, component: Applicat
           { namespace, labelSelector: 'app.kubernetes.io/managed-by=Helm' },
           { signal, deadline: LISTED_WITHIN },
         )
-        return objects.filter((object) => isOf(object, release) && runs(object)).map(({ metadata }) => `${kind.kind}/${metadata.name}`)
+        return objects
+          .filter((object) => isOf(object, release) && runs(object))
+          .map(({ metadata }) => `${kind.kind}/${metadata.name}`)
       } catch {
         return []
       }
@@ -35,7 +41,8 @@ export async function othersOf(kubernetes: KubernetesClient, component: Applicat
   return found.flat().filter((name) => name !== `${workload.kind}/${workload.name}`)
 }
 
-const isOf = ({ metadata }: KubernetesObject, release: string): boolean => metadata.annotations?.['meta.helm.sh/release-name'] === release
+const isOf = ({ metadata }: KubernetesObject, release: string): boolean =>
+  metadata.annotations?.['meta.helm.sh/release-name'] === release
 
 const runs = ({ spec }: KubernetesObject): boolean => {
   const { replicas, suspend } = spec as { readonly replicas?: number; readonly suspend?: boolean }

@@ -17,7 +17,10 @@ import { POD } from './workload.ts'
 
 const JOB = { apiVersion: 'batch/v1', kind: 'Job', plural: 'jobs' } as const
 
-/** The images of a passive site, where nothing runs, are first needed while users are shut out: they are brought to a node before. */
+/**
+ * The images of a passive site, where nothing runs, are first needed while users are shut out: they are brought to a
+ * node before.
+ */
 export function pullImagesStep(component: Application, site: SiteName): PlannedStep {
   return step(component, 'pull-images', site, {
     phase: 'PREFLIGHT',
@@ -34,13 +37,17 @@ export const pullImages: Behaviour<HelmReleaseSpec> = {
     const { namespace } = run.component.spec
     if (notTried.has(run.signal)) return { is: 'done', proof: { images: null } }
     const job = await kubernetes.get({ ...JOB, namespace, name: jobName(run) }, { signal: run.signal })
-    if (job === null) return { is: 'pending', waitingFor: `a job that pulls the images of ${run.component.spec.workload.name}` }
+    if (job === null)
+      return { is: 'pending', waitingFor: `a job that pulls the images of ${run.component.spec.workload.name}` }
     const labelSelector = `job-name=${jobName(run)}`
     const [pod] = await kubernetes.list(POD, { namespace, labelSelector }, { signal: run.signal })
     if (pod === undefined || conditionOf(pod, 'PodScheduled')?.status !== 'True') {
       if (runningFor(run) < UNPLACED) return { is: 'pending', waitingFor: `a node for ${jobName(run)}` }
-      // A policy of the cluster may refuse this pod and take the application's own: that nobody knows is no reason to stay.
-      run.context.log.warning(`${run.step.id}: no pod of ${jobName(run)} has come to a node, so nobody knows whether the images are there`)
+      // A policy of the cluster may refuse this pod and take the application's own: that nobody knows is no reason to
+      // stay.
+      run.context.log.warning(
+        `${run.step.id}: no pod of ${jobName(run)} has come to a node, so nobody knows whether the images are there`,
+      )
       return { is: 'done', proof: { images: null } }
     }
     return pulled(pod, `kubectl -n ${namespace} describe pod ${pod.metadata.name}`)
@@ -56,11 +63,17 @@ export const pullImages: Behaviour<HelmReleaseSpec> = {
       const reason = asStandbyError(error)
       if (reason.code !== 'kubernetes-forbidden') throw reason
       notTried.add(run.signal)
-      run.context.log.warning(`${run.step.id}: nobody knows whether the images are there: ${reason.message}. ${reason.next ?? ''}`)
+      run.context.log.warning(
+        `${run.step.id}: nobody knows whether the images are there: ${reason.message}. ${reason.next ?? ''}`,
+      )
     }
   },
   changes: (run) =>
-    kubernetesOf(run).watchAll(POD, { namespace: run.component.spec.namespace, labelSelector: `job-name=${jobName(run)}` }, run.signal),
+    kubernetesOf(run).watchAll(
+      POD,
+      { namespace: run.component.spec.namespace, labelSelector: `job-name=${jobName(run)}` },
+      run.signal,
+    ),
 }
 
 /** A first call of the same begin may have made it. */
@@ -94,10 +107,14 @@ const OF_CONTAINER = ['name', 'image', 'imagePullPolicy', 'securityContext', 're
 /** Nothing has it: the kubelet pulls the image, can not start the container, and that is all. */
 const NO_PROGRAM = '/standby-starts-nothing-here'
 
-/** One container for each of the workload's, without its program, volumes and environment. It goes by itself a minute after its end. */
+/**
+ * One container for each of the workload's, without its program, volumes and environment. It goes by itself a minute
+ * after its end.
+ */
 function jobOf(run: Run, workload: KubernetesObject): KubernetesObject {
   const { namespace } = run.component.spec
-  const template = (workload.spec as { readonly template?: { readonly spec?: PodSpec } } | undefined)?.template?.spec ?? {}
+  const template =
+    (workload.spec as { readonly template?: { readonly spec?: PodSpec } } | undefined)?.template?.spec ?? {}
   const containers = [...(template.initContainers ?? []), ...(template.containers ?? [])]
   return {
     apiVersion: JOB.apiVersion,
@@ -133,12 +150,18 @@ interface StatusOfContainer {
 /** What the kubelet says of each container: one that could not start has its image. Pure. */
 export function pulled(pod: KubernetesObject, next: string): Progress {
   const containers = (pod.spec as { readonly containers?: readonly ContainerSpec[] } | undefined)?.containers ?? []
-  const statuses = (pod.status as { readonly containerStatuses?: readonly StatusOfContainer[] } | undefined)?.containerStatuses ?? []
+  const statuses =
+    (pod.status as { readonly containerStatuses?: readonly StatusOfContainer[] } | undefined)?.containerStatuses ?? []
   const statusOf = (name: string): StatusOfContainer | undefined => statuses.find((one) => one.name === name)
   for (const { name, image } of containers) {
     const waiting = statusOf(name)?.state?.waiting
     if (waiting !== undefined && isHopeless(waiting))
-      return { is: 'failed', code: 'image-missing', why: `${image}: ${waiting.reason} ${waiting.message ?? ''}`.trim(), next }
+      return {
+        is: 'failed',
+        code: 'image-missing',
+        why: `${image}: ${waiting.reason} ${waiting.message ?? ''}`.trim(),
+        next,
+      }
   }
   const missing = containers.filter(({ name }) => !isThere(statusOf(name))).map(({ image }) => image)
   return missing.length === 0

@@ -41,7 +41,10 @@ export const reconcile: Behaviour<HelmReleaseSpec> = {
     )
     const [due] = role === 'passive' ? changes.filter((change) => !wakes(change, run.component)) : changes
     if (due !== undefined)
-      return { is: 'pending', waitingFor: `the release to have the values of the ${role} role (${due.object} ${due.path ?? ''})` }
+      return {
+        is: 'pending',
+        waitingFor: `the release to have the values of the ${role} role (${due.object} ${due.path ?? ''})`,
+      }
     // Its values may say no number, or another than none: what is proven is that nothing runs there.
     return awake
       ? { is: 'pending', waitingFor: `${run.component.spec.workload.name} to be scaled to 0` }

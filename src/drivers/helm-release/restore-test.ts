@@ -26,7 +26,9 @@ export async function testRestored(
   const begun = context.clock.now()
   const expected = await readIdentity(component, source, context).catch((error: unknown) => {
     // The active site may be what was lost: then only emptiness can be judged.
-    context.log.warning(`${component.name}: the identity of ${source} can not be read: ${asStandbyError(error).message}`)
+    context.log.warning(
+      `${component.name}: the identity of ${source} can not be read: ${asStandbyError(error).message}`,
+    )
     return null
   })
   const checks: Check[] = [await sameInstance(component, expected, sandbox, context)]
@@ -50,7 +52,9 @@ export async function testRestored(
     })
     checks.push(check(component, 'starts', true, 'ready'))
     if (component.spec.canary !== undefined)
-      checks.push(canaryCheck(component, await readCanary(component.spec.canary, kubernetes, pod, sandbox.site, context)))
+      checks.push(
+        canaryCheck(component, await readCanary(component.spec.canary, kubernetes, pod, sandbox.site, context)),
+      )
   } catch (error) {
     context.signal.throwIfAborted()
     const reason = asStandbyError(error)
@@ -60,7 +64,8 @@ export async function testRestored(
   return { ...report, checks, restoreDuration: context.clock.now().getTime() - begun.getTime() }
 }
 
-const shown = ({ instance, migrations }: InstanceIdentity): string => `instance ${instance}, ${migrations.length} migrations`
+const shown = ({ instance, migrations }: InstanceIdentity): string =>
+  `instance ${instance}, ${migrations.length} migrations`
 
 /** Read before the application starts: on an empty database it would make itself an instance. */
 async function sameInstance(
@@ -97,7 +102,12 @@ const check = (component: Application, id: string, good: boolean, found: string)
   found,
 })
 
-async function progressOf(component: Application, sandbox: Sandbox, pod: PodReference, context: DriverContext): Promise<Progress> {
+async function progressOf(
+  component: Application,
+  sandbox: Sandbox,
+  pod: PodReference,
+  context: DriverContext,
+): Promise<Progress> {
   const kubernetes = context.kubernetes(sandbox.site)
   const found = await kubernetes.get(
     { apiVersion: 'v1', kind: 'Pod', plural: 'pods', namespace: pod.namespace, name: pod.name },
@@ -108,13 +118,24 @@ async function progressOf(component: Application, sandbox: Sandbox, pod: PodRefe
   const reason = await fatalReason(kubernetes, found, context.signal)
   if (phase === 'Failed' || reason !== null) {
     const log = await kubernetes.logs(pod, { tailLines: 6, signal: context.signal }).catch(() => '')
-    return { is: 'failed', code: 'application-refuses', why: reason ?? (log.trim().split('\n').slice(-3).join(' | ') || 'the pod failed') }
+    return {
+      is: 'failed',
+      code: 'application-refuses',
+      why: reason ?? (log.trim().split('\n').slice(-3).join(' | ') || 'the pod failed'),
+    }
   }
-  return isReady(found) ? { is: 'done', proof: {} } : { is: 'pending', waitingFor: `${component.name} to be ready on restored data` }
+  return isReady(found)
+    ? { is: 'done', proof: {} }
+    : { is: 'pending', waitingFor: `${component.name} to be ready on restored data` }
 }
 
 /** One bare pod of the chart's own template: no ingress, no workers, no way out but to the restored copies. */
-async function scratch(component: Application, sandbox: Sandbox, pod: PodReference, context: DriverContext): Promise<KubernetesObject[]> {
+async function scratch(
+  component: Application,
+  sandbox: Sandbox,
+  pod: PodReference,
+  context: DriverContext,
+): Promise<KubernetesObject[]> {
   const declared = component.spec.restoreTest
   if (declared === undefined) return []
   const values = [...valuesFiles(component, 'active'), ...(declared.values ?? [])]
@@ -127,13 +148,18 @@ async function scratch(component: Application, sandbox: Sandbox, pod: PodReferen
     .find((object) => object?.kind === ref.kind && object.metadata.name === ref.name)
   const template = (workload?.spec as { template?: { spec?: JsonObject } } | undefined)?.template?.spec
   if (template === undefined)
-    throw siteError('workload-missing', `the chart renders no ${ref.kind} ${ref.name}`, { next: 'Correct workload in the stack file.' })
+    throw siteError('workload-missing', `the chart renders no ${ref.kind} ${ref.name}`, {
+      next: 'Correct workload in the stack file.',
+    })
   const containers = (
     template.containers as unknown as readonly { name: string; envFrom?: unknown; env?: readonly { name: string }[] }[]
   ).filter((container) => container.name === component.spec.workload.container)
   const own = await environmentOf(component, sandbox, context)
   const secret = `${pod.name}-environment`
-  const metadata = { namespace: sandbox.namespace, labels: { ...sandbox.labels, 'standby.dev/restored': component.name } }
+  const metadata = {
+    namespace: sandbox.namespace,
+    labels: { ...sandbox.labels, 'standby.dev/restored': component.name },
+  }
   return [
     { apiVersion: 'v1', kind: 'Secret', metadata: { ...metadata, name: secret }, type: 'Opaque', data: own },
     egressPolicy(component, metadata),
@@ -158,40 +184,70 @@ async function scratch(component: Application, sandbox: Sandbox, pod: PodReferen
 }
 
 /** The passive site's own Secret, with the addresses of the restored copies in place of the real ones. */
-async function environmentOf(component: Application, sandbox: Sandbox, context: DriverContext): Promise<Record<string, string>> {
+async function environmentOf(
+  component: Application,
+  sandbox: Sandbox,
+  context: DriverContext,
+): Promise<Record<string, string>> {
   const declared = component.spec.restoreTest
   if (declared === undefined) return {}
-  const ref = { apiVersion: 'v1', kind: 'Secret', plural: 'secrets', namespace: component.spec.namespace, name: declared.secret }
+  const ref = {
+    apiVersion: 'v1',
+    kind: 'Secret',
+    plural: 'secrets',
+    namespace: component.spec.namespace,
+    name: declared.secret,
+  }
   const found = await context.kubernetes(sandbox.site).get(ref, { signal: context.signal })
   if (found === null)
-    throw siteError('secret-missing', `there is no Secret ${component.spec.namespace}/${declared.secret}`, { where: sandbox.site })
+    throw siteError('secret-missing', `there is no Secret ${component.spec.namespace}/${declared.secret}`, {
+      where: sandbox.site,
+    })
   const replaced = await Promise.all(
     Object.entries(declared.environment).map(
-      async ([name, value]) => [name, Buffer.from(await filled(value, component, sandbox, context)).toString('base64')] as const,
+      async ([name, value]) =>
+        [name, Buffer.from(await filled(value, component, sandbox, context)).toString('base64')] as const,
     ),
   )
   return { ...(found.data as Record<string, string>), ...Object.fromEntries(replaced) }
 }
 
-/** `${database.host}` → the endpoint that the restored component named; passwords are read from the Secret that it names. */
-async function filled(value: string, component: Application, sandbox: Sandbox, context: DriverContext): Promise<string> {
+/**
+ * `${database.host}` → the endpoint that the restored component named; passwords are read from the Secret that it
+ * names.
+ */
+async function filled(
+  value: string,
+  component: Application,
+  sandbox: Sandbox,
+  context: DriverContext,
+): Promise<string> {
   let text = value
   for (const [whole, name = '', field = ''] of value.matchAll(/\$\{([a-z][-a-z0-9]*)\.([a-zA-Z]+)\}/g)) {
     const endpoint = sandbox.endpointOf(name)
-    if (endpoint === null) throw siteError('endpoint-missing', `${component.name} needs ${whole}, and ${name} was not restored`)
+    if (endpoint === null)
+      throw siteError('endpoint-missing', `${component.name} needs ${whole}, and ${name} was not restored`)
     const found = field === 'password' ? await passwordOf(endpoint, sandbox, context) : endpoint[field]
-    if (found === undefined || found === null) throw siteError('endpoint-missing', `${name} has no ${field} for ${whole}`)
+    if (found === undefined || found === null)
+      throw siteError('endpoint-missing', `${name} has no ${field} for ${whole}`)
     text = text.replace(whole, () => (field === 'password' ? encodeURIComponent(String(found)) : String(found)))
   }
   return text
 }
 
 async function passwordOf(endpoint: JsonObject, sandbox: Sandbox, context: DriverContext): Promise<string> {
-  const reference = { namespace: sandbox.namespace, name: String(endpoint.passwordSecret), key: String(endpoint.passwordKey ?? 'password') }
+  const reference = {
+    namespace: sandbox.namespace,
+    name: String(endpoint.passwordSecret),
+    key: String(endpoint.passwordKey ?? 'password'),
+  }
   return context.credential({ secret: reference }, sandbox.site)
 }
 
-function egressPolicy(component: Application, metadata: { namespace: string; labels: Record<string, string> }): KubernetesObject {
+function egressPolicy(
+  component: Application,
+  metadata: { namespace: string; labels: Record<string, string> },
+): KubernetesObject {
   return {
     apiVersion: 'networking.k8s.io/v1',
     kind: 'NetworkPolicy',

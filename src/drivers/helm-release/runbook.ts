@@ -59,7 +59,9 @@ export function manualStep(component: Application, step: PlannedStep, { stack }:
       }
     case 'reconcile':
       return {
-        commands: [upgrade(component, step, stack.sites.find(({ name }) => name === step.site)?.kubernetes.context ?? step.site)],
+        commands: [
+          upgrade(component, step, stack.sites.find(({ name }) => name === step.site)?.kubernetes.context ?? step.site),
+        ],
         expect: `STATUS: deployed, with the values of the ${String(step.parameters.role)} role.`,
       }
     default:
@@ -67,7 +69,10 @@ export function manualStep(component: Application, step: PlannedStep, { stack }:
   }
 }
 
-const asked = ({ database, query, migrations }: NonNullable<Application['spec']['identity']>, site: string): string[] => [
+const asked = (
+  { database, query, migrations }: NonNullable<Application['spec']['identity']>,
+  site: string,
+): string[] => [
   `# With psql in the database of the component ${database} on ${site}:`,
   ...[query, ...(migrations === undefined ? [] : [migrations])].map((sql) => `#   ${sql.replaceAll(/\s+/g, ' ')}`),
 ]
@@ -80,6 +85,11 @@ function upgrade(component: Application, step: PlannedStep, context: string): st
       : 'oci' in chart
         ? `${quoted(chart.oci)} --version ${quoted(chart.version)}`
         : `${quoted(chart.name)} --repo ${quoted(chart.repository)} --version ${quoted(chart.version)}`
-  const values = valuesFiles(component, step.parameters.role === 'active' ? 'active' : 'passive').map((file) => `--values ${quoted(file)}`)
-  return [`helm --kube-context ${quoted(context)} upgrade --install ${release} ${from} --namespace ${namespace}`, ...values].join(' ')
+  const values = valuesFiles(component, step.parameters.role === 'active' ? 'active' : 'passive').map(
+    (file) => `--values ${quoted(file)}`,
+  )
+  return [
+    `helm --kube-context ${quoted(context)} upgrade --install ${release} ${from} --namespace ${namespace}`,
+    ...values,
+  ].join(' ')
 }

@@ -13,13 +13,22 @@ import type { Json } from '../../values/json.ts'
 import { replicasOfRole } from './deploy.ts'
 import { withHelm } from './helm.ts'
 import { type Application, type HelmReleaseSpec, workloadRef } from './spec.ts'
-import { mayStillRun, POD, podChanges, podsOf, readWorkload, rollout, type SeenWorkload, waitsAfterCrash } from './workload.ts'
+import {
+  mayStillRun,
+  POD,
+  podChanges,
+  podsOf,
+  readWorkload,
+  rollout,
+  type SeenWorkload,
+  waitsAfterCrash,
+} from './workload.ts'
 
 export type Run = StepRun<HelmReleaseSpec>
 
 /**
- * Nobody of the site writes any more: proven by pods that are gone, or whose containers have all ended. `before` comes back when the move is taken
- * back; null: what its release says.
+ * Nobody of the site writes any more: proven by pods that are gone, or whose containers have all ended. `before` comes
+ * back when the move is taken back; null: what its release says.
  */
 export function stopStep(
   component: Application,
@@ -37,8 +46,9 @@ export function stopStep(
 }
 
 /**
- * The declared truth stays in the values of each role; a scale is the quick way to it, a later step makes the release say the same.
- * Without a number, where nobody can be asked how many served before, the values of the active role say it.
+ * The declared truth stays in the values of each role; a scale is the quick way to it, a later step makes the release
+ * say the same. Without a number, where nobody can be asked how many served before, the values of the active role say
+ * it.
  */
 export function startStep(component: Application, intent: Intent, replicas: number | null): PlannedStep {
   return step(component, 'start', intent.to, {
@@ -50,7 +60,9 @@ export function startStep(component: Application, intent: Intent, replicas: numb
   })
 }
 
-/** An autoscaler changes it within these bounds while people decide; and nobody knows it where a lost site is silent. */
+/**
+ * An autoscaler changes it within these bounds while people decide; and nobody knows it where a lost site is silent.
+ */
 const MOST_TIMES = 10
 const MOST_UNSEEN = 100
 export const replicasVary: Varies = (planned, now) => {
@@ -66,17 +78,32 @@ export function step(
   site: SiteName,
   rest: Pick<PlannedStep, 'phase' | 'title' | 'deadline' | 'expected' | 'parameters'> & Partial<PlannedStep>,
 ): PlannedStep {
-  return { id: `${component.name}.${action}@${site}`, component: component.name, action, site, needs: [], irreversible: false, ...rest }
+  return {
+    id: `${component.name}.${action}@${site}`,
+    component: component.name,
+    action,
+    site,
+    needs: [],
+    irreversible: false,
+    ...rest,
+  }
 }
 
 export const stop: Behaviour<HelmReleaseSpec> = {
   async done(run) {
     const view = await readWorkload(kubernetesOf(run), run.component, run.signal)
     if (view !== null && view.declared !== 0) {
-      // Doors are closed: a switchover goes back at once, as long as it can. What serves a lost site, or one that its guard shuts, is stopped again and again.
-      if (run.applied && run.intent?.mode === 'switchover' && run.pastReturn !== true) return scaledByOthers(run, view, 0)
+      // Doors are closed: a switchover goes back at once, as long as it can. What serves a lost site, or one that its
+      // guard shuts, is stopped again and again.
+      if (run.applied && run.intent?.mode === 'switchover' && run.pastReturn !== true)
+        return scaledByOthers(run, view, 0)
       const again = run.applied ? { takenBackBy: view.scaledBy ?? 'another manager' } : {}
-      return { is: 'pending', waitingFor: `${run.component.spec.workload.name} to be scaled to 0`, restsOn: view.seen, ...again }
+      return {
+        is: 'pending',
+        waitingFor: `${run.component.spec.workload.name} to be scaled to 0`,
+        restsOn: view.seen,
+        ...again,
+      }
     }
     const pods = await podsOf(kubernetesOf(run), run.component, run.signal)
     if (pods === null)
@@ -87,7 +114,10 @@ export const stop: Behaviour<HelmReleaseSpec> = {
     const left = pods.filter(mayStillRun).length
     return left === 0
       ? { is: 'done', proof: { replicas: 0, pods: 0 } }
-      : { is: 'pending', waitingFor: `${left} pod${left === 1 ? '' : 's'} of ${run.component.spec.workload.name} to end` }
+      : {
+          is: 'pending',
+          waitingFor: `${left} pod${left === 1 ? '' : 's'} of ${run.component.spec.workload.name} to end`,
+        }
   },
   apply: (run) => scale(run, 0),
   changes: watchPods,
@@ -103,7 +133,11 @@ export const stop: Behaviour<HelmReleaseSpec> = {
     if (run.intent?.mode !== 'failover') {
       // Another number of somebody who keeps it is not fought over: users are served by it.
       const wanted = view.declared > 0 && view.scaledBy !== null ? null : before
-      return (await sleeping(run, 'before')) ?? (await crashed(run)) ?? rollout(kubernetesOf(run), run.component, wanted, run.signal)
+      return (
+        (await sleeping(run, 'before')) ??
+        (await crashed(run)) ??
+        rollout(kubernetesOf(run), run.component, wanted, run.signal)
+      )
     }
     return (before === null ? view.declared > 0 : view.declared === before)
       ? { is: 'done', proof: { replicas: view.declared } }
@@ -121,7 +155,13 @@ export const start: Behaviour<HelmReleaseSpec> = {
       (await sleeping(run, 'replicas')) ??
       (await crashed(run)) ??
       (await rollout(kubernetesOf(run), run.component, planned(run, 'replicas'), run.signal))
-    if (!run.applied || progress.is !== 'pending' || progress.restsOn === undefined || progress.takenBackBy !== undefined) return progress
+    if (
+      !run.applied ||
+      progress.is !== 'pending' ||
+      progress.restsOn === undefined ||
+      progress.takenBackBy !== undefined
+    )
+      return progress
     const view = await readWorkload(kubernetesOf(run), run.component, run.signal)
     if (view === null) return progress
     // As soon as the workload runs, its autoscaler says how many it needs.
@@ -148,8 +188,9 @@ export function scaledByOthers(run: Run, view: SeenWorkload, set: number, so = '
 }
 
 /**
- * Pods that crashed before this step began, because what they need was not there, are started again only after minutes: they make way for new ones,
- * which are ready in seconds. One that crashes from now on is judged by the rollout. Null where there is none.
+ * Pods that crashed before this step began, because what they need was not there, are started again only after minutes:
+ * they make way for new ones, which are ready in seconds. One that crashes from now on is judged by the rollout. Null
+ * where there is none.
  */
 async function crashed(run: Run): Promise<Progress | null> {
   if (mayNotRemove.has(run.signal)) return null
@@ -170,20 +211,27 @@ async function crashedPods(run: Run): Promise<KubernetesObject[]> {
   return pods.filter((pod) => waitsAfterCrash(pod) && (pod.metadata.creationTimestamp ?? '') < run.begunAt)
 }
 
-/** Whether crashed pods were what was due, and are removed. A pod is deleted by its uid: its successor is another one. */
+/**
+ * Whether crashed pods were what was due, and are removed. A pod is deleted by its uid: its successor is another one.
+ */
 async function removeCrashed(run: Run): Promise<boolean> {
   if (run.restsOn?.due !== 'crashed') return false
   const { namespace } = run.component.spec
   try {
     for (const { metadata } of await crashedPods(run)) {
       const only = metadata.uid === undefined ? {} : { uid: metadata.uid }
-      await kubernetesOf(run).remove({ ...POD, namespace, name: metadata.name }, { ...only, gracePeriod: 0, signal: run.signal })
+      await kubernetesOf(run).remove(
+        { ...POD, namespace, name: metadata.name },
+        { ...only, gracePeriod: 0, signal: run.signal },
+      )
     }
   } catch (error) {
     const reason = asStandbyError(error)
     if (reason.code !== 'kubernetes-forbidden') throw reason
     mayNotRemove.add(run.signal)
-    run.context.log.warning(`${run.step.id}: waits for crashed pods as long as the kubelet does: ${reason.message}. ${reason.next ?? ''}`)
+    run.context.log.warning(
+      `${run.step.id}: waits for crashed pods as long as the kubelet does: ${reason.message}. ${reason.next ?? ''}`,
+    )
   }
   return true
 }
@@ -205,20 +253,29 @@ export function planned(run: Run, name: 'before' | 'replicas'): number | null {
   return typeof value === 'number' ? value : null
 }
 
-/** What the release says for an active site; one where it can not be asked, such as with a chart repository that was lost as well. */
+/**
+ * What the release says for an active site; one where it can not be asked, such as with a chart repository that was
+ * lost as well.
+ */
 export async function declaredReplicas(run: Run): Promise<number> {
   const context = { ...run.context, signal: run.signal }
   try {
     return await withHelm(siteOf(run), context, (helm) => replicasOfRole(helm, run.component, 'active', context))
   } catch (error) {
     run.signal.throwIfAborted()
-    context.log.warning(`${run.step.id}: one replica, because its chart can not be rendered: ${asStandbyError(error).message}`)
+    context.log.warning(
+      `${run.step.id}: one replica, because its chart can not be rendered: ${asStandbyError(error).message}`,
+    )
     return 1
   }
 }
 
 export async function scale(run: Run, replicas: number): Promise<void> {
-  await kubernetesOf(run).patch(workloadRef(run.component), { spec: { replicas } }, { subresource: 'scale', ...onlyAsSeen(run) })
+  await kubernetesOf(run).patch(
+    workloadRef(run.component),
+    { spec: { replicas } },
+    { subresource: 'scale', ...onlyAsSeen(run) },
+  )
 }
 
 export function touchWorkload(run: Run): Promise<void> {

@@ -10,12 +10,16 @@ import { planned, type Run, scale, scaledByOthers, step, touchWorkload, watchPod
 import type { Application, HelmReleaseSpec } from './spec.ts'
 import { mayStillRun, podsOf, readWorkload, type SeenWorkload } from './workload.ts'
 
-/** A self-heal of Argo CD looks at what changed after 5 s (`--self-heal-timeout-seconds`); two more for its write to arrive. */
+/**
+ * A self-heal of Argo CD looks at what changed after 5 s (`--self-heal-timeout-seconds`); two more for its write to
+ * arrive.
+ */
 const LOOK: number = seconds(7)
 
 /**
- * Where somebody else keeps the workload that serves: one replica more, and a look whether it stays, while users are still served. No other field shows
- * whether the replicas are kept: one that is kept as well may stand beside replicas that are left alone. `before`: how many served when it was planned.
+ * Where somebody else keeps the workload that serves: one replica more, and a look whether it stays, while users are
+ * still served. No other field shows whether the replicas are kept: one that is kept as well may stand beside replicas
+ * that are left alone. `before`: how many served when it was planned.
  */
 export function secondLookStep(component: Application, site: SiteName, before: number | null): PlannedStep {
   const { name } = component.spec.workload
@@ -38,7 +42,11 @@ export const secondLook: Behaviour<HelmReleaseSpec> = {
   async apply(run) {
     const { replicas, others } = run.restsOn ?? {}
     await scale(run, Number(replicas))
-    askedOf.set(run.signal, { replicas: Number(replicas), others: namesIn(others), at: run.context.clock.now().getTime() })
+    askedOf.set(run.signal, {
+      replicas: Number(replicas),
+      others: namesIn(others),
+      at: run.context.clock.now().getTime(),
+    })
   },
   async undo(run) {
     await scale(run, Number(run.restsOn?.replicas))
@@ -59,7 +67,10 @@ export const secondLook: Behaviour<HelmReleaseSpec> = {
   touch: touchWorkload,
 }
 
-/** The one replica more goes before the doors close: a pod that is still starting may need its whole grace period to end. */
+/**
+ * The one replica more goes before the doors close: a pod that is still starting may need its whole grace period to
+ * end.
+ */
 export function endLookStep(component: Application, site: SiteName, look: PlannedStep): PlannedStep {
   return step(component, 'end-look', site, {
     phase: 'PREPARE',
@@ -78,7 +89,11 @@ export const endLook: Behaviour<HelmReleaseSpec> = {
     if (look === null || view === null) return { is: 'done', proof: { replicas: view?.declared ?? null } }
     const { name } = run.component.spec.workload
     if (view.declared === look.set && view.scaledBy === null)
-      return { is: 'pending', waitingFor: `${name} to be scaled back to ${look.before}`, restsOn: { ...view.seen, replicas: look.before } }
+      return {
+        is: 'pending',
+        waitingFor: `${name} to be scaled back to ${look.before}`,
+        restsOn: { ...view.seen, replicas: look.before },
+      }
     const pods = (await podsOf(kubernetesOf(run), run.component, run.signal)) ?? []
     const more = pods.filter(mayStillRun).length - view.declared
     return more > 0
@@ -107,7 +122,10 @@ interface Asked {
 /** What this process has asked for, by its running step; a process that continues a run asks anew. */
 const askedOf = new WeakMap<AbortSignal, Asked>()
 
-/** Nothing is changed where nobody else is seen, and where the owner of the workload has not said that it stands one pod more. */
+/**
+ * Nothing is changed where nobody else is seen, and where the owner of the workload has not said that it stands one pod
+ * more.
+ */
 function toBeAsked(run: Run, view: SeenWorkload): Progress {
   const others = namesOf(view)
   const left = isLeft(run, view)
@@ -123,17 +141,25 @@ function toBeAsked(run: Run, view: SeenWorkload): Progress {
   return { is: 'pending', waitingFor: 'one replica more', restsOn: { ...view.seen, replicas, others } }
 }
 
-/** The number of a process that died: whom it had seen is no more to be seen, for a change of a field takes it from its manager. */
-const isLeft = (run: Run, { declared, scaledBy }: SeenWorkload): boolean => scaledBy === null && declared - 1 === planned(run, 'before')
+/**
+ * The number of a process that died: whom it had seen is no more to be seen, for a change of a field takes it from its
+ * manager.
+ */
+const isLeft = (run: Run, { declared, scaledBy }: SeenWorkload): boolean =>
+  scaledBy === null && declared - 1 === planned(run, 'before')
 
 function answered(run: Run, view: SeenWorkload, { replicas, others, at }: Asked): Progress {
   if (view.declared !== replicas) {
     // An autoscaler leaves a workload of no replicas alone, and may think that one more is one too many.
-    if (view.scaledBy !== null && isAutoscaler(view.scaledBy)) return { is: 'done', proof: { others, scaledBy: view.scaledBy } }
+    if (view.scaledBy !== null && isAutoscaler(view.scaledBy))
+      return { is: 'done', proof: { others, scaledBy: view.scaledBy } }
     return scaledByOthers(run, view, replicas, ': it would take back the move as well. Users noticed nothing')
   }
   return at + LOOK > run.context.clock.now().getTime()
-    ? { is: 'pending', waitingFor: `${others.join(', ') || 'another controller'} to take back one replica more, or not` }
+    ? {
+        is: 'pending',
+        waitingFor: `${others.join(', ') || 'another controller'} to take back one replica more, or not`,
+      }
     : { is: 'done', proof: { others, takenBack: false, before: replicas - 1, set: replicas } }
 }
 

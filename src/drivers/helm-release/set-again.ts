@@ -7,8 +7,9 @@ import { type HelmReleaseSpec, workloadRef } from './spec.ts'
 import { readWorkload } from './workload.ts'
 
 /**
- * For steps that come after the start: another controller that takes the application of the new site away, or wakes that of the old one, is answered
- * each time, for nothing goes back any more. Another number of replicas that serve is left alone, and so is what a guard has stopped.
+ * For steps that come after the start: another controller that takes the application of the new site away, or wakes
+ * that of the old one, is answered each time, for nothing goes back any more. Another number of replicas that serve is
+ * left alone, and so is what a guard has stopped.
  */
 export const setAgain = (roleOf: (run: Run) => Role): NonNullable<Behaviour<HelmReleaseSpec>['reminder']> => ({
   every: seconds(2),

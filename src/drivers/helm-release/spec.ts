@@ -10,7 +10,11 @@ export interface HelmReleaseSpec {
     | { readonly path: string }
     | { readonly oci: string; readonly version: string }
     | { readonly repository: string; readonly name: string; readonly version: string }
-  readonly values?: { readonly all?: readonly string[]; readonly active?: readonly string[]; readonly passive?: readonly string[] }
+  readonly values?: {
+    readonly all?: readonly string[]
+    readonly active?: readonly string[]
+    readonly passive?: readonly string[]
+  }
   readonly mustMatch?: readonly { readonly secret: string; readonly keys: readonly string[] }[]
   readonly workload: { readonly kind: 'Deployment' | 'StatefulSet'; readonly name: string; readonly container: string }
   readonly identity?: { readonly database: string; readonly query: string; readonly migrations?: string }
@@ -48,11 +52,18 @@ export const helmReleaseSchema: JsonObject = {
       description: 'The chart: { path }, { oci, version } or { repository, name, version }.',
       type: 'object',
       oneOf: [
-        { required: ['path'], additionalProperties: false, properties: { path: text('A folder, relative to the stack file.') } },
+        {
+          required: ['path'],
+          additionalProperties: false,
+          properties: { path: text('A folder, relative to the stack file.') },
+        },
         {
           required: ['oci', 'version'],
           additionalProperties: false,
-          properties: { oci: text('oci://…', { pattern: '^oci://[^\\s\'"]+$' }), version: exactVersion('Exact version.') },
+          properties: {
+            oci: text('oci://…', { pattern: '^oci://[^\\s\'"]+$' }),
+            version: exactVersion('Exact version.'),
+          },
         },
         {
           required: ['repository', 'name', 'version'],
@@ -84,7 +95,12 @@ export const helmReleaseSchema: JsonObject = {
         additionalProperties: false,
         properties: {
           secret: kubernetesName('Name of the Secret.'),
-          keys: { description: 'The keys of it that must be equal.', type: 'array', minItems: 1, items: secretKey('A key of it.') },
+          keys: {
+            description: 'The keys of it that must be equal.',
+            type: 'array',
+            minItems: 1,
+            items: secretKey('A key of it.'),
+          },
         },
       },
     },
@@ -100,7 +116,8 @@ export const helmReleaseSchema: JsonObject = {
       },
     },
     identity: {
-      description: 'What must be true of the data behind the application: health proves little, an empty database is green.',
+      description:
+        'What must be true of the data behind the application: health proves little, an empty database is green.',
       type: 'object',
       required: ['database', 'query'],
       additionalProperties: false,
@@ -111,12 +128,16 @@ export const helmReleaseSchema: JsonObject = {
       },
     },
     canary: {
-      description: 'A secret that is written once and read back after every move and restore: it proves that the key decrypts.',
+      description:
+        'A secret that is written once and read back after every move and restore: it proves that the key decrypts.',
       type: 'object',
       required: ['kind', 'credentials', 'project', 'environment', 'name', 'sha256', 'port'],
       additionalProperties: false,
       properties: {
-        kind: { description: 'How the secret is read: infisical-secret asks the API of Infisical.', enum: ['infisical-secret'] },
+        kind: {
+          description: 'How the secret is read: infisical-secret asks the API of Infisical.',
+          enum: ['infisical-secret'],
+        },
         credentials: {
           description: 'A machine identity (universal auth) that may read just this secret.',
           type: 'object',
@@ -132,7 +153,8 @@ export const helmReleaseSchema: JsonObject = {
       },
     },
     restoreTest: {
-      description: "How one pod of the application is started on restored data: without workers, with the passive site's own key.",
+      description:
+        "How one pod of the application is started on restored data: without workers, with the passive site's own key.",
       type: 'object',
       required: ['secret', 'environment'],
       additionalProperties: false,
@@ -140,7 +162,8 @@ export const helmReleaseSchema: JsonObject = {
         values: files('Values for the sandbox: no ingress, no workers, one replica.'),
         secret: kubernetesName('The Secret of the passive site that the pod takes its environment from.'),
         environment: {
-          description: 'What is replaced in it; ${database.host}, ${database.password}, ${cache.host} … stand for the restored copies.',
+          description:
+            'What is replaced in it; ${database.host}, ${database.password}, ${cache.host} … stand for the restored copies.',
           type: 'object',
           additionalProperties: { type: 'string' },
         },

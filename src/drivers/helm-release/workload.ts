@@ -26,7 +26,10 @@ export interface SeenWorkload extends WorkloadView {
   readonly seen: RestsOn
   /** Who set its size last, beside us; null when nobody else did. */
   readonly scaledBy: string | null
-  /** Whether its rollouts run one pod more than it has replicas: its owner has said that it stands that. A StatefulSet would make a volume that stays. */
+  /**
+   * Whether its rollouts run one pod more than it has replicas: its owner has said that it stands that. A StatefulSet
+   * would make a volume that stays.
+   */
   readonly surges: boolean
   /** How to pause whoever keeps its size; null when nobody is known to. */
   readonly pause: string | null
@@ -45,7 +48,10 @@ export async function readWorkload(
 }
 
 function viewOf(component: Application, found: KubernetesObject): SeenWorkload {
-  const spec = found.spec as { replicas?: number; template?: { spec?: { containers?: readonly { name: string; image: string }[] } } }
+  const spec = found.spec as {
+    replicas?: number
+    template?: { spec?: { containers?: readonly { name: string; image: string }[] } }
+  }
   const status = (found.status ?? {}) as {
     replicas?: number
     readyReplicas?: number
@@ -63,7 +69,9 @@ function viewOf(component: Application, found: KubernetesObject): SeenWorkload {
     declared,
     ready: status.readyReplicas ?? 0,
     pods: status.replicas ?? 0,
-    image: (containers.find((container) => container.name === component.spec.workload.container) ?? containers[0])?.image ?? '',
+    image:
+      (containers.find((container) => container.name === component.spec.workload.container) ?? containers[0])?.image ??
+      '',
     settled:
       status.observedGeneration === found.metadata.generation &&
       (status.readyReplicas ?? 0) >= declared &&
@@ -72,7 +80,10 @@ function viewOf(component: Application, found: KubernetesObject): SeenWorkload {
   }
 }
 
-/** Not one that is recreated, such as for a volume that one pod alone may hold. The API server fills in what is not said: 25 %, rounded up. Pure. */
+/**
+ * Not one that is recreated, such as for a volume that one pod alone may hold. The API server fills in what is not
+ * said: 25 %, rounded up. Pure.
+ */
 function surges({ spec }: KubernetesObject): boolean {
   const { strategy } = spec as {
     readonly strategy?: { readonly type?: string; readonly rollingUpdate?: { readonly maxSurge?: number | string } }
@@ -82,8 +93,8 @@ function surges({ spec }: KubernetesObject): boolean {
 }
 
 /**
- * The pods of the workload that exist, ending and ended ones included: replicas 0 alone does not prove that nobody writes. Null where its selector
- * can not be asked for: then nobody knows.
+ * The pods of the workload that exist, ending and ended ones included: replicas 0 alone does not prove that nobody
+ * writes. Null where its selector can not be asked for: then nobody knows.
  */
 export async function podsOf(
   kubernetes: KubernetesClient,
@@ -95,10 +106,11 @@ export async function podsOf(
 }
 
 /**
- * Whether something of a pod may still run. A pod that the node has ended for good stays in sight a while, or until somebody removes it (evicted ones
- * outlive their workload's scale to 0: a ReplicaSet looks at active pods only). The kubelet reports the phases Succeeded and Failed once no container
- * runs, and starts none again (pods on their way out included, since Kubernetes 1.27:
- * https://kubernetes.io/docs/concepts/workloads/pods/pod-lifecycle/#pod-phase); a container that is said to run is believed all the same. Pure.
+ * Whether something of a pod may still run. A pod that the node has ended for good stays in sight a while, or until
+ * somebody removes it (evicted ones outlive their workload's scale to 0: a ReplicaSet looks at active pods only). The
+ * kubelet reports the phases Succeeded and Failed once no container runs, and starts none again (pods on their way out
+ * included, since Kubernetes 1.27: https://kubernetes.io/docs/concepts/workloads/pods/pod-lifecycle/#pod-phase); a
+ * container that is said to run is believed all the same. Pure.
  */
 export function mayStillRun(pod: KubernetesObject): boolean {
   const { phase = '', initContainerStatuses = [], containerStatuses = [] } = (pod.status ?? {}) as PodStatus
@@ -107,15 +119,20 @@ export function mayStillRun(pod: KubernetesObject): boolean {
 }
 
 /** Whenever a pod of the workload comes, changes or goes; nothing where its selector can not be asked for. */
-export async function* podChanges(kubernetes: KubernetesClient, component: Application, signal: AbortSignal): AsyncGenerator<unknown> {
+export async function* podChanges(
+  kubernetes: KubernetesClient,
+  component: Application,
+  signal: AbortSignal,
+): AsyncGenerator<unknown> {
   const found = await kubernetes.get(workloadRef(component), { signal })
   const labelSelector = found === null ? null : selectorOf(found)
-  if (labelSelector !== null) yield* kubernetes.watchAll(POD, { namespace: component.spec.namespace, labelSelector }, signal)
+  if (labelSelector !== null)
+    yield* kubernetes.watchAll(POD, { namespace: component.spec.namespace, labelSelector }, signal)
 }
 
 /**
- * The pods that tell whether the rollout now going on will succeed. A Deployment's pods of an earlier template may be broken for ever, and
- * are about to be removed. A StatefulSet waits for its broken pod instead of replacing it
+ * The pods that tell whether the rollout now going on will succeed. A Deployment's pods of an earlier template may be
+ * broken for ever, and are about to be removed. A StatefulSet waits for its broken pod instead of replacing it
  * (https://kubernetes.io/docs/concepts/workloads/controllers/statefulset/#forced-rollback), so there each pod counts.
  */
 async function podsOfRollout(
@@ -126,7 +143,11 @@ async function podsOfRollout(
 ): Promise<KubernetesObject[]> {
   const isStatefulSet = component.spec.workload.kind === 'StatefulSet'
   const { generation, annotations } = found.metadata
-  if (!isStatefulSet && (found.status as { observedGeneration?: number } | undefined)?.observedGeneration !== generation) return []
+  if (
+    !isStatefulSet &&
+    (found.status as { observedGeneration?: number } | undefined)?.observedGeneration !== generation
+  )
+    return []
   const [all, sets] = await Promise.all([
     selectedBy(kubernetes, POD, found, signal),
     isStatefulSet ? null : selectedBy(kubernetes, REPLICA_SET, found, signal),
@@ -154,10 +175,17 @@ const selectorOf = (workload: KubernetesObject): string | null =>
 
 interface Selector {
   readonly matchLabels?: Readonly<Record<string, string>>
-  readonly matchExpressions?: readonly { readonly key: string; readonly operator: string; readonly values?: readonly string[] }[]
+  readonly matchExpressions?: readonly {
+    readonly key: string
+    readonly operator: string
+    readonly values?: readonly string[]
+  }[]
 }
 
-/** As the API takes it in a query; null for a selector that is empty, or says something that is not known here: it would select too few. Pure. */
+/**
+ * As the API takes it in a query; null for a selector that is empty, or says something that is not known here: it would
+ * select too few. Pure.
+ */
 export function selectorText({ matchLabels = {}, matchExpressions = [] }: Selector): string | null {
   const labels = Object.entries(matchLabels).map(([key, value]) => `${key}=${value}`)
   const expressions = matchExpressions.map(({ key, operator, values = [] }) => {
@@ -220,16 +248,27 @@ interface ContainerStatus {
   }
 }
 
-/** Whether a pod waits, after a crash, for longer than users should: the kubelet doubles its pause up to five minutes. */
+/**
+ * Whether a pod waits, after a crash, for longer than users should: the kubelet doubles its pause up to five minutes.
+ */
 export function waitsAfterCrash(pod: KubernetesObject): boolean {
   const { initContainerStatuses = [], containerStatuses = [] } = (pod.status ?? {}) as PodStatus
-  return [...initContainerStatuses, ...containerStatuses].some(({ state }) => state?.waiting?.reason === 'CrashLoopBackOff')
+  return [...initContainerStatuses, ...containerStatuses].some(
+    ({ state }) => state?.waiting?.reason === 'CrashLoopBackOff',
+  )
 }
 
-/** Reported as early as what is hopeless: users wait. A first crash may be a database that is not there yet; the second is reported with its last words. */
+/**
+ * Reported as early as what is hopeless: users wait. A first crash may be a database that is not there yet; the second
+ * is reported with its last words.
+ */
 const TOLD_EARLY = new Set(['ErrImagePull', 'CreateContainerError'])
 
-export async function fatalReason(kubernetes: KubernetesClient, pod: KubernetesObject, signal: AbortSignal): Promise<string | null> {
+export async function fatalReason(
+  kubernetes: KubernetesClient,
+  pod: KubernetesObject,
+  signal: AbortSignal,
+): Promise<string | null> {
   const status = (pod.status ?? {}) as PodStatus
   for (const container of [...(status.initContainerStatuses ?? []), ...(status.containerStatuses ?? [])]) {
     const waiting = container.state?.waiting ?? {}

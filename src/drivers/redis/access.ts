@@ -24,7 +24,13 @@ export function problemsOf(component: Cache, stack: Stack, objectStore: Location
   return [
     ...(stack.components.some((candidate) => candidate.name === store)
       ? []
-      : [{ path: ['backup', 'store'], what: `no component ${store} is declared`, candidates: stack.components.map((one) => one.name) }]),
+      : [
+          {
+            path: ['backup', 'store'],
+            what: `no component ${store} is declared`,
+            candidates: stack.components.map((one) => one.name),
+          },
+        ]),
     ...stack.sites
       .filter(({ name }) => hasNoKeys(objectStore(store, name)))
       .slice(0, 1)
@@ -33,12 +39,14 @@ export function problemsOf(component: Cache, stack: Stack, objectStore: Location
         what: `${store} has no keys on ${name} (login: aws), and dumps are stored with keys: declare accessKeyId and secretAccessKey there, or another store`,
       })),
     ...(wrong === null ? [] : [{ path: ['backup', 'schedule'], what: wrong }]),
-    ...outOfBounds(retention, { least: hours(1), most: 10 * 366 * hours(24), why: 'each dump deletes the ones that are older' }).map(
-      (what) => ({
-        path: ['backup', 'retention'],
-        what,
-      }),
-    ),
+    ...outOfBounds(retention, {
+      least: hours(1),
+      most: 10 * 366 * hours(24),
+      why: 'each dump deletes the ones that are older',
+    }).map((what) => ({
+      path: ['backup', 'retention'],
+      what,
+    })),
   ]
 }
 
@@ -56,20 +64,35 @@ export function accessOf(component: Cache, stack: Stack): AccessRule[] {
       ]),
       rule('guard', ['apps'], ['statefulsets'], ['get'], `to see ${name}`, [name]),
       rule('guard', [''], ['pods'], ['get'], `to see ${name}`, [podOf(component)]),
-      rule('guard', ['batch'], ['cronjobs'], ['get', 'patch'], 'to stop the dumps of a site that is not active', [backupJob(component)]),
-      rule('deployer', ['apps'], ['statefulsets'], ['create', 'patch'], 'to keep the server as declared'),
-      rule('deployer', [''], ['persistentvolumeclaims'], ['get'], 'to see whether the data of a server that is gone are left', [
-        volumeOf(name),
+      rule('guard', ['batch'], ['cronjobs'], ['get', 'patch'], 'to stop the dumps of a site that is not active', [
+        backupJob(component),
       ]),
+      rule('deployer', ['apps'], ['statefulsets'], ['create', 'patch'], 'to keep the server as declared'),
+      rule(
+        'deployer',
+        [''],
+        ['persistentvolumeclaims'],
+        ['get'],
+        'to see whether the data of a server that is gone are left',
+        [volumeOf(name)],
+      ),
       rule('deployer', [''], ['events'], ['list'], 'to tell why its pod is refused'),
-      rule('deployer', [''], ['services', 'secrets'], ['get', 'create', 'patch'], 'to keep its Service and the keys of its backups'),
+      rule(
+        'deployer',
+        [''],
+        ['services', 'secrets'],
+        ['get', 'create', 'patch'],
+        'to keep its Service and the keys of its backups',
+      ),
       rule('deployer', ['batch'], ['cronjobs'], ['get', 'create', 'patch'], 'to keep its schedule as declared'),
       rule('mover', ['batch'], ['cronjobs'], ['get', 'patch'], 'to turn the schedule round', [backupJob(component)]),
       rule('mover', ['batch'], ['jobs'], ['get', 'list', 'watch', 'create'], 'to take the last dump'),
       rule('mover', [''], ['pods/log'], ['get'], 'to tell why a dump failed'),
       rule('mover', [''], ['events'], ['list'], 'to tell why the pod of a dump is refused'),
       rule('mover', [''], ['secrets'], ['create'], 'to ask the new site to load a dump'),
-      rule('mover', [''], ['secrets'], ['get', 'patch'], 'to ask the new site to load a dump', [restoreRequest(component)]),
+      rule('mover', [''], ['secrets'], ['get', 'patch'], 'to ask the new site to load a dump', [
+        restoreRequest(component),
+      ]),
       rule('mover', [''], ['pods'], ['delete'], 'to start it again with the dump', [podOf(component)]),
       rule('mover', [''], ['pods/exec'], ['create', 'get'], 'to dump, load and count what it holds'),
       rule('restore-tester', [''], ['secrets'], ['get'], "to use the passive site's own password", [password.secret]),

@@ -6,8 +6,15 @@ import { volumeOf } from './how-to-begin.ts'
 import { dumpSeen, type NewestDump, type RedisState } from './observe.ts'
 import type { Cache } from './spec.ts'
 
-/** What stands against an intent, or should be known anyway. Pure. A failover asks only of the new site what it needs. */
-export function assessCache(component: Cache, states: BySite<RedisState>, intent: Intent | null, assessment: Assessment): Finding[] {
+/**
+ * What stands against an intent, or should be known anyway. Pure. A failover asks only of the new site what it needs.
+ */
+export function assessCache(
+  component: Cache,
+  states: BySite<RedisState>,
+  intent: Intent | null,
+  assessment: Assessment,
+): Finding[] {
   const sites = assessment.stack.sites.map((site) => site.name)
   const active = intent?.from ?? sites.find((site) => site === assessment.activeSite)
   return [
@@ -21,7 +28,9 @@ export function assessCache(component: Cache, states: BySite<RedisState>, intent
 
 /** An older Redis refuses the dump of a newer one: better known before a move than in it. */
 function imagesDiffer(component: Cache, states: BySite<RedisState>): Finding[] {
-  const images = Object.entries(states).flatMap(([site, seen]) => (seen.kind === 'answering' ? [`${site} ${seen.state.image}`] : []))
+  const images = Object.entries(states).flatMap(([site, seen]) =>
+    seen.kind === 'answering' ? [`${site} ${seen.state.image}`] : [],
+  )
   if (new Set(images.map((one) => one.split(' ')[1])).size < 2) return []
   return [
     {
@@ -34,7 +43,13 @@ function imagesDiffer(component: Cache, states: BySite<RedisState>): Finding[] {
   ]
 }
 
-function ofSite(component: Cache, site: SiteName, states: BySite<RedisState>, intent: Intent | null, activeSite: string | null): Finding[] {
+function ofSite(
+  component: Cache,
+  site: SiteName,
+  states: BySite<RedisState>,
+  intent: Intent | null,
+  activeSite: string | null,
+): Finding[] {
   const seen = states[site]
   if (seen === undefined) return []
   const at = { component: component.name, site }
@@ -70,7 +85,13 @@ function nextOf(component: Cache, site: SiteName, seen: 'absent' | 'silent', act
 }
 
 /** The dumps of the active site, or of the one that was. */
-function ofDumps(component: Cache, active: SiteName, dump: NewestDump, intent: Intent | null, assessment: Assessment): Finding[] {
+function ofDumps(
+  component: Cache,
+  active: SiteName,
+  dump: NewestDump,
+  intent: Intent | null,
+  assessment: Assessment,
+): Finding[] {
   const { name } = component.spec
   const lost = intent?.mode === 'failover'
   if (lost && component.spec.move === 'fresh') return []
@@ -85,7 +106,11 @@ function ofDumps(component: Cache, active: SiteName, dump: NewestDump, intent: I
     },
   ]
   if (dump === 'unreadable')
-    return say('dumps-unreadable', `the dumps of ${name} can not be listed`, 'Look at the object store and its read credentials.')
+    return say(
+      'dumps-unreadable',
+      `the dumps of ${name} can not be listed`,
+      'Look at the object store and its read credentials.',
+    )
   if (dump === null)
     return say(
       'no-dump',
@@ -93,6 +118,10 @@ function ofDumps(component: Cache, active: SiteName, dump: NewestDump, intent: I
       lost ? 'Nothing brings it back; accept it, or wait for the site.' : 'Run: standby backup',
     )
   return Date.parse(assessment.now) - Date.parse(dump.takenAt) > assessment.objectives.backupAge
-    ? say('dump-old', `the last dump of ${name} is of ${dump.takenAt}`, lost ? 'What it held since then is lost.' : 'Look at its CronJob.')
+    ? say(
+        'dump-old',
+        `the last dump of ${name} is of ${dump.takenAt}`,
+        lost ? 'What it held since then is lost.' : 'Look at its CronJob.',
+      )
     : []
 }

@@ -34,10 +34,12 @@ export function dumpStep(component: Cache, site: SiteName, phase: Phase, title: 
 export const dump: Behaviour<RedisSpec> = {
   async done(run) {
     const job = await kubernetesOf(run).get(jobRef(run), { signal: run.signal })
-    // Whoever took it says which dump is its own (clocks of site and runner need not agree); the job's pod says it a second before the job ends.
+    // Whoever took it says which dump is its own (clocks of site and runner need not agree); the job's pod says it a
+    // second before the job ends.
     const id = job === null ? await storedInPlace(run) : await dumpOfJob(run)
     if (id === null) {
-      const unended: Progress | null = job === null ? { is: 'pending', waitingFor: 'the dump to begin' } : await jobProgress(run, job)
+      const unended: Progress | null =
+        job === null ? { is: 'pending', waitingFor: 'the dump to begin' } : await jobProgress(run, job)
       if (unended !== null) return unended
     }
     const store = await run.context.objectStore(run.component.spec.backup.store, siteOf(run)).open('read')
@@ -71,7 +73,11 @@ const missing = (run: Run, byJob: boolean): Progress => ({
 
 /** null: it ended well. A failed pod is reported at once, with its last words; the job itself would try for minutes. */
 async function jobProgress(run: Run, job: KubernetesObject): Promise<Progress | null> {
-  const status = (job.status ?? {}) as { readonly succeeded?: number; readonly failed?: number; readonly active?: number }
+  const status = (job.status ?? {}) as {
+    readonly succeeded?: number
+    readonly failed?: number
+    readonly active?: number
+  }
   if ((status.succeeded ?? 0) > 0) return null
   if ((status.failed ?? 0) > 0 && conditionOf(job, 'Failed')?.status === 'True')
     return {
@@ -118,7 +124,8 @@ async function lastWords(run: Run): Promise<string> {
   return `the backup job failed: ${logs.join(' ').trim() || 'no log'}`
 }
 
-const logsOfJob = (run: Run): string => `kubectl -n ${run.component.spec.namespace} logs job/${jobName(run)} --all-containers`
+const logsOfJob = (run: Run): string =>
+  `kubectl -n ${run.component.spec.namespace} logs job/${jobName(run)} --all-containers`
 const jobName = (run: Run): string => `${String(run.step.parameters.job)}-${digitsOf(run.begunAt)}`
 const jobRef = (run: Run) => ({
   apiVersion: 'batch/v1',

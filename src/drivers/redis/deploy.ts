@@ -28,7 +28,8 @@ export async function deployCache(
   const server = `${component.name}.server@${site}`
   const { credentials } = location
   // Refused when the stack was loaded.
-  if (isLogin(credentials)) throw new Error(`${component.name} stores its dumps with keys, and ${component.spec.backup.store} has none`)
+  if (isLogin(credentials))
+    throw new Error(`${component.name} stores its dumps with keys, and ${component.spec.backup.store} has none`)
   const keysOfStore = () => accessKeys(credentials, (reference) => context.credential(reference, site))
   return [
     objectsUnit({
@@ -50,17 +51,28 @@ export async function deployCache(
       id: `${component.name}.backup@${site}`,
       needs: [server],
       title: `${component.spec.name}: scheduled dumps${deployment.roleOf(site) === 'passive' ? ', suspended while it is passive' : ''}`,
-      declare: async () => [backupManifest(component, context.stack, site, location, deployment.roleOf(site) === 'passive')],
+      declare: async () => [
+        backupManifest(component, context.stack, site, location, deployment.roleOf(site) === 'passive'),
+      ],
     }),
   ]
 }
 
-async function serverIsReady(component: Cache, site: SiteName, context: DriverContext, signal: AbortSignal): Promise<Progress> {
+async function serverIsReady(
+  component: Cache,
+  site: SiteName,
+  context: DriverContext,
+  signal: AbortSignal,
+): Promise<Progress> {
   const { namespace, name } = component.spec
   const set = await context
     .kubernetes(site)
     .get({ apiVersion: 'apps/v1', kind: 'StatefulSet', plural: 'statefulsets', namespace, name }, { signal })
-  const status = (set?.status ?? {}) as { readyReplicas?: number; observedGeneration?: number; updatedReplicas?: number }
+  const status = (set?.status ?? {}) as {
+    readyReplicas?: number
+    observedGeneration?: number
+    updatedReplicas?: number
+  }
   const current = status.observedGeneration === set?.metadata.generation && (status.updatedReplicas ?? 0) >= 1
   if (current && (status.readyReplicas ?? 0) >= 1) return { is: 'done', proof: { readyReplicas: 1 } }
   const pod = await context

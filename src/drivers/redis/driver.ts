@@ -30,7 +30,9 @@ export const redis: Driver<RedisSpec, RedisState> = {
   reopen: (component, _states, { to }) => [scheduleStep(component, to, false, 'PROTECT')],
   loss: lossOf,
   keeps: keptData,
-  backup: (component, _states, site) => [dumpStep(component, site, 'PROTECT', `Takes a dump of ${component.spec.name} on ${site}`)],
+  backup: (component, _states, site) => [
+    dumpStep(component, site, 'PROTECT', `Takes a dump of ${component.spec.name} on ${site}`),
+  ],
   manual: manualStep,
   varying: { restore: { planned: dumpVaries } },
   varyingTitles: { restore: titleOfPlanned },

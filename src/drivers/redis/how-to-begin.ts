@@ -23,11 +23,22 @@ export interface CacheSituation {
 export type CacheRefusal = 'made-by-others' | 'only-on-passive-site' | 'active-cache-missing'
 
 /**
- * Why the Redis of a site must not be made; null where it may. A StatefulSet that is made anew finds its volume again; without one it begins
- * empty, which is right on a passive site, in a first deploy, and where `move: fresh` says that nothing in it is worth keeping. Pure.
+ * Why the Redis of a site must not be made; null where it may. A StatefulSet that is made anew finds its volume again;
+ * without one it begins empty, which is right on a passive site, in a first deploy, and where `move: fresh` says that
+ * nothing in it is worth keeping. Pure.
  */
-export function refusalOf({ role, epoch, adopt, server, atActive, volume, dump, move }: CacheSituation): CacheRefusal | null {
-  // An empty Redis would be made on the active site, and the one that serves called stale: in each epoch, for a component may be new to the stack.
+export function refusalOf({
+  role,
+  epoch,
+  adopt,
+  server,
+  atActive,
+  volume,
+  dump,
+  move,
+}: CacheSituation): CacheRefusal | null {
+  // An empty Redis would be made on the active site, and the one that serves called stale: in each epoch, for a
+  // component may be new to the stack.
   if (server === 'others' && adopt && role === 'passive' && !atActive && move !== 'fresh') return 'only-on-passive-site'
   if (server === 'others') return adopt ? null : 'made-by-others'
   if (server === 'ours' || role === 'passive' || volume === 'there' || move === 'fresh' || epoch === null) return null
@@ -35,12 +46,20 @@ export function refusalOf({ role, epoch, adopt, server, atActive, volume, dump, 
 }
 
 /** Throws `made-by-others` and `active-cache-missing`, before anything is changed. */
-export async function assertMayBegin(component: Cache, site: SiteName, deployment: Deployment, context: DriverContext): Promise<void> {
+export async function assertMayBegin(
+  component: Cache,
+  site: SiteName,
+  deployment: Deployment,
+  context: DriverContext,
+): Promise<void> {
   const { namespace, name, move = 'restore' } = component.spec
   const setOf = (at: SiteName) =>
     context
       .kubernetes(at)
-      .get({ apiVersion: 'apps/v1', kind: 'StatefulSet', plural: 'statefulsets', namespace, name }, { signal: context.signal })
+      .get(
+        { apiVersion: 'apps/v1', kind: 'StatefulSet', plural: 'statefulsets', namespace, name },
+        { signal: context.signal },
+      )
   const { activeSite, epoch } = deployment
   const [set, atActive, volume, dump] = await Promise.all([
     setOf(site),
@@ -88,7 +107,13 @@ export async function assertMayBegin(component: Cache, site: SiteName, deploymen
 /** The claim of the first pod keeps its name and its data when the StatefulSet is deleted. */
 async function volumeAt(component: Cache, site: SiteName, context: DriverContext): Promise<CacheSituation['volume']> {
   const { namespace, name } = component.spec
-  const claim = { apiVersion: 'v1', kind: 'PersistentVolumeClaim', plural: 'persistentvolumeclaims', namespace, name: volumeOf(name) }
+  const claim = {
+    apiVersion: 'v1',
+    kind: 'PersistentVolumeClaim',
+    plural: 'persistentvolumeclaims',
+    namespace,
+    name: volumeOf(name),
+  }
   try {
     return (await context.kubernetes(site).get(claim, { signal: context.signal })) === null ? 'absent' : 'there'
   } catch (error) {

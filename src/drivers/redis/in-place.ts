@@ -4,7 +4,14 @@ import { asStandbyError, siteError } from '../../errors/standby-error.ts'
 import { type Milliseconds, minutes } from '../../values/duration.ts'
 import { digitsOf } from '../../values/stamp.ts'
 import { podReference, TRANSFER } from './manifests.ts'
-import { DUMP_IN_PLACE, FETCH_IN_PLACE, LOAD_IN_PLACE, STORE_IN_PLACE, STORED_IN_PLACE, TOO_LATE } from './scripts-in-place.ts'
+import {
+  DUMP_IN_PLACE,
+  FETCH_IN_PLACE,
+  LOAD_IN_PLACE,
+  STORE_IN_PLACE,
+  STORED_IN_PLACE,
+  TOO_LATE,
+} from './scripts-in-place.ts'
 import type { Run } from './spec.ts'
 
 /*
@@ -35,7 +42,9 @@ export const dumpInPlace = (run: Run): Promise<boolean> =>
 /** The id of the dump of this run, if it was taken the short way. */
 export async function storedInPlace(run: Run): Promise<string | null> {
   try {
-    const answer = await kubernetesOf(run).exec(container(run, TRANSFER), shell(STORED_IN_PLACE, keyOf(run)), { signal: run.signal })
+    const answer = await kubernetesOf(run).exec(container(run, TRANSFER), shell(STORED_IN_PLACE, keyOf(run)), {
+      signal: run.signal,
+    })
     return answer.stdout.trim() || null
   } catch (error) {
     if (run.signal.aborted || asStandbyError(error).retry !== 'never') throw error
@@ -44,8 +53,8 @@ export async function storedInPlace(run: Run): Promise<string | null> {
 }
 
 /**
- * Whether the server has started again with what is asked for. Holds for what it had loaded when it was seen, and for nothing that was loaded
- * later: then `kubernetes-conflict` is thrown.
+ * Whether the server has started again with what is asked for. Holds for what it had loaded when it was seen, and for
+ * nothing that was loaded later: then `kubernetes-conflict` is thrown.
  */
 export function loadInPlace(run: Run, seen: string, request: RestoreRequest): Promise<boolean> {
   const { id, url, sha256, otherwise } = request
@@ -73,14 +82,21 @@ async function inPlace(run: Run, calls: readonly Call[]): Promise<boolean> {
   try {
     for (const { container: name, argv, stdin } of calls) {
       const input = stdin === undefined ? {} : { stdin }
-      const ended = await kubernetesOf(run).exec(container(run, name), argv, { ...input, deadline: SHORT, signal: run.signal })
-      if (ended.code === TOO_LATE) throw siteError('kubernetes-conflict', `${run.step.id}: ${ended.stderr.trim()}`, { retry: 'conflict' })
+      const ended = await kubernetesOf(run).exec(container(run, name), argv, {
+        ...input,
+        deadline: SHORT,
+        signal: run.signal,
+      })
+      if (ended.code === TOO_LATE)
+        throw siteError('kubernetes-conflict', `${run.step.id}: ${ended.stderr.trim()}`, { retry: 'conflict' })
       if (ended.code !== 0) throw new Error(`${name}: ${ended.stderr.trim()}`)
     }
     return true
   } catch (error) {
     if (run.signal.aborted || asStandbyError(error).retry === 'conflict') throw error
-    run.context.log.info(`${run.step.id}: a pod of its own does it, for the running one could not: ${asStandbyError(error).message}`)
+    run.context.log.info(
+      `${run.step.id}: a pod of its own does it, for the running one could not: ${asStandbyError(error).message}`,
+    )
     return false
   }
 }

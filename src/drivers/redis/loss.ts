@@ -5,10 +5,15 @@ import { dumpSeen, type RedisState } from './observe.ts'
 import type { Cache } from './spec.ts'
 
 /**
- * What a failover loses of the cache: all that was written after the newest dump of the lost site, between nothing and everything.
- * null where the stack declares that a move begins empty: then nothing of it was promised. Pure.
+ * What a failover loses of the cache: all that was written after the newest dump of the lost site, between nothing and
+ * everything. null where the stack declares that a move begins empty: then nothing of it was promised. Pure.
  */
-export function lossOf(component: Cache, states: BySite<RedisState>, intent: Intent, now: string): ComponentLoss | null {
+export function lossOf(
+  component: Cache,
+  states: BySite<RedisState>,
+  intent: Intent,
+  now: string,
+): ComponentLoss | null {
   if (component.spec.move === 'fresh') return null
   const dump = dumpSeen(states, intent.from, intent.to)
   if (dump === null || dump === 'unreadable')
@@ -27,9 +32,13 @@ export function lossOf(component: Cache, states: BySite<RedisState>, intent: Int
   }
 }
 
-/** A switchover takes a last dump along, or begins empty as the stack declares; a rejoin puts what the old site held aside. Pure. */
+/**
+ * A switchover takes a last dump along, or begins empty as the stack declares; a rejoin puts what the old site held
+ * aside. Pure.
+ */
 export function keptData({ spec: { name, move } }: Cache, { mode, to }: Intent): KeptData {
-  if (mode === 'rejoin') return { carried: false, what: `what ${name} holds on ${to} stays on its volume, aside, until the next move` }
+  if (mode === 'rejoin')
+    return { carried: false, what: `what ${name} holds on ${to} stays on its volume, aside, until the next move` }
   return move === 'fresh'
     ? { carried: false, what: `${name} begins empty on ${to}, as declared` }
     : { carried: true, what: `the keys of ${name} are dumped after its last writer stopped, and loaded on ${to}` }

@@ -16,7 +16,10 @@ const passwordOf = (component: Cache): JsonObject => ({
 export const confined: JsonObject = { allowPrivilegeEscalation: false, capabilities: { drop: ['ALL'] } }
 const pull = { imagePullPolicy: 'IfNotPresent', securityContext: confined }
 const small = { ...pull, resources: sized(SMALL) }
-/** One user for all containers (999 is redis in the official image): curl's image has another one, who could not write to the volume. */
+/**
+ * One user for all containers (999 is redis in the official image): curl's image has another one, who could not write
+ * to the volume.
+ */
 export const oneUser: JsonObject = {
   runAsNonRoot: true,
   runAsUser: 999,
@@ -26,7 +29,12 @@ export const oneUser: JsonObject = {
 }
 
 /** StatefulSet and Service of one site. The restore request is optional: without it Redis starts with what it has. */
-export function serverManifests(component: Cache, stack: Stack, site: SiteName, location: ObjectStoreLocation): DeclaredObject[] {
+export function serverManifests(
+  component: Cache,
+  stack: Stack,
+  site: SiteName,
+  location: ObjectStoreLocation,
+): DeclaredObject[] {
   const { name, namespace, image } = component.spec
   const labels = ownedBy(stack.name, component.name)
   const selector = { 'app.kubernetes.io/name': name, 'standby.dev/component': component.name }
@@ -82,7 +90,11 @@ export function serverManifests(component: Cache, stack: Stack, site: SiteName, 
                     ...dumping(component, site, '127.0.0.1'),
                   ],
                   ports: [{ name: 'redis', containerPort: 6379, protocol: 'TCP' }],
-                  readinessProbe: { exec: { command: shell('[ "$(redis-cli ping)" = PONG ]') }, periodSeconds: 1, timeoutSeconds: 2 },
+                  readinessProbe: {
+                    exec: { command: shell('[ "$(redis-cli ping)" = PONG ]') },
+                    periodSeconds: 1,
+                    timeoutSeconds: 2,
+                  },
                   volumeMounts: [data, { name: 'run', mountPath: '/run/redis' }, work],
                 },
                 {
@@ -115,13 +127,22 @@ export function serverManifests(component: Cache, stack: Stack, site: SiteName, 
 }
 
 /** The keys with which the backup job writes to its own site's store. */
-export function storeSecretManifest(component: Cache, stack: Stack, location: ObjectStoreLocation, keys: AccessKeys): DeclaredObject {
+export function storeSecretManifest(
+  component: Cache,
+  stack: Stack,
+  location: ObjectStoreLocation,
+  keys: AccessKeys,
+): DeclaredObject {
   return {
     plural: 'secrets',
     object: {
       apiVersion: 'v1',
       kind: 'Secret',
-      metadata: { name: storeSecret(component), namespace: component.spec.namespace, labels: ownedBy(stack.name, component.name) },
+      metadata: {
+        name: storeSecret(component),
+        namespace: component.spec.namespace,
+        labels: ownedBy(stack.name, component.name),
+      },
       type: 'Opaque',
       data: { ...accessKeysInSecret(keys), ...authoritiesInSecret(location) },
     },
@@ -150,7 +171,10 @@ export function backupManifest(
         startingDeadlineSeconds: 600,
         successfulJobsHistoryLimit: 2,
         failedJobsHistoryLimit: 3,
-        jobTemplate: { metadata: { labels: ownedBy(stack.name, component.name) }, spec: jobSpec(component, site, location) },
+        jobTemplate: {
+          metadata: { labels: ownedBy(stack.name, component.name) },
+          spec: jobSpec(component, site, location),
+        },
       },
     },
   }
@@ -198,7 +222,10 @@ function jobSpec(component: Cache, site: SiteName, location: ObjectStoreLocation
 }
 
 /** What SERVE is given of its logical databases. */
-export const databasesVariable = (component: Cache): JsonObject => ({ name: 'DATABASES', value: String(component.spec.databases ?? 16) })
+export const databasesVariable = (component: Cache): JsonObject => ({
+  name: 'DATABASES',
+  value: String(component.spec.databases ?? 16),
+})
 
 /** What DUMP is given. */
 const dumping = (component: Cache, site: SiteName, host: string): JsonObject[] => [
@@ -226,7 +253,10 @@ function storing(component: Cache, location: ObjectStoreLocation): JsonObject[] 
 }
 
 /** How a container that asks the store gets the authorities that vouch for it; nothing where it has none of its own. */
-function authoritiesFor(component: Cache, location: ObjectStoreLocation): Record<'variables' | 'mounts' | 'volumes', JsonObject[]> {
+function authoritiesFor(
+  component: Cache,
+  location: ObjectStoreLocation,
+): Record<'variables' | 'mounts' | 'volumes', JsonObject[]> {
   if (location.authorities === undefined) return { variables: [], mounts: [], volumes: [] }
   const secret = { secretName: storeSecret(component), items: [{ key: AUTHORITIES, path: AUTHORITIES }] }
   return {
@@ -238,4 +268,8 @@ function authoritiesFor(component: Cache, location: ObjectStoreLocation): Record
 
 /** The container beside the server, which brings dumps to the object store and fetches them. */
 export const TRANSFER = 'transfer'
-export const podReference = (component: Cache) => ({ namespace: component.spec.namespace, name: podOf(component), container: 'redis' })
+export const podReference = (component: Cache) => ({
+  namespace: component.spec.namespace,
+  name: podOf(component),
+  container: 'redis',
+})

@@ -16,7 +16,9 @@ export interface DumpReference extends HeldKeys {
   readonly takenAt: string
 }
 
-/** A switchover takes a last dump of the old site along; a failover the newest that the lost site has left behind. Pure. */
+/**
+ * A switchover takes a last dump of the old site along; a failover the newest that the lost site has left behind. Pure.
+ */
 export function moveSteps(component: Cache, states: BySite<RedisState>, intent: Intent): PlannedStep[] {
   const { from, to } = intent
   const failover = intent.mode === 'failover'
@@ -31,8 +33,8 @@ export function moveSteps(component: Cache, states: BySite<RedisState>, intent: 
 }
 
 /**
- * A former active site that answers stops its dumps: they would go on into its bucket, of stale data and under newer names than the true ones.
- * Users are shut out with the application. Nothing where no dump is taken. Pure.
+ * A former active site that answers stops its dumps: they would go on into its bucket, of stale data and under newer
+ * names than the true ones. Users are shut out with the application. Nothing where no dump is taken. Pure.
  */
 export function fenceSteps(component: Cache, states: BySite<RedisState>, intent: Intent): PlannedStep[] {
   const seen = states[intent.from]
@@ -41,7 +43,10 @@ export function fenceSteps(component: Cache, states: BySite<RedisState>, intent:
   return [{ ...step, id: `${component.name}.fence@${intent.from}`, action: 'fence', fence: 'application' }]
 }
 
-/** The former active site keeps nothing that anybody could take for the truth: its dumps stop, and its Redis is empty until the next move. Pure. */
+/**
+ * The former active site keeps nothing that anybody could take for the truth: its dumps stop, and its Redis is empty
+ * until the next move. Pure.
+ */
 export function rejoinSteps(component: Cache, _states: BySite<RedisState>, intent: Intent): PlannedStep[] {
   const { name } = component.spec
   return [
@@ -58,7 +63,9 @@ function handedOver(component: Cache, { from, to }: Intent): PlannedStep[] {
   // A passive Redis holds nothing that anybody needs: it may be filled while the database is still on its way.
   const mayBeginIn = 'FENCE'
   if (component.spec.move === 'fresh')
-    return [restoreStep(component, to, { ...asDeclared(component, to), mayBeginIn, parameters: { source: from, dump: '' } })]
+    return [
+      restoreStep(component, to, { ...asDeclared(component, to), mayBeginIn, parameters: { source: from, dump: '' } }),
+    ]
   // Behind DRAIN, so that nobody writes any more; beside the demotion of the database.
   const title = `Takes a last dump of ${name} on ${from}, after its last writer stopped`
   const last: PlannedStep = { ...dumpStep(component, from, 'FINAL_SYNC', title), mayBeginIn: 'FENCE' }
@@ -78,7 +85,8 @@ function planned(component: Cache, states: BySite<RedisState>, { from, to }: Int
   const { name } = component.spec
   const mayBeginIn = 'DRAIN'
   const parameters = { source: from, dump: '' }
-  if (component.spec.move === 'fresh') return restoreStep(component, to, { ...asDeclared(component, to), mayBeginIn, parameters })
+  if (component.spec.move === 'fresh')
+    return restoreStep(component, to, { ...asDeclared(component, to), mayBeginIn, parameters })
   const dump = dumpSeen(states, from, to)
   if (dump === null || dump === 'unreadable')
     return restoreStep(component, to, {
@@ -87,7 +95,12 @@ function planned(component: Cache, states: BySite<RedisState>, { from, to }: Int
       parameters,
     })
   const { name: dumpName, keys, expired, databases, libraries, sha256, takenAt } = dump
-  const held = { keys, expired, ...(databases === undefined ? {} : { databases }), ...(libraries === undefined ? {} : { libraries }) }
+  const held = {
+    keys,
+    expired,
+    ...(databases === undefined ? {} : { databases }),
+    ...(libraries === undefined ? {} : { libraries }),
+  }
   return restoreStep(component, to, {
     mayBeginIn,
     title: loads(name, from, to, dump),
@@ -98,21 +111,25 @@ function planned(component: Cache, states: BySite<RedisState>, { from, to }: Int
 const loads = (name: string, from: string, to: string, dump: HeldKeys & Pick<DumpReference, 'takenAt'>): string =>
   `Loads the dump of ${from} of ${dump.takenAt} (${keysInWords(dump.keys, databasesOf(dump))}) into ${name} on ${to}, and counts the keys of each database; begins empty should it not load`
 
-/** The title of a restore as it would be planned with this dump; null where nothing that was written as a dump could be. Pure. */
+/**
+ * The title of a restore as it would be planned with this dump; null where nothing that was written as a dump could be.
+ * Pure.
+ */
 export function titleOfPlanned({ spec }: Cache, { site, parameters: { planned, source } }: PlannedStep): string | null {
   if (site === null || typeof source !== 'string' || !isObject(planned)) return null
   const { takenAt, keys, databases = {} } = planned
   const told = (count: Json | undefined): boolean => Number.isSafeInteger(count)
   const counted =
-    isObject(databases) && Object.entries(databases).every(([number, held]) => /^\d+$/.test(number) && isObject(held) && told(held.keys))
+    isObject(databases) &&
+    Object.entries(databases).every(([number, held]) => /^\d+$/.test(number) && isObject(held) && told(held.keys))
   // No words: what stands in a title is read by whoever approves it.
   if (typeof takenAt !== 'string' || !/^[\dTZ:.+-]+$/.test(takenAt) || !told(keys) || !counted) return null
   return loads(spec.name, source, site, planned as unknown as DumpReference)
 }
 
 /**
- * A lost site that lives on takes newer dumps than the one that was approved; and its store may have gone silent since. What was to be read when
- * the plan was made is what it must name.
+ * A lost site that lives on takes newer dumps than the one that was approved; and its store may have gone silent since.
+ * What was to be read when the plan was made is what it must name.
  */
 export const dumpVaries: Varies = (planned, now, madeAt) => {
   const takenAt = isObject(planned) ? Date.parse(String(planned.takenAt)) : Number.NaN
@@ -120,7 +137,9 @@ export const dumpVaries: Varies = (planned, now, madeAt) => {
   return wasThere && (now === undefined || (isObject(now) && Date.parse(String(now.takenAt)) > Date.parse(madeAt)))
 }
 
-const asDeclared = (component: Cache, site: SiteName) => ({ title: `Starts ${component.spec.name} on ${site} empty, as declared` })
+const asDeclared = (component: Cache, site: SiteName) => ({
+  title: `Starts ${component.spec.name} on ${site} empty, as declared`,
+})
 
 function restoreStep(
   component: Cache,

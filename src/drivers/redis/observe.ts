@@ -16,7 +16,10 @@ export interface RedisState {
   readonly image: string
   /** Whether it takes dumps by its schedule; absent where there is none, or it may not be seen. */
   readonly dumping?: boolean
-  /** Per site. A site that is lost can not tell of its own dumps; whoever still answers can, since they lie in an object store. */
+  /**
+   * Per site. A site that is lost can not tell of its own dumps; whoever still answers can, since they lie in an object
+   * store.
+   */
   readonly dumps: Readonly<Record<string, NewestDump>>
 }
 /** null: there is none. */
@@ -26,12 +29,19 @@ export type NewestDump = CataloguedDump | null | 'unreadable'
 const LISTING: Milliseconds = seconds(2)
 
 /** Reads pod and newest dumps; the server itself is only asked by those who may run commands in it. */
-export async function observeCache(component: Cache, site: SiteName | null, context: DriverContext): Promise<Observed<RedisState>> {
+export async function observeCache(
+  component: Cache,
+  site: SiteName | null,
+  context: DriverContext,
+): Promise<Observed<RedisState>> {
   if (site === null) return { kind: 'absent', why: 'a cache belongs to a site' }
   const { namespace, name } = component.spec
   const kubernetes = context.kubernetes(site)
   const [set, pod, dumps, dumping] = await Promise.all([
-    kubernetes.get({ apiVersion: 'apps/v1', kind: 'StatefulSet', plural: 'statefulsets', namespace, name }, { signal: context.signal }),
+    kubernetes.get(
+      { apiVersion: 'apps/v1', kind: 'StatefulSet', plural: 'statefulsets', namespace, name },
+      { signal: context.signal },
+    ),
     kubernetes.get(
       { apiVersion: 'v1', kind: 'Pod', plural: 'pods', namespace, name: podReference(component).name },
       { signal: context.signal },
@@ -42,7 +52,8 @@ export async function observeCache(component: Cache, site: SiteName | null, cont
   if (set === null) return { kind: 'absent', why: `there is no StatefulSet ${namespace}/${name}` }
   const ready = isReady(pod)
   // Of the template: the pod has none while it restarts, and the sites are compared by it.
-  const template = (set.spec as { template?: { spec?: { containers?: readonly { image: string }[] } } } | undefined)?.template
+  const template = (set.spec as { template?: { spec?: { containers?: readonly { image: string }[] } } } | undefined)
+    ?.template
   const image = template?.spec?.containers?.[0]?.image ?? ''
   const dump = dumps[site] ?? null
   return {
@@ -57,7 +68,10 @@ export async function observeCache(component: Cache, site: SiteName | null, cont
   }
 }
 
-/** Whoever may not read the schedule does without: an identity from before the right existed must not make the cache look silent. */
+/**
+ * Whoever may not read the schedule does without: an identity from before the right existed must not make the cache
+ * look silent.
+ */
 async function takesDumps(component: Cache, site: SiteName, context: DriverContext): Promise<boolean | null> {
   const { namespace } = component.spec
   const ref = { apiVersion: 'batch/v1', kind: 'CronJob', plural: 'cronjobs', namespace, name: backupJob(component) }
@@ -72,7 +86,9 @@ async function takesDumps(component: Cache, site: SiteName, context: DriverConte
 
 async function newestDumps(component: Cache, context: DriverContext): Promise<Record<string, NewestDump>> {
   const sites = context.stack.sites.map((site) => site.name)
-  return Object.fromEntries(await Promise.all(sites.map(async (site) => [site, await newestOf(component, site, context)] as const)))
+  return Object.fromEntries(
+    await Promise.all(sites.map(async (site) => [site, await newestOf(component, site, context)] as const)),
+  )
 }
 
 /** A store that is silent is a value. */

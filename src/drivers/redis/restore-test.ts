@@ -31,8 +31,18 @@ export async function testRestore(
   const dump = await newestOrDamage(store, backupFolder(component), context.signal)
   if (dump === null || typeof dump === 'string') {
     const found = dump ?? 'none'
-    const check: Check = { id: 'has-backup', component: component.name, outcome: 'fail', expected: 'a complete dump', found }
-    return { backup: { id: '', takenAt: context.clock.now().toISOString(), bytes: null }, checks: [check], restoreDuration: 0 }
+    const check: Check = {
+      id: 'has-backup',
+      component: component.name,
+      outcome: 'fail',
+      expected: 'a complete dump',
+      found,
+    }
+    return {
+      backup: { id: '', takenAt: context.clock.now().toISOString(), bytes: null },
+      checks: [check],
+      restoreDuration: 0,
+    }
   }
   const begun = context.clock.now().getTime()
   const pod: PodReference = { namespace: sandbox.namespace, name: `${component.name}-restored`, container: 'redis' }
@@ -81,7 +91,11 @@ export async function testRestore(
 }
 
 /** The newest dump; what is wrong with it, when nobody could restore it by its description. */
-async function newestOrDamage(store: ObjectStoreClient, folder: string, signal: AbortSignal): Promise<CataloguedDump | string | null> {
+async function newestOrDamage(
+  store: ObjectStoreClient,
+  folder: string,
+  signal: AbortSignal,
+): Promise<CataloguedDump | string | null> {
   try {
     return await newestDump(store, folder, signal)
   } catch (error) {
@@ -127,7 +141,8 @@ export function judge(
   const already = dump.expired === 0 ? '' : `, less ${dump.expired} that had expired`
   return [
     ...checks,
-    // Keys that expire between dump and test are gone rightly, and Redis counts them: without that count most dumps of a queue would look broken.
+    // Keys that expire between dump and test are gone rightly, and Redis counts them: without that count most dumps of
+    // a queue would look broken.
     check(
       'key-count',
       missing.length === 0,
@@ -169,13 +184,19 @@ export function scratch(
       kind: 'Secret',
       metadata: metadata(secret),
       type: 'Opaque',
-      data: { ...Object.fromEntries(Object.entries(request).map(([key, value]) => [key, base64(value)])), password: base64(password) },
+      data: {
+        ...Object.fromEntries(Object.entries(request).map(([key, value]) => [key, base64(value)])),
+        password: base64(password),
+      },
     },
     {
       apiVersion: 'v1',
       kind: 'Service',
       metadata: metadata(pod.name),
-      spec: { selector: { 'standby.dev/restored': component.name }, ports: [{ name: 'redis', port: 6379, targetPort: 6379 }] },
+      spec: {
+        selector: { 'standby.dev/restored': component.name },
+        ports: [{ name: 'redis', port: 6379, targetPort: 6379 }],
+      },
     },
     {
       apiVersion: 'v1',
@@ -194,7 +215,14 @@ export function scratch(
             command: ['sh', '-c', FETCH],
             volumeMounts: [data, asked],
           },
-          { name: 'load', image: component.spec.image, ...pull, resources, command: ['sh', '-c', LOAD], volumeMounts: [data, asked] },
+          {
+            name: 'load',
+            image: component.spec.image,
+            ...pull,
+            resources,
+            command: ['sh', '-c', LOAD],
+            volumeMounts: [data, asked],
+          },
         ],
         containers: [
           {
@@ -218,7 +246,11 @@ export function scratch(
   ]
 }
 
-async function podProgress(kubernetes: ReturnType<DriverContext['kubernetes']>, pod: PodReference, signal: AbortSignal): Promise<Progress> {
+async function podProgress(
+  kubernetes: ReturnType<DriverContext['kubernetes']>,
+  pod: PodReference,
+  signal: AbortSignal,
+): Promise<Progress> {
   const found = await kubernetes.get(
     { apiVersion: 'v1', kind: 'Pod', plural: 'pods', namespace: pod.namespace, name: pod.name },
     { signal },
@@ -226,9 +258,17 @@ async function podProgress(kubernetes: ReturnType<DriverContext['kubernetes']>, 
   const { phase } = (found?.status ?? {}) as { readonly phase?: string }
   if (phase === 'Failed') {
     const logs = await Promise.all(
-      ['fetch', 'load', 'redis'].map((container) => kubernetes.logs({ ...pod, container }, { tailLines: 4, signal }).catch(() => '')),
+      ['fetch', 'load', 'redis'].map((container) =>
+        kubernetes.logs({ ...pod, container }, { tailLines: 4, signal }).catch(() => ''),
+      ),
     )
-    return { is: 'failed', code: 'restore-failed', why: logs.join(' ').replaceAll(/\s+/g, ' ').trim().slice(0, 600) || 'the pod failed' }
+    return {
+      is: 'failed',
+      code: 'restore-failed',
+      why: logs.join(' ').replaceAll(/\s+/g, ' ').trim().slice(0, 600) || 'the pod failed',
+    }
   }
-  return isReady(found) ? { is: 'done', proof: {} } : { is: 'pending', waitingFor: `the pod ${pod.name} (${phase ?? 'not begun'})` }
+  return isReady(found)
+    ? { is: 'done', proof: {} }
+    : { is: 'pending', waitingFor: `the pod ${pod.name} (${phase ?? 'not begun'})` }
 }

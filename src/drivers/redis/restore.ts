@@ -21,7 +21,11 @@ export const restore: Behaviour<RedisSpec> = {
     const [pod, request] = await Promise.all(
       [podRef(run), requestRef(run)].map((ref) => kubernetesOf(run).get(ref, { signal: run.signal })),
     )
-    const restsOn: RestsOn = { ...asSeen(request ?? null), pod: pod?.metadata.uid ?? null, asked: isAsked(run, request ?? null) }
+    const restsOn: RestsOn = {
+      ...asSeen(request ?? null),
+      pod: pod?.metadata.uid ?? null,
+      asked: isAsked(run, request ?? null),
+    }
     const pending = (waitingFor: string): Progress =>
       restsOn.asked === false ? { is: 'pending', waitingFor, restsOn } : { is: 'pending', waitingFor }
     if (pod === null || pod === undefined) return pending(`${name} to start again${await whyRefused(run)}`)
@@ -38,7 +42,11 @@ export const restore: Behaviour<RedisSpec> = {
     const facts = await askServer(kubernetesOf(run), podReference(run.component), run.signal)
     if (facts.restored !== requestId(run)) {
       const waitingFor = `${name} to take up the request ${requestId(run)}`
-      return { is: 'pending', waitingFor, restsOn: { ...restsOn, loaded: knowsTheShortWay(pod) ? facts.restored : null } }
+      return {
+        is: 'pending',
+        waitingFor,
+        restsOn: { ...restsOn, loaded: knowsTheShortWay(pod) ? facts.restored : null },
+      }
     }
     if (facts.loading) return pending(`${name} to load the dump`)
     // A dump beside append-only persistence is ignored without a word: only the count tells.
@@ -76,7 +84,8 @@ export const restore: Behaviour<RedisSpec> = {
     if (typeof uid === 'string') await kubernetesOf(run).remove(podRef(run), { uid, signal: run.signal })
   },
   changes: (run) => kubernetesOf(run).watch(podRef(run), run.signal),
-  // Where there is no request yet, a late one is written, and nothing is loaded for it: the pod is another one, or has loaded something else.
+  // Where there is no request yet, a late one is written, and nothing is loaded for it: the pod is another one, or has
+  // loaded something else.
   touch: (run) => touchObject(kubernetesOf(run), requestRef(run), run.signal),
 }
 
@@ -92,16 +101,24 @@ async function requestOf(run: Run): Promise<RestoreRequest> {
 
 /** Puts the request where the next start finds it, if nobody has changed it since it was seen. */
 async function ask(run: Run, request: RestoreRequest): Promise<void> {
-  const data = Object.fromEntries(Object.entries(request).map(([key, value]) => [key, Buffer.from(value).toString('base64')]))
+  const data = Object.fromEntries(
+    Object.entries(request).map(([key, value]) => [key, Buffer.from(value).toString('base64')]),
+  )
   const ref = requestRef(run)
   const labels = ownedBy(run.context.stack.name, run.component.name)
   if (run.restsOn?.resourceVersion === null) {
     const metadata = { name: ref.name, namespace: ref.namespace, labels }
-    await kubernetesOf(run).create({ apiVersion: 'v1', kind: 'Secret', metadata, type: 'Opaque', data }, { signal: run.signal })
+    await kubernetesOf(run).create(
+      { apiVersion: 'v1', kind: 'Secret', metadata, type: 'Opaque', data },
+      { signal: run.signal },
+    )
   } else await kubernetesOf(run).patch(ref, { metadata: { labels }, data }, onlyAsSeen(run))
 }
 
-/** Told, and waited for until the step's deadline: users wait after the point of no return, and a person who mends it need not continue the run. */
+/**
+ * Told, and waited for until the step's deadline: users wait after the point of no return, and a person who mends it
+ * need not continue the run.
+ */
 async function whyRefused(run: Run): Promise<string> {
   const { namespace, name } = run.component.spec
   const set = await kubernetesOf(run).get(
@@ -143,8 +160,8 @@ function dumpOf(run: Run): DumpReference | null {
 const plannedDump = (run: Run): DumpReference | null => (run.step.parameters.planned ?? null) as DumpReference | null
 
 /**
- * One request per dump, so that a repeated step does not load twice. A planned dump may be one that this volume has loaded before, and
- * written over since: there it is one request per run.
+ * One request per dump, so that a repeated step does not load twice. A planned dump may be one that this volume has
+ * loaded before, and written over since: there it is one request per run.
  */
 function requestId(run: Run): string {
   const dump = dumpOf(run)
@@ -180,7 +197,11 @@ export const schedule: Behaviour<RedisSpec> = {
       : { is: 'pending', waitingFor: 'the schedule', restsOn: asSeen(found) }
   },
   async apply(run) {
-    await kubernetesOf(run).patch(cronRef(run), { spec: { suspend: run.step.parameters.suspend === true } }, onlyAsSeen(run))
+    await kubernetesOf(run).patch(
+      cronRef(run),
+      { spec: { suspend: run.step.parameters.suspend === true } },
+      onlyAsSeen(run),
+    )
   },
   touch: (run) => touchObject(kubernetesOf(run), cronRef(run), run.signal),
 }

@@ -44,7 +44,11 @@ function restore(component: Cache, step: PlannedStep, around: ManualSurroundings
     `${k} wait --for=condition=Ready pod/${podOf(component)} --timeout=10m`,
     `${k} exec ${podOf(component)} -c redis -- redis-cli info keyspace`,
   ]
-  if (fresh) return { commands: ['ID=fresh-$(date -u +%Y%m%dT%H%M%SZ) URL= SHA=', ...load], expect: 'No database is named: 0 keys.' }
+  if (fresh)
+    return {
+      commands: ['ID=fresh-$(date -u +%Y%m%dT%H%M%SZ) URL= SHA=', ...load],
+      expect: 'No database is named: 0 keys.',
+    }
   const location = around.objectStore(component.spec.backup.store, source)
   const aws = awsS3(location, source)
   const folder = `s3://${location.bucket}/${location.prefix}${backupFolder(component)}`

@@ -11,7 +11,10 @@ exec 9> "$folder/lock"
 flock 9
 `
 
-/** DUMP in the pod of the server, if it is small: a pod that fills the disk of its node is evicted, and this one serves users. */
+/**
+ * DUMP in the pod of the server, if it is small: a pod that fills the disk of its node is evicted, and this one serves
+ * users.
+ */
 export const DUMP_IN_PLACE = `${DUMP_FOLDER}
 [ ! -s "$folder/id" ] || exit 0
 used=$(redis-cli -h "$REDIS_HOST" -p "$PORT" INFO memory | tr -d '\\r' | sed -n 's/^used_memory://p')
@@ -20,7 +23,9 @@ rm -f "$WORK"/dump-*/dump.rdb
 WORK=$folder
 ${DUMP}`
 
-/** The same of UPLOAD, beside the server. What is too old waits for the next scheduled dump: users wait for this one. */
+/**
+ * The same of UPLOAD, beside the server. What is too old waits for the next scheduled dump: users wait for this one.
+ */
 export const STORE_IN_PLACE = `${DUMP_FOLDER}
 [ ! -s "$folder/stored" ] || exit 0
 WORK=$folder LAST_WORDS=$folder/stored CONNECT=3
@@ -36,7 +41,10 @@ cat "$WORK/dump-$1/stored" 2>/dev/null || :
 /** How a call ends that came too late: another dump was loaded since its caller looked. */
 export const TOO_LATE = 75
 
-/** A request by its lines on the standard input: the address in it holds a signature, and an argument is written to audit logs. */
+/**
+ * A request by its lines on the standard input: the address in it holds a signature, and an argument is written to
+ * audit logs.
+ */
 const ASKED = `${PLACES}
 set -eu
 umask 077
@@ -61,7 +69,10 @@ still_due
 CONNECT=3 RETRY=0
 ${FETCH}`
 
-/** LOAD beside the running server, which then starts again with it. A second call waits for the first, and finds what it did. */
+/**
+ * LOAD beside the running server, which then starts again with it. A second call waits for the first, and finds what it
+ * did.
+ */
 export const LOAD_IN_PLACE = `${ASKED}
 exec 9> "$WORK/load.lock"
 flock 9

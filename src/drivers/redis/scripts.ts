@@ -1,6 +1,6 @@
 /**
- * What runs inside the pods: POSIX sh, so that the official images carry all that is needed.
- * No password is ever an argument: redis-cli reads REDISCLI_AUTH, redis-server a file in memory, curl its standard input.
+ * What runs inside the pods: POSIX sh, so that the official images carry all that is needed. No password is ever an
+ * argument: redis-cli reads REDISCLI_AUTH, redis-server a file in memory, curl its standard input.
  */
 
 /** Where things are in the pods; tests say otherwise. */
@@ -8,7 +8,10 @@ export const PLACES = `
 : "\${DATA:=/data}" "\${WORK:=/work}" "\${REQUEST:=/request}" "\${RUN:=/run/redis}" "\${PORT:=6379}" "\${LAST_WORDS:=/dev/termination-log}"
 `
 
-/** Reads `$1`, an RDB file, with redis-check-rdb; leaves its figures in shell variables. Fails when the file is not whole. */
+/**
+ * Reads `$1`, an RDB file, with redis-check-rdb; leaves its figures in shell variables. Fails when the file is not
+ * whole.
+ */
 const CHECK = `
 check() {
   redis-check-rdb "$1" > "$2" 2>&1 || { echo "redis-check-rdb: $(grep -a -v 'AUX FIELD' "$2" | tail -n 3 | tr '\\n' ' ')" >&2; return 1; }
@@ -19,9 +22,9 @@ check() {
 `
 
 /**
- * How many keys each logical database of an RDB file held, and how many of them expire some day, as JSON in `$held`; empty where the file does
- * not say so, or says something else than CHECK has counted. Redis writes both at the beginning of each database (RESIZEDB, in its own
- * encoding of lengths), and redis-check-rdb says where each begins.
+ * How many keys each logical database of an RDB file held, and how many of them expire some day, as JSON in `$held`;
+ * empty where the file does not say so, or says something else than CHECK has counted. Redis writes both at the
+ * beginning of each database (RESIZEDB, in its own encoding of lengths), and redis-check-rdb says where each begins.
  */
 const DATABASES = `
 size() {
@@ -55,7 +58,10 @@ databases() {
 }
 `
 
-/** Puts what LOAD has made ready in the place of what was there, which is kept aside. A crash in the middle is done again. */
+/**
+ * Puts what LOAD has made ready in the place of what was there, which is kept aside. A crash in the middle is done
+ * again.
+ */
 const SWAP = `
 cd "$DATA"
 if [ -f .standby-ready ]; then
@@ -72,8 +78,10 @@ fi
 `
 
 /**
- * A volume of other hands with a snapshot alone, which is what Redis keeps unless it is told otherwise: with append-only persistence it would begin empty
- * beside it (https://redis.io/docs/latest/operate/oss_and_stack/management/persistence/, "How I can switch to AOF"). The snapshot becomes its first file.
+ * A volume of other hands with a snapshot alone, which is what Redis keeps unless it is told otherwise: with
+ * append-only persistence it would begin empty beside it
+ * (https://redis.io/docs/latest/operate/oss_and_stack/management/persistence/, "How I can switch to AOF"). The snapshot
+ * becomes its first file.
  */
 const ADOPT = `
 if [ ! -d appendonlydir ] && [ ! -f appendonly.aof ] && [ -s dump.rdb ]; then
@@ -87,8 +95,9 @@ fi
 `
 
 /**
- * Redis with append-only persistence. The password is written to memory, never to an argument or to the volume. Only a starting Redis reads
- * a dump (redis #10641): one that ends while a dump is ready is started again with it, in its container, for a pod takes seconds.
+ * Redis with append-only persistence. The password is written to memory, never to an argument or to the volume. Only a
+ * starting Redis reads a dump (redis #10641): one that ends while a dump is ready is started again with it, in its
+ * container, for a pod takes seconds.
  */
 export const SERVE = `${PLACES}
 set -eu
@@ -161,8 +170,8 @@ printf '%s' "$id" > "$LAST_WORDS"
 `
 
 /**
- * Of a scheduled dump: what is older than the retention goes as well, descriptions first, so that none is left without its dump.
- * Only what lies directly in the folder and has the name of a dump: a folder below it is another's.
+ * Of a scheduled dump: what is older than the retention goes as well, descriptions first, so that none is left without
+ * its dump. Only what lies directly in the folder and has the name of a dump: a folder below it is another's.
  */
 export const UPLOAD = `${STORE}
 oldest=$(date -u -d "@$(($(date +%s) - RETENTION_SECONDS))" +%Y%m%d%H%M%S)
@@ -181,8 +190,8 @@ done
 `
 
 /**
- * Before a start: fetches the dump that is asked for, once. Without a request, or with one that is loaded already, nothing happens.
- * A request with `otherwise` prefers an empty start to none: a failover does not end at a cache.
+ * Before a start: fetches the dump that is asked for, once. Without a request, or with one that is loaded already,
+ * nothing happens. A request with `otherwise` prefers an empty start to none: a failover does not end at a cache.
  */
 export const FETCH = `${PLACES}
 set -eu
@@ -204,8 +213,9 @@ echo "the dump could not be fetched (curl ended with $code)" | tee "$DATA/.stand
 `
 
 /**
- * Checks the fetched dump and makes it ready as the base of a new append-only set: beside append-only persistence a dump.rdb is
- * ignored without a word (redis 7.0 and newer). What Redis has is not touched before SERVE takes the new set up.
+ * Checks the fetched dump and makes it ready as the base of a new append-only set: beside append-only persistence a
+ * dump.rdb is ignored without a word (redis 7.0 and newer). What Redis has is not touched before SERVE takes the new
+ * set up.
  */
 export const LOAD = `${PLACES}${CHECK}
 set -eu

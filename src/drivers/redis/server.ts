@@ -18,7 +18,11 @@ export interface ServerFacts extends LoadedKeys {
 }
 
 /** One call: the password is in the pod's own environment (REDISCLI_AUTH), so none travels. */
-export async function askServer(kubernetes: KubernetesClient, pod: PodReference, signal: AbortSignal): Promise<ServerFacts> {
+export async function askServer(
+  kubernetes: KubernetesClient,
+  pod: PodReference,
+  signal: AbortSignal,
+): Promise<ServerFacts> {
   const answer = await kubernetes.exec(pod, ['sh', '-c', FACTS], { signal })
   const fields = Object.fromEntries(
     answer.stdout.split(/\r?\n/).flatMap((line) => {

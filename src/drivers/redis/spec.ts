@@ -32,8 +32,13 @@ export const redisSchema: JsonObject = {
   properties: {
     namespace: kubernetesName('The namespace, on every site.'),
     // The longest name that rests on it is that of a job: NAME-backup-20261129120000.
-    name: kubernetesName('Name of the StatefulSet and of the Service that the application uses; at most 40 characters.', 40),
-    image: imageName('The official redis image, or one with the same programs.', { examples: ['docker.io/library/redis:7.4.6'] }),
+    name: kubernetesName(
+      'Name of the StatefulSet and of the Service that the application uses; at most 40 characters.',
+      40,
+    ),
+    image: imageName('The official redis image, or one with the same programs.', {
+      examples: ['docker.io/library/redis:7.4.6'],
+    }),
     password: {
       description: 'The Secret with the password. It must exist on each site before the first deploy.',
       type: 'object',
@@ -61,14 +66,17 @@ export const redisSchema: JsonObject = {
       enum: ['restore', 'fresh'],
     },
     backup: {
-      description: 'A consistent RDB file, checked and stored with its checksum and key count; only on the active site.',
+      description:
+        'A consistent RDB file, checked and stored with its checksum and key count; only on the active site.',
       type: 'object',
       required: ['store', 'images'],
       additionalProperties: false,
       properties: {
         store: text('The object-store component of this stack.'),
         prefix: folder("Folder below the bucket; the component's name when absent.", 'without-slash'),
-        schedule: text('When backups are taken: five fields, as in a CronJob. Default: each hour.', { examples: ['0 * * * *'] }),
+        schedule: text('When backups are taken: five fields, as in a CronJob. Default: each hour.', {
+          examples: ['0 * * * *'],
+        }),
         retention: duration('How long backups are kept. Default 7d.'),
         images: {
           description:
@@ -92,7 +100,11 @@ export const restoreRequest = (component: Cache): string => `${component.spec.na
 /** Below the store's own prefix; every site has a store of its own. */
 export const backupFolder = (component: Cache): string => `${component.spec.backup.prefix ?? component.name}/`
 
-/** Sizes of what holds the data. Without limits by default: only its owner knows how much memory the data of a running Redis need. Pure. */
-export const sizesOf = ({ spec }: Cache): JsonObject => sized({ requests: { cpu: '50m', memory: '64Mi' } }, spec.resources)
+/**
+ * Sizes of what holds the data. Without limits by default: only its owner knows how much memory the data of a running
+ * Redis need. Pure.
+ */
+export const sizesOf = ({ spec }: Cache): JsonObject =>
+  sized({ requests: { cpu: '50m', memory: '64Mi' } }, spec.resources)
 
 export const storageOf = ({ storage }: RedisSpec): string => storage ?? '2Gi'

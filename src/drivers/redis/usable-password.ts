@@ -3,17 +3,30 @@ import type { DriverContext } from '../../driver/context.ts'
 import { inputError } from '../../errors/standby-error.ts'
 import type { Cache } from './spec.ts'
 
-/** Why no server could be started with a password, or no client could name it; null: nothing. Never with a part of it. Pure. */
+/**
+ * Why no server could be started with a password, or no client could name it; null: nothing. Never with a part of it.
+ * Pure.
+ */
 export function passwordProblem(password: string): string | null {
   if (password === '') return 'is empty: everybody would be let in'
   if (/[\r\n]$/.test(password))
     return 'ends with a line break: a file was made with one, and the server and its clients would disagree about it'
   // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
-  return /[\u0000-\u001F\u007F]/.test(password) ? 'holds a control character, which no configuration of Redis can carry' : null
+  return /[\u0000-\u001F\u007F]/.test(password)
+    ? 'holds a control character, which no configuration of Redis can carry'
+    : null
 }
 
-/** Throws `cache-password-unusable` before anything is declared. A Secret that is missing is reported by the pod that waits for it. */
-export async function assertUsablePassword(component: Cache, site: SiteName, context: DriverContext, signal: AbortSignal): Promise<void> {
+/**
+ * Throws `cache-password-unusable` before anything is declared. A Secret that is missing is reported by the pod that
+ * waits for it.
+ */
+export async function assertUsablePassword(
+  component: Cache,
+  site: SiteName,
+  context: DriverContext,
+  signal: AbortSignal,
+): Promise<void> {
   const { namespace, password } = component.spec
   const ref = { apiVersion: 'v1', kind: 'Secret', plural: 'secrets', namespace, name: password.secret }
   const secret = await context.kubernetes(site).get(ref, { signal })

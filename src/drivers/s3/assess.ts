@@ -18,7 +18,15 @@ export function assessStores(
     const at = { component: component.name, site: name }
     if (seen.kind !== 'answering') {
       const { severity, next } = consequence(name, intent)
-      return [{ ...at, code: 'object-store-silent', severity, what: `the object store of ${name} does not answer: ${seen.why}`, next }]
+      return [
+        {
+          ...at,
+          code: 'object-store-silent',
+          severity,
+          what: `the object store of ${name} does not answer: ${seen.why}`,
+          next,
+        },
+      ]
     }
     const { versioning } = seen.state
     return versioning === 'enabled' || versioning === 'unknown'
@@ -35,9 +43,13 @@ export function assessStores(
   })
 }
 
-/** A store that is silent stops what waits for it: a demotion, the archive of a new primary, a new replica. A lost site's stops nothing. */
+/**
+ * A store that is silent stops what waits for it: a demotion, the archive of a new primary, a new replica. A lost
+ * site's stops nothing.
+ */
 function consequence(site: SiteName, intent: Intent | null): Pick<Finding, 'severity'> & { readonly next: string } {
-  if (intent === null) return { severity: 'warning', next: 'A demotion waits for the archive: no move before it answers.' }
+  if (intent === null)
+    return { severity: 'warning', next: 'A demotion waits for the archive: no move before it answers.' }
   switch (intent.mode) {
     case 'switchover':
       return { severity: 'blocker', next: 'A demotion waits for the archive: no move before it answers.' }
@@ -49,8 +61,14 @@ function consequence(site: SiteName, intent: Intent | null): Pick<Finding, 'seve
             next: 'What is only there can not be brought along: it counts as lost, unless it answers before the failover begins.',
           }
     case 'reopen':
-      return { severity: 'warning', next: 'The opened site archives there: until it answers, its WAL stays on its volume.' }
+      return {
+        severity: 'warning',
+        next: 'The opened site archives there: until it answers, its WAL stays on its volume.',
+      }
     case 'rejoin':
-      return { severity: 'blocker', next: 'The replica is built from one archive, and will write to the other: restore it first.' }
+      return {
+        severity: 'blocker',
+        next: 'The replica is built from one archive, and will write to the other: restore it first.',
+      }
   }
 }

@@ -45,7 +45,13 @@ export const s3: Driver<S3Spec, S3State> = {
       return [
         { ...common, identity: 'observer', prefix, actions: ['list', 'get'], because: 'to see the newest backups' },
         { ...common, identity: 'restore-tester', prefix, actions: ['list', 'get'], because: 'to restore backups' },
-        { ...common, identity: 'mover', prefix, actions: ['list', 'get', 'put'], because: 'to hand over the last state' },
+        {
+          ...common,
+          identity: 'mover',
+          prefix,
+          actions: ['list', 'get', 'put'],
+          because: 'to hand over the last state',
+        },
         {
           ...common,
           identity: 'deployer',
@@ -57,7 +63,8 @@ export const s3: Driver<S3Spec, S3State> = {
       ]
     }),
 
-  credentials: (component) => Object.entries(component.spec.sites).flatMap(([site, declared]) => credentialUses(site, declared)),
+  credentials: (component) =>
+    Object.entries(component.spec.sites).flatMap(([site, declared]) => credentialUses(site, declared)),
   objectStore: locationOf,
   addresses: (component, site) => (site === null ? [] : [locationOf(component, site).endpoint]),
 
@@ -68,8 +75,14 @@ export const s3: Driver<S3Spec, S3State> = {
   deploy: async (component, site, _deployment, context) => (site === null ? [] : [probeUnit(component, site, context)]),
 }
 
-/** What a site has of a store is one kind of keys, whichever of the two it is: a pair, one with a token, or the login of its pods. */
-const oneKindOfKeys = ({ credentials, readCredentials = credentials }: S3Site, path: readonly string[]): SpecProblem[] => {
+/**
+ * What a site has of a store is one kind of keys, whichever of the two it is: a pair, one with a token, or the login of
+ * its pods.
+ */
+const oneKindOfKeys = (
+  { credentials, readCredentials = credentials }: S3Site,
+  path: readonly string[],
+): SpecProblem[] => {
   if (isLogin(credentials) || isLogin(readCredentials))
     return isLogin(credentials) === isLogin(readCredentials)
       ? []
@@ -106,7 +119,10 @@ function probeUnit(component: Component<S3Spec>, site: SiteName, context: Driver
         return false
       })
       await store.remove(key, { signal })
-      await store.put(PROBE_RESULT, JSON.stringify({ schemaVersion: 1, conditionalWrites }), { signal, contentType: 'application/json' })
+      await store.put(PROBE_RESULT, JSON.stringify({ schemaVersion: 1, conditionalWrites }), {
+        signal,
+        contentType: 'application/json',
+      })
     },
     async ready(signal) {
       const found = await (await open('read')).get(PROBE_RESULT, { signal })

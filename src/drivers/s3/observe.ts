@@ -27,7 +27,11 @@ export async function observeStore(
     ])
     return {
       kind: 'answering',
-      state: { bucket: location.bucket, versioning, conditionalWrites: probe === null ? null : conditionalWritesIn(probe.body) },
+      state: {
+        bucket: location.bucket,
+        versioning,
+        conditionalWrites: probe === null ? null : conditionalWritesIn(probe.body),
+      },
       role: 'unknown',
       health: 'healthy',
       text: `${location.bucket} answers, versioning ${versioning}`,

@@ -8,7 +8,10 @@ import { locationOf, type S3Spec } from './spec.ts'
 export function manualStep(component: Component<S3Spec>, step: PlannedStep): Manual | null {
   if (step.action !== 'reach' || step.site === null) return null
   const location = locationOf(component, step.site)
-  return { commands: [`${awsS3(location, step.site)} s3 ls s3://${location.bucket}/${location.prefix}`], expect: 'It answers.' }
+  return {
+    commands: [`${awsS3(location, step.site)} s3 ls s3://${location.bucket}/${location.prefix}`],
+    expect: 'It answers.',
+  }
 }
 
 /** A witness on S3, by the AWS command line 2.18 or newer (`--if-match`). */

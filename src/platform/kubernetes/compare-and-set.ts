@@ -1,19 +1,32 @@
 import { randomUUID } from 'node:crypto'
-import type { CallOptions, KubernetesClient, KubernetesObject, ObjectReference } from '../../clients/kubernetes-client.ts'
+import type {
+  CallOptions,
+  KubernetesClient,
+  KubernetesObject,
+  ObjectReference,
+} from '../../clients/kubernetes-client.ts'
 import type { RestsOn } from '../../domain/progress.ts'
 import type { StepRun } from '../../driver/behaviour.ts'
 import { asStandbyError, siteError } from '../../errors/standby-error.ts'
 
-/** Changed by whoever takes a run over: its value says nothing, its change makes every version that was read before an old one. */
+/**
+ * Changed by whoever takes a run over: its value says nothing, its change makes every version that was read before an
+ * old one.
+ */
 export const TOUCHED = 'standby.dev/touched'
 
 /**
- * What an effect on this object rests on. The version alone says that it is the same object too: a server gives none of them twice
- * (https://kubernetes.io/docs/reference/using-api/api-concepts/#resource-versions).
+ * What an effect on this object rests on. The version alone says that it is the same object too: a server gives none of
+ * them twice (https://kubernetes.io/docs/reference/using-api/api-concepts/#resource-versions).
  */
-export const asSeen = (object: KubernetesObject | null): RestsOn => ({ resourceVersion: object?.metadata.resourceVersion ?? null })
+export const asSeen = (object: KubernetesObject | null): RestsOn => ({
+  resourceVersion: object?.metadata.resourceVersion ?? null,
+})
 
-/** The options of a patch that only holds for what was seen; throws `kubernetes-not-found` where there was nothing to be seen. */
+/**
+ * The options of a patch that only holds for what was seen; throws `kubernetes-not-found` where there was nothing to be
+ * seen.
+ */
 export function onlyAsSeen<Spec>(run: StepRun<Spec>): CallOptions & { readonly resourceVersion: string } {
   const version = run.restsOn?.resourceVersion
   if (typeof version === 'string' && version !== '') return { resourceVersion: version, signal: run.signal }
@@ -23,8 +36,15 @@ export function onlyAsSeen<Spec>(run: StepRun<Spec>): CallOptions & { readonly r
   })
 }
 
-/** Gives the object another version, and leaves it otherwise as it is; one that is not there can not be changed late either. */
-export async function touchObject(kubernetes: KubernetesClient, ref: ObjectReference, signal: AbortSignal): Promise<void> {
+/**
+ * Gives the object another version, and leaves it otherwise as it is; one that is not there can not be changed late
+ * either.
+ */
+export async function touchObject(
+  kubernetes: KubernetesClient,
+  ref: ObjectReference,
+  signal: AbortSignal,
+): Promise<void> {
   try {
     await kubernetes.patch(ref, { metadata: { annotations: { [TOUCHED]: randomUUID() } } }, { signal })
   } catch (error) {

@@ -33,7 +33,10 @@ export function isOwnedBy({ metadata }: KubernetesObject, stack: string, compone
   return Object.entries(ownedBy(stack, component)).every(([key, value]) => metadata.labels?.[key] === value)
 }
 
-/** A unit that keeps some objects in their declared state; `declare` is asked anew each time, so that it may read what is there. */
+/**
+ * A unit that keeps some objects in their declared state; `declare` is asked anew each time, so that it may read what
+ * is there.
+ */
 export function objectsUnit(
   unit: Pick<DeployUnit, 'id' | 'site' | 'needs' | 'title' | 'deadline'> & {
     readonly kubernetes: KubernetesClient
@@ -59,8 +62,15 @@ export function objectsUnit(
   }
 }
 
-/** What the API server would change, defaults and webhooks included, because it is asked to try; what it refuses is a change of that kind. */
-export async function diffObject(kubernetes: KubernetesClient, declared: DeclaredObject, signal: AbortSignal): Promise<Change[]> {
+/**
+ * What the API server would change, defaults and webhooks included, because it is asked to try; what it refuses is a
+ * change of that kind.
+ */
+export async function diffObject(
+  kubernetes: KubernetesClient,
+  declared: DeclaredObject,
+  signal: AbortSignal,
+): Promise<Change[]> {
   const object = nameOfObject(declared)
   const { live, wanted } = await liveAndWanted(kubernetes, declared, signal)
   if ('refused' in wanted) {
@@ -82,8 +92,9 @@ export async function diffObject(kubernetes: KubernetesClient, declared: Declare
 type Tried = Awaited<ReturnType<typeof triedOn>>
 
 /**
- * An object as it is, and as the API server would store it. What somebody else writes between the two answers, such as a guard its report, is no change
- * of ours: an attempt that was made on another version than the one that was read is made again.
+ * An object as it is, and as the API server would store it. What somebody else writes between the two answers, such as
+ * a guard its report, is no change of ours: an attempt that was made on another version than the one that was read is
+ * made again.
  */
 async function liveAndWanted(
   kubernetes: KubernetesClient,
@@ -94,7 +105,8 @@ async function liveAndWanted(
     const live = await kubernetes.get(referenceOf(declared), { signal })
     const wanted = await triedOn(kubernetes, declared, signal)
     // An attempt stores nothing: its answer has the version that it was made on.
-    const same = 'refused' in wanted || live === null || wanted.object.metadata.resourceVersion === live.metadata.resourceVersion
+    const same =
+      'refused' in wanted || live === null || wanted.object.metadata.resourceVersion === live.metadata.resourceVersion
     if (same || tries === TRIES) return { live, wanted }
   }
 }
@@ -105,7 +117,10 @@ const TRIES = 4
 export const nameOfObject = ({ object }: DeclaredObject): string =>
   `${object.metadata.namespace ?? ''}/${object.kind}/${object.metadata.name}`
 
-/** The object as the API server would store it, or why it will not: a field that can not be changed, a rule, a right, a missing namespace or kind. */
+/**
+ * The object as the API server would store it, or why it will not: a field that can not be changed, a rule, a right, a
+ * missing namespace or kind.
+ */
 export async function triedOn(
   kubernetes: KubernetesClient,
   { object }: DeclaredObject,
@@ -124,7 +139,11 @@ const REFUSALS = new Set(['kubernetes-invalid', 'kubernetes-forbidden', 'kuberne
 /** What people declare of an object: not what the server counts and stamps. */
 function compared(object: KubernetesObject): Json {
   const { metadata, status: _status, ...rest } = object
-  return { ...rest, metadata: { labels: metadata.labels ?? {}, annotations: metadata.annotations ?? {} } } as unknown as Json
+  return {
+    ...rest,
+    metadata: { labels: metadata.labels ?? {}, annotations: metadata.annotations ?? {} },
+  } as unknown as Json
 }
 
-const hashed = (value: Json): string => `sha256:${createHash('sha256').update(JSON.stringify(value)).digest('hex').slice(0, 12)}`
+const hashed = (value: Json): string =>
+  `sha256:${createHash('sha256').update(JSON.stringify(value)).digest('hex').slice(0, 12)}`

@@ -41,7 +41,8 @@ const newestOf = (object: KubernetesObject, path: readonly string[]): ManagedFie
     .toSorted((a, b) => ((a.time ?? '') < (b.time ?? '') ? 1 : -1))[0]
 
 /** Who wrote a field last, beside us; null where nobody did, or the API server does not say. Pure. */
-export const writerOf = (object: KubernetesObject, path: readonly string[]): string | null => newestOf(object, path)?.manager ?? null
+export const writerOf = (object: KubernetesObject, path: readonly string[]): string | null =>
+  newestOf(object, path)?.manager ?? null
 
 /** Which write that was: another value says that somebody has written since. Pure. */
 export function lastWriteOf(object: KubernetesObject, path: readonly string[]): string | null {
@@ -50,9 +51,13 @@ export function lastWriteOf(object: KubernetesObject, path: readonly string[]): 
 }
 
 /** The same for a sentence. */
-export const lastWriterOf = (object: KubernetesObject, path: readonly string[]): string => writerOf(object, path) ?? 'another manager'
+export const lastWriterOf = (object: KubernetesObject, path: readonly string[]): string =>
+  writerOf(object, path) ?? 'another manager'
 
-/** Whether a manager of `spec.replicas` is a HorizontalPodAutoscaler: it follows the load, and leaves a workload of no replicas alone. Pure. */
+/**
+ * Whether a manager of `spec.replicas` is a HorizontalPodAutoscaler: it follows the load, and leaves a workload of no
+ * replicas alone. Pure.
+ */
 export const isAutoscaler = (manager: string): boolean => manager === AUTOSCALER
 
 const LABELS = {
@@ -66,12 +71,19 @@ const ARGO_TRACKING = 'argocd.argoproj.io/tracking-id'
 const FLUX_RECONCILE = 'kustomize.toolkit.fluxcd.io/reconcile'
 
 /**
- * The controllers that keep an object, or one field of it, in the state that they know: by the marks that Argo CD and Flux leave on what they apply,
- * and by the managers of the field. None that is said to leave the object alone. `operator`: the names of the one to whose kind the object belongs. Pure.
+ * The controllers that keep an object, or one field of it, in the state that they know: by the marks that Argo CD and
+ * Flux leave on what they apply, and by the managers of the field. None that is said to leave the object alone.
+ * `operator`: the names of the one to whose kind the object belongs. Pure.
  */
-export function controllersOf(object: KubernetesObject, path: readonly string[], operator: RegExp = NOBODY): OtherController[] {
+export function controllersOf(
+  object: KubernetesObject,
+  path: readonly string[],
+  operator: RegExp = NOBODY,
+): OtherController[] {
   const { labels = {}, annotations = {} } = object.metadata
-  const managers = entriesOf(object).flatMap((entry) => (writes(entry, path) && entry.manager !== undefined ? [entry.manager] : []))
+  const managers = entriesOf(object).flatMap((entry) =>
+    writes(entry, path) && entry.manager !== undefined ? [entry.manager] : [],
+  )
   const has = (manager: RegExp): boolean => managers.some((name) => manager.test(name))
   const found: OtherController[] = []
   const application = labels[LABELS.argo] ?? annotations[ARGO_TRACKING]?.split(':')[0]
@@ -102,17 +114,25 @@ export function controllersOf(object: KubernetesObject, path: readonly string[],
       pause: 'kubectl annotate scaledobject <name> autoscaling.keda.sh/paused=true',
       writes: true,
     })
-  const unknown = managers.filter((name) => name !== OURS && ![BY_HAND, operator, ...KNOWN].some((known) => known.test(name)))
+  const unknown = managers.filter(
+    (name) => name !== OURS && ![BY_HAND, operator, ...KNOWN].some((known) => known.test(name)),
+  )
   return [...found, ...unknown.map((who) => ({ who, pause: `Pause ${who} for this object`, writes: true }))]
 }
-const [ARGO, KUSTOMIZE, HELM_CONTROLLER, KEDA] = [/^argocd/, /^kustomize-controller$/, /^helm-controller$/, /^keda/] as const
+const [ARGO, KUSTOMIZE, HELM_CONTROLLER, KEDA] = [
+  /^argocd/,
+  /^kustomize-controller$/,
+  /^helm-controller$/,
+  /^keda/,
+] as const
 /** What is a part of Kubernetes: an autoscaler leaves a workload of no replicas alone. */
 const KUBERNETES = /^(kube-controller-manager|before-first-apply)/
 const NOBODY = /^$/
 /** A HorizontalPodAutoscaler, which is a part of the controller manager of Kubernetes. */
 const AUTOSCALER = 'kube-controller-manager'
 const KNOWN = [ARGO, KUSTOMIZE, HELM_CONTROLLER, KEDA, KUBERNETES] as const
-const inNamespace = (namespace: string | undefined): string => (namespace === undefined ? '' : ` --namespace ${namespace}`)
+const inNamespace = (namespace: string | undefined): string =>
+  namespace === undefined ? '' : ` --namespace ${namespace}`
 
 /** How to make peace with whoever wrote a field last. */
 export const pauseOf = (...of: Parameters<typeof controllersOf>): string =>

@@ -6,8 +6,8 @@ import { isObject, type Json, type JsonObject } from '../../values/json.ts'
 export type ImmutableField = Required<Pick<Change, 'path' | 'why'>> & Pick<Change, 'from' | 'to'>
 
 /**
- * Which declared fields differ from a live object in a place that is fixed at its creation. Read when the API server has refused the change: its
- * own words name neither the field of a StatefulSet nor a way out. Pure.
+ * Which declared fields differ from a live object in a place that is fixed at its creation. Read when the API server
+ * has refused the change: its own words name neither the field of a StatefulSet nor a way out. Pure.
  */
 export function immutableFields(live: KubernetesObject, declared: KubernetesObject): ImmutableField[] {
   return [
@@ -24,7 +24,10 @@ const FIXED: Readonly<Record<string, readonly Rule[]>> = {
     // Its pods carry the labels of the old selector, and nothing would find them.
     fixed('spec.selector', replaced),
     fixed('spec.serviceName', (one) => `${orphaned(one)}, then deploy again: the new one takes over the pod that runs`),
-    fixed('spec.podManagementPolicy', (one) => `${orphaned(one)}, then deploy again: the new one takes over the pod that runs`),
+    fixed(
+      'spec.podManagementPolicy',
+      (one) => `${orphaned(one)}, then deploy again: the new one takes over the pod that runs`,
+    ),
   ],
   Deployment: [fixed('spec.selector', (one) => `${removed(one)} (its pods end), then deploy again`)],
   Job: [
@@ -44,7 +47,9 @@ function fixed(path: string, way: (object: KubernetesObject) => string): Rule {
   return (live, declared) => {
     const [from, to] = [at(live, path), at(declared, path)]
     if (to === undefined || covers(from, to)) return []
-    return [{ path, ...(from === undefined ? {} : { from }), to, why: `is fixed when the object is made: ${way(live)}` }]
+    return [
+      { path, ...(from === undefined ? {} : { from }), to, why: `is fixed when the object is made: ${way(live)}` },
+    ]
   }
 }
 
@@ -56,7 +61,10 @@ function whole(path: string, way: (object: KubernetesObject) => string): Rule {
       : [{ path, why: way(live) }]
 }
 
-/** A template of a claim makes claims and is never applied to those that are there: the claim itself grows, and the set is made anew around it. */
+/**
+ * A template of a claim makes claims and is never applied to those that are there: the claim itself grows, and the set
+ * is made anew around it.
+ */
 function volumesOf(live: KubernetesObject, declared: KubernetesObject): ImmutableField[] {
   const before = claimsOf(live)
   return claimsOf(declared).flatMap(({ name, storage: to }): ImmutableField[] => {
@@ -65,7 +73,12 @@ function volumesOf(live: KubernetesObject, declared: KubernetesObject): Immutabl
     if (from === undefined || from === to) return []
     const smaller = bytesOf(to) < bytesOf(from)
     return [
-      { path, from, to, why: smaller ? `a volume cannot shrink from ${from} to ${to}: declare ${from}` : growing(live, name, from, to) },
+      {
+        path,
+        from,
+        to,
+        why: smaller ? `a volume cannot shrink from ${from} to ${to}: declare ${from}` : growing(live, name, from, to),
+      },
     ]
   })
 }
@@ -83,8 +96,8 @@ function growing(set: KubernetesObject, claim: string, from: string, to: string)
 }
 
 /**
- * The set goes without its pods, and these after it: deleted with its pods it takes its claims along where `whenDeleted: Delete` says so. Whether a
- * program writes out what it holds in memory when it ends, no object says.
+ * The set goes without its pods, and these after it: deleted with its pods it takes its claims along where
+ * `whenDeleted: Delete` says so. Whether a program writes out what it holds in memory when it ends, no object says.
  */
 function replaced(set: KubernetesObject): string {
   const pods = podsOf(set)
@@ -126,7 +139,9 @@ function covers(live: Json | undefined, declared: Json | undefined): boolean {
   if (isObject(declared))
     return isObject(live) && Object.entries(declared).every(([key, value]) => covers((live as JsonObject)[key], value))
   if (Array.isArray(declared))
-    return Array.isArray(live) && live.length === declared.length && declared.every((one, index) => covers(live[index], one))
+    return (
+      Array.isArray(live) && live.length === declared.length && declared.every((one, index) => covers(live[index], one))
+    )
   return live === declared
 }
 

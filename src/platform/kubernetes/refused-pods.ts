@@ -15,8 +15,9 @@ const EVENT = { apiVersion: 'v1', kind: 'Event', plural: 'events' } as const
 const PASSING: Milliseconds = seconds(20)
 
 /**
- * Why the API server refuses the pods of a workload; null: it does not, or nobody may see it. A Deployment says it of itself; of a StatefulSet
- * and a Job only events tell, of which the newest that speaks of a creation counts: an older refusal may be over.
+ * Why the API server refuses the pods of a workload; null: it does not, or nobody may see it. A Deployment says it of
+ * itself; of a StatefulSet and a Job only events tell, of which the newest that speaks of a creation counts: an older
+ * refusal may be over.
  */
 export async function refusedPods(
   kubernetes: KubernetesClient,
@@ -50,7 +51,10 @@ export async function refusedPods(
   }
 }
 
-/** What a wait for a workload says of its refused pods: that they are, while that may pass, and the failure of the wait once it lasts; null: they are not. */
+/**
+ * What a wait for a workload says of its refused pods: that they are, while that may pass, and the failure of the wait
+ * once it lasts; null: they are not.
+ */
 export async function waitOfRefused(
   kubernetes: KubernetesClient,
   workload: KubernetesObject | null,

@@ -1,7 +1,10 @@
 import type { AccessRule, Identity } from '../../domain/identities.ts'
 import type { SiteName } from '../../domain/stack.ts'
 
-/** Makes the rules of a component that is in one namespace of a site. Without `resourceNames` a rule is for all objects of its resources. */
+/**
+ * Makes the rules of a component that is in one namespace of a site. Without `resourceNames` a rule is for all objects
+ * of its resources.
+ */
 export const ruleAt =
   (site: SiteName, namespace: string) =>
   (

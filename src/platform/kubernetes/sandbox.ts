@@ -14,16 +14,27 @@ export const sandboxNamespace = (stack: string): string => `standby-restore-${st
 
 /** Refuses unless the namespace is there and marked as a sandbox: an unmarked namespace is somebody's property. */
 export async function assertSandbox(kubernetes: KubernetesClient, namespace: string): Promise<void> {
-  const found = await kubernetes.get({ apiVersion: 'v1', kind: 'Namespace', plural: 'namespaces', namespace: null, name: namespace })
+  const found = await kubernetes.get({
+    apiVersion: 'v1',
+    kind: 'Namespace',
+    plural: 'namespaces',
+    namespace: null,
+    name: namespace,
+  })
   if (found?.metadata.labels?.[SANDBOX_LABEL] === 'true') return
   throw siteError(
     'sandbox-missing',
-    found === null ? `the namespace ${namespace} does not exist` : `the namespace ${namespace} has no label ${SANDBOX_LABEL}=true`,
+    found === null
+      ? `the namespace ${namespace} does not exist`
+      : `the namespace ${namespace} has no label ${SANDBOX_LABEL}=true`,
     { where: `${kubernetes.site} ${namespace}`, next: 'Create it with its roles: standby rbac | kubectl apply -f -' },
   )
 }
 
-/** Removes all that is in the sandbox and proves that nothing is left. Throws `sandbox-not-empty` that names what remains. */
+/**
+ * Removes all that is in the sandbox and proves that nothing is left. Throws `sandbox-not-empty` that names what
+ * remains.
+ */
 export async function emptySandbox(
   kubernetes: KubernetesClient,
   namespace: string,
@@ -64,10 +75,16 @@ interface Held {
   readonly object: KubernetesObject
 }
 
-async function contentsOf(kubernetes: KubernetesClient, namespace: string, kinds: readonly ResourceKind[]): Promise<Held[]> {
+async function contentsOf(
+  kubernetes: KubernetesClient,
+  namespace: string,
+  kinds: readonly ResourceKind[],
+): Promise<Held[]> {
   const lists = await Promise.all(
     kinds.map(async (kind) =>
-      (await kubernetes.list(kind, { namespace })).map((object): Held => ({ kind, object: { ...object, kind: kind.kind } })),
+      (await kubernetes.list(kind, { namespace })).map(
+        (object): Held => ({ kind, object: { ...object, kind: kind.kind } }),
+      ),
     ),
   )
   return lists.flat().filter(({ object }) => !belongsToTheNamespace(object))
@@ -80,7 +97,14 @@ function belongsToTheNamespace(object: KubernetesObject): boolean {
 }
 
 /** Kinds that Kubernetes makes and removes by itself. */
-const DERIVED = new Set(['Event', 'Endpoints', 'EndpointSlice', 'PodMetrics', 'ControllerRevision', 'CSIStorageCapacity'])
+const DERIVED = new Set([
+  'Event',
+  'Endpoints',
+  'EndpointSlice',
+  'PodMetrics',
+  'ControllerRevision',
+  'CSIStorageCapacity',
+])
 
 interface ApiResource {
   readonly name: string
@@ -89,20 +113,32 @@ interface ApiResource {
   readonly verbs: readonly string[]
 }
 
-/** Every namespaced kind of this cluster that can be listed and deleted, found by discovery: the core names no system. */
+/**
+ * Every namespaced kind of this cluster that can be listed and deleted, found by discovery: the core names no system.
+ */
 async function removableKinds(kubernetes: KubernetesClient): Promise<ResourceKind[]> {
-  const groups = (await kubernetes.request('GET', '/apis')) as { groups: readonly { preferredVersion: { groupVersion: string } }[] }
+  const groups = (await kubernetes.request('GET', '/apis')) as {
+    groups: readonly { preferredVersion: { groupVersion: string } }[]
+  }
   const paths = ['/api/v1', ...groups.groups.map((group) => `/apis/${group.preferredVersion.groupVersion}`)]
   const lists = await Promise.all(
     paths.map(async (path) => {
-      const list = (await kubernetes.request('GET', path)) as { groupVersion: string; resources: readonly ApiResource[] }
+      const list = (await kubernetes.request('GET', path)) as {
+        groupVersion: string
+        resources: readonly ApiResource[]
+      }
       return list.resources
         .filter(
           (resource) =>
-            resource.namespaced && !resource.name.includes('/') && resource.verbs.includes('list') && resource.verbs.includes('delete'),
+            resource.namespaced &&
+            !resource.name.includes('/') &&
+            resource.verbs.includes('list') &&
+            resource.verbs.includes('delete'),
         )
         .filter((resource) => !DERIVED.has(resource.kind))
-        .map((resource): ResourceKind => ({ apiVersion: list.groupVersion, kind: resource.kind, plural: resource.name }))
+        .map(
+          (resource): ResourceKind => ({ apiVersion: list.groupVersion, kind: resource.kind, plural: resource.name }),
+        )
     }),
   )
   return lists.flat()

@@ -1,8 +1,9 @@
 import type { SqlRows } from '../../driver/context.ts'
 
 /**
- * Counts of the tables, in the snapshot of the transaction around it. A table that does not exist has no count and is no error: a backup is
- * good before the application has made its tables. (`query_to_xml` runs the inner query only where the outer one knows the table.)
+ * Counts of the tables, in the snapshot of the transaction around it. A table that does not exist has no count and is
+ * no error: a backup is good before the application has made its tables. (`query_to_xml` runs the inner query only
+ * where the outer one knows the table.)
  */
 export function countQuery(tables: readonly string[]): string {
   return tables
@@ -16,7 +17,9 @@ export function countQuery(tables: readonly string[]): string {
 
 export function countsOf(rows: SqlRows): Record<string, number | null> {
   const counts = rows.filter((row) => row[0] === 'count')
-  return Object.fromEntries(counts.map((row) => [row[1] ?? '', row[2] === undefined || row[2] === '' ? null : Number(row[2])]))
+  return Object.fromEntries(
+    counts.map((row) => [row[1] ?? '', row[2] === undefined || row[2] === '' ? null : Number(row[2])]),
+  )
 }
 
 /** `audit.logs` as `"audit"."logs"`. */

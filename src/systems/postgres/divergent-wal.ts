@@ -1,4 +1,7 @@
-/** What `pg_waldump` says of the WAL that a lost primary never shipped: who changed how much, and whether it was ever acknowledged. */
+/**
+ * What `pg_waldump` says of the WAL that a lost primary never shipped: who changed how much, and whether it was ever
+ * acknowledged.
+ */
 export interface Divergence {
   /** Transactions that were committed there, and only there: their users had an answer. */
   readonly commits: number
@@ -11,13 +14,19 @@ export interface Divergence {
   readonly rows: readonly ChangedRow[]
   /** Rows of transactions that had no end yet, or were rolled back. */
   readonly uncommittedRows: number
-  /** Position of the last of these records: the WAL goes so far at least, also where no control file knows its end. Null: there is none. */
+  /**
+   * Position of the last of these records: the WAL goes so far at least, also where no control file knows its end.
+   * Null: there is none.
+   */
   readonly readTo: string | null
 }
 export interface ChangedRow {
   readonly relation: RelationFile
   readonly change: Kind
-  /** Its place in that file, which was its name there: `(0,3)`, a page and a number on it; `(0,?)` where the WAL does not say the number. Of an updated row the place of its new version. */
+  /**
+   * Its place in that file, which was its name there: `(0,3)`, a page and a number on it; `(0,?)` where the WAL does
+   * not say the number. Of an updated row the place of its new version.
+   */
   readonly ctid: string
   readonly transaction: string
   /** ISO 8601 with microseconds, as the clock of that primary had it. */
@@ -74,15 +83,24 @@ export function divergenceIn(waldump: string): Divergence {
     lastCommitAt: times.at(-1) ?? null,
     relations: summed(kept),
     rows: kept.flatMap(({ transaction, relation, kind, ctids }) =>
-      ctids.map((ctid) => ({ relation, change: kind, ctid, transaction, committedAt: committed.get(transaction) ?? '' })),
+      ctids.map((ctid) => ({
+        relation,
+        change: kind,
+        ctid,
+        transaction,
+        committedAt: committed.get(transaction) ?? '',
+      })),
     ),
-    uncommittedRows: changes.filter(({ transaction }) => !committed.has(transaction)).reduce((sum, { ctids }) => sum + ctids.length, 0),
+    uncommittedRows: changes
+      .filter(({ transaction }) => !committed.has(transaction))
+      .reduce((sum, { ctids }) => sum + ctids.length, 0),
     readTo,
   }
 }
 
 /** `… subxacts: 745 746; …` */
-const subtransactionsIn = (description: string): string[] => /subxacts: ([\d ]+)/.exec(description)?.[1]?.trim().split(/\s+/) ?? []
+const subtransactionsIn = (description: string): string[] =>
+  /subxacts: ([\d ]+)/.exec(description)?.[1]?.trim().split(/\s+/) ?? []
 
 function rowChangeIn(description: string): Omit<RowChange, 'transaction'> | null {
   const relation = /\brel (\d+\/\d+\/\d+)/.exec(description)?.[1]
@@ -100,8 +118,9 @@ const numberOfOne = (description: string): string =>
   (/\bnew[ _]off:? (\d+)/.exec(description) ?? /\boff:? (\d+)/.exec(description))?.[1] ?? '?'
 
 /**
- * `MULTI_INSERT 60 tuples …` up to PostgreSQL 15, `ntuples: 60, … offsets: [4, 5]` from 16 on. A page that begins with them (`+INIT`) has them from 1
- * on (heap_multi_insert in heapam.c); of another one the older versions do not say which they are.
+ * `MULTI_INSERT 60 tuples …` up to PostgreSQL 15, `ntuples: 60, … offsets: [4, 5]` from 16 on. A page that begins with
+ * them (`+INIT`) has them from 1 on (heap_multi_insert in heapam.c); of another one the older versions do not say which
+ * they are.
  */
 function numbersOfMany(description: string): string[] {
   const many = Number(/(?:ntuples: |\s)(\d+)(?: tuples|,)/.exec(description)?.[1] ?? 1)

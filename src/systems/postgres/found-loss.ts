@@ -2,14 +2,18 @@ import type { Json, JsonObject } from '../../values/json.ts'
 import { bytesBetween } from './wal.ts'
 
 /**
- * What a kept description says existed only on the former primary, as reports show it beside the predicted and the counted loss: `bytes`,
- * `rows` and `commits` are intervals, whose upper end is null where not all of it could be read. Bytes go by positions, and are exact also
- * where nothing could be decoded; after a crash, of which the control file knows no end, there are at least as many as could be read. Pure.
+ * What a kept description says existed only on the former primary, as reports show it beside the predicted and the
+ * counted loss: `bytes`, `rows` and `commits` are intervals, whose upper end is null where not all of it could be read.
+ * Bytes go by positions, and are exact also where nothing could be decoded; after a crash, of which the control file
+ * knows no end, there are at least as many as could be read. Pure.
  */
 export function foundLoss(described: JsonObject, kept: string): JsonObject {
   const { bytes, forkedAt, readTo, commits, complete, meaning, firstCommitAt = null, lastCommitAt = null } = described
   const tables = Array.isArray(described.tables) ? (described.tables as JsonObject[]) : null
-  const rows = tables?.reduce((sum, { inserted, updated, deleted }) => sum + Number(inserted) + Number(updated) + Number(deleted), 0)
+  const rows = tables?.reduce(
+    (sum, { inserted, updated, deleted }) => sum + Number(inserted) + Number(updated) + Number(deleted),
+    0,
+  )
   const upTo = (counted: Json | undefined): [number, number | null] =>
     typeof counted === 'number' ? [counted, complete === true ? counted : null] : [0, null]
   return {

@@ -9,8 +9,9 @@ export interface Fork {
 }
 
 /**
- * The lines of a primary's own history file as rows `history`, timeline, position. To be asked after the restart that follows a promotion:
- * until then the control file may still name the old timeline. (The form of pg_read_file with two arguments is new in PostgreSQL 16.)
+ * The lines of a primary's own history file as rows `history`, timeline, position. To be asked after the restart that
+ * follows a promotion: until then the control file may still name the old timeline. (The form of pg_read_file with two
+ * arguments is new in PostgreSQL 16.)
  */
 export const HISTORY = `SELECT 'history', split_part(line, E'\\t', 1), split_part(line, E'\\t', 2)
   FROM pg_control_checkpoint(),
@@ -28,8 +29,8 @@ export const forksInFile = (text: string): Fork[] =>
   })
 
 /**
- * Where a history left the one that ended on the given timeline; null when they never parted. A side that changed its primary after the fork
- * is on a timeline that the other one does not know: then the newest one that both know counts.
+ * Where a history left the one that ended on the given timeline; null when they never parted. A side that changed its
+ * primary after the fork is on a timeline that the other one does not know: then the newest one that both know counts.
  */
 export function forkFrom(history: readonly Fork[], timeline: number): Fork | null {
   const known = history.filter((fork) => fork.timeline <= timeline && parseLsn(fork.at) !== null)
@@ -37,8 +38,9 @@ export function forkFrom(history: readonly Fork[], timeline: number): Fork | nul
 }
 
 /**
- * Where two histories parted: numbers of timelines say nothing once both sides have counted on from the same one. Their first lines that
- * differ do: of one timeline that both left, the earlier position. `own` ends on `timeline`. Null when they never parted.
+ * Where two histories parted: numbers of timelines say nothing once both sides have counted on from the same one. Their
+ * first lines that differ do: of one timeline that both left, the earlier position. `own` ends on `timeline`. Null when
+ * they never parted.
  */
 export function forkBetween(history: readonly Fork[], own: readonly Fork[], timeline: number): Fork | null {
   const shared = own.findIndex((line, index) => !isSame(line, history[index]))
@@ -62,8 +64,8 @@ export interface Span {
 }
 
 /**
- * The parts of a history behind a fork. The segment in which a timeline was left is that of the next one, which begins as its copy:
- * under its old number it may be a `.partial`.
+ * The parts of a history behind a fork. The segment in which a timeline was left is that of the next one, which begins
+ * as its copy: under its old number it may be a `.partial`.
  */
 export function spansSince(fork: Fork, own: readonly Fork[], timeline: number, segments: SegmentBytes): Span[] {
   const spans: Span[] = []

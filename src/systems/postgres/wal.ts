@@ -3,8 +3,9 @@
 declare const segmentBytes: unique symbol
 
 /**
- * Length of the WAL segments of one database: a power of two from 1 MB to 1 GB. It is chosen when a database begins, and every physical copy has it.
- * No position follows from the name of a file without it, so there is no default: who computes says with which one.
+ * Length of the WAL segments of one database: a power of two from 1 MB to 1 GB. It is chosen when a database begins,
+ * and every physical copy has it. No position follows from the name of a file without it, so there is no default: who
+ * computes says with which one.
  */
 export type SegmentBytes = number & { readonly [segmentBytes]: true }
 
@@ -12,7 +13,8 @@ const MEGABYTE = 1024 * 1024
 
 /** Null for what no PostgreSQL can have. */
 export function asSegmentBytes(bytes: unknown): SegmentBytes | null {
-  const isOne = typeof bytes === 'number' && Number.isInteger(Math.log2(bytes)) && bytes >= MEGABYTE && bytes <= 1024 * MEGABYTE
+  const isOne =
+    typeof bytes === 'number' && Number.isInteger(Math.log2(bytes)) && bytes >= MEGABYTE && bytes <= 1024 * MEGABYTE
   return isOne ? (bytes as SegmentBytes) : null
 }
 
@@ -64,7 +66,10 @@ export const timelineIn = (name: string): number | null => {
   return match === null ? null : Number(BigInt(`0x${match[1]}`))
 }
 
-/** Whether the segment of one name ends no earlier than that of another one of the same database, whatever their timelines and their length. */
+/**
+ * Whether the segment of one name ends no earlier than that of another one of the same database, whatever their
+ * timelines and their length.
+ */
 export function reachesAsFar(name: string, other: string): boolean {
   const [one, two] = [NAME.exec(name), NAME.exec(other)]
   if (one === null || two === null) return false
@@ -73,8 +78,9 @@ export function reachesAsFar(name: string, other: string): boolean {
 }
 
 /**
- * The length of segments, from the name of the one that a primary writes to and its position, given in one breath. Null where they leave it open: in
- * the first two segments of every 4 GB several lengths give the same name, or would if the position had moved on in between.
+ * The length of segments, from the name of the one that a primary writes to and its position, given in one breath. Null
+ * where they leave it open: in the first two segments of every 4 GB several lengths give the same name, or would if the
+ * position had moved on in between.
  */
 export function segmentBytesNamed(name: string, position: bigint): SegmentBytes | null {
   const match = NAME.exec(name)
@@ -85,7 +91,9 @@ export function segmentBytesNamed(name: string, position: bigint): SegmentBytes 
   const fitting = SIZES.filter((size) => inLog / BigInt(size) === number)
   return fitting.length === 1 ? (fitting[0] ?? null) : null
 }
-const SIZES = Array.from({ length: 11 }, (_, power) => 2 ** power * MEGABYTE).flatMap((bytes) => asSegmentBytes(bytes) ?? [])
+const SIZES = Array.from({ length: 11 }, (_, power) => 2 ** power * MEGABYTE).flatMap(
+  (bytes) => asSegmentBytes(bytes) ?? [],
+)
 
 /** The file name of the segment that holds a position. */
 export function segmentName(timeline: number, position: bigint, segments: SegmentBytes): string {
@@ -96,12 +104,17 @@ export function segmentName(timeline: number, position: bigint, segments: Segmen
 }
 
 /** Position of the first byte of the segment that holds a position. */
-export const startOfSegment = (position: bigint, segments: SegmentBytes): bigint => position - (position % BigInt(segments))
+export const startOfSegment = (position: bigint, segments: SegmentBytes): bigint =>
+  position - (position % BigInt(segments))
 
 /** The file that says where a timeline left the ones before it; the first has none. */
-export const historyName = (timeline: number): string => `${timeline.toString(16).toUpperCase().padStart(8, '0')}.history`
+export const historyName = (timeline: number): string =>
+  `${timeline.toString(16).toUpperCase().padStart(8, '0')}.history`
 
-/** Whether a folder of WAL (its file names, blanks between them) has all that a promotion reads: the segment of its last record, and the history of its timeline. */
+/**
+ * Whether a folder of WAL (its file names, blanks between them) has all that a promotion reads: the segment of its last
+ * record, and the history of its timeline.
+ */
 export function holdsEnd(files: string, lastSegment: string, timeline: number): boolean {
   const here = new Set(files.split(' '))
   return here.has(lastSegment) && (timeline === 1 || here.has(historyName(timeline)))
@@ -118,8 +131,8 @@ export const wholeSegments = (names: readonly string[], segments: SegmentBytes):
   names.filter((name) => name.length === 24).flatMap((name) => parseSegment(name, segments) ?? [])
 
 /**
- * Names of the whole segments that are missing between the first needed one and the newest one. A timeline owns every position from
- * its first archived segment on, so a segment of an older timeline never hides a hole in a newer one.
+ * Names of the whole segments that are missing between the first needed one and the newest one. A timeline owns every
+ * position from its first archived segment on, so a segment of an older timeline never hides a hole in a newer one.
  */
 export function holesIn(names: readonly string[], from: string, segments: SegmentBytes): string[] {
   const first = parseSegment(from, segments)
@@ -145,12 +158,17 @@ export function holesIn(names: readonly string[], from: string, segments: Segmen
 const keyOf = (segment: Pick<Segment, 'timeline' | 'start'>): string => `${segment.timeline}:${segment.start}`
 
 /** The newest segment of the newest timeline; null when there is none. */
-export const newestSegment = (names: readonly string[], segments: SegmentBytes): Segment | null => newestOf(wholeSegments(names, segments))
+export const newestSegment = (names: readonly string[], segments: SegmentBytes): Segment | null =>
+  newestOf(wholeSegments(names, segments))
 
 const newestOf = (whole: readonly Segment[]): Segment | null =>
   whole.reduce<Segment | null>(
     (newest, one) =>
-      newest === null || one.timeline > newest.timeline || (one.timeline === newest.timeline && one.start > newest.start) ? one : newest,
+      newest === null ||
+      one.timeline > newest.timeline ||
+      (one.timeline === newest.timeline && one.start > newest.start)
+        ? one
+        : newest,
     null,
   )
 
@@ -162,7 +180,10 @@ export interface Reach {
   readonly beyond: string | null
 }
 
-/** What an archive still gives to a follower at a position: segment after segment, whatever their timelines, up to the first hole. */
+/**
+ * What an archive still gives to a follower at a position: segment after segment, whatever their timelines, up to the
+ * first hole.
+ */
 export function reachFrom(names: readonly string[], position: bigint, segments: SegmentBytes): Reach {
   const newestAt = new Map<bigint, Segment>()
   for (const segment of wholeSegments(names, segments)) {
@@ -175,6 +196,8 @@ export function reachFrom(names: readonly string[], position: bigint, segments: 
     last = segment
     next += BigInt(segments)
   }
-  const beyond = [...newestAt.values()].filter(({ start }) => start > next).sort((a, b) => (a.start < b.start ? -1 : 1))[0]
+  const beyond = [...newestAt.values()]
+    .filter(({ start }) => start > next)
+    .sort((a, b) => (a.start < b.start ? -1 : 1))[0]
   return { last, beyond: beyond === undefined ? null : segmentName(beyond.timeline, beyond.start, segments) }
 }

@@ -22,17 +22,33 @@ export interface CataloguedDump extends DumpDescription {
 }
 
 /** The newest complete dump that lies directly in a folder: what lies in a folder below it is another component's. */
-export async function newestDump(store: ObjectStoreClient, folder: string, signal: AbortSignal): Promise<CataloguedDump | null> {
+export async function newestDump(
+  store: ObjectStoreClient,
+  folder: string,
+  signal: AbortSignal,
+): Promise<CataloguedDump | null> {
   const objects = await store.list(folder, { signal })
-  const described = objects.filter(({ key }) => key.startsWith(folder) && DESCRIPTION.test(key.slice(folder.length))).at(-1)
+  const described = objects
+    .filter(({ key }) => key.startsWith(folder) && DESCRIPTION.test(key.slice(folder.length)))
+    .at(-1)
   return described === undefined ? null : readDump(store, described.key.slice(0, -'.json'.length), signal)
 }
 
 const DESCRIPTION = /^\d{8}T\d{6}Z\.json$/
 
-/** One dump by its name; null while it is not complete. Error: `dump-damaged`, when its description is not what a backup writes. */
-export async function readDump(store: ObjectStoreClient, name: string, signal: AbortSignal): Promise<CataloguedDump | null> {
-  const [content, stored] = await Promise.all([store.get(`${name}.json`, { signal }), store.head(`${name}.rdb`, { signal })])
+/**
+ * One dump by its name; null while it is not complete. Error: `dump-damaged`, when its description is not what a backup
+ * writes.
+ */
+export async function readDump(
+  store: ObjectStoreClient,
+  name: string,
+  signal: AbortSignal,
+): Promise<CataloguedDump | null> {
+  const [content, stored] = await Promise.all([
+    store.get(`${name}.json`, { signal }),
+    store.head(`${name}.rdb`, { signal }),
+  ])
   if (content === null) return null
   const description = described(content.body)
   if (description === null)
@@ -66,4 +82,5 @@ function isDescription(said: Json): boolean {
     Object.values(databases).every((one) => isObject(one) && isCount(one.keys) && isCount(one.expiring))
   )
 }
-const isCount = (value: Json | undefined): boolean => typeof value === 'number' && Number.isSafeInteger(value) && value >= 0
+const isCount = (value: Json | undefined): boolean =>
+  typeof value === 'number' && Number.isSafeInteger(value) && value >= 0

@@ -4,7 +4,10 @@ export interface HeldKeys {
   readonly keys: number
   /** Of these, how many had expired already: no Redis loads them. */
   readonly expired: number
-  /** By the number of the logical database: its keys, and how many of them expire some day. Absent in dumps from before it was counted. */
+  /**
+   * By the number of the logical database: its keys, and how many of them expire some day. Absent in dumps from before
+   * it was counted.
+   */
   readonly databases?: Readonly<Record<string, { readonly keys: number; readonly expiring: number }>>
   /** Libraries of functions (Redis 7). */
   readonly libraries?: number
@@ -20,14 +23,16 @@ export interface LoadedKeys {
 }
 
 /**
- * What of a dump is not there, in words; empty: all is. A key that is gone may have expired, rightly, if the server has counted so many; in
- * each logical database no more may be gone than could expire. Pure.
+ * What of a dump is not there, in words; empty: all is. A key that is gone may have expired, rightly, if the server has
+ * counted so many; in each logical database no more may be gone than could expire. Pure.
  */
 export function missingOf(held: HeldKeys, loaded: LoadedKeys): string[] {
   const least = held.keys - held.expired
   const databases = Object.entries(held.databases ?? {}).flatMap(([database, { keys, expiring }]) => {
     const found = loaded.databases[database] ?? 0
-    return keys - found > expiring ? [`database ${database} has ${found} of ${keys} keys, of which ${expiring} could expire`] : []
+    return keys - found > expiring
+      ? [`database ${database} has ${found} of ${keys} keys, of which ${expiring} could expire`]
+      : []
   })
   return [
     // Also where each database can explain its own gaps: what expired, Redis has counted.
@@ -35,7 +40,9 @@ export function missingOf(held: HeldKeys, loaded: LoadedKeys): string[] {
       ? []
       : [`${loaded.keys} of ${least} keys are there, ${loaded.expired} expired since the dump`]),
     ...databases,
-    ...(loaded.libraries >= (held.libraries ?? 0) ? [] : [`${loaded.libraries} of ${held.libraries} libraries of functions are there`]),
+    ...(loaded.libraries >= (held.libraries ?? 0)
+      ? []
+      : [`${loaded.libraries} of ${held.libraries} libraries of functions are there`]),
   ]
 }
 

@@ -13,7 +13,10 @@ export const certificatesOf = ({ endpointCA }: DeclaredPlace): NamedPath[] =>
   endpointCA === undefined ? [] : [{ path: endpointCA, is: 'certificates' }]
 
 /** Authorities of an address that shows no certificate would say nothing. */
-export const certificatesWithoutTls = ({ endpoint, endpointCA }: DeclaredPlace, path: readonly string[]): SpecProblem[] =>
+export const certificatesWithoutTls = (
+  { endpoint, endpointCA }: DeclaredPlace,
+  path: readonly string[],
+): SpecProblem[] =>
   endpointCA === undefined || /^https:/i.test(endpoint)
     ? []
     : [{ path, what: `${endpoint} shows no certificate: begin it with https://, or leave this out` }]
@@ -26,8 +29,9 @@ export const placeClaim = (place: DeclaredPlace, path: readonly string[]): Claim
 })
 
 /**
- * One text for one bucket, however its endpoint is written: letter case, the scheme's own port, a slash or a dot at the end. Amazon's
- * buckets have one name world-wide, so its endpoints (of a region, dual-stack, FIPS) are one. Pure: what DNS says is not looked at.
+ * One text for one bucket, however its endpoint is written: letter case, the scheme's own port, a slash or a dot at the
+ * end. Amazon's buckets have one name world-wide, so its endpoints (of a region, dual-stack, FIPS) are one. Pure: what
+ * DNS says is not looked at.
  */
 export function bucketIdentity({ endpoint, bucket }: DeclaredPlace): string {
   const url = URL.canParse(endpoint) ? new URL(endpoint) : null
@@ -42,7 +46,13 @@ const portOf = (protocol: string): string => (protocol === 'https:' ? '443' : '8
 export function unencrypted({ endpoint }: DeclaredPlace, path: readonly string[]): SpecProblem[] {
   const url = URL.canParse(endpoint) ? new URL(endpoint) : null
   if (url?.protocol !== 'http:' || isPrivate(url.hostname)) return []
-  return [{ path, what: `${endpoint} is not encrypted: whoever is on the way reads what is stored there`, severity: 'warning' }]
+  return [
+    {
+      path,
+      what: `${endpoint} is not encrypted: whoever is on the way reads what is stored there`,
+      severity: 'warning',
+    },
+  ]
 }
 
 /** Loopback, private addresses (RFC 1918, RFC 4193), names without a dot, and names that no public server has. */

@@ -19,7 +19,9 @@ export function witnessStatements(identity: Identity, bucket: string, prefix: st
   return [
     { Sid: 'WitnessList', Effect: 'Allow', Action: ['s3:ListBucket'], Resource: [`arn:aws:s3:::${bucket}`] },
     { Sid: 'WitnessRead', Effect: 'Allow', Action: ['s3:GetObject'], Resource: objects(['*']) },
-    ...(write.length === 0 ? [] : [{ Sid: 'WitnessWrite', Effect: 'Allow', Action: ['s3:PutObject'], Resource: objects(write) } as const]),
+    ...(write.length === 0
+      ? []
+      : [{ Sid: 'WitnessWrite', Effect: 'Allow', Action: ['s3:PutObject'], Resource: objects(write) } as const]),
     ...(create.length === 0
       ? []
       : [

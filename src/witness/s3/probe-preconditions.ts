@@ -26,17 +26,18 @@ const BODY_BYTES = 65_536
 const NO_VERSION = '"00000000000000000000000000000000"'
 
 /**
- * Tries whether the store can be a witness: it must refuse a write whose precondition does not hold, and of several writers
- * that replace one version at the same moment it must let in one.
+ * Tries whether the store can be a witness: it must refuse a write whose precondition does not hold, and of several
+ * writers that replace one version at the same moment it must let in one.
  *
- * Stores fail the second without failing the first: they check, then store, and are overtaken in between
- * (versitygw before 1.8.0, https://github.com/versity/versitygw/pull/2288; RustFS behind several endpoints,
- * https://github.com/rustfs/rustfs/issues/1659). One probe finds such a store by chance only, in about every second process against
- * versitygw 1.7.0; it never refuses a sound one.
+ * Stores fail the second without failing the first: they check, then store, and are overtaken in between (versitygw
+ * before 1.8.0, https://github.com/versity/versitygw/pull/2288; RustFS behind several endpoints,
+ * https://github.com/rustfs/rustfs/issues/1659). One probe finds such a store by chance only, in about every second
+ * process against versitygw 1.7.0; it never refuses a sound one.
  *
- * A store that limits writes (Cloudflare R2: one a second to a key, else 429) is neither weak nor strong by that: each writer is asked about
- * again until it was let in or refused. Such a store, and one that is far away, gets as many races as fit in {@link RACING}, and one at least: a lock that waits for the
- * end of the probe must not grow old meanwhile. Errors: `witness-weak`; what the store said last, where it limits for longer than `patience`.
+ * A store that limits writes (Cloudflare R2: one a second to a key, else 429) is neither weak nor strong by that: each
+ * writer is asked about again until it was let in or refused. Such a store, and one that is far away, gets as many
+ * races as fit in {@link RACING}, and one at least: a lock that waits for the end of the probe must not grow old
+ * meanwhile. Errors: `witness-weak`; what the store said last, where it limits for longer than `patience`.
  */
 export async function probePreconditions(
   store: ObjectStoreClient,
@@ -51,9 +52,16 @@ export async function probePreconditions(
       isLimited = true
     },
   }
-  const settled = <T>(ask: () => Promise<T>): Promise<T> => waitedOut(ask, { ends: began + patience, signal: bounds.signal })
+  const settled = <T>(ask: () => Promise<T>): Promise<T> =>
+    waitedOut(ask, { ends: began + patience, signal: bounds.signal })
   const write = (body: string, condition: PutCondition): Promise<string> =>
-    settled(() => store.put(KEY, body, { ...options, deadline: overWay(store.way, bounds.deadline ?? DEADLINE, UPLOAD), condition }))
+    settled(() =>
+      store.put(KEY, body, {
+        ...options,
+        deadline: overWay(store.way, bounds.deadline ?? DEADLINE, UPLOAD),
+        condition,
+      }),
+    )
   const plain = (): Promise<string> => settled(() => store.put(KEY, '{}', options))
   const conditionally = async <T>(writes: () => Promise<T>): Promise<T> => {
     try {
@@ -64,10 +72,12 @@ export async function probePreconditions(
     }
   }
 
-  if ((await settled(() => store.head(KEY, options))) === null) await conditionally(() => successesOf([write('{}', { ifAbsent: true })]))
+  if ((await settled(() => store.head(KEY, options))) === null)
+    await conditionally(() => successesOf([write('{}', { ifAbsent: true })]))
 
   for (const condition of [{ ifAbsent: true }, { ifVersion: NO_VERSION }] as const)
-    if (!(await conditionally(() => refused(() => write('{}', condition))))) throw weak(`ignores ${headerOf(condition)}`)
+    if (!(await conditionally(() => refused(() => write('{}', condition)))))
+      throw weak(`ignores ${headerOf(condition)}`)
 
   const racing = performance.now()
   for (let round = 1; round <= ROUNDS; round++) {
@@ -82,7 +92,10 @@ export async function probePreconditions(
   }
 }
 
-/** The answer to a call that the store puts off, asked for again until `ends`; what it said last where it puts it off for longer. */
+/**
+ * The answer to a call that the store puts off, asked for again until `ends`; what it said last where it puts it off
+ * for longer.
+ */
 async function waitedOut<T>(
   ask: () => Promise<T>,
   { ends, signal }: { readonly ends: number; readonly signal: AbortSignal | undefined },
@@ -103,7 +116,9 @@ async function waitedOut<T>(
 /** How many of the writes succeeded. That another process won them all is fine; any other failure is thrown. */
 async function successesOf(writes: readonly Promise<string>[]): Promise<number> {
   const ended = await Promise.allSettled(writes)
-  const failed = ended.find((end) => end.status === 'rejected' && asStandbyError(end.reason).code !== 'object-store-precondition')
+  const failed = ended.find(
+    (end) => end.status === 'rejected' && asStandbyError(end.reason).code !== 'object-store-precondition',
+  )
   if (failed?.status === 'rejected') throw failed.reason
   return ended.filter(({ status }) => status === 'fulfilled').length
 }

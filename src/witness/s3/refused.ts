@@ -15,8 +15,9 @@ export async function refused(write: () => Promise<unknown>): Promise<boolean> {
 const PERHAPS_UNKNOWN: ReadonlySet<string> = new Set(['object-store-refused', 'object-store-rules'])
 
 /**
- * Why a store takes no write with a precondition, by what it answered to one; null where something else is the matter. Some say so (501). Others
- * answer 400 or 405, as they do to much else: what they take `without` the header, the header keeps out.
+ * Why a store takes no write with a precondition, by what it answered to one; null where something else is the matter.
+ * Some say so (501). Others answer 400 or 405, as they do to much else: what they take `without` the header, the header
+ * keeps out.
  */
 export async function noPreconditions(answered: unknown, without: () => Promise<unknown>): Promise<string | null> {
   const reason = asStandbyError(answered)

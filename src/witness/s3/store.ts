@@ -61,7 +61,12 @@ export function conditionalStore(
       return new Unreadable(reason.cause instanceof Error ? reason.cause.message : reason.message)
     }
   }
-  const writeText = async (key: string, text: string, condition: PutCondition, isOurs: (found: string) => boolean): Promise<string> => {
+  const writeText = async (
+    key: string,
+    text: string,
+    condition: PutCondition,
+    isOurs: (found: string) => boolean,
+  ): Promise<string> => {
     await assertHonest()
     const contentType = key.endsWith('.json') ? 'application/json' : 'text/plain'
     for (let tries = 1; ; tries++) {
@@ -103,14 +108,17 @@ export function conditionalStore(
     replace: (key, body, expectedVersion) => write(key, body, { ifVersion: expectedVersion }),
     async getText(key) {
       const found = await read(key)
-      if (found instanceof Unreadable) throw damagedError({ code: 'witness-damaged', key, path: '$', what: found.why, next: RESTORE })
+      if (found instanceof Unreadable)
+        throw damagedError({ code: 'witness-damaged', key, path: '$', what: found.why, next: RESTORE })
       return found?.body ?? null
     },
     async createText(key, text) {
       await writeText(key, text, { ifAbsent: true }, (found) => found === text)
     },
-    // Consoles and file managers leave an empty object for a folder that somebody has looked at: it is none of what lies there.
-    list: async (prefix) => (await readable(store.list(prefix, options))).map(({ key }) => key).filter((key) => !key.endsWith('/')),
+    // Consoles and file managers leave an empty object for a folder that somebody has looked at: it is none of what
+    // lies there.
+    list: async (prefix) =>
+      (await readable(store.list(prefix, options))).map(({ key }) => key).filter((key) => !key.endsWith('/')),
     async time() {
       // Any answer says it, a refusal as well; one that does not come says nothing.
       if (time.now() === null) await store.get(ASKED_FOR_TIME, options).catch(() => null)

@@ -8,7 +8,9 @@ export function runLab(command) {
   return new Promise((resolve, reject) => {
     const child = spawn(process.execPath, [lab, command], { stdio: ['ignore', 'ignore', 'inherit'] })
     child.once('error', reject)
-    child.once('close', (code) => (code === 0 ? resolve() : reject(new Error(`the lab did not obey \`${command}\` (exit code ${code})`))))
+    child.once('close', (code) =>
+      code === 0 ? resolve() : reject(new Error(`the lab did not obey \`${command}\` (exit code ${code})`)),
+    )
   })
 }
 

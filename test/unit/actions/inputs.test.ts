@@ -95,7 +95,10 @@ describe('an execution', () => {
     for (const missing of ['to', 'digest', 'confirm', 'github-token']) {
       process.env = { ...before }
       given({ ...execute, [missing]: '' })
-      expect([missing, refusal(readFailoverInputs)]).toEqual([missing, expect.objectContaining({ code: 'input-missing' })])
+      expect([missing, refusal(readFailoverInputs)]).toEqual([
+        missing,
+        expect.objectContaining({ code: 'input-missing' }),
+      ])
     }
   })
 
@@ -107,10 +110,13 @@ describe('an execution', () => {
     })
   })
 
-  test.each(['abc', `${digest}0`, digest.toUpperCase(), `${digest}\n${digest}`])('is refused with the digest %j', (wrong) => {
-    given({ ...execute, digest: wrong })
-    expect(refusal(readFailoverInputs).code).toBe('input-invalid')
-  })
+  test.each(['abc', `${digest}0`, digest.toUpperCase(), `${digest}\n${digest}`])(
+    'is refused with the digest %j',
+    (wrong) => {
+      given({ ...execute, digest: wrong })
+      expect(refusal(readFailoverInputs).code).toBe('input-invalid')
+    },
+  )
 
   test('masks its token before anything else is done with it', () => {
     given(execute)
@@ -124,14 +130,17 @@ describe('an execution', () => {
     expect(written.join('')).toBe('::add-mask::ghs_some_token\n')
   })
 
-  test.each(['resume', 'abort'])('can be taken up again: %s needs the same confirmation and digest, and takes a run', (operation) => {
-    given({ ...execute, operation, run: 'r1' })
-    expect(readFailoverInputs()).toMatchObject({ operation, run: 'r1', to: 'dc-b', digest })
-    given({ ...execute, operation, run: '' })
-    expect(readFailoverInputs()).toMatchObject({ run: null })
-    given({ ...execute, operation, digest: '' })
-    expect(refusal(readFailoverInputs).code).toBe('input-missing')
-  })
+  test.each(['resume', 'abort'])(
+    'can be taken up again: %s needs the same confirmation and digest, and takes a run',
+    (operation) => {
+      given({ ...execute, operation, run: 'r1' })
+      expect(readFailoverInputs()).toMatchObject({ operation, run: 'r1', to: 'dc-b', digest })
+      given({ ...execute, operation, run: '' })
+      expect(readFailoverInputs()).toMatchObject({ run: null })
+      given({ ...execute, operation, digest: '' })
+      expect(refusal(readFailoverInputs).code).toBe('input-missing')
+    },
+  )
 })
 
 describe('an input that another operation reads', () => {
@@ -166,11 +175,16 @@ describe('an input that another operation reads', () => {
 describe('a plan', () => {
   test('is asked for in one of three modes; a failover says what may be lost', () => {
     given({ operation: 'plan', to: 'dc-b', mode: 'failover', 'accept-data-loss': '5m' })
-    expect(readFailoverInputs()).toMatchObject({ operation: 'plan', request: { mode: 'failover', to: 'dc-b', acceptLoss: 300_000 } })
+    expect(readFailoverInputs()).toMatchObject({
+      operation: 'plan',
+      request: { mode: 'failover', to: 'dc-b', acceptLoss: 300_000 },
+    })
     given({ operation: 'plan', to: 'dc-b', mode: 'failover', 'accept-data-loss': 'unknown' })
     expect(readFailoverInputs()).toMatchObject({ request: { acceptLoss: 'unknown' } })
     given({ operation: 'plan', to: '', mode: 'failover', 'accept-data-loss': '5m' })
-    expect(readFailoverInputs()).toEqual(expect.objectContaining({ request: { mode: 'failover', acceptLoss: 300_000 } }))
+    expect(readFailoverInputs()).toEqual(
+      expect.objectContaining({ request: { mode: 'failover', acceptLoss: 300_000 } }),
+    )
     given({ operation: 'plan', to: 'dc-b', mode: '', 'accept-data-loss': '' })
     expect(readFailoverInputs()).toMatchObject({ request: { mode: 'switchover', to: 'dc-b' } })
   })

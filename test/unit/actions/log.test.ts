@@ -21,7 +21,8 @@ test('text that is quoted from a cluster can not command the runner', () => {
 })
 
 test('text without a command is not touched', () => {
-  for (const text of ['pg-dc-a::text', 'dc-a: waiting', 'a ## b [x]', '2026-11-21T05:00:00Z']) expect(harmless(text)).toBe(text)
+  for (const text of ['pg-dc-a::text', 'dc-a: waiting', 'a ## b [x]', '2026-11-21T05:00:00Z'])
+    expect(harmless(text)).toBe(text)
 })
 
 /** What the runner reads while something happens. */

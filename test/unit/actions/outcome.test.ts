@@ -8,7 +8,13 @@ import { StandbyError } from '../../../src/errors/standby-error.ts'
 import { temporaryFolder } from '../../support/temporary-folder.ts'
 
 test('an error is shown with its code first, then what, where and what to do next', () => {
-  const error = new StandbyError({ code: 'site-silent', mustAct: 'site', what: 'dc-b does not answer', where: 'dc-b', next: 'Look at it.' })
+  const error = new StandbyError({
+    code: 'site-silent',
+    mustAct: 'site',
+    what: 'dc-b does not answer',
+    where: 'dc-b',
+    next: 'Look at it.',
+  })
   expect(rendered(error)).toBe('site-silent: dc-b does not answer\n  where: dc-b\n  next:  Look at it.')
   expect(rendered(new StandbyError({ code: 'moved', mustAct: 'input', what: 'x' }))).toBe('moved: x')
 })
@@ -17,7 +23,8 @@ test('a refusal that is on record says where, with the head to keep', () => {
   const error = new StandbyError({ code: 'not-approved', mustAct: 'approval', what: 'nobody approved' })
   expect(failedOutcome(error).summary).not.toContain('on record')
   error.evidence = { record: 'evidence/00000009.json', head: 'e'.repeat(64) }
-  for (const part of ['not-approved', 'evidence/00000009.json', 'e'.repeat(64)]) expect(failedOutcome(error).summary).toContain(part)
+  for (const part of ['not-approved', 'evidence/00000009.json', 'e'.repeat(64)])
+    expect(failedOutcome(error).summary).toContain(part)
 })
 
 test('a result carries its schema version, and one that GitHub would drop says so instead of taking the other outputs with it', () => {
@@ -28,9 +35,12 @@ test('a result carries its schema version, and one that GitHub would drop says s
 })
 
 /** Ends when it was told to, with what it wrote as outputs. */
-async function interrupted(
-  run: string,
-): Promise<{ readonly exitCode: number | null; readonly took: number; readonly outputs: string; readonly said: string }> {
+async function interrupted(run: string): Promise<{
+  readonly exitCode: number | null
+  readonly took: number
+  readonly outputs: string
+  readonly said: string
+}> {
   const output = join(temporaryFolder(), 'output')
   writeFileSync(output, '')
   const script = `import { finish } from '${join(import.meta.dirname, '../../../src/actions/outcome.ts')}'

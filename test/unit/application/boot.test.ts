@@ -87,7 +87,9 @@ describe('a boot that must refuse exits with 1 and says why', () => {
 
   test('the key is tried before a migration is run', async () => {
     await (await start()).stop()
-    await postgres.sql('DELETE FROM infisical_migrations WHERE id = 7; ALTER TABLE kms_root_config DROP COLUMN "keyLabel"')
+    await postgres.sql(
+      'DELETE FROM infisical_migrations WHERE id = 7; ALTER TABLE kms_root_config DROP COLUMN "keyLabel"',
+    )
     const { code, said } = await startRefused({ ...options, env: { ENCRYPTION_KEY: 'f'.repeat(32) } })
     expect(code).toBe(1)
     expect(said).toContain('label(s): unknown')
@@ -114,7 +116,9 @@ describe('a boot that must refuse exits with 1 and says why', () => {
 
   test('a database that was dumped in the middle of a migration', async () => {
     await (await start()).stop()
-    await postgres.sql('DELETE FROM infisical_migrations WHERE id = 7; UPDATE infisical_migrations_lock SET is_locked = 1')
+    await postgres.sql(
+      'DELETE FROM infisical_migrations WHERE id = 7; UPDATE infisical_migrations_lock SET is_locked = 1',
+    )
     const { code, said } = await startRefused(options)
     expect(code).toBe(1)
     expect(said).toContain('Migration table is already locked')
@@ -124,7 +128,9 @@ describe('a boot that must refuse exits with 1 and says why', () => {
 describe('the schema and the image differ', () => {
   test('an older schema is migrated at boot', async () => {
     await (await start()).stop()
-    await postgres.sql('DELETE FROM infisical_migrations WHERE id = 7; ALTER TABLE kms_root_config DROP COLUMN "keyLabel"')
+    await postgres.sql(
+      'DELETE FROM infisical_migrations WHERE id = 7; ALTER TABLE kms_root_config DROP COLUMN "keyLabel"',
+    )
     await start()
     expect(await postgres.sql('SELECT name, batch FROM infisical_migrations ORDER BY id DESC LIMIT 1')).toBe(
       '20260302101500_root-key-label.mjs|2',
@@ -155,7 +161,11 @@ describe('the schema and the image differ', () => {
 
 describe('Hanzo KMS', () => {
   const key = (fill: number): string => Buffer.alloc(32, fill).toString('base64')
-  const env = { ENCRYPTION_KEY: '', ROOT_ENCRYPTION_KEY: key(1), ORG_ENCRYPTION_KEYS: JSON.stringify({ standby: key(2) }) }
+  const env = {
+    ENCRYPTION_KEY: '',
+    ROOT_ENCRYPTION_KEY: key(1),
+    ORG_ENCRYPTION_KEYS: JSON.stringify({ standby: key(2) }),
+  }
 
   test('without the right key of the organization it starts green, and neither reads nor writes its secrets', async () => {
     const first = await start(env)

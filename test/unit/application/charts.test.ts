@@ -29,7 +29,12 @@ interface Rendered {
   readonly spec: Readonly<Record<string, unknown>>
 }
 
-async function render(chart: string, release: string, sets: readonly string[], files: readonly string[] = []): Promise<Rendered[]> {
+async function render(
+  chart: string,
+  release: string,
+  sets: readonly string[],
+  files: readonly string[] = [],
+): Promise<Rendered[]> {
   const args = [...files.flatMap((file) => ['-f', file]), ...sets.flatMap((set) => ['--set', set])]
   const { stdout } = await run(helm, ['template', release, join(repository, 'lab/charts', chart), ...args])
   return parseAllDocuments(stdout).map((document) => document.toJS() as Rendered)
@@ -44,7 +49,12 @@ describe.each(charts)('the chart $chart', ({ chart, version, key, secret }) => {
   test('has the version of the published one and passes helm lint', async () => {
     const { stdout } = await run(helm, ['show', 'chart', join(repository, 'lab/charts', chart)])
     expect(stdout).toContain(`version: ${version}`)
-    await run(helm, ['lint', '--strict', join(repository, 'lab/charts', chart), ...unbundled.flatMap((set) => ['--set', set])])
+    await run(helm, [
+      'lint',
+      '--strict',
+      join(repository, 'lab/charts', chart),
+      ...unbundled.flatMap((set) => ['--set', set]),
+    ])
   })
 
   test('names its objects as the published one, so that a stack file serves both', async () => {
@@ -66,7 +76,11 @@ describe.each(charts)('the chart $chart', ({ chart, version, key, secret }) => {
           containers: [
             {
               envFrom: [{ secretRef: { name: secret } }],
-              readinessProbe: { httpGet: { path: '/api/status', port: 8080 }, initialDelaySeconds: 10, periodSeconds: 5 },
+              readinessProbe: {
+                httpGet: { path: '/api/status', port: 8080 },
+                initialDelaySeconds: 10,
+                periodSeconds: 5,
+              },
               securityContext: { runAsNonRoot: true, allowPrivilegeEscalation: false },
             },
           ],
@@ -101,7 +115,10 @@ describe.each(charts)('the chart $chart', ({ chart, version, key, secret }) => {
         },
       },
     })
-    expect(only(objects, 'Service').spec).toMatchObject({ type: 'NodePort', ports: [{ nodePort: 30080, targetPort: 8080 }] })
+    expect(only(objects, 'Service').spec).toMatchObject({
+      type: 'NodePort',
+      ports: [{ nodePort: 30080, targetPort: 8080 }],
+    })
   })
 
   test('takes the connection string from a Secret of the database', async () => {
@@ -113,7 +130,11 @@ describe.each(charts)('the chart $chart', ({ chart, version, key, secret }) => {
     ]
     expect(only(await render(chart, 'app', [...unbundled, ...sets]), 'Deployment').spec).toMatchObject({
       template: {
-        spec: { containers: [{ env: [{ name: 'DB_CONNECTION_URI', valueFrom: { secretKeyRef: { name: 'pg-app', key: 'uri' } } }] }] },
+        spec: {
+          containers: [
+            { env: [{ name: 'DB_CONNECTION_URI', valueFrom: { secretKeyRef: { name: 'pg-app', key: 'uri' } } }] },
+          ],
+        },
       },
     })
   })
@@ -139,7 +160,12 @@ describe.each(charts)('the chart $chart', ({ chart, version, key, secret }) => {
     )
     expect(ingress.spec).toMatchObject({
       ingressClassName: 'nginx',
-      rules: [{ host: 'kms.test', http: { paths: [{ backend: { service: { name: `app-${chart}-${key}`, port: { number: 8080 } } } }] } }],
+      rules: [
+        {
+          host: 'kms.test',
+          http: { paths: [{ backend: { service: { name: `app-${chart}-${key}`, port: { number: 8080 } } } }] },
+        },
+      ],
     })
   })
 })
@@ -149,5 +175,7 @@ test('the values of the published Infisical stack render, on the active site and
   const active = await render('infisical-standalone', 'infisical', [], [join(values, 'application.yaml')])
   expect(only(active, 'Deployment').metadata.name).toBe('infisical-infisical-standalone-infisical')
   const files = [join(values, 'application.yaml'), join(values, 'application-passive.yaml')]
-  expect(only(await render('infisical-standalone', 'infisical', [], files), 'Deployment').spec).toMatchObject({ replicas: 0 })
+  expect(only(await render('infisical-standalone', 'infisical', [], files), 'Deployment').spec).toMatchObject({
+    replicas: 0,
+  })
 })

@@ -49,7 +49,12 @@ describe('the environment of the application', () => {
     ['ORG_ENCRYPTION_KEYS', '{'],
     ['ORG_ENCRYPTION_KEYS', '{"standby":"c2hvcnQ="}'],
   ])('a malformed %s refuses and is not repeated', (name, value) => {
-    const env = { ...complete, ENCRYPTION_KEY: name === 'ENCRYPTION_KEY' ? value : undefined, ROOT_ENCRYPTION_KEY: rootKey, [name]: value }
+    const env = {
+      ...complete,
+      ENCRYPTION_KEY: name === 'ENCRYPTION_KEY' ? value : undefined,
+      ROOT_ENCRYPTION_KEY: rootKey,
+      [name]: value,
+    }
     expect(() => readConfiguration(env)).toThrow(name)
     expect(() => readConfiguration(env)).not.toThrow(value.length > 3 ? value : 'no such text')
   })

@@ -19,14 +19,20 @@ describe('encryption at rest', () => {
 
   test('a changed or cut ciphertext does not decrypt', () => {
     fc.assert(
-      fc.property(fc.uint8Array({ maxLength: 50 }), key, fc.nat(), fc.integer({ min: 1, max: 255 }), (plain, one, at, flip) => {
-        const blob = encrypt(plain, one)
-        const position = at % blob.length
-        const changed = Buffer.from(blob)
-        changed[position] = (changed[position] ?? 0) ^ flip
-        expect(decrypt(changed, one)).toBeNull()
-        expect(decrypt(blob.subarray(0, position), one)).toBeNull()
-      }),
+      fc.property(
+        fc.uint8Array({ maxLength: 50 }),
+        key,
+        fc.nat(),
+        fc.integer({ min: 1, max: 255 }),
+        (plain, one, at, flip) => {
+          const blob = encrypt(plain, one)
+          const position = at % blob.length
+          const changed = Buffer.from(blob)
+          changed[position] = (changed[position] ?? 0) ^ flip
+          expect(decrypt(changed, one)).toBeNull()
+          expect(decrypt(blob.subarray(0, position), one)).toBeNull()
+        },
+      ),
     )
   })
 

@@ -67,7 +67,11 @@ async function ask(address: string, method: string, path: string, token: string 
     ...(body === undefined ? {} : { body: JSON.stringify(body) }),
     signal: AbortSignal.timeout(15_000),
   })
-  return { status: response.status, body: (await response.json()) as Record<string, unknown>, ms: performance.now() - began }
+  return {
+    status: response.status,
+    body: (await response.json()) as Record<string, unknown>,
+    ms: performance.now() - began,
+  }
 }
 
 const folder = () => ({ projectId: credentials.projectId, environment: 'prod' })
@@ -89,9 +93,14 @@ describe('secrets', () => {
     const at = (path: string, method: string, body?: object) => ask(application.address, method, path, token, body)
     expect((await at('/api/v4/secrets/ONE', 'POST', { ...folder(), secretValue: 'first' })).status).toBe(200)
     expect((await at('/api/v4/secrets/ONE', 'POST', { ...folder(), secretValue: 'again' })).status).toBe(400)
-    expect((await at('/api/v4/secrets/ONE', 'PATCH', { ...folder(), secretValue: 'second' })).body.secret).toMatchObject({ version: 2 })
+    expect(
+      (await at('/api/v4/secrets/ONE', 'PATCH', { ...folder(), secretValue: 'second' })).body.secret,
+    ).toMatchObject({ version: 2 })
     const older = new URLSearchParams({ workspaceId: credentials.projectId, environment: 'prod' }).toString()
-    expect((await at(`/api/v3/secrets/raw/ONE?${older}`, 'GET')).body.secret).toMatchObject({ secretKey: 'ONE', secretValue: 'second' })
+    expect((await at(`/api/v3/secrets/raw/ONE?${older}`, 'GET')).body.secret).toMatchObject({
+      secretKey: 'ONE',
+      secretValue: 'second',
+    })
     expect((await at('/api/v4/secrets/ONE', 'DELETE', folder())).status).toBe(200)
     expect((await at(`/api/v3/secrets/raw/ONE?${older}`, 'GET')).status).toBe(404)
   })
@@ -116,7 +125,9 @@ describe('secrets', () => {
 
   test('a wrong client secret is refused', async () => {
     const connection = openConnection(application.address)
-    await expect(logIn(connection, { ...credentials, clientSecret: `${credentials.clientSecret}x` })).rejects.toThrow('Invalid credentials')
+    await expect(logIn(connection, { ...credentials, clientSecret: `${credentials.clientSecret}x` })).rejects.toThrow(
+      'Invalid credentials',
+    )
     connection.close()
   })
 
@@ -129,12 +140,17 @@ describe('secrets', () => {
 
 describe('the instance', () => {
   test('is set up once', async () => {
-    await expect(provisionInstance(application.address, labProvisioning)).rejects.toThrow('Instance has already been set up')
+    await expect(provisionInstance(application.address, labProvisioning)).rejects.toThrow(
+      'Instance has already been set up',
+    )
   })
 
   test('says who it is', async () => {
     const { body } = await ask(application.address, 'GET', '/api/v1/admin/config', null)
-    expect(body.config).toMatchObject({ initialized: true, instanceId: await postgres.sql('SELECT "instanceId" FROM super_admin') })
+    expect(body.config).toMatchObject({
+      initialized: true,
+      instanceId: await postgres.sql('SELECT "instanceId" FROM super_admin'),
+    })
   })
 })
 
@@ -171,7 +187,10 @@ describe('the queue', () => {
   test('a Redis that is away costs the event and two seconds at most, never the write', async () => {
     const alone = await start({ redisUrl: 'redis://127.0.0.1:1' })
     const token = await tokenOf(alone.address)
-    const { status, ms } = await ask(alone.address, 'POST', '/api/v4/secrets/NO_REDIS', token, { ...folder(), secretValue: 'x' })
+    const { status, ms } = await ask(alone.address, 'POST', '/api/v4/secrets/NO_REDIS', token, {
+      ...folder(),
+      secretValue: 'x',
+    })
     expect(status).toBe(200)
     expect(ms).toBeLessThan(2_000)
     expect(alone.said()).toContain('An audit event could not be queued')
@@ -184,7 +203,8 @@ describe('a database that cannot write', () => {
     await postgres.sql('ALTER SYSTEM SET default_transaction_read_only = on')
     await postgres.sql('SELECT pg_reload_conf()')
     try {
-      const write = () => ask(application.address, 'POST', '/api/v4/secrets/READ_ONLY', token, { ...folder(), secretValue: 'x' })
+      const write = () =>
+        ask(application.address, 'POST', '/api/v4/secrets/READ_ONLY', token, { ...folder(), secretValue: 'x' })
       await eventually('the refusal', async () => (await write()).status === 503)
       expect((await ask(application.address, 'GET', '/api/status', null)).status).toBe(200)
     } finally {
@@ -192,7 +212,10 @@ describe('a database that cannot write', () => {
       await postgres.sql('SELECT pg_reload_conf()')
     }
     await eventually('a write', async () => {
-      const { status } = await ask(application.address, 'POST', '/api/v4/secrets/WRITABLE', token, { ...folder(), secretValue: 'x' })
+      const { status } = await ask(application.address, 'POST', '/api/v4/secrets/WRITABLE', token, {
+        ...folder(),
+        secretValue: 'x',
+      })
       return status === 200
     })
   }, 30_000)
@@ -202,7 +225,9 @@ describe('a database that cannot write', () => {
     const thaw = await freezeDatabase()
     try {
       const writes = await Promise.all(
-        [1, 2, 3].map((n) => ask(application.address, 'POST', `/api/v4/secrets/FROZEN_${n}`, token, { ...folder(), secretValue: 'x' })),
+        [1, 2, 3].map((n) =>
+          ask(application.address, 'POST', `/api/v4/secrets/FROZEN_${n}`, token, { ...folder(), secretValue: 'x' }),
+        ),
       )
       for (const { status, ms } of writes) {
         expect(status).toBeGreaterThanOrEqual(500)
@@ -215,7 +240,10 @@ describe('a database that cannot write', () => {
       await thaw()
     }
     await eventually('a write', async () => {
-      const reply = await ask(application.address, 'POST', `/api/v4/secrets/THAWED_${Date.now()}`, token, { ...folder(), secretValue: 'x' })
+      const reply = await ask(application.address, 'POST', `/api/v4/secrets/THAWED_${Date.now()}`, token, {
+        ...folder(),
+        secretValue: 'x',
+      })
       return reply.status === 200
     })
   }, 30_000)
@@ -223,7 +251,9 @@ describe('a database that cannot write', () => {
 
 describe('a secondary', () => {
   test('hands mutations to the primary and reads by itself', async () => {
-    const secondary = await start({ env: { INFISICAL_PRIMARY_INSTANCE_URL: application.address, INFISICAL_RUN_MODES: 'api' } })
+    const secondary = await start({
+      env: { INFISICAL_PRIMARY_INSTANCE_URL: application.address, INFISICAL_RUN_MODES: 'api' },
+    })
     await putSecret(secondary.address, credentials, 'THROUGH', 'the primary')
     expect(await readSecret(secondary.address, credentials, 'THROUGH')).toBe('the primary')
   }, 30_000)
@@ -251,7 +281,9 @@ describe('SIGTERM', () => {
     const token = await tokenOf(one.address)
     const thaw = await freezeDatabase()
     try {
-      const write = ask(one.address, 'POST', '/api/v4/secrets/HANGING', token, { ...folder(), secretValue: 'x' }).catch(() => null)
+      const write = ask(one.address, 'POST', '/api/v4/secrets/HANGING', token, { ...folder(), secretValue: 'x' }).catch(
+        () => null,
+      )
       await pause(100)
       expect((await one.stop()).ms).toBeLessThan(3_000)
       await write
@@ -269,7 +301,8 @@ describe('SIGTERM', () => {
     await writes[0]
     const [{ code }, replies] = await Promise.all([one.stop(), Promise.allSettled(writes)])
     expect(code).toBe(0)
-    // On a busy machine some have not reached the server when it closes its door: they are told so by their connection, and never answered wrongly.
+    // On a busy machine some have not reached the server when it closes its door: they are told so by their connection,
+    // and never answered wrongly.
     const answered = replies.flatMap((reply) => (reply.status === 'fulfilled' ? [reply.value.status] : []))
     expect(new Set(answered)).toEqual(new Set([200]))
     expect(answered.length).toBeGreaterThan(1)

@@ -6,7 +6,11 @@ import { digestOf } from '../../../src/planning/plan-digest.ts'
 import { planText } from '../../support/small-stack.ts'
 
 const plan = JSON.parse(planText()) as Plan
-const REQUEST: Request = { reason: 'GitHub is down since 02:10, incident 4711', requestedBy: 'sam', purpose: { operation: 'execute' } }
+const REQUEST: Request = {
+  reason: 'GitHub is down since 02:10, incident 4711',
+  requestedBy: 'sam',
+  purpose: { operation: 'execute' },
+}
 
 describe('what signers sign', () => {
   test('says in words what they agree to, and ends with the reason', () => {
@@ -24,7 +28,9 @@ reason: GitHub is down since 02:10, incident 4711
 
   test('names the loss that is accepted', () => {
     const lossy: Plan = { ...plan, intent: { ...plan.intent, mode: 'failover', acceptLoss: 90_000 } }
-    expect(approvalText(lossy, REQUEST)).toContain('\nmove: failover from dc-a to dc-b\naccepted loss: at most 1 min 30 s\n')
+    expect(approvalText(lossy, REQUEST)).toContain(
+      '\nmove: failover from dc-a to dc-b\naccepted loss: at most 1 min 30 s\n',
+    )
   })
 
   test('says plainly that a loss is accepted which nobody can measure', () => {
@@ -41,7 +47,12 @@ reason: GitHub is down since 02:10, incident 4711
   test('is the same for the same words in other white space or another form of the letters', () => {
     const reason = 'Störung in dc-a, Vorfall 4711'
     const typed = approvalText(plan, { ...REQUEST, reason })
-    for (const copied of [reason.normalize('NFD'), `  ${reason}\n`, reason.replaceAll(' ', '\u00a0'), reason.replace(', ', ',\r\n')])
+    for (const copied of [
+      reason.normalize('NFD'),
+      `  ${reason}\n`,
+      reason.replaceAll(' ', '\u00a0'),
+      reason.replace(', ', ',\r\n'),
+    ])
       expect(approvalText(plan, { ...REQUEST, reason: copied })).toBe(typed)
   })
 
@@ -64,7 +75,8 @@ reason: GitHub is down since 02:10, incident 4711
       )
     fc.assert(
       fc.property(variant, variant, (one, other) => {
-        const key = (value: typeof one): string => JSON.stringify({ ...value, reason: value.reason.replaceAll(/\s+/g, ' ').trim() })
+        const key = (value: typeof one): string =>
+          JSON.stringify({ ...value, reason: value.reason.replaceAll(/\s+/g, ' ').trim() })
         return (textOf(one) === textOf(other)) === (key(one) === key(other))
       }),
     )
@@ -78,12 +90,18 @@ reason: GitHub is down since 02:10, incident 4711
     ['no end', 'x'.repeat(1_001)],
   ]
   test.each(hidden)('refuses a reason and a requester with %s', (_name, text) => {
-    expect(() => approvalText(plan, { ...REQUEST, reason: text })).toThrow(expect.objectContaining({ code: 'input-invalid' }))
-    expect(() => approvalText(plan, { ...REQUEST, requestedBy: text })).toThrow(expect.objectContaining({ code: 'input-invalid' }))
+    expect(() => approvalText(plan, { ...REQUEST, reason: text })).toThrow(
+      expect.objectContaining({ code: 'input-invalid' }),
+    )
+    expect(() => approvalText(plan, { ...REQUEST, requestedBy: text })).toThrow(
+      expect.objectContaining({ code: 'input-invalid' }),
+    )
   })
 
   test.each(['', ' ', '\n\t'])('refuses the reason %j: it is mandatory', (reason) => {
-    expect(() => approvalText(plan, { ...REQUEST, reason })).toThrow(expect.objectContaining({ code: 'reason-missing' }))
+    expect(() => approvalText(plan, { ...REQUEST, reason })).toThrow(
+      expect.objectContaining({ code: 'reason-missing' }),
+    )
   })
 
   test('can not be made to show a line that it has not: a plan with line breaks in a name is none', () => {
@@ -94,6 +112,7 @@ reason: GitHub is down since 02:10, incident 4711
       { ...plan, stack: { ...plan.stack, name: lines } },
       { ...plan, intent: { ...plan.intent, to: lines as Plan['intent']['to'] } },
     ]
-    for (const one of bent) expect(() => approvalText(one, REQUEST)).toThrow(expect.objectContaining({ code: 'plan-invalid' }))
+    for (const one of bent)
+      expect(() => approvalText(one, REQUEST)).toThrow(expect.objectContaining({ code: 'plan-invalid' }))
   })
 })

@@ -60,7 +60,9 @@ async function mirror() {
   const server = createServer((request, response) => {
     const path = new URL(request.url ?? '', 'http://mirror').pathname
     response.setHeader('date', now.toUTCString())
-    response.writeHead(path in answers ? 200 : 404, { 'content-type': 'application/json' }).end(JSON.stringify(answers[path] ?? {}))
+    response
+      .writeHead(path in answers ? 200 : 404, { 'content-type': 'application/json' })
+      .end(JSON.stringify(answers[path] ?? {}))
   })
   await new Promise<void>((done) => server.listen(0, '127.0.0.1', done))
   return {
@@ -128,7 +130,10 @@ beforeAll(async () => {
 })
 afterAll(() => said.stop())
 
-async function judged(bent: Readonly<Record<string, Json>>, more: { env?: Record<string, string>; plan?: Plan; digest?: string } = {}) {
+async function judged(
+  bent: Readonly<Record<string, Json>>,
+  more: { env?: Record<string, string>; plan?: Plan; digest?: string } = {},
+) {
   said.show(bent)
   const github = openGitHub({ apiUrl: said.url, token: 'token', repository: 'lab/stacks', deadline: 5_000 })
   return readGitHubApproval({
@@ -142,10 +147,15 @@ async function judged(bent: Readonly<Record<string, Json>>, more: { env?: Record
 }
 
 /**
- * Field of GitHub's answers → code when it is missing, code when it says something else. What is not in this table is not judged, and
- * must not matter. null: does not matter.
+ * Field of GitHub's answers → code when it is missing, code when it says something else. What is not in this table is
+ * not judged, and must not matter. null: does not matter.
  */
-type Expectation = readonly [field: RegExp, missing: string | null, other: string | null, change?: (value: Json) => Json]
+type Expectation = readonly [
+  field: RegExp,
+  missing: string | null,
+  other: string | null,
+  change?: (value: Json) => Json,
+]
 const UNREADABLE = 'approval-unreadable'
 const becomesReviewer = (): Json => reviewer
 const TABLE: readonly Expectation[] = [
@@ -158,7 +168,12 @@ const TABLE: readonly Expectation[] = [
   [/^environment\.protection_rules\.0\.prevent_self_review$/, 'self-review-allowed', 'self-review-allowed'],
   [/^environment\.protection_rules\.0\.reviewers$/, 'environment-unprotected', 'environment-unprotected'],
   [/^environment\.protection_rules\.0\.reviewers\.0\.type$/, UNREADABLE, 'approver-not-reviewer'],
-  [/^environment\.protection_rules\.0\.reviewers\.0\.reviewer\.id$/, UNREADABLE, 'approver-not-reviewer', (id) => Number(id) + 1_000],
+  [
+    /^environment\.protection_rules\.0\.reviewers\.0\.reviewer\.id$/,
+    UNREADABLE,
+    'approver-not-reviewer',
+    (id) => Number(id) + 1_000,
+  ],
   [/^environment\.protection_rules\.0\.reviewers\.1\.(type|reviewer\.id)$/, UNREADABLE, null],
   [/^environment\.deployment_branch_policy\.custom_branch_policies$/, UNREADABLE, 'branch-policy-open'],
   [/^environment\.deployment_branch_policy\.protected_branches$/, UNREADABLE, 'branch-policy-open'],
@@ -191,14 +206,22 @@ const TABLE: readonly Expectation[] = [
 
 describe('what GitHub says, bent in one place', () => {
   test('as it was said, is an approval', async () => {
-    expect(await judged(answers)).toMatchObject({ kind: 'github-environment', approvers: [{ name: 'rita' }], requestedBy: 'sam' })
+    expect(await judged(answers)).toMatchObject({
+      kind: 'github-environment',
+      approvers: [{ name: 'rita' }],
+      requestedBy: 'sam',
+    })
   })
 
   test('is an approval too in another order of keys', async () => {
     expect(await judged(turned(answers))).toMatchObject({ approvers: [{ name: 'rita' }] })
   })
 
-  const bend = async (name: keyof typeof paths, place: Path, change: (value: Json) => Json | undefined): Promise<string> =>
+  const bend = async (
+    name: keyof typeof paths,
+    place: Path,
+    change: (value: Json) => Json | undefined,
+  ): Promise<string> =>
     codeOf(() => judged({ ...answers, [paths[name]]: bentAt(answers[paths[name]] as Json, place, change) }))
 
   test.each(['environment', 'policies', 'run', 'approvals', 'branch'] as const)(
@@ -222,10 +245,13 @@ describe('what GitHub says, bent in one place', () => {
     60_000,
   )
 
-  test.each(['environment', 'policies', 'run', 'approvals', 'branch'] as const)('%s: not there at all refuses', async (name) => {
-    const { [paths[name]]: _gone, ...rest } = answers
-    expect(await codeOf(() => judged(rest))).toBe(name === 'environment' ? 'environment-missing' : UNREADABLE)
-  })
+  test.each(['environment', 'policies', 'run', 'approvals', 'branch'] as const)(
+    '%s: not there at all refuses',
+    async (name) => {
+      const { [paths[name]]: _gone, ...rest } = answers
+      expect(await codeOf(() => judged(rest))).toBe(name === 'environment' ? 'environment-missing' : UNREADABLE)
+    },
+  )
 
   const lists: [string, string, (list: readonly Json[]) => Json][] = [
     [
@@ -261,9 +287,9 @@ describe('the job, bent in one place', () => {
   })
 
   test('GITHUB_SERVER_URL of another server → plan-of-another-run', async () => {
-    expect(await codeOf(() => judged(answers, { env: { ...env, GITHUB_SERVER_URL: 'https://github.example.com' } }))).toBe(
-      'plan-of-another-run',
-    )
+    expect(
+      await codeOf(() => judged(answers, { env: { ...env, GITHUB_SERVER_URL: 'https://github.example.com' } })),
+    ).toBe('plan-of-another-run')
   })
 })
 
@@ -300,9 +326,12 @@ describe('the plan, bent in one place', () => {
         if (JSON.stringify(bent) === JSON.stringify(plan)) continue
         const [byGitHub, byKeys] = await both(JSON.stringify(bent))
         const field = place.join('.')
-        if (!['digest-mismatch', 'plan-invalid', 'plan-for-another-site'].includes(byGitHub)) wrong.push({ field, byGitHub })
+        if (!['digest-mismatch', 'plan-invalid', 'plan-for-another-site'].includes(byGitHub))
+          wrong.push({ field, byGitHub })
         const expected =
-          field === 'expiresAt' ? ['plan-expired', 'plan-invalid'] : ['signature-wrong', 'plan-invalid', 'plan-for-another-site']
+          field === 'expiresAt'
+            ? ['plan-expired', 'plan-invalid']
+            : ['signature-wrong', 'plan-invalid', 'plan-for-another-site']
         if (!expected.includes(byKeys)) wrong.push({ field, byKeys })
       }
     }
@@ -310,30 +339,43 @@ describe('the plan, bent in one place', () => {
   }, 60_000)
 
   test('what is added to it is refused too', async () => {
-    for (const added of [{ extra: 1 }, { steps: [...plan.steps, ...plan.steps] }, { intent: { ...plan.intent, acceptLoss: 1 } }])
+    for (const added of [
+      { extra: 1 },
+      { steps: [...plan.steps, ...plan.steps] },
+      { intent: { ...plan.intent, acceptLoss: 1 } },
+    ])
       expect(await both(JSON.stringify({ ...plan, ...added }))).toEqual(['digest-mismatch', 'signature-wrong'])
   })
 
   test('that of another run is refused, with its own digest and its own signatures', async () => {
-    const other = await planFailover(await deployed(), { mode: 'switchover', to: 'dc-b' }, { madeIn: `${plan.madeIn}0` })
+    const other = await planFailover(
+      await deployed(),
+      { mode: 'switchover', to: 'dc-b' },
+      { madeIn: `${plan.madeIn}0` },
+    )
     expect(await codeOf(() => judged(answers, { plan: other.plan, digest: other.digest }))).toBe('plan-of-another-run')
     expect(await codeOf(() => judged(answers, { plan: other.plan }))).toBe('digest-mismatch')
     expect(await bySignatures(other.plan)).toBe('signature-wrong')
-    expect(await bySignatures(plan, [...signed().slice(0, 1), { file: 'x', text: omar.sign(approvalTextOf(other.plan)) }])).toBe(
-      'signature-wrong',
-    )
+    expect(
+      await bySignatures(plan, [...signed().slice(0, 1), { file: 'x', text: omar.sign(approvalTextOf(other.plan)) }]),
+    ).toBe('signature-wrong')
   })
   const approvalTextOf = (of: Plan): string => approvalText(of, { ...REQUEST, purpose: { operation: 'execute' } })
 
   test('that has waited too long is refused', async () => {
     const late = new Date(Date.parse(plan.expiresAt) + 1)
-    expect(await codeOf(() => readSignedApproval({ stack, plan, signatures: signed(), ...REQUEST, now: late }))).toBe('plan-expired')
+    expect(await codeOf(() => readSignedApproval({ stack, plan, signatures: signed(), ...REQUEST, now: late }))).toBe(
+      'plan-expired',
+    )
   })
 
   test('an approval is used once: a second execution is refused, and so is it after the way back', async () => {
     const world = await deployed()
     const made = await planFailover(world, { mode: 'switchover', to: 'dc-b' })
-    const signatures = [rita, omar].map((signer) => ({ file: signer.name, text: signer.sign(approvalTextOf(made.plan)) }))
+    const signatures = [rita, omar].map((signer) => ({
+      file: signer.name,
+      text: signer.sign(approvalTextOf(made.plan)),
+    }))
     const approval = readSignedApproval({ stack, plan: made.plan, signatures, ...REQUEST, now })
     expect((await executeFailover(world, made.plan, approval)).verdict).toBe('moved')
     const again = await executeFailover(world, made.plan, approval)

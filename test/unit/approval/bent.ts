@@ -5,7 +5,9 @@ export type Path = readonly (string | number)[]
 /** Every place in a value that holds something: leaves, and lists as a whole. */
 export function placesIn(value: Json, path: Path = []): Path[] {
   if (typeof value !== 'object' || value === null) return [path]
-  const below = Object.entries(value).flatMap(([key, part]) => placesIn(part as Json, [...path, Array.isArray(value) ? Number(key) : key]))
+  const below = Object.entries(value).flatMap(([key, part]) =>
+    placesIn(part as Json, [...path, Array.isArray(value) ? Number(key) : key]),
+  )
   return Array.isArray(value) ? [path, ...below] : below
 }
 
@@ -13,7 +15,8 @@ export function placesIn(value: Json, path: Path = []): Path[] {
 export function bentAt(value: Json, [first, ...rest]: Path, change: (value: Json) => Json | undefined): Json {
   if (first === undefined) return change(value) ?? null
   const replace = (part: Json): Json | undefined => (rest.length === 0 ? change(part) : bentAt(part, rest, change))
-  if (Array.isArray(value)) return value.flatMap((part: Json, index) => (index === first ? (keep(replace(part)) as Json[]) : [part]))
+  if (Array.isArray(value))
+    return value.flatMap((part: Json, index) => (index === first ? (keep(replace(part)) as Json[]) : [part]))
   return Object.fromEntries(
     Object.entries(value as JsonObject).flatMap(([key, part]) => {
       const now = key === String(first) ? replace(part) : part

@@ -13,9 +13,13 @@ const tables = page.slice(page.indexOf('## 5. Why it was refused'))
 const told = [...tables.matchAll(/^\| [^|]+ \| `([a-z]+(?:-[a-z]+)+)` \| ([^|]+) \|$/gm)]
 
 test('docs/approval.md tells of every reason against an approval, once, and what to do', () => {
-  const codes = [...Object.keys(REASON_CODES['Reviewers on GitHub']), ...Object.keys(REASON_CODES['Approval without GitHub'])]
+  const codes = [
+    ...Object.keys(REASON_CODES['Reviewers on GitHub']),
+    ...Object.keys(REASON_CODES['Approval without GitHub']),
+  ]
   expect(codes.filter((code) => told.filter(([, named]) => named === code).length !== 1)).toEqual([])
-  for (const [, code = '', what = ''] of told) expect({ code, what: what.trim().length > 5 }).toEqual({ code, what: true })
+  for (const [, code = '', what = ''] of told)
+    expect({ code, what: what.trim().length > 5 }).toEqual({ code, what: true })
 })
 
 test('and tells of no reason that there is not', () => {
@@ -28,5 +32,6 @@ test('every example of the stack file in it is right', () => {
     ([, text = '']) => (parse(text) as { approval: Json }).approval,
   )
   expect(examples).toHaveLength(3)
-  for (const example of examples) expect([...judge(approvalSchema, example, []).problems, ...approvalProblems(example)]).toEqual([])
+  for (const example of examples)
+    expect([...judge(approvalSchema, example, []).problems, ...approvalProblems(example)]).toEqual([])
 })

@@ -13,7 +13,11 @@ const startOf = (jobs: readonly GitHubJob[], of: Readonly<Record<string, string>
   jobStart({ github: { jobs: async () => jobs }, env: of })
 
 test('the job that this runner is at is the one that was held back: not the plan job, which ran there before', async () => {
-  const jobs = [job('runner-1', '2026-11-21T06:00:00Z', 'completed'), job('runner-1', '2026-11-21T06:09:00Z'), job('runner-2', 'x')]
+  const jobs = [
+    job('runner-1', '2026-11-21T06:00:00Z', 'completed'),
+    job('runner-1', '2026-11-21T06:09:00Z'),
+    job('runner-2', 'x'),
+  ]
   expect(await startOf(jobs)).toBe('2026-11-21T06:09:00Z')
 })
 

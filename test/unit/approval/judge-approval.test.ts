@@ -10,16 +10,24 @@ const codes = (evidence: ApprovalEvidence): string[] => judgeApproval(evidence).
 const withGate = (change: Partial<Gate>): ApprovalEvidence => ({ ...SOUND, gates: [{ ...GATE, ...change }] })
 const withEnvironment = (change: Partial<Gate['environment']>): ApprovalEvidence =>
   withGate({ environment: { ...GATE.environment, ...change } })
-const withPlan = (change: Partial<ApprovalEvidence['plan']>): ApprovalEvidence => ({ ...SOUND, plan: { ...SOUND.plan, ...change } })
+const withPlan = (change: Partial<ApprovalEvidence['plan']>): ApprovalEvidence => ({
+  ...SOUND,
+  plan: { ...SOUND.plan, ...change },
+})
 const withBranches = (branchPolicies: Gate['branchPolicies']): ApprovalEvidence => withGate({ branchPolicies })
-const withRun = (change: Partial<ApprovalEvidence['run']>): ApprovalEvidence => ({ ...SOUND, run: { ...SOUND.run, ...change } })
+const withRun = (change: Partial<ApprovalEvidence['run']>): ApprovalEvidence => ({
+  ...SOUND,
+  run: { ...SOUND.run, ...change },
+})
 const withExpected = (change: Partial<ApprovalEvidence['expected']>): ApprovalEvidence => ({
   ...SOUND,
   expected: { ...SOUND.expected, ...change },
 })
 const withReviewers = (change: Partial<Gate['environment']['protection_rules'][number]>): ApprovalEvidence =>
   withEnvironment({
-    protection_rules: GATE.environment.protection_rules.map((rule) => (rule.type === 'required_reviewers' ? { ...rule, ...change } : rule)),
+    protection_rules: GATE.environment.protection_rules.map((rule) =>
+      rule.type === 'required_reviewers' ? { ...rule, ...change } : rule,
+    ),
   })
 const withSecondRule = (change: Partial<Gate['environment']['protection_rules'][number]>): ApprovalEvidence =>
   withEnvironment({
@@ -52,7 +60,11 @@ describe('one thing bent refuses, with its own code and with what to do:', () =>
   const sam = { id: 10, login: 'sam', type: 'User' }
   const bent: readonly [string, string, ApprovalEvidence][] = [
     ['another plan than the reviewed one', 'digest-mismatch', withPlan({ digest: 'e2'.repeat(32) })],
-    ['a plan of another run', 'plan-of-another-run', withPlan({ madeIn: 'https://github.com/acme/stacks/actions/runs/502' })],
+    [
+      'a plan of another run',
+      'plan-of-another-run',
+      withPlan({ madeIn: 'https://github.com/acme/stacks/actions/runs/502' }),
+    ],
     ['a plan that was made outside of GitHub', 'plan-of-another-run', withPlan({ madeIn: null })],
     ['a plan that waited too long', 'plan-expired', { ...SOUND, now: SOUND.plan.expiresAt }],
     ['a plan that does not say until when it may wait', 'plan-expired', withPlan({ expiresAt: 'never' })],
@@ -65,7 +77,11 @@ describe('one thing bent refuses, with its own code and with what to do:', () =>
     ['a run that a stranger can start', 'event-not-allowed', withRun({ event: 'pull_request_target' })],
     ['one approver where two must be', 'approvers-too-few', withExpected({ approvers: 2 })],
     ['another environment', 'environment-mismatch', withGate({ name: 'production-fallover' })],
-    ['no rule at all, as a misspelt environment has', 'environment-unprotected', withEnvironment({ protection_rules: [] })],
+    [
+      'no rule at all, as a misspelt environment has',
+      'environment-unprotected',
+      withEnvironment({ protection_rules: [] }),
+    ],
     ['a rule that names nobody', 'environment-unprotected', withReviewers({ reviewers: [] })],
     [
       'a rule whose reviewers GitHub does not show',
@@ -76,24 +92,42 @@ describe('one thing bent refuses, with its own code and with what to do:', () =>
     [
       'self-review not said',
       'self-review-allowed',
-      withEnvironment({ protection_rules: GATE.environment.protection_rules.map((rule) => without(rule, 'prevent_self_review')) }),
+      withEnvironment({
+        protection_rules: GATE.environment.protection_rules.map((rule) => without(rule, 'prevent_self_review')),
+      }),
     ],
     ['administrators may bypass', 'admins-can-bypass', withEnvironment({ can_admins_bypass: true })],
-    ['administrators not said', 'admins-can-bypass', withGate({ environment: without(GATE.environment, 'can_admins_bypass') })],
+    [
+      'administrators not said',
+      'admins-can-bypass',
+      withGate({ environment: without(GATE.environment, 'can_admins_bypass') }),
+    ],
     ['any branch', 'branch-policy-open', withEnvironment({ deployment_branch_policy: null })],
     [
       'any protected branch',
       'branch-policy-open',
       withEnvironment({ deployment_branch_policy: { protected_branches: true, custom_branch_policies: false } }),
     ],
-    ['a second branch', 'branch-policy-open', withBranches([...GATE.branchPolicies, { name: 'release/*', type: 'branch' }])],
+    [
+      'a second branch',
+      'branch-policy-open',
+      withBranches([...GATE.branchPolicies, { name: 'release/*', type: 'branch' }]),
+    ],
     ['a pattern that main matches', 'branch-policy-open', withBranches([{ name: 'm*', type: 'branch' }])],
     ['a tag in place of the branch', 'branch-policy-open', withBranches([{ name: 'main', type: 'tag' }])],
-    ['a tag beside the branch', 'branch-policy-open', withBranches([...GATE.branchPolicies, { name: 'main', type: 'tag' }])],
+    [
+      'a tag beside the branch',
+      'branch-policy-open',
+      withBranches([...GATE.branchPolicies, { name: 'main', type: 'tag' }]),
+    ],
     ['no branch listed', 'branch-policy-open', withBranches([])],
     ['another run', 'run-mismatch', withRun({ id: 502 })],
     ['a run of another commit', 'run-mismatch', withRun({ head_sha: 'f'.repeat(40) })],
-    ['a second attempt', 'rerun-refused', withRun({ run_attempt: 2, triggering_actor: { id: 11, login: 'tina', type: 'User' } })],
+    [
+      'a second attempt',
+      'rerun-refused',
+      withRun({ run_attempt: 2, triggering_actor: { id: 11, login: 'tina', type: 'User' } }),
+    ],
     ['a second attempt that only the job knows of', 'rerun-refused', withExpected({ attempt: 2 })],
     ['another branch', 'branch-not-allowed', withRun({ head_branch: 'hotfix' })],
     ['no branch', 'branch-not-allowed', withRun({ head_branch: null })],
@@ -102,32 +136,84 @@ describe('one thing bent refuses, with its own code and with what to do:', () =>
     ['no approval', 'not-approved', { ...SOUND, approvals: [] }],
     ['an approval that is still asked for', 'not-approved', withEntry({ state: 'pending' })],
     ['a state that GitHub may invent', 'not-approved', withEntry({ state: 'approved_automatically' })],
-    ['an approval of another environment', 'not-approved', withEntry({ environments: [{ id: 72, name: 'production-deploy' }] })],
+    [
+      'an approval of another environment',
+      'not-approved',
+      withEntry({ environments: [{ id: 72, name: 'production-deploy' }] }),
+    ],
     [
       'an approval of a deleted environment of that name',
       'not-approved',
       withEntry({ environments: [{ id: 70, name: 'production-failover' }] }),
     ],
-    ['an approval of this environment under its old name', 'not-approved', withEntry({ environments: [{ id: 71, name: 'failover' }] })],
+    [
+      'an approval of this environment under its old name',
+      'not-approved',
+      withEntry({ environments: [{ id: 71, name: 'failover' }] }),
+    ],
     ['a rejection', 'approval-rejected', withEntry({ state: 'rejected' })],
-    ['a rejection beside an approval', 'approval-rejected', { ...SOUND, approvals: [...SOUND.approvals, { ...entry, state: 'rejected' }] }],
+    [
+      'a rejection beside an approval',
+      'approval-rejected',
+      { ...SOUND, approvals: [...SOUND.approvals, { ...entry, state: 'rejected' }] },
+    ],
     ['approved by its starter', 'approver-is-requester', withRun({ actor: { id: 20, login: 'rita', type: 'User' } })],
-    ['approved by its starter under a new login', 'approver-is-requester', withRun({ actor: { id: 20, login: 'rita-2', type: 'User' } })],
-    ['approved by who triggered it', 'approver-is-requester', withRun({ triggering_actor: { id: 20, login: 'rita', type: 'User' } })],
-    ['started by a workflow', 'requester-not-a-person', withRun({ actor: { id: 41898282, login: 'github-actions[bot]', type: 'Bot' } })],
-    ['re-started by an app', 'requester-not-a-person', withRun({ triggering_actor: { id: 12, login: 'deploy-app[bot]', type: 'Bot' } })],
-    ['started by an organization', 'requester-not-a-person', withRun({ actor: { id: 13, login: 'acme', type: 'Organization' } })],
-    ['started by an account that was deleted', 'requester-not-a-person', withRun({ actor: { id: 10137, login: 'ghost', type: 'User' } })],
-    ['started by nobody that GitHub calls a user', 'requester-not-a-person', withRun({ actor: { id: 10, login: 'sam' } })],
+    [
+      'approved by its starter under a new login',
+      'approver-is-requester',
+      withRun({ actor: { id: 20, login: 'rita-2', type: 'User' } }),
+    ],
+    [
+      'approved by who triggered it',
+      'approver-is-requester',
+      withRun({ triggering_actor: { id: 20, login: 'rita', type: 'User' } }),
+    ],
+    [
+      'started by a workflow',
+      'requester-not-a-person',
+      withRun({ actor: { id: 41898282, login: 'github-actions[bot]', type: 'Bot' } }),
+    ],
+    [
+      're-started by an app',
+      'requester-not-a-person',
+      withRun({ triggering_actor: { id: 12, login: 'deploy-app[bot]', type: 'Bot' } }),
+    ],
+    [
+      'started by an organization',
+      'requester-not-a-person',
+      withRun({ actor: { id: 13, login: 'acme', type: 'Organization' } }),
+    ],
+    [
+      'started by an account that was deleted',
+      'requester-not-a-person',
+      withRun({ actor: { id: 10137, login: 'ghost', type: 'User' } }),
+    ],
+    [
+      'started by nobody that GitHub calls a user',
+      'requester-not-a-person',
+      withRun({ actor: { id: 10, login: 'sam' } }),
+    ],
     ['approved by an app', 'approver-not-a-person', withEntry({ user: { id: 20, login: 'rita', type: 'Bot' } })],
     [
       'approved by an app that calls itself a user',
       'approver-not-a-person',
       withEntry({ user: { id: 20, login: 'rita[bot]', type: 'User' } }),
     ],
-    ['approved by nobody that GitHub calls a user', 'approver-not-a-person', withEntry({ user: { id: 20, login: 'rita' } })],
-    ['approved by an account that was deleted', 'approver-not-a-person', withEntry({ user: { id: 20, login: 'Ghost', type: 'User' } })],
-    ['approved by somebody who is no reviewer', 'approver-not-reviewer', withEntry({ user: { id: 99, login: 'mallory', type: 'User' } })],
+    [
+      'approved by nobody that GitHub calls a user',
+      'approver-not-a-person',
+      withEntry({ user: { id: 20, login: 'rita' } }),
+    ],
+    [
+      'approved by an account that was deleted',
+      'approver-not-a-person',
+      withEntry({ user: { id: 20, login: 'Ghost', type: 'User' } }),
+    ],
+    [
+      'approved by somebody who is no reviewer',
+      'approver-not-reviewer',
+      withEntry({ user: { id: 99, login: 'mallory', type: 'User' } }),
+    ],
     [
       'approved by somebody who took over the login of a reviewer',
       'approver-not-reviewer',
@@ -165,8 +251,16 @@ describe('one thing bent refuses, with its own code and with what to do:', () =>
 })
 
 test('everything that is wrong is said at once', () => {
-  const evidence = { ...withEnvironment({ protection_rules: [], can_admins_bypass: true, deployment_branch_policy: null }), approvals: [] }
-  expect(codes(evidence)).toEqual(['environment-unprotected', 'admins-can-bypass', 'branch-policy-open', 'not-approved'])
+  const evidence = {
+    ...withEnvironment({ protection_rules: [], can_admins_bypass: true, deployment_branch_policy: null }),
+    approvals: [],
+  }
+  expect(codes(evidence)).toEqual([
+    'environment-unprotected',
+    'admins-can-bypass',
+    'branch-policy-open',
+    'not-approved',
+  ])
 })
 
 test('a team may review: GitHub does not name its members, so its own check has to do', () => {
@@ -204,11 +298,18 @@ test('whatever GitHub lists as approvals, a run without a declared reviewer othe
       type: fc.constantFrom('User', 'Bot'),
     }),
     comment: fc.string(),
-    environments: fc.array(fc.record({ id: fc.constantFrom(71, 72), name: fc.constantFrom('production-failover', 'other') }), {
-      maxLength: 3,
-    }),
+    environments: fc.array(
+      fc.record({ id: fc.constantFrom(71, 72), name: fc.constantFrom('production-failover', 'other') }),
+      {
+        maxLength: 3,
+      },
+    ),
   })
-  const people = fc.record({ id: fc.constantFrom<number>(10, 20, 21), login: fc.stringMatching(/^[a-z]{1,8}$/), type: fc.constant('User') })
+  const people = fc.record({
+    id: fc.constantFrom<number>(10, 20, 21),
+    login: fc.stringMatching(/^[a-z]{1,8}$/),
+    type: fc.constant('User'),
+  })
   fc.assert(
     fc.property(fc.array(approval, { maxLength: 4 }), people, people, (approvals, actor, triggering) => {
       const evidence = { ...withRun({ actor, triggering_actor: triggering }), approvals }
@@ -222,13 +323,19 @@ test('whatever GitHub lists as approvals, a run without a declared reviewer othe
           one.environments.some((environment) => environment.id === 71 && environment.name === 'production-failover'),
       )
       expect(counted.length).toBeGreaterThan(0)
-      expect(new Set(approversOf(evidence).map((one) => one.id))).toEqual(new Set(counted.map((one) => String(one.user.id))))
+      expect(new Set(approversOf(evidence).map((one) => one.id))).toEqual(
+        new Set(counted.map((one) => String(one.user.id))),
+      )
     }),
   )
 })
 
 describe('where two environments must be approved', () => {
-  const second: Gate = { ...GATE, name: 'failover-second', environment: { ...GATE.environment, id: 72, name: 'failover-second' } }
+  const second: Gate = {
+    ...GATE,
+    name: 'failover-second',
+    environment: { ...GATE.environment, id: 72, name: 'failover-second' },
+  }
   const rita = { id: 20, login: 'rita', type: 'User' }
   const omar = { id: 21, login: 'omar', type: 'User' }
   const approved = (user: typeof rita, ...gates: readonly Gate[]) => ({
@@ -273,7 +380,9 @@ describe('where two environments must be approved', () => {
       })),
     })
     expect(codes(teams(both([approved(rita, GATE, second), approved(app, second)])))).toEqual(['approvers-too-few'])
-    expect(codes(teams(both([approved(rita, GATE), approved({ ...rita, login: 'rita-2' }, second)])))).toEqual(['approvers-too-few'])
+    expect(codes(teams(both([approved(rita, GATE), approved({ ...rita, login: 'rita-2' }, second)])))).toEqual([
+      'approvers-too-few',
+    ])
     expect(codes(teams(both([approved(rita, GATE), approved(omar, second)])))).toEqual([])
   })
 
@@ -295,7 +404,11 @@ describe('where two environments must be approved', () => {
   })
 
   test('a rejection in one of them refuses', () => {
-    const approvals = [approved(rita, GATE, second), approved(omar, second), { ...approved(omar, second), state: 'rejected' }]
+    const approvals = [
+      approved(rita, GATE, second),
+      approved(omar, second),
+      { ...approved(omar, second), state: 'rejected' },
+    ]
     expect(codes(both(approvals))).toEqual(['approval-rejected'])
   })
 })

@@ -100,7 +100,10 @@ test('whoever signs, and how often, a move is allowed exactly when k declared pe
         }[bad]
         const stack = {
           ...toyStack,
-          approval: { ...toyStack.approval, signatures: { required, keys: signers.map(({ name, key }) => ({ name, key })) } },
+          approval: {
+            ...toyStack.approval,
+            signatures: { required, keys: signers.map(({ name, key }) => ({ name, key })) },
+          },
         }
         const read = (): unknown =>
           readSignedApproval({
@@ -110,7 +113,9 @@ test('whoever signs, and how often, a move is allowed exactly when k declared pe
             ...request,
             now: new Date('2026-11-21T06:00:00.000Z'),
           })
-        const others = new Set(who.map((index) => signers[index]?.name).filter((name) => name !== requestedBy.toLowerCase()))
+        const others = new Set(
+          who.map((index) => signers[index]?.name).filter((name) => name !== requestedBy.toLowerCase()),
+        )
         if (spoilt.length === 0 && others.size >= required) {
           allowed++
           expect(read()).toMatchObject({ kind: 'signatures' })

@@ -12,7 +12,10 @@ const rita = quickSigner('rita')
 const plan = JSON.parse(planText()) as Plan
 const github = { environments: ['production-failover'], branch: 'main', approvers: 1 }
 const keys = { required: 1, keys: [{ name: rita.name, key: rita.key }] }
-const declaring = (approval: Partial<Stack['approval']>): Stack => ({ ...toyStack, approval: { ...toyStack.approval, ...approval } })
+const declaring = (approval: Partial<Stack['approval']>): Stack => ({
+  ...toyStack,
+  approval: { ...toyStack.approval, ...approval },
+})
 const signature = {
   file: 'rita.sig',
   text: rita.sign(approvalText(plan, { reason: 'test', requestedBy: 'sam', purpose: { operation: 'execute' } })),
@@ -39,7 +42,13 @@ const code = (more: Partial<LocalRequest>): string => {
 
 describe('a command line', () => {
   test('may move a stack that declares no approval, with digest and reason, and says that nobody approved', () => {
-    expect(judge({})).toMatchObject({ kind: 'local', approvers: [], requestedBy: 'sam', reason: 'test', digest: digestOf(plan) })
+    expect(judge({})).toMatchObject({
+      kind: 'local',
+      approvers: [],
+      requestedBy: 'sam',
+      reason: 'test',
+      digest: digestOf(plan),
+    })
     expect(code({ reason: ' ' })).toBe('reason-missing')
     expect(code({ digest: null })).toBe('approval-missing')
     // Passed on as it was given: the operation compares, and refuses with a report.

@@ -39,7 +39,10 @@ beforeAll(async () => {
 afterAll(() => fake.stop())
 
 const folder = temporaryFolder()
-const declaring = (approval: Partial<Stack['approval']>): Stack => ({ ...toyStack, approval: { ...toyStack.approval, ...approval } })
+const declaring = (approval: Partial<Stack['approval']>): Stack => ({
+  ...toyStack,
+  approval: { ...toyStack.approval, ...approval },
+})
 
 /** A round as it may come: who approves how, what people write, and what mail and editors do to files. */
 const round = fc.record({
@@ -62,7 +65,11 @@ async function github(one: Round, made: (madeIn: string) => Promise<Plan>): Prom
   for (const [index, name] of environments.entries()) {
     await control.environment({ name, reviewers: PEOPLE })
     await control.reachEnvironment(run.id, name)
-    await control.review(run.id, { environment: name, reviewer: PEOPLE[one.approvers[index] ?? 0] ?? '', comment: one.comment })
+    await control.review(run.id, {
+      environment: name,
+      reviewer: PEOPLE[one.approvers[index] ?? 0] ?? '',
+      comment: one.comment,
+    })
   }
   const plan = await made(`https://github.com/lab/stacks/actions/runs/${run.id}`)
   const env = {
@@ -73,7 +80,11 @@ async function github(one: Round, made: (madeIn: string) => Promise<Plan>): Prom
     GITHUB_SHA: run.sha,
   }
   const client = openGitHub({ apiUrl: fake.url, token: 'token', repository: 'lab/stacks' })
-  return [stack, plan, await readGitHubApproval({ github: client, stack, plan, digest: digestOf(plan), env, now: whileAfter(plan) })]
+  return [
+    stack,
+    plan,
+    await readGitHubApproval({ github: client, stack, plan, digest: digestOf(plan), env, now: whileAfter(plan) }),
+  ]
 }
 
 async function locally(one: Round, made: () => Promise<Plan>): Promise<[Stack, Plan, Approval]> {
@@ -102,7 +113,11 @@ test(`${ROUNDS} rounds of plan, approve, execute and look again end without one 
       const world = toyWorld({ writer: 'dc-a', effects: [] }, store)
       const path = join(folder, `plan-${number++}.json`)
       const made = async (madeIn?: string): Promise<Plan> => {
-        const { plan } = await planFailover(world, { mode: 'switchover', to: 'dc-b' }, madeIn === undefined ? {} : { madeIn })
+        const { plan } = await planFailover(
+          world,
+          { mode: 'switchover', to: 'dc-b' },
+          madeIn === undefined ? {} : { madeIn },
+        )
         const file = one.turned ? turned(plan as unknown as Json) : plan
         writeFileSync(path, JSON.stringify(file, null, one.indented ? 2 : 0))
         return readPlan(path, 'dc-b')
@@ -114,7 +129,15 @@ test(`${ROUNDS} rounds of plan, approve, execute and look again end without one 
       // Another process that continues reads it from the witness.
       const stored: unknown = JSON.parse(JSON.stringify(approval))
       const ask = () => openGitHub({ apiUrl: fake.url, token: 'token', repository: 'lab/stacks' })
-      const common = { run: report.run, plan, stack, now: whileAfter(plan), digest: digestOf(plan), requestedBy: 'otto', github: ask }
+      const common = {
+        run: report.run,
+        plan,
+        stack,
+        now: whileAfter(plan),
+        digest: digestOf(plan),
+        requestedBy: 'otto',
+        github: ask,
+      }
       const { kind, digest, approvers } = approval
       expect(await readResumeApproval({ stored, ...common })).toMatchObject({ kind, digest, approvers })
     }),

@@ -9,7 +9,10 @@ import { deployedToy, toyStack, toyWorld } from '../../support/toy-stack.ts'
 const ENVIRONMENT = 'production-failover'
 /** A while after the toy world's plans are made. */
 const NOW = new Date('2026-11-20T12:30:00.000Z')
-const stack = { ...toyStack, approval: { ...toyStack.approval, github: { environments: [ENVIRONMENT], branch: 'main', approvers: 1 } } }
+const stack = {
+  ...toyStack,
+  approval: { ...toyStack.approval, github: { environments: [ENVIRONMENT], branch: 'main', approvers: 1 } },
+}
 
 let fake: Awaited<ReturnType<typeof startGitHubFake>>
 let control: GitHubControl
@@ -29,7 +32,11 @@ const PAGE = 'https://github.com/lab/stacks/actions/runs'
 
 async function plan(run: Run) {
   const { store } = await deployedToy()
-  return planFailover(toyWorld({ writer: 'dc-a', effects: [] }, store), { mode: 'switchover', to: 'dc-b' }, { madeIn: `${PAGE}/${run.id}` })
+  return planFailover(
+    toyWorld({ writer: 'dc-a', effects: [] }, store),
+    { mode: 'switchover', to: 'dc-b' },
+    { madeIn: `${PAGE}/${run.id}` },
+  )
 }
 
 /** A run that waited for its reviewer and was approved, as it should be. */
@@ -53,7 +60,14 @@ const jobOf = (run: Run, sha = run.sha) => ({
 async function read(run: Run, more: { readonly digest?: string; readonly sha?: string } = {}) {
   const report = await plan(run)
   const env = jobOf(run, more.sha)
-  return readGitHubApproval({ github: github(), stack, plan: report.plan, digest: more.digest ?? report.digest, env, now: NOW })
+  return readGitHubApproval({
+    github: github(),
+    stack,
+    plan: report.plan,
+    digest: more.digest ?? report.digest,
+    env,
+    now: NOW,
+  })
 }
 
 describe('an approval', () => {
@@ -64,7 +78,13 @@ describe('an approval', () => {
 
   test('is refused when nobody was asked: an environment that GitHub made by itself has no rules', async () => {
     const run = await control.startRun({ actor: 'otto' })
-    await control.environment({ name: ENVIRONMENT, reviewers: [], adminsCanBypass: true, branches: null, preventSelfReview: false })
+    await control.environment({
+      name: ENVIRONMENT,
+      reviewers: [],
+      adminsCanBypass: true,
+      branches: null,
+      preventSelfReview: false,
+    })
     await expect(read(run)).rejects.toMatchObject({ code: 'environment-unprotected', mustAct: 'approval' })
   })
 
@@ -232,14 +252,24 @@ describe('an approval', () => {
     const run = await approvedRun()
     const foreign = await plan(await control.startRun({ actor: 'otto' }))
     await expect(
-      readGitHubApproval({ github: github(), stack, plan: foreign.plan, digest: foreign.digest, env: jobOf(run), now: NOW }),
+      readGitHubApproval({
+        github: github(),
+        stack,
+        plan: foreign.plan,
+        digest: foreign.digest,
+        env: jobOf(run),
+        now: NOW,
+      }),
     ).rejects.toMatchObject({ code: 'plan-of-another-run', mustAct: 'approval' })
   })
 
   test('in two environments needs two people, and both are read back', async () => {
     const second = 'production-failover-second'
     await control.environment({ name: second, reviewers: ['rita', 'ravi'] })
-    const two = { ...stack, approval: { ...stack.approval, github: { environments: [ENVIRONMENT, second], branch: 'main', approvers: 2 } } }
+    const two = {
+      ...stack,
+      approval: { ...stack.approval, github: { environments: [ENVIRONMENT, second], branch: 'main', approvers: 2 } },
+    }
     const readBoth = async (reviewers: readonly [string, string]) => {
       const run = await control.startRun({ actor: 'otto' })
       for (const [index, environment] of [ENVIRONMENT, second].entries()) {

@@ -22,9 +22,14 @@ beforeAll(async () => {
 })
 afterAll(() => fake.stop())
 
-const declaring = (approval: Partial<Stack['approval']>): Stack => ({ ...toyStack, approval: { ...toyStack.approval, ...approval } })
+const declaring = (approval: Partial<Stack['approval']>): Stack => ({
+  ...toyStack,
+  approval: { ...toyStack.approval, ...approval },
+})
 const reviewed = declaring({ github: { environments: ['failover'], branch: 'main', approvers: 1 } })
-const signed = declaring({ signatures: { required: 1, keys: [quickSigner('rita')].map(({ name, key }) => ({ name, key })) } })
+const signed = declaring({
+  signatures: { required: 1, keys: [quickSigner('rita')].map(({ name, key }) => ({ name, key })) },
+})
 
 /** A run of GitHub that sam started and that rita approved, or nobody did; and the plan that it made. */
 async function made(
@@ -35,7 +40,9 @@ async function made(
   if (by.approved !== false) await control.review(run.id, { environment: 'failover', reviewer: 'rita' })
   const { toy, store } = await deployedToy()
   const url = `https://github.com/acme/stacks/actions/runs/${run.id}`
-  return (await planFailover(toyWorld(toy, store), { mode: 'switchover', to: 'dc-b' }, { madeIn: by.madeIn?.(url) ?? url })).plan
+  return (
+    await planFailover(toyWorld(toy, store), { mode: 'switchover', to: 'dc-b' }, { madeIn: by.madeIn?.(url) ?? url })
+  ).plan
 }
 
 const askGitHub = () => openGitHub({ apiUrl: fake.url, token: 'token', repository: 'acme/stacks' })
@@ -95,7 +102,9 @@ describe('a terminal that goes on with a run that was approved on GitHub', () =>
   test('needs the digest that was reviewed: a plan that somebody put into the witness may name an approved run as well', async () => {
     const plan = await made()
     expect((await resumed(plan, reviewed, { digest: null })).code).toBe('approval-unproven')
-    const { code } = await resumed({ ...plan, expiresAt: '2099-01-01T00:00:00.000Z' }, reviewed, { digest: digestOf(plan) })
+    const { code } = await resumed({ ...plan, expiresAt: '2099-01-01T00:00:00.000Z' }, reviewed, {
+      digest: digestOf(plan),
+    })
     expect(code).toBe('digest-mismatch')
   })
 
@@ -106,8 +115,12 @@ describe('a terminal that goes on with a run that was approved on GitHub', () =>
   })
 
   test('can not go on with a plan that no run of GitHub made', async () => {
-    expect((await resumed(await made({ madeIn: () => 'https://github.com/acme/stacks' }), reviewed)).code).toBe('approval-unproven')
-    expect((await resumed(await made({ madeIn: (url) => `${url}/attempts/2` }), reviewed)).code).toBe('approval-unproven')
+    expect((await resumed(await made({ madeIn: () => 'https://github.com/acme/stacks' }), reviewed)).code).toBe(
+      'approval-unproven',
+    )
+    expect((await resumed(await made({ madeIn: (url) => `${url}/attempts/2` }), reviewed)).code).toBe(
+      'approval-unproven',
+    )
   })
 
   test('needs an approval for just that once the plan has expired, and no new plan', async () => {
@@ -120,10 +133,14 @@ describe('a terminal that goes on with a run that was approved on GitHub', () =>
 
   test('sends its token to no server that a plan names', () => {
     const ask = gitHubFromTerminal({ GITHUB_TOKEN: 'ghp_x' }, new AbortController().signal)
-    expect(() => ask?.('https://evil.example/acme/stacks/actions/runs/1')).toThrow(expect.objectContaining({ code: 'approval-unproven' }))
+    expect(() => ask?.('https://evil.example/acme/stacks/actions/runs/1')).toThrow(
+      expect.objectContaining({ code: 'approval-unproven' }),
+    )
     expect(gitHubFromTerminal({ GITHUB_TOKEN: '' }, new AbortController().signal)).toBeNull()
     const own = { GH_TOKEN: 'x', GITHUB_SERVER_URL: 'https://ghe.example/' }
-    expect(gitHubFromTerminal(own, new AbortController().signal)?.('https://ghe.example/a/b/actions/runs/1')).toBeDefined()
+    expect(
+      gitHubFromTerminal(own, new AbortController().signal)?.('https://ghe.example/a/b/actions/runs/1'),
+    ).toBeDefined()
   })
 })
 

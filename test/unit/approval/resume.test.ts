@@ -13,7 +13,10 @@ import { deployedToy, toyClock, toyDriver, toyStack, toyWorld } from '../../supp
 import { quickSigner } from './signers.ts'
 
 const signers = [quickSigner('rita'), quickSigner('omar')]
-const declaring = (approval: Partial<Stack['approval']>): Stack => ({ ...toyStack, approval: { ...toyStack.approval, ...approval } })
+const declaring = (approval: Partial<Stack['approval']>): Stack => ({
+  ...toyStack,
+  approval: { ...toyStack.approval, ...approval },
+})
 const signed = declaring({ signatures: { required: 2, keys: signers.map(({ name, key }) => ({ name, key })) } })
 const reviewed = declaring({ github: { environments: ['failover'], branch: 'main', approvers: 1 } })
 const REQUEST = { reason: 'GitHub is down', requestedBy: 'sam' } as const
@@ -58,7 +61,10 @@ test('it does not when the stack file accepts no signatures any more, and nothin
 test('it does not when somebody wrote another reason into the witness', async () => {
   const at = await stopped()
   const bent = { ...at.kept, approval: { ...(at.kept.approval as object), reason: 'something else' } }
-  expect(await resumed({ ...at, kept: bent })).toMatchObject({ verdict: 'refused', failure: { code: 'signature-wrong' } })
+  expect(await resumed({ ...at, kept: bent })).toMatchObject({
+    verdict: 'refused',
+    failure: { code: 'signature-wrong' },
+  })
 })
 
 test('behind the expiry it needs an approval for just that, and goes on with it', async () => {

@@ -21,10 +21,19 @@ const stackWith = (required: number, ...keys: readonly Signer[]): Stack => ({
 })
 const stack = stackWith(2, rita, omar, olga)
 const text = approvalText(plan, { reason: REASON, requestedBy: 'sam', purpose: { operation: 'execute' } })
-const signed = (...signers: readonly Signer[]) => signers.map((signer) => ({ file: `${signer.name}.sig`, text: signer.sign(text) }))
+const signed = (...signers: readonly Signer[]) =>
+  signers.map((signer) => ({ file: `${signer.name}.sig`, text: signer.sign(text) }))
 
 const read = (more: Partial<SignedRequest> = {}) =>
-  readSignedApproval({ stack, plan, signatures: signed(rita, olga), reason: REASON, requestedBy: 'sam', now: NOW, ...more })
+  readSignedApproval({
+    stack,
+    plan,
+    signatures: signed(rita, olga),
+    reason: REASON,
+    requestedBy: 'sam',
+    now: NOW,
+    ...more,
+  })
 const refusal = (more: Partial<SignedRequest>): { code: string; message: string; next: string } => {
   try {
     read(more)
@@ -43,7 +52,10 @@ describe('k of n signatures', () => {
       reason: REASON,
       approvers: [{ name: 'rita' }, { name: 'olga' }],
     })
-    const { text: kept, signatures } = approval.proof as unknown as { text: string; signatures: { signature: string }[] }
+    const { text: kept, signatures } = approval.proof as unknown as {
+      text: string
+      signatures: { signature: string }[]
+    }
     expect(opensshAccepts(`${signatures[1]?.signature}\n`, kept, olga)).toBe(true)
   })
 
@@ -68,14 +80,19 @@ describe('k of n signatures', () => {
 
   test('do not count that of who asks for the move', () => {
     const own = approvalText(plan, { reason: REASON, requestedBy: 'Rita', purpose: { operation: 'execute' } })
-    const by = (...signers: readonly Signer[]) => signers.map((signer) => ({ file: signer.name, text: signer.sign(own) }))
+    const by = (...signers: readonly Signer[]) =>
+      signers.map((signer) => ({ file: signer.name, text: signer.sign(own) }))
     expect(refusal({ requestedBy: 'Rita', signatures: by(rita, omar) }).code).toBe('signer-is-requester')
     expect(refusal({ requestedBy: 'Rita', signatures: by(rita) }).code).toBe('signatures-too-few')
     const approval = read({ requestedBy: 'Rita', signatures: by(rita, omar, olga) })
     expect(approval.approvers.map((one) => one.name)).toEqual(['omar', 'olga'])
     // One key is enough, as long as it is another's.
-    expect(refusal({ stack: stackWith(1, rita, omar), requestedBy: 'Rita', signatures: by(rita) }).code).toBe('signer-is-requester')
-    expect(read({ stack: stackWith(1, rita, omar), requestedBy: 'Rita', signatures: by(omar) }).approvers).toHaveLength(1)
+    expect(refusal({ stack: stackWith(1, rita, omar), requestedBy: 'Rita', signatures: by(rita) }).code).toBe(
+      'signer-is-requester',
+    )
+    expect(read({ stack: stackWith(1, rita, omar), requestedBy: 'Rita', signatures: by(omar) }).approvers).toHaveLength(
+      1,
+    )
   })
 
   test('one that is bad refuses, however many good ones are there', () => {
@@ -87,7 +104,11 @@ describe('k of n signatures', () => {
   })
 
   const bent: [string, string, () => Partial<SignedRequest>][] = [
-    ['no signature at all', 'signature-unreadable', () => ({ signatures: [...signed(rita), { file: 'x', text: 'yes' }] })],
+    [
+      'no signature at all',
+      'signature-unreadable',
+      () => ({ signatures: [...signed(rita), { file: 'x', text: 'yes' }] }),
+    ],
     [
       'a public key in place of a signature',
       'signature-unreadable',

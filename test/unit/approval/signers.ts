@@ -14,7 +14,11 @@ export interface Signer {
 }
 
 /** Somebody with a key of the real ssh-keygen, who signs with it: slow, and beyond doubt. */
-export function opensshSigner(name: string, type: 'ed25519' | 'rsa' | 'ecdsa' = 'ed25519', hash: 'sha256' | 'sha512' = 'sha512'): Signer {
+export function opensshSigner(
+  name: string,
+  type: 'ed25519' | 'rsa' | 'ecdsa' = 'ed25519',
+  hash: 'sha256' | 'sha512' = 'sha512',
+): Signer {
   const folder = temporaryFolder()
   const key = join(folder, 'key')
   execFileSync('ssh-keygen', ['-q', '-t', type, '-N', '', '-C', `${name} laptop`, '-f', key], { stdio: 'ignore' })
@@ -24,7 +28,9 @@ export function opensshSigner(name: string, type: 'ed25519' | 'rsa' | 'ecdsa' = 
     sign(text, namespace = SIGNATURE_NAMESPACE) {
       const file = join(folder, 'approval.txt')
       writeFileSync(file, text)
-      execFileSync('ssh-keygen', ['-q', '-Y', 'sign', '-f', key, '-n', namespace, '-O', `hashalg=${hash}`, file], { stdio: 'ignore' })
+      execFileSync('ssh-keygen', ['-q', '-Y', 'sign', '-f', key, '-n', namespace, '-O', `hashalg=${hash}`, file], {
+        stdio: 'ignore',
+      })
       const signature = readFileSync(`${file}.sig`, 'utf8')
       execFileSync('rm', [`${file}.sig`])
       return signature
@@ -46,7 +52,9 @@ export function quickSigner(name: string): Signer {
       const digest = createHash('sha512').update(message).digest()
       const signature = sign(null, Buffer.concat([Buffer.from('SSHSIG'), context, wireString(digest)]), privateKey)
       const signed = wireString(Buffer.concat([text('ssh-ed25519'), wireString(signature)]))
-      return armoured(Buffer.concat([Buffer.from('SSHSIG'), Buffer.from([0, 0, 0, 1]), wireString(blob), context, signed]))
+      return armoured(
+        Buffer.concat([Buffer.from('SSHSIG'), Buffer.from([0, 0, 0, 1]), wireString(blob), context, signed]),
+      )
     },
   }
 }

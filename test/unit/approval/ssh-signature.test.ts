@@ -13,7 +13,10 @@ const signature = rita.sign(TEXT)
 function accepts(text: string, message = TEXT, key = rita.key): boolean {
   const parsed = parseSshSignature(text)
   return (
-    !('is' in parsed) && parsed.namespace === 'standby-plan@v1' && parsed.keyBlob.equals(keyBlobOf(key)) && verifiesSsh(parsed, message)
+    !('is' in parsed) &&
+    parsed.namespace === 'standby-plan@v1' &&
+    parsed.keyBlob.equals(keyBlobOf(key)) &&
+    verifiesSsh(parsed, message)
   )
 }
 
@@ -45,7 +48,10 @@ describe('a signature of ssh-keygen', () => {
 
   test.each(['rsa', 'ecdsa'] as const)('by an %s key is told apart from a damaged one', (type) => {
     const other = opensshSigner('otto', type)
-    expect(parseSshSignature(other.sign(TEXT))).toMatchObject({ is: 'another-algorithm', why: expect.stringContaining('ssh-ed25519') })
+    expect(parseSshSignature(other.sign(TEXT))).toMatchObject({
+      is: 'another-algorithm',
+      why: expect.stringContaining('ssh-ed25519'),
+    })
   })
 
   test('with any byte changed, removed or added is worth nothing', () => {
@@ -95,7 +101,8 @@ test('our verdict is that of ssh-keygen itself, whatever is bent', () => {
       const bent = Buffer.from(bytes)
       if (!spare) bent[at] = (bent[at] ?? 0) ^ (1 << bit)
       const text = armoured(bent)
-      // OpenSSH refuses newer versions only (sshsig.c, sshsig_parse_preamble), and takes version 0 for 1; there never was one.
+      // OpenSSH refuses newer versions only (sshsig.c, sshsig_parse_preamble), and takes version 0 for 1; there never
+      // was one.
       const isVersion0 = bent.readUInt32BE(VERSION_AT) === 0
       expect(accepts(text)).toBe(!isVersion0 && opensshAccepts(text, TEXT, rita))
     }),

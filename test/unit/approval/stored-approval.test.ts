@@ -20,8 +20,14 @@ const RUN_URL = 'https://github.com/acme/stacks/actions/runs/501'
 const plan = { ...(JSON.parse(planText()) as Plan), madeIn: RUN_URL }
 const NOW = new Date('2026-11-21T06:00:00.000Z')
 const github = { environments: ['failover', 'failover-second'], branch: 'main', approvers: 2 }
-const keysOf = (...signers: readonly (typeof rita)[]) => ({ required: 2, keys: signers.map(({ name, key }) => ({ name, key })) })
-const declaring = (approval: Partial<Stack['approval']>): Stack => ({ ...toyStack, approval: { ...toyStack.approval, ...approval } })
+const keysOf = (...signers: readonly (typeof rita)[]) => ({
+  required: 2,
+  keys: signers.map(({ name, key }) => ({ name, key })),
+})
+const declaring = (approval: Partial<Stack['approval']>): Stack => ({
+  ...toyStack,
+  approval: { ...toyStack.approval, ...approval },
+})
 
 const EXECUTE = { operation: 'execute' } as const
 const reviewed: Approval = {
@@ -52,7 +58,13 @@ const signedFor = (purpose: Purpose): Approval => {
   const request = { reason: 'GitHub is down', requestedBy: 'sam', purpose }
   const text = approvalText(plan, request)
   const signatures = [rita, omar].map((signer) => ({ file: signer.name, text: signer.sign(text) }))
-  return readSignedApproval({ stack: declaring({ signatures: keysOf(rita, omar) }), plan, signatures, now: NOW, ...request })
+  return readSignedApproval({
+    stack: declaring({ signatures: keysOf(rita, omar) }),
+    plan,
+    signatures,
+    now: NOW,
+    ...request,
+  })
 }
 const signed = signedFor(EXECUTE)
 
@@ -97,7 +109,9 @@ describe('a run that was begun with signatures', () => {
     expect(code(stored({ ...signed, requestedBy: 'mallory' }), withKeys)).toBe('signature-wrong')
     expect(code(stored({ ...signed, proof: { purpose: EXECUTE } }), withKeys)).toBe('approval-missing')
     // Names that were written in by hand are replaced by those of the keys.
-    expect(judge(stored({ ...signed, approvers: [{ id: 'x', name: 'ceo' }] }), withKeys).approvers).toEqual(signed.approvers)
+    expect(judge(stored({ ...signed, approvers: [{ id: 'x', name: 'ceo' }] }), withKeys).approvers).toEqual(
+      signed.approvers,
+    )
   })
 
   test('does not take an approval for another run, or to take a run back', () => {
@@ -121,6 +135,7 @@ describe('a run that was begun with signatures', () => {
     ['reviewers on GitHub', reviewed],
     ['somebody at a terminal', local],
   ])('is not taken for approved by %s because the witness says so', (_name, approval) => {
-    for (const stack of [withGitHub, withKeys, toyStack]) expect(code(stored(approval), stack)).toBe('approval-unproven')
+    for (const stack of [withGitHub, withKeys, toyStack])
+      expect(code(stored(approval), stack)).toBe('approval-unproven')
   })
 })

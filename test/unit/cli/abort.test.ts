@@ -48,14 +48,20 @@ async function cancelled() {
       throw siteError('cancelled', 'somebody pressed Ctrl+C')
     },
   })
-  const { run } = await executeFailover(toyWorld(toy, store, { driver, signal: stopping.signal }), plan, toyApproval(digest))
+  const { run } = await executeFailover(
+    toyWorld(toy, store, { driver, signal: stopping.signal }),
+    plan,
+    toyApproval(digest),
+  )
   return { world: toyWorld(toy, store), store, run, plan, digest }
 }
 
 test('who takes a run back, and why, is in its journal', async () => {
   const { world, store, run, digest } = await cancelled()
   const asked = { by: 'sam', reason: 'wrong site' }
-  expect(await continueFailover(world, await readRun(world, run), 'abort', async () => toyApproval(digest), asked)).toMatchObject({
+  expect(
+    await continueFailover(world, await readRun(world, run), 'abort', async () => toyApproval(digest), asked),
+  ).toMatchObject({
     verdict: 'undone',
   })
   const turned = (await openJournal(store, run)).entries.filter(({ kind }) => kind === 'turned-back')
@@ -63,21 +69,30 @@ test('who takes a run back, and why, is in its journal', async () => {
 })
 
 const lost: readonly [string, (store: MemoryStore, key: string) => void][] = [
-  ['holds nothing of an approval', ({ documents }, key) => void documents.set(key, { body: { kind: 7 }, version: '1' })],
-  ['is no JSON', ({ documents }, key) => void documents.set(key, { body: new Unreadable('is no JSON') as never, version: '1' })],
+  [
+    'holds nothing of an approval',
+    ({ documents }, key) => void documents.set(key, { body: { kind: 7 }, version: '1' }),
+  ],
+  [
+    'is no JSON',
+    ({ documents }, key) => void documents.set(key, { body: new Unreadable('is no JSON') as never, version: '1' }),
+  ],
   ['is gone', ({ documents }, key) => void documents.delete(key)],
 ]
-test.each(lost)('a run is taken back also when the approval in the witness %s: an abort does not depend on it', async (_, spoil) => {
-  const { world, store, run, plan, digest } = await cancelled()
-  spoil(store, approvalKey(run))
-  // Without a name: the lock says which run is unfinished.
-  const kept = await readRun(world, null)
-  expect(kept).toMatchObject({ run, approval: null })
-  // Signatures that nobody can read any more allow no way on; the way out is named.
-  const stack = { ...toyStack, approval: { ...toyStack.approval, signatures: { required: 1, keys: [] } } }
-  expect(() => judgeStoredApproval({ stored: kept.approval, run, plan, stack, now: new Date(plan.madeAt) })).toThrow(
-    expect.objectContaining({ code: 'approval-unreadable', next: expect.stringContaining(`--resume ${run}`) }),
-  )
-  const allowed = async () => abortApproval({ run, digest, requestedBy: 'sam', reason: null })
-  expect(await continueFailover(world, kept, 'abort', allowed)).toMatchObject({ verdict: 'undone' })
-})
+test.each(lost)(
+  'a run is taken back also when the approval in the witness %s: an abort does not depend on it',
+  async (_, spoil) => {
+    const { world, store, run, plan, digest } = await cancelled()
+    spoil(store, approvalKey(run))
+    // Without a name: the lock says which run is unfinished.
+    const kept = await readRun(world, null)
+    expect(kept).toMatchObject({ run, approval: null })
+    // Signatures that nobody can read any more allow no way on; the way out is named.
+    const stack = { ...toyStack, approval: { ...toyStack.approval, signatures: { required: 1, keys: [] } } }
+    expect(() => judgeStoredApproval({ stored: kept.approval, run, plan, stack, now: new Date(plan.madeAt) })).toThrow(
+      expect.objectContaining({ code: 'approval-unreadable', next: expect.stringContaining(`--resume ${run}`) }),
+    )
+    const allowed = async () => abortApproval({ run, digest, requestedBy: 'sam', reason: null })
+    expect(await continueFailover(world, kept, 'abort', allowed)).toMatchObject({ verdict: 'undone' })
+  },
+)

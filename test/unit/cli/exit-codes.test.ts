@@ -6,7 +6,8 @@ import { takeLock } from '../../../src/witness/lock.ts'
 import { deployedToy, toyClock, toyWorld } from '../../support/toy-stack.ts'
 
 test('whoever was stopped by a signal ends with 130, whatever had become of the work', () => {
-  for (const otherwise of [EXIT.failed, EXIT.refused, EXIT.degraded]) expect(exitAfter({ code: 'cancelled' }, otherwise)).toBe(130)
+  for (const otherwise of [EXIT.failed, EXIT.refused, EXIT.degraded])
+    expect(exitAfter({ code: 'cancelled' }, otherwise)).toBe(130)
   expect(exitAfter({ code: 'step-timeout' }, EXIT.failed)).toBe(EXIT.failed)
   expect(exitAfter(null, EXIT.ok)).toBe(EXIT.ok)
   expect(exitOf({ code: 'cancelled', mustAct: 'cancelled' })).toBe(130)

@@ -74,7 +74,9 @@ test('the live line is one line, whatever a site says, and counts cells: what is
     view.end()
     return line
   }
-  expect(waiting('pod is waiting:\nBack-off\tpulling\u001b[2J')).toBe('▸ a.b@dc-a 0 ms: pod is waiting: Back-off pulling[2J')
+  expect(waiting('pod is waiting:\nBack-off\tpulling\u001b[2J')).toBe(
+    '▸ a.b@dc-a 0 ms: pod is waiting: Back-off pulling[2J',
+  )
   for (const wide of ['⏳'.repeat(60), '待'.repeat(60), '⏳待x'.repeat(30)]) {
     expect(cellsOf(waiting(wide))).toBeLessThan(60)
     expect(cellsOf(waiting(wide))).toBeGreaterThan(56)

@@ -11,10 +11,14 @@ test('signatures hold as long as the plan by the time of the witness, whatever t
   const { plan } = await planFailover(toyWorld(toy, store), { mode: 'switchover', to: 'dc-b' })
   const [before, after] = [new Date(plan.madeAt), new Date(plan.expiresAt)]
   const codeAt = (witness: Date, machine: Date): Promise<string> =>
-    localApproval({ stack, store: { ...store, time: async () => witness }, clock: { ...toyClock(), now: () => machine } }, plan, {
-      reason: 'GitHub is down',
-      requestedBy: 'sam',
-    }).then(
+    localApproval(
+      { stack, store: { ...store, time: async () => witness }, clock: { ...toyClock(), now: () => machine } },
+      plan,
+      {
+        reason: 'GitHub is down',
+        requestedBy: 'sam',
+      },
+    ).then(
       () => 'approved',
       ({ code }: { readonly code: string }) => code,
     )

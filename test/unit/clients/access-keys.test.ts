@@ -6,11 +6,15 @@ import { openObjectStore } from '../../../src/clients/object-store.ts'
 
 const references = { accessKeyId: { env: 'ID' }, secretAccessKey: { env: 'SECRET' }, sessionToken: { env: 'TOKEN' } }
 const values: Readonly<Record<string, string>> = { ID: 'AKIDEXAMPLE', SECRET: 's3cr3t', TOKEN: 'a-session' }
-const credential = async (reference: object): Promise<string> => values['env' in reference ? String(reference.env) : ''] ?? ''
+const credential = async (reference: object): Promise<string> =>
+  values['env' in reference ? String(reference.env) : ''] ?? ''
 
 describe('a key of an object store', () => {
   const from = (changed: Readonly<Record<string, string>>) =>
-    accessKeys(references, async (reference) => ({ ...values, ...changed })['env' in reference ? String(reference.env) : ''] ?? '')
+    accessKeys(
+      references,
+      async (reference) => ({ ...values, ...changed })['env' in reference ? String(reference.env) : ''] ?? '',
+    )
 
   test.each([
     ['ID', 'AK\nID', 'access key'],
@@ -49,7 +53,10 @@ describe('temporary keys', () => {
   test('are kept in a Secret with their token, and lasting keys without an empty one', async () => {
     const { sessionToken: _, ...lasting } = references
     expect(Object.keys(accessKeysInSecret(await accessKeys(references, credential)))).toContain('SESSION_TOKEN')
-    expect(Object.keys(accessKeysInSecret(await accessKeys(lasting, credential)))).toEqual(['ACCESS_KEY_ID', 'SECRET_ACCESS_KEY'])
+    expect(Object.keys(accessKeysInSecret(await accessKeys(lasting, credential)))).toEqual([
+      'ACCESS_KEY_ID',
+      'SECRET_ACCESS_KEY',
+    ])
   })
 
   test('send their token, signed, with each request, and in each address that is handed on', async () => {
@@ -60,7 +67,13 @@ describe('temporary keys', () => {
     })
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
     const endpoint = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
-    const store = openObjectStore({ endpoint, region: 'us-east-1', bucket: 'b', prefix: '', ...(await accessKeys(references, credential)) })
+    const store = openObjectStore({
+      endpoint,
+      region: 'us-east-1',
+      bucket: 'b',
+      prefix: '',
+      ...(await accessKeys(references, credential)),
+    })
     expect(await store.get('key')).toBeNull()
     expect(asked[0]?.headers['x-amz-security-token']).toBe('a-session')
     expect(asked[0]?.headers.authorization).toMatch(/SignedHeaders=[^,]*x-amz-security-token/)

@@ -23,7 +23,11 @@ describe('a question that changes nothing', () => {
   afterEach(() => void jest.useRealTimers())
 
   /** With a clock that the test moves on: what has been asked so far, and what came of it. */
-  function asking(way: Way): { readonly asked: Question[]; ended(): string | undefined; later(ms: number): Promise<void> } {
+  function asking(way: Way): {
+    readonly asked: Question[]
+    ended(): string | undefined
+    later(ms: number): Promise<void>
+  } {
     jest.useFakeTimers()
     const asked: Question[] = []
     let ended: string | undefined
@@ -66,13 +70,16 @@ describe('a question that changes nothing', () => {
     expect(asked).toHaveLength(1)
   })
 
-  test.each([0, 1])('ends with the answer that comes first, number %i, and gives the other question up', async (which) => {
-    const { asked, ended, later } = asking(NEAR)
-    await later(6_000)
-    asked[which]?.answer(`answer ${which}`)
-    await later(0)
-    expect([ended(), asked.map((one) => one.signal.aborted)]).toEqual([`answer ${which}`, [true, true]])
-  })
+  test.each([0, 1])(
+    'ends with the answer that comes first, number %i, and gives the other question up',
+    async (which) => {
+      const { asked, ended, later } = asking(NEAR)
+      await later(6_000)
+      asked[which]?.answer(`answer ${which}`)
+      await later(0)
+      expect([ended(), asked.map((one) => one.signal.aborted)]).toEqual([`answer ${which}`, [true, true]])
+    },
+  )
 
   test('waits for the other question where one of the two fails, and says why the first one failed', async () => {
     const one = asking(NEAR)
@@ -119,15 +126,20 @@ async function serverThatFallsSilent() {
     const number = connections.indexOf(socket)
     seen.push(`${method} ${number === 0 ? 'first' : 'other'}`)
     if (number === 0 && url?.includes('quiet')) return
-    response.writeHead(200, { etag: '"1"', date: new Date().toUTCString() }).end(JSON.stringify({ metadata: { uid: 'u' } }))
+    response
+      .writeHead(200, { etag: '"1"', date: new Date().toUTCString() })
+      .end(JSON.stringify({ metadata: { uid: 'u' } }))
   }
-  const server = createServer({ keepAliveTimeout: 60_000 }, answer).on('connection', (socket) => connections.push(socket))
+  const server = createServer({ keepAliveTimeout: 60_000 }, answer).on('connection', (socket) =>
+    connections.push(socket),
+  )
   await new Promise<void>((done) => server.listen(0, '127.0.0.1', done))
   servers.push(server)
   return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, connections, seen }
 }
 
-const configMap = (name: string) => ({ apiVersion: 'v1', kind: 'ConfigMap', plural: 'configmaps', namespace: 'a', name }) as const
+const configMap = (name: string) =>
+  ({ apiVersion: 'v1', kind: 'ConfigMap', plural: 'configmaps', namespace: 'a', name }) as const
 const kubernetesAt = (url: string): KubernetesClient =>
   openKubernetes({ site: 'dc-a', kubeconfig: kubeconfigOf({ url, cluster: 'insecure-skip-tls-verify: true' }), signal })
 
@@ -148,7 +160,9 @@ describe('a connection that falls silent', () => {
     const { url, seen } = await serverThatFallsSilent()
     const client = kubernetesAt(url)
     await client.get(configMap('known'))
-    await expect(client.patch(configMap('quiet'), {}, { deadline: 7_000 })).rejects.toMatchObject({ code: 'site-unreachable' })
+    await expect(client.patch(configMap('quiet'), {}, { deadline: 7_000 })).rejects.toMatchObject({
+      code: 'site-unreachable',
+    })
     expect(seen).toEqual(['GET first', 'PATCH first'])
   })
 

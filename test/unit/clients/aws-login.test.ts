@@ -25,7 +25,9 @@ interface Request {
 }
 
 /** What AWS runs beside a process: answers each request with the next text, the last one again and again. */
-async function answering(...answers: readonly (string | number)[]): Promise<{ readonly url: string; readonly requests: Request[] }> {
+async function answering(
+  ...answers: readonly (string | number)[]
+): Promise<{ readonly url: string; readonly requests: Request[] }> {
   const requests: Request[] = []
   const server = createServer(async (request, response) => {
     const chunks: Buffer[] = []
@@ -34,7 +36,8 @@ async function answering(...answers: readonly (string | number)[]): Promise<{ re
     requests.push({ method, authorization: headers.authorization ?? '', body: Buffer.concat(chunks).toString() })
     const answer = answers[Math.min(requests.length, answers.length) - 1] ?? 500
     if (typeof answer === 'number') response.writeHead(answer).end()
-    else response.writeHead(200, { 'content-type': answer.startsWith('<') ? 'text/xml' : 'application/json' }).end(answer)
+    else
+      response.writeHead(200, { 'content-type': answer.startsWith('<') ? 'text/xml' : 'application/json' }).end(answer)
   })
   servers.push(server)
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
@@ -83,7 +86,11 @@ describe('the login of a process', () => {
     writeFileSync(file, 'the.token.of-the-pod')
     process.env.AWS_ENDPOINT_URL_STS = sts.url
     const masked: string[] = []
-    const role = { AWS_WEB_IDENTITY_TOKEN_FILE: file, AWS_ROLE_ARN: 'arn:aws:iam::111122223333:role/standby', AWS_REGION: 'eu-central-1' }
+    const role = {
+      AWS_WEB_IDENTITY_TOKEN_FILE: file,
+      AWS_ROLE_ARN: 'arn:aws:iam::111122223333:role/standby',
+      AWS_REGION: 'eu-central-1',
+    }
     expect(await login(role, { mask: (secret) => masked.push(secret) })()).toMatchObject({
       accessKeyId: 'ASIASTS',
       secretAccessKey: 'sts-secret',
@@ -102,10 +109,14 @@ describe('the login of a process', () => {
     const agent = await answering(container('first', 60), container('second', 120))
     let now = Date.now()
     const keys = login(
-      { AWS_CONTAINER_CREDENTIALS_FULL_URI: `${agent.url}/v1/credentials`, AWS_CONTAINER_AUTHORIZATION_TOKEN: 'pod-token' },
+      {
+        AWS_CONTAINER_CREDENTIALS_FULL_URI: `${agent.url}/v1/credentials`,
+        AWS_CONTAINER_AUTHORIZATION_TOKEN: 'pod-token',
+      },
       { now: () => now },
     )
-    const ids = async (): Promise<string[]> => (await Promise.all([keys(), keys(), keys()])).map(({ accessKeyId }) => accessKeyId)
+    const ids = async (): Promise<string[]> =>
+      (await Promise.all([keys(), keys(), keys()])).map(({ accessKeyId }) => accessKeyId)
     expect(await ids()).toEqual(['first', 'first', 'first'])
     expect(agent.requests).toEqual([{ method: 'GET', authorization: 'pod-token', body: '' }])
     now += 56 * 60_000
@@ -121,7 +132,10 @@ describe('the login of a process', () => {
     now += 58 * 60_000
     expect(await keys()).toMatchObject({ accessKeyId: 'first' })
     now += 3 * 60_000
-    await expect(keys()).rejects.toMatchObject({ code: 'credential-missing', message: expect.stringContaining('the container gives none') })
+    await expect(keys()).rejects.toMatchObject({
+      code: 'credential-missing',
+      message: expect.stringContaining('the container gives none'),
+    })
   }, 30_000)
 
   test('that is not there is said, with what to do', async () => {

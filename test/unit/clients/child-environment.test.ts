@@ -22,7 +22,13 @@ const OF_A_RUNNER = {
 
 describe('the environment of a child', () => {
   test.each(PURPOSES)('holds nothing of the runner and of ours (%s)', (purpose) => {
-    expect(environmentFor(purpose, {}, { ...OF_A_RUNNER, PATH: '/bin', HOME: '/root', https_proxy: 'http://p:1', LC_ALL: 'C' })).toEqual({
+    expect(
+      environmentFor(
+        purpose,
+        {},
+        { ...OF_A_RUNNER, PATH: '/bin', HOME: '/root', https_proxy: 'http://p:1', LC_ALL: 'C' },
+      ),
+    ).toEqual({
       SHLVL: '1',
       PATH: '/bin',
       HOME: '/root',
@@ -39,7 +45,13 @@ describe('the environment of a child', () => {
   })
 
   test('lets what was declared win, and drops what is undefined', () => {
-    expect(environmentFor('program', { HOME: '/h', GITHUB_TOKEN: 'declared', NOT: undefined }, { HOME: '/root', PATH: '/bin' })).toEqual({
+    expect(
+      environmentFor(
+        'program',
+        { HOME: '/h', GITHUB_TOKEN: 'declared', NOT: undefined },
+        { HOME: '/root', PATH: '/bin' },
+      ),
+    ).toEqual({
       SHLVL: '1',
       HOME: '/h',
       GITHUB_TOKEN: 'declared',

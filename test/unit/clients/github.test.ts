@@ -12,7 +12,9 @@ import {
 } from '../../../src/clients/github.ts'
 
 type Described = components['schemas']
-/** Fields of ours that GitHub's published description does not have: a typo or a removed field fails to compile here. */
+/**
+ * Fields of ours that GitHub's published description does not have: a typo or a removed field fails to compile here.
+ */
 type Undescribed =
   | Exclude<keyof GitHubRun, keyof Described['workflow-run']>
   | Exclude<keyof GitHubApproval, keyof Described['environment-approvals']>
@@ -46,7 +48,12 @@ const environment = {
   name: 'production-failover',
   can_admins_bypass: false,
   protection_rules: [
-    { id: 1, type: 'required_reviewers', prevent_self_review: true, reviewers: [{ type: 'User', reviewer: { id: 42, login: 'rita' } }] },
+    {
+      id: 1,
+      type: 'required_reviewers',
+      prevent_self_review: true,
+      reviewers: [{ type: 'User', reviewer: { id: 42, login: 'rita' } }],
+    },
     { id: 2, type: 'branch_policy' },
   ],
   deployment_branch_policy: { protected_branches: false, custom_branch_policies: true },
@@ -90,7 +97,9 @@ describe('what GitHub says about an approval', () => {
     expect(await (await gitHub(json({ name: 'main', commit: { sha: 'abc' } }))).branchTip('main')).toBe('abc')
     const job = { status: 'in_progress', started_at: '2026-11-21T06:00:00Z', runner_name: 'runner-1' }
     expect(await (await gitHub(json({ total_count: 1, jobs: [job] }))).jobs(9)).toEqual([job])
-    await expect((await gitHub(json({ jobs: [{ status: 'queued' }] }))).jobs(9)).rejects.toMatchObject({ code: 'github-unreadable' })
+    await expect((await gitHub(json({ jobs: [{ status: 'queued' }] }))).jobs(9)).rejects.toMatchObject({
+      code: 'github-unreadable',
+    })
   })
 
   test('about branch policies is read over all pages', async () => {
@@ -119,23 +128,32 @@ describe('an answer that can not be read', () => {
     ['no branch policy', { ...environment, deployment_branch_policy: undefined }],
     [
       'a reviewer without id',
-      { ...environment, protection_rules: [{ type: 'required_reviewers', reviewers: [{ type: 'User', reviewer: {} }] }] },
+      {
+        ...environment,
+        protection_rules: [{ type: 'required_reviewers', reviewers: [{ type: 'User', reviewer: {} }] }],
+      },
     ],
   ])('is an error and never a default: %s', async (_, body) => {
     await expect((await gitHub(json(body))).environment('e')).rejects.toMatchObject({ code: 'github-unreadable' })
   })
 
   test('is an error for runs without people, approvals without environments, and pages that never end', async () => {
-    await expect((await gitHub(json({ ...run, triggering_actor: null }))).run(9)).rejects.toMatchObject({ code: 'github-unreadable' })
+    await expect((await gitHub(json({ ...run, triggering_actor: null }))).run(9)).rejects.toMatchObject({
+      code: 'github-unreadable',
+    })
     await expect(
       (await gitHub(json([{ state: 'approved', user: { id: 1, login: 'x' }, comment: '' }]))).approvals(9),
     ).rejects.toMatchObject({
       code: 'github-unreadable',
     })
-    await expect((await gitHub(json({ total_count: 5, branch_policies: [] }))).branchPolicies('e')).rejects.toMatchObject({
+    await expect(
+      (await gitHub(json({ total_count: 5, branch_policies: [] }))).branchPolicies('e'),
+    ).rejects.toMatchObject({
       code: 'github-unreadable',
     })
-    await expect((await gitHub((_, response) => response.end('<html>a login page</html>'))).run(9)).rejects.toMatchObject({
+    await expect(
+      (await gitHub((_, response) => response.end('<html>a login page</html>'))).run(9),
+    ).rejects.toMatchObject({
       code: 'github-unreadable',
     })
   })
@@ -195,7 +213,10 @@ describe('a GitHub that was asked too often', () => {
     ['a secondary limit without any header', secondary],
     ['a used-up limit without a date', usedUp(403, { 'x-ratelimit-remaining': '0' })],
     ['429 alone', usedUp(429, {})],
-    ['a limit that is lifted already', usedUp(403, { 'x-ratelimit-remaining': '0', 'x-ratelimit-reset': '1000000000' })],
+    [
+      'a limit that is lifted already',
+      usedUp(403, { 'x-ratelimit-remaining': '0', 'x-ratelimit-reset': '1000000000' }),
+    ],
   ])('is asked again after a while: %s', async (_, limit) => {
     let asked = 0
     const client = await gitHub((request, response) => {
@@ -209,7 +230,11 @@ describe('a GitHub that was asked too often', () => {
 
   test('says so before its deadline, with advice about limits and not about permissions', async () => {
     const asked = (await gitHub(secondary, { deadline: 900 })).run(9)
-    await expect(asked).rejects.toMatchObject({ code: 'github-rate-limited', retry: 'transient', next: expect.stringContaining('Wait') })
+    await expect(asked).rejects.toMatchObject({
+      code: 'github-rate-limited',
+      retry: 'transient',
+      next: expect.stringContaining('Wait'),
+    })
     await expect(asked).rejects.not.toMatchObject({ next: expect.stringContaining('permissions:') })
     const reset = String(Math.floor(Date.now() / 1_000) + 3_000)
     const later = (await gitHub(usedUp(403, { 'x-ratelimit-remaining': '0', 'x-ratelimit-reset': reset }))).run(9)
@@ -218,7 +243,10 @@ describe('a GitHub that was asked too often', () => {
 })
 
 describe('an answer without bounds', () => {
-  const page = { total_count: 1_000_000_000, branch_policies: Array.from({ length: 100 }, (_, n) => ({ name: `b${n}` })) }
+  const page = {
+    total_count: 1_000_000_000,
+    branch_policies: Array.from({ length: 100 }, (_, n) => ({ name: `b${n}` })),
+  }
 
   test('ends at 5 MB, however much follows', async () => {
     const client = await gitHub((_, response) => {
@@ -243,7 +271,9 @@ describe('an answer without bounds', () => {
   })
 
   test('has one deadline over all its pages', async () => {
-    const client = await gitHub((request, response) => void setTimeout(() => json(page)(request, response), 150), { deadline: 500 })
+    const client = await gitHub((request, response) => void setTimeout(() => json(page)(request, response), 150), {
+      deadline: 500,
+    })
     await expect(client.branchPolicies('e')).rejects.toMatchObject({ code: 'github-unreachable' })
   })
 })
@@ -253,7 +283,9 @@ describe('the time of GitHub', () => {
   const said =
     (status: number, headers: Record<string, string>): Answer =>
     (_, response) =>
-      response.writeHead(status, { 'content-type': 'application/json', date: ago.toUTCString(), ...headers }).end(JSON.stringify(run))
+      response
+        .writeHead(status, { 'content-type': 'application/json', date: ago.toUTCString(), ...headers })
+        .end(JSON.stringify(run))
   const heardOf = async (answer: Answer): Promise<Date | null> => {
     const client = await gitHub(answer, { deadline: 1_000 })
     expect(client.time()).toBeNull()

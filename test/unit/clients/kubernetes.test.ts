@@ -44,12 +44,26 @@ async function listen(server: Listening): Promise<{ readonly port: number; conne
 async function serve(answer: (request: IncomingMessage, response: ServerResponse) => void) {
   const server: Server = createHttpServer(answer)
   const listening = await listen(server)
-  return { ...listening, server, client: clientOf(`http://127.0.0.1:${listening.port}`, 'insecure-skip-tls-verify: true') }
+  return {
+    ...listening,
+    server,
+    client: clientOf(`http://127.0.0.1:${listening.port}`, 'insecure-skip-tls-verify: true'),
+  }
 }
 const clientOf = (url: string, cluster?: string): KubernetesClient =>
-  openKubernetes({ site: 'dc-a', kubeconfig: kubeconfigOf({ url, ...(cluster === undefined ? {} : { cluster }) }), signal })
+  openKubernetes({
+    site: 'dc-a',
+    kubeconfig: kubeconfigOf({ url, ...(cluster === undefined ? {} : { cluster }) }),
+    signal,
+  })
 
-const ref: ObjectReference = { apiVersion: 'v1', kind: 'ConfigMap', plural: 'configmaps', namespace: 'default', name: 'a' }
+const ref: ObjectReference = {
+  apiVersion: 'v1',
+  kind: 'ConfigMap',
+  plural: 'configmaps',
+  namespace: 'default',
+  name: 'a',
+}
 const object = (version: string) => ({ metadata: { name: 'a', resourceVersion: version } })
 const failure = (work: Promise<unknown>): Promise<{ code: string; message: string }> =>
   work.then(
@@ -67,7 +81,10 @@ describe('a site that does not answer', () => {
   test('is known within the connect timeout when it accepts connections and says nothing', async () => {
     const { port } = await listen(createTcpServer())
     const [error, took] = await timed(failure(clientOf(`https://127.0.0.1:${port}`).version()))
-    expect(error).toMatchObject({ code: 'site-unreachable', message: 'dc-a does not answer: no TLS connection within 3.0 s' })
+    expect(error).toMatchObject({
+      code: 'site-unreachable',
+      message: 'dc-a does not answer: no TLS connection within 3.0 s',
+    })
     expect(took).toBeLessThan(3_500)
   })
 
@@ -77,13 +94,18 @@ describe('a site that does not answer', () => {
       "const s = require('net').createServer(); s.listen({ port: 0, host: '127.0.0.1', backlog: 1 }, () => console.log(s.address().port))"
     const program = spawn(process.execPath, ['-e', script], { stdio: ['ignore', 'pipe', 'inherit'] })
     closing.push(() => program.kill('SIGKILL'))
-    const port = await new Promise<number>((resolve) => program.stdout.once('data', (data: Buffer) => resolve(Number(data))))
+    const port = await new Promise<number>((resolve) =>
+      program.stdout.once('data', (data: Buffer) => resolve(Number(data))),
+    )
     program.kill('SIGSTOP')
     const queue = Array.from({ length: 8 }, () => connect(port, '127.0.0.1').on('error', () => undefined))
     closing.push(() => queue.forEach((socket) => void socket.destroy()))
     await pause(200)
     const [error, took] = await timed(failure(clientOf(`https://127.0.0.1:${port}`).version()))
-    expect(error).toMatchObject({ code: 'site-unreachable', message: 'dc-a does not answer: no TCP connection within 3.0 s' })
+    expect(error).toMatchObject({
+      code: 'site-unreachable',
+      message: 'dc-a does not answer: no TCP connection within 3.0 s',
+    })
     expect(took).toBeLessThan(3_500)
   })
 
@@ -91,7 +113,11 @@ describe('a site that does not answer', () => {
     const { key, cert } = selfSigned()
     const { port } = await listen(createHttpsServer({ key, cert }, () => undefined))
     const caData = Buffer.from(cert).toString('base64')
-    const client = openKubernetes({ site: 'dc-a', kubeconfig: kubeconfigOf({ url: `https://127.0.0.1:${port}`, caData }), signal })
+    const client = openKubernetes({
+      site: 'dc-a',
+      kubeconfig: kubeconfigOf({ url: `https://127.0.0.1:${port}`, caData }),
+      signal,
+    })
     const [error, took] = await timed(failure(client.get(ref, { deadline: 300 })))
     expect(error).toMatchObject({
       code: 'site-unreachable',
@@ -122,7 +148,9 @@ describe('a site that does not answer', () => {
 
 describe('requests', () => {
   test('go over connections that are kept alive, eight at most', async () => {
-    const { client, connections } = await serve((_, response) => setTimeout(() => response.end(JSON.stringify(object('1'))), 20))
+    const { client, connections } = await serve((_, response) =>
+      setTimeout(() => response.end(JSON.stringify(object('1'))), 20),
+    )
     await Promise.all(Array.from({ length: 40 }, () => client.get(ref)))
     for (let n = 0; n < 5; n++) await client.get(ref)
     expect(connections()).toBeLessThanOrEqual(8)
@@ -164,7 +192,9 @@ describe('requests', () => {
 
   test('go through the proxy that the kubeconfig names', async () => {
     const { key, cert } = selfSigned()
-    const api = await listen(createHttpsServer({ key, cert }, (_, response) => response.end('{"gitVersion":"v1.34.4"}')))
+    const api = await listen(
+      createHttpsServer({ key, cert }, (_, response) => response.end('{"gitVersion":"v1.34.4"}')),
+    )
     const tunnels: (string | undefined)[] = []
     const proxy = createHttpServer().on('connect', (request: IncomingMessage, socket: Socket) => {
       tunnels.push(request.url)
@@ -233,7 +263,11 @@ describe('a watch', () => {
     const ending = new AbortController()
     let times = 0
     const pods = { apiVersion: 'v1', kind: 'Pod', plural: 'pods' }
-    for await (const _ of client.watchAll(pods, { namespace: 'infisical', labelSelector: 'app=infisical' }, ending.signal))
+    for await (const _ of client.watchAll(
+      pods,
+      { namespace: 'infisical', labelSelector: 'app=infisical' },
+      ending.signal,
+    ))
       if (++times === 3) ending.abort()
     expect(times).toBe(3)
     expect(new Set(asked)).toEqual(new Set(['/api/v1/namespaces/infisical/pods app=infisical']))
@@ -280,7 +314,9 @@ describe('a watch', () => {
 
 describe('a command in a container', () => {
   /** Speaks the server's half of the protocol that the kubelet speaks. */
-  async function execServer(behave: (socket: WebSocket, input: (then: (stdin: string) => void) => void, url: string) => void) {
+  async function execServer(
+    behave: (socket: WebSocket, input: (then: (stdin: string) => void) => void, url: string) => void,
+  ) {
     const { client, server } = await serve((_, response) => response.writeHead(404).end())
     const sockets = new WebSocketServer({ server, handleProtocols: (offered) => [...offered][0] ?? false })
     sockets.on('connection', (socket, request) => {
@@ -308,7 +344,11 @@ describe('a command in a container', () => {
         say(socket, 1, `read ${stdin}`)
         say(socket, 2, 'a warning')
         const causes = [{ reason: 'ExitCode', message: '3' }]
-        say(socket, 3, JSON.stringify({ metadata: {}, status: 'Failure', reason: 'NonZeroExitCode', details: { causes } }))
+        say(
+          socket,
+          3,
+          JSON.stringify({ metadata: {}, status: 'Failure', reason: 'NonZeroExitCode', details: { causes } }),
+        )
       })
     })
     expect(await client.exec(pod, ['psql', '-c', 'select 1'], { stdin: 'some input' })).toEqual({
@@ -348,14 +388,19 @@ describe('a command in a container', () => {
   test('that does not end is left at its deadline', async () => {
     const client = await execServer(() => undefined)
     const [error, took] = await timed(failure(client.exec(pod, ['sleep', 'inf'], { deadline: 300 })))
-    expect(error).toMatchObject({ code: 'kubernetes-timeout', message: 'sleep in postgres did not end within 300 ms; it may go on' })
+    expect(error).toMatchObject({
+      code: 'kubernetes-timeout',
+      message: 'sleep in postgres did not end within 300 ms; it may go on',
+    })
     expect(took).toBeLessThan(600)
   })
 
   test('that is refused takes no connection away from the next request', async () => {
-    const said = 'pods "pg-1" is forbidden: User "guard" cannot create resource "pods/exec" in API group "" in the namespace "default"'
+    const said =
+      'pods "pg-1" is forbidden: User "guard" cannot create resource "pods/exec" in API group "" in the namespace "default"'
     const { client } = await serve(({ url }, response) => {
-      if (url?.includes('/exec') === true) response.writeHead(403).end(`{"kind":"Status","message":${JSON.stringify(said)}}`)
+      if (url?.includes('/exec') === true)
+        response.writeHead(403).end(`{"kind":"Status","message":${JSON.stringify(said)}}`)
       else response.end(JSON.stringify(object('1')))
     })
     for (let round = 0; round < 10; round++) {
@@ -367,8 +412,13 @@ describe('a command in a container', () => {
   })
 
   test('in a pod that does not exist is not found', async () => {
-    const { client } = await serve((_, response) => response.writeHead(404).end('{"kind":"Status","message":"pods \\"pg-1\\" not found"}'))
-    expect(await failure(client.exec(pod, ['true']))).toMatchObject({ code: 'kubernetes-not-found', message: 'pods "pg-1" not found' })
+    const { client } = await serve((_, response) =>
+      response.writeHead(404).end('{"kind":"Status","message":"pods \\"pg-1\\" not found"}'),
+    )
+    expect(await failure(client.exec(pod, ['true']))).toMatchObject({
+      code: 'kubernetes-not-found',
+      message: 'pods "pg-1" not found',
+    })
   })
 })
 
@@ -384,7 +434,8 @@ clusters:
 users:
 - { name: u, user: { token: t } }
 `
-  const opened = (kubeconfig: string, context?: string) => () => openKubernetes({ site: 'dc-a', kubeconfig, context, signal })
+  const opened = (kubeconfig: string, context?: string) => () =>
+    openKubernetes({ site: 'dc-a', kubeconfig, context, signal })
 
   test('is used with the context that is asked for, never with another one', async () => {
     expect(await failure(opened(shared, 'other')().version())).toMatchObject({ where: 'dc-a http://127.0.0.1:2' })
@@ -409,8 +460,14 @@ users:
     ['it is encoded in base64', Buffer.from(shared).toString('base64')],
     ['it is encoded in base64', `${Buffer.from(shared).toString('base64').replaceAll(/.{76}/g, '$&\n')}\n`],
     ['its users must be a list of mappings', shared.replace(/users:[\s\S]*/, 'users: { u: t }')],
-    ['its user logs in by the auth-provider gcp', kubeconfigOf({ url: 'https://127.0.0.1:1', user: 'auth-provider: { name: gcp }' })],
-    ['its user logs in by the auth-provider azure', kubeconfigOf({ url: 'https://127.0.0.1:1', user: 'auth-provider: { name: azure }' })],
+    [
+      'its user logs in by the auth-provider gcp',
+      kubeconfigOf({ url: 'https://127.0.0.1:1', user: 'auth-provider: { name: gcp }' }),
+    ],
+    [
+      'its user logs in by the auth-provider azure',
+      kubeconfigOf({ url: 'https://127.0.0.1:1', user: 'auth-provider: { name: azure }' }),
+    ],
   ])('that can not be used is refused before anything is contacted: %s', (why, kubeconfig) => {
     expect(opened(kubeconfig)).toThrow(
       expect.objectContaining({
@@ -423,7 +480,9 @@ users:
   test('that is broken does not spill its secrets into the error', () => {
     const encoded = Buffer.from(shared).toString('base64')
     for (const kubeconfig of [encoded, `{"token": "${encoded}`])
-      expect(opened(kubeconfig)).toThrow(expect.objectContaining({ message: expect.not.stringContaining(encoded.slice(0, 40)) }))
+      expect(opened(kubeconfig)).toThrow(
+        expect.objectContaining({ message: expect.not.stringContaining(encoded.slice(0, 40)) }),
+      )
     expect(opened(`${shared}\n  token: super-secret\n :`)).toThrow(
       expect.objectContaining({ message: expect.not.stringContaining('super-secret') }),
     )
@@ -438,12 +497,15 @@ users:
       authorization = request.headers.authorization
       response.end('{"gitVersion":"v1"}')
     })
-    const user = (command: string): string => `exec: { apiVersion: client.authentication.k8s.io/v1, command: ${command} }`
+    const user = (command: string): string =>
+      `exec: { apiVersion: client.authentication.k8s.io/v1, command: ${command} }`
     const url = `http://127.0.0.1:${port}`
     const cluster = 'insecure-skip-tls-verify: true'
     await opened(kubeconfigOf({ url, cluster, user: user(program) }))().version()
     expect(authorization).toBe('Bearer from-program')
-    expect(await failure(opened(kubeconfigOf({ url, cluster, user: user('no-such-login') }))().version())).toMatchObject({
+    expect(
+      await failure(opened(kubeconfigOf({ url, cluster, user: user('no-such-login') }))().version()),
+    ).toMatchObject({
       code: 'login-failed',
       unseen: 'login-missing',
       message: expect.stringContaining('no-such-login was not found'),

@@ -41,7 +41,8 @@ describe.each([
       Array.from({ length: 12 }, (_, n) => store.put('0001', `writer ${n}`, { condition: { ifAbsent: true } })),
     )
     expect(tries.filter((one) => one.status === 'fulfilled')).toHaveLength(1)
-    for (const one of tries) if (one.status === 'rejected') expect(one.reason).toMatchObject({ code: 'object-store-precondition' })
+    for (const one of tries)
+      if (one.status === 'rejected') expect(one.reason).toMatchObject({ code: 'object-store-precondition' })
   })
 
   test('replaces only the version that was read', async () => {
@@ -62,9 +63,14 @@ describe.each([
     const store = openObjectStore(server.access('pages/'))
     await openObjectStore(server.access('pages2/')).put('other', '')
     const keys = Array.from({ length: 1_005 }, (_, n) => `j/${String(n).padStart(6, '0')}`)
-    for (let from = 0; from < keys.length; from += 50) await Promise.all(keys.slice(from, from + 50).map((key) => store.put(key, 'x')))
+    for (let from = 0; from < keys.length; from += 50)
+      await Promise.all(keys.slice(from, from + 50).map((key) => store.put(key, 'x')))
     expect((await store.list('j/')).map(({ key }) => key)).toEqual(keys)
-    expect((await store.list('j/', { startAfter: 'j/001001' })).map(({ key }) => key)).toEqual(['j/001002', 'j/001003', 'j/001004'])
+    expect((await store.list('j/', { startAfter: 'j/001001' })).map(({ key }) => key)).toEqual([
+      'j/001002',
+      'j/001003',
+      'j/001004',
+    ])
     expect((await store.list('j/', { limit: 2 })).map(({ key }) => key)).toEqual(['j/000000', 'j/000001'])
     expect(await store.list('k/')).toEqual([])
   }, 30_000)
@@ -108,8 +114,12 @@ describe.each([
   test('that refuses connections, or is silent, is known in time', async () => {
     const [port] = await freePorts(1)
     const closed = openObjectStore({ ...server.access(), endpoint: `http://127.0.0.1:${port}` })
-    await expect(closed.get('k')).rejects.toMatchObject({ code: 'object-store-unreachable', message: expect.stringContaining('refuses') })
-    const isStopped = (thread: string): boolean => / T /.test(readFileSync(`/proc/${server.pid}/task/${thread}/stat`, 'utf8'))
+    await expect(closed.get('k')).rejects.toMatchObject({
+      code: 'object-store-unreachable',
+      message: expect.stringContaining('refuses'),
+    })
+    const isStopped = (thread: string): boolean =>
+      / T /.test(readFileSync(`/proc/${server.pid}/task/${thread}/stat`, 'utf8'))
     process.kill(server.pid, 'SIGSTOP')
     // Threads on another CPU stop a moment later.
     await eventually('all threads to stop', async () => readdirSync(`/proc/${server.pid}/task`).every(isStopped), 5_000)
@@ -133,7 +143,10 @@ describe.each([
       response.writeHead(statuses[methods.length - 1] ?? 500, { etag: '"1"' }).end()
     })
     await new Promise<void>((resolve) => busy.listen(0, '127.0.0.1', resolve))
-    const store = openObjectStore({ ...server.access(), endpoint: `http://127.0.0.1:${(busy.address() as AddressInfo).port}` })
+    const store = openObjectStore({
+      ...server.access(),
+      endpoint: `http://127.0.0.1:${(busy.address() as AddressInfo).port}`,
+    })
     await expect(store.put('k', 'x')).rejects.toMatchObject({ code: 'object-store-unreachable' })
     expect(methods).toEqual(['PUT', 'PUT'])
     expect(await store.get('k')).toEqual({ body: '', version: '"1"' })
@@ -176,7 +189,12 @@ describe('an object store whose certificate only its own authority vouches for',
 describe('answers in XML', () => {
   test('are read whatever characters are in them', () => {
     const escapeXml = (text: string): string =>
-      text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;').replaceAll('"', '&quot;').replaceAll("'", '&#39;')
+      text
+        .replaceAll('&', '&amp;')
+        .replaceAll('<', '&lt;')
+        .replaceAll('>', '&gt;')
+        .replaceAll('"', '&quot;')
+        .replaceAll("'", '&#39;')
     fc.assert(
       fc.property(fc.array(fc.string({ unit: 'grapheme' })), (texts) => {
         const xml = `<?xml version="1.0"?><R xmlns="http://x"><IsTruncated>false</IsTruncated>${texts.map((text) => `<C><Key>${escapeXml(text)}</Key></C>`).join('')}</R>`

@@ -27,7 +27,10 @@ function siteOver(roundTrip: number, answers: boolean) {
 async function seen(site: object, deadline: number) {
   const world = toyWorld(toy, memoryStore())
   const alive = { clusterId: async () => 'uid-dc-b', version: async () => 'v1.34', list: async () => [] }
-  const context = { ...world.context, kubernetes: (name: SiteName) => (name === 'dc-a' ? site : alive) } as unknown as DriverContext
+  const context = {
+    ...world.context,
+    kubernetes: (name: SiteName) => (name === 'dc-a' ? site : alive),
+  } as unknown as DriverContext
   const begun = performance.now()
   const { sites } = await observe(context, memoryStore(), { toy: toyDriver(toy) }, deadline)
   return { view: sites['dc-a'], took: performance.now() - begun }
@@ -53,9 +56,13 @@ describe('the patience with a site', () => {
     const grows = (a: number, b: number): boolean =>
       a > b ||
       [SITE, COMPONENT].every(
-        (of) => patienceOver({ roundTrip: a }, least, of.trips, of.most) <= patienceOver({ roundTrip: b }, least, of.trips, of.most),
+        (of) =>
+          patienceOver({ roundTrip: a }, least, of.trips, of.most) <=
+          patienceOver({ roundTrip: b }, least, of.trips, of.most),
       )
-    fc.assert(fc.property(fc.double({ min: 0, max: 1e6, noNaN: true }), fc.double({ min: 0, max: 1e6, noNaN: true }), grows))
+    fc.assert(
+      fc.property(fc.double({ min: 0, max: 1e6, noNaN: true }), fc.double({ min: 0, max: 1e6, noNaN: true }), grows),
+    )
     expect(Number.isInteger(patienceOver({ roundTrip: 1_234.567 }, least, SITE.trips, most))).toBe(true)
     expect(patienceOver({ roundTrip: 1e9 }, least, SITE.trips, SITE.most)).toBe(SITE.most)
   })

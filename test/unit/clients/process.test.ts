@@ -48,7 +48,10 @@ describe('a program that is run', () => {
   test('leaves no child of its own behind when it is cancelled', async () => {
     const cancel = new AbortController()
     const pidFile = join(temporaryFolder(), 'pid')
-    const run = runProcess('bash', ['-c', 'sleep 61 & echo $! > "$0"; wait', pidFile], { deadline: 20_000, signal: cancel.signal })
+    const run = runProcess('bash', ['-c', 'sleep 61 & echo $! > "$0"; wait', pidFile], {
+      deadline: 20_000,
+      signal: cancel.signal,
+    })
     setTimeout(() => cancel.abort(new Error('SIGINT came')), 400)
     await expect(run).rejects.toThrow('SIGINT came')
     expect(await untilGone(Number(readFileSync(pidFile, 'utf8')))).toBe(true)
@@ -91,5 +94,7 @@ describe('a program that is run', () => {
 })
 
 test('each line of a secret is masked, the longest first', () => {
-  expect(maskSecrets('key=abcd-1234 part=abcd x=line-two', ['abcd', 'abcd-1234', 'line-one\nline-two'])).toBe('key=*** part=*** x=***')
+  expect(maskSecrets('key=abcd-1234 part=abcd x=line-two', ['abcd', 'abcd-1234', 'line-one\nline-two'])).toBe(
+    'key=*** part=*** x=***',
+  )
 })

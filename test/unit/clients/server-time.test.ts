@@ -17,7 +17,10 @@ describe('the time of a server', () => {
     fc.assert(
       fc.property(
         fc.integer({ min: 0, max: 4_000_000_000_000 }),
-        fc.array(fc.record({ pause: fc.nat(20_000), there: fc.nat(900), back: fc.nat(900) }), { minLength: 1, maxLength: 20 }),
+        fc.array(fc.record({ pause: fc.nat(20_000), there: fc.nat(900), back: fc.nat(900) }), {
+          minLength: 1,
+          maxLength: 20,
+        }),
         (epoch, answers) => {
           let now = 5_000
           const time = serverTime(() => now)

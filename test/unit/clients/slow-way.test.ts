@@ -23,7 +23,11 @@ const way = (roundTrip: number | null): MeasuredWay => ({
 /** Answers everything, each time after so long. */
 const LATE = 900
 const server = createServer((_, response) => {
-  setTimeout(() => response.writeHead(200, { etag: '"1"' }).end(JSON.stringify({ metadata: { uid: 'u' }, gitVersion: 'v1.34.4' })), LATE)
+  setTimeout(
+    () =>
+      response.writeHead(200, { etag: '"1"' }).end(JSON.stringify({ metadata: { uid: 'u' }, gitVersion: 'v1.34.4' })),
+    LATE,
+  )
 })
 let url = ''
 beforeAll(async () => {
@@ -40,7 +44,11 @@ const signal = new AbortController().signal
 
 describe('a call whose deadline is meant for a short way', () => {
   test('ends at its deadline where the way is short, and is waited for over a long one: an API server', async () => {
-    const client = openKubernetes({ site: 'dc-a', kubeconfig: kubeconfigOf({ url, cluster: 'insecure-skip-tls-verify: true' }), signal })
+    const client = openKubernetes({
+      site: 'dc-a',
+      kubeconfig: kubeconfigOf({ url, cluster: 'insecure-skip-tls-verify: true' }),
+      signal,
+    })
     const ref = { apiVersion: 'v1', kind: 'ConfigMap', plural: 'configmaps', namespace: 'a', name: 'a' }
     await expect(client.get(ref, { deadline: SHORT })).rejects.toMatchObject({ code: 'site-unreachable' })
     // Each new connection would measure it anew, and finds the short way of this machine.
@@ -51,7 +59,9 @@ describe('a call whose deadline is meant for a short way', () => {
 
   test('ends at its deadline where the way is short, and is waited for over a long one: an object store', async () => {
     const access = { endpoint: url, region: 'r', bucket: 'b', prefix: '', accessKeyId: 'a', secretAccessKey: 's' }
-    await expect(openObjectStore(access).get('key', { deadline: SHORT })).rejects.toMatchObject({ code: 'object-store-unreachable' })
+    await expect(openObjectStore(access).get('key', { deadline: SHORT })).rejects.toMatchObject({
+      code: 'object-store-unreachable',
+    })
     expect(await openObjectStore(access, way(FAR)).get('key', { deadline: SHORT })).toMatchObject({ version: '"1"' })
   })
 
@@ -63,7 +73,9 @@ describe('a call whose deadline is meant for a short way', () => {
     const work = (): Promise<string> => new Promise((done) => setTimeout(done, LATE, 'answered'))
     const late = (waited: number): Error => new Error(`after ${waited} ms`)
     expect(await withinDeadline(() => overWay(learned, SHORT), [], work, late)).toBe('answered')
-    await expect(withinDeadline(() => overWay({ roundTrip: 5 }, SHORT), [], work, late)).rejects.toThrow(`after ${SHORT} ms`)
+    await expect(withinDeadline(() => overWay({ roundTrip: 5 }, SHORT), [], work, late)).rejects.toThrow(
+      `after ${SHORT} ms`,
+    )
   })
 })
 
@@ -105,7 +117,10 @@ sleep "$most"; echo 'Connection timed out' >&2; exit 255
     writeFileSync(join(folder, 'ssh'), script)
     chmodSync(join(folder, 'ssh'), 0o755)
     process.env.PATH = `${folder}:${path}`
-    const ssh = sshRunner({ host: '127.0.0.1', user: 'u', privateKey: 'k\n', knownHosts: 'h\n', connectTimeout: 1_000 }, way(roundTrip))
+    const ssh = sshRunner(
+      { host: '127.0.0.1', user: 'u', privateKey: 'k\n', knownHosts: 'h\n', connectTimeout: 1_000 },
+      way(roundTrip),
+    )
     opened.push(ssh)
     return { ssh, started }
   }
@@ -120,7 +135,9 @@ sleep "$most"; echo 'Connection timed out' >&2; exit 255
     const { ssh, started } = open(null)
     await expect(ssh.run('true')).rejects.toMatchObject({ code: 'ssh-unreachable' })
     const argv = readFileSync(started, 'utf8')
-    const [interval, count] = ['ServerAliveInterval', 'ServerAliveCountMax'].map((name) => Number(argv.split(`${name}=`)[1]?.split(' ')[0]))
+    const [interval, count] = ['ServerAliveInterval', 'ServerAliveCountMax'].map((name) =>
+      Number(argv.split(`${name}=`)[1]?.split(' ')[0]),
+    )
     expect((interval ?? 0) * (count ?? 0)).toBeGreaterThan(20)
   })
 
@@ -142,7 +159,10 @@ sleep "$most"; echo 'Connection timed out' >&2; exit 255
         learned.roundTrip = FAR
       },
     }
-    const again = sshRunner({ host: '127.0.0.1', user: 'u', privateKey: 'k\n', knownHosts: 'h\n', connectTimeout: 1_000 }, late)
+    const again = sshRunner(
+      { host: '127.0.0.1', user: 'u', privateKey: 'k\n', knownHosts: 'h\n', connectTimeout: 1_000 },
+      late,
+    )
     opened.push(again)
     expect(await again.run('true', '', 2_500)).toMatchObject({ code: 0, stdout: 'answered\n' })
   }, 20_000)

@@ -32,18 +32,32 @@ describe('a conditional write that is refused names its own cause and next step'
       { code: 'object-store-no-preconditions', retry: 'never' },
     ],
     ['501, no body', { status: 501 }, { code: 'object-store-no-preconditions' }],
-    ['409 of another writer', s3Error(409, 'ConditionalRequestConflict'), { code: 'object-store-busy', retry: 'transient' }],
-    ['409 of a bucket that is changed', s3Error(409, 'OperationAborted'), { code: 'object-store-busy', retry: 'transient' }],
+    [
+      '409 of another writer',
+      s3Error(409, 'ConditionalRequestConflict'),
+      { code: 'object-store-busy', retry: 'transient' },
+    ],
+    [
+      '409 of a bucket that is changed',
+      s3Error(409, 'OperationAborted'),
+      { code: 'object-store-busy', retry: 'transient' },
+    ],
     ['429', s3Error(429, 'TooManyRequests'), { code: 'object-store-throttled', retry: 'transient' }],
     [
       '503 with a long Retry-After',
       s3Error(503, 'SlowDown', '', { 'retry-after': '7' }),
       { code: 'object-store-throttled', retry: 'transient', retryAfter: 7_000 },
     ],
-    ['503 of a store that is down', s3Error(503, 'ServiceUnavailable'), { code: 'object-store-unreachable', retry: 'transient' }],
+    [
+      '503 of a store that is down',
+      s3Error(503, 'ServiceUnavailable'),
+      { code: 'object-store-unreachable', retry: 'transient' },
+    ],
     [
       '301 with the region in a header',
-      s3Error(301, 'PermanentRedirect', '<Endpoint>bucket.s3.eu-west-1.amazonaws.com</Endpoint>', { 'x-amz-bucket-region': 'eu-west-1' }),
+      s3Error(301, 'PermanentRedirect', '<Endpoint>bucket.s3.eu-west-1.amazonaws.com</Endpoint>', {
+        'x-amz-bucket-region': 'eu-west-1',
+      }),
       {
         code: 'object-store-elsewhere',
         mustAct: 'input',
@@ -65,7 +79,11 @@ describe('a conditional write that is refused names its own cause and next step'
       page(301, { location: 'https://s3.example.com/bucket/lock.json' }),
       { code: 'object-store-elsewhere', next: expect.stringContaining('`endpoint: https://s3.example.com`') },
     ],
-    ['302 to a login page', page(302, { location: 'https://login.example.com/' }), { code: 'object-store-not-s3', mustAct: 'input' }],
+    [
+      '302 to a login page',
+      page(302, { location: 'https://login.example.com/' }),
+      { code: 'object-store-not-s3', mustAct: 'input' },
+    ],
     ['200 of a console', page(200), { code: 'object-store-not-s3', mustAct: 'input' }],
     ['403 of a firewall', page(403), { code: 'object-store-not-s3' }],
     ['405 of a static server', page(405), { code: 'object-store-not-s3' }],
@@ -90,13 +108,25 @@ describe('a conditional write that is refused names its own cause and next step'
       { code: 'object-store-encryption', next: expect.stringContaining('key that is enabled') },
     ],
     ['403 of a key', s3Error(403, 'KMS.AccessDeniedException'), { code: 'object-store-encryption' }],
-    ['403', s3Error(403, 'AccessDenied'), { code: 'object-store-denied', next: expect.stringMatching(/standby rbac.*default encryption/) }],
+    [
+      '403',
+      s3Error(403, 'AccessDenied'),
+      { code: 'object-store-denied', next: expect.stringMatching(/standby rbac.*default encryption/) },
+    ],
     [
       '403 of a clock',
       s3Error(403, 'RequestTimeTooSkewed', '<ServerTime>2026-11-29T12:00:00Z</ServerTime>'),
-      { code: 'clock-wrong', message: expect.stringContaining('2026-11-29T12:00:00.000Z'), next: expect.stringContaining('clock') },
+      {
+        code: 'clock-wrong',
+        message: expect.stringContaining('2026-11-29T12:00:00.000Z'),
+        next: expect.stringContaining('clock'),
+      },
     ],
-    ['400 of anything else', s3Error(400, 'InvalidArgument'), { code: 'object-store-refused', next: expect.any(String) }],
+    [
+      '400 of anything else',
+      s3Error(400, 'InvalidArgument'),
+      { code: 'object-store-refused', next: expect.any(String) },
+    ],
   ])('%s', async (_, answer, expected) => {
     expect(await writeMeets(answer)).toMatchObject(expected)
   })
@@ -107,15 +137,25 @@ describe('a page in the place of a store', () => {
     await using vendor = await startVendorStore()
     vendor.says = () => page(status)
     const store = vendor.open()
-    const calls = [store.get('k'), store.head('k'), store.list(''), store.put('k', 'x'), ...(status === 404 ? [store.remove('k')] : [])]
-    for (const error of await Promise.all(calls.map(failed))) expect(error).toMatchObject({ code: 'object-store-not-s3' })
+    const calls = [
+      store.get('k'),
+      store.head('k'),
+      store.list(''),
+      store.put('k', 'x'),
+      ...(status === 404 ? [store.remove('k')] : []),
+    ]
+    for (const error of await Promise.all(calls.map(failed)))
+      expect(error).toMatchObject({ code: 'object-store-not-s3' })
   })
 })
 
 test('a refused HEAD, which has no body, tells what the store says of the same GET', async () => {
   await using vendor = await startVendorStore()
   vendor.says = () => s3Error(400, 'AuthorizationHeaderMalformed', '<Region>garage</Region>')
-  expect(await failed(vendor.open().head('k'))).toMatchObject({ code: 'object-store-elsewhere', next: expect.stringContaining('garage') })
+  expect(await failed(vendor.open().head('k'))).toMatchObject({
+    code: 'object-store-elsewhere',
+    next: expect.stringContaining('garage'),
+  })
 })
 
 test('a write that meets a limit or another writer is sent again, and says that it was limited', async () => {
@@ -134,6 +174,8 @@ test('a write that meets a limit or another writer is sent again, and says that 
 test('each write carries the digest of its body, without which a bucket with Object Lock takes none', async () => {
   await using vendor = await startVendorStore()
   vendor.says = ({ method, headers, body }) =>
-    method === 'PUT' && headers['content-md5'] !== createHash('md5').update(body).digest('base64') ? s3Error(400, 'InvalidRequest') : null
+    method === 'PUT' && headers['content-md5'] !== createHash('md5').update(body).digest('base64')
+      ? s3Error(400, 'InvalidRequest')
+      : null
   expect(await vendor.open().put('k', 'größer', { condition: { ifAbsent: true } })).toMatch(/^"/)
 })

@@ -24,7 +24,13 @@ const configMap = (name: string, data: Readonly<Record<string, string>>): Declar
 test('what a guard reports between the two looks of a dry run is no change that the deploy would make', async () => {
   const declared = configMap('guard', { settings: 'on' })
   await kubernetes.apply(declared.object, { force: true, signal })
-  const reference = { apiVersion: 'v1', kind: 'ConfigMap', plural: 'configmaps', namespace: 'default', name: 'guard' } as const
+  const reference = {
+    apiVersion: 'v1',
+    kind: 'ConfigMap',
+    plural: 'configmaps',
+    namespace: 'default',
+    name: 'guard',
+  } as const
   let reports = 0
   /** Between what is there and what would be there, somebody else writes; twice. */
   const busy: KubernetesClient = {

@@ -38,7 +38,11 @@ describe('a controller that keeps an object is named with the command that pause
     ],
     [
       'Argo CD by its annotation, and the field',
-      object([wrote('argocd-controller', '')], {}, { 'argocd.argoproj.io/tracking-id': 'shop:postgresql.cnpg.io/Cluster:shop/pg-dc-a' }),
+      object(
+        [wrote('argocd-controller', '')],
+        {},
+        { 'argocd.argoproj.io/tracking-id': 'shop:postgresql.cnpg.io/Cluster:shop/pg-dc-a' },
+      ),
       { who: 'Argo CD (application shop)', pause: 'argocd app set shop --sync-policy none', writes: true },
     ],
     [
@@ -47,11 +51,18 @@ describe('a controller that keeps an object is named with the command that pause
         'kustomize.toolkit.fluxcd.io/name': 'apps',
         'kustomize.toolkit.fluxcd.io/namespace': 'flux-system',
       }),
-      { who: 'Flux (kustomization apps)', pause: 'flux suspend kustomization apps --namespace flux-system', writes: true },
+      {
+        who: 'Flux (kustomization apps)',
+        pause: 'flux suspend kustomization apps --namespace flux-system',
+        writes: true,
+      },
     ],
     [
       'the helm-controller of Flux',
-      object([wrote('helm-controller', '')], { 'helm.toolkit.fluxcd.io/name': 'shop', 'helm.toolkit.fluxcd.io/namespace': 'shop' }),
+      object([wrote('helm-controller', '')], {
+        'helm.toolkit.fluxcd.io/name': 'shop',
+        'helm.toolkit.fluxcd.io/namespace': 'shop',
+      }),
       { who: 'Flux (HelmRelease shop)', pause: 'flux suspend helmrelease shop --namespace shop', writes: true },
     ],
     [
@@ -74,10 +85,17 @@ describe('a controller that keeps an object is named with the command that pause
     ['a person with kubectl', object([wrote('kubectl-client-side-apply', ''), wrote('kubectl-edit', '')])],
     ['helm, which writes when a person calls it', object([wrote('helm', '')])],
     ['an autoscaler, which leaves no replicas alone', object([wrote('kube-controller-manager', '')])],
-    ['somebody who writes other fields', object([wrote('in-house-operator', '', { 'f:metadata': { 'f:labels': {} } })])],
+    [
+      'somebody who writes other fields',
+      object([wrote('in-house-operator', '', { 'f:metadata': { 'f:labels': {} } })]),
+    ],
     [
       'Flux that was told to leave it alone',
-      object([], { 'kustomize.toolkit.fluxcd.io/name': 'apps' }, { 'kustomize.toolkit.fluxcd.io/reconcile': 'disabled' }),
+      object(
+        [],
+        { 'kustomize.toolkit.fluxcd.io/name': 'apps' },
+        { 'kustomize.toolkit.fluxcd.io/reconcile': 'disabled' },
+      ),
     ],
   ])('and nobody is named for %s', (_, found) => {
     expect(controllersOf(found, DIRECTION, OPERATOR)).toEqual([])

@@ -14,11 +14,23 @@ jest.setTimeout(120_000)
 const site = 'dc-a' as SiteName
 const { signal } = new AbortController()
 const keys = { accessKeyId: { env: 'A' }, secretAccessKey: { env: 'B' } }
-const location = { endpoint: 'https://s3.example.com', region: 'r', bucket: 'b', prefix: '', credentials: keys, readCredentials: keys }
+const location = {
+  endpoint: 'https://s3.example.com',
+  region: 'r',
+  bucket: 'b',
+  prefix: '',
+  credentials: keys,
+  readCredentials: keys,
+}
 
 function cacheOf(storage: string) {
   const cache = theCache()
-  const [, set] = serverManifests({ ...cache, spec: { ...cache.spec, namespace: 'default', storage } }, toyStack, site, location)
+  const [, set] = serverManifests(
+    { ...cache, spec: { ...cache.spec, namespace: 'default', storage } },
+    toyStack,
+    site,
+    location,
+  )
   if (set === undefined) throw new Error('there is no StatefulSet')
   return set
 }
@@ -38,7 +50,12 @@ describe('a change that a real API server refuses for good', () => {
     const { name } = before.object.metadata
     const changes = await diffObject(kubernetes, cacheOf('4Gi'), signal)
     expect(changes).toEqual([
-      expect.objectContaining({ kind: 'refused', path: 'spec.volumeClaimTemplates[data].storage', from: '2Gi', to: '4Gi' }),
+      expect.objectContaining({
+        kind: 'refused',
+        path: 'spec.volumeClaimTemplates[data].storage',
+        from: '2Gi',
+        to: '4Gi',
+      }),
     ])
     const why = changes[0]?.why ?? ''
     expect(why).toContain(
@@ -58,7 +75,13 @@ describe('a change that a real API server refuses for good', () => {
       workload('apps/v1', 'Deployment', 'b'),
       /spec.selector.*kubectl -n default delete deployment it/,
     ],
-    ['the template of a Job', 'jobs', job('image:1'), job('image:2'), /spec.template.*kubectl -n default delete job it/],
+    [
+      'the template of a Job',
+      'jobs',
+      job('image:1'),
+      job('image:2'),
+      /spec.template.*kubectl -n default delete job it/,
+    ],
     [
       'the type of a Secret',
       'secrets',
@@ -82,7 +105,10 @@ describe('a change that a real API server refuses for good', () => {
 
 test('a StatefulSet with another selector is made anew without its claims, and never without a word about what only its pods hold', () => {
   const set = cacheOf('2Gi').object
-  const theirs = { ...set, spec: { ...(set.spec as object), selector: { matchLabels: { app: 'theirs' } } } } as KubernetesObject
+  const theirs = {
+    ...set,
+    spec: { ...(set.spec as object), selector: { matchLabels: { app: 'theirs' } } },
+  } as KubernetesObject
   const [selector] = immutableFields(theirs, set)
   const { name, namespace } = set.metadata
   expect(selector?.why).toContain('in memory alone ends with them: have that written to the volume first')
@@ -91,12 +117,17 @@ test('a StatefulSet with another selector is made anew without its claims, and n
     `kubectl -n ${namespace} delete statefulset ${name} --cascade=orphan ; kubectl -n ${namespace} delete pod ${name}-0, and deploy again`,
   )
   const inMemory = { ...theirs, spec: { ...(theirs.spec as object), volumeClaimTemplates: [] } } as KubernetesObject
-  expect(immutableFields(inMemory, set)[0]?.why).toContain('it has no claims, and what its pods hold ends with them: save that first')
+  expect(immutableFields(inMemory, set)[0]?.why).toContain(
+    'it has no claims, and what its pods hold ends with them: save that first',
+  )
 })
 
 test('what the API server adds to a fixed field is no difference', () => {
   const set = cacheOf('2Gi').object
-  const live = { ...set, spec: { ...(set.spec as object), podManagementPolicy: 'OrderedReady', replicas: 1 } } as KubernetesObject
+  const live = {
+    ...set,
+    spec: { ...(set.spec as object), podManagementPolicy: 'OrderedReady', replicas: 1 },
+  } as KubernetesObject
   expect(immutableFields(live, set)).toEqual([])
 })
 
@@ -124,5 +155,10 @@ function workload(apiVersion: string, kind: string, app: string): KubernetesObje
 
 function job(image: string): KubernetesObject {
   const template = { spec: { restartPolicy: 'Never', containers: [{ name: 'c', image }] } }
-  return { apiVersion: 'batch/v1', kind: 'Job', metadata: { name: 'it', namespace: 'default' }, spec: { template } } as KubernetesObject
+  return {
+    apiVersion: 'batch/v1',
+    kind: 'Job',
+    metadata: { name: 'it', namespace: 'default' },
+    spec: { template },
+  } as KubernetesObject
 }

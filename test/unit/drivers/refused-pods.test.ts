@@ -22,23 +22,36 @@ const asked = (events: readonly object[] | Error, object: KubernetesObject = wor
 
 describe('that pods are refused', () => {
   test('is told with the reason of the API server, as passing at first and as lasting after a while', async () => {
-    expect(await asked([event('FailedCreate', 100, 105)])).toEqual({ why: expect.stringContaining('PodSecurity'), lasts: false })
+    expect(await asked([event('FailedCreate', 100, 105)])).toEqual({
+      why: expect.stringContaining('PodSecurity'),
+      lasts: false,
+    })
     expect(await asked([event('FailedCreate', 100, 130)])).toMatchObject({ lasts: true })
   })
 
   test('lasts as well where each try has an event of its own, as those of a Job have', async () => {
-    expect(await asked([event('FailedCreate', 100, 100), event('FailedCreate', 110, 110)])).toMatchObject({ lasts: false })
-    expect(await asked([event('FailedCreate', 100, 100), event('FailedCreate', 110, 110), event('FailedCreate', 130, 130)])).toMatchObject({
+    expect(await asked([event('FailedCreate', 100, 100), event('FailedCreate', 110, 110)])).toMatchObject({
+      lasts: false,
+    })
+    expect(
+      await asked([event('FailedCreate', 100, 100), event('FailedCreate', 110, 110), event('FailedCreate', 130, 130)]),
+    ).toMatchObject({
       lasts: true,
     })
     expect(
-      await asked([event('FailedCreate', 100, 100), event('SuccessfulCreate', 120, 120), event('FailedCreate', 130, 130)]),
+      await asked([
+        event('FailedCreate', 100, 100),
+        event('SuccessfulCreate', 120, 120),
+        event('FailedCreate', 130, 130),
+      ]),
     ).toMatchObject({ lasts: false })
   })
 
   test('is over once one could be created, and is no word of another object of that name', async () => {
     expect(await asked([event('FailedCreate', 100, 130), event('SuccessfulCreate', 140, 140)])).toBeNull()
-    expect(await asked([event('SuccessfulCreate', 90, 90), event('FailedCreate', 100, 130)])).toMatchObject({ lasts: true })
+    expect(await asked([event('SuccessfulCreate', 90, 90), event('FailedCreate', 100, 130)])).toMatchObject({
+      lasts: true,
+    })
     expect(await asked([event('FailedCreate', 100, 130, 'another')])).toBeNull()
   })
 

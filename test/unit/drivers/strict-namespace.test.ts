@@ -64,7 +64,12 @@ const guard: GuardComponent = {
   needs: [],
   spec: { image: 'docker.io/library/node:24.21.0', witnessCredentials: keys },
 }
-const parts = { program: { sha256: 'a', packed: '', bytes: 1 }, stackFile: '', keys: { id: 'c', secret: 'd' }, authorities: null }
+const parts = {
+  program: { sha256: 'a', packed: '', bytes: 1 },
+  stackFile: '',
+  keys: { id: 'c', secret: 'd' },
+  authorities: null,
+}
 
 interface PodTemplate {
   readonly spec: object
@@ -81,7 +86,9 @@ const withData = (spec: object): object => ({
 function ourPods(): Record<string, object> {
   const cache = cacheIn('strict')
   const [, set] = serverManifests(cache, toyStack, site, location)
-  const cron = backupManifest(cache, toyStack, site, location, false).object.spec as { jobTemplate: { spec: { template: PodTemplate } } }
+  const cron = backupManifest(cache, toyStack, site, location, false).object.spec as {
+    jobTemplate: { spec: { template: PodTemplate } }
+  }
   const deployment = guardManifests(guard, toyStack, site, parts).find(({ plural }) => plural === 'deployments')
   const sandbox = { site, namespace: 'strict', labels: {} } as unknown as Sandbox
   const restored = scratch(
@@ -107,7 +114,13 @@ async function namespace(name: string, labels: Record<string, string>, hard: Rec
     { signal },
   )
   const quota = { apiVersion: 'v1', kind: 'ResourceQuota', plural: 'resourcequotas', namespace: name, name: 'quota' }
-  const account = { apiVersion: 'v1', kind: 'ServiceAccount', plural: 'serviceaccounts', namespace: name, name: 'default' }
+  const account = {
+    apiVersion: 'v1',
+    kind: 'ServiceAccount',
+    plural: 'serviceaccounts',
+    namespace: name,
+    name: 'default',
+  }
   await until(`the controllers to know ${name}`, async () => {
     const { used } = ((await kubernetes.get(quota, { signal }))?.status ?? {}) as { readonly used?: object }
     return used !== undefined && (await kubernetes.get(account, { signal })) !== null
@@ -135,14 +148,25 @@ describe('a namespace with pod security restricted, and a quota of requests and 
   beforeAll(() => namespace('strict', { 'pod-security.kubernetes.io/enforce': 'restricted' }, BUSY))
 
   test.each(Object.entries(ourPods()))('admits %s', async (_what, spec) => {
-    const pod = { apiVersion: 'v1', kind: 'Pod', metadata: { name: 'admitted', namespace: 'strict' }, spec } as KubernetesObject
+    const pod = {
+      apiVersion: 'v1',
+      kind: 'Pod',
+      metadata: { name: 'admitted', namespace: 'strict' },
+      spec,
+    } as KubernetesObject
     await expect(kubernetes.apply(pod, { signal, dryRun: true })).resolves.toMatchObject({ kind: 'Pod' })
   })
 
   test('refuses a pod without sizes: the quota counts', async () => {
-    const { resources: _none, ...bare } = (ourPods()['the guard'] as { containers: [{ resources: object }] }).containers[0]
+    const { resources: _none, ...bare } = (ourPods()['the guard'] as { containers: [{ resources: object }] })
+      .containers[0]
     const spec = { ...ourPods()['the guard'], containers: [bare] }
-    const pod = { apiVersion: 'v1', kind: 'Pod', metadata: { name: 'bare', namespace: 'strict' }, spec } as unknown as KubernetesObject
+    const pod = {
+      apiVersion: 'v1',
+      kind: 'Pod',
+      metadata: { name: 'bare', namespace: 'strict' },
+      spec,
+    } as unknown as KubernetesObject
     await expect(kubernetes.apply(pod, { signal, dryRun: true })).rejects.toThrow(/must specify limits.cpu/)
   })
 })
@@ -157,7 +181,10 @@ test('a Redis has no limits but those that its owner declares: one that meets it
 describe('a namespace whose quota is used up', () => {
   beforeAll(async () => {
     await namespace('full', {}, { pods: '0' })
-    await kubernetes.apply({ apiVersion: 'v1', kind: 'ServiceAccount', metadata: { name: 'standby-guard', namespace: 'full' } }, { signal })
+    await kubernetes.apply(
+      { apiVersion: 'v1', kind: 'ServiceAccount', metadata: { name: 'standby-guard', namespace: 'full' } },
+      { signal },
+    )
   })
   const names = (object: KubernetesObject) => ({ ...object, metadata: { ...object.metadata, namespace: 'full' } })
   const get = (apiVersion: string, kind: string, plural: string, name: string) =>
@@ -170,7 +197,10 @@ describe('a namespace whose quota is used up', () => {
     const said = await told(async () =>
       waitOfRefused(kubernetes, await get('apps/v1', 'StatefulSet', 'statefulsets', 'redis'), what, signal),
     )
-    expect(said).toMatchObject({ is: 'pending', waitingFor: expect.stringMatching(/it, whose pod is refused: .*exceeded quota: quota/) })
+    expect(said).toMatchObject({
+      is: 'pending',
+      waitingFor: expect.stringMatching(/it, whose pod is refused: .*exceeded quota: quota/),
+    })
   })
 
   test('is told while a move waits for that cache to start again, which it does not give up', async () => {
@@ -191,7 +221,9 @@ describe('a namespace whose quota is used up', () => {
     const deployment = guardManifests(guard, toyStack, site, parts).find(({ plural }) => plural === 'deployments')
     if (deployment !== undefined) await kubernetes.apply(names(deployment.object), { signal })
     const name = deployment?.object.metadata.name ?? ''
-    const said = await told(async () => waitOfRefused(kubernetes, await get('apps/v1', 'Deployment', 'deployments', name), what, signal))
+    const said = await told(async () =>
+      waitOfRefused(kubernetes, await get('apps/v1', 'Deployment', 'deployments', name), what, signal),
+    )
     expect(said).toMatchObject({ is: 'pending', waitingFor: expect.stringContaining('exceeded quota') })
   })
 
@@ -199,18 +231,27 @@ describe('a namespace whose quota is used up', () => {
     const job = {
       apiVersion: 'batch/v1',
       kind: 'Job',
-      metadata: { name: 'pg-dc-a-1-initdb', namespace: 'full', labels: { 'cnpg.io/cluster': 'pg-dc-a', 'cnpg.io/jobRole': 'initdb' } },
+      metadata: {
+        name: 'pg-dc-a-1-initdb',
+        namespace: 'full',
+        labels: { 'cnpg.io/cluster': 'pg-dc-a', 'cnpg.io/jobRole': 'initdb' },
+      },
       spec: { template: { spec: { restartPolicy: 'Never', containers: [{ name: 'initdb', image: 'i' }] } } },
     }
     await kubernetes.apply(job, { signal })
     const at = { kubernetes, namespace: 'full', cluster: 'pg-dc-a' }
     const ask = () => refusedBootstrap(at, 'database-bootstrap-failed', signal)
-    expect(await told(ask)).toMatchObject({ waitingFor: expect.stringMatching(/pg-dc-a-1-initdb of pg-dc-a.*exceeded quota/) })
+    expect(await told(ask)).toMatchObject({
+      waitingFor: expect.stringMatching(/pg-dc-a-1-initdb of pg-dc-a.*exceeded quota/),
+    })
     let last: Progress | null = null
     await until('the refusal to last', async () => {
       last = await ask()
       return last?.is === 'failed'
     })
-    expect(last).toMatchObject({ code: 'database-bootstrap-failed', next: expect.stringContaining('kubectl -n full get resourcequota') })
+    expect(last).toMatchObject({
+      code: 'database-bootstrap-failed',
+      next: expect.stringContaining('kubectl -n full get resourcequota'),
+    })
   })
 })

@@ -27,8 +27,14 @@ const changed = (change: (files: Map<string, string>) => void): ChainFiles => {
 }
 const file = (files: ChainFiles, name: string): string => files.get(name) ?? ''
 
-/** What an auditor sees who has a shell and sha256sum, and nothing of ours but the files; the script is what an export carries. */
-function byHand(files: ReadonlyMap<string, string | Uint8Array>, heads: readonly string[] = []): { whole: boolean; said: string } {
+/**
+ * What an auditor sees who has a shell and sha256sum, and nothing of ours but the files; the script is what an export
+ * carries.
+ */
+function byHand(
+  files: ReadonlyMap<string, string | Uint8Array>,
+  heads: readonly string[] = [],
+): { whole: boolean; said: string } {
   const folder = temporaryFolder()
   for (const [name, content] of files) writeFileSync(join(folder, name), content)
   writeFileSync(join(folder, 'verify.sh'), VERIFY_SCRIPT)
@@ -38,9 +44,13 @@ function byHand(files: ReadonlyMap<string, string | Uint8Array>, heads: readonly
 /** The same where nothing but what is in this folder is installed. */
 function withPath(path: string): { status: number | null; said: string } {
   const folder = temporaryFolder()
-  for (const [name, content] of changed((files) => files.set(recordName(2), 'forged'))) writeFileSync(join(folder, name), content)
+  for (const [name, content] of changed((files) => files.set(recordName(2), 'forged')))
+    writeFileSync(join(folder, name), content)
   writeFileSync(join(folder, 'verify.sh'), VERIFY_SCRIPT)
-  const { status, stdout, stderr } = spawnSync('/bin/sh', [join(folder, 'verify.sh')], { encoding: 'utf8', env: { PATH: path } })
+  const { status, stdout, stderr } = spawnSync('/bin/sh', [join(folder, 'verify.sh')], {
+    encoding: 'utf8',
+    env: { PATH: path },
+  })
   return { status, said: `${stdout}${stderr}`.trim() }
 }
 const byUs = (files: ChainFiles, heads: readonly string[] = []): boolean => judgeChain(files, heads).broken === null
@@ -103,7 +113,8 @@ describe('both we and sha256sum alone find', () => {
     for (const name of names)
       for (let place = 0; place < Buffer.byteLength(file(chainOf(RECORDS), name)); place++)
         for (let bit = 0; bit < 8; bit++)
-          if (byUs(changed((files) => files.set(name, decode.decode(flipped(name, place, bit)))))) missed.push(`${name} ${place} ${bit}`)
+          if (byUs(changed((files) => files.set(name, decode.decode(flipped(name, place, bit))))))
+            missed.push(`${name} ${place} ${bit}`)
     expect(missed).toEqual([])
   })
 
@@ -126,7 +137,11 @@ describe('both we and sha256sum alone find', () => {
   test.each<[string, (files: Map<string, string>) => void, string[]]>([
     ['a record that was removed from the middle', (files) => void files.delete(recordName(2)), []],
     ['a link that was removed from the middle', (files) => void files.delete(linkName(2)), []],
-    ['both that were removed from the middle', (files) => void (files.delete(recordName(2)) && files.delete(linkName(2))), []],
+    [
+      'both that were removed from the middle',
+      (files) => void (files.delete(recordName(2)) && files.delete(linkName(2))),
+      [],
+    ],
     ['the first that was removed', (files) => void (files.delete(recordName(1)) && files.delete(linkName(1))), []],
     ['the newest link that was removed', (files) => void files.delete(linkName(3)), []],
     [
@@ -144,8 +159,16 @@ describe('both we and sha256sum alone find', () => {
       },
       [],
     ],
-    ['a byte order mark in front of a record', (files) => void files.set(recordName(2), `\uFEFF${file(files, recordName(2))}`), []],
-    ['a line end at the end of the newest link', (files) => void files.set(linkName(3), `${file(files, linkName(3))}\n`), []],
+    [
+      'a byte order mark in front of a record',
+      (files) => void files.set(recordName(2), `\uFEFF${file(files, recordName(2))}`),
+      [],
+    ],
+    [
+      'a line end at the end of the newest link',
+      (files) => void files.set(linkName(3), `${file(files, linkName(3))}\n`),
+      [],
+    ],
     ['a record that was put behind a gap', (files) => void files.set(recordName(5), '{}\n'), []],
     ['a stranger among the records', (files) => void files.set('00000004b.json', '{}\n'), []],
     [
@@ -167,8 +190,13 @@ describe('both we and sha256sum alone find', () => {
 
 describe('what docs/evidence.md tells auditors to type', () => {
   const page = readFileSync(join(import.meta.dirname, '../../../docs/evidence.md'), 'utf8')
-  const blocks = [...page.matchAll(/^```sh\n([\s\S]*?)^```$/gm)].map(([, lines = '']) => lines.replace(/^aws .*\n/m, ''))
-  const typed = (files: ReadonlyMap<string, string | Buffer>, lines: string): { status: number | null; said: string } => {
+  const blocks = [...page.matchAll(/^```sh\n([\s\S]*?)^```$/gm)].map(([, lines = '']) =>
+    lines.replace(/^aws .*\n/m, ''),
+  )
+  const typed = (
+    files: ReadonlyMap<string, string | Buffer>,
+    lines: string,
+  ): { status: number | null; said: string } => {
     const folder = temporaryFolder()
     for (const [name, content] of files) writeFileSync(join(folder, name), content)
     const { status, stdout, stderr } = spawnSync('sh', ['-e', '-c', lines], { cwd: folder, encoding: 'utf8' })

@@ -70,7 +70,12 @@ describe('every run leaves a record that says who, what, when and how it ended',
       endedAt: expect.any(String),
       proof: { action: 'promote' },
     })
-    expect(report).toMatchObject({ evidence: `${EVIDENCE_FOLDER}00000001.json`, fence: body?.fence, loss: body?.loss, rto: body?.rto })
+    expect(report).toMatchObject({
+      evidence: `${EVIDENCE_FOLDER}00000001.json`,
+      fence: body?.fence,
+      loss: body?.loss,
+      rto: body?.rto,
+    })
     expect(report).toMatchObject({
       operation: 'execute',
       asked: { by: 'sam', reason: 'incident 4711' },
@@ -118,7 +123,9 @@ describe('every run leaves a record that says who, what, when and how it ended',
     const report = await executeFailover(at.world(), at.plan, approve(at.digest))
     const [body] = await bodies(at.store)
     expect(body?.facts).toMatchObject({ planned: at.plan.facts, approved: { digest: at.digest, at: body?.approvedAt } })
-    expect(body?.facts.started?.find(({ name, site }) => name === 'writer' && site === 'dc-a')).toMatchObject({ value: false })
+    expect(body?.facts.started?.find(({ name, site }) => name === 'writer' && site === 'dc-a')).toMatchObject({
+      value: false,
+    })
     expect(body?.deviations).toContainEqual({ what: 'fact database@dc-a writer', predicted: 'true', was: 'false' })
     expect(report.deviations).toEqual(body?.deviations)
     expect(schemaErrors('evidence.schema.json', body)).toEqual([])
@@ -173,7 +180,10 @@ describe('every run leaves a record that says who, what, when and how it ended',
     const [body] = await bodies(at.store)
     expect(body?.verdict).toBe('moved')
     expect(body?.plan.intent.acceptLoss).toBe(60_000)
-    expect(body?.loss).toEqual({ predicted: { bytes: [0, 4096], seconds: [0, 30], why: 'the archive is 30 s old' }, counted: null })
+    expect(body?.loss).toEqual({
+      predicted: { bytes: [0, 4096], seconds: [0, 30], why: 'the archive is 30 s old' },
+      counted: null,
+    })
     expect(body?.fence).toEqual({ required: 'traffic', reached: ['traffic'] })
   })
 
@@ -194,14 +204,24 @@ describe('every run leaves a record that says who, what, when and how it ended',
   test.each([
     ['resume', 'run-ended'],
     ['abort', 'run-ended'],
-  ] as const)('who comes to %s a run that has ended: it is refused, and the refusal is on record', async (how, code) => {
-    const at = await planned()
-    const { run } = await executeFailover(at.world(), at.plan, approve(at.digest))
-    await expect(continueToy(at.world(), run, how)).rejects.toMatchObject({ code })
-    const [, refused] = await bodies(at.store)
-    expect(refused).toMatchObject({ run, operation: how, verdict: 'refused', failure: { code }, steps: [], asked: { by: 'test' } })
-    expect(schemaErrors('evidence.schema.json', refused)).toEqual([])
-  })
+  ] as const)(
+    'who comes to %s a run that has ended: it is refused, and the refusal is on record',
+    async (how, code) => {
+      const at = await planned()
+      const { run } = await executeFailover(at.world(), at.plan, approve(at.digest))
+      await expect(continueToy(at.world(), run, how)).rejects.toMatchObject({ code })
+      const [, refused] = await bodies(at.store)
+      expect(refused).toMatchObject({
+        run,
+        operation: how,
+        verdict: 'refused',
+        failure: { code },
+        steps: [],
+        asked: { by: 'test' },
+      })
+      expect(schemaErrors('evidence.schema.json', refused)).toEqual([])
+    },
+  )
 
   test('a run whose plan could not be kept in the witness: nothing begins, and the log says that no record is left', async () => {
     const at = await planned()
@@ -211,7 +231,11 @@ describe('every run leaves a record that says who, what, when and how it ended',
       throw siteError('witness-unreachable', 'no answer', { retry: 'transient' })
     }
     const log = { ...world.log, warning: (line: string) => void warnings.push(line) }
-    const report = await executeFailover({ ...world, store: { ...at.store, create: full }, log }, at.plan, approve(at.digest))
+    const report = await executeFailover(
+      { ...world, store: { ...at.store, create: full }, log },
+      at.plan,
+      approve(at.digest),
+    )
     expect(report).toMatchObject({ verdict: 'refused', failure: { code: 'witness-unreachable' }, evidence: null })
     expect(warnings).toEqual([expect.stringContaining('could not be written')])
     expect(at.toy.effects).toEqual([])
@@ -226,7 +250,16 @@ describe('every run leaves a record that says who, what, when and how it ended',
     const world = at.world()
     const deaf = {
       ...world,
-      store: { stack: null, get: gone, list: gone, getText: gone, create: gone, createText: gone, replace: gone, time: async () => null },
+      store: {
+        stack: null,
+        get: gone,
+        list: gone,
+        getText: gone,
+        create: gone,
+        createText: gone,
+        replace: gone,
+        time: async () => null,
+      },
       log: { ...world.log, warning: (line: string) => void warnings.push(line) },
       observe: gone,
     }
@@ -327,6 +360,7 @@ describe('the chain in the witness', () => {
   })
 
   test('reads no record into what is none', () => {
-    for (const text of ['', 'null', '[]', '{"schemaVersion":2}', '{"schemaVersion":1,"kind":"move"}']) expect(bodyIn(text)).toBeNull()
+    for (const text of ['', 'null', '[]', '{"schemaVersion":2}', '{"schemaVersion":1,"kind":"move"}'])
+      expect(bodyIn(text)).toBeNull()
   })
 })

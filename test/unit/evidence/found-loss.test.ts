@@ -81,7 +81,9 @@ async function rejoined({ found = FOUND, between = async (store) => store, witho
     const { plan, digest } = await planFailover(world, request)
     return executeFailover(world, plan, toyApproval(digest))
   }
-  const failover = withoutFailover ? null : await move(store, { mode: 'failover', to: 'dc-b' as SiteName, acceptLoss: 60_000 }, ['dc-a'])
+  const failover = withoutFailover
+    ? null
+    : await move(store, { mode: 'failover', to: 'dc-b' as SiteName, acceptLoss: 60_000 }, ['dc-a'])
   if (withoutFailover) {
     toy.writer = 'dc-b'
     const active = await store.get('active.json')
@@ -116,7 +118,11 @@ describe('a rejoin that has found what only its site had', () => {
     expect(schemaErrors('evidence.schema.json', record)).toEqual([])
     expect(schemaErrors('result.schema.json#/$defs/move', rejoin)).toEqual([])
     const body = record as EvidenceBody
-    for (const text of [moveText(rejoin, { colour: false }), evidenceText('1.json', body), htmlRun([{ file: '1.json', body }])]) {
+    for (const text of [
+      moveText(rejoin, { colour: false }),
+      evidenceText('1.json', body),
+      htmlRun([{ file: '1.json', body }]),
+    ]) {
       expect(text).toContain(`failover ${failover?.run}`)
       expect(text).toContain('up to 30.0 s of writes (0 B to 4.1 kB): the archive is 30 s old')
       expect(text).toContain('up to 40.0 s of writes, nobody knows how many bytes: the old primary is silent')
@@ -137,21 +143,34 @@ describe('a rejoin that has found what only its site had', () => {
 
   test('calls it a deviation when the truth lies outside of what was predicted, or counted', async () => {
     const { failover, rejoin } = await rejoined({
-      found: { ...FOUND, bytes: [8_000, 8_000], firstCommitAt: '2026-11-21T05:59:51Z', lastCommitAt: '2026-11-21T06:01:00Z' },
+      found: {
+        ...FOUND,
+        bytes: [8_000, 8_000],
+        firstCommitAt: '2026-11-21T05:59:51Z',
+        lastCommitAt: '2026-11-21T06:01:00Z',
+      },
     })
     const of = `of failover ${failover?.run}`
     expect(rejoin.deviations).toEqual([
       { what: `loss in bytes ${of}, as it predicted it`, predicted: '0 B to 4.1 kB', was: '8.0 kB' },
-      { what: `loss in seconds ${of}, as it predicted it`, predicted: '0 ms to 30.0 s', was: '1 min 9 s to 1 min 10 s' },
+      {
+        what: `loss in seconds ${of}, as it predicted it`,
+        predicted: '0 ms to 30.0 s',
+        was: '1 min 9 s to 1 min 10 s',
+      },
       { what: `loss in seconds ${of}, as it counted it`, predicted: '0 ms to 40.0 s', was: '1 min 9 s to 1 min 10 s' },
     ])
   })
 
   test('and WAL in which nobody committed anything is no loss, however much it is', async () => {
-    const { rejoin } = await rejoined({ found: { ...FOUND, bytes: [99_000, 99_000], rows: [0, 0], commits: [0, 0], tables: [] } })
+    const { rejoin } = await rejoined({
+      found: { ...FOUND, bytes: [99_000, 99_000], rows: [0, 0], commits: [0, 0], tables: [] },
+    })
     expect(rejoin.loss?.found).toMatchObject({ bytes: [99_000, 99_000], seconds: [0, 0] })
     expect(rejoin.deviations).toEqual([])
-    expect(moveSummary(rejoin)).toContain('| only on dc-a | nothing that was committed, 99.0 kB of WAL: counted in its WAL')
+    expect(moveSummary(rejoin)).toContain(
+      '| only on dc-a | nothing that was committed, 99.0 kB of WAL: counted in its WAL',
+    )
   })
 
   test('one that had nothing to keep says nothing of it', async () => {
@@ -175,8 +194,16 @@ describe('a failover of which nothing can be found or read holds up no rejoin', 
   })
 
   test.each<[string, Around, RegExp]>([
-    ['it left no record', { withoutFailover: true }, /^none of the newest 100 records in the witness is of a move away from dc-a$/],
-    ['the records are silent', { between: unread(silent) }, /^the records in the witness could not be read: the witness does not answer$/],
+    [
+      'it left no record',
+      { withoutFailover: true },
+      /^none of the newest 100 records in the witness is of a move away from dc-a$/,
+    ],
+    [
+      'the records are silent',
+      { between: unread(silent) },
+      /^the records in the witness could not be read: the witness does not answer$/,
+    ],
     [
       'the records hang',
       { between: unread(() => new Promise<never>(() => undefined)) },
@@ -195,7 +222,10 @@ describe('a failover of which nothing can be found or read holds up no rejoin', 
   ])('%s', async (_, around, why) => {
     const { rejoin } = await rejoined(around)
     expect(rejoin).toMatchObject({ verdict: 'moved', loss: { found: { rows: [9, 9], bytes: [160, 160] } } })
-    expect(rejoin.loss?.found).toMatchObject({ seconds: [7, null], follows: { is: 'unknown', why: expect.stringMatching(why) } })
+    expect(rejoin.loss?.found).toMatchObject({
+      seconds: [7, null],
+      follows: { is: 'unknown', why: expect.stringMatching(why) },
+    })
     expect(rejoin.deviations).toEqual([])
     expect(schemaErrors('result.schema.json#/$defs/move', rejoin)).toEqual([])
     expect(moveText(rejoin, { colour: false })).toMatch(/follows +not known: /)
@@ -208,7 +238,11 @@ describe('the move that a rejoin follows', () => {
     const { store, failover } = await rejoined()
     return (await newestBodies(store, 100)).find(({ run }) => run === failover?.run) as EvidenceBody
   }
-  const intent = (mode: Intent['mode'], from: string, to: string): Intent => ({ mode, from: from as SiteName, to: to as SiteName })
+  const intent = (mode: Intent['mode'], from: string, to: string): Intent => ({
+    mode,
+    from: from as SiteName,
+    to: to as SiteName,
+  })
   const like = (body: EvidenceBody, run: string, of: Intent, more: Partial<EvidenceBody> = {}): EvidenceBody => ({
     ...body,
     run,
@@ -224,8 +258,13 @@ describe('the move that a rejoin follows', () => {
     expect(found(older, like(one, 'newer', away))).toMatchObject({ is: 'known', run: 'newer' })
     expect(found(older, like(one, 'refused', away, { verdict: 'refused', steps: [] }))).toMatchObject({ run: 'older' })
     expect(found(older, like(one, 'elsewhere', intent('switchover', 'dc-b', 'dc-c')))).toMatchObject({ run: 'older' })
-    expect(found(older, like(one, 'planned', intent('switchover', 'dc-a', 'dc-b')))).toMatchObject({ run: 'planned', mode: 'switchover' })
-    expect(found(older, like(one, of.run, intent('rejoin', 'dc-b', 'dc-a'), { verdict: 'stopped' }))).toMatchObject({ run: 'older' })
+    expect(found(older, like(one, 'planned', intent('switchover', 'dc-a', 'dc-b')))).toMatchObject({
+      run: 'planned',
+      mode: 'switchover',
+    })
+    expect(found(older, like(one, of.run, intent('rejoin', 'dc-b', 'dc-a'), { verdict: 'stopped' }))).toMatchObject({
+      run: 'older',
+    })
     expect(found()).toBeNull()
   })
 
@@ -233,7 +272,9 @@ describe('the move that a rejoin follows', () => {
     const one = await failover()
     const older = like(one, 'older', intent('failover', 'dc-a', 'dc-b'))
     const back = intent('rejoin', 'dc-b', 'dc-a')
-    expect(followedMove([older, like(one, 'stopped', back, { verdict: 'stopped' })], of)).toMatchObject({ run: 'older' })
+    expect(followedMove([older, like(one, 'stopped', back, { verdict: 'stopped' })], of)).toMatchObject({
+      run: 'older',
+    })
     expect(followedMove([older, like(one, 'another', back)], of)).toEqual({
       is: 'unknown',
       why: 'dc-a has rejoined in run another, and no move has left it since',
@@ -244,7 +285,8 @@ describe('the move that a rejoin follows', () => {
     const one = await failover()
     const store = memoryStore()
     await keepEvidence(store, like(one, 'long-ago', intent('failover', 'dc-a', 'dc-b')))
-    for (let n = 0; n < 45; n++) await keepEvidence(store, { ...one, run: `refused-${n}`, steps: [], verdict: 'refused' })
+    for (let n = 0; n < 45; n++)
+      await keepEvidence(store, { ...one, run: `refused-${n}`, steps: [], verdict: 'refused' })
     expect(await lookBack(store, of)).toMatchObject({ is: 'known', run: 'long-ago' })
   })
 })
@@ -258,7 +300,11 @@ describe('what is counted', () => {
     counted: null,
     saved,
   })
-  const step = (id: string, found: object): StepReport => ({ ...at, id, proof: { found } as unknown as StepReport['proof'] })
+  const step = (id: string, found: object): StepReport => ({
+    ...at,
+    id,
+    proof: { found } as unknown as StepReport['proof'],
+  })
   const at = {
     title: '',
     phase: 'FINAL_SYNC',
@@ -278,7 +324,13 @@ describe('what is counted', () => {
     expect(part.seconds).toEqual([7, null])
     expect(text(part)).toContain('at least 9 rows in at least 3 commits')
     expect(text(part)).toContain('at least 7.0 s of writes, 160 B of WAL')
-    const nothing = of({ bytes: [0, null], rows: [0, null], commits: [0, null], tables: [], why: 'could not be decoded' })
+    const nothing = of({
+      bytes: [0, null],
+      rows: [0, null],
+      commits: [0, null],
+      tables: [],
+      why: 'could not be decoded',
+    })
     expect(nothing.seconds).toEqual([0, null])
     expect(text(nothing)).toBe('nobody knows how many rows: could not be decoded')
   })
@@ -286,7 +338,10 @@ describe('what is counted', () => {
   test('of several databases is added up, each by the last commit of its own that was saved', () => {
     const both = foundLoss(
       rejoin,
-      [step('one.keep-evidence@dc-a', FOUND), step('two.keep-evidence@dc-a', { ...FOUND, lastCommitAt: '2026-11-21T06:00:10Z' })],
+      [
+        step('one.keep-evidence@dc-a', FOUND),
+        step('two.keep-evidence@dc-a', { ...FOUND, lastCommitAt: '2026-11-21T06:00:10Z' }),
+      ],
       follows({ one: '2026-11-21T05:59:00Z', two: '2026-11-21T06:00:00Z' }),
     )
     expect(both).toMatchObject({ bytes: [320, 320], rows: [18, 18], commits: [6, 6], seconds: [18, 59] })
@@ -318,6 +373,9 @@ describe('what is counted', () => {
     const steps = [{ ...at, id: 'database.promote@dc-b', phase: 'PROMOTE' }]
     const known = followedMove([{ ...body, steps } as unknown as EvidenceBody], { run: 'x', site: 'dc-a' })
     expect(known).toMatchObject({ predicted: likely, counted: null })
-    expect(foundRows({ ...of(FOUND), follows: known as FollowedMove }, 'dc-a')).toContainEqual(['counted then', 'nobody counted it'])
+    expect(foundRows({ ...of(FOUND), follows: known as FollowedMove }, 'dc-a')).toContainEqual([
+      'counted then',
+      'nobody counted it',
+    ])
   })
 })

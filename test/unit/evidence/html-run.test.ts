@@ -27,7 +27,10 @@ test('text of others is text, wherever it stands', () => {
     if (Array.isArray(value)) return value.map(bend)
     if (typeof value === 'object' && value !== null)
       return Object.fromEntries(
-        Object.entries(value).map(([name, part]) => [name, typeof part === 'string' && FREE.has(name) ? evil : bend(part)]),
+        Object.entries(value).map(([name, part]) => [
+          name,
+          typeof part === 'string' && FREE.has(name) ? evil : bend(part),
+        ]),
       )
     return value
   }

@@ -16,10 +16,15 @@ const took = (id: string, ms: number, outcome: StepReport['outcome'] = 'done'): 
   proof: null,
 })
 const run = (steps: StepReport[], processes = 1): EvidenceBody =>
-  ({ steps, processes: Array.from({ length: processes }, (_, index) => ({ attempt: index + 1, at: '' })) }) as unknown as EvidenceBody
+  ({
+    steps,
+    processes: Array.from({ length: processes }, (_, index) => ({ attempt: index + 1, at: '' })),
+  }) as unknown as EvidenceBody
 
 test('half and three quarters of the runs, wherever the action ran', () => {
-  const bodies = [1_000, 2_000, 3_000, 4_000].map((ms, index) => run([took(`database.promote@dc-${index % 2 === 0 ? 'a' : 'b'}`, ms)]))
+  const bodies = [1_000, 2_000, 3_000, 4_000].map((ms, index) =>
+    run([took(`database.promote@dc-${index % 2 === 0 ? 'a' : 'b'}`, ms)]),
+  )
   expect(learnedDurations(bodies)).toEqual(new Map([['database.promote', { p50: 2_000, p75: 3_000, runs: 4 }]]))
 })
 
@@ -41,6 +46,9 @@ test(`only the newest ${NEWEST_RUNS} runs count: what was slow once is forgotten
 
 test('a plan expects what its actions really took, and its own guess where nothing is known', () => {
   const learned = new Map([['database.promote', { p50: 7_000, p75: 9_000, runs: 3 }]])
-  const steps = withLearned([toyStep('database.promote@dc-b', 'PROMOTE'), toyStep('database.demote@dc-a', 'FENCE')], learned)
+  const steps = withLearned(
+    [toyStep('database.promote@dc-b', 'PROMOTE'), toyStep('database.demote@dc-a', 'FENCE')],
+    learned,
+  )
   expect(steps.map(({ expected }) => expected)).toEqual([7_000, 1_000])
 })

@@ -30,7 +30,10 @@ const report = (more: Partial<MoveReport> = {}): MoveReport => ({
   epoch: { before: 4, after: 5 },
   verdict: 'moved',
   phases: [],
-  steps: [step('database.fence@dc-a'), step('database.promote@dc-b', { phase: 'PROMOTE', begunAt: '2026-11-21T06:00:03.000Z' })],
+  steps: [
+    step('database.fence@dc-a'),
+    step('database.promote@dc-b', { phase: 'PROMOTE', begunAt: '2026-11-21T06:00:03.000Z' }),
+  ],
   failure: null,
   duration: 9_000,
   writeGap: 7_000,
@@ -51,8 +54,12 @@ describe('the summary of a move', () => {
     const first = (more: Partial<MoveReport>): string => moveSummary(report(more)).split('\n')[0] ?? ''
     expect(first({})).toBe('## ✅ infisical: moved to dc-b')
     expect(first({ verdict: 'refused', failure, steps: [] })).toBe('## ❌ infisical: refused: nothing was changed')
-    expect(first({ verdict: 'undone', failure })).toBe('## ❌ infisical: taken back: as before the failover; dc-a is still lost')
-    expect(first({ verdict: 'undone', failure, mode: 'switchover' })).toBe('## ❌ infisical: taken back: dc-a serves as before')
+    expect(first({ verdict: 'undone', failure })).toBe(
+      '## ❌ infisical: taken back: as before the failover; dc-a is still lost',
+    )
+    expect(first({ verdict: 'undone', failure, mode: 'switchover' })).toBe(
+      '## ❌ infisical: taken back: dc-a serves as before',
+    )
     expect(first({ verdict: 'stopped', failure })).toBe('## ❌ infisical: stopped half way: a person has to look')
   })
 
@@ -84,17 +91,22 @@ describe('the summary of a move', () => {
       expect(text).toContain('users served 8.0 s after the start')
       expect(text).toContain('7.0 s, since the first door was closed')
     }
-    expect(moveSummary(report({ mode: 'switchover' }))).toContain('dc-a → dc-b in 9.0 s, writes refused for 7.0 s, epoch 4 → 5.')
+    expect(moveSummary(report({ mode: 'switchover' }))).toContain(
+      'dc-a → dc-b in 9.0 s, writes refused for 7.0 s, epoch 4 → 5.',
+    )
   })
 
   test('says who asked and why, who allowed it, and what came otherwise than planned', () => {
     const told = report({
       asked: { by: 'sam', reason: 'incident 4711' },
       approved: { kind: 'github-environment', approvers: [{ id: '7', name: 'rita' }] },
-      deviations: [{ what: 'archive.close', predicted: 'done', was: 'given up: no answer from dc-a (kubernetes-timeout)' }],
+      deviations: [
+        { what: 'archive.close', predicted: 'done', was: 'given up: no answer from dc-a (kubernetes-timeout)' },
+      ],
     })
     for (const text of [moveSummary(told), moveText(told, { colour: false })]) {
-      for (const part of ['sam: incident 4711', 'github-environment: rita', 'otherwise than planned']) expect(text).toContain(part)
+      for (const part of ['sam: incident 4711', 'github-environment: rita', 'otherwise than planned'])
+        expect(text).toContain(part)
       expect(text).toMatch(/archive\.close[ |]+done[ |]+given up: no answer from dc-a/)
     }
     expect(moveSummary(report({ deviations: [] }))).not.toContain('otherwise than planned')
@@ -107,7 +119,10 @@ describe('the summary of a move', () => {
     expect(loss([0, null], [0, 12])).toBe('up to 12.0 s of writes, nobody knows how many bytes: x')
     expect(loss([4_096, null], [0, 12])).toBe('up to 12.0 s of writes (at least 4.1 kB, nobody knows how much more): x')
     expect(loss([0, null], [0, null])).toBe('nobody knows how much: x')
-    const undone = report({ verdict: 'undone', loss: { predicted: { bytes: [0, 0], seconds: [0, 0], why: 'x' }, counted: null } })
+    const undone = report({
+      verdict: 'undone',
+      loss: { predicted: { bytes: [0, 0], seconds: [0, 0], why: 'x' }, counted: null },
+    })
     expect(moveSummary(undone)).toContain('| loss counted | nothing: nothing was promoted |')
   })
 
@@ -116,7 +131,9 @@ describe('the summary of a move', () => {
   })
 
   test('of a stopped run says what to look at, and which command continues', () => {
-    const summary = moveSummary(report({ verdict: 'stopped', failure, steps: [step('database.fence@dc-a', { outcome: 'failed' })] }))
+    const summary = moveSummary(
+      report({ verdict: 'stopped', failure, steps: [step('database.fence@dc-a', { outcome: 'failed' })] }),
+    )
     expect(summary).toMatch(/Look at database\.fence&#64;dc-a on dc-a/)
     expect(summary).toContain('standby failover resume --run 20261121T060000Z-abcd')
   })
@@ -130,7 +147,11 @@ describe('the summary of a move', () => {
   test('shows text of others as text: no row, no markup, no picture of theirs', () => {
     const evil = 'x | y\n\n# big <img src=x onerror=alert(1)> `code` ```\n@everyone [link](http://evil)'
     const summary = moveSummary(
-      report({ failure: { ...failure, what: evil }, verdict: 'stopped', steps: [step('a.b@dc-a', { title: evil, outcome: 'failed' })] }),
+      report({
+        failure: { ...failure, what: evil },
+        verdict: 'stopped',
+        steps: [step('a.b@dc-a', { title: evil, outcome: 'failed' })],
+      }),
     )
     expect(summary).not.toMatch(/<img|^# big|\[link\]|@everyone/m)
     const rows = summary.split('\n').filter((line) => line.startsWith('| ❌'))

@@ -45,7 +45,10 @@ describe('a rejoin, in which the active site serves all the while', () => {
   })
 })
 
-/** A plan of a stack with a replication gap, a component of no single site, and a history of restore tests (hours ago, verdict). */
+/**
+ * A plan of a stack with a replication gap, a component of no single site, and a history of restore tests (hours ago,
+ * verdict).
+ */
 async function reviewed(tests: readonly (readonly [number, string])[] = []): Promise<PlanReport> {
   const { toy, store } = await deployedToy()
   const own = toyDriver(toy)
@@ -54,10 +57,24 @@ async function reviewed(tests: readonly (readonly [number, string])[] = []): Pro
   const records = recordsIn(store, { warning: () => undefined })
   for (const [hoursAgo, verdict] of tests) {
     const at = new Date(clock.now().getTime() - hoursAgo * 3_600_000).toISOString()
-    await records.write('restore-tests', `dc-a/${at}`, { schemaVersion: 1, at, verdict, provenRpo: null, provenRto: null })
+    await records.write('restore-tests', `dc-a/${at}`, {
+      schemaVersion: 1,
+      at,
+      verdict,
+      provenRpo: null,
+      provenRto: null,
+    })
   }
   const report = await planFailover(toyWorld(toy, store, { driver, clock }), REQUESTS.switchover)
-  const traffic = { name: 'traffic', driver: 'haproxy', role: 'split', health: 'degraded', text: '1/2 answer', gap: null, lastBackup: null }
+  const traffic = {
+    name: 'traffic',
+    driver: 'haproxy',
+    role: 'split',
+    health: 'degraded',
+    text: '1/2 answer',
+    gap: null,
+    lastBackup: null,
+  }
   return { ...report, status: { ...report.status, everywhere: [traffic as StatusReport['everywhere'][number]] } }
 }
 
@@ -66,7 +83,8 @@ test('a failover, in which users are refused since the disaster, tells when they
   const own = toyDriver(toy)
   const driver: Driver = {
     ...own,
-    move: (...of) => (own.move?.(...of) ?? []).map((step) => (step.action === 'note' ? { ...step, phase: 'TRAFFIC' } : step)),
+    move: (...of) =>
+      (own.move?.(...of) ?? []).map((step) => (step.action === 'note' ? { ...step, phase: 'TRAFFIC' } : step)),
   }
   for (const text of texts(await planFailover(toyWorld(toy, store, { driver, silent: ['dc-a'] }), REQUESTS.failover))) {
     expect(text).toMatch(/users served again[ |]+4\.2 s after the start/)
@@ -77,7 +95,8 @@ test('a failover, in which users are refused since the disaster, tells when they
 describe('whoever reviews a plan, on a page or on a terminal', () => {
   test('sees both sites, how far one is behind the other, and what belongs to neither', async () => {
     for (const text of texts(await reviewed()))
-      for (const part of ['v1.34', 'behind: 2 segments, 31.5 MB', 'traffic, of no single site', '1/2 answer']) expect(text).toContain(part)
+      for (const part of ['v1.34', 'behind: 2 segments, 31.5 MB', 'traffic, of no single site', '1/2 answer'])
+        expect(text).toContain(part)
   })
 
   test('sees the same of the sites as in the status', async () => {
@@ -129,7 +148,8 @@ describe('whoever reviews a plan, on a page or on a terminal', () => {
   test('sees of each step when it begins and how long it takes, the point of no return once, and what else can not be undone', async () => {
     for (const text of texts(await reviewed())) {
       expect(text).toMatch(/\+0\.1 s *\|? *1\.0 s/)
-      const marked = (mark: string): string[] => text.split('\n').filter((line) => new RegExp(`(\\*\\*|\\()${mark}`).test(line))
+      const marked = (mark: string): string[] =>
+        text.split('\n').filter((line) => new RegExp(`(\\*\\*|\\()${mark}`).test(line))
       expect(marked('point of no return')).toEqual([expect.stringContaining('witness.activate@dc-b')])
       expect(marked('can not be undone')).toEqual([expect.stringContaining('database.promote@dc-b')])
     }
@@ -144,5 +164,7 @@ test('the last backup of a site is as old as that of the component whose last on
     ...site,
     components: site.components.map((component) => ({ ...component, lastBackup: backups[component.name] ?? null })),
   }))
-  expect(statusText({ ...status, sites }, { colour: false })).toContain('9 h 0 min ago (application; the others are newer)')
+  expect(statusText({ ...status, sites }, { colour: false })).toContain(
+    '9 h 0 min ago (application; the others are newer)',
+  )
 })

@@ -33,7 +33,8 @@ describe.each(moves)('the runbook of a %s', (mode, intent) => {
     const plan = examplePlan(stack, intent)
     const numbered = [...exampleRunbook(stack, intent).matchAll(/^### (\d+)\. `(.+)`$/gm)].map(([, , id]) => id)
     expect([...numbered].sort()).toEqual(plan.steps.map(({ id }) => id).sort())
-    for (const step of plan.steps) for (const need of step.needs) expect(numbered.indexOf(need)).toBeLessThan(numbered.indexOf(step.id))
+    for (const step of plan.steps)
+      for (const need of step.needs) expect(numbered.indexOf(need)).toBeLessThan(numbered.indexOf(step.id))
   })
 
   test('is of a move that Standby would make, too, and keeps the site from writing that is not the active one in the end', async () => {
@@ -46,23 +47,34 @@ describe.each(moves)('the runbook of a %s', (mode, intent) => {
     const stack = await theStack()
     const runbook = exampleRunbook(stack, intent)
     const sections = runbook.split(/^### /m).slice(1)
-    const without = sections.filter((section) => section.includes('no short way by hand')).map((section) => /`(.+?)@/.exec(section)?.[1])
-    expect(without).toEqual(mode === 'rejoin' ? ['database.tell-server-name', 'database.clone', 'database.refresh-streaming'] : [])
+    const without = sections
+      .filter((section) => section.includes('no short way by hand'))
+      .map((section) => /`(.+?)@/.exec(section)?.[1])
+    expect(without).toEqual(
+      mode === 'rejoin' ? ['database.tell-server-name', 'database.clone', 'database.refresh-streaming'] : [],
+    )
     for (const section of sections) expect(section).toMatch(/\*\*Done when:\*\*|no short way by hand/)
   })
 
   test('holds lines that a shell can read', async () => {
-    const { status, stderr } = spawnSync('sh', ['-n'], { input: commandsOf(exampleRunbook(await theStack(), intent)), encoding: 'utf8' })
+    const { status, stderr } = spawnSync('sh', ['-n'], {
+      input: commandsOf(exampleRunbook(await theStack(), intent)),
+      encoding: 'utf8',
+    })
     expect({ status, stderr }).toEqual({ status: 0, stderr: '' })
   })
 
   test('holds no value of a credential, and reads none into a line', async () => {
-    expect(commandsOf(exampleRunbook(await theStack(), intent))).not.toMatch(/SECRET_ACCESS_KEY|PRIVATE_KEY|AUTH=|password/i)
+    expect(commandsOf(exampleRunbook(await theStack(), intent))).not.toMatch(
+      /SECRET_ACCESS_KEY|PRIVATE_KEY|AUTH=|password/i,
+    )
   })
 })
 
 test('a failover by hand rests on nothing of the lost site but what lies outside of it', async () => {
-  const commands = withoutRemarks(commandsOf(exampleRunbook(await theStack(), EXAMPLES['infisical-kubernetes-failover.md'])))
+  const commands = withoutRemarks(
+    commandsOf(exampleRunbook(await theStack(), EXAMPLES['infisical-kubernetes-failover.md'])),
+  )
   expect(commands).not.toMatch(/kubectl --context dc-a|helm --kube-context dc-a/)
   expect(commands).toMatch(/kubectl --context dc-b/)
 })
@@ -102,8 +114,12 @@ test('every kubectl goes to the context that the stack file names, as one word',
     sites: stack.sites.map((site) => ({ ...site, kubernetes: { ...site.kubernetes, context: `the ${site.name}` } })),
   }
   for (const [, intent] of moves) {
-    const contexts = [...commandsOf(exampleRunbook(named, intent)).matchAll(/--context (\S+ \S+)/g)].map(([, context]) => context)
-    expect(new Set(contexts)).toEqual(new Set(["'the dc-a'", "'the dc-b'"].filter((context) => contexts.includes(context))))
+    const contexts = [...commandsOf(exampleRunbook(named, intent)).matchAll(/--context (\S+ \S+)/g)].map(
+      ([, context]) => context,
+    )
+    expect(new Set(contexts)).toEqual(
+      new Set(["'the dc-a'", "'the dc-b'"].filter((context) => contexts.includes(context))),
+    )
     expect(contexts.length).toBeGreaterThan(3)
   }
 })

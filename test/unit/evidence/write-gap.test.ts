@@ -9,7 +9,16 @@ import { planFailover } from '../../../src/operations/plan-failover.ts'
 import { moveSummary } from '../../../src/reporting/move-summary.ts'
 import { moveText } from '../../../src/reporting/terminal.ts'
 import { schemaErrors } from '../../support/published-schemas.ts'
-import { continueToy, deployedToy, type ToyWorld, toyApproval, toyClock, toyDriver, toyStep, toyWorld } from '../../support/toy-stack.ts'
+import {
+  continueToy,
+  deployedToy,
+  type ToyWorld,
+  toyApproval,
+  toyClock,
+  toyDriver,
+  toyStep,
+  toyWorld,
+} from '../../support/toy-stack.ts'
 
 type ToyClock = ReturnType<typeof toyClock>
 
@@ -17,7 +26,8 @@ type ToyClock = ReturnType<typeof toyClock>
 function withDoors(toy: ToyWorld, clock: ToyClock, demote: () => void = () => undefined): Driver {
   const own = toyDriver(toy)
   const door = (action: string, ms: number): Behaviour => ({
-    done: async () => (toy.effects.includes(action) ? { is: 'done', proof: {} } : { is: 'pending', waitingFor: action }),
+    done: async () =>
+      toy.effects.includes(action) ? { is: 'done', proof: {} } : { is: 'pending', waitingFor: action },
     async apply() {
       clock.pass(ms)
       toy.effects.push(action)
@@ -48,7 +58,11 @@ function withDoors(toy: ToyWorld, clock: ToyClock, demote: () => void = () => un
       const [, intent] = of
       const steps = own.move?.(component, ...of) ?? []
       if (component.name !== 'application') return steps
-      return [toyStep('application.close', 'DRAIN', { fence: 'traffic' }), ...steps, toyStep(`application.open@${intent.to}`, 'TRAFFIC')]
+      return [
+        toyStep('application.close', 'DRAIN', { fence: 'traffic' }),
+        ...steps,
+        toyStep(`application.open@${intent.to}`, 'TRAFFIC'),
+      ]
     },
   }
 }
@@ -67,7 +81,11 @@ async function continued(how: 'resume' | 'abort') {
     stopping.abort(killed)
     throw killed
   })
-  const first = await executeFailover(toyWorld(toy, store, { clock, driver: dying, signal: stopping.signal }), plan, toyApproval(digest))
+  const first = await executeFailover(
+    toyWorld(toy, store, { clock, driver: dying, signal: stopping.signal }),
+    plan,
+    toyApproval(digest),
+  )
   clock.pass(15 * 60_000)
   const world = toyWorld(toy, store, { clock, driver: withDoors(toy, clock) })
   const second = await continueToy(world, null, how)
@@ -93,7 +111,10 @@ describe('of a run that a second process brought to its end', () => {
 
   test('what the first one did stands with its times in table and picture', async () => {
     const { second } = await continued('resume')
-    expect(second.steps.find(({ id }) => id === 'application.close')).toMatchObject({ outcome: 'done', begunAt: expect.any(String) })
+    expect(second.steps.find(({ id }) => id === 'application.close')).toMatchObject({
+      outcome: 'done',
+      begunAt: expect.any(String),
+    })
     const [summary, text] = texts(second)
     expect(summary).toMatch(/\| DRAIN \| application\.close \| 400 ms \|/)
     expect(summary).toMatch(/section DRAIN\n +application\.close :/)

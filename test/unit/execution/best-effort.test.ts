@@ -11,7 +11,15 @@ import { planFailover } from '../../../src/operations/plan-failover.ts'
 import { readActive } from '../../../src/witness/active.ts'
 import { type JournalEntry, openJournal } from '../../../src/witness/journal.ts'
 import { mortalProcess } from '../../support/mortal-process.ts'
-import { continueToy, deployedToy, toyApproval, toyClock, toyDriver, toyStep, toyWorld } from '../../support/toy-stack.ts'
+import {
+  continueToy,
+  deployedToy,
+  toyApproval,
+  toyClock,
+  toyDriver,
+  toyStep,
+  toyWorld,
+} from '../../support/toy-stack.ts'
 
 const POWER = 'application.switch-off'
 
@@ -58,18 +66,28 @@ async function approved({ power, failover = 'traffic', later }: Around) {
   return { toy, store, process, plan, digest, journal }
 }
 const refused = { apply: async () => Promise.reject(siteError('power-control-failed', 'chassis not found')) }
-const outcomeOf = (report: MoveReport, id = POWER): string | undefined => report.steps.find((step) => step.id === id)?.outcome
-const bestEffortOf = (plan: Plan): string[] => plan.steps.flatMap(({ id, bestEffort }) => (bestEffort === undefined ? [] : [id]))
+const outcomeOf = (report: MoveReport, id = POWER): string | undefined =>
+  report.steps.find((step) => step.id === id)?.outcome
+const bestEffortOf = (plan: Plan): string[] =>
+  plan.steps.flatMap(({ id, bestEffort }) => (bestEffort === undefined ? [] : [id]))
 
 describe('a fence that the required level does not need', () => {
   test('does not stop a failover when it can not be shut: the run says so, and claims no level that it has not reached', async () => {
     const at = await approved({ power: refused })
     expect(bestEffortOf(at.plan)).toEqual([POWER])
     const report = await executeFailover(at.process(), at.plan, toyApproval(at.digest))
-    expect(report).toMatchObject({ verdict: 'moved', failure: null, fence: { required: 'traffic', reached: ['traffic'] } })
+    expect(report).toMatchObject({
+      verdict: 'moved',
+      failure: null,
+      fence: { required: 'traffic', reached: ['traffic'] },
+    })
     expect(outcomeOf(report)).toBe('given-up')
-    expect(givenUpIn(await at.journal(report.run))).toEqual([{ step: POWER, why: 'chassis not found (power-control-failed)' }])
-    expect(await at.store.getText(report.evidence ?? '')).toContain('given up: chassis not found (power-control-failed)')
+    expect(givenUpIn(await at.journal(report.run))).toEqual([
+      { step: POWER, why: 'chassis not found (power-control-failed)' },
+    ])
+    expect(await at.store.getText(report.evidence ?? '')).toContain(
+      'given up: chassis not found (power-control-failed)',
+    )
   })
 
   test('is waited for as long as it is worth, and no longer', async () => {
@@ -121,7 +139,11 @@ describe('a fence that the required level does not need', () => {
       const ended = executeFailover(mortal.world, at.plan, toyApproval(at.digest)).then(() => 'ended' as const)
       if ((await Promise.race([mortal.died, ended])) === 'ended') break
       const run = (await at.store.list('runs/')).find((key) => key.endsWith('/approval.json'))?.split('/')[1]
-      if (run === undefined || (await at.journal(run)).length === 0 || (await at.journal(run)).some(({ kind }) => kind === 'ended'))
+      if (
+        run === undefined ||
+        (await at.journal(run)).length === 0 ||
+        (await at.journal(run)).some(({ kind }) => kind === 'ended')
+      )
         continue
       const report = await continueToy(at.process(), run, 'resume')
       expect(report.verdict).toBe('moved')

@@ -29,7 +29,12 @@ async function executeMortally(at: Approved, plan: Plan, diesAt: number): Promis
   return (await Promise.race([mortal.died, ended])) === 'died'
 }
 
-async function continueMortally(at: Approved, run: string, how: 'resume' | 'abort', diesAt: number): Promise<MoveReport | 'died'> {
+async function continueMortally(
+  at: Approved,
+  run: string,
+  how: 'resume' | 'abort',
+  diesAt: number,
+): Promise<MoveReport | 'died'> {
   const mortal = mortalProcess(at.process(), diesAt)
   return Promise.race([mortal.died, continueToy(mortal.world, run, how)])
 }
@@ -54,7 +59,10 @@ const resumed = async (at: Approved, run: string): Promise<string> =>
     (error: { code: string }) => error.code,
   )
 
-async function everyInstant(visit: (at: Approved, diesAt: number) => Promise<void>, request?: MoveRequest): Promise<number> {
+async function everyInstant(
+  visit: (at: Approved, diesAt: number) => Promise<void>,
+  request?: MoveRequest,
+): Promise<number> {
   for (let diesAt = 0; ; diesAt++) {
     const at = await approved(request)
     if (!(await executeMortally(at, at.plan, diesAt))) return diesAt

@@ -156,7 +156,8 @@ describe('a plan that is not true any more is refused before any effect', () => 
     [
       'another run holds the lock',
       'lock-held',
-      async ({ store }) => takeLock(store, { stack: 'toy', holder: 'other', purpose: 'deploy', epoch: 1, now: new Date() }),
+      async ({ store }) =>
+        takeLock(store, { stack: 'toy', holder: 'other', purpose: 'deploy', epoch: 1, now: new Date() }),
     ],
   ]
   test.each(cases)('%s: %s', async (title, code, change) => {
@@ -179,7 +180,8 @@ describe('a plan that is not true any more is refused before any effect', () => 
     const driver: Driver = {
       ...own,
       async observe(component, at, context) {
-        if (component.name === 'database' && at === 'dc-b' && ++asked <= looks) return { kind: 'silent', why: 'no answer within 3 s' }
+        if (component.name === 'database' && at === 'dc-b' && ++asked <= looks)
+          return { kind: 'silent', why: 'no answer within 3 s' }
         return own.observe(component, at, context)
       },
     }

@@ -38,7 +38,13 @@ describe('nothing is promoted before this process has seen the old site shut', (
     const at = await fencedMove()
     await at.dieAfter(resultOf('witness.lock'))
     const journal = await openJournal(at.store, 'r1')
-    await journal.append({ kind: 'given-up', at: new Date().toISOString(), step: 'database.fence@dc-a', code: 'forged', what: '' })
+    await journal.append({
+      kind: 'given-up',
+      at: new Date().toISOString(),
+      step: 'database.fence@dc-a',
+      code: 'forged',
+      what: '',
+    })
     expect(await at.perform('resume')).toMatchObject({ verdict: 'moved' })
     expect(at.effects).toEqual(['fence', 'copy', 'promote'])
   })
@@ -49,7 +55,13 @@ describe('nothing is promoted before this process has seen the old site shut', (
       const at = await fencedMove()
       await at.dieAfter(FENCE)
       const journal = await openJournal(at.store, 'r1')
-      await journal.append({ kind: 'given-up', at: new Date().toISOString(), step, code: 'site-unreachable', what: 'it was silent' })
+      await journal.append({
+        kind: 'given-up',
+        at: new Date().toISOString(),
+        step,
+        code: 'site-unreachable',
+        what: 'it was silent',
+      })
       expect(await at.perform('resume')).toMatchObject({ verdict: 'moved' })
       expect(at.sites.promoted).toBe(true)
       expect((await at.store.get('active.json'))?.body).toMatchObject({ activeSite: 'dc-b' })
@@ -60,7 +72,13 @@ describe('nothing is promoted before this process has seen the old site shut', (
     const at = await fencedMove()
     await at.dieAfter(COPY)
     const journal = await openJournal(at.store, 'r1')
-    await journal.append({ kind: 'result', at: new Date().toISOString(), step: 'witness.activate@dc-b', outcome: 'done', proof: {} })
+    await journal.append({
+      kind: 'result',
+      at: new Date().toISOString(),
+      step: 'witness.activate@dc-b',
+      outcome: 'done',
+      proof: {},
+    })
     expect(await at.perform('resume')).toMatchObject({ verdict: 'undone', failure: { code: 'fence-open' } })
     expect(at.effects).toEqual(['fence', 'copy', 'unfence'])
   })
@@ -97,7 +115,8 @@ describe('nothing is promoted before this process has seen the old site shut', (
     let slept = false
     const isTakenOver = async () => (await at.journal()).filter(resultOf('witness.lock')).length === 2
     const slow = async (key: string) => {
-      // The record of the active site is looked at beside the fence: its answer takes a minute, for once, after the fence was seen.
+      // The record of the active site is looked at beside the fence: its answer takes a minute, for once, after the
+      // fence was seen.
       if (key === 'active.json' && !slept && (await isTakenOver())) {
         slept = true
         await new Promise((resolve) => setTimeout(resolve, 50))
@@ -106,7 +125,9 @@ describe('nothing is promoted before this process has seen the old site shut', (
       }
       return get(key)
     }
-    expect(await at.perform('resume', { ...at.world, store: { ...at.world.store, get: slow } })).toMatchObject({ verdict: 'moved' })
+    expect(await at.perform('resume', { ...at.world, store: { ...at.world.store, get: slow } })).toMatchObject({
+      verdict: 'moved',
+    })
     expect(slept).toBe(true)
     expect(at.effects.slice(before)).toEqual(['fence', 'copy', 'promote'])
   })
@@ -179,7 +200,10 @@ describe('nothing is promoted before this process has seen the old site shut', (
         return seen
       },
     })
-    expect(await at.perform('begin')).toMatchObject({ verdict: 'undone', failure: { code: 'reverted-by-others', where: 'dc-a' } })
+    expect(await at.perform('begin')).toMatchObject({
+      verdict: 'undone',
+      failure: { code: 'reverted-by-others', where: 'dc-a' },
+    })
     expect(at.effects.filter((effect) => effect === 'fence')).toHaveLength(2)
     expect(at.effects.at(-1)).toBe('unfence')
     expect(at.effects).not.toContain('promote')

@@ -57,7 +57,9 @@ describe('a journal whose newest entries are gone costs steps that are done agai
   test('a process that began the run itself takes back only what it did', async () => {
     const at = await fencedMove()
     const { fence } = at.world.drivers.toy?.behaviours ?? {}
-    Object.assign(fence ?? {}, { apply: () => Promise.reject(Object.assign(new Error('refused'), { code: 'refused' })) })
+    Object.assign(fence ?? {}, {
+      apply: () => Promise.reject(Object.assign(new Error('refused'), { code: 'refused' })),
+    })
     at.sites.fenced = true
     const { copy } = at.world.drivers.toy?.behaviours ?? {}
     Object.assign(copy ?? {}, { done: async () => ({ is: 'failed', code: 'archive-silent', why: 'it is full' }) })
@@ -78,7 +80,10 @@ describe('a journal whose newest entries are gone costs steps that are done agai
       await cut(at, from)
       const before = [...at.effects]
       const [entries, active] = [await at.journal(), await at.store.get('active.json')]
-      await expect(at.perform(how)).rejects.toMatchObject({ code: 'witness-damaged', message: expect.stringContaining('newest entries') })
+      await expect(at.perform(how)).rejects.toMatchObject({
+        code: 'witness-damaged',
+        message: expect.stringContaining('newest entries'),
+      })
       expect(at.effects).toEqual(before)
       expect(await at.journal()).toEqual(entries)
       expect(await at.store.get('active.json')).toEqual(active)
@@ -98,11 +103,16 @@ describe('a journal whose newest entries are gone costs steps that are done agai
 })
 
 describe('a lock that a deployer has written into the name of a run blocks nobody', () => {
-  const begunOf = (entries: readonly JournalEntry[]) => entries.flatMap((entry) => (entry.kind === 'begun' ? [entry.attempt] : []))
+  const begunOf = (entries: readonly JournalEntry[]) =>
+    entries.flatMap((entry) => (entry.kind === 'begun' ? [entry.attempt] : []))
   const written = async (at: Move, attempt: number): Promise<void> => {
     const lock = await at.store.get('lock.json')
     if (lock === null) throw new Error('there is no lock')
-    await at.store.replace('lock.json', { ...(lock.body as JsonObject), holder: `r1#${attempt}`, released: true }, lock.version)
+    await at.store.replace(
+      'lock.json',
+      { ...(lock.body as JsonObject), holder: `r1#${attempt}`, released: true },
+      lock.version,
+    )
   }
 
   test.each([

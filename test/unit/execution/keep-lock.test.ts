@@ -14,7 +14,9 @@ const turns = async (): Promise<void> => {
   for (let left = 50; left > 0; left--) await turn()
 }
 
-/** A switchover whose application takes as long as the test likes to start, and time that passes when the test says so. */
+/**
+ * A switchover whose application takes as long as the test likes to start, and time that passes when the test says so.
+ */
 async function waiting() {
   const { toy, store } = await deployedToy()
   let [now, started, broken] = [Date.now(), false, false]
@@ -155,7 +157,10 @@ test.each(['time', 'replace'] as const)(
       at.store,
       call === 'time'
         ? { time: () => holdOnce().then(time) }
-        : { replace: (key: string, body: JsonObject, version: string) => holdOnce().then(() => replace(key, body, version)) },
+        : {
+            replace: (key: string, body: JsonObject, version: string) =>
+              holdOnce().then(() => replace(key, body, version)),
+          },
     )
     at.pass(LOCK_RENEWAL)
     await at.beat()
@@ -186,7 +191,8 @@ test('a run that stops by itself ends its lock, unreleased, and its resume does 
     behaviours: {
       ...own.behaviours,
       start: {
-        done: async () => (broken ? { is: 'failed', code: 'image-missing', why: 'no image' } : { is: 'done', proof: {} }),
+        done: async () =>
+          broken ? { is: 'failed', code: 'image-missing', why: 'no image' } : { is: 'done', proof: {} },
       },
     },
   }
@@ -203,7 +209,18 @@ test('a run that stops by itself ends its lock, unreleased, and its resume does 
   const { plan, digest } = await planFailover(world, { mode: 'switchover', to: 'dc-b' })
   const { drivers, context, log, signal, listener } = world
   const perform = (how: MoveRun['how']) =>
-    executeMove({ plan, digest, run: 'r1', how, store, drivers, context, clock, progress: progressTo(log, clock, listener), signal })
+    executeMove({
+      plan,
+      digest,
+      run: 'r1',
+      how,
+      store,
+      drivers,
+      context,
+      clock,
+      progress: progressTo(log, clock, listener),
+      signal,
+    })
   expect(await perform('begin')).toMatchObject({ verdict: 'stopped', failure: { code: 'image-missing' } })
   const left = (await readLock(store))?.record
   expect(left).toMatchObject({ holder: 'r1#1', released: false })

@@ -11,7 +11,11 @@ const LOCK = resultOf('witness.lock')
 function bent(at: Move, as: Partial<Behaviour>): void {
   Object.assign(at.world.drivers.toy?.behaviours.fence ?? {}, as)
 }
-const crashLoop = async (): Promise<Progress> => ({ is: 'failed', code: 'rollout-failed', why: 'its pods crash, whatever this run does' })
+const crashLoop = async (): Promise<Progress> => ({
+  is: 'failed',
+  code: 'rollout-failed',
+  why: 'its pods crash, whatever this run does',
+})
 
 /** A fence on an object with versions, such as a Deployment: `due` says whether nobody has asked it to be shut. */
 function versioned(at: Move, { due }: { readonly due: boolean }): void {
@@ -19,7 +23,8 @@ function versioned(at: Move, { due }: { readonly due: boolean }): void {
   bent(at, {
     touch: async () => undefined,
     done: async () => ({ is: 'pending', waitingFor: 'its pods to end', ...(due ? { restsOn: seen } : {}) }),
-    undone: async () => (at.effects.includes('unfence') ? { is: 'done', proof: {} } : { is: 'pending', waitingFor: 'it', restsOn: seen }),
+    undone: async () =>
+      at.effects.includes('unfence') ? { is: 'done', proof: {} } : { is: 'pending', waitingFor: 'it', restsOn: seen },
   })
 }
 
@@ -49,7 +54,9 @@ describe('a run that shut nothing is taken back, however ill the old site is by 
     const log = { ...at.world.context.log, warning: (line: string) => void warnings.push(line) }
     const world = { ...at.world, context: { ...at.world.context, log } }
     expect(await at.perform('abort', world)).toMatchObject({ verdict: 'undone', failure: null })
-    expect(warnings).toContainEqual(expect.stringContaining('database.fence@dc-a is not on record as shut, and nobody says whether it is'))
+    expect(warnings).toContainEqual(
+      expect.stringContaining('database.fence@dc-a is not on record as shut, and nobody says whether it is'),
+    )
   })
 
   test('one with versions that nobody has asked to shut is not written to', async () => {

@@ -8,7 +8,15 @@ import { executeFailover } from '../../../src/operations/execute-failover.ts'
 import { planFailover } from '../../../src/operations/plan-failover.ts'
 import type { Clock } from '../../../src/runtime/clock.ts'
 import { openJournal } from '../../../src/witness/journal.ts'
-import { continueToy, deployedToy, toyApproval, toyClock, toyDriver, toyStack, toyWorld } from '../../support/toy-stack.ts'
+import {
+  continueToy,
+  deployedToy,
+  toyApproval,
+  toyClock,
+  toyDriver,
+  toyStack,
+  toyWorld,
+} from '../../support/toy-stack.ts'
 
 const stack: Stack = {
   ...toyStack,
@@ -16,9 +24,15 @@ const stack: Stack = {
   components: [...toyStack.components, { name: 'guard', driver: 'guard', needs: [], spec: { closeAfter: '30s' } }],
 }
 /** The guard of nobody's site can be seen here. */
-const unseen = { ...(guard as unknown as Driver), observe: async () => ({ kind: 'silent', why: 'nobody asks' }) as const }
+const unseen = {
+  ...(guard as unknown as Driver),
+  observe: async () => ({ kind: 'silent', why: 'nobody asks' }) as const,
+}
 
-/** An approved failover away from a site that is silent; every process has a world of its own, and a clock that may end it. */
+/**
+ * An approved failover away from a site that is silent; every process has a world of its own, and a clock that may end
+ * it.
+ */
 async function approved() {
   const { toy, store } = await deployedToy()
   const time = toyClock()
@@ -38,7 +52,12 @@ async function approved() {
   return { toy, store, time, promotedAt, world, plan, approval, within }
 }
 
-async function entryOf({ store }: Awaited<ReturnType<typeof approved>>, run: string, kind: string, step: string): Promise<number> {
+async function entryOf(
+  { store }: Awaited<ReturnType<typeof approved>>,
+  run: string,
+  kind: string,
+  step: string,
+): Promise<number> {
   const { entries } = await openJournal(store, run)
   const found = entries.find((entry) => entry.kind === kind && 'step' in entry && entry.step === step)
   return Date.parse(found?.at ?? '')
@@ -47,7 +66,10 @@ async function entryOf({ store }: Awaited<ReturnType<typeof approved>>, run: str
 test('promotes only when the guard of the lost site had its whole time, from the acknowledged activation on', async () => {
   const at = await approved()
   const report = await executeFailover(at.world(), at.plan, at.approval)
-  expect(report).toMatchObject({ verdict: 'moved', fence: { required: 'database', byTime: ['application', 'database'] } })
+  expect(report).toMatchObject({
+    verdict: 'moved',
+    fence: { required: 'database', byTime: ['application', 'database'] },
+  })
   const activated = await entryOf(at, report.run, 'result', 'witness.activate@dc-b')
   expect(at.within).toBeGreaterThan(30_000)
   expect((at.promotedAt[0] ?? 0) - activated).toBeGreaterThanOrEqual(at.within)

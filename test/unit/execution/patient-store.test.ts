@@ -6,7 +6,12 @@ import { memoryStore } from '../../support/memory-store.ts'
 import { toyClock } from '../../support/toy-stack.ts'
 
 /** A store that fails the first n calls; `late`: after the write has arrived. */
-function failing(store: ConditionalStore, times: number, how: 'early' | 'late', code = 'witness-unreachable'): ConditionalStore {
+function failing(
+  store: ConditionalStore,
+  times: number,
+  how: 'early' | 'late',
+  code = 'witness-unreachable',
+): ConditionalStore {
   let left = times
   const around = async <T>(call: () => Promise<T>): Promise<T> => {
     if (left <= 0) return call()
@@ -49,7 +54,9 @@ describe('a run waits for a witness that does not answer', () => {
   test('but not the same words written by somebody else', async () => {
     const memory = memoryStore()
     await memory.create('a', { one: 1 })
-    await expect(patient(failing(memory, 1, 'early')).store.create('a', { one: 1 })).rejects.toMatchObject({ code: 'witness-conflict' })
+    await expect(patient(failing(memory, 1, 'early')).store.create('a', { one: 1 })).rejects.toMatchObject({
+      code: 'witness-conflict',
+    })
   })
 
   test('not for ever', async () => {
@@ -58,9 +65,11 @@ describe('a run waits for a witness that does not answer', () => {
   })
 
   test('not once it was cancelled, and never where waiting does not help', async () => {
-    await expect(patient(failing(memoryStore(), 2, 'early'), AbortSignal.abort()).store.get('a')).rejects.toMatchObject({
-      code: 'witness-unreachable',
-    })
+    await expect(patient(failing(memoryStore(), 2, 'early'), AbortSignal.abort()).store.get('a')).rejects.toMatchObject(
+      {
+        code: 'witness-unreachable',
+      },
+    )
     await expect(patient(failing(memoryStore(), 1, 'early', 'witness-denied')).store.get('a')).rejects.toMatchObject({
       code: 'witness-denied',
     })

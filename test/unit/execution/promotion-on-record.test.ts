@@ -54,7 +54,9 @@ describe('a promotion on record is a claim: this process looks again before anyt
   test('one on a site that is silent now stops the run, and says so', async () => {
     const at = await promoted()
     const { promote } = at.world.drivers.toy?.behaviours ?? {}
-    Object.assign(promote ?? {}, { done: async (): Promise<Progress> => ({ is: 'unknown', why: 'dc-b does not answer' }) })
+    Object.assign(promote ?? {}, {
+      done: async (): Promise<Progress> => ({ is: 'unknown', why: 'dc-b does not answer' }),
+    })
     const hasty = { ...at.plan, steps: at.plan.steps.map((step) => ({ ...step, deadline: 500 })) }
     expect(await at.perform('resume', at.world, hasty)).toMatchObject({
       verdict: 'stopped',

@@ -11,7 +11,8 @@ function waitingFor(operator: { readonly after: number; readonly afterWord?: num
   const log: string[] = []
   let due = begun + operator.after
   const behaviour: Behaviour = {
-    done: async () => (clock.now().getTime() < due ? { is: 'pending', waitingFor: 'the operator' } : { is: 'done', proof: {} }),
+    done: async () =>
+      clock.now().getTime() < due ? { is: 'pending', waitingFor: 'the operator' } : { is: 'done', proof: {} },
     reminder: {
       every: 4_000,
       async remind() {
@@ -21,12 +22,22 @@ function waitingFor(operator: { readonly after: number; readonly afterWord?: num
     },
   }
   const signal = AbortSignal.timeout(20_000)
-  const run = { step: { id: 'database.demote@dc-a', site: 'dc-a' }, context: { log: { debug: () => undefined } }, signal }
+  const run = {
+    step: { id: 'database.demote@dc-a', site: 'dc-a' },
+    context: { log: { debug: () => undefined } },
+    signal,
+  }
   const assertOurs = async (): Promise<void> => {
     log.push('looked at the lock')
     await ours()
   }
-  const around = { clock, signal, deadline: deadlineAfter(20_000), waiting: (what: string) => void log.push(what), assertOurs }
+  const around = {
+    clock,
+    signal,
+    deadline: deadlineAfter(20_000),
+    waiting: (what: string) => void log.push(what),
+    assertOurs,
+  }
   return { log, performer: stepPerformer(behaviour, run as unknown as StepRun, around) }
 }
 
@@ -60,7 +71,8 @@ test('an operator that forgot is reminded on the way back too, where its step ha
     done: async () => ({ is: 'done', proof: {} }),
     undo: async () => undefined,
     touch: async () => undefined,
-    undone: async () => (words.length < 2 ? { is: 'pending', waitingFor: 'the operator' } : { is: 'done', proof: { words: words.length } }),
+    undone: async () =>
+      words.length < 2 ? { is: 'pending', waitingFor: 'the operator' } : { is: 'done', proof: { words: words.length } },
     reminderBack: {
       every: 4_000,
       async remind() {
@@ -69,7 +81,11 @@ test('an operator that forgot is reminded on the way back too, where its step ha
     },
   }
   const signal = AbortSignal.timeout(20_000)
-  const run = { step: { id: 'database.demote@dc-a', site: 'dc-a' }, context: { log: { debug: () => undefined } }, signal }
+  const run = {
+    step: { id: 'database.demote@dc-a', site: 'dc-a' },
+    context: { log: { debug: () => undefined } },
+    signal,
+  }
   const assertOurs = async (): Promise<void> => undefined
   const around = { clock, signal, deadline: deadlineAfter(20_000), waiting: () => undefined, assertOurs }
   expect(await stepPerformer(behaviour, run as unknown as StepRun, around).takeBack()).toEqual({ words: 2 })

@@ -52,9 +52,14 @@ describe('a fence that this process has seen, and whose site does not answer the
           },
         },
       }) as unknown as KubernetesClient
-    const context = { ...world.context, kubernetes: (site: SiteName) => ({ ...world.context.kubernetes(site), ...way(site) }) }
+    const context = {
+      ...world.context,
+      kubernetes: (site: SiteName) => ({ ...world.context.kubernetes(site), ...way(site) }),
+    }
     const progress = progressTo(log, clock, listener)
-    expect(await executeMove({ plan, digest, run: 'r1', how: 'begin', store, drivers, context, clock, progress, signal })).toMatchObject({
+    expect(
+      await executeMove({ plan, digest, run: 'r1', how: 'begin', store, drivers, context, clock, progress, signal }),
+    ).toMatchObject({
       verdict: 'moved',
     })
     expect(new Set(asked)).toEqual(new Set(['dc-a']))

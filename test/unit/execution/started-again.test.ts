@@ -13,11 +13,14 @@ async function moving() {
   const sites = { started: false, open: false }
   const effects: string[] = []
   const own = toyDriver(toy)
-  const seen = (holds: boolean, waitingFor: string): Progress => (holds ? { is: 'done', proof: {} } : { is: 'pending', waitingFor })
+  const seen = (holds: boolean, waitingFor: string): Progress =>
+    holds ? { is: 'done', proof: {} } : { is: 'pending', waitingFor }
   const driver: Driver = {
     ...own,
     move: (component, states, intent, stack) => [
-      ...(own.move?.(component, states, intent, stack) ?? []).filter(({ phase }) => component.name === 'database' || phase === 'START'),
+      ...(own.move?.(component, states, intent, stack) ?? []).filter(
+        ({ phase }) => component.name === 'database' || phase === 'START',
+      ),
       ...(component.name === 'application' ? [toyStep('application.open', 'TRAFFIC')] : []),
     ],
     behaviours: {
@@ -31,7 +34,9 @@ async function moving() {
       },
       open: {
         done: async () =>
-          sites.open && !sites.started ? { is: 'failed', code: 'step-timeout', why: 'nobody answers' } : seen(sites.open, 'the doors'),
+          sites.open && !sites.started
+            ? { is: 'failed', code: 'step-timeout', why: 'nobody answers' }
+            : seen(sites.open, 'the doors'),
         apply: async () => {
           effects.push('open')
           sites.open = true

@@ -16,7 +16,10 @@ test('a process that slept through its lock, and was taken over from, can not pa
     stack: { name: 'toy' },
     intent: { mode: 'switchover', from: 'dc-a', to: 'dc-b' },
   } as unknown as Plan
-  const step = { context: { log: { info: () => undefined } }, signal: new AbortController().signal } as unknown as StepRun
+  const step = {
+    context: { log: { info: () => undefined } },
+    signal: new AbortController().signal,
+  } as unknown as StepRun
   const process = (attempt: number) =>
     witnessBehaviours({
       store,
@@ -30,7 +33,8 @@ test('a process that slept through its lock, and was taken over from, can not pa
   const [first, second] = [process(1), process(2)]
 
   await first.lock?.apply?.(step)
-  // The first process has looked at its lock, and sleeps in front of `activate`; the second one continues the run, and takes it back.
+  // The first process has looked at its lock, and sleeps in front of `activate`; the second one continues the run, and
+  // takes it back.
   clock.pass(180_000)
   await second.lock?.apply?.(step)
   expect((await second.lock?.done(step))?.is).toBe('done')

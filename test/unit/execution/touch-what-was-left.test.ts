@@ -28,8 +28,13 @@ function versionedObject() {
 }
 type Versioned = ReturnType<typeof versionedObject>
 
-/** Stops it and starts it again; `before` comes between the engine's look at the lock and the effect, as a sleep would. */
-function stopping({ object, change }: Versioned, before: (what: 'stop' | 'start') => Promise<void> = async () => undefined): Behaviour {
+/**
+ * Stops it and starts it again; `before` comes between the engine's look at the lock and the effect, as a sleep would.
+ */
+function stopping(
+  { object, change }: Versioned,
+  before: (what: 'stop' | 'start') => Promise<void> = async () => undefined,
+): Behaviour {
   const seen = (wanted: boolean) => async () =>
     object.stopped === wanted
       ? { is: 'done' as const, proof: {} }
@@ -55,7 +60,11 @@ async function deployed(mode: Mode = 'switchover') {
   const clock = toyClock()
   const intent = { mode, from: 'dc-a' as SiteName, to: 'dc-b' as SiteName }
   const [from, to] = [intent.from, intent.to]
-  const steps = [...witnessSteps(intent), toyStep(`application.stop@${from}`, 'DRAIN'), toyStep(`application.start@${to}`, 'START')]
+  const steps = [
+    ...witnessSteps(intent),
+    toyStep(`application.stop@${from}`, 'DRAIN'),
+    toyStep(`application.start@${to}`, 'START'),
+  ]
   const plan = soundPlan({ intent, steps })
   /** A process of a run; each has the drivers that it would have, and all share the sites and the witness. */
   const process = (how: MoveRun['how'], stop: Behaviour, more: Partial<MoveRun> = {}) => {
@@ -151,7 +160,11 @@ describe('whoever takes a run over', () => {
       'begin',
       stopping(site, () => new Promise(() => undefined)),
     )
-    while ((await openJournal(at.store, 'r')).entries.every((entry) => !('step' in entry) || entry.step !== 'application.stop@dc-a'))
+    while (
+      (await openJournal(at.store, 'r')).entries.every(
+        (entry) => !('step' in entry) || entry.step !== 'application.stop@dc-a',
+      )
+    )
       await new Promise((resolve) => setImmediate(resolve))
     at.clock.pass(180_000)
     return { ...at, site }
@@ -190,7 +203,10 @@ describe('whoever takes a run over', () => {
     await at.store.create('runs/r/plan.json', at.plan as never)
     const next = (intent: object, run: string) => {
       const plan = { ...at.plan, id: run, nonce: run, epoch: 2, intent: { ...at.plan.intent, ...intent } } as Plan
-      return at.process('begin', stopping(at.site), { run, plan: { ...plan, steps: plan.steps.filter(({ phase }) => phase === 'LOCK') } })
+      return at.process('begin', stopping(at.site), {
+        run,
+        plan: { ...plan, steps: plan.steps.filter(({ phase }) => phase === 'LOCK') },
+      })
     }
     expect((await next({ mode: 'failover' }, 'failover')).failure).toBeNull()
     expect(at.site.object.touches).toBe(0)
@@ -199,7 +215,13 @@ describe('whoever takes a run over', () => {
   test('by another run that does reach the site touches it', async () => {
     const at = await left()
     await at.store.create('runs/r/plan.json', at.plan as never)
-    const plan = { ...at.plan, id: 'q', nonce: 'q', epoch: 2, steps: at.plan.steps.filter(({ phase }) => phase === 'LOCK') } as Plan
+    const plan = {
+      ...at.plan,
+      id: 'q',
+      nonce: 'q',
+      epoch: 2,
+      steps: at.plan.steps.filter(({ phase }) => phase === 'LOCK'),
+    } as Plan
     expect((await at.process('begin', stopping(at.site), { run: 'q', plan })).failure).toBeNull()
     expect(at.site.object.touches).toBe(1)
   })
@@ -211,7 +233,9 @@ test('a third site that is silent holds up nobody who takes a run over; one that
   const taken = (step: (typeof steps)[number], fails: Error): Promise<void> => {
     const toy = toyDriver({ writer: null, effects: [] })
     const touch = (): Promise<void> => Promise.reject(fails)
-    const drivers = { toy: { ...toy, behaviours: { ...toy.behaviours, stop: { ...stopping(versionedObject()), touch } } } }
+    const drivers = {
+      toy: { ...toy, behaviours: { ...toy.behaviours, stop: { ...stopping(versionedObject()), touch } } },
+    }
     const { context, signal } = toyWorld({ writer: null, effects: [] }, store, { clock })
     const left = [{ kind: 'intent', step: step.id, at: '2026-11-20T12:00:00Z' }] as never
     return touchWhatWasLeft({ store, run: 'r', plan: { ...plan, steps }, drivers, context, clock }, left, 'r', signal)

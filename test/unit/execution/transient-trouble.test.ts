@@ -38,7 +38,14 @@ async function stepAgainst(trouble: Answer, lasts: number) {
     if (begun > 0 && at < begun + lasts) return trouble(response)
     if (changes) value = value === 'before' ? 'after' : 'before'
     response.writeHead(200, { 'content-type': 'application/json' })
-    response.end(JSON.stringify({ apiVersion: 'v1', kind: 'ConfigMap', metadata: { name: 'a', resourceVersion: '1' }, data: { value } }))
+    response.end(
+      JSON.stringify({
+        apiVersion: 'v1',
+        kind: 'ConfigMap',
+        metadata: { name: 'a', resourceVersion: '1' },
+        data: { value },
+      }),
+    )
   })
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
   closing.push(() => {
@@ -47,7 +54,11 @@ async function stepAgainst(trouble: Answer, lasts: number) {
   })
   const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
   const signal = new AbortController().signal
-  const client = openKubernetes({ site: 'dc-b', kubeconfig: kubeconfigOf({ url, cluster: 'insecure-skip-tls-verify: true' }), signal })
+  const client = openKubernetes({
+    site: 'dc-b',
+    kubeconfig: kubeconfigOf({ url, cluster: 'insecure-skip-tls-verify: true' }),
+    signal,
+  })
   const ref = { apiVersion: 'v1', kind: 'ConfigMap', plural: 'configmaps', namespace: 'default', name: 'a' }
   const behaviour: Behaviour = {
     async done() {
@@ -57,7 +68,11 @@ async function stepAgainst(trouble: Answer, lasts: number) {
     apply: async () => void (await client.patch(ref, { data: {} })),
     undo: async () => void (await client.patch(ref, { data: {} })),
   }
-  const run = { step: { id: 'database.promote@dc-b', site: 'dc-b' }, context: { log: { debug: () => undefined } }, signal }
+  const run = {
+    step: { id: 'database.promote@dc-b', site: 'dc-b' },
+    context: { log: { debug: () => undefined } },
+    signal,
+  }
   return { tries, behaviour, run: run as unknown as StepRun }
 }
 
@@ -85,7 +100,10 @@ test('a step is taken back through the same trouble', async () => {
 })
 
 test('an API server is not asked again before the time that it names', async () => {
-  const { behaviour, run, tries } = await stepAgainst(status(429, 'TooManyRequests', {}, { 'retry-after': '2' }), seconds(1))
+  const { behaviour, run, tries } = await stepAgainst(
+    status(429, 'TooManyRequests', {}, { 'retry-after': '2' }),
+    seconds(1),
+  )
   await performStep(behaviour, run, seconds(20))
   expect((tries[1] ?? 0) - (tries[0] ?? 0)).toBeGreaterThan(1_950)
 })
@@ -93,7 +111,10 @@ test('an API server is not asked again before the time that it names', async () 
 const REFUSALS: readonly (readonly [string, Answer])[] = [
   ['a right that is lacking', status(403, 'Forbidden')],
   ['a change that is invalid', status(422, 'Invalid')],
-  ['a webhook that says no', status(403, 'Forbidden', { message: 'admission webhook "vcluster.cnpg.io" denied the request' })],
+  [
+    'a webhook that says no',
+    status(403, 'Forbidden', { message: 'admission webhook "vcluster.cnpg.io" denied the request' }),
+  ],
   [
     'a field that somebody else owns',
     status(409, 'Conflict', { details: { causes: [{ reason: 'FieldManagerConflict', field: '.spec.replicas' }] } }),

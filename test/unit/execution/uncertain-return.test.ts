@@ -51,7 +51,10 @@ test('a run whose fence was taken back behind the point of no return stops with 
   const world = toyWorld(toy, store)
   expect(await continueToy(world, run, 'resume')).toMatchObject({
     verdict: 'stopped',
-    failure: { code: 'taken-back-behind-return', next: expect.stringContaining('standby failover plan --mode failover') },
+    failure: {
+      code: 'taken-back-behind-return',
+      next: expect.stringContaining('standby failover plan --mode failover'),
+    },
   })
   expect(toy.effects).toEqual(['demote', 'promote'])
 })

@@ -52,5 +52,7 @@ describe('a step of a failover', () => {
 test('a fence of the lost site reaches it, and so do the steps of other modes', () => {
   expect(contextOfStep(context, failover, toyStep('database.fence@dc-a', 'FENCE')).kubernetes(lost)).toBe('client')
   const switchover: Intent = { mode: 'switchover', from: lost, to: next }
-  expect(contextOfStep(context, switchover, toyStep('database.promote@dc-b', 'PROMOTE')).kubernetes(lost)).toBe('client')
+  expect(contextOfStep(context, switchover, toyStep('database.promote@dc-b', 'PROMOTE')).kubernetes(lost)).toBe(
+    'client',
+  )
 })

@@ -32,11 +32,16 @@ async function runnerThatIs(off: number) {
 const request = (holder: string, now: Date) => ({ stack: 'toy', holder, purpose: 'deploy', epoch: 1, now })
 
 describe('what crosses machines is judged by the time of the witness', () => {
-  test.each([61_000, hours(2), -hours(2)])('a lock that is live is not taken by a runner whose clock is %d ms off', async (off) => {
-    const { world, store, truth } = await runnerThatIs(off)
-    await takeLock(store, request('deploy-1', truth()))
-    await expect(takeLock(store, request('deploy-2', await witnessTime(store, world.clock)))).rejects.toMatchObject({ code: 'lock-held' })
-  })
+  test.each([61_000, hours(2), -hours(2)])(
+    'a lock that is live is not taken by a runner whose clock is %d ms off',
+    async (off) => {
+      const { world, store, truth } = await runnerThatIs(off)
+      await takeLock(store, request('deploy-1', truth()))
+      await expect(takeLock(store, request('deploy-2', await witnessTime(store, world.clock)))).rejects.toMatchObject({
+        code: 'lock-held',
+      })
+    },
+  )
 
   test('a runner whose clock is 2 h ahead leaves no lock that blocks anybody for longer than its lifetime', async () => {
     const { world, store, truth, pass } = await runnerThatIs(hours(2))
@@ -61,7 +66,10 @@ describe('what crosses machines is judged by the time of the witness', () => {
     const { world, pass } = await runnerThatIs(-minutes(4))
     const { plan, digest } = await planFailover(world, { mode: 'switchover', to: 'dc-b' })
     pass(hours(2) + minutes(2))
-    expect(await executeFailover(world, plan, toyApproval(digest))).toMatchObject({ verdict: 'refused', failure: { code: 'plan-expired' } })
+    expect(await executeFailover(world, plan, toyApproval(digest))).toMatchObject({
+      verdict: 'refused',
+      failure: { code: 'plan-expired' },
+    })
   })
 
   test.each([
@@ -81,14 +89,20 @@ describe('what crosses machines is judged by the time of the witness', () => {
     expect(ofClock(plan.findings)).toEqual(found)
   })
 
-  test.each([minutes(6), -hours(2)])('nothing is changed by a runner whose clock is %d ms off: no move and no deploy', async (off) => {
-    const { world, store, toy } = await runnerThatIs(off)
-    const { plan, digest } = await planFailover(world, { mode: 'switchover', to: 'dc-b' })
-    expect(await executeFailover(world, plan, toyApproval(digest))).toMatchObject({ verdict: 'refused', failure: { code: 'clock-wrong' } })
-    await expect(deploy(world, { dryRun: false, only: [] })).rejects.toMatchObject({ code: 'clock-wrong' })
-    expect(toy.effects).toEqual([])
-    expect(await readLock(store)).toBeNull()
-  })
+  test.each([minutes(6), -hours(2)])(
+    'nothing is changed by a runner whose clock is %d ms off: no move and no deploy',
+    async (off) => {
+      const { world, store, toy } = await runnerThatIs(off)
+      const { plan, digest } = await planFailover(world, { mode: 'switchover', to: 'dc-b' })
+      expect(await executeFailover(world, plan, toyApproval(digest))).toMatchObject({
+        verdict: 'refused',
+        failure: { code: 'clock-wrong' },
+      })
+      await expect(deploy(world, { dryRun: false, only: [] })).rejects.toMatchObject({ code: 'clock-wrong' })
+      expect(toy.effects).toEqual([])
+      expect(await readLock(store)).toBeNull()
+    },
+  )
 
   test('a store that says no time leaves it to the clock of the machine, as before', async () => {
     const { store } = await deployedToy()

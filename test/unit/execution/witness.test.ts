@@ -3,7 +3,15 @@ import fc from 'fast-check'
 import { createActive } from '../../../src/witness/active.ts'
 import type { ConditionalStore } from '../../../src/witness/conditional-store.ts'
 import type { LockRecord } from '../../../src/witness/documents.ts'
-import { assertStillOurs, endLock, LOCK_LIFETIME, readLock, releaseLock, renewLock, takeLock } from '../../../src/witness/lock.ts'
+import {
+  assertStillOurs,
+  endLock,
+  LOCK_LIFETIME,
+  readLock,
+  releaseLock,
+  renewLock,
+  takeLock,
+} from '../../../src/witness/lock.ts'
 import { isHeld } from '../../../src/witness/lock-holder.ts'
 import { memoryStore } from '../../support/memory-store.ts'
 
@@ -17,7 +25,8 @@ function interleaved(store: ConditionalStore, scheduler: fc.Scheduler): Conditio
     ...store,
     get: (key) => scheduler.schedule(Promise.resolve(), `get ${key}`).then(() => store.get(key)),
     create: (key, body) => scheduler.schedule(Promise.resolve(), `create ${key}`).then(() => store.create(key, body)),
-    replace: (key, body, version) => scheduler.schedule(Promise.resolve(), `replace ${key}`).then(() => store.replace(key, body, version)),
+    replace: (key, body, version) =>
+      scheduler.schedule(Promise.resolve(), `replace ${key}`).then(() => store.replace(key, body, version)),
     list: (prefix) => scheduler.schedule(Promise.resolve(), `list ${prefix}`).then(() => store.list(prefix)),
   }
 }
@@ -25,19 +34,27 @@ function interleaved(store: ConditionalStore, scheduler: fc.Scheduler): Conditio
 describe('the lock', () => {
   test('at most one of any number of runs takes it, in whatever order their requests arrive', async () => {
     await fc.assert(
-      fc.asyncProperty(fc.scheduler(), fc.integer({ min: 2, max: 6 }), fc.boolean(), async (scheduler, runs, heldBefore) => {
-        const store = memoryStore()
-        if (heldBefore) {
-          await takeLock(store, request('before'))
-          await releaseLock(store, 'before')
-        }
-        const taken = Array.from({ length: runs }, (_, index) => takeLock(interleaved(store, scheduler), request(`run-${index}`)))
-        const settled = Promise.allSettled(taken)
-        await scheduler.waitFor(settled)
-        const results = await settled
-        expect(results.filter((result) => result.status === 'fulfilled')).toHaveLength(1)
-        for (const result of results) if (result.status === 'rejected') expect(result.reason).toMatchObject({ code: 'lock-held' })
-      }),
+      fc.asyncProperty(
+        fc.scheduler(),
+        fc.integer({ min: 2, max: 6 }),
+        fc.boolean(),
+        async (scheduler, runs, heldBefore) => {
+          const store = memoryStore()
+          if (heldBefore) {
+            await takeLock(store, request('before'))
+            await releaseLock(store, 'before')
+          }
+          const taken = Array.from({ length: runs }, (_, index) =>
+            takeLock(interleaved(store, scheduler), request(`run-${index}`)),
+          )
+          const settled = Promise.allSettled(taken)
+          await scheduler.waitFor(settled)
+          const results = await settled
+          expect(results.filter((result) => result.status === 'fulfilled')).toHaveLength(1)
+          for (const result of results)
+            if (result.status === 'rejected') expect(result.reason).toMatchObject({ code: 'lock-held' })
+        },
+      ),
     )
   })
 
@@ -58,7 +75,14 @@ describe('the lock', () => {
     await assertStillOurs(store, 'ours', 2, now)
     await assertStillOurs(store, 'ours', 2, later(LOCK_LIFETIME))
     expect((await readLock(store))?.record.expiresAt).toBe(later(2 * LOCK_LIFETIME).toISOString())
-    await createActive(store, { schemaVersion: 1, stack: 'toy', epoch: 3, activeSite: 'dc-a', since: now.toISOString(), run: 'other' })
+    await createActive(store, {
+      schemaVersion: 1,
+      stack: 'toy',
+      epoch: 3,
+      activeSite: 'dc-a',
+      since: now.toISOString(),
+      run: 'other',
+    })
     await expect(assertStillOurs(store, 'ours', 2, now)).rejects.toMatchObject({
       code: 'lock-lost',
       message: expect.stringContaining('epoch 3'),
@@ -108,14 +132,21 @@ describe('the lock', () => {
     const half = later(LOCK_LIFETIME / 2 + 1)
     const steps = Array.from({ length: 5 }, () => assertStillOurs(store, 'ours', 2, half))
     await Promise.all([...steps, renewLock(store, 'ours', half), renewLock(store, 'ours', later(LOCK_LIFETIME))])
-    expect((await readLock(store))?.record).toMatchObject({ expiresAt: later(2 * LOCK_LIFETIME).toISOString(), released: false })
+    expect((await readLock(store))?.record).toMatchObject({
+      expiresAt: later(2 * LOCK_LIFETIME).toISOString(),
+      released: false,
+    })
   })
 
   test('is ended, and not released, by a run that stops: whoever continues it takes it at once, and nobody takes it for free', async () => {
     const store = memoryStore()
     await takeLock(store, request('ours'))
     await endLock(store, 'ours', later(1))
-    expect((await readLock(store))?.record).toMatchObject({ holder: 'ours', released: false, expiresAt: later(1).toISOString() })
+    expect((await readLock(store))?.record).toMatchObject({
+      holder: 'ours',
+      released: false,
+      expiresAt: later(1).toISOString(),
+    })
     await takeLock(store, request('next', later(1)))
     await endLock(store, 'ours', later(2))
     expect((await readLock(store))?.record.expiresAt).toBe(later(1 + LOCK_LIFETIME).toISOString())

@@ -38,7 +38,11 @@ beforeAll(async () => {
 afterAll(() => fake.stop())
 beforeEach(() => control.environment({ name: ENVIRONMENT, reviewers: ['rita', 'ravi'] }))
 
-async function ask(method: 'GET' | 'POST', path: string, { as = 'the-job', body }: { as?: string; body?: object } = {}) {
+async function ask(
+  method: 'GET' | 'POST',
+  path: string,
+  { as = 'the-job', body }: { as?: string; body?: object } = {},
+) {
   const response = await fetch(`${fake.url}/repos/lab/stacks${path}`, {
     method,
     headers: { authorization: `Bearer ${as}` },
@@ -50,9 +54,14 @@ async function ask(method: 'GET' | 'POST', path: string, { as = 'the-job', body 
 const get = async (path: string): Promise<unknown> => (await ask('GET', path)).body
 
 /** What GitHub's published description has against an answer; empty when it fits. */
-function violations(template: string, method: string, { status, body }: { readonly status: number; readonly body: unknown }): string[] {
+function violations(
+  template: string,
+  method: string,
+  { status, body }: { readonly status: number; readonly body: unknown },
+): string[] {
   const described = description.paths[`/repos/{owner}/{repo}${template}`]?.[method]?.responses[String(status)]
-  const response = described?.$ref === undefined ? described : description.components.responses[described.$ref.split('/').at(-1) ?? '']
+  const response =
+    described?.$ref === undefined ? described : description.components.responses[described.$ref.split('/').at(-1) ?? '']
   if (response === undefined) return [`${template} never answers ${status}`]
   const schema = response.content?.['application/json']?.schema
   if (schema === undefined) return body === null ? [] : [`${template} answers ${status} without content`]
@@ -73,7 +82,10 @@ async function idOf(environment: string): Promise<number> {
 describe("every answer fits GitHub's published description:", () => {
   const reads: [string, (run: number) => string][] = [
     ['/environments/{environment_name}', () => `/environments/${ENVIRONMENT}`],
-    ['/environments/{environment_name}/deployment-branch-policies', () => `/environments/${ENVIRONMENT}/deployment-branch-policies`],
+    [
+      '/environments/{environment_name}/deployment-branch-policies',
+      () => `/environments/${ENVIRONMENT}/deployment-branch-policies`,
+    ],
     ['/actions/runs/{run_id}', (run) => `/actions/runs/${run}`],
     ['/actions/runs/{run_id}/attempts/{attempt_number}', (run) => `/actions/runs/${run}/attempts/1`],
     ['/actions/runs/{run_id}/approvals', (run) => `/actions/runs/${run}/approvals`],
@@ -87,7 +99,10 @@ describe("every answer fits GitHub's published description:", () => {
     await control.review(run.id, { environment: ENVIRONMENT, reviewer: 'rita' })
     await control.reachEnvironment(run.id, ENVIRONMENT)
     const answer = await ask('GET', path(run.id))
-    expect({ status: answer.status, violations: violations(template, 'get', answer) }).toEqual({ status: 200, violations: [] })
+    expect({ status: answer.status, violations: violations(template, 'get', answer) }).toEqual({
+      status: 200,
+      violations: [],
+    })
   })
 
   test('a review, a cancellation and a dispatch', async () => {
@@ -122,12 +137,18 @@ describe('an environment', () => {
   test('that nobody made is made without rules when a job names it', async () => {
     const run = await control.startRun({ actor: 'otto' })
     expect(await control.reachEnvironment(run.id, 'typo')).toBe('running')
-    expect(await get('/environments/typo')).toMatchObject({ protection_rules: [], can_admins_bypass: true, deployment_branch_policy: null })
+    expect(await get('/environments/typo')).toMatchObject({
+      protection_rules: [],
+      can_admins_bypass: true,
+      deployment_branch_policy: null,
+    })
   })
 
   test('stops a run of a branch that may not use it', async () => {
     const run = await control.startRun({ actor: 'otto', branch: 'hotfix' })
-    await expect(control.reachEnvironment(run.id, ENVIRONMENT)).rejects.toThrow('Branch "hotfix" is not allowed to deploy')
+    await expect(control.reachEnvironment(run.id, ENVIRONMENT)).rejects.toThrow(
+      'Branch "hotfix" is not allowed to deploy',
+    )
     expect(await get(`/actions/runs/${run.id}`)).toMatchObject({ status: 'completed', conclusion: 'failure' })
   })
 
@@ -145,13 +166,18 @@ describe('a run', () => {
     expect(await get(path)).toMatchObject({ status: 'waiting' })
     await control.review(run.id, { environment: ENVIRONMENT, reviewer: 'rita', comment: 'go' })
     expect(await get(path)).toMatchObject({ status: 'in_progress' })
-    expect(await get(`${path}/approvals`)).toMatchObject([{ state: 'approved', comment: 'go', user: { login: 'rita' } }])
+    expect(await get(`${path}/approvals`)).toMatchObject([
+      { state: 'approved', comment: 'go', user: { login: 'rita' } },
+    ])
   })
 
   test('has a job that no runner takes before it is approved', async () => {
     const run = await waitingRun()
     const path = `/actions/runs/${run.id}/jobs`
-    expect(await get(path)).toMatchObject({ total_count: 1, jobs: [{ name: ENVIRONMENT, status: 'waiting', runner_name: null }] })
+    expect(await get(path)).toMatchObject({
+      total_count: 1,
+      jobs: [{ name: ENVIRONMENT, status: 'waiting', runner_name: null }],
+    })
     const before = new Date().toISOString()
     await control.review(run.id, { environment: ENVIRONMENT, reviewer: 'rita' })
     const { jobs } = (await get(path)) as { readonly jobs: readonly { readonly started_at: string }[] }
@@ -169,7 +195,8 @@ describe('a run', () => {
     await control.environment({ name: ENVIRONMENT, reviewers: ['rita', 'otto'] })
     const run = await waitingRun()
     const body = { environment_ids: [await idOf(ENVIRONMENT)], state: 'approved', comment: '' }
-    const approve = async (as: string) => (await ask('POST', `/actions/runs/${run.id}/pending_deployments`, { as, body })).status
+    const approve = async (as: string) =>
+      (await ask('POST', `/actions/runs/${run.id}/pending_deployments`, { as, body })).status
     expect(await approve('person:eve')).toBe(422)
     expect(await approve('person:otto')).toBe(422)
     expect(await approve('the-token-of-the-job')).toBe(403)
@@ -183,7 +210,11 @@ describe('a run', () => {
     await control.review(run.id, { environment: ENVIRONMENT, reviewer: 'rita' })
     await control.rerun(run.id, 'ravi')
     const path = `/actions/runs/${run.id}`
-    expect(await get(path)).toMatchObject({ run_attempt: 2, actor: { login: 'otto' }, triggering_actor: { login: 'ravi' } })
+    expect(await get(path)).toMatchObject({
+      run_attempt: 2,
+      actor: { login: 'otto' },
+      triggering_actor: { login: 'ravi' },
+    })
     expect(await get(`${path}/attempts/1`)).toMatchObject({ run_attempt: 1, triggering_actor: { login: 'otto' } })
     expect(await get(`${path}/approvals`)).toHaveLength(1)
     expect((await ask('GET', `${path}/attempts/3`)).status).toBe(404)
@@ -192,5 +223,7 @@ describe('a run', () => {
 
 test('nothing is told without a token, and nothing of another repository', async () => {
   expect((await fetch(`${fake.url}/repos/lab/stacks/branches/main`)).status).toBe(401)
-  expect((await fetch(`${fake.url}/repos/lab/other/branches/main`, { headers: { authorization: 'Bearer x' } })).status).toBe(404)
+  expect(
+    (await fetch(`${fake.url}/repos/lab/other/branches/main`, { headers: { authorization: 'Bearer x' } })).status,
+  ).toBe(404)
 })

@@ -1,6 +1,12 @@
 import { describe, expect, test } from '@jest/globals'
 import fc from 'fast-check'
-import { closesWithin, LOOK_DEADLINE, READ_DEADLINE, REPORT_DEADLINE, STEP_DEADLINE } from '../../../src/guard/closing-time.ts'
+import {
+  closesWithin,
+  LOOK_DEADLINE,
+  READ_DEADLINE,
+  REPORT_DEADLINE,
+  STEP_DEADLINE,
+} from '../../../src/guard/closing-time.ts'
 import { toySite, watch } from '../../support/guard-world.ts'
 
 const RECORD = { epoch: 4, activeSite: 'dc-a' }
@@ -15,8 +21,9 @@ interface Slowness {
 }
 
 /**
- * A site that is cut off at the instant at which the witness names another one: a question that was asked before is still answered as it
- * was true then. Its guard begins a new life once, `restartsAt` later. Returns when its last part was shut, from that instant.
+ * A site that is cut off at the instant at which the witness names another one: a question that was asked before is
+ * still answered as it was true then. Its guard begins a new life once, `restartsAt` later. Returns when its last part
+ * was shut, from that instant.
  */
 async function closedAfter(
   rules: { readonly every: number; readonly silence: number; readonly closeAfter: number },
@@ -44,7 +51,13 @@ async function closedAfter(
     closedAt = toy.now
   }
   const within = closesWithin(rules) ?? 0
-  const options = { site: 'dc-a', every: rules.every, rules, random: slow.pause, reporting: slow.report * REPORT_DEADLINE }
+  const options = {
+    site: 'dc-a',
+    every: rules.every,
+    rules,
+    random: slow.pause,
+    reporting: slow.report * REPORT_DEADLINE,
+  }
   if (restartsAt !== null) {
     await watch(toy, { ...options, until: named + restartsAt - toy.now })
     toy.knowledge = null
@@ -71,7 +84,11 @@ describe('a failover that waits as long as the guard says', () => {
         fc.record({ reading: part, look: part, step: part, report: part, pause: part }),
         fc.option(part),
         async (rules, slow, restarts) => {
-          const closed = await closedAfter(rules, slow, restarts === null ? null : Math.ceil(restarts * rules.closeAfter))
+          const closed = await closedAfter(
+            rules,
+            slow,
+            restarts === null ? null : Math.ceil(restarts * rules.closeAfter),
+          )
           expect(closed).toBeLessThanOrEqual(closesWithin(rules) ?? 0)
         },
       ),

@@ -49,7 +49,9 @@ describe('one site, by hand', () => {
       do: 'close',
       because: 'silent-too-long',
     })
-    expect(decidedAfter([[0, says('dc-a')], ...some.slice(0, -1)], { ...rules, closeAfter: 120_000 })).toMatchObject({ do: 'stand-by' })
+    expect(decidedAfter([[0, says('dc-a')], ...some.slice(0, -1)], { ...rules, closeAfter: 120_000 })).toMatchObject({
+      do: 'stand-by',
+    })
   })
   test('a site that was frozen is as unproven as one that has booted', () => {
     const thawed = [
@@ -63,7 +65,10 @@ describe('one site, by hand', () => {
   test('a reading that takes longer than the silence is no sleep: the site is closed all the same', () => {
     let known = beginLife(0)
     for (let now = 500; now <= 70_000; now += 500) known = beat(known, now, rules)
-    expect(guardDecision('dc-a', learn(known, silent, 70_000, rules), 70_000, rules)).toEqual({ do: 'close', because: 'not-proven' })
+    expect(guardDecision('dc-a', learn(known, silent, 70_000, rules), 70_000, rules)).toEqual({
+      do: 'close',
+      because: 'not-proven',
+    })
   })
   test('an answer proves what was true when it was asked for, not when it came', () => {
     const own = { ...rules, closeAfter: 60_000 }
@@ -96,10 +101,16 @@ describe('one site, by hand', () => {
   })
 })
 
-/** Steps of time, each with what a look at the witness gives then; `null` is a guard that was started again without its memory. */
+/**
+ * Steps of time, each with what a look at the witness gives then; `null` is a guard that was started again without its
+ * memory.
+ */
 const histories = fc.array(
   fc.record({
-    passes: fc.oneof({ weight: 8, arbitrary: fc.integer({ min: 100, max: 20_000 }) }, fc.integer({ min: 20_000, max: 400_000 })),
+    passes: fc.oneof(
+      { weight: 8, arbitrary: fc.integer({ min: 100, max: 20_000 }) },
+      fc.integer({ min: 20_000, max: 400_000 }),
+    ),
     event: fc.oneof(
       { weight: 6, arbitrary: fc.constant('read' as const) },
       { weight: 4, arbitrary: fc.constant('silent' as const) },
@@ -114,50 +125,61 @@ const histories = fc.array(
 describe('every site, in every history', () => {
   test('what the newest readable record calls active is never closed while it can be read, everything else always is; and nothing else closes but a silence that lasted', () => {
     fc.assert(
-      fc.property(histories, fc.option(fc.integer({ min: 60_000, max: 600_000 }), { nil: null }), (history, closeAfter) => {
-        const own: GuardRules = { silence: 60_000, closeAfter }
-        let now = 0
-        let known: Knowledge = beginLife(0)
-        let truth = { epoch: 1, activeSite: 'dc-a' }
-        // The model: whom this life saw active last, and when.
-        let proof: { readonly active: boolean; readonly at: number } | null = null
-        let begun = 0
-        let looked = 0
-        for (const { passes, event } of history) {
-          now += passes
-          if (event === 'boot') {
-            known = beginLife(now)
-            proof = null
-            begun = now
+      fc.property(
+        histories,
+        fc.option(fc.integer({ min: 60_000, max: 600_000 }), { nil: null }),
+        (history, closeAfter) => {
+          const own: GuardRules = { silence: 60_000, closeAfter }
+          let now = 0
+          let known: Knowledge = beginLife(0)
+          let truth = { epoch: 1, activeSite: 'dc-a' }
+          // The model: whom this life saw active last, and when.
+          let proof: { readonly active: boolean; readonly at: number } | null = null
+          let begun = 0
+          let looked = 0
+          for (const { passes, event } of history) {
+            now += passes
+            if (event === 'boot') {
+              known = beginLife(now)
+              proof = null
+              begun = now
+              looked = now
+            }
+            if (event === 'move')
+              truth = { epoch: truth.epoch + 1, activeSite: truth.activeSite === 'dc-a' ? 'dc-b' : 'dc-a' }
+            if (now - looked > own.silence) {
+              proof = null
+              begun = now
+            }
             looked = now
+            const stale: Reading = {
+              is: 'read',
+              epoch: known.epoch - 1,
+              activeSite: truth.activeSite === 'dc-a' ? 'dc-b' : 'dc-a',
+            }
+            const reading: Reading =
+              event === 'stale' ? stale : event === 'silent' || event === 'boot' ? silent : { is: 'read', ...truth }
+            known = learn(known, reading, now, own)
+            const decision = guardDecision('dc-a', known, now, own)
+            if (event === 'read' || event === 'move') {
+              proof = { active: truth.activeSite === 'dc-a', at: now }
+              expect(decision.do).toBe(proof.active ? 'stand-by' : 'close')
+              continue
+            }
+            const silentFor = now - (proof?.at ?? begun)
+            const limit = proof?.active === true ? closeAfter : own.silence
+            expect(decision.do).toBe(limit !== null && silentFor >= limit ? 'close' : 'stand-by')
           }
-          if (event === 'move') truth = { epoch: truth.epoch + 1, activeSite: truth.activeSite === 'dc-a' ? 'dc-b' : 'dc-a' }
-          if (now - looked > own.silence) {
-            proof = null
-            begun = now
-          }
-          looked = now
-          const stale: Reading = { is: 'read', epoch: known.epoch - 1, activeSite: truth.activeSite === 'dc-a' ? 'dc-b' : 'dc-a' }
-          const reading: Reading = event === 'stale' ? stale : event === 'silent' || event === 'boot' ? silent : { is: 'read', ...truth }
-          known = learn(known, reading, now, own)
-          const decision = guardDecision('dc-a', known, now, own)
-          if (event === 'read' || event === 'move') {
-            proof = { active: truth.activeSite === 'dc-a', at: now }
-            expect(decision.do).toBe(proof.active ? 'stand-by' : 'close')
-            continue
-          }
-          const silentFor = now - (proof?.at ?? begun)
-          const limit = proof?.active === true ? closeAfter : own.silence
-          expect(decision.do).toBe(limit !== null && silentFor >= limit ? 'close' : 'stand-by')
-        }
-      }),
+        },
+      ),
       { numRuns: 2_000 },
     )
   })
 })
 
 describe('a record that is sound by itself and can not be true', () => {
-  const knowing = (...readings: readonly Reading[]) => readings.reduce((known, reading) => learn(known, reading, 0, rules), beginLife(0))
+  const knowing = (...readings: readonly Reading[]) =>
+    readings.reduce((known, reading) => learn(known, reading, 0, rules), beginLife(0))
 
   test('an undeclared site is believed only with a later epoch', () => {
     const nowhere = (epoch: number): Reading => ({ is: 'read', epoch, activeSite: 'nowhere', undeclared: true })
@@ -165,12 +187,20 @@ describe('a record that is sound by itself and can not be true', () => {
       do: 'stand-by',
       because: 'active-and-silent',
     })
-    expect(guardDecision('dc-a', knowing(nowhere(4)), 0, rules)).toMatchObject({ do: 'stand-by', because: 'not-proven-yet' })
-    expect(guardDecision('dc-a', knowing(says('dc-a', 4), nowhere(5)), 0, rules)).toEqual({ do: 'close', because: 'not-active' })
+    expect(guardDecision('dc-a', knowing(nowhere(4)), 0, rules)).toMatchObject({
+      do: 'stand-by',
+      because: 'not-proven-yet',
+    })
+    expect(guardDecision('dc-a', knowing(says('dc-a', 4), nowhere(5)), 0, rules)).toEqual({
+      do: 'close',
+      because: 'not-active',
+    })
   })
 
   test('an epoch begins with the site that is active and names the new one later; a third name in it counts as no answer', () => {
-    expect(guardDecision('dc-a', knowing(says('dc-a', 4), says('dc-a', 5), says('dc-b', 5)), 0, rules)).toMatchObject({ do: 'close' })
+    expect(guardDecision('dc-a', knowing(says('dc-a', 4), says('dc-a', 5), says('dc-b', 5)), 0, rules)).toMatchObject({
+      do: 'close',
+    })
     const back = knowing(says('dc-b', 4), says('dc-a', 5), says('dc-b', 5), says('dc-a', 5))
     expect(guardDecision('dc-b', back, 0, rules)).toEqual({ do: 'stand-by', because: 'active-and-silent' })
     const third = knowing(says('dc-b', 5), says('dc-a', 5), says('dc-b', 5))
@@ -181,7 +211,10 @@ describe('a record that is sound by itself and can not be true', () => {
   test('a jump that no number of moves explains is not remembered either: the true record is believed afterwards', () => {
     const jumped = knowing(says('dc-a', 4), says('dc-b', 5 + FARTHEST_JUMP))
     expect(guardDecision('dc-a', jumped, 0, rules)).toEqual({ do: 'stand-by', because: 'active-and-silent' })
-    expect(guardDecision('dc-a', learn(jumped, says('dc-b', 5), 0, rules), 0, rules)).toEqual({ do: 'close', because: 'not-active' })
+    expect(guardDecision('dc-a', learn(jumped, says('dc-b', 5), 0, rules), 0, rules)).toEqual({
+      do: 'close',
+      because: 'not-active',
+    })
   })
 
   const anything: fc.Arbitrary<Reading> = fc.oneof(

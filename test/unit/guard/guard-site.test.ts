@@ -7,11 +7,20 @@ describe('a site that has no right to be open', () => {
     const toy = toySite({ witness: { epoch: 5, activeSite: 'dc-b' } })
     await watch(toy, { until: 1 })
     expect(toy.effects.sort()).toEqual(['close application', 'close database'])
-    expect(toy.reports.at(-1)).toMatchObject({ decision: 'close', because: 'not-active', epoch: 5, activeSite: 'dc-b', open: [] })
+    expect(toy.reports.at(-1)).toMatchObject({
+      decision: 'close',
+      because: 'not-active',
+      epoch: 5,
+      activeSite: 'dc-b',
+      open: [],
+    })
     expect([...(toy.reports.at(-1)?.closed ?? [])].sort()).toEqual(['application.fence@dc-a', 'database.fence@dc-a'])
   })
   test('whatever comes up later is closed as well', async () => {
-    const toy = toySite({ witness: { epoch: 5, activeSite: 'dc-b' }, role: { database: 'passive', application: 'passive' } })
+    const toy = toySite({
+      witness: { epoch: 5, activeSite: 'dc-b' },
+      role: { database: 'passive', application: 'passive' },
+    })
     toy.onReading = (reading) => {
       if (reading === 8) toy.role.database = 'active'
     }
@@ -58,7 +67,11 @@ describe('a site that has no right to be open', () => {
       toy.now += 6_000
     }
     await watch(toy, { until: 30_000 })
-    expect(toy.reports.at(-1)).toMatchObject({ because: 'not-proven-yet', activeSite: null, witnessSilent: 'its answer is 6.0 s old' })
+    expect(toy.reports.at(-1)).toMatchObject({
+      because: 'not-proven-yet',
+      activeSite: null,
+      witnessSilent: 'its answer is 6.0 s old',
+    })
   })
   test('with a witness that is silent since the boot it is closed once the declared silence is over, and not before', async () => {
     const toy = toySite({ witness: null })
@@ -89,13 +102,19 @@ describe('a site that nobody asked to close', () => {
     })
   })
   test('a passive site as it should be sees no write: a rejoin is not disturbed', async () => {
-    const toy = toySite({ witness: { epoch: 5, activeSite: 'dc-b' }, role: { database: 'passive', application: 'passive' } })
+    const toy = toySite({
+      witness: { epoch: 5, activeSite: 'dc-b' },
+      role: { database: 'passive', application: 'passive' },
+    })
     await watch(toy, { until: 600_000 })
     expect(toy.effects).toEqual([])
     expect(toy.reports.at(-1)).toMatchObject({ decision: 'close', closed: [], open: [] })
   })
   test('what can not be observed is told, and not touched', async () => {
-    const toy = toySite({ witness: { epoch: 5, activeSite: 'dc-b' }, role: { database: 'silent', application: 'passive' } })
+    const toy = toySite({
+      witness: { epoch: 5, activeSite: 'dc-b' },
+      role: { database: 'silent', application: 'passive' },
+    })
     await watch(toy, { until: 60_000 })
     expect(toy.effects).toEqual([])
     expect(toy.reports.at(-1)?.open).toEqual([{ what: 'database', why: 'it can not be observed: no answer' }])
@@ -104,7 +123,10 @@ describe('a site that nobody asked to close', () => {
     // A switchover names the site and promotes it while the guard still holds the older record.
     for (const when of ['onReading', 'onLooking'] as const)
       for (const movedAt of [1, 2, 3, 4, 5, 6]) {
-        const toy = toySite({ witness: { epoch: 5, activeSite: 'dc-b' }, role: { database: 'passive', application: 'passive' } })
+        const toy = toySite({
+          witness: { epoch: 5, activeSite: 'dc-b' },
+          role: { database: 'passive', application: 'passive' },
+        })
         let times = 0
         toy[when] = () => {
           times += 1
@@ -167,7 +189,11 @@ describe('the life of a guard', () => {
     toy.witness = { activeSite: 'dc-b', ...rubbish } as unknown as typeof toy.witness
     await watch(toy, { until: 600_000 })
     expect(toy.effects).toEqual([])
-    expect(toy.reports.at(-1)).toMatchObject({ decision: 'stand-by', because: 'active-and-silent', witnessSilent: expect.any(String) })
+    expect(toy.reports.at(-1)).toMatchObject({
+      decision: 'stand-by',
+      because: 'active-and-silent',
+      witnessSilent: expect.any(String),
+    })
     toy.witness = { epoch: 5, activeSite: 'dc-b' }
     await watch(toy, { until: 60_000 })
     expect(toy.effects.length).toBe(2)
@@ -188,7 +214,10 @@ describe('the life of a guard', () => {
 })
 
 test('in every history of moves, silences, crashes and parts that come up, it opens nothing, and closes nothing that the newest record calls active', async () => {
-  const events = fc.array(fc.constantFrom('move', 'silent', 'speaks', 'comes-up', 'nothing'), { minLength: 5, maxLength: 40 })
+  const events = fc.array(fc.constantFrom('move', 'silent', 'speaks', 'comes-up', 'nothing'), {
+    minLength: 5,
+    maxLength: 40,
+  })
   await fc.assert(
     fc.asyncProperty(events, async (history) => {
       const toy = toySite({ witness: { epoch: 1, activeSite: 'dc-a' } })
@@ -220,7 +249,8 @@ test('in every history of moves, silences, crashes and parts that come up, it op
       expect(wrong).toEqual([])
       expect(toy.effects.filter((effect) => effect.startsWith('OPEN'))).toEqual([])
       // It ends closed when the last word was that another site is active.
-      if (speaks && truth.activeSite === 'dc-b') expect(toy.role).toEqual({ database: 'passive', application: 'passive' })
+      if (speaks && truth.activeSite === 'dc-b')
+        expect(toy.role).toEqual({ database: 'passive', application: 'passive' })
     }),
     { numRuns: 150 },
   )

@@ -53,7 +53,10 @@ function move(mode: Mode, from: string, to: string, window: readonly [number, nu
     writeGap: mode === 'rejoin' ? null : 3_000,
     loss: { predicted: { seconds: [0, 0], bytes: [0, 0], why: 'toy' }, counted: null, ...loss },
   }
-  const predicted = { writeGap: 22_000, loss: mode === 'failover' ? { seconds: [0, 12], likely: 10 } : { seconds: [0, 0] } }
+  const predicted = {
+    writeGap: 22_000,
+    loss: mode === 'failover' ? { seconds: [0, 12], likely: 10 } : { seconds: [0, 0] },
+  }
   return {
     mode,
     to,
@@ -64,9 +67,17 @@ function move(mode: Mode, from: string, to: string, window: readonly [number, nu
   }
 }
 
-/** A drill with a failover that lost what was written in the last `seconds` before the kill, as the rejoin found too. */
-function drilled(seconds: number, over: Partial<DrillFacts> = {}, entries: readonly LedgerEntry[] = ENTRIES): DrillFacts {
-  const lost = ENTRIES.filter(({ site, endedAt }) => site === 'dc-b' && endedAt > (30 - seconds) * 1_000).map(({ id }) => id)
+/**
+ * A drill with a failover that lost what was written in the last `seconds` before the kill, as the rejoin found too.
+ */
+function drilled(
+  seconds: number,
+  over: Partial<DrillFacts> = {},
+  entries: readonly LedgerEntry[] = ENTRIES,
+): DrillFacts {
+  const lost = ENTRIES.filter(({ site, endedAt }) => site === 'dc-b' && endedAt > (30 - seconds) * 1_000).map(
+    ({ id }) => id,
+  )
   const ids = entries.map(({ id }) => id).filter((id) => !lost.includes(id))
   const found = {
     rows: [lost.length, lost.length],
@@ -120,7 +131,10 @@ describe('the verdict of a drill with a failover', () => {
 
   test('names what the rejoin did not find', () => {
     const facts = drilled(11)
-    const moves = facts.moves.map((one) => ({ ...one, report: { ...one.report, loss: undefined } })) as unknown as DrillMove[]
+    const moves = facts.moves.map((one) => ({
+      ...one,
+      report: { ...one.report, loss: undefined },
+    })) as unknown as DrillMove[]
     expect(drillVerdict({ ...facts, moves })).toEqual(['11 acknowledged writes are lost, and the rejoin found 0 rows'])
   })
 
@@ -140,7 +154,9 @@ describe('the verdict of a drill with a failover', () => {
   })
 
   test('names a site whose pods never asked the private store', () => {
-    expect(drillVerdict(drilled(0, { storeAskers: ['10.77.0.1', '10.77.0.11'] }))).toEqual(['no pod of dc-b asked the private store'])
+    expect(drillVerdict(drilled(0, { storeAskers: ['10.77.0.1', '10.77.0.11'] }))).toEqual([
+      'no pod of dc-b asked the private store',
+    ])
     expect(drillVerdict(drilled(0, { storeAskers: ['10.77.0.12', '10.77.0.11'] }))).toEqual([])
   })
 
@@ -190,7 +206,12 @@ describe('what users noticed', () => {
 describe('the page of a drill', () => {
   test('says what the terminal says of the loss: predicted, counted, found by the rejoin, two writers', () => {
     const page = htmlReport(drillReport(drilled(11, { variant: '--archive in-tree' })))
-    for (const part of ['at most 12 s, likely 10 s', '11 rows in 11 commits', 'two writable databases', '--archive in-tree'])
+    for (const part of [
+      'at most 12 s, likely 10 s',
+      '11 rows in 11 commits',
+      'two writable databases',
+      '--archive in-tree',
+    ])
       expect(page).toContain(part)
   })
 

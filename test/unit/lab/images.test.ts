@@ -41,7 +41,9 @@ describe('image archives', () => {
     await execute('mkdir', [tree])
     await execute('tar', ['-C', tree, '-xf', '-'], { input: archiveOf([image]) })
     const index = JSON.parse(await readFile(join(tree, 'index.json'), 'utf8'))
-    const names = index.manifests.map((entry: { annotations: Record<string, string> }) => entry.annotations['io.containerd.image.name'])
+    const names = index.manifests.map(
+      (entry: { annotations: Record<string, string> }) => entry.annotations['io.containerd.image.name'],
+    )
     expect(names).toEqual(image.names)
     for (const digest of [layer.digest, digestOfImage(image)])
       expect(await digestOfFile(join(tree, 'blobs', digest.replace(':', '/')))).toBe(digest)

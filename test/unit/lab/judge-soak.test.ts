@@ -32,7 +32,9 @@ test('a move of another mode is compared with its own kind only', () => {
 })
 
 test('a move that did not end is named, and so is its place', () => {
-  expect(judgeSoak(many((index) => (index === 4 ? { verdict: 'needs-human' } : {})))).toEqual(['move 5, a switchover, ended needs-human'])
+  expect(judgeSoak(many((index) => (index === 4 ? { verdict: 'needs-human' } : {})))).toEqual([
+    'move 5, a switchover, ended needs-human',
+  ])
 })
 
 test('a step that an undisturbed move went on without is named', () => {

@@ -6,7 +6,9 @@ import type { CaseFacts } from '../../../lab/matrix/run-case.ts'
 
 describe('the moments at which a runner is killed', () => {
   test('are the beginnings and ends of steps while doors are closed, the same for both directions', () => {
-    expect(momentIn('FENCE       database.demote@dc-a: Demotes pg-dc-a', 'dc-a')).toBe('FENCE database.demote@from begins')
+    expect(momentIn('FENCE       database.demote@dc-a: Demotes pg-dc-a', 'dc-a')).toBe(
+      'FENCE database.demote@from begins',
+    )
     expect(momentIn('FENCE       database.demote@dc-b: done (2 s)', 'dc-b')).toBe('FENCE database.demote@from done')
     expect(momentIn('TRAFFIC     lb.open@dc-a: was-done (0 s)', 'dc-b')).toBe('TRAFFIC lb.open@to done')
     for (const line of [
@@ -24,8 +26,15 @@ describe('the moments at which a runner is killed', () => {
   })
 })
 
-/** One write before the doors close and one after they open, at these seconds; the move tells its one moment at second 10. */
-function move(shut: number, open: number, of: { readonly diedAt: number; readonly lockedAt: number } | null): TimedMove {
+/**
+ * One write before the doors close and one after they open, at these seconds; the move tells its one moment at second
+ * 10.
+ */
+function move(
+  shut: number,
+  open: number,
+  of: { readonly diedAt: number; readonly lockedAt: number } | null,
+): TimedMove {
   const written = (sequence: number, at: number): LedgerEntry => ({
     sequence,
     id: `LEDGER_x_0000000${sequence}`,
@@ -45,7 +54,14 @@ function move(shut: number, open: number, of: { readonly diedAt: number; readonl
       duration: 1,
       evidence: 'evidence/1.json',
       steps:
-        of === null ? [] : [{ id: 'witness.lock', endedAt: Number.isNaN(of.lockedAt) ? null : new Date(of.lockedAt * 1000).toISOString() }],
+        of === null
+          ? []
+          : [
+              {
+                id: 'witness.lock',
+                endedAt: Number.isNaN(of.lockedAt) ? null : new Date(of.lockedAt * 1000).toISOString(),
+              },
+            ],
     },
     rejoined: null,
     before: { epoch: 1, sites: [] },

@@ -65,7 +65,10 @@ describe('release manifests', () => {
   })
 
   test('the plugin comes without cert-manager and with the sidecar of the lab', () => {
-    const edited = pluginManifest(pluginRelease, { plugin: 'docker.io/lab/plugin:1', sidecar: 'docker.io/lab/sidecar:1' })
+    const edited = pluginManifest(pluginRelease, {
+      plugin: 'docker.io/lab/plugin:1',
+      sidecar: 'docker.io/lab/sidecar:1',
+    })
     expect(edited).not.toContain('cert-manager.io')
     expect(edited).not.toContain('ghcr.io')
     expect(edited).toContain('stringData:\n  SIDECAR_IMAGE: docker.io/lab/sidecar:1\nkind: Secret')

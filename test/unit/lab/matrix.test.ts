@@ -1,6 +1,15 @@
 import { describe, expect, test } from '@jest/globals'
 import { LOSSES } from '../../../lab/lose-site.ts'
-import { allCases, isCrashPoint, isFought, lossIn, type MatrixCase, nameOf, sampleOf, TROUBLES } from '../../../lab/matrix/cases.ts'
+import {
+  allCases,
+  isCrashPoint,
+  isFought,
+  lossIn,
+  type MatrixCase,
+  nameOf,
+  sampleOf,
+  TROUBLES,
+} from '../../../lab/matrix/cases.ts'
 import { judgeCase } from '../../../lab/matrix/judge-case.ts'
 import type { CaseFacts } from '../../../lab/matrix/run-case.ts'
 import { MODES, type Mode } from '../../../src/domain/plan.ts'
@@ -29,7 +38,9 @@ describe('the matrix', () => {
 
   test('takes back what has promoted nothing, and no rejoin', () => {
     const phases = (mode: Mode) =>
-      new Set(allCases.filter((one) => one.takenBack && one.mode === mode && !isFought(one)).map(({ crash }) => crash?.phase))
+      new Set(
+        allCases.filter((one) => one.takenBack && one.mode === mode && !isFought(one)).map(({ crash }) => crash?.phase),
+      )
     expect(phases('switchover')).toEqual(new Set(['PREPARE', 'DRAIN', 'FENCE']))
     expect(phases('failover')).toEqual(new Set(['DRAIN', 'FINAL_SYNC']))
     expect(phases('rejoin')).toEqual(new Set())
@@ -59,7 +70,11 @@ describe('the matrix', () => {
 })
 
 /** The site was lost for two minutes. Only what is judged here is filled in. */
-const caseFacts = (one: Pick<MatrixCase, 'trouble' | 'mode'>, twoWritersMs: number, planned: readonly string[] = ['traffic']): CaseFacts =>
+const caseFacts = (
+  one: Pick<MatrixCase, 'trouble' | 'mode'>,
+  twoWritersMs: number,
+  planned: readonly string[] = ['traffic'],
+): CaseFacts =>
   ({
     one: { ...one, crash: null, takenBack: false, amid: null },
     planned: { plan: { fencing: { planned }, predictions: { loss: { seconds: [0, 30] } } } },
@@ -74,7 +89,8 @@ const caseFacts = (one: Pick<MatrixCase, 'trouble' | 'mode'>, twoWritersMs: numb
     movedAt: 60_000,
     deaths: 0,
     twoWritersMs,
-    returned: one.mode === 'switchover' ? null : { writableMs: 4_000, stillWritable: false, answersBehindItsGuard: false },
+    returned:
+      one.mode === 'switchover' ? null : { writableMs: 4_000, stillWritable: false, answersBehindItsGuard: false },
     archivedLater: [],
     undeclared: [],
     ids: ['LEDGER_x_00000001'],
@@ -138,8 +154,10 @@ describe('a controller that comes after the point of no return', () => {
 describe('a site that comes back', () => {
   const facts = caseFacts({ trouble: 'kill', mode: 'failover' }, 0)
   const failuresOf = (returned: Partial<CaseFacts['returned']>): number =>
-    judgeCase({ ...facts, returned: { writableMs: 4_000, stillWritable: false, answersBehindItsGuard: false, ...returned } }).failures
-      .length
+    judgeCase({
+      ...facts,
+      returned: { writableMs: 4_000, stillWritable: false, answersBehindItsGuard: false, ...returned },
+    }).failures.length
 
   test('may take writes until its guard has started, and no longer', () => {
     expect(failuresOf({})).toBe(0)
@@ -155,7 +173,8 @@ describe('a site that comes back', () => {
 test('a loss that the rejoin did not find is a broken promise: all that users lost was on the lost site', () => {
   const facts = caseFacts({ trouble: 'kill', mode: 'failover' }, 0)
   const [entry] = facts.entries
-  const lost = entry === undefined ? [] : [{ ...entry, id: 'LEDGER_x_00000000', sequence: 0, startedAt: 10, endedAt: 20 }]
+  const lost =
+    entry === undefined ? [] : [{ ...entry, id: 'LEDGER_x_00000000', sequence: 0, startedAt: 10, endedAt: 20 }]
   const failuresOf = (rows: readonly [number, number | null]): readonly string[] => {
     const rejoined = { verdict: 'moved', loss: { found: { rows } } } as unknown as CaseFacts['rejoined']
     return judgeCase({ ...facts, entries: [...lost, ...facts.entries], rejoined }).failures
@@ -177,11 +196,14 @@ describe('the timeline of the database', () => {
     [
       {
         role: 'active',
-        components: [{ name: 'database', role: 'active', health: 'healthy', text: `primary, timeline ${timeline}, 1/1 ready` }],
+        components: [
+          { name: 'database', role: 'active', health: 'healthy', text: `primary, timeline ${timeline}, 1/1 ready` },
+        ],
       },
     ] as never
   const failuresOf = (was: number, is: number): number =>
-    judgeCase({ ...facts, before: { ...facts.before, sites: on(was) }, after: { ...facts.after, sites: on(is) } }).failures.length
+    judgeCase({ ...facts, before: { ...facts.before, sites: on(was) }, after: { ...facts.after, sites: on(is) } })
+      .failures.length
 
   test('goes on by one with each promotion: by more, and there was another one', () => {
     expect(failuresOf(4, 5)).toBe(0)
@@ -204,7 +226,8 @@ const takenBack = (moved: CaseFacts): CaseFacts => ({
 describe('a switchover that was taken back', () => {
   const moved = caseFacts({ trouble: 'none', mode: 'switchover' }, 0)
   const back = takenBack(moved)
-  test('ends on the site where it began, which accepts writes again', () => expect(judgeCase(back).failures).toEqual([]))
+  test('ends on the site where it began, which accepts writes again', () =>
+    expect(judgeCase(back).failures).toEqual([]))
   test.each<[string, Partial<CaseFacts>]>([
     ['moved', { executed: moved.executed }],
     ['left the new site active', { after: moved.after }],
@@ -217,7 +240,9 @@ describe('a failover that was taken back when its site was there again', () => {
   const back = takenBack(caseFacts({ trouble: 'kill', mode: 'failover' }, 0))
   const [entry] = back.entries
   test('needs no rejoin, and may go on with its archive', () => {
-    expect(judgeCase({ ...back, archivedLater: ['postgresql/pg-dc-a/wals/000000010000000000000007'] }).failures).toEqual([])
+    expect(
+      judgeCase({ ...back, archivedLater: ['postgresql/pg-dc-a/wals/000000010000000000000007'] }).failures,
+    ).toEqual([])
   })
   test('had one writer all the while, also when its site was only cut off', () => {
     const cut = { ...back, one: { ...back.one, trouble: 'cut' as const }, twoWritersMs: 1 }
@@ -240,7 +265,8 @@ test('a failover behind a switchover that nobody ended has an epoch more behind 
 test('a closed archive that a returned site wrote to is a broken promise, an open one is none', () => {
   const one = { trouble: 'kill', mode: 'failover' } as const
   const judged = (planned: readonly string[]) =>
-    judgeCase({ ...caseFacts(one, 0, planned), archivedLater: ['postgresql/pg-dc-a-g1/wals/000000010000000000000007'] }).failures
+    judgeCase({ ...caseFacts(one, 0, planned), archivedLater: ['postgresql/pg-dc-a-g1/wals/000000010000000000000007'] })
+      .failures
   expect(judged(['traffic', 'archive'])).toEqual([expect.stringContaining('000000010000000000000007')])
   expect(judged(['traffic'])).toEqual([])
 })

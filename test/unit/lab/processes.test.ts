@@ -33,7 +33,9 @@ describe('commands', () => {
 describe('waiting', () => {
   test('ends with what was waited for and where to look', async () => {
     const patience = { deadline: 50, every: 10, hint: () => 'look here' }
-    await expect(until('the moon', patience, async () => false)).rejects.toThrow(/lab-timeout: the moon.*\n {2}look here/)
+    await expect(until('the moon', patience, async () => false)).rejects.toThrow(
+      /lab-timeout: the moon.*\n {2}look here/,
+    )
   })
 })
 

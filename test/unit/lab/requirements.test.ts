@@ -29,7 +29,11 @@ describe('what a machine lacks', () => {
     ['no Go before the first build', { goVersion: null }, /no go on the PATH/],
     ['an old Go', { goVersion: 'go1.25.9' }, /this machine has go1\.25\.9/],
     ['read-only control groups', { cgroupsWritable: false }, /control groups/],
-    ['an address range in use', { usedNetworks: ['10.77.0.128/25'] }, /10\.77\.0\.0\/24, and this machine has 10\.77\.0\.128\/25/],
+    [
+      'an address range in use',
+      { usedNetworks: ['10.77.0.128/25'] },
+      /10\.77\.0\.0\/24, and this machine has 10\.77\.0\.128\/25/,
+    ],
     ['no way to install', { hasApt: false }, /no apt-get/],
   ])('%s is one sentence that says so', (_, lack, sentence) => {
     const sentences = unmetRequirements({ ...goodMachine, ...lack })
@@ -38,7 +42,9 @@ describe('what a machine lacks', () => {
   })
 
   test('everything is said at once, not the first thing only', () => {
-    expect(unmetRequirements({ ...goodMachine, userId: 1, memoryBytes: 0, usedNetworks: ['10.0.0.0/8'] })).toHaveLength(3)
+    expect(unmetRequirements({ ...goodMachine, userId: 1, memoryBytes: 0, usedNetworks: ['10.0.0.0/8'] })).toHaveLength(
+      3,
+    )
   })
 
   test('a lab that is built already needs neither Go nor much disk', () => {

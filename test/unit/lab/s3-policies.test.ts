@@ -12,7 +12,9 @@ import {
 const may = (account: AccountName, action: string, bucket: BucketName) =>
   policyOf(bucket).Statement.some(
     ({ Principal, Action, Resource }) =>
-      Principal.AWS.includes(account) && Action.includes(action) && Resource.every((resource) => !resource.includes('standby-probe')),
+      Principal.AWS.includes(account) &&
+      Action.includes(action) &&
+      Resource.every((resource) => !resource.includes('standby-probe')),
   )
 
 describe('who may do what in the object store', () => {

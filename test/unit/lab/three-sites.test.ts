@@ -25,8 +25,16 @@ const ENTRIES = Array.from({ length: 60 }, (_, at) => at + 1).flatMap((second) =
 const withoutTheLast = (seconds: number): string[] =>
   ENTRIES.filter(({ site, endedAt }) => site !== 'dc-b' || endedAt <= (30 - seconds) * 1_000).map(({ id }) => id)
 
-function move(mode: Mode, to: StoryMove['to'], window: readonly [number, number], givenUp: readonly string[] = []): StoryMove {
-  const steps = [{ id: `database.promote@${to}`, outcome: 'done' }, ...givenUp.map((id) => ({ id, outcome: 'given-up' }))]
+function move(
+  mode: Mode,
+  to: StoryMove['to'],
+  window: readonly [number, number],
+  givenUp: readonly string[] = [],
+): StoryMove {
+  const steps = [
+    { id: `database.promote@${to}`, outcome: 'done' },
+    ...givenUp.map((id) => ({ id, outcome: 'given-up' })),
+  ]
   return {
     mode,
     to,
@@ -85,7 +93,9 @@ describe('the story of three sites', () => {
   })
 
   test('is not good where a site that the runner alone does not see is not named', () => {
-    expect(judgeStory(told('unseen', { switchover: SWITCHOVER }))).toEqual(['the switchover does not name dc-c, which was silent'])
+    expect(judgeStory(told('unseen', { switchover: SWITCHOVER }))).toEqual([
+      'the switchover does not name dc-c, which was silent',
+    ])
   })
 
   test('leaves open whether a site that is parted from the new active one comes to it by the archive in time', () => {
@@ -96,13 +106,17 @@ describe('the story of three sites', () => {
     const refused = ['the switchover of dc-b gave up database.redirect@dc-c']
     expect(judgeStory(told('answers', { switchover: WITHOUT_C }))).toEqual(refused)
     const withoutOthers = move('switchover', 'dc-b', [8, 13], [REDIRECT['dc-c'], REDIRECT['dc-a']])
-    expect(judgeStory(told('silent', { switchover: withoutOthers }))).toEqual(['the switchover of dc-b gave up database.redirect@dc-a'])
+    expect(judgeStory(told('silent', { switchover: withoutOthers }))).toEqual([
+      'the switchover of dc-b gave up database.redirect@dc-a',
+    ])
   })
 
   test('lets no rejoin give up anything, whatever was cut off before it', () => {
     const [first = FAILOVER] = REJOINS
     const lacking = move('rejoin', 'dc-a', [53, 55], [REDIRECT['dc-c']])
-    expect(judgeStory(told('silent', { rejoins: [first, lacking] }))).toEqual(['the rejoin of dc-a gave up database.redirect@dc-c'])
+    expect(judgeStory(told('silent', { rejoins: [first, lacking] }))).toEqual([
+      'the rejoin of dc-a gave up database.redirect@dc-c',
+    ])
   })
 
   test('names a move that ended otherwise', () => {
@@ -118,7 +132,9 @@ describe('the story of three sites', () => {
       '3 lost writes are older than the predicted 12 s, or newer than the failover',
     ])
     const ids = withoutTheLast(0).filter((id) => id !== idOf('00C0FFEE', 50))
-    expect(judgeStory(told('silent', { ids }))).toEqual(['1 lost writes are older than the predicted 12 s, or newer than the failover'])
+    expect(judgeStory(told('silent', { ids }))).toEqual([
+      '1 lost writes are older than the predicted 12 s, or newer than the failover',
+    ])
   })
 
   test('has one site after the other that answers', () => {
@@ -135,8 +151,12 @@ describe('the story of three sites', () => {
   })
 
   test('ends with one epoch for each move, the roles of the begin, and nothing for a deploy to change', () => {
-    expect(judgeStory(told('silent', { after: status('dc-c', 6) }))).toEqual(['the epoch went from 3 to 6, and 7 was to be expected'])
-    const [first] = judgeStory(told('silent', { after: { ...status('dc-c', 7), sites: status('dc-c', 7).sites.slice(1) } }))
+    expect(judgeStory(told('silent', { after: status('dc-c', 6) }))).toEqual([
+      'the epoch went from 3 to 6, and 7 was to be expected',
+    ])
+    const [first] = judgeStory(
+      told('silent', { after: { ...status('dc-c', 7), sites: status('dc-c', 7).sites.slice(1) } }),
+    )
     expect(first).toMatch(/^the end is not that of undisturbed moves/)
     expect(judgeStory(told('silent', { undeclared: ['in the end: database.cluster@dc-a spec.replica'] }))).toEqual([
       'a deploy would change something in the end: database.cluster@dc-a spec.replica',

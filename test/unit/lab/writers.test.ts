@@ -3,9 +3,19 @@ import { spansOfSite, twoWriters, writableSpans } from '../../../lab/matrix/writ
 
 const at = (second: number): number => Date.UTC(2026, 0, 1, 0, 0, second)
 const said = (second: number, message: string): string =>
-  JSON.stringify({ level: 'info', ts: new Date(at(second)).toISOString(), logger: 'postgres', msg: 'record', record: { message } })
+  JSON.stringify({
+    level: 'info',
+    ts: new Date(at(second)).toISOString(),
+    logger: 'postgres',
+    msg: 'record',
+    record: { message },
+  })
 
-const demoted = [said(10, 'received fast shutdown request'), said(11, 'database system is shut down'), said(12, 'starting PostgreSQL 17.2')]
+const demoted = [
+  said(10, 'received fast shutdown request'),
+  said(11, 'database system is shut down'),
+  said(12, 'starting PostgreSQL 17.2'),
+]
 const promoted = [
   said(14, 'received promote request'),
   said(16, 'database system is ready to accept connections'),
@@ -31,7 +41,10 @@ test('an old primary that lives on is counted as a second writer, from the promo
 })
 
 test('while it was frozen it wrote nothing; from when it woke up on it did', () => {
-  const spans = [...writableSpans('dc-a', [said(45, 'received fast shutdown request')], at(0)), ...writableSpans('dc-b', promoted, null)]
+  const spans = [
+    ...writableSpans('dc-a', [said(45, 'received fast shutdown request')], at(0)),
+    ...writableSpans('dc-b', promoted, null),
+  ]
   expect(twoWriters(spans, at(60), { site: 'dc-a', from: at(5), to: at(40) })).toBe(5_000)
 })
 

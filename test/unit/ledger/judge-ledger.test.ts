@@ -76,7 +76,10 @@ describe('the verdict on a ledger', () => {
   })
 
   test('a row of this run that it never wrote is unexpected; other runs and other secrets are not its concern', () => {
-    const verdict = judgeLedger([entry(1, 'acknowledged', 0, 1)], [idOf(RUN, 1), idOf(RUN, 2), idOf('OTHER', 7), 'STANDBY_CANARY'])
+    const verdict = judgeLedger(
+      [entry(1, 'acknowledged', 0, 1)],
+      [idOf(RUN, 1), idOf(RUN, 2), idOf('OTHER', 7), 'STANDBY_CANARY'],
+    )
     expect(verdict).toMatchObject({ unexpected: [idOf(RUN, 2)], lostAcknowledged: [], ghosts: [] })
   })
 })
@@ -131,7 +134,8 @@ describe('write gaps', () => {
         for (const { durationMs } of gaps) expect(durationMs).toBeGreaterThanOrEqual(0)
         for (const [at, { from }] of gaps.entries()) if (at > 0) expect(from).toBe(gaps[at - 1]?.to)
         if (entries.length === 0) return
-        const span = Math.max(...entries.map(({ endedAt }) => endedAt)) - Math.min(...entries.map(({ startedAt }) => startedAt))
+        const span =
+          Math.max(...entries.map(({ endedAt }) => endedAt)) - Math.min(...entries.map(({ startedAt }) => startedAt))
         expect(gaps.reduce((sum, { durationMs }) => sum + durationMs, 0)).toBe(span)
         expect(gaps.filter(({ open }) => !open)).toHaveLength(
           Math.max(0, entries.filter(({ outcome }) => outcome === 'acknowledged').length - 1),
@@ -153,7 +157,11 @@ describe('write gaps', () => {
 })
 
 test('the summary counts acknowledged writes by site and the rest by reason', () => {
-  const entries = [entry(1, 'acknowledged', 0, 1, 'dc-a'), entry(2, 'acknowledged', 2, 3, 'dc-b'), entry(3, 'failed', 4, 5)]
+  const entries = [
+    entry(1, 'acknowledged', 0, 1, 'dc-a'),
+    entry(2, 'acknowledged', 2, 3, 'dc-b'),
+    entry(3, 'failed', 4, 5),
+  ]
   expect(summarize(RUN, 'ledger.jsonl', entries)).toMatchObject({
     acknowledged: 2,
     failed: 1,

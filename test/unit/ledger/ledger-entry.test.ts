@@ -35,18 +35,24 @@ describe('the file of a ledger', () => {
         const tried = records.slice(0, complete).map(({ id }) => id)
         expect(parsed.map(({ id }) => id)).toEqual(expect.arrayContaining([...new Set(tried)]))
         expect(entries.map(({ id }) => id)).toEqual(expect.arrayContaining(parsed.map(({ id }) => id)))
-        for (const one of parsed) if (one.outcome === 'acknowledged') expect(cut).toContain(`"id":"${one.id}","outcome":"acknowledged"`)
+        for (const one of parsed)
+          if (one.outcome === 'acknowledged') expect(cut).toContain(`"id":"${one.id}","outcome":"acknowledged"`)
       }),
     )
   })
 
   test('a write without a result is unknown', () => {
-    expect(parseLedger(lines([intentOf(entryOf(7))]))).toMatchObject([{ sequence: 7, outcome: 'unknown', reason: 'ledger-ended' }])
+    expect(parseLedger(lines([intentOf(entryOf(7))]))).toMatchObject([
+      { sequence: 7, outcome: 'unknown', reason: 'ledger-ended' },
+    ])
   })
 
   test('two runs in one file keep apart', () => {
     const other = { ...entryOf(1), id: idOf('FFFF0000', 1), startedAt: 99 }
-    expect(parseLedger(lines([entryOf(1), other])).map(({ id }) => id)).toEqual([idOf('ABCD1234', 1), idOf('FFFF0000', 1)])
+    expect(parseLedger(lines([entryOf(1), other])).map(({ id }) => id)).toEqual([
+      idOf('ABCD1234', 1),
+      idOf('FFFF0000', 1),
+    ])
   })
 })
 

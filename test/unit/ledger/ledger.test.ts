@@ -7,7 +7,13 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
-import { type Credentials, provisionInstance, putSecret, readAllIds, readSecret } from '../../../lab/ledger/application-client.ts'
+import {
+  type Credentials,
+  provisionInstance,
+  putSecret,
+  readAllIds,
+  readSecret,
+} from '../../../lab/ledger/application-client.ts'
 import { judgeLedger, longestGap } from '../../../lab/ledger/judge-ledger.ts'
 import { startLedgerProcess } from '../../../lab/ledger/ledger-process.ts'
 import { type Ledger, type LedgerOptions, outcomeOf, startLedger } from '../../../lab/ledger/start-ledger.ts'
@@ -40,14 +46,23 @@ afterAll(async () => {
 
 function options(more: Partial<LedgerOptions> = {}): LedgerOptions {
   files += 1
-  return { addresses: [application.address], credentials, intervalMs: 20, file: join(directory, `ledger-${files}.jsonl`), ...more }
+  return {
+    addresses: [application.address],
+    credentials,
+    intervalMs: 20,
+    file: join(directory, `ledger-${files}.jsonl`),
+    ...more,
+  }
 }
 
 /** What a busy machine may take for a write or a start, in milliseconds. */
 const SLOW_MACHINE = 5_000
 
 const acknowledged = (ledger: Ledger, count: number): Promise<void> =>
-  eventually(`${count} acknowledged writes`, async () => ledger.entries.filter(({ outcome }) => outcome === 'acknowledged').length >= count)
+  eventually(
+    `${count} acknowledged writes`,
+    async () => ledger.entries.filter(({ outcome }) => outcome === 'acknowledged').length >= count,
+  )
 
 const verdictOn = async (entries: Parameters<typeof judgeLedger>[0]) =>
   judgeLedger(entries, await readAllIds(application.address, credentials))
@@ -65,7 +80,12 @@ describe('a ledger', () => {
     const summary = await ledger.stop()
     expect(summary.acknowledged).toBeGreaterThan(15)
     expect(summary).toMatchObject({ failed: 0, unknown: 0, bySite: { direct: summary.acknowledged } })
-    expect(await verdictOn(ledger.entries)).toMatchObject({ lostAcknowledged: [], ghosts: [], unexpected: [], recovered: [] })
+    expect(await verdictOn(ledger.entries)).toMatchObject({
+      lostAcknowledged: [],
+      ghosts: [],
+      unexpected: [],
+      recovered: [],
+    })
   })
 
   test('finds what was acknowledged and is lost', async () => {
@@ -132,7 +152,8 @@ describe('a ledger', () => {
     const ledger = await startLedger(options({ addresses: [address, application.address], answerMs: 500 }))
     await acknowledged(ledger, 6)
     silent = true
-    const direct = () => ledger.entries.filter(({ outcome, site }) => outcome === 'acknowledged' && site === null).length
+    const direct = () =>
+      ledger.entries.filter(({ outcome, site }) => outcome === 'acknowledged' && site === null).length
     await eventually('writes that go on', async () => direct() > 5)
     const summary = await ledger.stop()
     server.closeAllConnections()
@@ -157,7 +178,9 @@ describe('a ledger', () => {
   })
 
   test('a login that is refused is a failed write, not the end of the ledger', async () => {
-    const ledger = await startLedger(options({ credentials: { ...credentials, clientSecret: 'wrong' }, intervalMs: 50 }))
+    const ledger = await startLedger(
+      options({ credentials: { ...credentials, clientSecret: 'wrong' }, intervalMs: 50 }),
+    )
     await eventually('a write that failed', async () => ledger.entries.some(({ outcome }) => outcome === 'failed'))
     const summary = await ledger.stop()
     expect(summary).toMatchObject({ acknowledged: 0, unknown: 0 })
@@ -190,7 +213,10 @@ describe('a ledger in a process of its own', () => {
     const module = JSON.stringify(join(import.meta.dirname, '../../../lab/ledger/ledger-process.ts'))
     const text = `import { startLedgerProcess } from ${module}
       await startLedgerProcess(${JSON.stringify(options())})`
-    const parent = spawn(process.execPath, ['--input-type=module', '--eval', text], { stdio: 'inherit', timeout: 30_000 })
+    const parent = spawn(process.execPath, ['--input-type=module', '--eval', text], {
+      stdio: 'inherit',
+      timeout: 30_000,
+    })
     expect(await once(parent, 'close')).toEqual([0, null])
   }, 40_000)
 

@@ -37,7 +37,10 @@ const DEAD: Record<string, () => Promise<string>> = {
   'answers 503 to everything': () => serving((_, response) => void response.writeHead(503).end('no healthy upstream')),
 }
 
-/** A failover looks at the lost site once before it begins, and asks it for nothing afterwards (`lost-site-touched`): this is all that it can be held up. */
+/**
+ * A failover looks at the lost site once before it begins, and asks it for nothing afterwards (`lost-site-touched`):
+ * this is all that it can be held up.
+ */
 test.each(Object.entries(DEAD))('a lost site that %s holds a failover up by 3 s at most', async (_, address) => {
   const site = 'dc-a' as SiteName
   const world = toyWorld({ writer: 'dc-a', effects: [] }, memoryStore())
@@ -48,7 +51,10 @@ test.each(Object.entries(DEAD))('a lost site that %s holds a failover up by 3 s 
     signal: AbortSignal.timeout(15_000),
   })
   const alive = { clusterId: async () => 'uid-dc-b', version: async () => 'v1.34', list: async () => [] }
-  const context = { ...world.context, kubernetes: (name: SiteName) => (name === site ? lost : alive) } as unknown as DriverContext
+  const context = {
+    ...world.context,
+    kubernetes: (name: SiteName) => (name === site ? lost : alive),
+  } as unknown as DriverContext
   const begun = performance.now()
   const seen = await observe(context, memoryStore(), { toy: toyDriver({ writer: 'dc-a', effects: [] }) })
   expect(performance.now() - begun).toBeLessThan(OBSERVATION_DEADLINE + 500)

@@ -42,7 +42,10 @@ beforeAll(() => {
   pairs.early = signed('IP:127.0.0.1', '20990101000000Z', '20990102000000Z')
 })
 
-/** A certificate that signs itself, of a name and a time; only `openssl ca` can tell both ends of the time in all versions. */
+/**
+ * A certificate that signs itself, of a name and a time; only `openssl ca` can tell both ends of the time in all
+ * versions.
+ */
 function signed(name: string, from: string, to: string): Pair {
   const folder = temporaryFolder()
   const [key, request, cert] = [join(folder, 'key.pem'), join(folder, 'request.pem'), join(folder, 'cert.pem')]
@@ -68,7 +71,21 @@ subjectAltName = ${name}
   const curve = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes']
   openssl('req', '-new', ...curve, '-keyout', key, '-out', request, '-subj', '/CN=site')
   const time = ['-startdate', from, '-enddate', to]
-  openssl('ca', '-batch', '-selfsign', '-config', join(folder, 'ca.cnf'), '-keyfile', key, '-in', request, '-out', cert, '-notext', ...time)
+  openssl(
+    'ca',
+    '-batch',
+    '-selfsign',
+    '-config',
+    join(folder, 'ca.cnf'),
+    '-keyfile',
+    key,
+    '-in',
+    request,
+    '-out',
+    cert,
+    '-notext',
+    ...time,
+  )
   return { key: readFileSync(key, 'utf8'), cert: readFileSync(cert, 'utf8') }
 }
 
@@ -99,7 +116,8 @@ const says =
   (status: number, body = '', headers: Record<string, string> = {}): RequestListener =>
   (_, response) =>
     void response.writeHead(status, headers).end(body)
-const statusOf = (code: number): string => JSON.stringify({ kind: 'Status', apiVersion: 'v1', status: 'Failure', code, message: 'no' })
+const statusOf = (code: number): string =>
+  JSON.stringify({ kind: 'Status', apiVersion: 'v1', status: 'Failure', code, message: 'no' })
 const HTML = '<!DOCTYPE html><html><body>Please log in to the guest network</body></html>'
 
 /** TLS with one certificate, for somebody who trusts another one. */
@@ -124,9 +142,16 @@ const MET: Readonly<Record<string, readonly [Unseen, () => Promise<string>]>> = 
   ],
   'connections that are cut': [
     'cut',
-    async () => trusting('good', `https://127.0.0.1:${await listening(createTcpServer((socket) => void socket.resetAndDestroy()))}`),
+    async () =>
+      trusting(
+        'good',
+        `https://127.0.0.1:${await listening(createTcpServer((socket) => void socket.resetAndDestroy()))}`,
+      ),
   ],
-  'a trusted server that freezes in its answer': ['slow', () => answering((_, response) => void response.writeHead(200).write('{"meta'))],
+  'a trusted server that freezes in its answer': [
+    'slow',
+    () => answering((_, response) => void response.writeHead(200).write('{"meta')),
+  ],
   'a name that does not resolve': ['name-unresolved', async () => trusting('good', 'https://no-such-site.invalid')],
   'a certificate of another authority': ['untrusted', () => showing('other', 'good')],
   'a certificate of another name': ['wrong-name', () => showing('name', 'name')],
@@ -151,12 +176,19 @@ const MET: Readonly<Record<string, readonly [Unseen, () => Promise<string>]>> = 
     'login-missing',
     () => answering(says(200, '{}'), 'exec: { apiVersion: client.authentication.k8s.io/v1, command: no-such-login }'),
   ],
-  'a credential program that fails': ['login-failed', () => loggingIn('echo "the SSO session has expired" >&2; exit 1')],
+  'a credential program that fails': [
+    'login-failed',
+    () => loggingIn('echo "the SSO session has expired" >&2; exit 1'),
+  ],
   'a credential program that prints garbage': ['login-unreadable', () => loggingIn('echo "<html>"')],
-  'a credential program that prints another kind': ['login-unreadable', () => loggingIn('echo "{\\"kind\\":\\"List\\"}"')],
+  'a credential program that prints another kind': [
+    'login-unreadable',
+    () => loggingIn('echo "{\\"kind\\":\\"List\\"}"'),
+  ],
   'a credential program that gives what has expired': [
     'login-unreadable',
-    () => loggingIn(`echo '{"kind":"ExecCredential","status":{"token":"t","expirationTimestamp":"2020-01-01T00:00:00Z"}}'`),
+    () =>
+      loggingIn(`echo '{"kind":"ExecCredential","status":{"token":"t","expirationTimestamp":"2020-01-01T00:00:00Z"}}'`),
   ],
   'a certificate file that is missing': [
     'kubeconfig-unusable',
@@ -165,7 +197,8 @@ const MET: Readonly<Record<string, readonly [Unseen, () => Promise<string>]>> = 
   'a token that no header can hold': ['kubeconfig-unusable', () => answering(says(200, '{}'), 'token: "a\\nb"')],
   'a proxy that refuses': [
     'proxy-failed',
-    async () => trusting('good', 'https://10.255.255.1:6443').replace('server:', 'proxy-url: http://127.0.0.1:1\n    server:'),
+    async () =>
+      trusting('good', 'https://10.255.255.1:6443').replace('server:', 'proxy-url: http://127.0.0.1:1\n    server:'),
   ],
 }
 
@@ -174,7 +207,10 @@ const ACTIVE = { schemaVersion: 1, stack: 'toy', epoch: 1, activeSite: 'dc-b', s
 
 async function seenWith(client: KubernetesClient): Promise<Observation> {
   const world = toyWorld(toy, memoryStore())
-  const context = { ...world.context, kubernetes: (name: SiteName) => (name === SITE ? client : alive) } as unknown as DriverContext
+  const context = {
+    ...world.context,
+    kubernetes: (name: SiteName) => (name === SITE ? client : alive),
+  } as unknown as DriverContext
   const seen = await observe(context, memoryStore(), { toy: toyDriver(toy) })
   return { ...seen, witness: { kind: 'answering', active: ACTIVE as never, lock: null } }
 }
@@ -190,7 +226,9 @@ describe('what is met at a site', () => {
       expect(view).toMatchObject({ kind: 'silent', cause })
       const { stack } = toyWorld(toy, memoryStore())
       const liveness = livenessOf(stack, seen, {}, SITE)
-      expect(liveness.sightings.map(({ says: said }) => said)).toEqual([{ up: 'up', down: 'down', none: 'unknown' }[UNSEEN[cause].vote]])
+      expect(liveness.sightings.map(({ says: said }) => said)).toEqual([
+        { up: 'up', down: 'down', none: 'unknown' }[UNSEEN[cause].vote],
+      ])
       expect(liveness.is).toBe(UNSEEN[cause].vote === 'up' ? 'up' : 'unknown')
       expect(findingsOf(stack, seen, null, {}).find(({ site }) => site === SITE)).toMatchObject({
         code: UNSEEN[cause].code,
@@ -230,7 +268,8 @@ describe('a credential program', () => {
   test('is started once more when the server does not know its token, and not in a loop', async () => {
     const { program, runs } = counting('{"token":"t1"}')
     const client = lookWith(await answering(says(401, statusOf(401)), user(program)))
-    for (let tries = 0; tries < 3; tries++) await expect(client.version()).rejects.toMatchObject({ code: 'kubernetes-unauthorized' })
+    for (let tries = 0; tries < 3; tries++)
+      await expect(client.version()).rejects.toMatchObject({ code: 'kubernetes-unauthorized' })
     expect(runs()).toBe(2)
   })
 
@@ -238,7 +277,9 @@ describe('a credential program', () => {
     const program = join(temporaryFolder(), 'login')
     writeFileSync(program, `#!/bin/sh\nsleep 4\necho '{"kind":"ExecCredential","status":{"token":"t1"}}'\n`)
     chmodSync(program, 0o755)
-    const client = lookWith(await answering(says(200, '{"gitVersion":"v1","metadata":{"uid":"uid-dc-a"}}'), user(program)))
+    const client = lookWith(
+      await answering(says(200, '{"gitVersion":"v1","metadata":{"uid":"uid-dc-a"}}'), user(program)),
+    )
     expect((await seenWith(client)).sites[SITE]).toMatchObject({ kind: 'answering' })
   })
 
@@ -256,7 +297,9 @@ describe('a credential program', () => {
 
   test('is not needed by the kubeconfig that other programs get', async () => {
     const { program } = counting('{"token":"t1"}')
-    const written = JSON.parse((await lookWith(await answering(says(200, '{}'), user(program))).kubeconfig?.()) ?? '{}') as {
+    const written = JSON.parse(
+      (await lookWith(await answering(says(200, '{}'), user(program))).kubeconfig?.()) ?? '{}',
+    ) as {
       readonly users: readonly { readonly user: object }[]
     }
     expect(written.users[0]?.user).toEqual({ token: 't1' })

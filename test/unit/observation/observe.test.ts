@@ -8,11 +8,17 @@ import { toyDriver, toyWorld } from '../../support/toy-stack.ts'
 const never = new Promise<never>(() => undefined)
 const toy = { writer: 'dc-a' as const, effects: [] }
 
-function contextWith(answers: Partial<Record<string, () => Promise<string>>>, signal = new AbortController().signal): DriverContext {
+function contextWith(
+  answers: Partial<Record<string, () => Promise<string>>>,
+  signal = new AbortController().signal,
+): DriverContext {
   const world = toyWorld(toy, memoryStore(), { signal })
   return {
     ...world.context,
-    kubernetes: (name: SiteName) => ({ clusterId: answers[name] ?? (async () => `uid-${name}`), version: async () => 'v1.34' }),
+    kubernetes: (name: SiteName) => ({
+      clusterId: answers[name] ?? (async () => `uid-${name}`),
+      version: async () => 'v1.34',
+    }),
   } as unknown as DriverContext
 }
 
@@ -31,11 +37,17 @@ describe('an observation', () => {
     const node = (ready: string) => ({ status: { conditions: [{ type: 'Ready', status: ready }] } })
     const listing = (list: () => Promise<unknown>) => {
       const context = contextWith({})
-      return { ...context, kubernetes: (name: SiteName) => ({ ...context.kubernetes(name), list }) } as unknown as DriverContext
+      return {
+        ...context,
+        kubernetes: (name: SiteName) => ({ ...context.kubernetes(name), list }),
+      } as unknown as DriverContext
     }
     const seenWith = async (list: () => Promise<unknown>) =>
       (await observe(listing(list), memoryStore(), { toy: toyDriver(toy) })).sites['dc-a']
-    expect(await seenWith(async () => [node('True'), node('Unknown')])).toMatchObject({ kind: 'answering', nodes: { ready: 1, total: 2 } })
+    expect(await seenWith(async () => [node('True'), node('Unknown')])).toMatchObject({
+      kind: 'answering',
+      nodes: { ready: 1, total: 2 },
+    })
     const refused = await seenWith(async () => Promise.reject(new Error('forbidden')))
     expect(refused?.kind).toBe('answering')
     expect(refused).not.toHaveProperty('nodes')
@@ -69,7 +81,12 @@ describe('an observation', () => {
 
   test('a cancellation by a person is not mistaken for silence', async () => {
     const cancel = new AbortController()
-    const seen = observe(contextWith({ 'dc-a': () => never }, cancel.signal), memoryStore(), { toy: toyDriver(toy) }, 5_000)
+    const seen = observe(
+      contextWith({ 'dc-a': () => never }, cancel.signal),
+      memoryStore(),
+      { toy: toyDriver(toy) },
+      5_000,
+    )
     cancel.abort(new Error('cancelled'))
     await expect(seen).rejects.toThrow('cancelled')
   })

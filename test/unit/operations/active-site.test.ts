@@ -17,15 +17,19 @@ async function refusal(operation: Operation, seen: Partial<Observation>): Promis
   const { toy, store } = await deployedToy()
   const world = toyWorld(toy, store)
   const before = new Map(store.documents)
-  const error: unknown = await operation({ ...world, observe: async () => ({ ...(await world.observe()), ...seen }) }).catch(
-    (thrown: unknown) => thrown,
-  )
+  const error: unknown = await operation({
+    ...world,
+    observe: async () => ({ ...(await world.observe()), ...seen }),
+  }).catch((thrown: unknown) => thrown)
   expect(store.documents).toEqual(before)
   return error
 }
 const witness = (activeSite: string | null): WitnessView => ({
   kind: 'answering',
-  active: activeSite === null ? null : { schemaVersion: 1, stack: 'toy', epoch: 1, activeSite, since: '2026-11-20T00:00:00Z', run: 'r' },
+  active:
+    activeSite === null
+      ? null
+      : { schemaVersion: 1, stack: 'toy', epoch: 1, activeSite, since: '2026-11-20T00:00:00Z', run: 'r' },
   lock: null,
 })
 

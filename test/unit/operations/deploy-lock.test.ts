@@ -31,7 +31,9 @@ async function deploying(
     ...toyDriver(toy),
     scope: 'stack',
     deploy: async ({ name }) => [
-      unit(name, name === 'application' ? ['database'] : [], () => (name === 'database' ? between(store) : Promise.resolve())),
+      unit(name, name === 'application' ? ['database'] : [], () =>
+        name === 'database' ? between(store) : Promise.resolve(),
+      ),
     ],
   }
   const world = toyWorld(toy, store, { driver })

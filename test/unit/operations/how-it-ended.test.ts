@@ -25,11 +25,17 @@ async function run(
   const { toy, store } = await deployedToy()
   const clock = toyClock()
   const stopping = new AbortController()
-  const cancel = (): void => stopping.abort(new StandbyError({ code: 'cancelled', mustAct: 'cancelled', what: 'the run was cancelled' }))
+  const cancel = (): void =>
+    stopping.abort(new StandbyError({ code: 'cancelled', mustAct: 'cancelled', what: 'the run was cancelled' }))
   const silent = request.mode === 'failover' ? ['dc-a'] : []
   const { plan, digest } = await planFailover(toyWorld(toy, store, { clock, silent }), request)
   const bent = bend({ toy, store, cancel })
-  const world = toyWorld(toy, bent.store ?? store, { clock, silent, signal: stopping.signal, driver: bent.driver ?? toyDriver(toy) })
+  const world = toyWorld(toy, bent.store ?? store, {
+    clock,
+    silent,
+    signal: stopping.signal,
+    driver: bent.driver ?? toyDriver(toy),
+  })
   const report = await executeFailover(world, plan, toyApproval(digest))
   expect(schemaErrors('result.schema.json#/$defs/move', report)).toEqual([])
   return report
@@ -54,7 +60,11 @@ describe('a run that may have changed something never says that nothing was chan
       throw siteError('kubernetes-forbidden', 'a right is lacking on dc-a')
     }
     const report = await run(({ store }) => ({ store: onActive(store, refuse, nothing) }))
-    expect(report).toMatchObject({ verdict: 'stopped', epoch: { before: 1, after: 1 }, failure: { code: 'kubernetes-forbidden' } })
+    expect(report).toMatchObject({
+      verdict: 'stopped',
+      epoch: { before: 1, after: 1 },
+      failure: { code: 'kubernetes-forbidden' },
+    })
     expect(continuation(report)).toContain(`standby failover abort --run ${report.run}`)
   })
 
@@ -69,19 +79,31 @@ describe('a run that may have changed something never says that nothing was chan
   })
 
   test('when it is cancelled while a step works: the step has begun, and nobody knows how it ended', async () => {
-    const report = await run(({ toy, cancel }) => ({ driver: toyDriver(toy, { close: async () => cancel() }) }), FAILOVER)
+    const report = await run(
+      ({ toy, cancel }) => ({ driver: toyDriver(toy, { close: async () => cancel() }) }),
+      FAILOVER,
+    )
     expect(report).toMatchObject({ verdict: 'stopped', epoch: { before: 1, after: 2 } })
-    expect(report.steps.find(({ id }) => id === 'application.close')).toMatchObject({ outcome: 'unknown', endedAt: null })
+    expect(report.steps.find(({ id }) => id === 'application.close')).toMatchObject({
+      outcome: 'unknown',
+      endedAt: null,
+    })
     expect(continuation(report)).toContain('Look at application.close')
   })
 })
 
 test('a run that is refused the lock changed nothing, and says so', async () => {
   const executed = (): Promise<never> =>
-    Promise.reject(new StandbyError({ code: 'plan-already-executed', mustAct: 'approval', what: 'it was executed before' }))
+    Promise.reject(
+      new StandbyError({ code: 'plan-already-executed', mustAct: 'approval', what: 'it was executed before' }),
+    )
   const report = await run(({ store }) => ({
     store: { ...store, create: (key, body) => (key.startsWith('nonces/') ? executed() : store.create(key, body)) },
   }))
-  expect(report).toMatchObject({ verdict: 'refused', epoch: { before: 1, after: 1 }, failure: { code: 'plan-already-executed' } })
+  expect(report).toMatchObject({
+    verdict: 'refused',
+    epoch: { before: 1, after: 1 },
+    failure: { code: 'plan-already-executed' },
+  })
   expect(endText(report)).toBe('refused: nothing was changed')
 })

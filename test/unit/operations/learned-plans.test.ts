@@ -19,7 +19,12 @@ async function slowStack() {
   const { toy, store } = await deployedToy()
   const clock = toyClock()
   const taking = (ms: number) => async (): Promise<void> => clock.pass(ms)
-  const driver = toyDriver(toy, { demote: taking(4_000), promote: taking(11_000), start: taking(6_000), note: taking(2_500) })
+  const driver = toyDriver(toy, {
+    demote: taking(4_000),
+    promote: taking(11_000),
+    start: taking(6_000),
+    note: taking(2_500),
+  })
   const world = (through: ConditionalStore = store) => toyWorld(toy, through, { clock, driver })
   return { store, world }
 }
@@ -43,7 +48,9 @@ describe('what a plan expects', () => {
     const { first } = await moved()
     expect(first.plan.predictions.learned).toEqual({ runs: 0, steps: 0 })
     expect(planText(first, { colour: false })).toContain('(first run: estimates)')
-    expect(schemaErrors('plan.schema.json', { ...first.plan, stack: { name: 'toy', digest: '0'.repeat(64) } })).toEqual([])
+    expect(schemaErrors('plan.schema.json', { ...first.plan, stack: { name: 'toy', digest: '0'.repeat(64) } })).toEqual(
+      [],
+    )
   })
 
   test('is what the first move took when the second one is planned, although it goes the other way', async () => {
@@ -73,7 +80,9 @@ describe('what a plan expects', () => {
     const other = await slowStack()
     const { plan, digest } = await planFailover(other.world(), { mode: 'switchover', to: 'dc-b' })
     await keepEvidence(other.store, body)
-    expect((await planFailover(other.world(), { mode: 'switchover', to: 'dc-b' })).plan.predictions).not.toEqual(plan.predictions)
+    expect((await planFailover(other.world(), { mode: 'switchover', to: 'dc-b' })).plan.predictions).not.toEqual(
+      plan.predictions,
+    )
     expect((await executeFailover(other.world(), plan, approve(digest))).verdict).toBe('moved')
   })
 })
@@ -85,7 +94,10 @@ describe('what can not be learned costs no plan', () => {
 
   test('evidence that can not be read', async () => {
     const { store, world } = await moved()
-    const { plan, executable } = await planFailover(world({ ...store, list: silent }), { mode: 'switchover', to: 'dc-a' })
+    const { plan, executable } = await planFailover(world({ ...store, list: silent }), {
+      mode: 'switchover',
+      to: 'dc-a',
+    })
     expect(executable).toBe(true)
     expect(plan.predictions.learned).toEqual({ runs: 0, steps: 0 })
   })
@@ -102,7 +114,8 @@ describe('what can not be learned costs no plan', () => {
     const { store, world } = await moved()
     const [body] = await newestBodies(store, 1)
     if (body === undefined) throw new Error('the first move left no record')
-    for (let n = 0; n < 25; n++) await keepEvidence(store, { ...body, run: `refused-${n}`, steps: [], processes: [], verdict: 'refused' })
+    for (let n = 0; n < 25; n++)
+      await keepEvidence(store, { ...body, run: `refused-${n}`, steps: [], processes: [], verdict: 'refused' })
     const { plan } = await planFailover(world(), { mode: 'switchover', to: 'dc-a' })
     expect(plan.predictions.learned).toEqual({ runs: 1, steps: plan.steps.length })
   })

@@ -19,13 +19,17 @@ let api: ApiServer
 let stack: Stack
 let request: KubeconfigRequest
 const masked: string[] = []
-const client = (kubeconfig: string) => openKubernetes({ site: 'dc-a' as never, kubeconfig, signal: new AbortController().signal })
+const client = (kubeconfig: string) =>
+  openKubernetes({ site: 'dc-a' as never, kubeconfig, signal: new AbortController().signal })
 
 beforeAll(async () => {
   api = await startApiServer()
   const published = parseStack(textOfStack('infisical-kubernetes'), pathOfStack('infisical-kubernetes'), kinds)
   const clusterId = await clusterIdOf(api)
-  stack = { ...published, sites: published.sites.map((site) => ({ ...site, kubernetes: { ...site.kubernetes, clusterId } })) }
+  stack = {
+    ...published,
+    sites: published.sites.map((site) => ({ ...site, kubernetes: { ...site.kubernetes, clusterId } })),
+  }
   const path = join(temporaryFolder(), 'administrator')
   writeFileSync(path, api.kubeconfig('admin'))
   request = {
@@ -48,7 +52,10 @@ const refused = async (more: Partial<KubeconfigRequest>) =>
 
 describe('the kubeconfig of an identity', () => {
   test('is refused with the command that makes the account, while there is none', async () => {
-    expect(await refused({})).toMatchObject({ code: 'identity-missing', next: expect.stringContaining('standby rbac --site dc-a') })
+    expect(await refused({})).toMatchObject({
+      code: 'identity-missing',
+      next: expect.stringContaining('standby rbac --site dc-a'),
+    })
   })
 
   test('holds a token of the account of rbac, which the API server accepts, and says when it ends', async () => {
@@ -67,8 +74,11 @@ describe('the kubeconfig of an identity', () => {
       kind: 'TokenReview',
       spec: { token },
     })
-    expect(review).toMatchObject({ status: { authenticated: true, user: { username: `system:serviceaccount:${namespace}:${name}` } } })
-    // What the account may do comes with the objects of rbac; that it is let in and has no rights yet is the API server's answer to its token.
+    expect(review).toMatchObject({
+      status: { authenticated: true, user: { username: `system:serviceaccount:${namespace}:${name}` } },
+    })
+    // What the account may do comes with the objects of rbac; that it is let in and has no rights yet is the API
+    // server's answer to its token.
     await expect(client(minted.text).clusterId()).rejects.toMatchObject({ code: 'kubernetes-forbidden' })
   })
 
@@ -90,6 +100,8 @@ describe('the kubeconfig of an identity', () => {
   })
 
   test('is refused for a site that the stack does not declare, before anything is contacted', async () => {
-    expect(await refused({ site: 'dc-z', administrator: { kubeconfig: '/none', context: null } })).toMatchObject({ code: 'unknown-site' })
+    expect(await refused({ site: 'dc-z', administrator: { kubeconfig: '/none', context: null } })).toMatchObject({
+      code: 'unknown-site',
+    })
   })
 })

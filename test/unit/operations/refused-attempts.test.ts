@@ -49,7 +49,10 @@ const witnessOf = async (stack: SmallStack): Promise<ConditionalStore> =>
   openWitness(await loadStack(stack.path, { drivers, witnesses }), stack.env, () => undefined)
 
 /** What came to the chain of the witness while something happened; every record sound, and the chain whole. */
-async function recorded(stack: SmallStack, happening: () => Promise<Ended>): Promise<{ ended: Ended; records: EvidenceRecord[] }> {
+async function recorded(
+  stack: SmallStack,
+  happening: () => Promise<Ended>,
+): Promise<{ ended: Ended; records: EvidenceRecord[] }> {
   const store = await witnessOf(stack)
   const before = await readChain(store)
   const ended = await happening()
@@ -127,9 +130,13 @@ describe('whoever is refused on a terminal leaves a record', () => {
   test('with an approved plan that is not true any more: the whole record of a run that did not begin', async () => {
     const path = planOf(stack, planText())
     const digest = digestOf(JSON.parse(planText()) as Plan)
-    const { ended, records } = await recorded(stack, () => standby(stack, 'execute', '--plan', path, '--digest', digest, ...reason))
+    const { ended, records } = await recorded(stack, () =>
+      standby(stack, 'execute', '--plan', path, '--digest', digest, ...reason),
+    )
     expect(ended.exitCode).toBe(3)
-    expect(records).toMatchObject([{ kind: 'move', verdict: 'refused', failure: { code: 'plan-stale' }, approval: { digest } }])
+    expect(records).toMatchObject([
+      { kind: 'move', verdict: 'refused', failure: { code: 'plan-stale' }, approval: { digest } },
+    ])
   })
 
   test('who continues what there is not, or approves it without a reason', async () => {
@@ -144,7 +151,13 @@ describe('whoever is refused on a terminal leaves a record', () => {
     })
     const silent = await recorded(stack, () => standby(stack, 'abort', '--run', 'r1', '--digest', '0'.repeat(64)))
     expect(silent.records).toMatchObject([
-      { kind: 'refusal', operation: 'abort', run: 'r1', failure: { code: 'reason-missing' }, plan: { id: 'made-by-hand' } },
+      {
+        kind: 'refusal',
+        operation: 'abort',
+        run: 'r1',
+        failure: { code: 'reason-missing' },
+        plan: { id: 'made-by-hand' },
+      },
     ])
   })
 
@@ -155,7 +168,9 @@ describe('whoever is refused on a terminal leaves a record', () => {
       run(CLI, ['--stack', stack.path, 'evidence', ...args], { STORE_KEY: 'root', STORE_SECRET: 'root-secret' })
     const name = records[0]?.run ?? ''
     expect((await evidence('list')).said).toMatch(
-      new RegExp(`${name}  execute  switchover  dc-a → dc-b  refused  asked by sam, allowed by nobody  approval-missing`),
+      new RegExp(
+        `${name}  execute  switchover  dc-a → dc-b  refused  asked by sam, allowed by nobody  approval-missing`,
+      ),
     )
     const shown = await evidence('show', name)
     expect(shown.said).toContain('refused: approval-missing')
@@ -230,16 +245,22 @@ describe('whoever is refused in the action leaves a record', () => {
 
   test('when it was approved, and a kubeconfig can not be read', async () => {
     const stack = stackOn()
-    const { ended, records } = await recorded(stack, () => execute(stack, { KUBECONFIG_DC_A: 'no kubeconfig' }, {}, 'rita'))
+    const { ended, records } = await recorded(stack, () =>
+      execute(stack, { KUBECONFIG_DC_A: 'no kubeconfig' }, {}, 'rita'),
+    )
     expect(ended.exitCode).toBe(1)
-    expect(records).toMatchObject([{ kind: 'refusal', operation: 'execute', asked: { by: 'sam' }, plan: { id: 'made-by-hand' } }])
+    expect(records).toMatchObject([
+      { kind: 'refusal', operation: 'execute', asked: { by: 'sam' }, plan: { id: 'made-by-hand' } },
+    ])
     expect(records[0]?.failure?.code).not.toBe('not-approved')
     expect(JSON.stringify(records)).not.toContain('no kubeconfig')
   })
 
   test('when the plan is for another site', async () => {
     const stack = stackOn()
-    const { records } = await recorded(stack, () => execute(stack, {}, { intent: { mode: 'switchover', from: 'dc-b', to: 'dc-a' } }))
+    const { records } = await recorded(stack, () =>
+      execute(stack, {}, { intent: { mode: 'switchover', from: 'dc-b', to: 'dc-a' } }),
+    )
     expect(records).toMatchObject([{ kind: 'refusal', failure: { code: 'plan-for-another-site' }, plan: null }])
   })
 

@@ -13,7 +13,15 @@ import type { JsonObject } from '../../../src/values/json.ts'
 import type { ConditionalStore } from '../../../src/witness/conditional-store.ts'
 import { openJournal } from '../../../src/witness/journal.ts'
 import { takeLock } from '../../../src/witness/lock.ts'
-import { continueToy, deployedToy, toyAllowed, toyApproval, toyClock, toyDriver, toyWorld } from '../../support/toy-stack.ts'
+import {
+  continueToy,
+  deployedToy,
+  toyAllowed,
+  toyApproval,
+  toyClock,
+  toyDriver,
+  toyWorld,
+} from '../../support/toy-stack.ts'
 
 const RUN = 'r1'
 const SWITCHOVER: MoveRequest = { mode: 'switchover', to: 'dc-b' }
@@ -64,7 +72,8 @@ describe('a run that never held its lock', () => {
     const silentFor = (ms: number): World => {
       const until = at.clock.now().getTime() + ms
       const get: ConditionalStore['get'] = async (key) => {
-        if (at.clock.now().getTime() < until) throw siteError('witness-unreachable', 'no answer', { retry: 'transient' })
+        if (at.clock.now().getTime() < until)
+          throw siteError('witness-unreachable', 'no answer', { retry: 'transient' })
         return at.store.get(key)
       }
       return { ...at.world, store: { ...at.store, get } }
@@ -107,7 +116,13 @@ describe('a run that never held its lock', () => {
       const at = await leftBeforeLock()
       const { intent } = at.plan
       // Each process writes that it has begun before it asks for the lock.
-      const begun = { kind: 'begun', at: at.clock.now().toISOString(), planDigest: digestOf(at.plan), epoch: 2, attempt: 1 } as const
+      const begun = {
+        kind: 'begun',
+        at: at.clock.now().toISOString(),
+        planDigest: digestOf(at.plan),
+        epoch: 2,
+        attempt: 1,
+      } as const
       if (holder.startsWith(RUN)) await (await openJournal(at.store, RUN)).append(begun)
       await takeLock(at.store, { stack: 'toy', holder, purpose: purposeOf(intent), epoch: 2, now: at.clock.now() })
       at.clock.pass(200_000)
@@ -149,7 +164,12 @@ describe('a failover that stopped before the witness named the new site', () => 
     const { run } = await executeFailover(dying, at.plan, toyApproval(at.digest))
     return { ...at, run }
   }
-  const continued = async (at: Awaited<ReturnType<typeof stopped>>, how: 'resume' | 'abort', driver: Driver, silent = ['dc-a']) => {
+  const continued = async (
+    at: Awaited<ReturnType<typeof stopped>>,
+    how: 'resume' | 'abort',
+    driver: Driver,
+    silent = ['dc-a'],
+  ) => {
     const world = toyWorld(at.toy, at.store, { clock: at.clock, driver, silent })
     return continueToy(world, at.run, how)
   }
@@ -200,7 +220,11 @@ describe('a run that was begun', () => {
   async function begun() {
     const at = await planned(SWITCHOVER, {})
     const driver = toyDriver(at.toy, { start: async () => Promise.reject(siteError('image-missing', 'no image')) })
-    const { run } = await executeFailover(toyWorld(at.toy, at.store, { clock: at.clock, driver }), at.plan, toyApproval(at.digest))
+    const { run } = await executeFailover(
+      toyWorld(at.toy, at.store, { clock: at.clock, driver }),
+      at.plan,
+      toyApproval(at.digest),
+    )
     return { ...at, run, kept: await readRun(at.world, run) }
   }
 
@@ -216,7 +240,10 @@ describe('a run that was begun', () => {
     expect(failure).toMatchObject({ code: 'plan-stale', what: expect.stringMatching(/digest a{64}; .* have another/) })
     expect(failure?.next).toContain(`continue there: standby failover resume --run ${run}`)
     expect(failure?.next).not.toContain('new plan')
-    expect(await continueFailover(world, kept, 'resume', toyAllowed(kept))).toMatchObject({ failure: null, verdict: 'moved' })
+    expect(await continueFailover(world, kept, 'resume', toyAllowed(kept))).toMatchObject({
+      failure: null,
+      verdict: 'moved',
+    })
   })
 
   test('is continued by the version that it was begun by: whoever has another one is told which', async () => {
@@ -235,9 +262,18 @@ describe('what lies in the witness of a run', () => {
   test('is its plan only by the digest that its journal names: neither way goes on with another one', async () => {
     const at = await leftBeforeLock()
     const journal = await openJournal(at.store, RUN)
-    await journal.append({ kind: 'begun', at: new Date().toISOString(), planDigest: 'e'.repeat(64), epoch: 2, attempt: 1 })
+    await journal.append({
+      kind: 'begun',
+      at: new Date().toISOString(),
+      planDigest: 'e'.repeat(64),
+      epoch: 2,
+      attempt: 1,
+    })
     for (const how of ['resume', 'abort'] as const)
-      await expect(continueToy(at.world, RUN, how)).rejects.toMatchObject({ code: 'plan-stale', where: `witness runs/${RUN}/plan.json` })
+      await expect(continueToy(at.world, RUN, how)).rejects.toMatchObject({
+        code: 'plan-stale',
+        where: `witness runs/${RUN}/plan.json`,
+      })
     expect(at.toy.effects).toEqual([])
     expect((await openJournal(at.store, RUN)).entries).toHaveLength(1)
   })
@@ -251,7 +287,13 @@ describe('what lies in the witness of a run', () => {
   test('may be its lock alone: who is sent to resume or abort it is told the way out', async () => {
     const at = await planned(SWITCHOVER)
     const holder = 'forged#1'
-    await takeLock(at.store, { stack: 'toy', holder, purpose: purposeOf(at.plan.intent), epoch: 2, now: at.clock.now() })
+    await takeLock(at.store, {
+      stack: 'toy',
+      holder,
+      purpose: purposeOf(at.plan.intent),
+      epoch: 2,
+      now: at.clock.now(),
+    })
     await expect(readRun(at.world, null)).rejects.toMatchObject({
       code: 'run-unknown',
       where: 'witness lock.json',

@@ -21,7 +21,10 @@ async function executed(...looks: readonly Look[]) {
     const code = looks[taken - 1]?.blocker
     return code === undefined ? [] : [{ code, severity: 'blocker', component: 'database', site: 'dc-b', what: code }]
   }
-  const driver = { ...toyDriver(toy), assess: ({ name }: { readonly name: string }) => (name === 'database' ? found() : []) }
+  const driver = {
+    ...toyDriver(toy),
+    assess: ({ name }: { readonly name: string }) => (name === 'database' ? found() : []),
+  }
   const world = toyWorld(toy, store, { driver })
   const { plan, digest } = await planFailover(world, { mode: 'switchover', to: 'dc-b' })
   const looking: World = {
@@ -41,7 +44,9 @@ const silentAt = (site: SiteName): Look => ({
   seen: (really) => ({
     ...really,
     sites: { ...really.sites, [site]: { ...silent, cause: 'no-answer', triedFrom: ['this runner'] } },
-    components: Object.fromEntries(Object.entries(really.components).map(([name, bySite]) => [name, { ...bySite, [site]: silent }])),
+    components: Object.fromEntries(
+      Object.entries(really.components).map(([name, bySite]) => [name, { ...bySite, [site]: silent }]),
+    ),
   }),
 })
 const witnessSilent: Look = { seen: (really) => ({ ...really, witness: silent }) }
@@ -66,7 +71,12 @@ describe('before an approved plan is refused', () => {
   })
 
   test('whoever stays silent is not asked a third time', async () => {
-    expect(await executed(silentAt(B), silentAt(B))).toMatchObject({ verdict: 'refused', code: 'plan-stale', looks: 2, moved: false })
+    expect(await executed(silentAt(B), silentAt(B))).toMatchObject({
+      verdict: 'refused',
+      code: 'plan-stale',
+      looks: 2,
+      moved: false,
+    })
   })
 
   test('the second look is the one that counts', async () => {
@@ -86,7 +96,10 @@ describe('before an approved plan is refused', () => {
   })
 
   test('a refusal names the place of what stands against the plan, where it has one', async () => {
-    expect(await executed({ blocker: 'replay-paused' })).toMatchObject({ code: 'replay-paused', where: 'dc-b database' })
+    expect(await executed({ blocker: 'replay-paused' })).toMatchObject({
+      code: 'replay-paused',
+      where: 'dc-b database',
+    })
     expect(await executed(witnessSilent, witnessSilent)).toMatchObject({ code: 'witness-silent', where: null })
   })
 

@@ -15,7 +15,14 @@ const at = '2026-11-20T12:00:00.000Z'
 const answering = { kind: 'answering', clusterId: 'uid', version: 'v1.34', latency: 5 } as const
 const dead = { ...answering, nodes: { ready: 0, total: 1 } } as const
 const silent = { kind: 'silent', why: 'no answer within 3 s', cause: 'no-answer', triedFrom: ['this runner'] } as const
-const as = (role: 'active' | 'passive'): Observed => ({ kind: 'answering', state: {}, role, health: 'healthy', text: '', facts: [] })
+const as = (role: 'active' | 'passive'): Observed => ({
+  kind: 'answering',
+  state: {},
+  role,
+  health: 'healthy',
+  text: '',
+  facts: [],
+})
 const lossless: Driver['loss'] = () => ({ of: 'writes', bytes: [0, 0], seconds: [0, 0], why: '' })
 
 /** Two databases and two applications; `fenced` are the components for which the lost site has a step. */
@@ -36,7 +43,12 @@ function plan(of: {
     fencing: { switchover: 'database', failover: of.failover },
     components: [
       ...names.map((name) => ({ name, driver: 'toy', needs: [], spec: {} })),
-      { name: 'guard', driver: 'guard', needs: [], spec: of.closeAfter === undefined ? {} : { closeAfter: of.closeAfter } },
+      {
+        name: 'guard',
+        driver: 'guard',
+        needs: [],
+        spec: of.closeAfter === undefined ? {} : { closeAfter: of.closeAfter },
+      },
     ],
   }
   const driver = {
@@ -73,19 +85,26 @@ describe('an archive that is closed alone', () => {
   })
   test('does not let a failover pass whose site is seen alive and whose database nobody fences', () => {
     const archive = ['orders', 'users']
-    expect(tooLow(plan({ failover: 'archive', archive }))).toContain('this plan shuts archive, and leaves orders, users open')
+    expect(tooLow(plan({ failover: 'archive', archive }))).toContain(
+      'this plan shuts archive, and leaves orders, users open',
+    )
     expect(tooLow(plan({ failover: 'archive', archive, fenced: archive }))).toBeUndefined()
     expect(tooLow(plan({ failover: 'archive', power: true }))).toBeUndefined()
   })
   test('waits for the guard of a silent site, which shuts its database', () => {
     const planned = plan({ failover: 'archive', archive: ['orders', 'users'], answers: false, closeAfter: '30s' })
     expect(planned.steps.find(({ action }) => action === 'outwait')).toMatchObject({ fence: 'database', byTime: true })
-    expect(planned.fencing).toMatchObject({ planned: ['application', 'database', 'archive'], byTime: ['application', 'database'] })
+    expect(planned.fencing).toMatchObject({
+      planned: ['application', 'database', 'archive'],
+      byTime: ['application', 'database'],
+    })
     expect(tooLow(planned)).toBeUndefined()
   })
   test('keeps the fence of its database from being given up', () => {
     const fenced = ['orders', 'users']
-    expect(plan({ failover: 'archive', archive: fenced, fenced }).steps.filter(({ bestEffort }) => bestEffort !== undefined)).toEqual([])
+    expect(
+      plan({ failover: 'archive', archive: fenced, fenced }).steps.filter(({ bestEffort }) => bestEffort !== undefined),
+    ).toEqual([])
   })
 })
 
@@ -99,7 +118,9 @@ describe('a level of the fence', () => {
   test('is reached without a step for a database that is seen to follow there, or that is not there', () => {
     for (const users of [as('passive'), { kind: 'absent', why: 'no Cluster' } as const])
       expect(tooLow(plan({ failover: 'database', fenced: ['orders'], seen: { users } }))).toBeUndefined()
-    expect(tooLow(plan({ failover: 'database', fenced: ['orders'], seen: { users: { kind: 'silent', why: 'x' } } }))).toBeDefined()
+    expect(
+      tooLow(plan({ failover: 'database', fenced: ['orders'], seen: { users: { kind: 'silent', why: 'x' } } })),
+    ).toBeDefined()
   })
   test('is waited for where a proven fence holds a part of it only', () => {
     const planned = plan({ failover: 'database', fenced: ['orders'], closeAfter: '30s', seen: { guard: guardSeen } })
@@ -111,7 +132,9 @@ describe('a level of the fence', () => {
     expect(tooLow(plan(shut))).toContain('this plan shuts database, and leaves admin open')
     expect(tooLow(plan({ ...shut, seen: { admin: as('passive') } }))).toBeUndefined()
     // What is seen and has no role, such as a cache, serves nobody by itself.
-    expect(tooLow(plan({ ...shut, seen: { admin: { ...as('passive'), role: 'unknown' } as Observed } }))).toBeUndefined()
+    expect(
+      tooLow(plan({ ...shut, seen: { admin: { ...as('passive'), role: 'unknown' } as Observed } })),
+    ).toBeUndefined()
     // Databases count for their own level alone.
     expect(tooLow(plan({ ...shut, fenced: ['shop', 'admin'] }))).toBeUndefined()
   })

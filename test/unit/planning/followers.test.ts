@@ -13,22 +13,31 @@ const at = '2026-11-20T12:00:00.000Z'
 const [dcA, dcB, dcC] = ['dc-a', 'dc-b', 'dc-c'].map((name) => name as SiteName) as [SiteName, SiteName, SiteName]
 const three: Stack = {
   ...toyStack,
-  sites: [...toyStack.sites, { name: dcC, kubernetes: { kubeconfig: { env: 'KUBECONFIG_dc-c' }, clusterId: 'uid-dc-c' } }],
+  sites: [
+    ...toyStack.sites,
+    { name: dcC, kubernetes: { kubeconfig: { env: 'KUBECONFIG_dc-c' }, clusterId: 'uid-dc-c' } },
+  ],
 }
 const toy = toyDriver({ writer: 'dc-a', effects: [] })
 const following: Driver = {
   ...toy,
-  follow: (component, follower) => (component.name === 'database' ? [toyStep(`database.redirect@${follower}`, 'PROTECT')] : []),
+  follow: (component, follower) =>
+    component.name === 'database' ? [toyStep(`database.redirect@${follower}`, 'PROTECT')] : [],
 }
 
 /** The same, and it can do what it plans. */
-const able: Driver = { ...following, behaviours: { ...toy.behaviours, redirect: { done: async () => ({ is: 'done', proof: {} }) } } }
+const able: Driver = {
+  ...following,
+  behaviours: { ...toy.behaviours, redirect: { done: async () => ({ is: 'done', proof: {} }) } },
+}
 
 type Sites = Observation['sites']
 const answering = { kind: 'answering', clusterId: 'uid', version: 'v1.34', latency: 5 } as const
 const silent = { kind: 'silent', why: 'no answer within 3 s', cause: 'no-answer', triedFrom: ['this runner'] } as const
 const role = (is: string) => ({ kind: 'answering', state: {}, role: is, health: 'healthy', text: '', facts: [] })
-const roles = (a: string, b: string, c: string) => ({ database: { 'dc-a': role(a), 'dc-b': role(b), 'dc-c': role(c) } as BySite })
+const roles = (a: string, b: string, c: string) => ({
+  database: { 'dc-a': role(a), 'dc-b': role(b), 'dc-c': role(c) } as BySite,
+})
 
 function seen(sites: Sites, components: Observation['components'] = {}): Observation {
   const active = { schemaVersion: 1, stack: 'toy', epoch: 4, activeSite: 'dc-a', since: at, run: 'r' } as const
@@ -40,7 +49,13 @@ const without = (...gone: string[]) =>
 
 function plan(observation: Observation, mode: Mode, driver: Driver = following, stack: Stack = three): Plan {
   const loss = mode === 'failover' ? { acceptLoss: 60_000 } : {}
-  return planMove(stack, observation, { mode, from: dcA, to: dcB, ...loss }, { toy: driver }, { id: 'p', nonce: 'n', toolVersion: '0' })
+  return planMove(
+    stack,
+    observation,
+    { mode, from: dcA, to: dcB, ...loss },
+    { toy: driver },
+    { id: 'p', nonce: 'n', toolVersion: '0' },
+  )
 }
 const ofThird = ({ steps }: Plan): PlannedStep[] => steps.filter(({ site }) => site === dcC)
 const blocking = (planned: Plan): string[] => blockers(planned.findings).map(({ code, site }) => `${code}@${site}`)
@@ -58,14 +73,19 @@ describe.each(MOVING)('a %s in a stack of three sites', (mode) => {
 
   test('is the same plan whatever the third one says, or does not say', () => {
     const planned = plan(all, mode)
-    for (const other of [plan(without('dc-c'), mode), plan(seen(all.sites, roles('active', 'passive', 'unknown')), mode)])
+    for (const other of [
+      plan(without('dc-c'), mode),
+      plan(seen(all.sites, roles('active', 'passive', 'unknown')), mode),
+    ])
       expect(other).toMatchObject({ steps: planned.steps, fencing: planned.fencing, predictions: planned.predictions })
   })
 
   test('tells of a third one that is silent, and is not held up by it', () => {
     const planned = plan(mode === 'failover' ? without('dc-a', 'dc-c') : without('dc-c'), mode)
     expect(blocking(planned)).toEqual([])
-    expect(planned.findings).toContainEqual(expect.objectContaining({ code: 'site-silent', severity: 'warning', site: 'dc-c' }))
+    expect(planned.findings).toContainEqual(
+      expect.objectContaining({ code: 'site-silent', severity: 'warning', site: 'dc-c' }),
+    )
   })
 
   test('is held up by nothing that a component says of the third one, and tells it', () => {
@@ -81,16 +101,15 @@ describe.each(MOVING)('a %s in a stack of three sites', (mode) => {
         })),
     }
     const planned = plan(seen(all.sites, roles('active', 'passive', 'passive')), mode, choosy)
-    expect(planned.findings.filter(({ code }) => code === 'not-well').map(({ site, severity }) => `${severity} ${site}`)).toEqual([
-      'blocker dc-a',
-      'blocker dc-b',
-      'warning dc-c',
-    ])
+    expect(
+      planned.findings.filter(({ code }) => code === 'not-well').map(({ site, severity }) => `${severity} ${site}`),
+    ).toEqual(['blocker dc-a', 'blocker dc-b', 'warning dc-c'])
   })
 
   test('is a plan that may be signed; one whose third site acts before its users are served is none', () => {
     const planned = plan(all, mode)
-    const judged = (one: Plan): string[] => planDefects(one, { stack: three, drivers: { toy: able }, now: new Date(at) })
+    const judged = (one: Plan): string[] =>
+      planDefects(one, { stack: three, drivers: { toy: able }, now: new Date(at) })
     expect(judged(planned)).toEqual([])
     const bent = (more: Partial<PlannedStep>): Plan => ({
       ...planned,
@@ -129,7 +148,9 @@ describe('a third site that calls itself active', () => {
   test('stands against no rejoin: of two lost sites that came back, one comes first', () => {
     const planned = plan(two, 'rejoin')
     expect(blocking(planned)).toEqual([])
-    expect(planned.findings).toContainEqual(expect.objectContaining({ code: 'active-on-passive-site', severity: 'warning', site: 'dc-c' }))
+    expect(planned.findings).toContainEqual(
+      expect.objectContaining({ code: 'active-on-passive-site', severity: 'warning', site: 'dc-c' }),
+    )
   })
 })
 
@@ -137,7 +158,9 @@ test('a failover is told of a site that would lose less', () => {
   const ahead: Driver = {
     ...following,
     ahead: ({ name }) =>
-      name === 'database' ? [{ code: 'another-site-ahead', severity: 'warning', site: 'dc-c', what: 'dc-c holds more' }] : [],
+      name === 'database'
+        ? [{ code: 'another-site-ahead', severity: 'warning', site: 'dc-c', what: 'dc-c holds more' }]
+        : [],
   }
   const codes = (mode: Mode): string[] => plan(all, mode, ahead).findings.map(({ code }) => code)
   expect(codes('failover')).toContain('another-site-ahead')

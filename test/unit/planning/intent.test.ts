@@ -7,8 +7,20 @@ import { intentOf, type MoveRequest } from '../../../src/planning/resolve-intent
 import { toyStack } from '../../support/toy-stack.ts'
 
 function refusedWith(activeSite: string, request: MoveRequest): Pick<StandbyError, 'code' | 'next'> | null {
-  const active = { schemaVersion: 1, stack: 'toy', epoch: 1, activeSite, since: '2026-11-20T00:00:00.000Z', run: 'deploy' } as const
-  const observation: Observation = { at: '', witness: { kind: 'answering', active, lock: null }, sites: {}, components: {} }
+  const active = {
+    schemaVersion: 1,
+    stack: 'toy',
+    epoch: 1,
+    activeSite,
+    since: '2026-11-20T00:00:00.000Z',
+    run: 'deploy',
+  } as const
+  const observation: Observation = {
+    at: '',
+    witness: { kind: 'answering', active, lock: null },
+    sites: {},
+    components: {},
+  }
   try {
     intentOf(toyStack, observation, request)
     return null
@@ -39,7 +51,8 @@ test('whoever asks for a move that can not begin is told what to do instead', ()
 
 test('while the witness is silent nobody is told that a site is active: a plan to look at takes what is named, or the first', () => {
   const observation: Observation = { at: '', witness: { kind: 'silent', why: 'no answer' }, sites: {}, components: {} }
-  const asked = (request: Partial<MoveRequest>) => intentOf(toyStack, observation, { mode: 'switchover', to: 'dc-b', ...request })
+  const asked = (request: Partial<MoveRequest>) =>
+    intentOf(toyStack, observation, { mode: 'switchover', to: 'dc-b', ...request })
   expect(asked({})).toMatchObject({ from: 'dc-a', to: 'dc-b' })
   expect(asked({ from: 'dc-b', to: 'dc-a' })).toMatchObject({ from: 'dc-b', to: 'dc-a' })
   expect(() => asked({ to: 'dc-a' })).toThrow(expect.objectContaining({ code: 'witness-silent' }))
@@ -47,7 +60,14 @@ test('while the witness is silent nobody is told that a site is active: a plan t
 })
 
 test('where no target is named, the first declared site that answers and is not active is taken; a rejoin has to be told', () => {
-  const active = { schemaVersion: 1, stack: 'toy', epoch: 1, activeSite: 'dc-a', since: '2026-11-20T00:00:00.000Z', run: 'deploy' } as const
+  const active = {
+    schemaVersion: 1,
+    stack: 'toy',
+    epoch: 1,
+    activeSite: 'dc-a',
+    since: '2026-11-20T00:00:00.000Z',
+    run: 'deploy',
+  } as const
   const third = { name: 'dc-c' as SiteName, kubernetes: { kubeconfig: { env: 'K' }, clusterId: 'uid' } }
   const stack = { ...toyStack, sites: [...toyStack.sites, third] }
   const view = (up: boolean): SiteView =>
@@ -56,7 +76,11 @@ test('where no target is named, the first declared site that answers and is not 
       : { kind: 'silent', cause: 'no-answer', why: 'no answer', triedFrom: ['this runner'] }
   const asked = (b: boolean, c: boolean, mode: Mode = 'switchover') => {
     const sites = { 'dc-a': view(false), 'dc-b': view(b), 'dc-c': view(c) }
-    return intentOf(stack, { at: '', witness: { kind: 'answering', active, lock: null }, sites, components: {} }, { mode })
+    return intentOf(
+      stack,
+      { at: '', witness: { kind: 'answering', active, lock: null }, sites, components: {} },
+      { mode },
+    )
   }
   expect(asked(true, true)).toMatchObject({ from: 'dc-a', to: 'dc-b' })
   expect(asked(false, true, 'failover')).toMatchObject({ from: 'dc-a', to: 'dc-c' })

@@ -18,7 +18,8 @@ const cache = (move: string): Component =>
   ({ name: 'cache', driver: 'redis', needs: [], spec: { name: 'queue', move } }) as unknown as Component
 
 const stackOf = (...components: Component[]): Stack => ({ ...databaseStack(theDatabase()), components })
-const loss = (mode: Intent['mode'], ...components: Component[]) => lossOf(stackOf(...components), observation, intent(mode), drivers)
+const loss = (mode: Intent['mode'], ...components: Component[]) =>
+  lossOf(stackOf(...components), observation, intent(mode), drivers)
 
 describe('what a plan says of the loss', () => {
   test('of a switchover names the database whose last write is replayed', () => {
@@ -38,12 +39,16 @@ describe('what a plan says of the loss', () => {
     ['a cache that begins empty', [cache('fresh')]],
   ])('of a switchover of %s does not claim that nothing is lost, and does not refuse it', (_what, components) => {
     const predicted = loss('switchover', ...components)
-    expect(lossText(predicted)).toMatch(/^nobody knows how much.*no component of .* carries data over: what dc-a stores itself stays there/)
+    expect(lossText(predicted)).toMatch(
+      /^nobody knows how much.*no component of .* carries data over: what dc-a stores itself stays there/,
+    )
     expect(lossFindings(predicted, intent('switchover'))).toEqual([])
   })
 
   test('of a rejoin promises evidence only where a database keeps it', () => {
-    expect(lossText(loss('rejoin', database))).toBe('nothing: dc-a stays active; what exists only in pg-dc-b is kept as evidence')
+    expect(lossText(loss('rejoin', database))).toBe(
+      'nothing: dc-a stays active; what exists only in pg-dc-b is kept as evidence',
+    )
     expect(lossText(loss('rejoin', cache('restore')))).not.toContain('evidence')
   })
 })

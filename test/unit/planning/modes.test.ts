@@ -31,7 +31,11 @@ interface Around {
 function plan(observation: Observation, request: MoveRequest, { driver = {}, fencing = {} }: Around = {}) {
   const stack: Stack = { ...toyStack, fencing: { ...toyStack.fencing, ...fencing } }
   const drivers = { toy: { ...toyDriver({ writer: 'dc-a', effects: [] }), ...driver } }
-  return planMove(stack, observation, intentOf(stack, observation, request), drivers, { id: 'p', nonce: 'n', toolVersion: '0' })
+  return planMove(stack, observation, intentOf(stack, observation, request), drivers, {
+    id: 'p',
+    nonce: 'n',
+    toolVersion: '0',
+  })
 }
 const failover = { mode: 'failover', to: 'dc-b', acceptLoss: 60_000 } as const
 const blockersOf = (planned: ReturnType<typeof plan>): string[] =>
@@ -50,11 +54,13 @@ describe('whether a site lives', () => {
     ).is
   const down = (from: string): Sighting => ({ from, says: 'down', what: 'refuses connections' })
 
-  test('one pair of eyes can not tell a dead site from a cut link of its own', () => expect(liveness(lost)).toBe('unknown'))
+  test('one pair of eyes can not tell a dead site from a cut link of its own', () =>
+    expect(liveness(lost)).toBe('unknown'))
   test('the same eyes twice are one pair', () => expect(liveness(lost, { ...down('this runner') })).toBe('unknown'))
   test('two vantage points can', () => expect(liveness(lost, down('lb-1'))).toBe('down'))
   test('an API server without a node that is ready is alive for itself alone', () => {
-    const nodes = (ready: number, total: number) => seen({ 'dc-a': { ...answering, nodes: { ready, total } }, 'dc-b': answering })
+    const nodes = (ready: number, total: number) =>
+      seen({ 'dc-a': { ...answering, nodes: { ready, total } }, 'dc-b': answering })
     expect(liveness(nodes(0, 3))).toBe('unknown')
     expect(liveness(nodes(0, 3), down('lb-1'))).toBe('down')
     expect(liveness(nodes(1, 3), down('lb-1'))).toBe('up')
@@ -74,7 +80,9 @@ test('a rejoin rests on nothing that the returned site says: its guard is shutti
     health: 'healthy',
     facts: [{ name: 'timeline', value: timeline, binds: 'exactly' }],
   })
-  const returned = seen({ 'dc-a': answering, 'dc-b': answering }, { database: { 'dc-a': saying(4), 'dc-b': saying(3) } } as never)
+  const returned = seen({ 'dc-a': answering, 'dc-b': answering }, {
+    database: { 'dc-a': saying(4), 'dc-b': saying(3) },
+  } as never)
   const { facts } = plan(returned, { mode: 'rejoin', to: 'dc-b' })
   expect(facts.filter(({ component }) => component === 'database').map(({ site }) => site)).toEqual(['dc-a'])
 })
@@ -103,7 +111,8 @@ describe('the plan of a failover', () => {
   })
 
   test('that names the lost site in a step is a defect, and no plan', () => {
-    const move: Driver['move'] = (component) => (component.name === 'database' ? [toyStep('database.demote@dc-a', 'FENCE')] : [])
+    const move: Driver['move'] = (component) =>
+      component.name === 'database' ? [toyStep('database.demote@dc-a', 'FENCE')] : []
     expect(() => plan(lost, failover, { driver: { move } })).toThrow(expect.objectContaining({ code: 'plan-defect' }))
   })
 
@@ -149,7 +158,9 @@ describe('the plan of a failover', () => {
     ])
     // Without power nothing inside the site needs a fence of its own; the load balancers do.
     expect(tried(both, { fencing: { failover: 'power' } })).toEqual([['database.demote@dc-a', 30_000]])
-    expect(plan(both, { mode: 'switchover', to: 'dc-b' }).steps.filter(({ bestEffort }) => bestEffort !== undefined)).toEqual([])
+    expect(
+      plan(both, { mode: 'switchover', to: 'dc-b' }).steps.filter(({ bestEffort }) => bestEffort !== undefined),
+    ).toEqual([])
   })
 
   test('is refused below the level that the stack declares', () => {
@@ -160,11 +171,17 @@ describe('the plan of a failover', () => {
   test('is refused until a person has accepted a loss, and when more is predicted than was accepted', () => {
     expect(blockersOf(plan(lost, { mode: 'failover', to: 'dc-b' }))).toEqual(['loss-not-accepted'])
     expect(blockersOf(plan(lost, { ...failover, acceptLoss: 29_000 }))).toEqual(['loss-above-bound'])
-    expect(plan(lost, failover).predictions.loss).toEqual({ bytes: [0, 4096], seconds: [0, 30], why: 'the archive is 30 s old' })
+    expect(plan(lost, failover).predictions.loss).toEqual({
+      bytes: [0, 4096],
+      seconds: [0, 30],
+      why: 'the archive is 30 s old',
+    })
   })
 
   test('names a bound that still holds when people have decided', () => {
-    const next = plan(lost, { mode: 'failover', to: 'dc-b' }).findings.find(({ code }) => code === 'loss-not-accepted')?.next
+    const next = plan(lost, { mode: 'failover', to: 'dc-b' }).findings.find(
+      ({ code }) => code === 'loss-not-accepted',
+    )?.next
     const bound = parseDuration(/--accept-data-loss (\S+)/.exec(next ?? '')?.[1] ?? '')
     expect(bound).toBe(31 * 60_000)
     expect(blockersOf(plan(lost, { ...failover, acceptLoss: bound ?? 0 }))).toEqual([])
@@ -174,7 +191,9 @@ describe('the plan of a failover', () => {
     const hour: Around = {
       driver: {
         loss: ({ name }) =>
-          name !== 'database' ? null : { of: 'writes', bytes: [0, null], seconds: [0, 3_600], likely: 60, why: 'it ships every minute' },
+          name !== 'database'
+            ? null
+            : { of: 'writes', bytes: [0, null], seconds: [0, 3_600], likely: 60, why: 'it ships every minute' },
       },
     }
     const planned = plan(lost, failover, hour)
@@ -203,7 +222,11 @@ describe('the plan of a failover', () => {
       const accepted = plan(lost, { ...failover, acceptLoss: 'unknown' }, around)
       expect(blockersOf(accepted)).toEqual([])
       expect(accepted.findings).toContainEqual(
-        expect.objectContaining({ code: 'loss-unknown', severity: 'warning', what: expect.stringContaining('any loss is accepted') }),
+        expect.objectContaining({
+          code: 'loss-unknown',
+          severity: 'warning',
+          what: expect.stringContaining('any loss is accepted'),
+        }),
       )
     }
   })
@@ -212,14 +235,19 @@ describe('the plan of a failover', () => {
     const planned = plan(lost, { ...failover, acceptLoss: 'unknown' })
     expect(blockersOf(planned)).toEqual([])
     expect(planned.findings).toContainEqual(
-      expect.objectContaining({ code: 'loss-measured', severity: 'warning', next: expect.stringContaining('--accept-data-loss 31m') }),
+      expect.objectContaining({
+        code: 'loss-measured',
+        severity: 'warning',
+        next: expect.stringContaining('--accept-data-loss 31m'),
+      }),
     )
   })
 
   test('of a stack without a database says so, and names what its cache loses all the same', () => {
     const cache: Around = {
       driver: {
-        loss: ({ name }) => (name === 'database' ? null : { of: 'cache', bytes: [0, null], seconds: [0, 9], why: 'the dump is 9 s old' }),
+        loss: ({ name }) =>
+          name === 'database' ? null : { of: 'cache', bytes: [0, null], seconds: [0, 9], why: 'the dump is 9 s old' },
       },
     }
     const { loss } = plan(lost, failover, cache).predictions
@@ -237,8 +265,12 @@ describe('the plan of a failover', () => {
       facts: [{ name: 'writer', value: true, binds: 'exactly' }],
     } as const
     const planned = plan(seen({ 'dc-a': answering, 'dc-b': answering }, { database: { 'dc-a': state } }), failover)
-    expect(planned.facts).toEqual([{ component: 'sites', site: 'dc-a', name: 'seen alive', value: true, binds: 'exactly' }])
-    expect(plan(lost, failover).facts).toEqual([{ component: 'sites', site: 'dc-a', name: 'seen alive', value: false, binds: 'exactly' }])
+    expect(planned.facts).toEqual([
+      { component: 'sites', site: 'dc-a', name: 'seen alive', value: true, binds: 'exactly' },
+    ])
+    expect(plan(lost, failover).facts).toEqual([
+      { component: 'sites', site: 'dc-a', name: 'seen alive', value: false, binds: 'exactly' },
+    ])
   })
 })
 
@@ -246,11 +278,15 @@ describe('the plan of a switchover', () => {
   test('is refused when one of its sites is silent, and below the declared fence', () => {
     expect(blockersOf(plan(lost, { mode: 'switchover', to: 'dc-b' }))).toEqual(['site-silent'])
     expect(blockersOf(plan(both, { mode: 'switchover', to: 'dc-b' }))).toEqual([])
-    expect(blockersOf(plan(both, { mode: 'switchover', to: 'dc-b' }, { fencing: { switchover: 'archive' } }))).toEqual(['fence-too-low'])
+    expect(blockersOf(plan(both, { mode: 'switchover', to: 'dc-b' }, { fencing: { switchover: 'archive' } }))).toEqual([
+      'fence-too-low',
+    ])
   })
 
   test('takes no accepted loss: it loses nothing', () => {
-    expect(() => plan(both, { ...failover, mode: 'switchover' })).toThrow(expect.objectContaining({ code: 'input-invalid' }))
+    expect(() => plan(both, { ...failover, mode: 'switchover' })).toThrow(
+      expect.objectContaining({ code: 'input-invalid' }),
+    )
   })
 })
 
@@ -262,7 +298,9 @@ describe('the plan of a rejoin', () => {
   })
 
   test('of the active site is refused', () => {
-    expect(() => plan(both, { mode: 'rejoin', to: 'dc-a' })).toThrow(expect.objectContaining({ code: 'already-active' }))
+    expect(() => plan(both, { mode: 'rejoin', to: 'dc-a' })).toThrow(
+      expect.objectContaining({ code: 'already-active' }),
+    )
   })
 })
 
@@ -270,7 +308,9 @@ describe('the plan of a reopening', () => {
   const opening: Around = {
     driver: {
       reopen: (component, _states, { to }) =>
-        component.name === 'database' ? [toyStep(`database.open@${to}`, 'RESTORE_AUX')] : [toyStep(`application.open@${to}`, 'START')],
+        component.name === 'database'
+          ? [toyStep(`database.open@${to}`, 'RESTORE_AUX')]
+          : [toyStep(`application.open@${to}`, 'START')],
       // What its guard closes on a site.
       fence: () => [],
       behaviours: { open: { done: async () => ({ is: 'done', proof: {} }) } },
@@ -282,7 +322,12 @@ describe('the plan of a reopening', () => {
 
   test('takes the lock and an epoch, opens what others stand on first, and has no point of no return, no fence and no loss', () => {
     const planned = plan(seen(both.sites, { application: { 'dc-a': shut, 'dc-b': shut } }), request, opening)
-    expect(planned.steps.map(({ id }) => id)).toEqual(['witness.lock', 'witness.close', 'database.open@dc-a', 'application.open@dc-a'])
+    expect(planned.steps.map(({ id }) => id)).toEqual([
+      'witness.lock',
+      'witness.close',
+      'database.open@dc-a',
+      'application.open@dc-a',
+    ])
     expect(planned.fencing).toEqual({ required: null, planned: [] })
     expect(planned.predictions).toMatchObject({ writeGap: 0, loss: { seconds: [0, 0] } })
     expect(blockersOf(planned)).toEqual([])
@@ -311,7 +356,10 @@ describe('the plan of a reopening', () => {
 
   test('is for the active site alone: another one comes back by a rejoin', () => {
     expect(() => plan(both, { mode: 'reopen', to: 'dc-b' }, opening)).toThrow(
-      expect.objectContaining({ code: 'not-the-active-site', next: expect.stringContaining('--mode rejoin --to dc-b') }),
+      expect.objectContaining({
+        code: 'not-the-active-site',
+        next: expect.stringContaining('--mode rejoin --to dc-b'),
+      }),
     )
   })
 
@@ -323,9 +371,9 @@ describe('the plan of a reopening', () => {
       now: new Date(at),
     }
     expect(planDefects(planned, judgement)).toEqual([])
-    expect(planDefects({ ...planned, intent: { ...planned.intent, to: 'dc-b' as SiteName } }, judgement).join()).toContain(
-      'a reopen from dc-a to dc-b',
-    )
+    expect(
+      planDefects({ ...planned, intent: { ...planned.intent, to: 'dc-b' as SiteName } }, judgement).join(),
+    ).toContain('a reopen from dc-a to dc-b')
     const promoting = {
       ...planned,
       steps: planned.steps.map((step) => (step.phase === 'START' ? { ...step, phase: 'PROMOTE' as const } : step)),

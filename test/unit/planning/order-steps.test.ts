@@ -43,7 +43,8 @@ describe('the order of steps', () => {
         for (const step of steps) {
           for (const need of step.needs) expect(position.get(need)).toBeLessThan(position.get(step.id) ?? -1)
           const earliest = PHASES.indexOf(step.mayBeginIn ?? step.phase)
-          for (const other of steps) if (rank(other) < earliest) expect(position.get(other.id)).toBeLessThan(position.get(step.id) ?? -1)
+          for (const other of steps)
+            if (rank(other) < earliest) expect(position.get(other.id)).toBeLessThan(position.get(step.id) ?? -1)
         }
       }),
     )
@@ -60,12 +61,16 @@ describe('the order of steps', () => {
   })
 
   test('a plan in which steps wait for each other, for nothing, or for the future is a defect that is named', () => {
-    expect(orderProblems([toyStep('a.x', 'START', { needs: ['a.y'] }), toyStep('a.y', 'START', { needs: ['a.x'] })])).toEqual([
-      'these steps wait for each other: a.x, a.y',
-    ])
+    expect(
+      orderProblems([toyStep('a.x', 'START', { needs: ['a.y'] }), toyStep('a.y', 'START', { needs: ['a.x'] })]),
+    ).toEqual(['these steps wait for each other: a.x, a.y'])
     expect(orderProblems([toyStep('a.x', 'START', { needs: ['a.z'] })])[0]).toContain('not in the plan')
-    expect(orderProblems([toyStep('a.x', 'START', { needs: ['a.y'] }), toyStep('a.y', 'GREEN')])[0]).toContain('later phase')
-    expect(orderProblems([toyStep('a.x', 'PROMOTE', { mayBeginIn: 'FENCE', irreversible: true })])[0]).toContain('irreversible')
+    expect(orderProblems([toyStep('a.x', 'START', { needs: ['a.y'] }), toyStep('a.y', 'GREEN')])[0]).toContain(
+      'later phase',
+    )
+    expect(orderProblems([toyStep('a.x', 'PROMOTE', { mayBeginIn: 'FENCE', irreversible: true })])[0]).toContain(
+      'irreversible',
+    )
     expect(orderProblems([toyStep('a.x', 'START'), toyStep('a.x', 'GREEN')])[0]).toContain('share one id')
   })
 

@@ -38,12 +38,16 @@ test('a first replica, which can only be cloned from the active site, comes afte
 })
 
 test('a component comes after what it needs on its own site', () => {
-  const needs = unitNeeds([place('database', 'cluster', 'dc-a'), place('application', 'release', 'dc-a')], needsOf, 'dc-a')
+  const needs = unitNeeds(
+    [place('database', 'cluster', 'dc-a'), place('application', 'release', 'dc-a')],
+    needsOf,
+    'dc-a',
+  )
   expect([...(needs.get('application.release@dc-a') ?? [])]).toEqual(['database.cluster@dc-a'])
 })
 
 test('units that wait for each other are a defect, not a hang', () => {
-  expect(() => unitNeeds([place('x', 'a', 'dc-b', ['x.b@dc-b']), place('x', 'b', 'dc-b', ['x.a@dc-b'])], needsOf, 'dc-a')).toThrow(
-    /wait for each other/,
-  )
+  expect(() =>
+    unitNeeds([place('x', 'a', 'dc-b', ['x.b@dc-b']), place('x', 'b', 'dc-b', ['x.a@dc-b'])], needsOf, 'dc-a'),
+  ).toThrow(/wait for each other/)
 })

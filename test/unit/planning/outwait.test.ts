@@ -42,7 +42,10 @@ function plan(
   }
   const drivers = { toy: { ...toy, ...more.driver }, guard: guard as unknown as Driver }
   const [from, to] = ['dc-a' as SiteName, 'dc-b' as SiteName]
-  const intent = more.mode === undefined ? { mode: 'failover' as const, from, to, acceptLoss: 60_000 } : { mode: more.mode, from, to }
+  const intent =
+    more.mode === undefined
+      ? { mode: 'failover' as const, from, to, acceptLoss: 60_000 }
+      : { mode: more.mode, from, to }
   return planMove(stack, observation, intent, drivers, { id: 'p', nonce: 'n', toolVersion: '0' })
 }
 const waitOf = ({ steps }: Plan) => steps.find(({ action }) => action === 'outwait')
@@ -57,7 +60,12 @@ describe('a failover from a site that nobody reaches', () => {
     'waits for its guard when the stack demands %s, between naming the new site and promoting it',
     (level) => {
       const planned = plan(level, CLOSES)
-      expect(waitOf(planned)).toMatchObject({ phase: 'PROMOTE', needs: ['witness.activate@dc-b'], byTime: true, site: null })
+      expect(waitOf(planned)).toMatchObject({
+        phase: 'PROMOTE',
+        needs: ['witness.activate@dc-b'],
+        byTime: true,
+        site: null,
+      })
       const promotions = planned.steps.filter(
         ({ phase, irreversible, component }) => phase === 'PROMOTE' && irreversible && component !== 'witness',
       )
@@ -83,14 +91,18 @@ describe('a failover from a site that nobody reaches', () => {
     expect(waitOf(planned)).toBeUndefined()
     expect(planned.steps.find(({ id }) => id === 'database.promote@dc-b')?.needs).toEqual(['witness.activate@dc-b'])
     expect(found(planned)).toEqual(['guard-not-outwaited info'])
-    expect(planned.findings.find(({ code }) => code === 'guard-not-outwaited')?.what).toMatch(/writes from inside.*for up to \d/)
+    expect(planned.findings.find(({ code }) => code === 'guard-not-outwaited')?.what).toMatch(
+      /writes from inside.*for up to \d/,
+    )
   })
 
   test('is refused when its guard promises no time, and the plan says what would mend that', () => {
     const planned = plan('database')
     expect(waitOf(planned)).toBeUndefined()
     expect(found(planned)).toEqual(['fence-too-low blocker'])
-    expect(planned.findings.find(({ code }) => code === 'fence-too-low')?.next).toContain('Declare closeAfter of guard, and deploy.')
+    expect(planned.findings.find(({ code }) => code === 'fence-too-low')?.next).toContain(
+      'Declare closeAfter of guard, and deploy.',
+    )
   })
 
   test('is refused when it promotes what no guard can close', () => {
@@ -120,7 +132,14 @@ test('where the API of the site answers, the proven fence is enough: nothing is 
 
 test('a site that answers, is seen alive and can not be fenced is outwaited, though the stack demands only traffic', () => {
   const alive = { ...CLOSES, answers: true, driver: { fence: () => [] } }
-  const seen = { kind: 'answering', state: { ready: 1, report: null }, role: 'unknown', health: 'healthy', text: '', facts: [] } as const
+  const seen = {
+    kind: 'answering',
+    state: { ready: 1, report: null },
+    role: 'unknown',
+    health: 'healthy',
+    text: '',
+    facts: [],
+  } as const
   const planned = plan('traffic', { ...alive, guard: seen })
   expect(planned.fencing.required).toBe('database')
   expect(waitOf(planned)).toBeDefined()
@@ -141,7 +160,9 @@ test('a switchover waits for no guard', () => {
 test('a driver that calls a step of its own a fence by time makes no plan: only the wait in front of every promotion is one', () => {
   const move: Driver['move'] = (component) =>
     component.name === 'database' ? [toyStep('database.hope', 'FENCE', { fence: 'database', byTime: true })] : []
-  expect(() => plan('database', { ...CLOSES, driver: { move } })).toThrow(expect.objectContaining({ code: 'plan-defect' }))
+  expect(() => plan('database', { ...CLOSES, driver: { move } })).toThrow(
+    expect.objectContaining({ code: 'plan-defect' }),
+  )
 })
 
 describe('the report of a failover', () => {

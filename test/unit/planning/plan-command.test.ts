@@ -16,5 +16,6 @@ test('the command that plans a move anew asks for the same move: mode, target, a
 })
 
 test('a duration is written as it is read', () => {
-  for (const ms of [1, 90, 1_500, seconds(90), minutes(35), hours(2), hours(48)]) expect(parseDuration(durationInput(ms))).toBe(ms)
+  for (const ms of [1, 90, 1_500, seconds(90), minutes(35), hours(2), hours(48)])
+    expect(parseDuration(durationInput(ms))).toBe(ms)
 })

@@ -23,7 +23,13 @@ const cache = {
   name: 'cache',
   driver: 'redis',
   needs: [],
-  spec: { namespace: 'infisical', name: 'redis', image: 'redis:7', password: {}, backup: { store: 'archive', images: {} } },
+  spec: {
+    namespace: 'infisical',
+    name: 'redis',
+    image: 'redis:7',
+    password: {},
+    backup: { store: 'archive', images: {} },
+  },
 }
 const declared = databaseStack(database)
 const third = { name: 'dc-c' as SiteName, kubernetes: { kubeconfig: { env: 'KUBECONFIG' }, clusterId: 'uid-dc-c' } }
@@ -32,9 +38,13 @@ const stack: Stack = {
   sites: [...declared.sites, third],
   components: [database, theApplication(), cache] as unknown as readonly Component[],
 }
-const drivers = { 'cloudnative-pg': cloudNativePg, 'helm-release': helmRelease, redis } as unknown as Record<string, Driver>
+const drivers = { 'cloudnative-pg': cloudNativePg, 'helm-release': helmRelease, redis } as unknown as Record<
+  string,
+  Driver
+>
 
-const lsn = (segments: number, bytes: number): string => `0/${(segments * 16 * 1024 * 1024 + bytes).toString(16).toUpperCase()}`
+const lsn = (segments: number, bytes: number): string =>
+  `0/${(segments * 16 * 1024 * 1024 + bytes).toString(16).toUpperCase()}`
 const wal = (number: number): string => `0000000300000000000000${number.toString(16).toUpperCase().padStart(2, '0')}`
 
 const METRICS = 'cnpg_collector_pg_wal{value="count"} 2\ncnpg_collector_pg_wal{value="size"} 3.3554432e+07\n'
@@ -72,7 +82,8 @@ async function seen(now: Jitter, mode: Mode): Promise<Observation> {
       }
       if (kind === 'Deployment')
         return of({ spec: { replicas: site === 'dc-a' ? now.replicas : 0 }, status: { readyReplicas: now.offset % 3 } })
-      if (kind === 'StatefulSet') return of({ spec: { template: { spec: { containers: [{ name: 'redis', image: 'redis:7' }] } } } })
+      if (kind === 'StatefulSet')
+        return of({ spec: { template: { spec: { containers: [{ name: 'redis', image: 'redis:7' }] } } } })
       if (kind === 'Pod' && now.cachePod !== 'gone')
         return of({
           spec: { containers: [{ name: 'redis', image: 'redis:7' }] },
@@ -82,15 +93,21 @@ async function seen(now: Jitter, mode: Mode): Promise<Observation> {
     },
     list: async () => [
       backup('completed'),
-      ...(now.nightly && mode !== 'rejoin' ? [backup('completed', '2026-11-22T02:15:30Z', { backupId: '20261122T021500' })] : []),
+      ...(now.nightly && mode !== 'rejoin'
+        ? [backup('completed', '2026-11-22T02:15:30Z', { backupId: '20261122T021500' })]
+        : []),
     ],
     proxyGet: async ({ path }: ProxyTarget) => {
-      if (path === '/metrics' && now.metrics === 'late') throw siteError('kubernetes-unreachable', 'no answer', { retry: 'transient' })
+      if (path === '/metrics' && now.metrics === 'late')
+        throw siteError('kubernetes-unreachable', 'no answer', { retry: 'transient' })
       if (path === '/metrics') return { status: 200, body: METRICS }
       const replayLsn = lsn(now.written - now.behind, now.offset)
       const says =
-        site === 'dc-a' ? { ...primary, currentLsn: lsn(now.written, now.offset) } : { ...replica, replayLsn, timeLineID: now.restartpoint }
-      if (site !== 'dc-a' && now.follower === 'restarts') throw siteError('site-unreachable', 'it restarts', { retry: 'transient' })
+        site === 'dc-a'
+          ? { ...primary, currentLsn: lsn(now.written, now.offset) }
+          : { ...replica, replayLsn, timeLineID: now.restartpoint }
+      if (site !== 'dc-a' && now.follower === 'restarts')
+        throw siteError('site-unreachable', 'it restarts', { retry: 'transient' })
       return { status: 200, body: JSON.stringify(says) }
     },
   })
@@ -122,7 +139,10 @@ async function seen(now: Jitter, mode: Mode): Promise<Observation> {
     ] as const
   const components = stack.components.map(
     async (component) =>
-      [component.name, Object.fromEntries(await Promise.all(stack.sites.map(({ name }) => look(component, name))))] as const,
+      [
+        component.name,
+        Object.fromEntries(await Promise.all(stack.sites.map(({ name }) => look(component, name)))),
+      ] as const,
   )
   return {
     at: '2026-11-21T06:00:00Z',
@@ -133,7 +153,11 @@ async function seen(now: Jitter, mode: Mode): Promise<Observation> {
 }
 const facts = async (now: Jitter, intent: Intent) => {
   const observation = await seen(now, intent.mode)
-  return factsOf(observation, intent, livenessOf(stack, observation, drivers, intent.mode === 'rejoin' ? intent.to : intent.from))
+  return factsOf(
+    observation,
+    intent,
+    livenessOf(stack, observation, drivers, intent.mode === 'rejoin' ? intent.to : intent.from),
+  )
 }
 const intent = (mode: Mode): Intent => ({ mode, from: 'dc-a' as SiteName, to: 'dc-b' as SiteName })
 const QUIET: Jitter = {
@@ -163,7 +187,9 @@ describe.each(['switchover', 'failover', 'rejoin'] as const)('a %s that waits fo
 
 test('a follower that falls far behind makes a switchover stale, and no failover', async () => {
   const stale = async (mode: Mode) =>
-    staleFacts(await facts(QUIET, intent(mode)), await facts({ ...QUIET, written: 60, behind: 30 }, intent(mode))).map(({ fact }) => fact)
+    staleFacts(await facts(QUIET, intent(mode)), await facts({ ...QUIET, written: 60, behind: 30 }, intent(mode))).map(
+      ({ fact }) => fact,
+    )
   expect(await stale('switchover')).toEqual(['database@dc-b gap'])
   expect(await stale('failover')).toEqual([])
 })
@@ -177,6 +203,9 @@ test('another newest backup makes a rejoin stale, which clones from it, and no o
 })
 
 test('an application that is put to sleep makes a switchover stale', async () => {
-  const [planned, asleep] = [await facts(QUIET, intent('switchover')), await facts({ ...QUIET, replicas: 0 }, intent('switchover'))]
+  const [planned, asleep] = [
+    await facts(QUIET, intent('switchover')),
+    await facts({ ...QUIET, replicas: 0 }, intent('switchover')),
+  ]
   expect(staleFacts(planned, asleep)).toEqual([{ fact: 'application@dc-a awake', planned: 'true', now: 'false' }])
 })

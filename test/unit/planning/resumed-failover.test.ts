@@ -14,10 +14,17 @@ const up = { kind: 'answering', clusterId: 'uid-dc-a', version: 'v1.34', latency
 const lost = { kind: 'silent', why: 'no answer', cause: 'no-answer', triedFrom: ['this runner'] } as const
 
 function codes(site: Observation['sites'][string], done: readonly string[]): string[] {
-  const observation: Observation = { at: '', witness: { kind: 'silent', why: '' }, sites: { 'dc-a': site }, components: {} }
+  const observation: Observation = {
+    at: '',
+    witness: { kind: 'silent', why: '' },
+    sites: { 'dc-a': site },
+    components: {},
+  }
   const drivers = { toy: toyDriver({ writer: null, effects: [] }) }
   const plan = { intent, steps, fencing: { required: 'traffic', planned: ['traffic', 'database'] } } as unknown as Plan
-  return resumedFailoverFindings(toyStack, observation, plan, drivers, (step) => done.includes(step)).map(({ code }) => code)
+  return resumedFailoverFindings(toyStack, observation, plan, drivers, (step) => done.includes(step)).map(
+    ({ code }) => code,
+  )
 }
 
 test('a fence that the run may go on without is none against a site that has come back, until it is shut', () => {

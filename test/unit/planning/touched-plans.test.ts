@@ -16,7 +16,10 @@ import { isObject, type Json, type JsonObject } from '../../../src/values/json.t
 import { EXAMPLES, exampleObservation } from '../../support/example-runbooks.ts'
 import { pathOfStack } from '../../support/published-stacks.ts'
 
-/** What decides nothing: a reader may be told otherwise of it, and nothing else is done. By path in the plan; `#` is any place in a list. */
+/**
+ * What decides nothing: a reader may be told otherwise of it, and nothing else is done. By path in the plan; `#` is any
+ * place in a list.
+ */
 const DECIDES_NOTHING = [
   /^id$/,
   /^nonce$/,
@@ -48,7 +51,11 @@ function refusalsOf(plan: Plan, intent: Intent): string[] {
   const defects = planDefects(plan, { stack, drivers, now: new Date(seen.at) })
   if (defects.length > 0) return defects
   const now = planMove(stack, seen, plan.intent, drivers, identity)
-  const found = [...blockers(now.findings), ...staleFacts(plan.facts, now.facts), ...planDifferences(plan, now, stack, drivers)]
+  const found = [
+    ...blockers(now.findings),
+    ...staleFacts(plan.facts, now.facts),
+    ...planDifferences(plan, now, stack, drivers),
+  ]
   return found.map((one) => JSON.stringify(one))
 }
 
@@ -61,7 +68,8 @@ function placesIn(value: Json, path: readonly (string | number)[] = []): (readon
       : []
   return path.length === 0 ? inside : [path, ...inside]
 }
-const named = (path: readonly (string | number)[]): string => path.map((part) => (typeof part === 'number' ? '#' : part)).join('.')
+const named = (path: readonly (string | number)[]): string =>
+  path.map((part) => (typeof part === 'number' ? '#' : part)).join('.')
 
 function changed(value: Json, path: readonly (string | number)[], change: (old: Json) => Json | undefined): Json {
   const [first, ...rest] = path
@@ -89,7 +97,8 @@ function another(old: Json): Json {
 describe.each(intents)('the plan of a %s', (mode, intent) => {
   // How much may be lost is the wish of a person, in words in what is signed; it is nothing to compare.
   const isWish = (path: readonly (string | number)[]): boolean => named(path) === 'intent.acceptLoss'
-  const decides = (path: string): boolean => !DECIDES_NOTHING.some((one) => one.test(path)) && !(mode === 'failover' && MEASURED.test(path))
+  const decides = (path: string): boolean =>
+    !DECIDES_NOTHING.some((one) => one.test(path)) && !(mode === 'failover' && MEASURED.test(path))
 
   test('is executed as it was made', () => {
     const plan = made(intent)
@@ -116,7 +125,8 @@ describe.each(intents)('the plan of a %s', (mode, intent) => {
   test('is never executed when any two of its values were put in the place of each other', () => {
     const { steps } = made(intent)
     const plan = made(intent) as unknown as Json
-    // What varies by nature, such as a number of replicas, may be another one within its bounds; those are their drivers'.
+    // What varies by nature, such as a number of replicas, may be another one within its bounds; those are their
+    // drivers'.
     const varies = ([first, index, , parameter]: readonly (string | number)[]): boolean => {
       const step = first === 'steps' ? steps[Number(index)] : undefined
       const declared = stack.components.find(({ name }) => name === step?.component)
@@ -144,7 +154,8 @@ describe('the title of a step, which signers read', () => {
   }
   const switchover = EXAMPLES['infisical-kubernetes-switchover.md']
   const failover = EXAMPLES['infisical-kubernetes-failover.md']
-  const wheres = (plan: Plan, now: Plan): string[] => planDifferences(plan, now, stack, drivers).map(({ where }) => where)
+  const wheres = (plan: Plan, now: Plan): string[] =>
+    planDifferences(plan, now, stack, drivers).map(({ where }) => where)
 
   test('is never another one because a number of replicas moved', () => {
     const moved = (more: Partial<PlannedStep> = {}): Plan =>
@@ -195,13 +206,22 @@ describe('a plan that was made to look better than it is', () => {
   test('is refused where a failover is to lose less than was measured: seconds, what is likely, bytes of a silent site', () => {
     // Twenty minutes after the last shipment.
     const seen = exampleObservation(stack, failover)
-    const plan = planMove(stack, { ...seen, at: new Date(Date.parse(seen.at) + minutes(20)).toISOString() }, failover, drivers, identity)
+    const plan = planMove(
+      stack,
+      { ...seen, at: new Date(Date.parse(seen.at) + minutes(20)).toISOString() },
+      failover,
+      drivers,
+      identity,
+    )
     const { loss } = plan.predictions
     const [, upper] = loss.seconds
     const differing = (more: Partial<Plan['predictions']['loss']>): string[] =>
-      planDifferences({ ...plan, predictions: { ...plan.predictions, loss: { ...loss, ...more } } }, plan, stack, drivers).map(
-        ({ where }) => where,
-      )
+      planDifferences(
+        { ...plan, predictions: { ...plan.predictions, loss: { ...loss, ...more } } },
+        plan,
+        stack,
+        drivers,
+      ).map(({ where }) => where)
     expect(differing({ seconds: [0, Number(upper) - 61] })).toEqual(['predictions.loss.seconds'])
     expect(differing({ likely: 0 })).toEqual(['predictions.loss.likely'])
     expect(differing({ bytes: [0, 0] })).toEqual(['predictions.loss.bytes'])
@@ -219,7 +239,9 @@ describe('a plan that was made to look better than it is', () => {
     expect(bent(failover, { writeGap: 1_000 }).join()).toContain('its writeGap is 1000 ms')
     const steps = plan.steps.map((step) => ({ ...step, expected: 0 }))
     const times = predictedTimes(steps, failover)
-    expect(refusalsOf({ ...plan, steps, predictions: { ...plan.predictions, ...times } }, failover).join()).toContain('expected')
+    expect(refusalsOf({ ...plan, steps, predictions: { ...plan.predictions, ...times } }, failover).join()).toContain(
+      'expected',
+    )
   })
 
   test('is refused where a warning was taken out that follows from the plan itself', () => {

@@ -13,7 +13,12 @@ const stackOf = (kinds: readonly string[], fencing: Stack['fencing'] = {} as Sta
   components: kinds.map((driver) => ({ name: driver, driver, needs: [], spec: {} }) as unknown as Component),
 })
 const required = (stack: Stack, mode: Intent['mode'], is: Liveness['is'], drivers = all): FenceLevel | null =>
-  requiredFence(stack, { mode, from: 'dc-a' as SiteName, to: 'dc-b' as SiteName }, { site: 'dc-a' as SiteName, is, sightings: [] }, drivers)
+  requiredFence(
+    stack,
+    { mode, from: 'dc-a' as SiteName, to: 'dc-b' as SiteName },
+    { site: 'dc-a' as SiteName, is, sightings: [] },
+    drivers,
+  )
 
 describe('the fence of a stack', () => {
   const stateless = ['helm-release', 'haproxy', 'redis', 'guard', 'command']
@@ -33,11 +38,15 @@ describe('the fence of a stack', () => {
 
   test('is what was declared, with or without a database', () => {
     for (const level of ['database', 'power'] as const)
-      expect(required(stackOf(stateless, { switchover: level, failover: level } as Stack['fencing']), 'failover', 'up')).toBe(level)
+      expect(
+        required(stackOf(stateless, { switchover: level, failover: level } as Stack['fencing']), 'failover', 'up'),
+      ).toBe(level)
   })
 
   test('counts a part as a database that does not say what it reaches', () => {
     const { reaches: _unsaid, ...silent } = all['helm-release'] ?? { reaches: undefined }
-    expect(required(stackOf(['helm-release']), 'failover', 'up', { ...all, 'helm-release': silent as never })).toBe('database')
+    expect(required(stackOf(['helm-release']), 'failover', 'up', { ...all, 'helm-release': silent as never })).toBe(
+      'database',
+    )
   })
 })

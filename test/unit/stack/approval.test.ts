@@ -13,17 +13,25 @@ const OMAR = 'ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAo3D7CGN01tTYY/dLKXEv8RxRyxa3
 /** The published stack file with another part `approval`. */
 const withApproval = (approval: string): string =>
   replaced(infisical, /\napproval:\n(?: .*\n)+/.exec(infisical)?.[0] ?? 'no approval', `\napproval: ${approval}\n`)
-const approvalOf = (approval: string): Stack['approval'] => parseStack(withApproval(approval), 'standby.yaml', kinds).approval
-const problems = (approval: string): string[] => problemsOf(withApproval(approval)).map((problem) => `${problem.path}: ${problem.what}`)
+const approvalOf = (approval: string): Stack['approval'] =>
+  parseStack(withApproval(approval), 'standby.yaml', kinds).approval
+const problems = (approval: string): string[] =>
+  problemsOf(withApproval(approval)).map((problem) => `${problem.path}: ${problem.what}`)
 
 describe('the part approval', () => {
   test('may name one environment, several, and how many people must approve', () => {
-    expect(approvalOf('{ github: { environment: a, branch: main } }').github).toEqual({ environments: ['a'], branch: 'main', approvers: 1 })
+    expect(approvalOf('{ github: { environment: a, branch: main } }').github).toEqual({
+      environments: ['a'],
+      branch: 'main',
+      approvers: 1,
+    })
     expect(approvalOf('{ github: { environments: [a, b], branch: main } }').github).toMatchObject({
       environments: ['a', 'b'],
       approvers: 2,
     })
-    expect(approvalOf('{ github: { environments: [a, b, c], approvers: 2, branch: main } }').github).toMatchObject({ approvers: 2 })
+    expect(approvalOf('{ github: { environments: [a, b, c], approvers: 2, branch: main } }').github).toMatchObject({
+      approvers: 2,
+    })
   })
 
   test('may name keys that sign, as they stand in .pub files, beside reviewers or alone', () => {
@@ -50,15 +58,27 @@ describe('the part approval', () => {
       '{ github: { environment: a, environments: [b], branch: main } }',
       /^approval.github: mixes several forms/,
     ],
-    ['neither of both', '{ github: { branch: main } }', /^approval.github: must be { environment } or { environments }/],
+    [
+      'neither of both',
+      '{ github: { branch: main } }',
+      /^approval.github: must be { environment } or { environments }/,
+    ],
     ['no branch', '{ github: { environment: a } }', /^approval.github: the key branch is missing/],
-    ['an environment twice', '{ github: { environments: [a, A], branch: main } }', /^approval.github.environments.1: is named already/],
+    [
+      'an environment twice',
+      '{ github: { environments: [a, A], branch: main } }',
+      /^approval.github.environments.1: is named already/,
+    ],
     [
       'more people than environments',
       '{ github: { environment: a, approvers: 2, branch: main } }',
       /^approval.github.approvers: 2 people can not approve one environment/,
     ],
-    ['nobody', '{ github: { environment: a, approvers: 0, branch: main } }', /^approval.github.approvers: 0 is not between 1/],
+    [
+      'nobody',
+      '{ github: { environment: a, approvers: 0, branch: main } }',
+      /^approval.github.approvers: 0 is not between 1/,
+    ],
     ['no key', '{ signatures: { required: 1, keys: [] } }', /^approval.signatures.keys: has 0 of at least 1/],
     [
       'more signatures than keys',

@@ -26,9 +26,17 @@ describe('no component may keep its objects', () => {
       'redis/queue',
       'archive archive/redis/queue/ lies in archive archive/redis/, which belongs to components.cache',
     ],
-    ['around the folder of a database', 'postgresql', 'archive archive/postgresql/ holds archive archive/postgresql/pg-dc-a-g1/'],
+    [
+      'around the folder of a database',
+      'postgresql',
+      'archive archive/postgresql/ holds archive archive/postgresql/pg-dc-a-g1/',
+    ],
     ['in the archive of a database', 'postgresql/pg-dc-a-g1/x', 'lies in archive archive/postgresql/pg-dc-a-g1/'],
-    ['where a deploy probes the store', 'standby-probe/x', 'lies in archive archive/standby-probe/, which belongs to components.archive'],
+    [
+      'where a deploy probes the store',
+      'standby-probe/x',
+      'lies in archive archive/standby-probe/, which belongs to components.archive',
+    ],
   ])('%s', (_, prefix, what) => {
     expect(told(withQueue(prefix))).toEqual(expect.arrayContaining([expect.stringContaining(what)]))
   })
@@ -43,7 +51,11 @@ describe('no component may keep its objects', () => {
         ),
       )
     const prefixed = '\n        prefix: infisical/archive/'
-    for (const endpoint of ['https://s3.witness.example.com', 'https://S3.witness.example.com:443/', 'https://s3.witness.example.com./'])
+    for (const endpoint of [
+      'https://s3.witness.example.com',
+      'https://S3.witness.example.com:443/',
+      'https://s3.witness.example.com./',
+    ])
       expect(inWitness(endpoint, prefixed)).toEqual([
         'components.archive.sites.dc-a.bucket: s3 s3.witness.example.com:443/standby-witness/infisical/archive/ lies in s3 s3.witness.example.com:443/standby-witness/infisical/, which belongs to witness.bucket',
       ])

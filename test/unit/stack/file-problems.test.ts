@@ -72,11 +72,15 @@ test('a file of authorities is judged when the stack is loaded, at the place tha
     return problems.map(({ path, what }) => `${path}: ${what}`)
   }
   expect(await told(cert)).toEqual([])
-  expect(await told('')).toEqual(['witness.endpointCA: ca.pem holds no certificate in PEM (-----BEGIN CERTIFICATE-----)'])
+  expect(await told('')).toEqual([
+    'witness.endpointCA: ca.pem holds no certificate in PEM (-----BEGIN CERTIFICATE-----)',
+  ])
   expect(await told(cert.replace(/MII./, 'MIIA'))).toEqual([
     'witness.endpointCA: ca.pem holds a certificate that can not be read (number 1)',
   ])
-  expect(await told(`${cert}${key}`)).toEqual(['witness.endpointCA: ca.pem holds a private key: only the certificates belong here'])
+  expect(await told(`${cert}${key}`)).toEqual([
+    'witness.endpointCA: ca.pem holds a private key: only the certificates belong here',
+  ])
   expect(await told(cert, 'http://s3.internal, endpointCA: ca.pem')).toEqual([
     expect.stringContaining('witness.endpointCA: http://s3.internal shows no certificate'),
   ])

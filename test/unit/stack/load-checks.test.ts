@@ -18,21 +18,51 @@ const warned = (text: string): string[] =>
 
 describe('at load is refused', () => {
   test.each<[string, string, string, string]>([
-    ['a prefix that leads out of its folder', '      prefix: redis', '      prefix: ../redis', 'components.cache.backup.prefix'],
-    ['a prefix that leads up in its middle', 'prefix: postgresql', 'prefix: postgresql/../../x', 'components.database.archive.prefix'],
+    [
+      'a prefix that leads out of its folder',
+      '      prefix: redis',
+      '      prefix: ../redis',
+      'components.cache.backup.prefix',
+    ],
+    [
+      'a prefix that leads up in its middle',
+      'prefix: postgresql',
+      'prefix: postgresql/../../x',
+      'components.database.archive.prefix',
+    ],
     ['a prefix of the witness that leads up', 'prefix: infisical/', 'prefix: a/../', 'witness.prefix'],
     ['a bucket that is a path', 'bucket: standby-witness', 'bucket: ../standby-witness', 'witness.bucket'],
-    ['a bucket with a character that is not seen', 'bucket: standby-witness', 'bucket: "standby\\u0007witness"', 'witness.bucket'],
+    [
+      'a bucket with a character that is not seen',
+      'bucket: standby-witness',
+      'bucket: "standby\\u0007witness"',
+      'witness.bucket',
+    ],
     [
       'a text that turns round what is read',
       'environment: prod\n',
       'environment: "prod\\u202E"\n',
       'components.application.canary.environment',
     ],
-    ['an endpoint with a path', 'https://s3.witness.example.com', 'https://s3.witness.example.com/bucket', 'witness.endpoint'],
+    [
+      'an endpoint with a path',
+      'https://s3.witness.example.com',
+      'https://s3.witness.example.com/bucket',
+      'witness.endpoint',
+    ],
     ['an endpoint with a blank', 'https://s3.witness.example.com', '"https://s3.witness .com"', 'witness.endpoint'],
-    ['an endpoint for a shell', 'https://s3.witness.example.com', '"https://s3.example.com;reboot"', 'witness.endpoint'],
-    ['one backend for two sites', '{ dc-a: dc-a, dc-b: dc-b }', '{ dc-a: web, dc-b: web }', 'components.traffic.backends.dc-b'],
+    [
+      'an endpoint for a shell',
+      'https://s3.witness.example.com',
+      '"https://s3.example.com;reboot"',
+      'witness.endpoint',
+    ],
+    [
+      'one backend for two sites',
+      '{ dc-a: dc-a, dc-b: dc-b }',
+      '{ dc-a: web, dc-b: web }',
+      'components.traffic.backends.dc-b',
+    ],
     [
       'a backend that stands for closed doors',
       '{ dc-a: dc-a, dc-b: dc-b }',
@@ -45,13 +75,48 @@ describe('at load is refused', () => {
     ['a plan that expires at once', 'expiry: 2h', 'expiry: 1ms', 'approval.expiry'],
     ['a chart version that is a range', 'version: 1.7.5', 'version: ">=1.7.0"', 'components.application.chart.version'],
     ['a chart version that moves', 'version: 1.7.5', 'version: latest', 'components.application.chart.version'],
-    ['a placeholder of no component', '${cache.host}', '${cash.host}', 'components.application.restoreTest.environment.REDIS_URL'],
-    ['a placeholder of no field', '${cache.host}', '${cache.hots}', 'components.application.restoreTest.environment.REDIS_URL'],
-    ['a placeholder that is never closed', '${cache.host}', '${cache.host', 'components.application.restoreTest.environment.REDIS_URL'],
-    ['a schedule of Redis with six fields', 'schedule: 0 * * * *', 'schedule: 0 0 * * * *', 'components.cache.backup.schedule'],
-    ['a schedule of the database with five', 'schedule: 0 15 2 * * *', 'schedule: 15 2 * * *', 'components.database.schedule'],
-    ['an hour that no clock shows', 'schedule: 0 15 2 * * *', 'schedule: 0 15 24 * * *', 'components.database.schedule'],
-    ['a name that is too long for its jobs', '    name: redis\n', `    name: ${'r'.repeat(41)}\n`, 'components.cache.name'],
+    [
+      'a placeholder of no component',
+      '${cache.host}',
+      '${cash.host}',
+      'components.application.restoreTest.environment.REDIS_URL',
+    ],
+    [
+      'a placeholder of no field',
+      '${cache.host}',
+      '${cache.hots}',
+      'components.application.restoreTest.environment.REDIS_URL',
+    ],
+    [
+      'a placeholder that is never closed',
+      '${cache.host}',
+      '${cache.host',
+      'components.application.restoreTest.environment.REDIS_URL',
+    ],
+    [
+      'a schedule of Redis with six fields',
+      'schedule: 0 * * * *',
+      'schedule: 0 0 * * * *',
+      'components.cache.backup.schedule',
+    ],
+    [
+      'a schedule of the database with five',
+      'schedule: 0 15 2 * * *',
+      'schedule: 15 2 * * *',
+      'components.database.schedule',
+    ],
+    [
+      'an hour that no clock shows',
+      'schedule: 0 15 2 * * *',
+      'schedule: 0 15 24 * * *',
+      'components.database.schedule',
+    ],
+    [
+      'a name that is too long for its jobs',
+      '    name: redis\n',
+      `    name: ${'r'.repeat(41)}\n`,
+      'components.cache.name',
+    ],
     [
       'a database for a shell',
       'database: infisical\n    owner',
@@ -59,23 +124,68 @@ describe('at load is refused', () => {
       'components.database.database',
     ],
     ['an owner for a shell', 'owner: infisical\n', 'owner: "$(id)"\n', 'components.database.owner'],
-    ['a host for a shell', 'host: lb-1.example.com', 'host: "lb-1 -oProxyCommand=x"', 'components.traffic.instances.0.host'],
-    ['a host with a port', 'host: lb-1.example.com', 'host: lb-1.example.com:22', 'components.traffic.instances.0.host'],
+    [
+      'a host for a shell',
+      'host: lb-1.example.com',
+      'host: "lb-1 -oProxyCommand=x"',
+      'components.traffic.instances.0.host',
+    ],
+    [
+      'a host with a port',
+      'host: lb-1.example.com',
+      'host: lb-1.example.com:22',
+      'components.traffic.instances.0.host',
+    ],
     ['one load balancer twice', 'host: lb-2.example.com', 'host: lb-1.example.com', 'components.traffic.instances.1'],
-    ['one address for two databases', 'host: 192.0.2.12', 'host: 192.0.2.11', 'components.database.sites.dc-b.streaming.host'],
-    ['a port that does not exist', 'https://s3.witness.example.com', 'https://s3.witness.example.com:99999', 'witness.endpoint'],
+    [
+      'one address for two databases',
+      'host: 192.0.2.12',
+      'host: 192.0.2.11',
+      'components.database.sites.dc-b.streaming.host',
+    ],
+    [
+      'a port that does not exist',
+      'https://s3.witness.example.com',
+      'https://s3.witness.example.com:99999',
+      'witness.endpoint',
+    ],
     ['a bucket that is an address', 'bucket: standby-witness', 'bucket: 192.0.2.1', 'witness.bucket'],
     ['an environment of two lines', 'production-failover', '"production\\nfailover"', 'approval.github.environment'],
     ['a branch with a blank', 'branch: main', 'branch: "main "', 'approval.github.branch'],
     ['a branch that git refuses', 'branch: main', 'branch: release/../main', 'approval.github.branch'],
-    ['an image that is a URL', 'image: docker.io/library/redis:7.4.6', 'image: http://docker.io/redis', 'components.cache.image'],
-    ['an image in upper case', 'image: docker.io/library/redis:7.4.6', 'image: docker.io/Redis:7', 'components.cache.image'],
+    [
+      'an image that is a URL',
+      'image: docker.io/library/redis:7.4.6',
+      'image: http://docker.io/redis',
+      'components.cache.image',
+    ],
+    [
+      'an image in upper case',
+      'image: docker.io/library/redis:7.4.6',
+      'image: docker.io/Redis:7',
+      'components.cache.image',
+    ],
     ['a key that is a folder', 'key: password', 'key: ..', 'components.cache.password.key'],
-    ['keys with a blank', 'ENCRYPTION_KEY, AUTH', '"ENCRYPTION KEY", AUTH', 'components.application.mustMatch.0.keys.0'],
-    ['a chart in a folder', 'name: infisical-standalone', 'name: ../infisical-standalone', 'components.application.chart.name'],
+    [
+      'keys with a blank',
+      'ENCRYPTION_KEY, AUTH',
+      '"ENCRYPTION KEY", AUTH',
+      'components.application.mustMatch.0.keys.0',
+    ],
+    [
+      'a chart in a folder',
+      'name: infisical-standalone',
+      'name: ../infisical-standalone',
+      'components.application.chart.name',
+    ],
     ['backups that end at once', 'retention: 7d', 'retention: 1ms', 'components.cache.backup.retention'],
     ['a schedule that never comes', 'schedule: 0 * * * *', 'schedule: 0 0 31 2 *', 'components.cache.backup.schedule'],
-    ['an option in place of a host', 'host: lb-1.example.com', 'host: -oProxyCommand=x', 'components.traffic.instances.0.host'],
+    [
+      'an option in place of a host',
+      'host: lb-1.example.com',
+      'host: -oProxyCommand=x',
+      'components.traffic.instances.0.host',
+    ],
   ])('%s', (_, passage, by, path) => {
     const found = problemsOf(replaced(infisical, passage, by))
     expect(found.map((problem) => problem.path)).toContain(path)
@@ -99,7 +209,12 @@ describe('at load is told, and used all the same', () => {
       'sites.dc-b.kubernetes.kubeconfig: is the kubeconfig of dc-a too',
     ],
     ['a store without encryption', 'https://s3.dc-b.example.com', 'http://s3.dc-b.example.com', 'is not encrypted'],
-    ['a witness without encryption', 'https://s3.witness.example.com', 'http://s3.witness.example.com', 'witness.endpoint: http:'],
+    [
+      'a witness without encryption',
+      'https://s3.witness.example.com',
+      'http://s3.witness.example.com',
+      'witness.endpoint: http:',
+    ],
     [
       'a witness in the bucket of a site',
       'bucket: infisical-dc-b',
@@ -127,8 +242,18 @@ describe('at load is told, and used all the same', () => {
 
   test('by status too, with the line', () => {
     const text = replaced(infisical, '_KUBECONFIG_DC_B', '_KUBECONFIG_DC_A')
-    const seen = { at: '2026-11-29T00:00:00Z', witness: { kind: 'answering', active: null, lock: null }, sites: {}, components: {} }
-    const [finding] = findingsOf(parseStack(text, '/somewhere/standby.yaml', kinds), seen as unknown as Observation, null, {})
+    const seen = {
+      at: '2026-11-29T00:00:00Z',
+      witness: { kind: 'answering', active: null, lock: null },
+      sites: {},
+      components: {},
+    }
+    const [finding] = findingsOf(
+      parseStack(text, '/somewhere/standby.yaml', kinds),
+      seen as unknown as Observation,
+      null,
+      {},
+    )
     const line = text.split('\n').findLastIndex((one) => one.includes('STANDBY_KUBECONFIG_DC_A')) + 1
     expect(finding).toMatchObject({
       code: 'stack-warning',
@@ -175,9 +300,13 @@ describe('a file that the stack names', () => {
   const load = () => loadStack(join(home, 'standby.yaml'), kinds)
   const problems = async (): Promise<string[]> => {
     const refusal: unknown = await load().catch((error: unknown) => error)
-    return refusal instanceof StackInvalid ? refusal.problems.map(({ path, what, line }) => `${path}:${line === null} ${what}`) : []
+    return refusal instanceof StackInvalid
+      ? refusal.problems.map(({ path, what, line }) => `${path}:${line === null} ${what}`)
+      : []
   }
-  const refused = (what: string) => [expect.stringContaining(`components.database.cluster.file:false values/database.yaml ${what}`)]
+  const refused = (what: string) => [
+    expect.stringContaining(`components.database.cluster.file:false values/database.yaml ${what}`),
+  ]
 
   test.each<[string, string, () => Promise<unknown>]>([
     ['is a folder', 'is folder', () => mkdir(values())],
@@ -208,7 +337,9 @@ describe('a file that the stack names', () => {
     await writeFile(join(folder, 'elsewhere.yaml'), 'instances: 3\n')
     await unlink(values())
     await symlink(join(folder, 'elsewhere.yaml'), values())
-    expect((await load()).warnings).toMatchObject([{ what: expect.stringContaining('lies outside of the folder of the stack file') }])
+    expect((await load()).warnings).toMatchObject([
+      { what: expect.stringContaining('lies outside of the folder of the stack file') },
+    ])
     const named = replaced(infisical, 'file: values/database.yaml', 'file: ../elsewhere.yaml')
     await writeFile(join(home, 'standby.yaml'), named)
     expect((await load()).warnings).toMatchObject([{ path: 'components.database.cluster.file' }])

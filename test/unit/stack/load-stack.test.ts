@@ -7,14 +7,29 @@ import { StackInvalid } from '../../../src/stack/problems.ts'
 import { hours, minutes } from '../../../src/values/duration.ts'
 import { generateStack } from '../../support/generate-stack.ts'
 import { leastProcessorTime } from '../../support/processor-time.ts'
-import { kinds, pathOfStack, problemsOf, publishedStacks, refusalOf, replaced, textOfStack } from '../../support/published-stacks.ts'
+import {
+  kinds,
+  pathOfStack,
+  problemsOf,
+  publishedStacks,
+  refusalOf,
+  replaced,
+  textOfStack,
+} from '../../support/published-stacks.ts'
 
 const infisical = textOfStack('infisical-kubernetes')
 
 describe('a stack file that is right', () => {
   test.each(publishedStacks)('%s loads as it is published, with all the files that it names', async (name) => {
     const stack = await loadStack(pathOfStack(name), kinds)
-    expect(stack.components.map((component) => component.name)).toEqual(['archive', 'database', 'cache', 'application', 'traffic', 'guard'])
+    expect(stack.components.map((component) => component.name)).toEqual([
+      'archive',
+      'database',
+      'cache',
+      'application',
+      'traffic',
+      'guard',
+    ])
     expect(stack.source.digest).toMatch(/^[0-9a-f]{64}$/)
   })
 
@@ -59,7 +74,11 @@ describe('a stack file that is right', () => {
 
 describe('a stack file that is wrong', () => {
   test('is told where, what, and what was meant, with the line and a caret', () => {
-    const text = replaced(infisical, 'clusterId: 00000000-0000-0000-0000-00000000000a', 'clusterid: 00000000-0000-0000-0000-00000000000a')
+    const text = replaced(
+      infisical,
+      'clusterId: 00000000-0000-0000-0000-00000000000a',
+      'clusterid: 00000000-0000-0000-0000-00000000000a',
+    )
     const line = text.split('\n').findIndex((one) => one.includes('clusterid')) + 1
     expect(refusalOf(text)?.message).toBe(`1 problem in standby.yaml
 
@@ -89,7 +108,13 @@ ${String(line).padStart(5)} |       clusterid: …
   const cases: [string, string, string, string, string | null][] = [
     ['an unknown driver', 'driver: redis', 'driver: reddis', 'there is no driver reddis', 'redis'],
     ['an unknown witness', 'witness:\n  driver: s3', 'witness:\n  driver: s4', 'there is no driver s4', 's3'],
-    ['a driver that is named like a part of JavaScript', 'driver: redis', 'driver: constructor', 'there is no driver constructor', null],
+    [
+      'a driver that is named like a part of JavaScript',
+      'driver: redis',
+      'driver: constructor',
+      'there is no driver constructor',
+      null,
+    ],
     [
       'an unknown site below a component',
       '      dc-b:\n        name: pg-dc-b',
@@ -111,9 +136,27 @@ ${String(line).padStart(5)} |       clusterid: …
       'no component archives is declared',
       'archive',
     ],
-    ['a second component with one name', '  cache:\n', '  database:\n', 'the key database stands here a second time', null],
-    ['a number where text belongs', '      user: standby', '      user: 1000', 'must be text, is 1000: write it in quotes, "1000"', null],
-    ['a key without a value', '    namespace: infisical\n    database:', '    namespace:\n    database:', 'is empty, must be text', null],
+    [
+      'a second component with one name',
+      '  cache:\n',
+      '  database:\n',
+      'the key database stands here a second time',
+      null,
+    ],
+    [
+      'a number where text belongs',
+      '      user: standby',
+      '      user: 1000',
+      'must be text, is 1000: write it in quotes, "1000"',
+      null,
+    ],
+    [
+      'a key without a value',
+      '    namespace: infisical\n    database:',
+      '    namespace:\n    database:',
+      'is empty, must be text',
+      null,
+    ],
     [
       'a malformed name of an environment variable',
       'env: STANDBY_KUBECONFIG_DC_B',
@@ -128,7 +171,13 @@ ${String(line).padStart(5)} |       clusterid: …
       'mixes several forms; it must be { env } or { file } or { secret }',
       null,
     ],
-    ['a typo inside a reference', '{ env: STANDBY_KUBECONFIG_DC_B }', '{ evn: STANDBY_KUBECONFIG_DC_B }', 'unknown key', 'env'],
+    [
+      'a typo inside a reference',
+      '{ env: STANDBY_KUBECONFIG_DC_B }',
+      '{ evn: STANDBY_KUBECONFIG_DC_B }',
+      'unknown key',
+      'env',
+    ],
     [
       'a key that slipped one level down',
       '      prefix: postgresql\n',
@@ -155,11 +204,18 @@ ${String(line).padStart(5)} |       clusterid: …
 
   test('with one site only, it is told that there must be two', () => {
     const text = infisical.replace(/ {2}dc-b:\n {4}kubernetes:\n.*\n.*\n/, '')
-    expect(problemsOf(text)[0]).toMatchObject({ path: 'sites', what: expect.stringContaining('has 1 of at least 2 entries') })
+    expect(problemsOf(text)[0]).toMatchObject({
+      path: 'sites',
+      what: expect.stringContaining('has 1 of at least 2 entries'),
+    })
   })
 
   test('with needs that go in a circle, it is shown the circle, once', () => {
-    const text = replaced(infisical, '  archive:\n    driver: s3\n', '  archive:\n    driver: s3\n    needs: [application]\n')
+    const text = replaced(
+      infisical,
+      '  archive:\n    driver: s3\n',
+      '  archive:\n    driver: s3\n    needs: [application]\n',
+    )
     const circles = problemsOf(text).filter((problem) => problem.what.startsWith('needs itself'))
     expect(circles.map(({ path, what }) => [path, what])).toEqual([
       ['components.archive.needs', 'needs itself: archive → application → database → archive'],
@@ -169,7 +225,11 @@ ${String(line).padStart(5)} |       clusterid: …
 
   test('with two owners of one Kubernetes object, it is told both', () => {
     const second = infisical.slice(infisical.indexOf('  cache:\n'), infisical.indexOf('  application:\n'))
-    const text = replaced(infisical, '  application:\n', `${second.replace('  cache:\n', '  second-cache:\n')}  application:\n`)
+    const text = replaced(
+      infisical,
+      '  application:\n',
+      `${second.replace('  cache:\n', '  second-cache:\n')}  application:\n`,
+    )
     expect(problemsOf(text).map(({ path, what }) => `${path}: ${what}`)).toEqual(
       expect.arrayContaining([
         'components.second-cache.name: kubernetes dc-a infisical/StatefulSet/redis belongs to components.cache.name already',
@@ -185,7 +245,9 @@ ${String(line).padStart(5)} |       clusterid: …
 
   test('with two databases that archive under one prefix, it is told both, for each site', () => {
     const database = infisical.slice(infisical.indexOf('  database:\n'), infisical.indexOf('  cache:\n'))
-    const second = database.replace('  database:\n', '  second:\n').replace('namespace: infisical', 'namespace: elsewhere')
+    const second = database
+      .replace('  database:\n', '  second:\n')
+      .replace('namespace: infisical', 'namespace: elsewhere')
     const text = replaced(infisical, '  cache:\n', `${second}  cache:\n`)
     expect(problemsOf(text).map(({ path, what }) => `${path}: ${what}`)).toEqual(
       ['dc-a', 'dc-b'].map(
@@ -203,7 +265,11 @@ describe('a credential in a stack file', () => {
     ['under a key that does not exist', '{ env: STANDBY_WITNESS_ACCESS_KEY_ID }', `{ value: ${secret} }`],
     ['in the place of a name', '{ env: STANDBY_WITNESS_ACCESS_KEY_ID }', `{ env: ${secret} }`],
     ['in the address of a service', 'https://s3.witness.example.com', `https://user:${secret}@s3.witness.example.com`],
-    ['beside a mistake on the same line', '{ env: STANDBY_WITNESS_ACCESS_KEY_ID }', `{ value: ${secret}, env: lower-case }`],
+    [
+      'beside a mistake on the same line',
+      '{ env: STANDBY_WITNESS_ACCESS_KEY_ID }',
+      `{ value: ${secret}, env: lower-case }`,
+    ],
     ['in quotes that are never closed', '{ env: STANDBY_WITNESS_ACCESS_KEY_ID }', `"${secret}`],
   ])('%s is refused, and never printed', (_, passage, by) => {
     const refusal = refusalOf(replaced(infisical, passage, by))
@@ -257,5 +323,8 @@ describe('the files that a stack names', () => {
 })
 
 test('a stack file that does not exist is told as that, with what to do', async () => {
-  await expect(loadStack('/nowhere/standby.yaml', kinds)).rejects.toMatchObject({ code: 'stack-not-found', mustAct: 'input' })
+  await expect(loadStack('/nowhere/standby.yaml', kinds)).rejects.toMatchObject({
+    code: 'stack-not-found',
+    mustAct: 'input',
+  })
 })

@@ -4,7 +4,8 @@ import { parseStack } from '../../../src/stack/load-stack.ts'
 import { kinds, pathOfStack, problemsOf, textOfStack } from '../../support/published-stacks.ts'
 
 const published = textOfStack('infisical-kubernetes')
-const pair = /\{ accessKeyId: \{ env: STANDBY_WITNESS_ACCESS_KEY_ID \}, secretAccessKey: \{ env: STANDBY_WITNESS_SECRET_ACCESS_KEY \} \}/
+const pair =
+  /\{ accessKeyId: \{ env: STANDBY_WITNESS_ACCESS_KEY_ID \}, secretAccessKey: \{ env: STANDBY_WITNESS_SECRET_ACCESS_KEY \} \}/
 const blocks =
   /credentials:\n\s+accessKeyId: \{ env: STANDBY_WITNESS_ACCESS_KEY_ID \}\n\s+secretAccessKey: \{ env: STANDBY_WITNESS_SECRET_ACCESS_KEY \}/
 

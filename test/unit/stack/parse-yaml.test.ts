@@ -18,7 +18,10 @@ const numbered = (line: (index: number) => string, bytes = MIB): string => {
 }
 
 describe('a file that would keep a parser busy', () => {
-  const laughs = Array.from({ length: 12 }, (_, level) => `l${level + 1}: &l${level + 1} [${filled(`*l${level}, `, 60)}1]\n`).join('')
+  const laughs = Array.from(
+    { length: 12 },
+    (_, level) => `l${level + 1}: &l${level + 1} [${filled(`*l${level}, `, 60)}1]\n`,
+  ).join('')
   test.each([
     ['a thousand million laughs', `l0: &l0 ha\n${laughs}`],
     ['brackets that are never closed', filled('[')],
@@ -117,10 +120,28 @@ describe('whatever the text', () => {
 
   test('a value of any type in any place of a published stack is judged, never tripped over', () => {
     const text = textOfStack('infisical-kubernetes')
-    const values = [...text.matchAll(/(?<=: )[^\s#{[][^#\n,}]*/g)].map((match) => ({ at: match.index, length: match[0].length }))
-    const odd = fc.constantFrom('null', '1', '-1.5', 'true', '[]', '{}', '[1]', '{ a: 1 }', '""', '"\\u0000"', '{ env: 1 }', '"__proto__"')
+    const values = [...text.matchAll(/(?<=: )[^\s#{[][^#\n,}]*/g)].map((match) => ({
+      at: match.index,
+      length: match[0].length,
+    }))
+    const odd = fc.constantFrom(
+      'null',
+      '1',
+      '-1.5',
+      'true',
+      '[]',
+      '{}',
+      '[1]',
+      '{ a: 1 }',
+      '""',
+      '"\\u0000"',
+      '{ env: 1 }',
+      '"__proto__"',
+    )
     fc.assert(
-      fc.property(fc.constantFrom(...values), odd, ({ at, length }, by) => judged(text.slice(0, at) + by + text.slice(at + length))),
+      fc.property(fc.constantFrom(...values), odd, ({ at, length }, by) =>
+        judged(text.slice(0, at) + by + text.slice(at + length)),
+      ),
       { numRuns: 300 },
     )
   })

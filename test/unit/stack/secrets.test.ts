@@ -25,7 +25,11 @@ describe('a secret in a stack file', () => {
     `x: "\\q${SECRET}"`,
   ]
   test.each(lines)('is in no message, whatever is wrong with its key: %s', (line) => {
-    const file = replaced(textOfStack('infisical-kubernetes'), 'witness:\n  driver: s3\n', `witness:\n  driver: s3\n  ${line}\n`)
+    const file = replaced(
+      textOfStack('infisical-kubernetes'),
+      'witness:\n  driver: s3\n',
+      `witness:\n  driver: s3\n  ${line}\n`,
+    )
     const refusal = refusalOf(file)
     expect(refusal).not.toBeNull()
     expect(`${refusal?.message} ${JSON.stringify(refusal)}`).not.toContain(SECRET)

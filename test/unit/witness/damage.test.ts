@@ -12,7 +12,13 @@ import { evidenceText } from '../../../src/reporting/evidence-text.ts'
 import { htmlRun } from '../../../src/reporting/html-run.ts'
 import { isObject, type Json, type JsonObject } from '../../../src/values/json.ts'
 import { decode } from '../../../src/witness/decode.ts'
-import { activeDocument, lockDocument, nonceDocument, planDocument, restoreTestDocument } from '../../../src/witness/documents.ts'
+import {
+  activeDocument,
+  lockDocument,
+  nonceDocument,
+  planDocument,
+  restoreTestDocument,
+} from '../../../src/witness/documents.ts'
 import { openJournal } from '../../../src/witness/journal.ts'
 import { readLock } from '../../../src/witness/lock.ts'
 import { recordsIn } from '../../../src/witness/records-in-store.ts'
@@ -28,7 +34,9 @@ function placesIn(value: Json, path: Path = []): Path[] {
   if (typeof value !== 'object' || value === null) return [path]
   return [
     path,
-    ...Object.entries(value).flatMap(([key, part]) => placesIn(part as Json, [...path, Array.isArray(value) ? Number(key) : key])),
+    ...Object.entries(value).flatMap(([key, part]) =>
+      placesIn(part as Json, [...path, Array.isArray(value) ? Number(key) : key]),
+    ),
   ]
 }
 /** A copy with what is at a place replaced, or removed (undefined). */
@@ -93,7 +101,9 @@ describe.each(Object.entries(sound))('%s', (_, [kind, schema, example]) => {
         const theirs = schemaErrors(schema, bent)
         // What JSON can not say, theirs does not look for: an infinite number, a later version, a date without a time.
         if (theirs.length > 0)
-          expect({ place, odd, found }).toMatchObject({ found: { kind: 'damaged', key: 'key', path: expect.stringMatching(/^\$/) } })
+          expect({ place, odd, found }).toMatchObject({
+            found: { kind: 'damaged', key: 'key', path: expect.stringMatching(/^\$/) },
+          })
         if (found.kind === 'damaged') damaged++
         else expect({ place, odd, theirs }).toEqual({ place, odd, theirs: [] })
       }
@@ -117,7 +127,10 @@ test('what must not be misread is refused with its reason: a later format, anoth
     next: expect.stringContaining('version of Standby'),
   })
   expect(read({ stack: 'other' })).toMatchObject({ kind: 'damaged', path: '$.stack' })
-  expect(read({ added: { by: 'a later version' } })).toMatchObject({ kind: 'sound', record: { added: { by: 'a later version' } } })
+  expect(read({ added: { by: 'a later version' } })).toMatchObject({
+    kind: 'sound',
+    record: { added: { by: 'a later version' } },
+  })
   const deep = JSON.parse(`${'['.repeat(100_000)}${']'.repeat(100_000)}`) as Json
   expect(read({ added: deep })).toMatchObject({ kind: 'damaged', what: expect.stringContaining('nested') })
 })
@@ -153,7 +166,8 @@ describe('a record of the evidence', () => {
     await fc.assert(
       fc.asyncProperty(fc.array(texts, { minLength: 1, maxLength: 4 }), async (some) => {
         store.texts.clear()
-        for (const [index, text] of some.entries()) store.texts.set(`evidence/${String(index + 1).padStart(8, '0')}.json`, text)
+        for (const [index, text] of some.entries())
+          store.texts.set(`evidence/${String(index + 1).padStart(8, '0')}.json`, text)
         await learnFrom(store)
         await lookBack(store, { run: 'x', site: 'dc-a' })
         expect((await planFailover(toyWorld(toy, store), { mode: 'switchover', to: 'dc-b' })).plan.findings).toEqual([])
@@ -178,7 +192,9 @@ const put = (store: MemoryStore, key: string, body: Json): void => {
 const anything = (example: JsonObject): fc.Arbitrary<Json> =>
   fc.oneof(
     fc.jsonValue() as fc.Arbitrary<Json>,
-    fc.tuple(fc.constantFrom(...placesIn(example)), fc.constantFrom(...ODD)).map(([place, odd]) => bentAt(example, place, odd) ?? null),
+    fc
+      .tuple(fc.constantFrom(...placesIn(example)), fc.constantFrom(...ODD))
+      .map(([place, odd]) => bentAt(example, place, odd) ?? null),
   )
 
 describe('a witness with rubbish in it', () => {
@@ -280,7 +296,8 @@ describe('a witness with rubbish in it', () => {
     const { store } = await deployedToy()
     const from = recordsIn(store, { warning: () => undefined })
     const meant = () => true
-    const newest = (decides: (name: string) => boolean) => from.newest('forks', 'database/', restoreTestDocument, meant, decides)
+    const newest = (decides: (name: string) => boolean) =>
+      from.newest('forks', 'database/', restoreTestDocument, meant, decides)
     put(store, 'records/forks/database/g2/2.json', { at: 7 })
     expect(await newest(() => false)).toBeNull()
     put(store, 'records/forks/database/g1/1.json', sound['restore test'][2])

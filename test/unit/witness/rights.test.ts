@@ -33,14 +33,20 @@ async function asks(identity: Identity | 'root', method: string, key: string, bo
     region: 'us-east-1',
     retries: 0,
   })
-  const response = await client.fetch(`${server.endpoint}/bucket${key}`, { method, ...(body === undefined ? {} : { body }) })
+  const response = await client.fetch(`${server.endpoint}/bucket${key}`, {
+    method,
+    ...(body === undefined ? {} : { body }),
+  })
   await response.text()
   return response.status
 }
-const put = (identity: Identity | 'root', key: string): Promise<number> => asks(identity, 'PUT', `/${PLACE}${key}`, '{}')
+const put = (identity: Identity | 'root', key: string): Promise<number> =>
+  asks(identity, 'PUT', `/${PLACE}${key}`, '{}')
 
 type Statement = { readonly Action: readonly string[]; readonly Resource: readonly string[] }
-/** The printed policies of all identities as one of the bucket; a condition that this server does not know is left out. */
+/**
+ * The printed policies of all identities as one of the bucket; a condition that this server does not know is left out.
+ */
 const printed = identities.flatMap((identity) =>
   witnessStatements(identity, 'bucket', PLACE)
     .filter(({ Condition }) => Condition === undefined)
@@ -59,8 +65,9 @@ describe.each([
     expect(await asks('root', 'PUT', '?policy', JSON.stringify({ Version: '2012-10-17', Statement }))).toBeLessThan(300)
   })
   const may = (identity: Identity, key: string): boolean =>
-    WITNESS_RIGHTS.some(({ keys, write }) => write.includes(identity) && (keys.endsWith('/') ? key.startsWith(keys) : key === keys)) ||
-    more.some((one) => one === `${identity} ${key}`)
+    WITNESS_RIGHTS.some(
+      ({ keys, write }) => write.includes(identity) && (keys.endsWith('/') ? key.startsWith(keys) : key === keys),
+    ) || more.some((one) => one === `${identity} ${key}`)
 
   test.each(identities.filter((identity) => name.startsWith('the policies') || identity !== 'guard'))(
     'the %s writes what it must, and nothing else',
@@ -99,7 +106,9 @@ test('a guard reads the active record alone', async () => {
 test('no other identity than the mover writes what a move is decided by', () => {
   const decides = ['active.json', 'nonces/', 'runs/', 'evidence/', 'records/backups/', 'records/forks/']
   for (const { keys, write } of WITNESS_RIGHTS) if (decides.includes(keys)) expect(write).toEqual(['mover'])
-  expect(witnessStatements('deployer', 'b', '').filter(({ Resource }) => Resource.some((one) => one.endsWith('active.json')))).toEqual([
-    expect.objectContaining({ Sid: 'WitnessCreate', Condition: { Null: { 's3:if-none-match': 'false' } } }),
-  ])
+  expect(
+    witnessStatements('deployer', 'b', '').filter(({ Resource }) =>
+      Resource.some((one) => one.endsWith('active.json')),
+    ),
+  ).toEqual([expect.objectContaining({ Sid: 'WitnessCreate', Condition: { Null: { 's3:if-none-match': 'false' } } })])
 })

@@ -5,7 +5,12 @@ import { type Milliseconds, minutes } from '../../../values/duration.ts'
 import type { CloudNativePgState } from '../observe.ts'
 
 /** Whether a cluster ships its WAL, and can ask for that of the other one. Pure. */
-export function ofArchives(state: CloudNativePgState, severity: 'warning' | 'blocker', say: Say, now: string): Finding[] {
+export function ofArchives(
+  state: CloudNativePgState,
+  severity: 'warning' | 'blocker',
+  say: Say,
+  now: string,
+): Finding[] {
   const name = state.cluster
   const found: Finding[] = []
   if (state.archiving === 'failing')

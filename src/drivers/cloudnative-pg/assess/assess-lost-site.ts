@@ -9,11 +9,22 @@ import { clusterOf, type Database } from '../spec.ts'
 import { segmentsUnknown } from './assess-settings.ts'
 import { findingsOfSite } from './assess-site.ts'
 
-/** What would delay or weaken a planned move, and must not keep a stack down whose active site is lost. A delayed replay would: it is drained as slowly. */
+/**
+ * What would delay or weaken a planned move, and must not keep a stack down whose active site is lost. A delayed replay
+ * would: it is drained as slowly.
+ */
 const NO_OBSTACLE_TO_A_FAILOVER = new Set(['archiving-failing', 'backup-running', 'synchronous-too-few'])
 
-/** Of a failover only the side that takes over is asked: what the lost one says, or does not say, stands against nothing. */
-export function assessFailover(component: Database, states: BySite<CloudNativePgState>, intent: Intent, assessment: Assessment): Finding[] {
+/**
+ * Of a failover only the side that takes over is asked: what the lost one says, or does not say, stands against
+ * nothing.
+ */
+export function assessFailover(
+  component: Database,
+  states: BySite<CloudNativePgState>,
+  intent: Intent,
+  assessment: Assessment,
+): Finding[] {
   const found = findingsOfSite(component, intent.to, states, 'blocker', assessment).map((finding) =>
     NO_OBSTACLE_TO_A_FAILOVER.has(finding.code) ? warned(finding) : finding,
   )
@@ -23,7 +34,9 @@ export function assessFailover(component: Database, states: BySite<CloudNativePg
   const say = sayAt(component, intent.to)
   const lost = clusterOf(component, intent.from)
   // One instance is enough to serve; the others come back by themselves.
-  const short = found.map((finding) => (finding.code === 'database-not-ready' && state.readyInstances > 0 ? warned(finding) : finding))
+  const short = found.map((finding) =>
+    finding.code === 'database-not-ready' && state.readyInstances > 0 ? warned(finding) : finding,
+  )
   if (state.isReplica && state.replica?.primary !== lost)
     short.push(
       say(
@@ -43,7 +56,14 @@ export function assessFailover(component: Database, states: BySite<CloudNativePg
       ),
     )
   if (state.instance?.replayPaused === true)
-    short.push(say('replay-paused', 'blocker', `${state.cluster} does not replay: it is paused`, 'SELECT pg_wal_replay_resume();'))
+    short.push(
+      say(
+        'replay-paused',
+        'blocker',
+        `${state.cluster} does not replay: it is paused`,
+        'SELECT pg_wal_replay_resume();',
+      ),
+    )
   for (const [name, digest] of Object.entries(state.secrets))
     if (digest === null)
       short.push(
@@ -57,7 +77,11 @@ export function assessFailover(component: Database, states: BySite<CloudNativePg
   if (state.segmentBytes === null && state.instance !== null) short.push(segmentsUnknown(say, 'warning', state.cluster))
   if (state.upstream?.silent != null)
     short.push(
-      say('archive-silent', 'warning', `the archive of ${lost} does not answer (${state.upstream.silent}): what it still holds is lost`),
+      say(
+        'archive-silent',
+        'warning',
+        `the archive of ${lost} does not answer (${state.upstream.silent}): what it still holds is lost`,
+      ),
     )
   else if (state.upstream !== null && !state.upstream.closable)
     short.push(
@@ -88,10 +112,16 @@ function ofHole(lost: string, beyond: string | undefined, say: Say): Finding[] {
 const FRESH: Milliseconds = seconds(30)
 
 /**
- * Of a follower without a stream this is the only sign of life of its primary. It is reported and no more: a site that died a moment ago has shipped
- * just as lately, and a sighting would hold its failover up, or make its plan stale, while nothing but time passes.
+ * Of a follower without a stream this is the only sign of life of its primary. It is reported and no more: a site that
+ * died a moment ago has shipped just as lately, and a sighting would hold its failover up, or make its plan stale,
+ * while nothing but time passes.
  */
-function ofFreshShipment(lost: string, { instance, upstream, archiveTimeout }: CloudNativePgState, now: string, say: Say): Finding[] {
+function ofFreshShipment(
+  lost: string,
+  { instance, upstream, archiveTimeout }: CloudNativePgState,
+  now: string,
+  say: Say,
+): Finding[] {
   if (upstream?.newest == null || instance?.isWalReceiverActive === true) return []
   const { at, segment } = upstream.newest
   // The store has a clock of its own: a shipment from the future is as fresh, and one from far ahead says nothing.
@@ -107,8 +137,16 @@ function ofFreshShipment(lost: string, { instance, upstream, archiveTimeout }: C
   ]
 }
 
-/** A site is cloned anew from the active one: that one must be well, have a backup and ship its WAL. The former one only has to be reached. */
-export function assessRejoin(component: Database, states: BySite<CloudNativePgState>, intent: Intent, assessment: Assessment): Finding[] {
+/**
+ * A site is cloned anew from the active one: that one must be well, have a backup and ship its WAL. The former one only
+ * has to be reached.
+ */
+export function assessRejoin(
+  component: Database,
+  states: BySite<CloudNativePgState>,
+  intent: Intent,
+  assessment: Assessment,
+): Finding[] {
   const found = findingsOfSite(component, intent.from, states, 'blocker', assessment).map((finding) =>
     finding.code === 'no-backup'
       ? { ...finding, severity: 'blocker' as const }
@@ -147,4 +185,5 @@ export function assessRejoin(component: Database, states: BySite<CloudNativePgSt
   return found
 }
 
-const warned = (finding: Finding): Finding => (finding.severity === 'blocker' ? { ...finding, severity: 'warning' } : finding)
+const warned = (finding: Finding): Finding =>
+  finding.severity === 'blocker' ? { ...finding, severity: 'warning' } : finding

@@ -3,7 +3,11 @@ import type { Say } from '../../../driver/say.ts'
 import type { CloudNativePgState } from '../observe.ts'
 
 /** What keeps one cluster from serving, or this driver from judging it. Pure. */
-export function ofSettings({ cluster, instances, settings }: CloudNativePgState, severity: 'warning' | 'blocker', say: Say): Finding[] {
+export function ofSettings(
+  { cluster, instances, settings }: CloudNativePgState,
+  severity: 'warning' | 'blocker',
+  say: Say,
+): Finding[] {
   const { synchronous } = settings
   const found: Finding[] = []
   if (synchronous > instances - 1)
@@ -28,10 +32,16 @@ export const segmentsUnknown = (say: Say, severity: 'warning' | 'blocker', clust
   )
 
 /** What keeps one cluster from following another one, or from serving in its place. Pure. */
-export function ofSettingsOfPair(from: CloudNativePgState, to: CloudNativePgState, severity: 'warning' | 'blocker', say: Say): Finding[] {
+export function ofSettingsOfPair(
+  from: CloudNativePgState,
+  to: CloudNativePgState,
+  severity: 'warning' | 'blocker',
+  say: Say,
+): Finding[] {
   const [source, target] = [from.settings, to.settings]
   const found: Finding[] = []
-  const versions = source.version !== null && target.version !== null ? { old: source.version, next: target.version } : null
+  const versions =
+    source.version !== null && target.version !== null ? { old: source.version, next: target.version } : null
   if (versions !== null && versions.old.major !== versions.next.major)
     found.push(
       say(
@@ -41,7 +51,12 @@ export function ofSettingsOfPair(from: CloudNativePgState, to: CloudNativePgStat
         'Finish the major upgrade on the active site, then rejoin the others: they are cloned anew.',
       ),
     )
-  else if (versions !== null && versions.old.minor !== null && versions.next.minor !== null && versions.next.minor < versions.old.minor)
+  else if (
+    versions !== null &&
+    versions.old.minor !== null &&
+    versions.next.minor !== null &&
+    versions.next.minor < versions.old.minor
+  )
     found.push(
       say(
         'database-version-older',

@@ -11,7 +11,10 @@ import { ofArchives } from './assess-archives.ts'
 import { ofSettings } from './assess-settings.ts'
 import { ofVersions } from './assess-versions.ts'
 
-/** The restart after a promotion locks new sessions out for as long as an old one stays (measured: 179 s with the default of 180). */
+/**
+ * The restart after a promotion locks new sessions out for as long as an old one stays (measured: 179 s with the
+ * default of 180).
+ */
 const LONGEST_SMART_SHUTDOWN = 5
 
 /** What is wrong with one site's cluster by itself. A move needs all of it to be right; a status only tells. */
@@ -48,10 +51,20 @@ export function findingsOfSite(
       ),
     )
   if (state.hibernated)
-    found.push(say('database-hibernated', severity, `${name} is hibernated`, 'Wake it: annotation cnpg.io/hibernation: off.'))
-  // Phase and Ready say "healthy" for a cluster that was cut off, fenced, or holds a used token: the instance itself is asked too.
+    found.push(
+      say('database-hibernated', severity, `${name} is hibernated`, 'Wake it: annotation cnpg.io/hibernation: off.'),
+    )
+  // Phase and Ready say "healthy" for a cluster that was cut off, fenced, or holds a used token: the instance itself is
+  // asked too.
   if (state.instance === null)
-    found.push(say('database-not-answering', severity, `the primary instance of ${name} does not answer`, `kubectl cnpg status ${name}`))
+    found.push(
+      say(
+        'database-not-answering',
+        severity,
+        `the primary instance of ${name} does not answer`,
+        `kubectl cnpg status ${name}`,
+      ),
+    )
   else if (state.phase !== HEALTHY && !usedToken(state))
     found.push(
       say(
@@ -62,7 +75,13 @@ export function findingsOfSite(
       ),
     )
   if (state.readyInstances < state.instances)
-    found.push(say('database-not-ready', severity, `${state.readyInstances} of ${state.instances} instances of ${name} are ready`))
+    found.push(
+      say(
+        'database-not-ready',
+        severity,
+        `${state.readyInstances} of ${state.instances} instances of ${name} are ready`,
+      ),
+    )
   if (usedToken(state))
     found.push(
       say(
@@ -73,7 +92,13 @@ export function findingsOfSite(
       ),
     )
   const forMove = severity === 'blocker' ? 'warning' : 'info'
-  found.push(...managedByOthers(state.controllers, forMove, { object: `Cluster/${name} on ${site}`, field: 'spec.replica', say }))
+  found.push(
+    ...managedByOthers(state.controllers, forMove, {
+      object: `Cluster/${name} on ${site}`,
+      field: 'spec.replica',
+      say,
+    }),
+  )
   if (state.leftOfSwitch !== null)
     found.push(
       say(
@@ -85,7 +110,12 @@ export function findingsOfSite(
     )
   else if (state.inProgress)
     found.push(
-      say('database-switching', severity, `${name} is in the middle of a demotion`, 'Wait for it, or resume the run that began it.'),
+      say(
+        'database-switching',
+        severity,
+        `${name} is in the middle of a demotion`,
+        'Wait for it, or resume the run that began it.',
+      ),
     )
   if (state.currentPrimary !== state.targetPrimary)
     found.push(say('local-switchover', severity, `${name} is switching over inside ${site}`, 'Wait until it is done.'))
@@ -180,5 +210,8 @@ function ofBackups(component: Database, site: SiteName, state: CloudNativePgStat
     : []
 }
 
-/** A token on a running primary is judged again and again, and refused: PostgreSQL stays writable, the operator stops. */
-const usedToken = (state: CloudNativePgState): boolean => state.promotionToken !== null && state.instance?.isPrimary === true
+/**
+ * A token on a running primary is judged again and again, and refused: PostgreSQL stays writable, the operator stops.
+ */
+const usedToken = (state: CloudNativePgState): boolean =>
+  state.promotionToken !== null && state.instance?.isPrimary === true

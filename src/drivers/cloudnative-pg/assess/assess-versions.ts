@@ -4,7 +4,10 @@ import type { CloudNativePgState } from '../observe.ts'
 
 /** Before 1.26 there are no archive plugins, and Barman that it would accept. */
 const OLDEST_OPERATOR = [1, 26, 0] as const
-/** From these on a demotion token is not wiped in the middle of a move (#11075), and a failed bootstrap says so (#11035). */
+/**
+ * From these on a demotion token is not wiped in the middle of a move (#11075), and a failed bootstrap says so
+ * (#11035).
+ */
 const GOOD_OPERATORS = [
   [1, 28, 4],
   [1, 29, 2],
@@ -18,7 +21,9 @@ export function ofVersions(state: CloudNativePgState, say: Say): Finding[] {
   const found: Finding[] = []
   const { operator, plugin } = state
   if (operator !== null && isOlder(operator, OLDEST_OPERATOR))
-    found.push(say('operator-too-old', 'blocker', `CloudNativePG ${operator} is too old for this driver`, 'Update it to 1.30.'))
+    found.push(
+      say('operator-too-old', 'blocker', `CloudNativePG ${operator} is too old for this driver`, 'Update it to 1.30.'),
+    )
   else if (operator !== null && !isGoodOperator(operator))
     found.push(
       say(

@@ -26,14 +26,27 @@ export function assessClusters(
   ]
 }
 
-/** A replica that streams, and has replayed the newest segment that its primary shipped on its timeline, is on that timeline, whatever it has written down. */
+/**
+ * A replica that streams, and has replayed the newest segment that its primary shipped on its timeline, is on that
+ * timeline, whatever it has written down.
+ */
 function hasReplayedTimelineOf(source: InstanceStatus, target: InstanceStatus, segments: SegmentBytes | null): boolean {
   const shipped = segments === null ? null : parseSegment(source.lastArchivedWAL ?? '', segments)
   const replayed = parseLsn(target.replayLsn)
-  return target.isWalReceiverActive === true && shipped?.timeline === source.timeLineID && replayed !== null && replayed >= shipped.end
+  return (
+    target.isWalReceiverActive === true &&
+    shipped?.timeline === source.timeLineID &&
+    replayed !== null &&
+    replayed >= shipped.end
+  )
 }
 
-function ofPair(component: Database, states: BySite<CloudNativePgState>, intent: Intent | null, assessment: Assessment): Finding[] {
+function ofPair(
+  component: Database,
+  states: BySite<CloudNativePgState>,
+  intent: Intent | null,
+  assessment: Assessment,
+): Finding[] {
   const active = assessment.stack.sites.find((site) => site.name === assessment.activeSite)?.name
   const source = active === undefined ? undefined : states[active]
   if (active === undefined || source?.kind !== 'answering') return []
@@ -97,14 +110,17 @@ function ofPair(component: Database, states: BySite<CloudNativePgState>, intent:
       found.push(
         say(
           'timelines-differ',
-          // A replica writes its timeline down at its next restartpoint only; the first step of a move proves that it follows.
+          // A replica writes its timeline down at its next restartpoint only; the first step of a move proves that it
+          // follows.
           hasReplayedTimelineOf(from.instance, to.instance, segments) ? 'info' : 'warning',
           `${to.cluster} is on timeline ${to.instance.timeLineID}, ${from.cluster} on ${from.instance.timeLineID}`,
           'Its next restartpoint shows it (CHECKPOINT on it helps). If it does not follow, clone it again.',
         ),
       )
     if (to.instance?.replayPaused === true)
-      found.push(say('replay-paused', severity, `${to.cluster} does not replay: it is paused`, 'SELECT pg_wal_replay_resume();'))
+      found.push(
+        say('replay-paused', severity, `${to.cluster} does not replay: it is paused`, 'SELECT pg_wal_replay_resume();'),
+      )
     if (follows(component) === 'archive-and-streaming' && to.instance?.isWalReceiverActive === false)
       found.push(
         say(
@@ -116,9 +132,17 @@ function ofPair(component: Database, states: BySite<CloudNativePgState>, intent:
       )
     found.push(...ofSettingsOfPair(from, to, severity, say))
     const gap = gapBetween(from, to, assessment.now)
-    if (segments === null && from.instance !== null && to.instance !== null) found.push(segmentsUnknown(say, severity, to.cluster))
+    if (segments === null && from.instance !== null && to.instance !== null)
+      found.push(segmentsUnknown(say, severity, to.cluster))
     if (segments !== null && gap.segments !== null && gap.segments > farthestSegments(segments))
-      found.push(say('too-far-behind', severity, `${to.cluster} is ${gap.segments} segments behind`, 'Wait until it has caught up.'))
+      found.push(
+        say(
+          'too-far-behind',
+          severity,
+          `${to.cluster} is ${gap.segments} segments behind`,
+          'Wait until it has caught up.',
+        ),
+      )
     return found
   })
 }

@@ -5,18 +5,26 @@ import type { CloudNativePgState } from '../observe.ts'
 import { clusterOf, type Database } from '../spec.ts'
 
 /**
- * Replication as a vantage point. A connected walreceiver has heard of its primary within wal_receiver_timeout (CloudNativePG sets 5 s), so the
- * other site is up. A connection that is missing says nothing: certificates expire, archives suffice, links break one way; and an archive that
- * grows no more may belong to a database that nobody writes to. So this vantage point never says `down`.
+ * Replication as a vantage point. A connected walreceiver has heard of its primary within wal_receiver_timeout
+ * (CloudNativePG sets 5 s), so the other site is up. A connection that is missing says nothing: certificates expire,
+ * archives suffice, links break one way; and an archive that grows no more may belong to a database that nobody writes
+ * to. So this vantage point never says `down`.
  */
 export function seesSite(component: Database, states: BySite<CloudNativePgState>, site: SiteName): Sighting[] {
   const cluster = clusterOf(component, site)
   return Object.entries(states).flatMap(([other, seen]): Sighting[] => {
     if (other === site || seen.kind !== 'answering') return []
     const { state } = seen
-    const streams = state.isReplica && state.replica?.primary === cluster && state.instance?.isWalReceiverActive === true
+    const streams =
+      state.isReplica && state.replica?.primary === cluster && state.instance?.isWalReceiverActive === true
     return streams
-      ? [{ from: `${state.cluster} on ${other} (streaming)`, says: 'up', what: `it streams from ${cluster} at this moment` }]
+      ? [
+          {
+            from: `${state.cluster} on ${other} (streaming)`,
+            says: 'up',
+            what: `it streams from ${cluster} at this moment`,
+          },
+        ]
       : []
   })
 }

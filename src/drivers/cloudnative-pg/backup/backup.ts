@@ -40,7 +40,10 @@ export function backupSteps(component: Database, site: SiteName): PlannedStep[] 
 
 export const backup: Behaviour<CloudNativePgSpec> = {
   async done(run) {
-    const found = await kubernetesOf(run).get({ ...BACKUP, namespace: namespaceOf(run), name: backupName(run) }, { signal: run.signal })
+    const found = await kubernetesOf(run).get(
+      { ...BACKUP, namespace: namespaceOf(run), name: backupName(run) },
+      { signal: run.signal },
+    )
     const status = (found?.status ?? {}) as {
       phase?: string
       error?: string
@@ -73,11 +76,17 @@ export const backup: Behaviour<CloudNativePgSpec> = {
     }
   },
   async apply(run) {
-    const found = await kubernetesOf(run).get({ ...BACKUP, namespace: namespaceOf(run), name: backupName(run) }, { signal: run.signal })
+    const found = await kubernetesOf(run).get(
+      { ...BACKUP, namespace: namespaceOf(run), name: backupName(run) },
+      { signal: run.signal },
+    )
     if (found === null)
-      await kubernetesOf(run).create(backupManifest(run.component, run.context.stack, siteOf(run), backupName(run)), { signal: run.signal })
+      await kubernetesOf(run).create(backupManifest(run.component, run.context.stack, siteOf(run), backupName(run)), {
+        signal: run.signal,
+      })
   },
-  changes: (run) => kubernetesOf(run).watch({ ...BACKUP, namespace: namespaceOf(run), name: backupName(run) }, run.signal),
+  changes: (run) =>
+    kubernetesOf(run).watch({ ...BACKUP, namespace: namespaceOf(run), name: backupName(run) }, run.signal),
 }
 
 /** One name per begin, so that a second call of the same run finds the first one's backup. */
@@ -107,7 +116,18 @@ export const manifestDocument = documentKind<Manifest>(
   {
     type: 'object',
     required: [
-      ...['schemaVersion', 'takenAt', 'backupId', 'serverName', 'lsn', 'timeline', 'systemId', 'serverVersion', 'restorePoint', 'segment'],
+      ...[
+        'schemaVersion',
+        'takenAt',
+        'backupId',
+        'serverName',
+        'lsn',
+        'timeline',
+        'systemId',
+        'serverVersion',
+        'restorePoint',
+        'segment',
+      ],
       ...['counts', 'extensions', 'bytes'],
     ],
     properties: {
@@ -140,7 +160,11 @@ export const manifest: Behaviour<CloudNativePgSpec> = {
   async apply(run) {
     const { backupId, serverName } = backupProof(run)
     const record = await measure(run, backupId, serverName)
-    await run.context.records.write('backups', `${run.component.name}/${serverName}/${record.takenAt}`, record as unknown as JsonObject)
+    await run.context.records.write(
+      'backups',
+      `${run.component.name}/${serverName}/${record.takenAt}`,
+      record as unknown as JsonObject,
+    )
   },
 }
 
@@ -191,7 +215,9 @@ SELECT 'fact', 'segment', pg_walfile_name(pg_switch_wal());`,
 async function bytesOf(run: Run, backupId: string, serverName: string): Promise<number | null> {
   const { store: component } = run.component.spec.archive
   const store = await run.context.objectStore(component, siteOf(run)).open('read')
-  const objects = await store.list(`${archiveFolder(run.component)}${serverName}/base/${backupId}/`, { signal: run.signal })
+  const objects = await store.list(`${archiveFolder(run.component)}${serverName}/base/${backupId}/`, {
+    signal: run.signal,
+  })
   return objects.length === 0 ? null : objects.reduce((sum, object) => sum + object.bytes, 0)
 }
 
@@ -201,8 +227,17 @@ function noneThatIsSound(error: unknown): null {
   return null
 }
 
-/** The newest manifest of an incarnation; null when none was ever taken. Throws `witness-damaged` when all that there are can not be read. */
-export async function newestManifest(component: Database, serverName: string, context: DriverContext): Promise<Manifest | null> {
+/**
+ * The newest manifest of an incarnation; null when none was ever taken. Throws `witness-damaged` when all that there
+ * are can not be read.
+ */
+export async function newestManifest(
+  component: Database,
+  serverName: string,
+  context: DriverContext,
+): Promise<Manifest | null> {
   const of = ({ lsn }: Manifest): boolean => parseLsn(lsn) !== null
-  return (await context.records.newest('backups', `${component.name}/${serverName}/`, manifestDocument, of))?.record ?? null
+  return (
+    (await context.records.newest('backups', `${component.name}/${serverName}/`, manifestDocument, of))?.record ?? null
+  )
 }

@@ -13,15 +13,25 @@ export interface CataloguedBackup {
   readonly segmentBytes: SegmentBytes | null
 }
 
-/** The newest backup that calls itself done; barman's own word (`backup.info`), which nobody re-reads against the data. */
-export async function newestBackup(store: ObjectStoreClient, folder: string, signal: AbortSignal): Promise<CataloguedBackup | null> {
+/**
+ * The newest backup that calls itself done; barman's own word (`backup.info`), which nobody re-reads against the data.
+ */
+export async function newestBackup(
+  store: ObjectStoreClient,
+  folder: string,
+  signal: AbortSignal,
+): Promise<CataloguedBackup | null> {
   const objects = await store.list(`${folder}base/`, { signal })
-  const ids = [...new Set(objects.map((object) => object.key.slice(`${folder}base/`.length).split('/')[0] ?? ''))].sort().reverse()
+  const ids = [...new Set(objects.map((object) => object.key.slice(`${folder}base/`.length).split('/')[0] ?? ''))]
+    .sort()
+    .reverse()
   for (const id of ids) {
     const info = await store.get(`${folder}base/${id}/backup.info`, { signal })
     const fields = info === null ? null : parseBackupInfo(info.body)
     if (fields === null || fields.status !== 'DONE') continue
-    const bytes = objects.filter((object) => object.key.startsWith(`${folder}base/${id}/`)).reduce((sum, object) => sum + object.bytes, 0)
+    const bytes = objects
+      .filter((object) => object.key.startsWith(`${folder}base/${id}/`))
+      .reduce((sum, object) => sum + object.bytes, 0)
     return {
       id,
       beginWal: fields.begin_wal ?? '',

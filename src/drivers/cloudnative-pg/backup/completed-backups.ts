@@ -1,7 +1,10 @@
 import type { KubernetesClient, KubernetesObject } from '../../../clients/kubernetes-client.ts'
 import { BACKUP, type ClusterObject, serverNameOf } from '../objects.ts'
 
-/** The fields of a Backup that this driver reads. The operator's own archiver writes serverName, the plugin pluginMetadata. */
+/**
+ * The fields of a Backup that this driver reads. The operator's own archiver writes serverName, the plugin
+ * pluginMetadata.
+ */
 export interface BackupObject extends KubernetesObject {
   readonly spec: { readonly cluster: { readonly name: string } }
   readonly status?: {
@@ -14,14 +17,19 @@ export interface BackupObject extends KubernetesObject {
   }
 }
 
-export async function backupsIn(kubernetes: KubernetesClient, namespace: string, signal: AbortSignal): Promise<BackupObject[]> {
+export async function backupsIn(
+  kubernetes: KubernetesClient,
+  namespace: string,
+  signal: AbortSignal,
+): Promise<BackupObject[]> {
   return (await kubernetes.list(BACKUP, { namespace }, { signal })) as BackupObject[]
 }
 
 /**
- * The backups from which this very incarnation can be copied, oldest first. A Backup outlives its Cluster: one of a former incarnation under the
- * same name lies in another archive, and a clone that counts on it finds nothing. The plugin knows its own by the UID, as its retention does
- * (plugin-barman-cloud 0.14, internal/cnpgi/instance/retention.go, line 265). Pure.
+ * The backups from which this very incarnation can be copied, oldest first. A Backup outlives its Cluster: one of a
+ * former incarnation under the same name lies in another archive, and a clone that counts on it finds nothing. The
+ * plugin knows its own by the UID, as its retention does (plugin-barman-cloud 0.14,
+ * internal/cnpgi/instance/retention.go, line 265). Pure.
  */
 export function completedBackups(backups: readonly BackupObject[], cluster: ClusterObject): BackupObject[] {
   const endOf = ({ status }: BackupObject): string => status?.stoppedAt ?? ''

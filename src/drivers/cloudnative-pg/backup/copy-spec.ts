@@ -1,8 +1,9 @@
 import { isObject, type Json, type JsonObject } from '../../../values/json.ts'
 
 /**
- * What of a live Cluster must not come along into a restored copy: its history and its peers, its archive, its doors, its users, and what only several
- * instances have. Everything else does, known or not: image, room, tolerations, environment, extensions, service account, topology.
+ * What of a live Cluster must not come along into a restored copy: its history and its peers, its archive, its doors,
+ * its users, and what only several instances have. Everything else does, known or not: image, room, tolerations,
+ * environment, extensions, service account, topology.
  */
 export const LEFT_OUT: readonly string[] = [
   // Who it is and follows: the copy comes from the archive, and from nothing else.
@@ -44,7 +45,9 @@ export const LEFT_OUT_OF_POSTGRESQL: readonly string[] = [
 /** The part of a live Cluster's spec that a restored copy has too. Pure. */
 export function copiedSpec(live: JsonObject): JsonObject {
   const kept = without(live, LEFT_OUT)
-  return isObject(kept.postgresql) ? { ...kept, postgresql: without(kept.postgresql as JsonObject, LEFT_OUT_OF_POSTGRESQL) } : kept
+  return isObject(kept.postgresql)
+    ? { ...kept, postgresql: without(kept.postgresql as JsonObject, LEFT_OUT_OF_POSTGRESQL) }
+    : kept
 }
 
 const without = (mapping: JsonObject, keys: readonly string[]): JsonObject =>
@@ -55,11 +58,19 @@ export interface Needed {
   readonly name: string
 }
 
-/** The objects of its namespace without which a pod of this spec does not start: pull secrets, an image catalog, environment, projected volumes. Pure. */
+/**
+ * The objects of its namespace without which a pod of this spec does not start: pull secrets, an image catalog,
+ * environment, projected volumes. Pure.
+ */
 export function neededBy(spec: JsonObject): Needed[] {
   const found: Needed[] = []
   const add = (kind: Needed['kind'], name: unknown, optional: unknown = false): void => {
-    if (typeof name === 'string' && name !== '' && optional !== true && !found.some((one) => one.kind === kind && one.name === name))
+    if (
+      typeof name === 'string' &&
+      name !== '' &&
+      optional !== true &&
+      !found.some((one) => one.kind === kind && one.name === name)
+    )
       found.push({ kind, name })
   }
   const each = (value: Json | undefined, visit: (item: Readonly<Record<string, unknown>>) => void): void => {

@@ -25,11 +25,17 @@ export function judgeCatalogue(component: Database, expected: Expected): Check[]
   if (manifest === null)
     return [
       complete,
-      { ...check('manifest', false, 'a manifest, written at backup time', 'none; run: standby backup'), outcome: 'inconclusive' },
+      {
+        ...check('manifest', false, 'a manifest, written at backup time', 'none; run: standby backup'),
+        outcome: 'inconclusive',
+      },
     ]
   // barman goes on to call a cut data.tar DONE, and nobody re-reads it before it is needed.
   return manifest.backupId === backup.id && manifest.bytes !== null
-    ? [complete, check('backup-size', manifest.bytes === backup.bytes, `${manifest.bytes} bytes`, `${backup.bytes} bytes`)]
+    ? [
+        complete,
+        check('backup-size', manifest.bytes === backup.bytes, `${manifest.bytes} bytes`, `${backup.bytes} bytes`),
+      ]
     : [complete]
 }
 
@@ -42,7 +48,10 @@ function holdsAllWal(component: Database, { manifest, backup, wal }: Expected): 
   }
   const holes = holesIn(wal, backup.beginWal, backup.segmentBytes)
   // A hole behind the backup's end restores "successfully", with all later rows missing (measured).
-  const missing = manifest === null || manifest.segment === '' || wal.includes(manifest.segment) ? holes : [...holes, manifest.segment]
+  const missing =
+    manifest === null || manifest.segment === '' || wal.includes(manifest.segment)
+      ? holes
+      : [...holes, manifest.segment]
   const more = missing.length > 5 ? ` and ${missing.length - 5} more` : ''
   const found = missing.length === 0 ? 'no hole' : `missing: ${missing.slice(0, 5).join(', ')}${more}`
   return check('wal-complete', missing.length === 0, what, found)
@@ -54,12 +63,25 @@ export function judgeRestored(component: Database, expected: Expected, facts: Re
   const { manifest, backup } = expected
   const systemId = manifest?.systemId ?? backup.systemId
   const checks = [
-    check('accepts-writes', !facts.inRecovery, 'a server that left recovery', facts.inRecovery ? 'still in recovery' : 'writable'),
+    check(
+      'accepts-writes',
+      !facts.inRecovery,
+      'a server that left recovery',
+      facts.inRecovery ? 'still in recovery' : 'writable',
+    ),
   ]
-  if (systemId !== null) checks.push(check('same-database', facts.systemId === systemId, `system id ${systemId}`, facts.systemId))
+  if (systemId !== null)
+    checks.push(check('same-database', facts.systemId === systemId, `system id ${systemId}`, facts.systemId))
   checks.push(reachesEnd(component, expected, facts))
   if (facts.corruption !== null)
-    checks.push(check('undamaged', facts.corruption.length === 0, 'pg_amcheck finds nothing', facts.corruption.join(' | ') || 'nothing'))
+    checks.push(
+      check(
+        'undamaged',
+        facts.corruption.length === 0,
+        'pg_amcheck finds nothing',
+        facts.corruption.join(' | ') || 'nothing',
+      ),
+    )
   const counted = Object.values(facts.counts)
   if (counted.length > 0) {
     const rows = counted.reduce<number>((sum, count) => sum + (count ?? 0), 0)

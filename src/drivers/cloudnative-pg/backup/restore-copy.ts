@@ -5,7 +5,13 @@ import type { Sandbox } from '../../../domain/restore-test.ts'
 import type { DriverContext } from '../../../driver/context.ts'
 import { asStandbyError, siteError } from '../../../errors/standby-error.ts'
 import type { JsonObject } from '../../../values/json.ts'
-import { type Archive, archiveConfiguration, archiveName, archiveSecret, objectStoreManifest } from '../deploy/manifests.ts'
+import {
+  type Archive,
+  archiveConfiguration,
+  archiveName,
+  archiveSecret,
+  objectStoreManifest,
+} from '../deploy/manifests.ts'
 import { CLUSTER, type ClusterObject, PLUGIN, SECRET } from '../objects.ts'
 import { archiveMethod, type Database } from '../spec.ts'
 import { copiedSpec, neededBy } from './copy-spec.ts'
@@ -14,8 +20,9 @@ import { copiedSpec, neededBy } from './copy-spec.ts'
 export const restoredCluster = (component: Database): string => `${component.name}-restored`
 
 /**
- * A scratch cluster of one instance, from an archive that it can only read. It archives nowhere and follows nobody: nothing of it can reach
- * the archive that it came from. Its owner has the passive site's own password, as after a failover.
+ * A scratch cluster of one instance, from an archive that it can only read. It archives nowhere and follows nobody:
+ * nothing of it can reach the archive that it came from. Its owner has the passive site's own password, as after a
+ * failover.
  */
 export async function createCopy(
   component: Database,
@@ -49,7 +56,10 @@ const IMAGE_CATALOG = { apiVersion: CLUSTER.apiVersion, kind: 'ImageCatalog', pl
 const CONFIG_MAP = { apiVersion: 'v1', kind: 'ConfigMap', plural: 'configmaps' } as const
 const KINDS = { Secret: SECRET, ConfigMap: CONFIG_MAP, ImageCatalog: IMAGE_CATALOG } as const
 
-/** Copies of what a pod of the copy needs from the namespace of the original. What may not be read, or is not there, is reported: the pod may do without. */
+/**
+ * Copies of what a pod of the copy needs from the namespace of the original. What may not be read, or is not there, is
+ * reported: the pod may do without.
+ */
 async function neededObjects(
   component: Database,
   like: ClusterObject,
@@ -63,7 +73,9 @@ async function neededObjects(
   const found = await Promise.all(
     needed.map(async ({ kind, name }) => {
       try {
-        const live = await context.kubernetes(sandbox.site).get({ ...KINDS[kind], namespace, name }, { signal: context.signal })
+        const live = await context
+          .kubernetes(sandbox.site)
+          .get({ ...KINDS[kind], namespace, name }, { signal: context.signal })
         if (live !== null) return [withoutMarks(live)]
         context.log.warning(
           `${component.name}: the restored copy asks for ${kind} ${namespace}/${name} on ${sandbox.site}, and there is none`,
@@ -87,13 +99,21 @@ function withoutMarks({ metadata, status: _status, ...content }: KubernetesObjec
 
 async function ownerSecret(component: Database, sandbox: Sandbox, context: DriverContext): Promise<KubernetesObject> {
   const { namespace, secrets } = component.spec
-  const found = await context.kubernetes(sandbox.site).get({ ...SECRET, namespace, name: secrets.owner }, { signal: context.signal })
+  const found = await context
+    .kubernetes(sandbox.site)
+    .get({ ...SECRET, namespace, name: secrets.owner }, { signal: context.signal })
   if (found === null)
     throw siteError('secret-missing', `there is no Secret ${namespace}/${secrets.owner}`, {
       where: `${sandbox.site} ${namespace}/Secret/${secrets.owner}`,
       next: 'Create it with the same content as on the active site.',
     })
-  return { apiVersion: SECRET.apiVersion, kind: SECRET.kind, metadata: { name: secrets.owner }, type: found.type, data: found.data }
+  return {
+    apiVersion: SECRET.apiVersion,
+    kind: SECRET.kind,
+    metadata: { name: secrets.owner },
+    type: found.type,
+    data: found.data,
+  }
 }
 
 /** Pure. */

@@ -17,7 +17,10 @@ import { judgeAge, judgeCatalogue, judgeDuration, judgeRestored } from './judge-
 import { createCopy, restoredCluster } from './restore-copy.ts'
 import { askCopy } from './restored-facts.ts'
 
-/** Restores the newest backup with all WAL behind it, and judges what came out. Throws what is our own trouble, not the backup's. */
+/**
+ * Restores the newest backup with all WAL behind it, and judges what came out. Throws what is our own trouble, not the
+ * backup's.
+ */
 export async function testRestore(
   component: Database,
   source: SiteName,
@@ -43,7 +46,13 @@ export async function testRestore(
   const failure = await waitForCopy(component, sandbox, context)
   const restoreDuration = context.clock.now().getTime() - begun
   if (failure !== null) {
-    const check: Check = { id: 'restores', component: component.name, outcome: 'fail', expected: 'a restore that ends', found: failure }
+    const check: Check = {
+      id: 'restores',
+      component: component.name,
+      outcome: 'fail',
+      expected: 'a restore that ends',
+      found: failure,
+    }
     return { ...report, restoreDuration, checks: [...catalogue, check] }
   }
   const tables = [...new Set([...(component.spec.manifest?.tables ?? []), ...Object.keys(manifest?.counts ?? {})])]
@@ -68,8 +77,8 @@ export async function testRestore(
 }
 
 /**
- * What a failover to the sandbox's site would restore from: the source's own word for its archive where it answers, else what this site knows of it.
- * So the test also works when the source is lost.
+ * What a failover to the sandbox's site would restore from: the source's own word for its archive where it answers,
+ * else what this site knows of it. So the test also works when the source is lost.
  */
 async function archiveToTest(
   component: Database,
@@ -81,7 +90,9 @@ async function archiveToTest(
     readCluster(context.kubernetes(site), component.spec.namespace, clusterOf(component, site), context.signal)
   const [there, here] = await Promise.all([
     read(source).catch((error: unknown) => {
-      context.log.warning(`${source} does not say where it archives (${asStandbyError(error).message}); asking ${sandbox.site}`)
+      context.log.warning(
+        `${source} does not say where it archives (${asStandbyError(error).message}); asking ${sandbox.site}`,
+      )
       return null
     }),
     read(sandbox.site),
@@ -90,11 +101,18 @@ async function archiveToTest(
   const serverName = (there === null ? null : serverNameOf(there)) ?? known
   const like = here ?? there
   if (serverName === null || like === null)
-    throw siteError('no-cluster', `neither ${source} nor ${sandbox.site} says where ${clusterOf(component, source)} archives`, {
-      where: `${source} ${component.spec.namespace}/Cluster/${clusterOf(component, source)}`,
-      next: 'Deploy the stack, then test its backups.',
-    })
-  return { archive: { site: source, location: context.objectStore(component.spec.archive.store, source).location, serverName }, like }
+    throw siteError(
+      'no-cluster',
+      `neither ${source} nor ${sandbox.site} says where ${clusterOf(component, source)} archives`,
+      {
+        where: `${source} ${component.spec.namespace}/Cluster/${clusterOf(component, source)}`,
+        next: 'Deploy the stack, then test its backups.',
+      },
+    )
+  return {
+    archive: { site: source, location: context.objectStore(component.spec.archive.store, source).location, serverName },
+    like,
+  }
 }
 
 /** The newest state of an incarnation that a failover cut off holds rows that the users of today were never served. */
@@ -119,7 +137,11 @@ function nothingToRestore(component: Database, serverName: string, context: Driv
     expected: `a completed base backup of ${serverName}`,
     found: 'none',
   }
-  return { backup: { id: '', takenAt: context.clock.now().toISOString(), bytes: null }, checks: [check], restoreDuration: 0 }
+  return {
+    backup: { id: '', takenAt: context.clock.now().toISOString(), bytes: null },
+    checks: [check],
+    restoreDuration: 0,
+  }
 }
 
 /** Null when the copy stands; why the backup can not be restored otherwise. */
@@ -155,7 +177,9 @@ const copyOf = (component: Database, sandbox: Sandbox, context: DriverContext) =
   cluster: restoredCluster(component),
 })
 
-/** Done, pending, or failed at the first failed recovery pod: the operator itself would try for more than ten minutes. */
+/**
+ * Done, pending, or failed at the first failed recovery pod: the operator itself would try for more than ten minutes.
+ */
 async function restored(component: Database, sandbox: Sandbox, context: DriverContext): Promise<Progress> {
   const copy = copyOf(component, sandbox, context)
   const cluster = await readCluster(copy.kubernetes, copy.namespace, copy.cluster, context.signal)
@@ -163,6 +187,12 @@ async function restored(component: Database, sandbox: Sandbox, context: DriverCo
   if (phase === HEALTHY && readyInstances > 0) return { is: 'done', proof: { phase } }
   const failed = await failedBootstrap(copy, context.signal)
   if (failed !== null) return { is: 'failed', code: 'restore-failed', why: `${failed.pod} failed: ${failed.log}` }
-  if (phase.startsWith('Cluster is unrecoverable')) return { is: 'failed', code: 'restore-failed', why: `${phase}: ${phaseReason}` }
-  return (await refusedBootstrap(copy, 'sandbox-stuck', context.signal)) ?? { is: 'pending', waitingFor: `the restored cluster: ${phase}` }
+  if (phase.startsWith('Cluster is unrecoverable'))
+    return { is: 'failed', code: 'restore-failed', why: `${phase}: ${phaseReason}` }
+  return (
+    (await refusedBootstrap(copy, 'sandbox-stuck', context.signal)) ?? {
+      is: 'pending',
+      waitingFor: `the restored cluster: ${phase}`,
+    }
+  )
 }

@@ -22,8 +22,8 @@ export interface RestoredFacts {
 }
 
 /**
- * The last line of the timeline's history file names the position at which the copy left the archive. Its current position says nothing:
- * after a recovery that ended too early it goes on from there, past any mark that is near.
+ * The last line of the timeline's history file names the position at which the copy left the archive. Its current
+ * position says nothing: after a recovery that ended too early it goes on from there, past any mark that is near.
  */
 const FACTS = `SELECT 'fact', 'inRecovery', pg_is_in_recovery()::text;
 SELECT 'fact', 'systemId', system_identifier::text FROM pg_control_system();

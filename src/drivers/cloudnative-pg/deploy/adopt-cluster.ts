@@ -8,22 +8,41 @@ import { archiveConfiguration, archiveName } from './manifests.ts'
 import type { Place } from './place.ts'
 import { readUserSpec } from './user-spec.ts'
 
-/** The unit of a Cluster that other hands made: its comparison says what stays, and refuses what an adoption must not change. */
-export function adopting(place: Place, unit: DeployUnit, declare: (signal: AbortSignal) => Promise<DeclaredObject>): DeployUnit {
+/**
+ * The unit of a Cluster that other hands made: its comparison says what stays, and refuses what an adoption must not
+ * change.
+ */
+export function adopting(
+  place: Place,
+  unit: DeployUnit,
+  declare: (signal: AbortSignal) => Promise<DeclaredObject>,
+): DeployUnit {
   const { component, site, context, deployment } = place
   return {
     ...unit,
     async diff(signal) {
       const changes = await unit.diff(signal)
-      const live = await readCluster(context.kubernetes(site), component.spec.namespace, clusterOf(component, site), signal)
+      const live = await readCluster(
+        context.kubernetes(site),
+        component.spec.namespace,
+        clusterOf(component, site),
+        signal,
+      )
       if (live === null || !deployment.adopt || isOwnedBy(live, context.stack.name, component.name)) return changes
       const { location } = context.objectStore(component.spec.archive.store, site)
-      const configuration = archiveConfiguration(component, { site, location, serverName: '' }, archiveName(component, site))
+      const configuration = archiveConfiguration(
+        component,
+        { site, location, serverName: '' },
+        archiveName(component, site),
+      )
       const said = adoptionChanges({
         component,
         live,
         archive: await archiveOf(place, live, signal),
-        declaredArchive: { destinationPath: String(configuration.destinationPath), endpointURL: String(configuration.endpointURL) },
+        declaredArchive: {
+          destinationPath: String(configuration.destinationPath),
+          endpointURL: String(configuration.endpointURL),
+        },
         declared: (await declare(signal)).object.spec as JsonObject,
         userSpec: await readUserSpec(component, context.stack),
       })
@@ -33,7 +52,11 @@ export function adopting(place: Place, unit: DeployUnit, declare: (signal: Abort
 }
 
 /** Where a Cluster archives now, by its own word and that of its ObjectStore. */
-async function archiveOf({ component, site, context }: Place, live: ClusterObject, signal: AbortSignal): Promise<LiveArchive | null> {
+async function archiveOf(
+  { component, site, context }: Place,
+  live: ClusterObject,
+  signal: AbortSignal,
+): Promise<LiveArchive | null> {
   const serverName = serverNameOf(live)
   if (serverName === null) return null
   const plugin = live.spec.plugins?.find(({ name, enabled }) => name === PLUGIN && enabled !== false)
@@ -42,8 +65,13 @@ async function archiveOf({ component, site, context }: Place, live: ClusterObjec
     return { method: 'in-tree', serverName, ...placeOf(barmanObjectStore), retention: retentionPolicy }
   }
   const name = plugin.parameters?.barmanObjectName ?? ''
-  const store = await context.kubernetes(site).get({ ...OBJECT_STORE, namespace: component.spec.namespace, name }, { signal })
-  const { configuration, retentionPolicy } = (store?.spec ?? {}) as { readonly configuration?: object; readonly retentionPolicy?: string }
+  const store = await context
+    .kubernetes(site)
+    .get({ ...OBJECT_STORE, namespace: component.spec.namespace, name }, { signal })
+  const { configuration, retentionPolicy } = (store?.spec ?? {}) as {
+    readonly configuration?: object
+    readonly retentionPolicy?: string
+  }
   return { method: 'plugin', serverName, ...placeOf(configuration), retention: retentionPolicy ?? null }
 }
 

@@ -28,8 +28,8 @@ export interface Adoption {
 }
 
 /**
- * What an adoption must say beside the fields that differ: what stays as it is (`keep`), and what it must not change (`refused`), each with what
- * to declare instead. Pure.
+ * What an adoption must say beside the fields that differ: what stays as it is (`keep`), and what it must not change
+ * (`refused`), each with what to declare instead. Pure.
  */
 export function adoptionChanges(adoption: Adoption): Change[] {
   const { live } = adoption
@@ -41,12 +41,20 @@ type Part = Omit<Change, 'object'>
 const refused = (path: string, why: string): Part => ({ kind: 'refused', path, why })
 
 function mustNotChange(adoption: Adoption): Part[] {
-  return [...ofSegments(adoption), ...ofArchive(adoption), ...ofNames(adoption), ...differencesOf(adoption).flatMap(ofField)]
+  return [
+    ...ofSegments(adoption),
+    ...ofArchive(adoption),
+    ...ofNames(adoption),
+    ...differencesOf(adoption).flatMap(ofField),
+  ]
 }
 
 /** A database keeps its segments for life, whatever is declared; and its copies are made from what is declared. */
 function ofSegments({ live, userSpec }: Adoption): Part[] {
-  const [own, declared] = [segmentBytesBegunWith(live.spec.bootstrap), segmentBytesBegunWith(userSpec.bootstrap) ?? OF_INITDB]
+  const [own, declared] = [
+    segmentBytesBegunWith(live.spec.bootstrap),
+    segmentBytesBegunWith(userSpec.bootstrap) ?? OF_INITDB,
+  ]
   if (own === null || own === declared) return []
   const why = `its WAL comes in segments of ${megabytesOf(own)} MB, and the cluster file declares ${megabytesOf(declared)} MB`
   return [
@@ -64,7 +72,10 @@ function ofArchive({ archive, component, declaredArchive }: Adoption): Part[] {
   const method = archiveMethod(component)
   if (archive.method !== method)
     found.push(
-      refused(path, `it archives by ${archive.method}, and the stack declares ${method}. Declare archive.method: ${archive.method}`),
+      refused(
+        path,
+        `it archives by ${archive.method}, and the stack declares ${method}. Declare archive.method: ${archive.method}`,
+      ),
     )
   for (const key of ['destinationPath', 'endpointURL'] as const)
     if (withoutSlash(archive[key]) !== withoutSlash(declaredArchive[key]))
@@ -89,14 +100,16 @@ function ofArchive({ archive, component, declaredArchive }: Adoption): Part[] {
 function ofNames({ live, component: { spec } }: Adoption): Part[] {
   const begun = Object.values((live.spec.bootstrap ?? {}) as Readonly<Record<string, unknown>>).find(isObject) ?? {}
   const name = live.metadata.name
-  const nameIn = (value: unknown): string | null => (isObject(value) && typeof value.name === 'string' ? value.name : null)
+  const nameIn = (value: unknown): string | null =>
+    isObject(value) && typeof value.name === 'string' ? value.name : null
   const database = typeof begun.database === 'string' && begun.database !== '' ? begun.database : 'app'
   const own = {
     database,
     owner: typeof begun.owner === 'string' && begun.owner !== '' ? begun.owner : database,
     'secrets.owner': nameIn(begun.secret) ?? `${name}-app`,
     'secrets.superuser':
-      nameIn(live.spec.superuserSecret) ?? (live.spec.enableSuperuserAccess === true ? `${name}-superuser` : spec.secrets.superuser),
+      nameIn(live.spec.superuserSecret) ??
+      (live.spec.enableSuperuserAccess === true ? `${name}-superuser` : spec.secrets.superuser),
   }
   const declared = {
     database: spec.database,
@@ -123,7 +136,10 @@ const differencesOf = ({ live, declared }: Adoption): FieldChange[] =>
 
 function laidOver(under: Json | undefined, over: Json): Json {
   if (!isObject(under) || !isObject(over)) return over
-  return { ...under, ...Object.fromEntries(Object.entries(over).map(([key, value]) => [key, laidOver(under[key], value)])) } as Json
+  return {
+    ...under,
+    ...Object.fromEntries(Object.entries(over).map(([key, value]) => [key, laidOver(under[key], value)])),
+  } as Json
 }
 
 function ofField({ path, from, to }: FieldChange): Part[] {
@@ -139,7 +155,12 @@ function ofField({ path, from, to }: FieldChange): Part[] {
   const lost = lostItems(from, to)
   return lost.length === 0
     ? []
-    : [refused(at, `${lost.join(', ')} would go. Declare ${lost.length === 1 ? 'it' : 'them'} under ${field} in the cluster file`)]
+    : [
+        refused(
+          at,
+          `${lost.join(', ')} would go. Declare ${lost.length === 1 ? 'it' : 'them'} under ${field} in the cluster file`,
+        ),
+      ]
 }
 
 /** Named items of a list that is replaced as a whole. Its archiver is the one thing that is ours. */

@@ -10,8 +10,9 @@ import type { Place } from './place.ts'
 import { archiveAt } from './situation.ts'
 
 /**
- * Where every site archives: as its own cluster says; one that is yet to begin, under a name that its archive has never held. A site that is
- * silent, and not the one at hand, is taken by what the others know. Throws `archive-unread` when nobody can say it for the site at hand.
+ * Where every site archives: as its own cluster says; one that is yet to begin, under a name that its archive has never
+ * held. A site that is silent, and not the one at hand, is taken by what the others know. Throws `archive-unread` when
+ * nobody can say it for the site at hand.
  */
 export async function archivesOf(place: Place, serverNames: Readonly<Record<string, string>> = {}): Promise<Archive[]> {
   const { component, context } = place
@@ -20,7 +21,10 @@ export async function archivesOf(place: Place, serverNames: Readonly<Record<stri
     live.map(async ({ site, cluster }) => {
       const knownAs = knownAsOf(live, place, site)
       const said = cluster === null || cluster === 'silent' ? null : serverNameOf(cluster)
-      const name = serverNames[site] ?? said ?? (cluster === 'silent' ? (knownAs ?? firstServerName(clusterOf(component, site))) : null)
+      const name =
+        serverNames[site] ??
+        said ??
+        (cluster === 'silent' ? (knownAs ?? firstServerName(clusterOf(component, site))) : null)
       return {
         site,
         location: context.objectStore(component.spec.archive.store, site).location,

@@ -19,7 +19,9 @@ export interface Elsewhere {
 }
 
 /** Under which names this site's archive holds anything of this cluster. */
-export type ArchiveContent = { readonly is: 'read'; readonly names: readonly string[] } | { readonly is: 'unknown'; readonly why: string }
+export type ArchiveContent =
+  | { readonly is: 'read'; readonly names: readonly string[] }
+  | { readonly is: 'unknown'; readonly why: string }
 
 /** What the witness remembers of this database. */
 export type OnRecord =

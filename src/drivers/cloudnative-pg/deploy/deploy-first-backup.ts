@@ -20,7 +20,8 @@ export function firstBackupUnit(place: Place): DeployUnit {
     ])
     const name = `${(cluster === null ? null : serverNameOf(cluster)) ?? firstServerName(clusterOf(component, site))}-first`
     const found = backups.find((backup) => backup.metadata.name === name)
-    const completed = cluster !== null && completedBackups(backups, cluster).length > 0 && (await isArchived(place, cluster, signal))
+    const completed =
+      cluster !== null && completedBackups(backups, cluster).length > 0 && (await isArchived(place, cluster, signal))
     return { name, found, completed }
   }
   return {
@@ -31,7 +32,9 @@ export function firstBackupUnit(place: Place): DeployUnit {
     deadline: minutes(30),
     async diff(signal) {
       // Before the first deploy not even the kind exists.
-      const { name, completed } = await look(signal).catch((): Look => ({ name: 'first', found: undefined, completed: false }))
+      const { name, completed } = await look(signal).catch(
+        (): Look => ({ name: 'first', found: undefined, completed: false }),
+      )
       return completed ? [] : [{ kind: 'create', object: `${namespace}/Backup/${name}` }]
     },
     async apply(signal) {
@@ -39,7 +42,8 @@ export function firstBackupUnit(place: Place): DeployUnit {
       // One that ended is of no use here: it failed, or is of a cluster that is gone.
       const ended = ['completed', 'failed'].includes(phaseOf(found))
       if (ended) await kubernetes.remove({ ...BACKUP, namespace, name }, { signal })
-      if (ended || found === undefined) await kubernetes.create(backupManifest(component, context.stack, site, name), { signal })
+      if (ended || found === undefined)
+        await kubernetes.create(backupManifest(component, context.stack, site, name), { signal })
     },
     async ready(signal) {
       const { name, found, completed } = await look(signal)
@@ -56,8 +60,15 @@ export function firstBackupUnit(place: Place): DeployUnit {
   }
 }
 
-/** A Backup object may be of another archive, as of before an adoption: the archive itself has the last word, where it answers. */
-async function isArchived({ component, site, context }: Place, cluster: ClusterObject, signal: AbortSignal): Promise<boolean> {
+/**
+ * A Backup object may be of another archive, as of before an adoption: the archive itself has the last word, where it
+ * answers.
+ */
+async function isArchived(
+  { component, site, context }: Place,
+  cluster: ClusterObject,
+  signal: AbortSignal,
+): Promise<boolean> {
   const serverName = serverNameOf(cluster)
   if (serverName === null) return false
   try {

@@ -66,15 +66,23 @@ function accessUnit(place: Place): DeployUnit {
       const archives = await archivesOf(place)
       const secrets = archives.map(async (archive) => {
         const pair = archive.site === site ? archive.location.credentials : archive.location.readCredentials
-        const keys = isLogin(pair) ? null : await accessKeys(pair, (reference) => context.credential(reference, archive.site))
+        const keys = isLogin(pair)
+          ? null
+          : await accessKeys(pair, (reference) => context.credential(reference, archive.site))
         return archiveSecret(component, context.stack, archive, keys)
       })
-      return [...(await Promise.all(secrets)), ...(archiveMethod(component) === 'plugin' ? storesOf(place, archives) : [])]
+      return [
+        ...(await Promise.all(secrets)),
+        ...(archiveMethod(component) === 'plugin' ? storesOf(place, archives) : []),
+      ]
     },
   })
 }
 
-/** What the plugin of this site may be told to ask: every archive, and the one that has nothing; with authorities where any has some (`mayLeaveArchive`). */
+/**
+ * What the plugin of this site may be told to ask: every archive, and the one that has nothing; with authorities where
+ * any has some (`mayLeaveArchive`).
+ */
 export function storesOf(
   { component, site, context }: Pick<Place, 'component' | 'site'> & { readonly context: Pick<DriverContext, 'stack'> },
   archives: readonly Archive[],
@@ -82,9 +90,13 @@ export function storesOf(
   const { retention } = component.spec
   const secure = archives.find(({ location }) => location.authorities !== undefined)
   return archives.flatMap((archive) => {
-    const declared = (more = {}, of = archive): DeclaredObject => objectStoreManifest(component, context.stack, of, more)
+    const declared = (more = {}, of = archive): DeclaredObject =>
+      objectStoreManifest(component, context.stack, of, more)
     if (archive.site !== site) return [declared()]
-    return [declared(retention === undefined ? {} : { retention }), declared({ name: noArchiveName(component) }, secure ?? archive)]
+    return [
+      declared(retention === undefined ? {} : { retention }),
+      declared({ name: noArchiveName(component) }, secure ?? archive),
+    ]
   })
 }
 
@@ -92,7 +104,8 @@ function clusterUnit(place: Place): DeployUnit {
   const { component, site, context } = place
   const first = place.deployment.activeSite
   const cloned = mustBeCloned(place)
-  const declare = async (signal: AbortSignal): Promise<DeclaredObject> => declareCluster(place, await streamableFrom(place, signal), signal)
+  const declare = async (signal: AbortSignal): Promise<DeclaredObject> =>
+    declareCluster(place, await streamableFrom(place, signal), signal)
   const unit = objectsUnit({
     id: unitId(place, 'cluster'),
     site,
@@ -116,23 +129,32 @@ function followUnit(place: Place): DeployUnit {
   const others = otherSites(context.stack, site)
   const cloned = mustBeCloned(place)
   const later = cloned
-    ? others.filter((other) => deployment.roleOf(other) === 'passive' && deployment.observed[other]?.kind !== 'answering')
+    ? others.filter(
+        (other) => deployment.roleOf(other) === 'passive' && deployment.observed[other]?.kind !== 'answering',
+      )
     : []
   return objectsUnit({
     id: unitId(place, 'follow'),
     site,
-    needs: [unitId(place, 'cluster'), unitId(place, 'streaming'), ...later.map((other) => unitId(place, 'cluster', other))],
+    needs: [
+      unitId(place, 'cluster'),
+      unitId(place, 'streaming'),
+      ...later.map((other) => unitId(place, 'cluster', other)),
+    ],
     title: `${clusterOf(component, site)} can stream from the other site`,
     deadline: minutes(5),
     kubernetes: context.kubernetes(site),
-    declare: async (signal) => [...(await streamingCopies(place, later, signal)), await declareCluster(place, others, signal)],
+    declare: async (signal) => [
+      ...(await streamingCopies(place, later, signal)),
+      await declareCluster(place, others, signal),
+    ],
     ready: steadily(place),
   })
 }
 
 /**
- * The Cluster of a site as it is declared now. `serverNames` names incarnations that are yet to begin.
- * Throws `roles-disagree`, `archive-forked` or `history-forked` when what is live has another role, or can not have its own.
+ * The Cluster of a site as it is declared now. `serverNames` names incarnations that are yet to begin. Throws
+ * `roles-disagree`, `archive-forked` or `history-forked` when what is live has another role, or can not have its own.
  */
 export async function declareCluster(
   place: Place,
@@ -152,7 +174,8 @@ export async function declareCluster(
     site,
     archives: await archivesOf(place, serverNames),
     userSpec,
-    // Owned by moves: what is live stays, a deploy never flips a role. A passive site that a move left behind is passive all the while.
+    // Owned by moves: what is live stays, a deploy never flips a role. A passive site that a move left behind is
+    // passive all the while.
     replica:
       live?.spec.replica?.primary === undefined || leftBehind
         ? { primary: active, source: sourceOf(place) }
@@ -163,12 +186,18 @@ export async function declareCluster(
   return live === null ? declared : sameAs(live, declared)
 }
 
-/** Holds on to the very object that was read: should it be deleted meanwhile, the API server refuses to make another one in its place. */
+/**
+ * Holds on to the very object that was read: should it be deleted meanwhile, the API server refuses to make another one
+ * in its place.
+ */
 function sameAs({ metadata: { uid } }: ClusterObject, { plural, object }: DeclaredObject): DeclaredObject {
   return { plural, object: uid === undefined ? object : { ...object, metadata: { ...object.metadata, uid } } }
 }
 
-/** Looked at again when it counts: an active database that was there when the deploy began, and is gone by now, is not made anew empty. */
+/**
+ * Looked at again when it counts: an active database that was there when the deploy began, and is gone by now, is not
+ * made anew empty.
+ */
 async function firstBootstrap(place: Place, active: string, userSpec: JsonObject): Promise<JsonObject> {
   const { component, site, deployment } = place
   if (deployment.roleOf(site) === 'passive') return bootstrapOf(component, active, userSpec)
@@ -183,7 +212,10 @@ function sourceOf(place: Place): string {
   return clusterOf(component, other ?? deployment.activeSite)
 }
 
-/** How soon the operator reacts to a changed Cluster: until then it still calls it healthy, and it keeps no observedGeneration. */
+/**
+ * How soon the operator reacts to a changed Cluster: until then it still calls it healthy, and it keeps no
+ * observedGeneration.
+ */
 const REACTION = seconds(3)
 
 /** A cluster that was there before is ready once it stays healthy; a new one as soon as it is. */

@@ -38,23 +38,30 @@ export interface FailedBootstrap {
 const TELLING = /FATAL|PANIC|ERROR|unexpected end|no backup found|no target backup|Expected empty archive|General error/
 
 /**
- * The first pod of a bootstrap job (initdb, recovery) that failed, with its log. The operator itself gives up after 7 pods and 12 minutes;
- * the first one tells the same after 20 to 50 s.
+ * The first pod of a bootstrap job (initdb, recovery) that failed, with its log. The operator itself gives up after 7
+ * pods and 12 minutes; the first one tells the same after 20 to 50 s.
  */
 export async function failedBootstrap(at: Bootstrapping, signal: AbortSignal): Promise<FailedBootstrap | null> {
   const all = (await bootstrapPods(at, signal)).filter((pod) => pod.status?.phase === 'Failed')
   const failed = all[0]
   if (failed === undefined) return null
-  const containers = [...failed.spec.containers, ...(failed.spec.initContainers ?? [])].map((container) => container.name)
+  const containers = [...failed.spec.containers, ...(failed.spec.initContainers ?? [])].map(
+    (container) => container.name,
+  )
   const logs = await Promise.all(
     containers.map((container) =>
-      at.kubernetes.logs({ namespace: at.namespace, name: failed.metadata.name, container }, { tailLines: 200, signal }).catch(() => ''),
+      at.kubernetes
+        .logs({ namespace: at.namespace, name: failed.metadata.name, container }, { tailLines: 200, signal })
+        .catch(() => ''),
     ),
   )
   return { pod: failed.metadata.name, pods: all.length, log: tellingLines(logs.join('\n')) }
 }
 
-/** Why a bootstrap pod can not even begin (no image, no volume, no room): our own trouble, not the backup's. Null when it can. */
+/**
+ * Why a bootstrap pod can not even begin (no image, no volume, no room): our own trouble, not the backup's. Null when
+ * it can.
+ */
 export async function stuckBootstrap(at: Bootstrapping, signal: AbortSignal): Promise<string | null> {
   for (const pod of await bootstrapPods(at, signal)) {
     const scheduled = conditionOf(pod, 'PodScheduled')
@@ -67,7 +74,10 @@ export async function stuckBootstrap(at: Bootstrapping, signal: AbortSignal): Pr
   return null
 }
 
-/** Whether the pods of a job that makes an instance (initdb, recovery, join) are refused, as a wait says it; null: none is, or nobody may see it. */
+/**
+ * Whether the pods of a job that makes an instance (initdb, recovery, join) are refused, as a wait says it; null: none
+ * is, or nobody may see it.
+ */
 export async function refusedBootstrap(
   { kubernetes, namespace, cluster }: Bootstrapping,
   code: string,
@@ -76,9 +86,17 @@ export async function refusedBootstrap(
   const labelSelector = `cnpg.io/cluster=${cluster},cnpg.io/jobRole`
   try {
     for (const job of await kubernetes.list(JOB, { namespace, labelSelector }, { signal })) {
-      const { active = 0, succeeded = 0 } = (job.status ?? {}) as { readonly active?: number; readonly succeeded?: number }
+      const { active = 0, succeeded = 0 } = (job.status ?? {}) as {
+        readonly active?: number
+        readonly succeeded?: number
+      }
       if (active > 0 || succeeded > 0) continue
-      const refused = await waitOfRefused(kubernetes, job, { what: `the job ${job.metadata.name} of ${cluster}`, code }, signal)
+      const refused = await waitOfRefused(
+        kubernetes,
+        job,
+        { what: `the job ${job.metadata.name} of ${cluster}`, code },
+        signal,
+      )
       if (refused !== null) return refused
     }
   } catch (error) {
@@ -113,7 +131,9 @@ function messageOf(line: string): string {
       readonly record?: { readonly error_severity?: string; readonly message?: string }
     }
     if (entry.record !== undefined) return `${entry.record.error_severity ?? ''} ${entry.record.message ?? ''}`.trim()
-    return [entry.level === 'error' ? 'ERROR' : '', entry.msg ?? '', entry.error ?? ''].filter((part) => part !== '').join(' ')
+    return [entry.level === 'error' ? 'ERROR' : '', entry.msg ?? '', entry.error ?? '']
+      .filter((part) => part !== '')
+      .join(' ')
   } catch {
     return line.trim()
   }

@@ -6,8 +6,9 @@ import { siteOfCluster } from '../spec.ts'
 import type { Place } from './place.ts'
 
 /**
- * Whether a follower still follows a site that is passive by now, for it was silent when that one was left, and can follow the active one as it is.
- * Throws `history-forked` when it can not, and `database-not-answering` when nobody can say.
+ * Whether a follower still follows a site that is passive by now, for it was silent when that one was left, and can
+ * follow the active one as it is. Throws `history-forked` when it can not, and `database-not-answering` when nobody can
+ * say.
  */
 export async function isLeftBehind(place: Place, live: ClusterObject | null, active: string): Promise<boolean> {
   const { component, site, context } = place
@@ -18,7 +19,10 @@ export async function isLeftBehind(place: Place, live: ClusterObject | null, act
   const name = live.metadata.name
   const where = `${site} ${component.spec.namespace}/Cluster/${name}`
   const pod = live.status?.currentPrimary
-  const instance = pod === undefined ? null : await readInstance(context.kubernetes(site), component.spec.namespace, pod, context.signal)
+  const instance =
+    pod === undefined
+      ? null
+      : await readInstance(context.kubernetes(site), component.spec.namespace, pod, context.signal)
   if (instance?.isPrimary === true) return false
   const fork = await partedBy(component, live, instance, context)
   if (fork !== null)
@@ -27,10 +31,14 @@ export async function isLeftBehind(place: Place, live: ClusterObject | null, act
       next: `It must be cloned anew: standby failover plan --mode rejoin --to ${site}. Nothing was changed.`,
     })
   if (instance?.replayLsn === undefined)
-    throw siteError('database-not-answering', `${name} follows ${followed}, not ${active}, and does not say how far it is`, {
-      where,
-      next: `Bring it up, then deploy again, or rejoin ${site}. Nothing was changed.`,
-    })
+    throw siteError(
+      'database-not-answering',
+      `${name} follows ${followed}, not ${active}, and does not say how far it is`,
+      {
+        where,
+        next: `Bring it up, then deploy again, or rejoin ${site}. Nothing was changed.`,
+      },
+    )
   return true
 }
 
@@ -51,8 +59,12 @@ export async function refuseForeignRole(place: Place, live: ClusterObject | null
         next: `Rejoin ${place.site}: it is cloned anew. Nothing was changed.`,
       },
     )
-  throw siteError('roles-disagree', `${name} follows ${primary}, and the witness says that ${place.deployment.activeSite} is active`, {
-    where,
-    next: 'Finish the move that was begun, or find out who changed spec.replica. Nothing was changed.',
-  })
+  throw siteError(
+    'roles-disagree',
+    `${name} follows ${primary}, and the witness says that ${place.deployment.activeSite} is active`,
+    {
+      where,
+      next: 'Finish the move that was begun, or find out who changed spec.replica. Nothing was changed.',
+    },
+  )
 }

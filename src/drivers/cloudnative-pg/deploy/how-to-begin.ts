@@ -76,7 +76,8 @@ export const BEGINNINGS: readonly Row[] = [
   {
     when: 'the Cluster of a passive site was made by other hands, and is no copy of the active one by its system id',
     outcome: 'refused: `made-by-others`',
-    applies: (situation) => situation.role === 'passive' && situation.standing.is === 'others' && !isCopyOfActive(situation),
+    applies: (situation) =>
+      situation.role === 'passive' && situation.standing.is === 'others' && !isCopyOfActive(situation),
     beginning: (situation) => {
       const { cluster, site, standing, elsewhere } = situation
       const what = `${cluster} on ${site} was made by other hands, and is no copy of the active database`
@@ -129,7 +130,12 @@ export const BEGINNINGS: readonly Row[] = [
       refuse(
         'made-by-others',
         `${situation.cluster} on ${situation.site} would begin empty, and ${tracesOf(situation).join('; ')}, made by other hands`,
-        serves(situation, lives(situation).find(({ holds }) => holds === 'primary')?.site ?? lives(situation)[0]?.site ?? situation.site),
+        serves(
+          situation,
+          lives(situation).find(({ holds }) => holds === 'primary')?.site ??
+            lives(situation)[0]?.site ??
+            situation.site,
+        ),
       ),
   },
   {
@@ -179,14 +185,23 @@ export function beginningOf(situation: Situation): Beginning {
 export function tracesOf(situation: Situation): string[] {
   const { cluster, site, archive, backups, onRecord } = situation
   return [
-    ...lives(situation).map((one) => `${one.cluster} on ${one.site} holds ${one.holds === 'copy' ? 'a copy' : 'a database'}`),
-    ...(archive.is === 'read' && archive.names.length > 0 ? [`the archive of ${site} holds ${archive.names.join(', ')}`] : []),
-    ...(backups.length > 0 ? [`${backups.length === 1 ? 'the Backup' : 'the Backups'} ${some(backups)} of ${cluster}`] : []),
+    ...lives(situation).map(
+      (one) => `${one.cluster} on ${one.site} holds ${one.holds === 'copy' ? 'a copy' : 'a database'}`,
+    ),
+    ...(archive.is === 'read' && archive.names.length > 0
+      ? [`the archive of ${site} holds ${archive.names.join(', ')}`]
+      : []),
+    ...(backups.length > 0
+      ? [`${backups.length === 1 ? 'the Backup' : 'the Backups'} ${some(backups)} of ${cluster}`]
+      : []),
     ...(onRecord.is === 'a backup' ? ['the witness has the record of a backup'] : []),
   ]
 }
 
-/** The name under which a new database archives: the expected one as long as its archive has nothing of it, else one that was never used. */
+/**
+ * The name under which a new database archives: the expected one as long as its archive has nothing of it, else one
+ * that was never used.
+ */
 export function unusedName({
   cluster,
   archive,
@@ -245,10 +260,12 @@ function missing(situation: Situation): Beginning {
   )
 }
 
-const lives = ({ elsewhere }: Situation): Elsewhere[] => elsewhere.filter(({ holds }) => holds === 'copy' || holds === 'primary')
+const lives = ({ elsewhere }: Situation): Elsewhere[] =>
+  elsewhere.filter(({ holds }) => holds === 'copy' || holds === 'primary')
 
 /** The site that a failover can go to. */
-const copyAt = (situation: Situation): string | null => lives(situation).find(({ site }) => site !== situation.site)?.site ?? null
+const copyAt = (situation: Situation): string | null =>
+  lives(situation).find(({ site }) => site !== situation.site)?.site ?? null
 
 function unknownsOf({ archive, onRecord, elsewhere }: Situation): string[] {
   return [
@@ -263,8 +280,12 @@ function otherSystem({ standing, onRecord, elsewhere }: Situation): string | nul
   if ((standing.is !== 'ours' && standing.is !== 'others') || standing.systemId === null) return null
   if (onRecord.is === 'a backup' && onRecord.systemId !== null && onRecord.systemId !== standing.systemId)
     return `the one on record (system id ${onRecord.systemId}, not ${standing.systemId})`
-  const copy = elsewhere.find(({ holds, systemId }) => holds === 'copy' && systemId !== null && systemId !== standing.systemId)
-  return copy === undefined ? null : `${copy.cluster} on ${copy.site} (system id ${copy.systemId}, not ${standing.systemId})`
+  const copy = elsewhere.find(
+    ({ holds, systemId }) => holds === 'copy' && systemId !== null && systemId !== standing.systemId,
+  )
+  return copy === undefined
+    ? null
+    : `${copy.cluster} on ${copy.site} (system id ${copy.systemId}, not ${standing.systemId})`
 }
 
 const isCopyOfActive = ({ standing, elsewhere }: Situation): boolean =>

@@ -8,7 +8,10 @@ import { archiveMethod, clusterOf, type Database, firstServerName, follows } fro
 import { bootstrapOf, clusterManifest } from './manifests.ts'
 import { readUserSpec } from './user-spec.ts'
 
-/** What of the user's own Cluster spec would not come into force, or must not: nothing is dropped without a word. Reads the file that the component names. */
+/**
+ * What of the user's own Cluster spec would not come into force, or must not: nothing is dropped without a word. Reads
+ * the file that the component names.
+ */
 export async function userSpecProblems(component: Database, stack: Stack): Promise<SpecProblem[]> {
   const file = component.spec.cluster?.file ?? ''
   try {
@@ -36,7 +39,10 @@ export function fieldProblems(component: Database, stack: Stack, userSpec: JsonO
   ]
 }
 
-/** The spec that the first deploy would write for the first active site: what it says of each field of the user's counts. */
+/**
+ * The spec that the first deploy would write for the first active site: what it says of each field of the user's
+ * counts.
+ */
 function writtenFor(component: Database, stack: Stack, userSpec: JsonObject): JsonObject {
   const site = stack.initialActive
   const keys = { accessKeyId: { env: '' }, secretAccessKey: { env: '' } }
@@ -46,7 +52,11 @@ function writtenFor(component: Database, stack: Stack, userSpec: JsonObject): Js
     component,
     stack,
     site,
-    archives: stack.sites.map(({ name }) => ({ site: name, location, serverName: firstServerName(clusterOf(component, name)) })),
+    archives: stack.sites.map(({ name }) => ({
+      site: name,
+      location,
+      serverName: firstServerName(clusterOf(component, name)),
+    })),
     userSpec,
     replica: { primary: cluster, source: cluster },
     bootstrap: bootstrapOf(component, null, userSpec),
@@ -96,7 +106,12 @@ const wayOf = (field: string): string => WAYS.find(([pattern]) => pattern.test(f
 function unsound(component: Database, userSpec: JsonObject): FieldProblem[] {
   const found: FieldProblem[] = []
   const at = (path: string): Json | undefined =>
-    path.split('.').reduce<Json | undefined>((value, key) => (isObject(value) ? (value[key] as Json | undefined) : undefined), userSpec)
+    path
+      .split('.')
+      .reduce<Json | undefined>(
+        (value, key) => (isObject(value) ? (value[key] as Json | undefined) : undefined),
+        userSpec,
+      )
   if (archiveMethod(component) === 'plugin' && at('backup.barmanObjectStore') !== undefined)
     found.push({
       field: 'backup.barmanObjectStore',
@@ -105,7 +120,10 @@ function unsound(component: Database, userSpec: JsonObject): FieldProblem[] {
   const plugins = at('plugins')
   for (const plugin of Array.isArray(plugins) ? plugins : [])
     if (isObject(plugin) && plugin.isWALArchiver === true && plugin.name !== PLUGIN)
-      found.push({ field: `plugins[${String(plugin.name)}]`, why: 'would be a second archiver. Leave isWALArchiver out' })
+      found.push({
+        field: `plugins[${String(plugin.name)}]`,
+        why: 'would be a second archiver. Leave isWALArchiver out',
+      })
   const segment = at('bootstrap.initdb.walSegmentSize')
   if (segment !== undefined && !isSegmentSize(segment))
     found.push({

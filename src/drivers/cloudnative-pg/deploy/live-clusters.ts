@@ -11,14 +11,27 @@ export interface LiveCluster {
   readonly cluster: ClusterObject | 'silent' | null
 }
 
-/** Those of all sites, in the order of the stack. Throws for the site at hand and for the active one; another one may be silent. */
+/**
+ * Those of all sites, in the order of the stack. Throws for the site at hand and for the active one; another one may be
+ * silent.
+ */
 export function liveClusters(place: Place): Promise<LiveCluster[]> {
-  return Promise.all(place.context.stack.sites.map(async ({ name }) => ({ site: name, cluster: await clusterAt(place, name) })))
+  return Promise.all(
+    place.context.stack.sites.map(async ({ name }) => ({ site: name, cluster: await clusterAt(place, name) })),
+  )
 }
 
-async function clusterAt({ component, context, deployment, site: here }: Place, site: SiteName): Promise<LiveCluster['cluster']> {
+async function clusterAt(
+  { component, context, deployment, site: here }: Place,
+  site: SiteName,
+): Promise<LiveCluster['cluster']> {
   try {
-    return await readCluster(context.kubernetes(site), component.spec.namespace, clusterOf(component, site), context.signal)
+    return await readCluster(
+      context.kubernetes(site),
+      component.spec.namespace,
+      clusterOf(component, site),
+      context.signal,
+    )
   } catch (error) {
     if (site === here || deployment.roleOf(site) === 'active' || asStandbyError(error).retry === 'never') throw error
     return 'silent'
@@ -26,7 +39,11 @@ async function clusterAt({ component, context, deployment, site: here }: Place, 
 }
 
 /** Under which name a site archives, as the other sites know it; the word of the active one comes first. */
-export function knownAsOf(live: readonly LiveCluster[], { component, deployment }: Place, site: SiteName): string | null {
+export function knownAsOf(
+  live: readonly LiveCluster[],
+  { component, deployment }: Place,
+  site: SiteName,
+): string | null {
   const isActive = (one: LiveCluster): number => Number(deployment.roleOf(one.site) === 'active')
   const others = live.filter((one) => one.site !== site).sort((a, b) => isActive(b) - isActive(a))
   const cluster = clusterOf(component, site)

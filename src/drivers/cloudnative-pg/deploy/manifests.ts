@@ -34,7 +34,9 @@ export interface ClusterDeclaration {
 /** Name of the Secret and of the ObjectStore of a site's archive, in every site's namespace. */
 export const archiveName = (component: Database, site: SiteName): string => `${component.name}-archive-${site}`
 
-/** Name of the ObjectStore that has nothing (`leave-archive.ts`), and of the Secret with its keys, which nobody makes. */
+/**
+ * Name of the ObjectStore that has nothing (`leave-archive.ts`), and of the Secret with its keys, which nobody makes.
+ */
 export const noArchiveName = (component: Database): string => `${component.name}${NO_ARCHIVE}`
 
 export const streamingSecrets = (cluster: string): { certificate: string; authority: string } => ({
@@ -48,10 +50,15 @@ export const copiedSecrets = (cluster: string): { certificate: string; authority
 }
 
 /**
- * The access keys of one archive as a Secret: keys that write in the namespace of its own site, keys that read elsewhere. Null: none, where the pods
- * use the login of their ServiceAccount.
+ * The access keys of one archive as a Secret: keys that write in the namespace of its own site, keys that read
+ * elsewhere. Null: none, where the pods use the login of their ServiceAccount.
  */
-export function archiveSecret(component: Database, stack: Stack, archive: Archive, keys: AccessKeys | null): DeclaredObject {
+export function archiveSecret(
+  component: Database,
+  stack: Stack,
+  archive: Archive,
+  keys: AccessKeys | null,
+): DeclaredObject {
   return {
     plural: SECRET.plural,
     object: {
@@ -83,18 +90,24 @@ export function archiveConfiguration(component: Database, archive: Archive, cred
     s3Credentials: keysOfArchive(location, credentials),
     // A second worker asks for a segment that is not there yet: one more Python start in the write gap (measured).
     wal: { compression: 'gzip', maxParallel: 1 },
-    // A backup that a person waits for takes 9 s instead of 71 s. Not compressed: gzip took 25 s of the CPU that the new primary needs.
+    // A backup that a person waits for takes 9 s instead of 71 s. Not compressed: gzip took 25 s of the CPU that the
+    // new primary needs.
     data: { immediateCheckpoint: true },
   }
 }
 
-/** Newer boto3 adds checksums that many S3 services refuse. It runs beside PostgreSQL for the plugin, and in the pod of PostgreSQL for the in-tree archive. */
+/**
+ * Newer boto3 adds checksums that many S3 services refuse. It runs beside PostgreSQL for the plugin, and in the pod of
+ * PostgreSQL for the in-tree archive.
+ */
 const BOTO: readonly JsonObject[] = [
   { name: 'AWS_REQUEST_CHECKSUM_CALCULATION', value: 'when_required' },
   { name: 'AWS_RESPONSE_CHECKSUM_VALIDATION', value: 'when_required' },
 ]
 
-/** With the login of the pod's ServiceAccount barman takes the region from it too, and refuses any other key beside it. */
+/**
+ * With the login of the pod's ServiceAccount barman takes the region from it too, and refuses any other key beside it.
+ */
 function keysOfArchive({ credentials }: ObjectStoreLocation, secret: string): JsonObject {
   if (isLogin(credentials)) return { inheritFromIAMRole: true }
   return {
@@ -106,14 +119,18 @@ function keysOfArchive({ credentials }: ObjectStoreLocation, secret: string): Js
 }
 
 /**
- * The plugin's object for one archive. Retention is the business of the site that writes there. The variables are the same whatever its name: those of
- * a peer's archive are part of each pod, which must not be made anew when another one is named.
+ * The plugin's object for one archive. Retention is the business of the site that writes there. The variables are the
+ * same whatever its name: those of a peer's archive are part of each pod, which must not be made anew when another one
+ * is named.
  */
 export function objectStoreManifest(
   component: Database,
   stack: Stack,
   archive: Archive,
-  { name = archiveName(component, archive.site), retention }: { readonly name?: string; readonly retention?: string } = {},
+  {
+    name = archiveName(component, archive.site),
+    retention,
+  }: { readonly name?: string; readonly retention?: string } = {},
 ): DeclaredObject {
   return {
     plural: OBJECT_STORE.plural,
@@ -129,7 +146,9 @@ export function objectStoreManifest(
         configuration: archiveConfiguration(component, archive, name),
         ...(retention === undefined ? {} : { retentionPolicy: retention }),
         instanceSidecarConfiguration: {
-          ...(component.spec.archive.resources === undefined ? {} : { resources: sized({}, component.spec.archive.resources) }),
+          ...(component.spec.archive.resources === undefined
+            ? {}
+            : { resources: sized({}, component.spec.archive.resources) }),
           env: BOTO,
         },
       },
@@ -141,10 +160,11 @@ export function objectStoreManifest(
 const defaults = (component: Database, userSpec: JsonObject) => ({
   // One restart in place instead of a second promotion: one timeline per move.
   primaryUpdateMethod: 'restart',
-  // With the operator's 180 s, one open session keeps all new ones out for three minutes after a promotion; 0 is no smart shutdown at all
-  // (TryShuttingDownSmartFast in instance.go), and saves a second of every restart.
+  // With the operator's 180 s, one open session keeps all new ones out for three minutes after a promotion; 0 is no
+  // smart shutdown at all (TryShuttingDownSmartFast in instance.go), and saves a second of every restart.
   smartShutdownTimeout: 0,
-  // For the one setting with which a replica restarts ahead of its promotion (restart-ahead.ts). Who may use it is a superuser, who may do anything.
+  // For the one setting with which a replica restarts ahead of its promotion (restart-ahead.ts). Who may use it is a
+  // superuser, who may do anything.
   postgresql: { enableAlterSystem: true, ...sizesForSegments(userSpec) },
   ...(archiveMethod(component) === 'in-tree' ? { env: BOTO } : {}),
 })
@@ -172,7 +192,9 @@ export function clusterManifest(declaration: ClusterDeclaration): DeclaredObject
         replica: { self: name, ...declaration.replica },
         ...archiving(component, own),
         externalClusters: stack.sites.map((one) => externalCluster(declaration, one.name)),
-        ...(streaming === undefined ? {} : { managed: { services: { additional: [streamingService(name, streaming.nodePort)] } } }),
+        ...(streaming === undefined
+          ? {}
+          : { managed: { services: { additional: [streamingService(name, streaming.nodePort)] } } }),
       }),
     } as KubernetesObject,
   }
@@ -183,12 +205,19 @@ function archiving(component: Database, own: Archive): JsonObject {
     return {
       backup: {
         ...(component.spec.retention === undefined ? {} : { retentionPolicy: component.spec.retention }),
-        barmanObjectStore: { serverName: own.serverName, ...archiveConfiguration(component, own, archiveName(component, own.site)) },
+        barmanObjectStore: {
+          serverName: own.serverName,
+          ...archiveConfiguration(component, own, archiveName(component, own.site)),
+        },
       },
     }
   return {
     plugins: [
-      { name: PLUGIN, isWALArchiver: true, parameters: { barmanObjectName: archiveName(component, own.site), serverName: own.serverName } },
+      {
+        name: PLUGIN,
+        isWALArchiver: true,
+        parameters: { barmanObjectName: archiveName(component, own.site), serverName: own.serverName },
+      },
     ],
   }
 }
@@ -201,9 +230,23 @@ function externalCluster(declaration: ClusterDeclaration, site: SiteName): JsonO
   const name = clusterOf(component, site)
   const source =
     archiveMethod(component) === 'in-tree'
-      ? { barmanObjectStore: { serverName: archive.serverName, ...archiveConfiguration(component, archive, archiveName(component, site)) } }
-      : { plugin: { name: PLUGIN, parameters: { barmanObjectName: archiveName(component, site), serverName: archive.serverName } } }
-  return { name, ...source, ...(declaration.streaming.includes(site) && site !== declaration.site ? streamingFrom(component, site) : {}) }
+      ? {
+          barmanObjectStore: {
+            serverName: archive.serverName,
+            ...archiveConfiguration(component, archive, archiveName(component, site)),
+          },
+        }
+      : {
+          plugin: {
+            name: PLUGIN,
+            parameters: { barmanObjectName: archiveName(component, site), serverName: archive.serverName },
+          },
+        }
+  return {
+    name,
+    ...source,
+    ...(declaration.streaming.includes(site) && site !== declaration.site ? streamingFrom(component, site) : {}),
+  }
 }
 
 function streamingFrom(component: Database, site: SiteName): JsonObject {
@@ -255,9 +298,17 @@ export function backupManifest(component: Database, stack: Stack, site: SiteName
 }
 
 const backupMethod = (component: Database): JsonObject =>
-  archiveMethod(component) === 'plugin' ? { method: 'plugin', pluginConfiguration: { name: PLUGIN } } : { method: 'barmanObjectStore' }
+  archiveMethod(component) === 'plugin'
+    ? { method: 'plugin', pluginConfiguration: { name: PLUGIN } }
+    : { method: 'barmanObjectStore' }
 
-export function scheduleManifest(component: Database, stack: Stack, site: SiteName, schedule: string, suspend: boolean): DeclaredObject {
+export function scheduleManifest(
+  component: Database,
+  stack: Stack,
+  site: SiteName,
+  schedule: string,
+  suspend: boolean,
+): DeclaredObject {
   const name = clusterOf(component, site)
   return {
     plural: SCHEDULED_BACKUP.plural,
@@ -265,7 +316,14 @@ export function scheduleManifest(component: Database, stack: Stack, site: SiteNa
       apiVersion: SCHEDULED_BACKUP.apiVersion,
       kind: SCHEDULED_BACKUP.kind,
       metadata: { name, namespace: component.spec.namespace, labels: ownedBy(stack.name, component.name) },
-      spec: { schedule, suspend, backupOwnerReference: 'none', cluster: { name }, target: 'primary', ...backupMethod(component) },
+      spec: {
+        schedule,
+        suspend,
+        backupOwnerReference: 'none',
+        cluster: { name },
+        target: 'primary',
+        ...backupMethod(component),
+      },
     },
   }
 }
@@ -283,7 +341,11 @@ export function copiedStreamingSecrets(
     object: {
       apiVersion: 'v1',
       kind: 'Secret',
-      metadata: { name, namespace: component.spec.namespace, labels: { ...ownedBy(stack.name, component.name), 'cnpg.io/reload': 'true' } },
+      metadata: {
+        name,
+        namespace: component.spec.namespace,
+        labels: { ...ownedBy(stack.name, component.name), 'cnpg.io/reload': 'true' },
+      },
       type: 'Opaque',
       data,
     },

@@ -3,8 +3,8 @@ import { isObject } from '../../../values/json.ts'
 type Mapping = Readonly<Record<string, unknown>>
 
 /**
- * `over` merged over `under`: mappings key by key, lists of named things by name (in place, new ones at the end), everything else replaced.
- * So a user's own plugin or external cluster stays beside ours.
+ * `over` merged over `under`: mappings key by key, lists of named things by name (in place, new ones at the end),
+ * everything else replaced. So a user's own plugin or external cluster stays beside ours.
  */
 export function mergeSpecs(under: Mapping, over: Mapping): Record<string, unknown> {
   const merged: Record<string, unknown> = { ...under }

@@ -23,8 +23,8 @@ export async function secretDigest(
 }
 
 /**
- * Superuser and owner must be the same everywhere: after a promotion each site applies its own Secrets, and an application with other
- * passwords loses its login. Throws all that is missing or different at once.
+ * Superuser and owner must be the same everywhere: after a promotion each site applies its own Secrets, and an
+ * application with other passwords loses its login. Throws all that is missing or different at once.
  */
 export async function assertSecretsMatch(component: Database, context: DriverContext): Promise<void> {
   const { namespace, secrets } = component.spec

@@ -11,7 +11,8 @@ export interface Place {
   readonly context: DriverContext
 }
 
-export const unitId = (place: Place, what: string, site = place.site): string => `${place.component.name}.${what}@${site}`
+export const unitId = (place: Place, what: string, site = place.site): string =>
+  `${place.component.name}.${what}@${site}`
 
 /** Whether this site's cluster has to be cloned from the active one, which then must be there first. */
 export const mustBeCloned = (place: Place): boolean =>

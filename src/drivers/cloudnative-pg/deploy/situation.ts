@@ -20,7 +20,10 @@ export async function beginningAt(place: Place): Promise<Beginning> {
   if (beginning.do !== 'refuse') return beginning
   const { component, site } = place
   const { code, what, next } = beginning
-  throw siteError(code, what, { where: `${site} ${component.spec.namespace}/Cluster/${clusterOf(component, site)}`, next })
+  throw siteError(code, what, {
+    where: `${site} ${component.spec.namespace}/Cluster/${clusterOf(component, site)}`,
+    next,
+  })
 }
 
 /** Reads all that decides it. What does not answer is a value; the site at hand and the active one have to. */
@@ -33,7 +36,9 @@ export async function situationAt(place: Place): Promise<Situation> {
     completedBackupsOf(context.kubernetes(site), component.spec.namespace, cluster, context.signal),
     recordOf(component, context),
   ])
-  const renamed = await Promise.all(live.map((one) => (one.cluster === 'silent' ? [] : renamedAt(component, one.site, context))))
+  const renamed = await Promise.all(
+    live.map((one) => (one.cluster === 'silent' ? [] : renamedAt(component, one.site, context))),
+  )
   const own = live.find((one) => one.site === site)?.cluster ?? null
   const knownAs = own === null ? knownAsOf(live, place, site) : null
   return {
@@ -46,7 +51,10 @@ export async function situationAt(place: Place): Promise<Situation> {
     archive,
     backups,
     onRecord,
-    elsewhere: [...live.filter((one) => one.site !== site).map((one) => elsewhere(component, one, context)), ...renamed.flat()],
+    elsewhere: [
+      ...live.filter((one) => one.site !== site).map((one) => elsewhere(component, one, context)),
+      ...renamed.flat(),
+    ],
     knownAs,
     expected: knownAs === null || (await forkOf(component, knownAs, context)) !== null ? null : knownAs,
   }
@@ -66,7 +74,13 @@ function elsewhere(component: Database, { site, cluster: live }: LiveCluster, co
   // One that never came up, as a clone that waits for its first backup, holds nothing yet.
   if (live === null || systemId === null) return { site, cluster, holds: 'nothing', systemId }
   const ours = isOwnedBy(live, context.stack.name, component.name)
-  return { site, cluster, holds: followsAnother(live) ? 'copy' : 'primary', systemId, ...(ours ? {} : { madeBy: 'others' }) }
+  return {
+    site,
+    cluster,
+    holds: followsAnother(live) ? 'copy' : 'primary',
+    systemId,
+    ...(ours ? {} : { madeBy: 'others' }),
+  }
 }
 
 /** Clusters that a deploy of this stack made for this component under a name that is not declared any more. */
@@ -76,7 +90,9 @@ async function renamedAt(component: Database, site: SiteName, context: DriverCon
     .map(([key, value]) => `${key}=${value}`)
     .join(',')
   const found = await listed(() =>
-    context.kubernetes(site).list(CLUSTER, { namespace: component.spec.namespace, labelSelector }, { signal: context.signal }),
+    context
+      .kubernetes(site)
+      .list(CLUSTER, { namespace: component.spec.namespace, labelSelector }, { signal: context.signal }),
   )
   return (found as ClusterObject[])
     .filter(({ metadata }) => metadata.name !== clusterOf(component, site))
@@ -121,20 +137,35 @@ async function recordOf(component: Database, context: DriverContext): Promise<On
 export async function archiveAt(component: Database, site: SiteName, context: DriverContext): Promise<ArchiveContent> {
   try {
     const store = await context.objectStore(component.spec.archive.store, site).open('read')
-    return { is: 'read', names: await serverNamesIn(store, archiveFolder(component), clusterOf(component, site), context.signal) }
+    return {
+      is: 'read',
+      names: await serverNamesIn(store, archiveFolder(component), clusterOf(component, site), context.signal),
+    }
   } catch (error) {
     context.signal.throwIfAborted()
     return { is: 'unknown', why: asStandbyError(error).message }
   }
 }
 
-/** The names under which a cluster has archived anything: its own, which CloudNativePG takes by itself, and the numbered ones. One request each. */
-export async function serverNamesIn(store: ObjectStoreClient, folder: string, cluster: string, signal: AbortSignal): Promise<string[]> {
+/**
+ * The names under which a cluster has archived anything: its own, which CloudNativePG takes by itself, and the numbered
+ * ones. One request each.
+ */
+export async function serverNamesIn(
+  store: ObjectStoreClient,
+  folder: string,
+  cluster: string,
+  signal: AbortSignal,
+): Promise<string[]> {
   const names = (await store.list(`${folder}${cluster}/`, { limit: 1, signal })).length > 0 ? [cluster] : []
   const numbered = new RegExp(`^${cluster}-g\\d+$`)
   let after: string | undefined
   for (;;) {
-    const [first] = await store.list(`${folder}${cluster}-g`, { limit: 1, signal, ...(after === undefined ? {} : { startAfter: after }) })
+    const [first] = await store.list(`${folder}${cluster}-g`, {
+      limit: 1,
+      signal,
+      ...(after === undefined ? {} : { startAfter: after }),
+    })
     if (first === undefined) return names
     const name = first.key.slice(folder.length).split('/')[0] ?? ''
     if (numbered.test(name)) names.push(name)

@@ -22,7 +22,8 @@ export async function readUserSpec(component: Database, stack: Stack): Promise<J
     throw invalid(`is no YAML: ${(error as Error).message.split('\n')[0]}`)
   }
   if (value === null || value === undefined) return {}
-  if (typeof value !== 'object' || Array.isArray(value)) throw invalid('must hold the fields of a Cluster spec, such as `instances: 2`')
+  if (typeof value !== 'object' || Array.isArray(value))
+    throw invalid('must hold the fields of a Cluster spec, such as `instances: 2`')
   if ('spec' in value || 'kind' in value)
     throw invalid('must hold the fields of a Cluster spec alone, without `kind`, `metadata` and `spec:`')
   return value as JsonObject

@@ -19,8 +19,8 @@ type Statement = Readonly<Record<string, unknown>>
 const WRITES = ['s3:PutObject', 's3:DeleteObject']
 
 /**
- * The policy with the folder closed for everyone. A denial wins over every other statement; those stay as they are, but for the denials of the
- * folders that may be let go.
+ * The policy with the folder closed for everyone. A denial wins over every other statement; those stay as they are, but
+ * for the denials of the folders that may be let go.
  */
 export function closeFolder(policy: string | null, closed: ClosedFolder, letGo: readonly ClosedFolder[] = []): string {
   const read = policyIn(policy)
@@ -47,12 +47,14 @@ function denial(closed: ClosedFolder): Statement {
 
 /** Whether it denies what {@link denial} does, and no more. */
 const closesAlone = (statement: Statement, closed: ClosedFolder): boolean =>
-  listOf(statement.Resource).length === 1 && listOf(statement.Action).length === WRITES.length && closes(statement, closed)
+  listOf(statement.Resource).length === 1 &&
+  listOf(statement.Action).length === WRITES.length &&
+  closes(statement, closed)
 
 /** Known by what it does: stores need not keep its name, nor the form in which lists of one were written. */
 function closes(statement: Statement, closed: ClosedFolder): boolean {
-  const everyone = [statement.Principal, (statement.Principal as { AWS?: unknown } | null | undefined)?.AWS].some((one) =>
-    listOf(one).includes('*'),
+  const everyone = [statement.Principal, (statement.Principal as { AWS?: unknown } | null | undefined)?.AWS].some(
+    (one) => listOf(one).includes('*'),
   )
   return (
     statement.Effect === 'Deny' &&

@@ -11,9 +11,9 @@ import { type ClosedFolder, closeFolder, isClosed, openFolder } from './archive-
 import type { Upstream } from './upstream.ts'
 
 /**
- * The lost incarnation can not write to its archive any more, whatever becomes of its site: it can fork no history that a restore would take
- * for the true one. Every incarnation has a folder of its own, so this door is never opened again, unless the failover is taken back before it promotes
- * anything. Needs nothing of the lost site.
+ * The lost incarnation can not write to its archive any more, whatever becomes of its site: it can fork no history that
+ * a restore would take for the true one. Every incarnation has a folder of its own, so this door is never opened again,
+ * unless the failover is taken back before it promotes anything. Needs nothing of the lost site.
  */
 export function closeArchiveSteps(component: Database, intent: Intent, upstream: Upstream | null): PlannedStep[] {
   if (upstream === null || upstream.silent !== null || !upstream.closable) return []
@@ -38,7 +38,8 @@ export const closeArchive: Behaviour<CloudNativePgSpec> = {
       return { is: 'pending', waitingFor: `the policy of ${closed.bucket} to close ${closed.folder}` }
     const probe = await refusedWrite(run)
     // Large stores take a while until a new policy is heard everywhere.
-    if (probe === 'accepted') return { is: 'pending', waitingFor: `${closed.bucket} to refuse a write to ${closed.folder}` }
+    if (probe === 'accepted')
+      return { is: 'pending', waitingFor: `${closed.bucket} to refuse a write to ${closed.folder}` }
     return { is: 'done', proof: { bucket: closed.bucket, folder: closed.folder, policy: 'closed', probe } }
   },
   async apply(run) {
@@ -50,7 +51,8 @@ export const closeArchive: Behaviour<CloudNativePgSpec> = {
   async undo(run) {
     const store = await storeOf(run).open('policy')
     const policy = await store.policy({ signal: run.signal })
-    if (isClosed(policy, folderOf(run))) await store.putPolicy(openFolder(policy, folderOf(run)), { signal: run.signal })
+    if (isClosed(policy, folderOf(run)))
+      await store.putPolicy(openFolder(policy, folderOf(run)), { signal: run.signal })
   },
   async undone(run) {
     const policy = await (await storeOf(run).open('policy')).policy({ signal: run.signal })
@@ -60,7 +62,8 @@ export const closeArchive: Behaviour<CloudNativePgSpec> = {
   },
 }
 
-const storeOf = (run: Run) => run.context.objectStore(run.component.spec.archive.store, parameter(run.step, 'archiveOf') as SiteName)
+const storeOf = (run: Run) =>
+  run.context.objectStore(run.component.spec.archive.store, parameter(run.step, 'archiveOf') as SiteName)
 
 function folderOf(run: Run, serverName = parameter(run.step, 'serverName')): ClosedFolder {
   const location: ObjectStoreLocation = storeOf(run).location
@@ -69,16 +72,20 @@ function folderOf(run: Run, serverName = parameter(run.step, 'serverName')): Clo
 }
 
 /**
- * How many incarnations before a closed one stay closed. One denial for each failover would come to the end of every policy: 20 KB on AWS, 4 KB on
- * versitygw, which answered the 24th with InternalError. An incarnation begins when the cluster of the one before is removed, so that an older denial
- * keeps out nothing but a site that is brought back from an old copy of its machines, and that one's guard shuts it.
+ * How many incarnations before a closed one stay closed. One denial for each failover would come to the end of every
+ * policy: 20 KB on AWS, 4 KB on versitygw, which answered the 24th with InternalError. An incarnation begins when the
+ * cluster of the one before is removed, so that an older denial keeps out nothing but a site that is brought back from
+ * an old copy of its machines, and that one's guard shuts it.
  */
 export const STAY_CLOSED = 4
 
 const longGone = (run: Run): ClosedFolder[] =>
   serverNamesBehind(parameter(run.step, 'serverName'), STAY_CLOSED).map((serverName) => folderOf(run, serverName))
 
-/** What the store says to a write with the very keys of the lost site, where this process has them. A refused write leaves nothing behind. */
+/**
+ * What the store says to a write with the very keys of the lost site, where this process has them. A refused write
+ * leaves nothing behind.
+ */
 async function refusedWrite(run: Run): Promise<'refused' | 'accepted' | 'not tried'> {
   const key = `${incarnationFolder(run.component, parameter(run.step, 'serverName'))}standby-closed`
   try {

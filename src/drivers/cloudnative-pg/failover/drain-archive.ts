@@ -31,7 +31,12 @@ import { askSql, clusterOfRun, instanceOf, type Run, touchCluster } from '../whe
 import type { Upstream } from './upstream.ts'
 
 /** What the lost primary has shipped is not lost: it is replayed before anything is promoted. */
-export function drainStep(component: Database, intent: Intent, upstream: Upstream | null, segments: SegmentBytes | null): PlannedStep {
+export function drainStep(
+  component: Database,
+  intent: Intent,
+  upstream: Upstream | null,
+  segments: SegmentBytes | null,
+): PlannedStep {
   const to = clusterOf(component, intent.to)
   const lost = clusterOf(component, intent.from)
   return plannedStep(component, 'drain-archive', intent.to, {
@@ -50,7 +55,10 @@ export function drainStep(component: Database, intent: Intent, upstream: Upstrea
   })
 }
 
-/** One that went silent since is waited for longer, as one that answered; one that answers by now deserves a plan that waits for it. */
+/**
+ * One that went silent since is waited for longer, as one that answered; one that answers by now deserves a plan that
+ * waits for it.
+ */
 export const answerVaries: Varies = (planned, now) => planned === true && now === false
 
 /** What one look did not hear, and another one did, is no difference: the follower itself is asked then. */
@@ -58,7 +66,10 @@ export const lengthVaries: Varies = (planned, now) => planned === null || now ==
 
 /** How long an archive is waited for that answered when the plan was made, and one that was silent even then. */
 const PATIENCE = { answered: seconds(30), silent: seconds(3) }
-/** Longer than two rounds of wal_retrieve_retry_interval (5 s): a follower that stands still for so long has been offered everything. */
+/**
+ * Longer than two rounds of wal_retrieve_retry_interval (5 s): a follower that stands still for so long has been
+ * offered everything.
+ */
 const STILL = seconds(12)
 /** Much longer than a round: no failover may wait for ever for what its follower can not fetch. */
 const STUCK = seconds(60)
@@ -69,19 +80,27 @@ export const drainArchive: Behaviour<CloudNativePgSpec> = {
   async done(run) {
     const cluster = await clusterOfRun(run)
     const name = cluster.metadata.name
-    // A switchover that ended with the loss of its site may have left it so: it would never fetch what it is waited for.
+    // A switchover that ended with the loss of its site may have left it so: it would never fetch what it is waited
+    // for.
     if (!asksArchiveOf(cluster, parameter(run.step, 'lost')))
       return { is: 'pending', waitingFor: `${name} to ask the archive again`, restsOn: asSeen(cluster) }
     const instance = await instanceOf(run, cluster)
     const replayed = parseLsn(instance?.replayLsn)
     if (instance?.isPrimary === true)
-      return { is: 'failed', code: 'not-a-replica', why: `${name} is a primary already`, next: 'Find out who promoted it.' }
+      return {
+        is: 'failed',
+        code: 'not-a-replica',
+        why: `${name} is a primary already`,
+        next: 'Find out who promoted it.',
+      }
     if (instance === null || replayed === null) return { is: 'pending', waitingFor: `${name} to answer` }
     const segments = await segmentsOf(run)
     if (segments === null) return { is: 'pending', waitingFor: `${name} to say how long its WAL segments are` }
     const archived = await archivedSince(run, instance, replayed, segments)
     if (archived === null)
-      return givenUp(run) ? proven(run, name, 'silent', segments, null, []) : { is: 'pending', waitingFor: 'the archive to answer' }
+      return givenUp(run)
+        ? proven(run, name, 'silent', segments, null, [])
+        : { is: 'pending', waitingFor: 'the archive to answer' }
     const reach = reachFrom(
       archived.map((one) => one.name),
       replayed,
@@ -90,7 +109,10 @@ export const drainArchive: Behaviour<CloudNativePgSpec> = {
     const stoodStill = standsStill(run, replayed, reach)
     if (!hasReplayed(replayed, reach, stoodStill)) {
       if (stoodStill >= STUCK) return stuck(run, name, instance, segments, reach, archived)
-      return { is: 'pending', waitingFor: `${name} to replay up to ${formatLsn(reach.last?.end ?? replayed)}, the end of the archive` }
+      return {
+        is: 'pending',
+        waitingFor: `${name} to replay up to ${formatLsn(reach.last?.end ?? replayed)}, the end of the archive`,
+      }
     }
     return proven(run, name, 'drained', segments, reach, archived)
   },
@@ -110,15 +132,26 @@ async function segmentsOf(run: Run): Promise<SegmentBytes | null> {
 const said = new WeakMap<AbortSignal, SegmentBytes>()
 
 /** Null while the store does not answer. */
-async function archivedSince(run: Run, instance: InstanceStatus, replayed: bigint, segments: SegmentBytes): Promise<ArchivedWal[] | null> {
+async function archivedSince(
+  run: Run,
+  instance: InstanceStatus,
+  replayed: bigint,
+  segments: SegmentBytes,
+): Promise<ArchivedWal[] | null> {
   const { context, component } = run
   try {
-    const store = await context.objectStore(component.spec.archive.store, parameter(run.step, 'archiveOf') as SiteName).open('read')
-    // Back to the last segment that was replayed as a whole: it names the timeline, which the replica itself may not have written down yet.
+    const store = await context
+      .objectStore(component.spec.archive.store, parameter(run.step, 'archiveOf') as SiteName)
+      .open('read')
+    // Back to the last segment that was replayed as a whole: it names the timeline, which the replica itself may not
+    // have written down yet.
     const size = BigInt(segments)
     const behind = replayed <= size ? 0n : replayed - 1n - size
     const folder = incarnationFolder(component, parameter(run.step, 'serverName'))
-    return await walSince(store, folder, segmentName(instance.timeLineID, behind, segments), { signal: run.signal, deadline: seconds(2) })
+    return await walSince(store, folder, segmentName(instance.timeLineID, behind, segments), {
+      signal: run.signal,
+      deadline: seconds(2),
+    })
   } catch (error) {
     run.signal.throwIfAborted()
     context.log.debug(`${run.step.id}: ${asStandbyError(error).message}`)
@@ -126,7 +159,8 @@ async function archivedSince(run: Run, instance: InstanceStatus, replayed: bigin
   }
 }
 
-const givenUp = (run: Run): boolean => runningFor(run) >= (run.step.parameters.answered === true ? PATIENCE.answered : PATIENCE.silent)
+const givenUp = (run: Run): boolean =>
+  runningFor(run) >= (run.step.parameters.answered === true ? PATIENCE.answered : PATIENCE.silent)
 
 /** Since when a follower has been standing where it stands, with the archive as it is. */
 const standing = new WeakMap<AbortSignal, { readonly at: string; readonly since: number }>()
@@ -142,15 +176,16 @@ function standsStill(run: Run, replayed: bigint, reach: Reach): Milliseconds {
 }
 
 /**
- * A record that crosses the end of the last segment can not be replayed, so a follower may never reach that end: it has come as far as it
- * can when it stands still inside the segment.
+ * A record that crosses the end of the last segment can not be replayed, so a follower may never reach that end: it has
+ * come as far as it can when it stands still inside the segment.
  */
 const hasReplayed = (replayed: bigint, { last }: Reach, stoodStill: Milliseconds): boolean =>
   last === null || replayed >= last.end || (replayed > last.start && stoodStill >= STILL)
 
 /**
- * The follower can not fetch what this process sees in the archive. To go on without it loses more than was predicted, which counted on it:
- * that is for those to decide who accepted a loss. Within their bound the rest is given up; beyond it the step fails and says which bound it takes.
+ * The follower can not fetch what this process sees in the archive. To go on without it loses more than was predicted,
+ * which counted on it: that is for those to decide who accepted a loss. Within their bound the rest is given up; beyond
+ * it the step fails and says which bound it takes.
  */
 async function stuck(
   run: Run,
@@ -188,12 +223,19 @@ const newestOf = (times: readonly (Json | undefined)[]): number | null => {
 }
 
 /** Archived segments that are replayed as a whole. */
-const replayedBy = (position: Json | undefined, archived: readonly ArchivedWal[], segments: SegmentBytes): ArchivedWal[] => {
+const replayedBy = (
+  position: Json | undefined,
+  archived: readonly ArchivedWal[],
+  segments: SegmentBytes,
+): ArchivedWal[] => {
   const replayed = parseLsn(String(position)) ?? 0n
   return archived.filter(({ name }) => (parseSegment(name, segments)?.end ?? replayed + 1n) <= replayed)
 }
 
-/** Where the follower stands, and when the last transaction that it knows was committed: after the promotion nobody can tell any more. */
+/**
+ * Where the follower stands, and when the last transaction that it knows was committed: after the promotion nobody can
+ * tell any more.
+ */
 async function proven(
   run: Run,
   name: string,
@@ -213,7 +255,8 @@ async function proven(
   const timeline = Math.max(...timelines.map(Number), ...replayedOf.map(({ timeline }) => timeline))
   const proof: JsonObject = {
     archive,
-    upTo: reach?.last == null || archive === 'stuck' ? null : segmentName(reach.last.timeline, reach.last.start, segments),
+    upTo:
+      reach?.last == null || archive === 'stuck' ? null : segmentName(reach.last.timeline, reach.last.start, segments),
     ...(archive === 'stuck' ? { notReplayed: notReplayed(replayed, reach, segments) } : {}),
     behindAHole: reach?.beyond ?? null,
     replayed: row[0] ?? '',

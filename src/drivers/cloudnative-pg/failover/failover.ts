@@ -14,8 +14,8 @@ import { markForkStep } from './forks.ts'
 import { promoteLostStep } from './promote-without-token.ts'
 
 /**
- * What is done on `intent.to`, and with what the lost site left elsewhere: no step acts on the lost site or waits for it. The archive is
- * closed first, so that what is drained is all that there will ever be.
+ * What is done on `intent.to`, and with what the lost site left elsewhere: no step acts on the lost site or waits for
+ * it. The archive is closed first, so that what is drained is all that there will ever be.
  */
 export function failoverSteps(component: Database, states: BySite<CloudNativePgState>, intent: Intent): PlannedStep[] {
   const [from, to] = [states[intent.from], states[intent.to]]

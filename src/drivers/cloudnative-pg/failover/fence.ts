@@ -11,16 +11,31 @@ import { conditionOf } from '../../../platform/kubernetes/client/conditions.ts'
 import { asSeen } from '../../../platform/kubernetes/compare-and-set.ts'
 import { asSegmentBytes, type SegmentBytes } from '../../../systems/postgres/wal.ts'
 import { type Milliseconds, minutes, seconds } from '../../../values/duration.ts'
-import { type ClusterObject, clusterRef, FENCE, type InstanceStatus, POD, podOf, readCluster, readInstance } from '../objects.ts'
+import {
+  type ClusterObject,
+  clusterRef,
+  FENCE,
+  type InstanceStatus,
+  POD,
+  podOf,
+  readCluster,
+  readInstance,
+} from '../objects.ts'
 import type { CloudNativePgState } from '../observe.ts'
 import { type CloudNativePgSpec, clusterOf, type Database } from '../spec.ts'
 import { parameter, plannedStep } from '../steps.ts'
 import { namespaceOf, patchAsSeen, type Run, touchCluster } from '../where.ts'
 
-/** The operator's own fence: it stops PostgreSQL in every instance and starts it nowhere, whatever restarts, until the annotation is gone. */
+/**
+ * The operator's own fence: it stops PostgreSQL in every instance and starts it nowhere, whatever restarts, until the
+ * annotation is gone.
+ */
 const ALL = '["*"]'
 
-/** Nothing for a side that follows already: it accepts no write. Of a Cluster that is gone it is proven that nothing of it runs any more. */
+/**
+ * Nothing for a side that follows already: it accepts no write. Of a Cluster that is gone it is proven that nothing of
+ * it runs any more.
+ */
 export function fenceSteps(component: Database, states: BySite<CloudNativePgState>, intent: Intent): PlannedStep[] {
   const seen = states[intent.from]
   if (seen?.kind === 'absent') return [fenceStep(component, intent.from)]
@@ -28,19 +43,24 @@ export function fenceSteps(component: Database, states: BySite<CloudNativePgStat
 }
 
 /**
- * A primary, or one that calls itself one the moment it starts: amid a demotion, which never ends where the site died before PostgreSQL was shut down
- * (shutdown_wal.go of 1.30), the data are still those of a primary. A silent instance counts as what its specification says.
+ * A primary, or one that calls itself one the moment it starts: amid a demotion, which never ends where the site died
+ * before PostgreSQL was shut down (shutdown_wal.go of 1.30), the data are still those of a primary. A silent instance
+ * counts as what its specification says.
  */
 export const mayWrite = ({ isReplica, inProgress, instance }: CloudNativePgState): boolean =>
   !isReplica || inProgress || instance?.isPrimary === true
 
-/** `uid` of the cluster that is meant: one that a rejoin made anew meanwhile, under the same name, is nobody's to fence. Empty: whichever is there. */
+/**
+ * `uid` of the cluster that is meant: one that a rejoin made anew meanwhile, under the same name, is nobody's to fence.
+ * Empty: whichever is there.
+ */
 export function fenceStep(component: Database, site: SiteName, uid = ''): PlannedStep {
   const cluster = clusterOf(component, site)
   return plannedStep(component, 'fence', site, {
     phase: 'FENCE',
     title: `Fences ${cluster}: the operator stops PostgreSQL in every instance and keeps it stopped, across every restart, until somebody takes the fence away`,
-    // A shutdown waits for the archiver, which tries three times what an archive that is closed or silent will never take.
+    // A shutdown waits for the archiver, which tries three times what an archive that is closed or silent will never
+    // take.
     deadline: minutes(5),
     expected: seconds(3),
     fence: 'database',
@@ -91,12 +111,18 @@ export const fence: Behaviour<CloudNativePgSpec> = {
       ? { is: 'done', proof: { currentLsn: instance.currentLsn } }
       : // It was lost before the failover began, and is as it was.
         run.intent?.mode === 'failover' && instance === null && primary !== undefined && isCutOff(run, primary)
-        ? { is: 'done', proof: { currentLsn: null, asBefore: `${pod} is not ready, and its instance manager does not answer` } }
+        ? {
+            is: 'done',
+            proof: { currentLsn: null, asBefore: `${pod} is not ready, and its instance manager does not answer` },
+          }
         : { is: 'pending', waitingFor: `${name} to accept writes again` }
   },
 }
 
-/** A cluster that is gone accepts nothing, once its pods are gone too: deleted without its dependents, it leaves them running. */
+/**
+ * A cluster that is gone accepts nothing, once its pods are gone too: deleted without its dependents, it leaves them
+ * running.
+ */
 async function gone(run: Run): Promise<Progress> {
   const { uid } = run.step.parameters
   const pods = (await instancePods(run)).filter((pod) => typeof uid !== 'string' || uid === '' || belongsTo(pod, uid))
@@ -121,17 +147,19 @@ async function annotate(run: Run, fenced: string | null): Promise<void> {
 }
 
 /**
- * An instance manager that hears of the fence in the milliseconds in which its PostgreSQL starts finds none to stop ("instance is not running"), counts as
- * fenced, and looks never again: PostgreSQL goes on, and takes writes (HandleInstanceCommandRequests in instance.go of 1.30; seen behind a power failure).
- * To lift the fence and set it anew would leave that manager deaf, for it waits then for the end of what nobody stops. What is asked here ends in the
- * state that it believes in.
+ * An instance manager that hears of the fence in the milliseconds in which its PostgreSQL starts finds none to stop
+ * ("instance is not running"), counts as fenced, and looks never again: PostgreSQL goes on, and takes writes
+ * (HandleInstanceCommandRequests in instance.go of 1.30; seen behind a power failure). To lift the fence and set it
+ * anew would leave that manager deaf, for it waits then for the end of what nobody stops. What is asked here ends in
+ * the state that it believes in.
  */
 async function stopForgotten(run: Run): Promise<void> {
   const cluster = await fencedCluster(run)
   if (cluster?.metadata.annotations?.[FENCE] !== ALL) return
   for (const pod of await instancePods(run)) {
     const says = await readInstance(kubernetesOf(run), namespaceOf(run), pod.metadata.name, run.signal)
-    // One on its way down tells no position any more; one that still writes its last checkpoint takes writes as well, and is ended like a forgotten one.
+    // One on its way down tells no position any more; one that still writes its last checkpoint takes writes as well,
+    // and is ended like a forgotten one.
     if (says?.mightBeUnavailable !== true || says.currentLsn === undefined) continue
     const forgotten = `${run.step.id}: ${pod.metadata.name} counts as fenced, and its PostgreSQL runs`
     try {
@@ -143,12 +171,16 @@ async function stopForgotten(run: Run): Promise<void> {
   }
 }
 
-/** A pod that ends shuts its PostgreSQL down: it lets sessions end first, and is killed when they have not by then. The end of its WAL is not known then. */
+/**
+ * A pod that ends shuts its PostgreSQL down: it lets sessions end first, and is killed when they have not by then. The
+ * end of its WAL is not known then.
+ */
 const LAST_SESSIONS: Milliseconds = seconds(10)
 
 /**
- * By a command, which writes the end of the WAL down. The guard may run none: it deletes the pod, whose successor reads the annotation before it starts
- * anything (runPostgresAndWait in run.go of 1.30: "Instance is fenced, won't start postgres right now").
+ * By a command, which writes the end of the WAL down. The guard may run none: it deletes the pod, whose successor reads
+ * the annotation before it starts anything (runPostgresAndWait in run.go of 1.30: "Instance is fenced, won't start
+ * postgres right now").
  */
 async function stop(run: Run, { metadata: { name, uid } }: KubernetesObject): Promise<string> {
   const kubernetes = kubernetesOf(run)
@@ -160,7 +192,10 @@ async function stop(run: Run, { metadata: { name, uid } }: KubernetesObject): Pr
     if (asStandbyError(error).code !== 'kubernetes-forbidden') throw error
   }
   const only = uid === undefined ? {} : { uid }
-  await kubernetes.remove({ ...POD, namespace: namespaceOf(run), name }, { ...only, gracePeriod: LAST_SESSIONS, signal: run.signal })
+  await kubernetes.remove(
+    { ...POD, namespace: namespaceOf(run), name },
+    { ...only, gracePeriod: LAST_SESSIONS, signal: run.signal },
+  )
   return 'its pod is deleted, and comes back fenced'
 }
 
@@ -170,13 +205,16 @@ async function instancePods(run: Run): Promise<KubernetesObject[]> {
   return pods.filter(isThere)
 }
 
-/** An instance manager that restarts is back in seconds. Users wait for a failover; behind it nobody does, and a site that has just come back needs more. */
+/**
+ * An instance manager that restarts is back in seconds. Users wait for a failover; behind it nobody does, and a site
+ * that has just come back needs more.
+ */
 const silenceOf = (run: Run): Milliseconds => (run.intent?.mode === 'failover' ? seconds(20) : minutes(2))
 
 /**
- * A dead node leaves its pods "Running" behind, and takes them out of Ready once its kubelet has been silent for the grace period (40 to 50 s,
- * node lifecycle controller). With an instance manager that is silent as well, nothing there can prove anything, however long one waits.
- * A pod that is Ready is waited for.
+ * A dead node leaves its pods "Running" behind, and takes them out of Ready once its kubelet has been silent for the
+ * grace period (40 to 50 s, node lifecycle controller). With an instance manager that is silent as well, nothing there
+ * can prove anything, however long one waits. A pod that is Ready is waited for.
  */
 function isCutOff(run: Run, pod: KubernetesObject): boolean {
   const ready = conditionOf(pod, 'Ready')
@@ -210,21 +248,24 @@ type Stopped =
   | { readonly unseen: string }
 
 /**
- * The word of the instance manager, which tries its own server over a local socket. That it "might be unavailable" is true from the moment
- * at which the fence begins; only the failed connection shows that the server is gone. Phase and Ready go on saying healthy (measured).
+ * The word of the instance manager, which tries its own server over a local socket. That it "might be unavailable" is
+ * true from the moment at which the fence begins; only the failed connection shows that the server is gone. Phase and
+ * Ready go on saying healthy (measured).
  */
 async function stopped(run: Run, object: KubernetesObject): Promise<Stopped> {
   const pod = object.metadata.name
   const says = await readInstance(kubernetesOf(run), namespaceOf(run), pod, run.signal)
-  if (says === null && isCutOff(run, object)) return { unseen: `${pod} is not ready, and its instance manager does not answer` }
+  if (says === null && isCutOff(run, object))
+    return { unseen: `${pod} is not ready, and its instance manager does not answer` }
   if (says === null) return { silent: `the instance manager of ${pod} does not answer` }
   const why = unavailable(says)
   return why === null ? { running: `PostgreSQL in ${pod} to stop` } : { stopped: { pod, says: why } }
 }
 
 /**
- * Why the server does not answer; null while it does, or while it is only on its way down. Nothing but a socket that nobody listens on counts:
- * a connection that was ended, or refused by the server itself, comes from one that may still be finishing a commit (seen).
+ * Why the server does not answer; null while it does, or while it is only on its way down. Nothing but a socket that
+ * nobody listens on counts: a connection that was ended, or refused by the server itself, comes from one that may still
+ * be finishing a commit (seen).
  */
 export function unavailable(says: InstanceStatus): string | null {
   const error = says.mightBeUnavailable === true ? (says.mightBeUnavailableMaskedError ?? '') : ''
@@ -240,16 +281,22 @@ export interface ControlData {
 }
 
 /**
- * Where the WAL of a stopped primary ends; null where its control file does not know. Only a primary that was shut down in good order wrote its
- * last checkpoint at its end: after a crash that one is minutes older than the newest commit, and of a server in recovery it is a restartpoint.
+ * Where the WAL of a stopped primary ends; null where its control file does not know. Only a primary that was shut down
+ * in good order wrote its last checkpoint at its end: after a crash that one is minutes older than the newest commit,
+ * and of a server in recovery it is a restartpoint.
  */
 export const endOf = ({ state, checkpoint }: ControlData): string | null => (state === 'shut down' ? checkpoint : null)
 
-/** Null where this identity may run nothing in the pod: then the fence holds all the same, and the end of the WAL is not known. */
+/**
+ * Null where this identity may run nothing in the pod: then the fence holds all the same, and the end of the WAL is not
+ * known.
+ */
 export async function controlData(run: Run, pod: string | undefined): Promise<ControlData | null> {
   if (pod === undefined) return null
   try {
-    const answer = await kubernetesOf(run).exec(podOf(namespaceOf(run), pod), ['pg_controldata'], { signal: run.signal })
+    const answer = await kubernetesOf(run).exec(podOf(namespaceOf(run), pod), ['pg_controldata'], {
+      signal: run.signal,
+    })
     return answer.code === 0 ? parseControlData(answer.stdout) : null
   } catch (error) {
     run.signal.throwIfAborted()

@@ -9,7 +9,9 @@ import { parameter, plannedStep, stepId } from '../steps.ts'
 import type { Run } from '../where.ts'
 import type { Upstream } from './upstream.ts'
 
-/** An incarnation whose history a failover cut off: its newest state holds rows that no user was ever served afterwards. */
+/**
+ * An incarnation whose history a failover cut off: its newest state holds rows that no user was ever served afterwards.
+ */
 export interface ForkRecord {
   readonly schemaVersion: 1
   readonly serverName: string
@@ -20,7 +22,10 @@ export interface ForkRecord {
   readonly forkedFrom: number
   readonly successor: string
   readonly at: string
-  /** Of PostgreSQL: a database that was made anew counts its timelines from 1 again. Absent in records from before it was written down. */
+  /**
+   * Of PostgreSQL: a database that was made anew counts its timelines from 1 again. Absent in records from before it
+   * was written down.
+   */
   readonly systemId?: string
 }
 
@@ -44,17 +49,25 @@ const forkDocument = documentKind<ForkRecord>(
   'Restore its earlier version (the bucket keeps them): without it nobody knows whether this archive may be restored.',
 )
 
-/** The newest record of an incarnation that was cut off; null while it is a living one. Throws `witness-damaged`: then nobody can say. */
+/**
+ * The newest record of an incarnation that was cut off; null while it is a living one. Throws `witness-damaged`: then
+ * nobody can say.
+ */
 export async function forkOf(
   component: Database,
   serverName: string,
   context: DriverContext,
   holds: (fork: ForkRecord) => boolean = () => true,
 ): Promise<ForkRecord | null> {
-  return (await context.records.newest('forks', `${component.name}/${serverName}/`, forkDocument, holds))?.record ?? null
+  return (
+    (await context.records.newest('forks', `${component.name}/${serverName}/`, forkDocument, holds))?.record ?? null
+  )
 }
 
-/** The newest record of all incarnations of this component for which it holds; null where there is none. A damaged one is passed over. */
+/**
+ * The newest record of all incarnations of this component for which it holds; null where there is none. A damaged one
+ * is passed over.
+ */
 export async function forkOfAny(
   component: Database,
   holds: (fork: ForkRecord) => boolean,
@@ -93,7 +106,11 @@ export const markFork: Behaviour<CloudNativePgSpec> = {
   },
   apply: async (run) => {
     const record = recordOf(run)
-    await run.context.records.write('forks', `${run.component.name}/${record.serverName}/${record.at}`, record as unknown as JsonObject)
+    await run.context.records.write(
+      'forks',
+      `${run.component.name}/${record.serverName}/${record.at}`,
+      record as unknown as JsonObject,
+    )
   },
 }
 

@@ -10,14 +10,21 @@ import type { Run } from '../where.ts'
 import { farther } from './followers-ahead.ts'
 
 /**
- * What a failover now would lose. Seconds: from the newest known shipment up to now, because nobody knows when a silent primary wrote its
- * last row. No vantage point bounds that: a load balancer that finds the site down does not see the sessions that it still has. What is
- * likely is said beside it, and bounds nothing. A shipment has the time at which it arrived: of a primary that was behind, more is lost.
+ * What a failover now would lose. Seconds: from the newest known shipment up to now, because nobody knows when a silent
+ * primary wrote its last row. No vantage point bounds that: a load balancer that finds the site down does not see the
+ * sessions that it still has. What is likely is said beside it, and bounds nothing. A shipment has the time at which it
+ * arrived: of a primary that was behind, more is lost.
  */
-export function predictedLoss(component: Database, states: BySite<CloudNativePgState>, intent: Intent, now: string): ComponentLoss | null {
+export function predictedLoss(
+  component: Database,
+  states: BySite<CloudNativePgState>,
+  intent: Intent,
+  now: string,
+): ComponentLoss | null {
   if (intent.mode !== 'failover') return null
   const to = states[intent.to]
-  if (to?.kind !== 'answering') return { of: 'writes', bytes: [0, null], seconds: [0, null], why: `nothing is known of ${intent.to}` }
+  if (to?.kind !== 'answering')
+    return { of: 'writes', bytes: [0, null], seconds: [0, null], why: `nothing is known of ${intent.to}` }
   const from = states[intent.from]
   const { instance, upstream, segmentBytes } = to.state
   const lost = clusterOf(component, intent.from)
@@ -32,7 +39,9 @@ export function predictedLoss(component: Database, states: BySite<CloudNativePgS
     known === null ? `it is not known when ${lost} last shipped anything` : `${known.what} at ${known.at}`,
     ...(known === null
       ? []
-      : ['what it wrote later may be lost, counted up to now, so the figure grows with the clock; more, if it was behind with shipping']),
+      : [
+          'what it wrote later may be lost, counted up to now, so the figure grows with the clock; more, if it was behind with shipping',
+        ]),
     ...(likely === null ? [] : [likely.why(lost)]),
     ...(upstream?.beyond === undefined
       ? []
@@ -41,7 +50,8 @@ export function predictedLoss(component: Database, states: BySite<CloudNativePgS
     ...(instance?.isWalReceiverActive === true ? [`${to.state.cluster} streams from it at this moment`] : []),
   ]
   const [most] = farther(component, states, intent)
-  if (most !== undefined) why.push(`${most.site} holds ${most.bytes} bytes of it that are not here, and are lost for certain`)
+  if (most !== undefined)
+    why.push(`${most.site} holds ${most.bytes} bytes of it that are not here, and are lost for certain`)
   const end = from?.kind === 'answering' ? parseLsn(from.state.instance?.currentLsn) : null
   const reached = [
     parseLsn(instance?.receivedLsn),
@@ -66,11 +76,15 @@ export function predictedLoss(component: Database, states: BySite<CloudNativePgS
 }
 
 /**
- * A primary that is written to, and reaches its archive, ships once in `archive_timeout`. When nothing more came for longer than that, it has
- * most likely stopped within that time after its newest shipment: no more than one such time is lost, however long people have been thinking
- * since. Null where this says nothing: the archive is silent or unknown, or has a hole, the setting is off, the time is not over, or the primary is seen to live.
+ * A primary that is written to, and reaches its archive, ships once in `archive_timeout`. When nothing more came for
+ * longer than that, it has most likely stopped within that time after its newest shipment: no more than one such time
+ * is lost, however long people have been thinking since. Null where this says nothing: the archive is silent or
+ * unknown, or has a hole, the setting is off, the time is not over, or the primary is seen to live.
  */
-function likelyLoss(to: CloudNativePgState, upper: number): { readonly seconds: number; why(lost: string): string } | null {
+function likelyLoss(
+  to: CloudNativePgState,
+  upper: number,
+): { readonly seconds: number; why(lost: string): string } | null {
   const { archiveTimeout, upstream, instance } = to
   if (
     archiveTimeout === null ||
@@ -91,15 +105,19 @@ function likelyLoss(to: CloudNativePgState, upper: number): { readonly seconds: 
 }
 
 /**
- * A replica archives what it received: what it has shipped itself, it had. But it ships later than it receives, so this counts too little: it
- * says something only where the lost site's own archive says less. Null where that one holds as much.
+ * A replica archives what it received: what it has shipped itself, it had. But it ships later than it receives, so this
+ * counts too little: it says something only where the lost site's own archive says less. Null where that one holds as
+ * much.
  */
 function ownShipment({ cluster, instance, upstream }: CloudNativePgState): Known | null {
   const { lastArchivedWAL: segment, lastArchivedWALTime: at } = instance ?? {}
   if (segment === undefined || at === undefined) return null
   const archived = upstream?.newest?.segment
   if (archived !== undefined && (timelineIn(segment) === null || reachesAsFar(archived, segment))) return null
-  return { at, what: `${cluster} shipped ${segment}, which it had received: the replica's own figure, and later than its receipt,` }
+  return {
+    at,
+    what: `${cluster} shipped ${segment}, which it had received: the replica's own figure, and later than its receipt,`,
+  }
 }
 
 interface Known {
@@ -113,8 +131,8 @@ const newestOf = (candidates: readonly (Known | null)[]): Known | null =>
   }, null)
 
 /**
- * What the failover has lost, once the new history has begun: exact in bytes where the old primary was fenced and says where it ended,
- * else from its last known position up to an end that nobody knows.
+ * What the failover has lost, once the new history has begun: exact in bytes where the old primary was fenced and says
+ * where it ended, else from its last known position up to an end that nobody knows.
  */
 export function countedLoss(run: Run, forkedAt: string): JsonObject {
   const drained = run.proofOf(parameter(run.step, 'drained'))
@@ -124,10 +142,13 @@ export function countedLoss(run: Run, forkedAt: string): JsonObject {
   const lastSeen = run.step.parameters.lastSeenAt
   const beyond = (end: bigint | null): number => (end === null || fork === null || end <= fork ? 0 : Number(end - fork))
   const bytes: readonly [number, number | null] =
-    exactEnd === null ? [beyond(parseLsn(typeof lastSeen === 'string' ? lastSeen : null)), null] : [beyond(exactEnd), beyond(exactEnd)]
+    exactEnd === null
+      ? [beyond(parseLsn(typeof lastSeen === 'string' ? lastSeen : null)), null]
+      : [beyond(exactEnd), beyond(exactEnd)]
   const lastCommit = Date.parse(String(drained?.lastCommitAt ?? ''))
   const closed = Date.parse(typeof fenced?.fencedAt === 'string' ? fenced.fencedAt : run.begunAt)
-  const upTo = Number.isNaN(lastCommit) || Number.isNaN(closed) ? null : Math.max(0, Math.ceil((closed - lastCommit) / 1_000))
+  const upTo =
+    Number.isNaN(lastCommit) || Number.isNaN(closed) ? null : Math.max(0, Math.ceil((closed - lastCommit) / 1_000))
   return {
     bytes: [...bytes],
     seconds: bytes[1] === 0 ? [0, 0] : [0, upTo],

@@ -5,10 +5,11 @@ import type { Database } from '../spec.ts'
 import { type ForkRecord, forkOf, forkOfAny } from './forks.ts'
 
 /**
- * The failover that ended the history which a follower has replayed, at a position before its own: it holds writes that the new history does not
- * have, and can follow that one never again. Null where it can. It is judged by what it has replayed: what is only received is overwritten by the
- * new history, and PostgreSQL itself judges so (rescanLatestTimeLine in xlogrecovery.c). Throws `witness-damaged` where a record of the incarnation that it
- * follows can not be read; one of another incarnation is passed over.
+ * The failover that ended the history which a follower has replayed, at a position before its own: it holds writes that
+ * the new history does not have, and can follow that one never again. Null where it can. It is judged by what it has
+ * replayed: what is only received is overwritten by the new history, and PostgreSQL itself judges so
+ * (rescanLatestTimeLine in xlogrecovery.c). Throws `witness-damaged` where a record of the incarnation that it follows
+ * can not be read; one of another incarnation is passed over.
  */
 export async function partedBy(
   component: Database,
@@ -25,7 +26,8 @@ export async function partedBy(
     const at = parseLsn(fork.forkedAt)
     return fork.cluster === primary && isOfDatabase(fork, systemId) && at !== null && replayed > at
   }
-  // A rejoin of the primary gives it a new name, which its followers are told: the timeline that was left is still the one that they replayed.
+  // A rejoin of the primary gives it a new name, which its followers are told: the timeline that was left is still the
+  // one that they replayed.
   const [here, renamed] = await Promise.all([
     followed === null ? null : forkOf(component, followed, context, parted),
     forkOfAny(component, (fork) => fork.forkedFrom === instance?.timeLineID && parted(fork), context),
@@ -33,8 +35,11 @@ export async function partedBy(
   return here ?? renamed
 }
 
-/** Also where one of both does not say which database it is: to have it follow what it never can would hold a move up. */
-const isOfDatabase = (fork: ForkRecord, systemId: string | undefined): boolean => !fork.systemId || !systemId || fork.systemId === systemId
+/**
+ * Also where one of both does not say which database it is: to have it follow what it never can would hold a move up.
+ */
+const isOfDatabase = (fork: ForkRecord, systemId: string | undefined): boolean =>
+  !fork.systemId || !systemId || fork.systemId === systemId
 
 /** The sentence that a person reads of it. */
 export const partedText = (cluster: string, replayed: string | undefined, fork: ForkRecord): string =>

@@ -66,11 +66,20 @@ export const promoteWithoutToken: Behaviour<CloudNativePgSpec> = {
       }
     const refused = refusal(cluster)
     if (refused !== null)
-      return { is: 'failed', code: 'promotion-refused', why: refused, next: `kubectl -n ${namespaceOf(run)} describe cluster ${name}` }
+      return {
+        is: 'failed',
+        code: 'promotion-refused',
+        why: refused,
+        next: `kubectl -n ${namespaceOf(run)} describe cluster ${name}`,
+      }
     const instance = await instanceOf(run, cluster)
     const before = Number(run.proofOf(parameter(run.step, 'drained'))?.timeline ?? 0)
-    if (instance?.isPrimary !== true || instance.timeLineID <= before) return { is: 'pending', waitingFor: `${name} to leave recovery` }
-    const rows = await askSql(run, `SELECT 'state', pg_is_in_recovery(), timeline_id FROM pg_control_checkpoint();\n${HISTORY}`)
+    if (instance?.isPrimary !== true || instance.timeLineID <= before)
+      return { is: 'pending', waitingFor: `${name} to leave recovery` }
+    const rows = await askSql(
+      run,
+      `SELECT 'state', pg_is_in_recovery(), timeline_id FROM pg_control_checkpoint();\n${HISTORY}`,
+    )
     const [, inRecovery, timeline] = rows?.find((row) => row[0] === 'state') ?? []
     if (rows === null || inRecovery !== 'f' || Number(timeline) <= before)
       return { is: 'pending', waitingFor: `${name} to say where its timeline began` }
@@ -88,21 +97,32 @@ export const promoteWithoutToken: Behaviour<CloudNativePgSpec> = {
     }
   },
 
-  /** A token that is left over would be refused for good; without one the operator promotes at once, and looks at no lag. */
+  /**
+   * A token that is left over would be refused for good; without one the operator promotes at once, and looks at no
+   * lag.
+   */
   async apply(run) {
     const name = parameter(run.step, 'cluster')
     const { uid, follows } = run.restsOn ?? {}
     const where = `${run.step.site} ${namespaceOf(run)}/Cluster/${name}`
     if (uid !== parameter(run.step, 'uid'))
-      throw siteError('another-database', `${name} is not the cluster that the plan was made for (uid ${String(uid)})`, {
-        where,
-        next: 'Make a new plan.',
-      })
+      throw siteError(
+        'another-database',
+        `${name} is not the cluster that the plan was made for (uid ${String(uid)})`,
+        {
+          where,
+          next: 'Make a new plan.',
+        },
+      )
     if (follows !== parameter(run.step, 'lost'))
-      throw siteError('follows-another', `${name} follows ${String(follows ?? 'nobody')}, not ${parameter(run.step, 'lost')}`, {
-        where,
-        next: 'Find out who changed spec.replica, and make a new plan.',
-      })
+      throw siteError(
+        'follows-another',
+        `${name} follows ${String(follows ?? 'nobody')}, not ${parameter(run.step, 'lost')}`,
+        {
+          where,
+          next: 'Find out who changed spec.replica, and make a new plan.',
+        },
+      )
     const { source, ...asking } = await archiveToAsk(run)
     await patchAsSeen(run, { spec: { replica: { primary: name, promotionToken: null, ...source }, ...asking } })
   },
@@ -111,13 +131,18 @@ export const promoteWithoutToken: Behaviour<CloudNativePgSpec> = {
 }
 
 /**
- * A promotion asks its archive five times, one after the other, and PostgreSQL waits for each answer (4 s of a failover, measured). An archive that was
- * closed, and then drained, has nothing more to say: it is not asked where all that a promotion reads lies in pg_wal. One that does not answer, or not
- * this cluster, would hold it up for longer: then the own archive is asked.
+ * A promotion asks its archive five times, one after the other, and PostgreSQL waits for each answer (4 s of a
+ * failover, measured). An archive that was closed, and then drained, has nothing more to say: it is not asked where all
+ * that a promotion reads lies in pg_wal. One that does not answer, or not this cluster, would hold it up for longer:
+ * then the own archive is asked.
  */
-async function archiveToAsk(run: Run): Promise<{ readonly source?: object; readonly externalClusters?: readonly object[] }> {
+async function archiveToAsk(
+  run: Run,
+): Promise<{ readonly source?: object; readonly externalClusters?: readonly object[] }> {
   const { archive, endIsHere } = run.proofOf(parameter(run.step, 'drained')) ?? {}
   if (archive === 'silent' || archive === 'stuck') return { source: { source: parameter(run.step, 'cluster') } }
   const nothingMore = archive === 'drained' && endIsHere === true && run.proofOf(parameter(run.step, 'closed')) !== null
-  return nothingMore && (await mayLeaveArchive(run)) ? leftArchive(run, await clusterOfRun(run), parameter(run.step, 'lost')) : {}
+  return nothingMore && (await mayLeaveArchive(run))
+    ? leftArchive(run, await clusterOfRun(run), parameter(run.step, 'lost'))
+    : {}
 }

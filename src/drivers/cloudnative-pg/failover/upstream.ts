@@ -17,7 +17,10 @@ import { type ArchivedWal, newestBackup, walSince } from '../backup/catalogue.ts
 import { type ClusterObject, type InstanceStatus, serverNameOfPeer } from '../objects.ts'
 import { type Database, incarnationFolder, siteOfCluster } from '../spec.ts'
 
-/** What a follower's primary has left in the archive: what a failover could still fetch, seen without asking the primary. */
+/**
+ * What a follower's primary has left in the archive: what a failover could still fetch, seen without asking the
+ * primary.
+ */
 export interface Upstream {
   readonly cluster: string
   readonly serverName: string
@@ -27,7 +30,10 @@ export interface Upstream {
   readonly newest: { readonly segment: string; readonly at: string } | null
   /** The first segment behind a hole; absent where there is none. */
   readonly beyond?: string
-  /** How long its segments are, where the follower itself did not say, by a backup in this archive; absent where nobody says. */
+  /**
+   * How long its segments are, where the follower itself did not say, by a backup in this archive; absent where nobody
+   * says.
+   */
   readonly segmentBytes?: SegmentBytes
   /** Whether somebody is declared who may close this archive by the policy of its bucket. */
   readonly closable: boolean
@@ -37,8 +43,9 @@ export interface Upstream {
 const PATIENCE = seconds(1.5)
 
 /**
- * Never throws: a silent archive is a value. Null for a cluster that follows nobody. `own`: the length of the follower's segments, which is a copy of its
- * primary; where it does not say, a backup in the archive does, and without any nothing follows from the names in there.
+ * Never throws: a silent archive is a value. Null for a cluster that follows nobody. `own`: the length of the
+ * follower's segments, which is a copy of its primary; where it does not say, a backup in the archive does, and without
+ * any nothing follows from the names in there.
  */
 export async function seeUpstream(
   component: Database,
@@ -58,7 +65,8 @@ export async function seeUpstream(
   const common = { cluster: primary, serverName, closable: location.policyCredentials !== undefined }
   const position = parseLsn(instance?.replayLsn)
   if (instance === null || position === null) return { ...common, silent: null, newest: null }
-  const late = (waited: number): Error => siteError('object-store-unreachable', `no answer within ${waited} ms`, { retry: 'transient' })
+  const late = (waited: number): Error =>
+    siteError('object-store-unreachable', `no answer within ${waited} ms`, { retry: 'transient' })
   let way: Way | undefined
   try {
     const found = await withinDeadline(
@@ -92,16 +100,21 @@ export async function seeUpstream(
 }
 
 /**
- * The newest segment that can still be replayed; where a follower streams, and has all that is shipped, the newest one that it has: it says when
- * the primary shipped last, without which nobody could bound a loss. Usually that is the one before its own. A primary that dies while it ships
- * may be further behind, and on a timeline that has just begun nothing may be shipped at all, so then more is looked through.
+ * The newest segment that can still be replayed; where a follower streams, and has all that is shipped, the newest one
+ * that it has: it says when the primary shipped last, without which nobody could bound a loss. Usually that is the one
+ * before its own. A primary that dies while it ships may be further behind, and on a timeline that has just begun
+ * nothing may be shipped at all, so then more is looked through.
  */
 async function newestFor(
   timeline: number,
   position: bigint,
   segments: SegmentBytes,
   from: (segment: string) => Promise<ArchivedWal[]>,
-): Promise<{ readonly archived: readonly ArchivedWal[]; readonly newest: Segment | null; readonly beyond: string | null }> {
+): Promise<{
+  readonly archived: readonly ArchivedWal[]
+  readonly newest: Segment | null
+  readonly beyond: string | null
+}> {
   const nameBack = (line: number, count: number): string => {
     const bytes = BigInt(count) * BigInt(segments)
     return segmentName(line, position < bytes ? 0n : position - bytes, segments)

@@ -14,7 +14,10 @@ import { askSql, clusterOfRun, instanceOf, namespaceOf, patchAsSeen, peerOf, typ
 import { archiveAgain, askArchiveAgain } from './leave-archive.ts'
 import { hasShipped, shippedMark, shipWal } from './ship-wal.ts'
 
-/** What is still to do once users are served: wake the archiver, let the old side follow, clear the token, turn the schedules round. */
+/**
+ * What is still to do once users are served: wake the archiver, let the old side follow, clear the token, turn the
+ * schedules round.
+ */
 export function afterMoveSteps(component: Database, intent: Intent): PlannedStep[] {
   const to = clusterOf(component, intent.to)
   return [
@@ -34,7 +37,12 @@ export function afterMoveSteps(component: Database, intent: Intent): PlannedStep
 }
 
 /** `promotion`: the step that made it primary, and names its new timeline. */
-export function settleStep(component: Database, site: SiteName, promotion: string, phase: Phase = 'PROTECT'): PlannedStep {
+export function settleStep(
+  component: Database,
+  site: SiteName,
+  promotion: string,
+  phase: Phase = 'PROTECT',
+): PlannedStep {
   const cluster = clusterOf(component, site)
   return plannedStep(component, 'settle', site, {
     phase,
@@ -77,7 +85,10 @@ export const settle: Behaviour<CloudNativePgSpec> = {
     const instance = await instanceOf(run, await clusterOfRun(run))
     const archived = instance?.lastArchivedWAL ?? ''
     return (timelineIn(archived) ?? 0) < timeline || !hasShipped(archived, mark)
-      ? { is: 'pending', waitingFor: `the WAL of its checkpoint${timeline === 0 ? '' : ` on timeline ${timeline}`} in the archive` }
+      ? {
+          is: 'pending',
+          waitingFor: `the WAL of its checkpoint${timeline === 0 ? '' : ` on timeline ${timeline}`} in the archive`,
+        }
       : { is: 'done', proof: { lastArchivedWal: archived, settledLsn: formatLsn(mark.at) } }
   },
   apply: shipWal,
@@ -104,16 +115,28 @@ export async function followed(run: Run, cluster: ClusterObject): Promise<Progre
   const primary = await peerOf(run, parameter(run.step, 'primarySite'), parameter(run.step, 'primary'))
   const replica = await instanceOf(run, cluster)
   const name = cluster.metadata.name
-  if (primary === null || replica === null || replica.isPrimary) return { is: 'pending', waitingFor: `${name} to come back as a replica` }
-  // A mark that stands still: a primary that goes on writing is always a little ahead of a replica that is fed by the archive.
+  if (primary === null || replica === null || replica.isPrimary)
+    return { is: 'pending', waitingFor: `${name} to come back as a replica` }
+  // A mark that stands still: a primary that goes on writing is always a little ahead of a replica that is fed by the
+  // archive.
   const mark = parseLsn(String(run.proofOf(parameter(run.step, 'settled'))?.settledLsn ?? ''))
   const replayed = parseLsn(replica.replayLsn)
   if (mark === null || replayed === null || replayed < mark)
-    return { is: 'pending', waitingFor: `${name} to replay what ${parameter(run.step, 'primary')} wrote since it was promoted` }
+    return {
+      is: 'pending',
+      waitingFor: `${name} to replay what ${parameter(run.step, 'primary')} wrote since it was promoted`,
+    }
   if (replica.timeLineID !== primary.timeLineID && !(await replaysTimeline(run, primary.timeLineID)))
-    return { is: 'pending', waitingFor: `${name} to reach timeline ${primary.timeLineID} (is on ${replica.timeLineID})` }
-  if (cluster.status?.phase !== HEALTHY) return { is: 'pending', waitingFor: `${name} to be healthy (${cluster.status?.phase})` }
-  return { is: 'done', proof: { timeline: primary.timeLineID, replayed: replica.replayLsn ?? '', primaryAt: primary.currentLsn ?? '' } }
+    return {
+      is: 'pending',
+      waitingFor: `${name} to reach timeline ${primary.timeLineID} (is on ${replica.timeLineID})`,
+    }
+  if (cluster.status?.phase !== HEALTHY)
+    return { is: 'pending', waitingFor: `${name} to be healthy (${cluster.status?.phase})` }
+  return {
+    is: 'done',
+    proof: { timeline: primary.timeLineID, replayed: replica.replayLsn ?? '', primaryAt: primary.currentLsn ?? '' },
+  }
 }
 
 /** The timeline of a replica is only written down at its next restartpoint: ask for one. */
@@ -126,7 +149,11 @@ export const clearToken: Behaviour<CloudNativePgSpec> = {
   async done(run) {
     const cluster = await clusterOfRun(run)
     if (cluster.spec.replica?.promotionToken || !asksArchiveOf(cluster, parameter(run.step, 'peer')))
-      return { is: 'pending', waitingFor: `the token of ${cluster.metadata.name} to be cleared`, restsOn: asSeen(cluster) }
+      return {
+        is: 'pending',
+        waitingFor: `the token of ${cluster.metadata.name} to be cleared`,
+        restsOn: asSeen(cluster),
+      }
     return cluster.status?.phase === HEALTHY
       ? { is: 'done', proof: { promotionToken: null, phase: HEALTHY } }
       : { is: 'pending', waitingFor: `${cluster.metadata.name} to be healthy (${cluster.status?.phase ?? 'no phase'})` }
@@ -138,7 +165,10 @@ export const clearToken: Behaviour<CloudNativePgSpec> = {
   touch: touchCluster,
 }
 
-/** Base backups are taken of the active site: a passive one can not be asked for the manifest that restores are judged against. */
+/**
+ * Base backups are taken of the active site: a passive one can not be asked for the manifest that restores are judged
+ * against.
+ */
 export const schedule: Behaviour<CloudNativePgSpec> = {
   async done(run) {
     const found = await kubernetesOf(run).get(scheduleRef(run), { signal: run.signal })
@@ -149,9 +179,17 @@ export const schedule: Behaviour<CloudNativePgSpec> = {
       : { is: 'pending', waitingFor: `the schedule of ${parameter(run.step, 'cluster')}`, restsOn: asSeen(found) }
   },
   async apply(run) {
-    await kubernetesOf(run).patch(scheduleRef(run), { spec: { suspend: run.step.parameters.suspend === true } }, onlyAsSeen(run))
+    await kubernetesOf(run).patch(
+      scheduleRef(run),
+      { spec: { suspend: run.step.parameters.suspend === true } },
+      onlyAsSeen(run),
+    )
   },
   touch: (run) => touchObject(kubernetesOf(run), scheduleRef(run), run.signal),
 }
 
-const scheduleRef = (run: Run) => ({ ...SCHEDULED_BACKUP, namespace: namespaceOf(run), name: parameter(run.step, 'cluster') })
+const scheduleRef = (run: Run) => ({
+  ...SCHEDULED_BACKUP,
+  namespace: namespaceOf(run),
+  name: parameter(run.step, 'cluster'),
+})

@@ -14,9 +14,10 @@ const LASTS: Milliseconds = seconds(10)
 const SHUT_DOWN = ['shut down', 'shut down in recovery']
 
 /**
- * Why a demotion can never end, nor be taken back; null where it may. The operator waits for a PostgreSQL that was shut down in good order
- * (shutdown_wal.go of 1.30, errPostgresNotShutDown), keeps it fenced meanwhile, and its webhook refuses every other direction: one that was killed
- * first is started by nobody, so no shutdown can come (seen in the lab).
+ * Why a demotion can never end, nor be taken back; null where it may. The operator waits for a PostgreSQL that was shut
+ * down in good order (shutdown_wal.go of 1.30, errPostgresNotShutDown), keeps it fenced meanwhile, and its webhook
+ * refuses every other direction: one that was killed first is started by nobody, so no shutdown can come (seen in the
+ * lab).
  */
 export async function neverEnds(run: Run, cluster: ClusterObject): Promise<Progress | null> {
   const state = await stoppedAmid(run, cluster)
@@ -31,9 +32,10 @@ export async function neverEnds(run: Run, cluster: ClusterObject): Promise<Progr
 }
 
 /**
- * The name of what keeps a demotion from its end although PostgreSQL was shut down; null where there is none. The operator ships the last segment
- * under a second name, a link that its instance manager makes, and takes away when it is done (remote.go of 1.30, pgArchivePartial). One that died
- * in between leaves it, and every later one gives up in front of it: "file exists", for ever (seen in the lab).
+ * The name of what keeps a demotion from its end although PostgreSQL was shut down; null where there is none. The
+ * operator ships the last segment under a second name, a link that its instance manager makes, and takes away when it
+ * is done (remote.go of 1.30, pgArchivePartial). One that died in between leaves it, and every later one gives up in
+ * front of it: "file exists", for ever (seen in the lab).
  */
 export async function leftoverLink(run: Run, cluster: ClusterObject): Promise<string | null> {
   const state = await stoppedAmid(run, cluster)
@@ -53,11 +55,17 @@ export async function removeLeftoverLink(run: Run, cluster: ClusterObject): Prom
 /** Only what is older than the instance manager of now, which may be at work on its own; and only a second name. */
 async function leftover(run: Run, cluster: ClusterObject, then: '-print' | '-print -delete'): Promise<string | null> {
   const name = cluster.status?.currentPrimary ?? ''
-  const pod = (await kubernetesOf(run).get({ ...POD, namespace: namespaceOf(run), name }, { signal: run.signal })) as RunningPod | null
-  const since = pod?.status?.containerStatuses?.find((container) => container.name === POSTGRES)?.state?.running?.startedAt
+  const pod = (await kubernetesOf(run).get(
+    { ...POD, namespace: namespaceOf(run), name },
+    { signal: run.signal },
+  )) as RunningPod | null
+  const since = pod?.status?.containerStatuses?.find((container) => container.name === POSTGRES)?.state?.running
+    ?.startedAt
   if (since === undefined) return null
   const script = `find "$PGDATA/pg_wal/" -maxdepth 1 -name "*.partial" -links +1 ! -newerct "$0" ${then}`
-  const answer = await kubernetesOf(run).exec(podOf(namespaceOf(run), name), ['sh', '-c', script, since], { signal: run.signal })
+  const answer = await kubernetesOf(run).exec(podOf(namespaceOf(run), name), ['sh', '-c', script, since], {
+    signal: run.signal,
+  })
   if (answer.code !== 0) run.context.log.debug(`${siteOf(run)}: find in pg_wal of ${name}: ${answer.stderr.trim()}`)
   return answer.code === 0 ? answer.stdout.trim().split('\n')[0] || null : null
 }
@@ -70,7 +78,10 @@ interface RunningPod {
   }
 }
 
-/** The state in the control file of a PostgreSQL that its demotion has stopped; null where it runs, or nobody can tell. Asked for first, it stays so. */
+/**
+ * The state in the control file of a PostgreSQL that its demotion has stopped; null where it runs, or nobody can tell.
+ * Asked for first, it stays so.
+ */
 async function stoppedAmid(run: Run, cluster: ClusterObject): Promise<string | null> {
   if (cluster.status?.switchReplicaClusterStatus?.inProgress !== true || runningFor(run) < LASTS) return null
   const instance = await instanceOf(run, cluster)

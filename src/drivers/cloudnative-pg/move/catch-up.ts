@@ -21,7 +21,11 @@ export function catchUpStep(component: Database, intent: Intent): PlannedStep {
     title: `Waits until ${to} has replayed the last write of ${clusterOf(component, intent.from)}, exactly to the byte that its token names`,
     deadline: minutes(5),
     expected: seconds(2),
-    parameters: { cluster: to, demotion: stepId(component, 'demote', intent.from), peer: clusterOf(component, intent.from) },
+    parameters: {
+      cluster: to,
+      demotion: stepId(component, 'demote', intent.from),
+      peer: clusterOf(component, intent.from),
+    },
   })
 }
 
@@ -64,7 +68,11 @@ async function caughtUp(run: Run, cluster: ClusterObject): Promise<Progress> {
   if (rows === null) return { is: 'pending', waitingFor: `${cluster.metadata.name} to answer` }
   const [[redo = '', timelineId, systemId = '', segment = '', files = ''] = []] = rows
   const timeline = Number(timelineId)
-  return compare(token, { redo, timeline, systemId, endIsHere: holdsEnd(files, segment, timeline) }, cluster.metadata.name)
+  return compare(
+    token,
+    { redo, timeline, systemId, endIsHere: holdsEnd(files, segment, timeline) },
+    cluster.metadata.name,
+  )
 }
 
 export function compare(

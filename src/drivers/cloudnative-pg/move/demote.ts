@@ -36,13 +36,21 @@ export const demote: Behaviour<CloudNativePgSpec> = {
     const cluster = await clusterOfRun(run)
     const successor = parameter(run.step, 'successor')
     const progress = demotionOf(cluster, successor)
-    // Before its effect: one who writes the old value just now would take it back, and a demotion that never began is the quicker way back.
+    // Before its effect: one who writes the old value just now would take it back, and a demotion that never began is
+    // the quicker way back.
     const write = lastWriteOf(cluster, DIRECTION)
     const first = lastWrites.get(run.signal) ?? { write }
     lastWrites.set(run.signal, first)
-    if (write !== null && write !== first.write && !run.applied && run.pastReturn !== true && cluster.spec.replica?.primary !== successor)
+    if (
+      write !== null &&
+      write !== first.write &&
+      !run.applied &&
+      run.pastReturn !== true &&
+      cluster.spec.replica?.primary !== successor
+    )
       return directionReverted(cluster, successor, 'before')
-    // Users are shut out: whoever writes the old value back is not waited for, and the move goes back at once, as long as it can.
+    // Users are shut out: whoever writes the old value back is not waited for, and the move goes back at once, as long
+    // as it can.
     if (run.applied && cluster.spec.replica?.primary !== successor)
       return run.pastReturn === true && progress.is === 'pending'
         ? { ...progress, takenBackBy: lastWriterOf(cluster, DIRECTION) }
@@ -65,8 +73,9 @@ export const demote: Behaviour<CloudNativePgSpec> = {
   undone: takenBack,
   touch: touchCluster,
   /**
-   * The operator looks at its cluster when an object changes, and PostgreSQL is none: where its last pass ended while PostgreSQL was still shutting
-   * down, the next one came 25 s later, when the kubelet had something to say (1.30, seen in the lab). Usually it is done after 2 s.
+   * The operator looks at its cluster when an object changes, and PostgreSQL is none: where its last pass ended while
+   * PostgreSQL was still shutting down, the next one came 25 s later, when the kubelet had something to say (1.30, seen
+   * in the lab). Usually it is done after 2 s.
    */
   reminder: {
     every: seconds(4),
@@ -76,7 +85,10 @@ export const demote: Behaviour<CloudNativePgSpec> = {
       else await removeLeftoverLink(run, cluster)
     },
   },
-  /** The same on the way back; and a promotion whose pass ended too early forgets to tell PostgreSQL of the restart that it owes (`restart.ts`). */
+  /**
+   * The same on the way back; and a promotion whose pass ended too early forgets to tell PostgreSQL of the restart that
+   * it owes (`restart.ts`).
+   */
   reminderBack: {
     every: seconds(4),
     async remind(run) {
@@ -93,22 +105,35 @@ const lastWrites = new WeakMap<AbortSignal, { readonly write: string | null }>()
 /** Phase and Ready stay "healthy" during most of a demotion: only these fields are honest (measured). */
 export function demotionOf(cluster: ClusterObject, successor: string): Progress {
   if (cluster.spec.replica?.primary !== successor)
-    return { is: 'pending', waitingFor: `${cluster.metadata.name} to be told to follow ${successor}`, restsOn: asSeen(cluster) }
+    return {
+      is: 'pending',
+      waitingFor: `${cluster.metadata.name} to be told to follow ${successor}`,
+      restsOn: asSeen(cluster),
+    }
   const archiving = conditionOf(cluster, 'ContinuousArchiving')
   const token = decodeToken(cluster.status?.demotionToken)
   if (token !== null && cluster.status?.switchReplicaClusterStatus?.inProgress !== true)
     return {
       is: 'done',
-      proof: { token: cluster.status?.demotionToken ?? '', timeline: token.timeline, redo: token.redoText, systemId: token.systemId },
+      proof: {
+        token: cluster.status?.demotionToken ?? '',
+        timeline: token.timeline,
+        redo: token.redoText,
+        systemId: token.systemId,
+      },
     }
   if (archiving?.status === 'False')
-    return { is: 'pending', waitingFor: `the object store of ${cluster.metadata.name}: ${archiving.message ?? 'archiving fails'}` }
+    return {
+      is: 'pending',
+      waitingFor: `the object store of ${cluster.metadata.name}: ${archiving.message ?? 'archiving fails'}`,
+    }
   return { is: 'pending', waitingFor: `${cluster.metadata.name} to shut down and to archive its last WAL` }
 }
 
 /**
- * Before the promotion a demoted cluster becomes primary again with its own token, which is cleared when it is, and restarts: what was seen says
- * what is due. While the demotion is in progress the webhook refuses any change of direction, so its end is awaited first.
+ * Before the promotion a demoted cluster becomes primary again with its own token, which is cleared when it is, and
+ * restarts: what was seen says what is due. While the demotion is in progress the webhook refuses any change of
+ * direction, so its end is awaited first.
  */
 async function takeBack(run: Run): Promise<void> {
   const { token, due } = run.restsOn ?? {}
@@ -126,9 +151,10 @@ async function takeBack(run: Run): Promise<void> {
 }
 
 /**
- * Taken back is what serves again: the token is cleared, the restart that turns archiving on is over, and a checkpoint was sent, for without one a
- * restarted PostgreSQL ships nothing for up to five minutes, and the failed try of another instance stands as archiving that fails. That the segment
- * arrives is not waited for: a store that is gone must not keep users out.
+ * Taken back is what serves again: the token is cleared, the restart that turns archiving on is over, and a checkpoint
+ * was sent, for without one a restarted PostgreSQL ships nothing for up to five minutes, and the failed try of another
+ * instance stands as archiving that fails. That the segment arrives is not waited for: a store that is gone must not
+ * keep users out.
  */
 async function takenBack(run: Run): Promise<Progress> {
   const cluster = await clusterOfRun(run)
@@ -138,10 +164,18 @@ async function takenBack(run: Run): Promise<Progress> {
     const token = cluster.status?.demotionToken
     const ended = token !== undefined && cluster.status?.switchReplicaClusterStatus?.inProgress !== true
     if (primary === parameter(run.step, 'successor') && ended)
-      return { is: 'pending', waitingFor: `${name} to be told that it is the primary again`, restsOn: { ...asSeen(cluster), token } }
-    const waiting: Progress = { is: 'pending', waitingFor: `the demotion of ${name} to end, before it can be taken back` }
+      return {
+        is: 'pending',
+        waitingFor: `${name} to be told that it is the primary again`,
+        restsOn: { ...asSeen(cluster), token },
+      }
+    const waiting: Progress = {
+      is: 'pending',
+      waitingFor: `the demotion of ${name} to end, before it can be taken back`,
+    }
     const link = await leftoverLink(run, cluster)
-    if (link !== null) return { ...waiting, waitingFor: `${link} to be removed`, restsOn: { ...asSeen(cluster), due: 'leftover-link' } }
+    if (link !== null)
+      return { ...waiting, waitingFor: `${link} to be removed`, restsOn: { ...asSeen(cluster), due: 'leftover-link' } }
     return (await neverEnds(run, cluster)) ?? waiting
   }
   const left = leftOfSwitch(cluster)

@@ -13,12 +13,14 @@ import { parameter, plannedStep } from '../steps.ts'
 import { clusterOfRun, instanceOf, namespaceOf, patchAsSeen, type Run, touchCluster } from '../where.ts'
 
 /**
- * For as long as a move takes its clusters ask no archive for what the other one wrote. Left to itself a replica whose primary shuts down asks again
- * and again, while it leaves recovery it asks four or five times more, one after the other, and what comes back as a replica asks first of all: for
- * files that lie in pg_wal already, or come by the stream. Each question is a start of Python, and PostgreSQL waits for its end.
+ * For as long as a move takes its clusters ask no archive for what the other one wrote. Left to itself a replica whose
+ * primary shuts down asks again and again, while it leaves recovery it asks four or five times more, one after the
+ * other, and what comes back as a replica asks first of all: for files that lie in pg_wal already, or come by the
+ * stream. Each question is a start of Python, and PostgreSQL waits for its end.
  *
- * The entry of the other cluster names a store whose keys do not exist (`deploy.ts`), so that the plugin answers "nothing" before any Python starts (wal.go
- * of 0.14, Restore), and PostgreSQL goes on with pg_wal, as it does wherever an archive has nothing (RestoreArchivedFile in xlogarchive.c).
+ * The entry of the other cluster names a store whose keys do not exist (`deploy.ts`), so that the plugin answers
+ * "nothing" before any Python starts (wal.go of 0.14, Restore), and PostgreSQL goes on with pg_wal, as it does wherever
+ * an archive has nothing (RestoreArchivedFile in xlogarchive.c).
  */
 export function leaveArchiveSteps(component: Database, intent: Intent): PlannedStep[] {
   if (archiveMethod(component) !== 'plugin' || follows(component) !== 'archive-and-streaming') return []
@@ -34,7 +36,10 @@ export function leaveArchiveSteps(component: Database, intent: Intent): PlannedS
   ]
 }
 
-/** Behind a failover, whose promotion asked no archive: what a deploy declares is true again, for the day on which the lost site is back. */
+/**
+ * Behind a failover, whose promotion asked no archive: what a deploy declares is true again, for the day on which the
+ * lost site is back.
+ */
 export function askArchiveSteps(component: Database, intent: Intent): PlannedStep[] {
   if (archiveMethod(component) !== 'plugin') return []
   const [lost, to] = [clusterOf(component, intent.from), clusterOf(component, intent.to)]
@@ -81,9 +86,10 @@ async function asksAgain(run: Run): Promise<Progress> {
 }
 
 /**
- * Whether the store that has nothing is there: without it the plugin would stop the operator (reconciler.go of 0.14, Pre). Who may not look goes
- * without, and is warned of what it costs. Where it has authorities, an archive of the pair has some, and none is left: the plugin mounts them into each pod
- * under the name of the store (lifecycle_certificates.go of 0.14), so that another name would have every pod made anew amid the move.
+ * Whether the store that has nothing is there: without it the plugin would stop the operator (reconciler.go of 0.14,
+ * Pre). Who may not look goes without, and is warned of what it costs. Where it has authorities, an archive of the pair
+ * has some, and none is left: the plugin mounts them into each pod under the name of the store
+ * (lifecycle_certificates.go of 0.14), so that another name would have every pod made anew amid the move.
  */
 export async function mayLeaveArchive(run: Run): Promise<boolean> {
   if (archiveMethod(run.component) !== 'plugin') return false
@@ -102,12 +108,18 @@ export async function mayLeaveArchive(run: Run): Promise<boolean> {
   }
 }
 
-/** The part of a patch with which the cluster asks the archive of `peer` no more: the whole list, so it must be as it was seen. */
-export const leftArchive = (run: Run, cluster: ClusterObject, peer: string) => asking(cluster, peer, noArchiveName(run.component))
+/**
+ * The part of a patch with which the cluster asks the archive of `peer` no more: the whole list, so it must be as it
+ * was seen.
+ */
+export const leftArchive = (run: Run, cluster: ClusterObject, peer: string) =>
+  asking(cluster, peer, noArchiveName(run.component))
 
 /** The part of a patch with which it asks that archive again; nothing where it does. */
 export const archiveAgain = (run: Run, cluster: ClusterObject, peer: string) =>
-  asksArchiveOf(cluster, peer) ? {} : asking(cluster, peer, archiveName(run.component, siteOfCluster(run.component, peer) as SiteName))
+  asksArchiveOf(cluster, peer)
+    ? {}
+    : asking(cluster, peer, archiveName(run.component, siteOfCluster(run.component, peer) as SiteName))
 
 /** The effect of whatever step finds that the archive is needed again. */
 export const askArchiveAgain = async (run: Run, peer: string): Promise<void> =>

@@ -41,8 +41,15 @@ export const checkpoint: Behaviour<CloudNativePgSpec> = {
   apply: shipWal,
 }
 
-/** Whether both volumes have room for what the move writes: a PostgreSQL that restarts on a full one would not come up. */
-async function findRoom(run: Run, mark: Mark, primary: InstanceStatus | null, replica: InstanceStatus | null): Promise<Progress> {
+/**
+ * Whether both volumes have room for what the move writes: a PostgreSQL that restarts on a full one would not come up.
+ */
+async function findRoom(
+  run: Run,
+  mark: Mark,
+  primary: InstanceStatus | null,
+  replica: InstanceStatus | null,
+): Promise<Progress> {
   const rooms = await Promise.all(
     endsOf(run).map(({ site, cluster }) => roomOf(run.context.kubernetes(site), namespaceOf(run), cluster, run.signal)),
   )
@@ -50,11 +57,19 @@ async function findRoom(run: Run, mark: Mark, primary: InstanceStatus | null, re
   const behind = segmentsBetween(replayed, ahead, mark.segments)
   for (const room of rooms) {
     const why = room === null ? null : lackOfRoom(room, behind, mark.segments)
-    if (why !== null) return { is: 'failed', code: 'volume-too-full', why, next: 'Enlarge the volume, or make room on it, and plan again.' }
+    if (why !== null)
+      return {
+        is: 'failed',
+        code: 'volume-too-full',
+        why,
+        next: 'Enlarge the volume, or make room on it, and plan again.',
+      }
   }
   return {
     is: 'done',
-    proof: { freeForWal: Object.fromEntries(rooms.flatMap((room) => (room === null ? [] : [[room.cluster, room.walBytes]]))) },
+    proof: {
+      freeForWal: Object.fromEntries(rooms.flatMap((room) => (room === null ? [] : [[room.cluster, room.walBytes]]))),
+    },
   }
 }
 
@@ -64,8 +79,8 @@ const endsOf = (run: Run) => [
 ]
 
 /**
- * Asks both sites to try the writes of this move, as a dry run: a right that is lacking, or a webhook of an operator that does not answer, is known
- * while users are still served. Throws what stands against them.
+ * Asks both sites to try the writes of this move, as a dry run: a right that is lacking, or a webhook of an operator
+ * that does not answer, is known while users are still served. Throws what stands against them.
  */
 async function proveWrites(run: Run): Promise<void> {
   await Promise.all(
@@ -76,7 +91,9 @@ async function proveWrites(run: Run): Promise<void> {
         metadata: { name: cluster, namespace: namespaceOf(run) },
         spec: {},
       }
-      await run.context.kubernetes(site).apply(object, { dryRun: true, fieldManager: 'standby-probe', signal: run.signal })
+      await run.context
+        .kubernetes(site)
+        .apply(object, { dryRun: true, fieldManager: 'standby-probe', signal: run.signal })
     }),
   )
 }
@@ -87,23 +104,40 @@ function siteNamed(run: Run, name: string): SiteName {
   return site
 }
 
-/** Whether everything up to a position is archived and replayed, and the follower is close behind what was written since. Pure. */
-export function shippedAndClose(mark: Mark, primary: InstanceStatus | null, replica: InstanceStatus | null, follower: string): Progress {
+/**
+ * Whether everything up to a position is archived and replayed, and the follower is close behind what was written
+ * since. Pure.
+ */
+export function shippedAndClose(
+  mark: Mark,
+  primary: InstanceStatus | null,
+  replica: InstanceStatus | null,
+  follower: string,
+): Progress {
   if (primary === null || !hasShipped(primary.lastArchivedWAL, mark))
     return { is: 'pending', waitingFor: `the archive to take the WAL up to ${formatLsn(mark.at)}` }
   const replayed = parseLsn(replica?.replayLsn)
-  if (replayed === null || replayed < mark.at) return { is: 'pending', waitingFor: `${follower} to replay up to ${formatLsn(mark.at)}` }
+  if (replayed === null || replayed < mark.at)
+    return { is: 'pending', waitingFor: `${follower} to replay up to ${formatLsn(mark.at)}` }
   const behind = segmentsBetween(replayed, parseLsn(primary.currentLsn) ?? replayed, mark.segments)
   return behind > CLOSE
-    ? { is: 'pending', waitingFor: `${follower} to come closer: users would be shut out until it has replayed ${behind} segments of WAL` }
+    ? {
+        is: 'pending',
+        waitingFor: `${follower} to come closer: users would be shut out until it has replayed ${behind} segments of WAL`,
+      }
     : {
         is: 'done',
-        proof: { lastArchivedWal: primary.lastArchivedWAL ?? null, replayed: replica?.replayLsn ?? null, segmentsBehind: behind },
+        proof: {
+          lastArchivedWal: primary.lastArchivedWAL ?? null,
+          replayed: replica?.replayLsn ?? null,
+          segmentsBehind: behind,
+        },
       }
 }
 
 /**
- * How far behind the follower may be when users are shut out: the segment that is being filled, and one on its way through the archive. A link that
- * is slower than the writes never lets it come so close, and the move ends here, before anybody noticed (measured: 3 min of closed doors).
+ * How far behind the follower may be when users are shut out: the segment that is being filled, and one on its way
+ * through the archive. A link that is slower than the writes never lets it come so close, and the move ends here,
+ * before anybody noticed (measured: 3 min of closed doors).
  */
 const CLOSE = 2

@@ -39,22 +39,36 @@ export const promote: Behaviour<CloudNativePgSpec> = {
     const name = cluster.metadata.name
     const again = run.applied ? { takenBackBy: lastWriterOf(cluster, DIRECTION) } : {}
     if (cluster.spec.replica?.primary !== name) {
-      // Written back after it was promoted: its operator demotes it, refuses every direction meanwhile, and leaves a token of its own in the end.
+      // Written back after it was promoted: its operator demotes it, refuses every direction meanwhile, and leaves a
+      // token of its own in the end.
       if (cluster.status?.switchReplicaClusterStatus?.inProgress === true)
-        return { is: 'pending', waitingFor: `the demotion of ${name} to end, which ${lastWriterOf(cluster, DIRECTION)} has begun` }
+        return {
+          is: 'pending',
+          waitingFor: `the demotion of ${name} to end, which ${lastWriterOf(cluster, DIRECTION)} has begun`,
+        }
       const own = cluster.status?.lastPromotionToken === text ? cluster.status.demotionToken : undefined
       return {
         is: 'pending',
         waitingFor: `${name} to be told that it is the primary`,
-        restsOn: { ...asSeen(cluster), asksArchive: asksArchiveOf(cluster, parameter(run.step, 'peer')), token: own ?? text },
+        restsOn: {
+          ...asSeen(cluster),
+          asksArchive: asksArchiveOf(cluster, parameter(run.step, 'peer')),
+          token: own ?? text,
+        },
         ...again,
       }
     }
     const refused = refusal(cluster)
     if (refused !== null)
-      return { is: 'failed', code: 'promotion-refused', why: refused, next: `kubectl -n ${namespaceOf(run)} describe cluster ${name}` }
+      return {
+        is: 'failed',
+        code: 'promotion-refused',
+        why: refused,
+        next: `kubectl -n ${namespaceOf(run)} describe cluster ${name}`,
+      }
     const { promotionToken = '' } = cluster.spec.replica
-    // One of a later timeline is the token that the new side left itself, when somebody made it a replica again for a while.
+    // One of a later timeline is the token that the new side left itself, when somebody made it a replica again for a
+    // while.
     const given = (decodeToken(promotionToken)?.timeline ?? 0) > token.timeline ? promotionToken : text
     if (cluster.status?.lastPromotionToken !== given)
       return {
@@ -67,27 +81,41 @@ export const promote: Behaviour<CloudNativePgSpec> = {
       return { is: 'pending', waitingFor: `${name} to leave recovery` }
     return {
       is: 'done',
-      proof: { writable: true, timeline: instance.timeLineID, systemId: instance.systemID ?? token.systemId, token: text },
+      proof: {
+        writable: true,
+        timeline: instance.timeLineID,
+        systemId: instance.systemID ?? token.systemId,
+        token: text,
+      },
     }
   },
   async apply(run) {
     const name = parameter(run.step, 'cluster')
-    // One patch: primary without token in a first patch would be an instant failover, and the old side would have to be cloned again.
-    const replica = { primary: name, promotionToken: typeof run.restsOn?.token === 'string' ? run.restsOn.token : tokenOf(run).text }
+    // One patch: primary without token in a first patch would be an instant failover, and the old side would have to be
+    // cloned again.
+    const replica = {
+      primary: name,
+      promotionToken: typeof run.restsOn?.token === 'string' ? run.restsOn.token : tokenOf(run).text,
+    }
     await patchAsSeen(run, { spec: { replica, ...(await archiveToAsk(run)) } })
   },
   changes: (run) => kubernetesOf(run).watch(clusterRef(namespaceOf(run), parameter(run.step, 'cluster')), run.signal),
   touch: touchCluster,
 }
 
-/** A promotion asks no archive where all that it reads lies in pg_wal; where something does not, it asks, for a history without its begin is no history. */
+/**
+ * A promotion asks no archive where all that it reads lies in pg_wal; where something does not, it asks, for a history
+ * without its begin is no history.
+ */
 async function archiveToAsk(run: Run): Promise<object> {
   const endIsHere = run.proofOf(parameter(run.step, 'caughtUp'))?.endIsHere === true
   if (endIsHere !== run.restsOn?.asksArchive || (endIsHere && !(await mayLeaveArchive(run)))) return {}
   return (endIsHere ? leftArchive : archiveAgain)(run, await clusterOfRun(run), parameter(run.step, 'peer'))
 }
 
-/** The operator's word for a token that it will never accept; Ready stays True and PostgreSQL stays up all the while. */
+/**
+ * The operator's word for a token that it will never accept; Ready stays True and PostgreSQL stays up all the while.
+ */
 export function refusal(cluster: ClusterObject): string | null {
   const { phase = '', phaseReason = '' } = cluster.status ?? {}
   return phase.startsWith('Cluster is unrecoverable') ? `${cluster.metadata.name}: ${phase} (${phaseReason})` : null

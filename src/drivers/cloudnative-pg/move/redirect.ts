@@ -15,11 +15,17 @@ import { parameter, plannedStep, stepId } from '../steps.ts'
 import { clusterOfRun, instanceOf, namespaceOf, patchAsSeen, type Run, touchCluster } from '../where.ts'
 import { followed } from './after-move.ts'
 
-/** Of a site that is neither end of a move. Behind a rejoin it learns where the site that came back archives, and how it is streamed from. */
+/**
+ * Of a site that is neither end of a move. Behind a rejoin it learns where the site that came back archives, and how it
+ * is streamed from.
+ */
 export function followerSteps(component: Database, follower: SiteName, intent: Intent): PlannedStep[] {
   if (intent.mode !== 'rejoin') return [redirectStep(component, follower, intent)]
   const streams = follows(component) === 'archive-and-streaming'
-  return [tellFollowerStep(component, follower, intent), ...(streams ? [refreshStreamingStep(component, intent, follower)] : [])]
+  return [
+    tellFollowerStep(component, follower, intent),
+    ...(streams ? [refreshStreamingStep(component, intent, follower)] : []),
+  ]
 }
 
 /** After a failover the record of where the old history ended decides whether a follower can go on. */
@@ -36,7 +42,10 @@ function redirectStep(component: Database, follower: SiteName, intent: Intent): 
   })
 }
 
-/** Part of the rejoin of a site that was left behind by a move, and has nothing that the active one lacks: it needs no new copy. */
+/**
+ * Part of the rejoin of a site that was left behind by a move, and has nothing that the active one lacks: it needs no
+ * new copy.
+ */
 export function takeAlongStep(component: Database, intent: Intent): PlannedStep {
   const [cluster, primary] = [clusterOf(component, intent.to), clusterOf(component, intent.from)]
   return plannedStep(component, 'redirect', intent.to, {
@@ -80,7 +89,9 @@ async function redirected(run: Run): Promise<Progress> {
   const primary = parameter(run.step, 'primary')
   const { replica } = cluster.spec
   if (replica?.primary === primary && replica.source === primary)
-    return run.step.parameters.settled === undefined ? { is: 'done', proof: { follows: primary } } : followed(run, cluster)
+    return run.step.parameters.settled === undefined
+      ? { is: 'done', proof: { follows: primary } }
+      : followed(run, cluster)
   const instance = await instanceOf(run, cluster)
   if (replica?.primary === undefined || replica.primary === name || instance?.isPrimary === true)
     return { is: 'failed', code: 'not-a-replica', why: `${name} calls itself a primary`, next: rejoinOf(run) }
@@ -101,5 +112,9 @@ async function knowing(run: Run, cluster: ClusterObject, primary: string): Promi
   const { externalClusters = [] } = cluster.spec
   return serverName === null
     ? {}
-    : { externalClusters: externalClusters.map((external) => (external.name === primary ? archivingAs(external, serverName) : external)) }
+    : {
+        externalClusters: externalClusters.map((external) =>
+          external.name === primary ? archivingAs(external, serverName) : external,
+        ),
+      }
 }

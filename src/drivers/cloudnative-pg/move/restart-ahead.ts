@@ -13,8 +13,9 @@ import { leaveArchiveSteps } from './leave-archive.ts'
 import { requestRestart } from './restart.ts'
 
 /**
- * The restart that a promotion asks for (`restart.ts`) is done before users are shut out: the replica takes the archive_mode of a primary now. Until its
- * promotion it archives nothing; `fill-archive.ts` makes up for that. Whatever keeps it from it, it restarts behind the promotion, as its operator does.
+ * The restart that a promotion asks for (`restart.ts`) is done before users are shut out: the replica takes the
+ * archive_mode of a primary now. Until its promotion it archives nothing; `fill-archive.ts` makes up for that. Whatever
+ * keeps it from it, it restarts behind the promotion, as its operator does.
  */
 export function restartAheadStep(component: Database, intent: Intent): PlannedStep {
   const [from, to] = [clusterOf(component, intent.from), clusterOf(component, intent.to)]
@@ -51,8 +52,8 @@ export const restartAhead: Behaviour<CloudNativePgSpec> = {
     }
   },
   /**
-   * What came while it did not archive is shipped, twice: what came until now, and behind the restart what came until then. Only then the setting is
-   * forgotten, and it is the replica that it was.
+   * What came while it did not archive is shipped, twice: what came until now, and behind the restart what came until
+   * then. Only then the setting is forgotten, and it is the replica that it was.
    */
   async undone(run) {
     const cluster = await clusterOfRun(run)
@@ -65,7 +66,9 @@ export const restartAhead: Behaviour<CloudNativePgSpec> = {
         waitingFor: `${cluster.metadata.name} to ship what it received`,
         restsOn: { ...asSeen(cluster), due: 'ship' },
       }
-    return (await isBack(run, cluster)) ? { is: 'done', proof: { archiveMode: setting.archiveMode } } : answering(cluster)
+    return (await isBack(run, cluster))
+      ? { is: 'done', proof: { archiveMode: setting.archiveMode } }
+      : answering(cluster)
   },
   async undo(run) {
     if (run.restsOn?.due === 'ship') return shipReceived(run)
@@ -80,7 +83,8 @@ async function followed(run: Run, cluster: ClusterObject): Promise<Progress> {
   const name = cluster.metadata.name
   if (!(await isBack(run, cluster))) return answering(cluster)
   const streams = (await instanceOf(run, cluster))?.isWalReceiverActive === true
-  if (!streams && !asksArchiveOf(cluster, parameter(run.step, 'peer'))) return { is: 'pending', waitingFor: `${name} to stream again` }
+  if (!streams && !asksArchiveOf(cluster, parameter(run.step, 'peer')))
+    return { is: 'pending', waitingFor: `${name} to stream again` }
   return { is: 'done', proof: { ahead: true } }
 }
 
@@ -101,7 +105,10 @@ const toRestart = (cluster: ClusterObject): Progress => ({
 })
 
 const BEHIND: Progress = { is: 'done', proof: { ahead: false } }
-/** A right that is lacking, and a PostgreSQL that does not take the setting (yet: before 17 it is a file that the operator makes writable). */
+/**
+ * A right that is lacking, and a PostgreSQL that does not take the setting (yet: before 17 it is a file that the
+ * operator makes writable).
+ */
 const HINDRANCES: ReadonlySet<string> = new Set(['kubernetes-forbidden', 'sql-failed'])
 const hindered = new WeakSet<AbortSignal>()
 

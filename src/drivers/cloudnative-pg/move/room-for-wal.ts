@@ -15,7 +15,12 @@ export interface Room {
 const DISKS = ['sh', '-c', 'df -Pk "$PGDATA" "$PGDATA/pg_wal"']
 
 /** Null where nobody can say: an image without `df`, or an identity that may run nothing in a pod. */
-export async function roomOf(kubernetes: KubernetesClient, namespace: string, cluster: string, signal: AbortSignal): Promise<Room | null> {
+export async function roomOf(
+  kubernetes: KubernetesClient,
+  namespace: string,
+  cluster: string,
+  signal: AbortSignal,
+): Promise<Room | null> {
   try {
     const pod: PodReference = await primaryPod(kubernetes, namespace, cluster, signal)
     const { code, stdout } = await kubernetes.exec(pod, DISKS, { signal, deadline: seconds(20) })
@@ -39,13 +44,17 @@ export function roomIn(cluster: string, printed: string): Room | null {
 }
 
 /**
- * The operator starts no PostgreSQL without room for two segments (CheckHasDiskSpaceForWAL in instance.go of 1.30), and a move restarts both sides; one
- * more is the copy with which a timeline begins, and one is being written meanwhile.
+ * The operator starts no PostgreSQL without room for two segments (CheckHasDiskSpaceForWAL in instance.go of 1.30), and
+ * a move restarts both sides; one more is the copy with which a timeline begins, and one is being written meanwhile.
  */
 const SEGMENTS_OF_A_MOVE = 4
 
 /** Why a cluster has no room for a move whose follower is so many segments behind; null where it has. Pure. */
-export function lackOfRoom({ cluster, dataBytes, walBytes }: Room, behind: number, segments: SegmentBytes): string | null {
+export function lackOfRoom(
+  { cluster, dataBytes, walBytes }: Room,
+  behind: number,
+  segments: SegmentBytes,
+): string | null {
   const needed = (SEGMENTS_OF_A_MOVE + behind) * segments
   const [what, free] = walBytes < needed ? ['pg_wal', walBytes] : ['its data', dataBytes]
   return free < needed

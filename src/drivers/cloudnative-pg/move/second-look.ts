@@ -9,14 +9,17 @@ import { type CloudNativePgSpec, clusterOf, type Database } from '../spec.ts'
 import { parameter, plannedStep } from '../steps.ts'
 import { clusterOfRun, patchAsSeen, type Run, touchCluster } from '../where.ts'
 
-/** A self-heal of Argo CD looks at what changed after 5 s (`--self-heal-timeout-seconds`); two more for its write to arrive. */
+/**
+ * A self-heal of Argo CD looks at what changed after 5 s (`--self-heal-timeout-seconds`); two more for its write to
+ * arrive.
+ */
 const LOOK: number = seconds(7)
 const SOURCE = ['spec', 'replica', 'source'] as const
 
 /**
- * Where somebody else keeps the active cluster: a harmless change of `spec.replica`, and a look whether it stays, while users are still served. Whom a
- * primary would follow says nothing to it until it is demoted: no pod restarts, and PostgreSQL is told nothing. The schema demands the field, so whoever
- * keeps `spec.replica` keeps it too.
+ * Where somebody else keeps the active cluster: a harmless change of `spec.replica`, and a look whether it stays, while
+ * users are still served. Whom a primary would follow says nothing to it until it is demoted: no pod restarts, and
+ * PostgreSQL is told nothing. The schema demands the field, so whoever keeps `spec.replica` keeps it too.
  */
 export function secondLookStep(component: Database, intent: Intent): PlannedStep {
   const [from, to] = [clusterOf(component, intent.from), clusterOf(component, intent.to)]
@@ -37,7 +40,11 @@ export const secondLook: Behaviour<CloudNativePgSpec> = {
     if (asked === undefined) {
       return others.length === 0
         ? { is: 'done', proof: { others } }
-        : { is: 'pending', waitingFor: 'a harmless change', restsOn: { ...asSeen(cluster), source: otherSource(run, cluster) } }
+        : {
+            is: 'pending',
+            waitingFor: 'a harmless change',
+            restsOn: { ...asSeen(cluster), source: otherSource(run, cluster) },
+          }
     }
     const { name } = cluster.metadata
     if (cluster.spec.replica?.source !== asked.source)
@@ -66,7 +73,11 @@ export const secondLook: Behaviour<CloudNativePgSpec> = {
     const { name } = cluster.metadata
     const { primary, source } = cluster.spec.replica ?? {}
     return primary === name && source === name
-      ? { is: 'pending', waitingFor: `spec.replica.source of ${name} to be another cluster again`, restsOn: asSeen(cluster) }
+      ? {
+          is: 'pending',
+          waitingFor: `spec.replica.source of ${name} to be another cluster again`,
+          restsOn: asSeen(cluster),
+        }
       : { is: 'done', proof: { source: source ?? null } }
   },
   touch: touchCluster,

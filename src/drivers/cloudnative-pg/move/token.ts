@@ -15,7 +15,12 @@ export function decodeToken(token: string | null | undefined): DemotionToken | n
     const redo = parseLsn(content.latestCheckpointREDOLocation)
     const timeline = Number(content.latestCheckpointTimelineID)
     if (redo === null || !Number.isInteger(timeline) || content.databaseSystemIdentifier === undefined) return null
-    return { timeline, redo, redoText: content.latestCheckpointREDOLocation ?? '', systemId: content.databaseSystemIdentifier }
+    return {
+      timeline,
+      redo,
+      redoText: content.latestCheckpointREDOLocation ?? '',
+      systemId: content.databaseSystemIdentifier,
+    }
   } catch {
     return null
   }

@@ -14,7 +14,9 @@ import { type CloudNativePgSpec, clusterOf, type Database } from '../spec.ts'
 import { parameter, plannedStep, stepId } from '../steps.ts'
 import { clusterOfRun, namespaceOf, patchAsSeen, type Run, touchCluster } from '../where.ts'
 
-/** The active cluster learns under which name the other one will archive: it would follow that name after the next move. */
+/**
+ * The active cluster learns under which name the other one will archive: it would follow that name after the next move.
+ */
 export function tellServerNameStep(component: Database, intent: Intent, serverName: string): PlannedStep {
   const [active, passive] = [clusterOf(component, intent.from), clusterOf(component, intent.to)]
   return plannedStep(component, 'tell-server-name', intent.from, {
@@ -53,7 +55,11 @@ export const tellServerName: Behaviour<CloudNativePgSpec> = {
     const known = serverNameOfPeer(cluster, parameter(run.step, 'peer'))
     return known === newName(run)
       ? { is: 'done', proof: { serverName: known } }
-      : { is: 'pending', waitingFor: `${parameter(run.step, 'cluster')} to be given the name`, restsOn: asSeen(cluster) }
+      : {
+          is: 'pending',
+          waitingFor: `${parameter(run.step, 'cluster')} to be given the name`,
+          restsOn: asSeen(cluster),
+        }
   },
   async apply(run) {
     const cluster = await clusterOfRun(run)
@@ -66,8 +72,16 @@ export const tellServerName: Behaviour<CloudNativePgSpec> = {
   touch: touchCluster,
 }
 
-/** A new incarnation, made as a deploy makes a first replica: from a base backup of the active side, with all WAL behind it. */
-export function cloneStep(component: Database, intent: Intent, serverName: string, needs: readonly string[]): PlannedStep {
+/**
+ * A new incarnation, made as a deploy makes a first replica: from a base backup of the active side, with all WAL behind
+ * it.
+ */
+export function cloneStep(
+  component: Database,
+  intent: Intent,
+  serverName: string,
+  needs: readonly string[],
+): PlannedStep {
   const [active, passive] = [clusterOf(component, intent.from), clusterOf(component, intent.to)]
   return plannedStep(component, 'clone', intent.to, {
     phase: 'START',
@@ -83,7 +97,9 @@ export function cloneStep(component: Database, intent: Intent, serverName: strin
 export const clone: Behaviour<CloudNativePgSpec> = {
   async done(run): Promise<Progress> {
     const place = placeOf(run, siteOf(run))
-    const live = await kubernetesOf(run).get(clusterRef(namespaceOf(run), parameter(run.step, 'cluster')), { signal: run.signal })
+    const live = await kubernetesOf(run).get(clusterRef(namespaceOf(run), parameter(run.step, 'cluster')), {
+      signal: run.signal,
+    })
     if (live === null) return { is: 'pending', waitingFor: `${parameter(run.step, 'cluster')} to be made` }
     const serverName = serverNameOf(await clusterOfRun(run))
     if (serverName !== parameter(run.step, 'serverName'))
@@ -106,7 +122,10 @@ export const clone: Behaviour<CloudNativePgSpec> = {
   changes: (run) => kubernetesOf(run).watch(clusterRef(namespaceOf(run), parameter(run.step, 'cluster')), run.signal),
 }
 
-/** A new cluster has a new authority: the other sides get its certificates, or they could not follow it by streaming after the next move. */
+/**
+ * A new cluster has a new authority: the other sides get its certificates, or they could not follow it by streaming
+ * after the next move.
+ */
 export function refreshStreamingStep(component: Database, intent: Intent, site: SiteName = intent.from): PlannedStep {
   const [cluster, passive] = [clusterOf(component, site), clusterOf(component, intent.to)]
   return plannedStep(component, 'refresh-streaming', site, {
@@ -129,7 +148,9 @@ function unitBehaviour(unitOf: (run: Run) => DeployUnit): Behaviour<CloudNativeP
     async done(run) {
       const unit = unitOf(run)
       const differs = await unit.diff(run.signal)
-      return differs.length > 0 ? { is: 'pending', waitingFor: differs.map(({ object }) => object).join(', ') } : unit.ready(run.signal)
+      return differs.length > 0
+        ? { is: 'pending', waitingFor: differs.map(({ object }) => object).join(', ') }
+        : unit.ready(run.signal)
     },
     apply: (run) => unitOf(run).apply(run.signal),
   }

@@ -1,7 +1,14 @@
 import { kubernetesOf } from '../../../driver/site-of-step.ts'
 import { type Divergence, divergenceIn } from '../../../systems/postgres/divergent-wal.ts'
 import { type Fork, spansSince } from '../../../systems/postgres/timeline-history.ts'
-import { formatLsn, parseLsn, type SegmentBytes, segmentName, startOfSegment, wholeSegments } from '../../../systems/postgres/wal.ts'
+import {
+  formatLsn,
+  parseLsn,
+  type SegmentBytes,
+  segmentName,
+  startOfSegment,
+  wholeSegments,
+} from '../../../systems/postgres/wal.ts'
 import { minutes } from '../../../values/duration.ts'
 import type { ControlData } from '../failover/fence.ts'
 import { podOf } from '../objects.ts'
@@ -22,8 +29,9 @@ export interface Decoded {
 }
 
 /**
- * What `pg_waldump` says of the WAL behind a fork, timeline after timeline. It prints nothing where its first segment is missing, and the end of
- * the WAL is an error to it, always: whether there is something to read is judged by the names of the segments before, and by its words after.
+ * What `pg_waldump` says of the WAL behind a fork, timeline after timeline. It prints nothing where its first segment
+ * is missing, and the end of the WAL is an error to it, always: whether there is something to read is judged by the
+ * names of the segments before, and by its words after.
  */
 export async function decodeDivergence(
   run: Run,
@@ -34,8 +42,12 @@ export async function decodeDivergence(
   { timeline, checkpoint, segmentBytes }: Pick<ControlData, 'timeline' | 'checkpoint' | 'segmentBytes'>,
 ): Promise<Decoded> {
   const spans = spansSince(fork, own, timeline, segmentBytes)
-  const missing = spans.flatMap(({ timeline: one, from, to }) => missingIn(names, one, from, to, checkpoint, segmentBytes))
-  const gone = spans.some((span) => missing.includes(segmentName(span.timeline, parseLsn(span.from) ?? 0n, segmentBytes)))
+  const missing = spans.flatMap(({ timeline: one, from, to }) =>
+    missingIn(names, one, from, to, checkpoint, segmentBytes),
+  )
+  const gone = spans.some((span) =>
+    missing.includes(segmentName(span.timeline, parseLsn(span.from) ?? 0n, segmentBytes)),
+  )
   const unread = async (maybeNothing: boolean): Promise<Decoded> =>
     maybeNothing && spans.length === 1 && (await endsAtFork(run, pod, fork, { timeline, checkpoint, segmentBytes }))
       ? { divergence: divergenceIn(''), complete: true, missing: [], endsAtFork: true }
@@ -50,12 +62,17 @@ export async function decodeDivergence(
     cut ||= printed.length >= MOST_RECORDS
     for (const line of printed) lines.push(line)
   }
-  return { divergence: divergenceIn(lines.join('\n')), complete: missing.length === 0 && !cut, missing, endsAtFork: false }
+  return {
+    divergence: divergenceIn(lines.join('\n')),
+    complete: missing.length === 0 && !cut,
+    missing,
+    endsAtFork: false,
+  }
 }
 
 /**
- * Holes in one timeline's segments, from the first needed one to its last. The first one is always needed; so is the last checkpoint's, of the
- * timeline that ends the history: it is there in every WAL that is whole.
+ * Holes in one timeline's segments, from the first needed one to its last. The first one is always needed; so is the
+ * last checkpoint's, of the timeline that ends the history: it is there in every WAL that is whole.
  */
 export function missingIn(
   names: readonly string[],
@@ -70,7 +87,8 @@ export function missingIn(
   const present = new Set(own.map(({ start }) => start))
   const position = parseLsn(from) ?? 0n
   const first = startOf(position)
-  const newest = [first, startOf(parseLsn(checkpoint) ?? 0n), ...present].sort((a, b) => (a < b ? -1 : 1)).at(-1) ?? first
+  const newest =
+    [first, startOf(parseLsn(checkpoint) ?? 0n), ...present].sort((a, b) => (a < b ? -1 : 1)).at(-1) ?? first
   const end = parseLsn(to)
   // The last byte before its end: a timeline that ends with a segment needs no further one.
   const last = end === null ? newest : startOf(end - 1n)
@@ -82,12 +100,15 @@ export function missingIn(
 
 /** Whether no segment of a timeline reaches beyond the fork. */
 const noneAfter = (fork: Fork, timeline: number, names: readonly string[], segments: SegmentBytes): boolean =>
-  wholeSegments(names, segments).every((segment) => segment.timeline !== timeline || segment.end <= (parseLsn(fork.at) ?? 0n))
+  wholeSegments(names, segments).every(
+    (segment) => segment.timeline !== timeline || segment.end <= (parseLsn(fork.at) ?? 0n),
+  )
 
 /**
- * Whether nothing follows the fork, where `pg_waldump` found no record. A primary that was killed after the other side had received its every write
- * has WAL that can be read up to the fork, and ends there: PostgreSQL itself would end its recovery at that position. Where the last checkpoint lies
- * after the fork, or the WAL before it can not be read either, nobody knows.
+ * Whether nothing follows the fork, where `pg_waldump` found no record. A primary that was killed after the other side
+ * had received its every write has WAL that can be read up to the fork, and ends there: PostgreSQL itself would end its
+ * recovery at that position. Where the last checkpoint lies after the fork, or the WAL before it can not be read
+ * either, nobody knows.
  */
 async function endsAtFork(
   run: Run,
@@ -102,7 +123,10 @@ async function endsAtFork(
   // The first record of a segment may begin in the segment before.
   for (const from of [own, own - BigInt(segmentBytes)].filter((start) => start >= 0n)) {
     const argv = ['sh', '-c', WHOLE, String(timeline), formatLsn(from), formatLsn(at)]
-    const answer = await kubernetesOf(run).exec(podOf(namespaceOf(run), pod), argv, { signal: run.signal, deadline: minutes(2) })
+    const answer = await kubernetesOf(run).exec(podOf(namespaceOf(run), pod), argv, {
+      signal: run.signal,
+      deadline: minutes(2),
+    })
     if (answer.code === 0) return true
   }
   return false
@@ -112,18 +136,27 @@ async function endsAtFork(
 const PAGE = 8_192n
 const HEADER = { first: 40n, other: 24n } as const
 
-/** The end of a page's header counts as the begin of the page: no record lies between them, and `pg_waldump -e` reads none of it. */
+/**
+ * The end of a page's header counts as the begin of the page: no record lies between them, and `pg_waldump -e` reads
+ * none of it.
+ */
 function withoutHeader(position: bigint, segments: SegmentBytes): bigint {
   const page = position - (position % PAGE)
   const header = page === startOfSegment(position, segments) ? HEADER.first : HEADER.other
   return position === page + header ? page : position
 }
 
-/** Of a timeline, from a position, up to another one or to the end; in UTC, for it prints times as its surroundings have them. */
+/**
+ * Of a timeline, from a position, up to another one or to the end; in UTC, for it prints times as its surroundings have
+ * them.
+ */
 export const WALDUMP = `command -v pg_waldump >/dev/null || exit 127
 TZ=UTC pg_waldump -p "$PGDATA/pg_wal" -t "$0" -s "$1" \${2:+-e "$2"} | grep -E '^rmgr: (Heap2?|Transaction) ' | head -n ${MOST_RECORDS}`
 
-/** Ends with 0 if every record of a timeline from a position up to another one can be read, and there is one (pg_waldump.c: any other end is an error). */
+/**
+ * Ends with 0 if every record of a timeline from a position up to another one can be read, and there is one
+ * (pg_waldump.c: any other end is an error).
+ */
 export const WHOLE = `pg_waldump -p "$PGDATA/pg_wal" -t "$0" -s "$1" -e "$2" >/dev/null`
 
 /** Null where the image has no pg_waldump, or it finds no record at all. */

@@ -6,7 +6,14 @@ import { kubernetesOf, siteOf } from '../../../driver/site-of-step.ts'
 import { siteError } from '../../../errors/standby-error.ts'
 import { changedRows, ROWS_FILE } from '../../../systems/postgres/changed-rows.ts'
 import { foundLoss } from '../../../systems/postgres/found-loss.ts'
-import { type Fork, forkBetween, forkFrom, forksIn, forksInFile, HISTORY } from '../../../systems/postgres/timeline-history.ts'
+import {
+  type Fork,
+  forkBetween,
+  forkFrom,
+  forksIn,
+  forksInFile,
+  HISTORY,
+} from '../../../systems/postgres/timeline-history.ts'
 import { bytesBetween, parseLsn, parseSegment, type SegmentBytes } from '../../../systems/postgres/wal.ts'
 import { minutes, seconds } from '../../../values/duration.ts'
 import { isObject, type JsonObject } from '../../../values/json.ts'
@@ -37,7 +44,10 @@ function descriptionIn(body: string): JsonObject | null {
   return 'value' in parsed && isObject(parsed.value) ? parsed.value : null
 }
 
-/** More is not copied through the API server, but for one segment that is longer. The rest is named, and stays on the volume until the next step. */
+/**
+ * More is not copied through the API server, but for one segment that is longer. The rest is named, and stays on the
+ * volume until the next step.
+ */
 const MOST_BYTES = 256 * 1024 * 1024
 
 export const keepEvidence: Behaviour<CloudNativePgSpec> = {
@@ -52,14 +62,21 @@ export const keepEvidence: Behaviour<CloudNativePgSpec> = {
     return { is: 'done', proof: { ...proof, kept, found: foundLoss(proof, kept) } }
   },
 
-  /** The description is written last: all that could be kept is there. What could not be decoded, or was missing, is in it. */
+  /**
+   * The description is written last: all that could be kept is there. What could not be decoded, or was missing, is in
+   * it.
+   */
   async apply(run) {
     const cluster = await readCluster(kubernetesOf(run), namespaceOf(run), parameter(run.step, 'cluster'), run.signal)
     if (cluster !== null && uidOf(run) !== '' && cluster.metadata.uid !== uidOf(run))
-      throw siteError('another-database', `${parameter(run.step, 'cluster')} was made anew: it is not the cluster of this plan`, {
-        where: `${siteOf(run)} ${namespaceOf(run)}/Cluster/${parameter(run.step, 'cluster')}`,
-        next: 'Plan the rejoin again.',
-      })
+      throw siteError(
+        'another-database',
+        `${parameter(run.step, 'cluster')} was made anew: it is not the cluster of this plan`,
+        {
+          where: `${siteOf(run)} ${namespaceOf(run)}/Cluster/${parameter(run.step, 'cluster')}`,
+          next: 'Plan the rejoin again.',
+        },
+      )
     const pod = cluster?.status?.currentPrimary
     const control = await controlData(run, pod)
     if (pod === undefined || control === null)
@@ -82,7 +99,10 @@ export const keepEvidence: Behaviour<CloudNativePgSpec> = {
     const store = await evidenceStore(run).open('write')
     for (const name of kept) {
       const content = await runIn(run, pod, 'gzip -c "$PGDATA/pg_wal/$0" | base64 -w0', name)
-      await store.put(`${evidenceFolder(run)}${name}.gz`, Buffer.from(content, 'base64'), { signal: run.signal, deadline: minutes(2) })
+      await store.put(`${evidenceFolder(run)}${name}.gz`, Buffer.from(content, 'base64'), {
+        signal: run.signal,
+        deadline: minutes(2),
+      })
     }
     const tables = await tablesOf(run, decoded?.divergence?.relations.map(({ relation }) => relation) ?? [])
     const rows = decoded?.divergence?.rows ?? []
@@ -118,11 +138,17 @@ export const keepEvidence: Behaviour<CloudNativePgSpec> = {
 const evidenceStore = (run: Run) =>
   run.context.objectStore(run.component.spec.archive.store, parameter(run.step, 'primarySite') as SiteName)
 const uidOf = (run: Run): string => (typeof run.step.parameters.uid === 'string' ? run.step.parameters.uid : '')
-/** One for each cluster and each time: what was kept before, of another one or before it wrote on, is no evidence of what is deleted now. */
+/**
+ * One for each cluster and each time: what was kept before, of another one or before it wrote on, is no evidence of
+ * what is deleted now.
+ */
 const evidenceFolder = (run: Run): string =>
   `${archiveFolder(run.component)}evidence/${[parameter(run.step, 'serverName'), uidOf(run), run.begunAt.replaceAll(/[:.]/g, '-')].filter((part) => part !== '').join('/')}/`
 
-/** Where the history of the new primary and the one of this cluster parted; null when they never did. Without its own history, the numbers decide. */
+/**
+ * Where the history of the new primary and the one of this cluster parted; null when they never did. Without its own
+ * history, the numbers decide.
+ */
 async function forkOfSuccessor(run: Run, control: ControlData, own: readonly Fork[] | null): Promise<Fork | null> {
   const kubernetes = run.context.kubernetes(parameter(run.step, 'primarySite') as SiteName)
   const pod = await primaryPod(kubernetes, namespaceOf(run), parameter(run.step, 'primary'), run.signal)
@@ -141,13 +167,26 @@ async function ownHistory(run: Run, pod: string, { timeline }: ControlData): Pro
 const segmentsIn = async (run: Run, pod: string): Promise<string[]> =>
   (await runIn(run, pod, 'ls -1 "$PGDATA/pg_wal"')).split('\n').map((name) => name.trim())
 
-/** Names of the WAL files that reach behind the fork, oldest first. Behind the end lie old ones under new names, made ready to be written again. */
-function divergentSegments(names: readonly string[], fork: Fork, endedAt: string | null, segments: SegmentBytes): string[] {
+/**
+ * Names of the WAL files that reach behind the fork, oldest first. Behind the end lie old ones under new names, made
+ * ready to be written again.
+ */
+function divergentSegments(
+  names: readonly string[],
+  fork: Fork,
+  endedAt: string | null,
+  segments: SegmentBytes,
+): string[] {
   const at = parseLsn(fork.at) ?? 0n
   const end = parseLsn(endedAt)
   return names.filter((name) => {
     const segment = name.length === 24 ? parseSegment(name, segments) : null
-    return segment !== null && segment.timeline >= fork.timeline && segment.end > at && (end === null || segment.start <= end)
+    return (
+      segment !== null &&
+      segment.timeline >= fork.timeline &&
+      segment.end > at &&
+      (end === null || segment.start <= end)
+    )
   })
 }
 
@@ -165,13 +204,29 @@ const NEVER_PARTED = {
   meaning: 'the histories never parted: nothing exists on this site only',
 }
 
-function described({ divergence, complete, missing, endsAtFork }: Decoded, tables: ReadonlyMap<string, string>): JsonObject {
-  const gap = missing.length === 0 ? '' : `; ${missing.join(', ')} ${missing.length === 1 ? 'is' : 'are'} not on its volume any more`
+function described(
+  { divergence, complete, missing, endsAtFork }: Decoded,
+  tables: ReadonlyMap<string, string>,
+): JsonObject {
+  const gap =
+    missing.length === 0
+      ? ''
+      : `; ${missing.join(', ')} ${missing.length === 1 ? 'is' : 'are'} not on its volume any more`
   const lies = { complete, missing: [...missing] }
   if (divergence === null)
-    return { ...lies, tables: null, commits: null, meaning: `the WAL could not be decoded here; the files hold what is left of it${gap}` }
+    return {
+      ...lies,
+      tables: null,
+      commits: null,
+      meaning: `the WAL could not be decoded here; the files hold what is left of it${gap}`,
+    }
   if (endsAtFork)
-    return { ...lies, tables: [], commits: 0, meaning: 'its WAL ends where the histories parted: nothing was committed on this site only' }
+    return {
+      ...lies,
+      tables: [],
+      commits: 0,
+      meaning: 'its WAL ends where the histories parted: nothing was committed on this site only',
+    }
   const { relations, rows: _, ...rest } = divergence
   return {
     ...rest,
@@ -185,8 +240,8 @@ function described({ divergence, complete, missing, endsAtFork }: Decoded, table
 }
 
 /**
- * The names of users' tables by their files. The new primary is a copy: it knows the tables by the same files, unless they were rewritten since.
- * Catalogues and TOAST hold no rows of users.
+ * The names of users' tables by their files. The new primary is a copy: it knows the tables by the same files, unless
+ * they were rewritten since. Catalogues and TOAST hold no rows of users.
  */
 async function tablesOf(run: Run, relations: readonly string[]): Promise<Map<string, string>> {
   if (relations.length === 0) return new Map()

@@ -12,9 +12,10 @@ import { keepEvidenceStep } from './keep-evidence.ts'
 import { removeClusterStep } from './remove-cluster.ts'
 
 /**
- * The former active site becomes a passive one: what only it has is kept, its cluster is deleted and cloned anew under the next incarnation,
- * and the end is a replica with nothing missing and a backup of the new topology. A cluster that is gone is cloned at once; one that
- * follows already, or only was left behind by a move, keeps its incarnation, and only the rest is done.
+ * The former active site becomes a passive one: what only it has is kept, its cluster is deleted and cloned anew under
+ * the next incarnation, and the end is a replica with nothing missing and a backup of the new topology. A cluster that
+ * is gone is cloned at once; one that follows already, or only was left behind by a move, keeps its incarnation, and
+ * only the rest is done.
  */
 export function rejoinSteps(component: Database, states: BySite<CloudNativePgState>, intent: Intent): PlannedStep[] {
   const [active, former] = [stateAt(states, intent.from), stateAt(states, intent.to)]
@@ -23,7 +24,9 @@ export function rejoinSteps(component: Database, states: BySite<CloudNativePgSta
   const leftBehind = former !== null && isLeftBehind(component, former, intent)
   const following = former !== null && (leftBehind || isFollower(former, clusterOf(component, intent.from), known))
   const used = [former?.serverName, known, firstServerName(cluster)].filter((name) => typeof name === 'string')
-  const serverName = following ? (former.serverName ?? known ?? firstServerName(cluster)) : nextServerName(cluster, used)
+  const serverName = following
+    ? (former.serverName ?? known ?? firstServerName(cluster))
+    : nextServerName(cluster, used)
   const clearing =
     former === null || following
       ? []
@@ -55,15 +58,18 @@ const stateAt = (states: BySite<CloudNativePgState>, site: string): CloudNativeP
 }
 
 /**
- * A replica of the active side in deed; or one that is being made under the very name that the active side knows. None amid its
- * demotion, nor with an archive that a failover closed: it could ship nothing any more.
+ * A replica of the active side in deed; or one that is being made under the very name that the active side knows. None
+ * amid its demotion, nor with an archive that a failover closed: it could ship nothing any more.
  */
 function isFollower(former: CloudNativePgState, active: string, known: string | null): boolean {
   if (!former.isReplica || former.inProgress || former.forked || former.replica?.primary !== active) return false
   return former.instance === null ? former.serverName === known : !former.instance.isPrimary
 }
 
-/** A follower of a site that is passive by now: it was silent when that one was left, and has nothing that the active one lacks. */
+/**
+ * A follower of a site that is passive by now: it was silent when that one was left, and has nothing that the active
+ * one lacks.
+ */
 function isLeftBehind(component: Database, former: CloudNativePgState, { from, to }: Intent): boolean {
   const followed = former.replica?.primary ?? null
   if (followed === null || [from, to].some((site) => clusterOf(component, site) === followed)) return false

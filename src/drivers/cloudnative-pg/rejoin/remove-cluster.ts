@@ -11,7 +11,9 @@ import { namespaceOf, type Run } from '../where.ts'
 const VOLUME_CLAIM = { apiVersion: 'v1', kind: 'PersistentVolumeClaim', plural: 'persistentvolumeclaims' } as const
 const POD = { apiVersion: 'v1', kind: 'Pod', plural: 'pods' } as const
 
-/** The former active cluster with its volumes. What only it had is kept; its history can not be joined to the new one. */
+/**
+ * The former active cluster with its volumes. What only it had is kept; its history can not be joined to the new one.
+ */
 export function removeClusterStep(component: Database, intent: Intent, uid: string): PlannedStep {
   const cluster = clusterOf(component, intent.to)
   return plannedStep(component, 'remove-cluster', intent.to, {
@@ -32,7 +34,9 @@ export const removeCluster: Behaviour<CloudNativePgSpec> = {
     const cluster = await readCluster(kubernetesOf(run), namespaceOf(run), name, run.signal)
     if (cluster?.metadata.uid === uid) return { is: 'pending', waitingFor: `${name} to be gone` }
     const left = await remains(run, name, uid)
-    return left.length === 0 ? { is: 'done', proof: { deleted: uid } } : { is: 'pending', waitingFor: `${left.join(', ')} to be gone` }
+    return left.length === 0
+      ? { is: 'done', proof: { deleted: uid } }
+      : { is: 'pending', waitingFor: `${left.join(', ')} to be gone` }
   },
   /** This very object: a cluster that somebody made anew under the same name is not touched. */
   async apply(run) {
@@ -56,7 +60,9 @@ export const removeCluster: Behaviour<CloudNativePgSpec> = {
 async function remains(run: Run, cluster: string, uid: string): Promise<string[]> {
   const labelSelector = `cnpg.io/cluster=${cluster}`
   const query = { namespace: namespaceOf(run), labelSelector }
-  const lists = await Promise.all([POD, VOLUME_CLAIM].map((kind) => kubernetesOf(run).list(kind, query, { signal: run.signal })))
+  const lists = await Promise.all(
+    [POD, VOLUME_CLAIM].map((kind) => kubernetesOf(run).list(kind, query, { signal: run.signal })),
+  )
   return lists
     .flat()
     .filter((object) => object.metadata.ownerReferences?.some((owner) => owner.uid === uid) === true)

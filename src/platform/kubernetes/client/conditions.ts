@@ -16,4 +16,5 @@ export function conditionOf(object: KubernetesObject | null | undefined, type: s
 }
 
 /** Whether a pod takes requests, or a node pods, by its own word. */
-export const isReady = (object: KubernetesObject | null | undefined): boolean => conditionOf(object, 'Ready')?.status === 'True'
+export const isReady = (object: KubernetesObject | null | undefined): boolean =>
+  conditionOf(object, 'Ready')?.status === 'True'

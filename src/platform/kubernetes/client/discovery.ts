@@ -3,8 +3,14 @@ import { siteError } from '../../../errors/standby-error.ts'
 
 type Get = (path: string, options?: CallOptions) => Promise<unknown>
 
-/** Finds the plural of a kind, which only the API server knows; asked once per group and version, and again for a kind that came later. */
-export function kindsServedBy(site: string, get: Get): (apiVersion: string, kind: string, options?: CallOptions) => Promise<string> {
+/**
+ * Finds the plural of a kind, which only the API server knows; asked once per group and version, and again for a kind
+ * that came later.
+ */
+export function kindsServedBy(
+  site: string,
+  get: Get,
+): (apiVersion: string, kind: string, options?: CallOptions) => Promise<string> {
   const known = new Map<string, ReadonlyMap<string, string>>()
   return async (apiVersion, kind, options) => {
     const plural = known.get(apiVersion)?.get(kind)
@@ -26,7 +32,11 @@ async function servedKinds(apiVersion: string, get: Get, options?: CallOptions):
       readonly resources: readonly { readonly name: string; readonly kind: string }[]
     }
     // `pods/log` and its like are no objects of their own.
-    return new Map(answer.resources.filter((resource) => !resource.name.includes('/')).map((resource) => [resource.kind, resource.name]))
+    return new Map(
+      answer.resources
+        .filter((resource) => !resource.name.includes('/'))
+        .map((resource) => [resource.kind, resource.name]),
+    )
   } catch (error) {
     if ((error as { readonly code?: string }).code === 'kubernetes-not-found') return new Map()
     throw error

@@ -34,11 +34,17 @@ export function statusIn(body: string): ApiStatus | null {
 }
 
 /**
- * What a refusal of the API server means, and what to do about it. A webhook that cannot be called (500 InternalError), an etcd that changes its
- * leader (500), priority and fairness (429 with Retry-After), a server on its way up or down (503, 504) are all worth another try by their status
- * alone: nothing is decided by a message. `retryAfter`: what the answer's header asks for.
+ * What a refusal of the API server means, and what to do about it. A webhook that cannot be called (500 InternalError),
+ * an etcd that changes its leader (500), priority and fairness (429 with Retry-After), a server on its way up or down
+ * (503, 504) are all worth another try by their status alone: nothing is decided by a message. `retryAfter`: what the
+ * answer's header asks for.
  */
-export function refusal(asked: Asked, httpStatus: number, body: string, retryAfter: Milliseconds | null = null): StandbyError {
+export function refusal(
+  asked: Asked,
+  httpStatus: number,
+  body: string,
+  retryAfter: Milliseconds | null = null,
+): StandbyError {
   const status = statusIn(body)
   const where = whereOf(asked.site, asked.request, asked.kind)
   const again = { retry: retryOf(httpStatus, status), retryAfter: retryAfter ?? retryAfterOf(status) }
@@ -68,15 +74,29 @@ export function refusal(asked: Asked, httpStatus: number, body: string, retryAft
         ...again,
       })
     case 410:
-      return siteError('kubernetes-gone', said, { where, next: 'Read the object again; this version of it is too old.', unseen, ...again })
+      return siteError('kubernetes-gone', said, {
+        where,
+        next: 'Read the object again; this version of it is too old.',
+        unseen,
+        ...again,
+      })
     case 400:
     case 405:
     case 413:
     case 415:
     case 422:
-      return siteError('kubernetes-invalid', said, { where, next: 'Correct the fields that the API server names.', unseen })
+      return siteError('kubernetes-invalid', said, {
+        where,
+        next: 'Correct the fields that the API server names.',
+        unseen,
+      })
     case 504:
-      return timeoutError('kubernetes-timeout', said, { where, next: 'Look at the API server and its etcd.', unseen, ...again })
+      return timeoutError('kubernetes-timeout', said, {
+        where,
+        next: 'Look at the API server and its etcd.',
+        unseen,
+        ...again,
+      })
     default:
       return siteError('site-unreachable', `the API server of ${asked.site} answers ${httpStatus}: ${said}`, {
         where,
@@ -98,7 +118,10 @@ const retryAfterOf = (status: ApiStatus | null): Milliseconds | null => {
   return typeof asked === 'number' && asked > 0 ? seconds(asked) : null
 }
 
-/** An API server speaks in Status objects, in JSON, or in one plain line; pages and redirects are of something before it. */
+/**
+ * An API server speaks in Status objects, in JSON, or in one plain line; pages and redirects are of something before
+ * it.
+ */
 const isForeign = (httpStatus: number, body: string): boolean =>
   (httpStatus >= 300 && httpStatus < 400) || httpStatus >= 500 || isPage(body)
 const isPage = (body: string): boolean => /^\s*(<\?xml|<!doctype|<html|<head|<body)/i.test(body)
@@ -138,7 +161,10 @@ function forbidden(asked: Asked, said: string, status: ApiStatus | null): Standb
   })
 }
 
-/** The rule as a role would hold it. The server's sentence is read first: for exec it asks for `create`, though the request is a GET. */
+/**
+ * The rule as a role would hold it. The server's sentence is read first: for exec it asks for `create`, though the
+ * request is a GET.
+ */
 export function lackingRule(said: string): string | null {
   const resource = /cannot (\w+) resource "([^"]+)" in API group "([^"]*)"(?: in the namespace "([^"]+)")?/.exec(said)
   if (resource !== null) {
@@ -146,7 +172,9 @@ export function lackingRule(said: string): string | null {
     return ruleOf({ verb, resource: plural, apiGroup, namespace: namespace ?? null, path: '' })
   }
   const path = /cannot (\w+) path "([^"]+)"/.exec(said)
-  return path === null ? null : ruleOf({ verb: path[1] ?? '', resource: '', apiGroup: '', namespace: null, path: path[2] ?? '' })
+  return path === null
+    ? null
+    : ruleOf({ verb: path[1] ?? '', resource: '', apiGroup: '', namespace: null, path: path[2] ?? '' })
 }
 
 function ruleOf(request: Omit<ResourceRequest, 'name'>): string {

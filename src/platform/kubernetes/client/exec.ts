@@ -4,7 +4,16 @@ import { retryOfStatus } from '../../../clients/worth-another-try.ts'
 import { StandbyError, siteError } from '../../../errors/standby-error.ts'
 import { isObject } from '../../../values/json.ts'
 import type { ApiStatus } from './errors.ts'
-import { answerOf, asUnreachable, type HttpAnswer, LARGEST_ANSWER, type Link, limitConnecting, pathAt, tooLarge } from './http.ts'
+import {
+  answerOf,
+  asUnreachable,
+  type HttpAnswer,
+  LARGEST_ANSWER,
+  type Link,
+  limitConnecting,
+  pathAt,
+  tooLarge,
+} from './http.ts'
 
 /** First byte of each message (remotecommand over WebSocket, KEP-4006). */
 const STDIN = 0
@@ -26,7 +35,10 @@ export interface ExecCall {
   readonly where: string
 }
 
-/** Runs one command in a container. Any exit code is a result; throws when the command could not be started or its end is not known. */
+/**
+ * Runs one command in a container. Any exit code is a result; throws when the command could not be started or its end
+ * is not known.
+ */
 export async function execOverWebSocket(link: Link, call: ExecCall, signal: AbortSignal): Promise<ExecResult> {
   const { tls, headers, proxy } = await link.credentials()
   signal.throwIfAborted()
@@ -42,13 +54,16 @@ export async function execOverWebSocket(link: Link, call: ExecCall, signal: Abor
     maxPayload: LARGEST_ANSWER,
     agent: proxy ?? link.agent,
     finishRequest: (request) => {
-      request.once('socket', (connection) => limitConnecting(connection, link.contact, (error) => request.destroy(error)))
+      request.once('socket', (connection) =>
+        limitConnecting(connection, link.contact, (error) => request.destroy(error)),
+      )
       request.end()
     },
   })
   const abort = (): void => socket.terminate()
   signal.addEventListener('abort', abort, { once: true })
-  // A refusal is an answer like any other: its connection is back with the agent, and may be the next request's already.
+  // A refusal is an answer like any other: its connection is back with the agent, and may be the next request's
+  // already.
   let refused = false
   socket.on('unexpected-response', () => (refused = true))
   try {
@@ -82,14 +97,21 @@ function resultOf(socket: WebSocket, call: ExecCall): Promise<ExecResult> {
       else if (channel === STATUS) {
         const code = endOf(rest.toString('utf8'), call)
         if (code instanceof StandbyError) reject(code)
-        else resolve({ code, stdout: Buffer.concat(stdout).toString('utf8'), stderr: Buffer.concat(stderr).toString('utf8') })
+        else
+          resolve({
+            code,
+            stdout: Buffer.concat(stdout).toString('utf8'),
+            stderr: Buffer.concat(stderr).toString('utf8'),
+          })
       }
     })
     socket.on('unexpected-response', (_request, response) => {
       answerOf(response).then((answer) => reject(call.refused(answer)), reject)
     })
     socket.on('error', reject)
-    socket.on('close', (code) => reject(new Error(`the connection closed (${code}) before the command's end was known`)))
+    socket.on('close', (code) =>
+      reject(new Error(`the connection closed (${code}) before the command's end was known`)),
+    )
   })
 }
 
@@ -97,13 +119,20 @@ function resultOf(socket: WebSocket, call: ExecCall): Promise<ExecResult> {
 function endOf(frame: string, call: ExecCall): number | StandbyError {
   const status = endIn(frame)
   if (status !== null) return exitCodeOf(status, call)
-  return siteError('kubernetes-exec-failed', 'how the command ended is not known: the frame that should say so is no Status', {
-    where: call.where,
-    next: 'Look at what stands before the API server: a proxy may change what goes through it.',
-  })
+  return siteError(
+    'kubernetes-exec-failed',
+    'how the command ended is not known: the frame that should say so is no Status',
+    {
+      where: call.where,
+      next: 'Look at what stands before the API server: a proxy may change what goes through it.',
+    },
+  )
 }
 
-/** A kubelet names no kind in this frame: `{"metadata":{},"status":"Success"}` (seen with 1.34). What says how it ended is enough. */
+/**
+ * A kubelet names no kind in this frame: `{"metadata":{},"status":"Success"}` (seen with 1.34). What says how it ended
+ * is enough.
+ */
 function endIn(frame: string): ApiStatus | null {
   try {
     const parsed: unknown = JSON.parse(frame)
@@ -120,9 +149,13 @@ export function exitCodeOf(status: ApiStatus, call: Pick<ExecCall, 'where'>): nu
   if (status.status === 'Success') return 0
   const code = status.details?.causes?.find((cause) => cause.reason === 'ExitCode')?.message
   if (status.reason === 'NonZeroExitCode' && code !== undefined) return Number(code)
-  return siteError('kubernetes-exec-failed', `the command could not be run: ${status.message ?? status.reason ?? 'no reason given'}`, {
-    where: call.where,
-    next: 'Look at the pod: its container may be starting, or the program is not in its image.',
-    retry: retryOfStatus(status.code ?? 0),
-  })
+  return siteError(
+    'kubernetes-exec-failed',
+    `the command could not be run: ${status.message ?? status.reason ?? 'no reason given'}`,
+    {
+      where: call.where,
+      next: 'Look at the pod: its container may be starting, or the program is not in its image.',
+      retry: retryOfStatus(status.code ?? 0),
+    },
+  )
 }

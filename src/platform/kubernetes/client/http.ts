@@ -14,7 +14,10 @@ import type { Unseen } from '../../../errors/unseen.ts'
 import { proxyEnvironment } from '../../../runtime/proxies.ts'
 import { type Milliseconds, readableDuration, seconds } from '../../../values/duration.ts'
 
-/** How an API server is reached and who asks; asked again for every request, because tokens and certificates are renewed. */
+/**
+ * How an API server is reached and who asks; asked again for every request, because tokens and certificates are
+ * renewed.
+ */
 export interface Link {
   readonly server: URL
   credentials(): Promise<Credentials>
@@ -51,10 +54,11 @@ export interface HttpAnswer {
 }
 
 /**
- * How long to wait for the next sign of life where a TCP connection took so long: a lost packet is sent again after three round trips (RFC 6298,
- * where only one was measured), and needs one more to be answered.
+ * How long to wait for the next sign of life where a TCP connection took so long: a lost packet is sent again after
+ * three round trips (RFC 6298, where only one was measured), and needs one more to be answered.
  */
-export const patienceWith = (roundTrip: Milliseconds | null): Milliseconds => Math.min(seconds(15), Math.max(SILENCE, 6 * (roundTrip ?? 0)))
+export const patienceWith = (roundTrip: Milliseconds | null): Milliseconds =>
+  Math.min(seconds(15), Math.max(SILENCE, 6 * (roundTrip ?? 0)))
 /** API servers and load balancers drop idle connections after 60 s or more; ours are gone before. */
 const IDLE: Milliseconds = seconds(30)
 
@@ -75,8 +79,8 @@ export const keptAliveAgent = (server: URL, maxSockets: number): HttpAgent =>
   })
 
 /**
- * One request and its whole answer. A GET is tried again a few times on 429, 5xx and lost connections, unless it is asked to wait for long; one that
- * stays without an answer is asked once more over a connection of its own.
+ * One request and its whole answer. A GET is tried again a few times on 429, 5xx and lost connections, unless it is
+ * asked to wait for long; one that stays without an answer is asked once more over a connection of its own.
  */
 export async function exchange(link: Link, request: HttpRequest, signal: AbortSignal): Promise<HttpAnswer> {
   const repeatable = request.method === 'GET' && request.once !== true
@@ -105,8 +109,8 @@ const answered = async (link: Link, request: HttpRequest, put: Put): Promise<Htt
   answerOf(await sendAsking(link, request, put), put.heard)
 
 /**
- * One request, answered as far as its headers; the body ends with an error when the signal is aborted. An answer 401 changed nothing: where a
- * login can be renewed, it is asked once more.
+ * One request, answered as far as its headers; the body ends with an error when the signal is aborted. An answer 401
+ * changed nothing: where a login can be renewed, it is asked once more.
  */
 export const send = (link: Link, request: HttpRequest, signal: AbortSignal): Promise<IncomingMessage> =>
   sendAsking(link, request, { signal })
@@ -136,7 +140,9 @@ async function sendAs(credentials: Credentials, link: Link, request: HttpRequest
       ...credentials.headers,
       accept: 'application/json, */*',
       'user-agent': 'standby',
-      ...(body === undefined ? {} : { 'content-type': request.contentType ?? 'application/json', 'content-length': String(body.length) }),
+      ...(body === undefined
+        ? {}
+        : { 'content-type': request.contentType ?? 'application/json', 'content-length': String(body.length) }),
     },
   }
   return new Promise((resolve, reject) => {
@@ -167,7 +173,11 @@ export const pathAt = (server: URL, path: string): string => `${server.pathname.
 /** The whole of an answer; `heard` hears each part of it. */
 export async function answerOf(response: IncomingMessage, heard?: () => void): Promise<HttpAnswer> {
   const { 'retry-after': asked, date } = response.headers
-  return { status: response.statusCode ?? 0, body: await bodyOf(response, heard), retryAfter: retryAfterIn(asked, date, new Date()) }
+  return {
+    status: response.statusCode ?? 0,
+    body: await bodyOf(response, heard),
+    retryAfter: retryAfterIn(asked, date, new Date()),
+  }
 }
 
 /** A page of 500 objects is some 10 MB at most; nobody is made to hold an answer that never ends. */
@@ -186,12 +196,24 @@ async function bodyOf(response: IncomingMessage, heard: () => void = () => undef
 }
 
 export const tooLarge = (largest: number): StandbyError =>
-  siteError('answer-too-large', `an answer is larger than ${Math.round(largest / 1024 / 1024)} MiB, and was not read to its end`, {
-    unseen: 'not-an-api-server',
-  })
+  siteError(
+    'answer-too-large',
+    `an answer is larger than ${Math.round(largest / 1024 / 1024)} MiB, and was not read to its end`,
+    {
+      unseen: 'not-an-api-server',
+    },
+  )
 
-/** Ends an attempt to connect in which nothing comes for too long; a kept-alive connection is connected already. `heard` hears each step of it. */
-export function limitConnecting(socket: Socket, contact: Contact, end: (error: Error) => void, heard: () => void = () => undefined): void {
+/**
+ * Ends an attempt to connect in which nothing comes for too long; a kept-alive connection is connected already. `heard`
+ * hears each step of it.
+ */
+export function limitConnecting(
+  socket: Socket,
+  contact: Contact,
+  end: (error: Error) => void,
+  heard: () => void = () => undefined,
+): void {
   const secure = 'secureConnecting' in socket
   if (!(socket.connecting || (secure && (socket as TLSSocket & { secureConnecting: boolean }).secureConnecting))) return
   let begun = performance.now()
@@ -237,7 +259,10 @@ export function asUnreachable(link: Link, error: unknown): unknown {
   return link.unreachable(why, unseen, error)
 }
 
-/** How long to wait before a GET is tried again; null when the answer stands, as where the caller's own deadline must decide about a long wait. */
+/**
+ * How long to wait before a GET is tried again; null when the answer stands, as where the caller's own deadline must
+ * decide about a long wait.
+ */
 function pauseBefore({ status, retryAfter }: HttpAnswer, tries: number): Milliseconds | null {
   if (retryOfStatus(status) !== 'transient') return null
   const wait = Math.max(retryAfter ?? 0, backoff(tries))

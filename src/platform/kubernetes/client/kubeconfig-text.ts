@@ -16,7 +16,10 @@ export const badKubeconfig = (site: string, why: string, next?: string): Standby
     unseen: 'kubeconfig-unusable',
   })
 
-/** The text as a kubeconfig. Throws `kubeconfig-invalid` in words of our own: a parser quotes what it reads, and this file holds secrets. */
+/**
+ * The text as a kubeconfig. Throws `kubeconfig-invalid` in words of our own: a parser quotes what it reads, and this
+ * file holds secrets.
+ */
 export function readKubeconfig(text: string, site: string): JsonObject {
   if (text.trim() === '') throw badKubeconfig(site, 'it is empty')
   if (isBase64Of(text)) throw badKubeconfig(site, 'it is encoded in base64', 'Decode it first: base64 -d.')
@@ -26,7 +29,8 @@ export function readKubeconfig(text: string, site: string): JsonObject {
   for (const key of ['clusters', 'users', 'contexts']) {
     const list = config[key]
     if (list === undefined || list === null) throw badKubeconfig(site, `it has no ${key}`)
-    if (!Array.isArray(list) || !list.every(isObject)) throw badKubeconfig(site, `its ${key} must be a list of mappings`)
+    if (!Array.isArray(list) || !list.every(isObject))
+      throw badKubeconfig(site, `its ${key} must be a list of mappings`)
   }
   return config
 }
@@ -39,7 +43,11 @@ export function userIn(config: JsonObject, name: string, site: string): Kubeconf
   const kind = provider === null ? '' : String(provider.name)
   const successor = SUCCESSORS[kind]
   if (successor !== undefined)
-    throw badKubeconfig(site, `its user logs in by the auth-provider ${kind}, which Kubernetes 1.26 has removed`, successor)
+    throw badKubeconfig(
+      site,
+      `its user logs in by the auth-provider ${kind}, which Kubernetes 1.26 has removed`,
+      successor,
+    )
   const settings = isObject(provider?.config) ? provider.config : {}
   const tokenFile = user.tokenFile ?? settings.tokenFile
   const exec = user.exec ?? settings.exec
@@ -55,7 +63,8 @@ function parsed(text: string, site: string): Json {
   try {
     return parse(text, { logLevel: 'error' }) as Json
   } catch (error) {
-    const [at] = (error as { readonly linePos?: readonly { readonly line: number; readonly col: number }[] }).linePos ?? []
+    const [at] =
+      (error as { readonly linePos?: readonly { readonly line: number; readonly col: number }[] }).linePos ?? []
     throw badKubeconfig(site, `it is no YAML${at === undefined ? '' : ` (line ${at.line}, column ${at.col})`}`)
   }
 }
@@ -63,5 +72,7 @@ function parsed(text: string, site: string): Json {
 function isBase64Of(text: string): boolean {
   const joined = text.replaceAll(/\s/g, '')
   if (joined.length < 40 || !/^[A-Za-z0-9+/_-]+={0,2}$/.test(joined)) return false
-  return /^\s*(apiVersion|kind|clusters|users|contexts|current-context|\{)/m.test(Buffer.from(joined, 'base64').toString('utf8'))
+  return /^\s*(apiVersion|kind|clusters|users|contexts|current-context|\{)/m.test(
+    Buffer.from(joined, 'base64').toString('utf8'),
+  )
 }

@@ -28,13 +28,19 @@ export interface KubernetesAccess {
 export interface SiteLink extends Link {
   /** Logs in, where a credential program does that; at once where nothing is to be done. Throws `login-failed`. */
   signIn(): Promise<void>
-  /** A kubeconfig that needs nothing beside itself: certificates and the token of this moment are in it, and no program is started. */
+  /**
+   * A kubeconfig that needs nothing beside itself: certificates and the token of this moment are in it, and no program
+   * is started.
+   */
   kubeconfig(): Promise<string>
 }
 
 const MAX_SOCKETS = 8
 
-/** One KubeConfig per cluster: its caches of tokens and agents go by the names in the file, which repeat between files. Throws `kubeconfig-invalid`. */
+/**
+ * One KubeConfig per cluster: its caches of tokens and agents go by the names in the file, which repeat between files.
+ * Throws `kubeconfig-invalid`.
+ */
 export function linkOf(access: KubernetesAccess): SiteLink {
   const { site } = access
   const { text, directory } = contentOf(access)
@@ -42,8 +48,10 @@ export function linkOf(access: KubernetesAccess): SiteLink {
   const config = loaded(text, directory, site)
   const names = config.contexts.map((context) => context.name)
   const wanted = access.context ?? config.currentContext
-  if (wanted === undefined || wanted === '') throw badKubeconfig(site, `it has no current context; name one of ${names.join(', ')}`)
-  if (!names.includes(wanted)) throw badKubeconfig(site, `it has no context ${wanted}; there are ${names.join(', ') || 'none'}`)
+  if (wanted === undefined || wanted === '')
+    throw badKubeconfig(site, `it has no current context; name one of ${names.join(', ')}`)
+  if (!names.includes(wanted))
+    throw badKubeconfig(site, `it has no context ${wanted}; there are ${names.join(', ') || 'none'}`)
   config.setCurrentContext(wanted)
   const cluster = config.getCurrentCluster()
   if (cluster === null) throw badKubeconfig(site, `the cluster of context ${wanted} is not in it`)
@@ -56,8 +64,10 @@ export function linkOf(access: KubernetesAccess): SiteLink {
     throw badKubeconfig(site, `${cluster.server} is not encrypted; only insecure-skip-tls-verify allows that`)
 
   const own = userIn(raw, user.name, site)
-  // Its program is started by us, with a deadline and an environment of its own; the token is read anew for each request.
-  if (own.exec !== null || own.tokenFile !== null) Object.assign(user, { exec: undefined, authProvider: undefined, token: undefined })
+  // Its program is started by us, with a deadline and an environment of its own; the token is read anew for each
+  // request.
+  if (own.exec !== null || own.tokenFile !== null)
+    Object.assign(user, { exec: undefined, authProvider: undefined, token: undefined })
   const login = loginOf(access, own, rawCluster(raw, cluster.name), directory)
   const common = { config, site, own, login, directory }
   const proxied = cluster.proxyUrl !== undefined && cluster.proxyUrl !== null
@@ -70,7 +80,13 @@ export function linkOf(access: KubernetesAccess): SiteLink {
     // Between us and a proxy nothing is known of the site, except what came through with a certificate.
     unreachable: (why, unseen, cause) =>
       proxied && BEFORE_THE_SITE.has(unseen)
-        ? unreachable(site, `the proxy of ${site} or what is after it fails: ${why}`, cluster.server, 'proxy-failed', cause)
+        ? unreachable(
+            site,
+            `the proxy of ${site} or what is after it fails: ${why}`,
+            cluster.server,
+            'proxy-failed',
+            cause,
+          )
         : unreachable(site, `${site} does not answer: ${why}`, cluster.server, unseen, cause),
     async signIn() {
       if (login !== null) await login.credential()
@@ -79,14 +95,28 @@ export function linkOf(access: KubernetesAccess): SiteLink {
   }
 }
 
-const BEFORE_THE_SITE: ReadonlySet<string> = new Set(['no-answer', 'refused', 'no-such-host', 'cut', 'name-unresolved', 'no-network'])
+const BEFORE_THE_SITE: ReadonlySet<string> = new Set([
+  'no-answer',
+  'refused',
+  'no-such-host',
+  'cut',
+  'name-unresolved',
+  'no-network',
+])
 
 const isContent = (kubeconfig: string): boolean => /\n|:\s|^\s*\{/.test(kubeconfig)
 
-/** A value that is not clearly a path may be a kubeconfig in a wrong form, such as base64: its errors go into logs and evidence. */
-const unlessContent = (value: string): string => (/^(\/|\.\.?\/|~)/.test(value) && value.length < 200 ? value : 'what was given')
+/**
+ * A value that is not clearly a path may be a kubeconfig in a wrong form, such as base64: its errors go into logs and
+ * evidence.
+ */
+const unlessContent = (value: string): string =>
+  /^(\/|\.\.?\/|~)/.test(value) && value.length < 200 ? value : 'what was given'
 
-function contentOf({ kubeconfig, site }: KubernetesAccess): { readonly text: string; readonly directory: string | null } {
+function contentOf({ kubeconfig, site }: KubernetesAccess): {
+  readonly text: string
+  readonly directory: string | null
+} {
   if (kubeconfig.length > LARGEST) throw badKubeconfig(site, 'it is larger than 1 MiB')
   if (isContent(kubeconfig)) return { text: kubeconfig, directory: null }
   try {
@@ -94,7 +124,10 @@ function contentOf({ kubeconfig, site }: KubernetesAccess): { readonly text: str
   } catch (error) {
     // What is no file may be the text itself in one piece.
     readKubeconfigOrNothing(kubeconfig, site)
-    throw badKubeconfig(site, `${unlessContent(kubeconfig)} is no file that can be read (${(error as NodeJS.ErrnoException).code})`)
+    throw badKubeconfig(
+      site,
+      `${unlessContent(kubeconfig)} is no file that can be read (${(error as NodeJS.ErrnoException).code})`,
+    )
   }
 }
 const LARGEST = 1024 * 1024
@@ -120,9 +153,21 @@ function rawCluster(config: JsonObject, name: string): JsonObject {
   return isObject(entry?.cluster) ? entry.cluster : {}
 }
 
-function loginOf(access: KubernetesAccess, { exec }: KubeconfigUser, cluster: JsonObject, directory: string | null): Login | null {
+function loginOf(
+  access: KubernetesAccess,
+  { exec }: KubeconfigUser,
+  cluster: JsonObject,
+  directory: string | null,
+): Login | null {
   if (exec === null) return null
-  return loginBy({ site: access.site, exec, cluster, directory, environment: access.login ?? {}, mask: access.mask ?? (() => undefined) })
+  return loginBy({
+    site: access.site,
+    exec,
+    cluster,
+    directory,
+    environment: access.login ?? {},
+    mask: access.mask ?? (() => undefined),
+  })
 }
 
 interface Asking {
@@ -141,7 +186,12 @@ async function credentialsOf(asking: Asking, proxied: boolean): Promise<Credenti
   const tls = Object.fromEntries(
     Object.entries({ ca, cert, key, rejectUnauthorized, servername }).filter(([, value]) => value !== undefined),
   ) as Credentials['tls']
-  return { tls, headers, ...(refused === null ? {} : { refused }), ...(proxied ? { proxy: options.agent as Agent } : {}) }
+  return {
+    tls,
+    headers,
+    ...(refused === null ? {} : { refused }),
+    ...(proxied ? { proxy: options.agent as Agent } : {}),
+  }
 }
 
 interface Options {
@@ -156,10 +206,14 @@ async function optionsOf({ config, site, own, login, directory }: Asking): Promi
   try {
     await config.applyToHTTPSOptions(options)
     const token = credential?.token ?? (own.tokenFile === null ? null : await tokenIn(own.tokenFile, directory))
-    if (token !== null) options.headers = { ...(options.headers as Record<string, string>), Authorization: `Bearer ${token}` }
+    if (token !== null)
+      options.headers = { ...(options.headers as Record<string, string>), Authorization: `Bearer ${token}` }
   } catch (error) {
     const { code, path } = error as NodeJS.ErrnoException
-    const why = path === undefined ? 'its certificates or its login can not be read' : `${path}, which it names, can not be read (${code})`
+    const why =
+      path === undefined
+        ? 'its certificates or its login can not be read'
+        : `${path}, which it names, can not be read (${code})`
     throw badKubeconfig(
       site,
       why,

@@ -13,7 +13,9 @@ export interface LoginCredential {
   readonly expires: number | null
 }
 
-/** The login of one site by its kubeconfig's credential program, which is started once and not once for each request. */
+/**
+ * The login of one site by its kubeconfig's credential program, which is started once and not once for each request.
+ */
 export interface Login {
   /** What is valid now: the last one, or what the program gives. Throws `login-failed`. */
   credential(): Promise<LoginCredential>
@@ -36,7 +38,10 @@ export interface LoginProgram {
   readonly now?: () => number
 }
 
-/** A login to a cloud crosses the world, and may ask an agent or a browser session that is long gone. Not a part of the time that a site has to answer. */
+/**
+ * A login to a cloud crosses the world, and may ask an agent or a browser session that is long gone. Not a part of the
+ * time that a site has to answer.
+ */
 export const LOGIN_DEADLINE: Milliseconds = seconds(15)
 /** A credential is not used to its last second. */
 const MARGIN: Milliseconds = seconds(30)
@@ -98,7 +103,9 @@ async function credentialOf(program: LoginProgram, now: () => number): Promise<L
     ),
   )
   const env = { ...program.environment, ...declared, KUBERNETES_EXEC_INFO: JSON.stringify(execInfo(program)) }
-  const secrets = [...Object.values(program.environment), ...Object.values(declared)].filter((value) => value !== undefined)
+  const secrets = [...Object.values(program.environment), ...Object.values(declared)].filter(
+    (value) => value !== undefined,
+  )
   const result = await runProcess(located(command, program.directory), args, {
     deadline: LOGIN_DEADLINE,
     env,
@@ -120,7 +127,8 @@ async function credentialOf(program: LoginProgram, now: () => number): Promise<L
   })
   if (result.code !== 0) {
     const said = maskSecrets(result.stderr.trim().split('\n').at(-1)?.slice(0, 300) ?? '', secrets)
-    const install = result.code === 127 && typeof exec.installHint === 'string' ? ` (${exec.installHint.trim().split('\n')[0]})` : ''
+    const install =
+      result.code === 127 && typeof exec.installHint === 'string' ? ` (${exec.installHint.trim().split('\n')[0]})` : ''
     throw failure(
       program,
       'login-failed',
@@ -128,7 +136,8 @@ async function credentialOf(program: LoginProgram, now: () => number): Promise<L
     )
   }
   const credential = credentialIn(result.stdout)
-  if (typeof credential === 'string') throw failure(program, 'login-unreadable', `the credential program ${command} ${credential}`)
+  if (typeof credential === 'string')
+    throw failure(program, 'login-unreadable', `the credential program ${command} ${credential}`)
   if (credential.token !== null) program.mask(credential.token)
   if (credential.certificate !== null) program.mask(credential.certificate.key)
   if (!isFresh(credential, now()))
@@ -163,7 +172,9 @@ function execInfo({ exec, cluster }: LoginProgram): object {
   return { apiVersion, kind: 'ExecCredential', spec }
 }
 
-/** The credential in what a program printed, or what is wrong with it; never a word of it, for it may be half a secret. */
+/**
+ * The credential in what a program printed, or what is wrong with it; never a word of it, for it may be half a secret.
+ */
 function credentialIn(printed: string): LoginCredential | string {
   let value: unknown
   try {
@@ -176,7 +187,8 @@ function credentialIn(printed: string): LoginCredential | string {
   const { token, clientCertificateData: cert, clientKeyData: key, expirationTimestamp } = status
   const certificate = typeof cert === 'string' && typeof key === 'string' && cert !== '' ? { cert, key } : null
   const bearer = typeof token === 'string' && token !== '' ? token : null
-  if (bearer !== null && !/^[\x21-\x7e]+$/.test(bearer)) return 'printed a token with characters that no header can hold'
+  if (bearer !== null && !/^[\x21-\x7e]+$/.test(bearer))
+    return 'printed a token with characters that no header can hold'
   if (bearer === null && certificate === null) return 'printed an ExecCredential with neither token nor certificate'
   const expires = typeof expirationTimestamp === 'string' ? Date.parse(expirationTimestamp) : null
   if (expires !== null && Number.isNaN(expires)) return 'printed an expirationTimestamp that is no time'

@@ -1,4 +1,10 @@
-import type { CallOptions, KubernetesClient, KubernetesObject, ObjectReference, ResourceKind } from '../../../clients/kubernetes-client.ts'
+import type {
+  CallOptions,
+  KubernetesClient,
+  KubernetesObject,
+  ObjectReference,
+  ResourceKind,
+} from '../../../clients/kubernetes-client.ts'
 import { overWay } from '../../../clients/patience.ts'
 import { withinDeadline } from '../../../clients/within-deadline.ts'
 import { type StandbyError, timeoutError } from '../../../errors/standby-error.ts'
@@ -9,7 +15,16 @@ import { type Asked, notAnApiServer, refusal, statusIn } from './errors.ts'
 import { execOverWebSocket } from './exec.ts'
 import { exchange, type HttpAnswer, type HttpRequest, keptAliveAgent, type Link } from './http.ts'
 import { type KubernetesAccess, linkOf } from './link.ts'
-import { collectionPath, objectPath, podPath, proxyPath, resourceRequestOf, selectors, whereOf, withQuery } from './paths.ts'
+import {
+  collectionPath,
+  objectPath,
+  podPath,
+  proxyPath,
+  resourceRequestOf,
+  selectors,
+  whereOf,
+  withQuery,
+} from './paths.ts'
 import { type Watched, watchAll, watchObject } from './watch.ts'
 
 const DEADLINE: Milliseconds = seconds(10)
@@ -28,7 +43,11 @@ export function openKubernetes(access: KubernetesAccess): KubernetesClient {
   const watchLink: Link = { ...link, agent: keptAliveAgent(link.server, Number.POSITIVE_INFINITY) }
   let clusterId: string | null = null
 
-  const asked = (request: HttpRequest, kind?: string): Asked => ({ site, request: resourceRequestOf(request.method, request.path), kind })
+  const asked = (request: HttpRequest, kind?: string): Asked => ({
+    site,
+    request: resourceRequestOf(request.method, request.path),
+    kind,
+  })
 
   const bounded = <T>(
     options: CallOptions | undefined,
@@ -44,14 +63,23 @@ export function openKubernetes(access: KubernetesAccess): KubernetesClient {
       options,
       (signal) => exchange(link, request, signal),
       (deadline) =>
-        link.unreachable(`no answer to ${request.method} ${request.path.split('?')[0]} within ${readableDuration(deadline)}`, 'no-answer'),
+        link.unreachable(
+          `no answer to ${request.method} ${request.path.split('?')[0]} within ${readableDuration(deadline)}`,
+          'no-answer',
+        ),
     )
 
   /** The answer's JSON; null for a status that the caller expects. */
-  const json = async (request: HttpRequest, options?: CallOptions, kind?: string, expected?: number): Promise<unknown> => {
+  const json = async (
+    request: HttpRequest,
+    options?: CallOptions,
+    kind?: string,
+    expected?: number,
+  ): Promise<unknown> => {
     const answer = await ask(request, options)
     if (answer.status === expected) return null
-    if (answer.status >= 200 && answer.status < 300) return answer.body === '' ? null : parsed(answer, asked(request, kind))
+    if (answer.status >= 200 && answer.status < 300)
+      return answer.body === '' ? null : parsed(answer, asked(request, kind))
     throw refusal(asked(request, kind), answer.status, answer.body, answer.retryAfter)
   }
   const get = (path: string, options?: CallOptions): Promise<unknown> => json({ method: 'GET', path }, options)
@@ -69,12 +97,17 @@ export function openKubernetes(access: KubernetesAccess): KubernetesClient {
     namespace: object.metadata.namespace ?? null,
     name: object.metadata.name,
   })
-  const watched = (kind: ResourceKind, namespace: string | null | undefined, selected: Watched['selected']): Watched => ({
+  const watched = (
+    kind: ResourceKind,
+    namespace: string | null | undefined,
+    selected: Watched['selected'],
+  ): Watched => ({
     path: collectionPath(kind, namespace),
     selected,
     link: watchLink,
     get: (path, ending) => ask({ method: 'GET', path }, { signal: ending }),
-    refused: (path, answer) => refusal(asked({ method: 'GET', path }, kind.kind), answer.status, answer.body, answer.retryAfter),
+    refused: (path, answer) =>
+      refusal(asked({ method: 'GET', path }, kind.kind), answer.status, answer.body, answer.retryAfter),
   })
 
   return {
@@ -88,7 +121,8 @@ export function openKubernetes(access: KubernetesAccess): KubernetesClient {
       if (clusterId !== null) return clusterId
       const namespace = await get('/api/v1/namespaces/kube-system')
       const uid = isObject(namespace) && isObject(namespace.metadata) ? namespace.metadata.uid : undefined
-      if (typeof uid !== 'string' || uid === '') throw notAnApiServer(site, link.server.href, 'what it calls kube-system has no UID')
+      if (typeof uid !== 'string' || uid === '')
+        throw notAnApiServer(site, link.server.href, 'what it calls kube-system has no UID')
       clusterId = uid
       return clusterId
     },
@@ -111,10 +145,15 @@ export function openKubernetes(access: KubernetesAccess): KubernetesClient {
       do {
         // One deadline over all pages: a server that always has one more keeps nobody.
         const left = Math.max(1, whole - (performance.now() - begun))
-        const path = withQuery(collectionPath(kind, query.namespace), { ...selectors(query), limit: PAGE, continue: next })
+        const path = withQuery(collectionPath(kind, query.namespace), {
+          ...selectors(query),
+          limit: PAGE,
+          continue: next,
+        })
         const bounds = { ...options, deadline: Math.min(left, options?.deadline ?? DEADLINE) }
         const page = await json({ method: 'GET', path }, bounds, kind.kind)
-        if (!isList(page)) throw notAnApiServer(site, link.server.href, `what it calls a list of ${kind.plural} is none`)
+        if (!isList(page))
+          throw notAnApiServer(site, link.server.href, `what it calls a list of ${kind.plural} is none`)
         // Items of a list do not say what they are.
         for (const item of page.items) objects.push({ ...item, apiVersion: kind.apiVersion, kind: kind.kind })
         next = page.metadata.continue === '' ? undefined : page.metadata.continue
@@ -149,7 +188,8 @@ export function openKubernetes(access: KubernetesAccess): KubernetesClient {
     async remove(ref, options = {}) {
       const propagationPolicy = options.propagation ?? 'Background'
       const only = options.uid === undefined ? {} : { preconditions: { uid: options.uid } }
-      const grace = options.gracePeriod === undefined ? {} : { gracePeriodSeconds: Math.ceil(options.gracePeriod / 1_000) }
+      const grace =
+        options.gracePeriod === undefined ? {} : { gracePeriodSeconds: Math.ceil(options.gracePeriod / 1_000) }
       const body = JSON.stringify({ apiVersion: 'v1', kind: 'DeleteOptions', propagationPolicy, ...only, ...grace })
       const request: HttpRequest = { method: 'DELETE', path: objectPath(ref), body, contentType: 'application/json' }
       return (await json(request, options, ref.kind, 404)) !== null
@@ -196,13 +236,17 @@ export function openKubernetes(access: KubernetesAccess): KubernetesClient {
         previous: options.previous === true ? 'true' : undefined,
       })
       const answer = await ask({ method: 'GET', path }, options)
-      if (answer.status !== 200) throw refusal(asked({ method: 'GET', path }, 'Pod'), answer.status, answer.body, answer.retryAfter)
+      if (answer.status !== 200)
+        throw refusal(asked({ method: 'GET', path }, 'Pod'), answer.status, answer.body, answer.retryAfter)
       return answer.body
     },
 
     proxyGet: (target, options) => proxied({ method: 'GET', path: proxyPath(target), once: true }, options),
     proxyPost: (target, body, options) =>
-      proxied({ method: 'POST', path: proxyPath(target), body: JSON.stringify(body), contentType: 'application/json' }, options),
+      proxied(
+        { method: 'POST', path: proxyPath(target), body: JSON.stringify(body), contentType: 'application/json' },
+        options,
+      ),
 
     request(method, path, body, options) {
       const contentType = method === 'PATCH' ? MERGE_PATCH : 'application/json'

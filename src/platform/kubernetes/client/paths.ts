@@ -14,7 +14,9 @@ export interface ResourceRequest {
 /** `/apis/postgresql.cnpg.io/v1/namespaces/infisical/clusters`. */
 export function collectionPath(kind: ResourceKind, namespace: string | null | undefined): string {
   const root = kind.apiVersion.includes('/') ? `/apis/${kind.apiVersion}` : `/api/${kind.apiVersion}`
-  return namespace === null || namespace === undefined ? `${root}/${kind.plural}` : `${root}/namespaces/${encode(namespace)}/${kind.plural}`
+  return namespace === null || namespace === undefined
+    ? `${root}/${kind.plural}`
+    : `${root}/namespaces/${encode(namespace)}/${kind.plural}`
 }
 
 export const objectPath = (ref: ObjectReference, subresource?: string): string =>
@@ -24,7 +26,10 @@ export const podPath = (namespace: string, name: string, subresource: string): s
   `/api/v1/namespaces/${encode(namespace)}/pods/${encode(name)}/${subresource}`
 
 /** The path with the parts of a query that are set; arrays repeat their key, as `command` of exec does. */
-export function withQuery(path: string, query: Readonly<Record<string, string | readonly string[] | undefined>>): string {
+export function withQuery(
+  path: string,
+  query: Readonly<Record<string, string | readonly string[] | undefined>>,
+): string {
   const parameters = new URLSearchParams()
   for (const [key, value] of Object.entries(query)) {
     if (typeof value === 'string') parameters.append(key, value)
@@ -76,7 +81,10 @@ function verbOf(method: string, name: string | null, watching: boolean): string 
   }
 }
 
-/** `dc-a infisical/clusters.postgresql.cnpg.io/pg-dc-a`; with the kind where the caller knows it: `dc-a infisical/Cluster/pg-dc-a`. */
+/**
+ * `dc-a infisical/clusters.postgresql.cnpg.io/pg-dc-a`; with the kind where the caller knows it: `dc-a
+ * infisical/Cluster/pg-dc-a`.
+ */
 export function whereOf(site: string, request: ResourceRequest, kind?: string): string {
   if (request.resource === '') return `${site} ${request.path}`
   const plural = request.apiGroup === '' ? request.resource : `${request.resource}.${request.apiGroup}`

@@ -36,9 +36,20 @@ type News =
   | { readonly is: 'list'; readonly items: readonly KubernetesObject[] }
   | { readonly is: 'changed' | 'deleted'; readonly object: KubernetesObject }
 
-/** The object as it is (null when it does not exist), and again at each change; null when it is deleted. Ends and throws as {@link watchAll}. */
-export async function* watchObject(watched: Watched, ref: ObjectReference, signal: AbortSignal): AsyncGenerator<KubernetesObject | null> {
-  const complete = (object: KubernetesObject): KubernetesObject => ({ ...object, apiVersion: ref.apiVersion, kind: ref.kind })
+/**
+ * The object as it is (null when it does not exist), and again at each change; null when it is deleted. Ends and throws
+ * as {@link watchAll}.
+ */
+export async function* watchObject(
+  watched: Watched,
+  ref: ObjectReference,
+  signal: AbortSignal,
+): AsyncGenerator<KubernetesObject | null> {
+  const complete = (object: KubernetesObject): KubernetesObject => ({
+    ...object,
+    apiVersion: ref.apiVersion,
+    kind: ref.kind,
+  })
   let last: string | null = null
   for await (const news of watchAll(watched, signal)) {
     const object = news.is === 'list' ? news.items[0] : news.is === 'changed' ? news.object : undefined
@@ -49,8 +60,8 @@ export async function* watchObject(watched: Watched, ref: ObjectReference, signa
 }
 
 /**
- * What is selected of a collection, and each change of it. Lost connections and expired versions are mended without a word; ends when the signal
- * is aborted; throws what waiting cannot mend.
+ * What is selected of a collection, and each change of it. Lost connections and expired versions are mended without a
+ * word; ends when the signal is aborted; throws what waiting cannot mend.
  */
 export async function* watchAll(watched: Watched, signal: AbortSignal): AsyncGenerator<News> {
   const { path, selected } = watched
@@ -82,7 +93,8 @@ export async function* watchAll(watched: Watched, signal: AbortSignal): AsyncGen
           break
         }
         version = event.object.metadata.resourceVersion ?? version
-        if (event.type !== 'BOOKMARK') yield { is: event.type === 'DELETED' ? 'deleted' : 'changed', object: event.object }
+        if (event.type !== 'BOOKMARK')
+          yield { is: event.type === 'DELETED' ? 'deleted' : 'changed', object: event.object }
       }
     } catch (error) {
       if (signal.aborted) return
@@ -104,7 +116,12 @@ const unreadable = ({ link }: Watched, what: string): StandbyError => link.unrea
 
 function listIn(body: string, watched: Watched): ListAnswer {
   const list = jsonIn(body)
-  if (isObject(list) && isObject(list.metadata) && typeof list.metadata.resourceVersion === 'string' && Array.isArray(list.items))
+  if (
+    isObject(list) &&
+    isObject(list.metadata) &&
+    typeof list.metadata.resourceVersion === 'string' &&
+    Array.isArray(list.items)
+  )
     return list as unknown as ListAnswer
   throw unreadable(watched, 'its list cannot be read')
 }
@@ -124,7 +141,10 @@ function jsonIn(text: string): unknown {
   }
 }
 
-/** The events of one watch, until the server ends it. Throws `site-unreachable` when the connection breaks or falls silent. */
+/**
+ * The events of one watch, until the server ends it. Throws `site-unreachable` when the connection breaks or falls
+ * silent.
+ */
 async function* events(watched: Watched, path: string, signal: AbortSignal): AsyncGenerator<WatchEvent> {
   const silent = new AbortController()
   const either = AbortSignal.any([signal, silent.signal])

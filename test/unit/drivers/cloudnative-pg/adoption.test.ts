@@ -1,5 +1,9 @@
 import { describe, expect, test } from '@jest/globals'
-import { type Adoption, adoptionChanges, type LiveArchive } from '../../../../src/drivers/cloudnative-pg/deploy/adoption.ts'
+import {
+  type Adoption,
+  adoptionChanges,
+  type LiveArchive,
+} from '../../../../src/drivers/cloudnative-pg/deploy/adoption.ts'
 import type { CloudNativePgSpec } from '../../../../src/drivers/cloudnative-pg/spec.ts'
 import type { JsonObject } from '../../../../src/values/json.ts'
 import { cluster } from './cluster-states.ts'
@@ -29,7 +33,14 @@ interface Otherwise {
   readonly annotations?: Record<string, string>
   readonly userSpec?: JsonObject
 }
-function changes({ live = {}, declared = {}, spec = {}, archive: now = archive, annotations = {}, userSpec = {} }: Otherwise) {
+function changes({
+  live = {},
+  declared = {},
+  spec = {},
+  archive: now = archive,
+  annotations = {},
+  userSpec = {},
+}: Otherwise) {
   const one = cluster('pg-dc-a', { replica: undefined, plugins: undefined, ...made, ...live }, {}, annotations)
   const adoption: Adoption = {
     component: theDatabase(spec),
@@ -114,9 +125,13 @@ describe('an adoption says what stays', () => {
 
   test('of what kubectl applied only that, and what the copies on other sites would lack', () => {
     const annotations = {
-      'kubectl.kubernetes.io/last-applied-configuration': JSON.stringify({ spec: { storage: { size: '50Gi' }, resources: {} } }),
+      'kubectl.kubernetes.io/last-applied-configuration': JSON.stringify({
+        spec: { storage: { size: '50Gi' }, resources: {} },
+      }),
     }
-    const said = kept({ annotations, declared: { storage: { size: '50Gi' } } }).filter(({ path }) => path?.startsWith('spec.'))
+    const said = kept({ annotations, declared: { storage: { size: '50Gi' } } }).filter(({ path }) =>
+      path?.startsWith('spec.'),
+    )
     expect(said.map(({ path, why }) => [path, why === undefined])).toEqual([
       ['spec.storage', true],
       ['spec.resources', false],
@@ -126,9 +141,12 @@ describe('an adoption says what stays', () => {
 
 test('an adoption takes WAL segments of any length, and refuses a cluster file that declares another one', () => {
   const live = {
-    bootstrap: { initdb: { database: 'infisical', owner: 'infisical', secret: { name: 'pg-infisical' }, walSegmentSize: 64 } },
+    bootstrap: {
+      initdb: { database: 'infisical', owner: 'infisical', secret: { name: 'pg-infisical' }, walSegmentSize: 64 },
+    },
   }
-  const declaring = (walSegmentSize: number) => refusals({ live, userSpec: { bootstrap: { initdb: { walSegmentSize } } } })
+  const declaring = (walSegmentSize: number) =>
+    refusals({ live, userSpec: { bootstrap: { initdb: { walSegmentSize } } } })
   expect(declaring(64)).toEqual([])
   expect(declaring(32)).toEqual([expect.stringMatching(/^spec.bootstrap.initdb.walSegmentSize: .*64 MB.*32 MB/)])
   expect(refusals({ live })).toEqual([expect.stringMatching(/^spec.bootstrap.initdb.walSegmentSize: .*64 MB.*16 MB/)])

@@ -13,7 +13,10 @@ import { databaseStack, theDatabase } from './database-stack.ts'
 const intent: Intent = { mode: 'switchover', from: 'dc-a' as SiteName, to: 'dc-b' as SiteName }
 const database = theDatabase()
 const BEGUN = Date.parse('2026-11-26T03:00:00Z')
-const GONE = { mightBeUnavailable: true, mightBeUnavailableMaskedError: 'dial unix /run/.s.PGSQL.5432: connect: no such file or directory' }
+const GONE = {
+  mightBeUnavailable: true,
+  mightBeUnavailableMaskedError: 'dial unix /run/.s.PGSQL.5432: connect: no such file or directory',
+}
 const LINK = '/var/lib/postgresql/data/pgdata/pg_wal/00000002000000000000001C.partial'
 
 interface Around {
@@ -26,7 +29,10 @@ interface Around {
   readonly managerSince?: string
 }
 
-/** A demotion in progress, of which a process has known for some time, and a folder of WAL that keeps what is not deleted. */
+/**
+ * A demotion in progress, of which a process has known for some time, and a folder of WAL that keeps what is not
+ * deleted.
+ */
 function around({ state, says = GONE, after = seconds(10), linkAt, managerSince = '2026-11-26T02:59:00Z' }: Around) {
   const amid = cluster(
     'pg-dc-a',
@@ -69,7 +75,11 @@ function around({ state, says = GONE, after = seconds(10), linkAt, managerSince 
 
 test('a demotion whose site was killed before PostgreSQL was shut down fails on both ways, and says that only a failover ends it', async () => {
   const { run, patches } = around({ state: 'in production' })
-  const failed = { is: 'failed', code: 'demotion-cannot-end', next: expect.stringContaining('--mode failover --to dc-b') }
+  const failed = {
+    is: 'failed',
+    code: 'demotion-cannot-end',
+    next: expect.stringContaining('--mode failover --to dc-b'),
+  }
   expect(await demote.done(run)).toMatchObject(failed)
   expect(await demote.undone?.(run)).toMatchObject(failed)
   expect(patches).toEqual([])

@@ -1,13 +1,23 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
 import fc from 'fast-check'
 import { openObjectStore } from '../../../../src/clients/object-store.ts'
-import { type ClosedFolder, closeFolder, isClosed, openFolder } from '../../../../src/drivers/cloudnative-pg/failover/archive-policy.ts'
+import {
+  type ClosedFolder,
+  closeFolder,
+  isClosed,
+  openFolder,
+} from '../../../../src/drivers/cloudnative-pg/failover/archive-policy.ts'
 import { STAY_CLOSED } from '../../../../src/drivers/cloudnative-pg/failover/close-archive.ts'
 import { serverNamesBehind } from '../../../../src/drivers/cloudnative-pg/spec.ts'
 import { type ObjectStoreServer, startObjectStore } from '../../../support/object-store.ts'
 
 const closed = { bucket: 'bucket', region: 'us-east-1', folder: 'infisical/postgresql/pg-dc-a-g1/' }
-const allow = (Principal: unknown, Action: unknown, Resource: unknown) => ({ Effect: 'Allow', Principal, Action, Resource })
+const allow = (Principal: unknown, Action: unknown, Resource: unknown) => ({
+  Effect: 'Allow',
+  Principal,
+  Action,
+  Resource,
+})
 /** What a failover lets go when it closes this. */
 const behind = (of: ClosedFolder): ClosedFolder[] =>
   serverNamesBehind(of.folder.slice(0, -1), STAY_CLOSED).map((name) => ({ ...of, folder: `${name}/` }))
@@ -42,7 +52,9 @@ describe('closing a folder by the policy of its bucket', () => {
   test('is not taken for done when the denial is of another folder, of somebody, of one action, or under a condition', () => {
     const denial = JSON.parse(closeFolder(null, closed)).Statement[0]
     expect(isClosed(policyWith(denial), closed)).toBe(true)
-    expect(isClosed(policyWith({ ...denial, Principal: { AWS: '*' }, Resource: denial.Resource[0] }), closed)).toBe(true)
+    expect(isClosed(policyWith({ ...denial, Principal: { AWS: '*' }, Resource: denial.Resource[0] }), closed)).toBe(
+      true,
+    )
     for (const weaker of [
       { Resource: ['arn:aws:s3:::bucket/infisical/postgresql/pg-dc-a-g2/*'] },
       { Principal: { AWS: ['arn:aws:iam::1:user/a'] } },
@@ -53,16 +65,26 @@ describe('closing a folder by the policy of its bucket', () => {
       expect(isClosed(policyWith({ ...denial, ...weaker }), closed)).toBe(false)
   })
   test('does not grow with every failover: incarnations long gone are let go, and nothing else is', () => {
-    const at = (cluster: string, number: number) => ({ ...closed, folder: `infisical/postgresql/${cluster}-g${number}/` })
+    const at = (cluster: string, number: number) => ({
+      ...closed,
+      folder: `infisical/postgresql/${cluster}-g${number}/`,
+    })
     const statementsOf = (policy: string) => JSON.parse(policy).Statement as { readonly Resource: readonly string[] }[]
     const others = [
       ...statementsOf(closeFolder(null, at('pg-dc-b', 1))),
       ...statementsOf(closeFolder(null, { ...closed, folder: 'elsewhere/pg-dc-a-g1/' })),
-      { ...statementsOf(closeFolder(null, at('pg-dc-a', 1)))[0], Condition: { Bool: { 'aws:SecureTransport': 'false' } } },
-      { ...statementsOf(closeFolder(null, at('pg-dc-a', 2)))[0], Action: ['s3:PutObject', 's3:DeleteObject', 's3:GetObject'] },
+      {
+        ...statementsOf(closeFolder(null, at('pg-dc-a', 1)))[0],
+        Condition: { Bool: { 'aws:SecureTransport': 'false' } },
+      },
+      {
+        ...statementsOf(closeFolder(null, at('pg-dc-a', 2)))[0],
+        Action: ['s3:PutObject', 's3:DeleteObject', 's3:GetObject'],
+      },
     ]
     let policy = policyWith(...others)
-    for (let number = 1; number <= 40; number++) policy = closeFolder(policy, at('pg-dc-a', number), behind(at('pg-dc-a', number)))
+    for (let number = 1; number <= 40; number++)
+      policy = closeFolder(policy, at('pg-dc-a', number), behind(at('pg-dc-a', number)))
     expect(statementsOf(policy).slice(0, others.length)).toEqual(others)
     expect(statementsOf(policy).slice(others.length)).toHaveLength(5)
     for (const number of [36, 37, 38, 39, 40]) expect(isClosed(policy, at('pg-dc-a', number))).toBe(true)

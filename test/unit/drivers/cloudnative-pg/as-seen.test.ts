@@ -22,7 +22,11 @@ const steps = [
   ...(cloudNativePg.rejoin?.(database, {}, rejoin, stack) ?? []),
 ]
 const token = Buffer.from(
-  JSON.stringify({ latestCheckpointTimelineID: '3', latestCheckpointREDOLocation: '0/9000028', databaseSystemIdentifier: '77' }),
+  JSON.stringify({
+    latestCheckpointTimelineID: '3',
+    latestCheckpointREDOLocation: '0/9000028',
+    databaseSystemIdentifier: '77',
+  }),
 ).toString('base64')
 
 function stepOf(action: string, site: string): PlannedStep {
@@ -44,7 +48,11 @@ function around(step: PlannedStep, live: KubernetesObject, says: object = primar
     site: step.site,
     async exec(_pod: unknown, _argv: unknown, { stdin = '' }: { readonly stdin?: string } = {}) {
       sent.push(stdin)
-      return { code: 0, stdout: stdin.includes('pg_switch_wal') ? '0/A000000\u001f16777216\n' : 'f\u001fon\n', stderr: '' }
+      return {
+        code: 0,
+        stdout: stdin.includes('pg_switch_wal') ? '0/A000000\u001f16777216\n' : 'f\u001fon\n',
+        stderr: '',
+      }
     },
     get: async () => ({ ...live, metadata: { ...live.metadata, resourceVersion: '41' } }),
     list: async () => [],
@@ -79,11 +87,14 @@ const effects: [string, string, KubernetesObject][] = [
 ]
 
 describe('an effect on a cluster', () => {
-  test.each(effects)('%s on %s holds only for the version that was seen before the lock was looked at', async (action, site, live) => {
-    const { run, patches } = around(stepOf(action, site), live)
-    await applyAsSeen(behaviourOf(action), run)
-    expect(patches).toMatchObject([{ options: { resourceVersion: '41' } }])
-  })
+  test.each(effects)(
+    '%s on %s holds only for the version that was seen before the lock was looked at',
+    async (action, site, live) => {
+      const { run, patches } = around(stepOf(action, site), live)
+      await applyAsSeen(behaviourOf(action), run)
+      expect(patches).toMatchObject([{ options: { resourceVersion: '41' } }])
+    },
+  )
 
   test.each(effects)('%s on %s is never sent unseen', async (action, site, live) => {
     const { run, patches } = around(stepOf(action, site), live)
@@ -137,7 +148,9 @@ describe('taking back', () => {
   })
   test('a demotion clears the token once the cluster is primary', async () => {
     const { patches } = await undo(cluster('pg-dc-a', replica('pg-dc-a', 'pg-dc-a', { promotionToken: token })))
-    expect(patches).toMatchObject([{ patch: { spec: { replica: { promotionToken: null } } }, options: { resourceVersion: '41' } }])
+    expect(patches).toMatchObject([
+      { patch: { spec: { replica: { promotionToken: null } } }, options: { resourceVersion: '41' } },
+    ])
     expect(patches[0]?.patch).not.toHaveProperty('spec.replica.primary')
   })
   test('a demotion asks for the restart behind it: users are shut out as long', async () => {
@@ -149,8 +162,14 @@ describe('taking back', () => {
   })
   test('a demotion ends with a checkpoint: until then the restarted primary ships nothing', async () => {
     const ready = [{ type: 'Ready', status: 'True' }]
-    const { run, patches, sent } = around(demotion, cluster('pg-dc-a', replica('pg-dc-a', 'pg-dc-a'), { conditions: ready }))
-    expect(await undoAsSeen(behaviourOf('demote'), run)).toMatchObject({ is: 'pending', waitingFor: 'a checkpoint of pg-dc-a' })
+    const { run, patches, sent } = around(
+      demotion,
+      cluster('pg-dc-a', replica('pg-dc-a', 'pg-dc-a'), { conditions: ready }),
+    )
+    expect(await undoAsSeen(behaviourOf('demote'), run)).toMatchObject({
+      is: 'pending',
+      waitingFor: 'a checkpoint of pg-dc-a',
+    })
     expect(sent.filter((sql) => sql.includes('CHECKPOINT'))).toEqual([expect.stringContaining('pg_switch_wal')])
     expect(await behaviourOf('demote').undone?.(run)).toMatchObject({ is: 'done', proof: { archiveMode: 'on' } })
     expect(patches).toEqual([])
@@ -158,7 +177,9 @@ describe('taking back', () => {
   test('a fence removes the annotation that was seen, and nothing where there is none', async () => {
     const fenced = around(stepOf('fence', 'dc-a'), cluster('pg-dc-a', {}, {}, { [FENCE]: '["*"]' }))
     await undoAsSeen(behaviourOf('fence'), fenced.run)
-    expect(fenced.patches).toMatchObject([{ patch: { metadata: { annotations: { [FENCE]: null } } }, options: { resourceVersion: '41' } }])
+    expect(fenced.patches).toMatchObject([
+      { patch: { metadata: { annotations: { [FENCE]: null } } }, options: { resourceVersion: '41' } },
+    ])
     const open = around(stepOf('fence', 'dc-a'), cluster('pg-dc-a'))
     await undoAsSeen(behaviourOf('fence'), open.run)
     expect(open.patches).toEqual([])

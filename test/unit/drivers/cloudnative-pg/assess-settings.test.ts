@@ -14,7 +14,9 @@ const stack = databaseStack()
 const around = { now, objectives: stack.objectives, activeSite: 'dc-a', stack }
 const switchover: Intent = { mode: 'switchover', from: dcA, to: dcB }
 const codes = (change: Change): string[] =>
-  assessClusters(theDatabase(), states(change), switchover, around).map(({ severity, code, site }) => `${severity} ${code}@${site}`)
+  assessClusters(theDatabase(), states(change), switchover, around).map(
+    ({ severity, code, site }) => `${severity} ${code}@${site}`,
+  )
 
 describe('before the doors of a switchover close, it is known', () => {
   test.each<[string, Change, string[]]>([
@@ -42,13 +44,21 @@ describe('before the doors of a switchover close, it is known', () => {
       ['blocker synchronous-too-few@dc-b'],
     ],
     ['the same, declared the older way', { b: { spec: { minSyncReplicas: 1 } } }, ['blocker synchronous-too-few@dc-b']],
-    ['that the operators differ', { b: { instance: { instanceManagerVersion: '1.30.1' } } }, ['warning operators-differ@dc-b']],
+    [
+      'that the operators differ',
+      { b: { instance: { instanceManagerVersion: '1.30.1' } } },
+      ['warning operators-differ@dc-b'],
+    ],
     [
       'that nobody says how long WAL segments are',
       { a: { segmentBytes: null }, b: { segmentBytes: null } },
       ['blocker wal-segments-unknown@dc-b'],
     ],
-    ['that two copies contradict each other there', { a: { segmentBytes: segmentsOf(64) } }, ['blocker wal-segments-unknown@dc-b']],
+    [
+      'that two copies contradict each other there',
+      { a: { segmentBytes: segmentsOf(64) } },
+      ['blocker wal-segments-unknown@dc-b'],
+    ],
   ])('%s', (_, change, expected) => expect(codes(change)).toEqual(expected))
 
   test.each<[string, Change]>([

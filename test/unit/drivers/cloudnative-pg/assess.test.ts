@@ -27,7 +27,9 @@ describe('what stands against a switchover', () => {
   test('nothing, when both sides are well', () => expect(codes({})).toEqual([]))
 
   test('not what an interrupted demotion left on a primary: the move clears it', () => {
-    expect(codes({ a: { status: { switchReplicaClusterStatus: { inProgress: true } } } })).toEqual(['warning database-switch-left@dc-a'])
+    expect(codes({ a: { status: { switchReplicaClusterStatus: { inProgress: true } } } })).toEqual([
+      'warning database-switch-left@dc-a',
+    ])
   })
 
   const blockers: [string, Change, string][] = [
@@ -36,9 +38,17 @@ describe('what stands against a switchover', () => {
       { a: { spec: { replica: { self: 'pg-dc-a', primary: 'pg-dc-a', promotionToken: 'x' } } } },
       'promotion-token-left@dc-a',
     ],
-    ['a fence, which the phase hides', { b: { annotations: { 'cnpg.io/fencedInstances': '["*"]' } } }, 'database-fenced@dc-b'],
+    [
+      'a fence, which the phase hides',
+      { b: { annotations: { 'cnpg.io/fencedInstances': '["*"]' } } },
+      'database-fenced@dc-b',
+    ],
     ['a hibernated side', { b: { annotations: { 'cnpg.io/hibernation': 'on' } } }, 'database-hibernated@dc-b'],
-    ['a primary that does not answer, although its phase says healthy', { a: { instance: null } }, 'database-not-answering@dc-a'],
+    [
+      'a primary that does not answer, although its phase says healthy',
+      { a: { instance: null } },
+      'database-not-answering@dc-a',
+    ],
     ['a phase that is not healthy', { b: { status: { phase: 'Failing over' } } }, 'database-not-healthy@dc-b'],
     ['an instance that is not ready', { b: { status: { readyInstances: 0 } } }, 'database-not-ready@dc-b'],
     [
@@ -62,12 +72,28 @@ describe('what stands against a switchover', () => {
       { b: { spec: { replica: { self: 'pg-dc-b', primary: 'pg-dc-a', minApplyDelay: '8h' } } } },
       'delayed-replica@dc-b',
     ],
-    ['a restart that waits for a person', { b: { spec: { primaryUpdateStrategy: 'supervised' } } }, 'restart-supervised@dc-b'],
-    ['an operator without archive plugins', { a: { instance: { instanceManagerVersion: '1.25.3' } } }, 'operator-too-old@dc-a'],
+    [
+      'a restart that waits for a person',
+      { b: { spec: { primaryUpdateStrategy: 'supervised' } } },
+      'restart-supervised@dc-b',
+    ],
+    [
+      'an operator without archive plugins',
+      { a: { instance: { instanceManagerVersion: '1.25.3' } } },
+      'operator-too-old@dc-a',
+    ],
     ['a backup that runs', { backups: [backup('running')] }, 'backup-running@dc-a'],
-    ['a backup that hangs and blocks the later ones', { backups: [backup('walArchivingFailing')] }, 'backup-running@dc-a'],
+    [
+      'a backup that hangs and blocks the later ones',
+      { backups: [backup('walArchivingFailing')] },
+      'backup-running@dc-a',
+    ],
     ['two databases that are no copies of each other', { b: { status: { systemID: '78' } } }, 'another-database@dc-b'],
-    ['a replica of somebody else', { b: { spec: { replica: { self: 'pg-dc-b', primary: 'pg-dc-c' } } } }, 'follows-another@dc-b'],
+    [
+      'a replica of somebody else',
+      { b: { spec: { replica: { self: 'pg-dc-b', primary: 'pg-dc-c' } } } },
+      'follows-another@dc-b',
+    ],
     ['a history that parted', { b: { instance: { timeLineID: 4 } } }, 'history-forked@dc-b'],
     ['a replay that is paused', { b: { instance: { replayPaused: true } } }, 'replay-paused@dc-b'],
     [
@@ -84,8 +110,16 @@ describe('what stands against a switchover', () => {
   test.each(blockers)('%s', (_, change, expected) => expect(codes(change)).toContain(`blocker ${expected}`))
 
   const warnings: [string, Change, string][] = [
-    ['a slow restart after the promotion', { b: { spec: { smartShutdownTimeout: undefined } } }, 'smart-shutdown-slow@dc-b'],
-    ['a replica on an older timeline', { b: { instance: { timeLineID: 2, replayLsn: '0/8FFFFFF' } } }, 'timelines-differ@dc-b'],
+    [
+      'a slow restart after the promotion',
+      { b: { spec: { smartShutdownTimeout: undefined } } },
+      'smart-shutdown-slow@dc-b',
+    ],
+    [
+      'a replica on an older timeline',
+      { b: { instance: { timeLineID: 2, replayLsn: '0/8FFFFFF' } } },
+      'timelines-differ@dc-b',
+    ],
     [
       'a replica on an older timeline, of a primary that has shipped nothing on its own',
       { a: { instance: { lastArchivedWAL: '000000020000000000000008' } }, b: { instance: { timeLineID: 2 } } },
@@ -94,7 +128,13 @@ describe('what stands against a switchover', () => {
     [
       'an archive that a move left and did not come back to',
       {
-        b: { spec: { externalClusters: [{ name: 'pg-dc-a', plugin: { parameters: { barmanObjectName: 'database-no-archive' } } }] } },
+        b: {
+          spec: {
+            externalClusters: [
+              { name: 'pg-dc-a', plugin: { parameters: { barmanObjectName: 'database-no-archive' } } },
+            ],
+          },
+        },
       },
       'archive-left@dc-b',
     ],
@@ -103,14 +143,26 @@ describe('what stands against a switchover', () => {
       { b: { instance: { lastArchivedWAL: '000000030000000000000003', lastArchivedWALTime: '2026-11-21T05:40:00Z' } } },
       'replica-ships-nothing@dc-b',
     ],
-    ['a second promotion after the first', { b: { spec: { primaryUpdateMethod: 'switchover' } } }, 'restart-by-switchover@dc-b'],
-    ['an operator that may lose the token', { a: { instance: { instanceManagerVersion: '1.29.1' } } }, 'operator-old@dc-a'],
+    [
+      'a second promotion after the first',
+      { b: { spec: { primaryUpdateMethod: 'switchover' } } },
+      'restart-by-switchover@dc-b',
+    ],
+    [
+      'an operator that may lose the token',
+      { a: { instance: { instanceManagerVersion: '1.29.1' } } },
+      'operator-old@dc-a',
+    ],
     [
       'a plugin that reads from the wrong store',
       { b: { status: { pluginStatus: [{ name: 'barman-cloud.cloudnative-pg.io', version: '0.13.0' }] } } },
       'plugin-old@dc-b',
     ],
-    ['a stream that is declared and does not run', { b: { instance: { isWalReceiverActive: false } } }, 'not-streaming@dc-b'],
+    [
+      'a stream that is declared and does not run',
+      { b: { instance: { isWalReceiverActive: false } } },
+      'not-streaming@dc-b',
+    ],
     ['no backup', { backups: [] }, 'no-backup@dc-a'],
     [
       'a backup of a cluster that a rejoin replaced, and no other',
@@ -122,13 +174,21 @@ describe('what stands against a switchover', () => {
       { backups: [backup('completed', undefined, { serverName: 'pg-dc-a-g0' })] },
       'no-backup@dc-a',
     ],
-    ['a backup older than the objective', { backups: [backup('completed', '2026-11-19T02:15:30Z')] }, 'backup-old@dc-a'],
+    [
+      'a backup older than the objective',
+      { backups: [backup('completed', '2026-11-19T02:15:30Z')] },
+      'backup-old@dc-a',
+    ],
   ]
-  test.each(warnings)('%s is told, and hinders nobody', (_, change, expected) => expect(codes(change)).toEqual([`warning ${expected}`]))
+  test.each(warnings)('%s is told, and hinders nobody', (_, change, expected) =>
+    expect(codes(change)).toEqual([`warning ${expected}`]),
+  )
 
   test('a replica that has replayed the new timeline, and only has not written it down, is well', () => {
     expect(codes({ b: { instance: { timeLineID: 2 } } })).toEqual(['info timelines-differ@dc-b'])
-    expect(codes({ b: { instance: { timeLineID: 2, isWalReceiverActive: false } } })).toContain('warning timelines-differ@dc-b')
+    expect(codes({ b: { instance: { timeLineID: 2, isWalReceiverActive: false } } })).toContain(
+      'warning timelines-differ@dc-b',
+    )
   })
 
   test.each(['1.28.4', '1.29.2', '1.30.0', '1.30.5', '1.31.0', '2.0.0'])('operator %s is good', (version) => {
@@ -139,24 +199,35 @@ describe('what stands against a switchover', () => {
   })
 
   test('the cure of a used token is one command', () => {
-    const found = assess(states({ a: { spec: { replica: { self: 'pg-dc-a', primary: 'pg-dc-a', promotionToken: 'x' } } } }))
-    expect(found.find((finding) => finding.code === 'promotion-token-left')?.next).toContain('{"spec":{"replica":{"promotionToken":null}}}')
+    const found = assess(
+      states({ a: { spec: { replica: { self: 'pg-dc-a', primary: 'pg-dc-a', promotionToken: 'x' } } } }),
+    )
+    expect(found.find((finding) => finding.code === 'promotion-token-left')?.next).toContain(
+      '{"spec":{"replica":{"promotionToken":null}}}',
+    )
   })
   test('a silent side blocks a move, and is told in a status', () => {
     const seen = { ...states(), 'dc-b': { kind: 'silent', why: 'no answer within 3.0 s' } as const }
     expect(assess(seen).map((finding) => `${finding.severity} ${finding.code}`)).toEqual(['blocker database-silent'])
-    expect(assess(seen, null).map((finding) => `${finding.severity} ${finding.code}`)).toEqual(['warning database-silent'])
+    expect(assess(seen, null).map((finding) => `${finding.severity} ${finding.code}`)).toEqual([
+      'warning database-silent',
+    ])
   })
   test('passwords that may not be read are not compared', () => expect(codes({ b: { secrets: {} } })).toEqual([]))
   test('no finding holds a digest of a password', () => {
-    expect(JSON.stringify(assess(states({ b: { secrets: { ...secrets, 'pg-infisical': 'digest-of-b' } } })))).not.toMatch(
-      /digest-of-b|"two"/,
-    )
+    expect(
+      JSON.stringify(assess(states({ b: { secrets: { ...secrets, 'pg-infisical': 'digest-of-b' } } }))),
+    ).not.toMatch(/digest-of-b|"two"/)
   })
 })
 
 describe('how far the passive side is behind', () => {
-  const at = (instance: InstanceStatus | null, segments = MB16) => ({ systemId: '77', instance, segmentBytes: segments, upstream: null })
+  const at = (instance: InstanceStatus | null, segments = MB16) => ({
+    systemId: '77',
+    instance,
+    segmentBytes: segments,
+    upstream: null,
+  })
   test('nothing, when it replayed all that was written', () => {
     expect(gapsOf(states(), dcA, now)).toEqual({ 'dc-b': { segments: 0, bytes: 0, seconds: 0 } })
   })
@@ -169,7 +240,9 @@ describe('how far the passive side is behind', () => {
     expect(gapBetween(at(primary), at(null), now)).toEqual({ segments: null, bytes: null, seconds: null })
   })
   test('never is less than nothing', () => {
-    const lsn = fc.bigInt({ min: 0n, max: (1n << 40n) - 1n }).map((n) => `${(n >> 32n).toString(16)}/${(n & 0xffffffffn).toString(16)}`)
+    const lsn = fc
+      .bigInt({ min: 0n, max: (1n << 40n) - 1n })
+      .map((n) => `${(n >> 32n).toString(16)}/${(n & 0xffffffffn).toString(16)}`)
     fc.assert(
       fc.property(lsn, lsn, (currentLsn, replayLsn) => {
         const gap = gapBetween(at({ ...primary, currentLsn }), at({ ...replica, replayLsn }), now)
@@ -193,6 +266,8 @@ test.each<[string, Intent | null]>([
 })
 
 test('two databases with different system ids lead to a question, and to no clone', () => {
-  const found = assess(states({ b: { status: { systemID: '88' } } }), null).find(({ code }) => code === 'another-database')
+  const found = assess(states({ b: { status: { systemID: '88' } } }), null).find(
+    ({ code }) => code === 'another-database',
+  )
   expect(found?.next).toMatch(/^Find out which of the two holds your data/)
 })

@@ -13,8 +13,13 @@ const database = theDatabase()
 const stack = databaseStack(database)
 const intent: Intent = { mode: 'switchover', from: 'dc-a' as SiteName, to: 'dc-b' as SiteName }
 
-/** Both sites, with what is free on their volumes in MB (null: no `df` there), and what tries the writes of the move. */
-async function prepared(free: { a: number | null; b: number | null }, onWrite: (site: string) => void = () => undefined) {
+/**
+ * Both sites, with what is free on their volumes in MB (null: no `df` there), and what tries the writes of the move.
+ */
+async function prepared(
+  free: { a: number | null; b: number | null },
+  onWrite: (site: string) => void = () => undefined,
+) {
   const tried: string[] = []
   const kubernetesOf = (site: string): Partial<KubernetesClient> => {
     const [name, says, megabytes] = site === 'dc-a' ? ['pg-dc-a', primary, free.a] : ['pg-dc-b', replica, free.b]
@@ -27,11 +32,17 @@ async function prepared(free: { a: number | null; b: number | null }, onWrite: (
         if (stdin.includes('pg_switch_wal')) return { code: 0, stdout: '0/8000100\u001f16777216\n', stderr: '' }
         expect(argv.join(' ')).toContain('df -Pk')
         if (megabytes === null) return { code: 127, stdout: '', stderr: 'df: not found' }
-        return { code: 0, stdout: `Filesystem 1024-blocks Used Available Capacity Mounted\n${line('data')}${line('wal')}`, stderr: '' }
+        return {
+          code: 0,
+          stdout: `Filesystem 1024-blocks Used Available Capacity Mounted\n${line('data')}${line('wal')}`,
+          stderr: '',
+        }
       },
       apply: async (object: KubernetesObject, options: object = {}) => {
         onWrite(site)
-        tried.push(`${site} ${object.metadata.name} ${JSON.stringify(options).includes('"dryRun":true') ? 'as a dry run' : 'FOR REAL'}`)
+        tried.push(
+          `${site} ${object.metadata.name} ${JSON.stringify(options).includes('"dryRun":true') ? 'as a dry run' : 'FOR REAL'}`,
+        )
         return object
       },
     }

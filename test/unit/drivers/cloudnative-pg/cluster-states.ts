@@ -13,7 +13,12 @@ export function segmentsOf(megabytes: number): SegmentBytes {
 /** What initdb makes where nobody says otherwise. */
 export const MB16 = segmentsOf(16)
 
-export const cluster = (name: string, spec: object = {}, status: object = {}, annotations: Record<string, string> = {}): ClusterObject => ({
+export const cluster = (
+  name: string,
+  spec: object = {},
+  status: object = {},
+  annotations: Record<string, string> = {},
+): ClusterObject => ({
   apiVersion: 'postgresql.cnpg.io/v1',
   kind: 'Cluster',
   metadata: { name, uid: `uid-${name}`, annotations },
@@ -54,7 +59,11 @@ export const replica: InstanceStatus = {
   instanceManagerVersion: '1.30.0',
 }
 /** A backup of the cluster as it is; `more` says of which one it is otherwise. */
-export const backup = (phase: string, stoppedAt = '2026-11-21T02:15:30Z', more: BackupObject['status'] = {}): BackupObject => ({
+export const backup = (
+  phase: string,
+  stoppedAt = '2026-11-21T02:15:30Z',
+  more: BackupObject['status'] = {},
+): BackupObject => ({
   apiVersion: 'postgresql.cnpg.io/v1',
   kind: 'Backup',
   metadata: { name: `b-${phase}` },
@@ -93,7 +102,11 @@ export function states(change: Change = {}): Record<string, Observed<CloudNative
       by.instance === null ? null : { ...base, ...by.instance },
       backups,
       by.secrets ?? secrets,
-      { upstream: by.upstream ?? null, forked: by.forked ?? false, segmentBytes: by.segmentBytes === undefined ? MB16 : by.segmentBytes },
+      {
+        upstream: by.upstream ?? null,
+        forked: by.forked ?? false,
+        segmentBytes: by.segmentBytes === undefined ? MB16 : by.segmentBytes,
+      },
     ),
     role: { ...base, ...by.instance }.isPrimary ? 'active' : 'passive',
     health: 'healthy',

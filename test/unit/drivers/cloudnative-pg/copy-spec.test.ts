@@ -51,7 +51,16 @@ test('a restored copy keeps all that its pod needs, a field of a newer operator 
 
 test('a restored copy has nothing with which it could reach the archive, the peers or the users of the original', () => {
   const kept = Object.keys(copiedSpec(live))
-  for (const field of ['replica', 'bootstrap', 'plugins', 'backup', 'externalClusters', 'managed', 'certificates', 'superuserSecret']) {
+  for (const field of [
+    'replica',
+    'bootstrap',
+    'plugins',
+    'backup',
+    'externalClusters',
+    'managed',
+    'certificates',
+    'superuserSecret',
+  ]) {
     expect(LEFT_OUT).toContain(field)
     expect(kept).not.toContain(field)
   }

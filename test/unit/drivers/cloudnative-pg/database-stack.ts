@@ -40,7 +40,10 @@ export function databaseStack(database: Database = theDatabase()): Stack {
     approval: { expiry: hours(2) },
     fencing: { switchover: 'database', failover: 'traffic' },
     objectives: { backupAge: hours(26), restoreTime: minutes(30) },
-    components: [{ name: 'archive', driver: 's3', needs: [], spec: {} }, database as unknown as Stack['components'][number]],
+    components: [
+      { name: 'archive', driver: 's3', needs: [], spec: {} },
+      database as unknown as Stack['components'][number],
+    ],
     source: { path: 'standby.yaml', directory: '.', digest: '' },
   }
 }

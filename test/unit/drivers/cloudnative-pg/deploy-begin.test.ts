@@ -38,7 +38,9 @@ function sites({ clusters, archives = {}, epoch = 1 }: There) {
     site,
     get: async ({ kind, name }: ObjectReference) => {
       if (kind === 'Cluster') return live.get(name) ?? null
-      return kind === 'Secret' ? { apiVersion: 'v1', kind, metadata: { name }, data: { username: 'cG9zdGdyZXM=' } } : null
+      return kind === 'Secret'
+        ? { apiVersion: 'v1', kind, metadata: { name }, data: { username: 'cG9zdGdyZXM=' } }
+        : null
     },
     list: async () => [],
     apply: async (object, options) => {
@@ -120,7 +122,12 @@ test('a passive Cluster that was deleted is cloned under a new name, and the act
   })
   expect(applied[1]).toMatchObject({
     metadata: { name: 'pg-dc-a' },
-    spec: { externalClusters: [{ name: 'pg-dc-a' }, { name: 'pg-dc-b', plugin: { parameters: { serverName: 'pg-dc-b-g2' } } }] },
+    spec: {
+      externalClusters: [
+        { name: 'pg-dc-a' },
+        { name: 'pg-dc-b', plugin: { parameters: { serverName: 'pg-dc-b-g2' } } },
+      ],
+    },
   })
 })
 

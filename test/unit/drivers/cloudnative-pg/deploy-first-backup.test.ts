@@ -12,7 +12,10 @@ import { databaseStack, theDatabase } from './database-stack.ts'
 const database = theDatabase()
 const { signal } = new AbortController()
 
-/** A site with some backups, on which every backup that is made succeeds. The archive has one as soon as there is an own one. */
+/**
+ * A site with some backups, on which every backup that is made succeeds. The archive has one as soon as there is an own
+ * one.
+ */
 function siteWith(...backups: BackupObject[]): { readonly unit: DeployUnit; readonly names: () => string[] } {
   const live = cluster('pg-dc-a')
   const kept = new Map(backups.map((one) => [one.metadata.name, one]))
@@ -31,7 +34,11 @@ function siteWith(...backups: BackupObject[]): { readonly unit: DeployUnit; read
     },
     remove: async ({ name }) => kept.delete(name),
   }
-  const context = { stack: databaseStack(database), kubernetes: () => kubernetes, objectStore: () => ({ open: async () => archive }) }
+  const context = {
+    stack: databaseStack(database),
+    kubernetes: () => kubernetes,
+    objectStore: () => ({ open: async () => archive }),
+  }
   return {
     unit: firstBackupUnit({ component: database, site: 'dc-a' as SiteName, context } as unknown as Place),
     names: () => [...kept.keys()],
@@ -50,10 +57,15 @@ test.each([
   ['only one of a former incarnation', [named('pg-dc-a-first', backup('completed', undefined, former))]],
   ['only one that failed', [named('pg-dc-a-g1-first', backup('failed'))]],
   ['only one that lies in the archive of before its adoption', [named(OF_ANOTHER_ARCHIVE, backup('completed'))]],
-  ['one of its own name that is of a cluster which is gone', [named('pg-dc-a-g1-first', backup('completed', undefined, former))]],
+  [
+    'one of its own name that is of a cluster which is gone',
+    [named('pg-dc-a-g1-first', backup('completed', undefined, former))],
+  ],
 ])('a cluster with %s gets one that is its own', async (_, backups) => {
   const { unit, names } = siteWith(...backups)
-  expect(await unit.diff(signal)).toEqual([{ kind: 'create', object: `${database.spec.namespace}/Backup/pg-dc-a-g1-first` }])
+  expect(await unit.diff(signal)).toEqual([
+    { kind: 'create', object: `${database.spec.namespace}/Backup/pg-dc-a-g1-first` },
+  ])
   expect(await unit.ready(signal)).not.toMatchObject({ is: 'done' })
   await unit.apply(signal)
   expect(names()).toContain('pg-dc-a-g1-first')

@@ -26,7 +26,9 @@ describe('the WAL that only a lost primary has', () => {
       ].join('\n'),
     )
     const { rows, ...counted } = told
-    expect(rows.filter(({ transaction }) => transaction !== '736').map(({ change, ctid }) => `${change} ${ctid}`)).toEqual([
+    expect(
+      rows.filter(({ transaction }) => transaction !== '736').map(({ change, ctid }) => `${change} ${ctid}`),
+    ).toEqual([
       'inserted (0,1)',
       'inserted (0,2)',
       'updated (0,3)',
@@ -68,7 +70,11 @@ describe('the WAL that only a lost primary has', () => {
   })
   test('does not call a row lost that nobody had an answer for', () => {
     const told = divergenceIn(
-      [heap(740, 'INSERT off 1 flags 0x00'), end(740, 'ABORT 2026-11-21 03:19:49 UTC'), heap(741, 'INSERT off 2 flags 0x00')].join('\n'),
+      [
+        heap(740, 'INSERT off 1 flags 0x00'),
+        end(740, 'ABORT 2026-11-21 03:19:49 UTC'),
+        heap(741, 'INSERT off 2 flags 0x00'),
+      ].join('\n'),
     )
     expect(told).toMatchObject({ commits: 0, relations: [], uncommittedRows: 2 })
   })
@@ -79,7 +85,12 @@ describe('the WAL that only a lost primary has', () => {
     expect(told.relations).toMatchObject([{ inserted: 1 }])
   })
   test('passes over what changes no row, and what it does not know', () => {
-    const lines = [heap(750, 'LOCK off 1'), heap(750, 'PRUNE latestRemovedXid 749 nredirected 0 ndead 1', 'Heap2'), 'rmgr: Btree len', '']
+    const lines = [
+      heap(750, 'LOCK off 1'),
+      heap(750, 'PRUNE latestRemovedXid 749 nredirected 0 ndead 1', 'Heap2'),
+      'rmgr: Btree len',
+      '',
+    ]
     expect(divergenceIn(lines.join('\n'))).toMatchObject({ relations: [], uncommittedRows: 0 })
   })
 })
@@ -101,9 +112,13 @@ test('a server counts as stopped when nobody listens any more, not when its fenc
   const refused = 'failed to connect: dial unix /controller/run/.s.PGSQL.5432: connect: no such file or directory'
   expect(unavailable({ ...says, mightBeUnavailableMaskedError: refused })).toBe(refused)
   expect(unavailable(says)).toBeNull()
-  expect(unavailable({ ...says, mightBeUnavailableMaskedError: 'FATAL: the database system is shutting down' })).toBeNull()
+  expect(
+    unavailable({ ...says, mightBeUnavailableMaskedError: 'FATAL: the database system is shutting down' }),
+  ).toBeNull()
   expect(unavailable({ ...says, mightBeUnavailableMaskedError: 'unexpected EOF' })).toBeNull()
-  expect(unavailable({ ...says, mightBeUnavailableMaskedError: 'terminating connection due to administrator command' })).toBeNull()
+  expect(
+    unavailable({ ...says, mightBeUnavailableMaskedError: 'terminating connection due to administrator command' }),
+  ).toBeNull()
   expect(unavailable({ ...says, mightBeUnavailable: false, mightBeUnavailableMaskedError: refused })).toBeNull()
 })
 
@@ -129,7 +144,9 @@ describe('where two histories parted', () => {
     expect(forkFrom(theirs, 4)).toEqual(line(4, '0/9000000'))
   })
   test('is the earlier position at which a timeline was left, whoever left it', () => {
-    expect(forkBetween([...shared, line(3, '0/8000000')], [...shared, line(3, '0/7000000')], 4)).toEqual(line(3, '0/7000000'))
+    expect(forkBetween([...shared, line(3, '0/8000000')], [...shared, line(3, '0/7000000')], 4)).toEqual(
+      line(3, '0/7000000'),
+    )
     expect(forkBetween([...shared, line(3, '0/8000000')], shared, 3)).toEqual(line(3, '0/8000000'))
     expect(forkBetween(shared, [...shared, line(3, '0/7000000')], 4)).toEqual(line(3, '0/7000000'))
   })
@@ -147,7 +164,9 @@ describe('the WAL behind a fork', () => {
       { timeline: 3, from: '0/5000100', to: '0/7000000' },
       { timeline: 4, from: '0/7000000', to: null },
     ])
-    expect(spansSince({ timeline: 3, at: '0/7000100' }, history, 4, MB16)).toEqual([{ timeline: 4, from: '0/7000100', to: null }])
+    expect(spansSince({ timeline: 3, at: '0/7000100' }, history, 4, MB16)).toEqual([
+      { timeline: 4, from: '0/7000100', to: null },
+    ])
   })
   test('lacks what is not there between the first needed segment and the last one', () => {
     const names = ['000000030000000000000006', '000000030000000000000008', '00000004.history']
@@ -155,7 +174,9 @@ describe('the WAL behind a fork', () => {
     expect(missingIn(names, 3, '0/6000100', null, checkpoint, MB16)).toEqual(['000000030000000000000007'])
     expect(missingIn(names, 3, '0/5000100', '0/7000000', checkpoint, MB16)).toEqual(['000000030000000000000005'])
     expect(missingIn(names, 3, '0/6000100', '0/7000000', checkpoint, MB16)).toEqual([])
-    expect(missingIn(['000000030000000000000007'], 3, '0/7000100', null, checkpoint, MB16)).toEqual(['000000030000000000000008'])
+    expect(missingIn(['000000030000000000000007'], 3, '0/7000100', null, checkpoint, MB16)).toEqual([
+      '000000030000000000000008',
+    ])
     expect(missingIn([], 3, '0/5000100', null, '0/5000060', MB16)).toEqual(['000000030000000000000005'])
   })
 })

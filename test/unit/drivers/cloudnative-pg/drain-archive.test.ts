@@ -16,7 +16,10 @@ const database = theDatabase()
 const stack = databaseStack(database)
 const wal = (number: number) => `00000003000000000000000${number}`
 
-/** A follower at a position, an archive with some segments (null: it does not answer), and the seconds since the step began. */
+/**
+ * A follower at a position, an archive with some segments (null: it does not answer), and the seconds since the step
+ * began.
+ */
 function drain(
   replayLsn: string,
   archived: readonly string[] | null,
@@ -93,7 +96,10 @@ describe('what the lost site left in its archive', () => {
       is: 'pending',
       waitingFor: expect.stringContaining('0/A000000'),
     })
-    expect(await drain('0/A000000', [wal(8), wal(9)]).ask()).toMatchObject({ is: 'done', proof: { archive: 'drained' } })
+    expect(await drain('0/A000000', [wal(8), wal(9)]).ask()).toMatchObject({
+      is: 'done',
+      proof: { archive: 'drained' },
+    })
   })
   test('tells the timeline that the follower has not written down yet', async () => {
     expect(await drain('0/A000000', [wal(8), wal(9)]).ask()).toMatchObject({
@@ -128,7 +134,12 @@ describe('what the lost site left in its archive', () => {
     // 62 s after the last commit that it has.
     expect(await ask()).toMatchObject({
       is: 'done',
-      proof: { archive: 'stuck', upTo: null, notReplayed: `${wal(8)} to ${wal(9)}`, lastCommitAt: '2026-11-21T05:59:58.000Z' },
+      proof: {
+        archive: 'stuck',
+        upTo: null,
+        notReplayed: `${wal(8)} to ${wal(9)}`,
+        lastCommitAt: '2026-11-21T05:59:58.000Z',
+      },
     })
   })
   test('is not given up beyond what was accepted: the text names position, segment and the bound that it takes', async () => {
@@ -138,7 +149,9 @@ describe('what the lost site left in its archive', () => {
     expect(await ask()).toMatchObject({
       is: 'failed',
       code: 'drain-stuck',
-      why: expect.stringMatching(/at 0\/9000000 for 1 min.*holds 000000030000000000000009.*1 min 2 s of writes would be lost/),
+      why: expect.stringMatching(
+        /at 0\/9000000 for 1 min.*holds 000000030000000000000009.*1 min 2 s of writes would be lost/,
+      ),
       next: expect.stringContaining('--accept-data-loss 32m'),
     })
   })
@@ -183,7 +196,10 @@ describe('what the lost site left in its archive', () => {
   })
   test('is waited for when the archive answered to the planner, and hardly when it was silent even then', async () => {
     expect((await drain('0/9000000', null, { seconds: 20 }).ask()).is).toBe('pending')
-    expect(await drain('0/9000000', null, { seconds: 31 }).ask()).toMatchObject({ is: 'done', proof: { archive: 'silent' } })
+    expect(await drain('0/9000000', null, { seconds: 31 }).ask()).toMatchObject({
+      is: 'done',
+      proof: { archive: 'silent' },
+    })
     expect((await drain('0/9000000', null, { answered: false, seconds: 1 }).ask()).is).toBe('pending')
     expect(await drain('0/9000000', null, { answered: false, seconds: 4 }).ask()).toMatchObject({
       is: 'done',

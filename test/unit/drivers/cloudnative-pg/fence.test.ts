@@ -49,7 +49,10 @@ function around(what: Around): StepRun<CloudNativePgSpec> {
     deletions,
   } = what
   const live = cluster('pg-dc-a', {})
-  const annotated = { ...live, metadata: { ...live.metadata, annotations: fenced ? { 'cnpg.io/fencedInstances': '["*"]' } : {} } }
+  const annotated = {
+    ...live,
+    metadata: { ...live.metadata, annotations: fenced ? { 'cnpg.io/fencedInstances': '["*"]' } : {} },
+  }
   const pod = {
     apiVersion: 'v1',
     kind: 'Pod',
@@ -92,7 +95,10 @@ describe('the fence of a database whose node is dead', () => {
 
   test('is never claimed: the pod that stays "Running" is no proof, and neither is its silence', async () => {
     expect(await fence.done(around({ ...dead, after: seconds(5) }))).toMatchObject({ is: 'unknown' })
-    expect(await fence.done(around({ ...dead, after: seconds(21) }))).toMatchObject({ is: 'failed', code: 'fence-unproven' })
+    expect(await fence.done(around({ ...dead, after: seconds(21) }))).toMatchObject({
+      is: 'failed',
+      code: 'fence-unproven',
+    })
   })
 
   test('is waited for longer behind a failover: nobody waits, and the pods of a site that has just come back are not ready yet', async () => {
@@ -105,7 +111,9 @@ describe('the fence of a database whose node is dead', () => {
 
   test('is waited for while the pod is ready, or its instance manager speaks: that one may only be on its way down', async () => {
     expect(await fence.done(around({ ready: true, says: null, after: seconds(60) }))).toMatchObject({ is: 'unknown' })
-    expect(await fence.done(around({ ready: false, says: { isPrimary: true }, after: seconds(60) }))).toMatchObject({ is: 'pending' })
+    expect(await fence.done(around({ ready: false, says: { isPrimary: true }, after: seconds(60) }))).toMatchObject({
+      is: 'pending',
+    })
   })
 
   test('is not told to be open while nobody answers: only an annotation that is gone, or a server that runs, says that', async () => {
@@ -113,7 +121,9 @@ describe('the fence of a database whose node is dead', () => {
       is: 'pending',
       restsOn: expect.anything(),
     })
-    expect(await fence.done(around({ ready: true, says: { isPrimary: true, currentLsn: '0/1' }, after: seconds(1) }))).toMatchObject({
+    expect(
+      await fence.done(around({ ready: true, says: { isPrimary: true, currentLsn: '0/1' }, after: seconds(1) })),
+    ).toMatchObject({
       is: 'pending',
     })
     expect(await fence.done(around({ ready: true, says: null, after: seconds(1) }))).toMatchObject({ is: 'unknown' })
@@ -137,7 +147,9 @@ describe('a PostgreSQL that started in the moment in which its fence was heard',
   }
 
   test('is no fence that holds: its instance manager counts as fenced, and it takes writes', async () => {
-    expect(await fence.done(around({ ready: true, says: forgotten, after: seconds(60) }))).toMatchObject({ is: 'pending' })
+    expect(await fence.done(around({ ready: true, says: forgotten, after: seconds(60) }))).toMatchObject({
+      is: 'pending',
+    })
   })
   test('is stopped, for its instance manager never looks again', async () => {
     expect(await stops(forgotten)).toEqual([['pg_ctl', 'stop', '--mode=fast', '--no-wait']])
@@ -157,7 +169,10 @@ describe('a PostgreSQL that started in the moment in which its fence was heard',
 
 test('a postmaster that is seen stopped is the proof, whatever Kubernetes calls the pod', async () => {
   const says = { mightBeUnavailable: true, mightBeUnavailableMaskedError: STOPPED }
-  expect(await fence.done(around({ ready: false, says, after: seconds(60) }))).toMatchObject({ is: 'done', proof: { annotation: '["*"]' } })
+  expect(await fence.done(around({ ready: false, says, after: seconds(60) }))).toMatchObject({
+    is: 'done',
+    proof: { annotation: '["*"]' },
+  })
 })
 
 test('names where the WAL ends only for a server that was shut down in good order', async () => {
@@ -182,14 +197,21 @@ test('a fence leaves a cluster alone that a rejoin made anew under the same name
 
 describe('a Cluster that is gone', () => {
   test('is fenced in a failover all the same: the step proves that nothing of it runs', () => {
-    expect(fenceSteps(database, { 'dc-a': { kind: 'absent', why: '' } }, intent)).toMatchObject([{ fence: 'database', site: 'dc-a' }])
+    expect(fenceSteps(database, { 'dc-a': { kind: 'absent', why: '' } }, intent)).toMatchObject([
+      { fence: 'database', site: 'dc-a' },
+    ])
   })
 
   test('is not shut as long as a pod of it runs PostgreSQL', async () => {
     const run = around({ ready: true, says: { isPrimary: true }, after: 0, gone: true })
     const open = { ...run, step: { ...run.step, parameters: { cluster: 'pg-dc-a', uid: '' } } }
     expect(await fence.done(open)).toMatchObject({ is: 'pending' })
-    const shut = around({ ready: true, says: { mightBeUnavailable: true, mightBeUnavailableMaskedError: STOPPED }, after: 0, gone: true })
+    const shut = around({
+      ready: true,
+      says: { mightBeUnavailable: true, mightBeUnavailableMaskedError: STOPPED },
+      after: 0,
+      gone: true,
+    })
     expect(await fence.done({ ...shut, step: { ...shut.step, parameters: { cluster: 'pg-dc-a', uid: '' } } })).toEqual({
       is: 'done',
       proof: { cluster: null },

@@ -6,7 +6,11 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from '@jest/globals'
 import type { KubernetesClient, KubernetesObject } from '../../../../src/clients/kubernetes-client.ts'
 import type { SiteName } from '../../../../src/domain/stack.ts'
-import { fillArchiveStep, shipBeforeRestart, shipReceived } from '../../../../src/drivers/cloudnative-pg/move/fill-archive.ts'
+import {
+  fillArchiveStep,
+  shipBeforeRestart,
+  shipReceived,
+} from '../../../../src/drivers/cloudnative-pg/move/fill-archive.ts'
 import type { Run } from '../../../../src/drivers/cloudnative-pg/where.ts'
 import { holesIn } from '../../../../src/systems/postgres/wal.ts'
 import { eventually } from '../../../support/eventually.ts'
@@ -22,12 +26,17 @@ const archive = join(folder, 'archive')
 /** A PostgreSQL whose settings come from its files, as an instance manager's do: a restart may change them. */
 function server(name: string, port: number) {
   const data = join(folder, name)
-  /** Not synchronous: this process is the way between the two. A server that it starts keeps its outputs, so they are no pipes. */
+  /**
+   * Not synchronous: this process is the way between the two. A server that it starts keeps its outputs, so they are no
+   * pipes.
+   */
   const postgres = (program: string, ...argv: string[]): Promise<void> =>
     new Promise((resolve, reject) => {
       const child = spawn(IDENTITY, [...IDENTITY_OPTIONS, join(PROGRAMS, program), ...argv], { stdio: 'ignore' })
       child.on('error', reject)
-      child.on('exit', (code) => (code === 0 ? resolve() : reject(new Error(`${program} of ${name} left with ${code}`))))
+      child.on('exit', (code) =>
+        code === 0 ? resolve() : reject(new Error(`${program} of ${name} left with ${code}`)),
+      )
     })
   const psql = (argv: readonly string[], stdin = ''): Promise<string> =>
     new Promise((resolve, reject) => {
@@ -48,7 +57,8 @@ function server(name: string, port: number) {
         [...settings, `port = ${port}`, `unix_socket_directories = '${folder}'`, ''].join('\n'),
       ),
     sql: async (statement: string): Promise<string> => (await psql(['-U', 'postgres', '-XAtc', statement])).trim(),
-    control: (...what: string[]) => postgres('pg_ctl', '-D', data, '-m', 'fast', '-w', '-l', join(folder, `${name}.log`), ...what),
+    control: (...what: string[]) =>
+      postgres('pg_ctl', '-D', data, '-m', 'fast', '-w', '-l', join(folder, `${name}.log`), ...what),
   }
 }
 type Server = ReturnType<typeof server>
@@ -73,7 +83,8 @@ function openWay(port: number, target: number): Promise<void> {
     })
     replicaSide.pipe(primarySide)
     const both = [replicaSide, primarySide]
-    for (const one of both) one.on('error', () => undefined).on('close', () => both.forEach((other) => void other.destroy()))
+    for (const one of both)
+      one.on('error', () => undefined).on('close', () => both.forEach((other) => void other.destroy()))
   })
   return new Promise((resolve) => way.listen(port, '127.0.0.1', resolve))
 }
@@ -82,13 +93,18 @@ function freeWay(): void {
   for (const one of held) one.resume()
   held.clear()
 }
-/** Restarts the replica while it receives the zeros with which the primary ends a segment early: it never has the end of that segment. */
+/**
+ * Restarts the replica while it receives the zeros with which the primary ends a segment early: it never has the end of
+ * that segment.
+ */
 async function restartWithinSegment(): Promise<void> {
   await eventually('a segment of which only the end is missing', async () => {
     allowed = 1024 * 1024
     await eventually('the way to be stopped', async () => held.size > 0)
     // What is through is received and replayed; then nothing moves any more.
-    const seen = await settled(() => replica.sql("SELECT pg_last_wal_replay_lsn() - '0/0' || ' ' || (pg_last_wal_receive_lsn() - '0/0')"))
+    const seen = await settled(() =>
+      replica.sql("SELECT pg_last_wal_replay_lsn() - '0/0' || ' ' || (pg_last_wal_receive_lsn() - '0/0')"),
+    )
     const [replayed = 0, received = 0] = seen.split(' ').map(Number)
     const interrupted = replayed % MB16 === 0 && received < replayed
     if (!interrupted) freeWay()
@@ -110,7 +126,9 @@ async function settled(ask: () => Promise<string>): Promise<string> {
 async function unmarked(): Promise<string[]> {
   const last = await replica.sql("SELECT max(regexp_replace(name, '[.].*', '')) FROM pg_ls_archive_statusdir()")
   const marks = readdirSync(join(replica.data, 'pg_wal', 'archive_status')).map((name) => name.split('.')[0])
-  return readdirSync(join(replica.data, 'pg_wal')).filter((name) => name.length === 24 && name < last && !marks.includes(name))
+  return readdirSync(join(replica.data, 'pg_wal')).filter(
+    (name) => name.length === 24 && name < last && !marks.includes(name),
+  )
 }
 
 let primary: Server
@@ -151,7 +169,9 @@ afterAll(async () => {
 /** Segment after segment ends, all the while, wherever the primary just is. */
 async function write(): Promise<void> {
   while (writing) {
-    await primary.sql('CREATE TABLE IF NOT EXISTS users (id int); INSERT INTO users VALUES (1); SELECT pg_switch_wal()').catch(() => null)
+    await primary
+      .sql('CREATE TABLE IF NOT EXISTS users (id int); INSERT INTO users VALUES (1); SELECT pg_switch_wal()')
+      .catch(() => null)
     await new Promise((resolve) => setTimeout(resolve, 100))
   }
 }
@@ -166,7 +186,10 @@ async function moreIsReceived(): Promise<void> {
   const before = await newest()
   await eventually('another segment', async () => (await newest()) > before)
   const lsn = await primary.sql('SELECT pg_current_wal_lsn()')
-  await eventually('the replica to replay it', async () => (await replica.sql(`SELECT pg_last_wal_replay_lsn() >= '${lsn}'`)) === 't')
+  await eventually(
+    'the replica to replay it',
+    async () => (await replica.sql(`SELECT pg_last_wal_replay_lsn() >= '${lsn}'`)) === 't',
+  )
 }
 
 async function expectOneMoreUnmarked(after: () => Promise<void>): Promise<void> {
@@ -183,7 +206,11 @@ function stepOnReplica(): Run {
   const kubernetes: Partial<KubernetesClient> = {
     site: 'dc-b',
     get: async () => cluster('pg-dc-b', {}, {}) as unknown as KubernetesObject,
-    exec: async (_pod, argv, options) => ({ code: 0, stdout: await replica.psql(argv.slice(1), String(options?.stdin)), stderr: '' }),
+    exec: async (_pod, argv, options) => ({
+      code: 0,
+      stdout: await replica.psql(argv.slice(1), String(options?.stdin)),
+      stderr: '',
+    }),
   }
   return {
     step: fillArchiveStep(database, 'dc-b' as SiteName),
@@ -197,7 +224,8 @@ test('a replica that restarted ahead and is taken back has no hole in its archiv
   await eventually('archived segments', async () => segments().length > 1)
   await replica.sql("ALTER SYSTEM SET archive_mode = 'on'")
   await expectOneMoreUnmarked(restartWithinSegment)
-  // A demotion that was taken back meanwhile: the primary goes on with a new timeline, whose history the replica receives.
+  // A demotion that was taken back meanwhile: the primary goes on with a new timeline, whose history the replica
+  // receives.
   await primary.control('stop')
   writeFileSync(join(primary.data, 'standby.signal'), '')
   await primary.control('start')
@@ -214,7 +242,10 @@ test('a replica that restarted ahead and is taken back has no hole in its archiv
   writing = false
   await writer
   const last = await primary.sql('SELECT pg_walfile_name(pg_switch_wal())')
-  await eventually('the replica to archive it', async () => (await replica.sql('SELECT last_archived_wal FROM pg_stat_archiver')) >= last)
+  await eventually(
+    'the replica to archive it',
+    async () => (await replica.sql('SELECT last_archived_wal FROM pg_stat_archiver')) >= last,
+  )
   expect(holesIn(segments(), segments()[0] ?? '', MB16)).toEqual([])
   expect(readdirSync(archive)).toContain('00000002.history')
   expect(

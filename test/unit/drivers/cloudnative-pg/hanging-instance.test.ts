@@ -26,10 +26,16 @@ afterEach(() => {
   for (const cleanUp of cleanUps.splice(0)) cleanUp()
 })
 
-/** An API server that answers for a primary whose kubelet is gone: the pod proxy takes the question and never says a word. */
+/**
+ * An API server that answers for a primary whose kubelet is gone: the pod proxy takes the question and never says a
+ * word.
+ */
 async function behindDeadKubelet() {
   const patches: unknown[] = []
-  const live = { ...cluster('pg-dc-a'), metadata: { name: 'pg-dc-a', namespace: 'infisical', uid: 'uid', resourceVersion: '7' } }
+  const live = {
+    ...cluster('pg-dc-a'),
+    metadata: { name: 'pg-dc-a', namespace: 'infisical', uid: 'uid', resourceVersion: '7' },
+  }
   const server = createServer(async (request, response) => {
     const path = request.url ?? ''
     if (path.includes('/proxy/')) return
@@ -72,16 +78,27 @@ test('a primary whose instance hangs is seen as what its Cluster says, within th
   const begun = performance.now()
   const seen = await observeCluster(database, dcA, context)
   expect(performance.now() - begun).toBeLessThan(OBSERVATION_DEADLINE)
-  expect(seen).toMatchObject({ kind: 'answering', role: 'unknown', health: 'down', state: { isReplica: false, instance: null } })
+  expect(seen).toMatchObject({
+    kind: 'answering',
+    role: 'unknown',
+    health: 'down',
+    state: { isReplica: false, instance: null },
+  })
 })
 
 test('a guard sends its fence to a primary whose instance hangs', async () => {
   const { context, patches } = await behindDeadKubelet()
   const closing = new AbortController()
   const drivers = { 'cloudnative-pg': cloudNativePg as unknown as Driver }
-  const door = { stack, site: dcA, drivers, context: { ...context, signal: AbortSignal.any([context.signal, closing.signal]) } }
+  const door = {
+    stack,
+    site: dcA,
+    drivers,
+    context: { ...context, signal: AbortSignal.any([context.signal, closing.signal]) },
+  }
   const closed = closeSite(door, dcB, async () => true)
-  for (let tries = 0; tries < 100 && patches.length === 0; tries += 1) await new Promise((resolve) => setTimeout(resolve, 50))
+  for (let tries = 0; tries < 100 && patches.length === 0; tries += 1)
+    await new Promise((resolve) => setTimeout(resolve, 50))
   closing.abort()
   await closed
   expect(patches).toMatchObject([{ metadata: { annotations: { 'cnpg.io/fencedInstances': '["*"]' } } }])

@@ -2,7 +2,12 @@ import { readFileSync } from 'node:fs'
 import { describe, expect, test } from '@jest/globals'
 import fc from 'fast-check'
 import type { Elsewhere, Situation } from '../../../../src/drivers/cloudnative-pg/deploy/begin-situation.ts'
-import { BEGINNINGS, beginningOf, tracesOf, unusedName } from '../../../../src/drivers/cloudnative-pg/deploy/how-to-begin.ts'
+import {
+  BEGINNINGS,
+  beginningOf,
+  tracesOf,
+  unusedName,
+} from '../../../../src/drivers/cloudnative-pg/deploy/how-to-begin.ts'
 
 const first: Situation = {
   site: 'dc-a',
@@ -19,7 +24,11 @@ const first: Situation = {
   expected: null,
 }
 const copy: Elsewhere = { site: 'dc-b', cluster: 'pg-dc-b', holds: 'copy', systemId: '77' }
-const live = (is: 'ours' | 'others', systemId: string | null = '77', primary = true): Situation['standing'] => ({ is, systemId, primary })
+const live = (is: 'ours' | 'others', systemId: string | null = '77', primary = true): Situation['standing'] => ({
+  is,
+  systemId,
+  primary,
+})
 const code = (situation: Situation): string => {
   const beginning = beginningOf(situation)
   return beginning.do === 'refuse' ? beginning.code : beginning.do
@@ -37,7 +46,10 @@ const situations: fc.Arbitrary<Situation> = fc.record({
     fc.record({ is: fc.constantFrom('ours' as const, 'others' as const), systemId: systemIds, primary: fc.boolean() }),
   ),
   archive: fc.oneof(
-    fc.record({ is: fc.constant('read' as const), names: fc.subarray(['pg-dc-a', 'pg-dc-a-g1', 'pg-dc-a-g2', 'pg-dc-a-g7']) }),
+    fc.record({
+      is: fc.constant('read' as const),
+      names: fc.subarray(['pg-dc-a', 'pg-dc-a-g1', 'pg-dc-a-g2', 'pg-dc-a-g7']),
+    }),
     fc.constant({ is: 'unknown' as const, why: 'no answer' }),
   ),
   backups: fc.subarray(['nightly']),
@@ -123,7 +135,11 @@ test('no advice is to deploy in place of an active database that is gone', () =>
   fc.assert(
     fc.property(situations, (situation) => {
       const beginning = beginningOf(situation)
-      return beginning.do !== 'refuse' || beginning.code !== 'active-database-missing' || !/standby deploy(?! --adopt)/.test(beginning.next)
+      return (
+        beginning.do !== 'refuse' ||
+        beginning.code !== 'active-database-missing' ||
+        !/standby deploy(?! --adopt)/.test(beginning.next)
+      )
     }),
   )
 })
@@ -137,7 +153,11 @@ test.each<[string, Situation, string]>([
     'active-database-missing',
   ],
   ['the active Cluster deleted, a copy left', { ...first, epoch: 1, elsewhere: [copy] }, 'active-database-missing'],
-  ['the active Cluster deleted, a Backup left', { ...first, epoch: 1, backups: ['nightly'] }, 'active-database-missing'],
+  [
+    'the active Cluster deleted, a Backup left',
+    { ...first, epoch: 1, backups: ['nightly'] },
+    'active-database-missing',
+  ],
   [
     'the active Cluster deleted, a record left',
     { ...first, epoch: 2, onRecord: { is: 'a backup', systemId: '77' } },
@@ -149,7 +169,11 @@ test.each<[string, Situation, string]>([
     'archive-unread',
   ],
   ['a first deploy, the archive silent', { ...first, archive: { is: 'unknown', why: 'no answer' } }, 'archive-unread'],
-  ['a first deploy onto a used archive', { ...first, archive: { is: 'read', names: ['pg-dc-a-g1'] } }, 'archive-not-empty'],
+  [
+    'a first deploy onto a used archive',
+    { ...first, archive: { is: 'read', names: ['pg-dc-a-g1'] } },
+    'archive-not-empty',
+  ],
   ['an emptied witness, the active Cluster there', { ...first, standing: live('ours') }, 'witness-emptied'],
   ['an emptied witness, the other Cluster there', { ...first, elsewhere: [copy] }, 'witness-emptied'],
   ['a Cluster of other hands', { ...first, standing: live('others') }, 'made-by-others'],
@@ -201,9 +225,15 @@ describe('a stack whose initialActive names the site that holds no database', ()
 
   test('is told to name the one that does, and not to put a record back that never was', () => {
     const beginning = beginningOf({ ...first, adopt: true, elsewhere: [theirs] })
-    expect(beginning).toMatchObject({ do: 'refuse', code: 'made-by-others', next: expect.stringContaining('name it as initialActive') })
+    expect(beginning).toMatchObject({
+      do: 'refuse',
+      code: 'made-by-others',
+      next: expect.stringContaining('name it as initialActive'),
+    })
     expect(beginning).toMatchObject({ next: expect.stringContaining('If dc-b is the site that serves') })
-    expect(beginningOf({ ...first, elsewhere: [{ ...theirs, madeBy: undefined } as unknown as Elsewhere] })).toMatchObject({
+    expect(
+      beginningOf({ ...first, elsewhere: [{ ...theirs, madeBy: undefined } as unknown as Elsewhere] }),
+    ).toMatchObject({
       code: 'witness-emptied',
     })
   })
@@ -212,10 +242,20 @@ describe('a stack whose initialActive names the site that holds no database', ()
     const standing = { is: 'others', systemId: '77', primary: true } as const
     for (const epoch of [null, 4]) {
       const beginning = beginningOf({ ...first, epoch, role: 'passive', adopt: true, standing })
-      expect(beginning).toMatchObject({ do: 'refuse', code: 'made-by-others', what: expect.stringContaining('no other site has one') })
+      expect(beginning).toMatchObject({
+        do: 'refuse',
+        code: 'made-by-others',
+        what: expect.stringContaining('no other site has one'),
+      })
       expect(JSON.stringify(beginning)).not.toContain('delete it')
     }
-    const another = beginningOf({ ...first, role: 'passive', adopt: true, standing, elsewhere: [{ ...theirs, systemId: '88' }] })
+    const another = beginningOf({
+      ...first,
+      role: 'passive',
+      adopt: true,
+      standing,
+      elsewhere: [{ ...theirs, systemId: '88' }],
+    })
     expect(another).toMatchObject({ next: expect.stringContaining('delete it, and deploy') })
   })
 })

@@ -14,10 +14,12 @@ import { databaseStack, theDatabase } from './database-stack.ts'
 const intent: Intent = { mode: 'switchover', from: 'dc-a' as SiteName, to: 'dc-b' as SiteName }
 const database = theDatabase()
 const READY = { type: 'Ready', status: 'True' }
-const MEMORY = ['ReplicaClusterDesignatedPrimaryTransition', 'ReplicaClusterFencing', 'ReplicaClusterSwitch'].map((type) => ({
-  type,
-  status: 'False',
-}))
+const MEMORY = ['ReplicaClusterDesignatedPrimaryTransition', 'ReplicaClusterFencing', 'ReplicaClusterSwitch'].map(
+  (type) => ({
+    type,
+    status: 'False',
+  }),
+)
 /** What a demotion leaves whose direction was written back within its first second. */
 const INTERRUPTED = { switchReplicaClusterStatus: { inProgress: true }, conditions: [READY, ...MEMORY] }
 
@@ -33,10 +35,17 @@ function around(live: ReturnType<typeof cluster>, applied = false) {
       expect(options.resourceVersion).toBe(now.metadata.resourceVersion)
       patches.push(patch)
       const annotations = { ...now.metadata.annotations, ...(patch.metadata?.annotations ?? {}) }
-      const kept = Object.fromEntries(Object.entries(annotations).filter(([, value]) => value !== null)) as Record<string, string>
+      const kept = Object.fromEntries(Object.entries(annotations).filter(([, value]) => value !== null)) as Record<
+        string,
+        string
+      >
       now = {
         ...now,
-        metadata: { ...now.metadata, annotations: kept, resourceVersion: String(Number(now.metadata.resourceVersion) + 1) },
+        metadata: {
+          ...now.metadata,
+          annotations: kept,
+          resourceVersion: String(Number(now.metadata.resourceVersion) + 1),
+        },
         spec: { ...now.spec, ...patch.spec },
         status: { ...now.status, ...patch.status },
       }
@@ -51,7 +60,16 @@ function around(live: ReturnType<typeof cluster>, applied = false) {
   }
   const signal = AbortSignal.timeout(5_000)
   const step = demoteStep(database, intent)
-  const run = { step, component: database, intent, context, signal, begunAt: new Date().toISOString(), applied, proofOf: () => null }
+  const run = {
+    step,
+    component: database,
+    intent,
+    context,
+    signal,
+    begunAt: new Date().toISOString(),
+    applied,
+    proofOf: () => null,
+  }
   return { run: run as unknown as StepRun<CloudNativePgSpec>, patches, now: () => now }
 }
 
@@ -61,7 +79,11 @@ describe('a demotion whose direction somebody else writes back', () => {
     metadata: {
       name: 'pg-dc-a',
       managedFields: [
-        { manager: 'argocd-controller', time: '2026-11-29T12:00:04Z', fieldsV1: { 'f:spec': { 'f:replica': { 'f:primary': {} } } } },
+        {
+          manager: 'argocd-controller',
+          time: '2026-11-29T12:00:04Z',
+          fieldsV1: { 'f:spec': { 'f:replica': { 'f:primary': {} } } },
+        },
       ],
     },
   }
@@ -82,8 +104,14 @@ describe('a demotion whose direction somebody else writes back', () => {
   test('is not begun where another one writes it between the first look and the effect', async () => {
     const { run } = around(cluster('pg-dc-a'))
     expect(await demote.done(run)).toMatchObject({ is: 'pending', restsOn: expect.anything() })
-    const kubernetes = { ...run.context.kubernetes('dc-a' as SiteName), get: async () => reverted as unknown as KubernetesObject }
-    const later = { ...run, context: { ...run.context, kubernetes: () => kubernetes } } as unknown as StepRun<CloudNativePgSpec>
+    const kubernetes = {
+      ...run.context.kubernetes('dc-a' as SiteName),
+      get: async () => reverted as unknown as KubernetesObject,
+    }
+    const later = {
+      ...run,
+      context: { ...run.context, kubernetes: () => kubernetes },
+    } as unknown as StepRun<CloudNativePgSpec>
     expect(await demote.done(later)).toMatchObject({
       is: 'failed',
       code: 'reverted-by-others',

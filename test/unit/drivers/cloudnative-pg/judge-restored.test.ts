@@ -2,7 +2,11 @@ import { describe, expect, test } from '@jest/globals'
 import type { SiteName } from '../../../../src/domain/stack.ts'
 import type { Manifest } from '../../../../src/drivers/cloudnative-pg/backup/backup.ts'
 import { type CataloguedBackup, parseBackupInfo } from '../../../../src/drivers/cloudnative-pg/backup/catalogue.ts'
-import { type Expected, judgeCatalogue, judgeRestored } from '../../../../src/drivers/cloudnative-pg/backup/judge-restored.ts'
+import {
+  type Expected,
+  judgeCatalogue,
+  judgeRestored,
+} from '../../../../src/drivers/cloudnative-pg/backup/judge-restored.ts'
 import { scratchCluster } from '../../../../src/drivers/cloudnative-pg/backup/restore-copy.ts'
 import type { RestoredFacts } from '../../../../src/drivers/cloudnative-pg/backup/restored-facts.ts'
 import { tellingLines } from '../../../../src/drivers/cloudnative-pg/deploy/failed-bootstrap.ts'
@@ -48,7 +52,8 @@ const facts: RestoredFacts = {
 }
 const failing = (checks: readonly { readonly id: string; readonly outcome: string }[]): string[] =>
   checks.filter((check) => check.outcome !== 'pass').map((check) => `${check.outcome} ${check.id}`)
-const bucket = (more: Partial<Expected> = {}): string[] => failing(judgeCatalogue(theDatabase(), { ...expected, ...more }))
+const bucket = (more: Partial<Expected> = {}): string[] =>
+  failing(judgeCatalogue(theDatabase(), { ...expected, ...more }))
 const restored = (more: Partial<RestoredFacts> = {}, against: Partial<Expected> = {}): string[] =>
   failing(judgeRestored(theDatabase(), { ...expected, ...against }, { ...facts, ...more }))
 
@@ -87,7 +92,10 @@ describe('a restored copy', () => {
   test('that holds what the manifest says passes', () => expect(restored()).toEqual([]))
   test('that is empty fails: an application would start green on it', () => {
     expect(restored({ counts: { users: 0, secrets: 0, later: null } })).toEqual(['fail not-empty', 'fail row-counts'])
-    expect(restored({ counts: { users: null, secrets: null, later: null } })).toEqual(['fail not-empty', 'fail row-counts'])
+    expect(restored({ counts: { users: null, secrets: null, later: null } })).toEqual([
+      'fail not-empty',
+      'fail row-counts',
+    ])
   })
   test('with fewer rows than were counted fails', () => {
     expect(restored({ counts: { users: 50, secrets: 499, later: 0 } })).toEqual(['fail row-counts'])
@@ -115,7 +123,9 @@ describe('a restored copy', () => {
     expect(restored({ extensions: [] })).toEqual(['fail extensions'])
   })
   test('where amcheck is not installed is judged without it', () => {
-    expect(judgeRestored(theDatabase(), expected, { ...facts, corruption: null }).map((check) => check.id)).not.toContain('undamaged')
+    expect(
+      judgeRestored(theDatabase(), expected, { ...facts, corruption: null }).map((check) => check.id),
+    ).not.toContain('undamaged')
   })
 })
 
@@ -135,15 +145,28 @@ test('the scratch cluster archives nowhere and follows nobody', () => {
     },
   }
   const keys = { accessKeyId: { env: 'ID' }, secretAccessKey: { env: 'KEY' } }
-  const location = { endpoint: 'https://s3', region: 'us-east-1', bucket: 'b', prefix: '', credentials: keys, readCredentials: keys }
+  const location = {
+    endpoint: 'https://s3',
+    region: 'us-east-1',
+    bucket: 'b',
+    prefix: '',
+    credentials: keys,
+    readCredentials: keys,
+  }
   const { spec } = scratchCluster(theDatabase(), { site: 'dc-a' as SiteName, location, serverName: 'pg-dc-a-g1' }, like)
   for (const field of ['plugins', 'replica', 'backup', 'managed']) expect(spec).not.toHaveProperty(field)
-  expect(spec).toMatchObject({ instances: 1, imageName: 'postgresql:16', postgresql: { parameters: { max_connections: '500' } } })
+  expect(spec).toMatchObject({
+    instances: 1,
+    imageName: 'postgresql:16',
+    postgresql: { parameters: { max_connections: '500' } },
+  })
   expect(spec).not.toHaveProperty('postgresql.synchronous')
 })
 
 test('backup.info is read as barman writes it', () => {
-  expect(parseBackupInfo('backup_label=None\nbegin_wal=000000020000000000000012\nstatus=DONE\nconfig_file=/a=b\n')).toEqual({
+  expect(
+    parseBackupInfo('backup_label=None\nbegin_wal=000000020000000000000012\nstatus=DONE\nconfig_file=/a=b\n'),
+  ).toEqual({
     backup_label: 'None',
     begin_wal: '000000020000000000000012',
     status: 'DONE',

@@ -28,27 +28,55 @@ describe('of the cluster file', () => {
   })
 
   test.each<[string, JsonObject, RegExp]>([
-    ['a bootstrap from a backup', { bootstrap: { recovery: { source: 'old' } } }, /^bootstrap.recovery .*docs\/adopting.md/],
+    [
+      'a bootstrap from a backup',
+      { bootstrap: { recovery: { source: 'old' } } },
+      /^bootstrap.recovery .*docs\/adopting.md/,
+    ],
     [
       'a bootstrap from another server',
       { bootstrap: { pg_basebackup: { source: 'old' } } },
       /^bootstrap.pg_basebackup .*docs\/adopting.md/,
     ],
-    ['another first database', { bootstrap: { initdb: { database: 'other' } } }, /^bootstrap.initdb.database .*declare database/],
+    [
+      'another first database',
+      { bootstrap: { initdb: { database: 'other' } } },
+      /^bootstrap.initdb.database .*declare database/,
+    ],
     ['a role of its own', { replica: { primary: 'pg-x' } }, /^replica.primary .*decided by moves/],
     ['a delay', { replica: { minApplyDelay: '1h' } }, /^replica.minApplyDelay/],
-    ['an external cluster of our name', { externalClusters: [{ name: 'pg-dc-b' }] }, /^externalClusters\[pg-dc-b\] .*another name/],
+    [
+      'an external cluster of our name',
+      { externalClusters: [{ name: 'pg-dc-b' }] },
+      /^externalClusters\[pg-dc-b\] .*another name/,
+    ],
     [
       'our plugin with another archive',
       { plugins: [{ name: 'barman-cloud.cloudnative-pg.io' }] },
       /^plugins\[barman-cloud.*declare archive/,
     ],
-    ['another archiver', { plugins: [{ name: 'mine', isWALArchiver: true }] }, /^plugins\[mine\] would be a second archiver/],
-    ['an archive of its own', { backup: { barmanObjectStore: { destinationPath: 's3://x/' } } }, /^backup.barmanObjectStore /],
+    [
+      'another archiver',
+      { plugins: [{ name: 'mine', isWALArchiver: true }] },
+      /^plugins\[mine\] would be a second archiver/,
+    ],
+    [
+      'an archive of its own',
+      { backup: { barmanObjectStore: { destinationPath: 's3://x/' } } },
+      /^backup.barmanObjectStore /,
+    ],
     ['no superuser', { enableSuperuserAccess: false }, /^enableSuperuserAccess .*secrets.superuser/],
     ['another superuser', { superuserSecret: { name: 'mine' } }, /^superuserSecret.name /],
-    ['WAL segments of no PostgreSQL', { bootstrap: { initdb: { walSegmentSize: 48 } } }, /^bootstrap.initdb.walSegmentSize is 48/],
-    ['certificates of its own', { certificates: { serverCASecret: 'mine' } }, /^certificates.serverCASecret .*follow: archive/],
+    [
+      'WAL segments of no PostgreSQL',
+      { bootstrap: { initdb: { walSegmentSize: 48 } } },
+      /^bootstrap.initdb.walSegmentSize is 48/,
+    ],
+    [
+      'certificates of its own',
+      { certificates: { serverCASecret: 'mine' } },
+      /^certificates.serverCASecret .*follow: archive/,
+    ],
     [
       'a service of our name',
       { managed: { services: { additional: [{ serviceTemplate: { metadata: { name: 'pg-dc-a-streaming' } } }] } } },

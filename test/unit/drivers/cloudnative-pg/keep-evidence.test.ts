@@ -38,7 +38,15 @@ interface Around {
 
 /** A former primary on timeline 3, whose successor left it at 0/7000100. */
 function around(of: Around) {
-  const { names, state = 'shut down', stderr = '', printed = COMMIT, uid = 'uid-pg-dc-a', begunAt, bucket = new Map() } = of
+  const {
+    names,
+    state = 'shut down',
+    stderr = '',
+    printed = COMMIT,
+    uid = 'uid-pg-dc-a',
+    begunAt,
+    bucket = new Map(),
+  } = of
   const { checkpoint = '0/8000060', whole = true } = of
   const control = `Database cluster state:  ${state}\nLatest checkpoint location:  ${checkpoint}\nLatest checkpoint's TimeLineID:  3\nBytes per WAL segment:  16777216\n`
   const says = (stdout: string, error = '') => ({ code: 0, stdout, stderr: error })
@@ -49,7 +57,9 @@ function around(of: Around) {
       const script = argv.join(' ')
       if (options?.stdin?.includes('pg_filenode_relation')) return says('1663/16385/16389\u001fpublic\u001fusers')
       if (script.startsWith('psql'))
-        return says(['1\u001f0/3000000', '2\u001f0/5000000', '3\u001f0/7000100'].map((l) => `history\u001f${l}`).join('\n'))
+        return says(
+          ['1\u001f0/3000000', '2\u001f0/5000000', '3\u001f0/7000100'].map((l) => `history\u001f${l}`).join('\n'),
+        )
       if (script.startsWith('pg_controldata')) return says(control)
       if (script.includes('.history')) return says('1\t0/3000000\tx\n2\t0/5000000\tx\n')
       if (script.includes(WHOLE)) return { ...says(''), code: whole ? 0 : 1 }
@@ -88,18 +98,23 @@ async function kept(of: Around) {
 }
 
 describe('what is kept of a former primary before it is deleted', () => {
-  test.each(['', 'garbage', 'null', '[]', '"kept"', '{"uid":"uid-pg-dc-a","uid":"of-another"}', '{"uid":"uid-pg-dc-a"'])(
-    'a description that is none (%j) ends no rejoin: it is written anew',
-    async (damaged) => {
-      const bucket = new Map<string, string>()
-      const names = [segment(7), segment(8)]
-      await kept({ names, bucket })
-      const key = [...bucket.keys()].find((one) => one.endsWith('evidence.json')) ?? ''
-      bucket.set(key, damaged)
-      expect(await keep?.done(around({ names, bucket }))).toMatchObject({ is: 'pending' })
-      expect(await kept({ names, bucket })).toMatchObject({ commits: 1, complete: true })
-    },
-  )
+  test.each([
+    '',
+    'garbage',
+    'null',
+    '[]',
+    '"kept"',
+    '{"uid":"uid-pg-dc-a","uid":"of-another"}',
+    '{"uid":"uid-pg-dc-a"',
+  ])('a description that is none (%j) ends no rejoin: it is written anew', async (damaged) => {
+    const bucket = new Map<string, string>()
+    const names = [segment(7), segment(8)]
+    await kept({ names, bucket })
+    const key = [...bucket.keys()].find((one) => one.endsWith('evidence.json')) ?? ''
+    bucket.set(key, damaged)
+    expect(await keep?.done(around({ names, bucket }))).toMatchObject({ is: 'pending' })
+    expect(await kept({ names, bucket })).toMatchObject({ commits: 1, complete: true })
+  })
   test('names what was committed there, with all of its WAL', async () => {
     // The last one is an old segment under a new name, made ready to be written.
     expect(await kept({ names: [segment(6), segment(7), segment(8), segment(9)] })).toMatchObject({
@@ -126,18 +141,33 @@ describe('what is kept of a former primary before it is deleted', () => {
       tables: null,
       complete: false,
       missing: [segment(7)],
-      meaning: expect.stringContaining(`could not be decoded here; the files hold what is left of it; ${segment(7)} is not on its volume`),
+      meaning: expect.stringContaining(
+        `could not be decoded here; the files hold what is left of it; ${segment(7)} is not on its volume`,
+      ),
     })
   })
   test('is not complete when pg_waldump never began, or there is a hole behind its beginning', async () => {
     const stderr = 'pg_waldump: error: could not find a valid record after 0/7000100'
-    expect(await kept({ names: [segment(7), segment(8)], stderr, printed: '' })).toMatchObject({ commits: null, complete: false })
-    expect(await kept({ names: [segment(7), segment(9)] })).toMatchObject({ commits: 1, complete: false, missing: [segment(8)] })
+    expect(await kept({ names: [segment(7), segment(8)], stderr, printed: '' })).toMatchObject({
+      commits: null,
+      complete: false,
+    })
+    expect(await kept({ names: [segment(7), segment(9)] })).toMatchObject({
+      commits: 1,
+      complete: false,
+      missing: [segment(8)],
+    })
     expect(await kept({ names: [segment(7)] })).toMatchObject({ commits: 1, complete: false, missing: [segment(8)] })
   })
   test('is nothing, and says so, where the WAL of a killed primary is whole up to the fork, and ends there', async () => {
     const stderr = 'pg_waldump: error: could not find a valid record after 0/7000100'
-    const killed = { names: [segment(6), segment(7)], state: 'in production', checkpoint: '0/6000060', printed: '', stderr }
+    const killed = {
+      names: [segment(6), segment(7)],
+      state: 'in production',
+      checkpoint: '0/6000060',
+      printed: '',
+      stderr,
+    }
     expect(await kept(killed)).toMatchObject({
       bytes: 0,
       commits: 0,
@@ -151,7 +181,10 @@ describe('what is kept of a former primary before it is deleted', () => {
     const unknown = { commits: null, complete: false, bytes: null }
     expect(await kept({ ...killed, whole: false })).toMatchObject(unknown)
     expect(await kept({ ...killed, checkpoint: '0/7000200' })).toMatchObject(unknown)
-    expect(await kept({ ...killed, names: [segment(6), segment(8)] })).toMatchObject({ ...unknown, missing: [segment(7)] })
+    expect(await kept({ ...killed, names: [segment(6), segment(8)] })).toMatchObject({
+      ...unknown,
+      missing: [segment(7)],
+    })
   })
   test('has an open end after a crash', async () => {
     expect(await kept({ names: [segment(7)], state: 'in production' })).toMatchObject({
@@ -161,7 +194,8 @@ describe('what is kept of a former primary before it is deleted', () => {
     })
   })
   test('is told as what a report sets beside the loss of the failover: exact in bytes, with an open end where not all was read', async () => {
-    const found = async (of: Partial<Around>) => ((await kept({ names: [segment(7), segment(8)], ...of })) as { found: object }).found
+    const found = async (of: Partial<Around>) =>
+      ((await kept({ names: [segment(7), segment(8)], ...of })) as { found: object }).found
     expect(await found({ printed: `${INSERT}\n${INSERT}\n${COMMIT}` })).toEqual({
       bytes: [0xff_ff60, 0xff_ff60],
       rows: [2, 2],
@@ -169,16 +203,26 @@ describe('what is kept of a former primary before it is deleted', () => {
       tables: [{ table: 'users', inserted: 2, updated: 0, deleted: 0 }],
       firstCommitAt: '2026-11-21T03:19:50Z',
       lastCommitAt: '2026-11-21T03:19:50Z',
-      why: expect.stringMatching(/a row that was changed twice counts twice; kept in .*evidence\/pg-dc-a-g1\/uid-pg-dc-a\//),
+      why: expect.stringMatching(
+        /a row that was changed twice counts twice; kept in .*evidence\/pg-dc-a-g1\/uid-pg-dc-a\//,
+      ),
     })
     expect(await found({ names: [segment(7)], printed: `${INSERT}\n${COMMIT}` })).toMatchObject({
       bytes: [0xff_ff60, 0xff_ff60],
       rows: [1, null],
       commits: [1, null],
     })
-    expect(await found({ names: [segment(8)], printed: '' })).toMatchObject({ rows: [0, null], commits: [0, null], tables: [] })
+    expect(await found({ names: [segment(8)], printed: '' })).toMatchObject({
+      rows: [0, null],
+      commits: [0, null],
+      tables: [],
+    })
     // After a crash no control file says where it ends: at least behind the commit at 0/7000150.
-    expect(await found({ state: 'in production' })).toMatchObject({ bytes: [0x50, null], rows: [0, 0], commits: [1, 1] })
+    expect(await found({ state: 'in production' })).toMatchObject({
+      bytes: [0x50, null],
+      rows: [0, 0],
+      commits: [1, 1],
+    })
     expect(await found({ state: 'in production', printed: '' })).toMatchObject({ bytes: [0, null], commits: [0, 0] })
   })
   test('is kept again for another cluster of the same name, and for one that has written since', async () => {
@@ -188,6 +232,8 @@ describe('what is kept of a former primary before it is deleted', () => {
     expect(await again({})).toMatchObject({ is: 'done', proof: { uid: 'uid-pg-dc-a' } })
     expect(await again({ uid: 'of-the-new-one' })).toMatchObject({ is: 'pending' })
     expect(await again({ begunAt: '2026-11-22T05:59:00.000Z' })).toMatchObject({ is: 'pending' })
-    await expect(kept({ names: [segment(7)], bucket, uid: 'of-the-new-one' })).rejects.toMatchObject({ code: 'another-database' })
+    await expect(kept({ names: [segment(7)], bucket, uid: 'of-the-new-one' })).rejects.toMatchObject({
+      code: 'another-database',
+    })
   })
 })

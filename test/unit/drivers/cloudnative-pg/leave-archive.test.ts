@@ -16,7 +16,11 @@ const switchover: Intent = { mode: 'switchover', from: 'dc-a' as SiteName, to: '
 const ARCHIVES = { 'pg-dc-a': 'database-archive-dc-a', 'pg-dc-b': 'database-archive-dc-b' }
 const NOTHING = 'database-no-archive'
 const token = Buffer.from(
-  JSON.stringify({ latestCheckpointTimelineID: '3', latestCheckpointREDOLocation: '0/9000028', databaseSystemIdentifier: '77' }),
+  JSON.stringify({
+    latestCheckpointTimelineID: '3',
+    latestCheckpointREDOLocation: '0/9000028',
+    databaseSystemIdentifier: '77',
+  }),
 ).toString('base64')
 
 /** The list of other clusters as it is deployed, with another store for some of them. */
@@ -49,7 +53,9 @@ function around(action: string, site: 'dc-a' | 'dc-b', world: World = {}) {
   const database = theDatabase(world.spec)
   const stack = databaseStack(database)
   const intent = { ...switchover, ...(world.mode === undefined ? {} : { mode: world.mode }) }
-  const step = cloudNativePg.move?.(database, {}, intent, stack).find((one) => one.action === action && one.site === site)
+  const step = cloudNativePg
+    .move?.(database, {}, intent, stack)
+    .find((one) => one.action === action && one.site === site)
   if (step === undefined) throw new Error(`no ${action} on ${site}`)
   const object = cluster(`pg-${site}`, { externalClusters: peers(), ...world.live }, world.status)
   const patches: object[] = []
@@ -57,7 +63,8 @@ function around(action: string, site: 'dc-a' | 'dc-b', world: World = {}) {
   const kubernetes: Partial<KubernetesClient> = {
     site,
     async get({ kind, name }: ObjectReference) {
-      if (kind === 'Cluster') return { ...object, metadata: { ...object.metadata, resourceVersion: '41' } } as unknown as KubernetesObject
+      if (kind === 'Cluster')
+        return { ...object, metadata: { ...object.metadata, resourceVersion: '41' } } as unknown as KubernetesObject
       if (world.store === 'forbidden') throw siteError('kubernetes-forbidden', 'a right is lacking')
       if (world.store === 'gone') return null
       const configuration = world.store === 'with-authorities' ? { endpointCA: { name, key: 'ca.crt' } } : {}
@@ -113,9 +120,9 @@ describe('a replica that is to be promoted', () => {
   })
   test('has no such step where it follows by the archive alone, or the archive is the in-tree one, which can not be left', () => {
     expect(() => around('leave-archive', 'dc-b', { spec: { follow: 'archive' } })).toThrow('no leave-archive')
-    expect(() => around('leave-archive', 'dc-b', { spec: { archive: { method: 'in-tree', store: 'archive' } } })).toThrow(
-      'no leave-archive',
-    )
+    expect(() =>
+      around('leave-archive', 'dc-b', { spec: { archive: { method: 'in-tree', store: 'archive' } } }),
+    ).toThrow('no leave-archive')
   })
   test('fetches from the archive what the stream has not brought within five seconds', async () => {
     const world = { live: { externalClusters: WITHOUT_A }, says: { replayLsn: '0/9000000' } }
@@ -134,14 +141,22 @@ describe('a replica that is to be promoted', () => {
 describe('the one patch of a promotion', () => {
   const promoted = { primary: 'pg-dc-b', promotionToken: token }
   test.each<[string, World, object]>([
-    ['is of token and role alone where the archive was left before', { live: { externalClusters: WITHOUT_A }, proofs: caughtUp(true) }, {}],
+    [
+      'is of token and role alone where the archive was left before',
+      { live: { externalClusters: WITHOUT_A }, proofs: caughtUp(true) },
+      {},
+    ],
     [
       'leaves the archive of a replica that has all that it reads, however it follows',
       { spec: { follow: 'archive' }, proofs: caughtUp(true) },
       { externalClusters: WITHOUT_A },
     ],
     ['keeps an archive that may not be left', { store: 'gone', proofs: caughtUp(true) }, {}],
-    ['keeps the archive of a replica that lacks the history of its timeline, or its last segment', { proofs: caughtUp(false) }, {}],
+    [
+      'keeps the archive of a replica that lacks the history of its timeline, or its last segment',
+      { proofs: caughtUp(false) },
+      {},
+    ],
     [
       'gives such a replica its archive back',
       { live: { externalClusters: WITHOUT_A }, proofs: caughtUp(false) },
@@ -167,7 +182,10 @@ describe('a primary that is demoted', () => {
     expect(patches).toEqual([{ replica: demoted, ...more }])
   })
   test('that is taken back has its archive again as soon as it serves', async () => {
-    const live = { replica: { self: 'pg-dc-a', primary: 'pg-dc-a', source: 'pg-dc-b', promotionToken: token }, externalClusters: WITHOUT_B }
+    const live = {
+      replica: { self: 'pg-dc-a', primary: 'pg-dc-a', source: 'pg-dc-b', promotionToken: token },
+      externalClusters: WITHOUT_B,
+    }
     const { lookBack, patches } = around('demote', 'dc-a', { live, says: primary })
     await lookBack()
     expect(patches).toEqual([{ replica: { promotionToken: null }, externalClusters: peers() }])
@@ -201,12 +219,18 @@ describe('behind a move', () => {
   })
   test.each<[string, Partial<ClusterObject['spec']>]>([
     ['the used token', { replica: { primary: 'pg-dc-b', promotionToken: token } }],
-    ['the archive that was left', { replica: { primary: 'pg-dc-b' }, externalClusters: WITHOUT_A as { readonly name: string }[] }],
+    [
+      'the archive that was left',
+      { replica: { primary: 'pg-dc-b' }, externalClusters: WITHOUT_A as { readonly name: string }[] },
+    ],
   ])('%s does not stay as it was for the promotion', async (_, live) => {
     const { look, patches } = around('clear-token', 'dc-b', { live })
     expect(await look()).toMatchObject({ is: 'pending' })
     expect(patches).toEqual([
-      { replica: { promotionToken: null }, ...(live.externalClusters === undefined ? {} : { externalClusters: peers() }) },
+      {
+        replica: { promotionToken: null },
+        ...(live.externalClusters === undefined ? {} : { externalClusters: peers() }),
+      },
     ])
     const over = around('clear-token', 'dc-b', { live: { replica: { primary: 'pg-dc-b' } } })
     expect(await over.look()).toMatchObject({ is: 'done' })

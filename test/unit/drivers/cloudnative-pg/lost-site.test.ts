@@ -41,7 +41,10 @@ const returned = (a: Change['a'] = {}): Seen =>
   states({
     a: { spec: { replica: { self: 'pg-dc-a', primary: 'pg-dc-a', source: 'pg-dc-b' } }, ...a },
     b: {
-      spec: { replica: { self: 'pg-dc-b', primary: 'pg-dc-b', source: 'pg-dc-a' }, ...externals('pg-dc-a', 'pg-dc-a-g1') },
+      spec: {
+        replica: { self: 'pg-dc-b', primary: 'pg-dc-b', source: 'pg-dc-a' },
+        ...externals('pg-dc-a', 'pg-dc-a-g1'),
+      },
       instance: { isPrimary: true, timeLineID: 4, currentLsn: '0/A000000' },
     },
   })
@@ -68,21 +71,26 @@ describe('the steps of a failover', () => {
     expect(step(steps, 'promote-without-token')?.needs).toContain('database.drain-archive@dc-b')
     for (const action of ['close-archive', 'drain-archive'])
       expect(PHASES.indexOf(step(steps, action)?.phase ?? 'CLOSED')).toBeLessThan(PHASES.indexOf('PROMOTE'))
-    expect(steps.filter(({ irreversible }) => irreversible).map(({ action }) => action)).toEqual(['promote-without-token'])
+    expect(steps.filter(({ irreversible }) => irreversible).map(({ action }) => action)).toEqual([
+      'promote-without-token',
+    ])
   })
   test('close no archive that is silent, or that nobody may close: such a plan does not claim that level', () => {
     for (const weaker of [{ silent: 'no answer' }, { closable: false }])
-      expect(move(lost({ upstream: { ...upstream, ...weaker } })).filter(({ fence }) => fence !== undefined)).toEqual([])
+      expect(move(lost({ upstream: { ...upstream, ...weaker } })).filter(({ fence }) => fence !== undefined)).toEqual(
+        [],
+      )
     expect(step(move(lost()), 'close-archive')).toMatchObject({ fence: 'archive', site: null })
     expect(FENCE_LEVELS).toContain('archive')
   })
   test('end with a backup of the new history, and with a word in the witness about the old one', () => {
-    for (const action of ['mark-fork', 'settle', 'backup', 'manifest']) expect(step(move(lost()), action)?.phase).toBe('PROTECT')
+    for (const action of ['mark-fork', 'settle', 'backup', 'manifest'])
+      expect(step(move(lost()), action)?.phase).toBe('PROTECT')
     expect(step(move(lost()), 'follow')).toBeUndefined()
   })
   test('that were taken before the point of no return can be taken back', () => {
-    const before = [...move(lost()), ...(cloudNativePg.fence?.(database, returned(), failover, stack) ?? [])].filter(({ action }) =>
-      ['fence', 'close-archive'].includes(action),
+    const before = [...move(lost()), ...(cloudNativePg.fence?.(database, returned(), failover, stack) ?? [])].filter(
+      ({ action }) => ['fence', 'close-archive'].includes(action),
     )
     for (const one of before) {
       expect(cloudNativePg.behaviours[one.action]?.undo).toBeDefined()
@@ -105,7 +113,10 @@ describe('a fence', () => {
   test('is put on a side whose primary does not answer: it may start any moment', () =>
     expect(fence(states({ a: { instance: null } }))).toHaveLength(1))
   test('is put on a replica that was promoted behind the operator', () => {
-    const a = { spec: { replica: { self: 'pg-dc-a', primary: 'pg-dc-b', source: 'pg-dc-b' } }, instance: { isPrimary: true } }
+    const a = {
+      spec: { replica: { self: 'pg-dc-a', primary: 'pg-dc-b', source: 'pg-dc-b' } },
+      instance: { isPrimary: true },
+    }
     expect(fence(states({ a }))).toHaveLength(1)
   })
   test('is put on a side that died amid its demotion: it follows by its specification, and its data are those of a primary', () => {
@@ -117,7 +128,10 @@ describe('a fence', () => {
     expect(fence(states({ a }))).toHaveLength(1)
   })
   test('is nothing for a side that follows, or that can not be reached', () => {
-    const a = { spec: { replica: { self: 'pg-dc-a', primary: 'pg-dc-b', source: 'pg-dc-b' } }, instance: { isPrimary: false } }
+    const a = {
+      spec: { replica: { self: 'pg-dc-a', primary: 'pg-dc-b', source: 'pg-dc-b' } },
+      instance: { isPrimary: false },
+    }
     expect(fence(states({ a }))).toEqual([])
     expect(fence(lost())).toEqual([])
   })
@@ -147,8 +161,13 @@ describe('the loss that is predicted', () => {
     expect(codes(holed, failover)).toEqual(['warning archive-hole@dc-b'])
   })
   test('has no upper end when nothing bounds it', () => {
-    expect(loss(lost({ upstream: { ...upstream, newest: null } }))).toMatchObject({ bytes: [0, null], seconds: [0, null] })
-    expect(loss({ 'dc-a': { kind: 'silent', why: '' }, 'dc-b': { kind: 'silent', why: '' } })).toMatchObject({ seconds: [0, null] })
+    expect(loss(lost({ upstream: { ...upstream, newest: null } }))).toMatchObject({
+      bytes: [0, null],
+      seconds: [0, null],
+    })
+    expect(loss({ 'dc-a': { kind: 'silent', why: '' }, 'dc-b': { kind: 'silent', why: '' } })).toMatchObject({
+      seconds: [0, null],
+    })
   })
   test('is counted in bytes against a primary that still answers', () => {
     expect(loss(states({ a: { instance: { currentLsn: '0/9000100' } }, b: { upstream } }))).toMatchObject({
@@ -170,7 +189,9 @@ describe('the loss that is predicted', () => {
     })
     expect(at(600)).toMatchObject({ seconds: [0, 36_012], likely: 300 })
     const declared = (archive_timeout: string) => deaf({ spec: { postgresql: { parameters: { archive_timeout } } } })
-    expect([at(60, declared('60s'))?.likely, at(60, declared('2min'))?.likely, at(60, declared('90'))?.likely]).toEqual([60, 120, 90])
+    expect([at(60, declared('60s'))?.likely, at(60, declared('2min'))?.likely, at(60, declared('90'))?.likely]).toEqual(
+      [60, 120, 90],
+    )
   })
   test('has no likely figure where the archive is silent or has a hole, the primary is seen to live, or only full segments are shipped', () => {
     const deaf = { isWalReceiverActive: false }
@@ -178,7 +199,10 @@ describe('the loss that is predicted', () => {
     const never = { postgresql: { parameters: { archive_timeout: '0' } } }
     const seen = [
       lost({ instance: deaf, upstream: { ...upstream, beyond: '00000003000000000000000A' } }),
-      lost({ instance: { ...deaf, lastArchivedWALTime: now, lastArchivedWAL: 'x' }, upstream: { ...upstream, silent: 'no answer' } }),
+      lost({
+        instance: { ...deaf, lastArchivedWALTime: now, lastArchivedWAL: 'x' },
+        upstream: { ...upstream, silent: 'no answer' },
+      }),
       lost({ instance: { isWalReceiverActive: true } }),
       lost({ instance: deaf, spec: never }),
       states({ a: { instance: { currentLsn: '0/9000100' } }, b: { upstream, instance: deaf } }),
@@ -192,18 +216,27 @@ describe('the loss that is predicted', () => {
 describe('what an archive still gives to a follower', () => {
   const wal = (...numbers: number[]) => numbers.map((n) => `00000001000000000000000${n.toString(16).toUpperCase()}`)
   const at = (segment: number, offset = 0) => BigInt(segment) * 16n * 1024n * 1024n + BigInt(offset)
-  test('is segment after segment, to the newest', () => expect(reachFrom(wal(3, 4, 5), at(4, 100), MB16).last?.end).toBe(at(6)))
-  test('is nothing to one that stands at its end', () => expect(reachFrom(wal(3, 4, 5), at(6), MB16)).toEqual({ last: null, beyond: null }))
+  test('is segment after segment, to the newest', () =>
+    expect(reachFrom(wal(3, 4, 5), at(4, 100), MB16).last?.end).toBe(at(6)))
+  test('is nothing to one that stands at its end', () =>
+    expect(reachFrom(wal(3, 4, 5), at(6), MB16)).toEqual({ last: null, beyond: null }))
   test('ends at a hole, and what lies behind it is named', () => {
-    expect(reachFrom(wal(3, 5, 6), at(3, 1), MB16)).toMatchObject({ last: { end: at(4) }, beyond: '000000010000000000000005' })
+    expect(reachFrom(wal(3, 5, 6), at(3, 1), MB16)).toMatchObject({
+      last: { end: at(4) },
+      beyond: '000000010000000000000005',
+    })
   })
   test('goes on over a change of timeline', () => {
-    expect(reachFrom([...wal(3, 4), '000000020000000000000004', '000000020000000000000005'], at(3), MB16)).toMatchObject({
+    expect(
+      reachFrom([...wal(3, 4), '000000020000000000000004', '000000020000000000000005'], at(3), MB16),
+    ).toMatchObject({
       last: { timeline: 2, end: at(6) },
     })
   })
   test('counts neither histories nor partial segments', () => {
-    expect(reachFrom([...wal(3), '00000002.history', '000000010000000000000004.partial'], at(3), MB16).last?.end).toBe(at(4))
+    expect(reachFrom([...wal(3), '00000002.history', '000000010000000000000004.partial'], at(3), MB16).last?.end).toBe(
+      at(4),
+    )
   })
 })
 
@@ -211,26 +244,41 @@ describe('what stands against a failover', () => {
   test('is nothing when the follower is well, whatever the lost side says or does not say', () => {
     expect(codes(lost(), failover)).toEqual([])
     expect(codes({ ...states({ b: { upstream } }), 'dc-a': { kind: 'absent', why: 'gone' } }, failover)).toEqual([])
-    expect(codes(states({ a: { status: { phase: 'Failing over' }, instance: null }, b: { upstream } }), failover)).toEqual([])
+    expect(
+      codes(states({ a: { status: { phase: 'Failing over' }, instance: null }, b: { upstream } }), failover),
+    ).toEqual([])
   })
   const blockers: [string, Change['b'], string][] = [
-    ['a follower of somebody else', { spec: { replica: { self: 'pg-dc-b', primary: 'pg-dc-c', source: 'pg-dc-c' } } }, 'follows-another'],
+    [
+      'a follower of somebody else',
+      { spec: { replica: { self: 'pg-dc-b', primary: 'pg-dc-c', source: 'pg-dc-c' } } },
+      'follows-another',
+    ],
     ['a side that is a primary already', { instance: { isPrimary: true } }, 'not-a-replica'],
     ['a fence', { annotations: { 'cnpg.io/fencedInstances': '["*"]' } }, 'database-fenced'],
     ['no instance that is ready', { status: { readyInstances: 0 } }, 'database-not-ready'],
     ['a primary pod that does not answer', { instance: null }, 'database-not-answering'],
-    ['delayed replay', { spec: { replica: { self: 'pg-dc-b', primary: 'pg-dc-a', minApplyDelay: '1h' } } }, 'delayed-replica'],
+    [
+      'delayed replay',
+      { spec: { replica: { self: 'pg-dc-b', primary: 'pg-dc-a', minApplyDelay: '1h' } } },
+      'delayed-replica',
+    ],
     ['paused replay', { instance: { replayPaused: true } }, 'replay-paused'],
     ['a missing Secret', { secrets: { 'pg-superuser': null } }, 'secret-missing'],
   ]
   test.each(blockers)('is %s', (_, b, code) => expect(codes(lost(b), failover)).toContain(`blocker ${code}@dc-b`))
   test('is not what only a planned move waits for', () => {
-    const b = { status: { readyInstances: 1, conditions: [{ type: 'ContinuousArchiving', status: 'False' }] }, spec: { instances: 2 } }
+    const b = {
+      status: { readyInstances: 1, conditions: [{ type: 'ContinuousArchiving', status: 'False' }] },
+      spec: { instances: 2 },
+    }
     expect(codes(lost(b), failover)).toEqual(['warning database-not-ready@dc-b', 'warning archiving-failing@dc-b'])
   })
   test('says that a silent archive, or one that nobody may close, weakens it', () => {
     expect(codes(lost({ upstream: { ...upstream, silent: 'x' } }), failover)).toEqual(['warning archive-silent@dc-b'])
-    expect(codes(lost({ upstream: { ...upstream, closable: false } }), failover)).toEqual(['info archive-not-closable@dc-b'])
+    expect(codes(lost({ upstream: { ...upstream, closable: false } }), failover)).toEqual([
+      'info archive-not-closable@dc-b',
+    ])
   })
 })
 
@@ -254,13 +302,15 @@ describe('a lost primary that shipped a moment ago', () => {
     expect(shipped('2026-11-21T05:59:48Z', every5)).toEqual([])
     expect(shipped('2026-11-21T05:59:51Z', every5)).toEqual(WARNED)
   })
-  test('holds no failover up: it is no sighting', () => expect(cloudNativePg.sees?.(database, lost(deaf), dcA)).toEqual([]))
+  test('holds no failover up: it is no sighting', () =>
+    expect(cloudNativePg.sees?.(database, lost(deaf), dcA)).toEqual([]))
 })
 
 describe('another site is seen', () => {
   const sees = (seen: Seen, site = dcA) => cloudNativePg.sees?.(database, seen, site)
   test('alive by a stream from it', () => expect(sees(lost())).toMatchObject([{ says: 'up' }]))
-  test('not dead by a stream that is missing', () => expect(sees(lost({ instance: { isWalReceiverActive: false } }))).toEqual([]))
+  test('not dead by a stream that is missing', () =>
+    expect(sees(lost({ instance: { isWalReceiverActive: false } }))).toEqual([]))
   test('by nobody when nobody answers, and never by itself', () => {
     expect(sees({ ...lost(), 'dc-b': { kind: 'silent', why: '' } })).toEqual([])
     expect(sees(lost(), dcB)).toEqual([])
@@ -307,7 +357,10 @@ describe('the rejoin of a former active site', () => {
     expect(orderProblems(planned)).toEqual([])
   })
   test('of a cluster that follows already deletes nothing and keeps its incarnation', () => {
-    const a = { spec: { replica: { self: 'pg-dc-a', primary: 'pg-dc-b', source: 'pg-dc-b' } }, instance: { isPrimary: false } }
+    const a = {
+      spec: { replica: { self: 'pg-dc-a', primary: 'pg-dc-b', source: 'pg-dc-b' } },
+      instance: { isPrimary: false },
+    }
     const planned = steps(returned(a))
     expect(planned.filter(({ irreversible }) => irreversible)).toEqual([])
     expect(step(planned, 'clone')?.parameters.serverName).toBe('pg-dc-a-g1')
@@ -333,7 +386,9 @@ describe('the rejoin of a former active site', () => {
   test('is judged by the side that is copied: it must be a primary with a backup', () => {
     expect(codes(returned(), rejoin)).toContain('warning former-primary@dc-a')
     expect(codes(returned(), rejoin)).toContain('blocker no-backup@dc-b')
-    expect(codes({ ...returned(), 'dc-a': { kind: 'silent', why: 'x' } }, rejoin)).toContain('blocker database-silent@dc-a')
+    expect(codes({ ...returned(), 'dc-a': { kind: 'silent', why: 'x' } }, rejoin)).toContain(
+      'blocker database-silent@dc-a',
+    )
     expect(codes(states(), rejoin)).toContain('blocker passive-on-active-site@dc-b')
   })
 })

@@ -50,7 +50,9 @@ interface Spec {
     readonly connectionParameters?: Readonly<Record<string, string>>
   }[]
   readonly managed: {
-    readonly services: { readonly additional: readonly { readonly serviceTemplate: { readonly metadata: { readonly name: string } } }[] }
+    readonly services: {
+      readonly additional: readonly { readonly serviceTemplate: { readonly metadata: { readonly name: string } } }[]
+    }
   }
 }
 function specOf(more: Partial<ClusterDeclaration> = {}, database: Partial<CloudNativePgSpec> = {}): Spec {
@@ -82,7 +84,11 @@ describe('the Cluster object', () => {
   })
   test('streams from the other site only, and does not wait for a lost one for minutes', () => {
     const [other, own] = specOf().externalClusters
-    expect(other?.connectionParameters).toMatchObject({ host: '192.0.2.11', sslmode: 'verify-ca', connect_timeout: '5' })
+    expect(other?.connectionParameters).toMatchObject({
+      host: '192.0.2.11',
+      sslmode: 'verify-ca',
+      connect_timeout: '5',
+    })
     expect(own?.connectionParameters).toBeUndefined()
     expect(specOf({ streaming: [] }).externalClusters[0]?.connectionParameters).toBeUndefined()
   })
@@ -105,12 +111,17 @@ describe('the Cluster object', () => {
     expect(spec.bootstrap).not.toHaveProperty('initdb')
     expect(spec.plugins.map((one) => one.name)).toEqual(['other.example.com', 'barman-cloud.cloudnative-pg.io'])
     expect(spec.externalClusters.map((one) => one.name)).toEqual(['legacy', 'pg-dc-a', 'pg-dc-b'])
-    expect(spec.managed.services.additional.map((one) => one.serviceTemplate.metadata.name)).toEqual(['mine', 'pg-dc-b-streaming'])
+    expect(spec.managed.services.additional.map((one) => one.serviceTemplate.metadata.name)).toEqual([
+      'mine',
+      'pg-dc-b-streaming',
+    ])
   })
   test('of a database with long WAL segments has the sizes without which a restored copy would not start, where its file has none', () => {
     const parametersOf = (walSegmentSize: number, own: JsonObject = {}) =>
       (
-        specOf({ userSpec: { bootstrap: { initdb: { walSegmentSize } }, postgresql: { parameters: own } } }) as unknown as {
+        specOf({
+          userSpec: { bootstrap: { initdb: { walSegmentSize } }, postgresql: { parameters: own } },
+        }) as unknown as {
           postgresql: { parameters?: JsonObject }
         }
       ).postgresql.parameters
@@ -121,7 +132,13 @@ describe('the Cluster object', () => {
   test('takes the options of initdb over for the first primary', () => {
     const first = bootstrapOf(theDatabase(), null, { bootstrap: { initdb: { walSegmentSize: 32, owner: 'somebody' } } })
     expect(first).toEqual({
-      initdb: { dataChecksums: true, walSegmentSize: 32, database: 'infisical', owner: 'infisical', secret: { name: 'pg-infisical' } },
+      initdb: {
+        dataChecksums: true,
+        walSegmentSize: 32,
+        database: 'infisical',
+        owner: 'infisical',
+        secret: { name: 'pg-infisical' },
+      },
     })
   })
   test('with the in-tree archive has no plugin, and names the incarnations all the same', () => {
@@ -184,7 +201,11 @@ describe('merging', () => {
   test('goes key by key, lists of named things by name, and replaces the rest', () => {
     const under = { a: { b: 1, c: 2 }, list: [1, 2], named: [{ name: 'x', v: 1 }, { name: 'y' }] }
     const over = { a: { c: 3 }, list: [3], named: [{ name: 'x', v: 2 }, { name: 'z' }] }
-    expect(mergeSpecs(under, over)).toEqual({ a: { b: 1, c: 3 }, list: [3], named: [{ name: 'x', v: 2 }, { name: 'y' }, { name: 'z' }] })
+    expect(mergeSpecs(under, over)).toEqual({
+      a: { b: 1, c: 3 },
+      list: [3],
+      named: [{ name: 'x', v: 2 }, { name: 'y' }, { name: 'z' }],
+    })
   })
   test('leaves both sides as they were', () => {
     const under = Object.freeze({ a: Object.freeze({ b: 1 }) })
@@ -196,14 +217,18 @@ describe('merging', () => {
 describe('the stack file', () => {
   const problems = (more: Partial<CloudNativePgSpec>): string[] => {
     const component = theDatabase(more)
-    return problemsOf(component, databaseStack(component)).map((problem) => `${problem.path.join('.')}: ${problem.what}`)
+    return problemsOf(component, databaseStack(component)).map(
+      (problem) => `${problem.path.join('.')}: ${problem.what}`,
+    )
   }
   const sites = theDatabase().spec.sites
   test('of the published kind has no problem', () => expect(problems({})).toEqual([]))
   test('with a store that nobody declares names it', () =>
     expect(problems({ archive: { store: 'archiv' } })[0]).toContain('no component archiv'))
   test('with one name for both clusters is refused: each must name the other', () => {
-    expect(problems({ sites: { ...sites, 'dc-b': { ...sites['dc-a'], name: 'pg-dc-a' } } }).join()).toContain('the names must differ')
+    expect(problems({ sites: { ...sites, 'dc-b': { ...sites['dc-a'], name: 'pg-dc-a' } } }).join()).toContain(
+      'the names must differ',
+    )
   })
   test('that streams must say how each site is reached', () => {
     expect(problems({ sites: { ...sites, 'dc-b': { name: 'pg-dc-b' } } })[0]).toContain('sites.dc-b')
@@ -236,28 +261,46 @@ describe('the rights', () => {
   test('of the mover change the one cluster that it moves', () => {
     const patches = rules.filter(
       (rule) =>
-        rule.kind === 'kubernetes' && rule.identity === 'mover' && rule.resources.includes('clusters') && rule.verbs.includes('patch'),
+        rule.kind === 'kubernetes' &&
+        rule.identity === 'mover' &&
+        rule.resources.includes('clusters') &&
+        rule.verbs.includes('patch'),
     )
-    expect(patches.map((rule) => (rule.kind === 'kubernetes' ? rule.resourceNames : []))).toEqual([['pg-dc-a'], ['pg-dc-b']])
+    expect(patches.map((rule) => (rule.kind === 'kubernetes' ? rule.resourceNames : []))).toEqual([
+      ['pg-dc-a'],
+      ['pg-dc-b'],
+    ])
   })
 })
 
 test('an archive with a private authority names it wherever it is named, from the Secret that brings its keys', () => {
   const component = theDatabase()
-  const archive: Archive = { site: 'dc-a' as SiteName, location: { ...location('dc-a'), authorities: 'PEM' }, serverName: 'pg-dc-a-g2' }
+  const archive: Archive = {
+    site: 'dc-a' as SiteName,
+    location: { ...location('dc-a'), authorities: 'PEM' },
+    serverName: 'pg-dc-a-g2',
+  }
   const declared = { endpointCA: { name: 'database-archive-dc-a', key: 'ca.crt' } }
-  const secret = archiveSecret(component, databaseStack(component), archive, { accessKeyId: 'id', secretAccessKey: 'key' })
+  const secret = archiveSecret(component, databaseStack(component), archive, {
+    accessKeyId: 'id',
+    secretAccessKey: 'key',
+  })
   expect(secret.object).toMatchObject({
     metadata: { name: 'database-archive-dc-a' },
     data: { 'ca.crt': Buffer.from('PEM').toString('base64') },
   })
-  expect(objectStoreManifest(component, databaseStack(component), archive).object.spec).toMatchObject({ configuration: declared })
+  expect(objectStoreManifest(component, databaseStack(component), archive).object.spec).toMatchObject({
+    configuration: declared,
+  })
   const inTree = { archive: { store: 'archive', method: 'in-tree' } } as const
   const all = [archive, ...archives.slice(1)]
   const own = specOf({ site: 'dc-a' as SiteName, archives: all }, inTree)
   expect(own.backup?.barmanObjectStore).toMatchObject(declared)
   const peers = specOf({ archives: all }, inTree).externalClusters.map(({ barmanObjectStore }) => barmanObjectStore)
-  expect(peers).toEqual([expect.objectContaining(declared), expect.not.objectContaining({ endpointCA: expect.anything() })])
+  expect(peers).toEqual([
+    expect.objectContaining(declared),
+    expect.not.objectContaining({ endpointCA: expect.anything() }),
+  ])
 })
 
 test('an archive that is opened by the login of the pods names no key, and its Secret holds none', () => {
@@ -272,7 +315,9 @@ test('an archive that is opened by the login of the pods names no key, and its S
     readonly configuration: JsonObject
   }
   expect(configuration.configuration.s3Credentials).toEqual({ inheritFromIAMRole: true })
-  expect(Object.keys(archiveSecret(component, databaseStack(component), archive, null).object.data ?? {})).toEqual(['REGION'])
+  expect(Object.keys(archiveSecret(component, databaseStack(component), archive, null).object.data ?? {})).toEqual([
+    'REGION',
+  ])
 })
 
 test('where any archive has authorities, the store that has nothing says so: a move leaves no archive then', () => {
@@ -283,7 +328,9 @@ test('where any archive has authorities, the store that has nothing says so: a m
   const [first, second] = archives
   if (first === undefined || second === undefined) throw new Error('no archives')
   const secure = { ...first, location: { ...first.location, authorities: 'PEM' } }
-  expect(nothingOf([secure, second])).toMatchObject({ configuration: { endpointCA: { name: noArchiveName(component) } } })
+  expect(nothingOf([secure, second])).toMatchObject({
+    configuration: { endpointCA: { name: noArchiveName(component) } },
+  })
   expect(nothingOf(archives)).toEqual({
     configuration: expect.not.objectContaining({ endpointCA: expect.anything() }),
     instanceSidecarConfiguration: expect.anything(),

@@ -29,11 +29,19 @@ const cluster = (spec: ClusterObject['spec'], status: NonNullable<ClusterObject[
   status,
 })
 const demoted = (status: NonNullable<ClusterObject['status']>): ClusterObject =>
-  cluster({ replica: { self: 'pg-dc-a', primary: 'pg-dc-b', source: 'pg-dc-b' } }, { phase: 'Cluster in healthy state', ...status })
+  cluster(
+    { replica: { self: 'pg-dc-a', primary: 'pg-dc-b', source: 'pg-dc-b' } },
+    { phase: 'Cluster in healthy state', ...status },
+  )
 
 describe('a demotion token', () => {
   test('tells timeline, position and database', () => {
-    expect(decodeToken(token('0/B000028'))).toEqual({ timeline: 1, redo: 0xb000028n, redoText: '0/B000028', systemId: '77' })
+    expect(decodeToken(token('0/B000028'))).toEqual({
+      timeline: 1,
+      redo: 0xb000028n,
+      redoText: '0/B000028',
+      systemId: '77',
+    })
   })
   test('that is none is not mistaken for one', () => {
     for (const text of ['', 'not base64!', Buffer.from('{}').toString('base64'), token('nowhere'), undefined, null])
@@ -71,7 +79,8 @@ describe('a demotion', () => {
 
 describe('before a promotion the replica must be exactly where the token ends', () => {
   const named = decodeToken(token('0/B000028')) ?? { timeline: 0, redo: 0n, redoText: '', systemId: '' }
-  const at = (redo: string, timeline = 1, systemId = '77') => compare(named, { redo, timeline, systemId, endIsHere: true }, 'pg-dc-b')
+  const at = (redo: string, timeline = 1, systemId = '77') =>
+    compare(named, { redo, timeline, systemId, endIsHere: true }, 'pg-dc-b')
   test('equal: it may be promoted', () => expect(at('0/B000028').is).toBe('done'))
   test('behind, or not yet able to tell: it is waited for', () => {
     expect(at('0/A000028').is).toBe('pending')
@@ -81,13 +90,16 @@ describe('before a promotion the replica must be exactly where the token ends', 
     expect(at('0/B000060')).toMatchObject({ is: 'failed', code: 'replica-ahead-of-token' })
     expect(at('0/B000028', 2)).toMatchObject({ is: 'failed', code: 'replica-ahead-of-token' })
   })
-  test('another database: never', () => expect(at('0/B000028', 1, '78')).toMatchObject({ is: 'failed', code: 'another-database' }))
+  test('another database: never', () =>
+    expect(at('0/B000028', 1, '78')).toMatchObject({ is: 'failed', code: 'another-database' }))
 })
 
 test('a token that the operator refuses is read from the phase: Ready stays True', () => {
   const phase = 'Cluster is unrecoverable and needs manual intervention'
   const conditions = [{ type: 'Ready', status: 'True' }] as const
-  expect(refusal(cluster({}, { phase, phaseReason: 'Promotion token content is not correct', conditions }))).toContain('token content')
+  expect(refusal(cluster({}, { phase, phaseReason: 'Promotion token content is not correct', conditions }))).toContain(
+    'token content',
+  )
   expect(refusal(cluster({}, { phase: 'Cluster in healthy state' }))).toBeNull()
 })
 
@@ -102,7 +114,16 @@ describe('the steps of a switchover', () => {
     expect(step('database.catch-up@dc-b')?.needs).toContain('database.demote@dc-a')
   })
   test('what users need not wait for comes after they are served', () => {
-    const critical = ['checkpoint', 'leave-archive', 'restart-ahead', 'second-look', 'demote', 'catch-up', 'promote', 'restart']
+    const critical = [
+      'checkpoint',
+      'leave-archive',
+      'restart-ahead',
+      'second-look',
+      'demote',
+      'catch-up',
+      'promote',
+      'restart',
+    ]
     for (const one of steps) expect(one.phase === 'PROTECT').toBe(!critical.includes(one.action))
   })
   test('the used token never stays, the archiver is woken, and the new side gets its own backup with a manifest', () => {

@@ -31,7 +31,8 @@ async function witnessWith(...forks: readonly ForkRecord[]): Promise<MemoryStore
   for (const one of forks) await store.create(keyOf(one), one as unknown as JsonObject)
   return store
 }
-const keyOf = ({ serverName, at }: Pick<ForkRecord, 'serverName' | 'at'>): string => `records/forks/database/${serverName}/${at}.json`
+const keyOf = ({ serverName, at }: Pick<ForkRecord, 'serverName' | 'at'>): string =>
+  `records/forks/database/${serverName}/${at}.json`
 
 const contextOf = (store: MemoryStore): DriverContext =>
   ({ records: recordsIn(store, { warning: () => undefined }) }) as unknown as DriverContext
@@ -92,10 +93,22 @@ describe('a damaged record of a fork', () => {
 describe('the record of a fork', () => {
   test('names the database, as the promotion saw it', async () => {
     const store = memoryStore()
-    const parameters = { serverName: 'pg-dc-a-g0', cluster: 'pg-dc-a', lostSite: 'dc-a', successor: 'pg-dc-b', promotion: 'promotion' }
+    const parameters = {
+      serverName: 'pg-dc-a-g0',
+      cluster: 'pg-dc-a',
+      lostSite: 'dc-a',
+      successor: 'pg-dc-b',
+      promotion: 'promotion',
+    }
     const markedAfter = async (begunAt: string, systemId: string): Promise<JsonObject | undefined> => {
       const proofOf = () => ({ forkedFrom: 3, forkedAt: '0/9000000', systemId })
-      const run = { step: { id: 'mark-fork', parameters }, component: database, context: contextOf(store), begunAt, proofOf }
+      const run = {
+        step: { id: 'mark-fork', parameters },
+        component: database,
+        context: contextOf(store),
+        begunAt,
+        proofOf,
+      }
       await markFork.apply?.(run as unknown as StepRun<typeof database.spec>)
       return store.documents.get(keyOf({ serverName: 'pg-dc-a-g0', at: begunAt }))?.body
     }

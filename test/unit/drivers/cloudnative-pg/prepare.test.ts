@@ -24,7 +24,10 @@ describe('before users are shut out', () => {
     })
   })
   test('and replayed', () => {
-    expect(judge('000000030000000000000007', 8.1, 7.5)).toEqual({ is: 'pending', waitingFor: 'pg-dc-b to replay up to 0/8000000' })
+    expect(judge('000000030000000000000007', 8.1, 7.5)).toEqual({
+      is: 'pending',
+      waitingFor: 'pg-dc-b to replay up to 0/8000000',
+    })
   })
   test('and the follower is close behind what was written since: users do not wait for a slow link', () => {
     expect(judge('000000030000000000000007', 12.4, 8.1)).toEqual({
@@ -36,6 +39,9 @@ describe('before users are shut out', () => {
     ['streams', 12.4, 12.3, 1],
     ['follows by the archive, with one segment on its way', 12.4, 11.01, 2],
   ])('a follower that %s is close', (_, current, replayed, segmentsBehind) => {
-    expect(judge('00000003000000000000000A', current, replayed)).toMatchObject({ is: 'done', proof: { segmentsBehind } })
+    expect(judge('00000003000000000000000A', current, replayed)).toMatchObject({
+      is: 'done',
+      proof: { segmentsBehind },
+    })
   })
 })

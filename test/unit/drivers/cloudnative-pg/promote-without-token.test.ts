@@ -50,7 +50,10 @@ function around(live: KubernetesObject, proofs: Record<string, JsonObject> = {})
     ask: () => applyAsSeen(cloudNativePg.behaviours['ask-archive'], { ...run, step: stepOf('ask-archive') }),
   }
 }
-const asking = (barmanObjectName: string) => ({ name: 'pg-dc-a', plugin: { name: PLUGIN, parameters: { barmanObjectName } } })
+const asking = (barmanObjectName: string) => ({
+  name: 'pg-dc-a',
+  plugin: { name: PLUGIN, parameters: { barmanObjectName } },
+})
 /** As a deploy declares it. */
 const PEER = { externalClusters: [asking('database-archive-dc-a')] }
 const follower = (more: object = {}): KubernetesObject => {
@@ -63,7 +66,10 @@ describe('a promotion without a token', () => {
     const { promote, patches } = around(follower())
     await promote()
     expect(patches).toMatchObject([
-      { patch: { spec: { replica: { primary: 'pg-dc-b', promotionToken: null } } }, options: { resourceVersion: '41' } },
+      {
+        patch: { spec: { replica: { primary: 'pg-dc-b', promotionToken: null } } },
+        options: { resourceVersion: '41' },
+      },
     ])
     expect(patches[0]?.patch).not.toHaveProperty('spec.replica.source')
   })
@@ -84,7 +90,10 @@ describe('a promotion without a token', () => {
   })
   test.each<[string, Record<string, JsonObject>]>([
     ['may still grow', drained],
-    ['has what a promotion reads', { 'database.drain-archive@dc-b': { archive: 'drained', endIsHere: false }, ...closed }],
+    [
+      'has what a promotion reads',
+      { 'database.drain-archive@dc-b': { archive: 'drained', endIsHere: false }, ...closed },
+    ],
     ['is not known to be drained', closed],
   ])('asks an archive that %s', async (_, proofs) => {
     const { promote, patches } = around(follower(PEER), proofs)
@@ -103,14 +112,16 @@ describe('a promotion without a token', () => {
   test('that is planned however it follows, and not for the in-tree archive, which can not be left', () => {
     const planned = (more: Partial<CloudNativePgSpec>): boolean | undefined =>
       cloudNativePg.move?.(theDatabase(more), states(), intent, stack).some(({ action }) => action === 'ask-archive')
-    expect([planned({}), planned({ follow: 'archive' }), planned({ archive: { method: 'in-tree', store: 'archive' } })]).toEqual([
-      true,
-      true,
-      false,
-    ])
+    expect([
+      planned({}),
+      planned({ follow: 'archive' }),
+      planned({ archive: { method: 'in-tree', store: 'archive' } }),
+    ]).toEqual([true, true, false])
   })
   test('that has happened is not repeated', async () => {
-    const { promote, patches } = around(follower({ replica: { self: 'pg-dc-b', primary: 'pg-dc-b', source: 'pg-dc-a' } }))
+    const { promote, patches } = around(
+      follower({ replica: { self: 'pg-dc-b', primary: 'pg-dc-b', source: 'pg-dc-a' } }),
+    )
     await promote()
     expect(patches).toEqual([])
   })
@@ -126,14 +137,17 @@ describe('a promotion without a token', () => {
 
 describe('the loss that is counted', () => {
   const drained = { 'database.drain-archive@dc-b': { lastCommitAt: '2026-11-21T05:59:58.000Z' } }
-  const count = (proofs: Record<string, JsonObject>, forkedAt = '0/9000000') => countedLoss(around(follower(), proofs).run, forkedAt)
+  const count = (proofs: Record<string, JsonObject>, forkedAt = '0/9000000') =>
+    countedLoss(around(follower(), proofs).run, forkedAt)
   test('is exact against a primary that was fenced', () => {
     const fenced = { 'database.fence@dc-a': { endedAt: '0/9000100', fencedAt: '2026-11-21T06:00:01Z' } }
     expect(count({ ...drained, ...fenced })).toMatchObject({ bytes: [256, 256], seconds: [0, 3] })
     expect(count({ ...drained, ...fenced }, '0/9000100')).toMatchObject({ bytes: [0, 0], seconds: [0, 0] })
   })
   test('is no exact nothing against a primary that crashed: its last checkpoint is not its end', () => {
-    const fenced = { 'database.fence@dc-a': { state: 'in production', endedAt: null, fencedAt: '2026-11-21T06:00:01Z' } }
+    const fenced = {
+      'database.fence@dc-a': { state: 'in production', endedAt: null, fencedAt: '2026-11-21T06:00:01Z' },
+    }
     expect(count({ ...drained, ...fenced })).toMatchObject({
       bytes: [0, null],
       seconds: [0, 3],

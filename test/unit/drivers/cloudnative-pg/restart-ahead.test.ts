@@ -57,13 +57,16 @@ function around(action: string, of: Replica) {
         const [inRecovery, ahead] = [of.says?.isPrimary !== true, of.ahead === true].map((is) => (is ? 't' : 'f'))
         return { code: 0, stdout: `${[inRecovery, of.mode, ahead].join('\u001f')}\n`, stderr: '' }
       }
-      if (of.settingRefused === true && sql.includes('SYSTEM SET')) return { code: WRONG_SQL, stdout: '', stderr: 'permission denied' }
+      if (of.settingRefused === true && sql.includes('SYSTEM SET'))
+        return { code: WRONG_SQL, stdout: '', stderr: 'permission denied' }
       sent.push(sql)
       return { code: 0, stdout: sql.includes('TO PROGRAM') ? '000000030000000000000008\n' : '', stderr: '' }
     },
     async patch(_ref, patch, options) {
       if (of.forbidden === true) throw siteError('kubernetes-forbidden', 'a right is lacking')
-      sent.push(`phase ${(patch as { readonly status: { readonly phase: string } }).status.phase} over ${options?.resourceVersion}`)
+      sent.push(
+        `phase ${(patch as { readonly status: { readonly phase: string } }).status.phase} over ${options?.resourceVersion}`,
+      )
       return live
     },
   }
@@ -108,7 +111,9 @@ describe('a replica that is to be promoted', () => {
         ahead: true,
         says: { isWalReceiverActive: false },
         spec: {
-          externalClusters: [{ name: 'pg-dc-a', plugin: { name: PLUGIN, parameters: { barmanObjectName: 'database-no-archive' } } }],
+          externalClusters: [
+            { name: 'pg-dc-a', plugin: { name: PLUGIN, parameters: { barmanObjectName: 'database-no-archive' } } },
+          ],
         },
       },
     ],
@@ -123,7 +128,10 @@ describe('a replica that is to be promoted', () => {
     expect(sent).toEqual([])
   })
   test('is ready when it runs as a primary would, and follows', async () => {
-    expect(await around('restart-ahead', { mode: 'on', ahead: true }).look()).toEqual({ is: 'done', proof: { ahead: true } })
+    expect(await around('restart-ahead', { mode: 'on', ahead: true }).look()).toEqual({
+      is: 'done',
+      proof: { ahead: true },
+    })
   })
   test.each<[string, Replica, string[]]>([
     ['its Cluster does not allow it', { mode: 'always', spec: { postgresql: {} } }, []],
@@ -162,7 +170,10 @@ describe('a move that is taken back', () => {
     ['it restarts', { mode: null }],
     ['it is at it', { mode: 'on', phase: RESTARTING_IN_PLACE }],
     ['it is not ready', { mode: 'always', ready: false }],
-    ['its operator has not seen it healthy, for which the next plan would be refused', { mode: 'always', phase: RESTARTING_IN_PLACE }],
+    [
+      'its operator has not seen it healthy, for which the next plan would be refused',
+      { mode: 'always', phase: RESTARTING_IN_PLACE },
+    ],
   ])('waits while %s', async (_, state) => {
     const { lookBack, sent } = around('restart-ahead', state)
     expect(await lookBack()).toMatchObject({ is: 'pending' })
@@ -183,7 +194,12 @@ describe('once users are served again', () => {
     expect(sent[0]?.trim().endsWith(RESET)).toBe(true)
   })
   test('the setting goes last, so that a run that died in between does it again', async () => {
-    expect(await around('fill-archive', { mode: 'on', ahead: true, says: primary }).look()).toMatchObject({ is: 'pending' })
-    expect(await around('fill-archive', { mode: 'on', says: primary }).look()).toEqual({ is: 'done', proof: { shipped: [] } })
+    expect(await around('fill-archive', { mode: 'on', ahead: true, says: primary }).look()).toMatchObject({
+      is: 'pending',
+    })
+    expect(await around('fill-archive', { mode: 'on', says: primary }).look()).toEqual({
+      is: 'done',
+      proof: { shipped: [] },
+    })
   })
 })

@@ -55,7 +55,9 @@ function promoted(state: Promoted) {
     async patch(_ref, patch, options) {
       if (options?.subresource === 'status') {
         if (state.forbidden === true) throw siteError('kubernetes-forbidden', 'a right is lacking')
-        sent.push(`phase ${(patch as { readonly status: { readonly phase: string } }).status.phase} over ${options.resourceVersion}`)
+        sent.push(
+          `phase ${(patch as { readonly status: { readonly phase: string } }).status.phase} over ${options.resourceVersion}`,
+        )
         return live
       }
       const { annotations } = (patch as { readonly metadata: { readonly annotations: object } }).metadata
@@ -77,7 +79,10 @@ function promoted(state: Promoted) {
 }
 
 test('clients may come when PostgreSQL restarted as a primary that archives, and its pod is ready', async () => {
-  expect(await restart.done(promoted({ archiveMode: 'on' }).run)).toMatchObject({ is: 'done', proof: { writable: true } })
+  expect(await restart.done(promoted({ archiveMode: 'on' }).run)).toMatchObject({
+    is: 'done',
+    proof: { writable: true },
+  })
 })
 
 test.each<[string, Promoted]>([

@@ -31,7 +31,9 @@ describe('a move has room', () => {
   test('for four segments on each volume', () => expect(lackOfRoom(room(64 * MB, 64 * MB), 0, MB16)).toBeNull())
   test('and for those that are still to be replayed', () => {
     expect(lackOfRoom(room(96 * MB, 96 * MB), 2, MB16)).toBeNull()
-    expect(lackOfRoom(room(96 * MB, 95 * MB), 2, MB16)).toBe('the volume of pg_wal of pg-dc-b has 95 MB left, and a move needs 96 MB')
+    expect(lackOfRoom(room(96 * MB, 95 * MB), 2, MB16)).toBe(
+      'the volume of pg_wal of pg-dc-b has 95 MB left, and a move needs 96 MB',
+    )
   })
   test('or it is told which volume lacks it, by the length of its segments', () => {
     expect(lackOfRoom(room(200 * MB, 1024 * MB), 0, segmentsOf(64))).toBe(

@@ -29,11 +29,19 @@ function around(managers: readonly string[], replica: Record<string, string> = {
   const patches: object[] = []
   const write = (more: Record<string, string>): void => {
     const resourceVersion = String(Number(now.metadata.resourceVersion) + 1)
-    now = { ...now, metadata: { ...now.metadata, resourceVersion }, spec: { ...now.spec, replica: { ...now.spec.replica, ...more } } }
+    now = {
+      ...now,
+      metadata: { ...now.metadata, resourceVersion },
+      spec: { ...now.spec, replica: { ...now.spec.replica, ...more } },
+    }
   }
   const kubernetes = {
     get: async () => now as unknown as KubernetesObject,
-    async patch(_: unknown, patch: { spec: { replica: Record<string, string> } }, options: { resourceVersion?: string }) {
+    async patch(
+      _: unknown,
+      patch: { spec: { replica: Record<string, string> } },
+      options: { resourceVersion?: string },
+    ) {
       expect(options.resourceVersion).toBe(now.metadata.resourceVersion)
       patches.push(patch)
       write(patch.spec.replica)
@@ -45,7 +53,12 @@ function around(managers: readonly string[], replica: Record<string, string> = {
   const begun = (): StepRun<CloudNativePgSpec> => {
     const run = { step: secondLookStep(database, intent), component: database, intent, context, proofOf: () => null }
     const signal = AbortSignal.timeout(5_000)
-    return { ...run, signal, begunAt: clock.now().toISOString(), applied: false } as unknown as StepRun<CloudNativePgSpec>
+    return {
+      ...run,
+      signal,
+      begunAt: clock.now().toISOString(),
+      applied: false,
+    } as unknown as StepRun<CloudNativePgSpec>
   }
   return { run: begun(), begun, patches, clock, write, source: () => now.spec.replica.source }
 }

@@ -1,8 +1,19 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
 import fc from 'fast-check'
 import type { KubernetesClient, ProxyTarget } from '../../../../src/clients/kubernetes-client.ts'
-import { measureSegments, segmentBytesIn, segmentBytesOf } from '../../../../src/drivers/cloudnative-pg/segment-length.ts'
-import { formatLsn, parseLsn, parseSegment, segmentBytesNamed, segmentName, startOfSegment } from '../../../../src/systems/postgres/wal.ts'
+import {
+  measureSegments,
+  segmentBytesIn,
+  segmentBytesOf,
+} from '../../../../src/drivers/cloudnative-pg/segment-length.ts'
+import {
+  formatLsn,
+  parseLsn,
+  parseSegment,
+  segmentBytesNamed,
+  segmentName,
+  startOfSegment,
+} from '../../../../src/systems/postgres/wal.ts'
 import { type Postgres, startPostgres } from '../../../support/postgres.ts'
 import { cluster, MB16, primary, replica, segmentsOf } from './cluster-states.ts'
 
@@ -16,8 +27,12 @@ describe.each([1, 16, 64, 1024])('a real PostgreSQL with segments of %i MB', (me
 
   test('names the files of its positions as they are computed here, and they show its length or leave it open', async () => {
     const some = fc.sample(fc.bigInt({ min: 1n, max: (1n << 52n) - 1n }), { numRuns: 300, seed: 16 })
-    // The last and the first bytes of segments and of log files; at an exact boundary PostgreSQL before 17 names the segment that ends there.
-    const edges = [1n, 2n, 3n, 4n, 4096n].flatMap((count) => [count * BigInt(segments) - 1n, count * BigInt(segments) + 1n])
+    // The last and the first bytes of segments and of log files; at an exact boundary PostgreSQL before 17 names the
+    // segment that ends there.
+    const edges = [1n, 2n, 3n, 4n, 4096n].flatMap((count) => [
+      count * BigInt(segments) - 1n,
+      count * BigInt(segments) + 1n,
+    ])
     const positions = [...some.filter((at) => at % BigInt(segments) !== 0n), ...edges]
     const list = positions.map((at) => `('${formatLsn(at)}'::pg_lsn)`).join(', ')
     const answer = await postgres.sql(
@@ -74,7 +89,8 @@ describe('the metrics of an instance', () => {
         return answer(target)
       },
     } as unknown as KubernetesClient
-    const ask = (of = cluster('pg-dc-b')) => measureSegments(kubernetes, of, 'pg-dc-b-1', AbortSignal.timeout(5_000), 1_000)
+    const ask = (of = cluster('pg-dc-b')) =>
+      measureSegments(kubernetes, of, 'pg-dc-b-1', AbortSignal.timeout(5_000), 1_000)
     return { asked, ask }
   }
   test('are asked for once for each database: it keeps its segments for life', async () => {
@@ -105,7 +121,9 @@ describe('how long the segments of a cluster are', () => {
   const at9 = { ...primary, currentLsn: '0/90000028' }
   test('is its own word, whatever its specification says', () => {
     expect(segmentBytesOf(begun({ walSegmentSize: 16 }), at9, segmentsOf(64))).toBe(segmentsOf(64))
-    expect(segmentBytesOf(begun({ walSegmentSize: 16 }), { ...at9, currentWAL: '000000030000000000000024' }, null)).toBe(segmentsOf(64))
+    expect(
+      segmentBytesOf(begun({ walSegmentSize: 16 }), { ...at9, currentWAL: '000000030000000000000024' }, null),
+    ).toBe(segmentsOf(64))
   })
   test('is what it was begun with, where it says nothing', () => {
     expect(segmentBytesOf(begun({ walSegmentSize: 64 }), replica, null)).toBe(segmentsOf(64))

@@ -34,7 +34,10 @@ const intent = (mode: Mode): Intent => ({ mode, from: dcA, to: dcB })
 const ids = (steps: readonly PlannedStep[]): string[] => steps.map(({ id }) => id)
 
 const peers = (names: Record<string, string>) => ({
-  externalClusters: Object.entries(names).map(([name, serverName]) => ({ name, plugin: { parameters: { serverName } } })),
+  externalClusters: Object.entries(names).map(([name, serverName]) => ({
+    name,
+    plugin: { parameters: { serverName } },
+  })),
 })
 const told = peers({ 'pg-dc-a': 'pg-dc-a-g1', 'pg-dc-b': 'pg-dc-b-g1' })
 const follows = (who: string, of: string, more: object = {}) =>
@@ -62,17 +65,25 @@ function around({ clusters, says, forks = [] }: World) {
   const kubernetes = (site: SiteName) => ({
     site,
     get: async ({ kind, name }: ObjectReference) => {
-      if (kind === 'Secret' && name.startsWith('pg-')) return { apiVersion: 'v1', kind, metadata: { name }, data: { password: 'c2FtZQ==' } }
+      if (kind === 'Secret' && name.startsWith('pg-'))
+        return { apiVersion: 'v1', kind, metadata: { name }, data: { password: 'c2FtZQ==' } }
       const live = clusters[site] ?? null
       if (live === 'silent') throw siteError('site-unreachable', `${site} does not answer`, { retry: 'transient' })
-      return kind === 'Cluster' && live !== null ? { ...live, metadata: { ...live.metadata, resourceVersion: '41' } } : null
+      return kind === 'Cluster' && live !== null
+        ? { ...live, metadata: { ...live.metadata, resourceVersion: '41' } }
+        : null
     },
     list: async () => [],
     proxyGet: async () => ({ status: 200, body: JSON.stringify(says[site]) }),
     patch: async (_: unknown, patch: { readonly spec: Record<string, unknown> }) => patches.push({ site, patch }),
     exec: async () => ({ code: 0, stdout: '4\n', stderr: '' }),
   })
-  const newest = async (_kind: string, prefix: string, _document: unknown, meant: (record: typeof fork) => boolean = () => true) => {
+  const newest = async (
+    _kind: string,
+    prefix: string,
+    _document: unknown,
+    meant: (record: typeof fork) => boolean = () => true,
+  ) => {
     const record = forks.find((one) => `database/${one.serverName}/${one.at}`.startsWith(prefix) && meant(one))
     return record === undefined ? null : { name: prefix, record }
   }
@@ -93,7 +104,9 @@ function around({ clusters, says, forks = [] }: World) {
 describe('the third site of a move', () => {
   test('follows the new active one once that one has settled; after a failover, once the end of the old history is on record', () => {
     const steps = (mode: Mode) => cloudNativePg.follow?.(database, dcC, intent(mode), stack) ?? []
-    expect(steps('switchover')).toMatchObject([{ id: 'database.redirect@dc-c', phase: 'PROTECT', needs: ['database.settle@dc-b'] }])
+    expect(steps('switchover')).toMatchObject([
+      { id: 'database.redirect@dc-c', phase: 'PROTECT', needs: ['database.settle@dc-b'] },
+    ])
     expect(steps('failover')).toMatchObject([{ needs: ['database.settle@dc-b', 'database.mark-fork@dc-a'] }])
     const planned = ids(cloudNativePg.move?.(database, {}, intent('failover'), stack) ?? [])
     for (const need of steps('failover')[0]?.needs ?? []) expect(planned).toContain(need)
@@ -102,7 +115,11 @@ describe('the third site of a move', () => {
   test('learns of a site that rejoins where that one archives, and how it is streamed from', () => {
     const steps = cloudNativePg.follow?.(database, dcC, { mode: 'rejoin', from: dcB, to: dcA }, stack) ?? []
     expect(steps).toMatchObject([
-      { id: 'database.tell-server-name@dc-c', needs: ['database.clone@dc-a'], parameters: { cluster: 'pg-dc-c', peer: 'pg-dc-a' } },
+      {
+        id: 'database.tell-server-name@dc-c',
+        needs: ['database.clone@dc-a'],
+        parameters: { cluster: 'pg-dc-c', peer: 'pg-dc-a' },
+      },
       { id: 'database.refresh-streaming@dc-c', needs: ['database.clone@dc-a'] },
     ])
   })
@@ -157,7 +174,10 @@ describe('a follower that is told to follow the new active site', () => {
     const following = follows('pg-dc-c', 'pg-dc-b')
     const at = (replayLsn: string, timeLineID: number) =>
       redirect?.done(
-        runOf({ clusters: { 'dc-b': promoted, 'dc-c': following }, says: { ...after, 'dc-c': { ...replica, replayLsn, timeLineID } } }).run,
+        runOf({
+          clusters: { 'dc-b': promoted, 'dc-c': following },
+          says: { ...after, 'dc-c': { ...replica, replayLsn, timeLineID } },
+        }).run,
       )
     expect(await at('0/8000000', 4)).toMatchObject({ is: 'pending' })
     expect(await at('0/9800000', 4)).toMatchObject({ is: 'done', proof: { timeline: 4, replayed: '0/9800000' } })
@@ -178,14 +198,20 @@ describe('a follower that is told to follow the new active site', () => {
   })
 
   test('is never one that calls itself a primary', async () => {
-    const { run } = runOf({ clusters: { 'dc-b': promoted, 'dc-c': follows('pg-dc-c', 'pg-dc-c') }, says: { ...after, 'dc-c': primary } })
+    const { run } = runOf({
+      clusters: { 'dc-b': promoted, 'dc-c': follows('pg-dc-c', 'pg-dc-c') },
+      says: { ...after, 'dc-c': primary },
+    })
     expect(await redirect?.done(run)).toMatchObject({ is: 'failed', code: 'not-a-replica' })
   })
 
   test('is waited for while it may be a moment of silence, and no longer', async () => {
     const world: World = { clusters: { 'dc-b': promoted, 'dc-c': 'silent' }, says: after }
     await expect(redirect?.done(runOf(world).run)).rejects.toMatchObject({ code: 'site-unreachable' })
-    expect(await redirect?.done(runOf(world, '2026-11-21T06:04:30Z').run)).toMatchObject({ is: 'failed', code: 'site-silent' })
+    expect(await redirect?.done(runOf(world, '2026-11-21T06:04:30Z').run)).toMatchObject({
+      is: 'failed',
+      code: 'site-silent',
+    })
   })
 })
 
@@ -200,7 +226,9 @@ describe('a deploy over three sites', () => {
   const seen = { kind: 'answering', state: {}, role: 'passive', health: 'healthy', text: '', facts: [] } as const
   const needsOf = async (observed: Deployment['observed']) => {
     const { context } = around({ clusters: {}, says: {} })
-    const places = await Promise.all(stack.sites.map(({ name }) => deployCluster(database, name, deployment(observed), context)))
+    const places = await Promise.all(
+      stack.sites.map(({ name }) => deployCluster(database, name, deployment(observed), context)),
+    )
     const placed = places.flat().map((unit) => ({ component: 'database', unit }))
     return unitNeeds(placed, () => [], 'dc-a')
   }
@@ -238,15 +266,22 @@ describe('a deploy over three sites', () => {
     expect(await left(follows('pg-dc-c', 'pg-dc-b'), replica)).toBe(false)
   })
   test('refuses one that has more than the active site, and one that can not say what it has', async () => {
-    await expect(left(follows('pg-dc-c', 'pg-dc-a'), { ...replica, replayLsn: '0/9000028' }, [fork])).rejects.toMatchObject({
+    await expect(
+      left(follows('pg-dc-c', 'pg-dc-a'), { ...replica, replayLsn: '0/9000028' }, [fork]),
+    ).rejects.toMatchObject({
       code: 'history-forked',
     })
-    // The lost site has rejoined meanwhile, and its followers were told its new name: the timeline that they replayed is the one that ended.
+    // The lost site has rejoined meanwhile, and its followers were told its new name: the timeline that they replayed
+    // is the one that ended.
     const renamed = { ...fork, serverName: 'pg-dc-a-g0' }
     const parted = left(follows('pg-dc-c', 'pg-dc-a'), { ...replica, timeLineID: 3, replayLsn: '0/9000028' }, [renamed])
     await expect(parted).rejects.toMatchObject({ code: 'history-forked' })
-    await expect(left(follows('pg-dc-c', 'pg-dc-a'), { ...replica, timeLineID: 3, replayLsn: '0/9000000' }, [renamed])).resolves.toBe(true)
-    await expect(left(follows('pg-dc-c', 'pg-dc-a'), { ...replica, timeLineID: 5, replayLsn: '0/9000028' }, [renamed])).resolves.toBe(true)
+    await expect(
+      left(follows('pg-dc-c', 'pg-dc-a'), { ...replica, timeLineID: 3, replayLsn: '0/9000000' }, [renamed]),
+    ).resolves.toBe(true)
+    await expect(
+      left(follows('pg-dc-c', 'pg-dc-a'), { ...replica, timeLineID: 5, replayLsn: '0/9000028' }, [renamed]),
+    ).resolves.toBe(true)
     await expect(left(follows('pg-dc-c', 'pg-dc-a'), {})).rejects.toMatchObject({ code: 'database-not-answering' })
   })
   test('takes nothing for a follower that calls itself a primary, is amid a demotion, or follows what nobody declares', async () => {
@@ -262,7 +297,12 @@ describe('a deploy over three sites', () => {
 })
 
 describe('what is planned and told of three sites', () => {
-  const at = (name: string, of: string, says: object, more: { readonly parted?: typeof fork } = {}): Observed<CloudNativePgState> => ({
+  const at = (
+    name: string,
+    of: string,
+    says: object,
+    more: { readonly parted?: typeof fork } = {},
+  ): Observed<CloudNativePgState> => ({
     kind: 'answering',
     state: stateOf(follows(name, of), { ...replica, ...says }, [], secrets, more as never),
     role: 'passive',
@@ -282,7 +322,8 @@ describe('what is planned and told of three sites', () => {
     expect(cloudNativePg.ahead?.(database, states, intent('failover'))).toMatchObject([
       { code: 'another-site-ahead', severity: 'warning', site: 'dc-c' },
     ])
-    const loss = (to: SiteName) => cloudNativePg.loss?.(database, states, { mode: 'failover', from: dcA, to }, '2026-11-21T06:05:00Z')
+    const loss = (to: SiteName) =>
+      cloudNativePg.loss?.(database, states, { mode: 'failover', from: dcA, to }, '2026-11-21T06:05:00Z')
     expect(loss(dcB)?.bytes).toEqual([1024, null])
     expect(loss(dcC)?.bytes).toEqual([0, null])
     expect(cloudNativePg.ahead?.(database, states, { mode: 'failover', from: dcA, to: dcC })).toEqual([])
@@ -290,7 +331,11 @@ describe('what is planned and told of three sites', () => {
   test('one that still streams is catching up, and one that follows another site is not compared', () => {
     const other = (of: string) => at('pg-dc-c', of, { ...cut, replayLsn: '0/9000400' })
     expect(
-      cloudNativePg.ahead?.(database, { 'dc-a': dead, 'dc-b': at('pg-dc-b', 'pg-dc-a', {}), 'dc-c': other('pg-dc-a') }, intent('failover')),
+      cloudNativePg.ahead?.(
+        database,
+        { 'dc-a': dead, 'dc-b': at('pg-dc-b', 'pg-dc-a', {}), 'dc-c': other('pg-dc-a') },
+        intent('failover'),
+      ),
     ).toEqual([])
     expect(
       cloudNativePg.ahead?.(
@@ -312,7 +357,8 @@ describe('what is planned and told of three sites', () => {
     ),
   } as Observed<CloudNativePgState>
   test('the rejoin of a site that was only left behind deletes nothing, and has it follow', () => {
-    const steps = cloudNativePg.rejoin?.(database, { 'dc-b': active, 'dc-c': at('pg-dc-c', 'pg-dc-a', {}) }, rejoin, stack) ?? []
+    const steps =
+      cloudNativePg.rejoin?.(database, { 'dc-b': active, 'dc-c': at('pg-dc-c', 'pg-dc-a', {}) }, rejoin, stack) ?? []
     expect(ids(steps)).not.toContain('database.remove-cluster@dc-c')
     expect(steps.find(({ action }) => action === 'redirect')).toMatchObject({
       site: 'dc-c',
@@ -326,7 +372,12 @@ describe('what is planned and told of three sites', () => {
   })
   test('the rejoin of a site that has more than the active one keeps what it has, and clones it anew', () => {
     const steps =
-      cloudNativePg.rejoin?.(database, { 'dc-b': active, 'dc-c': at('pg-dc-c', 'pg-dc-a', {}, { parted: fork }) }, rejoin, stack) ?? []
+      cloudNativePg.rejoin?.(
+        database,
+        { 'dc-b': active, 'dc-c': at('pg-dc-c', 'pg-dc-a', {}, { parted: fork }) },
+        rejoin,
+        stack,
+      ) ?? []
     expect(ids(steps)).toEqual(expect.arrayContaining(['database.keep-evidence@dc-c', 'database.remove-cluster@dc-c']))
     expect(steps.find(({ action }) => action === 'clone')).toMatchObject({ parameters: { serverName: 'pg-dc-c-g2' } })
   })

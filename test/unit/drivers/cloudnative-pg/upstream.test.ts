@@ -22,18 +22,31 @@ async function seen(
   const base = 'postgresql/pg-dc-a-g1/base/20261121T021500/backup.info'
   const store = {
     list: async (prefix: string, { startAfter = '' } = {}) =>
-      prefix.endsWith('/base/') ? (backupInfo === null ? [] : [{ key: base, bytes: 1 }]) : objects.filter(({ key }) => key > startAfter),
+      prefix.endsWith('/base/')
+        ? backupInfo === null
+          ? []
+          : [{ key: base, bytes: 1 }]
+        : objects.filter(({ key }) => key > startAfter),
     get: async (key: string) => (key === base ? { body: backupInfo } : null),
   }
   const context = { signal: AbortSignal.timeout(5_000), objectStore: () => ({ location: {}, open: async () => store }) }
   const follower = cluster('pg-dc-b', {
     externalClusters: [{ name: 'pg-dc-a', plugin: { parameters: { serverName: 'pg-dc-a-g1' } } }],
   })
-  return seeUpstream(theDatabase(), follower, { ...replica, timeLineID, replayLsn }, own, context as unknown as DriverContext)
+  return seeUpstream(
+    theDatabase(),
+    follower,
+    { ...replica, timeLineID, replayLsn },
+    own,
+    context as unknown as DriverContext,
+  )
 }
 
 test('the newest segment of an archive is the one that can still be replayed, not one behind a hole', async () => {
-  expect(await seen('0/3000100', [3, 4, 7])).toMatchObject({ newest: { segment: wal(4), at: '2026-11-21T06:00:04Z' }, beyond: wal(7) })
+  expect(await seen('0/3000100', [3, 4, 7])).toMatchObject({
+    newest: { segment: wal(4), at: '2026-11-21T06:00:04Z' },
+    beyond: wal(7),
+  })
 })
 test('an archive without a hole is followed to its end', async () => {
   const upstream = await seen('0/3000100', [2, 3, 4, 5])
@@ -60,10 +73,15 @@ test('a follower that streams in a segment which is not shipped yet hears of the
 test('where a follower does not say how long its segments are, a backup in the archive does', async () => {
   const info = 'status=DONE\nbegin_wal=000000030000000000000001\nxlog_segment_size=67108864\n'
   // Segments of 64 MB: the follower is in the fourth, and the fifth has arrived.
-  expect(await seen('0/10000100', [3, 4, 5], 3, null, info)).toMatchObject({ newest: { segment: wal(5) }, segmentBytes: segmentsOf(64) })
+  expect(await seen('0/10000100', [3, 4, 5], 3, null, info)).toMatchObject({
+    newest: { segment: wal(5) },
+    segmentBytes: segmentsOf(64),
+  })
   expect(await seen('0/10000100', [3, 4, 5], 3, segmentsOf(64), info)).not.toHaveProperty('segmentBytes')
 })
 test('without anybody who says it, nothing is told from the names in an archive', async () => {
   for (const info of [null, 'status=DONE\n', 'status=FAILED\nxlog_segment_size=67108864\n'])
-    expect(await seen('0/3000100', [3, 4], 3, null, info)).toEqual(expect.objectContaining({ silent: null, newest: null }))
+    expect(await seen('0/3000100', [3, 4], 3, null, info)).toEqual(
+      expect.objectContaining({ silent: null, newest: null }),
+    )
 })

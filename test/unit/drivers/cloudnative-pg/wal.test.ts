@@ -35,7 +35,9 @@ describe('positions and segments', () => {
   })
 
   test('segments are as long as PostgreSQL can have them, and nothing else is taken for a length', () => {
-    expect([1, 2, 512, 1024].map((megabytes) => asSegmentBytes(megabytes * 1024 * 1024))).toEqual([1, 2, 512, 1024].map(segmentsOf))
+    expect([1, 2, 512, 1024].map((megabytes) => asSegmentBytes(megabytes * 1024 * 1024))).toEqual(
+      [1, 2, 512, 1024].map(segmentsOf),
+    )
     for (const none of [0, 0.5, 3, 48, 2048, -16, Number.NaN, Number.POSITIVE_INFINITY])
       expect(asSegmentBytes(none * 1024 * 1024)).toBeNull()
     expect(asSegmentBytes('16777216')).toBeNull()
@@ -159,11 +161,15 @@ describe.each(MEGABYTES.map((megabytes) => [megabytes, segmentsOf(megabytes)] as
 
     test('a partial segment is no whole one', () => {
       const missing = segmentName(1, 3n * BYTES, size)
-      expect(holesIn([...run(1, 1, 2), `${missing}.partial`, ...run(1, 4, 1)], segmentName(1, BYTES, size), size)).toEqual([missing])
+      expect(
+        holesIn([...run(1, 1, 2), `${missing}.partial`, ...run(1, 4, 1)], segmentName(1, BYTES, size), size),
+      ).toEqual([missing])
     })
 
     test('the newest segment is that of the newest timeline', () => {
-      expect(newestSegment([...run(1, 1, 30), ...run(2, 5, 3)], size)).toEqual(parseSegment(segmentName(2, 7n * BYTES, size), size))
+      expect(newestSegment([...run(1, 1, 30), ...run(2, 5, 3)], size)).toEqual(
+        parseSegment(segmentName(2, 7n * BYTES, size), size),
+      )
       expect(newestSegment(['00000002.history'], size)).toBeNull()
     })
   },

@@ -13,7 +13,10 @@ import { MB16 } from './cluster-states.ts'
 const PROGRAMS = '/usr/lib/postgresql/15/bin'
 const folder = temporaryFolder()
 let postgres: Postgres
-/** A position in the first segment, with one commit in it, one in the second, one in the third behind, and three more at the end. */
+/**
+ * A position in the first segment, with one commit in it, one in the second, one in the third behind, and three more at
+ * the end.
+ */
 let fork = ''
 /** Where the rows lie that are there in the end, by PostgreSQL's own word. */
 let end = ''
@@ -112,10 +115,12 @@ describe('a real pg_waldump', () => {
     expect(of(orders, 'updated')).toBe(places.updated)
     expect(of(orders, 'deleted')).toBe('(0,1)')
   })
-  test('stops at the end of a timeline that lies at the end of a segment', () => expect(dump('whole', fork, '0/2000000').commits).toBe(1))
+  test('stops at the end of a timeline that lies at the end of a segment', () =>
+    expect(dump('whole', fork, '0/2000000').commits).toBe(1))
   test('prints nothing at all without its first segment, and what is before a hole: only the names of the segments tell', () => {
     expect(dump('no-beginning', fork).commits).toBe(0)
     expect(dump('a-hole', fork).commits).toBe(1)
   })
-  test('says so when there is no record to begin with', () => expect(neverBegan(dump('whole', '0/3FFFFF0').stderr)).toBe(true))
+  test('says so when there is no record to begin with', () =>
+    expect(neverBegan(dump('whole', '0/3FFFFF0').stderr)).toBe(true))
 })

@@ -41,7 +41,8 @@ function contextOf(): DriverContext {
     clock: systemClock,
     log: { info: () => undefined, warning: () => undefined, debug: () => undefined },
     credential: async (reference: { env: string }) => credentials[reference.env] ?? '',
-    run: (program: string, args: readonly string[], options: Parameters<typeof runProcess>[2]) => runProcess(program, args, options),
+    run: (program: string, args: readonly string[], options: Parameters<typeof runProcess>[2]) =>
+      runProcess(program, args, options),
   } as unknown as DriverContext
 }
 const runOf = (component: PowerControl): StepRun<CommandSpec> => {
@@ -50,7 +51,11 @@ const runOf = (component: PowerControl): StepRun<CommandSpec> => {
   return { step, component, intent, context, signal: context.signal, begunAt: '', applied: false, proofOf: () => null }
 }
 const switchOff = (component: PowerControl, deadline = 10_000) =>
-  performStep(command.behaviours['switch-off'] as unknown as Behaviour, runOf(component) as unknown as StepRun, deadline)
+  performStep(
+    command.behaviours['switch-off'] as unknown as Behaviour,
+    runOf(component) as unknown as StepRun,
+    deadline,
+  )
 
 /** A program of the user: it keeps its state in a file, and writes down how it was called. */
 function pdu(body: string): { readonly path: string; readonly state: string; readonly calls: string } {
@@ -60,11 +65,16 @@ function pdu(body: string): { readonly path: string; readonly state: string; rea
   chmodSync(path, 0o755)
   return { path, state, calls }
 }
-const HONEST = 'case "$1" in off) touch $STATE; echo switched;; is-off) [ -e $STATE ] && { echo "outlet 7 off"; exit 0; }; exit 1;; esac'
+const HONEST =
+  'case "$1" in off) touch $STATE; echo switched;; is-off) [ -e $STATE ] && { echo "outlet 7 off"; exit 0; }; exit 1;; esac'
 
 async function web(answer: (request: IncomingMessage, response: ServerResponse, off: { now: boolean }) => void) {
   const off = { now: false }
-  const seen: { readonly url: string; readonly authorization: string | undefined; readonly method: string | undefined }[] = []
+  const seen: {
+    readonly url: string
+    readonly authorization: string | undefined
+    readonly method: string | undefined
+  }[] = []
   const server: Server = createServer(pair, (request, response) => {
     request.resume()
     seen.push({ url: request.url ?? '', authorization: request.headers.authorization, method: request.method })
@@ -97,7 +107,9 @@ describe('a program', () => {
   test('gets its password in its environment, never as an argument', async () => {
     const { path } = pdu(`[ "$PDU_PASSWORD" = the-password ] || exit 7\n${HONEST}`)
     const environment = { PDU_PASSWORD: { env: 'PASSWORD' } }
-    await expect(switchOff(control({ run: [path, 'off'], environment }, { run: [path, 'is-off'], environment }))).resolves.toMatchObject({
+    await expect(
+      switchOff(control({ run: [path, 'off'], environment }, { run: [path, 'is-off'], environment })),
+    ).resolves.toMatchObject({
       outcome: 'done',
     })
   })
@@ -123,14 +135,18 @@ describe('a program', () => {
     })
   })
   test('that hangs after it has switched the site off is asked whether it did, and not called again', async () => {
-    const { path, calls } = pdu('case "$1" in off) touch $STATE; sleep 60;; is-off) [ -e $STATE ] && exit 0; exit 1;; esac')
+    const { path, calls } = pdu(
+      'case "$1" in off) touch $STATE; sleep 60;; is-off) [ -e $STATE ] && exit 0; exit 1;; esac',
+    )
     const done = await switchOff(control({ run: [path, 'off'] }, { run: [path, 'is-off'] }, '1s'), 20_000)
     expect(done).toMatchObject({ outcome: 'done', proof: { off: true } })
     expect(readFileSync(calls, 'utf8').match(/ off$/gm)).toHaveLength(1)
   }, 30_000)
   test('that hangs and switches nothing off is tried until the deadline of its step, which says so', async () => {
     const { path } = pdu('case "$1" in off) sleep 60;; is-off) exit 1;; esac')
-    await expect(switchOff(control({ run: [path, 'off'] }, { run: [path, 'is-off'] }, '300ms'), 3_000)).rejects.toMatchObject({
+    await expect(
+      switchOff(control({ run: [path, 'off'] }, { run: [path, 'is-off'] }, '300ms'), 3_000),
+    ).rejects.toMatchObject({
       code: 'step-timeout',
       message: expect.stringContaining('within 300 ms'),
     })
@@ -138,7 +154,9 @@ describe('a program', () => {
   test('is not called again where the site is off already', async () => {
     const { path, state, calls } = pdu(HONEST)
     writeFileSync(state, '')
-    await expect(switchOff(control({ run: [path, 'off'] }, { run: [path, 'is-off'] }))).resolves.toMatchObject({ outcome: 'was-done' })
+    await expect(switchOff(control({ run: [path, 'off'] }, { run: [path, 'is-off'] }))).resolves.toMatchObject({
+      outcome: 'was-done',
+    })
     expect(readFileSync(calls, 'utf8')).toBe('1 is-off\n')
   })
 })
@@ -151,7 +169,9 @@ describe('a webhook', () => {
     })
     const { proof } = await switchOff(control(call('/off'), call('/state')))
     expect(proof).toMatchObject({ off: true, answer: 'HTTP 200, off: true' })
-    expect(new Set(seen.map(({ authorization, method }) => `${method} ${authorization}`))).toEqual(new Set(['POST Bearer the-token']))
+    expect(new Set(seen.map(({ authorization, method }) => `${method} ${authorization}`))).toEqual(
+      new Set(['POST Bearer the-token']),
+    )
   })
   test('whose answer is lost after the effect is asked, not repeated blindly', async () => {
     const { seen, call } = await web((request, response, off) => {
@@ -167,7 +187,9 @@ describe('a webhook', () => {
       if (request.url === '/off') return void response.writeHead(307, { location: `${at}/thief` }).end()
       response.end('{"off":false}')
     })
-    await expect(switchOff(control(call('/off'), call('/state')))).rejects.toMatchObject({ code: 'power-control-failed' })
+    await expect(switchOff(control(call('/off'), call('/state')))).rejects.toMatchObject({
+      code: 'power-control-failed',
+    })
     expect(seen.some(({ url }) => url === '/thief')).toBe(false)
   })
   test('that says anything but a plain yes says nothing', async () => {
@@ -197,7 +219,8 @@ describe('a failover', () => {
     expect(command.move?.(component, {}, intent, toyStack)).toMatchObject([
       { fence: 'power', site: null, phase: 'FENCE', irreversible: true },
     ])
-    for (const mode of ['switchover', 'rejoin'] as const) expect(command.move?.(component, {}, { ...intent, mode }, toyStack)).toEqual([])
+    for (const mode of ['switchover', 'rejoin'] as const)
+      expect(command.move?.(component, {}, { ...intent, mode }, toyStack)).toEqual([])
   })
   test('counts a site that is switched off as down, and one with power as nothing', async () => {
     const states = (off: boolean | null) => ({

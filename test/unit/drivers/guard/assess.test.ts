@@ -11,7 +11,12 @@ import { accessRulesOf, bucketPolicies } from '../../../../src/operations/access
 import { toyStack } from '../../../support/toy-stack.ts'
 
 const keys = { accessKeyId: { env: 'A' }, secretAccessKey: { env: 'B' } }
-const component: GuardComponent = { name: 'guard', driver: 'guard', needs: [], spec: { image: 'node:24', witnessCredentials: keys } }
+const component: GuardComponent = {
+  name: 'guard',
+  driver: 'guard',
+  needs: [],
+  spec: { image: 'node:24', witnessCredentials: keys },
+}
 const [A, B] = ['dc-a' as SiteName, 'dc-b' as SiteName]
 const NOW = '2026-11-21T12:00:00.000Z'
 const report = (more: Partial<GuardReport> = {}): GuardReport => ({
@@ -41,7 +46,12 @@ const seen = (said: GuardReport | null): Observed<GuardState> => ({
 })
 const assess = (said: GuardReport | null, intent: Intent | null = null, activeSite = 'dc-b') =>
   guard
-    .assess(component, { [A]: seen(said) }, intent, { now: NOW, objectives: toyStack.objectives, activeSite, stack: toyStack })
+    .assess(component, { [A]: seen(said) }, intent, {
+      now: NOW,
+      objectives: toyStack.objectives,
+      activeSite,
+      stack: toyStack,
+    })
     .map(({ code, severity }) => `${code} ${severity}`)
 const move = (mode: Intent['mode'], from: SiteName, to: SiteName): Intent => ({ mode, from, to })
 
@@ -76,20 +86,49 @@ test('a report that is dated ahead looks fresh for ever, and is told as one of n
 })
 
 test('a report that is bent at any key is none, or one that everything of the guard can read: no status and no plan ends by it', () => {
-  const sound = report({ closed: ['a'], open: [{ what: 'b', why: 'c' }], lastClosing: { at: NOW, steps: ['d'] }, witnessSilent: 'e' })
+  const sound = report({
+    closed: ['a'],
+    open: [{ what: 'b', why: 'c' }],
+    lastClosing: { at: NOW, steps: ['d'] },
+    witnessSilent: 'e',
+  })
   const read = (value: unknown) => reportIn({ report: JSON.stringify(value) })
   expect(read(sound)).toEqual(sound)
   expect(read({ ...sound, added: 'by a later version' })).not.toBeNull()
   let none = 0
   for (const key of Object.keys(sound))
-    for (const odd of [undefined, null, true, '', 'xx', -1, 0.5, [], [null], ['x'], {}, { length: 2 }, [{ what: 1, why: 2 }], [[]]]) {
+    for (const odd of [
+      undefined,
+      null,
+      true,
+      '',
+      'xx',
+      -1,
+      0.5,
+      [],
+      [null],
+      ['x'],
+      {},
+      { length: 2 },
+      [{ what: 1, why: 2 }],
+      [[]],
+    ]) {
       const said = read({ ...sound, [key]: odd })
       none += said === null ? 1 : 0
       expect(() => assess(said)).not.toThrow()
       expect(() => assess(said, move('failover', A, B))).not.toThrow()
     }
   expect(none).toBeGreaterThan(100)
-  for (const data of [null, undefined, 'x', {}, { report: 7 }, { report: 'null' }, { report: '[]' }, { report: '{"at":1' }])
+  for (const data of [
+    null,
+    undefined,
+    'x',
+    {},
+    { report: 7 },
+    { report: 'null' },
+    { report: '[]' },
+    { report: '{"at":1' },
+  ])
     expect(reportIn(data)).toBeNull()
 })
 
@@ -104,7 +143,8 @@ test('a stack that wants its guard to be waited for, and gives it no time, hears
       })
       .map(({ code, severity }) => `${code} ${severity}`)
   expect(codes('database', {})).toEqual(['guard-without-time warning'])
-  // Nobody revokes an archive from inside: what the guard holds of that level is the database, which has to be waited for as well.
+  // Nobody revokes an archive from inside: what the guard holds of that level is the database, which has to be waited
+  // for as well.
   expect(codes('archive', {})).toEqual(['guard-without-time warning'])
   expect(codes('database', { closeAfter: '1m' })).toEqual([])
   expect(codes('traffic', {})).toEqual([])
@@ -120,7 +160,14 @@ test('the guard reads the active record and nothing else of the witness, and its
   const drivers = { guard: guard as unknown as Driver }
   expect(bucketPolicies(stack, drivers).guard).toEqual({
     Version: '2012-10-17',
-    Statement: [{ Sid: 'WitnessActive', Effect: 'Allow', Action: ['s3:GetObject'], Resource: ['arn:aws:s3:::w/shop/active.json'] }],
+    Statement: [
+      {
+        Sid: 'WitnessActive',
+        Effect: 'Allow',
+        Action: ['s3:GetObject'],
+        Resource: ['arn:aws:s3:::w/shop/active.json'],
+      },
+    ],
   })
   const without: Stack = { ...stack, components: [] }
   expect(bucketPolicies(without, drivers).guard).toBeUndefined()

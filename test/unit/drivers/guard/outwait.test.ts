@@ -16,9 +16,14 @@ const component = (times: object = { closeAfter: '30s', silence: '15s' }): Guard
   const keys = { accessKeyId: { env: 'A' }, secretAccessKey: { env: 'B' } }
   return { name: 'guard', driver: 'guard', needs: [], spec: { image: 'node:24', witnessCredentials: keys, ...times } }
 }
-/** closeAfter + silence, the last round (5 + 6 + 5), the closing (10 + 5 + 5 + 60), and 1 % for the clocks: 142,41 s. */
+/**
+ * closeAfter + silence, the last round (5 + 6 + 5), the closing (10 + 5 + 5 + 60), and 1 % for the clocks: 142,41 s.
+ */
 const WITHIN = 143_000
-const says = (closesWithin: number | null | undefined, health: 'healthy' | 'degraded' | 'down' = 'healthy'): Observed<GuardState> => ({
+const says = (
+  closesWithin: number | null | undefined,
+  health: 'healthy' | 'degraded' | 'down' = 'healthy',
+): Observed<GuardState> => ({
   kind: 'answering',
   state: { ready: 1, report: { closesWithin } as GuardReport },
   role: 'unknown',
@@ -31,7 +36,10 @@ const silent = { kind: 'silent', why: 'no answer' } as const
 
 describe('what the guard of a lost site is trusted with', () => {
   test('its declared time, when nobody hears of it: silence speaks against nothing', () => {
-    expect(outwait({ [A]: silent, [B]: says(WITHIN) })).toMatchObject({ within: WITHIN, wait: { site: null, expected: WITHIN } })
+    expect(outwait({ [A]: silent, [B]: says(WITHIN) })).toMatchObject({
+      within: WITHIN,
+      wait: { site: null, expected: WITHIN },
+    })
     expect(outwait({})).toMatchObject({ within: WITHIN })
   })
 
@@ -44,13 +52,21 @@ describe('what the guard of a lost site is trusted with', () => {
 
   test('nothing where it answers and is not well, or was not deployed on some site', () => {
     expect(outwait({ [A]: { kind: 'absent', why: 'there is no Deployment' } })).toMatchObject({ within: null })
-    expect(outwait({ [A]: silent, [B]: { kind: 'absent', why: 'there is no Deployment' } })).toMatchObject({ within: null })
+    expect(outwait({ [A]: silent, [B]: { kind: 'absent', why: 'there is no Deployment' } })).toMatchObject({
+      within: null,
+    })
     expect(outwait({ [A]: says(WITHIN, 'down') })).toMatchObject({ within: null })
-    expect(outwait({ [A]: says(WITHIN, 'degraded') })).toMatchObject({ within: null, why: expect.stringContaining('as it is') })
+    expect(outwait({ [A]: says(WITHIN, 'degraded') })).toMatchObject({
+      within: null,
+      why: expect.stringContaining('as it is'),
+    })
   })
 
   test('nothing where a guard that answers was deployed with other times, or does not know its own', () => {
-    expect(outwait({ [A]: silent, [B]: says(600_000) })).toMatchObject({ within: null, why: expect.stringContaining('other times') })
+    expect(outwait({ [A]: silent, [B]: says(600_000) })).toMatchObject({
+      within: null,
+      why: expect.stringContaining('other times'),
+    })
     expect(outwait({ [A]: silent, [B]: says(null) })).toMatchObject({ within: null })
     expect(outwait({ [A]: silent, [B]: says(undefined) })).toMatchObject({ within: null })
   })
@@ -70,7 +86,17 @@ describe('the wait', () => {
     const clock = toyClock()
     const log = { info: () => undefined, warning: () => undefined, debug: () => undefined }
     const signal = new AbortController().signal
-    return { clock, run: { step: step(), intent, context: { clock, log }, signal, applied: false, ...more } as unknown as StepRun<never> }
+    return {
+      clock,
+      run: {
+        step: step(),
+        intent,
+        context: { clock, log },
+        signal,
+        applied: false,
+        ...more,
+      } as unknown as StepRun<never>,
+    }
   }
 
   test('is over only for the process that has waited, whatever the clock says, and takes its whole time', async () => {

@@ -36,7 +36,9 @@ function findings(
     facts: [],
   } satisfies Observed
   const assessment = { now: '2026-11-21T00:00:00Z', objectives: toyStack.objectives, activeSite, stack: toyStack }
-  return assessTraffic(of, { [EVERYWHERE]: seen }, intent, assessment).map(({ code, severity }) => `${severity} ${code}`)
+  return assessTraffic(of, { [EVERYWHERE]: seen }, intent, assessment).map(
+    ({ code, severity }) => `${severity} ${code}`,
+  )
 }
 
 describe('a switchover', () => {
@@ -60,11 +62,15 @@ describe('a switchover', () => {
     expect(findings({ 'lb-1': serving({ runtime: null, file: null }), 'lb-2': serving() }, switchover)).toEqual([
       'blocker load-balancer-key-missing',
     ])
-    expect(findings({ 'lb-1': serving({ backends: { 'dc-a': up } }), 'lb-2': serving() }, switchover)).toEqual(['blocker backend-missing'])
+    expect(findings({ 'lb-1': serving({ backends: { 'dc-a': up } }), 'lb-2': serving() }, switchover)).toEqual([
+      'blocker backend-missing',
+    ])
   })
 
   test('is told of a file that would bring another value back at the next reload', () => {
-    expect(findings({ 'lb-1': serving({ file: 'dc-b' }), 'lb-2': serving() }, switchover)).toEqual(['warning load-balancer-half-switched'])
+    expect(findings({ 'lb-1': serving({ file: 'dc-b' }), 'lb-2': serving() }, switchover)).toEqual([
+      'warning load-balancer-half-switched',
+    ])
   })
 
   test('is told when a load balancer sees no healthy server of the active site', () => {
@@ -76,7 +82,13 @@ describe('a switchover', () => {
 describe('a failover', () => {
   test('is not held up by what is missing or down of the lost site', () => {
     expect(
-      findings({ 'lb-1': serving({ backends: { 'dc-a': down, 'dc-b': down } }), 'lb-2': serving({ backends: { 'dc-b': up } }) }, failover),
+      findings(
+        {
+          'lb-1': serving({ backends: { 'dc-a': down, 'dc-b': down } }),
+          'lb-2': serving({ backends: { 'dc-b': up } }),
+        },
+        failover,
+      ),
     ).toEqual([])
   })
 
@@ -87,9 +99,13 @@ describe('a failover', () => {
   test('does not wait for one that stands in the lost site, says what that means, and lets nothing of it stand in the way', () => {
     const standing: Traffic = {
       ...component,
-      spec: { ...component.spec, instances: component.spec.instances.map((one) => (one.host === 'lb-1' ? { ...one, site: 'dc-a' } : one)) },
+      spec: {
+        ...component.spec,
+        instances: component.spec.instances.map((one) => (one.host === 'lb-1' ? { ...one, site: 'dc-a' } : one)),
+      },
     }
-    const of = (views: Readonly<Record<string, InstanceView>>, intent: Intent | null) => findings(views, intent, 'dc-a', standing)
+    const of = (views: Readonly<Record<string, InstanceView>>, intent: Intent | null) =>
+      findings(views, intent, 'dc-a', standing)
     expect(of({ 'lb-1': dead, 'lb-2': serving() }, failover)).toEqual(['warning load-balancer-lost'])
     expect(of({ 'lb-1': serving({ runtime: null, file: null }), 'lb-2': serving() }, failover)).toEqual([
       'warning load-balancer-key-missing',
@@ -103,8 +119,13 @@ describe('a failover', () => {
   test('takes over doors that a person closed or opened in the emergency, and asks for the backend of the new site', () => {
     const closed = serving({ runtime: 'be_none', file: 'be_none' })
     const opened = serving({ runtime: 'dc-b', file: 'dc-b' })
-    expect(findings({ 'lb-1': closed, 'lb-2': opened }, failover)).toEqual(['warning traffic-elsewhere', 'warning traffic-elsewhere'])
-    expect(findings({ 'lb-1': serving({ backends: { 'dc-a': up } }), 'lb-2': serving() }, failover)).toEqual(['blocker backend-missing'])
+    expect(findings({ 'lb-1': closed, 'lb-2': opened }, failover)).toEqual([
+      'warning traffic-elsewhere',
+      'warning traffic-elsewhere',
+    ])
+    expect(findings({ 'lb-1': serving({ backends: { 'dc-a': up } }), 'lb-2': serving() }, failover)).toEqual([
+      'blocker backend-missing',
+    ])
   })
 })
 
@@ -115,7 +136,14 @@ test('a rejoin does not begin while a load balancer serves the former site', () 
 })
 
 test('a component that could not be seen at all is a blocker, never nothing', () => {
-  const assessment = { now: '2026-11-21T00:00:00Z', objectives: toyStack.objectives, activeSite: 'dc-a', stack: toyStack }
+  const assessment = {
+    now: '2026-11-21T00:00:00Z',
+    objectives: toyStack.objectives,
+    activeSite: 'dc-a',
+    stack: toyStack,
+  }
   const silent = { [EVERYWHERE]: { kind: 'silent' as const, why: 'no answer within 3.0 s' } }
-  expect(assessTraffic(component, silent, switchover, assessment)).toMatchObject([{ code: 'load-balancer-silent', severity: 'blocker' }])
+  expect(assessTraffic(component, silent, switchover, assessment)).toMatchObject([
+    { code: 'load-balancer-silent', severity: 'blocker' },
+  ])
 })

@@ -9,7 +9,14 @@ import type { HaproxyState } from '../../../../src/drivers/haproxy/observe.ts'
 import type { Traffic } from '../../../../src/drivers/haproxy/spec.ts'
 import { close, stay } from '../../../../src/drivers/haproxy/switch.ts'
 import { orderProblems } from '../../../../src/planning/order-steps.ts'
-import { type LoadBalancerHost, MAP, type Origin, SOCKET, startLoadBalancerHost, startOrigin } from '../../../support/load-balancer.ts'
+import {
+  type LoadBalancerHost,
+  MAP,
+  type Origin,
+  SOCKET,
+  startLoadBalancerHost,
+  startOrigin,
+} from '../../../support/load-balancer.ts'
 import { performStep } from '../../../support/perform-step.ts'
 import { toyStack } from '../../../support/toy-stack.ts'
 import { contextOver, failover, from, rejoin, runOf, to, trafficOver } from '../../../support/traffic.ts'
@@ -45,7 +52,9 @@ beforeEach(() => {
   }
 })
 
-const observed = async () => ({ [EVERYWHERE]: (await haproxy.observe(traffic, null, context)) as Observed<HaproxyState> })
+const observed = async () => ({
+  [EVERYWHERE]: (await haproxy.observe(traffic, null, context)) as Observed<HaproxyState>,
+})
 const perform = (behaviour: Behaviour<Traffic['spec']> | undefined, step: PlannedStep, intent = failover) =>
   performStep(behaviour as unknown as Behaviour, runOf(traffic, step, context, intent) as unknown as StepRun)
 async function planned(): Promise<readonly [PlannedStep, PlannedStep]> {
@@ -78,7 +87,10 @@ describe('a failover of the traffic', () => {
     await perform(close, closing)
     const run = runOf(traffic, closing, context, failover)
     await close.undo?.(run)
-    expect(await close.undone?.(run)).toMatchObject({ is: 'done', proof: { instances: [{ runtime: 'dc-a' }, { runtime: 'be_none' }] } })
+    expect(await close.undone?.(run)).toMatchObject({
+      is: 'done',
+      proof: { instances: [{ runtime: 'dc-a' }, { runtime: 'be_none' }] },
+    })
   })
 })
 
@@ -96,7 +108,10 @@ describe('a rejoin of the traffic', () => {
     put(hosts['lb-1'], 'dc-b')
     const [step] = haproxy.rejoin?.(traffic, await observed(), rejoin, toyStack) ?? []
     if (step === undefined) throw new Error('no step')
-    expect(await stay.done(runOf(traffic, step, context, rejoin))).toEqual({ is: 'pending', waitingFor: 'lb-2 to hold dc-b' })
+    expect(await stay.done(runOf(traffic, step, context, rejoin))).toEqual({
+      is: 'pending',
+      waitingFor: 'lb-2 to hold dc-b',
+    })
   })
 })
 
@@ -106,7 +121,10 @@ describe('what the load balancers see of a site', () => {
   test('is asked of each of them: a site without an answer is down, one that answers is up, and an instance that is gone says nothing', async () => {
     await new Promise((resolve) => setTimeout(resolve, 800))
     const both = await observed()
-    expect(says(haproxy.sees?.(traffic, both, from) ?? [])).toEqual(['load balancer lb-1: down', 'load balancer lb-2: down'])
+    expect(says(haproxy.sees?.(traffic, both, from) ?? [])).toEqual([
+      'load balancer lb-1: down',
+      'load balancer lb-2: down',
+    ])
     expect(says(haproxy.sees?.(traffic, both, to) ?? [])).toEqual(['load balancer lb-1: up', 'load balancer lb-2: up'])
     expect(haproxy.sees?.(traffic, both, from)[0]?.what).toBe('the health check of dc-a/dc-a-1 says L4CON')
     hosts['lb-1'].unplugged = true
@@ -128,22 +146,36 @@ describe('what the load balancers see of a site', () => {
     [{ up: false, check: '' }, undefined],
   ])('%j is %s', (server, expected) => {
     const backends = { 'dc-a': { sessions: 0, servers: [{ name: 'one', ...server }] } }
-    const state: HaproxyState = { instances: { 'lb-1': { kind: 'answering', runtime: 'dc-a', file: 'dc-a', backends } } }
-    const seen = { kind: 'answering', state, role: 'unknown', health: 'healthy', text: '', facts: [] } satisfies Observed
+    const state: HaproxyState = {
+      instances: { 'lb-1': { kind: 'answering', runtime: 'dc-a', file: 'dc-a', backends } },
+    }
+    const seen = {
+      kind: 'answering',
+      state,
+      role: 'unknown',
+      health: 'healthy',
+      text: '',
+      facts: [],
+    } satisfies Observed
     expect(haproxy.sees?.(traffic, { [EVERYWHERE]: seen }, from)[0]?.says).toBe(expected)
   })
 })
 
 describe('load balancers that stand in the lost site', () => {
   const [lost, kept] = ['lb-1', 'lb-2'] as const
-  const standing = (): Traffic => trafficOver({ 'lb-1': hosts['lb-1'].url, 'lb-2': hosts['lb-2'].url }, {}, { 'lb-1': 'dc-a' })
+  const standing = (): Traffic =>
+    trafficOver({ 'lb-1': hosts['lb-1'].url, 'lb-2': hosts['lb-2'].url }, {}, { 'lb-1': 'dc-a' })
   const seenOf = async (component: Traffic) => ({
     [EVERYWHERE]: (await haproxy.observe(component, null, context)) as Observed<HaproxyState>,
   })
   const run = (component: Traffic, step: PlannedStep, intent = failover) =>
     runOf(component, step, context, intent) as unknown as StepRun & StepRun<Traffic['spec']>
-  const performAs = (component: Traffic, behaviour: Behaviour<Traffic['spec']> | undefined, step: PlannedStep, intent = failover) =>
-    performStep(behaviour as unknown as Behaviour, run(component, step, intent))
+  const performAs = (
+    component: Traffic,
+    behaviour: Behaviour<Traffic['spec']> | undefined,
+    step: PlannedStep,
+    intent = failover,
+  ) => performStep(behaviour as unknown as Behaviour, run(component, step, intent))
   async function plannedFor(component: Traffic): Promise<readonly [PlannedStep, PlannedStep]> {
     const [closing, opening] = haproxy.move?.(component, await seenOf(component), failover, toyStack) ?? []
     if (closing === undefined || opening === undefined) throw new Error('no steps')
@@ -166,7 +198,12 @@ describe('load balancers that stand in the lost site', () => {
     const closed = await performAs(component, close, closing)
     expect(closed.proof).toMatchObject({ instances: [{ host: kept }], leftOut: [{ host: lost }] })
     const opened = await performAs(component, haproxy.behaviours.switch, opening)
-    expect(opened.proof).toMatchObject({ value: 'dc-b', verified: true, instances: [{ host: kept }], leftOut: [{ host: lost }] })
+    expect(opened.proof).toMatchObject({
+      value: 'dc-b',
+      verified: true,
+      instances: [{ host: kept }],
+      leftOut: [{ host: lost }],
+    })
     expect(performance.now() - began).toBeLessThan(6_000)
     expect(runtime(kept)).toBe('dc-b')
   })
@@ -205,12 +242,21 @@ describe('load balancers that stand in the lost site', () => {
   test('that come back with the value of before serve nobody while the guard keeps their site closed, and a rejoin leads them to the active site first', async () => {
     put(hosts[kept], 'dc-b')
     const component = standing()
-    // The guard has stopped the application behind dc-a: whoever still comes through lb-1 is refused, and can write nothing.
+    // The guard has stopped the application behind dc-a: whoever still comes through lb-1 is refused, and can write
+    // nothing.
     expect((await fetch(hosts[lost].url, { headers: { connection: 'close' } })).status).toBe(503)
-    const assessment = { now: '2026-11-21T00:00:00Z', objectives: toyStack.objectives, activeSite: 'dc-b', stack: toyStack }
+    const assessment = {
+      now: '2026-11-21T00:00:00Z',
+      objectives: toyStack.objectives,
+      activeSite: 'dc-b',
+      stack: toyStack,
+    }
     const seen = await seenOf(component)
     expect(haproxy.assess(component, seen, null, assessment)).toContainEqual(
-      expect.objectContaining({ code: 'traffic-elsewhere', next: expect.stringContaining('a rejoin of dc-a leads it to dc-b') }),
+      expect.objectContaining({
+        code: 'traffic-elsewhere',
+        next: expect.stringContaining('a rejoin of dc-a leads it to dc-b'),
+      }),
     )
     expect(haproxy.assess(component, seen, rejoin, assessment)).toContainEqual(
       expect.objectContaining({ code: 'traffic-elsewhere', severity: 'warning' }),

@@ -8,7 +8,9 @@ const line = fc.oneof(
   token.map((word) => `# ${word}`),
   fc.constant(''),
 )
-const content = fc.tuple(fc.array(line), fc.boolean()).map(([lines, ended]) => lines.join('\n') + (ended && lines.length > 0 ? '\n' : ''))
+const content = fc
+  .tuple(fc.array(line), fc.boolean())
+  .map(([lines, ended]) => lines.join('\n') + (ended && lines.length > 0 ? '\n' : ''))
 
 describe('the map file', () => {
   test('holds the new value, and every line that is not ours as it was', () => {
@@ -16,7 +18,8 @@ describe('the map file', () => {
       fc.property(content, token, token, (before, key, value) => {
         const after = withValue(before, key, value)
         expect(fileValue(after, key)).toBe(value)
-        const others = (text: string): string[] => text.split('\n').filter((one) => one !== '' && one.split(' ')[0] !== key)
+        const others = (text: string): string[] =>
+          text.split('\n').filter((one) => one !== '' && one.split(' ')[0] !== key)
         expect(others(after)).toEqual(others(before))
       }),
     )

@@ -8,7 +8,14 @@ import { readInstance, setValue } from '../../../../src/drivers/haproxy/instance
 import { runnerFor } from '../../../../src/drivers/haproxy/observe.ts'
 import type { Traffic } from '../../../../src/drivers/haproxy/spec.ts'
 import { close, closeStep, open, switchStep } from '../../../../src/drivers/haproxy/switch.ts'
-import { type LoadBalancerHost, MAP, type Origin, SOCKET, startLoadBalancerHost, startOrigin } from '../../../support/load-balancer.ts'
+import {
+  type LoadBalancerHost,
+  MAP,
+  type Origin,
+  SOCKET,
+  startLoadBalancerHost,
+  startOrigin,
+} from '../../../support/load-balancer.ts'
 import { contextOver, deploymentTo, from, runOf, switchover, to, trafficOver } from '../../../support/traffic.ts'
 
 jest.setTimeout(30_000)
@@ -58,7 +65,8 @@ const servedBy = async (host: LoadBalancerHost): Promise<string> => {
 const perform = async (behaviour: Behaviour<Traffic['spec']>, step: PlannedStep): Promise<void> => {
   await behaviour.apply?.(runOf(traffic, step, context))
 }
-const asked = (behaviour: Behaviour<Traffic['spec']>, step: PlannedStep) => behaviour.done(runOf(traffic, step, context))
+const asked = (behaviour: Behaviour<Traffic['spec']>, step: PlannedStep) =>
+  behaviour.done(runOf(traffic, step, context))
 const seen = (): Promise<Observed> => haproxy.observe(traffic, null, context)
 /** A context whose time flies, so that patience ends at once. */
 function hurried(): DriverContext {
@@ -115,7 +123,9 @@ describe('a move of the traffic', () => {
       () => 'cut',
     )
     await perform(close, closeStep(traffic, switchover))
-    expect(await Promise.race([ended, new Promise((resolve) => setTimeout(() => resolve('still open'), 3_000))])).not.toBe('still open')
+    expect(
+      await Promise.race([ended, new Promise((resolve) => setTimeout(() => resolve('still open'), 3_000))]),
+    ).not.toBe('still open')
   })
 
   test('may be performed twice', async () => {
@@ -159,7 +169,10 @@ describe('a move of the traffic', () => {
   })
 
   test('is not verified by a site that does not answer, nor by an answer of the wrong site', async () => {
-    const lying = trafficOver({ 'lb-1': hosts['lb-1'].url, 'lb-2': hosts['lb-2'].url }, { backends: { 'dc-a': 'dc-b', 'dc-b': 'dc-a' } })
+    const lying = trafficOver(
+      { 'lb-1': hosts['lb-1'].url, 'lb-2': hosts['lb-2'].url },
+      { backends: { 'dc-a': 'dc-b', 'dc-b': 'dc-a' } },
+    )
     const step = switchStep(lying, switchover)
     expect(await open.done(runOf(lying, step, context))).toMatchObject({
       is: 'pending',
@@ -174,7 +187,8 @@ describe('a move of the traffic', () => {
   })
 
   test('finds a missing key at run time and adds it', async () => {
-    for (const host of everyHost()) host.shell(`echo 'other x' > ${MAP}; echo 'clear map ${MAP}' | socat - UNIX-CONNECT:${SOCKET}`)
+    for (const host of everyHost())
+      host.shell(`echo 'other x' > ${MAP}; echo 'clear map ${MAP}' | socat - UNIX-CONNECT:${SOCKET}`)
     await perform(open, switchStep(traffic, switchover))
     expect(everyHost().map(runtime)).toEqual(['dc-b', 'dc-b'])
     expect(everyHost().map(file)).toEqual(Array(2).fill('other x\nactive dc-b\n'))
@@ -183,22 +197,25 @@ describe('a move of the traffic', () => {
 
 describe('a move that dies half-way', () => {
   const commands = ['echo ', 'file=', 'socat -t 5 - ']
-  test.each(commands)('at the command "%s" of one instance is found as split or unmoved, and finished by repeating it', async (dies) => {
-    const step = closeStep(traffic, switchover)
-    let count = 0
-    hosts['lb-2'].onCommand = (command) => {
-      count++
-      if (command.startsWith(dies)) throw new Error('the runner died here')
-    }
-    await expect(perform(close, step)).rejects.toThrow('the runner died here')
-    expect(count).toBeGreaterThan(0)
-    hosts['lb-2'].onCommand = () => undefined
-    expect(runtime(hosts['lb-1'])).toBe('be_none')
-    expect(await seen()).toMatchObject({ role: 'split', health: 'degraded', facts: [{ value: 'be_none,dc-a' }] })
-    expect(await asked(close, step)).toEqual({ is: 'pending', waitingFor: 'lb-2 to hold be_none' })
-    await perform(close, step)
-    expect(await asked(close, step)).toMatchObject({ is: 'done' })
-  })
+  test.each(commands)(
+    'at the command "%s" of one instance is found as split or unmoved, and finished by repeating it',
+    async (dies) => {
+      const step = closeStep(traffic, switchover)
+      let count = 0
+      hosts['lb-2'].onCommand = (command) => {
+        count++
+        if (command.startsWith(dies)) throw new Error('the runner died here')
+      }
+      await expect(perform(close, step)).rejects.toThrow('the runner died here')
+      expect(count).toBeGreaterThan(0)
+      hosts['lb-2'].onCommand = () => undefined
+      expect(runtime(hosts['lb-1'])).toBe('be_none')
+      expect(await seen()).toMatchObject({ role: 'split', health: 'degraded', facts: [{ value: 'be_none,dc-a' }] })
+      expect(await asked(close, step)).toEqual({ is: 'pending', waitingFor: 'lb-2 to hold be_none' })
+      await perform(close, step)
+      expect(await asked(close, step)).toMatchObject({ is: 'done' })
+    },
+  )
 
   test('between file and runtime of the only instance is found, and a reload brings about what was intended', async () => {
     const only = trafficOver({ 'lb-1': hosts['lb-1'].url })
@@ -223,9 +240,16 @@ describe('a move that dies half-way', () => {
     })
     expect(runtime(hosts['lb-1'])).toBe('be_none')
     expect(await asked(close, step)).toMatchObject({ is: 'unknown', why: expect.stringContaining('lb-2 to answer') })
-    expect(await seen()).toMatchObject({ kind: 'answering', health: 'degraded', text: 'serves no site, 1/2 instances answer' })
+    expect(await seen()).toMatchObject({
+      kind: 'answering',
+      health: 'degraded',
+      text: 'serves no site, 1/2 instances answer',
+    })
     put(hosts['lb-1'], 'dc-a')
-    expect(await asked(close, step)).toEqual({ is: 'pending', waitingFor: expect.stringMatching(/^lb-1 to hold be_none, lb-2 to answer/) })
+    expect(await asked(close, step)).toEqual({
+      is: 'pending',
+      waitingFor: expect.stringMatching(/^lb-1 to hold be_none, lb-2 to answer/),
+    })
     hosts['lb-2'].unplugged = false
     await perform(close, step)
     expect(await asked(close, step)).toMatchObject({ is: 'done' })
@@ -261,7 +285,10 @@ describe('a move that dies half-way', () => {
   test('while HAProxy restarts is unknown, not failed', async () => {
     const step = closeStep(traffic, switchover)
     const broken = trafficOver({ 'lb-1': hosts['lb-1'].url }, { socket: '/run/haproxy/gone.sock' })
-    expect(await close.done(runOf(broken, step, context))).toMatchObject({ is: 'unknown', why: expect.stringContaining('gone.sock') })
+    expect(await close.done(runOf(broken, step, context))).toMatchObject({
+      is: 'unknown',
+      why: expect.stringContaining('gone.sock'),
+    })
   })
 })
 
@@ -292,7 +319,10 @@ describe('two stacks in one map file', () => {
 describe('what can not be done is refused with its reason', () => {
   const set = async (spec: Traffic['spec']): Promise<void> => {
     const runner = await runnerFor(traffic, 'lb-1', context)
-    const before = { view: { runtime: 'dc-a', file: 'dc-a', backends: {} }, content: hosts['lb-1'].shell(`cat ${spec.map} || true`) }
+    const before = {
+      view: { runtime: 'dc-a', file: 'dc-a', backends: {} },
+      content: hosts['lb-1'].shell(`cat ${spec.map} || true`),
+    }
     await setValue(runner, 'lb-1', spec, { value: 'dc-b', before, cut: null }, context.signal)
   }
 
@@ -309,12 +339,16 @@ describe('what can not be done is refused with its reason', () => {
     await expect(set({ ...traffic.spec, map: '/etc/haproxy/maps/none.map' })).rejects.toMatchObject({
       code: 'load-balancer-map-unwritable',
     })
-    await expect(set({ ...traffic.spec, map: '/proc/version' })).rejects.toMatchObject({ code: 'load-balancer-map-unwritable' })
+    await expect(set({ ...traffic.spec, map: '/proc/version' })).rejects.toMatchObject({
+      code: 'load-balancer-map-unwritable',
+    })
   })
 
   test('a socket that is not there', async () => {
     const spec = { ...traffic.spec, socket: '/run/haproxy/gone.sock' }
-    await expect(readInstance(await runnerFor(traffic, 'lb-1', context), 'lb-1', spec, context.signal)).rejects.toMatchObject({
+    await expect(
+      readInstance(await runnerFor(traffic, 'lb-1', context), 'lb-1', spec, context.signal),
+    ).rejects.toMatchObject({
       code: 'load-balancer-unreadable',
       where: 'lb-1',
     })
@@ -345,7 +379,9 @@ describe('a deploy', () => {
   test('writes to the file what an instance serves already', async () => {
     put(hosts['lb-2'], 'dc-a', 'be_none')
     const only = await unit()
-    expect(await only.diff(signal)).toEqual([{ kind: 'update', object: `lb-2:${MAP}`, path: 'active', from: 'be_none', to: 'dc-a' }])
+    expect(await only.diff(signal)).toEqual([
+      { kind: 'update', object: `lb-2:${MAP}`, path: 'active', from: 'be_none', to: 'dc-a' },
+    ])
     await only.apply(signal)
     expect(await only.ready(signal)).toMatchObject({ is: 'done' })
   })

@@ -15,8 +15,15 @@ const CHART = 'apiVersion: apps/v1\nkind: Deployment\nmetadata: { name: app }\ns
 function site(replicas: number) {
   const scaled: number[] = []
   const kubernetes = {
-    get: async () => ({ metadata: { name: 'app', resourceVersion: '7' }, spec: { replicas: scaled.at(-1) ?? replicas } }),
-    async patch(_: unknown, { spec }: { spec: { replicas: number } }, { resourceVersion }: { resourceVersion: string }) {
+    get: async () => ({
+      metadata: { name: 'app', resourceVersion: '7' },
+      spec: { replicas: scaled.at(-1) ?? replicas },
+    }),
+    async patch(
+      _: unknown,
+      { spec }: { spec: { replicas: number } },
+      { resourceVersion }: { resourceVersion: string },
+    ) {
       expect(resourceVersion).toBe('7')
       scaled.push(spec.replicas)
     },
@@ -34,7 +41,8 @@ function site(replicas: number) {
     kubeconfig: async () => '',
     run: async (_: string, args: readonly string[]) => ({ code: 0, stdout: await helm(args), stderr: '' }),
   } as unknown as DriverContext
-  const differences = async (role: Role): Promise<unknown> => (await comparison(helm, component, role, A, context)).changes
+  const differences = async (role: Role): Promise<unknown> =>
+    (await comparison(helm, component, role, A, context)).changes
   return { scaled, context, differences }
 }
 

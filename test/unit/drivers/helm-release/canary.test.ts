@@ -33,7 +33,9 @@ beforeAll(async () => {
     asked.push(`${request.method} ${login ? 'login' : 'read'}`)
     request.resume().on('end', () => {
       const body = login ? { accessToken: 'token' } : { secret: { secretValue: answers.value } }
-      response.writeHead(login ? answers.login : answers.read, { 'content-type': 'application/json' }).end(JSON.stringify(body))
+      response
+        .writeHead(login ? answers.login : answers.read, { 'content-type': 'application/json' })
+        .end(JSON.stringify(body))
     })
   })
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
@@ -70,10 +72,16 @@ const inPod = ([command = '', ...args]: readonly string[], stdin = ''): Promise<
   })
 
 /** A site on which the application runs; `mayExec`: whether this identity may run programs in its pod. */
-function contextFor(may: { readonly exec: boolean; readonly proxy?: boolean }, missing: readonly string[] = []): DriverContext {
+function contextFor(
+  may: { readonly exec: boolean; readonly proxy?: boolean },
+  missing: readonly string[] = [],
+): DriverContext {
   const forbidden = siteError('kubernetes-forbidden', 'a right is lacking')
   const workload = { metadata: { namespace: 'n' }, spec: { replicas: 1, selector: { matchLabels: { app: 'a' } } } }
-  const pod = { metadata: { name: 'app-1' }, status: { phase: 'Running', conditions: [{ type: 'Ready', status: 'True' }] } }
+  const pod = {
+    metadata: { name: 'app-1' },
+    status: { phase: 'Running', conditions: [{ type: 'Ready', status: 'True' }] },
+  }
   const kubernetes = {
     get: async () => workload,
     list: async () => [pod],
@@ -142,7 +150,9 @@ describe('where nothing serves, an observation', () => {
     if (canary === undefined) throw new Error('no canary')
     const secret = { secret: { namespace: 'n', name: 'canary', key: 'id' } }
     const bySecret = theApplication({ canary: { ...canary, credentials: { ...canary.credentials, clientId: secret } } })
-    expect(await seeCanary(bySecret, dcA, false, contextFor({ exec: true }, ['secret']))).toMatchObject({ is: 'without-credentials' })
+    expect(await seeCanary(bySecret, dcA, false, contextFor({ exec: true }, ['secret']))).toMatchObject({
+      is: 'without-credentials',
+    })
     expect(asked).toEqual([])
   })
 })
@@ -195,7 +205,8 @@ describe('a canary that fails', () => {
   test('that nobody could try is worth a word, and none where it works', () => {
     expect(found(state({ is: 'unknown', why: 'slow' }), null)).toEqual(['info canary-unknown dc-a'])
     expect(found(state({ is: 'unknown', why: 'slow' }), switchover)).toEqual(['warning canary-unknown dc-a'])
-    for (const intent of [null, switchover, failover]) expect(found(state({ is: 'works', by: 'login' }), intent)).toEqual([])
+    for (const intent of [null, switchover, failover])
+      expect(found(state({ is: 'works', by: 'login' }), intent)).toEqual([])
   })
 
   const remember = (intent: Intent, missing: readonly string[] = []) =>

@@ -23,7 +23,9 @@ const together = (...documents: string[]): string => documents.join('\n---\n')
 
 describe('what a deploy would change in a release', () => {
   test('is nothing when only the time that the chart stamps differs', () => {
-    expect(compareManifests(deployment(1, '2026-11-21 05:00:00'), deployment(1, '2026-11-21 06:00:00'), 'infisical')).toEqual([])
+    expect(
+      compareManifests(deployment(1, '2026-11-21 05:00:00'), deployment(1, '2026-11-21 06:00:00'), 'infisical'),
+    ).toEqual([])
   })
 
   test('is nothing when the stamp was removed before it was installed', () => {
@@ -66,7 +68,12 @@ describe('what a deploy would change in a release', () => {
 
 describe('a release that other hands installed', () => {
   const live = { status: 'deployed', revision: 4, chart: 'infisical-standalone-1.4.0', values: '{}' }
-  const component = { name: 'application', driver: 'helm-release', needs: [], spec: { namespace: 'infisical', release: 'infisical' } }
+  const component = {
+    name: 'application',
+    driver: 'helm-release',
+    needs: [],
+    spec: { namespace: 'infisical', release: 'infisical' },
+  }
   const judged = (adopt: boolean, changes: Parameters<typeof ofOthers>[3] = []) =>
     ofOthers(live, component as unknown as Parameters<typeof ofOthers>[1], adopt, changes)
 
@@ -83,7 +90,10 @@ describe('a release that other hands installed', () => {
   test('is not adopted to be stopped where it is the only one: the refusal says which site to name', () => {
     const only = { site: 'dc-a' as SiteName, named: 'dc-b' as SiteName, epoch: null }
     expect(ofOthers(live, component as unknown as Parameters<typeof ofOthers>[1], true, [], only)).toMatchObject([
-      { kind: 'refused', why: expect.stringMatching(/^made-by-others: .*dc-b as initialActive.*If dc-a is the site that serves/) },
+      {
+        kind: 'refused',
+        why: expect.stringMatching(/^made-by-others: .*dc-b as initialActive.*If dc-a is the site that serves/),
+      },
     ])
   })
 })
@@ -94,7 +104,12 @@ describe('what helm has of a release of this name', () => {
     driver: 'helm-release',
     needs: [],
     spec: {
-      ...{ namespace: 'infisical', release: 'infisical', chart: { path: 'chart' }, values: { active: [], passive: [] } },
+      ...{
+        namespace: 'infisical',
+        release: 'infisical',
+        chart: { path: 'chart' },
+        values: { active: [], passive: [] },
+      },
       workload: { kind: 'Deployment', name: 'infisical' },
     },
   } as unknown as Parameters<typeof comparison>[1]
@@ -119,19 +134,25 @@ describe('what helm has of a release of this name', () => {
 
   test('is told by the dry run as well when an interrupted helm left it pending', async () => {
     const { changes } = await withHelmOf('pending-upgrade', deployment(1, 'a'))
-    expect(changes).toEqual([expect.objectContaining({ kind: 'refused', why: expect.stringMatching(/^release-pending: .*helm rollback/) })])
+    expect(changes).toEqual([
+      expect.objectContaining({ kind: 'refused', why: expect.stringMatching(/^release-pending: .*helm rollback/) }),
+    ])
   })
 
   test('is compared object by object when its last upgrade failed: what would be deleted is seen', async () => {
     const claim = 'apiVersion: v1\nkind: PersistentVolumeClaim\nmetadata: { name: uploads }\n'
     const { changes } = await withHelmOf('failed', `${deployment(1, 'a')}\n---\n${claim}`)
-    expect(changes).toContainEqual(expect.objectContaining({ kind: 'delete', object: 'infisical/PersistentVolumeClaim/uploads' }))
+    expect(changes).toContainEqual(
+      expect.objectContaining({ kind: 'delete', object: 'infisical/PersistentVolumeClaim/uploads' }),
+    )
     expect(changes).toContainEqual(expect.objectContaining({ kind: 'update', path: 'status', from: 'failed' }))
   })
 
   test("is another application's when the upgrade would leave nothing of it, also after the first deploy", async () => {
     expect(await withHelmOf('deployed', another)).toMatchObject({ keepsNothing: true })
-    expect(await withHelmOf('deployed', `${another}\n---\n${deployment(2, 'b')}`)).toMatchObject({ keepsNothing: false })
+    expect(await withHelmOf('deployed', `${another}\n---\n${deployment(2, 'b')}`)).toMatchObject({
+      keepsNothing: false,
+    })
     expect(await withHelmOf('deployed', '')).toMatchObject({ keepsNothing: false })
   })
 })

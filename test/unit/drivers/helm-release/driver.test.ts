@@ -29,7 +29,12 @@ const failover: Intent = { mode: 'failover', from: A, to: B }
 const rejoin: Intent = { mode: 'rejoin', from: B, to: A }
 const silent: Observed<HelmReleaseState> = { kind: 'silent', why: 'no answer' }
 const assess = (states: BySite<HelmReleaseState>, asked: Intent | null = intent): Finding[] => {
-  const assessment: Assessment = { now: '2026-11-21T00:00:00Z', objectives: toyStack.objectives, activeSite: A, stack: toyStack }
+  const assessment: Assessment = {
+    now: '2026-11-21T00:00:00Z',
+    objectives: toyStack.objectives,
+    activeSite: A,
+    stack: toyStack,
+  }
   return helmRelease.assess(component, states, asked, assessment)
 }
 
@@ -39,16 +44,24 @@ describe('before a move', () => {
   test('another key on the passive site blocks, and names Secret and key but no value', () => {
     const [finding, ...more] = assess({ [A]: seen(2), [B]: seen(0, { hash: 'bbbb' }) })
     expect(more).toEqual([])
-    expect(finding).toMatchObject({ code: 'secret-differs', severity: 'blocker', what: expect.stringContaining('keys/ENCRYPTION_KEY') })
+    expect(finding).toMatchObject({
+      code: 'secret-differs',
+      severity: 'blocker',
+      what: expect.stringContaining('keys/ENCRYPTION_KEY'),
+    })
     expect(JSON.stringify(finding)).not.toMatch(/aaaa|bbbb/)
   })
 
   test('a missing key blocks', () => {
-    expect(assess({ [A]: seen(2), [B]: seen(0, { hash: null }) })).toMatchObject([{ code: 'secret-missing', site: 'dc-b' }])
+    expect(assess({ [A]: seen(2), [B]: seen(0, { hash: null }) })).toMatchObject([
+      { code: 'secret-missing', site: 'dc-b' },
+    ])
   })
 
   test('another image blocks, because its first start would be a migration that nobody reviewed', () => {
-    expect(assess({ [A]: seen(2), [B]: seen(0, { image: 'app:2' }) })).toMatchObject([{ code: 'image-differs', severity: 'blocker' }])
+    expect(assess({ [A]: seen(2), [B]: seen(0, { image: 'app:2' }) })).toMatchObject([
+      { code: 'image-differs', severity: 'blocker' },
+    ])
   })
 
   test('a release that runs more than the declared workload is named: no move stops it', () => {
@@ -56,12 +69,19 @@ describe('before a move', () => {
     if (both.kind !== 'answering') throw new Error('silent')
     const more = { ...both, state: { ...both.state, others: ['Deployment/worker'] } }
     expect(assess({ [A]: more, [B]: seen(0) })).toMatchObject([
-      { code: 'workloads-not-moved', severity: 'warning', site: 'dc-a', what: expect.stringContaining('Deployment/worker') },
+      {
+        code: 'workloads-not-moved',
+        severity: 'warning',
+        site: 'dc-a',
+        what: expect.stringContaining('Deployment/worker'),
+      },
     ])
   })
 
   test('a site whose release can not be read blocks', () => {
-    expect(assess({ [A]: seen(2), [B]: { kind: 'silent', why: 'no answer' } })).toMatchObject([{ code: 'application-silent' }])
+    expect(assess({ [A]: seen(2), [B]: { kind: 'silent', why: 'no answer' } })).toMatchObject([
+      { code: 'application-silent' },
+    ])
   })
 })
 
@@ -72,7 +92,8 @@ describe('a status, where somebody else has scaled the application after a move'
     if (one.kind !== 'answering') throw new Error('silent')
     return { ...one, state: { ...one.state, ...(by === undefined ? {} : { scaledBy: by, controllers: [argo] }) } }
   }
-  const found = (states: BySite<HelmReleaseState>): Finding[] => assess(states, null).filter(({ code }) => code === 'replicas-not-of-role')
+  const found = (states: BySite<HelmReleaseState>): Finding[] =>
+    assess(states, null).filter(({ code }) => code === 'replicas-not-of-role')
 
   test('to nothing on the active site: says by whom, how to pause that, and what starts it again', () => {
     expect(found({ [A]: scaled(0, 'argocd-controller'), [B]: seen(0) })).toMatchObject([
@@ -92,7 +113,9 @@ describe('a status, where somebody else has scaled the application after a move'
   })
 
   test('warns of a deploy where a guard may have shut it, and leaves a site that comes back to its rejoin', () => {
-    expect(found({ [A]: seen(0), [B]: seen(0) })).toMatchObject([{ next: expect.stringMatching(/^Unless its guard has shut it: /) }])
+    expect(found({ [A]: seen(0), [B]: seen(0) })).toMatchObject([
+      { next: expect.stringMatching(/^Unless its guard has shut it: /) },
+    ])
     expect(found({ [A]: seen(2), [B]: seen(2) })).toEqual([])
   })
 
@@ -130,7 +153,9 @@ describe('a move', () => {
 
   test('remembers how many replicas it stopped, none included, and which level of the fence that is', () => {
     const stopOf = (declared: number) =>
-      helmRelease.move?.(component, { [A]: seen(declared), [B]: seen(0) }, intent, toyStack).find((step) => step.action === 'stop')
+      helmRelease
+        .move?.(component, { [A]: seen(declared), [B]: seen(0) }, intent, toyStack)
+        .find((step) => step.action === 'stop')
     expect(stopOf(3)).toMatchObject({ fence: 'application', parameters: { before: 3 } })
     expect(stopOf(0)).toMatchObject({ parameters: { before: 0 } })
   })
@@ -161,8 +186,13 @@ describe('a failover', () => {
   })
 
   test('is not held up by a lost site, and still asks of the new one what it needs', () => {
-    expect(assess({ [A]: silent, [B]: seen(0) }, failover)).toMatchObject([{ code: 'application-silent', severity: 'warning', site: A }])
-    expect(assess({ [A]: silent, [B]: silent }, failover)).toMatchObject([{ severity: 'warning' }, { severity: 'blocker', site: B }])
+    expect(assess({ [A]: silent, [B]: seen(0) }, failover)).toMatchObject([
+      { code: 'application-silent', severity: 'warning', site: A },
+    ])
+    expect(assess({ [A]: silent, [B]: silent }, failover)).toMatchObject([
+      { severity: 'warning' },
+      { severity: 'blocker', site: B },
+    ])
     expect(assess({ [A]: seen(2), [B]: seen(0, { hash: null }) }, failover)).toMatchObject([
       { code: 'secret-missing', severity: 'blocker' },
     ])
@@ -174,12 +204,18 @@ describe('a failover', () => {
 })
 
 describe('a former active site', () => {
-  const fence = (state: Observed<HelmReleaseState>) => helmRelease.fence?.(component, { [A]: state, [B]: seen(0) }, failover, toyStack)
+  const fence = (state: Observed<HelmReleaseState>) =>
+    helmRelease.fence?.(component, { [A]: state, [B]: seen(0) }, failover, toyStack)
 
   test('that still answers is stopped, also half up, and gets back what it had when the failover is taken back', () => {
     const half = seen(2)
-    const halfUp = half.kind === 'answering' ? { ...half, state: { ...half.state, workload: { ...half.state.workload, ready: 0 } } } : half
-    expect(fence(halfUp)).toMatchObject([{ id: 'application.stop@dc-a', phase: 'FENCE', fence: 'application', parameters: { before: 2 } }])
+    const halfUp =
+      half.kind === 'answering'
+        ? { ...half, state: { ...half.state, workload: { ...half.state.workload, ready: 0 } } }
+        : half
+    expect(fence(halfUp)).toMatchObject([
+      { id: 'application.stop@dc-a', phase: 'FENCE', fence: 'application', parameters: { before: 2 } },
+    ])
     expect(fence(silent)).toMatchObject([{ parameters: { before: null } }])
   })
 
@@ -190,10 +226,15 @@ describe('a former active site', () => {
 
   test('is put to sleep by a rejoin, and never woken by taking that back', () => {
     const steps = helmRelease.rejoin?.(component, { [A]: seen(2), [B]: seen(2) }, rejoin, toyStack) ?? []
-    expect(steps.map((step) => `${step.phase} ${step.id}`)).toEqual(['DRAIN application.stop@dc-a', 'PROTECT application.reconcile@dc-a'])
+    expect(steps.map((step) => `${step.phase} ${step.id}`)).toEqual([
+      'DRAIN application.stop@dc-a',
+      'PROTECT application.reconcile@dc-a',
+    ])
     expect(steps[0]?.parameters).toEqual({ before: 0 })
     expect(steps[1]?.parameters).toEqual({ role: 'passive' })
-    expect(assess({ [A]: { kind: 'absent', why: 'gone' }, [B]: seen(2) }, rejoin)).toMatchObject([{ severity: 'warning' }])
+    expect(assess({ [A]: { kind: 'absent', why: 'gone' }, [B]: seen(2) }, rejoin)).toMatchObject([
+      { severity: 'warning' },
+    ])
     expect(assess({ [A]: silent, [B]: seen(2) }, rejoin)).toMatchObject([{ severity: 'blocker', site: A }])
   })
 })
@@ -214,7 +255,11 @@ describe('the hash of a Secret', () => {
 })
 
 test('the facts of a plan are the same for who may read Secrets and who may not', async () => {
-  const workload = { metadata: { generation: 1 }, spec: { replicas: 1 }, status: { observedGeneration: 1, replicas: 1 } }
+  const workload = {
+    metadata: { generation: 1 },
+    spec: { replicas: 1 },
+    status: { observedGeneration: 1, replicas: 1 },
+  }
   const observe = async (secret: () => Promise<unknown>) => {
     const get = async (ref: { kind: string }) => (ref.kind === 'Secret' ? secret() : workload)
     const answer = await helmRelease.observe(component, A, {
@@ -231,6 +276,8 @@ test('the facts of a plan are the same for who may read Secrets and who may not'
 })
 
 test('no identity but those that deploy or move may read the keys or run Helm', () => {
-  const rules = helmRelease.access(component, toyStack).filter((rule) => rule.kind === 'kubernetes' && rule.resources.includes('secrets'))
+  const rules = helmRelease
+    .access(component, toyStack)
+    .filter((rule) => rule.kind === 'kubernetes' && rule.resources.includes('secrets'))
   expect(new Set(rules.map((rule) => rule.identity))).toEqual(new Set(['deployer', 'mover']))
 })

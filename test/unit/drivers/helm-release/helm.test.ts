@@ -23,11 +23,13 @@ let folder: string
 beforeAll(async () => {
   api = await startApiServer()
   folder = temporaryFolder()
-  // As on a person's machine: a login that lies in the home folder, a program that reads it, and a certificate beside the kubeconfig.
+  // As on a person's machine: a login that lies in the home folder, a program that reads it, and a certificate beside
+  // the kubeconfig.
   mkdirSync(join(folder, 'home'))
   writeFileSync(join(folder, 'home', 'login'), 'admin-token')
   writeFileSync(join(folder, 'ca.crt'), Buffer.from(api.caData, 'base64'))
-  const token = '{"apiVersion":"client.authentication.k8s.io/v1","kind":"ExecCredential","status":{"token":"\'"$(cat "$HOME/login")"\'"}}'
+  const token =
+    '{"apiVersion":"client.authentication.k8s.io/v1","kind":"ExecCredential","status":{"token":"\'"$(cat "$HOME/login")"\'"}}'
   writeFileSync(join(folder, 'login.sh'), `#!/bin/sh\necho '${token}'\n`)
   chmodSync(join(folder, 'login.sh'), 0o700)
   writeFileSync(

@@ -29,7 +29,9 @@ describe('the application behind a move', () => {
     fc.assert(
       fc.property(fc.uniqueArray(fc.string({ minLength: 1 }), { minLength: 1 }), fc.nat(), (migrations, index) => {
         const left = migrations.filter((_, n) => n !== index % migrations.length)
-        expect(identityProblem({ instance: 'one', migrations }, { instance: 'one', migrations: left })).toContain('missing')
+        expect(identityProblem({ instance: 'one', migrations }, { instance: 'one', migrations: left })).toContain(
+          'missing',
+        )
       }),
     )
   })

@@ -12,16 +12,26 @@ const component = theApplication({ values: { active: ['active.yaml'], passive: [
 const manifest = (replicas: number, name = 'app'): string =>
   `apiVersion: apps/v1\nkind: Deployment\nmetadata: { name: ${name} }\nspec: { replicas: ${replicas} }\n`
 
-/** What a deploy would do on one site, where the witness names dc-a as the active one. `replicas`: of each site that has a release. */
+/**
+ * What a deploy would do on one site, where the witness names dc-a as the active one. `replicas`: of each site that has
+ * a release.
+ */
 async function changesAt(
   site: SiteName,
   replicas: Readonly<Record<string, number>>,
-  of: { readonly epoch?: number | null; readonly adopt?: boolean; readonly installed?: string; readonly ofPassive?: number } = {},
+  of: {
+    readonly epoch?: number | null
+    readonly adopt?: boolean
+    readonly installed?: string
+    readonly ofPassive?: number
+  } = {},
 ): Promise<Change[]> {
   const helm = (at: string, [command, ...args]: readonly string[]): string => {
     const now = replicas[at]
-    if (command === 'list') return JSON.stringify(now === undefined ? [] : [{ status: 'deployed', revision: '4', chart: 'app-1.0.0' }])
-    if (command === 'template') return manifest(args.some((one) => one.endsWith('passive.yaml')) ? (of.ofPassive ?? 0) : 2)
+    if (command === 'list')
+      return JSON.stringify(now === undefined ? [] : [{ status: 'deployed', revision: '4', chart: 'app-1.0.0' }])
+    if (command === 'template')
+      return manifest(args.some((one) => one.endsWith('passive.yaml')) ? (of.ofPassive ?? 0) : 2)
     return args[0] === 'values' ? '{}' : manifest(now ?? 0, of.installed)
   }
   const context = {
@@ -29,7 +39,9 @@ async function changesAt(
     signal: new AbortController().signal,
     kubernetes: (at: SiteName) => ({
       get: async () =>
-        replicas[at] === undefined ? null : { metadata: { name: 'app', namespace: 'infisical' }, spec: { replicas: replicas[at] } },
+        replicas[at] === undefined
+          ? null
+          : { metadata: { name: 'app', namespace: 'infisical' }, spec: { replicas: replicas[at] } },
     }),
     kubeconfig: async (at: SiteName) => at,
     run: async (_: string, args: readonly string[], { env }: { env: { KUBECONFIG: string } }) => ({
@@ -43,7 +55,8 @@ async function changesAt(
   const [unit] = await deployRelease(component, site, { activeSite: A, roleOf, observed: {}, epoch, adopt }, context)
   return (await unit?.diff(context.signal)) ?? []
 }
-const refused = (changes: readonly Change[]): string[] => changes.flatMap(({ kind, why }) => (kind === 'refused' ? [why ?? ''] : []))
+const refused = (changes: readonly Change[]): string[] =>
+  changes.flatMap(({ kind, why }) => (kind === 'refused' ? [why ?? ''] : []))
 
 test.each([
   ['by a deploy', { [B]: 2 }, {}],
@@ -51,11 +64,16 @@ test.each([
   ['by a deploy that adopts, where nothing of it would stay', { [B]: 2 }, { adopt: true, installed: 'another' }],
   ['in the first epoch', { [B]: 1 }, { epoch: 1 }],
   ['where a third site sleeps', { [B]: 2, [C]: 0 }, {}],
-])('a release that runs on a passive site is not stopped while the active site has none, %s', async (_, replicas, of) => {
-  const why = refused(await changesAt(B, replicas, of))
-  expect(why).toEqual([expect.stringMatching(/^made-by-others: .*the witness names dc-a as the active site, which has none/)])
-  expect(why.join()).not.toContain('initialActive')
-})
+])(
+  'a release that runs on a passive site is not stopped while the active site has none, %s',
+  async (_, replicas, of) => {
+    const why = refused(await changesAt(B, replicas, of))
+    expect(why).toEqual([
+      expect.stringMatching(/^made-by-others: .*the witness names dc-a as the active site, which has none/),
+    ])
+    expect(why.join()).not.toContain('initialActive')
+  },
+)
 
 test.each([
   ['of a site that was lost and has come back is put to sleep: the active one has a release', { [A]: 2, [B]: 2 }],

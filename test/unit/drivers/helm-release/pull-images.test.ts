@@ -49,7 +49,13 @@ function site(more: { pods?: KubernetesObject[]; refuses?: boolean; seconds?: nu
     log: { warning: (line: string) => warnings.push(line) },
   } as unknown as DriverContext
   const step = pullImagesStep(component, 'dc-b' as SiteName)
-  const run = { step, component, context, signal: new AbortController().signal, begunAt } as unknown as StepRun<HelmReleaseSpec>
+  const run = {
+    step,
+    component,
+    context,
+    signal: new AbortController().signal,
+    begunAt,
+  } as unknown as StepRun<HelmReleaseSpec>
   return { run, made, warnings }
 }
 
@@ -133,7 +139,9 @@ describe('before users are shut out, the images of the new site', () => {
     })
   })
   test('are not given up by a first failed pull, which the kubelet tries again', () => {
-    expect(pulled(pod([{ name: 'proxy', state: { waiting: { reason: 'ErrImagePull' } } }]), '')).toMatchObject({ is: 'pending' })
+    expect(pulled(pod([{ name: 'proxy', state: { waiting: { reason: 'ErrImagePull' } } }]), '')).toMatchObject({
+      is: 'pending',
+    })
   })
 
   test.each([

@@ -31,14 +31,27 @@ function cluster(replicas: number | null) {
         ? null
         : {
             metadata: { name: 'app', namespace: 'infisical', generation: 1, resourceVersion: String(world.version) },
-            spec: { replicas: world.replicas, selector: { matchLabels: { app: 'app' } }, template: { spec: { containers: [] } } },
-            status: { observedGeneration: 1, replicas: world.ready, readyReplicas: world.ready, updatedReplicas: world.ready },
+            spec: {
+              replicas: world.replicas,
+              selector: { matchLabels: { app: 'app' } },
+              template: { spec: { containers: [] } },
+            },
+            status: {
+              observedGeneration: 1,
+              replicas: world.ready,
+              readyReplicas: world.ready,
+              updatedReplicas: world.ready,
+            },
           },
     async *watchAll(_: unknown, selected: object) {
       yield world.watched.push(selected)
     },
     list: async () => Array.from({ length: world.pods }, (_, n) => ({ metadata: { name: `app-${n}` } })),
-    patch: async (_: unknown, { spec }: { spec?: { replicas: number } }, options: { resourceVersion?: string; subresource?: string }) => {
+    patch: async (
+      _: unknown,
+      { spec }: { spec?: { replicas: number } },
+      options: { resourceVersion?: string; subresource?: string },
+    ) => {
       if (spec === undefined) world.touched += 1
       else {
         expect(options.subresource).toBe('scale')
@@ -52,8 +65,14 @@ function cluster(replicas: number | null) {
   } as unknown as KubernetesClient
   return { world, kubernetes }
 }
-const chart = (replicas: string) => `apiVersion: apps/v1\nkind: Deployment\nmetadata: { name: app }\nspec: { ${replicas} }\n`
-function runOf(step: PlannedStep, kubernetes: KubernetesClient, intent: Intent['mode'] = 'switchover', rendered: string | null = null) {
+const chart = (replicas: string) =>
+  `apiVersion: apps/v1\nkind: Deployment\nmetadata: { name: app }\nspec: { ${replicas} }\n`
+function runOf(
+  step: PlannedStep,
+  kubernetes: KubernetesClient,
+  intent: Intent['mode'] = 'switchover',
+  rendered: string | null = null,
+) {
   const warnings: string[] = []
   const context = {
     stack: toyStack,
@@ -61,7 +80,8 @@ function runOf(step: PlannedStep, kubernetes: KubernetesClient, intent: Intent['
     log: { warning: (line: string) => warnings.push(line) },
     kubernetes: () => kubernetes,
     kubeconfig: () => '',
-    run: async () => (rendered === null ? { code: 1, stdout: '', stderr: 'no such host' } : { code: 0, stdout: rendered, stderr: '' }),
+    run: async () =>
+      rendered === null ? { code: 1, stdout: '', stderr: 'no such host' } : { code: 0, stdout: rendered, stderr: '' },
   } as unknown as DriverContext
   const run = { step, component, context, signal: context.signal, intent: { mode: intent, from: A, to: B } }
   return { run: run as unknown as StepRun<HelmReleaseSpec>, warnings }
@@ -97,24 +117,37 @@ describe('a stopped application', () => {
     ],
     ['that was evicted and stays in sight', { phase: 'Failed', reason: 'Evicted' }, 'done'],
     ['whose last container has ended', { phase: 'Failed', containerStatuses: [ended] }, 'done'],
-    ['that ended well', { phase: 'Succeeded', containerStatuses: [{ name: 'app', state: { terminated: { exitCode: 0 } } }] }, 'done'],
+    [
+      'that ended well',
+      { phase: 'Succeeded', containerStatuses: [{ name: 'app', state: { terminated: { exitCode: 0 } } }] },
+      'done',
+    ],
   ])('waits for a pod that may still run, and for no other: one %s', async (_, status, is) => {
     const { kubernetes } = cluster(0)
-    const withPod = { ...kubernetes, list: async () => [{ metadata: { name: 'app-0' }, status }] } as unknown as KubernetesClient
-    expect(await stop.done(runOf(stopStep(component, A, { phase: 'DRAIN', before: 1 }), withPod).run)).toMatchObject({ is })
+    const withPod = {
+      ...kubernetes,
+      list: async () => [{ metadata: { name: 'app-0' }, status }],
+    } as unknown as KubernetesClient
+    expect(await stop.done(runOf(stopStep(component, A, { phase: 'DRAIN', before: 1 }), withPod).run)).toMatchObject({
+      is,
+    })
   })
 
-  test.each([3, 1, 0])('that is taken back has the %d replicas that it had, and is taken back once they are ready', async (before) => {
-    const { world, kubernetes } = cluster(before)
-    const { run } = runOf(stopStep(component, A, { phase: 'DRAIN', before }), kubernetes)
-    await applyAsSeen(stop, run)
-    world.ready = 0
-    await undoAsSeen(stop, run)
-    expect(world.replicas).toBe(before)
-    if (before > 0) expect(await stop.undone?.(run)).toMatchObject({ is: 'pending', waitingFor: `app: 0 of ${before} ready` })
-    world.ready = before
-    expect(await stop.undone?.(run)).toMatchObject({ is: 'done', proof: { replicas: before } })
-  })
+  test.each([3, 1, 0])(
+    'that is taken back has the %d replicas that it had, and is taken back once they are ready',
+    async (before) => {
+      const { world, kubernetes } = cluster(before)
+      const { run } = runOf(stopStep(component, A, { phase: 'DRAIN', before }), kubernetes)
+      await applyAsSeen(stop, run)
+      world.ready = 0
+      await undoAsSeen(stop, run)
+      expect(world.replicas).toBe(before)
+      if (before > 0)
+        expect(await stop.undone?.(run)).toMatchObject({ is: 'pending', waitingFor: `app: 0 of ${before} ready` })
+      world.ready = before
+      expect(await stop.undone?.(run)).toMatchObject({ is: 'done', proof: { replicas: before } })
+    },
+  )
 
   test('of a half lost site is taken back without waiting for pods that were not ready before either', async () => {
     const { world, kubernetes } = cluster(0)
@@ -176,11 +209,16 @@ test('a stop never proves that no pod is left by a selector that it can not ask 
   const selecting = (selector: object) =>
     ({
       ...kubernetes,
-      get: async () => ({ metadata: { name: 'app', namespace: 'infisical' }, spec: { replicas: 0, selector }, status: { replicas: 1 } }),
+      get: async () => ({
+        metadata: { name: 'app', namespace: 'infisical' },
+        spec: { replicas: 0, selector },
+        status: { replicas: 1 },
+      }),
       list: async (_kind: unknown, { labelSelector }: { labelSelector: string }) =>
         labelSelector === 'app in (app)' ? [{ metadata: { name: 'app-0' } }] : [],
     }) as unknown as KubernetesClient
-  const done = (selector: object) => stop.done(runOf(stopStep(component, A, { phase: 'DRAIN', before: 1 }), selecting(selector)).run)
+  const done = (selector: object) =>
+    stop.done(runOf(stopStep(component, A, { phase: 'DRAIN', before: 1 }), selecting(selector)).run)
   expect(await done({})).toMatchObject({ is: 'unknown', why: expect.stringContaining('the selector of app') })
   expect(await done({ matchExpressions: [{ key: 'app', operator: 'In', values: ['app'] }] })).toMatchObject({
     is: 'pending',
@@ -214,22 +252,34 @@ describe('a size that somebody else keeps', () => {
   test('is set anew behind the point of no return, and where a site is shut', async () => {
     const { world, kubernetes } = cluster(0)
     const starting = runOf(startStep(component, { mode: 'switchover', from: A, to: B }, 2), fought(kubernetes)).run
-    expect(await start.done({ ...starting, applied: true })).toMatchObject({ is: 'pending', takenBackBy: 'argocd-controller' })
+    expect(await start.done({ ...starting, applied: true })).toMatchObject({
+      is: 'pending',
+      takenBackBy: 'argocd-controller',
+    })
     world.replicas = 2
     const stopping = runOf(stopStep(component, A, { phase: 'FENCE', before: 2 }), fought(kubernetes), 'failover').run
-    expect(await stop.done({ ...stopping, applied: true })).toMatchObject({ is: 'pending', takenBackBy: 'argocd-controller' })
+    expect(await stop.done({ ...stopping, applied: true })).toMatchObject({
+      is: 'pending',
+      takenBackBy: 'argocd-controller',
+    })
   })
 
   test('is the right one, where an autoscaler has said it of a workload that was started', async () => {
     const { world, kubernetes } = cluster(0)
-    const { run } = runOf(startStep(component, { mode: 'switchover', from: A, to: B }, 2), fought(kubernetes, 'kube-controller-manager'))
+    const { run } = runOf(
+      startStep(component, { mode: 'switchover', from: A, to: B }, 2),
+      fought(kubernetes, 'kube-controller-manager'),
+    )
     await applyAsSeen(start, run)
     world.replicas = 5
     expect(await start.done({ ...run, applied: true })).toEqual({ is: 'pending', waitingFor: 'app: 0 of 5 ready' })
     world.ready = 5
     expect(await start.done({ ...run, applied: true })).toMatchObject({ is: 'done', proof: { replicas: 5 } })
     world.replicas = 0
-    expect(await start.done({ ...run, applied: true })).toMatchObject({ is: 'pending', takenBackBy: 'kube-controller-manager' })
+    expect(await start.done({ ...run, applied: true })).toMatchObject({
+      is: 'pending',
+      takenBackBy: 'kube-controller-manager',
+    })
   })
 
   test('is not fought over on the way back, whatever it is: users are served by it', async () => {
@@ -240,7 +290,9 @@ describe('a size that somebody else keeps', () => {
 })
 
 describe('pods that crashed while their database was away', () => {
-  const crashing = { containerStatuses: [{ name: 'app', restartCount: 5, state: { waiting: { reason: 'CrashLoopBackOff' } } }] }
+  const crashing = {
+    containerStatuses: [{ name: 'app', restartCount: 5, state: { waiting: { reason: 'CrashLoopBackOff' } } }],
+  }
   function crashed(createdAt: string) {
     const { world, kubernetes } = cluster(2)
     world.ready = 0

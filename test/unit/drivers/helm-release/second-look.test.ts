@@ -24,7 +24,10 @@ interface Kept {
   readonly before?: number | null
 }
 
-/** A workload with users, whose `spec.replicas` has the managers that the API server would say: a change takes the field from all others. */
+/**
+ * A workload with users, whose `spec.replicas` has the managers that the API server would say: a change takes the field
+ * from all others.
+ */
 function around({ by = [], replicas = 2, labels = {}, strategy = {}, kind = 'Deployment', before = replicas }: Kept) {
   const component = theApplication({ workload: { kind, name: 'app', container: 'app' } })
   const world = { replicas, pods: replicas, managers: [...by], version: 1, scaled: [] as number[] }
@@ -44,8 +47,13 @@ function around({ by = [], replicas = 2, labels = {}, strategy = {}, kind = 'Dep
         },
         spec: { replicas: world.replicas, strategy, selector: { matchLabels: { app: 'app' } } },
       }) as unknown as KubernetesObject,
-    list: async () => Array.from({ length: world.pods }, (_, n) => ({ metadata: { name: `app-${n}` }, status: { phase: 'Running' } })),
-    async patch(_: unknown, { spec }: { spec: { replicas: number } }, options: { resourceVersion?: string; subresource?: string }) {
+    list: async () =>
+      Array.from({ length: world.pods }, (_, n) => ({ metadata: { name: `app-${n}` }, status: { phase: 'Running' } })),
+    async patch(
+      _: unknown,
+      { spec }: { spec: { replicas: number } },
+      options: { resourceVersion?: string; subresource?: string },
+    ) {
       expect(options).toMatchObject({ resourceVersion: String(world.version), subresource: 'scale' })
       world.scaled.push(spec.replicas)
       write('standby', spec.replicas)
@@ -59,11 +67,23 @@ function around({ by = [], replicas = 2, labels = {}, strategy = {}, kind = 'Dep
   const clock = toyClock()
   const warnings: string[] = []
   const proofs: Record<string, JsonObject> = {}
-  const context = { stack: toyStack, kubernetes: () => kubernetes, clock, log: { warning: (line: string) => warnings.push(line) } }
+  const context = {
+    stack: toyStack,
+    kubernetes: () => kubernetes,
+    clock,
+    log: { warning: (line: string) => warnings.push(line) },
+  }
   const look = secondLookStep(component, A, before)
   const begin = (step: PlannedStep): StepRun<HelmReleaseSpec> => {
     const signal = AbortSignal.timeout(5_000)
-    const run = { step, component, intent: { mode: 'switchover', from: A, to: 'dc-b' }, context, signal, applied: false }
+    const run = {
+      step,
+      component,
+      intent: { mode: 'switchover', from: A, to: 'dc-b' },
+      context,
+      signal,
+      applied: false,
+    }
     return {
       ...run,
       begunAt: clock.now().toISOString(),
@@ -75,7 +95,15 @@ function around({ by = [], replicas = 2, labels = {}, strategy = {}, kind = 'Dep
     if (progress.is !== 'done') throw new Error(`not done: ${JSON.stringify(progress)}`)
     proofs[look.id] = progress.proof
   }
-  return { world, clock, warnings, write, prove, begin: () => begin(look), end: () => begin(endLookStep(component, A, look)) }
+  return {
+    world,
+    clock,
+    warnings,
+    write,
+    prove,
+    begin: () => begin(look),
+    end: () => begin(endLookStep(component, A, look)),
+  }
 }
 
 describe('the second look at a release, before any door is closed', () => {
@@ -115,7 +143,10 @@ describe('the second look at a release, before any door is closed', () => {
     const run = begin()
     await applyAsSeen(secondLook, run)
     expect(world.scaled).toEqual([3])
-    expect(await secondLook.done(run)).toMatchObject({ is: 'pending', waitingFor: expect.stringContaining('Argo CD (application shop)') })
+    expect(await secondLook.done(run)).toMatchObject({
+      is: 'pending',
+      waitingFor: expect.stringContaining('Argo CD (application shop)'),
+    })
   })
 
   test('lets the move go on after seven seconds, with as many replicas as before, once the pod of the one more is gone', async () => {

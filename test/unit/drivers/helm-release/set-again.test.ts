@@ -18,7 +18,9 @@ const chart = (replicas: number | null): string =>
 function site(role: Role, of: { readonly values: number | null; readonly now: number; readonly by: string | null }) {
   const world = { replicas: of.now, scaled: [] as number[], through: [] as (string | undefined)[] }
   const managedFields =
-    of.by === null ? [] : [{ manager: of.by, time: '2026-11-29T12:00:04Z', fieldsV1: { 'f:spec': { 'f:replicas': {} } } }]
+    of.by === null
+      ? []
+      : [{ manager: of.by, time: '2026-11-29T12:00:04Z', fieldsV1: { 'f:spec': { 'f:replicas': {} } } }]
   const kubernetes = {
     get: async () => ({
       metadata: { name: 'app', namespace: 'infisical', generation: 1, resourceVersion: '7', managedFields },
@@ -49,7 +51,12 @@ function site(role: Role, of: { readonly values: number | null; readonly now: nu
     kubeconfig: async () => '',
     run: async (_: string, args: readonly string[]) => ({ code: 0, stdout: helm(args), stderr: '' }),
   } as unknown as DriverContext
-  const run = { step: reconcileStep(component, A, role), component, context, signal } as unknown as StepRun<HelmReleaseSpec>
+  const run = {
+    step: reconcileStep(component, A, role),
+    component,
+    context,
+    signal,
+  } as unknown as StepRun<HelmReleaseSpec>
   return { world, warnings, run, remind: () => reconcile.reminder?.remind(run) }
 }
 
@@ -79,7 +86,9 @@ describe('past the point of no return, where another controller scales the appli
     await remind()
     expect(world.scaled).toEqual([2])
     expect(warnings).toEqual([
-      expect.stringMatching(/argocd-controller has scaled Deployment\/app on dc-a to 0; it is set to 2 again\. argocd app set/),
+      expect.stringMatching(
+        /argocd-controller has scaled Deployment\/app on dc-a to 0; it is set to 2 again\. argocd app set/,
+      ),
     ])
     await remind()
     expect(world.scaled).toEqual([2])
@@ -88,7 +97,10 @@ describe('past the point of no return, where another controller scales the appli
 
   test('of the old site to something, it is stopped again, and its pods are not waited for', async () => {
     const { world, run, remind } = site('passive', { values: 0, now: 1, by: 'argocd-controller' })
-    expect(await reconcile.done(run)).toMatchObject({ is: 'pending', waitingFor: expect.stringContaining('values of the passive role') })
+    expect(await reconcile.done(run)).toMatchObject({
+      is: 'pending',
+      waitingFor: expect.stringContaining('values of the passive role'),
+    })
     await remind()
     expect(world.scaled).toEqual([0])
     expect(world.through).toEqual(['scale'])

@@ -5,7 +5,9 @@ import { podsPerTest, type RedisPod } from '../../../support/redis-pods.ts'
 
 const pods = podsPerTest()
 
-/** What a Redis of other hands leaves on its volume that keeps snapshots alone, as it does unless it is told otherwise. */
+/**
+ * What a Redis of other hands leaves on its volume that keeps snapshots alone, as it does unless it is told otherwise.
+ */
 async function snapshotOnly(keys: number): Promise<RedisPod> {
   const redis = await pods().serve('a')
   await redis.cli('EVAL', `for n = 1, ${keys} do redis.call('SET', 'key-' .. n, n) end`, '0')

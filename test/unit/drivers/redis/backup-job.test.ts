@@ -88,7 +88,8 @@ describe("the defects of the guide's backup job are not in ours", () => {
   })
   test('3: redis-cli talks to the Redis server, not to its own pod', () => {
     expect(envOf(dump, 'REDIS_HOST')?.value).toBe('redis')
-    for (const line of DUMP.split('\n').filter((one) => /redis-cli (?!.*\$\{)/.test(one))) expect(line).toContain('-h "$REDIS_HOST"')
+    for (const line of DUMP.split('\n').filter((one) => /redis-cli (?!.*\$\{)/.test(one)))
+      expect(line).toContain('-h "$REDIS_HOST"')
   })
   test('4: the password is set', () => {
     expect(envOf(dump, 'REDISCLI_AUTH')?.valueFrom).toEqual({ secretKeyRef: { name: 'redis', key: 'password' } })
@@ -96,7 +97,11 @@ describe("the defects of the guide's backup job are not in ours", () => {
   test('5: the pod has a restart policy that a Job may have', () => expect(pod.restartPolicy).toBe('Never'))
   test('6: the manifest is an object that the API server takes', () => {
     const { object } = backupManifest(cache, toyStack, 'dc-a' as SiteName, location, false)
-    expect(object).toMatchObject({ apiVersion: 'batch/v1', kind: 'CronJob', metadata: { name: 'redis-backup', namespace: 'infisical' } })
+    expect(object).toMatchObject({
+      apiVersion: 'batch/v1',
+      kind: 'CronJob',
+      metadata: { name: 'redis-backup', namespace: 'infisical' },
+    })
     expect(JSON.parse(JSON.stringify(object))).toEqual(object)
   })
   test("7: the volume of the running Redis is not needed: a volume that only one node may mount can not be in the job's way", () => {
@@ -126,7 +131,10 @@ describe("the defects of the guide's backup job are not in ours", () => {
 
 test('two jobs never run at once, and one that hangs or fails ends', () => {
   const { concurrencyPolicy, startingDeadlineSeconds, jobTemplate } = cronJob()
-  expect({ concurrencyPolicy, startingDeadlineSeconds }).toEqual({ concurrencyPolicy: 'Forbid', startingDeadlineSeconds: 600 })
+  expect({ concurrencyPolicy, startingDeadlineSeconds }).toEqual({
+    concurrencyPolicy: 'Forbid',
+    startingDeadlineSeconds: 600,
+  })
   expect(jobTemplate.spec).toMatchObject({ backoffLimit: 2, activeDeadlineSeconds: 1800 })
 })
 
@@ -136,36 +144,50 @@ test('a passive site takes no dumps, because its stale data would look newer tha
 })
 
 test('all containers that share the volume run as one user, whatever user their images would choose', () => {
-  const set = serverManifests(cache, toyStack, 'dc-a' as SiteName, location).find((one) => one.object.kind === 'StatefulSet')
+  const set = serverManifests(cache, toyStack, 'dc-a' as SiteName, location).find(
+    (one) => one.object.kind === 'StatefulSet',
+  )
   expect(set?.object.spec).toMatchObject({
     template: { spec: { securityContext: { runAsUser: 999, runAsGroup: 999, fsGroup: 999, runAsNonRoot: true } } },
   })
 })
 
 test('the server has beside it what brings its dumps to the object store, told the same as the scheduled job', () => {
-  const set = serverManifests(cache, toyStack, 'dc-a' as SiteName, location).find((one) => one.object.kind === 'StatefulSet')
-  const { template } = (set?.object.spec ?? {}) as { readonly template: { readonly spec: { readonly containers: readonly Container[] } } }
+  const set = serverManifests(cache, toyStack, 'dc-a' as SiteName, location).find(
+    (one) => one.object.kind === 'StatefulSet',
+  )
+  const { template } = (set?.object.spec ?? {}) as {
+    readonly template: { readonly spec: { readonly containers: readonly Container[] } }
+  }
   const { containers } = template.spec
   expect(containers.map(({ name, image }) => [name, image])).toEqual([
     ['redis', cache.spec.image],
     ['transfer', cache.spec.backup.images.upload],
   ])
   expect(containers[1]?.env).toEqual(upload.env)
-  expect(containers[0]?.env).not.toEqual(expect.arrayContaining([expect.objectContaining({ name: 'SECRET_ACCESS_KEY' })]))
-  for (const container of containers) expect(container.volumeMounts).toContainEqual({ name: 'work', mountPath: '/work' })
+  expect(containers[0]?.env).not.toEqual(
+    expect.arrayContaining([expect.objectContaining({ name: 'SECRET_ACCESS_KEY' })]),
+  )
+  for (const container of containers)
+    expect(container.volumeMounts).toContainEqual({ name: 'work', mountPath: '/work' })
 })
 
 test('whatever asks a store with a private authority has its certificates mounted, from the Secret that brings the keys', () => {
   const secure = { ...location, authorities: 'PEM' }
-  const set = serverManifests(cache, toyStack, 'dc-a' as SiteName, secure).find((one) => one.object.kind === 'StatefulSet')
+  const set = serverManifests(cache, toyStack, 'dc-a' as SiteName, secure).find(
+    (one) => one.object.kind === 'StatefulSet',
+  )
   const server = ((set?.object.spec ?? {}) as { readonly template: { readonly spec: PodSpec } }).template.spec
-  const job = (backupManifest(cache, toyStack, 'dc-a' as SiteName, secure, false).object.spec as CronJobSpec).jobTemplate.spec.template.spec
+  const job = (backupManifest(cache, toyStack, 'dc-a' as SiteName, secure, false).object.spec as CronJobSpec)
+    .jobTemplate.spec.template.spec
   for (const { containers, volumes } of [server, job as PodSpec]) {
     const asking = containers.filter(({ env = [] }) => env.some(({ name }) => name === 'BUCKET_URL'))
     expect(asking).toHaveLength(1)
     for (const { env, volumeMounts } of asking) {
       expect(env).toEqual(expect.arrayContaining([{ name: 'AUTHORITIES', value: '/authorities/ca.crt' }]))
-      expect(volumeMounts).toEqual(expect.arrayContaining([{ name: 'authorities', mountPath: '/authorities', readOnly: true }]))
+      expect(volumeMounts).toEqual(
+        expect.arrayContaining([{ name: 'authorities', mountPath: '/authorities', readOnly: true }]),
+      )
     }
     const secret = { secretName: 'redis-backup-store', items: [{ key: 'ca.crt', path: 'ca.crt' }] }
     expect(volumes).toEqual(expect.arrayContaining([{ name: 'authorities', secret }]))

@@ -7,8 +7,17 @@ import type { RedisSpec } from '../../../../src/drivers/redis/spec.ts'
 import { theCache } from '../../../support/redis-cache.ts'
 
 const dcA = 'dc-a' as SiteName
-const cache = theCache({ backup: { store: 'archive', prefix: 'redis', images: { dump: 'redis:7.4.6', upload: 'curl:8' } } })
-const DESCRIPTION = { schemaVersion: 1, takenAt: '2026-11-21T06:00:01Z', keys: 3, expired: 0, bytes: 172, sha256: 'a'.repeat(64) }
+const cache = theCache({
+  backup: { store: 'archive', prefix: 'redis', images: { dump: 'redis:7.4.6', upload: 'curl:8' } },
+})
+const DESCRIPTION = {
+  schemaVersion: 1,
+  takenAt: '2026-11-21T06:00:01Z',
+  keys: 3,
+  expired: 0,
+  bytes: 172,
+  sha256: 'a'.repeat(64),
+}
 const FAILED = { failed: 3, conditions: [{ type: 'Failed', status: 'True' }] }
 
 interface Around {
@@ -36,7 +45,10 @@ function around({ job, terminated, stored = true, inPlace = '' }: Around): StepR
       return { code: 0, stdout: inPlace, stderr: '' }
     },
   }
-  const store = { get: async () => (stored ? { body: JSON.stringify(DESCRIPTION) } : null), head: async () => ({ bytes: 172 }) }
+  const store = {
+    get: async () => (stored ? { body: JSON.stringify(DESCRIPTION) } : null),
+    head: async () => ({ bytes: 172 }),
+  }
   return {
     step: dumpStep(cache, dcA, 'FINAL_SYNC', ''),
     component: cache,
@@ -55,12 +67,18 @@ test('a dump is there when its pod says so: its job says it a second later, and 
 })
 
 test('a dump that the pod of the server took is there without a job', async () => {
-  expect(await dump.done(around({ job: null, inPlace: '20261121T060001Z\n' }))).toMatchObject({ is: 'done', proof: { keys: 3 } })
+  expect(await dump.done(around({ job: null, inPlace: '20261121T060001Z\n' }))).toMatchObject({
+    is: 'done',
+    proof: { keys: 3 },
+  })
 })
 
 test.each<[string, Around]>([
   ['no job was made, and the pod of the server took none', { job: null }],
-  ['no job was made, and the pod of the server is from before it could', { job: null, inPlace: new Error('container not found') }],
+  [
+    'no job was made, and the pod of the server is from before it could',
+    { job: null, inPlace: new Error('container not found') },
+  ],
   ['its pod is at work', { job: { active: 1 } }],
   ['one try failed, and the job tries again', { job: { active: 1, failed: 1 }, terminated: { exitCode: 1 } }],
 ])('a dump is waited for as long as %s', async (_, state) => {
@@ -75,7 +93,11 @@ test.each<[string, string, Around]>([
     'what the pod of the server names is not in the object store',
     { job: null, inPlace: '20261121T060001Z', stored: false },
   ],
-  ['dump-missing', 'what the pod names is not in the object store', { job: { succeeded: 1 }, terminated: ended, stored: false }],
+  [
+    'dump-missing',
+    'what the pod names is not in the object store',
+    { job: { succeeded: 1 }, terminated: ended, stored: false },
+  ],
 ])('%s: %s', async (code, _, state) => {
   expect(await dump.done(around(state))).toMatchObject({ is: 'failed', code })
 })

@@ -39,7 +39,8 @@ function site(suspend: boolean, forbidden = false) {
     async get({ kind, name }: ObjectReference) {
       if (kind === 'CronJob' && forbidden) throw siteError('kubernetes-forbidden', 'it may not')
       const metadata = { name, resourceVersion: String(world.patches) }
-      if (kind === 'StatefulSet') return { metadata, spec: { template: { spec: { containers: [{ image: 'redis:7.4.6' }] } } } }
+      if (kind === 'StatefulSet')
+        return { metadata, spec: { template: { spec: { containers: [{ image: 'redis:7.4.6' }] } } } }
       return kind === 'CronJob' ? { metadata, spec: { suspend: world.suspend } } : null
     },
     async patch(_: unknown, { spec }: { spec?: { suspend: boolean } }) {
@@ -86,14 +87,20 @@ describe('the dumps of a site that was lost', () => {
   test('are resumed when the failover is taken back', async () => {
     const { world, context } = site(true)
     const [step] = redis.fence?.(cache, { [A]: seen(true) }, failover, stack) ?? []
-    const run = { step, component: cache, intent: failover, context, signal: context.signal } as unknown as StepRun<Cache['spec']>
+    const run = { step, component: cache, intent: failover, context, signal: context.signal } as unknown as StepRun<
+      Cache['spec']
+    >
     await undoAsSeen(fenceOfDumps, run)
     expect(world.suspend).toBe(false)
     expect(await fenceOfDumps.undone?.(run)).toMatchObject({ is: 'done' })
   })
   test('are all that the guard may change', () => {
-    const rules = redis.access(cache, stack).filter((rule) => rule.kind === 'kubernetes' && rule.identity === 'guard' && rule.site === A)
-    expect(rules.flatMap((rule) => (rule.kind === 'kubernetes' ? [[rule.resources, rule.verbs, rule.resourceNames]] : []))).toEqual([
+    const rules = redis
+      .access(cache, stack)
+      .filter((rule) => rule.kind === 'kubernetes' && rule.identity === 'guard' && rule.site === A)
+    expect(
+      rules.flatMap((rule) => (rule.kind === 'kubernetes' ? [[rule.resources, rule.verbs, rule.resourceNames]] : [])),
+    ).toEqual([
       [['statefulsets'], ['get'], ['redis']],
       [['pods'], ['get'], ['redis-0']],
       [['cronjobs'], ['get', 'patch'], ['redis-backup']],

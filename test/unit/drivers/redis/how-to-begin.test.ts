@@ -46,15 +46,26 @@ test('a Redis that other hands made is taken over on demand only, whatever else 
     dump: fc.constantFrom(null, 'unreadable', dump),
     move: fc.constantFrom('restore', 'fresh'),
   }) as fc.Arbitrary<CacheSituation>
-  fc.assert(fc.property(situations, (situation) => refusalOf(situation) === (situation.adopt ? null : 'made-by-others')))
+  fc.assert(
+    fc.property(situations, (situation) => refusalOf(situation) === (situation.adopt ? null : 'made-by-others')),
+  )
 })
 
 test('the only Redis that there is, is adopted on the active site alone: whoever names the wrong site loses nothing', () => {
-  const only: CacheSituation = { ...lost, role: 'passive', epoch: null, adopt: true, server: 'others', atActive: false, dump: null }
+  const only: CacheSituation = {
+    ...lost,
+    role: 'passive',
+    epoch: null,
+    adopt: true,
+    server: 'others',
+    atActive: false,
+    dump: null,
+  }
   expect(refusalOf(only)).toBe('only-on-passive-site')
   expect(refusalOf({ ...only, role: 'active' })).toBeNull()
   expect(refusalOf({ ...only, atActive: true })).toBeNull()
-  // The component is new to a stack that was deployed before: an empty one would begin on the active site, whatever the witness says.
+  // The component is new to a stack that was deployed before: an empty one would begin on the active site, whatever the
+  // witness says.
   expect(refusalOf({ ...only, epoch: 3 })).toBe('only-on-passive-site')
   expect(refusalOf({ ...only, epoch: 3, atActive: true })).toBeNull()
   expect(refusalOf({ ...only, epoch: 3, move: 'fresh' })).toBeNull()
@@ -80,20 +91,28 @@ describe('a Redis that other hands made on a passive site, after the first deplo
       spec: { namespace: 'app', name: 'redis', backup: { store: 's', prefix: 'r' } },
     }
     const roleOf = (one: SiteName) => (one === A ? 'active' : 'passive')
-    return assertMayBegin(component as unknown as Cache, site, { activeSite: A, roleOf, observed: {}, epoch, adopt: true }, context)
+    return assertMayBegin(
+      component as unknown as Cache,
+      site,
+      { activeSite: A, roleOf, observed: {}, epoch, adopt: true },
+      context,
+    )
   }
 
   test.each([
     ['of two', [B]],
     ['of three', [B, C]],
-  ])('%s sites is not adopted while the active one has none: the refusal names the witness, and no stack file', async (_, setsAt) => {
-    await expect(adoptedAt(B, setsAt)).rejects.toMatchObject({
-      code: 'made-by-others',
-      message: expect.stringMatching(/dc-a, the active site, has none/),
-      next: expect.not.stringContaining('initialActive'),
-    })
-    await expect(adoptedAt(B, setsAt, null)).rejects.toMatchObject({ next: expect.stringContaining('initialActive') })
-  })
+  ])(
+    '%s sites is not adopted while the active one has none: the refusal names the witness, and no stack file',
+    async (_, setsAt) => {
+      await expect(adoptedAt(B, setsAt)).rejects.toMatchObject({
+        code: 'made-by-others',
+        message: expect.stringMatching(/dc-a, the active site, has none/),
+        next: expect.not.stringContaining('initialActive'),
+      })
+      await expect(adoptedAt(B, setsAt, null)).rejects.toMatchObject({ next: expect.stringContaining('initialActive') })
+    },
+  )
 
   test('is adopted where the active site has one', async () => {
     await expect(adoptedAt(B, [A, B])).resolves.toBeUndefined()

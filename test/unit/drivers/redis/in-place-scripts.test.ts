@@ -41,9 +41,12 @@ interface Asked {
   readonly sha256: string
   readonly otherwise?: string
 }
-const lines = (seen: string, { id, url, sha256, otherwise = '' }: Asked): string => `${[seen, id, url, sha256, otherwise].join('\n')}\n`
-const fetched = (redis: RedisPod, seen: string, asked: Asked): Promise<Ended> => script(FETCH_IN_PLACE, redis.env, lines(seen, asked))
-const loaded = (redis: RedisPod, seen: string, asked: Asked): Promise<Ended> => script(LOAD_IN_PLACE, redis.env, lines(seen, asked))
+const lines = (seen: string, { id, url, sha256, otherwise = '' }: Asked): string =>
+  `${[seen, id, url, sha256, otherwise].join('\n')}\n`
+const fetched = (redis: RedisPod, seen: string, asked: Asked): Promise<Ended> =>
+  script(FETCH_IN_PLACE, redis.env, lines(seen, asked))
+const loaded = (redis: RedisPod, seen: string, asked: Asked): Promise<Ended> =>
+  script(LOAD_IN_PLACE, redis.env, lines(seen, asked))
 /** Everything of a load but the word that Redis should end, and what comes behind it. */
 const madeReady = (redis: RedisPod, asked: Asked): Promise<Ended> =>
   script(LOAD_IN_PLACE.slice(0, LOAD_IN_PLACE.indexOf('redis-cli -p')), redis.env, lines('', asked))
@@ -174,7 +177,10 @@ describe('a restore in the running pod', () => {
 
 describe('the server ends', () => {
   test.each([
-    ['between the two halves of the swap, what was there being aside already', ['mv', 'appendonlydir', 'before-restore']],
+    [
+      'between the two halves of the swap, what was there being aside already',
+      ['mv', 'appendonlydir', 'before-restore'],
+    ],
     ['after the swap, before it is written down', ['mv', '.standby-new', 'appendonlydir']],
   ])('%s, and starts with the dump all the same', async (_, [, from = '', to = '']) => {
     const dump = await dumped(5)

@@ -11,7 +11,9 @@ import { theCache } from '../../../support/redis-cache.ts'
 import { toyStack } from '../../../support/toy-stack.ts'
 
 const dcB = 'dc-b' as SiteName
-const cache = theCache({ backup: { store: 'archive', prefix: 'redis', images: { dump: 'redis:7.4.6', upload: 'curl:8' } } })
+const cache = theCache({
+  backup: { store: 'archive', prefix: 'redis', images: { dump: 'redis:7.4.6', upload: 'curl:8' } },
+})
 const READY = { conditions: [{ type: 'Ready', status: 'True' }] }
 const KNOWING = { containers: [{ name: 'redis' }, { name: 'transfer' }] }
 
@@ -80,7 +82,11 @@ describe('a dump is loaded in the running pod', () => {
     ['its dump can not be fetched', [{ code: 7, stderr: 'curl: (7)' }], ['exec transfer']],
     ['it does not load', [{}, { code: 1 }], ['exec transfer', 'exec redis']],
     ['a container does not run', [SHUT], ['exec transfer']],
-    ['the answer was lost', [{}, siteError('site-unreachable', 'gone', { retry: 'transient' })], ['exec transfer', 'exec redis']],
+    [
+      'the answer was lost',
+      [{}, siteError('site-unreachable', 'gone', { retry: 'transient' })],
+      ['exec transfer', 'exec redis'],
+    ],
   ])('and where %s the pod starts anew, which has more patience', async (_, answers, execs) => {
     const at = site(answers)
     await restore.apply?.(restoring(at, seen))

@@ -80,11 +80,21 @@ describe('a restored cache', () => {
     const held = { ...dump, keys: 20, databases: { 1: { keys: 20, expiring: 0 } } }
     expect(verdict(held, server(20, { databases: { 1: 20 } }), null)).toBe('restorable')
     const checks = judge(component, held, server(20, { databases: { 1: 20 } }), null, at(1))
-    expect(checks.find(({ id }) => id === 'key-count')).toMatchObject({ expected: '20 keys (database 1: 20)', outcome: 'pass' })
+    expect(checks.find(({ id }) => id === 'key-count')).toMatchObject({
+      expected: '20 keys (database 1: 20)',
+      outcome: 'pass',
+    })
   })
 
-  test.each<[string, Record<string, { keys: number; expiring: number }>, Partial<ServerFacts> & { keys: number }, string]>([
-    ['in the wrong logical database', { 1: { keys: 20, expiring: 0 } }, { keys: 20, databases: { 0: 20 } }, 'database 1 has 0 of 20 keys'],
+  test.each<
+    [string, Record<string, { keys: number; expiring: number }>, Partial<ServerFacts> & { keys: number }, string]
+  >([
+    [
+      'in the wrong logical database',
+      { 1: { keys: 20, expiring: 0 } },
+      { keys: 20, databases: { 0: 20 } },
+      'database 1 has 0 of 20 keys',
+    ],
     [
       'in place of others that could not expire, whatever the server counts as expired',
       { 0: { keys: 10, expiring: 0 }, 1: { keys: 10, expiring: 10 } },
@@ -100,7 +110,9 @@ describe('a restored cache', () => {
   ])('with keys %s is not restorable', (_, databases, { keys, ...more }, why) => {
     const held = { ...dump, keys: 20, databases }
     expect(verdict(held, server(keys, more), null)).toBe('not-restorable')
-    expect(judge(component, held, server(keys, more), null, at(1)).find(({ id }) => id === 'key-count')?.found).toContain(why)
+    expect(
+      judge(component, held, server(keys, more), null, at(1)).find(({ id }) => id === 'key-count')?.found,
+    ).toContain(why)
   })
 
   test('without the functions of the dump is not restorable', () => {

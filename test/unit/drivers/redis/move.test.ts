@@ -44,7 +44,10 @@ const seen = (dumps: Record<string, NewestDump>, ready = true): Observed<RedisSt
   text: '',
   facts: [],
 })
-const lost = (of: NewestDump, ready = true): BySite<RedisState> => ({ [A]: silent, [B]: seen({ [A]: of, [B]: null }, ready) })
+const lost = (of: NewestDump, ready = true): BySite<RedisState> => ({
+  [A]: silent,
+  [B]: seen({ [A]: of, [B]: null }, ready),
+})
 const ids = (steps: readonly PlannedStep[] | undefined) => (steps ?? []).map((step) => `${step.phase} ${step.id}`)
 const assess = (states: BySite<RedisState>, intent: Intent, component = cache()) =>
   redis
@@ -59,7 +62,11 @@ const assess = (states: BySite<RedisState>, intent: Intent, component = cache())
 describe('a failover of the cache', () => {
   test('has no step of the lost site and needs none, begins at once, and protects the new one', () => {
     const steps = redis.move?.(cache(), lost(dump), failover, toyStack) ?? []
-    expect(ids(steps)).toEqual(['RESTORE_AUX cache.restore@dc-b', 'PROTECT cache.schedule@dc-b', 'PROTECT cache.dump@dc-b'])
+    expect(ids(steps)).toEqual([
+      'RESTORE_AUX cache.restore@dc-b',
+      'PROTECT cache.schedule@dc-b',
+      'PROTECT cache.dump@dc-b',
+    ])
     expect(steps[0]).toMatchObject({ needs: [], mayBeginIn: 'DRAIN' })
     expect(orderProblems(steps)).toEqual([])
   })
@@ -77,7 +84,10 @@ describe('a failover of the cache', () => {
       const [step] = redis.move?.(cache(), lost(newest), failover, toyStack) ?? []
       if (step === undefined) throw new Error('no step')
       const titled = (more: object): string | null | undefined =>
-        redis.varyingTitles?.restore?.(cache(), { ...step, parameters: { ...step.parameters, planned: { ...newest, ...more } } })
+        redis.varyingTitles?.restore?.(cache(), {
+          ...step,
+          parameters: { ...step.parameters, planned: { ...newest, ...more } },
+        })
       expect(titled({})).toBe(step.title)
       expect(titled({ takenAt: '2026-11-21T02:00:00Z (changes nothing)' })).toBeNull()
       expect(titled({ keys: '0 keys, looks only at' })).toBeNull()
@@ -94,7 +104,8 @@ describe('a failover of the cache', () => {
   })
 
   test('loses what was written since that dump, between nothing and all; where it is fresh nothing was promised', () => {
-    const loss = (states: BySite<RedisState>, component = cache()) => redis.loss?.(component, states, failover, '2026-11-21T02:30:00Z')
+    const loss = (states: BySite<RedisState>, component = cache()) =>
+      redis.loss?.(component, states, failover, '2026-11-21T02:30:00Z')
     expect(loss(lost(dump))).toEqual({
       of: 'cache',
       bytes: [0, null],
@@ -153,9 +164,17 @@ describe('a planned dump', () => {
         open: async () => ({ presignedGet: async (key: string) => `http://${site}/${key}` }),
       }),
     } as unknown as DriverContext
-    await applyAsSeen(restore, { step, component: cache(), context, begunAt, proofOf: () => null } as unknown as StepRun<RedisSpec>)
+    await applyAsSeen(restore, {
+      step,
+      component: cache(),
+      context,
+      begunAt,
+      proofOf: () => null,
+    } as unknown as StepRun<RedisSpec>)
     const data = (applied[0]?.data ?? {}) as Record<string, string>
-    return Object.fromEntries(Object.entries(data).map(([key, value]) => [key, Buffer.from(value, 'base64').toString()]))
+    return Object.fromEntries(
+      Object.entries(data).map(([key, value]) => [key, Buffer.from(value, 'base64').toString()]),
+    )
   }
 
   test('is loaded anew by each run, even over a volume that has loaded it before, and prefers an empty start to none', async () => {
@@ -212,10 +231,16 @@ describe('a request for a dump', () => {
     const kubernetes = {
       get: async ({ kind }: { kind: string }) => objects[kind],
       exec: async () => ({ code: 0, stdout: '', stderr: '' }),
-      patch: async ({ kind }: { kind: string }, patch: object, options: object) => calls.push(['patch', kind, { options, patch }]),
+      patch: async ({ kind }: { kind: string }, patch: object, options: object) =>
+        calls.push(['patch', kind, { options, patch }]),
       remove: async ({ kind }: { kind: string }, options: object) => calls.push(['remove', kind, options]),
     }
-    const run = { step, component: cache('fresh'), context: { stack: toyStack, kubernetes: () => kubernetes }, begunAt: 'now' }
+    const run = {
+      step,
+      component: cache('fresh'),
+      context: { stack: toyStack, kubernetes: () => kubernetes },
+      begunAt: 'now',
+    }
     return { calls, run: { ...run, proofOf: () => null } as unknown as StepRun<RedisSpec> }
   }
   test('replaces the one that was seen and no later one, and restarts the pod that was seen and no later one', async () => {

@@ -39,17 +39,24 @@ test.each(['qu"ote', 'back\\slash', 'do$llar `and` $(more)', 'b lank', "apo'stro
 )
 
 describe('a password of Redis', () => {
-  test.each(['', 'secret\n', 'secret\r\n', 'sec\u0000ret', 'two\nlines'])('%j is refused, and never printed', (password) => {
-    expect(passwordProblem(password)).toEqual(expect.any(String))
-    expect(passwordProblem(password)).not.toContain('secret')
-  })
+  test.each(['', 'secret\n', 'secret\r\n', 'sec\u0000ret', 'two\nlines'])(
+    '%j is refused, and never printed',
+    (password) => {
+      expect(passwordProblem(password)).toEqual(expect.any(String))
+      expect(passwordProblem(password)).not.toContain('secret')
+    },
+  )
 
-  test.each(['a', ' ', 'pa$$ "quoted" \\ back', 'ünicode'])('%j can be used', (password) => expect(passwordProblem(password)).toBeNull())
+  test.each(['a', ' ', 'pa$$ "quoted" \\ back', 'ünicode'])('%j can be used', (password) =>
+    expect(passwordProblem(password)).toBeNull(),
+  )
 
   test('that cannot be used is told before anything is declared, with its place and the way out', async () => {
     const data = { password: Buffer.from('secret\n').toString('base64') }
     const context = { kubernetes: () => ({ get: async () => ({ data }) }) } as unknown as DriverContext
-    await expect(assertUsablePassword(theCache(), 'dc-a' as SiteName, context, AbortSignal.timeout(1_000))).rejects.toMatchObject({
+    await expect(
+      assertUsablePassword(theCache(), 'dc-a' as SiteName, context, AbortSignal.timeout(1_000)),
+    ).rejects.toMatchObject({
       code: 'cache-password-unusable',
       where: 'dc-a infisical/Secret/redis password',
       next: expect.stringContaining('--from-literal=password='),

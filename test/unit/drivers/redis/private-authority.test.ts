@@ -42,8 +42,10 @@ describe('a store whose certificate only its own authority vouches for', () => {
   test('gives it to a running pod as well, whose own store may have another authority', async () => {
     const asked = await stored()
     const redis = await pods().serve('target')
-    const lines = (authorities: string): string => `${['', asked.id, asked.url, asked.sha256, '', authorities].join('\n')}\n`
-    const inPlace = (authorities: string) => script(FETCH_IN_PLACE, { ...redis.env, AUTHORITIES: '/nowhere' }, lines(authorities))
+    const lines = (authorities: string): string =>
+      `${['', asked.id, asked.url, asked.sha256, '', authorities].join('\n')}\n`
+    const inPlace = (authorities: string) =>
+      script(FETCH_IN_PLACE, { ...redis.env, AUTHORITIES: '/nowhere' }, lines(authorities))
     expect((await inPlace('')).code).not.toBe(0)
     expect((await inPlace(readFileSync(authoritiesOf()).toString('base64'))).code).toBe(0)
     expect(existsSync(join(redis.data, '.standby-dump.rdb'))).toBe(true)

@@ -15,14 +15,22 @@ const pods = podsPerTest()
 
 const serve = (name: string): Promise<RedisPod> => pods().serve(name)
 const folder = (...parts: string[]): string => pods().folder(...parts)
-const upload = (work: string, prefix: string, more?: Record<string, string>): Promise<Ended> => pods().upload(work, prefix, more)
+const upload = (work: string, prefix: string, more?: Record<string, string>): Promise<Ended> =>
+  pods().upload(work, prefix, more)
 const store = (): ObjectStoreClient => pods().store()
 const sha256 = (path: string): string => createHash('sha256').update(readFileSync(path)).digest('hex')
 
 const FUNCTION = `#!lua name=of_a_test
 redis.register_function('one', function() return 1 end)`
 const FILL = `redis.call('SELECT', ARGV[1]); for n = 1, tonumber(ARGV[2]) do redis.call('SET', 'key-' .. n, n) end`
-const DESCRIPTION = { schemaVersion: 1, takenAt: '2026-01-01T00:00:00Z', keys: 1, expired: 0, bytes: 1, sha256: 'a'.repeat(64) }
+const DESCRIPTION = {
+  schemaVersion: 1,
+  takenAt: '2026-01-01T00:00:00Z',
+  keys: 1,
+  expired: 0,
+  bytes: 1,
+  sha256: 'a'.repeat(64),
+}
 
 /** What is asked of a server in its pod. */
 const facts = (redis: RedisPod): Promise<ServerFacts> =>
@@ -40,7 +48,12 @@ async function dumpOf(redis: RedisPod): Promise<string> {
   expect(await script(DUMP, { ...redis.env, WORK: work })).toMatchObject({ code: 0 })
   return work
 }
-async function request(name: string, id: string, url: string, sha256: string): Promise<{ REQUEST: string; DATA: string }> {
+async function request(
+  name: string,
+  id: string,
+  url: string,
+  sha256: string,
+): Promise<{ REQUEST: string; DATA: string }> {
   const place = folder(name, 'request')
   for (const [key, value] of Object.entries({ id, url, sha256 })) writeFileSync(join(place, key), value)
   return { REQUEST: place, DATA: folder(name, 'data') }
@@ -53,7 +66,13 @@ describe('a dump of Redis', () => {
     const work = await dumpOf(redis)
     expect(await upload(work, 'redis/')).toMatchObject({ code: 0 })
     const found = await newestDump(store(), 'redis/', signal)
-    expect(found).toMatchObject({ site: 'dc-a', keys: 25, expired: 0, redisVersion: expect.stringMatching(/^\d+\./), rdbVersion: '10' })
+    expect(found).toMatchObject({
+      site: 'dc-a',
+      keys: 25,
+      expired: 0,
+      redisVersion: expect.stringMatching(/^\d+\./),
+      rdbVersion: '10',
+    })
     expect(found?.storedBytes).toBe(found?.bytes)
     expect(found?.sha256).toBe(sha256(join(work, 'dump.rdb')))
   })
@@ -68,14 +87,21 @@ describe('a dump of Redis', () => {
     await upload(await dumpOf(redis), 'databases/')
     const found = await newestDump(store(), 'databases/', signal)
     expect(found).toMatchObject({ keys: 20_072, expired: 0, libraries: 1 })
-    expect(found?.databases).toEqual({ 0: { keys: 70, expiring: 0 }, 3: { keys: 20_000, expiring: 0 }, 15: { keys: 2, expiring: 1 } })
+    expect(found?.databases).toEqual({
+      0: { keys: 70, expiring: 0 },
+      3: { keys: 20_000, expiring: 0 },
+      15: { keys: 2, expiring: 1 },
+    })
   })
 
   test.each([
     ['is no JSON', '{"schemaVersion":1'],
     ['lacks its counts', '{"schemaVersion":1,"takenAt":"2026-11-29T00:00:00Z"}'],
     ['counts with words', JSON.stringify({ ...DESCRIPTION, keys: 'many' })],
-    ['counts a database below nothing', JSON.stringify({ ...DESCRIPTION, databases: { 1: { keys: -1, expiring: 0 } } })],
+    [
+      'counts a database below nothing',
+      JSON.stringify({ ...DESCRIPTION, databases: { 1: { keys: -1, expiring: 0 } } }),
+    ],
   ])('whose description %s is damaged, and never restored by it', async (_, body) => {
     await store().put(`${pods().id}/20260101T000000Z.json`, body)
     await expect(newestDump(store(), `${pods().id}/`, signal)).rejects.toMatchObject({ code: 'dump-damaged' })
@@ -125,7 +151,11 @@ describe('a dump of Redis', () => {
   })
 
   test("that lies in a folder below is another component's: it never goes, and never counts as the newest", async () => {
-    const others = ['nested/queue/20200101T000000Z.rdb', 'nested/queue/20200101T000000Z.json', 'nested/z/20990101T000000Z.json']
+    const others = [
+      'nested/queue/20200101T000000Z.rdb',
+      'nested/queue/20200101T000000Z.json',
+      'nested/z/20990101T000000Z.json',
+    ]
     for (const key of [...others, 'nested-too/20200101T000000Z.rdb']) await store().put(key, '{}')
     expect(await upload(await dumpOf(await serve('a')), 'nested/')).toMatchObject({ code: 0 })
     const left = (await store().list('nested')).map((object) => object.key)
@@ -144,7 +174,10 @@ describe('a restore into Redis with append-only persistence', () => {
     const found = await newestDump(store(), `${pods().id}/`, signal)
     return { path: join(work, 'dump.rdb'), url: await store().presignedGet(`${found?.name}.rdb`, 60_000) }
   }
-  const start = async (env: { REQUEST: string; DATA: string }): Promise<Ended[]> => [await script(FETCH, env), await script(LOAD, env)]
+  const start = async (env: { REQUEST: string; DATA: string }): Promise<Ended[]> => [
+    await script(FETCH, env),
+    await script(LOAD, env),
+  ]
 
   test('brings every key back, keeps them over a restart, and keeps aside what was there before', async () => {
     const dump = await dumped(12)
@@ -176,7 +209,13 @@ describe('a restore into Redis with append-only persistence', () => {
     const env = await request('target', 'dump-1', await store().presignedGet(`${found.name}.rdb`, 60_000), found.sha256)
     await start(env)
     const target = await serve('target')
-    expect(await facts(target)).toMatchObject({ keys: 23, expired: 0, databases: { 1: 20, 7: 3 }, libraries: 1, restored: 'dump-1' })
+    expect(await facts(target)).toMatchObject({
+      keys: 23,
+      expired: 0,
+      databases: { 1: 20, 7: 3 },
+      libraries: 1,
+      restored: 'dump-1',
+    })
     expect(missingOf(found, await facts(target))).toEqual([])
     await target.cli('-n', '7', 'FLUSHDB')
     expect(missingOf(found, await facts(target))).toContain('database 7 has 0 of 3 keys, of which 0 could expire')
@@ -245,7 +284,9 @@ describe('a restore into Redis with append-only persistence', () => {
     expect(readFileSync(join(cut.DATA, '.standby-ready'), 'utf8')).toBe('run-1')
     const gone = await request('target', 'run-2', 'http://127.0.0.1:1/gone', sha256(dump.path))
     expect((await start(gone)).map((ended) => ended.code)).toEqual([0, 0])
-    expect(readFileSync(join(gone.DATA, '.standby-fallback'), 'utf8')).toContain('could not be fetched (curl ended with 7)')
+    expect(readFileSync(join(gone.DATA, '.standby-fallback'), 'utf8')).toContain(
+      'could not be fetched (curl ended with 7)',
+    )
     const empty = await serve('target')
     expect(await empty.cli('DBSIZE')).toBe('0')
     await empty.stop()
@@ -273,7 +314,12 @@ describe('a restore into Redis with append-only persistence', () => {
     const found = await newestDump(store(), 'expiring/', signal)
     expect(found).toMatchObject({ keys: 7, expired: 0 })
     await new Promise((resolve) => setTimeout(resolve, 1_200))
-    const env = await request('target', 'dump-1', await store().presignedGet(`${found?.name}.rdb`, 60_000), found?.sha256 ?? '')
+    const env = await request(
+      'target',
+      'dump-1',
+      await store().presignedGet(`${found?.name}.rdb`, 60_000),
+      found?.sha256 ?? '',
+    )
     await start(env)
     const after = await serve('target')
     await new Promise((resolve) => setTimeout(resolve, 600))

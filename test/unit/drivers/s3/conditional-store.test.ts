@@ -51,7 +51,9 @@ describe('a text of the witness', () => {
     const place = newPlace()
     await directly(place).createText('evidence/00000001.json', TEXT)
     expect(await directly(place).getText('evidence/00000001.json')).toBe(TEXT)
-    expect((await openObjectStore(server.access(place)).list('evidence/'))[0]).toMatchObject({ bytes: Buffer.byteLength(TEXT) })
+    expect((await openObjectStore(server.access(place)).list('evidence/'))[0]).toMatchObject({
+      bytes: Buffer.byteLength(TEXT),
+    })
     expect(await directly(place).getText('evidence/00000002.json')).toBeNull()
   })
 
@@ -154,7 +156,10 @@ describe('a write whose answer does not come', () => {
     await store.create('first.json', {})
     proxy.faultFor = ({ method }) => (method === 'PUT' ? 'swallow-answer' : 'lose-request')
     const began = performance.now()
-    await expect(store.create('active.json', { epoch: 1 })).rejects.toMatchObject({ code: 'witness-unreachable', where: 'witness' })
+    await expect(store.create('active.json', { epoch: 1 })).rejects.toMatchObject({
+      code: 'witness-unreachable',
+      where: 'witness',
+    })
     expect(performance.now() - began).toBeLessThan(4 * DEADLINE)
   })
 })
@@ -196,7 +201,9 @@ describe('a store that can not be a witness', () => {
         return store.put(key, body, { ...options, ...(condition === undefined ? {} : { condition }) })
       },
     }
-    await expect(conditionalStore(overtaken, signal, { deadline: DEADLINE }).create('lock.json', {})).rejects.toMatchObject({
+    await expect(
+      conditionalStore(overtaken, signal, { deadline: DEADLINE }).create('lock.json', {}),
+    ).rejects.toMatchObject({
       code: 'witness-weak',
       message: expect.stringMatching(/let \d of \d writers replace one and the same version/),
     })
@@ -207,9 +214,15 @@ describe('a store that can not be a witness', () => {
     const [closed] = await freePorts(1)
     const open = (more: object): ConditionalStore =>
       conditionalStore(openObjectStore({ ...server.access(), ...more }), signal, { deadline: DEADLINE })
-    await expect(open({ endpoint: `http://127.0.0.1:${closed}` }).get('active.json')).rejects.toMatchObject({ code: 'witness-unreachable' })
-    await expect(open({ secretAccessKey: 'wrong' }).get('active.json')).rejects.toMatchObject({ code: 'witness-denied' })
-    await expect(open({ bucket: 'nothing' }).create('active.json', {})).rejects.toMatchObject({ code: 'object-store-missing-bucket' })
+    await expect(open({ endpoint: `http://127.0.0.1:${closed}` }).get('active.json')).rejects.toMatchObject({
+      code: 'witness-unreachable',
+    })
+    await expect(open({ secretAccessKey: 'wrong' }).get('active.json')).rejects.toMatchObject({
+      code: 'witness-denied',
+    })
+    await expect(open({ bucket: 'nothing' }).create('active.json', {})).rejects.toMatchObject({
+      code: 'object-store-missing-bucket',
+    })
   })
 
   test('is not asked anything by reading: the probe belongs to the first write, once', async () => {
@@ -232,7 +245,13 @@ describe('a store that can not be a witness', () => {
 test('credentials are read by reference, and the place is the declared one', async () => {
   const { endpoint, region, bucket, accessKeyId, secretAccessKey } = server.access()
   const place = newPlace()
-  const spec = { endpoint, region, bucket, prefix: place, credentials: { accessKeyId: { env: 'ID' }, secretAccessKey: { env: 'SECRET' } } }
+  const spec = {
+    endpoint,
+    region,
+    bucket,
+    prefix: place,
+    credentials: { accessKeyId: { env: 'ID' }, secretAccessKey: { env: 'SECRET' } },
+  }
   const values: Record<string, string> = { ID: accessKeyId, SECRET: secretAccessKey }
   const store = await openS3Store(spec, {
     stack: 'infisical',
@@ -278,36 +297,42 @@ describe('writers that know nothing of each other, over connections that break',
 
   test('never count to one number twice; what was reported is what is there', async () => {
     await fc.assert(
-      fc.asyncProperty(fc.array(fault, { minLength: 30, maxLength: 30 }), fc.integer({ min: 2, max: 4 }), async (faults, writers) => {
-        const place = newPlace()
-        const stores = Array.from({ length: writers }, () => throughProxy(place))
-        const queue = [...faults]
-        proxy.faultFor = ({ method, path }) => (method === 'PUT' && path.endsWith('count.json') ? (queue.shift() ?? 'pass') : 'pass')
-        const reported: number[] = []
-        let unknown = 0
-        await Promise.all(
-          stores.map(async (store) => {
-            for (let round = 0; round < 4; round++) {
-              const seen = await store.get('count.json')
-              const next = countIn(seen) + 1
-              try {
-                if (seen === null) await store.create('count.json', { count: next })
-                else await store.replace('count.json', { count: next }, seen.version)
-                reported.push(next)
-              } catch (error) {
-                if (asStandbyError(error).code !== 'witness-conflict') unknown++
+      fc.asyncProperty(
+        fc.array(fault, { minLength: 30, maxLength: 30 }),
+        fc.integer({ min: 2, max: 4 }),
+        async (faults, writers) => {
+          const place = newPlace()
+          const stores = Array.from({ length: writers }, () => throughProxy(place))
+          const queue = [...faults]
+          proxy.faultFor = ({ method, path }) =>
+            method === 'PUT' && path.endsWith('count.json') ? (queue.shift() ?? 'pass') : 'pass'
+          const reported: number[] = []
+          let unknown = 0
+          await Promise.all(
+            stores.map(async (store) => {
+              for (let round = 0; round < 4; round++) {
+                const seen = await store.get('count.json')
+                const next = countIn(seen) + 1
+                try {
+                  if (seen === null) await store.create('count.json', { count: next })
+                  else await store.replace('count.json', { count: next }, seen.version)
+                  reported.push(next)
+                } catch (error) {
+                  if (asStandbyError(error).code !== 'witness-conflict') unknown++
+                }
               }
-            }
-          }),
-        )
-        const final = countIn(await directly(place).get('count.json'))
-        expect(new Set(reported).size).toBe(reported.length)
-        expect(Math.max(0, ...reported)).toBeLessThanOrEqual(final)
-        // Only a write that landed, was overwritten and lost its answer is told as a conflict: it is never told as a success of nobody.
-        expect(final - reported.length).toBeLessThanOrEqual(
-          unknown + faults.filter((one) => one === 'lose-answer' || one === 'busy-after').length,
-        )
-      }),
+            }),
+          )
+          const final = countIn(await directly(place).get('count.json'))
+          expect(new Set(reported).size).toBe(reported.length)
+          expect(Math.max(0, ...reported)).toBeLessThanOrEqual(final)
+          // Only a write that landed, was overwritten and lost its answer is told as a conflict: it is never told as a
+          // success of nobody.
+          expect(final - reported.length).toBeLessThanOrEqual(
+            unknown + faults.filter((one) => one === 'lose-answer' || one === 'busy-after').length,
+          )
+        },
+      ),
       { numRuns: 8 },
     )
   }, 120_000)
@@ -318,7 +343,13 @@ describe('writers that know nothing of each other, over connections that break',
     faultsOnWrites('lock.json', 'lose-answer', 'busy-after', 'delay', 'lose-request')
     const tries = await Promise.allSettled(
       Array.from({ length: 6 }, (_, n) =>
-        takeLock(throughProxy(place, 10 * DEADLINE), { stack: 'toy', holder: `run-${n}`, purpose: 'test', epoch: 2, now }),
+        takeLock(throughProxy(place, 10 * DEADLINE), {
+          stack: 'toy',
+          holder: `run-${n}`,
+          purpose: 'test',
+          epoch: 2,
+          now,
+        }),
       ),
     )
     expect(tries.filter(({ status }) => status === 'fulfilled')).toHaveLength(1)

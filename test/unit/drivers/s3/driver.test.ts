@@ -29,7 +29,12 @@ afterAll(() => server.stop())
 
 const keys = { accessKeyId: { env: 'ID' }, secretAccessKey: { env: 'SECRET' } }
 const place = { region: 'us-east-1', bucket: 'bucket', credentials: keys }
-const archiveOf = (sites: S3Spec['sites']): Component<S3Spec> => ({ name: 'archive', driver: 's3', needs: [], spec: { sites } })
+const archiveOf = (sites: S3Spec['sites']): Component<S3Spec> => ({
+  name: 'archive',
+  driver: 's3',
+  needs: [],
+  spec: { sites },
+})
 const archive = (): Component<S3Spec> =>
   archiveOf({ 'dc-a': { ...place, endpoint: server.endpoint, prefix: 'a/' }, 'dc-b': { ...place, endpoint: nobody } })
 
@@ -60,8 +65,15 @@ const unitFor = async (component: Component<S3Spec>, opened: string[] = []): Pro
   return unit
 }
 const findings = (states: Readonly<Record<string, Observed<S3State>>>, intent: typeof switchover | null) => {
-  const assessment: Assessment = { now: '2026-11-21T00:00:00Z', objectives: toyStack.objectives, activeSite: 'dc-a', stack: toyStack }
-  return s3.assess(archive(), states, intent, assessment).map(({ code, severity, site }) => `${severity} ${code} ${site}`)
+  const assessment: Assessment = {
+    now: '2026-11-21T00:00:00Z',
+    objectives: toyStack.objectives,
+    activeSite: 'dc-a',
+    stack: toyStack,
+  }
+  return s3
+    .assess(archive(), states, intent, assessment)
+    .map(({ code, severity, site }) => `${severity} ${code} ${site}`)
 }
 
 describe('an archive', () => {
@@ -69,12 +81,16 @@ describe('an archive', () => {
     const signal = AbortSignal.timeout(10_000)
     const opened: string[] = []
     const first = await unitFor(archive(), opened)
-    expect(await first.diff(signal)).toEqual([{ kind: 'create', object: `${server.endpoint}/bucket/a/standby-probe/result.json` }])
+    expect(await first.diff(signal)).toEqual([
+      { kind: 'create', object: `${server.endpoint}/bucket/a/standby-probe/result.json` },
+    ])
     expect(opened).toEqual(['read'])
     await first.apply(signal)
     expect(await first.ready(signal)).toEqual({ is: 'done', proof: { conditionalWrites: true } })
     expect(await (await unitFor(archive())).diff(signal)).toEqual([])
-    expect((await openObjectStore(server.access()).list('')).map(({ key }) => key)).toEqual(['a/standby-probe/result.json'])
+    expect((await openObjectStore(server.access()).list('')).map(({ key }) => key)).toEqual([
+      'a/standby-probe/result.json',
+    ])
   })
 
   test('tells by reading alone whether it keeps versions and what the probe found', async () => {
@@ -89,14 +105,17 @@ describe('an archive', () => {
   test.each([
     ['says so', s3Error(501, 'NotImplemented')],
     ['answers 400', s3Error(400, 'InvalidArgument')],
-  ])('of a store that knows no preconditions, and %s to one, is deployed, and that is written down', async (_, answer) => {
-    await using vendor = await startVendorStore()
-    vendor.says = ({ headers }) => (headers['if-none-match'] === undefined ? null : answer)
-    const unit = await unitFor(archiveOf({ 'dc-a': { ...place, endpoint: vendor.endpoint } }))
-    const signal = AbortSignal.timeout(10_000)
-    await unit.apply(signal)
-    expect(await unit.ready(signal)).toEqual({ is: 'done', proof: { conditionalWrites: false } })
-  })
+  ])(
+    'of a store that knows no preconditions, and %s to one, is deployed, and that is written down',
+    async (_, answer) => {
+      await using vendor = await startVendorStore()
+      vendor.says = ({ headers }) => (headers['if-none-match'] === undefined ? null : answer)
+      const unit = await unitFor(archiveOf({ 'dc-a': { ...place, endpoint: vendor.endpoint } }))
+      const signal = AbortSignal.timeout(10_000)
+      await unit.apply(signal)
+      expect(await unit.ready(signal)).toEqual({ is: 'done', proof: { conditionalWrites: false } })
+    },
+  )
 
   test('with a damaged probe result is seen all the same', async () => {
     const component = archiveOf({ 'dc-a': { ...place, endpoint: server.endpoint, prefix: 'damaged/' } })
@@ -128,7 +147,12 @@ describe('an archive', () => {
     const reached = async (component: Component<S3Spec>) => {
       const [step] = s3.rejoin?.(component, {}, rejoin, toyStack) ?? []
       const context = contextFor(component)
-      return s3.behaviours.reach?.done({ step, component, context, signal: context.signal } as unknown as StepRun<S3Spec>)
+      return s3.behaviours.reach?.done({
+        step,
+        component,
+        context,
+        signal: context.signal,
+      } as unknown as StepRun<S3Spec>)
     }
     expect(await reached(archive())).toMatchObject({ is: 'done', proof: { bucket: 'bucket' } })
     const away = archiveOf({ 'dc-a': { ...place, endpoint: nobody } })
@@ -156,6 +180,8 @@ describe('an archive', () => {
 
 test('nobody but the one who deploys may delete, and that only below the probe', () => {
   const component = archiveOf({ 'dc-a': { ...place, endpoint: 'https://s3.example.com', prefix: 'a/' } })
-  const deleting = s3.access(component, toyStack).filter((rule) => rule.kind === 'object-store' && rule.actions.includes('delete'))
+  const deleting = s3
+    .access(component, toyStack)
+    .filter((rule) => rule.kind === 'object-store' && rule.actions.includes('delete'))
   expect(deleting).toMatchObject([{ identity: 'deployer', prefix: 'a/standby-probe/' }])
 })

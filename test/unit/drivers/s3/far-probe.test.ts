@@ -20,7 +20,12 @@ function storeAt(roundTrip: number, upload: number) {
       throw siteError('object-store-precondition', 'it has another version')
     return `"${++version}"`
   }
-  const head = async () => ({ key: 'probe.json', bytes: 2, version: `"${version}"`, modified: new Date().toISOString() })
+  const head = async () => ({
+    key: 'probe.json',
+    bytes: 2,
+    version: `"${version}"`,
+    modified: new Date().toISOString(),
+  })
   return { store: { way: { roundTrip }, head, put } as unknown as ObjectStoreClient, deadlines }
 }
 

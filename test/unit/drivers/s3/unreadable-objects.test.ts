@@ -13,7 +13,8 @@ import { s3Error, startVendorStore, type VendorAnswer, type VendorStore } from '
 
 jest.setTimeout(60_000)
 
-const ACTIVE = '{"schemaVersion":1,"stack":"toy","epoch":3,"activeSite":"dc-a","since":"2026-11-24T20:00:00Z","run":"r"}'
+const ACTIVE =
+  '{"schemaVersion":1,"stack":"toy","epoch":3,"activeSite":"dc-a","since":"2026-11-24T20:00:00Z","run":"r"}'
 const HUGE = 100_000_000
 let vendor: VendorStore
 let objects: ObjectStoreClient
@@ -45,7 +46,11 @@ describe('an object of the witness that nobody can read is damaged, and its stor
     ['that is cut off', ACTIVE.slice(0, 40), 'is no JSON'],
     ['that is empty', '', 'is no JSON'],
     ['with two epochs', ACTIVE.replace('"epoch":3', '"epoch":3,"epoch":9'), 'names "epoch" twice in one mapping'],
-    ['with a number that is none', ACTIVE.replace('"run"', '"x":1e400,"run"'), 'holds the number Infinity, which is none'],
+    [
+      'with a number that is none',
+      ACTIVE.replace('"run"', '"x":1e400,"run"'),
+      'holds the number Infinity, which is none',
+    ],
   ])('one %s', async (_, body, what) => {
     await objects.put('active.json', body)
     expect(await readWitness(witness)).toMatchObject({ kind: 'damaged', damage: { key: 'active.json', what } })
@@ -54,7 +59,10 @@ describe('an object of the witness that nobody can read is damaged, and its stor
 
   test('one that says that it is compressed, and is not', async () => {
     saysOf('active.json', { status: 200, headers: { etag: '"1"', 'content-encoding': 'gzip' }, body: ACTIVE })
-    expect(await readWitness(witness)).toMatchObject({ kind: 'damaged', damage: { what: expect.stringContaining('Content-Encoding') } })
+    expect(await readWitness(witness)).toMatchObject({
+      kind: 'damaged',
+      damage: { what: expect.stringContaining('Content-Encoding') },
+    })
   })
 
   test('a record of the evidence of 100 MB teaches nothing, and the next record is appended after it', async () => {
@@ -73,12 +81,15 @@ describe('an object of the witness that nobody can read is damaged, and its stor
 })
 
 describe('what is not said to be absent', () => {
-  test.each(['NoSuchUpload', 'NoSuchVersion', 'NoSuchTenant', 'NoSuchBucket'])('is not taken for absent: 404 %s', async (code) => {
-    saysOf('active.json', s3Error(404, code))
-    expect(await readWitness(witness)).toMatchObject({ kind: 'silent' })
-    saysOf('active.json', s3Error(404, 'NoSuchKey'))
-    expect(await readWitness(witness)).toMatchObject({ kind: 'answering', active: null })
-  })
+  test.each(['NoSuchUpload', 'NoSuchVersion', 'NoSuchTenant', 'NoSuchBucket'])(
+    'is not taken for absent: 404 %s',
+    async (code) => {
+      saysOf('active.json', s3Error(404, code))
+      expect(await readWitness(witness)).toMatchObject({ kind: 'silent' })
+      saysOf('active.json', s3Error(404, 'NoSuchKey'))
+      expect(await readWitness(witness)).toMatchObject({ kind: 'answering', active: null })
+    },
+  )
 
   test.each([
     ['does not say where it goes on', ''],
@@ -103,7 +114,10 @@ describe('the time of the store', () => {
     ['a proxy that cannot reach it', { status: 502, headers: { date: YESTERDAY } }],
     ['a proxy that wants a login', { status: 407, headers: { date: YESTERDAY } }],
     ['a portal that leads elsewhere', { status: 302, headers: { date: YESTERDAY, location: 'http://portal.example' } }],
-    ['a page of a firewall', { status: 403, headers: { date: YESTERDAY, 'content-type': 'text/html' }, body: '<html></html>' }],
+    [
+      'a page of a firewall',
+      { status: 403, headers: { date: YESTERDAY, 'content-type': 'text/html' }, body: '<html></html>' },
+    ],
     ['a cache', { status: 200, headers: { date: YESTERDAY, age: '86400', etag: '"1"' }, body: ACTIVE }],
   ])('is not what %s says', async (_, answer) => {
     const time = serverTime()
@@ -118,7 +132,10 @@ describe('the time of the store', () => {
 
   test('is what a refusal of its own says', async () => {
     const time = serverTime()
-    saysOf('active.json', { ...s3Error(403, 'AccessDenied'), headers: { date: YESTERDAY, 'content-type': 'application/xml' } })
+    saysOf('active.json', {
+      ...s3Error(403, 'AccessDenied'),
+      headers: { date: YESTERDAY, 'content-type': 'application/xml' },
+    })
     await vendor
       .open({ time })
       .get('active.json')

@@ -14,7 +14,8 @@ import {
 jest.setTimeout(60_000)
 
 const signal = new AbortController().signal
-const witnessOn = (vendor: VendorStore, deadline = 5_000): ConditionalStore => conditionalStore(vendor.open(), signal, { deadline })
+const witnessOn = (vendor: VendorStore, deadline = 5_000): ConditionalStore =>
+  conditionalStore(vendor.open(), signal, { deadline })
 const isConditional = ({ method, headers }: VendorRequest): boolean =>
   method === 'PUT' && (headers['if-match'] ?? headers['if-none-match']) !== undefined
 
@@ -33,14 +34,16 @@ describe('a sound store', () => {
   test('that asks for patience by Retry-After in the midst of the probe gets it', async () => {
     await using vendor = await startVendorStore()
     let puts = 0
-    vendor.says = ({ method }) => (method === 'PUT' && ++puts === 5 ? s3Error(503, 'SlowDown', '', { 'retry-after': '3' }) : null)
+    vendor.says = ({ method }) =>
+      method === 'PUT' && ++puts === 5 ? s3Error(503, 'SlowDown', '', { 'retry-after': '3' }) : null
     await witnessOn(vendor).create('lock.json', {})
   })
 
   test('that tells writers of each other by 409, as AWS S3 does, is one', async () => {
     await using vendor = await startVendorStore()
     let puts = 0
-    vendor.says = ({ method }) => (method === 'PUT' && puts++ % 3 === 0 ? s3Error(409, 'ConditionalRequestConflict') : null)
+    vendor.says = ({ method }) =>
+      method === 'PUT' && puts++ % 3 === 0 ? s3Error(409, 'ConditionalRequestConflict') : null
     const store = witnessOn(vendor)
     const version = await store.create('lock.json', { epoch: 1 })
     await store.replace('lock.json', { epoch: 2 }, version)
@@ -59,8 +62,12 @@ describe('a store that limits all writes', () => {
 
   test('for longer than anybody waits is told at once, with the time that it names', async () => {
     await using vendor = await startVendorStore()
-    vendor.says = ({ method }) => (method === 'PUT' ? s3Error(429, 'TooManyRequests', '', { 'retry-after': '600' }) : null)
-    await expect(witnessOn(vendor).create('lock.json', {})).rejects.toMatchObject({ code: 'witness-throttled', retryAfter: 600_000 })
+    vendor.says = ({ method }) =>
+      method === 'PUT' ? s3Error(429, 'TooManyRequests', '', { 'retry-after': '600' }) : null
+    await expect(witnessOn(vendor).create('lock.json', {})).rejects.toMatchObject({
+      code: 'witness-throttled',
+      retryAfter: 600_000,
+    })
   })
 })
 
@@ -109,6 +116,10 @@ describe('a bucket that takes no write at all', () => {
   ])('(%s) is not called weak: what must be changed is in the bucket, or in the stack file', async (code, answer) => {
     await using vendor = await startVendorStore()
     vendor.says = ({ method }) => (method === 'PUT' ? answer : null)
-    await expect(witnessOn(vendor).create('lock.json', {})).rejects.toMatchObject({ code, where: 'witness', next: expect.any(String) })
+    await expect(witnessOn(vendor).create('lock.json', {})).rejects.toMatchObject({
+      code,
+      where: 'witness',
+      next: expect.any(String),
+    })
   })
 })
