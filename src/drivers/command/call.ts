@@ -4,7 +4,7 @@ import { measuredWay } from '../../clients/round-trip.ts'
 import { sentInHeader } from '../../clients/usable-secret.ts'
 import { withinWay } from '../../clients/within-way.ts'
 import { retryOfWire } from '../../clients/worth-another-try.ts'
-import type { DriverContext } from '../../driver/context.ts'
+import type { KitContext } from '../../driver/kit/context.ts'
 import { asStandbyError, siteError, timeoutError } from '../../errors/standby-error.ts'
 import { type Milliseconds, readableDuration } from '../../values/duration.ts'
 import type { Call, ProgramCall, WebCall } from './spec.ts'
@@ -20,22 +20,22 @@ export interface Answer {
 }
 
 /** Runs the declared call to its end. Throws when it could not be begun, or did not end in time. */
-export async function perform(call: Call, deadline: Milliseconds, context: DriverContext): Promise<Answer> {
+export async function perform(call: Call, deadline: Milliseconds, context: KitContext): Promise<Answer> {
   return 'run' in call ? runProgram(call, deadline, context) : post(call, deadline, context)
 }
 
-async function runProgram(call: ProgramCall, deadline: Milliseconds, context: DriverContext): Promise<Answer> {
+async function runProgram(call: ProgramCall, deadline: Milliseconds, context: KitContext): Promise<Answer> {
   const [program = '', ...args] = call.run
   const entries = Object.entries(call.environment ?? {}).map(
     async ([name, reference]) => [name, await context.credential(reference)] as const,
   )
   const env = Object.fromEntries(await Promise.all(entries))
-  const { code, stdout, stderr } = await context.run(program, args, {
-    deadline,
-    env,
-    cwd: context.stack.source.directory,
-    signal: context.signal,
-  })
+  const { code, stdout, stderr } = await context.run(
+    program,
+    args,
+    { deadline, env, cwd: context.stack.source.directory, signal: context.signal },
+    'outside-sites',
+  )
   const words = lastLine(stdout) || lastLine(stderr)
   return {
     says: code === 0 ? 'yes' : code === 1 ? 'no' : null,
@@ -49,7 +49,7 @@ const LONGEST_LINE = 200
 const MOST_BYTES = 64 * 1024
 
 /** No redirect is followed: the token belongs to the declared address alone. */
-async function post(call: WebCall, deadline: Milliseconds, context: DriverContext): Promise<Answer> {
+async function post(call: WebCall, deadline: Milliseconds, context: KitContext): Promise<Answer> {
   const token = sentInHeader(await context.credential(call.token), 'token', call.token)
   const ca = call.authority === undefined ? undefined : await context.credential(call.authority)
   const late = (waited: Milliseconds): Error =>
@@ -124,7 +124,7 @@ function offIn(body: string): boolean | undefined {
 }
 
 /** The answer of a question, or why there is none. */
-export async function ask(call: Call, deadline: Milliseconds, context: DriverContext): Promise<Answer> {
+export async function ask(call: Call, deadline: Milliseconds, context: KitContext): Promise<Answer> {
   try {
     return await perform(call, deadline, context)
   } catch (error) {

@@ -1,12 +1,14 @@
 import type { CredentialUse } from '../../domain/identities.ts'
-import { EVERYWHERE, type Observed } from '../../domain/observed.ts'
-import type { Finding } from '../../domain/plan.ts'
-import type { CredentialReference } from '../../domain/stack.ts'
-import type { DriverContext } from '../../driver/context.ts'
+import type { Observed } from '../../domain/observed.ts'
+import type { CredentialReference, Stack } from '../../domain/stack.ts'
 import type { Driver } from '../../driver/driver.ts'
+import { adaptedStackDriver } from '../../driver/kit/adapter.ts'
+import { around } from '../../driver/kit/around.ts'
+import type { StackDriver } from '../../driver/kit/capabilities.ts'
+import { declareCodes, type KitFinding } from '../../driver/kit/codes.ts'
+import type { KitContext } from '../../driver/kit/context.ts'
 import { seconds } from '../../values/duration.ts'
 import { ask } from './call.ts'
-import { manualStep } from './runbook.ts'
 import { type Call, type CommandSpec, callsOf, commandSchema, type PowerControl, timeoutOf } from './spec.ts'
 import { switchOff, switchOffStep } from './switch-off.ts'
 
@@ -15,66 +17,78 @@ export interface PowerState {
   readonly off: Readonly<Record<string, { readonly off: boolean | null; readonly text: string }>>
 }
 
-/**
- * Power or network of the sites, behind a program or a webhook of the user: the fence that needs nothing of the lost
- * site.
- */
-export const command: Driver<CommandSpec, PowerState> = {
+const codes = declareCodes('Power and network', {
+  'power-control-unanswered': 'The power control gives no answer whether a site is switched off.',
+  'site-switched-off': 'The power control says that a site is switched off.',
+})
+
+/** Power or network of the sites, by a program or a webhook of the user: the fence that needs nothing of the lost site. */
+const kit: StackDriver<CommandSpec, PowerState> = {
   kind: 'command',
   scope: 'stack',
   schema: commandSchema,
+  codes,
   claims: () => [],
-  reaches: () => ['power'],
+  levels: ['power'],
   access: () => [],
   credentials: credentialUses,
   addresses: ({ spec }) => Object.values(spec.sites).flatMap(({ isOff }) => ('post' in isOff ? [isOff.post] : [])),
-  observe: (component, _site, context) => observePower(component, context),
-  move: (component, _states, intent) => (intent.mode === 'failover' ? [switchOffStep(component, intent)] : []),
-  // Power that is on says nothing of the machines behind it.
-  sees(component, states, site) {
-    const seen = states[EVERYWHERE]
-    const one = seen?.kind === 'answering' ? seen.state.off[site] : undefined
-    return one?.off === true
-      ? [{ from: `power control ${component.name}`, says: 'down', what: `it is switched off (${one.text})` }]
-      : []
+  observe: observePower,
+  moves: { failover: (component, _seen, intent) => [switchOffStep(component, intent)] },
+  liveness: {
+    // Power that is on says nothing of the machines that it feeds.
+    signals(component, seen, site) {
+      const one = seen.kind === 'answering' ? seen.state.off[site] : undefined
+      return one?.off === true
+        ? [{ from: `power control ${component.name}`, says: 'down', what: `it is switched off (${one.text})` }]
+        : []
+    },
   },
-  assess(component, states, intent, assessment) {
-    const seen = states[EVERYWHERE]
-    if (seen?.kind !== 'answering') return []
-    return assessment.stack.sites.flatMap(({ name: site }): Finding[] => {
-      const one = seen.state.off[site]
-      if (one === undefined || one.off === false) return []
-      const at = { component: component.name, site }
-      if (one.off === null)
-        return [
-          {
-            ...at,
-            // Whoever only looks may not have its credentials; whoever plans a failover counts on it.
-            code: 'power-control-unanswered',
-            severity: intent?.mode === 'failover' && intent.from === site ? 'warning' : 'info',
-            what: `nobody says whether ${site} is switched off: ${one.text}`,
-            next: 'Without an answer this level of the fence is not reached.',
-          },
-        ]
+  assess: {
+    status: (component, seen, { stack }) => powerFindings(component, seen, stack, null),
+    moves: { failover: (component, seen, { from }, { stack }) => powerFindings(component, seen, stack, from) },
+  },
+  actions: [switchOff],
+}
+
+export const command: Driver<CommandSpec, PowerState> = adaptedStackDriver(kit, around)
+
+/** `lost`: the site that a failover leaves; null outside of one. */
+function powerFindings(
+  component: PowerControl,
+  seen: Observed<PowerState>,
+  { sites }: Stack,
+  lost: string | null,
+): KitFinding[] {
+  if (seen.kind !== 'answering') return []
+  return sites.flatMap(({ name: site }): KitFinding[] => {
+    const one = seen.state.off[site]
+    if (one === undefined || one.off === false) return []
+    if (one.off === null)
       return [
-        {
-          ...at,
-          code: 'site-switched-off',
-          severity: intent?.mode === 'failover' && intent.from === site ? 'info' : 'warning',
-          what: `${site} is switched off (${one.text})`,
-          next: `Standby switches nothing on. Before ${site} gets power again, be sure that its guard closes it.`,
-        },
+        codes.finding('power-control-unanswered', component, {
+          site,
+          // An observer may not have its credentials; a failover counts on the answer.
+          severity: lost === site ? 'warning' : 'info',
+          what: `it is unknown whether ${site} is switched off: ${one.text}`,
+          next: 'Without an answer this level of the fence is not reached.',
+        }),
       ]
-    })
-  },
-  manual: manualStep,
-  behaviours: { 'switch-off': switchOff },
+    return [
+      codes.finding('site-switched-off', component, {
+        site,
+        severity: lost === site ? 'info' : 'warning',
+        what: `${site} is switched off (${one.text})`,
+        next: `Standby switches nothing on. Before ${site} gets power again, be sure that its guard closes it.`,
+      }),
+    ]
+  })
 }
 
 /** Less than an observation may take: one site that does not answer must not silence the others. */
 const OBSERVED_WITHIN = seconds(2.5)
 
-async function observePower(component: PowerControl, context: DriverContext): Promise<Observed<PowerState>> {
+async function observePower(component: PowerControl, context: KitContext): Promise<Observed<PowerState>> {
   const off = Object.fromEntries(
     await Promise.all(
       context.stack.sites.map(async ({ name }) => {

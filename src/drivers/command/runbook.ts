@@ -1,17 +1,17 @@
-import type { PlannedStep } from '../../domain/plan.ts'
-import { type Manual, quoted } from '../../driver/manual.ts'
-import { type Call, callsOf, type PowerControl } from './spec.ts'
+import type { ByHand } from '../../driver/kit/action.ts'
+import { quoted } from '../../driver/manual.ts'
+import { type Call, type CommandSpec, callsOf } from './spec.ts'
 
 /** The very calls that the stack file declares. */
-export function manualStep(component: PowerControl, step: PlannedStep): Manual | null {
-  if (step.action !== 'switch-off') return null
-  const site = String(step.parameters.site)
-  const { off, isOff } = callsOf(component, site)
-  return {
-    commands: [line(off), `${line(isOff)}   # proves it`],
-    expect: `The second answer says that ${site} is off.`,
-    never: `Give ${site} power again before you are sure that its guard closes it.`,
-  }
+export const byHand: ByHand<CommandSpec, { readonly site: string }> = {
+  say(component, { parameters: { site } }) {
+    const { off, isOff } = callsOf(component, site)
+    return {
+      commands: [line(off), `${line(isOff)}   # proves it`],
+      expect: `The second answer says that ${site} is off.`,
+      never: `Give ${site} power again before you are sure that its guard closes it.`,
+    }
+  },
 }
 
 /** Where a credential is needed, a variable stands for it. */

@@ -1,22 +1,29 @@
-import type { Intent, PlannedStep } from '../../domain/plan.ts'
-import type { Behaviour, StepRun } from '../../driver/behaviour.ts'
+import type { Intent } from '../../domain/plan.ts'
+import { type Action, type DriverStep, planStep } from '../../driver/kit/action.ts'
+import type { KitRun, Plain } from '../../driver/kit/behaviour.ts'
+import type { Proof } from '../../driver/kit/proofs.ts'
 import { asStandbyError, siteError } from '../../errors/standby-error.ts'
 import { seconds } from '../../values/duration.ts'
 import { ask, perform } from './call.ts'
+import { byHand } from './runbook.ts'
 import { type CommandSpec, callsOf, type PowerControl, timeoutOf } from './spec.ts'
+
+export type SwitchOff = { readonly site: string }
+interface SwitchedOff extends Proof {
+  readonly site: string
+  readonly off: true
+  readonly answer: string
+  /** ISO 8601. */
+  readonly at: string
+}
 
 /**
  * The last level of the ladder: the lost site gets no power, or no network. The step is nobody's site: it acts on what
  * stands outside, and a failover waits for nothing inside the lost one.
  */
-export function switchOffStep(component: PowerControl, intent: Intent): PlannedStep {
-  return {
-    id: `${component.name}.switch-off`,
-    component: component.name,
-    action: 'switch-off',
-    site: null,
+export const switchOffStep = (component: PowerControl, intent: Intent): DriverStep<SwitchOff> =>
+  planStep(switchOff, null, {
     phase: 'FENCE',
-    needs: [],
     // Nothing here switches a site on again: that is for people at the place, once it is known what comes up.
     irreversible: true,
     fence: 'power',
@@ -25,13 +32,13 @@ export function switchOffStep(component: PowerControl, intent: Intent): PlannedS
     expected: seconds(10),
     title: `Switches ${intent.from} off from outside, and proves that it is off`,
     parameters: { site: intent.from },
-  }
-}
+  })
 
 /** A yes to the question is the proof, and nothing else is: not the end of the call, and no silence. */
-export const switchOff: Behaviour<CommandSpec> = {
+const behaviour: Plain<CommandSpec, SwitchOff, SwitchedOff> = {
+  is: 'plain',
   async done(run) {
-    const site = siteOf(run)
+    const { site } = run.step.parameters
     const answer = await ask(callsOf(run.component, site).isOff, timeoutOf(run.component), within(run))
     if (answer.says === 'yes')
       return { is: 'done', proof: { site, off: true, answer: answer.text, at: run.context.clock.now().toISOString() } }
@@ -41,7 +48,7 @@ export const switchOff: Behaviour<CommandSpec> = {
         { is: 'pending', waitingFor: `an answer whether ${site} is off (${answer.text})` }
   },
   async apply(run) {
-    const site = siteOf(run)
+    const { site } = run.step.parameters
     const answer = await perform(callsOf(run.component, site).off, timeoutOf(run.component), within(run)).catch(
       (error: unknown) => {
         // A call whose answer was lost may have switched it off: the question tells.
@@ -56,12 +63,19 @@ export const switchOff: Behaviour<CommandSpec> = {
         next: `Switch ${site} off by hand, then continue the run.`,
       })
   },
+  back: { is: 'irreversible' },
 }
 
-const within = (run: StepRun<CommandSpec>) => ({ ...run.context, signal: run.signal })
-
-function siteOf(run: StepRun<CommandSpec>): string {
-  const { site } = run.step.parameters
-  if (typeof site !== 'string') throw new Error(`${run.step.id} names no site`)
-  return site
+export const switchOff: Action<CommandSpec, SwitchOff, SwitchedOff> = {
+  name: 'switch-off',
+  parameters: {
+    type: 'object',
+    required: ['site'],
+    additionalProperties: false,
+    properties: { site: { type: 'string' } },
+  },
+  behaviour,
+  byHand,
 }
+
+const within = (run: KitRun<CommandSpec, SwitchOff, unknown>) => ({ ...run.context, signal: run.signal })

@@ -13,7 +13,6 @@ import type { Behaviour, StepRun } from '../../../../src/driver/behaviour.ts'
 import type { DriverContext } from '../../../../src/driver/context.ts'
 import { command } from '../../../../src/drivers/command/driver.ts'
 import type { Call, CommandSpec, PowerControl } from '../../../../src/drivers/command/spec.ts'
-import { switchOffStep } from '../../../../src/drivers/command/switch-off.ts'
 import { judge } from '../../../../src/stack/check-schema.ts'
 import { componentSchema } from '../../../../src/stack/schema.ts'
 import { selfSigned } from '../../../support/certificate.ts'
@@ -47,7 +46,8 @@ function contextOf(): DriverContext {
 }
 const runOf = (component: PowerControl): StepRun<CommandSpec> => {
   const context = contextOf()
-  const step = switchOffStep(component, intent)
+  const [step] = command.move?.(component, {}, intent, toyStack) ?? []
+  if (step === undefined) throw new Error('no step')
   return { step, component, intent, context, signal: context.signal, begunAt: '', applied: false, proofOf: () => null }
 }
 const switchOff = (component: PowerControl, deadline = 10_000) =>
