@@ -67,7 +67,7 @@ export interface Wishes {
    * A failover waits until the guard of the lost site must have shut it; with short times, since nobody watches a test
    * for four minutes.
    */
-  readonly outwaitGuard?: boolean
+  readonly guardSelfFencing?: boolean
   /**
    * As many PostgreSQL instances and replicas of the application as the published stack has; else one of each, for both
    * sites share two cores.
@@ -173,7 +173,7 @@ async function adaptFiles(name: LabStackName, lab: LabEnvironment, directory: st
   set('components.cache.storage', '1Gi')
   set('components.cache.backup.images', { dump: lab.images.tools, upload: lab.images.tools })
   set('components.guard.image', lab.images.node)
-  if (wishes.outwaitGuard === true) {
+  if (wishes.guardSelfFencing === true) {
     set('fencing', { failover: 'database' })
     for (const [time, value] of Object.entries({ every: '2s', silence: '5s', closeAfter: '10s' }))
       set(`components.guard.${time}`, value)

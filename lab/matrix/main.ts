@@ -17,7 +17,7 @@ import { CANARY_REVOKED, runRevokedCanary } from './run-revoked-canary.ts'
  * the seed decides, `--all` every case. `--trouble cut` and `--mode rejoin` keep to some, `--steady` to runners that
  * live, `--taken-back` to moves that are taken back, `--amid dies` and `--amid lives` to sites that are lost amid a
  * switchover whose runner dies or lives, `--phase FENCE` to runners that die in it. `--trouble slow --all` has a runner
- * that is far away (1.5 s, 5 % loss), `--trouble slow-witness --all` one that is as far from its witness. `--outwait`
+ * that is far away (1.5 s, 5 % loss), `--trouble slow-witness --all` one that is as far from its witness. `--self-fencing`
  * waits for the guard of a lost site (fencing.failover: database), `--published-size` has as many instances and
  * replicas as the published stack, `--archive in-tree`, `--follow archive` and `--wal-segments 64` shape its database.
  * `--sites 3` tells the story of three sites instead, with `--third silent` one in which the site that is neither end
@@ -37,7 +37,7 @@ const { values } = parseArgs({
     seed: { type: 'string', default: '1' },
     trouble: { type: 'string', multiple: true, default: [...TROUBLES] },
     mode: { type: 'string', multiple: true, default: [...MODES] },
-    outwait: { type: 'boolean', default: false },
+    selfFencing: { type: 'boolean', default: false },
     'published-size': { type: 'boolean', default: false },
     sites: { type: 'string', default: '2' },
     third: { type: 'string', default: 'answers' },
@@ -74,7 +74,11 @@ function refuseUnknown(option: string, asked: readonly string[], known: readonly
 
 async function main(): Promise<number> {
   const cases = chosenCases()
-  const wishes = { outwaitGuard: values.outwait, publishedSize: values['published-size'], ...archiveWishes(values) }
+  const wishes = {
+    guardSelfFencing: values.selfFencing,
+    publishedSize: values['published-size'],
+    ...archiveWishes(values),
+  }
   const { lab, stack, credentials } = await deployedStack(wishes)
   const verdicts: CaseVerdict[] = []
   for (const [index, one] of cases.entries()) {

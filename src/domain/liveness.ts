@@ -1,7 +1,7 @@
 import type { SiteName } from './stack.ts'
 
 /** What one vantage point says of a site. */
-export interface Sighting {
+export interface LivenessSignal {
   /** `load balancer lb-1`, `pg-dc-b (streaming)`. */
   readonly from: string
   /** `unknown` is no vote: it looked, and its own eyes failed. */
@@ -13,5 +13,5 @@ export interface Sighting {
 export interface Liveness {
   readonly site: SiteName
   readonly is: 'up' | 'down' | 'unknown'
-  readonly sightings: readonly Sighting[]
+  readonly sightings: readonly LivenessSignal[]
 }

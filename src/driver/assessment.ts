@@ -7,7 +7,7 @@ import type { Milliseconds } from '../values/duration.ts'
  * `within`, in milliseconds of the witness' naming another site, or null: nothing can be promised, and what would mend
  * that.
  */
-export type Outwait =
+export type SelfFencing =
   | { readonly within: Milliseconds; readonly wait: PlannedStep }
   | { readonly within: null; readonly why: string; readonly next: string }
 

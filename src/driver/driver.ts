@@ -2,13 +2,13 @@ import type { ObjectStoreLocation } from '../clients/object-store-client.ts'
 import type { Claim, NamedPath, SpecProblem } from '../domain/declaration.ts'
 import type { FenceLevel } from '../domain/fence-levels.ts'
 import type { AccessRule, CredentialUse, Identity } from '../domain/identities.ts'
-import type { Sighting } from '../domain/liveness.ts'
+import type { LivenessSignal } from '../domain/liveness.ts'
 import type { BySite, Gap, Observed } from '../domain/observed.ts'
 import type { ComponentLoss, Finding, Intent, KeptData, PlannedStep } from '../domain/plan.ts'
 import type { Sandbox } from '../domain/restore-test.ts'
 import type { Component, SiteName, Stack } from '../domain/stack.ts'
 import type { JsonObject } from '../values/json.ts'
-import type { Assessment, LocationOf, Outwait } from './assessment.ts'
+import type { Assessment, LocationOf, SelfFencing } from './assessment.ts'
 import type { Behaviour } from './behaviour.ts'
 import type { DriverContext, SqlRows } from './context.ts'
 import type { Deployment, DeployUnit } from './deployment.ts'
@@ -95,7 +95,7 @@ export interface Driver<Spec = JsonObject, State = unknown> {
    * Whether the lost site shuts itself once the witness names another one, and the step that waits until it must have.
    * Pure.
    */
-  outwait?(component: Component<Spec>, states: BySite<State>, intent: Intent, stack: Stack): Outwait
+  selfFencing?(component: Component<Spec>, states: BySite<State>, intent: Intent, stack: Stack): SelfFencing
   /** The steps that turn the former active site `intent.to` into a passive one of `intent.from`. Pure. */
   rejoin?(component: Component<Spec>, states: BySite<State>, intent: Intent, stack: Stack): PlannedStep[]
   /**
@@ -107,7 +107,7 @@ export interface Driver<Spec = JsonObject, State = unknown> {
    * Whether this component, where it still answers, sees another site alive: one vantage point beside the runner's own.
    * Pure.
    */
-  sees?(component: Component<Spec>, states: BySite<State>, site: SiteName): Sighting[]
+  sees?(component: Component<Spec>, states: BySite<State>, site: SiteName): LivenessSignal[]
   /** What a failover would lose of this component; null where it holds nothing of its own. Pure. */
   loss?(component: Component<Spec>, states: BySite<State>, intent: Intent, now: string): ComponentLoss | null
   /** What becomes of this component's data in a switchover or a rejoin; null or absent: Standby knows of none. Pure. */

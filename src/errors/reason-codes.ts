@@ -97,7 +97,7 @@ export const REASON_CODES = {
     'past-point-of-no-return': 'The witness names the new site already: the move only goes forward. Resume it.',
     'result-unproven':
       'A promotion, or a removal, is on record as done, and this process does not see that it holds: nothing is built on it.',
-    'taken-back-behind-return':
+    'reverted-after-return':
       'A step was taken back although the witness names the new site: a person looks before anybody goes on.',
     'run-continued-elsewhere':
       'Another process has written to the journal of this run: it continues it, and this one stops.',
@@ -366,7 +366,7 @@ export const REASON_CODES = {
     'guard-cannot-close': 'A site has to be closed, and its guard can not close all of it.',
     'guard-without-time':
       'The stack demands that a failover waits for its guard, and the guard declares no closeAfter: there is no time to wait for.',
-    'guard-not-outwaited':
+    'self-fencing-not-awaited':
       'A failover neither shuts the lost site inside nor waits for its guard: if it lives, it may take writes beside the promoted one.',
     'guard-does-not-start':
       'A deploy met what waiting does not mend: a missing image, a pod that ends again and again.',

@@ -17,7 +17,7 @@ const PATIENCE = seconds(3)
  * The move that a rejoin follows, from the evidence in the witness. Never throws and never holds anybody up: what can
  * not be found or read in time is said in words.
  */
-export async function lookBack(
+export async function readEarlierMove(
   store: ConditionalStore,
   of: { readonly run: string; readonly site: string },
 ): Promise<FollowedMove> {

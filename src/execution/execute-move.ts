@@ -24,7 +24,7 @@ import { patientStore } from '../witness/patient-store.ts'
 import { witnessTime } from '../witness/time.ts'
 import { courseOf, refuseUnfenced } from './course-of-plan.ts'
 import { refuseCutShort, type SaidOfRun, saidOfRun } from './cut-short.ts'
-import { type Every, keepLock } from './lock-renewal.ts'
+import { type Every, renewLockWhile } from './lock-renewal.ts'
 import type { Progress } from './progress.ts'
 import type { Recorder } from './recorder.ts'
 import type { Course, RunState } from './run-state.ts'
@@ -92,7 +92,10 @@ export async function executeMove(asked: MoveRun): Promise<MoveOutcome> {
     takenNow = true
   }
   const taken = (): boolean => takenNow || proofs.get(LOCK_STEP)?.holder === holder
-  const renewing = keepLock({ store: move.store, holder, journal, clock, log: context.log, taken, lost }, move.every)
+  const renewing = renewLockWhile(
+    { store: move.store, holder, journal, clock, log: context.log, taken, lost },
+    move.every,
+  )
   try {
     const outcome = await runSteps({
       course,

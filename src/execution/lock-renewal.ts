@@ -32,7 +32,7 @@ export interface Keeping {
  * Renews the lock from when it was taken on, while the run lives and nobody else continues it. Whatever changes the
  * lock after `stop` is the last to change it: a renewal that is under way then writes no more.
  */
-export function keepLock(
+export function renewLockWhile(
   { store, holder, journal, clock, log, taken, lost }: Keeping,
   every: Every = everyInterval,
 ): { stop(): void } {

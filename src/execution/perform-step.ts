@@ -3,9 +3,9 @@ import type { Behaviour, StepRun } from '../driver/behaviour.ts'
 import { asStandbyError, siteError } from '../errors/standby-error.ts'
 import type { JsonObject } from '../values/json.ts'
 import { tooLate, tryUntil } from '../waiting/try-until.ts'
-import { answerOf, askUntil, failed, type Settling, settle, settleDoubt } from '../waiting/wait-until.ts'
+import { answerOf, failed, type Waiting, waitUntil, waitUntilCertain, waitUntilDone } from '../waiting/wait-until.ts'
 
-export interface Performing extends Omit<Settling, 'what' | 'where' | 'changed'> {
+export interface Performing extends Omit<Waiting, 'what' | 'where' | 'changed'> {
   /**
    * Throws unless this process may still act. Asked in front of each effect that the caller has not asked for itself.
    */
@@ -57,7 +57,7 @@ export interface StepPerformer {
 
 export function stepPerformer(behaviour: Behaviour, run: StepRun, around: Performing): StepPerformer {
   const what = { what: run.step.id, where: run.step.site ?? run.step.component }
-  const settling: Settling = { ...what, ...around }
+  const settling: Waiting = { ...what, ...around }
   let watching: Watching | null = null
   let seen: Progress = { is: 'unknown', why: 'nobody has looked' }
   let acted = false
@@ -124,7 +124,7 @@ export function stepPerformer(behaviour: Behaviour, run: StepRun, around: Perfor
   return {
     async look(mayHaveHappened) {
       seen = mayHaveHappened
-        ? await settleDoubt(() => behaviour.done(run), settling)
+        ? await waitUntilCertain(() => behaviour.done(run), settling)
         : await answerOf(() => behaviour.done(run), run.signal)
       if (seen.is === 'failed') throw failed(what, seen)
       return seen
@@ -132,7 +132,7 @@ export function stepPerformer(behaviour: Behaviour, run: StepRun, around: Perfor
     async lookAgain() {
       const isDue = (now: Progress): boolean =>
         now.is === 'pending' && (behaviour.touch === undefined || dueOn(now) !== null)
-      seen = await askUntil(
+      seen = await waitUntil(
         () => behaviour.done(run),
         settling,
         (now) => now.is === 'done' || isDue(now),
@@ -143,7 +143,7 @@ export function stepPerformer(behaviour: Behaviour, run: StepRun, around: Perfor
       if (behaviour.undo === undefined) return { is: 'pending', waitingFor: 'nothing: no way leads back from it' }
       await around.assertOurs()
       try {
-        const now = await settleDoubt(async () => {
+        const now = await waitUntilCertain(async () => {
           await behaviour.touch?.(run)
           const progress = await behaviour.done(run)
           // What cannot come to its end was begun.
@@ -179,7 +179,7 @@ export function stepPerformer(behaviour: Behaviour, run: StepRun, around: Perfor
         if (now.is === 'pending') await remind()
         return now
       }
-      return settle(ask, watching === null ? settling : { ...settling, changed: watching.changed })
+      return waitUntilDone(ask, watching === null ? settling : { ...settling, changed: watching.changed })
     },
     async takeBack() {
       if (behaviour.undo === undefined) return {}
@@ -188,7 +188,7 @@ export function stepPerformer(behaviour: Behaviour, run: StepRun, around: Perfor
           unseen(() => behaviour.undo?.(run), around),
           settling,
         )
-        return settle(isUndone, settling)
+        return waitUntilDone(isUndone, settling)
       }
       // An effect of ours that nobody answered for may still be on its way, although nothing is to be seen of it.
       await tryUntil(async () => behaviour.touch?.(run), settling)
@@ -199,7 +199,7 @@ export function stepPerformer(behaviour: Behaviour, run: StepRun, around: Perfor
         if (now.is === 'pending') await remind()
         return now
       }
-      return settle(ask, settling)
+      return waitUntilDone(ask, settling)
     },
     refuseLate(waitedFor) {
       if (around.deadline.left() <= 0) throw tooLate(settling, waitedFor)

@@ -7,7 +7,7 @@ import type { Verdict } from '../witness/journal.ts'
 import { type AroundSteps, performerOf } from './bounded-performer.ts'
 import { restingOnClaim } from './claims.ts'
 import { boundOnShutting } from './fence-again.ts'
-import { patienceOffRecord, patienceWithSeen, SIGHT, SIGHT_OF_CLEARED } from './freshness.ts'
+import { FRESHNESS, FRESHNESS_WHEN_CLEARED, patienceOffRecord, patienceWithSeen } from './freshness.ts'
 import { isByTime, isFence, isFinal } from './gates.ts'
 import type { StepPerformer } from './perform-step.ts'
 import type { Recorder } from './recorder.ts'
@@ -77,10 +77,10 @@ export async function runSteps(run: StepsRun): Promise<StepsOutcome> {
     const sighted = run.course.steps
       .filter((step) => state.seen[step.id] === 'now' && !isByTime(step))
       .map(({ id }) => id)
-    const bound = Object.values(state.steps).includes('cleared') ? SIGHT_OF_CLEARED : SIGHT
+    const bound = Object.values(state.steps).includes('cleared') ? FRESHNESS_WHEN_CLEARED : FRESHNESS
     // By the newest, so that looks of different length do not send each other round for ever; and none may be much
     // older than that.
-    const old = sighted.filter(isOlder(SIGHT_OF_CLEARED))
+    const old = sighted.filter(isOlder(FRESHNESS_WHEN_CLEARED))
     if (sighted.length > 0 && sighted.every(isOlder(bound))) note({ is: 'faded' })
     else if (old.length > 0) note({ is: 'faded', steps: old })
   }

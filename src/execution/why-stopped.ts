@@ -64,7 +64,7 @@ function takenBackBefore(course: Course, intent: Intent | null, state: RunState)
   const undone = course.steps.filter(({ id }) => state.steps[id] === 'undone').map(({ id }) => id)
   const [from, to] = [intent?.from ?? 'the old site', intent?.to ?? 'the new site']
   return new StandbyError({
-    code: 'taken-back-behind-return',
+    code: 'reverted-after-return',
     mustAct: 'site',
     what: `${undone.join(', ')} was taken back, and the witness names ${to}: what came after rests on nothing any more`,
     where: 'witness active.json',

@@ -1,7 +1,7 @@
 import { type Milliseconds, seconds } from '../values/duration.ts'
 import type { GuardRules } from './decide.ts'
 
-/** The guard's own limits: it keeps them, and a failover that outwaits it adds them up. */
+/** The guard's own limits: it keeps them, and a failover that waits for it adds them up. */
 
 /** The store has its own, longer deadlines; a round must not wait for them. */
 export const READ_DEADLINE: Milliseconds = seconds(5)

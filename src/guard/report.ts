@@ -26,7 +26,7 @@ export interface GuardReport {
   /** Hash of what was deployed. */
   readonly configuration: string
   /**
-   * By its own rules, milliseconds (`closing-time.ts`); null: not by time alone. A failover outwaits it only while
+   * By its own rules, milliseconds (`closing-time.ts`); null: not by time alone. A failover waits for it only while
    * these are the declared ones.
    */
   readonly closesWithin: Milliseconds | null

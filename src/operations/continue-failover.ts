@@ -19,7 +19,7 @@ import { readDocument, tryDocument } from '../witness/read-document.ts'
 import { sayNoEvidence } from './leave-evidence.ts'
 import { howFar, refuseRiskier } from './may-resume.ts'
 import { observeDeclared } from './observe-declared.ts'
-import { refuseExpired, refuseOtherThanApproved, refuseUnlessStillTrue } from './revalidate.ts'
+import { refuseExpired, refuseOtherThanApproved, revalidatePlan } from './revalidate.ts'
 import { carryOut, refusedReport } from './run-move.ts'
 import type { RunOfPlan } from './run-of-plan.ts'
 import { refuseWrongClock } from './wrong-clock.ts'
@@ -95,9 +95,7 @@ export async function continueFailover(
     of = { ...common, approval: await allowed() }
     await refuseOtherThanApproved(world, of)
     const observation =
-      far?.is === 'not-begun'
-        ? await refuseUnlessStillTrue(world, kept.plan, kept.run, hear)
-        : await observeDeclared(world)
+      far?.is === 'not-begun' ? await revalidatePlan(world, kept.plan, kept.run, hear) : await observeDeclared(world)
     refuseWrongClock(observation)
     if (how === 'resume') refuseUnfenced(courseOf(kept.plan, world.stack, world.drivers), kept.plan)
     if (far !== null) refuseRiskier(world, kept.run, kept.plan, observation, far)

@@ -10,7 +10,7 @@ import { type PlacedUnit, unitNeeds } from '../planning/order-units.ts'
 import { type Milliseconds, minutes } from '../values/duration.ts'
 import { deadlineAfter } from '../waiting/deadline.ts'
 import { type Trying, tryUntil } from '../waiting/try-until.ts'
-import { settle } from '../waiting/wait-until.ts'
+import { waitUntilDone } from '../waiting/wait-until.ts'
 import { createActive } from '../witness/active.ts'
 import { assertStillOurs, LOCK_RENEWAL, releaseLock, renewLock, takeLock } from '../witness/lock.ts'
 import { patientStore } from '../witness/patient-store.ts'
@@ -257,7 +257,7 @@ async function applyUnits(
         await tryUntil(bringAbout, tries(world, unit.id, unit.deadline, unit.site))
       }
       if (changes.length > 0 || (first.get(unit.id) ?? []).length > 0)
-        await settle(() => unit.ready(world.signal), tries(world, unit.id, unit.deadline, unit.site))
+        await waitUntilDone(() => unit.ready(world.signal), tries(world, unit.id, unit.deadline, unit.site))
       const outcome = changes.length > 0 ? 'applied' : 'unchanged'
       results.set(unit.id, { ...deployedUnit(unit, changes, outcome), duration: world.clock.now().getTime() - begun })
       done.add(unit.id)

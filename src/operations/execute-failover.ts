@@ -7,7 +7,7 @@ import { courseOf, refuseUnfenced } from '../execution/course-of-plan.ts'
 import type { JsonObject } from '../values/json.ts'
 import { approvalKey, planKey } from '../witness/keys.ts'
 import { sayNoEvidence } from './leave-evidence.ts'
-import { refuseExpired, refuseOtherThanApproved, refuseUnlessStillTrue } from './revalidate.ts'
+import { refuseExpired, refuseOtherThanApproved, revalidatePlan } from './revalidate.ts'
 import { newRun } from './run-id.ts'
 import { carryOut, refusedReport } from './run-move.ts'
 import type { RunOfPlan } from './run-of-plan.ts'
@@ -25,7 +25,7 @@ export async function executeFailover(world: World, plan: Plan, approval: Approv
     await refuseOtherThanApproved(world, of)
     await refuseExpired(world, plan)
     refuseUnfenced(courseOf(plan, world.stack, world.drivers), plan)
-    await refuseUnlessStillTrue(world, plan, run, (facts) => {
+    await revalidatePlan(world, plan, run, (facts) => {
       started.facts = facts
     })
     await world.store.create(planKey(run), plan as unknown as JsonObject)

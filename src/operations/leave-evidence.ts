@@ -1,7 +1,7 @@
 import type { World } from '../composition/connect.ts'
 import type { NamedFact } from '../domain/plan.ts'
 import { asStandbyError } from '../errors/standby-error.ts'
-import { lookBack } from '../evidence/earlier-move.ts'
+import { readEarlierMove } from '../evidence/earlier-move.ts'
 import { type EvidenceBody, evidenceOf } from '../evidence/evidence-body.ts'
 import { keepEvidence } from '../evidence/keep-evidence.ts'
 import { hasFound } from '../evidence/kept-loss.ts'
@@ -54,7 +54,7 @@ async function bodyOf(
 ): Promise<EvidenceBody> {
   const begins = report.steps.length > 0
   const follows = hasFound(plan.intent, report.steps)
-    ? await lookBack(world.store, { run, site: plan.intent.to })
+    ? await readEarlierMove(world.store, { run, site: plan.intent.to })
     : null
   const journal = begins ? await openJournal(world.store, run).catch(() => ({ entries: [] })) : { entries: [] }
   return evidenceOf({

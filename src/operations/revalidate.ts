@@ -64,7 +64,7 @@ export const refuseExpired = async ({ store, clock }: World, plan: Plan): Promis
  * says so, so that nobody has to look again. The lock of this very run, if it has left one, does not count. `seen`
  * hears the facts also when the plan is refused.
  */
-export async function refuseUnlessStillTrue(
+export async function revalidatePlan(
   world: World,
   plan: Plan,
   run: string,

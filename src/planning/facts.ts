@@ -84,7 +84,7 @@ export function staleFacts(planned: readonly NamedFact[], now: readonly NamedFac
  * What a plan rests on and nobody says now: facts that are not to be seen, and that a site lives, which silence alone
  * contradicts.
  */
-export function unheardFacts(planned: readonly NamedFact[], now: readonly NamedFact[]): NamedFact[] {
+export function unansweredFacts(planned: readonly NamedFact[], now: readonly NamedFact[]): NamedFact[] {
   const current = new Map(now.map((fact) => [nameOfFact(fact), fact.value]))
   return planned.filter((fact) => {
     const said = current.get(nameOfFact(fact))

@@ -1,4 +1,4 @@
-import type { Liveness, Sighting } from '../domain/liveness.ts'
+import type { Liveness, LivenessSignal } from '../domain/liveness.ts'
 import type { SiteName, Stack } from '../domain/stack.ts'
 import type { Driver } from '../driver/driver.ts'
 import { UNSEEN, type Unseen } from '../errors/unseen.ts'
@@ -23,13 +23,13 @@ export function livenessOf(
 }
 
 /** What these sightings amount to. Pure. */
-export function verdictOf(sightings: readonly Sighting[]): Liveness['is'] {
+export function verdictOf(sightings: readonly LivenessSignal[]): Liveness['is'] {
   if (sightings.some(({ says }) => says === 'up')) return 'up'
   const down = new Set(sightings.filter(({ says }) => says === 'down').map(({ from }) => from)).size
   return down >= 2 ? 'down' : 'unknown'
 }
 
-function ofRunner(observation: Observation, site: SiteName): Sighting[] {
+function ofRunner(observation: Observation, site: SiteName): LivenessSignal[] {
   const view = observation.sites[site]
   if (view === undefined) return []
   if (view.kind === 'silent')
@@ -52,13 +52,13 @@ function ofRunner(observation: Observation, site: SiteName): Sighting[] {
 }
 
 /** What hears nobody at all, neither the witness nor any site, is deaf itself: its silence is no vote. */
-function ofSilence(cause: Unseen, observation: Observation): Sighting['says'] {
+function ofSilence(cause: Unseen, observation: Observation): LivenessSignal['says'] {
   const { vote } = UNSEEN[cause]
   if (vote === 'none') return 'unknown'
-  return vote === 'down' && hearsNobody(observation) ? 'unknown' : vote
+  return vote === 'down' && isIsolated(observation) ? 'unknown' : vote
 }
 
-const hearsNobody = ({ witness, sites }: Observation): boolean =>
+const isIsolated = ({ witness, sites }: Observation): boolean =>
   witness.kind === 'silent' &&
   Object.values(sites).every((view) => view.kind === 'silent' && UNSEEN[view.cause].vote !== 'up')
 
@@ -67,7 +67,7 @@ function ofDrivers(
   observation: Observation,
   drivers: Readonly<Record<string, Driver>>,
   site: SiteName,
-): Sighting[] {
+): LivenessSignal[] {
   return stack.components.flatMap(
     (component) =>
       drivers[component.driver]?.sees?.(component, observation.components[component.name] ?? {}, site) ?? [],

@@ -7,7 +7,7 @@ import type { Observation } from '../observation/observation.ts'
 import { toShutOf } from './fence-coverage.ts'
 import { followerProblems, followerSteps } from './followers.ts'
 import { orderProblems } from './order-steps.ts'
-import { outwaitOf, outwaitSteps } from './self-fencing.ts'
+import { selfFencingOf, selfFencingSteps } from './self-fencing.ts'
 import { activateStep, witnessSteps } from './witness-steps.ts'
 
 /**
@@ -31,7 +31,12 @@ export function moveSteps(
   const others = ask(HOOKS[intent.mode])
   const shutting = [...fences, ...others]
   const toShut = toShutOf(stack, observation, intent, drivers, shutting)
-  const waits = outwaitSteps(outwaitOf(stack, observation, intent, drivers, shutting), required, shutting, toShut)
+  const waits = selfFencingSteps(
+    selfFencingOf(stack, observation, intent, drivers, shutting),
+    required,
+    shutting,
+    toShut,
+  )
   const gates = changesActiveSite(intent) ? [activateStep(intent)] : []
   const followers = followerSteps(stack, intent, drivers)
   const steps = doorsFirst([
@@ -87,7 +92,7 @@ function doorsFirst(steps: readonly PlannedStep[]): PlannedStep[] {
 
 /**
  * A fence that is shut after the promotion shuts nothing; and time is no fence but in front of every promotion, where
- * `outwait.ts` puts it.
+ * `selfFencing.ts` puts it.
  */
 const lateFences = (steps: readonly PlannedStep[]): string[] =>
   steps.flatMap((step) => {

@@ -126,7 +126,7 @@ function stepDefects(step: PlannedStep, { stack, drivers }: PlanJudgement): stri
     ...bounded,
     ...(declared === undefined ? [bad(`is of ${component}, which nobody declares`)] : []),
     ...(declared !== undefined && !known ? [bad(`asks for ${action}, which ${declared.driver} does not do`)] : []),
-    ...(step.byTime === true && driver?.outwait === undefined ? [bad('calls itself a fence by time')] : []),
+    ...(step.byTime === true && driver?.selfFencing === undefined ? [bad('calls itself a fence by time')] : []),
   ]
 }
 

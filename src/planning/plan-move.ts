@@ -11,7 +11,7 @@ import { aheadFindings, lossFindings, lossOf } from './loss.ts'
 import { moveSteps } from './move-steps.ts'
 import { predictedTimes } from './predicted-times.ts'
 import { fencingFindings, fencingOf, requiredFence, withBestEffort } from './required-fence.ts'
-import { outwaitFindings, outwaitOf } from './self-fencing.ts'
+import { selfFencingFindings, selfFencingOf } from './self-fencing.ts'
 
 /** What makes a plan unique; comes in as values, so that planning stays pure. */
 export interface PlanIdentity {
@@ -39,7 +39,7 @@ export function planMove(
     learned,
   )
   const loss = lossOf(stack, observation, intent, drivers)
-  const outwait = outwaitOf(stack, observation, intent, drivers, all)
+  const selfFencing = selfFencingOf(stack, observation, intent, drivers, all)
   const toShut = toShutOf(stack, observation, intent, drivers, all)
   const fencing = fencingOf(stack, intent, all, liveness, drivers, toShut)
   const steps = withBestEffort(all, fencing, intent)
@@ -58,8 +58,8 @@ export function planMove(
     facts: factsOf(observation, intent, liveness),
     findings: [
       ...findingsOf(stack, observation, intent, drivers),
-      ...fencingFindings(fencing, liveness, intent, outwait, leftOpen(all, toShut, fencing.required ?? 'traffic')),
-      ...outwaitFindings(outwait, fencing, intent, steps, toShut),
+      ...fencingFindings(fencing, liveness, intent, selfFencing, leftOpen(all, toShut, fencing.required ?? 'traffic')),
+      ...selfFencingFindings(selfFencing, fencing, intent, steps, toShut),
       ...lossFindings(loss, intent),
       ...aheadFindings(stack, observation, intent, drivers),
     ],

@@ -44,7 +44,7 @@ const withoutTime = (loss: Loss, madeAt: string): string =>
  * What follows from the plan itself, and not from a look at the sites: each group is named by one of its codes, or by
  * none.
  */
-const OF_THE_PLAN: readonly (readonly string[])[] = [['guard-not-outwaited'], ['loss-unknown', 'loss-measured']]
+const OF_THE_PLAN: readonly (readonly string[])[] = [['self-fencing-not-awaited'], ['loss-unknown', 'loss-measured']]
 
 /**
  * Whether a warning was taken out, or put in, that the planner gives by steps, fencing and accepted loss alone. Pure.

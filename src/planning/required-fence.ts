@@ -2,12 +2,12 @@ import { FENCE_LEVELS, type FenceLevel, reaches } from '../domain/fence-levels.t
 import type { Liveness } from '../domain/liveness.ts'
 import { changesActiveSite, type Fencing, type Finding, type Intent, type PlannedStep } from '../domain/plan.ts'
 import type { ComponentName, Stack } from '../domain/stack.ts'
-import type { Outwait } from '../driver/assessment.ts'
+import type { SelfFencing } from '../driver/assessment.ts'
 import type { Driver } from '../driver/driver.ts'
 import { seconds } from '../values/duration.ts'
 import { fenceLevels, levelsByTime, type ToShut } from './fence-coverage.ts'
 import { isOfFollower } from './followers.ts'
-import { outwaitedFor } from './self-fencing.ts'
+import { levelByItself } from './self-fencing.ts'
 
 /** Where nothing is declared. A stack of which no part can be fenced, an archive alone, needs none. */
 const BY_DEFAULT = { switchover: 'database', failover: 'traffic' } as const
@@ -99,15 +99,15 @@ export function fencingFindings(
   fencing: Fencing,
   liveness: Liveness,
   intent: Intent,
-  outwait: Outwait | null,
+  selfFencing: SelfFencing | null,
   leftOpen: readonly ComponentName[],
 ): Finding[] {
   const { required, planned } = fencing
   if (required === null || reaches(planned, required)) return []
   const site = intent.from
   const guard =
-    outwait?.within === null && outwaitedFor(required) !== null
-      ? { why: `; its guard is not waited for: ${outwait.why}`, next: ` Or: ${outwait.next}` }
+    selfFencing?.within === null && levelByItself(required) !== null
+      ? { why: `; its guard is not waited for: ${selfFencing.why}`, next: ` Or: ${selfFencing.next}` }
       : { why: '', next: '' }
   const has = planned.length === 0 ? 'nothing' : planned.join(', ')
   const open = leftOpen.length === 0 ? '' : `, and leaves ${leftOpen.join(', ')} open`

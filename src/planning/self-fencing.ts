@@ -1,7 +1,7 @@
 import { type FenceLevel, reaches } from '../domain/fence-levels.ts'
 import type { Fencing, Finding, Intent, PlannedStep } from '../domain/plan.ts'
 import type { Stack } from '../domain/stack.ts'
-import type { Outwait } from '../driver/assessment.ts'
+import type { SelfFencing } from '../driver/assessment.ts'
 import type { Driver } from '../driver/driver.ts'
 import type { Observation } from '../observation/observation.ts'
 import { readableDuration } from '../values/duration.ts'
@@ -9,20 +9,20 @@ import { fenceLevels, isGuarded, isPromoted, type ToShut } from './fence-coverag
 
 /**
  * What is known of the lost site's closing by itself; null where the stack has nothing of the kind, and outside
- * failovers. Pure. A stack is not outwaited when it promotes what no guard can close.
+ * failovers. Pure. Self-fencing is not waited for where it promotes what no guard can close.
  */
-export function outwaitOf(
+export function selfFencingOf(
   stack: Stack,
   observation: Observation,
   intent: Intent,
   drivers: Readonly<Record<string, Driver>>,
   steps: readonly PlannedStep[],
-): Outwait | null {
+): SelfFencing | null {
   if (intent.mode !== 'failover') return null
-  const guard = stack.components.find(({ driver }) => drivers[driver]?.outwait !== undefined)
+  const guard = stack.components.find(({ driver }) => drivers[driver]?.selfFencing !== undefined)
   if (guard === undefined) return null
   const states = observation.components[guard.name] ?? {}
-  const found = drivers[guard.driver]?.outwait?.(guard, states, intent, stack) ?? null
+  const found = drivers[guard.driver]?.selfFencing?.(guard, states, intent, stack) ?? null
   if (found === null || found.within === null) return found
   // A silent site speaks against nothing; one that answers, and of which only this can not be seen, does.
   if (observation.sites[intent.from]?.kind === 'answering' && states[intent.from]?.kind !== 'answering')
@@ -44,32 +44,32 @@ export function outwaitOf(
  * The wait, where a level that the guard reaches is demanded and no proven fence holds it: it costs its whole time.
  * Pure.
  */
-export function outwaitSteps(
-  outwait: Outwait | null,
+export function selfFencingSteps(
+  selfFencing: SelfFencing | null,
   required: FenceLevel | null,
   steps: readonly PlannedStep[],
   toShut: ToShut = {},
 ): PlannedStep[] {
-  const waitedFor = outwaitedFor(required)
-  if (outwait === null || outwait.within === null || waitedFor === null) return []
+  const waitedFor = levelByItself(required)
+  if (selfFencing === null || selfFencing.within === null || waitedFor === null) return []
   return reaches(fenceLevels(steps, toShut), waitedFor)
     ? []
-    : [{ ...outwait.wait, phase: 'PROMOTE', fence: waitedFor, byTime: true }]
+    : [{ ...selfFencing.wait, phase: 'PROMOTE', fence: waitedFor, byTime: true }]
 }
 
 /**
  * What a site that shuts itself holds of this level; null: nothing. No guard revokes an archive, which demands the
  * database as well.
  */
-export const outwaitedFor = (required: FenceLevel | null): 'application' | 'database' | null =>
+export const levelByItself = (required: FenceLevel | null): 'application' | 'database' | null =>
   required === 'archive' ? 'database' : required === 'application' || required === 'database' ? required : null
 
 /**
  * Says how long the lost site may write on beside the promoted one, where nobody demands that a failover shuts it
  * inside, and it does not.
  */
-export function outwaitFindings(
-  outwait: Outwait | null,
+export function selfFencingFindings(
+  selfFencing: SelfFencing | null,
   { required }: Fencing,
   intent: Intent,
   steps: readonly PlannedStep[],
@@ -81,24 +81,26 @@ export function outwaitFindings(
     toShut,
   )
   if (
-    outwait === null ||
-    outwaitedFor(required) !== null ||
+    selfFencing === null ||
+    levelByItself(required) !== null ||
     reaches(certain, 'database') ||
     reaches(certain, 'application')
   )
     return []
   const site = intent.from
   const bound =
-    outwait.within === null ? 'and nobody can say for how long' : `for up to ${readableDuration(outwait.within)}`
+    selfFencing.within === null
+      ? 'and nobody can say for how long'
+      : `for up to ${readableDuration(selfFencing.within)}`
   return [
     {
-      code: 'guard-not-outwaited',
+      code: 'self-fencing-not-awaited',
       severity: 'info',
       site,
-      what: `${site} may take writes from inside after the promotion, if it lives, ${bound}${outwait.within === null ? `: ${outwait.why}` : ', until its guard has shut it'}`,
+      what: `${site} may take writes from inside after the promotion, if it lives, ${bound}${selfFencing.within === null ? `: ${selfFencing.why}` : ', until its guard has shut it'}`,
       next:
-        outwait.within === null
-          ? outwait.next
+        selfFencing.within === null
+          ? selfFencing.next
           : 'To wait for that before anything is promoted, declare fencing.failover: database.',
     },
   ]

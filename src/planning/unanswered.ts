@@ -1,7 +1,7 @@
 import type { Plan } from '../domain/plan.ts'
 import type { ReasonCode } from '../errors/reason-codes.ts'
 import { UNSEEN } from '../errors/unseen.ts'
-import { nameOfFact, staleFacts, unheardFacts } from './facts.ts'
+import { nameOfFact, staleFacts, unansweredFacts } from './facts.ts'
 import { blockers } from './findings.ts'
 
 /**
@@ -28,7 +28,7 @@ export const CODES_OF_SILENCE: ReadonlySet<string> = new Set([
  * lost site, answered too late to have its steps. Pure.
  */
 export function maySilenceExplain(approved: Plan, now: Plan, differs = false): boolean {
-  const unheard = unheardFacts(approved.facts, now.facts)
+  const unheard = unansweredFacts(approved.facts, now.facts)
   const names = new Set(unheard.map(nameOfFact))
   const heard = now.facts.filter((fact) => !names.has(nameOfFact(fact)))
   // As if whoever is not heard had said what it said before.

@@ -7,28 +7,28 @@ import { pauseFor, type Trying, tooLate, tryUntil } from './try-until.ts'
 /** How often a question is asked at least; a change that is watched for ends the pause early. */
 const PAUSE: Milliseconds = 500
 
-export type Settling = Omit<Trying, 'waitedFor'>
+export type Waiting = Omit<Trying, 'waitedFor'>
 
 /**
  * Asks until it is done, and returns the proof. Throws the true reason when waiting can not help, and what it waited
  * for when time is over.
  */
-export async function settle(ask: () => Promise<Progress>, around: Settling): Promise<JsonObject> {
+export async function waitUntilDone(ask: () => Promise<Progress>, around: Waiting): Promise<JsonObject> {
   for (;;) {
-    const answer = await askUntil(ask, around, (progress) => progress.is === 'done')
+    const answer = await waitUntil(ask, around, (progress) => progress.is === 'done')
     if (answer.is === 'done') return answer.proof
   }
 }
 
 /** Asks until it is certain whether it is done. */
-export async function settleDoubt(ask: () => Promise<Progress>, around: Settling): Promise<Progress> {
-  return askUntil(ask, around, (progress) => progress.is !== 'unknown')
+export async function waitUntilCertain(ask: () => Promise<Progress>, around: Waiting): Promise<Progress> {
+  return waitUntil(ask, around, (progress) => progress.is !== 'unknown')
 }
 
 /** Asks until an answer is enough. */
-export async function askUntil(
+export async function waitUntil(
   ask: () => Promise<Progress>,
-  around: Settling,
+  around: Waiting,
   enough: (progress: Progress) => boolean,
 ): Promise<Progress> {
   let waitedFor = ''
@@ -63,7 +63,7 @@ export async function answerOf(ask: () => Promise<Progress>, signal: AbortSignal
 }
 
 export function failed(
-  around: Pick<Settling, 'what' | 'where'>,
+  around: Pick<Waiting, 'what' | 'where'>,
   progress: Extract<Progress, { is: 'failed' }>,
 ): StandbyError {
   return new StandbyError({

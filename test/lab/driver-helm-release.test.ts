@@ -21,7 +21,7 @@ import { openKubernetes } from '../../src/platform/kubernetes/client/open.ts'
 import type { JsonObject } from '../../src/values/json.ts'
 import { verdictOf } from '../../src/verification/judge-restore.ts'
 import { deadlineAfter } from '../../src/waiting/deadline.ts'
-import { settle } from '../../src/waiting/wait-until.ts'
+import { waitUntilDone } from '../../src/waiting/wait-until.ts'
 import { performStep, takeStepBack } from '../support/perform-step.ts'
 
 const name = `t-helm-${randomBytes(3).toString('hex')}`
@@ -250,7 +250,7 @@ async function unitOf(site: SiteName, active: SiteName, changed: Application = c
   return unit
 }
 const untilReady = (unit: DeployUnit): Promise<JsonObject> =>
-  settle(() => unit.ready(signal), {
+  waitUntilDone(() => unit.ready(signal), {
     what: unit.id,
     clock: systemClock,
     signal,

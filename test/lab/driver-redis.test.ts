@@ -18,7 +18,7 @@ import { openKubernetes } from '../../src/platform/kubernetes/client/open.ts'
 import type { JsonObject } from '../../src/values/json.ts'
 import { verdictOf } from '../../src/verification/judge-restore.ts'
 import { deadlineAfter } from '../../src/waiting/deadline.ts'
-import { settle } from '../../src/waiting/wait-until.ts'
+import { waitUntilDone } from '../../src/waiting/wait-until.ts'
 import { performStep } from '../support/perform-step.ts'
 
 const name = `t-redis-${randomBytes(3).toString('hex')}`
@@ -155,7 +155,7 @@ async function deploy(active: SiteName): Promise<Change[]> {
       changes.push(...found)
       if (found.length === 0) continue
       await unit.apply(signal)
-      await settle(() => unit.ready(signal), {
+      await waitUntilDone(() => unit.ready(signal), {
         what: unit.id,
         clock: systemClock,
         signal,
@@ -295,7 +295,7 @@ describe('Redis on two real sites', () => {
     const unit = (await redis.deploy?.(component, A, deployment, context))?.[0]
     const pod = { ...secret, kind: 'Pod', plural: 'pods', name: 'redis-0' }
     while (((await kubernetes(A).get(pod))?.metadata.uid ?? before) === before) await systemClock.sleep(200, signal)
-    const waiting = settle(() => unit?.ready(signal) ?? Promise.reject(new Error('no unit')), {
+    const waiting = waitUntilDone(() => unit?.ready(signal) ?? Promise.reject(new Error('no unit')), {
       what: 'cache.server@dc-a',
       clock: systemClock,
       signal,

@@ -39,7 +39,7 @@ export function looks(
     // The token of the demotion is on record: the old site need not answer any more.
     case 'catch-up':
       return answer((W.get(world, W.DATA + from) & ~W.get(world, W.DATA + to)) === 0, to)
-    case 'outwait':
+    case 'self-fencing':
       return answer(W.get(world, W.LEASE + from) === 0)
     case 'promote':
       return answer(W.get(world, W.DATABASE + to) === W.PRIMARY, to)

@@ -25,7 +25,7 @@ export const ACTIONS = [
   'close',
   'demote',
   'catch-up',
-  'outwait',
+  'self-fencing',
   'promote',
   'start',
   'open',

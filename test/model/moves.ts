@@ -59,7 +59,9 @@ const masks = new WeakMap<Model, Map<string, number>>()
 
 /** What a step does to sites or active.json; null: it only waits, or concerns the lock. */
 export function effectOf({ action }: ModelStep): EffectKind | null {
-  return action === 'lock' || action === 'close-lock' || action === 'catch-up' || action === 'outwait' ? null : action
+  return action === 'lock' || action === 'close-lock' || action === 'catch-up' || action === 'self-fencing'
+    ? null
+    : action
 }
 
 /** What takes a step back; null: nothing has to be done. */

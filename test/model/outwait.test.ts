@@ -17,7 +17,7 @@ describe('the wait for the guard of a lost site is in the worlds because the pla
     expect(failovers.length).toBeGreaterThan(1)
     for (const { request, guarded } of failovers) {
       expect({ guarded, fencing: request.fencing }).toEqual({ guarded: true, fencing: 'database' })
-      expect(promotionsNeed(request)).toEqual([['witness.activate@dc-b', 'guard.outwait']])
+      expect(promotionsNeed(request)).toEqual([['witness.activate@dc-b', 'guard.self-fencing']])
     }
   })
 

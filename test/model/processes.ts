@@ -48,7 +48,7 @@ export const nameOf = (model: Model, process: number): string => {
 }
 
 /**
- * Mirrors `refuseUnlessStillTrue` and `join` and `turned` of execute-move.ts. A resume is refused nothing here, where
+ * Mirrors `revalidatePlan` and `join` and `turned` of execute-move.ts. A resume is refused nothing here, where
  * production asks what has changed: there are more worlds for it, not fewer.
  */
 function comeToLife(model: Model, world: W.WorldState, process: number, emit: Emit): void {

@@ -101,7 +101,7 @@ export function adaptedSiteDriver<Spec, State>(driver: SiteDriver<Spec, State>, 
     ...(selfFences === undefined
       ? {}
       : {
-          outwait(c, states, intent, stack) {
+          selfFencing(c, states, intent, stack) {
             const answer = selfFences.selfFencing(c, states, intent, stack)
             return answer.within === null ? answer : { within: answer.within, wait: asPlanned(c, answer.wait) }
           },

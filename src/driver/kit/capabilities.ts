@@ -2,7 +2,7 @@ import type { ObjectStoreLocation } from '../../clients/object-store-client.ts'
 import type { Claim, NamedPath, SpecProblem } from '../../domain/declaration.ts'
 import type { FenceLevel } from '../../domain/fence-levels.ts'
 import type { AccessRule, CredentialUse, Identity } from '../../domain/identities.ts'
-import type { Sighting } from '../../domain/liveness.ts'
+import type { LivenessSignal } from '../../domain/liveness.ts'
 import type { Gap, Observed } from '../../domain/observed.ts'
 import type { ComponentLoss, Intent, KeptData, Mode } from '../../domain/plan.ts'
 import type { Check, Sandbox } from '../../domain/restore-test.ts'
@@ -98,7 +98,7 @@ export type SelfFencing =
   | { readonly within: null; readonly why: string; readonly next: string }
 
 export interface SeesLiveness<Spec, States> {
-  signals(component: Component<Spec>, states: States, site: SiteName): Sighting[]
+  signals(component: Component<Spec>, states: States, site: SiteName): LivenessSignal[]
 }
 
 export interface PredictsLoss<Spec, States> {

@@ -5,7 +5,7 @@ import type { Driver } from '../../driver/driver.ts'
 import { accessOf, claimsOf, problemsOf } from './access.ts'
 import { assessClusters } from './assess/assess.ts'
 import { assessFailover, assessRejoin } from './assess/assess-lost-site.ts'
-import { seesSite } from './assess/liveness-signals.ts'
+import { livenessSignalsOf } from './assess/liveness-signals.ts'
 import { backup, backupSteps, manifest } from './backup/backup.ts'
 import { restoredCluster } from './backup/restore-copy.ts'
 import { testRestore } from './backup/restore-test.ts'
@@ -75,7 +75,7 @@ export const cloudNativePg: Driver<CloudNativePgSpec, CloudNativePgState> = {
   fence: fenceSteps,
   rejoin: rejoinSteps,
   reopen: reopenSteps,
-  sees: seesSite,
+  sees: livenessSignalsOf,
   loss: predictedLoss,
   keeps: keptData,
   backup: (component, _states, site) => backupSteps(component, site),

@@ -10,7 +10,7 @@ import { GUARD, guardNamespace } from '../../guard/names.ts'
 import { reportIn } from '../../guard/report.ts'
 import { objectsUnit } from '../../platform/kubernetes/declared-objects.ts'
 import { waitOfRefused } from '../../platform/kubernetes/refused-pods.ts'
-import { hopelessReason, type WaitingContainer } from '../../platform/kubernetes/waiting-container.ts'
+import { reasonItCannotStart, type WaitingContainer } from '../../platform/kubernetes/waiting-container.ts'
 import { readNamedFile } from '../../stack/named-files.ts'
 import { minutes } from '../../values/duration.ts'
 import { configurationOf, type GuardParts, guardManifests, guardSelector } from './manifests.ts'
@@ -105,7 +105,7 @@ async function guardIsReady(
   )
   for (const pod of pods) {
     const { containerStatuses = [] } = (pod.status ?? {}) as { readonly containerStatuses?: readonly ContainerStatus[] }
-    const why = hopelessReason(containerStatuses[0]?.state?.waiting)
+    const why = reasonItCannotStart(containerStatuses[0]?.state?.waiting)
     if (why !== null)
       return {
         is: 'failed',

@@ -9,7 +9,7 @@ import { hours, minutes, readableDuration, seconds } from '../../values/duration
 import { deployGuard } from './deploy.ts'
 import { PROGRAM, WITNESS_KEYS } from './manifests.ts'
 import { assessGuards, type GuardState, observeGuard } from './observe.ts'
-import { manualOutwait, outwait, outwaitGuard } from './self-fencing.ts'
+import { guardSelfFencing, manualWait, selfFencing } from './self-fencing.ts'
 import { GUARD_KIND, type GuardComponent, type GuardSpec, guardSchema, rulesOf } from './spec.ts'
 
 /**
@@ -44,9 +44,9 @@ export const guard: Driver<GuardSpec, GuardState> = {
   observe: observeGuard,
   assess: assessGuards,
   deploy: deployGuard,
-  outwait: outwaitGuard,
-  manual: (_component, step) => manualOutwait(step),
-  behaviours: { outwait },
+  selfFencing: guardSelfFencing,
+  manual: (_component, step) => manualWait(step),
+  behaviours: { selfFencing },
 }
 
 const SHORTEST_SILENCE = seconds(3)

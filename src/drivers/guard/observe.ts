@@ -6,7 +6,7 @@ import type { DriverContext } from '../../driver/context.ts'
 import { type Say, sayAt } from '../../driver/say.ts'
 import { closesWithin } from '../../guard/closing-time.ts'
 import { type GuardReport, reportIn, STALE_AFTER } from '../../guard/report.ts'
-import { outwaitedFor } from '../../planning/self-fencing.ts'
+import { levelByItself } from '../../planning/self-fencing.ts'
 import { readableDuration } from '../../values/duration.ts'
 import { deploymentReference, reportReference } from './deploy.ts'
 import { type GuardComponent, rulesOf } from './spec.ts'
@@ -119,7 +119,7 @@ export function assessGuards(
 /** Told on a quiet day: on the day of the failover the plan would be refused. */
 function withoutTime(component: GuardComponent, { stack }: Assessment): Finding[] {
   const { failover } = stack.fencing
-  if (outwaitedFor(failover) === null || closesWithin(rulesOf(component.spec)) !== null) return []
+  if (levelByItself(failover) === null || closesWithin(rulesOf(component.spec)) !== null) return []
   return [
     {
       code: 'guard-without-time',

@@ -1,6 +1,6 @@
 import type { BySite } from '../../domain/observed.ts'
 import type { Intent, PlannedStep } from '../../domain/plan.ts'
-import type { Outwait } from '../../driver/assessment.ts'
+import type { SelfFencing } from '../../driver/assessment.ts'
 import type { Behaviour } from '../../driver/behaviour.ts'
 import type { Manual } from '../../driver/manual.ts'
 import { closesWithin } from '../../guard/closing-time.ts'
@@ -17,7 +17,11 @@ const NAP: Milliseconds = seconds(30)
  * Whether the guard of the lost site closes it by time alone, as far as anybody can know, and the step that waits for
  * it. Pure.
  */
-export function outwaitGuard(component: GuardComponent, states: BySite<GuardState>, { from, to }: Intent): Outwait {
+export function guardSelfFencing(
+  component: GuardComponent,
+  states: BySite<GuardState>,
+  { from, to }: Intent,
+): SelfFencing {
   const within = closesWithin(rulesOf(component.spec))
   if (within === null)
     return {
@@ -34,9 +38,9 @@ export function outwaitGuard(component: GuardComponent, states: BySite<GuardStat
       next: `Bring the guards up as they are declared (standby deploy), or shorten their times.`,
     }
   const wait: PlannedStep = {
-    id: `${component.name}.outwait`,
+    id: `${component.name}.self-fencing`,
     component: component.name,
-    action: 'outwait',
+    action: 'self-fencing',
     site: null,
     phase: 'PROMOTE',
     needs: [],
@@ -80,7 +84,7 @@ const timesOf = (within: Milliseconds | null | undefined): string =>
  * and whoever continues the run waits anew, from the beginning. Sleep is measured by the machine's monotonic clock,
  * which nobody sets.
  */
-export const outwait: Behaviour<GuardSpec> = {
+export const selfFencing: Behaviour<GuardSpec> = {
   async done({ step, intent, applied }) {
     const { within, guarded } = parametersOf(step)
     if (!applied) return { is: 'pending', waitingFor: `the guard of ${guarded}, ${readableDuration(within)}` }
@@ -115,8 +119,8 @@ function parametersOf({ id, parameters: { within, guarded } }: PlannedStep): {
 }
 
 /** By hand it is the same: to look at the clock. */
-export function manualOutwait(step: PlannedStep): Manual | null {
-  if (step.action !== 'outwait') return null
+export function manualWait(step: PlannedStep): Manual | null {
+  if (step.action !== 'self-fencing') return null
   const { within, guarded } = parametersOf(step)
   return {
     commands: [`sleep ${Math.ceil(within / 1_000)}`],

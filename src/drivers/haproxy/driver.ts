@@ -4,7 +4,7 @@ import { OPERATING } from '../../domain/identities.ts'
 import type { Driver } from '../../driver/driver.ts'
 import { assessTraffic } from './assess.ts'
 import { firstValueUnit } from './deploy.ts'
-import { sightingsOf } from './liveness-signals.ts'
+import { livenessSignalsOf } from './liveness-signals.ts'
 import { type HaproxyState, observeTraffic } from './observe.ts'
 import { manualStep } from './runbook.ts'
 import { DEFAULT_CLOSED, type HaproxySpec, haproxySchema } from './spec.ts'
@@ -37,7 +37,7 @@ export const haproxy: Driver<HaproxySpec, HaproxyState> = {
   move: (component, states, intent) => [closeStep(component, intent, states), switchStep(component, intent, states)],
   rejoin: (component, _states, intent) => [stayStep(component, intent)],
   reopen: (component, states, intent) => [switchStep(component, intent, states)],
-  sees: sightingsOf,
+  sees: livenessSignalsOf,
   manual: manualStep,
   varying: { close: { mayBeLost: patienceVaries }, switch: { mayBeLost: patienceVaries } },
   behaviours: { close, switch: open, stay },

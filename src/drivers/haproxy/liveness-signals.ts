@@ -1,4 +1,4 @@
-import type { Sighting } from '../../domain/liveness.ts'
+import type { LivenessSignal } from '../../domain/liveness.ts'
 import { type BySite, EVERYWHERE } from '../../domain/observed.ts'
 import type { SiteName } from '../../domain/stack.ts'
 import type { Server } from './instance.ts'
@@ -10,11 +10,11 @@ import type { Traffic } from './spec.ts'
  * the application: only silence counts as down, and only once HAProxy itself has given the server up. No check, or none
  * that has ended, says nothing.
  */
-export function sightingsOf(component: Traffic, states: BySite<HaproxyState>, site: SiteName): Sighting[] {
+export function livenessSignalsOf(component: Traffic, states: BySite<HaproxyState>, site: SiteName): LivenessSignal[] {
   const seen = states[EVERYWHERE]
   const backend = component.spec.backends[site]
   if (seen?.kind !== 'answering' || backend === undefined) return []
-  return Object.entries(seen.state.instances).flatMap(([host, view]): Sighting[] => {
+  return Object.entries(seen.state.instances).flatMap(([host, view]): LivenessSignal[] => {
     const servers = view.kind === 'answering' ? (view.backends[backend]?.servers ?? []) : []
     const alive = servers.find(answers)
     const dead = servers.find(givenUp)

@@ -4,7 +4,7 @@ import type { DriverContext } from '../../driver/context.ts'
 import { asStandbyError } from '../../errors/standby-error.ts'
 import { type Milliseconds, seconds } from '../../values/duration.ts'
 import { isObject, type Json } from '../../values/json.ts'
-import { canaryRequest, isPassing, LOGIN, readCanary, runningPod } from './canary.ts'
+import { canaryRequest, isTransient, LOGIN, readCanary, runningPod } from './canary.ts'
 import type { Application, Canary } from './spec.ts'
 
 /** What an observation knows of the canary of a site. */
@@ -113,7 +113,7 @@ async function login(
       ? { is: 'works', by: 'login' }
       : { is: 'unknown', why: 'login answers without a token' }
   const why = `login answers ${answer.status}`
-  return isPassing(answer.status, 'login') ? { is: 'unknown', why } : { is: 'fails', why }
+  return isTransient(answer.status, 'login') ? { is: 'unknown', why } : { is: 'fails', why }
 }
 
 function holdsToken(body: string): boolean {

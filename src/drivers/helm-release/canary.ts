@@ -97,7 +97,7 @@ export async function readCanary(
   if (said === null) return { outcome: 'silent', why: 'the pod answers with something else than was asked for' }
   if (said.sha256 === undefined)
     return {
-      outcome: isPassing(said.status, said.step) ? 'silent' : 'wrong',
+      outcome: isTransient(said.status, said.step) ? 'silent' : 'wrong',
       why: `${said.step} answers ${said.status}`,
     }
   return said.sha256 === expected
@@ -120,7 +120,7 @@ function saidBy(text: string): Said | null {
 }
 
 /** Too many requests, or an application on its way up. A read that fails with a 5xx is what a wrong key looks like. */
-export const isPassing = (status: number, step: 'login' | 'read'): boolean =>
+export const isTransient = (status: number, step: 'login' | 'read'): boolean =>
   status === 429 || (status >= 500 && step === 'login')
 
 export const LOGIN = '/api/v1/auth/universal-auth/login'

@@ -5,7 +5,7 @@ import type { Change, Deployment, DeployUnit, Role } from '../../driver/deployme
 import { siteError } from '../../errors/standby-error.ts'
 import { minutes } from '../../values/duration.ts'
 import { compareManifests, keepsNothing, objectsOf } from './compare-manifests.ts'
-import { asPassingFailure } from './failed-in-passing.ts'
+import { asTransientFailure } from './failed-in-passing.ts'
 import { chartArguments, type Helm, type LiveRelease, liveRelease, withHelm } from './helm.ts'
 import { type Application, valuesFiles, workloadRef } from './spec.ts'
 import { rollout } from './workload.ts'
@@ -142,7 +142,7 @@ export async function upgrade(
     ])
   })
   await upgraded.catch(async (error: unknown) => {
-    throw await asPassingFailure(error, component, site, context)
+    throw await asTransientFailure(error, component, site, context)
   })
   if (role === 'active') await wake(component, site, context)
   else await putToSleep(component, site, context, 'where its values say no number')
@@ -245,7 +245,7 @@ export async function comparison(
   const { namespace, release } = component.spec
   const name = releaseName(component)
   const live = await liveRelease(helm, component).catch(async (error: unknown) => {
-    throw await asPassingFailure(error, component, site, context)
+    throw await asTransientFailure(error, component, site, context)
   })
   if (live === null) return { live, changes: [{ kind: 'create', object: name }], keepsNothing: false }
   if (isPending(live)) {

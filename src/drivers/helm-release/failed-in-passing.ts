@@ -8,7 +8,7 @@ import { type Application, workloadRef } from './spec.ts'
  * and to a change that is only tried (admission webhooks are called for it), says whether the failure may be over in a
  * moment. The failure as it was where it may not.
  */
-export async function asPassingFailure(
+export async function asTransientFailure(
   failure: unknown,
   component: Application,
   site: SiteName,

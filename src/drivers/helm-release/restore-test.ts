@@ -9,7 +9,7 @@ import { asStandbyError, siteError } from '../../errors/standby-error.ts'
 import { isReady } from '../../platform/kubernetes/client/conditions.ts'
 import type { JsonObject } from '../../values/json.ts'
 import { deadlineAfter } from '../../waiting/deadline.ts'
-import { settle } from '../../waiting/wait-until.ts'
+import { waitUntilDone } from '../../waiting/wait-until.ts'
 import { canaryCheck, readCanary } from './canary.ts'
 import { chartArguments, withHelm } from './helm.ts'
 import { type InstanceIdentity, identityProblem, readIdentity } from './identity.ts'
@@ -43,7 +43,7 @@ export async function testRestored(
   for (const object of await scratch(component, sandbox, pod, context))
     await kubernetes.apply(object, { force: true, signal: context.signal })
   try {
-    await settle(() => progressOf(component, sandbox, pod, context), {
+    await waitUntilDone(() => progressOf(component, sandbox, pod, context), {
       what: 'the application on restored data',
       clock: context.clock,
       signal: context.signal,

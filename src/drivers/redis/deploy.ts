@@ -6,7 +6,7 @@ import type { DriverContext } from '../../driver/context.ts'
 import type { Deployment, DeployUnit } from '../../driver/deployment.ts'
 import { objectsUnit } from '../../platform/kubernetes/declared-objects.ts'
 import { waitOfRefused } from '../../platform/kubernetes/refused-pods.ts'
-import { hopelessReason, type WaitingContainer } from '../../platform/kubernetes/waiting-container.ts'
+import { reasonItCannotStart, type WaitingContainer } from '../../platform/kubernetes/waiting-container.ts'
 import { minutes } from '../../values/duration.ts'
 import { assertMayBegin } from './how-to-begin.ts'
 import { backupManifest, serverManifests, storeSecretManifest } from './manifests.ts'
@@ -81,7 +81,7 @@ async function serverIsReady(
   const naming = { what: `${name} on ${site}`, code: 'cache-does-not-start' }
   const refused = pod === null ? await waitOfRefused(context.kubernetes(site), set, naming, signal) : null
   if (refused !== null) return refused
-  const why = hopelessContainer(pod?.status as PodStatus | undefined)
+  const why = containerThatCannotStart(pod?.status as PodStatus | undefined)
   return why === null
     ? { is: 'pending', waitingFor: `${name} on ${site} to be ready` }
     : {
@@ -102,9 +102,9 @@ interface ContainerStatus {
 }
 
 /** What waiting does not mend: a missing Secret or image, a container that ends again and again. */
-function hopelessContainer(status: PodStatus | undefined): string | null {
+function containerThatCannotStart(status: PodStatus | undefined): string | null {
   for (const container of [...(status?.initContainerStatuses ?? []), ...(status?.containerStatuses ?? [])]) {
-    const why = hopelessReason(container.state?.waiting)
+    const why = reasonItCannotStart(container.state?.waiting)
     if (why !== null) return `${container.name}: ${why}`
   }
   return null

@@ -12,7 +12,7 @@ import { type CataloguedDump, newestDump } from '../../systems/redis/catalogue.t
 import { databasesOf, keysInWords, missingOf } from '../../systems/redis/count-keys.ts'
 import { readableDuration } from '../../values/duration.ts'
 import { deadlineAfter } from '../../waiting/deadline.ts'
-import { settle } from '../../waiting/wait-until.ts'
+import { waitUntilDone } from '../../waiting/wait-until.ts'
 import type { RestoreRequest } from './in-place.ts'
 import { confined, databasesVariable, oneUser } from './manifests.ts'
 import { FETCH, LOAD, SERVE } from './scripts.ts'
@@ -58,7 +58,7 @@ export async function testRestore(
     await kubernetes.apply(object, { force: true, signal: context.signal })
   let failure: string | null = null
   try {
-    await settle(() => podProgress(kubernetes, pod, context.signal), {
+    await waitUntilDone(() => podProgress(kubernetes, pod, context.signal), {
       what: 'the restored cache',
       clock: context.clock,
       signal: context.signal,

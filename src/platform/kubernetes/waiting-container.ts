@@ -20,7 +20,7 @@ export const isHopeless = ({ reason = '', message = '' }: WaitingContainer): boo
  * The same with its reason, of what has nothing to wait for itself, so that one crash after another is hopeless too;
  * null where it may come.
  */
-export function hopelessReason(waiting: WaitingContainer | undefined): string | null {
+export function reasonItCannotStart(waiting: WaitingContainer | undefined): string | null {
   if (waiting === undefined || !(isHopeless(waiting) || waiting.reason === 'CrashLoopBackOff')) return null
   return `${waiting.reason}${waiting.message === undefined ? '' : ` (${waiting.message})`}`
 }

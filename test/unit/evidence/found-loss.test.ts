@@ -3,7 +3,7 @@ import type { Intent, Loss } from '../../../src/domain/plan.ts'
 import type { SiteName } from '../../../src/domain/stack.ts'
 import type { Driver } from '../../../src/driver/driver.ts'
 import { siteError } from '../../../src/errors/standby-error.ts'
-import { lookBack } from '../../../src/evidence/earlier-move.ts'
+import { readEarlierMove } from '../../../src/evidence/earlier-move.ts'
 import type { EvidenceBody } from '../../../src/evidence/evidence-body.ts'
 import { followedMove } from '../../../src/evidence/followed-move.ts'
 import { keepEvidence, newestBodies } from '../../../src/evidence/keep-evidence.ts'
@@ -287,7 +287,7 @@ describe('the move that a rejoin follows', () => {
     await keepEvidence(store, like(one, 'long-ago', intent('failover', 'dc-a', 'dc-b')))
     for (let n = 0; n < 45; n++)
       await keepEvidence(store, { ...one, run: `refused-${n}`, steps: [], verdict: 'refused' })
-    expect(await lookBack(store, of)).toMatchObject({ is: 'known', run: 'long-ago' })
+    expect(await readEarlierMove(store, of)).toMatchObject({ is: 'known', run: 'long-ago' })
   })
 })
 

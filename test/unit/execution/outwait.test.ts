@@ -48,7 +48,7 @@ async function approved() {
   }
   const { plan, digest } = await planFailover(world(), { mode: 'failover', to: 'dc-b', acceptLoss: 60_000 })
   const approval = toyApproval(digest)
-  const within = plan.steps.find(({ action }) => action === 'outwait')?.expected ?? 0
+  const within = plan.steps.find(({ action }) => action === 'self-fencing')?.expected ?? 0
   return { toy, store, time, promotedAt, world, plan, approval, within }
 }
 

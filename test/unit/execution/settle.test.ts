@@ -3,7 +3,7 @@ import { expect, test } from '@jest/globals'
 import { systemClock } from '../../../src/composition/connect.ts'
 import type { Progress } from '../../../src/domain/progress.ts'
 import { deadlineAfter } from '../../../src/waiting/deadline.ts'
-import { settle } from '../../../src/waiting/wait-until.ts'
+import { waitUntilDone } from '../../../src/waiting/wait-until.ts'
 
 test('a wait that runs out names what it waited for, not the question that its deadline cut off', async () => {
   const deadline = deadlineAfter(300)
@@ -22,7 +22,7 @@ test('a wait that runs out names what it waited for, not the question that its d
     waiting: () => undefined,
     changed: () => pause(50),
   }
-  await expect(settle(ask, around)).rejects.toMatchObject({
+  await expect(waitUntilDone(ask, around)).rejects.toMatchObject({
     code: 'step-timeout',
     message: expect.stringContaining('waiting for: PostgreSQL to stop'),
   })

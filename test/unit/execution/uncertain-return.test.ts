@@ -52,7 +52,7 @@ test('a run whose fence was taken back behind the point of no return stops with 
   expect(await continueToy(world, run, 'resume')).toMatchObject({
     verdict: 'stopped',
     failure: {
-      code: 'taken-back-behind-return',
+      code: 'reverted-after-return',
       next: expect.stringContaining('standby failover plan --mode failover'),
     },
   })

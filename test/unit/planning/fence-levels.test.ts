@@ -93,7 +93,10 @@ describe('an archive that is closed alone', () => {
   })
   test('waits for the guard of a silent site, which shuts its database', () => {
     const planned = plan({ failover: 'archive', archive: ['orders', 'users'], answers: false, closeAfter: '30s' })
-    expect(planned.steps.find(({ action }) => action === 'outwait')).toMatchObject({ fence: 'database', byTime: true })
+    expect(planned.steps.find(({ action }) => action === 'self-fencing')).toMatchObject({
+      fence: 'database',
+      byTime: true,
+    })
     expect(planned.fencing).toMatchObject({
       planned: ['application', 'database', 'archive'],
       byTime: ['application', 'database'],
@@ -124,7 +127,7 @@ describe('a level of the fence', () => {
   })
   test('is waited for where a proven fence holds a part of it only', () => {
     const planned = plan({ failover: 'database', fenced: ['orders'], closeAfter: '30s', seen: { guard: guardSeen } })
-    expect(planned.steps.filter(({ action }) => action === 'outwait')).toHaveLength(1)
+    expect(planned.steps.filter(({ action }) => action === 'self-fencing')).toHaveLength(1)
     expect(planned.fencing.byTime).toEqual(['application', 'database'])
   })
   test('is not reached by one of two applications that can be fenced, unless the other one sleeps', () => {

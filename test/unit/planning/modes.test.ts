@@ -1,5 +1,5 @@
 import { describe, expect, test } from '@jest/globals'
-import type { Sighting } from '../../../src/domain/liveness.ts'
+import type { LivenessSignal } from '../../../src/domain/liveness.ts'
 import type { FencingDeclaration, SiteName, Stack } from '../../../src/domain/stack.ts'
 import type { Driver } from '../../../src/driver/driver.ts'
 import { courseOf } from '../../../src/execution/course-of-plan.ts'
@@ -40,19 +40,19 @@ function plan(observation: Observation, request: MoveRequest, { driver = {}, fen
 const failover = { mode: 'failover', to: 'dc-b', acceptLoss: 60_000 } as const
 const blockersOf = (planned: ReturnType<typeof plan>): string[] =>
   planned.findings.filter(({ severity }) => severity === 'blocker').map(({ code }) => code)
-const sees = (...sightings: Sighting[]): Around => ({
+const sees = (...sightings: LivenessSignal[]): Around => ({
   driver: { sees: (component) => (component.name === 'database' ? sightings : []) },
 })
 
 describe('whether a site lives', () => {
-  const liveness = (observation: Observation, ...sightings: Sighting[]) =>
+  const liveness = (observation: Observation, ...sightings: LivenessSignal[]) =>
     livenessOf(
       toyStack,
       observation,
       { toy: { ...toyDriver({ writer: null, effects: [] }), ...sees(...sightings).driver } },
       'dc-a' as SiteName,
     ).is
-  const down = (from: string): Sighting => ({ from, says: 'down', what: 'refuses connections' })
+  const down = (from: string): LivenessSignal => ({ from, says: 'down', what: 'refuses connections' })
 
   test('one pair of eyes can not tell a dead site from a cut link of its own', () =>
     expect(liveness(lost)).toBe('unknown'))

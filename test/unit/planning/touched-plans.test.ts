@@ -246,9 +246,9 @@ describe('a plan that was made to look better than it is', () => {
 
   test('is refused where a warning was taken out that follows from the plan itself', () => {
     const plan = made(failover)
-    expect(plan.findings.map(({ code }) => code)).toContain('guard-not-outwaited')
-    const findings = plan.findings.filter(({ code }) => code !== 'guard-not-outwaited')
-    expect(refusalsOf({ ...plan, findings }, failover).join()).toContain('the finding guard-not-outwaited')
+    expect(plan.findings.map(({ code }) => code)).toContain('self-fencing-not-awaited')
+    const findings = plan.findings.filter(({ code }) => code !== 'self-fencing-not-awaited')
+    expect(refusalsOf({ ...plan, findings }, failover).join()).toContain('the finding self-fencing-not-awaited')
   })
 
   test('one that waited for its reviewer while the clock ran on is executed', () => {

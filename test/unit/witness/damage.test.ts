@@ -1,7 +1,7 @@
 import { describe, expect, test } from '@jest/globals'
 import fc from 'fast-check'
 import { asStandbyError, inputError } from '../../../src/errors/standby-error.ts'
-import { lookBack } from '../../../src/evidence/earlier-move.ts'
+import { readEarlierMove } from '../../../src/evidence/earlier-move.ts'
 import { decodeRecord, recordText } from '../../../src/evidence/keep-evidence.ts'
 import { learnFrom } from '../../../src/evidence/learn-durations.ts'
 import { readRun } from '../../../src/operations/continue-failover.ts'
@@ -169,7 +169,7 @@ describe('a record of the evidence', () => {
         for (const [index, text] of some.entries())
           store.texts.set(`evidence/${String(index + 1).padStart(8, '0')}.json`, text)
         await learnFrom(store)
-        await lookBack(store, { run: 'x', site: 'dc-a' })
+        await readEarlierMove(store, { run: 'x', site: 'dc-a' })
         expect((await planFailover(toyWorld(toy, store), { mode: 'switchover', to: 'dc-b' })).plan.findings).toEqual([])
       }),
       { numRuns: 60 },

@@ -1,4 +1,4 @@
-import type { Sighting } from '../../../domain/liveness.ts'
+import type { LivenessSignal } from '../../../domain/liveness.ts'
 import type { BySite } from '../../../domain/observed.ts'
 import type { SiteName } from '../../../domain/stack.ts'
 import type { CloudNativePgState } from '../observe.ts'
@@ -10,9 +10,13 @@ import { clusterOf, type Database } from '../spec.ts'
  * archives suffice, links break one way; and an archive that grows no more may belong to a database that nobody writes
  * to. So this vantage point never says `down`.
  */
-export function seesSite(component: Database, states: BySite<CloudNativePgState>, site: SiteName): Sighting[] {
+export function livenessSignalsOf(
+  component: Database,
+  states: BySite<CloudNativePgState>,
+  site: SiteName,
+): LivenessSignal[] {
   const cluster = clusterOf(component, site)
-  return Object.entries(states).flatMap(([other, seen]): Sighting[] => {
+  return Object.entries(states).flatMap(([other, seen]): LivenessSignal[] => {
     if (other === site || seen.kind !== 'answering') return []
     const { state } = seen
     const streams =

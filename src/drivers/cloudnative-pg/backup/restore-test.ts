@@ -5,7 +5,7 @@ import type { DriverContext } from '../../../driver/context.ts'
 import type { RestoreTestReport } from '../../../driver/restore-test.ts'
 import { asStandbyError, siteError } from '../../../errors/standby-error.ts'
 import { deadlineAfter } from '../../../waiting/deadline.ts'
-import { settle } from '../../../waiting/wait-until.ts'
+import { waitUntilDone } from '../../../waiting/wait-until.ts'
 import { failedBootstrap, refusedBootstrap, stuckBootstrap } from '../deploy/failed-bootstrap.ts'
 import type { Archive } from '../deploy/manifests.ts'
 import { forkOf } from '../failover/forks.ts'
@@ -147,7 +147,7 @@ function nothingToRestore(component: Database, serverName: string, context: Driv
 /** Null when the copy stands; why the backup can not be restored otherwise. */
 async function waitForCopy(component: Database, sandbox: Sandbox, context: DriverContext): Promise<string | null> {
   try {
-    await settle(() => restored(component, sandbox, context), {
+    await waitUntilDone(() => restored(component, sandbox, context), {
       what: `the restore into ${sandbox.namespace}`,
       where: `${sandbox.site} ${sandbox.namespace}/Cluster/${restoredCluster(component)}`,
       clock: context.clock,

@@ -92,7 +92,12 @@ function around(action: string, site: 'dc-a' | 'dc-b', world: World = {}) {
     proofOf: (id: string) => world.proofs?.[id] ?? { token },
   } as unknown as StepRun<CloudNativePgSpec>
   const behaviour = cloudNativePg.behaviours[action] as Behaviour<CloudNativePgSpec>
-  return { patches, warnings, look: () => applyAsSeen(behaviour, run), lookBack: () => undoAsSeen(behaviour, run) }
+  return {
+    patches,
+    warnings,
+    look: () => applyAsSeen(behaviour, run),
+    readEarlierMove: () => undoAsSeen(behaviour, run),
+  }
 }
 const caughtUp = (endIsHere: boolean) => ({ 'database.catch-up@dc-b': { endIsHere } })
 
@@ -103,9 +108,9 @@ describe('a replica that is to be promoted', () => {
     expect(patches).toEqual([{ externalClusters: WITHOUT_A }])
     const back = around('leave-archive', 'dc-b', { live: { externalClusters: WITHOUT_A } })
     expect(await back.look()).toMatchObject({ is: 'done', proof: { asksArchive: false } })
-    await back.lookBack()
+    await back.readEarlierMove()
     expect(back.patches).toEqual([{ externalClusters: peers() }])
-    expect(await around('leave-archive', 'dc-b').lookBack()).toMatchObject({ is: 'done' })
+    expect(await around('leave-archive', 'dc-b').readEarlierMove()).toMatchObject({ is: 'done' })
   })
   test.each<[string, World]>([
     ['it does not stream', { says: { isWalReceiverActive: false } }],
@@ -186,8 +191,8 @@ describe('a primary that is demoted', () => {
       replica: { self: 'pg-dc-a', primary: 'pg-dc-a', source: 'pg-dc-b', promotionToken: token },
       externalClusters: WITHOUT_B,
     }
-    const { lookBack, patches } = around('demote', 'dc-a', { live, says: primary })
-    await lookBack()
+    const { readEarlierMove, patches } = around('demote', 'dc-a', { live, says: primary })
+    await readEarlierMove()
     expect(patches).toEqual([{ replica: { promotionToken: null }, externalClusters: peers() }])
   })
 })

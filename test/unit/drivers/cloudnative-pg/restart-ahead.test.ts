@@ -84,7 +84,7 @@ function around(action: string, of: Replica) {
     sent,
     warnings,
     look: () => applyAsSeen(behaviour, run),
-    lookBack: () => undoAsSeen(behaviour, run),
+    readEarlierMove: () => undoAsSeen(behaviour, run),
     act: () => behaviour.apply?.(run),
   }
 }
@@ -148,21 +148,21 @@ describe('a replica that is to be promoted', () => {
 
 describe('a move that is taken back', () => {
   test('has the replica ship what it received, and restarts it as the replica that it was', async () => {
-    const { lookBack, sent } = around('restart-ahead', { mode: 'on', ahead: true })
-    expect(await lookBack()).toMatchObject({ is: 'pending' })
+    const { readEarlierMove, sent } = around('restart-ahead', { mode: 'on', ahead: true })
+    expect(await readEarlierMove()).toMatchObject({ is: 'pending' })
     expect(sent).toEqual([SET_BACK, expect.stringContaining('TO PROGRAM'), REQUEST])
     expect(sent[1]).not.toContain(RESET)
   })
   test('goes on receiving until it has restarted: the setting is forgotten when that is shipped, too', async () => {
-    const { lookBack, sent } = around('restart-ahead', { mode: 'always', ahead: true })
-    expect(await lookBack()).toMatchObject({ is: 'pending' })
+    const { readEarlierMove, sent } = around('restart-ahead', { mode: 'always', ahead: true })
+    expect(await readEarlierMove()).toMatchObject({ is: 'pending' })
     expect(sent).toEqual([expect.stringContaining('TO PROGRAM')])
     expect(sent[0]?.trim().endsWith(RESET)).toBe(true)
   })
   test('asked for the restart once more, ships only what came since', async () => {
-    const { lookBack, sent } = around('restart-ahead', { mode: 'on', ahead: true })
-    await lookBack()
-    await lookBack()
+    const { readEarlierMove, sent } = around('restart-ahead', { mode: 'on', ahead: true })
+    await readEarlierMove()
+    await readEarlierMove()
     expect(sent[1]).toContain("ALL ('{}')")
     expect(sent[4]).toContain("ALL ('{000000030000000000000008}')")
   })
@@ -175,12 +175,12 @@ describe('a move that is taken back', () => {
       { mode: 'always', phase: RESTARTING_IN_PLACE },
     ],
   ])('waits while %s', async (_, state) => {
-    const { lookBack, sent } = around('restart-ahead', state)
-    expect(await lookBack()).toMatchObject({ is: 'pending' })
+    const { readEarlierMove, sent } = around('restart-ahead', state)
+    expect(await readEarlierMove()).toMatchObject({ is: 'pending' })
     expect(sent).toEqual([])
   })
   test('leaves alone what never restarted ahead', async () => {
-    expect(await around('restart-ahead', { mode: 'always' }).lookBack()).toMatchObject({ is: 'done' })
+    expect(await around('restart-ahead', { mode: 'always' }).readEarlierMove()).toMatchObject({ is: 'done' })
   })
 })
 

@@ -31,54 +31,54 @@ const says = (
   text: 'as it is',
   facts: [],
 })
-const outwait = (states: BySite<GuardState>, of = component()) => guard.outwait?.(of, states, intent, toyStack)
+const selfFencing = (states: BySite<GuardState>, of = component()) => guard.selfFencing?.(of, states, intent, toyStack)
 const silent = { kind: 'silent', why: 'no answer' } as const
 
 describe('what the guard of a lost site is trusted with', () => {
   test('its declared time, when nobody hears of it: silence speaks against nothing', () => {
-    expect(outwait({ [A]: silent, [B]: says(WITHIN) })).toMatchObject({
+    expect(selfFencing({ [A]: silent, [B]: says(WITHIN) })).toMatchObject({
       within: WITHIN,
       wait: { site: null, expected: WITHIN },
     })
-    expect(outwait({})).toMatchObject({ within: WITHIN })
+    expect(selfFencing({})).toMatchObject({ within: WITHIN })
   })
 
   test('nothing without closeAfter: a site that can not read the witness would stay open', () => {
-    expect(outwait({ [A]: silent }, component({ silence: '15s' }))).toMatchObject({
+    expect(selfFencing({ [A]: silent }, component({ silence: '15s' }))).toMatchObject({
       within: null,
       why: expect.stringContaining('closeAfter'),
     })
   })
 
   test('nothing where it answers and is not well, or was not deployed on some site', () => {
-    expect(outwait({ [A]: { kind: 'absent', why: 'there is no Deployment' } })).toMatchObject({ within: null })
-    expect(outwait({ [A]: silent, [B]: { kind: 'absent', why: 'there is no Deployment' } })).toMatchObject({
+    expect(selfFencing({ [A]: { kind: 'absent', why: 'there is no Deployment' } })).toMatchObject({ within: null })
+    expect(selfFencing({ [A]: silent, [B]: { kind: 'absent', why: 'there is no Deployment' } })).toMatchObject({
       within: null,
     })
-    expect(outwait({ [A]: says(WITHIN, 'down') })).toMatchObject({ within: null })
-    expect(outwait({ [A]: says(WITHIN, 'degraded') })).toMatchObject({
+    expect(selfFencing({ [A]: says(WITHIN, 'down') })).toMatchObject({ within: null })
+    expect(selfFencing({ [A]: says(WITHIN, 'degraded') })).toMatchObject({
       within: null,
       why: expect.stringContaining('as it is'),
     })
   })
 
   test('nothing where a guard that answers was deployed with other times, or does not know its own', () => {
-    expect(outwait({ [A]: silent, [B]: says(600_000) })).toMatchObject({
+    expect(selfFencing({ [A]: silent, [B]: says(600_000) })).toMatchObject({
       within: null,
       why: expect.stringContaining('other times'),
     })
-    expect(outwait({ [A]: silent, [B]: says(null) })).toMatchObject({ within: null })
-    expect(outwait({ [A]: silent, [B]: says(undefined) })).toMatchObject({ within: null })
+    expect(selfFencing({ [A]: silent, [B]: says(null) })).toMatchObject({ within: null })
+    expect(selfFencing({ [A]: silent, [B]: says(undefined) })).toMatchObject({ within: null })
   })
 
   test('nothing when it would take longer than a day: nobody waits so long', () => {
-    expect(outwait({ [A]: silent }, component({ closeAfter: '30d' }))).toMatchObject({ within: null })
+    expect(selfFencing({ [A]: silent }, component({ closeAfter: '30d' }))).toMatchObject({ within: null })
   })
 })
 
 describe('the wait', () => {
   const step = (): PlannedStep => {
-    const planned = outwait({})
+    const planned = selfFencing({})
     if (planned?.within == null) throw new Error('it is not planned')
     return planned.wait
   }
@@ -102,11 +102,11 @@ describe('the wait', () => {
   test('is over only for the process that has waited, whatever the clock says, and takes its whole time', async () => {
     const { clock, run: asked } = run()
     clock.pass(10 * WITHIN)
-    expect(await guard.behaviours.outwait?.done(asked)).toMatchObject({ is: 'pending' })
+    expect(await guard.behaviours.selfFencing?.done(asked)).toMatchObject({ is: 'pending' })
     const began = clock.now().getTime()
-    await guard.behaviours.outwait?.apply?.(asked)
+    await guard.behaviours.selfFencing?.apply?.(asked)
     expect(clock.now().getTime() - began).toBe(WITHIN)
-    expect(await guard.behaviours.outwait?.done({ ...asked, applied: true })).toMatchObject({
+    expect(await guard.behaviours.selfFencing?.done({ ...asked, applied: true })).toMatchObject({
       is: 'done',
       proof: { by: 'time', guarded: 'dc-a', waitedMs: WITHIN, text: expect.stringContaining('nobody has looked') },
     })
@@ -118,6 +118,8 @@ describe('the wait', () => {
 
   test('of a plan that was bent to wait for nothing is a defect, and no wait', async () => {
     const bent = { ...step(), parameters: { guarded: 'dc-a' } }
-    await expect(guard.behaviours.outwait?.apply?.(run({ step: bent }).run)).rejects.toThrow('does not say how long')
+    await expect(guard.behaviours.selfFencing?.apply?.(run({ step: bent }).run)).rejects.toThrow(
+      'does not say how long',
+    )
   })
 })

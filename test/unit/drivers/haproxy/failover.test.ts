@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, jest, test } from '@jest/globals'
-import type { Sighting } from '../../../../src/domain/liveness.ts'
+import type { LivenessSignal } from '../../../../src/domain/liveness.ts'
 import { EVERYWHERE, type Observed } from '../../../../src/domain/observed.ts'
 import type { PlannedStep } from '../../../../src/domain/plan.ts'
 import type { Behaviour, StepRun } from '../../../../src/driver/behaviour.ts'
@@ -116,7 +116,7 @@ describe('a rejoin of the traffic', () => {
 })
 
 describe('what the load balancers see of a site', () => {
-  const says = (sightings: readonly Sighting[]) => sightings.map((one) => `${one.from}: ${one.says}`)
+  const says = (sightings: readonly LivenessSignal[]) => sightings.map((one) => `${one.from}: ${one.says}`)
 
   test('is asked of each of them: a site without an answer is down, one that answers is up, and an instance that is gone says nothing', async () => {
     await new Promise((resolve) => setTimeout(resolve, 800))

@@ -48,10 +48,10 @@ function plan(
       : { mode: more.mode, from, to }
   return planMove(stack, observation, intent, drivers, { id: 'p', nonce: 'n', toolVersion: '0' })
 }
-const waitOf = ({ steps }: Plan) => steps.find(({ action }) => action === 'outwait')
+const waitOf = ({ steps }: Plan) => steps.find(({ action }) => action === 'self-fencing')
 const found = ({ findings }: Plan) =>
   findings
-    .filter(({ code }) => code === 'guard-not-outwaited' || code === 'fence-too-low')
+    .filter(({ code }) => code === 'self-fencing-not-awaited' || code === 'fence-too-low')
     .map(({ code, severity }) => `${code} ${severity}`)
 const CLOSES = { closeAfter: '30s' }
 
@@ -69,7 +69,7 @@ describe('a failover from a site that nobody reaches', () => {
       const promotions = planned.steps.filter(
         ({ phase, irreversible, component }) => phase === 'PROMOTE' && irreversible && component !== 'witness',
       )
-      expect(promotions.map(({ needs }) => needs)).toEqual([['witness.activate@dc-b', 'guard.outwait']])
+      expect(promotions.map(({ needs }) => needs)).toEqual([['witness.activate@dc-b', 'guard.self-fencing']])
       expect(planned.fencing).toEqual({
         required: level,
         planned: ['traffic', 'application', 'database'],
@@ -90,8 +90,8 @@ describe('a failover from a site that nobody reaches', () => {
     const planned = plan('traffic', CLOSES)
     expect(waitOf(planned)).toBeUndefined()
     expect(planned.steps.find(({ id }) => id === 'database.promote@dc-b')?.needs).toEqual(['witness.activate@dc-b'])
-    expect(found(planned)).toEqual(['guard-not-outwaited info'])
-    expect(planned.findings.find(({ code }) => code === 'guard-not-outwaited')?.what).toMatch(
+    expect(found(planned)).toEqual(['self-fencing-not-awaited info'])
+    expect(planned.findings.find(({ code }) => code === 'self-fencing-not-awaited')?.what).toMatch(
       /writes from inside.*for up to \d/,
     )
   })
@@ -130,7 +130,7 @@ test('where the API of the site answers, the proven fence is enough: nothing is 
   expect(found(planned)).toEqual([])
 })
 
-test('a site that answers, is seen alive and can not be fenced is outwaited, though the stack demands only traffic', () => {
+test('a site that answers, is seen alive and can not be fenced closes itself, though the stack demands only traffic', () => {
   const alive = { ...CLOSES, answers: true, driver: { fence: () => [] } }
   const seen = {
     kind: 'answering',
@@ -188,7 +188,7 @@ describe('the report of a failover', () => {
     expect(
       reachedFence(
         planned,
-        report(planned, (id) => id !== 'guard.outwait'),
+        report(planned, (id) => id !== 'guard.self-fencing'),
       ),
     ).toEqual({ required: 'database', reached: ['traffic'] })
   })
