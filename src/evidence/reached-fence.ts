@@ -11,7 +11,9 @@ import { levelsOfStep } from '../planning/fence-coverage.ts'
 export interface ReachedFence {
   readonly required: FenceLevel | null
   readonly reached: readonly FenceLevel[]
-  /** Those of them that nobody saw shut: the guard of the old site has closed it by then. Absent where there is none. */
+  /**
+   * Those of them that nobody saw shut: the guard of the old site has closed it by then. Absent where there is none.
+   */
   readonly byTime?: readonly FenceLevel[]
 }
 

@@ -12,7 +12,10 @@ import type { Proof } from './proofs.ts'
 export interface Action<Spec, Parameters extends JsonObject = JsonObject, P extends Proof = Proof> {
   /** `promote`: stable, in ids, journals and evidence. */
   readonly name: string
-  /** JSON Schema of its parameters: checked when a plan is read, and the source of the type `Parameters` (json-schema-to-ts `FromSchema`). */
+  /**
+   * JSON Schema of its parameters: checked when a plan is read, and the source of the type `Parameters`
+   * (json-schema-to-ts `FromSchema`).
+   */
   readonly parameters: JsonObject
   /** What of them may change between a plan and its execution, such as a number of replicas. */
   readonly varies?: { readonly [Name in keyof Parameters]?: Varies }
@@ -34,8 +37,8 @@ export type AnyBehaviour<Spec, Parameters extends JsonObject, P extends Proof> =
   | Versioned<Spec, Parameters, P, JsonObject, unknown>
 
 /**
- * What a driver returns: a step without what only the core may set. id, component and action come from the action; `bestEffort`, `byTime`
- * and the gates before PROMOTE are the core's.
+ * What a driver returns: a step without what only the core may set. id, component and action come from the action;
+ * `bestEffort`, `byTime` and the gates before PROMOTE are the core's.
  */
 export interface DriverStep<Parameters extends JsonObject = JsonObject>
   extends Omit<PlannedStep, 'id' | 'component' | 'needs' | 'parameters' | 'bestEffort' | 'byTime' | 'fence'> {

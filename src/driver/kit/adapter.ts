@@ -1,6 +1,6 @@
 /**
- * Today's `Driver` out of a driver of the kit: with it drivers are converted one by one while the core still reads the old interface, and
- * the core is converted afterwards in one place.
+ * Today's `Driver` out of a driver of the kit: with it drivers are converted one by one while the core still reads the
+ * old interface, and the core is converted afterwards in one place.
  */
 import type { Observed } from '../../domain/observed.ts'
 import { EVERYWHERE } from '../../domain/observed.ts'

@@ -6,7 +6,10 @@ import type { AnyReasonCode } from './codes.ts'
 import type { KitContext } from './context.ts'
 import type { Proof } from './proofs.ts'
 
-/** How far a step is. `Precondition` is `never` for plain behaviours: they cannot say that an effect is due "on what was seen". */
+/**
+ * How far a step is. `Precondition` is `never` for plain behaviours: they cannot say that an effect is due "on what was
+ * seen".
+ */
 export type Seen<P extends Proof, Precondition> =
   | { readonly is: 'done'; readonly proof: P }
   | { readonly is: 'pending'; readonly waitingFor: string; readonly due?: Precondition; readonly revertedBy?: string }
@@ -16,8 +19,9 @@ export type Seen<P extends Proof, Precondition> =
   | { readonly is: 'unknown'; readonly why: string }
 
 /**
- * What a process remembers of one step while it works on it: replaces the WeakMaps by signal. It is made anew with each performer of
- * a step (each process, each direction, each look at a claim on record), so nothing may rest on it but politeness and speed.
+ * What a process remembers of one step while it works on it: replaces the WeakMaps by signal. It is made anew with each
+ * performer of a step (each process, each direction, each look at a claim on record), so nothing may rest on it but
+ * politeness and speed.
  */
 export interface Memory<M> {
   readonly value: M | undefined
@@ -39,7 +43,10 @@ export interface KitRun<Spec, Parameters extends JsonObject, M = never> {
   /** Whether this process has performed the effect. */
   readonly applied: boolean
   readonly pastReturn: boolean
-  /** What an earlier step of this run proved, read by the action that proved it: null where it has not run, or left something else. */
+  /**
+   * What an earlier step of this run proved, read by the action that proved it: null where it has not run, or left
+   * something else.
+   */
   proofOf<P extends Proof>(reference: StepReference<P>): P | null
 }
 export interface RunningStep<Parameters> {
@@ -58,7 +65,10 @@ export interface StepReference<P extends Proof> {
 interface Common<Spec, Parameters extends JsonObject, M> {
   /** Yields whenever `done` is worth asking again. */
   changes?(run: KitRun<Spec, Parameters, M>): AsyncIterable<unknown>
-  /** Nudges the operator if the step is still pending after `every`, then every `every`. Must be harmless while the operator works. */
+  /**
+   * Nudges the operator if the step is still pending after `every`, then every `every`. Must be harmless while the
+   * operator works.
+   */
   readonly nudge?: { readonly every: Milliseconds; send(run: KitRun<Spec, Parameters, M>): Promise<void> }
 }
 
@@ -69,7 +79,10 @@ export interface Check<Spec, Parameters extends JsonObject, P extends Proof, M =
   done(run: KitRun<Spec, Parameters, M>): Promise<Seen<P, never>>
 }
 
-/** Its object has no versions (a load balancer, a program): the effect is idempotent, and looked at before it is repeated. */
+/**
+ * Its object has no versions (a load balancer, a program): the effect is idempotent, and looked at before it is
+ * repeated.
+ */
 export interface Plain<Spec, Parameters extends JsonObject, P extends Proof, M = never>
   extends Common<Spec, Parameters, M> {
   readonly is: 'plain'
@@ -79,8 +92,8 @@ export interface Plain<Spec, Parameters extends JsonObject, P extends Proof, M =
 }
 
 /**
- * Its object has versions: every effect is a compare-and-set on what `done` (or `undone`) saw. The engine looks, then asserts the lock,
- * then calls the effect with that precondition; whoever took the lock in between has invalidated it.
+ * Its object has versions: every effect is a compare-and-set on what `done` (or `undone`) saw. The engine looks, then
+ * asserts the lock, then calls the effect with that precondition; whoever took the lock in between has invalidated it.
  */
 export interface Versioned<
   Spec,
@@ -92,7 +105,10 @@ export interface Versioned<
   readonly is: 'versioned'
   done(run: KitRun<Spec, Parameters, M>): Promise<Seen<P, Precondition>>
   apply(run: KitRun<Spec, Parameters, M>, precondition: Precondition): Promise<void>
-  /** Bumps the object's version so that in-flight writes of an earlier process fail their precondition. Harmless, repeatable. */
+  /**
+   * Bumps the object's version so that in-flight writes of an earlier process fail their precondition. Harmless,
+   * repeatable.
+   */
   invalidate(run: KitRun<Spec, Parameters, M>): Promise<void>
   readonly back: Back<KitRun<Spec, Parameters, M>, Precondition> | NoWayBack
 }

@@ -31,12 +31,17 @@ export interface Declares<Spec> {
   access(component: Component<Spec>, stack: Stack): AccessRule[]
 }
 
-/** Site-scoped: one state per site. Stack-scoped: one state. The two never mix, so no driver meets the key EVERYWHERE. */
+/**
+ * Site-scoped: one state per site. Stack-scoped: one state. The two never mix, so no driver meets the key EVERYWHERE.
+ */
 export type StatesPerSite<State> = Readonly<Record<string, Observed<State>>>
 
 export interface ObservesSites<Spec, State> {
   observe(component: Component<Spec>, site: SiteName, context: KitContext): Promise<Observed<State>>
-  /** The platform whose silence is this component's: `null`, it stands outside of the sites' platforms (an object store). */
+  /**
+   * The platform whose silence is this component's: `null`, it stands outside of the sites' platforms (an object
+   * store).
+   */
   readonly standsOn: string | null
   addresses?(component: Component<Spec>, site: SiteName): readonly string[]
 }
@@ -45,7 +50,10 @@ export interface ObservesOnce<Spec, State> {
   addresses?(component: Component<Spec>): readonly string[]
 }
 
-/** One function per question, instead of one `assess` that branches on the mode (today: cloudnative-pg/driver.ts, assess). */
+/**
+ * One function per question, instead of one `assess` that branches on the mode (today: cloudnative-pg/driver.ts,
+ * assess).
+ */
 export interface Assesses<Spec, States> {
   /** For status: what is wrong with the stack as it stands. */
   status(component: Component<Spec>, states: States, around: Assessment): KitFinding[]
@@ -136,7 +144,10 @@ export interface IsObjectStore<Spec> {
 }
 
 export interface Acts<Spec> {
-  /** Each action that its steps name. One that no step plans is a defect, and so is a step without its action: conformance. */
+  /**
+   * Each action that its steps name. One that no step plans is a defect, and so is a step without its action:
+   * conformance.
+   */
   readonly actions: readonly AnyAction<Spec>[]
 }
 

@@ -16,7 +16,10 @@ export interface DeclaredCodes<Table extends CodeTable> {
   readonly area: string
   readonly table: Table
   readonly code: { readonly [Code in keyof Table]: DeclaredCode }
-  /** An error with one of these codes. `retry` is stated, never defaulted: its author decides whether another try may help. */
+  /**
+   * An error with one of these codes. `retry` is stated, never defaulted: its author decides whether another try may
+   * help.
+   */
   error(
     code: keyof Table,
     what: string,
@@ -38,8 +41,8 @@ export interface KitFindingText {
   readonly what: string
   readonly next?: string
   /**
-   * It is about something that did not answer, and goes away when it does: a second look is worth its time before an approval is
-   * spent. Replaces the list of codes in planning/silence.ts.
+   * It is about something that did not answer, and goes away when it does: a second look is worth its time before an
+   * approval is spent. Replaces the list of codes in planning/silence.ts.
    */
   readonly unanswered?: true
 }

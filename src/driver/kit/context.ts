@@ -10,12 +10,16 @@ import type { Records } from '../../witness/records.ts'
 import type { RunResult, SqlRows } from '../context.ts'
 
 /**
- * Where a connection leads. The isolation of a failover refuses what leads into the lost site, whatever carries it: an API server, ssh, a
- * program, HTTP, an object store. `mayBeLost`: part of a fence or of traffic that stands there; tried for so long, then given up by name.
+ * Where a connection leads. The isolation of a failover refuses what leads into the lost site, whatever carries it: an
+ * API server, ssh, a program, HTTP, an object store. `mayBeLost`: part of a fence or of traffic that stands there;
+ * tried for so long, then given up by name.
  */
 export type Reach = 'outside-sites' | { readonly site: SiteName; readonly mayBeLost?: Milliseconds }
 
-/** A platform's client, got by its key, so that no signature of the core names a platform: `KUBERNETES` is exported by platform/kubernetes. */
+/**
+ * A platform's client, got by its key, so that no signature of the core names a platform: `KUBERNETES` is exported by
+ * platform/kubernetes.
+ */
 declare const clientOf: unique symbol
 export interface PlatformKey<Client> {
   readonly platform: string
@@ -40,11 +44,17 @@ export interface KitContext {
   ): { readonly location: ObjectStoreLocation; open(access?: 'read' | 'write' | 'policy'): Promise<ObjectStoreClient> }
   /** Read-only SQL through the driver of a database component. */
   sql(component: ComponentName, at: SiteName | Sandbox, query: string): Promise<SqlRows>
-  /** One question over HTTP: a deadline, an own authority, no redirect followed, a bounded answer. Throws `http-silent` (transient). */
+  /**
+   * One question over HTTP: a deadline, an own authority, no redirect followed, a bounded answer. Throws `http-silent`
+   * (transient).
+   */
   http(request: HttpRequest, reach: Reach): Promise<HttpAnswer>
   run(command: string, args: readonly string[], options: KitRunOptions, reach: Reach): Promise<RunResult>
   ssh(access: SshAccess, reach: Reach): SshRunner
-  /** Computed once per process and key: what never changes (the length of a database's segments). Replaces the WeakMap by client. */
+  /**
+   * Computed once per process and key: what never changes (the length of a database's segments). Replaces the WeakMap
+   * by client.
+   */
   once<T>(key: string, compute: () => Promise<T>): Promise<T>
 }
 export type KitRunOptions = Pick<ProcessOptions, 'deadline' | 'input' | 'env' | 'purpose' | 'cwd' | 'signal'> & {

@@ -10,14 +10,19 @@ export interface Proof {
   readonly fence?: FenceProof
 }
 
-/** Of a promotion: what the new history lacks. Read by evidence/measured-loss.ts (today `proof.loss`, shape checked by hand). */
+/**
+ * Of a promotion: what the new history lacks. Read by evidence/measured-loss.ts (today `proof.loss`, shape checked by
+ * hand).
+ */
 export interface MeasuredLoss extends Loss {
   readonly of: 'writes' | 'cache'
   /** ISO 8601, of the last commit that the new site has; null: not known. */
   readonly lastCommitAt: string | null
 }
 
-/** Of a rejoin: what was committed on the former active site alone. Read by evidence/kept-loss.ts (today `proof.found`). */
+/**
+ * Of a rejoin: what was committed on the former active site alone. Read by evidence/kept-loss.ts (today `proof.found`).
+ */
 export interface Divergence {
   readonly bytes: Interval
   readonly rows: Interval
@@ -46,7 +51,10 @@ export interface FenceProof {
   readonly closedAt: string
 }
 
-/** How components that need this one reach its restored copy inside a sandbox; by kind, so that a reader can refuse another kind. */
+/**
+ * How components that need this one reach its restored copy inside a sandbox; by kind, so that a reader can refuse
+ * another kind.
+ */
 export type RestoreEndpoint =
   | {
       readonly kind: 'postgres'

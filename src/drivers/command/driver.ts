@@ -22,7 +22,9 @@ const codes = declareCodes('Power and network', {
   'site-switched-off': 'The power control says that a site is switched off.',
 })
 
-/** Power or network of the sites, by a program or a webhook of the user: the fence that needs nothing of the lost site. */
+/**
+ * Power or network of the sites, by a program or a webhook of the user: the fence that needs nothing of the lost site.
+ */
 const kit: StackDriver<CommandSpec, PowerState> = {
   kind: 'command',
   scope: 'stack',

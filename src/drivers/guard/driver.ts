@@ -46,7 +46,7 @@ export const guard: Driver<GuardSpec, GuardState> = {
   deploy: deployGuard,
   selfFencing: guardSelfFencing,
   manual: (_component, step) => manualWait(step),
-  behaviours: { selfFencing },
+  behaviours: { 'self-fencing': selfFencing },
 }
 
 const SHORTEST_SILENCE = seconds(3)

@@ -14,9 +14,10 @@ import {
 } from './scripts-in-place.ts'
 import type { Run } from './spec.ts'
 
-/*
- * The short way, in the running pod of the server: a dump and its load take a second there, while users wait. The long way, in a pod of its own,
- * takes several, and is the one that always works: whatever is amiss here, false is returned, and the caller takes that one.
+/**
+ * The short way, in the running pod of the server: a dump and its load take a second there, while users wait. The long
+ * way, in a pod of its own, takes several, and is the one that always works: whatever is amiss here, false is returned,
+ * and the caller takes that one.
  */
 
 /** What takes longer has time for a pod of its own, which no lost connection ends. */

@@ -102,11 +102,11 @@ describe('the wait', () => {
   test('is over only for the process that has waited, whatever the clock says, and takes its whole time', async () => {
     const { clock, run: asked } = run()
     clock.pass(10 * WITHIN)
-    expect(await guard.behaviours.selfFencing?.done(asked)).toMatchObject({ is: 'pending' })
+    expect(await guard.behaviours['self-fencing']?.done(asked)).toMatchObject({ is: 'pending' })
     const began = clock.now().getTime()
-    await guard.behaviours.selfFencing?.apply?.(asked)
+    await guard.behaviours['self-fencing']?.apply?.(asked)
     expect(clock.now().getTime() - began).toBe(WITHIN)
-    expect(await guard.behaviours.selfFencing?.done({ ...asked, applied: true })).toMatchObject({
+    expect(await guard.behaviours['self-fencing']?.done({ ...asked, applied: true })).toMatchObject({
       is: 'done',
       proof: { by: 'time', guarded: 'dc-a', waitedMs: WITHIN, text: expect.stringContaining('nobody has looked') },
     })
@@ -118,7 +118,7 @@ describe('the wait', () => {
 
   test('of a plan that was bent to wait for nothing is a defect, and no wait', async () => {
     const bent = { ...step(), parameters: { guarded: 'dc-a' } }
-    await expect(guard.behaviours.selfFencing?.apply?.(run({ step: bent }).run)).rejects.toThrow(
+    await expect(guard.behaviours['self-fencing']?.apply?.(run({ step: bent }).run)).rejects.toThrow(
       'does not say how long',
     )
   })
