@@ -104,6 +104,11 @@ export interface Finding {
   readonly site?: string
   readonly what: string
   readonly next?: string
+  /**
+   * It is about something that did not answer, and goes away when that answers: a second look is worth its time before
+   * an approval is spent. Set by who makes the finding.
+   */
+  readonly unanswered?: true
 }
 
 /** What a reviewer approves: its digest covers all of it. */

@@ -1,4 +1,4 @@
-import type { Plan } from '../domain/plan.ts'
+import type { Finding, Plan } from '../domain/plan.ts'
 import type { ReasonCode } from '../errors/reason-codes.ts'
 import { UNSEEN } from '../errors/unseen.ts'
 import { nameOfFact, staleFacts, unansweredFacts } from './facts.ts'
@@ -33,5 +33,9 @@ export function maySilenceExplain(approved: Plan, now: Plan, differs = false): b
   const heard = now.facts.filter((fact) => !names.has(nameOfFact(fact)))
   // As if whoever is not heard had said what it said before.
   if (staleFacts(approved.facts, [...heard, ...unheard]).length > 0) return false
-  return unheard.length > 0 || differs || blockers(now.findings).some(({ code }) => CODES_OF_SILENCE.has(code))
+  return unheard.length > 0 || differs || blockers(now.findings).some(isUnanswered)
 }
+
+/** Drivers of the kit mark such a finding themselves; the codes are those of drivers that do not yet. */
+export const isUnanswered = ({ code, unanswered }: Pick<Finding, 'code' | 'unanswered'>): boolean =>
+  unanswered === true || CODES_OF_SILENCE.has(code)

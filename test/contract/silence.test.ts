@@ -1,11 +1,11 @@
 import { describe, expect, test } from '@jest/globals'
 import { EVERYWHERE, type Observed } from '../../src/domain/observed.ts'
-import { type Intent, MODES } from '../../src/domain/plan.ts'
+import { type Finding, type Intent, MODES } from '../../src/domain/plan.ts'
 import type { SiteName, Stack } from '../../src/domain/stack.ts'
 import { REASON_CODE_MEANINGS } from '../../src/errors/reason-codes.ts'
 import type { Observation, SiteView } from '../../src/observation/observation.ts'
 import { blockers, findingsOf } from '../../src/planning/findings.ts'
-import { CODES_OF_SILENCE } from '../../src/planning/unanswered.ts'
+import { CODES_OF_SILENCE, isUnanswered } from '../../src/planning/unanswered.ts'
 import { parseStack } from '../../src/stack/load-stack.ts'
 import { kinds, pathOfStack, textOfStack } from '../support/published-stacks.ts'
 
@@ -31,13 +31,11 @@ const quiet: Observation = {
 }
 
 /** What blocks moves of any kind. */
-function blocking(observation: Observation): string[] {
+function blocking(observation: Observation): Finding[] {
   const intents = MODES.map((mode): Intent => ({ mode, from, to: mode === 'reopen' ? from : to }))
-  return intents.flatMap((intent) =>
-    blockers(findingsOf(stack, observation, intent, kinds.drivers)).map(({ code }) => code),
-  )
+  return intents.flatMap((intent) => blockers(findingsOf(stack, observation, intent, kinds.drivers)))
 }
-const unmarked = (codes: readonly string[]): string[] => codes.filter((code) => !CODES_OF_SILENCE.has(code))
+const unmarked = (findings: readonly Finding[]): Finding[] => findings.filter((finding) => !isUnanswered(finding))
 
 describe('an answer that comes too late once never costs an approval', () => {
   test('every driver is asked here', () => {
@@ -46,7 +44,7 @@ describe('an answer that comes too late once never costs an approval', () => {
   })
 
   test.each(stack.components.map(({ name }) => name))(
-    'of %s: where its silence blocks, its code is marked as one of silence',
+    'of %s: where its silence blocks, its finding is marked as unanswered',
     (name) => {
       const states: Record<string, Observed> = { [from]: SILENT, [to]: SILENT, [EVERYWHERE]: SILENT }
       expect(unmarked(blocking({ ...quiet, components: { [name]: states } }))).toEqual([])
@@ -59,7 +57,9 @@ describe('an answer that comes too late once never costs an approval', () => {
       sites: { [from]: answering, [to]: { ...SILENT, cause: 'no-answer', triedFrom: ['this runner'] } },
     })
     const witness = blocking({ ...quiet, witness: SILENT })
-    expect(new Set([...site, ...witness])).toEqual(new Set(['site-silent', 'other-site-may-write', 'witness-silent']))
+    expect(new Set([...site, ...witness].map(({ code }) => code))).toEqual(
+      new Set(['site-silent', 'other-site-may-write', 'witness-silent']),
+    )
     expect(unmarked([...site, ...witness])).toEqual([])
   })
 })
