@@ -49,7 +49,7 @@ export function adaptedStackDriver<Spec, State>(driver: StackDriver<Spec, State>
     rejoin: (component, states, intent, stack) => planned(moves?.rejoin, component, states, intent, stack),
     reopen: (component, states, intent, stack) => planned(moves?.reopen, component, states, intent, stack),
     sees: (component, states, site) => liveness?.signals(component, one(states), site) ?? [],
-    ...acts(driver.actions, around),
+    ...adaptedActions(driver.actions, around),
   }
 }
 
@@ -117,7 +117,7 @@ export function adaptedSiteDriver<Spec, State>(driver: SiteDriver<Spec, State>, 
         }),
     ...(database === undefined ? {} : { sql: (c, at, query, context) => database.sql(c, at, query, around(context)) }),
     ...(store === undefined ? {} : { objectStore: store.objectStore }),
-    ...acts(driver.actions, around),
+    ...adaptedActions(driver.actions, around),
   }
 }
 
@@ -153,13 +153,19 @@ function stepsOf<Spec, State, States>(
   return (plan, component, states, intent, stack) =>
     (plan?.(component, view(states), intent, stack) ?? []).map((step) => asPlanned(component, step))
 }
+/** Steps of a driver that is converted action by action: those of today's form stay as they are. */
+export const asPlannedSteps = (
+  component: Component<unknown>,
+  steps: readonly (PlannedStep | DriverStep)[],
+): PlannedStep[] => steps.map((step) => ('id' in step ? step : asPlanned(component, step)))
+
 function asPlanned<Spec>(component: Component<Spec>, { needs, ...step }: DriverStep): PlannedStep {
   const id = `${component.name}.${step.action}${step.site === null ? '' : `@${step.site}`}`
   return { id, component: component.name, ...step, needs: needs.map((reference) => reference.id) }
 }
 
-/** What is said once per action today in four tables. */
-function acts<Spec>(
+/** What is said once per action, as the four tables of today's `Driver`. */
+export function adaptedActions<Spec>(
   actions: readonly AnyAction<Spec>[],
   around: Around,
 ): Pick<Driver<Spec>, 'behaviours' | 'manual' | 'varying' | 'varyingTitles'> {

@@ -2,6 +2,9 @@ import type { Intent, PlannedStep } from '../../domain/plan.ts'
 import type { Sandbox } from '../../domain/restore-test.ts'
 import type { SiteName } from '../../domain/stack.ts'
 import type { Driver } from '../../driver/driver.ts'
+import type { AnyAction, DriverStep } from '../../driver/kit/action.ts'
+import { adaptedActions, asPlannedSteps } from '../../driver/kit/adapter.ts'
+import { around } from '../../driver/kit/around.ts'
 import { accessOf, claimsOf, problemsOf } from './access.ts'
 import { assessClusters } from './assess/assess.ts'
 import { assessFailover, assessRejoin } from './assess/assess-lost-site.ts'
@@ -43,6 +46,10 @@ import { manualStep } from './runbook.ts'
 import { type CloudNativePgSpec, cloudNativePgSchema, clusterOf, type Database } from './spec.ts'
 import { stepId } from './steps.ts'
 
+/** Those that are written against the kit. */
+const actions: readonly AnyAction<CloudNativePgSpec>[] = []
+const adapted = adaptedActions(actions, around)
+
 /**
  * PostgreSQL on both sites, run by CloudNativePG: it moves by demotion and promotion token, and loses nothing; a lost
  * site is replaced without.
@@ -69,22 +76,29 @@ export const cloudNativePg: Driver<CloudNativePgSpec, CloudNativePgState> = {
   gaps: (_component, states, activeSite, now) => gapsOf(states, activeSite, now),
   deploy: deployCluster,
   move: (component, states, intent) =>
-    intent.mode === 'failover' ? failoverSteps(component, states, intent) : switchoverSteps(component, intent),
-  follow: followerSteps,
+    asPlannedSteps(
+      component,
+      intent.mode === 'failover' ? failoverSteps(component, states, intent) : switchoverSteps(component, intent),
+    ),
+  follow: (component, follower, intent) => asPlannedSteps(component, followerSteps(component, follower, intent)),
   ahead: followersAhead,
-  fence: fenceSteps,
-  rejoin: rejoinSteps,
-  reopen: reopenSteps,
+  fence: (component, states, intent) => asPlannedSteps(component, fenceSteps(component, states, intent)),
+  rejoin: (component, states, intent) => asPlannedSteps(component, rejoinSteps(component, states, intent)),
+  reopen: (component, states, intent) => asPlannedSteps(component, reopenSteps(component, states, intent)),
   sees: livenessSignalsOf,
   loss: predictedLoss,
   keeps: keptData,
-  backup: (component, _states, site) => backupSteps(component, site),
-  manual: manualStep,
+  backup: (component, _states, site) => asPlannedSteps(component, backupSteps(component, site)),
+  manual: (component, step, surroundings) =>
+    adapted.manual?.(component, step, surroundings) ?? manualStep(component, step, surroundings),
+  varyingTitles: adapted.varyingTitles ?? {},
   varying: {
+    ...adapted.varying,
     'drain-archive': { answered: answerVaries, segmentBytes: lengthVaries },
     'promote-without-token': { lastSeenAt: lastSeenVaries },
   },
   behaviours: {
+    ...adapted.behaviours,
     checkpoint,
     'leave-archive': leaveArchive,
     'ask-archive': askArchive,
@@ -133,7 +147,7 @@ export const cloudNativePg: Driver<CloudNativePgSpec, CloudNativePgState> = {
 }
 
 /** The old primary hands over, and follows. */
-const switchoverSteps = (component: Database, intent: Intent): PlannedStep[] => [
+const switchoverSteps = (component: Database, intent: Intent): (PlannedStep | DriverStep)[] => [
   checkpointStep(component, intent),
   ...leaveArchiveSteps(component, intent),
   restartAheadStep(component, intent),
