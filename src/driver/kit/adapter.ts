@@ -61,12 +61,12 @@ export function adaptedSiteDriver<Spec, State>(driver: SiteDriver<Spec, State>, 
     ...declared(driver),
     scope: 'site',
     ...(driver.standsOn === null ? { outside: true as const } : {}),
+    ...(fences === undefined && selfFences === undefined
+      ? {}
+      : { reaches: (c, stack) => [...(fences?.levels(c, stack) ?? []), ...(selfFences?.levels(c, stack) ?? [])] }),
     ...(fences === undefined
       ? {}
-      : {
-          reaches: fences.levels,
-          fence: (c, states, intent, stack) => planned(fences.steps, c, states, intent, stack),
-        }),
+      : { fence: (c, states, intent, stack) => planned(fences.steps, c, states, intent, stack) }),
     async observe(component, site, context) {
       return site === null ? NONE : driver.observe(component, site, around(context))
     },

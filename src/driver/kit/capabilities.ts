@@ -99,6 +99,8 @@ export interface Fences<Spec, States> {
 
 /** The lost site shuts itself once the witness names another one. */
 export interface SelfFences<Spec, States> {
+  /** What the site shuts by itself, if all that this needs is there. */
+  readonly levels: (component: Component<Spec>, stack: Stack) => readonly FenceLevel[]
   selfFencing(component: Component<Spec>, states: States, intent: Intent, stack: Stack): SelfFencing
 }
 export type SelfFencing =
