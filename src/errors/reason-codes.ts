@@ -361,9 +361,9 @@ export const REASON_CODES = {
     'guard-not-running': 'The guard of a site does not run: after a failover the site would come back open.',
     'guard-stale': 'The guard of a site has not reported for two minutes.',
     'guard-blind':
-      'The guard of a site can not read the witness. It blocks a move to that site, which its guard would close.',
+      'The guard of a site cannot read the witness. It blocks a move to that site, which its guard would close.',
     'guard-closed': 'The guard holds closed what came up as if the site were active.',
-    'guard-cannot-close': 'A site has to be closed, and its guard can not close all of it.',
+    'guard-cannot-close': 'A site has to be closed, and its guard cannot close all of it.',
     'guard-without-time':
       'The stack demands that a failover waits for its guard, and the guard declares no closeAfter: there is no time to wait for.',
     'self-fencing-not-awaited':

@@ -10,6 +10,7 @@ import type { Identity } from '../../src/domain/identities.ts'
 import { componentOf, type SiteName, type Stack } from '../../src/domain/stack.ts'
 import type { DriverContext } from '../../src/driver/context.ts'
 import type { Deployment, DeployUnit } from '../../src/driver/deployment.ts'
+import { around } from '../../src/driver/kit/around.ts'
 import { deployGuard, deploymentReference, reportReference } from '../../src/drivers/guard/deploy.ts'
 import { guard as guardDriver } from '../../src/drivers/guard/driver.ts'
 import { guardManifests, PROGRAM } from '../../src/drivers/guard/manifests.ts'
@@ -163,7 +164,12 @@ async function guardUnit(): Promise<DeployUnit> {
     credential: async (reference: { env: string }) => `value-of-${reference.env}`,
   } as unknown as DriverContext
   const deployment = { activeSite: A, roleOf: () => 'active', observed: {} } as unknown as Deployment
-  const [made] = await deployGuard(componentOf(stack, 'guard') as unknown as GuardComponent, A, deployment, context)
+  const [made] = await deployGuard(
+    componentOf(stack, 'guard') as unknown as GuardComponent,
+    A,
+    deployment,
+    around(context),
+  )
   if (made === undefined) throw new Error('no unit')
   return made
 }

@@ -4,31 +4,32 @@ import { accessKeys } from '../../clients/access-keys.ts'
 import type { KubernetesClient } from '../../clients/kubernetes-client.ts'
 import type { Progress } from '../../domain/progress.ts'
 import type { SiteName } from '../../domain/stack.ts'
-import type { DriverContext } from '../../driver/context.ts'
 import type { Change, Deployment, DeployUnit } from '../../driver/deployment.ts'
+import type { KitContext } from '../../driver/kit/context.ts'
 import { GUARD, guardNamespace } from '../../guard/names.ts'
 import { reportIn } from '../../guard/report.ts'
 import { objectsUnit } from '../../platform/kubernetes/declared-objects.ts'
+import { KUBERNETES } from '../../platform/kubernetes/key.ts'
 import { waitOfRefused } from '../../platform/kubernetes/refused-pods.ts'
 import { reasonItCannotStart, type WaitingContainer } from '../../platform/kubernetes/waiting-container.ts'
 import { readNamedFile } from '../../stack/named-files.ts'
 import { minutes } from '../../values/duration.ts'
+import { codes } from './codes.ts'
 import { configurationOf, type GuardParts, guardManifests, guardSelector } from './manifests.ts'
 import { readProgram } from './program.ts'
 import type { GuardComponent } from './spec.ts'
 
 /**
- * The guard of one site, the same on active and passive ones; ready when the new one itself has said that it watches.
+ * The guard of one site, the same on active and passive ones; ready when the new one itself reports that it watches.
  */
 export async function deployGuard(
   component: GuardComponent,
-  site: SiteName | null,
+  site: SiteName,
   _deployment: Deployment,
-  context: DriverContext,
+  context: KitContext,
 ): Promise<DeployUnit[]> {
-  if (site === null) return []
   const { stack } = context
-  const kubernetes = context.kubernetes(site)
+  const kubernetes = context.platform(KUBERNETES, site)
   const keys = await accessKeys(component.spec.witnessCredentials, (reference) => context.credential(reference, site))
   const parts: GuardParts = {
     program: await readProgram(),
@@ -53,7 +54,7 @@ export async function deployGuard(
   return [{ ...unit, diff: async (signal) => (await unit.diff(signal)).map(shortened) }]
 }
 
-/** The bundle in a report would be 300 KB that nobody reads. */
+/** Its hash in place of a content: the bundle would be 300 KB in a report. */
 function shortened(change: Change): Change {
   if (!/^(binaryData|data)\b/.test(change.path ?? '')) return change
   const hashed = (value: Change['from']) =>
@@ -109,7 +110,7 @@ async function guardIsReady(
     if (why !== null)
       return {
         is: 'failed',
-        code: 'guard-does-not-start',
+        code: codes.code['guard-does-not-start'],
         why: `${pod.metadata.name}: ${why}`,
         next: `kubectl -n ${namespace} describe pod ${pod.metadata.name}`,
       }
@@ -118,7 +119,7 @@ async function guardIsReady(
   const refused = await waitOfRefused(
     kubernetes,
     deployment,
-    { what: `the guard in ${namespace}`, code: 'guard-does-not-start' },
+    { what: `the guard in ${namespace}`, code: codes.code['guard-does-not-start'] },
     signal,
   )
   return refused ?? { is: 'pending', waitingFor: `the new guard to report from ${namespace}` }

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { gzipSync } from 'node:zlib'
-import { siteError } from '../../errors/standby-error.ts'
+import { codes } from './codes.ts'
 
 /** What a guard runs: this tool's own bundle, packed for a ConfigMap. */
 export interface Program {
@@ -27,7 +27,8 @@ export async function readProgram(running: string = process.argv[1] ?? ''): Prom
     const source = await readFile(place).catch(() => null)
     if (source !== null) return packed(source, place)
   }
-  throw siteError('guard-program-missing', `the bundle is in none of ${places.join(', ')}`, {
+  throw codes.error('guard-program-missing', `the bundle is in none of ${places.join(', ')}`, {
+    retry: 'never',
     next: 'Build it: npm run build.',
   })
 }
@@ -35,9 +36,10 @@ export async function readProgram(running: string = process.argv[1] ?? ''): Prom
 function packed(source: Buffer, place: string): Program {
   const bytes = gzipSync(source, { level: 9 })
   if (bytes.length > MOST_BYTES)
-    throw siteError(
+    throw codes.error(
       'guard-program-too-large',
       `${place} is ${bytes.length} bytes when it is packed; a ConfigMap takes ${MOST_BYTES}`,
+      { retry: 'never' },
     )
   return {
     packed: bytes.toString('base64'),
@@ -46,7 +48,7 @@ function packed(source: Buffer, place: string): Program {
   }
 }
 
-/** Unpacks the bundle into the pod's memory and runs it; a root file system that nobody can write to stays as it is. */
+/** Unpacks the bundle into the pod's memory and runs it: the root file system is read-only. */
 export const BOOT = `import { readFileSync, writeFileSync } from 'node:fs'
 import { gunzipSync } from 'node:zlib'
 

@@ -68,24 +68,24 @@ test('what a guard holds closed is a warning until the site is rejoined, and blo
   expect(assess(holds, null, 'dc-a')).toEqual(['guard-closed blocker'])
 })
 
-test('a guard that can not read the witness blocks a move to its site: it would close the new active site', () => {
+test('a guard that cannot read the witness blocks a move to its site: it would close the new active site', () => {
   const blind = report({ witnessSilent: 'no answer' })
   expect(assess(blind)).toEqual(['guard-blind warning'])
   expect(assess(blind, move('failover', B, A))).toEqual(['guard-blind blocker'])
   expect(assess(blind, move('failover', A, B))).toEqual(['guard-blind warning'])
 })
 
-test('a guard that fails to close is told, and one that says nothing is stale', () => {
+test('a guard that fails to close is reported, and one that says nothing is stale', () => {
   expect(assess(report({ open: [{ what: 'database', why: 'forbidden' }] }))).toEqual(['guard-cannot-close warning'])
   expect(assess(null)).toEqual(['guard-stale warning'])
   expect(assess(report({ at: '2026-11-21T11:57:59.000Z' }))).toEqual(['guard-stale warning'])
 })
 
-test('a report that is dated ahead looks fresh for ever, and is told as one of no known age', () => {
+test('a report that is dated ahead looks fresh for ever, and is reported as one of unknown age', () => {
   expect(assess(report({ at: '2026-11-21T14:00:00.000Z' }))).toEqual(['guard-stale warning'])
 })
 
-test('a report that is bent at any key is none, or one that everything of the guard can read: no status and no plan ends by it', () => {
+test('a report that is malformed at any key is none, or one that everything of the guard can read: no status and no plan ends by it', () => {
   const sound = report({
     closed: ['a'],
     open: [{ what: 'b', why: 'c' }],
@@ -132,7 +132,7 @@ test('a report that is bent at any key is none, or one that everything of the gu
     expect(reportIn(data)).toBeNull()
 })
 
-test('a stack that wants its guard to be waited for, and gives it no time, hears so on a quiet day', () => {
+test('a stack whose failover waits for its guard, and which gives it no time, is warned on a quiet day', () => {
   const codes = (failover: 'traffic' | 'database' | 'archive', spec: object, intent: Intent | null = null) =>
     guard
       .assess({ ...component, spec: { ...component.spec, ...spec } }, {}, intent, {
@@ -143,7 +143,7 @@ test('a stack that wants its guard to be waited for, and gives it no time, hears
       })
       .map(({ code, severity }) => `${code} ${severity}`)
   expect(codes('database', {})).toEqual(['guard-without-time warning'])
-  // Nobody revokes an archive from inside: what the guard holds of that level is the database, which has to be waited
+  // An archive is not revoked from inside: what the guard holds of that level is the database, which has to be waited
   // for as well.
   expect(codes('archive', {})).toEqual(['guard-without-time warning'])
   expect(codes('database', { closeAfter: '1m' })).toEqual([])

@@ -35,7 +35,7 @@ const selfFencing = (states: BySite<GuardState>, of = component()) => guard.self
 const silent = { kind: 'silent', why: 'no answer' } as const
 
 describe('what the guard of a lost site is trusted with', () => {
-  test('its declared time, when nobody hears of it: silence speaks against nothing', () => {
+  test('the guard of a silent site is trusted with its declared time: silence speaks against nothing', () => {
     expect(selfFencing({ [A]: silent, [B]: says(WITHIN) })).toMatchObject({
       within: WITHIN,
       wait: { site: null, expected: WITHIN },
@@ -43,14 +43,14 @@ describe('what the guard of a lost site is trusted with', () => {
     expect(selfFencing({})).toMatchObject({ within: WITHIN })
   })
 
-  test('nothing without closeAfter: a site that can not read the witness would stay open', () => {
+  test('a guard without closeAfter is trusted with nothing: a site that cannot read the witness would stay open', () => {
     expect(selfFencing({ [A]: silent }, component({ silence: '15s' }))).toMatchObject({
       within: null,
       why: expect.stringContaining('closeAfter'),
     })
   })
 
-  test('nothing where it answers and is not well, or was not deployed on some site', () => {
+  test('a guard that answers and is not well, or was not deployed on some site, is trusted with nothing', () => {
     expect(selfFencing({ [A]: { kind: 'absent', why: 'there is no Deployment' } })).toMatchObject({ within: null })
     expect(selfFencing({ [A]: silent, [B]: { kind: 'absent', why: 'there is no Deployment' } })).toMatchObject({
       within: null,
@@ -62,7 +62,7 @@ describe('what the guard of a lost site is trusted with', () => {
     })
   })
 
-  test('nothing where a guard that answers was deployed with other times, or does not know its own', () => {
+  test('a guard that was deployed with other times, or does not know its own, is trusted with nothing', () => {
     expect(selfFencing({ [A]: silent, [B]: says(600_000) })).toMatchObject({
       within: null,
       why: expect.stringContaining('other times'),
@@ -71,7 +71,7 @@ describe('what the guard of a lost site is trusted with', () => {
     expect(selfFencing({ [A]: silent, [B]: says(undefined) })).toMatchObject({ within: null })
   })
 
-  test('nothing when it would take longer than a day: nobody waits so long', () => {
+  test('a guard that would take longer than a day is trusted with nothing: no promotion waits so long', () => {
     expect(selfFencing({ [A]: silent }, component({ closeAfter: '30d' }))).toMatchObject({ within: null })
   })
 })
@@ -99,7 +99,7 @@ describe('the wait', () => {
     }
   }
 
-  test('is over only for the process that has waited, whatever the clock says, and takes its whole time', async () => {
+  test('the wait is over only for the process that has waited, whatever the clock says, and takes its whole time', async () => {
     const { clock, run: asked } = run()
     clock.pass(10 * WITHIN)
     expect(await guard.behaviours['self-fencing']?.done(asked)).toMatchObject({ is: 'pending' })
@@ -108,17 +108,17 @@ describe('the wait', () => {
     expect(clock.now().getTime() - began).toBe(WITHIN)
     expect(await guard.behaviours['self-fencing']?.done({ ...asked, applied: true })).toMatchObject({
       is: 'done',
-      proof: { by: 'time', guarded: 'dc-a', waitedMs: WITHIN, text: expect.stringContaining('nobody has looked') },
+      proof: { by: 'time', guarded: 'dc-a', waitedMs: WITHIN, text: expect.stringContaining('this was not observed') },
     })
   })
 
-  test('by hand is as long', () => {
+  test('the wait by hand is as long', () => {
     expect(guard.manual?.(component(), step(), {} as ManualSurroundings)).toMatchObject({ commands: ['sleep 143'] })
   })
 
-  test('of a plan that was bent to wait for nothing is a defect, and no wait', async () => {
-    const bent = { ...step(), parameters: { guarded: 'dc-a' } }
-    await expect(guard.behaviours['self-fencing']?.apply?.(run({ step: bent }).run)).rejects.toThrow(
+  test('the wait of a plan that was altered to wait for nothing is a defect, and no wait', async () => {
+    const altered = { ...step(), parameters: { guarded: 'dc-a' } }
+    await expect(guard.behaviours['self-fencing']?.apply?.(run({ step: altered }).run)).rejects.toThrow(
       'does not say how long',
     )
   })
