@@ -1,56 +1,29 @@
-import type { FenceLevel } from '../domain/fence-levels.ts'
-import { changesActiveSite, type Intent, type Mode, PHASES, type PlannedStep, type StepId } from '../domain/plan.ts'
-import type { Stack } from '../domain/stack.ts'
-import type { Driver } from '../driver/driver.ts'
+import { changesActiveSite, type Intent, PHASES, type PlannedStep, type StepId } from '../domain/plan.ts'
 import { StandbyError } from '../errors/standby-error.ts'
-import type { Observation } from '../observation/observation.ts'
-import { toShutOf } from './fence-coverage.ts'
-import { followerProblems, followerSteps } from './followers.ts'
+import { followerProblems } from './followers.ts'
+import type { MoveAssessment } from './move-assessment.ts'
 import { orderProblems } from './order-steps.ts'
-import { selfFencingOf, selfFencingSteps } from './self-fencing.ts'
 import { activateStep, witnessSteps } from './witness-steps.ts'
 
 /**
- * The steps of a move: the core's own, those of every component, and what the other passive sites do in the end;
- * `required` is the level of the fence that they must reach. Throws `plan-defect` when they do not fit together. Pure.
+ * The steps of a move: those of the witness, of every component, and of the other passive sites. Throws `plan-defect`
+ * when they do not fit together. Pure.
  */
-export function moveSteps(
-  stack: Stack,
-  observation: Observation,
-  intent: Intent,
-  drivers: Readonly<Record<string, Driver>>,
-  required: FenceLevel | null,
-): PlannedStep[] {
-  const ask = (hook: 'move' | 'fence' | 'rejoin' | 'reopen'): PlannedStep[] =>
-    stack.components.flatMap(
-      (component) =>
-        drivers[component.driver]?.[hook]?.(component, observation.components[component.name] ?? {}, intent, stack) ??
-        [],
-    )
-  const fences = intent.mode === 'failover' && observation.sites[intent.from]?.kind === 'answering' ? ask('fence') : []
-  const others = ask(HOOKS[intent.mode])
-  const shutting = [...fences, ...others]
-  const toShut = toShutOf(stack, observation, intent, drivers, shutting)
-  const waits = selfFencingSteps(
-    selfFencingOf(stack, observation, intent, drivers, shutting),
-    required,
-    shutting,
-    toShut,
-  )
-  const gates = changesActiveSite(intent) ? [activateStep(intent)] : []
-  const followers = followerSteps(stack, intent, drivers)
+export function stepsOfMove({ stack, intent, planned }: MoveAssessment): PlannedStep[] {
+  const { fences, main, waits, followers } = planned
+  const returns = changesActiveSite(intent) ? [activateStep(intent)] : []
+  const promotionGates = [...returns, ...waits.map(({ id }) => id)]
   const steps = doorsFirst([
     ...witnessSteps(intent),
     ...fences,
-    ...waits.map((step) => behind(gates, step)),
-    ...others.map((step) => behind([...gates, ...waits.map(({ id }) => id)], step)),
+    ...waits.map((step) => promotedAfter(returns, step)),
+    ...main.map((step) => promotedAfter(promotionGates, step)),
     ...followers,
   ])
-  const rested = intent.mode === 'failover' ? onLostSite([...others, ...waits], intent) : []
   const problems = [
     ...orderProblems(steps),
-    ...lateFences(shutting),
-    ...rested,
+    ...lateFences([...fences, ...main]),
+    ...(intent.mode === 'failover' ? onLostSite([...main, ...waits], intent) : []),
     ...followerProblems(followers, stack, intent),
   ]
   if (problems.length === 0) return steps
@@ -61,38 +34,31 @@ export function moveSteps(
   })
 }
 
-/** What each mode asks a component for. */
-const HOOKS = { switchover: 'move', failover: 'move', rejoin: 'rejoin', reopen: 'reopen' } as const satisfies Record<
-  Mode,
-  string
->
-
 /**
- * Nothing is promoted before the witness names the new active site, and before the old one had the time to shut itself,
- * where that is waited for.
+ * A promotion waits until the witness names the new active site, and until the old one had the time to shut itself,
+ * where the plan waits for that.
  */
-function behind(gates: readonly StepId[], step: PlannedStep): PlannedStep {
-  return step.phase === 'PROMOTE' && step.mayBeginIn === undefined
-    ? { ...step, needs: [...step.needs, ...gates] }
-    : step
+function promotedAfter(gates: readonly StepId[], step: PlannedStep): PlannedStep {
+  const isGated = step.phase === 'PROMOTE' && step.mayBeginIn === undefined
+  return isGated ? { ...step, needs: [...step.needs, ...gates] } : step
 }
 
 /**
- * Users are shut out before what serves them stops: a session on a server that is gone hangs in its load balancer, and
- * its user learns nothing.
+ * Closes traffic before the application stops: a session on a stopped server hangs in its load balancer, and its user
+ * gets no answer.
  */
 function doorsFirst(steps: readonly PlannedStep[]): PlannedStep[] {
   const doors = steps.filter(({ fence }) => fence === 'traffic')
-  return steps.map((step) =>
-    step.fence === 'application'
-      ? { ...step, needs: [...step.needs, ...doors.filter(({ phase }) => phase === step.phase).map(({ id }) => id)] }
-      : step,
-  )
+  return steps.map((step) => {
+    if (step.fence !== 'application') return step
+    const before = doors.filter(({ phase }) => phase === step.phase).map(({ id }) => id)
+    return { ...step, needs: [...step.needs, ...before] }
+  })
 }
 
 /**
- * A fence that is shut after the promotion shuts nothing; and time is no fence but in front of every promotion, where
- * `selfFencing.ts` puts it.
+ * A fence after the promotion shuts nothing in time. The only fence by time is the wait before every promotion, which
+ * the core places (`self-fencing.ts`).
  */
 const lateFences = (steps: readonly PlannedStep[]): string[] =>
   steps.flatMap((step) => {
@@ -101,6 +67,6 @@ const lateFences = (steps: readonly PlannedStep[]): string[] =>
     return late ? [`${step.id} fences in ${step.phase}, after the promotion`] : []
   })
 
-/** A failover rests on nothing of the lost site. */
+/** A failover depends on nothing of the lost site. */
 const onLostSite = (steps: readonly PlannedStep[], intent: Intent): string[] =>
   steps.filter((step) => step.site === intent.from).map((step) => `${step.id} acts on the lost site ${intent.from}`)
