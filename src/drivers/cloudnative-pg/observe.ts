@@ -9,16 +9,17 @@ import { asStandbyError, siteError } from '../../errors/standby-error.ts'
 import { conditionOf } from '../../platform/kubernetes/client/conditions.ts'
 import { isOwnedBy } from '../../platform/kubernetes/declared-objects.ts'
 import { controllersOf, type OtherController } from '../../platform/kubernetes/field-managers.ts'
+import type { ForkRecord } from '../../systems/postgres/fork-records.ts'
+import { farthestSegments, gapToArchive } from '../../systems/postgres/server-position.ts'
 import type { SegmentBytes } from '../../systems/postgres/wal.ts'
 import { type Milliseconds, seconds } from '../../values/duration.ts'
 import { type BackupObject, backupsIn, completedBackups } from './backup/completed-backups.ts'
 import { type ClusterSettings, settingsOf } from './cluster-settings.ts'
 import { archiveTimeoutOf } from './deploy/archive-timeout.ts'
 import { secretDigest } from './deploy/must-match-secrets.ts'
-import { type ForkRecord, forkOf } from './failover/forks.ts'
+import { forkOf } from './failover/forks.ts'
 import { partedBy } from './failover/parted.ts'
 import { seeUpstream, type Upstream } from './failover/upstream.ts'
-import { farthestSegments, gapToArchive } from './gaps.ts'
 import { DIRECTION, leftOfSwitch, OPERATOR, remembersSwitch } from './left-of-switch.ts'
 import {
   asksArchiveOf,
@@ -31,6 +32,7 @@ import {
   serverNameIn,
   serverNameOf,
 } from './objects.ts'
+import { positionOf } from './position.ts'
 import { measureSegments, segmentBytesOf } from './segment-length.ts'
 import { clusterOf, type Database } from './spec.ts'
 
@@ -279,7 +281,7 @@ export function summarized(
 /** Who is primary on which timeline of which history: when one of them changes, the plan is about another world. */
 export function factsOf(state: CloudNativePgState): Fact[] {
   const { instance, lastBackup, segmentBytes } = state
-  const gap = gapToArchive(state)
+  const gap = gapToArchive(positionOf(state))
   // Of a replica it is that of its last restartpoint, which comes when it comes; the manager of a fenced PostgreSQL
   // leaves it out.
   const timeline: number | undefined = instance?.isPrimary === true ? instance.timeLineID : undefined

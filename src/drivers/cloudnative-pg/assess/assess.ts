@@ -2,11 +2,12 @@ import type { BySite } from '../../../domain/observed.ts'
 import type { Finding, Intent } from '../../../domain/plan.ts'
 import type { Assessment } from '../../../driver/assessment.ts'
 import { sayAt } from '../../../driver/say.ts'
+import { partedText } from '../../../systems/postgres/fork-records.ts'
+import { farthestSegments, gapBetween, segmentBytesOfPair } from '../../../systems/postgres/server-position.ts'
 import { parseLsn, parseSegment, type SegmentBytes } from '../../../systems/postgres/wal.ts'
-import { partedText } from '../failover/parted.ts'
-import { farthestSegments, gapBetween, segmentBytesOfPair } from '../gaps.ts'
 import type { InstanceStatus } from '../objects.ts'
 import type { CloudNativePgState } from '../observe.ts'
+import { positionOf } from '../position.ts'
 import { type Database, follows, siteOfCluster } from '../spec.ts'
 import { ofSettingsOfPair, segmentsUnknown } from './assess-settings.ts'
 import { findingsOfSite } from './assess-site.ts'
@@ -131,7 +132,7 @@ function ofPair(
         ),
       )
     found.push(...ofSettingsOfPair(from, to, severity, say))
-    const gap = gapBetween(from, to, assessment.now)
+    const gap = gapBetween(positionOf(from), positionOf(to), assessment.now)
     if (segments === null && from.instance !== null && to.instance !== null)
       found.push(segmentsUnknown(say, severity, to.cluster))
     if (segments !== null && gap.segments !== null && gap.segments > farthestSegments(segments))

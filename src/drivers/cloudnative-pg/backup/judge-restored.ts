@@ -1,10 +1,10 @@
 import type { Check } from '../../../domain/restore-test.ts'
 import type { DriverContext } from '../../../driver/context.ts'
+import type { CataloguedBackup } from '../../../systems/postgres/barman-archive.ts'
 import { formatLsn, holesIn, newestSegment, parseLsn } from '../../../systems/postgres/wal.ts'
 import { readableDuration } from '../../../values/duration.ts'
 import type { Database } from '../spec.ts'
 import type { Manifest } from './backup.ts'
-import type { CataloguedBackup } from './catalogue.ts'
 import type { RestoredFacts } from './restored-facts.ts'
 
 type Outcome = Check['outcome']

@@ -1,7 +1,7 @@
 import type { DeployUnit } from '../../../driver/deployment.ts'
 import { asStandbyError } from '../../../errors/standby-error.ts'
+import { newestBackup } from '../../../systems/postgres/barman-archive.ts'
 import { minutes } from '../../../values/duration.ts'
-import { newestBackup } from '../backup/catalogue.ts'
 import { type BackupObject, backupsIn, completedBackups } from '../backup/completed-backups.ts'
 import { BACKUP, type ClusterObject, readCluster, serverNameOf } from '../objects.ts'
 import { clusterOf, firstServerName, incarnationFolder } from '../spec.ts'

@@ -1,6 +1,7 @@
 import { siteError } from '../../../errors/standby-error.ts'
+import { partedText } from '../../../systems/postgres/fork-records.ts'
 import { forkOf } from '../failover/forks.ts'
-import { partedBy, partedText } from '../failover/parted.ts'
+import { partedBy } from '../failover/parted.ts'
 import { type ClusterObject, readInstance, serverNameOf } from '../objects.ts'
 import { siteOfCluster } from '../spec.ts'
 import type { Place } from './place.ts'

@@ -7,6 +7,7 @@ import { runningFor } from '../../../driver/running-for.ts'
 import type { Varies } from '../../../driver/varying.ts'
 import { asStandbyError } from '../../../errors/standby-error.ts'
 import { asSeen } from '../../../platform/kubernetes/compare-and-set.ts'
+import { type ArchivedWal, walSince } from '../../../systems/postgres/barman-archive.ts'
 import {
   asSegmentBytes,
   formatLsn,
@@ -21,7 +22,6 @@ import {
 } from '../../../systems/postgres/wal.ts'
 import { type Milliseconds, minutes, readableDuration, seconds } from '../../../values/duration.ts'
 import type { Json, JsonObject } from '../../../values/json.ts'
-import { type ArchivedWal, walSince } from '../backup/catalogue.ts'
 import { askArchiveAgain } from '../move/leave-archive.ts'
 import { SEGMENT_LENGTH } from '../move/ship-wal.ts'
 import { asksArchiveOf, type InstanceStatus } from '../objects.ts'

@@ -9,7 +9,7 @@ import { kubernetesOf, siteOf } from '../../../driver/site-of-step.ts'
 import { asStandbyError } from '../../../errors/standby-error.ts'
 import { conditionOf } from '../../../platform/kubernetes/client/conditions.ts'
 import { asSeen } from '../../../platform/kubernetes/compare-and-set.ts'
-import { asSegmentBytes, type SegmentBytes } from '../../../systems/postgres/wal.ts'
+import { type ControlData, endOf, parseControlData } from '../../../systems/postgres/control-data.ts'
 import { type Milliseconds, minutes, seconds } from '../../../values/duration.ts'
 import {
   type ClusterObject,
@@ -272,21 +272,6 @@ export function unavailable(says: InstanceStatus): string | null {
   return /no such file or directory|connection refused/i.test(error) ? error : null
 }
 
-export interface ControlData {
-  readonly state: string
-  readonly timeline: number
-  /** Of the last checkpoint: after a clean shutdown, behind the last transaction. */
-  readonly checkpoint: string
-  readonly segmentBytes: SegmentBytes
-}
-
-/**
- * Where the WAL of a stopped primary ends; null where its control file does not know. Only a primary that was shut down
- * in good order wrote its last checkpoint at its end: after a crash that one is minutes older than the newest commit,
- * and of a server in recovery it is a restartpoint.
- */
-export const endOf = ({ state, checkpoint }: ControlData): string | null => (state === 'shut down' ? checkpoint : null)
-
 /**
  * Null where this identity may run nothing in the pod: then the fence holds all the same, and the end of the WAL is not
  * known.
@@ -303,17 +288,4 @@ export async function controlData(run: Run, pod: string | undefined): Promise<Co
     run.context.log.debug(`${siteOf(run)}: pg_controldata of ${pod}: ${asStandbyError(error).message}`)
     return null
   }
-}
-
-export function parseControlData(text: string): ControlData | null {
-  const of = (name: string): string | undefined => new RegExp(`^${name}:\\s*(.+?)\\s*$`, 'm').exec(text)?.[1]
-  const [state, checkpoint, timeline] = [
-    of('Database cluster state'),
-    of('Latest checkpoint location'),
-    of("Latest checkpoint's TimeLineID"),
-  ]
-  const segmentBytes = asSegmentBytes(Number(of('Bytes per WAL segment')))
-  return state === undefined || checkpoint === undefined || timeline === undefined || segmentBytes === null
-    ? null
-    : { state, timeline: Number(timeline), checkpoint, segmentBytes }
 }

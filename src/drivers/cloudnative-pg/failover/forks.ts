@@ -1,81 +1,26 @@
 import type { Intent, PlannedStep } from '../../../domain/plan.ts'
 import type { Behaviour } from '../../../driver/behaviour.ts'
 import type { DriverContext } from '../../../driver/context.ts'
+import { type ForkRecord, type ForkRecords, newestFork, recordFork } from '../../../systems/postgres/fork-records.ts'
 import { minutes, seconds } from '../../../values/duration.ts'
 import type { JsonObject } from '../../../values/json.ts'
-import { documentKind } from '../../../witness/decode.ts'
 import { type CloudNativePgSpec, clusterOf, type Database } from '../spec.ts'
 import { parameter, plannedStep, stepId } from '../steps.ts'
 import type { Run } from '../where.ts'
 import type { Upstream } from './upstream.ts'
 
-/**
- * An incarnation whose history a failover cut off: its newest state holds rows that no user was ever served afterwards.
- */
-export interface ForkRecord {
-  readonly schemaVersion: 1
-  readonly serverName: string
-  readonly cluster: string
-  readonly site: string
-  /** Where the new history left the old one; empty when it is not known. */
-  readonly forkedAt: string
-  readonly forkedFrom: number
-  readonly successor: string
-  readonly at: string
-  /**
-   * Of PostgreSQL: a database that was made anew counts its timelines from 1 again. Absent in records from before it
-   * was written down.
-   */
-  readonly systemId?: string
-}
+/** The fork records of this component. */
+export const forksOf = ({ name }: Database, { records }: Pick<DriverContext, 'records'>): ForkRecords => ({
+  component: name,
+  records,
+})
 
-const text = { type: 'string', maxLength: 256 } as const
-const forkDocument = documentKind<ForkRecord>(
-  {
-    type: 'object',
-    required: ['schemaVersion', 'serverName', 'cluster', 'site', 'forkedAt', 'forkedFrom', 'successor', 'at'],
-    properties: {
-      schemaVersion: { const: 1 },
-      serverName: text,
-      cluster: text,
-      site: text,
-      forkedAt: text,
-      forkedFrom: { type: 'integer', minimum: 0 },
-      successor: text,
-      at: { type: 'string', format: 'date-time' },
-      systemId: text,
-    },
-  },
-  'Restore its earlier version (the bucket keeps them): without it nobody knows whether this archive may be restored.',
-)
-
-/**
- * The newest record of an incarnation that was cut off; null while it is a living one. Throws `witness-damaged`: then
- * nobody can say.
- */
-export async function forkOf(
+/** The newest record of an incarnation that was cut off; null while it lives. Throws `witness-damaged`. */
+export const forkOf = (
   component: Database,
   serverName: string,
-  context: DriverContext,
-  holds: (fork: ForkRecord) => boolean = () => true,
-): Promise<ForkRecord | null> {
-  return (
-    (await context.records.newest('forks', `${component.name}/${serverName}/`, forkDocument, holds))?.record ?? null
-  )
-}
-
-/**
- * The newest record of all incarnations of this component for which it holds; null where there is none. A damaged one
- * is passed over.
- */
-export async function forkOfAny(
-  component: Database,
-  holds: (fork: ForkRecord) => boolean,
-  context: DriverContext,
-): Promise<ForkRecord | null> {
-  const decides = (): boolean => false
-  return (await context.records.newest('forks', `${component.name}/`, forkDocument, holds, decides))?.record ?? null
-}
+  context: Pick<DriverContext, 'records'>,
+): Promise<ForkRecord | null> => newestFork(forksOf(component, context), serverName)
 
 /** Written down outside both sites: restore tests and deploys ask for it. */
 export function markForkStep(component: Database, intent: Intent, upstream: Upstream | null): PlannedStep {
@@ -104,14 +49,7 @@ export const markFork: Behaviour<CloudNativePgSpec> = {
       ? { is: 'pending', waitingFor: 'the record of the fork' }
       : { is: 'done', proof: { record: record as unknown as JsonObject } }
   },
-  apply: async (run) => {
-    const record = recordOf(run)
-    await run.context.records.write(
-      'forks',
-      `${run.component.name}/${record.serverName}/${record.at}`,
-      record as unknown as JsonObject,
-    )
-  },
+  apply: (run) => recordFork(forksOf(run.component, run.context), recordOf(run)),
 }
 
 function recordOf(run: Run): ForkRecord {

@@ -1,4 +1,5 @@
 import { kubernetesOf } from '../../../driver/site-of-step.ts'
+import type { ControlData } from '../../../systems/postgres/control-data.ts'
 import { type Divergence, divergenceIn } from '../../../systems/postgres/divergent-wal.ts'
 import { type Fork, spansSince } from '../../../systems/postgres/timeline-history.ts'
 import {
@@ -10,7 +11,6 @@ import {
   wholeSegments,
 } from '../../../systems/postgres/wal.ts'
 import { minutes } from '../../../values/duration.ts'
-import type { ControlData } from '../failover/fence.ts'
 import { podOf } from '../objects.ts'
 import { namespaceOf, type Run } from '../where.ts'
 

@@ -5,6 +5,7 @@ import type { Behaviour } from '../../../driver/behaviour.ts'
 import { kubernetesOf, siteOf } from '../../../driver/site-of-step.ts'
 import { siteError } from '../../../errors/standby-error.ts'
 import { changedRows, ROWS_FILE } from '../../../systems/postgres/changed-rows.ts'
+import { type ControlData, endOf } from '../../../systems/postgres/control-data.ts'
 import { foundLoss } from '../../../systems/postgres/found-loss.ts'
 import {
   type Fork,
@@ -18,7 +19,7 @@ import { bytesBetween, parseLsn, parseSegment, type SegmentBytes } from '../../.
 import { minutes, seconds } from '../../../values/duration.ts'
 import { isObject, type JsonObject } from '../../../values/json.ts'
 import { parseStrictly } from '../../../values/strict-json.ts'
-import { type ControlData, controlData, endOf } from '../failover/fence.ts'
+import { controlData } from '../failover/fence.ts'
 import { podOf, primaryPod, readCluster, runSql } from '../objects.ts'
 import { archiveFolder, type CloudNativePgSpec, clusterOf, type Database } from '../spec.ts'
 import { parameter, plannedStep, stepId } from '../steps.ts'

@@ -4,9 +4,10 @@ import type { Observed } from '../../../../src/domain/observed.ts'
 import type { Finding, Intent } from '../../../../src/domain/plan.ts'
 import type { SiteName } from '../../../../src/domain/stack.ts'
 import { assessClusters } from '../../../../src/drivers/cloudnative-pg/assess/assess.ts'
-import { gapBetween, gapsOf } from '../../../../src/drivers/cloudnative-pg/gaps.ts'
 import type { InstanceStatus } from '../../../../src/drivers/cloudnative-pg/objects.ts'
 import type { CloudNativePgState } from '../../../../src/drivers/cloudnative-pg/observe.ts'
+import { gapsOf, positionOf } from '../../../../src/drivers/cloudnative-pg/position.ts'
+import { gapBetween } from '../../../../src/systems/postgres/server-position.ts'
 import { backup, type Change, MB16, primary, replica, secrets, states } from './cluster-states.ts'
 import { databaseStack, theDatabase } from './database-stack.ts'
 
@@ -222,12 +223,8 @@ describe('what stands against a switchover', () => {
 })
 
 describe('how far the passive side is behind', () => {
-  const at = (instance: InstanceStatus | null, segments = MB16) => ({
-    systemId: '77',
-    instance,
-    segmentBytes: segments,
-    upstream: null,
-  })
+  const at = (instance: InstanceStatus | null, segmentBytes = MB16) =>
+    positionOf({ systemId: '77', instance, segmentBytes, upstream: null })
   test('nothing, when it replayed all that was written', () => {
     expect(gapsOf(states(), dcA, now)).toEqual({ 'dc-b': { segments: 0, bytes: 0, seconds: 0 } })
   })

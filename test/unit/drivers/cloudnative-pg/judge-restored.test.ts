@@ -1,7 +1,6 @@
 import { describe, expect, test } from '@jest/globals'
 import type { SiteName } from '../../../../src/domain/stack.ts'
 import type { Manifest } from '../../../../src/drivers/cloudnative-pg/backup/backup.ts'
-import { type CataloguedBackup, parseBackupInfo } from '../../../../src/drivers/cloudnative-pg/backup/catalogue.ts'
 import {
   type Expected,
   judgeCatalogue,
@@ -10,6 +9,7 @@ import {
 import { scratchCluster } from '../../../../src/drivers/cloudnative-pg/backup/restore-copy.ts'
 import type { RestoredFacts } from '../../../../src/drivers/cloudnative-pg/backup/restored-facts.ts'
 import { tellingLines } from '../../../../src/drivers/cloudnative-pg/deploy/failed-bootstrap.ts'
+import { type CataloguedBackup, parseBackupInfo } from '../../../../src/systems/postgres/barman-archive.ts'
 import { countQuery, countsOf } from '../../../../src/systems/postgres/count-rows.ts'
 import { verdictOf } from '../../../../src/verification/judge-restore.ts'
 import { MB16, segmentsOf } from './cluster-states.ts'

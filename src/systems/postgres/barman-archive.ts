@@ -1,5 +1,6 @@
-import type { ObjectStoreClient, StoreCallOptions } from '../../../clients/object-store-client.ts'
-import { asSegmentBytes, type SegmentBytes } from '../../../systems/postgres/wal.ts'
+/** The layout of a Barman archive in a bucket: `<server>/base/<id>/backup.info`, `<server>/wals/<log>/<segment>`. */
+import type { ObjectStoreClient, StoreCallOptions } from '../../clients/object-store-client.ts'
+import { asSegmentBytes, type SegmentBytes } from './wal.ts'
 
 /** A base backup as it lies in the bucket. */
 export interface CataloguedBackup {
@@ -9,13 +10,11 @@ export interface CataloguedBackup {
   readonly endedAt: string
   readonly bytes: number
   readonly systemId: string | null
-  /** barman's own word, which it has from PostgreSQL; null where it does not say. */
+  /** As Barman read it from PostgreSQL; null where `backup.info` does not say. */
   readonly segmentBytes: SegmentBytes | null
 }
 
-/**
- * The newest backup that calls itself done; barman's own word (`backup.info`), which nobody re-reads against the data.
- */
+/** The newest backup whose `backup.info` says DONE. Barman does not compare that with the data afterwards. */
 export async function newestBackup(
   store: ObjectStoreClient,
   folder: string,
@@ -55,7 +54,7 @@ export function parseBackupInfo(text: string): Record<string, string> {
   )
 }
 
-/** barman writes `2026-11-21 03:20:29.123456+00:00`. */
+/** Barman writes `2026-11-21 03:20:29.123456+00:00`. */
 const asInstant = (text: string): string => {
   const parsed = new Date(text.replace(' ', 'T'))
   return Number.isNaN(parsed.getTime()) ? text : parsed.toISOString()
@@ -72,7 +71,7 @@ export interface ArchivedWal {
   readonly at: string
 }
 
-/** What is archived from a segment on: a few keys, where the whole archive may hold a month of them. */
+/** What is archived from a segment on: few keys, where the whole archive may hold a month of them. */
 export async function walSince(
   store: ObjectStoreClient,
   folder: string,
@@ -84,7 +83,7 @@ export async function walSince(
   const objects = await store.list(`${folder}wals/`, { ...options, startAfter, limit: MOST_SEGMENTS })
   return objects.map(({ key, modified }) => ({ name: walNameOf(key), at: modified }))
 }
-/** What is farther is looked for again, once a follower has come so far. */
+/** What comes after these is listed again once a replica has come so far. */
 const MOST_SEGMENTS = 5_000
 
 const walNameOf = (key: string): string => (key.split('/').at(-1) ?? '').replace(/\.(gz|bz2|xz|zst|lz4|snappy)$/, '')
