@@ -15,6 +15,7 @@ describe('what is read from the witness', () => {
     const allowed = [
       // Stores, and what stands on one object store that is no witness.
       'src/drivers/cloudnative-pg/',
+      'src/systems/postgres/',
       'src/systems/redis/',
       'src/drivers/s3/',
       'src/witness/s3/',
