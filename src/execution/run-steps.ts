@@ -251,9 +251,16 @@ export async function runSteps(run: StepsRun): Promise<StepsOutcome> {
     return true
   }
 
+  const known = new Set<string>()
+  let commandsInKnownStates = 0
   const begin = async (command: Extract<Command, { step: StepId }>, step: PlannedStep): Promise<void> => {
     try {
       await carryOut(command, step)
+      const reached = JSON.stringify(state)
+      commandsInKnownStates = known.has(reached) ? commandsInKnownStates + 1 : 0
+      known.add(reached)
+      if (commandsInKnownStates > MOST_IN_KNOWN_STATES)
+        throw new Error(`the run asks for ${command.do} of ${step.id} again and again, and gets no further`)
     } catch (error) {
       const reason = asStandbyError(error)
       if (!run.signal.aborted && reason.code !== LOST && isGivenUp(step, reason)) return
@@ -301,5 +308,11 @@ export async function runSteps(run: StepsRun): Promise<StepsOutcome> {
   return { reports: run.course.steps.flatMap((step) => reports.get(step.id) ?? []), failure, verdict, state }
 }
 
-/** Somebody else holds the lock: this process touches nothing any more. */
+/**
+ * Commands in a row that lead to no new state of the run. A wait is one command, and looks that grow old end by the
+ * deadline of their step: more than this is a defect of `transition.ts`, which must end the run.
+ */
+const MOST_IN_KNOWN_STATES = 10_000
+
+/** Another process holds the lock: this one touches nothing any more. */
 const LOST = 'lock-lost'
