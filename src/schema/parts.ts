@@ -1,5 +1,6 @@
 import { DURATION_PATTERN } from '../values/duration.ts'
 import type { JsonObject } from '../values/json.ts'
+import type { Schema } from './fields.ts'
 
 /** Pieces of JSON Schema that several drivers share, with the texts that an editor shows. */
 
@@ -10,7 +11,7 @@ import type { JsonObject } from '../values/json.ts'
 export const MEANS = 'x-standby-means'
 export type Meaning = 'reference' | 'by-site' | 'site'
 
-export const text = (description: string, more: JsonObject = {}): JsonObject => ({
+export const text = (description: string, more: JsonObject = {}): Schema<string> => ({
   description,
   type: 'string',
   minLength: 1,
@@ -21,11 +22,11 @@ export const text = (description: string, more: JsonObject = {}): JsonObject => 
  * A name of somebody else's, in one line and without blanks at its ends. `without`: further characters that it never
  * holds, as in a class of a pattern.
  */
-export const oneLine = (description: string, without = ''): JsonObject =>
+export const oneLine = (description: string, without = ''): Schema<string> =>
   text(description, { pattern: `^[^\\s${without}]([^\\n\\r\\t${without}]{0,253}[^\\s${without}])?$` })
 
 /** A name as Kubernetes takes it for most objects (RFC 1123 label). */
-export const kubernetesName = (description: string, longest = 63): JsonObject => ({
+export const kubernetesName = (description: string, longest = 63): Schema<string> => ({
   description,
   type: 'string',
   pattern: `^[a-z0-9]([-a-z0-9]{0,${longest - 2}}[a-z0-9])?$`,
@@ -35,22 +36,22 @@ export const kubernetesName = (description: string, longest = 63): JsonObject =>
  * A folder in a bucket: no part of it begins with a dot, so that none leads elsewhere, and a shell reads it as it is.
  */
 const FOLDER = '[A-Za-z0-9_][-A-Za-z0-9_.=+@]*(/[A-Za-z0-9_][-A-Za-z0-9_.=+@]*)*'
-export const folder = (description: string, ending: 'with-slash' | 'without-slash' | 'either'): JsonObject =>
+export const folder = (description: string, ending: 'with-slash' | 'without-slash' | 'either'): Schema<string> =>
   text(description, { pattern: `^${FOLDER}${{ 'with-slash': '/', 'without-slash': '', either: '/?' }[ending]}$` })
 
 /** 1 to 65535. */
 const PORT = '([1-9][0-9]{0,3}|[1-5][0-9]{4}|6[0-4][0-9]{3}|65[0-4][0-9]{2}|655[0-2][0-9]|6553[0-5])'
 /** What follows the scheme of an address that has neither path nor user: a name or an address, and perhaps a port. */
 const HOST_AND_PORT = `([A-Za-z0-9]([-A-Za-z0-9.]*[A-Za-z0-9.])?|\\[[0-9A-Fa-f:.]+\\])(:${PORT})?`
-export const endpoint = (description: string, more: JsonObject = {}): JsonObject =>
+export const endpoint = (description: string, more: JsonObject = {}): Schema<string> =>
   text(description, { pattern: `^[Hh][Tt][Tt][Pp][Ss]?://${HOST_AND_PORT}/?$`, ...more })
 
 /** As Amazon and its likes name buckets, the older rules included; never as an address. */
-export const bucketName = (description: string): JsonObject =>
+export const bucketName = (description: string): Schema<string> =>
   text(description, { pattern: '^(?!.*[.]{2})(?![0-9]+([.][0-9]+){3}$)[A-Za-z0-9][-A-Za-z0-9._]{1,61}[A-Za-z0-9]$' })
 
 /** A key in the data of a Secret. */
-export const secretKey = (description: string): JsonObject =>
+export const secretKey = (description: string): Schema<string> =>
   text(description, { pattern: '^(?![.]$|[.][.])[-._a-zA-Z0-9]{1,253}$' })
 
 const PATH_PART = '[a-z0-9]+(([.]|_|__|-+)[a-z0-9]+)*'
@@ -63,18 +64,18 @@ const IMAGE = [
  * A reference to an image, as registries take it (github.com/distribution/reference): perhaps a host, a path in lower
  * case, a tag, a digest.
  */
-export const imageName = (description: string, more: JsonObject = {}): JsonObject =>
+export const imageName = (description: string, more: JsonObject = {}): Schema<string> =>
   text(description, { pattern: `^${IMAGE}$`, ...more })
 
 /** One version, not a range of them: another chart at the next deploy would be a change that nobody reviewed. */
-export const exactVersion = (description: string): JsonObject =>
+export const exactVersion = (description: string): Schema<string> =>
   text(description, {
     pattern: '^v?[0-9]+[.][0-9]+[.][0-9]+(-[0-9A-Za-z.-]+)?([+][0-9A-Za-z.-]+)?$',
     examples: ['1.7.5'],
   })
 
 /** A name of a host, or its address, without a port. */
-export const hostName = (description: string): JsonObject =>
+export const hostName = (description: string): Schema<string> =>
   text(description, {
     pattern: '^([A-Za-z0-9_]([-A-Za-z0-9_.]*[A-Za-z0-9_.])?|[0-9A-Fa-f]*:[0-9A-Fa-f]*:[0-9A-Fa-f:.]*)$',
   })
@@ -170,7 +171,7 @@ export const lastingKeyPair: JsonObject = {
   properties: { accessKeyId: credentialReference, secretAccessKey: credentialReference },
 }
 
-export const duration = (description: string): JsonObject => ({
+export const duration = (description: string): Schema<string> => ({
   description,
   type: 'string',
   pattern: DURATION_PATTERN,
@@ -178,7 +179,7 @@ export const duration = (description: string): JsonObject => ({
 })
 
 /** What differs per site: a mapping from site name, with an entry for each. */
-export const siteMap = (description: string, perSite: JsonObject): JsonObject => ({
+export const siteMap = <T = never>(description: string, perSite: Schema<T>): Schema<Readonly<Record<string, T>>> => ({
   description,
   [MEANS]: 'by-site' satisfies Meaning,
   type: 'object',

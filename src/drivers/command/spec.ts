@@ -1,4 +1,5 @@
 import type { Component, CredentialReference, SiteName } from '../../domain/stack.ts'
+import { fieldsOf, type Schema } from '../../schema/fields.ts'
 import { credentialReference, duration, siteMap, text } from '../../schema/parts.ts'
 import { type Milliseconds, parseDuration, seconds } from '../../values/duration.ts'
 import type { Json, JsonObject } from '../../values/json.ts'
@@ -28,11 +29,11 @@ export interface WebCall {
 }
 export type PowerControl = Component<CommandSpec>
 
-const call = (description: string): JsonObject => ({
+const call = (description: string): Schema<Call> => ({
   description,
   type: 'object',
   oneOf: [
-    {
+    fieldsOf<ProgramCall>()({
       required: ['run'],
       additionalProperties: false,
       properties: {
@@ -50,8 +51,8 @@ const call = (description: string): JsonObject => ({
           additionalProperties: credentialReference,
         },
       },
-    },
-    {
+    }),
+    fieldsOf<WebCall>()({
       required: ['post', 'token'],
       additionalProperties: false,
       properties: {
@@ -66,28 +67,31 @@ const call = (description: string): JsonObject => ({
           description: "Certificates (PEM) of a private authority; the system's own when absent.",
         },
       },
-    },
+    }),
   ],
 })
 
-export const commandSchema: JsonObject = {
+export const commandSchema: JsonObject = fieldsOf<CommandSpec>()({
   description: 'Power or network of each site, switched off from outside when the site is lost.',
   required: ['sites'],
   properties: {
     timeout: duration('How long one call may take. Default 30s.'),
-    sites: siteMap('How a site is switched off, and how one asks whether it is.', {
-      type: 'object',
-      required: ['off', 'isOff'],
-      additionalProperties: false,
-      properties: {
-        off: call('Switches the site off. It may be called twice.'),
-        isOff: call(
-          'Asks whether the site is off; changes nothing. A program says yes with exit code 0, no with 1; an HTTPS answer with {"off": true} or {"off": false}. Everything else is no answer.',
-        ),
-      },
-    }),
+    sites: siteMap(
+      'How a site is switched off, and how one asks whether it is.',
+      fieldsOf<SiteCalls>()({
+        type: 'object',
+        required: ['off', 'isOff'],
+        additionalProperties: false,
+        properties: {
+          off: call('Switches the site off. It may be called twice.'),
+          isOff: call(
+            'Asks whether the site is off; changes nothing. A program says yes with exit code 0, no with 1; an HTTPS answer with {"off": true} or {"off": false}. Everything else is no answer.',
+          ),
+        },
+      }),
+    ),
   },
-}
+})
 
 export const timeoutOf = (component: PowerControl): Milliseconds =>
   parseDuration(component.spec.timeout ?? '30s') ?? seconds(30)

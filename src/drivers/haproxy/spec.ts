@@ -1,4 +1,5 @@
 import type { Component, CredentialReference } from '../../domain/stack.ts'
+import { fieldsOf } from '../../schema/fields.ts'
 import { credentialReference, hostName, MEANS, type Meaning, siteMap, text } from '../../schema/parts.ts'
 import type { JsonObject } from '../../values/json.ts'
 
@@ -34,7 +35,7 @@ export const DEFAULT_CLOSED = 'be_none'
 /** What stands in a map file and goes to the runtime socket: no white space, no separator. */
 const TOKEN = '^[A-Za-z0-9_.:-]+$'
 
-export const haproxySchema: JsonObject = {
+export const haproxySchema: JsonObject = fieldsOf<HaproxySpec>()({
   description: 'HAProxy instances in front of all sites, reached by ssh.',
   required: ['map', 'key', 'socket', 'backends', 'instances', 'ssh'],
   properties: {
@@ -52,7 +53,7 @@ export const haproxySchema: JsonObject = {
       description: 'All instances; a switch that does not reach every one of them is not done.',
       type: 'array',
       minItems: 1,
-      items: {
+      items: fieldsOf<HaproxyInstance>()({
         type: 'object',
         required: ['host', 'url'],
         additionalProperties: false,
@@ -66,9 +67,9 @@ export const haproxySchema: JsonObject = {
             },
           ),
         },
-      },
+      }),
     },
-    ssh: {
+    ssh: fieldsOf<HaproxySpec['ssh']>()({
       description: 'How the instances are reached. Host keys are checked.',
       type: 'object',
       required: ['user', 'privateKey', 'knownHosts'],
@@ -81,8 +82,8 @@ export const haproxySchema: JsonObject = {
         privateKey: credentialReference,
         knownHosts: credentialReference,
       },
-    },
-    verify: {
+    }),
+    verify: fieldsOf<NonNullable<HaproxySpec['verify']>>()({
       description: 'How a switch is verified from outside.',
       type: 'object',
       required: ['header'],
@@ -101,9 +102,9 @@ export const haproxySchema: JsonObject = {
           maximum: 100,
         },
       },
-    },
+    }),
   },
-}
+})
 
 export const closedValue = (component: Traffic): string => component.spec.closed ?? DEFAULT_CLOSED
 export const backendOf = (component: Traffic, site: string): string => {

@@ -1,5 +1,6 @@
 import type { KeysReference, ObjectStoreLocation } from '../../clients/object-store-client.ts'
 import type { Component, SiteName } from '../../domain/stack.ts'
+import { fieldsOf } from '../../schema/fields.ts'
 import { keysOrLogin, siteMap } from '../../schema/parts.ts'
 import type { JsonObject } from '../../values/json.ts'
 import { place } from '../../witness/s3/declared-place.ts'
@@ -20,30 +21,33 @@ export interface S3Site {
   readonly policyCredentials?: KeysReference
 }
 
-export const s3Schema: JsonObject = {
+export const s3Schema: JsonObject = fieldsOf<S3Spec>()({
   description: 'Object storage for backups and archives, one bucket per site.',
   required: ['sites'],
   properties: {
-    sites: siteMap('The bucket that a site writes to.', {
-      type: 'object',
-      required: ['endpoint', 'region', 'bucket', 'credentials'],
-      additionalProperties: false,
-      properties: {
-        ...place,
-        credentials: { ...keysOrLogin, description: 'Write access, used inside the site.' },
-        readCredentials: {
-          ...keysOrLogin,
-          description: 'Read-only access, used by other sites and restore tests; `credentials` when absent.',
+    sites: siteMap(
+      'The bucket that a site writes to.',
+      fieldsOf<S3Site>()({
+        type: 'object',
+        required: ['endpoint', 'region', 'bucket', 'credentials'],
+        additionalProperties: false,
+        properties: {
+          ...place,
+          credentials: { ...keysOrLogin, description: 'Write access, used inside the site.' },
+          readCredentials: {
+            ...keysOrLogin,
+            description: 'Read-only access, used by other sites and restore tests; `credentials` when absent.',
+          },
+          policyCredentials: {
+            ...keysOrLogin,
+            description:
+              "May read and replace the bucket's policy: a failover closes the archive of a lost site with it. Without it that level of fence is not reached.",
+          },
         },
-        policyCredentials: {
-          ...keysOrLogin,
-          description:
-            "May read and replace the bucket's policy: a failover closes the archive of a lost site with it. Without it that level of fence is not reached.",
-        },
-      },
-    }),
+      }),
+    ),
   },
-}
+})
 
 /** The declared bucket of a site. */
 export function locationOf(component: Component<S3Spec>, site: SiteName): ObjectStoreLocation {

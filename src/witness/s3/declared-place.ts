@@ -1,7 +1,7 @@
 import { bucketName, endpoint, folder, text } from '../../schema/parts.ts'
-import type { JsonObject } from '../../values/json.ts'
 
-export const place: JsonObject = {
+/** The fields of a bucket and its service, for the schemas of all that are kept in one. */
+export const place = {
   endpoint: endpoint('URL of the S3 service, as sites and runners reach it: scheme, name and perhaps a port.', {
     examples: ['https://s3.dc-a.example.com'],
   }),
