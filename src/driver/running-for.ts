@@ -1,6 +1,13 @@
+import type { Clock } from '../runtime/clock.ts'
 import type { Milliseconds } from '../values/duration.ts'
-import type { StepRun } from './behaviour.ts'
 
-/** How long this process has been at the step. */
-export const runningFor = <Spec>({ context, begunAt }: StepRun<Spec>): Milliseconds =>
+/** How long ago the step began, also where another process began it. */
+export const runningFor = ({ context, begunAt }: RunningStep): Milliseconds =>
   context.clock.now().getTime() - Date.parse(begunAt)
+
+/** Of a run of either contract. */
+interface RunningStep {
+  readonly context: { readonly clock: Clock }
+  /** ISO 8601. */
+  readonly begunAt: string
+}

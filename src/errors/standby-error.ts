@@ -43,6 +43,8 @@ export interface ErrorDetails {
   readonly retryAfter?: Milliseconds | null | undefined
   /** Where a site could not be looked at: why, and so what that says of the site. */
   readonly unseen?: Unseen | undefined
+  /** What was asked did not answer, or is not there to answer: the question may be repeated. */
+  readonly unanswered?: true | undefined
 }
 
 export class StandbyError extends Error {
@@ -53,6 +55,7 @@ export class StandbyError extends Error {
   readonly retry: Retry
   readonly retryAfter: Milliseconds | null
   readonly unseen: Unseen | undefined
+  readonly unanswered: boolean
   /** Where the refusal that it brought is on record, once it is. */
   evidence: { readonly record: string; readonly head: string } | null = null
 
@@ -66,6 +69,7 @@ export class StandbyError extends Error {
     this.retry = details.retry ?? 'never'
     this.retryAfter = details.retryAfter ?? null
     this.unseen = details.unseen
+    this.unanswered = details.unanswered === true
   }
 }
 
@@ -76,7 +80,7 @@ export const inputError = (
 ): StandbyError => new StandbyError({ code, mustAct: 'input', what, ...more })
 
 /** What an error of a site or a deadline may say beside its code and its text. */
-type More = Partial<Pick<ErrorDetails, 'where' | 'next' | 'cause' | 'retry' | 'retryAfter' | 'unseen'>>
+type More = Partial<Pick<ErrorDetails, 'where' | 'next' | 'cause' | 'retry' | 'retryAfter' | 'unseen' | 'unanswered'>>
 
 export const siteError = (code: string, what: string, more: More = {}): StandbyError =>
   new StandbyError({ code, mustAct: 'site', what, ...more })

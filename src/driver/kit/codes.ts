@@ -29,6 +29,7 @@ export interface DeclaredCodes<Table extends CodeTable> {
       readonly where?: string
       readonly next?: string
       readonly cause?: unknown
+      readonly unanswered?: true
     },
   ): StandbyError
   /** A finding of one component. */

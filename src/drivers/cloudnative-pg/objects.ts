@@ -5,9 +5,10 @@ import type {
   PodReference,
 } from '../../clients/kubernetes-client.ts'
 import type { SqlRows } from '../../driver/context.ts'
-import { asStandbyError, siteError } from '../../errors/standby-error.ts'
+import { asStandbyError, type StandbyError, siteError } from '../../errors/standby-error.ts'
 import type { Condition } from '../../platform/kubernetes/client/conditions.ts'
 import { type Milliseconds, minutes } from '../../values/duration.ts'
+import { codes } from './codes.ts'
 
 /** The kinds that CloudNativePG and its archive plugin add to Kubernetes. */
 export const CLUSTER = { apiVersion: 'postgresql.cnpg.io/v1', kind: 'Cluster', plural: 'clusters' } as const
@@ -218,27 +219,32 @@ export async function runSql(
   within: Milliseconds = minutes(1),
 ): Promise<SqlRows> {
   const argv = ['psql', '-XAtq', '-v', 'ON_ERROR_STOP=1', '-F', SEPARATOR, '-U', 'postgres', '-d', database, '-f', '-']
-  const answer = await kubernetes.exec(pod, argv, {
-    stdin: sql,
-    deadline: within,
-    ...(signal === undefined ? {} : { signal }),
+  const options = { stdin: sql, deadline: within, ...(signal === undefined ? {} : { signal }) }
+  const answer = await kubernetes.exec(pod, argv, options).catch((error: unknown) => {
+    throw asUnansweredWherePodIsGone(error)
   })
-  if (answer.code !== 0)
-    throw siteError(
-      answer.code === NO_CONNECTION ? 'database-not-answering' : 'sql-failed',
-      `psql: ${answer.stderr.trim().split('\n').slice(-3).join(' ')}`,
-      {
-        where: `${kubernetes.site} ${pod.namespace}/Pod/${pod.name}`,
-        retry: answer.code === NO_CONNECTION ? 'transient' : 'never',
-      },
-    )
+  if (answer.code !== 0) {
+    const what = `psql: ${answer.stderr.trim().split('\n').slice(-3).join(' ')}`
+    const where = `${kubernetes.site} ${pod.namespace}/Pod/${pod.name}`
+    throw answer.code === NO_CONNECTION
+      ? codes.error('database-not-answering', what, { where, retry: 'transient', unanswered: true })
+      : codes.error('sql-failed', what, { where, retry: 'never' })
+  }
   return answer.stdout
     .split('\n')
     .filter((line) => line !== '')
     .map((line) => line.split(SEPARATOR))
 }
 
-/** The pod of the (designated) primary of a cluster. */
+/** A pod that is gone since its name was read answers as little as a PostgreSQL that is down. */
+function asUnansweredWherePodIsGone(error: unknown): StandbyError {
+  const { message: what, ...of } = asStandbyError(error)
+  return of.code === 'kubernetes-not-found'
+    ? siteError(of.code, what, { where: of.where, next: of.next, unseen: of.unseen, retry: of.retry, unanswered: true })
+    : asStandbyError(error)
+}
+
+/** The pod of the (designated) primary of a cluster. Throws `no-primary`. */
 export async function primaryPod(
   kubernetes: KubernetesClient,
   namespace: string,
@@ -248,12 +254,13 @@ export async function primaryPod(
   const found = await readCluster(kubernetes, namespace, cluster, signal)
   const name = found?.status?.currentPrimary
   if (name === undefined)
-    throw siteError(
+    throw codes.error(
       'no-primary',
       `the cluster ${cluster} ${found === null ? 'does not exist' : 'has no primary instance'}`,
       {
         where: `${kubernetes.site} ${namespace}/Cluster/${cluster}`,
         retry: found === null ? 'never' : 'transient',
+        unanswered: true,
       },
     )
   return podOf(namespace, name)

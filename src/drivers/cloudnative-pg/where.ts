@@ -79,8 +79,7 @@ export async function askSql(run: Run, sql: string): Promise<SqlRows | null> {
   try {
     return await sqlOf(run, sql)
   } catch (error) {
-    if (UNANSWERED.has(asStandbyError(error).code)) return null
+    if (asStandbyError(error).unanswered) return null
     throw error
   }
 }
-const UNANSWERED = new Set(['database-not-answering', 'no-primary', 'kubernetes-not-found'])

@@ -5,9 +5,10 @@ import type {
   KubernetesObject,
   ObjectReference,
 } from '../../clients/kubernetes-client.ts'
-import type { RestsOn } from '../../domain/progress.ts'
 import type { StepRun } from '../../driver/behaviour.ts'
+import type { KitRun } from '../../driver/kit/behaviour.ts'
 import { asStandbyError, siteError } from '../../errors/standby-error.ts'
+import type { Json, JsonObject } from '../../values/json.ts'
 
 /**
  * Changed by whoever takes a run over: its value says nothing, its change makes every version that was read before an
@@ -15,26 +16,38 @@ import { asStandbyError, siteError } from '../../errors/standby-error.ts'
  */
 export const TOUCHED = 'standby.dev/touched'
 
+/** The precondition of an effect on one object; null: the object did not exist when it was read. */
+export type AsSeen = { readonly resourceVersion: string | null }
+
 /**
- * What an effect on this object rests on. The version alone says that it is the same object too: a server gives none of
- * them twice (https://kubernetes.io/docs/reference/using-api/api-concepts/#resource-versions).
+ * The precondition of an effect on this object. The version alone says that it is the same object too: a server gives
+ * none of them twice (https://kubernetes.io/docs/reference/using-api/api-concepts/#resource-versions).
  */
-export const asSeen = (object: KubernetesObject | null): RestsOn => ({
+export const asSeen = (object: KubernetesObject | null): AsSeen => ({
   resourceVersion: object?.metadata.resourceVersion ?? null,
 })
 
 /**
- * The options of a patch that only holds for what was seen; throws `kubernetes-not-found` where there was nothing to be
- * seen.
+ * The options of a patch that the server refuses once the object has another version (`kubernetes-conflict`). Throws
+ * `kubernetes-not-found` where the object did not exist when it was read.
  */
-export function onlyAsSeen<Spec>(run: StepRun<Spec>): CallOptions & { readonly resourceVersion: string } {
-  const version = run.restsOn?.resourceVersion
-  if (typeof version === 'string' && version !== '') return { resourceVersion: version, signal: run.signal }
+export function ifUnchanged(
+  run: Pick<KitRun<unknown, JsonObject>, 'site' | 'signal'> & {
+    readonly step: { readonly id: string }
+    readonly component: { readonly name: string }
+  },
+  { resourceVersion }: { readonly resourceVersion?: Json },
+): CallOptions & { readonly resourceVersion: string } {
+  if (typeof resourceVersion === 'string' && resourceVersion !== '') return { resourceVersion, signal: run.signal }
   throw siteError('kubernetes-not-found', `${run.step.id}: there was nothing to change when it was looked for`, {
-    where: run.step.site ?? run.step.component,
+    where: run.site ?? run.component.name,
     next: 'Bring it back with `standby deploy`.',
   })
 }
+
+/** The same for a run of today's contract. */
+export const onlyAsSeen = <Spec>(run: StepRun<Spec>): CallOptions & { readonly resourceVersion: string } =>
+  ifUnchanged({ ...run, site: run.step.site }, run.restsOn ?? {})
 
 /**
  * Gives the object another version, and leaves it otherwise as it is; one that is not there can not be changed late
