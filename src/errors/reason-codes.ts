@@ -186,6 +186,7 @@ export const REASON_CODES = {
     'workload-missing': 'The declared workload does not exist.',
   },
   'Commands and connections': {
+    'http-silent': 'A question over HTTP had no whole answer in time.',
     'process-not-found': 'A program that is needed is not installed.',
     'process-timeout': 'A program did not end in time.',
     'ssh-credentials-missing': 'The ssh key or the known hosts are empty.',

@@ -1,0 +1,109 @@
+import { type IncomingMessage, Agent as PlainAgent, request as requestPlain } from 'node:http'
+import { request as requestTls, Agent as TlsAgent } from 'node:https'
+import { siteError, timeoutError } from '../errors/standby-error.ts'
+import { proxyEnvironment } from '../runtime/proxies.ts'
+import { type Milliseconds, readableDuration } from '../values/duration.ts'
+import { SILENCE } from './patience.ts'
+import { measuredWay } from './round-trip.ts'
+import { withinWay } from './within-way.ts'
+import { retryOfWire } from './worth-another-try.ts'
+
+export interface HttpRequest {
+  readonly method: 'GET' | 'HEAD' | 'POST' | 'PUT' | 'PATCH' | 'DELETE'
+  /** `http:` or `https:`. */
+  readonly url: string
+  readonly headers?: Readonly<Record<string, string>>
+  readonly body?: string
+  /** Of the whole question, over a short way; over a longer one it grows as `patience.ts` says. */
+  readonly deadline: Milliseconds
+  /** Certificates (PEM) of a private authority: the only ones that count; the system's own when absent. */
+  readonly authority?: string
+  readonly signal?: AbortSignal
+  /** Bytes of the answer's body; default 64 KiB. */
+  readonly mostBytes?: number
+}
+
+export interface HttpAnswer {
+  readonly status: number
+  /** Names in lower case; several values of one name are joined by a comma. */
+  readonly headers: Readonly<Record<string, string>>
+  readonly body: string
+}
+
+const MOST_BYTES = 64 * 1024
+
+/**
+ * Asks one question over a connection of its own, through the proxies that the environment names. Any status is an answer. A redirect is an answer too and is not
+ * followed: credentials in the headers belong to this address alone. Throws `http-silent` (transient, but `never` for a
+ * certificate that is not trusted) when no whole answer comes within the deadline, or the reason of a signal.
+ */
+export async function askOverHttp(
+  request: HttpRequest,
+  signals: readonly (AbortSignal | undefined)[] = [],
+): Promise<HttpAnswer> {
+  const late = (waited: Milliseconds): Error =>
+    timeoutError('http-silent', `no answer from ${request.url} within ${readableDuration(waited)}`, {
+      where: request.url,
+      retry: 'transient',
+    })
+  return withinWay(
+    measuredWay(request.url, SILENCE),
+    { deadline: request.deadline },
+    [...signals, request.signal],
+    (signal) => exchange(request, signal),
+    late,
+  )
+}
+
+function exchange(request: HttpRequest, signal: AbortSignal): Promise<HttpAnswer> {
+  const { method, url, body, authority, mostBytes = MOST_BYTES } = request
+  const isPlain = new URL(url).protocol === 'http:'
+  const send = isPlain ? requestPlain : requestTls
+  const proxyEnv = proxyEnvironment(process.env)
+  const way = proxyEnv === null ? {} : { proxyEnv }
+  // A connection that is kept may be dead by the next question, which is minutes away.
+  const agent = isPlain ? new PlainAgent(way) : new TlsAgent(authority === undefined ? way : { ...way, ca: authority })
+  return new Promise((resolve, reject) => {
+    const failed = (error: Error): void =>
+      reject(
+        signal.aborted
+          ? error
+          : siteError('http-silent', `${url}: ${error.message}`, { where: url, retry: retryOfWire(error) }),
+      )
+    const sent = send(
+      url,
+      {
+        method,
+        agent,
+        signal,
+        headers: {
+          'user-agent': 'standby',
+          ...(body === undefined ? {} : { 'content-length': String(Buffer.byteLength(body)) }),
+          ...request.headers,
+        },
+      },
+      (response) => {
+        const chunks: Buffer[] = []
+        let bytes = 0
+        response.on('data', (chunk: Buffer) => {
+          chunks.push(chunk)
+          bytes += chunk.length
+          if (bytes > mostBytes) sent.destroy(new Error('its answer does not end'))
+        })
+        response.once('end', () =>
+          resolve({
+            status: response.statusCode ?? 0,
+            headers: headersOf(response),
+            body: Buffer.concat(chunks).toString('utf8'),
+          }),
+        )
+        response.once('error', failed)
+      },
+    )
+    sent.once('error', failed)
+    sent.end(body)
+  })
+}
+
+const headersOf = ({ headersDistinct }: IncomingMessage): Readonly<Record<string, string>> =>
+  Object.fromEntries(Object.entries(headersDistinct).map(([name, values = []]) => [name, values.join(', ')]))
