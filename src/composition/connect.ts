@@ -1,5 +1,6 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import { keySource } from '../clients/access-keys.ts'
+import { askOverHttp } from '../clients/http-question.ts'
 import type { KubernetesClient } from '../clients/kubernetes-client.ts'
 import { openObjectStore } from '../clients/object-store.ts'
 import type { ObjectStoreClient } from '../clients/object-store-client.ts'
@@ -22,6 +23,7 @@ import { openKubernetes } from '../platform/kubernetes/client/open.ts'
 import type { Clock } from '../runtime/clock.ts'
 import type { Log } from '../runtime/log.ts'
 import { type Masking, masking } from '../runtime/masking.ts'
+import { onceByKey } from '../runtime/once.ts'
 import { loadStack } from '../stack/load-stack.ts'
 import { readNamedFile, readNamedFileNow } from '../stack/named-files.ts'
 import type { ConditionalStore } from '../witness/conditional-store.ts'
@@ -116,6 +118,8 @@ export async function connect(options: WorldOptions): Promise<World> {
     credential,
     records: recordsIn(store, options.log),
     ssh: connections.ssh,
+    http: (request) => askOverHttp(request, [options.signal]),
+    once: onceByKey(),
     run: async (command, args, run) =>
       withoutSecrets(await runProcess(command, args, { signal: options.signal, ...run }), run, secrets),
     sql(component, at, query) {

@@ -1,3 +1,4 @@
+import type { HttpAnswer, HttpRequest } from '../clients/http-question.ts'
 import type { KubernetesClient } from '../clients/kubernetes-client.ts'
 import type { ObjectStoreClient, ObjectStoreLocation } from '../clients/object-store-client.ts'
 import type { ProcessOptions, ProcessResult } from '../clients/process.ts'
@@ -6,7 +7,9 @@ import type { Sandbox } from '../domain/restore-test.ts'
 import type { ComponentName, CredentialReference, SiteName, Stack } from '../domain/stack.ts'
 import type { Clock } from '../runtime/clock.ts'
 import type { Log } from '../runtime/log.ts'
+import type { Once } from '../runtime/once.ts'
 import type { Records } from '../witness/records.ts'
+import type { Reach } from './kit/reach.ts'
 
 /** All that a driver may reach. Values and clients come in; nothing is global. */
 export interface DriverContext {
@@ -26,10 +29,14 @@ export interface DriverContext {
   ): { readonly location: ObjectStoreLocation; open(access?: 'read' | 'write' | 'policy'): Promise<ObjectStoreClient> }
   /** Read-only SQL through the driver of a database component. */
   sql(component: ComponentName, at: SiteName | Sandbox, query: string): Promise<SqlRows>
+  /** One question over HTTP, as `askOverHttp` in `clients/http-question.ts`, until the context's signal is aborted. */
+  http(request: HttpRequest, reach: Reach): Promise<HttpAnswer>
   /** Runs a program to its end or to its deadline; never through a shell. */
-  run(command: string, args: readonly string[], options: RunOptions): Promise<RunResult>
+  run(command: string, args: readonly string[], options: RunOptions, reach: Reach): Promise<RunResult>
   /** A shared, authenticated connection to a host; closed with the operation. */
-  ssh(access: SshAccess): SshRunner
+  ssh(access: SshAccess, reach: Reach): SshRunner
+  /** What never changes while the process lives is computed once per key. */
+  readonly once: Once
   /** The newest proof that a step of this or an earlier run left, such as a backup's manifest. */
   readonly records: Records
 }

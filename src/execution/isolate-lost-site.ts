@@ -2,11 +2,14 @@ import type { ObjectStoreLocation } from '../clients/object-store-client.ts'
 import type { Intent, PlannedStep } from '../domain/plan.ts'
 import type { CredentialReference, SiteName } from '../domain/stack.ts'
 import type { DriverContext } from '../driver/context.ts'
+import type { Reach } from '../driver/kit/reach.ts'
 import { StandbyError } from '../errors/standby-error.ts'
+import type { Milliseconds } from '../values/duration.ts'
 
 /**
- * The context of a step of a failover: whatever would ask the lost site is a defect, and said at once instead of waited
- * for. Only the fences that a still answering site gets may reach it; the plan names it in them.
+ * The context of a step of a failover: a question to the lost site is a defect, and ends at once instead of being
+ * waited for. Two may reach the lost site: the fences that a still answering site gets, which the plan places there, and
+ * what a driver says may be lost with it, for as long as it says.
  */
 export function contextOfStep(context: DriverContext, intent: Intent | null, step: PlannedStep): DriverContext {
   if (intent?.mode !== 'failover' || step.site === intent.from) return context
@@ -23,6 +26,15 @@ export function contextOfStep(context: DriverContext, intent: Intent | null, ste
     if ('secret' in reference && (reference.secret.site ?? site) === lost)
       refuse(`the Secret ${reference.secret.namespace}/${reference.secret.name}`)
   }
+  const logged = new Set<string>()
+  /** How long a call that leads there may take: null where nothing limits it. Throws for what may not lead there. */
+  const limitOf = (reach: Reach, what: string): Milliseconds | null => {
+    if (reach === 'outside-sites' || reach.site !== lost) return null
+    const { mayBeLost = refuse(what) } = reach
+    if (!logged.has(what)) context.log.debug(`${step.id}: ${what} stands in ${lost}, is tried, and may be lost`)
+    logged.add(what)
+    return mayBeLost
+  }
   return {
     ...context,
     kubernetes: (site) => (site === lost ? refuse('the Kubernetes API') : context.kubernetes(site)),
@@ -31,6 +43,24 @@ export function contextOfStep(context: DriverContext, intent: Intent | null, ste
       (typeof at === 'string' ? at : at.site) === lost
         ? refuse(`SQL on ${component}`)
         : context.sql(component, at, query),
+    async http(request, reach) {
+      const limit = limitOf(reach, request.url)
+      return context.http({ ...request, deadline: shorter(request.deadline, limit) }, reach)
+    },
+    async run(command, args, options, reach) {
+      const limit = limitOf(reach, `the program ${command}`)
+      return context.run(command, args, { ...options, deadline: shorter(options.deadline, limit) }, reach)
+    },
+    ssh(access, reach) {
+      const limit = limitOf(reach, `the host ${access.host}`)
+      const runner = context.ssh(access, reach)
+      return limit === null
+        ? runner
+        : {
+            run: (line, stdin, deadline = limit, signal) => runner.run(line, stdin, shorter(deadline, limit), signal),
+            close: () => runner.close(),
+          }
+    },
     async credential(reference, site) {
       kept(reference, site)
       return context.credential(reference, site)
@@ -47,6 +77,9 @@ export function contextOfStep(context: DriverContext, intent: Intent | null, ste
     },
   }
 }
+
+const shorter = (deadline: Milliseconds, limit: Milliseconds | null): Milliseconds =>
+  Math.min(deadline, limit ?? deadline)
 
 function keysOf(location: ObjectStoreLocation, access: 'read' | 'write' | 'policy' = 'read'): CredentialReference[] {
   const { readCredentials, credentials, policyCredentials } = location

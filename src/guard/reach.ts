@@ -4,6 +4,7 @@ import type { DriverContext } from '../driver/context.ts'
 import { type StandbyError, siteError } from '../errors/standby-error.ts'
 import type { Clock } from '../runtime/clock.ts'
 import type { Log } from '../runtime/log.ts'
+import { onceByKey } from '../runtime/once.ts'
 import type { ConditionalStore } from '../witness/conditional-store.ts'
 import { recordsIn } from '../witness/records-in-store.ts'
 
@@ -48,6 +49,10 @@ export function guardContext(of: {
     ssh: ({ host }) => {
       throw outOfReach(`the host ${host}`)
     },
+    http: async ({ url }) => {
+      throw outOfReach(url)
+    },
+    once: onceByKey(),
     records: recordsIn(of.store, of.log),
   }
 }

@@ -104,6 +104,26 @@ describe('the arrows of the architecture', () => {
     ).toEqual([])
   })
 
+  test('drivers reach nothing but through their context, so that no step of a failover can reach into the lost site', () => {
+    const clients = ['http-question', 'object-store', 'process', 'ssh', 'trusting-fetch', 'github', 'renewed-login']
+    const wires = ['http', 'https', 'http2', 'net', 'tls', 'dgram', 'dns', 'child_process']
+    const opens = [...clients.map((name) => `src/clients/${name}.ts`), ...wires.map((name) => `node:${name}`)]
+    const isKind = (name: string): boolean => under('drivers')(name) || under('systems')(name)
+    expect(
+      offenders((one) => isKind(one.from) && !one.typeOnly && opens.includes(one.to) && one.from !== REGISTRY),
+    ).toEqual([])
+    const fetching = sources
+      .filter(isKind)
+      .filter((name) => /[^.\w]fetch\(/.test(readFileSync(join(root, name), 'utf8')))
+    expect(fetching).toEqual(
+      [
+        // The text of a program that runs in a pod.
+        'src/drivers/helm-release/canary.ts',
+        'src/drivers/haproxy/served-from-outside.ts',
+      ].sort(),
+    )
+  })
+
   test('planning does no I/O: it imports no client, no driver, no execution and no Node module but crypto, for digests', () => {
     expect(
       offenders(

@@ -18,21 +18,8 @@ export const around = (context: DriverContext): KitContext => ({
   credential: (reference, site) => context.credential(reference, site),
   objectStore: (component, site) => context.objectStore(component, site),
   sql: (component, at, query) => context.sql(component, at, query),
-  run: (command, args, options) => context.run(command, args, options),
-  ssh: (access) => context.ssh(access),
-  http: () => Promise.reject(siteError('internal-error', 'no HTTP client is in the context yet')),
-  once: (key, compute) => onceIn(context, key, compute),
+  run: (command, args, options, reach) => context.run(command, args, options, reach),
+  ssh: (access, reach) => context.ssh(access, reach),
+  http: (request, reach) => context.http(request, reach),
+  once: (key, compute) => context.once(key, compute),
 })
-
-/** By today's context, which is one per process. */
-const computed = new WeakMap<object, Map<string, Promise<unknown>>>()
-function onceIn<T>(context: DriverContext, key: string, compute: () => Promise<T>): Promise<T> {
-  const known = computed.get(context.stack) ?? new Map<string, Promise<unknown>>()
-  computed.set(context.stack, known)
-  const before = known.get(key)
-  if (before !== undefined) return before as Promise<T>
-  const made = compute()
-  known.set(key, made)
-  made.catch(() => known.delete(key))
-  return made
-}

@@ -1,20 +1,14 @@
+import type { HttpAnswer, HttpRequest } from '../../clients/http-question.ts'
 import type { ObjectStoreClient, ObjectStoreLocation } from '../../clients/object-store-client.ts'
-import type { ProcessOptions } from '../../clients/process.ts'
 import type { SshAccess, SshRunner } from '../../clients/ssh.ts'
 import type { Sandbox } from '../../domain/restore-test.ts'
 import type { ComponentName, CredentialReference, SiteName, Stack } from '../../domain/stack.ts'
 import type { Clock } from '../../runtime/clock.ts'
 import type { Log } from '../../runtime/log.ts'
-import type { Milliseconds } from '../../values/duration.ts'
+import type { Once } from '../../runtime/once.ts'
 import type { Records } from '../../witness/records.ts'
-import type { RunResult, SqlRows } from '../context.ts'
-
-/**
- * Where a connection leads. The isolation of a failover refuses what leads into the lost site, whatever carries it: an
- * API server, ssh, a program, HTTP, an object store. `mayBeLost`: part of a fence or of traffic that stands there;
- * tried for so long, then given up by name.
- */
-export type Reach = 'outside-sites' | { readonly site: SiteName; readonly mayBeLost?: Milliseconds }
+import type { RunOptions, RunResult, SqlRows } from '../context.ts'
+import type { Reach } from './reach.ts'
 
 /**
  * A platform's client, got by its key, so that no signature of the core names a platform: `KUBERNETES` is exported by
@@ -46,36 +40,16 @@ export interface KitContext {
   sql(component: ComponentName, at: SiteName | Sandbox, query: string): Promise<SqlRows>
   /**
    * One question over HTTP: a deadline, an own authority, no redirect followed, a bounded answer. Throws `http-silent`
-   * (transient).
+   * (transient) without an answer, and `lost-site-touched` as `ssh` and `run` do.
    */
   http(request: HttpRequest, reach: Reach): Promise<HttpAnswer>
-  run(command: string, args: readonly string[], options: KitRunOptions, reach: Reach): Promise<RunResult>
+  /** Runs a program to its end or to its deadline; never through a shell. */
+  run(command: string, args: readonly string[], options: RunOptions, reach: Reach): Promise<RunResult>
+  /** A shared, authenticated connection to a host; closed with the operation. */
   ssh(access: SshAccess, reach: Reach): SshRunner
   /**
-   * Computed once per process and key: what never changes (the length of a database's segments). Replaces the WeakMap
-   * by client.
+   * What never changes while the process lives, such as the length of a database's segments, is computed once per key.
+   * The key begins with the kind of the driver, and names all that the value depends on.
    */
-  once<T>(key: string, compute: () => Promise<T>): Promise<T>
-}
-export type KitRunOptions = Pick<ProcessOptions, 'deadline' | 'input' | 'env' | 'purpose' | 'cwd' | 'signal'> & {
-  /** People watch it: its output goes to the log line by line (through @actions/exec, masked). */
-  readonly live?: boolean
-}
-
-export interface HttpRequest {
-  readonly method: 'GET' | 'HEAD' | 'POST' | 'PUT' | 'PATCH' | 'DELETE'
-  readonly url: string
-  readonly headers?: Readonly<Record<string, string>>
-  readonly body?: string
-  readonly deadline: Milliseconds
-  /** PEM of a private authority; the system's own when absent. */
-  readonly authority?: string
-  readonly signal?: AbortSignal
-  /** Bytes; default 64 KiB. */
-  readonly mostBytes?: number
-}
-export interface HttpAnswer {
-  readonly status: number
-  readonly headers: Readonly<Record<string, string>>
-  readonly body: string
+  readonly once: Once
 }

@@ -1,12 +1,8 @@
-import { request } from 'node:https'
-import { SILENCE } from '../../clients/patience.ts'
-import { measuredWay } from '../../clients/round-trip.ts'
+import type { HttpRequest } from '../../clients/http-question.ts'
 import { sentInHeader } from '../../clients/usable-secret.ts'
-import { withinWay } from '../../clients/within-way.ts'
-import { retryOfWire } from '../../clients/worth-another-try.ts'
 import type { KitContext } from '../../driver/kit/context.ts'
-import { asStandbyError, siteError, timeoutError } from '../../errors/standby-error.ts'
-import { type Milliseconds, readableDuration } from '../../values/duration.ts'
+import { asStandbyError, StandbyError } from '../../errors/standby-error.ts'
+import type { Milliseconds } from '../../values/duration.ts'
 import type { Call, ProgramCall, WebCall } from './spec.ts'
 
 /** What a call came to. Nothing of it is ever taken for a yes but a plain yes. */
@@ -46,19 +42,20 @@ async function runProgram(call: ProgramCall, deadline: Milliseconds, context: Ki
 
 const lastLine = (text: string): string => (text.trim().split('\n').at(-1) ?? '').slice(0, LONGEST_LINE)
 const LONGEST_LINE = 200
-const MOST_BYTES = 64 * 1024
 
-/** No redirect is followed: the token belongs to the declared address alone. */
 async function post(call: WebCall, deadline: Milliseconds, context: KitContext): Promise<Answer> {
   const token = sentInHeader(await context.credential(call.token), 'token', call.token)
-  const ca = call.authority === undefined ? undefined : await context.credential(call.authority)
-  const late = (waited: Milliseconds): Error =>
-    timeoutError('power-control-silent', `no answer from ${call.post} within ${readableDuration(waited)}`, {
-      retry: 'transient',
-    })
-  const way = measuredWay(call.post, SILENCE)
-  const asked = (signal: AbortSignal) => exchange(call, { token, ca }, signal)
-  const { status, body } = await withinWay(way, { deadline }, [context.signal], asked, late)
+  const authority = call.authority === undefined ? {} : { authority: await context.credential(call.authority) }
+  const question: HttpRequest = {
+    method: 'POST',
+    url: call.post,
+    headers: { authorization: `Bearer ${token}`, 'content-type': 'application/json' },
+    body: JSON.stringify(call.body ?? {}),
+    deadline,
+    signal: context.signal,
+    ...authority,
+  }
+  const { status, body } = await context.http(question, 'outside-sites').catch(unanswered)
   const done = status >= 200 && status < 300
   const off = done ? offIn(body) : undefined
   return {
@@ -68,50 +65,12 @@ async function post(call: WebCall, deadline: Milliseconds, context: KitContext):
   }
 }
 
-function exchange(
-  call: WebCall,
-  trust: { readonly token: string; readonly ca: string | undefined },
-  signal: AbortSignal,
-): Promise<{ readonly status: number; readonly body: string }> {
-  const text = JSON.stringify(call.body ?? {})
-  return new Promise((resolve, reject) => {
-    const failed = (error: Error): void =>
-      reject(
-        signal.aborted
-          ? error
-          : siteError('power-control-silent', `${call.post}: ${error.message}`, {
-              where: call.post,
-              retry: retryOfWire(error),
-            }),
-      )
-    const sent = request(
-      call.post,
-      {
-        method: 'POST',
-        agent: false,
-        signal,
-        ...(trust.ca === undefined ? {} : { ca: trust.ca }),
-        headers: {
-          authorization: `Bearer ${trust.token}`,
-          'content-type': 'application/json',
-          'content-length': String(Buffer.byteLength(text)),
-          'user-agent': 'standby',
-        },
-      },
-      (response) => {
-        let body = ''
-        response.setEncoding('utf8')
-        response.on('data', (chunk: string) => {
-          body += chunk
-          if (body.length > MOST_BYTES) sent.destroy(new Error('its answer does not end'))
-        })
-        response.once('end', () => resolve({ status: response.statusCode ?? 0, body }))
-        response.once('error', failed)
-      },
-    )
-    sent.once('error', failed)
-    sent.end(text)
-  })
+/** The silence of a power control has a code of its own: the call may have switched the site off. */
+function unanswered(thrown: unknown): never {
+  const error = asStandbyError(thrown)
+  if (error.code !== 'http-silent') throw thrown
+  const { message: what, mustAct, where, next, retry, cause } = error
+  throw new StandbyError({ code: 'power-control-silent', mustAct, what, where, next, retry, cause })
 }
 
 function offIn(body: string): boolean | undefined {

@@ -1,4 +1,5 @@
 import type { Observed } from '../../domain/observed.ts'
+import type { SiteName } from '../../domain/stack.ts'
 import type { DriverContext } from '../../driver/context.ts'
 import { asStandbyError } from '../../errors/standby-error.ts'
 import { type Milliseconds, seconds } from '../../values/duration.ts'
@@ -25,15 +26,19 @@ export async function runnerFor(
   context: Pick<DriverContext, 'ssh' | 'credential'>,
   deadline: Milliseconds = COMMAND,
 ): Promise<HostRunner> {
-  const { ssh } = component.spec
-  const runner = context.ssh({
-    host,
-    user: ssh.user,
-    port: ssh.port,
-    privateKey: await context.credential(ssh.privateKey),
-    knownHosts: await context.credential(ssh.knownHosts),
-    connectTimeout: CONNECT_TIMEOUT,
-  })
+  const { ssh, instances } = component.spec
+  const site = instances.find((instance) => instance.host === host)?.site
+  const runner = context.ssh(
+    {
+      host,
+      user: ssh.user,
+      port: ssh.port,
+      privateKey: await context.credential(ssh.privateKey),
+      knownHosts: await context.credential(ssh.knownHosts),
+      connectTimeout: CONNECT_TIMEOUT,
+    },
+    site === undefined ? 'outside-sites' : { site: site as SiteName, mayBeLost: deadline },
+  )
   return (command, stdin, signal) => runner.run(command, stdin, deadline, signal)
 }
 

@@ -35,13 +35,14 @@ export async function withHelm<T>(
     await writeFile(kubeconfig, await context.kubeconfig(site), { mode: 0o600 })
     const env = helmVariables(home, kubeconfig)
     const helm: Helm = async (args) => {
-      const result = await context.run(process.env.STANDBY_HELM ?? 'helm', args, {
+      const options = {
         deadline: minutes(3),
         env,
         purpose: 'helm',
         cwd: context.stack.source.directory,
         signal: context.signal,
-      })
+      } as const
+      const result = await context.run(process.env.STANDBY_HELM ?? 'helm', args, options, { site })
       if (result.code !== 0)
         throw siteError(
           'helm-failed',

@@ -3,17 +3,23 @@ import type { Intent } from '../../../src/domain/plan.ts'
 import type { Sandbox } from '../../../src/domain/restore-test.ts'
 import type { SiteName } from '../../../src/domain/stack.ts'
 import type { DriverContext } from '../../../src/driver/context.ts'
+import type { Reach } from '../../../src/driver/kit/reach.ts'
 import { contextOfStep } from '../../../src/execution/isolate-lost-site.ts'
 import { toyStep } from '../../support/toy-stack.ts'
 
 const [lost, next] = ['dc-a', 'dc-b'] as SiteName[] as [SiteName, SiteName]
 const failover: Intent = { mode: 'failover', from: lost, to: next, acceptLoss: 1 }
 const secret = { secret: { namespace: 'n', name: 's3', key: 'k' } }
+const logged: string[] = []
 const context = {
   kubernetes: () => 'client',
   kubeconfig: () => 'kubeconfig',
   credential: async () => 'value',
   sql: async () => [['row']],
+  http: async ({ deadline }: { deadline: number }) => `answer within ${deadline}`,
+  run: async (_program: string, _args: string[], { deadline }: { deadline: number }) => `ran within ${deadline}`,
+  ssh: () => ({ run: async (_line: string, _stdin: string, deadline: number) => `said within ${deadline}` }),
+  log: { debug: (line: string) => logged.push(line) },
   objectStore: () => ({
     location: {
       readCredentials: { accessKeyId: secret, secretAccessKey: secret },
@@ -24,14 +30,14 @@ const context = {
 } as unknown as DriverContext
 
 describe('a step of a failover', () => {
-  const { kubernetes, kubeconfig, credential, objectStore, sql } = contextOfStep(
+  const { kubernetes, kubeconfig, credential, objectStore, sql, http, run, ssh } = contextOfStep(
     context,
     failover,
     toyStep('database.promote@dc-b', 'PROMOTE'),
   )
   const defect = expect.objectContaining({ code: 'lost-site-touched' })
 
-  test('can not ask the lost site for anything, by whatever way', async () => {
+  test('cannot ask the lost site for anything, by whatever way', async () => {
     expect(() => kubernetes(lost)).toThrow(defect)
     expect(() => kubeconfig(lost)).toThrow(defect)
     await expect(credential(secret, lost)).rejects.toEqual(defect)
@@ -40,6 +46,30 @@ describe('a step of a failover', () => {
     await expect(sql('database', lost, 'SELECT 1')).rejects.toEqual(defect)
     await expect(sql('database', { site: lost } as Sandbox, 'SELECT 1')).rejects.toEqual(defect)
   })
+
+  const question = { method: 'GET', url: 'https://lb-1.dc-a', deadline: 10_000 } as const
+  const access = { host: 'lb-1.dc-a', user: 'standby', privateKey: 'key', knownHosts: 'known' }
+  const by = (reach: Reach) => ({
+    http: () => http(question, reach),
+    program: () => run('helm', ['list'], { deadline: 10_000 }, reach),
+    ssh: async () => ssh(access, reach).run('uptime', '', 10_000),
+  })
+
+  test.each(['http', 'program', 'ssh'] as const)('cannot reach into the lost site by %s', async (way) => {
+    await expect(by({ site: lost })[way]()).rejects.toEqual(defect)
+    await expect(by({ site: next })[way]()).resolves.toContain('within 10000')
+    await expect(by('outside-sites')[way]()).resolves.toContain('within 10000')
+  })
+
+  test.each(['http', 'program', 'ssh'] as const)(
+    'tries by %s what may be lost, for no longer than its driver says, and logs it once',
+    async (way) => {
+      await expect(by({ site: lost, mayBeLost: 1_500 })[way]()).resolves.toContain('within 1500')
+      await expect(by({ site: lost, mayBeLost: 60_000 })[way]()).resolves.toContain('within 10000')
+      const name = { http: 'https://lb-1.dc-a', program: 'the program helm', ssh: 'the host lb-1.dc-a' }[way]
+      expect(logged.filter((line) => line.includes(`: ${name} stands in dc-a`))).toHaveLength(1)
+    },
+  )
 
   test('reaches everything else', async () => {
     expect(kubernetes(next)).toBe('client')

@@ -4,6 +4,7 @@ import { createServer, type Server } from 'node:https'
 import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { afterEach, describe, expect, test } from '@jest/globals'
+import { askOverHttp, type HttpRequest } from '../../../../src/clients/http-question.ts'
 import { runProcess } from '../../../../src/clients/process.ts'
 import { systemClock } from '../../../../src/composition/connect.ts'
 import { EVERYWHERE } from '../../../../src/domain/observed.ts'
@@ -42,6 +43,7 @@ function contextOf(): DriverContext {
     credential: async (reference: { env: string }) => credentials[reference.env] ?? '',
     run: (program: string, args: readonly string[], options: Parameters<typeof runProcess>[2]) =>
       runProcess(program, args, options),
+    http: (request: HttpRequest) => askOverHttp(request, [signal]),
   } as unknown as DriverContext
 }
 const runOf = (component: PowerControl): StepRun<CommandSpec> => {

@@ -269,11 +269,11 @@ describe('a move that dies half-way', () => {
     const step = closeStep(traffic, switchover)
     const slow = {
       ...context,
-      ssh: (access: Parameters<DriverContext['ssh']>[0]) => ({
-        ...context.ssh(access),
+      ssh: (...to: Parameters<DriverContext['ssh']>) => ({
+        ...context.ssh(...to),
         run: async (...args: Parameters<LoadBalancerHost['runner']['run']>) => {
           await new Promise((resolve) => setTimeout(resolve, 1_000))
-          return context.ssh(access).run(...args)
+          return context.ssh(...to).run(...args)
         },
       }),
     }
