@@ -33,9 +33,10 @@ export interface HttpAnswer {
 const MOST_BYTES = 64 * 1024
 
 /**
- * Asks one question over a connection of its own, through the proxies that the environment names. Any status is an answer. A redirect is an answer too and is not
- * followed: credentials in the headers belong to this address alone. Throws `http-silent` (transient, but `never` for a
- * certificate that is not trusted) when no whole answer comes within the deadline, or the reason of a signal.
+ * Asks one question over a connection of its own, through the proxies that the environment names. Any status is an
+ * answer. A redirect is an answer too and is not followed: credentials in the headers belong to this address alone.
+ * Throws `http-silent` (transient, but `never` for a certificate that is not trusted) when no whole answer comes within
+ * the deadline, or the reason of a signal.
  */
 export async function askOverHttp(
   request: HttpRequest,

@@ -8,8 +8,8 @@ import type { Milliseconds } from '../values/duration.ts'
 
 /**
  * The context of a step of a failover: a question to the lost site is a defect, and ends at once instead of being
- * waited for. Two may reach the lost site: the fences that a still answering site gets, which the plan places there, and
- * what a driver says may be lost with it, for as long as it says.
+ * waited for. Two may reach the lost site: the fences that a still answering site gets, which the plan places there,
+ * and what a driver says may be lost with it, for as long as it says.
  */
 export function contextOfStep(context: DriverContext, intent: Intent | null, step: PlannedStep): DriverContext {
   if (intent?.mode !== 'failover' || step.site === intent.from) return context

@@ -65,7 +65,13 @@ describe('an answer that comes too late once never costs an approval', () => {
 })
 
 /** These warn only, or end a step that was begun. */
-const BLOCK_NO_PLAN = ['archive-silent', 'cache-not-answering', 'power-control-silent', 'power-control-unanswered']
+const BLOCK_NO_PLAN = [
+  'archive-silent',
+  'cache-not-answering',
+  'http-silent',
+  'power-control-silent',
+  'power-control-unanswered',
+]
 
 test('whatever code speaks of silence is marked, or stands here as one that blocks no plan', () => {
   const speaks = (code: string): boolean => /-(silent|unanswered|not-answering)$/.test(code)
