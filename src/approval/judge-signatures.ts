@@ -1,4 +1,5 @@
 import type { RequiredSignatures, SignatureKey } from '../domain/stack.ts'
+import type { AnyReasonCode } from '../errors/reason-codes.ts'
 import { fingerprintOf, keyBlobOf } from '../stack/ssh-key.ts'
 import { SIGNATURE_NAMESPACE } from './approval-text.ts'
 import { type Refusal, refusal } from './refusal.ts'
@@ -76,7 +77,7 @@ function tooFew(
 type Judged = { readonly signer: Signer } | { readonly refused: Refusal }
 
 function judgeOne({ file, text }: SignatureFile, { declared, text: message }: SignaturesInQuestion): Judged {
-  const refused = (code: string, why: string, next: string): Judged => ({
+  const refused = (code: AnyReasonCode, why: string, next: string): Judged => ({
     refused: refusal(code, `the signature ${file} ${why}`, next),
   })
   const again = `Sign again: ssh-keygen -Y sign -f <key> -n ${SIGNATURE_NAMESPACE} <text>.`

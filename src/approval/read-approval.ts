@@ -2,6 +2,7 @@ import type { GitHubClient } from '../clients/github.ts'
 import type { Approval } from '../domain/approval.ts'
 import type { Plan } from '../domain/plan.ts'
 import type { Stack } from '../domain/stack.ts'
+import type { ReasonCode } from '../errors/reason-codes.ts'
 import { asStandbyError, inputError, StandbyError } from '../errors/standby-error.ts'
 import type { JsonObject } from '../values/json.ts'
 import { gitHubRunUrl } from './github-run.ts'
@@ -182,7 +183,7 @@ async function settled<T>(answer: Promise<T>): Promise<PromiseSettledResult<T>> 
  * The answer, or a refusal with the code for what GitHub does not have: a gate that can not be read has not been shown
  * to exist.
  */
-function readable<T>(what: string, answer: PromiseSettledResult<T>, code = 'approval-unreadable'): T {
+function readable<T>(what: string, answer: PromiseSettledResult<T>, code: ReasonCode = 'approval-unreadable'): T {
   if (answer.status === 'fulfilled') return answer.value
   const reason = asStandbyError(answer.reason)
   throw new StandbyError({

@@ -1,13 +1,14 @@
+import type { AnyReasonCode } from '../errors/reason-codes.ts'
 import { StandbyError } from '../errors/standby-error.ts'
 
 /** One reason against an approval. */
 export interface Refusal {
-  readonly code: string
+  readonly code: AnyReasonCode
   readonly what: string
   readonly next: string
 }
 
-export const refusal = (code: string, what: string, next: string): Refusal => ({ code, what, next })
+export const refusal = (code: AnyReasonCode, what: string, next: string): Refusal => ({ code, what, next })
 
 /** Throws the first reason, naming all of them; returns when there is none. */
 export function refuseFirst([first, ...others]: readonly Refusal[], where: string, effect?: string): void {

@@ -1,3 +1,4 @@
+import type { AnyReasonCode } from '../errors/reason-codes.ts'
 import type { Milliseconds } from '../values/duration.ts'
 import type { JsonObject } from '../values/json.ts'
 import type { AcceptedLoss } from './accepted-loss.ts'
@@ -98,7 +99,7 @@ export interface PlannedStep {
 
 export interface Finding {
   /** Stable, kebab-case. */
-  readonly code: string
+  readonly code: AnyReasonCode
   readonly severity: 'blocker' | 'warning' | 'info'
   readonly component?: ComponentName
   readonly site?: string

@@ -1,3 +1,4 @@
+import type { AnyReasonCode } from '../errors/reason-codes.ts'
 import type { JsonObject } from '../values/json.ts'
 
 /** How far a step is. Waiting cannot help once it is `failed`. */
@@ -8,7 +9,7 @@ export type Progress =
    * it back; with it, the effect is done again and again: for what has no way back any more.
    */
   | { readonly is: 'pending'; readonly waitingFor: string; readonly restsOn?: RestsOn; readonly takenBackBy?: string }
-  | { readonly is: 'failed'; readonly code: string; readonly why: string; readonly next?: string }
+  | { readonly is: 'failed'; readonly code: AnyReasonCode; readonly why: string; readonly next?: string }
   /** It could not be observed: an effect may have happened. */
   | { readonly is: 'unknown'; readonly why: string }
 

@@ -106,6 +106,7 @@ export const REASON_CODES = {
     'epoch-would-shrink': 'A run tried to write an older epoch: a defect, refused by the witness.',
     'witness-unreachable': 'The witness could not be asked; whoever needs it waits, or ends without an effect.',
     'witness-throttled': 'The witness limits requests, and did so for longer than anybody waited.',
+    'witness-denied': 'The storage of the witness denies a request: the key is wrong, or a right is missing.',
     'witness-busy': 'Another request changed the same object of the witness each time that this one tried to.',
     'witness-silent': 'The witness does not answer: nobody knows which site is active.',
     'witness-conflict': 'Somebody else wrote to the witness at the same time.',
@@ -392,9 +393,17 @@ export const REASON_CODES = {
   },
 } as const satisfies Readonly<Record<string, Readonly<Record<string, string>>>>
 
+/** A code of the core. */
 export type ReasonCode = {
   [Area in keyof typeof REASON_CODES]: keyof (typeof REASON_CODES)[Area]
 }[keyof typeof REASON_CODES]
+
+declare const declared: unique symbol
+/** A code that a driver, a platform or a system has declared: only `declareCodes` (src/driver/kit/codes.ts) makes one. */
+export type DeclaredCode = string & { readonly [declared]: true }
+
+/** What an error, a finding and a failed step carry. No plain string is one, so a misspelt code does not compile. */
+export type AnyReasonCode = ReasonCode | DeclaredCode
 
 /** All codes with their meanings, whatever they are about. */
 export const REASON_CODE_MEANINGS: ReadonlyMap<string, string> = new Map(

@@ -1,4 +1,5 @@
 import type { Milliseconds } from '../values/duration.ts'
+import type { AnyReasonCode } from './reason-codes.ts'
 import type { Unseen } from './unseen.ts'
 
 /**
@@ -28,7 +29,7 @@ export type Retry = 'transient' | 'conflict' | 'never'
 
 export interface ErrorDetails {
   /** Stable, kebab-case; users and workflows branch on it. */
-  readonly code: string
+  readonly code: AnyReasonCode
   readonly mustAct: MustAct
   /** What is wrong, with the values. */
   readonly what: string
@@ -48,7 +49,7 @@ export interface ErrorDetails {
 }
 
 export class StandbyError extends Error {
-  readonly code: string
+  readonly code: AnyReasonCode
   readonly mustAct: MustAct
   readonly where: string | undefined
   readonly next: string | undefined
@@ -74,7 +75,7 @@ export class StandbyError extends Error {
 }
 
 export const inputError = (
-  code: string,
+  code: AnyReasonCode,
   what: string,
   more: { where?: string; next?: string; unseen?: Unseen } = {},
 ): StandbyError => new StandbyError({ code, mustAct: 'input', what, ...more })
@@ -82,10 +83,10 @@ export const inputError = (
 /** What an error of a site or a deadline may say beside its code and its text. */
 type More = Partial<Pick<ErrorDetails, 'where' | 'next' | 'cause' | 'retry' | 'retryAfter' | 'unseen' | 'unanswered'>>
 
-export const siteError = (code: string, what: string, more: More = {}): StandbyError =>
+export const siteError = (code: AnyReasonCode, what: string, more: More = {}): StandbyError =>
   new StandbyError({ code, mustAct: 'site', what, ...more })
 
-export const timeoutError = (code: string, what: string, more: More = {}): StandbyError =>
+export const timeoutError = (code: AnyReasonCode, what: string, more: More = {}): StandbyError =>
   new StandbyError({ code, mustAct: 'timeout', what, ...more })
 
 /** Any thrown value as a StandbyError: what was not foreseen is our defect, and says so. */
@@ -103,7 +104,7 @@ export function asStandbyError(thrown: unknown): StandbyError {
 
 /** What a report and a record keep of an error. */
 export interface Failure {
-  readonly code: string
+  readonly code: AnyReasonCode
   readonly what: string
   readonly where: string | null
   readonly next: string | null

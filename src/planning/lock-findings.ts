@@ -21,7 +21,7 @@ export function lockFindings(lock: LockRecord | null, intent: Intent | null, now
   const common = {
     code: 'move-unfinished',
     next: `standby failover resume --run ${run}, or standby failover abort --run ${run}`,
-  }
+  } as const
   if (isHeld(lock, now))
     return [
       {

@@ -5,6 +5,7 @@ import type { Driver } from '../../src/driver/driver.ts'
 import { siteError } from '../../src/errors/standby-error.ts'
 import type { Clock } from '../../src/runtime/clock.ts'
 import type { ConditionalStore } from '../../src/witness/conditional-store.ts'
+import { toyCode } from '../support/toy-codes.ts'
 import { toyWorld } from '../support/toy-stack.ts'
 import { type Action, modelStack, PLACES, type Place } from './model-plans.ts'
 
@@ -25,9 +26,9 @@ function behaviours(sites: RealSites, fault: Fault): Partial<Record<Action, Beha
   const seen = (holds: boolean): Progress => (holds ? { is: 'done', proof: {} } : { is: 'pending', waitingFor: 'it' })
   const effect = (set: () => void) => async () => {
     const fails = fault()
-    if (fails === 'before') throw siteError('refused', 'it was refused')
+    if (fails === 'before') throw siteError(toyCode.refused, 'it was refused')
     set()
-    if (fails === 'after') throw siteError('answer-lost', 'it happened, and nobody knows')
+    if (fails === 'after') throw siteError(toyCode['answer-lost'], 'it happened, and nobody knows')
   }
   const step = (holds: () => boolean, set?: () => void, undo?: () => void): Behaviour => ({
     done: async () => seen(holds()),

@@ -88,7 +88,7 @@ export function exampleRecords(): NamedRecord[] {
     what: 'application.start@dc-b did not end within 1 min: 0 of 2 replicas are ready',
     where: 'dc-b',
     next: 'kubectl -n infisical describe pod',
-  }
+  } as const
   const first: JournalEntry[] = [
     { kind: 'begun', at: at(0), planDigest: 'd'.repeat(64), epoch: 5, attempt: 1 },
     { kind: 'failed', at: at(62.5), step: 'application.start@dc-b', code: failure.code, what: failure.what },

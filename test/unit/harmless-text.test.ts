@@ -12,6 +12,7 @@ import {
   harmlessToRunner,
   oneLine,
 } from '../../src/values/harmless-text.ts'
+import { toyCode } from '../support/toy-codes.ts'
 
 const ESC = '\u001b'
 const nasty = fc
@@ -60,7 +61,7 @@ describe('text of strangers', () => {
         expect(clean(escaped(text))).toBe(true)
         expect(escaped(text)).not.toContain('\n')
         expect(clean(page({ title: text, verdict: text, good: false, subtitle: text, content: '' }))).toBe(true)
-        expect(clean(errorText(inputError('code', text, { where: text, next: text })))).toBe(true)
+        expect(clean(errorText(inputError(toyCode.code, text, { where: text, next: text })))).toBe(true)
         // Colours alone are left, and nothing that moves or hides.
         expect(clean(harmlessOnTerminal(text).replaceAll(/\p{Cc}\[(?:0|1|2|3[0-7]|9[0-7])m/gu, ''))).toBe(true)
       }),

@@ -1,8 +1,8 @@
 import type { Intent, Phase } from '../../domain/plan.ts'
 import type { Component, SiteName } from '../../domain/stack.ts'
+import type { AnyReasonCode } from '../../errors/reason-codes.ts'
 import type { Milliseconds } from '../../values/duration.ts'
 import type { JsonObject } from '../../values/json.ts'
-import type { AnyReasonCode } from './codes.ts'
 import type { KitContext } from './context.ts'
 import type { Proof } from './proofs.ts'
 

@@ -1,13 +1,7 @@
 import type { Finding } from '../../domain/plan.ts'
 import type { Component } from '../../domain/stack.ts'
-import type { ReasonCode as CoreCode } from '../../errors/reason-codes.ts'
+import type { AnyReasonCode, DeclaredCode } from '../../errors/reason-codes.ts'
 import { type MustAct, type Retry, StandbyError } from '../../errors/standby-error.ts'
-
-declare const declared: unique symbol
-/** A code that a driver, a platform or a system has declared: only `declareCodes` makes one. */
-export type DeclaredCode = string & { readonly [declared]: true }
-/** What an error, a finding and a result carry. No plain string is one. */
-export type AnyReasonCode = CoreCode | DeclaredCode
 
 /** Code → what it means, in one sentence of docs/reason-codes.md. */
 export type CodeTable = Readonly<Record<string, string>>

@@ -1,6 +1,7 @@
 import { type BySite, EVERYWHERE } from '../../domain/observed.ts'
 import type { Finding, Intent } from '../../domain/plan.ts'
 import type { Assessment } from '../../driver/assessment.ts'
+import type { AnyReasonCode } from '../../errors/reason-codes.ts'
 import { waysOut } from './instances.ts'
 import type { HaproxyState, InstanceView } from './observe.ts'
 import { backendOf, siteOfValue, type Traffic } from './spec.ts'
@@ -42,7 +43,7 @@ function ofInstance(about: About, view: InstanceView): Finding[] {
   const stands = component.spec.instances.find((instance) => instance.host === host)?.site
   const isLost = intent?.mode === 'failover' && stands === intent.from
   const severity = intent === null || isLost ? 'warning' : 'blocker'
-  const say = (code: string, level: Finding['severity'], what: string, next: string): Finding[] => [
+  const say = (code: AnyReasonCode, level: Finding['severity'], what: string, next: string): Finding[] => [
     { code, severity: level, component: component.name, what, next },
   ]
   if (view.kind === 'silent' && isLost)

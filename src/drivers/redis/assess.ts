@@ -2,6 +2,7 @@ import type { BySite } from '../../domain/observed.ts'
 import type { Finding, Intent } from '../../domain/plan.ts'
 import type { SiteName } from '../../domain/stack.ts'
 import type { Assessment } from '../../driver/assessment.ts'
+import type { AnyReasonCode } from '../../errors/reason-codes.ts'
 import { volumeOf } from './how-to-begin.ts'
 import { dumpSeen, type NewestDump, type RedisState } from './observe.ts'
 import type { Cache } from './spec.ts'
@@ -95,7 +96,7 @@ function ofDumps(
   const { name } = component.spec
   const lost = intent?.mode === 'failover'
   if (lost && component.spec.move === 'fresh') return []
-  const say = (code: string, what: string, next: string): Finding[] => [
+  const say = (code: AnyReasonCode, what: string, next: string): Finding[] => [
     {
       code,
       severity: 'warning',

@@ -86,7 +86,7 @@ async function jobProgress(run: Run, job: KubernetesObject): Promise<Progress | 
       why: await lastWords(run),
       next: logsOfJob(run),
     }
-  const naming = { what: `the job ${jobName(run)}`, code: 'dump-failed' }
+  const naming = { what: `the job ${jobName(run)}`, code: 'dump-failed' } as const
   const active = (status.active ?? 0) > 0
   const refused = active ? null : await waitOfRefused(kubernetesOf(run), job, naming, run.signal)
   return refused ?? { is: 'pending', waitingFor: naming.what }

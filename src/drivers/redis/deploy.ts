@@ -78,7 +78,7 @@ async function serverIsReady(
   const pod = await context
     .kubernetes(site)
     .get({ apiVersion: 'v1', kind: 'Pod', plural: 'pods', namespace, name: podOf(component) }, { signal })
-  const naming = { what: `${name} on ${site}`, code: 'cache-does-not-start' }
+  const naming = { what: `${name} on ${site}`, code: 'cache-does-not-start' } as const
   const refused = pod === null ? await waitOfRefused(context.kubernetes(site), set, naming, signal) : null
   if (refused !== null) return refused
   const why = containerThatCannotStart(pod?.status as PodStatus | undefined)

@@ -1,5 +1,6 @@
 import type { KubernetesClient, KubernetesObject } from '../../clients/kubernetes-client.ts'
 import type { Progress } from '../../domain/progress.ts'
+import type { AnyReasonCode } from '../../errors/reason-codes.ts'
 import { asStandbyError } from '../../errors/standby-error.ts'
 import { type Milliseconds, seconds } from '../../values/duration.ts'
 import { conditionOf } from './client/conditions.ts'
@@ -58,7 +59,7 @@ export async function refusedPods(
 export async function waitOfRefused(
   kubernetes: KubernetesClient,
   workload: KubernetesObject | null,
-  naming: { readonly what: string; readonly code: string; readonly next?: string },
+  naming: { readonly what: string; readonly code: AnyReasonCode; readonly next?: string },
   signal: AbortSignal,
 ): Promise<Progress | null> {
   const refused = workload === null ? null : await refusedPods(kubernetes, workload, signal)

@@ -3,6 +3,7 @@ import { keySource } from '../../clients/access-keys.ts'
 import { openObjectStore } from '../../clients/object-store.ts'
 import type { ObjectStoreClient, PutCondition, StoredObject } from '../../clients/object-store-client.ts'
 import { type ServerTime, serverTime } from '../../clients/server-time.ts'
+import type { ReasonCode } from '../../errors/reason-codes.ts'
 import { asStandbyError, StandbyError } from '../../errors/standby-error.ts'
 import { type Milliseconds, seconds } from '../../values/duration.ts'
 import { isObject, type JsonObject } from '../../values/json.ts'
@@ -144,7 +145,7 @@ async function readable<T>(answer: Promise<T>): Promise<T> {
   }
 }
 
-const OF_THE_WITNESS: Readonly<Record<string, string>> = {
+const OF_THE_WITNESS: Readonly<Record<string, ReasonCode>> = {
   'object-store-unreachable': 'witness-unreachable',
   'object-store-denied': 'witness-denied',
   'object-store-throttled': 'witness-throttled',

@@ -189,7 +189,7 @@ describe('a namespace whose quota is used up', () => {
   const names = (object: KubernetesObject) => ({ ...object, metadata: { ...object.metadata, namespace: 'full' } })
   const get = (apiVersion: string, kind: string, plural: string, name: string) =>
     kubernetes.get({ apiVersion, kind, plural, namespace: 'full', name }, { signal })
-  const what = { what: 'it', code: 'cache-does-not-start' }
+  const what = { what: 'it', code: 'cache-does-not-start' } as const
 
   test('is told while the StatefulSet of a cache waits', async () => {
     const [, set] = serverManifests(cacheIn('full'), toyStack, site, location)

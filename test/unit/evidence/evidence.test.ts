@@ -16,6 +16,7 @@ import { openJournal } from '../../../src/witness/journal.ts'
 import { memoryStore } from '../../support/memory-store.ts'
 import { mortalProcess } from '../../support/mortal-process.ts'
 import { schemaErrors } from '../../support/published-schemas.ts'
+import { toyCode } from '../../support/toy-codes.ts'
 import { continueToy, deployedToy, toyApproval, toyClock, toyDriver, toyWorld } from '../../support/toy-stack.ts'
 
 const approve = (digest: string): Approval =>
@@ -140,7 +141,7 @@ describe('every run leaves a record that says who, what, when and how it ended',
   test('a run that was taken back by itself', async () => {
     const at = await planned()
     at.broken.demote = async () => {
-      throw siteError('demotion-refused', 'no')
+      throw siteError(toyCode['demotion-refused'], 'no')
     }
     await executeFailover(at.world(), at.plan, approve(at.digest))
     const [body] = await bodies(at.store)

@@ -69,7 +69,7 @@ test('whoever asked, approved or refused can forge no line of what a terminal sh
   const evil = 'sam\r\n00000009  r  execute  switchover  moved  asked by sam\u001b[8m\u202e\u2028x'
   const [first] = records
   if (first?.body.kind !== 'move') throw new Error('the first example is a run')
-  const failure = { code: 'step-timeout', what: evil, where: null, next: null }
+  const failure = { code: 'step-timeout', what: evil, where: null, next: null } as const
   const approval = { ...first.body.approval, approvers: [{ id: '7', name: evil }] }
   const move = {
     ...first.body,

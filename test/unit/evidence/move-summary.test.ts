@@ -47,7 +47,7 @@ const report = (more: Partial<MoveReport> = {}): MoveReport => ({
   rto: { decide: 240_000, approve: null, execute: 8_000, green: 400, startToGreen: 8_400 },
   ...more,
 })
-const failure = { code: 'step-timeout', what: 'it did not end', where: null, next: 'Look there.' }
+const failure = { code: 'step-timeout', what: 'it did not end', where: null, next: 'Look there.' } as const
 
 describe('the summary of a move', () => {
   test('begins with the verdict, for each of the four', () => {

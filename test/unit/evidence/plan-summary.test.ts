@@ -10,6 +10,7 @@ import { planSummary } from '../../../src/reporting/plan-summary.ts'
 import { statusSummary } from '../../../src/reporting/status-summary.ts'
 import { planText, statusText } from '../../../src/reporting/terminal.ts'
 import { recordsIn } from '../../../src/witness/records-in-store.ts'
+import { toyCode } from '../../support/toy-codes.ts'
 import { deployedToy, toyApproval, toyClock, toyDriver, toyWorld } from '../../support/toy-stack.ts'
 
 const REQUESTS = {
@@ -122,7 +123,7 @@ describe('whoever reviews a plan, on a page or on a terminal', () => {
     const { plan } = report
     for (const text of texts({
       ...report,
-      plan: { ...plan, findings: [{ code: 'a-finding', severity: 'warning', what: 'look at this' }] },
+      plan: { ...plan, findings: [{ code: toyCode['a-finding'], severity: 'warning', what: 'look at this' }] },
     })) {
       for (const part of [
         'failover: dc-a is lost, dc-b takes over',

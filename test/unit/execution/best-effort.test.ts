@@ -11,6 +11,7 @@ import { planFailover } from '../../../src/operations/plan-failover.ts'
 import { readActive } from '../../../src/witness/active.ts'
 import { type JournalEntry, openJournal } from '../../../src/witness/journal.ts'
 import { mortalProcess } from '../../support/mortal-process.ts'
+import { toyCode } from '../../support/toy-codes.ts'
 import {
   continueToy,
   deployedToy,
@@ -104,7 +105,10 @@ describe('a fence that the required level does not need', () => {
   })
 
   test('is taken back with the others when the run turns back: its effect may have happened', async () => {
-    const at = await approved({ power: refused, later: async () => Promise.reject(siteError('disk-full', 'no space')) })
+    const at = await approved({
+      power: refused,
+      later: async () => Promise.reject(siteError(toyCode['disk-full'], 'no space')),
+    })
     const report = await executeFailover(at.process(), at.plan, toyApproval(at.digest))
     expect(report).toMatchObject({ verdict: 'undone', failure: { code: 'disk-full' } })
     expect(outcomeOf(report)).toBe('undone')

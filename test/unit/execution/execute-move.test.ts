@@ -8,6 +8,7 @@ import { readActive } from '../../../src/witness/active.ts'
 import type { ConditionalStore } from '../../../src/witness/conditional-store.ts'
 import { openJournal } from '../../../src/witness/journal.ts'
 import { readLock, releaseLock, takeLock } from '../../../src/witness/lock.ts'
+import { toyCode } from '../../support/toy-codes.ts'
 import { deployedToy, type ToyWorld, toyApproval, toyClock, toyDriver, toyWorld } from '../../support/toy-stack.ts'
 
 describe('a planned move', () => {
@@ -42,7 +43,7 @@ describe('a planned move', () => {
     const driver = toyDriver(toy, {
       demote: async () => {
         toy.writer = null
-        throw siteError('shutdown-too-slow', 'it took too long')
+        throw siteError(toyCode['shutdown-too-slow'], 'it took too long')
       },
     })
     const world = toyWorld(toy, store, { driver })

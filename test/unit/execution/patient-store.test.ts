@@ -1,4 +1,5 @@
 import { describe, expect, test } from '@jest/globals'
+import type { ReasonCode } from '../../../src/errors/reason-codes.ts'
 import { siteError } from '../../../src/errors/standby-error.ts'
 import type { ConditionalStore } from '../../../src/witness/conditional-store.ts'
 import { patientStore, WITNESS_PATIENCE } from '../../../src/witness/patient-store.ts'
@@ -10,7 +11,7 @@ function failing(
   store: ConditionalStore,
   times: number,
   how: 'early' | 'late',
-  code = 'witness-unreachable',
+  code: ReasonCode = 'witness-unreachable',
 ): ConditionalStore {
   let left = times
   const around = async <T>(call: () => Promise<T>): Promise<T> => {

@@ -2,6 +2,7 @@ import { describe, expect, test } from '@jest/globals'
 import type { World } from '../../../src/composition/connect.ts'
 import type { Finding } from '../../../src/domain/plan.ts'
 import type { SiteName } from '../../../src/domain/stack.ts'
+import type { ReasonCode } from '../../../src/errors/reason-codes.ts'
 import type { Observation } from '../../../src/observation/observation.ts'
 import { executeFailover } from '../../../src/operations/execute-failover.ts'
 import { planFailover } from '../../../src/operations/plan-failover.ts'
@@ -10,7 +11,7 @@ import { deployedToy, toyApproval, toyDriver, toyWorld } from '../../support/toy
 /** What one look at the stack shows otherwise than it is. */
 interface Look {
   readonly seen?: (really: Observation) => Observation
-  readonly blocker?: string
+  readonly blocker?: ReasonCode
 }
 
 /** An approved switchover is executed, whose first looks at the stack are these. */
@@ -61,7 +62,7 @@ const elsewhere: Look = {
 const moved = { verdict: 'moved', code: null, moved: true }
 
 describe('before an approved plan is refused', () => {
-  test.each([
+  test.each<[string, Look]>([
     ['the active site, which nobody sees alive then', silentAt(A)],
     ['the passive site', silentAt(B)],
     ['the witness', witnessSilent],
@@ -88,7 +89,7 @@ describe('before an approved plan is refused', () => {
     })
   })
 
-  test.each([
+  test.each<[string, Look, ReasonCode]>([
     ['what was said has changed', elsewhere, 'plan-stale'],
     ['somebody says what stands against it', { blocker: 'replay-paused' }, 'replay-paused'],
   ])('nobody is asked again where %s', async (_, look, code) => {

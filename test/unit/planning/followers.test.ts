@@ -7,6 +7,7 @@ import type { Observation } from '../../../src/observation/observation.ts'
 import { blockers } from '../../../src/planning/findings.ts'
 import { planDefects } from '../../../src/planning/plan-defects.ts'
 import { planMove } from '../../../src/planning/plan-move.ts'
+import { toyCode } from '../../support/toy-codes.ts'
 import { toyDriver, toyStack, toyStep } from '../../support/toy-stack.ts'
 
 const at = '2026-11-20T12:00:00.000Z'
@@ -93,7 +94,7 @@ describe.each(MOVING)('a %s in a stack of three sites', (mode) => {
       ...following,
       assess: (component, states, intent) =>
         Object.keys(states).map((site) => ({
-          code: 'not-well',
+          code: toyCode['not-well'],
           severity: intent === null ? 'warning' : 'blocker',
           component: component.name,
           site,

@@ -99,7 +99,7 @@ async function seen(now: Jitter, mode: Mode): Promise<Observation> {
     ],
     proxyGet: async ({ path }: ProxyTarget) => {
       if (path === '/metrics' && now.metrics === 'late')
-        throw siteError('kubernetes-unreachable', 'no answer', { retry: 'transient' })
+        throw siteError('site-unreachable', 'no answer', { retry: 'transient' })
       if (path === '/metrics') return { status: 200, body: METRICS }
       const replayLsn = lsn(now.written - now.behind, now.offset)
       const says =

@@ -1,5 +1,6 @@
 import type { KubernetesClient, KubernetesObject } from '../../../clients/kubernetes-client.ts'
 import type { Progress } from '../../../domain/progress.ts'
+import type { AnyReasonCode } from '../../../errors/reason-codes.ts'
 import { asStandbyError } from '../../../errors/standby-error.ts'
 import { conditionOf } from '../../../platform/kubernetes/client/conditions.ts'
 import { waitOfRefused } from '../../../platform/kubernetes/refused-pods.ts'
@@ -80,7 +81,7 @@ export async function stuckBootstrap(at: Bootstrapping, signal: AbortSignal): Pr
  */
 export async function refusedBootstrap(
   { kubernetes, namespace, cluster }: Bootstrapping,
-  code: string,
+  code: AnyReasonCode,
   signal: AbortSignal,
 ): Promise<Progress | null> {
   const labelSelector = `cnpg.io/cluster=${cluster},cnpg.io/jobRole`
