@@ -1,4 +1,5 @@
 import { UNSEEN } from '../src/errors/unseen.ts'
+import { GENERATED } from './generated-mark.ts'
 
 /** The page of the documentation, as it must be in `docs/vantage-points.md`. */
 export function vantagePointsPage(): string {
@@ -8,7 +9,7 @@ export function vantagePointsPage(): string {
   return [
     '# What counts as up, down or unknown',
     '',
-    '<!-- Written by `node scripts/write-generated-docs.ts` from src/unseen.ts; a test compares. -->',
+    GENERATED,
     '',
     'Whether a site lives is a vote of vantage points: the runner, the load balancers, a database that streams from another one, a power control.',
     'A site is **up** when one of them sees it, **down** when nobody does and at least two different ones say that it is down, and **unknown** otherwise.',

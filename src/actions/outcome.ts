@@ -1,4 +1,5 @@
 import * as core from '@actions/core'
+import type { AnyReasonCode } from '../errors/reason-codes.ts'
 import { asStandbyError, errorBody, StandbyError } from '../errors/standby-error.ts'
 import { withinLimit } from '../reporting/markdown.ts'
 import { honourProxies } from '../runtime/proxies.ts'
@@ -11,7 +12,7 @@ import { setOutput, withoutSecrets } from './inputs.ts'
 export interface Outcome {
   /** continue: go on. complete: nothing to do. stop: somebody must decide first. failure: it went wrong. */
   readonly decision: 'continue' | 'complete' | 'stop' | 'failure'
-  readonly reasonCode: string
+  readonly reasonCode: AnyReasonCode
   readonly result: object
   /** Markdown, verdict first. */
   readonly summary: string

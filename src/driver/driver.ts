@@ -12,6 +12,7 @@ import type { Assessment, LocationOf, SelfFencing } from './assessment.ts'
 import type { Behaviour } from './behaviour.ts'
 import type { DriverContext, SqlRows } from './context.ts'
 import type { Deployment, DeployUnit } from './deployment.ts'
+import type { CodeTable, DeclaredCodes } from './kit/codes.ts'
 import type { Manual, ManualSurroundings } from './manual.ts'
 import type { RestoreTestReport } from './restore-test.ts'
 import type { Varies, VaryingTitle } from './varying.ts'
@@ -29,6 +30,8 @@ export interface Driver<Spec = JsonObject, State = unknown> {
   readonly outside?: true
   /** JSON Schema (2020-12) of the component's mapping in the stack file, without `driver` and `needs`. */
   readonly schema: JsonObject
+  /** The codes that only it uses, for docs/reason-codes.md; absent: they are in src/errors/reason-codes.ts. */
+  readonly codes?: DeclaredCodes<CodeTable>
 
   /** What this component holds alone: two claims that meet are an error of the stack file. Pure. */
   claims(component: Component<Spec>, stack: Stack): Claim[]

@@ -1,7 +1,7 @@
 /**
- * Every stable code that an operation can end with, or that a finding carries, and what it means. Users and workflows
- * branch on codes: one is never renamed, and never gets a new meaning. Texts may change. A contract test compares this
- * list with the sources.
+ * The core's stable codes, each with what it means: an operation ends with one, and a finding carries one. A driver
+ * declares its own (`declareCodes`); `npm run generate` writes both to docs/reason-codes.md. Users and workflows branch
+ * on codes: one is never renamed, and never gets a new meaning. Texts may change.
  */
 export const REASON_CODES = {
   'Good ends': {
@@ -399,13 +399,10 @@ export type ReasonCode = {
 }[keyof typeof REASON_CODES]
 
 declare const declared: unique symbol
-/** A code that a driver, a platform or a system has declared: only `declareCodes` (src/driver/kit/codes.ts) makes one. */
+/**
+ * A code that a driver, a platform or a system has declared: only `declareCodes` (src/driver/kit/codes.ts) makes one.
+ */
 export type DeclaredCode = string & { readonly [declared]: true }
 
 /** What an error, a finding and a failed step carry. No plain string is one, so a misspelt code does not compile. */
 export type AnyReasonCode = ReasonCode | DeclaredCode
-
-/** All codes with their meanings, whatever they are about. */
-export const REASON_CODE_MEANINGS: ReadonlyMap<string, string> = new Map(
-  Object.values(REASON_CODES).flatMap((area) => Object.entries(area)),
-)

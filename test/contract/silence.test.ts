@@ -1,8 +1,8 @@
 import { describe, expect, test } from '@jest/globals'
+import { reasonCodeMeanings } from '../../scripts/all-reason-codes.ts'
 import { EVERYWHERE, type Observed } from '../../src/domain/observed.ts'
 import { type Finding, type Intent, MODES } from '../../src/domain/plan.ts'
 import type { SiteName, Stack } from '../../src/domain/stack.ts'
-import { REASON_CODE_MEANINGS } from '../../src/errors/reason-codes.ts'
 import type { Observation, SiteView } from '../../src/observation/observation.ts'
 import { blockers, findingsOf } from '../../src/planning/findings.ts'
 import { CODES_OF_SILENCE, isUnanswered } from '../../src/planning/unanswered.ts'
@@ -75,6 +75,6 @@ const BLOCK_NO_PLAN = [
 
 test('whatever code speaks of silence is marked, or stands here as one that blocks no plan', () => {
   const speaks = (code: string): boolean => /-(silent|unanswered|not-answering)$/.test(code)
-  const speaking = [...REASON_CODE_MEANINGS.keys()].filter(speaks)
+  const speaking = [...reasonCodeMeanings().keys()].filter(speaks)
   expect(speaking.sort()).toEqual([...[...CODES_OF_SILENCE].filter(speaks), ...BLOCK_NO_PLAN].sort())
 })

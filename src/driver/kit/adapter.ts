@@ -126,10 +126,11 @@ const asFinding = ({ code, ...finding }: KitFinding): Finding => ({ code, ...fin
 function declared<Spec>(
   driver: Declares<Spec> & { readonly kind: string },
 ): Pick<Driver<Spec>, 'kind' | (keyof Declares<Spec> & keyof Driver<Spec>)> {
-  const { kind, schema, claims, access, files, fileProblems, validate, credentials, brings } = driver
+  const { kind, schema, codes, claims, access, files, fileProblems, validate, credentials, brings } = driver
   return {
     kind,
     schema,
+    codes,
     claims,
     access,
     ...(files === undefined ? {} : { files }),

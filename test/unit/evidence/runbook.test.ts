@@ -23,7 +23,7 @@ const commandsOf = (runbook: string): string =>
 const withoutRemarks = (commands: string): string => commands.replaceAll(/^\s*#.*$|\s{3}#.*$/gm, '')
 
 test('the published runbooks are those that the sources give', async () => {
-  // Differs? node scripts/write-generated-docs.ts
+  // Differs? npm run generate
   for (const [file, runbook] of await exampleRunbooks()) expect(readFileSync(join(docs, file), 'utf8')).toBe(runbook)
 })
 
