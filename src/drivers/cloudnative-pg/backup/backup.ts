@@ -1,15 +1,13 @@
 import type { PlannedStep } from '../../../domain/plan.ts'
 import type { SiteName } from '../../../domain/stack.ts'
 import type { Behaviour } from '../../../driver/behaviour.ts'
-import type { DriverContext } from '../../../driver/context.ts'
 import { kubernetesOf, siteOf } from '../../../driver/site-of-step.ts'
 import { asStandbyError } from '../../../errors/standby-error.ts'
-import { countQuery, countsOf } from '../../../systems/postgres/count-rows.ts'
-import { parseLsn, reachesAsFar } from '../../../systems/postgres/wal.ts'
+import { type Manifest, manifestIn, manifestQuery, newestManifest } from '../../../systems/postgres/restore-manifest.ts'
+import { reachesAsFar } from '../../../systems/postgres/wal.ts'
 import { minutes, seconds } from '../../../values/duration.ts'
 import type { JsonObject } from '../../../values/json.ts'
 import { digitsOf, stampOf } from '../../../values/stamp.ts'
-import { documentKind } from '../../../witness/decode.ts'
 import { backupManifest } from '../deploy/manifests.ts'
 import { BACKUP, serverNameOf } from '../objects.ts'
 import { archiveFolder, type CloudNativePgSpec, clusterOf, type Database } from '../spec.ts'
@@ -92,63 +90,6 @@ export const backup: Behaviour<CloudNativePgSpec> = {
 /** One name per begin, so that a second call of the same run finds the first one's backup. */
 const backupName = (run: Run): string => `${parameter(run.step, 'cluster')}-${digitsOf(run.begunAt)}`
 
-/** What a restored copy must at least contain. */
-export interface Manifest {
-  readonly schemaVersion: 1
-  readonly takenAt: string
-  readonly backupId: string
-  readonly serverName: string
-  readonly lsn: string
-  readonly timeline: number
-  readonly systemId: string
-  readonly serverVersion: string
-  readonly restorePoint: string
-  /** The segment that holds the restore point: a restore needs all up to it. */
-  readonly segment: string
-  /** null: the table did not exist. */
-  readonly counts: Readonly<Record<string, number | null>>
-  readonly extensions: readonly string[]
-  readonly bytes: number | null
-}
-
-const text = { type: 'string', maxLength: 256 } as const
-export const manifestDocument = documentKind<Manifest>(
-  {
-    type: 'object',
-    required: [
-      ...[
-        'schemaVersion',
-        'takenAt',
-        'backupId',
-        'serverName',
-        'lsn',
-        'timeline',
-        'systemId',
-        'serverVersion',
-        'restorePoint',
-        'segment',
-      ],
-      ...['counts', 'extensions', 'bytes'],
-    ],
-    properties: {
-      schemaVersion: { const: 1 },
-      takenAt: { type: 'string', format: 'date-time' },
-      backupId: text,
-      serverName: text,
-      lsn: text,
-      timeline: { type: 'integer', minimum: 0 },
-      systemId: text,
-      serverVersion: text,
-      restorePoint: text,
-      segment: text,
-      counts: { type: 'object', additionalProperties: { type: ['integer', 'null'], minimum: 0 } },
-      extensions: { type: 'array', items: text },
-      bytes: { type: ['integer', 'null'], minimum: 0 },
-    },
-  },
-  'Take a new backup: standby backup.',
-)
-
 export const manifest: Behaviour<CloudNativePgSpec> = {
   async done(run) {
     const newest = await newestManifest(run.component, backupProof(run).serverName, run.context).catch(noneThatIsSound)
@@ -173,42 +114,13 @@ function backupProof(run: Run): { readonly backupId: string; readonly serverName
   return { backupId: String(proof?.backupId ?? ''), serverName: String(proof?.serverName ?? '') }
 }
 
-/** Counts in one snapshot, then a restore point behind it: a restore up to the newest WAL can not hold less. */
 async function measure(run: Run, backupId: string, serverName: string): Promise<Manifest> {
   const takenAt = new Date(run.context.clock.now()).toISOString()
   const restorePoint = `standby-${stampOf(takenAt)}`
-  const tables = run.component.spec.manifest?.tables ?? []
-  const rows = await sqlOf(
-    run,
-    `\\connect ${run.component.spec.database}
-BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY;
-${countQuery(tables)}
-SELECT 'extension', extname || ' ' || extversion, '' FROM pg_extension;
-COMMIT;
-SELECT 'fact', 'systemId', system_identifier::text FROM pg_control_system();
-SELECT 'fact', 'version', current_setting('server_version');
-SELECT 'fact', 'timeline', timeline_id::text FROM pg_control_checkpoint();
-SELECT 'fact', 'lsn', pg_create_restore_point('${restorePoint}')::text;
-CHECKPOINT;
-SELECT 'fact', 'segment', pg_walfile_name(pg_switch_wal());`,
-  )
-  const of = (kind: string): (readonly string[])[] => rows.filter((row) => row[0] === kind)
-  const fact = (name: string): string => of('fact').find((row) => row[1] === name)?.[2] ?? ''
-  return {
-    schemaVersion: 1,
-    takenAt,
-    backupId,
-    serverName,
-    lsn: fact('lsn'),
-    timeline: Number(fact('timeline')),
-    systemId: fact('systemId'),
-    serverVersion: fact('version'),
-    restorePoint,
-    segment: fact('segment'),
-    counts: countsOf(rows),
-    extensions: of('extension').map((row) => row[1] ?? ''),
-    bytes: await bytesOf(run, backupId, serverName),
-  }
+  const { database, manifest: counted } = run.component.spec
+  const rows = await sqlOf(run, `\\connect ${database}\n${manifestQuery(counted?.tables ?? [], restorePoint)}`)
+  const bytes = await bytesOf(run, backupId, serverName)
+  return manifestIn(rows, { takenAt, backupId, serverName, restorePoint, bytes })
 }
 
 /** Size of the base backup as it lies in the store: nobody else reads it again before it is needed. */
@@ -225,19 +137,4 @@ async function bytesOf(run: Run, backupId: string, serverName: string): Promise<
 function noneThatIsSound(error: unknown): null {
   if (asStandbyError(error).code !== 'witness-damaged') throw error
   return null
-}
-
-/**
- * The newest manifest of an incarnation; null when none was ever taken. Throws `witness-damaged` when all that there
- * are can not be read.
- */
-export async function newestManifest(
-  component: Database,
-  serverName: string,
-  context: DriverContext,
-): Promise<Manifest | null> {
-  const of = ({ lsn }: Manifest): boolean => parseLsn(lsn) !== null
-  return (
-    (await context.records.newest('backups', `${component.name}/${serverName}/`, manifestDocument, of))?.record ?? null
-  )
 }

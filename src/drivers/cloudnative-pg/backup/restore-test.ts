@@ -5,6 +5,8 @@ import type { DriverContext } from '../../../driver/context.ts'
 import type { RestoreTestReport } from '../../../driver/restore-test.ts'
 import { asStandbyError, siteError } from '../../../errors/standby-error.ts'
 import { newestBackup, walNames } from '../../../systems/postgres/barman-archive.ts'
+import { judgeAge, judgeCatalogue, judgeDuration, judgeRestored } from '../../../systems/postgres/judge-restored.ts'
+import { newestManifest } from '../../../systems/postgres/restore-manifest.ts'
 import { deadlineAfter } from '../../../waiting/deadline.ts'
 import { waitUntilDone } from '../../../waiting/wait-until.ts'
 import { failedBootstrap, refusedBootstrap, stuckBootstrap } from '../deploy/failed-bootstrap.ts'
@@ -12,8 +14,6 @@ import type { Archive } from '../deploy/manifests.ts'
 import { forkOf } from '../failover/forks.ts'
 import { type ClusterObject, HEALTHY, readCluster, serverNameOf, serverNameOfPeer } from '../objects.ts'
 import { clusterOf, type Database, incarnationFolder } from '../spec.ts'
-import { newestManifest } from './backup.ts'
-import { judgeAge, judgeCatalogue, judgeDuration, judgeRestored } from './judge-restored.ts'
 import { createCopy, restoredCluster } from './restore-copy.ts'
 import { askCopy } from './restored-facts.ts'
 
@@ -63,8 +63,8 @@ export async function testRestore(
     checks: [
       ...catalogue,
       ...judgeRestored(component, expected, facts),
-      judgeAge(component, context, newest.endedAt),
-      judgeDuration(component, context, restoreDuration),
+      judgeAge(component, newest.endedAt, context.clock.now(), context.stack.objectives.backupAge),
+      judgeDuration(component, restoreDuration, context.stack.objectives.restoreTime),
     ],
     endpoint: {
       host: `${restoredCluster(component)}-rw.${sandbox.namespace}.svc`,

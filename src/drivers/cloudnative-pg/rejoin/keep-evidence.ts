@@ -6,7 +6,10 @@ import { kubernetesOf, siteOf } from '../../../driver/site-of-step.ts'
 import { siteError } from '../../../errors/standby-error.ts'
 import { changedRows, ROWS_FILE } from '../../../systems/postgres/changed-rows.ts'
 import { type ControlData, endOf } from '../../../systems/postgres/control-data.ts'
+import { decodeDivergence, type ServerShell } from '../../../systems/postgres/decode-divergence.ts'
+import { describeDivergence, divergentSegments } from '../../../systems/postgres/describe-divergence.ts'
 import { foundLoss } from '../../../systems/postgres/found-loss.ts'
+import { tableNamesQuery, userTables } from '../../../systems/postgres/tables-by-file.ts'
 import {
   type Fork,
   forkBetween,
@@ -15,7 +18,6 @@ import {
   forksInFile,
   HISTORY,
 } from '../../../systems/postgres/timeline-history.ts'
-import { bytesBetween, parseLsn, parseSegment, type SegmentBytes } from '../../../systems/postgres/wal.ts'
 import { minutes, seconds } from '../../../values/duration.ts'
 import { isObject, type JsonObject } from '../../../values/json.ts'
 import { parseStrictly } from '../../../values/strict-json.ts'
@@ -24,7 +26,6 @@ import { podOf, primaryPod, readCluster, runSql } from '../objects.ts'
 import { archiveFolder, type CloudNativePgSpec, clusterOf, type Database } from '../spec.ts'
 import { parameter, plannedStep, stepId } from '../steps.ts'
 import { namespaceOf, type Run } from '../where.ts'
-import { type Decoded, decodeDivergence } from './decode-divergence.ts'
 
 /** What exists only on the former active site is kept before the site is cloned anew, and named. */
 export function keepEvidenceStep(component: Database, intent: Intent, serverName: string, uid: string): PlannedStep {
@@ -93,8 +94,7 @@ export const keepEvidence: Behaviour<CloudNativePgSpec> = {
     const fork = await forkOfSuccessor(run, control, own)
     const present = fork === null ? [] : await segmentsIn(run, pod)
     const names = fork === null ? [] : divergentSegments(present, fork, endOf(control), control.segmentBytes)
-    const decoded = fork === null ? null : await decodeDivergence(run, pod, present, fork, own ?? [], control)
-    const end = endOf(control)
+    const decoded = fork === null ? null : await decodeDivergence(shellIn(run, pod), present, fork, own ?? [], control)
     const most = Math.max(1, MOST_BYTES / control.segmentBytes)
     const kept = names.slice(0, most)
     const store = await evidenceStore(run).open('write')
@@ -117,16 +117,10 @@ export const keepEvidence: Behaviour<CloudNativePgSpec> = {
       uid: uidOf(run),
       serverName: parameter(run.step, 'serverName'),
       takenAt: run.context.clock.now().toISOString(),
-      state: control.state,
-      forkedAt: fork?.at ?? null,
-      // Null after a crash: the control file knows its last checkpoint only.
-      endedAt: end,
-      timeline: control.timeline,
-      bytes: bytesBeyond(fork, end, decoded),
       files: kept,
       filesLeft: names.slice(most),
       rowsIn: rows.length === 0 ? null : ROWS_FILE,
-      ...(decoded === null ? NEVER_PARTED : described(decoded, tables)),
+      ...describeDivergence(fork, control, decoded, tables),
     }
     await store.put(`${evidenceFolder(run)}evidence.json`, JSON.stringify(evidence, null, 2), {
       signal: run.signal,
@@ -168,114 +162,27 @@ async function ownHistory(run: Run, pod: string, { timeline }: ControlData): Pro
 const segmentsIn = async (run: Run, pod: string): Promise<string[]> =>
   (await runIn(run, pod, 'ls -1 "$PGDATA/pg_wal"')).split('\n').map((name) => name.trim())
 
-/**
- * Names of the WAL files that reach behind the fork, oldest first. Behind the end lie old ones under new names, made
- * ready to be written again.
- */
-function divergentSegments(
-  names: readonly string[],
-  fork: Fork,
-  endedAt: string | null,
-  segments: SegmentBytes,
-): string[] {
-  const at = parseLsn(fork.at) ?? 0n
-  const end = parseLsn(endedAt)
-  return names.filter((name) => {
-    const segment = name.length === 24 ? parseSegment(name, segments) : null
-    return (
-      segment !== null &&
-      segment.timeline >= fork.timeline &&
-      segment.end > at &&
-      (end === null || segment.start <= end)
-    )
-  })
-}
-
-/** Null where nobody knows the end. */
-function bytesBeyond(fork: Fork | null, end: string | null, decoded: Decoded | null): number | null {
-  if (fork === null || decoded?.endsAtFork === true) return 0
-  return end === null ? null : bytesBetween(fork.at, end)
-}
-
-const NEVER_PARTED = {
-  tables: [],
-  commits: 0,
-  complete: true,
-  missing: [],
-  meaning: 'the histories never parted: nothing exists on this site only',
-}
-
-function described(
-  { divergence, complete, missing, endsAtFork }: Decoded,
-  tables: ReadonlyMap<string, string>,
-): JsonObject {
-  const gap =
-    missing.length === 0
-      ? ''
-      : `; ${missing.join(', ')} ${missing.length === 1 ? 'is' : 'are'} not on its volume any more`
-  const lies = { complete, missing: [...missing] }
-  if (divergence === null)
-    return {
-      ...lies,
-      tables: null,
-      commits: null,
-      meaning: `the WAL could not be decoded here; the files hold what is left of it${gap}`,
-    }
-  if (endsAtFork)
-    return {
-      ...lies,
-      tables: [],
-      commits: 0,
-      meaning: 'its WAL ends where the histories parted: nothing was committed on this site only',
-    }
-  const { relations, rows: _, ...rest } = divergence
-  return {
-    ...rest,
-    ...lies,
-    tables: relations.flatMap(({ relation, ...counts }): JsonObject[] => {
-      const table = tables.get(relation)
-      return table === undefined ? [] : [{ table, ...counts }]
-    }),
-    meaning: `rows that transactions changed which were committed on this site only, counted in its WAL; a row that was changed twice counts twice${complete ? '' : `; not all of it could be read, so there is more${gap}`}`,
-  }
-}
-
-/**
- * The names of users' tables by their files. The new primary is a copy: it knows the tables by the same files, unless
- * they were rewritten since. Catalogues and TOAST hold no rows of users.
- */
+/** The names of the tables behind these files. The new primary is a copy, and knows them by the same files. */
 async function tablesOf(run: Run, relations: readonly string[]): Promise<Map<string, string>> {
   if (relations.length === 0) return new Map()
   const kubernetes = run.context.kubernetes(parameter(run.step, 'primarySite') as SiteName)
   const pod = await primaryPod(kubernetes, namespaceOf(run), parameter(run.step, 'primary'), run.signal)
-  const values = relations.map((relation) => `(${relation.split('/').map(Number).join(', ')})`).join(', ')
-  const rows = await runSql(kubernetes, pod, run.component.spec.database, nameQuery(values), run.signal)
-  const known = new Map(rows.map(([file, schema, table]) => [file, { schema: schema ?? '', table: table ?? '' }]))
-  return new Map(
-    relations.flatMap((relation): [string, string][] => {
-      const found = known.get(relation)
-      if (found === undefined) return isCatalogue(relation) ? [] : [[relation, `file ${relation}`]]
-      return SYSTEM_SCHEMAS.has(found.schema) ? [] : [[relation, found.table]]
-    }),
-  )
+  const query = tableNamesQuery(relations)
+  return userTables(relations, await runSql(kubernetes, pod, run.component.spec.database, query, run.signal))
 }
 
-const SYSTEM_SCHEMAS = new Set(['pg_catalog', 'pg_toast', 'information_schema'])
-/** File nodes below the first of users belong to the system, in every database. */
-const isCatalogue = (relation: string): boolean => Number(relation.split('/')[2]) < 16_384
+/** A shell in the pod. */
+const shellIn =
+  (run: Run, pod: string): ServerShell =>
+  (script, args, deadline) =>
+    kubernetesOf(run).exec(podOf(namespaceOf(run), pod), ['sh', '-c', script, ...args], {
+      signal: run.signal,
+      deadline,
+    })
 
-const nameQuery = (values: string): string => `SELECT space || '/' || db || '/' || node, nspname, pg_class.oid::regclass
-FROM (VALUES ${values}) AS changed(space, db, node)
-JOIN pg_database ON pg_database.oid = db AND datname = current_database()
-JOIN pg_class ON pg_class.oid = pg_filenode_relation((CASE WHEN space = 1663 THEN 0 ELSE space END)::oid, node::oid)
-JOIN pg_namespace ON pg_namespace.oid = relnamespace;`
-
-/** Output of a small shell script in the pod; its argument is data, never part of the script. */
+/** The output of a small script in the pod. Throws `evidence-unreadable` where it fails. */
 async function runIn(run: Run, pod: string, script: string, argument = ''): Promise<string> {
-  const answer = await kubernetesOf(run).exec(podOf(namespaceOf(run), pod), ['sh', '-c', script, argument], {
-    signal: run.signal,
-    deadline: minutes(2),
-  })
+  const answer = await shellIn(run, pod)(script, [argument], minutes(2))
   if (answer.code !== 0)
     throw siteError('evidence-unreadable', `${script}: ${answer.stderr.trim() || `exit code ${answer.code}`}`, {
       where: `${siteOf(run)} ${namespaceOf(run)}/Pod/${pod}`,

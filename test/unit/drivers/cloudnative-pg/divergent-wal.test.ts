@@ -1,7 +1,7 @@
 import { describe, expect, test } from '@jest/globals'
 import { unavailable } from '../../../../src/drivers/cloudnative-pg/failover/fence.ts'
-import { missingIn } from '../../../../src/drivers/cloudnative-pg/rejoin/decode-divergence.ts'
 import { parseControlData } from '../../../../src/systems/postgres/control-data.ts'
+import { missingIn } from '../../../../src/systems/postgres/decode-divergence.ts'
 import { divergenceIn } from '../../../../src/systems/postgres/divergent-wal.ts'
 import { forkBetween, forkFrom, forksInFile, spansSince } from '../../../../src/systems/postgres/timeline-history.ts'
 import { MB16 } from './cluster-states.ts'

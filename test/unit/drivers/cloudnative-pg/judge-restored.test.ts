@@ -1,16 +1,12 @@
 import { describe, expect, test } from '@jest/globals'
 import type { SiteName } from '../../../../src/domain/stack.ts'
-import type { Manifest } from '../../../../src/drivers/cloudnative-pg/backup/backup.ts'
-import {
-  type Expected,
-  judgeCatalogue,
-  judgeRestored,
-} from '../../../../src/drivers/cloudnative-pg/backup/judge-restored.ts'
 import { scratchCluster } from '../../../../src/drivers/cloudnative-pg/backup/restore-copy.ts'
-import type { RestoredFacts } from '../../../../src/drivers/cloudnative-pg/backup/restored-facts.ts'
 import { tellingLines } from '../../../../src/drivers/cloudnative-pg/deploy/failed-bootstrap.ts'
 import { type CataloguedBackup, parseBackupInfo } from '../../../../src/systems/postgres/barman-archive.ts'
 import { countQuery, countsOf } from '../../../../src/systems/postgres/count-rows.ts'
+import { type Expected, judgeCatalogue, judgeRestored } from '../../../../src/systems/postgres/judge-restored.ts'
+import type { Manifest } from '../../../../src/systems/postgres/restore-manifest.ts'
+import type { RestoredFacts } from '../../../../src/systems/postgres/restored-facts.ts'
 import { verdictOf } from '../../../../src/verification/judge-restore.ts'
 import { MB16, segmentsOf } from './cluster-states.ts'
 import { theDatabase } from './database-stack.ts'

@@ -1,41 +1,41 @@
-import { kubernetesOf } from '../../../driver/site-of-step.ts'
-import type { ControlData } from '../../../systems/postgres/control-data.ts'
-import { type Divergence, divergenceIn } from '../../../systems/postgres/divergent-wal.ts'
-import { type Fork, spansSince } from '../../../systems/postgres/timeline-history.ts'
-import {
-  formatLsn,
-  parseLsn,
-  type SegmentBytes,
-  segmentName,
-  startOfSegment,
-  wholeSegments,
-} from '../../../systems/postgres/wal.ts'
-import { minutes } from '../../../values/duration.ts'
-import { podOf } from '../objects.ts'
-import { namespaceOf, type Run } from '../where.ts'
+import { type Milliseconds, minutes } from '../../values/duration.ts'
+import type { ControlData } from './control-data.ts'
+import { type Divergence, divergenceIn } from './divergent-wal.ts'
+import { type Fork, spansSince } from './timeline-history.ts'
+import { formatLsn, parseLsn, type SegmentBytes, segmentName, startOfSegment, wholeSegments } from './wal.ts'
+
+/**
+ * Runs a POSIX shell script on the machine of a stopped server, with its PGDATA in the environment. The arguments are
+ * `$0`, `$1`, …: data, never part of the script.
+ */
+export type ServerShell = (
+  script: string,
+  args: readonly string[],
+  deadline: Milliseconds,
+) => Promise<{ readonly code: number; readonly stdout: string; readonly stderr: string }>
 
 /** Lines of pg_waldump that are read. */
 const MOST_RECORDS = 200_000
 
 export interface Decoded {
-  /** Null: the WAL could not be decoded here, so nobody knows what is in it. */
+  /** Null: the WAL could not be decoded here, and its content is unknown. */
   readonly divergence: Divergence | null
-  /** Whether all of it was read; what is counted is a lower end otherwise. */
+  /** Whether all of it was read; otherwise what is counted is a lower end. */
   readonly complete: boolean
-  /** Segments that had to be there and are not. */
+  /** Names of the segments that should exist and do not. */
   readonly missing: readonly string[]
   /** Whether the WAL provably ends at the fork: nothing was ever committed beyond it. */
   readonly endsAtFork: boolean
 }
 
 /**
- * What `pg_waldump` says of the WAL behind a fork, timeline after timeline. It prints nothing where its first segment
- * is missing, and the end of the WAL is an error to it, always: whether there is something to read is judged by the
- * names of the segments before, and by its words after.
+ * What `pg_waldump` says of the WAL after a fork, timeline by timeline. It prints nothing where its first segment is
+ * missing, and the end of the WAL is always an error to it. Whether there is something to read is judged by the names
+ * of the segments before the call, and by its messages after it. `names`: the files of `pg_wal`; `own`: how the server
+ * came to its timeline.
  */
 export async function decodeDivergence(
-  run: Run,
-  pod: string,
+  shell: ServerShell,
   names: readonly string[],
   fork: Fork,
   own: readonly Fork[],
@@ -49,7 +49,7 @@ export async function decodeDivergence(
     missing.includes(segmentName(span.timeline, parseLsn(span.from) ?? 0n, segmentBytes)),
   )
   const unread = async (maybeNothing: boolean): Promise<Decoded> =>
-    maybeNothing && spans.length === 1 && (await endsAtFork(run, pod, fork, { timeline, checkpoint, segmentBytes }))
+    maybeNothing && spans.length === 1 && (await endsAtFork(shell, fork, { timeline, checkpoint, segmentBytes }))
       ? { divergence: divergenceIn(''), complete: true, missing: [], endsAtFork: true }
       : { divergence: null, complete: false, missing, endsAtFork: false }
   // WAL that ended with a segment has not begun the next one.
@@ -57,7 +57,7 @@ export async function decodeDivergence(
   const lines: string[] = []
   let cut = false
   for (const { timeline: one, from, to } of spans) {
-    const printed = await waldump(run, pod, [String(one), from, ...(to === null ? [] : [to])])
+    const printed = await waldump(shell, [String(one), from, ...(to === null ? [] : [to])])
     if (printed === null) return unread(missing.length === 0)
     cut ||= printed.length >= MOST_RECORDS
     for (const line of printed) lines.push(line)
@@ -107,12 +107,11 @@ const noneAfter = (fork: Fork, timeline: number, names: readonly string[], segme
 /**
  * Whether nothing follows the fork, where `pg_waldump` found no record. A primary that was killed after the other side
  * had received its every write has WAL that can be read up to the fork, and ends there: PostgreSQL itself would end its
- * recovery at that position. Where the last checkpoint lies after the fork, or the WAL before it can not be read
- * either, nobody knows.
+ * recovery at that position. False where that is unknown: the last checkpoint comes after the fork, or the WAL before
+ * it cannot be read either.
  */
 async function endsAtFork(
-  run: Run,
-  pod: string,
+  shell: ServerShell,
   fork: Fork,
   { timeline, checkpoint, segmentBytes }: Pick<ControlData, 'timeline' | 'checkpoint' | 'segmentBytes'>,
 ): Promise<boolean> {
@@ -122,11 +121,7 @@ async function endsAtFork(
   const own = startOfSegment(at - 1n, segmentBytes)
   // The first record of a segment may begin in the segment before.
   for (const from of [own, own - BigInt(segmentBytes)].filter((start) => start >= 0n)) {
-    const argv = ['sh', '-c', WHOLE, String(timeline), formatLsn(from), formatLsn(at)]
-    const answer = await kubernetesOf(run).exec(podOf(namespaceOf(run), pod), argv, {
-      signal: run.signal,
-      deadline: minutes(2),
-    })
+    const answer = await shell(WHOLE, [String(timeline), formatLsn(from), formatLsn(at)], minutes(2))
     if (answer.code === 0) return true
   }
   return false
@@ -137,8 +132,8 @@ const PAGE = 8_192n
 const HEADER = { first: 40n, other: 24n } as const
 
 /**
- * The end of a page's header counts as the begin of the page: no record lies between them, and `pg_waldump -e` reads
- * none of it.
+ * The end of a page's header counts as the beginning of the page: no record lies between, and `pg_waldump -e` reads
+ * none.
  */
 function withoutHeader(position: bigint, segments: SegmentBytes): bigint {
   const page = position - (position % PAGE)
@@ -147,8 +142,8 @@ function withoutHeader(position: bigint, segments: SegmentBytes): bigint {
 }
 
 /**
- * Of a timeline, from a position, up to another one or to the end; in UTC, for it prints times as its surroundings have
- * them.
+ * Prints the records of a timeline (`$0`) from a position (`$1`) up to another one (`$2`) or to the end, with its times
+ * in UTC.
  */
 export const WALDUMP = `command -v pg_waldump >/dev/null || exit 127
 TZ=UTC pg_waldump -p "$PGDATA/pg_wal" -t "$0" -s "$1" \${2:+-e "$2"} | grep -E '^rmgr: (Heap2?|Transaction) ' | head -n ${MOST_RECORDS}`
@@ -159,16 +154,13 @@ TZ=UTC pg_waldump -p "$PGDATA/pg_wal" -t "$0" -s "$1" \${2:+-e "$2"} | grep -E '
  */
 export const WHOLE = `pg_waldump -p "$PGDATA/pg_wal" -t "$0" -s "$1" -e "$2" >/dev/null`
 
-/** Null where the image has no pg_waldump, or it finds no record at all. */
-async function waldump(run: Run, pod: string, span: readonly string[]): Promise<string[] | null> {
-  const answer = await kubernetesOf(run).exec(podOf(namespaceOf(run), pod), ['sh', '-c', WALDUMP, ...span], {
-    signal: run.signal,
-    deadline: minutes(5),
-  })
+/** Null where the machine has no pg_waldump, or it finds no record at all. */
+async function waldump(shell: ServerShell, span: readonly string[]): Promise<string[] | null> {
+  const answer = await shell(WALDUMP, span, minutes(5))
   if (answer.code === 127 || neverBegan(answer.stderr)) return null
   return answer.stdout.split('\n').filter((line) => line !== '')
 }
 
-/** It complains at every end; these words it has when it read nothing, or no further than a file that is cut off. */
+/** It complains at every end; these words mean that it read nothing, or no farther than a file that is cut off. */
 export const neverBegan = (stderr: string): boolean =>
   /could not find a valid record|could not (locate|open|read)|invalid WAL segment size/i.test(stderr)

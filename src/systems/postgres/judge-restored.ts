@@ -1,24 +1,24 @@
-import type { Check } from '../../../domain/restore-test.ts'
-import type { DriverContext } from '../../../driver/context.ts'
-import type { CataloguedBackup } from '../../../systems/postgres/barman-archive.ts'
-import { formatLsn, holesIn, newestSegment, parseLsn } from '../../../systems/postgres/wal.ts'
-import { readableDuration } from '../../../values/duration.ts'
-import type { Database } from '../spec.ts'
-import type { Manifest } from './backup.ts'
+import type { Check } from '../../domain/restore-test.ts'
+import type { Component } from '../../domain/stack.ts'
+import { type Milliseconds, readableDuration } from '../../values/duration.ts'
+import type { CataloguedBackup } from './barman-archive.ts'
+import type { Manifest } from './restore-manifest.ts'
 import type { RestoredFacts } from './restored-facts.ts'
+import { formatLsn, holesIn, newestSegment, parseLsn } from './wal.ts'
 
 type Outcome = Check['outcome']
+type Named = Pick<Component, 'name'>
 
 /** What a restored copy is held against. */
 export interface Expected {
   readonly manifest: Manifest | null
-  readonly backup: CataloguedBackup
+  readonly backup: Pick<CataloguedBackup, 'id' | 'beginWal' | 'bytes' | 'systemId' | 'segmentBytes'>
   /** Names of all archived WAL. */
   readonly wal: readonly string[]
 }
 
 /** What can be said from the bucket alone. Pure. */
-export function judgeCatalogue(component: Database, expected: Expected): Check[] {
+export function judgeCatalogue(component: Named, expected: Expected): Check[] {
   const { manifest, backup } = expected
   const check = checkOf(component)
   const complete = holdsAllWal(component, expected)
@@ -30,7 +30,7 @@ export function judgeCatalogue(component: Database, expected: Expected): Check[]
         outcome: 'inconclusive',
       },
     ]
-  // barman goes on to call a cut data.tar DONE, and nobody re-reads it before it is needed.
+  // Barman still says DONE of a data.tar that was cut off; nothing reads it again before it is needed.
   return manifest.backupId === backup.id && manifest.bytes !== null
     ? [
         complete,
@@ -39,7 +39,7 @@ export function judgeCatalogue(component: Database, expected: Expected): Check[]
     : [complete]
 }
 
-function holdsAllWal(component: Database, { manifest, backup, wal }: Expected): Check {
+function holdsAllWal(component: Named, { manifest, backup, wal }: Expected): Check {
   const what = `every WAL segment from ${backup.beginWal} on`
   const check = checkOf(component)
   if (backup.segmentBytes === null) {
@@ -47,7 +47,7 @@ function holdsAllWal(component: Database, { manifest, backup, wal }: Expected): 
     return { ...check('wal-complete', false, what, found), outcome: 'inconclusive' }
   }
   const holes = holesIn(wal, backup.beginWal, backup.segmentBytes)
-  // A hole behind the backup's end restores "successfully", with all later rows missing (measured).
+  // A backup with a hole after its end restores "successfully", with all later rows missing (measured).
   const missing =
     manifest === null || manifest.segment === '' || wal.includes(manifest.segment)
       ? holes
@@ -58,7 +58,7 @@ function holdsAllWal(component: Database, { manifest, backup, wal }: Expected): 
 }
 
 /** What the restored data says. Pure. */
-export function judgeRestored(component: Database, expected: Expected, facts: RestoredFacts): Check[] {
+export function judgeRestored(component: Named, expected: Expected, facts: RestoredFacts): Check[] {
   const check = checkOf(component)
   const { manifest, backup } = expected
   const systemId = manifest?.systemId ?? backup.systemId
@@ -90,8 +90,8 @@ export function judgeRestored(component: Database, expected: Expected, facts: Re
   return manifest === null ? checks : [...checks, ...againstManifest(component, manifest, facts)]
 }
 
-/** A recovery ends without an error wherever its WAL ends: only the position tells. */
-function reachesEnd(component: Database, { manifest, backup, wal }: Expected, facts: RestoredFacts): Check {
+/** A recovery ends without an error wherever its WAL ends: only the position shows how far it came. */
+function reachesEnd(component: Named, { manifest, backup, wal }: Expected, facts: RestoredFacts): Check {
   const newest = backup.segmentBytes === null ? null : newestSegment(wal, backup.segmentBytes)
   const marks = [
     { mark: parseLsn(manifest?.lsn), named: 'of the manifest' },
@@ -107,12 +107,12 @@ function reachesEnd(component: Database, { manifest, backup, wal }: Expected, fa
     'reaches-end',
     reached !== null && marks.every(({ mark }) => reached >= mark),
     `WAL up to ${marks.map(({ mark, named }) => `${formatLsn(mark)} (${named})`).join(' and ')}`,
-    reached === null ? 'nobody knows how far' : `WAL up to ${facts.recoveredTo}`,
+    reached === null ? 'an unknown position' : `WAL up to ${facts.recoveredTo}`,
   )
 }
 
 /** Rows may have been deleted since: then a fresh backup (`standby backup`) makes a fresh manifest. */
-function againstManifest(component: Database, manifest: Manifest, facts: RestoredFacts): Check[] {
+function againstManifest(component: Named, manifest: Manifest, facts: RestoredFacts): Check[] {
   const check = checkOf(component)
   const expected = Object.entries(manifest.counts).filter((entry): entry is [string, number] => entry[1] !== null)
   const fewer = expected.filter(([table, count]) => (facts.counts[table] ?? -1) < count)
@@ -134,18 +134,14 @@ function againstManifest(component: Database, manifest: Manifest, facts: Restore
   ]
 }
 
-/** How old the restored data is: what a disaster now would cost. */
-export function judgeAge(component: Database, context: DriverContext, newest: string): Check {
-  const age = context.clock.now().getTime() - Date.parse(newest)
-  const limit = context.stack.objectives.backupAge
-  return objective(component, 'backup-age', age, limit)
-}
+/** How old the restored data is: what a disaster now would cost. `takenAt`: ISO 8601. Pure. */
+export const judgeAge = (component: Named, takenAt: string, now: Date, limit: Milliseconds): Check =>
+  objective(component, 'backup-age', now.getTime() - Date.parse(takenAt), limit)
 
-export function judgeDuration(component: Database, context: DriverContext, duration: number): Check {
-  return objective(component, 'restore-time', duration, context.stack.objectives.restoreTime)
-}
+export const judgeDuration = (component: Named, duration: Milliseconds, limit: Milliseconds): Check =>
+  objective(component, 'restore-time', duration, limit)
 
-function objective(component: Database, id: string, value: number, limit: number): Check {
+function objective(component: Named, id: string, value: Milliseconds, limit: Milliseconds): Check {
   const outcome: Outcome = Number.isNaN(value) ? 'inconclusive' : value <= limit ? 'pass' : 'objective-missed'
   return {
     id,
@@ -157,7 +153,7 @@ function objective(component: Database, id: string, value: number, limit: number
 }
 
 const checkOf =
-  (component: Database) =>
+  (component: Named) =>
   (id: string, good: boolean, expected: string, found: string): Check => ({
     id,
     component: component.name,
