@@ -13,7 +13,7 @@ import { type PlanDifference, sayDifference } from '../planning/plan-difference.
 import { planDifferences } from '../planning/plan-differences.ts'
 import { digestOf } from '../planning/plan-digest.ts'
 import { planMove } from '../planning/plan-move.ts'
-import { maySilenceExplain } from '../planning/unanswered.ts'
+import { mayBeUnanswered } from '../planning/unanswered.ts'
 import { TOOL_VERSION } from '../runtime/version.ts'
 import { runOfHolder } from '../witness/lock-holder.ts'
 import { witnessTime } from '../witness/time.ts'
@@ -74,7 +74,7 @@ export async function revalidatePlan(
   const first = await plannedAgain(world, plan, run)
   // One answer that came too late is worth a second look, before it costs everybody's approval.
   const differed = differences(first.plan).length > 0
-  const now = maySilenceExplain(plan, first.plan, differed) ? await plannedAgain(world, plan, run) : first
+  const now = mayBeUnanswered(plan, first.plan, differed) ? await plannedAgain(world, plan, run) : first
   seen(now.plan.facts)
   const moved = staleFacts(plan.facts, now.plan.facts).map(
     (fact) => `${fact.fact} was ${fact.planned} when the plan was made, is ${fact.now} now`,

@@ -5,8 +5,8 @@ import { nameOfFact, staleFacts, unansweredFacts } from './facts.ts'
 import { blockers } from './findings.ts'
 
 /**
- * Codes of findings that may block for no more than an answer that did not come in time. A contract test asks every
- * driver, and every listed code.
+ * The codes of drivers that do not mark their findings with `unanswered` yet, and those of the core. A contract test
+ * asks every driver, and checks every listed code.
  */
 export const CODES_OF_SILENCE: ReadonlySet<string> = new Set([
   ...([
@@ -23,17 +23,18 @@ export const CODES_OF_SILENCE: ReadonlySet<string> = new Set([
 ])
 
 /**
- * Whether somebody is not heard now, and all who are heard say what the approved plan rests on: then a second look may
- * bring it back. So may it where no fact has changed and the plan that is made anew still differs: an archive, or the
- * lost site, answered too late to have its steps. Pure.
+ * Whether the difference between an approved plan and the one that is made now may be no more than a missing answer,
+ * so that a second look is worth its time: a fact or a blocker is unanswered, and all that did answer says what the
+ * approved plan depends on. `differs`: the plans differ although no fact has changed, for example because an archive
+ * or the lost site answered too late to have its steps. Pure.
  */
-export function maySilenceExplain(approved: Plan, now: Plan, differs = false): boolean {
-  const unheard = unansweredFacts(approved.facts, now.facts)
-  const names = new Set(unheard.map(nameOfFact))
-  const heard = now.facts.filter((fact) => !names.has(nameOfFact(fact)))
-  // As if whoever is not heard had said what it said before.
-  if (staleFacts(approved.facts, [...heard, ...unheard]).length > 0) return false
-  return unheard.length > 0 || differs || blockers(now.findings).some(isUnanswered)
+export function mayBeUnanswered(approved: Plan, now: Plan, differs = false): boolean {
+  const unanswered = unansweredFacts(approved.facts, now.facts)
+  const names = new Set(unanswered.map(nameOfFact))
+  const answered = now.facts.filter((fact) => !names.has(nameOfFact(fact)))
+  // Assume unanswered facts are unchanged.
+  if (staleFacts(approved.facts, [...answered, ...unanswered]).length > 0) return false
+  return unanswered.length > 0 || differs || blockers(now.findings).some(isUnanswered)
 }
 
 /** Drivers of the kit mark such a finding themselves; the codes are those of drivers that do not yet. */

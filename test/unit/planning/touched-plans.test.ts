@@ -24,7 +24,7 @@ const DECIDES_NOTHING = [
   /^id$/,
   /^nonce$/,
   /^madeIn$/,
-  /^findings(\.#(\.(severity|component|site|what|next|code))?)?$/,
+  /^findings(\.#(\.(severity|component|site|what|next|code|unanswered))?)?$/,
   /^liveness\.sightings(\.#(\.(from|what))?)?$/,
 ]
 /** Of a failover: where the measured loss comes from, in words; its ends where they show more than there is. */

@@ -1,14 +1,14 @@
 import { expect, test } from '@jest/globals'
 import type { Finding, Plan } from '../../../src/domain/plan.ts'
-import { maySilenceExplain } from '../../../src/planning/unanswered.ts'
+import { mayBeUnanswered } from '../../../src/planning/unanswered.ts'
 
 const planWith = (...findings: Finding[]): Plan => ({ facts: [], findings }) as unknown as Plan
 const blocker: Finding = { code: 'backend-down', severity: 'blocker', what: 'nothing said' }
 
 test('a blocker that its driver marks as unanswered gets a second look, whatever its code', () => {
-  expect(maySilenceExplain(planWith(), planWith({ ...blocker, unanswered: true }))).toBe(true)
+  expect(mayBeUnanswered(planWith(), planWith({ ...blocker, unanswered: true }))).toBe(true)
 })
 
 test('a blocker about what did answer gets none', () => {
-  expect(maySilenceExplain(planWith(), planWith(blocker))).toBe(false)
+  expect(mayBeUnanswered(planWith(), planWith(blocker))).toBe(false)
 })
