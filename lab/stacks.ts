@@ -7,7 +7,8 @@ import type { KubernetesClient, KubernetesObject } from '../src/clients/kubernet
 import type { Identity } from '../src/domain/identities.ts'
 import type { CloudNativePgSpec } from '../src/drivers/cloudnative-pg/spec.ts'
 import { drivers, witnesses } from '../src/drivers/registry.ts'
-import { accessObjects } from '../src/operations/access.ts'
+import { accessRulesOf, identitiesOf } from '../src/operations/access.ts'
+import { accessObjects } from '../src/platform/kubernetes/access.ts'
 import { openKubernetes } from '../src/platform/kubernetes/client/open.ts'
 import { loadStack } from '../src/stack/load-stack.ts'
 import { canaryEnvironment } from './canary.ts'
@@ -121,7 +122,8 @@ export async function prepareStack(
   for (const site of stack.sites) {
     const labSite = site.name as string as SiteName
     await createPrerequisites(name, admin[labSite], labSite, secrets)
-    for (const object of accessObjects(stack, drivers, site.name)) await admin[labSite].apply(object, { force: true })
+    for (const object of accessObjects(stack, site, accessRulesOf(stack, drivers), identitiesOf(stack, drivers)))
+      await admin[labSite].apply(object, { force: true })
   }
   const kubeconfigs = new Map<Identity, Promise<Record<string, string>>>()
   return {

@@ -3,18 +3,19 @@ import { stringify } from 'yaml'
 import { neededCredentials } from '../composition/needed-credentials.ts'
 import { type Identity, OPERATING } from '../domain/identities.ts'
 import type { Stack } from '../domain/stack.ts'
-import { kubectlAt } from '../driver/manual.ts'
 import { drivers, witnesses } from '../drivers/registry.ts'
 import { inputError } from '../errors/standby-error.ts'
 import type { CheckReport } from '../evidence/reports.ts'
-import { accessObjects, bucketPolicies } from '../operations/access.ts'
+import { accessRulesOf, identitiesOf } from '../operations/access.ts'
 import { checkStack } from '../operations/check-stack.ts'
 import { mintKubeconfig } from '../operations/mint-kubeconfig.ts'
+import { platformsOf } from '../platform/registry.ts'
 import { masking as newMasking } from '../runtime/masking.ts'
 import { refuseUnwritable, writeSecret } from '../runtime/output-file.ts'
 import { loadStack } from '../stack/load-stack.ts'
 import { problemText } from '../stack/problems.ts'
 import { parseDuration } from '../values/duration.ts'
+import { bucketPolicies } from '../witness/s3/identity-policies.ts'
 import { credentialSkeletons, credentialTable } from './credential-table.ts'
 import { type Common, EXIT, local } from './operate.ts'
 
@@ -85,30 +86,35 @@ async function rbacText(stack: Stack, common: Common, { site: only, policy }: Rb
     throw inputError('unknown-site', `${stack.name} has no site ${only}`, {
       next: `Name one of ${stack.sites.map((site) => site.name).join(', ')}.`,
     })
-  if (common.json)
-    return JSON.stringify(
-      {
-        kubernetes: Object.fromEntries(sites.map((site) => [site.name, accessObjects(stack, drivers, site.name)])),
-        s3: bucketPolicies(stack, drivers),
-      },
-      null,
-      2,
-    )
-  const documents = sites.map(
-    (site) =>
-      `# ${site.name}: ${kubectlAt(stack, site.name)} apply -f -\n${accessObjects(stack, drivers, site.name)
-        .map((object) => `---\n${stringify(object)}`)
-        .join('')}`,
+  const access = { rules: accessRulesOf(stack, drivers), identities: identitiesOf(stack, drivers) }
+  const documents = sites.flatMap((site) =>
+    platformsOf(site).map((platform) => ({
+      platform,
+      site,
+      objects: platform.accessObjects(stack, site, access.rules, access.identities),
+    })),
   )
-  const policies = stringify(bucketPolicies(stack, drivers))
+  const policies = bucketPolicies(stack, access.rules, access.identities)
+  if (common.json) {
+    const objectsOf = (name: string): [string, unknown][] =>
+      documents.flatMap(({ platform, site, objects }) => (platform.name === name ? [[site.name, objects]] : []))
+    const names = [...new Set(documents.map(({ platform }) => platform.name))]
+    const ofPlatforms = Object.fromEntries(names.map((name) => [name, Object.fromEntries(objectsOf(name))]))
+    return JSON.stringify({ ...ofPlatforms, s3: policies }, null, 2)
+  }
+  const printed = documents.map(
+    ({ platform, site, objects }) =>
+      `# ${site.name}: ${platform.byHand.apply(site)}\n${objects.map((object) => `---\n${stringify(object)}`).join('')}`,
+  )
+  const commented = stringify(policies)
     .split('\n')
     .map((line) => `# ${line}`.trimEnd())
     .join('\n')
-  return `${documents.join('\n')}\n# S3 policies, by identity (as a document for the service: standby rbac --policy <identity>):\n${policies}`
+  return `${printed.join('\n')}\n# S3 policies, by identity (as a document for the service: standby rbac --policy <identity>):\n${commented}`
 }
 
 function policyText(stack: Stack, identity: string): string {
-  const policies = bucketPolicies(stack, drivers)
+  const policies = bucketPolicies(stack, accessRulesOf(stack, drivers), identitiesOf(stack, drivers))
   const found = Object.hasOwn(policies, identity) ? policies[identity] : undefined
   if (found !== undefined) return JSON.stringify(found, null, 2)
   throw inputError('input-invalid', `${stack.name} has no identity ${identity}`, {

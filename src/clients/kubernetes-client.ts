@@ -1,4 +1,5 @@
 import type { Milliseconds } from '../values/duration.ts'
+import type { Contact } from './patience.ts'
 
 /**
  * A thin wire client of one cluster. Implemented in `kubernetes.ts`, the only module that imports a Kubernetes library.
@@ -90,14 +91,6 @@ export interface ProxyTarget {
   readonly scheme: 'http' | 'https'
   readonly port: number
   readonly path: string
-}
-
-/** What is known of the way to a server, written by each connection. */
-export interface Contact {
-  /** What the last TCP connection took; null before the first one. */
-  roundTrip: Milliseconds | null
-  /** When something was heard that proved who it is: a TLS handshake, or an answer. By `performance.now()`. */
-  heardAt: number | null
 }
 
 /** Every call has a deadline (default 10 s) and ends when the signal is aborted. */

@@ -6,6 +6,14 @@ export interface Way {
   readonly roundTrip: Milliseconds | null
 }
 
+/** What the connections to a server have met so far; each connection writes it. */
+export interface Contact {
+  /** What the last TCP connection took; null before the first one. */
+  roundTrip: Milliseconds | null
+  /** When something was heard that proved who it is: a TLS handshake, or an answer. By `performance.now()`. */
+  heardAt: number | null
+}
+
 /**
  * Without any sign of life for so long, what is asked is silent. A lost SYN is sent again after 1 s, so one is no
  * death.

@@ -1,7 +1,6 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import { keySource } from '../clients/access-keys.ts'
 import { askOverHttp } from '../clients/http-question.ts'
-import type { KubernetesClient } from '../clients/kubernetes-client.ts'
 import { openObjectStore } from '../clients/object-store.ts'
 import type { ObjectStoreClient } from '../clients/object-store-client.ts'
 import { runProcess } from '../clients/process.ts'
@@ -9,7 +8,7 @@ import { awsLogin } from '../clients/renewed-login.ts'
 import { type SshAccess, type SshRunner, sshRunner } from '../clients/ssh.ts'
 import type { Identity } from '../domain/identities.ts'
 import type { Finding, Intent } from '../domain/plan.ts'
-import { componentOf, type SiteName, type Stack } from '../domain/stack.ts'
+import { componentOf, type Stack } from '../domain/stack.ts'
 import type { DriverContext, RunOptions, RunResult } from '../driver/context.ts'
 import type { Driver } from '../driver/driver.ts'
 import { conditionalStores, drivers, witnesses } from '../drivers/registry.ts'
@@ -18,8 +17,7 @@ import type { ProgressEvent } from '../execution/progress.ts'
 import type { Observation } from '../observation/observation.ts'
 import { observe } from '../observation/observe.ts'
 import { findingsOf } from '../planning/findings.ts'
-import type { KubernetesAccess } from '../platform/kubernetes/client/link.ts'
-import { openKubernetes } from '../platform/kubernetes/client/open.ts'
+import { platformsOf } from '../platform/registry.ts'
 import type { Clock } from '../runtime/clock.ts'
 import type { Log } from '../runtime/log.ts'
 import { type Masking, masking } from '../runtime/masking.ts'
@@ -30,6 +28,7 @@ import type { ConditionalStore } from '../witness/conditional-store.ts'
 import { recordsIn } from '../witness/records-in-store.ts'
 import { type CredentialSources, localCredential, maskSecret, secretCredential } from './credentials.ts'
 import { type GivenCredentials, neededCredentials, refuseMissingCredentials } from './needed-credentials.ts'
+import { openClusters } from './open-sites.ts'
 
 /** All that an operation works with: the declared stack, and the clients to what is real. */
 export interface World {
@@ -83,12 +82,8 @@ export async function connect(options: WorldOptions): Promise<World> {
   const sources: CredentialSources = { env: options.env, directory: stack.source.directory, mask }
   for (const [name, value] of Object.entries(options.env))
     if (value !== undefined && process.env[name] !== value) maskSecret(value, mask)
-  const clients = openSites(stack, sources, { login: loginVariables(stack, options.env), mask, signal: options.signal })
-  const kubernetes = (site: SiteName): KubernetesClient => {
-    const client = clients.get(site)
-    if (client === undefined) throw inputError('unknown-site', `${stack.name} has no site ${site}`)
-    return client
-  }
+  const login = { login: loginVariables(stack, options.env), mask, signal: options.signal }
+  const kubernetes = openClusters(stack, sources, login)
   const openStore = conditionalStores[stack.witness.driver]
   if (openStore === undefined)
     throw inputError('unknown-witness', `${stack.witness.driver} is no witness`, {
@@ -96,13 +91,13 @@ export async function connect(options: WorldOptions): Promise<World> {
     })
   const credential: DriverContext['credential'] = async (reference, site) =>
     'secret' in reference ? secretCredential(reference, kubernetes, site, sources) : localCredential(reference, sources)
-  const login = awsLogin({ env: options.env, mask })
+  const awsKeys = awsLogin({ env: options.env, mask })
   // A cancelled run still writes its journal and gives its lock back: the witness is bounded by its own deadlines
   // alone.
   const store = await openStore(stack.witness.spec, {
     stack: stack.name,
     credential,
-    login,
+    login: awsKeys,
     file: (path) => readNamedFile(stack, path),
     signal: new AbortController().signal,
   })
@@ -146,7 +141,7 @@ export async function connect(options: WorldOptions): Promise<World> {
           bucket: location.bucket,
           prefix: location.prefix,
           ...(location.authorities === undefined ? {} : { authorities: location.authorities }),
-          ...(await keySource(keys, (reference) => credential(reference, site), login)),
+          ...(await keySource(keys, (reference) => credential(reference, site), awsKeys)),
         })
       }
       return { location, open }
@@ -169,15 +164,16 @@ export async function connect(options: WorldOptions): Promise<World> {
 
 /**
  * What a credential program may log in with beside the cloud variables, and no other child gets: what the input
- * `credentials` brought beside the process' own environment, and the variables that STANDBY_LOGIN_ENV names.
- * Kubeconfigs are for us.
+ * `credentials` brought beside the process' own environment, and the variables that STANDBY_LOGIN_ENV names. The
+ * credentials of platforms are for this process alone.
  */
 function loginVariables(stack: Stack, env: WorldOptions['env']): WorldOptions['env'] {
   const named = (env.STANDBY_LOGIN_ENV ?? '').split(/[\s,]+/)
-  const kubeconfigs = stack.sites.map(({ kubernetes: { kubeconfig } }) => ('env' in kubeconfig ? kubeconfig.env : ''))
+  const ofPlatforms = stack.sites.flatMap((site) => platformsOf(site).flatMap((one) => one.credentials(site)))
+  const ours = ofPlatforms.map(({ reference }) => ('env' in reference ? reference.env : ''))
   return Object.fromEntries(
     Object.entries(env).filter(
-      ([name, value]) => named.includes(name) || (process.env[name] !== value && !kubeconfigs.includes(name)),
+      ([name, value]) => named.includes(name) || (process.env[name] !== value && !ours.includes(name)),
     ),
   )
 }
@@ -192,20 +188,6 @@ function withoutSecrets(result: RunResult, { purpose }: RunOptions, { masked }: 
     stdout: purpose === 'helm' ? result.stdout : masked(result.stdout),
     stderr: masked(result.stderr),
   }
-}
-
-type SiteAccess = Pick<KubernetesAccess, 'login' | 'mask' | 'signal'>
-
-function openSites(stack: Stack, sources: CredentialSources, access: SiteAccess): Map<SiteName, KubernetesClient> {
-  return new Map(
-    stack.sites.map((site) => {
-      const kubeconfig = localCredential(site.kubernetes.kubeconfig, sources)
-      return [
-        site.name,
-        openKubernetes({ site: site.name, kubeconfig, context: site.kubernetes.context, ...access }),
-      ] as const
-    }),
-  )
 }
 
 /** One connection per host and user: each step of a move would pay for a new handshake otherwise. */

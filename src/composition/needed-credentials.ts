@@ -2,6 +2,7 @@ import { type CredentialUse, type Identity, OPERATING } from '../domain/identiti
 import type { CredentialReference, Stack } from '../domain/stack.ts'
 import type { Driver } from '../driver/driver.ts'
 import { inputError, type StandbyError } from '../errors/standby-error.ts'
+import { platformsOf } from '../platform/registry.ts'
 import { nearest } from '../stack/nearest.ts'
 import { type PlacedReference, referencesIn } from '../stack/references.ts'
 import { withoutLineEnd } from './credentials.ts'
@@ -22,13 +23,7 @@ export interface NeededCredential {
  */
 export function neededCredentials(stack: Stack, drivers: Readonly<Record<string, Driver>>): NeededCredential[] {
   return merged([
-    ...stack.sites.map(
-      ({ name, kubernetes }): CredentialUse => ({
-        reference: kubernetes.kubeconfig,
-        identities: OPERATING,
-        because: `kubeconfig of the identity's own account on ${name}`,
-      }),
-    ),
+    ...stack.sites.flatMap((site) => platformsOf(site).flatMap((platform) => platform.credentials(site))),
     ...referencesIn(stack.witness.spec).map(
       ({ reference, path }: PlacedReference): CredentialUse => ({
         reference,

@@ -36,15 +36,8 @@ export type ComponentName = string
 
 export interface Site {
   readonly name: SiteName
-  readonly kubernetes: KubernetesAccess
-}
-
-export interface KubernetesAccess {
-  /** Content of a kubeconfig, or the path of one. */
-  readonly kubeconfig: CredentialReference
-  readonly context?: string
-  /** UID of the namespace kube-system: the guard against the wrong cluster. */
-  readonly clusterId: string
+  /** What it consists of: the declaration of each platform by its name, as the platform's schema allows it. */
+  readonly platforms: Readonly<Record<string, JsonObject>>
 }
 
 /** Where a credential is found; never its value. */

@@ -26,8 +26,10 @@ export interface Driver<Spec = JsonObject, State = unknown> {
   readonly kind: string
   /** Whether the component exists once per site, or once for the whole stack. */
   readonly scope: 'site' | 'stack'
-  /** It stands outside its site's Kubernetes, and can be seen when that is silent: an object store. */
+  /** It stands outside of the platforms of its site, and can be seen when those are silent: an object store. */
   readonly outside?: true
+  /** The platform of its site whose silence is its own; absent: the cluster. */
+  readonly standsOn?: string
   /** JSON Schema (2020-12) of the component's mapping in the stack file, without `driver` and `needs`. */
   readonly schema: JsonObject
   /** The codes that only it uses, for docs/reason-codes.md; absent: they are in src/errors/reason-codes.ts. */
@@ -57,7 +59,7 @@ export interface Driver<Spec = JsonObject, State = unknown> {
 
   /** Read-only; answers within the context's deadline; a silent site is a value. */
   observe(component: Component<Spec>, site: SiteName | null, context: DriverContext): Promise<Observed<State>>
-  /** Where it is asked outside of Kubernetes, as URLs, so that a slow way is not taken for silence. Pure. */
+  /** Where it is asked outside of its site's platforms, as URLs, so that a slow way is not taken for silence. Pure. */
   addresses?(component: Component<Spec>, site: SiteName | null): readonly string[]
   /**
    * Blockers and warnings, for an intent (then `states` are those of its two ends, and of no site) or (null) for

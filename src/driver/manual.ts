@@ -43,7 +43,13 @@ export const quoted = (text: string): string =>
  * its own.
  */
 export const kubectlAt = (stack: Stack, site: SiteName | string): string =>
-  `kubectl --context ${quoted(stack.sites.find(({ name }) => name === site)?.kubernetes.context ?? site)}`
+  `kubectl --context ${quoted(kubeContext(stack, site))}`
+
+/** The context of a site in the kubeconfig of the reader. */
+export function kubeContext(stack: Stack, site: string): string {
+  const context = stack.sites.find(({ name }) => name === site)?.platforms.kubernetes?.context
+  return typeof context === 'string' ? context : site
+}
 
 /** The same, in one namespace. */
 export const kubectl = (stack: Stack, site: SiteName | string, namespace: string): string =>

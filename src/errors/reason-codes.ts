@@ -164,6 +164,7 @@ export const REASON_CODES = {
   },
   'Sites and Kubernetes': {
     'wrong-cluster': 'A kubeconfig leads to another cluster than the declared one. Nothing is done.',
+    'platform-missing': 'A site does not declare the platform that is asked for, such as a cluster.',
     'site-silent': 'A site does not answer.',
     'site-unreachable': 'The API server of a site can not be reached, or answers with an error of its own.',
     'site-denied': 'The API server of a site answers, and does not let this identity look.',

@@ -7,6 +7,7 @@ import type { Driver } from '../driver/driver.ts'
 import { asStandbyError, siteError } from '../errors/standby-error.ts'
 import { stepPerformer } from '../execution/perform-step.ts'
 import { isGuarded } from '../planning/fence-coverage.ts'
+import { declaredCluster } from '../platform/kubernetes/declared-cluster.ts'
 import { readableDuration } from '../values/duration.ts'
 import type { JsonObject } from '../values/json.ts'
 import { deadlineAfter } from '../waiting/deadline.ts'
@@ -38,7 +39,7 @@ const NOTHING: Closing = { closed: [], effects: [], open: [] }
 export async function closeSite(door: Door, activeSite: SiteName, mayClose: () => Promise<boolean>): Promise<Closing> {
   const { stack, site, drivers, context } = door
   const clusterId = await context.kubernetes(site).clusterId()
-  const declared = stack.sites.find(({ name }) => name === site)?.kubernetes.clusterId
+  const declared = declaredCluster(stack.sites.find(({ name }) => name === site))?.clusterId
   if (clusterId !== declared)
     return { ...NOTHING, open: [{ what: site, why: `this is cluster ${clusterId}, and ${site} is ${declared}` }] }
 

@@ -1,10 +1,9 @@
+import { identityNamespace } from '../platform/kubernetes/identity-accounts.ts'
+
 /** What the guard of a stack is called on each site. */
 
-/**
- * A namespace of its own: whoever may create pods in a namespace may run them as any ServiceAccount of it, and the
- * deployer, which installs the guard, must not become the mover that way.
- */
-export const guardNamespace = (stack: string): string => `standby-guard-${stack}`
+/** A namespace of its own; `identity-accounts.ts` says why. */
+export const guardNamespace = (stack: string): string => identityNamespace(stack, 'guard')
 /** Deployment, ServiceAccount, and the ConfigMap with its report. */
 export const GUARD = 'standby-guard'
 

@@ -1,6 +1,6 @@
 import type { BySite } from '../domain/observed.ts'
 import type { ComponentName } from '../domain/stack.ts'
-import type { Unseen } from '../errors/unseen.ts'
+import type { PlatformView } from '../platform/platform.ts'
 import type { Milliseconds } from '../values/duration.ts'
 import type { WitnessView } from '../witness/view.ts'
 
@@ -9,8 +9,8 @@ export interface Observation {
   /** ISO 8601, UTC: by the clock of the witness, where that says it. */
   readonly at: string
   /**
-   * How far the clock of this machine is ahead of the one of the witness; null where that does not say the time, absent
-   * where nobody asked.
+   * How far the clock of this machine is ahead of the one of the witness; null where the witness does not say the time,
+   * absent where it was not asked.
    */
   readonly clockSkew?: Milliseconds | null
   readonly witness: WitnessView
@@ -18,16 +18,5 @@ export interface Observation {
   readonly components: Readonly<Record<ComponentName, BySite>>
 }
 
-export type SiteView =
-  | {
-      readonly kind: 'answering'
-      readonly clusterId: string
-      readonly version: string
-      readonly latency: Milliseconds
-      /** How many of its nodes say that they are ready; absent where nobody may ask. */
-      readonly nodes?: { readonly ready: number; readonly total: number }
-    }
-  /** It answers, but it is not the cluster that the stack file names. */
-  | { readonly kind: 'stranger'; readonly clusterId: string }
-  /** It could not be looked at; the cause says whether that is the site's silence, or a fault on our own side. */
-  | { readonly kind: 'silent'; readonly cause: Unseen; readonly why: string; readonly triedFrom: readonly string[] }
+/** Of a site with several platforms: what they amount to, and each by its name (`site-view.ts`). */
+export type SiteView = PlatformView & { readonly platforms?: Readonly<Record<string, PlatformView>> }

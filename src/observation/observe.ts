@@ -1,5 +1,3 @@
-import { setTimeout as pause } from 'node:timers/promises'
-import type { KubernetesClient } from '../clients/kubernetes-client.ts'
 import { COMPONENT, patienceOver, SITE, type Trips, type Waiting, type Way, waiting } from '../clients/patience.ts'
 import { measuredWay } from '../clients/round-trip.ts'
 import { type BySite, EVERYWHERE, type Observed } from '../domain/observed.ts'
@@ -8,13 +6,15 @@ import type { DriverContext } from '../driver/context.ts'
 import type { Driver } from '../driver/driver.ts'
 import { asStandbyError, type StandbyError } from '../errors/standby-error.ts'
 import type { Unseen } from '../errors/unseen.ts'
-import { isReady } from '../platform/kubernetes/client/conditions.ts'
+import type { Platform, PlatformView } from '../platform/platform.ts'
+import { platforms, platformsOf, standsOn } from '../platform/registry.ts'
 import { type Milliseconds, seconds } from '../values/duration.ts'
 import type { ConditionalStore } from '../witness/conditional-store.ts'
 import { readWitness, type WitnessView } from '../witness/view.ts'
 import type { Observation, SiteView } from './observation.ts'
+import { siteViewOf } from './site-view.ts'
 
-/** A dead site is known after this: nobody waits longer for a status at three in the morning. */
+/** A dead site is known after this: a status at three in the morning takes no longer. */
 export const OBSERVATION_DEADLINE: Milliseconds = seconds(3)
 
 /** Where this process stands: one vantage point of several. */
@@ -32,7 +32,7 @@ export async function observe(
   deadline: Milliseconds = OBSERVATION_DEADLINE,
 ): Promise<Observation> {
   const begun = context.clock.now().getTime()
-  const looks = new Map(context.stack.sites.map((site) => [site.name, lookAt(context, site, deadline)] as const))
+  const looks = new Map(context.stack.sites.map((site) => [site.name, lookAtSite(context, site, deadline)] as const))
   const components = context.stack.components.map(async (component) => {
     const driver = drivers[component.driver]
     return [
@@ -53,7 +53,7 @@ export async function observe(
     clockSkew,
     witness,
     sites: Object.fromEntries(
-      await Promise.all([...looks].map(async ([name, { view }]) => [name, await view] as const)),
+      await Promise.all([...looks].map(async ([name, ofPlatforms]) => [name, await siteView(ofPlatforms)] as const)),
     ),
     components: Object.fromEntries(await Promise.all(components)),
   }
@@ -72,19 +72,29 @@ async function skewOf(store: ConditionalStore, { clock }: DriverContext): Promis
 type Silent<T> = (why: string, error?: StandbyError) => T
 
 /**
- * A look at one site, and how long what is asked of it afterwards is waited for; of stores as well, whose ways may be
- * longer.
+ * A look at one platform of a site, and how long what is asked of it afterwards is waited for; of stores as well, whose
+ * ways may be longer.
  */
 interface Look {
-  readonly view: Promise<SiteView>
+  readonly view: Promise<PlatformView>
   readonly waiting: Promise<(stores: readonly Way[]) => Waiting>
 }
+/** The platforms of one site, by name. */
+type LooksOfSite = Readonly<Record<string, Look>>
 
-function lookAt(context: DriverContext, site: Site, deadline: Milliseconds): Look {
-  const kubernetes = context.kubernetes(site.name)
-  const way: Way = kubernetes.contact ?? { roundTrip: null }
-  // The clock of the site begins when there is something to ask it with.
-  const signedIn = Promise.resolve(kubernetes.signIn?.()).then(
+const lookAtSite = (context: DriverContext, site: Site, deadline: Milliseconds): LooksOfSite =>
+  Object.fromEntries(platformsOf(site).map((one) => [one.name, lookAt(one, context, site, deadline)]))
+
+async function siteView(looks: LooksOfSite): Promise<SiteView> {
+  const views = Object.entries(looks).map(async ([name, { view }]) => [name, await view] as const)
+  return siteViewOf(Object.fromEntries(await Promise.all(views)))
+}
+
+function lookAt(platform: Platform, context: DriverContext, site: Site, deadline: Milliseconds): Look {
+  const reached = platform.reach(site, context)
+  const way: Way = reached.contact ?? { roundTrip: null }
+  // The time of the site begins when there is something to ask it with.
+  const signedIn = reached.signIn().then(
     () => null,
     (error: unknown) => asStandbyError(error),
   )
@@ -96,9 +106,9 @@ function lookAt(context: DriverContext, site: Site, deadline: Milliseconds): Loo
   const view = begun.then(({ failed, at, ofSite }) => {
     if (failed !== null) return silentSite(failed.message, failed)
     // A connection that proved who answers, and no answer: neither silence nor life.
-    const late = (why: string, error?: StandbyError): SiteView =>
-      silentSite(why, error, (kubernetes.contact?.heardAt ?? 0) > at ? 'slow' : 'no-answer')
-    return answerWithin(seeSite({ ...context, signal: ofSite.signal }, kubernetes, site), late, ofSite)
+    const late = (why: string, error?: StandbyError): PlatformView =>
+      silentSite(why, error, (reached.contact?.heardAt ?? 0) > at ? 'slow' : 'no-answer')
+    return answerWithin(reached.look(ofSite.signal), late, ofSite)
   })
   const after = begun.then(
     ({ at }) =>
@@ -120,8 +130,8 @@ function waitingOver(
 }
 
 /** A program that logs in may hang; a person who cancels does not wait for it. */
-function untilCancelled(view: Promise<SiteView>, signal: AbortSignal): Promise<SiteView> {
-  const cancelled = new Promise<SiteView>((resolve) =>
+function untilCancelled(view: Promise<PlatformView>, signal: AbortSignal): Promise<PlatformView> {
+  const cancelled = new Promise<PlatformView>((resolve) =>
     signal.addEventListener('abort', () => resolve(silentSite('cancelled')), { once: true }),
   )
   return Promise.race([view, cancelled])
@@ -150,7 +160,7 @@ async function seeComponent(
   context: DriverContext,
   driver: Driver,
   component: Component,
-  looks: ReadonlyMap<SiteName, Look>,
+  looks: ReadonlyMap<SiteName, LooksOfSite>,
   deadline: Milliseconds,
 ): Promise<BySite> {
   const ask = async (site: SiteName | null, from: DriverContext, ending: Waiting): Promise<Observed> =>
@@ -160,14 +170,20 @@ async function seeComponent(
       ending,
     )
   const see = async (site: SiteName | null): Promise<Observed> => {
-    const look = site === null || driver.outside === true ? undefined : looks.get(site)
-    if (look === undefined) {
+    const under = site === null ? null : standsOn(driver)
+    if (site === null || under === null) {
       const far = waitingFor(driver.addresses?.(component, site) ?? [], context.signal, deadline)
       return ask(site, context, far.waiting).finally(far.answered)
     }
-    // Nothing is read from a cluster that is not the declared one.
+    const look = looks.get(site)?.[under]
+    if (look === undefined) return { kind: 'silent', why: `${site} declares no ${under}` }
+    // Nothing is read from a platform that is not the declared one.
     const view = await look.view
-    if (view.kind === 'stranger') return { kind: 'silent', why: 'the kubeconfig leads to another cluster' }
+    if (view.kind === 'stranger')
+      return {
+        kind: 'silent',
+        why: platforms[under]?.stranger(site, view.identity).short ?? 'another platform answers',
+      }
     if (view.kind === 'silent') return { kind: 'silent', why: view.why }
     const stores: Way[] = context.records?.way === undefined ? [] : [context.records.way]
     return ask(site, notingStores(context, stores), (await look.waiting)(stores))
@@ -196,35 +212,7 @@ function notingStores(context: DriverContext, stores: Way[]): DriverContext {
   }
 }
 
-async function seeSite(context: DriverContext, kubernetes: KubernetesClient, site: Site): Promise<SiteView> {
-  const begun = performance.now()
-  const nodes = seeNodes(kubernetes, context.signal)
-  const [clusterId, version] = await Promise.all([kubernetes.clusterId(), kubernetes.version()])
-  if (clusterId !== site.kubernetes.clusterId) return { kind: 'stranger', clusterId }
-  const latency = Math.round(performance.now() - begun)
-  const patience = NODES_WITHIN + 3 * (kubernetes.contact?.roundTrip ?? 0)
-  const seen = await Promise.race([nodes, pause(patience, null, { ref: false })])
-  return { kind: 'answering', clusterId, version, latency, ...(seen === null ? {} : { nodes: seen }) }
-}
-
-/** After the site has answered: it is not called silent because its nodes could not be listed. */
-const NODES_WITHIN: Milliseconds = seconds(1)
-const NODE = { apiVersion: 'v1', kind: 'Node', plural: 'nodes' } as const
-
-/** null where nobody may ask: then an API server that answers counts for all that stands behind it. */
-async function seeNodes(
-  kubernetes: KubernetesClient,
-  signal: AbortSignal,
-): Promise<{ readonly ready: number; readonly total: number } | null> {
-  try {
-    const nodes = await kubernetes.list(NODE, {}, { signal })
-    return { ready: nodes.filter(isReady).length, total: nodes.length }
-  } catch {
-    return null
-  }
-}
-
-const silentSite = (why: string, error?: StandbyError, otherwise: Unseen = 'no-answer'): SiteView => ({
+const silentSite = (why: string, error?: StandbyError, otherwise: Unseen = 'no-answer'): PlatformView => ({
   kind: 'silent',
   cause: error === undefined || error.unseen === 'no-answer' ? otherwise : (error.unseen ?? 'defect'),
   why,
@@ -239,7 +227,7 @@ async function answerWithin<T>(answer: Promise<T>, silent: Silent<T>, ending: Wa
     else ending.signal.addEventListener('abort', end, { once: true })
   })
   const caught = answer.catch((thrown: unknown) => {
-    // What ended because nobody waits for it any more says no more than that.
+    // What ended because the wait is over says no more than that.
     if (ending.signal.aborted) return silent(ending.why())
     const error = asStandbyError(thrown)
     return silent(error.message, error)

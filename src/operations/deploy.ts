@@ -2,9 +2,9 @@ import type { World } from '../composition/connect.ts'
 import { componentOf, type SiteName, type Stack } from '../domain/stack.ts'
 import type { Change, Deployment } from '../driver/deployment.ts'
 import { asStandbyError, failureOf, inputError, StandbyError, siteError } from '../errors/standby-error.ts'
-import { UNSEEN } from '../errors/unseen.ts'
 import type { DeployedUnit, DeployReport } from '../evidence/reports.ts'
 import type { Observation } from '../observation/observation.ts'
+import { platformViewsOf } from '../observation/site-view.ts'
 import { lockFindings } from '../planning/lock-findings.ts'
 import { type PlacedUnit, unitNeeds } from '../planning/order-units.ts'
 import { type Milliseconds, minutes } from '../values/duration.ts'
@@ -114,16 +114,18 @@ function refusedChanges(changes: ReadonlyMap<string, readonly Change[]>): Standb
 /** A deploy needs to see all that it may touch. */
 function refuseSilentSites(world: World, observation: Observation): void {
   for (const site of world.stack.sites) {
-    const view = observation.sites[site.name]
-    if (view?.kind === 'silent')
+    for (const { platform, view } of platformViewsOf(site, observation)) {
+      if (view.kind !== 'silent') continue
+      const { code, next } = platform.silence(view.cause, site.name)
       throw new StandbyError({
-        code: UNSEEN[view.cause].code,
+        code,
         mustAct: 'site',
         what: `${site.name} cannot be looked at: ${view.why}`,
         where: site.name,
-        next: `Nothing was changed. ${UNSEEN[view.cause].next(site.name)}`,
+        next: `Nothing was changed. ${next}`,
         unseen: view.cause,
       })
+    }
   }
 }
 

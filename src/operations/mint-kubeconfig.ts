@@ -7,9 +7,10 @@ import type { Identity } from '../domain/identities.ts'
 import { type Stack, siteOf } from '../domain/stack.ts'
 import { inputError, type StandbyError, siteError } from '../errors/standby-error.ts'
 import { openKubernetes } from '../platform/kubernetes/client/open.ts'
+import { declaredCluster } from '../platform/kubernetes/declared-cluster.ts'
+import { identityAccount } from '../platform/kubernetes/identity-accounts.ts'
 import type { Milliseconds } from '../values/duration.ts'
 import { isObject, type JsonObject } from '../values/json.ts'
-import { identityAccount } from './access.ts'
 
 export interface KubeconfigRequest {
   readonly stack: Stack
@@ -38,6 +39,12 @@ export interface MintedKubeconfig {
 export async function mintKubeconfig(request: KubeconfigRequest): Promise<MintedKubeconfig> {
   const { stack, identity, lifetime } = request
   const site = declared(stack, request.site)
+  const declaredId = declaredCluster(siteOf(stack, site))?.clusterId
+  if (declaredId === undefined)
+    throw inputError('platform-missing', `${site} declares no Kubernetes cluster`, {
+      where: `sites.${site}`,
+      next: 'Name a site that declares one; on hosts an identity logs in with its own key.',
+    })
   const administrator = await readAdministrator(request)
   maskSecret(administrator.text, request.mask)
   const cluster = await clusterOf(administrator)
@@ -48,11 +55,10 @@ export async function mintKubeconfig(request: KubeconfigRequest): Promise<Minted
     signal: new AbortController().signal,
   })
   const found = await client.clusterId()
-  const { clusterId } = siteOf(stack, site).kubernetes
-  if (found !== clusterId)
+  if (found !== declaredId)
     throw inputError(
       'wrong-cluster',
-      `${administrator.path} leads to the cluster ${found}, and ${site} is ${clusterId}`,
+      `${administrator.path} leads to the cluster ${found}, and ${site} is ${declaredId}`,
       {
         where: administrator.path,
         next: `Name the kubeconfig of ${site}'s administrator with --kubeconfig, or its context with --context.`,

@@ -1,19 +1,19 @@
 import type { World } from '../composition/connect.ts'
 import { inputError } from '../errors/standby-error.ts'
 import type { Observation } from '../observation/observation.ts'
+import { platformViewsOf } from '../observation/site-view.ts'
 
 /**
- * What is true now, of the declared clusters. The guard against the wrong target: throws `wrong-cluster` when a
- * kubeconfig leads to another one.
+ * What is true now, of the declared platforms. The guard against the wrong target: throws `wrong-cluster`, or the code
+ * of another platform, when what answers is not what the stack file names.
  */
-export async function observeDeclared(world: Pick<World, 'observe'>): Promise<Observation> {
+export async function observeDeclared(world: Pick<World, 'observe' | 'stack'>): Promise<Observation> {
   const observation = await world.observe()
-  for (const [site, view] of Object.entries(observation.sites))
-    if (view.kind === 'stranger')
-      throw inputError(
-        'wrong-cluster',
-        `the kubeconfig of ${site} leads to a cluster whose kube-system has the UID ${view.clusterId}, not the declared one`,
-        { where: site, next: 'Compare clusterId in the stack file with the kubeconfig. Nothing was changed.' },
-      )
+  for (const site of world.stack.sites)
+    for (const { platform, view } of platformViewsOf(site, observation))
+      if (view.kind === 'stranger') {
+        const { code, what, compare } = platform.stranger(site.name, view.identity)
+        throw inputError(code, what, { where: site.name, next: `${compare}. Nothing was changed.` })
+      }
   return observation
 }

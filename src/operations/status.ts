@@ -4,6 +4,7 @@ import type { Finding } from '../domain/plan.ts'
 import type { Component } from '../domain/stack.ts'
 import type { ComponentStatus, RestoreTestRecord, SiteStatus, StatusReport } from '../evidence/reports.ts'
 import type { Observation } from '../observation/observation.ts'
+import { platformViewsOf } from '../observation/site-view.ts'
 import { restoreTestDocument } from '../witness/documents.ts'
 
 /** Both sites side by side. Read-only, and never hangs: what does not answer is a value in the report. */
@@ -43,12 +44,7 @@ export function statusOf(
       name: site.name,
       role: active === null ? 'unknown' : active.activeSite === site.name ? 'active' : 'passive',
       reachable: view?.kind === 'answering',
-      text:
-        view?.kind === 'answering'
-          ? `Kubernetes ${view.version}, ${view.latency} ms`
-          : view?.kind === 'silent'
-            ? view.why
-            : 'another cluster than declared',
+      text: platformViewsOf(site, observation).map(textOf).join('; '),
       components: world.stack.components
         .filter((component) => scopeOf(component) === 'site')
         .map((component) => see(component, site.name)),
@@ -75,6 +71,11 @@ export function statusOf(
     verdict: worst,
     observation,
   }
+}
+
+function textOf({ platform, view }: ReturnType<typeof platformViewsOf>[number]): string {
+  if (view.kind === 'answering') return platform.text(view)
+  return view.kind === 'silent' ? view.why : 'another one than declared answers'
 }
 
 function componentStatus(component: Component, seen: Observed, gap: Gap | null): ComponentStatus {

@@ -1,14 +1,13 @@
 import { randomBytes } from 'node:crypto'
-import type { KubernetesClient } from '../clients/kubernetes-client.ts'
 import type { World } from '../composition/connect.ts'
 import type { Identity } from '../domain/identities.ts'
 import type { Check, Sandbox } from '../domain/restore-test.ts'
-import type { Component, ComponentName, SiteName, Stack } from '../domain/stack.ts'
+import { type Component, type ComponentName, type SiteName, type Stack, siteOf } from '../domain/stack.ts'
 import type { RestoreTestReport } from '../driver/restore-test.ts'
 import { asStandbyError, failureOf, inputError, type StandbyError } from '../errors/standby-error.ts'
 import type { RestoreTestOutcome } from '../evidence/reports.ts'
-import { patientKubernetes } from '../platform/kubernetes/client/patient.ts'
-import { emptySandbox, sandboxNamespace } from '../platform/kubernetes/sandbox.ts'
+import type { Platform } from '../platform/platform.ts'
+import { platforms, platformsOf, standsOn } from '../platform/registry.ts'
 import { type Milliseconds, minutes } from '../values/duration.ts'
 import type { JsonObject } from '../values/json.ts'
 import { stampOf } from '../values/stamp.ts'
@@ -42,30 +41,40 @@ export async function verifyBackup(world: World, request: RestoreTestRequest): P
   if (request.fresh === true) await freshBackup(world)
   const begun = world.clock.now()
   const id = `${stampOf(begun.toISOString())}-${randomBytes(2).toString('hex')}`
-  const namespace = sandboxNamespace(world.stack.name)
   const patient = withPatience(world)
-  const kubernetes = patient.context.kubernetes(target)
+  const testing = sandboxesOf(world, target)
   const around = { clock: world.clock, log: world.log, deadline: minutes(3) }
 
-  const leftovers = await emptySandbox(kubernetes, namespace, { ...around, signal: world.signal })
-  if (leftovers > 0) world.log.warning(`${leftovers} objects of an earlier restore test were removed from ${namespace}`)
-  const tested = await restoreAll(patient, source, target, namespace, id)
-  let failure = tested.failure
-  let removed = false
-  try {
-    // A cancelled test cleans up too: with its own deadline, not with the signal that ended it.
-    await emptySandbox(kubernetes, namespace, { ...around, signal: AbortSignal.timeout(around.deadline) })
-    removed = true
-  } catch (error) {
-    failure ??= asStandbyError(error)
+  const placeOf = ({ sandbox }: Platform): string => sandbox.nameFor(world.stack.name)
+  const empty = (platform: Platform, signal: AbortSignal): Promise<number> =>
+    platform.sandbox.empty(target, placeOf(platform), patient.context, { ...around, signal })
+  for (const platform of testing.platforms) {
+    const leftovers = await empty(platform, world.signal)
+    if (leftovers > 0)
+      world.log.warning(`${leftovers} objects of an earlier restore test were removed from ${placeOf(platform)}`)
   }
+  const tested = await restoreAll(patient, source, target, testing, id)
+  let failure = tested.failure
+  let removed = 0
+  for (const platform of testing.platforms)
+    try {
+      // A cancelled test cleans up too: with its own deadline, not with the signal that ended it.
+      await empty(platform, AbortSignal.timeout(around.deadline))
+      removed++
+    } catch (error) {
+      failure ??= asStandbyError(error)
+    }
   const checks = [...tested.reports.values()].flatMap((report) => report.checks)
   const outcome: RestoreTestOutcome = {
     schemaVersion: 1,
     stack: world.stack.name,
     id,
     source,
-    sandbox: { site: target, namespace, removed },
+    sandbox: {
+      site: target,
+      namespace: testing.platforms.map(placeOf).join(', '),
+      removed: removed === testing.platforms.length,
+    },
     verdict:
       failure === null ? verdictOf(checks) : verdictOf(checks) === 'not-restorable' ? 'not-restorable' : 'inconclusive',
     checks,
@@ -91,13 +100,15 @@ export function refuseUnknownSite(stack: Stack, { site }: Pick<RestoreTestReques
   })
 }
 
-/** A nightly test outlasts an API server that restarts, a webhook that is away, and a witness that is busy. */
+/** A nightly test outlasts a platform that restarts, a webhook that is away, and a witness that is busy. */
 function withPatience(world: World): World {
   const { clock, log, signal, context } = world
   const store = patientStore(world.store, { clock, log, signal })
-  const kubernetes = (site: SiteName): KubernetesClient =>
-    patientKubernetes(context.kubernetes(site), { clock, log, signal, patience: PATIENCE })
-  return { ...world, store, context: { ...context, kubernetes, records: recordsIn(store, log) } }
+  const patiently = Object.values(platforms).reduce(
+    (patient, { sandbox }) => sandbox.patient(patient, { clock, log, signal, patience: PATIENCE }),
+    context,
+  )
+  return { ...world, store, context: { ...patiently, records: recordsIn(store, log) } }
 }
 const PATIENCE: Milliseconds = minutes(2)
 
@@ -124,6 +135,28 @@ async function sitesOf(world: World, request: RestoreTestRequest): Promise<{ sou
   return { source, target: target.name }
 }
 
+/** What can be tested, and in whose sandboxes. */
+interface Testing {
+  readonly components: readonly { readonly component: Component; readonly platform: Platform }[]
+  /** Each once; at least one, whose sandbox is left empty even where nothing can be tested. */
+  readonly platforms: readonly Platform[]
+}
+
+/** A component is tested in the sandbox of what it stands on; one that stands outside, in the first one of the site. */
+function sandboxesOf({ stack, drivers }: Pick<World, 'stack' | 'drivers'>, target: SiteName): Testing {
+  const [first, ...others] = platformsOf(siteOf(stack, target))
+  if (first === undefined) throw inputError('platform-missing', `${target} declares no platform`)
+  const components = stack.components.flatMap((component) => {
+    const driver = drivers[component.driver]
+    if (driver?.restoreTest === undefined) return []
+    const under = standsOn(driver)
+    const platform = [first, ...others].find(({ name }) => name === under) ?? (under === null ? first : undefined)
+    return platform === undefined ? [] : [{ component, platform }]
+  })
+  const used = new Set(components.map(({ platform }) => platform))
+  return { components, platforms: used.size === 0 ? [first] : [...used] }
+}
+
 interface Tested {
   readonly reports: ReadonlyMap<ComponentName, RestoreTestReport>
   readonly failure: StandbyError | null
@@ -135,51 +168,44 @@ async function restoreAll(
   world: World,
   source: SiteName,
   target: SiteName,
-  namespace: string,
+  { components }: Testing,
   id: string,
 ): Promise<Tested> {
   const reports = new Map<ComponentName, RestoreTestReport>()
   let failure: StandbyError | null = null
-  const sandbox: Sandbox = {
+  const sandboxOn = ({ sandbox: { nameFor, labels } }: Platform): Sandbox => ({
     id,
     site: target,
-    namespace,
-    labels: {
-      'app.kubernetes.io/managed-by': 'standby',
-      'standby.dev/stack': world.stack.name,
-      'standby.dev/restore-test': id.toLowerCase(),
-    },
+    namespace: nameFor(world.stack.name),
+    labels: labels(world.stack.name, id),
     deadline: world.stack.objectives.restoreTime * 2,
     endpointOf: (component): JsonObject | null => reports.get(component)?.endpoint ?? null,
-  }
-  const testable = world.stack.components.filter(
-    (component) => world.drivers[component.driver]?.restoreTest !== undefined,
-  )
+  })
   const tests = new Map<ComponentName, Promise<void>>()
-  const test = async (component: Component): Promise<void> => {
+  const test = async (component: Component, sandbox: Sandbox): Promise<void> => {
     await Promise.all(component.needs.map((need) => tests.get(need) ?? Promise.resolve()))
     const grounds = component.needs.filter((need) => tests.has(need) && reports.get(need)?.endpoint === undefined)
     if (grounds.length > 0) {
       world.log.warning(`${component.name} is not tested: ${grounds.join(', ')} could not be restored`)
       return
     }
-    world.log.info(`${component.name}: restoring the newest backup of ${source} into ${target} ${namespace}`)
+    world.log.info(`${component.name}: restoring the newest backup of ${source} into ${target} ${sandbox.namespace}`)
     try {
       const report = await world.drivers[component.driver]?.restoreTest?.(component, source, sandbox, world.context)
       if (report === undefined) return
       reports.set(component.name, report)
-      for (const check of report.checks) tell(world, check)
+      for (const check of report.checks) logCheck(world, check)
     } catch (error) {
       failure ??= asStandbyError(error)
       world.log.warning(`${component.name}: ${asStandbyError(error).message}`)
     }
   }
-  for (const component of testable) tests.set(component.name, test(component))
+  for (const { component, platform } of components) tests.set(component.name, test(component, sandboxOn(platform)))
   await Promise.all(tests.values())
   return { reports, failure, endedAt: world.clock.now().getTime() }
 }
 
-function tell(world: World, check: Check): void {
+function logCheck(world: World, check: Check): void {
   const line = `${check.component} ${check.id}: ${check.outcome} (expected ${check.expected}, found ${check.found})`
   if (check.outcome === 'pass') world.log.info(line)
   else world.log.warning(line)

@@ -6,11 +6,12 @@ import {
   type PlannedStep,
   siteInQuestion,
 } from '../domain/plan.ts'
-import type { Stack } from '../domain/stack.ts'
+import type { Component, Stack } from '../domain/stack.ts'
 import type { Driver } from '../driver/driver.ts'
 import type { Observation } from '../observation/observation.ts'
 import { withBestEffort } from './best-effort.ts'
 import { fenceLevels, leftOpen, levelsByTime, type ToShut, toShutOf } from './fence-coverage.ts'
+import { fencesInReach } from './fences-in-reach.ts'
 import { findingsOf } from './findings.ts'
 import { followerSteps } from './followers.ts'
 import { livenessOf } from './liveness.ts'
@@ -28,9 +29,9 @@ export function assessMove(
 ): MoveAssessment {
   const liveness = livenessOf(stack, observation, drivers, siteInQuestion(intent))
   const required = requiredFence(stack, intent, liveness, drivers)
-  const lostSiteAnswers = intent.mode === 'failover' && observation.sites[intent.from]?.kind === 'answering'
-  const fences = lostSiteAnswers ? stepsPlannedBy(stack, observation, intent, drivers, 'fence') : []
-  const main = stepsPlannedBy(stack, observation, intent, drivers, HOOKS[intent.mode])
+  const inReach = intent.mode === 'failover' ? fencesInReach(stack, observation, intent.from, drivers) : []
+  const fences = stepsPlannedBy(stack, inReach, observation, intent, drivers, 'fence')
+  const main = stepsPlannedBy(stack, stack.components, observation, intent, drivers, HOOKS[intent.mode])
   const shutting = [...fences, ...main]
   const toShut = toShutOf(stack, observation, intent, drivers, shutting)
   const selfFencing = selfFencingOf(stack, observation, intent, drivers, shutting)
@@ -67,12 +68,13 @@ const HOOKS = { switchover: 'move', failover: 'move', rejoin: 'rejoin', reopen: 
 
 const stepsPlannedBy = (
   stack: Stack,
+  components: readonly Component[],
   observation: Observation,
   intent: Intent,
   drivers: Readonly<Record<string, Driver>>,
   hook: Hook,
 ): PlannedStep[] =>
-  stack.components.flatMap(
+  components.flatMap(
     (component) =>
       drivers[component.driver]?.[hook]?.(component, observation.components[component.name] ?? {}, intent, stack) ?? [],
   )

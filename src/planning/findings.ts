@@ -25,7 +25,7 @@ export function findingsOf(
   return [
     ...stackFileFindings(stack),
     ...clockFindings(observation),
-    ...siteFindings(observation, intent),
+    ...siteFindings(stack, observation, intent),
     ...witnessFindings(stack, observation, intent),
     ...roleFindings(stack, observation, activeSite, intent),
     ...(intent?.mode === 'reopen' ? otherSiteFindings(stack, observation, intent, drivers) : []),

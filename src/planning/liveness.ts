@@ -1,16 +1,14 @@
 import type { Liveness, LivenessSignal } from '../domain/liveness.ts'
 import type { SiteName, Stack } from '../domain/stack.ts'
 import type { Driver } from '../driver/driver.ts'
-import { UNSEEN, type Unseen } from '../errors/unseen.ts'
+import { UNSEEN } from '../errors/unseen.ts'
 import type { Observation } from '../observation/observation.ts'
+import { platformViewsOf } from '../observation/site-view.ts'
 
 /**
- * An API server is alive for itself alone: with no node that is ready, nothing behind it has been heard of for the
- * better part of a minute.
- *
- * up: somebody sees it. down: nobody does, and at least two different vantage points say so. Else unknown: one pair of
- * eyes can not tell a dead site from a cut link of its own, and what fails on our own side is no vote ({@link UNSEEN}).
- * Pure.
+ * up: a vantage point sees it. down: none does, and at least two different ones say that it is dead. Else unknown: one
+ * vantage point cannot tell a dead site from a cut link of its own, and a fault on our own side is no vote
+ * ({@link UNSEEN}). Pure.
  */
 export function livenessOf(
   stack: Stack,
@@ -18,7 +16,7 @@ export function livenessOf(
   drivers: Readonly<Record<string, Driver>>,
   site: SiteName,
 ): Liveness {
-  const sightings = [...ofRunner(observation, site), ...ofDrivers(stack, observation, drivers, site)]
+  const sightings = [...ofRunner(stack, observation, site), ...ofDrivers(stack, observation, drivers, site)]
   return { site, is: verdictOf(sightings), sightings }
 }
 
@@ -29,35 +27,19 @@ export function verdictOf(sightings: readonly LivenessSignal[]): Liveness['is'] 
   return down >= 2 ? 'down' : 'unknown'
 }
 
-function ofRunner(observation: Observation, site: SiteName): LivenessSignal[] {
-  const view = observation.sites[site]
-  if (view === undefined) return []
-  if (view.kind === 'silent')
-    return view.triedFrom.map((from) => ({
-      from,
-      says: ofSilence(view.cause, observation),
-      what: `its API server: ${view.why}`,
-    }))
-  if (view.kind === 'stranger')
-    return [{ from: 'this runner', says: 'unknown', what: 'the kubeconfig leads to another cluster' }]
-  if (view.nodes !== undefined && view.nodes.total > 0 && view.nodes.ready === 0)
-    return [
-      {
-        from: 'this runner',
-        says: 'down',
-        what: `its API server answers, and none of its ${view.nodes.total} nodes is ready: what runs on them is dead, or cut off`,
-      },
-    ]
-  return [{ from: 'this runner', says: 'up', what: `its API server answers (${view.version})` }]
+/** What this runner sees of each platform of the site. */
+function ofRunner(stack: Stack, observation: Observation, site: SiteName): LivenessSignal[] {
+  const declared = stack.sites.find(({ name }) => name === site)
+  if (declared === undefined) return []
+  return platformViewsOf(declared, observation).flatMap(({ platform, view }) => {
+    const signal = platform.signal(view)
+    if (view.kind !== 'silent') return [{ from: 'this runner', ...signal }]
+    const says = signal.says === 'down' && isIsolated(observation) ? 'unknown' : signal.says
+    return view.triedFrom.map((from) => ({ from, says, what: signal.what }))
+  })
 }
 
-/** What hears nobody at all, neither the witness nor any site, is deaf itself: its silence is no vote. */
-function ofSilence(cause: Unseen, observation: Observation): LivenessSignal['says'] {
-  const { vote } = UNSEEN[cause]
-  if (vote === 'none') return 'unknown'
-  return vote === 'down' && isIsolated(observation) ? 'unknown' : vote
-}
-
+/** A runner that reaches neither the witness nor any site is cut off itself: its silence is no vote. */
 const isIsolated = ({ witness, sites }: Observation): boolean =>
   witness.kind === 'silent' &&
   Object.values(sites).every((view) => view.kind === 'silent' && UNSEEN[view.cause].vote !== 'up')

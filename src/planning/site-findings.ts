@@ -1,43 +1,37 @@
 import type { Finding, Intent } from '../domain/plan.ts'
+import type { Stack } from '../domain/stack.ts'
 import { UNSEEN, type Unseen } from '../errors/unseen.ts'
 import type { Observation } from '../observation/observation.ts'
+import { platformViewsOf } from '../observation/site-view.ts'
 
-/** The sites that do not answer, or are not the ones that the stack file names. Pure. */
-export function siteFindings(observation: Observation, intent: Intent | null): Finding[] {
-  return Object.entries(observation.sites).flatMap(([site, view]): Finding[] => {
-    if (view.kind === 'answering') return []
-    if (view.kind === 'silent')
-      return [
-        {
-          code: UNSEEN[view.cause].code,
-          severity: severityOfSilence(site, view.cause, intent),
-          site,
-          what: whatOfSilence(site, view.cause, view.why),
-          next: UNSEEN[view.cause].next(site),
-          ...(UNSEEN[view.cause].passing ? { unanswered: true } : {}),
-        },
-      ]
-    return [
-      {
-        code: 'wrong-cluster',
-        severity: 'blocker',
-        site,
-        what: `the kubeconfig of ${site} leads to another cluster: its kube-system has the UID ${view.clusterId}`,
-        next: 'Compare clusterId in the stack file with the kubeconfig; nothing is done until they agree.',
-      },
-    ]
+/** The platforms of sites that do not answer, or are not the ones that the stack file names. Pure. */
+export function siteFindings(stack: Stack, observation: Observation, intent: Intent | null): Finding[] {
+  return stack.sites.flatMap((site) => {
+    const seen = platformViewsOf(site, observation)
+    return seen.flatMap(({ platform, view }): Finding[] => {
+      if (view.kind === 'answering') return []
+      if (view.kind === 'silent') {
+        const what = whatOfSilence(seen.length === 1 ? site.name : `${platform.name} of ${site.name}`, view)
+        const severity = severityOfSilence(site.name, view.cause, intent)
+        const unanswered = UNSEEN[view.cause].passing ? { unanswered: true as const } : {}
+        return [{ ...platform.silence(view.cause, site.name), severity, site: site.name, what, ...unanswered }]
+      }
+      const { code, what, compare } = platform.stranger(site.name, view.identity)
+      const next = `${compare}; nothing is done until they agree.`
+      return [{ code, severity: 'blocker', site: site.name, what, next }]
+    })
   })
 }
 
 /** A fault on this runner's side is not reported as silence of the site. */
-function whatOfSilence(site: string, cause: Unseen, why: string): string {
+function whatOfSilence(silent: string, { cause, why }: { readonly cause: Unseen; readonly why: string }): string {
   switch (UNSEEN[cause].vote) {
     case 'down':
-      return `${site} does not answer (${why})`
+      return `${silent} does not answer (${why})`
     case 'up':
-      return `${site} answers, and cannot be looked at (${why})`
+      return `${silent} answers, and cannot be looked at (${why})`
     default:
-      return `${site} cannot be looked at, and nobody knows from here whether it lives (${why})`
+      return `${silent} cannot be looked at, and nobody knows from here whether it lives (${why})`
   }
 }
 

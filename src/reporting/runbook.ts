@@ -1,11 +1,12 @@
 import { changesActiveSite, type Mode, type Plan, type PlannedStep } from '../domain/plan.ts'
-import { componentOf, type Stack } from '../domain/stack.ts'
+import { componentOf, type SiteName, type Stack, siteOf } from '../domain/stack.ts'
 import type { Driver } from '../driver/driver.ts'
-import { kubectlAt, type Manual, type ManualSurroundings, type WitnessManual } from '../driver/manual.ts'
+import type { Manual, ManualSurroundings, WitnessManual } from '../driver/manual.ts'
 import { blockers } from '../planning/findings.ts'
 import { schedule, sequenceOf } from '../planning/order-steps.ts'
 import { digestOf } from '../planning/plan-digest.ts'
 import { activateStep, LOCK_STEP, WITNESS } from '../planning/witness-steps.ts'
+import { platforms, platformsOf } from '../platform/registry.ts'
 import { readableDuration } from '../values/duration.ts'
 import { directionOf, fencingText, learnedText, lossText, refusalPredicted } from './move-words.ts'
 
@@ -82,14 +83,26 @@ function before(plan: Plan, stack: Stack, witness: WitnessManual): string {
 - Two people: one types, one reads aloud what comes next and what came back. Write down the time of every step.
 - ${mode === 'failover' ? `Somebody who may decide it has decided that ${from} is lost, and how much loss is accepted.` : 'Somebody who may decide it has decided, and users have been told.'}
 - Try Standby once more, from another machine: it needs no GitHub (\`standby failover execute\`). A run that was begun is continued, not done by hand: \`standby failover resume\`.
-- \`kubectl\` with one context per site (${stack.sites.map((site) => `\`${site.kubernetes.context ?? site.name}\``).join(', ')}); \`aws\` 2.18 or newer with a profile \`witness\` and one per site${mode === 'failover' ? ` (\`${from}-policy\` may change bucket policies)` : ''}; ssh to the load balancers; \`helm\`.
+- ${neededByHand(stack)}; \`aws\` 2.18 or newer with a profile \`witness\` and one per site${mode === 'failover' ? ` (\`${from}-policy\` may change bucket policies)` : ''}; ssh to the load balancers; \`helm\`.
 - Once in the shell that you use:
 
 \`\`\`sh
 ${witness.prepare.join('\n')}
-${kubectlAt(stack, to)} get namespace kube-system -o jsonpath='{.metadata.uid}'   # the clusterId of ${to} in the stack file?
+${identifyByHand(stack, to)}
 \`\`\``
 }
+
+/** What a person needs for the platforms of the sites. */
+const neededByHand = ({ sites }: Stack): string =>
+  Object.values(platforms)
+    .map(({ name, byHand }) => ({ byHand, of: sites.filter((site) => Object.hasOwn(site.platforms, name)) }))
+    .flatMap(({ byHand, of }) => (of.length === 0 ? [] : [byHand.needs(of)]))
+    .join('; ')
+
+const identifyByHand = (stack: Stack, to: SiteName): string =>
+  platformsOf(siteOf(stack, to))
+    .map(({ byHand }) => byHand.identify(siteOf(stack, to)))
+    .join('\n')
 
 function never({ intent }: Plan, stack: Stack): string {
   const { mode, from, to } = intent

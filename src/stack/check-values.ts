@@ -1,6 +1,7 @@
 import { reaches } from '../domain/fence-levels.ts'
-import type { Site, Stack } from '../domain/stack.ts'
+import type { Stack } from '../domain/stack.ts'
 import type { Driver } from '../driver/driver.ts'
+import { platforms } from '../platform/registry.ts'
 import {
   DURATION_PATTERN,
   hours,
@@ -60,36 +61,14 @@ export function outOfBounds(declared: Json | undefined, { least, most, why }: Om
 
 /** What can be used, and should be known. Pure; for a stack whose shape and names are right. */
 export function siteWarnings(stack: Stack, drivers: Readonly<Record<string, Driver>>): PlacedProblem[] {
-  return [...oneCluster(stack), ...fenceOutOfReach(stack, drivers)]
+  return [...platformProblems(stack), ...fenceOutOfReach(stack, drivers)]
 }
 
-/** Two sites on one cluster go down together, and every object of the one is the other's. */
-function oneCluster({ sites }: Stack): PlacedProblem[] {
-  const accessOf = ({ kubernetes }: Site): string => JSON.stringify([kubernetes.kubeconfig, kubernetes.context ?? null])
-  return sites.flatMap((site, index): PlacedProblem[] => {
-    const before = sites.slice(0, index)
-    const path = ['sites', site.name, 'kubernetes']
-    const same = before.find(({ kubernetes }) => kubernetes.clusterId === site.kubernetes.clusterId)
-    if (same !== undefined)
-      return [
-        {
-          path: [...path, 'clusterId'],
-          what: `is the cluster of ${same.name} too: two sites on one cluster are lost together`,
-          severity: 'warning',
-        },
-      ]
-    const shared = before.find((other) => accessOf(other) === accessOf(site))
-    return shared === undefined
-      ? []
-      : [
-          {
-            path: [...path, 'kubeconfig'],
-            what: `is the kubeconfig of ${shared.name} too, with the same context: it leads to one cluster`,
-            severity: 'warning',
-          },
-        ]
-  })
-}
+/** What the platforms of the sites say, such as two sites on one cluster. Paths begin at `sites`. */
+const platformProblems = ({ sites }: Stack): PlacedProblem[] =>
+  Object.values(platforms).flatMap((platform) =>
+    platform.problems(sites).map(({ path, ...problem }) => ({ path: ['sites', ...path], ...problem })),
+  )
 
 /** A fence that no component can shut refuses the first failover, at night. */
 function fenceOutOfReach(stack: Stack, drivers: Readonly<Record<string, Driver>>): PlacedProblem[] {

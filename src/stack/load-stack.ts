@@ -179,7 +179,7 @@ function judgePart(
 function assemble(value: JsonObject, path: string): Stack {
   const sites = Object.entries(value.sites as Record<string, JsonObject>).map(([name, site]) => ({
     name: name as SiteName,
-    kubernetes: site.kubernetes as unknown as Stack['sites'][number]['kubernetes'],
+    platforms: site as Readonly<Record<string, JsonObject>>,
   }))
   const components = Object.entries(value.components as Record<string, JsonObject>).map(
     ([name, declared]): Component => {

@@ -1,7 +1,8 @@
 import type { Claim, NamedPath, SpecProblem } from '../domain/declaration.ts'
 import { FENCE_LEVELS } from '../domain/fence-levels.ts'
 import type { Driver } from '../driver/driver.ts'
-import { credentialReference, duration, kubernetesName, MEANS, type Meaning, text } from '../schema/parts.ts'
+import { platforms } from '../platform/registry.ts'
+import { duration, kubernetesName, MEANS, type Meaning, text } from '../schema/parts.ts'
 import type { Json, JsonObject } from '../values/json.ts'
 import { approvalSchema } from './schema-approval.ts'
 
@@ -41,30 +42,11 @@ export const frameSchema: JsonObject = {
         pattern: '^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$',
       },
       additionalProperties: {
-        description: 'One site.',
+        description: 'One site: its cluster, its hosts, or both.',
         type: 'object',
-        required: ['kubernetes'],
+        minProperties: 1,
         additionalProperties: false,
-        properties: {
-          kubernetes: {
-            description: 'The Kubernetes cluster of this site, and how it is reached.',
-            type: 'object',
-            required: ['kubeconfig', 'clusterId'],
-            additionalProperties: false,
-            properties: {
-              kubeconfig: {
-                ...credentialReference,
-                description:
-                  'Content of a kubeconfig, or the path of one; as a reference: { env: NAME } or { file: path }.',
-              },
-              context: text('The context of the kubeconfig; its current one when absent.'),
-              clusterId: text(
-                'UID of the namespace kube-system: kubectl get namespace kube-system -o jsonpath={.metadata.uid}. Guards against the wrong cluster.',
-                { pattern: '^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$' },
-              ),
-            },
-          },
-        },
+        properties: Object.fromEntries(Object.values(platforms).map(({ name, schema }) => [name, schema])),
       },
     },
     initialActive: text('The active site of the first deploy. Later the witness knows which site is active.', {

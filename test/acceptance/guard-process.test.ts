@@ -7,7 +7,7 @@ import type { KubernetesClient, KubernetesObject, ObjectReference } from '../../
 import { openObjectStore } from '../../src/clients/object-store.ts'
 import { systemClock } from '../../src/composition/connect.ts'
 import type { Identity } from '../../src/domain/identities.ts'
-import { componentOf, type SiteName, type Stack } from '../../src/domain/stack.ts'
+import { componentOf, type SiteName, type Stack, siteOf } from '../../src/domain/stack.ts'
 import type { DriverContext } from '../../src/driver/context.ts'
 import type { Deployment, DeployUnit } from '../../src/driver/deployment.ts'
 import { around } from '../../src/driver/kit/around.ts'
@@ -18,7 +18,8 @@ import type { GuardComponent } from '../../src/drivers/guard/spec.ts'
 import { drivers, witnesses } from '../../src/drivers/registry.ts'
 import { CONFIGURATION, GUARD, guardNamespace, WITNESS_AUTHORITIES } from '../../src/guard/names.ts'
 import { type GuardReport, reportIn } from '../../src/guard/report.ts'
-import { accessObjects } from '../../src/operations/access.ts'
+import { accessRulesOf, identitiesOf } from '../../src/operations/access.ts'
+import { accessObjects } from '../../src/platform/kubernetes/access.ts'
 import { openKubernetes } from '../../src/platform/kubernetes/client/open.ts'
 import { parseStack } from '../../src/stack/load-stack.ts'
 import { createActive, readActive, replaceActive } from '../../src/witness/active.ts'
@@ -86,7 +87,9 @@ beforeAll(async () => {
   await admin.create({ apiVersion: 'v1', kind: 'Namespace', metadata: { name: 'shop' } })
   // The rights that every account has come some seconds after the server itself.
   await until('the roles of every account', () => admin.get(discovery))
-  for (const object of accessObjects(stack, drivers, A)) await admin.apply(object, { force: true })
+  const rules = accessRulesOf(stack, drivers)
+  for (const object of accessObjects(stack, siteOf(stack, A), rules, identitiesOf(stack, drivers)))
+    await admin.apply(object, { force: true })
   await admin.create(workload())
   await createActive(witness, FIRST)
   unit = await guardUnit()

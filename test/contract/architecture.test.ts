@@ -34,9 +34,11 @@ const under =
   (folder: string) =>
   (name: string): boolean =>
     name.startsWith(`src/${folder}/`)
-/** `src/planning`; each driver, platform and system is a folder of its own, and so is a file directly in `src`. */
-const folderOf = (name: string): string =>
-  /^src\/(?:(?:drivers|platform|systems)\/[^/]+(?=\/)|[^/]+)/.exec(name)?.[0] ?? name
+/**
+ * `src/planning`; each driver, platform and system is a folder of its own, and so is a file directly in `src`, or beside
+ * them: a contract below them, a registry above.
+ */
+const folderOf = (name: string): string => /^src\/(?:(?:drivers|platform|systems)\/[^/]+|[^/]+)/.exec(name)?.[0] ?? name
 const offenders = (rule: (one: Import) => boolean): string[] =>
   imports.filter(rule).map((one) => `${one.from} imports ${one.to}`)
 

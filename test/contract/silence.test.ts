@@ -18,7 +18,7 @@ const [from, to] = stack.sites.map(({ name }) => name) as [SiteName, SiteName]
 
 const AT = '2026-11-21T06:00:00Z'
 const SILENT = { kind: 'silent', why: 'no answer within 3.0 s' } as const
-const answering: SiteView = { kind: 'answering', clusterId: 'uid', version: 'v1.34', latency: 5 }
+const answering: SiteView = { kind: 'answering', identity: 'uid', version: 'v1.34', latency: 5 }
 const quiet: Observation = {
   at: AT,
   witness: {

@@ -84,7 +84,10 @@ beforeAll(async () => {
   }
   const stack = {
     name,
-    sites: [A, B].map((site) => ({ name: site, kubernetes: { kubeconfig: { env: 'X' }, clusterId: '' } })),
+    sites: [A, B].map((site) => ({
+      name: site,
+      platforms: { kubernetes: { kubeconfig: { env: 'X' }, clusterId: '' } },
+    })),
     initialActive: A,
     components: [component],
     objectives: { backupAge: 3_600_000, restoreTime: 600_000 },

@@ -79,7 +79,10 @@ export const modelStack: Stack = {
 const guarded = (fencing: 'traffic' | 'database', third = false): Stack => ({
   ...modelStack,
   sites: third
-    ? [...modelStack.sites, { name: 'dc-c' as SiteName, kubernetes: { kubeconfig: { env: 'K' }, clusterId: 'uid' } }]
+    ? [
+        ...modelStack.sites,
+        { name: 'dc-c' as SiteName, platforms: { kubernetes: { kubeconfig: { env: 'K' }, clusterId: 'uid' } } },
+      ]
     : modelStack.sites,
   fencing: { ...modelStack.fencing, failover: fencing },
   components: [...modelStack.components, { name: 'guard', driver: 'guard', needs: [], spec: { closeAfter: '30s' } }],
@@ -122,7 +125,7 @@ export function modelPlan(request: PlanRequest): ModelPlan {
   const { mode, from, epoch } = request
   const to = other(from)
   const at = '2026-11-20T12:00:00.000Z'
-  const answering: SiteView = { kind: 'answering', clusterId: 'uid', version: 'v1.34', latency: 1 }
+  const answering: SiteView = { kind: 'answering', identity: 'uid', version: 'v1.34', latency: 1 }
   const silent: SiteView = { kind: 'silent', why: 'no answer', cause: 'no-answer', triedFrom: ['this runner'] }
   const active = { schemaVersion: 1, stack: 'toy', epoch, activeSite: nameOf(from), since: at, run: 'earlier' } as const
   const observation: Observation = {

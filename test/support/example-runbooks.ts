@@ -4,6 +4,7 @@ import type { SiteName, Stack } from '../../src/domain/stack.ts'
 import { drivers, manualWitnesses, witnesses } from '../../src/drivers/registry.ts'
 import type { Observation } from '../../src/observation/observation.ts'
 import { planMove } from '../../src/planning/plan-move.ts'
+import { declaredCluster } from '../../src/platform/kubernetes/declared-cluster.ts'
 import { runbookOf } from '../../src/reporting/runbook.ts'
 import { loadStack } from '../../src/stack/load-stack.ts'
 import { backup, states } from '../unit/drivers/cloudnative-pg/cluster-states.ts'
@@ -85,7 +86,7 @@ export function exampleObservation(stack: Stack, { mode, from }: Intent): Observ
         site.name,
         site.name === lost
           ? { ...SILENT, cause: 'no-answer', triedFrom: ['this runner'] }
-          : { kind: 'answering', clusterId: site.kubernetes.clusterId, version: 'v1.34', latency: 10 },
+          : { kind: 'answering', identity: declaredCluster(site)?.clusterId ?? '', version: 'v1.34', latency: 10 },
       ]),
     ),
     components: {

@@ -20,7 +20,7 @@ import { type MemoryStore, memoryStore } from './memory-store.ts'
 
 const site = (name: string): Stack['sites'][number] => ({
   name: name as SiteName,
-  kubernetes: { kubeconfig: { env: `KUBECONFIG_${name}` }, clusterId: `uid-${name}` },
+  platforms: { kubernetes: { kubeconfig: { env: `KUBECONFIG_${name}` }, clusterId: `uid-${name}` } },
 })
 
 export const toyStack: Stack = {

@@ -60,7 +60,7 @@ export function adaptedSiteDriver<Spec, State>(driver: SiteDriver<Spec, State>, 
   return {
     ...declared(driver),
     scope: 'site',
-    ...(driver.standsOn === null ? { outside: true as const } : {}),
+    ...(driver.standsOn === null ? { outside: true as const } : { standsOn: driver.standsOn }),
     ...(fences === undefined && selfFences === undefined
       ? {}
       : { reaches: (c, stack) => [...(fences?.levels(c, stack) ?? []), ...(selfFences?.levels(c, stack) ?? [])] }),

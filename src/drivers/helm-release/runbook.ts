@@ -1,5 +1,5 @@
 import type { PlannedStep } from '../../domain/plan.ts'
-import { kubectl, type Manual, type ManualSurroundings, quoted } from '../../driver/manual.ts'
+import { kubeContext, kubectl, type Manual, type ManualSurroundings, quoted } from '../../driver/manual.ts'
 import { type Application, valuesFiles } from './spec.ts'
 
 /** The step by kubectl and helm. */
@@ -59,9 +59,7 @@ export function manualStep(component: Application, step: PlannedStep, { stack }:
       }
     case 'reconcile':
       return {
-        commands: [
-          upgrade(component, step, stack.sites.find(({ name }) => name === step.site)?.kubernetes.context ?? step.site),
-        ],
+        commands: [upgrade(component, step, step.site === null ? '' : kubeContext(stack, step.site))],
         expect: `STATUS: deployed, with the values of the ${String(step.parameters.role)} role.`,
       }
     default:

@@ -111,7 +111,10 @@ test('every kubectl goes to the context that the stack file names, as one word',
   const stack = await theStack()
   const named = {
     ...stack,
-    sites: stack.sites.map((site) => ({ ...site, kubernetes: { ...site.kubernetes, context: `the ${site.name}` } })),
+    sites: stack.sites.map((site) => ({
+      ...site,
+      platforms: { kubernetes: { ...site.platforms.kubernetes, context: `the ${site.name}` } },
+    })),
   }
   for (const [, intent] of moves) {
     const contexts = [...commandsOf(exampleRunbook(named, intent)).matchAll(/--context (\S+ \S+)/g)].map(

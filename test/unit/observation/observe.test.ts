@@ -46,11 +46,11 @@ describe('an observation', () => {
       (await observe(listing(list), memoryStore(), { toy: toyDriver(toy) })).sites['dc-a']
     expect(await seenWith(async () => [node('True'), node('Unknown')])).toMatchObject({
       kind: 'answering',
-      nodes: { ready: 1, total: 2 },
+      parts: { ready: 1, total: 2 },
     })
     const refused = await seenWith(async () => Promise.reject(new Error('forbidden')))
     expect(refused?.kind).toBe('answering')
-    expect(refused).not.toHaveProperty('nodes')
+    expect(refused).not.toHaveProperty('parts')
   })
 
   test('reads nothing from a cluster that is not the declared one', async () => {
@@ -63,7 +63,7 @@ describe('an observation', () => {
       },
     }
     const seen = await observe(contextWith({ 'dc-b': async () => 'uid-of-another' }), memoryStore(), { toy: driver })
-    expect(seen.sites['dc-b']).toEqual({ kind: 'stranger', clusterId: 'uid-of-another' })
+    expect(seen.sites['dc-b']).toEqual({ kind: 'stranger', identity: 'uid-of-another' })
     expect(asked).toEqual(['dc-a', 'dc-a'])
   })
 

@@ -49,7 +49,7 @@ describe.each([backup, restoreTest, deploying])('%s', (_, operation) => {
   })
 
   test('is refused where a kubeconfig leads to another cluster', async () => {
-    expect(await refusal(operation, { sites: { 'dc-b': { kind: 'stranger', clusterId: 'another' } } })).toMatchObject({
+    expect(await refusal(operation, { sites: { 'dc-b': { kind: 'stranger', identity: 'another' } } })).toMatchObject({
       code: 'wrong-cluster',
       where: 'dc-b',
     })

@@ -4,9 +4,9 @@ import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals
 import { parse } from 'yaml'
 import type { Stack } from '../../../src/domain/stack.ts'
 import { asStandbyError } from '../../../src/errors/standby-error.ts'
-import { identityAccount } from '../../../src/operations/access.ts'
 import { type KubeconfigRequest, mintKubeconfig } from '../../../src/operations/mint-kubeconfig.ts'
 import { openKubernetes } from '../../../src/platform/kubernetes/client/open.ts'
+import { identityAccount } from '../../../src/platform/kubernetes/identity-accounts.ts'
 import { parseStack } from '../../../src/stack/load-stack.ts'
 import { type ApiServer, startApiServer } from '../../support/api-server.ts'
 import { kinds, pathOfStack, textOfStack } from '../../support/published-stacks.ts'
@@ -28,7 +28,10 @@ beforeAll(async () => {
   const clusterId = await clusterIdOf(api)
   stack = {
     ...published,
-    sites: published.sites.map((site) => ({ ...site, kubernetes: { ...site.kubernetes, clusterId } })),
+    sites: published.sites.map((site) => ({
+      ...site,
+      platforms: { kubernetes: { ...site.platforms.kubernetes, clusterId } },
+    })),
   }
   const path = join(temporaryFolder(), 'administrator')
   writeFileSync(path, api.kubeconfig('admin'))
@@ -85,7 +88,9 @@ describe('the kubeconfig of an identity', () => {
   test('is refused for another cluster than the declared one', async () => {
     const sites = stack.sites.map((site) => ({
       ...site,
-      kubernetes: { ...site.kubernetes, clusterId: '00000000-0000-0000-0000-000000000009' },
+      platforms: {
+        kubernetes: { ...site.platforms.kubernetes, clusterId: '00000000-0000-0000-0000-000000000009' },
+      },
     }))
     expect(await refused({ stack: { ...stack, sites } })).toMatchObject({ code: 'wrong-cluster' })
   })

@@ -12,8 +12,8 @@ import { planMove } from '../../../src/planning/plan-move.ts'
 import { toyDriver, toyStack, toyStep } from '../../support/toy-stack.ts'
 
 const at = '2026-11-20T12:00:00.000Z'
-const answering = { kind: 'answering', clusterId: 'uid', version: 'v1.34', latency: 5 } as const
-const dead = { ...answering, nodes: { ready: 0, total: 1 } } as const
+const answering = { kind: 'answering', identity: 'uid', version: 'v1.34', latency: 5 } as const
+const dead = { ...answering, parts: { ready: 0, total: 1 } } as const
 const silent = { kind: 'silent', why: 'no answer within 3 s', cause: 'no-answer', triedFrom: ['this runner'] } as const
 const as = (role: 'active' | 'passive'): Observed => ({
   kind: 'answering',

@@ -16,7 +16,7 @@ const three: Stack = {
   ...toyStack,
   sites: [
     ...toyStack.sites,
-    { name: dcC, kubernetes: { kubeconfig: { env: 'KUBECONFIG_dc-c' }, clusterId: 'uid-dc-c' } },
+    { name: dcC, platforms: { kubernetes: { kubeconfig: { env: 'KUBECONFIG_dc-c' }, clusterId: 'uid-dc-c' } } },
   ],
 }
 const toy = toyDriver({ writer: 'dc-a', effects: [] })
@@ -33,7 +33,7 @@ const able: Driver = {
 }
 
 type Sites = Observation['sites']
-const answering = { kind: 'answering', clusterId: 'uid', version: 'v1.34', latency: 5 } as const
+const answering = { kind: 'answering', identity: 'uid', version: 'v1.34', latency: 5 } as const
 const silent = { kind: 'silent', why: 'no answer within 3 s', cause: 'no-answer', triedFrom: ['this runner'] } as const
 const role = (is: string) => ({ kind: 'answering', state: {}, role: is, health: 'healthy', text: '', facts: [] })
 const roles = (a: string, b: string, c: string) => ({

@@ -68,11 +68,11 @@ test('where no target is named, the first declared site that answers and is not 
     since: '2026-11-20T00:00:00.000Z',
     run: 'deploy',
   } as const
-  const third = { name: 'dc-c' as SiteName, kubernetes: { kubeconfig: { env: 'K' }, clusterId: 'uid' } }
+  const third = { name: 'dc-c' as SiteName, platforms: { kubernetes: { kubeconfig: { env: 'K' }, clusterId: 'uid' } } }
   const stack = { ...toyStack, sites: [...toyStack.sites, third] }
   const view = (up: boolean): SiteView =>
     up
-      ? { kind: 'answering', clusterId: 'uid', version: 'v1.34', latency: 1 }
+      ? { kind: 'answering', identity: 'uid', version: 'v1.34', latency: 1 }
       : { kind: 'silent', cause: 'no-answer', why: 'no answer', triedFrom: ['this runner'] }
   const asked = (b: boolean, c: boolean, mode: Mode = 'switchover') => {
     const sites = { 'dc-a': view(false), 'dc-b': view(b), 'dc-c': view(c) }

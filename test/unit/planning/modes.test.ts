@@ -13,7 +13,7 @@ import { parseDuration } from '../../../src/values/duration.ts'
 import { toyDriver, toyStack, toyStep } from '../../support/toy-stack.ts'
 
 const at = '2026-11-20T12:00:00.000Z'
-const answering = { kind: 'answering', clusterId: 'uid', version: 'v1.34', latency: 5 } as const
+const answering = { kind: 'answering', identity: 'uid', version: 'v1.34', latency: 5 } as const
 const silent = { kind: 'silent', why: 'no answer within 3 s', cause: 'no-answer', triedFrom: ['this runner'] } as const
 
 function seen(sites: Observation['sites'], components: Observation['components'] = {}): Observation {
@@ -60,7 +60,7 @@ describe('whether a site lives', () => {
   test('two vantage points can', () => expect(liveness(lost, down('lb-1'))).toBe('down'))
   test('an API server without a node that is ready is alive for itself alone', () => {
     const nodes = (ready: number, total: number) =>
-      seen({ 'dc-a': { ...answering, nodes: { ready, total } }, 'dc-b': answering })
+      seen({ 'dc-a': { ...answering, parts: { ready, total } }, 'dc-b': answering })
     expect(liveness(nodes(0, 3))).toBe('unknown')
     expect(liveness(nodes(0, 3), down('lb-1'))).toBe('down')
     expect(liveness(nodes(1, 3), down('lb-1'))).toBe('up')
@@ -151,7 +151,7 @@ describe('the plan of a failover', () => {
     // Seen alive: its database must be shut, and power comes on top.
     expect(tried(both)).toEqual([['database.switch-off', 180_000]])
     // No node is ready: the fence of its database is tried, and does not keep anybody waiting.
-    const dead = seen({ 'dc-a': { ...answering, nodes: { ready: 0, total: 1 } }, 'dc-b': answering })
+    const dead = seen({ 'dc-a': { ...answering, parts: { ready: 0, total: 1 } }, 'dc-b': answering })
     expect(tried(dead)).toEqual([
       ['database.demote@dc-a', 30_000],
       ['database.switch-off', 180_000],

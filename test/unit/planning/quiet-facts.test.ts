@@ -32,7 +32,10 @@ const cache = {
   },
 }
 const declared = databaseStack(database)
-const third = { name: 'dc-c' as SiteName, kubernetes: { kubeconfig: { env: 'KUBECONFIG' }, clusterId: 'uid-dc-c' } }
+const third = {
+  name: 'dc-c' as SiteName,
+  platforms: { kubernetes: { kubeconfig: { env: 'KUBECONFIG' }, clusterId: 'uid-dc-c' } },
+}
 const stack: Stack = {
   ...declared,
   sites: [...declared.sites, third],
@@ -129,7 +132,7 @@ async function seen(now: Jitter, mode: Mode): Promise<Observation> {
   const view = (site: SiteName): SiteView =>
     site === 'dc-c' && now.third === 'silent'
       ? { kind: 'silent', why: 'no answer', cause: 'no-answer', triedFrom: ['this runner'] }
-      : { kind: 'answering', clusterId: `uid-${site}`, version: 'v1.34', latency: 5 }
+      : { kind: 'answering', identity: `uid-${site}`, version: 'v1.34', latency: 5 }
   const look = async (component: Component, site: SiteName) =>
     [
       site,

@@ -10,7 +10,7 @@ const steps = [
   toyStep('application.close', 'DRAIN', { fence: 'traffic' }),
   toyStep('database.demote@dc-a', 'FENCE', { fence: 'database', bestEffort: 30_000 }),
 ]
-const up = { kind: 'answering', clusterId: 'uid-dc-a', version: 'v1.34', latency: 1 } as const
+const up = { kind: 'answering', identity: 'uid-dc-a', version: 'v1.34', latency: 1 } as const
 const lost = { kind: 'silent', why: 'no answer', cause: 'no-answer', triedFrom: ['this runner'] } as const
 
 function codes(site: Observation['sites'][string], done: readonly string[]): string[] {

@@ -13,7 +13,7 @@ import { levelsText } from '../../../src/reporting/move-words.ts'
 import { toyDriver, toyStack, toyStep } from '../../support/toy-stack.ts'
 
 const at = '2026-11-20T12:00:00.000Z'
-const answering = { kind: 'answering', clusterId: 'uid', version: 'v1.34', latency: 5 } as const
+const answering = { kind: 'answering', identity: 'uid', version: 'v1.34', latency: 5 } as const
 const silent = { kind: 'silent', why: 'no answer within 3 s', cause: 'no-answer', triedFrom: ['this runner'] } as const
 const toy = toyDriver({ writer: 'dc-a', effects: [] })
 

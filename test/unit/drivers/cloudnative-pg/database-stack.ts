@@ -30,7 +30,7 @@ export function theDatabase(more: Partial<CloudNativePgSpec> = {}): Database {
 export function databaseStack(database: Database = theDatabase()): Stack {
   const site = (name: string): Stack['sites'][number] => ({
     name: name as SiteName,
-    kubernetes: { kubeconfig: { env: 'KUBECONFIG' }, clusterId: `uid-${name}` },
+    platforms: { kubernetes: { kubeconfig: { env: 'KUBECONFIG' }, clusterId: `uid-${name}` } },
   })
   return {
     name: 'infisical',

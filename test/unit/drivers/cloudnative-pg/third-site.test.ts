@@ -28,7 +28,10 @@ const database = theDatabase({
 const two = databaseStack(database)
 const stack: Stack = {
   ...two,
-  sites: [...two.sites, { name: dcC, kubernetes: { kubeconfig: { env: 'KUBECONFIG' }, clusterId: 'uid-dc-c' } }],
+  sites: [
+    ...two.sites,
+    { name: dcC, platforms: { kubernetes: { kubeconfig: { env: 'KUBECONFIG' }, clusterId: 'uid-dc-c' } } },
+  ],
 }
 const intent = (mode: Mode): Intent => ({ mode, from: dcA, to: dcB })
 const ids = (steps: readonly PlannedStep[]): string[] => steps.map(({ id }) => id)

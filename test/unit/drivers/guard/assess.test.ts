@@ -7,7 +7,8 @@ import { guard } from '../../../../src/drivers/guard/driver.ts'
 import type { GuardState } from '../../../../src/drivers/guard/observe.ts'
 import type { GuardComponent } from '../../../../src/drivers/guard/spec.ts'
 import { type GuardReport, reportIn } from '../../../../src/guard/report.ts'
-import { accessRulesOf, bucketPolicies } from '../../../../src/operations/access.ts'
+import { accessRulesOf, identitiesOf } from '../../../../src/operations/access.ts'
+import { bucketPolicies } from '../../../../src/witness/s3/identity-policies.ts'
 import { toyStack } from '../../../support/toy-stack.ts'
 
 const keys = { accessKeyId: { env: 'A' }, secretAccessKey: { env: 'B' } }
@@ -158,7 +159,8 @@ test('the guard reads the active record and nothing else of the witness, and its
     components: [component as unknown as Stack['components'][number]],
   }
   const drivers = { guard: guard as unknown as Driver }
-  expect(bucketPolicies(stack, drivers).guard).toEqual({
+  const policiesOf = (of: Stack) => bucketPolicies(of, accessRulesOf(of, drivers), identitiesOf(of, drivers))
+  expect(policiesOf(stack).guard).toEqual({
     Version: '2012-10-17',
     Statement: [
       {
@@ -170,6 +172,6 @@ test('the guard reads the active record and nothing else of the witness, and its
     ],
   })
   const without: Stack = { ...stack, components: [] }
-  expect(bucketPolicies(without, drivers).guard).toBeUndefined()
+  expect(policiesOf(without).guard).toBeUndefined()
   expect(accessRulesOf(without, drivers).filter(({ identity }) => identity === 'guard')).toEqual([])
 })

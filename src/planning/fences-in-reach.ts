@@ -1,0 +1,23 @@
+import type { Component, SiteName, Stack } from '../domain/stack.ts'
+import type { Driver } from '../driver/driver.ts'
+import type { Observation } from '../observation/observation.ts'
+import { viewUnder } from '../observation/site-view.ts'
+import { standsOn } from '../platform/registry.ts'
+
+/**
+ * The components that a fence reaches on a lost site: those whose platform answers there. A database on hosts is fenced
+ * although the cluster beside it is dead, and the other way round. One that stands outside of the platforms is fenced
+ * where it answers itself. Pure.
+ */
+export const fencesInReach = (
+  stack: Stack,
+  observation: Observation,
+  lost: SiteName,
+  drivers: Readonly<Record<string, Driver>>,
+): Component[] =>
+  stack.components.filter(({ name, driver: kind }) => {
+    const driver = drivers[kind]
+    if (driver === undefined) return false
+    const seen = standsOn(driver) === null ? observation.components[name]?.[lost] : viewUnder(driver, lost, observation)
+    return seen?.kind === 'answering'
+  })
