@@ -61,6 +61,7 @@ export type RestoreEndpoint =
       readonly host: string
       readonly port: number
       readonly database: string
+      readonly user: string
       readonly credentials: SandboxSecret
     }
   | { readonly kind: 'redis'; readonly host: string; readonly port: number; readonly credentials: SandboxSecret | null }

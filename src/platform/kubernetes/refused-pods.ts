@@ -1,24 +1,23 @@
 import type { KubernetesClient, KubernetesObject } from '../../clients/kubernetes-client.ts'
-import type { Progress } from '../../domain/progress.ts'
 import type { AnyReasonCode } from '../../errors/reason-codes.ts'
 import { asStandbyError } from '../../errors/standby-error.ts'
 import { type Milliseconds, seconds } from '../../values/duration.ts'
 import { conditionOf } from './client/conditions.ts'
 
-/** That a controller may not create its pods: pod security, a quota, a webhook. */
+/** A controller may not create its pods: pod security, a quota, a webhook refuses them. */
 export interface RefusedPods {
   readonly why: string
-  /** It was refused again and again, for longer than a passing trouble takes. */
+  /** It was refused again and again, for longer than a transient trouble takes. */
   readonly lasts: boolean
 }
 
 const EVENT = { apiVersion: 'v1', kind: 'Event', plural: 'events' } as const
-const PASSING: Milliseconds = seconds(20)
+const TRANSIENT: Milliseconds = seconds(20)
 
 /**
- * Why the API server refuses the pods of a workload; null: it does not, or nobody may see it. A Deployment says it of
- * itself; of a StatefulSet and a Job only events tell, of which the newest that speaks of a creation counts: an older
- * refusal may be over.
+ * Why the API server refuses the pods of a workload; null: it does not, or the identity may not see it. A Deployment
+ * has a condition for it; for a StatefulSet and a Job there are only events, of which the newest about a creation
+ * counts: an older refusal may be over.
  */
 export async function refusedPods(
   kubernetes: KubernetesClient,
@@ -36,7 +35,7 @@ export async function refusedPods(
       { signal, deadline: seconds(2) },
     )
     const ours = events
-      .map((event) => event as unknown as Told)
+      .map((event) => event as unknown as EventObject)
       .filter(({ involvedObject, reason }) => involvedObject?.uid === uid && CREATION.has(reason ?? ''))
       .sort((a, b) => lastOf(a) - lastOf(b))
     const newest = ours.at(-1)
@@ -44,7 +43,7 @@ export async function refusedPods(
     // Each try of a Job has another name of a pod in its message, and so an event of its own.
     const refusals = ours.slice(ours.findLastIndex(({ reason }) => reason === 'SuccessfulCreate') + 1)
     const since = Math.min(...refusals.map(firstOf))
-    return { why: newest.message ?? 'its pods are refused', lasts: lastOf(newest) - since >= PASSING }
+    return { why: newest.message ?? 'its pods are refused', lasts: lastOf(newest) - since >= TRANSIENT }
   } catch (error) {
     signal.throwIfAborted()
     if (asStandbyError(error).mustAct === 'defect') throw error
@@ -52,16 +51,20 @@ export async function refusedPods(
   }
 }
 
+export type WaitOfRefused<Code> =
+  | { readonly is: 'pending'; readonly waitingFor: string }
+  | { readonly is: 'failed'; readonly code: Code; readonly why: string; readonly next: string }
+
 /**
- * What a wait for a workload says of its refused pods: that they are, while that may pass, and the failure of the wait
- * once it lasts; null: they are not.
+ * What a wait for a workload says of its refused pods: pending while the refusal may pass, failed once it lasts; null:
+ * they are not refused.
  */
-export async function waitOfRefused(
+export async function waitOfRefused<Code extends AnyReasonCode>(
   kubernetes: KubernetesClient,
   workload: KubernetesObject | null,
-  naming: { readonly what: string; readonly code: AnyReasonCode; readonly next?: string },
+  naming: { readonly what: string; readonly code: Code; readonly next?: string },
   signal: AbortSignal,
-): Promise<Progress | null> {
+): Promise<WaitOfRefused<Code> | null> {
   const refused = workload === null ? null : await refusedPods(kubernetes, workload, signal)
   if (refused === null) return null
   if (!refused.lasts) return { is: 'pending', waitingFor: `${naming.what}, whose pod is refused: ${refused.why}` }
@@ -78,7 +81,7 @@ export async function waitOfRefused(
 
 const CREATION = new Set(['FailedCreate', 'SuccessfulCreate'])
 
-interface Told {
+interface EventObject {
   readonly reason?: string
   readonly message?: string
   readonly involvedObject?: { readonly uid?: string }
@@ -86,9 +89,10 @@ interface Told {
   readonly lastTimestamp?: string | null
   readonly eventTime?: string | null
 }
-const firstOf = ({ firstTimestamp, eventTime }: Told): number => Date.parse(firstTimestamp ?? eventTime ?? '')
-const lastOf = ({ lastTimestamp, eventTime, firstTimestamp }: Told): number =>
+const firstOf = ({ firstTimestamp, eventTime }: EventObject): number => Date.parse(firstTimestamp ?? eventTime ?? '')
+const lastOf = ({ lastTimestamp, eventTime, firstTimestamp }: EventObject): number =>
   Date.parse(lastTimestamp ?? eventTime ?? firstTimestamp ?? '') || 0
 
 /** A condition stands until a creation succeeds; how long is counted by the clock of this machine, roughly. */
-const lasting = (since: string | undefined): boolean => since !== undefined && Date.now() - Date.parse(since) >= PASSING
+const lasting = (since: string | undefined): boolean =>
+  since !== undefined && Date.now() - Date.parse(since) >= TRANSIENT
