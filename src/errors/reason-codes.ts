@@ -304,7 +304,7 @@ export const REASON_CODES = {
   Cache: {
     'active-cache-missing':
       'The active site has neither its cache nor the volume of it, and dumps of it exist: no deploy makes an empty one in its place.',
-    'cache-silent': 'The cache of a site can not be read.',
+    'cache-silent': 'The cache of a site cannot be read.',
     'cache-not-answering': 'The server does not answer.',
     'cache-not-ready': 'The server is not ready.',
     'cache-password-unusable':
@@ -317,7 +317,7 @@ export const REASON_CODES = {
     'dump-damaged': 'The description beside a dump of Redis is not what a backup writes: nothing is restored by it.',
     'dump-missing': 'The backup job left no dump.',
     'dump-old': 'The last dump is older than the objective.',
-    'dumps-unreadable': 'The dumps can not be listed.',
+    'dumps-unreadable': 'The dumps cannot be listed.',
     'no-dump': 'There is no dump.',
   },
   Application: {

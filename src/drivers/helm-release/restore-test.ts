@@ -4,6 +4,7 @@ import type { Progress } from '../../domain/progress.ts'
 import type { Check, Sandbox } from '../../domain/restore-test.ts'
 import type { SiteName } from '../../domain/stack.ts'
 import type { DriverContext } from '../../driver/context.ts'
+import { around } from '../../driver/kit/around.ts'
 import type { RestoreTestReport } from '../../driver/restore-test.ts'
 import { asStandbyError, siteError } from '../../errors/standby-error.ts'
 import { isReady } from '../../platform/kubernetes/client/conditions.ts'
@@ -13,6 +14,7 @@ import { waitUntilDone } from '../../waiting/wait-until.ts'
 import { canaryCheck, readCanary } from './canary.ts'
 import { chartArguments, withHelm } from './helm.ts'
 import { type InstanceIdentity, identityProblem, readIdentity } from './identity.ts'
+import { withRestoredEndpoints } from './restored-endpoint.ts'
 import { type Application, valuesFiles, workloadRef } from './spec.ts'
 import { fatalReason } from './workload.ts'
 
@@ -206,42 +208,13 @@ async function environmentOf(
   const replaced = await Promise.all(
     Object.entries(declared.environment).map(
       async ([name, value]) =>
-        [name, Buffer.from(await filled(value, component, sandbox, context)).toString('base64')] as const,
+        [
+          name,
+          Buffer.from(await withRestoredEndpoints(value, component, sandbox, around(context))).toString('base64'),
+        ] as const,
     ),
   )
   return { ...(found.data as Record<string, string>), ...Object.fromEntries(replaced) }
-}
-
-/**
- * `${database.host}` → the endpoint that the restored component named; passwords are read from the Secret that it
- * names.
- */
-async function filled(
-  value: string,
-  component: Application,
-  sandbox: Sandbox,
-  context: DriverContext,
-): Promise<string> {
-  let text = value
-  for (const [whole, name = '', field = ''] of value.matchAll(/\$\{([a-z][-a-z0-9]*)\.([a-zA-Z]+)\}/g)) {
-    const endpoint = sandbox.endpointOf(name)
-    if (endpoint === null)
-      throw siteError('endpoint-missing', `${component.name} needs ${whole}, and ${name} was not restored`)
-    const found = field === 'password' ? await passwordOf(endpoint, sandbox, context) : endpoint[field]
-    if (found === undefined || found === null)
-      throw siteError('endpoint-missing', `${name} has no ${field} for ${whole}`)
-    text = text.replace(whole, () => (field === 'password' ? encodeURIComponent(String(found)) : String(found)))
-  }
-  return text
-}
-
-async function passwordOf(endpoint: JsonObject, sandbox: Sandbox, context: DriverContext): Promise<string> {
-  const reference = {
-    namespace: sandbox.namespace,
-    name: String(endpoint.passwordSecret),
-    key: String(endpoint.passwordKey ?? 'password'),
-  }
-  return context.credential({ secret: reference }, sandbox.site)
 }
 
 function egressPolicy(

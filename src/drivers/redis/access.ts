@@ -76,7 +76,7 @@ export function accessOf(component: Cache, stack: Stack): AccessRule[] {
         'to see whether the data of a server that is gone are left',
         [volumeOf(name)],
       ),
-      rule('deployer', [''], ['events'], ['list'], 'to tell why its pod is refused'),
+      rule('deployer', [''], ['events'], ['list'], 'to see why its pod is refused'),
       rule(
         'deployer',
         [''],
@@ -85,10 +85,12 @@ export function accessOf(component: Cache, stack: Stack): AccessRule[] {
         'to keep its Service and the keys of its backups',
       ),
       rule('deployer', ['batch'], ['cronjobs'], ['get', 'create', 'patch'], 'to keep its schedule as declared'),
-      rule('mover', ['batch'], ['cronjobs'], ['get', 'patch'], 'to turn the schedule round', [backupJob(component)]),
+      rule('mover', ['batch'], ['cronjobs'], ['get', 'patch'], 'to move the schedule to the new site', [
+        backupJob(component),
+      ]),
       rule('mover', ['batch'], ['jobs'], ['get', 'list', 'watch', 'create'], 'to take the last dump'),
-      rule('mover', [''], ['pods/log'], ['get'], 'to tell why a dump failed'),
-      rule('mover', [''], ['events'], ['list'], 'to tell why the pod of a dump is refused'),
+      rule('mover', [''], ['pods/log'], ['get'], 'to see why a dump failed'),
+      rule('mover', [''], ['events'], ['list'], 'to see why the pod of a dump is refused'),
       rule('mover', [''], ['secrets'], ['create'], 'to ask the new site to load a dump'),
       rule('mover', [''], ['secrets'], ['get', 'patch'], 'to ask the new site to load a dump', [
         restoreRequest(component),

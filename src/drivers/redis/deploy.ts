@@ -2,12 +2,14 @@ import { accessKeys } from '../../clients/access-keys.ts'
 import { isLogin } from '../../clients/object-store-client.ts'
 import type { Progress } from '../../domain/progress.ts'
 import type { SiteName } from '../../domain/stack.ts'
-import type { DriverContext } from '../../driver/context.ts'
 import type { Deployment, DeployUnit } from '../../driver/deployment.ts'
+import type { KitContext } from '../../driver/kit/context.ts'
 import { objectsUnit } from '../../platform/kubernetes/declared-objects.ts'
+import { KUBERNETES } from '../../platform/kubernetes/key.ts'
 import { waitOfRefused } from '../../platform/kubernetes/refused-pods.ts'
 import { reasonItCannotStart, type WaitingContainer } from '../../platform/kubernetes/waiting-container.ts'
 import { minutes } from '../../values/duration.ts'
+import { codes } from './codes.ts'
 import { assertMayBegin } from './how-to-begin.ts'
 import { backupManifest, serverManifests, storeSecretManifest } from './manifests.ts'
 import { type Cache, podOf } from './spec.ts'
@@ -16,13 +18,12 @@ import { assertUsablePassword } from './usable-password.ts'
 /** The server, and its hourly backup: both on every site, the backup awake on the active one. */
 export async function deployCache(
   component: Cache,
-  site: SiteName | null,
+  site: SiteName,
   deployment: Deployment,
-  context: DriverContext,
+  context: KitContext,
 ): Promise<DeployUnit[]> {
-  if (site === null) return []
   await assertMayBegin(component, site, deployment, context)
-  const kubernetes = context.kubernetes(site)
+  const kubernetes = context.platform(KUBERNETES, site)
   const { location } = context.objectStore(component.spec.backup.store, site)
   const common = { site, deadline: minutes(10), kubernetes }
   const server = `${component.name}.server@${site}`
@@ -61,13 +62,15 @@ export async function deployCache(
 async function serverIsReady(
   component: Cache,
   site: SiteName,
-  context: DriverContext,
+  context: KitContext,
   signal: AbortSignal,
 ): Promise<Progress> {
   const { namespace, name } = component.spec
-  const set = await context
-    .kubernetes(site)
-    .get({ apiVersion: 'apps/v1', kind: 'StatefulSet', plural: 'statefulsets', namespace, name }, { signal })
+  const kubernetes = context.platform(KUBERNETES, site)
+  const set = await kubernetes.get(
+    { apiVersion: 'apps/v1', kind: 'StatefulSet', plural: 'statefulsets', namespace, name },
+    { signal },
+  )
   const status = (set?.status ?? {}) as {
     readyReplicas?: number
     observedGeneration?: number
@@ -75,18 +78,19 @@ async function serverIsReady(
   }
   const current = status.observedGeneration === set?.metadata.generation && (status.updatedReplicas ?? 0) >= 1
   if (current && (status.readyReplicas ?? 0) >= 1) return { is: 'done', proof: { readyReplicas: 1 } }
-  const pod = await context
-    .kubernetes(site)
-    .get({ apiVersion: 'v1', kind: 'Pod', plural: 'pods', namespace, name: podOf(component) }, { signal })
-  const naming = { what: `${name} on ${site}`, code: 'cache-does-not-start' } as const
-  const refused = pod === null ? await waitOfRefused(context.kubernetes(site), set, naming, signal) : null
+  const pod = await kubernetes.get(
+    { apiVersion: 'v1', kind: 'Pod', plural: 'pods', namespace, name: podOf(component) },
+    { signal },
+  )
+  const naming = { what: `${name} on ${site}`, code: codes.code['cache-does-not-start'] }
+  const refused = pod === null ? await waitOfRefused(kubernetes, set, naming, signal) : null
   if (refused !== null) return refused
   const why = containerThatCannotStart(pod?.status as PodStatus | undefined)
   return why === null
     ? { is: 'pending', waitingFor: `${name} on ${site} to be ready` }
     : {
         is: 'failed',
-        code: 'cache-does-not-start',
+        code: codes.code['cache-does-not-start'],
         why: `${name}: ${why}`,
         next: `kubectl -n ${namespace} describe pod ${podOf(component)}`,
       }

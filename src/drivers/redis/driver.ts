@@ -1,41 +1,43 @@
 import type { Driver } from '../../driver/driver.ts'
+import { adaptedSiteDriver } from '../../driver/kit/adapter.ts'
+import { around } from '../../driver/kit/around.ts'
+import type { SiteDriver } from '../../driver/kit/capabilities.ts'
 import { accessOf, claimsOf, problemsOf } from './access.ts'
-import { assessCache } from './assess.ts'
+import { assessment } from './assess.ts'
 import { dump, dumpStep } from './backup.ts'
+import { codes } from './codes.ts'
 import { deployCache } from './deploy.ts'
-import { keptData, lossOf } from './loss.ts'
-import { dumpVaries, fenceSteps, moveSteps, rejoinSteps, scheduleStep, titleOfPlanned } from './move.ts'
+import { lossOf } from './loss.ts'
+import { moves } from './move.ts'
 import { observeCache, type RedisState } from './observe.ts'
-import { fence, restore, schedule } from './restore.ts'
+import { restore } from './restore.ts'
 import { testRestore } from './restore-test.ts'
-import { manualStep } from './runbook.ts'
+import { fence, fenceSteps, schedule } from './schedule.ts'
 import { type RedisSpec, redisSchema } from './spec.ts'
 
 /** A cache and queue per site; its content moves as a checked dump, beside the database's own move. */
-export const redis: Driver<RedisSpec, RedisState> = {
+const kit: SiteDriver<RedisSpec, RedisState> = {
   kind: 'redis',
   scope: 'site',
+  standsOn: 'kubernetes',
   schema: redisSchema,
+  codes,
   claims: claimsOf,
   validate: problemsOf,
-  reaches: () => ['application'],
   access: accessOf,
   observe: observeCache,
-  assess: assessCache,
-  deploy: deployCache,
-  move: moveSteps,
-  fence: fenceSteps,
-  rejoin: rejoinSteps,
-  // Its guard suspends the dumps, and nothing else of it.
-  reopen: (component, _states, { to }) => [scheduleStep(component, to, false, 'PROTECT')],
-  loss: lossOf,
-  keeps: keptData,
-  backup: (component, _states, site) => [
-    dumpStep(component, site, 'PROTECT', `Takes a dump of ${component.spec.name} on ${site}`),
-  ],
-  manual: manualStep,
-  varying: { restore: { planned: dumpVaries } },
-  varyingTitles: { restore: titleOfPlanned },
-  behaviours: { dump, restore, schedule, fence },
-  restoreTest: testRestore,
+  assess: assessment,
+  deploys: { deploy: deployCache },
+  moves,
+  fences: { levels: () => ['application'], steps: fenceSteps },
+  losses: { loss: lossOf },
+  backups: {
+    backup: (component, _states, site) => [
+      dumpStep(component, site, 'PROTECT', `Takes a dump of ${component.spec.name} on ${site}`),
+    ],
+    restoreTest: testRestore,
+  },
+  actions: [dump, restore, schedule, fence],
 }
+
+export const redis: Driver<RedisSpec, RedisState> = adaptedSiteDriver(kit, around)

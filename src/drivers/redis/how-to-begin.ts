@@ -1,8 +1,12 @@
+import type { KubernetesObject } from '../../clients/kubernetes-client.ts'
 import type { SiteName } from '../../domain/stack.ts'
-import type { DriverContext } from '../../driver/context.ts'
 import type { Deployment, Role } from '../../driver/deployment.ts'
-import { asStandbyError, siteError } from '../../errors/standby-error.ts'
+import type { KitContext } from '../../driver/kit/context.ts'
+import { siteError } from '../../errors/standby-error.ts'
 import { isOwnedBy } from '../../platform/kubernetes/declared-objects.ts'
+import { KUBERNETES } from '../../platform/kubernetes/key.ts'
+import { unlessForbidden } from '../../platform/kubernetes/unless-forbidden.ts'
+import { codes } from './codes.ts'
 import { type NewestDump, newestOf } from './observe.ts'
 import type { Cache } from './spec.ts'
 
@@ -50,12 +54,12 @@ export async function assertMayBegin(
   component: Cache,
   site: SiteName,
   deployment: Deployment,
-  context: DriverContext,
+  context: KitContext,
 ): Promise<void> {
   const { namespace, name, move = 'restore' } = component.spec
   const setOf = (at: SiteName) =>
     context
-      .kubernetes(at)
+      .platform(KUBERNETES, at)
       .get(
         { apiVersion: 'apps/v1', kind: 'StatefulSet', plural: 'statefulsets', namespace, name },
         { signal: context.signal },
@@ -67,12 +71,11 @@ export async function assertMayBegin(
     volumeAt(component, site, context),
     newestOf(component, site, context),
   ])
-  const server = set === null ? 'absent' : isOwnedBy(set, context.stack.name, component.name) ? 'ours' : 'others'
   const refusal = refusalOf({
     role: deployment.roleOf(site),
     epoch,
     adopt: deployment.adopt,
-    server,
+    server: serverOf(set, component, context),
     atActive,
     volume,
     dump,
@@ -87,25 +90,31 @@ export async function assertMayBegin(
   if (refusal === 'only-on-passive-site')
     throw siteError(
       'made-by-others',
-      `${name} on ${site} was made by other hands, and ${activeSite}, ${epoch === null ? 'which the stack file names as initialActive' : 'the active site'}, has none: an empty one would be made there`,
+      `${name} on ${site} was not made by a deploy of this stack, and ${activeSite}, ${epoch === null ? 'which the stack file names as initialActive' : 'the active site'}, has none: an empty one would be made there`,
       {
         where,
         next: `Nothing was changed. ${epoch === null ? `If ${site} is the site that serves, name it as initialActive, and adopt what it has: standby deploy --adopt --dry-run` : `To keep what it holds, make one of the same name on ${activeSite}, load a dump of this one there by hand, and adopt both: standby deploy --adopt --dry-run`}. If nothing in it is worth keeping, declare move: fresh for ${component.name}.`,
       },
     )
   if (refusal === 'active-cache-missing')
-    throw siteError(
+    throw codes.error(
       'active-cache-missing',
-      `there is no ${name} on ${site}, the active site, ${volume === 'absent' ? 'and its volume is gone' : 'and nobody can tell whether its volume is left'}; ${dump === 'unreadable' ? 'its dumps can not be listed' : `a dump of it is of ${dump?.takenAt ?? ''}`}. A deploy would make an empty one`,
+      `there is no ${name} on ${site}, the active site, ${volume === 'absent' ? 'and its volume is gone' : 'and it is unknown whether its volume is left'}; ${dump === 'unreadable' ? 'its dumps cannot be listed' : `a dump of it is of ${dump?.takenAt ?? ''}`}. A deploy would make an empty one`,
       {
+        retry: 'never',
         where,
         next: `Nothing was changed. A failover to another site loads its newest dump. To go on without what it held, declare move: fresh for ${component.name}, and deploy.`,
       },
     )
 }
 
+function serverOf(set: KubernetesObject | null, component: Cache, { stack }: KitContext): CacheSituation['server'] {
+  if (set === null) return 'absent'
+  return isOwnedBy(set, stack.name, component.name) ? 'ours' : 'others'
+}
+
 /** The claim of the first pod keeps its name and its data when the StatefulSet is deleted. */
-async function volumeAt(component: Cache, site: SiteName, context: DriverContext): Promise<CacheSituation['volume']> {
+async function volumeAt(component: Cache, site: SiteName, context: KitContext): Promise<CacheSituation['volume']> {
   const { namespace, name } = component.spec
   const claim = {
     apiVersion: 'v1',
@@ -114,12 +123,11 @@ async function volumeAt(component: Cache, site: SiteName, context: DriverContext
     namespace,
     name: volumeOf(name),
   }
-  try {
-    return (await context.kubernetes(site).get(claim, { signal: context.signal })) === null ? 'absent' : 'there'
-  } catch (error) {
-    if (asStandbyError(error).code === 'kubernetes-forbidden') return 'unknown'
-    throw error
-  }
+  return unlessForbidden(
+    async () =>
+      (await context.platform(KUBERNETES, site).get(claim, { signal: context.signal })) === null ? 'absent' : 'there',
+    () => 'unknown',
+  )
 }
 
 export const volumeOf = (name: string): string => `data-${name}-0`

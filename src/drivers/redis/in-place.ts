@@ -1,6 +1,6 @@
 import type { KubernetesObject, PodReference } from '../../clients/kubernetes-client.ts'
-import { kubernetesOf } from '../../driver/site-of-step.ts'
 import { asStandbyError, siteError } from '../../errors/standby-error.ts'
+import { kubernetesOf } from '../../platform/kubernetes/kubernetes-of-step.ts'
 import { type Milliseconds, minutes } from '../../values/duration.ts'
 import { digitsOf } from '../../values/stamp.ts'
 import { podReference, TRANSFER } from './manifests.ts'
@@ -12,12 +12,12 @@ import {
   STORED_IN_PLACE,
   TOO_LATE,
 } from './scripts-in-place.ts'
-import type { Run } from './spec.ts'
+import type { RedisRun } from './spec.ts'
 
 /**
  * The short way, in the running pod of the server: a dump and its load take a second there, while users wait. The long
- * way, in a pod of its own, takes several, and is the one that always works: whatever is amiss here, false is returned,
- * and the caller takes that one.
+ * way, in a pod of its own, takes several, and always works: false is returned where the short way fails for any
+ * reason, and the caller takes the long one.
  */
 
 /** What takes longer has time for a pod of its own, which no lost connection ends. */
@@ -29,19 +29,19 @@ export interface RestoreRequest {
   readonly url: string
   readonly sha256: string
   readonly otherwise: string
-  /** PEM: who vouches for the store of the address; empty: whom the image knows. */
+  /** PEM of the authorities of the store of the address; empty: those that the image brings. */
   readonly authorities: string
 }
 
 /** Whether the dump of this run is stored now. */
-export const dumpInPlace = (run: Run): Promise<boolean> =>
+export const dumpInPlace = (run: RedisRun): Promise<boolean> =>
   inPlace(run, [
     { container: 'redis', argv: shell(DUMP_IN_PLACE, keyOf(run)) },
     { container: TRANSFER, argv: shell(STORE_IN_PLACE, keyOf(run)) },
   ])
 
 /** The id of the dump of this run, if it was taken the short way. */
-export async function storedInPlace(run: Run): Promise<string | null> {
+export async function storedInPlace(run: RedisRun): Promise<string | null> {
   try {
     const answer = await kubernetesOf(run).exec(container(run, TRANSFER), shell(STORED_IN_PLACE, keyOf(run)), {
       signal: run.signal,
@@ -54,10 +54,10 @@ export async function storedInPlace(run: Run): Promise<string | null> {
 }
 
 /**
- * Whether the server has started again with what is asked for. Holds for what it had loaded when it was seen, and for
- * nothing that was loaded later: then `kubernetes-conflict` is thrown.
+ * Whether the server has started again with what is asked for, if it still has loaded what it had when it was `seen`.
+ * Throws `kubernetes-conflict` where another dump was loaded since.
  */
-export function loadInPlace(run: Run, seen: string, request: RestoreRequest): Promise<boolean> {
+export function loadInPlace(run: RedisRun, seen: string, request: RestoreRequest): Promise<boolean> {
   const { id, url, sha256, otherwise } = request
   const authorities = Buffer.from(request.authorities, 'utf8').toString('base64')
   const stdin = [seen, id, url, sha256, otherwise, authorities].map((line) => `${line}\n`).join('')
@@ -79,7 +79,7 @@ interface Call {
   readonly stdin?: string
 }
 
-async function inPlace(run: Run, calls: readonly Call[]): Promise<boolean> {
+async function inPlace(run: RedisRun, calls: readonly Call[]): Promise<boolean> {
   try {
     for (const { container: name, argv, stdin } of calls) {
       const input = stdin === undefined ? {} : { stdin }
@@ -96,12 +96,12 @@ async function inPlace(run: Run, calls: readonly Call[]): Promise<boolean> {
   } catch (error) {
     if (run.signal.aborted || asStandbyError(error).retry === 'conflict') throw error
     run.context.log.info(
-      `${run.step.id}: a pod of its own does it, for the running one could not: ${asStandbyError(error).message}`,
+      `${run.step.id}: a pod of its own does it, because the running one could not: ${asStandbyError(error).message}`,
     )
     return false
   }
 }
 
 const shell = (script: string, ...argv: readonly string[]): string[] => ['sh', '-c', script, 'sh', ...argv]
-const keyOf = (run: Run): string => digitsOf(run.begunAt)
-const container = (run: Run, name: string): PodReference => ({ ...podReference(run.component), container: name })
+const keyOf = (run: RedisRun): string => digitsOf(run.begunAt)
+const container = (run: RedisRun, name: string): PodReference => ({ ...podReference(run.component), container: name })

@@ -1,5 +1,5 @@
-import type { BySite } from '../../domain/observed.ts'
 import type { ComponentLoss, Intent, KeptData } from '../../domain/plan.ts'
+import type { StatesPerSite } from '../../driver/kit/capabilities.ts'
 import { readableDuration } from '../../values/duration.ts'
 import { dumpSeen, type RedisState } from './observe.ts'
 import type { Cache } from './spec.ts'
@@ -10,7 +10,7 @@ import type { Cache } from './spec.ts'
  */
 export function lossOf(
   component: Cache,
-  states: BySite<RedisState>,
+  states: StatesPerSite<RedisState>,
   intent: Intent,
   now: string,
 ): ComponentLoss | null {

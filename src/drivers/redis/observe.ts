@@ -1,11 +1,14 @@
 import { overWay, type Way } from '../../clients/patience.ts'
 import { withinDeadline } from '../../clients/within-deadline.ts'
-import type { BySite, Observed } from '../../domain/observed.ts'
+import type { Observed } from '../../domain/observed.ts'
 import type { SiteName } from '../../domain/stack.ts'
-import type { DriverContext } from '../../driver/context.ts'
+import type { StatesPerSite } from '../../driver/kit/capabilities.ts'
+import type { KitContext } from '../../driver/kit/context.ts'
 import { asStandbyError, timeoutError } from '../../errors/standby-error.ts'
 import { isReady } from '../../platform/kubernetes/client/conditions.ts'
 import { isOwnedBy } from '../../platform/kubernetes/declared-objects.ts'
+import { KUBERNETES } from '../../platform/kubernetes/key.ts'
+import { unlessForbidden } from '../../platform/kubernetes/unless-forbidden.ts'
 import { type CataloguedDump, newestDump } from '../../systems/redis/catalogue.ts'
 import { type Milliseconds, seconds } from '../../values/duration.ts'
 import { podReference } from './manifests.ts'
@@ -17,8 +20,7 @@ export interface RedisState {
   /** Whether it takes dumps by its schedule; absent where there is none, or it may not be seen. */
   readonly dumping?: boolean
   /**
-   * Per site. A site that is lost can not tell of its own dumps; whoever still answers can, since they lie in an object
-   * store.
+   * Per site: the dumps of a lost site lie in an object store, so that the sites which still answer can see them.
    */
   readonly dumps: Readonly<Record<string, NewestDump>>
 }
@@ -28,15 +30,14 @@ export type NewestDump = CataloguedDump | null | 'unreadable'
 /** A store that is lost with its site must not make the sites that answer look silent. */
 const LISTING: Milliseconds = seconds(2)
 
-/** Reads pod and newest dumps; the server itself is only asked by those who may run commands in it. */
+/** Reads pod and newest dumps. The server itself is not asked: not every identity may run commands in its pod. */
 export async function observeCache(
   component: Cache,
-  site: SiteName | null,
-  context: DriverContext,
+  site: SiteName,
+  context: KitContext,
 ): Promise<Observed<RedisState>> {
-  if (site === null) return { kind: 'absent', why: 'a cache belongs to a site' }
   const { namespace, name } = component.spec
-  const kubernetes = context.kubernetes(site)
+  const kubernetes = context.platform(KUBERNETES, site)
   const [set, pod, dumps, dumping] = await Promise.all([
     kubernetes.get(
       { apiVersion: 'apps/v1', kind: 'StatefulSet', plural: 'statefulsets', namespace, name },
@@ -56,11 +57,12 @@ export async function observeCache(
     ?.template
   const image = template?.spec?.containers?.[0]?.image ?? ''
   const dump = dumps[site] ?? null
+  const notReady = pod === null ? 'down' : 'degraded'
   return {
     kind: 'answering',
     state: { ready, image, dumps, ...(dumping === null ? {} : { dumping }) },
     role: 'unknown',
-    health: ready ? 'healthy' : pod === null ? 'down' : 'degraded',
+    health: ready ? 'healthy' : notReady,
     text: ready ? `ready, ${image.split('/').at(-1)}` : 'not ready',
     ...(dump === null || dump === 'unreadable' ? {} : { lastBackup: dump.takenAt }),
     facts: [{ name: 'image', value: image, binds: 'exactly' }],
@@ -69,22 +71,20 @@ export async function observeCache(
 }
 
 /**
- * Whoever may not read the schedule does without: an identity from before the right existed must not make the cache
- * look silent.
+ * null: there is no schedule, or the identity may not read it: one from before the right existed must not make the
+ * cache look silent.
  */
-async function takesDumps(component: Cache, site: SiteName, context: DriverContext): Promise<boolean | null> {
+async function takesDumps(component: Cache, site: SiteName, context: KitContext): Promise<boolean | null> {
   const { namespace } = component.spec
   const ref = { apiVersion: 'batch/v1', kind: 'CronJob', plural: 'cronjobs', namespace, name: backupJob(component) }
-  try {
-    const found = await context.kubernetes(site).get(ref, { signal: context.signal })
-    return found === null ? null : (found.spec as { suspend?: boolean }).suspend !== true
-  } catch (error) {
-    if (asStandbyError(error).code === 'kubernetes-forbidden') return null
-    throw error
-  }
+  const found = await unlessForbidden(
+    () => context.platform(KUBERNETES, site).get(ref, { signal: context.signal }),
+    () => null,
+  )
+  return found === null ? null : (found.spec as { suspend?: boolean }).suspend !== true
 }
 
-async function newestDumps(component: Cache, context: DriverContext): Promise<Record<string, NewestDump>> {
+async function newestDumps(component: Cache, context: KitContext): Promise<Record<string, NewestDump>> {
   const sites = context.stack.sites.map((site) => site.name)
   return Object.fromEntries(
     await Promise.all(sites.map(async (site) => [site, await newestOf(component, site, context)] as const)),
@@ -92,7 +92,7 @@ async function newestDumps(component: Cache, context: DriverContext): Promise<Re
 }
 
 /** A store that is silent is a value. */
-export async function newestOf(component: Cache, site: SiteName, context: DriverContext): Promise<NewestDump> {
+export async function newestOf(component: Cache, site: SiteName, context: KitContext): Promise<NewestDump> {
   try {
     const { open } = context.objectStore(component.spec.backup.store, site)
     let way: Way | undefined
@@ -113,8 +113,8 @@ export async function newestOf(component: Cache, site: SiteName, context: Driver
   }
 }
 
-/** The newest dump of a site, as the sites that answer see it: `by` first, then whoever can read it. Pure. */
-export function dumpSeen(states: BySite<RedisState>, of: SiteName, by: SiteName): NewestDump {
+/** The newest dump of a site, as the sites that answer see it: `by` first, then any other one. Pure. */
+export function dumpSeen(states: StatesPerSite<RedisState>, of: SiteName, by: SiteName): NewestDump {
   const answers = [states[by], ...Object.values(states)].flatMap((seen) => {
     const dump = seen?.kind === 'answering' ? seen.state.dumps[of] : 'unreadable'
     return dump === undefined || dump === 'unreadable' ? [] : [dump]

@@ -1,12 +1,13 @@
-import type { KubernetesObject, PodReference } from '../../clients/kubernetes-client.ts'
+import type { KubernetesClient, KubernetesObject, PodReference } from '../../clients/kubernetes-client.ts'
 import type { ObjectStoreClient } from '../../clients/object-store-client.ts'
 import type { Progress } from '../../domain/progress.ts'
 import type { Check, Sandbox } from '../../domain/restore-test.ts'
 import type { SiteName } from '../../domain/stack.ts'
-import type { DriverContext } from '../../driver/context.ts'
-import type { RestoreTestReport } from '../../driver/restore-test.ts'
+import type { KitRestoreTest } from '../../driver/kit/capabilities.ts'
+import type { KitContext } from '../../driver/kit/context.ts'
 import { asStandbyError } from '../../errors/standby-error.ts'
 import { isReady } from '../../platform/kubernetes/client/conditions.ts'
+import { KUBERNETES } from '../../platform/kubernetes/key.ts'
 import { SMALL, sized } from '../../platform/kubernetes/pod-resources.ts'
 import { type CataloguedDump, newestDump } from '../../systems/redis/catalogue.ts'
 import { databasesOf, keysInWords, missingOf } from '../../systems/redis/count-keys.ts'
@@ -24,8 +25,8 @@ export async function testRestore(
   component: Cache,
   source: SiteName,
   sandbox: Sandbox,
-  context: DriverContext,
-): Promise<RestoreTestReport> {
+  context: KitContext,
+): Promise<KitRestoreTest> {
   const { location, open } = context.objectStore(component.spec.backup.store, source)
   const store = await open('read')
   const dump = await newestOrDamage(store, backupFolder(component), context.signal)
@@ -46,7 +47,7 @@ export async function testRestore(
   }
   const begun = context.clock.now().getTime()
   const pod: PodReference = { namespace: sandbox.namespace, name: `${component.name}-restored`, container: 'redis' }
-  const kubernetes = context.kubernetes(sandbox.site)
+  const kubernetes = context.platform(KUBERNETES, sandbox.site)
   const url = await store.presignedGet(`${dump.name}.rdb`, sandbox.deadline)
   for (const object of scratch(
     component,
@@ -81,16 +82,16 @@ export async function testRestore(
       ? {}
       : {
           endpoint: {
+            kind: 'redis',
             host: `${pod.name}.${sandbox.namespace}.svc`,
             port: 6379,
-            passwordSecret: `${pod.name}-request`,
-            passwordKey: 'password',
+            credentials: { name: `${pod.name}-request`, keys: { password: 'password' } },
           },
         }),
   }
 }
 
-/** The newest dump; what is wrong with it, when nobody could restore it by its description. */
+/** The newest dump; a text: what is wrong with its description, by which it could not be restored. */
 async function newestOrDamage(
   store: ObjectStoreClient,
   folder: string,
@@ -111,7 +112,7 @@ export function judge(
   dump: CataloguedDump,
   facts: ServerFacts | null,
   failure: string | null,
-  context: Pick<DriverContext, 'clock' | 'stack'>,
+  context: Pick<KitContext, 'clock' | 'stack'>,
 ): Check[] {
   const check = (id: string, good: boolean, expected: string, found: string): Check => ({
     id,
@@ -141,7 +142,7 @@ export function judge(
   const already = dump.expired === 0 ? '' : `, less ${dump.expired} that had expired`
   return [
     ...checks,
-    // Keys that expire between dump and test are gone rightly, and Redis counts them: without that count most dumps of
+    // Keys that expire between dump and test are rightly gone, and Redis counts them: without that count most dumps of
     // a queue would look broken.
     check(
       'key-count',
@@ -153,7 +154,7 @@ export function judge(
   ]
 }
 
-async function passwordOf(component: Cache, sandbox: Sandbox, context: DriverContext): Promise<string> {
+async function passwordOf(component: Cache, sandbox: Sandbox, context: KitContext): Promise<string> {
   const { namespace, password } = component.spec
   return context.credential({ secret: { namespace, name: password.secret, key: password.key } }, sandbox.site)
 }
@@ -246,11 +247,7 @@ export function scratch(
   ]
 }
 
-async function podProgress(
-  kubernetes: ReturnType<DriverContext['kubernetes']>,
-  pod: PodReference,
-  signal: AbortSignal,
-): Promise<Progress> {
+async function podProgress(kubernetes: KubernetesClient, pod: PodReference, signal: AbortSignal): Promise<Progress> {
   const found = await kubernetes.get(
     { apiVersion: 'v1', kind: 'Pod', plural: 'pods', namespace: pod.namespace, name: pod.name },
     { signal },

@@ -1,9 +1,9 @@
 import type { KubernetesClient, PodReference } from '../../clients/kubernetes-client.ts'
-import { siteError } from '../../errors/standby-error.ts'
 import type { LoadedKeys } from '../../systems/redis/count-keys.ts'
+import { codes } from './codes.ts'
 import { FACTS } from './scripts.ts'
 
-/** What a running Redis says of itself. */
+/** What a running Redis reports of itself. */
 export interface ServerFacts extends LoadedKeys {
   readonly version: string
   readonly runId: string
@@ -31,7 +31,7 @@ export async function askServer(
     }),
   )
   if (fields.redis_version === undefined)
-    throw siteError(
+    throw codes.error(
       'cache-not-answering',
       `${pod.name} does not answer: ${(answer.stderr || answer.stdout).trim().split('\n').at(-1) ?? ''}`,
       { where: `${kubernetes.site} ${pod.namespace}/Pod/${pod.name}`, retry: 'transient' },

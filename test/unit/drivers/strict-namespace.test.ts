@@ -9,13 +9,14 @@ import type { StepRun } from '../../../src/driver/behaviour.ts'
 import { refusedBootstrap } from '../../../src/drivers/cloudnative-pg/deploy/failed-bootstrap.ts'
 import { guardManifests } from '../../../src/drivers/guard/manifests.ts'
 import type { GuardComponent } from '../../../src/drivers/guard/spec.ts'
+import { redis } from '../../../src/drivers/redis/driver.ts'
 import { backupManifest, serverManifests } from '../../../src/drivers/redis/manifests.ts'
-import { restore } from '../../../src/drivers/redis/restore.ts'
 import { scratch } from '../../../src/drivers/redis/restore-test.ts'
 import { type Cache, type RedisSpec, sizesOf } from '../../../src/drivers/redis/spec.ts'
 import { openKubernetes } from '../../../src/platform/kubernetes/client/open.ts'
 import { waitOfRefused } from '../../../src/platform/kubernetes/refused-pods.ts'
 import { type ApiServer, startApiServer } from '../../support/api-server.ts'
+import { behaviourOf } from '../../support/behaviour-of.ts'
 import { toyStack } from '../../support/toy-stack.ts'
 
 jest.setTimeout(180_000)
@@ -203,7 +204,7 @@ describe('a namespace whose quota is used up', () => {
     })
   })
 
-  test('is told while a move waits for that cache to start again, which it does not give up', async () => {
+  test('is reported while a move waits for that cache to start again, which it does not give up', async () => {
     const run = {
       component: cacheIn('full'),
       step: { id: 'cache.restore@dc-a', site, parameters: { source: site, dump: '' } },
@@ -211,7 +212,7 @@ describe('a namespace whose quota is used up', () => {
       signal,
       begunAt: '2026-11-21T06:00:00Z',
     } as unknown as StepRun<RedisSpec>
-    expect(await restore.done(run)).toMatchObject({
+    expect(await behaviourOf(redis, 'restore').done(run)).toMatchObject({
       is: 'pending',
       waitingFor: expect.stringMatching(/redis to start again, and its pod is refused: .*exceeded quota/),
     })

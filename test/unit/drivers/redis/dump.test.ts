@@ -2,11 +2,14 @@ import { expect, test } from '@jest/globals'
 import type { KubernetesObject } from '../../../../src/clients/kubernetes-client.ts'
 import type { SiteName } from '../../../../src/domain/stack.ts'
 import type { StepRun } from '../../../../src/driver/behaviour.ts'
-import { dump, dumpStep } from '../../../../src/drivers/redis/backup.ts'
+import { dumpStep } from '../../../../src/drivers/redis/backup.ts'
+import { redis } from '../../../../src/drivers/redis/driver.ts'
 import type { RedisSpec } from '../../../../src/drivers/redis/spec.ts'
+import { behaviourOf } from '../../../support/behaviour-of.ts'
 import { theCache } from '../../../support/redis-cache.ts'
 
 const dcA = 'dc-a' as SiteName
+const dump = behaviourOf(redis, 'dump')
 const cache = theCache({
   backup: { store: 'archive', prefix: 'redis', images: { dump: 'redis:7.4.6', upload: 'curl:8' } },
 })
@@ -26,11 +29,11 @@ interface Around {
   /** How the container that uploads ended, if it did. */
   readonly terminated?: { readonly exitCode: number; readonly message?: string }
   readonly stored?: boolean
-  /** What the pod of the server says of the dump of this run; `Error`: it can not say anything. */
+  /** What the pod of the server says of the dump of this run; `Error`: it cannot say anything. */
   readonly inPlace?: string | Error
 }
 
-/** A dump step on a site whose job, pod and object store are as told. */
+/** A dump step on a site whose job, pod and object store are as given. */
 function around({ job, terminated, stored = true, inPlace = '' }: Around): StepRun<RedisSpec> {
   const pod = {
     metadata: { name: 'redis-backup-1' },
@@ -50,7 +53,7 @@ function around({ job, terminated, stored = true, inPlace = '' }: Around): StepR
     head: async () => ({ bytes: 172 }),
   }
   return {
-    step: dumpStep(cache, dcA, 'FINAL_SYNC', ''),
+    step: { id: 'cache.dump@dc-a', ...dumpStep(cache, dcA, 'FINAL_SYNC', '') },
     component: cache,
     context: { kubernetes: () => kubernetes, objectStore: () => ({ open: async () => store }) },
     begunAt: '2026-11-21T06:00:00Z',

@@ -7,19 +7,20 @@ import type { StepRun } from '../../../../src/driver/behaviour.ts'
 import type { Driver } from '../../../../src/driver/driver.ts'
 import { redis } from '../../../../src/drivers/redis/driver.ts'
 import type { RedisState } from '../../../../src/drivers/redis/observe.ts'
-import { fence as fenceOfDumps } from '../../../../src/drivers/redis/restore.ts'
 import type { Cache } from '../../../../src/drivers/redis/spec.ts'
 import { siteError } from '../../../../src/errors/standby-error.ts'
 import { closeSite } from '../../../../src/guard/close-site.ts'
 import { guardContext } from '../../../../src/guard/reach.ts'
 import type { ConditionalStore } from '../../../../src/witness/conditional-store.ts'
 import { undoAsSeen } from '../../../support/act-as-seen.ts'
+import { behaviourOf } from '../../../support/behaviour-of.ts'
 import { theCache } from '../../../support/redis-cache.ts'
 import { toyClock, toyStack } from '../../../support/toy-stack.ts'
 
 const [A, B] = ['dc-a' as SiteName, 'dc-b' as SiteName]
 const failover: Intent = { mode: 'failover', from: A, to: B }
 const cache = theCache()
+const fence = behaviourOf(redis, 'fence')
 const stack: Stack = { ...toyStack, components: [cache as unknown as Component] }
 const seen = (dumping?: boolean): Observed<RedisState> => ({
   kind: 'answering',
@@ -90,9 +91,9 @@ describe('the dumps of a site that was lost', () => {
     const run = { step, component: cache, intent: failover, context, signal: context.signal } as unknown as StepRun<
       Cache['spec']
     >
-    await undoAsSeen(fenceOfDumps, run)
+    await undoAsSeen(fence, run)
     expect(world.suspend).toBe(false)
-    expect(await fenceOfDumps.undone?.(run)).toMatchObject({ is: 'done' })
+    expect(await fence.undone?.(run)).toMatchObject({ is: 'done' })
   })
   test('are all that the guard may change', () => {
     const rules = redis

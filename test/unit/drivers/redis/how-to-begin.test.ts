@@ -2,7 +2,7 @@ import { describe, expect, test } from '@jest/globals'
 import fc from 'fast-check'
 import type { ObjectReference } from '../../../../src/clients/kubernetes-client.ts'
 import type { SiteName } from '../../../../src/domain/stack.ts'
-import type { DriverContext } from '../../../../src/driver/context.ts'
+import type { KitContext } from '../../../../src/driver/kit/context.ts'
 import { assertMayBegin, type CacheSituation, refusalOf } from '../../../../src/drivers/redis/how-to-begin.ts'
 import type { Cache } from '../../../../src/drivers/redis/spec.ts'
 import { toyStack } from '../../../support/toy-stack.ts'
@@ -78,12 +78,12 @@ describe('a Redis that other hands made on a passive site, after the first deplo
     const context = {
       stack: toyStack,
       signal: new AbortController().signal,
-      kubernetes: (at: SiteName) => ({
+      platform: (_key: unknown, at: SiteName) => ({
         get: async ({ kind, name }: ObjectReference) =>
           kind === 'StatefulSet' && setsAt.includes(at) ? { apiVersion: 'apps/v1', kind, metadata: { name } } : null,
       }),
       objectStore: () => ({ open: async () => ({ list: async () => [] }) }),
-    } as unknown as DriverContext
+    } as unknown as KitContext
     const component = {
       name: 'cache',
       driver: 'redis',

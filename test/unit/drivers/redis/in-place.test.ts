@@ -2,15 +2,18 @@ import { describe, expect, test } from '@jest/globals'
 import type { ExecResult } from '../../../../src/clients/kubernetes-client.ts'
 import type { SiteName } from '../../../../src/domain/stack.ts'
 import type { StepRun } from '../../../../src/driver/behaviour.ts'
-import { dump, dumpStep } from '../../../../src/drivers/redis/backup.ts'
-import { restore } from '../../../../src/drivers/redis/restore.ts'
+import { dumpStep } from '../../../../src/drivers/redis/backup.ts'
+import { redis } from '../../../../src/drivers/redis/driver.ts'
 import { FACTS } from '../../../../src/drivers/redis/scripts.ts'
 import type { RedisSpec } from '../../../../src/drivers/redis/spec.ts'
 import { siteError } from '../../../../src/errors/standby-error.ts'
+import { behaviourOf } from '../../../support/behaviour-of.ts'
 import { theCache } from '../../../support/redis-cache.ts'
 import { toyStack } from '../../../support/toy-stack.ts'
 
 const dcB = 'dc-b' as SiteName
+const restore = behaviourOf(redis, 'restore')
+const dump = behaviourOf(redis, 'dump')
 const cache = theCache({
   backup: { store: 'archive', prefix: 'redis', images: { dump: 'redis:7.4.6', upload: 'curl:8' } },
 })
@@ -24,7 +27,9 @@ interface Call {
 }
 type Answer = Partial<ExecResult> | Error
 
-/** A site whose pod answers commands in its containers as told, one after another; all that was done to it. */
+/**
+ * A site whose pod answers commands in its containers with these answers, one after another; all that was done to it.
+ */
 function site(answers: readonly Answer[], around: { readonly containers?: object; readonly facts?: string } = {}) {
   const calls: Call[] = []
   const left = [...answers]
@@ -65,7 +70,10 @@ const restoring = ({ run }: ReturnType<typeof site>, restsOn?: object): StepRun<
     ...(restsOn === undefined ? {} : { restsOn }),
   }) as unknown as StepRun<RedisSpec>
 const dumping = ({ run }: ReturnType<typeof site>): StepRun<RedisSpec> =>
-  ({ ...run, step: dumpStep(cache, dcB, 'FINAL_SYNC', '') }) as unknown as StepRun<RedisSpec>
+  ({
+    ...run,
+    step: { id: 'cache.dump@dc-b', ...dumpStep(cache, dcB, 'FINAL_SYNC', '') },
+  }) as unknown as StepRun<RedisSpec>
 const seen = { resourceVersion: '7', pod: 'pod-1', asked: false, loaded: 'an older dump' }
 const SHUT: Answer = siteError('kubernetes-exec-failed', 'the container is starting')
 
@@ -79,7 +87,7 @@ describe('a dump is loaded in the running pod', () => {
   })
 
   test.each<[string, Answer[], string[]]>([
-    ['its dump can not be fetched', [{ code: 7, stderr: 'curl: (7)' }], ['exec transfer']],
+    ['its dump cannot be fetched', [{ code: 7, stderr: 'curl: (7)' }], ['exec transfer']],
     ['it does not load', [{}, { code: 1 }], ['exec transfer', 'exec redis']],
     ['a container does not run', [SHUT], ['exec transfer']],
     [
@@ -123,7 +131,7 @@ describe('a dump is taken in the running pod', () => {
   })
 
   test.each<[string, Answer[]]>([
-    ['it can not be stored', [{}, { code: 1, stderr: 'storing' }]],
+    ['it cannot be stored', [{}, { code: 1, stderr: 'storing' }]],
     ['the pod does not run', [SHUT]],
   ])('and where %s by the job', async (_, answers) => {
     const at = site(answers)

@@ -7,15 +7,16 @@ import type { StepRun } from '../../../../src/driver/behaviour.ts'
 import type { DriverContext } from '../../../../src/driver/context.ts'
 import { redis } from '../../../../src/drivers/redis/driver.ts'
 import type { NewestDump, RedisState } from '../../../../src/drivers/redis/observe.ts'
-import { restore } from '../../../../src/drivers/redis/restore.ts'
 import type { Cache, RedisSpec } from '../../../../src/drivers/redis/spec.ts'
 import { orderProblems } from '../../../../src/planning/order-steps.ts'
 import type { CataloguedDump } from '../../../../src/systems/redis/catalogue.ts'
 import { applyAsSeen } from '../../../support/act-as-seen.ts'
+import { behaviourOf } from '../../../support/behaviour-of.ts'
 import { theCache } from '../../../support/redis-cache.ts'
 import { toyStack } from '../../../support/toy-stack.ts'
 
 const [A, B] = ['dc-a' as SiteName, 'dc-b' as SiteName]
+const restore = behaviourOf(redis, 'restore')
 const switchover: Intent = { mode: 'switchover', from: A, to: B }
 const failover: Intent = { mode: 'failover', from: A, to: B }
 const rejoin: Intent = { mode: 'rejoin', from: B, to: A }
@@ -169,6 +170,7 @@ describe('a planned dump', () => {
       component: cache(),
       context,
       begunAt,
+      signal: AbortSignal.timeout(5_000),
       proofOf: () => null,
     } as unknown as StepRun<RedisSpec>)
     const data = (applied[0]?.data ?? {}) as Record<string, string>
@@ -240,6 +242,7 @@ describe('a request for a dump', () => {
       component: cache('fresh'),
       context: { stack: toyStack, kubernetes: () => kubernetes },
       begunAt: 'now',
+      signal: AbortSignal.timeout(5_000),
     }
     return { calls, run: { ...run, proofOf: () => null } as unknown as StepRun<RedisSpec> }
   }

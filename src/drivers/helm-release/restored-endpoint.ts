@@ -1,0 +1,54 @@
+import type { Sandbox } from '../../domain/restore-test.ts'
+import type { KitContext } from '../../driver/kit/context.ts'
+import type { SandboxSecret } from '../../driver/kit/proofs.ts'
+import { siteError } from '../../errors/standby-error.ts'
+import type { JsonObject } from '../../values/json.ts'
+import type { Application } from './spec.ts'
+
+/**
+ * A text of the stack file with the restored copies of other components in it: `${database.host}` becomes the field of
+ * the endpoint that the component named. What its Secret holds, such as the password, is encoded for a URL. Throws
+ * `endpoint-missing`.
+ */
+export async function withRestoredEndpoints(
+  value: string,
+  component: Application,
+  sandbox: Sandbox,
+  context: KitContext,
+): Promise<string> {
+  let text = value
+  for (const [whole, name = '', field = ''] of value.matchAll(/\$\{([a-z][-a-z0-9]*)\.([a-zA-Z]+)\}/g)) {
+    const endpoint = sandbox.endpointOf(name)
+    if (endpoint === null)
+      throw siteError('endpoint-missing', `${component.name} needs ${whole}, and ${name} was not restored`)
+    const found = await fieldOf(endpoint, field, sandbox, context)
+    if (found === null) throw siteError('endpoint-missing', `${name} has no ${field} for ${whole}`)
+    text = text.replace(whole, () => found)
+  }
+  return text
+}
+
+async function fieldOf(
+  endpoint: JsonObject,
+  field: string,
+  sandbox: Sandbox,
+  context: KitContext,
+): Promise<string | null> {
+  const { name, keys } = secretOf(endpoint)
+  const key = keys[field]
+  if (key !== undefined) {
+    const secret = { namespace: sandbox.namespace, name, key }
+    return encodeURIComponent(await context.credential({ secret }, sandbox.site))
+  }
+  const found = endpoint[field]
+  return typeof found === 'string' || typeof found === 'number' ? String(found) : null
+}
+
+/** Of a RestoreEndpoint; the second form is that of drivers from before the kit. */
+function secretOf(endpoint: JsonObject): SandboxSecret {
+  const { credentials, passwordSecret, passwordKey } = endpoint
+  if (credentials !== undefined) return (credentials as SandboxSecret | null) ?? { name: '', keys: {} }
+  return typeof passwordSecret === 'string'
+    ? { name: passwordSecret, keys: { password: String(passwordKey ?? 'password') } }
+    : { name: '', keys: {} }
+}
