@@ -15,11 +15,10 @@ import type { JsonObject } from '../../values/json.ts'
 import { digitsOf } from '../../values/stamp.ts'
 import { codes } from './codes.ts'
 import { dumpInPlace, storedInPlace } from './in-place.ts'
+import type { Dump } from './parameters.ts'
 import { dumpByHand } from './runbook.ts'
 import { backupFolder, backupJob, type Cache, type RedisRun, type RedisSpec } from './spec.ts'
 
-/** The CronJob whose template the dump's own job is made of. */
-export type Dump = { readonly job: string }
 /** The dump that was taken, as its description in the object store says. */
 export interface DumpTaken extends CataloguedDump, Proof {}
 type DumpRun = RedisRun<Dump>

@@ -15,19 +15,12 @@ import type { DumpTaken } from './backup.ts'
 import { codes } from './codes.ts'
 import { knowsTheShortWay, loadInPlace, type RestoreRequest } from './in-place.ts'
 import { podReference } from './manifests.ts'
+import type { Restore } from './parameters.ts'
 import { type DumpReference, dumpVaries, titleOfPlanned } from './planned-dump.ts'
 import { restoreByHand } from './runbook.ts'
 import { askServer, type ServerFacts } from './server.ts'
 import { type RedisRun, type RedisSpec, restoreRequest } from './spec.ts'
 
-export type Restore = {
-  /** The site whose object store holds the dump. */
-  readonly source: string
-  /** Id of the step that takes the dump; empty: none does. */
-  readonly dump: string
-  /** The dump that a failover was planned with: a last one of a lost site cannot be taken. */
-  readonly planned?: DumpReference
-}
 interface Restored extends Proof {
   readonly keys: number
   readonly expiredSince: number

@@ -1,9 +1,7 @@
 import type { SiteName } from '../../domain/stack.ts'
 import type { ByHand, DriverStep } from '../../driver/kit/action.ts'
 import { awsS3, kubectl, type ManualSurroundings, quoted } from '../../driver/manual.ts'
-import type { Dump } from './backup.ts'
-import type { Restore } from './restore.ts'
-import type { Schedule } from './schedule.ts'
+import type { Dump, Restore, Schedule } from './parameters.ts'
 import { backupFolder, backupJob, type Cache, podOf, type RedisSpec, restoreRequest } from './spec.ts'
 
 /** The steps by kubectl and the AWS command line. */

@@ -10,10 +10,10 @@ import { type AsSeen, asSeen, ifUnchanged, touchObject } from '../../platform/ku
 import { kubernetesOf } from '../../platform/kubernetes/kubernetes-of-step.ts'
 import { minutes, seconds } from '../../values/duration.ts'
 import type { RedisState } from './observe.ts'
+import type { Schedule } from './parameters.ts'
 import { scheduleByHand } from './runbook.ts'
 import { backupJob, type Cache, type RedisRun, type RedisSpec } from './spec.ts'
 
-export type Schedule = { readonly suspend: boolean }
 /** `schedule: null`: the site has no CronJob, so no dump is taken. */
 type Scheduled = Proof & ({ readonly suspended: boolean } | { readonly schedule: null })
 
