@@ -9,7 +9,9 @@ import { accessOf, claimsOf, problemsOf } from './access.ts'
 import { assessClusters } from './assess/assess.ts'
 import { assessFailover, assessRejoin } from './assess/assess-lost-site.ts'
 import { livenessSignalsOf } from './assess/liveness-signals.ts'
-import { backup, backupSteps, manifest } from './backup/backup.ts'
+import { backupSteps } from './backup/backup.ts'
+import { backup } from './backup/base-backup.ts'
+import { manifest } from './backup/manifest.ts'
 import { restoredCluster } from './backup/restore-copy.ts'
 import { testRestore } from './backup/restore-test.ts'
 import { deployCluster } from './deploy/deploy.ts'
@@ -37,8 +39,9 @@ import { secondLook, secondLookStep } from './move/second-look.ts'
 import { primaryPod, runSql } from './objects.ts'
 import { type CloudNativePgState, observeCluster } from './observe.ts'
 import { gapsOf } from './position.ts'
-import { clone, refreshStreaming, tellServerName } from './rejoin/clone.ts'
 import { keepEvidence } from './rejoin/keep-evidence.ts'
+import { clone, publishServerName } from './rejoin/new-incarnation.ts'
+import { refreshStreaming } from './rejoin/refresh-streaming.ts'
 import { rejoinSteps } from './rejoin/rejoin.ts'
 import { removeCluster } from './rejoin/remove-cluster.ts'
 import { assessReopen, reopenSteps, unfence } from './reopen.ts'
@@ -47,7 +50,15 @@ import { type CloudNativePgSpec, cloudNativePgSchema, clusterOf, type Database }
 import { stepId } from './steps.ts'
 
 /** Those that are written against the kit. */
-const actions: readonly AnyAction<CloudNativePgSpec>[] = []
+const actions: readonly AnyAction<CloudNativePgSpec>[] = [
+  backup,
+  manifest,
+  keepEvidence,
+  removeCluster,
+  publishServerName,
+  clone,
+  refreshStreaming,
+]
 const adapted = adaptedActions(actions, around)
 
 /**
@@ -66,7 +77,10 @@ export const cloudNativePg: Driver<CloudNativePgSpec, CloudNativePgState> = {
   validate: problemsOf,
   reaches: () => ['database', 'archive'],
   access: accessOf,
-  observe: observeCluster,
+  async observe(component, site, context) {
+    if (site === null) return { kind: 'absent', why: 'a database belongs to a site' }
+    return observeCluster(component, site, around(context))
+  },
   assess(component, states, intent, assessment) {
     if (intent?.mode === 'failover') return assessFailover(component, states, intent, assessment)
     if (intent?.mode === 'rejoin') return assessRejoin(component, states, intent, assessment)
@@ -74,7 +88,8 @@ export const cloudNativePg: Driver<CloudNativePgSpec, CloudNativePgState> = {
     return assessClusters(component, states, intent, assessment)
   },
   gaps: (_component, states, activeSite, now) => gapsOf(states, activeSite, now),
-  deploy: deployCluster,
+  deploy: async (component, site, deployment, context) =>
+    site === null ? [] : deployCluster(component, site, deployment, around(context)),
   move: (component, states, intent) =>
     asPlannedSteps(
       component,
@@ -113,8 +128,6 @@ export const cloudNativePg: Driver<CloudNativePgSpec, CloudNativePgState> = {
     redirect,
     'clear-token': clearToken,
     schedule,
-    backup,
-    manifest,
     fence,
     unfence,
     'close-archive': closeArchive,
@@ -122,13 +135,8 @@ export const cloudNativePg: Driver<CloudNativePgSpec, CloudNativePgState> = {
     'promote-without-token': promoteWithoutToken,
     restart,
     'mark-fork': markFork,
-    'keep-evidence': keepEvidence,
-    'remove-cluster': removeCluster,
-    'tell-server-name': tellServerName,
-    clone,
-    'refresh-streaming': refreshStreaming,
   },
-  restoreTest: testRestore,
+  restoreTest: (component, source, sandbox, context) => testRestore(component, source, sandbox, around(context)),
   async sql(component, at, query, context) {
     const sandboxed = isSandbox(at)
     const kubernetes = context.kubernetes(sandboxed ? at.site : at)

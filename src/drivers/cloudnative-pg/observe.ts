@@ -4,11 +4,12 @@ import { withinDeadline } from '../../clients/within-deadline.ts'
 import type { Fact } from '../../domain/fact.ts'
 import type { Observed } from '../../domain/observed.ts'
 import type { SiteName } from '../../domain/stack.ts'
-import type { DriverContext } from '../../driver/context.ts'
+import type { KitContext } from '../../driver/kit/context.ts'
 import { asStandbyError, siteError } from '../../errors/standby-error.ts'
 import { conditionOf } from '../../platform/kubernetes/client/conditions.ts'
 import { isOwnedBy } from '../../platform/kubernetes/declared-objects.ts'
 import { controllersOf, type OtherController } from '../../platform/kubernetes/field-managers.ts'
+import { KUBERNETES } from '../../platform/kubernetes/key.ts'
 import type { ForkRecord } from '../../systems/postgres/fork-records.ts'
 import { farthestSegments, gapToArchive } from '../../systems/postgres/server-position.ts'
 import type { SegmentBytes } from '../../systems/postgres/wal.ts'
@@ -103,11 +104,10 @@ const PATIENCE: Milliseconds = seconds(1.5)
 /** Reads cluster, instance and backups of one site. */
 export async function observeCluster(
   component: Database,
-  site: SiteName | null,
-  context: DriverContext,
+  site: SiteName,
+  context: KitContext,
 ): Promise<Observed<CloudNativePgState>> {
-  if (site === null) return { kind: 'absent', why: 'a database belongs to a site' }
-  const kubernetes = context.kubernetes(site)
+  const kubernetes = context.platform(KUBERNETES, site)
   const { namespace } = component.spec
   const name = clusterOf(component, site)
   const [cluster, backups, secrets] = await Promise.all([
@@ -139,13 +139,13 @@ export async function observeCluster(
 }
 
 /** A witness that is silent, or does not end its answer, is said elsewhere, and hides no site. */
-async function isForked(component: Database, cluster: ClusterObject, context: DriverContext): Promise<boolean> {
+async function isForked(component: Database, cluster: ClusterObject, context: KitContext): Promise<boolean> {
   const serverName = serverNameOf(cluster)
   if (serverName === null || !followsAnother(cluster)) return false
   return (await askedInTime(context, () => forkOf(component, serverName, context))) !== null
 }
 
-function askedInTime<T>(context: DriverContext, ask: () => Promise<T | null>): Promise<T | null> {
+function askedInTime<T>(context: KitContext, ask: () => Promise<T | null>): Promise<T | null> {
   const late = (): Error => siteError('witness-silent', 'no answer in time')
   return withinDeadline(() => overWay(context.records.way, PATIENCE), [context.signal], ask, late).catch(() => null)
 }

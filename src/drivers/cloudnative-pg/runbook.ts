@@ -1,7 +1,6 @@
 import type { PlannedStep } from '../../domain/plan.ts'
 import type { SiteName } from '../../domain/stack.ts'
 import { awsS3, kubectl, type Manual, type ManualSurroundings, quoted } from '../../driver/manual.ts'
-import { backupManifest } from './deploy/manifests.ts'
 import { closeFolder } from './failover/archive-policy.ts'
 import { FENCE, RESTARTING_IN_PLACE } from './objects.ts'
 import { type Database, incarnationFolder } from './spec.ts'
@@ -147,30 +146,6 @@ const MANUALS: Readonly<Record<string, (hands: Hands) => Manual | null>> = {
     ],
     expect: `patched. Base backups are taken of the active site alone.`,
   }),
-  backup(hands) {
-    const place = here(hands)
-    const name = `${place.cluster}-by-hand`
-    const object = backupManifest(hands.component, hands.around.stack, place.site as SiteName, name)
-    return {
-      commands: [
-        `${k(hands, place)} create -f - <<'END'\n${JSON.stringify(object)}\nEND`,
-        `${k(hands, place)} get backup ${name} -o jsonpath='{.status.phase}'`,
-      ],
-      expect: 'completed.',
-    }
-  },
-  manifest: (hands) => ({
-    commands: [
-      psql(
-        hands,
-        here(hands),
-        ...(hands.component.spec.manifest?.tables ?? []).map((table) => `SELECT '${table}', count(*) FROM ${table}`),
-      ),
-    ],
-
-    expect:
-      'Write the counts down beside the backup. Restore tests judge by the manifest of the next backup that Standby takes.',
-  }),
   fence: (hands) => ({
     commands: [
       `${k(hands, here(hands))} annotate cluster ${here(hands).cluster} --overwrite ${quoted(`${FENCE}=["*"]`)}`,
@@ -218,23 +193,6 @@ const MANUALS: Readonly<Record<string, (hands: Hands) => Manual | null>> = {
         'The record is in the witness: restore tests and deploys refuse the newest state of the lost incarnation.',
     }
   },
-  'keep-evidence': (hands) => ({
-    commands: [
-      `${k(hands, here(hands))} exec ${primaryPod(hands, here(hands))} -c postgres -- sh -c 'ls "$PGDATA/pg_wal"'`,
-      `${k(hands, here(hands))} exec ${primaryPod(hands, here(hands))} -c postgres -- sh -c 'tar -C "$PGDATA" -czf - pg_wal' > ${here(hands).cluster}-pg_wal.tgz`,
-    ],
-    expect: `The archive holds the files behind the position at which ${parameter(hands.step, 'primary')} left this history. They are all that remains of what users wrote here afterwards.`,
-    never: 'Go on without it: the next step deletes the volumes.',
-  }),
-  'remove-cluster': (hands) => ({
-    commands: [
-      `${k(hands, here(hands))} get cluster ${here(hands).cluster} -o jsonpath='{.metadata.uid}'   # must be ${parameter(hands.step, 'uid')}`,
-      `${k(hands, here(hands))} delete cluster ${here(hands).cluster} --cascade=foreground`,
-      `${k(hands, here(hands))} get pod,pvc -l cnpg.io/cluster=${here(hands).cluster}`,
-    ],
-    expect: 'No resources found.',
-    never: 'Delete the cluster of the active site. Read the context once more.',
-  }),
 }
 
 /** The site of the step, or the one that it names where it acts on none. */

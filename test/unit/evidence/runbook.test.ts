@@ -51,7 +51,7 @@ describe.each(moves)('the runbook of a %s', (mode, intent) => {
       .filter((section) => section.includes('no short way by hand'))
       .map((section) => /`(.+?)@/.exec(section)?.[1])
     expect(without).toEqual(
-      mode === 'rejoin' ? ['database.tell-server-name', 'database.clone', 'database.refresh-streaming'] : [],
+      mode === 'rejoin' ? ['database.publish-server-name', 'database.clone', 'database.refresh-streaming'] : [],
     )
     for (const section of sections) expect(section).toMatch(/\*\*Done when:\*\*|no short way by hand/)
   })

@@ -12,7 +12,11 @@ export interface BackupObject extends KubernetesObject {
     readonly error?: string
     readonly backupId?: string
     readonly serverName?: string
+    /** ISO 8601. */
     readonly stoppedAt?: string
+    /** Names of its first and last segment. */
+    readonly beginWal?: string
+    readonly endWal?: string
     readonly pluginMetadata?: { readonly clusterUID?: string }
   }
 }

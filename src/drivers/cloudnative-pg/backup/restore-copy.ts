@@ -2,8 +2,9 @@ import { accessKeys } from '../../../clients/access-keys.ts'
 import type { KubernetesObject } from '../../../clients/kubernetes-client.ts'
 import { isLogin } from '../../../clients/object-store-client.ts'
 import type { Sandbox } from '../../../domain/restore-test.ts'
-import type { DriverContext } from '../../../driver/context.ts'
+import type { KitContext } from '../../../driver/kit/context.ts'
 import { asStandbyError, siteError } from '../../../errors/standby-error.ts'
+import { KUBERNETES } from '../../../platform/kubernetes/key.ts'
 import type { JsonObject } from '../../../values/json.ts'
 import {
   type Archive,
@@ -29,9 +30,9 @@ export async function createCopy(
   archive: Archive,
   like: ClusterObject,
   sandbox: Sandbox,
-  context: DriverContext,
+  context: KitContext,
 ): Promise<void> {
-  const kubernetes = context.kubernetes(sandbox.site)
+  const kubernetes = context.platform(KUBERNETES, sandbox.site)
   const { readCredentials } = archive.location
   const keys = isLogin(readCredentials)
     ? null
@@ -64,7 +65,7 @@ async function neededObjects(
   component: Database,
   like: ClusterObject,
   sandbox: Sandbox,
-  context: DriverContext,
+  context: KitContext,
 ): Promise<KubernetesObject[]> {
   const { namespace, secrets } = component.spec
   const needed = neededBy(copiedSpec(like.spec as unknown as JsonObject)).filter(
@@ -74,7 +75,7 @@ async function neededObjects(
     needed.map(async ({ kind, name }) => {
       try {
         const live = await context
-          .kubernetes(sandbox.site)
+          .platform(KUBERNETES, sandbox.site)
           .get({ ...KINDS[kind], namespace, name }, { signal: context.signal })
         if (live !== null) return [withoutMarks(live)]
         context.log.warning(
@@ -97,10 +98,10 @@ function withoutMarks({ metadata, status: _status, ...content }: KubernetesObjec
   return { ...content, metadata: { name: metadata.name } } as KubernetesObject
 }
 
-async function ownerSecret(component: Database, sandbox: Sandbox, context: DriverContext): Promise<KubernetesObject> {
+async function ownerSecret(component: Database, sandbox: Sandbox, context: KitContext): Promise<KubernetesObject> {
   const { namespace, secrets } = component.spec
   const found = await context
-    .kubernetes(sandbox.site)
+    .platform(KUBERNETES, sandbox.site)
     .get({ ...SECRET, namespace, name: secrets.owner }, { signal: context.signal })
   if (found === null)
     throw siteError('secret-missing', `there is no Secret ${namespace}/${secrets.owner}`, {

@@ -1,9 +1,10 @@
 import type { Progress } from '../../../domain/progress.ts'
 import type { Check, Sandbox } from '../../../domain/restore-test.ts'
 import type { SiteName } from '../../../domain/stack.ts'
-import type { DriverContext } from '../../../driver/context.ts'
+import type { KitContext } from '../../../driver/kit/context.ts'
 import type { RestoreTestReport } from '../../../driver/restore-test.ts'
 import { asStandbyError, siteError } from '../../../errors/standby-error.ts'
+import { KUBERNETES } from '../../../platform/kubernetes/key.ts'
 import { newestBackup, walNames } from '../../../systems/postgres/barman-archive.ts'
 import { judgeAge, judgeCatalogue, judgeDuration, judgeRestored } from '../../../systems/postgres/judge-restored.ts'
 import { newestManifest } from '../../../systems/postgres/restore-manifest.ts'
@@ -25,7 +26,7 @@ export async function testRestore(
   component: Database,
   source: SiteName,
   sandbox: Sandbox,
-  context: DriverContext,
+  context: KitContext,
 ): Promise<RestoreTestReport> {
   const { archive, like } = await archiveToTest(component, source, sandbox, context)
   await refuseForked(component, archive, context)
@@ -84,10 +85,15 @@ async function archiveToTest(
   component: Database,
   source: SiteName,
   sandbox: Sandbox,
-  context: DriverContext,
+  context: KitContext,
 ): Promise<{ readonly archive: Archive; readonly like: ClusterObject }> {
   const read = (site: SiteName): Promise<ClusterObject | null> =>
-    readCluster(context.kubernetes(site), component.spec.namespace, clusterOf(component, site), context.signal)
+    readCluster(
+      context.platform(KUBERNETES, site),
+      component.spec.namespace,
+      clusterOf(component, site),
+      context.signal,
+    )
   const [there, here] = await Promise.all([
     read(source).catch((error: unknown) => {
       context.log.warning(
@@ -116,7 +122,7 @@ async function archiveToTest(
 }
 
 /** The newest state of an incarnation that a failover cut off holds rows that the users of today were never served. */
-async function refuseForked(component: Database, archive: Archive, context: DriverContext): Promise<void> {
+async function refuseForked(component: Database, archive: Archive, context: KitContext): Promise<void> {
   const fork = await forkOf(component, archive.serverName, context)
   if (fork === null) return
   throw siteError(
@@ -129,7 +135,7 @@ async function refuseForked(component: Database, archive: Archive, context: Driv
   )
 }
 
-function nothingToRestore(component: Database, serverName: string, context: DriverContext): RestoreTestReport {
+function nothingToRestore(component: Database, serverName: string, context: KitContext): RestoreTestReport {
   const check: Check = {
     id: 'has-backup',
     component: component.name,
@@ -145,7 +151,7 @@ function nothingToRestore(component: Database, serverName: string, context: Driv
 }
 
 /** Null when the copy stands; why the backup can not be restored otherwise. */
-async function waitForCopy(component: Database, sandbox: Sandbox, context: DriverContext): Promise<string | null> {
+async function waitForCopy(component: Database, sandbox: Sandbox, context: KitContext): Promise<string | null> {
   try {
     await waitUntilDone(() => restored(component, sandbox, context), {
       what: `the restore into ${sandbox.namespace}`,
@@ -171,8 +177,8 @@ async function waitForCopy(component: Database, sandbox: Sandbox, context: Drive
   }
 }
 
-const copyOf = (component: Database, sandbox: Sandbox, context: DriverContext) => ({
-  kubernetes: context.kubernetes(sandbox.site),
+const copyOf = (component: Database, sandbox: Sandbox, context: KitContext) => ({
+  kubernetes: context.platform(KUBERNETES, sandbox.site),
   namespace: sandbox.namespace,
   cluster: restoredCluster(component),
 })
@@ -180,7 +186,7 @@ const copyOf = (component: Database, sandbox: Sandbox, context: DriverContext) =
 /**
  * Done, pending, or failed at the first failed recovery pod: the operator itself would try for more than ten minutes.
  */
-async function restored(component: Database, sandbox: Sandbox, context: DriverContext): Promise<Progress> {
+async function restored(component: Database, sandbox: Sandbox, context: KitContext): Promise<Progress> {
   const copy = copyOf(component, sandbox, context)
   const cluster = await readCluster(copy.kubernetes, copy.namespace, copy.cluster, context.signal)
   const { phase = 'not begun', phaseReason = '', readyInstances = 0 } = cluster?.status ?? {}

@@ -1,5 +1,6 @@
 import type { Sandbox } from '../../../domain/restore-test.ts'
-import type { DriverContext } from '../../../driver/context.ts'
+import type { KitContext } from '../../../driver/kit/context.ts'
+import { KUBERNETES } from '../../../platform/kubernetes/key.ts'
 import {
   amcheck,
   corruptionIn,
@@ -17,9 +18,9 @@ export async function askCopy(
   component: Database,
   sandbox: Sandbox,
   tables: readonly string[],
-  context: DriverContext,
+  context: KitContext,
 ): Promise<RestoredFacts> {
-  const kubernetes = context.kubernetes(sandbox.site)
+  const kubernetes = context.platform(KUBERNETES, sandbox.site)
   const pod = await primaryPod(kubernetes, sandbox.namespace, restoredCluster(component), context.signal)
   const { database } = component.spec
   const rows = await runSql(kubernetes, pod, database, factsQuery(tables), context.signal)

@@ -1,5 +1,6 @@
 import type { DeployUnit } from '../../../driver/deployment.ts'
 import { type DeclaredObject, isOwnedBy } from '../../../platform/kubernetes/declared-objects.ts'
+import { KUBERNETES } from '../../../platform/kubernetes/key.ts'
 import { isObject, type JsonObject } from '../../../values/json.ts'
 import { type ClusterObject, OBJECT_STORE, PLUGIN, readCluster, serverNameOf } from '../objects.ts'
 import { clusterOf } from '../spec.ts'
@@ -23,7 +24,7 @@ export function adopting(
     async diff(signal) {
       const changes = await unit.diff(signal)
       const live = await readCluster(
-        context.kubernetes(site),
+        context.platform(KUBERNETES, site),
         component.spec.namespace,
         clusterOf(component, site),
         signal,
@@ -66,7 +67,7 @@ async function archiveOf(
   }
   const name = plugin.parameters?.barmanObjectName ?? ''
   const store = await context
-    .kubernetes(site)
+    .platform(KUBERNETES, site)
     .get({ ...OBJECT_STORE, namespace: component.spec.namespace, name }, { signal })
   const { configuration, retentionPolicy } = (store?.spec ?? {}) as {
     readonly configuration?: object

@@ -1,5 +1,6 @@
 import type { DeployUnit } from '../../../driver/deployment.ts'
 import { asStandbyError } from '../../../errors/standby-error.ts'
+import { KUBERNETES } from '../../../platform/kubernetes/key.ts'
 import { newestBackup } from '../../../systems/postgres/barman-archive.ts'
 import { minutes } from '../../../values/duration.ts'
 import { type BackupObject, backupsIn, completedBackups } from '../backup/completed-backups.ts'
@@ -11,7 +12,7 @@ import { type Place, unitId } from './place.ts'
 /** A passive cluster begins as a copy of a backup: the active one must have one, in the archive that it writes now. */
 export function firstBackupUnit(place: Place): DeployUnit {
   const { component, site, context } = place
-  const kubernetes = context.kubernetes(site)
+  const kubernetes = context.platform(KUBERNETES, site)
   const { namespace } = component.spec
   const look = async (signal: AbortSignal): Promise<Look> => {
     const [cluster, backups] = await Promise.all([

@@ -2,10 +2,11 @@ import { accessKeys } from '../../../clients/access-keys.ts'
 import { isLogin } from '../../../clients/object-store-client.ts'
 import type { Progress } from '../../../domain/progress.ts'
 import type { SiteName } from '../../../domain/stack.ts'
-import type { DriverContext } from '../../../driver/context.ts'
 import type { Deployment, DeployUnit } from '../../../driver/deployment.ts'
+import type { KitContext } from '../../../driver/kit/context.ts'
 import { conditionOf } from '../../../platform/kubernetes/client/conditions.ts'
 import { type DeclaredObject, objectsUnit } from '../../../platform/kubernetes/declared-objects.ts'
+import { KUBERNETES } from '../../../platform/kubernetes/key.ts'
 import { minutes, seconds } from '../../../values/duration.ts'
 import type { JsonObject } from '../../../values/json.ts'
 import { type ClusterObject, HEALTHY, readCluster } from '../objects.ts'
@@ -33,11 +34,10 @@ import { readUserSpec } from './user-spec.ts'
 /** Archive access, cluster, first backup, streaming identity and schedule of one site. */
 export async function deployCluster(
   component: Database,
-  site: SiteName | null,
+  site: SiteName,
   deployment: Deployment,
-  context: DriverContext,
+  context: KitContext,
 ): Promise<DeployUnit[]> {
-  if (site === null) return []
   // First of all: where a namespace is gone, its Secrets are gone with it, and to make them anew would be bad advice.
   await beginningAt({ component, site, deployment, context })
   await assertSecretsMatch(component, context)
@@ -61,7 +61,7 @@ function accessUnit(place: Place): DeployUnit {
     needs: [],
     title: `Access of ${clusterOf(component, site)} to the archives: its own to write, the others to read`,
     deadline: minutes(1),
-    kubernetes: context.kubernetes(site),
+    kubernetes: context.platform(KUBERNETES, site),
     async declare() {
       const archives = await archivesOf(place)
       const secrets = archives.map(async (archive) => {
@@ -84,7 +84,7 @@ function accessUnit(place: Place): DeployUnit {
  * any has some (`mayLeaveArchive`).
  */
 export function storesOf(
-  { component, site, context }: Pick<Place, 'component' | 'site'> & { readonly context: Pick<DriverContext, 'stack'> },
+  { component, site, context }: Pick<Place, 'component' | 'site'> & { readonly context: Pick<KitContext, 'stack'> },
   archives: readonly Archive[],
 ): DeclaredObject[] {
   const { retention } = component.spec
@@ -116,7 +116,7 @@ function clusterUnit(place: Place): DeployUnit {
     ],
     title: `The cluster ${clusterOf(component, site)}`,
     deadline: minutes(20),
-    kubernetes: context.kubernetes(site),
+    kubernetes: context.platform(KUBERNETES, site),
     declare: async (signal) => [await declare(signal)],
     ready: steadily(place),
   })
@@ -143,7 +143,7 @@ function followUnit(place: Place): DeployUnit {
     ],
     title: `${clusterOf(component, site)} can stream from the other site`,
     deadline: minutes(5),
-    kubernetes: context.kubernetes(site),
+    kubernetes: context.platform(KUBERNETES, site),
     declare: async (signal) => [
       ...(await streamingCopies(place, later, signal)),
       await declareCluster(place, others, signal),
@@ -163,7 +163,12 @@ export async function declareCluster(
   serverNames: Readonly<Record<string, string>> = {},
 ): Promise<DeclaredObject> {
   const { component, site, context, deployment } = place
-  const live = await readCluster(context.kubernetes(site), component.spec.namespace, clusterOf(component, site), signal)
+  const live = await readCluster(
+    context.platform(KUBERNETES, site),
+    component.spec.namespace,
+    clusterOf(component, site),
+    signal,
+  )
   const active = clusterOf(component, deployment.activeSite)
   const leftBehind = await isLeftBehind(place, live, active)
   if (!leftBehind) await refuseForeignRole(place, live, active)
@@ -231,11 +236,16 @@ function steadily(place: Place): (signal: AbortSignal) => Promise<Progress> {
   }
 }
 
-/** Healthy with all instances; `failed` as soon as its first instance can not be made. */
-export async function clusterIsReady(place: Place, signal: AbortSignal): Promise<Progress> {
+/** How far a Cluster is, with what it proves when it is ready. */
+export type Readiness =
+  | Exclude<Progress, { readonly is: 'done' }>
+  | { readonly is: 'done'; readonly proof: { readonly phase: string; readonly readyInstances: number } }
+
+/** Healthy with all instances; `failed` as soon as its first instance cannot be made. */
+export async function clusterIsReady(place: Place, signal: AbortSignal): Promise<Readiness> {
   const { component, site, context } = place
   const name = clusterOf(component, site)
-  const cluster = await readCluster(context.kubernetes(site), component.spec.namespace, name, signal)
+  const cluster = await readCluster(context.platform(KUBERNETES, site), component.spec.namespace, name, signal)
   const { phase = 'no phase yet', phaseReason = '', readyInstances = 0 } = cluster?.status ?? {}
   if (phase.startsWith('Cluster is unrecoverable') || phase === 'Invalid cluster definition')
     return {
@@ -245,7 +255,7 @@ export async function clusterIsReady(place: Place, signal: AbortSignal): Promise
       next: `kubectl -n ${component.spec.namespace} describe cluster ${name}`,
     }
   if (phase !== HEALTHY || readyInstances < (cluster?.spec.instances ?? 1)) {
-    const at = { kubernetes: context.kubernetes(site), namespace: component.spec.namespace, cluster: name }
+    const at = { kubernetes: context.platform(KUBERNETES, site), namespace: component.spec.namespace, cluster: name }
     const failed = await failedBootstrap(at, signal)
     // One failure may be a moment's; the operator tries again at once.
     if (failed !== null && failed.pods > 1)
@@ -273,7 +283,7 @@ function scheduleUnit(place: Place, schedule: string, suspend: boolean): DeployU
     needs: [unitId(place, 'cluster')],
     title: `Scheduled base backups of ${clusterOf(component, site)}${suspend ? ', suspended while it is passive' : ''}`,
     deadline: minutes(1),
-    kubernetes: context.kubernetes(site),
+    kubernetes: context.platform(KUBERNETES, site),
     declare: async () => [scheduleManifest(component, context.stack, site, schedule, suspend)],
   })
 }

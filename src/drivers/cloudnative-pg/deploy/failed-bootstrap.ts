@@ -76,14 +76,14 @@ export async function stuckBootstrap(at: Bootstrapping, signal: AbortSignal): Pr
 }
 
 /**
- * Whether the pods of a job that makes an instance (initdb, recovery, join) are refused, as a wait says it; null: none
- * is, or nobody may see it.
+ * Whether the pods of a job that makes an instance (initdb, recovery, join) are refused; null: none is, or this
+ * identity may not see jobs.
  */
 export async function refusedBootstrap(
   { kubernetes, namespace, cluster }: Bootstrapping,
   code: AnyReasonCode,
   signal: AbortSignal,
-): Promise<Progress | null> {
+): Promise<Exclude<Progress, { readonly is: 'done' }> | null> {
   const labelSelector = `cnpg.io/cluster=${cluster},cnpg.io/jobRole`
   try {
     for (const job of await kubernetes.list(JOB, { namespace, labelSelector }, { signal })) {

@@ -1,4 +1,5 @@
 import { siteError } from '../../../errors/standby-error.ts'
+import { KUBERNETES } from '../../../platform/kubernetes/key.ts'
 import { partedText } from '../../../systems/postgres/fork-records.ts'
 import { forkOf } from '../failover/forks.ts'
 import { partedBy } from '../failover/parted.ts'
@@ -23,7 +24,7 @@ export async function isLeftBehind(place: Place, live: ClusterObject | null, act
   const instance =
     pod === undefined
       ? null
-      : await readInstance(context.kubernetes(site), component.spec.namespace, pod, context.signal)
+      : await readInstance(context.platform(KUBERNETES, site), component.spec.namespace, pod, context.signal)
   if (instance?.isPrimary === true) return false
   const fork = await partedBy(component, live, instance, context)
   if (fork !== null)

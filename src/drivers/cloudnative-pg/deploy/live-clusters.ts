@@ -1,5 +1,6 @@
 import type { SiteName } from '../../../domain/stack.ts'
 import { asStandbyError } from '../../../errors/standby-error.ts'
+import { KUBERNETES } from '../../../platform/kubernetes/key.ts'
 import { type ClusterObject, readCluster, serverNameOfPeer } from '../objects.ts'
 import { clusterOf } from '../spec.ts'
 import type { Place } from './place.ts'
@@ -27,7 +28,7 @@ async function clusterAt(
 ): Promise<LiveCluster['cluster']> {
   try {
     return await readCluster(
-      context.kubernetes(site),
+      context.platform(KUBERNETES, site),
       component.spec.namespace,
       clusterOf(component, site),
       context.signal,

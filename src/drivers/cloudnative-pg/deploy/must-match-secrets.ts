@@ -1,7 +1,8 @@
 import { createHmac, randomBytes } from 'node:crypto'
 import type { KubernetesClient } from '../../../clients/kubernetes-client.ts'
-import type { DriverContext } from '../../../driver/context.ts'
+import type { KitContext } from '../../../driver/kit/context.ts'
 import { inputError } from '../../../errors/standby-error.ts'
+import { KUBERNETES } from '../../../platform/kubernetes/key.ts'
 import { canonicalJson } from '../../../values/json.ts'
 import { SECRET } from '../objects.ts'
 import type { Database } from '../spec.ts'
@@ -26,14 +27,14 @@ export async function secretDigest(
  * Superuser and owner must be the same everywhere: after a promotion each site applies its own Secrets, and an
  * application with other passwords loses its login. Throws all that is missing or different at once.
  */
-export async function assertSecretsMatch(component: Database, context: DriverContext): Promise<void> {
+export async function assertSecretsMatch(component: Database, context: KitContext): Promise<void> {
   const { namespace, secrets } = component.spec
   const problems = await Promise.all(
     [secrets.superuser, secrets.owner].map(async (name) => {
       const digests = await Promise.all(
         context.stack.sites.map(async ({ name: site }) => ({
           site,
-          digest: await secretDigest(context.kubernetes(site), namespace, name, context.signal),
+          digest: await secretDigest(context.platform(KUBERNETES, site), namespace, name, context.signal),
         })),
       )
       const missing = digests.filter(({ digest }) => digest === null).map(({ site }) => site)

@@ -1,9 +1,10 @@
 import type { KubernetesClient } from '../../../clients/kubernetes-client.ts'
 import type { ObjectStoreClient } from '../../../clients/object-store-client.ts'
 import type { SiteName } from '../../../domain/stack.ts'
-import type { DriverContext } from '../../../driver/context.ts'
+import type { KitContext } from '../../../driver/kit/context.ts'
 import { asStandbyError, siteError } from '../../../errors/standby-error.ts'
 import { isOwnedBy, ownedBy } from '../../../platform/kubernetes/declared-objects.ts'
+import { KUBERNETES } from '../../../platform/kubernetes/key.ts'
 import { manifestDocument } from '../../../systems/postgres/restore-manifest.ts'
 import { backupsIn } from '../backup/completed-backups.ts'
 import { forkOf } from '../failover/forks.ts'
@@ -33,7 +34,7 @@ export async function situationAt(place: Place): Promise<Situation> {
   const [live, archive, backups, onRecord] = await Promise.all([
     liveClusters(place),
     archiveAt(component, site, context),
-    completedBackupsOf(context.kubernetes(site), component.spec.namespace, cluster, context.signal),
+    completedBackupsOf(context.platform(KUBERNETES, site), component.spec.namespace, cluster, context.signal),
     recordOf(component, context),
   ])
   const renamed = await Promise.all(
@@ -60,14 +61,14 @@ export async function situationAt(place: Place): Promise<Situation> {
   }
 }
 
-function standingOf(component: Database, live: ClusterObject | null, context: DriverContext): Standing {
+function standingOf(component: Database, live: ClusterObject | null, context: KitContext): Standing {
   if (live === null) return { is: 'absent' }
   if (live.metadata.deletionTimestamp !== undefined) return { is: 'leaving' }
   const ours = isOwnedBy(live, context.stack.name, component.name)
   return { is: ours ? 'ours' : 'others', systemId: live.status?.systemID ?? null, primary: !followsAnother(live) }
 }
 
-function elsewhere(component: Database, { site, cluster: live }: LiveCluster, context: DriverContext): Elsewhere {
+function elsewhere(component: Database, { site, cluster: live }: LiveCluster, context: KitContext): Elsewhere {
   const cluster = live === null || live === 'silent' ? clusterOf(component, site) : live.metadata.name
   const systemId = live === null || live === 'silent' ? null : (live.status?.systemID ?? null)
   if (live === 'silent') return { site, cluster, holds: 'unknown', systemId }
@@ -84,14 +85,14 @@ function elsewhere(component: Database, { site, cluster: live }: LiveCluster, co
 }
 
 /** Clusters that a deploy of this stack made for this component under a name that is not declared any more. */
-async function renamedAt(component: Database, site: SiteName, context: DriverContext): Promise<Elsewhere[]> {
+async function renamedAt(component: Database, site: SiteName, context: KitContext): Promise<Elsewhere[]> {
   const labels = ownedBy(context.stack.name, component.name)
   const labelSelector = Object.entries(labels)
     .map(([key, value]) => `${key}=${value}`)
     .join(',')
   const found = await listed(() =>
     context
-      .kubernetes(site)
+      .platform(KUBERNETES, site)
       .list(CLUSTER, { namespace: component.spec.namespace, labelSelector }, { signal: context.signal }),
   )
   return (found as ClusterObject[])
@@ -122,7 +123,7 @@ async function listed<T>(list: () => Promise<T[]>): Promise<T[]> {
   }
 }
 
-async function recordOf(component: Database, context: DriverContext): Promise<OnRecord> {
+async function recordOf(component: Database, context: KitContext): Promise<OnRecord> {
   try {
     const found = await context.records.newest('backups', `${component.name}/`, manifestDocument)
     if (found === null) return { is: 'nothing' }
@@ -134,7 +135,7 @@ async function recordOf(component: Database, context: DriverContext): Promise<On
 }
 
 /** What the archive of a site says of its cluster; that it is silent is a value. */
-export async function archiveAt(component: Database, site: SiteName, context: DriverContext): Promise<ArchiveContent> {
+export async function archiveAt(component: Database, site: SiteName, context: KitContext): Promise<ArchiveContent> {
   try {
     const store = await context.objectStore(component.spec.archive.store, site).open('read')
     return {

@@ -1,6 +1,7 @@
 import type { SiteName } from '../../../domain/stack.ts'
 import type { DeployUnit } from '../../../driver/deployment.ts'
 import { type DeclaredObject, objectsUnit } from '../../../platform/kubernetes/declared-objects.ts'
+import { KUBERNETES } from '../../../platform/kubernetes/key.ts'
 import { minutes } from '../../../values/duration.ts'
 import { SECRET } from '../objects.ts'
 import { clusterOf, follows, otherSites } from '../spec.ts'
@@ -24,7 +25,7 @@ export function streamingUnit(
       .map((other) => unitId(place, 'cluster', other)),
     title: `The identity with which ${clusterOf(component, site)} streams from the other sites`,
     deadline: minutes(2),
-    kubernetes: context.kubernetes(site),
+    kubernetes: context.platform(KUBERNETES, site),
     declare: (signal) => streamingCopies(place, from, signal),
     async ready(signal) {
       const missing = await streamableFrom(place, signal).then((there) =>
@@ -52,7 +53,7 @@ export async function streamingCopies(
       const cluster = clusterOf(component, other)
       const names = streamingSecrets(cluster)
       const read = (name: string) =>
-        context.kubernetes(other).get({ ...SECRET, namespace: component.spec.namespace, name }, { signal })
+        context.platform(KUBERNETES, other).get({ ...SECRET, namespace: component.spec.namespace, name }, { signal })
       const [certificate, authority] = await Promise.all([read(names.certificate), read(names.authority)])
       return certificate === null || authority === null
         ? []
@@ -67,7 +68,9 @@ export async function streamableFrom(place: Place, signal: AbortSignal): Promise
   const { component, context, site } = place
   if (follows(component) !== 'archive-and-streaming') return []
   const isHere = async (name: string): Promise<boolean> =>
-    (await context.kubernetes(site).get({ ...SECRET, namespace: component.spec.namespace, name }, { signal })) !== null
+    (await context
+      .platform(KUBERNETES, site)
+      .get({ ...SECRET, namespace: component.spec.namespace, name }, { signal })) !== null
   const found = await Promise.all(
     otherSites(context.stack, site).map(async (other) => {
       const copies = await Promise.all(Object.values(copiedSecrets(clusterOf(component, other))).map(isHere))

@@ -1,5 +1,6 @@
 import type { BySite } from '../../../domain/observed.ts'
 import type { Intent, PlannedStep } from '../../../domain/plan.ts'
+import type { DriverStep } from '../../../driver/kit/action.ts'
 import { backupSteps } from '../backup/backup.ts'
 import { scheduleStep, settleStep } from '../move/after-move.ts'
 import { fillArchiveStep } from '../move/fill-archive.ts'
@@ -17,7 +18,11 @@ import { promoteLostStep } from './promote-without-token.ts'
  * What is done on `intent.to`, and with what the lost site left elsewhere: no step acts on the lost site or waits for
  * it. The archive is closed first, so that what is drained is all that there will ever be.
  */
-export function failoverSteps(component: Database, states: BySite<CloudNativePgState>, intent: Intent): PlannedStep[] {
+export function failoverSteps(
+  component: Database,
+  states: BySite<CloudNativePgState>,
+  intent: Intent,
+): (PlannedStep | DriverStep)[] {
   const [from, to] = [states[intent.from], states[intent.to]]
   const here = to?.kind === 'answering' ? to.state : null
   const upstream = here?.upstream?.cluster === clusterOf(component, intent.from) ? here.upstream : null

@@ -2,6 +2,7 @@ import type { Intent, PlannedStep } from '../../../domain/plan.ts'
 import type { Progress } from '../../../domain/progress.ts'
 import type { SiteName } from '../../../domain/stack.ts'
 import type { Behaviour } from '../../../driver/behaviour.ts'
+import type { DriverStep } from '../../../driver/kit/action.ts'
 import { runningFor } from '../../../driver/running-for.ts'
 import { siteOf } from '../../../driver/site-of-step.ts'
 import { asStandbyError } from '../../../errors/standby-error.ts'
@@ -10,7 +11,8 @@ import { partedText } from '../../../systems/postgres/fork-records.ts'
 import { minutes, seconds } from '../../../values/duration.ts'
 import { partedBy } from '../failover/parted.ts'
 import { archivingAs, type ClusterObject, readCluster, serverNameOf } from '../objects.ts'
-import { refreshStreamingStep, tellFollowerStep } from '../rejoin/clone.ts'
+import { publishToFollowerStep } from '../rejoin/new-incarnation.ts'
+import { refreshStreamingStep } from '../rejoin/refresh-streaming.ts'
 import { type CloudNativePgSpec, clusterOf, type Database, follows } from '../spec.ts'
 import { parameter, plannedStep, stepId } from '../steps.ts'
 import { clusterOfRun, instanceOf, namespaceOf, patchAsSeen, type Run, touchCluster } from '../where.ts'
@@ -20,11 +22,11 @@ import { followed } from './after-move.ts'
  * Of a site that is neither end of a move. Behind a rejoin it learns where the site that came back archives, and how it
  * is streamed from.
  */
-export function followerSteps(component: Database, follower: SiteName, intent: Intent): PlannedStep[] {
+export function followerSteps(component: Database, follower: SiteName, intent: Intent): (PlannedStep | DriverStep)[] {
   if (intent.mode !== 'rejoin') return [redirectStep(component, follower, intent)]
   const streams = follows(component) === 'archive-and-streaming'
   return [
-    tellFollowerStep(component, follower, intent),
+    publishToFollowerStep(component, follower, intent),
     ...(streams ? [refreshStreamingStep(component, intent, follower)] : []),
   ]
 }

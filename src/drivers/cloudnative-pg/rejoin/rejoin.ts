@@ -1,23 +1,28 @@
 import type { BySite } from '../../../domain/observed.ts'
 import type { Intent, PlannedStep } from '../../../domain/plan.ts'
+import { type DriverStep, stepOf } from '../../../driver/kit/action.ts'
 import { backupSteps } from '../backup/backup.ts'
 import { fenceStep } from '../failover/fence.ts'
 import { followStep, scheduleStep, settleStep } from '../move/after-move.ts'
 import { takeAlongStep } from '../move/redirect.ts'
 import type { CloudNativePgState } from '../observe.ts'
 import { clusterOf, type Database, firstServerName, follows, nextServerName, siteOfCluster } from '../spec.ts'
-import { stepId } from '../steps.ts'
-import { cloneStep, refreshStreamingStep, tellServerNameStep } from './clone.ts'
 import { keepEvidenceStep } from './keep-evidence.ts'
-import { removeClusterStep } from './remove-cluster.ts'
+import { clone, cloneStep, publishServerNameStep } from './new-incarnation.ts'
+import { refreshStreamingStep } from './refresh-streaming.ts'
+import { removeCluster, removeClusterStep } from './remove-cluster.ts'
 
 /**
- * The former active site becomes a passive one: what only it has is kept, its cluster is deleted and cloned anew under
+ * The former active site becomes a passive one. What only it has is kept, its cluster is deleted and cloned anew under
  * the next incarnation, and the end is a replica with nothing missing and a backup of the new topology. A cluster that
- * is gone is cloned at once; one that follows already, or only was left behind by a move, keeps its incarnation, and
- * only the rest is done.
+ * is gone is cloned at once. One that follows already, or was only left behind by a move, keeps its incarnation: only
+ * the other steps are planned. Pure.
  */
-export function rejoinSteps(component: Database, states: BySite<CloudNativePgState>, intent: Intent): PlannedStep[] {
+export function rejoinSteps(
+  component: Database,
+  states: BySite<CloudNativePgState>,
+  intent: Intent,
+): (PlannedStep | DriverStep)[] {
   const [active, former] = [stateAt(states, intent.from), stateAt(states, intent.to)]
   const cluster = clusterOf(component, intent.to)
   const known = active?.peers[cluster] ?? null
@@ -35,16 +40,15 @@ export function rejoinSteps(component: Database, states: BySite<CloudNativePgSta
           keepEvidenceStep(component, intent, former.serverName ?? firstServerName(cluster), former.uid),
           removeClusterStep(component, intent, former.uid),
         ]
-  const removed = clearing.length === 0 ? [] : [stepId(component, 'remove-cluster', intent.to)]
+  const removed = clearing.length === 0 ? [] : [stepOf(component, removeCluster, intent.to)]
   const along = leftBehind ? [takeAlongStep(component, intent)] : []
   const settled = settleStep(component, intent.from, '', 'GREEN')
-  const clone = cloneStep(component, intent, serverName, [...removed, ...along.map(({ id }) => id)])
   return [
     ...clearing,
-    tellServerNameStep(component, intent, serverName),
+    publishServerNameStep(component, intent, serverName),
     ...along,
-    clone,
-    { ...settled, needs: [clone.id] },
+    cloneStep(component, intent, serverName, [...removed, ...along]),
+    { ...settled, needs: [stepOf(component, clone, intent.to).id] },
     followStep(component, intent.to, intent.from, 'GREEN'),
     ...(follows(component) === 'archive-and-streaming' ? [refreshStreamingStep(component, intent)] : []),
     ...(component.spec.schedule === undefined ? [] : [scheduleStep(component, intent.to, true)]),
@@ -58,8 +62,8 @@ const stateAt = (states: BySite<CloudNativePgState>, site: string): CloudNativeP
 }
 
 /**
- * A replica of the active side in deed; or one that is being made under the very name that the active side knows. None
- * amid its demotion, nor with an archive that a failover closed: it could ship nothing any more.
+ * Whether it replicates the active cluster, or is being made under the name that the active cluster knows. Not amid its
+ * demotion, and not with an archive that a failover closed: it could ship nothing any more.
  */
 function isFollower(former: CloudNativePgState, active: string, known: string | null): boolean {
   if (!former.isReplica || former.inProgress || former.forked || former.replica?.primary !== active) return false
@@ -67,8 +71,8 @@ function isFollower(former: CloudNativePgState, active: string, known: string | 
 }
 
 /**
- * A follower of a site that is passive by now: it was silent when that one was left, and has nothing that the active
- * one lacks.
+ * Whether it follows a site that is passive by now: it was silent when the move left that site, and has nothing that
+ * the active one lacks.
  */
 function isLeftBehind(component: Database, former: CloudNativePgState, { from, to }: Intent): boolean {
   const followed = former.replica?.primary ?? null

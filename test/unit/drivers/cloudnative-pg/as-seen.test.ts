@@ -80,7 +80,7 @@ const effects: [string, string, KubernetesObject][] = [
   ['clear-token', 'dc-b', cluster('pg-dc-b', replica('pg-dc-b', 'pg-dc-b', { promotionToken: token }))],
   ['fence', 'dc-a', cluster('pg-dc-a')],
   [
-    'tell-server-name',
+    'publish-server-name',
     'dc-a',
     cluster('pg-dc-a', { externalClusters: [{ name: 'pg-dc-b', plugin: { parameters: { serverName: 'old' } } }] }),
   ],

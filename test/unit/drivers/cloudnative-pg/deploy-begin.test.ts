@@ -4,6 +4,7 @@ import type { ObjectStoreClient } from '../../../../src/clients/object-store-cli
 import type { SiteName } from '../../../../src/domain/stack.ts'
 import type { DriverContext } from '../../../../src/driver/context.ts'
 import type { Deployment } from '../../../../src/driver/deployment.ts'
+import { around as kitContext } from '../../../../src/driver/kit/around.ts'
 import { deployCluster } from '../../../../src/drivers/cloudnative-pg/deploy/deploy.ts'
 import { serverNamesIn } from '../../../../src/drivers/cloudnative-pg/deploy/situation.ts'
 import { ownedBy } from '../../../../src/platform/kubernetes/declared-objects.ts'
@@ -71,7 +72,7 @@ function sites({ clusters, archives = {}, epoch = 1 }: There) {
     epoch,
     adopt: false,
   }
-  const unitsOf = (site: SiteName) => deployCluster(database, site, deployment, context)
+  const unitsOf = (site: SiteName) => deployCluster(database, site, deployment, kitContext(context))
   const unitOf = async (site: SiteName, what: string) => {
     const found = (await unitsOf(site)).find(({ id }) => id === `database.${what}@${site}`)
     if (found === undefined) throw new Error(`no unit ${what}`)

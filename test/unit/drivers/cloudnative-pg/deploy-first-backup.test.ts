@@ -36,7 +36,7 @@ function siteWith(...backups: BackupObject[]): { readonly unit: DeployUnit; read
   }
   const context = {
     stack: databaseStack(database),
-    kubernetes: () => kubernetes,
+    platform: () => kubernetes,
     objectStore: () => ({ open: async () => archive }),
   }
   return {

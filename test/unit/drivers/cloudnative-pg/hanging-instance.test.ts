@@ -3,6 +3,7 @@ import type { AddressInfo } from 'node:net'
 import { afterEach, expect, jest, test } from '@jest/globals'
 import type { SiteName } from '../../../../src/domain/stack.ts'
 import type { Driver } from '../../../../src/driver/driver.ts'
+import { around as kitContext } from '../../../../src/driver/kit/around.ts'
 import { cloudNativePg } from '../../../../src/drivers/cloudnative-pg/driver.ts'
 import { observeCluster } from '../../../../src/drivers/cloudnative-pg/observe.ts'
 import { closeSite } from '../../../../src/guard/close-site.ts'
@@ -76,7 +77,7 @@ async function behindDeadKubelet() {
 test('a primary whose instance hangs is seen as what its Cluster says, within the time of an observation', async () => {
   const { context } = await behindDeadKubelet()
   const begun = performance.now()
-  const seen = await observeCluster(database, dcA, context)
+  const seen = await observeCluster(database, dcA, kitContext(context))
   expect(performance.now() - begun).toBeLessThan(OBSERVATION_DEADLINE)
   expect(seen).toMatchObject({
     kind: 'answering',

@@ -3,6 +3,7 @@ import type { KubernetesClient, KubernetesObject } from '../../../../src/clients
 import type { Intent } from '../../../../src/domain/plan.ts'
 import type { SiteName } from '../../../../src/domain/stack.ts'
 import type { StepRun } from '../../../../src/driver/behaviour.ts'
+import { asPlannedSteps } from '../../../../src/driver/kit/adapter.ts'
 import { cloudNativePg } from '../../../../src/drivers/cloudnative-pg/driver.ts'
 import { keepEvidenceStep } from '../../../../src/drivers/cloudnative-pg/rejoin/keep-evidence.ts'
 import type { CloudNativePgSpec } from '../../../../src/drivers/cloudnative-pg/spec.ts'
@@ -73,7 +74,7 @@ function around(of: Around) {
     put: async (key: string, body: string) => void bucket.set(key, body),
   }
   const run = {
-    step: keepEvidenceStep(database, rejoin, 'pg-dc-a-g1', uid),
+    step: asPlannedSteps(database, [keepEvidenceStep(database, rejoin, 'pg-dc-a-g1', uid)])[0],
     component: database,
     intent: rejoin,
     context: {

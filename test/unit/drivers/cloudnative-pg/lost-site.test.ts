@@ -335,7 +335,7 @@ describe('the rejoin of a former active site', () => {
   })
   test('begins an incarnation that nobody has used, and tells the active side first', () => {
     expect(step(steps(returned()), 'clone')?.parameters.serverName).toBe('pg-dc-a-g2')
-    expect(step(steps(returned()), 'clone')?.needs).toContain('database.tell-server-name@dc-b')
+    expect(step(steps(returned()), 'clone')?.needs).toContain('database.publish-server-name@dc-b')
     expect(nextServerName('pg-dc-a', ['pg-dc-a-g2', 'pg-dc-a-g9'])).toBe('pg-dc-a-g10')
     expect(nextServerName('pg-dc-a', ['by-hand'])).toBe('pg-dc-a-g2')
   })
@@ -352,7 +352,7 @@ describe('the rejoin of a former active site', () => {
   })
   test('of a cluster that is gone clones at once', () => {
     const planned = steps({ ...returned(), 'dc-a': { kind: 'absent', why: 'gone' } })
-    expect(planned[0]?.action).toBe('tell-server-name')
+    expect(planned[0]?.action).toBe('publish-server-name')
     expect(step(planned, 'clone')?.parameters.serverName).toBe('pg-dc-a-g2')
     expect(orderProblems(planned)).toEqual([])
   })

@@ -6,6 +6,7 @@ import type { SiteName, Stack } from '../../../../src/domain/stack.ts'
 import type { Behaviour, StepRun } from '../../../../src/driver/behaviour.ts'
 import type { DriverContext } from '../../../../src/driver/context.ts'
 import type { Deployment } from '../../../../src/driver/deployment.ts'
+import { around as kitContext } from '../../../../src/driver/kit/around.ts'
 import { deployCluster } from '../../../../src/drivers/cloudnative-pg/deploy/deploy.ts'
 import { isLeftBehind } from '../../../../src/drivers/cloudnative-pg/deploy/foreign-role.ts'
 import { cloudNativePg } from '../../../../src/drivers/cloudnative-pg/driver.ts'
@@ -119,7 +120,7 @@ describe('the third site of a move', () => {
     const steps = cloudNativePg.follow?.(database, dcC, { mode: 'rejoin', from: dcB, to: dcA }, stack) ?? []
     expect(steps).toMatchObject([
       {
-        id: 'database.tell-server-name@dc-c',
+        id: 'database.publish-server-name@dc-c',
         needs: ['database.clone@dc-a'],
         parameters: { cluster: 'pg-dc-c', peer: 'pg-dc-a' },
       },
@@ -230,7 +231,7 @@ describe('a deploy over three sites', () => {
   const needsOf = async (observed: Deployment['observed']) => {
     const { context } = around({ clusters: {}, says: {} })
     const places = await Promise.all(
-      stack.sites.map(({ name }) => deployCluster(database, name, deployment(observed), context)),
+      stack.sites.map(({ name }) => deployCluster(database, name, deployment(observed), kitContext(context))),
     )
     const placed = places.flat().map((unit) => ({ component: 'database', unit }))
     return unitNeeds(placed, () => [], 'dc-a')
@@ -261,7 +262,8 @@ describe('a deploy over three sites', () => {
       roleOf: (site) => (site === dcB ? 'active' : 'passive'),
       observed: {},
     }
-    return isLeftBehind({ component: database, site: dcC, deployment: roles, context }, live as never, 'pg-dc-b')
+    const place = { component: database, site: dcC, deployment: roles, context: kitContext(context) }
+    return isLeftBehind(place, live as never, 'pg-dc-b')
   }
   test('has a follower that a move left behind follow the active site', async () => {
     expect(await left(follows('pg-dc-c', 'pg-dc-a'), replica)).toBe(true)
