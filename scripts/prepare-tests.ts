@@ -9,6 +9,8 @@ const servers: Readonly<Record<string, string>> = {
   '/usr/lib/postgresql/15/bin/postgres': 'postgresql-15',
   '/usr/bin/redis-server': 'redis-server',
   '/usr/bin/redis-cli': 'redis-tools',
+  '/usr/sbin/named': 'bind9',
+  '/usr/bin/nsupdate': 'bind9-dnsutils',
 }
 
 /**

@@ -20,10 +20,11 @@ import { helmRelease } from './helm-release/driver.ts'
 import { redis } from './redis/driver.ts'
 import { s3 } from './s3/driver.ts'
 import { manualWitness } from './s3/runbook.ts'
+import { webhook } from './webhook/driver.ts'
 
 /** The one place that names drivers. Each was checked against its own schema before its `spec` reaches it. */
 export const drivers: Readonly<Record<string, Driver>> = Object.fromEntries(
-  ([cloudNativePg, command, guard, haproxy, helmRelease, redis, s3] as unknown as Driver[]).map((driver) => [
+  ([cloudNativePg, command, guard, haproxy, helmRelease, redis, s3, webhook] as unknown as Driver[]).map((driver) => [
     driver.kind,
     driver,
   ]),

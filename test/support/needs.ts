@@ -11,6 +11,7 @@ export type Server =
   | 'kube-apiserver'
   | 'versitygw'
   | 'helm'
+  | 'named'
   | 'debian'
 
 /**
@@ -36,6 +37,7 @@ const IS_HERE: Readonly<Record<Server, () => boolean>> = {
   'kube-apiserver': () => isOfLab('kube-apiserver'),
   versitygw: () => isOfLab('versitygw'),
   helm: () => isOfLab('helm'),
+  named: () => existsSync('/usr/sbin/named') && isOnPath('nsupdate') && isOnPath('dig'),
   // A tree of Debian is entered in a mount namespace.
   debian: () => process.getuid?.() === 0 && existsSync(cached('debian')),
 }
