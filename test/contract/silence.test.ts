@@ -12,7 +12,11 @@ import { kinds, pathOfStack, textOfStack } from '../support/published-stacks.ts'
 const published = parseStack(textOfStack('infisical-kubernetes'), pathOfStack('infisical-kubernetes'), kinds)
 const stack: Stack = {
   ...published,
-  components: [...published.components, { name: 'power', driver: 'command', needs: [], spec: { sites: {} } }],
+  components: [
+    ...published.components,
+    { name: 'power', driver: 'command', needs: [], spec: { sites: {} } },
+    { name: 'dns', driver: 'webhook', needs: [], spec: { sites: {}, closed: 'none' } },
+  ],
 }
 const [from, to] = stack.sites.map(({ name }) => name) as [SiteName, SiteName]
 

@@ -8,12 +8,9 @@ import { performCall } from '../../systems/declared-call/perform.ts'
 import { readableDuration, seconds } from '../../values/duration.ts'
 import { codes } from './codes.ts'
 import { describe, type RoutingState, readBack } from './observe.ts'
+import type { CloseParameters, SiteParameters } from './parameters.ts'
 import { byHandClose, byHandHold, byHandSwitch } from './runbook.ts'
 import { type Routing, timeoutOf, ttlOf, valueFor, type WebhookSpec } from './spec.ts'
-
-/** `before`: the site that was served when the plan was made; `closed`: none. It is served again when the move is undone. */
-export type CloseParameters = { readonly before: string }
-export type SiteParameters = { readonly site: string }
 
 interface Routed extends Proof {
   readonly value: string

@@ -15,7 +15,7 @@ export function assessRouting(
 ): KitFinding[] {
   if (seen.kind !== 'answering')
     return [
-      codes.finding('routing-silent', component, {
+      codes.finding('routing-unknown', component, {
         severity: intent === null ? 'warning' : 'blocker',
         what: `it is unknown what users are sent to: ${seen.why}`,
         next: 'Restore the way to it. Without an answer no move can prove that users are kept out.',

@@ -21,7 +21,7 @@ export function firstValueUnit(component: Routing, { activeSite }: Deployment, c
     async diff(signal): Promise<Change[]> {
       const seen = await readBack(component, context, signal)
       if ('unknown' in seen)
-        throw codes.error('routing-silent', `it is unknown what users are sent to: ${seen.unknown}`, {
+        throw codes.error('routing-unknown', `it is unknown what users are sent to: ${seen.unknown}`, {
           retry: 'transient',
           where: component.name,
           unanswered: true,

@@ -2,7 +2,7 @@ import type { ByHand } from '../../driver/kit/action.ts'
 import { type Manual, quoted } from '../../driver/manual.ts'
 import { type DeclaredCall, filled, filledJson, isProgram } from '../../systems/declared-call/spec.ts'
 import { readableDuration } from '../../values/duration.ts'
-import type { CloseParameters, SiteParameters } from './actions.ts'
+import type { CloseParameters, SiteParameters } from './parameters.ts'
 import { ttlOf, valueFor, type WebhookSpec } from './spec.ts'
 
 export const byHandClose: ByHand<WebhookSpec, CloseParameters> = {

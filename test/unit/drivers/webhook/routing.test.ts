@@ -212,7 +212,7 @@ describe('traffic by declared calls', () => {
     expect(await found(failover)).toEqual(['routing-elsewhere warning'])
     expect(await found(null)).toEqual(['routing-elsewhere warning'])
     own.fails = 'is-silent'
-    expect(await found(failover)).toEqual(['routing-silent blocker'])
+    expect(await found(failover)).toEqual(['routing-unknown blocker'])
   })
 
   test('the same is done by a program, whose last line is the answer', async () => {
