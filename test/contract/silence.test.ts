@@ -23,6 +23,14 @@ const [from, to] = stack.sites.map(({ name }) => name) as [SiteName, SiteName]
 const AT = '2026-11-21T06:00:00Z'
 const SILENT = { kind: 'silent', why: 'no answer within 3.0 s' } as const
 const answering: SiteView = { kind: 'answering', identity: 'uid', version: 'v1.34', latency: 5 }
+const serving: Observed = {
+  kind: 'answering',
+  state: { value: 'a', serves: from },
+  role: 'unknown',
+  health: 'healthy',
+  text: '',
+  facts: [],
+}
 const quiet: Observation = {
   at: AT,
   witness: {
@@ -31,7 +39,7 @@ const quiet: Observation = {
     lock: null,
   },
   sites: { [from]: answering, [to]: answering },
-  components: {},
+  components: { dns: { [EVERYWHERE]: serving } },
 }
 
 /** What blocks moves of any kind. */
@@ -51,7 +59,7 @@ describe('an answer that comes too late once never costs an approval', () => {
     'of %s: where its silence blocks, its finding is marked as unanswered',
     (name) => {
       const states: Record<string, Observed> = { [from]: SILENT, [to]: SILENT, [EVERYWHERE]: SILENT }
-      expect(unmarked(blocking({ ...quiet, components: { [name]: states } }))).toEqual([])
+      expect(unmarked(blocking({ ...quiet, components: { ...quiet.components, [name]: states } }))).toEqual([])
     },
   )
 
