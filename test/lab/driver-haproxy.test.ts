@@ -9,15 +9,14 @@ import { EVERYWHERE, type Observed } from '../../src/domain/observed.ts'
 import type { PlannedStep } from '../../src/domain/plan.ts'
 import type { Behaviour } from '../../src/driver/behaviour.ts'
 import type { DriverContext } from '../../src/driver/context.ts'
-import { haproxy } from '../../src/drivers/haproxy/driver.ts'
+import { type HaproxyState, haproxy } from '../../src/drivers/haproxy/driver.ts'
 import { readInstance, setValue } from '../../src/drivers/haproxy/instance.ts'
-import { type HaproxyState, runnerFor } from '../../src/drivers/haproxy/observe.ts'
+import { runnerFor } from '../../src/drivers/haproxy/load-balancers.ts'
 import type { HaproxySpec, Traffic } from '../../src/drivers/haproxy/spec.ts'
-import { close, closeStep, open, switchStep } from '../../src/drivers/haproxy/switch.ts'
 import { observe } from '../../src/observation/observe.ts'
 import { memoryStore } from '../support/memory-store.ts'
 import { toyStack } from '../support/toy-stack.ts'
-import { runOf, switchover } from '../support/traffic.ts'
+import { close, closeStep, open, runOf, switchover, switchStep } from '../support/traffic.ts'
 
 jest.setTimeout(30_000)
 
@@ -153,14 +152,25 @@ function startOrigin(site: 'dc-a' | 'dc-b', { loadBalancers }: LabEnvironment): 
 }
 
 const on = async (host: string, command: string): Promise<string> => {
-  const { code, stdout, stderr } = await (await runnerFor(traffic, host, context))(command, '', context.signal)
+  const { code, stdout, stderr } = await (await runnerFor(traffic, host, context, { reach: 'outside-sites' }))(
+    command,
+    '',
+    context.signal,
+  )
   if (code !== 0) throw new Error(`${host}: ${stderr}`)
   return stdout
 }
 const read = async (host: string) =>
-  (await readInstance(await runnerFor(traffic, host, context), host, traffic.spec, context.signal)).view
+  (
+    await readInstance(
+      await runnerFor(traffic, host, context, { reach: 'outside-sites' }),
+      host,
+      traffic.spec,
+      context.signal,
+    )
+  ).view
 const put = async (host: string, value: string): Promise<void> => {
-  const runner = await runnerFor(traffic, host, context)
+  const runner = await runnerFor(traffic, host, context, { reach: 'outside-sites' })
   const reading = await readInstance(runner, host, traffic.spec, context.signal)
   await setValue(runner, host, traffic.spec, { value, before: reading, cut: null }, context.signal)
 }

@@ -1,9 +1,10 @@
 import { systemClock } from '../../src/composition/connect.ts'
 import type { Intent, PlannedStep } from '../../src/domain/plan.ts'
 import type { SiteName } from '../../src/domain/stack.ts'
-import type { StepRun } from '../../src/driver/behaviour.ts'
+import type { Behaviour, StepRun } from '../../src/driver/behaviour.ts'
 import type { DriverContext } from '../../src/driver/context.ts'
 import type { Deployment } from '../../src/driver/deployment.ts'
+import { haproxy } from '../../src/drivers/haproxy/driver.ts'
 import type { HaproxySpec, Traffic } from '../../src/drivers/haproxy/spec.ts'
 import { siteError } from '../../src/errors/standby-error.ts'
 import { seconds } from '../../src/values/duration.ts'
@@ -15,6 +16,22 @@ export const switchover: Intent = { mode: 'switchover', from, to }
 export const failover: Intent = { mode: 'failover', from, to }
 /** After that failover: the former active site becomes a passive one. */
 export const rejoin: Intent = { mode: 'rejoin', from: to, to: from }
+
+const behaviour = (action: string): Behaviour<HaproxySpec> => {
+  const found = haproxy.behaviours[action]
+  if (found === undefined) throw new Error(`haproxy performs no ${action}`)
+  return found
+}
+export const [close, open, hold] = [behaviour('close'), behaviour('switch'), behaviour('hold')]
+
+/** The steps of a move that was planned without a look at the load balancers. */
+const stepsOf = (component: Traffic, intent: Intent): readonly [PlannedStep, PlannedStep] => {
+  const [closing, opening] = haproxy.move?.(component, {}, intent, toyStack) ?? []
+  if (closing === undefined || opening === undefined) throw new Error('no steps')
+  return [closing, opening]
+}
+export const closeStep = (component: Traffic, intent: Intent): PlannedStep => stepsOf(component, intent)[0]
+export const switchStep = (component: Traffic, intent: Intent): PlannedStep => stepsOf(component, intent)[1]
 
 /** A traffic component over hosts by name. */
 export function trafficOver(

@@ -31,13 +31,14 @@ export function adaptedStackDriver<Spec, State>(driver: StackDriver<Spec, State>
     ...declared(driver),
     scope: 'stack',
     ...(levels === undefined ? {} : { reaches: () => levels }),
+    ...(driver.addresses === undefined ? {} : { addresses: (component) => driver.addresses?.(component) ?? [] }),
     observe: (component, _site, context) => driver.observe(component, around(context)),
-    assess: (component, states, intent, at) =>
-      (intent === null
-        ? assess.status(component, one(states), at)
-        : (assess.moves?.[intent.mode]?.(component, one(states), intent, at) ??
-          assess.status(component, one(states), at))
-      ).map(asFinding),
+    assess(component, states, intent, at) {
+      // Nothing is said of a component that was not observed.
+      if (states[EVERYWHERE] === undefined) return []
+      const ofMode = intent === null ? undefined : assess.moves?.[intent.mode]?.(component, one(states), intent, at)
+      return (ofMode ?? assess.status(component, one(states), at)).map(asFinding)
+    },
     ...(driver.deploys === undefined
       ? {}
       : {
@@ -67,6 +68,11 @@ export function adaptedSiteDriver<Spec, State>(driver: SiteDriver<Spec, State>, 
     ...(fences === undefined
       ? {}
       : { fence: (c, states, intent, stack) => planned(fences.steps, c, states, intent, stack) }),
+    ...(driver.addresses === undefined
+      ? {}
+      : {
+          addresses: (component, site) => (site === null ? [] : (driver.addresses?.(component, site) ?? [])),
+        }),
     async observe(component, site, context) {
       return site === null ? NONE : driver.observe(component, site, around(context))
     },

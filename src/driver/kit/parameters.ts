@@ -13,6 +13,16 @@ export const TEXT: ParameterSchema<string> = { schema: { type: 'string' } }
 export const FLAG: ParameterSchema<boolean> = { schema: { type: 'boolean' } }
 export const NUMBER: ParameterSchema<number> = { schema: { type: 'number' } }
 
+/** A list of such values. */
+export const listOf = <Value extends Json>({ schema }: ParameterSchema<Value>): ParameterSchema<readonly Value[]> => ({
+  schema: { type: 'array', items: schema },
+})
+/** A mapping from any name, such as one of a host, to such values. */
+export const byName = <Value extends Json>({
+  schema,
+}: ParameterSchema<Value>): ParameterSchema<{ readonly [name: string]: Value }> => ({
+  schema: { type: 'object', additionalProperties: schema },
+})
 /** Or null: the planner does not know it. */
 export const orNull = <Value extends Json>({ schema }: ParameterSchema<Value>): ParameterSchema<Value | null> => ({
   schema: { anyOf: [schema, { type: 'null' }] },

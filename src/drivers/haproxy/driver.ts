@@ -2,28 +2,41 @@ import { sshAddress } from '../../clients/round-trip.ts'
 import type { SpecProblem } from '../../domain/declaration.ts'
 import { OPERATING } from '../../domain/identities.ts'
 import type { Driver } from '../../driver/driver.ts'
-import { assessTraffic } from './assess.ts'
-import { firstValueUnit } from './deploy.ts'
+import { adaptedStackDriver } from '../../driver/kit/adapter.ts'
+import { around } from '../../driver/kit/around.ts'
+import type { StackDriver } from '../../driver/kit/capabilities.ts'
+import { trafficAssessment } from '../../systems/traffic/assess-traffic.ts'
+import { firstValueUnit } from '../../systems/traffic/first-value.ts'
+import type { TrafficState } from '../../systems/traffic/load-balancers.ts'
+import { trafficActions, trafficMoves } from '../../systems/traffic/move-traffic.ts'
+import { observeTraffic } from '../../systems/traffic/observe-traffic.ts'
+import { backendFindings } from './assess.ts'
+import { codes } from './codes.ts'
+import type { InstanceState } from './instance.ts'
 import { livenessSignalsOf } from './liveness-signals.ts'
-import { type HaproxyState, observeTraffic } from './observe.ts'
-import { manualStep } from './runbook.ts'
+import { loadBalancers } from './load-balancers.ts'
+import { byHand } from './runbook.ts'
 import { DEFAULT_CLOSED, type HaproxySpec, haproxySchema } from './spec.ts'
-import { close, closeStep, open, patienceVaries, stay, stayStep, switchStep } from './switch.ts'
 
-/** Traffic through HAProxy: closed on all instances while the data changes hands, then opened to the new site. */
-export const haproxy: Driver<HaproxySpec, HaproxyState> = {
+export type HaproxyState = TrafficState<InstanceState>
+
+const actions = trafficActions(loadBalancers, byHand)
+
+/** Traffic through HAProxy: closed on all instances while data moves, then opened to the new site. */
+const kit: StackDriver<HaproxySpec, HaproxyState> = {
   kind: 'haproxy',
   scope: 'stack',
   schema: haproxySchema,
+  codes,
   claims: (component) =>
     component.spec.instances.map(({ host }, index) => ({
       key: `haproxy ${host} ${component.spec.map} ${component.spec.key}`,
       path: ['instances', String(index)],
     })),
   validate: ({ spec }) => backendProblems(spec.backends, spec.closed ?? DEFAULT_CLOSED),
-  reaches: () => ['traffic'],
+  levels: ['traffic'],
   access: () => [],
-  // Whoever looks at the stack reads the maps of its load balancers; there is no way to read them with less.
+  // Each identity that looks at the stack reads the maps of its load balancers; no way to read them needs less.
   credentials: ({ spec: { ssh } }) =>
     [ssh.privateKey, ssh.knownHosts].map((reference) => ({
       reference,
@@ -31,17 +44,19 @@ export const haproxy: Driver<HaproxySpec, HaproxyState> = {
       because: 'logs in to the load balancers',
     })),
   addresses: ({ spec: { instances, ssh } }) => instances.map(({ host }) => sshAddress(host, ssh.port)),
-  observe: (component, _site, context) => observeTraffic(component, context),
-  assess: assessTraffic,
-  deploy: async (component, _site, deployment, context) => [firstValueUnit(component, deployment, context)],
-  move: (component, states, intent) => [closeStep(component, intent, states), switchStep(component, intent, states)],
-  rejoin: (component, _states, intent) => [stayStep(component, intent)],
-  reopen: (component, states, intent) => [switchStep(component, intent, states)],
-  sees: livenessSignalsOf,
-  manual: manualStep,
-  varying: { close: { mayBeLost: patienceVaries }, switch: { mayBeLost: patienceVaries } },
-  behaviours: { close, switch: open, stay },
+  observe: (component, context) => observeTraffic(loadBalancers, component, context),
+  assess: trafficAssessment(loadBalancers, backendFindings),
+  deploys: {
+    deploy: async (component, _place, deployment, context) => [
+      firstValueUnit(loadBalancers, component, deployment, context),
+    ],
+  },
+  moves: trafficMoves(loadBalancers, actions),
+  liveness: { signals: livenessSignalsOf },
+  actions: [actions.close, actions.open, actions.hold],
 }
+
+export const haproxy: Driver<HaproxySpec, HaproxyState> = adaptedStackDriver(kit, around)
 
 /** With one backend for two sites, or one for "closed", no value of the key says which site serves. */
 function backendProblems(backends: Readonly<Record<string, string>>, closed: string): SpecProblem[] {

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto'
-import { siteError } from '../../errors/standby-error.ts'
+import type { Held, Reading } from '../../systems/traffic/load-balancers.ts'
+import { codes } from './codes.ts'
 import type { HaproxySpec } from './spec.ts'
 
 /** Runs a command line on the host of an instance. */
@@ -9,10 +10,8 @@ export type HostRunner = (
   signal: AbortSignal,
 ) => Promise<{ readonly code: number; readonly stdout: string; readonly stderr: string }>
 
-/** What one instance does now (runtime), and what it would do after a reload (file). */
-export interface InstanceState {
-  readonly runtime: string | null
-  readonly file: string | null
+/** The value of the key at run time and in the map file, and what the instance says of its backends. */
+export interface InstanceState extends Held {
   readonly backends: Readonly<Record<string, Backend>>
 }
 export interface Backend {
@@ -32,9 +31,8 @@ const MARK = '--standby--'
 /** Backends (2) and servers (4) of all proxies. */
 const STATISTICS = 'show stat -1 6 -1'
 
-/** An instance, with the whole map file for whoever writes it next. */
-export interface InstanceReading {
-  readonly view: InstanceState
+/** An instance, with its whole map file, for the next write of that. */
+export interface InstanceReading extends Reading<InstanceState> {
   readonly content: string
 }
 
@@ -50,9 +48,9 @@ export async function readInstance(
   const answer = await run(command, '', signal)
   const [map, file, stat] = answer.stdout.split(`${MARK}\n`)
   if (answer.code !== 0 || map === undefined || file === undefined || stat === undefined)
-    throw siteError(
+    throw codes.error(
       'load-balancer-unreadable',
-      `${host} does not tell its state: ${(answer.stderr || answer.stdout).trim().split('\n').at(-1)}`,
+      `${host} does not show its state: ${(answer.stderr || answer.stdout).trim().split('\n').at(-1)}`,
       {
         where: host,
         next: `Check that the ssh user may use ${spec.socket} (with socat) and read ${spec.map}.`,
@@ -119,14 +117,11 @@ const serverOf = (field: (column: string) => string): Server => ({
 
 export interface Switch {
   readonly value: string
-  /** What was read just before: saves a round trip, and tells when somebody else writes at the same time. */
+  /** What was read just before: saves a round trip, and shows when another writer is faster. */
   readonly before: InstanceReading
   /** The backend whose open sessions end: a kept-alive connection would go on reaching it. */
   readonly cut: string | null
 }
-
-/** Whether an instance holds one value, at run time and in its file. */
-export const holds = (view: InstanceState, value: string): boolean => view.runtime === value && view.file === value
 
 /**
  * Sets the key in the file first, then at run time. After a crash between the two the file holds the intended value: a
@@ -149,18 +144,19 @@ export async function setValue(
   const servers = to.cut === null ? [] : (to.before.view.backends[to.cut]?.servers ?? [])
   const commands = [...set, ...servers.map(({ name }) => `shutdown sessions server ${to.cut}/${name}`), STATISTICS]
   const answer = await run(`socat -t 5 - UNIX-CONNECT:${spec.socket}`, `${commands.join('; ')}\n`, signal)
-  // Success is an empty answer; any text in front of the statistics is an error (HAProxy management guide, 9.3).
+  // Success is an empty answer; any text before the statistics is an error (HAProxy management guide, 9.3).
   const statistics = answer.stdout.indexOf('# pxname')
   const said = answer.stdout.slice(0, Math.max(0, statistics)).trim()
   if (answer.code !== 0 || statistics < 0 || said !== '')
-    throw siteError('load-balancer-refused', `${host}: ${(said || answer.stderr || answer.stdout).trim()}`, {
+    throw codes.error('load-balancer-refused', `${host}: ${(said || answer.stderr || answer.stdout).trim()}`, {
       where: host,
+      retry: 'never',
       next: `Check that haproxy.cfg uses the map ${spec.map} and that ${spec.socket} has \`level admin\`.`,
     })
   return to.cut === null ? 0 : (backendsOf(answer.stdout.slice(statistics))[to.cut]?.sessions ?? 0)
 }
 
-/** What the write command ends with when the file is not what was read: a stack that shares the map was faster. */
+/** Exit code of the write command when the file is not what was read: a stack that shares the map was faster. */
 const OVERTAKEN = 75
 const MAX_TRIES = 5
 
@@ -178,7 +174,7 @@ async function writeFileValue(
     if (written.code !== OVERTAKEN || written.stderr !== '') throw unwritable(host, spec, written.stderr)
     content = (await readInstance(run, host, spec, signal)).content
   }
-  throw unwritable(host, spec, `it was changed by somebody else ${MAX_TRIES} times while it was written`)
+  throw unwritable(host, spec, `it was changed by another writer ${MAX_TRIES} times while it was written`)
 }
 
 /** Replaces the file by the standard input, whole or not at all, if its content is still the one that was read. */
@@ -193,7 +189,8 @@ function replacing(map: string, content: string): string {
 }
 
 const unwritable = (host: string, spec: HaproxySpec, why: string) =>
-  siteError('load-balancer-map-unwritable', `${host}: ${spec.map} can not be written: ${why.trim()}`, {
+  codes.error('load-balancer-map-unwritable', `${host}: ${spec.map} cannot be written: ${why.trim()}`, {
     where: host,
+    retry: 'never',
     next: 'The ssh user needs write access to the file and its folder.',
   })

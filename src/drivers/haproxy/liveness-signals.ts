@@ -1,8 +1,7 @@
 import type { LivenessSignal } from '../../domain/liveness.ts'
-import { type BySite, EVERYWHERE } from '../../domain/observed.ts'
 import type { SiteName } from '../../domain/stack.ts'
-import type { Server } from './instance.ts'
-import type { HaproxyState } from './observe.ts'
+import type { SeenTraffic } from '../../systems/traffic/load-balancers.ts'
+import type { InstanceState, Server } from './instance.ts'
 import type { Traffic } from './spec.ts'
 
 /**
@@ -10,10 +9,13 @@ import type { Traffic } from './spec.ts'
  * the application: only silence counts as down, and only once HAProxy itself has given the server up. No check, or none
  * that has ended, says nothing.
  */
-export function livenessSignalsOf(component: Traffic, states: BySite<HaproxyState>, site: SiteName): LivenessSignal[] {
-  const seen = states[EVERYWHERE]
+export function livenessSignalsOf(
+  component: Traffic,
+  seen: SeenTraffic<InstanceState>,
+  site: SiteName,
+): LivenessSignal[] {
   const backend = component.spec.backends[site]
-  if (seen?.kind !== 'answering' || backend === undefined) return []
+  if (seen.kind !== 'answering' || backend === undefined) return []
   return Object.entries(seen.state.instances).flatMap(([host, view]): LivenessSignal[] => {
     const servers = view.kind === 'answering' ? (view.backends[backend]?.servers ?? []) : []
     const alive = servers.find(answers)

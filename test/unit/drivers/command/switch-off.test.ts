@@ -224,6 +224,12 @@ describe('a failover', () => {
     for (const mode of ['switchover', 'rejoin'] as const)
       expect(command.move?.(component, {}, { ...intent, mode }, toyStack)).toEqual([])
   })
+  test('names the addresses of its questions, so that a slow way is not taken for silence', () => {
+    const asked: Call = { post: 'https://power.example/is-off', token: { env: 'TOKEN' } }
+    const { addresses } = command
+    expect(addresses?.(control({ run: ['/bin/true'] }, asked), null)).toEqual([asked.post, asked.post])
+    expect(addresses?.(component, null)).toEqual([])
+  })
   test('counts a site that is switched off as down, and one with power as nothing', async () => {
     const states = (off: boolean | null) => ({
       [EVERYWHERE]: {

@@ -1,12 +1,14 @@
 import { describe, expect, test } from '@jest/globals'
 import { EVERYWHERE, type Observed } from '../../../../src/domain/observed.ts'
 import type { Intent } from '../../../../src/domain/plan.ts'
-import { assessTraffic } from '../../../../src/drivers/haproxy/assess.ts'
-import type { Server } from '../../../../src/drivers/haproxy/instance.ts'
-import type { InstanceView } from '../../../../src/drivers/haproxy/observe.ts'
+import { haproxy } from '../../../../src/drivers/haproxy/driver.ts'
+import type { InstanceState, Server } from '../../../../src/drivers/haproxy/instance.ts'
 import type { Traffic } from '../../../../src/drivers/haproxy/spec.ts'
+import type { InstanceView as ViewOf } from '../../../../src/systems/traffic/load-balancers.ts'
 import { toyStack } from '../../../support/toy-stack.ts'
 import { failover, rejoin, switchover, trafficOver } from '../../../support/traffic.ts'
+
+type InstanceView = ViewOf<InstanceState>
 
 const component = trafficOver({ 'lb-1': 'http://lb-1/', 'lb-2': 'http://lb-2/' })
 const backend = (...servers: Server[]) => ({ sessions: 0, servers })
@@ -36,9 +38,9 @@ function findings(
     facts: [],
   } satisfies Observed
   const assessment = { now: '2026-11-21T00:00:00Z', objectives: toyStack.objectives, activeSite, stack: toyStack }
-  return assessTraffic(of, { [EVERYWHERE]: seen }, intent, assessment).map(
-    ({ code, severity }) => `${severity} ${code}`,
-  )
+  return haproxy
+    .assess(of, { [EVERYWHERE]: seen }, intent, assessment)
+    .map(({ code, severity }) => `${severity} ${code}`)
 }
 
 describe('a switchover', () => {
@@ -143,7 +145,7 @@ test('a component that could not be seen at all is a blocker, never nothing', ()
     stack: toyStack,
   }
   const silent = { [EVERYWHERE]: { kind: 'silent' as const, why: 'no answer within 3.0 s' } }
-  expect(assessTraffic(component, silent, switchover, assessment)).toMatchObject([
+  expect(haproxy.assess(component, silent, switchover, assessment)).toMatchObject([
     { code: 'load-balancer-silent', severity: 'blocker' },
   ])
 })

@@ -4,10 +4,8 @@ import { EVERYWHERE, type Observed } from '../../../../src/domain/observed.ts'
 import type { PlannedStep } from '../../../../src/domain/plan.ts'
 import type { Behaviour, StepRun } from '../../../../src/driver/behaviour.ts'
 import type { DriverContext } from '../../../../src/driver/context.ts'
-import { haproxy } from '../../../../src/drivers/haproxy/driver.ts'
-import type { HaproxyState } from '../../../../src/drivers/haproxy/observe.ts'
+import { type HaproxyState, haproxy } from '../../../../src/drivers/haproxy/driver.ts'
 import type { Traffic } from '../../../../src/drivers/haproxy/spec.ts'
-import { close, stay } from '../../../../src/drivers/haproxy/switch.ts'
 import { orderProblems } from '../../../../src/planning/order-steps.ts'
 import {
   type LoadBalancerHost,
@@ -19,7 +17,18 @@ import {
 } from '../../../support/load-balancer.ts'
 import { performStep } from '../../../support/perform-step.ts'
 import { toyStack } from '../../../support/toy-stack.ts'
-import { contextOver, failover, from, rejoin, runOf, to, trafficOver } from '../../../support/traffic.ts'
+import {
+  close,
+  contextOver,
+  failover,
+  from,
+  hold,
+  open,
+  rejoin,
+  runOf,
+  to,
+  trafficOver,
+} from '../../../support/traffic.ts'
 
 jest.setTimeout(30_000)
 
@@ -78,7 +87,7 @@ describe('a failover of the traffic', () => {
     const began = performance.now()
     expect((await perform(close, closing)).proof).toMatchObject({ instances: [{ sessions: 0 }, { sessions: 0 }] })
     expect(performance.now() - began).toBeLessThan(3_000)
-    expect((await perform(haproxy.behaviours.switch, opening)).proof).toMatchObject({ value: 'dc-b', verified: true })
+    expect((await perform(open, opening)).proof).toMatchObject({ value: 'dc-b', verified: true })
   })
 
   test('that is taken back gives each load balancer what it had, and does not wait for a site that served nobody', async () => {
@@ -100,15 +109,15 @@ describe('a rejoin of the traffic', () => {
     const [step, ...more] = haproxy.rejoin?.(traffic, await observed(), rejoin, toyStack) ?? []
     if (step === undefined) throw new Error('no step')
     expect(more).toEqual([])
-    expect(step).toMatchObject({ id: 'traffic.stay@dc-b', phase: 'PREFLIGHT' })
-    expect((await perform(stay, step, rejoin)).proof).toMatchObject({ value: 'dc-b', verified: true })
+    expect(step).toMatchObject({ id: 'traffic.hold@dc-b', phase: 'PREFLIGHT' })
+    expect((await perform(hold, step, rejoin)).proof).toMatchObject({ value: 'dc-b', verified: true })
   })
 
   test('is not content while one load balancer sends its users to the former site', async () => {
     put(hosts['lb-1'], 'dc-b')
     const [step] = haproxy.rejoin?.(traffic, await observed(), rejoin, toyStack) ?? []
     if (step === undefined) throw new Error('no step')
-    expect(await stay.done(runOf(traffic, step, context, rejoin))).toEqual({
+    expect(await hold.done(runOf(traffic, step, context, rejoin))).toEqual({
       is: 'pending',
       waitingFor: 'lb-2 to hold dc-b',
     })
@@ -181,7 +190,7 @@ describe('load balancers that stand in the lost site', () => {
     if (closing === undefined || opening === undefined) throw new Error('no steps')
     return [closing, opening]
   }
-  const stayStepOf = async (component: Traffic): Promise<PlannedStep> => {
+  const holdStepOf = async (component: Traffic): Promise<PlannedStep> => {
     const [step] = haproxy.rejoin?.(component, await seenOf(component), rejoin, toyStack) ?? []
     if (step === undefined) throw new Error('no step')
     return step
@@ -197,7 +206,7 @@ describe('load balancers that stand in the lost site', () => {
     const began = performance.now()
     const closed = await performAs(component, close, closing)
     expect(closed.proof).toMatchObject({ instances: [{ host: kept }], leftOut: [{ host: lost }] })
-    const opened = await performAs(component, haproxy.behaviours.switch, opening)
+    const opened = await performAs(component, open, opening)
     expect(opened.proof).toMatchObject({
       value: 'dc-b',
       verified: true,
@@ -212,7 +221,7 @@ describe('load balancers that stand in the lost site', () => {
     const component = standing()
     const [closing, opening] = await plannedFor(component)
     expect((await performAs(component, close, closing)).proof).not.toHaveProperty('leftOut')
-    expect((await performAs(component, haproxy.behaviours.switch, opening)).proof).not.toHaveProperty('leftOut')
+    expect((await performAs(component, open, opening)).proof).not.toHaveProperty('leftOut')
     expect([runtime(lost), runtime(kept)]).toEqual(['dc-b', 'dc-b'])
   })
 
@@ -261,10 +270,10 @@ describe('load balancers that stand in the lost site', () => {
     expect(haproxy.assess(component, seen, rejoin, assessment)).toContainEqual(
       expect.objectContaining({ code: 'traffic-elsewhere', severity: 'warning' }),
     )
-    const step = await stayStepOf(component)
+    const step = await holdStepOf(component)
     // Under the lock, and before the fence, the copy and the deletion of a rejoin.
-    expect(step).toMatchObject({ id: 'traffic.stay@dc-b', phase: 'DRAIN', parameters: { sets: [lost] } })
-    expect((await performAs(component, stay, step, rejoin)).proof).toMatchObject({ value: 'dc-b', verified: true })
+    expect(step).toMatchObject({ id: 'traffic.hold@dc-b', phase: 'DRAIN', parameters: { sets: [lost] } })
+    expect((await performAs(component, hold, step, rejoin)).proof).toMatchObject({ value: 'dc-b', verified: true })
     expect(runtime(lost)).toBe('dc-b')
     expect((await fetch(hosts[lost].url, { headers: { connection: 'close' } })).status).toBe(200)
   })
@@ -272,12 +281,12 @@ describe('load balancers that stand in the lost site', () => {
   test('are waited for in a rejoin, which sets no other', async () => {
     put(hosts[lost], 'dc-b')
     const component = standing()
-    const step = await stayStepOf(component)
-    await stay.apply?.(run(component, step, rejoin))
+    const step = await holdStepOf(component)
+    await hold.apply?.(run(component, step, rejoin))
     expect(runtime(kept)).toBe('dc-a')
-    expect(await stay.done(run(component, step, rejoin))).toEqual({ is: 'pending', waitingFor: 'lb-2 to hold dc-b' })
+    expect(await hold.done(run(component, step, rejoin))).toEqual({ is: 'pending', waitingFor: 'lb-2 to hold dc-b' })
     hosts[lost].unplugged = true
     put(hosts[kept], 'dc-b')
-    expect(await stay.done(run(component, step, rejoin))).toMatchObject({ is: 'unknown' })
+    expect(await hold.done(run(component, step, rejoin))).toMatchObject({ is: 'unknown' })
   })
 })

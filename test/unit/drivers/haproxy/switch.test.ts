@@ -5,9 +5,8 @@ import type { Behaviour } from '../../../../src/driver/behaviour.ts'
 import type { DriverContext } from '../../../../src/driver/context.ts'
 import { haproxy } from '../../../../src/drivers/haproxy/driver.ts'
 import { readInstance, setValue } from '../../../../src/drivers/haproxy/instance.ts'
-import { runnerFor } from '../../../../src/drivers/haproxy/observe.ts'
+import { runnerFor } from '../../../../src/drivers/haproxy/load-balancers.ts'
 import type { Traffic } from '../../../../src/drivers/haproxy/spec.ts'
-import { close, closeStep, open, switchStep } from '../../../../src/drivers/haproxy/switch.ts'
 import {
   type LoadBalancerHost,
   MAP,
@@ -16,7 +15,19 @@ import {
   startLoadBalancerHost,
   startOrigin,
 } from '../../../support/load-balancer.ts'
-import { contextOver, deploymentTo, from, runOf, switchover, to, trafficOver } from '../../../support/traffic.ts'
+import {
+  close,
+  closeStep,
+  contextOver,
+  deploymentTo,
+  from,
+  open,
+  runOf,
+  switchover,
+  switchStep,
+  to,
+  trafficOver,
+} from '../../../support/traffic.ts'
 
 jest.setTimeout(30_000)
 
@@ -298,7 +309,7 @@ describe('two stacks in one map file', () => {
     const stacks = ['active', 'second', 'third'].map((key) => trafficOver({ 'lb-1': host.url }, { key }))
     await Promise.all(
       stacks.map(async ({ spec }, index) => {
-        const runner = await runnerFor(traffic, 'lb-1', context)
+        const runner = await runnerFor(traffic, 'lb-1', context, { reach: 'outside-sites' })
         const before = await readInstance(runner, 'lb-1', spec, context.signal)
         await setValue(runner, 'lb-1', spec, { value: `dc-${index}`, before, cut: null }, context.signal)
       }),
@@ -318,7 +329,7 @@ describe('two stacks in one map file', () => {
 
 describe('what can not be done is refused with its reason', () => {
   const set = async (spec: Traffic['spec']): Promise<void> => {
-    const runner = await runnerFor(traffic, 'lb-1', context)
+    const runner = await runnerFor(traffic, 'lb-1', context, { reach: 'outside-sites' })
     const before = {
       view: { runtime: 'dc-a', file: 'dc-a', backends: {} },
       content: hosts['lb-1'].shell(`cat ${spec.map} || true`),
@@ -347,7 +358,7 @@ describe('what can not be done is refused with its reason', () => {
   test('a socket that is not there', async () => {
     const spec = { ...traffic.spec, socket: '/run/haproxy/gone.sock' }
     await expect(
-      readInstance(await runnerFor(traffic, 'lb-1', context), 'lb-1', spec, context.signal),
+      readInstance(await runnerFor(traffic, 'lb-1', context, { reach: 'outside-sites' }), 'lb-1', spec, context.signal),
     ).rejects.toMatchObject({
       code: 'load-balancer-unreadable',
       where: 'lb-1',

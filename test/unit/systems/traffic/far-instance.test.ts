@@ -1,5 +1,5 @@
 import { expect, test } from '@jest/globals'
-import { triedFor } from '../../../../src/drivers/haproxy/instances.ts'
+import { triedFor } from '../../../../src/systems/traffic/all-instances.ts'
 
 test('a load balancer that says nothing is tried for 20 s, and over a way of 1.5 s for as long as two logins take', () => {
   expect([null, 5, 200].map((roundTrip) => triedFor({ roundTrip }))).toEqual([20_000, 20_000, 20_000])

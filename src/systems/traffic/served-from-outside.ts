@@ -1,29 +1,34 @@
 import { SILENCE } from '../../clients/patience.ts'
 import { type MeasuredWay, measuredWay } from '../../clients/round-trip.ts'
 import { withinWay } from '../../clients/within-way.ts'
-import type { Progress } from '../../domain/progress.ts'
 import { exemptAddress } from '../../runtime/proxies.ts'
 import { type Milliseconds, readableDuration, seconds } from '../../values/duration.ts'
-import type { Traffic } from './spec.ts'
+import type { Instance, Verification } from './load-balancers.ts'
+
+export type Served =
+  | { readonly is: 'done'; readonly proof: ServedProof }
+  | { readonly is: 'pending'; readonly waitingFor: string }
+/** What is on record of it; `took` is for people. */
+export type ServedProof =
+  | { readonly verified: false }
+  | { readonly verified: true; readonly answersPerInstance: number; readonly took: string }
 
 /**
- * Whether users are served by a site: through every instance (or the named ones), on fresh connections, until so many
- * answers in a row come from it.
+ * Whether users are served by a site: through every given instance, on fresh connections, until so many answers in a
+ * row come from it. Without a verification nothing is asked, and the proof says so.
  */
 export async function servedFromOutside(
-  { spec }: Traffic,
+  instances: readonly Pick<Instance, 'url'>[],
+  verification: Verification | null,
   site: string,
   signal: AbortSignal,
-  hosts: readonly string[] | null = null,
-): Promise<Progress> {
-  const { verify } = spec
-  const instances = spec.instances.filter(({ host }) => hosts === null || hosts.includes(host))
-  if (verify === undefined) return { is: 'done', proof: { verified: false } }
-  const wanted = verify.answers ?? 3
+): Promise<Served> {
+  if (verification === null) return { is: 'done', proof: { verified: false } }
+  const wanted = verification.answers ?? 3
   const begun = performance.now()
   const results = await Promise.all(
     instances.map(({ url }) =>
-      answersFrom({ url, way: measuredWay(url, SILENCE), header: verify.header, signal }, site, wanted),
+      answersFrom({ url, way: measuredWay(url, SILENCE), header: verification.header, signal }, site, wanted),
     ),
   )
   const wrong = results.find((result) => result !== null) ?? null
@@ -36,7 +41,6 @@ export async function servedFromOutside(
 
 interface Question {
   readonly url: string
-  /** The response header that names the serving site. */
   readonly header: string
   readonly signal: AbortSignal
   readonly way: MeasuredWay

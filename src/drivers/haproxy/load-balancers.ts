@@ -1,0 +1,59 @@
+import { sshAddress } from '../../clients/round-trip.ts'
+import type { KitContext, Reach } from '../../driver/kit/context.ts'
+import type { LoadBalancers } from '../../systems/traffic/load-balancers.ts'
+import { type Milliseconds, seconds } from '../../values/duration.ts'
+import { codes } from './codes.ts'
+import { type HostRunner, type InstanceReading, readInstance, setValue } from './instance.ts'
+import { backendOf, closedValue, type HaproxySpec, siteOfValue, type Traffic } from './spec.ts'
+
+/** An instance that is gone is known before the whole observation is given up. */
+const CONNECT_TIMEOUT = seconds(2)
+const COMMAND = seconds(5)
+
+/** A runner for one host, over the operation's shared connection. */
+export async function runnerFor(
+  component: Traffic,
+  host: string,
+  context: Pick<KitContext, 'ssh' | 'credential'>,
+  { reach, deadline = COMMAND }: { readonly reach: Reach; readonly deadline?: Milliseconds },
+): Promise<HostRunner> {
+  const { ssh } = component.spec
+  const runner = context.ssh(
+    {
+      host,
+      user: ssh.user,
+      port: ssh.port,
+      privateKey: await context.credential(ssh.privateKey),
+      knownHosts: await context.credential(ssh.knownHosts),
+      connectTimeout: CONNECT_TIMEOUT,
+    },
+    reach,
+  )
+  return (command, stdin, signal) => runner.run(command, stdin, deadline, signal)
+}
+
+/** Instances of HAProxy: one key of a map decides, in each of them, which site's backend serves. */
+export const loadBalancers: LoadBalancers<HaproxySpec, InstanceReading> = {
+  codes,
+  instances: ({ spec }) => spec.instances.map(({ host, ...instance }) => ({ name: host, ...instance })),
+  valueOf: backendOf,
+  siteOf: siteOfValue,
+  closedValue,
+  verification: ({ spec }) => spec.verify ?? null,
+  address: ({ spec }, name) => sshAddress(name, spec.ssh.port),
+  async reach(component, name, context, how) {
+    const run = await runnerFor(component, name, context, how)
+    return {
+      read: (signal) => readInstance(run, name, component.spec, signal),
+      set: (to, signal) => setValue(run, name, component.spec, to, signal),
+    }
+  },
+  sessions: ({ backends }, value) => backends[value]?.sessions ?? 0,
+  nameOfSetting: 'key',
+  nameOfValue: ({ spec }) => spec.key,
+  objectOf: ({ spec }, name) => `${name}:${spec.map}`,
+  unset: ({ spec }, name) => ({
+    what: `${name} has no key ${spec.key} in ${spec.map} at run time`,
+    next: 'Run a deploy; haproxy.cfg must use the map.',
+  }),
+}
