@@ -1,5 +1,6 @@
 import { sshAddress } from '../../clients/round-trip.ts'
-import type { KitContext, Reach } from '../../driver/kit/context.ts'
+import type { KitContext } from '../../driver/kit/context.ts'
+import type { Reach } from '../../driver/kit/reach.ts'
 import type { LoadBalancers } from '../../systems/traffic/load-balancers.ts'
 import { type Milliseconds, seconds } from '../../values/duration.ts'
 import { codes } from './codes.ts'

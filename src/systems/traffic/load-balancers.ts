@@ -1,7 +1,8 @@
 import type { Observed } from '../../domain/observed.ts'
 import type { Component, SiteName } from '../../domain/stack.ts'
 import type { DeclaredCodes } from '../../driver/kit/codes.ts'
-import type { KitContext, Reach } from '../../driver/kit/context.ts'
+import type { KitContext } from '../../driver/kit/context.ts'
+import type { Reach } from '../../driver/kit/reach.ts'
 import type { Milliseconds } from '../../values/duration.ts'
 import type { TRAFFIC_CODES } from './codes.ts'
 
