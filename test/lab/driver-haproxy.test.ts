@@ -3,6 +3,7 @@ import { setTimeout as pause } from 'node:timers/promises'
 import { afterAll, beforeAll, beforeEach, describe, expect, jest, test } from '@jest/globals'
 import { type LabEnvironment, type LabLoadBalancer, readLabEnvironment } from '../../lab/environment.ts'
 import { namespacePath } from '../../lab/network/host-namespace.ts'
+import { askOverHttp, type HttpRequest } from '../../src/clients/http-question.ts'
 import { runProcess } from '../../src/clients/process.ts'
 import { type SshRunner, sshRunner } from '../../src/clients/ssh.ts'
 import { EVERYWHERE, type Observed } from '../../src/domain/observed.ts'
@@ -136,6 +137,7 @@ function contextOf(): DriverContext {
     clock: { now: () => new Date(), sleep: (ms: number, signal: AbortSignal) => pause(ms, undefined, { signal }) },
     kubernetes: () => unreachable,
     credential: async (reference: { readonly file: string }) => reference.file,
+    http: (request: HttpRequest) => askOverHttp(request),
     ssh: (access: Parameters<typeof sshRunner>[0]) => {
       const connection = connections.get(access.host) ?? sshRunner(access)
       connections.set(access.host, connection)

@@ -1,3 +1,4 @@
+import { askOverHttp, type HttpRequest } from '../../src/clients/http-question.ts'
 import { systemClock } from '../../src/composition/connect.ts'
 import type { Intent, PlannedStep } from '../../src/domain/plan.ts'
 import type { SiteName } from '../../src/domain/stack.ts'
@@ -68,6 +69,7 @@ export function contextOver(hosts: Readonly<Record<string, LoadBalancerHost>>): 
     clock: systemClock,
     log: { info: () => undefined, warning: () => undefined, debug: () => undefined },
     credential: async () => 'credential',
+    http: (request: HttpRequest) => askOverHttp(request),
     ssh: ({ host }: { readonly host: string }) => {
       const found = hosts[host]
       if (found === undefined) throw siteError('ssh-unreachable', `there is no host ${host}`)

@@ -62,7 +62,7 @@ export function firstValueUnit<Spec, R extends Reading>(
         of.instances(component),
         of.verification(component),
         deployment.activeSite,
-        signal,
+        { context, signal },
       )
       return served.is === 'done' ? { is: 'done', proof: { value, ...served.proof } } : served
     },

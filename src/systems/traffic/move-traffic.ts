@@ -5,8 +5,7 @@ import type { KitRun, Plain, Seen } from '../../driver/kit/behaviour.ts'
 import type { Moves } from '../../driver/kit/capabilities.ts'
 import { byName, listOf, NUMBER, optional, parametersOf, TEXT } from '../../driver/kit/parameters.ts'
 import { minutes, seconds } from '../../values/duration.ts'
-import type { JsonObject } from '../../values/json.ts'
-import { allHold, type HeldProof, setAll, type Wanted } from './all-instances.ts'
+import { allHold, type HeldProof, setAll, type TrafficRun, type Wanted } from './all-instances.ts'
 import type { LoadBalancers, Reading, SeenTraffic } from './load-balancers.ts'
 import { lostWith, type MayBeLost, patienceVaries } from './lost-with-site.ts'
 import { type ServedProof, servedFromOutside } from './served-from-outside.ts'
@@ -268,13 +267,17 @@ async function served<Spec, R extends Reading, P extends Switch | Hold>(
 /** An instance that could not be set is not asked from outside either. */
 async function servedToo<Spec, R extends Reading, Held extends HeldProof>(
   of: LoadBalancers<Spec, R>,
-  { component, signal }: KitRun<Spec, JsonObject>,
+  { component, context, signal, step }: TrafficRun<Spec>,
   site: string,
   held: Held,
 ): Promise<Seen<Held & ServedProof, never>> {
   const proven = new Set(held.instances.map(({ host }) => host))
   const instances = of.instances(component).filter(({ name }) => proven.has(name))
-  const outside = await servedFromOutside(instances, of.verification(component), site, signal)
+  const outside = await servedFromOutside(instances, of.verification(component), site, {
+    context,
+    signal,
+    mayBeLost: step.parameters.mayBeLost,
+  })
   return outside.is === 'done' ? { is: 'done', proof: { ...held, ...outside.proof } } : outside
 }
 

@@ -1,9 +1,8 @@
-import { SILENCE } from '../../clients/patience.ts'
-import { type MeasuredWay, measuredWay } from '../../clients/round-trip.ts'
-import { withinWay } from '../../clients/within-way.ts'
-import { exemptAddress } from '../../runtime/proxies.ts'
+import type { KitContext } from '../../driver/kit/context.ts'
+import { asStandbyError } from '../../errors/standby-error.ts'
 import { type Milliseconds, readableDuration, seconds } from '../../values/duration.ts'
-import type { Instance, Verification } from './load-balancers.ts'
+import { type Instance, reachOf, type Verification } from './load-balancers.ts'
+import type { MayBeLost } from './lost-with-site.ts'
 
 export type Served =
   | { readonly is: 'done'; readonly proof: ServedProof }
@@ -13,37 +12,40 @@ export type ServedProof =
   | { readonly verified: false }
   | { readonly verified: true; readonly answersPerInstance: number; readonly took: string }
 
+/** Who asks, and until when. `mayBeLost`: as in the step that asks. */
+export interface Outside {
+  readonly context: KitContext
+  readonly signal: AbortSignal
+  readonly mayBeLost?: MayBeLost | undefined
+}
+
 /**
  * Whether users are served by a site: through every given instance, on fresh connections, until so many answers in a
  * row come from it. Without a verification nothing is asked, and the proof says so.
  */
 export async function servedFromOutside(
-  instances: readonly Pick<Instance, 'url'>[],
+  instances: readonly Instance[],
   verification: Verification | null,
   site: string,
-  signal: AbortSignal,
+  outside: Outside,
 ): Promise<Served> {
   if (verification === null) return { is: 'done', proof: { verified: false } }
-  const wanted = verification.answers ?? 3
+  const { header, answers = 3 } = verification
   const begun = performance.now()
   const results = await Promise.all(
-    instances.map(({ url }) =>
-      answersFrom({ url, way: measuredWay(url, SILENCE), header: verification.header, signal }, site, wanted),
-    ),
+    instances.map((instance) => answersFrom({ instance, header, ...outside }, site, answers)),
   )
   const wrong = results.find((result) => result !== null) ?? null
   if (wrong !== null) return { is: 'pending', waitingFor: wrong }
   return {
     is: 'done',
-    proof: { verified: true, answersPerInstance: wanted, took: readableDuration(performance.now() - begun) },
+    proof: { verified: true, answersPerInstance: answers, took: readableDuration(performance.now() - begun) },
   }
 }
 
-interface Question {
-  readonly url: string
+interface Question extends Outside {
+  readonly instance: Instance
   readonly header: string
-  readonly signal: AbortSignal
-  readonly way: MeasuredWay
 }
 
 /** null when all answers came from the site; otherwise what came instead. */
@@ -51,7 +53,7 @@ async function answersFrom(question: Question, site: string, count: number): Pro
   for (let index = 0; index < count; index++) {
     const answer = await ask(question)
     if (answer.site !== site || typeof answer.status !== 'number' || answer.status >= 500)
-      return `${question.url} to be answered by ${site} (${answer.site ?? 'nobody'}, ${answer.status})`
+      return `${question.instance.url} to be answered by ${site} (${answer.site ?? 'nobody'}, ${answer.status})`
   }
   return null
 }
@@ -62,20 +64,17 @@ interface Answer {
 }
 
 const ANSWER: Milliseconds = seconds(2)
+/** A page of the application: its header counts, and the whole of it must come. */
+const LARGEST_PAGE = 64 * 1024 * 1024
 
-async function ask({ url, way, header, signal }: Question): Promise<Answer> {
-  exemptAddress(url)
-  const asked = async (ending: AbortSignal): Promise<Answer> => {
-    // A kept-alive connection could show an old session's site.
-    const response = await fetch(url, { headers: { connection: 'close' }, redirect: 'manual', signal: ending })
-    await response.arrayBuffer()
-    return { site: response.headers.get(header), status: response.status }
-  }
+/** On a connection of its own: a kept-alive one could show the site of an old session. */
+async function ask({ instance, header, context, signal, mayBeLost }: Question): Promise<Answer> {
+  const question = { method: 'GET', url: instance.url, deadline: ANSWER, signal, mostBytes: LARGEST_PAGE } as const
   try {
-    const late = (waited: Milliseconds): Error => new Error(`no answer within ${readableDuration(waited)}`)
-    return await withinWay(way, { deadline: ANSWER }, [signal], asked, late)
+    const { headers, status } = await context.http(question, reachOf(instance, mayBeLost?.[instance.name]))
+    return { site: headers[header.toLowerCase()] ?? null, status }
   } catch (error) {
     signal.throwIfAborted()
-    return { site: null, status: (error as Error).message }
+    return { site: null, status: asStandbyError(error).message }
   }
 }
