@@ -1,6 +1,6 @@
 import type { Observed } from '../../domain/observed.ts'
 import type { Component, SiteName } from '../../domain/stack.ts'
-import type { DriverContext } from '../../driver/context.ts'
+import type { KitContext } from '../../driver/kit/context.ts'
 import { asStandbyError } from '../../errors/standby-error.ts'
 import { PROBE_RESULT, type S3Spec } from './spec.ts'
 
@@ -14,10 +14,9 @@ export interface S3State {
 /** Whether a site's store answers, keeps versions, and what was found out about its preconditions. */
 export async function observeStore(
   component: Component<S3Spec>,
-  site: SiteName | null,
-  context: DriverContext,
+  site: SiteName,
+  context: KitContext,
 ): Promise<Observed<S3State>> {
-  if (site === null) return { kind: 'absent', why: 'object storage belongs to a site' }
   const { location, open } = context.objectStore(component.name, site)
   try {
     const store = await open('read')

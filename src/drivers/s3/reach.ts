@@ -1,33 +1,36 @@
-import type { Intent, PlannedStep } from '../../domain/plan.ts'
-import type { Progress } from '../../domain/progress.ts'
-import type { Component } from '../../domain/stack.ts'
-import type { Behaviour } from '../../driver/behaviour.ts'
-import { siteOf } from '../../driver/site-of-step.ts'
+import type { Intent } from '../../domain/plan.ts'
+import { type Action, type DriverStep, planStep } from '../../driver/kit/action.ts'
+import type { Check } from '../../driver/kit/behaviour.ts'
+import { parametersOf } from '../../driver/kit/parameters.ts'
+import type { Proof } from '../../driver/kit/proofs.ts'
 import { asStandbyError } from '../../errors/standby-error.ts'
 import { minutes, seconds } from '../../values/duration.ts'
+import { byHand } from './runbook.ts'
 import { PROBE_RESULT, type S3Spec } from './spec.ts'
 
-/** Known before anything is rebuilt: the site that comes back must have a place for its archive. */
-export function reachStep(component: Component<S3Spec>, intent: Intent): PlannedStep {
-  return {
-    id: `${component.name}.reach@${intent.to}`,
-    component: component.name,
-    action: 'reach',
-    site: intent.to,
-    phase: 'PREFLIGHT',
-    needs: [],
-    irreversible: false,
-    deadline: minutes(1),
-    expected: seconds(0.2),
-    title: `Asserts that the object store of ${intent.to} answers: its archive will be written there`,
-    parameters: {},
-  }
+/** It acts at the site of its step, and needs nothing more. */
+export type Reach = Record<never, never>
+interface Reached extends Proof {
+  readonly bucket: string
+  /** Whether a deploy has probed the bucket. */
+  readonly probed: boolean
 }
 
-export const reach: Behaviour<S3Spec> = {
-  async done(run): Promise<Progress> {
-    const { component, context, signal, step } = run
-    const { location, open } = context.objectStore(component.name, siteOf(run))
+/** Known before anything is rebuilt: the site that comes back must have a place for its archive. */
+export const reachStep = ({ to }: Intent): DriverStep =>
+  planStep(reach, to, {
+    phase: 'PREFLIGHT',
+    deadline: minutes(1),
+    expected: seconds(0.2),
+    title: `Asserts that the object store of ${to} answers: its archive will be written there`,
+    parameters: {},
+  })
+
+const behaviour: Check<S3Spec, Reach, Reached> = {
+  is: 'check',
+  async done({ component, context, signal, site }) {
+    if (site === null) throw new Error(`${component.name}: a bucket is reached at a site`)
+    const { location, open } = context.objectStore(component.name, site)
     try {
       // HEAD has no body, and a missing bucket looks like a missing object.
       const probe = await (await open('read')).get(PROBE_RESULT, { signal })
@@ -35,7 +38,14 @@ export const reach: Behaviour<S3Spec> = {
     } catch (error) {
       const reason = asStandbyError(error)
       if (reason.retry === 'never') throw reason
-      return { is: 'pending', waitingFor: `the object store of ${step.site} (${reason.message})` }
+      return { is: 'pending', waitingFor: `the object store of ${site} (${reason.message})` }
     }
   },
+}
+
+export const reach: Action<S3Spec, Reach, Reached> = {
+  name: 'reach',
+  parameters: parametersOf<Reach>({}),
+  behaviour,
+  byHand,
 }

@@ -1,17 +1,18 @@
-import type { PlannedStep } from '../../domain/plan.ts'
-import type { Component } from '../../domain/stack.ts'
-import { awsS3, type Manual, quoted, type WitnessManual } from '../../driver/manual.ts'
+import type { ByHand } from '../../driver/kit/action.ts'
+import { awsS3, quoted, type WitnessManual } from '../../driver/manual.ts'
 import type { S3WitnessSpec } from '../../witness/s3/spec.ts'
 import { locationOf, type S3Spec } from './spec.ts'
 
 /** The step by the AWS command line. */
-export function manualStep(component: Component<S3Spec>, step: PlannedStep): Manual | null {
-  if (step.action !== 'reach' || step.site === null) return null
-  const location = locationOf(component, step.site)
-  return {
-    commands: [`${awsS3(location, step.site)} s3 ls s3://${location.bucket}/${location.prefix}`],
-    expect: 'It answers.',
-  }
+export const byHand: ByHand<S3Spec, Record<never, never>> = {
+  say(component, { site }) {
+    if (site === null) throw new Error(`${component.name}: a bucket is reached at a site`)
+    const location = locationOf(component, site)
+    return {
+      commands: [`${awsS3(location, site)} s3 ls s3://${location.bucket}/${location.prefix}`],
+      expect: 'It answers.',
+    }
+  },
 }
 
 /** A witness on S3, by the AWS command line 2.18 or newer (`--if-match`). */
@@ -27,7 +28,7 @@ export function manualWitness(spec: S3WitnessSpec): WitnessManual {
     ],
     replace: (key) => [
       `$EDITOR ${key}`,
-      `${put(key, key)} --if-match "$ETAG"   # PreconditionFailed: somebody else was faster; stop and look`,
+      `${put(key, key)} --if-match "$ETAG"   # PreconditionFailed: another writer was faster; stop and look`,
     ],
     create: (key, file) => `${put(key, quoted(file))} --if-none-match '*'`,
   }
