@@ -1,13 +1,14 @@
 import type { Intent, PlannedStep, StepId } from '../domain/plan.ts'
 import { componentOf } from '../domain/stack.ts'
-import type { Behaviour, StepRun } from '../driver/behaviour.ts'
 import type { DriverContext } from '../driver/context.ts'
+import { around } from '../driver/kit/around.ts'
+import type { EngineBehaviour } from '../driver/kit/engine.ts'
 import type { Clock } from '../runtime/clock.ts'
 import type { Milliseconds } from '../values/duration.ts'
 import type { JsonObject } from '../values/json.ts'
 import { deadlineAfter } from '../waiting/deadline.ts'
 import { contextOfStep } from './isolate-lost-site.ts'
-import { type StepPerformer, stepPerformer } from './perform-step.ts'
+import { type PerformedRun, type StepPerformer, stepPerformer } from './perform-step.ts'
 import type { Progress } from './progress.ts'
 import type { RunState } from './run-state.ts'
 import { needsLock } from './transition.ts'
@@ -17,7 +18,7 @@ export interface AroundSteps {
   readonly intent: Intent | null
   readonly context: DriverContext
   readonly clock: Clock
-  readonly behaviourOf: (step: PlannedStep) => Behaviour
+  readonly behaviourOf: (step: PlannedStep) => EngineBehaviour
   readonly proofs: ReadonlyMap<StepId, JsonObject>
   readonly progress: Progress
   /**
@@ -45,16 +46,17 @@ export function performerOf(
 ): StepPerformer {
   const deadline = deadlineAfter(within)
   const bounded = AbortSignal.any([signal, deadline.signal])
-  const stepRun: StepRun = {
+  const stepRun: PerformedRun = {
     step,
+    site: step.site,
     component: componentOrCore(run, step),
     intent: run.intent,
-    context: { ...contextOfStep(run.context, run.intent, step), signal: bounded },
+    context: around({ ...contextOfStep(run.context, run.intent, step), signal: bounded }),
     signal: bounded,
     begunAt,
     applied,
     pastReturn,
-    proofOf: (id) => run.proofs.get(id) ?? null,
+    proofOf: proofsIn(run.proofs),
   }
   const waiting = (what: string): void => run.progress.waiting(step, what)
   // Before the lock is taken, and when it is given back, there is none to look at.
@@ -62,8 +64,14 @@ export function performerOf(
   return stepPerformer(run.behaviourOf(step), stepRun, { clock: run.clock, signal, deadline, waiting, assertOurs })
 }
 
+/** A proof is what the same action left: its reader is the driver that wrote it. */
+export const proofsIn =
+  (proofs: ReadonlyMap<StepId, JsonObject>): PerformedRun['proofOf'] =>
+  <P>({ id }: { readonly id: StepId }) =>
+    (proofs.get(id) as P | undefined) ?? null
+
 /** The core's own steps belong to no declared component. */
-function componentOrCore(run: AroundSteps, step: PlannedStep): StepRun['component'] {
+function componentOrCore(run: AroundSteps, step: PlannedStep): PerformedRun['component'] {
   return run.context.stack.components.some((component) => component.name === step.component)
     ? componentOf(run.context.stack, step.component)
     : { name: step.component, driver: 'core', needs: [], spec: {} }

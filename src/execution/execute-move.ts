@@ -1,8 +1,9 @@
 import type { Plan, PlannedStep } from '../domain/plan.ts'
 import { componentOf } from '../domain/stack.ts'
-import type { Behaviour } from '../driver/behaviour.ts'
 import type { DriverContext } from '../driver/context.ts'
 import type { Driver } from '../driver/driver.ts'
+import type { EngineBehaviour } from '../driver/kit/engine.ts'
+import { behaviourOf } from '../driver/kit/lifted.ts'
 import { StandbyError } from '../errors/standby-error.ts'
 import { activateStep, LOCK_STEP, WITNESS } from '../planning/witness-steps.ts'
 import type { Clock } from '../runtime/clock.ts'
@@ -103,7 +104,7 @@ export async function executeMove(asked: MoveRun): Promise<MoveOutcome> {
       intent: move.plan.intent,
       context: move.context,
       clock: move.clock,
-      behaviourOf: (step) => behaviourOf(move, { journal, holder, lockTaken }, step),
+      behaviourOf: (step) => performing(move, { journal, holder, lockTaken }, step),
       proofs,
       recorder: recorderTo(journal),
       progress: move.progress,
@@ -208,8 +209,8 @@ async function turned(
 interface Holding extends Pick<WitnessRun, 'holder' | 'lockTaken'> {
   readonly journal: Journal
 }
-function behaviourOf(move: MoveRun, { journal, holder, lockTaken }: Holding, step: PlannedStep): Behaviour {
-  const behaviours =
+function performing(move: MoveRun, { journal, holder, lockTaken }: Holding, step: PlannedStep): EngineBehaviour {
+  const behaviour =
     step.component === WITNESS
       ? witnessBehaviours({
           store: move.store,
@@ -219,9 +220,8 @@ function behaviourOf(move: MoveRun, { journal, holder, lockTaken }: Holding, ste
           clock: move.clock,
           lockTaken,
           touchLeft: (run, signal) => touchWhatWasLeft(move, journal.entries, run, signal),
-        })
-      : move.drivers[componentOf(move.context.stack, step.component).driver]?.behaviours
-  const behaviour = behaviours?.[step.action]
+        })[step.action]
+      : behaviourOf(move.drivers[componentOf(move.context.stack, step.component).driver], step.action)
   if (behaviour === undefined) throw new Error(`no driver performs ${step.action} of ${step.id}`)
   return behaviour
 }

@@ -1,19 +1,18 @@
-import type { Progress, RestsOn } from '../domain/progress.ts'
-import type { Behaviour, StepRun } from '../driver/behaviour.ts'
+import type { Progress } from '../domain/progress.ts'
+import { type EngineBehaviour, type EngineRun, type SeenByEngine, wayBackOf } from '../driver/kit/engine.ts'
 import { asStandbyError, siteError } from '../errors/standby-error.ts'
 import type { JsonObject } from '../values/json.ts'
 import { tooLate, tryUntil } from '../waiting/try-until.ts'
 import { answerOf, failed, type Waiting, waitUntil, waitUntilCertain, waitUntilDone } from '../waiting/wait-until.ts'
+import { stepMemory } from './step-memory.ts'
 
 export interface Performing extends Omit<Waiting, 'what' | 'where' | 'changed'> {
-  /**
-   * Throws unless this process may still act. Asked in front of each effect that the caller has not asked for itself.
-   */
+  /** Throws unless this process may still act. Asked before each effect that the caller has not asked for itself. */
   readonly assertOurs: () => Promise<void>
 }
 
 /**
- * What can be done with one step; the order is the caller's. Everything ends by the step's deadline, and throws the
+ * What can be done with one step; the caller decides the order. Everything ends by the step's deadline, and throws the
  * true reason.
  */
 export interface StepPerformer {
@@ -23,83 +22,90 @@ export interface StepPerformer {
    */
   look(mayHaveHappened: boolean): Promise<Progress>
   /**
-   * Whether a post-condition that is on record holds. One that is under way is waited for: pending is the answer where
-   * an effect is due, by the word of the driver, or where nobody can tell.
+   * Whether a post-condition that is on record holds. One that is under way is waited for: the answer is pending where
+   * the driver says that an effect is due, or where no one can tell (a behaviour without versions).
    */
   lookAgain(): Promise<Progress>
   /**
-   * Whether a fence that nothing is on record of was shut all the same. `done`: it is shut, or half shut, and has to be
-   * taken back. `pending`: it is open, and what may still shut it comes too late. `unknown`: nobody answers within the
-   * time of the step. Asks for the lock first.
+   * Whether a fence that the journal says nothing of was shut all the same. `done`: it is shut, or half shut, and has
+   * to be taken back. `pending`: it is open, and what may still shut it comes too late. `unknown`: no answer within the
+   * time of the step. Asserts the lock first.
    */
   lookOffRecord(): Promise<Progress>
   /**
-   * The effect, on what `look` saw. One whose answer was lost may have happened: it is tried again, since every effect
-   * is idempotent. One that came too late for what was seen is tried again on what is there by now, if the lock is
-   * still ours.
+   * The effect, with what `look` saw as its precondition. An effect whose answer was lost may have happened: it is
+   * tried again, since every effect is idempotent. One whose precondition fails is tried again on what is there by now,
+   * if the lock is still ours.
    */
   apply(): Promise<void>
   /** Waits until the post-condition holds; returns its proof. */
   wait(): Promise<JsonObject>
   /**
-   * Takes the effect back, and waits until what was before is true again; returns the proof of that, empty where nobody
-   * can look.
+   * Undoes the effect, and waits until what was before is true again. Returns the proof of that, empty where the step
+   * has no way back.
    */
   takeBack(): Promise<JsonObject>
   /**
-   * Throws `step-timeout` once its time is over: for what happens between a look and an effect, and may begin again and
-   * again.
+   * Throws `step-timeout` once its time is over: for what happens between a look and an effect, and may repeat without
+   * an end.
    */
   refuseLate(waitedFor: string): void
   /** Ends the watch. */
   close(): void
 }
 
-export function stepPerformer(behaviour: Behaviour, run: StepRun, around: Performing): StepPerformer {
-  const what = { what: run.step.id, where: run.step.site ?? run.step.component }
+/** A run without its memory: each performer makes one of its own. */
+export type PerformedRun = Omit<EngineRun, 'memory'>
+
+export function stepPerformer(behaviour: EngineBehaviour, performed: PerformedRun, around: Performing): StepPerformer {
+  const run: EngineRun = { ...performed, memory: stepMemory() }
+  const back = wayBackOf(behaviour)
+  const what = { what: run.step.id, where: run.site ?? run.component.name }
   const settling: Waiting = { ...what, ...around }
   let watching: Watching | null = null
-  let seen: Progress = { is: 'unknown', why: 'nobody has looked' }
+  let seen: Progress = { is: 'unknown', why: 'nothing has looked yet' }
   let acted = false
   let fighting = ''
 
+  const ask = async (of: EngineRun): Promise<Progress> => asProgress(await behaviour.done(of))
+  const isDone = (): Promise<Progress> => ask(run)
+  const isUndone = async (): Promise<Progress> =>
+    back === null ? { is: 'done', proof: {} } : asProgress(await back.undone(run))
+
   /**
-   * The version first, then the lock, then the effect: whoever took the lock in between has touched the object after it
-   * was seen.
+   * The version first, then the lock, then the effect: a process that took the lock in between has invalidated the
+   * version after it was seen.
    */
-  const applyAsSeen = async (tries: number): Promise<void> => {
+  const applyVersioned = async (versioned: Versioned, tries: number): Promise<void> => {
     if (tries > 1 || seen.is === 'unknown') {
-      seen = await behaviour.done(run)
+      seen = await isDone()
       if (seen.is === 'failed') throw failed(what, seen)
       if (seen.is === 'unknown')
         throw siteError('site-unreachable', `${run.step.id}: ${seen.why}`, { where: what.where, retry: 'transient' })
       await around.assertOurs()
     }
-    const restsOn = dueOn(seen)
-    if (restsOn === null) return
-    await behaviour.apply?.({ ...run, restsOn })
+    const due = dueOn(seen)
+    if (due === null) return
+    await versioned.apply(run, due)
     acted = true
   }
-  /**
-   * On something without versions. One whose answer was lost may have happened: it is looked at before it is tried
-   * again.
-   */
-  const applyUnlessDone = async (tries: number): Promise<void> => {
+  /** Without versions: an effect whose answer was lost may have happened, so it is looked at before it is repeated. */
+  const applyPlain = async (plain: Plain, tries: number): Promise<void> => {
     if (tries > 1) {
       await around.assertOurs()
-      if ((await behaviour.done(run)).is === 'done') return
+      if ((await isDone()).is === 'done') return
     }
-    await behaviour.apply?.(run)
+    await plain.apply(run)
   }
   /**
-   * An effect may fall due only now, where its object was amid a change. One that was done is not done twice, unless
-   * somebody is named who took it back.
+   * An effect may become due only now, where its object was amid a change. What was done is not done twice, unless the
+   * driver names who reverted it.
    */
-  const waitAsSeen = async (after: StepRun): Promise<Progress> => {
-    const now = await behaviour.done(after)
-    const by = now.is === 'pending' ? now.takenBackBy : undefined
-    const restsOn = behaviour.touch === undefined || (acted && by === undefined) ? null : dueOn(now)
-    if (restsOn === null) return now
+  const waitVersioned = async (versioned: Versioned, after: EngineRun): Promise<Progress> => {
+    const now = await ask(after)
+    const by = now.is === 'pending' ? now.revertedBy : undefined
+    const due = acted && by === undefined ? null : dueOn(now)
+    if (due === null) return now
     if (acted && by !== undefined && by !== fighting) {
       fighting = by
       run.context.log.warning(
@@ -107,56 +113,64 @@ export function stepPerformer(behaviour: Behaviour, run: StepRun, around: Perfor
       )
     }
     await around.assertOurs()
-    await behaviour.apply?.({ ...run, restsOn })
+    await versioned.apply(run, due)
     acted = true
     return now
   }
-  const isUndone = async (): Promise<Progress> => (await behaviour.undone?.(run)) ?? { is: 'done', proof: {} }
-  const takeBackAsSeen = async (): Promise<Progress> => {
+  const undoVersioned = async (way: WayBack): Promise<Progress> => {
     const now = await isUndone()
-    const restsOn = dueOn(now)
-    if (restsOn !== null) {
+    const due = dueOn(now)
+    if (due !== null) {
       await around.assertOurs()
-      await behaviour.undo?.({ ...run, restsOn })
+      await way.undo(run, due)
     }
     return now
   }
+  /**
+   * The way back without versions is sent until it is answered, whatever a look shows: the effect that it undoes may
+   * still be on its way, and would arrive after a look that saw nothing of it. Only the lock is asserted before it is
+   * repeated. Its precondition is empty: a plain way back asks for none.
+   */
+  const undoPlain = (way: WayBack): Promise<void> =>
+    tryUntil(async (tries: number) => {
+      if (tries > 1) await around.assertOurs()
+      await way.undo(run, {})
+    }, settling)
+  const nudging = (look: () => Promise<Progress>, nudge: EngineBehaviour['nudge']): (() => Promise<Progress>) => {
+    const send = nudgingOf(nudge, run, around)
+    return async () => {
+      const now = await look()
+      if (now.is === 'pending') await send()
+      return now
+    }
+  }
   return {
     async look(mayHaveHappened) {
-      seen = mayHaveHappened
-        ? await waitUntilCertain(() => behaviour.done(run), settling)
-        : await answerOf(() => behaviour.done(run), run.signal)
+      seen = mayHaveHappened ? await waitUntilCertain(isDone, settling) : await answerOf(isDone, run.signal)
       if (seen.is === 'failed') throw failed(what, seen)
       return seen
     },
     async lookAgain() {
       const isDue = (now: Progress): boolean =>
-        now.is === 'pending' && (behaviour.touch === undefined || dueOn(now) !== null)
-      seen = await waitUntil(
-        () => behaviour.done(run),
-        settling,
-        (now) => now.is === 'done' || isDue(now),
-      )
+        now.is === 'pending' && (behaviour.is !== 'versioned' || dueOn(now) !== null)
+      seen = await waitUntil(isDone, settling, (now) => now.is === 'done' || isDue(now))
       return seen
     },
     async lookOffRecord() {
-      if (behaviour.undo === undefined) return { is: 'pending', waitingFor: 'nothing: no way leads back from it' }
+      if (back === null) return { is: 'pending', waitingFor: 'nothing: no way leads back from it' }
       await around.assertOurs()
       try {
         const now = await waitUntilCertain(async () => {
-          await behaviour.touch?.(run)
-          const progress = await behaviour.done(run)
+          if (behaviour.is === 'versioned') await behaviour.invalidate(run)
+          const progress = await isDone()
           // What cannot come to its end was begun.
           return progress.is === 'failed' ? { is: 'done', proof: {} } : progress
         }, settling)
         if (now.is !== 'pending') return now
-        if (behaviour.touch !== undefined) return dueOn(now) === null ? { is: 'done', proof: {} } : now
-        // Without versions nobody can tell whether it was half done. To send the way back does no harm, and whether all
-        // is well then is not asked.
-        await tryUntil(
-          unseen(() => behaviour.undo?.(run), around),
-          settling,
-        )
+        if (behaviour.is === 'versioned') return dueOn(now) === null ? { is: 'done', proof: {} } : now
+        // Without versions no look can tell whether it was half done. To send the way back does no harm; whether all is
+        // well then is not asked.
+        await undoPlain(back)
         return now
       } catch (error) {
         around.signal.throwIfAborted()
@@ -167,39 +181,37 @@ export function stepPerformer(behaviour: Behaviour, run: StepRun, around: Perfor
     async apply() {
       // The watch is open before the effect, so that no change is missed.
       watching ??= watchFor(behaviour, run)
-      if (behaviour.apply === undefined) return
-      await tryUntil(behaviour.touch === undefined ? applyUnlessDone : applyAsSeen, settling)
+      if (behaviour.is === 'check') return
+      await tryUntil(
+        behaviour.is === 'versioned'
+          ? (tries: number) => applyVersioned(behaviour, tries)
+          : (tries: number) => applyPlain(behaviour, tries),
+        settling,
+      )
     },
     async wait() {
       watching ??= watchFor(behaviour, run)
-      const after: StepRun = { ...run, applied: behaviour.apply !== undefined }
-      const remind = remindingOf(behaviour.reminder, run, around)
-      const ask = async (): Promise<Progress> => {
-        const now = await waitAsSeen(after)
-        if (now.is === 'pending') await remind()
-        return now
-      }
-      return waitUntilDone(ask, watching === null ? settling : { ...settling, changed: watching.changed })
+      const after: EngineRun = { ...run, applied: behaviour.is !== 'check' }
+      const look = (): Promise<Progress> =>
+        behaviour.is === 'versioned' ? waitVersioned(behaviour, after) : ask(after)
+      return waitUntilDone(
+        nudging(look, behaviour.nudge),
+        watching === null ? settling : { ...settling, changed: watching.changed },
+      )
     },
     async takeBack() {
-      if (behaviour.undo === undefined) return {}
-      if (behaviour.touch === undefined) {
-        await tryUntil(
-          unseen(() => behaviour.undo?.(run), around),
-          settling,
-        )
+      if (back === null) return {}
+      if (behaviour.is !== 'versioned') {
+        await undoPlain(back)
         return waitUntilDone(isUndone, settling)
       }
-      // An effect of ours that nobody answered for may still be on its way, although nothing is to be seen of it.
-      await tryUntil(async () => behaviour.touch?.(run), settling)
-      await tryUntil(async () => void (await takeBackAsSeen()), settling)
-      const remind = remindingOf(behaviour.reminderBack, run, around)
-      const ask = async (): Promise<Progress> => {
-        const now = await takeBackAsSeen()
-        if (now.is === 'pending') await remind()
-        return now
-      }
-      return waitUntilDone(ask, settling)
+      // An effect of ours that was never answered may still be on its way, although no look shows it.
+      await tryUntil(() => behaviour.invalidate(run), settling)
+      await tryUntil(async () => void (await undoVersioned(back)), settling)
+      return waitUntilDone(
+        nudging(() => undoVersioned(back), back.nudge),
+        settling,
+      )
     },
     refuseLate(waitedFor) {
       if (around.deadline.left() <= 0) throw tooLate(settling, waitedFor)
@@ -208,36 +220,31 @@ export function stepPerformer(behaviour: Behaviour, run: StepRun, around: Perfor
   }
 }
 
-/** Says the reminder when it is time for one, counted from now. */
-function remindingOf(
-  reminder: Behaviour['reminder'],
-  run: StepRun,
+type Versioned = Extract<EngineBehaviour, { readonly is: 'versioned' }>
+type Plain = Extract<EngineBehaviour, { readonly is: 'plain' }>
+type WayBack = NonNullable<ReturnType<typeof wayBackOf>>
+
+/** A proof as the journal keeps it: data, whatever its driver calls it. */
+const asProgress = (seen: SeenByEngine): Progress => seen as Progress
+
+/** Sends the nudge when it is time for one, counted from now. */
+function nudgingOf(
+  nudge: EngineBehaviour['nudge'],
+  run: EngineRun,
   { clock, assertOurs }: Performing,
 ): () => Promise<void> {
   let last = clock.now().getTime()
   return async () => {
-    if (reminder === undefined || clock.now().getTime() - last < reminder.every) return
+    if (nudge === undefined || clock.now().getTime() - last < nudge.every) return
     await assertOurs()
     last = clock.now().getTime()
-    run.context.log.debug(`${run.step.id}: reminded`)
-    await reminder.remind(run)
+    run.context.log.debug(`${run.step.id}: nudged`)
+    await nudge.send(run)
   }
 }
 
-/** What an effect that is due would rest on. */
-const dueOn = (progress: Progress): RestsOn | null => (progress.is === 'pending' ? (progress.restsOn ?? null) : null)
-
-/**
- * The way back on something without versions is sent until it is answered, whatever is to be seen: the effect that it
- * takes back may still be on its way, and would arrive after a look that saw nothing of it. All that can be asked
- * before it is repeated is the lock.
- */
-const unseen =
-  (act: () => Promise<void> | undefined, around: Performing) =>
-  async (tries: number): Promise<void> => {
-    if (tries > 1) await around.assertOurs()
-    await act()
-  }
+/** The precondition of an effect that is due; null where none is. */
+const dueOn = (progress: Progress): JsonObject | null => (progress.is === 'pending' ? (progress.due ?? null) : null)
 
 interface Watching {
   /** Resolves at the next change, or at once when one came since the last question. */
@@ -245,7 +252,7 @@ interface Watching {
   stop(): void
 }
 
-function watchFor(behaviour: Behaviour, run: StepRun): Watching | null {
+function watchFor(behaviour: EngineBehaviour, run: EngineRun): Watching | null {
   if (behaviour.changes === undefined) return null
   const stopping = new AbortController()
   const signal = AbortSignal.any([run.signal, stopping.signal])

@@ -1,7 +1,9 @@
 import type { Intent, Plan, PlannedStep } from '../domain/plan.ts'
-import type { StepRun } from '../driver/behaviour.ts'
 import type { DriverContext } from '../driver/context.ts'
 import type { Driver } from '../driver/driver.ts'
+import { around } from '../driver/kit/around.ts'
+import type { EngineRun } from '../driver/kit/engine.ts'
+import { behaviourOf } from '../driver/kit/lifted.ts'
 import { asStandbyError } from '../errors/standby-error.ts'
 import type { Clock } from '../runtime/clock.ts'
 import type { ConditionalStore } from '../witness/conditional-store.ts'
@@ -11,6 +13,7 @@ import { isName, planKey } from '../witness/keys.ts'
 import { readDocument } from '../witness/read-document.ts'
 import { missingInJournal, saidOfRun } from './cut-short.ts'
 import { contextOfStep } from './isolate-lost-site.ts'
+import { stepMemory } from './step-memory.ts'
 
 /** Who takes over, and what it may reach. */
 export interface TakeOver {
@@ -110,18 +113,21 @@ export function mayStillChange(
 async function touch(by: TakeOver, intent: Intent, step: PlannedStep, signal: AbortSignal): Promise<void> {
   // The core's own steps have no component: the records that they change name who may change them.
   const component = by.context.stack.components.find(({ name }) => name === step.component)
-  const behaviour = component === undefined ? undefined : by.drivers[component.driver]?.behaviours[step.action]
-  if (component === undefined || behaviour?.touch === undefined) return
-  const run: StepRun = {
+  const behaviour = component === undefined ? undefined : behaviourOf(by.drivers[component.driver], step.action)
+  if (component === undefined || behaviour?.is !== 'versioned') return
+  const run: EngineRun = {
     step,
+    site: step.site,
     component,
     intent,
-    context: { ...contextOfStep(by.context, by.plan.intent, step), signal },
+    context: around({ ...contextOfStep(by.context, by.plan.intent, step), signal }),
     signal,
     begunAt: by.clock.now().toISOString(),
     applied: false,
+    pastReturn: false,
+    memory: stepMemory(),
     proofOf: () => null,
   }
-  await behaviour.touch(run)
+  await behaviour.invalidate(run)
   by.context.log.debug(`${step.id}: what an earlier process may still send comes too late`)
 }

@@ -1,10 +1,13 @@
 import type { Plan } from '../domain/plan.ts'
-import type { Behaviour, StepRun } from '../driver/behaviour.ts'
+import type { Plain } from '../driver/kit/behaviour.ts'
+import type { EngineRun } from '../driver/kit/engine.ts'
+import type { Proof } from '../driver/kit/proofs.ts'
 import { asStandbyError, StandbyError } from '../errors/standby-error.ts'
 import { purposeOf } from '../planning/lock-findings.ts'
 import { planCommand } from '../planning/plan-command.ts'
 import type { Clock } from '../runtime/clock.ts'
 import { seconds } from '../values/duration.ts'
+import type { JsonObject } from '../values/json.ts'
 import { readActive, replaceActive } from '../witness/active.ts'
 import type { ConditionalStore } from '../witness/conditional-store.ts'
 import { type ActiveRecord, nonceDocument } from '../witness/documents.ts'
@@ -29,8 +32,11 @@ export interface WitnessRun {
   readonly lockTaken: () => void
 }
 
+/** The records of the witness have versions, and each effect here is a compare-and-set on what it reads itself. */
+type WitnessBehaviour = Plain<JsonObject, JsonObject, Proof & JsonObject, unknown>
+
 /** What performs the steps of `planning/witness-steps.ts`. */
-export function witnessBehaviours(of: WitnessRun): Readonly<Record<string, Behaviour>> {
+export function witnessBehaviours(of: WitnessRun): Readonly<Record<string, WitnessBehaviour>> {
   return { lock: lockBehaviour(of), activate: activateBehaviour(of), close: closeBehaviour(of) }
 }
 
@@ -38,10 +44,11 @@ export function witnessBehaviours(of: WitnessRun): Readonly<Record<string, Behav
  * The nonce is burnt under the lock, before the epoch begins and before any effect: a plan that was executed once can
  * not begin a second time, and a plan that had to make way for somebody else's lock is not used up.
  */
-function lockBehaviour(of: WitnessRun): Behaviour {
+function lockBehaviour(of: WitnessRun): WitnessBehaviour {
   const { store, run, holder, plan, clock } = of
   const epoch = plan.epoch + 1
   return {
+    is: 'plain',
     async done() {
       const [lock, active] = await Promise.all([readLock(store), readActive(store)])
       // One that expired while its holder was busy, and that nobody took, is still ours: each effect renews it.
@@ -94,11 +101,15 @@ function lockBehaviour(of: WitnessRun): Behaviour {
       const since = ours ? record.since : (await witnessTime(store, clock)).toISOString()
       if (record.holder !== holder) await replaceActive(store, { ...record, epoch, since, run, holder }, active)
     },
+    back: { is: 'undone-by', action: 'close' },
   }
 }
 
 /** The process that left this run may still live, and believe that it holds the lock: its time has to run out first. */
-async function untilEarlierProcessIsGone({ store, run, holder, clock }: WitnessRun, step: StepRun): Promise<void> {
+async function untilEarlierProcessIsGone(
+  { store, run, holder, clock }: WitnessRun,
+  step: Pick<EngineRun, 'context' | 'signal'>,
+): Promise<void> {
   for (let said = false; ; ) {
     const lock = await readLock(store)
     if (lock === null || lock.record.holder === holder || runOfHolder(lock.record.holder) !== run) return
@@ -141,9 +152,10 @@ async function refuseBurnt(of: WitnessRun): Promise<void> {
 const burntBy = async ({ store, plan }: WitnessRun): Promise<string | null> =>
   (await readDocument(store, nonceDocument, nonceKey(plan.nonce)))?.record.run ?? null
 
-function activateBehaviour(of: WitnessRun): Behaviour {
+function activateBehaviour(of: WitnessRun): WitnessBehaviour {
   const { store, run, plan, clock } = of
   return {
+    is: 'plain',
     async done() {
       const active = await readActive(store)
       return active?.record.activeSite === plan.intent.to && active.record.epoch === plan.epoch + 1
@@ -161,20 +173,23 @@ function activateBehaviour(of: WitnessRun): Behaviour {
         active,
       )
     },
-    /**
-     * Writes the record anew: a write of an earlier process that is still on its way no longer finds the version that
-     * it replaces.
-     */
-    async undo() {
-      const active = await ourActive(of)
-      if (active.record.activeSite === plan.intent.to)
-        throw new StandbyError({
-          code: PAST,
-          mustAct: 'site',
-          what: `the witness names ${plan.intent.to} already: this move only goes forward`,
-          next: `Resume it: standby failover resume --run ${run}`,
-        })
-      await replaceActive(store, { ...active.record, since: (await witnessTime(store, clock)).toISOString() }, active)
+    back: {
+      /**
+       * Writes the record anew: a write of an earlier process that is still on its way no longer finds the version that
+       * it replaces.
+       */
+      async undo() {
+        const active = await ourActive(of)
+        if (active.record.activeSite === plan.intent.to)
+          throw new StandbyError({
+            code: PAST,
+            mustAct: 'site',
+            what: `the witness names ${plan.intent.to} already: this move only goes forward`,
+            next: `Resume it: standby failover resume --run ${run}`,
+          })
+        await replaceActive(store, { ...active.record, since: (await witnessTime(store, clock)).toISOString() }, active)
+      },
+      undone: async () => ({ is: 'done', proof: {} }),
     },
   }
 }
@@ -190,14 +205,16 @@ async function ourActive({ store, holder, plan }: WitnessRun): Promise<Versioned
   })
 }
 
-function closeBehaviour({ store, holder }: WitnessRun): Behaviour {
+function closeBehaviour({ store, holder }: WitnessRun): WitnessBehaviour {
   return {
-    async done(_: StepRun) {
+    is: 'plain',
+    async done() {
       const lock = await readLock(store)
       return lock === null || lock.record.holder !== holder || lock.record.released
         ? { is: 'done', proof: { released: true } }
         : { is: 'pending', waitingFor: 'the lock to be released' }
     },
     apply: () => releaseLock(store, holder),
+    back: { is: 'irreversible' },
   }
 }

@@ -1,11 +1,13 @@
 import type { Observed } from '../domain/observed.ts'
 import type { Intent, PlannedStep } from '../domain/plan.ts'
 import type { Component, SiteName, Stack } from '../domain/stack.ts'
-import type { StepRun } from '../driver/behaviour.ts'
 import type { DriverContext } from '../driver/context.ts'
 import type { Driver } from '../driver/driver.ts'
+import { around } from '../driver/kit/around.ts'
+import { behaviourOf } from '../driver/kit/lifted.ts'
 import { asStandbyError, siteError } from '../errors/standby-error.ts'
-import { stepPerformer } from '../execution/perform-step.ts'
+import { proofsIn } from '../execution/bounded-performer.ts'
+import { type PerformedRun, stepPerformer } from '../execution/perform-step.ts'
 import { isGuarded } from '../planning/fence-coverage.ts'
 import { declaredCluster } from '../platform/kubernetes/declared-cluster.ts'
 import { readableDuration } from '../values/duration.ts'
@@ -100,20 +102,22 @@ async function close(
   mayClose: () => Promise<boolean>,
 ): Promise<Closed> {
   const { context } = door
-  const behaviour = door.drivers[component.driver]?.behaviours[step.action]
+  const behaviour = behaviourOf(door.drivers[component.driver], step.action)
   if (behaviour === undefined)
     return { what: step.id, why: `${component.driver} has no behaviour ${step.action}`, applied: false }
   const deadline = deadlineAfter(Math.min(step.deadline, STEP_DEADLINE))
   const signal = AbortSignal.any([context.signal, deadline.signal])
-  const run: StepRun = {
+  const run: PerformedRun = {
     step,
+    site: step.site,
     component,
     intent,
-    context: { ...context, signal },
+    context: around({ ...context, signal }),
     signal,
     begunAt: context.clock.now().toISOString(),
     applied: false,
-    proofOf: (id) => proofs.get(id) ?? null,
+    pastReturn: false,
+    proofOf: proofsIn(proofs),
   }
   const waiting = (what: string): void => context.log.debug(`${step.id}: waiting for ${what}`)
   const assertOurs = async (): Promise<void> => {

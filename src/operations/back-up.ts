@@ -1,7 +1,8 @@
 import type { World } from '../composition/connect.ts'
 import type { PlannedStep } from '../domain/plan.ts'
 import { componentOf } from '../domain/stack.ts'
-import type { Behaviour } from '../driver/behaviour.ts'
+import type { EngineBehaviour } from '../driver/kit/engine.ts'
+import { behaviourOf } from '../driver/kit/lifted.ts'
 import { asStandbyError, failureOf, StandbyError } from '../errors/standby-error.ts'
 import type { BackupReport } from '../evidence/reports.ts'
 import { progressTo } from '../execution/progress.ts'
@@ -36,7 +37,7 @@ export async function backUp(world: World): Promise<BackupReport> {
     intent: null,
     context: world.context,
     clock: world.clock,
-    behaviourOf: (step) => behaviourOf(world, step),
+    behaviourOf: (step) => performing(world, step),
     proofs: new Map(),
     recorder: {
       intent: async () => undefined,
@@ -70,8 +71,8 @@ export async function freshBackup(world: World): Promise<BackupReport> {
   throw new StandbyError({ code, mustAct: 'site', what, where: where ?? undefined, next: next ?? undefined })
 }
 
-function behaviourOf(world: World, step: PlannedStep): Behaviour {
-  const behaviour = world.drivers[componentOf(world.stack, step.component).driver]?.behaviours[step.action]
+function performing(world: World, step: PlannedStep): EngineBehaviour {
+  const behaviour = behaviourOf(world.drivers[componentOf(world.stack, step.component).driver], step.action)
   if (behaviour === undefined) throw new Error(`no driver performs ${step.action} of ${step.id}`)
   return behaviour
 }

@@ -2,7 +2,9 @@ import { systemClock, type World } from '../../src/composition/connect.ts'
 import type { Intent, PlannedStep } from '../../src/domain/plan.ts'
 import { componentOf } from '../../src/domain/stack.ts'
 import type { Behaviour, StepRun } from '../../src/driver/behaviour.ts'
-import { type StepPerformer, stepPerformer } from '../../src/execution/perform-step.ts'
+import { around } from '../../src/driver/kit/around.ts'
+import { liftedBehaviour } from '../../src/driver/kit/lifted.ts'
+import { type PerformedRun, type StepPerformer, stepPerformer } from '../../src/execution/perform-step.ts'
 import type { JsonObject } from '../../src/values/json.ts'
 import { deadlineAfter } from '../../src/waiting/deadline.ts'
 
@@ -31,7 +33,14 @@ export async function takeStepBack(behaviour: Behaviour | undefined, run: StepRu
 
 function performerOf(behaviour: Behaviour | undefined, run: StepRun, deadline: number): StepPerformer {
   if (behaviour === undefined) throw new Error(`no behaviour for ${run.step.id}`)
-  return stepPerformer(behaviour, run, {
+  const performed: PerformedRun = {
+    ...run,
+    site: run.step.site,
+    context: around(run.context),
+    pastReturn: run.pastReturn ?? false,
+    proofOf: <P>({ id }: { readonly id: string }) => run.proofOf(id) as P | null,
+  }
+  return stepPerformer(liftedBehaviour(behaviour), performed, {
     clock: systemClock,
     signal: run.signal,
     deadline: deadlineAfter(deadline),

@@ -267,12 +267,12 @@ function asBehaviour<Spec>({ behaviour }: AnyAction<Spec>, around: Around): Beha
 }
 const plainBack = <Spec>(
   back: {
-    undo(run: KitRun<Spec, JsonObject, unknown>, precondition: never): Promise<void>
+    undo(run: KitRun<Spec, JsonObject, unknown>): Promise<void>
     undone(run: KitRun<Spec, JsonObject, unknown>): Promise<SeenAny>
   },
   kit: (run: StepRun<Spec>) => KitRun<Spec, JsonObject, unknown>,
 ): Pick<Behaviour<Spec>, 'undo' | 'undone'> => ({
-  undo: (run) => back.undo(kit(run), undefined as never),
+  undo: (run) => back.undo(kit(run)),
   undone: async (run) => asProgress(await back.undone(kit(run))),
 })
 type SeenAny = Awaited<ReturnType<AnyAction<unknown>['behaviour']['done']>>

@@ -19,9 +19,8 @@ export type Seen<P extends Proof, Precondition> =
   | { readonly is: 'unknown'; readonly why: string }
 
 /**
- * What a process remembers of one step while it works on it: replaces the WeakMaps by signal. It is made anew with each
- * performer of a step (each process, each direction, each look at a claim on record), so nothing may rest on it but
- * politeness and speed.
+ * What a process remembers of one step while it works on it. Each performer of a step has a memory of its own (each
+ * process, each direction, each look at a claim on record), so nothing may rest on it but politeness and speed.
  */
 export interface Memory<M> {
   readonly value: M | undefined
@@ -115,7 +114,8 @@ export interface Versioned<
 
 /** The way back before the point of no return: both halves, or none. */
 export interface Back<Run, Precondition> {
-  undo(run: Run, precondition: Precondition): Promise<void>
+  /** Idempotent, and harmless where the effect never happened. Plain behaviours get no precondition. */
+  undo(run: Run, ...precondition: [Precondition] extends [never] ? [] : [precondition: Precondition]): Promise<void>
   undone(run: Run): Promise<Seen<Proof, Precondition>>
   readonly nudge?: { readonly every: Milliseconds; send(run: Run): Promise<void> }
 }

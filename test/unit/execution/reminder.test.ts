@@ -1,6 +1,6 @@
 import { expect, test } from '@jest/globals'
-import type { Behaviour, StepRun } from '../../../src/driver/behaviour.ts'
-import { stepPerformer } from '../../../src/execution/perform-step.ts'
+import type { EngineBehaviour } from '../../../src/driver/kit/engine.ts'
+import { type PerformedRun, stepPerformer } from '../../../src/execution/perform-step.ts'
 import { deadlineAfter } from '../../../src/waiting/deadline.ts'
 import { toyClock } from '../../support/toy-stack.ts'
 
@@ -10,12 +10,13 @@ function waitingFor(operator: { readonly after: number; readonly afterWord?: num
   const begun = clock.now().getTime()
   const log: string[] = []
   let due = begun + operator.after
-  const behaviour: Behaviour = {
+  const behaviour: EngineBehaviour = {
+    is: 'check',
     done: async () =>
       clock.now().getTime() < due ? { is: 'pending', waitingFor: 'the operator' } : { is: 'done', proof: {} },
-    reminder: {
+    nudge: {
       every: 4_000,
-      async remind() {
+      async send() {
         log.push(`reminded after ${Math.round((clock.now().getTime() - begun) / 1_000)} s`)
         if (operator.afterWord !== undefined) due = clock.now().getTime() + operator.afterWord
       },
@@ -23,7 +24,8 @@ function waitingFor(operator: { readonly after: number; readonly afterWord?: num
   }
   const signal = AbortSignal.timeout(20_000)
   const run = {
-    step: { id: 'database.demote@dc-a', site: 'dc-a' },
+    step: { id: 'database.demote@dc-a' },
+    site: 'dc-a',
     context: { log: { debug: () => undefined } },
     signal,
   }
@@ -38,7 +40,7 @@ function waitingFor(operator: { readonly after: number; readonly afterWord?: num
     waiting: (what: string) => void log.push(what),
     assertOurs,
   }
-  return { log, performer: stepPerformer(behaviour, run as unknown as StepRun, around) }
+  return { log, performer: stepPerformer(behaviour, run as unknown as PerformedRun, around) }
 }
 
 test('an operator that is quick enough is not reminded', async () => {
@@ -67,27 +69,36 @@ test('an operator that forgot is reminded on the way back too, where its step ha
   const clock = toyClock()
   const begun = clock.now().getTime()
   const words: number[] = []
-  const behaviour: Behaviour = {
+  const behaviour: EngineBehaviour = {
+    is: 'versioned',
     done: async () => ({ is: 'done', proof: {} }),
-    undo: async () => undefined,
-    touch: async () => undefined,
-    undone: async () =>
-      words.length < 2 ? { is: 'pending', waitingFor: 'the operator' } : { is: 'done', proof: { words: words.length } },
-    reminderBack: {
-      every: 4_000,
-      async remind() {
-        words.push(Math.round((clock.now().getTime() - begun) / 1_000))
+    apply: async () => undefined,
+    invalidate: async () => undefined,
+    back: {
+      undo: async () => undefined,
+      undone: async () =>
+        words.length < 2
+          ? { is: 'pending', waitingFor: 'the operator' }
+          : { is: 'done', proof: { details: { words: words.length } } },
+      nudge: {
+        every: 4_000,
+        async send() {
+          words.push(Math.round((clock.now().getTime() - begun) / 1_000))
+        },
       },
     },
   }
   const signal = AbortSignal.timeout(20_000)
   const run = {
-    step: { id: 'database.demote@dc-a', site: 'dc-a' },
+    step: { id: 'database.demote@dc-a' },
+    site: 'dc-a',
     context: { log: { debug: () => undefined } },
     signal,
   }
   const assertOurs = async (): Promise<void> => undefined
   const around = { clock, signal, deadline: deadlineAfter(20_000), waiting: () => undefined, assertOurs }
-  expect(await stepPerformer(behaviour, run as unknown as StepRun, around).takeBack()).toEqual({ words: 2 })
+  expect(await stepPerformer(behaviour, run as unknown as PerformedRun, around).takeBack()).toEqual({
+    details: { words: 2 },
+  })
   expect(words).toEqual([4, 8])
 })

@@ -1,0 +1,14 @@
+import type { Memory } from '../driver/kit/behaviour.ts'
+
+/** The empty memory of one performer of a step; it is gone with the performer. */
+export function stepMemory<M>(): Memory<M> {
+  let value: M | undefined
+  return {
+    get value() {
+      return value
+    },
+    set(next) {
+      value = next
+    },
+  }
+}
