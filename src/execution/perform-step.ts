@@ -63,14 +63,14 @@ export function stepPerformer(behaviour: EngineBehaviour, performed: PerformedRu
   const what = { what: run.step.id, where: run.site ?? run.component.name }
   const settling: Waiting = { ...what, ...around }
   let watching: Watching | null = null
-  let seen: Progress = { is: 'unknown', why: 'nothing has looked yet' }
+  let seen: Looked = { is: 'unknown', why: 'nothing has looked yet' }
   let acted = false
   let fighting = ''
 
-  const ask = async (of: EngineRun): Promise<Progress> => asProgress(await behaviour.done(of))
-  const isDone = (): Promise<Progress> => ask(run)
-  const isUndone = async (): Promise<Progress> =>
-    back === null ? { is: 'done', proof: {} } : asProgress(await back.undone(run))
+  const ask = async (of: EngineRun): Promise<Looked> => asLooked(await behaviour.done(of))
+  const isDone = (): Promise<Looked> => ask(run)
+  const isUndone = async (): Promise<Looked> =>
+    back === null ? { is: 'done', proof: {} } : asLooked(await back.undone(run))
 
   /**
    * The version first, then the lock, then the effect: a process that took the lock in between has invalidated the
@@ -101,7 +101,7 @@ export function stepPerformer(behaviour: EngineBehaviour, performed: PerformedRu
    * An effect may become due only now, where its object was amid a change. What was done is not done twice, unless the
    * driver names who reverted it.
    */
-  const waitVersioned = async (versioned: Versioned, after: EngineRun): Promise<Progress> => {
+  const waitVersioned = async (versioned: Versioned, after: EngineRun): Promise<Looked> => {
     const now = await ask(after)
     const by = now.is === 'pending' ? now.revertedBy : undefined
     const due = acted && by === undefined ? null : dueOn(now)
@@ -117,7 +117,7 @@ export function stepPerformer(behaviour: EngineBehaviour, performed: PerformedRu
     acted = true
     return now
   }
-  const undoVersioned = async (way: WayBack): Promise<Progress> => {
+  const undoVersioned = async (way: WayBack): Promise<Looked> => {
     const now = await isUndone()
     const due = dueOn(now)
     if (due !== null) {
@@ -136,7 +136,7 @@ export function stepPerformer(behaviour: EngineBehaviour, performed: PerformedRu
       if (tries > 1) await around.assertOurs()
       await way.undo(run, {})
     }, settling)
-  const nudging = (look: () => Promise<Progress>, nudge: EngineBehaviour['nudge']): (() => Promise<Progress>) => {
+  const nudging = (look: () => Promise<Looked>, nudge: EngineBehaviour['nudge']): (() => Promise<Looked>) => {
     const send = nudgingOf(nudge, run, around)
     return async () => {
       const now = await look()
@@ -151,7 +151,7 @@ export function stepPerformer(behaviour: EngineBehaviour, performed: PerformedRu
       return seen
     },
     async lookAgain() {
-      const isDue = (now: Progress): boolean =>
+      const isDue = (now: Looked): boolean =>
         now.is === 'pending' && (behaviour.is !== 'versioned' || dueOn(now) !== null)
       seen = await waitUntil(isDone, settling, (now) => now.is === 'done' || isDue(now))
       return seen
@@ -192,8 +192,7 @@ export function stepPerformer(behaviour: EngineBehaviour, performed: PerformedRu
     async wait() {
       watching ??= watchFor(behaviour, run)
       const after: EngineRun = { ...run, applied: behaviour.is !== 'check' }
-      const look = (): Promise<Progress> =>
-        behaviour.is === 'versioned' ? waitVersioned(behaviour, after) : ask(after)
+      const look = (): Promise<Looked> => (behaviour.is === 'versioned' ? waitVersioned(behaviour, after) : ask(after))
       return waitUntilDone(
         nudging(look, behaviour.nudge),
         watching === null ? settling : { ...settling, changed: watching.changed },
@@ -220,12 +219,16 @@ export function stepPerformer(behaviour: EngineBehaviour, performed: PerformedRu
   }
 }
 
+/** What a look saw, with the precondition of an effect that is due, and who reverted it. */
+type Looked =
+  | Exclude<Progress, { readonly is: 'pending' }>
+  | { readonly is: 'pending'; readonly waitingFor: string; readonly due?: JsonObject; readonly revertedBy?: string }
 type Versioned = Extract<EngineBehaviour, { readonly is: 'versioned' }>
 type Plain = Extract<EngineBehaviour, { readonly is: 'plain' }>
 type WayBack = NonNullable<ReturnType<typeof wayBackOf>>
 
 /** A proof as the journal keeps it: data, whatever its driver calls it. */
-const asProgress = (seen: SeenByEngine): Progress => seen as Progress
+const asLooked = (seen: SeenByEngine): Looked => seen as Looked
 
 /** Sends the nudge when it is time for one, counted from now. */
 function nudgingOf(
@@ -244,7 +247,7 @@ function nudgingOf(
 }
 
 /** The precondition of an effect that is due; null where none is. */
-const dueOn = (progress: Progress): JsonObject | null => (progress.is === 'pending' ? (progress.due ?? null) : null)
+const dueOn = (progress: Looked): JsonObject | null => (progress.is === 'pending' ? (progress.due ?? null) : null)
 
 interface Watching {
   /** Resolves at the next change, or at once when one came since the last question. */

@@ -21,16 +21,16 @@ export async function waitUntilDone(ask: () => Promise<Progress>, around: Waitin
 }
 
 /** Asks until it is certain whether it is done. */
-export async function waitUntilCertain(ask: () => Promise<Progress>, around: Waiting): Promise<Progress> {
+export async function waitUntilCertain<P extends Progress>(ask: () => Promise<P>, around: Waiting): Promise<P> {
   return waitUntil(ask, around, (progress) => progress.is !== 'unknown')
 }
 
 /** Asks until an answer is enough. */
-export async function waitUntil(
-  ask: () => Promise<Progress>,
+export async function waitUntil<P extends Progress>(
+  ask: () => Promise<P>,
   around: Waiting,
-  enough: (progress: Progress) => boolean,
-): Promise<Progress> {
+  enough: (progress: P) => boolean,
+): Promise<P> {
   let waitedFor = ''
   const waiting = (what: string): void => {
     waitedFor = what
@@ -51,8 +51,8 @@ export async function waitUntil(
   }
 }
 
-/** One answer; a failure that may pass is "unknown", so that it is asked again. */
-export async function answerOf(ask: () => Promise<Progress>, signal: AbortSignal): Promise<Progress> {
+/** One answer; a transient failure is "unknown", so that it is asked again. */
+export async function answerOf<P extends Progress>(ask: () => Promise<P>, signal: AbortSignal): Promise<P | Unknown> {
   try {
     return await ask()
   } catch (error) {
@@ -61,6 +61,8 @@ export async function answerOf(ask: () => Promise<Progress>, signal: AbortSignal
     return { is: 'unknown', why: reason.message }
   }
 }
+
+type Unknown = Extract<Progress, { readonly is: 'unknown' }>
 
 export function failed(
   around: Pick<Waiting, 'what' | 'where'>,

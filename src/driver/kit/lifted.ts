@@ -71,7 +71,7 @@ function asSeen(progress: Progress): SeenByEngine {
   if (progress.is === 'done') return { is: 'done', proof: progress.proof as object }
   if (progress.is === 'failed') return progress as Extract<SeenByEngine, { readonly is: 'failed' }>
   if (progress.is === 'unknown') return progress
-  const { restsOn, takenBackBy, due = restsOn, revertedBy = takenBackBy, waitingFor } = progress
+  const { restsOn: due, takenBackBy: revertedBy, waitingFor } = progress
   return {
     is: 'pending',
     waitingFor,
