@@ -1,4 +1,5 @@
 import { describe, expect, test } from '@jest/globals'
+import { isGated } from '../../../src/execution/gates.ts'
 import type { Course, RunState } from '../../../src/execution/run-state.ts'
 import { advance, beginRun, commandsOf } from '../../../src/execution/transition.ts'
 import { toyStep } from '../../support/toy-stack.ts'
@@ -69,5 +70,31 @@ describe('what a run does next', () => {
     expect(commandsOf(course, cleared)).toEqual([{ do: 'apply', step: 'database.demote@dc-a' }])
     const applied = advance(course, cleared, { is: 'applied', step: 'database.demote@dc-a' })
     expect(commandsOf(course, applied)).toEqual([{ do: 'observe', step: 'database.demote@dc-a' }])
+  })
+
+  test.each(['unsure', 'intended', 'missing', 'cleared', 'applied', 'holds', 'done', 'failed'] as const)(
+    'the way back takes back what is %s, for its effect may have happened',
+    (recorded) => {
+      const back = state({ ...DRAINED, 'database.demote@dc-a': recorded }, { direction: 'back', failed: true })
+      expect(commandsOf(course, back)).toEqual([{ do: 'assert-ours', step: 'database.demote@dc-a' }])
+    },
+  )
+
+  test.each(['todo', 'was-done', 'undone'] as const)('the way back leaves what is %s as it is', (recorded) => {
+    const back = state({ ...DRAINED, 'database.demote@dc-a': recorded }, { direction: 'back', failed: true })
+    expect(commandsOf(course, back)).toEqual([{ do: 'assert-ours', step: 'database.close@dc-a' }])
+  })
+})
+
+describe('which steps wait for a fence', () => {
+  const never = (): boolean => false
+
+  test('every irreversible step does, whatever its phase, but a fence itself', () => {
+    const final = toyStep('database.delete@dc-a', 'FINAL_SYNC', { irreversible: true })
+    const power = toyStep('power.switch-off', 'FENCE', { irreversible: true, fence: 'power' })
+    const own: Course = { ...course, steps: [...course.steps, final, power] }
+    expect(isGated(own, final, never)).toBe(true)
+    expect(isGated(own, power, never)).toBe(false)
+    expect(isGated(own, toyStep('database.close@dc-a', 'DRAIN'), never)).toBe(false)
   })
 })
