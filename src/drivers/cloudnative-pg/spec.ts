@@ -1,5 +1,6 @@
 import type { Component, SiteName, Stack } from '../../domain/stack.ts'
 import { type Resources, resourcesSchema } from '../../platform/kubernetes/pod-resources.ts'
+import { fieldsOf } from '../../schema/fields.ts'
 import { folder, hostName, kubernetesName, siteMap, text } from '../../schema/parts.ts'
 import type { JsonObject } from '../../values/json.ts'
 
@@ -14,6 +15,7 @@ export interface CloudNativePgSpec {
     readonly prefix?: string
     readonly resources?: Resources
   }
+  /** Default `archive`. */
   readonly follow?: 'archive' | 'archive-and-streaming'
   readonly schedule?: string
   readonly retention?: string
@@ -28,10 +30,10 @@ export interface CloudNativePgSite {
 }
 export type Database = Component<CloudNativePgSpec>
 
-/** A name that runbooks hand to a shell and to SQL as it is. */
+/** A name that runbooks pass to a shell and to SQL as it is. */
 const SQL_NAME = '^[A-Za-z_][-A-Za-z0-9_]{0,62}$'
 
-export const cloudNativePgSchema: JsonObject = {
+export const cloudNativePgSchema: JsonObject = fieldsOf<CloudNativePgSpec>()({
   description:
     'PostgreSQL on every site, run by CloudNativePG (1.26 or newer): a primary on the active site, a replica cluster on the passive one.',
   required: ['namespace', 'database', 'owner', 'archive', 'secrets', 'sites'],
@@ -39,7 +41,7 @@ export const cloudNativePgSchema: JsonObject = {
     namespace: kubernetesName('The namespace of the Cluster objects, on every site.'),
     database: text("The application's database.", { pattern: SQL_NAME }),
     owner: text('The role that owns it.', { pattern: SQL_NAME }),
-    archive: {
+    archive: fieldsOf<CloudNativePgSpec['archive']>()({
       description: 'Where WAL and base backups go.',
       type: 'object',
       required: ['store'],
@@ -56,7 +58,7 @@ export const cloudNativePgSchema: JsonObject = {
           'Sizes of the container that the archive plugin puts beside PostgreSQL; without them it has none, and a ResourceQuota of the namespace refuses the pod. Another size restarts the instances. PostgreSQL has its own in the cluster file.',
         ),
       },
-    },
+    }),
     follow: {
       description:
         'How the passive site follows: by the archive alone, or by streaming with the archive as its fallback.',
@@ -70,7 +72,7 @@ export const cloudNativePgSchema: JsonObject = {
         examples: ['30d'],
       },
     ),
-    secrets: {
+    secrets: fieldsOf<CloudNativePgSpec['secrets']>()({
       description:
         'Secrets that exist with the same content on every site: after a move roles and passwords come from the new site.',
       type: 'object',
@@ -80,15 +82,15 @@ export const cloudNativePgSchema: JsonObject = {
         superuser: kubernetesName('kubernetes.io/basic-auth of the superuser postgres.'),
         owner: kubernetesName('kubernetes.io/basic-auth of the owner.'),
       },
-    },
-    cluster: {
+    }),
+    cluster: fieldsOf<NonNullable<CloudNativePgSpec['cluster']>>()({
       description: 'Your own Cluster spec, merged under what a move needs.',
       type: 'object',
       required: ['file'],
       additionalProperties: false,
       properties: { file: text('A YAML file with the fields of spec, relative to the stack file.') },
-    },
-    manifest: {
+    }),
+    manifest: fieldsOf<NonNullable<CloudNativePgSpec['manifest']>>()({
       description: 'What is counted at backup time and again after each restore.',
       type: 'object',
       required: ['tables'],
@@ -101,24 +103,30 @@ export const cloudNativePgSchema: JsonObject = {
           items: text('Name of a table.', { pattern: '^[A-Za-z_][A-Za-z0-9_.]*$' }),
         },
       },
-    },
-    sites: siteMap('The cluster of each site.', {
-      type: 'object',
-      required: ['name'],
-      additionalProperties: false,
-      properties: {
-        name: kubernetesName('metadata.name of the Cluster; at most 50 characters, as its operator demands.', 50),
-        streaming: {
-          description: 'How the other site reaches this one.',
-          type: 'object',
-          required: ['host', 'nodePort'],
-          additionalProperties: false,
-          properties: { host: hostName('Address or name.'), nodePort: { type: 'integer', minimum: 1, maximum: 65535 } },
-        },
-      },
     }),
+    sites: siteMap(
+      'The cluster of each site.',
+      fieldsOf<CloudNativePgSite>()({
+        type: 'object',
+        required: ['name'],
+        additionalProperties: false,
+        properties: {
+          name: kubernetesName('metadata.name of the Cluster; at most 50 characters, as its operator demands.', 50),
+          streaming: fieldsOf<NonNullable<CloudNativePgSite['streaming']>>()({
+            description: 'How the other site reaches this one.',
+            type: 'object',
+            required: ['host', 'nodePort'],
+            additionalProperties: false,
+            properties: {
+              host: hostName('Address or name.'),
+              nodePort: { type: 'integer', minimum: 1, maximum: 65535 },
+            },
+          }),
+        },
+      }),
+    ),
   },
-}
+})
 
 export const siteSpecOf = (component: Database, site: SiteName): CloudNativePgSite => {
   const declared = component.spec.sites[site]
@@ -163,5 +171,5 @@ export function serverNamesBehind(serverName: string, back: number): string[] {
 }
 
 const NUMBERED = /-g(\d+)$/
-/** A name that was not numbered by us counts as the first. */
+/** A name without such a number counts as the first. */
 const incarnationOf = (serverName: string): number => Number(NUMBERED.exec(serverName)?.[1] ?? 1)

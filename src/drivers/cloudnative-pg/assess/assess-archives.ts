@@ -18,7 +18,7 @@ export function ofArchives(
       say(
         'archiving-failing',
         severity,
-        `${name} can not archive its WAL`,
+        `${name} cannot archive its WAL`,
         'Look at the object store and its credentials: a demotion waits for the archive.',
       ),
     )
@@ -44,11 +44,11 @@ export function ofArchives(
   return found
 }
 
-/** More than an archiver that is at it is behind with, and for longer than it takes to come to it. */
+/** More segments than a working archiver is behind with, and for longer than it takes to begin. */
 const MANY = 4
 const LONG: Milliseconds = minutes(10)
 
-/** How many whole segments a replica has replayed and shipped none of, for long; 0 where it ships, or never did. */
+/** Whole segments that a replica replayed since it last shipped one, long ago; 0 where it ships, or never did. */
 function unshippedBy({ isReplica, instance, segmentBytes }: CloudNativePgState, now: string): number {
   if (segmentBytes === null) return 0
   const shipped = parseSegment(instance?.lastArchivedWAL ?? '', segmentBytes)

@@ -8,16 +8,10 @@ import type { CloudNativePgState } from '../observe.ts'
 import { clusterOf, type Database } from '../spec.ts'
 import { segmentsUnknown } from './assess-settings.ts'
 import { findingsOfSite } from './assess-site.ts'
+import { FOR_FAILOVER, FOR_REJOIN } from './severities.ts'
 
 /**
- * What would delay or weaken a planned move, and must not keep a stack down whose active site is lost. A delayed replay
- * would: it is drained as slowly.
- */
-const NO_OBSTACLE_TO_A_FAILOVER = new Set(['archiving-failing', 'backup-running', 'synchronous-too-few'])
-
-/**
- * Of a failover only the side that takes over is asked: what the lost one says, or does not say, stands against
- * nothing.
+ * What stands against a failover. Only the site that takes over is asked: the lost one can stand against nothing. Pure.
  */
 export function assessFailover(
   component: Database,
@@ -25,29 +19,23 @@ export function assessFailover(
   intent: Intent,
   assessment: Assessment,
 ): Finding[] {
-  const found = findingsOfSite(component, intent.to, states, 'blocker', assessment).map((finding) =>
-    NO_OBSTACLE_TO_A_FAILOVER.has(finding.code) ? warned(finding) : finding,
-  )
+  const found = findingsOfSite(component, intent.to, states, FOR_FAILOVER, assessment)
   const seen = states[intent.to]
   if (seen?.kind !== 'answering') return found
   const { state } = seen
   const say = sayAt(component, intent.to)
   const lost = clusterOf(component, intent.from)
-  // One instance is enough to serve; the others come back by themselves.
-  const short = found.map((finding) =>
-    finding.code === 'database-not-ready' && state.readyInstances > 0 ? warned(finding) : finding,
-  )
   if (state.isReplica && state.replica?.primary !== lost)
-    short.push(
+    found.push(
       say(
         'follows-another',
         'blocker',
-        `${state.cluster} follows ${state.replica?.primary ?? 'nobody'}, not ${lost}`,
+        `${state.cluster} follows ${state.replica?.primary ?? 'no cluster'}, not ${lost}`,
         'Find out who changed spec.replica.',
       ),
     )
   if (!state.isReplica || state.instance?.isPrimary === true)
-    short.push(
+    found.push(
       say(
         'not-a-replica',
         'blocker',
@@ -56,7 +44,7 @@ export function assessFailover(
       ),
     )
   if (state.instance?.replayPaused === true)
-    short.push(
+    found.push(
       say(
         'replay-paused',
         'blocker',
@@ -66,7 +54,7 @@ export function assessFailover(
     )
   for (const [name, digest] of Object.entries(state.secrets))
     if (digest === null)
-      short.push(
+      found.push(
         say(
           'secret-missing',
           'blocker',
@@ -74,47 +62,48 @@ export function assessFailover(
           'Create it.',
         ),
       )
-  if (state.segmentBytes === null && state.instance !== null) short.push(segmentsUnknown(say, 'warning', state.cluster))
+  if (state.segmentBytes === null && state.instance !== null) found.push(segmentsUnknown(say, 'warning', state.cluster))
   if (state.upstream?.silent != null)
-    short.push(
-      say(
+    found.push({
+      ...say(
         'archive-silent',
         'warning',
         `the archive of ${lost} does not answer (${state.upstream.silent}): what it still holds is lost`,
       ),
-    )
+      unanswered: true,
+    })
   else if (state.upstream !== null && !state.upstream.closable)
-    short.push(
+    found.push(
       say(
         'archive-not-closable',
         'info',
-        `nobody is declared who may close the archive of ${lost}`,
+        `no credentials are declared that may close the archive of ${lost}`,
         `Declare policyCredentials for ${intent.from} in ${component.spec.archive.store}.`,
       ),
     )
-  return [...short, ...ofHole(lost, state.upstream?.beyond, say), ...ofFreshShipment(lost, state, assessment.now, say)]
+  return [...found, ...ofHole(lost, state.upstream?.beyond, say), ...ofFreshShipment(lost, state, assessment.now, say)]
 }
 
-/** What the lost site shipped, and nobody can replay. */
+/** What the lost site shipped, and no replica can replay. */
 function ofHole(lost: string, beyond: string | undefined, say: Say): Finding[] {
   if (beyond === undefined) return []
   return [
     say(
       'archive-hole',
       'warning',
-      `the archive of ${lost} has a hole: ${beyond}, and what follows it, can not be replayed`,
+      `the archive of ${lost} has a hole: ${beyond}, and what follows it, cannot be replayed`,
       'Look for the missing segment, and put it into the archive, before you accept that loss.',
     ),
   ]
 }
 
-/** A database that lives and is written to has shipped within this, at most. */
+/** A database that lives and is written to ships at least this often. */
 const FRESH: Milliseconds = seconds(30)
 
 /**
- * Of a follower without a stream this is the only sign of life of its primary. It is reported and no more: a site that
- * died a moment ago has shipped just as lately, and a sighting would hold its failover up, or make its plan stale,
- * while nothing but time passes.
+ * For a follower without a stream this is the only sign of life of its primary. It is a warning and no liveness signal:
+ * a site that died a moment ago has shipped just as lately, and a signal would hold its failover up, or make its plan
+ * stale, while only time passes.
  */
 function ofFreshShipment(
   lost: string,
@@ -138,8 +127,8 @@ function ofFreshShipment(
 }
 
 /**
- * A site is cloned anew from the active one: that one must be well, have a backup and ship its WAL. The former one only
- * has to be reached.
+ * What stands against a rejoin. The site is cloned anew from the active one, which must be well, have a backup and ship
+ * its WAL. The former one only has to be reached. Pure.
  */
 export function assessRejoin(
   component: Database,
@@ -147,13 +136,7 @@ export function assessRejoin(
   intent: Intent,
   assessment: Assessment,
 ): Finding[] {
-  const found = findingsOfSite(component, intent.from, states, 'blocker', assessment).map((finding) =>
-    finding.code === 'no-backup'
-      ? { ...finding, severity: 'blocker' as const }
-      : finding.code === 'backup-running'
-        ? warned(finding)
-        : finding,
-  )
+  const found = findingsOfSite(component, intent.from, states, FOR_REJOIN, assessment)
   const [active, former] = [states[intent.from], states[intent.to]]
   const say = sayAt(component, intent.to)
   if (active?.kind === 'answering' && !mayWrite(active.state))
@@ -166,14 +149,15 @@ export function assessRejoin(
       ),
     )
   if (former?.kind === 'silent')
-    found.push(
-      say(
+    found.push({
+      ...say(
         'database-silent',
         'blocker',
-        `${clusterOf(component, intent.to)} on ${intent.to} can not be read: ${former.why}`,
+        `${clusterOf(component, intent.to)} on ${intent.to} cannot be read: ${former.why}`,
         'Bring the Kubernetes cluster of the site up first.',
       ),
-    )
+      unanswered: true,
+    })
   if (former?.kind === 'answering' && mayWrite(former.state))
     found.push(
       say(
@@ -184,6 +168,3 @@ export function assessRejoin(
     )
   return found
 }
-
-const warned = (finding: Finding): Finding =>
-  finding.severity === 'blocker' ? { ...finding, severity: 'warning' } : finding

@@ -27,7 +27,7 @@ export const segmentsUnknown = (say: Say, severity: 'warning' | 'blocker', clust
   say(
     'wal-segments-unknown',
     severity,
-    `it is not known how long the WAL segments of ${cluster} are (nobody says, or its sites contradict each other): how far behind it is, nobody knows`,
+    `it is not known how long the WAL segments of ${cluster} are (no site says, or the sites contradict each other): how far behind it is, is unknown`,
     'Let the API server reach port 9187 of its pods, as it reaches 8000 (kubectl get --raw …/pods/http:<pod>:9187/proxy/metrics), and look again.',
   )
 
@@ -47,7 +47,7 @@ export function ofSettingsOfPair(
       say(
         'database-version-differs',
         severity,
-        `${to.cluster} is declared with PostgreSQL ${versions.next.major}, ${from.cluster} with ${versions.old.major}: one can not follow the other`,
+        `${to.cluster} is declared with PostgreSQL ${versions.next.major}, ${from.cluster} with ${versions.old.major}: one cannot follow the other`,
         'Finish the major upgrade on the active site, then rejoin the others: they are cloned anew.',
       ),
     )
@@ -80,7 +80,7 @@ export function ofSettingsOfPair(
       say(
         'replica-setting-lower',
         'warning',
-        `${name} of ${to.cluster} is ${target.atLeast[name]}, of ${from.cluster} ${value}: a replica that has less stops to replay`,
+        `${name} of ${to.cluster} is ${target.atLeast[name]}, of ${from.cluster} ${value}: a replica that has less stops replaying`,
         `Declare the same for all sites, and deploy.`,
       ),
     )

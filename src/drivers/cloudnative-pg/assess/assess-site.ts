@@ -10,6 +10,7 @@ import { clusterOf, type Database } from '../spec.ts'
 import { ofArchives } from './assess-archives.ts'
 import { ofSettings } from './assess-settings.ts'
 import { ofVersions } from './assess-versions.ts'
+import type { Severities } from './severities.ts'
 
 /**
  * The restart after a promotion locks new sessions out for as long as an old one stays (measured: 179 s with the
@@ -17,27 +18,31 @@ import { ofVersions } from './assess-versions.ts'
  */
 const LONGEST_SMART_SHUTDOWN = 5
 
-/** What is wrong with one site's cluster by itself. A move needs all of it to be right; a status only tells. */
+/** What is wrong with one site's cluster by itself. Pure. */
 export function findingsOfSite(
   component: Database,
   site: SiteName,
   states: BySite<CloudNativePgState>,
-  severity: 'warning' | 'blocker',
+  severities: Severities,
   assessment: Assessment,
 ): Finding[] {
   const seen = states[site]
   if (seen === undefined) return []
+  const { serving: severity } = severities
   const say = sayAt(component, site)
   const name = clusterOf(component, site)
   if (seen.kind === 'absent' && site === assessment.activeSite) return [missingActive(component, site, states, say)]
   if (seen.kind !== 'answering')
     return [
-      say(
-        'database-silent',
-        severity,
-        `${name} on ${site} can not be read: ${seen.why}`,
-        seen.kind === 'absent' ? 'Deploy it.' : 'Look at its Kubernetes cluster.',
-      ),
+      {
+        ...say(
+          'database-silent',
+          severity,
+          `${name} on ${site} cannot be read: ${seen.why}`,
+          seen.kind === 'absent' ? 'Deploy it.' : 'Look at its Kubernetes cluster.',
+        ),
+        unanswered: true,
+      },
     ]
   const state = seen.state
   const found: Finding[] = []
@@ -54,17 +59,18 @@ export function findingsOfSite(
     found.push(
       say('database-hibernated', severity, `${name} is hibernated`, 'Wake it: annotation cnpg.io/hibernation: off.'),
     )
-  // Phase and Ready say "healthy" for a cluster that was cut off, fenced, or holds a used token: the instance itself is
-  // asked too.
+  // Phase and Ready say "healthy" for a cluster that was cut off, is fenced, or holds a used token: the instance itself
+  // is asked too.
   if (state.instance === null)
-    found.push(
-      say(
+    found.push({
+      ...say(
         'database-not-answering',
         severity,
         `the primary instance of ${name} does not answer`,
         `kubectl cnpg status ${name}`,
       ),
-    )
+      unanswered: true,
+    })
   else if (state.phase !== HEALTHY && !usedToken(state))
     found.push(
       say(
@@ -78,7 +84,7 @@ export function findingsOfSite(
     found.push(
       say(
         'database-not-ready',
-        severity,
+        state.readyInstances > 0 ? severities.fewInstances : severity,
         `${state.readyInstances} of ${state.instances} instances of ${name} are ready`,
       ),
     )
@@ -91,9 +97,8 @@ export function findingsOfSite(
         `kubectl patch cluster ${name} --type merge -p '{"spec":{"replica":{"promotionToken":null}}}'`,
       ),
     )
-  const forMove = severity === 'blocker' ? 'warning' : 'info'
   found.push(
-    ...managedByOthers(state.controllers, forMove, {
+    ...managedByOthers(state.controllers, severities.otherControllers, {
       object: `Cluster/${name} on ${site}`,
       field: 'spec.replica',
       say,
@@ -105,7 +110,7 @@ export function findingsOfSite(
         'database-switch-left',
         'warning',
         `${name} is a primary, and what an interrupted demotion left behind is on it: ${state.leftOfSwitch}`,
-        'The next switchover clears it before it demotes. Whoever writes spec.replica back has to be paused first.',
+        'The next switchover clears it before it demotes. Pause the controller that writes spec.replica back first.',
       ),
     )
   else if (state.inProgress)
@@ -119,7 +124,7 @@ export function findingsOfSite(
     )
   if (state.currentPrimary !== state.targetPrimary)
     found.push(say('local-switchover', severity, `${name} is switching over inside ${site}`, 'Wait until it is done.'))
-  found.push(...ofArchives(state, severity, say, assessment.now))
+  found.push(...ofArchives(state, severities.delaying, say, assessment.now))
   if (state.minApplyDelay)
     found.push(
       say(
@@ -156,20 +161,20 @@ export function findingsOfSite(
         'Set primaryUpdateMethod: restart in the cluster file and deploy.',
       ),
     )
-  found.push(...ofVersions(state, say), ...ofSettings(state, severity, say))
+  found.push(...ofVersions(state, say), ...ofSettings(state, severities.delaying, say))
   if (state.unfinishedBackup !== null)
     found.push(
       say(
         'backup-running',
-        severity === 'warning' ? 'info' : 'blocker',
+        severities.backupRunning,
         `the backup ${state.unfinishedBackup} of ${name} is not finished`,
         'Wait for it, or delete it if it hangs.',
       ),
     )
-  return [...found, ...ofBackups(component, site, state, assessment)]
+  return [...found, ...ofBackups(component, site, state, severities.noBackup, assessment)]
 }
 
-/** No deploy makes an empty database in its place; what it refuses is said before anybody tries. */
+/** No deploy makes an empty database in its place: the finding says so before one is tried. */
 function missingActive(component: Database, site: SiteName, states: BySite<CloudNativePgState>, say: Say): Finding {
   const name = clusterOf(component, site)
   const copy = Object.entries(states).find(
@@ -185,14 +190,20 @@ function missingActive(component: Database, site: SiteName, states: BySite<Cloud
   )
 }
 
-function ofBackups(component: Database, site: SiteName, state: CloudNativePgState, assessment: Assessment): Finding[] {
+function ofBackups(
+  component: Database,
+  site: SiteName,
+  state: CloudNativePgState,
+  missing: Severities['noBackup'],
+  assessment: Assessment,
+): Finding[] {
   if (site !== assessment.activeSite) return []
   const say = sayAt(component, site)
   if (state.lastBackup === null)
     return [
       say(
         'no-backup',
-        'warning',
+        missing,
         `${state.cluster} has no completed backup in its archive ${state.serverName ?? ''}`,
         'Run: standby backup',
       ),
@@ -211,7 +222,8 @@ function ofBackups(component: Database, site: SiteName, state: CloudNativePgStat
 }
 
 /**
- * A token on a running primary is judged again and again, and refused: PostgreSQL stays writable, the operator stops.
+ * The operator judges and refuses a token on a running primary again and again: PostgreSQL stays writable, the operator
+ * stops.
  */
 const usedToken = (state: CloudNativePgState): boolean =>
   state.promotionToken !== null && state.instance?.isPrimary === true

@@ -11,8 +11,9 @@ import { positionOf } from '../position.ts'
 import { type Database, follows, siteOfCluster } from '../spec.ts'
 import { ofSettingsOfPair, segmentsUnknown } from './assess-settings.ts'
 import { findingsOfSite } from './assess-site.ts'
+import { FOR_STATUS, FOR_SWITCHOVER } from './severities.ts'
 
-/** What stands against a move, or should be known anyway. */
+/** What stands against a switchover; for a status (no intent), what is wrong. Pure. */
 export function assessClusters(
   component: Database,
   states: BySite<CloudNativePgState>,
@@ -20,16 +21,16 @@ export function assessClusters(
   assessment: Assessment,
 ): Finding[] {
   const sites = assessment.stack.sites.map((site) => site.name)
-  const severity = intent === null ? 'warning' : 'blocker'
+  const severities = intent === null ? FOR_STATUS : FOR_SWITCHOVER
   return [
-    ...sites.flatMap((site) => findingsOfSite(component, site, states, severity, assessment)),
+    ...sites.flatMap((site) => findingsOfSite(component, site, states, severities, assessment)),
     ...ofPair(component, states, intent, assessment),
   ]
 }
 
 /**
- * A replica that streams, and has replayed the newest segment that its primary shipped on its timeline, is on that
- * timeline, whatever it has written down.
+ * Whether a replica is on its primary's timeline, whatever its control file says: it streams, and has replayed the
+ * newest segment that the primary shipped on that timeline.
  */
 function hasReplayedTimelineOf(source: InstanceStatus, target: InstanceStatus, segments: SegmentBytes | null): boolean {
   const shipped = segments === null ? null : parseSegment(source.lastArchivedWAL ?? '', segments)
@@ -111,8 +112,8 @@ function ofPair(
       found.push(
         say(
           'timelines-differ',
-          // A replica writes its timeline down at its next restartpoint only; the first step of a move proves that it
-          // follows.
+          // The control file of a replica has the timeline from its next restartpoint on; the first step of a move
+          // proves that it follows.
           hasReplayedTimelineOf(from.instance, to.instance, segments) ? 'info' : 'warning',
           `${to.cluster} is on timeline ${to.instance.timeLineID}, ${from.cluster} on ${from.instance.timeLineID}`,
           'Its next restartpoint shows it (CHECKPOINT on it helps). If it does not follow, clone it again.',

@@ -5,10 +5,10 @@ import type { CloudNativePgState } from '../observe.ts'
 import { clusterOf, type Database } from '../spec.ts'
 
 /**
- * Replication as a vantage point. A connected walreceiver has heard of its primary within wal_receiver_timeout
- * (CloudNativePG sets 5 s), so the other site is up. A connection that is missing says nothing: certificates expire,
- * archives suffice, links break one way; and an archive that grows no more may belong to a database that nobody writes
- * to. So this vantage point never says `down`.
+ * Replication as a vantage point. A connected walreceiver has had an answer of its primary within wal_receiver_timeout
+ * (CloudNativePG sets 5 s), so the other site is up. A missing connection says nothing: certificates expire, archives
+ * suffice, links break one way. An archive that no longer grows may belong to a database without writes. So this
+ * vantage point never says `down`. Pure.
  */
 export function livenessSignalsOf(
   component: Database,
