@@ -74,8 +74,9 @@ const withoutGeneratedApi: Plugin = {
 
 /**
  * Two versions of undici would be two thirds of the bundle. KubeConfig makes its agents for the generated API,
- * @actions/http-client its proxies for OIDC tokens; we go through `node:https` and Node's own `fetch`. Whoever does
- * need them gets this error in the acceptance tests.
+ * @actions/http-client its proxies for OIDC tokens, and @actions/github an agent for a `fetch` that ours replaces. We go
+ * through `node:https` and Node's own `fetch`. An agent may be made and not be used: what asks through it, or calls this
+ * `fetch`, meets the error in the acceptance tests.
  */
 const withoutUndici: Plugin = {
   name: 'without-undici',
@@ -83,7 +84,7 @@ const withoutUndici: Plugin = {
     onResolve({ filter: /^undici$/ }, () => ({ path: 'undici', namespace: 'left-out' }))
     const contents = `const leftOut = () => { throw new Error('undici was left out of this bundle, see scripts/bundle.ts') }
 export class Agent { constructor() { leftOut() } }
-export class ProxyAgent { constructor() { leftOut() } }
+export class ProxyAgent { dispatch() { leftOut() } }
 export const fetch = leftOut
 `
     onLoad({ filter: /.*/, namespace: 'left-out' }, () => ({ contents }))

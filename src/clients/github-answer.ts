@@ -1,7 +1,14 @@
 import { siteError } from '../errors/standby-error.ts'
 import { type Milliseconds, seconds } from '../values/duration.ts'
-import { isObject } from '../values/json.ts'
+import { isObject, type Json } from '../values/json.ts'
 import { retryAfterIn } from './retry-after.ts'
+
+/** An answer of GitHub as Octokit passes it on: names of headers in lower case, the body parsed where it is JSON. */
+export interface GitHubAnswer {
+  readonly status: number
+  readonly headers: Readonly<Record<string, string | number | undefined>>
+  readonly data: unknown
+}
 
 /** Far above any answer that is asked for here. */
 const MAX_BYTES = 5_000_000
@@ -10,22 +17,26 @@ const MAX_BYTES = 5_000_000
  * GitHub answers 403 or 429 when too much was asked. A secondary limit may come without any header that says so: its
  * body then links to the page about rate limits (docs.github.com/rest/using-the-rest-api/rate-limits-for-the-rest-api).
  */
-export const isRateLimited = ({ status, headers }: Response, body: string): boolean =>
-  status === 429 ||
-  (status === 403 &&
-    (headers.has('retry-after') ||
-      headers.get('x-ratelimit-remaining') === '0' ||
-      /rate-limit/.test(fieldOf(body, 'documentation_url') ?? '')))
+export function isRateLimited({ status, headers, data }: GitHubAnswer): boolean {
+  if (status !== 403) return status === 429
+  return (
+    headers['retry-after'] !== undefined ||
+    textOf(headers['x-ratelimit-remaining']) === '0' ||
+    /rate-limit/.test(fieldOf(data, 'documentation_url') ?? '')
+  )
+}
 
 /** How long GitHub wants us to wait: by Retry-After, or until the limit is lifted, by the clock of the answer. */
-export function retryAfterOf({ headers }: Response): Milliseconds | null {
-  const asked = retryAfterIn(headers.get('retry-after'), headers.get('date'), new Date())
-  const reset = headers.get('x-ratelimit-reset') ?? ''
-  if (asked !== null || headers.get('x-ratelimit-remaining') !== '0' || !/^\d{1,12}$/.test(reset)) return asked
-  const date = Date.parse(headers.get('date') ?? '')
+export function retryAfterOf({ headers }: GitHubAnswer): Milliseconds | null {
+  const said = textOf(headers.date)
+  const asked = retryAfterIn(textOf(headers['retry-after']), said, new Date())
+  const reset = textOf(headers['x-ratelimit-reset'])
+  if (asked !== null || textOf(headers['x-ratelimit-remaining']) !== '0' || !/^\d{1,12}$/.test(reset)) return asked
+  const date = Date.parse(said)
   // The limit is lifted with the end of that second.
   return Math.max(0, seconds(Number(reset) + 1) - (Number.isNaN(date) ? Date.now() : date))
 }
+const textOf = (header: string | number | undefined): string => String(header ?? '')
 
 /** The body of an answer. Throws `github-too-large` as soon as it is larger than 5 MB, and reads no more of it. */
 export async function boundedText(response: Response, path: string): Promise<string> {
@@ -43,12 +54,16 @@ export async function boundedText(response: Response, path: string): Promise<str
   return Buffer.concat(parts).toString('utf8')
 }
 
-/** A text of an error's body; null where there is none. */
-export function fieldOf(body: string, field: string): string | null {
+/** A text of an error's body; null where there is none. A body that names no type of its own comes as text. */
+export function fieldOf(data: unknown, field: string): string | null {
+  const found = typeof data === 'string' ? parsedOrNull(data) : (data as Json)
+  const value = isObject(found) ? found[field] : null
+  return typeof value === 'string' ? value : null
+}
+
+function parsedOrNull(text: string): Json {
   try {
-    const found: unknown = JSON.parse(body)
-    const value = isObject(found) ? found[field] : null
-    return typeof value === 'string' ? value : null
+    return JSON.parse(text) as Json
   } catch {
     return null
   }

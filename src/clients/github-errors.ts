@@ -1,9 +1,16 @@
-import { type StandbyError, siteError } from '../errors/standby-error.ts'
+import { StandbyError, siteError } from '../errors/standby-error.ts'
 import type { Milliseconds } from '../values/duration.ts'
-import { fieldOf, isRateLimited, retryAfterOf } from './github-answer.ts'
+import { reasonOf } from './fetch-failure.ts'
+import { fieldOf, type GitHubAnswer, isRateLimited, retryAfterOf } from './github-answer.ts'
 import { retryOfWire } from './worth-another-try.ts'
 
-/** GitHub did not answer, or said that it can not. */
+/** What Octokit throws; by shape, as an error of a test may come from another realm. `response` is absent without one. */
+export interface RequestFailure {
+  readonly cause?: unknown
+  readonly response?: GitHubAnswer
+}
+
+/** GitHub did not answer, or said that it cannot. */
 export const unreachable = (
   apiUrl: string,
   path: string,
@@ -19,19 +26,28 @@ export const unreachable = (
     retryAfter,
   })
 
+/** What Octokit threw for a question, as an error of ours. */
+export function asGitHubError(apiUrl: string, path: string, thrown: unknown): StandbyError {
+  if (thrown instanceof StandbyError) return thrown
+  const { cause, response } = thrown as RequestFailure
+  if (cause instanceof StandbyError) return cause
+  if (response !== undefined) return refusal(apiUrl, path, response)
+  return unreachable(apiUrl, path, reasonOf(cause ?? thrown), cause ?? thrown)
+}
+
 /** Why GitHub refused: by the status and the structure of its answer, its own words beside it. */
-export function refusal(apiUrl: string, path: string, response: Response, body: string): StandbyError {
-  const { status } = response
-  const said = saidBy(body, status)
+function refusal(apiUrl: string, path: string, answer: GitHubAnswer): StandbyError {
+  const { status, data } = answer
+  const said = fieldOf(data, 'message') ?? `HTTP ${status}`
   const where = `${apiUrl} ${path}`
-  if (isRateLimited(response, body))
+  if (isRateLimited(answer))
     return siteError('github-rate-limited', `GitHub was asked too often with this token: ${said}`, {
       where,
       next: 'Wait, then start it again. The limit counts everything that the token asks: see what else uses it. No permission is missing.',
       retry: 'transient',
-      retryAfter: retryAfterOf(response),
+      retryAfter: retryAfterOf(answer),
     })
-  if (status >= 500) return unreachable(apiUrl, path, said, undefined, retryAfterOf(response))
+  if (status >= 500) return unreachable(apiUrl, path, said, undefined, retryAfterOf(answer))
   if (status === 404)
     return siteError('github-not-found', `GitHub has no ${path}, or does not show it to this token`, {
       where,
@@ -42,5 +58,3 @@ export function refusal(apiUrl: string, path: string, response: Response, body: 
     next: 'Give the job `permissions: { actions: read, contents: read }`.',
   })
 }
-
-const saidBy = (body: string, status: number): string => fieldOf(body, 'message') ?? `HTTP ${status}`

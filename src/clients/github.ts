@@ -1,19 +1,16 @@
-import { setTimeout as pause } from 'node:timers/promises'
 import { siteError } from '../errors/standby-error.ts'
 import { exemptAddress } from '../runtime/proxies.ts'
 import { type Milliseconds, readableDuration, seconds } from '../values/duration.ts'
 import { isObject, type JsonObject } from '../values/json.ts'
-import { reasonOf, wasLost } from './fetch-failure.ts'
-import { boundedText, isRateLimited, retryAfterOf } from './github-answer.ts'
-import { refusal, unreachable } from './github-errors.ts'
-import { isOfServer, serverTime } from './server-time.ts'
+import { asGitHubError, unreachable } from './github-errors.ts'
+import { type GitHubApi, openOctokit, type QuestionOptions } from './github-octokit.ts'
+import { serverTime } from './server-time.ts'
 import { withinDeadline } from './within-deadline.ts'
-import { retryOfStatus } from './worth-another-try.ts'
 
 /**
  * What the approval read-back asks GitHub. Answers are passed on as they came; the fields that are declared here were
- * found in them, with the right type, and the optional ones may really be missing: the caller must refuse then, never
- * assume. Over `fetch` and not Octokit: five GETs need none of its 150 KB.
+ * found in them, with the right type. Optional ones may really be missing: then the caller must refuse, and never
+ * assume.
  */
 export interface GitHubClient {
   /** Throws `github-not-found` when there is no such environment, or when the token may not see it. */
@@ -103,8 +100,6 @@ export interface GitHubAccess {
 }
 
 const DEADLINE: Milliseconds = seconds(15)
-const MAX_TRIES = 4
-const API_VERSION = '2022-11-28'
 const PAGE = 100
 /** Far above what any environment has; an answer that promises more never ends. */
 const MAX_PAGES = 20
@@ -116,64 +111,39 @@ const MAX_PAGES = 20
 export function openGitHub(access: GitHubAccess): GitHubClient {
   const apiUrl = (access.apiUrl ?? 'https://api.github.com').replace(/\/$/, '')
   const deadline = access.deadline ?? DEADLINE
+  const [owner = '', repo = ''] = access.repository.split('/')
   exemptAddress(apiUrl)
   const time = serverTime()
+  let opened: Promise<GitHubApi> | null = null
 
-  const once = async (path: string, signal: AbortSignal): Promise<Response> => {
-    const askedAt = performance.now()
-    const response = await fetch(`${apiUrl}/repos/${access.repository}${path}`, {
-      headers: {
-        accept: 'application/vnd.github+json',
-        authorization: `Bearer ${access.token}`,
-        'user-agent': 'standby',
-        'x-github-api-version': API_VERSION,
-      },
-      signal,
-    })
-    if (isOfServer(response)) time.hear(response.headers.get('date'), askedAt, performance.now())
-    return response
-  }
-
-  const repeated = async (path: string, signal: AbortSignal, endsAt: number): Promise<unknown> => {
-    for (let tries = 1; ; tries++) {
-      let wait = 250 * 2 ** tries
-      try {
-        const response = await once(path, signal)
-        const body = await boundedText(response, path)
-        if (response.ok) return parsed(body, path)
-        const limited = isRateLimited(response, body)
-        const passing = limited || retryOfStatus(response.status) === 'transient'
-        if (!passing || tries === MAX_TRIES) throw refusal(apiUrl, path, response, body)
-        wait = retryAfterOf(response) ?? (limited ? seconds(2 ** (tries - 1)) : wait)
-        // Its own words say more than that the deadline went by.
-        if (limited && performance.now() + wait >= endsAt) throw refusal(apiUrl, path, response, body)
-      } catch (error) {
-        signal.throwIfAborted()
-        if ((error as Error).name === 'StandbyError') throw error
-        if (!wasLost(error) || tries === MAX_TRIES) throw unreachable(apiUrl, path, reasonOf(error), error)
-      }
-      await pause(wait, undefined, { signal })
-    }
-  }
-
-  /** One deadline over everything that one question asks. */
-  const within = <T>(path: string, ask: (get: (path: string) => Promise<unknown>) => Promise<T>): Promise<T> => {
+  /** Asks under one deadline, whatever is repeated or read page by page. `path` is for people. */
+  const ask = <T>(path: string, question: (api: GitHubApi, request: QuestionOptions) => Promise<T>): Promise<T> => {
     const endsAt = performance.now() + deadline
     return withinDeadline(
       deadline,
       [access.signal],
-      (signal) => ask((one) => repeated(one, signal, endsAt)),
+      async (signal) => {
+        opened ??= openOctokit(apiUrl, access.token, time)
+        const api = await opened
+        return question(api, { signal, endsAt }).catch((thrown: unknown) => {
+          signal.throwIfAborted()
+          throw asGitHubError(apiUrl, path, thrown)
+        })
+      },
       () => unreachable(apiUrl, path, `no answer within ${readableDuration(deadline)}`),
     )
   }
-  const get = (path: string): Promise<unknown> => within(path, (ask) => ask(path))
+  const bodyOf = (path: string, question: (api: GitHubApi, request: QuestionOptions) => Promise<Answered>) =>
+    ask(path, async (api, request): Promise<unknown> => (await question(api, request)).data)
 
   return {
     time: time.now,
 
     async environment(name) {
       const path = `/environments/${encodeURIComponent(name)}`
-      const found = await get(path)
+      const found = await bodyOf(path, ({ rest }, request) =>
+        rest.repos.getEnvironment({ owner, repo, environment_name: name, request }),
+      )
       const sound =
         isObject(found) &&
         isNumber(found.id) &&
@@ -189,11 +159,12 @@ export function openGitHub(access: GitHubAccess): GitHubClient {
 
     branchPolicies(environment) {
       const all = `/environments/${encodeURIComponent(environment)}/deployment-branch-policies`
-      return within(all, async (ask) => {
+      return ask(all, async ({ rest }, request) => {
         const policies: GitHubBranchPolicy[] = []
         for (let page = 1; page <= MAX_PAGES; page++) {
           const path = `${all}?per_page=${PAGE}&page=${page}`
-          const found = await ask(path)
+          const asked = { owner, repo, environment_name: environment, per_page: PAGE, page, request }
+          const found: unknown = (await rest.repos.listDeploymentBranchPolicies(asked)).data
           if (
             !isObject(found) ||
             !isNumber(found.total_count) ||
@@ -213,7 +184,9 @@ export function openGitHub(access: GitHubAccess): GitHubClient {
 
     async run(id) {
       const path = `/actions/runs/${id}`
-      const found = await get(path)
+      const found = await bodyOf(path, ({ rest }, request) =>
+        rest.actions.getWorkflowRun({ owner, repo, run_id: id, request }),
+      )
       const sound =
         isObject(found) &&
         [found.id, found.run_attempt].every(isNumber) &&
@@ -225,7 +198,9 @@ export function openGitHub(access: GitHubAccess): GitHubClient {
 
     async approvals(runId) {
       const path = `/actions/runs/${runId}/approvals`
-      const found = await get(path)
+      const found = await bodyOf(path, ({ rest }, request) =>
+        rest.actions.getReviewsForRun({ owner, repo, run_id: runId, request }),
+      )
       const sound = isList(
         found,
         (approval) =>
@@ -238,8 +213,10 @@ export function openGitHub(access: GitHubAccess): GitHubClient {
     },
 
     async jobs(runId) {
-      const path = `/actions/runs/${runId}/jobs?per_page=${PAGE}`
-      const found = await get(path)
+      const path = `/actions/runs/${runId}/jobs`
+      const found = await bodyOf(path, ({ rest }, request) =>
+        rest.actions.listJobsForWorkflowRun({ owner, repo, run_id: runId, per_page: PAGE, request }),
+      )
       const texts = (job: JsonObject): boolean =>
         [job.started_at, job.runner_name].every((one) => one === null || typeof one === 'string')
       const sound = isObject(found) && isList(found.jobs, (job) => isText(job.status) && texts(job))
@@ -248,11 +225,17 @@ export function openGitHub(access: GitHubAccess): GitHubClient {
 
     async branchTip(name) {
       const path = `/branches/${encodeURIComponent(name)}`
-      const found = await get(path)
+      const found = await bodyOf(path, ({ rest }, request) =>
+        rest.repos.getBranch({ owner, repo, branch: name, request }),
+      )
       const commit = isObject(found) ? found.commit : undefined
       return isObject(commit) && isText(commit.sha) ? commit.sha : unreadable(path)
     },
   }
+}
+/** What is in it is believed after a look only, whatever the published types say. */
+interface Answered {
+  readonly data: unknown
 }
 
 const isList = (value: unknown, holds: (item: JsonObject) => boolean): value is readonly JsonObject[] =>
@@ -272,17 +255,9 @@ const isRule = (rule: JsonObject): boolean =>
     isList(reviewers, ({ type, reviewer }) => isText(type) && isObject(reviewer) && isNumber(reviewer.id)),
   )
 
-function parsed(body: string, path: string): unknown {
-  try {
-    return JSON.parse(body)
-  } catch {
-    return unreadable(path)
-  }
-}
-
 function unreadable(path: string): never {
   throw siteError('github-unreadable', `GitHub's answer to GET ${path} lacks what must be in it`, {
     where: path,
-    next: 'What can not be read does not allow anything. Check that the API URL leads to GitHub itself.',
+    next: 'What cannot be read does not allow anything. Check that the API URL leads to GitHub itself.',
   })
 }

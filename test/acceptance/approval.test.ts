@@ -1,4 +1,6 @@
 import { writeFileSync } from 'node:fs'
+import { createServer } from 'node:http'
+import { type AddressInfo, connect } from 'node:net'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals'
 import { controlGitHub, type GitHubControl } from '../../lab/github/control.ts'
@@ -85,6 +87,27 @@ describe('a gate that does not hold is refused before anything is asked or chang
   test('when nobody approved', async () => {
     await protect()
     expectRefused(await execute(await waitingRun()), 'not-approved')
+  })
+
+  test('when nobody approved, also where GitHub is asked through a proxy', async () => {
+    await protect()
+    const tunnels: string[] = []
+    const proxy = createServer((_, response) => response.writeHead(501).end())
+    proxy.on('connect', (request, client) => {
+      tunnels.push(request.url ?? '')
+      const [host = '', port = ''] = (request.url ?? '').split(':')
+      const server = connect(Number(port), host, () => {
+        client.write('HTTP/1.1 200 Connection Established\r\n\r\n')
+        server.pipe(client).pipe(server)
+      })
+      for (const end of [server, client]) end.on('error', () => [server, client].map((one) => one.destroy()))
+    })
+    await new Promise<void>((resolve) => proxy.listen(0, '127.0.0.1', resolve))
+    const address = `http://127.0.0.1:${(proxy.address() as AddressInfo).port}`
+    expectRefused(await execute(await waitingRun(), { HTTP_PROXY: address, HTTPS_PROXY: address }), 'not-approved')
+    expect(tunnels).toContain(new URL(fake.url).host)
+    proxy.closeAllConnections()
+    proxy.close()
   })
 
   test('when the reviewer said no', async () => {

@@ -28,7 +28,10 @@ afterEach(() => {
 })
 
 type Answer = (request: IncomingMessage, response: ServerResponse) => void
-async function gitHub(answer: Answer, more: { readonly deadline?: number } = {}): Promise<GitHubClient> {
+async function gitHub(
+  answer: Answer,
+  more: { readonly deadline?: number; readonly signal?: AbortSignal } = {},
+): Promise<GitHubClient> {
   const server = createServer(answer)
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
   closing.push(() => {
@@ -80,7 +83,7 @@ describe('what GitHub says about an approval', () => {
     expect(await client.environment('prod/eu west')).toEqual(environment)
     expect(asked).toMatchObject({
       url: '/repos/acme/secrets/environments/prod%2Feu%20west',
-      headers: { authorization: 'Bearer ghs_x', 'x-github-api-version': '2022-11-28' },
+      headers: { authorization: 'token ghs_x', 'x-github-api-version': '2022-11-28' },
     })
   })
 
@@ -181,6 +184,47 @@ describe('a GitHub that does not serve', () => {
     })
     expect((await client.run(9)).id).toBe(9)
     expect(asked).toBe(3)
+  })
+
+  test('is asked four times in all', async () => {
+    let asked = 0
+    const client = await gitHub((_, response) => {
+      asked++
+      response.writeHead(502).end()
+    })
+    await expect(client.run(9)).rejects.toMatchObject({
+      code: 'github-unreachable',
+      message: expect.stringContaining('502'),
+    })
+    expect(asked).toBe(4)
+  })
+
+  test('is left at once when the run is cancelled while it is waited for', async () => {
+    const cancelling = new AbortController()
+    const client = await gitHub(
+      (_, response) => {
+        response.writeHead(429, { 'retry-after': '10' }).end()
+        setTimeout(() => cancelling.abort(new Error('cancelled')), 50)
+      },
+      { signal: cancelling.signal },
+    )
+    const begun = performance.now()
+    await expect(client.run(9)).rejects.toThrow('cancelled')
+    expect(performance.now() - begun).toBeLessThan(5_000)
+  })
+
+  test('sends its readers elsewhere, and the token does not go there', async () => {
+    const heard: (string | undefined)[] = []
+    const other = createServer((request, response) => {
+      heard.push(request.headers.authorization)
+      json(run)(request, response)
+    })
+    await new Promise<void>((resolve) => other.listen(0, '127.0.0.1', resolve))
+    closing.push(() => other.close())
+    const elsewhere = `http://127.0.0.1:${(other.address() as AddressInfo).port}/`
+    const client = await gitHub((_, response) => response.writeHead(302, { location: elsewhere }).end())
+    await client.run(9)
+    expect(heard).toEqual([undefined])
   })
 
   test('is unreachable when it refuses, and at the deadline when it is silent', async () => {
