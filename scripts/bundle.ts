@@ -75,8 +75,8 @@ const withoutGeneratedApi: Plugin = {
 /**
  * Two versions of undici would be two thirds of the bundle. KubeConfig makes its agents for the generated API,
  * @actions/http-client its proxies for OIDC tokens, and @actions/github an agent for a `fetch` that ours replaces. We go
- * through `node:https` and Node's own `fetch`. An agent may be made and not be used: what asks through it, or calls this
- * `fetch`, meets the error in the acceptance tests.
+ * through `node:https` and Node's own `fetch`. An agent may be made and not be used: what asks through it, or calls
+ * this `fetch`, meets the error in the acceptance tests.
  */
 const withoutUndici: Plugin = {
   name: 'without-undici',

@@ -4,7 +4,9 @@ import { reasonOf } from './fetch-failure.ts'
 import { fieldOf, type GitHubAnswer, isRateLimited, retryAfterOf } from './github-answer.ts'
 import { retryOfWire } from './worth-another-try.ts'
 
-/** What Octokit throws; by shape, as an error of a test may come from another realm. `response` is absent without one. */
+/**
+ * What Octokit throws; by shape, as an error of a test may come from another realm. `response` is absent without one.
+ */
 export interface RequestFailure {
   readonly cause?: unknown
   readonly response?: GitHubAnswer
