@@ -115,7 +115,12 @@ export function adaptedSiteDriver<Spec, State>(driver: SiteDriver<Spec, State>, 
     ...(backups === undefined
       ? {}
       : {
-          backup: (c, states, site, stack) => backups.backup(c, states, site, stack).map((step) => asPlanned(c, step)),
+          ...(backups.backup === undefined
+            ? {}
+            : {
+                backup: (c, states, site, stack) =>
+                  (backups.backup?.(c, states, site, stack) ?? []).map((step) => asPlanned(c, step)),
+              }),
           async restoreTest(c, source, sandbox, context) {
             const { endpoint, ...report } = await backups.restoreTest(c, source, sandbox, around(context))
             return endpoint === undefined ? report : { ...report, endpoint: endpoint as unknown as JsonObject }

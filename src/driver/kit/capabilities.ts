@@ -118,7 +118,8 @@ export interface PredictsLoss<Spec, States> {
 }
 
 export interface BacksUp<Spec, States> {
-  backup(component: Component<Spec>, states: States, site: SiteName, stack: Stack): DriverStep[]
+  /** Absent: it holds no data of its own, and its restore test is one of the data of others. */
+  backup?(component: Component<Spec>, states: States, site: SiteName, stack: Stack): DriverStep[]
   restoreTest(
     component: Component<Spec>,
     source: SiteName,
